@@ -1,0 +1,181 @@
+// The one catalogue of how an exchange can end other than well, and what its client is told.
+// Must stay true: every cause has exactly one row, and nobody else decides a status.
+// Does not belong here: turning a row into bytes (http/reply.ts).
+
+/** Who has to act: the caller, weir (and whoever runs it), or the model's replica. */
+export type Origin = 'client' | 'weir' | 'replica';
+
+/** Names of `error_code` in the JSON body: contracts/baseten.md 1.4. */
+export type ErrorCode =
+  | 'timeout'
+  | 'client_error'
+  | 'model_unavailable'
+  | 'model_does_not_exist'
+  | 'payload_too_large'
+  | 'unauthorized'
+  | 'internal_baseten_error';
+
+/** One row: what a cause means to the HTTP client, to the gRPC client, and to the one on call. */
+export interface ErrorRow {
+  readonly origin: Origin;
+  /** HTTP status; 499 is never sent, it only counts (the client has left). */
+  readonly http: number;
+  /** gRPC status name (https://grpc.io/docs/guides/status-codes/). */
+  readonly grpc: string;
+  readonly retryable: boolean;
+  readonly errorCode: ErrorCode;
+  readonly message: string;
+}
+
+const row = (
+  origin: Origin,
+  http: number,
+  errorCode: ErrorCode,
+  grpc: string,
+  retryable: boolean,
+  message: string,
+): ErrorRow => Object.freeze({ origin, http, grpc, retryable, errorCode, message });
+
+/** Cause → row. The keys, with `ok`, are the closed set of causes an exchange can end with. */
+export const catalogue = Object.freeze({
+  bad_request: row('client', 400, 'client_error', 'INVALID_ARGUMENT', false, 'The request is malformed'),
+  unauthorized: row('client', 401, 'unauthorized', 'UNAUTHENTICATED', false, 'A valid key is required'),
+  unknown_target: row(
+    'client',
+    404,
+    'model_does_not_exist',
+    'NOT_FOUND',
+    false,
+    'No such deployment or environment',
+  ),
+  unknown_route: row('client', 404, 'client_error', 'UNIMPLEMENTED', false, 'No such route'),
+  method_not_allowed: row('client', 405, 'client_error', 'UNIMPLEMENTED', false, 'Method not allowed'),
+  request_timeout: row(
+    'client',
+    408,
+    'client_error',
+    'CANCELLED',
+    true,
+    'The request did not arrive in time',
+  ),
+  too_large: row(
+    'client',
+    413,
+    'payload_too_large',
+    'RESOURCE_EXHAUSTED',
+    false,
+    'The payload exceeds the maximum size',
+  ),
+  headers_too_large: row(
+    'client',
+    431,
+    'client_error',
+    'RESOURCE_EXHAUSTED',
+    false,
+    'The request headers are too large',
+  ),
+  client_gone: row(
+    'client',
+    499,
+    'client_error',
+    'CANCELLED',
+    false,
+    'The client left before the response was complete',
+  ),
+  client_stalled: row(
+    'client',
+    499,
+    'client_error',
+    'CANCELLED',
+    false,
+    'The client stopped reading the response',
+  ),
+  no_replica: row('weir', 503, 'model_unavailable', 'UNAVAILABLE', true, 'No replica is ready'),
+  draining: row('weir', 503, 'model_unavailable', 'UNAVAILABLE', true, 'This sidecar is shutting down'),
+  internal: row('weir', 500, 'internal_baseten_error', 'INTERNAL', false, 'Internal error'),
+  connect_failed: row(
+    'replica',
+    502,
+    'model_unavailable',
+    'UNAVAILABLE',
+    true,
+    'The replica could not be reached',
+  ),
+  reset_midway: row(
+    'replica',
+    502,
+    'model_unavailable',
+    'UNAVAILABLE',
+    false,
+    'The replica closed the connection before the response was complete',
+  ),
+  bad_response: row(
+    'replica',
+    502,
+    'model_unavailable',
+    'INTERNAL',
+    false,
+    'The replica answered with malformed HTTP',
+  ),
+  first_byte_timeout: row(
+    'replica',
+    504,
+    'timeout',
+    'DEADLINE_EXCEEDED',
+    false,
+    'The replica did not begin to answer in time',
+  ),
+  upgrade_timeout: row(
+    'replica',
+    408,
+    'timeout',
+    'DEADLINE_EXCEEDED',
+    true,
+    'The replica did not answer the WebSocket upgrade in time',
+  ),
+  idle_timeout: row('replica', 504, 'timeout', 'DEADLINE_EXCEEDED', false, 'Nothing moved for too long'),
+  total_timeout: row(
+    'replica',
+    504,
+    'timeout',
+    'DEADLINE_EXCEEDED',
+    false,
+    'The request exceeded its time limit',
+  ),
+});
+
+/** A cause that is not `ok`. */
+export type Failure = keyof typeof catalogue;
+
+/** What an exchange ended with. */
+export type Cause = 'ok' | Failure;
+
+/** All causes, `ok` first, in a fixed order: the position is the index into per-cause counters. */
+export const causes: readonly Cause[] = ['ok', ...(Object.keys(catalogue) as Failure[])];
+
+/**
+ * A fault nobody planned for, or one that ends the process: thrown, never returned.
+ * Expected refusals are values of the catalogue instead (shedding load must be cheap).
+ */
+export class Fault extends Error {
+  readonly code: string;
+  constructor(code: string, detail: string, options?: { cause?: unknown }) {
+    super(detail, options);
+    this.name = 'Fault';
+    this.code = code;
+  }
+}
+
+/** The text of anything thrown, with its chain of causes, on one line. */
+export function describe(error: unknown): string {
+  const parts: string[] = [];
+  for (
+    let e: unknown = error;
+    e !== undefined && parts.length < 5;
+    e = e instanceof Error ? e.cause : undefined
+  )
+    parts.push(
+      e instanceof Error ? e.message || (e as NodeJS.ErrnoException).code || e.name : JSON.stringify(e),
+    );
+  return parts.join(': ');
+}

@@ -1,0 +1,96 @@
+// weir's own voice: one event a line on stdout, JSON for machines, readable text on a terminal.
+// Must stay true: writing never waits for whoever reads stdout; what does not fit is dropped and counted.
+// The replica's own lines are not ours; the access log's fields are chosen in ingress/access-log.ts.
+import sonicBoom from 'sonic-boom';
+
+export type Level = 'debug' | 'info' | 'warn' | 'error';
+const levels: readonly Level[] = ['debug', 'info', 'warn', 'error'];
+
+/** Extra facts of an event; `undefined` values are left out. */
+export type Fields = Record<string, unknown>;
+
+/** Lines held back for a slow reader of stdout, at most. */
+const MAX_PENDING_BYTES = 8 * 1024 * 1024;
+const FLUSH_EVERY_MS = 100;
+const FLUSH_AT_BYTES = 16 * 1024;
+
+/** Where lines go. */
+export interface LineSink {
+  write(line: string): void;
+  /** Writes what is pending, waiting for the reader; for the moment before exit. */
+  flush(): void;
+  /** Lines lost so far because the reader was too slow. */
+  dropped(): number;
+}
+
+/** Lines to a file descriptor, gathered and written in the background. */
+export function fileSink(fd: number): LineSink {
+  const stream = new sonicBoom.SonicBoom({
+    fd,
+    sync: false,
+    minLength: FLUSH_AT_BYTES,
+    maxWrite: 4 * FLUSH_AT_BYTES,
+    maxLength: MAX_PENDING_BYTES,
+    periodicFlush: FLUSH_EVERY_MS,
+  });
+  let dropped = 0;
+  let broken = false;
+  stream.on('drop', () => dropped++);
+  // A reader that is gone (EPIPE) must not take the data plane with it: from then on every line is dropped.
+  stream.on('error', () => (broken = true));
+  return {
+    write(line) {
+      if (broken) dropped++;
+      else stream.write(line);
+    },
+    flush() {
+      if (broken) return;
+      try {
+        stream.flushSync();
+      } catch {
+        broken = true;
+      }
+    },
+    dropped: () => dropped,
+  };
+}
+
+export class Log {
+  readonly sink: LineSink;
+  readonly isText: boolean;
+  readonly #threshold: number;
+
+  constructor(sink: LineSink, options: { level: Level; isText: boolean }) {
+    this.sink = sink;
+    this.isText = options.isText;
+    this.#threshold = levels.indexOf(options.level);
+  }
+
+  debug = (event: string, fields?: Fields): void => this.#write('debug', event, fields);
+  info = (event: string, fields?: Fields): void => this.#write('info', event, fields);
+  warn = (event: string, fields?: Fields): void => this.#write('warn', event, fields);
+  error = (event: string, fields?: Fields): void => this.#write('error', event, fields);
+
+  #write(level: Level, event: string, fields: Fields = {}): void {
+    if (levels.indexOf(level) < this.#threshold) return;
+    const now = new Date();
+    this.sink.write(
+      this.isText
+        ? `${clockTime(now)} ${level.toUpperCase().padEnd(5)} ${event}${asText(fields)}\n`
+        : `${JSON.stringify({ time: now.toISOString(), level, event, ...fields })}\n`,
+    );
+  }
+}
+
+/** Local wall time to the millisecond, for people at a terminal. */
+export const clockTime = (date: Date): string =>
+  `${date.toTimeString().slice(0, 8)}.${String(date.getMilliseconds()).padStart(3, '0')}`;
+
+const asText = (fields: Fields): string =>
+  Object.entries(fields)
+    .filter(([, value]) => value !== undefined)
+    .map(
+      ([key, value]) =>
+        ` ${key}=${typeof value === 'string' && /^[^\s"=]+$/.test(value) ? value : JSON.stringify(value)}`,
+    )
+    .join('');

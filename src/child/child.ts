@@ -1,0 +1,114 @@
+// Runs the replica's process: starts it, passes signals on, starts it again when it dies, ends it last.
+// Must stay true: at most one process at a time, and none is left when stop returns.
+//
+//   start ─► running ─► died ─► waiting (backoff) ─► running …
+//               └────── stop: SIGTERM ─► gone, or SIGKILL after stop_timeout
+import { spawn, type ChildProcess } from 'node:child_process';
+import { backoffMs } from '../base/backoff.ts';
+import { Fault } from '../base/errors.ts';
+import type { Log } from '../base/log.ts';
+import type { ChildOptions } from './options.ts';
+
+export class Child {
+  readonly name = 'child';
+  readonly #command: readonly string[];
+  readonly #options: ChildOptions;
+  readonly #log: Log;
+  readonly #restarted: () => void;
+  #process: ChildProcess | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #quickDeaths = 0;
+  #isStopping = false;
+  restarts = 0;
+
+  /** `restarted` is called when a new process has taken the place of one that died. */
+  constructor(command: readonly string[], options: ChildOptions, log: Log, restarted: () => void) {
+    this.#command = command;
+    this.#options = options;
+    this.#log = log;
+    this.#restarted = restarted;
+  }
+
+  /** Starts the process; rejects with a Fault when the command cannot be run at all. */
+  start(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const child = this.#spawn();
+      child.once('spawn', resolve);
+      child.once('error', (error) => {
+        this.#isStopping = true;
+        const detail = `cannot run ${JSON.stringify(this.#command[0])}: ${error.message}`;
+        reject(new Fault('child_failed', detail, { cause: error }));
+      });
+    });
+  }
+
+  /** Passes a signal on to the process and what it has started. */
+  signal(signal: NodeJS.Signals): void {
+    const pid = this.#process?.pid;
+    if (pid === undefined) return;
+    try {
+      process.kill(-pid, signal);
+    } catch (error) {
+      // It may have died a moment ago; 'exit' tells.
+      if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+    }
+  }
+
+  stop(): Promise<void> {
+    this.#isStopping = true;
+    clearTimeout(this.#timer);
+    const child = this.#process;
+    if (child === undefined) return Promise.resolve();
+    return new Promise((resolve) => {
+      const kill = setTimeout(() => this.signal('SIGKILL'), this.#options.stop_timeout);
+      child.once('exit', () => {
+        clearTimeout(kill);
+        resolve();
+      });
+      this.signal('SIGTERM');
+    });
+  }
+
+  #spawn(): ChildProcess {
+    const startedMs = performance.now();
+    const child = spawn(this.#command[0]!, this.#command.slice(1), {
+      stdio: ['ignore', 'inherit', 'inherit'],
+      // A group of its own: Ctrl-C in a terminal is for us, who drain first and then end the replica.
+      detached: true,
+    });
+    child.once('spawn', () => {
+      this.#process = child;
+      this.#log.info('replica process started', { pid: child.pid, command: this.#command.join(' ') });
+    });
+    child.once('exit', (code, signal) => this.#onExit(code, signal, performance.now() - startedMs));
+    return child;
+  }
+
+  #onExit(code: number | null, signal: NodeJS.Signals | null, ranMs: number): void {
+    // What it left behind in its group must not hold the port that the next one needs.
+    this.signal('SIGKILL');
+    this.#process = undefined;
+    const facts = { code: code ?? undefined, signal: signal ?? undefined, ran_ms: Math.round(ranMs) };
+    if (this.#isStopping) {
+      this.#log.info('replica process ended', facts);
+      return;
+    }
+    if (ranMs >= this.#options.steady_after) this.#quickDeaths = 0;
+    const waitMs = backoffMs(
+      this.#quickDeaths++,
+      this.#options.restart_delay,
+      this.#options.restart_delay_max,
+    );
+    this.#log.error('replica process died', { ...facts, restart_in_ms: Math.round(waitMs) });
+    this.#timer = setTimeout(() => this.#restart(), waitMs);
+  }
+
+  #restart(): void {
+    this.restarts++;
+    this.#spawn().once('error', (error) => {
+      this.#log.error('replica process could not be started again', { error: error.message });
+      this.#onExit(null, null, 0);
+    });
+    this.#restarted();
+  }
+}

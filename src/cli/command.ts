@@ -1,0 +1,10 @@
+// What a command of the command line is.
+
+/** One command. `run` resolves to the exit code. */
+export interface Command {
+  readonly name: string;
+  readonly usage: string;
+  readonly summary: string;
+  readonly details: string;
+  run(args: readonly string[]): Promise<number>;
+}

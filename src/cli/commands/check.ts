@@ -1,0 +1,22 @@
+// weir check: is this configuration right? Must stay true: nothing is started, and all mistakes are told at once.
+import { load } from '../../config/config.ts';
+import type { Command } from '../command.ts';
+import { optionsHelp } from '../help.ts';
+import { EXIT, printProblems } from '../problems.ts';
+
+export const check: Command = {
+  name: 'check',
+  usage: 'check [--config weir.yaml] [OPTIONS]',
+  summary: 'Checks a configuration and lists all its mistakes; exit code 64 when there are any.',
+  details: optionsHelp(),
+  async run(args) {
+    const loaded = load(args, process.env);
+    if (!loaded.ok) return printProblems(loaded.problems);
+    const replicas = loaded.config.deployments.reduce(
+      (sum, deployment) => sum + deployment.replicas.length,
+      0,
+    );
+    process.stdout.write(`ok: ${loaded.config.deployments.length} deployment(s), ${replicas} replica(s)\n`);
+    return EXIT.ok;
+  },
+};

@@ -1,0 +1,41 @@
+// weir health: asks a running weir, for a container's health check that has no curl.
+// Must stay true: it answers within its time limit, with 0 for yes and 1 for no.
+import { request } from 'node:http';
+import { describe } from '../../base/errors.ts';
+import { load } from '../../config/config.ts';
+import type { Command } from '../command.ts';
+import { EXIT } from '../problems.ts';
+
+const TIMEOUT_MS = 3000;
+
+export const health: Command = {
+  name: 'health',
+  usage: 'health [--admin 127.0.0.1:9464] [--ready]',
+  summary: 'Asks a running weir whether it is alive (or, with --ready, ready): exit code 0 or 1.',
+  details: 'The address is the admin door’s, from the same flags, variables and file as serve.',
+  async run(args) {
+    const path = args.includes('--ready') ? '/readyz' : '/livez';
+    // Only the admin address matters here; a replica need not be named to ask for it.
+    const loaded = load(
+      ['--replica', 'http://127.0.0.1:1', ...args.filter((arg) => arg !== '--ready')],
+      process.env,
+    );
+    if (!loaded.ok) {
+      for (const problem of loaded.problems) process.stderr.write(`weir: ${problem}\n`);
+      return EXIT.usage;
+    }
+    const { host, port } = loaded.config.admin.listen;
+    const to = host === '0.0.0.0' ? '127.0.0.1' : host === '::' ? '::1' : host;
+    const answer = await new Promise<string>((resolve) => {
+      const asked = request({ host: to, port, path, agent: false, timeout: TIMEOUT_MS }, (res) => {
+        res.resume();
+        resolve(res.statusCode === 200 ? '' : `${path} answered ${res.statusCode}`);
+      });
+      asked.on('timeout', () => asked.destroy(new Error(`no answer within ${TIMEOUT_MS} ms`)));
+      asked.on('error', (error) => resolve(describe(error)));
+      asked.end();
+    });
+    process.stdout.write(answer === '' ? 'ok\n' : `${answer}\n`);
+    return answer === '' ? EXIT.ok : EXIT.failed;
+  },
+};

@@ -1,0 +1,20 @@
+// The options part of a command's help, made from the settings. Must stay true: every flag is in it.
+import { settings } from '../config/schema.ts';
+
+/** One line for every flag: its name, what values look like, what it does, its default. */
+export function optionsHelp(): string {
+  const rows: [string, string][] = [
+    ['--config FILE', 'A YAML file with settings.'],
+    ['--replica URL', 'Where a replica answers; give it once for each.'],
+    ...settings
+      .filter(({ flags }) => flags.length > 0)
+      .map(({ flags, about }): [string, string] => [
+        `--${about.alias ?? flags[0]} ${about.kind === 'boolean' ? '' : `<${about.kind.replaceAll(' \\| ', '|')}>`}`.trim(),
+        `${about.doc}${about.fallback ? ` [${about.fallback}]` : ''}`,
+      ]),
+  ];
+  return [
+    'Options (each is also a variable WEIR_… and a key of the file):',
+    ...rows.map(([flag, doc]) => `  ${flag}\n        ${doc}`),
+  ].join('\n');
+}

@@ -1,0 +1,10 @@
+// How a command says that its input is wrong. Must stay true: all mistakes at once, one a line, on stderr.
+
+/** Exit codes, after sysexits.h. */
+export const EXIT = { ok: 0, failed: 1, usage: 64, unavailable: 69, internal: 70 } as const;
+
+/** Prints the mistakes and returns the exit code for them. */
+export function printProblems(problems: readonly string[]): number {
+  for (const problem of problems) process.stderr.write(`weir: ${problem}\n`);
+  return EXIT.usage;
+}

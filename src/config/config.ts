@@ -1,0 +1,129 @@
+// The door of the room: from sources to one frozen configuration, or to all its mistakes at once.
+// Must stay true: flag > variable > file > default, and every problem names where the value stands.
+import { keysAt, read, type Problem } from '../base/settings.ts';
+import { nearest } from '../base/nearest.ts';
+import { schema, settings, type Config } from './schema.ts';
+import { readSources, type Given, type Path, type Sources } from './sources.ts';
+
+export type { Config } from './schema.ts';
+
+export type Loaded =
+  | {
+      readonly ok: true;
+      readonly config: Config;
+      readonly given: readonly Given[];
+      readonly rest: readonly string[] | undefined;
+    }
+  | { readonly ok: false; readonly problems: readonly string[] };
+
+/** Reads and checks everything. `env` is process.env or a stand-in. */
+export function load(args: readonly string[], env: NodeJS.ProcessEnv): Loaded {
+  const sources = readSources(args, env);
+  const result = read(schema, assemble(sources.given));
+  const problems = [...sources.problems];
+  if (!result.ok) problems.push(...result.problems.flatMap((problem) => inWords(problem, sources)));
+  // Mistakes between settings are looked for once each of them is right by itself.
+  if (!result.ok || problems.length > 0) return { ok: false, problems };
+  const config = nameReplicas(result.settings);
+  problems.push(...contradictions(config));
+  if (problems.length > 0) return { ok: false, problems };
+  return { ok: true, config, given: sources.given, rest: sources.rest };
+}
+
+/** One raw object from single values; a later value replaces an earlier one. */
+function assemble(given: readonly Given[]): Record<string, unknown> {
+  const root: Record<string, unknown> = {};
+  for (const { path, value } of given) {
+    if (path.length === 0) continue;
+    let place = root as Record<string | number, unknown>;
+    path.forEach((key, i) => {
+      if (i === path.length - 1) place[key] = value;
+      else {
+        const isContainer = typeof place[key] === 'object' && place[key] !== null;
+        if (!isContainer) place[key] = typeof path[i + 1] === 'number' ? [] : {};
+        place = place[key] as Record<string | number, unknown>;
+      }
+    });
+  }
+  return root;
+}
+
+const keyOf = (path: Path): string =>
+  path.map((part, i) => (typeof part === 'number' ? `[${part}]` : i === 0 ? part : `.${part}`)).join('');
+
+/** `weir.yaml:12: pool.probe_intervall is no setting; did you mean probe_interval?` */
+function inWords({ path, message, unknown }: Problem, sources: Sources): string[] {
+  const where = (at: Path): string => {
+    const given = sources.given.findLast((g) => keyOf(g.path) === keyOf(at));
+    const origin = given?.origin ?? sources.lines.get(at.join('.'));
+    return origin === undefined ? '' : `${origin}: `;
+  };
+  if (unknown === undefined) return [`${where(path)}${keyOf(path)} ${message}`];
+  const known = keysAt(schema, path);
+  return unknown.map((key) => {
+    const near = nearest(key, known);
+    const hint = near === undefined ? `; there is ${known.join(', ')}` : `; did you mean ${near}?`;
+    return `${where([...path, key])}${keyOf([...path, key])} ${message}${hint}`;
+  });
+}
+
+/** Replicas without a name of their own are called by their place. */
+function nameReplicas(config: Config): Config {
+  const deployments = config.deployments.map((deployment) => ({
+    ...deployment,
+    replicas: deployment.replicas.map((replica, i) => ({ ...replica, id: replica.id || `r${i}` })),
+  }));
+  return Object.freeze({ ...config, deployments });
+}
+
+/** What is right by itself and wrong together. */
+function contradictions(config: Config): string[] {
+  const problems: string[] = [];
+  if (config.deployments.length === 0)
+    problems.push('no replica is configured: give --replica http://127.0.0.1:8000, or deployments in a file');
+  const ids = config.deployments.map(({ id }) => id);
+  for (const id of new Set(ids.filter((id, i) => ids.indexOf(id) !== i)))
+    problems.push(`deployments: the id ${JSON.stringify(id)} is used twice`);
+  for (const [i, deployment] of config.deployments.entries()) {
+    const names = deployment.replicas.map((replica) => replica.id);
+    for (const name of new Set(names.filter((name, j) => names.indexOf(name) !== j)))
+      problems.push(`deployments[${i}].replicas: the id ${JSON.stringify(name)} is used twice`);
+  }
+  const { listen: data } = config.ingress;
+  const { listen: admin } = config.admin;
+  if (data.port !== 0 && data.port === admin.port && data.host === admin.host)
+    problems.push('ingress.listen and admin.listen are the same address');
+  if (config.child.restart_delay > config.child.restart_delay_max)
+    problems.push('child.restart_delay is larger than child.restart_delay_max');
+  return problems;
+}
+
+/** One setting as `weir settings` shows it. */
+export interface Explained {
+  readonly key: string;
+  readonly value: string;
+  readonly origin: string;
+}
+
+/** Every setting with its value, as text, and where that came from. Secrets are `***`. */
+export function explain(config: Config, given: readonly Given[]): Explained[] {
+  return settings.flatMap(({ path, about }) =>
+    valuesAt(config, path, []).map(({ at, value }) => ({
+      key: keyOf(at),
+      value: about.secret && value !== '' ? '***' : about.show(value),
+      origin: given.findLast((g) => keyOf(g.path) === keyOf(at))?.origin ?? 'default',
+    })),
+  );
+}
+
+/** The values that a path with `[]` in it stands for. */
+function valuesAt(
+  place: unknown,
+  path: readonly string[],
+  at: (string | number)[],
+): { at: Path; value: unknown }[] {
+  const [head, ...rest] = path;
+  if (head === undefined) return [{ at, value: place }];
+  if (head === '[]') return (place as unknown[]).flatMap((item, i) => valuesAt(item, rest, [...at, i]));
+  return valuesAt((place as Record<string, unknown>)[head], rest, [...at, head]);
+}

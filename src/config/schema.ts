@@ -1,0 +1,47 @@
+// All settings of all rooms in one schema. Must stay true: a setting is born in its room's options.ts, never here.
+import { adminOptions } from '../admin/options.ts';
+import { logOptions } from '../base/options.ts';
+import { section, settingsIn, type About, type Settings } from '../base/settings.ts';
+import { childOptions } from '../child/options.ts';
+import { identityOptions } from '../exchange/options.ts';
+import { ingressOptions } from '../ingress/options.ts';
+import { metricsOptions } from '../metrics/options.ts';
+import { deploymentOptions, modelOptions, poolOptions } from '../pool/options.ts';
+import { proxyOptions } from '../proxy/options.ts';
+
+export const schema = section({
+  model: modelOptions,
+  deployments: deploymentOptions,
+  ingress: ingressOptions,
+  identity: identityOptions,
+  pool: poolOptions,
+  proxy: proxyOptions,
+  child: childOptions,
+  metrics: metricsOptions,
+  admin: adminOptions,
+  log: logOptions,
+});
+export type Config = Settings<typeof schema>;
+
+/** One setting with all its names. */
+export interface Setting {
+  /** `pool.probe_interval`; entries of lists have `[]` in theirs. */
+  readonly key: string;
+  readonly path: readonly string[];
+  /** Without dashes; empty for entries of lists, which only a file can give. */
+  readonly flags: readonly string[];
+  readonly variables: readonly string[];
+  readonly about: About;
+}
+
+/** Every setting, in the order of the schema. */
+export const settings: readonly Setting[] = settingsIn(schema).map(({ path, about }) => {
+  const names = path.includes('[]') ? [] : [path.join('-'), ...(about.alias ? [about.alias] : [])];
+  return {
+    key: path.join('.').replaceAll('.[]', '[]'),
+    path,
+    flags: names.map((name) => name.replaceAll('_', '-')),
+    variables: names.map((name) => `WEIR_${name.replaceAll('-', '_').toUpperCase()}`),
+    about,
+  };
+});

@@ -1,0 +1,201 @@
+// Where raw values come from: flags, WEIR_… variables, a YAML file. Each value keeps the name of its origin.
+// Must stay true: the only place that reads the environment or a configuration file; nothing is checked here
+// beyond whether a name exists. Only this file imports yaml.
+import { readFileSync } from 'node:fs';
+import { parseArgs } from 'node:util';
+import { isMap, isScalar, isSeq, LineCounter, parseDocument } from 'yaml';
+import { describe } from '../base/errors.ts';
+import { nearest } from '../base/nearest.ts';
+import { settings, type Setting } from './schema.ts';
+
+export type Path = readonly (string | number)[];
+
+/** One raw value and where it stands. */
+export interface Given {
+  readonly path: Path;
+  readonly value: unknown;
+  /** `--listen`, `WEIR_LISTEN`, `weir.yaml:12`. */
+  readonly origin: string;
+}
+
+/** What the sources hold together. A later one of `given` replaces an earlier one at the same path. */
+export interface Sources {
+  readonly given: Given[];
+  /** `file:line` of everything in the file, keys of sections too: by path joined with dots. */
+  readonly lines: Map<string, string>;
+  readonly problems: string[];
+  /** What stands behind `--`. */
+  readonly rest: string[] | undefined;
+  /** Flags that are no settings: --help and the like. */
+  readonly isHelp: boolean;
+}
+
+/** Flags and variables that are no settings by themselves. */
+const REPLICA = { flag: 'replica', variable: 'WEIR_REPLICA' };
+const CONFIG = { flag: 'config', variable: 'WEIR_CONFIG' };
+
+/** Reads all sources, weakest first. `env` is process.env or a stand-in. */
+export function readSources(args: readonly string[], env: NodeJS.ProcessEnv): Sources {
+  const problems: string[] = [];
+  const flags = readFlags(args, problems);
+  const file = flags.config ?? (env[CONFIG.variable] || undefined);
+  const lines = new Map<string, string>();
+  const given: Given[] = [];
+  if (file !== undefined) given.push(...readFile(file, lines, problems));
+  const replicas = (urls: string[], origin: string) => {
+    // Replicas named here take the place of those of the one deployment that there is, or make one.
+    const listed = new Set(given.filter(({ path }) => path[0] === 'deployments').map(({ path }) => path[1]));
+    if (listed.size > 1)
+      problems.push(`${origin}: the configuration has several deployments; name their replicas there`);
+    for (let i = given.length - 1; i >= 0; i--)
+      if (given[i]!.path[0] === 'deployments' && given[i]!.path[2] === 'replicas') given.splice(i, 1);
+    urls.forEach((url, i) =>
+      given.push({ path: ['deployments', 0, 'replicas', i, 'url'], value: url, origin }),
+    );
+  };
+  given.push(...readVariables(env, problems));
+  if (env[REPLICA.variable])
+    replicas(
+      env[REPLICA.variable]!.split(',').map((url) => url.trim()),
+      REPLICA.variable,
+    );
+  given.push(...flags.given);
+  if (flags.replicas.length > 0) replicas(flags.replicas, `--${REPLICA.flag}`);
+  return { given, lines, problems, rest: flags.rest, isHelp: flags.isHelp };
+}
+
+interface Flags {
+  given: Given[];
+  replicas: string[];
+  config: string | undefined;
+  rest: string[] | undefined;
+  isHelp: boolean;
+}
+
+const byFlag = new Map(settings.flatMap((setting) => setting.flags.map((flag) => [flag, setting] as const)));
+const byVariable = new Map(
+  settings.flatMap((setting) => setting.variables.map((name) => [name, setting] as const)),
+);
+const isSwitch = (setting: Setting): boolean => setting.about.kind === 'boolean';
+
+function readFlags(args: readonly string[], problems: string[]): Flags {
+  const end = args.indexOf('--');
+  const own = end === -1 ? [...args] : args.slice(0, end);
+  const { tokens } = parseArgs({
+    args: own,
+    strict: false,
+    allowPositionals: true,
+    tokens: true,
+    options: {
+      help: { type: 'boolean', short: 'h' },
+      [CONFIG.flag]: { type: 'string' },
+      [REPLICA.flag]: { type: 'string', multiple: true },
+      ...Object.fromEntries(
+        [...byFlag].map(([flag, setting]) => [
+          flag,
+          { type: isSwitch(setting) ? 'boolean' : 'string' } as const,
+        ]),
+      ),
+    },
+  });
+  const flags: Flags = {
+    given: [],
+    replicas: [],
+    config: undefined,
+    rest: end === -1 ? undefined : args.slice(end + 1),
+    isHelp: false,
+  };
+  let isAfterUnknown = false;
+  for (const token of tokens) {
+    // What follows an unknown option is most likely its value: one mistake, not two.
+    if (token.kind === 'positional' && !isAfterUnknown)
+      problems.push(`unexpected argument ${JSON.stringify(token.value)}`);
+    isAfterUnknown = false;
+    if (token.kind !== 'option') continue;
+    const setting = byFlag.get(token.name);
+    if (token.name === 'help') flags.isHelp = true;
+    else if (setting && isSwitch(setting))
+      flags.given.push({ path: setting.path, value: token.value ?? true, origin: token.rawName });
+    else if (!setting && token.name !== CONFIG.flag && token.name !== REPLICA.flag) {
+      const known = [...byFlag.keys(), CONFIG.flag, REPLICA.flag, 'help'].map((name) => `--${name}`);
+      problems.push(`unknown option ${token.rawName}${suggest(`--${token.name}`, known)}`);
+      isAfterUnknown = token.value === undefined;
+    } else if (token.value === undefined || (!token.inlineValue && token.value.startsWith('--')))
+      problems.push(`${token.rawName} needs a value`);
+    else if (setting) flags.given.push({ path: setting.path, value: token.value, origin: token.rawName });
+    else if (token.name === CONFIG.flag) flags.config = token.value;
+    else flags.replicas.push(token.value);
+  }
+  return flags;
+}
+
+function readVariables(env: NodeJS.ProcessEnv, problems: string[]): Given[] {
+  const given: Given[] = [];
+  for (const [name, value] of Object.entries(env)) {
+    if (
+      !name.startsWith('WEIR_') ||
+      name === REPLICA.variable ||
+      name === CONFIG.variable ||
+      value === undefined
+    )
+      continue;
+    const setting = byVariable.get(name);
+    if (setting) given.push({ path: setting.path, value, origin: name });
+    else
+      problems.push(
+        `unknown variable ${name}${suggest(name, [...byVariable.keys(), REPLICA.variable, CONFIG.variable])}`,
+      );
+  }
+  return given;
+}
+
+function readFile(file: string, lines: Map<string, string>, problems: string[]): Given[] {
+  let source: string;
+  try {
+    source = readFileSync(file, 'utf8');
+  } catch (error) {
+    problems.push(`cannot read the configuration: ${describe(error)}`);
+    return [];
+  }
+  const counter = new LineCounter();
+  const document = parseDocument(source, { lineCounter: counter, prettyErrors: false, uniqueKeys: true });
+  const at = (offset: number) => `${file}:${counter.linePos(offset).line}`;
+  for (const error of document.errors) problems.push(`${at(error.pos[0])}: ${error.message}`);
+  if (document.errors.length > 0) return [];
+  const given: Given[] = [];
+  // `here` is where the value's key stands: better to point at than a value that may be on the next line.
+  const walk = (node: unknown, path: Path, here: string): void => {
+    lines.set(path.join('.'), here);
+    if (isMap(node) && node.items.length > 0 && !isLeaf(path))
+      for (const { key, value } of node.items) {
+        const name = isScalar(key) ? String(key.value) : String(key);
+        walk(value, [...path, name], isScalar(key) && key.range ? at(key.range[0]) : here);
+      }
+    else if (isSeq(node) && node.items.length > 0 && !isLeaf(path))
+      node.items.forEach((item, i) => {
+        const range = (item as { range?: [number, number, number] | null }).range;
+        walk(item, [...path, i], range ? at(range[0]) : here);
+      });
+    else {
+      const value: unknown =
+        node === null || node === undefined ? null : (node as { toJS(d: unknown): unknown }).toJS(document);
+      // `key:` with nothing behind it is how people comment a section out: it is as good as absent.
+      if (value !== null) given.push({ path, value, origin: here });
+    }
+  };
+  walk(document.contents, [], `${file}:1`);
+  return given;
+}
+
+/** True where a path is a setting, whose value may itself be a list. */
+const isLeaf = (path: Path): boolean =>
+  settings.some(
+    (s) =>
+      s.path.length === path.length &&
+      s.path.every((key, i) => key === path[i] || (key === '[]' && typeof path[i] === 'number')),
+  );
+
+const suggest = (word: string, known: string[]): string => {
+  const near = nearest(word, known);
+  return near === undefined ? '' : `; did you mean ${near}?`;
+};

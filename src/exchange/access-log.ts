@@ -1,0 +1,60 @@
+// One line for every exchange that ended. Hot path: no object and no JSON.stringify of one per request.
+// Must stay true: a line is valid JSON whatever the client sent, and holds no header, no query and no body.
+// The query is left out because it may carry secrets.
+import { clockTime, type LineSink } from '../base/log.ts';
+import type { Exchange, Observer } from './exchange.ts';
+
+/** What the log needs to know of a deployment. */
+export interface LoggedDeployment {
+  readonly id: string;
+  readonly environment: string;
+}
+
+/** Milliseconds with three decimals; null where the moment never came. */
+const span = (fromMs: number, toMs: number): string => (toMs === 0 ? 'null' : (toMs - fromMs).toFixed(3));
+
+const pathOf = (target: string): string => {
+  const query = target.indexOf('?');
+  return query === -1 ? target : target.slice(0, query);
+};
+
+/** The line for machines: one JSON object. Durations in milliseconds, sizes in bytes of body. */
+export function jsonLine(exchange: Exchange, deployment: LoggedDeployment | undefined): string {
+  const e = exchange;
+  return (
+    `{"time":"${new Date(e.startEpochMs).toISOString()}","level":"info","event":"exchange"` +
+    `,"request_id":"${e.id}","protocol":"${e.protocol}","method":${JSON.stringify(e.method)}` +
+    `,"path":${JSON.stringify(pathOf(e.target))},"status":${e.status},"cause":"${e.cause}"` +
+    `,"duration_ms":${span(e.startMs, e.endMs)},"queue_ms":${span(e.startMs, e.leasedMs)}` +
+    `,"first_byte_ms":${span(e.startMs, e.firstByteMs)}` +
+    `,"request_bytes":${e.requestBytes},"response_bytes":${e.responseBytes},"attempts":${e.attempts}` +
+    (deployment ? `,"deployment":"${deployment.id}","environment":"${deployment.environment}"` : '') +
+    (e.replica === '' ? '' : `,"replica":"${e.replica}"`) +
+    (e.isAsync ? ',"async":true' : '') +
+    (e.remoteAddress === '' ? '' : `,"remote":"${e.remoteAddress}"`) +
+    (e.detail === '' ? '' : `,"detail":${JSON.stringify(e.detail)}`) +
+    '}\n'
+  );
+}
+
+/** The line for a person at a terminal. */
+export function textLine(exchange: Exchange, deployment: LoggedDeployment | undefined): string {
+  const e = exchange;
+  // JSON quoting, without the quotes: a client's control characters must not reach the terminal.
+  const target = JSON.stringify(`${e.method} ${pathOf(e.target)}`).slice(1, -1);
+  const where = deployment ? ` ${deployment.id}${e.replica === '' ? '' : `/${e.replica}`}` : '';
+  return (
+    `${clockTime(new Date(e.startEpochMs))} ${e.status} ${target} ${(e.endMs - e.startMs).toFixed(1)}ms` +
+    `${where} ${e.id}${e.cause === 'ok' ? '' : ` ${e.cause}`}${e.detail === '' ? '' : ` (${e.detail})`}\n`
+  );
+}
+
+/** The observer that writes a line for every exchange. */
+export function accessLog(
+  sink: LineSink,
+  isText: boolean,
+  deployments: readonly LoggedDeployment[],
+): Observer {
+  const line = isText ? textLine : jsonLine;
+  return { closed: (exchange) => sink.write(line(exchange, deployments[exchange.deployment])) };
+}

@@ -1,0 +1,135 @@
+// THE record of one request, whatever its protocol and lane. Hot path.
+// Must stay true: it is closed exactly once, with one cause, and whoever counted it as open hears of the close.
+// Facts are written here while the request runs and read once, by observers, when it ends. Nothing else belongs here.
+//
+//   open ──► route() ──► (lease, first byte, bytes) ──► close(cause, status)
+//     └──────────────────────────────────────────────►     (refused before it had a deployment)
+import type { Cause } from '../base/errors.ts';
+import { identify } from './identity.ts';
+
+export type Protocol = 'http' | 'websocket';
+
+/** `deployment` of an exchange that was not, or not yet, given to one. */
+export const NO_DEPLOYMENT = -1;
+
+/** Told of every exchange: `routed` at most once, when it counts for a deployment; `closed` once, when it is over. */
+export interface Observer {
+  routed?(exchange: Exchange): void;
+  /** It has become a WebSocket. */
+  upgraded?(exchange: Exchange): void;
+  closed(exchange: Exchange): void;
+}
+
+export class Exchange {
+  readonly id: string;
+  /** performance.now() at the first byte of the head, as near as the lane can tell. */
+  readonly startMs: number;
+  /** Date.now() at the same moment. */
+  readonly startEpochMs: number;
+  protocol: Protocol = 'http';
+  method = '';
+  /** Request target as the client wrote it, for the log. */
+  target = '';
+  remoteAddress = '';
+  /** Index into the configured deployments, or NO_DEPLOYMENT. */
+  deployment = NO_DEPLOYMENT;
+  /** Id of the replica that has or had it; empty before one was chosen. */
+  replica = '';
+  /** Runs for a task of the queue instead of a waiting client. */
+  isAsync = false;
+  /** What the client was told: HTTP status, gRPC status or WebSocket close code; 0 before that. */
+  status = 0;
+  /** Why it ended; `undefined` while it runs. */
+  cause: Cause | undefined = undefined;
+  /** A sentence for the log about what went wrong; empty otherwise. */
+  detail = '';
+  /** Times that it was sent to a replica. */
+  attempts = 0;
+  /** Body bytes from and to the client, framing left out. */
+  requestBytes = 0;
+  responseBytes = 0;
+  /** performance.now() when a replica was found, when its first byte came and at the end; 0 where it did not. */
+  leasedMs = 0;
+  firstByteMs = 0;
+  endMs = 0;
+  readonly #observers: readonly Observer[];
+
+  constructor(observers: readonly Observer[], id: string, startMs: number, startEpochMs: number) {
+    this.id = id;
+    this.startMs = startMs;
+    this.startEpochMs = startEpochMs;
+    this.#observers = observers;
+  }
+
+  /** Gives it to a deployment: from here on it counts as concurrent there. At most once. */
+  route(deployment: number): void {
+    this.deployment = deployment;
+    for (const observer of this.#observers) observer.routed?.(this);
+  }
+
+  /** From here on it is a WebSocket, and ends with a close code. */
+  upgrade(): void {
+    this.protocol = 'websocket';
+    for (const observer of this.#observers) observer.upgraded?.(this);
+  }
+
+  get isOpen(): boolean {
+    return this.cause === undefined;
+  }
+
+  /** Ends it. A second call changes nothing and returns false: the first cause is the true one. */
+  close(cause: Cause, status: number, detail = ''): boolean {
+    if (this.cause !== undefined) return false;
+    this.cause = cause;
+    this.status = status;
+    this.detail = detail;
+    this.endMs = performance.now();
+    for (const observer of this.#observers) observer.closed(this);
+    return true;
+  }
+}
+
+/** Opens exchanges, knows how many are open, and who wants to hear of them. */
+export class Exchanges {
+  readonly #observers: Observer[] = [];
+  readonly #trustInbound: boolean;
+  #open = 0;
+  #whenIdle: (() => void)[] = [];
+
+  constructor(options: { trust_inbound: boolean }) {
+    this.#trustInbound = options.trust_inbound;
+    this.observe({ closed: () => this.#closed() });
+  }
+
+  observe(observer: Observer): void {
+    this.#observers.push(observer);
+  }
+
+  /** A new exchange that begins now. `inboundId` is the client's own id header, if it sent one. */
+  open(inboundId: string | undefined, startMs = performance.now()): Exchange {
+    this.#open++;
+    const epochMs = Date.now();
+    return new Exchange(
+      this.#observers,
+      identify(epochMs, this.#trustInbound ? inboundId : undefined),
+      startMs,
+      epochMs,
+    );
+  }
+
+  get openCount(): number {
+    return this.#open;
+  }
+
+  /** Resolves when no exchange is open. */
+  idle(): Promise<void> {
+    return this.#open === 0 ? Promise.resolve() : new Promise((resolve) => this.#whenIdle.push(resolve));
+  }
+
+  #closed(): void {
+    if (--this.#open > 0 || this.#whenIdle.length === 0) return;
+    const waiting = this.#whenIdle;
+    this.#whenIdle = [];
+    for (const resolve of waiting) resolve();
+  }
+}

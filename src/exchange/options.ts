@@ -1,0 +1,10 @@
+// Settings of who a request is.
+import { flag, section, type Settings } from '../base/settings.ts';
+
+export const identityOptions = section({
+  trust_inbound: flag({
+    default: false,
+    doc: 'Keep an X-Baseten-Request-Id that the client sends, if it is well formed. Only behind a gateway of your own.',
+  }),
+});
+export type IdentityOptions = Settings<typeof identityOptions>;

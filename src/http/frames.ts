@@ -1,0 +1,81 @@
+// Follows a WebSocket byte stream without holding it: counts payload and reads the close code.
+// Must stay true: it never delays, changes or keeps a byte, and any input, split anywhere, leaves it in step or
+// marked as broken. Source: RFC 6455 5.2 (frames), 5.5.1 and 7.4 (close codes).
+//
+//   HEAD (2 bytes) ──► EXTENDED (0, 2 or 8) ──► MASK (0 or 4) ──► PAYLOAD (n) ──► HEAD …
+
+const OPCODE_CLOSE = 8;
+/** Longest head: 2 bytes, 8 of length, 4 of mask. */
+const MAX_HEAD = 14;
+
+export class FrameFollower {
+  /** Payload bytes of data frames so far. */
+  payloadBytes = 0;
+  /** Code of the first close frame seen; 1005 where it had none (RFC 6455 7.1.5); 0 before that. */
+  closeCode = 0;
+  readonly #head = Buffer.alloc(MAX_HEAD);
+  #headLength = 0;
+  #headNeeds = 2;
+  #payloadLeft = 0;
+  /** First bytes of a close frame's payload that have been seen, and how many. */
+  #closeSeen = 0;
+  #codeHigh = 0;
+
+  /** Looks at the next bytes of the stream. */
+  follow(chunk: Uint8Array): void {
+    let at = 0;
+    while (at < chunk.length) {
+      if (this.#payloadLeft > 0) {
+        const take = Math.min(this.#payloadLeft, chunk.length - at);
+        if (this.#opcode === OPCODE_CLOSE) this.#readClose(chunk.subarray(at, at + take));
+        else if (this.#opcode < OPCODE_CLOSE) this.payloadBytes += take;
+        this.#payloadLeft -= take;
+        at += take;
+        if (this.#payloadLeft === 0) this.#nextFrame();
+        continue;
+      }
+      this.#head[this.#headLength++] = chunk[at++]!;
+      if (this.#headLength === 2) this.#headNeeds = this.#headSize();
+      if (this.#headLength === this.#headNeeds) this.#beginPayload();
+    }
+  }
+
+  get #opcode(): number {
+    return this.#head[0]! & 0x0f;
+  }
+
+  #headSize(): number {
+    const length = this.#head[1]! & 0x7f;
+    return 2 + (length === 126 ? 2 : length === 127 ? 8 : 0) + (this.#head[1]! & 0x80 ? 4 : 0);
+  }
+
+  #beginPayload(): void {
+    const length = this.#head[1]! & 0x7f;
+    // Above 2^53 the number is inexact, but no such payload ever ends.
+    this.#payloadLeft =
+      length === 126
+        ? this.#head.readUInt16BE(2)
+        : length === 127
+          ? Number(this.#head.readBigUInt64BE(2))
+          : length;
+    this.#closeSeen = 0;
+    if (this.#payloadLeft > 0) return;
+    if (this.#opcode === OPCODE_CLOSE && this.closeCode === 0) this.closeCode = 1005;
+    this.#nextFrame();
+  }
+
+  #readClose(bytes: Uint8Array): void {
+    const isMasked = (this.#head[1]! & 0x80) !== 0;
+    for (const byte of bytes) {
+      if (this.#closeSeen >= 2) return;
+      const plain = isMasked ? byte ^ this.#head[this.#headNeeds - 4 + this.#closeSeen]! : byte;
+      if (this.#closeSeen++ === 0) this.#codeHigh = plain;
+      else if (this.closeCode === 0) this.closeCode = this.#codeHigh * 256 + plain;
+    }
+  }
+
+  #nextFrame(): void {
+    this.#headLength = 0;
+    this.#headNeeds = 2;
+  }
+}

@@ -1,0 +1,131 @@
+// Header lists as they pass through: what is for this hop only goes, what the next hop must know comes.
+// Must stay true: framing headers are decided by us, never by what a peer nominates in `Connection`.
+// Lists are raw: name, value, name, value, … in the order and spelling of the sender.
+// Sources: RFC 9110 7.6.1 (Connection), RFC 7239 (Forwarded), RFC 9112 3.2 (target and Host).
+
+/** For this hop only, whatever `Connection` says (RFC 9110 7.6.1). `te` and `upgrade` are handled apart. */
+const HOP_BY_HOP = new Set([
+  'connection',
+  'keep-alive',
+  'proxy-connection',
+  'proxy-authenticate',
+  'proxy-authorization',
+  'te',
+  'transfer-encoding',
+  'upgrade',
+  'http2-settings',
+  'expect',
+]);
+
+/** What a peer may not have removed by naming it in `Connection`: framing, routing, credentials. */
+const KEPT = new Set([
+  'host',
+  'content-length',
+  'transfer-encoding',
+  'authorization',
+  'cookie',
+  'content-type',
+]);
+
+/** Names, in lower case, that `Connection` lists as being for this hop only; `undefined` for the usual few. */
+export function nominated(connection: string | undefined): Set<string> | undefined {
+  if (connection === undefined || /^(keep-alive|close|upgrade)$/i.test(connection)) return undefined;
+  const names = connection
+    .toLowerCase()
+    .split(',')
+    .map((name) => name.trim())
+    .filter((name) => name !== '' && !KEPT.has(name));
+  return new Set(names);
+}
+
+/** What the replica is told about the client and the id of the request. */
+export interface Hop {
+  readonly id: string;
+  readonly traceparent: string;
+  readonly remoteAddress: string;
+  readonly proto: 'http' | 'https';
+  readonly host: string;
+}
+
+/** Names that we set ourselves on the way to the replica; the client's are dropped, or merged where it says so. */
+const OURS_TO_REPLICA = new Set([
+  'x-baseten-request-id',
+  'traceparent',
+  'x-forwarded-for',
+  'forwarded',
+  'host',
+]);
+
+/** Headers for the replica as [name, values], duplicates of a name kept in order. `host` may replace the client's. */
+export function toReplica(
+  raw: readonly string[],
+  hop: Hop,
+  connection: string | undefined,
+): [string, string[]][] {
+  const drop = nominated(connection);
+  const out = new Map<string, [string, string[]]>();
+  let forwardedFor = '';
+  let forwarded = '';
+  for (let i = 0; i < raw.length; i += 2) {
+    const name = raw[i]!;
+    const value = raw[i + 1]!;
+    const lower = name.toLowerCase();
+    if (lower === 'x-forwarded-for') forwardedFor += `${value}, `;
+    else if (lower === 'forwarded') forwarded += `${value}, `;
+    else if (lower === 'te') {
+      // The one value of TE that may pass on: we do carry trailers (RFC 9110 10.1.4).
+      if (/(^|[,\s])trailers([,;\s]|$)/i.test(value)) out.set(lower, [name, ['trailers']]);
+    } else if (!HOP_BY_HOP.has(lower) && !OURS_TO_REPLICA.has(lower) && !drop?.has(lower)) {
+      const known = out.get(lower);
+      if (known) known[1].push(value);
+      else out.set(lower, [name, [value]]);
+    }
+  }
+  const headers = [...out.values()];
+  headers.unshift(['Host', [hop.host]]);
+  headers.push(['x-baseten-request-id', [hop.id]], ['traceparent', [hop.traceparent]]);
+  headers.push(['X-Forwarded-For', [forwardedFor + hop.remoteAddress]]);
+  // Who stands before us may know better how the client came in: theirs stay.
+  if (!out.has('x-forwarded-proto')) headers.push(['X-Forwarded-Proto', [hop.proto]]);
+  if (!out.has('x-forwarded-host')) headers.push(['X-Forwarded-Host', [hop.host]]);
+  headers.push(['Forwarded', [forwarded + forwardedElement(hop)]]);
+  return headers;
+}
+
+/** One element of `Forwarded` (RFC 7239 4): IPv6 addresses and anything but a token stand in quotes. */
+function forwardedElement(hop: Hop): string {
+  const node = hop.remoteAddress.includes(':') ? `"[${hop.remoteAddress}]"` : hop.remoteAddress || 'unknown';
+  const host = /^[\w!#$%&'*+.^`|~-]+$/.test(hop.host) ? hop.host : `"${hop.host.replace(/["\\]/g, '\\$&')}"`;
+  return `for=${node};host=${host};proto=${hop.proto}`;
+}
+
+/** Headers for the client as a raw list: the replica's without what was for its hop, and with our own id. */
+export function toClient(raw: readonly string[], connection: string | undefined, id: string): string[] {
+  const drop = nominated(connection);
+  const out: string[] = [];
+  for (let i = 0; i < raw.length; i += 2) {
+    const lower = raw[i]!.toLowerCase();
+    if (HOP_BY_HOP.has(lower) || lower === 'x-baseten-request-id' || drop?.has(lower)) continue;
+    out.push(raw[i]!, raw[i + 1]!);
+  }
+  out.push('X-Baseten-Request-Id', id);
+  return out;
+}
+
+/** What may never arrive as a trailer: framing, routing, credentials (RFC 9110 6.5.1). */
+const NOT_IN_TRAILERS = new Set([
+  ...HOP_BY_HOP,
+  ...KEPT,
+  'content-encoding',
+  'content-range',
+  'trailer',
+  'set-cookie',
+]);
+
+/** Trailers that may be passed on, as a raw list of pairs. */
+export function passableTrailers(raw: readonly string[]): [string, string][] {
+  const out: [string, string][] = [];
+  for (let i = 0; i < raw.length; i += 2)
+    if (!NOT_IN_TRAILERS.has(raw[i]!.toLowerCase())) out.push([raw[i]!, raw[i + 1]!]);
+  return out;
+}

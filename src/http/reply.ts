@@ -1,0 +1,75 @@
+// A row of the error catalogue becomes an HTTP response.
+// Must stay true: the body is {"error", "error_code", "request_id"}, never a stack trace, and the id header is there.
+// Source of the shape: contracts/baseten.md 1.4.
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { STATUS_CODES } from 'node:http';
+import { catalogue, type Failure } from '../base/errors.ts';
+
+/** A refusal as an HTTP message: its status, headers (raw list) and body. `detail` says what is wrong this time. */
+export interface ErrorMessage {
+  readonly status: number;
+  readonly headers: string[];
+  readonly body: string;
+}
+
+/** Builds the answer to a failure. `timing` is the value of Server-Timing, where there is one. */
+export function errorMessage(failure: Failure, id: string, detail: string, timing = ''): ErrorMessage {
+  const row = catalogue[failure];
+  const body = JSON.stringify({
+    error: detail === '' ? row.message : `${row.message}: ${detail}`,
+    error_code: row.errorCode,
+    request_id: id,
+  });
+  const headers = ['Content-Type', 'application/json', 'Content-Length', String(Buffer.byteLength(body))];
+  headers.push('X-Baseten-Request-Id', id, 'X-Weir-Cause', failure);
+  if (timing !== '') headers.push('Server-Timing', timing);
+  if (row.http === 503) headers.push('Retry-After', '1');
+  return { status: row.http, headers, body };
+}
+
+/** How long a client may go on sending a body that nobody wants, so that it can still read our answer. */
+const LINGER_MS = 2000;
+const SHORT_BODY_BYTES = 64 * 1024;
+
+/** Sends the answer to a failure; closes the connection where the request was not read to its end. */
+export function refuse(
+  req: IncomingMessage,
+  res: ServerResponse,
+  failure: Failure,
+  id: string,
+  detail = '',
+  timing = '',
+): void {
+  const { status, headers, body } = errorMessage(failure, id, detail, timing);
+  if (failure === 'method_not_allowed') headers.push('Allow', 'POST');
+  if (req.complete || hasShortBody(req)) {
+    res.writeHead(status, headers);
+    res.end(body);
+    return;
+  }
+  // Closing with unread input would send a reset, and the client could lose the answer: read on for a while.
+  headers.push('Connection', 'close');
+  res.writeHead(status, headers);
+  res.write(body);
+  req.removeAllListeners('data');
+  req.resume();
+  const end = () => {
+    clearTimeout(timer);
+    res.end();
+  };
+  const timer = setTimeout(end, LINGER_MS).unref();
+  req.once('end', end);
+  req.once('close', end);
+}
+
+/** A body that ends soon is read and thrown away by the server, and the connection lives on. */
+const hasShortBody = ({ headers }: IncomingMessage): boolean =>
+  headers['transfer-encoding'] === undefined && Number(headers['content-length'] ?? 0) <= SHORT_BODY_BYTES;
+
+/** The same as bytes, for a connection that has no response object (malformed input, a refused upgrade). */
+export function refusalBytes(failure: Failure, id: string, detail = ''): string {
+  const { status, headers, body } = errorMessage(failure, id, detail);
+  let head = `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? 'Error'}\r\n`;
+  for (let i = 0; i < headers.length; i += 2) head += `${headers[i]}: ${headers[i + 1]}\r\n`;
+  return `${head}Connection: close\r\n\r\n${body}`;
+}

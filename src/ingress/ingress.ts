@@ -1,0 +1,214 @@
+// The data door: every request of a client becomes an exchange, is routed, and is handed to the proxy or answered.
+// Must stay true: whatever arrives, one exchange is opened and closed for it, and the id is in the answer.
+//
+//   connection ─► request ─► exchange.open ─► strict? ─► route ─► proxy.http | proxy.upgrade
+//       │ malformed, slow                        └► refuse     ├► wake: 202
+//       └► clientError: 400, 408, 431                          └► refuse: 404, 405
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
+import { catalogue, type Failure } from '../base/errors.ts';
+import type { Address } from '../base/settings.ts';
+import type { Exchange, Exchanges } from '../exchange/exchange.ts';
+import { ID_HEADER, ID_HEADER_LOWER, TRACE_HEADER, traceparentFor } from '../exchange/identity.ts';
+import type { Hop } from '../http/headers.ts';
+import { boundAddress, listen } from '../http/listen.ts';
+import { refusalBytes, refuse } from '../http/reply.ts';
+import { absoluteForm, problemWith } from '../http/strict.ts';
+import type { Proxy } from '../proxy/proxy.ts';
+import type { IngressOptions } from './options.ts';
+import { Router, type Routed } from './route.ts';
+
+/** Silence after which the operating system asks whether a client is still there. */
+const KEEP_ALIVE_PROBE_MS = 60_000;
+
+/** How long a client may take to read why its input was refused. */
+const CLOSING_MS = 1000;
+
+/** Errors of Node's parser that have a cause of their own; all others are bad_request. */
+const PARSER_FAILURES: Record<string, Failure> = {
+  HPE_HEADER_OVERFLOW: 'headers_too_large',
+  ERR_HTTP_REQUEST_TIMEOUT: 'request_timeout',
+};
+
+export class Ingress {
+  readonly name = 'ingress';
+  readonly #server: Server;
+  readonly #options: IngressOptions;
+  readonly #exchanges: Exchanges;
+  readonly #proxy: Proxy;
+  readonly #router: Router;
+  readonly #maxBody: number;
+  /** The latest answer on each connection, and the connections whose input was refused. */
+  readonly #answering = new WeakMap<Duplex, ServerResponse>();
+  readonly #broken = new WeakSet<Duplex>();
+  #isDraining = false;
+
+  constructor(
+    options: IngressOptions,
+    limits: { maxBody: number; totalTimeoutMs: number },
+    deployments: readonly Routed[],
+    exchanges: Exchanges,
+    proxy: Proxy,
+  ) {
+    this.#options = options;
+    this.#exchanges = exchanges;
+    this.#proxy = proxy;
+    this.#maxBody = limits.maxBody;
+    this.#router = new Router(deployments);
+    this.#server = createServer({
+      insecureHTTPParser: false,
+      requireHostHeader: true,
+      maxHeaderSize: options.max_header,
+      headersTimeout: options.header_timeout,
+      requestTimeout: Math.max(limits.totalTimeoutMs, options.header_timeout),
+      keepAliveTimeout: options.keep_alive_timeout,
+      connectionsCheckingInterval: 1000,
+      noDelay: true,
+      keepAlive: true,
+      keepAliveInitialDelay: KEEP_ALIVE_PROBE_MS,
+      // Only a WebSocket is an upgrade to us: offers of h2c and the like are plain requests.
+      shouldUpgradeCallback: (req: IncomingMessage) => req.headers.upgrade?.toLowerCase() === 'websocket',
+    });
+    this.#server.maxConnections = options.max_connections;
+    // Node would cut off a request's headers silently at this count: the limit is in bytes instead.
+    this.#server.maxHeadersCount = 0;
+    this.#server.on('request', (req, res) => this.#onRequest(req, res));
+    this.#server.on('checkContinue', (req, res) => this.#onRequest(req, res));
+    this.#server.on('upgrade', (req, socket, head) => this.#onUpgrade(req, socket, head));
+    this.#server.on('connect', (req, socket) => this.#onConnect(req, socket));
+    this.#server.on('clientError', (error, socket) => this.#onClientError(error, socket));
+  }
+
+  /** Listens; throws a Fault with the address in words when it cannot. */
+  start(): Promise<void> {
+    return listen(this.#server, this.#options.listen, '--listen');
+  }
+
+  get address(): Address {
+    return boundAddress(this.#server);
+  }
+
+  /**
+   * Accepts nothing new and lets running exchanges end; what still runs at `deadlineMs` is cut.
+   * Resolves as soon as nothing runs.
+   */
+  async stop(deadlineMs: number): Promise<void> {
+    this.#isDraining = true;
+    this.#server.close();
+    this.#server.closeIdleConnections();
+    let timer: NodeJS.Timeout | undefined;
+    const timeIsUp = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, Math.max(0, deadlineMs - performance.now()));
+    });
+    await Promise.race([this.#exchanges.idle(), timeIsUp]);
+    clearTimeout(timer);
+    this.#proxy.abortAll('draining');
+    this.#server.closeAllConnections();
+  }
+
+  #onRequest(req: IncomingMessage, res: ServerResponse): void {
+    const exchange = this.#open(req, req.socket);
+    this.#answering.set(req.socket, res);
+    if (this.#isDraining) res.shouldKeepAlive = false;
+    const refuseWith = (failure: Failure, detail: string) => {
+      refuse(req, res, failure, exchange.id, detail);
+      exchange.close(failure, catalogue[failure].http, detail);
+    };
+    const hop = this.#hop(req, exchange);
+    const problem = problemWith(req);
+    if (problem !== '') return refuseWith('bad_request', problem);
+    if (Number(req.headers['content-length'] ?? 0) > this.#maxBody)
+      return refuseWith('too_large', `${req.headers['content-length']} bytes, the limit is ${this.#maxBody}`);
+    const route = this.#router.route(req.method!, req.url!, false);
+    if (route.kind === 'refuse') return refuseWith(route.failure, route.detail);
+    if (route.kind === 'wake') return this.#wake(req, res, exchange);
+    if (req.headers.expect?.toLowerCase() === '100-continue') res.writeContinue();
+    exchange.route(route.deployment);
+    this.#proxy.http(exchange, req, res, route.path, hop);
+  }
+
+  /** `wake` asks for a replica to be there soon; in a sidecar the replica already is. 202 with `{}` (contract 1.2). */
+  #wake(req: IncomingMessage, res: ServerResponse, exchange: Exchange): void {
+    req.resume();
+    res.writeHead(202, ['Content-Type', 'application/json', 'Content-Length', '2', ID_HEADER, exchange.id]);
+    res.end('{}');
+    exchange.close('ok', 202);
+  }
+
+  #onUpgrade(req: IncomingMessage, socket: Duplex, head: Buffer): void {
+    socket.on('error', () => socket.destroy());
+    const exchange = this.#open(req, socket as Socket);
+    const hop = this.#hop(req, exchange);
+    const problem = problemWith(req);
+    const route =
+      problem === ''
+        ? this.#router.route(req.method!, req.url!, true)
+        : ({ kind: 'refuse', failure: 'bad_request', detail: problem } as const);
+    if (route.kind !== 'forward') {
+      const [failure, detail] =
+        route.kind === 'refuse'
+          ? ([route.failure, route.detail] as const)
+          : (['method_not_allowed', ''] as const);
+      socket.end(refusalBytes(failure, exchange.id, detail));
+      exchange.close(failure, catalogue[failure].http, detail);
+      return;
+    }
+    exchange.route(route.deployment);
+    this.#proxy.upgrade(exchange, req, socket, head, route.path, hop);
+  }
+
+  /** We are a gateway to known replicas, never a way to somewhere else (RFC 9110 9.3.6). */
+  #onConnect(req: IncomingMessage, socket: Duplex): void {
+    socket.on('error', () => socket.destroy());
+    const exchange = this.#open(req, socket as Socket);
+    socket.end(refusalBytes('method_not_allowed', exchange.id, 'CONNECT is not served'));
+    exchange.close('method_not_allowed', catalogue.method_not_allowed.http);
+  }
+
+  /** What Node's parser refused, or did not get in time. A connection that broke is no request. */
+  #onClientError(error: NodeJS.ErrnoException, socket: Duplex): void {
+    if (error.code === 'ECONNRESET' || !socket.writable) {
+      socket.destroy();
+      return;
+    }
+    if (this.#broken.has(socket)) return;
+    this.#broken.add(socket);
+    const exchange = this.#exchanges.open(undefined);
+    exchange.remoteAddress = plainAddress((socket as Socket).remoteAddress ?? '');
+    const failure = PARSER_FAILURES[error.code ?? ''] ?? 'bad_request';
+    const answering = this.#answering.get(socket);
+    // An answer that is on its way on this connection goes first: another in its midst would be taken for part of it.
+    if (answering && !answering.writableFinished) answering.once('close', () => socket.destroy());
+    else {
+      socket.end(refusalBytes(failure, exchange.id));
+      setTimeout(() => socket.destroy(), CLOSING_MS).unref();
+    }
+    exchange.close(failure, catalogue[failure].http, error.code ?? error.message);
+  }
+
+  #open(req: IncomingMessage, socket: Socket): Exchange {
+    const exchange = this.#exchanges.open(req.headers[ID_HEADER_LOWER] as string | undefined);
+    exchange.method = req.method!;
+    exchange.target = req.url!;
+    exchange.remoteAddress = plainAddress(socket.remoteAddress ?? '');
+    return exchange;
+  }
+
+  /** What the replica learns about the way; brings an absolute-form target into origin form. */
+  #hop(req: IncomingMessage, exchange: Exchange): Hop {
+    const absolute = absoluteForm(req.url!);
+    if (absolute) req.url = absolute.path;
+    return {
+      id: exchange.id,
+      traceparent: traceparentFor(req.headers[TRACE_HEADER] as string | undefined),
+      remoteAddress: exchange.remoteAddress,
+      proto: 'http',
+      host: absolute?.authority ?? req.headers.host ?? '',
+    };
+  }
+}
+
+/** An IPv4 address that came in on an IPv6 socket, as the IPv4 address it is. */
+const plainAddress = (address: string): string =>
+  address.startsWith('::ffff:') ? address.slice(7) : address;

@@ -1,0 +1,36 @@
+// Settings of the data door.
+import { address, bytes, duration, int, section, type Settings } from '../base/settings.ts';
+
+export const ingressOptions = section({
+  listen: address({
+    default: { host: '0.0.0.0', port: 8080 },
+    alias: 'listen',
+    doc: 'Where requests for the model come in.',
+  }),
+  header_timeout: duration({
+    default: 60_000,
+    min: 100,
+    doc: 'How long a client may take to send a request’s head.',
+  }),
+  keep_alive_timeout: duration({
+    default: 75_000,
+    min: 0,
+    doc: 'How long an unused client connection is kept open.',
+  }),
+  max_header: bytes({ default: 32 * 1024, min: 1024, max: 1024 ** 2, doc: 'Largest head of a request.' }),
+  max_connections: int({
+    default: 100_000,
+    min: 1,
+    max: 10_000_000,
+    doc: 'Client connections at once; more are closed at once.',
+  }),
+  drain_delay: duration({
+    default: 0,
+    doc: 'At SIGTERM, how long connections are still accepted after /readyz has turned to 503.',
+  }),
+  drain_timeout: duration({
+    default: 20 * 60_000,
+    doc: 'At SIGTERM, how long running exchanges may go on; weir exits as soon as none is left.',
+  }),
+});
+export type IngressOptions = Settings<typeof ingressOptions>;

@@ -1,0 +1,97 @@
+// What a request is: a pure decision from its method and path. Hot path.
+// Must stay true: the same input gives the same route, and a path that is none of ours passes unchanged.
+// Source: contracts/baseten.md 1.1 and 1.2. `routes` is the README's table.
+
+/** One of our routes, for people. `{t}` is a target prefix or nothing. */
+export const routes = [
+  { method: 'POST', path: '{t}/predict', does: 'to the deployment’s `predict_path`' },
+  { method: 'any', path: '{t}/sync/{path}', does: 'to `/{path}`' },
+  { method: 'GET', path: '{t}/websocket', does: 'WebSocket, to the deployment’s `websocket_path`' },
+  { method: 'POST', path: '{t}/wake', does: '202 at once; nothing reaches the replica' },
+  { method: 'any', path: 'anything else', does: 'unchanged, to the default deployment' },
+] as const;
+
+/** The target prefixes, for people. */
+export const targets = [
+  { prefix: '/production', picks: 'the deployment of the environment `production`' },
+  { prefix: '/development', picks: 'the deployment of the environment `development`' },
+  { prefix: '/environments/{env}', picks: 'the deployment of that environment' },
+  { prefix: '/deployment/{id}', picks: 'that deployment' },
+  { prefix: '(none)', picks: 'the default deployment: of `production` if there is one, else the first' },
+] as const;
+
+export type Route =
+  | { readonly kind: 'forward'; readonly deployment: number; readonly path: string }
+  | { readonly kind: 'wake'; readonly deployment: number }
+  | {
+      readonly kind: 'refuse';
+      readonly failure: 'unknown_target' | 'method_not_allowed' | 'bad_request';
+      readonly detail: string;
+    };
+
+/** What routing needs to know of a deployment. */
+export interface Routed {
+  readonly id: string;
+  readonly environment: string;
+  readonly predict_path: string;
+  readonly websocket_path: string;
+}
+
+/** A prefix, and what stands below it when that is one of our routes: predict, wake, websocket, or sync and the rest. */
+const BELOW =
+  /^(?:\/(production|development)|\/environments\/([^/?]*)|\/deployment\/([^/?]*))?\/(?:(predict|wake|websocket)|sync(\/[^?]*))(\?.*)?$/;
+
+export class Router {
+  readonly #deployments: readonly Routed[];
+  readonly #byId = new Map<string, number>();
+  readonly #byEnvironment = new Map<string, number>();
+  readonly #fallback: number;
+
+  constructor(deployments: readonly Routed[]) {
+    this.#deployments = deployments;
+    deployments.forEach(({ id, environment }, index) => {
+      this.#byId.set(id, index);
+      if (environment !== '' && !this.#byEnvironment.has(environment))
+        this.#byEnvironment.set(environment, index);
+    });
+    this.#fallback = this.#byEnvironment.get('production') ?? 0;
+  }
+
+  /** Decides for a request target in origin form; `isUpgrade` is a request to become a WebSocket. */
+  route(method: string, target: string, isUpgrade: boolean): Route {
+    const match = BELOW.exec(target);
+    if (match === null) return { kind: 'forward', deployment: this.#fallback, path: target };
+    const [, shortcut, environment = shortcut, id, word, synced, query = ''] = match;
+    const deployment = this.#target(environment, id);
+    if (deployment === undefined)
+      return {
+        kind: 'refuse',
+        failure: 'unknown_target',
+        detail:
+          id === undefined
+            ? `environment ${JSON.stringify(environment)}`
+            : `deployment ${JSON.stringify(id)}`,
+      };
+    if (synced !== undefined) return { kind: 'forward', deployment, path: synced + query };
+    const settings = this.#deployments[deployment]!;
+    const isBare = environment === undefined && id === undefined;
+    if (word === 'websocket') {
+      if (isUpgrade) return { kind: 'forward', deployment, path: settings.websocket_path + query };
+      if (isBare) return { kind: 'forward', deployment, path: target };
+      return { kind: 'refuse', failure: 'bad_request', detail: 'this route is for WebSocket upgrades' };
+    }
+    if (method === 'POST' && !isUpgrade)
+      return word === 'wake'
+        ? { kind: 'wake', deployment }
+        : { kind: 'forward', deployment, path: settings.predict_path + query };
+    // A server of any kind may have a /predict or /wake of its own for other methods.
+    if (isBare) return { kind: 'forward', deployment, path: target };
+    return { kind: 'refuse', failure: 'method_not_allowed', detail: `${word} takes POST` };
+  }
+
+  #target(environment: string | undefined, id: string | undefined): number | undefined {
+    if (id !== undefined) return this.#byId.get(id);
+    if (environment !== undefined) return this.#byEnvironment.get(environment);
+    return this.#fallback;
+  }
+}

@@ -1,0 +1,58 @@
+// The families of replicas (contracts/baseten.md 4.2), and weir's own about each of them.
+// Must stay true: a state is read from the pool at the moment of the scrape.
+import type { Pool } from '../../pool/pool.ts';
+import type { Family, Labels } from '../family.ts';
+import { COMMON } from './common.ts';
+
+export function replicaFamilies(
+  common: readonly Labels[],
+  pool: Pick<Pool, 'deployments'>,
+  connections: () => { active: number; idle: number },
+): Family[] {
+  const perDeployment = (state: 'ready' | 'starting') => () =>
+    common.map((labels, index) => ({ labels, value: pool.deployments[index]!.count(state) }));
+  const perReplica = (value: (replica: Pool['deployments'][number]['replicas'][number]) => number) => () =>
+    pool.deployments.flatMap(({ options, replicas }) =>
+      replicas.map((replica) => ({
+        labels: { deployment_id: options.id, replica: replica.id },
+        value: value(replica),
+      })),
+    );
+  return [
+    {
+      name: 'baseten_replicas_active',
+      type: 'gauge',
+      help: 'Replicas that take requests.',
+      labels: COMMON,
+      samples: perDeployment('ready'),
+    },
+    {
+      name: 'baseten_replicas_starting',
+      type: 'gauge',
+      help: 'Replicas that have not been ready since they were started.',
+      labels: COMMON,
+      samples: perDeployment('starting'),
+    },
+    {
+      name: 'weir_replica_ready',
+      type: 'gauge',
+      help: '1 while the replica takes requests, else 0.',
+      labels: ['deployment_id', 'replica'],
+      samples: perReplica((replica) => (replica.isReady ? 1 : 0)),
+    },
+    {
+      name: 'weir_replica_outstanding_requests',
+      type: 'gauge',
+      help: 'Requests that the replica holds now.',
+      labels: ['deployment_id', 'replica'],
+      samples: perReplica((replica) => replica.outstanding),
+    },
+    {
+      name: 'weir_replica_connections',
+      type: 'gauge',
+      help: 'Connections from weir to replicas, in use or kept for the next request.',
+      labels: ['state'],
+      samples: () => Object.entries(connections()).map(([state, value]) => ({ labels: { state }, value })),
+    },
+  ];
+}

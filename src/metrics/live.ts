@@ -1,0 +1,41 @@
+// What is going on right now, as counts that every exchange raises and lowers. Hot path.
+// Must stay true: an exchange that raised a count lowers it exactly once, whatever way it ends, because both happen
+// in the exchange's own two moments and nowhere else.
+import { causes, type Cause } from '../base/errors.ts';
+import type { Exchange, Observer } from '../exchange/exchange.ts';
+import type { Blocks } from './blocks.ts';
+
+const causeIndex = Object.fromEntries(causes.map((cause, index) => [cause, index])) as Record<Cause, number>;
+
+export class Live implements Observer {
+  /** deployment → synchronous exchanges that wait or are served (contract C8: asynchronous ones are not counted). */
+  readonly concurrent: Int32Array;
+  readonly websockets: Int32Array;
+  /** (deployment + 1, cause) → exchanges that ended so; row 0 is for those that never had a deployment. */
+  readonly ended: Float64Array;
+  readonly #blocks: Blocks;
+
+  constructor(deployments: number, blocks: Blocks) {
+    this.concurrent = new Int32Array(new SharedArrayBuffer(deployments * 4));
+    this.websockets = new Int32Array(new SharedArrayBuffer(deployments * 4));
+    this.ended = new Float64Array(new SharedArrayBuffer((deployments + 1) * causes.length * 8));
+    this.#blocks = blocks;
+  }
+
+  routed(exchange: Exchange): void {
+    if (!exchange.isAsync) this.concurrent[exchange.deployment]!++;
+  }
+
+  upgraded(exchange: Exchange): void {
+    this.websockets[exchange.deployment]!++;
+  }
+
+  closed(exchange: Exchange): void {
+    const { deployment } = exchange;
+    this.ended[(deployment + 1) * causes.length + causeIndex[exchange.cause!]]!++;
+    if (deployment < 0) return;
+    if (!exchange.isAsync) this.concurrent[deployment]!--;
+    if (exchange.protocol === 'websocket') this.websockets[deployment]!--;
+    this.#blocks.observe(exchange);
+  }
+}

@@ -1,0 +1,118 @@
+// Settings of deployments and their replicas, and of how their health is asked for.
+import { choice, duration, int, listOf, required, section, text, type Settings } from '../base/settings.ts';
+
+/** Where a replica answers. */
+export interface ReplicaUrl {
+  readonly protocol: 'http:' | 'https:';
+  readonly host: string;
+  readonly port: number;
+  /** As written, without a trailing slash. */
+  readonly href: string;
+}
+
+/** Reads `http://host:port`: no path, no query, no user name; https where the replica speaks TLS. */
+export function parseReplicaUrl(input: string): { value: ReplicaUrl } | { problem: string } {
+  const shown = JSON.stringify(input.replace(/\/\/[^/@]*@/, '//***@'));
+  const like = 'must be a URL such as http://127.0.0.1:8000';
+  const url = URL.parse(input);
+  if (!url) return { problem: `is ${shown}, ${like}` };
+  if (url.protocol !== 'http:' && url.protocol !== 'https:')
+    return { problem: `is ${shown}, ${like}: the scheme must be http or https` };
+  if (url.username || url.password)
+    return { problem: `is ${shown}, ${like}: a user name or password is not supported` };
+  if (url.pathname !== '/' || url.search || url.hash)
+    return { problem: `is ${shown}, ${like}: a path is not supported, requests keep their own` };
+  return {
+    value: {
+      protocol: url.protocol,
+      host: url.hostname.replace(/^\[|\]$/g, ''),
+      port: Number(url.port) || (url.protocol === 'https:' ? 443 : 80),
+      href: url.origin,
+    },
+  };
+}
+
+const label = /^[A-Za-z0-9._-]{1,64}$/;
+const labelLike = 'up to 64 letters, digits, dots, dashes or underscores';
+const path = /^\/[!-~]*$/;
+const pathLike = 'a path that begins with /';
+
+const replica = section({
+  id: text({
+    default: '',
+    pattern: /^[A-Za-z0-9._-]{0,64}$/,
+    like: labelLike,
+    doc: 'Name in metrics and logs; empty: r0, r1, … in order.',
+  }),
+  url: required(
+    'a URL',
+    'Where the replica answers: http or https, host and port.',
+    parseReplicaUrl,
+    (url) => url.href,
+  ),
+});
+
+export const deploymentOptions = listOf(
+  section({
+    id: text({
+      default: 'local',
+      pattern: label,
+      like: labelLike,
+      doc: 'Deployment id: /deployment/{id}/… and the metrics’ label.',
+    }),
+    environment: text({
+      default: 'production',
+      pattern: /^[A-Za-z0-9._-]{0,64}$/,
+      like: labelLike,
+      doc: 'Environment it serves: /environments/{name}/…; empty: none.',
+    }),
+    rollout_phase: choice(['auto', 'stable', 'promoting', ''], {
+      default: 'auto',
+      doc: 'The metrics’ label; auto is stable in an environment and empty outside one.',
+    }),
+    predict_path: text({
+      default: '/v1/models/model:predict',
+      pattern: path,
+      like: pathLike,
+      doc: 'Where …/predict goes on the replica.',
+    }),
+    websocket_path: text({
+      default: '/v1/websocket',
+      pattern: path,
+      like: pathLike,
+      doc: 'Where …/websocket goes on the replica.',
+    }),
+    readiness_path: text({
+      default: '',
+      pattern: /^(\/[!-~]*)?$/,
+      like: pathLike,
+      doc: 'A GET that answers 2xx when the replica is ready; empty: a TCP connection is enough.',
+    }),
+    replicas: listOf(replica, 1),
+  }),
+);
+export type DeploymentOptions = Settings<typeof deploymentOptions>[number];
+export type ReplicaOptions = DeploymentOptions['replicas'][number];
+
+export const modelOptions = section({
+  id: text({ default: 'local', pattern: label, like: labelLike, doc: 'The metrics’ label model_id.' }),
+  name: text({ default: 'local', doc: 'The metrics’ label model_name.' }),
+});
+export type ModelOptions = Settings<typeof modelOptions>;
+
+export const poolOptions = section({
+  probe_interval: duration({
+    default: 10_000,
+    min: 100,
+    doc: 'How often a ready replica is asked whether it still is.',
+  }),
+  probe_retry_interval: duration({ default: 500, min: 50, doc: 'How often one that is not ready is asked.' }),
+  probe_timeout: duration({ default: 2000, min: 50, doc: 'How long a replica may take to answer that.' }),
+  probe_failures: int({
+    default: 3,
+    min: 1,
+    max: 1000,
+    doc: 'Failed probes in a row after which a ready replica gets no more requests.',
+  }),
+});
+export type PoolOptions = Settings<typeof poolOptions>;

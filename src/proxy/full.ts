@@ -1,0 +1,224 @@
+// The full lane: one HTTP exchange through Node's own server and http-proxy. Takes whatever is well formed.
+// Must stay true: however it ends, the client gets exactly one answer or a visible break, the lease is released, the
+// replica's request is over, and the exchange is closed once.
+//
+//   reserve ─► send ─► response head ─► body ─► finish ─► ok
+//      │         │ (a stale kept-alive connection: once more)   any failure ─► fail: answer if none was
+//      └─ refused                                               begun, else cut; then settle
+import type { Agent as HttpAgent, ClientRequest, IncomingMessage, ServerResponse } from 'node:http';
+import type { ProxyServer } from 'http-proxy';
+import type { Deadlines, Watched } from '../base/deadlines.ts';
+import { catalogue, describe, type Failure } from '../base/errors.ts';
+import type { Exchange } from '../exchange/exchange.ts';
+import { passableTrailers, toClient, toReplica, type Hop } from '../http/headers.ts';
+import { refuse } from '../http/reply.ts';
+import type { Lease, Pool } from '../pool/pool.ts';
+import type { ProxyOptions } from './options.ts';
+import { Patience } from './patience.ts';
+import { RequestBody } from './request-body.ts';
+import { serverTiming } from './timing.ts';
+
+/** What every passage shares. */
+export interface Lane {
+  readonly pool: Pool;
+  readonly deadlines: Deadlines;
+  readonly options: ProxyOptions;
+  readonly server: ProxyServer;
+  readonly agentFor: (protocol: 'http:' | 'https:') => HttpAgent;
+  /** Exchanges under way, so that they can be ended when the drain's time is over. */
+  readonly open: Set<{ abort(failure: Failure): void }>;
+}
+
+/** Errors of a socket that had not connected yet. */
+const NOT_CONNECTED = new Set([
+  'ECONNREFUSED',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'EADDRNOTAVAIL',
+  'ETIMEDOUT',
+  'ECONNECT_TIMEOUT',
+]);
+
+/** What an error of the replica's connection means. */
+function failureOf(error: NodeJS.ErrnoException): Failure {
+  const code = error.code ?? '';
+  if (NOT_CONNECTED.has(code) || error.syscall === 'connect') return 'connect_failed';
+  return code.startsWith('HPE_') ? 'bad_response' : 'reset_midway';
+}
+
+export class Passage implements Watched {
+  watchSlot = -1;
+  readonly #lane: Lane;
+  readonly #exchange: Exchange;
+  readonly #req: IncomingMessage;
+  readonly #res: ServerResponse;
+  readonly #path: string;
+  readonly #hop: Hop;
+  readonly #patience: Patience;
+  readonly #body: RequestBody;
+  #lease: Lease | undefined;
+  #toReplica: ClientRequest | undefined;
+
+  constructor(
+    lane: Lane,
+    exchange: Exchange,
+    req: IncomingMessage,
+    res: ServerResponse,
+    path: string,
+    hop: Hop,
+  ) {
+    this.#lane = lane;
+    this.#exchange = exchange;
+    this.#req = req;
+    this.#res = res;
+    this.#path = path;
+    this.#hop = hop;
+    this.#patience = new Patience(lane.options, exchange);
+    this.#body = new RequestBody(
+      req,
+      exchange,
+      lane.options.max_body,
+      (to) => this.#began(to),
+      () => this.#fail('too_large', `more than ${lane.options.max_body} bytes`),
+    );
+  }
+
+  /** Finds a replica and sends the request there, or answers why not. */
+  start(): void {
+    const lease = this.#lane.pool.reserve(this.#exchange);
+    if (typeof lease === 'string') {
+      refuse(this.#req, this.#res, lease, this.#exchange.id, '', serverTiming(this.#exchange));
+      this.#exchange.close(lease, catalogue[lease].http);
+      return;
+    }
+    this.#lease = lease;
+    this.#lane.open.add(this);
+    this.#lane.deadlines.watch(this);
+    this.#res.on('close', () => this.#fail('client_gone'));
+    this.#res.on('error', (error) => this.#fail('client_gone', describe(error)));
+    this.#send(lease);
+  }
+
+  /** Ends it from outside: the drain's time is over. */
+  abort(failure: Failure): void {
+    this.#fail(failure);
+  }
+
+  sweep(nowMs: number): void {
+    const overdue = this.#patience.check(nowMs, {
+      isUploaded: this.#req.complete,
+      waitsForReplica: this.#body.isHeldBack,
+      waitsForClient: this.#res.writableNeedDrain,
+    });
+    if (overdue) this.#fail(overdue.failure, overdue.detail);
+  }
+
+  #send({ replica }: Lease): void {
+    this.#exchange.attempts++;
+    this.#lane.server.web(
+      this.#req,
+      this.#res,
+      {
+        target: {
+          protocol: replica.url.protocol,
+          host: replica.url.host,
+          hostname: replica.url.host,
+          port: replica.url.port,
+        },
+        agent: this.#lane.agentFor(replica.url.protocol),
+        buffer: this.#body,
+      },
+      (error) => this.#onReplicaError(error),
+    );
+  }
+
+  /** The request to the replica exists and nothing of it is sent: its path and headers are ours to set. */
+  #began(to: ClientRequest): void {
+    this.#toReplica = to;
+    to.path = this.#path;
+    for (const name of to.getHeaderNames()) to.removeHeader(name);
+    for (const [name, values] of toReplica(this.#req.rawHeaders, this.#hop, this.#req.headers.connection))
+      to.setHeader(name, values.length === 1 ? values[0]! : values);
+    if (this.#req.headers['transfer-encoding'] !== undefined) to.setHeader('Transfer-Encoding', 'chunked');
+    to.on('response', (from) => this.#onResponse(from));
+    to.on('information', (info) => {
+      if (info.statusCode === 103 && info.headers['link'] !== undefined && !this.#res.headersSent)
+        this.#res.writeEarlyHints({ link: info.headers['link'] });
+    });
+  }
+
+  #onResponse(from: IncomingMessage): void {
+    const { id } = this.#exchange;
+    this.#exchange.firstByteMs = performance.now();
+    const headers = toClient(from.rawHeaders, from.headers.connection, id);
+    headers.push('Server-Timing', serverTiming(this.#exchange));
+    const status = from.statusCode!;
+    this.#res.writeHead(status, from.statusMessage, headers);
+    // Flushed now: a stream's head must not wait for its first event.
+    this.#res.flushHeaders();
+    from.on('data', (chunk: Buffer) => {
+      this.#exchange.responseBytes += chunk.length;
+      if (!this.#res.write(chunk)) from.pause();
+    });
+    this.#res.on('drain', () => from.resume());
+    from.on('end', () => {
+      if (!from.complete) return;
+      const trailers = passableTrailers(from.rawTrailers);
+      if (trailers.length > 0) this.#res.addTrailers(trailers);
+      // 'finish': the last byte is with the operating system.
+      this.#res.end(() => this.#settle('ok', status));
+    });
+    from.on('close', () => {
+      if (!from.complete) this.#fail('reset_midway');
+    });
+  }
+
+  #onReplicaError(error: NodeJS.ErrnoException): void {
+    if (!this.#exchange.isOpen || this.#exchange.firstByteMs !== 0) return;
+    const failure = failureOf(error);
+    const wasStale = failure === 'reset_midway' && this.#toReplica?.reusedSocket === true;
+    if (wasStale && this.#exchange.attempts === 1 && this.#body.canRepeat) {
+      this.#send(this.#lease!);
+      return;
+    }
+    if (failure === 'connect_failed') this.#lease?.unreachable();
+    this.#fail(failure, describe(error));
+  }
+
+  #fail(failure: Failure, detail = ''): void {
+    if (!this.#exchange.isOpen) return;
+    const row = catalogue[failure];
+    if (failure !== 'client_gone') {
+      if (this.#res.headersSent) this.#res.destroy();
+      else {
+        this.#body.stop();
+        refuse(
+          this.#req,
+          this.#res,
+          failure,
+          this.#exchange.id,
+          publicDetail(failure, detail),
+          serverTiming(this.#exchange),
+        );
+      }
+    }
+    this.#settle(failure, row.http, detail);
+  }
+
+  /** The one end of everything: nothing of this exchange is left anywhere. */
+  #settle(cause: 'ok' | Failure, status: number, detail = ''): void {
+    if (!this.#exchange.close(cause, status, detail)) return;
+    this.#lane.deadlines.unwatch(this);
+    this.#lane.open.delete(this);
+    this.#body.stop();
+    // A replica that answered early may still be taking the upload: it ends here, with its connection.
+    if (cause !== 'ok' || this.#toReplica?.writableFinished === false) this.#toReplica?.destroy();
+    this.#lease?.release();
+  }
+}
+
+/** Addresses and system errors of the inside are for the log; a client is told what it can act on. */
+const publicDetail = (failure: Failure, detail: string): string =>
+  catalogue[failure].origin === 'client' ? detail : '';

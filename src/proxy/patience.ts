@@ -1,0 +1,61 @@
+// How long an exchange may take, step by step. Must stay true: what makes progress is cut by the total limit alone.
+// Progress is seen by comparing byte counts from sweep to sweep, so that moving bytes costs no clock.
+import type { Failure } from '../base/errors.ts';
+import type { Exchange } from '../exchange/exchange.ts';
+import type { ProxyOptions } from './options.ts';
+
+/** Where the exchange stands, as its lane sees it. */
+export interface Standing {
+  /** The client's body has arrived to its end. */
+  readonly isUploaded: boolean;
+  /** Bytes for the replica wait because it does not read. */
+  readonly waitsForReplica: boolean;
+  /** Bytes for the client wait because it does not read. */
+  readonly waitsForClient: boolean;
+}
+
+export interface Overdue {
+  readonly failure: Failure;
+  readonly detail: string;
+}
+
+export class Patience {
+  readonly #options: ProxyOptions;
+  readonly #exchange: Exchange;
+  #bytes = 0;
+  #progressMs: number;
+
+  constructor(options: ProxyOptions, exchange: Exchange) {
+    this.#options = options;
+    this.#exchange = exchange;
+    this.#progressMs = exchange.startMs;
+  }
+
+  /** What is overdue at `nowMs` (performance.now()), or `undefined`. To be called on every sweep. */
+  check(nowMs: number, standing: Standing): Overdue | undefined {
+    const { first_byte_timeout, idle_timeout, total_timeout } = this.#options;
+    const exchange = this.#exchange;
+    const bytes = exchange.requestBytes + exchange.responseBytes;
+    if (bytes !== this.#bytes) {
+      this.#bytes = bytes;
+      this.#progressMs = nowMs;
+    }
+    if (nowMs - exchange.startMs > total_timeout)
+      return { failure: 'total_timeout', detail: `${total_timeout} ms in all` };
+    const stillMs = nowMs - Math.max(this.#progressMs, exchange.leasedMs, exchange.firstByteMs);
+    if (!standing.isUploaded && exchange.firstByteMs === 0) {
+      if (stillMs <= idle_timeout) return undefined;
+      return standing.waitsForReplica
+        ? { failure: 'idle_timeout', detail: `the replica read nothing for ${idle_timeout} ms` }
+        : { failure: 'request_timeout', detail: `no more of the body came for ${idle_timeout} ms` };
+    }
+    if (exchange.firstByteMs === 0)
+      return stillMs > first_byte_timeout
+        ? { failure: 'first_byte_timeout', detail: `${first_byte_timeout} ms` }
+        : undefined;
+    if (stillMs <= idle_timeout) return undefined;
+    return standing.waitsForClient
+      ? { failure: 'client_stalled', detail: `the client read nothing for ${idle_timeout} ms` }
+      : { failure: 'idle_timeout', detail: `the replica sent nothing for ${idle_timeout} ms` };
+  }
+}

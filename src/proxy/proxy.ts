@@ -1,0 +1,90 @@
+// The door of the room: moves an exchange's bytes between its client and a replica.
+// Must stay true: the lanes differ in how bytes move, in nothing else.
+//   http()      an HTTP/1.1 request           → full.ts
+//   upgrade()   a request to become a WebSocket → tunnel.ts
+import { Agent as HttpAgent, type IncomingMessage, type ServerResponse } from 'node:http';
+import { Agent as HttpsAgent } from 'node:https';
+import type { Duplex } from 'node:stream';
+import httpProxy from 'http-proxy';
+import { Deadlines } from '../base/deadlines.ts';
+import type { Failure } from '../base/errors.ts';
+import type { Exchange } from '../exchange/exchange.ts';
+import type { Hop } from '../http/headers.ts';
+import type { Pool } from '../pool/pool.ts';
+import { Passage, type Lane } from './full.ts';
+import type { ProxyOptions } from './options.ts';
+import { Tunnel } from './tunnel.ts';
+
+export class Proxy {
+  readonly #lane: Lane;
+  readonly #agents: { 'http:': HttpAgent; 'https:': HttpsAgent };
+  readonly #tunnels = new WeakMap<IncomingMessage, Tunnel>();
+
+  constructor(pool: Pool, options: ProxyOptions) {
+    const agentOptions = {
+      keepAlive: true,
+      scheduling: 'lifo' as const,
+      maxFreeSockets: 1024,
+      noDelay: true,
+      // Counts for sockets that nobody uses: an agent closes those alone.
+      timeout: options.replica_idle_timeout,
+    };
+    this.#agents = { 'http:': new HttpAgent(agentOptions), 'https:': new HttpsAgent(agentOptions) };
+    const server = httpProxy.createProxyServer({
+      selfHandleResponse: true,
+      connectTimeout: options.connect_timeout,
+    });
+    // A client that left has its passage or tunnel end the exchange; http-proxy only wants to be heard.
+    server.on('error', () => undefined);
+    server.on('proxyReqWs', (request, req) => this.#tunnels.get(req)?.began(request));
+    this.#lane = {
+      pool,
+      options,
+      server,
+      deadlines: new Deadlines(),
+      agentFor: (protocol) => this.#agents[protocol],
+      open: new Set(),
+    };
+  }
+
+  /** Serves one HTTP exchange that is routed; `path` is what the replica sees. */
+  http(exchange: Exchange, req: IncomingMessage, res: ServerResponse, path: string, hop: Hop): void {
+    new Passage(this.#lane, exchange, req, res, path, hop).start();
+  }
+
+  /** Serves one request to become a WebSocket. `head`: bytes that came with it. */
+  upgrade(
+    exchange: Exchange,
+    req: IncomingMessage,
+    socket: Duplex,
+    head: Buffer,
+    path: string,
+    hop: Hop,
+  ): void {
+    const tunnel = new Tunnel(this.#lane, exchange, req, socket, path, hop);
+    this.#tunnels.set(req, tunnel);
+    tunnel.start(head);
+  }
+
+  /** Ends whatever still runs. */
+  abortAll(failure: Failure): void {
+    for (const running of this.#lane.open) running.abort(failure);
+  }
+
+  /** Connections to replicas: in use and kept for later. */
+  connections(): { active: number; idle: number } {
+    const count = (sockets: NodeJS.ReadOnlyDict<unknown[]>) =>
+      Object.values(sockets).reduce((sum, list) => sum + (list?.length ?? 0), 0);
+    let active = 0;
+    let idle = 0;
+    for (const agent of Object.values(this.#agents)) {
+      active += count(agent.sockets);
+      idle += count(agent.freeSockets);
+    }
+    return { active, idle };
+  }
+
+  close(): void {
+    for (const agent of Object.values(this.#agents)) agent.destroy();
+  }
+}

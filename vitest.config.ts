@@ -1,0 +1,12 @@
+// How the tests run. One worker process shares one module graph (isolate off): starting is the slow part.
+import { defineConfig } from 'vitest/config';
+
+export default defineConfig({
+  test: {
+    include: ['test/**/*.test.ts'],
+    isolate: false,
+    testTimeout: 30_000,
+    hookTimeout: 30_000,
+    coverage: { include: ['src/**'] },
+  },
+});
