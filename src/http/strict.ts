@@ -25,6 +25,7 @@ export function problemWith(req: IncomingMessage): string {
     if (CONTROL.test(raw[i + 1]!)) return `the header ${name} has a control character in it`;
   }
   if (hosts > 1) return 'there is more than one Host header';
+  if (hosts === 0 && req.httpVersionMinor === 1) return 'there is no Host header';
   return '';
 }
 

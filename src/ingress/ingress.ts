@@ -15,7 +15,7 @@ import type { Hop } from '../http/headers.ts';
 import { boundAddress, listen } from '../http/listen.ts';
 import { refusalBytes, refuse } from '../http/reply.ts';
 import { absoluteForm, problemWith } from '../http/strict.ts';
-import type { Proxy } from '../proxy/proxy.ts';
+import type { Proxy, Running } from '../proxy/proxy.ts';
 import type { IngressOptions } from './options.ts';
 import { Router, type Routed } from './route.ts';
 
@@ -29,6 +29,8 @@ const CLOSING_MS = 1000;
 const PARSER_FAILURES: Record<string, Failure> = {
   HPE_HEADER_OVERFLOW: 'headers_too_large',
   ERR_HTTP_REQUEST_TIMEOUT: 'request_timeout',
+  // The client closed its side in the middle of a message.
+  HPE_INVALID_EOF_STATE: 'client_gone',
 };
 
 export class Ingress {
@@ -39,8 +41,11 @@ export class Ingress {
   readonly #proxy: Proxy;
   readonly #router: Router;
   readonly #maxBody: number;
-  /** The latest answer on each connection, and the connections whose input was refused. */
-  readonly #answering = new WeakMap<Duplex, ServerResponse>();
+  /** The latest exchange on each connection, and the connections whose input was refused. */
+  readonly #answering = new WeakMap<
+    Duplex,
+    { req: IncomingMessage; res: ServerResponse; running: Running }
+  >();
   readonly #broken = new WeakSet<Duplex>();
   #isDraining = false;
 
@@ -58,7 +63,8 @@ export class Ingress {
     this.#router = new Router(deployments);
     this.#server = createServer({
       insecureHTTPParser: false,
-      requireHostHeader: true,
+      // Looked at in http/strict.ts: Node would answer without an id and without an exchange.
+      requireHostHeader: false,
       maxHeaderSize: options.max_header,
       headersTimeout: options.header_timeout,
       requestTimeout: Math.max(limits.totalTimeoutMs, options.header_timeout),
@@ -109,7 +115,6 @@ export class Ingress {
 
   #onRequest(req: IncomingMessage, res: ServerResponse): void {
     const exchange = this.#open(req, req.socket);
-    this.#answering.set(req.socket, res);
     if (this.#isDraining) res.shouldKeepAlive = false;
     const refuseWith = (failure: Failure, detail: string) => {
       refuse(req, res, failure, exchange.id, detail);
@@ -117,7 +122,10 @@ export class Ingress {
     };
     const hop = this.#hop(req, exchange);
     const problem = problemWith(req);
-    if (problem !== '') return refuseWith('bad_request', problem);
+    if (problem !== '') {
+      res.shouldKeepAlive = false;
+      return refuseWith('bad_request', problem);
+    }
     if (Number(req.headers['content-length'] ?? 0) > this.#maxBody)
       return refuseWith('too_large', `${req.headers['content-length']} bytes, the limit is ${this.#maxBody}`);
     const route = this.#router.route(req.method!, req.url!, false);
@@ -125,7 +133,8 @@ export class Ingress {
     if (route.kind === 'wake') return this.#wake(req, res, exchange);
     if (req.headers.expect?.toLowerCase() === '100-continue') res.writeContinue();
     exchange.route(route.deployment);
-    this.#proxy.http(exchange, req, res, route.path, hop);
+    const running = this.#proxy.http(exchange, req, res, route.path, hop);
+    this.#answering.set(req.socket, { req, res, running });
   }
 
   /** `wake` asks for a replica to be there soon; in a sidecar the replica already is. 202 with `{}` (contract 1.2). */
@@ -174,12 +183,20 @@ export class Ingress {
     }
     if (this.#broken.has(socket)) return;
     this.#broken.add(socket);
-    const exchange = this.#exchanges.open(undefined);
-    exchange.remoteAddress = plainAddress((socket as Socket).remoteAddress ?? '');
     const failure = PARSER_FAILURES[error.code ?? ''] ?? 'bad_request';
     const answering = this.#answering.get(socket);
+    const isAnswering = answering?.res.writableFinished === false;
+    if (isAnswering && !answering.req.complete) {
+      // What is malformed, or late, is the body of a request that is under way.
+      answering.running.abort(failure, error.code ?? error.message);
+      if (failure === 'client_gone') socket.destroy();
+      return;
+    }
+    const exchange = this.#exchanges.open(undefined);
+    exchange.remoteAddress = plainAddress((socket as Socket).remoteAddress ?? '');
     // An answer that is on its way on this connection goes first: another in its midst would be taken for part of it.
-    if (answering && !answering.writableFinished) answering.once('close', () => socket.destroy());
+    if (failure === 'client_gone') socket.destroy();
+    else if (isAnswering) answering.res.once('close', () => socket.destroy());
     else {
       socket.end(refusalBytes(failure, exchange.id));
       setTimeout(() => socket.destroy(), CLOSING_MS).unref();

@@ -18,6 +18,11 @@ import { Patience } from './patience.ts';
 import { RequestBody } from './request-body.ts';
 import { serverTiming } from './timing.ts';
 
+/** An exchange under way that can be ended from outside. */
+export interface Running {
+  abort(failure: Failure, detail?: string): void;
+}
+
 /** What every passage shares. */
 export interface Lane {
   readonly pool: Pool;
@@ -26,7 +31,7 @@ export interface Lane {
   readonly server: ProxyServer;
   readonly agentFor: (protocol: 'http:' | 'https:') => HttpAgent;
   /** Exchanges under way, so that they can be ended when the drain's time is over. */
-  readonly open: Set<{ abort(failure: Failure): void }>;
+  readonly open: Set<Running>;
 }
 
 /** Errors of a socket that had not connected yet. */
@@ -41,6 +46,9 @@ const NOT_CONNECTED = new Set([
   'ECONNECT_TIMEOUT',
 ]);
 
+/** Methods for which the absence of a body is said with Content-Length: 0 (RFC 9110 8.6). */
+const METHODS_WITH_BODY = new Set(['POST', 'PUT', 'PATCH']);
+
 /** What an error of the replica's connection means. */
 function failureOf(error: NodeJS.ErrnoException): Failure {
   const code = error.code ?? '';
@@ -48,7 +56,7 @@ function failureOf(error: NodeJS.ErrnoException): Failure {
   return code.startsWith('HPE_') ? 'bad_response' : 'reset_midway';
 }
 
-export class Passage implements Watched {
+export class Passage implements Watched, Running {
   watchSlot = -1;
   readonly #lane: Lane;
   readonly #exchange: Exchange;
@@ -56,6 +64,7 @@ export class Passage implements Watched {
   readonly #res: ServerResponse;
   readonly #path: string;
   readonly #hop: Hop;
+  readonly #isChunked: boolean;
   readonly #patience: Patience;
   readonly #body: RequestBody;
   #lease: Lease | undefined;
@@ -75,6 +84,9 @@ export class Passage implements Watched {
     this.#res = res;
     this.#path = path;
     this.#hop = hop;
+    this.#isChunked = req.headers['transfer-encoding'] !== undefined;
+    // The door has answered it; http-proxy would send our request's head before its headers are ours.
+    delete req.headers.expect;
     this.#patience = new Patience(lane.options, exchange);
     this.#body = new RequestBody(
       req,
@@ -101,9 +113,9 @@ export class Passage implements Watched {
     this.#send(lease);
   }
 
-  /** Ends it from outside: the drain's time is over. */
-  abort(failure: Failure): void {
-    this.#fail(failure);
+  /** Ends it from outside: the drain's time is over, or the client's body turned out to be malformed. */
+  abort(failure: Failure, detail = ''): void {
+    this.#fail(failure, detail);
   }
 
   sweep(nowMs: number): void {
@@ -141,7 +153,12 @@ export class Passage implements Watched {
     for (const name of to.getHeaderNames()) to.removeHeader(name);
     for (const [name, values] of toReplica(this.#req.rawHeaders, this.#hop, this.#req.headers.connection))
       to.setHeader(name, values.length === 1 ? values[0]! : values);
-    if (this.#req.headers['transfer-encoding'] !== undefined) to.setHeader('Transfer-Encoding', 'chunked');
+    if (this.#isChunked) to.setHeader('Transfer-Encoding', 'chunked');
+    // Node would frame a POST of which it knows nothing as chunked.
+    else if (!to.hasHeader('content-length') && METHODS_WITH_BODY.has(to.method))
+      to.setHeader('Content-Length', '0');
+    // The head must not wait for the first of the body: some replicas answer before they read.
+    to.flushHeaders();
     to.on('response', (from) => this.#onResponse(from));
     to.on('information', (info) => {
       if (info.statusCode === 103 && info.headers['link'] !== undefined && !this.#res.headersSent)

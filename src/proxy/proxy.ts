@@ -11,9 +11,11 @@ import type { Failure } from '../base/errors.ts';
 import type { Exchange } from '../exchange/exchange.ts';
 import type { Hop } from '../http/headers.ts';
 import type { Pool } from '../pool/pool.ts';
-import { Passage, type Lane } from './full.ts';
+import { Passage, type Lane, type Running } from './full.ts';
 import type { ProxyOptions } from './options.ts';
 import { Tunnel } from './tunnel.ts';
+
+export type { Running } from './full.ts';
 
 export class Proxy {
   readonly #lane: Lane;
@@ -48,8 +50,10 @@ export class Proxy {
   }
 
   /** Serves one HTTP exchange that is routed; `path` is what the replica sees. */
-  http(exchange: Exchange, req: IncomingMessage, res: ServerResponse, path: string, hop: Hop): void {
-    new Passage(this.#lane, exchange, req, res, path, hop).start();
+  http(exchange: Exchange, req: IncomingMessage, res: ServerResponse, path: string, hop: Hop): Running {
+    const passage = new Passage(this.#lane, exchange, req, res, path, hop);
+    passage.start();
+    return passage;
   }
 
   /** Serves one request to become a WebSocket. `head`: bytes that came with it. */

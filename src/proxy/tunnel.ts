@@ -13,14 +13,14 @@ import { FrameFollower } from '../http/frames.ts';
 import { toReplica, type Hop } from '../http/headers.ts';
 import { refusalBytes } from '../http/reply.ts';
 import type { Lease } from '../pool/pool.ts';
-import type { Lane } from './full.ts';
+import type { Lane, Running } from './full.ts';
 
 /** Close code of a connection that ended without a close frame (RFC 6455 7.4.1). */
 const ABNORMAL = 1006;
 /** How long the two sides may take to close once a close frame has passed. */
 const CLOSING_MS = 2000;
 
-export class Tunnel implements Watched {
+export class Tunnel implements Watched, Running {
   watchSlot = -1;
   readonly #lane: Lane;
   readonly #exchange: Exchange;

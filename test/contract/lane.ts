@@ -1,0 +1,801 @@
+// What every lane promises: transparency, streaming, cancellation, limits, causes, figures. One suite, run by each.
+// Must stay true: a lane that differs from another fails here, not in production.
+import { once } from 'node:events';
+import { Agent, type IncomingMessage, type RequestListener } from 'node:http';
+import type { Socket } from 'node:net';
+import { mkdtempSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { begin, call, RawClient } from '../kit/client.ts';
+import {
+  bodyOf,
+  headerValues,
+  mirror,
+  startRawReplica,
+  startReplica,
+  whole,
+  type Replica,
+  type Seen,
+} from '../kit/replica.ts';
+import { until } from '../kit/until.ts';
+import { startWeir, type Weir } from '../kit/weir.ts';
+
+const ID = /^[0-9a-f]{37}$/;
+const MIB = 1024 * 1024;
+
+const toLocal = (status: string) => `status_code="${status}",is_async="false"`;
+
+export function laneContract(name: string, args: string[]): void {
+  describe(`${name}: an HTTP exchange`, () => {
+    let handler: RequestListener;
+    let script: (socket: Socket) => void;
+    let http: Replica;
+    let raw: Replica;
+    let weir: Weir;
+    /** Small limits and short times; otherwise the same. */
+    let strict: Weir;
+
+    beforeAll(async () => {
+      http = await startReplica((req, res) => handler(req, res));
+      raw = await startRawReplica((socket) => script(socket));
+      const dead = await startReplica(mirror);
+      await dead.close();
+      const file = join(mkdtempSync(join(tmpdir(), 'weir-')), 'weir.yaml');
+      // The bare socket's health is asked for by connections too: a day between them keeps them out of the scripts.
+      writeFileSync(
+        file,
+        `deployments:
+  - { id: local, replicas: [{ url: "${http.url}" }] }
+  - { id: raw, environment: raw, replicas: [{ url: "${raw.url}" }] }
+  - { id: dead, environment: dead, replicas: [{ url: "${dead.url}" }] }
+pool: { probe_interval: 1d }
+`,
+      );
+      script = () => undefined;
+      [weir, strict] = await Promise.all([
+        startWeir(['--config', file, ...args]),
+        startWeir([
+          '--config',
+          file,
+          '--proxy-max-body=1MiB',
+          '--proxy-first-byte-timeout=300ms',
+          '--proxy-idle-timeout=600ms',
+          '--proxy-total-timeout=3s',
+          '--ingress-header-timeout=500ms',
+          '--ingress-max-header=8KiB',
+          ...args,
+        ]),
+      ]);
+    });
+
+    beforeEach(() => {
+      handler = mirror;
+      script = () => undefined;
+    });
+
+    afterAll(async () => {
+      await Promise.all([weir.stop('SIGKILL'), strict.stop('SIGKILL')]);
+      await Promise.all([http.close(), raw.close()]);
+    });
+
+    const toRaw = '/deployment/raw/sync';
+
+    describe('passes everything on', () => {
+      it('keeps method, path, query and body as they are', async () => {
+        const body = Buffer.from(Array.from({ length: 256 }, (_, i) => i));
+        for (const method of ['POST', 'PUT', 'PATCH', 'DELETE', 'QUERY']) {
+          const headers = { 'content-length': '256' };
+          const answer = await call(weir.url, '/a/../b//c?x=%2F&y=a?b', { method, headers, body });
+          const seen = JSON.parse(answer.text) as Seen;
+          expect(seen).toMatchObject({
+            method,
+            url: '/a/../b//c?x=%2F&y=a?b',
+            body: body.toString('latin1'),
+          });
+        }
+      });
+
+      it('keeps the headers of the client, duplicates and order of values included', async () => {
+        const answer = await call(weir.url, '/', {
+          headers: ['Host', 'model.example:8443', 'X-A', '1', 'x-a', '2', 'Cookie', 'a=1', 'X-Empty', ''],
+        });
+        const { headers } = JSON.parse(answer.text) as Seen;
+        expect(headerValues(headers, 'host')).toEqual(['model.example:8443']);
+        expect(headerValues(headers, 'x-a')).toEqual(['1', '2']);
+        expect(headerValues(headers, 'cookie')).toEqual(['a=1']);
+        expect(headerValues(headers, 'x-empty')).toEqual(['']);
+      });
+
+      it('takes away what was for this hop, and what Connection names, but never what frames the message', async () => {
+        const answer = await call(weir.url, '/', {
+          method: 'POST',
+          headers: {
+            connection: 'keep-alive, X-Secret-Hop, Content-Length, Host',
+            'keep-alive': 'timeout=5',
+            'proxy-connection': 'keep-alive',
+            'x-secret-hop': '1',
+            te: 'gzip;q=0.5, trailers',
+            'content-length': '3',
+          },
+          body: 'abc',
+        });
+        const { headers, body } = JSON.parse(answer.text) as Seen;
+        for (const name of ['keep-alive', 'proxy-connection', 'x-secret-hop'])
+          expect(headerValues(headers, name)).toEqual([]);
+        expect(headerValues(headers, 'te')).toEqual(['trailers']);
+        expect(headerValues(headers, 'host')).toHaveLength(1);
+        expect(body).toBe('abc');
+      });
+
+      it('tells the replica who the client is', async () => {
+        const plain = JSON.parse(
+          (await call(weir.url, '/', { headers: { host: 'm.example' } })).text,
+        ) as Seen;
+        expect(headerValues(plain.headers, 'x-forwarded-for')).toEqual(['127.0.0.1']);
+        expect(headerValues(plain.headers, 'x-forwarded-proto')).toEqual(['http']);
+        expect(headerValues(plain.headers, 'x-forwarded-host')).toEqual(['m.example']);
+        expect(headerValues(plain.headers, 'forwarded')).toEqual(['for=127.0.0.1;host=m.example;proto=http']);
+        const behind = JSON.parse(
+          (
+            await call(weir.url, '/', {
+              headers: {
+                'x-forwarded-for': '10.0.0.7',
+                'x-forwarded-proto': 'https',
+                forwarded: 'for=10.0.0.7',
+              },
+            })
+          ).text,
+        ) as Seen;
+        expect(headerValues(behind.headers, 'x-forwarded-for')).toEqual(['10.0.0.7, 127.0.0.1']);
+        expect(headerValues(behind.headers, 'x-forwarded-proto')).toEqual(['https']);
+        expect(headerValues(behind.headers, 'forwarded')[0]).toMatch(/^for=10\.0\.0\.7, for=127\.0\.0\.1;/);
+      });
+
+      it('gives the exchange one id: the client, the replica and the log see the same', async () => {
+        const answer = await call(weir.url, '/', { headers: { 'x-baseten-request-id': 'mine' } });
+        const { headers } = JSON.parse(answer.text) as Seen;
+        const id = answer.headers['x-baseten-request-id'];
+        expect(id).toMatch(ID);
+        expect(headerValues(headers, 'x-baseten-request-id')).toEqual([id]);
+        expect(await weir.exchange(id as string)).toMatchObject({
+          status: 200,
+          cause: 'ok',
+          method: 'GET',
+          path: '/',
+        });
+      });
+
+      it('keeps a valid traceparent and mints one where it is missing or wrong', async () => {
+        const valid = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';
+        for (const sent of [valid, 'junk', undefined]) {
+          const answer = await call(weir.url, '/', { headers: sent ? { traceparent: sent } : {} });
+          const [passed] = headerValues((JSON.parse(answer.text) as Seen).headers, 'traceparent');
+          if (sent === valid) expect(passed).toBe(valid);
+          else expect(passed).toMatch(/^00-[0-9a-f]{32}-[0-9a-f]{16}-00$/);
+        }
+      });
+
+      it('gives the client the status, reason, headers and body of the replica', async () => {
+        handler = (_, res) => {
+          res.writeHead(418, 'Short and stout', [
+            'Set-Cookie',
+            'a=1',
+            'Set-Cookie',
+            'b=2',
+            'X-Model',
+            'm',
+            'X-BASETEN-REQUEST-ID',
+            'theirs',
+          ]);
+          res.end('tea');
+        };
+        const answer = await call(weir.url, '/');
+        expect(answer).toMatchObject({ status: 418, reason: 'Short and stout', text: 'tea' });
+        expect(headerValues(answer.rawHeaders, 'set-cookie')).toEqual(['a=1', 'b=2']);
+        expect(headerValues(answer.rawHeaders, 'x-model')).toEqual(['m']);
+        expect(headerValues(answer.rawHeaders, 'x-baseten-request-id')).toHaveLength(1);
+        expect(answer.headers['x-baseten-request-id']).toMatch(ID);
+        expect(answer.headers['server-timing']).toMatch(/^queue;dur=[\d.]+, replica;dur=[\d.]+$/);
+      });
+
+      it('knows answers that have no body', async () => {
+        handler = (req, res) => {
+          if (req.method === 'HEAD') res.writeHead(200, { 'content-length': '1000' });
+          else res.writeHead(req.url === '/304' ? 304 : 204);
+          res.end();
+        };
+        const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+        expect(await call(weir.url, '/', { method: 'HEAD', agent })).toMatchObject({ status: 200, text: '' });
+        expect(await call(weir.url, '/204', { agent })).toMatchObject({ status: 204, text: '' });
+        expect(await call(weir.url, '/304', { agent })).toMatchObject({ status: 304, text: '' });
+        expect(await call(weir.url, '/', { method: 'HEAD', agent })).toMatchObject({ status: 200, text: '' });
+        agent.destroy();
+      });
+
+      it('passes an answer that ends with the connection', async () => {
+        script = (socket) =>
+          socket.once('data', () =>
+            socket.end('HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n\r\nall of it'),
+          );
+        expect(await call(weir.url, `${toRaw}/x`)).toMatchObject({ status: 200, text: 'all of it' });
+      });
+
+      it('passes trailers both ways', async () => {
+        handler = (req, res) => {
+          void whole(req, () => {
+            res.writeHead(200, { trailer: 'x-sum' });
+            res.write(String(req.trailers['x-digest']));
+            res.addTrailers({ 'x-sum': '42' });
+            res.end();
+          });
+        };
+        const req = begin(weir.url, '/', {
+          method: 'POST',
+          headers: { trailer: 'x-digest', te: 'trailers' },
+        });
+        req.write('body');
+        req.addTrailers({ 'x-digest': 'abc' });
+        req.end();
+        const [res] = (await once(req, 'response')) as [IncomingMessage];
+        expect((await bodyOf(res)).toString()).toBe('abc');
+        expect(res.trailers).toEqual({ 'x-sum': '42' });
+      });
+
+      it('passes early hints on before the answer', async () => {
+        handler = (_, res) => {
+          res.writeEarlyHints({ link: '</style.css>; rel=preload' });
+          res.end('done');
+        };
+        const req = begin(weir.url, '/');
+        const hints: unknown[] = [];
+        req.on('information', (info) => hints.push([info.statusCode, info.headers['link']]));
+        req.end();
+        const [res] = (await once(req, 'response')) as [IncomingMessage];
+        expect((await bodyOf(res)).toString()).toBe('done');
+        expect(hints).toEqual([[103, '</style.css>; rel=preload']]);
+      });
+
+      it('answers Expect: 100-continue itself and passes the body on', async () => {
+        const req = begin(weir.url, '/', {
+          method: 'POST',
+          headers: { expect: '100-continue', 'content-length': '4' },
+        });
+        req.flushHeaders();
+        await once(req, 'continue');
+        req.end('body');
+        const [res] = (await once(req, 'response')) as [IncomingMessage];
+        const seen = JSON.parse((await bodyOf(res)).toString()) as Seen;
+        expect(seen.body).toBe('body');
+        expect(headerValues(seen.headers, 'expect')).toEqual([]);
+      });
+
+      it('serves HTTP/1.0', async () => {
+        const client = new RawClient(weir.port).send('GET /old HTTP/1.0\r\nHost: x\r\n\r\n');
+        const received = await client.ended();
+        expect(received).toMatch(/^HTTP\/1\.[01] 200 /);
+        expect(received).toContain('"url":"/old"');
+        expect(received.toLowerCase()).not.toContain('transfer-encoding');
+      });
+
+      it('serves a target in absolute form and takes its host', async () => {
+        const client = new RawClient(weir.port).send(
+          'GET http://model.example/abs?q=1 HTTP/1.1\r\nHost: other\r\nConnection: close\r\n\r\n',
+        );
+        const seen = JSON.parse(/\{.*\}/s.exec(await client.ended())![0]) as Seen;
+        expect(seen.url).toBe('/abs?q=1');
+        expect(headerValues(seen.headers, 'host')).toEqual(['model.example']);
+      });
+    });
+
+    describe('streams', () => {
+      it('gives every event to the client before the next one is sent', async () => {
+        let next: (text: string) => void = () => undefined;
+        let end: () => void = () => undefined;
+        handler = (_, res) => {
+          res.writeHead(200, { 'content-type': 'text/event-stream' });
+          res.flushHeaders();
+          next = (text) => res.write(text);
+          end = () => res.end();
+        };
+        const req = begin(weir.url, '/');
+        req.end();
+        const [res] = (await once(req, 'response')) as [IncomingMessage];
+        let received = '';
+        res.on('data', (chunk: Buffer) => (received += chunk.toString()));
+        for (let i = 0; i < 20; i++) {
+          next(`data: ${i}\n\n`);
+          await until(`event ${i} is there`, () => received.endsWith(`data: ${i}\n\n`));
+        }
+        end();
+        await once(res, 'end');
+        expect(res.complete).toBe(true);
+      });
+
+      it('moves both directions at once', async () => {
+        handler = (req, res) => {
+          res.writeHead(200);
+          res.flushHeaders();
+          req.on('data', (chunk: Buffer) => res.write(chunk.toString().toUpperCase()));
+          req.on('end', () => res.end());
+        };
+        const req = begin(weir.url, '/', { method: 'POST' });
+        req.flushHeaders();
+        const [res] = (await once(req, 'response')) as [IncomingMessage];
+        let received = '';
+        res.on('data', (chunk: Buffer) => (received += chunk.toString()));
+        for (const word of ['one ', 'two ', 'three ']) {
+          req.write(word);
+          await until(`${word} is back`, () => received.endsWith(word.toUpperCase()));
+        }
+        req.end();
+        await once(res, 'end');
+        expect(received).toBe('ONE TWO THREE ');
+      });
+
+      it('moves large bodies whole, and counts them', async () => {
+        const size = 20 * MIB;
+        handler = (req, res) => {
+          let got = 0;
+          req.on('data', (chunk: Buffer) => (got += chunk.length));
+          req.on('end', () => res.end(Buffer.alloc(got, 'y')));
+        };
+        const answer = await call(weir.url, '/', { method: 'POST', body: Buffer.alloc(size, 'x') });
+        expect(answer.body.length).toBe(size);
+        expect(answer.body.every((byte) => byte === 0x79)).toBe(true);
+        expect(await weir.exchange(answer.headers['x-baseten-request-id'] as string)).toMatchObject({
+          request_bytes: size,
+          response_bytes: size,
+        });
+      });
+
+      it('holds a fast replica back for a client that does not read, in bounded memory', async () => {
+        let sent = 0;
+        handler = (_, res) => {
+          res.writeHead(200);
+          const fill = () => {
+            while (!res.destroyed && sent < 256 * MIB) {
+              sent += MIB;
+              if (!res.write(Buffer.alloc(MIB))) return void res.once('drain', fill);
+            }
+          };
+          fill();
+        };
+        const before = weir.residentBytes();
+        const client = new RawClient(weir.port);
+        client.socket.pause();
+        client.send('GET /flood HTTP/1.1\r\nHost: x\r\n\r\n');
+        let last = -1;
+        await until('the replica is held back', async () => {
+          if (sent > 0 && sent === last) return true;
+          last = sent;
+          await new Promise((resolve) => setTimeout(resolve, 200));
+          return false;
+        });
+        expect(sent).toBeLessThan(64 * MIB);
+        expect(weir.residentBytes() - before).toBeLessThan(64 * MIB);
+        client.socket.destroy();
+        await until('the replica is let go', () => http.open === 0);
+      });
+
+      it('holds a fast client back for a replica that does not read', async () => {
+        script = (socket) => socket.pause();
+        const client = new RawClient(weir.port);
+        client.send(`POST ${toRaw}/slow HTTP/1.1\r\nHost: x\r\nContent-Length: ${90 * MIB}\r\n\r\n`);
+        let sent = 0;
+        let isBlocked = false;
+        while (sent < 80 * MIB && !isBlocked) {
+          sent += MIB;
+          if (!client.socket.write(Buffer.alloc(MIB)))
+            isBlocked = await Promise.race([
+              once(client.socket, 'drain').then(() => false),
+              new Promise<true>((resolve) => setTimeout(resolve, 1000, true)),
+            ]);
+        }
+        expect(isBlocked).toBe(true);
+        client.socket.destroy();
+      });
+    });
+
+    describe('keeps connections', () => {
+      it('serves many requests over one connection on either side', async () => {
+        const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+        await call(weir.url, '/', { agent });
+        const before = http.connections;
+        for (let i = 0; i < 10; i++) expect((await call(weir.url, `/${i}`, { agent })).status).toBe(200);
+        expect(http.connections).toBe(before);
+        agent.destroy();
+      });
+
+      it('answers pipelined requests in order', async () => {
+        const get = (n: number) => `GET /n${n} HTTP/1.1\r\nHost: x\r\n\r\n`;
+        const client = new RawClient(weir.port).send(get(1) + get(2) + get(3));
+        await client.has('"/n3"');
+        const order = [...client.received.matchAll(/"url":"\/n(\d)"/g)].map((match) => match[1]);
+        expect(order).toEqual(['1', '2', '3']);
+        client.socket.destroy();
+      });
+
+      it('sends a request again when the replica had closed the kept connection meanwhile', async () => {
+        const bodies: string[] = [];
+        script = (socket) => {
+          let received = '';
+          let answered = 0;
+          socket.on('data', (chunk) => {
+            // The first request is answered; the second finds the connection closing, as it does when idle runs out.
+            if (answered > 0) return void socket.destroy();
+            received += chunk.toString();
+            const [, body] = received.split('\r\n\r\n');
+            if (!body?.endsWith('!')) return;
+            answered++;
+            bodies.push(body);
+            socket.write('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok');
+          });
+        };
+        for (const body of ['first!', 'second!'])
+          expect(await call(weir.url, `${toRaw}/again`, { method: 'POST', body })).toMatchObject({
+            status: 200,
+            text: 'ok',
+          });
+        expect(bodies).toEqual(['first!', 'second!']);
+      });
+    });
+
+    describe('ends the replica’s request when the client leaves', () => {
+      const gone = async (what: string, before: number) => {
+        await until('the replica’s request is over', () => http.open === 0);
+        await until(
+          `${what} is counted as 499`,
+          async () =>
+            (await weir.page()).value(`baseten_inference_requests_total{${toLocal('499')}}`) === before + 1,
+        );
+        await weir.shows('baseten_concurrent_requests', 0);
+        await weir.shows('weir_replica_outstanding_requests{deployment_id="local",replica="r0"}', 0);
+      };
+      const count499 = async () =>
+        (await weir.page()).value(`baseten_inference_requests_total{${toLocal('499')}}`) ?? 0;
+
+      it('before the first byte', async () => {
+        const before = await count499();
+        handler = () => undefined;
+        const client = new RawClient(weir.port).send(
+          'POST /wait HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}',
+        );
+        await until('the replica has it', () => http.open === 1);
+        await weir.shows('baseten_concurrent_requests', 1);
+        client.socket.destroy();
+        await gone('it', before);
+        const line = await weir.line('it', (l) => l.event === 'exchange' && l['path'] === '/wait');
+        expect(line).toMatchObject({ status: 499, cause: 'client_gone', first_byte_ms: null });
+      });
+
+      it('in the middle of a stream', async () => {
+        const before = await count499();
+        handler = (_, res) => {
+          res.writeHead(200);
+          const timer = setInterval(() => res.write('token '), 5);
+          res.on('close', () => clearInterval(timer));
+        };
+        const client = new RawClient(weir.port).send('GET /stream HTTP/1.1\r\nHost: x\r\n\r\n');
+        await client.has('token');
+        client.socket.destroy();
+        await gone('it', before);
+      });
+
+      it('in the middle of an upload', async () => {
+        const before = await count499();
+        handler = (req) => req.resume();
+        const client = new RawClient(weir.port).send(
+          'POST /up HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\nsome',
+        );
+        await until('the replica has it', () => http.open === 1);
+        client.socket.destroy();
+        await gone('it', before);
+      });
+    });
+
+    describe('says what went wrong', () => {
+      const failed = async (
+        answer: { status: number; headers: IncomingMessage['headers']; text: string },
+        status: number,
+        cause: string,
+        errorCode: string,
+        of = weir,
+      ) => {
+        const id = answer.headers['x-baseten-request-id'] as string;
+        expect(answer.status).toBe(status);
+        expect(id).toMatch(ID);
+        expect(answer.headers['x-weir-cause']).toBe(cause);
+        expect(JSON.parse(answer.text)).toEqual({
+          error: expect.any(String),
+          error_code: errorCode,
+          request_id: id,
+        });
+        expect(answer.text).not.toMatch(/ at |node:|127\.0\.0\.1/);
+        expect(await of.exchange(id)).toMatchObject({ status, cause });
+      };
+
+      it('a replica that refuses connections: 503 model_unavailable', async () => {
+        await failed(
+          await call(weir.url, '/deployment/dead/predict', { method: 'POST', body: '{}' }),
+          503,
+          'no_replica',
+          'model_unavailable',
+        );
+      });
+
+      it('a replica that closes before it answers: 502 model_unavailable', async () => {
+        script = (socket) => socket.once('data', () => socket.destroy());
+        await failed(await call(weir.url, `${toRaw}/x`), 502, 'reset_midway', 'model_unavailable');
+      });
+
+      it('a replica that answers no HTTP: 502 model_unavailable', async () => {
+        script = (socket) => socket.once('data', () => socket.end('SSH-2.0-OpenSSH_9.2\r\n'));
+        await failed(await call(weir.url, `${toRaw}/x`), 502, 'bad_response', 'model_unavailable');
+      });
+
+      it('a replica that frames its answer in two ways: 502, not a guess', async () => {
+        script = (socket) =>
+          socket.once('data', () =>
+            socket.end('HTTP/1.1 200 OK\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n'),
+          );
+        await failed(await call(weir.url, `${toRaw}/x`), 502, 'bad_response', 'model_unavailable');
+      });
+
+      it('a replica that does not answer in time: 504 timeout', async () => {
+        handler = () => undefined;
+        await failed(await call(strict.url, '/x'), 504, 'first_byte_timeout', 'timeout', strict);
+        await until('the replica’s request is over', () => http.open === 0);
+      });
+
+      it('a replica that stops in the middle of its answer: the client sees the break', async () => {
+        handler = (_, res) => {
+          res.writeHead(200, { 'content-type': 'text/plain' });
+          res.write('half');
+        };
+        const req = begin(strict.url, '/x');
+        req.end();
+        const [res] = (await once(req, 'response')) as [IncomingMessage];
+        await expect(bodyOf(res)).rejects.toThrow('aborted');
+        const id = res.headers['x-baseten-request-id'] as string;
+        expect(await strict.exchange(id)).toMatchObject({
+          status: 504,
+          cause: 'idle_timeout',
+          response_bytes: 4,
+        });
+      });
+
+      it('a replica that closes in the middle of its answer: the client sees the break', async () => {
+        for (const head of ['Content-Length: 100', 'Transfer-Encoding: chunked']) {
+          script = (socket) =>
+            socket.once('data', () => socket.end(`HTTP/1.1 200 OK\r\n${head}\r\n\r\n4\r\nhalf\r\n`));
+          const req = begin(weir.url, `${toRaw}/x`);
+          req.end();
+          const [res] = (await once(req, 'response')) as [IncomingMessage];
+          await expect(bodyOf(res)).rejects.toThrow('aborted');
+          const id = res.headers['x-baseten-request-id'] as string;
+          expect(await weir.exchange(id)).toMatchObject({ status: 502, cause: 'reset_midway' });
+        }
+      });
+
+      it('a request that takes too long in all: cut, though bytes still flow', async () => {
+        handler = (_, res) => {
+          res.writeHead(200);
+          const timer = setInterval(() => res.write('.'), 20);
+          res.on('close', () => clearInterval(timer));
+        };
+        const req = begin(strict.url, '/x');
+        req.end();
+        const [res] = (await once(req, 'response')) as [IncomingMessage];
+        await expect(bodyOf(res)).rejects.toThrow('aborted');
+        expect(await strict.exchange(res.headers['x-baseten-request-id'] as string)).toMatchObject({
+          cause: 'total_timeout',
+        });
+      });
+
+      it('a stream that moves is not cut by the times for the first byte or for standing still', async () => {
+        handler = (_, res) => {
+          res.writeHead(200);
+          let sent = 0;
+          const timer = setInterval(
+            () => (++sent > 15 ? (clearInterval(timer), res.end()) : res.write('.')),
+            100,
+          );
+        };
+        expect((await call(strict.url, '/x')).text).toHaveLength(15);
+      });
+
+      it('a client that stops sending its body: 408', async () => {
+        const client = new RawClient(strict.port).send(
+          'POST /x HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nhalf',
+        );
+        expect(await client.ended()).toMatch(/^HTTP\/1\.1 408 [\s\S]*request_timeout[\s\S]*client_error/);
+      });
+
+      it('a client that stops reading: cut, and counted as its own doing', async () => {
+        handler = (_, res) => {
+          res.writeHead(200);
+          const fill = () => {
+            while (!res.destroyed) if (!res.write(Buffer.alloc(MIB))) return void res.once('drain', fill);
+          };
+          fill();
+        };
+        const client = new RawClient(strict.port);
+        client.socket.pause();
+        client.send('GET /stalled HTTP/1.1\r\nHost: x\r\n\r\n');
+        const line = await strict.line('the stalled exchange', (l) => l['path'] === '/stalled');
+        expect(line).toMatchObject({ status: 499, cause: 'client_stalled' });
+        client.socket.destroy();
+      });
+
+      it('a body that says it is over the limit: 413 before the replica hears of it', async () => {
+        let heard = 0;
+        handler = (req, res) => (heard++, mirror(req, res));
+        const req = begin(strict.url, '/x', {
+          method: 'POST',
+          headers: { 'content-length': 1024 * 1024 + 1 + '' },
+        });
+        req.flushHeaders();
+        const [res] = (await once(req, 'response')) as [IncomingMessage];
+        const text = (await bodyOf(res)).toString();
+        await failed(
+          { status: res.statusCode!, headers: res.headers, text },
+          413,
+          'too_large',
+          'payload_too_large',
+          strict,
+        );
+        expect(heard).toBe(0);
+        req.destroy();
+      });
+
+      it('a chunked body that grows over the limit: 413, and the replica’s request ends', async () => {
+        handler = (req) => req.resume();
+        const req = begin(strict.url, '/x', { method: 'POST' });
+        for (let i = 0; i < 5; i++) req.write(Buffer.alloc(256 * 1024));
+        const [res] = (await once(req, 'response')) as [IncomingMessage];
+        const text = (await bodyOf(res)).toString();
+        await failed(
+          { status: res.statusCode!, headers: res.headers, text },
+          413,
+          'too_large',
+          'payload_too_large',
+          strict,
+        );
+        await until('the replica’s request is over', () => http.open === 0);
+        req.destroy();
+      });
+
+      it('a body of exactly the limit is served', async () => {
+        handler = (req, res) => void whole(req, (body) => res.end(String(body.length)));
+        const answer = await call(strict.url, '/x', { method: 'POST', body: Buffer.alloc(MIB) });
+        expect(answer).toMatchObject({ status: 200, text: String(MIB) });
+      });
+
+      it('heads over the limit: 431', async () => {
+        const answer = await call(strict.url, '/x', { headers: { 'x-long': 'x'.repeat(9000) } });
+        await failed(answer, 431, 'headers_too_large', 'client_error', strict);
+      });
+
+      it('a head that never ends: 408, while others are served', async () => {
+        const slow = new RawClient(strict.port).send('GET /slow HTTP/1.1\r\nHost: x\r\nX-');
+        expect((await call(strict.url, '/quick')).status).toBe(200);
+        expect(await slow.ended()).toMatch(/^HTTP\/1\.1 408 [\s\S]*request_timeout/);
+      });
+
+      it.each([
+        ['no HTTP at all', 'SSH-2.0-client\r\n\r\n'],
+        ['no Host', 'GET / HTTP/1.1\r\n\r\n'],
+        ['two Hosts', 'GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n'],
+        ['a space before the colon', 'GET / HTTP/1.1\r\nHost: a\r\nContent-Length : 5\r\n\r\nhello'],
+        ['a folded header', 'GET / HTTP/1.1\r\nHost: a\r\nX: 1\r\n 2\r\n\r\n'],
+        [
+          'both framings',
+          'POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n',
+        ],
+        ['two lengths', 'POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nhello!'],
+        ['a length with a sign', 'POST / HTTP/1.1\r\nHost: a\r\nContent-Length: +5\r\n\r\nhello'],
+        [
+          'an unknown coding last',
+          'POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked, gzip\r\n\r\n0\r\n\r\n',
+        ],
+        [
+          'a chunked body in HTTP/1.0',
+          'POST / HTTP/1.0\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n',
+        ],
+        [
+          'a look-alike of a framing header',
+          'POST / HTTP/1.1\r\nHost: a\r\nTransfer_Encoding: chunked\r\nContent-Length: 0\r\n\r\n',
+        ],
+        ['a control character in a value', 'GET / HTTP/1.1\r\nHost: a\r\nX: a\u0007b\r\n\r\n'],
+        ['HTTP/2.0 in the request line', 'GET / HTTP/2.0\r\nHost: a\r\n\r\n'],
+        ['a bare target', 'GET foo HTTP/1.1\r\nHost: a\r\n\r\n'],
+        ['an asterisk for GET', 'GET * HTTP/1.1\r\nHost: a\r\n\r\n'],
+        ['a bad chunk size', 'POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n'],
+      ])('malformed input, %s: 400 and nothing reaches the replica', async (_, bytes) => {
+        let answered = 0;
+        handler = (req, res) => void whole(req, () => (answered++, res.end()));
+        const client = new RawClient(weir.port).send(bytes);
+        const received = await client.ended();
+        expect(received).toMatch(/^HTTP\/1\.1 400 [\s\S]*"error_code":"client_error"/);
+        expect(received).toMatch(/X-Baseten-Request-Id: [0-9a-f]{37}/i);
+        expect(answered).toBe(0);
+      });
+
+      it('CONNECT: 405, we are no way to somewhere else', async () => {
+        const client = new RawClient(weir.port).send('CONNECT db.internal:5432 HTTP/1.1\r\nHost: db\r\n\r\n');
+        expect(await client.ended()).toMatch(/^HTTP\/1\.1 405 /);
+      });
+
+      it('an unknown deployment or environment: 404 model_does_not_exist', async () => {
+        for (const path of ['/deployment/nope/predict', '/environments/nope/sync/x', '/development/predict'])
+          await failed(
+            await call(weir.url, path, { method: 'POST', body: '{}' }),
+            404,
+            'unknown_target',
+            'model_does_not_exist',
+          );
+      });
+
+      it('passes the replica’s own errors unchanged', async () => {
+        handler = (_, res) => {
+          res.writeHead(500, { 'content-type': 'text/plain', 'x-baseten-error-code': '600' });
+          res.end('Traceback (most recent call last)');
+        };
+        const answer = await call(weir.url, '/');
+        expect(answer).toMatchObject({ status: 500, text: 'Traceback (most recent call last)' });
+        expect(answer.headers['x-weir-cause']).toBeUndefined();
+        expect(answer.headers['x-baseten-error-code']).toBe('600');
+        expect(await weir.exchange(answer.headers['x-baseten-request-id'] as string)).toMatchObject({
+          status: 500,
+          cause: 'ok',
+        });
+      });
+
+      it('passes an answer that comes while the upload still runs', async () => {
+        handler = (_, res) => {
+          res.writeHead(413, { 'content-length': '8' });
+          res.end('too much');
+        };
+        const req = begin(weir.url, '/early', {
+          method: 'POST',
+          headers: { 'content-length': 50 * MIB + '' },
+        });
+        req.on('error', () => undefined);
+        req.write(Buffer.alloc(MIB));
+        const [res] = (await once(req, 'response')) as [IncomingMessage];
+        expect(res.statusCode).toBe(413);
+        expect((await bodyOf(res)).toString()).toBe('too much');
+        req.destroy();
+        await weir.shows('baseten_concurrent_requests', 0);
+      });
+    });
+
+    it('counts every exchange exactly, sizes and times included', async () => {
+      handler = (req, res) => void whole(req, () => res.end('x'.repeat(300)));
+      const before = await weir.page();
+      const series = (family: string) => `${family}{${toLocal('200')}}`;
+      await Promise.all(
+        Array.from({ length: 40 }, () => call(weir.url, '/count', { method: 'POST', body: 'y'.repeat(100) })),
+      );
+      await weir.shows(
+        series('baseten_inference_requests_total'),
+        (before.value(series('baseten_inference_requests_total')) ?? 0) + 40,
+      );
+      const after = await weir.page();
+      const grown = (name: string) => after.value(series(name))! - (before.value(series(name)) ?? 0);
+      expect(grown('baseten_request_size_bytes_sum')).toBe(4000);
+      expect(grown('baseten_response_size_bytes_sum')).toBe(12000);
+      for (const family of [
+        'baseten_end_to_end_response_time_seconds',
+        'baseten_time_to_first_byte_seconds',
+      ]) {
+        expect(grown(`${family}_count`)).toBe(40);
+        expect(grown(`${family}_sum`)).toBeGreaterThan(0);
+      }
+      expect(grown('baseten_end_to_end_response_time_seconds_sum')).toBeGreaterThanOrEqual(
+        grown('baseten_time_to_first_byte_seconds_sum'),
+      );
+    });
+  });
+}

@@ -1,0 +1,220 @@
+// The command line as people meet it: help, mistakes, settings and where they came from.
+import { mkdtempSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { once } from 'node:events';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, describe, expect, it } from 'vitest';
+import { startReplica, closeReplicas } from '../kit/replica.ts';
+import { runWeir, startWeir, stopAll } from '../kit/weir.ts';
+
+afterEach(async () => {
+  await stopAll();
+  await closeReplicas();
+});
+
+const REPLICA = '--replica=http://127.0.0.1:8000';
+const dir = mkdtempSync(join(tmpdir(), 'weir-'));
+let files = 0;
+const yaml = (text: string): string => {
+  const file = join(dir, `${files++}.yaml`);
+  writeFileSync(file, text);
+  return file;
+};
+
+describe('weir', () => {
+  it('helps: overview, every command, every flag', async () => {
+    const overview = await runWeir(['--help']);
+    expect(overview.code).toBe(0);
+    for (const command of ['serve', 'run', 'check', 'settings', 'health']) {
+      expect(overview.out).toContain(`  ${command} `);
+      const help = await runWeir([command, '--help']);
+      expect(help).toMatchObject({ code: 0, err: '' });
+      expect(help.out).toContain(`Usage: weir ${command}`);
+    }
+    expect((await runWeir(['serve', '-h'])).out).toMatch(
+      /--listen <host:port>\n\s+Where requests .*\[0\.0\.0\.0:8080\]/,
+    );
+  });
+
+  it('prints its version', async () => {
+    expect((await runWeir(['--version'])).out).toMatch(/^\d+\.\d+\.\d+\n$/);
+  });
+
+  it('suggests the command that was meant', async () => {
+    expect(await runWeir(['sevre'])).toMatchObject({
+      code: 64,
+      err: 'weir: unknown command "sevre"; did you mean serve?\n',
+    });
+  });
+
+  it('asks run for a command', async () => {
+    const { code, err } = await runWeir(['run', REPLICA]);
+    expect(code).toBe(64);
+    expect(err).toMatch(/^weir: run needs the replica’s command behind --, such as: .*\n$/);
+  });
+
+  it('says in one sentence that a door is taken', async () => {
+    const blocker = createServer().listen(0, '127.0.0.1');
+    await once(blocker, 'listening');
+    const { port } = blocker.address() as AddressInfo;
+    const { code, err } = await runWeir([
+      'serve',
+      REPLICA,
+      `--listen=127.0.0.1:${port}`,
+      '--admin=127.0.0.1:0',
+    ]);
+    expect(code).toBe(69);
+    expect(err).toBe(
+      `weir: cannot listen on 127.0.0.1:${port}: something else is listening there; choose another address with --listen\n`,
+    );
+    blocker.close();
+  });
+
+  it('asks a running weir how it is', async () => {
+    const replica = await startReplica((_, res) => res.end());
+    const weir = await startWeir(['--replica', replica.url]);
+    const admin = `--admin=127.0.0.1:${weir.adminPort}`;
+    expect(await runWeir(['health', admin])).toMatchObject({ code: 0, out: 'ok\n' });
+    expect(await runWeir(['health', '--ready', admin])).toMatchObject({ code: 0, out: 'ok\n' });
+    await weir.stop('SIGKILL');
+    expect((await runWeir(['health', admin])).code).toBe(1);
+  });
+});
+
+describe('weir check', () => {
+  it('finds nothing wrong with what is right', async () => {
+    expect(await runWeir(['check', REPLICA])).toEqual({
+      code: 0,
+      out: 'ok: 1 deployment(s), 1 replica(s)\n',
+      err: '',
+    });
+  });
+
+  it('wants a replica', async () => {
+    expect((await runWeir(['check'])).err).toBe(
+      'weir: no replica is configured: give --replica http://127.0.0.1:8000, or deployments in a file\n',
+    );
+  });
+
+  it('lists all mistakes at once, with their place and the nearest known key', async () => {
+    const file = yaml(`model: { id: mdl1, nmae: llama }
+ingres:
+  listen: 127.0.0.1:80
+pool:
+  probe_intervall: 5s
+  probe_timeout: 5
+proxy:
+  max_body: lots
+  idle_timeout: 1ms
+deployments:
+  - replicas:
+      - url: ftp://127.0.0.1
+      - { url: "http://user:secret@127.0.0.1:1" }
+    rollout_phase: done
+`);
+    const { code, out, err } = await runWeir(['check', '--config', file, '--lsten=x', '--log-level=loud'], {
+      WEIR_ADMINN: 'x',
+      WEIR_LOG_ACCESS: 'maybe',
+    });
+    expect([code, out]).toEqual([64, '']);
+    expect(
+      err
+        .trim()
+        .split('\n')
+        .map((line) => line.replace(dir, '').replace(/\/\d+\.yaml/, 'weir.yaml'))
+        .sort(),
+    ).toEqual(
+      [
+        'weir: --log-level: log.level is "loud", must be one of debug, info, warn, error',
+        'weir: WEIR_LOG_ACCESS: log.access is "maybe", must be true or false',
+        'weir: unknown option --lsten; did you mean --listen?',
+        'weir: unknown variable WEIR_ADMINN; did you mean WEIR_ADMIN?',
+        'weir: weir.yaml:1: model.nmae is no setting; did you mean name?',
+        'weir: weir.yaml:12: deployments[0].replicas[0].url is "ftp://127.0.0.1", must be a URL such as http://127.0.0.1:8000: the scheme must be http or https',
+        'weir: weir.yaml:13: deployments[0].replicas[1].url is "http://***@127.0.0.1:1", must be a URL such as http://127.0.0.1:8000: a user name or password is not supported',
+        'weir: weir.yaml:14: deployments[0].rollout_phase is "done", must be one of auto, stable, promoting, ""',
+        'weir: weir.yaml:2: ingres is no setting; did you mean ingress?',
+        'weir: weir.yaml:5: pool.probe_intervall is no setting; did you mean probe_interval?',
+        'weir: weir.yaml:6: pool.probe_timeout is 5, must be a time with its unit, such as 500ms, 30s, 20m or 2h',
+        'weir: weir.yaml:8: proxy.max_body is "lots", must be a size such as 64KiB, 100MiB or a number of bytes',
+        'weir: weir.yaml:9: proxy.idle_timeout is 1ms, must be from 100ms to 7d',
+      ].sort(),
+    );
+  });
+
+  it('finds what is right by itself and wrong together', async () => {
+    const file = yaml(`deployments:
+  - { id: a, replicas: [{ id: x, url: "http://127.0.0.1:1" }, { id: x, url: "http://127.0.0.1:2" }] }
+  - { id: a, replicas: [{ url: "http://127.0.0.1:3" }] }
+ingress: { listen: "127.0.0.1:9000" }
+admin: { listen: "127.0.0.1:9000" }
+`);
+    expect((await runWeir(['check', '--config', file])).err.trim().split('\n')).toEqual([
+      'weir: deployments: the id "a" is used twice',
+      'weir: deployments[0].replicas: the id "x" is used twice',
+      'weir: ingress.listen and admin.listen are the same address',
+    ]);
+  });
+
+  it('says where a file is no YAML, and that a file is missing', async () => {
+    expect((await runWeir(['check', '--config', yaml('model: [1\nx: 2')])).err).toMatch(/\d+\.yaml:2: /);
+    expect((await runWeir(['check', REPLICA, '--config', '/nowhere/weir.yaml'])).err).toMatch(
+      /^weir: cannot read the configuration: ENOENT/,
+    );
+  });
+
+  it('takes a key with nothing behind it for absent, and refuses what is no section', async () => {
+    expect((await runWeir(['check', REPLICA, '--config', yaml('pool:\nproxy:\n')])).code).toBe(0);
+    expect((await runWeir(['check', REPLICA, '--config', yaml('pool: fast\n')])).err).toMatch(
+      /\.yaml:1: pool must be a section \(key: value lines\)\n$/,
+    );
+  });
+});
+
+describe('weir settings', () => {
+  it('prints every value and where it came from: flag, variable, file, default', async () => {
+    const file = yaml(
+      `pool:\n  probe_interval: 1m\n  probe_timeout: 3s\nproxy:\n  max_body: 1MiB\nmodel:\n  id: mdl1\n`,
+    );
+    const { out } = await runWeir(
+      ['settings', REPLICA, '--config', file, '--pool-probe-interval', '2m', '--admin-key=0123456789abcdef'],
+      {
+        WEIR_POOL_PROBE_INTERVAL: '90s',
+        WEIR_PROXY_MAX_BODY: '2MiB',
+        WEIR_LISTEN: '[::1]:8081',
+      },
+    );
+    const row = (key: string) =>
+      out
+        .split('\n')
+        .find((line) => line.startsWith(`${key} `))
+        ?.split(/\s{2,}/)
+        .slice(1);
+    expect(row('pool.probe_interval')).toEqual(['2m', '--pool-probe-interval']);
+    expect(row('pool.probe_timeout')).toEqual(['3s', `${file}:3`]);
+    expect(row('proxy.max_body')).toEqual(['2MiB', 'WEIR_PROXY_MAX_BODY']);
+    expect(row('ingress.listen')).toEqual(['[::1]:8081', 'WEIR_LISTEN']);
+    expect(row('proxy.total_timeout')).toEqual(['20m', 'default']);
+    expect(row('deployments[0].replicas[0].url')).toEqual(['http://127.0.0.1:8000', '--replica']);
+    expect(row('model.id')).toEqual(['mdl1', `${file}:7`]);
+    expect(row('admin.key')).toEqual(['***', '--admin-key']);
+    expect(out).not.toContain('0123456789abcdef');
+  });
+
+  it('puts --replica in the place of the replicas of the file’s one deployment', async () => {
+    const file = yaml(
+      'deployments: [{ id: dep1, replicas: [{ url: "http://127.0.0.1:1" }, { url: "http://127.0.0.1:2" }] }]',
+    );
+    const { out } = await runWeir(['settings', REPLICA, '--config', file]);
+    expect(out).toMatch(/deployments\[0\]\.id +dep1/);
+    expect(out.match(/replicas\[\d\]\.url/g)).toHaveLength(1);
+    const two = yaml(
+      'deployments: [{ id: a, replicas: [{ url: "http://127.0.0.1:1" }] }, { id: b, replicas: [{ url: "http://127.0.0.1:2" }] }]',
+    );
+    expect((await runWeir(['settings', REPLICA, '--config', two])).err).toContain(
+      '--replica: the configuration has several deployments',
+    );
+  });
+});

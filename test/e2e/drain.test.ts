@@ -1,0 +1,110 @@
+// The end of a weir: what SIGTERM means to whoever is being served.
+import { once } from 'node:events';
+import { Agent, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { afterEach, expect, it } from 'vitest';
+import { WebSocket, WebSocketServer } from 'ws';
+import { begin, call, RawClient } from '../kit/client.ts';
+import { bodyOf, closeReplicas, startReplica } from '../kit/replica.ts';
+import { until } from '../kit/until.ts';
+import { startWeir, stopAll } from '../kit/weir.ts';
+
+afterEach(async () => {
+  await stopAll();
+  await closeReplicas();
+});
+
+it('exits at once with 0 when nothing runs, kept connections or not', async () => {
+  const replica = await startReplica((_, res) => res.end('ok'));
+  const weir = await startWeir(['--replica', replica.url]);
+  const agent = new Agent({ keepAlive: true });
+  await call(weir.url, '/', { agent });
+  const startMs = performance.now();
+  expect(await weir.stop()).toBe(0);
+  expect(performance.now() - startMs).toBeLessThan(2000);
+  agent.destroy();
+});
+
+it('is not ready first thing, takes no new connection, and lets a stream end', async () => {
+  let stream: ServerResponse | undefined;
+  const replica = await startReplica((_, res) => {
+    stream = res;
+    res.write('first ');
+  });
+  const weir = await startWeir(['--replica', replica.url]);
+  const req = begin(weir.url, '/');
+  req.end();
+  const [res] = (await once(req, 'response')) as [IncomingMessage];
+  const whole = bodyOf(res);
+  const exit = weir.stop();
+  await until('it is not ready', async () => (await fetch(`${weir.admin}/readyz`)).status === 503);
+  expect((await fetch(`${weir.admin}/livez`)).status).toBe(200);
+  await until('new connections are refused', () =>
+    call(weir.url, '/').then(
+      () => false,
+      (error: NodeJS.ErrnoException) => error.code === 'ECONNREFUSED',
+    ),
+  );
+  stream!.end('last');
+  expect((await whole).toString()).toBe('first last');
+  expect(await exit).toBe(0);
+});
+
+it('lets a WebSocket go on until it closes', async () => {
+  const server = new WebSocketServer({ port: 0, host: '127.0.0.1' });
+  await once(server, 'listening');
+  server.on('connection', (socket) => socket.on('message', (data) => socket.send(data)));
+  const weir = await startWeir(['--replica', `http://127.0.0.1:${(server.address() as AddressInfo).port}`]);
+  const socket = new WebSocket(`ws://127.0.0.1:${weir.port}/websocket`);
+  await once(socket, 'open');
+  const exit = weir.stop();
+  await weir.line('the drain', (line) => line.event === 'draining' && line['running'] === 1);
+  socket.send('during the drain');
+  expect(String((await once(socket, 'message'))[0])).toBe('during the drain');
+  socket.close();
+  expect(await exit).toBe(0);
+  server.close();
+});
+
+it('cuts what still runs when drain_timeout is over, and says why', async () => {
+  const replica = await startReplica((_, res) => res.write('first'));
+  const weir = await startWeir(['--replica', replica.url, '--ingress-drain-timeout=200ms']);
+  const client = new RawClient(weir.port).send('GET / HTTP/1.1\r\nHost: x\r\n\r\n');
+  await client.has('first');
+  expect(await weir.stop()).toBe(0);
+  await client.ended();
+  expect(weir.lines.find((line) => line.event === 'exchange')).toMatchObject({
+    cause: 'draining',
+    status: 503,
+  });
+});
+
+it('ends the drain at a second signal', async () => {
+  const replica = await startReplica((_, res) => res.write('first'));
+  const weir = await startWeir(['--replica', replica.url]);
+  const client = new RawClient(weir.port).send('GET / HTTP/1.1\r\nHost: x\r\n\r\n');
+  await client.has('first');
+  const exit = weir.stop();
+  await weir.line('the drain', (line) => line.event === 'draining');
+  weir.process.kill('SIGTERM');
+  expect(await exit).toBe(0);
+});
+
+it('goes on as before for drain_delay after /readyz has turned', async () => {
+  const replica = await startReplica(
+    (req, res) => void (req.url === '/slow' ? res.write('.') : res.end('ok')),
+  );
+  const weir = await startWeir([
+    '--replica',
+    replica.url,
+    '--ingress-drain-delay=1s',
+    '--ingress-drain-timeout=1s',
+  ]);
+  const client = new RawClient(weir.port).send('GET /a HTTP/1.1\r\nHost: x\r\n\r\n');
+  await client.has('ok');
+  const exit = weir.stop();
+  await until('it is not ready', async () => (await fetch(`${weir.admin}/readyz`)).status === 503);
+  // Within drain_delay everything is as before: load balancers have not heard yet.
+  expect((await call(weir.url, '/b')).text).toBe('ok');
+  expect(await exit).toBe(0);
+});

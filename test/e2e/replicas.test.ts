@@ -1,0 +1,159 @@
+// Several replicas, and replicas that come and go.
+import { writeFileSync, mkdtempSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, expect, it } from 'vitest';
+import { call } from '../kit/client.ts';
+import { closeReplicas, startReplica } from '../kit/replica.ts';
+import { until } from '../kit/until.ts';
+import { startWeir, stopAll } from '../kit/weir.ts';
+
+afterEach(async () => {
+  await stopAll();
+  await closeReplicas();
+});
+
+const quick = ['--pool-probe-interval=100ms', '--pool-probe-retry-interval=50ms', '--pool-probe-failures=1'];
+
+it('gives a request to the replica that holds the fewest', async () => {
+  const held = [0, 0];
+  const replicas = await Promise.all(
+    [0, 1].map((i) =>
+      startReplica((req, res) => {
+        held[i]!++;
+        if (req.url === '/hold') return;
+        res.end(String(i));
+      }),
+    ),
+  );
+  const weir = await startWeir(replicas.flatMap(({ url }) => ['--replica', url]));
+  const holding = [1, 2, 3].map(() => call(weir.url, '/hold').catch(() => undefined));
+  await until('three requests are held', () => held[0]! + held[1]! === 3);
+  const [full, free] = held[0]! > held[1]! ? [0, 1] : [1, 0];
+  expect([held[full], held[free]]).toEqual([2, 1]);
+  for (let i = 0; i < 4; i++) expect((await call(weir.url, '/quick')).text).toBe(String(free));
+  await weir.stop('SIGKILL');
+  await Promise.all(holding);
+});
+
+it('spreads requests over idle replicas', async () => {
+  const counts = [0, 0, 0];
+  const replicas = await Promise.all(
+    counts.map((_, i) => startReplica((_req, res) => (counts[i]!++, res.end()))),
+  );
+  const weir = await startWeir(replicas.flatMap(({ url }) => ['--replica', url]));
+  for (let i = 0; i < 30; i++) await call(weir.url, '/');
+  expect(counts).toEqual([10, 10, 10]);
+});
+
+it('skips a replica that refuses connections, and uses it again when it is back', async () => {
+  const one = await startReplica((_, res) => res.end('one'));
+  const two = await startReplica((_, res) => res.end('two'));
+  const weir = await startWeir(['--replica', one.url, '--replica', two.url, ...quick]);
+  await weir.shows('baseten_replicas_active', 2);
+  await two.close();
+  await weir.shows('baseten_replicas_active', 1);
+  for (let i = 0; i < 6; i++) expect((await call(weir.url, '/')).text).toBe('one');
+  expect((await fetch(`${weir.admin}/readyz`)).status).toBe(200);
+  await startReplica((_, res) => res.end('two again'), two.port);
+  await weir.shows('baseten_replicas_active', 2);
+  const seen = new Set<string>();
+  for (let i = 0; i < 6; i++) seen.add((await call(weir.url, '/')).text);
+  expect([...seen].sort()).toEqual(['one', 'two again']);
+});
+
+it('learns from a refused connection without waiting for a probe', async () => {
+  const one = await startReplica((_, res) => res.end('one'));
+  const two = await startReplica((_, res) => res.end('two'));
+  const weir = await startWeir(['--replica', one.url, '--replica', two.url, '--pool-probe-interval=1d']);
+  await two.close();
+  const statuses = [];
+  for (let i = 0; i < 10; i++) statuses.push((await call(weir.url, '/')).status);
+  expect(statuses.filter((status) => status === 502).length).toBe(1);
+  expect(statuses.filter((status) => status === 200).length).toBe(9);
+  await weir.line(
+    'the replica that went down',
+    (line) => line.event === 'replica is down' && line['replica'] === 'r1',
+  );
+});
+
+it('answers 502, then 503, when the only replica dies, and serves again when it is back', async () => {
+  const only = await startReplica((_, res) => res.end('here'));
+  const weir = await startWeir([
+    '--replica',
+    only.url,
+    '--pool-probe-interval=1d',
+    '--pool-probe-retry-interval=50ms',
+  ]);
+  await only.close();
+  const first = await call(weir.url, '/');
+  expect([first.status, first.headers['x-weir-cause']]).toEqual([502, 'connect_failed']);
+  const second = await call(weir.url, '/');
+  expect([second.status, second.headers['x-weir-cause'], second.headers['retry-after']]).toEqual([
+    503,
+    'no_replica',
+    '1',
+  ]);
+  expect((await fetch(`${weir.admin}/readyz`)).status).toBe(503);
+  expect((await fetch(`${weir.admin}/livez`)).status).toBe(200);
+  await startReplica((_, res) => res.end('back'), only.port);
+  await until('it serves again', async () => (await call(weir.url, '/')).text === 'back');
+  expect((await fetch(`${weir.admin}/readyz`)).status).toBe(200);
+});
+
+it('takes a 2xx of readiness_path as ready, where one is set', async () => {
+  let isReady = false;
+  const paths: string[] = [];
+  const replica = await startReplica((req, res) => {
+    paths.push(req.url!);
+    res.writeHead(isReady ? 204 : 503).end();
+  });
+  const file = join(mkdtempSync(join(tmpdir(), 'weir-')), 'weir.yaml');
+  writeFileSync(
+    file,
+    `deployments: [{ readiness_path: /healthz, replicas: [{ id: abc12, url: "${replica.url}" }] }]`,
+  );
+  const weir = await startWeir(['--config', file, ...quick]);
+  await weir.shows('baseten_replicas_starting', 1);
+  await weir.shows('weir_replica_ready{deployment_id="local",replica="abc12"}', 0);
+  const shown = (await (await fetch(`${weir.admin}/v1/replicas`)).json()) as {
+    deployments: { replicas: unknown[] }[];
+  };
+  expect(shown.deployments[0]!.replicas[0]).toMatchObject({
+    state: 'starting',
+    problem: 'GET /healthz answered 503',
+  });
+  isReady = true;
+  await weir.shows('baseten_replicas_active', 1);
+  await weir.shows('baseten_replicas_starting', 0);
+  expect(new Set(paths)).toEqual(new Set(['/healthz']));
+});
+
+it('routes by environment and deployment, with the labels of each', async () => {
+  const stable = await startReplica((req, res) => res.end(`stable ${req.method} ${req.url}`));
+  const next = await startReplica((req, res) => res.end(`next ${req.method} ${req.url}`));
+  const file = join(mkdtempSync(join(tmpdir(), 'weir-')), 'weir.yaml');
+  writeFileSync(
+    file,
+    `model: { id: mdl1, name: llama-3 }
+deployments:
+  - { id: dep1, environment: production, replicas: [{ url: "${stable.url}" }] }
+  - { id: dep2, environment: "", predict_path: /generate, replicas: [{ url: "${next.url}" }] }
+`,
+  );
+  const weir = await startWeir(['--config', file]);
+  const post = async (path: string) => (await call(weir.url, path, { method: 'POST', body: '{}' })).text;
+  expect(await post('/production/predict')).toBe('stable POST /v1/models/model:predict');
+  expect(await post('/environments/production/sync/v1/x?a=1')).toBe('stable POST /v1/x?a=1');
+  expect(await post('/deployment/dep2/predict')).toBe('next POST /generate');
+  expect(await post('/predict')).toBe('stable POST /v1/models/model:predict');
+  expect(await post('/whatever/else')).toBe('stable POST /whatever/else');
+  const wake = await call(weir.url, '/production/wake', { method: 'POST' });
+  expect([wake.status, wake.text]).toEqual([202, '{}']);
+  expect(wake.headers['x-baseten-request-id']).toMatch(/^[0-9a-f]{37}$/);
+  const of = (deployment: string) =>
+    `model_id="mdl1",model_name="llama-3",${deployment},status_code="200",is_async="false"`;
+  const count = (labels: string) => `baseten_inference_requests_total{${of(labels)}}`;
+  await weir.shows(count('deployment_id="dep1",environment="production",rollout_phase="stable"'), 4);
+  await weir.shows(count('deployment_id="dep2",environment="",rollout_phase=""'), 1);
+});

@@ -1,0 +1,176 @@
+// The admin door: the page that Prometheus reads, the probes, and who may see the rest.
+import { request } from 'node:http';
+import { gunzipSync } from 'node:zlib';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { catalogue } from '../../src/base/errors.ts';
+import { call } from '../kit/client.ts';
+import { closeReplicas, startReplica } from '../kit/replica.ts';
+import { startWeir, type Weir } from '../kit/weir.ts';
+
+const COMMON =
+  'model_id="local",model_name="local",deployment_id="local",environment="production",rollout_phase="stable"';
+
+describe('the metrics page', () => {
+  let weir: Weir;
+  beforeAll(async () => {
+    const replica = await startReplica((req, res) => {
+      res.statusCode = Number(req.url!.slice(1)) || 200;
+      res.end('x'.repeat(100));
+    });
+    weir = await startWeir(['--replica', replica.url, '--metrics-max-status-codes=8']);
+    for (const status of [200, 200, 404]) await call(weir.url, `/${status}`, { method: 'POST', body: 'abc' });
+    await weir.shows('baseten_inference_requests_total{status_code="404",is_async="false"}', 1);
+  });
+  afterAll(async () => {
+    await weir.stop('SIGKILL');
+    await closeReplicas();
+  });
+
+  /** Name, type and the labels of the first series of every family of the contract. */
+  const shape = (text: string) => {
+    const seen: Record<string, string> = {};
+    for (const [, name, type] of text.matchAll(/^# TYPE (baseten_\S+) (\S+)$/gm)) {
+      const labels = new RegExp(`^${name}(?:_bucket)?\\{(.*)\\}`, 'm').exec(text)?.[1] ?? '';
+      seen[name!] = `${type} ${[...labels.matchAll(/(\w+)=/g)]
+        .map((m) => m[1])
+        .filter((l) => l !== 'le')
+        .join(' ')}`;
+    }
+    return seen;
+  };
+
+  it('has the contract’s families, with its types and exactly its labels', async () => {
+    const C = 'model_id model_name deployment_id environment rollout_phase';
+    const S = `${C} status_code is_async`;
+    expect(shape((await weir.page()).text)).toEqual({
+      baseten_inference_requests_total: `counter ${S}`,
+      baseten_end_to_end_response_time_seconds: `histogram ${S}`,
+      baseten_time_to_first_byte_seconds: `histogram ${S}`,
+      baseten_request_size_bytes: `histogram ${S}`,
+      baseten_response_size_bytes: `histogram ${S}`,
+      baseten_concurrent_requests: `gauge ${C}`,
+      baseten_ongoing_websocket_connections: `gauge ${C}`,
+      baseten_replicas_active: `gauge ${C}`,
+      baseten_replicas_starting: `gauge ${C}`,
+    });
+  });
+
+  it('counts what happened, in buckets that add up', async () => {
+    const page = await weir.page();
+    const ok = 'status_code="200",is_async="false"';
+    expect(page.value(`baseten_inference_requests_total{${ok}}`)).toBe(2);
+    expect(page.value(`baseten_request_size_bytes_bucket{le="64",${ok}}`)).toBe(2);
+    expect(page.value(`baseten_response_size_bytes_bucket{le="64",${ok}}`)).toBe(0);
+    expect(page.value(`baseten_response_size_bytes_bucket{le="256",${ok}}`)).toBe(2);
+    expect(page.value(`baseten_response_size_bytes_bucket{le="+Inf",${ok}}`)).toBe(2);
+    expect(page.value(`baseten_end_to_end_response_time_seconds_bucket{le="1200",${ok}}`)).toBe(2);
+    expect(page.value(`weir_exchanges_total{deployment_id="local",cause="ok",origin=""}`)).toBe(3);
+  });
+
+  it('says what weir itself is and costs', async () => {
+    const page = await weir.page();
+    expect(page.text).toMatch(/^weir_build_info\{version="\d+\.\d+\.\d+",node="24\.[\d.]+"\} 1$/m);
+    for (const name of [
+      'weir_event_loop_lag_p99_seconds',
+      'weir_process_cpu_seconds_total',
+      'weir_process_resident_memory_bytes',
+      'weir_replica_connections',
+    ])
+      expect(page.names).toContain(name);
+    expect(page.value('weir_process_resident_memory_bytes{}')).toBeGreaterThan(1e7);
+    expect(page.value('weir_log_lines_dropped_total{}')).toBe(0);
+  });
+
+  it('comes as text 0.0.4 or OpenMetrics 1.0, whichever is asked for, however often and in whatever order', async () => {
+    const get = async (accept: string) => {
+      const res = await fetch(`${weir.admin}/metrics`, { headers: { accept } });
+      return { type: res.headers.get('content-type'), text: await res.text() };
+    };
+    const prometheus3 =
+      'application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.6,application/openmetrics-text;version=0.0.1;q=0.5,text/plain;version=1.0.0;q=0.4,text/plain;version=0.0.4;q=0.3,*/*;q=0.2';
+    for (let i = 0; i < 2; i++) {
+      const text = await get('text/plain');
+      expect(text.type).toBe('text/plain; version=0.0.4; charset=utf-8');
+      expect(text.text).toMatch(/^# TYPE baseten_inference_requests_total counter$/m);
+      expect(text.text).not.toContain('# EOF');
+      const open = await get(prometheus3);
+      expect(open.type).toBe('application/openmetrics-text; version=1.0.0; charset=utf-8');
+      expect(open.text).toMatch(/^# TYPE baseten_inference_requests counter$/m);
+      expect(open.text).toMatch(/^baseten_inference_requests_total\{.*\} \d+$/m);
+      expect(open.text.endsWith('# EOF\n')).toBe(true);
+    }
+    expect((await get('*/*')).type).toMatch(/^text\/plain/);
+    expect((await get('text/html')).type).toMatch(/^text\/plain/);
+  });
+
+  it('is packed for who takes gzip', async () => {
+    const raw = await new Promise<{ encoding: string | undefined; body: Buffer }>((resolve) =>
+      request(`${weir.admin}/metrics`, { headers: { 'accept-encoding': 'gzip' } }, (res) => {
+        const chunks: Buffer[] = [];
+        res.on('data', (chunk: Buffer) => chunks.push(chunk));
+        res.on('end', () =>
+          resolve({ encoding: res.headers['content-encoding'], body: Buffer.concat(chunks) }),
+        );
+      }).end(),
+    );
+    expect(raw.encoding).toBe('gzip');
+    expect(gunzipSync(raw.body).toString()).toContain(`baseten_concurrent_requests{${COMMON}} 0`);
+    const plain = await call(weir.admin, '/metrics', { headers: { 'accept-encoding': 'gzip;q=0' } });
+    expect(plain.headers['content-encoding']).toBeUndefined();
+  });
+
+  it('keeps its number of series whatever codes a replica invents', async () => {
+    for (let status = 600; status < 640; status++) await call(weir.url, `/${status}`);
+    await weir.shows('weir_exchanges_total{deployment_id="local",cause="ok",origin=""}', 43);
+    const page = await weir.page();
+    const codes = [...page.text.matchAll(/^baseten_inference_requests_total\{.*status_code="(\w+)"/gm)].map(
+      (m) => m[1],
+    );
+    expect(codes).toHaveLength(9);
+    expect(codes).toContain('other');
+    expect(page.sum('baseten_inference_requests_total')).toBe(43);
+  });
+
+  it('names each cause with who has to act on it', async () => {
+    await call(weir.url, '/deployment/nope/predict', { method: 'POST' });
+    await weir.shows('weir_exchanges_total{deployment_id="",cause="unknown_target",origin="client"}', 1);
+    expect(new Set(Object.values(catalogue).map((row) => row.origin))).toEqual(
+      new Set(['client', 'weir', 'replica']),
+    );
+  });
+});
+
+describe('the admin door', () => {
+  const status = async (weir: Weir, path: string, headers: Record<string, string> = {}, method = 'GET') =>
+    (await call(weir.admin, path, { method, headers })).status;
+
+  it('shows settings and replicas to this machine alone while no key is set', async () => {
+    const replica = await startReplica((_, res) => res.end());
+    const weir = await startWeir(['--replica', replica.url]);
+    expect(await status(weir, '/v1/settings')).toBe(200);
+    expect(await status(weir, '/v1/replicas')).toBe(200);
+    // A page in a browser on this machine, whose name was made to point here.
+    expect(await status(weir, '/v1/settings', { host: 'evil.example' })).toBe(401);
+    expect(await status(weir, '/metrics', { host: 'evil.example' })).toBe(200);
+    expect(await status(weir, '/nothing')).toBe(404);
+    expect(await status(weir, '/metrics', {}, 'POST')).toBe(405);
+    await weir.stop('SIGKILL');
+    await replica.close();
+  });
+
+  it('wants the key where one is set, and never shows it', async () => {
+    const key = 'a-key-of-some-length';
+    const replica = await startReplica((_, res) => res.end());
+    const weir = await startWeir(['--replica', replica.url], { env: { WEIR_ADMIN_KEY: key } });
+    expect(await status(weir, '/v1/settings')).toBe(401);
+    expect(await status(weir, '/v1/settings', { authorization: 'Bearer wrong' })).toBe(401);
+    expect(await status(weir, '/v1/settings', { authorization: `Api-Key ${key}` })).toBe(200);
+    const shown = await call(weir.admin, '/v1/settings', { headers: { authorization: `Bearer ${key}` } });
+    expect(shown.status).toBe(200);
+    expect(shown.text).toContain('***');
+    expect(shown.text).not.toContain(key);
+    for (const path of ['/metrics', '/livez', '/readyz']) expect(await status(weir, path)).toBe(200);
+    await weir.stop('SIGKILL');
+    await replica.close();
+  });
+});

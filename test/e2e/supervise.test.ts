@@ -1,0 +1,133 @@
+// weir run: the replica as weir's own child.
+import { afterEach, expect, it } from 'vitest';
+import { call } from '../kit/client.ts';
+import { startReplica, closeReplicas } from '../kit/replica.ts';
+import { until } from '../kit/until.ts';
+import { runWeir, startWeir, stopAll, type Weir } from '../kit/weir.ts';
+
+afterEach(async () => {
+  await stopAll();
+  await closeReplicas();
+});
+
+/** A free port, as free as it was a moment ago. */
+async function freePort(): Promise<number> {
+  const replica = await startReplica(() => undefined);
+  await replica.close();
+  return replica.port;
+}
+
+const server = (port: number) => `
+  const { createServer } = require('node:http');
+  console.log(JSON.stringify({ event: 'replica says', text: 'starting' }));
+  for (const signal of ['SIGHUP', 'SIGUSR1', 'SIGUSR2'])
+    process.on(signal, () => console.log(JSON.stringify({ event: 'replica got', signal })));
+  process.on('SIGTERM', () => { console.log(JSON.stringify({ event: 'replica got', signal: 'SIGTERM' })); process.exit(0); });
+  setTimeout(() => createServer((req, res) => {
+    if (req.url === '/die') process.exit(3);
+    res.end(String(process.pid));
+  }).listen(${port}, '127.0.0.1'), 200);
+`;
+
+async function supervise(port: number, ...args: string[]): Promise<Weir> {
+  return startWeir(
+    [
+      '--replica',
+      `http://127.0.0.1:${port}`,
+      '--pool-probe-retry-interval=50ms',
+      '--child-restart-delay=50ms',
+      ...args,
+    ],
+    { command: 'run', rest: [process.execPath, '-e', server(port)] },
+  );
+}
+
+const isAlive = (pid: number) => {
+  try {
+    return process.kill(pid, 0);
+  } catch {
+    return false;
+  }
+};
+
+it('starts the replica, is ready when it is, and ends it last', async () => {
+  const weir = await supervise(await freePort());
+  expect((await fetch(`${weir.admin}/readyz`)).status).toBe(503);
+  await until('it is ready', async () => (await fetch(`${weir.admin}/readyz`)).status === 200);
+  const pid = Number((await call(weir.url, '/')).text);
+  expect(isAlive(pid)).toBe(true);
+  expect(await weir.stop()).toBe(0);
+  expect(isAlive(pid)).toBe(false);
+  expect(weir.lines.find((line) => line.event === 'replica got')).toMatchObject({ signal: 'SIGTERM' });
+});
+
+it('passes signals on that are not its own', async () => {
+  const weir = await supervise(await freePort());
+  await until('it is ready', async () => (await fetch(`${weir.admin}/readyz`)).status === 200);
+  for (const signal of ['SIGHUP', 'SIGUSR1', 'SIGUSR2'] as const) {
+    weir.process.kill(signal);
+    await weir.line(signal, (line) => line.event === 'replica got' && line['signal'] === signal);
+  }
+});
+
+it('starts a replica that died again, and serves with the new one', async () => {
+  const weir = await supervise(await freePort());
+  await until('it is ready', async () => (await fetch(`${weir.admin}/readyz`)).status === 200);
+  const first = (await call(weir.url, '/')).text;
+  expect((await call(weir.url, '/die')).status).toBe(502);
+  const died = await weir.line('the death', (line) => line.event === 'replica process died');
+  expect(died).toMatchObject({ code: 3, level: 'error' });
+  await until('another one serves', async () => {
+    const { status, text } = await call(weir.url, '/');
+    return status === 200 && text !== first;
+  });
+});
+
+it('waits longer from death to death', async () => {
+  const port = await freePort();
+  const weir = await startWeir(['--replica', `http://127.0.0.1:${port}`, '--child-restart-delay=40ms'], {
+    command: 'run',
+    rest: [process.execPath, '-e', 'process.exit(1)'],
+  });
+  await until(
+    'it has died four times',
+    () => weir.lines.filter((l) => l.event === 'replica process died').length >= 4,
+  );
+  const waits = weir.lines
+    .filter((l) => l.event === 'replica process died')
+    .map((l) => Number(l['restart_in_ms']));
+  // Each wait is between half of its step and the step; the steps double.
+  expect(waits[0]).toBeLessThanOrEqual(40);
+  expect(waits[3]).toBeGreaterThanOrEqual(160);
+});
+
+it('kills a replica that does not end when it is asked to', async () => {
+  const port = await freePort();
+  const stubborn = `process.on('SIGTERM', () => {}); require('node:http').createServer((q, r) => r.end(String(process.pid))).listen(${port}, '127.0.0.1')`;
+  const weir = await startWeir(
+    [
+      '--replica',
+      `http://127.0.0.1:${port}`,
+      '--pool-probe-retry-interval=50ms',
+      '--child-stop-timeout=200ms',
+    ],
+    { command: 'run', rest: [process.execPath, '-e', stubborn] },
+  );
+  await until('it is ready', async () => (await fetch(`${weir.admin}/readyz`)).status === 200);
+  const pid = Number((await call(weir.url, '/')).text);
+  expect(await weir.stop()).toBe(0);
+  expect(isAlive(pid)).toBe(false);
+});
+
+it('says so when the command cannot be run', async () => {
+  const { code, err } = await runWeir([
+    'run',
+    '--listen=127.0.0.1:0',
+    '--admin=127.0.0.1:0',
+    '--replica=http://127.0.0.1:9',
+    '--',
+    'no-such-command-at-all',
+  ]);
+  expect(code).toBe(69);
+  expect(err).toBe('weir: cannot run "no-such-command-at-all": spawn no-such-command-at-all ENOENT\n');
+});

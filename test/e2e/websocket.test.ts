@@ -1,0 +1,196 @@
+// A WebSocket through weir, with the ws package on both sides.
+import { once } from 'node:events';
+import type { IncomingMessage } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { WebSocket, WebSocketServer } from 'ws';
+import { RawClient } from '../kit/client.ts';
+import { startRawReplica, type Replica } from '../kit/replica.ts';
+import { until } from '../kit/until.ts';
+import { startWeir, type Weir } from '../kit/weir.ts';
+
+const OPEN = 'baseten_ongoing_websocket_connections';
+const ended = (code: number) => `baseten_inference_requests_total{status_code="${code}",is_async="false"}`;
+
+describe('a WebSocket', () => {
+  let server: WebSocketServer;
+  let weir: Weir;
+  let onConnection: (socket: WebSocket, req: IncomingMessage) => void;
+
+  const echo = (socket: WebSocket) =>
+    socket.on('message', (data, isBinary) => socket.send(data, { binary: isBinary }));
+  const open = async (path: string) => {
+    const socket = new WebSocket(`ws://127.0.0.1:${weir.port}${path}`);
+    const upgrade = once(socket, 'upgrade') as Promise<[IncomingMessage]>;
+    await once(socket, 'open');
+    return { socket, id: (await upgrade)[0].headers['x-baseten-request-id'] as string };
+  };
+
+  beforeAll(async () => {
+    server = new WebSocketServer({ port: 0, host: '127.0.0.1' });
+    await once(server, 'listening');
+    server.on('connection', (socket, req) => onConnection(socket, req));
+    weir = await startWeir([
+      '--replica',
+      `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+      '--pool-probe-interval=1d',
+      '--proxy-idle-timeout=500ms',
+      '--proxy-total-timeout=1s',
+      '--proxy-first-byte-timeout=500ms',
+    ]);
+  });
+  afterEach(() => {
+    for (const client of server.clients) client.terminate();
+  });
+  afterAll(async () => {
+    await weir.stop('SIGKILL');
+    server.close();
+  });
+
+  it('carries text and binary both ways, with the id on the upgrade and towards the replica', async () => {
+    let seen: IncomingMessage | undefined;
+    onConnection = (socket, req) => {
+      seen = req;
+      echo(socket);
+    };
+    const { socket, id } = await open('/production/websocket?x=1');
+    expect(id).toMatch(/^[0-9a-f]{37}$/);
+    expect(seen!.url).toBe('/v1/websocket?x=1');
+    expect(seen!.headers['x-baseten-request-id']).toBe(id);
+    for (const message of ['hello', 'x'.repeat(200_000)]) {
+      socket.send(message);
+      const [data] = (await once(socket, 'message')) as [Buffer];
+      expect(data.toString()).toBe(message);
+    }
+    socket.send(Buffer.from([0, 1, 255]));
+    expect((await once(socket, 'message'))[0]).toEqual(Buffer.from([0, 1, 255]));
+    socket.close(1000);
+    await once(socket, 'close');
+  });
+
+  it('counts while it is open, and with its close code and sizes when it has closed', async () => {
+    onConnection = echo;
+    const before = (await weir.page()).value(ended(1000)) ?? 0;
+    const { socket, id } = await open('/sync/anything');
+    await weir.shows(OPEN, 1);
+    await weir.shows('baseten_concurrent_requests', 1);
+    socket.send('12345');
+    await once(socket, 'message');
+    socket.close(1000, 'bye');
+    const [code, reason] = (await once(socket, 'close')) as [number, Buffer];
+    expect([code, reason.toString()]).toEqual([1000, 'bye']);
+    await weir.shows(OPEN, 0);
+    await weir.shows('baseten_concurrent_requests', 0);
+    await weir.shows(ended(1000), before + 1);
+    expect(await weir.exchange(id)).toMatchObject({
+      protocol: 'websocket',
+      status: 1000,
+      cause: 'ok',
+      request_bytes: 5,
+      response_bytes: 5,
+    });
+  });
+
+  it('ends with the code that the replica closes with', async () => {
+    onConnection = (socket) => socket.close(1013, 'overloaded');
+    const { socket, id } = await open('/websocket');
+    const [code] = (await once(socket, 'close')) as [number];
+    expect(code).toBe(1013);
+    expect(await weir.exchange(id)).toMatchObject({ status: 1013, cause: 'ok' });
+  });
+
+  it('ends the replica’s side when the client vanishes, and says so', async () => {
+    let replicaSide: WebSocket | undefined;
+    onConnection = (socket) => (replicaSide = socket);
+    const { socket, id } = await open('/websocket');
+    await until('the replica has it', () => replicaSide !== undefined);
+    socket.terminate();
+    await once(replicaSide!, 'close');
+    expect(await weir.exchange(id)).toMatchObject({ status: 1006, cause: 'client_gone' });
+    await weir.shows(OPEN, 0);
+  });
+
+  it('ends the client’s side when the replica vanishes, and says so', async () => {
+    onConnection = (socket) => socket.terminate();
+    const { socket, id } = await open('/websocket');
+    const [code] = (await once(socket, 'close')) as [number];
+    expect(code).toBe(1006);
+    expect(await weir.exchange(id)).toMatchObject({ status: 1006, cause: 'reset_midway' });
+  });
+
+  it('lives past every time limit of a request, silent or not', async () => {
+    onConnection = echo;
+    const { socket } = await open('/websocket');
+    const startMs = performance.now();
+    await until('the limits have passed', () => performance.now() - startMs > 1500);
+    socket.send('still here');
+    expect(String((await once(socket, 'message'))[0])).toBe('still here');
+    socket.close();
+    await once(socket, 'close');
+  });
+
+  describe('that the replica does not grant', () => {
+    let raw: Replica;
+    let other: Weir;
+    let reply: string;
+    beforeAll(async () => {
+      raw = await startRawReplica((socket) => socket.once('data', () => reply && socket.end(reply)));
+      other = await startWeir([
+        '--replica',
+        raw.url,
+        '--pool-probe-interval=1d',
+        '--proxy-first-byte-timeout=300ms',
+      ]);
+    });
+    afterAll(async () => {
+      await other.stop('SIGKILL');
+      await raw.close();
+    });
+    const ask = () =>
+      new RawClient(other.port).send(
+        'GET /websocket HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n' +
+          'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n',
+      );
+
+    it('passes the answer on, with its id', async () => {
+      reply = 'HTTP/1.1 403 Forbidden\r\nContent-Length: 6\r\nX-Why: key\r\n\r\nno key';
+      const received = await ask().ended();
+      expect(received).toMatch(/^HTTP\/1\.1 403 Forbidden\r\n/);
+      expect(received.toLowerCase()).toContain('x-why: key');
+      const id = /x-baseten-request-id: ([0-9a-f]{37})/i.exec(received)?.[1];
+      expect(await other.exchange(id)).toMatchObject({ status: 403, cause: 'ok', protocol: 'http' });
+      await other.shows(OPEN, 0);
+    });
+
+    it('answers 408 when the replica never decides', async () => {
+      reply = '';
+      const received = await ask().ended();
+      expect(received).toMatch(/^HTTP\/1\.1 408 [\s\S]*upgrade_timeout/);
+      await other.shows('baseten_concurrent_requests', 0);
+    });
+
+    it('lets the replica go when the client leaves before it decides', async () => {
+      reply = '';
+      const client = ask();
+      await other.shows('baseten_concurrent_requests', 1);
+      client.socket.destroy();
+      await other.line('it', (line) => line['cause'] === 'client_gone');
+      await other.shows('baseten_concurrent_requests', 0);
+    });
+
+    it('answers 502 when the replica closes instead', async () => {
+      reply = '\r\n';
+      expect(await ask().ended()).toMatch(/^HTTP\/1\.1 502 /);
+    });
+  });
+
+  it('is not made by an offer of another protocol: that is a plain request', async () => {
+    onConnection = () => undefined;
+    const client = new RawClient(weir.port).send(
+      'GET /x HTTP/1.1\r\nHost: x\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n\r\n',
+    );
+    // The replica here is a WebSocket server and answers plain requests with 426.
+    expect(await client.has('\r\n\r\n')).toMatch(/^HTTP\/1\.1 426 /);
+    client.socket.destroy();
+  });
+});

@@ -1,0 +1,152 @@
+// A real weir process for tests: the launcher, real sockets, free ports, its log lines and its metrics page.
+// Must stay true: every process that was started is ended by `stop`, or by `stopAll` after a test.
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { createInterface } from 'node:readline';
+import { Page } from './page.ts';
+import { until } from './until.ts';
+
+export const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+export const BIN = fileURLToPath(new URL('../../bin/weir', import.meta.url));
+
+export type Line = Record<string, unknown> & { event?: string };
+
+/** The environment without what the machine may have set for a weir. */
+const cleanEnv = (): NodeJS.ProcessEnv =>
+  Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('WEIR_')));
+
+export interface StartOptions {
+  command?: 'serve' | 'run';
+  /** What stands behind `--`. */
+  rest?: string[];
+  env?: Record<string, string>;
+  cwd?: string;
+}
+
+const running = new Set<Weir>();
+
+export class Weir {
+  readonly process: ChildProcess;
+  readonly lines: Line[] = [];
+  stderr = '';
+  host = '';
+  port = 0;
+  adminPort = 0;
+
+  constructor(child: ChildProcess) {
+    this.process = child;
+    createInterface({ input: child.stdout! }).on('line', (line) => {
+      try {
+        this.lines.push(JSON.parse(line) as Line);
+      } catch {
+        this.lines.push({ event: 'text', text: line });
+      }
+    });
+    child.stderr!.on('data', (chunk: Buffer) => (this.stderr += chunk.toString()));
+    // A crash must be seen for what it is, not as refused connections in the tests that follow.
+    child.on('exit', (code) => {
+      if (code !== 0 && running.has(this))
+        process.stderr.write(
+          `weir ended with ${code}: ${this.stderr}${JSON.stringify(this.lines.slice(-3))}\n`,
+        );
+    });
+  }
+
+  get url(): string {
+    return `http://127.0.0.1:${this.port}`;
+  }
+
+  get admin(): string {
+    return `http://127.0.0.1:${this.adminPort}`;
+  }
+
+  /** The first log line that fits, now or later. */
+  line(what: string, fits: (line: Line) => boolean, timeoutMs?: number): Promise<Line> {
+    return until(`the log has ${what}`, () => this.lines.find(fits), timeoutMs);
+  }
+
+  /** The access-log line of the exchange with this id. */
+  exchange(id: string | null | undefined): Promise<Line> {
+    return this.line(`exchange ${id}`, (line) => line.event === 'exchange' && line['request_id'] === id);
+  }
+
+  async page(): Promise<Page> {
+    return new Page(await (await fetch(`${this.admin}/metrics`)).text());
+  }
+
+  /** Waits until the page shows a value. */
+  async shows(series: string, value: number, timeoutMs?: number): Promise<void> {
+    let seen: number | undefined;
+    await until(
+      `${series} is ${value}`,
+      async () => (seen = (await this.page()).value(series)) === value,
+      timeoutMs,
+    ).catch((error: unknown) => {
+      throw new Error(`${String(error)}; it was ${seen}`);
+    });
+  }
+
+  residentBytes(): number {
+    const kib = /VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${this.process.pid}/status`, 'utf8'))?.[1];
+    return Number(kib) * 1024;
+  }
+
+  /** Sends a signal and resolves to the exit code. */
+  async stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<number | null> {
+    running.delete(this);
+    if (this.process.exitCode !== null) return this.process.exitCode;
+    this.process.kill(signal);
+    const [code] = (await once(this.process, 'exit')) as [number | null];
+    return code;
+  }
+}
+
+/** Starts weir on free ports and waits until it listens. */
+export async function startWeir(args: string[], options: StartOptions = {}): Promise<Weir> {
+  const child = spawn(
+    BIN,
+    [
+      options.command ?? 'serve',
+      '--listen=127.0.0.1:0',
+      '--admin=127.0.0.1:0',
+      ...args,
+      ...(options.rest ? ['--', ...options.rest] : []),
+    ],
+    { env: { ...cleanEnv(), ...options.env }, cwd: options.cwd ?? ROOT, stdio: ['ignore', 'pipe', 'pipe'] },
+  );
+  const weir = new Weir(child);
+  running.add(weir);
+  const listening = await until('weir listens', () => {
+    if (child.exitCode !== null) throw new Error(`weir ended with ${child.exitCode}: ${weir.stderr}`);
+    return weir.lines.find((line) => line.event === 'listening');
+  });
+  const port = (address: unknown) => Number(String(address).split(':').at(-1));
+  weir.port = port(listening['data']);
+  weir.adminPort = port(listening['admin']);
+  return weir;
+}
+
+/** Ends whatever a failed test left running. */
+export async function stopAll(): Promise<void> {
+  await Promise.all(Array.from(running, (weir) => weir.stop('SIGKILL')));
+}
+
+/** Runs a command of weir to its end. */
+export async function runWeir(
+  args: string[],
+  env: Record<string, string> = {},
+): Promise<{ code: number | null; out: string; err: string }> {
+  const child = spawn(BIN, args, {
+    env: { ...cleanEnv(), ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+    cwd: ROOT,
+  });
+  let out = '';
+  let err = '';
+  child.stdout.on('data', (chunk: Buffer) => (out += chunk.toString()));
+  child.stderr.on('data', (chunk: Buffer) => (err += chunk.toString()));
+  const [code] = (await once(child, 'close')) as [number | null];
+  return { code, out, err };
+}
