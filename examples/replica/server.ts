@@ -1,0 +1,192 @@
+// The example replica: a model server with OpenAI's routes, as small as it can be and still true.
+//   POST /v1/chat/completions, /v1/completions   plain, or `stream: true` as server-sent events, one token a chunk
+//   POST /v1/models/model:predict                {"prompt", "max_tokens"} → {"output", "tokens"}
+//   GET  /v1/models, /health
+// Must stay true: it stops generating when its client leaves, and logs each request with weir's id.
+// Usage: node server.ts [PORT]   (default 8000; TOKEN_MS: milliseconds a token takes, default 15)
+import { readFileSync } from 'node:fs';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { setTimeout as wait } from 'node:timers/promises';
+import { NgramModel, tokenize } from './model.ts';
+
+const PORT = Number(process.argv[2] ?? 8000);
+const TOKEN_MS = Number(process.env['TOKEN_MS'] ?? 15);
+const NAME = 'weir-ngram';
+const MAX_BODY = 1024 * 1024;
+const MAX_TOKENS = 4096;
+
+const model = new NgramModel(readFileSync(new URL('corpus.txt', import.meta.url), 'utf8'));
+
+interface Ask {
+  prompt: string;
+  maxTokens: number;
+  seed: number;
+  isStream: boolean;
+  wantsUsage: boolean;
+}
+
+class BadRequest extends Error {}
+
+/** Tokens at the pace of a model; ends early when the client has left. */
+async function* tokens(ask: Ask, res: ServerResponse): AsyncGenerator<string> {
+  for (const token of model.generate(ask.prompt, ask.maxTokens, ask.seed)) {
+    await wait(TOKEN_MS);
+    if (res.destroyed) return;
+    yield token;
+  }
+}
+
+const usage = (ask: Ask, completion: number) => {
+  const prompt = tokenize(ask.prompt).length;
+  return { prompt_tokens: prompt, completion_tokens: completion, total_tokens: prompt + completion };
+};
+
+async function readJson(req: IncomingMessage): Promise<Record<string, unknown>> {
+  let size = 0;
+  const chunks: Buffer[] = [];
+  for await (const chunk of req) {
+    size += (chunk as Buffer).length;
+    if (size > MAX_BODY) throw new BadRequest(`the body is larger than ${MAX_BODY} bytes`);
+    chunks.push(chunk as Buffer);
+  }
+  try {
+    const parsed: unknown = JSON.parse(Buffer.concat(chunks).toString());
+    if (parsed !== null && typeof parsed === 'object') return parsed as Record<string, unknown>;
+  } catch (error) {
+    throw new BadRequest('the body is no JSON', { cause: error });
+  }
+  throw new BadRequest('the body must be a JSON object');
+}
+
+function askFrom(body: Record<string, unknown>, prompt: string): Ask {
+  const asked = Number(body['max_tokens'] ?? body['max_completion_tokens'] ?? 40);
+  if (!Number.isInteger(asked) || asked < 1)
+    throw new BadRequest('max_tokens must be a whole number above 0');
+  return {
+    prompt,
+    maxTokens: Math.min(asked, MAX_TOKENS),
+    seed: Number.isInteger(body['seed']) ? (body['seed'] as number) : Math.floor(Math.random() * 2 ** 32),
+    isStream: body['stream'] === true,
+    wantsUsage: (body['stream_options'] as { include_usage?: boolean } | undefined)?.include_usage !== false,
+  };
+}
+
+function promptOf(messages: unknown): string {
+  if (!Array.isArray(messages) || messages.length === 0)
+    throw new BadRequest('messages must be a list of messages');
+  const last = (messages.at(-1) as { content?: unknown } | null)?.content;
+  if (typeof last === 'string') return last;
+  if (Array.isArray(last)) return last.map((part: { text?: string }) => part.text ?? '').join(' ');
+  throw new BadRequest('the last message has no content');
+}
+
+function promptFrom(prompt: unknown = ''): string {
+  if (typeof prompt !== 'string') throw new BadRequest('prompt must be text');
+  return prompt;
+}
+
+const json = (res: ServerResponse, status: number, body: unknown): void => {
+  res.writeHead(status, { 'content-type': 'application/json' });
+  res.end(JSON.stringify(body));
+};
+
+/** One answer in OpenAI's shapes; `chat` and plain completions differ in how they wrap a token. */
+async function complete(res: ServerResponse, ask: Ask, isChat: boolean): Promise<void> {
+  const head = { id: `cmpl-${Date.now().toString(36)}`, created: Math.floor(Date.now() / 1000), model: NAME };
+  if (!ask.isStream) {
+    let text = '';
+    let count = 0;
+    for await (const token of tokens(ask, res)) {
+      text += token;
+      count++;
+    }
+    const choice = isChat ? { message: { role: 'assistant', content: text } } : { text };
+    json(res, 200, {
+      ...head,
+      object: isChat ? 'chat.completion' : 'text_completion',
+      choices: [{ index: 0, ...choice, finish_reason: 'length' }],
+      usage: usage(ask, count),
+    });
+    return;
+  }
+  res.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-cache' });
+  const event = (data: object) =>
+    res.write(
+      `data: ${JSON.stringify({ ...head, object: isChat ? 'chat.completion.chunk' : 'text_completion', ...data })}\n\n`,
+    );
+  const chunk = (text: string, finish: string | null) =>
+    event({
+      choices: [
+        {
+          index: 0,
+          ...(isChat ? { delta: text === '' ? {} : { content: text } } : { text }),
+          finish_reason: finish,
+        },
+      ],
+    });
+  if (isChat)
+    event({ choices: [{ index: 0, delta: { role: 'assistant', content: '' }, finish_reason: null }] });
+  let count = 0;
+  for await (const token of tokens(ask, res)) {
+    chunk(token, null);
+    count++;
+  }
+  chunk('', 'length');
+  if (ask.wantsUsage) event({ choices: [], usage: usage(ask, count) });
+  res.end('data: [DONE]\n\n');
+}
+
+async function answer(req: IncomingMessage, res: ServerResponse): Promise<void> {
+  const route = `${req.method} ${req.url!.split('?')[0]}`;
+  switch (route) {
+    case 'GET /health':
+      return json(res, 200, { status: 'ok', tokens_learnt: model.tokens });
+    case 'GET /v1/models':
+      return json(res, 200, { object: 'list', data: [{ id: NAME, object: 'model', owned_by: 'weir' }] });
+    case 'POST /v1/chat/completions': {
+      const body = await readJson(req);
+      return complete(res, askFrom(body, promptOf(body['messages'])), true);
+    }
+    case 'POST /v1/completions': {
+      const body = await readJson(req);
+      return complete(res, askFrom(body, promptFrom(body['prompt'])), false);
+    }
+    case 'POST /v1/models/model:predict': {
+      const body = await readJson(req);
+      const ask = askFrom(body, promptFrom(body['prompt']));
+      let output = '';
+      for await (const token of tokens(ask, res)) output += token;
+      return json(res, 200, { output, tokens: ask.maxTokens });
+    }
+    default:
+      return json(res, 404, { error: { message: `no route ${route}`, type: 'invalid_request_error' } });
+  }
+}
+
+const server = createServer((req, res) => {
+  const id = req.headers['x-baseten-request-id'];
+  answer(req, res).catch((error: unknown) => {
+    const status = error instanceof BadRequest ? 400 : 500;
+    if (!res.headersSent)
+      json(res, status, { error: { message: String(error), type: 'invalid_request_error' } });
+    else res.destroy();
+  });
+  res.on('close', () => {
+    if (req.url === '/health') return;
+    const message = `${req.method} ${req.url} ${res.writableFinished ? res.statusCode : 'client left'}`;
+    console.log(JSON.stringify({ level: 'INFO', message, request_id: id }));
+  });
+});
+server.keepAliveTimeout = 65_000;
+server.listen(PORT, '127.0.0.1', () =>
+  console.log(
+    JSON.stringify({
+      level: 'INFO',
+      message: `${NAME} learnt ${model.tokens} tokens, listens on 127.0.0.1:${PORT}`,
+    }),
+  ),
+);
+process.on('SIGTERM', () => {
+  server.close(() => process.exit(0));
+  server.closeIdleConnections();
+});

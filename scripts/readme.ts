@@ -1,0 +1,98 @@
+// Writes the README's tables from the source: routes, settings, metrics, errors. `--check` only compares.
+// Must stay true: nothing between two markers of the README is written by hand.
+import { readFileSync, writeFileSync } from 'node:fs';
+import { endpoints } from '../src/admin/admin.ts';
+import { catalogue } from '../src/base/errors.ts';
+import { load } from '../src/config/config.ts';
+import { settings } from '../src/config/schema.ts';
+import { routes, targets } from '../src/ingress/route.ts';
+import { createMetrics } from '../src/metrics/metrics.ts';
+import { Pool } from '../src/pool/pool.ts';
+
+const FILE = new URL('../README.md', import.meta.url);
+
+const cell = (text: string): string =>
+  text.replaceAll('|', '\\|').replaceAll('\\\\|', '\\|').replaceAll('\n', ' ');
+const table = (head: string[], rows: string[][]): string =>
+  [head, head.map(() => '---'), ...rows].map((row) => `| ${row.map(cell).join(' | ')} |`).join('\n');
+const code = (text: string): string => (text === '' ? '' : `\`${text}\``);
+
+/** The families of a weir with one replica, in the order of its page. */
+function families() {
+  const loaded = load(['--replica', 'http://127.0.0.1:8000'], {});
+  if (!loaded.ok) throw new Error(loaded.problems.join('; '));
+  const { config } = loaded;
+  const pool = new Pool(config.deployments, config.pool, () => undefined);
+  return createMetrics(config.metrics, config.model, pool, {
+    build: { version: '', node: '' },
+    connections: () => ({ active: 0, idle: 0 }),
+    droppedLines: () => 0,
+  }).metrics.families;
+}
+
+const tables: Record<string, () => string> = {
+  targets: () =>
+    table(
+      ['`{t}`', 'picks'],
+      targets.map(({ prefix, picks }) => [code(prefix), picks]),
+    ),
+  routes: () =>
+    table(
+      ['method', 'path', 'goes'],
+      routes.map(({ method, path, does }) => [method, path.includes('{') ? code(path) : path, does]),
+    ),
+  endpoints: () =>
+    table(
+      ['path', 'answers', 'open to'],
+      endpoints.map(({ path, does, isOpen }) => [
+        code(path),
+        does,
+        isOpen ? 'everyone' : 'the key; loopback when none is set',
+      ]),
+    ),
+  settings: () =>
+    table(
+      ['setting', 'flag', 'kind', 'default', 'what it does'],
+      settings.map(({ key, flags, about }) => [
+        code(key),
+        flags.length === 0 ? 'file only' : flags.map((flag) => code(`--${flag}`)).join(' '),
+        about.kind,
+        code(about.fallback ?? ''),
+        about.doc,
+      ]),
+    ),
+  metrics: () =>
+    table(
+      ['family', 'type', 'labels', 'what it is'],
+      families().map(({ name, type, labels, help }) => [code(name), type, labels.join(' '), help]),
+    ),
+  errors: () =>
+    table(
+      ['cause', 'who has to act', 'HTTP', 'gRPC', '`error_code`', 'message'],
+      Object.entries(catalogue).map(([cause, row]) => [
+        code(cause),
+        row.origin,
+        String(row.http),
+        row.grpc,
+        code(row.errorCode),
+        row.message,
+      ]),
+    ),
+};
+
+/** The README with its tables made anew. */
+export function withTables(text: string): string {
+  let out = text;
+  for (const [name, make] of Object.entries(tables)) {
+    const [begin, end] = [`<!-- table: ${name} -->`, `<!-- end: ${name} -->`];
+    const [from, to] = [out.indexOf(begin), out.indexOf(end)];
+    if (from === -1 || to < from) throw new Error(`README.md has no markers ${begin} … ${end}`);
+    out = `${out.slice(0, from + begin.length)}\n${make()}\n${out.slice(to)}`;
+  }
+  return out;
+}
+
+if (process.argv[1] === new URL(import.meta.url).pathname) {
+  const text = readFileSync(FILE, 'utf8');
+  writeFileSync(FILE, withTables(text));
+}

@@ -1,0 +1,108 @@
+// The floors of the house: who may import whom. Fails when a line is in the wrong room.
+import { readdirSync, readFileSync } from 'node:fs';
+import { dirname, join, relative, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, it } from 'vitest';
+
+const SRC = fileURLToPath(new URL('../src', import.meta.url));
+
+/** Room → rooms it may import. Toolboxes (floors 0 and 1) may be entered by any file, others by their door alone. */
+const TOOLS = ['base', 'http', 'exchange'];
+const PARTS = ['pool', 'child'];
+const MAY_IMPORT: Record<string, string[]> = {
+  base: [],
+  http: ['base'],
+  exchange: ['base'],
+  pool: TOOLS,
+  child: TOOLS,
+  proxy: [...TOOLS, 'pool'],
+  metrics: [...TOOLS, ...PARTS],
+  ingress: [...TOOLS, 'proxy'],
+  admin: [...TOOLS, ...PARTS, 'metrics'],
+  config: ['base'],
+  cli: ['base', 'config', 'sidecar.ts', 'version.ts'],
+  'sidecar.ts': [...TOOLS, ...PARTS, 'proxy', 'metrics', 'ingress', 'admin', 'config', 'version.ts'],
+  'main.ts': ['cli'],
+  'version.ts': [],
+};
+
+interface Import {
+  from: string;
+  to: string;
+  isType: boolean;
+}
+
+const files = readdirSync(SRC, { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.ts'));
+const source = (file: string) => readFileSync(join(SRC, file), 'utf8');
+const room = (file: string) => file.split('/')[0]!;
+
+const imports: Import[] = files.flatMap((from) =>
+  [...source(from).matchAll(/^(?:import|export)\s+(type\s)?[^;]*?from '(\.[^']+)'/gms)].map((match) => ({
+    from,
+    to: relative(SRC, resolve(SRC, dirname(from), match[2]!)),
+    isType: match[1] !== undefined,
+  })),
+);
+
+describe('the house', () => {
+  it('has the rooms of the plan and no others', () => {
+    expect([...new Set(files.map(room))].sort()).toEqual(Object.keys(MAY_IMPORT).sort());
+  });
+
+  it('imports go down, never up or sideways', () => {
+    const wrong = imports.filter(
+      ({ from, to }) =>
+        room(from) !== room(to) &&
+        !MAY_IMPORT[room(from)]!.includes(room(to)) &&
+        !(room(from) === 'config' && to.endsWith('options.ts')),
+    );
+    expect(wrong).toEqual([]);
+  });
+
+  it('a room is entered by its door', () => {
+    const wrong = imports.filter(
+      ({ from, to }) =>
+        room(from) !== room(to) &&
+        to.includes('/') &&
+        !TOOLS.includes(room(to)) &&
+        to !== `${room(to)}/${room(to)}.ts` &&
+        !(room(from) === 'config' && to.endsWith('/options.ts')) &&
+        // The help of a command is made from the settings.
+        !(room(from) === 'cli' && to === 'config/schema.ts'),
+    );
+    expect(wrong).toEqual([]);
+  });
+
+  it('metrics know the parts as types only', () => {
+    const wrong = imports.filter(
+      ({ from, to, isType }) => room(from) === 'metrics' && PARTS.includes(room(to)) && !isType,
+    );
+    expect(wrong).toEqual([]);
+  });
+
+  it('each library is imported by one file', () => {
+    const users = new Map<string, Set<string>>();
+    for (const file of files)
+      for (const [, name] of source(file).matchAll(/^import\s[^;]*?from '([^.'][^']*)'/gms))
+        if (!name!.startsWith('node:')) users.set(name!, (users.get(name!) ?? new Set()).add(file));
+    const shared = [...users].filter(([name, by]) => by.size > 1 && name !== 'http-proxy');
+    expect(shared).toEqual([]);
+  });
+
+  it('has no barrels, no default exports and no drawers for leftovers', () => {
+    for (const file of files) {
+      expect(file).not.toMatch(/(^|\/)(index|utils?|helpers?|services?|types|common-utils|managers?)\.ts$/);
+      expect(source(file)).not.toMatch(/^export default/m);
+    }
+  });
+
+  it('reads the environment in one place', () => {
+    const readers = files.filter((file) => /process\.env/.test(source(file)));
+    // The command hands process.env to config/sources.ts.
+    expect(readers.every((file) => room(file) === 'cli' || room(file) === 'config')).toBe(true);
+  });
+
+  it('every file opens with what it is', () => {
+    for (const file of files) expect(source(file), file).toMatch(/^\/\/ \S/);
+  });
+});

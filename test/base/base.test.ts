@@ -1,0 +1,156 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { backoffMs } from '../../src/base/backoff.ts';
+import { Deadlines, type Watched } from '../../src/base/deadlines.ts';
+import { catalogue, describe as inWords } from '../../src/base/errors.ts';
+import { Lifecycle, type Part } from '../../src/base/lifecycle.ts';
+import { Log, type LineSink } from '../../src/base/log.ts';
+import { nearest } from '../../src/base/nearest.ts';
+import { formatBytes, formatDuration, parseBytes, parseDuration } from '../../src/base/units.ts';
+import { until } from '../kit/until.ts';
+
+describe('units', () => {
+  it('what is written can be read again', () => {
+    fc.assert(fc.property(fc.nat(), (ms) => parseDuration(formatDuration(ms)) === ms));
+    fc.assert(
+      fc.property(fc.nat({ max: Number.MAX_SAFE_INTEGER }), (size) => parseBytes(formatBytes(size)) === size),
+    );
+  });
+
+  it.each([
+    ['1.5m', 90_000],
+    ['250ms', 250],
+    ['7d', 604_800_000],
+    ['0', 0],
+    ['5', undefined],
+    ['-1s', undefined],
+    ['s', undefined],
+    ['1 fortnight', undefined],
+  ])('duration %s', (text, ms) => expect(parseDuration(text)).toBe(ms));
+
+  it.each([
+    ['100MiB', 104_857_600],
+    ['512', 512],
+    ['1.5KiB', 1536],
+    ['1MB', undefined],
+    ['', undefined],
+  ])('size %s', (text, size) => expect(parseBytes(text)).toBe(size));
+});
+
+describe('the nearest word', () => {
+  it.each([
+    ['probe_intervall', 'probe_interval'],
+    ['lisetn', 'listen'],
+    ['LISTEN', 'listen'],
+    ['quux', undefined],
+  ])('%s', (word, expected) =>
+    expect(nearest(word, ['probe_interval', 'listen', 'max_body'])).toBe(expected),
+  );
+});
+
+describe('backoff', () => {
+  it('doubles up to its cap and never goes below half a step', () => {
+    fc.assert(
+      fc.property(fc.nat(100), (attempt) => {
+        const step = Math.min(30_000, 500 * 2 ** Math.min(attempt, 30));
+        const wait = backoffMs(attempt, 500, 30_000);
+        return wait >= step / 2 && wait <= step;
+      }),
+    );
+  });
+});
+
+describe('deadlines', () => {
+  it('sweep everyone who is watched, also when some let go of others in the middle of it', async () => {
+    const deadlines = new Deadlines();
+    const swept = new Set<number>();
+    const items: Watched[] = Array.from({ length: 50 }, (_, i) => ({
+      watchSlot: -1,
+      sweep() {
+        swept.add(i);
+        deadlines.unwatch(items[i]!);
+        deadlines.unwatch(items[i]!);
+      },
+    }));
+    for (const item of items) deadlines.watch(item);
+    await until('all were swept', () => deadlines.size === 0);
+    expect(swept.size).toBe(50);
+  });
+});
+
+describe('the lifecycle', () => {
+  const quiet = new Log(
+    { write: () => undefined, flush: () => undefined, dropped: () => 0 },
+    { level: 'error', isText: false },
+  );
+  const part = (name: string, log: string[], fails = false): Part => ({
+    name,
+    start: () => {
+      log.push(`start ${name}`);
+      if (fails) throw new Error('no');
+    },
+    stop: () => void log.push(`stop ${name}`),
+  });
+
+  it('starts in order and stops in reverse', async () => {
+    const log: string[] = [];
+    const lifecycle = new Lifecycle([part('a', log), part('b', log)], quiet);
+    await lifecycle.start();
+    await lifecycle.stop(0);
+    expect(log).toEqual(['start a', 'start b', 'stop b', 'stop a']);
+  });
+
+  it('undoes what was started when a part fails to start', async () => {
+    const log: string[] = [];
+    const lifecycle = new Lifecycle([part('a', log), part('b', log, true), part('c', log)], quiet);
+    await expect(lifecycle.start()).rejects.toThrow('no');
+    expect(log).toEqual(['start a', 'start b', 'stop b', 'stop a']);
+  });
+});
+
+describe('the catalogue', () => {
+  it('has a message for people in every row, and statuses that HTTP knows', () => {
+    for (const row of Object.values(catalogue)) {
+      expect(row.message).toMatch(/^[A-Z].*[a-zA-Z]$/);
+      expect(row.http).toBeGreaterThanOrEqual(400);
+      expect(row.http).toBeLessThan(600);
+    }
+  });
+
+  it('tells a chain of causes on one line', () => {
+    expect(inWords(new Error('a', { cause: new Error('b', { cause: 'c' }) }))).toBe('a: b: "c"');
+  });
+});
+
+describe('the log', () => {
+  const lines = (isText: boolean, level: 'info' | 'warn' = 'info') => {
+    const written: string[] = [];
+    const sink: LineSink = { write: (line) => written.push(line), flush: () => undefined, dropped: () => 0 };
+    return { written, log: new Log(sink, { level, isText }) };
+  };
+
+  it('writes JSON for machines', () => {
+    const { log, written } = lines(false);
+    log.info('hello', { a: 1, b: undefined });
+    expect(JSON.parse(written[0]!)).toEqual({
+      time: expect.any(String),
+      level: 'info',
+      event: 'hello',
+      a: 1,
+    });
+  });
+
+  it('writes text for people, quoted where it must be', () => {
+    const { log, written } = lines(true);
+    log.warn('replica is down', { replica: 'r0', problem: 'no "way"' });
+    expect(written[0]).toMatch(
+      /^\d\d:\d\d:\d\d\.\d{3} WARN {2}replica is down replica=r0 problem="no \\"way\\""\n$/,
+    );
+  });
+
+  it('keeps quiet below its level', () => {
+    const { log, written } = lines(false, 'warn');
+    log.info('nothing');
+    expect(written).toEqual([]);
+  });
+});

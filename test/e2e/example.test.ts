@@ -1,0 +1,134 @@
+// npm start as a new user meets it: the three lines that it prints work when they are pasted.
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { promisify } from 'node:util';
+import { exec } from 'node:child_process';
+import OpenAI from 'openai';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { ROOT } from '../kit/weir.ts';
+import { until } from '../kit/until.ts';
+
+const shell = promisify(exec);
+
+describe('npm start', () => {
+  let out = '';
+  let curls: string[];
+  let base: string;
+  let admin: string;
+  const child = () => started!;
+  let started: ReturnType<typeof spawn> | undefined;
+
+  beforeAll(async () => {
+    started = spawn(process.execPath, ['examples/start.ts'], {
+      cwd: ROOT,
+      env: { ...process.env, TOKEN_MS: '2' },
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    started.stdout!.on('data', (chunk: Buffer) => (out += chunk.toString()));
+    await until('it says how to end it', () => out.includes('Ctrl-C ends it.'), 20_000);
+    curls = [...out.matchAll(/^ {2}(curl .*)$/gm)].map((match) => match[1]!);
+    base = /http:\/\/127\.0\.0\.1:\d+/.exec(curls[0]!)![0];
+    admin = /http:\/\/127\.0\.0\.1:\d+/.exec(curls[2]!)![0];
+  });
+  afterAll(async () => {
+    if (child().exitCode === null) {
+      child().kill('SIGKILL');
+      await once(child(), 'exit');
+    }
+  });
+
+  it('prints three curl lines', () => expect(curls).toHaveLength(3));
+
+  it('the first predicts and shows the request id', async () => {
+    const { stdout } = await shell(`${curls[0]} -s`);
+    expect(stdout).toMatch(/^HTTP\/1\.1 200 OK\r\n/);
+    expect(stdout).toMatch(/^X-Baseten-Request-Id: [0-9a-f]{37}\r$/im);
+    const body = JSON.parse(stdout.split('\r\n\r\n')[1]!) as { output: string; tokens: number };
+    expect(body.tokens).toBe(20);
+    expect(body.output.split(' ').length).toBeGreaterThan(5);
+  });
+
+  it('the second streams a chat, one token a chunk, usage and [DONE] at the end', async () => {
+    const { stdout } = await shell(`${curls[1]} -s`);
+    const events = stdout
+      .trim()
+      .split('\n\n')
+      .map((event) => event.replace(/^data: /, ''));
+    expect(events.at(-1)).toBe('[DONE]');
+    const chunks = events.slice(0, -1).map(
+      (event) =>
+        JSON.parse(event) as {
+          usage?: { completion_tokens: number };
+          choices: { delta?: { content?: string } }[];
+        },
+    );
+    expect(chunks.at(-1)!.usage!.completion_tokens).toBe(40);
+    expect(chunks.filter((chunk) => chunk.choices[0]?.delta?.content).length).toBe(40);
+  });
+
+  it('the third shows what Prometheus reads', async () => {
+    const { stdout } = await shell(`${curls[2]} -s`);
+    expect(stdout).toMatch(
+      /^baseten_inference_requests_total\{.*model_name="weir-ngram".*status_code="200".*\} \d+$/m,
+    );
+  });
+
+  it('serves an unmodified OpenAI client, plain and streamed, under the contract’s base URL', async () => {
+    const client = new OpenAI({
+      baseURL: `${base}/environments/production/sync/v1`,
+      apiKey: 'none',
+      maxRetries: 0,
+    });
+    const messages = [{ role: 'user' as const, content: 'When the flood' }];
+    const plain = await client.chat.completions.create({
+      model: 'weir-ngram',
+      messages,
+      max_tokens: 12,
+      seed: 7,
+    });
+    expect(plain.usage!.completion_tokens).toBe(12);
+    let streamed = '';
+    const stream = await client.chat.completions.create({
+      model: 'weir-ngram',
+      messages,
+      max_tokens: 12,
+      seed: 7,
+      stream: true,
+    });
+    for await (const chunk of stream) streamed += chunk.choices[0]?.delta.content ?? '';
+    expect(streamed).toBe(plain.choices[0]!.message.content);
+    const completion = await client.completions.create({
+      model: 'weir-ngram',
+      prompt: 'The keeper',
+      max_tokens: 5,
+    });
+    expect(completion.choices[0]!.text.length).toBeGreaterThan(5);
+    const raw = await client.models.list().withResponse();
+    expect(raw.response.headers.get('x-baseten-request-id')).toMatch(/^[0-9a-f]{37}$/);
+    await expect(client.chat.completions.create({ model: 'm', messages: [] })).rejects.toMatchObject({
+      status: 400,
+    });
+  });
+
+  it('an OpenAI client that leaves a stream ends the replica’s work', async () => {
+    const client = new OpenAI({ baseURL: `${base}/v1`, apiKey: 'none', maxRetries: 0 });
+    const stream = await client.chat.completions.create({
+      model: 'weir-ngram',
+      messages: [{ role: 'user', content: 'The river' }],
+      max_tokens: 4000,
+      stream: true,
+    });
+    for await (const _ of stream) break;
+    await until('the replica says so', () => out.includes('client left'));
+    await until('weir says so', async () =>
+      (await (await fetch(`${admin}/metrics`)).text()).includes('cause="client_gone"'),
+    );
+  });
+
+  it('ends on Ctrl-C, replica and all', async () => {
+    child().kill('SIGINT');
+    const [code] = (await once(child(), 'exit')) as [number];
+    expect(code).toBe(0);
+    await expect(fetch(base)).rejects.toThrow('fetch failed');
+  });
+});

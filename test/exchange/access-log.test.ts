@@ -1,0 +1,33 @@
+import fc from 'fast-check';
+import { expect, it } from 'vitest';
+import { jsonLine, textLine } from '../../src/exchange/access-log.ts';
+import { Exchanges } from '../../src/exchange/exchange.ts';
+
+const ended = (method: string, target: string, detail: string) => {
+  const exchange = new Exchanges({ trust_inbound: false }).open(undefined);
+  Object.assign(exchange, { method, target });
+  exchange.close('bad_request', 400, detail);
+  return exchange;
+};
+
+it('a line is one line of valid JSON, whatever the client sent', () => {
+  fc.assert(
+    fc.property(fc.string({ unit: 'binary' }), fc.string({ unit: 'binary' }), (target, detail) => {
+      const line = jsonLine(ended('GET', target, detail), undefined);
+      expect(line.indexOf('\n')).toBe(line.length - 1);
+      const parsed = JSON.parse(line) as Record<string, unknown>;
+      expect(parsed['path']).toBe(target.split('?')[0]);
+    }),
+  );
+});
+
+it('a line for a terminal carries no control characters', () => {
+  const line = textLine(ended('GET', '/\u001b[2J\r\n', ''), undefined);
+  // oxlint-disable-next-line no-control-regex -- that is the point
+  expect(line.slice(0, -1)).not.toMatch(/[\u0000-\u001f]/);
+});
+
+it('a line leaves the query out: it may hold secrets', () => {
+  expect(jsonLine(ended('GET', '/x?key=secret', ''), undefined)).not.toContain('secret');
+  expect(textLine(ended('GET', '/x?key=secret', ''), undefined)).not.toContain('secret');
+});

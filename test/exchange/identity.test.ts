@@ -1,0 +1,47 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { identify, isValidTraceparent, traceparentFor } from '../../src/exchange/identity.ts';
+
+describe('request ids', () => {
+  it('are 37 lowercase hex characters and sort by time', () => {
+    const times = [0, 1, 1_700_000_000_000, 1_800_000_000_000];
+    const ids = times.map((ms) => identify(ms, undefined));
+    for (const id of ids) expect(id).toMatch(/^[0-9a-f]{37}$/);
+    expect([...ids].sort()).toEqual(ids);
+    expect(Number.parseInt(ids[2]!.slice(0, 12), 16)).toBe(1_700_000_000_000);
+  });
+
+  it('do not repeat within a millisecond', () => {
+    expect(new Set(Array.from({ length: 10_000 }, () => identify(5, undefined))).size).toBe(10_000);
+  });
+
+  it('are taken over from a trusted client when they are well formed', () => {
+    expect(identify(5, 'abc-123_X.y')).toBe('abc-123_X.y');
+    for (const bad of ['', 'a:b', 'a b', 'x'.repeat(257), 'a"b', 'ä', 'a\nb'])
+      expect(identify(5, bad)).toMatch(/^[0-9a-f]{37}$/);
+  });
+});
+
+describe('traceparent', () => {
+  const trace = 'a'.repeat(32);
+  const span = 'b'.repeat(16);
+  it.each([
+    [`00-${trace}-${span}-01`, true],
+    [`cc-${trace}-${span}-01-what-may-come`, true],
+    [`00-${trace}-${span}-01-more`, false],
+    [`ff-${trace}-${span}-01`, false],
+    [`00-${'0'.repeat(32)}-${span}-01`, false],
+    [`00-${trace}-${'0'.repeat(16)}-01`, false],
+    [`00-${trace.toUpperCase()}-${span}-01`, false],
+    [`00-${trace}-${span}`, false],
+    ['', false],
+  ])('%s is valid: %s', (value, isValid) => expect(isValidTraceparent(value)).toBe(isValid));
+
+  it('is always valid when it is passed on', () => {
+    fc.assert(
+      fc.property(fc.option(fc.string(), { nil: undefined }), (inbound) =>
+        isValidTraceparent(traceparentFor(inbound)),
+      ),
+    );
+  });
+});

@@ -1,0 +1,76 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { FrameFollower } from '../../src/http/frames.ts';
+
+/** A frame as RFC 6455 5.2 writes it. */
+function frame(opcode: number, payload: Uint8Array, mask: Uint8Array | undefined): Buffer {
+  const length = payload.length;
+  const head =
+    length < 126
+      ? [length]
+      : length < 65_536
+        ? [126, length >> 8, length & 255]
+        : [127, 0, 0, 0, 0, ...[24, 16, 8, 0].map((n) => (length >>> n) & 255)];
+  head[0]! |= mask ? 0x80 : 0;
+  const body = mask ? payload.map((byte, i) => byte ^ mask[i % 4]!) : payload;
+  return Buffer.concat([Buffer.from([0x80 | opcode, ...head]), mask ?? Buffer.alloc(0), body]);
+}
+
+const masks = fc.option(fc.uint8Array({ minLength: 4, maxLength: 4 }), { nil: undefined });
+const sizes = fc.oneof(fc.nat(300), fc.constantFrom(0, 125, 126, 65_535, 65_536, 70_000));
+
+/** Cuts bytes at any places. */
+const cut = (bytes: Buffer, places: number[]): Buffer[] => {
+  const at = [0, ...places.map((p) => p % (bytes.length + 1)).sort((a, b) => a - b), bytes.length];
+  return at.slice(1).map((end, i) => bytes.subarray(at[i], end));
+};
+
+describe('the frame follower', () => {
+  it('counts the payload of data frames and reads the close code, however the stream is cut', () => {
+    fc.assert(
+      fc.property(
+        fc.array(fc.tuple(fc.constantFrom(0, 1, 2, 9, 10), sizes, masks), { maxLength: 8 }),
+        fc.option(fc.integer({ min: 1000, max: 4999 })),
+        masks,
+        fc.array(fc.nat(), { maxLength: 20 }),
+        (frames, code, closeMask, places) => {
+          const bytes = frames.map(([opcode, size, mask]) => frame(opcode, Buffer.alloc(size, 7), mask));
+          if (code !== null) {
+            const payload = Buffer.concat([Buffer.from([code >> 8, code & 255]), Buffer.from('because')]);
+            bytes.push(frame(8, payload, closeMask));
+          }
+          const follower = new FrameFollower();
+          for (const chunk of cut(Buffer.concat(bytes), places)) follower.follow(chunk);
+          expect(follower.payloadBytes).toBe(
+            frames.filter(([op]) => op < 8).reduce((sum, [, size]) => sum + size, 0),
+          );
+          expect(follower.closeCode).toBe(code ?? 0);
+        },
+      ),
+      { numRuns: 300 },
+    );
+  });
+
+  it('knows a close frame without a code', () => {
+    const follower = new FrameFollower();
+    follower.follow(frame(8, Buffer.alloc(0), Buffer.from([1, 2, 3, 4])));
+    expect(follower.closeCode).toBe(1005);
+  });
+
+  it('keeps the first close code', () => {
+    const follower = new FrameFollower();
+    follower.follow(frame(8, Buffer.from([3, 232]), undefined));
+    follower.follow(frame(8, Buffer.from([3, 233]), undefined));
+    expect(follower.closeCode).toBe(1000);
+  });
+
+  it('survives any bytes', () => {
+    fc.assert(
+      fc.property(fc.array(fc.uint8Array({ maxLength: 100 }), { maxLength: 20 }), (chunks) => {
+        const follower = new FrameFollower();
+        for (const chunk of chunks) follower.follow(chunk);
+        expect(follower.payloadBytes).toBeGreaterThanOrEqual(0);
+      }),
+    );
+  });
+});

@@ -1,0 +1,26 @@
+// What the README says is what the source says.
+import { existsSync, readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { expect, it } from 'vitest';
+import { withTables } from '../scripts/readme.ts';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+const readme = readFileSync(`${root}README.md`, 'utf8');
+
+it('the README’s tables are those of the source (npm run docs makes them)', () => {
+  expect(readme).toBe(withTables(readme));
+});
+
+it('every file that the README names is there', () => {
+  for (const [, path] of readme.matchAll(
+    /`((?:src|test|examples|bench|bin|deploy|scripts|proto)\/[\w./-]+)`/g,
+  ))
+    expect(existsSync(`${root}${path}`), path).toBe(true);
+});
+
+it('every script that the README calls is in package.json', () => {
+  const { scripts } = JSON.parse(readFileSync(`${root}package.json`, 'utf8')) as {
+    scripts: Record<string, string>;
+  };
+  for (const [, name] of readme.matchAll(/npm run (?:-s )?([\w:]+)/g)) expect(scripts).toHaveProperty(name!);
+});
