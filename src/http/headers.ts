@@ -93,7 +93,7 @@ export function toReplica(
 }
 
 /** One element of `Forwarded` (RFC 7239 4): IPv6 addresses and anything but a token stand in quotes. */
-function forwardedElement(hop: Hop): string {
+export function forwardedElement(hop: Pick<Hop, 'remoteAddress' | 'host' | 'proto'>): string {
   const node = hop.remoteAddress.includes(':') ? `"[${hop.remoteAddress}]"` : hop.remoteAddress || 'unknown';
   const host = /^[\w!#$%&'*+.^`|~-]+$/.test(hop.host) ? hop.host : `"${hop.host.replace(/["\\]/g, '\\$&')}"`;
   return `for=${node};host=${host};proto=${hop.proto}`;
@@ -122,10 +122,12 @@ const NOT_IN_TRAILERS = new Set([
   'set-cookie',
 ]);
 
+/** True for a name that must not come as a trailer. */
+export const isForbiddenTrailer = (name: string): boolean => NOT_IN_TRAILERS.has(name.toLowerCase());
+
 /** Trailers that may be passed on, as a raw list of pairs. */
 export function passableTrailers(raw: readonly string[]): [string, string][] {
   const out: [string, string][] = [];
-  for (let i = 0; i < raw.length; i += 2)
-    if (!NOT_IN_TRAILERS.has(raw[i]!.toLowerCase())) out.push([raw[i]!, raw[i + 1]!]);
+  for (let i = 0; i < raw.length; i += 2) if (!isForbiddenTrailer(raw[i]!)) out.push([raw[i]!, raw[i + 1]!]);
   return out;
 }

@@ -28,7 +28,7 @@ export function errorMessage(failure: Failure, id: string, detail: string, timin
 }
 
 /** How long a client may go on sending a body that nobody wants, so that it can still read our answer. */
-const LINGER_MS = 2000;
+export const LINGER_MS = 2000;
 const SHORT_BODY_BYTES = 64 * 1024;
 
 /** Sends the answer to a failure; closes the connection where the request was not read to its end. */
@@ -66,10 +66,20 @@ export function refuse(
 const hasShortBody = ({ headers }: IncomingMessage): boolean =>
   headers['transfer-encoding'] === undefined && Number(headers['content-length'] ?? 0) <= SHORT_BODY_BYTES;
 
-/** The same as bytes, for a connection that has no response object (malformed input, a refused upgrade). */
-export function refusalBytes(failure: Failure, id: string, detail = ''): string {
-  const { status, headers, body } = errorMessage(failure, id, detail);
+/** The same as bytes, for a connection that has no response object. Says that the connection ends unless `keepAlive`. */
+export function refusalBytes(
+  failure: Failure,
+  id: string,
+  detail = '',
+  timing = '',
+  keepAlive = false,
+): string {
+  const { status, headers, body } = errorMessage(failure, id, detail, timing);
   let head = `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? 'Error'}\r\n`;
   for (let i = 0; i < headers.length; i += 2) head += `${headers[i]}: ${headers[i + 1]}\r\n`;
-  return `${head}Connection: close\r\n\r\n${body}`;
+  return `${head}${keepAlive ? '' : 'Connection: close\r\n'}\r\n${body}`;
 }
+
+/** Addresses and system errors of the inside are for the log; a client is told what it can act on. */
+export const publicDetail = (failure: Failure, detail: string): string =>
+  catalogue[failure].origin === 'client' ? detail : '';

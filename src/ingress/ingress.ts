@@ -1,7 +1,8 @@
 // The data door: every request of a client becomes an exchange, is routed, and is handed to the proxy or answered.
 // Must stay true: whatever arrives, one exchange is opened and closed for it, and the id is in the answer.
 //
-//   connection ─► request ─► exchange.open ─► strict? ─► route ─► proxy.http | proxy.upgrade
+//   connection ─► fast lane (proxy/fast.ts) for as long as it is ordinary HTTP/1.1 to a plain replica; then
+//              ─► request ─► exchange.open ─► strict? ─► route ─► proxy.http | proxy.upgrade
 //       │ malformed, slow                        └► refuse     ├► wake: 202
 //       └► clientError: 400, 408, 431                          └► refuse: 404, 405
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
@@ -15,7 +16,7 @@ import type { Hop } from '../http/headers.ts';
 import { boundAddress, listen } from '../http/listen.ts';
 import { refusalBytes, refuse } from '../http/reply.ts';
 import { absoluteForm, problemWith } from '../http/strict.ts';
-import type { Proxy, Running } from '../proxy/proxy.ts';
+import type { FastLane, Proxy, Running } from '../proxy/proxy.ts';
 import type { IngressOptions } from './options.ts';
 import { Router, type Routed } from './route.ts';
 
@@ -40,7 +41,10 @@ export class Ingress {
   readonly #exchanges: Exchanges;
   readonly #proxy: Proxy;
   readonly #router: Router;
+  readonly #fast: FastLane | undefined;
   readonly #maxBody: number;
+  /** Deployments whose replicas all speak plain HTTP. */
+  readonly #isPlain: readonly boolean[];
   /** The latest exchange on each connection, and the connections whose input was refused. */
   readonly #answering = new WeakMap<
     Duplex,
@@ -52,7 +56,7 @@ export class Ingress {
   constructor(
     options: IngressOptions,
     limits: { maxBody: number; totalTimeoutMs: number },
-    deployments: readonly Routed[],
+    deployments: readonly (Routed & { replicas: readonly { url: { protocol: string } }[] })[],
     exchanges: Exchanges,
     proxy: Proxy,
   ) {
@@ -61,6 +65,7 @@ export class Ingress {
     this.#proxy = proxy;
     this.#maxBody = limits.maxBody;
     this.#router = new Router(deployments);
+    this.#isPlain = deployments.map(({ replicas }) => replicas.every(({ url }) => url.protocol === 'http:'));
     this.#server = createServer({
       insecureHTTPParser: false,
       // Looked at in http/strict.ts: Node would answer without an id and without an exchange.
@@ -79,6 +84,21 @@ export class Ingress {
     this.#server.maxConnections = options.max_connections;
     // Node would cut off a request's headers silently at this count: the limit is in bytes instead.
     this.#server.maxHeadersCount = 0;
+    // The server's own listener is what makes a connection Node's: the fast lane comes first, and calls it for whatever
+    // it does not take.
+    const [takeOver] = this.#server.listeners('connection') as ((this: Server, socket: Socket) => void)[];
+    this.#fast = proxy.fastLane({
+      exchanges,
+      maxHeadBytes: options.max_header,
+      headerTimeoutMs: options.header_timeout,
+      keepAliveTimeoutMs: options.keep_alive_timeout,
+      decide: (method, target) => this.#decide(method, target),
+      handOver: (socket) => takeOver!.call(this.#server, socket),
+    });
+    if (this.#fast) {
+      this.#server.removeAllListeners('connection');
+      this.#server.on('connection', (socket) => this.#fast!.accept(socket));
+    }
     this.#server.on('request', (req, res) => this.#onRequest(req, res));
     this.#server.on('checkContinue', (req, res) => this.#onRequest(req, res));
     this.#server.on('upgrade', (req, socket, head) => this.#onUpgrade(req, socket, head));
@@ -103,6 +123,7 @@ export class Ingress {
     this.#isDraining = true;
     this.#server.close();
     this.#server.closeIdleConnections();
+    this.#fast?.drain();
     let timer: NodeJS.Timeout | undefined;
     const timeIsUp = new Promise<void>((resolve) => {
       timer = setTimeout(resolve, Math.max(0, deadlineMs - performance.now()));
@@ -111,6 +132,12 @@ export class Ingress {
     clearTimeout(timer);
     this.#proxy.abortAll('draining');
     this.#server.closeAllConnections();
+  }
+
+  /** What the fast lane may take: what goes to replicas that speak plain HTTP. Our own routes are the full lane's. */
+  #decide(method: string, target: string): { deployment: number; path: string } | undefined {
+    const route = this.#router.route(method, target, false);
+    return route.kind === 'forward' && this.#isPlain[route.deployment] ? route : undefined;
   }
 
   #onRequest(req: IncomingMessage, res: ServerResponse): void {

@@ -41,6 +41,9 @@ export interface Routed {
 const BELOW =
   /^(?:\/(production|development)|\/environments\/([^/?]*)|\/deployment\/([^/?]*))?\/(?:(predict|wake|websocket)|sync(\/[^?]*))(\?.*)?$/;
 
+/** What the first segment of a route of ours can begin with: production, predict, development, deployment, … */
+const FIRST_LETTERS = 'pdesw';
+
 export class Router {
   readonly #deployments: readonly Routed[];
   readonly #byId = new Map<string, number>();
@@ -59,7 +62,8 @@ export class Router {
 
   /** Decides for a request target in origin form; `isUpgrade` is a request to become a WebSocket. */
   route(method: string, target: string, isUpgrade: boolean): Route {
-    const match = BELOW.exec(target);
+    // Most paths are none of ours, which their first letter tells.
+    const match = FIRST_LETTERS.includes(target.charAt(1)) ? BELOW.exec(target) : null;
     if (match === null) return { kind: 'forward', deployment: this.#fallback, path: target };
     const [, shortcut, environment = shortcut, id, word, synced, query = ''] = match;
     const deployment = this.#target(environment, id);

@@ -7,6 +7,7 @@ import type { DeploymentOptions, PoolOptions } from './options.ts';
 import { leastOutstanding } from './pick.ts';
 import { Replica, type ReplicaState } from './replica.ts';
 
+export type { ReplicaUrl } from './options.ts';
 export type { Replica } from './replica.ts';
 
 /** A place at a replica, held until it is released. */

@@ -11,7 +11,7 @@ import type { Deadlines, Watched } from '../base/deadlines.ts';
 import { catalogue, describe, type Failure } from '../base/errors.ts';
 import type { Exchange } from '../exchange/exchange.ts';
 import { passableTrailers, toClient, toReplica, type Hop } from '../http/headers.ts';
-import { refuse } from '../http/reply.ts';
+import { publicDetail, refuse } from '../http/reply.ts';
 import type { Lease, Pool } from '../pool/pool.ts';
 import type { ProxyOptions } from './options.ts';
 import { Patience } from './patience.ts';
@@ -87,7 +87,7 @@ export class Passage implements Watched, Running {
     this.#isChunked = req.headers['transfer-encoding'] !== undefined;
     // The door has answered it; http-proxy would send our request's head before its headers are ours.
     delete req.headers.expect;
-    this.#patience = new Patience(lane.options, exchange);
+    this.#patience = new Patience(lane.options);
     this.#body = new RequestBody(
       req,
       exchange,
@@ -119,7 +119,7 @@ export class Passage implements Watched, Running {
   }
 
   sweep(nowMs: number): void {
-    const overdue = this.#patience.check(nowMs, {
+    const overdue = this.#patience.check(nowMs, this.#exchange, {
       isUploaded: this.#req.complete,
       waitsForReplica: this.#body.isHeldBack,
       waitsForClient: this.#res.writableNeedDrain,
@@ -235,7 +235,3 @@ export class Passage implements Watched, Running {
     this.#lease?.release();
   }
 }
-
-/** Addresses and system errors of the inside are for the log; a client is told what it can act on. */
-const publicDetail = (failure: Failure, detail: string): string =>
-  catalogue[failure].origin === 'client' ? detail : '';

@@ -1,9 +1,13 @@
 // Settings of moving bytes: how long each step may take.
-import { bytes, duration, section, type Settings } from '../base/settings.ts';
+import { bytes, duration, flag, section, type Settings } from '../base/settings.ts';
 
 const MINUTES = 60_000;
 
 export const proxyOptions = section({
+  fast_lane: flag({
+    default: true,
+    doc: 'Move ordinary HTTP/1.1 between raw sockets; without it everything goes through Node’s own HTTP server.',
+  }),
   connect_timeout: duration({ default: 5000, min: 10, doc: 'How long a connection to a replica may take.' }),
   first_byte_timeout: duration({
     default: 20 * MINUTES,

@@ -21,20 +21,22 @@ export interface Overdue {
 
 export class Patience {
   readonly #options: ProxyOptions;
-  readonly #exchange: Exchange;
+  #exchange: Exchange | undefined;
   #bytes = 0;
-  #progressMs: number;
+  #progressMs = 0;
 
-  constructor(options: ProxyOptions, exchange: Exchange) {
+  constructor(options: ProxyOptions) {
     this.#options = options;
-    this.#exchange = exchange;
-    this.#progressMs = exchange.startMs;
   }
 
-  /** What is overdue at `nowMs` (performance.now()), or `undefined`. To be called on every sweep. */
-  check(nowMs: number, standing: Standing): Overdue | undefined {
+  /** What of `exchange` is overdue at `nowMs` (performance.now()), or `undefined`. To be called on every sweep. */
+  check(nowMs: number, exchange: Exchange, standing: Standing): Overdue | undefined {
     const { first_byte_timeout, idle_timeout, total_timeout } = this.#options;
-    const exchange = this.#exchange;
+    if (exchange !== this.#exchange) {
+      this.#exchange = exchange;
+      this.#bytes = 0;
+      this.#progressMs = exchange.startMs;
+    }
     const bytes = exchange.requestBytes + exchange.responseBytes;
     if (bytes !== this.#bytes) {
       this.#bytes = bytes;

@@ -1,5 +1,6 @@
 // The door of the room: moves an exchange's bytes between its client and a replica.
 // Must stay true: the lanes differ in how bytes move, in nothing else.
+//   fastLane()  connections of strict, ordinary HTTP/1.1 → fast.ts
 //   http()      an HTTP/1.1 request           → full.ts
 //   upgrade()   a request to become a WebSocket → tunnel.ts
 import { Agent as HttpAgent, type IncomingMessage, type ServerResponse } from 'node:http';
@@ -11,15 +12,20 @@ import type { Failure } from '../base/errors.ts';
 import type { Exchange } from '../exchange/exchange.ts';
 import type { Hop } from '../http/headers.ts';
 import type { Pool } from '../pool/pool.ts';
+import { FastLane, type FastDeps } from './fast.ts';
 import { Passage, type Lane, type Running } from './full.ts';
 import type { ProxyOptions } from './options.ts';
+import { ReplicaConnections } from './replica-connection.ts';
 import { Tunnel } from './tunnel.ts';
 
+export type { FastLane } from './fast.ts';
 export type { Running } from './full.ts';
 
 export class Proxy {
   readonly #lane: Lane;
   readonly #agents: { 'http:': HttpAgent; 'https:': HttpsAgent };
+  readonly #connections: ReplicaConnections;
+  #fast: FastLane | undefined;
   readonly #tunnels = new WeakMap<IncomingMessage, Tunnel>();
 
   constructor(pool: Pool, options: ProxyOptions) {
@@ -39,14 +45,24 @@ export class Proxy {
     // A client that left has its passage or tunnel end the exchange; http-proxy only wants to be heard.
     server.on('error', () => undefined);
     server.on('proxyReqWs', (request, req) => this.#tunnels.get(req)?.began(request));
+    const deadlines = new Deadlines();
+    this.#connections = new ReplicaConnections(deadlines, options.replica_idle_timeout);
     this.#lane = {
       pool,
       options,
       server,
-      deadlines: new Deadlines(),
+      deadlines,
       agentFor: (protocol) => this.#agents[protocol],
       open: new Set(),
     };
+  }
+
+  /** The fast lane of a data door, or `undefined` where the settings switch it off. */
+  fastLane(door: Omit<FastDeps, 'pool' | 'connections' | 'deadlines' | 'options'>): FastLane | undefined {
+    const { pool, deadlines, options } = this.#lane;
+    if (options.fast_lane)
+      this.#fast = new FastLane({ ...door, pool, deadlines, options, connections: this.#connections });
+    return this.#fast;
   }
 
   /** Serves one HTTP exchange that is routed; `path` is what the replica sees. */
@@ -72,6 +88,7 @@ export class Proxy {
 
   /** Ends whatever still runs. */
   abortAll(failure: Failure): void {
+    this.#fast?.abortAll(failure);
     for (const running of this.#lane.open) running.abort(failure);
   }
 
@@ -79,8 +96,7 @@ export class Proxy {
   connections(): { active: number; idle: number } {
     const count = (sockets: NodeJS.ReadOnlyDict<unknown[]>) =>
       Object.values(sockets).reduce((sum, list) => sum + (list?.length ?? 0), 0);
-    let active = 0;
-    let idle = 0;
+    let { active, idle } = this.#connections.count();
     for (const agent of Object.values(this.#agents)) {
       active += count(agent.sockets);
       idle += count(agent.freeSockets);
@@ -89,6 +105,7 @@ export class Proxy {
   }
 
   close(): void {
+    this.#connections.close();
     for (const agent of Object.values(this.#agents)) agent.destroy();
   }
 }

@@ -1,4 +1,5 @@
 // Both ways through weir keep the same promises.
 import { laneContract } from '../contract/lane.ts';
 
-laneContract('full lane', []);
+laneContract('fast lane', []);
+laneContract('full lane', ['--proxy-fast-lane=false']);

@@ -1,0 +1,140 @@
+// A plain connection to a replica, and the ones that are kept for later. Hot path.
+// Must stay true: a connection serves one request at a time; one that did not end its answer cleanly is never used
+// again; bytes are read into one buffer that all share, so whoever gets them uses or copies them at once.
+import { connect, type Socket } from 'node:net';
+import { SWEEP_MS, type Deadlines, type Watched } from '../base/deadlines.ts';
+import type { ReplicaUrl } from '../pool/pool.ts';
+
+/** Who a connection works for at the moment. */
+export interface ConnectionUser {
+  /** Bytes of the answer: bytes[0, size). False: no more for now, until `resume`. */
+  onBytes(bytes: Buffer, size: number): boolean;
+  /** All that was written has gone out. */
+  onDrain(): void;
+  /** The replica has closed cleanly. */
+  onEnd(): void;
+  /** The connection is gone, with the reason where there is one. */
+  onLost(error: NodeJS.ErrnoException | undefined): void;
+}
+
+/** Read buffer of all connections: what libuv reads at a time on this thread. */
+const READ_BYTES = 64 * 1024;
+const shared = Buffer.allocUnsafeSlow(READ_BYTES);
+
+export class ReplicaConnection {
+  readonly socket: Socket;
+  /** It has served a request before: if it breaks now, the replica may just have closed it. */
+  isReused = false;
+  isConnected = false;
+  idleSinceMs = 0;
+  user: ConnectionUser | undefined;
+  #error: NodeJS.ErrnoException | undefined;
+  readonly #gone: (connection: ReplicaConnection) => void;
+
+  constructor({ host, port }: ReplicaUrl, gone: (connection: ReplicaConnection) => void) {
+    this.#gone = gone;
+    this.socket = connect({
+      host,
+      port,
+      noDelay: true,
+      keepAlive: true,
+      onread: { buffer: shared, callback: (size, bytes) => this.#onRead(bytes as Buffer, size) },
+    });
+    this.socket.once('connect', () => (this.isConnected = true));
+    this.socket.on('drain', () => this.user?.onDrain());
+    this.socket.on('end', () => this.user?.onEnd());
+    this.socket.on('error', (error) => (this.#error = error));
+    this.socket.on('close', () => {
+      this.#gone(this);
+      this.user?.onLost(this.#error);
+    });
+  }
+
+  /** Lets bytes come again after `onBytes` said no. */
+  resume(): void {
+    this.socket.resume();
+  }
+
+  destroy(): void {
+    this.user = undefined;
+    this.socket.destroy();
+  }
+
+  #onRead(bytes: Buffer, size: number): boolean {
+    if (this.user !== undefined) return this.user.onBytes(bytes, size);
+    // Nobody asked: whatever it says, it cannot be trusted with the next request.
+    this.socket.destroy();
+    return true;
+  }
+}
+
+/** The connections to all replicas. */
+export class ReplicaConnections implements Watched {
+  watchSlot = -1;
+  /** Per replica, the most recently used last. */
+  readonly #kept = new Map<ReplicaUrl, ReplicaConnection[]>();
+  readonly #deadlines: Deadlines;
+  readonly #idleLimitMs: number;
+  #sweptMs = 0;
+  #count = 0;
+
+  constructor(deadlines: Deadlines, idleLimitMs: number) {
+    this.#deadlines = deadlines;
+    this.#idleLimitMs = idleLimitMs;
+  }
+
+  /** The connection that was used last, or a new one where none is kept or `fresh` is wanted. */
+  take(url: ReplicaUrl, fresh: boolean): ReplicaConnection {
+    const connection = fresh ? undefined : this.#keptOf(url).pop();
+    if (connection !== undefined) return connection;
+    this.#count++;
+    return new ReplicaConnection(url, (gone) => {
+      this.#count--;
+      const idle = this.#keptOf(url);
+      const at = idle.indexOf(gone);
+      if (at !== -1) idle.splice(at, 1);
+    });
+  }
+
+  /** Keeps a connection whose answer has ended cleanly. */
+  keep(url: ReplicaUrl, connection: ReplicaConnection): void {
+    connection.user = undefined;
+    connection.isReused = true;
+    // The time of the last sweep is near enough: the limit is far coarser than a sweep.
+    connection.idleSinceMs = this.#sweptMs;
+    this.#keptOf(url).push(connection);
+    if (this.watchSlot === -1) {
+      this.#sweptMs = connection.idleSinceMs = performance.now();
+      this.#deadlines.watch(this);
+    }
+  }
+
+  sweep(nowMs: number): void {
+    this.#sweptMs = nowMs;
+    let kept = 0;
+    for (const idle of this.#kept.values()) {
+      // The first are those that were not used for longest.
+      while (idle.length > 0 && nowMs - idle[0]!.idleSinceMs > this.#idleLimitMs - SWEEP_MS)
+        idle.shift()!.destroy();
+      kept += idle.length;
+    }
+    if (kept === 0) this.#deadlines.unwatch(this);
+  }
+
+  /** Connections in use and kept. */
+  count(): { active: number; idle: number } {
+    let idle = 0;
+    for (const kept of this.#kept.values()) idle += kept.length;
+    return { active: this.#count - idle, idle };
+  }
+
+  close(): void {
+    for (const idle of this.#kept.values()) for (const connection of idle.splice(0)) connection.destroy();
+  }
+
+  #keptOf(url: ReplicaUrl): ReplicaConnection[] {
+    let kept = this.#kept.get(url);
+    if (kept === undefined) this.#kept.set(url, (kept = []));
+    return kept;
+  }
+}
