@@ -66,6 +66,14 @@ export const catalogue = Object.freeze({
     false,
     'The payload exceeds the maximum size',
   ),
+  expectation_failed: row(
+    'client',
+    417,
+    'client_error',
+    'INVALID_ARGUMENT',
+    false,
+    'The only expectation that is met is 100-continue',
+  ),
   headers_too_large: row(
     'client',
     431,

@@ -1,6 +1,6 @@
 // weir's own voice: one event a line on stdout, JSON for machines, readable text on a terminal.
 // Must stay true: writing never waits for whoever reads stdout; what does not fit is dropped and counted.
-// The replica's own lines are not ours; the access log's fields are chosen in ingress/access-log.ts.
+// The replica's own lines are not ours; the access log's fields are chosen in exchange/access-log.ts.
 import sonicBoom from 'sonic-boom';
 
 export type Level = 'debug' | 'info' | 'warn' | 'error';

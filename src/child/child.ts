@@ -27,18 +27,26 @@ export class Child {
     this.#options = options;
     this.#log = log;
     this.#restarted = restarted;
+    // Whatever ends us, short of SIGKILL: a replica that nobody watches must not stay behind.
+    process.once('exit', () => this.signal('SIGKILL'));
   }
 
   /** Starts the process; rejects with a Fault when the command cannot be run at all. */
   start(): Promise<void> {
     return new Promise((resolve, reject) => {
-      const child = this.#spawn();
-      child.once('spawn', resolve);
-      child.once('error', (error) => {
+      const refuse = (error: Error) => {
         this.#isStopping = true;
         const detail = `cannot run ${JSON.stringify(this.#command[0])}: ${error.message}`;
         reject(new Fault('child_failed', detail, { cause: error }));
-      });
+      };
+      let child: ChildProcess;
+      try {
+        child = this.#spawn();
+      } catch (error) {
+        return refuse(error as Error);
+      }
+      child.once('spawn', resolve);
+      child.once('error', refuse);
     });
   }
 
@@ -78,7 +86,8 @@ export class Child {
     });
     child.once('spawn', () => {
       this.#process = child;
-      this.#log.info('replica process started', { pid: child.pid, command: this.#command.join(' ') });
+      // The program alone: arguments may hold keys.
+      this.#log.info('replica process started', { pid: child.pid, program: this.#command[0] });
     });
     child.once('exit', (code, signal) => this.#onExit(code, signal, performance.now() - startedMs));
     return child;

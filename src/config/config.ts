@@ -16,15 +16,27 @@ export type Loaded =
     }
   | { readonly ok: false; readonly problems: readonly string[] };
 
+/** What a command can do without, or can make use of. */
+export interface Needs {
+  /** False: no replica need be configured. */
+  readonly replica?: boolean;
+  /** True: there may be a command behind `--`. */
+  readonly rest?: boolean;
+}
+
 /** Reads and checks everything. `env` is process.env or a stand-in. */
-export function load(args: readonly string[], env: NodeJS.ProcessEnv): Loaded {
+export function load(args: readonly string[], env: NodeJS.ProcessEnv, needs: Needs = {}): Loaded {
   const sources = readSources(args, env);
   const result = read(schema, assemble(sources.given));
   const problems = [...sources.problems];
+  if (sources.rest !== undefined && needs.rest !== true)
+    problems.push('unexpected -- and what stands behind it');
   if (!result.ok) problems.push(...result.problems.flatMap((problem) => inWords(problem, sources)));
   // Mistakes between settings are looked for once each of them is right by itself.
   if (!result.ok || problems.length > 0) return { ok: false, problems };
   const config = nameReplicas(result.settings);
+  if (config.deployments.length === 0 && needs.replica !== false)
+    problems.push('no replica is configured: give --replica http://127.0.0.1:8000, or deployments in a file');
   problems.push(...contradictions(config));
   if (problems.length > 0) return { ok: false, problems };
   return { ok: true, config, given: sources.given, rest: sources.rest };
@@ -32,7 +44,8 @@ export function load(args: readonly string[], env: NodeJS.ProcessEnv): Loaded {
 
 /** One raw object from single values; a later value replaces an earlier one. */
 function assemble(given: readonly Given[]): Record<string, unknown> {
-  const root: Record<string, unknown> = {};
+  // Without prototypes: a key called __proto__ is a key like any other.
+  const root = Object.create(null) as Record<string, unknown>;
   for (const { path, value } of given) {
     if (path.length === 0) continue;
     let place = root as Record<string | number, unknown>;
@@ -40,7 +53,7 @@ function assemble(given: readonly Given[]): Record<string, unknown> {
       if (i === path.length - 1) place[key] = value;
       else {
         const isContainer = typeof place[key] === 'object' && place[key] !== null;
-        if (!isContainer) place[key] = typeof path[i + 1] === 'number' ? [] : {};
+        if (!isContainer) place[key] = typeof path[i + 1] === 'number' ? [] : Object.create(null);
         place = place[key] as Record<string | number, unknown>;
       }
     });
@@ -79,8 +92,6 @@ function nameReplicas(config: Config): Config {
 /** What is right by itself and wrong together. */
 function contradictions(config: Config): string[] {
   const problems: string[] = [];
-  if (config.deployments.length === 0)
-    problems.push('no replica is configured: give --replica http://127.0.0.1:8000, or deployments in a file');
   const ids = config.deployments.map(({ id }) => id);
   for (const id of new Set(ids.filter((id, i) => ids.indexOf(id) !== i)))
     problems.push(`deployments: the id ${JSON.stringify(id)} is used twice`);

@@ -183,7 +183,13 @@ function readFile(file: string, lines: Map<string, string>, problems: string[]):
       if (value !== null) given.push({ path, value, origin: here });
     }
   };
-  walk(document.contents, [], `${file}:1`);
+  try {
+    if (isMap(document.contents)) walk(document.contents, [], `${file}:1`);
+    else if (document.contents !== null) problems.push(`${file}:1: must be a section (key: value lines)`);
+  } catch (error) {
+    // An alias without its anchor, for one, is only found when it is followed.
+    problems.push(`${file}: ${describe(error)}`);
+  }
   return given;
 }
 

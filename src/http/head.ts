@@ -113,6 +113,7 @@ const FORWARDED_HOST = 10;
 const HOP = 11;
 /** Changes how the message is to be treated in ways that the full lane knows. */
 const SPECIAL = 12;
+const TRAILER = 13;
 
 /** Tells a name by its length first: most names are of a length that none of ours has. */
 function meaningOf(bytes: Uint8Array, at: number, length: number): number {
@@ -124,6 +125,7 @@ function meaningOf(bytes: Uint8Array, at: number, length: number): number {
     case 6:
       return isWord(bytes, at, 'expect') ? SPECIAL : OTHER;
     case 7:
+      if (isWord(bytes, at, 'trailer')) return TRAILER;
       return isWord(bytes, at, 'upgrade') ? SPECIAL : OTHER;
     case 9:
       return isWord(bytes, at, 'forwarded') ? FORWARDED : OTHER;
@@ -251,6 +253,7 @@ export function readRequestHead(bytes: Buffer, start: number, head: RequestHead)
   let idEnd = -1;
   let traceStart = -1;
   let traceEnd = -1;
+  let hasTrailer = false;
   let hasForwardedProto = false;
   let hasForwardedHost = false;
   let forwardedFor = '';
@@ -310,6 +313,9 @@ export function readRequestHead(bytes: Buffer, start: number, head: RequestHead)
         forwarded += `${bytes.latin1Slice(valueStart, valueEnd)}, `;
         isCut = true;
         break;
+      case TRAILER:
+        hasTrailer = true;
+        break;
       case FORWARDED_PROTO:
         hasForwardedProto = true;
         break;
@@ -330,7 +336,8 @@ export function readRequestHead(bytes: Buffer, start: number, head: RequestHead)
     }
     i = next;
   }
-  if (hostStart === -1) return DECLINED;
+  // Trailers without chunks would promise what cannot come.
+  if (hostStart === -1 || (hasTrailer && framing !== BY_CHUNKS)) return DECLINED;
 
   const text = bytes.latin1Slice(start, i);
   const method = text.slice(0, methodEnd - start);
@@ -429,7 +436,8 @@ export function readResponseHead(
     }
     i = next;
   }
-  if (length !== -1 && coding !== '') return MALFORMED;
+  // Another coding than chunked is between the two ends of a connection: it could not be passed on.
+  if (coding !== '' && (length !== -1 || coding.toLowerCase() !== 'chunked')) return MALFORMED;
 
   const text = bytes.latin1Slice(start, i);
   head.status = status;
@@ -446,7 +454,7 @@ export function readResponseHead(
   head.length = 0;
   // RFC 9112 6.3, in its order.
   if (isToHead || status < 200 || status === 204 || status === 304) head.framing = NO_BODY;
-  else if (coding !== '') head.framing = /(^|[\s,])chunked\s*$/i.test(coding) ? BY_CHUNKS : BY_CLOSE;
+  else if (coding !== '') head.framing = BY_CHUNKS;
   else if (length !== -1) {
     head.framing = length === 0 ? NO_BODY : BY_LENGTH;
     head.length = length;

@@ -56,11 +56,15 @@ const OURS_TO_REPLICA = new Set([
   'host',
 ]);
 
-/** Headers for the replica as [name, values], duplicates of a name kept in order. `host` may replace the client's. */
+/**
+ * Headers for the replica as [name, values], duplicates of a name kept in order. `hop.host` stands for the client's.
+ * `hasTrailers`: trailers can follow, since the body is chunked; without that `Trailer` would promise what cannot come.
+ */
 export function toReplica(
   raw: readonly string[],
   hop: Hop,
   connection: string | undefined,
+  hasTrailers: boolean,
 ): [string, string[]][] {
   const drop = nominated(connection);
   const out = new Map<string, [string, string[]]>();
@@ -75,7 +79,12 @@ export function toReplica(
     else if (lower === 'te') {
       // The one value of TE that may pass on: we do carry trailers (RFC 9110 10.1.4).
       if (/(^|[,\s])trailers([,;\s]|$)/i.test(value)) out.set(lower, [name, ['trailers']]);
-    } else if (!HOP_BY_HOP.has(lower) && !OURS_TO_REPLICA.has(lower) && !drop?.has(lower)) {
+    } else if (
+      !HOP_BY_HOP.has(lower) &&
+      !OURS_TO_REPLICA.has(lower) &&
+      !drop?.has(lower) &&
+      (hasTrailers || lower !== 'trailer')
+    ) {
       const known = out.get(lower);
       if (known) known[1].push(value);
       else out.set(lower, [name, [value]]);
@@ -100,12 +109,18 @@ export function forwardedElement(hop: Pick<Hop, 'remoteAddress' | 'host' | 'prot
 }
 
 /** Headers for the client as a raw list: the replica's without what was for its hop, and with our own id. */
-export function toClient(raw: readonly string[], connection: string | undefined, id: string): string[] {
+export function toClient(
+  raw: readonly string[],
+  connection: string | undefined,
+  id: string,
+  hasTrailers: boolean,
+): string[] {
   const drop = nominated(connection);
   const out: string[] = [];
   for (let i = 0; i < raw.length; i += 2) {
     const lower = raw[i]!.toLowerCase();
     if (HOP_BY_HOP.has(lower) || lower === 'x-baseten-request-id' || drop?.has(lower)) continue;
+    if (lower === 'trailer' && !hasTrailers) continue;
     out.push(raw[i]!, raw[i + 1]!);
   }
   out.push('X-Baseten-Request-Id', id);

@@ -43,13 +43,13 @@ export function refuse(
   const { status, headers, body } = errorMessage(failure, id, detail, timing);
   if (failure === 'method_not_allowed') headers.push('Allow', 'POST');
   if (req.complete || hasShortBody(req)) {
-    res.writeHead(status, headers);
+    res.writeHead(status, STATUS_CODES[status] ?? 'Error', headers);
     res.end(body);
     return;
   }
   // Closing with unread input would send a reset, and the client could lose the answer: read on for a while.
   headers.push('Connection', 'close');
-  res.writeHead(status, headers);
+  res.writeHead(status, STATUS_CODES[status] ?? 'Error', headers);
   res.write(body);
   req.removeAllListeners('data');
   req.resume();

@@ -10,8 +10,11 @@ const CONTROL = /[\u0000-\u0008\u000a-\u001f\u007f]/;
 /** Why this request is refused, or `''` where nothing is wrong with it. */
 export function problemWith(req: IncomingMessage): string {
   if (req.httpVersionMajor !== 1) return `HTTP/${req.httpVersion} is not a version of HTTP/1`;
-  if (req.httpVersionMinor === 0 && req.headers['transfer-encoding'] !== undefined)
-    return 'HTTP/1.0 has no Transfer-Encoding';
+  const coding = req.headers['transfer-encoding'];
+  if (coding !== undefined && req.httpVersionMinor === 0) return 'HTTP/1.0 has no Transfer-Encoding';
+  // Another coding beneath would be lost on the way: nobody but the two ends of a connection may know of it.
+  if (coding !== undefined && coding.toLowerCase() !== 'chunked')
+    return 'the only Transfer-Encoding served is chunked';
   const target = req.url ?? '';
   if (target === '*' ? req.method !== 'OPTIONS' : !target.startsWith('/'))
     return 'the request target must be a path';

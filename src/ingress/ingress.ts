@@ -34,6 +34,13 @@ const PARSER_FAILURES: Record<string, Failure> = {
   HPE_INVALID_EOF_STATE: 'client_gone',
 };
 
+/** An answer under way; `running` where it is a replica's. */
+interface Answering {
+  readonly req: IncomingMessage;
+  readonly res: ServerResponse;
+  running: Running | undefined;
+}
+
 export class Ingress {
   readonly name = 'ingress';
   readonly #server: Server;
@@ -46,10 +53,7 @@ export class Ingress {
   /** Deployments whose replicas all speak plain HTTP. */
   readonly #isPlain: readonly boolean[];
   /** The latest exchange on each connection, and the connections whose input was refused. */
-  readonly #answering = new WeakMap<
-    Duplex,
-    { req: IncomingMessage; res: ServerResponse; running: Running }
-  >();
+  readonly #answering = new WeakMap<Duplex, Answering>();
   readonly #broken = new WeakSet<Duplex>();
   #isDraining = false;
 
@@ -79,7 +83,8 @@ export class Ingress {
       keepAlive: true,
       keepAliveInitialDelay: KEEP_ALIVE_PROBE_MS,
       // Only a WebSocket is an upgrade to us: offers of h2c and the like are plain requests.
-      shouldUpgradeCallback: (req: IncomingMessage) => req.headers.upgrade?.toLowerCase() === 'websocket',
+      shouldUpgradeCallback: (req: IncomingMessage) =>
+        req.method === 'GET' && req.headers.upgrade?.toLowerCase() === 'websocket',
     });
     this.#server.maxConnections = options.max_connections;
     // Node would cut off a request's headers silently at this count: the limit is in bytes instead.
@@ -101,6 +106,7 @@ export class Ingress {
     }
     this.#server.on('request', (req, res) => this.#onRequest(req, res));
     this.#server.on('checkContinue', (req, res) => this.#onRequest(req, res));
+    this.#server.on('checkExpectation', (req, res) => this.#onRequest(req, res));
     this.#server.on('upgrade', (req, socket, head) => this.#onUpgrade(req, socket, head));
     this.#server.on('connect', (req, socket) => this.#onConnect(req, socket));
     this.#server.on('clientError', (error, socket) => this.#onClientError(error, socket));
@@ -142,6 +148,8 @@ export class Ingress {
 
   #onRequest(req: IncomingMessage, res: ServerResponse): void {
     const exchange = this.#open(req, req.socket);
+    const answering: Answering = { req, res, running: undefined };
+    this.#answering.set(req.socket, answering);
     if (this.#isDraining) res.shouldKeepAlive = false;
     const refuseWith = (failure: Failure, detail: string) => {
       refuse(req, res, failure, exchange.id, detail);
@@ -155,13 +163,14 @@ export class Ingress {
     }
     if (Number(req.headers['content-length'] ?? 0) > this.#maxBody)
       return refuseWith('too_large', `${req.headers['content-length']} bytes, the limit is ${this.#maxBody}`);
+    const expects = req.headers.expect?.toLowerCase();
+    if (expects !== undefined && expects !== '100-continue') return refuseWith('expectation_failed', '');
     const route = this.#router.route(req.method!, req.url!, false);
     if (route.kind === 'refuse') return refuseWith(route.failure, route.detail);
     if (route.kind === 'wake') return this.#wake(req, res, exchange);
-    if (req.headers.expect?.toLowerCase() === '100-continue') res.writeContinue();
+    if (expects !== undefined) res.writeContinue();
     exchange.route(route.deployment);
-    const running = this.#proxy.http(exchange, req, res, route.path, hop);
-    this.#answering.set(req.socket, { req, res, running });
+    answering.running = this.#proxy.http(exchange, req, res, route.path, hop);
   }
 
   /** `wake` asks for a replica to be there soon; in a sidecar the replica already is. 202 with `{}` (contract 1.2). */
@@ -174,6 +183,7 @@ export class Ingress {
 
   #onUpgrade(req: IncomingMessage, socket: Duplex, head: Buffer): void {
     socket.on('error', () => socket.destroy());
+    if (this.#isOutOfTurn(socket)) return;
     const exchange = this.#open(req, socket as Socket);
     const hop = this.#hop(req, exchange);
     const problem = problemWith(req);
@@ -194,9 +204,21 @@ export class Ingress {
     this.#proxy.upgrade(exchange, req, socket, head, route.path, hop);
   }
 
+  /**
+   * A request for a tunnel behind one that is not answered yet: Node has let go of that answer, so neither can be sent
+   * in its turn. The connection ends.
+   */
+  #isOutOfTurn(socket: Duplex): boolean {
+    const answering = this.#answering.get(socket);
+    if (answering === undefined || answering.res.writableFinished) return false;
+    socket.destroy();
+    return true;
+  }
+
   /** We are a gateway to known replicas, never a way to somewhere else (RFC 9110 9.3.6). */
   #onConnect(req: IncomingMessage, socket: Duplex): void {
     socket.on('error', () => socket.destroy());
+    if (this.#isOutOfTurn(socket)) return;
     const exchange = this.#open(req, socket as Socket);
     socket.end(refusalBytes('method_not_allowed', exchange.id, 'CONNECT is not served'));
     exchange.close('method_not_allowed', catalogue.method_not_allowed.http);
@@ -215,7 +237,9 @@ export class Ingress {
     const isAnswering = answering?.res.writableFinished === false;
     if (isAnswering && !answering.req.complete) {
       // What is malformed, or late, is the body of a request that is under way.
-      answering.running.abort(failure, error.code ?? error.message);
+      if (answering.running) answering.running.abort(failure, error.code ?? error.message);
+      // Refused already, and told so; only the rest of its body is malformed.
+      else answering.res.end(() => socket.destroy());
       if (failure === 'client_gone') socket.destroy();
       return;
     }

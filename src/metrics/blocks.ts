@@ -54,7 +54,7 @@ export class Blocks {
   readonly #index: Uint16Array;
   /** block → its status. */
   readonly #statuses: Int16Array;
-  /** (deployment, is_async) → blocks in use there. */
+  /** (deployment, is_async) → blocks of single statuses in use there. */
   readonly #used: Uint16Array;
   readonly #perGroup: number;
 
@@ -78,7 +78,7 @@ export class Blocks {
     this.#perGroup = maxStatusCodes + 1;
     const groups = deployments * 2;
     this.#values = new Float64Array(new SharedArrayBuffer(groups * this.#perGroup * this.#stride * 8));
-    this.#index = new Uint16Array(groups * STATUS_LIMIT);
+    this.#index = new Uint16Array(groups * (STATUS_LIMIT + 1));
     this.#statuses = new Int16Array(groups * this.#perGroup);
     this.#used = new Uint16Array(groups);
   }
@@ -96,12 +96,13 @@ export class Blocks {
     this.#add(base, responseSize, exchange.responseBytes);
   }
 
-  /** Reads all blocks that hold something, in the order in which they came to be. */
+  /** Reads all blocks that hold something: of each group in the order in which they came to be, OTHER last. */
   *read(): Generator<BlockReading> {
     for (let group = 0; group < this.#used.length; group++)
-      for (let i = 0; i < this.#used[group]!; i++) {
-        const block = group * this.#perGroup + i;
+      for (let place = 0; place < this.#perGroup; place++) {
+        const block = group * this.#perGroup + place;
         const base = block * this.#stride;
+        if (this.#values[base] === 0) continue;
         yield {
           deployment: group >> 1,
           isAsync: (group & 1) === 1,
@@ -113,18 +114,20 @@ export class Blocks {
   }
 
   #block(group: number, status: number): number {
-    const key = group * STATUS_LIMIT + (status >= 0 && status < STATUS_LIMIT ? status : 0);
+    // Numbers that are the code of no protocol share the key behind the last.
+    const isCode = status >= 0 && status < STATUS_LIMIT;
+    const key = group * (STATUS_LIMIT + 1) + (isCode ? status : STATUS_LIMIT);
     const known = this.#index[key]!;
-    return known === 0 ? this.#newBlock(group, key, status) : known - 1;
+    return known === 0 ? this.#newBlock(group, key, isCode ? status : OTHER) : known - 1;
   }
 
   #newBlock(group: number, key: number, status: number): number {
     // The last block of a group is for all statuses that find the others taken.
     const last = this.#perGroup - 1;
-    const place = Math.min(this.#used[group]!, last);
-    const isOther = place === last;
-    const block = group * this.#perGroup + place;
-    this.#used[group] = place + 1;
+    const used = this.#used[group]!;
+    const isOther = status === OTHER || used === last;
+    const block = group * this.#perGroup + (isOther ? last : used);
+    if (!isOther) this.#used[group] = used + 1;
     this.#statuses[block] = isOther ? OTHER : status;
     this.#index[key] = block + 1;
     return block;

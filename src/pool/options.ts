@@ -12,7 +12,8 @@ export interface ReplicaUrl {
 
 /** Reads `http://host:port`: no path, no query, no user name; https where the replica speaks TLS. */
 export function parseReplicaUrl(input: string): { value: ReplicaUrl } | { problem: string } {
-  const shown = JSON.stringify(input.replace(/\/\/[^/@]*@/, '//***@'));
+  // What may hold a password or a key is not repeated.
+  const shown = /[@?]/.test(input) ? '***' : JSON.stringify(input);
   const like = 'must be a URL such as http://127.0.0.1:8000';
   const url = URL.parse(input);
   if (!url) return { problem: `is ${shown}, ${like}` };

@@ -5,14 +5,21 @@
 //   reserve ─► send ─► response head ─► body ─► finish ─► ok
 //      │         │ (a stale kept-alive connection: once more)   any failure ─► fail: answer if none was
 //      └─ refused                                               begun, else cut; then settle
-import type { Agent as HttpAgent, ClientRequest, IncomingMessage, ServerResponse } from 'node:http';
+import type {
+  Agent as HttpAgent,
+  ClientRequest,
+  IncomingMessage,
+  InformationEvent,
+  ServerResponse,
+} from 'node:http';
 import type { ProxyServer } from 'http-proxy';
 import type { Deadlines, Watched } from '../base/deadlines.ts';
-import { catalogue, describe, type Failure } from '../base/errors.ts';
+import { catalogue, describe, Fault, type Failure } from '../base/errors.ts';
 import type { Exchange } from '../exchange/exchange.ts';
 import { passableTrailers, toClient, toReplica, type Hop } from '../http/headers.ts';
 import { publicDetail, refuse } from '../http/reply.ts';
 import type { Lease, Pool } from '../pool/pool.ts';
+import { failureOf } from './failure.ts';
 import type { ProxyOptions } from './options.ts';
 import { Patience } from './patience.ts';
 import { RequestBody } from './request-body.ts';
@@ -34,27 +41,8 @@ export interface Lane {
   readonly open: Set<Running>;
 }
 
-/** Errors of a socket that had not connected yet. */
-const NOT_CONNECTED = new Set([
-  'ECONNREFUSED',
-  'EHOSTUNREACH',
-  'ENETUNREACH',
-  'ENOTFOUND',
-  'EAI_AGAIN',
-  'EADDRNOTAVAIL',
-  'ETIMEDOUT',
-  'ECONNECT_TIMEOUT',
-]);
-
 /** Methods for which the absence of a body is said with Content-Length: 0 (RFC 9110 8.6). */
 const METHODS_WITH_BODY = new Set(['POST', 'PUT', 'PATCH']);
-
-/** What an error of the replica's connection means. */
-function failureOf(error: NodeJS.ErrnoException): Failure {
-  const code = error.code ?? '';
-  if (NOT_CONNECTED.has(code) || error.syscall === 'connect') return 'connect_failed';
-  return code.startsWith('HPE_') ? 'bad_response' : 'reset_midway';
-}
 
 export class Passage implements Watched, Running {
   watchSlot = -1;
@@ -87,6 +75,8 @@ export class Passage implements Watched, Running {
     this.#isChunked = req.headers['transfer-encoding'] !== undefined;
     // The door has answered it; http-proxy would send our request's head before its headers are ours.
     delete req.headers.expect;
+    // http-proxy would read the target as a URL, which not every target is; ours is set in #began.
+    req.url = '/';
     this.#patience = new Patience(lane.options);
     this.#body = new RequestBody(
       req,
@@ -108,7 +98,9 @@ export class Passage implements Watched, Running {
     this.#lease = lease;
     this.#lane.open.add(this);
     this.#lane.deadlines.watch(this);
-    this.#res.on('close', () => this.#fail('client_gone'));
+    this.#res.on('close', this.#onClientGone);
+    // A response that waits behind another one hears nothing when its connection becomes a tunnel, or ends.
+    this.#req.socket.on('close', this.#onClientGone);
     this.#res.on('error', (error) => this.#fail('client_gone', describe(error)));
     this.#send(lease);
   }
@@ -151,30 +143,62 @@ export class Passage implements Watched, Running {
     this.#toReplica = to;
     to.path = this.#path;
     for (const name of to.getHeaderNames()) to.removeHeader(name);
-    for (const [name, values] of toReplica(this.#req.rawHeaders, this.#hop, this.#req.headers.connection))
+    for (const [name, values] of toReplica(
+      this.#req.rawHeaders,
+      this.#hop,
+      this.#req.headers.connection,
+      this.#isChunked,
+    ))
       to.setHeader(name, values.length === 1 ? values[0]! : values);
     if (this.#isChunked) to.setHeader('Transfer-Encoding', 'chunked');
     // Node would frame a POST of which it knows nothing as chunked.
     else if (!to.hasHeader('content-length') && METHODS_WITH_BODY.has(to.method))
       to.setHeader('Content-Length', '0');
     // The head must not wait for the first of the body: some replicas answer before they read.
+    to.useChunkedEncodingByDefault = false;
     to.flushHeaders();
     to.on('response', (from) => this.#onResponse(from));
-    to.on('information', (info) => {
-      if (info.statusCode === 103 && info.headers['link'] !== undefined && !this.#res.headersSent)
-        this.#res.writeEarlyHints({ link: info.headers['link'] });
+    to.on('information', (info) => this.#onEarlyHints(info));
+    // 101 to a request that asked for no upgrade.
+    to.on('upgrade', (_, socket) => {
+      socket.destroy();
+      this.#fail('bad_response', 'it switched protocols unasked');
     });
+  }
+
+  /** 103 goes on where Node can write it; a hint that it finds malformed is only a hint. */
+  #onEarlyHints({ statusCode, headers }: InformationEvent): void {
+    if (statusCode !== 103 || headers['link'] === undefined || this.#res.headersSent) return;
+    try {
+      this.#res.writeEarlyHints({ link: String(headers['link']).split(/,\s*(?=<)/) });
+    } catch (error) {
+      this.#exchange.detail = `an early hint was dropped: ${describe(error)}`;
+    }
   }
 
   #onResponse(from: IncomingMessage): void {
     const { id } = this.#exchange;
-    this.#exchange.firstByteMs = performance.now();
-    const headers = toClient(from.rawHeaders, from.headers.connection, id);
-    headers.push('Server-Timing', serverTiming(this.#exchange));
     const status = from.statusCode!;
-    this.#res.writeHead(status, from.statusMessage, headers);
-    // Flushed now: a stream's head must not wait for its first event.
-    this.#res.flushHeaders();
+    const coding = from.headers['transfer-encoding'];
+    const isMalformed = status < 200 || (coding !== undefined && coding.toLowerCase() !== 'chunked');
+    // Trailers can follow only where our own answer is chunked.
+    const hasTrailers =
+      coding !== undefined && this.#exchange.method !== 'HEAD' && this.#req.httpVersionMinor === 1;
+    const headers = toClient(from.rawHeaders, from.headers.connection, id, hasTrailers);
+    try {
+      if (isMalformed)
+        throw new Fault('bad_response', `status ${status}, Transfer-Encoding ${coding ?? 'none'}`);
+      this.#exchange.firstByteMs = performance.now();
+      headers.push('Server-Timing', serverTiming(this.#exchange));
+      this.#res.writeHead(status, from.statusMessage, headers);
+      // Flushed now: a stream's head must not wait for its first event.
+      this.#res.flushHeaders();
+    } catch (error) {
+      // Node reads more than it writes: a control character in the reason, for one.
+      this.#exchange.firstByteMs = 0;
+      this.#fail('bad_response', describe(error));
+      return;
+    }
     from.on('data', (chunk: Buffer) => {
       this.#exchange.responseBytes += chunk.length;
       if (!this.#res.write(chunk)) from.pause();
@@ -182,7 +206,7 @@ export class Passage implements Watched, Running {
     this.#res.on('drain', () => from.resume());
     from.on('end', () => {
       if (!from.complete) return;
-      const trailers = passableTrailers(from.rawTrailers);
+      const trailers = hasTrailers ? passableTrailers(from.rawTrailers) : [];
       if (trailers.length > 0) this.#res.addTrailers(trailers);
       // 'finish': the last byte is with the operating system.
       this.#res.end(() => this.#settle('ok', status));
@@ -191,6 +215,8 @@ export class Passage implements Watched, Running {
       if (!from.complete) this.#fail('reset_midway');
     });
   }
+
+  readonly #onClientGone = (): void => this.#fail('client_gone');
 
   #onReplicaError(error: NodeJS.ErrnoException): void {
     if (!this.#exchange.isOpen || this.#exchange.firstByteMs !== 0) return;
@@ -229,6 +255,7 @@ export class Passage implements Watched, Running {
     if (!this.#exchange.close(cause, status, detail)) return;
     this.#lane.deadlines.unwatch(this);
     this.#lane.open.delete(this);
+    this.#req.socket.off('close', this.#onClientGone);
     this.#body.stop();
     // A replica that answered early may still be taking the upload: it ends here, with its connection.
     if (cause !== 'ok' || this.#toReplica?.writableFinished === false) this.#toReplica?.destroy();

@@ -89,6 +89,7 @@ export class RequestBody extends Stream {
   };
 
   #end(): void {
+    // Only a chunked body can be followed by any, and Node reads them for no other.
     const trailers = passableTrailers(this.#req.rawTrailers);
     if (trailers.length > 0) this.#to!.addTrailers(trailers);
     this.#to!.end();

@@ -5,14 +5,16 @@
 //      │             └► another answer: passed on as it is (status: its HTTP code)
 //      └─ refused
 import type { ClientRequest, IncomingMessage } from 'node:http';
+import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { Watched } from '../base/deadlines.ts';
 import { catalogue, describe, type Failure } from '../base/errors.ts';
 import type { Exchange } from '../exchange/exchange.ts';
 import { FrameFollower } from '../http/frames.ts';
-import { toReplica, type Hop } from '../http/headers.ts';
+import { toClient, toReplica, type Hop } from '../http/headers.ts';
 import { refusalBytes } from '../http/reply.ts';
 import type { Lease } from '../pool/pool.ts';
+import { failureOf } from './failure.ts';
 import type { Lane, Running } from './full.ts';
 
 /** Close code of a connection that ended without a close frame (RFC 6455 7.4.1). */
@@ -55,6 +57,9 @@ export class Tunnel implements Watched, Running {
     this.#lane.deadlines.watch(this);
     this.#exchange.attempts++;
     const { url } = lease.replica;
+    // The door has no use for them: http-proxy would send our request's head too early, or read the target as a URL.
+    delete this.#req.headers.expect;
+    this.#req.url = '/';
     // A socket that nobody reads does not say that its client has left: look until the pipes do.
     this.#socket.on('readable', this.#peek);
     this.#socket.on('end', () => this.#clientLeft());
@@ -66,6 +71,8 @@ export class Tunnel implements Watched, Running {
       { target: { protocol: url.protocol, host: url.host, hostname: url.host, port: url.port } },
       (error) => this.#onError(error),
     );
+    // http-proxy would pass a refusal on without regard to whether the client reads it.
+    this.#toReplica?.removeAllListeners('response').on('response', (answer) => this.#onRefusal(answer));
   }
 
   /** The request for the upgrade exists and is not sent yet. Called through http-proxy's 'proxyReqWs'. */
@@ -73,25 +80,33 @@ export class Tunnel implements Watched, Running {
     this.#toReplica = to;
     to.path = this.#path;
     for (const name of to.getHeaderNames()) to.removeHeader(name);
-    for (const [name, values] of toReplica(this.#req.rawHeaders, this.#hop, this.#req.headers.connection))
+    for (const [name, values] of toReplica(
+      this.#req.rawHeaders,
+      this.#hop,
+      this.#req.headers.connection,
+      false,
+    ))
       to.setHeader(name, values.length === 1 ? values[0]! : values);
     to.setHeader('Connection', 'Upgrade');
     to.setHeader('Upgrade', 'websocket');
     to.on('upgrade', (answer, replicaSocket: Duplex) => this.#onUpgrade(answer, replicaSocket));
-    to.on('response', (answer) => this.#onRefusal(answer));
   }
 
   /** Ends it from outside: the drain's time is over. */
   abort(failure: Failure): void {
-    if (this.#replicaSocket === undefined) this.#socket.end(refusalBytes(failure, this.#exchange.id));
+    const hasAnswer = this.#exchange.firstByteMs !== 0;
+    if (!hasAnswer) this.#socket.end(refusalBytes(failure, this.#exchange.id));
     this.#settle(failure, this.#replicaSocket === undefined ? catalogue[failure].http : ABNORMAL, '');
-    this.#socket.destroy();
+    if (hasAnswer) this.#socket.destroy();
+    else (this.#socket as Socket).destroySoon();
   }
 
-  /** Only the upgrade has a deadline: an open socket may be silent for as long as both sides like. */
+  /** Until it is open it has deadlines; then it may be silent for as long as both sides like. */
   sweep(nowMs: number): void {
-    if (nowMs - this.#exchange.leasedMs > this.#lane.options.first_byte_timeout)
-      this.abort('upgrade_timeout');
+    const { first_byte_timeout, total_timeout } = this.#lane.options;
+    if (this.#exchange.firstByteMs !== 0) {
+      if (nowMs - this.#exchange.startMs > total_timeout) this.abort('total_timeout');
+    } else if (nowMs - this.#exchange.leasedMs > first_byte_timeout) this.abort('upgrade_timeout');
   }
 
   readonly #peek = (): void => {
@@ -117,19 +132,32 @@ export class Tunnel implements Watched, Running {
     this.#exchange.upgrade();
   }
 
-  /** The replica does not want to switch: http-proxy passes its answer on and closes. */
+  /** The replica does not want to switch: its answer is passed on, framed by the connection's end. */
   #onRefusal(answer: IncomingMessage): void {
+    const status = answer.statusCode!;
+    if (status < 200) return this.abort('bad_response');
     this.#exchange.firstByteMs = performance.now();
-    answer.headers['x-baseten-request-id'] = this.#exchange.id;
-    answer.headers.connection = 'close';
+    this.#socket.off('readable', this.#peek);
+    let head = `HTTP/1.1 ${status} ${answer.statusMessage ?? ''}\r\n`;
+    const headers = toClient(answer.rawHeaders, answer.headers.connection, this.#exchange.id, false);
+    for (let i = 0; i < headers.length; i += 2) head += `${headers[i]}: ${headers[i + 1]}\r\n`;
+    this.#socket.write(`${head}Connection: close\r\n\r\n`, 'latin1');
     answer.on('data', (chunk: Buffer) => (this.#exchange.responseBytes += chunk.length));
-    answer.on('end', () => this.#settle('ok', answer.statusCode!, 'the replica did not upgrade'));
-    answer.on('close', () => this.#settle('reset_midway', catalogue.reset_midway.http, ''));
+    answer.on('close', () => {
+      if (answer.complete) this.#settle('ok', status, 'the replica did not upgrade');
+      else {
+        this.#settle('reset_midway', catalogue.reset_midway.http, '');
+        this.#socket.destroy();
+      }
+    });
+    answer.pipe(this.#socket);
+    // What the client may still say is of no interest, only its leaving is.
+    this.#socket.resume();
   }
 
   #onError(error: NodeJS.ErrnoException): void {
     if (this.#replicaSocket !== undefined || this.#exchange.firstByteMs !== 0) return;
-    const failure = this.#toReplica?.socket?.connecting === false ? 'reset_midway' : 'connect_failed';
+    const failure = failureOf(error);
     if (failure === 'connect_failed') this.#lease?.unreachable();
     if (this.#exchange.isOpen) this.#socket.write(refusalBytes(failure, this.#exchange.id));
     this.#settle(failure, catalogue[failure].http, describe(error));

@@ -22,8 +22,10 @@ describe('a WebSocket', () => {
   const open = async (path: string) => {
     const socket = new WebSocket(`ws://127.0.0.1:${weir.port}${path}`);
     const upgrade = once(socket, 'upgrade') as Promise<[IncomingMessage]>;
+    // Listened for now: a replica that closes at once may be heard before whoever awaits `open` goes on.
+    const closed = once(socket, 'close') as Promise<[number, Buffer]>;
     await once(socket, 'open');
-    return { socket, id: (await upgrade)[0].headers['x-baseten-request-id'] as string };
+    return { socket, closed, id: (await upgrade)[0].headers['x-baseten-request-id'] as string };
   };
 
   beforeAll(async () => {
@@ -93,8 +95,8 @@ describe('a WebSocket', () => {
 
   it('ends with the code that the replica closes with', async () => {
     onConnection = (socket) => socket.close(1013, 'overloaded');
-    const { socket, id } = await open('/websocket');
-    const [code] = (await once(socket, 'close')) as [number];
+    const { closed, id } = await open('/websocket');
+    const [code] = await closed;
     expect(code).toBe(1013);
     expect(await weir.exchange(id)).toMatchObject({ status: 1013, cause: 'ok' });
   });
@@ -112,8 +114,8 @@ describe('a WebSocket', () => {
 
   it('ends the client’s side when the replica vanishes, and says so', async () => {
     onConnection = (socket) => socket.terminate();
-    const { socket, id } = await open('/websocket');
-    const [code] = (await once(socket, 'close')) as [number];
+    const { closed, id } = await open('/websocket');
+    const [code] = await closed;
     expect(code).toBe(1006);
     expect(await weir.exchange(id)).toMatchObject({ status: 1006, cause: 'reset_midway' });
   });

@@ -23,6 +23,8 @@ export interface Replica<S extends NetServer | Server = NetServer | Server> {
   connections: number;
   /** Requests begun and not over, for handlers of `startReplica`. */
   open: number;
+  /** Ends all connections; new ones are accepted. */
+  drop(): void;
   close(): Promise<void>;
 }
 
@@ -45,6 +47,9 @@ async function listen<S extends NetServer | Server>(server: S, port: number): Pr
     server,
     connections: 0,
     open: 0,
+    drop() {
+      for (const socket of sockets) socket.destroy();
+    },
     async close() {
       replicas.delete(replica);
       for (const socket of sockets) socket.destroy();

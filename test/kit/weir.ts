@@ -130,7 +130,13 @@ export async function startWeir(args: string[], options: StartOptions = {}): Pro
 
 /** Ends whatever a failed test left running. */
 export async function stopAll(): Promise<void> {
-  await Promise.all(Array.from(running, (weir) => weir.stop('SIGKILL')));
+  await Promise.all(
+    Array.from(running, (weir) => {
+      // Twice: the second signal ends the drain. A supervised replica ends with it.
+      weir.process.kill('SIGTERM');
+      return weir.stop('SIGTERM');
+    }),
+  );
 }
 
 /** Runs a command of weir to its end. */

@@ -4,7 +4,7 @@ import { request } from 'node:http';
 import { describe } from '../../base/errors.ts';
 import { load } from '../../config/config.ts';
 import type { Command } from '../command.ts';
-import { EXIT } from '../problems.ts';
+import { EXIT, printProblems } from '../problems.ts';
 
 const TIMEOUT_MS = 3000;
 
@@ -15,15 +15,10 @@ export const health: Command = {
   details: 'The address is the admin door’s, from the same flags, variables and file as serve.',
   async run(args) {
     const path = args.includes('--ready') ? '/readyz' : '/livez';
-    // Only the admin address matters here; a replica need not be named to ask for it.
-    const loaded = load(
-      ['--replica', 'http://127.0.0.1:1', ...args.filter((arg) => arg !== '--ready')],
-      process.env,
-    );
-    if (!loaded.ok) {
-      for (const problem of loaded.problems) process.stderr.write(`weir: ${problem}\n`);
-      return EXIT.usage;
-    }
+    // Only the admin address matters here.
+    const own = args.filter((arg) => arg !== '--ready');
+    const loaded = load(own, process.env, { replica: false });
+    if (!loaded.ok) return printProblems(loaded.problems);
     const { host, port } = loaded.config.admin.listen;
     const to = host === '0.0.0.0' ? '127.0.0.1' : host === '::' ? '::1' : host;
     const answer = await new Promise<string>((resolve) => {

@@ -1,0 +1,317 @@
+// Input that once broke something, or could: none of it may end the process, leak an exchange or send a second answer.
+import { once } from 'node:events';
+import { mkdtempSync, writeFileSync } from 'node:fs';
+import type { Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { call, RawClient } from '../kit/client.ts';
+import { closeReplicas, startRawReplica, startReplica, type Replica } from '../kit/replica.ts';
+import { until } from '../kit/until.ts';
+import { runWeir, startWeir, stopAll, type Weir } from '../kit/weir.ts';
+
+const UPGRADE =
+  'Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n';
+
+describe.each([
+  ['fast', []],
+  ['full', ['--proxy-fast-lane=false']],
+])('with the %s lane', (_, args) => {
+  let raw: Replica;
+  let weir: Weir;
+  let script: (socket: Socket) => void;
+
+  beforeAll(async () => {
+    raw = await startRawReplica((socket) => script(socket));
+    script = () => undefined;
+    weir = await startWeir([
+      '--replica',
+      raw.url,
+      '--pool-probe-interval=1d',
+      '--proxy-first-byte-timeout=2s',
+      ...args,
+    ]);
+  });
+  afterAll(async () => {
+    await weir.stop('SIGKILL');
+    await closeReplicas();
+  });
+  afterEach(async () => {
+    // The next test's script is for new connections.
+    raw.drop();
+    expect(weir.process.exitCode).toBeNull();
+    await weir.shows('baseten_concurrent_requests', 0);
+    await weir.shows('weir_replica_connections{state="idle"}', 0);
+    await weir.shows('weir_replica_outstanding_requests{deployment_id="local",replica="r0"}', 0);
+  });
+
+  /** A replica that answers every request with these bytes and goes on. */
+  const answers = (bytes: string) => {
+    script = (socket) => socket.on('data', () => socket.write(bytes, 'latin1'));
+  };
+  const ok = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
+
+  it.each([
+    [
+      'a Trailer header without a chunked body',
+      'GET / HTTP/1.1\r\nHost: x\r\nTrailer: x\r\nConnection: close\r\n\r\n',
+    ],
+    [
+      'a Trailer header with a length',
+      'POST / HTTP/1.1\r\nHost: x\r\nTrailer: x\r\nContent-Length: 1\r\nConnection: close\r\n\r\na',
+    ],
+    ['a backslash for a path', 'GET /\\ HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n'],
+    ['a path like a broken host', 'GET //[ HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n'],
+    [
+      'a method without a body that Node would chunk',
+      'PROPFIND / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n',
+    ],
+    ['an upgrade that is no GET', `POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n${UPGRADE}\r\n`],
+  ])('a client sends %s: served', async (_, bytes) => {
+    let received = '';
+    script = (socket) =>
+      socket.on('data', (chunk) => {
+        received += chunk.toString();
+        socket.write(ok);
+      });
+    const client = new RawClient(weir.port).send(bytes);
+    expect(await client.has('ok')).toMatch(/^HTTP\/1\.1 200 /);
+    expect(received.toLowerCase()).not.toContain('transfer-encoding');
+    expect(received.toLowerCase()).not.toContain('\r\ntrailer:');
+    client.socket.destroy();
+  });
+
+  it.each([
+    ['an upgrade with Expect', `GET / HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\n${UPGRADE}\r\n`],
+    ['an upgrade with a backslash for a path', `GET /\\ HTTP/1.1\r\nHost: x\r\n${UPGRADE}\r\n`],
+    ['an upgrade with Trailer', `GET / HTTP/1.1\r\nHost: x\r\nTrailer: x\r\n${UPGRADE}\r\n`],
+  ])('a client sends %s: passed on', async (_, bytes) => {
+    answers('HTTP/1.1 403 No\r\nContent-Length: 2\r\n\r\nno');
+    expect(await new RawClient(weir.port).send(bytes).ended()).toMatch(
+      /^HTTP\/1\.1 403 No\r\n[\s\S]*\r\n\r\nno$/,
+    );
+  });
+
+  it('a client expects what nobody knows: 417, with an id', async () => {
+    const client = new RawClient(weir.port).send('GET / HTTP/1.1\r\nHost: x\r\nExpect: miracles\r\n\r\n');
+    expect(await client.has('expectation_failed')).toMatch(
+      /^HTTP\/1\.1 417 [\s\S]*X-Baseten-Request-Id: [0-9a-f]{37}/,
+    );
+    client.socket.destroy();
+  });
+
+  it('a client encodes its body in another way beneath the chunks: 400', async () => {
+    const client = new RawClient(weir.port).send(
+      'POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n',
+    );
+    expect(await client.ended()).toMatch(/^HTTP\/1\.1 400 /);
+  });
+
+  it('a refused request whose body turns out to be malformed gets one answer', async () => {
+    const client = new RawClient(weir.port).send(
+      'POST /deployment/x/predict HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nZZ\r\n',
+    );
+    const received = await client.ended();
+    expect(received.match(/HTTP\/1\.1 \d+/g)).toHaveLength(1);
+  });
+
+  it.each([
+    ['a status below 100', 'HTTP/1.1 099 x\r\nContent-Length: 0\r\n\r\n'],
+    ['a control character in its reason', 'HTTP/1.1 200 O\u0001K\r\nContent-Length: 0\r\n\r\n'],
+    ['101 unasked, as an upgrade', 'HTTP/1.1 101 S\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n'],
+    ['101 unasked, and no more', 'HTTP/1.1 101 S\r\n\r\n'],
+    [
+      'a coding that is not to be passed on',
+      'HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n',
+    ],
+  ])('a replica answers with %s: 502', async (_, bytes) => {
+    answers(bytes);
+    const answer = await call(weir.url, '/x');
+    expect([answer.status, answer.headers['x-weir-cause']]).toEqual([502, 'bad_response']);
+  });
+
+  it.each([
+    ['a Trailer header and a length', 'HTTP/1.1 200 OK\r\nTrailer: X-T\r\nContent-Length: 2\r\n\r\nok'],
+    [
+      'two Links in its early hints',
+      `HTTP/1.1 103 Early Hints\r\nLink: </a>; rel=preload\r\nLink: </b>; rel=preload\r\n\r\n${ok}`,
+    ],
+    ['nonsense in its early hints', `HTTP/1.1 103 Early Hints\r\nLink: foo\r\n\r\n${ok}`],
+    ['an interim answer that nobody asked for', `HTTP/1.1 100 Continue\r\n\r\n${ok}`],
+    ['thousands of interim answers', `${'HTTP/1.1 102 Processing\r\n\r\n'.repeat(3000)}${ok}`],
+    ['a head of 40 KB', `HTTP/1.1 200 OK\r\nX: ${'x'.repeat(40_000)}\r\nContent-Length: 2\r\n\r\nok`],
+  ])('a replica answers with %s: passed on', async (_, bytes) => {
+    answers(bytes);
+    const client = new RawClient(weir.port).send('GET /x HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n');
+    expect(await client.ended()).toMatch(/HTTP\/1\.1 200 OK\r\n[\s\S]*\r\n\r\nok$/);
+  });
+
+  it.each(['HEAD / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n', 'GET / HTTP/1.0\r\nHost: x\r\n\r\n'])(
+    'a replica announces trailers to who cannot get them: %s',
+    async (request) => {
+      script = (socket) =>
+        socket.on('data', (chunk) => {
+          const body = chunk.toString().startsWith('HEAD') ? '' : '2\r\nok\r\n0\r\nX-T: 1\r\n\r\n';
+          socket.write(`HTTP/1.1 200 OK\r\nTrailer: X-T\r\nTransfer-Encoding: chunked\r\n\r\n${body}`);
+        });
+      expect(await new RawClient(weir.port).send(request).ended()).toMatch(/^HTTP\/1\.[01] 200 OK/);
+    },
+  );
+
+  it('a replica says more than its answer: the rest reaches nobody', async () => {
+    answers(`${ok}HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\npoison`);
+    for (let i = 0; i < 5; i++) expect((await call(weir.url, '/x')).text).toBe('ok');
+  });
+
+  it.each([
+    ['an upgrade', `GET /ws HTTP/1.1\r\nHost: x\r\n${UPGRADE}\r\n`],
+    ['CONNECT', 'CONNECT a:1 HTTP/1.1\r\nHost: a\r\n\r\n'],
+  ])('a client pipelines %s behind unanswered requests and leaves', async (_, last) => {
+    script = () => undefined;
+    const clients = Array.from({ length: 10 }, () =>
+      new RawClient(weir.port).send(
+        `GET /h HTTP/1.1\r\nHost: x\r\n\r\nGET /h HTTP/1.1\r\nHost: x\r\n\r\n${last}`,
+      ),
+    );
+    await until('they are served or cut', async () => {
+      const page = await weir.page();
+      return page.value('baseten_concurrent_requests')! > 0 || clients.every((client) => client.isEnded);
+    });
+    for (const client of clients) client.socket.destroy();
+  });
+
+  it('a refused upgrade with a large answer is held back for a client that does not read', async () => {
+    const size = 200 * 1024 * 1024;
+    let sent = 0;
+    script = (socket) =>
+      socket.once('data', () => {
+        socket.write(`HTTP/1.1 403 No\r\nContent-Length: ${size}\r\n\r\n`);
+        const fill = () => {
+          while (!socket.destroyed && sent < size) {
+            sent += 1024 * 1024;
+            if (!socket.write(Buffer.alloc(1024 * 1024))) return void socket.once('drain', fill);
+          }
+        };
+        fill();
+      });
+    const client = new RawClient(weir.port);
+    client.socket.pause();
+    client.send(`GET /ws HTTP/1.1\r\nHost: x\r\n${UPGRADE}\r\n`);
+    let last = -1;
+    await until('the replica is held back', async () => {
+      if (sent > 0 && sent === last) return true;
+      last = sent;
+      await new Promise((resolve) => setTimeout(resolve, 200));
+      return false;
+    });
+    expect(sent).toBeLessThan(64 * 1024 * 1024);
+    client.socket.destroy();
+  });
+
+  it('a refused upgrade with a chunked answer arrives whole', async () => {
+    answers('HTTP/1.1 403 No\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nbody\r\n0\r\n\r\n');
+    const received = await new RawClient(weir.port)
+      .send(`GET /ws HTTP/1.1\r\nHost: x\r\n${UPGRADE}\r\n`)
+      .ended();
+    expect(received).toMatch(/^HTTP\/1\.1 403 No\r\n[\s\S]*\r\n\r\nbody$/);
+  });
+
+  it('close codes that no protocol knows are counted in one series', async () => {
+    script = (socket) =>
+      socket.once('data', () => {
+        socket.write('HTTP/1.1 101 S\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n');
+        socket.on('data', (chunk) => socket.end(chunk));
+      });
+    const before = (await weir.page()).sum('baseten_inference_requests_total', 'status_code="other"');
+    for (const code of [5001, 40_000, 65_535]) {
+      const client = new RawClient(weir.port).send(`GET /ws HTTP/1.1\r\nHost: x\r\n${UPGRADE}\r\n`);
+      await client.has('101');
+      client.send(Buffer.from([0x88, 2, code >> 8, code & 255]));
+      await client.ended();
+    }
+    await weir.shows('baseten_inference_requests_total{status_code="other",is_async="false"}', before + 3);
+    const page = await weir.page();
+    expect(page.text.match(/^baseten_inference_requests_total\{.*status_code="other"/gm)).toHaveLength(1);
+    expect(page.text).not.toContain('status_code="-');
+  });
+
+  it('thousands of pipelined requests that are refused', async () => {
+    const dead = await startReplica(() => undefined);
+    await dead.close();
+    const other = await startWeir(['--replica', dead.url, ...args]);
+    const client = new RawClient(other.port).send('GET / HTTP/1.1\r\nHost: x\r\n\r\n'.repeat(3000));
+    await until('all are answered', () => client.received.match(/no_replica/g)?.length === 3000);
+    client.socket.destroy();
+    await other.stop('SIGKILL');
+  });
+});
+
+describe('the command line', () => {
+  afterEach(stopAll);
+  const yaml = (text: string): string => {
+    const file = join(mkdtempSync(join(tmpdir(), 'weir-')), 'weir.yaml');
+    writeFileSync(file, text);
+    return file;
+  };
+
+  it('never answers with a stack trace', async () => {
+    const replica = '--replica=http://127.0.0.1:9';
+    for (const args of [
+      ['run', replica, '--listen=127.0.0.1:0', '--admin=127.0.0.1:0', '--', ''],
+      ['check', replica, '--config', yaml('admin: { key: *nope }')],
+      ['check', replica, '--config', yaml('just text')],
+      ['check', replica, '--config', yaml('__proto__: { x: 1 }')],
+      ['check', replica, '--', 'foo'],
+    ]) {
+      const { code, err } = await runWeir(args);
+      expect(code, err).toBeGreaterThanOrEqual(64);
+      expect(err).toMatch(/^weir: .+\n$/);
+      expect(err).not.toMatch(/\n\s+at /);
+    }
+  });
+
+  it('asks how a weir is whatever its file says of deployments', async () => {
+    const file = yaml(
+      'deployments: [{ id: a, replicas: [{ url: "http://127.0.0.1:1" }] }, { id: b, replicas: [{ url: "http://127.0.0.1:2" }] }]',
+    );
+    expect((await runWeir(['health', '--config', file, '--admin=127.0.0.1:1'])).code).toBe(1);
+  });
+
+  it('repeats no secret of a URL or a command', async () => {
+    for (const url of [
+      'http://user:pa/ss@h',
+      'http://user:s3cret@h:8000',
+      'http://u:p@s3cret@h',
+      'http://h:1?k=s3cret',
+    ]) {
+      const { code, err } = await runWeir(['check', '--replica', url]);
+      expect(code).toBe(64);
+      expect(err).not.toMatch(/s3cret|pa\/ss|p@s/);
+    }
+    const weir = await startWeir(['--replica=http://127.0.0.1:9'], {
+      command: 'run',
+      rest: ['sleep', '77', '--api-key', 's3cret'],
+    }).catch((error: unknown) => String(error));
+    expect(JSON.stringify(typeof weir === 'string' ? weir : weir.lines)).not.toContain('s3cret');
+  });
+
+  it('leaves no replica behind when it crashes', async () => {
+    const weir = await startWeir(['--replica=http://127.0.0.1:9'], {
+      command: 'run',
+      rest: ['sleep', '77.7'],
+    });
+    const pid = Number(
+      (await weir.line('its start', (line) => line.event === 'replica process started'))['pid'],
+    );
+    // An error that nobody catches ends the process by the same way as this signal's default does not: by exit.
+    weir.process.kill('SIGTERM');
+    await once(weir.process, 'exit');
+    await until('the replica is gone', () => {
+      try {
+        return !process.kill(pid, 0);
+      } catch {
+        return true;
+      }
+    });
+  });
+});
