@@ -120,13 +120,17 @@ export class Tunnel implements Watched, Running {
     this.#exchange.firstByteMs = performance.now();
     answer.headers['x-baseten-request-id'] = this.#exchange.id;
     this.#socket.off('readable', this.#peek);
-    this.#socket.on('data', (chunk: Buffer) => {
-      this.#fromClient.follow(chunk);
-      this.#exchange.requestBytes = this.#fromClient.payloadBytes;
-    });
-    replicaSocket.on('data', (chunk: Buffer) => {
-      this.#fromReplica.follow(chunk);
-      this.#exchange.responseBytes = this.#fromReplica.payloadBytes;
+    // Once http-proxy has put back what came with the head and begun to pipe: before that, bytes would be followed
+    // and lost. A listener of our own makes nothing flow that the pipes do not let flow.
+    process.nextTick(() => {
+      this.#socket.on('data', (chunk: Buffer) => {
+        this.#fromClient.follow(chunk);
+        this.#exchange.requestBytes = this.#fromClient.payloadBytes;
+      });
+      replicaSocket.on('data', (chunk: Buffer) => {
+        this.#fromReplica.follow(chunk);
+        this.#exchange.responseBytes = this.#fromReplica.payloadBytes;
+      });
     });
     replicaSocket.on('close', () => this.#ended('reset_midway'));
     this.#exchange.upgrade();

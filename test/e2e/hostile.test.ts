@@ -216,6 +216,17 @@ describe.each([
     expect(received).toMatch(/^HTTP\/1\.1 403 No\r\n[\s\S]*\r\n\r\nbody$/);
   });
 
+  it('a replica that speaks at once with its 101: nothing of it is lost', async () => {
+    answers(
+      'HTTP/1.1 101 S\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n\u0081\u0002hi\u0088\u0002\u0003\u00e8',
+    );
+    const received = await new RawClient(weir.port)
+      .send(`GET /ws HTTP/1.1\r\nHost: x\r\n${UPGRADE}\r\n`)
+      .ended();
+    expect(received).toContain('\u0081\u0002hi\u0088\u0002\u0003\u00e8');
+    await weir.line('it', (line) => line['protocol'] === 'websocket' && line['status'] === 1000);
+  });
+
   it('close codes that no protocol knows are counted in one series', async () => {
     script = (socket) =>
       socket.once('data', () => {
