@@ -444,8 +444,8 @@ export function readResponseHead(
   head.reason = text.slice(reasonStart - start, reasonEnd - start);
   head.end = i + 2;
   head.kept = joinKept(text, start, linesStart, i, cutCount);
-  head.keepAlive = minor === 1;
-  if (connection !== '') {
+  head.keepAlive = minor === 1 || connection === 'keep-alive';
+  if (connection !== '' && connection !== 'keep-alive') {
     if (/(^|[\s,])close([\s,]|$)/i.test(connection)) head.keepAlive = false;
     else if (minor === 0) head.keepAlive = /(^|[\s,])keep-alive([\s,]|$)/i.test(connection);
     const names = nominated(connection);

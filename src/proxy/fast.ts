@@ -125,6 +125,7 @@ class FastClient implements Watched, ConnectionUser, Standing {
   #headPieces = 0;
   #isPaused = false;
   #hasServed = false;
+  #address = '';
   /** `X-Forwarded-*` and `Forwarded` for the host that was asked for last: it hardly ever changes. */
   #forwardHost = '';
   #forwardLines = '';
@@ -149,6 +150,8 @@ class FastClient implements Watched, ConnectionUser, Standing {
   #answerChunks: ChunkFollower | undefined;
   #isReusable = false;
   #partialHead: Buffer | undefined;
+  /** A piece of the answer in the replica's own buffer is not out yet. */
+  #isBulkPending = false;
 
   constructor(deps: FastDeps, lane: FastLane, socket: Socket, clients: Set<FastClient>) {
     this.#deps = deps;
@@ -261,7 +264,9 @@ class FastClient implements Watched, ConnectionUser, Standing {
     }
     this.#lease = lease;
     this.#sentHead = this.#headFor(head, decision.path, exchange.id);
-    this.#sentBody = bodyEnd === head.end ? undefined : [bytes.subarray(head.end, bodyEnd)];
+    // Clients often send head and body apart: an empty list keeps what is still to come.
+    if (bodyEnd > head.end) this.#sentBody = [bytes.subarray(head.end, bodyEnd)];
+    else this.#sentBody = isWhole ? undefined : [];
     this.#send(lease, false);
   }
 
@@ -301,8 +306,11 @@ class FastClient implements Watched, ConnectionUser, Standing {
   }
 
   #remoteAddress(): string {
-    const address = this.#socket.remoteAddress ?? '';
-    return address.startsWith('::ffff:') ? address.slice(7) : address;
+    if (this.#address === '') {
+      const address = this.#socket.remoteAddress ?? '';
+      this.#address = address.startsWith('::ffff:') ? address.slice(7) : address;
+    }
+    return this.#address;
   }
 
   // ── ANSWERING: the request to the replica ────────────────────────────────────────────────────────────────────────
@@ -314,7 +322,7 @@ class FastClient implements Watched, ConnectionUser, Standing {
     this.#upstream = upstream;
     const { socket } = upstream;
     const body = this.#sentBody;
-    if (body === undefined) socket.write(this.#sentHead, 'latin1');
+    if (body === undefined || body.length === 0) socket.write(this.#sentHead, 'latin1');
     else if (body.length === 1 && body[0]!.length <= ONE_PIECE_BYTES)
       socket.write(this.#sentHead + body[0]!.latin1Slice(), 'latin1');
     else {
@@ -399,7 +407,7 @@ class FastClient implements Watched, ConnectionUser, Standing {
       this.#partialHead = undefined;
       this.#readAnswerHead(joined, joined.length);
     }
-    return !this.#socket.writableNeedDrain;
+    return !this.#socket.writableNeedDrain && !this.#isBulkPending;
   }
 
   /** Reads the head of the answer, past any interim ones (1xx), and begins to answer. */
@@ -466,8 +474,15 @@ class FastClient implements Watched, ConnectionUser, Standing {
       return;
     }
     // Short pieces go out as text, which is copied on the way; longer ones must leave the shared buffer.
+    const upstream = this.#upstream!;
     if (end - from <= ONE_PIECE_BYTES) this.#socket.write(bytes.latin1Slice(from, end), 'latin1');
-    else this.#socket.write(Buffer.from(bytes.subarray(from, end)));
+    else if (upstream.owns(bytes)) {
+      this.#socket.write(bytes.subarray(from, end), this.#onBulkWritten);
+      this.#isBulkPending = this.#socket.writableLength > 0;
+    } else {
+      this.#socket.write(Buffer.from(bytes.subarray(from, end)));
+      if (size === bytes.length) upstream.beginBulk();
+    }
     this.#afterPiece(end, size);
   }
 
@@ -532,6 +547,8 @@ class FastClient implements Watched, ConnectionUser, Standing {
   #finish(): void {
     const upstream = this.#upstream!;
     this.#upstream = undefined;
+    upstream.endBulk(!this.#isBulkPending);
+    this.#isBulkPending = false;
     if (this.#isReusable && this.#isRequestWhole)
       this.#deps.connections.keep(this.#lease!.replica.url, upstream);
     else upstream.destroy();
@@ -547,7 +564,15 @@ class FastClient implements Watched, ConnectionUser, Standing {
     this.#next();
   };
 
+  /** What was written from the replica's own buffer is out: it may be read into again. */
+  readonly #onBulkWritten = (): void => {
+    if (!this.#isBulkPending) return;
+    this.#isBulkPending = false;
+    this.#upstream?.resume();
+  };
+
   readonly #onClientDrain = (): void => {
+    this.#isBulkPending = false;
     this.#upstream?.resume();
   };
 
@@ -560,6 +585,7 @@ class FastClient implements Watched, ConnectionUser, Standing {
     const hasAnswer = this.#hasAnswer;
     this.#upstream?.destroy();
     this.#upstream = undefined;
+    this.#isBulkPending = false;
     const timing = serverTiming(exchange);
     this.#settle(failure, catalogue[failure].http, detail);
     if (failure === 'client_gone' || hasAnswer) {

@@ -1,6 +1,7 @@
 // A plain connection to a replica, and the ones that are kept for later. Hot path.
 // Must stay true: a connection serves one request at a time; one that did not end its answer cleanly is never used
-// again; bytes are read into one buffer that all share, so whoever gets them uses or copies them at once.
+// again; bytes are read into one buffer that all share, so whoever gets them uses or copies them at once. A large answer
+// is read into a buffer of its own instead, which is not read into again before what was written from it is out.
 import { connect, type Socket } from 'node:net';
 import { SWEEP_MS, type Deadlines, type Watched } from '../base/deadlines.ts';
 import type { ReplicaUrl } from '../pool/pool.ts';
@@ -20,6 +21,11 @@ export interface ConnectionUser {
 /** Read buffer of all connections: what libuv reads at a time on this thread. */
 const READ_BYTES = 64 * 1024;
 const shared = Buffer.allocUnsafeSlow(READ_BYTES);
+/** Read buffer of a large answer: fewer, larger reads. */
+const BULK_BYTES = 256 * 1024;
+/** Bulk buffers that nobody uses at the moment. */
+const MAX_SPARE = 4;
+const spare: Buffer[] = [];
 
 export class ReplicaConnection {
   readonly socket: Socket;
@@ -29,6 +35,7 @@ export class ReplicaConnection {
   idleSinceMs = 0;
   user: ConnectionUser | undefined;
   #error: NodeJS.ErrnoException | undefined;
+  #bulk: Buffer | undefined;
   readonly #gone: (connection: ReplicaConnection) => void;
 
   constructor({ host, port }: ReplicaUrl, gone: (connection: ReplicaConnection) => void) {
@@ -38,7 +45,10 @@ export class ReplicaConnection {
       port,
       noDelay: true,
       keepAlive: true,
-      onread: { buffer: shared, callback: (size, bytes) => this.#onRead(bytes as Buffer, size) },
+      onread: {
+        buffer: () => this.#bulk ?? shared,
+        callback: (size, bytes) => this.#onRead(bytes as Buffer, size),
+      },
     });
     this.socket.once('connect', () => (this.isConnected = true));
     this.socket.on('drain', () => this.user?.onDrain());
@@ -48,6 +58,22 @@ export class ReplicaConnection {
       this.#gone(this);
       this.user?.onLost(this.#error);
     });
+  }
+
+  /** True for bytes that lie in this connection's own buffer, and stay there until the next read. */
+  owns(bytes: Buffer): boolean {
+    return bytes === this.#bulk;
+  }
+
+  /** From the next read on the answer comes in large pieces, in a buffer of its own. */
+  beginBulk(): void {
+    this.#bulk ??= spare.pop() ?? Buffer.allocUnsafeSlow(BULK_BYTES);
+  }
+
+  /** The large answer is over. `isFree`: nothing that was written from the buffer is still to go out. */
+  endBulk(isFree: boolean): void {
+    if (this.#bulk !== undefined && isFree && spare.length < MAX_SPARE) spare.push(this.#bulk);
+    this.#bulk = undefined;
   }
 
   /** Lets bytes come again after `onBytes` said no. */

@@ -432,12 +432,20 @@ pool: { probe_interval: 1d }
             socket.write('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok');
           });
         };
+        // Head and body apart, as many clients send them.
+        const apart = new RawClient(weir.port).send(
+          `POST ${toRaw}/again HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\n`,
+        );
+        await until('the replica has the head', () => raw.connections > 0);
+        apart.send('zero!');
+        await apart.has('\r\n\r\nok');
+        apart.socket.destroy();
         for (const body of ['first!', 'second!'])
           expect(await call(weir.url, `${toRaw}/again`, { method: 'POST', body })).toMatchObject({
             status: 200,
             text: 'ok',
           });
-        expect(bodies).toEqual(['first!', 'second!']);
+        expect(bodies).toEqual(['zero!', 'first!', 'second!']);
       });
     });
 

@@ -39,7 +39,7 @@ describe.each([
   afterEach(async () => {
     // The next test's script is for new connections.
     raw.drop();
-    expect(weir.process.exitCode).toBeNull();
+    if (weir.process.exitCode !== null) throw new Error('weir has ended');
     await weir.shows('baseten_concurrent_requests', 0);
     await weir.shows('weir_replica_connections{state="idle"}', 0);
     await weir.shows('weir_replica_outstanding_requests{deployment_id="local",replica="r0"}', 0);

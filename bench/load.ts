@@ -1,0 +1,188 @@
+// The client of the bench, from raw sockets. One job a run; prints one line of JSON.
+//   requests PORT CONNECTIONS SECONDS         as many POST /small as the other side takes
+//   rate     PORT CONNECTIONS SECONDS RATE    RATE of them a second, with the time that each took
+//   streams  PORT STREAMS COUNT EVERY_MS      that many streams at once, read to their end
+//   down     PORT BYTES TIMES | up PORT BYTES TIMES    bodies, one after the other
+//   idle     PORT CONNECTIONS                 opens connections that have served one request, prints, waits for a line
+import { connect, type Socket } from 'node:net';
+import { once } from 'node:events';
+
+const [job, portText, ...rest] = process.argv.slice(2);
+const port = Number(portText);
+const numbers = rest.map(Number);
+
+const BODY = '{"model":"m","prompt":"The river","max_tokens":7}';
+const headers =
+  'Host: 127.0.0.1\r\nUser-Agent: bench\r\nAccept: application/json\r\nAuthorization: Bearer sk-0123456789abcdef\r\n';
+const SMALL = Buffer.from(
+  `POST /small HTTP/1.1\r\n${headers}Content-Type: application/json\r\nContent-Length: ${BODY.length}\r\n\r\n${BODY}`,
+);
+
+/** A connection that asks again as soon as it is answered; `answered` says whether to go on. */
+function client(answered: () => boolean): { socket: Socket; ask: () => void } {
+  let left = 0;
+  let head = '';
+  const socket = connect({
+    port,
+    host: '127.0.0.1',
+    noDelay: true,
+    onread: {
+      buffer: Buffer.allocUnsafeSlow(64 * 1024),
+      callback(size, bytes) {
+        let from = 0;
+        if (left === 0) {
+          // One answer at a time: its head is searched for its length, the rest is counted.
+          head += (bytes as Buffer).toString('latin1', 0, size);
+          const end = head.indexOf('\r\n\r\n');
+          if (end === -1) return true;
+          const at = head.toLowerCase().indexOf('content-length: ');
+          left = parseInt(head.slice(at + 16, at + 28), 10);
+          from = size - (head.length - end - 4);
+          head = '';
+        }
+        left -= size - from;
+        if (left === 0 && answered()) socket.write(SMALL);
+        return true;
+      },
+    },
+  });
+  socket.on('error', (error) => {
+    throw error;
+  });
+  return { socket, ask: () => socket.write(SMALL) };
+}
+
+const percentile = (sorted: Float64Array, p: number): number =>
+  sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * p))]!;
+
+async function requests(connections: number, seconds: number): Promise<object> {
+  let count = 0;
+  let isOver = false;
+  const clients = Array.from({ length: connections }, () => client(() => (count++, !isOver)));
+  for (const { ask } of clients) ask();
+  const startMs = performance.now();
+  await new Promise((resolve) => setTimeout(resolve, seconds * 1000));
+  isOver = true;
+  return { count, seconds: (performance.now() - startMs) / 1000 };
+}
+
+async function rate(connections: number, seconds: number, perSecond: number): Promise<object> {
+  const free: ReturnType<typeof client>[] = [];
+  const times: number[] = [];
+  for (let i = 0; i < connections; i++) {
+    let startMs = 0;
+    const one = client(() => {
+      times.push(performance.now() - startMs);
+      free.push(entry);
+      return false;
+    });
+    const entry = { ...one, ask: () => ((startMs = performance.now()), one.ask()) };
+    free.push(entry);
+    await once(one.socket, 'connect');
+  }
+  const startMs = performance.now();
+  let asked = 0;
+  while (performance.now() - startMs < seconds * 1000) {
+    const due = ((performance.now() - startMs) / 1000) * perSecond;
+    for (; asked < due && free.length > 0; asked++) free.shift()!.ask();
+    // Yields to the sockets; timers of a millisecond would be too coarse.
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  // The first tenth warms up.
+  const sorted = Float64Array.from(times.slice(Math.floor(times.length / 10))).sort();
+  return { count: times.length, p50: percentile(sorted, 0.5), p99: percentile(sorted, 0.99) };
+}
+
+async function streams(count: number, chunks: number, everyMs: number): Promise<object> {
+  let bytes = 0;
+  let events = 0;
+  await Promise.all(
+    Array.from({ length: count }, async () => {
+      const socket = connect({ port, host: '127.0.0.1', noDelay: true });
+      socket.on('data', (chunk) => {
+        bytes += chunk.length;
+        events++;
+        if (chunk.subarray(-5).toString() === '0\r\n\r\n') socket.end();
+      });
+      socket.write(`GET /stream/${chunks}/${everyMs} HTTP/1.1\r\n${headers}\r\n`);
+      await once(socket, 'close');
+    }),
+  );
+  return { chunks: count * chunks, bytes, events };
+}
+
+/** A connection whose end before the job's is an error. */
+function opened(): Socket {
+  const socket = connect({ port, host: '127.0.0.1' });
+  socket.on('close', () => {
+    throw new Error(`${job}: the connection was closed`);
+  });
+  return socket;
+}
+
+/** `times` answers of `size` bytes, one after the other on one connection. */
+async function down(size: number, times: number): Promise<object> {
+  const socket = opened();
+  for (let i = 0; i < times; i++) {
+    let left = size;
+    let isHead = true;
+    socket.write(`GET /down/${size} HTTP/1.1\r\n${headers}\r\n`);
+    await new Promise<void>((resolve) => {
+      const onData = (chunk: Buffer) => {
+        // A head comes whole, alone or with the first of the body.
+        left -= isHead ? chunk.length - chunk.indexOf('\r\n\r\n') - 4 : chunk.length;
+        isHead = false;
+        if (left > 0) return;
+        socket.off('data', onData);
+        resolve();
+      };
+      socket.on('data', onData);
+    });
+  }
+  return { bytes: size * times };
+}
+
+async function up(size: number, times: number): Promise<object> {
+  const socket = opened();
+  const block = Buffer.alloc(256 * 1024, 'x');
+  for (let i = 0; i < times; i++) {
+    const answered = once(socket, 'data');
+    socket.write(`POST /up HTTP/1.1\r\n${headers}Content-Length: ${size}\r\n\r\n`);
+    for (let left = size; left > 0; left -= block.length)
+      if (!socket.write(left < block.length ? block.subarray(0, left) : block)) await once(socket, 'drain');
+    await answered;
+  }
+  return { bytes: size * times };
+}
+
+async function idle(connections: number): Promise<object> {
+  let answers = 0;
+  const clients = [];
+  for (let i = 0; i < connections; i++) {
+    const one = client(() => (answers++, false));
+    clients.push(one);
+    await once(one.socket, 'connect');
+    one.ask();
+  }
+  await new Promise<void>((resolve) => {
+    const timer = setInterval(() => {
+      if (answers < connections) return;
+      clearInterval(timer);
+      resolve();
+    }, 20);
+  });
+  console.log(JSON.stringify({ connections }));
+  await once(process.stdin, 'data');
+  return {};
+}
+
+const jobs: Record<string, () => Promise<object>> = {
+  requests: () => requests(numbers[0]!, numbers[1]!),
+  rate: () => rate(numbers[0]!, numbers[1]!, numbers[2]!),
+  streams: () => streams(numbers[0]!, numbers[1]!, numbers[2]!),
+  down: () => down(numbers[0]!, numbers[1]!),
+  up: () => up(numbers[0]!, numbers[1]!),
+  idle: () => idle(numbers[0]!),
+};
+console.log(JSON.stringify(await jobs[job!]!()));
+process.exit(0);

@@ -1,0 +1,77 @@
+// The server behind every proxy of the bench: canned answers from raw sockets, so that it costs next to nothing.
+//   POST /small            a JSON answer of 200 bytes
+//   GET  /stream/COUNT/MS  COUNT server-sent events, one every MS milliseconds, chunked
+//   GET  /down/BYTES       that many bytes
+//   POST /up               takes any body, answers with its size
+// Usage: node replica.ts PORT
+import { createServer, type Socket } from 'node:net';
+
+const json = JSON.stringify({
+  id: 'cmpl-1',
+  object: 'text_completion',
+  choices: [{ text: 'the river comes down from the hills', index: 0, finish_reason: 'length' }],
+  usage: { prompt_tokens: 4, completion_tokens: 7, total_tokens: 11 },
+});
+const SMALL = Buffer.from(
+  `HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: ${json.length}\r\n\r\n${json}`,
+);
+const EVENT = Buffer.from('data: {"choices":[{"index":0,"delta":{"content":" river"}}]}\n\n');
+const CHUNK = Buffer.concat([Buffer.from(`${EVENT.length.toString(16)}\r\n`), EVENT, Buffer.from('\r\n')]);
+const BLOCK = Buffer.alloc(256 * 1024, 'x');
+
+function stream(socket: Socket, count: number, everyMs: number): void {
+  socket.write('HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n');
+  let sent = 0;
+  const timer = setInterval(() => {
+    socket.write(CHUNK);
+    if (++sent < count) return;
+    clearInterval(timer);
+    socket.write('0\r\n\r\n');
+  }, everyMs);
+  socket.once('close', () => clearInterval(timer));
+}
+
+function down(socket: Socket, size: number): void {
+  socket.write(`HTTP/1.1 200 OK\r\nContent-Length: ${size}\r\n\r\n`);
+  let left = size;
+  const fill = () => {
+    while (left > 0) {
+      const part = left < BLOCK.length ? BLOCK.subarray(0, left) : BLOCK;
+      left -= part.length;
+      if (!socket.write(part)) return void socket.once('drain', fill);
+    }
+  };
+  fill();
+}
+
+createServer({ noDelay: true }, (socket) => {
+  let head = '';
+  let bodyLeft = 0;
+  let size = 0;
+  let path = '';
+  const answer = () => {
+    const [, kind, a, b] = path.split('/');
+    if (kind === 'small') socket.write(SMALL);
+    else if (kind === 'stream') stream(socket, Number(a), Number(b));
+    else if (kind === 'down') down(socket, Number(a));
+    else socket.write(`HTTP/1.1 200 OK\r\nContent-Length: ${String(size).length}\r\n\r\n${size}`);
+  };
+  socket.on('error', () => socket.destroy());
+  socket.on('data', (chunk) => {
+    let body = chunk.length;
+    if (bodyLeft === 0) {
+      head += chunk.toString('latin1');
+      const end = head.indexOf('\r\n\r\n');
+      if (end === -1) return;
+      path = head.slice(head.indexOf(' ') + 1, head.indexOf(' ', head.indexOf(' ') + 1));
+      size = bodyLeft = Number(/\r\ncontent-length: *(\d+)/i.exec(head)?.[1] ?? 0);
+      body = head.length - end - 4;
+      head = '';
+    }
+    bodyLeft -= body;
+    if (bodyLeft <= 0) {
+      bodyLeft = 0;
+      answer();
+    }
+  });
+}).listen(Number(process.argv[2]), '127.0.0.1', 16_384, () => console.log('ready'));

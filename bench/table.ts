@@ -1,0 +1,60 @@
+// The bench's results as a table, for the terminal and for the README.
+// Must stay true: ratios are of medians of one run; absolute figures stand beside them only to give a scale.
+
+/** What run.ts writes, as far as the table needs it. */
+export interface Report {
+  readonly at: string;
+  readonly machine: {
+    readonly processor: string;
+    readonly cores: number;
+    readonly node: string;
+    readonly weir: string;
+  };
+  readonly peers: readonly {
+    readonly name: string;
+    readonly median: Readonly<Record<string, number | undefined>>;
+  }[];
+}
+
+/** Figure, its title, and the peer that it is compared to. */
+const rows: [figure: string, title: string, to: string][] = [
+  ['cpu_us_per_request', 'CPU per small JSON request, µs', 'HAProxy'],
+  ['cpu_us_per_chunk', 'CPU per streamed chunk, µs', 'nginx'],
+  ['cpu_ms_per_100mb_down', 'CPU per 100 MB down, ms', 'nginx'],
+  ['cpu_ms_per_100mb_up', 'CPU per 100 MB up, ms', 'nginx'],
+  ['requests_per_second', 'requests per second, one core each side', 'HAProxy'],
+  ['p50_ms', 'p50 at 1,000 requests/s, ms', 'direct'],
+  ['p99_ms', 'p99 at 1,000 requests/s, ms', 'direct'],
+  ['resident_mb_idle', 'resident memory, idle, MB', ''],
+  ['resident_mb_1000_idle', 'resident memory, 1,000 idle connections, MB', ''],
+  ['resident_mb_10000_idle', 'resident memory, 10,000 idle connections, MB', ''],
+  ['scrape_ms', 'one scrape, ms', ''],
+];
+
+const short = (value: number | undefined): string =>
+  value === undefined ? '' : value >= 100 ? String(Math.round(value)) : value.toPrecision(3);
+
+/** A Markdown table: a row a figure, a column a peer, and weir's ratio to the peer that it is held against. */
+export function benchTable({ peers }: Report): string {
+  const of = (name: string, figure: string) => peers.find((peer) => peer.name === name)?.median[figure];
+  const lines = [
+    `| figure | ${peers.map((peer) => peer.name).join(' | ')} | weir to … |`,
+    `| --- |${' --- |'.repeat(peers.length + 1)}`,
+  ];
+  for (const [figure, title, to] of rows) {
+    const [ours, theirs] = [of('weir', figure), of(to, figure)];
+    const isAdded = to === 'direct';
+    const compared =
+      ours === undefined || theirs === undefined
+        ? ''
+        : isAdded
+          ? `+${(ours - theirs).toFixed(2)} ms over ${to}`
+          : `${(ours / theirs).toFixed(2)} × ${to}`;
+    // Direct has no proxy whose processor time could be counted.
+    const cells = peers.map((peer) =>
+      figure.startsWith('cpu') && peer.name === 'direct' ? '' : short(peer.median[figure]),
+    );
+    lines.push(`| ${title} | ${cells.join(' | ')} | ${compared} |`);
+  }
+  return lines.join('\n');
+}
