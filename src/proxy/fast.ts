@@ -407,6 +407,8 @@ class FastClient implements Watched, ConnectionUser, Standing {
       this.#partialHead = undefined;
       this.#readAnswerHead(joined, joined.length);
     }
+    // With the answer complete the connection is no longer this client's to hold back.
+    if (this.#upstream === undefined) return true;
     return !this.#socket.writableNeedDrain && !this.#isBulkPending;
   }
 
