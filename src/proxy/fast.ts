@@ -12,26 +12,21 @@ import type { Socket } from 'node:net';
 import type { Deadlines, Watched } from '../base/deadlines.ts';
 import { catalogue, describe, type Failure } from '../base/errors.ts';
 import type { Exchange, Exchanges } from '../exchange/exchange.ts';
-import { traceparentFor } from '../exchange/identity.ts';
-import { BROKEN, ChunkFollower, MORE } from '../http/chunked.ts';
+import { BodyFollower, BROKEN } from '../http/body.ts';
 import {
-  BY_CHUNKS,
   BY_CLOSE,
-  BY_LENGTH,
   INCOMPLETE,
-  NO_BODY,
   READY,
   readRequestHead,
   readResponseHead,
   RequestHead,
   ResponseHead,
-  type Framing,
 } from '../http/head.ts';
-import { forwardedElement } from '../http/headers.ts';
 import { LINGER_MS, publicDetail, refusalBytes } from '../http/reply.ts';
 import type { Lease, Pool } from '../pool/pool.ts';
 import type { ProxyOptions } from './options.ts';
 import { Patience, type Standing } from './patience.ts';
+import { HeadWriter } from './request-head.ts';
 import type { ConnectionUser, ReplicaConnection, ReplicaConnections } from './replica-connection.ts';
 import { serverTiming } from './timing.ts';
 
@@ -125,10 +120,7 @@ class FastClient implements Watched, ConnectionUser, Standing {
   #headPieces = 0;
   #isPaused = false;
   #hasServed = false;
-  #address = '';
-  /** `X-Forwarded-*` and `Forwarded` for the host that was asked for last: it hardly ever changes. */
-  #forwardHost = '';
-  #forwardLines = '';
+  #heads: HeadWriter | undefined;
 
   // The exchange under way.
   #exchange: Exchange | undefined;
@@ -137,17 +129,12 @@ class FastClient implements Watched, ConnectionUser, Standing {
   #isToHead = false;
   #keepAlive = true;
   // Its request.
-  #framing: Framing = NO_BODY;
-  #bodyLeft = 0;
-  #requestChunks: ChunkFollower | undefined;
-  #isRequestWhole = true;
+  readonly #request = new BodyFollower();
   #sentHead = '';
   #sentBody: Buffer[] | undefined;
   // Its answer.
   #hasAnswer = false;
-  #answerFraming: Framing = NO_BODY;
-  #answerLeft = 0;
-  #answerChunks: ChunkFollower | undefined;
+  readonly #body = new BodyFollower();
   #isReusable = false;
   #partialHead: Buffer | undefined;
   /** A piece of the answer in the replica's own buffer is not out yet. */
@@ -172,7 +159,7 @@ class FastClient implements Watched, ConnectionUser, Standing {
   readonly #onData = (chunk: Buffer): void => {
     if (this.#state === WAITING)
       this.#readNext(this.#held === undefined ? chunk : Buffer.concat([this.#held, chunk]));
-    else if (this.#state === ANSWERING && !this.#isRequestWhole) this.#forwardBody(chunk);
+    else if (this.#state === ANSWERING && !this.#request.isWhole) this.#forwardBody(chunk);
     else if (this.#state === ANSWERING) this.#hold(chunk);
     else if (this.#state === DISCARDING) this.#discard(chunk);
   };
@@ -219,31 +206,20 @@ class FastClient implements Watched, ConnectionUser, Standing {
       this.#handOver(bytes);
       return;
     }
-    let bodyEnd = head.end;
-    let isWhole = true;
-    let payload = 0;
-    if (head.framing === BY_LENGTH) {
-      payload = Math.min(head.length, bytes.length - head.end);
-      bodyEnd += payload;
-      isWhole = payload === head.length;
-    } else if (head.framing === BY_CHUNKS) {
-      const chunks = (this.#requestChunks ??= new ChunkFollower());
-      chunks.reset();
-      const end = chunks.follow(bytes, head.end, bytes.length);
-      if (end === BROKEN || chunks.payloadBytes > this.#deps.options.max_body) {
-        this.#handOver(bytes);
-        return;
-      }
-      payload = chunks.payloadBytes;
-      isWhole = end !== MORE;
-      bodyEnd = isWhole ? end : bytes.length;
+    const request = this.#request;
+    request.begin(head.framing, head.length);
+    const bodyEnd = request.follow(bytes, head.end, bytes.length);
+    if (bodyEnd === BROKEN || request.payloadBytes > this.#deps.options.max_body) {
+      this.#handOver(bytes);
+      return;
     }
 
     const exchange = this.#deps.exchanges.open(head.inboundId === '' ? undefined : head.inboundId);
     exchange.method = head.method;
     exchange.target = head.target;
-    exchange.remoteAddress = this.#remoteAddress();
-    exchange.requestBytes = payload;
+    const heads = (this.#heads ??= new HeadWriter(this.#remoteAddress()));
+    exchange.remoteAddress = heads.remoteAddress;
+    exchange.requestBytes = request.payloadBytes;
     exchange.route(decision.deployment);
     this.#exchange = exchange;
     this.#state = ANSWERING;
@@ -251,9 +227,6 @@ class FastClient implements Watched, ConnectionUser, Standing {
     this.#hasServed = true;
     this.#isToHead = head.method === 'HEAD';
     this.#keepAlive = head.keepAlive;
-    this.#framing = head.framing;
-    this.#bodyLeft = head.length - payload;
-    this.#isRequestWhole = isWhole;
     this.#hasAnswer = false;
     if (bodyEnd < bytes.length) this.#held = bytes.subarray(bodyEnd);
 
@@ -263,54 +236,16 @@ class FastClient implements Watched, ConnectionUser, Standing {
       return;
     }
     this.#lease = lease;
-    this.#sentHead = this.#headFor(head, decision.path, exchange.id);
+    this.#sentHead = heads.write(head, decision.path, exchange.id);
     // Clients often send head and body apart: an empty list keeps what is still to come.
     if (bodyEnd > head.end) this.#sentBody = [bytes.subarray(head.end, bodyEnd)];
-    else this.#sentBody = isWhole ? undefined : [];
+    else this.#sentBody = request.isWhole ? undefined : [];
     this.#send(lease, false);
   }
 
-  /** The request's head for the replica. */
-  #headFor(head: RequestHead, path: string, id: string): string {
-    let forward: string;
-    if (
-      head.forwardedFor === '' &&
-      head.forwarded === '' &&
-      !head.hasForwardedProto &&
-      !head.hasForwardedHost
-    ) {
-      if (head.host !== this.#forwardHost) {
-        this.#forwardHost = head.host;
-        this.#forwardLines = this.#forwardLinesFor(head);
-      }
-      forward = this.#forwardLines;
-    } else forward = this.#forwardLinesFor(head);
-    const noBody =
-      head.framing === NO_BODY &&
-      (head.method === 'POST' || head.method === 'PUT' || head.method === 'PATCH');
-    return (
-      `${head.method} ${path} HTTP/1.1\r\n${head.kept}x-baseten-request-id: ${id}\r\n` +
-      `traceparent: ${traceparentFor(head.traceparent === '' ? undefined : head.traceparent)}\r\n${forward}` +
-      (noBody ? 'Content-Length: 0\r\n\r\n' : '\r\n')
-    );
-  }
-
-  #forwardLinesFor(head: RequestHead): string {
-    const hop = { remoteAddress: this.#remoteAddress(), host: head.host, proto: 'http' } as const;
-    return (
-      `X-Forwarded-For: ${head.forwardedFor}${hop.remoteAddress}\r\n` +
-      (head.hasForwardedProto ? '' : 'X-Forwarded-Proto: http\r\n') +
-      (head.hasForwardedHost ? '' : `X-Forwarded-Host: ${head.host}\r\n`) +
-      `Forwarded: ${head.forwarded}${forwardedElement(hop)}\r\n`
-    );
-  }
-
   #remoteAddress(): string {
-    if (this.#address === '') {
-      const address = this.#socket.remoteAddress ?? '';
-      this.#address = address.startsWith('::ffff:') ? address.slice(7) : address;
-    }
-    return this.#address;
+    const address = this.#socket.remoteAddress ?? '';
+    return address.startsWith('::ffff:') ? address.slice(7) : address;
   }
 
   // ── ANSWERING: the request to the replica ────────────────────────────────────────────────────────────────────────
@@ -339,14 +274,13 @@ class FastClient implements Watched, ConnectionUser, Standing {
   /** More of the body: on to the replica, as far as it is this request's. */
   #forwardBody(chunk: Buffer): void {
     const exchange = this.#exchange!;
-    const end = this.#followBody(chunk);
+    const end = this.#request.follow(chunk, 0, chunk.length);
     if (end === BROKEN) {
       this.#fail('bad_request', 'the chunked body is malformed');
       return;
     }
     const { max_body } = this.#deps.options;
-    exchange.requestBytes =
-      this.#framing === BY_CHUNKS ? this.#requestChunks!.payloadBytes : exchange.requestBytes + end;
+    exchange.requestBytes = this.#request.payloadBytes;
     if (exchange.requestBytes > max_body) {
       this.#fail('too_large', `more than ${max_body} bytes`);
       return;
@@ -359,20 +293,6 @@ class FastClient implements Watched, ConnectionUser, Standing {
     }
     // The answer may be over, or the replica gone, while the rest of the body still comes.
     if (this.#upstream !== undefined && !this.#upstream.socket.write(mine)) this.#pause();
-  }
-
-  /** Finds where in `chunk` the body ends: sets #isRequestWhole, returns the number of bytes that are its, or BROKEN. */
-  #followBody(chunk: Buffer): number {
-    if (this.#framing === BY_CHUNKS) {
-      const end = this.#requestChunks!.follow(chunk, 0, chunk.length);
-      if (end === BROKEN) return BROKEN;
-      this.#isRequestWhole = end !== MORE;
-      return this.#isRequestWhole ? end : chunk.length;
-    }
-    const take = Math.min(this.#bodyLeft, chunk.length);
-    this.#bodyLeft -= take;
-    this.#isRequestWhole = this.#bodyLeft === 0;
-    return take;
   }
 
   /** Bytes of a later request wait until this one is answered. */
@@ -394,7 +314,7 @@ class FastClient implements Watched, ConnectionUser, Standing {
 
   /** The replica has taken what was written. */
   onDrain(): void {
-    if (!this.#isRequestWhole) this.#resume();
+    if (!this.#request.isWhole) this.#resume();
   }
 
   // ── ANSWERING: the answer to the client ──────────────────────────────────────────────────────────────────────────
@@ -447,11 +367,9 @@ class FastClient implements Watched, ConnectionUser, Standing {
   #answer(head: ResponseHead, bytes: Buffer, from: number, size: number): void {
     const exchange = this.#exchange!;
     exchange.status = head.status;
-    this.#answerFraming = head.framing;
-    this.#answerLeft = head.length;
+    this.#body.begin(head.framing, head.length);
     this.#isReusable = head.keepAlive && head.framing !== BY_CLOSE;
     if (head.framing === BY_CLOSE || this.#lane.isDraining) this.#keepAlive = false;
-    if (head.framing === BY_CHUNKS) (this.#answerChunks ??= new ChunkFollower()).reset();
     const text =
       `HTTP/1.1 ${head.status} ${head.reason}\r\n${head.kept}X-Baseten-Request-Id: ${exchange.id}\r\n` +
       `Server-Timing: ${serverTiming(exchange)}\r\n${this.#keepAlive ? '\r\n' : 'Connection: close\r\n\r\n'}`;
@@ -488,42 +406,21 @@ class FastClient implements Watched, ConnectionUser, Standing {
     this.#afterPiece(end, size);
   }
 
-  /** Counts the answer's body in bytes[from, size) and returns where it ends there (`size` if later), or BROKEN. */
   #followAnswer(bytes: Buffer, from: number, size: number): number {
-    const exchange = this.#exchange!;
-    switch (this.#answerFraming) {
-      case BY_LENGTH: {
-        const take = Math.min(this.#answerLeft, size - from);
-        this.#answerLeft -= take;
-        exchange.responseBytes += take;
-        if (this.#answerLeft === 0) this.#answerFraming = NO_BODY;
-        return from + take;
-      }
-      case BY_CHUNKS: {
-        const end = this.#answerChunks!.follow(bytes, from, size);
-        if (end === BROKEN) return BROKEN;
-        exchange.responseBytes = this.#answerChunks!.payloadBytes;
-        if (end === MORE) return size;
-        this.#answerFraming = NO_BODY;
-        return end;
-      }
-      case BY_CLOSE:
-        exchange.responseBytes += size - from;
-        return size;
-      default:
-        return from;
-    }
+    const end = this.#body.follow(bytes, from, size);
+    this.#exchange!.responseBytes = this.#body.payloadBytes;
+    return end;
   }
 
   #afterPiece(end: number, size: number): void {
-    if (this.#answerFraming !== NO_BODY) return;
+    if (!this.#body.isWhole) return;
     // More than the answer: the replica is out of step, and its connection with it.
     if (end < size) this.#isReusable = false;
     this.#finish();
   }
 
   onEnd(): void {
-    if (this.#hasAnswer && this.#answerFraming === BY_CLOSE) this.#finish();
+    if (this.#hasAnswer && this.#body.endsWithConnection()) this.#finish();
   }
 
   onLost(error: NodeJS.ErrnoException | undefined): void {
@@ -551,7 +448,7 @@ class FastClient implements Watched, ConnectionUser, Standing {
     this.#upstream = undefined;
     upstream.endBulk(!this.#isBulkPending);
     this.#isBulkPending = false;
-    if (this.#isReusable && this.#isRequestWhole)
+    if (this.#isReusable && this.#request.isWhole)
       this.#deps.connections.keep(this.#lease!.replica.url, upstream);
     else upstream.destroy();
     if (this.#socket.writableLength === 0) this.#answered();
@@ -595,11 +492,10 @@ class FastClient implements Watched, ConnectionUser, Standing {
       return;
     }
     // Where the request was not read to its end the next one could not be found: the connection ends.
-    if (!this.#isRequestWhole || this.#lane.isDraining) this.#keepAlive = false;
+    if (!this.#request.isWhole || this.#lane.isDraining) this.#keepAlive = false;
     this.#socket.write(
       refusalBytes(failure, exchange.id, publicDetail(failure, detail), timing, this.#keepAlive),
     );
-    this.#isRequestWhole = true;
     this.#next();
   }
 
@@ -624,7 +520,7 @@ class FastClient implements Watched, ConnectionUser, Standing {
       this.#socket.end();
       return;
     }
-    if (!this.#isRequestWhole) {
+    if (!this.#request.isWhole) {
       this.#state = DISCARDING;
       this.#resume();
       return;
@@ -642,12 +538,12 @@ class FastClient implements Watched, ConnectionUser, Standing {
 
   /** DISCARDING: reads the rest of a body away, and goes on where it ends. */
   #discard(chunk: Buffer): void {
-    const end = this.#followBody(chunk);
+    const end = this.#request.follow(chunk, 0, chunk.length);
     if (end === BROKEN) {
       this.#socket.destroy();
       return;
     }
-    if (!this.#isRequestWhole) return;
+    if (!this.#request.isWhole) return;
     if (end < chunk.length) this.#held = chunk.subarray(end);
     this.#next();
   }
@@ -655,7 +551,7 @@ class FastClient implements Watched, ConnectionUser, Standing {
   // ── Deadlines, and the client's end ──────────────────────────────────────────────────────────────────────────────
 
   get isUploaded(): boolean {
-    return this.#isRequestWhole;
+    return this.#request.isWhole;
   }
 
   get waitsForReplica(): boolean {

@@ -1,0 +1,50 @@
+// Follows a body to its end, however that is marked, without holding or changing a byte. Hot path.
+// Must stay true: `isWhole` is true exactly when the body has ended, and no byte behind its end is counted.
+// Source: RFC 9112 6.3.
+import { BROKEN, ChunkFollower, MORE } from './chunked.ts';
+import { BY_CHUNKS, BY_CLOSE, BY_LENGTH, NO_BODY, type Framing } from './head.ts';
+
+export { BROKEN } from './chunked.ts';
+
+/** One object serves one body after the other. */
+export class BodyFollower {
+  isWhole = true;
+  /** Bytes of the body so far, framing left out. */
+  payloadBytes = 0;
+  framing: Framing = NO_BODY;
+  #left = 0;
+  #chunks: ChunkFollower | undefined;
+
+  /** A body begins; `length` counts where it is framed by length. */
+  begin(framing: Framing, length: number): void {
+    this.framing = framing;
+    this.payloadBytes = 0;
+    this.#left = length;
+    this.isWhole = framing === NO_BODY || (framing === BY_LENGTH && length === 0);
+    if (framing === BY_CHUNKS) (this.#chunks ??= new ChunkFollower()).reset();
+  }
+
+  /** Looks at bytes[from, to) and returns the index behind the last byte that is the body's, or BROKEN. */
+  follow(bytes: Uint8Array, from: number, to: number): number {
+    if (this.isWhole) return from;
+    if (this.framing === BY_CHUNKS) {
+      const end = this.#chunks!.follow(bytes, from, to);
+      this.payloadBytes = this.#chunks!.payloadBytes;
+      if (end === BROKEN) return BROKEN;
+      this.isWhole = end !== MORE;
+      return this.isWhole ? end : to;
+    }
+    const take = this.framing === BY_LENGTH ? Math.min(this.#left, to - from) : to - from;
+    this.payloadBytes += take;
+    if (this.framing === BY_LENGTH) {
+      this.#left -= take;
+      this.isWhole = this.#left === 0;
+    }
+    return from + take;
+  }
+
+  /** The connection has ended: true where that is how the body ends. */
+  endsWithConnection(): boolean {
+    return this.framing === BY_CLOSE;
+  }
+}

@@ -1,0 +1,51 @@
+// The head of a request as the replica gets it, from the head as the client sent it. Hot path.
+// Must stay true: the client's own lines pass as they are; the lines that say who asks and by which id are ours alone.
+import { traceparentFor } from '../exchange/identity.ts';
+import { NO_BODY, type RequestHead } from '../http/head.ts';
+import { forwardedElement } from '../http/headers.ts';
+
+/** Writes the heads of one client connection. */
+export class HeadWriter {
+  readonly remoteAddress: string;
+  /** `X-Forwarded-*` and `Forwarded` for the host that was asked for last: it hardly ever changes. */
+  #host = '';
+  #forwarded = '';
+
+  constructor(remoteAddress: string) {
+    this.remoteAddress = remoteAddress;
+  }
+
+  /** The whole head, with the empty line at its end. `path` is what the replica sees. */
+  write(head: RequestHead, path: string, id: string): string {
+    const traceparent = traceparentFor(head.traceparent === '' ? undefined : head.traceparent);
+    return (
+      `${head.method} ${path} HTTP/1.1\r\n${head.kept}x-baseten-request-id: ${id}\r\n` +
+      `traceparent: ${traceparent}\r\n${this.#forwardedFor(head)}` +
+      // RFC 9110 8.6: the absence of a body is said for methods that usually have one.
+      (head.framing === NO_BODY && /^P(?:OST|UT|ATCH)$/.test(head.method)
+        ? 'Content-Length: 0\r\n\r\n'
+        : '\r\n')
+    );
+  }
+
+  #forwardedFor(head: RequestHead): string {
+    if (head.forwardedFor !== '' || head.forwarded !== '' || head.hasForwardedProto || head.hasForwardedHost)
+      return this.#lines(head);
+    if (head.host !== this.#host) {
+      this.#host = head.host;
+      this.#forwarded = this.#lines(head);
+    }
+    return this.#forwarded;
+  }
+
+  /** What the client said of others stays before what we say of it. */
+  #lines({ host, forwardedFor, forwarded, hasForwardedProto, hasForwardedHost }: RequestHead): string {
+    const { remoteAddress } = this;
+    return (
+      `X-Forwarded-For: ${forwardedFor}${remoteAddress}\r\n` +
+      (hasForwardedProto ? '' : 'X-Forwarded-Proto: http\r\n') +
+      (hasForwardedHost ? '' : `X-Forwarded-Host: ${host}\r\n`) +
+      `Forwarded: ${forwarded}${forwardedElement({ remoteAddress, host, proto: 'http' })}\r\n`
+    );
+  }
+}
