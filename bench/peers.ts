@@ -1,8 +1,8 @@
 // Who is measured, and how each is started: one process on one core, in front of the same replica.
 // Must stay true: peers run with what they need for this work and no more (no access log, keep-alive on both sides).
-import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
+import { execFileSync, spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdtempSync, symlinkSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -32,6 +32,18 @@ export interface Peer {
   readonly page?: string;
   start(): ChildProcess;
 }
+
+/** weir as it is shipped: the build alone, without sources. */
+function shipped(): string {
+  const root = path('..');
+  const into = join(dir, 'weir');
+  execFileSync('npm', ['run', '-s', 'build'], { cwd: root });
+  for (const part of ['bin', 'dist', 'package.json'])
+    cpSync(join(root, part), join(into, part), { recursive: true });
+  symlinkSync(join(root, 'node_modules'), join(into, 'node_modules'));
+  return join(into, 'bin/weir');
+}
+const launcher = shipped();
 
 const isThere = (program: string): boolean => spawnSync('sh', ['-c', `command -v ${program}`]).status === 0;
 
@@ -81,7 +93,7 @@ const weir = (name: string, port: number, ...args: string[]): Peer => ({
   port,
   page: `http://127.0.0.1:${port + 100}/metrics`,
   start: () =>
-    pinned(PROXY_CORE, path('../bin/weir'), [
+    pinned(PROXY_CORE, launcher, [
       'serve',
       `--replica=http://127.0.0.1:${REPLICA_PORT}`,
       `--listen=127.0.0.1:${port}`,

@@ -15,7 +15,7 @@ const MB100 = 100_000_000;
 const BODIES = 5;
 const isQuick = process.argv.includes('--quick');
 const only = process.argv.flatMap((arg, i, all) => (all[i - 1] === '--only' ? [arg] : []));
-const ROUNDS = isQuick ? 1 : 5;
+const ROUNDS = isQuick ? 1 : 3;
 const SECONDS = isQuick ? 2 : 3;
 
 /** One peer's figures: a list of rounds for each. */

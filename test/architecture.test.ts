@@ -20,7 +20,7 @@ const MAY_IMPORT: Record<string, string[]> = {
   ingress: [...TOOLS, 'proxy'],
   admin: [...TOOLS, ...PARTS, 'metrics'],
   config: ['base'],
-  cli: ['base', 'config', 'sidecar.ts', 'version.ts'],
+  cli: ['base', 'http', 'config', 'sidecar.ts', 'version.ts'],
   'sidecar.ts': [...TOOLS, ...PARTS, 'proxy', 'metrics', 'ingress', 'admin', 'config', 'version.ts'],
   'main.ts': ['cli'],
   'version.ts': [],
@@ -94,6 +94,11 @@ describe('the house', () => {
       expect(file).not.toMatch(/(^|\/)(index|utils?|helpers?|services?|types|common-utils|managers?)\.ts$/);
       expect(source(file)).not.toMatch(/^export default/m);
     }
+  });
+
+  it('takes http from the one place that does not load what comes along with it', () => {
+    const takers = files.filter((file) => /^import (?!type)[^;]*from 'node:http';/m.test(source(file)));
+    expect(takers).toEqual([]);
   });
 
   it('reads the environment in one place', () => {

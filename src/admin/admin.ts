@@ -1,9 +1,10 @@
 // The admin door: what operators, probes and Prometheus ask. `endpoints` lists what there is; it is the README's table.
 // Must stay true: nothing here touches a replica or waits for one, and what is not open asks for a key first.
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { gzip } from 'node:zlib';
 import { errorMessage } from '../http/reply.ts';
 import { boundAddress, listen } from '../http/listen.ts';
+import { createServer } from '../http/node-http.ts';
 import { requestId } from '../base/ids.ts';
 import type { Failure } from '../base/errors.ts';
 import type { Address } from '../base/settings.ts';

@@ -2,8 +2,8 @@
 // Must stay true: the only place that reads the environment or a configuration file; nothing is checked here
 // beyond whether a name exists. Only this file imports yaml.
 import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { parseArgs } from 'node:util';
-import { isMap, isScalar, isSeq, LineCounter, parseDocument } from 'yaml';
 import { describe } from '../base/errors.ts';
 import { nearest } from '../base/nearest.ts';
 import { settings, type Setting } from './schema.ts';
@@ -149,6 +149,9 @@ function readVariables(env: NodeJS.ProcessEnv, problems: string[]): Given[] {
   return given;
 }
 
+/** Loaded when there is a file to read: most sidecars have none. */
+const loadYaml = () => createRequire(import.meta.url)('yaml') as typeof import('yaml');
+
 function readFile(file: string, lines: Map<string, string>, problems: string[]): Given[] {
   let source: string;
   try {
@@ -157,6 +160,7 @@ function readFile(file: string, lines: Map<string, string>, problems: string[]):
     problems.push(`cannot read the configuration: ${describe(error)}`);
     return [];
   }
+  const { isMap, isScalar, isSeq, LineCounter, parseDocument } = loadYaml();
   const counter = new LineCounter();
   const document = parseDocument(source, { lineCounter: counter, prettyErrors: false, uniqueKeys: true });
   const at = (offset: number) => `${file}:${counter.linePos(offset).line}`;

@@ -2,7 +2,7 @@
 // Must stay true: the body is {"error", "error_code", "request_id"}, never a stack trace, and the id header is there.
 // Source of the shape: contracts/baseten.md 1.4.
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { STATUS_CODES } from 'node:http';
+import { STATUS_CODES } from './node-http.ts';
 import { catalogue, type Failure } from '../base/errors.ts';
 
 /** A refusal as an HTTP message: its status, headers (raw list) and body. `detail` says what is wrong this time. */

@@ -5,7 +5,7 @@
 //              ─► request ─► exchange.open ─► strict? ─► route ─► proxy.http | proxy.upgrade
 //       │ malformed, slow                        └► refuse     ├► wake: 202
 //       └► clientError: 400, 408, 431                          └► refuse: 404, 405
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { catalogue, type Failure } from '../base/errors.ts';
@@ -14,6 +14,7 @@ import type { Exchange, Exchanges } from '../exchange/exchange.ts';
 import { ID_HEADER, ID_HEADER_LOWER, TRACE_HEADER, traceparentFor } from '../exchange/identity.ts';
 import type { Hop } from '../http/headers.ts';
 import { boundAddress, listen } from '../http/listen.ts';
+import { createServer } from '../http/node-http.ts';
 import { refusalBytes, refuse } from '../http/reply.ts';
 import { absoluteForm, problemWith } from '../http/strict.ts';
 import type { FastLane, Proxy, Running } from '../proxy/proxy.ts';

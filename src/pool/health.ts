@@ -1,9 +1,9 @@
 // Asks one replica, over and over, whether it is ready.
 // Must stay true: never two probes of one replica at once, each within its time limit, none after stop.
-import { request as httpRequest } from 'node:http';
 import { request as httpsRequest } from 'node:https';
 import { connect } from 'node:net';
 import { describe } from '../base/errors.ts';
+import { request as httpRequest } from '../http/node-http.ts';
 import type { PoolOptions, ReplicaUrl } from './options.ts';
 import type { Replica } from './replica.ts';
 

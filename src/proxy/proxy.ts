@@ -3,7 +3,7 @@
 //   fastLane()  connections of strict, ordinary HTTP/1.1 → fast.ts
 //   http()      an HTTP/1.1 request           → full.ts
 //   upgrade()   a request to become a WebSocket → tunnel.ts
-import { Agent as HttpAgent, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { Agent as HttpAgentType, IncomingMessage, ServerResponse } from 'node:http';
 import { Agent as HttpsAgent } from 'node:https';
 import type { Duplex } from 'node:stream';
 import httpProxy from 'http-proxy';
@@ -11,6 +11,7 @@ import { Deadlines } from '../base/deadlines.ts';
 import type { Failure } from '../base/errors.ts';
 import type { Exchange } from '../exchange/exchange.ts';
 import type { Hop } from '../http/headers.ts';
+import { Agent as HttpAgent } from '../http/node-http.ts';
 import type { Pool } from '../pool/pool.ts';
 import { FastLane, type FastDeps } from './fast.ts';
 import { Passage, type Lane, type Running } from './full.ts';
@@ -23,7 +24,7 @@ export type { Running } from './full.ts';
 
 export class Proxy {
   readonly #lane: Lane;
-  readonly #agents: { 'http:': HttpAgent; 'https:': HttpsAgent };
+  readonly #agents: { 'http:': HttpAgentType; 'https:': HttpsAgent };
   readonly #connections: ReplicaConnections;
   #fast: FastLane | undefined;
   readonly #tunnels = new WeakMap<IncomingMessage, Tunnel>();

@@ -245,6 +245,34 @@ describe.each([
     expect(page.text).not.toContain('status_code="-');
   });
 
+  it('a head byte by byte, heads of a megabyte and thousands of silent connections cost little and end by deadline', async () => {
+    const replica = await startReplica((_, res) => res.end('served'));
+    const patient = await startWeir(['--replica', replica.url, '--ingress-header-timeout=2s', ...args]);
+    const before = patient.residentBytes();
+    const silent = Array.from({ length: 3000 }, () => new RawClient(patient.port));
+    const huge = Array.from({ length: 20 }, () =>
+      new RawClient(patient.port).send(`GET / HTTP/1.1\r\nHost: x\r\nX: ${'x'.repeat(1024 * 1024)}`),
+    );
+    const slow = new RawClient(patient.port);
+    const head = 'GET /slow HTTP/1.1\r\nHost: x\r\nX-Long: aaaaaaaaaaaaaaaaaaaaaaaa';
+    let sent = 0;
+    const dripping = setInterval(() => slow.isEnded || slow.send(head[sent++ % head.length]!), 20);
+    for (let i = 0; i < 50; i++) expect((await call(patient.url, '/')).text).toBe('served');
+    for (const client of huge) expect(await client.ended()).toMatch(/^HTTP\/1\.1 431 /);
+    expect(patient.residentBytes() - before).toBeLessThan(100e6);
+    await until(
+      'all were told and closed',
+      () => [...silent, slow].every((client) => client.isEnded),
+      20_000,
+    );
+    clearInterval(dripping);
+    for (const client of [...silent, slow]) expect(client.received).toMatch(/^HTTP\/1\.1 408 /);
+    expect((await call(patient.url, '/')).text).toBe('served');
+    await patient.shows('baseten_concurrent_requests', 0);
+    await patient.stop('SIGKILL');
+    await replica.close();
+  });
+
   it('thousands of pipelined requests that are refused', async () => {
     const dead = await startReplica(() => undefined);
     await dead.close();

@@ -1,0 +1,615 @@
+// One client connection of the fast lane: strict, ordinary HTTP/1.1 between its socket and a replica's. Hot path.
+// Must stay true: what is not beyond doubt is handed to the full lane untouched, before anything of it was used; and
+// whatever way an exchange ends, the client sees one whole answer or a break, never a break that looks whole.
+// Per request: no header object, no closure, no promise, no timer. Bodies are followed to their end, not parsed.
+//
+//            head read                      answer's end, request whole
+//   WAITING ───────────► ANSWERING ───────────────────────────────────────► WAITING (or CLOSING)
+//      │ not ours            │  answer's end, request not whole: DISCARDING ──► WAITING
+//      ▼                     │  failure: an error if no answer has begun, else a break
+//   handed over              └──────────────────────────────────────────────► WAITING or CLOSING
+import type { Socket } from 'node:net';
+import type { Deadlines, Watched } from '../base/deadlines.ts';
+import { catalogue, describe, type Failure } from '../base/errors.ts';
+import type { Exchange, Exchanges } from '../exchange/exchange.ts';
+import { BodyFollower, BROKEN } from '../http/body.ts';
+import {
+  BY_CLOSE,
+  INCOMPLETE,
+  READY,
+  readRequestHead,
+  readResponseHead,
+  RequestHead,
+  ResponseHead,
+} from '../http/head.ts';
+import { LINGER_MS, publicDetail, refusalBytes } from '../http/reply.ts';
+import type { Lease, Pool } from '../pool/pool.ts';
+import type { ProxyOptions } from './options.ts';
+import { Patience, type Standing } from './patience.ts';
+import { HeadWriter } from './request-head.ts';
+import type { ConnectionUser, ReplicaConnection, ReplicaConnections } from './replica-connection.ts';
+import { serverTiming } from './timing.ts';
+
+/** What the lane works with. */
+export interface FastDeps {
+  readonly pool: Pool;
+  readonly exchanges: Exchanges;
+  readonly connections: ReplicaConnections;
+  readonly deadlines: Deadlines;
+  readonly options: ProxyOptions;
+  readonly maxHeadBytes: number;
+  /** How long a connection may be silent: before its first request, and between requests. */
+  readonly headerTimeoutMs: number;
+  readonly keepAliveTimeoutMs: number;
+  /** Where a request goes, or `undefined` where the full lane is to say it. */
+  readonly decide: (
+    method: string,
+    target: string,
+  ) => { readonly deployment: number; readonly path: string } | undefined;
+  /** Gives a connection, with all its unread bytes in place, to the full lane for good. */
+  readonly handOver: (socket: Socket) => void;
+}
+
+/** What a connection asks of the lane that it belongs to. */
+export interface Lane {
+  readonly isDraining: boolean;
+  /** The connection is over, or is the full lane's now. */
+  left(client: FastClient): void;
+}
+
+const WAITING = 0;
+const ANSWERING = 1;
+const DISCARDING = 2;
+const CLOSING = 3;
+
+/** A head may come in this many pieces; more, and the full lane watches over it. */
+const MAX_HEAD_PIECES = 8;
+/** The rest of a head that has not come within this time is waited for by the full lane, with its deadlines. */
+const PARTIAL_HEAD_MS = 50;
+/** Bytes of later requests that are held while one is answered; more, and the client is not read. */
+const MAX_HELD_BYTES = 64 * 1024;
+/** Head and body up to this size go out as one piece of text: one copy, one system call. */
+const ONE_PIECE_BYTES = 8 * 1024;
+/** A body up to this size is kept until the first byte of the answer, to be sent once more on a fresh connection. */
+const REPEATABLE_BYTES = 64 * 1024;
+const MAX_RESPONSE_HEAD_BYTES = 64 * 1024;
+/** How long the rest of an upload is read away after an early answer. */
+const DISCARD_MS = 30_000;
+
+/** Shared by all connections: what was read last is used before anything else is read. */
+const requestHead = new RequestHead();
+const responseHead = new ResponseHead();
+
+/** One client connection and the exchange that is under way on it. */
+export class FastClient implements Watched, ConnectionUser, Standing {
+  watchSlot = -1;
+  readonly #deps: FastDeps;
+  readonly #lane: Lane;
+  readonly #socket: Socket;
+  readonly #patience: Patience;
+  #state = WAITING;
+  /** Since when the state is what it is, roughly: only for limits of seconds. */
+  #sinceMs = performance.now();
+  /** Bytes that belong to the next message: a partial head, or pipelined requests. */
+  #held: Buffer | undefined;
+  #headPieces = 0;
+  #isPaused = false;
+  #hasServed = false;
+  #heads: HeadWriter | undefined;
+
+  // The exchange under way.
+  #exchange: Exchange | undefined;
+  #lease: Lease | undefined;
+  #upstream: ReplicaConnection | undefined;
+  #isToHead = false;
+  #keepAlive = true;
+  // Its request.
+  readonly #request = new BodyFollower();
+  #sentHead = '';
+  #sentBody: Buffer[] | undefined;
+  // Its answer.
+  #hasAnswer = false;
+  readonly #body = new BodyFollower();
+  #isReusable = false;
+  #partialHead: Buffer | undefined;
+  /** A piece of the answer in the replica's own buffer is not out yet. */
+  #isBulkPending = false;
+
+  constructor(deps: FastDeps, lane: Lane, socket: Socket) {
+    this.#deps = deps;
+    this.#lane = lane;
+    this.#socket = socket;
+    this.#patience = new Patience(deps.options);
+    socket.on('data', this.#onData);
+    socket.on('drain', this.#onClientDrain);
+    socket.on('end', this.#onClientEnd);
+    socket.on('error', this.#onClientError);
+    socket.on('close', this.#onClientClose);
+    deps.deadlines.watch(this);
+  }
+
+  // ── WAITING: a head ──────────────────────────────────────────────────────────────────────────────────────────────
+
+  readonly #onData = (chunk: Buffer): void => {
+    if (this.#state === WAITING)
+      this.#readNext(this.#held === undefined ? chunk : Buffer.concat([this.#held, chunk]));
+    else if (this.#state === ANSWERING && !this.#request.isWhole) this.#forwardBody(chunk);
+    else if (this.#state === ANSWERING) this.#hold(chunk);
+    else if (this.#state === DISCARDING) this.#discard(chunk);
+  };
+
+  /** Serves the messages that `bytes` begin with, one after the other, as far as they can be served now. */
+  #readNext(bytes: Buffer): void {
+    this.#held = undefined;
+    const verdict = readRequestHead(bytes, 0, requestHead);
+    if (verdict === READY) this.#begin(bytes);
+    else if (
+      verdict === INCOMPLETE &&
+      bytes.length < this.#deps.maxHeadBytes &&
+      ++this.#headPieces <= MAX_HEAD_PIECES
+    ) {
+      if (this.#headPieces === 1) this.#sinceMs = performance.now();
+      this.#held = bytes;
+    } else this.#handOver(bytes);
+  }
+
+  #handOver(bytes: Buffer): void {
+    this.#leave();
+    const socket = this.#socket;
+    socket.off('data', this.#onData);
+    socket.off('drain', this.#onClientDrain);
+    socket.off('end', this.#onClientEnd);
+    socket.off('error', this.#onClientError);
+    socket.off('close', this.#onClientClose);
+    // Paused, or the bytes that are put back would wait for the next ones that come.
+    socket.pause();
+    socket.unshift(bytes);
+    this.#deps.handOver(socket);
+    socket.resume();
+  }
+
+  /** The head that was just read begins an exchange, unless the full lane is to have it. */
+  #begin(bytes: Buffer): void {
+    const head = requestHead;
+    const decision = this.#deps.decide(head.method, head.target);
+    if (
+      decision === undefined ||
+      head.end > this.#deps.maxHeadBytes ||
+      head.length > this.#deps.options.max_body
+    ) {
+      this.#handOver(bytes);
+      return;
+    }
+    const request = this.#request;
+    request.begin(head.framing, head.length);
+    const bodyEnd = request.follow(bytes, head.end, bytes.length);
+    if (bodyEnd === BROKEN || request.payloadBytes > this.#deps.options.max_body) {
+      this.#handOver(bytes);
+      return;
+    }
+
+    const exchange = this.#deps.exchanges.open(head.inboundId === '' ? undefined : head.inboundId);
+    exchange.method = head.method;
+    exchange.target = head.target;
+    const heads = (this.#heads ??= new HeadWriter(this.#remoteAddress()));
+    exchange.remoteAddress = heads.remoteAddress;
+    exchange.requestBytes = request.payloadBytes;
+    exchange.route(decision.deployment);
+    this.#exchange = exchange;
+    this.#state = ANSWERING;
+    this.#headPieces = 0;
+    this.#hasServed = true;
+    this.#isToHead = head.method === 'HEAD';
+    this.#keepAlive = head.keepAlive;
+    this.#hasAnswer = false;
+    if (bodyEnd < bytes.length) this.#held = bytes.subarray(bodyEnd);
+
+    const lease = this.#deps.pool.reserve(exchange);
+    if (typeof lease === 'string') {
+      this.#fail(lease);
+      return;
+    }
+    this.#lease = lease;
+    this.#sentHead = heads.write(head, decision.path, exchange.id);
+    // Clients often send head and body apart: an empty list keeps what is still to come.
+    if (bodyEnd > head.end) this.#sentBody = [bytes.subarray(head.end, bodyEnd)];
+    else this.#sentBody = request.isWhole ? undefined : [];
+    this.#send(lease, false);
+  }
+
+  #remoteAddress(): string {
+    const address = this.#socket.remoteAddress ?? '';
+    return address.startsWith('::ffff:') ? address.slice(7) : address;
+  }
+
+  // ── ANSWERING: the request to the replica ────────────────────────────────────────────────────────────────────────
+
+  #send(lease: Lease, fresh: boolean): void {
+    this.#exchange!.attempts++;
+    const upstream = this.#deps.connections.take(lease.replica.url, fresh);
+    upstream.user = this;
+    this.#upstream = upstream;
+    const { socket } = upstream;
+    const body = this.#sentBody;
+    if (body === undefined || body.length === 0) socket.write(this.#sentHead, 'latin1');
+    else if (body.length === 1 && body[0]!.length <= ONE_PIECE_BYTES)
+      socket.write(this.#sentHead + body[0]!.latin1Slice(), 'latin1');
+    else {
+      socket.cork();
+      socket.write(this.#sentHead, 'latin1');
+      for (const piece of body) socket.write(piece);
+      socket.uncork();
+      if (socket.writableNeedDrain) this.#pause();
+    }
+    // A fresh connection is not tried twice: nothing needs to be kept for it.
+    if (!upstream.isReused) this.#sentBody = undefined;
+  }
+
+  /** More of the body: on to the replica, as far as it is this request's. */
+  #forwardBody(chunk: Buffer): void {
+    const exchange = this.#exchange!;
+    const end = this.#request.follow(chunk, 0, chunk.length);
+    if (end === BROKEN) {
+      this.#fail('bad_request', 'the chunked body is malformed');
+      return;
+    }
+    const { max_body } = this.#deps.options;
+    exchange.requestBytes = this.#request.payloadBytes;
+    if (exchange.requestBytes > max_body) {
+      this.#fail('too_large', `more than ${max_body} bytes`);
+      return;
+    }
+    const mine = end === chunk.length ? chunk : chunk.subarray(0, end);
+    if (end < chunk.length) this.#hold(chunk.subarray(end));
+    if (this.#sentBody !== undefined) {
+      if (exchange.requestBytes > REPEATABLE_BYTES) this.#sentBody = undefined;
+      else this.#sentBody.push(mine);
+    }
+    // The answer may be over, or the replica gone, while the rest of the body still comes.
+    if (this.#upstream !== undefined && !this.#upstream.socket.write(mine)) this.#pause();
+  }
+
+  /** Bytes of a later request wait until this one is answered. */
+  #hold(chunk: Buffer): void {
+    this.#held = this.#held === undefined ? chunk : Buffer.concat([this.#held, chunk]);
+    if (this.#held.length > MAX_HELD_BYTES) this.#pause();
+  }
+
+  #pause(): void {
+    this.#isPaused = true;
+    this.#socket.pause();
+  }
+
+  #resume(): void {
+    if (!this.#isPaused) return;
+    this.#isPaused = false;
+    this.#socket.resume();
+  }
+
+  /** The replica has taken what was written. */
+  onDrain(): void {
+    if (!this.#request.isWhole) this.#resume();
+  }
+
+  // ── ANSWERING: the answer to the client ──────────────────────────────────────────────────────────────────────────
+
+  onBytes(bytes: Buffer, size: number): boolean {
+    if (this.#hasAnswer) this.#forwardAnswer(bytes, 0, size);
+    else if (this.#partialHead === undefined) this.#readAnswerHead(bytes, size);
+    else {
+      const joined = Buffer.concat([this.#partialHead, bytes.subarray(0, size)]);
+      this.#partialHead = undefined;
+      this.#readAnswerHead(joined, joined.length);
+    }
+    // With the answer complete the connection is no longer this client's to hold back.
+    if (this.#upstream === undefined) return true;
+    return !this.#socket.writableNeedDrain && !this.#isBulkPending;
+  }
+
+  /** Reads the head of the answer, past any interim ones (1xx), and begins to answer. */
+  #readAnswerHead(bytes: Buffer, size: number): void {
+    const exchange = this.#exchange!;
+    let at = 0;
+    for (;;) {
+      const verdict = readResponseHead(bytes, at, size, this.#isToHead, responseHead);
+      if (verdict === INCOMPLETE && size - at < MAX_RESPONSE_HEAD_BYTES) {
+        // A copy: the bytes lie in the buffer that the next read overwrites.
+        if (size > at) this.#partialHead = Buffer.from(bytes.subarray(at, size));
+        return;
+      }
+      if (verdict !== READY || responseHead.status === 101) {
+        this.#fail('bad_response');
+        return;
+      }
+      at = responseHead.end;
+      if (responseHead.status >= 200) break;
+      // 100 answers an Expect that is never sent on; other interim answers are for the client.
+      if (responseHead.status !== 100)
+        this.#socket.write(
+          `HTTP/1.1 ${responseHead.status} ${responseHead.reason}\r\n${responseHead.kept}\r\n`,
+          'latin1',
+        );
+    }
+    exchange.firstByteMs = performance.now();
+    this.#sentHead = '';
+    this.#sentBody = undefined;
+    this.#hasAnswer = true;
+    this.#answer(responseHead, bytes, at, size);
+  }
+
+  /** Sends the answer's head, with as much of its body as is there. */
+  #answer(head: ResponseHead, bytes: Buffer, from: number, size: number): void {
+    const exchange = this.#exchange!;
+    exchange.status = head.status;
+    this.#body.begin(head.framing, head.length);
+    this.#isReusable = head.keepAlive && head.framing !== BY_CLOSE;
+    if (head.framing === BY_CLOSE || this.#lane.isDraining) this.#keepAlive = false;
+    const text =
+      `HTTP/1.1 ${head.status} ${head.reason}\r\n${head.kept}X-Baseten-Request-Id: ${exchange.id}\r\n` +
+      `Server-Timing: ${serverTiming(exchange)}\r\n${this.#keepAlive ? '\r\n' : 'Connection: close\r\n\r\n'}`;
+    const end = this.#followAnswer(bytes, from, size);
+    if (end === BROKEN) this.#fail('bad_response');
+    else if (end === from) this.#socket.write(text, 'latin1');
+    else if (end - from <= ONE_PIECE_BYTES) this.#socket.write(text + bytes.latin1Slice(from, end), 'latin1');
+    else {
+      this.#socket.cork();
+      this.#socket.write(text, 'latin1');
+      this.#socket.write(Buffer.from(bytes.subarray(from, end)));
+      this.#socket.uncork();
+    }
+    if (end !== BROKEN) this.#afterPiece(end, size);
+  }
+
+  /** More of the answer's body. */
+  #forwardAnswer(bytes: Buffer, from: number, size: number): void {
+    const end = this.#followAnswer(bytes, from, size);
+    if (end === BROKEN) {
+      this.#fail('bad_response');
+      return;
+    }
+    // Short pieces go out as text, which is copied on the way; longer ones must leave the shared buffer.
+    const upstream = this.#upstream!;
+    if (end - from <= ONE_PIECE_BYTES) this.#socket.write(bytes.latin1Slice(from, end), 'latin1');
+    else if (upstream.owns(bytes)) {
+      this.#socket.write(bytes.subarray(from, end), this.#onBulkWritten);
+      this.#isBulkPending = this.#socket.writableLength > 0;
+    } else {
+      this.#socket.write(Buffer.from(bytes.subarray(from, end)));
+      if (size === bytes.length) upstream.beginBulk();
+    }
+    this.#afterPiece(end, size);
+  }
+
+  #followAnswer(bytes: Buffer, from: number, size: number): number {
+    const end = this.#body.follow(bytes, from, size);
+    this.#exchange!.responseBytes = this.#body.payloadBytes;
+    return end;
+  }
+
+  #afterPiece(end: number, size: number): void {
+    if (!this.#body.isWhole) return;
+    // More than the answer: the replica is out of step, and its connection with it.
+    if (end < size) this.#isReusable = false;
+    this.#finish();
+  }
+
+  onEnd(): void {
+    if (this.#hasAnswer && this.#body.endsWithConnection()) this.#finish();
+  }
+
+  onLost(error: NodeJS.ErrnoException | undefined): void {
+    const upstream = this.#upstream!;
+    this.#upstream = undefined;
+    if (this.#hasAnswer || this.#partialHead !== undefined)
+      this.#fail('reset_midway', describe(error ?? 'closed'));
+    else if (!upstream.isConnected) {
+      this.#lease!.unreachable();
+      this.#fail('connect_failed', describe(error ?? 'closed'));
+    } else if (upstream.isReused && this.#canRepeat()) this.#send(this.#lease!, true);
+    else this.#fail('reset_midway', describe(error ?? 'closed'));
+  }
+
+  /** True when all that was sent is still at hand, and it was sent only once. */
+  #canRepeat(): boolean {
+    return (
+      this.#exchange!.attempts === 1 && (this.#exchange!.requestBytes === 0 || this.#sentBody !== undefined)
+    );
+  }
+
+  /** The answer is complete: the replica's connection is kept or closed, and the exchange ends when all is sent. */
+  #finish(): void {
+    const upstream = this.#upstream!;
+    this.#upstream = undefined;
+    upstream.endBulk(!this.#isBulkPending);
+    this.#isBulkPending = false;
+    if (this.#isReusable && this.#request.isWhole)
+      this.#deps.connections.keep(this.#lease!.replica.url, upstream);
+    else upstream.destroy();
+    if (this.#socket.writableLength === 0) this.#answered();
+    else this.#socket.write('', this.#answered);
+  }
+
+  /** The last byte of the answer is with the operating system. */
+  readonly #answered = (error?: Error | null): void => {
+    const exchange = this.#exchange;
+    if (exchange === undefined || error) return;
+    this.#settle('ok', exchange.status, '');
+    this.#next();
+  };
+
+  /** What was written from the replica's own buffer is out: it may be read into again. */
+  readonly #onBulkWritten = (): void => {
+    if (!this.#isBulkPending) return;
+    this.#isBulkPending = false;
+    this.#upstream?.resume();
+  };
+
+  readonly #onClientDrain = (): void => {
+    this.#isBulkPending = false;
+    this.#upstream?.resume();
+  };
+
+  // ── The end of an exchange ───────────────────────────────────────────────────────────────────────────────────────
+
+  /** Ends the exchange under way for a reason that is not its answer's end. */
+  #fail(failure: Failure, detail = ''): void {
+    const exchange = this.#exchange;
+    if (exchange === undefined) return;
+    const hasAnswer = this.#hasAnswer;
+    this.#upstream?.destroy();
+    this.#upstream = undefined;
+    this.#isBulkPending = false;
+    const timing = serverTiming(exchange);
+    this.#settle(failure, catalogue[failure].http, detail);
+    if (failure === 'client_gone' || hasAnswer) {
+      this.#socket.destroy();
+      return;
+    }
+    // Where the request was not read to its end the next one could not be found: the connection ends.
+    if (!this.#request.isWhole || this.#lane.isDraining) this.#keepAlive = false;
+    this.#socket.write(
+      refusalBytes(failure, exchange.id, publicDetail(failure, detail), timing, this.#keepAlive),
+    );
+    this.#next();
+  }
+
+  /** The one end of every exchange: nothing of it is left anywhere. */
+  #settle(cause: 'ok' | Failure, status: number, detail: string): void {
+    const exchange = this.#exchange!;
+    this.#exchange = undefined;
+    this.#sentHead = '';
+    this.#sentBody = undefined;
+    this.#partialHead = undefined;
+    this.#lease?.release();
+    this.#lease = undefined;
+    exchange.close(cause, status, detail);
+    this.#sinceMs = exchange.endMs;
+  }
+
+  /** What comes after an exchange: the end, the rest of an upload that nobody wants, or the next request. */
+  #next(): void {
+    if (!this.#keepAlive) {
+      this.#state = CLOSING;
+      this.#resume();
+      this.#socket.end();
+      return;
+    }
+    if (!this.#request.isWhole) {
+      this.#state = DISCARDING;
+      this.#resume();
+      return;
+    }
+    this.#state = WAITING;
+    this.#resume();
+    // Not at once: many refused requests in one piece would nest as deep as they are many.
+    if (this.#held !== undefined) process.nextTick(this.#readHeld);
+    else if (this.#lane.isDraining) this.closeIfIdle();
+  }
+
+  readonly #readHeld = (): void => {
+    if (this.#state === WAITING && this.#held !== undefined) this.#readNext(this.#held);
+  };
+
+  /** DISCARDING: reads the rest of a body away, and goes on where it ends. */
+  #discard(chunk: Buffer): void {
+    const end = this.#request.follow(chunk, 0, chunk.length);
+    if (end === BROKEN) {
+      this.#socket.destroy();
+      return;
+    }
+    if (!this.#request.isWhole) return;
+    if (end < chunk.length) this.#held = chunk.subarray(end);
+    this.#next();
+  }
+
+  // ── Deadlines, and the client's end ──────────────────────────────────────────────────────────────────────────────
+
+  get isUploaded(): boolean {
+    return this.#request.isWhole;
+  }
+
+  get waitsForReplica(): boolean {
+    return this.#upstream?.socket.writableNeedDrain === true;
+  }
+
+  get waitsForClient(): boolean {
+    return this.#socket.writableLength > 0;
+  }
+
+  sweep(nowMs: number): void {
+    if (this.#state === ANSWERING) {
+      this.#sweepExchange(nowMs);
+      return;
+    }
+    const forMs = nowMs - this.#sinceMs;
+    if (this.#state === WAITING) {
+      if (this.#held !== undefined) {
+        if (forMs > PARTIAL_HEAD_MS) this.#handOver(this.#held);
+      } else if (this.#hasServed) {
+        if (forMs > this.#deps.keepAliveTimeoutMs) this.#socket.end();
+      } else if (forMs > this.#deps.headerTimeoutMs) this.#refuseSilence();
+    } else if (forMs > (this.#state === DISCARDING ? DISCARD_MS : LINGER_MS)) this.#socket.destroy();
+  }
+
+  #sweepExchange(nowMs: number): void {
+    const exchange = this.#exchange!;
+    const upstream = this.#upstream;
+    const { connect_timeout } = this.#deps.options;
+    if (upstream !== undefined && !upstream.isConnected && nowMs - exchange.leasedMs > connect_timeout) {
+      this.#lease!.unreachable();
+      this.#fail('connect_failed', `no connection within ${connect_timeout} ms`);
+      return;
+    }
+    const overdue = this.#patience.check(nowMs, exchange, this);
+    if (overdue) this.#fail(overdue.failure, overdue.detail);
+  }
+
+  /** A connection that never said anything. */
+  #refuseSilence(): void {
+    const exchange = this.#deps.exchanges.open(undefined);
+    exchange.remoteAddress = this.#remoteAddress();
+    exchange.close('request_timeout', catalogue.request_timeout.http, 'the connection was silent');
+    this.#socket.write(refusalBytes('request_timeout', exchange.id));
+    this.#keepAlive = false;
+    this.#sinceMs = exchange.endMs;
+    this.#next();
+  }
+
+  closeIfIdle(): void {
+    if (this.#state === WAITING && this.#held === undefined) this.#socket.end();
+  }
+
+  abort(failure: Failure): void {
+    if (this.#state === ANSWERING) this.#fail(failure);
+    else this.#socket.destroy();
+  }
+
+  /** The client has closed its side: as with Node's server, that means that it has left. */
+  readonly #onClientEnd = (): void => {
+    if (this.#state === ANSWERING) this.#fail('client_gone');
+    else if (this.#held !== undefined) this.#leftInHead();
+    this.#socket.end();
+  };
+
+  /** It left in the middle of a head: an exchange all the same, if a short one. */
+  #leftInHead(): void {
+    this.#held = undefined;
+    const exchange = this.#deps.exchanges.open(undefined);
+    exchange.remoteAddress = this.#remoteAddress();
+    exchange.close('client_gone', catalogue.client_gone.http, 'in the middle of a head');
+  }
+
+  readonly #onClientError = (error: Error): void => {
+    this.#fail('client_gone', describe(error));
+  };
+
+  readonly #onClientClose = (): void => {
+    this.#fail('client_gone');
+    this.#leave();
+  };
+
+  #leave(): void {
+    this.#deps.deadlines.unwatch(this);
+    this.#lane.left(this);
+  }
+}
