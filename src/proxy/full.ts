@@ -10,6 +10,7 @@ import type {
   ClientRequest,
   IncomingMessage,
   InformationEvent,
+  OutgoingMessage,
   ServerResponse,
 } from 'node:http';
 import type { ProxyServer } from 'http-proxy';
@@ -43,6 +44,16 @@ export interface Lane {
 
 /** Methods for which the absence of a body is said with Content-Length: 0 (RFC 9110 8.6). */
 const METHODS_WITH_BODY = new Set(['POST', 'PUT', 'PATCH']);
+
+/**
+ * Sends a head in this turn of the event loop, with whatever of the body comes in it: a stream's head must not wait for
+ * its first event, some replicas answer before they read, and most messages fit into one piece.
+ */
+function flushSoon(message: OutgoingMessage): void {
+  message.cork();
+  message.flushHeaders();
+  setImmediate(() => message.uncork());
+}
 
 export class Passage implements Watched, Running {
   watchSlot = -1;
@@ -154,9 +165,8 @@ export class Passage implements Watched, Running {
     // Node would frame a POST of which it knows nothing as chunked.
     else if (!to.hasHeader('content-length') && METHODS_WITH_BODY.has(to.method))
       to.setHeader('Content-Length', '0');
-    // The head must not wait for the first of the body: some replicas answer before they read.
     to.useChunkedEncodingByDefault = false;
-    to.flushHeaders();
+    flushSoon(to);
     to.on('response', (from) => this.#onResponse(from));
     to.on('information', (info) => this.#onEarlyHints(info));
     // 101 to a request that asked for no upgrade.
@@ -191,8 +201,7 @@ export class Passage implements Watched, Running {
       this.#exchange.firstByteMs = performance.now();
       headers.push('Server-Timing', serverTiming(this.#exchange));
       this.#res.writeHead(status, from.statusMessage, headers);
-      // Flushed now: a stream's head must not wait for its first event.
-      this.#res.flushHeaders();
+      flushSoon(this.#res);
     } catch (error) {
       // Node reads more than it writes: a control character in the reason, for one.
       this.#exchange.firstByteMs = 0;
