@@ -1,6 +1,7 @@
 // Writes the README's tables from the source: routes, settings, metrics, errors. `--check` only compares.
 // Must stay true: nothing between two markers of the README is written by hand.
-import { readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { benchTable, type Report } from '../bench/table.ts';
 import { endpoints } from '../src/admin/admin.ts';
 import { catalogue } from '../src/base/errors.ts';
 import { load } from '../src/config/config.ts';
@@ -30,7 +31,13 @@ function families() {
   }).metrics.families;
 }
 
+const RESULTS = new URL('../bench/results/latest.json', import.meta.url);
+
 const tables: Record<string, () => string> = {
+  bench: () =>
+    existsSync(RESULTS)
+      ? benchTable(JSON.parse(readFileSync(RESULTS, 'utf8')) as Report)
+      : 'No results yet: npm run bench writes them.',
   targets: () =>
     table(
       ['`{t}`', 'picks'],

@@ -10,7 +10,6 @@ import type {
   ClientRequest,
   IncomingMessage,
   InformationEvent,
-  OutgoingMessage,
   ServerResponse,
 } from 'node:http';
 import type { ProxyServer } from 'http-proxy';
@@ -46,13 +45,14 @@ export interface Lane {
 const METHODS_WITH_BODY = new Set(['POST', 'PUT', 'PATCH']);
 
 /**
- * Sends a head in this turn of the event loop, with whatever of the body comes in it: a stream's head must not wait for
- * its first event, some replicas answer before they read, and most messages fit into one piece.
+ * Sends an answer's head in this turn of the event loop, with whatever of the body comes in it: a stream's head must not
+ * wait for its first event, and most answers fit into one piece. The socket is corked, not the response, whose own cork
+ * would put chunks behind their end.
  */
-function flushSoon(message: OutgoingMessage): void {
-  message.cork();
-  message.flushHeaders();
-  setImmediate(() => message.uncork());
+function flushSoon({ socket }: ServerResponse, flush: () => void): void {
+  socket?.cork();
+  flush();
+  setImmediate(() => socket?.uncork());
 }
 
 export class Passage implements Watched, Running {
@@ -166,7 +166,8 @@ export class Passage implements Watched, Running {
     else if (!to.hasHeader('content-length') && METHODS_WITH_BODY.has(to.method))
       to.setHeader('Content-Length', '0');
     to.useChunkedEncodingByDefault = false;
-    flushSoon(to);
+    // The head must not wait for the first of the body: some replicas answer before they read.
+    to.flushHeaders();
     to.on('response', (from) => this.#onResponse(from));
     to.on('information', (info) => this.#onEarlyHints(info));
     // 101 to a request that asked for no upgrade.
@@ -201,7 +202,7 @@ export class Passage implements Watched, Running {
       this.#exchange.firstByteMs = performance.now();
       headers.push('Server-Timing', serverTiming(this.#exchange));
       this.#res.writeHead(status, from.statusMessage, headers);
-      flushSoon(this.#res);
+      flushSoon(this.#res, () => this.#res.flushHeaders());
     } catch (error) {
       // Node reads more than it writes: a control character in the reason, for one.
       this.#exchange.firstByteMs = 0;
