@@ -286,9 +286,9 @@ export class FastClient implements Watched, ConnectionUser, Standing {
     this.#socket.resume();
   }
 
-  /** The replica has taken what was written. */
+  /** The replica has taken what was written: the client is read again, also to hear that it leaves. */
   onDrain(): void {
-    if (!this.#request.isWhole) this.#resume();
+    if (this.#held === undefined || this.#held.length <= MAX_HELD_BYTES) this.#resume();
   }
 
   // ── ANSWERING: the answer to the client ──────────────────────────────────────────────────────────────────────────

@@ -477,6 +477,19 @@ pool: { probe_interval: 1d }
         expect(line).toMatchObject({ status: 499, cause: 'client_gone', first_byte_ms: null });
       });
 
+      it('after a large body, while the replica thinks', async () => {
+        const before = await count499();
+        let isRead = false;
+        handler = (req) => void whole(req, () => (isRead = true));
+        const client = new RawClient(weir.port).send(
+          `POST /think HTTP/1.1\r\nHost: x\r\nContent-Length: ${4 * MIB}\r\n\r\n`,
+        );
+        client.send(Buffer.alloc(4 * MIB));
+        await until('the replica has it all', () => isRead);
+        client.socket.destroy();
+        await gone('it', before);
+      });
+
       it('in the middle of a stream', async () => {
         const before = await count499();
         handler = (_, res) => {

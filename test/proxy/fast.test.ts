@@ -140,3 +140,18 @@ it('a client that leaves with its answer half written leaves nothing behind', as
   expect(pool.deployments[0]!.replicas[0]!.outstanding).toBe(0);
   expect(connections.count()).toEqual({ active: 0, idle: 0 });
 });
+
+it('a client that leaves is heard while the replica thinks, however large its request was', async () => {
+  const client = connectClient();
+  reply = '';
+  const body = 'y'.repeat(1024 * 1024);
+  client.say(`POST /x HTTP/1.1\r\nHost: x\r\nContent-Length: ${body.length}\r\n\r\n${body}`);
+  await until(
+    'the replica has taken it',
+    () => exchanges.openCount === 1 && connections.count().active === 1,
+  );
+  await until('the client is read again', () => !client.isPaused());
+  client.push(null);
+  await until('its exchange has ended', () => exchanges.openCount === 0);
+  expect(connections.count().active).toBe(0);
+});
