@@ -23,7 +23,7 @@ export interface About {
 const abouts = new WeakMap<object, About>();
 
 /** What the setting says of itself, or `undefined` for a section or list. */
-export const aboutOf = (schema: object): About | undefined => abouts.get(schema);
+const aboutOf = (schema: object): About | undefined => abouts.get(schema);
 
 interface Common<T> {
   doc: string;

@@ -19,7 +19,6 @@ export class Child {
   #timer: NodeJS.Timeout | undefined;
   #quickDeaths = 0;
   #isStopping = false;
-  restarts = 0;
 
   /** `restarted` is called when a new process has taken the place of one that died. */
   constructor(command: readonly string[], options: ChildOptions, log: Log, restarted: () => void) {
@@ -113,7 +112,6 @@ export class Child {
   }
 
   #restart(): void {
-    this.restarts++;
     this.#spawn().once('error', (error) => {
       this.#log.error('replica process could not be started again', { error: error.message });
       this.#onExit(null, null, 0);

@@ -11,7 +11,7 @@ import type { Command } from './command.ts';
 import { serve } from './commands/serve.ts';
 import { showSettings } from './commands/settings.ts';
 
-export const commands: readonly Command[] = [serve, run, check, showSettings, health];
+const commands: readonly Command[] = [serve, run, check, showSettings, health];
 
 const overview = (): string =>
   [

@@ -34,7 +34,7 @@ export function isValidTraceparent(value: string): boolean {
 }
 
 /** A new, unsampled-by-us traceparent: version 00, flags 00 leave the decision to sample to those behind us. */
-export const mintTraceparent = (): string => `00-${spanId()}${spanId()}-${spanId()}-00`;
+const mintTraceparent = (): string => `00-${spanId()}${spanId()}-${spanId()}-00`;
 
 /** The traceparent to pass on: the client's when valid, else a new one. */
 export const traceparentFor = (inbound: string | undefined): string =>

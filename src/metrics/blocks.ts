@@ -12,7 +12,7 @@ const STATUS_LIMIT = 5000;
 export const OTHER = -1;
 
 /** The histograms of a block, in order. */
-export const HISTOGRAMS = ['endToEnd', 'firstByte', 'requestSize', 'responseSize'] as const;
+const HISTOGRAMS = ['endToEnd', 'firstByte', 'requestSize', 'responseSize'] as const;
 export type HistogramName = (typeof HISTOGRAMS)[number];
 
 /** A histogram inside a block: where it begins, and its bounds. */

@@ -11,7 +11,7 @@ import type { Replica } from './replica.ts';
 export type Probe = (url: ReplicaUrl, timeoutMs: number) => Promise<string>;
 
 /** Ready is who accepts a TCP connection: fits any server without configuration. */
-export const tcpProbe: Probe = ({ host, port }, timeoutMs) =>
+const tcpProbe: Probe = ({ host, port }, timeoutMs) =>
   new Promise((resolve) => {
     const socket = connect({ host, port });
     const done = (problem: string) => {
@@ -25,7 +25,7 @@ export const tcpProbe: Probe = ({ host, port }, timeoutMs) =>
   });
 
 /** Ready is who answers a GET of `path` with 2xx. */
-export const httpProbe =
+const httpProbe =
   (path: string): Probe =>
   ({ protocol, host, port }, timeoutMs) =>
     new Promise((resolve) => {

@@ -11,7 +11,7 @@ export interface ReplicaUrl {
 }
 
 /** Reads `http://host:port`: no path, no query, no user name; https where the replica speaks TLS. */
-export function parseReplicaUrl(input: string): { value: ReplicaUrl } | { problem: string } {
+function parseReplicaUrl(input: string): { value: ReplicaUrl } | { problem: string } {
   // What may hold a password or a key is not repeated.
   const shown = /[@?]/.test(input) ? '***' : JSON.stringify(input);
   const like = 'must be a URL such as http://127.0.0.1:8000';

@@ -27,11 +27,6 @@ export class FastLane implements Lane {
     this.#clients.delete(client);
   }
 
-  /** Client connections that are here now. */
-  get connectionCount(): number {
-    return this.#clients.size;
-  }
-
   /** From now on connections end when nothing runs on them. */
   drain(): void {
     this.isDraining = true;

@@ -16,9 +16,10 @@ import type { ProxyServer } from 'http-proxy';
 import type { Deadlines, Watched } from '../base/deadlines.ts';
 import { catalogue, describe, Fault, type Failure } from '../base/errors.ts';
 import type { Exchange } from '../exchange/exchange.ts';
-import { passableTrailers, toClient, toReplica, type Hop } from '../http/headers.ts';
+import { passableTrailers, toClient, type Hop } from '../http/headers.ts';
 import { publicDetail, refuse } from '../http/reply.ts';
 import type { Lease, Pool } from '../pool/pool.ts';
+import { address } from './address.ts';
 import { failureOf } from './failure.ts';
 import type { ProxyOptions } from './options.ts';
 import { Patience } from './patience.ts';
@@ -152,15 +153,7 @@ export class Passage implements Watched, Running {
   /** The request to the replica exists and nothing of it is sent: its path and headers are ours to set. */
   #began(to: ClientRequest): void {
     this.#toReplica = to;
-    to.path = this.#path;
-    for (const name of to.getHeaderNames()) to.removeHeader(name);
-    for (const [name, values] of toReplica(
-      this.#req.rawHeaders,
-      this.#hop,
-      this.#req.headers.connection,
-      this.#isChunked,
-    ))
-      to.setHeader(name, values.length === 1 ? values[0]! : values);
+    address(to, this.#path, this.#req, this.#hop, this.#isChunked);
     if (this.#isChunked) to.setHeader('Transfer-Encoding', 'chunked');
     // Node would frame a POST of which it knows nothing as chunked.
     else if (!to.hasHeader('content-length') && METHODS_WITH_BODY.has(to.method))

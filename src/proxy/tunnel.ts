@@ -11,9 +11,10 @@ import type { Watched } from '../base/deadlines.ts';
 import { catalogue, describe, type Failure } from '../base/errors.ts';
 import type { Exchange } from '../exchange/exchange.ts';
 import { FrameFollower } from '../http/frames.ts';
-import { toClient, toReplica, type Hop } from '../http/headers.ts';
+import { toClient, type Hop } from '../http/headers.ts';
 import { refusalBytes } from '../http/reply.ts';
 import type { Lease } from '../pool/pool.ts';
+import { address } from './address.ts';
 import { failureOf } from './failure.ts';
 import type { Lane, Running } from './full.ts';
 
@@ -78,15 +79,7 @@ export class Tunnel implements Watched, Running {
   /** The request for the upgrade exists and is not sent yet. Called through http-proxy's 'proxyReqWs'. */
   began(to: ClientRequest): void {
     this.#toReplica = to;
-    to.path = this.#path;
-    for (const name of to.getHeaderNames()) to.removeHeader(name);
-    for (const [name, values] of toReplica(
-      this.#req.rawHeaders,
-      this.#hop,
-      this.#req.headers.connection,
-      false,
-    ))
-      to.setHeader(name, values.length === 1 ? values[0]! : values);
+    address(to, this.#path, this.#req, this.#hop, false);
     to.setHeader('Connection', 'Upgrade');
     to.setHeader('Upgrade', 'websocket');
     to.on('upgrade', (answer, replicaSocket: Duplex) => this.#onUpgrade(answer, replicaSocket));
