@@ -109,6 +109,8 @@ export class FastClient implements Watched, ConnectionUser, Standing {
   #sentBody: Buffer[] | undefined;
   // Its answer.
   #hasAnswer = false;
+  /** Any byte of an answer came, if only of an interim one: the replica has the request. */
+  #hasHeard = false;
   readonly #body = new BodyFollower();
   #isReusable = false;
   #partialHead: Buffer | undefined;
@@ -154,8 +156,10 @@ export class FastClient implements Watched, ConnectionUser, Standing {
   }
 
   #handOver(bytes: Buffer): void {
-    this.#leave();
     const socket = this.#socket;
+    // Whoever cannot be answered any more is not to be served.
+    if (!socket.writable) return this.#break();
+    this.#leave();
     socket.off('data', this.#onData);
     socket.off('drain', this.#onClientDrain);
     socket.off('end', this.#onClientEnd);
@@ -202,6 +206,7 @@ export class FastClient implements Watched, ConnectionUser, Standing {
     this.#isToHead = head.method === 'HEAD';
     this.#keepAlive = head.keepAlive;
     this.#hasAnswer = false;
+    this.#hasHeard = false;
     if (bodyEnd < bytes.length) this.#held = bytes.subarray(bodyEnd);
 
     const lease = this.#deps.pool.reserve(exchange);
@@ -266,7 +271,8 @@ export class FastClient implements Watched, ConnectionUser, Standing {
       else this.#sentBody.push(mine);
     }
     // The answer may be over, or the replica gone, while the rest of the body still comes.
-    if (this.#upstream !== undefined && !this.#upstream.socket.write(mine)) this.#pause();
+    const upstream = this.#upstream?.socket;
+    if (upstream?.writable === true && !upstream.write(mine)) this.#pause();
   }
 
   /** Bytes of a later request wait until this one is answered. */
@@ -294,6 +300,7 @@ export class FastClient implements Watched, ConnectionUser, Standing {
   // ── ANSWERING: the answer to the client ──────────────────────────────────────────────────────────────────────────
 
   onBytes(bytes: Buffer, size: number): boolean {
+    this.#hasHeard = true;
     if (this.#hasAnswer) this.#forwardAnswer(bytes, 0, size);
     else if (this.#partialHead === undefined) this.#readAnswerHead(bytes, size);
     else {
@@ -400,13 +407,15 @@ export class FastClient implements Watched, ConnectionUser, Standing {
   onLost(error: NodeJS.ErrnoException | undefined): void {
     const upstream = this.#upstream!;
     this.#upstream = undefined;
-    if (this.#hasAnswer || this.#partialHead !== undefined)
-      this.#fail('reset_midway', describe(error ?? 'closed'));
+    if (this.#hasHeard) this.#fail('reset_midway', describe(error ?? 'closed'));
     else if (!upstream.isConnected) {
       this.#lease!.unreachable();
       this.#fail('connect_failed', describe(error ?? 'closed'));
-    } else if (upstream.isReused && this.#canRepeat()) this.#send(this.#lease!, true);
-    else this.#fail('reset_midway', describe(error ?? 'closed'));
+    } else if (upstream.isReused && this.#canRepeat()) {
+      // It may have been paused for the connection that is gone.
+      this.#resume();
+      this.#send(this.#lease!, true);
+    } else this.#fail('reset_midway', describe(error ?? 'closed'));
   }
 
   /** True when all that was sent is still at hand, and it was sent only once. */
@@ -461,15 +470,18 @@ export class FastClient implements Watched, ConnectionUser, Standing {
     this.#isBulkPending = false;
     const timing = serverTiming(exchange);
     this.#settle(failure, catalogue[failure].http, detail);
-    if (failure === 'client_gone' || hasAnswer) {
-      this.#socket.destroy();
-      return;
-    }
+    if (failure === 'client_gone' || hasAnswer) return this.#break();
     // Where the request was not read to its end the next one could not be found: the connection ends.
     if (!this.#request.isWhole || this.#lane.isDraining) this.#keepAlive = false;
-    this.#socket.write(
-      refusalBytes(failure, exchange.id, publicDetail(failure, detail), timing, this.#keepAlive),
+    const refusal = refusalBytes(
+      failure,
+      exchange.id,
+      publicDetail(failure, detail),
+      timing,
+      this.#keepAlive,
     );
+    // The answer to a HEAD ends with its head (RFC 9110 9.3.2).
+    this.#socket.write(this.#isToHead ? refusal.slice(0, refusal.indexOf('\r\n\r\n') + 4) : refusal);
     this.#next();
   }
 
@@ -488,12 +500,7 @@ export class FastClient implements Watched, ConnectionUser, Standing {
 
   /** What comes after an exchange: the end, the rest of an upload that nobody wants, or the next request. */
   #next(): void {
-    if (!this.#keepAlive) {
-      this.#state = CLOSING;
-      this.#resume();
-      this.#socket.end();
-      return;
-    }
+    if (!this.#keepAlive) return this.#close();
     if (!this.#request.isWhole) {
       this.#state = DISCARDING;
       this.#resume();
@@ -506,6 +513,25 @@ export class FastClient implements Watched, ConnectionUser, Standing {
     else if (this.#lane.isDraining) this.closeIfIdle();
   }
 
+  /** Ends the connection once what was written is out. What the client still says is read away and forgotten. */
+  #close(): void {
+    this.#state = CLOSING;
+    this.#sinceMs = performance.now();
+    this.#held = undefined;
+    this.#resume();
+    this.#socket.end();
+  }
+
+  /** Ends the connection now, visibly: an answer that ends with its connection must not look complete. */
+  #break(): void {
+    const wouldLookWhole = this.#hasAnswer && this.#body.endsWithConnection() && !this.#socket.destroyed;
+    // Bytes that were read already are still handed out after the socket's end.
+    this.#state = CLOSING;
+    this.#held = undefined;
+    if (wouldLookWhole) this.#socket.resetAndDestroy();
+    else this.#socket.destroy();
+  }
+
   readonly #readHeld = (): void => {
     if (this.#state === WAITING && this.#held !== undefined) this.#readNext(this.#held);
   };
@@ -513,10 +539,7 @@ export class FastClient implements Watched, ConnectionUser, Standing {
   /** DISCARDING: reads the rest of a body away, and goes on where it ends. */
   #discard(chunk: Buffer): void {
     const end = this.#request.follow(chunk, 0, chunk.length);
-    if (end === BROKEN) {
-      this.#socket.destroy();
-      return;
-    }
+    if (end === BROKEN) return this.#break();
     if (!this.#request.isWhole) return;
     if (end < chunk.length) this.#held = chunk.subarray(end);
     this.#next();
@@ -546,7 +569,7 @@ export class FastClient implements Watched, ConnectionUser, Standing {
       if (this.#held !== undefined) {
         if (forMs > PARTIAL_HEAD_MS) this.#handOver(this.#held);
       } else if (this.#hasServed) {
-        if (forMs > this.#deps.keepAliveTimeoutMs) this.#socket.end();
+        if (forMs > this.#deps.keepAliveTimeoutMs) this.#close();
       } else if (forMs > this.#deps.headerTimeoutMs) this.#refuseSilence();
     } else if (forMs > (this.#state === DISCARDING ? DISCARD_MS : LINGER_MS)) this.#socket.destroy();
   }
@@ -576,19 +599,19 @@ export class FastClient implements Watched, ConnectionUser, Standing {
   }
 
   closeIfIdle(): void {
-    if (this.#state === WAITING && this.#held === undefined) this.#socket.end();
+    if (this.#state === WAITING && this.#held === undefined) this.#close();
   }
 
   abort(failure: Failure): void {
     if (this.#state === ANSWERING) this.#fail(failure);
-    else this.#socket.destroy();
+    else this.#break();
   }
 
   /** The client has closed its side: as with Node's server, that means that it has left. */
   readonly #onClientEnd = (): void => {
     if (this.#state === ANSWERING) this.#fail('client_gone');
     else if (this.#held !== undefined) this.#leftInHead();
-    this.#socket.end();
+    if (this.#state !== CLOSING) this.#close();
   };
 
   /** It left in the middle of a head: an exchange all the same, if a short one. */

@@ -69,6 +69,9 @@ export class Passage implements Watched, Running {
   readonly #body: RequestBody;
   #lease: Lease | undefined;
   #toReplica: ClientRequest | undefined;
+  #from: IncomingMessage | undefined;
+  /** An interim answer came: the replica has the request, which must not be sent again. */
+  #hasHeard = false;
 
   constructor(
     lane: Lane,
@@ -172,6 +175,7 @@ export class Passage implements Watched, Running {
 
   /** 103 goes on where Node can write it; a hint that it finds malformed is only a hint. */
   #onEarlyHints({ statusCode, headers }: InformationEvent): void {
+    this.#hasHeard = true;
     if (statusCode !== 103 || headers['link'] === undefined || this.#res.headersSent) return;
     try {
       this.#res.writeEarlyHints({ link: String(headers['link']).split(/,\s*(?=<)/) });
@@ -202,6 +206,7 @@ export class Passage implements Watched, Running {
       this.#fail('bad_response', describe(error));
       return;
     }
+    this.#from = from;
     from.on('data', (chunk: Buffer) => {
       this.#exchange.responseBytes += chunk.length;
       if (!this.#res.write(chunk)) from.pause();
@@ -222,10 +227,15 @@ export class Passage implements Watched, Running {
   readonly #onClientGone = (): void => this.#fail('client_gone');
 
   #onReplicaError(error: NodeJS.ErrnoException): void {
-    if (!this.#exchange.isOpen || this.#exchange.firstByteMs !== 0) return;
+    if (!this.#exchange.isOpen) return;
+    if (this.#from !== undefined) {
+      // Node takes the end of the connection for the end of a body without a length, also when it was a reset.
+      if (!this.#from.complete) this.#fail('reset_midway', describe(error));
+      return;
+    }
     const failure = failureOf(error);
     const wasStale = failure === 'reset_midway' && this.#toReplica?.reusedSocket === true;
-    if (wasStale && this.#exchange.attempts === 1 && this.#body.canRepeat) {
+    if (wasStale && !this.#hasHeard && this.#exchange.attempts === 1 && this.#body.canRepeat) {
       this.#send(this.#lease!);
       return;
     }
@@ -237,7 +247,7 @@ export class Passage implements Watched, Running {
     if (!this.#exchange.isOpen) return;
     const row = catalogue[failure];
     if (failure !== 'client_gone') {
-      if (this.#res.headersSent) this.#res.destroy();
+      if (this.#res.headersSent) this.#break();
       else {
         this.#body.stop();
         refuse(
@@ -251,6 +261,12 @@ export class Passage implements Watched, Running {
       }
     }
     this.#settle(failure, row.http, detail);
+  }
+
+  /** Ends the connection visibly: to HTTP/1.0 an answer that ends with its connection must not look complete. */
+  #break(): void {
+    if (this.#req.httpVersionMinor === 0) this.#req.socket.resetAndDestroy();
+    else this.#res.destroy();
   }
 
   /** The one end of everything: nothing of this exchange is left anywhere. */

@@ -1,7 +1,7 @@
 // Input that once broke something, or could: none of it may end the process, leak an exchange or send a second answer.
 import { once } from 'node:events';
 import { mkdtempSync, writeFileSync } from 'node:fs';
-import type { Socket } from 'node:net';
+import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
@@ -157,6 +157,110 @@ describe.each([
       expect(await new RawClient(weir.port).send(request).ended()).toMatch(/^HTTP\/1\.[01] 200 OK/);
     },
   );
+
+  it('a refusal of HEAD has no body, and the connection goes on in step', async () => {
+    script = (socket) => socket.once('data', () => socket.destroy());
+    const client = new RawClient(weir.port).send('HEAD /x HTTP/1.1\r\nHost: x\r\n\r\n');
+    await client.has('\r\n\r\n');
+    answers(ok);
+    client.send('GET /x HTTP/1.1\r\nHost: x\r\n\r\n');
+    expect(await client.has('\r\n\r\nok')).toMatch(/^HTTP\/1\.1 502 [^{]*\r\n\r\nHTTP\/1\.1 200 /);
+    client.socket.destroy();
+  });
+
+  it('an answer that ends with its connection and breaks is seen to break', async () => {
+    let cut: () => void = () => undefined;
+    script = (socket) =>
+      socket.once('data', () => {
+        socket.write('HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n\r\npartial');
+        cut = () => socket.resetAndDestroy();
+      });
+    for (const version of ['1.1', '1.0']) {
+      const client = new RawClient(weir.port).send(`GET /x HTTP/${version}\r\nHost: x\r\n\r\n`);
+      await client.has('partial');
+      cut();
+      const received = await client.ended();
+      // Chunks without their end, or a reset: either is a break.
+      if (/transfer-encoding: chunked/i.test(received)) expect(received.endsWith('0\r\n\r\n')).toBe(false);
+      else expect(client.isReset).toBe(true);
+    }
+  });
+
+  it('a request to which an interim answer came is not sent again', async () => {
+    const seen: string[] = [];
+    script = (socket) =>
+      socket.on('data', (chunk) => {
+        seen.push(chunk.toString().slice(0, 4));
+        if (seen.length === 1) socket.write(ok);
+        else socket.write('HTTP/1.1 102 Processing\r\n\r\n', () => setTimeout(() => socket.destroy(), 50));
+      });
+    const post = 'POST /x HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n';
+    const client = new RawClient(weir.port).send(post);
+    await client.has('\r\n\r\nok');
+    client.send(post);
+    await client.has(' 502 ');
+    expect(seen).toEqual(['POST', 'POST']);
+    client.socket.destroy();
+  });
+
+  it('a body that turns out to be malformed behind an early answer breaks its own connection alone', async () => {
+    let replicaSide: Socket | undefined;
+    script = (socket) =>
+      socket.once('data', () => {
+        replicaSide = socket;
+        socket.pause();
+        socket.write('HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc');
+      });
+    const client = new RawClient(weir.port).send(
+      'POST /x HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n',
+    );
+    await client.has('abc');
+    const chunk = `10000\r\n${'x'.repeat(65_536)}\r\n`;
+    let isBlocked = false;
+    for (let i = 0; i < 1000 && !isBlocked; i++)
+      if (!client.socket.write(chunk))
+        isBlocked = await Promise.race([
+          once(client.socket, 'drain').then(() => false),
+          new Promise<true>((resolve) => setTimeout(resolve, 300, true)),
+        ]);
+    for (const piece of ['ZZ\r\n', ...Array.from({ length: 8 }, () => '5\r\nhello\r\n')]) {
+      client.send(piece);
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+    replicaSide!.resume();
+    await client.ended();
+  });
+
+  it('a client that does not close after its idle time is let go, and heard no more', async () => {
+    let served = 0;
+    const replica = await startReplica((_, res) => (served++, res.end('ok')));
+    const brief = await startWeir(['--replica', replica.url, '--ingress-keep-alive-timeout=300ms', ...args]);
+    const get = 'GET /x HTTP/1.1\r\nHost: x\r\n\r\n';
+    const clients = Array.from({ length: 5 }, () =>
+      connect({ port: brief.port, host: '127.0.0.1', allowHalfOpen: true }),
+    );
+    let ends = 0;
+    let closes = 0;
+    for (const client of clients) {
+      client.on('error', () => undefined);
+      client.on('close', () => closes++);
+      client.on('data', () => undefined);
+      client.on('end', () => {
+        ends++;
+        // On and on, so that only weir can end it; in origin form and in one that the full lane would take.
+        client.write(`${get}GET http://x/y HTTP/1.1\r\nHost: x\r\n\r\n`);
+      });
+      client.write(get);
+    }
+    await until('all have heard the end', () => ends === 5, 15_000);
+    const pump = setInterval(() => clients.forEach((client) => client.write(get)), 100);
+    await until('all are let go', () => closes === 5, 15_000);
+    clearInterval(pump);
+    expect(served).toBe(5);
+    await brief.shows('baseten_concurrent_requests', 0);
+    await brief.stop('SIGKILL');
+    await replica.close();
+  });
 
   it('a replica says more than its answer: the rest reaches nobody', async () => {
     answers(`${ok}HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\npoison`);

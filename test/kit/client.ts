@@ -54,13 +54,17 @@ export class RawClient {
   readonly socket: Socket;
   received = '';
   isEnded = false;
+  isReset = false;
 
   constructor(port: number) {
     this.socket = connect({ host: '127.0.0.1', port, noDelay: true });
     this.socket.on('data', (chunk) => (this.received += chunk.toString('latin1')));
     this.socket.on('end', () => (this.isEnded = true));
     this.socket.on('close', () => (this.isEnded = true));
-    this.socket.on('error', () => (this.isEnded = true));
+    this.socket.on('error', (error: NodeJS.ErrnoException) => {
+      this.isEnded = true;
+      this.isReset = error.code === 'ECONNRESET';
+    });
   }
 
   send(text: string | Buffer): this {

@@ -32,6 +32,10 @@ class HeldSocket extends Duplex {
     this.push(Buffer.from(text, 'latin1'));
   }
 
+  resetAndDestroy(): this {
+    return this.destroy();
+  }
+
   letGo(): void {
     this.isHeld = false;
     this.#release?.();
