@@ -1,6 +1,7 @@
 // npm run bench: weir beside its peers, in one run, as ratios. Prints the table and writes results/latest.json.
 // Must stay true: figures are processor time that the operating system counted for the whole proxy process; rounds of
-// all peers are interleaved, and the median of the rounds is what is told, so that a noisy machine disturbs all alike.
+// all peers are interleaved; a ratio is the median of the rounds' ratios, so that a machine whose speed drifts disturbs
+// both sides of it alike.
 // Options: --quick (one short round), --only NAME (a peer by name, may be repeated; direct always runs).
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { once } from 'node:events';
@@ -12,11 +13,11 @@ import { fileURLToPath } from 'node:url';
 
 const MB100 = 100_000_000;
 /** Bodies a round: one alone takes few ticks of the clock that processor time is counted in. */
-const BODIES = 5;
+const BODIES = 3;
 const isQuick = process.argv.includes('--quick');
 const only = process.argv.flatMap((arg, i, all) => (all[i - 1] === '--only' ? [arg] : []));
-const ROUNDS = isQuick ? 1 : 3;
-const SECONDS = isQuick ? 2 : 3;
+const ROUNDS = isQuick ? 1 : 5;
+const SECONDS = isQuick ? 1 : 1.5;
 
 /** One peer's figures: a list of rounds for each. */
 type Figures = Record<string, number[]>;
@@ -117,7 +118,12 @@ for (const peer of proxies) {
   running.set(peer, peer.start());
   await listening(peer.port);
 }
-for (const peer of chosen) await load('requests', peer.port, 32, 1);
+// Warm: every kind of work once, so that no round measures a compiler.
+for (const peer of chosen)
+  for (let i = 0; i < (isQuick ? 1 : 3); i++) {
+    await load('requests', peer.port, 32, 1);
+    await load('streams', peer.port, 50, 50, 5);
+  }
 for (let round = 1; round <= ROUNDS; round++)
   for (const [name, work] of Object.entries({ requests, streams, bodies, latency, scrape })) {
     process.stderr.write(`round ${round} of ${ROUNDS}: ${name}\n`);

@@ -1,5 +1,6 @@
 // The bench's results as a table, for the terminal and for the README.
-// Must stay true: ratios are of medians of one run; absolute figures stand beside them only to give a scale.
+// Must stay true: a ratio is the median of the ratios within each round of one run; absolute figures are medians, and
+// stand beside only to give a scale.
 
 /** What run.ts writes, as far as the table needs it. */
 export interface Report {
@@ -36,20 +37,27 @@ const short = (value: number | undefined): string =>
 
 /** A Markdown table: a row a figure, a column a peer, and weir's ratio to the peer that it is held against. */
 export function benchTable({ peers }: Report): string {
-  const of = (name: string, figure: string) => peers.find((peer) => peer.name === name)?.median[figure];
+  /** The median over the rounds of what `compare` makes of weir's figure and the other's. */
+  const paired = (to: string, figure: string, compare: (ours: number, theirs: number) => number) => {
+    const ours = peers.find((peer) => peer.name === 'weir')?.rounds?.[figure] ?? [];
+    const theirs = peers.find((peer) => peer.name === to)?.rounds?.[figure] ?? [];
+    const values = ours
+      .flatMap((value, i) => (theirs[i] === undefined ? [] : [compare(value, theirs[i])]))
+      .sort((a, b) => a - b);
+    return values[Math.floor(values.length / 2)];
+  };
   const lines = [
     `| figure | ${peers.map((peer) => peer.name).join(' | ')} | weir to … |`,
     `| --- |${' --- |'.repeat(peers.length + 1)}`,
   ];
   for (const [figure, title, to] of rows) {
-    const [ours, theirs] = [of('weir', figure), of(to, figure)];
-    const isAdded = to === 'direct';
+    const ratio = paired(to, figure, (ours, theirs) => (to === 'direct' ? ours - theirs : ours / theirs));
     const compared =
-      ours === undefined || theirs === undefined
+      ratio === undefined
         ? ''
-        : isAdded
-          ? `+${(ours - theirs).toFixed(2)} ms over ${to}`
-          : `${(ours / theirs).toFixed(2)} × ${to}`;
+        : to === 'direct'
+          ? `+${ratio.toFixed(2)} ms over ${to}`
+          : `${ratio.toFixed(2)} × ${to}`;
     // Direct has no proxy whose processor time could be counted.
     const cells = peers.map((peer) =>
       figure.startsWith('cpu') && peer.name === 'direct' ? '' : short(peer.median[figure]),
