@@ -2,19 +2,16 @@
 // Must stay true: a ratio is the median of the ratios within each round of one run; absolute figures are medians, and
 // stand beside only to give a scale.
 
+/** One peer's figures: the median of the rounds, and the rounds themselves in order. */
+interface PeerReport {
+  readonly name: string;
+  readonly median: Readonly<Record<string, number | undefined>>;
+  readonly rounds?: Readonly<Record<string, readonly number[]>> | undefined;
+}
+
 /** What run.ts writes, as far as the table needs it. */
 export interface Report {
-  readonly at: string;
-  readonly machine: {
-    readonly processor: string;
-    readonly cores: number;
-    readonly node: string;
-    readonly weir: string;
-  };
-  readonly peers: readonly {
-    readonly name: string;
-    readonly median: Readonly<Record<string, number | undefined>>;
-  }[];
+  readonly peers: readonly PeerReport[];
 }
 
 /** Figure, its title, and the peer that it is compared to. */
