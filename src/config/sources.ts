@@ -26,8 +26,6 @@ export interface Sources {
   readonly problems: string[];
   /** What stands behind `--`. */
   readonly rest: string[] | undefined;
-  /** Flags that are no settings: --help and the like. */
-  readonly isHelp: boolean;
 }
 
 /** Flags and variables that are no settings by themselves. */
@@ -61,7 +59,7 @@ export function readSources(args: readonly string[], env: NodeJS.ProcessEnv): So
     );
   given.push(...flags.given);
   if (flags.replicas.length > 0) replicas(flags.replicas, `--${REPLICA.flag}`);
-  return { given, lines, problems, rest: flags.rest, isHelp: flags.isHelp };
+  return { given, lines, problems, rest: flags.rest };
 }
 
 interface Flags {
@@ -69,7 +67,6 @@ interface Flags {
   replicas: string[];
   config: string | undefined;
   rest: string[] | undefined;
-  isHelp: boolean;
 }
 
 const byFlag = new Map(settings.flatMap((setting) => setting.flags.map((flag) => [flag, setting] as const)));
@@ -103,7 +100,6 @@ function readFlags(args: readonly string[], problems: string[]): Flags {
     replicas: [],
     config: undefined,
     rest: end === -1 ? undefined : args.slice(end + 1),
-    isHelp: false,
   };
   let isAfterUnknown = false;
   for (const token of tokens) {
@@ -113,8 +109,9 @@ function readFlags(args: readonly string[], problems: string[]): Flags {
     isAfterUnknown = false;
     if (token.kind !== 'option') continue;
     const setting = byFlag.get(token.name);
-    if (token.name === 'help') flags.isHelp = true;
-    else if (setting && isSwitch(setting))
+    // The command line has answered it before anything is read.
+    if (token.name === 'help') continue;
+    if (setting && isSwitch(setting))
       flags.given.push({ path: setting.path, value: token.value ?? true, origin: token.rawName });
     else if (!setting && token.name !== CONFIG.flag && token.name !== REPLICA.flag) {
       const known = [...byFlag.keys(), CONFIG.flag, REPLICA.flag, 'help'].map((name) => `--${name}`);

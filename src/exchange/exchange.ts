@@ -82,7 +82,8 @@ export class Exchange {
     if (this.cause !== undefined) return false;
     this.cause = cause;
     this.status = status;
-    this.detail = detail;
+    // What was noted on the way stays where the end has nothing to add.
+    if (detail !== '') this.detail = detail;
     this.endMs = performance.now();
     for (const observer of this.#observers) observer.closed(this);
     return true;

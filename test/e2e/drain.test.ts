@@ -79,6 +79,13 @@ it('cuts what still runs when drain_timeout is over, and says why', async () => 
   });
 });
 
+it('serve has no child to pass SIGHUP to: a closed terminal ends it', async () => {
+  const replica = await startReplica((_, res) => res.end('ok'));
+  const weir = await startWeir(['--replica', replica.url]);
+  expect(await weir.stop('SIGHUP')).toBeNull();
+  expect(weir.process.signalCode).toBe('SIGHUP');
+});
+
 it('ends the drain at a second signal', async () => {
   const replica = await startReplica((_, res) => res.write('first'));
   const weir = await startWeir(['--replica', replica.url]);

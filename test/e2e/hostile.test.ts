@@ -262,6 +262,15 @@ describe.each([
     await replica.close();
   });
 
+  it('a request that was served says what was dropped on the way', async () => {
+    answers(`HTTP/1.1 103 Early Hints\r\nLink: foo\r\n\r\n${ok}`);
+    const { headers } = await call(weir.url, '/hinted');
+    const line = await weir.exchange(headers['x-baseten-request-id'] as string);
+    expect(line).toMatchObject({ status: 200, cause: 'ok' });
+    // The fast lane passes any interim answer on as it is; Node writes well-formed hints alone.
+    if (args.length > 0) expect(line['detail']).toMatch(/^an early hint was dropped: /);
+  });
+
   it('a replica says more than its answer: the rest reaches nobody', async () => {
     answers(`${ok}HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\npoison`);
     for (let i = 0; i < 5; i++) expect((await call(weir.url, '/x')).text).toBe('ok');
@@ -438,16 +447,24 @@ describe('the command line', () => {
   });
 
   it('leaves no replica behind when it crashes', async () => {
+    const fault = join(mkdtempSync(join(tmpdir(), 'weir-')), 'fault.cjs');
+    writeFileSync(fault, "process.on('SIGUSR2', () => { throw new Error('planted'); });");
     const weir = await startWeir(['--replica=http://127.0.0.1:9'], {
       command: 'run',
       rest: ['sleep', '77.7'],
+      env: { NODE_OPTIONS: `--require=${fault}` },
     });
-    const pid = Number(
-      (await weir.line('its start', (line) => line.event === 'replica process started'))['pid'],
+    const started = await weir.line('its start', (line) => line.event === 'replica process started');
+    const pid = Number(started['pid']);
+    expect(process.kill(pid, 0)).toBe(true);
+    const exit = once(weir.process, 'exit');
+    // The planted listener throws: an error that nobody catches.
+    weir.process.kill('SIGUSR2');
+    expect((await exit)[0]).toBe(70);
+    await weir.line(
+      'the crash',
+      (line) => line.event === 'uncaught exception' && String(line['error']).includes('planted'),
     );
-    // An error that nobody catches ends the process by the same way as this signal's default does not: by exit.
-    weir.process.kill('SIGTERM');
-    await once(weir.process, 'exit');
     await until('the replica is gone', () => {
       try {
         return !process.kill(pid, 0);

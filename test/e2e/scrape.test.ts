@@ -140,6 +140,28 @@ describe('the metrics page', () => {
   });
 });
 
+it('the bounds of the histograms are settings', async () => {
+  const replica = await startReplica((_, res) => res.end('x'));
+  const weir = await startWeir([
+    '--replica',
+    replica.url,
+    '--metrics-duration-buckets=0.5,60',
+    '--metrics-size-buckets=1,2',
+    '--identity-trust-inbound',
+  ]);
+  const { headers } = await call(weir.url, '/', { headers: { 'x-baseten-request-id': 'mine-1' } });
+  // Where the client is trusted its own id is kept.
+  expect(headers['x-baseten-request-id']).toBe('mine-1');
+  await weir.shows('baseten_inference_requests_total{status_code="200",is_async="false"}', 1);
+  const { text } = await weir.page();
+  const bounds = (name: string) =>
+    [...text.matchAll(new RegExp(`^${name}_bucket\\{le="([^"]+)"`, 'gm'))].map((m) => m[1]);
+  expect(bounds('baseten_end_to_end_response_time_seconds')).toEqual(['0.5', '60', '+Inf']);
+  expect(bounds('baseten_response_size_bytes')).toEqual(['1', '2', '+Inf']);
+  await weir.stop('SIGKILL');
+  await replica.close();
+});
+
 describe('the admin door', () => {
   const status = async (weir: Weir, path: string, headers: Record<string, string> = {}, method = 'GET') =>
     (await call(weir.admin, path, { method, headers })).status;

@@ -29,7 +29,8 @@ export async function runSidecar(
   process.on('SIGINT', onSignal);
   const sidecar = await startSidecar(loaded.config, command, () => explain(loaded.config, loaded.given));
   hurry = () => sidecar.hurry();
-  for (const signal of FOR_THE_CHILD) process.on(signal, () => sidecar.signalChild(signal));
+  // Without a child they mean what they mean to any process: a closed terminal ends it.
+  if (command) for (const signal of FOR_THE_CHILD) process.on(signal, () => sidecar.signalChild(signal));
   process.on('uncaughtException', (error) => {
     sidecar.log.error('uncaught exception', { error: error.stack ?? String(error) });
     sidecar.log.sink.flush();
