@@ -23,11 +23,13 @@ function families() {
   const loaded = load(['--replica', 'http://127.0.0.1:8000'], {});
   if (!loaded.ok) throw new Error(loaded.problems.join('; '));
   const { config } = loaded;
-  const pool = new Pool(config.deployments, config.pool, () => undefined);
+  const pool = new Pool(config.deployments, config.pool, { changed: () => undefined, dead: () => undefined });
   return createMetrics(config.metrics, config.model, pool, {
     build: { version: '', node: '' },
     connections: () => ({ active: 0, idle: 0 }),
     droppedLines: () => 0,
+    repeats: () => ({ connect: 0, answer: 0, overBudget: 0 }),
+    maxDeployments: 1,
   }).metrics.families;
 }
 
@@ -51,8 +53,8 @@ const tables: Record<string, () => string> = {
   endpoints: () =>
     table(
       ['path', 'answers', 'open to'],
-      endpoints.map(({ path, does, isOpen }) => [
-        code(path),
+      endpoints.map(({ method, path, does, isOpen }) => [
+        code(method === 'GET' ? path : `${method} ${path}`),
         does,
         isOpen ? 'everyone' : 'the key; loopback when none is set',
       ]),

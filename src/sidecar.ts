@@ -11,7 +11,7 @@ import { accessLog } from './exchange/access-log.ts';
 import { Exchanges } from './exchange/exchange.ts';
 import { Ingress } from './ingress/ingress.ts';
 import { createMetrics, type Measured } from './metrics/metrics.ts';
-import { Pool } from './pool/pool.ts';
+import { MAX_DEPLOYMENTS, Pool, type DeploymentOptions } from './pool/pool.ts';
 import { Proxy } from './proxy/proxy.ts';
 import { version } from './version.ts';
 
@@ -19,6 +19,8 @@ import { version } from './version.ts';
 export interface Sidecar {
   readonly log: Log;
   readonly addresses: { readonly data: Address; readonly admin: Address };
+  /** Takes changed deployments and replicas; returns '' or why it cannot, and then nothing has changed. */
+  update(deployments: readonly DeploymentOptions[]): string;
   /** Passes a signal on to the supervised replica, if there is one. */
   signalChild(signal: NodeJS.Signals): void;
   /** Drains and stops; resolves when nothing of it is left. */
@@ -36,26 +38,35 @@ export async function startSidecar(
   const isText = config.log.format === 'text' || (config.log.format === 'auto' && process.stdout.isTTY);
   const log = new Log(fileSink(1), { level: config.log.level, isText });
 
-  const pool = new Pool(config.deployments, config.pool, ({ from, to, problem, ...replica }) => {
-    const say = to === 'down' ? log.warn : log.info;
-    say(`replica is ${to}`, { ...replica, from, problem: to === 'ready' ? undefined : problem });
+  const pool: Pool = new Pool(config.deployments, config.pool, {
+    changed({ from, to, problem, ...replica }) {
+      const say = to === 'down' || to === 'ejected' ? log.warn : log.info;
+      say(`replica is ${to}`, { ...replica, from, problem: problem || undefined });
+    },
+    dead(replica) {
+      log.error('replica is beyond recovery', replica);
+      child?.restart();
+    },
   });
   const child = command && new Child(command, config.child, log, () => pool.restarted());
 
   const exchanges = new Exchanges(config.identity);
-  const proxy = new Proxy(pool, config.proxy);
+  const proxy = new Proxy(pool, exchanges, config.proxy);
   const measured: Measured = createMetrics(config.metrics, config.model, pool, {
     build: { version, node: process.versions.node },
     connections: () => proxy.connections(),
     droppedLines: () => log.sink.dropped(),
+    repeats: (deployment) => proxy.retries(deployment),
+    maxDeployments: MAX_DEPLOYMENTS,
   });
   exchanges.observe(measured.observer);
-  if (config.log.access) exchanges.observe(accessLog(log.sink, isText, config.deployments));
+  if (config.log.access)
+    exchanges.observe(accessLog(log.sink, isText, (index) => pool.deployments[index]?.options));
 
   const ingress = new Ingress(
     config.ingress,
     { maxBody: config.proxy.max_body, totalTimeoutMs: config.proxy.total_timeout },
-    config.deployments,
+    pool.deployments,
     exchanges,
     proxy,
   );
@@ -86,10 +97,16 @@ export async function startSidecar(
   return {
     log,
     addresses,
+    update(deployments) {
+      const problem = pool.update(deployments);
+      if (problem === '') ingress.reroute(pool.deployments.filter(({ isGone }) => !isGone));
+      return problem;
+    },
     signalChild: (signal) => child?.signal(signal),
     hurry: () => hurry(),
     async stop() {
       isAccepting = false;
+      pool.close();
       log.info('draining', { running: exchanges.openCount, timeout_ms: config.ingress.drain_timeout });
       await Promise.race([
         new Promise((resolve) => setTimeout(resolve, config.ingress.drain_delay)),

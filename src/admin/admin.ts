@@ -10,7 +10,7 @@ import type { Failure } from '../base/errors.ts';
 import type { Address } from '../base/settings.ts';
 import { formatFor, type Metrics } from '../metrics/metrics.ts';
 import type { Pool } from '../pool/pool.ts';
-import { isAllowed } from './auth.ts';
+import { isAllowed, isOwnPage } from './auth.ts';
 import type { AdminOptions } from './options.ts';
 
 /** What the door shows. */
@@ -24,11 +24,18 @@ export interface Shown {
 }
 
 interface Endpoint {
+  readonly method: 'GET' | 'POST';
+  /** `{name}` stands for one segment. */
   readonly path: string;
   readonly does: string;
   /** Open to everyone; others need the key, or loopback when no key is set. */
   readonly isOpen: boolean;
-  answer(shown: Shown, req: IncomingMessage, res: ServerResponse): void | Promise<void>;
+  answer(
+    shown: Shown,
+    req: IncomingMessage,
+    res: ServerResponse,
+    names: readonly string[],
+  ): void | Promise<void>;
 }
 
 const json = (res: ServerResponse, status: number, body: unknown): void => {
@@ -38,18 +45,21 @@ const json = (res: ServerResponse, status: number, body: unknown): void => {
 
 export const endpoints: readonly Endpoint[] = [
   {
+    method: 'GET',
     path: '/metrics',
     does: 'Prometheus text 0.0.4, or OpenMetrics 1.0 by `Accept`; gzip by `Accept-Encoding`',
     isOpen: true,
     answer: servePage,
   },
   {
+    method: 'GET',
     path: '/livez',
     does: '200 while the process runs, whatever the load',
     isOpen: true,
     answer: (_, __, res) => json(res, 200, { status: 'alive' }),
   },
   {
+    method: 'GET',
     path: '/readyz',
     does: '200 while a replica takes requests; 503 before that and from the first moment of a shutdown',
     isOpen: true,
@@ -60,18 +70,44 @@ export const endpoints: readonly Endpoint[] = [
     },
   },
   {
+    method: 'GET',
     path: '/v1/replicas',
     does: 'every replica: state, outstanding requests, what its last probe said',
     isOpen: false,
     answer: ({ pool }, _, res) => json(res, 200, { deployments: pool.snapshot() }),
   },
   {
+    method: 'POST',
+    path: '/v1/replicas/{deployment}/{replica}/drain',
+    does: 'gives a replica no more requests; those that it holds may end (see `outstanding`)',
+    isOpen: false,
+    answer: ({ pool }, _, res, names) => actOn(res, names, (its, name) => pool.drain(its, name)),
+  },
+  {
+    method: 'POST',
+    path: '/v1/replicas/{deployment}/{replica}/resume',
+    does: 'undoes that: the replica is asked whether it is ready, and gets requests again',
+    isOpen: false,
+    answer: ({ pool }, _, res, names) => actOn(res, names, (its, name) => pool.resume(its, name)),
+  },
+  {
+    method: 'GET',
     path: '/v1/settings',
     does: 'every setting, its value and where it came from; secrets as `***`',
     isOpen: false,
     answer: ({ settings }, _, res) => json(res, 200, { settings: settings() }),
   },
 ];
+
+/** Answers what became of an act on one replica. */
+function actOn(
+  res: ServerResponse,
+  [deployment, replica]: readonly string[],
+  act: (deployment: string, replica: string) => boolean,
+): void {
+  if (act(deployment!, replica!)) json(res, 200, { deployment, replica });
+  else fail(res, 'unknown_target', `replica ${replica} of deployment ${deployment}`);
+}
 
 async function servePage({ metrics }: Shown, req: IncomingMessage, res: ServerResponse): Promise<void> {
   const format = formatFor(req.headers.accept);
@@ -90,13 +126,25 @@ async function servePage({ metrics }: Shown, req: IncomingMessage, res: ServerRe
   });
 }
 
-const fail = (res: ServerResponse, failure: Failure, detail = ''): void => {
+const fail = (res: ServerResponse, failure: Failure, detail = '', allow = ''): void => {
   const { status, headers, body } = errorMessage(failure, requestId(Date.now()), detail);
   if (failure === 'unauthorized') headers.push('WWW-Authenticate', 'Bearer');
-  if (failure === 'method_not_allowed') headers.push('Allow', 'GET, HEAD');
+  if (allow !== '') headers.push('Allow', allow);
   res.writeHead(status, headers);
   res.end(body);
 };
+
+/** What the names in a pattern stand for in a path, or `undefined` where it does not fit. */
+function match(pattern: string, path: string): string[] | undefined {
+  if (pattern === path) return [];
+  const [wanted, given] = [pattern.split('/'), path.split('/')];
+  if (wanted.length !== given.length) return undefined;
+  const names: string[] = [];
+  for (const [i, part] of wanted.entries())
+    if (part.startsWith('{') && given[i] !== '') names.push(given[i]!);
+    else if (part !== given[i]) return undefined;
+  return names;
+}
 
 export class Admin {
   readonly name = 'admin';
@@ -133,7 +181,11 @@ export class Admin {
   async #onRequest(req: IncomingMessage, res: ServerResponse): Promise<void> {
     req.resume();
     const path = req.url!.split('?', 1)[0]!;
-    const endpoint = endpoints.find((candidate) => candidate.path === path);
+    const found = endpoints.flatMap((endpoint) => {
+      const names = match(endpoint.path, path);
+      return names === undefined ? [] : [{ endpoint, names }];
+    })[0];
+    const endpoint = found?.endpoint;
     // Which routes there are is told to those alone who may use them.
     if (endpoint?.isOpen !== true && !isAllowed(req, this.#options.key))
       return fail(
@@ -143,9 +195,13 @@ export class Admin {
       );
     if (endpoint === undefined)
       return fail(res, 'unknown_route', `there is ${endpoints.map((e) => e.path).join(', ')}`);
-    if (req.method !== 'GET' && req.method !== 'HEAD') return fail(res, 'method_not_allowed');
+    const isRight = req.method === endpoint.method || (req.method === 'HEAD' && endpoint.method === 'GET');
+    if (!isRight)
+      return fail(res, 'method_not_allowed', '', endpoint.method === 'GET' ? 'GET, HEAD' : 'POST');
+    if (endpoint.method === 'POST' && !isOwnPage(req))
+      return fail(res, 'unauthorized', 'not from a web page of somebody else');
     try {
-      await endpoint.answer(this.#shown, req, res);
+      await endpoint.answer(this.#shown, req, res, found!.names);
     } catch {
       fail(res, 'internal');
     }

@@ -19,3 +19,12 @@ export function isAllowed(req: IncomingMessage, key: string): boolean {
   if (key !== '') return timingSafeEqual(digest(presented(req)), digest(key));
   return LOOPBACK_PEER.test(req.socket.remoteAddress ?? '') && LOOPBACK_HOST.test(req.headers.host ?? '');
 }
+
+/**
+ * False for a request that a web page of another origin has a browser send: it needs no key from here, and browsers
+ * send simple POSTs without asking first.
+ */
+export function isOwnPage(req: IncomingMessage): boolean {
+  const { origin, host = '' } = req.headers;
+  return origin === undefined || URL.parse(origin)?.host === host;
+}

@@ -12,6 +12,7 @@ export type ErrorCode =
   | 'model_unavailable'
   | 'model_does_not_exist'
   | 'payload_too_large'
+  | 'rate_limited'
   | 'unauthorized'
   | 'internal_baseten_error';
 
@@ -98,6 +99,16 @@ export const catalogue = Object.freeze({
     false,
     'The client stopped reading the response',
   ),
+  queue_full: row('weir', 429, 'rate_limited', 'RESOURCE_EXHAUSTED', true, 'Too many requests are waiting'),
+  at_capacity: row(
+    'weir',
+    529,
+    'rate_limited',
+    'RESOURCE_EXHAUSTED',
+    true,
+    'Every replica holds as many requests as it may',
+  ),
+  queue_timeout: row('weir', 500, 'timeout', 'DEADLINE_EXCEEDED', true, 'No replica was free in time'),
   no_replica: row('weir', 503, 'model_unavailable', 'UNAVAILABLE', true, 'No replica is ready'),
   draining: row('weir', 503, 'model_unavailable', 'UNAVAILABLE', true, 'This sidecar is shutting down'),
   internal: row('weir', 500, 'internal_baseten_error', 'INTERNAL', false, 'Internal error'),

@@ -194,6 +194,23 @@ export const bounds = (o: Common<readonly number[]>) =>
     (value) => value.join(', '),
   );
 
+/** Several words: a YAML list, or text with commas. `pattern` is what each must match. */
+export const words = (o: Common<readonly string[]> & { pattern: RegExp; like: string }) =>
+  setting<readonly string[]>(
+    'words',
+    o,
+    (input) => {
+      const list = typeof input === 'string' ? input.split(',').map((word) => word.trim()) : input;
+      const given = (Array.isArray(list) ? list : [list]).filter((word) => word !== '');
+      const good =
+        given.length <= 256 && given.every((word) => typeof word === 'string' && o.pattern.test(word));
+      return good
+        ? { value: given as string[] }
+        : { problem: `is ${shown(input)}, must be a list of ${o.like}` };
+    },
+    (value) => value.join(', '),
+  );
+
 /** A room's section: the named settings and no others. Missing sections are all defaults. */
 export const section = <S extends z.ZodRawShape>(shape: S) => z.strictObject(shape).prefault({} as never);
 

@@ -64,6 +64,16 @@ export class Child {
   stop(): Promise<void> {
     this.#isStopping = true;
     clearTimeout(this.#timer);
+    return this.#end();
+  }
+
+  /** Ends the process, as it does not do its work any more; its death has another one started. */
+  restart(): void {
+    void this.#end();
+  }
+
+  /** SIGTERM, SIGKILL when that does not help in time; resolves when the process is gone. */
+  #end(): Promise<void> {
     const child = this.#process;
     if (child === undefined) return Promise.resolve();
     return new Promise((resolve) => {

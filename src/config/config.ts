@@ -12,6 +12,8 @@ export type Loaded =
       readonly ok: true;
       readonly config: Config;
       readonly given: readonly Given[];
+      /** The configuration file, if there is one. */
+      readonly file: string | undefined;
       readonly rest: readonly string[] | undefined;
     }
   | { readonly ok: false; readonly problems: readonly string[] };
@@ -27,7 +29,9 @@ export interface Needs {
 /** Reads and checks everything. `env` is process.env or a stand-in. */
 export function load(args: readonly string[], env: NodeJS.ProcessEnv, needs: Needs = {}): Loaded {
   const sources = readSources(args, env);
-  const result = read(schema, assemble(sources.given));
+  // Who can do without a replica can do without a deployment, which would not be whole.
+  const ignored = needs.replica === false ? 'deployments' : undefined;
+  const result = read(schema, assemble(sources.given.filter(({ path }) => path[0] !== ignored)));
   const problems = [...sources.problems];
   if (sources.rest !== undefined && needs.rest !== true)
     problems.push('unexpected -- and what stands behind it');
@@ -39,7 +43,7 @@ export function load(args: readonly string[], env: NodeJS.ProcessEnv, needs: Nee
     problems.push('no replica is configured: give --replica http://127.0.0.1:8000, or deployments in a file');
   problems.push(...contradictions(config));
   if (problems.length > 0) return { ok: false, problems };
-  return { ok: true, config, given: sources.given, rest: sources.rest };
+  return { ok: true, config, given: sources.given, file: sources.file, rest: sources.rest };
 }
 
 /** One raw object from single values; a later value replaces an earlier one. */
@@ -107,6 +111,14 @@ function contradictions(config: Config): string[] {
   if (config.child.restart_delay > config.child.restart_delay_max)
     problems.push('child.restart_delay is larger than child.restart_delay_max');
   return problems;
+}
+
+/** Keys of settings that differ and that a running sidecar does not take over: all but those of deployments. */
+export function needRestart(running: Config, wanted: Config): string[] {
+  const before = new Map(explain(running, []).map(({ key, value }) => [key, value]));
+  return explain(wanted, [])
+    .filter(({ key, value }) => !key.startsWith('deployments') && before.get(key) !== value)
+    .map(({ key }) => key);
 }
 
 /** One setting as `weir settings` shows it. */

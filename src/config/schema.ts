@@ -28,7 +28,7 @@ export interface Setting {
   /** `pool.probe_interval`; entries of lists have `[]` in theirs. */
   readonly key: string;
   readonly path: readonly string[];
-  /** Without dashes; empty for entries of lists, which only a file can give. */
+  /** Without dashes; empty for entries of lists, which only a file can give, but for those of the one deployment. */
   readonly flags: readonly string[];
   readonly variables: readonly string[];
   readonly about: About;
@@ -36,7 +36,12 @@ export interface Setting {
 
 /** Every setting, in the order of the schema. */
 export const settings: readonly Setting[] = settingsIn(schema).map(({ path, about }) => {
-  const names = path.includes('[]') ? [] : [path.join('-'), ...(about.alias ? [about.alias] : [])];
+  const isDeployment = path[0] === 'deployments' && path.length === 3;
+  const names = isDeployment
+    ? [`deployment-${path[2]}`]
+    : path.includes('[]')
+      ? []
+      : [path.join('-'), ...(about.alias ? [about.alias] : [])];
   return {
     key: path.join('.').replaceAll('.[]', '[]'),
     path,

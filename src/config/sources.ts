@@ -24,6 +24,8 @@ export interface Sources {
   /** `file:line` of everything in the file, keys of sections too: by path joined with dots. */
   readonly lines: Map<string, string>;
   readonly problems: string[];
+  /** The configuration file, if there is one. */
+  readonly file: string | undefined;
   /** What stands behind `--`. */
   readonly rest: string[] | undefined;
 }
@@ -40,18 +42,24 @@ export function readSources(args: readonly string[], env: NodeJS.ProcessEnv): So
   const lines = new Map<string, string>();
   const given: Given[] = [];
   if (file !== undefined) given.push(...readFile(file, lines, problems));
+  const listed = new Set(given.filter(({ path }) => path[0] === 'deployments').map(({ path }) => path[1]));
+  const isOfOne = (origin: string): void => {
+    if (listed.size > 1)
+      problems.push(
+        `${origin}: the configuration has several deployments; say it there, for the one that is meant`,
+      );
+  };
   const replicas = (urls: string[], origin: string) => {
     // Replicas named here take the place of those of the one deployment that there is, or make one.
-    const listed = new Set(given.filter(({ path }) => path[0] === 'deployments').map(({ path }) => path[1]));
-    if (listed.size > 1)
-      problems.push(`${origin}: the configuration has several deployments; name their replicas there`);
+    isOfOne(origin);
     for (let i = given.length - 1; i >= 0; i--)
       if (given[i]!.path[0] === 'deployments' && given[i]!.path[2] === 'replicas') given.splice(i, 1);
     urls.forEach((url, i) =>
       given.push({ path: ['deployments', 0, 'replicas', i, 'url'], value: url, origin }),
     );
   };
-  given.push(...readVariables(env, problems));
+  const variables = readVariables(env, problems);
+  given.push(...variables);
   if (env[REPLICA.variable])
     replicas(
       env[REPLICA.variable]!.split(',').map((url) => url.trim()),
@@ -59,7 +67,9 @@ export function readSources(args: readonly string[], env: NodeJS.ProcessEnv): So
     );
   given.push(...flags.given);
   if (flags.replicas.length > 0) replicas(flags.replicas, `--${REPLICA.flag}`);
-  return { given, lines, problems, rest: flags.rest };
+  for (const { path, origin } of [...flags.given, ...variables])
+    if (path[0] === 'deployments') isOfOne(origin);
+  return { given, lines, problems, file, rest: flags.rest };
 }
 
 interface Flags {
@@ -73,6 +83,8 @@ const byFlag = new Map(settings.flatMap((setting) => setting.flags.map((flag) =>
 const byVariable = new Map(
   settings.flatMap((setting) => setting.variables.map((name) => [name, setting] as const)),
 );
+/** Where a flag's or variable's value stands: a deployment's settings are those of the one that there is. */
+const placeOf = ({ path }: Setting): Path => path.map((key) => (key === '[]' ? 0 : key));
 const isSwitch = (setting: Setting): boolean => setting.about.kind === 'boolean';
 
 function readFlags(args: readonly string[], problems: string[]): Flags {
@@ -112,14 +124,14 @@ function readFlags(args: readonly string[], problems: string[]): Flags {
     // The command line has answered it before anything is read.
     if (token.name === 'help') continue;
     if (setting && isSwitch(setting))
-      flags.given.push({ path: setting.path, value: token.value ?? true, origin: token.rawName });
+      flags.given.push({ path: placeOf(setting), value: token.value ?? true, origin: token.rawName });
     else if (!setting && token.name !== CONFIG.flag && token.name !== REPLICA.flag) {
       const known = [...byFlag.keys(), CONFIG.flag, REPLICA.flag, 'help'].map((name) => `--${name}`);
       problems.push(`unknown option ${token.rawName}${suggest(`--${token.name}`, known)}`);
       isAfterUnknown = token.value === undefined;
     } else if (token.value === undefined || (!token.inlineValue && token.value.startsWith('--')))
       problems.push(`${token.rawName} needs a value`);
-    else if (setting) flags.given.push({ path: setting.path, value: token.value, origin: token.rawName });
+    else if (setting) flags.given.push({ path: placeOf(setting), value: token.value, origin: token.rawName });
     else if (token.name === CONFIG.flag) flags.config = token.value;
     else flags.replicas.push(token.value);
   }
@@ -137,7 +149,7 @@ function readVariables(env: NodeJS.ProcessEnv, problems: string[]): Given[] {
     )
       continue;
     const setting = byVariable.get(name);
-    if (setting) given.push({ path: setting.path, value, origin: name });
+    if (setting) given.push({ path: placeOf(setting), value, origin: name });
     else
       problems.push(
         `unknown variable ${name}${suggest(name, [...byVariable.keys(), REPLICA.variable, CONFIG.variable])}`,

@@ -25,7 +25,7 @@ export function jsonLine(exchange: Exchange, deployment: LoggedDeployment | unde
     `{"time":"${new Date(e.startEpochMs).toISOString()}","level":"info","event":"exchange"` +
     `,"request_id":"${e.id}","protocol":"${e.protocol}","method":${JSON.stringify(e.method)}` +
     `,"path":${JSON.stringify(pathOf(e.target))},"status":${e.status},"cause":"${e.cause}"` +
-    `,"duration_ms":${span(e.startMs, e.endMs)},"queue_ms":${span(e.startMs, e.leasedMs)}` +
+    `,"duration_ms":${span(e.startMs, e.endMs)},"queue_ms":${e.waitedMs === 0 ? 0 : e.waitedMs.toFixed(3)}` +
     `,"first_byte_ms":${span(e.startMs, e.firstByteMs)}` +
     `,"request_bytes":${e.requestBytes},"response_bytes":${e.responseBytes},"attempts":${e.attempts}` +
     (deployment ? `,"deployment":"${deployment.id}","environment":"${deployment.environment}"` : '') +
@@ -49,12 +49,12 @@ export function textLine(exchange: Exchange, deployment: LoggedDeployment | unde
   );
 }
 
-/** The observer that writes a line for every exchange. */
+/** The observer that writes a line for every exchange. `deployment` gives the one of an index. */
 export function accessLog(
   sink: LineSink,
   isText: boolean,
-  deployments: readonly LoggedDeployment[],
+  deployment: (index: number) => LoggedDeployment | undefined,
 ): Observer {
   const line = isText ? textLine : jsonLine;
-  return { closed: (exchange) => sink.write(line(exchange, deployments[exchange.deployment])) };
+  return { closed: (exchange) => sink.write(line(exchange, deployment(exchange.deployment))) };
 }

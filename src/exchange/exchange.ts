@@ -45,10 +45,14 @@ export class Exchange {
   detail = '';
   /** Times that it was sent to a replica. */
   attempts = 0;
+  /** Of these, times that it was sent again because a replica's answer said so. */
+  retries = 0;
   /** Body bytes from and to the client, framing left out. */
   requestBytes = 0;
   responseBytes = 0;
-  /** performance.now() when a replica was found, when its first byte came and at the end; 0 where it did not. */
+  /** Milliseconds that it waited in line for a replica, all waits together. */
+  waitedMs = 0;
+  /** performance.now() when the latest replica was found, when its first byte came and at the end; 0 where it did not. */
   leasedMs = 0;
   firstByteMs = 0;
   endMs = 0;

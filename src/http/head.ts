@@ -114,6 +114,8 @@ const HOP = 11;
 /** Changes how the message is to be treated in ways that the full lane knows. */
 const SPECIAL = 12;
 const TRAILER = 13;
+/** How often the request was sent: ours to say. */
+const ATTEMPTS = 14;
 
 /** Tells a name by its length first: most names are of a length that none of ours has. */
 function meaningOf(bytes: Uint8Array, at: number, length: number): number {
@@ -152,6 +154,8 @@ function meaningOf(bytes: Uint8Array, at: number, length: number): number {
       return isWord(bytes, at, 'proxy-authorization') ? HOP : OTHER;
     case 20:
       return isWord(bytes, at, 'x-baseten-request-id') ? REQUEST_ID : OTHER;
+    case 35:
+      return isWord(bytes, at, 'x-baseten-model-prediction-attempts') ? ATTEMPTS : OTHER;
     default:
       return OTHER;
   }
@@ -325,6 +329,8 @@ export function readRequestHead(bytes: Buffer, start: number, head: RequestHead)
       case HOP:
         isCut = true;
         break;
+      case ATTEMPTS:
+        break;
       default:
         return DECLINED;
     }
@@ -424,6 +430,7 @@ export function readResponseHead(
       case SPECIAL:
       case HOP:
       case REQUEST_ID:
+      case ATTEMPTS:
         break;
       default:
         isCut = false;

@@ -108,6 +108,9 @@ export function forwardedElement(hop: Pick<Hop, 'remoteAddress' | 'host' | 'prot
   return `for=${node};host=${host};proto=${hop.proto}`;
 }
 
+/** Names that we set ourselves on the way to the client. */
+const OURS_TO_CLIENT = new Set(['x-baseten-request-id', 'x-baseten-model-prediction-attempts']);
+
 /** Headers for the client as a raw list: the replica's without what was for its hop, and with our own id. */
 export function toClient(
   raw: readonly string[],
@@ -119,7 +122,7 @@ export function toClient(
   const out: string[] = [];
   for (let i = 0; i < raw.length; i += 2) {
     const lower = raw[i]!.toLowerCase();
-    if (HOP_BY_HOP.has(lower) || lower === 'x-baseten-request-id' || drop?.has(lower)) continue;
+    if (HOP_BY_HOP.has(lower) || OURS_TO_CLIENT.has(lower) || drop?.has(lower)) continue;
     if (lower === 'trailer' && !hasTrailers) continue;
     out.push(raw[i]!, raw[i + 1]!);
   }

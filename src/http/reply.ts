@@ -5,6 +5,13 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { STATUS_CODES } from './node-http.ts';
 import { catalogue, type Failure } from '../base/errors.ts';
 
+/** Statuses that say: not now. */
+const ASK_AGAIN = new Set([429, 503, 529]);
+
+/** The reason phrase of a status; 529 is in no registry. */
+const reasonOf = (status: number): string =>
+  STATUS_CODES[status] ?? (status === 529 ? 'Overloaded' : 'Error');
+
 /** A refusal as an HTTP message: its status, headers (raw list) and body. `detail` says what is wrong this time. */
 export interface ErrorMessage {
   readonly status: number;
@@ -23,7 +30,7 @@ export function errorMessage(failure: Failure, id: string, detail: string, timin
   const headers = ['Content-Type', 'application/json', 'Content-Length', String(Buffer.byteLength(body))];
   headers.push('X-Baseten-Request-Id', id, 'X-Weir-Cause', failure);
   if (timing !== '') headers.push('Server-Timing', timing);
-  if (row.http === 503) headers.push('Retry-After', '1');
+  if (ASK_AGAIN.has(row.http)) headers.push('Retry-After', '1');
   return { status: row.http, headers, body };
 }
 
@@ -43,13 +50,13 @@ export function refuse(
   const { status, headers, body } = errorMessage(failure, id, detail, timing);
   if (failure === 'method_not_allowed') headers.push('Allow', 'POST');
   if (req.complete || hasShortBody(req)) {
-    res.writeHead(status, STATUS_CODES[status] ?? 'Error', headers);
+    res.writeHead(status, reasonOf(status), headers);
     res.end(body);
     return;
   }
   // Closing with unread input would send a reset, and the client could lose the answer: read on for a while.
   headers.push('Connection', 'close');
-  res.writeHead(status, STATUS_CODES[status] ?? 'Error', headers);
+  res.writeHead(status, reasonOf(status), headers);
   res.write(body);
   req.removeAllListeners('data');
   req.resume();
@@ -75,7 +82,7 @@ export function refusalBytes(
   keepAlive = false,
 ): string {
   const { status, headers, body } = errorMessage(failure, id, detail, timing);
-  let head = `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? 'Error'}\r\n`;
+  let head = `HTTP/1.1 ${status} ${reasonOf(status)}\r\n`;
   for (let i = 0; i < headers.length; i += 2) head += `${headers[i]}: ${headers[i + 1]}\r\n`;
   return `${head}${keepAlive ? '' : 'Connection: close\r\n'}\r\n${body}`;
 }

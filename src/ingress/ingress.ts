@@ -42,17 +42,29 @@ interface Answering {
   running: Running | undefined;
 }
 
+/** A deployment as the door sees it. */
+export type Served = Routed & {
+  readonly options: { readonly replicas: readonly { url: { protocol: string } }[] };
+};
+
+function plainness(deployments: readonly Served[]): boolean[] {
+  const isPlain: boolean[] = [];
+  for (const { index, options } of deployments)
+    isPlain[index] = options.replicas.every(({ url }) => url.protocol === 'http:');
+  return isPlain;
+}
+
 export class Ingress {
   readonly name = 'ingress';
   readonly #server: Server;
   readonly #options: IngressOptions;
   readonly #exchanges: Exchanges;
   readonly #proxy: Proxy;
-  readonly #router: Router;
+  #router: Router;
   readonly #fast: FastLane | undefined;
   readonly #maxBody: number;
-  /** Deployments whose replicas all speak plain HTTP. */
-  readonly #isPlain: readonly boolean[];
+  /** Deployments, by index, whose replicas all speak plain HTTP. */
+  #isPlain: readonly boolean[];
   /** The latest exchange on each connection, and the connections whose input was refused. */
   readonly #answering = new WeakMap<Duplex, Answering>();
   readonly #broken = new WeakSet<Duplex>();
@@ -61,7 +73,7 @@ export class Ingress {
   constructor(
     options: IngressOptions,
     limits: { maxBody: number; totalTimeoutMs: number },
-    deployments: readonly (Routed & { replicas: readonly { url: { protocol: string } }[] })[],
+    deployments: readonly Served[],
     exchanges: Exchanges,
     proxy: Proxy,
   ) {
@@ -70,7 +82,7 @@ export class Ingress {
     this.#proxy = proxy;
     this.#maxBody = limits.maxBody;
     this.#router = new Router(deployments);
-    this.#isPlain = deployments.map(({ replicas }) => replicas.every(({ url }) => url.protocol === 'http:'));
+    this.#isPlain = plainness(deployments);
     this.#server = createServer({
       insecureHTTPParser: false,
       // Looked at in http/strict.ts: Node would answer without an id and without an exchange.
@@ -141,10 +153,16 @@ export class Ingress {
     this.#server.closeAllConnections();
   }
 
+  /** Requests from now on are routed by this list. */
+  reroute(deployments: readonly Served[]): void {
+    this.#router = new Router(deployments);
+    this.#isPlain = plainness(deployments);
+  }
+
   /** What the fast lane may take: what goes to replicas that speak plain HTTP. Our own routes are the full lane's. */
   #decide(method: string, target: string): { deployment: number; path: string } | undefined {
     const route = this.#router.route(method, target, false);
-    return route.kind === 'forward' && this.#isPlain[route.deployment] ? route : undefined;
+    return route.kind === 'forward' && this.#isPlain[route.deployment] === true ? route : undefined;
   }
 
   #onRequest(req: IncomingMessage, res: ServerResponse): void {

@@ -1,6 +1,9 @@
-// What a request is: a pure decision from its method and path. Hot path.
-// Must stay true: the same input gives the same route, and a path that is none of ours passes unchanged.
+// What a request is: a decision from its method and path. Hot path.
+// Must stay true: the same input gives the same route, but for whose turn it is where an environment has several
+// deployments; and a path that is none of ours passes unchanged.
 // Source: contracts/baseten.md 1.1 and 1.2. `routes` is the README's table.
+
+import { Split, type Share } from './split.ts';
 
 /** One of our routes, for people. `{t}` is a target prefix or nothing. */
 export const routes = [
@@ -13,7 +16,10 @@ export const routes = [
 
 /** The target prefixes, for people. */
 export const targets = [
-  { prefix: '/production', picks: 'the deployment of the environment `production`' },
+  {
+    prefix: '/production',
+    picks: 'the deployment of the environment `production`; of several, by `traffic_weight`',
+  },
   { prefix: '/development', picks: 'the deployment of the environment `development`' },
   { prefix: '/environments/{env}', picks: 'the deployment of that environment' },
   { prefix: '/deployment/{id}', picks: 'that deployment' },
@@ -31,10 +37,15 @@ export type Route =
 
 /** What routing needs to know of a deployment. */
 export interface Routed {
-  readonly id: string;
-  readonly environment: string;
-  readonly predict_path: string;
-  readonly websocket_path: string;
+  readonly index: number;
+  readonly hasReady: boolean;
+  readonly options: {
+    readonly id: string;
+    readonly environment: string;
+    readonly traffic_weight: number;
+    readonly predict_path: string;
+    readonly websocket_path: string;
+  };
 }
 
 /** A prefix, and what stands below it when that is one of our routes: predict, wake, websocket, or sync and the rest. */
@@ -45,26 +56,36 @@ const BELOW =
 const FIRST_LETTERS = 'pdesw';
 
 export class Router {
-  readonly #deployments: readonly Routed[];
+  readonly #byIndex = new Map<number, Routed>();
   readonly #byId = new Map<string, number>();
-  readonly #byEnvironment = new Map<string, number>();
-  readonly #fallback: number;
+  readonly #byEnvironment = new Map<string, Split>();
+  readonly #fallback: Split;
 
+  /** `deployments` must not be empty. */
   constructor(deployments: readonly Routed[]) {
-    this.#deployments = deployments;
-    deployments.forEach(({ id, environment }, index) => {
-      this.#byId.set(id, index);
-      if (environment !== '' && !this.#byEnvironment.has(environment))
-        this.#byEnvironment.set(environment, index);
-    });
-    this.#fallback = this.#byEnvironment.get('production') ?? 0;
+    const shares = new Map<string, Share[]>();
+    for (const deployment of deployments) {
+      const { id, environment, traffic_weight: weight } = deployment.options;
+      this.#byIndex.set(deployment.index, deployment);
+      this.#byId.set(id, deployment.index);
+      const its = shares.get(environment) ?? [];
+      shares.set(environment, [...its, { deployment: deployment.index, weight }]);
+    }
+    const hasReady = (index: number) => this.#byIndex.get(index)!.hasReady;
+    for (const [environment, its] of shares)
+      if (environment !== '') this.#byEnvironment.set(environment, new Split(its, hasReady));
+    const first = deployments[0]!;
+    this.#fallback =
+      this.#byEnvironment.get('production') ??
+      this.#byEnvironment.get(first.options.environment) ??
+      new Split([{ deployment: first.index, weight: 1 }], hasReady);
   }
 
   /** Decides for a request target in origin form; `isUpgrade` is a request to become a WebSocket. */
   route(method: string, target: string, isUpgrade: boolean): Route {
     // Most paths are none of ours, which their first letter tells.
     const match = FIRST_LETTERS.includes(target.charAt(1)) ? BELOW.exec(target) : null;
-    if (match === null) return { kind: 'forward', deployment: this.#fallback, path: target };
+    if (match === null) return { kind: 'forward', deployment: this.#fallback.next(), path: target };
     const [, shortcut, environment = shortcut, id, word, synced, query = ''] = match;
     const deployment = this.#target(environment, id);
     if (deployment === undefined)
@@ -77,7 +98,7 @@ export class Router {
             : `deployment ${JSON.stringify(id)}`,
       };
     if (synced !== undefined) return { kind: 'forward', deployment, path: synced + query };
-    const settings = this.#deployments[deployment]!;
+    const settings = this.#byIndex.get(deployment)!.options;
     const isBare = environment === undefined && id === undefined;
     if (word === 'websocket') {
       if (isUpgrade) return { kind: 'forward', deployment, path: settings.websocket_path + query };
@@ -95,7 +116,7 @@ export class Router {
 
   #target(environment: string | undefined, id: string | undefined): number | undefined {
     if (id !== undefined) return this.#byId.get(id);
-    if (environment !== undefined) return this.#byEnvironment.get(environment);
-    return this.#fallback;
+    if (environment !== undefined) return this.#byEnvironment.get(environment)?.next();
+    return this.#fallback.next();
   }
 }

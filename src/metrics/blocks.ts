@@ -5,6 +5,7 @@
 //   [ count | four histograms, each: sum, count, buckets… ]    in the order of HISTOGRAMS
 // Everything lies in one SharedArrayBuffer, so that several threads may come to write blocks of their own.
 import type { Exchange } from '../exchange/exchange.ts';
+import { add, readAt, sizeOf, type HistogramReading } from './histogram.ts';
 
 /** Codes of all protocols share one table: gRPC 0 to 16, HTTP 100 to 999, WebSocket close codes 1000 to 4999. */
 const STATUS_LIMIT = 5000;
@@ -19,14 +20,6 @@ export type HistogramName = (typeof HISTOGRAMS)[number];
 interface Layout {
   readonly offset: number;
   readonly bounds: Float64Array;
-}
-
-/** A histogram as it is read: cumulative counts per bound, then sum and count. */
-export interface HistogramReading {
-  readonly bounds: Float64Array;
-  readonly cumulative: number[];
-  readonly sum: number;
-  readonly count: number;
 }
 
 /** One block as it is read. */
@@ -64,7 +57,7 @@ export class Blocks {
     let offset = 1;
     const layout = (bounds: Float64Array): Layout => {
       const at = offset;
-      offset += 2 + bounds.length + 1;
+      offset += sizeOf(bounds);
       return { offset: at, bounds };
     };
     this.#layouts = {
@@ -88,12 +81,18 @@ export class Blocks {
     const { endToEnd, firstByte, requestSize, responseSize } = this.#layouts;
     const group = exchange.deployment * 2 + (exchange.isAsync ? 1 : 0);
     const base = this.#block(group, exchange.status) * this.#stride;
-    this.#values[base]!++;
-    this.#add(base, endToEnd, (exchange.endMs - exchange.startMs) / 1000);
+    const values = this.#values;
+    values[base]!++;
+    add(values, base + endToEnd.offset, endToEnd.bounds, (exchange.endMs - exchange.startMs) / 1000);
     if (exchange.firstByteMs !== 0)
-      this.#add(base, firstByte, (exchange.firstByteMs - exchange.startMs) / 1000);
-    this.#add(base, requestSize, exchange.requestBytes);
-    this.#add(base, responseSize, exchange.responseBytes);
+      add(
+        values,
+        base + firstByte.offset,
+        firstByte.bounds,
+        (exchange.firstByteMs - exchange.startMs) / 1000,
+      );
+    add(values, base + requestSize.offset, requestSize.bounds, exchange.requestBytes);
+    add(values, base + responseSize.offset, responseSize.bounds, exchange.responseBytes);
   }
 
   /** Reads all blocks that hold something: of each group in the order in which they came to be, OTHER last. */
@@ -108,7 +107,10 @@ export class Blocks {
           isAsync: (group & 1) === 1,
           status: this.#statuses[block]!,
           count: this.#values[base]!,
-          histogram: (name) => this.#readHistogram(base, this.#layouts[name]),
+          histogram: (name) => {
+            const { offset, bounds } = this.#layouts[name];
+            return readAt(this.#values, base + offset, bounds);
+          },
         };
       }
   }
@@ -131,24 +133,5 @@ export class Blocks {
     this.#statuses[block] = isOther ? OTHER : status;
     this.#index[key] = block + 1;
     return block;
-  }
-
-  #add(base: number, { offset, bounds }: Layout, value: number): void {
-    const values = this.#values;
-    let at = base + offset;
-    values[at]! += value;
-    values[at + 1]!++;
-    at += 2;
-    let i = 0;
-    while (i < bounds.length && value > bounds[i]!) i++;
-    values[at + i]!++;
-  }
-
-  #readHistogram(base: number, { offset, bounds }: Layout): HistogramReading {
-    const at = base + offset;
-    const cumulative: number[] = [];
-    let sum = 0;
-    for (let i = 0; i < bounds.length; i++) cumulative.push((sum += this.#values[at + 2 + i]!));
-    return { bounds, cumulative, sum: this.#values[at]!, count: this.#values[at + 1]! };
   }
 }

@@ -1,6 +1,6 @@
 // What a metric family is, before any text: a name, a type, a help text, and its samples at the moment of a scrape.
 // Must stay true: reading samples touches memory alone.
-import type { HistogramReading } from './blocks.ts';
+import type { HistogramReading } from './histogram.ts';
 
 export type Labels = Readonly<Record<string, string>>;
 

@@ -4,6 +4,7 @@
 import { causes, type Cause } from '../base/errors.ts';
 import type { Exchange, Observer } from '../exchange/exchange.ts';
 import type { Blocks } from './blocks.ts';
+import { add, readAt, sizeOf, type HistogramReading } from './histogram.ts';
 
 const causeIndex = Object.fromEntries(causes.map((cause, index) => [cause, index])) as Record<Cause, number>;
 
@@ -14,12 +15,17 @@ export class Live implements Observer {
   /** (deployment + 1, cause) → exchanges that ended so; row 0 is for those that never had a deployment. */
   readonly ended: Float64Array;
   readonly #blocks: Blocks;
+  /** deployment → histogram of the seconds waited in line. */
+  readonly #waits: Float64Array;
+  readonly #waitBounds: Float64Array;
 
-  constructor(deployments: number, blocks: Blocks) {
+  constructor(deployments: number, blocks: Blocks, durationBounds: readonly number[]) {
     this.concurrent = new Int32Array(new SharedArrayBuffer(deployments * 4));
     this.websockets = new Int32Array(new SharedArrayBuffer(deployments * 4));
     this.ended = new Float64Array(new SharedArrayBuffer((deployments + 1) * causes.length * 8));
     this.#blocks = blocks;
+    this.#waitBounds = Float64Array.from(durationBounds);
+    this.#waits = new Float64Array(new SharedArrayBuffer(deployments * sizeOf(this.#waitBounds) * 8));
   }
 
   routed(exchange: Exchange): void {
@@ -36,6 +42,12 @@ export class Live implements Observer {
     if (deployment < 0) return;
     if (!exchange.isAsync) this.concurrent[deployment]!--;
     if (exchange.protocol === 'websocket') this.websockets[deployment]!--;
+    add(this.#waits, deployment * sizeOf(this.#waitBounds), this.#waitBounds, exchange.waitedMs / 1000);
     this.#blocks.observe(exchange);
+  }
+
+  /** How long a deployment's exchanges waited in line. */
+  waited(deployment: number): HistogramReading {
+    return readAt(this.#waits, deployment * sizeOf(this.#waitBounds), this.#waitBounds);
   }
 }

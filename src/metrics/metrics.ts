@@ -7,7 +7,8 @@ import type { Part } from '../base/lifecycle.ts';
 import type { Observer } from '../exchange/exchange.ts';
 import type { Pool } from '../pool/pool.ts';
 import { Blocks } from './blocks.ts';
-import { commonLabels } from './families/common.ts';
+import { CommonLabels } from './families/common.ts';
+import { queueFamilies, type Repeats } from './families/queue.ts';
 import { replicaFamilies } from './families/replicas.ts';
 import { requestFamilies } from './families/requests.ts';
 import { LoopWatch, selfFamilies } from './families/self.ts';
@@ -116,6 +117,9 @@ export interface Sources {
   readonly build: Labels;
   readonly connections: () => { active: number; idle: number };
   readonly droppedLines: () => number;
+  readonly repeats: (deployment: number) => Repeats;
+  /** Deployments that there may be in the life of the process. */
+  readonly maxDeployments: number;
 }
 
 /** The page, who counts exchanges for it, and the one thing in the room that runs on its own. */
@@ -129,23 +133,21 @@ export interface Measured {
 export function createMetrics(
   options: MetricsOptions,
   model: { readonly id: string; readonly name: string },
-  pool: Pick<Pool, 'deployments'>,
+  pool: Pick<Pool, 'deployments' | 'holding'>,
   sources: Sources,
 ): Measured {
-  const common = commonLabels(
-    model,
-    pool.deployments.map((deployment) => deployment.options),
-  );
+  const common = new CommonLabels(model, pool.deployments);
   const blocks = new Blocks({
-    deployments: common.length,
+    deployments: sources.maxDeployments,
     durationBounds: options.duration_buckets,
     sizeBounds: options.size_buckets,
     maxStatusCodes: options.max_status_codes,
   });
-  const live = new Live(common.length, blocks);
+  const live = new Live(sources.maxDeployments, blocks, options.duration_buckets);
   const loop = new LoopWatch();
   const metrics = new Metrics([
     ...requestFamilies(common, blocks, live),
+    ...queueFamilies(common, live, pool, sources.repeats),
     ...replicaFamilies(common, pool, sources.connections),
     ...selfFamilies(sources.build, loop, sources.droppedLines),
   ]);

@@ -1,100 +1,129 @@
-// Asks one replica, over and over, whether it is ready.
-// Must stay true: never two probes of one replica at once, each within its time limit, none after stop.
-import { request as httpsRequest } from 'node:https';
-import { connect } from 'node:net';
-import { describe } from '../base/errors.ts';
-import { request as httpRequest } from '../http/node-http.ts';
-import type { PoolOptions, ReplicaUrl } from './options.ts';
+// The health of one replica: asks whether it is ready and alive, and moves its state by what it hears.
+// Must stay true: busy is not dead. A replica that does not answer a probe while it works on requests, and was heard a
+// short while ago, loses nothing; one that says no, or refuses the connection, is believed.
+// Source of the checks: contracts/baseten.md 6.5 (startup and readiness by one endpoint, liveness once it was ready).
+import type { DeploymentOptions, PoolOptions } from './options.ts';
+import { Asking, httpProbe, tcpProbe, type Probe, type Verdict } from './probe.ts';
 import type { Replica } from './replica.ts';
-
-/** One question: resolves to `''` when the answer is yes, else to what is wrong. */
-export type Probe = (url: ReplicaUrl, timeoutMs: number) => Promise<string>;
-
-/** Ready is who accepts a TCP connection: fits any server without configuration. */
-const tcpProbe: Probe = ({ host, port }, timeoutMs) =>
-  new Promise((resolve) => {
-    const socket = connect({ host, port });
-    const done = (problem: string) => {
-      clearTimeout(timer);
-      socket.destroy();
-      resolve(problem);
-    };
-    const timer = setTimeout(() => done(`no connection within ${timeoutMs} ms`), timeoutMs);
-    socket.once('connect', () => done(''));
-    socket.once('error', (error) => done(describe(error)));
-  });
-
-/** Ready is who answers a GET of `path` with 2xx. */
-const httpProbe =
-  (path: string): Probe =>
-  ({ protocol, host, port }, timeoutMs) =>
-    new Promise((resolve) => {
-      const request = (protocol === 'https:' ? httpsRequest : httpRequest)({
-        host,
-        port,
-        path,
-        agent: false,
-        headers: { 'user-agent': 'weir-probe' },
-      });
-      const done = (problem: string) => {
-        clearTimeout(timer);
-        request.destroy();
-        resolve(problem);
-      };
-      const timer = setTimeout(() => done(`no answer to GET ${path} within ${timeoutMs} ms`), timeoutMs);
-      request.on('response', ({ statusCode = 0 }) =>
-        done(statusCode >= 200 && statusCode < 300 ? '' : `GET ${path} answered ${statusCode}`),
-      );
-      request.on('error', (error) => done(describe(error)));
-      request.end();
-    });
 
 export class Health {
   readonly #replica: Replica;
-  readonly #probe: Probe;
   readonly #options: PoolOptions;
-  #timer: NodeJS.Timeout | undefined;
+  readonly #readiness: Probe;
+  readonly #liveness: Probe | undefined;
+  readonly #asksReady = new Asking(() => this.#askReady());
+  readonly #asksAlive = new Asking(() => this.#askAlive());
+  readonly #dead: (reason: string) => void;
+  #startedMs = performance.now();
   #failures = 0;
-  #isProbing = false;
-  #askAgain = false;
-  #isStopped = false;
-  /** What the last probe said; empty when all was well. */
+  #livenessFailures = 0;
+  #isStopped = true;
+  /** What the last readiness probe said; empty when all was well. */
   problem = 'not asked yet';
 
-  constructor(replica: Replica, readinessPath: string, options: PoolOptions) {
+  /** `dead` is called when it is not alive any more, or did not become ready in time; again only after a restart. */
+  constructor(
+    replica: Replica,
+    { readiness_path, liveness_path }: DeploymentOptions,
+    options: PoolOptions,
+    dead: (reason: string) => void,
+  ) {
     this.#replica = replica;
-    this.#probe = readinessPath === '' ? tcpProbe : httpProbe(readinessPath);
     this.#options = options;
+    this.#readiness = readiness_path === '' ? tcpProbe : httpProbe(readiness_path);
+    this.#liveness = liveness_path === '' ? undefined : httpProbe(liveness_path);
+    this.#dead = dead;
   }
 
-  /** Asks now and then on a timer; resolves when the first answer is in. */
-  start(): Promise<void> {
-    return this.#ask();
+  /** Asks now and then on timers; resolves when the first answer is in. */
+  async start(): Promise<void> {
+    this.#isStopped = false;
+    if (this.#liveness) void this.#asksAlive.start();
+    await this.#asksReady.start();
   }
 
   stop(): void {
     this.#isStopped = true;
-    clearTimeout(this.#timer);
+    this.#asksReady.stop();
+    this.#asksAlive.stop();
   }
 
-  /** Something suggests that the state has changed: asks as soon as the probe under way, if any, is done. */
+  /** Something suggests that the state has changed. */
   askSoon(): void {
-    if (this.#isProbing) this.#askAgain = true;
-    else void this.#ask();
+    this.#asksReady.soon();
   }
 
-  async #ask(): Promise<void> {
-    clearTimeout(this.#timer);
-    this.#isProbing = true;
-    this.problem = await this.#probe(this.#replica.url, this.#options.probe_timeout);
-    this.#isProbing = false;
-    if (this.#isStopped) return;
-    this.#failures = this.problem === '' ? 0 : this.#failures + 1;
-    if (this.problem === '') this.#replica.to('ready');
-    else if (this.#replica.isReady && this.#failures >= this.#options.probe_failures)
-      this.#replica.to('down');
-    const interval = this.problem === '' ? this.#options.probe_interval : this.#options.probe_retry_interval;
-    this.#timer = setTimeout(() => void this.#ask(), this.#askAgain ? 0 : interval).unref();
-    this.#askAgain = false;
+  /** The process behind it is a new one: it must prove itself again. */
+  restarted(): void {
+    this.#startedMs = performance.now();
+    this.#failures = this.#livenessFailures = 0;
+    this.#replica.isAlive = true;
+    if (this.#replica.state !== 'draining') this.#replica.to('starting');
+    this.askSoon();
+  }
+
+  async #askReady(): Promise<number> {
+    const verdict = await this.#readiness(this.#replica.url, this.#options.probe_timeout);
+    if (this.#isStopped) return 0;
+    this.problem = verdict.problem;
+    const { probe_interval, probe_retry_interval } = this.#options;
+    if (verdict.problem === '') {
+      this.#isReady();
+      const ejectedMs =
+        this.#replica.state === 'ejected' ? this.#replica.ejectedUntilMs - performance.now() : 0;
+      return ejectedMs > 0 ? Math.min(ejectedMs, probe_interval) : probe_interval;
+    }
+    if (!this.#isOnlyBusy(verdict)) this.#isNotReady(verdict.problem);
+    return probe_retry_interval;
+  }
+
+  #isReady(): void {
+    const replica = this.#replica;
+    this.#failures = 0;
+    const isEjected = replica.state === 'ejected' && performance.now() < replica.ejectedUntilMs;
+    if (replica.state !== 'draining' && !isEjected) replica.to('ready');
+  }
+
+  #isNotReady(problem: string): void {
+    const replica = this.#replica;
+    this.#failures++;
+    if (replica.state === 'ready' || replica.state === 'ejected') {
+      if (this.#failures >= this.#options.probe_failures) replica.to('down');
+    } else if (
+      replica.state === 'starting' &&
+      performance.now() - this.#startedMs > this.#options.startup_timeout
+    )
+      this.#died(`not ready within ${this.#options.startup_timeout} ms: ${problem}`);
+  }
+
+  /** Asked at the pace of a ready replica, and only once it was ready: before that it may well take its time. */
+  async #askAlive(): Promise<number> {
+    const { probe_interval, probe_timeout, liveness_failures } = this.#options;
+    if (this.#isStarting) return probe_interval;
+    const verdict = await this.#liveness!(this.#replica.url, probe_timeout);
+    if (this.#isStopped || this.#isStarting) return probe_interval;
+    if (verdict.problem === '') {
+      this.#livenessFailures = 0;
+      this.#replica.isAlive = true;
+    } else if (!this.#isOnlyBusy(verdict) && ++this.#livenessFailures >= liveness_failures)
+      this.#died(`not alive: ${verdict.problem}`);
+    return probe_interval;
+  }
+
+  get #isStarting(): boolean {
+    return this.#replica.state === 'starting';
+  }
+
+  #isOnlyBusy({ isSilent }: Verdict): boolean {
+    const { outstanding, heardMs } = this.#replica;
+    return isSilent && outstanding > 0 && performance.now() - heardMs < this.#options.busy_grace;
+  }
+
+  #died(reason: string): void {
+    // Said once, and again if nothing comes of it for as long as it took the first time.
+    this.#startedMs = performance.now();
+    this.#livenessFailures = 0;
+    this.#replica.isAlive = false;
+    this.#dead(reason);
   }
 }

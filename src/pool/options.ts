@@ -1,5 +1,15 @@
 // Settings of deployments and their replicas, and of how their health is asked for.
-import { choice, duration, int, listOf, required, section, text, type Settings } from '../base/settings.ts';
+import {
+  bytes,
+  choice,
+  duration,
+  int,
+  listOf,
+  required,
+  section,
+  text,
+  type Settings,
+} from '../base/settings.ts';
 
 /** Where a replica answers. */
 export interface ReplicaUrl {
@@ -32,6 +42,8 @@ function parseReplicaUrl(input: string): { value: ReplicaUrl } | { problem: stri
     },
   };
 }
+
+const MINUTES = 60_000;
 
 const label = /^[A-Za-z0-9._-]{1,64}$/;
 const labelLike = 'up to 64 letters, digits, dots, dashes or underscores';
@@ -89,6 +101,39 @@ export const deploymentOptions = listOf(
       like: pathLike,
       doc: 'A GET that answers 2xx when the replica is ready; empty: a TCP connection is enough.',
     }),
+    liveness_path: text({
+      default: '',
+      pattern: /^(\/[!-~]*)?$/,
+      like: pathLike,
+      doc: 'A GET that answers 2xx while the replica is alive; a supervised one that is not is started anew. Empty: not asked.',
+    }),
+    traffic_weight: int({
+      default: 100,
+      min: 0,
+      max: 1_000_000,
+      doc: 'Share of its environment’s traffic, relative to the other deployments of that environment.',
+    }),
+    concurrency_target: int({
+      default: 0,
+      min: 0,
+      max: 1_000_000,
+      doc: 'Requests one replica gets at once; what does not fit waits in line. 0: as many as come.',
+    }),
+    backpressure: choice(['queue_on_full', 'reject_on_full'], {
+      default: 'queue_on_full',
+      doc: 'When all ready replicas are full: wait in line, or 529. Without a ready replica requests wait either way.',
+    }),
+    max_queue: int({
+      default: 10_000,
+      min: 0,
+      max: 10_000_000,
+      doc: 'Requests that may wait in line; the next one gets 429. 0: nobody waits.',
+    }),
+    queue_timeout: duration({
+      default: 20 * MINUTES,
+      min: 10,
+      doc: 'How long a request may wait for a replica; then it gets 500, a WebSocket 408.',
+    }),
     replicas: listOf(replica, 1),
   }),
 );
@@ -104,8 +149,8 @@ export type ModelOptions = Settings<typeof modelOptions>;
 export const poolOptions = section({
   probe_interval: duration({
     default: 10_000,
-    min: 100,
-    doc: 'How often a ready replica is asked whether it still is.',
+    min: 50,
+    doc: 'How often a ready replica is asked whether it still is, and whether it is alive.',
   }),
   probe_retry_interval: duration({ default: 500, min: 50, doc: 'How often one that is not ready is asked.' }),
   probe_timeout: duration({ default: 2000, min: 50, doc: 'How long a replica may take to answer that.' }),
@@ -113,7 +158,41 @@ export const poolOptions = section({
     default: 3,
     min: 1,
     max: 1000,
-    doc: 'Failed probes in a row after which a ready replica gets no more requests.',
+    doc: 'Failed readiness probes in a row after which a ready replica gets no more requests.',
+  }),
+  liveness_failures: int({
+    default: 9,
+    min: 1,
+    max: 1000,
+    doc: 'Failed liveness probes in a row after which a replica counts as dead.',
+  }),
+  startup_timeout: duration({
+    default: 30 * MINUTES,
+    min: 100,
+    doc: 'How long a replica may take to become ready; a supervised one is then started anew.',
+  }),
+  busy_grace: duration({
+    default: 60_000,
+    doc: 'A probe that gets no answer does not count against a replica that works on requests and was heard within this time.',
+  }),
+  eject_failures: int({
+    default: 5,
+    min: 1,
+    max: 1_000_000,
+    doc: 'Answers broken off in a row after which a replica gets no requests for a while; never the last half of them.',
+  }),
+  eject_time: duration({
+    default: 10_000,
+    min: 50,
+    doc: 'How long that is; doubles each time up to 5 minutes.',
+  }),
+  slow_return: duration({
+    default: 10_000,
+    doc: 'How long a replica that is back takes to get its full share again.',
+  }),
+  max_queue_bytes: bytes({
+    default: 256 * 1024 ** 2,
+    doc: 'Request bodies held for all that wait in line; beyond that they get 429.',
   }),
 });
 export type PoolOptions = Settings<typeof poolOptions>;

@@ -1,62 +1,25 @@
 // The pool: which replica holds which request. Choosing and reserving are one act; the lease is the undo. Hot path.
-// Must stay true: `outstanding` is exactly the number of leases not yet released, whatever way exchanges end.
+// Must stay true: a deployment keeps its index for as long as the process lives, also when the configuration changes.
+//   deployment.ts  who gets the next place      line.ts   who waits for one       lease.ts  a place that is held
+//   replica.ts     the state of one replica     health.ts what moves it           pick.ts   the choice itself
+import { Deadlines } from '../base/deadlines.ts';
 import type { Failure } from '../base/errors.ts';
 import type { Exchange } from '../exchange/exchange.ts';
-import { Health } from './health.ts';
+import { Deployment, type Reports } from './deployment.ts';
+import type { Lease } from './lease.ts';
+import { Holding, type Applicant, type Place } from './line.ts';
 import type { DeploymentOptions, PoolOptions } from './options.ts';
-import { leastOutstanding } from './pick.ts';
-import { Replica, type ReplicaState } from './replica.ts';
+import type { Replica, ReplicaState } from './replica.ts';
 
-export type { ReplicaUrl } from './options.ts';
+export { Lease } from './lease.ts';
+export { Place } from './line.ts';
+export type { Applicant } from './line.ts';
+export type { Deployment } from './deployment.ts';
+export type { DeploymentOptions, ReplicaUrl } from './options.ts';
 export type { Replica } from './replica.ts';
 
-/** A place at a replica, held until it is released. */
-export class Lease {
-  readonly replica: Replica;
-  readonly #unreachable: (replica: Replica) => void;
-  #isHeld = true;
-
-  constructor(replica: Replica, unreachable: (replica: Replica) => void) {
-    this.replica = replica;
-    this.#unreachable = unreachable;
-    replica.outstanding++;
-  }
-
-  /** Gives the place back; a second call changes nothing. */
-  release(): void {
-    if (!this.#isHeld) return;
-    this.#isHeld = false;
-    this.replica.outstanding--;
-  }
-
-  /** The replica refused a connection or did not accept one in time: it gets no more until a probe succeeds. */
-  unreachable(): void {
-    this.#unreachable(this.replica);
-  }
-}
-
-/** One deployment: its place in the configuration is its index everywhere. */
-export class Deployment {
-  readonly options: DeploymentOptions;
-  readonly replicas: Replica[];
-  #turn = 0;
-
-  constructor(options: DeploymentOptions, changed: (replica: Replica, from: ReplicaState) => void) {
-    this.options = options;
-    this.replicas = options.replicas.map((replica) => new Replica(replica, changed));
-  }
-
-  pick(): Replica | undefined {
-    this.#turn = (this.#turn + 1) % this.replicas.length;
-    return leastOutstanding(this.replicas, this.#turn);
-  }
-
-  count(state: ReplicaState): number {
-    let count = 0;
-    for (const replica of this.replicas) if (replica.state === state) count++;
-    return count;
-  }
-}
+/** Deployments that a process can come to know: counters have room for so many. */
+export const MAX_DEPLOYMENTS = 64;
 
 /** What the pool tells others when a replica's state changes. */
 export interface ReplicaChange {
@@ -69,80 +32,152 @@ export interface ReplicaChange {
   readonly problem: string;
 }
 
+/** Who hears of what happens in the pool. */
+export interface PoolEvents {
+  readonly changed: (change: ReplicaChange) => void;
+  /** Probes say that a replica is beyond recovery: whoever runs it may start it anew. */
+  readonly dead: (replica: {
+    readonly deployment: string;
+    readonly replica: string;
+    readonly reason: string;
+  }) => void;
+}
+
 export class Pool {
   readonly name = 'pool';
-  readonly deployments: readonly Deployment[];
-  readonly #health = new Map<Replica, Health>();
-  readonly #unreachable = (replica: Replica): void => {
-    if (replica.isReady) replica.to('down');
-    this.#health.get(replica)?.askSoon();
-  };
+  readonly deployments: Deployment[] = [];
+  readonly holding: Holding;
+  readonly #options: PoolOptions;
+  readonly #events: PoolEvents;
+  readonly #deadlines = new Deadlines();
 
-  constructor(
-    deployments: readonly DeploymentOptions[],
-    options: PoolOptions,
-    changed: (change: ReplicaChange) => void,
-  ) {
-    this.deployments = deployments.map((settings) => {
-      const deployment: Deployment = new Deployment(settings, (replica, from) =>
-        changed({
-          deployment: settings.id,
-          replica: replica.id,
-          url: replica.url.href,
-          from,
-          to: replica.state,
-          problem: this.#health.get(replica)?.problem ?? '',
-        }),
-      );
-      for (const replica of deployment.replicas)
-        this.#health.set(replica, new Health(replica, settings.readiness_path, options));
-      return deployment;
-    });
+  constructor(deployments: readonly DeploymentOptions[], options: PoolOptions, events: PoolEvents) {
+    this.#options = options;
+    this.#events = events;
+    this.holding = new Holding(options.max_queue_bytes);
+    for (const settings of deployments) this.#add(settings);
   }
 
   /** Asks every replica once before it returns (each within `probe_timeout`), then on timers. */
   async start(): Promise<void> {
-    await Promise.all(Array.from(this.#health.values(), (health) => health.start()));
+    await Promise.all(this.deployments.map((deployment) => deployment.start()));
   }
 
   stop(): void {
-    for (const health of this.#health.values()) health.stop();
+    for (const deployment of this.deployments) deployment.stop();
   }
 
-  /** A place for this exchange at a replica of its deployment, or why there is none. */
-  reserve(exchange: Exchange): Lease | Failure {
-    const replica = this.deployments[exchange.deployment]!.pick();
-    if (replica === undefined) return 'no_replica';
-    exchange.replica = replica.id;
-    exchange.leasedMs = performance.now();
-    return new Lease(replica, this.#unreachable);
+  /** The process is about to end: nobody waits any more for a replica that is not there. */
+  close(): void {
+    for (const deployment of this.deployments) deployment.close();
+  }
+
+  /**
+   * A place at a replica of the exchange's deployment, or one in the line, whose `applicant` then hears; or why there is
+   * neither. `avoid`: the replica that has just failed it.
+   */
+  reserve(exchange: Exchange, applicant: Applicant, avoid?: Replica): Lease | Place | Failure {
+    return this.deployments[exchange.deployment]!.reserve(exchange, applicant, avoid);
+  }
+
+  /**
+   * Takes a changed list of deployments, known by their ids: no exchange is lost. Returns '' or why it cannot be done,
+   * and then nothing has changed.
+   */
+  update(wanted: readonly DeploymentOptions[]): string {
+    const known = new Map(this.deployments.map((deployment) => [deployment.options.id, deployment]));
+    const added = wanted.filter(({ id }) => !known.has(id));
+    if (this.deployments.length + added.length > MAX_DEPLOYMENTS)
+      return `more than ${MAX_DEPLOYMENTS} deployments since the start: that takes a restart`;
+    for (const options of wanted) {
+      const running = known.get(options.id)?.options.replicas[0]!.url.protocol;
+      if (running !== undefined && options.replicas.some(({ url }) => url.protocol !== running))
+        return `deployment ${options.id}: replicas that change between http and https take a restart`;
+    }
+    for (const options of wanted) known.get(options.id)?.update(options);
+    for (const options of added) void this.#add(options).start();
+    const ids = new Set(wanted.map(({ id }) => id));
+    for (const deployment of this.deployments)
+      if (!deployment.isGone && !ids.has(deployment.options.id)) deployment.retire();
+    return '';
   }
 
   /** True when some deployment has a replica that takes requests. */
   get isReady(): boolean {
-    return this.deployments.some((deployment) => deployment.replicas.some((replica) => replica.isReady));
+    return this.deployments.some((deployment) => deployment.hasReady);
   }
 
   /** Every replica as it is now, for people. */
   snapshot(): unknown[] {
-    return this.deployments.map(({ options, replicas }) => ({
-      id: options.id,
-      environment: options.environment,
-      replicas: replicas.map((replica) => ({
-        id: replica.id,
-        url: replica.url.href,
-        state: replica.state,
-        outstanding: replica.outstanding,
-        problem: this.#health.get(replica)!.problem,
-      })),
-    }));
+    return this.deployments
+      .filter(({ isGone, replicas }) => !isGone || replicas.length > 0)
+      .map((deployment) => {
+        const { options, replicas, line } = deployment;
+        return {
+          id: options.id,
+          environment: options.environment,
+          traffic_weight: options.traffic_weight,
+          concurrency_target: options.concurrency_target,
+          waiting: line.length,
+          replicas: replicas.map((replica) => ({
+            id: replica.id,
+            url: replica.url.href,
+            state: replica.state,
+            alive: replica.isAlive,
+            outstanding: replica.outstanding,
+            broken_in_a_row: replica.failures,
+            leaving: replica.isLeaving,
+            problem: deployment.problemOf(replica),
+          })),
+        };
+      });
   }
 
-  /** The supervised process behind the one replica was started anew: it must prove itself again. */
+  /** Gives a replica no more requests; false where there is none of that name. */
+  drain(deployment: string, replica: string): boolean {
+    return this.#each(deployment, replica, (its, found) => its.drain(found));
+  }
+
+  /** Undoes `drain`: the replica has to prove itself, and gets requests again. */
+  resume(deployment: string, replica: string): boolean {
+    return this.#each(deployment, replica, (its, found) => its.resume(found));
+  }
+
+  /** The supervised process behind the replicas was started anew: they must prove themselves again. */
   restarted(): void {
-    for (const [replica, health] of this.#health) {
-      replica.to('starting');
-      health.askSoon();
-    }
+    for (const deployment of this.deployments) deployment.restarted();
+  }
+
+  #each(id: string, replicaId: string, act: (deployment: Deployment, replica: Replica) => void): boolean {
+    const deployment = this.deployments.find(({ options, isGone }) => options.id === id && !isGone);
+    const replica = deployment?.replicas.find((one) => one.id === replicaId && !one.isLeaving);
+    if (deployment === undefined || replica === undefined) return false;
+    act(deployment, replica);
+    return true;
+  }
+
+  #add(options: DeploymentOptions): Deployment {
+    const reports: Reports = {
+      changed: (replica, from) =>
+        this.#events.changed({
+          deployment: options.id,
+          replica: replica.id,
+          url: replica.url.href,
+          from,
+          to: replica.state,
+          problem: deployment.problemOf(replica),
+        }),
+      dead: (replica, reason) => this.#events.dead({ deployment: options.id, replica: replica.id, reason }),
+    };
+    const shared = { holding: this.holding, deadlines: this.#deadlines };
+    const deployment: Deployment = new Deployment(
+      this.deployments.length,
+      options,
+      this.#options,
+      shared,
+      reports,
+    );
+    this.deployments.push(deployment);
+    return deployment;
   }
 }

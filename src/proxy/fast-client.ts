@@ -8,6 +8,8 @@
 //      │ not ours            │  answer's end, request not whole: DISCARDING ──► WAITING
 //      ▼                     │  failure: an error if no answer has begun, else a break
 //   handed over              └──────────────────────────────────────────────► WAITING or CLOSING
+//   ANSWERING is: a place in line (#place) ─► a lease and a connection (#lease, #upstream) ─► an answer (#hasAnswer); or,
+//   where that failed and may be tried again, nothing but a time (#retryAtMs) ─► a place in line …
 import type { Socket } from 'node:net';
 import type { Deadlines, Watched } from '../base/deadlines.ts';
 import { catalogue, describe, type Failure } from '../base/errors.ts';
@@ -23,12 +25,13 @@ import {
   ResponseHead,
 } from '../http/head.ts';
 import { LINGER_MS, publicDetail, refusalBytes } from '../http/reply.ts';
-import type { Lease, Pool } from '../pool/pool.ts';
+import { Lease, type Applicant, type Place, type Pool, type Replica } from '../pool/pool.ts';
 import type { ProxyOptions } from './options.ts';
 import { Patience, type Standing } from './patience.ts';
 import { HeadWriter } from './request-head.ts';
+import { GIVE_UP, isRetryableStatus, type Retries } from './retry.ts';
 import type { ConnectionUser, ReplicaConnection, ReplicaConnections } from './replica-connection.ts';
-import { serverTiming } from './timing.ts';
+import { ATTEMPTS_HEADER, serverTiming } from './timing.ts';
 
 /** What the lane works with. */
 export interface FastDeps {
@@ -37,6 +40,7 @@ export interface FastDeps {
   readonly connections: ReplicaConnections;
   readonly deadlines: Deadlines;
   readonly options: ProxyOptions;
+  readonly retries: Retries;
   readonly maxHeadBytes: number;
   /** How long a connection may be silent: before its first request, and between requests. */
   readonly headerTimeoutMs: number;
@@ -70,8 +74,6 @@ const PARTIAL_HEAD_MS = 50;
 const MAX_HELD_BYTES = 64 * 1024;
 /** Head and body up to this size go out as one piece of text: one copy, one system call. */
 const ONE_PIECE_BYTES = 8 * 1024;
-/** A body up to this size is kept until the first byte of the answer, to be sent once more on a fresh connection. */
-const REPEATABLE_BYTES = 64 * 1024;
 const MAX_RESPONSE_HEAD_BYTES = 64 * 1024;
 /** How long the rest of an upload is read away after an early answer. */
 const DISCARD_MS = 30_000;
@@ -81,7 +83,7 @@ const requestHead = new RequestHead();
 const responseHead = new ResponseHead();
 
 /** One client connection and the exchange that is under way on it. */
-export class FastClient implements Watched, ConnectionUser, Standing {
+export class FastClient implements Watched, ConnectionUser, Standing, Applicant {
   watchSlot = -1;
   readonly #deps: FastDeps;
   readonly #lane: Lane;
@@ -99,18 +101,30 @@ export class FastClient implements Watched, ConnectionUser, Standing {
 
   // The exchange under way.
   #exchange: Exchange | undefined;
+  #place: Place | undefined;
   #lease: Lease | undefined;
+  /** performance.now() when it is to be tried again; 0 where it is not. */
+  #retryAtMs = 0;
+  /** performance.now() when it was last sent. */
+  #sentMs = 0;
+  /** The replica that has just failed it. */
+  #avoid: Replica | undefined;
+  /** It was sent once more because a kept connection turned out to be dead. */
+  #hasResent = false;
   #upstream: ReplicaConnection | undefined;
   #isToHead = false;
   #keepAlive = true;
   // Its request.
   readonly #request = new BodyFollower();
   #sentHead = '';
+  /** What came of the body so far, while it may have to be sent; `undefined` where there is none, or it is not kept. */
   #sentBody: Buffer[] | undefined;
   // Its answer.
   #hasAnswer = false;
   /** Any byte of an answer came, if only of an interim one: the replica has the request. */
   #hasHeard = false;
+  /** An interim answer went on to the client. */
+  #hasInterim = false;
   readonly #body = new BodyFollower();
   #isReusable = false;
   #partialHead: Buffer | undefined;
@@ -209,17 +223,13 @@ export class FastClient implements Watched, ConnectionUser, Standing {
     this.#hasHeard = false;
     if (bodyEnd < bytes.length) this.#held = bytes.subarray(bodyEnd);
 
-    const lease = this.#deps.pool.reserve(exchange);
-    if (typeof lease === 'string') {
-      this.#fail(lease);
-      return;
-    }
-    this.#lease = lease;
+    this.#hasInterim = false;
+    this.#hasResent = false;
     this.#sentHead = heads.write(head, decision.path, exchange.id);
     // Clients often send head and body apart: an empty list keeps what is still to come.
     if (bodyEnd > head.end) this.#sentBody = [bytes.subarray(head.end, bodyEnd)];
     else this.#sentBody = request.isWhole ? undefined : [];
-    this.#send(lease, false);
+    this.#seek();
   }
 
   #remoteAddress(): string {
@@ -227,10 +237,68 @@ export class FastClient implements Watched, ConnectionUser, Standing {
     return address.startsWith('::ffff:') ? address.slice(7) : address;
   }
 
+  // ── ANSWERING: a replica for it ──────────────────────────────────────────────────────────────────────────────────
+
+  /** Asks for a place at a replica: there is one now, or when it comes to the front of the line. */
+  #seek(): void {
+    const exchange = this.#exchange!;
+    const got = this.#deps.pool.reserve(exchange, this, this.#avoid);
+    if (typeof got === 'string') this.#fail(got);
+    else if (got instanceof Lease) this.leased(got);
+    else {
+      this.#place = got;
+      if (!got.hold(exchange.requestBytes)) this.#fail('queue_full', 'too many bytes are waiting');
+    }
+  }
+
+  leased(lease: Lease): void {
+    this.#place = undefined;
+    this.#lease = lease;
+    this.#send(lease, false);
+  }
+
+  refused(failure: Failure): void {
+    this.#place = undefined;
+    this.#fail(failure);
+  }
+
+  /** True while no replica has it: it waits in line, or for its next try. */
+  get #isSeeking(): boolean {
+    return this.#place !== undefined || this.#retryAtMs !== 0;
+  }
+
+  /** Lets go of the replica that failed it, and asks for a place again after a while. */
+  #tryAgain(delayMs: number): void {
+    const lease = this.#lease!;
+    this.#avoid = lease.replica;
+    this.#lease = undefined;
+    this.#hasHeard = false;
+    this.#partialHead = undefined;
+    if (delayMs > 0) this.#retryAtMs = performance.now() + delayMs;
+    lease.release();
+    // It may have been paused for the connection that is gone.
+    this.#resume();
+    if (delayMs === 0) this.#seek();
+  }
+
+  #onUnreachable(detail: string): void {
+    this.#lease!.unreachable();
+    const delayMs = this.#deps.retries.afterConnectFailure(this.#exchange!, this.#isWholeAtHand());
+    if (delayMs === GIVE_UP) this.#fail('connect_failed', detail);
+    else this.#tryAgain(delayMs);
+  }
+
+  /** True when all that came of the request is at hand. */
+  #isWholeAtHand(): boolean {
+    return this.#exchange!.requestBytes === 0 || this.#sentBody !== undefined;
+  }
+
   // ── ANSWERING: the request to the replica ────────────────────────────────────────────────────────────────────────
 
   #send(lease: Lease, fresh: boolean): void {
-    this.#exchange!.attempts++;
+    const exchange = this.#exchange!;
+    exchange.attempts++;
+    this.#sentMs = fresh ? performance.now() : exchange.leasedMs;
     const upstream = this.#deps.connections.take(lease.replica.url, fresh);
     upstream.user = this;
     this.#upstream = upstream;
@@ -244,10 +312,9 @@ export class FastClient implements Watched, ConnectionUser, Standing {
       socket.write(this.#sentHead, 'latin1');
       for (const piece of body) socket.write(piece);
       socket.uncork();
-      if (socket.writableNeedDrain) this.#pause();
     }
-    // A fresh connection is not tried twice: nothing needs to be kept for it.
-    if (!upstream.isReused) this.#sentBody = undefined;
+    if (socket.writableNeedDrain) this.#pause();
+    else this.onDrain();
   }
 
   /** More of the body: on to the replica, as far as it is this request's. */
@@ -267,12 +334,27 @@ export class FastClient implements Watched, ConnectionUser, Standing {
     const mine = end === chunk.length ? chunk : chunk.subarray(0, end);
     if (end < chunk.length) this.#hold(chunk.subarray(end));
     if (this.#sentBody !== undefined) {
-      if (exchange.requestBytes > REPEATABLE_BYTES) this.#sentBody = undefined;
-      else this.#sentBody.push(mine);
+      this.#sentBody.push(mine);
+      if (this.#isSeeking) return this.#keepBody(mine.length);
+      this.#forgetLargeBody();
     }
     // The answer may be over, or the replica gone, while the rest of the body still comes.
     const upstream = this.#upstream?.socket;
     if (upstream?.writable === true && !upstream.write(mine)) this.#pause();
+  }
+
+  /** More of the body came while no replica has the request. */
+  #keepBody(bytes: number): void {
+    if (this.#place === undefined) {
+      // Between two tries: what is kept is bounded, and that is not for long.
+      if (this.#exchange!.requestBytes > this.#deps.options.retry.max_body) this.#pause();
+    } else if (!this.#place.hold(bytes)) this.#fail('queue_full', 'too many bytes are waiting');
+  }
+
+  /** What is too large to be kept is kept only until it is on its way. */
+  #forgetLargeBody(): void {
+    if (this.#upstream?.isConnected !== true) return;
+    if (this.#exchange!.requestBytes > this.#deps.options.retry.max_body) this.#sentBody = undefined;
   }
 
   /** Bytes of a later request wait until this one is answered. */
@@ -331,17 +413,39 @@ export class FastClient implements Watched, ConnectionUser, Standing {
       at = responseHead.end;
       if (responseHead.status >= 200) break;
       // 100 answers an Expect that is never sent on; other interim answers are for the client.
-      if (responseHead.status !== 100)
+      if (responseHead.status !== 100) {
+        this.#hasInterim = true;
         this.#socket.write(
           `HTTP/1.1 ${responseHead.status} ${responseHead.reason}\r\n${responseHead.kept}\r\n`,
           'latin1',
         );
+      }
     }
+    if (isRetryableStatus(responseHead.status) && this.#isAskedAgain(bytes, at, size)) return;
     exchange.firstByteMs = performance.now();
+    this.#lease!.heard(exchange.firstByteMs);
     this.#sentHead = '';
     this.#sentBody = undefined;
     this.#hasAnswer = true;
     this.#answer(responseHead, bytes, at, size);
+  }
+
+  /** True when this answer is not passed on because the request is to be sent again. */
+  #isAskedAgain(bytes: Buffer, from: number, size: number): boolean {
+    if (this.#hasInterim) return false;
+    const delayMs = this.#deps.retries.afterAnswer(this.#exchange!, this.#isWholeAtHand());
+    if (delayMs === GIVE_UP) return false;
+    const { framing, length, keepAlive } = responseHead;
+    const upstream = this.#upstream!;
+    this.#upstream = undefined;
+    this.#body.begin(framing, length);
+    const isClean = this.#body.follow(bytes, from, size) === size && this.#body.isWhole;
+    if (isClean && keepAlive && framing !== BY_CLOSE && this.#request.isWhole)
+      this.#deps.connections.keep(this.#lease!.replica.url, upstream);
+    else upstream.destroy();
+    this.#lease!.completed();
+    this.#tryAgain(delayMs);
+    return true;
   }
 
   /** Sends the answer's head, with as much of its body as is there. */
@@ -353,6 +457,7 @@ export class FastClient implements Watched, ConnectionUser, Standing {
     if (head.framing === BY_CLOSE || this.#lane.isDraining) this.#keepAlive = false;
     const text =
       `HTTP/1.1 ${head.status} ${head.reason}\r\n${head.kept}X-Baseten-Request-Id: ${exchange.id}\r\n` +
+      `${ATTEMPTS_HEADER}: ${exchange.attempts}\r\n` +
       `Server-Timing: ${serverTiming(exchange)}\r\n${this.#keepAlive ? '\r\n' : 'Connection: close\r\n\r\n'}`;
     const end = this.#followAnswer(bytes, from, size);
     if (end === BROKEN) this.#fail('bad_response');
@@ -407,28 +512,24 @@ export class FastClient implements Watched, ConnectionUser, Standing {
   onLost(error: NodeJS.ErrnoException | undefined): void {
     const upstream = this.#upstream!;
     this.#upstream = undefined;
-    if (this.#hasHeard) this.#fail('reset_midway', describe(error ?? 'closed'));
-    else if (!upstream.isConnected) {
-      this.#lease!.unreachable();
-      this.#fail('connect_failed', describe(error ?? 'closed'));
-    } else if (upstream.isReused && this.#canRepeat()) {
+    const detail = describe(error ?? 'closed');
+    if (!upstream.isConnected) this.#onUnreachable(detail);
+    else if (upstream.isReused && !this.#hasHeard && !this.#hasResent && this.#isWholeAtHand()) {
+      this.#hasResent = true;
       // It may have been paused for the connection that is gone.
       this.#resume();
       this.#send(this.#lease!, true);
-    } else this.#fail('reset_midway', describe(error ?? 'closed'));
-  }
-
-  /** True when all that was sent is still at hand, and it was sent only once. */
-  #canRepeat(): boolean {
-    return (
-      this.#exchange!.attempts === 1 && (this.#exchange!.requestBytes === 0 || this.#sentBody !== undefined)
-    );
+    } else {
+      this.#lease!.broke();
+      this.#fail('reset_midway', detail);
+    }
   }
 
   /** The answer is complete: the replica's connection is kept or closed, and the exchange ends when all is sent. */
   #finish(): void {
     const upstream = this.#upstream!;
     this.#upstream = undefined;
+    this.#lease!.completed();
     upstream.endBulk(!this.#isBulkPending);
     this.#isBulkPending = false;
     if (this.#isReusable && this.#request.isWhole)
@@ -468,6 +569,8 @@ export class FastClient implements Watched, ConnectionUser, Standing {
     this.#upstream?.destroy();
     this.#upstream = undefined;
     this.#isBulkPending = false;
+    // Whoever waited has waited until now.
+    this.#place?.leave();
     const timing = serverTiming(exchange);
     this.#settle(failure, catalogue[failure].http, detail);
     if (failure === 'client_gone' || hasAnswer) return this.#break();
@@ -492,6 +595,10 @@ export class FastClient implements Watched, ConnectionUser, Standing {
     this.#sentHead = '';
     this.#sentBody = undefined;
     this.#partialHead = undefined;
+    this.#place?.leave();
+    this.#place = undefined;
+    this.#retryAtMs = 0;
+    this.#avoid = undefined;
     this.#lease?.release();
     this.#lease = undefined;
     exchange.close(cause, status, detail);
@@ -547,6 +654,10 @@ export class FastClient implements Watched, ConnectionUser, Standing {
 
   // ── Deadlines, and the client's end ──────────────────────────────────────────────────────────────────────────────
 
+  get hasReplica(): boolean {
+    return !this.#isSeeking;
+  }
+
   get isUploaded(): boolean {
     return this.#request.isWhole;
   }
@@ -578,9 +689,16 @@ export class FastClient implements Watched, ConnectionUser, Standing {
     const exchange = this.#exchange!;
     const upstream = this.#upstream;
     const { connect_timeout } = this.#deps.options;
-    if (upstream !== undefined && !upstream.isConnected && nowMs - exchange.leasedMs > connect_timeout) {
-      this.#lease!.unreachable();
-      this.#fail('connect_failed', `no connection within ${connect_timeout} ms`);
+    if (upstream !== undefined && !upstream.isConnected && nowMs - this.#sentMs > connect_timeout) {
+      upstream.destroy();
+      this.#upstream = undefined;
+      this.#onUnreachable(`no connection within ${connect_timeout} ms`);
+      return;
+    }
+    this.#forgetLargeBody();
+    if (this.#retryAtMs !== 0 && nowMs >= this.#retryAtMs) {
+      this.#retryAtMs = 0;
+      this.#seek();
       return;
     }
     const overdue = this.#patience.check(nowMs, exchange, this);

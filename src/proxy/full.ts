@@ -2,9 +2,9 @@
 // Must stay true: however it ends, the client gets exactly one answer or a visible break, the lease is released, the
 // replica's request is over, and the exchange is closed once.
 //
-//   reserve ─► send ─► response head ─► body ─► finish ─► ok
-//      │         │ (a stale kept-alive connection: once more)   any failure ─► fail: answer if none was
-//      └─ refused                                               begun, else cut; then settle
+//   seek ─► (in line) ─► send ─► response head ─► body ─► finish ─► ok
+//     ▲ └─ refused         │ connection failed, or 502, 503, 504: once more, if it may be
+//     └────────────────────┘                 any failure ─► fail: answer if none was begun, else cut; then settle
 import type {
   Agent as HttpAgent,
   ClientRequest,
@@ -18,13 +18,14 @@ import { catalogue, describe, Fault, type Failure } from '../base/errors.ts';
 import type { Exchange } from '../exchange/exchange.ts';
 import { passableTrailers, toClient, type Hop } from '../http/headers.ts';
 import { publicDetail, refuse } from '../http/reply.ts';
-import type { Lease, Pool } from '../pool/pool.ts';
+import { Lease, type Applicant, type Place, type Pool, type Replica } from '../pool/pool.ts';
 import { address } from './address.ts';
 import { failureOf } from './failure.ts';
 import type { ProxyOptions } from './options.ts';
 import { Patience } from './patience.ts';
 import { RequestBody } from './request-body.ts';
-import { serverTiming } from './timing.ts';
+import { GIVE_UP, isRetryableStatus, type Retries } from './retry.ts';
+import { ATTEMPTS_HEADER, serverTiming } from './timing.ts';
 
 /** An exchange under way that can be ended from outside. */
 export interface Running {
@@ -36,6 +37,7 @@ export interface Lane {
   readonly pool: Pool;
   readonly deadlines: Deadlines;
   readonly options: ProxyOptions;
+  readonly retries: Retries;
   readonly server: ProxyServer;
   readonly agentFor: (protocol: 'http:' | 'https:') => HttpAgent;
   /** Exchanges under way, so that they can be ended when the drain's time is over. */
@@ -56,7 +58,10 @@ function flushSoon({ socket }: ServerResponse, flush: () => void): void {
   setImmediate(() => socket?.uncork());
 }
 
-export class Passage implements Watched, Running {
+/** How long the rest of an answer that nobody wants may take to come. */
+const DISCARD_MS = 1000;
+
+export class Passage implements Watched, Running, Applicant {
   watchSlot = -1;
   readonly #lane: Lane;
   readonly #exchange: Exchange;
@@ -67,11 +72,19 @@ export class Passage implements Watched, Running {
   readonly #isChunked: boolean;
   readonly #patience: Patience;
   readonly #body: RequestBody;
+  #place: Place | undefined;
   #lease: Lease | undefined;
+  /** performance.now() when it is to be tried again; 0 where it is not. */
+  #retryAtMs = 0;
+  /** The replica that has just failed it. */
+  #avoid: Replica | undefined;
+  #hasResent = false;
   #toReplica: ClientRequest | undefined;
   #from: IncomingMessage | undefined;
   /** An interim answer came: the replica has the request, which must not be sent again. */
   #hasHeard = false;
+  /** One went on to the client. */
+  #hasInterim = false;
 
   constructor(
     lane: Lane,
@@ -93,31 +106,74 @@ export class Passage implements Watched, Running {
     // http-proxy would read the target as a URL, which not every target is; ours is set in #began.
     req.url = '/';
     this.#patience = new Patience(lane.options);
+    const { max_body, retry } = lane.options;
     this.#body = new RequestBody(
       req,
       exchange,
-      lane.options.max_body,
-      (to) => this.#began(to),
-      () => this.#fail('too_large', `more than ${lane.options.max_body} bytes`),
+      { max_body, keptBytes: retry.max_body },
+      {
+        began: (to) => this.#began(to),
+        tooLarge: () => this.#fail('too_large', `more than ${max_body} bytes`),
+        hold: (bytes) => this.#hold(bytes),
+        noRoom: () => this.#fail('queue_full', 'too many bytes are waiting'),
+      },
     );
+    // http-proxy listens anew for each attempt.
+    req.setMaxListeners(0);
+    res.setMaxListeners(0);
   }
 
   /** Finds a replica and sends the request there, or answers why not. */
   start(): void {
-    const lease = this.#lane.pool.reserve(this.#exchange);
-    if (typeof lease === 'string') {
-      refuse(this.#req, this.#res, lease, this.#exchange.id, '', serverTiming(this.#exchange));
-      this.#exchange.close(lease, catalogue[lease].http);
-      return;
-    }
-    this.#lease = lease;
     this.#lane.open.add(this);
     this.#lane.deadlines.watch(this);
     this.#res.on('close', this.#onClientGone);
     // A response that waits behind another one hears nothing when its connection becomes a tunnel, or ends.
     this.#req.socket.on('close', this.#onClientGone);
     this.#res.on('error', (error) => this.#fail('client_gone', describe(error)));
+    this.#seek();
+  }
+
+  #seek(): void {
+    const got = this.#lane.pool.reserve(this.#exchange, this, this.#avoid);
+    if (typeof got === 'string') this.#fail(got);
+    else if (got instanceof Lease) this.leased(got);
+    else {
+      this.#place = got;
+      if (got.hold(this.#exchange.requestBytes)) this.#body.readAhead();
+      else this.#fail('queue_full', 'too many bytes are waiting');
+    }
+  }
+
+  leased(lease: Lease): void {
+    this.#place = undefined;
+    this.#lease = lease;
     this.#send(lease);
+  }
+
+  refused(failure: Failure): void {
+    this.#place = undefined;
+    this.#fail(failure);
+  }
+
+  /** More of the body came while no replica has the request. */
+  #hold(bytes: number): boolean {
+    if (this.#place !== undefined) return this.#place.hold(bytes);
+    // Between two tries: what is kept is bounded, and that is not for long.
+    if (this.#exchange.requestBytes > this.#lane.options.retry.max_body) this.#req.pause();
+    return true;
+  }
+
+  /** Lets go of the replica that failed it, and asks for a place again after a while. */
+  #tryAgain(delayMs: number): void {
+    this.#avoid = this.#lease!.replica;
+    this.#lease!.release();
+    this.#lease = undefined;
+    this.#hasHeard = false;
+    this.#toReplica = undefined;
+    this.#body.readAhead();
+    if (delayMs === 0) this.#seek();
+    else this.#retryAtMs = performance.now() + delayMs;
   }
 
   /** Ends it from outside: the drain's time is over, or the client's body turned out to be malformed. */
@@ -126,7 +182,13 @@ export class Passage implements Watched, Running {
   }
 
   sweep(nowMs: number): void {
+    if (this.#retryAtMs !== 0 && nowMs >= this.#retryAtMs) {
+      this.#retryAtMs = 0;
+      this.#seek();
+      return;
+    }
     const overdue = this.#patience.check(nowMs, this.#exchange, {
+      hasReplica: this.#lease !== undefined,
       isUploaded: this.#req.complete,
       waitsForReplica: this.#body.isHeldBack,
       waitsForClient: this.#res.writableNeedDrain,
@@ -135,7 +197,7 @@ export class Passage implements Watched, Running {
   }
 
   #send({ replica }: Lease): void {
-    this.#exchange.attempts++;
+    const attempt = ++this.#exchange.attempts;
     this.#lane.server.web(
       this.#req,
       this.#res,
@@ -149,7 +211,7 @@ export class Passage implements Watched, Running {
         agent: this.#lane.agentFor(replica.url.protocol),
         buffer: this.#body,
       },
-      (error) => this.#onReplicaError(error),
+      (error) => this.#onReplicaError(error, attempt),
     );
   }
 
@@ -178,6 +240,7 @@ export class Passage implements Watched, Running {
     this.#hasHeard = true;
     if (statusCode !== 103 || headers['link'] === undefined || this.#res.headersSent) return;
     try {
+      this.#hasInterim = true;
       this.#res.writeEarlyHints({ link: String(headers['link']).split(/,\s*(?=<)/) });
     } catch (error) {
       this.#exchange.detail = `an early hint was dropped: ${describe(error)}`;
@@ -187,6 +250,7 @@ export class Passage implements Watched, Running {
   #onResponse(from: IncomingMessage): void {
     const { id } = this.#exchange;
     const status = from.statusCode!;
+    if (isRetryableStatus(status) && this.#isAskedAgain(from)) return;
     const coding = from.headers['transfer-encoding'];
     const isMalformed = status < 200 || (coding !== undefined && coding.toLowerCase() !== 'chunked');
     // Trailers can follow only where our own answer is chunked.
@@ -197,6 +261,7 @@ export class Passage implements Watched, Running {
       if (isMalformed)
         throw new Fault('bad_response', `status ${status}, Transfer-Encoding ${coding ?? 'none'}`);
       this.#exchange.firstByteMs = performance.now();
+      headers.push(ATTEMPTS_HEADER, String(this.#exchange.attempts));
       headers.push('Server-Timing', serverTiming(this.#exchange));
       this.#res.writeHead(status, from.statusMessage, headers);
       flushSoon(this.#res, () => this.#res.flushHeaders());
@@ -207,6 +272,7 @@ export class Passage implements Watched, Running {
       return;
     }
     this.#from = from;
+    this.#lease!.heard(this.#exchange.firstByteMs);
     from.on('data', (chunk: Buffer) => {
       this.#exchange.responseBytes += chunk.length;
       if (!this.#res.write(chunk)) from.pause();
@@ -214,38 +280,77 @@ export class Passage implements Watched, Running {
     this.#res.on('drain', () => from.resume());
     from.on('end', () => {
       if (!from.complete) return;
+      this.#lease?.completed();
       const trailers = hasTrailers ? passableTrailers(from.rawTrailers) : [];
       if (trailers.length > 0) this.#res.addTrailers(trailers);
       // 'finish': the last byte is with the operating system.
       this.#res.end(() => this.#settle('ok', status));
     });
     from.on('close', () => {
-      if (!from.complete) this.#fail('reset_midway');
+      if (!from.complete) this.#onBroken('');
     });
+  }
+
+  /** True when this answer is not passed on because the request is to be sent again. */
+  #isAskedAgain(from: IncomingMessage): boolean {
+    if (this.#hasInterim) return false;
+    const delayMs = this.#lane.retries.afterAnswer(this.#exchange, this.#body.canRepeat);
+    if (delayMs === GIVE_UP) return false;
+    this.#lease!.completed();
+    const to = this.#toReplica!;
+    // A short answer is read to its end, and its connection kept; of a long one nobody waits for the end.
+    from.resume();
+    from.on('error', () => to.destroy());
+    setTimeout(() => {
+      if (!from.complete) to.destroy();
+    }, DISCARD_MS).unref();
+    this.#tryAgain(delayMs);
+    return true;
+  }
+
+  /** The replica broke its answer off. */
+  #onBroken(detail: string): void {
+    if (!this.#exchange.isOpen) return;
+    this.#lease?.broke();
+    this.#fail('reset_midway', detail);
   }
 
   readonly #onClientGone = (): void => this.#fail('client_gone');
 
-  #onReplicaError(error: NodeJS.ErrnoException): void {
-    if (!this.#exchange.isOpen) return;
+  #onReplicaError(error: NodeJS.ErrnoException, attempt: number): void {
+    // An answer that was set aside, or an attempt that was given up, is heard no more.
+    if (!this.#exchange.isOpen || attempt !== this.#exchange.attempts || this.#lease === undefined) return;
     if (this.#from !== undefined) {
       // Node takes the end of the connection for the end of a body without a length, also when it was a reset.
-      if (!this.#from.complete) this.#fail('reset_midway', describe(error));
+      if (!this.#from.complete) this.#onBroken(describe(error));
       return;
     }
     const failure = failureOf(error);
-    const wasStale = failure === 'reset_midway' && this.#toReplica?.reusedSocket === true;
-    if (wasStale && !this.#hasHeard && this.#exchange.attempts === 1 && this.#body.canRepeat) {
-      this.#send(this.#lease!);
-      return;
-    }
-    if (failure === 'connect_failed') this.#lease?.unreachable();
-    this.#fail(failure, describe(error));
+    if (failure === 'connect_failed') this.#onUnreachable(describe(error));
+    else if (failure !== 'reset_midway') this.#fail(failure, describe(error));
+    else if (
+      this.#toReplica?.reusedSocket === true &&
+      !this.#hasHeard &&
+      !this.#hasResent &&
+      this.#body.canRepeat
+    ) {
+      this.#hasResent = true;
+      this.#send(this.#lease);
+    } else this.#onBroken(describe(error));
+  }
+
+  #onUnreachable(detail: string): void {
+    this.#lease!.unreachable();
+    const delayMs = this.#lane.retries.afterConnectFailure(this.#exchange, this.#body.canRepeat);
+    if (delayMs === GIVE_UP) this.#fail('connect_failed', detail);
+    else this.#tryAgain(delayMs);
   }
 
   #fail(failure: Failure, detail = ''): void {
     if (!this.#exchange.isOpen) return;
     const row = catalogue[failure];
+    // Whoever waited has waited until now.
+    this.#place?.leave();
     if (failure !== 'client_gone') {
       if (this.#res.headersSent) this.#break();
       else {
@@ -276,6 +381,8 @@ export class Passage implements Watched, Running {
     this.#lane.open.delete(this);
     this.#req.socket.off('close', this.#onClientGone);
     this.#body.stop();
+    this.#place?.leave();
+    this.#retryAtMs = 0;
     // A replica that answered early may still be taking the upload: it ends here, with its connection.
     if (cause !== 'ok' || this.#toReplica?.writableFinished === false) this.#toReplica?.destroy();
     this.#lease?.release();

@@ -1,7 +1,43 @@
 // Settings of moving bytes: how long each step may take.
-import { bytes, duration, flag, section, type Settings } from '../base/settings.ts';
+import { bytes, duration, flag, int, section, words, type Settings } from '../base/settings.ts';
 
 const MINUTES = 60_000;
+
+const retryOptions = section({
+  connect_attempts: int({
+    default: 16,
+    min: 1,
+    max: 16,
+    doc: 'Times that a request is sent when replicas cannot be reached, another replica first. 1: once.',
+  }),
+  methods: words({
+    default: ['POST'],
+    pattern: /^[A-Z]+$/,
+    like: 'methods such as POST',
+    doc: 'Methods whose requests are sent again when a replica answers 502, 503 or 504; empty: none.',
+  }),
+  exclude_paths: words({
+    default: [],
+    pattern: /^\/[!-~]*$/,
+    like: 'paths that begin with /',
+    doc: 'Requests whose path begins with one of these are not sent again after such an answer.',
+  }),
+  max_time: duration({
+    default: 15 * MINUTES,
+    doc: 'How long after its beginning a request may be sent again after such an answer.',
+  }),
+  budget: int({
+    default: 20,
+    min: 0,
+    max: 100,
+    doc: 'Percent of a deployment’s open requests that may be such repeats at a time; three always may.',
+  }),
+  max_body: bytes({
+    default: 256 * 1024,
+    doc: 'Request bodies up to this size are kept until the answer begins, to be sent again.',
+  }),
+});
+export type RetryOptions = Settings<typeof retryOptions>;
 
 export const proxyOptions = section({
   fast_lane: flag({
@@ -25,6 +61,7 @@ export const proxyOptions = section({
     doc: 'How long a request may take in all; WebSockets are exempt.',
   }),
   max_body: bytes({ default: 100 * 1024 ** 2, doc: 'Largest request body.' }),
+  retry: retryOptions,
   replica_idle_timeout: duration({
     default: 4000,
     min: 100,

@@ -6,6 +6,8 @@ import type { ProxyOptions } from './options.ts';
 
 /** Where the exchange stands, as its lane sees it. */
 export interface Standing {
+  /** A replica has it; otherwise it waits for one. */
+  readonly hasReplica: boolean;
   /** The client's body has arrived to its end. */
   readonly isUploaded: boolean;
   /** Bytes for the replica wait because it does not read. */
@@ -43,7 +45,11 @@ export class Patience {
       this.#progressMs = nowMs;
     }
     if (nowMs - exchange.startMs > total_timeout)
-      return { failure: 'total_timeout', detail: `${total_timeout} ms in all` };
+      return {
+        // Who never had a replica has waited in line all the time.
+        failure: exchange.attempts === 0 && !standing.hasReplica ? 'queue_timeout' : 'total_timeout',
+        detail: `${total_timeout} ms in all`,
+      };
     const stillMs = nowMs - Math.max(this.#progressMs, exchange.leasedMs, exchange.firstByteMs);
     if (!standing.isUploaded && exchange.firstByteMs === 0) {
       if (stillMs <= idle_timeout) return undefined;
@@ -51,6 +57,7 @@ export class Patience {
         ? { failure: 'idle_timeout', detail: `the replica read nothing for ${idle_timeout} ms` }
         : { failure: 'request_timeout', detail: `no more of the body came for ${idle_timeout} ms` };
     }
+    if (!standing.hasReplica) return undefined;
     if (exchange.firstByteMs === 0)
       return stillMs > first_byte_timeout
         ? { failure: 'first_byte_timeout', detail: `${first_byte_timeout} ms` }

@@ -9,7 +9,7 @@ import type { Duplex } from 'node:stream';
 import httpProxy from 'http-proxy';
 import { Deadlines } from '../base/deadlines.ts';
 import type { Failure } from '../base/errors.ts';
-import type { Exchange } from '../exchange/exchange.ts';
+import type { Exchange, Exchanges } from '../exchange/exchange.ts';
 import type { Hop } from '../http/headers.ts';
 import { Agent as HttpAgent } from '../http/node-http.ts';
 import type { Pool } from '../pool/pool.ts';
@@ -17,6 +17,7 @@ import { FastLane, type FastDeps } from './fast.ts';
 import { Passage, type Lane, type Running } from './full.ts';
 import type { ProxyOptions } from './options.ts';
 import { ReplicaConnections } from './replica-connection.ts';
+import { Retries, type RetryCounts } from './retry.ts';
 import { Tunnel } from './tunnel.ts';
 
 export type { FastLane } from './fast.ts';
@@ -29,7 +30,11 @@ export class Proxy {
   #fast: FastLane | undefined;
   readonly #tunnels = new WeakMap<IncomingMessage, Tunnel>();
 
-  constructor(pool: Pool, options: ProxyOptions) {
+  readonly #retries: Retries;
+
+  constructor(pool: Pool, exchanges: Exchanges, options: ProxyOptions) {
+    this.#retries = new Retries(options);
+    exchanges.observe(this.#retries);
     const agentOptions = {
       keepAlive: true,
       scheduling: 'lifo' as const,
@@ -53,16 +58,26 @@ export class Proxy {
       options,
       server,
       deadlines,
+      retries: this.#retries,
       agentFor: (protocol) => this.#agents[protocol],
       open: new Set(),
     };
   }
 
   /** The fast lane of a data door, or `undefined` where the settings switch it off. */
-  fastLane(door: Omit<FastDeps, 'pool' | 'connections' | 'deadlines' | 'options'>): FastLane | undefined {
-    const { pool, deadlines, options } = this.#lane;
+  fastLane(
+    door: Omit<FastDeps, 'pool' | 'connections' | 'deadlines' | 'options' | 'retries'>,
+  ): FastLane | undefined {
+    const { pool, deadlines, options, retries } = this.#lane;
     if (options.fast_lane)
-      this.#fast = new FastLane({ ...door, pool, deadlines, options, connections: this.#connections });
+      this.#fast = new FastLane({
+        ...door,
+        pool,
+        deadlines,
+        options,
+        retries,
+        connections: this.#connections,
+      });
     return this.#fast;
   }
 
@@ -103,6 +118,11 @@ export class Proxy {
       idle += count(agent.freeSockets);
     }
     return { active, idle };
+  }
+
+  /** What a deployment's repeats came to so far. */
+  retries(deployment: number): RetryCounts {
+    return this.#retries.counts(deployment);
   }
 
   close(): void {

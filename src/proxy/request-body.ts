@@ -1,5 +1,6 @@
 // A request's body on its way to the replica: counted, limited, and kept while it is short enough to send again.
-// Must stay true: at most KEPT_BYTES are held here; beyond that a slow replica pauses the client.
+// Must stay true: once a replica has the request, no more than `keptBytes` are held here, and a slow replica pauses the
+// client; before that, no more than the pool has room for.
 // It is a Stream because http-proxy pipes its `buffer` option into the replica's request: `pipe` is the one place
 // where that request can be taken before a byte of it has been sent.
 import type { ClientRequest, IncomingMessage } from 'node:http';
@@ -7,33 +8,38 @@ import { Stream } from 'node:stream';
 import type { Exchange } from '../exchange/exchange.ts';
 import { passableTrailers } from '../http/headers.ts';
 
-/** A body up to this size can be sent once more when a kept-alive connection turns out to be dead. */
-const KEPT_BYTES = 64 * 1024;
+/** What the body reports to the passage that it belongs to. */
+export interface BodyEvents {
+  /** A request to a replica exists and nothing is written to it yet. */
+  began(to: ClientRequest): void;
+  tooLarge(): void;
+  /** More came while no replica has the request; false: there is no room to hold it. */
+  hold(bytes: number): boolean;
+  noRoom(): void;
+}
 
 export class RequestBody extends Stream {
   readonly #req: IncomingMessage;
   readonly #exchange: Exchange;
-  readonly #limit: number;
-  readonly #begin: (to: ClientRequest) => void;
-  readonly #tooLarge: () => void;
+  readonly #limits: { readonly max_body: number; readonly keptBytes: number };
+  readonly #events: BodyEvents;
   #kept: Buffer[] | undefined = [];
   #to: ClientRequest | undefined;
   #isRead = false;
+  #isReading = false;
 
-  /** `begin` is called with every request to a replica before anything is written to it. */
+  /** Bodies up to `keptBytes` are kept until `stop`, to be sent again. */
   constructor(
     req: IncomingMessage,
     exchange: Exchange,
-    limit: number,
-    begin: (to: ClientRequest) => void,
-    tooLarge: () => void,
+    limits: { readonly max_body: number; readonly keptBytes: number },
+    events: BodyEvents,
   ) {
     super();
     this.#req = req;
     this.#exchange = exchange;
-    this.#limit = limit;
-    this.#begin = begin;
-    this.#tooLarge = tooLarge;
+    this.#limits = limits;
+    this.#events = events;
   }
 
   /** True while everything that was read from the client can be sent again. */
@@ -46,19 +52,29 @@ export class RequestBody extends Stream {
     return this.#to !== undefined && this.#to.writableNeedDrain;
   }
 
+  /** Reads while no replica has the request, so that the client's leaving is heard. */
+  readAhead(): void {
+    this.#to = undefined;
+    this.#read();
+    this.#req.resume();
+  }
+
   /** Called by http-proxy, once for every attempt. */
   override pipe<T extends NodeJS.WritableStream>(destination: T): T {
     const to = destination as unknown as ClientRequest;
-    const isFirst = this.#to === undefined;
     this.#to = to;
-    this.#begin(to);
-    to.on('drain', () => this.#req.resume());
-    if (isFirst) {
-      this.#req.on('data', this.#onData);
-      this.#req.on('end', this.#onEnd);
-    } else {
-      for (const chunk of this.#kept ?? []) to.write(chunk);
-      if (this.#isRead) this.#end();
+    this.#events.began(to);
+    to.on('drain', () => {
+      this.#forgetLarge();
+      this.#req.resume();
+    });
+    let isFull = false;
+    for (const chunk of this.#kept ?? []) isFull = !to.write(chunk);
+    this.#forgetLarge();
+    if (this.#isRead) this.#end();
+    else {
+      this.#read();
+      if (isFull) this.#req.pause();
       else this.#req.resume();
     }
     return destination;
@@ -71,22 +87,39 @@ export class RequestBody extends Stream {
     this.#kept = undefined;
   }
 
+  #read(): void {
+    if (this.#isReading) return;
+    this.#isReading = true;
+    this.#req.on('data', this.#onData);
+    this.#req.on('end', this.#onEnd);
+  }
+
   readonly #onData = (chunk: Buffer): void => {
     const size = (this.#exchange.requestBytes += chunk.length);
-    if (size > this.#limit) {
+    if (size > this.#limits.max_body) {
       this.stop();
-      this.#tooLarge();
+      this.#events.tooLarge();
       return;
     }
-    if (size > KEPT_BYTES) this.#kept = undefined;
-    else this.#kept?.push(chunk);
-    if (!this.#to!.write(chunk)) this.#req.pause();
+    this.#kept?.push(chunk);
+    if (this.#to === undefined) {
+      if (!this.#events.hold(chunk.length)) this.#events.noRoom();
+      return;
+    }
+    this.#forgetLarge();
+    if (!this.#to.write(chunk)) this.#req.pause();
   };
 
   readonly #onEnd = (): void => {
     this.#isRead = true;
-    this.#end();
+    if (this.#to !== undefined) this.#end();
   };
+
+  /** What is too large to be kept is kept only until it is on its way. */
+  #forgetLarge(): void {
+    if (this.#to?.socket?.connecting !== false) return;
+    if (this.#exchange.requestBytes > this.#limits.keptBytes) this.#kept = undefined;
+  }
 
   #end(): void {
     // Only a chunked body can be followed by any, and Node reads them for no other.

@@ -1,6 +1,9 @@
-// Server-Timing for the client: where the time until the first byte went.
+// What the client learns about the way: Server-Timing says where the time until the first byte went.
 // Must stay true: milliseconds, and only what is known by then. Source: W3C Server Timing.
 import type { Exchange } from '../exchange/exchange.ts';
+
+/** How often it was sent to a replica (contracts/baseten.md 1.5). */
+export const ATTEMPTS_HEADER = 'X-Baseten-Model-Prediction-Attempts';
 
 /** Milliseconds with one decimal; whole numbers become text far faster than fractions do. */
 function tenths(ms: number): string {
@@ -8,9 +11,15 @@ function tenths(ms: number): string {
   return `${Math.floor(count / 10)}.${count % 10}`;
 }
 
-/** `queue`: until a replica was found; `replica`: from there to its first byte. */
-export function serverTiming({ startMs, leasedMs, firstByteMs }: Exchange): string {
-  if (leasedMs === 0) return `queue;dur=${tenths(performance.now() - startMs)}`;
+/**
+ * `queue`: in line for a replica; `replica`: from the moment that one was found to its first byte; `retry`, where it was
+ * sent more than once: everything before the last time but waiting in line.
+ */
+export function serverTiming({ startMs, waitedMs, leasedMs, firstByteMs, attempts }: Exchange): string {
+  const queue = `queue;dur=${waitedMs === 0 ? '0.0' : tenths(waitedMs)}`;
+  if (leasedMs === 0) return queue;
   const replicaMs = (firstByteMs === 0 ? performance.now() : firstByteMs) - leasedMs;
-  return `queue;dur=${tenths(leasedMs - startMs)}, replica;dur=${tenths(replicaMs)}`;
+  const timing = `${queue}, replica;dur=${tenths(replicaMs)}`;
+  if (attempts < 2) return timing;
+  return `${timing}, retry;dur=${tenths(Math.max(0, leasedMs - startMs - waitedMs))}`;
 }

@@ -1,9 +1,9 @@
 // One WebSocket through http-proxy: the upgrade, the bytes both ways, and what it ended with.
 // Must stay true: the lease is held for the socket's life, and whichever side leaves, in whatever phase, ends both.
 //
-//   reserve ─► upgrade asked ─► 101 ─► frames ─► closed (status: the close code, 1006 where none was seen)
-//      │             └► another answer: passed on as it is (status: its HTTP code)
-//      └─ refused
+//   seek ─► (in line) ─► upgrade asked ─► 101 ─► frames ─► closed (status: the close code, 1006 where none was seen)
+//     ▲ └─ refused         │ └► another answer: passed on as it is (status: its HTTP code)
+//     └────────────────────┘ the replica could not be reached
 import type { ClientRequest, IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
@@ -13,17 +13,21 @@ import type { Exchange } from '../exchange/exchange.ts';
 import { FrameFollower } from '../http/frames.ts';
 import { toClient, type Hop } from '../http/headers.ts';
 import { refusalBytes } from '../http/reply.ts';
-import type { Lease } from '../pool/pool.ts';
+import { Lease, type Applicant, type Place, type Replica } from '../pool/pool.ts';
 import { address } from './address.ts';
 import { failureOf } from './failure.ts';
 import type { Lane, Running } from './full.ts';
+import { GIVE_UP } from './retry.ts';
+import { ATTEMPTS_HEADER, serverTiming } from './timing.ts';
 
 /** Close code of a connection that ended without a close frame (RFC 6455 7.4.1). */
 const ABNORMAL = 1006;
 /** How long the two sides may take to close once a close frame has passed. */
 const CLOSING_MS = 2000;
 
-export class Tunnel implements Watched, Running {
+const NOTHING = Buffer.alloc(0);
+
+export class Tunnel implements Watched, Running, Applicant {
   watchSlot = -1;
   readonly #lane: Lane;
   readonly #exchange: Exchange;
@@ -33,7 +37,11 @@ export class Tunnel implements Watched, Running {
   readonly #hop: Hop;
   readonly #fromClient = new FrameFollower();
   readonly #fromReplica = new FrameFollower();
+  #place: Place | undefined;
   #lease: Lease | undefined;
+  #avoid: Replica | undefined;
+  #retryAtMs = 0;
+  #head: Buffer = NOTHING;
   #toReplica: ClientRequest | undefined;
   #replicaSocket: Duplex | undefined;
 
@@ -47,17 +55,9 @@ export class Tunnel implements Watched, Running {
   }
 
   start(head: Buffer): void {
-    const lease = this.#lane.pool.reserve(this.#exchange);
-    if (typeof lease === 'string') {
-      this.#socket.end(refusalBytes(lease, this.#exchange.id));
-      this.#exchange.close(lease, catalogue[lease].http);
-      return;
-    }
-    this.#lease = lease;
+    this.#head = head;
     this.#lane.open.add(this);
     this.#lane.deadlines.watch(this);
-    this.#exchange.attempts++;
-    const { url } = lease.replica;
     // The door has no use for them: http-proxy would send our request's head too early, or read the target as a URL.
     delete this.#req.headers.expect;
     this.#req.url = '/';
@@ -65,6 +65,24 @@ export class Tunnel implements Watched, Running {
     this.#socket.on('readable', this.#peek);
     this.#socket.on('end', () => this.#clientLeft());
     this.#socket.on('close', () => this.#clientLeft());
+    this.#seek();
+  }
+
+  #seek(): void {
+    const got = this.#lane.pool.reserve(this.#exchange, this, this.#avoid);
+    if (typeof got === 'string') this.#refuse(got);
+    else if (got instanceof Lease) this.leased(got);
+    else this.#place = got;
+  }
+
+  leased(lease: Lease): void {
+    this.#place = undefined;
+    this.#lease = lease;
+    const attempt = ++this.#exchange.attempts;
+    const { url } = lease.replica;
+    // http-proxy puts it back in front of what the socket still gives: once.
+    const head = this.#head;
+    this.#head = NOTHING;
     this.#lane.server.ws(
       this.#req,
       this.#socket,
@@ -72,8 +90,21 @@ export class Tunnel implements Watched, Running {
       { target: { protocol: url.protocol, host: url.host, hostname: url.host, port: url.port } },
       (error) => this.#onError(error),
     );
-    // http-proxy would pass a refusal on without regard to whether the client reads it.
-    this.#toReplica?.removeAllListeners('response').on('response', (answer) => this.#onRefusal(answer));
+    // http-proxy would pass a refusal on without regard to whether the client reads it, and would close the client's
+    // socket when the replica cannot be reached.
+    this.#toReplica
+      ?.removeAllListeners('response')
+      .removeAllListeners('error')
+      .on('response', (answer) => this.#onRefusal(answer))
+      .on('error', (error) => {
+        if (attempt === this.#exchange.attempts && this.#lease !== undefined) this.#onError(error);
+      });
+  }
+
+  refused(failure: Failure): void {
+    this.#place = undefined;
+    // Contract 1.3: an upgrade that no replica took in time is 408.
+    this.#refuse(failure === 'queue_timeout' ? 'upgrade_timeout' : failure);
   }
 
   /** The request for the upgrade exists and is not sent yet. Called through http-proxy's 'proxyReqWs'. */
@@ -87,19 +118,22 @@ export class Tunnel implements Watched, Running {
 
   /** Ends it from outside: the drain's time is over. */
   abort(failure: Failure): void {
-    const hasAnswer = this.#exchange.firstByteMs !== 0;
-    if (!hasAnswer) this.#socket.end(refusalBytes(failure, this.#exchange.id));
+    if (this.#exchange.firstByteMs === 0) return this.#refuse(failure);
     this.#settle(failure, this.#replicaSocket === undefined ? catalogue[failure].http : ABNORMAL, '');
-    if (hasAnswer) this.#socket.destroy();
-    else (this.#socket as Socket).destroySoon();
+    this.#socket.destroy();
   }
 
   /** Until it is open it has deadlines; then it may be silent for as long as both sides like. */
   sweep(nowMs: number): void {
     const { first_byte_timeout, total_timeout } = this.#lane.options;
-    if (this.#exchange.firstByteMs !== 0) {
-      if (nowMs - this.#exchange.startMs > total_timeout) this.abort('total_timeout');
-    } else if (nowMs - this.#exchange.leasedMs > first_byte_timeout) this.abort('upgrade_timeout');
+    const { firstByteMs, leasedMs, startMs } = this.#exchange;
+    if (this.#retryAtMs !== 0 && nowMs >= this.#retryAtMs) {
+      this.#retryAtMs = 0;
+      this.#seek();
+    } else if (nowMs - startMs > total_timeout)
+      this.abort(firstByteMs === 0 ? 'upgrade_timeout' : 'total_timeout');
+    else if (firstByteMs === 0 && this.#lease !== undefined && nowMs - leasedMs > first_byte_timeout)
+      this.abort('upgrade_timeout');
   }
 
   readonly #peek = (): void => {
@@ -111,7 +145,9 @@ export class Tunnel implements Watched, Running {
     this.#replicaSocket = replicaSocket;
     this.#lane.deadlines.unwatch(this);
     this.#exchange.firstByteMs = performance.now();
+    this.#lease!.heard(this.#exchange.firstByteMs);
     answer.headers['x-baseten-request-id'] = this.#exchange.id;
+    answer.headers[ATTEMPTS_HEADER.toLowerCase()] = String(this.#exchange.attempts);
     this.#socket.off('readable', this.#peek);
     // Once http-proxy has put back what came with the head and begun to pipe: before that, bytes would be followed
     // and lost. A listener of our own makes nothing flow that the pipes do not let flow.
@@ -137,6 +173,7 @@ export class Tunnel implements Watched, Running {
     this.#socket.off('readable', this.#peek);
     let head = `HTTP/1.1 ${status} ${answer.statusMessage ?? ''}\r\n`;
     const headers = toClient(answer.rawHeaders, answer.headers.connection, this.#exchange.id, false);
+    headers.push(ATTEMPTS_HEADER, String(this.#exchange.attempts));
     for (let i = 0; i < headers.length; i += 2) head += `${headers[i]}: ${headers[i + 1]}\r\n`;
     this.#socket.write(`${head}Connection: close\r\n\r\n`, 'latin1');
     answer.on('data', (chunk: Buffer) => (this.#exchange.responseBytes += chunk.length));
@@ -153,11 +190,35 @@ export class Tunnel implements Watched, Running {
   }
 
   #onError(error: NodeJS.ErrnoException): void {
-    if (this.#replicaSocket !== undefined || this.#exchange.firstByteMs !== 0) return;
+    if (this.#replicaSocket !== undefined || this.#exchange.firstByteMs !== 0 || !this.#exchange.isOpen)
+      return;
     const failure = failureOf(error);
-    if (failure === 'connect_failed') this.#lease?.unreachable();
-    if (this.#exchange.isOpen) this.#socket.write(refusalBytes(failure, this.#exchange.id));
-    this.#settle(failure, catalogue[failure].http, describe(error));
+    if (failure === 'connect_failed' && this.#isTriedAgain()) return;
+    if (failure === 'reset_midway') this.#lease?.broke();
+    this.#refuse(failure, describe(error));
+  }
+
+  /** Lets go of a replica that could not be reached, and asks for another one; false: it has been tried enough. */
+  #isTriedAgain(): boolean {
+    this.#lease!.unreachable();
+    const delayMs = this.#lane.retries.afterConnectFailure(this.#exchange, true);
+    if (delayMs === GIVE_UP) return false;
+    this.#avoid = this.#lease!.replica;
+    this.#lease!.release();
+    this.#lease = undefined;
+    this.#toReplica = undefined;
+    if (delayMs === 0) this.#seek();
+    else this.#retryAtMs = performance.now() + delayMs;
+    return true;
+  }
+
+  /** Answers with an error, and ends. */
+  #refuse(failure: Failure, detail = ''): void {
+    if (!this.#exchange.isOpen) return;
+    this.#place?.leave();
+    this.#socket.end(refusalBytes(failure, this.#exchange.id, '', serverTiming(this.#exchange)));
+    this.#settle(failure, catalogue[failure].http, detail);
+    (this.#socket as Socket).destroySoon();
   }
 
   #clientLeft(): void {
@@ -178,6 +239,9 @@ export class Tunnel implements Watched, Running {
     if (!this.#exchange.close(cause, status, detail)) return;
     this.#lane.open.delete(this);
     this.#lane.deadlines.unwatch(this);
+    this.#place?.leave();
+    this.#retryAtMs = 0;
+    if (cause === 'ok') this.#lease?.completed();
     this.#lease?.release();
     if (cause === 'ok') this.#endSoon();
     else {

@@ -48,7 +48,7 @@ export function laneContract(name: string, args: string[]): void {
         `deployments:
   - { id: local, replicas: [{ url: "${http.url}" }] }
   - { id: raw, environment: raw, replicas: [{ url: "${raw.url}" }] }
-  - { id: dead, environment: dead, replicas: [{ url: "${dead.url}" }] }
+  - { id: dead, environment: dead, max_queue: 0, replicas: [{ url: "${dead.url}" }] }
 pool: { probe_interval: 1d }
 `,
       );
@@ -536,7 +536,7 @@ pool: { probe_interval: 1d }
         expect(await of.exchange(id)).toMatchObject({ status, cause });
       };
 
-      it('a replica that refuses connections: 503 model_unavailable', async () => {
+      it('a replica that refuses connections, where nobody may wait: 503 model_unavailable', async () => {
         await failed(
           await call(weir.url, '/deployment/dead/predict', { method: 'POST', body: '{}' }),
           503,

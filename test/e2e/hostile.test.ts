@@ -389,7 +389,7 @@ describe.each([
   it('thousands of pipelined requests that are refused', async () => {
     const dead = await startReplica(() => undefined);
     await dead.close();
-    const other = await startWeir(['--replica', dead.url, ...args]);
+    const other = await startWeir(['--replica', dead.url, '--deployment-max-queue=0', ...args]);
     const client = new RawClient(other.port).send('GET / HTTP/1.1\r\nHost: x\r\n\r\n'.repeat(3000));
     await until('all are answered', () => client.received.match(/no_replica/g)?.length === 3000);
     client.socket.destroy();

@@ -75,8 +75,8 @@ beforeAll(async () => {
     });
   });
   lanes = await Promise.all([
-    startWeir(['--replica', replica.url]),
-    startWeir(['--replica', replica.url, '--proxy-fast-lane=false']),
+    startWeir(['--replica', replica.url, '--proxy-retry-methods=']),
+    startWeir(['--replica', replica.url, '--proxy-retry-methods=', '--proxy-fast-lane=false']),
   ]);
 });
 afterAll(async () => {

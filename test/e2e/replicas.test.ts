@@ -13,7 +13,12 @@ afterEach(async () => {
   await closeReplicas();
 });
 
-const quick = ['--pool-probe-interval=100ms', '--pool-probe-retry-interval=50ms', '--pool-probe-failures=1'];
+const quick = [
+  '--pool-probe-interval=100ms',
+  '--pool-probe-retry-interval=50ms',
+  '--pool-probe-failures=1',
+  '--pool-slow-return=0s',
+];
 
 it('gives a request to the replica that holds the fewest', async () => {
   const held = [0, 0];
@@ -69,15 +74,15 @@ it('learns from a refused connection without waiting for a probe', async () => {
   await two.close();
   const statuses = [];
   for (let i = 0; i < 10; i++) statuses.push((await call(weir.url, '/')).status);
-  expect(statuses.filter((status) => status === 502).length).toBe(1);
-  expect(statuses.filter((status) => status === 200).length).toBe(9);
+  // The one that met the closed replica was sent to the other.
+  expect(statuses).toEqual(Array.from({ length: 10 }, () => 200));
   await weir.line(
     'the replica that went down',
     (line) => line.event === 'replica is down' && line['replica'] === 'r1',
   );
 });
 
-it('answers 502, then 503, when the only replica dies, and serves again when it is back', async () => {
+it('lets requests wait while the only replica is away, and serves them when it is back', async () => {
   const only = await startReplica((_, res) => res.end('here'));
   const weir = await startWeir([
     '--replica',
@@ -86,19 +91,47 @@ it('answers 502, then 503, when the only replica dies, and serves again when it 
     '--pool-probe-retry-interval=50ms',
   ]);
   await only.close();
-  const first = await call(weir.url, '/');
-  expect([first.status, first.headers['x-weir-cause']]).toEqual([502, 'connect_failed']);
-  const second = await call(weir.url, '/');
-  expect([second.status, second.headers['x-weir-cause'], second.headers['retry-after']]).toEqual([
+  const waiting = [call(weir.url, '/'), call(weir.url, '/', { method: 'POST', body: 'x' })];
+  await weir.shows('weir_queue_length{deployment_id="local"}', 2);
+  expect((await fetch(`${weir.admin}/readyz`)).status).toBe(503);
+  expect((await fetch(`${weir.admin}/livez`)).status).toBe(200);
+  await startReplica((_, res) => res.end('back'), only.port);
+  expect((await Promise.all(waiting)).map((answer) => answer.text)).toEqual(['back', 'back']);
+  expect((await fetch(`${weir.admin}/readyz`)).status).toBe(200);
+});
+
+it('sends those who wait for a replica that is not there away when it shuts down', async () => {
+  const gone = await startReplica(() => undefined);
+  await gone.close();
+  const weir = await startWeir(['--replica', gone.url]);
+  const waiting = call(weir.url, '/');
+  await weir.shows('weir_queue_length{deployment_id="local"}', 1);
+  weir.process.kill('SIGTERM');
+  const refused = await waiting;
+  expect([refused.status, refused.headers['x-weir-cause']]).toEqual([503, 'draining']);
+  expect(await weir.stop()).toBe(0);
+});
+
+it('answers 503 where nobody may wait', async () => {
+  const only = await startReplica((_, res) => res.end('here'));
+  const weir = await startWeir(['--replica', only.url, '--deployment-max-queue=0', ...quick]);
+  await only.close();
+  await weir.shows('baseten_replicas_active', 0);
+  const refused = await call(weir.url, '/');
+  expect([refused.status, refused.headers['x-weir-cause'], refused.headers['retry-after']]).toEqual([
     503,
     'no_replica',
     '1',
   ]);
-  expect((await fetch(`${weir.admin}/readyz`)).status).toBe(503);
-  expect((await fetch(`${weir.admin}/livez`)).status).toBe(200);
-  await startReplica((_, res) => res.end('back'), only.port);
-  await until('it serves again', async () => (await call(weir.url, '/')).text === 'back');
-  expect((await fetch(`${weir.admin}/readyz`)).status).toBe(200);
+});
+
+it('gives up after so many connections that failed: 502', async () => {
+  // Accepts connections, and so passes for ready, but nobody gets an answer out of it.
+  const only = await startReplica((_, res) => res.end('here'));
+  const weir = await startWeir(['--replica', only.url, '--proxy-retry-connect-attempts=1']);
+  await only.close();
+  const failed = await call(weir.url, '/');
+  expect([failed.status, failed.headers['x-weir-cause']]).toEqual([502, 'connect_failed']);
 });
 
 it('takes a 2xx of readiness_path as ready, where one is set', async () => {

@@ -2,16 +2,15 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Router } from '../../src/ingress/route.ts';
 
-const deployment = (id: string, environment: string) => ({
-  id,
-  environment,
-  predict_path: '/p',
-  websocket_path: '/ws',
+const deployment = (index: number, id: string, environment: string, traffic_weight = 100) => ({
+  index,
+  hasReady: true,
+  options: { id, environment, traffic_weight, predict_path: '/p', websocket_path: '/ws' },
 });
 const router = new Router([
-  deployment('dep0', ''),
-  deployment('dep1', 'production'),
-  deployment('dep2', 'staging'),
+  deployment(0, 'dep0', ''),
+  deployment(1, 'dep1', 'production'),
+  deployment(2, 'dep2', 'staging'),
 ]);
 const route = (method: string, target: string, isUpgrade = false) => router.route(method, target, isUpgrade);
 const forward = (deployment: number, path: string) => ({ kind: 'forward', deployment, path });
@@ -65,7 +64,7 @@ describe('routes', () => {
   );
 
   it('without an environment called production, bare paths go to the first deployment', () => {
-    const plain = new Router([deployment('a', 'staging'), deployment('b', '')]);
+    const plain = new Router([deployment(0, 'a', 'staging'), deployment(1, 'b', '')]);
     expect(plain.route('POST', '/predict', false)).toEqual(forward(0, '/p'));
   });
 

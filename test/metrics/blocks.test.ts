@@ -86,7 +86,7 @@ describe('live counts', () => {
           maxLength: 50,
         }),
         (exchanges) => {
-          const live = new Live(1, make(1));
+          const live = new Live(1, make(1), [1]);
           const book = new Exchanges({ trust_inbound: false });
           book.observe(live);
           for (const [isRouted, isAsync, isWebSocket, cause] of exchanges) {

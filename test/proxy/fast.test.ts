@@ -7,6 +7,7 @@ import { load } from '../../src/config/config.ts';
 import { Exchanges } from '../../src/exchange/exchange.ts';
 import { Pool } from '../../src/pool/pool.ts';
 import { FastLane } from '../../src/proxy/fast.ts';
+import { Retries } from '../../src/proxy/retry.ts';
 import { ReplicaConnections } from '../../src/proxy/replica-connection.ts';
 import { closeReplicas, startRawReplica, type Replica } from '../kit/replica.ts';
 import { until } from '../kit/until.ts';
@@ -59,7 +60,10 @@ beforeEach(async () => {
   replica = await startRawReplica((socket) => socket.on('data', () => socket.write(reply, 'latin1')));
   const loaded = load(['--replica', replica.url], {});
   if (!loaded.ok) throw new Error(loaded.problems.join());
-  pool = new Pool(loaded.config.deployments, loaded.config.pool, () => undefined);
+  pool = new Pool(loaded.config.deployments, loaded.config.pool, {
+    changed: () => undefined,
+    dead: () => undefined,
+  });
   await pool.start();
   const deadlines = new Deadlines();
   connections = new ReplicaConnections(deadlines, 60_000);
@@ -68,6 +72,7 @@ beforeEach(async () => {
     pool,
     exchanges,
     connections,
+    retries: new Retries(loaded.config.proxy),
     deadlines,
     options: loaded.config.proxy,
     maxHeadBytes: 32 * 1024,

@@ -1,7 +1,9 @@
-// weir serve: the sidecar in front of replicas that someone else runs. Also the life of the process: signals, exit.
-// Must stay true: SIGTERM and SIGINT drain once; a second one ends the drain; the exit code of a drain is 0.
-import { explain, load } from '../../config/config.ts';
-import { startSidecar } from '../../sidecar.ts';
+// weir serve: the sidecar in front of replicas that someone else runs. Also the life of the process: signals, a changed
+// configuration, exit. Must stay true: SIGTERM and SIGINT drain once; a second one ends the drain; the exit code of a
+// drain is 0; a configuration that is wrong changes nothing.
+import { explain, load, needRestart, type Loaded } from '../../config/config.ts';
+import { watchFile } from '../../config/watch.ts';
+import { startSidecar, type Sidecar } from '../../sidecar.ts';
 import type { Command } from '../command.ts';
 import { optionsHelp } from '../help.ts';
 import { EXIT, printProblems } from '../problems.ts';
@@ -27,18 +29,49 @@ export async function runSidecar(
   };
   process.on('SIGTERM', onSignal);
   process.on('SIGINT', onSignal);
-  const sidecar = await startSidecar(loaded.config, command, () => explain(loaded.config, loaded.given));
+  const current = { loaded };
+  const sidecar = await startSidecar(loaded.config, command, () =>
+    explain(current.loaded.config, current.loaded.given),
+  );
   hurry = () => sidecar.hurry();
   // Without a child they mean what they mean to any process: a closed terminal ends it.
   if (command) for (const signal of FOR_THE_CHILD) process.on(signal, () => sidecar.signalChild(signal));
+  let unwatch = (): void => undefined;
+  if (loaded.file !== undefined) {
+    const reload = () => takeOver(load(args, process.env, { rest: false }), sidecar, current);
+    process.on('SIGHUP', reload);
+    unwatch = watchFile(loaded.file, reload);
+  }
   process.on('uncaughtException', (error) => {
     sidecar.log.error('uncaught exception', { error: error.stack ?? String(error) });
     sidecar.log.sink.flush();
     process.exit(EXIT.internal);
   });
   await stopped;
+  unwatch();
   await sidecar.stop();
   return EXIT.ok;
+}
+
+type Good = Extract<Loaded, { ok: true }>;
+
+/** Brings a running sidecar to a configuration that was read anew, as far as that goes without a restart. */
+function takeOver(wanted: Loaded, sidecar: Sidecar, current: { loaded: Good }): void {
+  const problems = wanted.ok ? [sidecar.update(wanted.config.deployments)].filter(Boolean) : wanted.problems;
+  if (!wanted.ok || problems.length > 0) {
+    sidecar.log.error('configuration not taken over', { problems });
+    return;
+  }
+  const restart = needRestart(current.loaded.config, wanted.config);
+  // What is in force is shown: of the rest, what was.
+  const config = { ...current.loaded.config, deployments: wanted.config.deployments };
+  const isOfDeployments = ({ path }: Good['given'][number]) => path[0] === 'deployments';
+  const given = [
+    ...current.loaded.given.filter((one) => !isOfDeployments(one)),
+    ...wanted.given.filter(isOfDeployments),
+  ];
+  current.loaded = { ...wanted, config, given };
+  sidecar.log.info('configuration taken over', { take_a_restart: restart.length > 0 ? restart : undefined });
 }
 
 export const serve: Command = {

@@ -11,27 +11,77 @@ export interface DeploymentLabels {
   readonly rollout_phase: 'auto' | 'stable' | 'promoting' | '';
 }
 
-/** The common labels of each deployment, in the order of the configuration. */
-export function commonLabels(
-  model: { readonly id: string; readonly name: string },
-  deployments: readonly DeploymentLabels[],
-): Labels[] {
-  return deployments.map(({ id, environment, rollout_phase }) => ({
-    model_id: model.id,
-    model_name: model.name,
-    deployment_id: id,
-    environment,
-    rollout_phase: rollout_phase === 'auto' ? (environment === '' ? '' : 'stable') : rollout_phase,
-  }));
+interface Known {
+  readonly options: DeploymentLabels;
+  readonly labels: Labels;
+  readonly extended: Map<string, Labels>;
 }
 
-/** Labels built once and kept: a scrape must not build the same ones again. */
-export function cached(base: readonly Labels[]) {
-  const known = base.map(() => new Map<string, Labels>());
-  return (deployment: number, extra: Labels): Labels => {
+/**
+ * The labels of each deployment, by its index. Built once and kept until the deployment's options change: a scrape must
+ * not build the same ones again.
+ */
+export class CommonLabels {
+  readonly #model: { readonly id: string; readonly name: string };
+  readonly #deployments: readonly { readonly options: DeploymentLabels }[];
+  readonly #known: Known[] = [];
+
+  constructor(
+    model: { readonly id: string; readonly name: string },
+    deployments: readonly { readonly options: DeploymentLabels }[],
+  ) {
+    this.#model = model;
+    this.#deployments = deployments;
+  }
+
+  /** The common labels of a deployment. */
+  of(deployment: number): Labels {
+    return this.#of(deployment).labels;
+  }
+
+  /** The same and more. */
+  with(deployment: number, extra: Labels): Labels {
+    const { labels, extended } = this.#of(deployment);
     const key = Object.values(extra).join('\n');
-    let labels = known[deployment]!.get(key);
-    if (labels === undefined) known[deployment]!.set(key, (labels = { ...base[deployment], ...extra }));
-    return labels;
-  };
+    let joined = extended.get(key);
+    if (joined === undefined) extended.set(key, (joined = { ...labels, ...extra }));
+    return joined;
+  }
+
+  /** The id of a deployment, or '' for the index of none. */
+  id(deployment: number): string {
+    return this.#deployments[deployment]?.options.id ?? '';
+  }
+
+  /** One sample for each deployment. */
+  each(value: (deployment: number) => number): { labels: Labels; value: number }[] {
+    return this.#deployments.map((_, index) => ({ labels: this.of(index), value: value(index) }));
+  }
+
+  /** The same with the id as the only label, as weir's own families have it. */
+  eachById(value: (deployment: number) => number): { labels: Labels; value: number }[] {
+    return this.#deployments.map(({ options }, index) => ({
+      labels: { deployment_id: options.id },
+      value: value(index),
+    }));
+  }
+
+  get count(): number {
+    return this.#deployments.length;
+  }
+
+  #of(deployment: number): Known {
+    const { options } = this.#deployments[deployment]!;
+    const known = this.#known[deployment];
+    if (known?.options === options) return known;
+    const { id, environment, rollout_phase } = options;
+    const labels = {
+      model_id: this.#model.id,
+      model_name: this.#model.name,
+      deployment_id: id,
+      environment,
+      rollout_phase: rollout_phase === 'auto' ? (environment === '' ? '' : 'stable') : rollout_phase,
+    };
+    return (this.#known[deployment] = { options, labels, extended: new Map() });
+  }
 }

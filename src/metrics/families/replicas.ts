@@ -1,21 +1,25 @@
 // The families of replicas (contracts/baseten.md 4.2), and weir's own about each of them.
-// Must stay true: a state is read from the pool at the moment of the scrape.
-import type { Pool } from '../../pool/pool.ts';
-import type { Family, Labels } from '../family.ts';
-import { COMMON } from './common.ts';
+// Must stay true: a state is read from the pool at the moment of the scrape; one series per name, also while a replica
+// that left the configuration and its namesake that came both still hold requests.
+import type { Pool, Replica } from '../../pool/pool.ts';
+import type { Family, Sample } from '../family.ts';
+import { COMMON, type CommonLabels } from './common.ts';
+
+const PER_REPLICA = ['deployment_id', 'replica'];
+const STATES = ['starting', 'ready', 'down', 'ejected', 'draining'] as const;
 
 export function replicaFamilies(
-  common: readonly Labels[],
+  common: CommonLabels,
   pool: Pick<Pool, 'deployments'>,
   connections: () => { active: number; idle: number },
 ): Family[] {
   const perDeployment = (state: 'ready' | 'starting') => () =>
-    common.map((labels, index) => ({ labels, value: pool.deployments[index]!.count(state) }));
-  const perReplica = (value: (replica: Pool['deployments'][number]['replicas'][number]) => number) => () =>
+    common.each((index) => pool.deployments[index]!.count(state));
+  const perReplica = (value: (namesakes: readonly Replica[]) => number) => (): Sample[] =>
     pool.deployments.flatMap(({ options, replicas }) =>
-      replicas.map((replica) => ({
-        labels: { deployment_id: options.id, replica: replica.id },
-        value: value(replica),
+      Array.from(byName(replicas), ([replica, namesakes]) => ({
+        labels: { deployment_id: options.id, replica },
+        value: value(namesakes),
       })),
     );
   return [
@@ -37,15 +41,35 @@ export function replicaFamilies(
       name: 'weir_replica_ready',
       type: 'gauge',
       help: '1 while the replica takes requests, else 0.',
-      labels: ['deployment_id', 'replica'],
-      samples: perReplica((replica) => (replica.isReady ? 1 : 0)),
+      labels: PER_REPLICA,
+      samples: perReplica((namesakes) => Number(namesakes.some((replica) => replica.isReady))),
+    },
+    {
+      name: 'weir_replica_state',
+      type: 'gauge',
+      help: '1 for the state that the replica is in, 0 for the others.',
+      labels: [...PER_REPLICA, 'state'],
+      samples: () =>
+        STATES.flatMap((state) =>
+          perReplica((namesakes) => Number(namesakes.at(-1)!.state === state))().map(({ labels, value }) => ({
+            labels: { ...labels, state },
+            value,
+          })),
+        ),
+    },
+    {
+      name: 'weir_replica_alive',
+      type: 'gauge',
+      help: '0 once liveness probes, or the time to become ready, have failed; else 1.',
+      labels: PER_REPLICA,
+      samples: perReplica((namesakes) => Number(namesakes.at(-1)!.isAlive)),
     },
     {
       name: 'weir_replica_outstanding_requests',
       type: 'gauge',
       help: 'Requests that the replica holds now.',
-      labels: ['deployment_id', 'replica'],
-      samples: perReplica((replica) => replica.outstanding),
+      labels: PER_REPLICA,
+      samples: perReplica((namesakes) => namesakes.reduce((sum, { outstanding }) => sum + outstanding, 0)),
     },
     {
       name: 'weir_replica_connections',
@@ -55,4 +79,11 @@ export function replicaFamilies(
       samples: () => Object.entries(connections()).map(([state, value]) => ({ labels: { state }, value })),
     },
   ];
+}
+
+/** Replicas of one name, the one of the configuration last. */
+function byName(replicas: readonly Replica[]): Map<string, Replica[]> {
+  const named = new Map<string, Replica[]>();
+  for (const replica of replicas) named.set(replica.id, [...(named.get(replica.id) ?? []), replica]);
+  return named;
 }

@@ -4,7 +4,7 @@ import { causes, catalogue } from '../../base/errors.ts';
 import { OTHER, type Blocks, type HistogramName } from '../blocks.ts';
 import type { Family, Labels } from '../family.ts';
 import type { Live } from '../live.ts';
-import { cached, COMMON } from './common.ts';
+import { COMMON, type CommonLabels } from './common.ts';
 
 const BY_STATUS = [...COMMON, 'status_code', 'is_async'];
 
@@ -23,10 +23,9 @@ const histograms: [HistogramName, string, string][] = [
   ['responseSize', 'baseten_response_size_bytes', 'Bytes of the response body that were sent to the client.'],
 ];
 
-export function requestFamilies(common: readonly Labels[], blocks: Blocks, live: Live): Family[] {
-  const labelsOf = cached(common);
+export function requestFamilies(common: CommonLabels, blocks: Blocks, live: Live): Family[] {
   const byStatus = (block: { deployment: number; status: number; isAsync: boolean }): Labels =>
-    labelsOf(block.deployment, {
+    common.with(block.deployment, {
       status_code: block.status === OTHER ? 'other' : String(block.status),
       is_async: String(block.isAsync),
     });
@@ -54,14 +53,14 @@ export function requestFamilies(common: readonly Labels[], blocks: Blocks, live:
       type: 'gauge',
       help: 'Requests being served or waiting for a replica now; asynchronous ones are not counted.',
       labels: COMMON,
-      samples: () => common.map((labels, index) => ({ labels, value: live.concurrent[index]! })),
+      samples: () => common.each((index) => live.concurrent[index]!),
     },
     {
       name: 'baseten_ongoing_websocket_connections',
       type: 'gauge',
       help: 'WebSockets that are open now.',
       labels: COMMON,
-      samples: () => common.map((labels, index) => ({ labels, value: live.websockets[index]! })),
+      samples: () => common.each((index) => live.websockets[index]!),
     },
     {
       name: 'weir_exchanges_total',
@@ -70,11 +69,11 @@ export function requestFamilies(common: readonly Labels[], blocks: Blocks, live:
       labels: ['deployment_id', 'cause', 'origin'],
       samples: () => {
         const samples = [];
-        for (let row = 0; row <= common.length; row++)
+        for (let row = 0; row <= common.count; row++)
           for (const [index, cause] of causes.entries()) {
             const value = live.ended[row * causes.length + index]!;
             if (value === 0 && cause !== 'ok') continue;
-            const deployment_id = row === 0 ? '' : common[row - 1]!['deployment_id']!;
+            const deployment_id = common.id(row - 1);
             const origin = cause === 'ok' ? '' : catalogue[cause].origin;
             samples.push({ labels: { deployment_id, cause, origin }, value });
           }

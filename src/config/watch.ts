@@ -1,0 +1,30 @@
+// Tells when a configuration file has changed. Must stay true: a file is told of once it has stopped changing, so that
+// one that is half written is not read; and a file that is replaced, or a link that is pointed elsewhere (as Kubernetes
+// does with a ConfigMap), counts as changed.
+import { readFile } from 'node:fs/promises';
+
+/** How often the file is looked at: it is small, and looking is cheaper than all the ways in which events are lost. */
+const LOOK_MS = 1000;
+
+/** Calls `changed` when the content of `file` is another one, until the returned function is called. */
+export function watchFile(file: string, changed: () => void): () => void {
+  let known: string | undefined;
+  let seen: string | undefined;
+  let isLooking = false;
+  const look = async (): Promise<void> => {
+    if (isLooking) return;
+    isLooking = true;
+    // In the middle of being replaced, or gone: what was read of it last stays in force.
+    const now = await readFile(file, 'utf8').catch(() => undefined);
+    isLooking = false;
+    const isStill = now === seen;
+    seen = now;
+    known ??= now;
+    if (now === undefined || now === known || !isStill) return;
+    known = now;
+    changed();
+  };
+  void look();
+  const timer = setInterval(() => void look(), LOOK_MS).unref();
+  return () => clearInterval(timer);
+}

@@ -1,0 +1,30 @@
+// Histograms in flat arrays: sum, count, then one count per bucket. Hot path: `add` runs several times per exchange.
+// Must stay true: no allocation in `add`; counts per bucket are added up only when they are read.
+
+/** A histogram as it is read: cumulative counts per bound, then sum and count. */
+export interface HistogramReading {
+  readonly bounds: Float64Array;
+  readonly cumulative: number[];
+  readonly sum: number;
+  readonly count: number;
+}
+
+/** Places that a histogram with these bounds takes. */
+export const sizeOf = (bounds: Float64Array): number => 2 + bounds.length + 1;
+
+/** Counts a value in the histogram that begins at `at`. */
+export function add(values: Float64Array, at: number, bounds: Float64Array, value: number): void {
+  values[at]! += value;
+  values[at + 1]!++;
+  let i = 0;
+  while (i < bounds.length && value > bounds[i]!) i++;
+  values[at + 2 + i]!++;
+}
+
+/** Reads the histogram that begins at `at`. */
+export function readAt(values: Float64Array, at: number, bounds: Float64Array): HistogramReading {
+  const cumulative: number[] = [];
+  let sum = 0;
+  for (let i = 0; i < bounds.length; i++) cumulative.push((sum += values[at + 2 + i]!));
+  return { bounds, cumulative, sum: values[at]!, count: values[at + 1]! };
+}

@@ -1,0 +1,259 @@
+// One deployment: its replicas, who may have the next place at one, and the line of those who wait. Hot path.
+// Must stay true: nobody waits while a replica has room, and nobody passes those who wait.
+import type { Deadlines } from '../base/deadlines.ts';
+import type { Failure } from '../base/errors.ts';
+import type { Exchange } from '../exchange/exchange.ts';
+import { Health } from './health.ts';
+import { Lease, type Lessor } from './lease.ts';
+import { Line, type Applicant, type Holding, type Place } from './line.ts';
+import type { DeploymentOptions, PoolOptions, ReplicaOptions } from './options.ts';
+import { leastLoaded } from './pick.ts';
+import { Replica, type ReplicaState } from './replica.ts';
+
+/** Longest that a replica is ejected, however often it has been. */
+const MAX_EJECT_MS = 5 * 60_000;
+
+/** What a deployment tells the pool about its replicas. */
+export interface Reports {
+  changed(replica: Replica, from: ReplicaState): void;
+  /** Its probes say that it is beyond recovery. */
+  dead(replica: Replica, reason: string): void;
+}
+
+export class Deployment implements Lessor {
+  /** Its place in the configuration at the start, and its index everywhere. */
+  readonly index: number;
+  readonly line: Line;
+  /** Those of the configuration, and those that have left it and still hold requests. */
+  readonly replicas: Replica[] = [];
+  readonly #health = new Map<Replica, Health>();
+  readonly #poolOptions: PoolOptions;
+  readonly #reports: Reports;
+  #options: DeploymentOptions;
+  #cap = Infinity;
+  #turn = 0;
+  #isServing = false;
+  /** The configuration names it no more. */
+  isGone = false;
+  #isClosing = false;
+
+  constructor(
+    index: number,
+    options: DeploymentOptions,
+    poolOptions: PoolOptions,
+    shared: { holding: Holding; deadlines: Deadlines },
+    reports: Reports,
+  ) {
+    this.index = index;
+    this.#options = options;
+    this.#poolOptions = poolOptions;
+    this.#reports = reports;
+    this.line = new Line(options.queue_timeout, shared.holding, shared.deadlines);
+    this.#configure(options);
+  }
+
+  get options(): DeploymentOptions {
+    return this.#options;
+  }
+
+  /** Asks every replica once before it resolves, then on timers. */
+  async start(): Promise<void> {
+    await Promise.all(Array.from(this.#health.values(), (health) => health.start()));
+  }
+
+  stop(): void {
+    for (const health of this.#health.values()) health.stop();
+  }
+
+  /** Takes changed options: replicas that are new begin, those that are named no more get no more requests. */
+  update(options: DeploymentOptions): void {
+    this.isGone = false;
+    for (const health of this.#configure(options)) void health.start();
+    this.#serve();
+  }
+
+  /** The configuration has it no more: what runs may end, who waits is sent away. */
+  retire(): void {
+    this.isGone = true;
+    for (const replica of this.replicas.slice()) this.#dismiss(replica);
+    this.line.refuseAll('no_replica');
+  }
+
+  /** The process is about to end: who waits for a replica that is not even there need not wait for that. */
+  close(): void {
+    this.#isClosing = true;
+    if (!this.hasReady) this.line.refuseAll('draining');
+  }
+
+  /** A place at a replica, or one in the line, or why there is neither. */
+  reserve(exchange: Exchange, applicant: Applicant, avoid: Replica | undefined): Lease | Place | Failure {
+    if (this.line.length === 0) {
+      const replica = this.#pick(avoid);
+      if (replica !== undefined) return this.#lease(replica, exchange);
+    }
+    return this.#refusal() ?? this.line.join(exchange, applicant, avoid);
+  }
+
+  count(state: ReplicaState): number {
+    let count = 0;
+    for (const replica of this.replicas) if (replica.state === state) count++;
+    return count;
+  }
+
+  get hasReady(): boolean {
+    return this.replicas.some((replica) => replica.isReady);
+  }
+
+  /** What its last readiness probe said was wrong; empty when all was well. */
+  problemOf(replica: Replica): string {
+    return this.#health.get(replica)?.problem ?? '';
+  }
+
+  // ── What leases tell ─────────────────────────────────────────────────────────────────────────────────────────────
+
+  freed(replica: Replica): void {
+    if (replica.isLeaving && replica.outstanding === 0) this.#forget(replica);
+    if (this.line.length > 0) this.#serve();
+  }
+
+  unreachable(replica: Replica): void {
+    if (replica.isReady) replica.to('down');
+    this.#health.get(replica)?.askSoon();
+  }
+
+  broke(replica: Replica): void {
+    const { eject_failures, eject_time } = this.#poolOptions;
+    if (++replica.failures < eject_failures || !replica.isReady) return;
+    // Most of them broken is more likely our fault, or the network's, and somebody has to serve.
+    const ready = this.count('ready');
+    if (ready - 1 < this.replicas.length / 2) return;
+    const nowMs = performance.now();
+    if (nowMs - replica.ejectedUntilMs > MAX_EJECT_MS) replica.ejections = 0;
+    replica.ejectedUntilMs =
+      nowMs + Math.min(MAX_EJECT_MS, eject_time * 2 ** Math.min(replica.ejections++, 20));
+    replica.to('ejected');
+    this.#health.get(replica)?.askSoon();
+  }
+
+  // ── What operators and the supervisor want ───────────────────────────────────────────────────────────────────────
+
+  /** It gets no more requests until `resume`. */
+  drain(replica: Replica): void {
+    replica.to('draining');
+  }
+
+  resume(replica: Replica): void {
+    if (replica.state !== 'draining') return;
+    replica.to('starting');
+    this.#health.get(replica)?.restarted();
+  }
+
+  /** The supervised process behind the replicas was started anew. */
+  restarted(): void {
+    for (const health of this.#health.values()) health.restarted();
+  }
+
+  // ── Inside ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #pick(avoid: Replica | undefined): Replica | undefined {
+    const { replicas } = this;
+    this.#turn = (this.#turn + 1) % (replicas.length || 1);
+    return leastLoaded(replicas, this.#turn, this.#cap, avoid);
+  }
+
+  #lease(replica: Replica, exchange: Exchange): Lease {
+    const nowMs = performance.now();
+    exchange.replica = replica.id;
+    exchange.leasedMs = nowMs;
+    return new Lease(replica, this, nowMs);
+  }
+
+  /** Why nobody more may wait. */
+  #refusal(): Failure | undefined {
+    const { max_queue, backpressure } = this.#options;
+    if (this.isGone) return 'no_replica';
+    const isFull = this.hasReady;
+    if (this.#isClosing && !isFull) return 'draining';
+    if (isFull && backpressure === 'reject_on_full') return 'at_capacity';
+    if (this.line.length < max_queue) return undefined;
+    return max_queue > 0 || isFull ? 'queue_full' : 'no_replica';
+  }
+
+  /** Gives free places to those who wait, in their order. */
+  #serve(): void {
+    // Giving a place may end at once and free it again: whoever is at it already sees what that has left.
+    if (this.#isServing) return;
+    this.#isServing = true;
+    for (let place = this.line.first; place !== undefined; place = this.line.first) {
+      const replica = this.#pick(place.avoid);
+      if (replica === undefined) break;
+      const { exchange, applicant } = place;
+      place.leave();
+      applicant.leased(this.#lease(replica, exchange));
+    }
+    this.#isServing = false;
+  }
+
+  /** Brings replicas into line with the options; returns the health of those that are to be asked from now on. */
+  #configure(options: DeploymentOptions): Health[] {
+    const isProbedAnew =
+      options.readiness_path !== this.#options.readiness_path ||
+      options.liveness_path !== this.#options.liveness_path;
+    this.#options = options;
+    this.#cap = options.concurrency_target || Infinity;
+    this.line.timeoutMs = options.queue_timeout;
+    const begin: Health[] = [];
+    const named = new Set<Replica>();
+    for (const wanted of options.replicas) {
+      const replica = this.replicas.find(({ id, url }) => id === wanted.id && url.href === wanted.url.href);
+      if (replica === undefined) {
+        named.add(this.#add(wanted, begin));
+        continue;
+      }
+      named.add(replica);
+      replica.options = wanted;
+      if (replica.isLeaving) {
+        replica.isLeaving = false;
+        replica.to('starting');
+      } else if (!isProbedAnew) continue;
+      begin.push(this.#watch(replica));
+    }
+    for (const replica of this.replicas.filter((one) => !named.has(one))) this.#dismiss(replica);
+    return begin;
+  }
+
+  #add(options: ReplicaOptions, begin: Health[]): Replica {
+    const changed = (replica: Replica, from: ReplicaState) => {
+      this.#reports.changed(replica, from);
+      if (replica.isReady) this.#serve();
+      else if (this.#isClosing && !this.hasReady) this.line.refuseAll('draining');
+    };
+    const replica = new Replica(options, changed, this.#poolOptions.slow_return);
+    this.replicas.push(replica);
+    begin.push(this.#watch(replica));
+    return replica;
+  }
+
+  #watch(replica: Replica): Health {
+    this.#health.get(replica)?.stop();
+    const dead = (reason: string) => this.#reports.dead(replica, reason);
+    const health = new Health(replica, this.#options, this.#poolOptions, dead);
+    this.#health.set(replica, health);
+    return health;
+  }
+
+  /** No more requests for it; it goes as soon as it holds none. */
+  #dismiss(replica: Replica): void {
+    replica.isLeaving = true;
+    this.#health.get(replica)?.stop();
+    replica.to('draining');
+    if (replica.outstanding === 0) this.#forget(replica);
+  }
+
+  #forget(replica: Replica): void {
+    this.#health.get(replica)?.stop();
+    this.#health.delete(replica);
+    const at = this.replicas.indexOf(replica);
+    if (at !== -1) this.replicas.splice(at, 1);
+  }
+}

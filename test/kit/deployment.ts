@@ -1,0 +1,26 @@
+// Options of deployments and replicas for tests of the pool's rooms: read by the schema, like everybody's.
+import { load } from '../../src/config/config.ts';
+import type { DeploymentOptions, ReplicaOptions } from '../../src/pool/options.ts';
+import type { Config } from '../../src/config/config.ts';
+
+/** A configuration with one replica at a URL that nobody need answer at. */
+export function configOf(args: string[] = [], url = 'http://127.0.0.1:9'): Config {
+  const loaded = load(['--replica', url, ...args], {});
+  if (!loaded.ok) throw new Error(loaded.problems.join('; '));
+  return loaded.config;
+}
+
+export const replicaOptions = (id: string, url?: string): ReplicaOptions => ({
+  ...configOf([], url).deployments[0]!.replicas[0]!,
+  id,
+});
+
+/** One deployment with replicas of these names, and what else is to be different. */
+export const deploymentOptions = (
+  names: string[],
+  changes: Partial<DeploymentOptions> = {},
+): DeploymentOptions => ({
+  ...configOf().deployments[0]!,
+  replicas: names.map((name, i) => replicaOptions(name, `http://127.0.0.1:${i + 1}`)),
+  ...changes,
+});
