@@ -27,6 +27,7 @@ function families() {
   return createMetrics(config.metrics, config.model, pool, {
     build: { version: '', node: '' },
     connections: () => ({ active: 0, idle: 0 }),
+    pods: { followed: undefined, figures: () => undefined, childRestarts: undefined },
     droppedLines: () => 0,
   }).metrics.families;
 }

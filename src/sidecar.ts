@@ -10,6 +10,7 @@ import type { Config } from './config/config.ts';
 import { accessLog } from './exchange/access-log.ts';
 import { Exchanges } from './exchange/exchange.ts';
 import { Ingress } from './ingress/ingress.ts';
+import { Kubernetes } from './kubernetes/kubernetes.ts';
 import { createMetrics, type Measured } from './metrics/metrics.ts';
 import { Pool } from './pool/pool.ts';
 import { Proxy } from './proxy/proxy.ts';
@@ -42,11 +43,19 @@ export async function startSidecar(
   });
   const child = command && new Child(command, config.child, log, () => pool.restarted());
 
+  const kubernetes = new Kubernetes(config.kubernetes, log);
+  const podsAre = config.deployments.findIndex(({ id }) => id === config.kubernetes.deployment);
+
   const exchanges = new Exchanges(config.identity);
   const proxy = new Proxy(pool, config.proxy);
   const measured: Measured = createMetrics(config.metrics, config.model, pool, {
     build: { version, node: process.versions.node },
     connections: () => proxy.connections(),
+    pods: {
+      followed: config.kubernetes.pods === 'off' ? undefined : Math.max(0, podsAre),
+      figures: () => kubernetes.figures(),
+      childRestarts: child && (() => child.restarts),
+    },
     droppedLines: () => log.sink.dropped(),
   });
   exchanges.observe(measured.observer);
@@ -68,7 +77,7 @@ export async function startSidecar(
   });
 
   // Stopped in reverse: the data door drains while the admin door still answers, the child goes when nobody needs it.
-  const parts: Part[] = [measured.loop, admin];
+  const parts: Part[] = [measured.loop, admin, kubernetes];
   if (child) parts.push(child);
   parts.push(pool, { name: 'proxy', start: () => undefined, stop: () => proxy.close() }, ingress);
   const lifecycle = new Lifecycle(parts, log);

@@ -5,6 +5,7 @@ import { section, settingsIn, type About, type Settings } from '../base/settings
 import { childOptions } from '../child/options.ts';
 import { identityOptions } from '../exchange/options.ts';
 import { ingressOptions } from '../ingress/options.ts';
+import { kubernetesOptions } from '../kubernetes/options.ts';
 import { metricsOptions } from '../metrics/options.ts';
 import { deploymentOptions, modelOptions, poolOptions } from '../pool/options.ts';
 import { proxyOptions } from '../proxy/options.ts';
@@ -18,6 +19,7 @@ export const schema = section({
   proxy: proxyOptions,
   child: childOptions,
   metrics: metricsOptions,
+  kubernetes: kubernetesOptions,
   admin: adminOptions,
   log: logOptions,
 });

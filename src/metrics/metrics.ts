@@ -8,6 +8,7 @@ import type { Observer } from '../exchange/exchange.ts';
 import type { Pool } from '../pool/pool.ts';
 import { Blocks } from './blocks.ts';
 import { commonLabels } from './families/common.ts';
+import { podFamilies, type PodSources } from './families/pods.ts';
 import { replicaFamilies } from './families/replicas.ts';
 import { requestFamilies } from './families/requests.ts';
 import { LoopWatch, selfFamilies } from './families/self.ts';
@@ -115,6 +116,7 @@ function openMetricsRegistry(): Registry {
 export interface Sources {
   readonly build: Labels;
   readonly connections: () => { active: number; idle: number };
+  readonly pods: PodSources;
   readonly droppedLines: () => number;
 }
 
@@ -146,7 +148,8 @@ export function createMetrics(
   const loop = new LoopWatch();
   const metrics = new Metrics([
     ...requestFamilies(common, blocks, live),
-    ...replicaFamilies(common, pool, sources.connections),
+    ...podFamilies(common, pool, sources.pods),
+    ...replicaFamilies(pool, sources.connections),
     ...selfFamilies(sources.build, loop, sources.droppedLines),
   ]);
   return { metrics, observer: live, loop };

@@ -1,16 +1,12 @@
-// The families of replicas (contracts/baseten.md 4.2), and weir's own about each of them.
+// weir's own families about each replica. The contract's, about all of a deployment, are in pods.ts.
 // Must stay true: a state is read from the pool at the moment of the scrape.
 import type { Pool } from '../../pool/pool.ts';
-import type { Family, Labels } from '../family.ts';
-import { COMMON } from './common.ts';
+import type { Family } from '../family.ts';
 
 export function replicaFamilies(
-  common: readonly Labels[],
   pool: Pick<Pool, 'deployments'>,
   connections: () => { active: number; idle: number },
 ): Family[] {
-  const perDeployment = (state: 'ready' | 'starting') => () =>
-    common.map((labels, index) => ({ labels, value: pool.deployments[index]!.count(state) }));
   const perReplica = (value: (replica: Pool['deployments'][number]['replicas'][number]) => number) => () =>
     pool.deployments.flatMap(({ options, replicas }) =>
       replicas.map((replica) => ({
@@ -19,20 +15,6 @@ export function replicaFamilies(
       })),
     );
   return [
-    {
-      name: 'baseten_replicas_active',
-      type: 'gauge',
-      help: 'Replicas that take requests.',
-      labels: COMMON,
-      samples: perDeployment('ready'),
-    },
-    {
-      name: 'baseten_replicas_starting',
-      type: 'gauge',
-      help: 'Replicas that have not been ready since they were started.',
-      labels: COMMON,
-      samples: perDeployment('starting'),
-    },
     {
       name: 'weir_replica_ready',
       type: 'gauge',
