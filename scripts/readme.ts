@@ -28,6 +28,7 @@ function families() {
     build: { version: '', node: '' },
     connections: () => ({ active: 0, idle: 0 }),
     pods: { followed: undefined, figures: () => undefined, childRestarts: undefined },
+    merged: { pages: () => [], readings: () => [] },
     droppedLines: () => 0,
   }).metrics.families;
 }

@@ -14,6 +14,7 @@ import { Kubernetes } from './kubernetes/kubernetes.ts';
 import { createMetrics, type Measured } from './metrics/metrics.ts';
 import { Pool } from './pool/pool.ts';
 import { Proxy } from './proxy/proxy.ts';
+import { Scraper } from './scraper/scraper.ts';
 import { version } from './version.ts';
 
 /** What runs, from the outside. */
@@ -45,6 +46,14 @@ export async function startSidecar(
 
   const kubernetes = new Kubernetes(config.kubernetes, log);
   const podsAre = config.deployments.findIndex(({ id }) => id === config.kubernetes.deployment);
+  const scraper = new Scraper(
+    config.merge_metrics,
+    () =>
+      pool.deployments.flatMap(({ options, replicas }) =>
+        replicas.map(({ id, url }) => ({ deployment: options.id, id, url })),
+      ),
+    log,
+  );
 
   const exchanges = new Exchanges(config.identity);
   const proxy = new Proxy(pool, config.proxy);
@@ -56,6 +65,7 @@ export async function startSidecar(
       figures: () => kubernetes.figures(),
       childRestarts: child && (() => child.restarts),
     },
+    merged: { pages: () => scraper.pages(), readings: () => scraper.readings() },
     droppedLines: () => log.sink.dropped(),
   });
   exchanges.observe(measured.observer);
@@ -77,7 +87,7 @@ export async function startSidecar(
   });
 
   // Stopped in reverse: the data door drains while the admin door still answers, the child goes when nobody needs it.
-  const parts: Part[] = [measured.loop, admin, kubernetes];
+  const parts: Part[] = [measured.loop, admin, kubernetes, scraper];
   if (child) parts.push(child);
   parts.push(pool, { name: 'proxy', start: () => undefined, stop: () => proxy.close() }, ingress);
   const lifecycle = new Lifecycle(parts, log);

@@ -8,6 +8,7 @@ import { ingressOptions } from '../ingress/options.ts';
 import { kubernetesOptions } from '../kubernetes/options.ts';
 import { metricsOptions } from '../metrics/options.ts';
 import { deploymentOptions, modelOptions, poolOptions } from '../pool/options.ts';
+import { mergeOptions } from '../scraper/options.ts';
 import { proxyOptions } from '../proxy/options.ts';
 
 export const schema = section({
@@ -19,6 +20,7 @@ export const schema = section({
   proxy: proxyOptions,
   child: childOptions,
   metrics: metricsOptions,
+  merge_metrics: mergeOptions,
   kubernetes: kubernetesOptions,
   admin: adminOptions,
   log: logOptions,
