@@ -1,6 +1,7 @@
 // The two questions to the API server: which pods are there, and what changes from now on.
-// Must stay true: loaded only where it is wanted (the library takes some 35 MB), and each question ends by itself: a list by its
-// deadline, a watch when nothing came for 30 s. Nothing is tried again here. Only this file imports @kubernetes/client-node.
+// Must stay true: the library is loaded only where it is wanted (it takes some 35 MB), and each question ends by
+// itself: a list by its deadline, a watch when nothing came for 30 s. Nothing is tried again here.
+// Only this file imports @kubernetes/client-node.
 import { readFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';

@@ -185,11 +185,10 @@ class PageReader {
   }
 
   #helpFor({ name, type }: FamilyBuilder): string {
-    const declared = this.#helps.get(name);
+    const own = this.#helps.get(name);
     // OpenMetrics declares a counter without its _total, an info without its _info.
-    if (declared !== undefined || type === 'histogram' || type === 'summary') return declared ?? '';
-    const stem = name.replace(/_(?:total|info)$/, '');
-    const isDeclared = /^(?:counter|info)$/.test(this.#types.get(stem) ?? '');
-    return isDeclared ? (this.#helps.get(stem) ?? '') : '';
+    const isOwnWord =
+      own !== undefined || this.#types.has(name) || type === 'histogram' || type === 'summary';
+    return isOwnWord ? (own ?? '') : (this.#helps.get(name.replace(/_(?:total|info)$/, '')) ?? '');
   }
 }

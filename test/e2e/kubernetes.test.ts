@@ -7,7 +7,7 @@ import { KubeApi } from '../kit/kube-api.ts';
 import { podObject } from '../kit/pod.ts';
 import { closeReplicas, startReplica } from '../kit/replica.ts';
 import { until } from '../kit/until.ts';
-import { startWeir, stopAll, type Weir } from '../kit/weir.ts';
+import { runWeir, startWeir, stopAll, type Weir } from '../kit/weir.ts';
 
 const RESTARTS = 'baseten_container_restarts_total';
 const ACTIVE = 'baseten_replicas_active';
@@ -231,4 +231,16 @@ describe('an API server that fails', () => {
     expect(await weir.stop()).toBe(0);
     await until('the watch is closed', () => api.openWatches === 0);
   });
+});
+
+it('pods by no selector, or of no deployment, are mistakes of the configuration', async () => {
+  const { code, err } = await runWeir([
+    'check',
+    '--replica=http://127.0.0.1:1',
+    '--kubernetes-pods=selector',
+    '--kubernetes-deployment=nope',
+  ]);
+  expect(code).toBe(64);
+  expect(err).toContain('kubernetes.selector is empty');
+  expect(err).toContain('there is no deployment "nope"');
 });
