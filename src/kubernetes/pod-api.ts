@@ -38,7 +38,7 @@ export async function openPodApi(options: KubernetesOptions): Promise<PodApi> {
   // The library knows where a cluster announces its API server.
   inCluster.loadFromCluster();
   const server = options.server || inCluster.getCurrentCluster()!.server;
-  if (server.includes('undefined'))
+  if (URL.parse(server) === null)
     throw new Error('no API server is announced here, as in a pod; set kubernetes.server');
   const file = (name: string) => join(options.credentials, name);
   const namespace = options.namespace || (await readFile(file('namespace'), 'utf8')).trim();

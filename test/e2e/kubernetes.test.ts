@@ -225,6 +225,16 @@ describe('an API server that fails', () => {
     await weir.shows(RESTARTS, 3);
   });
 
+  it('that nobody has announced is said to be missing', async () => {
+    const replica = await startReplica((_, res) => res.end('ok'));
+    const weir = await startWeir(['--replica', replica.url, '--kubernetes-pods=own'], {
+      env: { KUBERNETES_SERVICE_HOST: '', KUBERNETES_SERVICE_PORT: '' },
+    });
+    const { problem } = await weir.line('the complaint', ({ event }) => event === 'pods cannot be watched');
+    expect(problem).toContain('set kubernetes.server');
+    await weir.shows(ACTIVE, 1);
+  });
+
   it('does not hold up the end of weir', async () => {
     const weir = await startSelector();
     await isWatched(weir);
