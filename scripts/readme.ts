@@ -27,6 +27,8 @@ function families() {
   return createMetrics(config.metrics, config.model, pool, {
     build: { version: '', node: '' },
     connections: () => ({ active: 0, idle: 0 }),
+    pods: { followed: undefined, figures: () => undefined, childRestarts: undefined },
+    merged: { pages: () => [], readings: () => [] },
     droppedLines: () => 0,
     repeats: () => ({ connect: 0, answer: 0, overBudget: 0 }),
     maxDeployments: 1,

@@ -10,9 +10,11 @@ import type { Config } from './config/config.ts';
 import { accessLog } from './exchange/access-log.ts';
 import { Exchanges } from './exchange/exchange.ts';
 import { Ingress } from './ingress/ingress.ts';
+import { Kubernetes } from './kubernetes/kubernetes.ts';
 import { createMetrics, type Measured } from './metrics/metrics.ts';
 import { MAX_DEPLOYMENTS, Pool, type DeploymentOptions } from './pool/pool.ts';
 import { Proxy } from './proxy/proxy.ts';
+import { Scraper } from './scraper/scraper.ts';
 import { version } from './version.ts';
 
 /** What runs, from the outside. */
@@ -50,11 +52,28 @@ export async function startSidecar(
   });
   const child = command && new Child(command, config.child, log, () => pool.restarted());
 
+  const kubernetes = new Kubernetes(config.kubernetes, log);
+  const podsAre = config.deployments.findIndex(({ id }) => id === config.kubernetes.deployment);
+  const scraper = new Scraper(
+    config.merge_metrics,
+    () =>
+      pool.deployments.flatMap(({ options, replicas }) =>
+        replicas.map(({ id, url }) => ({ deployment: options.id, id, url })),
+      ),
+    log,
+  );
+
   const exchanges = new Exchanges(config.identity);
   const proxy = new Proxy(pool, exchanges, config.proxy);
   const measured: Measured = createMetrics(config.metrics, config.model, pool, {
     build: { version, node: process.versions.node },
     connections: () => proxy.connections(),
+    pods: {
+      followed: config.kubernetes.pods === 'off' ? undefined : Math.max(0, podsAre),
+      figures: () => kubernetes.figures(),
+      childRestarts: child && (() => child.restarts),
+    },
+    merged: { pages: () => scraper.pages(), readings: () => scraper.readings() },
     droppedLines: () => log.sink.dropped(),
     repeats: (deployment) => proxy.retries(deployment),
     maxDeployments: MAX_DEPLOYMENTS,
@@ -79,7 +98,7 @@ export async function startSidecar(
   });
 
   // Stopped in reverse: the data door drains while the admin door still answers, the child goes when nobody needs it.
-  const parts: Part[] = [measured.loop, admin];
+  const parts: Part[] = [measured.loop, admin, kubernetes, scraper];
   if (child) parts.push(child);
   parts.push(pool, { name: 'proxy', start: () => undefined, stop: () => proxy.close() }, ingress);
   const lifecycle = new Lifecycle(parts, log);

@@ -19,6 +19,8 @@ export class Child {
   #timer: NodeJS.Timeout | undefined;
   #quickDeaths = 0;
   #isStopping = false;
+  /** Processes started after the first. */
+  restarts = 0;
 
   /** `restarted` is called when a new process has taken the place of one that died. */
   constructor(command: readonly string[], options: ChildOptions, log: Log, restarted: () => void) {
@@ -122,7 +124,9 @@ export class Child {
   }
 
   #restart(): void {
-    this.#spawn().once('error', (error) => {
+    const child = this.#spawn();
+    child.once('spawn', () => this.restarts++);
+    child.once('error', (error) => {
       this.#log.error('replica process could not be started again', { error: error.message });
       this.#onExit(null, null, 0);
     });

@@ -104,6 +104,13 @@ function contradictions(config: Config): string[] {
     for (const name of new Set(names.filter((name, j) => names.indexOf(name) !== j)))
       problems.push(`deployments[${i}].replicas: the id ${JSON.stringify(name)} is used twice`);
   }
+  if (config.merge_metrics.max_age < config.merge_metrics.interval)
+    problems.push('merge_metrics.max_age is smaller than merge_metrics.interval');
+  const { pods, selector, deployment } = config.kubernetes;
+  if (pods === 'selector' && selector === '')
+    problems.push('kubernetes.pods is selector, but kubernetes.selector is empty');
+  if (deployment !== '' && !ids.includes(deployment))
+    problems.push(`kubernetes.deployment: there is no deployment ${JSON.stringify(deployment)}`);
   const { listen: data } = config.ingress;
   const { listen: admin } = config.admin;
   if (data.port !== 0 && data.port === admin.port && data.host === admin.host)

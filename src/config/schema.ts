@@ -5,8 +5,10 @@ import { section, settingsIn, type About, type Settings } from '../base/settings
 import { childOptions } from '../child/options.ts';
 import { identityOptions } from '../exchange/options.ts';
 import { ingressOptions } from '../ingress/options.ts';
+import { kubernetesOptions } from '../kubernetes/options.ts';
 import { metricsOptions } from '../metrics/options.ts';
 import { deploymentOptions, modelOptions, poolOptions } from '../pool/options.ts';
+import { mergeOptions } from '../scraper/options.ts';
 import { proxyOptions } from '../proxy/options.ts';
 
 export const schema = section({
@@ -18,6 +20,8 @@ export const schema = section({
   proxy: proxyOptions,
   child: childOptions,
   metrics: metricsOptions,
+  merge_metrics: mergeOptions,
+  kubernetes: kubernetesOptions,
   admin: adminOptions,
   log: logOptions,
 });

@@ -6,14 +6,18 @@ import { Registry, type Metric } from 'prom-client';
 import type { Part } from '../base/lifecycle.ts';
 import type { Observer } from '../exchange/exchange.ts';
 import type { Pool } from '../pool/pool.ts';
+import type { MergeReading, PageFamily } from '../scraper/scraper.ts';
 import { Blocks } from './blocks.ts';
 import { CommonLabels } from './families/common.ts';
+import { mergeFamilies } from './families/merged.ts';
+import { podFamilies, type PodSources } from './families/pods.ts';
 import { queueFamilies, type Repeats } from './families/queue.ts';
 import { replicaFamilies } from './families/replicas.ts';
 import { requestFamilies } from './families/requests.ts';
 import { LoopWatch, selfFamilies } from './families/self.ts';
 import type { Family, Labels } from './family.ts';
 import { Live } from './live.ts';
+import { mergedPage } from './merged.ts';
 import type { MetricsOptions } from './options.ts';
 
 export type Format = 'text' | 'openmetrics';
@@ -26,12 +30,18 @@ interface Value {
   readonly value: number;
 }
 
+/** The last line of OpenMetrics, once, behind everything. */
+const END = '# EOF\n';
+
 export class Metrics {
   readonly families: readonly Family[];
+  readonly #pages: Merged['pages'];
   readonly #registries: Record<Format, Pick<Registry, 'metrics'> & { contentType: string }>;
   #failures = 0;
 
-  constructor(families: readonly Family[]) {
+  /** `pages` are those of the replicas, put behind ours. */
+  constructor(families: readonly Family[], pages: Merged['pages']) {
+    this.#pages = pages;
     this.families = [
       ...families,
       {
@@ -52,9 +62,12 @@ export class Metrics {
     return this.#registries[format].contentType;
   }
 
-  /** The page: every family with its samples at this moment. */
-  page(format: Format): Promise<string> {
-    return this.#registries[format].metrics();
+  /** The page: every family with its samples at this moment, then what the replicas' own pages said last. */
+  async page(format: Format): Promise<string> {
+    const own = await this.#registries[format].metrics();
+    const merged = mergedPage(this.#pages(), format === 'openmetrics');
+    if (merged === '' || !own.endsWith(END)) return own + merged;
+    return own.slice(0, -END.length) + merged + END;
   }
 
   #register<R extends { registerMetric(metric: Metric): void }>(registry: R): R {
@@ -112,10 +125,18 @@ function openMetricsRegistry(): Registry {
   return registry;
 }
 
+/** What replicas say of themselves. */
+export interface Merged {
+  readonly pages: () => readonly ReadonlyMap<string, PageFamily>[];
+  readonly readings: () => readonly MergeReading[];
+}
+
 /** What others tell the metrics when they are asked. */
 export interface Sources {
   readonly build: Labels;
   readonly connections: () => { active: number; idle: number };
+  readonly pods: PodSources;
+  readonly merged: Merged;
   readonly droppedLines: () => number;
   readonly repeats: (deployment: number) => Repeats;
   /** Deployments that there may be in the life of the process. */
@@ -145,12 +166,17 @@ export function createMetrics(
   });
   const live = new Live(sources.maxDeployments, blocks, options.duration_buckets);
   const loop = new LoopWatch();
-  const metrics = new Metrics([
-    ...requestFamilies(common, blocks, live),
-    ...queueFamilies(common, live, pool, sources.repeats),
-    ...replicaFamilies(common, pool, sources.connections),
-    ...selfFamilies(sources.build, loop, sources.droppedLines),
-  ]);
+  const metrics = new Metrics(
+    [
+      ...requestFamilies(common, blocks, live),
+      ...queueFamilies(common, live, pool, sources.repeats),
+      ...podFamilies(common, pool, sources.pods),
+      ...replicaFamilies(pool, sources.connections),
+      ...selfFamilies(sources.build, loop, sources.droppedLines),
+      ...mergeFamilies(sources.merged.readings),
+    ],
+    sources.merged.pages,
+  );
   return { metrics, observer: live, loop };
 }
 

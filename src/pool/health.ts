@@ -66,6 +66,7 @@ export class Health {
     const verdict = await this.#readiness(this.#replica.url, this.#options.probe_timeout);
     if (this.#isStopped) return 0;
     this.problem = verdict.problem;
+    this.#replica.wasAsked = true;
     const { probe_interval, probe_retry_interval } = this.#options;
     if (verdict.problem === '') {
       this.#isReady();

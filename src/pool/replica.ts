@@ -32,6 +32,8 @@ export class Replica {
   /** Times that it was ejected without a good while in between, and until when it is now (performance.now()). */
   ejections = 0;
   ejectedUntilMs = 0;
+  /** A readiness probe has said something of it. */
+  wasAsked = false;
   /** Its liveness probes have not failed too often. */
   isAlive = true;
   /** The configuration names it no more: it goes when it holds nothing. */

@@ -50,6 +50,9 @@ describe('the metrics page', () => {
       baseten_response_size_bytes: `histogram ${S}`,
       baseten_concurrent_requests: `gauge ${C}`,
       baseten_ongoing_websocket_connections: `gauge ${C}`,
+      // No series without a supervised child or Kubernetes: nobody knows.
+      baseten_container_restarts_total: 'counter ',
+      baseten_pod_readiness: `gauge ${C} condition`,
       baseten_replicas_active: `gauge ${C}`,
       baseten_replicas_starting: `gauge ${C}`,
     });

@@ -81,6 +81,7 @@ it('starts a replica that died again, and serves with the new one', async () => 
     const { status, text } = await call(weir.url, '/');
     return status === 200 && text !== first;
   });
+  await weir.shows('baseten_container_restarts_total', 1);
 });
 
 it('waits longer from death to death', async () => {

@@ -1,77 +1,31 @@
 // A real Prometheus scrapes a real weir and answers questions about it; promtool reads the page.
-import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
-import { once } from 'node:events';
-import { mkdtempSync, writeFileSync } from 'node:fs';
-import { createServer, type AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { spawnSync } from 'node:child_process';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { call } from '../kit/client.ts';
 import { isMissing } from '../kit/program.ts';
+import { startPrometheus, type Prometheus } from '../kit/prometheus.ts';
 import { bodyOf, closeReplicas, startReplica } from '../kit/replica.ts';
 import { until } from '../kit/until.ts';
 import { startWeir, type Weir } from '../kit/weir.ts';
 
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
-}
-
 describe.skipIf(isMissing('prometheus', 'promtool'))('Prometheus', () => {
   let weir: Weir;
-  let prometheus: ChildProcess;
-  let api: string;
+  let prometheus: Prometheus;
 
   beforeAll(async () => {
     const replica = await startReplica(
       (req, res) => void bodyOf(req).then(() => setTimeout(() => res.end('ok'), 20)),
     );
     weir = await startWeir(['--replica', replica.url]);
-    const dir = mkdtempSync(join(tmpdir(), 'weir-prometheus-'));
-    writeFileSync(
-      join(dir, 'prometheus.yml'),
-      `global: { scrape_interval: 200ms, scrape_timeout: 200ms }
-scrape_configs:
-  - job_name: weir
-    static_configs: [{ targets: ["127.0.0.1:${weir.adminPort}"] }]
-`,
-    );
-    const port = await freePort();
-    api = `http://127.0.0.1:${port}/api/v1`;
-    prometheus = spawn(
-      'prometheus',
-      [
-        `--config.file=${dir}/prometheus.yml`,
-        `--storage.tsdb.path=${dir}/data`,
-        `--web.listen-address=127.0.0.1:${port}`,
-      ],
-      { stdio: 'ignore' },
-    );
-    await until(
-      'Prometheus answers',
-      () =>
-        fetch(`${api}/status/buildinfo`).then(
-          (res) => res.ok,
-          () => false,
-        ),
-      20_000,
-    );
+    prometheus = await startPrometheus(weir.adminPort);
   });
   afterAll(async () => {
     await weir?.stop('SIGKILL');
-    prometheus?.kill('SIGKILL');
+    prometheus?.stop();
     await closeReplicas();
   });
 
-  const ask = async (query: string): Promise<number | undefined> => {
-    const res = await fetch(`${api}/query?query=${encodeURIComponent(query)}`);
-    const { data } = (await res.json()) as { data: { result: { value: [number, string] }[] } };
-    return data.result[0] === undefined ? undefined : Number(data.result[0].value[1]);
-  };
+  const ask = (query: string) => prometheus.ask(query);
 
   it('scrapes the page and answers for the rate of requests and the 99th percentile of their time', async () => {
     const rate = 'sum(rate(baseten_inference_requests_total{status_code="200"}[5s]))';

@@ -1,20 +1,16 @@
-// The families of replicas (contracts/baseten.md 4.2), and weir's own about each of them.
+// weir's own families about each replica. The contract's, about all of a deployment, are in pods.ts.
 // Must stay true: a state is read from the pool at the moment of the scrape; one series per name, also while a replica
 // that left the configuration and its namesake that came both still hold requests.
 import type { Pool, Replica } from '../../pool/pool.ts';
 import type { Family, Sample } from '../family.ts';
-import { COMMON, type CommonLabels } from './common.ts';
 
 const PER_REPLICA = ['deployment_id', 'replica'];
 const STATES = ['starting', 'ready', 'down', 'ejected', 'draining'] as const;
 
 export function replicaFamilies(
-  common: CommonLabels,
   pool: Pick<Pool, 'deployments'>,
   connections: () => { active: number; idle: number },
 ): Family[] {
-  const perDeployment = (state: 'ready' | 'starting') => () =>
-    common.each((index) => pool.deployments[index]!.count(state));
   const perReplica = (value: (namesakes: readonly Replica[]) => number) => (): Sample[] =>
     pool.deployments.flatMap(({ options, replicas }) =>
       Array.from(byName(replicas), ([replica, namesakes]) => ({
@@ -23,20 +19,6 @@ export function replicaFamilies(
       })),
     );
   return [
-    {
-      name: 'baseten_replicas_active',
-      type: 'gauge',
-      help: 'Replicas that take requests.',
-      labels: COMMON,
-      samples: perDeployment('ready'),
-    },
-    {
-      name: 'baseten_replicas_starting',
-      type: 'gauge',
-      help: 'Replicas that have not been ready since they were started.',
-      labels: COMMON,
-      samples: perDeployment('starting'),
-    },
     {
       name: 'weir_replica_ready',
       type: 'gauge',

@@ -1,0 +1,260 @@
+// Inside Kubernetes the API server says how many pods there are, in what state, and how often they were started again.
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { rootCertificates } from 'node:tls';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { KubeApi } from '../kit/kube-api.ts';
+import { podObject } from '../kit/pod.ts';
+import { closeReplicas, startReplica } from '../kit/replica.ts';
+import { until } from '../kit/until.ts';
+import { runWeir, startWeir, stopAll, type Line, type Weir } from '../kit/weir.ts';
+
+const RESTARTS = 'baseten_container_restarts_total';
+const ACTIVE = 'baseten_replicas_active';
+const STARTING = 'baseten_replicas_starting';
+const readiness = (condition: string) => `baseten_pod_readiness{condition="${condition}"}`;
+
+let api: KubeApi;
+beforeEach(async () => {
+  api = await new KubeApi().start();
+});
+afterEach(async () => {
+  await stopAll();
+  await closeReplicas();
+  await api.stop();
+});
+
+async function start(...args: string[]): Promise<Weir> {
+  const replica = await startReplica((_, res) => res.end('ok'));
+  return startWeir([
+    '--replica',
+    replica.url,
+    `--kubernetes-server=${api.url}`,
+    `--kubernetes-credentials=${api.credentials}`,
+    '--kubernetes-retry-delay-max=200ms',
+    ...args,
+  ]);
+}
+const startSelector = (...args: string[]) =>
+  start('--kubernetes-pods=selector', '--kubernetes-selector=app=llama', ...args);
+
+/** All complaints of a weir, which ends with this: its last line has been read then, so none is missing. */
+async function complaints(weir: Weir): Promise<Line[]> {
+  await weir.stop();
+  await weir.line('its end', ({ event }) => event === 'stopped');
+  return weir.lines.filter(({ event }) => event === 'pods cannot be watched');
+}
+const isWatched = (weir: Weir) => weir.line('the watch', ({ event }) => event === 'pods are watched');
+
+describe('pods by a selector', () => {
+  it('are counted by state, with the contract’s labels, and followed as they come, change and go', async () => {
+    api.put(podObject({ name: 'a', restarts: 2 }));
+    api.put(podObject({ name: 'b', isPending: true }));
+    api.put(podObject({ name: 'other', labels: { app: 'gemma' }, restarts: 50 }));
+    const weir = await startSelector();
+    await weir.shows(RESTARTS, 2);
+    const common =
+      'model_id="local",model_name="local",deployment_id="local",environment="production",rollout_phase="stable"';
+    expect((await weir.page()).text).toContain(`\n${RESTARTS}{${common}} 2\n`);
+    await weir.shows(ACTIVE, 1);
+    await weir.shows(STARTING, 1);
+    await weir.shows(readiness('true'), 1);
+    await weir.shows(readiness('unknown'), 1);
+
+    await isWatched(weir);
+    api.put(podObject({ name: 'b' }));
+    await weir.shows(ACTIVE, 2);
+    await weir.shows(readiness('unknown'), 0);
+    api.put(podObject({ name: 'b', ready: 'False', turned: '2026-11-20T09:00:00Z' }));
+    await weir.shows(readiness('false'), 1);
+    await weir.shows(STARTING, 0);
+    api.put(podObject({ name: 'b', restarts: 1 }));
+    await weir.shows(RESTARTS, 3);
+
+    // Replaced: what the old one had counted stays.
+    api.put(podObject({ name: 'a', restarts: 2, isDeleting: true }));
+    await weir.shows(ACTIVE, 1);
+    api.put(podObject({ name: 'c', isPending: true }));
+    api.remove('a');
+    await weir.shows(STARTING, 1);
+    await weir.shows(readiness('true'), 1);
+    await weir.shows(RESTARTS, 3);
+    expect(api.lists).toBe(1);
+  });
+
+  it('are known again after the watch was cut, with nothing missed and no new list', async () => {
+    api.put(podObject({ name: 'a' }));
+    const weir = await startSelector();
+    await isWatched(weir);
+    api.cut();
+    api.put(podObject({ name: 'a', restarts: 1 }));
+    await weir.shows(RESTARTS, 1);
+    await until('it watches again', () => api.openWatches === 1);
+    expect(api.lists).toBe(1);
+    expect(await complaints(weir)).toEqual([]);
+  });
+
+  it('are listed anew when the version is gone (410), in the stream or as the answer', async () => {
+    api.put(podObject({ name: 'a' }));
+    const weir = await startSelector();
+    await isWatched(weir);
+    api.putInSilence(podObject({ name: 'a', restarts: 4 }));
+    api.oldest = 1002;
+    api.cut();
+    await weir.shows(RESTARTS, 4);
+    await until('it watches again', () => api.openWatches === 1);
+    expect(api.lists).toBe(2);
+
+    api.putInSilence(podObject({ name: 'a', restarts: 5 }));
+    api.refuse = { watch: 410 };
+    api.cut();
+    await weir.shows(RESTARTS, 5);
+    api.refuse = {};
+    await until('it watches again', () => api.openWatches === 1);
+    expect(await complaints(weir)).toEqual([]);
+  });
+
+  it('are not harmed by lines that are no events', async () => {
+    api.put(podObject({ name: 'a' }));
+    const weir = await startSelector();
+    await isWatched(weir);
+    for (const line of [
+      '{"type":"ADDED"',
+      'null',
+      '[]',
+      '{}',
+      '{"type":"ADDED","object":null}',
+      '{"type":"X"}',
+    ])
+      api.say(line);
+    api.say('{"type":"MODIFIED","object":{"metadata":{"uid":7},"status":"?"}}');
+    api.put(podObject({ name: 'a', restarts: 1 }));
+    await weir.shows(RESTARTS, 1);
+  });
+});
+
+describe('weir’s own pod', () => {
+  it('is the one that the host is named after, or that a setting names', async () => {
+    api.put(podObject({ name: 'mine', restarts: 1 }));
+    api.put(podObject({ name: 'neighbour', restarts: 10 }));
+    const weir = await start('--kubernetes-pods=own', '--kubernetes-pod-name=mine');
+    await weir.shows(RESTARTS, 1);
+    await weir.shows(ACTIVE, 1);
+    expect(decodeURIComponent(api.lastUrl)).toContain('fieldSelector=metadata.name=mine');
+  });
+});
+
+describe('an API server that fails', () => {
+  it('keeps weir from nothing: health checks speak for the replicas until it is there', async () => {
+    await api.stop();
+    const weir = await startSelector();
+    await weir.shows(ACTIVE, 1);
+    await weir.shows(readiness('true'), 1);
+    expect((await weir.page()).value(RESTARTS)).toBeUndefined();
+    await weir.line('the complaint', ({ event }) => event === 'pods cannot be watched');
+    api.put(podObject({ name: 'a', restarts: 3 }));
+    api.put(podObject({ name: 'b' }));
+    await api.start();
+    await weir.shows(RESTARTS, 3);
+    await weir.shows(ACTIVE, 2);
+    expect(await complaints(weir)).toHaveLength(1);
+  });
+
+  it('that takes a question and never answers is asked again', async () => {
+    api.put(podObject({ name: 'a', restarts: 3 }));
+    api.isMute = true;
+    const weir = await startSelector('--kubernetes-request-timeout=200ms');
+    await until('it has asked twice', () => api.lists >= 2);
+    api.isMute = false;
+    await weir.shows(RESTARTS, 3);
+    expect(await complaints(weir)).toMatchObject([{ problem: 'did not answer in time' }]);
+  });
+
+  it('that does not know the token, or is not the one of the certificate, is not believed', async () => {
+    api.put(podObject({ name: 'a', restarts: 3 }));
+    writeFileSync(join(api.credentials, 'token'), 'of somebody else');
+    const weir = await startSelector();
+    await weir.line('the complaint', ({ problem }) => problem === 'answered 401');
+    writeFileSync(join(api.credentials, 'ca.crt'), rootCertificates[0]!);
+    const stranger = await startSelector();
+    const { problem } = await stranger.line('a complaint', ({ event }) => event === 'pods cannot be watched');
+    expect(problem).toMatch(/certificate/);
+    await weir.shows(ACTIVE, 1);
+  });
+
+  it('that forbids the list is named once, and asked again', async () => {
+    api.put(podObject({ name: 'a', restarts: 3 }));
+    api.refuse = { list: 403 };
+    const weir = await startSelector();
+    await until('it has asked three times', () => api.lists >= 3);
+    await weir.shows(ACTIVE, 1);
+    api.refuse = {};
+    await weir.shows(RESTARTS, 3);
+    expect(await complaints(weir)).toMatchObject([{ problem: 'answered 403' }]);
+  });
+
+  it('that forbids the watch alone is listed instead, and named once', async () => {
+    api.put(podObject({ name: 'a', restarts: 3 }));
+    api.refuse = { watch: 403 };
+    const weir = await startSelector();
+    await weir.shows(RESTARTS, 3);
+    api.putInSilence(podObject({ name: 'a', restarts: 4 }));
+    await weir.shows(RESTARTS, 4);
+    expect(await complaints(weir)).toMatchObject([{ problem: 'answered 403' }]);
+  });
+
+  it('that answers with something else is asked again', async () => {
+    api.put(podObject({ name: 'a', restarts: 3 }));
+    for (const garbage of ['<html>maintenance</html>', '{"kind":"PodList","items":"none"}', '[]', '']) {
+      api.garbage = garbage;
+      const before = api.lists;
+      const weir = await startSelector();
+      await until('it has asked twice', () => api.lists >= before + 2);
+      expect((await weir.page()).value(RESTARTS)).toBeUndefined();
+      api.garbage = undefined;
+      await weir.shows(RESTARTS, 3);
+      expect(await complaints(weir)).toHaveLength(1);
+    }
+  });
+
+  it('is not believed for ever: after max_age health checks speak again, and restarts are not told', async () => {
+    api.put(podObject({ name: 'a', restarts: 3, ready: 'False', turned: '2026-11-20T08:00:01Z' }));
+    const weir = await startSelector('--kubernetes-max-age=300ms');
+    await weir.shows(ACTIVE, 0);
+    await api.stop();
+    await weir.shows(ACTIVE, 1);
+    expect((await weir.page()).value(RESTARTS)).toBeUndefined();
+    await api.start();
+    await weir.shows(ACTIVE, 0);
+    await weir.shows(RESTARTS, 3);
+  });
+
+  it('that nobody has announced is said to be missing', async () => {
+    const replica = await startReplica((_, res) => res.end('ok'));
+    const weir = await startWeir(['--replica', replica.url, '--kubernetes-pods=own'], {
+      env: { KUBERNETES_SERVICE_HOST: '', KUBERNETES_SERVICE_PORT: '' },
+    });
+    const { problem } = await weir.line('the complaint', ({ event }) => event === 'pods cannot be watched');
+    expect(problem).toContain('set kubernetes.server');
+    await weir.shows(ACTIVE, 1);
+  });
+
+  it('does not hold up the end of weir', async () => {
+    const weir = await startSelector();
+    await isWatched(weir);
+    expect(await weir.stop()).toBe(0);
+    await until('the watch is closed', () => api.openWatches === 0);
+  });
+});
+
+it('pods by no selector, or of no deployment, are mistakes of the configuration', async () => {
+  const { code, err } = await runWeir([
+    'check',
+    '--replica=http://127.0.0.1:1',
+    '--kubernetes-pods=selector',
+    '--kubernetes-deployment=nope',
+  ]);
+  expect(code).toBe(64);
+  expect(err).toContain('kubernetes.selector is empty');
+  expect(err).toContain('there is no deployment "nope"');
+});

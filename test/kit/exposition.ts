@@ -1,0 +1,69 @@
+// A strict reader of metrics pages for tests: what is wrong with a page, as text 0.0.4 or as OpenMetrics 1.0.
+// Written from the formats' descriptions, apart from the reader in src/scraper, so that the two can disagree.
+
+const NAME = '[a-zA-Z_:][a-zA-Z0-9_:]*';
+const LABEL = '[a-zA-Z_][a-zA-Z0-9_]*="(?:[^"\\\\\\n]|\\\\["\\\\n])*"';
+const LABELS = `(?:\\{((?:${LABEL}(?:,${LABEL})*)?)\\})?`;
+const NUMBER = '[+-]?(?:\\d+\\.?\\d*(?:[eE][+-]?\\d+)?|\\.\\d+(?:[eE][+-]?\\d+)?|Inf|NaN)';
+const SAMPLE = new RegExp(`^(${NAME})${LABELS} (${NUMBER})( # \\{.*\\} ${NUMBER}(?: -?[\\d.]+)?)?$`);
+const META = new RegExp(`^# (HELP|TYPE) (${NAME}) (.*)$`);
+
+const TEXT_TYPES = ['counter', 'gauge', 'histogram', 'summary', 'untyped'];
+const OPEN_TYPES = ['counter', 'gauge', 'histogram', 'summary', 'unknown'];
+
+const suffixes = (type: string, isOpen: boolean): string[] =>
+  type === 'histogram'
+    ? ['_bucket', '_count', '_sum']
+    : type === 'summary'
+      ? ['', '_count', '_sum']
+      : type === 'counter' && isOpen
+        ? ['_total']
+        : [''];
+
+/** Everything that is wrong with a page; empty where nothing is. */
+export function problemsOf(page: string, isOpen: boolean): string[] {
+  const problems: string[] = [];
+  if (!page.endsWith('\n')) problems.push('does not end with a newline');
+  const lines = page.split('\n').slice(0, -1);
+  if (isOpen && lines.pop() !== '# EOF') problems.push('does not end with # EOF');
+  const types = new Map<string, string>();
+  const helps = new Set<string>();
+  const series = new Set<string>();
+  let family = '';
+  lines.forEach((line, i) => {
+    const wrong = (what: string) => problems.push(`line ${i + 1}: ${what}: ${line.slice(0, 200)}`);
+    if (line === '' && !isOpen) return;
+    if (line.startsWith('#')) {
+      const [, keyword, name = '', rest = ''] = META.exec(line) ?? [];
+      if (keyword === undefined) return void wrong('no metadata');
+      if (keyword === 'HELP' && helps.has(name)) wrong('a second HELP');
+      if (keyword === 'HELP') helps.add(name);
+      if (keyword === 'HELP' && name !== family && types.has(name)) wrong('HELP of a family that has begun');
+      if (keyword === 'HELP') {
+        family = name;
+        if (!/^(?:[^\\]|\\[\\n"])*$/.test(rest)) wrong('a bad escape');
+        return;
+      }
+      if (types.has(name)) wrong('a second TYPE');
+      if (!(isOpen ? OPEN_TYPES : TEXT_TYPES).includes(rest)) wrong('no type');
+      types.set(name, rest);
+      family = name;
+      return;
+    }
+    const match = SAMPLE.exec(line);
+    if (!match) return void wrong('no sample');
+    const [, name = '', labels = '', value = '', exemplar] = match;
+    const type = types.get(family);
+    if (type === undefined) return void wrong('no TYPE before it');
+    if (!suffixes(type, isOpen).some((suffix) => family + suffix === name)) wrong(`not of ${family}`);
+    const pairs = labels.match(new RegExp(LABEL, 'g')) ?? [];
+    const names = pairs.map((pair) => pair.slice(0, pair.indexOf('=')));
+    if (new Set(names).size !== names.length) wrong('a label twice');
+    const key = `${name}{${[...pairs].sort().join(',')}}`;
+    if (series.has(key)) wrong('a series twice');
+    series.add(key);
+    if (type === 'counter' && !(Number(value) >= 0 || value.endsWith('Inf'))) wrong('a counter below 0');
+    if (exemplar !== undefined && !isOpen) wrong('an exemplar');
+  });
+  return problems;
+}

@@ -1,0 +1,184 @@
+// A Kubernetes API server for tests: over TLS, it lists pods and streams what changes, as the real one does, and it
+// can misbehave. Must stay true: versions only grow, and a watch tells exactly what happened after its version.
+import { once } from 'node:events';
+import { mkdtempSync, copyFileSync, readFileSync, writeFileSync } from 'node:fs';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { createServer, type Server } from 'node:https';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { PodObject } from './pod.ts';
+
+const TOKEN = 'a-service-account-token';
+const fixture = (name: string) => fileURLToPath(new URL(`../fixtures/kubernetes/${name}`, import.meta.url));
+
+interface Change {
+  version: number;
+  type: string;
+  object: unknown;
+}
+
+interface Selection {
+  name: string | undefined;
+  label: string | undefined;
+}
+
+const status = (code: number, reason: string, message: string) => ({
+  kind: 'Status',
+  apiVersion: 'v1',
+  metadata: {},
+  status: 'Failure',
+  message,
+  reason,
+  code,
+});
+
+export class KubeApi {
+  /** Folder as a service account's is mounted. */
+  readonly credentials = mkdtempSync(join(tmpdir(), 'weir-kube-'));
+  port = 0;
+  /** Requests so far, by what was asked for. */
+  lists = 0;
+  watches = 0;
+  lastUrl = '';
+  /** Answers every request of these kinds so instead. */
+  refuse: { list?: number; watch?: number } = {};
+  /** Takes lists and never answers them. */
+  isMute = false;
+  /** Answers lists with this text. */
+  garbage: string | undefined;
+  /** Versions below this are forgotten: a watch from there gets a 410 in its stream. */
+  oldest = 0;
+  #version = 1000;
+  readonly #pods = new Map<string, PodObject>();
+  readonly #changes: Change[] = [];
+  readonly #open = new Map<ServerResponse, Selection>();
+  #server: Server | undefined;
+
+  constructor() {
+    copyFileSync(fixture('ca.crt'), join(this.credentials, 'ca.crt'));
+    writeFileSync(join(this.credentials, 'token'), TOKEN);
+    writeFileSync(join(this.credentials, 'namespace'), 'models');
+  }
+
+  get url(): string {
+    return `https://127.0.0.1:${this.port}`;
+  }
+
+  get openWatches(): number {
+    return this.#open.size;
+  }
+
+  async start(): Promise<this> {
+    const tls = { key: readFileSync(fixture('server.key')), cert: readFileSync(fixture('ca.crt')) };
+    this.#server = createServer(tls, (req, res) => this.#answer(req, res));
+    this.#server.listen(this.port, '127.0.0.1');
+    await once(this.#server, 'listening');
+    this.port = (this.#server.address() as AddressInfo).port;
+    return this;
+  }
+
+  /** Gone, with all connections; `start` brings it back on the same port. */
+  async stop(): Promise<void> {
+    const server = this.#server;
+    this.#server = undefined;
+    if (server === undefined) return;
+    server.closeAllConnections();
+    server.close();
+    await once(server, 'close');
+  }
+
+  /** Cuts the connections of all watches without a word. */
+  cut(): void {
+    for (const res of this.#open.keys()) res.destroy();
+  }
+
+  put(pod: PodObject): void {
+    const type = this.#pods.has(pod.metadata.name) ? 'MODIFIED' : 'ADDED';
+    this.#pods.set(pod.metadata.name, pod);
+    this.#tell(type, pod);
+  }
+
+  remove(name: string): void {
+    const pod = this.#pods.get(name)!;
+    this.#pods.delete(name);
+    this.#tell('DELETED', pod);
+  }
+
+  /** Changes what a list says, and tells no watch. */
+  putInSilence(pod: PodObject): void {
+    this.#pods.set(pod.metadata.name, pod);
+    this.#version++;
+  }
+
+  /** Sends every watch a line as it is. */
+  say(line: string): void {
+    for (const res of this.#open.keys()) res.write(`${line}\n`);
+  }
+
+  #tell(type: string, pod: PodObject): void {
+    const version = ++this.#version;
+    const object = { ...pod, metadata: { ...pod.metadata, resourceVersion: String(version) } };
+    this.#changes.push({ version, type, object });
+    for (const [res, selection] of this.#open)
+      if (isSelected(pod, selection)) res.write(`${JSON.stringify({ type, object })}\n`);
+  }
+
+  #answer(req: IncomingMessage, res: ServerResponse): void {
+    const url = new URL(req.url!, this.url);
+    this.lastUrl = req.url!;
+    const isWatch = url.searchParams.get('watch') === 'true';
+    if (isWatch) this.watches++;
+    else this.lists++;
+    const send = (code: number, body: unknown) => {
+      res.writeHead(code, { 'content-type': 'application/json' });
+      res.end(typeof body === 'string' ? body : JSON.stringify(body));
+    };
+    if (req.headers.authorization !== `Bearer ${TOKEN}`)
+      return send(401, status(401, 'Unauthorized', 'Unauthorized'));
+    const refused = isWatch ? this.refuse.watch : this.refuse.list;
+    if (refused !== undefined)
+      return send(
+        refused,
+        status(refused, 'Forbidden', 'pods is forbidden: User cannot list resource "pods"'),
+      );
+    if (url.pathname !== '/api/v1/namespaces/models/pods')
+      return send(404, status(404, 'NotFound', 'not found'));
+    const selection: Selection = {
+      name: /^metadata\.name=(.*)$/.exec(url.searchParams.get('fieldSelector') ?? '')?.[1],
+      label: url.searchParams.get('labelSelector') ?? undefined,
+    };
+    if (isWatch) return this.#stream(Number(url.searchParams.get('resourceVersion')), selection, res);
+    if (this.isMute) return;
+    if (this.garbage !== undefined) return send(200, this.garbage);
+    send(200, {
+      kind: 'PodList',
+      apiVersion: 'v1',
+      metadata: { resourceVersion: String(this.#version) },
+      items: [...this.#pods.values()].filter((pod) => isSelected(pod, selection)),
+    });
+  }
+
+  #stream(from: number, selection: Selection, res: ServerResponse): void {
+    res.writeHead(200, { 'content-type': 'application/json', 'transfer-encoding': 'chunked' });
+    res.flushHeaders();
+    if (from < this.oldest) {
+      const object = status(410, 'Expired', `too old resource version: ${from} (${this.oldest})`);
+      res.end(`${JSON.stringify({ type: 'ERROR', object })}\n`);
+      return;
+    }
+    for (const { version, type, object } of this.#changes)
+      if (version > from && isSelected(object as PodObject, selection))
+        res.write(`${JSON.stringify({ type, object })}\n`);
+    this.#open.set(res, selection);
+    res.on('close', () => this.#open.delete(res));
+  }
+}
+
+function isSelected(pod: PodObject, { name, label }: Selection): boolean {
+  const [key = '', value] = (label ?? '').split('=');
+  return (
+    (name === undefined || pod.metadata.name === name) && (key === '' || pod.metadata.labels[key] === value)
+  );
+}
