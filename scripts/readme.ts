@@ -28,6 +28,7 @@ function families() {
     build: { version: '', node: '' },
     connections: () => ({ active: 0, idle: 0 }),
     droppedLines: () => 0,
+    samplers: { containers: () => [], gpus: () => [], stats: () => [] },
   }).metrics.families;
 }
 

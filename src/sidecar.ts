@@ -13,6 +13,7 @@ import { Ingress } from './ingress/ingress.ts';
 import { createMetrics, type Measured } from './metrics/metrics.ts';
 import { Pool } from './pool/pool.ts';
 import { Proxy } from './proxy/proxy.ts';
+import { Samplers, type SampledReplica } from './samplers/samplers.ts';
 import { version } from './version.ts';
 
 /** What runs, from the outside. */
@@ -44,10 +45,16 @@ export async function startSidecar(
 
   const exchanges = new Exchanges(config.identity);
   const proxy = new Proxy(pool, config.proxy);
+  const samplers = new Samplers(
+    config.samplers,
+    { replicas: () => sampledReplicas(pool), childPid: () => child?.pid },
+    log,
+  );
   const measured: Measured = createMetrics(config.metrics, config.model, pool, {
     build: { version, node: process.versions.node },
     connections: () => proxy.connections(),
     droppedLines: () => log.sink.dropped(),
+    samplers,
   });
   exchanges.observe(measured.observer);
   if (config.log.access) exchanges.observe(accessLog(log.sink, isText, config.deployments));
@@ -68,7 +75,7 @@ export async function startSidecar(
   });
 
   // Stopped in reverse: the data door drains while the admin door still answers, the child goes when nobody needs it.
-  const parts: Part[] = [measured.loop, admin];
+  const parts: Part[] = [measured.loop, samplers, admin];
   if (child) parts.push(child);
   parts.push(pool, { name: 'proxy', start: () => undefined, stop: () => proxy.close() }, ingress);
   const lifecycle = new Lifecycle(parts, log);
@@ -102,3 +109,15 @@ export async function startSidecar(
     },
   };
 }
+
+/** Settings of replicas that were not configured but came later. */
+const UNSET = { gpus: [], container: { cgroup: 'auto', pid: 0, docker: '' } };
+
+/** The pool's replicas as the samplers know them. */
+const sampledReplicas = (pool: Pool): SampledReplica[] =>
+  pool.deployments.flatMap(({ options, replicas }, deployment) =>
+    replicas.map(({ id, url: { host, port } }) => {
+      const { gpus, container } = options.replicas.find((replica) => replica.id === id) ?? UNSET;
+      return { deployment, id, host, port, gpus, container };
+    }),
+  );

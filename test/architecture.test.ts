@@ -8,13 +8,14 @@ const SRC = fileURLToPath(new URL('../src', import.meta.url));
 
 /** Room → rooms it may import. Toolboxes (floors 0 and 1) may be entered by any file, others by their door alone. */
 const TOOLS = ['base', 'http', 'exchange'];
-const PARTS = ['pool', 'child'];
+const PARTS = ['pool', 'child', 'samplers'];
 const MAY_IMPORT: Record<string, string[]> = {
   base: [],
   http: ['base'],
   exchange: ['base'],
   pool: TOOLS,
   child: TOOLS,
+  samplers: TOOLS,
   proxy: [...TOOLS, 'pool'],
   metrics: [...TOOLS, ...PARTS],
   ingress: [...TOOLS, 'proxy'],

@@ -194,6 +194,26 @@ export const bounds = (o: Common<readonly number[]>) =>
     (value) => value.join(', '),
   );
 
+/** Several short texts or whole numbers: a YAML list or text with commas. */
+export const words = (o: Common<readonly string[]> & { pattern: RegExp; like: string }) =>
+  setting<readonly string[]>(
+    'list',
+    o,
+    (input) => {
+      const list: unknown =
+        typeof input === 'string' ? input.split(',').filter((word) => word.trim()) : input;
+      const texts = Array.isArray(list)
+        ? list.map((word) =>
+            Number.isSafeInteger(word) || typeof word === 'string' ? String(word).trim() : '',
+          )
+        : [''];
+      return texts.length <= 64 && texts.every((word) => o.pattern.test(word))
+        ? { value: texts }
+        : { problem: `is ${shown(input)}, must be a list of ${o.like}` };
+    },
+    (value) => value.join(', '),
+  );
+
 /** A room's section: the named settings and no others. Missing sections are all defaults. */
 export const section = <S extends z.ZodRawShape>(shape: S) => z.strictObject(shape).prefault({} as never);
 

@@ -8,6 +8,7 @@ import { ingressOptions } from '../ingress/options.ts';
 import { metricsOptions } from '../metrics/options.ts';
 import { deploymentOptions, modelOptions, poolOptions } from '../pool/options.ts';
 import { proxyOptions } from '../proxy/options.ts';
+import { samplersOptions } from '../samplers/options.ts';
 
 export const schema = section({
   model: modelOptions,
@@ -17,6 +18,7 @@ export const schema = section({
   pool: poolOptions,
   proxy: proxyOptions,
   child: childOptions,
+  samplers: samplersOptions,
   metrics: metricsOptions,
   admin: adminOptions,
   log: logOptions,

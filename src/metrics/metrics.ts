@@ -6,10 +6,14 @@ import { Registry, type Metric } from 'prom-client';
 import type { Part } from '../base/lifecycle.ts';
 import type { Observer } from '../exchange/exchange.ts';
 import type { Pool } from '../pool/pool.ts';
+import type { Samplers } from '../samplers/samplers.ts';
 import { Blocks } from './blocks.ts';
 import { commonLabels } from './families/common.ts';
+import { containerFamilies } from './families/containers.ts';
+import { gpuFamilies } from './families/gpu.ts';
 import { replicaFamilies } from './families/replicas.ts';
 import { requestFamilies } from './families/requests.ts';
+import { samplerFamilies } from './families/samplers.ts';
 import { LoopWatch, selfFamilies } from './families/self.ts';
 import type { Family, Labels } from './family.ts';
 import { Live } from './live.ts';
@@ -116,6 +120,7 @@ export interface Sources {
   readonly build: Labels;
   readonly connections: () => { active: number; idle: number };
   readonly droppedLines: () => number;
+  readonly samplers: Pick<Samplers, 'containers' | 'gpus' | 'stats'>;
 }
 
 /** The page, who counts exchanges for it, and the one thing in the room that runs on its own. */
@@ -147,6 +152,9 @@ export function createMetrics(
   const metrics = new Metrics([
     ...requestFamilies(common, blocks, live),
     ...replicaFamilies(common, pool, sources.connections),
+    ...containerFamilies(common, () => sources.samplers.containers()),
+    ...gpuFamilies(common, () => sources.samplers.gpus()),
+    ...samplerFamilies(() => sources.samplers.stats()),
     ...selfFamilies(sources.build, loop, sources.droppedLines),
   ]);
   return { metrics, observer: live, loop };

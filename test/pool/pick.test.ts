@@ -10,8 +10,9 @@ it('picks a ready replica that holds the fewest, or none when none is ready', ()
       fc.nat(20),
       (states, start) => {
         const replicas = states.map(([isReady, outstanding], i) => {
+          const container = { cgroup: 'auto', pid: 0, docker: '' };
           const url = { protocol: 'http:' as const, host: 'x', port: 1, href: 'http://x:1' };
-          const replica = new Replica({ id: `r${i}`, url }, () => undefined);
+          const replica = new Replica({ id: `r${i}`, url, gpus: [], container }, () => undefined);
           replica.outstanding = outstanding;
           if (isReady) replica.to('ready');
           return replica;
