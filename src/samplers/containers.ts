@@ -100,10 +100,13 @@ export class Containers implements Sampler<ContainerReading[]> {
     return { value: readings, problem: problems.join('; '), askSoon };
   }
 
-  async #read({ root, group }: Found, table: () => Promise<ProcessTable>): Promise<Raw | undefined> {
+  async #read({ replica, root, group }: Found, table: () => Promise<ProcessTable>): Promise<Raw | undefined> {
     const figures = group && (await readCgroup(group.directories));
     if (figures)
       return { figures, source: `cgroup_v${group.directories.version}`, of: group.name, onFall: 'restart' };
+    const { cgroup } = replica.container;
+    // Who names a group wants its figures and no others.
+    if (cgroup !== 'auto' && cgroup !== '') throw new Error(`no figures in the control group ${cgroup}`);
     const tree = root && (await readTree(this.#machine.proc, root.pid, await table()));
     return (
       tree && { figures: tree, source: 'process_tree', of: `${root.pid} ${root.started}`, onFall: 'loss' }

@@ -74,7 +74,7 @@ export class Gpus implements Sampler<readonly InventoryCard[]> {
 
   async sample(signal: AbortSignal): Promise<Sampled<readonly InventoryCard[]>> {
     const sampled = await this.#inventory.sample(signal);
-    if (sampled.value) await this.#learn(sampled.value);
+    if (sampled.value) await this.learn(sampled.value);
     return sampled;
   }
 
@@ -103,7 +103,7 @@ export class Gpus implements Sampler<readonly InventoryCard[]> {
   }
 
   /** Looks on which GPUs the replicas' processes sit. */
-  async #learn(inventory: readonly InventoryCard[]): Promise<void> {
+  async learn(inventory: readonly InventoryCard[]): Promise<void> {
     const replicas = this.#replicas();
     const wanted = new Set(replicas.map(keyOf));
     for (const key of this.#seen.keys()) if (!wanted.has(key)) this.#seen.delete(key);

@@ -3,7 +3,7 @@
 // that was found is not searched for again while it lives.
 import { readdir, readlink } from 'node:fs/promises';
 import { hostname, networkInterfaces } from 'node:os';
-import { ancestorsOf, readProcess, type Process, type ProcessTable } from './process-table.ts';
+import { ancestorsOf, isAlive, readProcess, type Process, type ProcessTable } from './process-table.ts';
 import { isExpected, readSmall } from './small-file.ts';
 
 /** Listening sockets stand first in /proc/net/tcp, however many connections follow. */
@@ -79,7 +79,7 @@ export class Listeners {
     const known = this.#known.get(key);
     if (known) {
       const now = await readProcess(this.#proc, known.pid);
-      if (now?.started === known.started) return now;
+      if (now && isAlive(now) && now.started === known.started) return now;
       this.#known.delete(key);
     }
     const inodes = await this.#socketsAt(host, port);

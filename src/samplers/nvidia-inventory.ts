@@ -4,7 +4,7 @@ import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import type { InventoryCard } from './nvidia-cards.ts';
 import type { Answer } from './nvidia-inventory-process.ts';
-import { readProcesses } from './process-table.ts';
+import { isAlive, readProcesses } from './process-table.ts';
 import type { Sampled, Sampler } from './runner.ts';
 
 /** Its neighbour, with the extension that this file has: .ts from source, .js from the build. */
@@ -41,9 +41,8 @@ export class NvidiaInventory implements Sampler<readonly InventoryCard[]> {
     try {
       process.kill(-this.#group, 'SIGKILL');
     } catch (error) {
-      // It may have ended by itself.
-      if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
-      this.#group = undefined;
+      // Ended by itself. Whatever else is wrong, the next run finds it still there and says so.
+      if ((error as NodeJS.ErrnoException).code === 'ESRCH') this.#group = undefined;
     }
   };
 
@@ -75,8 +74,8 @@ export class NvidiaInventory implements Sampler<readonly InventoryCard[]> {
     this.kill();
     if (this.#group === undefined) return false;
     // What has ended and waits for a parent that never asks (process 1 of a container) hangs no more.
-    for (const { group } of (await readProcesses(this.#proc)).values())
-      if (group === this.#group) return true;
+    for (const process of (await readProcesses(this.#proc)).values())
+      if (process.group === this.#group && isAlive(process)) return true;
     this.#group = undefined;
     return false;
   }

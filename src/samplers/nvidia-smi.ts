@@ -4,6 +4,7 @@
 // only when it is really gone: a process stuck in the driver does not die of SIGKILL at once.
 import { spawn, type ChildProcess } from 'node:child_process';
 import { backoffMs } from '../base/backoff.ts';
+import { describe } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import { Lines } from './lines.ts';
 import type { Result, SamplerStats } from './runner.ts';
@@ -164,7 +165,8 @@ export class NvidiaSmiStream {
     child.on('error', (error) => (problem = error));
     // 'close' comes in every case: after an exit, and after a start that failed.
     child.once('close', (code, signal) => {
-      lines.end();
+      // Half a line may look like a whole one with a smaller number: it is no reading.
+      this.#remark ||= lines.rest.trim().slice(0, 200);
       this.#gone(problem, signal ?? code, performance.now() - startedMs);
     });
   }
@@ -195,8 +197,8 @@ export class NvidiaSmiStream {
     try {
       process.kill(-pid, 'SIGKILL');
     } catch (error) {
-      // It may have ended a moment ago; 'close' tells.
-      if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+      // It may have ended a moment ago; 'close' tells. One that may not be killed keeps its place: no other is started.
+      this.#remark ||= describe(error);
     }
   };
 

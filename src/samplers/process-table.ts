@@ -48,14 +48,16 @@ export function parseStat(text: string): Process | undefined {
   };
 }
 
-/** One process now, or `undefined` when there is none of that number, or only what is left of it. */
+/** One process now, or `undefined` when there is none of that number. */
 export async function readProcess(proc: string, pid: number): Promise<Process | undefined> {
   const text = await readSmall(`${proc}/${pid}/stat`, 4096);
-  const process = text === undefined ? undefined : parseStat(text);
-  return process?.state === 'Z' || process?.state === 'X' ? undefined : process;
+  return text === undefined ? undefined : parseStat(text);
 }
 
-/** All processes that can be seen from here; those that have ended and wait for their parent are left out. */
+/** False for what is left of a process when it has ended and its parent has not asked for it yet. */
+export const isAlive = ({ state }: Process): boolean => state !== 'Z' && state !== 'X';
+
+/** All processes that can be seen from here. */
 export async function readProcesses(proc: string): Promise<ProcessTable> {
   const pids = (await readdir(proc)).filter((name) => /^\d+$/.test(name)).map(Number);
   const table = new Map<number, Process>();

@@ -1,6 +1,7 @@
 // Processor time and memory of a process and all that it started.
-// Must stay true: a child that ends takes nothing away: its time is then in its parent's (cutime, cstime).
-import { treeOf, type ProcessTable } from './process-table.ts';
+// Must stay true: a child that ends takes nothing away: its time is then in its parent's (cutime, cstime). Parents are
+// read before their children, so that no time is found in both places; at worst it is in neither for one reading.
+import { readProcess, treeOf, type ProcessTable } from './process-table.ts';
 import { readSmall } from './small-file.ts';
 import type { Figures } from './cgroup.ts';
 
@@ -24,7 +25,9 @@ export async function readTree(
   const tree = treeOf(root, table);
   if (tree.length === 0) return undefined;
   let [cpuSeconds, anonymous, shared] = [0, 0, 0];
-  for (const process of tree) {
+  for (const { pid } of tree) {
+    const process = await readProcess(proc, pid);
+    if (process === undefined) continue;
     cpuSeconds += process.cpuSeconds;
     const memory = await memoryOf(proc, process.pid);
     anonymous += memory.anonymous;

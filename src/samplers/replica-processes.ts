@@ -2,7 +2,14 @@
 // Must stay true: the same answer serves processor time, memory and the question whose GPU it is.
 import { CgroupPlaces, isAlone, processesIn, type Place } from './cgroup-place.ts';
 import { isOwnAddress, Listeners } from './listener.ts';
-import { readProcess, readProcesses, treeOf, type Process, type ProcessTable } from './process-table.ts';
+import {
+  isAlive,
+  readProcess,
+  readProcesses,
+  treeOf,
+  type Process,
+  type ProcessTable,
+} from './process-table.ts';
 
 /** Where to look for a replica's figures. */
 export interface ContainerOptions {
@@ -80,8 +87,7 @@ export class ReplicaProcesses {
         const root = roots[i];
         const { cgroup, pid } = replica.container;
         if (cgroup !== 'auto' && cgroup !== '') {
-          const group = await this.#places.placeAt(cgroup);
-          return { replica, root, group, problem: group ? '' : `no control group at ${cgroup}` };
+          return { replica, root, group: await this.#places.placeAt(cgroup), problem: '' };
         }
         const mine = names[i];
         const others = [own, ...names.filter((_, j) => j !== i && roots[j]?.pid !== root?.pid)];
@@ -110,10 +116,14 @@ export class ReplicaProcesses {
     isOnly: boolean,
     table: () => Promise<ProcessTable>,
   ): Promise<Process | undefined> {
-    if (container.pid > 0) return readProcess(this.#machine.proc, container.pid);
+    if (container.pid > 0) return this.#alive(container.pid);
     // With several replicas the command is what starts them: each is found by its port.
     const child = isOnly ? this.#childPid() : undefined;
-    if (child !== undefined) return readProcess(this.#machine.proc, child);
+    if (child !== undefined) return this.#alive(child);
     return isOwnAddress(host) ? this.#listeners.find(host, port, table) : undefined;
+  }
+  async #alive(pid: number): Promise<Process | undefined> {
+    const process = await readProcess(this.#machine.proc, pid);
+    return process && isAlive(process) ? process : undefined;
   }
 }
