@@ -29,10 +29,18 @@ export interface GpuPart {
   readonly pids: readonly number[];
 }
 
-/** The parts of all cards. */
-export function partsOf(cards: readonly Card[], inventory: readonly InventoryCard[]): GpuPart[] {
+/**
+ * The parts of all cards. Of a card that is known to be under MIG, while its slices are not known, there are none: its
+ * figures would be those of several owners.
+ */
+export function partsOf(
+  cards: readonly Card[],
+  inventory: readonly InventoryCard[],
+  underMig: ReadonlySet<string> = new Set(),
+): GpuPart[] {
   return cards.flatMap(({ index, uuid, memoryUsedMiB, utilizationPercent }): GpuPart[] => {
     const known = inventory.find((card) => card.uuid === uuid);
+    if (known === undefined && underMig.has(uuid)) return [];
     if (!known?.isMig || known.slices.length === 0)
       return [
         { gpu: index, names: [index, uuid], memoryUsedMiB, utilizationPercent, pids: known?.pids ?? [] },
@@ -59,6 +67,8 @@ export class Gpus implements Sampler<readonly InventoryCard[]> {
   readonly #processes: ReplicaProcesses;
   /** Replica → labels of the GPUs on which its processes were seen last. It keeps them through a restart. */
   readonly #seen = new Map<string, ReadonlySet<string>>();
+  /** UUIDs of cards that were under MIG in the last inventory. */
+  #underMig: ReadonlySet<string> = new Set();
 
   constructor(
     proc: string,
@@ -82,7 +92,7 @@ export class Gpus implements Sampler<readonly InventoryCard[]> {
 
   /** Every replica's GPUs by the last readings; `inventory` is the last one that is not too old. */
   readings(inventory: readonly InventoryCard[]): GpuReading[] {
-    const parts = partsOf(this.#cards(), inventory);
+    const parts = partsOf(this.#cards(), inventory, this.#underMig);
     const replicas = this.#replicas();
     return replicas.flatMap((replica) =>
       parts
@@ -104,6 +114,9 @@ export class Gpus implements Sampler<readonly InventoryCard[]> {
 
   /** Looks on which GPUs the replicas' processes sit. */
   async learn(inventory: readonly InventoryCard[]): Promise<void> {
+    this.#underMig = new Set(
+      inventory.filter((card) => card.isMig && card.slices.length > 0).map(({ uuid }) => uuid),
+    );
     const replicas = this.#replicas();
     const wanted = new Set(replicas.map(keyOf));
     for (const key of this.#seen.keys()) if (!wanted.has(key)) this.#seen.delete(key);

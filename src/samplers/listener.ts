@@ -10,6 +10,8 @@ import { isExpected, readSmall } from './small-file.ts';
 const MAX_TCP_BYTES = 1024 * 1024;
 /** Open files that one search looks at. */
 const MAX_LINKS = 200_000;
+/** Whoever holds a socket that was searched for in vain is another user's: so long the search is not repeated. */
+const VAIN_MS = 60_000;
 const LISTEN = '0A';
 /** They hold ports for processes that are elsewhere: their own figures are not a replica's. */
 const FORWARDERS = new Set(['docker-proxy', 'rootlessport', 'kube-proxy', 'slirp4netns', 'pasta']);
@@ -68,6 +70,8 @@ const accepts = (bound: string, host: string): boolean =>
 export class Listeners {
   readonly #proc: string;
   readonly #known = new Map<string, Process>();
+  /** Sockets whose holder was not to be seen, and when that was. */
+  readonly #vain = new Map<string, { readonly sockets: string; readonly atMs: number }>();
 
   constructor(proc: string) {
     this.#proc = proc;
@@ -84,8 +88,15 @@ export class Listeners {
     }
     const inodes = await this.#socketsAt(host, port);
     if (inodes.size === 0) return undefined;
+    const sockets = [...inodes].join(' ');
+    const vain = this.#vain.get(key);
+    if (vain?.sockets === sockets && performance.now() - vain.atMs < VAIN_MS) return undefined;
     const found = await this.#holder(inodes, await table());
-    if (found === undefined || FORWARDERS.has(found.name)) return undefined;
+    if (found === undefined || FORWARDERS.has(found.name)) {
+      this.#vain.set(key, { sockets, atMs: performance.now() });
+      return undefined;
+    }
+    this.#vain.delete(key);
     this.#known.set(key, found);
     return found;
   }
@@ -93,7 +104,8 @@ export class Listeners {
   /** Forgets ports that nobody asks for any more. */
   keep(places: readonly { readonly host: string; readonly port: number }[]): void {
     const wanted = new Set(places.map(({ host, port }) => `${host} ${port}`));
-    for (const key of this.#known.keys()) if (!wanted.has(key)) this.#known.delete(key);
+    for (const map of [this.#known, this.#vain])
+      for (const key of map.keys()) if (!wanted.has(key)) map.delete(key);
   }
 
   async #socketsAt(host: string, port: number): Promise<Set<string>> {

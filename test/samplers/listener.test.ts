@@ -32,6 +32,24 @@ it('finds the process behind a port, whatever it is bound to', async () => {
   expect((await find('localhost', await listenOn('127.0.0.1')))?.pid).toBe(process.pid);
 });
 
+it('searches once for a holder that is not to be seen, and anew when another socket takes the place', async () => {
+  const port = await listenOn('127.0.0.1');
+  let searches = 0;
+  // The table of a weir that sees no process but process 1: another user's are like that.
+  const blind = async () => {
+    searches++;
+    return new Map();
+  };
+  const listeners = new Listeners('/proc');
+  for (let i = 0; i < 3; i++) expect(await listeners.find('127.0.0.1', port, blind)).toBeUndefined();
+  expect(searches).toBe(1);
+  const [server] = servers;
+  await new Promise((resolve) => server!.close(resolve));
+  server!.listen(port, '127.0.0.1');
+  await once(server!, 'listening');
+  expect((await listeners.find('127.0.0.1', port, table))?.pid).toBe(process.pid);
+});
+
 it('finds nobody where nobody listens, or on another address', async () => {
   const port = await listenOn('127.0.0.1');
   expect(await find('192.0.2.7', port)).toBeUndefined();

@@ -272,6 +272,21 @@ describe('which GPU is whose', () => {
     ).toEqual({});
   });
 
+  it('a card under MIG is not shown whole when its slices are not known any more', async () => {
+    const slices = [{ index: '0', uuid: undefined, memoryUsedMiB: 5, pids: [] }];
+    const inventory = [known('0', []), known('1', [], slices)];
+    expect(await owners([replica('a')], inventory)).toEqual({ a: ['0', '1:0'] });
+    const there = on();
+    const gpus = new Gpus(
+      there.proc,
+      () => cards,
+      () => [replica('a')],
+      new ReplicaProcesses(there, () => undefined),
+    );
+    await gpus.learn(inventory);
+    expect(gpus.readings([]).map(({ gpu }) => gpu)).toEqual(['0']);
+  });
+
   it('slices in the place of their card', async () => {
     const slices = [
       { index: '0', uuid: undefined, memoryUsedMiB: 5, pids: [11] },
