@@ -14,6 +14,9 @@ type Smi = (callback: (error: unknown, tree: unknown) => void) => void;
 
 const ask = createRequire(import.meta.url)('node-nvidia-smi') as Smi;
 
+// weir holds the other end and never writes: its end means that weir has died, and nobody else would end what hangs.
+process.stdin.resume().once('end', () => process.kill(-process.pid, 'SIGKILL'));
+
 let hasAnswered = false;
 ask((error, tree) => {
   // Its parser calls back once more when the first call has thrown.
@@ -21,5 +24,6 @@ ask((error, tree) => {
   hasAnswered = true;
   const cards = error ? undefined : cardsIn(tree);
   const problem = error ? describe(error).slice(0, 300) : 'nvidia-smi -q -x printed no inventory';
+  process.stdin.removeAllListeners('end').destroy();
   process.stdout.write(`${JSON.stringify(cards ? { cards } : { problem })}\n`);
 });

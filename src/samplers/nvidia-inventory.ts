@@ -50,7 +50,7 @@ export class NvidiaInventory implements Sampler<readonly InventoryCard[]> {
     return new Promise((resolve, reject) => {
       // A group of its own, so that the shell and the nvidia-smi below it end with it.
       const child = spawn(process.execPath, [PROGRAM], {
-        stdio: ['ignore', 'pipe', 'ignore'],
+        stdio: ['pipe', 'pipe', 'ignore'],
         detached: true,
       });
       this.#group = child.pid;

@@ -49,7 +49,7 @@ async function freePort(): Promise<number> {
 
 const FAST = [
   '--samplers-container-interval=100ms',
-  '--samplers-gpu-interval=100ms',
+  '--samplers-gpu-interval=300ms',
   '--samplers-gpu-inventory-interval=200ms',
 ];
 
@@ -238,7 +238,7 @@ describe('GPUs', () => {
     const many = await page(
       weir,
       'many rounds were read',
-      (seen) => seen.value('weir_sampler_runs_total{sampler="gpu",result="success"}')! > 10,
+      (seen) => seen.value('weir_sampler_runs_total{sampler="gpu",result="success"}')! > 5,
     );
     expect(many.value('weir_sampler_success{sampler="gpu"}')).toBe(1);
     await page(
@@ -330,7 +330,7 @@ describe('GPUs', () => {
     ['hang', 'timeout', 'printed nothing'],
   ])('have no series while nvidia-smi can only %s, and come when it can', async (way, result, reason) => {
     const standIn = new StandIn(way);
-    const weir = await start(standIn, '--samplers-timeout=500ms');
+    const weir = await start(standIn, '--samplers-timeout=1500ms');
     const seen = await page(
       weir,
       'it has failed',
@@ -353,7 +353,7 @@ describe('GPUs', () => {
 
   it('disappear when nvidia-smi falls silent, and come back with the next one', async () => {
     const standIn = new StandIn('h100x2');
-    const weir = await start(standIn, '--samplers-max-age=500ms', '--samplers-timeout=400ms');
+    const weir = await start(standIn, '--samplers-max-age=500ms', '--samplers-timeout=1500ms');
     await page(weir, 'they are there', (seen) => shown(seen, USED)['r0 0'] === 61234);
     const [pid] = standIn.alive('stream');
     // It goes on to run, deaf to polite signals.
@@ -381,7 +381,8 @@ describe('GPUs', () => {
 
   it('of a driver whose inventory hangs are shown all the same, and the hung are ended one by one', async () => {
     const standIn = new StandIn('h100x2', 'hang');
-    const weir = await start(standIn, '--samplers-timeout=300ms');
+    const weir = await start(standIn, '--samplers-timeout=1500ms');
+    await until('the inventory was asked for twice', () => standIn.started('inventory') >= 2);
     const seen = await page(
       weir,
       'the inventory has hung twice',
@@ -391,7 +392,6 @@ describe('GPUs', () => {
     expect(seen.value('weir_sampler_success{sampler="gpu_inventory"}')).toBe(0);
     expect(seen.value('weir_sampler_success{sampler="gpu"}')).toBe(1);
     await stopClean(weir, standIn);
-    expect(standIn.started('inventory')).toBeGreaterThanOrEqual(2);
   });
 
   it('are left alone when that is wished', async () => {
@@ -403,11 +403,15 @@ describe('GPUs', () => {
   });
 
   it('leave no nvidia-smi behind when weir is killed', async () => {
-    const standIn = new StandIn('h100x2');
+    const standIn = new StandIn('h100x2', 'hang');
     const weir = await start(standIn);
     await page(weir, 'they are there', (seen) => shown(seen, USED)['r0 0'] === 61234);
+    await until('the inventory hangs', () => standIn.alive('inventory').length === 1);
     await weir.stop('SIGKILL');
-    // It finds nobody to print for.
-    await until('it has ended by itself', () => standIn.alive('stream').length === 0);
+    // One finds nobody to print for; the other is ended by the process that asked.
+    await until(
+      'they have ended by themselves',
+      () => standIn.alive('stream').length + standIn.alive('inventory').length === 0,
+    );
   });
 });
