@@ -16,6 +16,8 @@ const FIRST_WAIT_MS = 1000;
 const MAX_WAIT_MS = 60_000;
 /** One that ran this long begins anew with the smallest wait. */
 const STEADY_MS = 60_000;
+/** More than any machine has: what prints ever new cards is none. */
+const MAX_CARDS = 128;
 /** How often to look whether it has been installed meanwhile. */
 const MISSING_WAIT_MS = 300_000;
 
@@ -172,6 +174,7 @@ export class NvidiaSmiStream {
   }
 
   #read(card: Card): void {
+    if (this.#cards.size >= MAX_CARDS && !this.#cards.has(card.uuid)) return;
     this.#lastLineMs = performance.now();
     this.#cards.set(card.uuid, { card, atMs: this.#lastLineMs });
     // A card that comes a second time begins a new round.
@@ -198,7 +201,7 @@ export class NvidiaSmiStream {
       process.kill(-pid, 'SIGKILL');
     } catch (error) {
       // It may have ended a moment ago; 'close' tells. One that may not be killed keeps its place: no other is started.
-      this.#remark ||= describe(error);
+      if ((error as NodeJS.ErrnoException).code !== 'ESRCH') this.#remark = describe(error);
     }
   };
 

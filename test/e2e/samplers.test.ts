@@ -376,6 +376,8 @@ describe('GPUs', () => {
     );
     expect(shown(seen, USED)).toEqual({ 'r0 0': 61234, 'r0 1': 40960 });
     expect(standIn.alive('stream').length).toBeLessThanOrEqual(1);
+    const told = await weir.line('the reason', (line) => line.event === 'sampler failed');
+    expect(told['problem']).toBe('nvidia-smi ended (255): 0, GPU-5f8b2a14-9c3d');
     await stopClean(weir, standIn);
   });
 
