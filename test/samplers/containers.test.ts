@@ -1,5 +1,6 @@
 // Whose figures are read, on machines made of files and on this one.
 import { existsSync } from 'node:fs';
+import fc from 'fast-check';
 import { afterEach, describe, expect, it } from 'vitest';
 import { readCgroup } from '../../src/samplers/cgroup.ts';
 import {
@@ -253,6 +254,24 @@ it('mounts with odd characters in their paths', () => {
       ['cpu', '/x:y'],
       ['cpuacct', '/x:y'],
     ]),
+  );
+});
+
+it('any text gives groups and mounts, and a name below another is that other’s and the rest', () => {
+  fc.assert(
+    fc.property(fc.string(), fc.string(), (text, line) => {
+      parseGroups(text);
+      expect(parseGroups(`7:memory:/x\n${line.replaceAll('\n', '')}`).get('memory')).toBeDefined();
+      parseMounts(text);
+    }),
+  );
+  const part = fc.stringMatching(/^[a-z0-9.:_-]{1,8}$/).filter((name) => !/^\.+$/.test(name));
+  const path = fc.array(part, { maxLength: 4 }).map((parts) => parts.map((name) => `/${name}`).join(''));
+  const up = fc.constantFrom('', '/..', '/../..');
+  fc.assert(
+    fc.property(up, path, path, (above, top, rest) => {
+      expect(below(`${above}${top}` || '/', `${above}${top}${rest}` || '/')).toBe(rest);
+    }),
   );
 });
 

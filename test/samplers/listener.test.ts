@@ -93,6 +93,29 @@ it('of a server and the children that inherited its socket, the server is it; fo
   }
 });
 
+it('of workers that share a port by SO_REUSEPORT, the process that started them is the server', async () => {
+  const port = await listenOn('127.0.0.1');
+  await new Promise((resolve) => [...servers][0]!.close(resolve));
+  servers.clear();
+  const worker = `require('node:net').createServer().listen({ port: ${port}, host: '127.0.0.1', reusePort: true }, () => console.log('up'));`;
+  const starter = `const { spawn } = require('node:child_process');
+    for (let i = 0; i < 2; i++) spawn(process.execPath, ['-e', ${JSON.stringify(worker)}], { stdio: ['ignore', 'inherit', 'inherit'] });
+    setInterval(() => undefined, 1000);`;
+  const child = spawn(process.execPath, ['-e', starter], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+    detached: true,
+  });
+  let said = '';
+  child.stdout.on('data', (chunk: Buffer) => (said += chunk.toString()));
+  try {
+    await until('both listen', () => said === 'up\nup\n');
+    expect((await find('127.0.0.1', port))?.pid).toBe(child.pid);
+  } finally {
+    process.kill(-child.pid!, 'SIGKILL');
+    await once(child, 'exit');
+  }
+});
+
 it('knows addresses of this machine from others without asking anybody', () => {
   for (const own of ['localhost', '127.0.0.1', '127.8.8.8', '::1', hostname()])
     expect(isOwnAddress(own), own).toBe(true);
