@@ -12,8 +12,9 @@ import { Exchanges } from './exchange/exchange.ts';
 import { Ingress } from './ingress/ingress.ts';
 import { Kubernetes } from './kubernetes/kubernetes.ts';
 import { createMetrics, type Measured } from './metrics/metrics.ts';
-import { MAX_DEPLOYMENTS, Pool, type DeploymentOptions } from './pool/pool.ts';
+import { MAX_DEPLOYMENTS, Pool, type Deployment, type DeploymentOptions, type Replica } from './pool/pool.ts';
 import { Proxy } from './proxy/proxy.ts';
+import { Samplers } from './samplers/samplers.ts';
 import { Scraper } from './scraper/scraper.ts';
 import { version } from './version.ts';
 
@@ -51,20 +52,38 @@ export async function startSidecar(
     },
   });
   const child = command && new Child(command, config.child, log, () => pool.restarted());
+  /** What others ask of each replica that the configuration names. */
+  const serving = <T>(ask: (replica: Replica, deployment: Deployment) => T): T[] =>
+    pool.deployments.flatMap((deployment) =>
+      deployment.replicas.filter(({ isLeaving }) => !isLeaving).map((replica) => ask(replica, deployment)),
+    );
 
   const kubernetes = new Kubernetes(config.kubernetes, log);
   const podsAre = config.deployments.findIndex(({ id }) => id === config.kubernetes.deployment);
   const scraper = new Scraper(
     config.merge_metrics,
-    () =>
-      pool.deployments.flatMap(({ options, replicas }) =>
-        replicas.map(({ id, url }) => ({ deployment: options.id, id, url })),
-      ),
+    () => serving(({ id, url }, { options }) => ({ deployment: options.id, id, url })),
     log,
   );
 
   const exchanges = new Exchanges(config.identity);
   const proxy = new Proxy(pool, exchanges, config.proxy);
+  const samplers = new Samplers(
+    config.samplers,
+    {
+      replicas: () =>
+        serving(({ id, url: { host, port }, options: { gpus, container } }, { index }) => ({
+          deployment: index,
+          id,
+          host,
+          port,
+          gpus,
+          container,
+        })),
+      childPid: () => child?.pid,
+    },
+    log,
+  );
   const measured: Measured = createMetrics(config.metrics, config.model, pool, {
     build: { version, node: process.versions.node },
     connections: () => proxy.connections(),
@@ -77,6 +96,7 @@ export async function startSidecar(
     droppedLines: () => log.sink.dropped(),
     repeats: (deployment) => proxy.retries(deployment),
     maxDeployments: MAX_DEPLOYMENTS,
+    samplers,
   });
   exchanges.observe(measured.observer);
   if (config.log.access)
@@ -98,7 +118,7 @@ export async function startSidecar(
   });
 
   // Stopped in reverse: the data door drains while the admin door still answers, the child goes when nobody needs it.
-  const parts: Part[] = [measured.loop, admin, kubernetes, scraper];
+  const parts: Part[] = [measured.loop, samplers, kubernetes, scraper, admin];
   if (child) parts.push(child);
   parts.push(pool, { name: 'proxy', start: () => undefined, stop: () => proxy.close() }, ingress);
   const lifecycle = new Lifecycle(parts, log);

@@ -194,18 +194,21 @@ export const bounds = (o: Common<readonly number[]>) =>
     (value) => value.join(', '),
   );
 
-/** Several words: a YAML list, or text with commas. `pattern` is what each must match. */
+/** Several short texts or whole numbers: a YAML list or text with commas. */
 export const words = (o: Common<readonly string[]> & { pattern: RegExp; like: string }) =>
   setting<readonly string[]>(
-    'words',
+    'list',
     o,
     (input) => {
-      const list = typeof input === 'string' ? input.split(',').map((word) => word.trim()) : input;
-      const given = (Array.isArray(list) ? list : [list]).filter((word) => word !== '');
-      const good =
-        given.length <= 256 && given.every((word) => typeof word === 'string' && o.pattern.test(word));
-      return good
-        ? { value: given as string[] }
+      const list: unknown =
+        typeof input === 'string' ? input.split(',').filter((word) => word.trim()) : input;
+      const texts = Array.isArray(list)
+        ? list.map((word) =>
+            Number.isSafeInteger(word) || typeof word === 'string' ? String(word).trim() : '',
+          )
+        : [''];
+      return texts.length <= 64 && texts.every((word) => o.pattern.test(word))
+        ? { value: texts }
         : { problem: `is ${shown(input)}, must be a list of ${o.like}` };
     },
     (value) => value.join(', '),

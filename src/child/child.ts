@@ -51,6 +51,11 @@ export class Child {
     });
   }
 
+  /** The process that runs now, if one does. */
+  get pid(): number | undefined {
+    return this.#process?.pid;
+  }
+
   /** Passes a signal on to the process and what it has started. */
   signal(signal: NodeJS.Signals): void {
     const pid = this.#process?.pid;

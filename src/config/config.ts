@@ -117,6 +117,9 @@ function contradictions(config: Config): string[] {
     problems.push('ingress.listen and admin.listen are the same address');
   if (config.child.restart_delay > config.child.restart_delay_max)
     problems.push('child.restart_delay is larger than child.restart_delay_max');
+  const { container_interval, gpu_interval, gpu_inventory_interval, max_age } = config.samplers;
+  if (max_age <= Math.max(container_interval, gpu_interval, gpu_inventory_interval))
+    problems.push('samplers.max_age is not larger than the intervals: readings would come and go');
   return problems;
 }
 

@@ -10,6 +10,7 @@ import { metricsOptions } from '../metrics/options.ts';
 import { deploymentOptions, modelOptions, poolOptions } from '../pool/options.ts';
 import { mergeOptions } from '../scraper/options.ts';
 import { proxyOptions } from '../proxy/options.ts';
+import { samplersOptions } from '../samplers/options.ts';
 
 export const schema = section({
   model: modelOptions,
@@ -19,6 +20,7 @@ export const schema = section({
   pool: poolOptions,
   proxy: proxyOptions,
   child: childOptions,
+  samplers: samplersOptions,
   metrics: metricsOptions,
   merge_metrics: mergeOptions,
   kubernetes: kubernetesOptions,

@@ -6,14 +6,18 @@ import { Registry, type Metric } from 'prom-client';
 import type { Part } from '../base/lifecycle.ts';
 import type { Observer } from '../exchange/exchange.ts';
 import type { Pool } from '../pool/pool.ts';
+import type { Samplers } from '../samplers/samplers.ts';
 import type { MergeReading, PageFamily } from '../scraper/scraper.ts';
 import { Blocks } from './blocks.ts';
 import { CommonLabels } from './families/common.ts';
+import { containerFamilies } from './families/containers.ts';
+import { gpuFamilies } from './families/gpu.ts';
 import { mergeFamilies } from './families/merged.ts';
 import { podFamilies, type PodSources } from './families/pods.ts';
 import { queueFamilies, type Repeats } from './families/queue.ts';
 import { replicaFamilies } from './families/replicas.ts';
 import { requestFamilies } from './families/requests.ts';
+import { samplerFamilies } from './families/samplers.ts';
 import { LoopWatch, selfFamilies } from './families/self.ts';
 import type { Family, Labels } from './family.ts';
 import { Live } from './live.ts';
@@ -141,6 +145,7 @@ export interface Sources {
   readonly repeats: (deployment: number) => Repeats;
   /** Deployments that there may be in the life of the process. */
   readonly maxDeployments: number;
+  readonly samplers: Pick<Samplers, 'containers' | 'gpus' | 'stats'>;
 }
 
 /** The page, who counts exchanges for it, and the one thing in the room that runs on its own. */
@@ -172,6 +177,9 @@ export function createMetrics(
       ...queueFamilies(common, live, pool, sources.repeats),
       ...podFamilies(common, pool, sources.pods),
       ...replicaFamilies(pool, sources.connections),
+      ...containerFamilies(common, () => sources.samplers.containers()),
+      ...gpuFamilies(common, () => sources.samplers.gpus()),
+      ...samplerFamilies(() => sources.samplers.stats()),
       ...selfFamilies(sources.build, loop, sources.droppedLines),
       ...mergeFamilies(sources.merged.readings),
     ],

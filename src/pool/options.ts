@@ -8,6 +8,7 @@ import {
   required,
   section,
   text,
+  words,
   type Settings,
 } from '../base/settings.ts';
 
@@ -63,6 +64,32 @@ const replica = section({
     parseReplicaUrl,
     (url) => url.href,
   ),
+  gpus: words({
+    default: [],
+    pattern: /^(?:\d{1,4}(?::\d{1,4})?|(?:GPU|MIG)-[\w/-]{4,80})$/,
+    like: 'indices such as 0, MIG slices such as 0:1, or UUIDs of GPUs',
+    doc: 'Its GPUs: indices, `0:1` for a MIG slice, or UUIDs; empty: those on which its processes are seen.',
+  }),
+  container: section({
+    cgroup: text({
+      default: 'auto',
+      pattern: /^(?:auto|\/.*)?$/,
+      like: 'auto, a path that begins with /, or empty',
+      doc: 'Control group of its figures, by name or path; auto: its process’s, if it is alone there; empty: none.',
+    }),
+    pid: int({
+      default: 0,
+      min: 0,
+      max: 2 ** 22,
+      doc: 'Its process; 0: the supervised one, or the one that listens on its port.',
+    }),
+    docker: text({
+      default: '',
+      pattern: /^[a-z0-9_.-]{0,128}$/,
+      like: 'the name or id of a container, in small letters',
+      doc: 'Name or id of its Docker container, whose figures then come from the daemon.',
+    }),
+  }),
 });
 
 export const deploymentOptions = listOf(

@@ -283,7 +283,9 @@ export class FastClient implements Watched, ConnectionUser, Standing, Applicant 
 
   #onUnreachable(detail: string): void {
     this.#lease!.unreachable();
-    const delayMs = this.#deps.retries.afterConnectFailure(this.#exchange!, this.#isWholeAtHand());
+    // Sent once already, and now the replica is gone: the request may be why, and must not take the next one with it.
+    const canMove = !this.#hasResent && this.#isWholeAtHand();
+    const delayMs = this.#deps.retries.afterConnectFailure(this.#exchange!, canMove);
     if (delayMs === GIVE_UP) this.#fail('connect_failed', detail);
     else this.#tryAgain(delayMs);
   }

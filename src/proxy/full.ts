@@ -341,7 +341,9 @@ export class Passage implements Watched, Running, Applicant {
 
   #onUnreachable(detail: string): void {
     this.#lease!.unreachable();
-    const delayMs = this.#lane.retries.afterConnectFailure(this.#exchange, this.#body.canRepeat);
+    // Sent once already, and now the replica is gone: the request may be why, and must not take the next one with it.
+    const canMove = !this.#hasResent && this.#body.canRepeat;
+    const delayMs = this.#lane.retries.afterConnectFailure(this.#exchange, canMove);
     if (delayMs === GIVE_UP) this.#fail('connect_failed', detail);
     else this.#tryAgain(delayMs);
   }

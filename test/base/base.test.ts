@@ -6,6 +6,7 @@ import { catalogue, describe as inWords } from '../../src/base/errors.ts';
 import { Lifecycle, type Part } from '../../src/base/lifecycle.ts';
 import { Log, type LineSink } from '../../src/base/log.ts';
 import { nearest } from '../../src/base/nearest.ts';
+import { read, section, words } from '../../src/base/settings.ts';
 import { formatBytes, formatDuration, parseBytes, parseDuration } from '../../src/base/units.ts';
 import { until } from '../kit/until.ts';
 
@@ -35,6 +36,34 @@ describe('units', () => {
     ['1MB', undefined],
     ['', undefined],
   ])('size %s', (text, size) => expect(parseBytes(text)).toBe(size));
+});
+
+describe('a list of words', () => {
+  const schema = section({
+    list: words({ default: ['a'], pattern: /^[a-z0-9]{1,3}$/, like: 'short words', doc: '' }),
+  });
+  const listOf = (input: unknown) => {
+    const result = read(schema, { list: input });
+    return result.ok ? result.settings.list : result.problems.map(({ message }) => message).join();
+  };
+
+  it.each([
+    [undefined, ['a']],
+    [[], []],
+    [
+      [0, 'b', 12],
+      ['0', 'b', '12'],
+    ],
+    ['0, b,12', ['0', 'b', '12']],
+    ['', []],
+    [['toolong'], 'is ["toolong"], must be a list of short words'],
+    [[1.5], 'is [1.5], must be a list of short words'],
+    [[[1]], 'is [[1]], must be a list of short words'],
+    [{ a: 1 }, 'is {"a":1}, must be a list of short words'],
+    [7, 'is 7, must be a list of short words'],
+  ])('%j', (input, expected) => expect(listOf(input)).toEqual(expected));
+
+  it('is not endless', () => expect(listOf(Array(65).fill('a'))).toMatch(/must be a list/));
 });
 
 describe('the nearest word', () => {

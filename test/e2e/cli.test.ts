@@ -150,11 +150,13 @@ deployments:
   - { id: a, replicas: [{ url: "http://127.0.0.1:3" }] }
 ingress: { listen: "127.0.0.1:9000" }
 admin: { listen: "127.0.0.1:9000" }
+samplers: { container_interval: 2m }
 `);
     expect((await runWeir(['check', '--config', file])).err.trim().split('\n')).toEqual([
       'weir: deployments: the id "a" is used twice',
       'weir: deployments[0].replicas: the id "x" is used twice',
       'weir: ingress.listen and admin.listen are the same address',
+      'weir: samplers.max_age is not larger than the intervals: readings would come and go',
     ]);
   });
 

@@ -17,9 +17,19 @@ describe('the metrics page', () => {
       res.statusCode = Number(req.url!.slice(1)) || 200;
       res.end('x'.repeat(100));
     });
-    weir = await startWeir(['--replica', replica.url, '--metrics-max-status-codes=8']);
+    weir = await startWeir([
+      '--replica',
+      replica.url,
+      '--metrics-max-status-codes=8',
+      '--samplers-gpu=false',
+    ]);
     for (const status of [200, 200, 404]) await call(weir.url, `/${status}`, { method: 'POST', body: 'abc' });
     await weir.shows('baseten_inference_requests_total{status_code="404",is_async="false"}', 1);
+    // This very process is the replica: it is found by its port.
+    await weir.shows(
+      'weir_container_source_info{deployment_id="local",replica="r0",source="process_tree"}',
+      1,
+    );
   });
   afterAll(async () => {
     await weir.stop('SIGKILL');
@@ -55,6 +65,11 @@ describe('the metrics page', () => {
       baseten_pod_readiness: `gauge ${C} condition`,
       baseten_replicas_active: `gauge ${C}`,
       baseten_replicas_starting: `gauge ${C}`,
+      baseten_container_cpu_usage_seconds_total: `counter ${C} replica`,
+      baseten_container_cpu_memory_working_set_bytes: `gauge ${C} replica`,
+      // No GPU here: the families are there, their series are not (test/e2e/samplers.test.ts has them).
+      baseten_gpu_memory_used: 'gauge ',
+      baseten_gpu_utilization: 'gauge ',
     });
   });
 

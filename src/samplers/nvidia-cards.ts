@@ -1,0 +1,75 @@
+// Cards, MIG slices and processes from the tree of `nvidia-smi -q -x` (nvsmi_device_v11.dtd, v12.dtd).
+// Must stay true: any tree gives an inventory or `undefined`; what a driver leaves out is absent, never 0.
+
+/** A part of a card under MIG. */
+export interface Slice {
+  /** Its MIG device number on the card, as nvidia-smi prints it. */
+  readonly index: string;
+  /** Few drivers tell it here. */
+  readonly uuid: string | undefined;
+  readonly memoryUsedMiB: number | undefined;
+  readonly pids: readonly number[];
+}
+
+/** A card as the inventory has it. */
+export interface InventoryCard {
+  readonly uuid: string;
+  readonly isMig: boolean;
+  readonly slices: readonly Slice[];
+  /** Processes on the card, those on its slices too. */
+  readonly pids: readonly number[];
+}
+
+type Node = Readonly<Record<string, unknown>>;
+
+/** A node's children of a name: xml2js gives one as itself, several as a list, an empty element as text. */
+function children(node: unknown, name: string): Node[] {
+  const child = typeof node === 'object' && node !== null ? (node as Node)[name] : undefined;
+  const list = Array.isArray(child) ? child : [child];
+  return list.filter((item): item is Node => typeof item === 'object' && item !== null);
+}
+
+function textOf(node: unknown, name: string): string | undefined {
+  const child = typeof node === 'object' && node !== null ? (node as Node)[name] : undefined;
+  return typeof child === 'string' ? child.trim() : undefined;
+}
+
+/** '1200 MiB' → 1200; 'N/A' and the like → `undefined`. */
+function mebibytes(node: unknown): number | undefined {
+  const match = /^(\d+) MiB$/.exec(textOf(children(node, 'fb_memory_usage')[0], 'used') ?? '');
+  return match ? Number(match[1]) : undefined;
+}
+
+/** The inventory in a parsed document, or `undefined` when it is none. */
+export function cardsIn(tree: unknown): InventoryCard[] | undefined {
+  const [log] = children(tree, 'nvidia_smi_log');
+  if (log === undefined) return undefined;
+  return children(log, 'gpu').flatMap((gpu) => {
+    const uuid = textOf(gpu, 'uuid');
+    return uuid === undefined || uuid === '' ? [] : [cardOf(gpu, uuid)];
+  });
+}
+
+function cardOf(gpu: Node, uuid: string): InventoryCard {
+  const processes = children(children(gpu, 'processes')[0], 'process_info').map((info) => ({
+    pid: Number(textOf(info, 'pid')),
+    instance: instanceOf(info),
+  }));
+  const seen = processes.filter(({ pid }) => Number.isInteger(pid) && pid > 0);
+  const slices = children(children(gpu, 'mig_devices')[0], 'mig_device').map((device): Slice => ({
+    index: textOf(device, 'index') ?? '',
+    uuid: textOf(device, 'uuid'),
+    memoryUsedMiB: mebibytes(device),
+    pids: seen.filter(({ instance }) => instance === instanceOf(device)).map(({ pid }) => pid),
+  }));
+  return {
+    uuid,
+    isMig: textOf(children(gpu, 'mig_mode')[0], 'current_mig') === 'Enabled',
+    slices: slices.filter(({ index }) => /^\d+$/.test(index)),
+    pids: seen.map(({ pid }) => pid),
+  };
+}
+
+/** The part of a card that a slice or a process is on. */
+const instanceOf = (node: Node): string =>
+  `${textOf(node, 'gpu_instance_id')} ${textOf(node, 'compute_instance_id')}`;

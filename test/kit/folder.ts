@@ -1,0 +1,28 @@
+// A folder of files for tests that read a file system: made from a table of paths and texts, gone after the test.
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+
+const made = new Set<string>();
+
+/** Writes the files into a new folder and returns its path. */
+export function folder(files: Record<string, string> = {}): string {
+  const path = mkdtempSync(join(tmpdir(), 'weir-'));
+  made.add(path);
+  write(path, files);
+  return path;
+}
+
+/** Writes files into a folder, over those that are there. */
+export function write(path: string, files: Record<string, string>): void {
+  for (const [name, text] of Object.entries(files)) {
+    mkdirSync(dirname(join(path, name)), { recursive: true });
+    writeFileSync(join(path, name), text);
+  }
+}
+
+/** Removes all folders that a test has made. */
+export function removeFolders(): void {
+  for (const path of made) rmSync(path, { recursive: true, force: true });
+  made.clear();
+}
