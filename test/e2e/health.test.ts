@@ -1,0 +1,304 @@
+// Health: who gets requests, who loses them and why, who gets them back.
+import { once } from 'node:events';
+import { mkdtempSync, writeFileSync } from 'node:fs';
+import type { RequestListener } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, expect, it } from 'vitest';
+import { begin, call } from '../kit/client.ts';
+import { closeReplicas, startReplica } from '../kit/replica.ts';
+import { until } from '../kit/until.ts';
+import { startWeir, stopAll, type Weir } from '../kit/weir.ts';
+
+afterEach(async () => {
+  await stopAll();
+  await closeReplicas();
+});
+
+const quick = [
+  '--pool-probe-interval=50ms',
+  '--pool-probe-retry-interval=50ms',
+  '--pool-probe-timeout=100ms',
+];
+
+const inState = (weir: Weir, replica: string, state: string) =>
+  weir.shows(`weir_replica_state{deployment_id="local",replica="${replica}",state="${state}"}`, 1);
+
+/** Replicas whose answers a test can change while they run. */
+async function startPlastic(count: number) {
+  const handlers: RequestListener[] = Array.from({ length: count }, () => (_req, res) => void res.end('ok'));
+  const replicas = await Promise.all(
+    handlers.map((_, i) => startReplica((req, res) => handlers[i]!(req, res))),
+  );
+  return { handlers, replicas, args: replicas.flatMap(({ url }) => ['--replica', url]) };
+}
+
+it('takes requests away from a replica after so many probes that failed in a row, and not before', async () => {
+  const { handlers, args } = await startPlastic(1);
+  let asked = 0;
+  let failing = 0;
+  handlers[0] = (req, res) => {
+    if (req.url !== '/health') return void res.end('served');
+    asked++;
+    if (failing > 0) failing--;
+    else return void res.end();
+    res.writeHead(500).end();
+  };
+  const weir = await startWeir([
+    ...args,
+    ...quick,
+    '--deployment-readiness-path=/health',
+    '--pool-probe-failures=5',
+  ]);
+  await inState(weir, 'r0', 'ready');
+  failing = 4;
+  await until('it was asked often enough', () => failing === 0);
+  const after = asked;
+  await until('and once more', () => asked > after + 1);
+  expect(weir.lines.filter((line) => line.event === 'replica is down')).toEqual([]);
+  failing = 1000;
+  await inState(weir, 'r0', 'down');
+  failing = 0;
+  await inState(weir, 'r0', 'ready');
+});
+
+it('a replica too busy to answer its probes keeps its requests; one that says no does not', async () => {
+  const { handlers, args } = await startPlastic(1);
+  let isSilent = false;
+  let status = 200;
+  let silences = 0;
+  handlers[0] = (req, res) => {
+    if (req.url !== '/health') return void (req.url === '/hold' || res.end('served'));
+    if (isSilent) silences++;
+    else res.writeHead(status).end();
+  };
+  const weir = await startWeir([
+    ...args,
+    ...quick,
+    '--deployment-readiness-path=/health',
+    '--pool-probe-failures=2',
+  ]);
+  await inState(weir, 'r0', 'ready');
+  const held = begin(weir.url, '/hold');
+  held.on('error', () => undefined);
+  held.end();
+  await weir.shows('weir_replica_outstanding_requests{deployment_id="local",replica="r0"}', 1);
+  isSilent = true;
+  await until('many probes got no answer', () => silences > 6);
+  expect((await call(weir.url, '/x')).text).toBe('served');
+  expect(weir.lines.filter((line) => line.event === 'replica is down')).toEqual([]);
+  isSilent = false;
+  status = 503;
+  await inState(weir, 'r0', 'down');
+  held.destroy();
+});
+
+it('a replica that holds requests and was not heard for too long is not only busy', async () => {
+  const { handlers, args } = await startPlastic(1);
+  let isSilent = false;
+  handlers[0] = (req, res) => void (req.url === '/hold' || isSilent || res.end());
+  const weir = await startWeir([
+    ...args,
+    ...quick,
+    '--deployment-readiness-path=/health',
+    '--pool-probe-failures=2',
+    '--pool-busy-grace=200ms',
+  ]);
+  await inState(weir, 'r0', 'ready');
+  const held = begin(weir.url, '/hold');
+  held.on('error', () => undefined);
+  held.end();
+  isSilent = true;
+  await inState(weir, 'r0', 'down');
+  held.destroy();
+});
+
+it('ejects a replica that breaks its answers off, never the last half, and takes it back', async () => {
+  const { handlers, args } = await startPlastic(2);
+  const counts = [0, 0];
+  const breaking: RequestListener = (req) => req.socket.destroy();
+  const good =
+    (i: number): RequestListener =>
+    (_, res) =>
+      void (counts[i]!++, res.end('good'));
+  handlers[0] = breaking;
+  handlers[1] = good(1);
+  const weir = await startWeir([
+    ...args,
+    '--pool-probe-interval=50ms',
+    '--pool-eject-failures=3',
+    '--pool-eject-time=500ms',
+    '--pool-slow-return=0s',
+  ]);
+  await weir.shows('baseten_replicas_active', 2);
+  const statuses: number[] = [];
+  for (let i = 0; i < 20; i++) statuses.push((await call(weir.url, '/')).status);
+  // Each of the three went to the replica that broke it: a request that was on its way is not sent elsewhere.
+  expect(statuses.filter((status) => status === 502).length).toBe(3);
+  const ejected = await weir.line('the ejection', (line) => line.event === 'replica is ejected');
+  expect(ejected['replica']).toBe('r0');
+  // The other one breaks too, but somebody has to serve.
+  handlers[1] = breaking;
+  for (let i = 0; i < 5; i++) await call(weir.url, '/');
+  await inState(weir, 'r1', 'ready');
+  handlers[0] = good(0);
+  handlers[1] = good(1);
+  await inState(weir, 'r0', 'ready');
+  await until('it serves again', async () => (await call(weir.url, '/')).status === 200 && counts[0]! > 0);
+});
+
+it('answers of 4xx and 5xx eject nobody', async () => {
+  const { handlers, args } = await startPlastic(2);
+  handlers[0] = handlers[1] = (req, res) => void res.writeHead(Number(req.url!.slice(1))).end();
+  const weir = await startWeir([...args, '--pool-eject-failures=1', '--proxy-retry-methods=']);
+  await weir.shows('baseten_replicas_active', 2);
+  for (const status of [400, 404, 422, 429, 500, 502, 503])
+    await call(weir.url, `/${status}`, { method: 'POST' });
+  await weir.shows('baseten_replicas_active', 2);
+});
+
+it('gives a replica that is back little at first', async () => {
+  const counts = [0, 0];
+  const replicas = await Promise.all(
+    counts.map((_, i) =>
+      startReplica((req, res) => void (counts[i]!++, req.url === '/hold' || res.end('x'))),
+    ),
+  );
+  const weir = await startWeir([
+    ...replicas.flatMap(({ url }) => ['--replica', url]),
+    '--pool-probe-interval=50ms',
+    '--pool-probe-retry-interval=50ms',
+    '--pool-slow-return=1h',
+  ]);
+  await weir.shows('baseten_replicas_active', 2);
+  await replicas[1]!.close();
+  await weir.shows('baseten_replicas_active', 1);
+  await startReplica(
+    (req, res) => void (counts[1]!++, req.url === '/hold' || res.end('x')),
+    replicas[1]!.port,
+  );
+  await weir.shows('baseten_replicas_active', 2);
+  counts.fill(0);
+  const held = Array.from({ length: 22 }, () => {
+    const req = begin(weir.url, '/hold');
+    req.on('error', () => undefined);
+    req.end();
+    return req;
+  });
+  await until('all are held', () => counts[0]! + counts[1]! === 22);
+  // A tenth as full at most as the other one.
+  expect(counts[1]).toBeLessThanOrEqual(3);
+  expect(counts[1]).toBeGreaterThanOrEqual(1);
+  for (const req of held) req.destroy();
+});
+
+it('an operator drains one replica: what it holds may end, nothing new comes, and it can be taken back', async () => {
+  const { handlers, replicas, args } = await startPlastic(2);
+  const counts = [0, 0];
+  for (const i of [0, 1])
+    handlers[i] = (req, res) => void (counts[i]!++, req.url === '/hold' || res.end('x'));
+  const weir = await startWeir([...args, ...quick, '--pool-slow-return=0s']);
+  await weir.shows('baseten_replicas_active', 2);
+  const held = [begin(weir.url, '/hold'), begin(weir.url, '/hold')];
+  for (const req of held) {
+    req.on('error', () => undefined);
+    req.end();
+  }
+  await until('each replica holds one', () => replicas.every(({ open }) => open === 1));
+  const act = (path: string, headers = {}) => call(weir.admin, path, { method: 'POST', headers });
+  expect((await act('/v1/replicas/local/r1/drain')).status).toBe(200);
+  await inState(weir, 'r1', 'draining');
+  const before = counts[1];
+  for (let i = 0; i < 6; i++) await call(weir.url, '/');
+  expect(counts[1]).toBe(before);
+  await weir.shows('weir_replica_outstanding_requests{deployment_id="local",replica="r1"}', 1);
+  expect((await act('/v1/replicas/local/r1/resume')).status).toBe(200);
+  await inState(weir, 'r1', 'ready');
+  for (let i = 0; i < 6; i++) await call(weir.url, '/');
+  expect(counts[1]).toBeGreaterThan(before!);
+  for (const req of held) req.destroy();
+  // Mistakes, and a web page of somebody else in a browser on this machine.
+  expect((await act('/v1/replicas/local/nobody/drain')).status).toBe(404);
+  expect((await act('/v1/replicas/other/r1/drain')).status).toBe(404);
+  expect((await call(weir.admin, '/v1/replicas/local/r1/drain')).status).toBe(405);
+  expect((await act('/v1/replicas/local/r1/drain', { origin: 'https://evil.example' })).status).toBe(401);
+  await inState(weir, 'r1', 'ready');
+});
+
+it('starts a supervised replica anew that is alive no more, and one that does not become ready', async () => {
+  const holder = await startReplica(() => undefined);
+  const { port } = holder;
+  await holder.close();
+  const source = `
+    const { createServer } = require('node:http');
+    const { existsSync, writeFileSync } = require('node:fs');
+    const isFirst = !existsSync(process.env.MARK + '0');
+    const isSecond = !isFirst && !existsSync(process.env.MARK + '1');
+    writeFileSync(process.env.MARK + (isFirst ? '0' : '1'), '');
+    let isAlive = true;
+    // The first never listens; the second dies inwardly when it is told to.
+    if (isFirst) setInterval(() => undefined, 1000);
+    else createServer((req, res) => {
+      if (req.url === '/break') isAlive = false;
+      if (req.url === '/live') res.statusCode = isAlive ? 200 : 500;
+      res.end(String(process.pid));
+    }).listen(${port}, '127.0.0.1');
+  `;
+  const mark = join(mkdtempSync(join(tmpdir(), 'weir-')), 'mark');
+  const weir = await startWeir(
+    [
+      '--replica',
+      `http://127.0.0.1:${port}`,
+      ...quick,
+      '--deployment-liveness-path=/live',
+      '--pool-liveness-failures=3',
+      '--pool-startup-timeout=1s',
+      '--child-restart-delay=50ms',
+    ],
+    { command: 'run', rest: [process.execPath, '-e', source], env: { MARK: mark } },
+  );
+  await weir.line(
+    'that the first is given up',
+    (line) =>
+      line.event === 'replica is beyond recovery' &&
+      String(line['reason']).startsWith('not ready within 1000 ms'),
+  );
+  await weir.shows('baseten_replicas_active', 1);
+  const first = (await call(weir.url, '/')).text;
+  await call(weir.url, '/break');
+  await weir.line(
+    'that the second is given up',
+    (line) =>
+      line.event === 'replica is beyond recovery' && line['reason'] === 'not alive: GET /live answered 500',
+  );
+  await until('another one serves', async () => (await call(weir.url, '/')).text !== first);
+  await weir.shows('baseten_container_restarts_total', 2);
+  await weir.shows('weir_replica_alive{deployment_id="local",replica="r0"}', 1);
+});
+
+it('a WebSocket counts against the target for its life', async () => {
+  const { replicas } = await startPlastic(1);
+  replicas[0]!.server.on('upgrade', (_, socket) => {
+    socket.on('error', () => undefined);
+    socket.write('HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n');
+  });
+  const file = join(mkdtempSync(join(tmpdir(), 'weir-')), 'weir.yaml');
+  writeFileSync(
+    file,
+    `deployments: [{ concurrency_target: 1, max_queue: 0, replicas: [{ url: "${replicas[0]!.url}" }] }]`,
+  );
+  const weir = await startWeir(['--config', file]);
+  const req = begin(weir.url, '/ws', {
+    headers: {
+      connection: 'Upgrade',
+      upgrade: 'websocket',
+      'sec-websocket-key': 'eA==',
+      'sec-websocket-version': '13',
+    },
+  });
+  req.end();
+  const [, socket] = (await once(req, 'upgrade')) as [unknown, { destroy(): void }];
+  expect((await call(weir.url, '/')).status).toBe(429);
+  socket.destroy();
+  await until('its place is free', async () => (await call(weir.url, '/')).status === 200);
+});

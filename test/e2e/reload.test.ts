@@ -1,0 +1,200 @@
+// The configuration changes while requests run.
+import { mkdtempSync, renameSync, symlinkSync, writeFileSync } from 'node:fs';
+import type { RequestListener } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, expect, it } from 'vitest';
+import { begin, call } from '../kit/client.ts';
+import { bodyOf, closeReplicas, startReplica } from '../kit/replica.ts';
+import { until } from '../kit/until.ts';
+import { startWeir, stopAll, type Weir } from '../kit/weir.ts';
+
+afterEach(async () => {
+  await stopAll();
+  await closeReplicas();
+});
+
+const folder = () => mkdtempSync(join(tmpdir(), 'weir-'));
+const quick = ['--pool-probe-interval=50ms', '--pool-probe-retry-interval=50ms', '--pool-slow-return=0s'];
+const named =
+  (name: string): RequestListener =>
+  (_, res) =>
+    void res.end(name);
+
+const taken = (weir: Weir, times: number) =>
+  until(
+    `the configuration was taken over ${times} times`,
+    () => weir.lines.filter((line) => line.event === 'configuration taken over').length === times,
+  );
+
+it('replicas come and go with the file, and no exchange is dropped', async () => {
+  const held: (() => void)[] = [];
+  const one = await startReplica((req, res) => {
+    if (req.url === '/hold') held.push(() => res.end('held to the end'));
+    else res.end('one');
+  });
+  const two = await startReplica(named('two'));
+  const file = join(folder(), 'weir.yaml');
+  const write = (...urls: string[]) =>
+    writeFileSync(
+      file,
+      `deployments: [{ id: dep, replicas: [${urls.map((url, i) => `{ id: r${url === one.url ? 'one' : `two${i}`}, url: "${url}" }`).join(', ')}] }]`,
+    );
+  write(one.url);
+  const weir = await startWeir(['--config', file, ...quick]);
+  const holding = begin(weir.url, '/hold');
+  const answer = new Promise<string>((resolve) =>
+    holding.on('response', (res) => void bodyOf(res).then((body) => resolve(body.toString()))),
+  );
+  holding.end();
+  await until('the first replica holds it', () => held.length === 1);
+
+  // Under load, the first is replaced by the second.
+  let isOver = false;
+  const statuses: number[] = [];
+  const texts = new Set<string>();
+  const load = Promise.all(
+    [1, 2, 3, 4].map(async () => {
+      while (!isOver) {
+        const { status, text } = await call(weir.url, '/x', { method: 'POST', body: '{}' });
+        statuses.push(status);
+        texts.add(text);
+      }
+    }),
+  );
+  write(two.url);
+  weir.process.kill('SIGHUP');
+  await taken(weir, 1);
+  await until('the second serves', () => texts.has('two'));
+  const shown = await (await fetch(`${weir.admin}/v1/replicas`)).text();
+  expect(shown).toContain('"leaving": true');
+  expect(shown).toContain('"draining"');
+  held[0]!();
+  expect(await answer).toBe('held to the end');
+  await until('the first is gone', async () => {
+    return !(await (await fetch(`${weir.admin}/v1/replicas`)).text()).includes('rone');
+  });
+  write(one.url, two.url);
+  weir.process.kill('SIGHUP');
+  await taken(weir, 2);
+  texts.clear();
+  await until('both serve', () => texts.size === 2);
+  isOver = true;
+  await load;
+  expect(new Set(statuses)).toEqual(new Set([200]));
+  expect(statuses.length).toBeGreaterThan(20);
+});
+
+it('a changed file is taken over by itself, also when a link is pointed elsewhere', async () => {
+  const one = await startReplica(named('one'));
+  const two = await startReplica(named('two'));
+  const place = folder();
+  const yaml = (url: string) => `deployments: [{ id: dep, replicas: [{ url: "${url}" }] }]`;
+  // As Kubernetes mounts a ConfigMap: the file is a link into a folder that is itself a link.
+  writeFileSync(join(place, 'first.yaml'), yaml(one.url));
+  writeFileSync(join(place, 'second.yaml'), yaml(two.url));
+  symlinkSync('first.yaml', join(place, 'weir.yaml'));
+  const weir = await startWeir(['--config', join(place, 'weir.yaml'), ...quick]);
+  expect((await call(weir.url, '/')).text).toBe('one');
+  symlinkSync('second.yaml', join(place, 'next'));
+  renameSync(join(place, 'next'), join(place, 'weir.yaml'));
+  await taken(weir, 1);
+  await until('the second serves', async () => (await call(weir.url, '/')).text === 'two');
+});
+
+it('a file that is wrong changes nothing, and all that is wrong is said', async () => {
+  const one = await startReplica(named('one'));
+  const file = join(folder(), 'weir.yaml');
+  const good = `deployments: [{ id: dep, replicas: [{ url: "${one.url}" }] }]\n`;
+  writeFileSync(file, good);
+  const weir = await startWeir(['--config', file, ...quick]);
+  writeFileSync(file, 'deployments: [{ id: dep, replicas: [{ url: "ftp://x" }], max_queu: 1 }]\n');
+  weir.process.kill('SIGHUP');
+  const refused = await weir.line('the refusal', (line) => line.event === 'configuration not taken over');
+  expect(String(refused['problems'])).toMatch(/must be a URL such as/);
+  expect(String(refused['problems'])).toMatch(/did you mean max_queue/);
+  expect((await call(weir.url, '/')).text).toBe('one');
+  // What takes a restart is named, and what does not is taken over.
+  writeFileSync(
+    file,
+    `${good.replace('id: dep', 'id: dep, concurrency_target: 3')}proxy: { max_body: 1MiB }\n`,
+  );
+  weir.process.kill('SIGHUP');
+  const line = await weir.line('what takes a restart', (one) => one.event === 'configuration taken over');
+  expect(line['take_a_restart']).toEqual(['proxy.max_body']);
+  const settings = await (await fetch(`${weir.admin}/v1/settings`)).text();
+  expect(settings).toMatch(/"key": "deployments\[0\]\.concurrency_target",\s+"value": "3"/);
+  expect(settings).toMatch(/"key": "proxy\.max_body",\s+"value": "100MiB"/);
+});
+
+it('a promotion shifts traffic by weight, with the labels of each deployment', async () => {
+  const stable = await startReplica(named('stable'));
+  const next = await startReplica(named('next'));
+  const file = join(folder(), 'weir.yaml');
+  const write = (stableWeight: number, nextWeight: number | undefined) =>
+    writeFileSync(
+      file,
+      `model: { id: mdl1, name: llama-3 }
+deployments:
+  - { id: dep1, environment: production, rollout_phase: stable, traffic_weight: ${stableWeight}, replicas: [{ url: "${stable.url}" }] }
+${nextWeight === undefined ? '' : `  - { id: dep2, environment: production, rollout_phase: promoting, traffic_weight: ${nextWeight}, replicas: [{ url: "${next.url}" }] }`}
+`,
+    );
+  write(100, undefined);
+  const weir = await startWeir(['--config', file, ...quick]);
+  const ask = async (path: string) => (await call(weir.url, path, { method: 'POST', body: '{}' })).text;
+  const shares = async (count: number) => {
+    const texts = [];
+    for (let i = 0; i < count; i++)
+      texts.push(await ask(['/predict', '/production/predict', '/environments/production/predict'][i % 3]!));
+    return [texts.filter((text) => text === 'stable').length, texts.filter((text) => text === 'next').length];
+  };
+  expect(await shares(6)).toEqual([6, 0]);
+  // The second deployment comes while the first serves.
+  write(90, 10);
+  weir.process.kill('SIGHUP');
+  await taken(weir, 1);
+  await weir.shows('weir_replica_ready{deployment_id="dep2",replica="r0"}', 1);
+  expect(await shares(40)).toEqual([36, 4]);
+  expect(await ask('/deployment/dep2/predict')).toBe('next');
+  write(0, 1);
+  weir.process.kill('SIGHUP');
+  await taken(weir, 2);
+  expect(await shares(9)).toEqual([0, 9]);
+  const count = (id: string, phase: string, value: number) =>
+    weir.shows(
+      `baseten_inference_requests_total{model_id="mdl1",model_name="llama-3",deployment_id="${id}",environment="production",rollout_phase="${phase}",status_code="200",is_async="false"}`,
+      value,
+    );
+  await count('dep1', 'stable', 42);
+  await count('dep2', 'promoting', 14);
+  // A deployment whose replicas are gone gets nothing while the other has some.
+  write(50, 50);
+  weir.process.kill('SIGHUP');
+  await taken(weir, 3);
+  await next.close();
+  await weir.shows('weir_replica_ready{deployment_id="dep2",replica="r0"}', 0);
+  expect(await shares(6)).toEqual([6, 0]);
+  // And one that leaves the configuration is known no more.
+  write(100, undefined);
+  weir.process.kill('SIGHUP');
+  await taken(weir, 4);
+  expect((await call(weir.url, '/deployment/dep2/predict', { method: 'POST' })).status).toBe(404);
+  expect(await shares(3)).toEqual([3, 0]);
+});
+
+it('SIGHUP still ends a sidecar that has no file to read anew', async () => {
+  const one = await startReplica(named('one'));
+  const weir = await startWeir(['--replica', one.url]);
+  await weir.stop('SIGHUP');
+  expect(weir.process.signalCode).toBe('SIGHUP');
+});
+
+it('settings of the one deployment can be flags and variables', async () => {
+  const one = await startReplica((req, res) => void res.end(req.url));
+  const weir = await startWeir(['--replica', one.url, '--deployment-predict-path=/generate'], {
+    env: { WEIR_DEPLOYMENT_ID: 'dep9', WEIR_DEPLOYMENT_ENVIRONMENT: 'staging' },
+  });
+  expect((await call(weir.url, '/environments/staging/predict', { method: 'POST' })).text).toBe('/generate');
+  expect((await call(weir.url, '/deployment/dep9/predict', { method: 'POST' })).text).toBe('/generate');
+});
