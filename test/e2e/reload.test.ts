@@ -50,12 +50,12 @@ it('replicas come and go with the file, and no exchange is dropped', async () =>
   await until('the first replica holds it', () => held.length === 1);
 
   // Under load, the first is replaced by the second.
-  let isOver = false;
+  const load = { isOver: false };
   const statuses: number[] = [];
   const texts = new Set<string>();
-  const load = Promise.all(
+  const clients = Promise.all(
     [1, 2, 3, 4].map(async () => {
-      while (!isOver) {
+      while (!load.isOver) {
         const { status, text } = await call(weir.url, '/x', { method: 'POST', body: '{}' });
         statuses.push(status);
         texts.add(text);
@@ -79,8 +79,8 @@ it('replicas come and go with the file, and no exchange is dropped', async () =>
   await taken(weir, 2);
   texts.clear();
   await until('both serve', () => texts.size === 2);
-  isOver = true;
-  await load;
+  load.isOver = true;
+  await clients;
   expect(new Set(statuses)).toEqual(new Set([200]));
   expect(statuses.length).toBeGreaterThan(20);
 });
