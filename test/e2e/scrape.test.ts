@@ -5,10 +5,67 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { catalogue } from '../../src/base/errors.ts';
 import { call } from '../kit/client.ts';
 import { closeReplicas, startReplica } from '../kit/replica.ts';
+import { StandIn } from '../kit/stand-in.ts';
+import { until } from '../kit/until.ts';
 import { startWeir, type Weir } from '../kit/weir.ts';
 
 const COMMON =
   'model_id="local",model_name="local",deployment_id="local",environment="production",rollout_phase="stable"';
+
+/** Name, type and the labels of the first series of every family of the contract. */
+const shape = (text: string) => {
+  const seen: Record<string, string> = {};
+  for (const [, name, type] of text.matchAll(/^# TYPE (baseten_\S+) (\S+)$/gm)) {
+    const labels = new RegExp(`^${name}(?:_bucket)?\\{(.*)\\}`, 'm').exec(text)?.[1] ?? '';
+    seen[name!] = `${type} ${[...labels.matchAll(/(\w+)=/g)]
+      .map((m) => m[1])
+      .filter((l) => l !== 'le')
+      .join(' ')}`;
+  }
+  return seen;
+};
+
+it('every family of the contract has series with exactly its labels: a supervised replica, two GPUs', async () => {
+  const free = await startReplica(() => undefined);
+  await free.close();
+  const standIn = new StandIn('h100x2');
+  const source = `require('node:http').createServer((_, res) => res.end('x')).listen(${free.port}, '127.0.0.1')`;
+  const weir = await startWeir(
+    [
+      '--replica',
+      `http://127.0.0.1:${free.port}`,
+      '--pool-probe-retry-interval=50ms',
+      '--samplers-container-interval=200ms',
+      '--samplers-gpu-interval=200ms',
+    ],
+    { command: 'run', rest: [process.execPath, '-e', source], env: standIn.env },
+  );
+  expect((await call(weir.url, '/')).status).toBe(200);
+  const C = 'model_id model_name deployment_id environment rollout_phase';
+  const S = `${C} status_code is_async`;
+  const golden = {
+    baseten_inference_requests_total: `counter ${S}`,
+    baseten_end_to_end_response_time_seconds: `histogram ${S}`,
+    baseten_time_to_first_byte_seconds: `histogram ${S}`,
+    baseten_request_size_bytes: `histogram ${S}`,
+    baseten_response_size_bytes: `histogram ${S}`,
+    baseten_concurrent_requests: `gauge ${C}`,
+    baseten_ongoing_websocket_connections: `gauge ${C}`,
+    baseten_container_restarts_total: `counter ${C}`,
+    baseten_pod_readiness: `gauge ${C} condition`,
+    baseten_replicas_active: `gauge ${C}`,
+    baseten_replicas_starting: `gauge ${C}`,
+    baseten_container_cpu_usage_seconds_total: `counter ${C} replica`,
+    baseten_container_cpu_memory_working_set_bytes: `gauge ${C} replica`,
+    baseten_gpu_memory_used: `gauge ${C} replica gpu`,
+    baseten_gpu_utilization: `gauge ${C} replica gpu`,
+  };
+  await until('every family has its series', async () => {
+    return Object.entries(shape((await weir.page()).text)).every(([, labels]) => labels.includes('model_id'));
+  });
+  expect(shape((await weir.page()).text)).toEqual(golden);
+  expect(await weir.stop()).toBe(0);
+});
 
 describe('the metrics page', () => {
   let weir: Weir;
@@ -35,19 +92,6 @@ describe('the metrics page', () => {
     await weir.stop('SIGKILL');
     await closeReplicas();
   });
-
-  /** Name, type and the labels of the first series of every family of the contract. */
-  const shape = (text: string) => {
-    const seen: Record<string, string> = {};
-    for (const [, name, type] of text.matchAll(/^# TYPE (baseten_\S+) (\S+)$/gm)) {
-      const labels = new RegExp(`^${name}(?:_bucket)?\\{(.*)\\}`, 'm').exec(text)?.[1] ?? '';
-      seen[name!] = `${type} ${[...labels.matchAll(/(\w+)=/g)]
-        .map((m) => m[1])
-        .filter((l) => l !== 'le')
-        .join(' ')}`;
-    }
-    return seen;
-  };
 
   it('has the contract’s families, with its types and exactly its labels', async () => {
     const C = 'model_id model_name deployment_id environment rollout_phase';
