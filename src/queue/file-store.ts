@@ -1,0 +1,154 @@
+// The store in a file: this thread's side of file-thread.ts, which waits for the disk so that this one need not.
+// Must stay true: calls of one turn go over together; when the thread dies, every call that waits is told, and so is
+// every later one.
+import { Worker } from 'node:worker_threads';
+import { Fault } from '../base/errors.ts';
+import type { Call, Operation, Report, ThreadData } from './file-thread.ts';
+import { StoreFailure, type Added, type Store, type StoreEvents } from './store.ts';
+import type {
+  Cancelled,
+  ClaimedDelivery,
+  ClaimedTask,
+  Depth,
+  Ending,
+  NewTask,
+  Result,
+  TaskError,
+  TaskStatus,
+} from './task.ts';
+
+interface Waiting {
+  resolve(value: unknown): void;
+  reject(error: Error): void;
+}
+
+const NOTHING: Depth = { queued: 0, inProgress: 0 };
+/** Sources are run as they are; the build has .js in the same place. */
+const THREAD = new URL(`./file-thread${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url);
+
+export class FileStore implements Store {
+  readonly #data: ThreadData;
+  readonly #events: StoreEvents;
+  readonly #waiting = new Map<number, Waiting>();
+  #thread: Worker | undefined;
+  #gathered: Call[] = [];
+  #n = 0;
+  #depths: Record<string, Depth> = {};
+  #failure: string | undefined;
+
+  constructor(data: ThreadData, events: StoreEvents) {
+    this.#data = data;
+    this.#events = events;
+  }
+
+  open(): Promise<void> {
+    const thread = new Worker(THREAD, { workerData: this.#data });
+    this.#thread = thread;
+    // What is running keeps the process alive, not this.
+    thread.unref();
+    return new Promise((resolve, reject) => {
+      thread.once('message', ({ opened, depths }: Report) => {
+        if (opened !== '') {
+          void thread.terminate();
+          reject(new Fault('store_unusable', opened!));
+          return;
+        }
+        this.#depths = depths;
+        thread.on('message', (report: Report) => this.#onReport(report));
+        resolve();
+      });
+      thread.on('error', (error) => {
+        reject(new Fault('store_unusable', 'the thread of the queue ended', { cause: error }));
+        this.#die(`the thread of the queue ended: ${error.message}`);
+      });
+      thread.on('exit', () => this.#die('the queue is closed'));
+    });
+  }
+
+  async close(): Promise<void> {
+    const thread = this.#thread;
+    if (thread === undefined || this.#failure !== undefined) return;
+    thread.ref();
+    // Behind everything that was asked in this turn.
+    this.#flush();
+    const exited = new Promise((resolve) => thread.once('exit', resolve));
+    thread.postMessage('close');
+    await exited;
+  }
+
+  add(task: NewTask, maxTasks: number): Promise<Added> {
+    return this.#call('add', task, maxTasks).then((added) => {
+      this.#events.work();
+      return added as Added;
+    });
+  }
+
+  status = (id: string) => this.#call('status', id) as Promise<TaskStatus | undefined>;
+
+  cancel = (id: string, nowMs: number, retentionMs: number) =>
+    this.#call('cancel', id, nowMs, retentionMs) as Promise<Cancelled>;
+
+  result = (id: string) => this.#call('result', id) as Promise<Result | undefined>;
+
+  claim = (deployment: string, nowMs: number, retentionMs: number) =>
+    this.#call('claim', deployment, nowMs, retentionMs) as Promise<ClaimedTask | undefined>;
+
+  rest = (id: string, dueMs: number, error: TaskError) =>
+    this.#call('rest', id, dueMs, error) as Promise<void>;
+
+  giveBack = (id: string) => this.#call('giveBack', id) as Promise<void>;
+
+  async finish(id: string, ending: Ending, nowMs: number, retentionMs: number): Promise<void> {
+    await this.#call('finish', id, ending, nowMs, retentionMs);
+    this.#events.work();
+  }
+
+  claimDelivery = (nowMs: number) =>
+    this.#call('claimDelivery', nowMs) as Promise<ClaimedDelivery | undefined>;
+
+  deliverLater = (id: string, dueMs: number) => this.#call('deliverLater', id, dueMs) as Promise<void>;
+
+  delivered = (id: string, isTaken: boolean, nowMs: number, retentionMs: number) =>
+    this.#call('delivered', id, isTaken, nowMs, retentionMs) as Promise<void>;
+
+  async sweep(nowMs: number, retentionMs: number): Promise<void> {
+    if (await this.#call('sweep', nowMs, retentionMs)) this.#events.work();
+  }
+
+  depth(deployment: string): Depth {
+    return this.#depths[deployment] ?? NOTHING;
+  }
+
+  #call(operation: Operation, ...args: unknown[]): Promise<unknown> {
+    if (this.#failure !== undefined) return Promise.reject(new StoreFailure(this.#failure, false));
+    const n = ++this.#n;
+    if (this.#gathered.length === 0) setImmediate(() => this.#flush());
+    this.#gathered.push({ n, operation, args });
+    return new Promise((resolve, reject) => {
+      this.#waiting.set(n, { resolve, reject });
+    });
+  }
+
+  #flush(): void {
+    if (this.#gathered.length === 0) return;
+    this.#thread!.postMessage(this.#gathered);
+    this.#gathered = [];
+  }
+
+  #onReport({ answers, expired, depths }: Report): void {
+    this.#depths = depths;
+    for (const deployment of expired) this.#events.expired(deployment);
+    for (const { n, value, failure } of answers) {
+      const waiting = this.#waiting.get(n);
+      this.#waiting.delete(n);
+      if (failure) waiting?.reject(new StoreFailure(failure.message, failure.isFull));
+      else waiting?.resolve(value);
+    }
+  }
+
+  #die(reason: string): void {
+    this.#failure ??= reason;
+    for (const { reject } of this.#waiting.values()) reject(new StoreFailure(reason, false));
+    this.#waiting.clear();
+  }
+}

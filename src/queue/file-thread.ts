@@ -1,0 +1,135 @@
+// The thread that owns the queue's file. What arrives in one turn is one transaction: one wait for the disk for all.
+// Must stay true: an answer goes out only after the transaction that it belongs to is on disk; where that fails, every
+// operation of the transaction is answered with the failure, and none has happened.
+import { existsSync, mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { parentPort, workerData } from 'node:worker_threads';
+import { describe } from '../base/errors.ts';
+import { SCHEMA_VERSION, Tables } from './tables.ts';
+import type { Depth } from './task.ts';
+
+/** What the thread is started with. */
+export interface ThreadData {
+  readonly folder: string;
+  readonly fsync: boolean;
+  readonly maxBytes: number;
+}
+
+/** Methods of Tables that can be called from outside, with their arguments. */
+export type Operation =
+  | 'add'
+  | 'status'
+  | 'cancel'
+  | 'result'
+  | 'claim'
+  | 'rest'
+  | 'giveBack'
+  | 'finish'
+  | 'claimDelivery'
+  | 'deliverLater'
+  | 'delivered'
+  | 'sweep';
+
+export interface Call {
+  readonly n: number;
+  readonly operation: Operation;
+  readonly args: readonly unknown[];
+}
+
+export interface Answer {
+  readonly n: number;
+  readonly value?: unknown;
+  readonly failure?: { readonly message: string; readonly isFull: boolean };
+}
+
+/** From the thread: answers, what expired, and how deep the queues are. `opened` is the first message: '' or what is wrong. */
+export interface Report {
+  readonly opened?: string;
+  readonly answers: readonly Answer[];
+  readonly expired: readonly string[];
+  readonly depths: Record<string, Depth>;
+}
+
+/** Files up to this size are read through at the start: damage is found before it spreads. */
+const CHECKED_BYTES = 64 * 1024 ** 2;
+/** SQLite's code for a disk, or a file, that is full. */
+const SQLITE_FULL = 13;
+
+const port = parentPort!;
+const { folder, fsync, maxBytes } = workerData as ThreadData;
+const file = join(folder, 'queue.sqlite');
+
+/** Opens the file or says why it cannot be used; it is never repaired, emptied or replaced. */
+function open(): Tables | string {
+  let tables: Tables | undefined;
+  try {
+    const isNew = !existsSync(file);
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    tables = new Tables(file, { fsync, maxBytes });
+    const version = tables.version();
+    if (isNew || version === 0) tables.create();
+    else if (version !== SCHEMA_VERSION) {
+      tables.close();
+      return `${file} has schema version ${version}, this weir knows ${SCHEMA_VERSION}: use the weir that wrote it`;
+    }
+    const damage = isNew ? '' : tables.damage(CHECKED_BYTES);
+    if (damage !== '') {
+      tables.close();
+      return `${file} is damaged (${damage}): keep a copy, then restore it or move it away`;
+    }
+    tables.recover();
+    return tables;
+  } catch (error) {
+    tables?.close();
+    const text = describe(error);
+    if (/locked/.test(text)) return `${file} is in use by another weir`;
+    if (/malformed|not a database/.test(text))
+      return `${file} is damaged (${text}): keep a copy, then restore it or move it away`;
+    return `${file} cannot be used: ${text}`;
+  }
+}
+
+/** SQLite answers with null where there is nothing; blobs are copied to the other thread with the message. */
+function run(tables: Tables, { operation, args }: Call, expired: string[]): unknown {
+  const onExpired = (deployment: string) => void expired.push(deployment);
+  const method = tables[operation] as (...all: unknown[]) => unknown;
+  const more = operation === 'claim' || operation === 'sweep' ? [onExpired] : [];
+  return method.call(tables, ...args, ...more);
+}
+
+function serve(tables: Tables, calls: readonly Call[]): Report {
+  const expired: string[] = [];
+  let answers: Answer[];
+  try {
+    answers = tables.transaction(() =>
+      calls.map((call) => ({ n: call.n, value: run(tables, call, expired) })),
+    );
+  } catch (error) {
+    const isFull = (error as { errcode?: number }).errcode === SQLITE_FULL;
+    const failure = { message: describe(error), isFull };
+    answers = calls.map(({ n }) => ({ n, failure }));
+    expired.length = 0;
+  }
+  return { answers, expired, depths: tables.depths() };
+}
+
+const opened = open();
+if (typeof opened === 'string') port.postMessage({ opened, answers: [], expired: [], depths: {} });
+else {
+  port.postMessage({ opened: '', answers: [], expired: [], depths: opened.depths() });
+  let gathered: Call[] = [];
+  port.on('message', (calls: readonly Call[] | 'close') => {
+    if (calls === 'close') {
+      opened.close();
+      port.close();
+      return;
+    }
+    if (gathered.length === 0)
+      setImmediate(() => {
+        const all = gathered;
+        gathered = [];
+        port.postMessage(serve(opened, all));
+      });
+    gathered.push(...calls);
+  });
+}

@@ -1,0 +1,63 @@
+// Settings of asynchronous requests: where tasks are kept, and how they are worked on.
+import { bytes, duration, flag, int, section, text, type Settings } from '../base/settings.ts';
+
+const HOURS = 3_600_000;
+
+export const queueOptions = section({
+  data_dir: text({
+    default: 'weir-data',
+    alias: 'data-dir',
+    doc: 'Folder for what must survive a restart; made when the first task comes.',
+  }),
+  store: text({
+    default: 'file',
+    pattern: /^(file|memory|rediss?:\/\/\S+)$/,
+    like: 'file, memory (nothing survives) or a URL such as redis://127.0.0.1:6379/0',
+    doc: 'Where tasks are kept: file (SQLite in data_dir), memory, or redis://… for several sidecars with one queue.',
+  }),
+  fsync: flag({
+    default: true,
+    doc: 'A task is on disk before its 201; without it a power cut may lose the last ones.',
+  }),
+  max_store_bytes: bytes({
+    default: 8 * 1024 ** 3,
+    min: 1024 ** 2,
+    doc: 'Largest the file may become; then submits get 507.',
+  }),
+  max_body: bytes({ default: 256 * 1024, min: 1, doc: 'Largest body of async_predict.' }),
+  max_tasks: int({
+    default: 50_000,
+    min: 1,
+    max: 100_000_000,
+    doc: 'Tasks of a deployment that wait or run; further submits get 429.',
+  }),
+  concurrency: int({
+    default: 16,
+    min: 1,
+    max: 10_000,
+    doc: 'Tasks of a deployment that run at once, as far as synchronous requests leave room.',
+  }),
+  run_timeout: duration({ default: HOURS, min: 100, doc: 'How long one run of a task may take.' }),
+  max_result: bytes({
+    default: 100 * 1024 ** 2,
+    doc: 'Largest answer of the model that is kept for a webhook or for keep_results; a larger one fails the task.',
+  }),
+  keep_results: flag({
+    default: false,
+    doc: 'Keep what the model answered for GET /async_request/{id}/result.',
+  }),
+  retention: duration({ default: HOURS, min: 1000, doc: 'How long a finished task can be asked for.' }),
+  submit_rate: int({
+    default: 200,
+    min: 0,
+    max: 1_000_000,
+    doc: 'Submits a second; more get 429. 0: any number.',
+  }),
+  status_rate: int({
+    default: 20,
+    min: 0,
+    max: 1_000_000,
+    doc: 'Questions for a task, for a queue, and cancels: each so many a second. 0: any number.',
+  }),
+});
+export type QueueOptions = Settings<typeof queueOptions>;

@@ -1,0 +1,439 @@
+// The queue's tables in SQLite: schema, statements, and each operation as one synchronous step inside a transaction.
+// Must stay true: no step reads more rows than it changes, however deep the queue: claims and sweeps go by index.
+// Phases are small numbers here; 0 (waiting) is the one that must be found by priority. Runs in a thread of its own.
+import { DatabaseSync, type StatementSync } from 'node:sqlite';
+import type { Added } from './store.ts';
+import type {
+  Cancelled,
+  ClaimedDelivery,
+  ClaimedTask,
+  Depth,
+  Ending,
+  NewTask,
+  Phase,
+  Result,
+  RetryConfig,
+  Status,
+  TaskError,
+  TaskStatus,
+  WebhookStatus,
+} from './task.ts';
+import { statusIn } from './task.ts';
+
+export const SCHEMA_VERSION = 1;
+
+const PHASES: readonly Phase[] = ['waiting', 'running', 'resting', 'outbox', 'sending', 'done'];
+const WAITING = 0;
+const RESTING = 2;
+const OUTBOX = 3;
+const DONE = 5;
+/** For what is due at no time: beyond all times. */
+const NEVER = 8.64e15;
+/** Rows that one sweep moves of each kind: it must not hold up those who submit. */
+const SWEEP_ROWS = 200;
+
+/** `due`: when a waiting task expires, a resting one is tried again, a result is delivered, a done one forgotten. */
+const SCHEMA = `
+CREATE TABLE tasks (
+  seq INTEGER PRIMARY KEY AUTOINCREMENT,
+  id TEXT NOT NULL UNIQUE,
+  deployment TEXT NOT NULL,
+  phase INTEGER NOT NULL,
+  priority INTEGER NOT NULL,
+  due INTEGER NOT NULL,
+  created INTEGER NOT NULL,
+  changed INTEGER NOT NULL,
+  attempts INTEGER NOT NULL DEFAULT 0,
+  deliveries INTEGER NOT NULL DEFAULT 0,
+  ending TEXT,
+  webhook TEXT NOT NULL,
+  webhook_status TEXT NOT NULL,
+  retry TEXT NOT NULL,
+  errors TEXT NOT NULL DEFAULT '[]',
+  keep INTEGER NOT NULL DEFAULT 0,
+  key TEXT,
+  digest TEXT NOT NULL,
+  input BLOB,
+  result_type TEXT,
+  result BLOB
+) STRICT;
+CREATE INDEX line ON tasks (deployment, priority, seq) WHERE phase = 0;
+CREATE INDEX timers ON tasks (phase, due);
+CREATE UNIQUE INDEX keys ON tasks (deployment, key) WHERE key IS NOT NULL;
+`;
+
+interface Row {
+  readonly seq: number;
+  readonly id: string;
+  readonly deployment: string;
+  readonly phase: number;
+  readonly created: number;
+  readonly changed: number;
+  readonly attempts: number;
+  readonly deliveries: number;
+  readonly due: number;
+  readonly ending: string | null;
+  readonly webhook: string;
+  readonly webhook_status: string;
+  readonly retry: string;
+  readonly errors: string;
+  readonly keep: number;
+  readonly digest: string;
+  readonly input: Uint8Array | null;
+  readonly result_type: string | null;
+  readonly result: Uint8Array | null;
+}
+
+interface Count {
+  queued: number;
+  inProgress: number;
+}
+
+export class Tables {
+  readonly #db: DatabaseSync;
+  readonly #pageBytes: number;
+  readonly #statements = new Map<string, StatementSync>();
+  /** deployment → tasks that wait and run: kept here, because counting rows takes longer the more there are. */
+  #counts = new Map<string, Count>();
+  /** Counts of the transaction under way, to be forgotten where it fails. */
+  #before: Map<string, Count> | undefined;
+
+  /** Opens the file; throws what SQLite says. `fsync` false: a power cut may lose the last transactions. */
+  constructor(file: string, { fsync, maxBytes }: { fsync: boolean; maxBytes: number }) {
+    this.#db = new DatabaseSync(file, { timeout: 0 });
+    // Before anything is read: the file is ours alone, so that two processes never work on one queue.
+    this.#db.exec('PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL;');
+    this.#db.exec(`PRAGMA synchronous = ${fsync ? 'FULL' : 'OFF'}; PRAGMA wal_autocheckpoint = 4000;`);
+    this.#pageBytes = (this.#db.prepare('PRAGMA page_size').get() as { page_size: number }).page_size;
+    this.#db.exec(`PRAGMA max_page_count = ${Math.ceil(maxBytes / this.#pageBytes)}`);
+  }
+
+  /** The version of the schema that the file has; 0: a new file. */
+  version(): number {
+    return (this.#db.prepare('PRAGMA user_version').get() as { user_version: number }).user_version;
+  }
+
+  /** What SQLite finds wrong with a file of up to `limitBytes`; empty when nothing is. A larger one is believed. */
+  damage(limitBytes: number): string {
+    const { page_count: pages } = this.#db.prepare('PRAGMA page_count').get() as { page_count: number };
+    if (pages * this.#pageBytes > limitBytes) return '';
+    const rows = this.#db.prepare('PRAGMA quick_check(1)').all() as { quick_check: string }[];
+    return rows[0]?.quick_check === 'ok' ? '' : String(rows[0]?.quick_check);
+  }
+
+  /** Makes the tables of a new file. */
+  create(): void {
+    this.transaction(() => this.#db.exec(`${SCHEMA} PRAGMA user_version = ${SCHEMA_VERSION};`));
+  }
+
+  /** What was claimed by a process that is no more is free again. */
+  recover(): void {
+    this.transaction(() => {
+      this.#run('UPDATE tasks SET phase = 0, due = ? WHERE phase = 1', NEVER);
+      this.#run('UPDATE tasks SET phase = 3, due = 0 WHERE phase = 4');
+    });
+    const rows = this.#all(
+      'SELECT deployment, attempts > 0 OR phase <> 0 AS tried, count(*) AS n FROM tasks WHERE phase < 3 GROUP BY 1, 2',
+    ) as unknown as { deployment: string; tried: number; n: number }[];
+    for (const { deployment, tried, n } of rows)
+      this.#count(deployment)[tried ? 'inProgress' : 'queued'] += n;
+  }
+
+  /** Runs `work` in one durable transaction; where it or the commit throws, nothing of it has happened. */
+  transaction<T>(work: () => T): T {
+    this.#before = new Map(Array.from(this.#counts, ([key, count]) => [key, { ...count }]));
+    this.#db.exec('BEGIN IMMEDIATE');
+    try {
+      const result = work();
+      this.#db.exec('COMMIT');
+      return result;
+    } catch (error) {
+      this.#counts = this.#before;
+      if (this.#db.isTransaction) this.#db.exec('ROLLBACK');
+      throw error;
+    } finally {
+      this.#before = undefined;
+    }
+  }
+
+  close(): void {
+    this.#db.close();
+  }
+
+  depths(): Record<string, Depth> {
+    return Object.fromEntries(this.#counts);
+  }
+
+  // ── What clients ask ─────────────────────────────────────────────────────────────────────────────────────────────
+
+  add(task: NewTask, maxTasks: number): Added {
+    if (task.idempotencyKey !== '') {
+      const known = this.#get(
+        'SELECT id, digest FROM tasks WHERE deployment = ? AND key = ?',
+        task.deployment,
+        task.idempotencyKey,
+      );
+      if (known) return known.digest === task.digest ? { kind: 'known', id: known.id } : { kind: 'conflict' };
+    }
+    const count = this.#count(task.deployment);
+    if (count.queued + count.inProgress >= maxTasks) return { kind: 'full' };
+    this.#run(
+      `INSERT INTO tasks (id, deployment, phase, priority, due, created, changed, webhook, webhook_status, retry, key, digest, input)
+       VALUES (?, ?, 0, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+      task.id,
+      task.deployment,
+      task.priority,
+      task.expiresMs,
+      task.createdMs,
+      task.createdMs,
+      task.webhook,
+      task.webhook === '' ? 'NO_WEBHOOK_PROVIDED' : 'PENDING',
+      JSON.stringify(task.retry),
+      task.idempotencyKey || null,
+      task.digest,
+      task.input,
+    );
+    count.queued++;
+    return { kind: 'added' };
+  }
+
+  status(id: string): TaskStatus | undefined {
+    const row = this.#get(
+      'SELECT id, deployment, phase, created, changed, attempts, ending, webhook_status, errors FROM tasks WHERE id = ?',
+      id,
+    );
+    return (
+      row && {
+        id: row.id,
+        deployment: row.deployment,
+        status: statusOf(row),
+        webhookStatus: row.webhook_status as WebhookStatus,
+        createdMs: row.created,
+        statusMs: row.changed,
+        errors: JSON.parse(row.errors) as TaskError[],
+      }
+    );
+  }
+
+  cancel(id: string, nowMs: number, retentionMs: number): Cancelled {
+    const row = this.#get(
+      'SELECT seq, id, deployment, phase, attempts, ending, webhook FROM tasks WHERE id = ?',
+      id,
+    );
+    if (row === undefined) return undefined;
+    if (row.phase !== WAITING || row.attempts > 0) return { isCanceled: false, status: statusOf(row) };
+    this.#abandon(row, 'CANCELED', nowMs, retentionMs);
+    return { isCanceled: true, status: 'CANCELED' };
+  }
+
+  result(id: string): Result | undefined {
+    const row = this.#get('SELECT result_type, result FROM tasks WHERE id = ?', id);
+    return row && resultOf(row);
+  }
+
+  // ── What the worker does ─────────────────────────────────────────────────────────────────────────────────────────
+
+  /** `expired` hears of tasks that it passes because their time is over. */
+  claim(
+    deployment: string,
+    nowMs: number,
+    retentionMs: number,
+    expired: (deployment: string) => void,
+  ): ClaimedTask | undefined {
+    for (;;) {
+      const row = this.#get(
+        `SELECT seq, id, deployment, phase, created, attempts, due, webhook, retry, input FROM tasks
+         WHERE phase = 0 AND deployment = ? ORDER BY priority, seq LIMIT 1`,
+        deployment,
+      );
+      if (row === undefined) return undefined;
+      if (row.due <= nowMs) {
+        this.#abandon(row, 'EXPIRED', nowMs, retentionMs);
+        expired(deployment);
+        continue;
+      }
+      const attempts = row.attempts + 1;
+      this.#run(
+        'UPDATE tasks SET phase = 1, due = ?, attempts = ?, changed = ? WHERE seq = ?',
+        NEVER,
+        attempts,
+        nowMs,
+        row.seq,
+      );
+      if (row.attempts === 0) this.#move(deployment, -1, 1);
+      return {
+        id: row.id,
+        deployment,
+        input: row.input!,
+        attempts,
+        createdMs: row.created,
+        retry: JSON.parse(row.retry) as RetryConfig,
+        hasWebhook: row.webhook !== '',
+      };
+    }
+  }
+
+  rest(id: string, dueMs: number, error: TaskError): void {
+    const row = this.#running(id);
+    if (row === undefined) return;
+    // The last errors: a task tried often must not grow.
+    const errors = JSON.stringify([...(JSON.parse(row.errors) as TaskError[]), error].slice(-10));
+    this.#run('UPDATE tasks SET phase = 2, due = ?, errors = ? WHERE seq = ?', dueMs, errors, row.seq);
+  }
+
+  giveBack(id: string): void {
+    const row = this.#running(id);
+    if (row === undefined) return;
+    this.#run('UPDATE tasks SET phase = 0, attempts = attempts - 1, due = ? WHERE seq = ?', NEVER, row.seq);
+    if (row.attempts === 1) this.#move(row.deployment, 1, -1);
+  }
+
+  finish(
+    id: string,
+    { status, errors, result, keepResult }: Ending,
+    nowMs: number,
+    retentionMs: number,
+  ): void {
+    const row = this.#running(id);
+    if (row === undefined) return;
+    const isDone = row.webhook === '';
+    const isKept = result !== undefined && (keepResult || !isDone);
+    this.#run(
+      `UPDATE tasks SET phase = ?, due = ?, changed = ?, ending = ?, errors = ?, keep = ?, result_type = ?, result = ?, input = NULL
+       WHERE seq = ?`,
+      isDone ? DONE : OUTBOX,
+      isDone ? nowMs + retentionMs : nowMs,
+      nowMs,
+      status,
+      JSON.stringify(errors),
+      keepResult ? 1 : 0,
+      isKept ? result.contentType : null,
+      isKept ? result.body : null,
+      row.seq,
+    );
+    this.#move(row.deployment, 0, -1);
+  }
+
+  // ── The outbox ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+  claimDelivery(nowMs: number): ClaimedDelivery | undefined {
+    const row = this.#get(
+      `SELECT seq, id, deployment, deliveries, ending, webhook, errors, result_type, result FROM tasks
+       WHERE phase = 3 AND due <= ? ORDER BY due LIMIT 1`,
+      nowMs,
+    );
+    if (row === undefined) return undefined;
+    this.#run(
+      'UPDATE tasks SET phase = 4, due = ?, deliveries = deliveries + 1 WHERE seq = ?',
+      NEVER,
+      row.seq,
+    );
+    return {
+      id: row.id,
+      deployment: row.deployment,
+      url: row.webhook,
+      status: row.ending as 'SUCCEEDED' | 'FAILED',
+      errors: JSON.parse(row.errors) as TaskError[],
+      result: resultOf(row),
+      attempts: row.deliveries + 1,
+    };
+  }
+
+  deliverLater(id: string, dueMs: number): void {
+    this.#run('UPDATE tasks SET phase = 3, due = ? WHERE id = ? AND phase = 4', dueMs, id);
+  }
+
+  delivered(id: string, isTaken: boolean, nowMs: number, retentionMs: number): void {
+    this.#run(
+      `UPDATE tasks SET phase = 5, due = ?, changed = ?, webhook_status = ?,
+         ending = CASE WHEN ending = 'SUCCEEDED' AND NOT ? THEN 'WEBHOOK_FAILED' ELSE ending END,
+         result_type = CASE WHEN keep THEN result_type END, result = CASE WHEN keep THEN result END
+       WHERE id = ? AND phase = 4`,
+      nowMs + retentionMs,
+      nowMs,
+      isTaken ? 'SUCCEEDED' : 'FAILED',
+      isTaken ? 1 : 0,
+      id,
+    );
+  }
+
+  // ── Time ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Moves what is due, a bounded number of each kind; true when something may be worked on. */
+  sweep(nowMs: number, retentionMs: number, expired: (deployment: string) => void): boolean {
+    for (const row of this.#due(WAITING, nowMs)) {
+      this.#abandon(row, 'EXPIRED', nowMs, retentionMs);
+      expired(row.deployment);
+    }
+    const rested = this.#due(RESTING, nowMs);
+    for (const { seq } of rested) this.#run('UPDATE tasks SET phase = 0, due = ? WHERE seq = ?', NEVER, seq);
+    for (const { seq } of this.#due(DONE, nowMs)) this.#run('DELETE FROM tasks WHERE seq = ?', seq);
+    return rested.length > 0 || this.#due(OUTBOX, nowMs).length > 0;
+  }
+
+  #due(phase: number, nowMs: number): Row[] {
+    return this.#all(
+      `SELECT seq, id, deployment, phase, webhook FROM tasks WHERE phase = ? AND due <= ? ORDER BY due LIMIT ${SWEEP_ROWS}`,
+      phase,
+      nowMs,
+    ) as unknown as Row[];
+  }
+
+  /** A waiting task ends without having run: no webhook is sent for that (contract 2.7, inferred). */
+  #abandon(row: Row, ending: 'CANCELED' | 'EXPIRED', nowMs: number, retentionMs: number): void {
+    this.#run(
+      'UPDATE tasks SET phase = 5, due = ?, changed = ?, ending = ?, webhook_status = ?, input = NULL WHERE seq = ?',
+      nowMs + retentionMs,
+      nowMs,
+      ending,
+      row.webhook === '' ? 'NO_WEBHOOK_PROVIDED' : 'CANCELED',
+      row.seq,
+    );
+    this.#move(row.deployment, -1, 0);
+  }
+
+  /** The row of a task that runs; `undefined` where somebody else has ended it. */
+  #running(id: string): Row | undefined {
+    return this.#get(
+      'SELECT seq, deployment, attempts, errors, webhook FROM tasks WHERE id = ? AND phase = 1',
+      id,
+    );
+  }
+
+  #count(deployment: string): Count {
+    let count = this.#counts.get(deployment);
+    if (count === undefined) this.#counts.set(deployment, (count = { queued: 0, inProgress: 0 }));
+    return count;
+  }
+
+  #move(deployment: string, queued: number, inProgress: number): void {
+    const count = this.#count(deployment);
+    count.queued += queued;
+    count.inProgress += inProgress;
+  }
+
+  #prepare(sql: string): StatementSync {
+    let statement = this.#statements.get(sql);
+    if (statement === undefined) this.#statements.set(sql, (statement = this.#db.prepare(sql)));
+    return statement;
+  }
+
+  #run(sql: string, ...values: (string | number | null | Uint8Array)[]): void {
+    this.#prepare(sql).run(...values);
+  }
+
+  #get(sql: string, ...values: (string | number)[]): Row | undefined {
+    return this.#prepare(sql).get(...values) as unknown as Row | undefined;
+  }
+
+  #all(sql: string, ...values: (string | number)[]): unknown[] {
+    return this.#prepare(sql).all(...values);
+  }
+}
+
+function statusOf({ phase, attempts, ending }: Pick<Row, 'phase' | 'attempts' | 'ending'>): Status {
+  return (ending as Status | null) ?? statusIn(PHASES[phase] as 'waiting' | 'running' | 'resting', attempts);
+}
+
+const resultOf = ({ result_type, result }: Pick<Row, 'result_type' | 'result'>): Result | undefined =>
+  result === null || result_type === null ? undefined : { contentType: result_type, body: result };

@@ -1,0 +1,358 @@
+// What every store of the queue promises. One suite, run by each.
+// Must stay true: time is an argument, so nothing here waits for a clock.
+import fc from 'fast-check';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { Store, StoreEvents } from '../../src/queue/store.ts';
+import type { NewTask } from '../../src/queue/task.ts';
+
+const HOUR = 3_600_000;
+const T0 = 1_790_000_000_000;
+const MAX = 1000;
+
+/** Opens a new, empty store; `reopen` opens the same one again, as after the process was killed, where that is possible. */
+export interface StoreUnderTest {
+  open(events: StoreEvents): Promise<Store>;
+  /** The same tasks in a new process; undefined: they do not survive. */
+  reopen?(events: StoreEvents): Promise<Store>;
+  clean(): Promise<void>;
+}
+
+let unique = 0;
+
+export const newTask = (changes: Partial<NewTask> = {}): NewTask => ({
+  id: `task${++unique}`,
+  deployment: 'dep1',
+  input: Buffer.from('{"prompt":"x"}'),
+  priority: 0,
+  createdMs: T0,
+  expiresMs: T0 + 600_000,
+  retry: { max_attempts: 3, initial_delay_ms: 1000, max_delay_ms: 5000 },
+  webhook: '',
+  idempotencyKey: '',
+  digest: 'd',
+  ...changes,
+});
+
+export function storeContract(name: string, make: () => StoreUnderTest): void {
+  describe(`${name}: a store`, () => {
+    let under: StoreUnderTest;
+    let store: Store;
+    let expired: string[];
+    let worked: number;
+    const events: StoreEvents = {
+      work: () => void worked++,
+      expired: (deployment) => void expired.push(deployment),
+    };
+    const claim = (deployment = 'dep1', nowMs = T0) => store.claim(deployment, nowMs, HOUR);
+    const success = (body = '"done"') => ({
+      status: 'SUCCEEDED' as const,
+      errors: [],
+      result: { contentType: 'application/json', body: Buffer.from(body) },
+      keepResult: false,
+    });
+    const add = async (changes: Partial<NewTask> = {}) => {
+      const task = newTask(changes);
+      expect(await store.add(task, MAX)).toEqual({ kind: 'added' });
+      return task;
+    };
+
+    beforeEach(async () => {
+      expired = [];
+      worked = 0;
+      under = make();
+      store = await under.open(events);
+    });
+    afterEach(async () => {
+      await store.close();
+      await under.clean();
+    });
+
+    it('gives a task from its submit to its end', async () => {
+      const task = await add();
+      expect(worked).toBeGreaterThan(0);
+      expect(await store.status(task.id)).toEqual({
+        id: task.id,
+        deployment: 'dep1',
+        status: 'QUEUED',
+        webhookStatus: 'NO_WEBHOOK_PROVIDED',
+        createdMs: T0,
+        statusMs: T0,
+        errors: [],
+      });
+      expect(store.depth('dep1')).toEqual({ queued: 1, inProgress: 0 });
+      const claimed = await claim('dep1', T0 + 5);
+      expect(claimed).toMatchObject({
+        id: task.id,
+        deployment: 'dep1',
+        attempts: 1,
+        createdMs: T0,
+        hasWebhook: false,
+      });
+      expect(claimed!.retry).toEqual(task.retry);
+      expect(Buffer.from(claimed!.input).toString()).toBe('{"prompt":"x"}');
+      expect(await store.status(task.id)).toMatchObject({ status: 'IN_PROGRESS', statusMs: T0 + 5 });
+      expect(store.depth('dep1')).toEqual({ queued: 0, inProgress: 1 });
+      expect(await claim()).toBeUndefined();
+      await store.finish(task.id, success(), T0 + 10, HOUR);
+      expect(await store.status(task.id)).toMatchObject({ status: 'SUCCEEDED', statusMs: T0 + 10 });
+      expect(store.depth('dep1')).toEqual({ queued: 0, inProgress: 0 });
+      // Without a webhook and without keepResult the result is dropped (contract 2.2).
+      expect(await store.result(task.id)).toBeUndefined();
+    });
+
+    it('knows nothing of ids that it was not given', async () => {
+      expect(await store.status('nobody')).toBeUndefined();
+      expect(await store.cancel('nobody', T0, HOUR)).toBeUndefined();
+      expect(await store.result('nobody')).toBeUndefined();
+      await store.finish('nobody', success(), T0, HOUR);
+      await store.giveBack('nobody');
+      expect(store.depth('dep1')).toEqual({ queued: 0, inProgress: 0 });
+    });
+
+    it('claims by priority, then by arrival, for the deployment that is asked for', async () => {
+      await fc.assert(
+        fc.asyncProperty(fc.array(fc.integer({ min: 0, max: 2 }), { maxLength: 8 }), async (priorities) => {
+          const ids: [number, number, string][] = [];
+          for (const [i, priority] of priorities.entries())
+            ids.push([priority, i, (await add({ priority, deployment: 'order' })).id]);
+          await add({ deployment: 'other' });
+          const expected = ids.sort((a, b) => a[0] - b[0] || a[1] - b[1]).map(([, , id]) => id);
+          const got: string[] = [];
+          for (let task = await claim('order'); task; task = await claim('order')) {
+            got.push(task.id);
+            await store.finish(task.id, success(), T0, HOUR);
+          }
+          expect(got).toEqual(expected);
+        }),
+        { numRuns: 8 },
+      );
+    });
+
+    it('never gives one task to two who claim at once', async () => {
+      for (let i = 0; i < 20; i++) await add();
+      const got = await Promise.all(Array.from({ length: 40 }, () => claim()));
+      const ids = got.flatMap((task) => (task ? [task.id] : []));
+      expect(ids.length).toBe(20);
+      expect(new Set(ids).size).toBe(20);
+    });
+
+    it('returns the first id for a submit with the same key, and refuses another one with it', async () => {
+      const first = await add({ idempotencyKey: 'k1', digest: 'one' });
+      expect(await store.add(newTask({ idempotencyKey: 'k1', digest: 'one' }), MAX)).toEqual({
+        kind: 'known',
+        id: first.id,
+      });
+      expect(await store.add(newTask({ idempotencyKey: 'k1', digest: 'two' }), MAX)).toEqual({
+        kind: 'conflict',
+      });
+      await add({ idempotencyKey: 'k1', deployment: 'dep2' });
+      expect(store.depth('dep1').queued).toBe(1);
+      // Two at once are one.
+      const both = await Promise.all([1, 2, 3].map(() => store.add(newTask({ idempotencyKey: 'k2' }), MAX)));
+      expect(both.map(({ kind }) => kind).sort()).toEqual(['added', 'known', 'known']);
+    });
+
+    it('takes no more tasks of a deployment than it may', async () => {
+      await add();
+      await add();
+      expect(await store.add(newTask(), 2)).toEqual({ kind: 'full' });
+      expect(await store.add(newTask({ deployment: 'dep2' }), 2)).toEqual({ kind: 'added' });
+      await claim();
+      expect(await store.add(newTask(), 2)).toEqual({ kind: 'full' });
+    });
+
+    it('cancels what is queued, and nothing else', async () => {
+      const [queued, running, done] = [
+        await add({ webhook: 'https://x/' }),
+        await add({ priority: 0 }),
+        await add(),
+      ];
+      // The first two in the line are not the one to be cancelled.
+      expect(await store.cancel(queued.id, T0 + 1, HOUR)).toEqual({ isCanceled: true, status: 'CANCELED' });
+      expect(await store.status(queued.id)).toMatchObject({
+        status: 'CANCELED',
+        webhookStatus: 'CANCELED',
+        statusMs: T0 + 1,
+      });
+      expect((await claim())!.id).toBe(running.id);
+      expect((await claim())!.id).toBe(done.id);
+      await store.finish(done.id, success(), T0, HOUR);
+      expect(await store.cancel(running.id, T0, HOUR)).toEqual({ isCanceled: false, status: 'IN_PROGRESS' });
+      expect(await store.cancel(done.id, T0, HOUR)).toEqual({ isCanceled: false, status: 'SUCCEEDED' });
+      expect(await store.cancel(queued.id, T0, HOUR)).toEqual({ isCanceled: false, status: 'CANCELED' });
+      expect(store.depth('dep1')).toEqual({ queued: 0, inProgress: 1 });
+      expect(await claim()).toBeUndefined();
+    });
+
+    it('expires what has waited too long, at a claim and by itself', async () => {
+      const late = await add({ expiresMs: T0 + 10 });
+      const good = await add({ expiresMs: T0 + 1000 });
+      expect((await claim('dep1', T0 + 11))!.id).toBe(good.id);
+      expect(await store.status(late.id)).toMatchObject({ status: 'EXPIRED' });
+      expect(expired).toEqual(['dep1']);
+      const alone = await add({ deployment: 'dep2', expiresMs: T0 + 10 });
+      await store.sweep(T0 + 9, HOUR);
+      expect(await store.status(alone.id)).toMatchObject({ status: 'QUEUED' });
+      await store.sweep(T0 + 10, HOUR);
+      expect(await store.status(alone.id)).toMatchObject({ status: 'EXPIRED', statusMs: T0 + 10 });
+      expect(expired).toEqual(['dep1', 'dep2']);
+      expect(store.depth('dep2')).toEqual({ queued: 0, inProgress: 0 });
+      // What runs does not expire.
+      await store.sweep(T0 + 2000, HOUR);
+      expect(await store.status(good.id)).toMatchObject({ status: 'IN_PROGRESS' });
+    });
+
+    it('lets a task rest between two runs, in progress all the while, and keeps its place', async () => {
+      const task = await add();
+      const next = await add();
+      await claim();
+      await store.rest(task.id, T0 + 1000, { code: 'MODEL_PREDICT_ERROR', message: 'm' });
+      expect(await store.status(task.id)).toMatchObject({
+        status: 'IN_PROGRESS',
+        errors: [{ code: 'MODEL_PREDICT_ERROR', message: 'm' }],
+      });
+      expect(await store.cancel(task.id, T0, HOUR)).toEqual({ isCanceled: false, status: 'IN_PROGRESS' });
+      expect((await claim('dep1', T0 + 500))!.id).toBe(next.id);
+      await store.sweep(T0 + 999, HOUR);
+      expect(await claim('dep1', T0 + 999)).toBeUndefined();
+      const late = await add();
+      worked = 0;
+      await store.sweep(T0 + 1000, HOUR);
+      expect(worked).toBeGreaterThan(0);
+      // Its time in the queue is over by now, but it is not in the queue.
+      expect(await claim('dep1', T0 + 599_999)).toMatchObject({ id: task.id, attempts: 2 });
+      expect((await claim('dep1', T0 + 599_999))!.id).toBe(late.id);
+      await store.finish(
+        task.id,
+        { ...success(), status: 'FAILED', errors: [{ code: 'c', message: 'n' }], result: undefined },
+        T0,
+        HOUR,
+      );
+      expect(await store.status(task.id)).toMatchObject({
+        status: 'FAILED',
+        errors: [{ code: 'c', message: 'n' }],
+      });
+    });
+
+    it('takes a claim back as if it had not been', async () => {
+      const task = await add();
+      await claim();
+      await store.giveBack(task.id);
+      expect(await store.status(task.id)).toMatchObject({ status: 'QUEUED' });
+      expect(store.depth('dep1')).toEqual({ queued: 1, inProgress: 0 });
+      expect(await claim()).toMatchObject({ id: task.id, attempts: 1 });
+    });
+
+    it('delivers a result until it is taken or given up', async () => {
+      const taken = await add({ webhook: 'https://a/' });
+      const given = await add({ webhook: 'https://b/' });
+      const failed = await add({ webhook: 'https://c/' });
+      for (let i = 0; i < 3; i++) await claim();
+      await store.finish(taken.id, success('{"a":1}'), T0, HOUR);
+      expect(await store.status(taken.id)).toMatchObject({ status: 'SUCCEEDED', webhookStatus: 'PENDING' });
+      const delivery = await store.claimDelivery(T0);
+      expect(delivery).toMatchObject({
+        id: taken.id,
+        url: 'https://a/',
+        status: 'SUCCEEDED',
+        errors: [],
+        attempts: 1,
+      });
+      expect(Buffer.from(delivery!.result!.body).toString()).toBe('{"a":1}');
+      expect(await store.claimDelivery(T0)).toBeUndefined();
+      await store.deliverLater(taken.id, T0 + 2000);
+      expect(await store.claimDelivery(T0 + 1999)).toBeUndefined();
+      expect(await store.claimDelivery(T0 + 2000)).toMatchObject({ id: taken.id, attempts: 2 });
+      await store.delivered(taken.id, true, T0 + 2001, HOUR);
+      expect(await store.status(taken.id)).toMatchObject({
+        status: 'SUCCEEDED',
+        webhookStatus: 'SUCCEEDED',
+        statusMs: T0 + 2001,
+      });
+      expect(await store.result(taken.id)).toBeUndefined();
+
+      await store.finish(given.id, { ...success(), keepResult: true }, T0, HOUR);
+      await store.claimDelivery(T0);
+      await store.delivered(given.id, false, T0, HOUR);
+      expect(await store.status(given.id)).toMatchObject({
+        status: 'WEBHOOK_FAILED',
+        webhookStatus: 'FAILED',
+      });
+      expect(Buffer.from((await store.result(given.id))!.body).toString()).toBe('"done"');
+
+      await store.finish(
+        failed.id,
+        { ...success(), status: 'FAILED', result: undefined, errors: [{ code: 'c', message: 'm' }] },
+        T0,
+        HOUR,
+      );
+      expect(await store.claimDelivery(T0)).toMatchObject({
+        status: 'FAILED',
+        result: undefined,
+        errors: [{ code: 'c', message: 'm' }],
+      });
+      await store.delivered(failed.id, false, T0, HOUR);
+      expect(await store.status(failed.id)).toMatchObject({ status: 'FAILED', webhookStatus: 'FAILED' });
+    });
+
+    it('keeps a result where that is wanted, and forgets everything after its time', async () => {
+      const task = await add({ idempotencyKey: 'again' });
+      await claim();
+      await store.finish(task.id, { ...success('bytes \u0000'), keepResult: true }, T0, 5000);
+      const result = await store.result(task.id);
+      expect(result!.contentType).toBe('application/json');
+      expect(Buffer.from(result!.body).toString()).toBe('bytes \u0000');
+      await store.sweep(T0 + 4999, HOUR);
+      expect(await store.status(task.id)).toBeDefined();
+      await store.sweep(T0 + 5000, HOUR);
+      expect(await store.status(task.id)).toBeUndefined();
+      expect(await store.result(task.id)).toBeUndefined();
+      // With it goes its key.
+      await add({ idempotencyKey: 'again' });
+    });
+
+    it('keeps bytes as they are', async () => {
+      await fc.assert(
+        fc.asyncProperty(fc.uint8Array({ maxLength: 2000 }), async (bytes) => {
+          const task = await add({ input: bytes, deployment: 'bytes' });
+          expect(Buffer.from((await claim('bytes'))!.input)).toEqual(Buffer.from(bytes));
+          await store.finish(
+            task.id,
+            { ...success(), result: { contentType: 'x/y', body: bytes }, keepResult: true },
+            T0,
+            HOUR,
+          );
+          expect(Buffer.from((await store.result(task.id))!.body)).toEqual(Buffer.from(bytes));
+        }),
+        { numRuns: 10 },
+      );
+    });
+
+    it('after the process was killed: nothing is lost, what ran runs again, what was done stays done', async () => {
+      if (under.reopen === undefined) return;
+      const [queued, running, resting, done, sending] = [
+        await add({ priority: 2 }),
+        await add(),
+        await add(),
+        await add(),
+        await add({ webhook: 'https://x/' }),
+      ];
+      for (let i = 0; i < 4; i++) await claim();
+      await store.rest(resting.id, T0 + 1000, { code: 'c', message: 'm' });
+      await store.finish(done.id, success(), T0, HOUR);
+      await store.finish(sending.id, success('7'), T0, HOUR);
+      expect((await store.claimDelivery(T0))!.id).toBe(sending.id);
+      store = await under.reopen(events);
+      expect(store.depth('dep1')).toEqual({ queued: 1, inProgress: 2 });
+      expect(await store.status(queued.id)).toMatchObject({ status: 'QUEUED' });
+      expect(await store.status(done.id)).toMatchObject({ status: 'SUCCEEDED' });
+      expect(await store.status(running.id)).toMatchObject({ status: 'IN_PROGRESS' });
+      expect(await store.claimDelivery(T0)).toMatchObject({ id: sending.id });
+      expect(await claim()).toMatchObject({ id: running.id, attempts: 2 });
+      expect(await claim()).toMatchObject({ id: queued.id, attempts: 1 });
+      expect(await claim()).toBeUndefined();
+      await store.sweep(T0 + 1000, HOUR);
+      expect(await claim()).toMatchObject({ id: resting.id, attempts: 2 });
+    });
+  });
+}

@@ -1,0 +1,123 @@
+// The file: the contract of all stores, and what can happen to a file.
+import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { DatabaseSync } from 'node:sqlite';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { FileStore } from '../../src/queue/file-store.ts';
+import { StoreFailure, type StoreEvents } from '../../src/queue/store.ts';
+import { newTask, storeContract } from '../contract/store.ts';
+
+const MIB = 1024 ** 2;
+const quiet: StoreEvents = { work: () => undefined, expired: () => undefined };
+let folder = '';
+const opened: FileStore[] = [];
+
+const open = async (events = quiet, maxBytes = 64 * MIB, from = folder) => {
+  const store = new FileStore({ folder: from, fsync: true, maxBytes }, events);
+  await store.open();
+  opened.push(store);
+  return store;
+};
+
+storeContract('file', () => {
+  const own = mkdtempSync(join(tmpdir(), 'weir-queue-'));
+  const others: string[] = [];
+  return {
+    open: (events) => open(events, 64 * MIB, own),
+    // A copy of the files as they lie on the disk at this moment is what a killed process leaves behind.
+    reopen(events) {
+      const copy = mkdtempSync(join(tmpdir(), 'weir-queue-'));
+      others.push(copy);
+      cpSync(own, copy, { recursive: true });
+      return open(events, 64 * MIB, copy);
+    },
+    async clean() {
+      await Promise.all(opened.splice(0).map((store) => store.close()));
+      for (const place of [own, ...others]) rmSync(place, { recursive: true });
+    },
+  };
+});
+
+describe('the file of the queue', () => {
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), 'weir-queue-'));
+  });
+  afterEach(async () => {
+    await Promise.all(opened.splice(0).map((store) => store.close()));
+    rmSync(folder, { recursive: true });
+  });
+  const file = () => join(folder, 'queue.sqlite');
+
+  it('is its owner’s alone, and one process’s at a time', async () => {
+    await open();
+    expect(statSync(file()).size).toBeGreaterThan(0);
+    await expect(open()).rejects.toThrow(/queue\.sqlite is in use by another weir/);
+  });
+
+  it('is refused when it is no database, or a damaged one, and kept as it is', async () => {
+    const store = await open();
+    for (let i = 0; i < 200; i++) await store.add(newTask({ input: Buffer.alloc(1000, 'x') }), 1e6);
+    await store.close();
+    const good = readFileSync(file());
+    for (const damage of [
+      () => Buffer.from('no database at all, but long enough to look like something: '.repeat(100)),
+      () => Buffer.concat([good.subarray(0, 8192), Buffer.alloc(8192, 0xff), good.subarray(16_384)]),
+      () => good.subarray(0, good.length / 2),
+    ]) {
+      const bad = damage();
+      writeFileSync(file(), bad);
+      rmSync(`${file()}-wal`, { force: true });
+      await expect(open()).rejects.toThrow(/is damaged \(.*\): keep a copy/);
+      expect(readFileSync(file()).equals(bad)).toBe(true);
+    }
+  });
+
+  it('is refused when another version wrote it', async () => {
+    await (await open()).close();
+    const db = new DatabaseSync(file());
+    db.exec('PRAGMA user_version = 99');
+    db.close();
+    await expect(open()).rejects.toThrow(
+      /has schema version 99, this weir knows 1: use the weir that wrote it/,
+    );
+  });
+
+  it('says so when it may not grow, writes nothing by halves, and goes on when there is room', async () => {
+    const store = await open(quiet, MIB);
+    const kept: string[] = [];
+    const big = () => newTask({ input: Buffer.alloc(50_000, 'x'), expiresMs: Number.MAX_SAFE_INTEGER / 10 });
+    let failure: unknown;
+    for (let i = 0; i < 100 && failure === undefined; i++) {
+      const task = big();
+      await store.add(task, 1e6).then(
+        () => kept.push(task.id),
+        (error: unknown) => (failure = error),
+      );
+    }
+    expect(failure).toBeInstanceOf(StoreFailure);
+    expect((failure as StoreFailure).isFull).toBe(true);
+    expect(kept.length).toBeGreaterThan(5);
+    expect(store.depth('dep1')).toEqual({ queued: kept.length, inProgress: 0 });
+    for (const id of kept) expect(await store.status(id)).toMatchObject({ status: 'QUEUED' });
+    for (let i = 0; i < 3; i++) {
+      const task = await store.claim('dep1', 0, 0);
+      await store.finish(
+        task!.id,
+        { status: 'SUCCEEDED', errors: [], result: undefined, keepResult: false },
+        0,
+        0,
+      );
+    }
+    expect(await store.add(big(), 1e6)).toEqual({ kind: 'added' });
+    expect(existsSync(file())).toBe(true);
+  });
+
+  it('answers everybody when its thread is gone', async () => {
+    const store = await open();
+    const late = store.status('x');
+    await store.close();
+    await late;
+    await expect(store.status('x')).rejects.toThrow(/the queue is closed/);
+  });
+});
