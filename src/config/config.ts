@@ -13,7 +13,7 @@ export type Loaded =
       readonly config: Config;
       readonly given: readonly Given[];
       /** The configuration file, if there is one. */
-      readonly file: string | undefined;
+      readonly file: { readonly path: string; readonly text: string } | undefined;
       readonly rest: readonly string[] | undefined;
     }
   | { readonly ok: false; readonly problems: readonly string[] };

@@ -24,8 +24,8 @@ export interface Sources {
   /** `file:line` of everything in the file, keys of sections too: by path joined with dots. */
   readonly lines: Map<string, string>;
   readonly problems: string[];
-  /** The configuration file, if there is one. */
-  readonly file: string | undefined;
+  /** The configuration file, if there is one, and what was read in it. */
+  readonly file: { readonly path: string; readonly text: string } | undefined;
   /** What stands behind `--`. */
   readonly rest: string[] | undefined;
 }
@@ -41,7 +41,8 @@ export function readSources(args: readonly string[], env: NodeJS.ProcessEnv): So
   const file = flags.config ?? (env[CONFIG.variable] || undefined);
   const lines = new Map<string, string>();
   const given: Given[] = [];
-  if (file !== undefined) given.push(...readFile(file, lines, problems));
+  const text = file === undefined ? undefined : readText(file, problems);
+  if (text !== undefined) given.push(...readFile(file!, text, lines, problems));
   const listed = new Set(given.filter(({ path }) => path[0] === 'deployments').map(({ path }) => path[1]));
   const isOfOne = (origin: string): void => {
     if (listed.size > 1)
@@ -69,7 +70,13 @@ export function readSources(args: readonly string[], env: NodeJS.ProcessEnv): So
   if (flags.replicas.length > 0) replicas(flags.replicas, `--${REPLICA.flag}`);
   for (const { path, origin } of [...flags.given, ...variables])
     if (path[0] === 'deployments') isOfOne(origin);
-  return { given, lines, problems, file, rest: flags.rest };
+  return {
+    given,
+    lines,
+    problems,
+    file: text === undefined ? undefined : { path: file!, text },
+    rest: flags.rest,
+  };
 }
 
 interface Flags {
@@ -161,14 +168,16 @@ function readVariables(env: NodeJS.ProcessEnv, problems: string[]): Given[] {
 /** Loaded when there is a file to read: most sidecars have none. */
 const loadYaml = () => createRequire(import.meta.url)('yaml') as typeof import('yaml');
 
-function readFile(file: string, lines: Map<string, string>, problems: string[]): Given[] {
-  let source: string;
+function readText(file: string, problems: string[]): string | undefined {
   try {
-    source = readFileSync(file, 'utf8');
+    return readFileSync(file, 'utf8');
   } catch (error) {
     problems.push(`cannot read the configuration: ${describe(error)}`);
-    return [];
+    return undefined;
   }
+}
+
+function readFile(file: string, source: string, lines: Map<string, string>, problems: string[]): Given[] {
   const { isMap, isScalar, isSeq, LineCounter, parseDocument } = loadYaml();
   const counter = new LineCounter();
   const document = parseDocument(source, { lineCounter: counter, prettyErrors: false, uniqueKeys: true });

@@ -6,9 +6,8 @@ import { readFile } from 'node:fs/promises';
 /** How often the file is looked at: it is small, and looking is cheaper than all the ways in which events are lost. */
 const LOOK_MS = 1000;
 
-/** Calls `changed` when the content of `file` is another one, until the returned function is called. */
-export function watchFile(file: string, changed: () => void): () => void {
-  let known: string | undefined;
+/** Calls `changed` when the content of `file` is another one than `known`, until the returned function is called. */
+export function watchFile(file: string, known: string, changed: () => void): () => void {
   let seen: string | undefined;
   let isLooking = false;
   const look = async (): Promise<void> => {
@@ -19,7 +18,6 @@ export function watchFile(file: string, changed: () => void): () => void {
     isLooking = false;
     const isStill = now === seen;
     seen = now;
-    known ??= now;
     if (now === undefined || now === known || !isStill) return;
     known = now;
     changed();

@@ -47,6 +47,8 @@ export class Exchange {
   attempts = 0;
   /** Of these, times that it was sent again because a replica's answer said so. */
   retries = 0;
+  /** Why it is to be sent once more; empty where it is not. */
+  againFor: '' | 'connect' | 'answer' = '';
   /** Body bytes from and to the client, framing left out. */
   requestBytes = 0;
   responseBytes = 0;

@@ -17,7 +17,7 @@ import { boundAddress, listen } from '../http/listen.ts';
 import { createServer } from '../http/node-http.ts';
 import { refusalBytes, refuse } from '../http/reply.ts';
 import { absoluteForm, problemWith } from '../http/strict.ts';
-import type { FastLane, Proxy, Running } from '../proxy/proxy.ts';
+import type { Decision, FastLane, Proxy, Running } from '../proxy/proxy.ts';
 import type { IngressOptions } from './options.ts';
 import { Router, type Routed } from './route.ts';
 
@@ -160,7 +160,7 @@ export class Ingress {
   }
 
   /** What the fast lane may take: what goes to replicas that speak plain HTTP. Our own routes are the full lane's. */
-  #decide(method: string, target: string): { deployment: number; path: string } | undefined {
+  #decide(method: string, target: string): Decision | undefined {
     const route = this.#router.route(method, target, false);
     return route.kind === 'forward' && this.#isPlain[route.deployment] === true ? route : undefined;
   }
@@ -189,6 +189,7 @@ export class Ingress {
     if (route.kind === 'wake') return this.#wake(req, res, exchange);
     if (expects !== undefined) res.writeContinue();
     exchange.route(route.deployment);
+    route.turn.take(route.deployment);
     answering.running = this.#proxy.http(exchange, req, res, route.path, hop);
   }
 
@@ -220,6 +221,7 @@ export class Ingress {
       return;
     }
     exchange.route(route.deployment);
+    route.turn.take(route.deployment);
     this.#proxy.upgrade(exchange, req, socket, head, route.path, hop);
   }
 
@@ -285,7 +287,7 @@ export class Ingress {
   /** What the replica learns about the way; brings an absolute-form target into origin form. */
   #hop(req: IncomingMessage, exchange: Exchange): Hop {
     const absolute = absoluteForm(req.url!);
-    if (absolute) req.url = absolute.path;
+    if (absolute) req.url = exchange.target = absolute.path;
     return {
       id: exchange.id,
       traceparent: traceparentFor(req.headers[TRACE_HEADER] as string | undefined),

@@ -27,7 +27,7 @@ export const targets = [
 ] as const;
 
 export type Route =
-  | { readonly kind: 'forward'; readonly deployment: number; readonly path: string }
+  | { readonly kind: 'forward'; readonly deployment: number; readonly path: string; readonly turn: Split }
   | { readonly kind: 'wake'; readonly deployment: number }
   | {
       readonly kind: 'refuse';
@@ -57,7 +57,7 @@ const FIRST_LETTERS = 'pdesw';
 
 export class Router {
   readonly #byIndex = new Map<number, Routed>();
-  readonly #byId = new Map<string, number>();
+  readonly #byId = new Map<string, Split>();
   readonly #byEnvironment = new Map<string, Split>();
   readonly #fallback: Split;
 
@@ -67,7 +67,7 @@ export class Router {
     for (const deployment of deployments) {
       const { id, environment, traffic_weight: weight } = deployment.options;
       this.#byIndex.set(deployment.index, deployment);
-      this.#byId.set(id, deployment.index);
+      this.#byId.set(id, new Split([{ deployment: deployment.index, weight: 1 }], () => true));
       const its = shares.get(environment) ?? [];
       shares.set(environment, [...its, { deployment: deployment.index, weight }]);
     }
@@ -85,10 +85,10 @@ export class Router {
   route(method: string, target: string, isUpgrade: boolean): Route {
     // Most paths are none of ours, which their first letter tells.
     const match = FIRST_LETTERS.includes(target.charAt(1)) ? BELOW.exec(target) : null;
-    if (match === null) return { kind: 'forward', deployment: this.#fallback.next(), path: target };
+    if (match === null) return this.#forward(this.#fallback, target);
     const [, shortcut, environment = shortcut, id, word, synced, query = ''] = match;
-    const deployment = this.#target(environment, id);
-    if (deployment === undefined)
+    const turn = this.#target(environment, id);
+    if (turn === undefined)
       return {
         kind: 'refuse',
         failure: 'unknown_target',
@@ -97,26 +97,31 @@ export class Router {
             ? `environment ${JSON.stringify(environment)}`
             : `deployment ${JSON.stringify(id)}`,
       };
-    if (synced !== undefined) return { kind: 'forward', deployment, path: synced + query };
+    if (synced !== undefined) return this.#forward(turn, synced + query);
+    const deployment = turn.peek();
     const settings = this.#byIndex.get(deployment)!.options;
     const isBare = environment === undefined && id === undefined;
     if (word === 'websocket') {
-      if (isUpgrade) return { kind: 'forward', deployment, path: settings.websocket_path + query };
-      if (isBare) return { kind: 'forward', deployment, path: target };
+      if (isUpgrade) return { kind: 'forward', deployment, path: settings.websocket_path + query, turn };
+      if (isBare) return { kind: 'forward', deployment, path: target, turn };
       return { kind: 'refuse', failure: 'bad_request', detail: 'this route is for WebSocket upgrades' };
     }
     if (method === 'POST' && !isUpgrade)
       return word === 'wake'
         ? { kind: 'wake', deployment }
-        : { kind: 'forward', deployment, path: settings.predict_path + query };
+        : { kind: 'forward', deployment, path: settings.predict_path + query, turn };
     // A server of any kind may have a /predict or /wake of its own for other methods.
-    if (isBare) return { kind: 'forward', deployment, path: target };
+    if (isBare) return { kind: 'forward', deployment, path: target, turn };
     return { kind: 'refuse', failure: 'method_not_allowed', detail: `${word} takes POST` };
   }
 
-  #target(environment: string | undefined, id: string | undefined): number | undefined {
+  #forward(turn: Split, path: string): Route {
+    return { kind: 'forward', deployment: turn.peek(), path, turn };
+  }
+
+  /** Whose turn it is at a target; `undefined` for one that nobody knows. */
+  #target(environment: string | undefined, id: string | undefined): Split | undefined {
     if (id !== undefined) return this.#byId.get(id);
-    if (environment !== undefined) return this.#byEnvironment.get(environment)?.next();
-    return this.#fallback.next();
+    return environment === undefined ? this.#fallback : this.#byEnvironment.get(environment);
   }
 }

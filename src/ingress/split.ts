@@ -21,25 +21,46 @@ export class Split {
     this.#hasReady = hasReady;
   }
 
-  /** The deployment of the next request. */
-  next(): number {
+  /** The deployment of the next request; it counts as sent there once that is told to `take`. */
+  peek(): number {
     const shares = this.#shares;
     if (shares.length === 1) return shares[0]!.deployment;
-    const isAnyReady = shares.some(({ deployment, weight }) => weight > 0 && this.#hasReady(deployment));
-    let total = 0;
-    let chosen = 0;
+    const isAnyReady = this.#isAnyReady();
+    let chosen = shares[0]!;
     let most = -Infinity;
     for (let i = 0; i < shares.length; i++) {
-      const { deployment, weight } = shares[i]!;
-      if (weight === 0 || (isAnyReady && !this.#hasReady(deployment))) continue;
-      total += weight;
-      const credit = (this.#credits[i]! += weight);
+      const share = shares[i]!;
+      if (!this.#isServed(share, isAnyReady)) continue;
+      const credit = this.#credits[i]! + share.weight;
       if (credit > most) {
         most = credit;
-        chosen = i;
+        chosen = share;
       }
     }
-    this.#credits[chosen]! -= total;
-    return shares[chosen]!.deployment;
+    return chosen.deployment;
+  }
+
+  /** A request goes to `deployment`. */
+  take(deployment: number): void {
+    const shares = this.#shares;
+    if (shares.length === 1) return;
+    const isAnyReady = this.#isAnyReady();
+    let total = 0;
+    for (let i = 0; i < shares.length; i++) {
+      const share = shares[i]!;
+      if (!this.#isServed(share, isAnyReady)) continue;
+      total += share.weight;
+      this.#credits[i]! += share.weight;
+    }
+    const at = shares.findIndex((share) => share.deployment === deployment);
+    this.#credits[at]! -= total;
+  }
+
+  #isAnyReady(): boolean {
+    return this.#shares.some(({ deployment, weight }) => weight > 0 && this.#hasReady(deployment));
+  }
+
+  #isServed({ deployment, weight }: Share, isAnyReady: boolean): boolean {
+    return weight > 0 && (!isAnyReady || this.#hasReady(deployment));
   }
 }

@@ -36,6 +36,7 @@ export class Deployment implements Lessor {
   /** The configuration names it no more. */
   isGone = false;
   #isClosing = false;
+  #isOver = false;
 
   constructor(
     index: number,
@@ -72,11 +73,11 @@ export class Deployment implements Lessor {
     this.#serve();
   }
 
-  /** The configuration has it no more: what runs may end, who waits is sent away. */
+  /** The configuration has it no more: nobody new comes in; what runs may end, and who waits is served first. */
   retire(): void {
     this.isGone = true;
-    for (const replica of this.replicas.slice()) this.#dismiss(replica);
-    this.line.refuseAll('no_replica');
+    if (!this.hasReady) this.line.refuseAll('no_replica');
+    if (this.line.length === 0) this.#dismissAll();
   }
 
   /** The process is about to end: who waits for a replica that is not even there need not wait for that. */
@@ -85,13 +86,20 @@ export class Deployment implements Lessor {
     if (!this.hasReady) this.line.refuseAll('draining');
   }
 
+  /** Nobody gets a place any more, and nobody waits for one. */
+  cut(): void {
+    this.#isOver = true;
+    this.line.refuseAll('draining');
+  }
+
   /** A place at a replica, or one in the line, or why there is neither. */
   reserve(exchange: Exchange, applicant: Applicant, avoid: Replica | undefined): Lease | Place | Failure {
-    if (this.line.length === 0) {
+    if (this.#isOver) return 'draining';
+    if (this.line.length === 0 && !this.isGone) {
       const replica = this.#pick(avoid);
       if (replica !== undefined) return this.#lease(replica, exchange);
     }
-    return this.#refusal() ?? this.line.join(exchange, applicant, avoid);
+    return this.#refusal(exchange) ?? this.line.join(exchange, applicant, avoid);
   }
 
   count(state: ReplicaState): number {
@@ -123,16 +131,16 @@ export class Deployment implements Lessor {
 
   broke(replica: Replica): void {
     const { eject_failures, eject_time } = this.#poolOptions;
+    this.#health.get(replica)?.askSoon();
     if (++replica.failures < eject_failures || !replica.isReady) return;
     // Most of them broken is more likely our fault, or the network's, and somebody has to serve.
-    const ready = this.count('ready');
-    if (ready - 1 < this.replicas.length / 2) return;
+    const wanted = this.replicas.length - this.count('draining');
+    if (this.count('ready') - 1 < wanted / 2) return;
     const nowMs = performance.now();
     if (nowMs - replica.ejectedUntilMs > MAX_EJECT_MS) replica.ejections = 0;
     replica.ejectedUntilMs =
       nowMs + Math.min(MAX_EJECT_MS, eject_time * 2 ** Math.min(replica.ejections++, 20));
     replica.to('ejected');
-    this.#health.get(replica)?.askSoon();
   }
 
   // ── What operators and the supervisor want ───────────────────────────────────────────────────────────────────────
@@ -162,18 +170,19 @@ export class Deployment implements Lessor {
   }
 
   #lease(replica: Replica, exchange: Exchange): Lease {
-    const nowMs = performance.now();
     exchange.replica = replica.id;
-    exchange.leasedMs = nowMs;
-    return new Lease(replica, this, nowMs);
+    exchange.leasedMs = performance.now();
+    return new Lease(replica, this);
   }
 
   /** Why nobody more may wait. */
-  #refusal(): Failure | undefined {
+  #refusal({ attempts }: Exchange): Failure | undefined {
     const { max_queue, backpressure } = this.#options;
     if (this.isGone) return 'no_replica';
     const isFull = this.hasReady;
     if (this.#isClosing && !isFull) return 'draining';
+    // Who was let in once is not turned away for trying again.
+    if (attempts > 0) return undefined;
     if (isFull && backpressure === 'reject_on_full') return 'at_capacity';
     if (this.line.length < max_queue) return undefined;
     return max_queue > 0 || isFull ? 'queue_full' : 'no_replica';
@@ -182,7 +191,7 @@ export class Deployment implements Lessor {
   /** Gives free places to those who wait, in their order. */
   #serve(): void {
     // Giving a place may end at once and free it again: whoever is at it already sees what that has left.
-    if (this.#isServing) return;
+    if (this.#isServing || this.#isOver) return;
     this.#isServing = true;
     for (let place = this.line.first; place !== undefined; place = this.line.first) {
       const replica = this.#pick(place.avoid);
@@ -192,6 +201,7 @@ export class Deployment implements Lessor {
       applicant.leased(this.#lease(replica, exchange));
     }
     this.#isServing = false;
+    if (this.isGone && this.line.length === 0) this.#dismissAll();
   }
 
   /** Brings replicas into line with the options; returns the health of those that are to be asked from now on. */
@@ -227,6 +237,7 @@ export class Deployment implements Lessor {
       this.#reports.changed(replica, from);
       if (replica.isReady) this.#serve();
       else if (this.#isClosing && !this.hasReady) this.line.refuseAll('draining');
+      else if (this.isGone && !this.hasReady) this.line.refuseAll('no_replica');
     };
     const replica = new Replica(options, changed, this.#poolOptions.slow_return);
     this.replicas.push(replica);
@@ -248,6 +259,10 @@ export class Deployment implements Lessor {
     this.#health.get(replica)?.stop();
     replica.to('draining');
     if (replica.outstanding === 0) this.#forget(replica);
+  }
+
+  #dismissAll(): void {
+    for (const replica of this.replicas.slice()) this.#dismiss(replica);
   }
 
   #forget(replica: Replica): void {

@@ -58,6 +58,7 @@ export class Health {
     this.#startedMs = performance.now();
     this.#failures = this.#livenessFailures = 0;
     this.#replica.isAlive = true;
+    this.#replica.ejectedUntilMs = 0;
     if (this.#replica.state !== 'draining') this.#replica.to('starting');
     this.askSoon();
   }
@@ -69,9 +70,9 @@ export class Health {
     this.#replica.wasAsked = true;
     const { probe_interval, probe_retry_interval } = this.#options;
     if (verdict.problem === '') {
+      this.#replica.silentSinceMs = 0;
       this.#isReady();
-      const ejectedMs =
-        this.#replica.state === 'ejected' ? this.#replica.ejectedUntilMs - performance.now() : 0;
+      const ejectedMs = this.#replica.ejectedUntilMs - performance.now();
       return ejectedMs > 0 ? Math.min(ejectedMs, probe_interval) : probe_interval;
     }
     if (!this.#isOnlyBusy(verdict)) this.#isNotReady(verdict.problem);
@@ -81,7 +82,7 @@ export class Health {
   #isReady(): void {
     const replica = this.#replica;
     this.#failures = 0;
-    const isEjected = replica.state === 'ejected' && performance.now() < replica.ejectedUntilMs;
+    const isEjected = performance.now() < replica.ejectedUntilMs;
     if (replica.state !== 'draining' && !isEjected) replica.to('ready');
   }
 
@@ -116,8 +117,11 @@ export class Health {
   }
 
   #isOnlyBusy({ isSilent }: Verdict): boolean {
-    const { outstanding, heardMs } = this.#replica;
-    return isSilent && outstanding > 0 && performance.now() - heardMs < this.#options.busy_grace;
+    const replica = this.#replica;
+    if (!isSilent || replica.outstanding === 0) return false;
+    const nowMs = performance.now();
+    if (replica.silentSinceMs === 0) replica.silentSinceMs = nowMs;
+    return nowMs - replica.silentSinceMs < this.#options.busy_grace;
   }
 
   #died(reason: string): void {

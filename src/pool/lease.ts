@@ -15,11 +15,10 @@ export class Lease {
   readonly #lessor: Lessor;
   #isHeld = true;
 
-  constructor(replica: Replica, lessor: Lessor, nowMs: number) {
+  constructor(replica: Replica, lessor: Lessor) {
     this.replica = replica;
     this.#lessor = lessor;
     replica.outstanding++;
-    replica.heardMs = nowMs;
   }
 
   /** Gives the place back; a second call changes nothing. */
@@ -30,9 +29,9 @@ export class Lease {
     this.#lessor.freed(this.replica);
   }
 
-  /** It has begun an answer. */
-  heard(nowMs: number): void {
-    this.replica.heardMs = nowMs;
+  /** It works: an answer has begun, or goes on. */
+  heard(): void {
+    this.replica.silentSinceMs = 0;
   }
 
   /** It has completed an answer, whatever that says: who answers 4xx, or that he is busy, is not dead. */
@@ -40,12 +39,12 @@ export class Lease {
     this.replica.failures = 0;
   }
 
-  /** It refused a connection, or did not accept one in time: it gets no more until a probe succeeds. */
+  /** It refused a connection: it gets no more until a probe succeeds. */
   unreachable(): void {
     this.#lessor.unreachable(this.replica);
   }
 
-  /** It broke an exchange off. */
+  /** It broke an exchange off, or did not accept a connection in time. */
   broke(): void {
     this.#lessor.broke(this.replica);
   }

@@ -29,7 +29,8 @@ export class Place {
   readonly applicant: Applicant;
   /** The replica that has just failed this exchange. */
   readonly avoid: Replica | undefined;
-  readonly joinedMs = performance.now();
+  /** performance.now() of its joining, as if it had waited before that for as long as it had in all. */
+  readonly joinedMs: number;
   next: Place | undefined;
   previous: Place | undefined;
   heldBytes = 0;
@@ -40,6 +41,7 @@ export class Place {
     this.exchange = exchange;
     this.applicant = applicant;
     this.avoid = avoid;
+    this.joinedMs = performance.now() - exchange.waitedMs;
   }
 
   /** Counts bytes of the body that are held while it waits. False: there is no room for them. */
@@ -58,7 +60,7 @@ export class Place {
     this.#line = undefined;
     line.remove(this);
     line.holding.bytes -= this.heldBytes;
-    this.exchange.waitedMs += performance.now() - this.joinedMs;
+    this.exchange.waitedMs = performance.now() - this.joinedMs;
   }
 }
 
@@ -78,13 +80,19 @@ export class Line implements Watched {
     this.#deadlines = deadlines;
   }
 
-  /** Joins at the end. */
+  /** Joins at the end; who has had a replica already, and it failed, goes before all who have not. */
   join(exchange: Exchange, applicant: Applicant, avoid: Replica | undefined): Place {
     const place = new Place(this, exchange, applicant, avoid);
-    place.previous = this.#last;
-    if (this.#last === undefined) this.first = place;
-    else this.#last.next = place;
-    this.#last = place;
+    if (exchange.attempts > 0 && this.first !== undefined) {
+      place.next = this.first;
+      this.first.previous = place;
+      this.first = place;
+    } else {
+      place.previous = this.#last;
+      if (this.#last === undefined) this.first = place;
+      else this.#last.next = place;
+      this.#last = place;
+    }
     if (this.length++ === 0) this.#deadlines.watch(this);
     return place;
   }

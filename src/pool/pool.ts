@@ -72,6 +72,11 @@ export class Pool {
     for (const deployment of this.deployments) deployment.close();
   }
 
+  /** The time for draining is over: nobody gets a place any more, and nobody waits for one. */
+  cut(): void {
+    for (const deployment of this.deployments) deployment.cut();
+  }
+
   /**
    * A place at a replica of the exchange's deployment, or one in the line, whose `applicant` then hears; or why there is
    * neither. `avoid`: the replica that has just failed it.

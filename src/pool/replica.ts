@@ -27,8 +27,8 @@ export class Replica {
   outstanding = 0;
   /** Answers broken off in a row. */
   failures = 0;
-  /** performance.now() when it last began an answer or was given a request; 0: never. */
-  heardMs = 0;
+  /** performance.now() of the first probe that it left unanswered since it last gave a sign of life; 0: none. */
+  silentSinceMs = 0;
   /** Times that it was ejected without a good while in between, and until when it is now (performance.now()). */
   ejections = 0;
   ejectedUntilMs = 0;

@@ -1,6 +1,7 @@
 // What an error of a replica's connection means. Must stay true: an error before there was a connection is told apart
 // from one after it: only the first says that the replica is not there.
 import type { Failure } from '../base/errors.ts';
+import type { Lease } from '../pool/pool.ts';
 
 /** Errors of a socket that had not connected yet. */
 const NOT_CONNECTED = new Set([
@@ -13,6 +14,17 @@ const NOT_CONNECTED = new Set([
   'ETIMEDOUT',
   'ECONNECT_TIMEOUT',
 ]);
+
+/** Errors of a connection that say nothing of the other side: we have no more files, ports or memory. */
+const OURS = new Set(['EMFILE', 'ENFILE', 'EADDRNOTAVAIL', 'ENOBUFS', 'ENOMEM', 'EACCES', 'EPERM']);
+
+/** Tells the pool of a connection that failed. One that was not accepted in time may only have found a busy replica. */
+export function blame(lease: Lease, error: NodeJS.ErrnoException | undefined): void {
+  const code = error?.code;
+  if (code !== undefined && OURS.has(code)) return;
+  if (code === undefined || code === 'ETIMEDOUT' || code === 'ECONNECT_TIMEOUT') lease.broke();
+  else lease.unreachable();
+}
 
 /** The cause that an error of Node's client stands for. */
 export function failureOf(error: NodeJS.ErrnoException): Failure {

@@ -27,11 +27,19 @@ import {
 import { LINGER_MS, publicDetail, refusalBytes } from '../http/reply.ts';
 import { Lease, type Applicant, type Place, type Pool, type Replica } from '../pool/pool.ts';
 import type { ProxyOptions } from './options.ts';
+import { blame } from './failure.ts';
 import { Patience, type Standing } from './patience.ts';
 import { HeadWriter } from './request-head.ts';
 import { GIVE_UP, isRetryableStatus, type Retries } from './retry.ts';
 import type { ConnectionUser, ReplicaConnection, ReplicaConnections } from './replica-connection.ts';
 import { ATTEMPTS_HEADER, serverTiming } from './timing.ts';
+
+/** Where a request is to go. `turn` is told when it really goes there. */
+export interface Decision {
+  readonly deployment: number;
+  readonly path: string;
+  readonly turn: { take(deployment: number): void };
+}
 
 /** What the lane works with. */
 export interface FastDeps {
@@ -46,10 +54,7 @@ export interface FastDeps {
   readonly headerTimeoutMs: number;
   readonly keepAliveTimeoutMs: number;
   /** Where a request goes, or `undefined` where the full lane is to say it. */
-  readonly decide: (
-    method: string,
-    target: string,
-  ) => { readonly deployment: number; readonly path: string } | undefined;
+  readonly decide: (method: string, target: string) => Decision | undefined;
   /** Gives a connection, with all its unread bytes in place, to the full lane for good. */
   readonly handOver: (socket: Socket) => void;
 }
@@ -116,6 +121,8 @@ export class FastClient implements Watched, ConnectionUser, Standing, Applicant 
   #keepAlive = true;
   // Its request.
   readonly #request = new BodyFollower();
+  /** What the replica sees. */
+  #path = '';
   #sentHead = '';
   /** What came of the body so far, while it may have to be sent; `undefined` where there is none, or it is not kept. */
   #sentBody: Buffer[] | undefined;
@@ -213,6 +220,8 @@ export class FastClient implements Watched, ConnectionUser, Standing, Applicant 
     exchange.remoteAddress = heads.remoteAddress;
     exchange.requestBytes = request.payloadBytes;
     exchange.route(decision.deployment);
+    decision.turn.take(decision.deployment);
+    this.#path = decision.path;
     this.#exchange = exchange;
     this.#state = ANSWERING;
     this.#headPieces = 0;
@@ -247,6 +256,8 @@ export class FastClient implements Watched, ConnectionUser, Standing, Applicant 
     else if (got instanceof Lease) this.leased(got);
     else {
       this.#place = got;
+      // It must be heard when it leaves.
+      this.#resume();
       if (!got.hold(exchange.requestBytes)) this.#fail('queue_full', 'too many bytes are waiting');
     }
   }
@@ -273,6 +284,7 @@ export class FastClient implements Watched, ConnectionUser, Standing, Applicant 
     this.#avoid = lease.replica;
     this.#lease = undefined;
     this.#hasHeard = false;
+    this.#hasResent = false;
     this.#partialHead = undefined;
     if (delayMs > 0) this.#retryAtMs = performance.now() + delayMs;
     lease.release();
@@ -281,8 +293,8 @@ export class FastClient implements Watched, ConnectionUser, Standing, Applicant 
     if (delayMs === 0) this.#seek();
   }
 
-  #onUnreachable(detail: string): void {
-    this.#lease!.unreachable();
+  #onUnreachable(detail: string, error?: NodeJS.ErrnoException): void {
+    blame(this.#lease!, error);
     // Sent once already, and now the replica is gone: the request may be why, and must not take the next one with it.
     const canMove = !this.#hasResent && this.#isWholeAtHand();
     const delayMs = this.#deps.retries.afterConnectFailure(this.#exchange!, canMove);
@@ -300,6 +312,7 @@ export class FastClient implements Watched, ConnectionUser, Standing, Applicant 
   #send(lease: Lease, fresh: boolean): void {
     const exchange = this.#exchange!;
     exchange.attempts++;
+    if (exchange.attempts > 1) this.#deps.retries.sent(exchange);
     this.#sentMs = fresh ? performance.now() : exchange.leasedMs;
     const upstream = this.#deps.connections.take(lease.replica.url, fresh);
     upstream.user = this;
@@ -362,7 +375,10 @@ export class FastClient implements Watched, ConnectionUser, Standing, Applicant 
   /** Bytes of a later request wait until this one is answered. */
   #hold(chunk: Buffer): void {
     this.#held = this.#held === undefined ? chunk : Buffer.concat([this.#held, chunk]);
-    if (this.#held.length > MAX_HELD_BYTES) this.#pause();
+    if (this.#held.length <= MAX_HELD_BYTES) return;
+    // Who waits in line must be heard when he leaves, and so is read on.
+    if (this.#place === undefined) this.#pause();
+    else if (!this.#place.hold(chunk.length)) this.#fail('queue_full', 'too many bytes are waiting');
   }
 
   #pause(): void {
@@ -425,7 +441,7 @@ export class FastClient implements Watched, ConnectionUser, Standing, Applicant 
     }
     if (isRetryableStatus(responseHead.status) && this.#isAskedAgain(bytes, at, size)) return;
     exchange.firstByteMs = performance.now();
-    this.#lease!.heard(exchange.firstByteMs);
+    this.#lease!.heard();
     this.#sentHead = '';
     this.#sentBody = undefined;
     this.#hasAnswer = true;
@@ -435,7 +451,7 @@ export class FastClient implements Watched, ConnectionUser, Standing, Applicant 
   /** True when this answer is not passed on because the request is to be sent again. */
   #isAskedAgain(bytes: Buffer, from: number, size: number): boolean {
     if (this.#hasInterim) return false;
-    const delayMs = this.#deps.retries.afterAnswer(this.#exchange!, this.#isWholeAtHand());
+    const delayMs = this.#deps.retries.afterAnswer(this.#exchange!, this.#isWholeAtHand(), this.#path);
     if (delayMs === GIVE_UP) return false;
     const { framing, length, keepAlive } = responseHead;
     const upstream = this.#upstream!;
@@ -515,7 +531,7 @@ export class FastClient implements Watched, ConnectionUser, Standing, Applicant 
     const upstream = this.#upstream!;
     this.#upstream = undefined;
     const detail = describe(error ?? 'closed');
-    if (!upstream.isConnected) this.#onUnreachable(detail);
+    if (!upstream.isConnected) this.#onUnreachable(detail, error);
     else if (upstream.isReused && !this.#hasHeard && !this.#hasResent && this.#isWholeAtHand()) {
       this.#hasResent = true;
       // It may have been paused for the connection that is gone.
@@ -704,6 +720,7 @@ export class FastClient implements Watched, ConnectionUser, Standing, Applicant 
       return;
     }
     const overdue = this.#patience.check(nowMs, exchange, this);
+    if (this.#patience.isMoving) this.#lease?.heard();
     if (overdue) this.#fail(overdue.failure, overdue.detail);
   }
 

@@ -5,7 +5,7 @@ import type { Socket } from 'node:net';
 import type { Failure } from '../base/errors.ts';
 import { FastClient, type FastDeps, type Lane } from './fast-client.ts';
 
-export type { FastDeps } from './fast-client.ts';
+export type { Decision, FastDeps } from './fast-client.ts';
 
 /** The fast lane of one data door. */
 export class FastLane implements Lane {

@@ -20,7 +20,7 @@ import { passableTrailers, toClient, type Hop } from '../http/headers.ts';
 import { publicDetail, refuse } from '../http/reply.ts';
 import { Lease, type Applicant, type Place, type Pool, type Replica } from '../pool/pool.ts';
 import { address } from './address.ts';
-import { failureOf } from './failure.ts';
+import { blame, failureOf } from './failure.ts';
 import type { ProxyOptions } from './options.ts';
 import { Patience } from './patience.ts';
 import { RequestBody } from './request-body.ts';
@@ -170,6 +170,7 @@ export class Passage implements Watched, Running, Applicant {
     this.#lease!.release();
     this.#lease = undefined;
     this.#hasHeard = false;
+    this.#hasResent = false;
     this.#toReplica = undefined;
     this.#body.readAhead();
     if (delayMs === 0) this.#seek();
@@ -193,11 +194,13 @@ export class Passage implements Watched, Running, Applicant {
       waitsForReplica: this.#body.isHeldBack,
       waitsForClient: this.#res.writableNeedDrain,
     });
+    if (this.#patience.isMoving) this.#lease?.heard();
     if (overdue) this.#fail(overdue.failure, overdue.detail);
   }
 
   #send({ replica }: Lease): void {
     const attempt = ++this.#exchange.attempts;
+    this.#lane.retries.sent(this.#exchange);
     this.#lane.server.web(
       this.#req,
       this.#res,
@@ -272,7 +275,7 @@ export class Passage implements Watched, Running, Applicant {
       return;
     }
     this.#from = from;
-    this.#lease!.heard(this.#exchange.firstByteMs);
+    this.#lease!.heard();
     from.on('data', (chunk: Buffer) => {
       this.#exchange.responseBytes += chunk.length;
       if (!this.#res.write(chunk)) from.pause();
@@ -294,16 +297,19 @@ export class Passage implements Watched, Running, Applicant {
   /** True when this answer is not passed on because the request is to be sent again. */
   #isAskedAgain(from: IncomingMessage): boolean {
     if (this.#hasInterim) return false;
-    const delayMs = this.#lane.retries.afterAnswer(this.#exchange, this.#body.canRepeat);
+    const delayMs = this.#lane.retries.afterAnswer(this.#exchange, this.#body.canRepeat, this.#path);
     if (delayMs === GIVE_UP) return false;
     this.#lease!.completed();
     const to = this.#toReplica!;
-    // A short answer is read to its end, and its connection kept; of a long one nobody waits for the end.
-    from.resume();
     from.on('error', () => to.destroy());
-    setTimeout(() => {
-      if (!from.complete) to.destroy();
-    }, DISCARD_MS).unref();
+    // A short answer is read to its end, and its connection kept; of a long one nobody waits for the end, and half a
+    // request is of no use to anybody.
+    if (to.writableFinished) {
+      from.resume();
+      setTimeout(() => {
+        if (!from.complete) to.destroy();
+      }, DISCARD_MS).unref();
+    } else to.destroy();
     this.#tryAgain(delayMs);
     return true;
   }
@@ -326,7 +332,7 @@ export class Passage implements Watched, Running, Applicant {
       return;
     }
     const failure = failureOf(error);
-    if (failure === 'connect_failed') this.#onUnreachable(describe(error));
+    if (failure === 'connect_failed') this.#onUnreachable(error);
     else if (failure !== 'reset_midway') this.#fail(failure, describe(error));
     else if (
       this.#toReplica?.reusedSocket === true &&
@@ -339,12 +345,12 @@ export class Passage implements Watched, Running, Applicant {
     } else this.#onBroken(describe(error));
   }
 
-  #onUnreachable(detail: string): void {
-    this.#lease!.unreachable();
+  #onUnreachable(error: NodeJS.ErrnoException): void {
+    blame(this.#lease!, error);
     // Sent once already, and now the replica is gone: the request may be why, and must not take the next one with it.
     const canMove = !this.#hasResent && this.#body.canRepeat;
     const delayMs = this.#lane.retries.afterConnectFailure(this.#exchange, canMove);
-    if (delayMs === GIVE_UP) this.#fail('connect_failed', detail);
+    if (delayMs === GIVE_UP) this.#fail('connect_failed', describe(error));
     else this.#tryAgain(delayMs);
   }
 

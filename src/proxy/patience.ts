@@ -26,6 +26,9 @@ export class Patience {
   #exchange: Exchange | undefined;
   #bytes = 0;
   #progressMs = 0;
+  /** Bytes of the answer have moved since the check before. */
+  isMoving = false;
+  #answered = 0;
 
   constructor(options: ProxyOptions) {
     this.#options = options;
@@ -36,9 +39,11 @@ export class Patience {
     const { first_byte_timeout, idle_timeout, total_timeout } = this.#options;
     if (exchange !== this.#exchange) {
       this.#exchange = exchange;
-      this.#bytes = 0;
+      this.#bytes = this.#answered = 0;
       this.#progressMs = exchange.startMs;
     }
+    this.isMoving = exchange.responseBytes !== this.#answered;
+    this.#answered = exchange.responseBytes;
     const bytes = exchange.requestBytes + exchange.responseBytes;
     if (bytes !== this.#bytes) {
       this.#bytes = bytes;

@@ -20,7 +20,7 @@ import { ReplicaConnections } from './replica-connection.ts';
 import { Retries, type RetryCounts } from './retry.ts';
 import { Tunnel } from './tunnel.ts';
 
-export type { FastLane } from './fast.ts';
+export type { Decision, FastLane } from './fast.ts';
 export type { Running } from './full.ts';
 
 export class Proxy {
@@ -104,6 +104,8 @@ export class Proxy {
 
   /** Ends whatever still runs. */
   abortAll(failure: Failure): void {
+    // First, or each one that ends would make room for one that waits.
+    this.#lane.pool.cut();
     this.#fast?.abortAll(failure);
     for (const running of this.#lane.open) running.abort(failure);
   }

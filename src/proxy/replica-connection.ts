@@ -111,14 +111,14 @@ export class ReplicaConnections implements Watched {
 
   /** The connection that was used last, or a new one where none is kept or `fresh` is wanted. */
   take(url: ReplicaUrl, fresh: boolean): ReplicaConnection {
-    const connection = fresh ? undefined : this.#keptOf(url).pop();
+    const connection = fresh ? undefined : this.#kept.get(url)?.pop();
     if (connection !== undefined) return connection;
     this.#count++;
     return new ReplicaConnection(url, (gone) => {
       this.#count--;
-      const idle = this.#keptOf(url);
-      const at = idle.indexOf(gone);
-      if (at !== -1) idle.splice(at, 1);
+      const idle = this.#kept.get(url);
+      const at = idle?.indexOf(gone) ?? -1;
+      if (at !== -1) idle!.splice(at, 1);
     });
   }
 
@@ -138,11 +138,13 @@ export class ReplicaConnections implements Watched {
   sweep(nowMs: number): void {
     this.#sweptMs = nowMs;
     let kept = 0;
-    for (const idle of this.#kept.values()) {
+    for (const [url, idle] of this.#kept) {
       // The first are those that were not used for longest.
       while (idle.length > 0 && nowMs - idle[0]!.idleSinceMs > this.#idleLimitMs - SWEEP_MS)
         idle.shift()!.destroy();
       kept += idle.length;
+      // The replica may have left the configuration.
+      if (idle.length === 0) this.#kept.delete(url);
     }
     if (kept === 0) this.#deadlines.unwatch(this);
   }

@@ -61,32 +61,38 @@ export class Retries implements Observer {
 
   /** Milliseconds until it is sent again after a connection that failed, or GIVE_UP. `isWhole`: all that was sent is at hand. */
   afterConnectFailure(exchange: Exchange, isWhole: boolean): number {
-    if (!isWhole || exchange.attempts >= this.#options.connect_attempts) return GIVE_UP;
+    if (!isWhole || exchange.attempts - exchange.retries >= this.#options.connect_attempts) return GIVE_UP;
     // Another replica is tried at once; who fails there too waits a little longer each time.
     const delayMs = exchange.attempts === 1 ? 0 : this.#delay(exchange.attempts - 2);
     if (!this.#isInTime(exchange, delayMs, this.#totalMs)) return GIVE_UP;
-    this.#of(exchange.deployment).connect++;
+    exchange.againFor = 'connect';
     return delayMs;
   }
 
-  /** The same after an answer with a status that isRetryableStatus; from then on the exchange counts as a repeat. */
-  afterAnswer(exchange: Exchange, isWhole: boolean): number {
+  /** The same after an answer with a status that isRetryableStatus. `path`: what the replica saw. */
+  afterAnswer(exchange: Exchange, isWhole: boolean, path: string): number {
     if (!isWhole || exchange.isAsync || !this.#methods.has(exchange.method)) return GIVE_UP;
     const { exclude_paths, max_time, budget } = this.#options;
-    if (exclude_paths.some((path) => exchange.target.startsWith(path))) return GIVE_UP;
+    if (exclude_paths.some((one) => exchange.target.startsWith(one) || path.startsWith(one))) return GIVE_UP;
     const delayMs = this.#delay(exchange.retries);
     if (!this.#isInTime(exchange, delayMs, Math.min(max_time, this.#totalMs))) return GIVE_UP;
     const live = this.#of(exchange.deployment);
-    if (exchange.retries === 0) {
-      if (live.repeating >= Math.max(budget === 0 ? 0 : ALWAYS_ALLOWED, (live.open * budget) / 100)) {
-        live.overBudget++;
-        return GIVE_UP;
-      }
-      live.repeating++;
+    const others = live.repeating - (exchange.retries > 0 ? 1 : 0);
+    if (others >= Math.max(budget === 0 ? 0 : ALWAYS_ALLOWED, (live.open * budget) / 100)) {
+      live.overBudget++;
+      return GIVE_UP;
     }
+    if (exchange.retries === 0) live.repeating++;
     exchange.retries++;
-    live.answer++;
+    exchange.againFor = 'answer';
     return delayMs;
+  }
+
+  /** It is sent: counted where that is once more. */
+  sent(exchange: Exchange): void {
+    if (exchange.againFor === '') return;
+    this.#of(exchange.deployment)[exchange.againFor]++;
+    exchange.againFor = '';
   }
 
   /** What has come of a deployment so far. */

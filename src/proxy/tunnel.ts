@@ -15,7 +15,7 @@ import { toClient, type Hop } from '../http/headers.ts';
 import { refusalBytes } from '../http/reply.ts';
 import { Lease, type Applicant, type Place, type Replica } from '../pool/pool.ts';
 import { address } from './address.ts';
-import { failureOf } from './failure.ts';
+import { blame, failureOf } from './failure.ts';
 import type { Lane, Running } from './full.ts';
 import { GIVE_UP } from './retry.ts';
 import { ATTEMPTS_HEADER, serverTiming } from './timing.ts';
@@ -25,6 +25,8 @@ const ABNORMAL = 1006;
 /** How long the two sides may take to close once a close frame has passed. */
 const CLOSING_MS = 2000;
 
+/** Bytes that a client may send before it is told that the protocol is switched. */
+const MAX_EARLY_BYTES = 16 * 1024;
 const NOTHING = Buffer.alloc(0);
 
 export class Tunnel implements Watched, Running, Applicant {
@@ -79,6 +81,7 @@ export class Tunnel implements Watched, Running, Applicant {
     this.#place = undefined;
     this.#lease = lease;
     const attempt = ++this.#exchange.attempts;
+    this.#lane.retries.sent(this.#exchange);
     const { url } = lease.replica;
     // http-proxy puts it back in front of what the socket still gives: once.
     const head = this.#head;
@@ -139,13 +142,16 @@ export class Tunnel implements Watched, Running, Applicant {
   readonly #peek = (): void => {
     // Asks for no byte, but lets the stream notice its end.
     this.#socket.read(0);
+    // And beyond this it would not be read at all.
+    if (this.#socket.readableLength >= MAX_EARLY_BYTES)
+      this.#refuse('bad_request', 'bytes before the handshake');
   };
 
   #onUpgrade(answer: IncomingMessage, replicaSocket: Duplex): void {
     this.#replicaSocket = replicaSocket;
     this.#lane.deadlines.unwatch(this);
     this.#exchange.firstByteMs = performance.now();
-    this.#lease!.heard(this.#exchange.firstByteMs);
+    this.#lease!.heard();
     answer.headers['x-baseten-request-id'] = this.#exchange.id;
     answer.headers[ATTEMPTS_HEADER.toLowerCase()] = String(this.#exchange.attempts);
     this.#socket.off('readable', this.#peek);
@@ -193,14 +199,14 @@ export class Tunnel implements Watched, Running, Applicant {
     if (this.#replicaSocket !== undefined || this.#exchange.firstByteMs !== 0 || !this.#exchange.isOpen)
       return;
     const failure = failureOf(error);
-    if (failure === 'connect_failed' && this.#isTriedAgain()) return;
+    if (failure === 'connect_failed' && this.#isTriedAgain(error)) return;
     if (failure === 'reset_midway') this.#lease?.broke();
     this.#refuse(failure, describe(error));
   }
 
   /** Lets go of a replica that could not be reached, and asks for another one; false: it has been tried enough. */
-  #isTriedAgain(): boolean {
-    this.#lease!.unreachable();
+  #isTriedAgain(error: NodeJS.ErrnoException): boolean {
+    blame(this.#lease!, error);
     const delayMs = this.#lane.retries.afterConnectFailure(this.#exchange, true);
     if (delayMs === GIVE_UP) return false;
     this.#avoid = this.#lease!.replica;
@@ -236,10 +242,10 @@ export class Tunnel implements Watched, Running, Applicant {
   }
 
   #settle(cause: 'ok' | Failure, status: number, detail: string): void {
+    this.#place?.leave();
     if (!this.#exchange.close(cause, status, detail)) return;
     this.#lane.open.delete(this);
     this.#lane.deadlines.unwatch(this);
-    this.#place?.leave();
     this.#retryAtMs = 0;
     if (cause === 'ok') this.#lease?.completed();
     this.#lease?.release();

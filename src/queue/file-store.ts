@@ -18,6 +18,7 @@ import type {
 } from './task.ts';
 
 interface Waiting {
+  readonly done: Promise<unknown>;
   resolve(value: unknown): void;
   reject(error: Error): void;
 }
@@ -69,8 +70,9 @@ export class FileStore implements Store {
     const thread = this.#thread;
     if (thread === undefined || this.#failure !== undefined) return;
     thread.ref();
-    // Behind everything that was asked in this turn.
+    // Behind everything that was asked before.
     this.#flush();
+    await Promise.allSettled(Array.from(this.#waiting.values(), ({ done }) => done));
     const exited = new Promise((resolve) => thread.once('exit', resolve));
     thread.postMessage('close');
     await exited;
@@ -124,9 +126,9 @@ export class FileStore implements Store {
     const n = ++this.#n;
     if (this.#gathered.length === 0) setImmediate(() => this.#flush());
     this.#gathered.push({ n, operation, args });
-    return new Promise((resolve, reject) => {
-      this.#waiting.set(n, { resolve, reject });
-    });
+    const { promise, resolve, reject } = Promise.withResolvers<unknown>();
+    this.#waiting.set(n, { done: promise, resolve, reject });
+    return promise;
   }
 
   #flush(): void {

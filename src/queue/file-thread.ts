@@ -75,7 +75,7 @@ function open(): Tables | string {
     const damage = isNew ? '' : tables.damage(CHECKED_BYTES);
     if (damage !== '') {
       tables.close();
-      return `${file} is damaged (${damage}): keep a copy, then restore it or move it away`;
+      return `${file} is damaged (${damage.replaceAll('\n', ' ')}): keep a copy, then restore it or move it away`;
     }
     tables.recover();
     return tables;

@@ -362,6 +362,30 @@ proxy: { retry: { max_time: 3s, max_body: 64KiB, exclude_paths: [/v1/never] } }
       await until('nobody reads the long one', () => replicas[0]!.open === 0);
     });
 
+    it('knows an excluded path however the client writes it', async () => {
+      handlers = [busy, busy];
+      const answers = [await post('http://x/v1/never/again'), await post('/production/sync/v1/never')];
+      expect(answers.map(({ status }) => status)).toEqual([503, 503]);
+      expect(seen.length).toBe(2);
+    });
+
+    it('leaves nothing behind of an upload that was answered too soon and sent elsewhere', async () => {
+      handlers[0] = handlers[1] = (_, res) => void res.writeHead(503, { 'content-length': '2' }).end('no');
+      const early = begin(weir.url, '/predict', { method: 'POST', headers: { 'content-length': '20' } });
+      early.on('error', () => undefined);
+      early.write('1234567890');
+      await until('it was sent and answered', () => seen.length > 0);
+      handlers = [mirror, mirror];
+      const answer = once(early, 'response');
+      await until('it was sent again', () => seen.length > 1);
+      early.end('1234567890');
+      const [res] = (await answer) as [NodeJS.ReadableStream & { statusCode: number }];
+      let text = '';
+      for await (const chunk of res) text += String(chunk);
+      expect(JSON.parse(text)).toMatchObject({ body: '12345678901234567890' });
+      await weir.shows('weir_replica_connections{state="active"}', 0);
+    });
+
     it('stops trying when the client leaves', async () => {
       handlers = [busy, busy];
       const leaver = begin(weir.url, '/predict', { method: 'POST' });

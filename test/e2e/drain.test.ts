@@ -115,3 +115,32 @@ it('goes on as before for drain_delay after /readyz has turned', async () => {
   expect((await call(weir.url, '/b')).text).toBe('ok');
   expect(await exit).toBe(0);
 });
+
+it.each(['true', 'false'])(
+  'when the time for draining is over, nobody who waits is sent to the replica (fast lane: %s)',
+  async (fastLane) => {
+    const seen: string[] = [];
+    const replica = await startReplica((req) => void seen.push(req.url!));
+    const weir = await startWeir([
+      '--replica',
+      replica.url,
+      '--deployment-concurrency-target=1',
+      `--proxy-fast-lane=${fastLane}`,
+    ]);
+    const requests = [call(weir.url, '/0')];
+    await until('the first is there', () => seen.length === 1);
+    for (let i = 1; i < 6; i++) requests.push(call(weir.url, `/${i}`));
+    await weir.shows('weir_queue_length{deployment_id="local"}', 5);
+    weir.process.kill('SIGTERM');
+    await weir.line('the drain', (line) => line.event === 'draining');
+    weir.process.kill('SIGTERM');
+    const answers = await Promise.all(requests);
+    expect(answers.map((answer) => answer.headers['x-weir-cause'])).toEqual(
+      Array.from({ length: 6 }, () => 'draining'),
+    );
+    await weir.stop();
+    expect(seen).toEqual(['/0']);
+    const attempts = weir.lines.filter((line) => line.event === 'exchange').map((line) => line['attempts']);
+    expect(attempts.sort()).toEqual([0, 0, 0, 0, 0, 1]);
+  },
+);

@@ -113,6 +113,32 @@ it('a replica that holds requests and was not heard for too long is not only bus
   held.destroy();
 });
 
+it('a replica that hangs goes down also while it is given requests', async () => {
+  const { handlers, args } = await startPlastic(1);
+  let isHung = false;
+  handlers[0] = (_, res) => void (isHung || res.end());
+  const weir = await startWeir([
+    ...args,
+    ...quick,
+    '--deployment-readiness-path=/health',
+    '--pool-probe-failures=2',
+    '--pool-busy-grace=300ms',
+  ]);
+  await inState(weir, 'r0', 'ready');
+  isHung = true;
+  const traffic = setInterval(() => {
+    const req = begin(weir.url, '/x');
+    req.on('error', () => undefined);
+    req.end();
+    setTimeout(() => req.destroy(), 80);
+  }, 50);
+  try {
+    await inState(weir, 'r0', 'down');
+  } finally {
+    clearInterval(traffic);
+  }
+});
+
 it('ejects a replica that breaks its answers off, never the last half, and takes it back', async () => {
   const { handlers, args } = await startPlastic(2);
   const counts = [0, 0];

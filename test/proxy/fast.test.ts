@@ -78,7 +78,7 @@ beforeEach(async () => {
     maxHeadBytes: 32 * 1024,
     headerTimeoutMs: 60_000,
     keepAliveTimeoutMs: 60_000,
-    decide: (_, path) => ({ deployment: 0, path }),
+    decide: (_, path) => ({ deployment: 0, path, turn: { take: () => undefined } }),
     handOver: () => {
       throw new Error('handed over');
     },

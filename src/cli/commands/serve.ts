@@ -35,12 +35,14 @@ export async function runSidecar(
   );
   hurry = () => sidecar.hurry();
   // Without a child they mean what they mean to any process: a closed terminal ends it.
-  if (command) for (const signal of FOR_THE_CHILD) process.on(signal, () => sidecar.signalChild(signal));
+  // With a file to read anew, SIGHUP is for weir: the replica may not know what to do with it.
+  const passedOn = FOR_THE_CHILD.filter((signal) => signal !== 'SIGHUP' || loaded.file === undefined);
+  if (command) for (const signal of passedOn) process.on(signal, () => sidecar.signalChild(signal));
   let unwatch = (): void => undefined;
   if (loaded.file !== undefined) {
     const reload = () => takeOver(load(args, process.env, { rest: false }), sidecar, current);
     process.on('SIGHUP', reload);
-    unwatch = watchFile(loaded.file, reload);
+    unwatch = watchFile(loaded.file.path, loaded.file.text, reload);
   }
   process.on('uncaughtException', (error) => {
     sidecar.log.error('uncaught exception', { error: error.stack ?? String(error) });
