@@ -19,7 +19,9 @@ export type Added =
   | { readonly kind: 'added' }
   | { readonly kind: 'known'; readonly id: string }
   | { readonly kind: 'conflict' }
-  | { readonly kind: 'full' };
+  | { readonly kind: 'full' }
+  /** The store is as large as it may become. */
+  | { readonly kind: 'no_room' };
 
 /** A store that cannot do what is asked of it at the moment. `isFull`: there is no room left. */
 export class StoreFailure extends Error {

@@ -31,8 +31,13 @@ const DONE = 5;
 const NEVER = 8.64e15;
 /** Rows that one sweep moves of each kind: it must not hold up those who submit. */
 const SWEEP_ROWS = 200;
+/** Room in the file that submits do not take: for the rows of what moves on, and for short results. */
+const RESERVE_BYTES = 256 * 1024;
 
-/** `due`: when a waiting task expires, a resting one is tried again, a result is delivered, a done one forgotten. */
+/**
+ * Bodies stand apart, so that moving a task from phase to phase writes a few bytes, also where there is room for no more.
+ * `due`: when a waiting task expires, a resting one is tried again, a result is delivered, a done one forgotten.
+ */
 const SCHEMA = `
 CREATE TABLE tasks (
   seq INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -52,11 +57,10 @@ CREATE TABLE tasks (
   errors TEXT NOT NULL DEFAULT '[]',
   keep INTEGER NOT NULL DEFAULT 0,
   key TEXT,
-  digest TEXT NOT NULL,
-  input BLOB,
-  result_type TEXT,
-  result BLOB
+  digest TEXT NOT NULL
 ) STRICT;
+CREATE TABLE inputs (seq INTEGER PRIMARY KEY, body BLOB NOT NULL) STRICT;
+CREATE TABLE results (seq INTEGER PRIMARY KEY, type TEXT NOT NULL, body BLOB NOT NULL) STRICT;
 CREATE INDEX line ON tasks (deployment, priority, seq) WHERE phase = 0;
 CREATE INDEX timers ON tasks (phase, due);
 CREATE UNIQUE INDEX keys ON tasks (deployment, key) WHERE key IS NOT NULL;
@@ -79,9 +83,6 @@ interface Row {
   readonly errors: string;
   readonly keep: number;
   readonly digest: string;
-  readonly input: Uint8Array | null;
-  readonly result_type: string | null;
-  readonly result: Uint8Array | null;
 }
 
 interface Count {
@@ -92,6 +93,7 @@ interface Count {
 export class Tables {
   readonly #db: DatabaseSync;
   readonly #pageBytes: number;
+  readonly #maxBytes: number;
   readonly #statements = new Map<string, StatementSync>();
   /** deployment → tasks that wait and run: kept here, because counting rows takes longer the more there are. */
   #counts = new Map<string, Count>();
@@ -104,6 +106,7 @@ export class Tables {
     // Before anything is read: the file is ours alone, so that two processes never work on one queue.
     this.#db.exec('PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL;');
     this.#db.exec(`PRAGMA synchronous = ${fsync ? 'FULL' : 'OFF'}; PRAGMA wal_autocheckpoint = 4000;`);
+    this.#maxBytes = maxBytes;
     this.#pageBytes = (this.#db.prepare('PRAGMA page_size').get() as { page_size: number }).page_size;
     this.#db.exec(`PRAGMA max_page_count = ${Math.ceil(maxBytes / this.#pageBytes)}`);
   }
@@ -177,9 +180,10 @@ export class Tables {
     }
     const count = this.#count(task.deployment);
     if (count.queued + count.inProgress >= maxTasks) return { kind: 'full' };
+    if (!this.#isRoomFor(task.input.length)) return { kind: 'no_room' };
     this.#run(
-      `INSERT INTO tasks (id, deployment, phase, priority, due, created, changed, webhook, webhook_status, retry, key, digest, input)
-       VALUES (?, ?, 0, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+      `INSERT INTO tasks (id, deployment, phase, priority, due, created, changed, webhook, webhook_status, retry, key, digest)
+       VALUES (?, ?, 0, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
       task.id,
       task.deployment,
       task.priority,
@@ -191,8 +195,8 @@ export class Tables {
       JSON.stringify(task.retry),
       task.idempotencyKey || null,
       task.digest,
-      task.input,
     );
+    this.#run('INSERT INTO inputs (seq, body) VALUES (last_insert_rowid(), ?)', task.input);
     count.queued++;
     return { kind: 'added' };
   }
@@ -227,8 +231,8 @@ export class Tables {
   }
 
   result(id: string): Result | undefined {
-    const row = this.#get('SELECT result_type, result FROM tasks WHERE id = ?', id);
-    return row && resultOf(row);
+    const row = this.#get('SELECT seq, phase, keep FROM tasks WHERE id = ?', id);
+    return row?.keep === 1 ? this.#resultOf(row.seq) : undefined;
   }
 
   // ── What the worker does ─────────────────────────────────────────────────────────────────────────────────────────
@@ -242,7 +246,7 @@ export class Tables {
   ): ClaimedTask | undefined {
     for (;;) {
       const row = this.#get(
-        `SELECT seq, id, deployment, phase, created, attempts, due, webhook, retry, input FROM tasks
+        `SELECT seq, id, deployment, phase, created, attempts, due, webhook, retry FROM tasks
          WHERE phase = 0 AND deployment = ? ORDER BY priority, seq LIMIT 1`,
         deployment,
       );
@@ -264,7 +268,7 @@ export class Tables {
       return {
         id: row.id,
         deployment,
-        input: row.input!,
+        input: this.#body('SELECT body FROM inputs WHERE seq = ?', row.seq)!.body,
         attempts,
         createdMs: row.created,
         retry: JSON.parse(row.retry) as RetryConfig,
@@ -299,18 +303,23 @@ export class Tables {
     const isDone = row.webhook === '';
     const isKept = result !== undefined && (keepResult || !isDone);
     this.#run(
-      `UPDATE tasks SET phase = ?, due = ?, changed = ?, ending = ?, errors = ?, keep = ?, result_type = ?, result = ?, input = NULL
-       WHERE seq = ?`,
+      'UPDATE tasks SET phase = ?, due = ?, changed = ?, ending = ?, errors = ?, keep = ? WHERE seq = ?',
       isDone ? DONE : OUTBOX,
       isDone ? nowMs + retentionMs : nowMs,
       nowMs,
       status,
       JSON.stringify(errors),
       keepResult ? 1 : 0,
-      isKept ? result.contentType : null,
-      isKept ? result.body : null,
       row.seq,
     );
+    this.#run('DELETE FROM inputs WHERE seq = ?', row.seq);
+    if (isKept)
+      this.#run(
+        'INSERT INTO results (seq, type, body) VALUES (?, ?, ?)',
+        row.seq,
+        result.contentType,
+        result.body,
+      );
     this.#move(row.deployment, 0, -1);
   }
 
@@ -318,7 +327,7 @@ export class Tables {
 
   claimDelivery(nowMs: number): ClaimedDelivery | undefined {
     const row = this.#get(
-      `SELECT seq, id, deployment, deliveries, ending, webhook, errors, result_type, result FROM tasks
+      `SELECT seq, id, deployment, deliveries, ending, webhook, errors FROM tasks
        WHERE phase = 3 AND due <= ? ORDER BY due LIMIT 1`,
       nowMs,
     );
@@ -334,7 +343,7 @@ export class Tables {
       url: row.webhook,
       status: row.ending as 'SUCCEEDED' | 'FAILED',
       errors: JSON.parse(row.errors) as TaskError[],
-      result: resultOf(row),
+      result: this.#resultOf(row.seq),
       attempts: row.deliveries + 1,
     };
   }
@@ -345,9 +354,12 @@ export class Tables {
 
   delivered(id: string, isTaken: boolean, nowMs: number, retentionMs: number): void {
     this.#run(
+      'DELETE FROM results WHERE seq = (SELECT seq FROM tasks WHERE id = ? AND phase = 4 AND keep = 0)',
+      id,
+    );
+    this.#run(
       `UPDATE tasks SET phase = 5, due = ?, changed = ?, webhook_status = ?,
-         ending = CASE WHEN ending = 'SUCCEEDED' AND NOT ? THEN 'WEBHOOK_FAILED' ELSE ending END,
-         result_type = CASE WHEN keep THEN result_type END, result = CASE WHEN keep THEN result END
+         ending = CASE WHEN ending = 'SUCCEEDED' AND NOT ? THEN 'WEBHOOK_FAILED' ELSE ending END
        WHERE id = ? AND phase = 4`,
       nowMs + retentionMs,
       nowMs,
@@ -367,7 +379,10 @@ export class Tables {
     }
     const rested = this.#due(RESTING, nowMs);
     for (const { seq } of rested) this.#run('UPDATE tasks SET phase = 0, due = ? WHERE seq = ?', NEVER, seq);
-    for (const { seq } of this.#due(DONE, nowMs)) this.#run('DELETE FROM tasks WHERE seq = ?', seq);
+    for (const { seq } of this.#due(DONE, nowMs)) {
+      this.#run('DELETE FROM results WHERE seq = ?', seq);
+      this.#run('DELETE FROM tasks WHERE seq = ?', seq);
+    }
     return rested.length > 0 || this.#due(OUTBOX, nowMs).length > 0;
   }
 
@@ -382,13 +397,14 @@ export class Tables {
   /** A waiting task ends without having run: no webhook is sent for that (contract 2.7, inferred). */
   #abandon(row: Row, ending: 'CANCELED' | 'EXPIRED', nowMs: number, retentionMs: number): void {
     this.#run(
-      'UPDATE tasks SET phase = 5, due = ?, changed = ?, ending = ?, webhook_status = ?, input = NULL WHERE seq = ?',
+      'UPDATE tasks SET phase = 5, due = ?, changed = ?, ending = ?, webhook_status = ? WHERE seq = ?',
       nowMs + retentionMs,
       nowMs,
       ending,
       row.webhook === '' ? 'NO_WEBHOOK_PROVIDED' : 'CANCELED',
       row.seq,
     );
+    this.#run('DELETE FROM inputs WHERE seq = ?', row.seq);
     this.#move(row.deployment, -1, 0);
   }
 
@@ -398,6 +414,24 @@ export class Tables {
       'SELECT seq, deployment, attempts, errors, webhook FROM tasks WHERE id = ? AND phase = 1',
       id,
     );
+  }
+
+  #resultOf(seq: number): Result | undefined {
+    const row = this.#body('SELECT type, body FROM results WHERE seq = ?', seq);
+    return row && { contentType: row.type, body: row.body };
+  }
+
+  #body(sql: string, seq: number): { type: string; body: Uint8Array } | undefined {
+    return this.#prepare(sql).get(seq) as { type: string; body: Uint8Array } | undefined;
+  }
+
+  /** Room that submits leave: what is here already must be able to move on to its end. */
+  #isRoomFor(bytes: number): boolean {
+    const { freelist_count: free } = this.#prepare('PRAGMA freelist_count').get() as {
+      freelist_count: number;
+    };
+    const { page_count: pages } = this.#prepare('PRAGMA page_count').get() as { page_count: number };
+    return (pages - free) * this.#pageBytes + bytes <= this.#maxBytes - RESERVE_BYTES;
   }
 
   #count(deployment: string): Count {
@@ -434,6 +468,3 @@ export class Tables {
 function statusOf({ phase, attempts, ending }: Pick<Row, 'phase' | 'attempts' | 'ending'>): Status {
   return (ending as Status | null) ?? statusIn(PHASES[phase] as 'waiting' | 'running' | 'resting', attempts);
 }
-
-const resultOf = ({ result_type, result }: Pick<Row, 'result_type' | 'result'>): Result | undefined =>
-  result === null || result_type === null ? undefined : { contentType: result_type, body: result };
