@@ -124,6 +124,12 @@ export class Exchanges {
     );
   }
 
+  /** A new exchange under an id that is known already: a run of a task that was accepted under it. */
+  openAs(id: string): Exchange {
+    this.#open++;
+    return new Exchange(this.#observers, id, performance.now(), Date.now());
+  }
+
   get openCount(): number {
     return this.#open;
   }

@@ -16,6 +16,8 @@ const MAX_EJECT_MS = 5 * 60_000;
 /** What a deployment tells the pool about its replicas. */
 export interface Reports {
   changed(replica: Replica, from: ReplicaState): void;
+  /** A place is free, and nobody waits for it. */
+  spare(deployment: Deployment): void;
   /** Its probes say that it is beyond recovery. */
   dead(replica: Replica, reason: string): void;
 }
@@ -102,6 +104,13 @@ export class Deployment implements Lessor {
     return this.#refusal(exchange) ?? this.line.join(exchange, applicant, avoid);
   }
 
+  /** A place at a replica that nobody waits for, for work that can wait itself. */
+  spare(): Lease | undefined {
+    if (this.#isOver || this.#isClosing || this.line.length > 0) return undefined;
+    const replica = this.#pick(undefined);
+    return replica && new Lease(replica, this);
+  }
+
   count(state: ReplicaState): number {
     let count = 0;
     for (const replica of this.replicas) if (replica.state === state) count++;
@@ -122,6 +131,7 @@ export class Deployment implements Lessor {
   freed(replica: Replica): void {
     if (replica.isLeaving && replica.outstanding === 0) this.#forget(replica);
     if (this.line.length > 0) this.#serve();
+    else this.#reports.spare(this);
   }
 
   unreachable(replica: Replica): void {
@@ -235,8 +245,10 @@ export class Deployment implements Lessor {
   #add(options: ReplicaOptions, begin: Health[]): Replica {
     const changed = (replica: Replica, from: ReplicaState) => {
       this.#reports.changed(replica, from);
-      if (replica.isReady) this.#serve();
-      else if (this.#isClosing && !this.hasReady) this.line.refuseAll('draining');
+      if (replica.isReady) {
+        this.#serve();
+        this.#reports.spare(this);
+      } else if (this.#isClosing && !this.hasReady) this.line.refuseAll('draining');
       else if (this.isGone && !this.hasReady) this.line.refuseAll('no_replica');
     };
     const replica = new Replica(options, changed, this.#poolOptions.slow_return);

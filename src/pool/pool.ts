@@ -35,6 +35,8 @@ export interface ReplicaChange {
 /** Who hears of what happens in the pool. */
 export interface PoolEvents {
   readonly changed: (change: ReplicaChange) => void;
+  /** A place at a deployment is free, and no request waits for it. Called often. */
+  readonly spare?: (deployment: string) => void;
   /** Probes say that a replica is beyond recovery: whoever runs it may start it anew. */
   readonly dead: (replica: {
     readonly deployment: string;
@@ -65,6 +67,11 @@ export class Pool {
 
   stop(): void {
     for (const deployment of this.deployments) deployment.stop();
+  }
+
+  /** A place at a replica of a deployment, for work that can wait until nobody else wants one. */
+  spare(deployment: number): Lease | undefined {
+    return this.deployments[deployment]?.spare();
   }
 
   /** The process is about to end: nobody waits any more for a replica that is not there. */
@@ -172,6 +179,7 @@ export class Pool {
           to: replica.state,
           problem: deployment.problemOf(replica),
         }),
+      spare: () => this.#events.spare?.(options.id),
       dead: (replica, reason) => this.#events.dead({ deployment: options.id, replica: replica.id, reason }),
     };
     const shared = { holding: this.holding, deadlines: this.#deadlines };

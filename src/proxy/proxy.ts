@@ -14,6 +14,7 @@ import type { Hop } from '../http/headers.ts';
 import { Agent as HttpAgent } from '../http/node-http.ts';
 import type { Pool } from '../pool/pool.ts';
 import { FastLane, type FastDeps } from './fast.ts';
+import { Errand } from './errand.ts';
 import { Passage, type Lane, type Running } from './full.ts';
 import type { ProxyOptions } from './options.ts';
 import { ReplicaConnections } from './replica-connection.ts';
@@ -21,6 +22,7 @@ import { Retries, type RetryCounts } from './retry.ts';
 import { Tunnel } from './tunnel.ts';
 
 export type { Decision, FastLane } from './fast.ts';
+export type { Errand, ErrandAnswer } from './errand.ts';
 export type { Running } from './full.ts';
 
 export class Proxy {
@@ -31,8 +33,10 @@ export class Proxy {
   readonly #tunnels = new WeakMap<IncomingMessage, Tunnel>();
 
   readonly #retries: Retries;
+  readonly #exchanges: Exchanges;
 
   constructor(pool: Pool, exchanges: Exchanges, options: ProxyOptions) {
+    this.#exchanges = exchanges;
     this.#retries = new Retries(options);
     exchanges.observe(this.#retries);
     const agentOptions = {
@@ -100,6 +104,12 @@ export class Proxy {
     const tunnel = new Tunnel(this.#lane, exchange, req, socket, path, hop);
     this.#tunnels.set(req, tunnel);
     tunnel.start(head);
+  }
+
+  /** A place for a task of the queue at a replica of a deployment, if nobody else wants it. */
+  seat(deployment: number): Errand | undefined {
+    const lease = this.#lane.pool.spare(deployment);
+    return lease && new Errand(this.#lane, this.#exchanges, deployment, lease);
   }
 
   /** Ends whatever still runs. */

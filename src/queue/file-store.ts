@@ -17,6 +17,8 @@ import type {
   TaskStatus,
 } from './task.ts';
 
+export type FileStoreOptions = Omit<ThreadData, 'nowMs'>;
+
 interface Waiting {
   readonly done: Promise<unknown>;
   resolve(value: unknown): void;
@@ -28,7 +30,7 @@ const NOTHING: Depth = { queued: 0, inProgress: 0 };
 const THREAD = new URL(`./file-thread${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url);
 
 export class FileStore implements Store {
-  readonly #data: ThreadData;
+  readonly #data: FileStoreOptions;
   readonly #events: StoreEvents;
   readonly #waiting = new Map<number, Waiting>();
   #thread: Worker | undefined;
@@ -37,13 +39,14 @@ export class FileStore implements Store {
   #depths: Record<string, Depth> = {};
   #failure: string | undefined;
 
-  constructor(data: ThreadData, events: StoreEvents) {
+  constructor(data: FileStoreOptions, events: StoreEvents) {
     this.#data = data;
     this.#events = events;
   }
 
-  open(): Promise<void> {
-    const thread = new Worker(THREAD, { workerData: this.#data });
+  open(nowMs: number): Promise<void> {
+    const workerData: ThreadData = { ...this.#data, nowMs };
+    const thread = new Worker(THREAD, { workerData });
     this.#thread = thread;
     // What is running keeps the process alive, not this.
     thread.unref();

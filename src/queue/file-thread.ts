@@ -13,6 +13,8 @@ export interface ThreadData {
   readonly folder: string;
   readonly fsync: boolean;
   readonly maxBytes: number;
+  readonly nowMs: number;
+  readonly retentionMs: number;
 }
 
 /** Methods of Tables that can be called from outside, with their arguments. */
@@ -56,7 +58,7 @@ const CHECKED_BYTES = 64 * 1024 ** 2;
 const SQLITE_FULL = 13;
 
 const port = parentPort!;
-const { folder, fsync, maxBytes } = workerData as ThreadData;
+const { folder, fsync, maxBytes, nowMs, retentionMs } = workerData as ThreadData;
 const file = join(folder, 'queue.sqlite');
 
 /** Opens the file or says why it cannot be used; it is never repaired, emptied or replaced. */
@@ -77,7 +79,7 @@ function open(): Tables | string {
       tables.close();
       return `${file} is damaged (${damage.replaceAll('\n', ' ')}): keep a copy, then restore it or move it away`;
     }
-    tables.recover();
+    tables.recover(nowMs, retentionMs);
     return tables;
   } catch (error) {
     tables?.close();

@@ -29,6 +29,9 @@ const OUTBOX = 3;
 const DONE = 5;
 /** For what is due at no time: beyond all times. */
 const NEVER = 8.64e15;
+/** Longest wait between two runs, or two deliveries (contract 2.1), and longest time in the queue. */
+const LONGEST_REST_MS = 60_000;
+const LONGEST_QUEUE_MS = 259_200_000;
 /** Rows that one sweep moves of each kind: it must not hold up those who submit. */
 const SWEEP_ROWS = 200;
 /** Room in the file that submits do not take: for the rows of what moves on, and for short results. */
@@ -129,11 +132,26 @@ export class Tables {
     this.transaction(() => this.#db.exec(`${SCHEMA} PRAGMA user_version = ${SCHEMA_VERSION};`));
   }
 
-  /** What was claimed by a process that is no more is free again. */
-  recover(): void {
+  /**
+   * What was claimed by a process that is no more is free again. A time that lies further ahead than it can is one of
+   * a clock that was put back since: it is now.
+   */
+  recover(nowMs: number, retentionMs: number): void {
     this.transaction(() => {
       this.#run('UPDATE tasks SET phase = 0, due = ? WHERE phase = 1', NEVER);
-      this.#run('UPDATE tasks SET phase = 3, due = 0 WHERE phase = 4');
+      this.#run('UPDATE tasks SET phase = 3, due = ? WHERE phase = 4', nowMs);
+      this.#run('UPDATE tasks SET due = ? WHERE phase = 2 AND due > ?', nowMs, nowMs + LONGEST_REST_MS);
+      this.#run('UPDATE tasks SET due = ? WHERE phase = 3 AND due > ?', nowMs, nowMs + LONGEST_REST_MS);
+      this.#run(
+        'UPDATE tasks SET due = ? WHERE phase = 5 AND due > ?',
+        nowMs + retentionMs,
+        nowMs + retentionMs,
+      );
+      this.#run(
+        'UPDATE tasks SET due = ? WHERE phase = 0 AND attempts = 0 AND due > ?',
+        nowMs + LONGEST_QUEUE_MS,
+        nowMs + LONGEST_QUEUE_MS,
+      );
     });
     const rows = this.#all(
       'SELECT deployment, attempts > 0 OR phase <> 0 AS tried, count(*) AS n FROM tasks WHERE phase < 3 GROUP BY 1, 2',
@@ -257,9 +275,9 @@ export class Tables {
         continue;
       }
       const attempts = row.attempts + 1;
+      // When it expires is kept, for the case that it is given back.
       this.#run(
-        'UPDATE tasks SET phase = 1, due = ?, attempts = ?, changed = ? WHERE seq = ?',
-        NEVER,
+        'UPDATE tasks SET phase = 1, attempts = ?, changed = ? WHERE seq = ?',
         attempts,
         nowMs,
         row.seq,
@@ -288,7 +306,7 @@ export class Tables {
   giveBack(id: string): void {
     const row = this.#running(id);
     if (row === undefined) return;
-    this.#run('UPDATE tasks SET phase = 0, attempts = attempts - 1, due = ? WHERE seq = ?', NEVER, row.seq);
+    this.#run('UPDATE tasks SET phase = 0, attempts = attempts - 1 WHERE seq = ?', row.seq);
     if (row.attempts === 1) this.#move(row.deployment, 1, -1);
   }
 

@@ -241,6 +241,10 @@ export function storeContract(name: string, make: () => StoreUnderTest): void {
       expect(await store.status(task.id)).toMatchObject({ status: 'QUEUED' });
       expect(store.depth('dep1')).toEqual({ queued: 1, inProgress: 0 });
       expect(await claim()).toMatchObject({ id: task.id, attempts: 1 });
+      await store.giveBack(task.id);
+      // Also in that its time in the queue goes on.
+      expect(await claim('dep1', T0 + 600_000)).toBeUndefined();
+      expect(await store.status(task.id)).toMatchObject({ status: 'EXPIRED' });
     });
 
     it('delivers a result until it is taken or given up', async () => {

@@ -8,14 +8,15 @@ import { FileStore } from '../../src/queue/file-store.ts';
 import type { StoreEvents } from '../../src/queue/store.ts';
 import { newTask, storeContract } from '../contract/store.ts';
 
+const T0 = 1_790_000_000_000;
 const MIB = 1024 ** 2;
 const quiet: StoreEvents = { work: () => undefined, expired: () => undefined };
 let folder = '';
 const opened: FileStore[] = [];
 
-const open = async (events = quiet, maxBytes = 64 * MIB, from = folder) => {
-  const store = new FileStore({ folder: from, fsync: true, maxBytes }, events);
-  await store.open();
+const open = async (events = quiet, maxBytes = 64 * MIB, from = folder, nowMs = T0) => {
+  const store = new FileStore({ folder: from, fsync: true, maxBytes, retentionMs: 3_600_000 }, events);
+  await store.open(nowMs);
   opened.push(store);
   return store;
 };
@@ -110,6 +111,27 @@ describe('the file of the queue', () => {
     }
     expect(await store.add(big(), 1e6)).toEqual({ kind: 'added' });
     expect(existsSync(file())).toBe(true);
+  });
+
+  it('goes on when the clock was put back while it was closed', async () => {
+    const store = await open();
+    const [resting, sent, done] = [newTask(), newTask({ webhook: 'https://x/' }), newTask()];
+    for (const task of [resting, sent, done]) await store.add(task, 10);
+    for (let i = 0; i < 3; i++) await store.claim('dep1', T0, 1000);
+    const ending = { status: 'SUCCEEDED' as const, errors: [], result: undefined, keepResult: false };
+    await store.rest(resting.id, T0 + 5000, { code: 'c', message: 'm' });
+    await store.finish(sent.id, ending, T0, 1000);
+    await store.claimDelivery(T0);
+    await store.deliverLater(sent.id, T0 + 2000);
+    await store.finish(done.id, ending, T0, 3_600_000);
+    await store.close();
+    const yesterday = T0 - 86_400_000;
+    const again = await open(quiet, 64 * MIB, folder, yesterday);
+    await again.sweep(yesterday, 1000);
+    expect((await again.claim('dep1', yesterday, 1000))!.id).toBe(resting.id);
+    expect((await again.claimDelivery(yesterday))!.id).toBe(sent.id);
+    await again.sweep(yesterday + 3_600_000, 1000);
+    expect(await again.status(done.id)).toBeUndefined();
   });
 
   it('answers everybody when its thread is gone', async () => {

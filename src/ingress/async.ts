@@ -1,0 +1,188 @@
+// The routes of asynchronous requests: submit, ask, cancel, the queue's depth, a kept result.
+// Must stay true: 201 leaves only after the queue has the task for good; one exchange is closed for each request.
+// Source of routes, statuses and bodies: contracts/baseten.md 1.2, 2.1 to 2.5, 2.8.
+import { createHash } from 'node:crypto';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { catalogue, describe, type Failure } from '../base/errors.ts';
+import { Rate } from '../base/rate.ts';
+import type { Exchange } from '../exchange/exchange.ts';
+import { ID_HEADER } from '../exchange/identity.ts';
+import { refuse } from '../http/reply.ts';
+import { readSubmission, type Queue, type TaskStatus } from '../queue/queue.ts';
+import type { AsyncRoute } from './route.ts';
+
+/** What the routes need to know. */
+export interface AsyncDeps {
+  readonly queue: Queue;
+  readonly modelId: string;
+  readonly maxBody: number;
+  readonly submitRate: number;
+  readonly statusRate: number;
+  /** Id of the deployment with this index. */
+  readonly deploymentId: (index: number) => string;
+  /** What is wrong with a webhook's URL, in words; empty when nothing is. */
+  readonly checkWebhook: (url: string) => string;
+}
+
+/** One request to one of the routes. */
+interface Asked {
+  readonly req: IncomingMessage;
+  readonly res: ServerResponse;
+  readonly exchange: Exchange;
+}
+
+/** A key is the client's own; this is far more than any needs. */
+const MAX_KEY = 255;
+
+export class AsyncRoutes {
+  readonly #deps: AsyncDeps;
+  readonly #rates: Readonly<Record<AsyncRoute['kind'] | 'cancel', Rate>>;
+
+  constructor(deps: AsyncDeps) {
+    this.#deps = deps;
+    const { submitRate, statusRate } = deps;
+    this.#rates = {
+      async_predict: new Rate(submitRate),
+      async_request: new Rate(statusRate),
+      cancel: new Rate(statusRate),
+      async_queue_status: new Rate(statusRate),
+    };
+  }
+
+  /** Answers a request that is routed here. */
+  async answer(route: AsyncRoute, req: IncomingMessage, res: ServerResponse, exchange: Exchange): Promise<void> {
+    const asked: Asked = { req, res, exchange };
+    const isCancel = route.kind === 'async_request' && req.method === 'DELETE';
+    if (!this.#rates[isCancel ? 'cancel' : route.kind].take()) return this.#refuse(asked, 'rate_limited');
+    try {
+      if (route.kind === 'async_predict') await this.#submit(asked, this.#deps.deploymentId(route.deployment));
+      else if (route.kind === 'async_queue_status')
+        this.#queueStatus(asked, this.#deps.deploymentId(route.deployment));
+      else if (isCancel) await this.#cancel(asked, route.id);
+      else if (route.isResult) await this.#result(asked, route.id);
+      else await this.#status(asked, route.id);
+    } catch (error) {
+      this.#refuse(asked, 'storage_failed', '', describe(error));
+    }
+  }
+
+  async #submit(asked: Asked, deployment: string): Promise<void> {
+    const { req, exchange } = asked;
+    const key = req.headers['idempotency-key'];
+    if (key !== undefined && (key.length === 0 || key.length > MAX_KEY))
+      return this.#refuse(asked, 'bad_request', `Idempotency-Key must have 1 to ${MAX_KEY} characters`);
+    const body = await readBody(req, this.#deps.maxBody);
+    if (body === undefined) return this.#end(exchange, 'client_gone');
+    if (typeof body === 'number') return this.#tooLarge(asked, body);
+    exchange.requestBytes = body.length;
+    const read = readSubmission(body, this.#deps.checkWebhook);
+    if (!read.ok) return this.#refuse(asked, 'bad_request', read.problems.join('; '));
+    const digest = key === undefined ? '' : createHash('sha256').update(body).digest('base64');
+    const { queue } = this.#deps;
+    const submitted = await queue.submit(exchange.id, deployment, read.submission, key ?? '', digest);
+    if ('failure' in submitted) return this.#refuse(asked, submitted.failure);
+    // A repeated submit is answered with the first one's id, in the header as in the body.
+    this.#json(asked, 201, { request_id: submitted.id }, submitted.id);
+  }
+
+  async #status(asked: Asked, id: string): Promise<void> {
+    const task = await this.#deps.queue.status(id);
+    if (task === undefined) return this.#refuse(asked, 'unknown_request');
+    this.#json(asked, 200, statusBody(task, this.#deps.modelId));
+  }
+
+  async #cancel(asked: Asked, id: string): Promise<void> {
+    const cancelled = await this.#deps.queue.cancel(id);
+    if (cancelled === undefined) return this.#refuse(asked, 'unknown_request');
+    const { isCanceled, status } = cancelled;
+    const message = isCanceled
+      ? 'The request was canceled'
+      : `Only a request that is QUEUED can be canceled; this one is ${status}`;
+    this.#json(asked, 200, { request_id: id, canceled: isCanceled, message });
+  }
+
+  #queueStatus(asked: Asked, deployment: string): void {
+    const { queued, inProgress } = this.#deps.queue.depth(deployment);
+    this.#json(asked, 200, {
+      model_id: this.#deps.modelId,
+      deployment_id: deployment,
+      num_queued_requests: queued,
+      num_in_progress_requests: inProgress,
+    });
+  }
+
+  /** weir's own: what the model answered, where that is kept. */
+  async #result(asked: Asked, id: string): Promise<void> {
+    const task = await this.#deps.queue.status(id);
+    const result = task && (await this.#deps.queue.result(id));
+    if (result === undefined) {
+      const detail = task === undefined ? '' : `it is ${task.status}, and there is no result of it`;
+      return this.#refuse(asked, 'unknown_request', detail);
+    }
+    const { res, exchange } = asked;
+    const type = result.contentType === '' ? 'application/octet-stream' : result.contentType;
+    res.writeHead(200, ['Content-Type', type, 'Content-Length', String(result.body.length), ID_HEADER, exchange.id]);
+    this.#finish(asked, 200, result.body);
+  }
+
+  /** In the contract's words (1.4). */
+  #tooLarge(asked: Asked, bytes: number): void {
+    const text = `payload size of ${bytes} bytes exceeds maximum size of ${this.#deps.maxBody} bytes`;
+    this.#refuse(asked, 'too_large', text, text, true);
+  }
+
+  #json(asked: Asked, status: number, body: unknown, id = asked.exchange.id): void {
+    const text = JSON.stringify(body);
+    const length = String(Buffer.byteLength(text));
+    asked.res.writeHead(status, ['Content-Type', 'application/json', 'Content-Length', length, ID_HEADER, id]);
+    this.#finish(asked, status, text);
+  }
+
+  #finish({ req, res, exchange }: Asked, status: number, body: string | Uint8Array): void {
+    req.resume();
+    exchange.firstByteMs = performance.now();
+    exchange.responseBytes = typeof body === 'string' ? Buffer.byteLength(body) : body.length;
+    // The answer is on its way, or the client has left: for the task that makes no difference.
+    res.once('close', () => this.#end(exchange, res.writableFinished ? 'ok' : 'client_gone', status));
+    res.end(body);
+  }
+
+  #refuse({ req, res, exchange }: Asked, failure: Failure, detail = '', logged = detail, isWhole = false): void {
+    if (!res.headersSent) refuse(req, res, failure, exchange.id, detail, '', isWhole);
+    exchange.close(failure, catalogue[failure].http, logged);
+  }
+
+  #end(exchange: Exchange, cause: 'ok' | 'client_gone', status = 0): void {
+    exchange.close(cause, cause === 'ok' ? status : catalogue.client_gone.http);
+  }
+}
+
+/** Contract 2.3. */
+const statusBody = (task: TaskStatus, modelId: string) => ({
+  request_id: task.id,
+  model_id: modelId,
+  deployment_id: task.deployment,
+  status: task.status,
+  webhook_status: task.webhookStatus,
+  created_at: new Date(task.createdMs).toISOString(),
+  status_at: new Date(task.statusMs).toISOString(),
+  errors: task.errors,
+});
+
+/** The whole body; its size where it is larger than `limit` bytes, as far as that is known; `undefined` where the client left. */
+function readBody(req: IncomingMessage, limit: number): Promise<Buffer | number | undefined> {
+  const announced = Number(req.headers['content-length'] ?? 0);
+  if (announced > limit) return Promise.resolve(announced);
+  return new Promise((resolve) => {
+    const chunks: Buffer[] = [];
+    let size = 0;
+    req.on('data', (chunk: Buffer) => {
+      size += chunk.length;
+      if (size > limit) resolve(size);
+      else chunks.push(chunk);
+    });
+    req.on('end', () => resolve(Buffer.concat(chunks)));
+    req.on('error', () => resolve(undefined));
+    req.on('close', () => resolve(undefined));
+  });
+}

@@ -1,0 +1,183 @@
+// One run of a task of the queue: a request that weir makes itself, without a client that waits.
+// Must stay true: the place at the replica is given back once, whatever comes of it; the answer is read to its end, and
+// no more of it is kept than was asked for.
+import type { ClientRequest, IncomingMessage } from 'node:http';
+import { request as httpsRequest } from 'node:https';
+import type { Watched } from '../base/deadlines.ts';
+import { catalogue, describe, type Failure } from '../base/errors.ts';
+import type { Exchange, Exchanges } from '../exchange/exchange.ts';
+import { ID_HEADER_LOWER, TRACE_HEADER, traceparentFor } from '../exchange/identity.ts';
+import { request as httpRequest } from '../http/node-http.ts';
+import type { Lease } from '../pool/pool.ts';
+import { blame, failureOf } from './failure.ts';
+import type { Lane, Running } from './full.ts';
+
+/** What is sent. */
+export interface ErrandRequest {
+  readonly id: string;
+  readonly body: Uint8Array;
+  /** How long it may take in all, milliseconds. */
+  readonly timeoutMs: number;
+  /** Bytes of the answer's body that are wanted; a larger one is a failure. 0: none, and any size is well. */
+  readonly maxAnswerBytes: number;
+}
+
+/** What came of it: a status and a body, or why there is none. */
+export interface ErrandAnswer {
+  readonly status: number;
+  readonly failure: Failure | undefined;
+  readonly contentType: string;
+  readonly body: Uint8Array;
+}
+
+export class Errand implements Watched, Running {
+  watchSlot = -1;
+  readonly #lane: Lane;
+  readonly #exchanges: Exchanges;
+  readonly #deployment: number;
+  readonly #lease: Lease;
+  #exchange: Exchange | undefined;
+  #request: ErrandRequest | undefined;
+  #toReplica: ClientRequest | undefined;
+  #answered: ((answer: ErrandAnswer) => void) | undefined;
+  #chunks: Buffer[] = [];
+  #sentMs = 0;
+  #isConnected = false;
+
+  constructor(lane: Lane, exchanges: Exchanges, deployment: number, lease: Lease) {
+    this.#lane = lane;
+    this.#exchanges = exchanges;
+    this.#deployment = deployment;
+    this.#lease = lease;
+  }
+
+  /** The place is not needed. */
+  leave(): void {
+    this.#lease.release();
+  }
+
+  /** Sends the request to the deployment's predict path; resolves when the answer is whole, or there will be none. */
+  send(request: ErrandRequest): Promise<ErrandAnswer> {
+    const exchange = this.#exchanges.openAs(request.id);
+    this.#exchange = exchange;
+    this.#request = request;
+    const { predict_path } = this.#lane.pool.deployments[this.#deployment]!.options;
+    exchange.isAsync = true;
+    exchange.method = 'POST';
+    exchange.target = predict_path;
+    exchange.requestBytes = request.body.length;
+    exchange.replica = this.#lease.replica.id;
+    exchange.leasedMs = performance.now();
+    exchange.route(this.#deployment);
+    this.#lane.open.add(this);
+    this.#lane.deadlines.watch(this);
+    return new Promise((resolve) => {
+      this.#answered = resolve;
+      this.#begin(predict_path);
+    });
+  }
+
+  abort(failure: Failure): void {
+    this.#fail(failure, '');
+  }
+
+  sweep(nowMs: number): void {
+    const { connect_timeout } = this.#lane.options;
+    const { timeoutMs } = this.#request!;
+    if (nowMs - this.#exchange!.startMs > timeoutMs) this.#fail('total_timeout', `${timeoutMs} ms in all`);
+    else if (!this.#isConnected && nowMs - this.#sentMs > connect_timeout) {
+      blame(this.#lease, undefined);
+      this.#fail('connect_failed', `no connection within ${connect_timeout} ms`);
+    } else if (this.#exchange!.firstByteMs !== 0) this.#lease.heard();
+  }
+
+  #begin(path: string): void {
+    const { id, body } = this.#request!;
+    const { url } = this.#lease.replica;
+    this.#exchange!.attempts++;
+    this.#sentMs = performance.now();
+    const to = (url.protocol === 'https:' ? httpsRequest : httpRequest)({
+      host: url.host,
+      port: url.port,
+      path,
+      method: 'POST',
+      agent: this.#lane.agentFor(url.protocol),
+      headers: {
+        'content-type': 'application/json',
+        'content-length': body.length,
+        [ID_HEADER_LOWER]: id,
+        [TRACE_HEADER]: traceparentFor(undefined),
+      },
+    });
+    this.#toReplica = to;
+    to.on('socket', (socket) => {
+      if (socket.connecting) socket.once('connect', () => (this.#isConnected = true));
+      else this.#isConnected = true;
+    });
+    to.on('response', (answer) => this.#onAnswer(answer));
+    to.on('error', (error) => {
+      if (to === this.#toReplica) this.#onError(error, path);
+    });
+    to.end(body);
+  }
+
+  #onAnswer(answer: IncomingMessage): void {
+    const exchange = this.#exchange!;
+    const { maxAnswerBytes } = this.#request!;
+    exchange.firstByteMs = performance.now();
+    this.#lease.heard();
+    answer.on('data', (chunk: Buffer) => {
+      exchange.responseBytes += chunk.length;
+      if (maxAnswerBytes === 0) return;
+      if (exchange.responseBytes > maxAnswerBytes)
+        this.#fail('too_large', `the answer is larger than ${maxAnswerBytes} bytes`);
+      else this.#chunks.push(chunk);
+    });
+    answer.on('close', () => {
+      if (answer.complete)
+        this.#settle('ok', answer.statusCode!, '', String(answer.headers['content-type'] ?? ''));
+      else this.#broke('the answer was broken off');
+    });
+    answer.on('error', (error) => this.#broke(describe(error)));
+  }
+
+  #onError(error: NodeJS.ErrnoException, path: string): void {
+    if (!this.#exchange!.isOpen || this.#exchange!.firstByteMs !== 0) return;
+    const failure = failureOf(error);
+    // A kept connection that the replica had closed: as for everybody, once more on a fresh one.
+    if (failure === 'reset_midway' && this.#toReplica!.reusedSocket && this.#exchange!.attempts === 1) {
+      this.#isConnected = false;
+      this.#begin(path);
+      return;
+    }
+    if (failure === 'connect_failed') blame(this.#lease, error);
+    else if (failure === 'reset_midway') this.#lease.broke();
+    this.#fail(failure, describe(error));
+  }
+
+  #broke(detail: string): void {
+    if (!this.#exchange!.isOpen) return;
+    this.#lease.broke();
+    this.#fail('reset_midway', detail);
+  }
+
+  #fail(failure: Failure, detail: string): void {
+    this.#settle(failure, catalogue[failure].http, detail, '');
+  }
+
+  #settle(cause: 'ok' | Failure, status: number, detail: string, contentType: string): void {
+    if (!this.#exchange!.close(cause, status, detail)) return;
+    this.#lane.open.delete(this);
+    this.#lane.deadlines.unwatch(this);
+    if (cause === 'ok') this.#lease.completed();
+    else this.#toReplica?.destroy();
+    this.#answered!({
+      status,
+      failure: cause === 'ok' ? undefined : cause,
+      contentType,
+      body: cause === 'ok' ? Buffer.concat(this.#chunks) : Buffer.alloc(0),
+    });
+    this.#chunks = [];
+    this.#lease.release();
+  }
+}

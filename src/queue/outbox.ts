@@ -1,0 +1,109 @@
+// Delivers results from the store to their webhooks, apart from the work: a receiver that is down, or slow, holds up
+// neither a task nor a cancel. Must stay true: a result leaves the outbox only when it was taken, or has been refused as
+// often as the contract says; a process that dies in between delivers it again (at least once).
+// Source: contracts/baseten.md 2.7: two attempts, about 2 s apart.
+import { describe } from '../base/errors.ts';
+import type { Log } from '../base/log.ts';
+import type { Store } from './store.ts';
+import type { ClaimedDelivery } from './task.ts';
+
+/** What one delivery came to. */
+export interface Delivered {
+  readonly isTaken: boolean;
+  /** Another attempt may go better. */
+  readonly isRetryable: boolean;
+  /** For the log; empty when it was taken. */
+  readonly problem: string;
+}
+
+export interface OutboxDeps {
+  readonly store: Store;
+  readonly log: Log;
+  readonly now: () => number;
+  /** Something of the store is due after so many milliseconds. */
+  readonly due: (delayMs: number) => void;
+  readonly deliver: (delivery: ClaimedDelivery) => Promise<Delivered>;
+}
+
+export interface OutboxOptions {
+  readonly attempts: number;
+  readonly retryDelayMs: number;
+  readonly concurrency: number;
+  readonly retentionMs: number;
+}
+
+export class Outbox {
+  readonly #deps: OutboxDeps;
+  readonly #options: OutboxOptions;
+  readonly #running = new Set<Promise<void>>();
+  #isClaiming = false;
+  #isWanted = false;
+  #isStopped = false;
+
+  constructor(deps: OutboxDeps, options: OutboxOptions) {
+    this.#deps = deps;
+    this.#options = options;
+  }
+
+  /** There may be results to deliver. */
+  wake(): void {
+    this.#isWanted = true;
+    if (!this.#isClaiming) void this.#work();
+  }
+
+  stop(): void {
+    this.#isStopped = true;
+  }
+
+  /** Resolves when no delivery is under way. */
+  async settled(): Promise<void> {
+    while (this.#running.size > 0) await Promise.all(this.#running);
+  }
+
+  async #work(): Promise<void> {
+    this.#isClaiming = true;
+    const { store, log, now } = this.#deps;
+    while (this.#isWanted && !this.#isStopped && this.#running.size < this.#options.concurrency) {
+      this.#isWanted = false;
+      let delivery: ClaimedDelivery | undefined;
+      try {
+        delivery = await store.claimDelivery(now());
+      } catch (error) {
+        log.warn('results cannot be delivered now', { problem: describe(error) });
+      }
+      if (delivery === undefined) continue;
+      this.#isWanted = true;
+      const run = this.#deliver(delivery).finally(() => {
+        this.#running.delete(run);
+        this.wake();
+      });
+      this.#running.add(run);
+    }
+    this.#isClaiming = false;
+  }
+
+  async #deliver(delivery: ClaimedDelivery): Promise<void> {
+    const { store, log, now, deliver } = this.#deps;
+    const { attempts, retryDelayMs, retentionMs } = this.#options;
+    const { id } = delivery;
+    const { isTaken, isRetryable, problem } = await deliver(delivery);
+    const isLast = isTaken || !isRetryable || delivery.attempts >= attempts;
+    if (!isTaken)
+      log.warn('a webhook was not taken', {
+        request_id: id,
+        attempt: delivery.attempts,
+        problem,
+        is_last: isLast,
+      });
+    try {
+      if (isLast) await store.delivered(id, isTaken, now(), retentionMs);
+      else {
+        await store.deliverLater(id, now() + retryDelayMs);
+        this.#deps.due(retryDelayMs);
+      }
+    } catch (error) {
+      // It stays claimed until the store is opened anew, or its claim runs out: then it is delivered again.
+      log.error('a delivery cannot be written', { request_id: id, problem: describe(error) });
+    }
+  }
+}

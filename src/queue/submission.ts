@@ -1,0 +1,123 @@
+// The body of async_predict: what it must be, and what comes out of it. Must stay true: every mistake is told, all at
+// once, and `model_input` reaches the model as the very bytes that the client wrote.
+// Source: contracts/baseten.md 2.1. Fields that it does not know are refused: a misspelt webhook_endpoint would lose
+// the result without a word.
+import { nearest } from '../base/nearest.ts';
+import type { RetryConfig } from './task.ts';
+
+/** A submit that is right. */
+export interface Submission {
+  readonly input: Uint8Array;
+  readonly webhook: string;
+  readonly priority: number;
+  readonly maxQueueMs: number;
+  readonly retry: RetryConfig;
+}
+
+export type Read =
+  | { readonly ok: true; readonly submission: Submission }
+  | { readonly ok: false; readonly problems: string[] };
+
+const FIELDS = [
+  'model_input',
+  'webhook_endpoint',
+  'priority',
+  'max_time_in_queue_seconds',
+  'inference_retry_config',
+];
+const RETRY_FIELDS = ['max_attempts', 'initial_delay_ms', 'max_delay_ms'];
+
+type Fields = Readonly<Record<string, unknown>>;
+
+const isObject = (value: unknown): value is Fields =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+/** Reads a body. `checkWebhook` says in words what is wrong with a URL, or nothing. */
+export function readSubmission(body: Buffer, checkWebhook: (url: string) => string): Read {
+  const problems: string[] = [];
+  const text = body.toString('utf8');
+  let fields: unknown;
+  try {
+    fields = JSON.parse(text);
+  } catch (error) {
+    return { ok: false, problems: [`the body is no JSON: ${(error as Error).message}`] };
+  }
+  if (!isObject(fields)) return { ok: false, problems: ['the body must be a JSON object with model_input'] };
+  refuseUnknown(fields, FIELDS, '', problems);
+
+  if (!isObject(fields['model_input'])) problems.push('model_input is required and must be an object');
+  const webhook = fields['webhook_endpoint'] ?? '';
+  if (typeof webhook !== 'string') problems.push('webhook_endpoint must be a URL as text');
+  else if (webhook !== '') {
+    const problem = checkWebhook(webhook);
+    if (problem !== '') problems.push(`webhook_endpoint ${problem}`);
+  }
+  const whole = (
+    from: Fields,
+    name: string,
+    path: string,
+    fallback: number,
+    min: number,
+    max: number,
+  ): number => {
+    const value = from[name] ?? fallback;
+    if (typeof value === 'number' && Number.isInteger(value) && value >= min && value <= max) return value;
+    problems.push(`${path}${name} must be a whole number from ${min} to ${max}`);
+    return fallback;
+  };
+  const config = fields['inference_retry_config'] ?? {};
+  const retryFields = isObject(config) ? config : {};
+  if (!isObject(config)) problems.push('inference_retry_config must be an object');
+  refuseUnknown(retryFields, RETRY_FIELDS, 'inference_retry_config.', problems);
+  const retry = 'inference_retry_config.';
+  const submission: Submission = {
+    input: problems.length > 0 ? new Uint8Array() : Buffer.from(sourceOf(text, 'model_input')),
+    webhook: typeof webhook === 'string' ? webhook : '',
+    priority: whole(fields, 'priority', '', 0, 0, 2),
+    maxQueueMs: whole(fields, 'max_time_in_queue_seconds', '', 600, 10, 259_200) * 1000,
+    retry: {
+      max_attempts: whole(retryFields, 'max_attempts', retry, 3, 1, 10),
+      initial_delay_ms: whole(retryFields, 'initial_delay_ms', retry, 1000, 0, 10_000),
+      max_delay_ms: whole(retryFields, 'max_delay_ms', retry, 5000, 0, 60_000),
+    },
+  };
+  return problems.length > 0 ? { ok: false, problems } : { ok: true, submission };
+}
+
+function refuseUnknown(fields: Fields, known: readonly string[], path: string, problems: string[]): void {
+  for (const name of Object.keys(fields)) {
+    if (known.includes(name)) continue;
+    const near = nearest(name, known);
+    const hint = near === undefined ? `there is ${known.join(', ')}` : `did you mean ${near}?`;
+    problems.push(`${path}${name} is no field; ${hint}`);
+  }
+}
+
+/** The source text of a member of the outermost object: of the last one of that name, as JSON.parse has it. `text` is valid. */
+export function sourceOf(text: string, name: string): string {
+  let found = '';
+  let depth = 0;
+  let key = '';
+  let valueAt = -1;
+  for (let i = 0; i < text.length; i++) {
+    const char = text[i]!;
+    if (char === '"') {
+      const end = endOfString(text, i);
+      if (depth === 1 && valueAt === -1) key = JSON.parse(text.slice(i, end)) as string;
+      i = end - 1;
+    } else if (char === ':' && depth === 1 && valueAt === -1) valueAt = i + 1;
+    else if ((char === ',' && depth === 1) || (char === '}' && depth === 1)) {
+      if (key === name && valueAt !== -1) found = text.slice(valueAt, i).trim();
+      valueAt = -1;
+      if (char === '}') depth--;
+    } else if (char === '{' || char === '[') depth++;
+    else if (char === '}' || char === ']') depth--;
+  }
+  return found;
+}
+
+function endOfString(text: string, start: number): number {
+  let i = start + 1;
+  while (text[i] !== '"') i += text[i] === '\\' ? 2 : 1;
+  return i + 1;
+}
