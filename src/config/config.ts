@@ -143,7 +143,7 @@ export function explain(config: Config, given: readonly Given[]): Explained[] {
   return settings.flatMap(({ path, about }) =>
     valuesAt(config, path, []).map(({ at, value }) => ({
       key: keyOf(at),
-      value: about.secret && value !== '' ? '***' : about.show(value),
+      value: about.secret && about.show(value) !== '' ? '***' : about.show(value),
       origin: given.findLast((g) => keyOf(g.path) === keyOf(at))?.origin ?? 'default',
     })),
   );
