@@ -11,6 +11,7 @@ import { deploymentOptions, modelOptions, poolOptions } from '../pool/options.ts
 import { mergeOptions } from '../scraper/options.ts';
 import { proxyOptions } from '../proxy/options.ts';
 import { samplersOptions } from '../samplers/options.ts';
+import { webhookOptions } from '../webhook/options.ts';
 
 export const schema = section({
   model: modelOptions,
@@ -19,6 +20,7 @@ export const schema = section({
   identity: identityOptions,
   pool: poolOptions,
   proxy: proxyOptions,
+  webhook: webhookOptions,
   child: childOptions,
   samplers: samplersOptions,
   metrics: metricsOptions,
