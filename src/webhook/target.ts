@@ -43,7 +43,9 @@ export function readTarget(text: string, bounds: Bounds): Target | string {
   const url = /[\s\\]/.test(text) ? null : URL.parse(text);
   if (url === null || url.hostname === '') return 'must be a URL such as https://example.com/webhook';
   const host = url.hostname.replace(/^\[|\]$/g, '');
-  const port = Number(url.port) || (url.protocol === 'https:' ? 443 : 80);
+  const port = url.port === '' ? (url.protocol === 'https:' ? 443 : 80) : Number(url.port);
+  // Nobody listens there: for a program, 0 stands for no port at all.
+  if (port === 0) return 'must not have the port 0';
   const isLocal = isLocalName(host) || (isIP(host) !== 0 && isLoopback(host));
   if (url.protocol !== 'https:' && !(url.protocol === 'http:' && isLocal && bounds.reach.isLoopbackAllowed))
     return 'must begin with https://';

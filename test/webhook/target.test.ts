@@ -1,5 +1,6 @@
 // Where a webhook may not go: however it is written, and whatever a resolver answers.
 import { networkInterfaces } from 'node:os';
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { isNetwork, Reach } from '../../src/webhook/network.ts';
 import { readTarget, resolveTarget, type Bounds, type Target } from '../../src/webhook/target.ts';
@@ -101,6 +102,34 @@ describe('an address', () => {
     expect(await resolved('https://hooks.example/', [address])).toMatchObject({ addresses: [{ address }] });
   });
 
+  it('is judged the same in all its forms', () => {
+    const reach = new Reach([]);
+    const byte = fc.integer({ min: 0, max: 255 });
+    fc.assert(
+      fc.property(fc.tuple(byte, byte, byte, byte), (bytes) => {
+        const dotted = bytes.join('.');
+        const [high, low] = [bytes[0] * 256 + bytes[1], bytes[2] * 256 + bytes[3]].map((n) => n.toString(16));
+        const forms = [
+          `::ffff:${dotted}`,
+          `0:0::FFFF:${high}:${low}`,
+          `64:ff9b::${dotted}`,
+          `2002:${high}:${low}::1`,
+        ];
+        for (const form of forms) expect(reach.refusal(form), form).toBe(reach.refusal(dotted));
+      }),
+    );
+  });
+
+  it('of IPv6 outside of 2000::/3 is not public, but for IPv4 within it', () => {
+    fc.assert(
+      fc.property(fc.ipV6(), (address) => {
+        const isOpen = new Reach([]).refusal(address) === '';
+        if (isOpen)
+          expect(new URL(`http://[${address}]`).hostname).toMatch(/^\[([23][0-9a-f]{3}|64:ff9b:|::ffff):/);
+      }),
+    );
+  });
+
   it('a zone is no way around: fe80::1%eth0 is link-local', () => {
     expect(new Reach([]).refusal('fe80::1%eth0')).toBe('link-local');
     expect(new Reach([]).refusal('::1%8.8.8.8')).toBe('loopback');
@@ -147,6 +176,7 @@ describe('a URL', () => {
     [' https://example.com/', 'must be a URL such as https://example.com/webhook'],
     ['https://exam\nple.com/', 'must be a URL such as https://example.com/webhook'],
     ['https:\\\\example.com', 'must be a URL such as https://example.com/webhook'],
+    ['https://example.com:0/', 'must not have the port 0'],
     ['https://user@example.com/', 'must not hold a user name or a password'],
     ['https://:pass@example.com/', 'must not hold a user name or a password'],
     [`https://example.com/${'a'.repeat(2029)}`, 'must not be longer than 2048 characters'],
