@@ -70,6 +70,7 @@ export function post(
     );
     request.on('close', () => done('the connection was closed without an answer', true));
     request.end(body);
+    // Over before it began: then the signal tells nobody any more.
     if (signal.aborted) stop();
   });
 }

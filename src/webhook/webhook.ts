@@ -136,7 +136,7 @@ export class Webhooks {
     if (typeof target === 'string') return without('forbidden', `the URL ${target}`);
     const resolve = this.#deps.resolve ?? systemResolve;
     const resolved = await unlessEnded(ending, resolveTarget(target, this.#bounds, resolve));
-    if (resolved === undefined || ending.aborted) return this.#ended(ending);
+    if (resolved === undefined) return this.#ended(ending);
     if ('problem' in resolved)
       return resolved.isForbidden
         ? without('forbidden', `the URL ${resolved.problem}`)

@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs';
 import { createServer as createHttpServer, type IncomingMessage, type RequestListener } from 'node:http';
 import { createServer as createHttpsServer } from 'node:https';
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
+import type { TLSSocket } from 'node:tls';
 import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, it } from 'vitest';
 import { read } from '../../src/base/settings.ts';
@@ -426,16 +427,22 @@ describe('over TLS', () => {
     await noneIsOpen();
   });
 
-  it.each(['hooks.example.', 'HOOKS.example', '127.0.0.1', 'localhost'])(
-    '%s is who it says',
-    async (host) => {
-      const port = await httpsServer((_, response) => response.end());
-      expect(await deliver(webhooks(trusting, here()), `https://${host}:${port}/`)).toMatchObject({
-        ok: true,
-      });
-      await noneIsOpen();
-    },
-  );
+  it.each([
+    ['hooks.example.', 'hooks.example'],
+    ['HOOKS.example', 'hooks.example'],
+    ['localhost', 'localhost'],
+    // An address is no name to ask for.
+    ['127.0.0.1', false],
+  ])('%s is who it says', async (host, askedFor) => {
+    let servername: string | false | null = null;
+    const port = await httpsServer(({ socket }, response) => {
+      ({ servername } = socket as TLSSocket);
+      response.end();
+    });
+    expect(await deliver(webhooks(trusting, here()), `https://${host}:${port}/`)).toMatchObject({ ok: true });
+    expect(servername).toBe(askedFor);
+    await noneIsOpen();
+  });
 
   it('a receiver with a certificate for another name gets nothing', async () => {
     let requests = 0;
