@@ -1,6 +1,6 @@
 // Settings of webhooks, as they are given and as they are shown.
 import { expect, it } from 'vitest';
-import { explain, load } from '../../src/config/config.ts';
+import { explain, load, needRestart } from '../../src/config/config.ts';
 
 const [NEW, OLD] = ['whsec_new_0123456789', 'whsec_old_0123456789'];
 const loaded = (env: Record<string, string>) => load(['--replica', 'http://127.0.0.1:8000'], env);
@@ -12,6 +12,16 @@ it('several secrets are active, newest first, and are never shown', () => {
   const shown = explain(result.config, result.given);
   expect(shown).toContainEqual({ key: 'webhook.secrets', value: '***', origin: 'WEIR_WEBHOOK_SECRETS' });
   expect(JSON.stringify(shown)).not.toContain('whsec');
+});
+
+it('a secret that was changed is said to need a restart', () => {
+  const [before, after] = [
+    loaded({ WEIR_WEBHOOK_SECRETS: OLD }),
+    loaded({ WEIR_WEBHOOK_SECRETS: `${NEW},${OLD}` }),
+  ];
+  if (!before.ok || !after.ok) throw new Error('the settings are good');
+  expect(needRestart(before.config, after.config)).toEqual(['webhook.secrets']);
+  expect(needRestart(after.config, after.config)).toEqual([]);
 });
 
 it('no secret is shown as none', () => {
