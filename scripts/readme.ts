@@ -32,6 +32,7 @@ function families() {
     droppedLines: () => 0,
     repeats: () => ({ connect: 0, answer: 0, overBudget: 0 }),
     maxDeployments: 1,
+    async: { depth: () => ({ queued: 0, inProgress: 0 }), webhooks: () => new Map() },
     samplers: { containers: () => [], gpus: () => [], stats: () => [] },
   }).metrics.families;
 }

@@ -14,9 +14,14 @@ import { Kubernetes } from './kubernetes/kubernetes.ts';
 import { createMetrics, type Measured } from './metrics/metrics.ts';
 import { MAX_DEPLOYMENTS, Pool, type Deployment, type DeploymentOptions, type Replica } from './pool/pool.ts';
 import { Proxy } from './proxy/proxy.ts';
+import { Queue } from './queue/queue.ts';
+import { deliver, seatAt } from './errands.ts';
 import { Samplers } from './samplers/samplers.ts';
 import { Scraper } from './scraper/scraper.ts';
 import { version } from './version.ts';
+import { Webhooks } from './webhook/webhook.ts';
+
+const isLoopback = (host: string): boolean => /^(?:127\.|::1$|localhost$)/.test(host);
 
 /** What runs, from the outside. */
 export interface Sidecar {
@@ -46,6 +51,7 @@ export async function startSidecar(
       const say = to === 'down' || to === 'ejected' ? log.warn : log.info;
       say(`replica is ${to}`, { ...replica, from, problem: problem || undefined });
     },
+    spare: (deployment) => queue.freed(deployment),
     dead(replica) {
       log.error('replica is beyond recovery', replica);
       child?.restart();
@@ -96,21 +102,46 @@ export async function startSidecar(
     droppedLines: () => log.sink.dropped(),
     repeats: (deployment) => proxy.retries(deployment),
     maxDeployments: MAX_DEPLOYMENTS,
+    async: { depth: (deployment) => queue.depth(deployment), webhooks: () => webhooks.counts },
     samplers,
+  });
+  const webhooks: Webhooks = new Webhooks(config.webhook, {
+    // Whoever can reach us could have us call this machine; where only this machine can, he could himself.
+    isLoopbackAllowed: isLoopback(config.ingress.listen.host),
+    ownPorts: () => [ingress.address.port, admin.address.port],
+  });
+  const deploymentIndex = (id: string) => pool.deployments.findIndex(({ options }) => options.id === id);
+  const outbox = { attempts: 2, retryDelayMs: 2000, concurrency: config.webhook.concurrency };
+  const queue: Queue = new Queue(config.queue, outbox, {
+    log,
+    deployments: () => pool.deployments.filter(({ isGone }) => !isGone).map(({ options }) => options.id),
+    seat: (deployment) => seatAt(proxy.seat(deploymentIndex(deployment)), config.queue),
+    started: (deployment, seconds) => measured.async.started(deployment, seconds),
+    ended: (deployment, outcome) => measured.async.ended(deployment, outcome),
+    deliver: (delivery) => deliver(webhooks, config.model.id, delivery, measured.async),
   });
   exchanges.observe(measured.observer);
   if (config.log.access)
     exchanges.observe(accessLog(log.sink, isText, (index) => pool.deployments[index]?.options));
 
-  const ingress = new Ingress(
+  const ingress: Ingress = new Ingress(
     config.ingress,
     { maxBody: config.proxy.max_body, totalTimeoutMs: config.proxy.total_timeout },
     pool.deployments,
     exchanges,
     proxy,
+    {
+      queue,
+      modelId: config.model.id,
+      maxBody: config.queue.max_body,
+      submitRate: config.queue.submit_rate,
+      statusRate: config.queue.status_rate,
+      deploymentId: (index) => pool.deployments[index]!.options.id,
+      checkWebhook: (url) => webhooks.check(url),
+    },
   );
   let isAccepting = true;
-  const admin = new Admin(config.admin, {
+  const admin: Admin = new Admin(config.admin, {
     metrics: measured.metrics,
     pool,
     isAccepting: () => isAccepting,
@@ -120,7 +151,7 @@ export async function startSidecar(
   // Stopped in reverse: the data door drains while the admin door still answers, the child goes when nobody needs it.
   const parts: Part[] = [measured.loop, samplers, kubernetes, scraper, admin];
   if (child) parts.push(child);
-  parts.push(pool, { name: 'proxy', start: () => undefined, stop: () => proxy.close() }, ingress);
+  parts.push(queue, pool, { name: 'proxy', start: () => undefined, stop: () => proxy.close() }, ingress);
   const lifecycle = new Lifecycle(parts, log);
   try {
     await lifecycle.start();
@@ -146,6 +177,7 @@ export async function startSidecar(
     async stop() {
       isAccepting = false;
       pool.close();
+      queue.pause();
       log.info('draining', { running: exchanges.openCount, timeout_ms: config.ingress.drain_timeout });
       await Promise.race([
         new Promise((resolve) => setTimeout(resolve, config.ingress.drain_delay)),

@@ -8,7 +8,7 @@ const SRC = fileURLToPath(new URL('../src', import.meta.url));
 
 /** Room → rooms it may import. Toolboxes (floors 0 and 1) may be entered by any file, others by their door alone. */
 const TOOLS = ['base', 'http', 'exchange'];
-const PARTS = ['pool', 'child', 'kubernetes', 'samplers', 'scraper', 'queue'];
+const PARTS = ['pool', 'child', 'kubernetes', 'queue', 'samplers', 'scraper', 'webhook'];
 const MAY_IMPORT: Record<string, string[]> = {
   base: [],
   http: ['base'],
@@ -19,13 +19,25 @@ const MAY_IMPORT: Record<string, string[]> = {
   scraper: TOOLS,
   samplers: TOOLS,
   queue: TOOLS,
+  webhook: TOOLS,
   proxy: [...TOOLS, 'pool'],
   metrics: [...TOOLS, ...PARTS],
-  ingress: [...TOOLS, 'proxy'],
+  ingress: [...TOOLS, 'proxy', 'queue'],
   admin: [...TOOLS, ...PARTS, 'metrics'],
   config: ['base'],
   cli: ['base', 'http', 'config', 'sidecar.ts', 'version.ts'],
-  'sidecar.ts': [...TOOLS, ...PARTS, 'proxy', 'metrics', 'ingress', 'admin', 'config', 'version.ts'],
+  'sidecar.ts': [
+    ...TOOLS,
+    ...PARTS,
+    'proxy',
+    'metrics',
+    'ingress',
+    'admin',
+    'config',
+    'errands.ts',
+    'version.ts',
+  ],
+  'errands.ts': ['base', 'proxy', 'queue', 'webhook'],
   'main.ts': ['cli'],
   'version.ts': [],
 };

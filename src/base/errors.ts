@@ -92,7 +92,14 @@ export const catalogue = Object.freeze({
     false,
     'This Idempotency-Key came with another body before',
   ),
-  rate_limited: row('client', 429, 'rate_limited', 'RESOURCE_EXHAUSTED', true, 'Too many requests in a short time'),
+  rate_limited: row(
+    'client',
+    429,
+    'rate_limited',
+    'RESOURCE_EXHAUSTED',
+    true,
+    'Too many requests in a short time',
+  ),
   client_gone: row(
     'client',
     499,

@@ -149,6 +149,23 @@ export const secret = (o: { doc: string; alias?: string; minLength: number }) =>
       : { problem: `must be text of at least ${o.minLength} characters` },
   );
 
+/** Several secrets, in order: a YAML list or text with commas. Shown as ***; empty means none. */
+export const secrets = (o: { doc: string; minLength: number; max: number }) =>
+  setting<readonly string[]>(
+    'secrets',
+    { ...o, default: [], secret: true },
+    (input) => {
+      const list: unknown = typeof input === 'string' ? input.split(',').filter((one) => one.trim()) : input;
+      const texts = Array.isArray(list)
+        ? list.map((one) => (typeof one === 'string' ? one.trim() : ''))
+        : [''];
+      return texts.length <= o.max && texts.every((one) => one.length >= o.minLength)
+        ? { value: texts }
+        : { problem: `must be up to ${o.max} texts of at least ${o.minLength} characters each` };
+    },
+    (value) => value.join(', '),
+  );
+
 /** `host:port`, an address to listen on. Port 0 means any free one. */
 export interface Address {
   readonly host: string;
@@ -195,7 +212,7 @@ export const bounds = (o: Common<readonly number[]>) =>
   );
 
 /** Several short texts or whole numbers: a YAML list or text with commas. */
-export const words = (o: Common<readonly string[]> & { pattern: RegExp; like: string }) =>
+export const words = (o: Common<readonly string[]> & { pattern: Pick<RegExp, 'test'>; like: string }) =>
   setting<readonly string[]>(
     'list',
     o,

@@ -125,9 +125,14 @@ function contradictions(config: Config): string[] {
 
 /** Keys of settings that differ and that a running sidecar does not take over: all but those of deployments. */
 export function needRestart(running: Config, wanted: Config): string[] {
-  const before = new Map(explain(running, []).map(({ key, value }) => [key, value]));
-  return explain(wanted, [])
-    .filter(({ key, value }) => !key.startsWith('deployments') && before.get(key) !== value)
+  // As they are, not as they are shown: two secrets look the same.
+  const values = (config: Config) =>
+    settings.flatMap(({ path, about }) =>
+      valuesAt(config, path, []).map(({ at, value }) => ({ key: keyOf(at), text: about.show(value) })),
+    );
+  const before = new Map(values(running).map(({ key, text }) => [key, text]));
+  return values(wanted)
+    .filter(({ key, text }) => !key.startsWith('deployments') && before.get(key) !== text)
     .map(({ key }) => key);
 }
 
@@ -143,7 +148,7 @@ export function explain(config: Config, given: readonly Given[]): Explained[] {
   return settings.flatMap(({ path, about }) =>
     valuesAt(config, path, []).map(({ at, value }) => ({
       key: keyOf(at),
-      value: about.secret && value !== '' ? '***' : about.show(value),
+      value: about.secret && about.show(value) !== '' ? '***' : about.show(value),
       origin: given.findLast((g) => keyOf(g.path) === keyOf(at))?.origin ?? 'default',
     })),
   );

@@ -10,7 +10,9 @@ import { metricsOptions } from '../metrics/options.ts';
 import { deploymentOptions, modelOptions, poolOptions } from '../pool/options.ts';
 import { mergeOptions } from '../scraper/options.ts';
 import { proxyOptions } from '../proxy/options.ts';
+import { queueOptions } from '../queue/options.ts';
 import { samplersOptions } from '../samplers/options.ts';
+import { webhookOptions } from '../webhook/options.ts';
 
 export const schema = section({
   model: modelOptions,
@@ -19,6 +21,8 @@ export const schema = section({
   identity: identityOptions,
   pool: poolOptions,
   proxy: proxyOptions,
+  queue: queueOptions,
+  webhook: webhookOptions,
   child: childOptions,
   samplers: samplersOptions,
   metrics: metricsOptions,

@@ -19,11 +19,17 @@ export interface ErrorMessage {
   readonly body: string;
 }
 
-/** Builds the answer to a failure. `timing` is the value of Server-Timing, where there is one. */
-export function errorMessage(failure: Failure, id: string, detail: string, timing = ''): ErrorMessage {
+/** Builds the answer to a failure. `timing` is the value of Server-Timing, where there is one; `text` stands for the catalogue’s. */
+export function errorMessage(
+  failure: Failure,
+  id: string,
+  detail: string,
+  timing = '',
+  text = catalogue[failure].message,
+): ErrorMessage {
   const row = catalogue[failure];
   const body = JSON.stringify({
-    error: detail === '' ? row.message : `${row.message}: ${detail}`,
+    error: detail === '' ? text : `${text}: ${detail}`,
     error_code: row.errorCode,
     request_id: id,
   });
@@ -47,8 +53,17 @@ export function refuse(
   detail = '',
   timing = '',
 ): void {
-  const { status, headers, body } = errorMessage(failure, id, detail, timing);
-  if (failure === 'method_not_allowed') headers.push('Allow', 'POST');
+  const message = errorMessage(failure, id, detail, timing);
+  if (failure === 'method_not_allowed') message.headers.push('Allow', 'POST');
+  sendError(req, res, message);
+}
+
+/** Sends an error; closes the connection where the request was not read to its end. */
+export function sendError(
+  req: IncomingMessage,
+  res: ServerResponse,
+  { status, headers, body }: ErrorMessage,
+): void {
   if (req.complete || hasShortBody(req)) {
     res.writeHead(status, reasonOf(status), headers);
     res.end(body);

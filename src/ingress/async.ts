@@ -7,7 +7,7 @@ import { catalogue, describe, type Failure } from '../base/errors.ts';
 import { Rate } from '../base/rate.ts';
 import type { Exchange } from '../exchange/exchange.ts';
 import { ID_HEADER } from '../exchange/identity.ts';
-import { refuse } from '../http/reply.ts';
+import { errorMessage, refuse, sendError } from '../http/reply.ts';
 import { readSubmission, type Queue, type TaskStatus } from '../queue/queue.ts';
 import type { AsyncRoute } from './route.ts';
 
@@ -50,25 +50,34 @@ export class AsyncRoutes {
   }
 
   /** Answers a request that is routed here. */
-  async answer(route: AsyncRoute, req: IncomingMessage, res: ServerResponse, exchange: Exchange): Promise<void> {
+  async answer(
+    route: AsyncRoute,
+    req: IncomingMessage,
+    res: ServerResponse,
+    exchange: Exchange,
+  ): Promise<void> {
     const asked: Asked = { req, res, exchange };
     const isCancel = route.kind === 'async_request' && req.method === 'DELETE';
     if (!this.#rates[isCancel ? 'cancel' : route.kind].take()) return this.#refuse(asked, 'rate_limited');
     try {
-      if (route.kind === 'async_predict') await this.#submit(asked, this.#deps.deploymentId(route.deployment));
-      else if (route.kind === 'async_queue_status')
-        this.#queueStatus(asked, this.#deps.deploymentId(route.deployment));
-      else if (isCancel) await this.#cancel(asked, route.id);
-      else if (route.isResult) await this.#result(asked, route.id);
-      else await this.#status(asked, route.id);
+      if (route.kind === 'async_request') await this.#onTask(asked, route.id, isCancel, route.isResult);
+      else if (route.kind === 'async_predict')
+        await this.#submit(asked, this.#deps.deploymentId(route.deployment));
+      else this.#queueStatus(asked, this.#deps.deploymentId(route.deployment));
     } catch (error) {
       this.#refuse(asked, 'storage_failed', '', describe(error));
     }
   }
 
+  #onTask(asked: Asked, id: string, isCancel: boolean, isResult: boolean): Promise<void> {
+    if (isCancel) return this.#cancel(asked, id);
+    return isResult ? this.#result(asked, id) : this.#status(asked, id);
+  }
+
   async #submit(asked: Asked, deployment: string): Promise<void> {
     const { req, exchange } = asked;
-    const key = req.headers['idempotency-key'];
+    // Node joins a header that comes twice: such a key is as good as any.
+    const key = req.headers['idempotency-key'] as string | undefined;
     if (key !== undefined && (key.length === 0 || key.length > MAX_KEY))
       return this.#refuse(asked, 'bad_request', `Idempotency-Key must have 1 to ${MAX_KEY} characters`);
     const body = await readBody(req, this.#deps.maxBody);
@@ -121,20 +130,36 @@ export class AsyncRoutes {
     }
     const { res, exchange } = asked;
     const type = result.contentType === '' ? 'application/octet-stream' : result.contentType;
-    res.writeHead(200, ['Content-Type', type, 'Content-Length', String(result.body.length), ID_HEADER, exchange.id]);
+    res.writeHead(200, [
+      'Content-Type',
+      type,
+      'Content-Length',
+      String(result.body.length),
+      ID_HEADER,
+      exchange.id,
+    ]);
     this.#finish(asked, 200, result.body);
   }
 
   /** In the contract's words (1.4). */
   #tooLarge(asked: Asked, bytes: number): void {
     const text = `payload size of ${bytes} bytes exceeds maximum size of ${this.#deps.maxBody} bytes`;
-    this.#refuse(asked, 'too_large', text, text, true);
+    const { req, res, exchange } = asked;
+    sendError(req, res, errorMessage('too_large', exchange.id, '', '', text));
+    exchange.close('too_large', catalogue.too_large.http, text);
   }
 
   #json(asked: Asked, status: number, body: unknown, id = asked.exchange.id): void {
     const text = JSON.stringify(body);
     const length = String(Buffer.byteLength(text));
-    asked.res.writeHead(status, ['Content-Type', 'application/json', 'Content-Length', length, ID_HEADER, id]);
+    asked.res.writeHead(status, [
+      'Content-Type',
+      'application/json',
+      'Content-Length',
+      length,
+      ID_HEADER,
+      id,
+    ]);
     this.#finish(asked, status, text);
   }
 
@@ -147,8 +172,8 @@ export class AsyncRoutes {
     res.end(body);
   }
 
-  #refuse({ req, res, exchange }: Asked, failure: Failure, detail = '', logged = detail, isWhole = false): void {
-    if (!res.headersSent) refuse(req, res, failure, exchange.id, detail, '', isWhole);
+  #refuse({ req, res, exchange }: Asked, failure: Failure, detail = '', logged = detail): void {
+    if (!res.headersSent) refuse(req, res, failure, exchange.id, detail);
     exchange.close(failure, catalogue[failure].http, logged);
   }
 

@@ -18,6 +18,7 @@ import { createServer } from '../http/node-http.ts';
 import { refusalBytes, refuse } from '../http/reply.ts';
 import { absoluteForm, problemWith } from '../http/strict.ts';
 import type { Decision, FastLane, Proxy, Running } from '../proxy/proxy.ts';
+import { AsyncRoutes, type AsyncDeps } from './async.ts';
 import type { IngressOptions } from './options.ts';
 import { Router, type Routed } from './route.ts';
 
@@ -60,6 +61,7 @@ export class Ingress {
   readonly #options: IngressOptions;
   readonly #exchanges: Exchanges;
   readonly #proxy: Proxy;
+  readonly #async: AsyncRoutes;
   #router: Router;
   readonly #fast: FastLane | undefined;
   readonly #maxBody: number;
@@ -76,7 +78,9 @@ export class Ingress {
     deployments: readonly Served[],
     exchanges: Exchanges,
     proxy: Proxy,
+    async: AsyncDeps,
   ) {
+    this.#async = new AsyncRoutes(async);
     this.#options = options;
     this.#exchanges = exchanges;
     this.#proxy = proxy;
@@ -188,6 +192,11 @@ export class Ingress {
     if (route.kind === 'refuse') return refuseWith(route.failure, route.detail);
     if (route.kind === 'wake') return this.#wake(req, res, exchange);
     if (expects !== undefined) res.writeContinue();
+    if (route.kind !== 'forward') {
+      if (route.kind === 'async_predict') route.turn.take(route.deployment);
+      void this.#async.answer(route, req, res, exchange);
+      return;
+    }
     exchange.route(route.deployment);
     route.turn.take(route.deployment);
     answering.running = this.#proxy.http(exchange, req, res, route.path, hop);

@@ -11,6 +11,15 @@ export const routes = [
   { method: 'any', path: '{t}/sync/{path}', does: 'to `/{path}`' },
   { method: 'GET', path: '{t}/websocket', does: 'WebSocket, to the deployment’s `websocket_path`' },
   { method: 'POST', path: '{t}/wake', does: '202 at once; nothing reaches the replica' },
+  { method: 'POST', path: '{t}/async_predict', does: 'into the queue; 201 with the id' },
+  { method: 'GET', path: '{t}/async_queue_status', does: 'how many wait and run' },
+  { method: 'GET', path: '/async_request/{id}', does: 'the state of an asynchronous request' },
+  { method: 'DELETE', path: '/async_request/{id}', does: 'cancels one that is QUEUED' },
+  {
+    method: 'GET',
+    path: '/async_request/{id}/result',
+    does: 'what the model answered, with `queue.keep_results`',
+  },
   { method: 'any', path: 'anything else', does: 'unchanged, to the default deployment' },
 ] as const;
 
@@ -26,9 +35,19 @@ export const targets = [
   { prefix: '(none)', picks: 'the default deployment: of `production` if there is one, else the first' },
 ] as const;
 
+/** The routes of asynchronous requests. */
+export type AsyncRoute =
+  | {
+      readonly kind: 'async_predict' | 'async_queue_status';
+      readonly deployment: number;
+      readonly turn: Split;
+    }
+  | { readonly kind: 'async_request'; readonly id: string; readonly isResult: boolean };
+
 export type Route =
   | { readonly kind: 'forward'; readonly deployment: number; readonly path: string; readonly turn: Split }
   | { readonly kind: 'wake'; readonly deployment: number }
+  | AsyncRoute
   | {
       readonly kind: 'refuse';
       readonly failure: 'unknown_target' | 'method_not_allowed' | 'bad_request';
@@ -50,10 +69,13 @@ export interface Routed {
 
 /** A prefix, and what stands below it when that is one of our routes: predict, wake, websocket, or sync and the rest. */
 const BELOW =
-  /^(?:\/(production|development)|\/environments\/([^/?]*)|\/deployment\/([^/?]*))?\/(?:(predict|wake|websocket)|sync(\/[^?]*))(\?.*)?$/;
+  /^(?:\/(production|development)|\/environments\/([^/?]*)|\/deployment\/([^/?]*))?\/(?:(predict|wake|websocket|async_predict|async_queue_status)|sync(\/[^?]*))(\?.*)?$/;
 
 /** What the first segment of a route of ours can begin with: production, predict, development, deployment, … */
-const FIRST_LETTERS = 'pdesw';
+const FIRST_LETTERS = 'pdeswa';
+
+/** Ids are opaque; the log API knows up to 256 characters. */
+const ASYNC_REQUEST = /^\/async_request\/([^/?]{1,256})(\/result)?(?:\?.*)?$/;
 
 export class Router {
   readonly #byIndex = new Map<number, Routed>();
@@ -85,6 +107,10 @@ export class Router {
   route(method: string, target: string, isUpgrade: boolean): Route {
     // Most paths are none of ours, which their first letter tells.
     const match = FIRST_LETTERS.includes(target.charAt(1)) ? BELOW.exec(target) : null;
+    if (match === null && target.startsWith('/async_request/') && !isUpgrade) {
+      const route = asyncRequest(method, target);
+      if (route !== undefined) return route;
+    }
     if (match === null) return this.#forward(this.#fallback, target);
     const [, shortcut, environment = shortcut, id, word, synced, query = ''] = match;
     const turn = this.#target(environment, id);
@@ -106,7 +132,12 @@ export class Router {
       if (isBare) return { kind: 'forward', deployment, path: target, turn };
       return { kind: 'refuse', failure: 'bad_request', detail: 'this route is for WebSocket upgrades' };
     }
-    if (method === 'POST' && !isUpgrade)
+    if (word === 'async_queue_status' && (method === 'GET' || !isBare))
+      return method === 'GET' && !isUpgrade
+        ? { kind: word, deployment, turn }
+        : { kind: 'refuse', failure: 'method_not_allowed', detail: `${word} takes GET` };
+    if (word === 'async_predict' && method === 'POST' && !isUpgrade) return { kind: word, deployment, turn };
+    if (method === 'POST' && !isUpgrade && word !== 'async_queue_status')
       return word === 'wake'
         ? { kind: 'wake', deployment }
         : { kind: 'forward', deployment, path: settings.predict_path + query, turn };
@@ -124,4 +155,14 @@ export class Router {
     if (id !== undefined) return this.#byId.get(id);
     return environment === undefined ? this.#fallback : this.#byEnvironment.get(environment);
   }
+}
+
+/** One task, by its id; `undefined` for a path that only looks like it. */
+function asyncRequest(method: string, target: string): Route | undefined {
+  const match = ASYNC_REQUEST.exec(target);
+  if (match === null) return undefined;
+  const isResult = match[2] !== undefined;
+  if (method === 'GET' || (method === 'DELETE' && !isResult))
+    return { kind: 'async_request', id: match[1]!, isResult };
+  return { kind: 'refuse', failure: 'method_not_allowed', detail: 'async_request takes GET and DELETE' };
 }

@@ -8,7 +8,9 @@ import type { Observer } from '../exchange/exchange.ts';
 import type { Pool } from '../pool/pool.ts';
 import type { Samplers } from '../samplers/samplers.ts';
 import type { MergeReading, PageFamily } from '../scraper/scraper.ts';
+import { AsyncFigures } from './async-figures.ts';
 import { Blocks } from './blocks.ts';
+import { asyncFamilies, type AsyncSources } from './families/async.ts';
 import { CommonLabels } from './families/common.ts';
 import { containerFamilies } from './families/containers.ts';
 import { gpuFamilies } from './families/gpu.ts';
@@ -145,6 +147,7 @@ export interface Sources {
   readonly repeats: (deployment: number) => Repeats;
   /** Deployments that there may be in the life of the process. */
   readonly maxDeployments: number;
+  readonly async: AsyncSources;
   readonly samplers: Pick<Samplers, 'containers' | 'gpus' | 'stats'>;
 }
 
@@ -152,6 +155,7 @@ export interface Sources {
 export interface Measured {
   readonly metrics: Metrics;
   readonly observer: Observer;
+  readonly async: AsyncFigures;
   readonly loop: Part;
 }
 
@@ -170,10 +174,14 @@ export function createMetrics(
     maxStatusCodes: options.max_status_codes,
   });
   const live = new Live(sources.maxDeployments, blocks, options.duration_buckets);
+  const asyncFigures = new AsyncFigures(sources.maxDeployments, options.duration_buckets, (id) =>
+    pool.deployments.findIndex((deployment) => deployment.options.id === id),
+  );
   const loop = new LoopWatch();
   const metrics = new Metrics(
     [
       ...requestFamilies(common, blocks, live),
+      ...asyncFamilies(common, asyncFigures, sources.async),
       ...queueFamilies(common, live, pool, sources.repeats),
       ...podFamilies(common, pool, sources.pods),
       ...replicaFamilies(pool, sources.connections),
@@ -185,7 +193,7 @@ export function createMetrics(
     ],
     sources.merged.pages,
   );
-  return { metrics, observer: live, loop };
+  return { metrics, observer: live, async: asyncFigures, loop };
 }
 
 /**

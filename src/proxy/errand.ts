@@ -134,8 +134,7 @@ export class Errand implements Watched, Running {
       else this.#chunks.push(chunk);
     });
     answer.on('close', () => {
-      if (answer.complete)
-        this.#settle('ok', answer.statusCode!, '', String(answer.headers['content-type'] ?? ''));
+      if (answer.complete) this.#settle('ok', answer.statusCode!, '', answer.headers['content-type'] ?? '');
       else this.#broke('the answer was broken off');
     });
     answer.on('error', (error) => this.#broke(describe(error)));

@@ -77,6 +77,7 @@ export class FileStore implements Store {
     this.#flush();
     await Promise.allSettled(Array.from(this.#waiting.values(), ({ done }) => done));
     const exited = new Promise((resolve) => thread.once('exit', resolve));
+    // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread, not a window
     thread.postMessage('close');
     await exited;
   }
@@ -136,6 +137,7 @@ export class FileStore implements Store {
 
   #flush(): void {
     if (this.#gathered.length === 0) return;
+    // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread, not a window
     this.#thread!.postMessage(this.#gathered);
     this.#gathered = [];
   }
@@ -153,7 +155,7 @@ export class FileStore implements Store {
 
   #die(reason: string): void {
     this.#failure ??= reason;
-    for (const { reject } of this.#waiting.values()) reject(new StoreFailure(reason, false));
+    for (const waiting of this.#waiting.values()) waiting.reject(new StoreFailure(reason, false));
     this.#waiting.clear();
   }
 }

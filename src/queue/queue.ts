@@ -39,7 +39,12 @@ export interface QueueDeps extends Pick<WorkerDeps, 'deployments' | 'seat' | 'st
 /** What a submit came to: the id under which the task is kept, or why it is not. */
 export type Submitted =
   | { readonly id: string }
-  | { readonly failure: Extract<Failure, 'queue_full' | 'storage_full' | 'storage_failed' | 'idempotency_conflict'> };
+  | {
+      readonly failure: Extract<
+        Failure,
+        'queue_full' | 'storage_full' | 'storage_failed' | 'idempotency_conflict'
+      >;
+    };
 
 interface Working {
   readonly store: Store;
@@ -108,7 +113,18 @@ export class Queue implements Part {
   ): Promise<Submitted> {
     const createdMs = Math.floor(steadyNow());
     const expiresMs = createdMs + maxQueueMs;
-    const task = { id, deployment, input, webhook, priority, createdMs, expiresMs, retry, idempotencyKey, digest };
+    const task = {
+      id,
+      deployment,
+      input,
+      webhook,
+      priority,
+      createdMs,
+      expiresMs,
+      retry,
+      idempotencyKey,
+      digest,
+    };
     try {
       const { store } = await this.#open();
       const added = await store.add(task, this.#options.max_tasks);
@@ -191,7 +207,10 @@ export class Queue implements Part {
     const { store, data_dir, fsync, max_store_bytes, retention } = this.#options;
     if (store === 'memory') return new MemoryStore(max_store_bytes, events);
     if (store === 'file')
-      return new FileStore({ folder: data_dir, fsync, maxBytes: max_store_bytes, retentionMs: retention }, events);
+      return new FileStore(
+        { folder: data_dir, fsync, maxBytes: max_store_bytes, retentionMs: retention },
+        events,
+      );
     throw new Error('no such store');
   }
 

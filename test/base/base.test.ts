@@ -6,7 +6,7 @@ import { catalogue, describe as inWords } from '../../src/base/errors.ts';
 import { Lifecycle, type Part } from '../../src/base/lifecycle.ts';
 import { Log, type LineSink } from '../../src/base/log.ts';
 import { nearest } from '../../src/base/nearest.ts';
-import { read, section, words } from '../../src/base/settings.ts';
+import { read, secrets, section, words } from '../../src/base/settings.ts';
 import { formatBytes, formatDuration, parseBytes, parseDuration } from '../../src/base/units.ts';
 import { until } from '../kit/until.ts';
 
@@ -182,4 +182,28 @@ describe('the log', () => {
     log.info('nothing');
     expect(written).toEqual([]);
   });
+});
+
+describe('a list of secrets', () => {
+  const schema = section({ list: secrets({ minLength: 4, max: 2, doc: '' }) });
+  const listOf = (input: unknown) => {
+    const result = read(schema, { list: input });
+    return result.ok ? result.settings.list : result.problems.map(({ message }) => message).join();
+  };
+  const wrong = 'must be up to 2 texts of at least 4 characters each';
+
+  it.each([
+    [undefined, []],
+    ['', []],
+    ['first, second', ['first', 'second']],
+    [
+      ['first', 'second'],
+      ['first', 'second'],
+    ],
+    [['first', 'abc'], wrong],
+    ['abc', wrong],
+    [[12_345], wrong],
+    [{}, wrong],
+    ['first,second,third', wrong],
+  ])('%j', (input, list) => expect(listOf(input)).toEqual(list));
 });

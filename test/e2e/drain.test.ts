@@ -141,6 +141,6 @@ it.each(['true', 'false'])(
     await weir.stop();
     expect(seen).toEqual(['/0']);
     const attempts = weir.lines.filter((line) => line.event === 'exchange').map((line) => line['attempts']);
-    expect(attempts.sort()).toEqual([0, 0, 0, 0, 0, 1]);
+    expect(attempts.map(Number).sort((a, b) => a - b)).toEqual([0, 0, 0, 0, 0, 1]);
   },
 );

@@ -1,0 +1,56 @@
+// The figures of asynchronous requests, in flat arrays by deployment.
+// Must stay true: memory is fixed by configuration; a deployment that is not known any more is not counted.
+import { add, readAt, sizeOf, type HistogramReading } from './histogram.ts';
+
+export const outcomes = ['SUCCEEDED', 'FAILED', 'EXPIRED', 'CANCELED'] as const;
+export type Outcome = (typeof outcomes)[number];
+
+export class AsyncFigures {
+  readonly #bounds: Float64Array;
+  readonly #waits: Float64Array;
+  readonly #latencies: Float64Array;
+  readonly #outcomes: Float64Array;
+  readonly #indexOf: (deployment: string) => number;
+
+  /** `indexOf` gives the index of a deployment's id, -1 for one that is not known. */
+  constructor(deployments: number, bounds: readonly number[], indexOf: (deployment: string) => number) {
+    this.#bounds = Float64Array.from(bounds);
+    const histograms = () => new Float64Array(new SharedArrayBuffer(deployments * sizeOf(this.#bounds) * 8));
+    this.#waits = histograms();
+    this.#latencies = histograms();
+    this.#outcomes = new Float64Array(new SharedArrayBuffer(deployments * outcomes.length * 8));
+    this.#indexOf = indexOf;
+  }
+
+  /** A task has left the queue for its first run. */
+  started(deployment: string, waitedSeconds: number): void {
+    this.#add(this.#waits, deployment, waitedSeconds);
+  }
+
+  /** One attempt to deliver a webhook has ended. */
+  delivered(deployment: string, seconds: number): void {
+    this.#add(this.#latencies, deployment, seconds);
+  }
+
+  ended(deployment: string, outcome: Outcome): void {
+    const index = this.#indexOf(deployment);
+    if (index !== -1) this.#outcomes[index * outcomes.length + outcomes.indexOf(outcome)]!++;
+  }
+
+  waited(deployment: number): HistogramReading {
+    return readAt(this.#waits, deployment * sizeOf(this.#bounds), this.#bounds);
+  }
+
+  latency(deployment: number): HistogramReading {
+    return readAt(this.#latencies, deployment * sizeOf(this.#bounds), this.#bounds);
+  }
+
+  outcome(deployment: number, outcome: Outcome): number {
+    return this.#outcomes[deployment * outcomes.length + outcomes.indexOf(outcome)]!;
+  }
+
+  #add(values: Float64Array, deployment: string, seconds: number): void {
+    const index = this.#indexOf(deployment);
+    if (index !== -1) add(values, index * sizeOf(this.#bounds), this.#bounds, seconds);
+  }
+}

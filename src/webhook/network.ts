@@ -1,0 +1,151 @@
+// Which addresses a webhook may reach: the public ones, and those that the settings allow.
+// Must stay true: an address is judged as what a packet sent to it reaches, in whatever form it is written: behind
+// ::ffff:10.0.0.1 is 10.0.0.1. Which are not public: the special-purpose registries of IANA (RFC 6890).
+import { BlockList, isIP, isIPv4 } from 'node:net';
+import { networkInterfaces } from 'node:os';
+
+/** First that fits counts: the narrower network stands above. */
+const SPECIAL: readonly (readonly [network: string, what: string])[] = [
+  ['0.0.0.0/8', 'unspecified'],
+  ['10.0.0.0/8', 'private'],
+  ['100.64.0.0/10', 'carrier-grade NAT'],
+  ['127.0.0.0/8', 'loopback'],
+  // Of Azure: agents of a virtual machine get their certificates and settings there.
+  ['168.63.129.16/32', 'cloud platform'],
+  ['169.254.0.0/16', 'link-local'],
+  ['172.16.0.0/12', 'private'],
+  ['192.0.0.0/24', 'reserved'],
+  ['192.0.2.0/24', 'documentation'],
+  ['192.88.99.0/24', 'reserved'],
+  ['192.168.0.0/16', 'private'],
+  ['198.18.0.0/15', 'benchmarking'],
+  ['198.51.100.0/24', 'documentation'],
+  ['203.0.113.0/24', 'documentation'],
+  ['224.0.0.0/4', 'multicast'],
+  ['255.255.255.255/32', 'broadcast'],
+  ['240.0.0.0/4', 'reserved'],
+  ['::/128', 'unspecified'],
+  ['::1/128', 'loopback'],
+  ['fc00::/7', 'private'],
+  ['fec0::/10', 'private'],
+  ['fe80::/10', 'link-local'],
+  ['ff00::/8', 'multicast'],
+  // Teredo and others: tunnels and protocols, no hosts.
+  ['2001::/23', 'reserved'],
+  ['2001:db8::/32', 'documentation'],
+  ['3fff::/20', 'documentation'],
+];
+
+const special = SPECIAL.map(([network, what]) => ({ what, list: listOf([network]) }));
+const globalUnicast = listOf(['2000::/3']);
+const loopback = listOf(['localhost']);
+const unspecified = listOf(['0.0.0.0/8', '::/128']);
+
+/** Whether this is a network in the settings: `10.0.0.0/8`, `fd00::/8` or `localhost`. */
+export function isNetwork(text: string): boolean {
+  if (text === 'localhost') return true;
+  const [address = '', bits = '', ...rest] = text.split('/');
+  const longest = { 0: -1, 4: 32, 6: 128 }[isIP(address)]!;
+  return rest.length === 0 && /^\d{1,3}$/.test(bits) && Number(bits) <= longest && !address.includes('%');
+}
+
+/** Two lists: in one, a network of IPv6 such as ::/0 would hold every IPv4 address too. */
+interface Networks {
+  readonly v4: BlockList;
+  readonly v6: BlockList;
+}
+
+function listOf(networks: readonly string[]): Networks {
+  const list = { v4: new BlockList(), v6: new BlockList() };
+  for (const network of networks.flatMap((n) => (n === 'localhost' ? ['127.0.0.0/8', '::1/128'] : [n]))) {
+    const [address, bits] = network.split('/') as [string, string];
+    if (isIPv4(address)) list.v4.addSubnet(address, Number(bits), 'ipv4');
+    else list.v6.addSubnet(address, Number(bits), 'ipv6');
+  }
+  return list;
+}
+
+const has = ({ v4, v6 }: Networks, address: string): boolean =>
+  isIPv4(address) ? v4.check(address, 'ipv4') : v6.check(address, 'ipv6');
+
+/** The addresses that may be called. */
+export class Reach {
+  /** Whether the machine itself may be called, other than weir on it. */
+  readonly isLoopbackAllowed: boolean;
+  readonly #allowed: Networks;
+
+  /** `allowed`: networks that may be called although they are not public. */
+  constructor(allowed: readonly string[]) {
+    this.#allowed = listOf(allowed);
+    this.isLoopbackAllowed = has(this.#allowed, '127.0.0.1') || has(this.#allowed, '::1');
+  }
+
+  /** What an address is that may not be called, such as `private`; empty when it may. */
+  refusal(address: string): string {
+    if (isIP(address) === 0) return 'malformed';
+    const plain = plainForm(address);
+    return has(this.#allowed, plain) ? '' : specialty(plain);
+  }
+}
+
+/** What an address is when it is not public. */
+function specialty(address: string): string {
+  const what = special.find(({ list }) => has(list, address))?.what;
+  if (what !== undefined || isIPv4(address)) return what ?? '';
+  const inside = translated(address);
+  if (inside !== undefined) return specialty(inside);
+  return has(globalUnicast, address) ? '' : 'reserved';
+}
+
+/** Whether an address is of the loopback network. */
+export const isLoopback = (address: string): boolean => has(loopback, plainForm(address));
+
+/** Whether a connection to this address ends on this machine. */
+export function isHere(address: string): boolean {
+  const plain = plainForm(address);
+  // A connection to 0.0.0.0 is one to the machine itself.
+  if (has(loopback, plain) || has(unspecified, plain)) return true;
+  return Object.values(networkInterfaces()).some((own) =>
+    own?.some((one) => plainForm(one.address) === plain),
+  );
+}
+
+/** The one form of an address: IPv4 where the kernel would use IPv4, and no zone. */
+function plainForm(address: string): string {
+  if (isIPv4(address)) return address;
+  const groups = groupsOf(address);
+  return groups.slice(0, 5).every((group) => group === 0) && groups[5] === 0xffff
+    ? dotted(groups[6]!, groups[7]!)
+    : groups.map((group) => group.toString(16)).join(':');
+}
+
+/** The IPv4 address that a gateway would make of an IPv6 address: NAT64 (RFC 6052) and 6to4 (RFC 3056). */
+function translated(address: string): string | undefined {
+  const [a, b, c, d, e, f, g, h] = groupsOf(address) as [
+    number,
+    number,
+    number,
+    number,
+    number,
+    number,
+    number,
+    number,
+  ];
+  if (a === 0x64 && b === 0xff9b && (c | d | e | f) === 0) return dotted(g, h);
+  return a === 0x2002 ? dotted(b, c) : undefined;
+}
+
+const dotted = (high: number, low: number): string => [high >> 8, high & 255, low >> 8, low & 255].join('.');
+
+/** The eight numbers of an IPv6 address. */
+function groupsOf(address: string): number[] {
+  // The URL parser writes a dotted end as hexadecimal groups.
+  const { hostname } = new URL(`http://[${address.replace(/%.*/s, '')}]`);
+  const [left = [], right] = hostname
+    .slice(1, -1)
+    .split('::')
+    .map((half) => (half === '' ? [] : half.split(':').map((group) => Number.parseInt(group, 16))));
+  return right === undefined
+    ? left
+    : [...left, ...Array.from({ length: 8 - left.length - right.length }, () => 0), ...right];
+}
