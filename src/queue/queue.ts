@@ -25,6 +25,8 @@ export type { Seat } from './worker.ts';
 
 /** How often the store is looked through for what is due. */
 const SWEEP_MS = 1000;
+/** A timer may fire that much early by the clock that due times are written in. */
+const EARLY_MS = 10;
 
 /** What a task came to, for counters. */
 export type Outcome = 'SUCCEEDED' | 'FAILED' | 'EXPIRED' | 'CANCELED';
@@ -188,7 +190,7 @@ export class Queue implements Part {
     });
     await store.open(this.#now());
     const now = () => this.#now();
-    const due = (delayMs: number) => void setTimeout(() => void this.#sweep(), delayMs + 1).unref();
+    const due = (delayMs: number) => void setTimeout(() => void this.#sweep(), delayMs + EARLY_MS).unref();
     const worker = new Worker({ ...others, store, log, now, due, ended }, this.#options);
     const outboxOptions = { ...this.#outboxOptions, retentionMs: this.#options.retention };
     const outbox = new Outbox({ store, log, now, due, deliver }, outboxOptions);

@@ -45,6 +45,7 @@ class Lane {
   isEmpty = false;
   busyUntilMs = 0;
   busyTimes = 0;
+  timer: NodeJS.Timeout | undefined;
 }
 
 export class Worker {
@@ -95,7 +96,10 @@ export class Worker {
     if (lane.isClaiming) return;
     lane.isClaiming = true;
     while (!this.#isStopped && !lane.isEmpty && lane.running < this.#options.concurrency) {
-      if (performance.now() < lane.busyUntilMs) break;
+      if (performance.now() < lane.busyUntilMs) {
+        this.#wakeLater(deployment, lane);
+        break;
+      }
       const seat = this.#deps.seat(deployment);
       if (seat === undefined) break;
       // Set before asking: what comes while the answer is on its way is not to be overlooked.
@@ -117,6 +121,14 @@ export class Worker {
     lane.isClaiming = false;
   }
 
+  /** A timer may fire a little early: whoever comes too early waits again. */
+  #wakeLater(deployment: string, lane: Lane): void {
+    lane.timer ??= setTimeout(() => {
+      lane.timer = undefined;
+      this.wake(deployment);
+    }, lane.busyUntilMs - performance.now()).unref();
+  }
+
   async #claim(deployment: string): Promise<ClaimedTask | undefined> {
     const { store, log, now } = this.#deps;
     try {
@@ -136,10 +148,12 @@ export class Worker {
     const verdict = verdictOf(answer);
     if (verdict.kind === 'busy') {
       lane.busyUntilMs = performance.now() + backoffMs(lane.busyTimes++, BUSY_MS, MAX_BUSY_MS);
-      setTimeout(() => this.wake(deployment), lane.busyUntilMs - performance.now() + 1).unref();
     } else if (verdict.kind !== 'unsent') lane.busyTimes = 0;
-    if (verdict.kind === 'busy' || verdict.kind === 'unsent')
-      return this.#settle(id, (store) => store.giveBack(id));
+    if (verdict.kind === 'busy' || verdict.kind === 'unsent') {
+      await this.#settle(id, (store) => store.giveBack(id));
+      lane.isEmpty = false;
+      return;
+    }
     if (verdict.kind === 'failed' && verdict.isRetryable && attempts < retry.max_attempts) {
       const delayMs = Math.min(retry.max_delay_ms, retry.initial_delay_ms * 2 ** (attempts - 1));
       await this.#settle(id, (store) => store.rest(id, now() + delayMs, verdict.error));

@@ -1,0 +1,604 @@
+// Asynchronous requests, as their clients, their model and their webhooks see them.
+import { execFile } from 'node:child_process';
+import { createHmac } from 'node:crypto';
+import { mkdtempSync } from 'node:fs';
+import type { IncomingHttpHeaders, RequestListener } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { begin, call } from '../kit/client.ts';
+import { closeReplicas, startReplica, whole, type Replica } from '../kit/replica.ts';
+import { until } from '../kit/until.ts';
+import { startWeir, stopAll, type Weir } from '../kit/weir.ts';
+
+const SECRET = 'whsec_abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMN';
+const OLD = 'whsec_0123456789012345678901234567890123456789';
+const ID = /^[0-9a-f]{37}$/;
+
+interface Seen {
+  url: string;
+  headers: IncomingHttpHeaders;
+  body: string;
+}
+
+let model: Replica;
+let answer: RequestListener;
+let runs: Seen[];
+let folder: string;
+
+beforeEach(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'weir-data-'));
+  runs = [];
+  answer = (_, res) => void res.setHeader('content-type', 'application/json').end('{"output":"done"}');
+  model = await startReplica((req, res) => {
+    void whole(req, (body) => {
+      if (req.method === 'POST') runs.push({ url: req.url!, headers: req.headers, body: body.toString() });
+      answer(req, res);
+    });
+  });
+});
+afterEach(async () => {
+  await stopAll();
+  await closeReplicas();
+});
+
+const start = (...args: string[]): Promise<Weir> =>
+  startWeir([
+    '--replica',
+    model.url,
+    '--data-dir',
+    folder,
+    '--queue-submit-rate=0',
+    '--queue-status-rate=0',
+    ...args,
+  ]);
+
+const submit = (weir: Weir, body: unknown, headers: Record<string, string> = {}, target = '/production') =>
+  call(weir.url, `${target}/async_predict`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', ...headers },
+    body: typeof body === 'string' ? body : JSON.stringify(body),
+  });
+const accepted = async (weir: Weir, body: unknown = { model_input: { n: 1 } }): Promise<string> => {
+  const { status, text } = await submit(weir, body);
+  expect(status, text).toBe(201);
+  return (JSON.parse(text) as { request_id: string }).request_id;
+};
+interface Status {
+  status: string;
+  webhook_status: string;
+  errors: { code: string; message: string }[];
+}
+const ask = async (weir: Weir, id: string) =>
+  JSON.parse((await call(weir.url, `/async_request/${id}`)).text) as Status;
+const comesTo = (weir: Weir, id: string, status: string) =>
+  until(`${id} is ${status}`, async () => {
+    const seen = await ask(weir, id);
+    return seen.status === status && seen;
+  }).catch(async (error: unknown) => {
+    throw new Error(`${String(error)}; it is ${JSON.stringify(await ask(weir, id))}`);
+  });
+
+describe('the examples of the contract, with curl', () => {
+  const curl = async (...args: string[]) => (await promisify(execFile)('curl', ['-sS', ...args])).stdout;
+
+  it('submit, ask, cancel, ask for the queue', async () => {
+    const weir = await start();
+    const made = await curl(
+      '-i',
+      '-X',
+      'POST',
+      `${weir.url}/production/async_predict`,
+      '-H',
+      'Authorization: Api-Key abcd1234.abcd1234',
+      '-d',
+      '{"model_input": {"prompt": "hello world!"}, "priority": 0, "max_time_in_queue_seconds": 600, "inference_retry_config": {"max_attempts": 3, "initial_delay_ms": 1000, "max_delay_ms": 5000}}',
+    );
+    expect(made).toMatch(/^HTTP\/1\.1 201 Created\r\n/);
+    const id = (JSON.parse(made.split('\r\n\r\n')[1]!) as { request_id: string }).request_id;
+    expect(id).toMatch(ID);
+    expect(made.toLowerCase()).toContain(`x-baseten-request-id: ${id}\r\n`);
+    await comesTo(weir, id, 'SUCCEEDED');
+    const seen = JSON.parse(await curl('-X', 'GET', `${weir.url}/async_request/${id}`)) as Record<
+      string,
+      unknown
+    >;
+    expect(seen).toMatchObject({
+      request_id: id,
+      model_id: 'local',
+      deployment_id: 'local',
+      status: 'SUCCEEDED',
+      webhook_status: 'NO_WEBHOOK_PROVIDED',
+      errors: [],
+    });
+    for (const time of ['created_at', 'status_at']) expect(seen[time]).toMatch(/^\d{4}-\d\d-\d\dT[\d:.]+Z$/);
+    expect(JSON.parse(await curl('-X', 'DELETE', `${weir.url}/async_request/${id}`))).toMatchObject({
+      request_id: id,
+      canceled: false,
+    });
+    expect(JSON.parse(await curl(`${weir.url}/production/async_queue_status`))).toEqual({
+      model_id: 'local',
+      deployment_id: 'local',
+      num_queued_requests: 0,
+      num_in_progress_requests: 0,
+    });
+    expect(runs).toMatchObject([
+      {
+        url: '/v1/models/model:predict',
+        body: '{"prompt": "hello world!"}',
+        headers: { 'x-baseten-request-id': id },
+      },
+    ]);
+  });
+});
+
+describe('a submit', () => {
+  it('is told all that is wrong with it at once', async () => {
+    const weir = await start();
+    const { status, text } = await submit(weir, {
+      model_input: 'text',
+      webhook_endpoint: 'http://example.com/hook',
+      priority: 3,
+      max_time_in_queue_seconds: 9,
+      inference_retry_config: { max_attempts: 11, initial_delay_ms: -1, max_delay_ms: 1.5, tries: 1 },
+      webhok_endpoint: 'x',
+    });
+    expect(status).toBe(400);
+    const { error, error_code } = JSON.parse(text) as { error: string; error_code: string };
+    expect(error_code).toBe('client_error');
+    for (const part of [
+      'model_input is required and must be an object',
+      'webhook_endpoint must',
+      'priority must be a whole number from 0 to 2',
+      'max_time_in_queue_seconds must be a whole number from 10 to 259200',
+      'max_attempts must be a whole number from 1 to 10',
+      'initial_delay_ms must be a whole number from 0 to 10000',
+      'max_delay_ms must be a whole number from 0 to 60000',
+      'inference_retry_config.tries is no field',
+      'webhok_endpoint is no field; did you mean webhook_endpoint?',
+    ])
+      expect(error).toContain(part);
+    for (const body of ['', '{', '[]', '"x"', 'null', '{"model_input":{}', '{"prompt": "Hello"}'])
+      expect((await submit(weir, body)).status, body).toBe(400);
+    expect(runs).toEqual([]);
+  });
+
+  it('over the limit gets 413 in the contract’s words, announced or not', async () => {
+    const weir = await start('--queue-max-body=1000');
+    const large = `{"model_input":{"x":"${'y'.repeat(1000)}"}}`;
+    const { status, text } = await submit(weir, large);
+    expect(status).toBe(413);
+    expect(JSON.parse(text)).toMatchObject({
+      error: `payload size of ${large.length} bytes exceeds maximum size of 1000 bytes`,
+      error_code: 'payload_too_large',
+    });
+    const chunked = begin(weir.url, '/production/async_predict', {
+      method: 'POST',
+      headers: { 'transfer-encoding': 'chunked' },
+    });
+    chunked.on('error', () => undefined);
+    const refused = new Promise((resolve) => chunked.on('response', (res) => resolve(res.statusCode)));
+    chunked.write(large);
+    expect(await refused).toBe(413);
+    chunked.destroy();
+    expect((await submit(weir, { model_input: {} })).status).toBe(201);
+  });
+
+  it('with a key that was there before returns the same id, and runs once', async () => {
+    const weir = await start();
+    const headers = { 'idempotency-key': 'order-7' };
+    const body = { model_input: { n: 7 } };
+    const [first, ...others] = await Promise.all([1, 2, 3, 4].map(() => submit(weir, body, headers)));
+    for (const other of others) {
+      expect(other.text).toBe(first!.text);
+      expect(other.headers['x-baseten-request-id']).toBe(first!.headers['x-baseten-request-id']);
+    }
+    await comesTo(weir, JSON.parse(first!.text).request_id as string, 'SUCCEEDED');
+    expect((await submit(weir, body, headers)).text).toBe(first!.text);
+    expect(runs.length).toBe(1);
+    const conflict = await submit(weir, { model_input: { n: 8 } }, headers);
+    expect([conflict.status, conflict.headers['x-weir-cause']]).toEqual([422, 'idempotency_conflict']);
+  });
+
+  it('goes to the deployment of its target, and to none that nobody knows', async () => {
+    const weir = await start();
+    expect((await submit(weir, { model_input: {} }, {}, '')).status).toBe(201);
+    expect((await submit(weir, { model_input: {} }, {}, '/deployment/local')).status).toBe(201);
+    expect((await submit(weir, { model_input: {} }, {}, '/environments/nope')).status).toBe(404);
+    expect((await call(weir.url, '/production/async_predict')).status).toBe(405);
+    expect((await call(weir.url, '/async_request/nope')).status).toBe(404);
+    expect((await call(weir.url, '/async_request/nope', { method: 'DELETE' })).status).toBe(404);
+    expect((await call(weir.url, '/async_request/nope', { method: 'PUT' })).status).toBe(405);
+  });
+
+  it('and questions come only so often: 429 with Retry-After', async () => {
+    const weir = await startWeir([
+      '--replica',
+      model.url,
+      '--data-dir',
+      folder,
+      '--queue-submit-rate=3',
+      '--queue-status-rate=2',
+    ]);
+    const statuses = [];
+    for (let i = 0; i < 5; i++) statuses.push(await submit(weir, { model_input: {} }));
+    expect(statuses.filter(({ status }) => status === 201).length).toBeGreaterThanOrEqual(3);
+    const refused = statuses.filter(({ status }) => status === 429);
+    expect(refused.length).toBeGreaterThan(0);
+    expect(refused[0]!.headers['retry-after']).toBe('1');
+    expect(JSON.parse(refused[0]!.text)).toMatchObject({ error_code: 'rate_limited' });
+    const asked = await Promise.all([1, 2, 3, 4].map(() => call(weir.url, '/async_request/x')));
+    expect(asked.map(({ status }) => status).sort((a, b) => a - b)).toContain(429);
+    expect((await call(weir.url, '/production/async_queue_status')).status).toBe(200);
+  });
+
+  it('over the number of tasks that may be there gets 429', async () => {
+    answer = () => undefined;
+    const weir = await start('--queue-max-tasks=2');
+    await accepted(weir);
+    await accepted(weir);
+    const full = await submit(weir, { model_input: {} });
+    expect([full.status, full.headers['x-weir-cause'], full.headers['retry-after']]).toEqual([
+      429,
+      'queue_full',
+      '1',
+    ]);
+    await weir.stop('SIGKILL');
+  });
+});
+
+describe('a task', () => {
+  it('runs by priority, then in order; one that is queued can be cancelled, one that runs cannot', async () => {
+    const owed: (() => void)[] = [];
+    answer = (_, res) => void owed.push(() => res.end('{}'));
+    const weir = await start('--queue-concurrency=1');
+    const first = await accepted(weir, { model_input: { n: 'first' } });
+    await until('the first runs', () => owed.length === 1);
+    const ids: Record<string, string> = {};
+    for (const [name, priority] of [
+      ['c', 2],
+      ['b', 1],
+      ['a1', 0],
+      ['a2', 0],
+      ['gone', 0],
+    ] as const)
+      ids[name] = await accepted(weir, { model_input: { n: name }, priority });
+    await weir.shows('baseten_async_queue_size', 5);
+    expect(JSON.parse((await call(weir.url, '/production/async_queue_status')).text)).toMatchObject({
+      num_queued_requests: 5,
+      num_in_progress_requests: 1,
+    });
+    const cancel = async (id: string) =>
+      JSON.parse((await call(weir.url, `/async_request/${id}`, { method: 'DELETE' })).text) as {
+        canceled: boolean;
+      };
+    expect((await cancel(ids['gone']!)).canceled).toBe(true);
+    expect((await cancel(first)).canceled).toBe(false);
+    expect(await ask(weir, ids['gone']!)).toMatchObject({ status: 'CANCELED' });
+    for (let i = 0; i < 5; i++) {
+      await until(`run ${i}`, () => owed.length === i + 1);
+      owed[i]!();
+    }
+    await comesTo(weir, ids['c']!, 'SUCCEEDED');
+    expect(runs.map(({ body }) => (JSON.parse(body) as { n: string }).n)).toEqual([
+      'first',
+      'a1',
+      'a2',
+      'b',
+      'c',
+    ]);
+    await weir.shows('weir_async_requests_total{deployment_id="local",status="CANCELED"}', 1);
+    await weir.shows('weir_async_requests_total{deployment_id="local",status="SUCCEEDED"}', 5);
+    await weir.shows('baseten_inference_requests_total{status_code="200",is_async="true"}', 5);
+    await weir.shows('baseten_concurrent_requests', 0);
+    const page = await weir.page();
+    expect(page.sum('baseten_time_in_async_queue_seconds_count')).toBe(5);
+  });
+
+  it('lets synchronous requests go first', async () => {
+    const owed: { url: string; end: () => void }[] = [];
+    answer = (req, res) => void owed.push({ url: req.url!, end: () => res.end('{}') });
+    const weir = await start('--deployment-concurrency-target=1');
+    for (let i = 0; i < 3; i++) await accepted(weir);
+    await until('one task runs', () => owed.length === 1);
+    const sync = [call(weir.url, '/sync1'), call(weir.url, '/sync2')];
+    await weir.shows('weir_queue_length{deployment_id="local"}', 2);
+    for (let i = 0; i < 5; i++) {
+      await until(`request ${i}`, () => owed.length === i + 1);
+      owed[i]!.end();
+    }
+    await Promise.all(sync);
+    expect(owed.map(({ url }) => url.startsWith('/sync'))).toEqual([false, true, true, false, false]);
+  });
+
+  it('is tried as often as it wants, with growing pauses, and says what went wrong', async () => {
+    const times: number[] = [];
+    answer = (_, res) => {
+      times.push(performance.now());
+      res.writeHead(500).end('boom');
+    };
+    const weir = await start();
+    const id = await accepted(weir, {
+      model_input: {},
+      inference_retry_config: { max_attempts: 3, initial_delay_ms: 100, max_delay_ms: 150 },
+    });
+    const ended = await comesTo(weir, id, 'FAILED');
+    expect(ended.errors).toEqual([
+      { code: 'MODEL_PREDICT_ERROR', message: 'Error making prediction: the model answered 500' },
+    ]);
+    expect(times.length).toBe(3);
+    expect(times[1]! - times[0]!).toBeGreaterThanOrEqual(99);
+    expect(times[2]! - times[1]!).toBeGreaterThanOrEqual(149);
+    await weir.shows('weir_async_requests_total{deployment_id="local",status="FAILED"}', 1);
+  });
+
+  it.each([
+    [400, 'MODEL_NOT_READY', 2],
+    [404, 'MODEL_DOES_NOT_EXIST', 1],
+    [422, 'MODEL_INVALID_INPUT', 1],
+    [502, 'MODEL_UNAVAILABLE', 2],
+    [503, 'MODEL_UNAVAILABLE', 2],
+    [504, 'MODEL_PREDICT_TIMEOUT', 2],
+  ])('whose model answers %d fails with %s after %d of two attempts', async (status, code, attempts) => {
+    answer = (_, res) => void res.writeHead(status).end();
+    const weir = await start();
+    const retry = { max_attempts: 2, initial_delay_ms: 1, max_delay_ms: 1 };
+    const id = await accepted(weir, { model_input: {}, inference_retry_config: retry });
+    expect((await comesTo(weir, id, 'FAILED')).errors[0]!.code).toBe(code);
+    expect(runs.length).toBe(attempts);
+  });
+
+  it('waits while its model says that it is busy (429), and that is no attempt', async () => {
+    let left = 2;
+    answer = (_, res) => void (left-- > 0 ? res.writeHead(429).end() : res.end('{}'));
+    const weir = await start();
+    const id = await accepted(weir, { model_input: {}, inference_retry_config: { max_attempts: 1 } });
+    await comesTo(weir, id, 'SUCCEEDED');
+    expect(runs.length).toBe(3);
+  });
+
+  it('that takes too long is cut', async () => {
+    answer = () => undefined;
+    const weir = await start('--queue-run-timeout=300ms');
+    const id = await accepted(weir, { model_input: {}, inference_retry_config: { max_attempts: 1 } });
+    expect((await comesTo(weir, id, 'FAILED')).errors[0]!.code).toBe('MODEL_PREDICT_TIMEOUT');
+    await until('the model is left alone', () => model.open === 0);
+  });
+
+  it('waits for a replica that is not there yet', async () => {
+    await model.close();
+    const weir = await start('--pool-probe-retry-interval=50ms');
+    const id = await accepted(weir);
+    expect(await ask(weir, id)).toMatchObject({ status: 'QUEUED' });
+    await startReplica((_, res) => void res.end('{}'), model.port);
+    await comesTo(weir, id, 'SUCCEEDED');
+  });
+
+  it('survives a restart, drained or not, and what is done is not run again', async () => {
+    const owed: (() => void)[] = [];
+    answer = (_, res) => void owed.push(() => res.end('{}'));
+    let weir = await start('--queue-concurrency=1');
+    const done = await accepted(weir, { model_input: { n: 'done' } });
+    await until('it runs', () => owed.length === 1);
+    owed[0]!();
+    await comesTo(weir, done, 'SUCCEEDED');
+    const ran = await accepted(weir, { model_input: { n: 'ran' } });
+    await until('the next one runs', () => owed.length === 2);
+    const waits = await accepted(weir, { model_input: { n: 'waits' } });
+    await weir.stop('SIGKILL');
+    answer = (_, res) => void res.end('{}');
+    weir = await start('--queue-concurrency=1');
+    await comesTo(weir, waits, 'SUCCEEDED');
+    await comesTo(weir, ran, 'SUCCEEDED');
+    expect(await ask(weir, done)).toMatchObject({ status: 'SUCCEEDED' });
+    const names = runs.map(({ body }) => (JSON.parse(body) as { n: string }).n);
+    expect(names).toEqual(['done', 'ran', 'ran', 'waits']);
+    // A drain lets what runs end, and takes nothing new.
+    answer = (_, res) => void setTimeout(() => res.end('{}'), 300);
+    const last = await accepted(weir);
+    await until('it runs', () => runs.length === 5);
+    expect(await weir.stop()).toBe(0);
+    weir = await start();
+    expect(await ask(weir, last)).toMatchObject({ status: 'SUCCEEDED' });
+    expect(runs.length).toBe(5);
+  });
+
+  it('whose result is kept can be asked for it', async () => {
+    answer = (_, res) => void res.setHeader('content-type', 'text/plain; charset=utf-8').end('seven');
+    const weir = await start('--queue-keep-results');
+    const id = await accepted(weir);
+    await comesTo(weir, id, 'SUCCEEDED');
+    const result = await call(weir.url, `/async_request/${id}/result`);
+    expect([result.status, result.text, result.headers['content-type']]).toEqual([
+      200,
+      'seven',
+      'text/plain; charset=utf-8',
+    ]);
+    expect((await call(weir.url, '/async_request/nope/result')).status).toBe(404);
+    await weir.stop();
+    const without = await startWeir([
+      '--replica',
+      model.url,
+      '--data-dir',
+      mkdtempSync(join(tmpdir(), 'weir-data-')),
+    ]);
+    const dropped = await accepted(without);
+    await comesTo(without, dropped, 'SUCCEEDED');
+    expect((await call(without.url, `/async_request/${dropped}/result`)).status).toBe(404);
+  });
+
+  it('is forgotten after its time', async () => {
+    const weir = await start('--queue-retention=1s');
+    const id = await accepted(weir);
+    await comesTo(weir, id, 'SUCCEEDED');
+    await until('it is forgotten', async () => (await call(weir.url, `/async_request/${id}`)).status === 404);
+  });
+});
+
+describe('a webhook', () => {
+  let hooks: Seen[];
+  let receive: RequestListener;
+  let receiver: Replica;
+
+  beforeEach(async () => {
+    hooks = [];
+    receive = (_, res) => void res.end();
+    receiver = await startReplica((req, res) => {
+      void whole(req, (body) => {
+        hooks.push({ url: req.url!, headers: req.headers, body: body.toString() });
+        receive(req, res);
+      });
+    });
+  });
+  const hooked = (weir: Weir, path = '/hook') =>
+    accepted(weir, {
+      model_input: {},
+      webhook_endpoint: `http://localhost:${receiver.port}${path}`,
+      inference_retry_config: { max_attempts: 1 },
+    });
+
+  it('says what came of the task, signed with every secret', async () => {
+    const weir = await start(`--webhook-secrets=${SECRET},${OLD}`);
+    const id = await hooked(weir);
+    await until('it came', () => hooks.length === 1);
+    const [{ headers, body, url }] = hooks as [Seen];
+    expect([url, headers['content-type'], headers['x-baseten-request-id']]).toEqual([
+      '/hook',
+      'application/json',
+      id,
+    ]);
+    const sign = (secret: string) => `v1=${createHmac('sha256', secret).update(body).digest('hex')}`;
+    expect(headers['x-baseten-signature']).toBe(`${sign(SECRET)},${sign(OLD)}`);
+    const said = JSON.parse(body) as { time: string };
+    expect(said).toMatchObject({
+      request_id: id,
+      model_id: 'local',
+      deployment_id: 'local',
+      type: 'async_request_completed',
+      data: { output: 'done' },
+      errors: [],
+    });
+    expect(said.time).toMatch(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$/);
+    expect(await comesTo(weir, id, 'SUCCEEDED')).toMatchObject({
+      webhook_status: expect.stringMatching(/PENDING|SUCCEEDED/) as string,
+    });
+    await weir.shows('baseten_async_webhook_requests_total', 1);
+    expect((await weir.page()).sum('baseten_async_webhook_latency_seconds_count')).toBe(1);
+    const text = JSON.stringify(weir.lines);
+    expect(text).not.toContain(SECRET);
+  });
+
+  it('tells of a failure too, with null for data, and without a signature where there is no secret', async () => {
+    answer = (_, res) => void res.writeHead(422).end();
+    const weir = await start();
+    await hooked(weir);
+    await until('it came', () => hooks.length === 1);
+    expect(hooks[0]!.headers['x-baseten-signature']).toBeUndefined();
+    expect(JSON.parse(hooks[0]!.body)).toMatchObject({
+      data: null,
+      errors: [{ code: 'MODEL_INVALID_INPUT' }],
+    });
+  });
+
+  it('is sent twice at most, and then has failed', async () => {
+    receive = (_, res) => void res.writeHead(503).end();
+    const weir = await start();
+    const id = await hooked(weir);
+    expect(await comesTo(weir, id, 'WEBHOOK_FAILED')).toMatchObject({ webhook_status: 'FAILED' });
+    expect(hooks.length).toBe(2);
+  });
+
+  it.each<[string, RequestListener]>([
+    ['redirects', (_, res) => void res.writeHead(307, { location: '/elsewhere' }).end()],
+    ['refuses', (_, res) => void res.writeHead(400).end()],
+  ])('that %s is not sent again', async (_, handler) => {
+    receive = handler;
+    const weir = await start();
+    const id = await hooked(weir);
+    await comesTo(weir, id, 'WEBHOOK_FAILED');
+    expect(hooks.map(({ url }) => url)).toEqual(['/hook']);
+  });
+
+  it.each<[string, RequestListener]>([
+    ['hangs', () => undefined],
+    ['answers garbage', (req) => void req.socket.end('SSH-2.0-nothing\r\n')],
+    [
+      'drips',
+      (_, res) => {
+        res.writeHead(200);
+        const drip = setInterval(() => res.write('x'), 20);
+        res.on('close', () => clearInterval(drip));
+      },
+    ],
+  ])('whose receiver %s holds up neither work nor cancel', async (_, handler) => {
+    receive = handler;
+    const weir = await start('--webhook-timeout=1s', '--webhook-concurrency=2', '--queue-concurrency=2');
+    const stuck: string[] = [];
+    for (let i = 0; i < 4; i++) stuck.push(await hooked(weir));
+    await until('two are under way', () => hooks.length >= 2);
+    const free = await accepted(weir);
+    await comesTo(weir, free, 'SUCCEEDED');
+    const owed: (() => void)[] = [];
+    answer = (_, res) => void owed.push(() => res.end('{}'));
+    for (let i = 0; i < 2; i++) await accepted(weir);
+    await until('both run', () => owed.length === 2);
+    const queued = await accepted(weir);
+    const cancelled = await call(weir.url, `/async_request/${queued}`, { method: 'DELETE' });
+    expect(JSON.parse(cancelled.text)).toMatchObject({ canceled: true });
+    for (const end of owed) end();
+    await until(
+      'all are over',
+      async () => (await ask(weir, stuck.at(-1)!)).webhook_status !== 'PENDING',
+      20_000,
+    );
+  });
+
+  it('that was not delivered when the process was killed is delivered by the next one', async () => {
+    receive = () => undefined;
+    let weir = await start();
+    const id = await hooked(weir);
+    await until('it is under way', () => hooks.length === 1);
+    await weir.stop('SIGKILL');
+    receive = (_, res) => void res.end();
+    weir = await start();
+    expect(
+      await until('it was taken', async () => {
+        const seen = await ask(weir, id);
+        return seen.webhook_status === 'SUCCEEDED' && seen;
+      }),
+    ).toMatchObject({ status: 'SUCCEEDED' });
+    expect(hooks.length).toBe(2);
+    expect(hooks[1]!.body.replace(/"time":"[^"]+"/, '')).toBe(hooks[0]!.body.replace(/"time":"[^"]+"/, ''));
+    expect(runs.length).toBe(1);
+  });
+
+  it('goes nowhere that is not public, and never to weir itself', async () => {
+    const weir = await start();
+    for (const url of [
+      'https://10.0.0.1/x',
+      'https://169.254.169.254/latest',
+      'http://192.168.1.1/x',
+      `http://localhost:${weir.adminPort}/v1/replicas/local/r0/drain`,
+      `http://127.0.0.1:${weir.port}/x`,
+      'file:///etc/passwd',
+    ]) {
+      const { status, text } = await submit(weir, { model_input: {}, webhook_endpoint: url });
+      expect(status, url).toBe(400);
+      expect(text).toContain('webhook_endpoint');
+    }
+    // Whoever listens for everybody does not let everybody call this machine.
+    const open = await startWeir([
+      '--replica',
+      model.url,
+      '--data-dir',
+      mkdtempSync(join(tmpdir(), 'weir-data-')),
+      '--listen=0.0.0.0:0',
+    ]);
+    const { status } = await submit(open, {
+      model_input: {},
+      webhook_endpoint: `http://localhost:${receiver.port}/x`,
+    });
+    expect(status).toBe(400);
+  });
+});
