@@ -27,6 +27,7 @@ export class Line {
   readonly #queue: Queue;
   readonly #worker: Worker;
   readonly #lockMs: number;
+  /** By name: of two hands that a ticket went through here, only the last one still has it. */
   readonly #held = new Map<string, Ticket>();
   readonly #renewal: NodeJS.Timeout;
 
@@ -77,12 +78,12 @@ export class Line {
 
   /** Keeps it in this hand until `drop`. */
   hold(ticket: Ticket): void {
-    this.#held.set(ticket.token, ticket);
+    this.#held.set(ticket.name, ticket);
   }
 
   /** Ends a ticket that was taken. */
   async drop(ticket: Ticket): Promise<void> {
-    this.#held.delete(ticket.token);
+    if (this.#held.get(ticket.name) === ticket) this.#held.delete(ticket.name);
     await ticket.job.moveToCompleted(null, ticket.token, false);
   }
 

@@ -5,6 +5,7 @@
 // Keys, under one root (in braces, so that all lie in one slot):
 //   task:<id>   hash, the record        key:<len>:<deployment>:<key>   string, the id that a key stands for
 //   depth       hash, q:<deployment> and p:<deployment>     unwritten  set of tickets that may not be in their line yet
+//   schema     string, the version of all this
 //   expiries, resting, outbox, done     sorted sets of ids by the time when they are due, as the caller told it
 //
 // Every task's tickets bear its generation, which grows whenever it waits anew. There is never more than one of a

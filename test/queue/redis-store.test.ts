@@ -276,7 +276,10 @@ describe.skipIf(isMissing('redis-server'))('with Redis', () => {
       const left = await eye.keys(`{${prefix}}:*`);
       // What BullMQ keeps for every line, whatever is in it.
       const furniture = /:(meta|id|events|marker|pc|stalled-check|stalled)$/;
-      expect(left.filter((key) => !furniture.test(key))).toEqual([`{${prefix}}:depth`]);
+      expect(left.filter((key) => !furniture.test(key)).sort()).toEqual([
+        `{${prefix}}:depth`,
+        `{${prefix}}:schema`,
+      ]);
     });
   });
 
@@ -379,6 +382,41 @@ describe.skipIf(isMissing('redis-server'))('with Redis', () => {
         );
       } finally {
         await forgetful.stop();
+      }
+    });
+
+    it('is refused when another version wrote it', async () => {
+      prefix = `weir-${++n}`;
+      await eye.set(`{${prefix}}:schema`, 99);
+      await expect(open()).rejects.toThrow(
+        /has schema version 99, this weir knows 1: use the weir that wrote it/,
+      );
+    });
+
+    it('takes no more while there is little memory left, and works off what it has', async () => {
+      const small = await RedisServer.start('--maxmemory', '24mb');
+      prefix = `weir-${++n}`;
+      try {
+        const store = await open(quiet, { url: small.url, refreshMs: 10 });
+        const big = () => store.add(newTask({ input: Buffer.alloc(50_000, 'x') }), 10_000);
+        const fill = async () => {
+          for (;;) await big();
+        };
+        await expect(fill()).rejects.toMatchObject({
+          isFull: true,
+          message: expect.stringMatching(/has no memory left$/),
+        });
+        for (let i = 0; i < 100; i++)
+          await store.finish((await store.claim('dep1', T0, HOUR))!.id, ending, T0, HOUR);
+        await until('there is room again', () =>
+          big().then(
+            () => true,
+            () => false,
+          ),
+        );
+        await store.close();
+      } finally {
+        await small.stop();
       }
     });
 
