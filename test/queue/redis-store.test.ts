@@ -198,6 +198,65 @@ describe.skipIf(isMissing('redis-server'))('with Redis', () => {
       });
     });
 
+    it('loses nothing when they die at any moment, one after the other', async () => {
+      fresh();
+      const kept = new Set<string>();
+      // Each lives until its wire is cut, in the middle of whatever it does.
+      const live = async (store: RedisStore) => {
+        const submit = async () => {
+          for (;;) {
+            const task = newTask({ webhook: 'https://x/' });
+            await store.add(task, 1e6);
+            kept.add(task.id);
+          }
+        };
+        const work = async () => {
+          for (let i = 0; ; i++) {
+            const task = await store.claim('dep1', T0, HOUR);
+            if (task === undefined) await store.sweep(T0, HOUR);
+            else if (i % 5 === 0) await store.rest(task.id, T0, { code: 'c', message: 'm' });
+            else if (i % 7 === 0) await store.giveBack(task.id);
+            else await store.finish(task.id, ending, T0, HOUR);
+          }
+        };
+        const deliver = async () => {
+          for (let i = 0; ; i++) {
+            const delivery = await store.claimDelivery(T0);
+            if (delivery && i % 5 === 0) await store.deliverLater(delivery.id, T0);
+            else if (delivery) await store.delivered(delivery.id, true, T0, HOUR);
+          }
+        };
+        const ends = await Promise.allSettled([submit(), work(), work(), deliver()]);
+        for (const end of ends)
+          expect(end).toMatchObject({ status: 'rejected', reason: expect.any(StoreFailure) });
+      };
+      for (let life = 1; life <= 8; life++) {
+        const { store, die } = await openMortal();
+        const lived = live(store);
+        await until('it has taken some', () => kept.size >= 15 * life);
+        die();
+        await lived;
+      }
+      const heir = await open();
+      await until(
+        'all is worked off',
+        async () => {
+          await heir.sweep(T0, HOUR);
+          for (let task = await heir.claim('dep1', T0, HOUR); task; task = await heir.claim('dep1', T0, HOUR))
+            await heir.finish(task.id, ending, T0, HOUR);
+          for (let sent = await heir.claimDelivery(T0); sent; sent = await heir.claimDelivery(T0))
+            await heir.delivered(sent.id, true, T0, HOUR);
+          const statuses = await Promise.all([...kept].map((id) => heir.status(id)));
+          const { queued, inProgress } = heir.depth('dep1');
+          // Also those that were kept although their clients never heard of it.
+          return (
+            queued + inProgress === 0 && statuses.every((status) => status!.webhookStatus === 'SUCCEEDED')
+          );
+        },
+        20_000,
+      );
+    });
+
     it('leaves a task with the one who works on it for longer than a lock lasts', async () => {
       fresh();
       const [worker, other] = await Promise.all([open(quiet, { lockMs: 200 }), open(quiet, { lockMs: 200 })]);
