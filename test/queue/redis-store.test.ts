@@ -309,6 +309,19 @@ describe.skipIf(isMissing('redis-server'))('with Redis', () => {
       expect(await eye.scard(`{${prefix}}:unwritten`)).toBe(0);
     });
 
+    it('takes no notice of a ticket from before a rest while the task runs again', async () => {
+      fresh();
+      const store = await open();
+      await store.add(newTask({ id: 'again' }), MAX);
+      await store.claim('dep1', T0, HOUR);
+      await store.rest('again', T0, { code: 'c', message: 'm' });
+      await store.sweep(T0, HOUR);
+      expect(await store.claim('dep1', T0, HOUR)).toMatchObject({ id: 'again', attempts: 2 });
+      await eye.sadd(`{${prefix}}:unwritten`, 'run\n2\nagain.1\ndep1');
+      await store.sweep(T0, HOUR);
+      expect(await store.claim('dep1', T0, HOUR)).toBeUndefined();
+    });
+
     it('leaves nothing behind of what is forgotten', async () => {
       fresh();
       const store = await open();
