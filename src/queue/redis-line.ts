@@ -1,7 +1,7 @@
 // A line of tickets in Redis, which BullMQ keeps: their order, who holds which, and what becomes of those whose holder died.
 // Must stay true: a ticket is in one hand at a time, and in none for longer than `lockMs` after the hand is gone.
 // Does not belong here: what a ticket stands for (redis-scripts.ts).
-import { Queue, Worker, type ConnectionOptions, type Job } from 'bullmq';
+import { Job, Queue, Worker, type ConnectionOptions } from 'bullmq';
 
 export interface LineOptions {
   readonly connection: ConnectionOptions;
@@ -46,6 +46,11 @@ export class Line {
     // Whatever goes wrong here goes wrong for the commands of the store as well, which tell.
     this.#queue.on('error', () => undefined);
     this.#worker.on('error', () => undefined);
+    this.#worker.on('stalled', (name) => {
+      this.#putBack(name).catch(() => {
+        // It stays where BullMQ has put it: before all others.
+      });
+    });
     this.#renewal = setInterval(() => this.#renew(), lockMs / 3).unref();
   }
 
@@ -90,6 +95,12 @@ export class Line {
   /** How many tickets wait to be taken. */
   waiting(): Promise<number> {
     return this.#queue.getJobCountByTypes('waiting', 'prioritized');
+  }
+
+  /** What the dead held goes to the front of its own priority, not of the line. */
+  async #putBack(name: string): Promise<void> {
+    const job: Job | undefined = await Job.fromId(this.#queue, name);
+    await job?.changePriority({ priority: job.priority, lifo: true });
   }
 
   #renew(): void {

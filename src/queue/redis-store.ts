@@ -4,7 +4,7 @@
 // what was not copied yet (https://redis.io/docs/latest/operate/oss_and_stack/management/persistence/).
 // Each step is one script (redis-scripts.ts); tickets follow it and are written again by `sweep` where a process died in
 // between. What a process held when it died is given to others once its lock has run out, and has then been tried once
-// more than it knows: such a task may run twice, never not at all. It is taken before all others, whatever their priority.
+// more than it knows: such a task may run twice, never not at all.
 import { randomUUID } from 'node:crypto';
 import { Fault } from '../base/errors.ts';
 import type { Ticket } from './redis-line.ts';

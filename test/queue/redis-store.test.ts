@@ -198,6 +198,29 @@ describe.skipIf(isMissing('redis-server'))('with Redis', () => {
       });
     });
 
+    it('gives it in the place that it had: after what is more urgent, before what came later', async () => {
+      fresh();
+      const { store: dead, die } = await openMortal();
+      const heir = await open();
+      await dead.add(newTask({ id: 'inherited', priority: 1 }), MAX);
+      await dead.claim('dep1', T0, HOUR);
+      for (const [id, priority] of [
+        ['later', 1],
+        ['urgent', 0],
+      ] as const)
+        await heir.add(newTask({ id, priority }), MAX);
+      die();
+      await untilTakenOver();
+      await until(
+        'it is in its place',
+        async () => (await eye.zcard(`{${prefix}}:run-dep1:prioritized`)) === 3,
+      );
+      const got: string[] = [];
+      for (let task = await heir.claim('dep1', T0, HOUR); task; task = await heir.claim('dep1', T0, HOUR))
+        got.push(task.id);
+      expect(got).toEqual(['urgent', 'inherited', 'later']);
+    });
+
     it('loses nothing when they die at any moment, one after the other', async () => {
       fresh();
       const kept = new Set<string>();
