@@ -131,15 +131,22 @@ export const flag = (o: Common<boolean>) =>
         : { problem: `is ${shown(input)}, must be true or false` },
   );
 
-/** Free text that matches a pattern, if one is given. */
-export const text = (o: Common<string> & { pattern?: RegExp; like?: string }) =>
-  setting<string>('text', o, (input) => {
-    const value = typeof input === 'number' ? String(input) : input;
-    if (typeof value !== 'string') return { problem: `is ${shown(input)}, must be text` };
-    return o.pattern && !o.pattern.test(value)
-      ? { problem: `is ${shown(input)}, must be ${o.like ?? `like ${o.pattern}`}` }
-      : { value };
-  });
+/** Free text that matches a pattern, if one is given. `show` leaves out what nobody may see. */
+export const text = (
+  o: Common<string> & { pattern?: RegExp; like?: string; show?: (value: string) => string },
+) =>
+  setting<string>(
+    'text',
+    o,
+    (input) => {
+      const value = typeof input === 'number' ? String(input) : input;
+      if (typeof value !== 'string') return { problem: `is ${shown(input)}, must be text` };
+      return o.pattern && !o.pattern.test(value)
+        ? { problem: `is ${shown(o.show?.(value) ?? value)}, must be ${o.like ?? `like ${o.pattern}`}` }
+        : { value };
+    },
+    o.show,
+  );
 
 /** Text that nobody may see: shown as ***. Empty means none. */
 export const secret = (o: { doc: string; alias?: string; minLength: number }) =>

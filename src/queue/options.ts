@@ -13,7 +13,14 @@ export const queueOptions = section({
     default: 'file',
     pattern: /^(file|memory|rediss?:\/\/\S+)$/,
     like: 'file, memory (nothing survives) or a URL such as redis://127.0.0.1:6379/0',
+    show: (store) => store.replace(/\/\/[^@/]*@/, '//***@'),
     doc: 'Where tasks are kept: file (SQLite in data_dir), memory, or redis://… for several sidecars with one queue.',
+  }),
+  redis_prefix: text({
+    default: 'weir',
+    pattern: /^[A-Za-z0-9._:-]{1,64}$/,
+    like: 'up to 64 letters, digits, dots, colons, dashes or underscores',
+    doc: 'What keys in Redis begin with; sidecars with the same one share a queue.',
   }),
   fsync: flag({
     default: true,

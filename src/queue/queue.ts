@@ -206,14 +206,16 @@ export class Queue implements Part {
   }
 
   async #makeStore(events: StoreEvents): Promise<Store> {
-    const { store, data_dir, fsync, max_store_bytes, retention } = this.#options;
+    const { store, data_dir, fsync, max_store_bytes, retention, redis_prefix } = this.#options;
     if (store === 'memory') return new MemoryStore(max_store_bytes, events);
     if (store === 'file')
       return new FileStore(
         { folder: data_dir, fsync, maxBytes: max_store_bytes, retentionMs: retention },
         events,
       );
-    throw new Error('no such store');
+    // Loaded when it is wanted: what it brings along is as large as all of weir.
+    const { RedisStore } = await import('./redis-store.ts');
+    return new RedisStore(store, redis_prefix, events);
   }
 
   async #sweep(): Promise<void> {
