@@ -2,6 +2,7 @@
 // once, and `model_input` reaches the model as the very bytes that the client wrote.
 // Source: contracts/baseten.md 2.1. Fields that it does not know are refused: a misspelt webhook_endpoint would lose
 // the result without a word.
+import { isUtf8 } from 'node:buffer';
 import { nearest } from '../base/nearest.ts';
 import type { RetryConfig } from './task.ts';
 
@@ -27,6 +28,9 @@ const FIELDS = [
 ];
 const RETRY_FIELDS = ['max_attempts', 'initial_delay_ms', 'max_delay_ms'];
 
+/** Makes arrays of their own: a slice of Node's shared pool would take all of that along to another thread. */
+const encoder = new TextEncoder();
+
 type Fields = Readonly<Record<string, unknown>>;
 
 const isObject = (value: unknown): value is Fields =>
@@ -35,6 +39,7 @@ const isObject = (value: unknown): value is Fields =>
 /** Reads a body. `checkWebhook` says in words what is wrong with a URL, or nothing. */
 export function readSubmission(body: Buffer, checkWebhook: (url: string) => string): Read {
   const problems: string[] = [];
+  if (!isUtf8(body)) return { ok: false, problems: ['the body is no UTF-8'] };
   const text = body.toString('utf8');
   let fields: unknown;
   try {
@@ -71,7 +76,7 @@ export function readSubmission(body: Buffer, checkWebhook: (url: string) => stri
   refuseUnknown(retryFields, RETRY_FIELDS, 'inference_retry_config.', problems);
   const retry = 'inference_retry_config.';
   const submission: Submission = {
-    input: problems.length > 0 ? new Uint8Array() : Buffer.from(sourceOf(text, 'model_input')),
+    input: problems.length > 0 ? new Uint8Array() : encoder.encode(sourceOf(text, 'model_input')),
     webhook: typeof webhook === 'string' ? webhook : '',
     priority: whole(fields, 'priority', '', 0, 0, 2),
     maxQueueMs: whole(fields, 'max_time_in_queue_seconds', '', 600, 10, 259_200) * 1000,
@@ -93,31 +98,41 @@ function refuseUnknown(fields: Fields, known: readonly string[], path: string, p
   }
 }
 
+/** What structure JSON has outside its strings. */
+const STRUCTURE = /["{}[\]:,]/g;
+
 /** The source text of a member of the outermost object: of the last one of that name, as JSON.parse has it. `text` is valid. */
 export function sourceOf(text: string, name: string): string {
   let found = '';
   let depth = 0;
   let key = '';
   let valueAt = -1;
-  for (let i = 0; i < text.length; i++) {
-    const char = text[i]!;
+  STRUCTURE.lastIndex = 0;
+  for (let match = STRUCTURE.exec(text); match !== null; match = STRUCTURE.exec(text)) {
+    const at = match.index;
+    const char = match[0];
     if (char === '"') {
-      const end = endOfString(text, i);
-      if (depth === 1 && valueAt === -1) key = JSON.parse(text.slice(i, end)) as string;
-      i = end - 1;
-    } else if (char === ':' && depth === 1 && valueAt === -1) valueAt = i + 1;
-    else if ((char === ',' && depth === 1) || (char === '}' && depth === 1)) {
-      if (key === name && valueAt !== -1) found = text.slice(valueAt, i).trim();
-      valueAt = -1;
-      if (char === '}') depth--;
+      const end = endOfString(text, at);
+      if (depth === 1 && valueAt === -1) key = JSON.parse(text.slice(at, end)) as string;
+      STRUCTURE.lastIndex = end;
     } else if (char === '{' || char === '[') depth++;
-    else if (char === '}' || char === ']') depth--;
+    else if (depth > 1) {
+      if (char === '}' || char === ']') depth--;
+    } else if (char === ':') valueAt = at + 1;
+    else {
+      // A comma, or the end of the outermost object.
+      if (key === name && valueAt !== -1) found = text.slice(valueAt, at).trim();
+      valueAt = -1;
+    }
   }
   return found;
 }
 
+/** Behind the closing quote of the string that begins at `start`: the first one with an even number of backslashes before it. */
 function endOfString(text: string, start: number): number {
-  let i = start + 1;
-  while (text[i] !== '"') i += text[i] === '\\' ? 2 : 1;
-  return i + 1;
+  for (let end = text.indexOf('"', start + 1); ; end = text.indexOf('"', end + 1)) {
+    let before = end - 1;
+    while (text[before] === '\\') before--;
+    if ((end - before) % 2 === 1) return end + 1;
+  }
 }
