@@ -20,6 +20,10 @@ COPY --from=build /weir/dist dist
 COPY package.json ./
 COPY bin bin
 RUN ln -s /weir/bin/weir /usr/local/bin/weir
+# What must survive a restart: asynchronous requests.
+RUN mkdir /data && chown node:node /data
+ENV WEIR_DATA_DIR=/data
+VOLUME /data
 USER node
 EXPOSE 8080 9464
 # Alive, not ready: a replica that is down is no reason to replace its sidecar.

@@ -39,7 +39,47 @@ function families() {
 
 const RESULTS = new URL('../bench/results/latest.json', import.meta.url);
 
+const QUEUE_RESULTS = new URL('../bench/results/queue.json', import.meta.url);
+
+function queueTable(): string {
+  if (!existsSync(QUEUE_RESULTS)) return 'No results yet: npm run bench:queue writes them.';
+  const { median: m, deep } = JSON.parse(readFileSync(QUEUE_RESULTS, 'utf8')) as {
+    median: Record<string, number>;
+    deep: number;
+  };
+  const whole = (name: string) => String(Math.round(m[name]!));
+  const times = (name: string) => `${m[name]!.toFixed(2)} ×`;
+  return table(
+    ['submits through HTTP, 1 KB, 64 clients', 'per second', 'ratio'],
+    [
+      ['weir, on disk before the 201', whole('submits_per_second_durable'), ''],
+      [
+        'weir, without waiting for the disk',
+        whole('submits_per_second_quick'),
+        `${times('durable_to_quick')} with it`,
+      ],
+      [
+        'BullMQ behind a bare HTTP server, Redis with `appendfsync always`',
+        whole('submits_per_second_bullmq'),
+        `weir ${times('durable_to_bullmq')}`,
+      ],
+      [
+        'weir with its store in that Redis',
+        whole('submits_per_second_redis'),
+        `${times('redis_to_bullmq')} of BullMQ alone`,
+      ],
+      [
+        `p99 of a submit, ${deep.toLocaleString('en')} tasks deep`,
+        '',
+        `${times('p99_deep_to_empty')} of an empty queue`,
+      ],
+      ['a claim and its end, as deep', '', `${times('claim_deep_to_shallow')} of 2,000 deep`],
+    ],
+  );
+}
+
 const tables: Record<string, () => string> = {
+  queue: queueTable,
   bench: () =>
     existsSync(RESULTS)
       ? benchTable(JSON.parse(readFileSync(RESULTS, 'utf8')) as Report)
