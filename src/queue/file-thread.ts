@@ -57,6 +57,10 @@ const CHECKED_BYTES = 64 * 1024 ** 2;
 /** SQLite's code for a disk, or a file, that is full. */
 const SQLITE_FULL = 13;
 
+/** Where so many came together the last time, the next ones are waited for a little: more of them share one sync. */
+const CROWD = 8;
+const GATHER_MS = 1;
+
 const port = parentPort!;
 const { folder, fsync, maxBytes, nowMs, retentionMs } = workerData as ThreadData;
 const file = join(folder, 'queue.sqlite');
@@ -120,18 +124,23 @@ if (typeof opened === 'string') port.postMessage({ opened, answers: [], expired:
 else {
   port.postMessage({ opened: '', answers: [], expired: [], depths: opened.depths() });
   let gathered: Call[] = [];
+  let isCrowded = false;
+  const flush = () => {
+    const all = gathered;
+    gathered = [];
+    isCrowded = all.length >= CROWD;
+    port.postMessage(serve(opened, all));
+  };
   port.on('message', (calls: readonly Call[] | 'close') => {
     if (calls === 'close') {
       opened.close();
       port.close();
       return;
     }
-    if (gathered.length === 0)
-      setImmediate(() => {
-        const all = gathered;
-        gathered = [];
-        port.postMessage(serve(opened, all));
-      });
+    if (gathered.length === 0) {
+      if (isCrowded) setTimeout(flush, GATHER_MS);
+      else setImmediate(flush);
+    }
     gathered.push(...calls);
   });
 }

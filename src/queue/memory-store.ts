@@ -26,7 +26,7 @@ export class MemoryStore implements Store {
   }
 
   async add(task: NewTask, maxTasks: number): Promise<Added> {
-    const added = this.#tables.add(task, maxTasks);
+    const added = this.#tables.transaction(() => this.#tables.add(task, maxTasks));
     this.#events.work();
     return added;
   }

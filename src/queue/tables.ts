@@ -36,6 +36,8 @@ const LONGEST_QUEUE_MS = 259_200_000;
 const SWEEP_ROWS = 200;
 /** Room in the file that submits do not take: for the rows of what moves on, and for short results. */
 const RESERVE_BYTES = 256 * 1024;
+/** What a task takes beside its body, at most: its row, its places in the indexes. */
+const ROW_BYTES = 4096;
 
 /**
  * Bodies stand apart, so that moving a task from phase to phase writes a few bytes, also where there is room for no more.
@@ -102,6 +104,8 @@ export class Tables {
   #counts = new Map<string, Count>();
   /** Counts of the transaction under way, to be forgotten where it fails. */
   #before: Map<string, Count> | undefined;
+  /** Bytes that submits of the transaction under way may still take; `undefined` before the first of them asks. */
+  #room: number | undefined;
 
   /** Opens the file; throws what SQLite says. `fsync` false: a power cut may lose the last transactions. */
   constructor(file: string, { fsync, maxBytes }: { fsync: boolean; maxBytes: number }) {
@@ -163,6 +167,7 @@ export class Tables {
   /** Runs `work` in one durable transaction; where it or the commit throws, nothing of it has happened. */
   transaction<T>(work: () => T): T {
     this.#before = new Map(Array.from(this.#counts, ([key, count]) => [key, { ...count }]));
+    this.#room = undefined;
     this.#db.exec('BEGIN IMMEDIATE');
     try {
       const result = work();
@@ -445,11 +450,16 @@ export class Tables {
 
   /** Room that submits leave: what is here already must be able to move on to its end. */
   #isRoomFor(bytes: number): boolean {
-    const { freelist_count: free } = this.#prepare('PRAGMA freelist_count').get() as {
-      freelist_count: number;
-    };
-    const { page_count: pages } = this.#prepare('PRAGMA page_count').get() as { page_count: number };
-    return (pages - free) * this.#pageBytes + bytes <= this.#maxBytes - RESERVE_BYTES;
+    if (this.#room === undefined) {
+      const { freelist_count: free } = this.#prepare('PRAGMA freelist_count').get() as {
+        freelist_count: number;
+      };
+      const { page_count: pages } = this.#prepare('PRAGMA page_count').get() as { page_count: number };
+      this.#room = this.#maxBytes - RESERVE_BYTES - (pages - free) * this.#pageBytes;
+    }
+    if (bytes > this.#room) return false;
+    this.#room -= bytes + ROW_BYTES;
+    return true;
   }
 
   #count(deployment: string): Count {
