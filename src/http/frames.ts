@@ -4,6 +4,8 @@
 //
 //   HEAD (2 bytes) ──► EXTENDED (0, 2 or 8) ──► MASK (0 or 4) ──► PAYLOAD (n) ──► HEAD …
 
+import { randomBytes } from 'node:crypto';
+
 const OPCODE_CLOSE = 8;
 /** Longest head: 2 bytes, 8 of length, 4 of mask. */
 const MAX_HEAD = 14;
@@ -13,6 +15,8 @@ export class FrameFollower {
   payloadBytes = 0;
   /** Code of the first close frame seen; 1005 where it had none (RFC 6455 7.1.5); 0 before that. */
   closeCode = 0;
+  /** Payload bytes of the message under way, with those that its frame announces. */
+  messageBytes = 0;
   readonly #head = Buffer.alloc(MAX_HEAD);
   #headLength = 0;
   #headNeeds = 2;
@@ -20,6 +24,11 @@ export class FrameFollower {
   /** First bytes of a close frame's payload that have been seen, and how many. */
   #closeSeen = 0;
   #codeHigh = 0;
+
+  /** True between two frames: here, and only here, another one can be put into the stream. */
+  get isBetweenFrames(): boolean {
+    return this.#headLength === 0 && this.#payloadLeft === 0;
+  }
 
   /** Looks at the next bytes of the stream. */
   follow(chunk: Uint8Array): void {
@@ -59,6 +68,7 @@ export class FrameFollower {
           ? Number(this.#head.readBigUInt64BE(2))
           : length;
     this.#closeSeen = 0;
+    if (this.#opcode < OPCODE_CLOSE) this.messageBytes += this.#payloadLeft;
     if (this.#payloadLeft > 0) return;
     if (this.#opcode === OPCODE_CLOSE && this.closeCode === 0) this.closeCode = 1005;
     this.#nextFrame();
@@ -75,7 +85,18 @@ export class FrameFollower {
   }
 
   #nextFrame(): void {
+    const isFinal = (this.#head[0]! & 0x80) !== 0;
+    if (isFinal && this.#opcode < OPCODE_CLOSE) this.messageBytes = 0;
     this.#headLength = 0;
     this.#headNeeds = 2;
   }
+}
+
+/** A close frame with a code (RFC 6455 5.5.1); masked, as a client must send it (5.3). */
+export function closeFrame(code: number, isMasked: boolean): Buffer {
+  const payload = Buffer.from([code >> 8, code & 0xff]);
+  if (!isMasked) return Buffer.concat([Buffer.from([0x80 | OPCODE_CLOSE, 2]), payload]);
+  const mask = randomBytes(4);
+  const masked = payload.map((byte, i) => byte ^ mask[i]!);
+  return Buffer.concat([Buffer.from([0x80 | OPCODE_CLOSE, 0x80 | 2]), mask, masked]);
 }

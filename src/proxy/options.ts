@@ -61,6 +61,15 @@ export const proxyOptions = section({
     doc: 'How long a request may take in all; WebSockets are exempt.',
   }),
   max_body: bytes({ default: 100 * 1024 ** 2, doc: 'Largest request body.' }),
+  websocket_max_message: bytes({
+    default: 100 * 1024 ** 2,
+    min: 1,
+    doc: 'Largest message of a WebSocket, either way; a larger one ends it with 1009.',
+  }),
+  websocket_idle_timeout: duration({
+    default: 0,
+    doc: 'How long a WebSocket may carry no byte at all, pings included; then it ends with 1001. 0: for ever.',
+  }),
   retry: retryOptions,
   replica_idle_timeout: duration({
     default: 4000,

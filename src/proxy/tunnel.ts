@@ -10,7 +10,7 @@ import type { Duplex } from 'node:stream';
 import type { Watched } from '../base/deadlines.ts';
 import { catalogue, describe, type Failure } from '../base/errors.ts';
 import type { Exchange } from '../exchange/exchange.ts';
-import { FrameFollower } from '../http/frames.ts';
+import { closeFrame, FrameFollower } from '../http/frames.ts';
 import { toClient, type Hop } from '../http/headers.ts';
 import { refusalBytes } from '../http/reply.ts';
 import { Lease, type Applicant, type Place, type Replica } from '../pool/pool.ts';
@@ -22,6 +22,9 @@ import { ATTEMPTS_HEADER, serverTiming } from './timing.ts';
 
 /** Close code of a connection that ended without a close frame (RFC 6455 7.4.1). */
 const ABNORMAL = 1006;
+/** The others that weir itself closes with. */
+const GOING_AWAY = 1001;
+const TOO_BIG = 1009;
 /** How long the two sides may take to close once a close frame has passed. */
 const CLOSING_MS = 2000;
 
@@ -46,6 +49,9 @@ export class Tunnel implements Watched, Running, Applicant {
   #head: Buffer = NOTHING;
   #toReplica: ClientRequest | undefined;
   #replicaSocket: Duplex | undefined;
+  /** Bytes have moved since the last sweep, and when that was seen last. */
+  #moved = false;
+  #movedMs = 0;
 
   constructor(lane: Lane, exchange: Exchange, req: IncomingMessage, socket: Duplex, path: string, hop: Hop) {
     this.#lane = lane;
@@ -122,6 +128,7 @@ export class Tunnel implements Watched, Running, Applicant {
   /** Ends it from outside: the drain's time is over. */
   abort(failure: Failure): void {
     if (this.#exchange.firstByteMs === 0) return this.#refuse(failure);
+    if (this.#replicaSocket !== undefined) return this.#close(failure, GOING_AWAY, '');
     this.#settle(failure, this.#replicaSocket === undefined ? catalogue[failure].http : ABNORMAL, '');
     this.#socket.destroy();
   }
@@ -130,6 +137,7 @@ export class Tunnel implements Watched, Running, Applicant {
   sweep(nowMs: number): void {
     const { first_byte_timeout, total_timeout } = this.#lane.options;
     const { firstByteMs, leasedMs, startMs } = this.#exchange;
+    if (this.#replicaSocket !== undefined) return this.#sweepOpen(nowMs);
     if (this.#retryAtMs !== 0 && nowMs >= this.#retryAtMs) {
       this.#retryAtMs = 0;
       this.#seek();
@@ -137,6 +145,14 @@ export class Tunnel implements Watched, Running, Applicant {
       this.abort(firstByteMs === 0 ? 'upgrade_timeout' : 'total_timeout');
     else if (firstByteMs === 0 && this.#lease !== undefined && nowMs - leasedMs > first_byte_timeout)
       this.abort('upgrade_timeout');
+  }
+
+  #sweepOpen(nowMs: number): void {
+    const { websocket_idle_timeout } = this.#lane.options;
+    if (this.#moved) this.#movedMs = nowMs;
+    this.#moved = false;
+    if (nowMs - this.#movedMs > websocket_idle_timeout)
+      this.#close('idle_timeout', GOING_AWAY, `nothing moved for ${websocket_idle_timeout} ms`);
   }
 
   readonly #peek = (): void => {
@@ -149,8 +165,8 @@ export class Tunnel implements Watched, Running, Applicant {
 
   #onUpgrade(answer: IncomingMessage, replicaSocket: Duplex): void {
     this.#replicaSocket = replicaSocket;
-    this.#lane.deadlines.unwatch(this);
-    this.#exchange.firstByteMs = performance.now();
+    if (this.#lane.options.websocket_idle_timeout === 0) this.#lane.deadlines.unwatch(this);
+    this.#movedMs = this.#exchange.firstByteMs = performance.now();
     this.#lease!.heard();
     answer.headers['x-baseten-request-id'] = this.#exchange.id;
     answer.headers[ATTEMPTS_HEADER.toLowerCase()] = String(this.#exchange.attempts);
@@ -159,16 +175,37 @@ export class Tunnel implements Watched, Running, Applicant {
     // and lost. A listener of our own makes nothing flow that the pipes do not let flow.
     process.nextTick(() => {
       this.#socket.on('data', (chunk: Buffer) => {
-        this.#fromClient.follow(chunk);
+        this.#follow(this.#fromClient, chunk);
         this.#exchange.requestBytes = this.#fromClient.payloadBytes;
       });
       replicaSocket.on('data', (chunk: Buffer) => {
-        this.#fromReplica.follow(chunk);
+        this.#follow(this.#fromReplica, chunk);
         this.#exchange.responseBytes = this.#fromReplica.payloadBytes;
       });
     });
     replicaSocket.on('close', () => this.#ended('reset_midway'));
     this.#exchange.upgrade();
+  }
+
+  #follow(stream: FrameFollower, chunk: Buffer): void {
+    this.#moved = true;
+    stream.follow(chunk);
+    const { websocket_max_message } = this.#lane.options;
+    if (stream.messageBytes > websocket_max_message && this.#exchange.isOpen)
+      this.#close('too_large', TOO_BIG, `a message of more than ${websocket_max_message} bytes`);
+  }
+
+  /** Ends a WebSocket from here: both sides are told, where a frame can be put into their stream. */
+  #close(failure: Failure, code: number, detail: string): void {
+    const replicaSocket = this.#replicaSocket!;
+    replicaSocket.unpipe(this.#socket);
+    this.#socket.unpipe(replicaSocket);
+    if (this.#fromReplica.isBetweenFrames) this.#socket.write(closeFrame(code, false));
+    if (this.#fromClient.isBetweenFrames) replicaSocket.write(closeFrame(code, true));
+    // What they still say is read away: their own close, for one.
+    this.#socket.resume();
+    replicaSocket.resume();
+    this.#settle(failure, code, detail, true);
   }
 
   /** The replica does not want to switch: its answer is passed on, framed by the connection's end. */
@@ -241,7 +278,8 @@ export class Tunnel implements Watched, Running, Applicant {
     else this.#settle(cause, ABNORMAL, '');
   }
 
-  #settle(cause: 'ok' | Failure, status: number, detail: string): void {
+  /** `isGentle`: what is on its way to either side may still arrive. */
+  #settle(cause: 'ok' | Failure, status: number, detail: string, isGentle = cause === 'ok'): void {
     this.#place?.leave();
     if (!this.#exchange.close(cause, status, detail)) return;
     this.#lane.open.delete(this);
@@ -249,7 +287,7 @@ export class Tunnel implements Watched, Running, Applicant {
     this.#retryAtMs = 0;
     if (cause === 'ok') this.#lease?.completed();
     this.#lease?.release();
-    if (cause === 'ok') this.#endSoon();
+    if (isGentle) this.#endSoon();
     else {
       this.#toReplica?.destroy();
       this.#replicaSocket?.destroy();

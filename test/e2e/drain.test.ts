@@ -66,6 +66,30 @@ it('lets a WebSocket go on until it closes', async () => {
   server.close();
 });
 
+it('tells both sides of a WebSocket that it goes away (1001) when drain_timeout is over', async () => {
+  const server = new WebSocketServer({ port: 0, host: '127.0.0.1' });
+  await once(server, 'listening');
+  const atReplica = new Promise<number>((resolve) =>
+    server.on('connection', (socket) => socket.on('close', (code) => resolve(code))),
+  );
+  const weir = await startWeir([
+    '--replica',
+    `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    '--ingress-drain-timeout=200ms',
+  ]);
+  const socket = new WebSocket(`ws://127.0.0.1:${weir.port}/websocket`);
+  await once(socket, 'open');
+  const closed = once(socket, 'close') as Promise<[number]>;
+  expect(await weir.stop()).toBe(0);
+  expect((await closed)[0]).toBe(1001);
+  expect(await atReplica).toBe(1001);
+  expect(weir.lines.find((line) => line.event === 'exchange')).toMatchObject({
+    cause: 'draining',
+    status: 1001,
+  });
+  server.close();
+});
+
 it('cuts what still runs when drain_timeout is over, and says why', async () => {
   const replica = await startReplica((_, res) => res.write('first'));
   const weir = await startWeir(['--replica', replica.url, '--ingress-drain-timeout=200ms']);

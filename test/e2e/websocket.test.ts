@@ -39,6 +39,7 @@ describe('a WebSocket', () => {
       '--proxy-idle-timeout=500ms',
       '--proxy-total-timeout=1s',
       '--proxy-first-byte-timeout=500ms',
+      '--proxy-websocket-max-message=300000',
     ]);
   });
   afterEach(() => {
@@ -118,6 +119,62 @@ describe('a WebSocket', () => {
     const [code] = await closed;
     expect(code).toBe(1006);
     expect(await weir.exchange(id)).toMatchObject({ status: 1006, cause: 'reset_midway' });
+  });
+
+  it.each(['client', 'replica'])(
+    'a message of the %s over the limit ends it with 1009, for both',
+    async (who) => {
+      const atReplica = new Promise<number>((resolve) => {
+        onConnection = (socket) => {
+          socket.on('close', (code) => resolve(code));
+          if (who === 'replica') socket.on('message', () => socket.send(Buffer.alloc(300_001)));
+        };
+      });
+      const before = (await weir.page()).value(ended(1009)) ?? 0;
+      const { socket, closed } = await open('/websocket');
+      if (who === 'replica') socket.send('please');
+      else {
+        // In pieces: what counts is the message.
+        for (let i = 0; i < 4; i++) socket.send(Buffer.alloc(100_000), { fin: i === 3 });
+      }
+      // Who is in the middle of a message cannot be told in its own direction, and sees the connection end.
+      expect([1009, 1006]).toContain((await closed)[0]);
+      expect([1009, 1006]).toContain(await atReplica);
+      await weir.shows(ended(1009), before + 1);
+      await weir.line('why', (line) => line['cause'] === 'too_large' && line['protocol'] === 'websocket');
+    },
+  );
+
+  it('of exactly the limit, and many of them, pass', async () => {
+    onConnection = echo;
+    const { socket } = await open('/websocket');
+    for (let i = 0; i < 3; i++) {
+      socket.send(Buffer.alloc(300_000));
+      expect(((await once(socket, 'message'))[0] as Buffer).length).toBe(300_000);
+    }
+    socket.close();
+  });
+
+  it('that carries nothing for the time that is set ends with 1001; pings keep it', async () => {
+    const other = await startWeir([
+      '--replica',
+      `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+      '--proxy-websocket-idle-timeout=400ms',
+    ]);
+    onConnection = () => undefined;
+    const lively = new WebSocket(`ws://127.0.0.1:${other.port}/websocket`);
+    const silent = new WebSocket(`ws://127.0.0.1:${other.port}/websocket`);
+    await Promise.all([once(lively, 'open'), once(silent, 'open')]);
+    let pongs = 0;
+    lively.on('pong', () => pongs++);
+    const pings = setInterval(() => lively.ping(), 100);
+    const [code] = (await once(silent, 'close')) as [number];
+    expect(code).toBe(1001);
+    await until('it lived on for longer', () => pongs > 10);
+    expect(lively.readyState).toBe(WebSocket.OPEN);
+    clearInterval(pings);
+    lively.terminate();
+    await other.stop('SIGKILL');
   });
 
   it('lives past every time limit of a request, silent or not', async () => {

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { FrameFollower } from '../../src/http/frames.ts';
+import { closeFrame, FrameFollower } from '../../src/http/frames.ts';
 
 /** A frame as RFC 6455 5.2 writes it. */
 function frame(opcode: number, payload: Uint8Array, mask: Uint8Array | undefined): Buffer {
@@ -24,6 +24,29 @@ const cut = (bytes: Buffer, places: number[]): Buffer[] => {
   const at = [0, ...places.map((p) => p % (bytes.length + 1)).sort((a, b) => a - b), bytes.length];
   return at.slice(1).map((end, i) => bytes.subarray(at[i], end));
 };
+
+it('a close frame is read as what it says, and only between frames can it be put', () => {
+  fc.assert(
+    fc.property(
+      fc.integer({ min: 1000, max: 4999 }),
+      fc.boolean(),
+      sizes,
+      masks,
+      (code, isMasked, size, mask) => {
+        const follower = new FrameFollower();
+        const data = frame(2, Buffer.alloc(size, 1), mask);
+        for (const byte of data.subarray(0, -1)) follower.follow(Buffer.from([byte]));
+        expect(follower.isBetweenFrames).toBe(false);
+        expect(follower.messageBytes).toBe(size);
+        follower.follow(data.subarray(-1));
+        expect([follower.isBetweenFrames, follower.messageBytes]).toEqual([true, 0]);
+        follower.follow(closeFrame(code, isMasked));
+        expect([follower.isBetweenFrames, follower.closeCode]).toEqual([true, code]);
+      },
+    ),
+    { numRuns: 50 },
+  );
+});
 
 describe('the frame follower', () => {
   it('counts the payload of data frames and reads the close code, however the stream is cut', () => {
