@@ -154,6 +154,9 @@ function meaningOf(bytes: Uint8Array, at: number, length: number): number {
       return isWord(bytes, at, 'proxy-authorization') ? HOP : OTHER;
     case 20:
       return isWord(bytes, at, 'x-baseten-request-id') ? REQUEST_ID : OTHER;
+    case 28:
+      // Asks for a header in the answer: the full lane's to make.
+      return isWord(bytes, at, 'endpoint-load-metrics-format') ? SPECIAL : OTHER;
     case 35:
       return isWord(bytes, at, 'x-baseten-model-prediction-attempts') ? ATTEMPTS : OTHER;
     default:

@@ -22,6 +22,7 @@ import { Lease, type Applicant, type Place, type Pool, type Replica } from '../p
 import { address } from './address.ts';
 import { blame, failureOf } from './failure.ts';
 import type { ProxyOptions } from './options.ts';
+import { LOAD_FORMAT_HEADER, LOAD_HEADER, reportOf } from './load-report.ts';
 import { Patience } from './patience.ts';
 import { RequestBody } from './request-body.ts';
 import { GIVE_UP, isRetryableStatus, type Retries } from './retry.ts';
@@ -264,6 +265,11 @@ export class Passage implements Watched, Running, Applicant {
       if (isMalformed)
         throw new Fault('bad_response', `status ${status}, Transfer-Encoding ${coding ?? 'none'}`);
       this.#exchange.firstByteMs = performance.now();
+      const format = this.#req.headers[LOAD_FORMAT_HEADER];
+      if (format !== undefined && from.headers[LOAD_HEADER] === undefined) {
+        const report = reportOf(String(format), this.#lane.pool.deployments[this.#exchange.deployment]!);
+        if (report !== undefined) headers.push(LOAD_HEADER, report);
+      }
       headers.push(ATTEMPTS_HEADER, String(this.#exchange.attempts));
       headers.push('Server-Timing', serverTiming(this.#exchange));
       this.#res.writeHead(status, from.statusMessage, headers);

@@ -290,6 +290,21 @@ proxy: { retry: { max_time: 3s, max_body: 64KiB, exclude_paths: [/v1/never] } }
       call(weir.url, path, { method: 'POST', body, headers: { 'content-type': 'x/y' } });
     const ATTEMPTS = 'x-baseten-model-prediction-attempts';
 
+    it('tells who asks how busy the deployment is, unless the replica does', async () => {
+      const ask = (format: string) =>
+        call(weir.url, '/x', { headers: { 'endpoint-load-metrics-format': format } });
+      expect((await ask('TEXT')).headers['endpoint-load-metrics']).toBe(
+        'TEXT named_metrics.running=1, named_metrics.waiting=0',
+      );
+      const json = String((await ask('json')).headers['endpoint-load-metrics']);
+      expect(JSON.parse(json.replace(/^JSON /, ''))).toEqual({ named_metrics: { running: 1, waiting: 0 } });
+      expect((await ask('BIN')).headers['endpoint-load-metrics']).toBeUndefined();
+      expect((await call(weir.url, '/x')).headers['endpoint-load-metrics']).toBeUndefined();
+      handlers[0] = handlers[1] = (_, res) =>
+        void res.setHeader('endpoint-load-metrics', 'TEXT mine=1').end();
+      expect((await ask('TEXT')).headers['endpoint-load-metrics']).toBe('TEXT mine=1');
+    });
+
     it('says that an ordinary request was sent once', async () => {
       expect((await post('/predict')).headers[ATTEMPTS]).toBe('1');
       expect((await call(weir.url, '/x')).headers[ATTEMPTS]).toBe('1');
