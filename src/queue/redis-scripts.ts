@@ -128,10 +128,12 @@ return {}
 const giveBack = `
 local id, owner = unpack(ARGV)
 if not isHeld(id, 'running', owner) then return {} end
-local t = get(id, 'deployment', 'priority')
-local priority = tonumber(t[2])
+local t = get(id, 'deployment', 'expires')
 set(id, 'phase', 'waiting')
-if call('HINCRBY', task(id), 'attempts', -1) == 0 then count(t[1], 1, -1) end
+if call('HINCRBY', task(id), 'attempts', -1) == 0 then
+  count(t[1], 1, -1)
+  call('ZADD', root .. 'expiries', t[2], id)
+end
 return reply(t[1], ticket('run', ${AGAIN}, id, t[1]))
 `;
 
