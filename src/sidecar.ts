@@ -137,6 +137,10 @@ export async function startSidecar(
       submitRate: config.queue.submit_rate,
       statusRate: config.queue.status_rate,
       deploymentId: (index) => pool.deployments[index]!.options.id,
+      keyScope(id) {
+        const { environment } = pool.deployments[deploymentIndex(id)]!.options;
+        return environment === '' ? `deployment ${id}` : `environment ${environment}`;
+      },
       checkWebhook: (url) => webhooks.check(url),
     },
   );
@@ -183,7 +187,10 @@ export async function startSidecar(
         new Promise((resolve) => setTimeout(resolve, config.ingress.drain_delay)),
         hurried,
       ]);
-      void hurried.then(() => proxy.abortAll('draining'));
+      void hurried.then(() => {
+        proxy.abortAll('draining');
+        ingress.cut();
+      });
       await lifecycle.stop(performance.now() + config.ingress.drain_timeout);
       log.info('stopped');
       log.sink.flush();

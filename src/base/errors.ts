@@ -84,6 +84,7 @@ export const catalogue = Object.freeze({
     'The request headers are too large',
   ),
   unknown_request: row('client', 404, 'client_error', 'NOT_FOUND', false, 'No such async request'),
+  id_in_use: row('client', 409, 'client_error', 'ALREADY_EXISTS', false, 'There is a request of this id'),
   idempotency_conflict: row(
     'client',
     422,

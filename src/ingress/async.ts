@@ -9,6 +9,7 @@ import type { Exchange } from '../exchange/exchange.ts';
 import { ID_HEADER } from '../exchange/identity.ts';
 import { errorMessage, refuse, sendError } from '../http/reply.ts';
 import { readSubmission, type Queue, type TaskStatus } from '../queue/queue.ts';
+import type { Running } from '../proxy/proxy.ts';
 import type { AsyncRoute } from './route.ts';
 
 /** What the routes need to know. */
@@ -20,6 +21,8 @@ export interface AsyncDeps {
   readonly statusRate: number;
   /** Id of the deployment with this index. */
   readonly deploymentId: (index: number) => string;
+  /** Within what an Idempotency-Key of a deployment's is unique: its environment, whose deployments share the traffic. */
+  readonly keyScope: (deployment: string) => string;
   /** What is wrong with a webhook's URL, in words; empty when nothing is. */
   readonly checkWebhook: (url: string) => string;
 }
@@ -29,6 +32,8 @@ interface Asked {
   readonly req: IncomingMessage;
   readonly res: ServerResponse;
   readonly exchange: Exchange;
+  /** What it was answered with; 0 before that. */
+  status: number;
 }
 
 /** A key is the client's own; this is far more than any needs. */
@@ -50,13 +55,21 @@ export class AsyncRoutes {
   }
 
   /** Answers a request that is routed here. */
-  async answer(
-    route: AsyncRoute,
-    req: IncomingMessage,
-    res: ServerResponse,
-    exchange: Exchange,
-  ): Promise<void> {
-    const asked: Asked = { req, res, exchange };
+  answer(route: AsyncRoute, req: IncomingMessage, res: ServerResponse, exchange: Exchange): Running {
+    const asked: Asked = { req, res, exchange, status: 0 };
+    // However it ends, and whatever still waits for it then: for a task that was accepted it makes no difference.
+    res.once('close', () =>
+      exchange.close(
+        res.writableFinished ? 'ok' : 'client_gone',
+        res.writableFinished ? asked.status : catalogue.client_gone.http,
+      ),
+    );
+    void this.#answer(route, asked);
+    return { abort: (failure, detail) => this.#refuse(asked, failure, detail) };
+  }
+
+  async #answer(route: AsyncRoute, asked: Asked): Promise<void> {
+    const { req } = asked;
     const isCancel = route.kind === 'async_request' && req.method === 'DELETE';
     if (!this.#rates[isCancel ? 'cancel' : route.kind].take()) return this.#refuse(asked, 'rate_limited');
     try {
@@ -81,14 +94,16 @@ export class AsyncRoutes {
     if (key !== undefined && (key.length === 0 || key.length > MAX_KEY))
       return this.#refuse(asked, 'bad_request', `Idempotency-Key must have 1 to ${MAX_KEY} characters`);
     const body = await readBody(req, this.#deps.maxBody);
-    if (body === undefined) return this.#end(exchange, 'client_gone');
+    if (body === undefined || !exchange.isOpen) return;
+    if (body === LATE) return this.#refuse(asked, 'request_timeout', `${BODY_MS} ms for the body`);
     if (typeof body === 'number') return this.#tooLarge(asked, body);
     exchange.requestBytes = body.length;
     const read = readSubmission(body, this.#deps.checkWebhook);
     if (!read.ok) return this.#refuse(asked, 'bad_request', read.problems.join('; '));
     const digest = key === undefined ? '' : createHash('sha256').update(body).digest('base64');
     const { queue } = this.#deps;
-    const submitted = await queue.submit(exchange.id, deployment, read.submission, key ?? '', digest);
+    const scoped = key === undefined ? '' : `${this.#deps.keyScope(deployment)}\n${key}`;
+    const submitted = await queue.submit(exchange.id, deployment, read.submission, scoped, digest);
     if ('failure' in submitted) return this.#refuse(asked, submitted.failure);
     // A repeated submit is answered with the first one's id, in the header as in the body.
     this.#json(asked, 201, { request_id: submitted.id }, submitted.id);
@@ -163,22 +178,19 @@ export class AsyncRoutes {
     this.#finish(asked, status, text);
   }
 
-  #finish({ req, res, exchange }: Asked, status: number, body: string | Uint8Array): void {
+  #finish(asked: Asked, status: number, body: string | Uint8Array): void {
+    const { req, res, exchange } = asked;
     req.resume();
     exchange.firstByteMs = performance.now();
     exchange.responseBytes = typeof body === 'string' ? Buffer.byteLength(body) : body.length;
-    // The answer is on its way, or the client has left: for the task that makes no difference.
-    res.once('close', () => this.#end(exchange, res.writableFinished ? 'ok' : 'client_gone', status));
+    asked.status = status;
     res.end(body);
   }
 
   #refuse({ req, res, exchange }: Asked, failure: Failure, detail = '', logged = detail): void {
-    if (!res.headersSent) refuse(req, res, failure, exchange.id, detail);
+    if (!exchange.isOpen) return;
+    if (!res.headersSent && !res.destroyed) refuse(req, res, failure, exchange.id, detail);
     exchange.close(failure, catalogue[failure].http, logged);
-  }
-
-  #end(exchange: Exchange, cause: 'ok' | 'client_gone', status = 0): void {
-    exchange.close(cause, cause === 'ok' ? status : catalogue.client_gone.http);
   }
 }
 
@@ -194,20 +206,30 @@ const statusBody = (task: TaskStatus, modelId: string) => ({
   errors: task.errors,
 });
 
+/** The body did not come in time. */
+const LATE = 'late';
+/** How long the body of a submit may take: it is short. */
+const BODY_MS = 30_000;
+
 /** The whole body; its size where it is larger than `limit` bytes, as far as that is known; `undefined` where the client left. */
-function readBody(req: IncomingMessage, limit: number): Promise<Buffer | number | undefined> {
+function readBody(req: IncomingMessage, limit: number): Promise<Buffer | number | typeof LATE | undefined> {
   const announced = Number(req.headers['content-length'] ?? 0);
   if (announced > limit) return Promise.resolve(announced);
   return new Promise((resolve) => {
     const chunks: Buffer[] = [];
     let size = 0;
+    const done = (body: Buffer | number | typeof LATE | undefined) => {
+      clearTimeout(timer);
+      resolve(body);
+    };
+    const timer = setTimeout(() => done(LATE), BODY_MS).unref();
     req.on('data', (chunk: Buffer) => {
       size += chunk.length;
-      if (size > limit) resolve(size);
+      if (size > limit) done(size);
       else chunks.push(chunk);
     });
-    req.on('end', () => resolve(Buffer.concat(chunks)));
-    req.on('error', () => resolve(undefined));
-    req.on('close', () => resolve(undefined));
+    req.on('end', () => done(Buffer.concat(chunks)));
+    req.on('error', () => done(undefined));
+    req.on('close', () => done(undefined));
   });
 }

@@ -71,6 +71,7 @@ export class Ingress {
   readonly #answering = new WeakMap<Duplex, Answering>();
   readonly #broken = new WeakSet<Duplex>();
   #isDraining = false;
+  readonly #cut = Promise.withResolvers<void>();
 
   constructor(
     options: IngressOptions,
@@ -151,10 +152,15 @@ export class Ingress {
     const timeIsUp = new Promise<void>((resolve) => {
       timer = setTimeout(resolve, Math.max(0, deadlineMs - performance.now()));
     });
-    await Promise.race([this.#exchanges.idle(), timeIsUp]);
+    await Promise.race([this.#exchanges.idle(), timeIsUp, this.#cut.promise]);
     clearTimeout(timer);
     this.#proxy.abortAll('draining');
     this.#server.closeAllConnections();
+  }
+
+  /** What still runs is not waited for any longer. */
+  cut(): void {
+    this.#cut.resolve();
   }
 
   /** Requests from now on are routed by this list. */
@@ -194,7 +200,7 @@ export class Ingress {
     if (expects !== undefined) res.writeContinue();
     if (route.kind !== 'forward') {
       if (route.kind === 'async_predict') route.turn.take(route.deployment);
-      void this.#async.answer(route, req, res, exchange);
+      answering.running = this.#async.answer(route, req, res, exchange);
       return;
     }
     exchange.route(route.deployment);

@@ -105,6 +105,8 @@ export class Errand implements Watched, Running {
       headers: {
         'content-type': 'application/json',
         'content-length': body.length,
+        // The body goes on as JSON, or is kept: packed it would be of no use.
+        'accept-encoding': 'identity',
         [ID_HEADER_LOWER]: id,
         [TRACE_HEADER]: traceparentFor(undefined),
       },
@@ -118,6 +120,11 @@ export class Errand implements Watched, Running {
     to.on('error', (error) => {
       if (to === this.#toReplica) this.#onError(error, path);
     });
+    // 101, to a request that asked for no upgrade.
+    to.on('upgrade', (_, socket) => {
+      socket.destroy();
+      this.#fail('bad_response', 'it switched protocols unasked');
+    });
     to.end(body);
   }
 
@@ -126,6 +133,11 @@ export class Errand implements Watched, Running {
     const { maxAnswerBytes } = this.#request!;
     exchange.firstByteMs = performance.now();
     this.#lease.heard();
+    const coding = answer.headers['content-encoding'] ?? 'identity';
+    if (coding !== 'identity' && maxAnswerBytes > 0) {
+      this.#fail('bad_response', `the answer is packed (${coding}), which was not asked for`);
+      return;
+    }
     answer.on('data', (chunk: Buffer) => {
       exchange.responseBytes += chunk.length;
       if (maxAnswerBytes === 0) return;

@@ -103,6 +103,11 @@ function run(tables: Tables, { operation, args }: Call, expired: string[]): unkn
   return method.call(tables, ...args, ...more);
 }
 
+const failureOf = (error: unknown) => ({
+  message: describe(error),
+  isFull: (error as { errcode?: number }).errcode === SQLITE_FULL,
+});
+
 function serve(tables: Tables, calls: readonly Call[]): Report {
   const expired: string[] = [];
   let answers: Answer[];
@@ -111,10 +116,16 @@ function serve(tables: Tables, calls: readonly Call[]): Report {
       calls.map((call) => ({ n: call.n, value: run(tables, call, expired) })),
     );
   } catch (error) {
-    const isFull = (error as { errcode?: number }).errcode === SQLITE_FULL;
-    const failure = { message: describe(error), isFull };
-    answers = calls.map(({ n }) => ({ n, failure }));
     expired.length = 0;
+    // One of them may be why: each has what is its own.
+    answers =
+      calls.length === 1
+        ? [{ n: calls[0]!.n, failure: failureOf(error) }]
+        : calls.flatMap((call) => {
+            const report = serve(tables, [call]);
+            expired.push(...report.expired);
+            return report.answers;
+          });
   }
   return { answers, expired, depths: tables.depths() };
 }

@@ -13,7 +13,7 @@ export const queueOptions = section({
     default: 'file',
     pattern: /^(file|memory|rediss?:\/\/\S+)$/,
     like: 'file, memory (nothing survives) or a URL such as redis://127.0.0.1:6379/0',
-    show: (store) => store.replace(/\/\/[^@/]*@/, '//***@'),
+    show: (store) => store.replace(/\/\/.*@/, '//***@'),
     doc: 'Where tasks are kept: file (SQLite in data_dir), memory, or redis://… for several sidecars with one queue.',
   }),
   redis_prefix: text({
@@ -46,7 +46,8 @@ export const queueOptions = section({
   }),
   run_timeout: duration({ default: HOURS, min: 100, doc: 'How long one run of a task may take.' }),
   max_result: bytes({
-    default: 100 * 1024 ** 2,
+    default: 10 * 1024 ** 2,
+    max: 64 * 1024 ** 2,
     doc: 'Largest answer of the model that is kept for a webhook or for keep_results; a larger one fails the task.',
   }),
   keep_results: flag({

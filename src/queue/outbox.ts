@@ -2,6 +2,7 @@
 // neither a task nor a cancel. Must stay true: a result leaves the outbox only when it was taken, or has been refused as
 // often as the contract says; a process that dies in between delivers it again (at least once).
 // Source: contracts/baseten.md 2.7: two attempts, about 2 s apart.
+import { backoffMs } from '../base/backoff.ts';
 import { describe } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import type { Store } from './store.ts';
@@ -83,10 +84,10 @@ export class Outbox {
   }
 
   async #deliver(delivery: ClaimedDelivery): Promise<void> {
-    const { store, log, now, deliver } = this.#deps;
+    const { log, now, due } = this.#deps;
     const { attempts, retryDelayMs, retentionMs } = this.#options;
     const { id } = delivery;
-    const { isTaken, isRetryable, problem } = await deliver(delivery);
+    const { isTaken, isRetryable, problem } = await this.#attempt(delivery);
     const isLast = isTaken || !isRetryable || delivery.attempts >= attempts;
     if (!isTaken)
       log.warn('a webhook was not taken', {
@@ -95,15 +96,38 @@ export class Outbox {
         problem,
         is_last: isLast,
       });
+    await this.#settle(id, (store) =>
+      isLast
+        ? store.delivered(id, isTaken, now(), retentionMs)
+        : store.deliverLater(id, now() + retryDelayMs),
+    );
+    if (!isLast) due(retryDelayMs);
+  }
+
+  /** What cannot even be sent will not be the next time either, and must not stand in the way of the others. */
+  async #attempt(delivery: ClaimedDelivery): Promise<Delivered> {
     try {
-      if (isLast) await store.delivered(id, isTaken, now(), retentionMs);
-      else {
-        await store.deliverLater(id, now() + retryDelayMs);
-        this.#deps.due(retryDelayMs);
-      }
+      return await this.#deps.deliver(delivery);
     } catch (error) {
-      // It stays claimed until the store is opened anew, or its claim runs out: then it is delivered again.
-      log.error('a delivery cannot be written', { request_id: id, problem: describe(error) });
+      return { isTaken: false, isRetryable: false, problem: describe(error) };
+    }
+  }
+
+  /** Writes what came of a delivery, again and again until it is written. */
+  async #settle(id: string, write: (store: Store) => Promise<void>): Promise<void> {
+    for (let times = 0; ; times++) {
+      try {
+        await write(this.#deps.store);
+        return;
+      } catch (error) {
+        // At its end the process cannot wait for the store: the next one delivers it again.
+        if (this.#isStopped) return;
+        this.#deps.log.error('a delivery cannot be written yet', {
+          request_id: id,
+          problem: describe(error),
+        });
+        await new Promise((resolve) => setTimeout(resolve, backoffMs(times, 100, 5000)).unref());
+      }
     }
   }
 }

@@ -44,7 +44,7 @@ export type Submitted =
   | {
       readonly failure: Extract<
         Failure,
-        'queue_full' | 'storage_full' | 'storage_failed' | 'idempotency_conflict'
+        'queue_full' | 'storage_full' | 'storage_failed' | 'idempotency_conflict' | 'id_in_use'
       >;
     };
 
@@ -89,7 +89,8 @@ export class Queue implements Part {
   async stop(deadlineMs: number): Promise<void> {
     this.pause();
     clearInterval(this.#timer);
-    const working = this.#working;
+    // It may only just be opening.
+    const working = await this.#opening?.catch(() => undefined);
     if (working === undefined) return;
     let timer: NodeJS.Timeout | undefined;
     const timeIsUp = new Promise((resolve) => {
@@ -133,6 +134,7 @@ export class Queue implements Part {
       if (added.kind === 'added') return { id };
       if (added.kind === 'known') return { id: added.id };
       if (added.kind === 'conflict') return { failure: 'idempotency_conflict' };
+      if (added.kind === 'taken') return { failure: 'id_in_use' };
       return { failure: added.kind === 'full' ? 'queue_full' : 'storage_full' };
     } catch (error) {
       this.#deps.log.error('a task cannot be kept', { request_id: id, problem: describe(error) });

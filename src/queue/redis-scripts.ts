@@ -14,7 +14,7 @@
 const PRELUDE = `
 local root, call = KEYS[1], redis.call
 local function task(id) return root .. 'task:' .. id end
-local function key(deployment, name) return root .. 'key:' .. #deployment .. ':' .. deployment .. ':' .. name end
+local function key(name) return root .. 'key:' .. name end
 local function get(id, ...) return call('HMGET', task(id), ...) end
 local function set(id, ...) return call('HSET', task(id), ...) end
 local function count(deployment, queued, running)
@@ -70,19 +70,20 @@ const AGAIN = `2 * priority + 1`;
 const add = `
 local id, deployment, priority, created, expires, webhook, retry, name, digest, input, max = unpack(ARGV)
 if name ~= '' then
-  local known = call('GET', key(deployment, name))
+  local known = call('GET', key(name))
   if known then
     if call('HGET', task(known), 'digest') ~= digest then return reply(deployment, 'conflict') end
     return reply(deployment, 'known', known)
   end
 end
+if call('EXISTS', task(id)) == 1 then return reply(deployment, 'taken') end
 local queued, running = depth(deployment)
 if queued + running >= tonumber(max) then return reply(deployment, 'full') end
 set(id, 'deployment', deployment, 'phase', 'waiting', 'priority', priority, 'created', created, 'changed', created,
   'expires', expires, 'attempts', 0, 'deliveries', 0, 'generation', 0, 'webhook', webhook,
   'webhook_status', webhook == '' and 'NO_WEBHOOK_PROVIDED' or 'PENDING', 'retry', retry, 'key', name,
   'digest', digest, 'errors', '[]', 'input', input)
-if name ~= '' then call('SET', key(deployment, name), id) end
+if name ~= '' then call('SET', key(name), id) end
 call('ZADD', root .. 'expiries', expires, id)
 count(deployment, 1, 0)
 return reply(deployment, 'added', ticket('run', ${FRESH}, id, deployment))
@@ -128,7 +129,8 @@ return {}
 const giveBack = `
 local id, owner = unpack(ARGV)
 if not isHeld(id, 'running', owner) then return {} end
-local t = get(id, 'deployment', 'expires')
+local t = get(id, 'deployment', 'expires', 'priority')
+local priority = tonumber(t[3])
 set(id, 'phase', 'waiting')
 if call('HINCRBY', task(id), 'attempts', -1) == 0 then
   count(t[1], 1, -1)
@@ -207,7 +209,7 @@ for _, id in ipairs(due('resting', now, limit)) do
 end
 for _, id in ipairs(due('done', now, limit)) do
   local t = get(id, 'deployment', 'key')
-  if t[2] and t[2] ~= '' then call('DEL', key(t[1], t[2])) end
+  if t[2] and t[2] ~= '' then call('DEL', key(t[2])) end
   call('DEL', task(id))
   call('ZREM', root .. 'done', id)
 end

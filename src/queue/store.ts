@@ -19,6 +19,8 @@ export type Added =
   | { readonly kind: 'added' }
   | { readonly kind: 'known'; readonly id: string }
   | { readonly kind: 'conflict' }
+  /** There is a task of this id. */
+  | { readonly kind: 'taken' }
   | { readonly kind: 'full' }
   /** The store is as large as it may become. */
   | { readonly kind: 'no_room' };

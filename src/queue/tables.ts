@@ -68,7 +68,7 @@ CREATE TABLE inputs (seq INTEGER PRIMARY KEY, body BLOB NOT NULL) STRICT;
 CREATE TABLE results (seq INTEGER PRIMARY KEY, type TEXT NOT NULL, body BLOB NOT NULL) STRICT;
 CREATE INDEX line ON tasks (deployment, priority, seq) WHERE phase = 0;
 CREATE INDEX timers ON tasks (phase, due);
-CREATE UNIQUE INDEX keys ON tasks (deployment, key) WHERE key IS NOT NULL;
+CREATE UNIQUE INDEX keys ON tasks (key) WHERE key IS NOT NULL;
 `;
 
 interface Row {
@@ -142,7 +142,8 @@ export class Tables {
    */
   recover(nowMs: number, retentionMs: number): void {
     this.transaction(() => {
-      this.#run('UPDATE tasks SET phase = 0, due = ? WHERE phase = 1', NEVER);
+      // What has been tried once does not expire, but is not kept for ever either.
+      this.#run('UPDATE tasks SET phase = 0, due = ? WHERE phase = 1', nowMs + LONGEST_QUEUE_MS);
       this.#run('UPDATE tasks SET phase = 3, due = ? WHERE phase = 4', nowMs);
       this.#run('UPDATE tasks SET due = ? WHERE phase = 2 AND due > ?', nowMs, nowMs + LONGEST_REST_MS);
       this.#run('UPDATE tasks SET due = ? WHERE phase = 3 AND due > ?', nowMs, nowMs + LONGEST_REST_MS);
@@ -194,13 +195,10 @@ export class Tables {
 
   add(task: NewTask, maxTasks: number): Added {
     if (task.idempotencyKey !== '') {
-      const known = this.#get(
-        'SELECT id, digest FROM tasks WHERE deployment = ? AND key = ?',
-        task.deployment,
-        task.idempotencyKey,
-      );
+      const known = this.#get('SELECT id, digest FROM tasks WHERE key = ?', task.idempotencyKey);
       if (known) return known.digest === task.digest ? { kind: 'known', id: known.id } : { kind: 'conflict' };
     }
+    if (this.#get('SELECT seq FROM tasks WHERE id = ?', task.id)) return { kind: 'taken' };
     const count = this.#count(task.deployment);
     if (count.queued + count.inProgress >= maxTasks) return { kind: 'full' };
     if (!this.#isRoomFor(task.input.length)) return { kind: 'no_room' };
@@ -401,7 +399,8 @@ export class Tables {
       expired(row.deployment);
     }
     const rested = this.#due(RESTING, nowMs);
-    for (const { seq } of rested) this.#run('UPDATE tasks SET phase = 0, due = ? WHERE seq = ?', NEVER, seq);
+    for (const { seq } of rested)
+      this.#run('UPDATE tasks SET phase = 0, due = ? WHERE seq = ?', nowMs + LONGEST_QUEUE_MS, seq);
     for (const { seq } of this.#due(DONE, nowMs)) {
       this.#run('DELETE FROM results WHERE seq = ?', seq);
       this.#run('DELETE FROM tasks WHERE seq = ?', seq);

@@ -46,7 +46,7 @@ export interface NewTask {
   readonly retry: RetryConfig;
   /** Where its result is to be posted; empty: nowhere. */
   readonly webhook: string;
-  /** Empty: none. */
+  /** What the client named it, within what it is unique in; empty: none. */
   readonly idempotencyKey: string;
   /** Of the body: tells a repeated submit from another one with the same key. */
   readonly digest: string;

@@ -5,8 +5,8 @@ import { backoffMs } from '../base/backoff.ts';
 import { describe } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import type { QueueOptions } from './options.ts';
-import type { Store } from './store.ts';
-import type { ClaimedTask, Ending } from './task.ts';
+import { StoreFailure, type Store } from './store.ts';
+import type { ClaimedTask, Ending, TaskError } from './task.ts';
 import { verdictOf, type Answer } from './verdict.ts';
 
 /** A place at a replica for one run. One of the two is called, once. */
@@ -25,9 +25,9 @@ export interface WorkerDeps {
   readonly deployments: () => readonly string[];
   /** A place for a deployment's next task, if nobody else wants it. */
   readonly seat: (deployment: string) => Seat | undefined;
-  /** A task has left the queue for its first run, after so many seconds. */
   /** Something of the store is due after so many milliseconds. */
   readonly due: (delayMs: number) => void;
+  /** A task has left the queue for its first run, after so many seconds. */
   readonly started: (deployment: string, waitedSeconds: number) => void;
   readonly ended: (deployment: string, status: 'SUCCEEDED' | 'FAILED') => void;
 }
@@ -37,6 +37,11 @@ const BUSY_MS = 500;
 const MAX_BUSY_MS = 30_000;
 /** How soon the store is asked again that could not be asked. */
 const STORE_RETRY_MS = 1000;
+
+const NO_ROOM: TaskError = {
+  code: 'INTERNAL_SERVER_ERROR',
+  message: 'There was no room to keep the model’s answer',
+};
 
 class Lane {
   running = 0;
@@ -53,6 +58,8 @@ export class Worker {
   readonly #options: QueueOptions;
   readonly #lanes = new Map<string, Lane>();
   #isStopped = false;
+  /** The one timer for asking a store again that could not be asked. */
+  #retry: NodeJS.Timeout | undefined;
   #runs = new Set<Promise<void>>();
 
   constructor(deps: WorkerDeps, options: QueueOptions) {
@@ -70,13 +77,14 @@ export class Worker {
 
   /** There may be a place. Called whenever a request ends: returns at once where there is nothing to do. */
   wake(deployment: string): void {
-    const lane = this.#lanes.get(deployment);
-    if (lane !== undefined && !lane.isEmpty && !lane.isClaiming) void this.#work(deployment);
+    const lane = this.#lane(deployment);
+    if (!lane.isEmpty && !lane.isClaiming) void this.#work(deployment);
   }
 
   /** No further task begins; those that run go on. */
   stop(): void {
     this.#isStopped = true;
+    clearTimeout(this.#retry);
   }
 
   /** Resolves when no task runs and all that ran are settled. */
@@ -135,7 +143,10 @@ export class Worker {
       return await store.claim(deployment, now(), this.#options.retention);
     } catch (error) {
       log.warn('tasks cannot be claimed', { deployment, problem: describe(error) });
-      setTimeout(() => this.wakeAll(), STORE_RETRY_MS).unref();
+      this.#retry ??= setTimeout(() => {
+        this.#retry = undefined;
+        this.wakeAll();
+      }, STORE_RETRY_MS).unref();
       return undefined;
     }
   }
@@ -169,8 +180,23 @@ export class Worker {
             result: { contentType: answer.contentType, body: answer.body },
             keepResult: this.#options.keep_results,
           };
-    await this.#settle(id, (store) => store.finish(id, ending, now(), this.#options.retention));
-    this.#deps.ended(deployment, ending.status);
+    const ended = await this.#finish(id, ending);
+    this.#deps.ended(deployment, ended.status);
+  }
+
+  /** Ends a task; one whose result there is no room for has failed, rather than to hold its place until there is. */
+  async #finish(id: string, ending: Ending): Promise<Ending> {
+    let written = ending;
+    await this.#settle(id, async (store) => {
+      try {
+        await store.finish(id, written, this.#deps.now(), this.#options.retention);
+      } catch (error) {
+        if (error instanceof StoreFailure && error.isFull && written.result !== undefined)
+          written = { status: 'FAILED', errors: [NO_ROOM], result: undefined, keepResult: false };
+        throw error;
+      }
+    });
+    return written;
   }
 
   /** Writes what came of a run, again and again until it is written: the run must not be repeated for a full disk. */

@@ -145,7 +145,14 @@ export function storeContract(name: string, make: () => StoreUnderTest): void {
       expect(await store.add(newTask({ idempotencyKey: 'k1', digest: 'two' }), MAX)).toEqual({
         kind: 'conflict',
       });
-      await add({ idempotencyKey: 'k1', deployment: 'dep2' });
+      // Deployments of one environment share a key: whose turn it is makes no difference.
+      expect(
+        await store.add(newTask({ idempotencyKey: 'k1', digest: 'one', deployment: 'dep2' }), MAX),
+      ).toEqual({
+        kind: 'known',
+        id: first.id,
+      });
+      expect(await store.add(newTask({ id: first.id }), MAX)).toEqual({ kind: 'taken' });
       expect(store.depth('dep1').queued).toBe(1);
       // Two at once are one.
       const both = await Promise.all([1, 2, 3].map(() => store.add(newTask({ idempotencyKey: 'k2' }), MAX)));

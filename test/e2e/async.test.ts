@@ -1,13 +1,14 @@
 // Asynchronous requests, as their clients, their model and their webhooks see them.
 import { execFile } from 'node:child_process';
 import { createHmac } from 'node:crypto';
+import { once } from 'node:events';
 import { mkdtempSync } from 'node:fs';
 import type { IncomingHttpHeaders, RequestListener } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { begin, call } from '../kit/client.ts';
+import { begin, call, RawClient } from '../kit/client.ts';
 import { closeReplicas, startReplica, whole, type Replica } from '../kit/replica.ts';
 import { until } from '../kit/until.ts';
 import { startWeir, stopAll, type Weir } from '../kit/weir.ts';
@@ -248,6 +249,62 @@ describe('a submit', () => {
   });
 });
 
+describe('a submit that does not end well', () => {
+  it('whose client leaves before the 201 leaves nothing behind', async () => {
+    const weir = await start();
+    const clients = Array.from({ length: 20 }, () => {
+      const body = '{"model_input":{}}';
+      return new RawClient(weir.port).send(
+        `POST /production/async_predict HTTP/1.1\r\nHost: x\r\nContent-Length: ${body.length}\r\n\r\n${body}`,
+      );
+    });
+    await Promise.all(clients.map(({ socket }) => once(socket, 'connect')));
+    for (const { socket } of clients) socket.destroy();
+    const halfway = new RawClient(weir.port).send(
+      'POST /production/async_predict HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{"model',
+    );
+    await once(halfway.socket, 'connect');
+    halfway.socket.destroy();
+    await accepted(weir);
+    // It exits when no exchange is open.
+    expect(await weir.stop()).toBe(0);
+  });
+
+  it.each([
+    ['malformed', 'Transfer-Encoding: chunked\r\n\r\nZZ\r\n', 400],
+    ['cut off', 'Content-Length: 100\r\n\r\n{"mod', 499],
+  ])('because its body is %s is told so, or nothing, but never 200', async (_, rest, status) => {
+    const weir = await start();
+    const client = new RawClient(weir.port).send(
+      `POST /production/async_predict HTTP/1.1\r\nHost: x\r\n${rest}`,
+    );
+    if (status === 499) {
+      await once(client.socket, 'connect');
+      await until('it was read', () => client.socket.bytesWritten > 50);
+      client.socket.end();
+    }
+    await client.ended();
+    expect(client.received).not.toContain(' 200 ');
+    if (status === 400) expect(client.received).toMatch(/^HTTP\/1\.1 400 [^]*"error_code":"client_error"/);
+    await weir.line('its end', (line) => line.event === 'exchange' && line['status'] === status);
+    expect(await weir.stop()).toBe(0);
+  });
+
+  it('under an id that is there already is 409, and harms nobody else', async () => {
+    const weir = await start('--identity-trust-inbound');
+    const mine = { 'x-baseten-request-id': 'my-own-1' };
+    expect((await submit(weir, { model_input: {} }, mine)).status).toBe(201);
+    const all = await Promise.all([
+      ...Array.from({ length: 20 }, () => submit(weir, { model_input: {} })),
+      ...Array.from({ length: 5 }, () => submit(weir, { model_input: {} }, mine)),
+    ]);
+    expect(all.map(({ status }) => status)).toEqual([
+      ...Array.from({ length: 20 }, () => 201),
+      ...Array.from({ length: 5 }, () => 409),
+    ]);
+  });
+});
+
 describe('a task', () => {
   it('runs by priority, then in order; one that is queued can be cancelled, one that runs cannot', async () => {
     const owed: (() => void)[] = [];
@@ -364,6 +421,26 @@ describe('a task', () => {
     const id = await accepted(weir, { model_input: {}, inference_retry_config: { max_attempts: 1 } });
     expect((await comesTo(weir, id, 'FAILED')).errors[0]!.code).toBe('MODEL_PREDICT_TIMEOUT');
     await until('the model is left alone', () => model.open === 0);
+  });
+
+  it('whose model switches protocols unasked, or packs its answer, fails at once', async () => {
+    const weir = await start('--queue-keep-results');
+    const once_ = { max_attempts: 1 };
+    answer = (req) =>
+      void req.socket.end('HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n');
+    await comesTo(weir, await accepted(weir, { model_input: {}, inference_retry_config: once_ }), 'FAILED');
+    answer = (_, res) => void res.setHeader('content-encoding', 'gzip').end('not even');
+    await comesTo(weir, await accepted(weir, { model_input: {}, inference_retry_config: once_ }), 'FAILED');
+    expect(runs[1]!.headers['accept-encoding']).toBe('identity');
+  });
+
+  it('whose answer there is no room for fails, and holds nobody up', async () => {
+    answer = (_, res) => void res.end(runs.length === 1 ? Buffer.alloc(3 * 1024 ** 2, 'x') : '{}');
+    const weir = await start('--queue-max-store-bytes=1MiB', '--queue-keep-results', '--queue-concurrency=1');
+    const large = await accepted(weir);
+    const next = await accepted(weir);
+    expect((await comesTo(weir, large, 'FAILED')).errors[0]!.code).toBe('INTERNAL_SERVER_ERROR');
+    await comesTo(weir, next, 'SUCCEEDED');
   });
 
   it('waits for a replica that is not there yet', async () => {
@@ -552,6 +629,23 @@ describe('a webhook', () => {
       async () => (await ask(weir, stuck.at(-1)!)).webhook_status !== 'PENDING',
       20_000,
     );
+  });
+
+  it('that cannot be written at all is given up, and the next one goes out', async () => {
+    // Six times as long once it is JSON, and longer than any text can be.
+    answer = (_, res) => void res.end(Buffer.alloc(runs.length === 1 ? 60 * 1024 ** 2 : 1));
+    const weir = await start('--queue-max-result=64MiB');
+    const huge = await hooked(weir);
+    await until(
+      'it is over',
+      async () => ['WEBHOOK_FAILED', 'SUCCEEDED'].includes((await ask(weir, huge)).status),
+      20_000,
+    );
+    const next = await hooked(weir);
+    await until('the next one came', () =>
+      hooks.some(({ headers }) => headers['x-baseten-request-id'] === next),
+    );
+    expect((await fetch(`${weir.admin}/livez`)).status).toBe(200);
   });
 
   it('that was not delivered when the process was killed is delivered by the next one', async () => {
