@@ -2,9 +2,9 @@
 // neither a task nor a cancel. Must stay true: a result leaves the outbox only when it was taken, or has been refused as
 // often as the contract says; a process that dies in between delivers it again (at least once).
 // Source: contracts/baseten.md 2.7: two attempts, about 2 s apart.
-import { backoffMs } from '../base/backoff.ts';
 import { describe } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
+import { settle } from './settle.ts';
 import type { Store } from './store.ts';
 import type { ClaimedDelivery } from './task.ts';
 
@@ -113,21 +113,12 @@ export class Outbox {
     }
   }
 
-  /** Writes what came of a delivery, again and again until it is written. */
-  async #settle(id: string, write: (store: Store) => Promise<void>): Promise<void> {
-    for (let times = 0; ; times++) {
-      try {
-        await write(this.#deps.store);
-        return;
-      } catch (error) {
-        // At its end the process cannot wait for the store: the next one delivers it again.
-        if (this.#isStopped) return;
-        this.#deps.log.error('a delivery cannot be written yet', {
-          request_id: id,
-          problem: describe(error),
-        });
-        await new Promise((resolve) => setTimeout(resolve, backoffMs(times, 100, 5000)).unref());
-      }
-    }
+  #settle(id: string, write: (store: Store) => Promise<void>): Promise<void> {
+    const { store, log } = this.#deps;
+    return settle(
+      () => write(store),
+      (problem) => log.error('a delivery cannot be written yet', { request_id: id, problem }),
+      () => this.#isStopped,
+    );
   }
 }

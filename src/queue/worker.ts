@@ -7,6 +7,7 @@ import type { Log } from '../base/log.ts';
 import type { QueueOptions } from './options.ts';
 import { StoreFailure, type Store } from './store.ts';
 import type { ClaimedTask, Ending, TaskError } from './task.ts';
+import { settle } from './settle.ts';
 import { verdictOf, type Answer } from './verdict.ts';
 
 /** A place at a replica for one run. One of the two is called, once. */
@@ -199,21 +200,12 @@ export class Worker {
     return written;
   }
 
-  /** Writes what came of a run, again and again until it is written: the run must not be repeated for a full disk. */
-  async #settle(id: string, write: (store: Store) => Promise<void>): Promise<void> {
-    for (let times = 0; ; times++) {
-      try {
-        await write(this.#deps.store);
-        return;
-      } catch (error) {
-        // At its end the process cannot wait for the store: the task runs again with the next one.
-        if (this.#isStopped) return;
-        this.#deps.log.error('the end of a task cannot be written yet', {
-          request_id: id,
-          problem: describe(error),
-        });
-        await new Promise((resolve) => setTimeout(resolve, backoffMs(times, 100, 5000)).unref());
-      }
-    }
+  #settle(id: string, write: (store: Store) => Promise<void>): Promise<void> {
+    const { store, log } = this.#deps;
+    return settle(
+      () => write(store),
+      (problem) => log.error('the end of a run cannot be written yet', { request_id: id, problem }),
+      () => this.#isStopped,
+    );
   }
 }

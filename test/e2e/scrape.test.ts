@@ -25,6 +25,31 @@ const shape = (text: string) => {
   return seen;
 };
 
+/** Every family of the contract: its type and exactly its labels. */
+const C = 'model_id model_name deployment_id environment rollout_phase';
+const S = `${C} status_code is_async`;
+const golden = {
+  baseten_inference_requests_total: `counter ${S}`,
+  baseten_end_to_end_response_time_seconds: `histogram ${S}`,
+  baseten_time_to_first_byte_seconds: `histogram ${S}`,
+  baseten_request_size_bytes: `histogram ${S}`,
+  baseten_response_size_bytes: `histogram ${S}`,
+  baseten_concurrent_requests: `gauge ${C}`,
+  baseten_async_queue_size: `gauge ${C}`,
+  baseten_time_in_async_queue_seconds: `histogram ${C}`,
+  baseten_async_webhook_requests_total: `counter ${C}`,
+  baseten_async_webhook_latency_seconds: `histogram ${C}`,
+  baseten_ongoing_websocket_connections: `gauge ${C}`,
+  baseten_container_restarts_total: `counter ${C}`,
+  baseten_pod_readiness: `gauge ${C} condition`,
+  baseten_replicas_active: `gauge ${C}`,
+  baseten_replicas_starting: `gauge ${C}`,
+  baseten_container_cpu_usage_seconds_total: `counter ${C} replica`,
+  baseten_container_cpu_memory_working_set_bytes: `gauge ${C} replica`,
+  baseten_gpu_memory_used: `gauge ${C} replica gpu`,
+  baseten_gpu_utilization: `gauge ${C} replica gpu`,
+};
+
 it('every family of the contract has series with exactly its labels: a supervised replica, two GPUs', async () => {
   const free = await startReplica(() => undefined);
   await free.close();
@@ -41,29 +66,6 @@ it('every family of the contract has series with exactly its labels: a supervise
     { command: 'run', rest: [process.execPath, '-e', source], env: standIn.env },
   );
   expect((await call(weir.url, '/')).status).toBe(200);
-  const C = 'model_id model_name deployment_id environment rollout_phase';
-  const S = `${C} status_code is_async`;
-  const golden = {
-    baseten_inference_requests_total: `counter ${S}`,
-    baseten_end_to_end_response_time_seconds: `histogram ${S}`,
-    baseten_time_to_first_byte_seconds: `histogram ${S}`,
-    baseten_request_size_bytes: `histogram ${S}`,
-    baseten_response_size_bytes: `histogram ${S}`,
-    baseten_concurrent_requests: `gauge ${C}`,
-    baseten_async_queue_size: `gauge ${C}`,
-    baseten_time_in_async_queue_seconds: `histogram ${C}`,
-    baseten_async_webhook_requests_total: `counter ${C}`,
-    baseten_async_webhook_latency_seconds: `histogram ${C}`,
-    baseten_ongoing_websocket_connections: `gauge ${C}`,
-    baseten_container_restarts_total: `counter ${C}`,
-    baseten_pod_readiness: `gauge ${C} condition`,
-    baseten_replicas_active: `gauge ${C}`,
-    baseten_replicas_starting: `gauge ${C}`,
-    baseten_container_cpu_usage_seconds_total: `counter ${C} replica`,
-    baseten_container_cpu_memory_working_set_bytes: `gauge ${C} replica`,
-    baseten_gpu_memory_used: `gauge ${C} replica gpu`,
-    baseten_gpu_utilization: `gauge ${C} replica gpu`,
-  };
   await until('every family has its series', async () => {
     return Object.entries(shape((await weir.page()).text)).every(([, labels]) => labels.includes('model_id'));
   });
@@ -98,28 +100,10 @@ describe('the metrics page', () => {
   });
 
   it('has the contract’s families, with its types and exactly its labels', async () => {
-    const C = 'model_id model_name deployment_id environment rollout_phase';
-    const S = `${C} status_code is_async`;
     expect(shape((await weir.page()).text)).toEqual({
-      baseten_inference_requests_total: `counter ${S}`,
-      baseten_end_to_end_response_time_seconds: `histogram ${S}`,
-      baseten_time_to_first_byte_seconds: `histogram ${S}`,
-      baseten_request_size_bytes: `histogram ${S}`,
-      baseten_response_size_bytes: `histogram ${S}`,
-      baseten_concurrent_requests: `gauge ${C}`,
-      baseten_async_queue_size: `gauge ${C}`,
-      baseten_time_in_async_queue_seconds: `histogram ${C}`,
-      baseten_async_webhook_requests_total: `counter ${C}`,
-      baseten_async_webhook_latency_seconds: `histogram ${C}`,
-      baseten_ongoing_websocket_connections: `gauge ${C}`,
-      // No series without a supervised child or Kubernetes: nobody knows.
+      ...golden,
+      // No series without a supervised child or Kubernetes: nobody knows. No GPU here: nothing to show.
       baseten_container_restarts_total: 'counter ',
-      baseten_pod_readiness: `gauge ${C} condition`,
-      baseten_replicas_active: `gauge ${C}`,
-      baseten_replicas_starting: `gauge ${C}`,
-      baseten_container_cpu_usage_seconds_total: `counter ${C} replica`,
-      baseten_container_cpu_memory_working_set_bytes: `gauge ${C} replica`,
-      // No GPU here: the families are there, their series are not (test/e2e/samplers.test.ts has them).
       baseten_gpu_memory_used: 'gauge ',
       baseten_gpu_utilization: 'gauge ',
     });
