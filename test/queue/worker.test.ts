@@ -21,7 +21,7 @@ it('asks a store that cannot be asked once a second, however many deployments th
   const worker = new Worker(
     {
       store,
-      log: new Log(sink as never, { level: 'error', isText: false }),
+      log: new Log(sink, { level: 'error', isText: false }),
       now: () => 0,
       deployments: () => ['a', 'b', 'c', 'd'],
       seat: () => {
