@@ -46,9 +46,9 @@ async function weir(port: number, ...args: string[]): Promise<void> {
   const common = ['--replica=http://127.0.0.1:9', `--listen=127.0.0.1:${port}`, '--admin=127.0.0.1:0'];
   const free = [
     '--log-access=false',
-    '--queue-submit-rate=0',
-    '--queue-max-tasks=100000000',
-    '--queue-max-store-bytes=64GiB',
+    '--async-submit-rate=0',
+    '--async-max-tasks=100000000',
+    '--async-max-store-bytes=64GiB',
   ];
   start(path('../bin/weir'), ['serve', ...common, ...free, ...args]);
   await listening(port);
@@ -151,8 +151,8 @@ try {
   start(process.execPath, [path('bullmq.ts'), '18952', 'redis://127.0.0.1:18951']);
   await listening(18_952);
   await weir(18_953, `--data-dir=${root}/durable`);
-  await weir(18_954, `--data-dir=${root}/quick`, '--queue-fsync=false');
-  await weir(18_955, '--queue-store=redis://127.0.0.1:18951');
+  await weir(18_954, `--data-dir=${root}/quick`, '--async-fsync=false');
+  await weir(18_955, '--async-store=redis://127.0.0.1:18951');
   for (let round = 0; round < ROUNDS; round++) {
     const of: Record<string, number> = {};
     for (const [name, port] of [

@@ -112,10 +112,10 @@ export async function startSidecar(
   });
   const deploymentIndex = (id: string) => pool.deployments.findIndex(({ options }) => options.id === id);
   const outbox = { attempts: 2, retryDelayMs: 2000, concurrency: config.webhook.concurrency };
-  const queue: Queue = new Queue(config.queue, outbox, {
+  const queue: Queue = new Queue(config.async, outbox, {
     log,
     deployments: () => pool.deployments.filter(({ isGone }) => !isGone).map(({ options }) => options.id),
-    seat: (deployment) => seatAt(proxy.seat(deploymentIndex(deployment)), config.queue),
+    seat: (deployment) => seatAt(proxy.seat(deploymentIndex(deployment)), config.async),
     started: (deployment, seconds) => measured.async.started(deployment, seconds),
     ended: (deployment, outcome) => measured.async.ended(deployment, outcome),
     deliver: (delivery) => deliver(webhooks, config.model.id, delivery, measured.async),
@@ -133,9 +133,9 @@ export async function startSidecar(
     {
       queue,
       modelId: config.model.id,
-      maxBody: config.queue.max_body,
-      submitRate: config.queue.submit_rate,
-      statusRate: config.queue.status_rate,
+      maxBody: config.async.max_body,
+      submitRate: config.async.submit_rate,
+      statusRate: config.async.status_rate,
       deploymentId: (index) => pool.deployments[index]!.options.id,
       keyScope(id) {
         const { environment } = pool.deployments[deploymentIndex(id)]!.options;

@@ -21,7 +21,7 @@ export const schema = section({
   identity: identityOptions,
   pool: poolOptions,
   proxy: proxyOptions,
-  queue: queueOptions,
+  async: queueOptions,
   webhook: webhookOptions,
   child: childOptions,
   samplers: samplersOptions,

@@ -18,7 +18,7 @@ export const routes = [
   {
     method: 'GET',
     path: '/async_request/{id}/result',
-    does: 'what the model answered, with `queue.keep_results`',
+    does: 'what the model answered, with `async.keep_results`',
   },
   { method: 'any', path: 'anything else', does: 'unchanged, to the default deployment' },
 ] as const;

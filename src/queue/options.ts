@@ -1,4 +1,4 @@
-// Settings of asynchronous requests: where tasks are kept, and how they are worked on.
+// Settings of asynchronous requests (section `async`): where tasks are kept, and how they are worked on.
 import { bytes, duration, flag, int, section, text, type Settings } from '../base/settings.ts';
 
 const HOURS = 3_600_000;

@@ -41,8 +41,8 @@ const start = (store: string[], ...args: string[]): Promise<Weir> =>
     '--replica',
     model.url,
     ...store,
-    '--queue-submit-rate=0',
-    '--queue-status-rate=0',
+    '--async-submit-rate=0',
+    '--async-status-rate=0',
     '--pool-probe-retry-interval=50ms',
     ...args,
   ]);
@@ -151,7 +151,7 @@ it('a file that another weir uses is refused', async () => {
 
 it('a full store refuses with 507, keeps what it has, and takes more when there is room', async () => {
   await model.close();
-  const weir = await start(['--data-dir', folder], '--queue-max-store-bytes=1MiB');
+  const weir = await start(['--data-dir', folder], '--async-max-store-bytes=1MiB');
   const ids: string[] = [];
   let refused = 0;
   for (let n = 0; n < 40 && refused === 0; n++) {
@@ -227,7 +227,7 @@ it.skipIf(isMissing('redis-server'))(
   async () => {
     const redis = await RedisServer.start();
     try {
-      const store = [`--queue-store=${redis.url}`];
+      const store = [`--async-store=${redis.url}`];
       const [one, two] = [await start(store), await start(store)];
       const accepted = new Map<string, number>();
       let n = 0;
@@ -278,7 +278,7 @@ it('a store that cannot be reached is said to be at the start, without its passw
     'serve',
     '--replica',
     model.url,
-    '--queue-store=redis://user:s3cret@127.0.0.1:1/0',
+    '--async-store=redis://user:s3cret@127.0.0.1:1/0',
     '--listen=127.0.0.1:0',
     '--admin=127.0.0.1:0',
   ]);
@@ -289,7 +289,7 @@ it('a store that cannot be reached is said to be at the start, without its passw
     'settings',
     '--replica',
     model.url,
-    '--queue-store=redis://user:s3cret@127.0.0.1:1/0',
+    '--async-store=redis://user:s3cret@127.0.0.1:1/0',
   ]);
   expect(shown.out).toContain('redis://***@127.0.0.1:1/0');
   expect(shown.out).not.toContain('s3cret');

@@ -50,8 +50,8 @@ const start = (...args: string[]): Promise<Weir> =>
     model.url,
     '--data-dir',
     folder,
-    '--queue-submit-rate=0',
-    '--queue-status-rate=0',
+    '--async-submit-rate=0',
+    '--async-status-rate=0',
     ...args,
   ]);
 
@@ -166,7 +166,7 @@ describe('a submit', () => {
   });
 
   it('over the limit gets 413 in the contract’s words, announced or not', async () => {
-    const weir = await start('--queue-max-body=1000');
+    const weir = await start('--async-max-body=1000');
     const large = `{"model_input":{"x":"${'y'.repeat(1000)}"}}`;
     const { status, text } = await submit(weir, large);
     expect(status).toBe(413);
@@ -219,8 +219,8 @@ describe('a submit', () => {
       model.url,
       '--data-dir',
       folder,
-      '--queue-submit-rate=3',
-      '--queue-status-rate=2',
+      '--async-submit-rate=3',
+      '--async-status-rate=2',
     ]);
     const statuses = [];
     for (let i = 0; i < 5; i++) statuses.push(await submit(weir, { model_input: {} }));
@@ -236,7 +236,7 @@ describe('a submit', () => {
 
   it('over the number of tasks that may be there gets 429', async () => {
     answer = () => undefined;
-    const weir = await start('--queue-max-tasks=2');
+    const weir = await start('--async-max-tasks=2');
     await accepted(weir);
     await accepted(weir);
     const full = await submit(weir, { model_input: {} });
@@ -309,7 +309,7 @@ describe('a task', () => {
   it('runs by priority, then in order; one that is queued can be cancelled, one that runs cannot', async () => {
     const owed: (() => void)[] = [];
     answer = (_, res) => void owed.push(() => res.end('{}'));
-    const weir = await start('--queue-concurrency=1');
+    const weir = await start('--async-concurrency=1');
     const first = await accepted(weir, { model_input: { n: 'first' } });
     await until('the first runs', () => owed.length === 1);
     const ids: Record<string, string> = {};
@@ -417,14 +417,14 @@ describe('a task', () => {
 
   it('that takes too long is cut', async () => {
     answer = () => undefined;
-    const weir = await start('--queue-run-timeout=300ms');
+    const weir = await start('--async-run-timeout=300ms');
     const id = await accepted(weir, { model_input: {}, inference_retry_config: { max_attempts: 1 } });
     expect((await comesTo(weir, id, 'FAILED')).errors[0]!.code).toBe('MODEL_PREDICT_TIMEOUT');
     await until('the model is left alone', () => model.open === 0);
   });
 
   it('whose model switches protocols unasked, or packs its answer, fails at once', async () => {
-    const weir = await start('--queue-keep-results');
+    const weir = await start('--async-keep-results');
     const once_ = { max_attempts: 1 };
     answer = (req) =>
       void req.socket.end('HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n');
@@ -436,7 +436,7 @@ describe('a task', () => {
 
   it('whose answer there is no room for fails, and holds nobody up', async () => {
     answer = (_, res) => void res.end(runs.length === 1 ? Buffer.alloc(3 * 1024 ** 2, 'x') : '{}');
-    const weir = await start('--queue-max-store-bytes=1MiB', '--queue-keep-results', '--queue-concurrency=1');
+    const weir = await start('--async-max-store-bytes=1MiB', '--async-keep-results', '--async-concurrency=1');
     const large = await accepted(weir);
     const next = await accepted(weir);
     expect((await comesTo(weir, large, 'FAILED')).errors[0]!.code).toBe('INTERNAL_SERVER_ERROR');
@@ -455,7 +455,7 @@ describe('a task', () => {
   it('survives a restart, drained or not, and what is done is not run again', async () => {
     const owed: (() => void)[] = [];
     answer = (_, res) => void owed.push(() => res.end('{}'));
-    let weir = await start('--queue-concurrency=1');
+    let weir = await start('--async-concurrency=1');
     const done = await accepted(weir, { model_input: { n: 'done' } });
     await until('it runs', () => owed.length === 1);
     owed[0]!();
@@ -465,7 +465,7 @@ describe('a task', () => {
     const waits = await accepted(weir, { model_input: { n: 'waits' } });
     await weir.stop('SIGKILL');
     answer = (_, res) => void res.end('{}');
-    weir = await start('--queue-concurrency=1');
+    weir = await start('--async-concurrency=1');
     await comesTo(weir, waits, 'SUCCEEDED');
     await comesTo(weir, ran, 'SUCCEEDED');
     expect(await ask(weir, done)).toMatchObject({ status: 'SUCCEEDED' });
@@ -483,7 +483,7 @@ describe('a task', () => {
 
   it('whose result is kept can be asked for it', async () => {
     answer = (_, res) => void res.setHeader('content-type', 'text/plain; charset=utf-8').end('seven');
-    const weir = await start('--queue-keep-results');
+    const weir = await start('--async-keep-results');
     const id = await accepted(weir);
     await comesTo(weir, id, 'SUCCEEDED');
     const result = await call(weir.url, `/async_request/${id}/result`);
@@ -506,7 +506,7 @@ describe('a task', () => {
   });
 
   it('is forgotten after its time', async () => {
-    const weir = await start('--queue-retention=1s');
+    const weir = await start('--async-retention=1s');
     const id = await accepted(weir);
     await comesTo(weir, id, 'SUCCEEDED');
     await until('it is forgotten', async () => (await call(weir.url, `/async_request/${id}`)).status === 404);
@@ -610,7 +610,7 @@ describe('a webhook', () => {
     ],
   ])('whose receiver %s holds up neither work nor cancel', async (_, handler) => {
     receive = handler;
-    const weir = await start('--webhook-timeout=1s', '--webhook-concurrency=2', '--queue-concurrency=2');
+    const weir = await start('--webhook-timeout=1s', '--webhook-concurrency=2', '--async-concurrency=2');
     const stuck: string[] = [];
     for (let i = 0; i < 4; i++) stuck.push(await hooked(weir));
     await until('two are under way', () => hooks.length >= 2);
@@ -634,7 +634,7 @@ describe('a webhook', () => {
   it('that cannot be written at all is given up, and the next one goes out', async () => {
     // Six times as long once it is JSON, and longer than any text can be.
     answer = (_, res) => void res.end(Buffer.alloc(runs.length === 1 ? 60 * 1024 ** 2 : 1));
-    const weir = await start('--queue-max-result=64MiB');
+    const weir = await start('--async-max-result=64MiB');
     const huge = await hooked(weir);
     await until(
       'it is over',

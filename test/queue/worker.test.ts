@@ -32,7 +32,7 @@ it('asks a store that cannot be asked once a second, however many deployments th
       started: () => undefined,
       ended: () => undefined,
     },
-    configOf().queue,
+    configOf().async,
   );
   worker.wakeAll();
   await vi.advanceTimersByTimeAsync(20_000);
