@@ -139,9 +139,13 @@ export class AsyncRoutes {
   async #result(asked: Asked, id: string): Promise<void> {
     const task = await this.#deps.queue.status(id);
     const result = task && (await this.#deps.queue.result(id));
+    if (task === undefined) return this.#refuse(asked, 'unknown_request');
     if (result === undefined) {
-      const detail = task === undefined ? '' : `it is ${task.status}, and there is no result of it`;
-      return this.#refuse(asked, 'unknown_request', detail);
+      const { req, res, exchange } = asked;
+      const text = `There is no result of this request, which is ${task.status}`;
+      sendError(req, res, errorMessage('unknown_request', exchange.id, '', '', text));
+      exchange.close('unknown_request', catalogue.unknown_request.http, text);
+      return;
     }
     const { res, exchange } = asked;
     const type = result.contentType === '' ? 'application/octet-stream' : result.contentType;

@@ -225,12 +225,16 @@ export class Deployment implements Lessor {
     const begin: Health[] = [];
     const named = new Set<Replica>();
     for (const wanted of options.replicas) {
-      const replica = this.replicas.find(({ id, url }) => id === wanted.id && url.href === wanted.url.href);
+      // Who answers at the same place is the same one, also under another name: it may have been named by its place
+      // in the list alone.
+      const at = this.replicas.filter((one) => one.url.href === wanted.url.href && !named.has(one));
+      const replica = at.find(({ id }) => id === wanted.id) ?? at[0];
       if (replica === undefined) {
         named.add(this.#add(wanted, begin));
         continue;
       }
       named.add(replica);
+      replica.id = wanted.id;
       replica.options = wanted;
       if (replica.isLeaving) {
         replica.isLeaving = false;

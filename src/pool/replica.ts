@@ -20,7 +20,8 @@ export type ReplicaState = 'starting' | 'ready' | 'down' | 'ejected' | 'draining
 const FIRST_SHARE = 0.1;
 
 export class Replica {
-  readonly id: string;
+  /** Changed by the pool alone, when the configuration gives it another name. */
+  id: string;
   readonly url: ReplicaUrl;
   options: ReplicaOptions;
   /** Requests it holds right now. Written by leases alone. */

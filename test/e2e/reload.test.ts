@@ -102,6 +102,37 @@ it('a changed file is taken over by itself, also when a link is pointed elsewher
   await until('the second serves', async () => (await call(weir.url, '/')).text === 'two');
 });
 
+it('a replica without a name stays the same one when it moves up in the list', async () => {
+  const seen: string[] = [];
+  const one = await startReplica(named('one'));
+  const two = await startReplica((req) => void seen.push(req.url!));
+  const file = join(folder(), 'weir.yaml');
+  const write = (...urls: string[]) =>
+    writeFileSync(
+      file,
+      `deployments: [{ id: dep, concurrency_target: 1, replicas: [${urls.map((url) => `{ url: "${url}" }`).join(', ')}] }]`,
+    );
+  write(one.url, two.url);
+  const weir = await startWeir(['--config', file, ...quick]);
+  const held = [begin(weir.url, '/a'), begin(weir.url, '/b')];
+  for (const req of held) {
+    req.on('error', () => undefined);
+    req.end();
+  }
+  await until('the second holds one', () => seen.length === 1);
+  write(two.url);
+  weir.process.kill('SIGHUP');
+  await taken(weir, 1);
+  const waiting = begin(weir.url, '/c');
+  waiting.on('error', () => undefined);
+  waiting.end();
+  // It still holds the request from before, under its new name.
+  await weir.shows('weir_queue_length{deployment_id="dep"}', 1);
+  await weir.shows('weir_replica_outstanding_requests{deployment_id="dep",replica="r0"}', 1);
+  expect(seen.length).toBe(1);
+  for (const req of [...held, waiting]) req.destroy();
+});
+
 it('a file that is wrong changes nothing, and all that is wrong is said', async () => {
   const one = await startReplica(named('one'));
   const file = join(folder(), 'weir.yaml');

@@ -29,6 +29,14 @@ export async function runSidecar(
   };
   process.on('SIGTERM', onSignal);
   process.on('SIGINT', onSignal);
+  // So is the wish to read the configuration anew, which is granted once there is something to bring it to.
+  let reload: (() => void) | undefined;
+  let isReloadWanted = false;
+  if (loaded.file !== undefined)
+    process.on('SIGHUP', () => {
+      if (reload) reload();
+      else isReloadWanted = true;
+    });
   const current = { loaded };
   const sidecar = await startSidecar(loaded.config, command, () =>
     explain(current.loaded.config, current.loaded.given),
@@ -40,8 +48,8 @@ export async function runSidecar(
   if (command) for (const signal of passedOn) process.on(signal, () => sidecar.signalChild(signal));
   let unwatch = (): void => undefined;
   if (loaded.file !== undefined) {
-    const reload = () => takeOver(load(args, process.env, { rest: false }), sidecar, current);
-    process.on('SIGHUP', reload);
+    reload = () => takeOver(load(args, process.env, { rest: false }), sidecar, current);
+    if (isReloadWanted) reload();
     unwatch = watchFile(loaded.file.path, loaded.file.text, reload);
   }
   process.on('uncaughtException', (error) => {
