@@ -34,6 +34,7 @@ function families() {
     maxDeployments: 1,
     async: { depth: () => ({ queued: 0, inProgress: 0 }), webhooks: () => new Map() },
     samplers: { containers: () => [], gpus: () => [], stats: () => [] },
+    scale: () => [],
   }).metrics.families;
 }
 
