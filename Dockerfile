@@ -18,6 +18,7 @@ WORKDIR /weir
 COPY --from=production /weir/node_modules node_modules
 COPY --from=build /weir/dist dist
 COPY package.json ./
+COPY proto proto
 COPY bin bin
 RUN ln -s /weir/bin/weir /usr/local/bin/weir
 # What must survive a restart: asynchronous requests.
@@ -25,7 +26,7 @@ RUN mkdir /data && chown node:node /data
 ENV WEIR_DATA_DIR=/data
 VOLUME /data
 USER node
-EXPOSE 8080 9464
+EXPOSE 8080 9464 9465
 # Alive, not ready: a replica that is down is no reason to replace its sidecar.
 HEALTHCHECK --interval=10s --timeout=5s --start-period=10s CMD ["weir", "health"]
 # The launcher becomes Node, so SIGTERM reaches weir itself and drains it.

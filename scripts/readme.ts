@@ -19,7 +19,7 @@ const table = (head: string[], rows: string[][]): string =>
 const code = (text: string): string => (text === '' ? '' : `\`${text}\``);
 
 /** The families of a weir with one replica, in the order of its page. */
-function families() {
+export function families() {
   const loaded = load(['--replica', 'http://127.0.0.1:8000'], {});
   if (!loaded.ok) throw new Error(loaded.problems.join('; '));
   const { config } = loaded;
@@ -34,6 +34,7 @@ function families() {
     maxDeployments: 1,
     async: { depth: () => ({ queued: 0, inProgress: 0 }), webhooks: () => new Map() },
     samplers: { containers: () => [], gpus: () => [], stats: () => [] },
+    scale: () => [],
   }).metrics.families;
 }
 

@@ -17,6 +17,7 @@ import { Proxy } from './proxy/proxy.ts';
 import { Queue } from './queue/queue.ts';
 import { deliver, seatAt } from './errands.ts';
 import { Samplers } from './samplers/samplers.ts';
+import { Scale } from './scale/scale.ts';
 import { Scraper } from './scraper/scraper.ts';
 import { version } from './version.ts';
 import { Webhooks } from './webhook/webhook.ts';
@@ -26,7 +27,11 @@ const isLoopback = (host: string): boolean => /^(?:127\.|::1$|localhost$)/.test(
 /** What runs, from the outside. */
 export interface Sidecar {
   readonly log: Log;
-  readonly addresses: { readonly data: Address; readonly admin: Address };
+  readonly addresses: {
+    readonly data: Address;
+    readonly admin: Address;
+    readonly scaler: Address | undefined;
+  };
   /** Takes changed deployments and replicas; returns '' or why it cannot, and then nothing has changed. */
   update(deployments: readonly DeploymentOptions[]): string;
   /** Passes a signal on to the supervised replica, if there is one. */
@@ -66,6 +71,12 @@ export async function startSidecar(
 
   const kubernetes = new Kubernetes(config.kubernetes, log);
   const podsAre = config.deployments.findIndex(({ id }) => id === config.kubernetes.deployment);
+  const followed = config.kubernetes.pods === 'off' ? undefined : Math.max(0, podsAre);
+  /** Pods that Kubernetes has for a deployment, where it is asked and answers. */
+  const podCount = (deployment: number): number | undefined => {
+    const figures = deployment === followed ? kubernetes.figures() : undefined;
+    return figures && figures.active + figures.starting;
+  };
   const scraper = new Scraper(
     config.merge_metrics,
     () => serving(({ id, url }, { options }) => ({ deployment: options.id, id, url })),
@@ -94,7 +105,7 @@ export async function startSidecar(
     build: { version, node: process.versions.node },
     connections: () => proxy.connections(),
     pods: {
-      followed: config.kubernetes.pods === 'off' ? undefined : Math.max(0, podsAre),
+      followed,
       figures: () => kubernetes.figures(),
       childRestarts: child && (() => child.restarts),
     },
@@ -104,6 +115,7 @@ export async function startSidecar(
     maxDeployments: MAX_DEPLOYMENTS,
     async: { depth: (deployment) => queue.depth(deployment), webhooks: () => webhooks.counts },
     samplers,
+    scale: () => scale.readings(),
   });
   const webhooks: Webhooks = new Webhooks(config.webhook, {
     // Whoever can reach us could have us call this machine; where only this machine can, he could himself.
@@ -120,7 +132,23 @@ export async function startSidecar(
     ended: (deployment, outcome) => measured.async.ended(deployment, outcome),
     deliver: (delivery) => deliver(webhooks, config.model.id, delivery, measured.async),
   });
+  const scale: Scale = new Scale(config.scale, {
+    deployments: () =>
+      pool.deployments
+        .filter(({ isGone }) => !isGone)
+        .map(({ index, options, replicas }) => ({
+          index,
+          id: options.id,
+          concurrencyTarget: options.concurrency_target,
+          current: podCount(index) ?? replicas.filter(({ isLeaving }) => !isLeaving).length,
+        })),
+    asyncLoad(deployment) {
+      const { queued, inProgress } = queue.depth(deployment);
+      return queued + inProgress;
+    },
+  });
   exchanges.observe(measured.observer);
+  exchanges.observe(scale.observer);
   if (config.log.access)
     exchanges.observe(accessLog(log.sink, isText, (index) => pool.deployments[index]?.options));
 
@@ -148,12 +176,13 @@ export async function startSidecar(
   const admin: Admin = new Admin(config.admin, {
     metrics: measured.metrics,
     pool,
+    scale: () => scale.readings(),
     isAccepting: () => isAccepting,
     settings: explain,
   });
 
   // Stopped in reverse: the data door drains while the admin door still answers, the child goes when nobody needs it.
-  const parts: Part[] = [measured.loop, samplers, kubernetes, scraper, admin];
+  const parts: Part[] = [measured.loop, samplers, kubernetes, scraper, admin, scale];
   if (child) parts.push(child);
   parts.push(queue, pool, { name: 'proxy', start: () => undefined, stop: () => proxy.close() }, ingress);
   const lifecycle = new Lifecycle(parts, log);
@@ -163,8 +192,12 @@ export async function startSidecar(
     log.sink.flush();
     throw error;
   }
-  const addresses = { data: ingress.address, admin: admin.address };
-  log.info('listening', { data: formatAddress(addresses.data), admin: formatAddress(addresses.admin) });
+  const addresses = { data: ingress.address, admin: admin.address, scaler: scale.address };
+  log.info('listening', {
+    data: formatAddress(addresses.data),
+    admin: formatAddress(addresses.admin),
+    scaler: addresses.scaler && formatAddress(addresses.scaler),
+  });
 
   let hurry = (): void => undefined;
   const hurried = new Promise<void>((resolve) => (hurry = resolve));

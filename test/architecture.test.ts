@@ -8,7 +8,7 @@ const SRC = fileURLToPath(new URL('../src', import.meta.url));
 
 /** Room → rooms it may import. Toolboxes (floors 0 and 1) may be entered by any file, others by their door alone. */
 const TOOLS = ['base', 'http', 'exchange'];
-const PARTS = ['pool', 'child', 'kubernetes', 'queue', 'samplers', 'scraper', 'webhook'];
+const PARTS = ['pool', 'child', 'kubernetes', 'queue', 'samplers', 'scale', 'scraper', 'webhook'];
 const MAY_IMPORT: Record<string, string[]> = {
   base: [],
   http: ['base'],
@@ -18,6 +18,7 @@ const MAY_IMPORT: Record<string, string[]> = {
   kubernetes: TOOLS,
   scraper: TOOLS,
   samplers: TOOLS,
+  scale: TOOLS,
   queue: TOOLS,
   webhook: TOOLS,
   proxy: [...TOOLS, 'pool'],

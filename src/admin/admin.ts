@@ -10,6 +10,7 @@ import type { Failure } from '../base/errors.ts';
 import type { Address } from '../base/settings.ts';
 import { formatFor, type Metrics } from '../metrics/metrics.ts';
 import type { Pool } from '../pool/pool.ts';
+import type { ScaleReading } from '../scale/scale.ts';
 import { isAllowed, isOwnPage } from './auth.ts';
 import type { AdminOptions } from './options.ts';
 
@@ -17,6 +18,7 @@ import type { AdminOptions } from './options.ts';
 export interface Shown {
   readonly metrics: Metrics;
   readonly pool: Pool;
+  readonly scale: () => readonly ScaleReading[];
   /** False from the first moment of a shutdown. */
   readonly isAccepting: () => boolean;
   /** The settings with their sources, secrets hidden. */
@@ -89,6 +91,13 @@ export const endpoints: readonly Endpoint[] = [
     does: 'undoes that: the replica is asked whether it is ready, and gets requests again',
     isOpen: false,
     answer: ({ pool }, _, res, names) => actOn(res, names, (its, name) => pool.resume(its, name)),
+  },
+  {
+    method: 'GET',
+    path: '/v1/scale',
+    does: 'how many replicas there should be, and every figure that decided it',
+    isOpen: false,
+    answer: ({ scale }, _, res) => json(res, 200, { deployments: scale() }),
   },
   {
     method: 'GET',

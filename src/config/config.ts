@@ -115,6 +115,11 @@ function contradictions(config: Config): string[] {
   const { listen: admin } = config.admin;
   if (data.port !== 0 && data.port === admin.port && data.host === admin.host)
     problems.push('ingress.listen and admin.listen are the same address');
+  const { min_replica, max_replica, keda, listen: scaler } = config.scale;
+  if (min_replica > max_replica) problems.push('scale.min_replica is larger than scale.max_replica');
+  for (const [name, { host, port }] of Object.entries({ 'ingress.listen': data, 'admin.listen': admin }))
+    if (keda && port !== 0 && port === scaler.port && host === scaler.host)
+      problems.push(`${name} and scale.listen are the same address`);
   if (config.child.restart_delay > config.child.restart_delay_max)
     problems.push('child.restart_delay is larger than child.restart_delay_max');
   const { container_interval, gpu_interval, gpu_inventory_interval, max_age } = config.samplers;

@@ -12,6 +12,7 @@ import { mergeOptions } from '../scraper/options.ts';
 import { proxyOptions } from '../proxy/options.ts';
 import { queueOptions } from '../queue/options.ts';
 import { samplersOptions } from '../samplers/options.ts';
+import { scaleOptions } from '../scale/options.ts';
 import { webhookOptions } from '../webhook/options.ts';
 
 export const schema = section({
@@ -23,6 +24,7 @@ export const schema = section({
   proxy: proxyOptions,
   async: queueOptions,
   webhook: webhookOptions,
+  scale: scaleOptions,
   child: childOptions,
   samplers: samplersOptions,
   metrics: metricsOptions,

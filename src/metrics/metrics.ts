@@ -7,6 +7,7 @@ import type { Part } from '../base/lifecycle.ts';
 import type { Observer } from '../exchange/exchange.ts';
 import type { Pool } from '../pool/pool.ts';
 import type { Samplers } from '../samplers/samplers.ts';
+import type { ScaleReading } from '../scale/scale.ts';
 import type { MergeReading, PageFamily } from '../scraper/scraper.ts';
 import { AsyncFigures } from './async-figures.ts';
 import { Blocks } from './blocks.ts';
@@ -20,6 +21,7 @@ import { queueFamilies, type Repeats } from './families/queue.ts';
 import { replicaFamilies } from './families/replicas.ts';
 import { requestFamilies } from './families/requests.ts';
 import { samplerFamilies } from './families/samplers.ts';
+import { scaleFamilies } from './families/scale.ts';
 import { LoopWatch, selfFamilies } from './families/self.ts';
 import type { Family, Labels } from './family.ts';
 import { Live } from './live.ts';
@@ -149,6 +151,7 @@ export interface Sources {
   readonly maxDeployments: number;
   readonly async: AsyncSources;
   readonly samplers: Pick<Samplers, 'containers' | 'gpus' | 'stats'>;
+  readonly scale: () => readonly ScaleReading[];
 }
 
 /** The page, who counts exchanges for it, and the one thing in the room that runs on its own. */
@@ -185,6 +188,7 @@ export function createMetrics(
       ...queueFamilies(common, live, pool, sources.repeats),
       ...podFamilies(common, pool, sources.pods),
       ...replicaFamilies(pool, sources.connections),
+      ...scaleFamilies(sources.scale),
       ...containerFamilies(common, () => sources.samplers.containers()),
       ...gpuFamilies(common, () => sources.samplers.gpus()),
       ...samplerFamilies(() => sources.samplers.stats()),

@@ -34,6 +34,8 @@ export class Weir {
   host = '';
   port = 0;
   adminPort = 0;
+  /** KEDA's door, where it is open. */
+  scalerPort = 0;
 
   constructor(child: ChildProcess) {
     this.process = child;
@@ -125,6 +127,7 @@ export async function startWeir(args: string[], options: StartOptions = {}): Pro
   const port = (address: unknown) => Number(String(address).split(':').at(-1));
   weir.port = port(listening['data']);
   weir.adminPort = port(listening['admin']);
+  weir.scalerPort = port(listening['scaler']);
   return weir;
 }
 

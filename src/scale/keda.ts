@@ -1,0 +1,160 @@
+// The door for KEDA: its external scaler protocol (proto/externalscaler.proto) and gRPC's health check (proto/health.proto).
+// Must stay true: what KEDA gets is what `/v1/scale` shows at that moment; a ScaledObject that is wrong is told so in a
+// sentence; of activity only `true` is pushed, and at once. Loaded only where the door is open; only this file imports gRPC.
+import { fileURLToPath } from 'node:url';
+import {
+  loadPackageDefinition,
+  Server,
+  ServerCredentials,
+  status,
+  type sendUnaryData,
+  type ServerUnaryCall,
+  type ServerWritableStream,
+  type ServiceClientConstructor,
+  type UntypedServiceImplementation,
+} from '@grpc/grpc-js';
+import { loadSync } from '@grpc/proto-loader';
+import { Fault } from '../base/errors.ts';
+import { formatAddress, type Address } from '../base/settings.ts';
+import { readTrigger, type Trigger } from './scaled-object.ts';
+import type { ScaleReading } from './scale.ts';
+
+/** Questions are small; nobody needs more of this door. */
+const LIMITS = { 'grpc.max_receive_message_length': 64 * 1024, 'grpc.max_concurrent_streams': 256 };
+
+// The same place beside the sources and beside the build.
+const proto = (name: string): string => fileURLToPath(new URL(`../../proto/${name}`, import.meta.url));
+
+interface ScaledObjectRef {
+  readonly scalerMetadata?: Readonly<Record<string, string>>;
+}
+interface MetricsRequest {
+  readonly scaledObjectRef?: ScaledObjectRef | null;
+  readonly metricName: string;
+}
+type Unary<Q> = (call: ServerUnaryCall<Q, object>, answer: sendUnaryData<object>) => void;
+type Stream = ServerWritableStream<ScaledObjectRef, object>;
+
+/** What the door shows. */
+export interface KedaDeps {
+  readonly readings: () => readonly ScaleReading[];
+  /** Calls after every decision; returns what ends that. */
+  readonly changed: (listener: () => void) => () => void;
+}
+
+export class KedaDoor {
+  readonly #listen: Address;
+  readonly #deps: KedaDeps;
+  readonly #server = new Server(LIMITS);
+  #port = 0;
+
+  constructor({ listen }: { readonly listen: Address }, deps: KedaDeps) {
+    this.#listen = listen;
+    this.#deps = deps;
+    const definition = loadSync([proto('externalscaler.proto'), proto('health.proto')], {
+      keepCase: true,
+      longs: Number,
+      enums: String,
+      defaults: true,
+    });
+    const found = loadPackageDefinition(definition) as unknown as {
+      externalscaler: { ExternalScaler: ServiceClientConstructor };
+      grpc: { health: { v1: { Health: ServiceClientConstructor } } };
+    };
+    this.#server.addService(found.externalscaler.ExternalScaler.service, this.#scaler());
+    this.#server.addService(found.grpc.health.v1.Health.service, { Check: check });
+  }
+
+  start(): Promise<void> {
+    const address = formatAddress(this.#listen);
+    return new Promise((resolve, reject) =>
+      this.#server.bindAsync(address, ServerCredentials.createInsecure(), (error, port) => {
+        this.#port = port;
+        if (error === null) return resolve();
+        const detail = `cannot listen on ${address}: ${error.message}; choose another address with --scaler`;
+        reject(new Fault('listen_failed', detail, { cause: error }));
+      }),
+    );
+  }
+
+  get address(): Address {
+    return { host: this.#listen.host, port: this.#port };
+  }
+
+  stop(): void {
+    this.#server.forceShutdown();
+  }
+
+  #scaler(): UntypedServiceImplementation {
+    const unary =
+      <Q>(
+        refOf: (request: Q) => ScaledObjectRef,
+        answerOf: (trigger: Trigger, request: Q) => object,
+      ): Unary<Q> =>
+      (call, answer) => {
+        const trigger = this.#trigger(refOf(call.request));
+        if ('problem' in trigger) answer(refusal(trigger.problem));
+        else answer(null, answerOf(trigger, call.request));
+      };
+    const same = (ref: ScaledObjectRef) => ref;
+    return {
+      IsActive: unary(same, ({ isActive }) => ({ result: isActive })),
+      GetMetricSpec: unary(same, specsOf),
+      GetMetrics: unary<MetricsRequest>((request) => request.scaledObjectRef ?? {}, valuesOf),
+      StreamIsActive: (call: Stream) => {
+        let wasActive = false;
+        this.#follow(call, ({ isActive }) => {
+          if (isActive && !wasActive) call.write({ result: true });
+          wasActive = isActive;
+        });
+      },
+      StreamMetricSpec: (call: Stream) => {
+        let sent = '';
+        this.#follow(call, (trigger) => {
+          const specs = specsOf(trigger);
+          if (JSON.stringify(specs) === sent) return;
+          sent = JSON.stringify(specs);
+          call.write(specs);
+        });
+      },
+    };
+  }
+
+  /** Shows the trigger of a stream now and after every decision, for as long as the stream lives. */
+  #follow(call: Stream, show: (trigger: Trigger) => void): void {
+    const look = () => {
+      const trigger = this.#trigger(call.request);
+      if (!('problem' in trigger)) return show(trigger);
+      // Also a deployment that has left the configuration since.
+      end();
+      call.emit('error', refusal(trigger.problem));
+    };
+    const end = this.#deps.changed(look);
+    call.on('cancelled', end);
+    call.on('close', end);
+    look();
+  }
+
+  #trigger(ref: ScaledObjectRef): Trigger | { readonly problem: string } {
+    return readTrigger(ref.scalerMetadata ?? {}, this.#deps.readings());
+  }
+}
+
+const refusal = (problem: string) => ({ code: status.INVALID_ARGUMENT, details: problem });
+
+/** KEDA before 2.10 reads the whole number alone, and a target of 0 would mean no target. */
+const specsOf = ({ name, target }: Trigger) => ({
+  metricSpecs: [{ metricName: name, targetSize: Math.max(1, Math.round(target)), targetSizeFloat: target }],
+});
+
+/** Under the name that was asked for: KEDA puts the trigger's number before ours, and wants it back. */
+const valuesOf = ({ name, value }: Trigger, { metricName }: MetricsRequest) => ({
+  metricValues: [{ metricName: metricName || name, metricValue: Math.round(value), metricValueFloat: value }],
+});
+
+const SERVICES = new Set(['', 'externalscaler.ExternalScaler']);
+
+const check: Unary<{ service: string }> = ({ request: { service } }, answer) => {
+  if (SERVICES.has(service)) answer(null, { status: 'SERVING' });
+  else answer({ code: status.NOT_FOUND, details: `there is no service ${service} here` });
+};

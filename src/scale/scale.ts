@@ -1,0 +1,219 @@
+// The door of the room: how many replicas there should be, decided once a second and at the first request of all.
+// Must stay true: deciding reads memory only; nothing here starts or stops a replica, it says what would be right to
+// whoever does (KEDA, an HPA, a person). `routed` and `closed` are on the hot path.
+//   window.ts  the mean in flight     desired.ts  load in, replicas out     keda.ts  the door for KEDA, if it is wanted
+import type { Part } from '../base/lifecycle.ts';
+import type { Address } from '../base/settings.ts';
+import type { Exchange, Observer } from '../exchange/exchange.ts';
+import { begin, decide, type Decision, type Reason, type Rule } from './desired.ts';
+import type { KedaDoor } from './keda.ts';
+import type { ScaleOptions } from './options.ts';
+import { SlidingMean } from './window.ts';
+
+const TICK_MS = 1000;
+
+/** A deployment as scaling needs to know it. */
+export interface Scaled {
+  readonly index: number;
+  readonly id: string;
+  /** Requests at once that each of its replicas gets; 0: as many as come. */
+  readonly concurrencyTarget: number;
+  /** Replicas that there are, starting ones too. */
+  readonly current: number;
+}
+
+/** What scaling asks of others. */
+export interface ScaleDeps {
+  readonly deployments: () => readonly Scaled[];
+  /** Asynchronous requests of a deployment that are queued or run. */
+  readonly asyncLoad: (deployment: string) => number;
+}
+
+/** A decision with all that it was made of, as `/v1/scale` shows it. */
+export interface ScaleReading {
+  readonly id: string;
+  readonly desired: number;
+  readonly current: number;
+  /** What the load alone asks for, before the delay of going down. */
+  readonly wanted: number;
+  readonly reason: Reason;
+  readonly mean_in_flight: number;
+  readonly in_flight: number;
+  readonly async_counted: number;
+  readonly concurrency_target: number;
+  readonly target_utilization_percentage: number;
+  readonly in_flight_per_replica: number;
+  readonly min_replica: number;
+  readonly max_replica: number;
+  /** Seconds until fewer replicas are desired if nothing comes; null while no fewer are. */
+  readonly scale_down_in_seconds: number | null;
+}
+
+/** What is kept of one deployment. */
+interface Followed {
+  readonly load: SlidingMean;
+  asyncLoad: number;
+  idleSinceMs: number;
+  decision: Decision;
+  reading: ScaleReading;
+}
+
+export class Scale implements Part {
+  readonly name = 'scale';
+  readonly observer: Observer;
+  readonly #options: ScaleOptions;
+  readonly #deps: ScaleDeps;
+  readonly #now: () => number;
+  /** By the deployment's index. */
+  readonly #followed: Followed[] = [];
+  readonly #listeners = new Set<() => void>();
+  #timer: NodeJS.Timeout | undefined;
+  #door: KedaDoor | undefined;
+
+  /** `now` is performance.now or, for tests, a clock that stands in for it. */
+  constructor(options: ScaleOptions, deps: ScaleDeps, now = () => performance.now()) {
+    this.#options = options;
+    this.#deps = deps;
+    this.#now = now;
+    this.observer = {
+      routed: (exchange) => this.#routed(exchange),
+      closed: (exchange) => this.#closed(exchange),
+    };
+  }
+
+  async start(): Promise<void> {
+    this.tick();
+    this.#timer = setInterval(() => this.tick(), TICK_MS).unref();
+    if (!this.#options.keda) return;
+    // Loaded when it is wanted: gRPC costs memory, and most sidecars are never asked by KEDA.
+    const { KedaDoor } = await import('./keda.ts');
+    this.#door = new KedaDoor(this.#options, {
+      readings: () => this.readings(),
+      changed: (listener) => this.#listen(listener),
+    });
+    await this.#door.start();
+  }
+
+  stop(): void {
+    clearInterval(this.#timer);
+    this.#door?.stop();
+  }
+
+  /** Where KEDA's door really is; `undefined` where there is none. */
+  get address(): Address | undefined {
+    return this.#door?.address;
+  }
+
+  /** The latest decision for each deployment of the configuration. */
+  readings(): readonly ScaleReading[] {
+    return this.#deps.deployments().map((deployment) => this.#follow(deployment).reading);
+  }
+
+  /** Decides anew for every deployment. */
+  tick(): void {
+    for (const deployment of this.#deps.deployments()) this.#decide(deployment);
+    for (const listener of this.#listeners) listener();
+  }
+
+  #routed({ deployment, isAsync }: Exchange): void {
+    if (isAsync) return;
+    const followed = this.#followed[deployment] ?? this.#meet(deployment);
+    if (followed === undefined) return;
+    followed.load.change(1, this.#now());
+    const { in_flight, mean_in_flight } = followed.reading;
+    // The first request of all cannot wait for the next second: somebody may have to start a replica for it.
+    if (followed.load.value === 1 && in_flight === 0 && mean_in_flight === 0)
+      queueMicrotask(() => this.tick());
+  }
+
+  #closed({ deployment, isAsync, endMs }: Exchange): void {
+    if (isAsync) return;
+    const followed = this.#followed[deployment];
+    if (followed === undefined) return;
+    followed.load.change(-1, endMs);
+    if (followed.load.value === 0) followed.idleSinceMs = endMs;
+  }
+
+  /** A deployment that a changed configuration has brought since the last look. */
+  #meet(index: number): Followed | undefined {
+    const found = this.#deps.deployments().find((deployment) => deployment.index === index);
+    return found && this.#follow(found);
+  }
+
+  #listen(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  #rule(deployment: Scaled): Rule {
+    const { min_replica, max_replica, scale_down_delay, max_scale_down_rate } = this.#options;
+    return {
+      min: min_replica,
+      max: max_replica,
+      perReplica: (this.#target(deployment) * this.#options.target_utilization_percentage) / 100,
+      downDelayMs: scale_down_delay,
+      downRate: max_scale_down_rate,
+    };
+  }
+
+  #target({ concurrencyTarget }: Scaled): number {
+    return concurrencyTarget || this.#options.concurrency_target;
+  }
+
+  #follow(deployment: Scaled): Followed {
+    const known = this.#followed[deployment.index];
+    if (known !== undefined) return known;
+    const nowMs = this.#now();
+    const load = new SlidingMean(this.#options.autoscaling_window, nowMs);
+    const decision = begin(deployment.current, this.#rule(deployment), nowMs);
+    const bare = { load, asyncLoad: 0, idleSinceMs: nowMs, decision };
+    const followed = { ...bare, reading: this.#read(deployment, bare, 0, nowMs) };
+    return (this.#followed[deployment.index] = followed);
+  }
+
+  #decide(deployment: Scaled): void {
+    const followed = this.#follow(deployment);
+    const nowMs = this.#now();
+    this.#countAsync(deployment, followed, nowMs);
+    const { load, idleSinceMs } = followed;
+    const mean = load.mean(nowMs);
+    const now = { mean, inFlight: load.value, idleSinceMs };
+    followed.decision = decide(followed.decision, this.#rule(deployment), now, nowMs);
+    followed.reading = this.#read(deployment, followed, mean, nowMs);
+  }
+
+  /** What waits in the queue is looked at, not heard of: it counts from the second on in which it was seen. */
+  #countAsync({ id }: Scaled, followed: Followed, nowMs: number): void {
+    if (!this.#options.count_queued_async) return;
+    const before = followed.asyncLoad;
+    followed.asyncLoad = this.#deps.asyncLoad(id);
+    followed.load.change(followed.asyncLoad - before, nowMs);
+    if (before > 0 && followed.load.value === 0) followed.idleSinceMs = nowMs;
+  }
+
+  #read(
+    deployment: Scaled,
+    { load, asyncLoad, decision }: Omit<Followed, 'reading'>,
+    mean: number,
+    nowMs: number,
+  ): ScaleReading {
+    const { perReplica, min, max } = this.#rule(deployment);
+    return {
+      id: deployment.id,
+      desired: decision.desired,
+      current: deployment.current,
+      wanted: decision.wanted,
+      reason: decision.reason,
+      mean_in_flight: mean,
+      in_flight: load.value,
+      async_counted: asyncLoad,
+      concurrency_target: this.#target(deployment),
+      target_utilization_percentage: this.#options.target_utilization_percentage,
+      in_flight_per_replica: perReplica,
+      min_replica: min,
+      max_replica: max,
+      scale_down_in_seconds:
+        decision.downAtMs === undefined ? null : Math.max(0, (decision.downAtMs - nowMs) / 1000),
+    };
+  }
+}

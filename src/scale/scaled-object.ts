@@ -1,0 +1,111 @@
+// What the metadata of a ScaledObject asks for, read strictly: KEDA shows the sentence to whoever wrote it.
+// Must stay true: nothing that is misspelt or out of range is guessed at; what is not said is as weir's settings have it.
+import { nearest } from '../base/nearest.ts';
+import type { ScaleReading } from './scale.ts';
+
+/** Which figure drives KEDA: weir's own decision, or the mean in flight with KEDA's own pace up and down. */
+const METRICS = ['replicas', 'concurrency'] as const;
+type MetricName = (typeof METRICS)[number];
+
+const KEYS = ['deployment', 'metric', 'targetConcurrency', 'targetUtilization', 'activationThreshold'];
+
+/** What KEDA itself reads from the same metadata, and passes on. */
+const KEDAS =
+  /^(?:scalerAddress|enableTLS|unsafeSsl|caCert|tlsCertFile|tlsClientCert|tlsClientKey|useCachedMetrics|.+FromEnv)$/;
+
+/** A trigger with all its figures. */
+export interface Trigger {
+  /** As KEDA is told it. */
+  readonly name: string;
+  /** How much of the metric each replica should have. */
+  readonly target: number;
+  readonly value: number;
+  readonly isActive: boolean;
+}
+
+/** The trigger's figures now, or a sentence that says what is wrong with its metadata. */
+export function readTrigger(
+  metadata: Readonly<Record<string, string>>,
+  readings: readonly ScaleReading[],
+): Trigger | { readonly problem: string } {
+  for (const key of Object.keys(metadata))
+    if (!KEYS.includes(key) && !KEDAS.test(key)) {
+      const near = nearest(key, KEYS);
+      return {
+        problem: `metadata ${key} is unknown; ${near ? `did you mean ${near}?` : `there is ${KEYS.join(', ')}`}`,
+      };
+    }
+  const reading = find(metadata['deployment'], readings);
+  if ('problem' in reading) return reading;
+  const metric = metadata['metric'] ?? METRICS[0];
+  if (!isMetric(metric))
+    return { problem: `metadata metric is ${JSON.stringify(metric)}, must be replicas or concurrency` };
+  if (metric === 'replicas') return ofReplicas(metadata, reading);
+  return ofConcurrency(metadata, reading);
+}
+
+const isMetric = (word: string): word is MetricName => (METRICS as readonly string[]).includes(word);
+
+function ofReplicas(
+  metadata: Readonly<Record<string, string>>,
+  { id, desired }: ScaleReading,
+): Trigger | { readonly problem: string } {
+  for (const key of ['targetConcurrency', 'targetUtilization', 'activationThreshold'])
+    if (metadata[key] !== undefined)
+      return {
+        problem: `metadata ${key} goes with metric: concurrency; with metric: replicas weir’s own settings (scale.…) decide`,
+      };
+  return { name: `weir-replicas-${id}`, target: 1, value: desired, isActive: desired > 0 };
+}
+
+function ofConcurrency(
+  metadata: Readonly<Record<string, string>>,
+  reading: ScaleReading,
+): Trigger | { readonly problem: string } {
+  const { id, mean_in_flight, in_flight, concurrency_target, target_utilization_percentage } = reading;
+  const concurrency = numberIn(metadata, 'targetConcurrency', concurrency_target, 0.001, 1_000_000);
+  const utilization = numberIn(metadata, 'targetUtilization', target_utilization_percentage, 1, 100);
+  const activation = numberIn(metadata, 'activationThreshold', 0, 0, 1_000_000);
+  for (const read of [concurrency, utilization, activation]) if (typeof read !== 'number') return read;
+  return {
+    name: `weir-concurrency-${id}`,
+    target: ((concurrency as number) * (utilization as number)) / 100,
+    value: mean_in_flight,
+    // Who waits now counts at once, who was there lately for as long as the mean remembers.
+    isActive: Math.max(mean_in_flight, in_flight) > (activation as number),
+  };
+}
+
+function find(
+  id: string | undefined,
+  readings: readonly ScaleReading[],
+): ScaleReading | { readonly problem: string } {
+  const ids = readings.map((reading) => reading.id).join(', ');
+  if (id === undefined)
+    return readings.length === 1
+      ? readings[0]!
+      : { problem: `metadata deployment is missing, must be one of ${ids}` };
+  return (
+    readings.find((reading) => reading.id === id) ?? {
+      problem: `metadata deployment is ${JSON.stringify(id)}, must be ${readings.length > 1 ? 'one of ' : ''}${ids}`,
+    }
+  );
+}
+
+/** A number of the metadata, whose values are all text. */
+function numberIn(
+  metadata: Readonly<Record<string, string>>,
+  key: string,
+  fallback: number,
+  min: number,
+  max: number,
+): number | { readonly problem: string } {
+  const text = metadata[key];
+  if (text === undefined) return fallback;
+  const value = /^\d+(?:\.\d+)?$/.test(text.trim()) ? Number(text) : NaN;
+  return value >= min && value <= max
+    ? value
+    : {
+        problem: `metadata ${key} is ${JSON.stringify(text)}, must be a number from ${min} to ${max}, such as "${fallback}"`,
+      };
+}

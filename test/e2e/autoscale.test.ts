@@ -1,0 +1,245 @@
+// What drives autoscaling: the figures on the page and at /v1/scale, and KEDA's external scaler as KEDA asks it.
+import type { ServerResponse } from 'node:http';
+import { status } from '@grpc/grpc-js';
+import { afterEach, describe, expect, it } from 'vitest';
+import { call } from '../kit/client.ts';
+import { Keda } from '../kit/keda.ts';
+import { closeReplicas, startReplica } from '../kit/replica.ts';
+import { until } from '../kit/until.ts';
+import { runWeir, startWeir, stopAll, type Weir } from '../kit/weir.ts';
+
+let keda: Keda | undefined;
+afterEach(async () => {
+  keda?.close();
+  keda = undefined;
+  await stopAll();
+  await closeReplicas();
+});
+
+/** A replica that answers when the test says so. */
+async function heldReplica() {
+  const held: ServerResponse[] = [];
+  const replica = await startReplica((_, res) => void held.push(res));
+  return {
+    replica,
+    held,
+    answer: () => {
+      for (const res of held.splice(0)) res.end('ok');
+    },
+  };
+}
+
+const DOOR = ['--scale-keda', '--scaler=127.0.0.1:0'];
+const predict = (weir: Weir) => call(weir.url, '/production/predict', { method: 'POST', body: '{}' });
+const scaleOf = async (weir: Weir) => {
+  const { deployments } = (await (await fetch(`${weir.admin}/v1/scale`)).json()) as {
+    deployments: Record<string, unknown>[];
+  };
+  return deployments[0]!;
+};
+
+describe('/v1/scale and the page', () => {
+  it('show what is desired and all that decided it', async () => {
+    const { replica, held, answer } = await heldReplica();
+    const weir = await startWeir([
+      '--replica',
+      replica.url,
+      '--scale-max-replica=10',
+      '--scale-concurrency-target=2',
+      '--scale-target-utilization-percentage=50',
+    ]);
+    const running = [predict(weir), predict(weir), predict(weir)];
+    await until('three are in flight', () => held.length === 3);
+    const seen = await until('they count', async () => {
+      const scale = await scaleOf(weir);
+      return scale['in_flight'] === 3 && Number(scale['desired']) >= 1 && scale;
+    });
+    expect(seen).toMatchObject({
+      id: 'local',
+      current: 1,
+      concurrency_target: 2,
+      target_utilization_percentage: 50,
+      in_flight_per_replica: 1,
+      min_replica: 0,
+      max_replica: 10,
+      async_counted: 0,
+    });
+    // Three at one each is where the mean goes; it is between two and three as soon as the three fill most of it.
+    await until('the mean calls for three', async () => (await scaleOf(weir))['desired'] === 3, 20_000);
+    const page = await weir.page();
+    expect(page.value('weir_replicas_desired{deployment_id="local"}')).toBe(3);
+    expect(page.value('weir_in_flight_mean{deployment_id="local"}')).toBeGreaterThan(2);
+    expect(page.value('weir_in_flight_per_replica_target{deployment_id="local"}')).toBe(1);
+    answer();
+    await Promise.all(running);
+    const after = await until('fewer are wanted, after the delay', async () => {
+      const scale = await scaleOf(weir);
+      return scale['in_flight'] === 0 && scale;
+    });
+    expect(after['desired']).toBe(3);
+  });
+
+  it('the deployment’s own target comes before the one of the settings', async () => {
+    const { replica } = await heldReplica();
+    const weir = await startWeir(['--replica', replica.url, '--deployment-concurrency-target=10']);
+    expect(await scaleOf(weir)).toMatchObject({ concurrency_target: 10, in_flight_per_replica: 7 });
+  });
+
+  it('asynchronous work counts where that is wished, and not otherwise', async () => {
+    const { replica, held, answer } = await heldReplica();
+    for (const isCounted of [true, false]) {
+      const weir = await startWeir([
+        '--replica',
+        replica.url,
+        '--queue-store=memory',
+        '--queue-concurrency=1',
+        `--scale-count-queued-async=${isCounted}`,
+      ]);
+      for (let i = 0; i < 3; i++)
+        await call(weir.url, '/production/async_predict', { method: 'POST', body: '{"model_input": {}}' });
+      await until('one runs', () => held.length === 1);
+      if (isCounted) await until('all three count', async () => (await scaleOf(weir))['async_counted'] === 3);
+      else {
+        const page = await weir.page();
+        expect(page.value('weir_async_in_progress{deployment_id="local"}')).toBe(1);
+        expect(await scaleOf(weir)).toMatchObject({ in_flight: 0, async_counted: 0, mean_in_flight: 0 });
+      }
+      answer();
+      await weir.stop('SIGKILL');
+    }
+  });
+
+  it('limits that cannot be are a mistake of the configuration', async () => {
+    const args = ['check', '--replica', 'http://127.0.0.1:1', '--scale-keda'];
+    const checked = await runWeir([...args, '--scale-min-replica=2', '--scaler=0.0.0.0:8080']);
+    expect(checked.code).toBe(64);
+    expect(checked.err).toContain('scale.min_replica is larger than scale.max_replica');
+    expect(checked.err).toContain('ingress.listen and scale.listen are the same address');
+  });
+});
+
+describe('KEDA’s door', () => {
+  it('is closed, and costs nothing, unless it is wanted', async () => {
+    const { replica } = await heldReplica();
+    const weir = await startWeir(['--replica', replica.url]);
+    expect(weir.lines.find(({ event }) => event === 'listening')).not.toHaveProperty('scaler');
+  });
+
+  it('answers as KEDA asks: activity, spec and value, in whole numbers and in fractions', async () => {
+    const { replica, held, answer } = await heldReplica();
+    const weir = await startWeir(['--replica', replica.url, '--scale-max-replica=4', ...DOOR]);
+    keda = new Keda(weir.scalerPort);
+    const byMean = {
+      deployment: 'local',
+      metric: 'concurrency',
+      targetConcurrency: '5',
+      targetUtilization: '70',
+    };
+    expect(await keda.isActive(byMean)).toEqual({ result: false });
+    expect(await keda.metricSpec(byMean)).toEqual({
+      metricSpecs: [{ metricName: 'weir-concurrency-local', targetSize: 4, targetSizeFloat: 3.5 }],
+    });
+    expect(await keda.metricSpec()).toEqual({
+      metricSpecs: [{ metricName: 'weir-replicas-local', targetSize: 1, targetSizeFloat: 1 }],
+    });
+    const running = [predict(weir), predict(weir)];
+    await until('two are in flight', () => held.length === 2);
+    expect(await keda.isActive(byMean)).toEqual({ result: true });
+    const { metricValues } = (await keda.metrics(byMean, 's0-weir-concurrency-local')) as {
+      metricValues: { metricName: string; metricValue: number; metricValueFloat: number }[];
+    };
+    const { metricName, metricValue, metricValueFloat } = metricValues[0]!;
+    expect(metricName).toBe('s0-weir-concurrency-local');
+    expect(metricValue).toBe(Math.round(metricValueFloat));
+    await until('the decision is what /v1/scale says', async () => {
+      const { desired } = await scaleOf(weir);
+      const metricValues = [
+        { metricName: 'weir-replicas-local', metricValue: desired, metricValueFloat: desired },
+      ];
+      const answered = (await keda!.metrics({}, 'weir-replicas-local')) as object;
+      return JSON.stringify(answered) === JSON.stringify({ metricValues });
+    });
+    answer();
+    await Promise.all(running);
+  });
+
+  it('pushes true at the first request, also when there is no replica and somebody waits in line', async () => {
+    const { replica } = await heldReplica();
+    await replica.close();
+    const weir = await startWeir(['--replica', replica.url, '--scale-scale-down-delay=0', ...DOOR]);
+    keda = new Keda(weir.scalerPort);
+    await until('none is desired', async () => (await scaleOf(weir))['desired'] === 0);
+    const pushed = keda.stream<{ result: boolean }>('StreamIsActive');
+    const byMean = keda.stream<{ result: boolean }>('StreamIsActive', { metric: 'concurrency' });
+    // The stream is open on weir's side once a later call on the same connection is answered.
+    expect(await keda.isActive()).toEqual({ result: false });
+    expect(pushed.got).toEqual([]);
+    const waiting = predict(weir).catch(() => 'cut');
+    await until('both hear of it', () => pushed.got.length > 0 && byMean.got.length > 0);
+    expect(pushed.got).toEqual([{ result: true }]);
+    expect((await weir.page()).value('weir_queue_length{deployment_id="local"}')).toBe(1);
+    pushed.cancel();
+    await weir.stop('SIGKILL');
+    await waiting;
+  });
+
+  it('tells a new stream at once that there is activity', async () => {
+    const { replica, held, answer } = await heldReplica();
+    const weir = await startWeir(['--replica', replica.url, ...DOOR]);
+    keda = new Keda(weir.scalerPort);
+    const running = predict(weir);
+    await until('it is in flight', () => held.length === 1);
+    const pushed = keda.stream<{ result: boolean }>('StreamIsActive', { metric: 'concurrency' });
+    await until('it is told', () => pushed.got.length === 1);
+    answer();
+    await running;
+  });
+
+  it('streams the spec at once, equal to what GetMetricSpec answers', async () => {
+    const { replica } = await heldReplica();
+    const weir = await startWeir(['--replica', replica.url, ...DOOR]);
+    keda = new Keda(weir.scalerPort);
+    const specs = keda.stream('StreamMetricSpec', { metric: 'concurrency' });
+    await until('it is there', () => specs.got.length === 1);
+    expect(specs.got[0]).toEqual(await keda.metricSpec({ metric: 'concurrency' }));
+  });
+
+  it('refuses bad metadata with INVALID_ARGUMENT and a sentence, in every call', async () => {
+    const { replica } = await heldReplica();
+    const weir = await startWeir(['--replica', replica.url, ...DOOR]);
+    keda = new Keda(weir.scalerPort);
+    const bad = { deployment: 'nope' };
+    const refused = {
+      code: status.INVALID_ARGUMENT,
+      details: 'metadata deployment is "nope", must be local',
+    };
+    await expect(keda.isActive(bad)).rejects.toMatchObject(refused);
+    await expect(keda.metricSpec(bad)).rejects.toMatchObject(refused);
+    await expect(keda.metrics(bad, 'x')).rejects.toMatchObject(refused);
+    for (const method of ['StreamIsActive', 'StreamMetricSpec'] as const) {
+      const stream = keda.stream(method, bad);
+      const problem = await until(`${method} ends`, () => stream.problem());
+      expect(problem).toMatchObject(refused);
+    }
+  });
+
+  it('answers health checks, and says so when its port is taken', async () => {
+    const { replica } = await heldReplica();
+    const weir = await startWeir(['--replica', replica.url, ...DOOR]);
+    keda = new Keda(weir.scalerPort);
+    for (const service of ['', 'externalscaler.ExternalScaler'])
+      expect(await keda.check(service)).toEqual({ status: 'SERVING' });
+    await expect(keda.check('other')).rejects.toMatchObject({ code: status.NOT_FOUND });
+    const second = await runWeir([
+      'serve',
+      '--replica',
+      replica.url,
+      '--listen=127.0.0.1:0',
+      '--admin=127.0.0.1:0',
+      '--scale-keda',
+      `--scaler=127.0.0.1:${weir.scalerPort}`,
+    ]);
+    expect(second.code).not.toBe(0);
+    expect(second.err).toMatch(/choose another address with --scaler/);
+  });
+});

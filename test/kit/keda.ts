@@ -1,0 +1,93 @@
+// KEDA as weir sees it: a gRPC client of its external scaler protocol, made from our proto file.
+import {
+  credentials,
+  loadPackageDefinition,
+  type Client,
+  type ClientReadableStream,
+  type ServiceClientConstructor,
+  type ServiceError,
+} from '@grpc/grpc-js';
+import { loadSync } from '@grpc/proto-loader';
+import { ROOT } from './weir.ts';
+
+type Asked = Client &
+  Record<string, (request: object, answer?: (error: ServiceError | null, reply: unknown) => void) => unknown>;
+
+const definition = loadPackageDefinition(
+  loadSync([`${ROOT}/proto/externalscaler.proto`, `${ROOT}/proto/health.proto`], {
+    keepCase: true,
+    longs: Number,
+    enums: String,
+    defaults: true,
+  }),
+) as unknown as {
+  externalscaler: { ExternalScaler: ServiceClientConstructor };
+  grpc: { health: { v1: { Health: ServiceClientConstructor } } };
+};
+
+/** The ScaledObject that a question is about. */
+const ref = (scalerMetadata: Record<string, string>) => ({
+  name: 'llama',
+  namespace: 'models',
+  scalerMetadata,
+});
+
+/** A stream of answers, as far as they have come. */
+export interface Pushed<T> {
+  readonly got: T[];
+  readonly problem: () => ServiceError | undefined;
+  cancel(): void;
+}
+
+export class Keda {
+  readonly #scaler: Asked;
+  readonly #health: Asked;
+
+  constructor(port: number) {
+    const address = `127.0.0.1:${port}`;
+    this.#scaler = new definition.externalscaler.ExternalScaler(
+      address,
+      credentials.createInsecure(),
+    ) as unknown as Asked;
+    this.#health = new definition.grpc.health.v1.Health(
+      address,
+      credentials.createInsecure(),
+    ) as unknown as Asked;
+  }
+
+  isActive(metadata: Record<string, string> = {}): Promise<unknown> {
+    return this.#ask(this.#scaler, 'IsActive', ref(metadata));
+  }
+
+  metricSpec(metadata: Record<string, string> = {}): Promise<unknown> {
+    return this.#ask(this.#scaler, 'GetMetricSpec', ref(metadata));
+  }
+
+  metrics(metadata: Record<string, string>, metricName: string): Promise<unknown> {
+    return this.#ask(this.#scaler, 'GetMetrics', { scaledObjectRef: ref(metadata), metricName });
+  }
+
+  check(service: string): Promise<unknown> {
+    return this.#ask(this.#health, 'Check', { service });
+  }
+
+  stream<T>(method: 'StreamIsActive' | 'StreamMetricSpec', metadata: Record<string, string> = {}): Pushed<T> {
+    const got: T[] = [];
+    let problem: ServiceError | undefined;
+    const stream = this.#scaler[method]!(ref(metadata)) as ClientReadableStream<T>;
+    stream.on('data', (one: T) => got.push(one));
+    stream.on('error', (error: ServiceError) => (problem = error));
+    return { got, problem: () => problem, cancel: () => stream.cancel() };
+  }
+
+  close(): void {
+    this.#scaler.close();
+    this.#health.close();
+  }
+
+  #ask(client: Asked, method: string, request: object): Promise<unknown> {
+    return new Promise((resolve, reject) =>
+      client[method]!(request, (error, reply) => (error === null ? resolve(reply) : reject(error))),
+    );
+  }
+}

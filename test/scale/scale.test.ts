@@ -1,0 +1,108 @@
+import { describe, expect, it } from 'vitest';
+import { read } from '../../src/base/settings.ts';
+import { Exchanges } from '../../src/exchange/exchange.ts';
+import { scaleOptions } from '../../src/scale/options.ts';
+import { Scale, type Scaled } from '../../src/scale/scale.ts';
+
+/** A scale whose clock stands still, which nobody has started: it decides when it is told to. */
+function stand(input: Record<string, unknown>, deployments: Scaled[], asyncLoad = () => 0) {
+  const options = read(scaleOptions, input);
+  if (!options.ok) throw new Error('bad settings');
+  const clock = { nowMs: performance.now() };
+  const scale = new Scale(options.settings, { deployments: () => deployments, asyncLoad }, () => clock.nowMs);
+  const exchanges = new Exchanges({ trust_inbound: false });
+  exchanges.observe(scale.observer);
+  scale.tick();
+  const begin = (deployment = 0, isAsync = false) => {
+    const exchange = exchanges.open(undefined);
+    exchange.isAsync = isAsync;
+    exchange.route(deployment);
+    return exchange;
+  };
+  return { scale, clock, begin };
+}
+
+const NONE: Scaled = { index: 0, id: 'dep1', concurrencyTarget: 0, current: 0 };
+
+describe('scaling', () => {
+  it('decides at the first request of all, before any tick', async () => {
+    const { scale, begin } = stand({}, [NONE]);
+    expect(scale.readings()[0]).toMatchObject({ desired: 0, in_flight: 0 });
+    begin();
+    await Promise.resolve();
+    expect(scale.readings()[0]).toMatchObject({ desired: 1, in_flight: 1, reason: 'up' });
+  });
+
+  it('does not count asynchronous exchanges', async () => {
+    const { scale, begin } = stand({}, [NONE]);
+    const exchange = begin(0, true);
+    await Promise.resolve();
+    scale.tick();
+    expect(scale.readings()[0]).toMatchObject({ desired: 0, in_flight: 0 });
+    exchange.close('ok', 200);
+    scale.tick();
+    expect(scale.readings()[0]).toMatchObject({ in_flight: 0 });
+  });
+
+  it('counts what was routed to a deployment that came with a changed configuration, up and down', () => {
+    const deployments = [NONE];
+    const { scale, begin } = stand({}, deployments);
+    deployments.push({ ...NONE, index: 1, id: 'dep2' });
+    const exchange = begin(1);
+    scale.tick();
+    expect(scale.readings().map(({ in_flight }) => in_flight)).toEqual([0, 1]);
+    exchange.close('client_gone', 499);
+    scale.tick();
+    expect(scale.readings().map(({ in_flight }) => in_flight)).toEqual([0, 0]);
+  });
+
+  it('keeps what it knows of a deployment that is gone and comes back', () => {
+    const deployments = [NONE];
+    const { scale, begin } = stand({}, deployments);
+    const exchange = begin();
+    deployments.length = 0;
+    scale.tick();
+    expect(scale.readings()).toEqual([]);
+    exchange.close('ok', 200);
+    deployments.push(NONE);
+    scale.tick();
+    expect(scale.readings()[0]).toMatchObject({ in_flight: 0 });
+  });
+
+  it('tells how long the delay still runs', () => {
+    const { scale, clock } = stand({ scale_down_delay: '100s' }, [{ ...NONE, current: 1 }]);
+    clock.nowMs += 30_000;
+    scale.tick();
+    expect(scale.readings()[0]).toMatchObject({
+      desired: 1,
+      wanted: 0,
+      reason: 'down_delayed',
+      scale_down_in_seconds: 70,
+    });
+    clock.nowMs += 70_000;
+    scale.tick();
+    expect(scale.readings()[0]).toMatchObject({ desired: 0, reason: 'down', scale_down_in_seconds: null });
+  });
+
+  it('counts the queue from when it is seen, and zero begins when it was last seen', () => {
+    let queued = 5;
+    const { scale, clock } = stand(
+      { count_queued_async: true, max_replica: 20, scale_down_delay: '100s' },
+      [NONE],
+      () => queued,
+    );
+    clock.nowMs += 1000;
+    scale.tick();
+    // 5 / 0.7
+    expect(scale.readings()[0]).toMatchObject({ desired: 8, async_counted: 5, in_flight: 5 });
+    queued = 0;
+    clock.nowMs += 1000;
+    scale.tick();
+    expect(scale.readings()[0]).toMatchObject({ async_counted: 0, in_flight: 0 });
+    for (let i = 0; i < 500; i++) {
+      clock.nowMs += 1000;
+      scale.tick();
+    }
+    expect(scale.readings()[0]).toMatchObject({ desired: 0 });
+  });
+});

@@ -1,0 +1,134 @@
+// What lies in deploy/ fits this weir: its metrics, its settings, and the programs that read it.
+import { spawnSync } from 'node:child_process';
+import { readdirSync, readFileSync } from 'node:fs';
+import { afterAll, describe, expect, it } from 'vitest';
+import { parseAllDocuments } from 'yaml';
+import { dashboard } from '../../scripts/dashboard.ts';
+import { families } from '../../scripts/readme.ts';
+import { load } from '../../src/config/config.ts';
+import { readTrigger } from '../../src/scale/scaled-object.ts';
+import type { ScaleReading } from '../../src/scale/scale.ts';
+import { folder, removeFolders } from '../kit/folder.ts';
+import { isMissing } from '../kit/program.ts';
+import { ROOT } from '../kit/weir.ts';
+
+const DEPLOY = `${ROOT}deploy/`;
+const files = readdirSync(DEPLOY);
+const textOf = (file: string) => readFileSync(`${DEPLOY}${file}`, 'utf8');
+
+/** Every name that a page of weir can have, with the ends that the lines of a histogram have. */
+const known = new Set(
+  families().flatMap(({ name, type }) =>
+    type === 'histogram' ? ['_bucket', '_sum', '_count'].map((end) => name + end) : [name],
+  ),
+);
+
+interface Container {
+  readonly name: string;
+  readonly args?: string[];
+}
+interface Manifest {
+  readonly apiVersion: string;
+  readonly kind: string;
+  readonly metadata: { readonly name: string };
+  readonly spec?: {
+    readonly template?: { spec: { initContainers?: Container[]; containers: Container[] } };
+    readonly triggers?: { type: string; metadata: Record<string, string> }[];
+  };
+}
+
+const manifests = files
+  .filter((file) => file.endsWith('.yaml') && !/^(?:rules|rules\.test|prometheus)\.yaml$/.test(file))
+  .flatMap((file) =>
+    parseAllDocuments(textOf(file)).map((document) => ({
+      file,
+      errors: document.errors,
+      manifest: document.toJS() as Manifest,
+    })),
+  );
+
+describe('deploy/', () => {
+  it.each(files)('%s names no metric that weir does not have', (file) => {
+    const names = [...textOf(file).matchAll(/(?<![\w:])(?:baseten|weir)_[a-z0-9_]+(?!:)/g)].map(
+      ([name]) => name,
+    );
+    expect(
+      names.filter((name) => !known.has(name) && !families().some((family) => family.name === name)),
+    ).toEqual([]);
+  });
+
+  it('has manifests that say what they are', () => {
+    expect(manifests.map(({ manifest }) => manifest.kind)).toContain('ScaledObject');
+    for (const { file, errors, manifest } of manifests) {
+      expect(errors, file).toEqual([]);
+      for (const said of [manifest.apiVersion, manifest.kind, manifest.metadata.name])
+        expect(said, file).toMatch(/\S/);
+    }
+  });
+
+  it('gives weir only settings that it has', () => {
+    const started = manifests.flatMap(({ manifest: { spec } }) => {
+      const pod = spec?.template?.spec;
+      return [...(pod?.initContainers ?? []), ...(pod?.containers ?? [])].filter(
+        ({ name }) => name === 'weir',
+      );
+    });
+    expect(started).toHaveLength(2);
+    for (const { args } of started) {
+      expect(args![0]).toBe('serve');
+      expect(load(args!.slice(1), {})).toMatchObject({ ok: true });
+    }
+  });
+
+  it('asks for a trigger that weir understands', () => {
+    const reading = { id: 'dep1', desired: 3 } as ScaleReading;
+    const triggers = manifests.flatMap(({ manifest }) => manifest.spec?.triggers ?? []);
+    const external = triggers.filter(({ type }) => type === 'external-push');
+    expect(external).toHaveLength(1);
+    expect(readTrigger(external[0]!.metadata, [reading])).toMatchObject({ value: 3, target: 1 });
+  });
+
+  it('has a dashboard with every family, made from the source (npm run docs makes it)', () => {
+    const text = textOf('grafana-dashboard.json');
+    expect(text).toBe(dashboard());
+    expect(() => JSON.parse(text) as unknown).not.toThrow();
+    for (const { name } of families()) expect(text).toMatch(new RegExp(`\\b${name}(?:_bucket)?\\b`));
+    // Without these Grafana would draw one panel over another.
+    const ids = [...text.matchAll(/"id": (\d+)/g)].map(([, id]) => id);
+    expect(new Set(ids).size).toBe(ids.length);
+  });
+});
+
+const promtool = (cwd: string, ...args: string[]) => {
+  const { stdout, stderr, status } = spawnSync('promtool', args, { cwd, encoding: 'utf8' });
+  expect(status, stdout + stderr).toBe(0);
+};
+
+describe.skipIf(isMissing('promtool'))('promtool', () => {
+  afterAll(removeFolders);
+
+  it('accepts the rules, and each alert comes when it should', () => {
+    promtool(DEPLOY, 'check', 'rules', 'rules.yaml');
+    promtool(DEPLOY, 'test', 'rules', 'rules.test.yaml');
+  });
+
+  it('accepts the configuration of the scrape', () => {
+    // Debian's Prometheus is built without Kubernetes' service discovery: this one line it cannot judge.
+    const config = textOf('prometheus.yaml').replace(
+      /kubernetes_sd_configs: .*/,
+      'static_configs: [{ targets: [a:1] }]',
+    );
+    const there = folder({ 'rules.yaml': textOf('rules.yaml'), 'prometheus.yaml': config });
+    promtool(there, 'check', 'config', 'prometheus.yaml');
+  });
+
+  it('reads every expression of the dashboard', () => {
+    const exprs = [...textOf('grafana-dashboard.json').matchAll(/"expr": ("(?:[^"\\]|\\.)*")/g)].map(
+      ([, text]) => (JSON.parse(text!) as string).replaceAll('$__rate_interval', '5m'),
+    );
+    expect(exprs.length).toBeGreaterThan(40);
+    const rules = exprs.map((expr, i) => ({ record: `checked:${i}`, expr }));
+    const there = folder({ 'dashboard.json': JSON.stringify({ groups: [{ name: 'dashboard', rules }] }) });
+    promtool(there, 'check', 'rules', 'dashboard.json');
+  });
+});
