@@ -29,6 +29,9 @@ const { NGHTTP2_FLAG_END_STREAM, NGHTTP2_NO_ERROR } = constants;
 /** Window of a whole connection; that of one stream stays at the protocol's 64 KiB. */
 const SESSION_WINDOW_BYTES = 1024 ** 2;
 
+/** How long the last trailers may take to a client that reads. */
+const CLOSING_MS = 1000;
+
 export interface Http2Deps {
   readonly exchanges: Exchanges;
   readonly proxy: Proxy;
@@ -69,7 +72,16 @@ export class Http2Door {
     for (const session of this.#sessions) session.close();
   }
 
-  closeAll(): void {
+  /** Ends what is left, once the last trailers are out or the time for that is over. */
+  async closeAll(): Promise<void> {
+    let timer: NodeJS.Timeout | undefined;
+    const timeIsUp = new Promise<void>((resolve) => (timer = setTimeout(resolve, CLOSING_MS)));
+    const closed = Array.from(
+      this.#sessions,
+      (session) => new Promise<void>((resolve) => session.once('close', resolve)),
+    );
+    await Promise.race([Promise.all(closed), timeIsUp]);
+    clearTimeout(timer);
     for (const session of this.#sessions) session.destroy();
   }
 

@@ -184,7 +184,7 @@ export class Ingress {
     clearTimeout(timer);
     this.#proxy.abortAll('draining');
     this.#server.closeAllConnections();
-    this.#http2.closeAll();
+    await this.#http2.closeAll();
   }
 
   /** Requests from now on are routed by this list. */
