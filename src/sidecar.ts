@@ -12,7 +12,14 @@ import { Exchanges } from './exchange/exchange.ts';
 import { Ingress } from './ingress/ingress.ts';
 import { Kubernetes } from './kubernetes/kubernetes.ts';
 import { createMetrics, type Measured } from './metrics/metrics.ts';
-import { MAX_DEPLOYMENTS, Pool, type Deployment, type DeploymentOptions, type Replica } from './pool/pool.ts';
+import {
+  MAX_DEPLOYMENTS,
+  Pool,
+  speaksGrpc,
+  type Deployment,
+  type DeploymentOptions,
+  type Replica,
+} from './pool/pool.ts';
 import { Proxy } from './proxy/proxy.ts';
 import { Queue } from './queue/queue.ts';
 import { deliver, seatAt } from './errands.ts';
@@ -79,7 +86,10 @@ export async function startSidecar(
   };
   const scraper = new Scraper(
     config.merge_metrics,
-    () => serving(({ id, url }, { options }) => ({ deployment: options.id, id, url })),
+    () =>
+      serving(({ id, url }, { options }) => ({ deployment: options.id, id, url })).filter(
+        ({ url }) => !speaksGrpc(url),
+      ),
     log,
   );
 

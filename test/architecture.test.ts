@@ -7,11 +7,12 @@ import { describe, expect, it } from 'vitest';
 const SRC = fileURLToPath(new URL('../src', import.meta.url));
 
 /** Room → rooms it may import. Toolboxes (floors 0 and 1) may be entered by any file, others by their door alone. */
-const TOOLS = ['base', 'http', 'exchange'];
+const TOOLS = ['base', 'http', 'grpc', 'exchange'];
 const PARTS = ['pool', 'child', 'kubernetes', 'queue', 'samplers', 'scale', 'scraper', 'webhook'];
 const MAY_IMPORT: Record<string, string[]> = {
   base: [],
   http: ['base'],
+  grpc: ['base', 'exchange'],
   exchange: ['base'],
   pool: TOOLS,
   child: TOOLS,

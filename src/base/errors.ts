@@ -67,6 +67,7 @@ export const catalogue = Object.freeze({
     false,
     'The payload exceeds the maximum size',
   ),
+  wrong_protocol: row('client', 415, 'client_error', 'UNIMPLEMENTED', false, 'This is not spoken here'),
   expectation_failed: row(
     'client',
     417,
@@ -100,6 +101,14 @@ export const catalogue = Object.freeze({
     'RESOURCE_EXHAUSTED',
     true,
     'Too many requests in a short time',
+  ),
+  deadline_exceeded: row(
+    'client',
+    504,
+    'timeout',
+    'DEADLINE_EXCEEDED',
+    false,
+    'The deadline that the client set has passed',
   ),
   client_gone: row(
     'client',

@@ -100,6 +100,13 @@ function contradictions(config: Config): string[] {
   for (const id of new Set(ids.filter((id, i) => ids.indexOf(id) !== i)))
     problems.push(`deployments: the id ${JSON.stringify(id)} is used twice`);
   for (const [i, deployment] of config.deployments.entries()) {
+    const calls = deployment.replicas.filter(({ url }) => url.protocol.startsWith('grpc')).length;
+    if (calls > 0 && calls < deployment.replicas.length)
+      problems.push(`deployments[${i}].replicas: some are for gRPC and some for HTTP`);
+    if (calls > 0 && (deployment.readiness_path !== '' || deployment.liveness_path !== ''))
+      problems.push(
+        `deployments[${i}]: readiness_path and liveness_path are for HTTP; gRPC replicas are asked by health_service`,
+      );
     const names = deployment.replicas.map((replica) => replica.id);
     for (const name of new Set(names.filter((name, j) => names.indexOf(name) !== j)))
       problems.push(`deployments[${i}].replicas: the id ${JSON.stringify(name)} is used twice`);

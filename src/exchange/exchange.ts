@@ -7,7 +7,7 @@
 import type { Cause } from '../base/errors.ts';
 import { identify } from './identity.ts';
 
-export type Protocol = 'http' | 'websocket';
+export type Protocol = 'http' | 'websocket' | 'grpc';
 
 /** `deployment` of an exchange that was not, or not yet, given to one. */
 export const NO_DEPLOYMENT = -1;

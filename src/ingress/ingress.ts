@@ -4,7 +4,8 @@
 //   connection ─► fast lane (proxy/fast.ts) for as long as it is ordinary HTTP/1.1 to a plain replica; then
 //              ─► request ─► exchange.open ─► strict? ─► route ─► proxy.http | proxy.upgrade
 //       │ malformed, slow                        └► refuse     ├► wake: 202
-//       └► clientError: 400, 408, 431                          └► refuse: 404, 405
+//       └► clientError: 400, 408, 431                          └► refuse: 404, 405, 415
+//              ─► HTTP/2, by its first bytes: http2.ts
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
@@ -19,11 +20,18 @@ import { refusalBytes, refuse } from '../http/reply.ts';
 import { absoluteForm, problemWith } from '../http/strict.ts';
 import type { Decision, FastLane, Proxy, Running } from '../proxy/proxy.ts';
 import { AsyncRoutes, type AsyncDeps } from './async.ts';
+import { Http2Door, plainAddress } from './http2.ts';
 import type { IngressOptions } from './options.ts';
-import { Router, type Routed } from './route.ts';
+import { awaitFirstBytes, protocolOf } from './preface.ts';
+import { Router, type CallRoute, type CallTarget, type Routed } from './route.ts';
 
 /** Silence after which the operating system asks whether a client is still there. */
 const KEEP_ALIVE_PROBE_MS = 60_000;
+
+/** The id of a model that was given none. */
+const NO_MODEL = 'local';
+
+const ONLY_CALLS = 'this deployment serves gRPC alone';
 
 /** How long a client may take to read why its input was refused. */
 const CLOSING_MS = 1000;
@@ -48,12 +56,17 @@ export type Served = Routed & {
   readonly options: { readonly replicas: readonly { url: { protocol: string } }[] };
 };
 
-function plainness(deployments: readonly Served[]): boolean[] {
-  const isPlain: boolean[] = [];
-  for (const { index, options } of deployments)
-    isPlain[index] = options.replicas.every(({ url }) => url.protocol === 'http:');
-  return isPlain;
+/** Scheme of the replicas of each deployment, by index; empty where they differ, as http and https may. */
+function schemes(deployments: readonly Served[]): string[] {
+  const byIndex: string[] = [];
+  for (const { index, options } of deployments) {
+    const [first, ...others] = new Set(options.replicas.map(({ url }) => url.protocol));
+    byIndex[index] = others.length === 0 ? first! : '';
+  }
+  return byIndex;
 }
+
+const isForCalls = (scheme: string | undefined): boolean => scheme === 'grpc:' || scheme === 'grpcs:';
 
 export class Ingress {
   readonly name = 'ingress';
@@ -65,8 +78,9 @@ export class Ingress {
   #router: Router;
   readonly #fast: FastLane | undefined;
   readonly #maxBody: number;
-  /** Deployments, by index, whose replicas all speak plain HTTP. */
-  #isPlain: readonly boolean[];
+  readonly #http2: Http2Door;
+  readonly #modelId: string;
+  #schemes: readonly string[];
   /** The latest exchange on each connection, and the connections whose input was refused. */
   readonly #answering = new WeakMap<Duplex, Answering>();
   readonly #broken = new WeakSet<Duplex>();
@@ -82,12 +96,14 @@ export class Ingress {
     async: AsyncDeps,
   ) {
     this.#async = new AsyncRoutes(async);
+    this.#modelId = async.modelId;
+    this.#http2 = new Http2Door(options, { exchanges, proxy, decide: (target) => this.#decideCall(target) });
     this.#options = options;
     this.#exchanges = exchanges;
     this.#proxy = proxy;
     this.#maxBody = limits.maxBody;
     this.#router = new Router(deployments);
-    this.#isPlain = plainness(deployments);
+    this.#schemes = schemes(deployments);
     this.#server = createServer({
       insecureHTTPParser: false,
       // Looked at in http/strict.ts: Node would answer without an id and without an exchange.
@@ -110,18 +126,30 @@ export class Ingress {
     // The server's own listener is what makes a connection Node's: the fast lane comes first, and calls it for whatever
     // it does not take.
     const [takeOver] = this.#server.listeners('connection') as ((this: Server, socket: Socket) => void)[];
+    const serve = (socket: Socket, protocol: 'http1' | 'http2') => {
+      if (protocol === 'http2') this.#http2.accept(socket);
+      else {
+        takeOver!.call(this.#server, socket);
+        // HTTP/2 reads for itself.
+        socket.resume();
+      }
+    };
+    const tellApart = (socket: Socket) =>
+      awaitFirstBytes(socket, options.header_timeout, (protocol) => serve(socket, protocol));
     this.#fast = proxy.fastLane({
       exchanges,
       maxHeadBytes: options.max_header,
       headerTimeoutMs: options.header_timeout,
       keepAliveTimeoutMs: options.keep_alive_timeout,
       decide: (method, target) => this.#decide(method, target),
-      handOver: (socket) => takeOver!.call(this.#server, socket),
+      handOver: (socket, first) => {
+        const protocol = first === undefined ? 'http1' : protocolOf(first);
+        if (protocol === 'too short to tell') tellApart(socket);
+        else serve(socket, protocol);
+      },
     });
-    if (this.#fast) {
-      this.#server.removeAllListeners('connection');
-      this.#server.on('connection', (socket) => this.#fast!.accept(socket));
-    }
+    this.#server.removeAllListeners('connection');
+    this.#server.on('connection', (socket) => (this.#fast ? this.#fast.accept(socket) : tellApart(socket)));
     this.#server.on('request', (req, res) => this.#onRequest(req, res));
     this.#server.on('checkContinue', (req, res) => this.#onRequest(req, res));
     this.#server.on('checkExpectation', (req, res) => this.#onRequest(req, res));
@@ -148,6 +176,7 @@ export class Ingress {
     this.#server.close();
     this.#server.closeIdleConnections();
     this.#fast?.drain();
+    this.#http2.drain();
     let timer: NodeJS.Timeout | undefined;
     const timeIsUp = new Promise<void>((resolve) => {
       timer = setTimeout(resolve, Math.max(0, deadlineMs - performance.now()));
@@ -156,6 +185,7 @@ export class Ingress {
     clearTimeout(timer);
     this.#proxy.abortAll('draining');
     this.#server.closeAllConnections();
+    await this.#http2.closeAll();
   }
 
   /** What still runs is not waited for any longer. */
@@ -166,13 +196,24 @@ export class Ingress {
   /** Requests from now on are routed by this list. */
   reroute(deployments: readonly Served[]): void {
     this.#router = new Router(deployments);
-    this.#isPlain = plainness(deployments);
+    this.#schemes = schemes(deployments);
   }
 
   /** What the fast lane may take: what goes to replicas that speak plain HTTP. Our own routes are the full lane's. */
   #decide(method: string, target: string): Decision | undefined {
     const route = this.#router.route(method, target, false);
-    return route.kind === 'forward' && this.#isPlain[route.deployment] === true ? route : undefined;
+    return route.kind === 'forward' && this.#schemes[route.deployment] === 'http:' ? route : undefined;
+  }
+
+  /** Where a gRPC call goes. `baseten-model-id` only has to be ours, where we know what that is. */
+  #decideCall(target: CallTarget): CallRoute {
+    const { modelId } = target;
+    const isOurs = modelId === this.#modelId || modelId === `model-${this.#modelId}`;
+    if (modelId !== undefined && this.#modelId !== NO_MODEL && !isOurs)
+      return { kind: 'refuse', failure: 'unknown_target', detail: `model ${JSON.stringify(modelId)}` };
+    const route = this.#router.call(target);
+    if (route.kind === 'refuse' || isForCalls(this.#schemes[route.deployment])) return route;
+    return { kind: 'refuse', failure: 'wrong_protocol', detail: 'this deployment serves HTTP, not gRPC' };
   }
 
   #onRequest(req: IncomingMessage, res: ServerResponse): void {
@@ -197,6 +238,8 @@ export class Ingress {
     const route = this.#router.route(req.method!, req.url!, false);
     if (route.kind === 'refuse') return refuseWith(route.failure, route.detail);
     if (route.kind === 'wake') return this.#wake(req, res, exchange);
+    if ('deployment' in route && isForCalls(this.#schemes[route.deployment]))
+      return refuseWith('wrong_protocol', ONLY_CALLS);
     if (expects !== undefined) res.writeContinue();
     if (route.kind !== 'forward') {
       if (route.kind === 'async_predict') route.turn.take(route.deployment);
@@ -226,11 +269,14 @@ export class Ingress {
       problem === ''
         ? this.#router.route(req.method!, req.url!, true)
         : ({ kind: 'refuse', failure: 'bad_request', detail: problem } as const);
-    if (route.kind !== 'forward') {
+    const isTooPlain = 'deployment' in route && isForCalls(this.#schemes[route.deployment]);
+    if (route.kind !== 'forward' || isTooPlain) {
       const [failure, detail] =
         route.kind === 'refuse'
           ? ([route.failure, route.detail] as const)
-          : (['method_not_allowed', ''] as const);
+          : isTooPlain
+            ? (['wrong_protocol', ONLY_CALLS] as const)
+            : (['method_not_allowed', ''] as const);
       socket.end(refusalBytes(failure, exchange.id, detail));
       exchange.close(failure, catalogue[failure].http, detail);
       return;
@@ -312,7 +358,3 @@ export class Ingress {
     };
   }
 }
-
-/** An IPv4 address that came in on an IPv6 socket, as the IPv4 address it is. */
-const plainAddress = (address: string): string =>
-  address.startsWith('::ffff:') ? address.slice(7) : address;

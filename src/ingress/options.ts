@@ -18,6 +18,12 @@ export const ingressOptions = section({
     doc: 'How long an unused client connection is kept open.',
   }),
   max_header: bytes({ default: 32 * 1024, min: 1024, max: 1024 ** 2, doc: 'Largest head of a request.' }),
+  max_streams: int({
+    default: 1024,
+    min: 1,
+    max: 1_000_000,
+    doc: 'gRPC calls at once on one connection of a client.',
+  }),
   max_connections: int({
     default: 100_000,
     min: 1,

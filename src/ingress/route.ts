@@ -54,6 +54,21 @@ export type Route =
       readonly detail: string;
     };
 
+/** What the metadata of a gRPC call says about where it is to go (contracts/baseten.md 1.5). */
+export interface CallTarget {
+  readonly modelId: string | undefined;
+  readonly environment: string | undefined;
+  readonly deployment: string | undefined;
+}
+
+export type CallRoute =
+  | { readonly kind: 'call'; readonly deployment: number; readonly turn: Split }
+  | {
+      readonly kind: 'refuse';
+      readonly failure: 'unknown_target' | 'wrong_protocol';
+      readonly detail: string;
+    };
+
 /** What routing needs to know of a deployment. */
 export interface Routed {
   readonly index: number;
@@ -118,10 +133,7 @@ export class Router {
       return {
         kind: 'refuse',
         failure: 'unknown_target',
-        detail:
-          id === undefined
-            ? `environment ${JSON.stringify(environment)}`
-            : `deployment ${JSON.stringify(id)}`,
+        detail: named(environment, id),
       };
     if (synced !== undefined) return this.#forward(turn, synced + query);
     const deployment = turn.peek();
@@ -146,6 +158,14 @@ export class Router {
     return { kind: 'refuse', failure: 'method_not_allowed', detail: `${word} takes POST` };
   }
 
+  /** Decides for a gRPC call; without metadata that says otherwise it goes to the default deployment. */
+  call({ environment, deployment: id }: CallTarget): CallRoute {
+    const turn = this.#target(environment, id);
+    if (turn === undefined)
+      return { kind: 'refuse', failure: 'unknown_target', detail: named(environment, id) };
+    return { kind: 'call', deployment: turn.peek(), turn };
+  }
+
   #forward(turn: Split, path: string): Route {
     return { kind: 'forward', deployment: turn.peek(), path, turn };
   }
@@ -156,6 +176,9 @@ export class Router {
     return environment === undefined ? this.#fallback : this.#byEnvironment.get(environment);
   }
 }
+
+const named = (environment: string | undefined, id: string | undefined): string =>
+  id === undefined ? `environment ${JSON.stringify(environment)}` : `deployment ${JSON.stringify(id)}`;
 
 /** One task, by its id; `undefined` for a path that only looks like it. */
 function asyncRequest(method: string, target: string): Route | undefined {

@@ -218,7 +218,8 @@ export class Deployment implements Lessor {
   #configure(options: DeploymentOptions): Health[] {
     const isProbedAnew =
       options.readiness_path !== this.#options.readiness_path ||
-      options.liveness_path !== this.#options.liveness_path;
+      options.liveness_path !== this.#options.liveness_path ||
+      options.health_service !== this.#options.health_service;
     this.#options = options;
     this.#cap = options.concurrency_target || Infinity;
     this.line.timeoutMs = options.queue_timeout;

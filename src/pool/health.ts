@@ -2,7 +2,8 @@
 // Must stay true: busy is not dead. A replica that does not answer a probe while it works on requests, and was heard a
 // short while ago, loses nothing; one that says no, or refuses the connection, is believed.
 // Source of the checks: contracts/baseten.md 6.5 (startup and readiness by one endpoint, liveness once it was ready).
-import type { DeploymentOptions, PoolOptions } from './options.ts';
+import { grpcProbe } from './grpc-probe.ts';
+import { speaksGrpc, type DeploymentOptions, type PoolOptions } from './options.ts';
 import { Asking, httpProbe, tcpProbe, type Probe, type Verdict } from './probe.ts';
 import type { Replica } from './replica.ts';
 
@@ -24,13 +25,14 @@ export class Health {
   /** `dead` is called when it is not alive any more, or did not become ready in time; again only after a restart. */
   constructor(
     replica: Replica,
-    { readiness_path, liveness_path }: DeploymentOptions,
+    { readiness_path, liveness_path, health_service }: DeploymentOptions,
     options: PoolOptions,
     dead: (reason: string) => void,
   ) {
     this.#replica = replica;
     this.#options = options;
-    this.#readiness = readiness_path === '' ? tcpProbe : httpProbe(readiness_path);
+    if (speaksGrpc(replica.url)) this.#readiness = grpcProbe(health_service);
+    else this.#readiness = readiness_path === '' ? tcpProbe : httpProbe(readiness_path);
     this.#liveness = liveness_path === '' ? undefined : httpProbe(liveness_path);
     this.#dead = dead;
   }

@@ -14,32 +14,44 @@ import {
 
 /** Where a replica answers. */
 export interface ReplicaUrl {
-  readonly protocol: 'http:' | 'https:';
+  /** `grpc:` is HTTP/2 in clear text, `grpcs:` HTTP/2 over TLS. */
+  readonly protocol: 'http:' | 'https:' | 'grpc:' | 'grpcs:';
   readonly host: string;
   readonly port: number;
   /** As written, without a trailing slash. */
   readonly href: string;
 }
 
-/** Reads `http://host:port`: no path, no query, no user name; https where the replica speaks TLS. */
+/** Scheme → the port where none is written. For gRPC: contracts/baseten.md 6.4. */
+const PORTS = { 'http:': 80, 'https:': 443, 'grpc:': 50051, 'grpcs:': 443 } as const;
+
+const isScheme = (protocol: string): protocol is ReplicaUrl['protocol'] => Object.hasOwn(PORTS, protocol);
+
+/** True where the replica takes gRPC calls, and nothing else. */
+export const speaksGrpc = ({ protocol }: { readonly protocol: string }): boolean =>
+  protocol === 'grpc:' || protocol === 'grpcs:';
+
+/** Reads `http://host:port`: no path, no query, no user name; https and grpcs where the replica speaks TLS. */
 function parseReplicaUrl(input: string): { value: ReplicaUrl } | { problem: string } {
   // What may hold a password or a key is not repeated.
   const shown = /[@?]/.test(input) ? '***' : JSON.stringify(input);
   const like = 'must be a URL such as http://127.0.0.1:8000';
   const url = URL.parse(input);
   if (!url) return { problem: `is ${shown}, ${like}` };
-  if (url.protocol !== 'http:' && url.protocol !== 'https:')
-    return { problem: `is ${shown}, ${like}: the scheme must be http or https` };
+  const { protocol } = url;
+  if (!isScheme(protocol))
+    return { problem: `is ${shown}, ${like}: the scheme must be http, https, grpc or grpcs` };
+  if (url.hostname === '') return { problem: `is ${shown}, ${like}: there is no host` };
   if (url.username || url.password)
     return { problem: `is ${shown}, ${like}: a user name or password is not supported` };
-  if (url.pathname !== '/' || url.search || url.hash)
+  if (!['', '/'].includes(url.pathname) || url.search || url.hash)
     return { problem: `is ${shown}, ${like}: a path is not supported, requests keep their own` };
   return {
     value: {
-      protocol: url.protocol,
+      protocol,
       host: url.hostname.replace(/^\[|\]$/g, ''),
-      port: Number(url.port) || (url.protocol === 'https:' ? 443 : 80),
-      href: url.origin,
+      port: Number(url.port) || PORTS[protocol],
+      href: `${protocol}//${url.host}`,
     },
   };
 }
@@ -60,7 +72,7 @@ const replica = section({
   }),
   url: required(
     'a URL',
-    'Where the replica answers: http or https, host and port.',
+    'Where the replica answers: http, https, grpc or grpcs, host and port.',
     parseReplicaUrl,
     (url) => url.href,
   ),
@@ -126,13 +138,19 @@ export const deploymentOptions = listOf(
       default: '',
       pattern: /^(\/[!-~]*)?$/,
       like: pathLike,
-      doc: 'A GET that answers 2xx when the replica is ready; empty: a TCP connection is enough.',
+      doc: 'A GET that answers 2xx when the replica is ready; empty: a TCP connection is enough. Not for gRPC.',
+    }),
+    health_service: text({
+      default: '',
+      pattern: /^[A-Za-z0-9._-]{0,120}$/,
+      like: 'the name of a gRPC service',
+      doc: 'The service that a gRPC replica’s grpc.health.v1 is asked for; empty: the server as a whole.',
     }),
     liveness_path: text({
       default: '',
       pattern: /^(\/[!-~]*)?$/,
       like: pathLike,
-      doc: 'A GET that answers 2xx while the replica is alive; a supervised one that is not is started anew. Empty: not asked.',
+      doc: 'A GET that answers 2xx while the replica is alive; a supervised one that is not is started anew. Empty: not asked. Not for gRPC.',
     }),
     traffic_weight: int({
       default: 100,

@@ -15,6 +15,7 @@ export { Lease } from './lease.ts';
 export { Place } from './line.ts';
 export type { Applicant } from './line.ts';
 export type { Deployment } from './deployment.ts';
+export { speaksGrpc } from './options.ts';
 export type { DeploymentOptions, ReplicaUrl } from './options.ts';
 export type { Replica } from './replica.ts';
 
@@ -104,7 +105,7 @@ export class Pool {
     for (const options of wanted) {
       const running = known.get(options.id)?.options.replicas[0]!.url.protocol;
       if (running !== undefined && options.replicas.some(({ url }) => url.protocol !== running))
-        return `deployment ${options.id}: replicas that change between http and https take a restart`;
+        return `deployment ${options.id}: replicas that change their scheme take a restart`;
     }
     for (const options of wanted) known.get(options.id)?.update(options);
     for (const options of added) void this.#add(options).start();

@@ -55,8 +55,11 @@ export interface FastDeps {
   readonly keepAliveTimeoutMs: number;
   /** Where a request goes, or `undefined` where the full lane is to say it. */
   readonly decide: (method: string, target: string) => Decision | undefined;
-  /** Gives a connection, with all its unread bytes in place, to the full lane for good. */
-  readonly handOver: (socket: Socket) => void;
+  /**
+   * Gives a connection, paused and with all its unread bytes in place, to the full lane for good. `first`: these bytes, where they
+   * are the first of the connection.
+   */
+  readonly handOver: (socket: Socket, first: Buffer | undefined) => void;
 }
 
 /** What a connection asks of the lane that it belongs to. */
@@ -189,8 +192,7 @@ export class FastClient implements Watched, ConnectionUser, Standing, Applicant 
     // Paused, or the bytes that are put back would wait for the next ones that come.
     socket.pause();
     socket.unshift(bytes);
-    this.#deps.handOver(socket);
-    socket.resume();
+    this.#deps.handOver(socket, this.#hasServed ? undefined : bytes);
   }
 
   /** The head that was just read begins an exchange, unless the full lane is to have it. */

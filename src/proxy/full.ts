@@ -40,7 +40,7 @@ export interface Lane {
   readonly options: ProxyOptions;
   readonly retries: Retries;
   readonly server: ProxyServer;
-  readonly agentFor: (protocol: 'http:' | 'https:') => HttpAgent;
+  readonly agentFor: (protocol: string) => HttpAgent;
   /** Exchanges under way, so that they can be ended when the drain's time is over. */
   readonly open: Set<Running>;
 }

@@ -76,5 +76,10 @@ export const proxyOptions = section({
     min: 100,
     doc: 'How long an unused connection to a replica is kept; keep it below the replica’s own limit.',
   }),
+  session_idle_timeout: duration({
+    default: 5 * MINUTES,
+    min: 100,
+    doc: 'How long an unused connection to a gRPC replica is kept.',
+  }),
 });
 export type ProxyOptions = Settings<typeof proxyOptions>;

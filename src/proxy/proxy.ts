@@ -3,6 +3,7 @@
 //   fastLane()  connections of strict, ordinary HTTP/1.1 → fast.ts
 //   http()      an HTTP/1.1 request           → full.ts
 //   upgrade()   a request to become a WebSocket → tunnel.ts
+//   grpc()      a gRPC call               → grpc.ts
 import type { Agent as HttpAgentType, IncomingMessage, ServerResponse } from 'node:http';
 import { Agent as HttpsAgent } from 'node:https';
 import type { Duplex } from 'node:stream';
@@ -10,14 +11,17 @@ import httpProxy from 'http-proxy';
 import { Deadlines } from '../base/deadlines.ts';
 import type { Failure } from '../base/errors.ts';
 import type { Exchange, Exchanges } from '../exchange/exchange.ts';
+import type { CallHop } from '../grpc/metadata.ts';
 import type { Hop } from '../http/headers.ts';
 import { Agent as HttpAgent } from '../http/node-http.ts';
 import type { Pool } from '../pool/pool.ts';
 import { FastLane, type FastDeps } from './fast.ts';
 import { Errand } from './errand.ts';
 import { Passage, type Lane, type Running } from './full.ts';
+import { GrpcCall, type GrpcLane, type IncomingCall } from './grpc.ts';
 import type { ProxyOptions } from './options.ts';
 import { ReplicaConnections } from './replica-connection.ts';
+import { ReplicaSessions } from './replica-sessions.ts';
 import { Retries, type RetryCounts } from './retry.ts';
 import { Tunnel } from './tunnel.ts';
 
@@ -26,7 +30,7 @@ export type { Errand, ErrandAnswer } from './errand.ts';
 export type { Running } from './full.ts';
 
 export class Proxy {
-  readonly #lane: Lane;
+  readonly #lane: Lane & GrpcLane;
   readonly #agents: { 'http:': HttpAgentType; 'https:': HttpsAgent };
   readonly #connections: ReplicaConnections;
   #fast: FastLane | undefined;
@@ -63,8 +67,12 @@ export class Proxy {
       server,
       deadlines,
       retries: this.#retries,
-      agentFor: (protocol) => this.#agents[protocol],
+      agentFor: (protocol) => this.#agents[protocol === 'https:' ? 'https:' : 'http:'],
       open: new Set(),
+      sessions: new ReplicaSessions({
+        connectTimeoutMs: options.connect_timeout,
+        idleTimeoutMs: options.session_idle_timeout,
+      }),
     };
   }
 
@@ -106,6 +114,11 @@ export class Proxy {
     tunnel.start(head);
   }
 
+  /** Serves one gRPC call that is routed. */
+  grpc(exchange: Exchange, call: IncomingCall, hop: CallHop): void {
+    new GrpcCall(this.#lane, exchange, call, hop).start();
+  }
+
   /** A place for a task of the queue at a replica of a deployment, if nobody else wants it. */
   seat(deployment: number): Errand | undefined {
     const lease = this.#lane.pool.spare(deployment);
@@ -125,6 +138,9 @@ export class Proxy {
     const count = (sockets: NodeJS.ReadOnlyDict<unknown[]>) =>
       Object.values(sockets).reduce((sum, list) => sum + (list?.length ?? 0), 0);
     let { active, idle } = this.#connections.count();
+    const sessions = this.#lane.sessions.count();
+    active += sessions.active;
+    idle += sessions.idle;
     for (const agent of Object.values(this.#agents)) {
       active += count(agent.sockets);
       idle += count(agent.freeSockets);
@@ -139,6 +155,7 @@ export class Proxy {
 
   close(): void {
     this.#connections.close();
+    this.#lane.sessions.close();
     for (const agent of Object.values(this.#agents)) agent.destroy();
   }
 }

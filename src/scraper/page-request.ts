@@ -9,7 +9,7 @@ import type { Fault } from './sample.ts';
 
 /** Where the page is. */
 export interface PageUrl {
-  readonly protocol: 'http:' | 'https:';
+  readonly protocol: string;
   readonly host: string;
   readonly port: number;
 }

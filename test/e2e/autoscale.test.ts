@@ -91,8 +91,8 @@ describe('/v1/scale and the page', () => {
       const weir = await startWeir([
         '--replica',
         replica.url,
-        '--queue-store=memory',
-        '--queue-concurrency=1',
+        '--async-store=memory',
+        '--async-concurrency=1',
         `--scale-count-queued-async=${isCounted}`,
       ]);
       for (let i = 0; i < 3; i++)

@@ -132,7 +132,7 @@ deployments:
         'weir: unknown option --lsten; did you mean --listen?',
         'weir: unknown variable WEIR_ADMINN; did you mean WEIR_ADMIN?',
         'weir: weir.yaml:1: model.nmae is no setting; did you mean name?',
-        'weir: weir.yaml:12: deployments[0].replicas[0].url is "ftp://127.0.0.1", must be a URL such as http://127.0.0.1:8000: the scheme must be http or https',
+        'weir: weir.yaml:12: deployments[0].replicas[0].url is "ftp://127.0.0.1", must be a URL such as http://127.0.0.1:8000: the scheme must be http, https, grpc or grpcs',
         'weir: weir.yaml:13: deployments[0].replicas[1].url is ***, must be a URL such as http://127.0.0.1:8000: a user name or password is not supported',
         'weir: weir.yaml:14: deployments[0].rollout_phase is "done", must be one of auto, stable, promoting, ""',
         'weir: weir.yaml:2: ingres is no setting; did you mean ingress?',

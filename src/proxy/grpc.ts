@@ -1,0 +1,363 @@
+// One gRPC call of any kind: two streams of HTTP/2, and what it ended with. Hot path.
+// Must stay true: messages pass through as they are; however the call ends its client gets one grpc-status with the id, or
+// a reset where it does not read; the lease is released, the replica's stream is over, and the exchange is closed once.
+//
+//   seek ─► (in line) ─► connection ─► sent ─► initial metadata ─► messages ─► trailers ─► ok (status: grpc-status)
+//     ▲ └─ refused          │ not reached, or the stream refused before it was looked at: once more
+//     └─────────────────────┘                        any failure ─► fail: trailers with our own status; then settle
+import {
+  constants,
+  type ClientHttp2Stream,
+  type IncomingHttpHeaders,
+  type ServerHttp2Stream,
+} from 'node:http2';
+import type { Watched } from '../base/deadlines.ts';
+import { describe, type Failure } from '../base/errors.ts';
+import type { Exchange } from '../exchange/exchange.ts';
+import { MessageFollower } from '../grpc/frame.ts';
+import {
+  asObject,
+  isGrpc,
+  STATUS_HEADER,
+  TIMEOUT_HEADER,
+  toClient,
+  toReplica,
+  valueOf,
+  type CallHop,
+} from '../grpc/metadata.ts';
+import { refusalHeaders, refusalTrailers, statusOf } from '../grpc/refusal.ts';
+import { readStatus, statusOfHttp, statusOfReset } from '../grpc/status.ts';
+import { formatTimeout, readTimeout } from '../grpc/timeout.ts';
+import { publicDetail } from '../http/reply.ts';
+import { Lease, type Applicant, type Place, type Replica } from '../pool/pool.ts';
+import { blame } from './failure.ts';
+import type { Lane, Running } from './full.ts';
+import { Patience } from './patience.ts';
+import type { ReplicaSession, ReplicaSessions, SessionUser } from './replica-sessions.ts';
+import { GIVE_UP } from './retry.ts';
+
+const { NGHTTP2_CANCEL, NGHTTP2_NO_ERROR, NGHTTP2_REFUSED_STREAM, NGHTTP2_FLAG_END_STREAM } = constants;
+
+/** How long a client may take to read why its call failed. */
+const CLOSING_MS = 1000;
+/** A client's clock for its deadline began this much before ours at most: on the way a call is no longer. */
+const TRANSIT_MS = 25;
+
+/** What calls share with the other lanes, and the connections of their own. */
+export type GrpcLane = Pick<Lane, 'pool' | 'deadlines' | 'options' | 'retries' | 'open'> & {
+  readonly sessions: ReplicaSessions;
+};
+
+/** A call as it came in. */
+export interface IncomingCall {
+  readonly stream: ServerHttp2Stream;
+  /** Its headers as a raw list. */
+  readonly raw: readonly string[];
+  /** The head was all of it. */
+  readonly isEmpty: boolean;
+}
+
+export class GrpcCall implements Watched, Running, Applicant, SessionUser {
+  watchSlot = -1;
+  readonly #lane: GrpcLane;
+  readonly #exchange: Exchange;
+  readonly #call: IncomingCall;
+  readonly #client: ServerHttp2Stream;
+  readonly #hop: CallHop;
+  readonly #patience: Patience;
+  readonly #sent = new MessageFollower();
+  readonly #received = new MessageFollower();
+  /** performance.now() of the client's deadline. */
+  readonly #deadlineMs: number;
+  #place: Place | undefined;
+  #lease: Lease | undefined;
+  #avoid: Replica | undefined;
+  /** performance.now() when it is to be tried again; 0 where it is not. */
+  #retryAtMs = 0;
+  #session: ReplicaSession | undefined;
+  #to: ClientHttp2Stream | undefined;
+  /** What was read of the client, while it may have to be sent again; `undefined` where it is too much, or heard. */
+  #kept: Buffer[] | undefined = [];
+  #isReading = false;
+  #hasEnded: boolean;
+  /** Trailers that the replica has sent, and those that the client is to get. */
+  #trailers: readonly string[] | undefined;
+  #ending: readonly string[] | undefined;
+
+  constructor(lane: GrpcLane, exchange: Exchange, call: IncomingCall, hop: CallHop) {
+    this.#lane = lane;
+    this.#exchange = exchange;
+    this.#call = call;
+    this.#client = call.stream;
+    this.#hop = hop;
+    this.#hasEnded = call.isEmpty;
+    this.#patience = new Patience(lane.options);
+    const timeout = readTimeout(valueOf(call.raw, TIMEOUT_HEADER) ?? '');
+    this.#deadlineMs = timeout === undefined ? Infinity : exchange.startMs + timeout;
+  }
+
+  /** Finds a replica and sends the call there, or says why not. */
+  start(): void {
+    this.#lane.open.add(this);
+    this.#lane.deadlines.watch(this);
+    this.#client.on('aborted', this.#onClientGone);
+    this.#client.on('close', this.#onClientGone);
+    this.#client.on('error', this.#onClientGone);
+    this.#client.on('wantTrailers', () => this.#sendTrailers());
+    this.#client.on('drain', () => this.#to?.resume());
+    this.#seek();
+  }
+
+  #seek(): void {
+    const got = this.#lane.pool.reserve(this.#exchange, this, this.#avoid);
+    if (typeof got === 'string') this.#fail(got);
+    else if (got instanceof Lease) this.leased(got);
+    // What the client sends meanwhile waits in the window of its stream, which is bounded.
+    else this.#place = got;
+  }
+
+  leased(lease: Lease): void {
+    this.#place = undefined;
+    this.#lease = lease;
+    this.#exchange.attempts++;
+    this.#lane.retries.sent(this.#exchange);
+    this.#lane.sessions.take(lease.replica, this);
+  }
+
+  refused(failure: Failure): void {
+    this.#place = undefined;
+    this.#fail(failure);
+  }
+
+  unreachable(error: NodeJS.ErrnoException): void {
+    if (!this.#exchange.isOpen) return;
+    blame(this.#lease!, error);
+    this.#tryAgain('connect_failed', describe(error));
+  }
+
+  /** Asks for a place once more, where all that was sent is at hand and it has not been tried enough. */
+  #tryAgain(failure: Failure, detail: string): void {
+    const delayMs = this.#lane.retries.afterConnectFailure(this.#exchange, this.#kept !== undefined);
+    if (delayMs === GIVE_UP) return this.#fail(failure, detail);
+    this.#avoid = this.#lease!.replica;
+    this.#lease!.release();
+    this.#lease = this.#session = this.#to = undefined;
+    if (this.#isReading) this.#client.pause();
+    if (delayMs === 0) this.#seek();
+    else this.#retryAtMs = performance.now() + delayMs;
+  }
+
+  /** There is a connection: the call is sent. */
+  connected(session: ReplicaSession): void {
+    // It ended while it waited for that.
+    if (!this.#exchange.isOpen) return;
+    const leftMs = this.#deadlineMs - performance.now();
+    if (leftMs <= 0) return this.#fail('deadline_exceeded');
+    const timeout = leftMs === Infinity ? '' : formatTimeout(leftMs);
+    let to: ClientHttp2Stream;
+    try {
+      to = session.request(toReplica(this.#call.raw, this.#hop, session.scheme, timeout), this.#call.isEmpty);
+    } catch (error) {
+      return this.#fail('bad_request', describe(error));
+    }
+    this.#session = session;
+    this.#to = to;
+    to.on('response', (headers: IncomingHttpHeaders, flags: number, raw: string[]) =>
+      this.#onResponse(headers, flags, raw),
+    );
+    to.on('data', (chunk: Buffer) => this.#onMessageBytes(chunk));
+    to.on('drain', () => this.#client.resume());
+    to.on(
+      'trailers',
+      (_headers: IncomingHttpHeaders, _flags: number, raw: string[]) => (this.#trailers = raw),
+    );
+    to.on('end', () => {
+      if (to === this.#to) this.#onAnswered();
+    });
+    // What it says is known when the stream is closed: from its code, or because the connection is lost.
+    to.on('error', (error) => (this.#exchange.detail ||= describe(error)));
+    to.on('close', () => {
+      if (to === this.#to) this.#onClosed(to);
+    });
+    this.#upload(to);
+  }
+
+  // ── From the client ──────────────────────────────────────────────────────────────────────────────────────────────
+
+  #upload(to: ClientHttp2Stream): void {
+    if (this.#call.isEmpty) return;
+    let hasRoom = true;
+    for (const chunk of this.#kept ?? []) hasRoom = to.write(chunk);
+    if (this.#hasEnded) to.end();
+    else if (this.#isReading && hasRoom) this.#client.resume();
+    if (this.#isReading) return;
+    this.#isReading = true;
+    this.#client.on('data', (chunk: Buffer) => this.#onClientBytes(chunk));
+    this.#client.on('end', () => {
+      this.#hasEnded = true;
+      if (this.#exchange.isOpen) this.#to?.end();
+    });
+  }
+
+  #onClientBytes(chunk: Buffer): void {
+    if (!this.#exchange.isOpen) return;
+    this.#sent.follow(chunk);
+    this.#exchange.requestBytes = this.#sent.payloadBytes;
+    const { max_body, retry } = this.#lane.options;
+    if (this.#sent.largestBytes > max_body)
+      return this.#fail(
+        'too_large',
+        `a message of ${this.#sent.largestBytes} bytes, the limit is ${max_body}`,
+      );
+    if (this.#kept !== undefined) {
+      if (this.#exchange.requestBytes > retry.max_body) this.#kept = undefined;
+      else this.#kept.push(chunk);
+    }
+    if (this.#to !== undefined && !this.#to.write(chunk)) this.#client.pause();
+  }
+
+  readonly #onClientGone = (): void => {
+    // A client gives its call up at its deadline: that is how it ended, not that somebody changed his mind.
+    const isOverdue = performance.now() + TRANSIT_MS >= this.#deadlineMs;
+    this.#settleGone(isOverdue ? 'deadline_exceeded' : 'client_gone');
+  };
+
+  #settleGone(failure: Failure): void {
+    this.#place?.leave();
+    this.#settle(failure, statusOf(failure));
+  }
+
+  // ── From the replica ─────────────────────────────────────────────────────────────────────────────────────────────
+
+  #onResponse(headers: IncomingHttpHeaders, flags: number, raw: string[]): void {
+    if (!this.#exchange.isOpen) return;
+    const http = Number(headers[':status']);
+    const status = headers[STATUS_HEADER] as string | undefined;
+    const isOnly = (flags & NGHTTP2_FLAG_END_STREAM) !== 0;
+    this.#kept = undefined;
+    if ((http !== 200 || !isGrpc(headers['content-type'])) && status === undefined)
+      return this.#fail('bad_response', `it answered HTTP ${http} without a grpc-status`, statusOfHttp(http));
+    this.#exchange.firstByteMs = performance.now();
+    this.#lease!.heard();
+    const { id, attempts } = this.#exchange;
+    if (!isOnly) {
+      this.#client.respond(toClient(raw, id, attempts), { waitForTrailers: true });
+      return;
+    }
+    if (status === undefined)
+      return this.#fail('bad_response', 'it answered without a grpc-status', statusOfHttp(200));
+    this.#client.respond(toClient(raw, id, attempts), { endStream: true });
+    this.#finish(status);
+  }
+
+  #onMessageBytes(chunk: Buffer): void {
+    if (!this.#exchange.isOpen) return;
+    this.#received.follow(chunk);
+    this.#exchange.responseBytes = this.#received.payloadBytes;
+    if (!this.#client.write(chunk)) this.#to!.pause();
+  }
+
+  /** All messages are with the client's stream, which asks for the trailers once they are sent. */
+  #onAnswered(): void {
+    if (!this.#exchange.isOpen || this.#trailers === undefined || this.#ending !== undefined) return;
+    if (valueOf(this.#trailers, STATUS_HEADER) === undefined) return;
+    this.#ending = toClient(this.#trailers, this.#exchange.id, this.#exchange.attempts);
+    this.#client.end();
+  }
+
+  /** The replica's stream is over. What it has not said by now it will not say. */
+  #onClosed({ rstCode }: ClientHttp2Stream): void {
+    if (!this.#exchange.isOpen || this.#ending !== undefined) return;
+    this.#onAnswered();
+    if (this.#ending !== undefined) return;
+    const detail = this.#exchange.detail;
+    if (rstCode === NGHTTP2_REFUSED_STREAM && this.#kept !== undefined)
+      return this.#tryAgain('reset_midway', detail);
+    if (this.#session!.isLost) {
+      this.#lease!.broke();
+      return this.#fail('reset_midway', detail);
+    }
+    if (rstCode === NGHTTP2_NO_ERROR)
+      return this.#fail('bad_response', 'it ended without a grpc-status', statusOfHttp(200));
+    if (rstCode !== NGHTTP2_CANCEL) this.#lease!.broke();
+    this.#fail('reset_midway', `it reset the stream with code ${rstCode}`, statusOfReset(rstCode));
+  }
+
+  // ── The end ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #sendTrailers(): void {
+    if (this.#ending === undefined || this.#client.destroyed) return;
+    const status = valueOf(this.#ending, STATUS_HEADER)!;
+    try {
+      this.#client.sendTrailers(asObject(this.#ending));
+    } catch (error) {
+      this.#client.close(constants.NGHTTP2_INTERNAL_ERROR);
+      return this.#settle('bad_response', statusOf('bad_response'), describe(error));
+    }
+    if (this.#exchange.isOpen) this.#finish(status);
+    else this.#stopUpload();
+  }
+
+  /** The client has the replica's status. */
+  #finish(status: string): void {
+    this.#lease?.completed();
+    this.#settle('ok', readStatus(status));
+    this.#stopUpload();
+  }
+
+  /** Whatever else the client may have to say is of no use to anybody: that is no error (RFC 9113 8.1). */
+  #stopUpload(): void {
+    if (this.#hasEnded || this.#client.closed) return;
+    this.#client.resume();
+    this.#client.close(NGHTTP2_NO_ERROR);
+  }
+
+  /** Ends it from outside: the drain's time is over. */
+  abort(failure: Failure): void {
+    this.#fail(failure);
+  }
+
+  sweep(nowMs: number): void {
+    if (nowMs >= this.#deadlineMs) return this.#fail('deadline_exceeded');
+    if (this.#retryAtMs !== 0 && nowMs >= this.#retryAtMs) {
+      this.#retryAtMs = 0;
+      return this.#seek();
+    }
+    const overdue = this.#patience.check(nowMs, this.#exchange, {
+      hasReplica: this.#lease !== undefined,
+      isUploaded: this.#hasEnded,
+      waitsForReplica: this.#to?.writableNeedDrain === true,
+      waitsForClient: this.#client.writableLength > 0,
+    });
+    if (this.#patience.isMoving) this.#lease?.heard();
+    if (overdue) this.#fail(overdue.failure, overdue.detail);
+  }
+
+  #fail(failure: Failure, detail = '', status = statusOf(failure)): void {
+    if (!this.#exchange.isOpen) return;
+    this.#place?.leave();
+    this.#settle(failure, status, detail);
+    const client = this.#client;
+    if (client.destroyed || client.closed) return;
+    const { id } = this.#exchange;
+    const said = publicDetail(failure, detail);
+    if (!client.headersSent) {
+      client.respond(refusalHeaders(failure, id, said, status), { endStream: true });
+      return this.#stopUpload();
+    }
+    this.#ending = refusalTrailers(failure, id, said, status);
+    client.end();
+    setTimeout(() => client.close(NGHTTP2_CANCEL), CLOSING_MS).unref();
+  }
+
+  /** The one end of everything: nothing of this call is left anywhere. */
+  #settle(cause: 'ok' | Failure, status: number, detail = ''): void {
+    if (!this.#exchange.close(cause, status, detail)) return;
+    this.#lane.deadlines.unwatch(this);
+    this.#lane.open.delete(this);
+    this.#retryAtMs = 0;
+    this.#kept = undefined;
+    if (this.#to !== undefined && !this.#to.closed) this.#to.close(NGHTTP2_CANCEL);
+    this.#lease?.release();
+  }
+}

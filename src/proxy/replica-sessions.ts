@@ -1,0 +1,174 @@
+// HTTP/2 connections to gRPC replicas, shared by the calls that go there. Hot path: take and request.
+// Must stay true: a connection holds no more calls than its replica allows, takes none once either side has said that it
+// is to end, and who waits for one hears exactly once.
+// There are no pings: servers end connections that ping more than every few minutes. The operating system looks after a
+// peer that is silently gone, and a call that stands still has its own deadlines.
+import { connect, type ClientHttp2Session, type ClientHttp2Stream } from 'node:http2';
+import type { Replica } from '../pool/pool.ts';
+
+/** Silence after which the operating system asks whether the replica is still there. */
+const KEEP_ALIVE_PROBE_MS = 60_000;
+/** Window of a whole connection: that of a single stream would let one large message hold up all others. */
+const SESSION_WINDOW_BYTES = 4 * 1024 ** 2;
+
+/** Who wants to send a call. */
+export interface SessionUser {
+  connected(session: ReplicaSession): void;
+  unreachable(error: NodeJS.ErrnoException): void;
+}
+
+interface Options {
+  readonly connectTimeoutMs: number;
+  readonly idleTimeoutMs: number;
+}
+
+/** One connection. It is ready once the replica's settings are in: then it surely speaks HTTP/2. */
+export class ReplicaSession {
+  readonly #replica: Replica;
+  readonly #session: ClientHttp2Session;
+  readonly #timer: NodeJS.Timeout;
+  waiting: SessionUser[] = [];
+  /** Calls that it holds. */
+  calls = 0;
+  #isReady = false;
+  #limit = Infinity;
+
+  constructor(
+    replica: Replica,
+    { connectTimeoutMs, idleTimeoutMs }: Options,
+    on: { ready(session: ReplicaSession): void; gone(session: ReplicaSession): void },
+  ) {
+    this.#replica = replica;
+    const { host, port } = replica.url;
+    const scheme = this.scheme;
+    const session = connect(`${scheme}://${host.includes(':') ? `[${host}]` : host}:${port}`, {
+      settings: { enablePush: false },
+    });
+    this.#session = session;
+    this.#timer = setTimeout(
+      () =>
+        session.destroy(
+          Object.assign(new Error(`no connection within ${connectTimeoutMs} ms`), {
+            code: 'ECONNECT_TIMEOUT',
+          }),
+        ),
+      connectTimeoutMs,
+    );
+    session.setTimeout(idleTimeoutMs, () => {
+      if (this.calls === 0) session.close();
+    });
+    session.on('connect', (_, socket) => {
+      socket.setKeepAlive(true, KEEP_ALIVE_PROBE_MS);
+      session.setLocalWindowSize(SESSION_WINDOW_BYTES);
+    });
+    session.on('remoteSettings', ({ maxConcurrentStreams = Infinity }) => {
+      this.#limit = maxConcurrentStreams;
+      if (this.#isReady) return;
+      this.#isReady = true;
+      clearTimeout(this.#timer);
+      on.ready(this);
+    });
+    session.on('error', (error: NodeJS.ErrnoException) => this.#refuse(error));
+    session.on('close', () => {
+      clearTimeout(this.#timer);
+      on.gone(this);
+      this.#refuse(Object.assign(new Error('the connection closed'), { code: 'ECONNREFUSED' }));
+    });
+  }
+
+  get scheme(): 'http' | 'https' {
+    return this.#replica.url.protocol === 'grpcs:' ? 'https' : 'http';
+  }
+
+  get isReady(): boolean {
+    return this.#isReady;
+  }
+
+  /** It takes one more call, now or once it is ready. */
+  get hasRoom(): boolean {
+    return !this.isOver && this.calls + this.waiting.length < this.#limit;
+  }
+
+  /** No more calls. */
+  get isOver(): boolean {
+    return this.#session.closed || this.#session.destroyed;
+  }
+
+  /** The connection is lost, whatever the codes of its streams say. */
+  get isLost(): boolean {
+    return this.#session.destroyed;
+  }
+
+  /** Begins a call; throws for headers that HTTP/2 does not have. */
+  request(headers: readonly string[], endStream: boolean): ClientHttp2Stream {
+    const stream = this.#session.request(headers, { endStream });
+    this.calls++;
+    stream.on('close', () => {
+      if (--this.calls === 0 && this.#replica.isLeaving) this.#session.close();
+    });
+    return stream;
+  }
+
+  destroy(): void {
+    this.#session.destroy();
+  }
+
+  #refuse(error: NodeJS.ErrnoException): void {
+    const users = this.waiting;
+    this.waiting = [];
+    for (const user of users) user.unreachable(error);
+  }
+}
+
+export class ReplicaSessions {
+  readonly #options: Options;
+  readonly #sessions = new Map<Replica, ReplicaSession[]>();
+
+  constructor(options: Options) {
+    this.#options = options;
+  }
+
+  /** A connection to a replica for one call: at once where there is one with room. */
+  take(replica: Replica, user: SessionUser): void {
+    const its = this.#sessions.get(replica) ?? [];
+    let session = its.find(({ hasRoom }) => hasRoom);
+    if (session === undefined) {
+      session = new ReplicaSession(replica, this.#options, {
+        ready: (one) => this.#ready(replica, one),
+        gone: (one) => this.#gone(replica, one),
+      });
+      this.#sessions.set(replica, [...its, session]);
+    }
+    if (session.isReady) user.connected(session);
+    else session.waiting.push(user);
+  }
+
+  /** Connections that hold calls, and those that are kept for later. */
+  count(): { active: number; idle: number } {
+    let active = 0;
+    let idle = 0;
+    for (const its of this.#sessions.values())
+      for (const { calls } of its)
+        if (calls > 0) active++;
+        else idle++;
+    return { active, idle };
+  }
+
+  close(): void {
+    for (const its of this.#sessions.values()) for (const session of its) session.destroy();
+  }
+
+  #ready(replica: Replica, session: ReplicaSession): void {
+    const users = session.waiting;
+    session.waiting = [];
+    for (const user of users)
+      if (session.hasRoom) user.connected(session);
+      else this.take(replica, user);
+  }
+
+  #gone(replica: Replica, session: ReplicaSession): void {
+    const rest = this.#sessions.get(replica)!.filter((one) => one !== session);
+    if (rest.length > 0) this.#sessions.set(replica, rest);
+    else this.#sessions.delete(replica);
+  }
+}

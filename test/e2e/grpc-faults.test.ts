@@ -1,0 +1,458 @@
+// gRPC when something goes wrong: deadlines, cancels, replicas that break, waiting in line, drain, and attacks.
+import { status } from '@grpc/grpc-js';
+import { connect } from 'node:http2';
+import { afterEach, describe, expect, it } from 'vitest';
+import { CALL_HEAD, closeH2, frame, H2Socket, justStatus, startH2Replica } from '../kit/h2.ts';
+import { closeReplicas, startReplica } from '../kit/replica.ts';
+import { closeGrpc, startGrpcReplica, TestClient, type Message } from '../kit/test-service.ts';
+import { folder, removeFolders } from '../kit/folder.ts';
+import { until } from '../kit/until.ts';
+import { startWeir, stopAll, type Weir } from '../kit/weir.ts';
+
+const HEADERS = { ':status': 200, 'content-type': 'application/grpc' };
+const ID = /^[0-9a-f]{37}$/;
+
+afterEach(async () => {
+  await stopAll();
+  await closeGrpc();
+  await closeReplicas();
+  closeH2();
+  removeFolders();
+});
+
+/** Nothing of any call is left. */
+async function isClean(weir: Weir): Promise<void> {
+  await weir.shows('baseten_concurrent_requests', 0);
+  await weir.shows('weir_replica_outstanding_requests{deployment_id="local",replica="r0"}', 0);
+}
+
+const held = () => {
+  let release: () => void = () => undefined;
+  const promise = new Promise<void>((resolve) => (release = resolve));
+  return { promise, release: () => release() };
+};
+
+describe('a deadline', () => {
+  it('is passed on less what was spent waiting', async () => {
+    const replica = await startGrpcReplica();
+    const weir = await startWeir(['--replica', replica.url, '--deployment-concurrency-target=1']);
+    const client = new TestClient(weir.port);
+    const first = held();
+    replica.hold = first.promise;
+    const one = client.unary('unaryCall');
+    await until('the first is there', () => replica.calls === 1);
+    const deadline = Date.now() + 20_000;
+    const two = client.unary('unaryCall', {}, { options: { deadline } });
+    await weir.shows('baseten_concurrent_requests', 2);
+    replica.hold = undefined;
+    first.release();
+    expect((await two.outcome).code).toBe(status.OK);
+    expect((await one.outcome).code).toBe(status.OK);
+    expect(Number(replica.deadlines[1])).toBeLessThanOrEqual(deadline + 1000);
+    expect(Number(replica.deadlines[1])).toBeGreaterThan(deadline - 5000);
+    expect(replica.deadlines[0]).toBe(Infinity);
+  });
+
+  it('is kept by weir itself for a client that does not, with trailers and the right figures', async () => {
+    const replica = await startH2Replica(() => undefined);
+    const weir = await startWeir(['--replica', replica.url]);
+    const session = connect(weir.url);
+    const call = session.request({
+      ':method': 'POST',
+      ':path': '/x.Y/Z',
+      'content-type': 'application/grpc',
+      'grpc-timeout': '200m',
+    });
+    const headers = await new Promise<Record<string, string>>((resolve) => call.on('response', resolve));
+    expect(headers).toMatchObject({
+      'grpc-status': '4',
+      'grpc-message': 'The deadline that the client set has passed',
+      'x-weir-cause': 'deadline_exceeded',
+    });
+    expect(await weir.exchange(headers['x-baseten-request-id'])).toMatchObject({
+      protocol: 'grpc',
+      status: 4,
+      cause: 'deadline_exceeded',
+    });
+    await until('the replica’s stream is reset', () => replica.codes.includes(8));
+    session.destroy();
+    await isClean(weir);
+  });
+
+  it('that the client keeps is counted as one, not as a client that left', async () => {
+    const replica = await startGrpcReplica();
+    replica.hold = new Promise(() => undefined);
+    const weir = await startWeir(['--replica', replica.url]);
+    const { outcome } = new TestClient(weir.port).unary(
+      'unaryCall',
+      {},
+      { options: { deadline: Date.now() + 300 } },
+    );
+    expect((await outcome).code).toBe(status.DEADLINE_EXCEEDED);
+    const line = await weir.line('the call', ({ event }) => event === 'exchange');
+    expect(line).toMatchObject({ status: 4, cause: 'deadline_exceeded' });
+  });
+});
+
+describe('a client that cancels', () => {
+  it('leaves the line at once', async () => {
+    const replica = await startGrpcReplica();
+    const weir = await startWeir(['--replica', replica.url, '--deployment-concurrency-target=1']);
+    const client = new TestClient(weir.port);
+    const first = held();
+    replica.hold = first.promise;
+    const one = client.unary('unaryCall');
+    await until('the first is there', () => replica.calls === 1);
+    const two = client.unary('unaryCall', { payload: { body: Buffer.alloc(200_000) } });
+    await weir.shows('baseten_concurrent_requests', 2);
+    two.call.cancel();
+    await weir.shows('baseten_concurrent_requests', 1);
+    expect(
+      await weir.line('it', ({ event, cause }) => event === 'exchange' && cause === 'client_gone'),
+    ).toMatchObject({ status: 1, attempts: 0 });
+    first.release();
+    expect((await one.outcome).code).toBe(status.OK);
+    expect(replica.calls).toBe(1);
+    await isClean(weir);
+  });
+
+  it('by losing its connection cancels all its calls', async () => {
+    const replica = await startGrpcReplica();
+    replica.hold = new Promise(() => undefined);
+    const weir = await startWeir(['--replica', replica.url]);
+    const socket = new H2Socket(weir.port);
+    for (const stream of [1, 3, 5]) socket.socket.write(frame(1, 4, stream, CALL_HEAD));
+    await weir.shows('baseten_concurrent_requests', 3);
+    socket.socket.destroy();
+    await isClean(weir);
+  });
+});
+
+describe('a replica', () => {
+  const endings: [string, Parameters<typeof startH2Replica>[0], number, string, string][] = [
+    ['that resets with INTERNAL_ERROR', (s) => s.close(2), status.INTERNAL, 'reset_midway', ''],
+    ['that resets with ENHANCE_YOUR_CALM', (s) => s.close(11), status.RESOURCE_EXHAUSTED, 'reset_midway', ''],
+    ['that cancels', (s) => s.close(8), status.CANCELLED, 'reset_midway', ''],
+    ['that loses its connection', (s) => s.session!.destroy(), status.UNAVAILABLE, 'reset_midway', ''],
+    [
+      'that answers HTTP 503',
+      (s) => s.respond({ ':status': 503, 'content-type': 'text/html' }, { endStream: true }),
+      status.UNAVAILABLE,
+      'bad_response',
+      'it answered HTTP 503 without a grpc-status',
+    ],
+    [
+      'that answers HTTP 404 with a page',
+      (s) => {
+        s.respond({ ':status': 404, 'content-type': 'text/html' });
+        s.end('<h1>no</h1>');
+      },
+      status.UNIMPLEMENTED,
+      'bad_response',
+      'it answered HTTP 404 without a grpc-status',
+    ],
+    [
+      'that ends without a grpc-status',
+      (s) => {
+        s.respond(HEADERS);
+        s.end();
+      },
+      status.UNKNOWN,
+      'bad_response',
+      'it ended without a grpc-status',
+    ],
+    [
+      'that breaks off in the middle of a message',
+      (s) => {
+        s.respond(HEADERS);
+        s.write(Buffer.from([0, 0, 0, 0, 9, 1]), () => s.session!.destroy());
+      },
+      status.UNAVAILABLE,
+      'reset_midway',
+      '',
+    ],
+    ['that answers odd statuses', (s) => justStatus(s, 99), status.UNKNOWN, 'ok', ''],
+  ];
+
+  it.each(endings)('%s: the client gets one status, with the id', async (_, serve, code, cause, detail) => {
+    const replica = await startH2Replica(serve);
+    const weir = await startWeir(['--replica', replica.url]);
+    const outcome = await new TestClient(weir.port).unary('unaryCall').outcome;
+    if (cause !== 'ok') expect(outcome.code).toBe(code);
+    expect(outcome.id).toMatch(ID);
+    const line = await weir.exchange(outcome.id);
+    expect(line).toMatchObject({ status: code, cause, attempts: 1 });
+    if (detail !== '') expect(line).toMatchObject({ detail });
+    await isClean(weir);
+  });
+
+  it('that refuses a stream gets it not again, another one does', async () => {
+    const busy = await startH2Replica((stream) => stream.close(7));
+    const free = await startH2Replica((stream) => justStatus(stream, 0));
+    const weir = await startWeir(['--replica', busy.url, '--replica', free.url]);
+    const client = new TestClient(weir.port);
+    for (let i = 0; i < 4; i++) {
+      const { id } = await client.unary('emptyCall').outcome;
+      expect(await weir.exchange(id)).toMatchObject({ status: 0, cause: 'ok', replica: 'r1' });
+    }
+    expect(busy.streams).toBeGreaterThan(0);
+    expect(free.streams).toBe(4);
+  });
+
+  it('that says GOAWAY finishes what it has; the next call gets a new connection', async () => {
+    let first: Parameters<Parameters<typeof startH2Replica>[0]>[0] | undefined;
+    const replica = await startH2Replica((stream) => {
+      if (first !== undefined) return justStatus(stream, 0);
+      first = stream;
+      stream.session!.close();
+      return undefined;
+    });
+    const weir = await startWeir(['--replica', replica.url]);
+    const client = new TestClient(weir.port);
+    const one = client.unary('emptyCall');
+    await until('it has it', () => first !== undefined);
+    // The GOAWAY is on its way before this call is.
+    const two = await client.unary('emptyCall').outcome;
+    expect(await weir.exchange(two.id)).toMatchObject({ status: 0, cause: 'ok' });
+    justStatus(first!, 5);
+    expect((await one.outcome).code).toBe(5);
+    await isClean(weir);
+  });
+
+  it('that takes one stream at a time gets more connections', async () => {
+    const open = new Set<object>();
+    const replica = await startH2Replica(
+      (stream) => {
+        open.add(stream);
+        if (open.size === 3) for (const one of open) justStatus(one as typeof stream, 0);
+      },
+      { maxConcurrentStreams: 1 },
+    );
+    const weir = await startWeir(['--replica', replica.url]);
+    const client = new TestClient(weir.port);
+    const calls = [1, 2, 3].map(() => client.unary('emptyCall').outcome);
+    for (const { id } of await Promise.all(calls))
+      expect(await weir.exchange(id)).toMatchObject({ status: 0, cause: 'ok' });
+  });
+
+  it('that is not there: the call waits for one, as the line has it', async () => {
+    const weir = await startWeir(['--replica', 'grpc://127.0.0.1:1', '--deployment-queue-timeout=300ms']);
+    const { code, details, trailers, id } = await new TestClient(weir.port).unary('emptyCall').outcome;
+    expect([code, details]).toEqual([status.DEADLINE_EXCEEDED, 'No replica was free in time']);
+    expect(trailers.get('x-weir-cause')).toEqual(['queue_timeout']);
+    expect(await weir.exchange(id)).toMatchObject({ status: 4, cause: 'queue_timeout', attempts: 0 });
+  });
+
+  it('killed between two calls is not what the next one meets', async () => {
+    const replica = await startGrpcReplica();
+    const weir = await startWeir(['--replica', replica.url, '--pool-probe-retry-interval=50ms']);
+    const client = new TestClient(weir.port);
+    expect((await client.unary('emptyCall').outcome).code).toBe(status.OK);
+    replica.server.forceShutdown();
+    const again = client.unary('emptyCall').outcome;
+    await weir.line('down', ({ event }) => event === 'replica is down');
+    await startGrpcReplica({}, replica.port);
+    expect((await again).code).toBe(status.OK);
+  });
+});
+
+it('health: NOT_SERVING is not ready, an unknown service is not, and the name is asked for', async () => {
+  let health = 2;
+  const asked: string[] = [];
+  const replica = await startH2Replica(() => undefined);
+  replica.server.removeAllListeners('stream');
+  replica.server.on('stream', (stream) => {
+    stream.on('data', (chunk: Buffer) => asked.push(chunk.subarray(7).toString()));
+    stream.respond(HEADERS, { waitForTrailers: true });
+    stream.on('wantTrailers', () => stream.sendTrailers({ 'grpc-status': '0' }));
+    stream.end(Buffer.from([0, 0, 0, 0, 2, 8, health]));
+  });
+  const weir = await startWeir([
+    '--replica',
+    replica.url,
+    '--deployment-health-service=example.TestService',
+    '--pool-probe-retry-interval=50ms',
+  ]);
+  const problem = async () => JSON.stringify(await (await fetch(`${weir.admin}/v1/replicas`)).json());
+  await until('it is not ready', async () =>
+    (await problem()).includes('the health check of example.TestService says NOT_SERVING'),
+  );
+  expect((await fetch(`${weir.admin}/readyz`)).status).toBe(503);
+  health = 1;
+  await until('it is ready', async () => (await fetch(`${weir.admin}/readyz`)).status === 200);
+  expect(new Set(asked)).toEqual(new Set(['example.TestService']));
+});
+
+describe('the target', () => {
+  it('is chosen by metadata: environment, deployment, model', async () => {
+    const [stable, next] = [await startGrpcReplica(), await startGrpcReplica()];
+    const web = await startReplica((_, res) => res.end('web'));
+    const config = folder({
+      'weir.yaml': [
+        'model: { id: mdl1 }',
+        'deployments:',
+        `  - { id: dep1, environment: production, replicas: [{ url: "${stable.url}" }] }`,
+        `  - { id: dep2, environment: staging, replicas: [{ url: "${next.url}" }] }`,
+        `  - { id: dep3, environment: web, replicas: [{ url: "${web.url}" }] }`,
+      ].join('\n'),
+    });
+    const weir = await startWeir(['--config', `${config}/weir.yaml`]);
+    const client = new TestClient(weir.port);
+    const went = async (...metadata: [string, string][]) => {
+      const { code, id, details } = await client.unary('emptyCall', {}, { metadata }).outcome;
+      return [code, code === 0 ? (await weir.exchange(id))['deployment'] : details];
+    };
+    expect(await went()).toEqual([0, 'dep1']);
+    expect(await went(['x-baseten-environment', 'staging'])).toEqual([0, 'dep2']);
+    expect(await went(['x-baseten-deployment', 'dep2'], ['baseten-model-id', 'model-mdl1'])).toEqual([
+      0,
+      'dep2',
+    ]);
+    expect(await went(['x-baseten-environment', 'nowhere'])).toEqual([
+      status.NOT_FOUND,
+      'No such deployment or environment: environment "nowhere"',
+    ]);
+    expect(await went(['baseten-model-id', 'other'])).toEqual([
+      status.NOT_FOUND,
+      'No such deployment or environment: model "other"',
+    ]);
+    expect(await went(['x-baseten-environment', 'web'])).toEqual([
+      status.UNIMPLEMENTED,
+      'This is not spoken here: this deployment serves HTTP, not gRPC',
+    ]);
+    // Beside them, HTTP/1.1 on the same port.
+    expect(await (await fetch(`${weir.url}/environments/web/sync/x`)).text()).toBe('web');
+  });
+});
+
+it('a plain request over HTTP/2 is refused with 415 and the catalogue’s body', async () => {
+  const weir = await startWeir(['--replica', (await startGrpcReplica()).url]);
+  const session = connect(weir.url);
+  const request = session.request({ ':path': '/predict', ':method': 'POST' });
+  request.end('{}');
+  let body = '';
+  request.setEncoding('utf8').on('data', (chunk: string) => (body += chunk));
+  const headers = await new Promise<Record<string, unknown>>((resolve) => request.on('response', resolve));
+  await new Promise((resolve) => request.on('close', resolve));
+  expect(headers[':status']).toBe(415);
+  expect(JSON.parse(body)).toMatchObject({
+    error_code: 'client_error',
+    request_id: headers['x-baseten-request-id'],
+  });
+  session.destroy();
+});
+
+it('at SIGTERM what runs may end, and nothing new begins', async () => {
+  const replica = await startGrpcReplica();
+  const weir = await startWeir(['--replica', replica.url]);
+  const client = new TestClient(weir.port);
+  const { call, outcome } = client.duplex();
+  call.write({ responseParameters: [{ size: 1 }] });
+  await new Promise((resolve) => call.once('data', resolve));
+  const exit = weir.stop();
+  await weir.line('draining', ({ event }) => event === 'draining');
+  call.write({ responseParameters: [{ size: 2 }] });
+  await new Promise((resolve) => call.once('data', (m: Message) => resolve(m)));
+  call.end();
+  expect((await outcome).code).toBe(status.OK);
+  expect(await exit).toBe(0);
+});
+
+it('a drain that takes too long ends calls with UNAVAILABLE', async () => {
+  const replica = await startGrpcReplica();
+  replica.hold = new Promise(() => undefined);
+  const weir = await startWeir(['--replica', replica.url, '--ingress-drain-timeout=200ms']);
+  const { outcome } = new TestClient(weir.port).unary('unaryCall');
+  await until('it runs', () => replica.calls === 1);
+  expect(await weir.stop()).toBe(0);
+  expect((await outcome).code).toBe(status.UNAVAILABLE);
+});
+
+it('a message beyond proxy.max_body is RESOURCE_EXHAUSTED as soon as its length is known', async () => {
+  const replica = await startGrpcReplica();
+  const weir = await startWeir(['--replica', replica.url, '--proxy-max-body=1KiB']);
+  const { call, outcome } = new TestClient(weir.port).input();
+  call.write({ payload: { body: Buffer.alloc(5000) } });
+  const { code, details } = await outcome;
+  expect(code).toBe(status.RESOURCE_EXHAUSTED);
+  expect(details).toContain('the limit is 1024');
+});
+
+describe('an attack', () => {
+  const rss = (weir: Weir) => weir.residentBytes() / 1024 ** 2;
+
+  it.each([
+    [
+      'rapid reset',
+      () => {
+        const frames: Buffer[] = [];
+        for (let stream = 1; stream < 40_000; stream += 2)
+          frames.push(frame(1, 4, stream, CALL_HEAD), frame(3, 0, stream, Buffer.from([0, 0, 0, 8])));
+        return Buffer.concat(frames);
+      },
+    ],
+    [
+      'a CONTINUATION flood',
+      () => {
+        const header = Buffer.concat([Buffer.from([0, 1, 0x78, 100]), Buffer.alloc(100, 0x61)]);
+        const frames = [frame(1, 0, 1, CALL_HEAD)];
+        for (let i = 0; i < 20_000; i++) frames.push(frame(9, 0, 1, header));
+        return Buffer.concat(frames);
+      },
+    ],
+    ['a settings flood', () => Buffer.concat(Array.from({ length: 100_000 }, () => frame(4, 0, 0)))],
+    [
+      'a ping flood',
+      () => Buffer.concat(Array.from({ length: 100_000 }, () => frame(6, 0, 0, Buffer.alloc(8)))),
+    ],
+  ])(
+    '%s costs its connection or nothing, and bounded memory',
+    async (_, flood) => {
+      const replica = await startGrpcReplica();
+      const weir = await startWeir(['--replica', replica.url, '--log-access=false']);
+      const before = rss(weir);
+      const socket = new H2Socket(weir.port);
+      // It reads nothing back.
+      socket.socket.pause();
+      const bytes = flood();
+      for (let i = 0; i < 3 && !socket.socket.destroyed; i++) socket.socket.write(bytes);
+      expect((await new TestClient(weir.port).unary('emptyCall').outcome).code).toBe(status.OK);
+      expect(rss(weir) - before).toBeLessThan(100);
+      socket.socket.destroy();
+      await isClean(weir);
+      expect(weir.process.exitCode).toBe(null);
+    },
+    60_000,
+  );
+
+  it('rapid reset ends in GOAWAY', async () => {
+    const weir = await startWeir(['--replica', (await startGrpcReplica()).url, '--log-access=false']);
+    const socket = new H2Socket(weir.port);
+    for (let stream = 1; stream < 8000; stream += 2)
+      socket.socket.write(
+        Buffer.concat([frame(1, 4, stream, CALL_HEAD), frame(3, 0, stream, Buffer.from([0, 0, 0, 8]))]),
+      );
+    await until('the connection ends', () => socket.isClosed || socket.goaway !== undefined);
+    await isClean(weir);
+  });
+
+  it('a client that does not open its window stalls nobody but itself, and not for ever', async () => {
+    const replica = await startGrpcReplica();
+    const weir = await startWeir(['--replica', replica.url, '--proxy-idle-timeout=300ms']);
+    // SETTINGS_INITIAL_WINDOW_SIZE 0.
+    const socket = new H2Socket(weir.port, Buffer.from([0, 4, 0, 0, 0, 0]));
+    const head = Buffer.concat([CALL_HEAD]);
+    socket.socket.write(frame(1, 4, 1, head));
+    await weir.line('its end', ({ event }) => event === 'exchange');
+    expect((await new TestClient(weir.port).unary('emptyCall').outcome).code).toBe(status.OK);
+    await isClean(weir);
+  });
+
+  it('a head beyond the limit is refused', async () => {
+    const weir = await startWeir(['--replica', (await startGrpcReplica()).url]);
+    const client = new TestClient(weir.port);
+    const metadata = [['x-big', 'x'.repeat(60_000)]] as const;
+    expect((await client.unary('emptyCall', {}, { metadata }).outcome).code).not.toBe(status.OK);
+    expect((await new TestClient(weir.port).unary('emptyCall').outcome).code).toBe(status.OK);
+  });
+});

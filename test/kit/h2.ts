@@ -1,0 +1,146 @@
+// Bare HTTP/2 for tests: replicas that misbehave, and clients that send single frames.
+// Must stay true: every server and socket that was made is ended by `closeH2`.
+import { once } from 'node:events';
+import {
+  createServer,
+  type Http2Server,
+  type ServerHttp2Session,
+  type ServerHttp2Stream,
+  type Settings,
+} from 'node:http2';
+import { connect, type AddressInfo, type Socket } from 'node:net';
+
+export interface H2Replica {
+  readonly server: Http2Server;
+  readonly url: string;
+  readonly sessions: Set<ServerHttp2Session>;
+  /** Streams begun, health checks left out. */
+  streams: number;
+  /** Codes with which streams ended. */
+  readonly codes: number[];
+}
+
+const servers = new Set<H2Replica>();
+const sockets = new Set<Socket>();
+
+/** A server of HTTP/2; `serve` is called for every stream that is no health check, which UNIMPLEMENTED answers. */
+export async function startH2Replica(
+  serve: (stream: ServerHttp2Stream, headers: Record<string, unknown>) => void,
+  settings: Settings = {},
+): Promise<H2Replica> {
+  const server = createServer({ settings });
+  server.on('stream', (stream, headers) => {
+    stream.on('error', () => stream.destroy());
+    if (headers[':path'] === '/grpc.health.v1.Health/Check') {
+      stream.respond(
+        { ':status': 200, 'content-type': 'application/grpc', 'grpc-status': '12' },
+        { endStream: true },
+      );
+      return;
+    }
+    replica.streams++;
+    stream.on('close', () => replica.codes.push(stream.rstCode));
+    serve(stream, headers);
+  });
+  server.on('session', (session) => {
+    replica.sessions.add(session);
+    session.on('error', () => session.destroy());
+    session.on('close', () => replica.sessions.delete(session));
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const replica: H2Replica = {
+    server,
+    url: `grpc://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    sessions: new Set(),
+    streams: 0,
+    codes: [],
+  };
+  servers.add(replica);
+  return replica;
+}
+
+/** Answers a call with nothing but a status. */
+export const justStatus = (stream: ServerHttp2Stream, status: number): void =>
+  stream.respond(
+    { ':status': 200, 'content-type': 'application/grpc', 'grpc-status': String(status) },
+    { endStream: true },
+  );
+
+/** One frame (RFC 9113 4.1). */
+export function frame(
+  type: number,
+  flags: number,
+  stream: number,
+  payload: Buffer = Buffer.alloc(0),
+): Buffer {
+  const head = Buffer.alloc(9);
+  head.writeUIntBE(payload.length, 0, 3);
+  head[3] = type;
+  head[4] = flags;
+  head.writeUInt32BE(stream, 5);
+  return Buffer.concat([head, payload]);
+}
+
+const literal = (name: string, value: string): Buffer =>
+  Buffer.concat([
+    Buffer.from([0, name.length]),
+    Buffer.from(name),
+    Buffer.from([value.length]),
+    Buffer.from(value),
+  ]);
+
+/** The head of a gRPC call, as HPACK without tables. */
+export const CALL_HEAD = Buffer.concat(
+  Object.entries({
+    ':method': 'POST',
+    ':scheme': 'http',
+    ':path': '/x.Y/Z',
+    ':authority': 'x',
+    'content-type': 'application/grpc',
+    te: 'trailers',
+  }).map(([name, value]) => literal(name, value)),
+);
+
+/** A client that has sent the preface and empty settings; `frames` are the types of what came back. */
+export class H2Socket {
+  readonly socket: Socket;
+  readonly frames: { type: number; payload: Buffer }[] = [];
+  isClosed = false;
+  #rest = Buffer.alloc(0);
+
+  constructor(port: number, settings: Buffer = Buffer.alloc(0)) {
+    this.socket = connect({ port, host: '127.0.0.1' });
+    sockets.add(this.socket);
+    this.socket.on('error', () => this.socket.destroy());
+    this.socket.on('close', () => (this.isClosed = true));
+    this.socket.on('data', (chunk: Buffer) => this.#read(chunk));
+    this.socket.write('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n');
+    this.socket.write(frame(4, 0, 0, settings));
+  }
+
+  /** Error code of the GOAWAY that came, or `undefined`. */
+  get goaway(): number | undefined {
+    return this.frames.find(({ type }) => type === 7)?.payload.readUInt32BE(4);
+  }
+
+  #read(chunk: Buffer): void {
+    this.#rest = Buffer.concat([this.#rest, chunk]);
+    while (this.#rest.length >= 9) {
+      const length = this.#rest.readUIntBE(0, 3);
+      if (this.#rest.length < 9 + length) return;
+      this.frames.push({ type: this.#rest[3]!, payload: this.#rest.subarray(9, 9 + length) });
+      this.#rest = this.#rest.subarray(9 + length);
+    }
+  }
+}
+
+export function closeH2(): void {
+  for (const socket of sockets) socket.destroy();
+  sockets.clear();
+  for (const { server, sessions } of servers) {
+    for (const session of sessions) session.destroy();
+    server.close();
+  }
+  servers.clear();
+}

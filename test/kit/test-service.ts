@@ -1,0 +1,269 @@
+// The service of proto/example.proto, as a real server and real clients of @grpc/grpc-js.
+// Must stay true: every server and client that was made is ended by `closeGrpc`.
+import grpc from '@grpc/grpc-js';
+import { loadSync } from '@grpc/proto-loader';
+import { ROOT } from './weir.ts';
+
+/** A message, as the loader makes it. */
+// eslint-disable-next-line @typescript-eslint/no-explicit-any
+export type Message = any;
+
+const loaded = grpc.loadPackageDefinition(
+  loadSync(`${ROOT}proto/example.proto`, { keepCase: false, longs: Number, defaults: true }),
+) as unknown as { example: { TestService: grpc.ServiceClientConstructor } };
+const { TestService } = loaded.example;
+
+const UNLIMITED = {
+  'grpc.max_receive_message_length': -1,
+  'grpc.max_send_message_length': -1,
+};
+
+export interface GrpcReplica {
+  readonly server: grpc.Server;
+  readonly url: string;
+  readonly port: number;
+  /** Metadata of the calls so far. */
+  readonly seen: grpc.Metadata[];
+  /** Deadlines of the calls so far, as the server understood them. */
+  readonly deadlines: grpc.Deadline[];
+  /** Calls that were given up by their clients. */
+  cancelled: number;
+  /** Calls begun. */
+  calls: number;
+  /** Unary calls wait for this. */
+  hold: Promise<void> | undefined;
+}
+
+const servers = new Set<grpc.Server>();
+const clients = new Set<grpc.Client>();
+
+type Handlers = grpc.UntypedServiceImplementation;
+type Unary = grpc.ServerUnaryCall<Message, Message>;
+type Duplex = grpc.ServerDuplexStream<Message, Message>;
+
+/** Any of the four kinds, as far as it is looked at. */
+type Call = Pick<Unary, 'metadata' | 'getDeadline'> & NodeJS.EventEmitter;
+
+const body = (size: number) => ({ payload: { body: Buffer.alloc(size) } });
+
+/** Sends back what the interop descriptions want echoed. */
+function echoMetadata(call: {
+  metadata: grpc.Metadata;
+  sendMetadata(metadata: grpc.Metadata): void;
+}): grpc.Metadata {
+  const initial = new grpc.Metadata();
+  const trailing = new grpc.Metadata();
+  for (const value of call.metadata.get('x-grpc-test-echo-initial'))
+    initial.add('x-grpc-test-echo-initial', value);
+  for (const value of call.metadata.get('x-grpc-test-echo-trailing-bin'))
+    trailing.add('x-grpc-test-echo-trailing-bin', value);
+  if (initial.get('x-grpc-test-echo-initial').length > 0) call.sendMetadata(initial);
+  return trailing;
+}
+
+function failed({ responseStatus }: Message, metadata: grpc.Metadata): grpc.ServiceError | undefined {
+  if (!responseStatus || responseStatus.code === 0) return undefined;
+  return Object.assign(new Error(responseStatus.message as string), {
+    code: responseStatus.code as number,
+    details: responseStatus.message as string,
+    metadata,
+  });
+}
+
+function handlers(replica: GrpcReplica): Handlers {
+  const began = (call: Call) => {
+    replica.calls++;
+    replica.seen.push(call.metadata);
+    replica.deadlines.push(call.getDeadline());
+    call.on('cancelled', () => replica.cancelled++);
+  };
+  return {
+    emptyCall(call: Unary, done: grpc.sendUnaryData<Message>) {
+      began(call);
+      done(null, {}, echoMetadata(call));
+    },
+    async unaryCall(call: Unary, done: grpc.sendUnaryData<Message>) {
+      began(call);
+      await replica.hold;
+      const trailing = echoMetadata(call);
+      const error = failed(call.request, trailing);
+      if (error) done(error);
+      else done(null, body(call.request.responseSize as number), trailing);
+    },
+    streamingInputCall(call: grpc.ServerReadableStream<Message, Message>, done: grpc.sendUnaryData<Message>) {
+      began(call);
+      let size = 0;
+      call.on('data', ({ payload }: Message) => (size += payload.body.length as number));
+      call.on('end', () => done(null, { aggregatedPayloadSize: size }));
+    },
+    streamingOutputCall(call: grpc.ServerWritableStream<Message, Message>) {
+      began(call);
+      for (const { size } of call.request.responseParameters as { size: number }[]) call.write(body(size));
+      call.end();
+    },
+    fullDuplexCall(call: Duplex) {
+      began(call);
+      const trailing = echoMetadata(call);
+      call.on('data', (request: Message) => {
+        const error = failed(request, trailing);
+        if (error) return call.emit('error', error);
+        for (const { size } of request.responseParameters as { size: number }[]) call.write(body(size));
+        return undefined;
+      });
+      call.on('end', () => call.end(trailing));
+    },
+  };
+}
+
+/** A replica on a free port, or on `port`. */
+export async function startGrpcReplica(
+  options: grpc.ServerOptions = {},
+  port = 0,
+  credentials = grpc.ServerCredentials.createInsecure(),
+): Promise<GrpcReplica> {
+  const server = new grpc.Server({ ...UNLIMITED, ...options });
+  servers.add(server);
+  const bound = await new Promise<number>((resolve, reject) =>
+    server.bindAsync(`127.0.0.1:${port}`, credentials, (error, got) =>
+      error ? reject(error) : resolve(got),
+    ),
+  );
+  const replica: GrpcReplica = {
+    server,
+    url: `grpc://127.0.0.1:${bound}`,
+    port: bound,
+    seen: [],
+    deadlines: [],
+    cancelled: 0,
+    calls: 0,
+    hold: undefined,
+  };
+  server.addService(TestService.service, handlers(replica));
+  return replica;
+}
+
+/** What a call came to, as its client saw it. */
+export interface Outcome {
+  readonly code: number;
+  readonly details: string;
+  readonly responses: Message[];
+  readonly initial: grpc.Metadata | undefined;
+  readonly trailers: grpc.Metadata;
+  /** From the trailers. */
+  readonly id: string;
+}
+
+/** A client of a weir, or of a replica, on its own connection. */
+export class TestClient {
+  readonly client: grpc.Client;
+
+  constructor(port: number, options: grpc.ClientOptions = {}) {
+    this.client = new TestService(`127.0.0.1:${port}`, grpc.credentials.createInsecure(), {
+      ...UNLIMITED,
+      'grpc.use_local_subchannel_pool': 1,
+      ...options,
+    });
+    clients.add(this.client);
+  }
+
+  /** Begins a call with one request and one answer; `emptyCall`, `unaryCall`, `unimplementedCall`. */
+  unary(name: string, request: Message = {}, given: Given = {}): Begun<grpc.ClientUnaryCall> {
+    let response: Message;
+    const call = this.#method(name)(
+      request,
+      metadataOf(given),
+      given.options ?? {},
+      (_: unknown, got: Message) => {
+        response = got;
+      },
+    ) as grpc.ClientUnaryCall;
+    return { call, outcome: outcomeOf(call, () => (response === undefined ? [] : [response])) };
+  }
+
+  /** Begins a call with many requests and one answer. */
+  input(given: Given = {}): Begun<grpc.ClientWritableStream<Message>> {
+    let response: Message;
+    const call = this.#method('streamingInputCall')(
+      metadataOf(given),
+      given.options ?? {},
+      (_: unknown, got: Message) => (response = got),
+    ) as grpc.ClientWritableStream<Message>;
+    return { call, outcome: outcomeOf(call, () => (response === undefined ? [] : [response])) };
+  }
+
+  /** Begins a call with one request and many answers. */
+  output(request: Message, given: Given = {}): Begun<grpc.ClientReadableStream<Message>> {
+    const call = this.#method('streamingOutputCall')(
+      request,
+      metadataOf(given),
+      given.options ?? {},
+    ) as grpc.ClientReadableStream<Message>;
+    return { call, outcome: outcomeOf(call, collected(call)) };
+  }
+
+  /** Begins a call with many of both. */
+  duplex(given: Given = {}): Begun<grpc.ClientDuplexStream<Message, Message>> {
+    const call = this.#method('fullDuplexCall')(
+      metadataOf(given),
+      given.options ?? {},
+    ) as grpc.ClientDuplexStream<Message, Message>;
+    return { call, outcome: outcomeOf(call, collected(call)) };
+  }
+
+  #method(name: string): (...args: unknown[]) => unknown {
+    const methods = this.client as unknown as Record<string, (...args: unknown[]) => unknown>;
+    return methods[name]!.bind(this.client);
+  }
+}
+
+export interface Given {
+  readonly metadata?: readonly (readonly [string, string | Buffer])[];
+  readonly options?: grpc.CallOptions;
+}
+
+export interface Begun<C> {
+  readonly call: C;
+  readonly outcome: Promise<Outcome>;
+}
+
+function metadataOf({ metadata = [] }: Given): grpc.Metadata {
+  const out = new grpc.Metadata();
+  for (const [name, value] of metadata) out.add(name, value);
+  return out;
+}
+
+function collected(call: grpc.ClientReadableStream<Message>): () => Message[] {
+  const responses: Message[] = [];
+  call.on('data', (response: Message) => responses.push(response));
+  // The status says it.
+  call.on('error', () => undefined);
+  return () => responses;
+}
+
+function outcomeOf(call: grpc.Call, responses: () => Message[]): Promise<Outcome> {
+  const events = call as unknown as NodeJS.EventEmitter;
+  let initial: grpc.Metadata | undefined;
+  events.on('metadata', (metadata: grpc.Metadata) => (initial = metadata));
+  return new Promise((resolve) =>
+    events.on('status', ({ code, details, metadata }: grpc.StatusObject) =>
+      // The callback of a unary call comes after its status.
+      setImmediate(() =>
+        resolve({
+          code,
+          details,
+          responses: responses(),
+          initial,
+          trailers: metadata,
+          id: String(metadata.get('x-baseten-request-id')[0] ?? ''),
+        }),
+      ),
+    ),
+  );
+}
+
+export async function closeGrpc(): Promise<void> {
+  for (const client of clients) client.close();
+  clients.clear();
+  for (const server of servers) server.forceShutdown();
+  servers.clear();
+}
