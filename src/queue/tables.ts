@@ -198,13 +198,12 @@ export class Tables {
       const known = this.#get('SELECT id, digest FROM tasks WHERE key = ?', task.idempotencyKey);
       if (known) return known.digest === task.digest ? { kind: 'known', id: known.id } : { kind: 'conflict' };
     }
-    if (this.#get('SELECT seq FROM tasks WHERE id = ?', task.id)) return { kind: 'taken' };
     const count = this.#count(task.deployment);
     if (count.queued + count.inProgress >= maxTasks) return { kind: 'full' };
     if (!this.#isRoomFor(task.input.length)) return { kind: 'no_room' };
-    this.#run(
+    const inserted = this.#run(
       `INSERT INTO tasks (id, deployment, phase, priority, due, created, changed, webhook, webhook_status, retry, key, digest)
-       VALUES (?, ?, 0, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+       VALUES (?, ?, 0, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING`,
       task.id,
       task.deployment,
       task.priority,
@@ -217,6 +216,7 @@ export class Tables {
       task.idempotencyKey || null,
       task.digest,
     );
+    if (inserted === 0) return { kind: 'taken' };
     this.#run('INSERT INTO inputs (seq, body) VALUES (last_insert_rowid(), ?)', task.input);
     count.queued++;
     return { kind: 'added' };
@@ -479,8 +479,9 @@ export class Tables {
     return statement;
   }
 
-  #run(sql: string, ...values: (string | number | null | Uint8Array)[]): void {
-    this.#prepare(sql).run(...values);
+  /** Runs a statement; returns the number of rows that it changed. */
+  #run(sql: string, ...values: (string | number | null | Uint8Array)[]): number {
+    return Number(this.#prepare(sql).run(...values).changes);
   }
 
   #get(sql: string, ...values: (string | number)[]): Row | undefined {
