@@ -8,8 +8,7 @@
 //      │ not ours            │  answer's end, request not whole: DISCARDING ──► WAITING
 //      ▼                     │  failure: an error if no answer has begun, else a break
 //   handed over              └──────────────────────────────────────────────► WAITING or CLOSING
-//   ANSWERING is: a place in line (#place) ─► a lease and a connection (#lease, #upstream) ─► an answer (#hasAnswer); or,
-//   where that failed and may be tried again, nothing but a time (#retryAtMs) ─► a place in line …
+//   ANSWERING is: seeking a replica (seeker.ts) ─► a connection (#upstream) ─► an answer (#hasAnswer), or seeking again
 import type { Socket } from 'node:net';
 import type { Deadlines, Watched } from '../base/deadlines.ts';
 import { catalogue, describe, type Failure } from '../base/errors.ts';
@@ -25,13 +24,13 @@ import {
   ResponseHead,
 } from '../http/head.ts';
 import { LINGER_MS, publicDetail, refusalBytes } from '../http/reply.ts';
-import { Lease, type Applicant, type Place, type Pool, type Replica } from '../pool/pool.ts';
+import type { Lease, Pool } from '../pool/pool.ts';
 import type { ProxyOptions } from './options.ts';
-import { blame } from './failure.ts';
 import { Patience, type Standing } from './patience.ts';
 import { HeadWriter } from './request-head.ts';
 import { GIVE_UP, isRetryableStatus, type Retries } from './retry.ts';
 import type { ConnectionUser, ReplicaConnection, ReplicaConnections } from './replica-connection.ts';
+import { Seeker, type Seeking } from './seeker.ts';
 import { ATTEMPTS_HEADER, serverTiming } from './timing.ts';
 
 /** Where a request is to go. `turn` is told when it really goes there. */
@@ -91,12 +90,13 @@ const requestHead = new RequestHead();
 const responseHead = new ResponseHead();
 
 /** One client connection and the exchange that is under way on it. */
-export class FastClient implements Watched, ConnectionUser, Standing, Applicant {
+export class FastClient implements Watched, ConnectionUser, Standing, Seeking {
   watchSlot = -1;
   readonly #deps: FastDeps;
   readonly #lane: Lane;
   readonly #socket: Socket;
   readonly #patience: Patience;
+  readonly #seeker: Seeker;
   #state = WAITING;
   /** Since when the state is what it is, roughly: only for limits of seconds. */
   #sinceMs = performance.now();
@@ -109,14 +109,8 @@ export class FastClient implements Watched, ConnectionUser, Standing, Applicant 
 
   // The exchange under way.
   #exchange: Exchange | undefined;
-  #place: Place | undefined;
-  #lease: Lease | undefined;
-  /** performance.now() when it is to be tried again; 0 where it is not. */
-  #retryAtMs = 0;
   /** performance.now() when it was last sent. */
   #sentMs = 0;
-  /** The replica that has just failed it. */
-  #avoid: Replica | undefined;
   /** It was sent once more because a kept connection turned out to be dead. */
   #hasResent = false;
   #upstream: ReplicaConnection | undefined;
@@ -146,6 +140,7 @@ export class FastClient implements Watched, ConnectionUser, Standing, Applicant 
     this.#lane = lane;
     this.#socket = socket;
     this.#patience = new Patience(deps.options);
+    this.#seeker = new Seeker(deps, this);
     socket.on('data', this.#onData);
     socket.on('drain', this.#onClientDrain);
     socket.on('end', this.#onClientEnd);
@@ -240,7 +235,7 @@ export class FastClient implements Watched, ConnectionUser, Standing, Applicant 
     // Clients often send head and body apart: an empty list keeps what is still to come.
     if (bodyEnd > head.end) this.#sentBody = [bytes.subarray(head.end, bodyEnd)];
     else this.#sentBody = request.isWhole ? undefined : [];
-    this.#seek();
+    this.#seeker.begin(exchange);
   }
 
   #remoteAddress(): string {
@@ -250,58 +245,35 @@ export class FastClient implements Watched, ConnectionUser, Standing, Applicant 
 
   // ── ANSWERING: a replica for it ──────────────────────────────────────────────────────────────────────────────────
 
-  /** Asks for a place at a replica: there is one now, or when it comes to the front of the line. */
-  #seek(): void {
-    const exchange = this.#exchange!;
-    const got = this.#deps.pool.reserve(exchange, this, this.#avoid);
-    if (typeof got === 'string') this.#fail(got);
-    else if (got instanceof Lease) this.leased(got);
-    else {
-      this.#place = got;
-      // It must be heard when it leaves.
-      this.#resume();
-      if (!got.hold(exchange.requestBytes)) this.#fail('queue_full', 'too many bytes are waiting');
-    }
-  }
-
-  leased(lease: Lease): void {
-    this.#place = undefined;
-    this.#lease = lease;
+  found(lease: Lease): void {
     this.#send(lease, false);
   }
 
-  refused(failure: Failure): void {
-    this.#place = undefined;
-    this.#fail(failure);
+  /** It must be heard when it leaves the line. */
+  waits(): void {
+    this.#resume();
   }
 
-  /** True while no replica has it: it waits in line, or for its next try. */
-  get #isSeeking(): boolean {
-    return this.#place !== undefined || this.#retryAtMs !== 0;
+  refused(failure: Failure, detail = ''): void {
+    this.#fail(failure, detail);
   }
 
-  /** Lets go of the replica that failed it, and asks for a place again after a while. */
-  #tryAgain(delayMs: number): void {
-    const lease = this.#lease!;
-    this.#avoid = lease.replica;
-    this.#lease = undefined;
+  /** Lets go of the replica that failed it, and seeks another one after a while. */
+  #tryAgain(pauseMs: number): void {
     this.#hasHeard = false;
     this.#hasResent = false;
     this.#partialHead = undefined;
-    if (delayMs > 0) this.#retryAtMs = performance.now() + delayMs;
-    lease.release();
     // It may have been paused for the connection that is gone.
     this.#resume();
-    if (delayMs === 0) this.#seek();
+    this.#seeker.again(pauseMs);
   }
 
   #onUnreachable(detail: string, error?: NodeJS.ErrnoException): void {
-    blame(this.#lease!, error);
     // Sent once already, and now the replica is gone: the request may be why, and must not take the next one with it.
     const canMove = !this.#hasResent && this.#isWholeAtHand();
-    const delayMs = this.#deps.retries.afterConnectFailure(this.#exchange!, canMove);
-    if (delayMs === GIVE_UP) this.#fail('connect_failed', detail);
-    else this.#tryAgain(delayMs);
+    const pauseMs = this.#seeker.pauseAfterUnreachable(error, canMove);
+    if (pauseMs === GIVE_UP) this.#fail('connect_failed', detail);
+    else this.#tryAgain(pauseMs);
   }
 
   /** True when all that came of the request is at hand. */
@@ -313,8 +285,7 @@ export class FastClient implements Watched, ConnectionUser, Standing, Applicant 
 
   #send(lease: Lease, fresh: boolean): void {
     const exchange = this.#exchange!;
-    exchange.attempts++;
-    if (exchange.attempts > 1) this.#deps.retries.sent(exchange);
+    this.#seeker.sent();
     this.#sentMs = fresh ? performance.now() : exchange.leasedMs;
     const upstream = this.#deps.connections.take(lease.replica.url, fresh);
     upstream.user = this;
@@ -352,7 +323,7 @@ export class FastClient implements Watched, ConnectionUser, Standing, Applicant 
     if (end < chunk.length) this.#hold(chunk.subarray(end));
     if (this.#sentBody !== undefined) {
       this.#sentBody.push(mine);
-      if (this.#isSeeking) return this.#keepBody(mine.length);
+      if (this.#seeker.isSeeking) return this.#keepBody(mine.length);
       this.#forgetLargeBody();
     }
     // The answer may be over, or the replica gone, while the rest of the body still comes.
@@ -362,10 +333,9 @@ export class FastClient implements Watched, ConnectionUser, Standing, Applicant 
 
   /** More of the body came while no replica has the request. */
   #keepBody(bytes: number): void {
-    if (this.#place === undefined) {
-      // Between two tries: what is kept is bounded, and that is not for long.
-      if (this.#exchange!.requestBytes > this.#deps.options.retry.max_body) this.#pause();
-    } else if (!this.#place.hold(bytes)) this.#fail('queue_full', 'too many bytes are waiting');
+    if (this.#seeker.isInLine) this.#seeker.hold(bytes);
+    // Between two tries: what is kept is bounded, and that is not for long.
+    else if (this.#exchange!.requestBytes > this.#deps.options.retry.max_body) this.#pause();
   }
 
   /** What is too large to be kept is kept only until it is on its way. */
@@ -379,8 +349,8 @@ export class FastClient implements Watched, ConnectionUser, Standing, Applicant 
     this.#held = this.#held === undefined ? chunk : Buffer.concat([this.#held, chunk]);
     if (this.#held.length <= MAX_HELD_BYTES) return;
     // Who waits in line must be heard when he leaves, and so is read on.
-    if (this.#place === undefined) this.#pause();
-    else if (!this.#place.hold(chunk.length)) this.#fail('queue_full', 'too many bytes are waiting');
+    if (this.#seeker.isInLine) this.#seeker.hold(chunk.length);
+    else this.#pause();
   }
 
   #pause(): void {
@@ -443,7 +413,7 @@ export class FastClient implements Watched, ConnectionUser, Standing, Applicant 
     }
     if (isRetryableStatus(responseHead.status) && this.#isAskedAgain(bytes, at, size)) return;
     exchange.firstByteMs = performance.now();
-    this.#lease!.heard();
+    this.#seeker.lease!.heard();
     this.#sentHead = '';
     this.#sentBody = undefined;
     this.#hasAnswer = true;
@@ -453,18 +423,18 @@ export class FastClient implements Watched, ConnectionUser, Standing, Applicant 
   /** True when this answer is not passed on because the request is to be sent again. */
   #isAskedAgain(bytes: Buffer, from: number, size: number): boolean {
     if (this.#hasInterim) return false;
-    const delayMs = this.#deps.retries.afterAnswer(this.#exchange!, this.#isWholeAtHand(), this.#path);
-    if (delayMs === GIVE_UP) return false;
+    const pauseMs = this.#seeker.pauseAfterAnswer(this.#isWholeAtHand(), this.#path);
+    if (pauseMs === GIVE_UP) return false;
     const { framing, length, keepAlive } = responseHead;
     const upstream = this.#upstream!;
     this.#upstream = undefined;
     this.#body.begin(framing, length);
     const isClean = this.#body.follow(bytes, from, size) === size && this.#body.isWhole;
     if (isClean && keepAlive && framing !== BY_CLOSE && this.#request.isWhole)
-      this.#deps.connections.keep(this.#lease!.replica.url, upstream);
+      this.#deps.connections.keep(this.#seeker.lease!.replica.url, upstream);
     else upstream.destroy();
-    this.#lease!.completed();
-    this.#tryAgain(delayMs);
+    this.#seeker.lease!.completed();
+    this.#tryAgain(pauseMs);
     return true;
   }
 
@@ -538,9 +508,9 @@ export class FastClient implements Watched, ConnectionUser, Standing, Applicant 
       this.#hasResent = true;
       // It may have been paused for the connection that is gone.
       this.#resume();
-      this.#send(this.#lease!, true);
+      this.#send(this.#seeker.lease!, true);
     } else {
-      this.#lease!.broke();
+      this.#seeker.lease!.broke();
       this.#fail('reset_midway', detail);
     }
   }
@@ -549,11 +519,11 @@ export class FastClient implements Watched, ConnectionUser, Standing, Applicant 
   #finish(): void {
     const upstream = this.#upstream!;
     this.#upstream = undefined;
-    this.#lease!.completed();
+    this.#seeker.lease!.completed();
     upstream.endBulk(!this.#isBulkPending);
     this.#isBulkPending = false;
     if (this.#isReusable && this.#request.isWhole)
-      this.#deps.connections.keep(this.#lease!.replica.url, upstream);
+      this.#deps.connections.keep(this.#seeker.lease!.replica.url, upstream);
     else upstream.destroy();
     if (this.#socket.writableLength === 0) this.#answered();
     else this.#socket.write('', this.#answered);
@@ -590,7 +560,7 @@ export class FastClient implements Watched, ConnectionUser, Standing, Applicant 
     this.#upstream = undefined;
     this.#isBulkPending = false;
     // Whoever waited has waited until now.
-    this.#place?.leave();
+    this.#seeker.leaveLine();
     const timing = serverTiming(exchange);
     this.#settle(failure, catalogue[failure].http, detail);
     if (failure === 'client_gone' || hasAnswer) return this.#break();
@@ -615,12 +585,7 @@ export class FastClient implements Watched, ConnectionUser, Standing, Applicant 
     this.#sentHead = '';
     this.#sentBody = undefined;
     this.#partialHead = undefined;
-    this.#place?.leave();
-    this.#place = undefined;
-    this.#retryAtMs = 0;
-    this.#avoid = undefined;
-    this.#lease?.release();
-    this.#lease = undefined;
+    this.#seeker.end();
     exchange.close(cause, status, detail);
     this.#sinceMs = exchange.endMs;
   }
@@ -675,7 +640,7 @@ export class FastClient implements Watched, ConnectionUser, Standing, Applicant 
   // ── Deadlines, and the client's end ──────────────────────────────────────────────────────────────────────────────
 
   get hasReplica(): boolean {
-    return !this.#isSeeking;
+    return !this.#seeker.isSeeking;
   }
 
   get isUploaded(): boolean {
@@ -716,13 +681,9 @@ export class FastClient implements Watched, ConnectionUser, Standing, Applicant 
       return;
     }
     this.#forgetLargeBody();
-    if (this.#retryAtMs !== 0 && nowMs >= this.#retryAtMs) {
-      this.#retryAtMs = 0;
-      this.#seek();
-      return;
-    }
+    if (this.#seeker.sweep(nowMs)) return;
     const overdue = this.#patience.check(nowMs, exchange, this);
-    if (this.#patience.isMoving) this.#lease?.heard();
+    if (this.#patience.isMoving) this.#seeker.lease?.heard();
     if (overdue) this.#fail(overdue.failure, overdue.detail);
   }
 

@@ -18,14 +18,15 @@ import { catalogue, describe, Fault, type Failure } from '../base/errors.ts';
 import type { Exchange } from '../exchange/exchange.ts';
 import { passableTrailers, toClient, type Hop } from '../http/headers.ts';
 import { publicDetail, refuse } from '../http/reply.ts';
-import { Lease, type Applicant, type Place, type Pool, type Replica } from '../pool/pool.ts';
+import type { Lease, Pool } from '../pool/pool.ts';
 import { address } from './address.ts';
-import { blame, failureOf } from './failure.ts';
+import { failureOf } from './failure.ts';
 import type { ProxyOptions } from './options.ts';
 import { LOAD_FORMAT_HEADER, LOAD_HEADER, reportOf } from './load-report.ts';
 import { Patience } from './patience.ts';
 import { RequestBody } from './request-body.ts';
 import { GIVE_UP, isRetryableStatus, type Retries } from './retry.ts';
+import { Seeker, type Seeking } from './seeker.ts';
 import { ATTEMPTS_HEADER, serverTiming } from './timing.ts';
 
 /** An exchange under way that can be ended from outside. */
@@ -62,7 +63,7 @@ function flushSoon({ socket }: ServerResponse, flush: () => void): void {
 /** How long the rest of an answer that nobody wants may take to come. */
 const DISCARD_MS = 1000;
 
-export class Passage implements Watched, Running, Applicant {
+export class Passage implements Watched, Running, Seeking {
   watchSlot = -1;
   readonly #lane: Lane;
   readonly #exchange: Exchange;
@@ -73,12 +74,7 @@ export class Passage implements Watched, Running, Applicant {
   readonly #isChunked: boolean;
   readonly #patience: Patience;
   readonly #body: RequestBody;
-  #place: Place | undefined;
-  #lease: Lease | undefined;
-  /** performance.now() when it is to be tried again; 0 where it is not. */
-  #retryAtMs = 0;
-  /** The replica that has just failed it. */
-  #avoid: Replica | undefined;
+  readonly #seeker: Seeker;
   #hasResent = false;
   #toReplica: ClientRequest | undefined;
   #from: IncomingMessage | undefined;
@@ -107,6 +103,7 @@ export class Passage implements Watched, Running, Applicant {
     // http-proxy would read the target as a URL, which not every target is; ours is set in #began.
     req.url = '/';
     this.#patience = new Patience(lane.options);
+    this.#seeker = new Seeker(lane, this);
     const { max_body, retry } = lane.options;
     this.#body = new RequestBody(
       req,
@@ -116,7 +113,6 @@ export class Passage implements Watched, Running, Applicant {
         began: (to) => this.#began(to),
         tooLarge: () => this.#fail('too_large', `more than ${max_body} bytes`),
         hold: (bytes) => this.#hold(bytes),
-        noRoom: () => this.#fail('queue_full', 'too many bytes are waiting'),
       },
     );
     // http-proxy listens anew for each attempt.
@@ -132,50 +128,35 @@ export class Passage implements Watched, Running, Applicant {
     // A response that waits behind another one hears nothing when its connection becomes a tunnel, or ends.
     this.#req.socket.on('close', this.#onClientGone);
     this.#res.on('error', (error) => this.#fail('client_gone', describe(error)));
-    this.#seek();
+    this.#seeker.begin(this.#exchange);
   }
 
-  #seek(): void {
-    const got = this.#lane.pool.reserve(this.#exchange, this, this.#avoid);
-    if (typeof got === 'string') this.#fail(got);
-    else if (got instanceof Lease) this.leased(got);
-    else {
-      this.#place = got;
-      if (got.hold(this.#exchange.requestBytes)) this.#body.readAhead();
-      else this.#fail('queue_full', 'too many bytes are waiting');
-    }
-  }
-
-  leased(lease: Lease): void {
-    this.#place = undefined;
-    this.#lease = lease;
+  found(lease: Lease): void {
     this.#send(lease);
   }
 
-  refused(failure: Failure): void {
-    this.#place = undefined;
-    this.#fail(failure);
+  waits(): void {
+    this.#body.readAhead();
+  }
+
+  refused(failure: Failure, detail = ''): void {
+    this.#fail(failure, detail);
   }
 
   /** More of the body came while no replica has the request. */
-  #hold(bytes: number): boolean {
-    if (this.#place !== undefined) return this.#place.hold(bytes);
+  #hold(bytes: number): void {
+    if (this.#seeker.isInLine) this.#seeker.hold(bytes);
     // Between two tries: what is kept is bounded, and that is not for long.
-    if (this.#exchange.requestBytes > this.#lane.options.retry.max_body) this.#req.pause();
-    return true;
+    else if (this.#exchange.requestBytes > this.#lane.options.retry.max_body) this.#req.pause();
   }
 
-  /** Lets go of the replica that failed it, and asks for a place again after a while. */
-  #tryAgain(delayMs: number): void {
-    this.#avoid = this.#lease!.replica;
-    this.#lease!.release();
-    this.#lease = undefined;
+  /** Lets go of the replica that failed it, and seeks another one after a while. */
+  #tryAgain(pauseMs: number): void {
     this.#hasHeard = false;
     this.#hasResent = false;
     this.#toReplica = undefined;
     this.#body.readAhead();
-    if (delayMs === 0) this.#seek();
-    else this.#retryAtMs = performance.now() + delayMs;
+    this.#seeker.again(pauseMs);
   }
 
   /** Ends it from outside: the drain's time is over, or the client's body turned out to be malformed. */
@@ -184,24 +165,19 @@ export class Passage implements Watched, Running, Applicant {
   }
 
   sweep(nowMs: number): void {
-    if (this.#retryAtMs !== 0 && nowMs >= this.#retryAtMs) {
-      this.#retryAtMs = 0;
-      this.#seek();
-      return;
-    }
+    if (this.#seeker.sweep(nowMs)) return;
     const overdue = this.#patience.check(nowMs, this.#exchange, {
-      hasReplica: this.#lease !== undefined,
+      hasReplica: this.#seeker.lease !== undefined,
       isUploaded: this.#req.complete,
       waitsForReplica: this.#body.isHeldBack,
       waitsForClient: this.#res.writableNeedDrain,
     });
-    if (this.#patience.isMoving) this.#lease?.heard();
+    if (this.#patience.isMoving) this.#seeker.lease?.heard();
     if (overdue) this.#fail(overdue.failure, overdue.detail);
   }
 
   #send({ replica }: Lease): void {
-    const attempt = ++this.#exchange.attempts;
-    this.#lane.retries.sent(this.#exchange);
+    const attempt = this.#seeker.sent();
     this.#lane.server.web(
       this.#req,
       this.#res,
@@ -281,7 +257,7 @@ export class Passage implements Watched, Running, Applicant {
       return;
     }
     this.#from = from;
-    this.#lease!.heard();
+    this.#seeker.lease!.heard();
     from.on('data', (chunk: Buffer) => {
       this.#exchange.responseBytes += chunk.length;
       if (!this.#res.write(chunk)) from.pause();
@@ -289,7 +265,7 @@ export class Passage implements Watched, Running, Applicant {
     this.#res.on('drain', () => from.resume());
     from.on('end', () => {
       if (!from.complete) return;
-      this.#lease?.completed();
+      this.#seeker.lease?.completed();
       const trailers = hasTrailers ? passableTrailers(from.rawTrailers) : [];
       if (trailers.length > 0) this.#res.addTrailers(trailers);
       // 'finish': the last byte is with the operating system.
@@ -303,9 +279,9 @@ export class Passage implements Watched, Running, Applicant {
   /** True when this answer is not passed on because the request is to be sent again. */
   #isAskedAgain(from: IncomingMessage): boolean {
     if (this.#hasInterim) return false;
-    const delayMs = this.#lane.retries.afterAnswer(this.#exchange, this.#body.canRepeat, this.#path);
-    if (delayMs === GIVE_UP) return false;
-    this.#lease!.completed();
+    const pauseMs = this.#seeker.pauseAfterAnswer(this.#body.canRepeat, this.#path);
+    if (pauseMs === GIVE_UP) return false;
+    this.#seeker.lease!.completed();
     const to = this.#toReplica!;
     from.on('error', () => to.destroy());
     // A short answer is read to its end, and its connection kept; of a long one nobody waits for the end, and half a
@@ -316,14 +292,14 @@ export class Passage implements Watched, Running, Applicant {
         if (!from.complete) to.destroy();
       }, DISCARD_MS).unref();
     } else to.destroy();
-    this.#tryAgain(delayMs);
+    this.#tryAgain(pauseMs);
     return true;
   }
 
   /** The replica broke its answer off. */
   #onBroken(detail: string): void {
     if (!this.#exchange.isOpen) return;
-    this.#lease?.broke();
+    this.#seeker.lease?.broke();
     this.#fail('reset_midway', detail);
   }
 
@@ -331,7 +307,8 @@ export class Passage implements Watched, Running, Applicant {
 
   #onReplicaError(error: NodeJS.ErrnoException, attempt: number): void {
     // An answer that was set aside, or an attempt that was given up, is heard no more.
-    if (!this.#exchange.isOpen || attempt !== this.#exchange.attempts || this.#lease === undefined) return;
+    if (!this.#exchange.isOpen || attempt !== this.#exchange.attempts || this.#seeker.lease === undefined)
+      return;
     if (this.#from !== undefined) {
       // Node takes the end of the connection for the end of a body without a length, also when it was a reset.
       if (!this.#from.complete) this.#onBroken(describe(error));
@@ -347,24 +324,22 @@ export class Passage implements Watched, Running, Applicant {
       this.#body.canRepeat
     ) {
       this.#hasResent = true;
-      this.#send(this.#lease);
+      this.#send(this.#seeker.lease);
     } else this.#onBroken(describe(error));
   }
 
   #onUnreachable(error: NodeJS.ErrnoException): void {
-    blame(this.#lease!, error);
     // Sent once already, and now the replica is gone: the request may be why, and must not take the next one with it.
-    const canMove = !this.#hasResent && this.#body.canRepeat;
-    const delayMs = this.#lane.retries.afterConnectFailure(this.#exchange, canMove);
-    if (delayMs === GIVE_UP) this.#fail('connect_failed', describe(error));
-    else this.#tryAgain(delayMs);
+    const pauseMs = this.#seeker.pauseAfterUnreachable(error, !this.#hasResent && this.#body.canRepeat);
+    if (pauseMs === GIVE_UP) this.#fail('connect_failed', describe(error));
+    else this.#tryAgain(pauseMs);
   }
 
   #fail(failure: Failure, detail = ''): void {
     if (!this.#exchange.isOpen) return;
     const row = catalogue[failure];
     // Whoever waited has waited until now.
-    this.#place?.leave();
+    this.#seeker.leaveLine();
     if (failure !== 'client_gone') {
       if (this.#res.headersSent) this.#break();
       else {
@@ -395,10 +370,8 @@ export class Passage implements Watched, Running, Applicant {
     this.#lane.open.delete(this);
     this.#req.socket.off('close', this.#onClientGone);
     this.#body.stop();
-    this.#place?.leave();
-    this.#retryAtMs = 0;
     // A replica that answered early may still be taking the upload: it ends here, with its connection.
     if (cause !== 'ok' || this.#toReplica?.writableFinished === false) this.#toReplica?.destroy();
-    this.#lease?.release();
+    this.#seeker.end();
   }
 }

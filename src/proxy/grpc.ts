@@ -29,12 +29,12 @@ import { refusalHeaders, refusalTrailers, statusOf } from '../grpc/refusal.ts';
 import { readStatus, statusOfHttp, statusOfReset } from '../grpc/status.ts';
 import { formatTimeout, readTimeout } from '../grpc/timeout.ts';
 import { publicDetail } from '../http/reply.ts';
-import { Lease, type Applicant, type Place, type Replica } from '../pool/pool.ts';
-import { blame } from './failure.ts';
+import type { Lease } from '../pool/pool.ts';
 import type { Lane, Running } from './full.ts';
 import { Patience } from './patience.ts';
 import type { ReplicaSession, ReplicaSessions, SessionUser } from './replica-sessions.ts';
 import { GIVE_UP } from './retry.ts';
+import { Seeker, type Seeking } from './seeker.ts';
 
 const { NGHTTP2_CANCEL, NGHTTP2_NO_ERROR, NGHTTP2_REFUSED_STREAM, NGHTTP2_FLAG_END_STREAM } = constants;
 
@@ -57,7 +57,7 @@ export interface IncomingCall {
   readonly isEmpty: boolean;
 }
 
-export class GrpcCall implements Watched, Running, Applicant, SessionUser {
+export class GrpcCall implements Watched, Running, Seeking, SessionUser {
   watchSlot = -1;
   readonly #lane: GrpcLane;
   readonly #exchange: Exchange;
@@ -69,11 +69,7 @@ export class GrpcCall implements Watched, Running, Applicant, SessionUser {
   readonly #received = new MessageFollower();
   /** performance.now() of the client's deadline. */
   readonly #deadlineMs: number;
-  #place: Place | undefined;
-  #lease: Lease | undefined;
-  #avoid: Replica | undefined;
-  /** performance.now() when it is to be tried again; 0 where it is not. */
-  #retryAtMs = 0;
+  readonly #seeker: Seeker;
   #session: ReplicaSession | undefined;
   #to: ClientHttp2Stream | undefined;
   /** What was read of the client, while it may have to be sent again; `undefined` where it is too much, or heard. */
@@ -86,6 +82,7 @@ export class GrpcCall implements Watched, Running, Applicant, SessionUser {
 
   constructor(lane: GrpcLane, exchange: Exchange, call: IncomingCall, hop: CallHop) {
     this.#lane = lane;
+    this.#seeker = new Seeker(lane, this);
     this.#exchange = exchange;
     this.#call = call;
     this.#client = call.stream;
@@ -105,46 +102,34 @@ export class GrpcCall implements Watched, Running, Applicant, SessionUser {
     this.#client.on('error', this.#onClientGone);
     this.#client.on('wantTrailers', () => this.#sendTrailers());
     this.#client.on('drain', () => this.#to?.resume());
-    this.#seek();
+    this.#seeker.begin(this.#exchange);
   }
 
-  #seek(): void {
-    const got = this.#lane.pool.reserve(this.#exchange, this, this.#avoid);
-    if (typeof got === 'string') this.#fail(got);
-    else if (got instanceof Lease) this.leased(got);
-    // What the client sends meanwhile waits in the window of its stream, which is bounded.
-    else this.#place = got;
-  }
-
-  leased(lease: Lease): void {
-    this.#place = undefined;
-    this.#lease = lease;
-    this.#exchange.attempts++;
-    this.#lane.retries.sent(this.#exchange);
+  found(lease: Lease): void {
+    this.#seeker.sent();
     this.#lane.sessions.take(lease.replica, this);
   }
 
-  refused(failure: Failure): void {
-    this.#place = undefined;
-    this.#fail(failure);
+  waits(): void {
+    // What the client sends meanwhile waits in the window of its stream, which is bounded.
+  }
+
+  refused(failure: Failure, detail = ''): void {
+    this.#fail(failure, detail);
   }
 
   unreachable(error: NodeJS.ErrnoException): void {
     if (!this.#exchange.isOpen) return;
-    blame(this.#lease!, error);
-    this.#tryAgain('connect_failed', describe(error));
+    const pauseMs = this.#seeker.pauseAfterUnreachable(error, this.#kept !== undefined);
+    this.#tryAgain(pauseMs, 'connect_failed', describe(error));
   }
 
-  /** Asks for a place once more, where all that was sent is at hand and it has not been tried enough. */
-  #tryAgain(failure: Failure, detail: string): void {
-    const delayMs = this.#lane.retries.afterConnectFailure(this.#exchange, this.#kept !== undefined);
-    if (delayMs === GIVE_UP) return this.#fail(failure, detail);
-    this.#avoid = this.#lease!.replica;
-    this.#lease!.release();
-    this.#lease = this.#session = this.#to = undefined;
+  /** Seeks a replica once more, unless it has been tried enough. */
+  #tryAgain(pauseMs: number, failure: Failure, detail: string): void {
+    if (pauseMs === GIVE_UP) return this.#fail(failure, detail);
+    this.#session = this.#to = undefined;
     if (this.#isReading) this.#client.pause();
-    if (delayMs === 0) this.#seek();
-    else this.#retryAtMs = performance.now() + delayMs;
+    this.#seeker.again(pauseMs);
   }
 
   /** There is a connection: the call is sent. */
@@ -223,7 +208,7 @@ export class GrpcCall implements Watched, Running, Applicant, SessionUser {
   };
 
   #settleGone(failure: Failure): void {
-    this.#place?.leave();
+    this.#seeker.leaveLine();
     this.#settle(failure, statusOf(failure));
   }
 
@@ -238,7 +223,7 @@ export class GrpcCall implements Watched, Running, Applicant, SessionUser {
     if ((http !== 200 || !isGrpc(headers['content-type'])) && status === undefined)
       return this.#fail('bad_response', `it answered HTTP ${http} without a grpc-status`, statusOfHttp(http));
     this.#exchange.firstByteMs = performance.now();
-    this.#lease!.heard();
+    this.#seeker.lease!.heard();
     const { id, attempts } = this.#exchange;
     if (!isOnly) {
       this.#client.respond(toClient(raw, id, attempts), { waitForTrailers: true });
@@ -272,14 +257,18 @@ export class GrpcCall implements Watched, Running, Applicant, SessionUser {
     if (this.#ending !== undefined) return;
     const detail = this.#exchange.detail;
     if (rstCode === NGHTTP2_REFUSED_STREAM && this.#kept !== undefined)
-      return this.#tryAgain('reset_midway', detail);
+      return this.#tryAgain(
+        this.#lane.retries.afterConnectFailure(this.#exchange, true),
+        'reset_midway',
+        detail,
+      );
     if (this.#session!.isLost) {
-      this.#lease!.broke();
+      this.#seeker.lease!.broke();
       return this.#fail('reset_midway', detail);
     }
     if (rstCode === NGHTTP2_NO_ERROR)
       return this.#fail('bad_response', 'it ended without a grpc-status', statusOfHttp(200));
-    if (rstCode !== NGHTTP2_CANCEL) this.#lease!.broke();
+    if (rstCode !== NGHTTP2_CANCEL) this.#seeker.lease!.broke();
     this.#fail('reset_midway', `it reset the stream with code ${rstCode}`, statusOfReset(rstCode));
   }
 
@@ -300,7 +289,7 @@ export class GrpcCall implements Watched, Running, Applicant, SessionUser {
 
   /** The client has the replica's status. */
   #finish(status: string): void {
-    this.#lease?.completed();
+    this.#seeker.lease?.completed();
     this.#settle('ok', readStatus(status));
     this.#stopUpload();
   }
@@ -319,23 +308,20 @@ export class GrpcCall implements Watched, Running, Applicant, SessionUser {
 
   sweep(nowMs: number): void {
     if (nowMs >= this.#deadlineMs) return this.#fail('deadline_exceeded');
-    if (this.#retryAtMs !== 0 && nowMs >= this.#retryAtMs) {
-      this.#retryAtMs = 0;
-      return this.#seek();
-    }
+    if (this.#seeker.sweep(nowMs)) return;
     const overdue = this.#patience.check(nowMs, this.#exchange, {
-      hasReplica: this.#lease !== undefined,
+      hasReplica: this.#seeker.lease !== undefined,
       isUploaded: this.#hasEnded,
       waitsForReplica: this.#to?.writableNeedDrain === true,
       waitsForClient: this.#client.writableLength > 0,
     });
-    if (this.#patience.isMoving) this.#lease?.heard();
+    if (this.#patience.isMoving) this.#seeker.lease?.heard();
     if (overdue) this.#fail(overdue.failure, overdue.detail);
   }
 
   #fail(failure: Failure, detail = '', status = statusOf(failure)): void {
     if (!this.#exchange.isOpen) return;
-    this.#place?.leave();
+    this.#seeker.leaveLine();
     this.#settle(failure, status, detail);
     const client = this.#client;
     if (client.destroyed || client.closed) return;
@@ -355,9 +341,8 @@ export class GrpcCall implements Watched, Running, Applicant, SessionUser {
     if (!this.#exchange.close(cause, status, detail)) return;
     this.#lane.deadlines.unwatch(this);
     this.#lane.open.delete(this);
-    this.#retryAtMs = 0;
     this.#kept = undefined;
     if (this.#to !== undefined && !this.#to.closed) this.#to.close(NGHTTP2_CANCEL);
-    this.#lease?.release();
+    this.#seeker.end();
   }
 }

@@ -13,9 +13,8 @@ export interface BodyEvents {
   /** A request to a replica exists and nothing is written to it yet. */
   began(to: ClientRequest): void;
   tooLarge(): void;
-  /** More came while no replica has the request; false: there is no room to hold it. */
-  hold(bytes: number): boolean;
-  noRoom(): void;
+  /** More came while no replica has the request. */
+  hold(bytes: number): void;
 }
 
 export class RequestBody extends Stream {
@@ -103,7 +102,7 @@ export class RequestBody extends Stream {
     }
     this.#kept?.push(chunk);
     if (this.#to === undefined) {
-      if (!this.#events.hold(chunk.length)) this.#events.noRoom();
+      this.#events.hold(chunk.length);
       return;
     }
     this.#forgetLarge();

@@ -13,11 +13,12 @@ import type { Exchange } from '../exchange/exchange.ts';
 import { closeFrame, FrameFollower } from '../http/frames.ts';
 import { toClient, type Hop } from '../http/headers.ts';
 import { refusalBytes } from '../http/reply.ts';
-import { Lease, type Applicant, type Place, type Replica } from '../pool/pool.ts';
+import type { Lease } from '../pool/pool.ts';
 import { address } from './address.ts';
-import { blame, failureOf } from './failure.ts';
+import { failureOf } from './failure.ts';
 import type { Lane, Running } from './full.ts';
 import { GIVE_UP } from './retry.ts';
+import { Seeker, type Seeking } from './seeker.ts';
 import { ATTEMPTS_HEADER, serverTiming } from './timing.ts';
 
 /** Close code of a connection that ended without a close frame (RFC 6455 7.4.1). */
@@ -32,7 +33,7 @@ const CLOSING_MS = 2000;
 const MAX_EARLY_BYTES = 16 * 1024;
 const NOTHING = Buffer.alloc(0);
 
-export class Tunnel implements Watched, Running, Applicant {
+export class Tunnel implements Watched, Running, Seeking {
   watchSlot = -1;
   readonly #lane: Lane;
   readonly #exchange: Exchange;
@@ -42,10 +43,7 @@ export class Tunnel implements Watched, Running, Applicant {
   readonly #hop: Hop;
   readonly #fromClient = new FrameFollower();
   readonly #fromReplica = new FrameFollower();
-  #place: Place | undefined;
-  #lease: Lease | undefined;
-  #avoid: Replica | undefined;
-  #retryAtMs = 0;
+  readonly #seeker: Seeker;
   #head: Buffer = NOTHING;
   #toReplica: ClientRequest | undefined;
   #replicaSocket: Duplex | undefined;
@@ -55,6 +53,7 @@ export class Tunnel implements Watched, Running, Applicant {
 
   constructor(lane: Lane, exchange: Exchange, req: IncomingMessage, socket: Duplex, path: string, hop: Hop) {
     this.#lane = lane;
+    this.#seeker = new Seeker(lane, this);
     this.#exchange = exchange;
     this.#req = req;
     this.#socket = socket;
@@ -73,21 +72,11 @@ export class Tunnel implements Watched, Running, Applicant {
     this.#socket.on('readable', this.#peek);
     this.#socket.on('end', () => this.#clientLeft());
     this.#socket.on('close', () => this.#clientLeft());
-    this.#seek();
+    this.#seeker.begin(this.#exchange);
   }
 
-  #seek(): void {
-    const got = this.#lane.pool.reserve(this.#exchange, this, this.#avoid);
-    if (typeof got === 'string') this.#refuse(got);
-    else if (got instanceof Lease) this.leased(got);
-    else this.#place = got;
-  }
-
-  leased(lease: Lease): void {
-    this.#place = undefined;
-    this.#lease = lease;
-    const attempt = ++this.#exchange.attempts;
-    this.#lane.retries.sent(this.#exchange);
+  found(lease: Lease): void {
+    const attempt = this.#seeker.sent();
     const { url } = lease.replica;
     // http-proxy puts it back in front of what the socket still gives: once.
     const head = this.#head;
@@ -106,12 +95,15 @@ export class Tunnel implements Watched, Running, Applicant {
       .removeAllListeners('error')
       .on('response', (answer) => this.#onRefusal(answer))
       .on('error', (error) => {
-        if (attempt === this.#exchange.attempts && this.#lease !== undefined) this.#onError(error);
+        if (attempt === this.#exchange.attempts && this.#seeker.lease !== undefined) this.#onError(error);
       });
   }
 
+  waits(): void {
+    // Nothing is read ahead: what is looked at is whether it leaves.
+  }
+
   refused(failure: Failure): void {
-    this.#place = undefined;
     // Contract 1.3: an upgrade that no replica took in time is 408.
     this.#refuse(failure === 'queue_timeout' ? 'upgrade_timeout' : failure);
   }
@@ -138,12 +130,9 @@ export class Tunnel implements Watched, Running, Applicant {
     const { first_byte_timeout, total_timeout } = this.#lane.options;
     const { firstByteMs, leasedMs, startMs } = this.#exchange;
     if (this.#replicaSocket !== undefined) return this.#sweepOpen(nowMs);
-    if (this.#retryAtMs !== 0 && nowMs >= this.#retryAtMs) {
-      this.#retryAtMs = 0;
-      this.#seek();
-    } else if (nowMs - startMs > total_timeout)
-      this.abort(firstByteMs === 0 ? 'upgrade_timeout' : 'total_timeout');
-    else if (firstByteMs === 0 && this.#lease !== undefined && nowMs - leasedMs > first_byte_timeout)
+    if (this.#seeker.sweep(nowMs)) return;
+    if (nowMs - startMs > total_timeout) this.abort(firstByteMs === 0 ? 'upgrade_timeout' : 'total_timeout');
+    else if (firstByteMs === 0 && this.#seeker.lease !== undefined && nowMs - leasedMs > first_byte_timeout)
       this.abort('upgrade_timeout');
   }
 
@@ -167,7 +156,7 @@ export class Tunnel implements Watched, Running, Applicant {
     this.#replicaSocket = replicaSocket;
     if (this.#lane.options.websocket_idle_timeout === 0) this.#lane.deadlines.unwatch(this);
     this.#movedMs = this.#exchange.firstByteMs = performance.now();
-    this.#lease!.heard();
+    this.#seeker.lease!.heard();
     answer.headers['x-baseten-request-id'] = this.#exchange.id;
     answer.headers[ATTEMPTS_HEADER.toLowerCase()] = String(this.#exchange.attempts);
     this.#socket.off('readable', this.#peek);
@@ -237,28 +226,23 @@ export class Tunnel implements Watched, Running, Applicant {
       return;
     const failure = failureOf(error);
     if (failure === 'connect_failed' && this.#isTriedAgain(error)) return;
-    if (failure === 'reset_midway') this.#lease?.broke();
+    if (failure === 'reset_midway') this.#seeker.lease?.broke();
     this.#refuse(failure, describe(error));
   }
 
   /** Lets go of a replica that could not be reached, and asks for another one; false: it has been tried enough. */
   #isTriedAgain(error: NodeJS.ErrnoException): boolean {
-    blame(this.#lease!, error);
-    const delayMs = this.#lane.retries.afterConnectFailure(this.#exchange, true);
-    if (delayMs === GIVE_UP) return false;
-    this.#avoid = this.#lease!.replica;
-    this.#lease!.release();
-    this.#lease = undefined;
+    const pauseMs = this.#seeker.pauseAfterUnreachable(error, true);
+    if (pauseMs === GIVE_UP) return false;
     this.#toReplica = undefined;
-    if (delayMs === 0) this.#seek();
-    else this.#retryAtMs = performance.now() + delayMs;
+    this.#seeker.again(pauseMs);
     return true;
   }
 
   /** Answers with an error, and ends. */
   #refuse(failure: Failure, detail = ''): void {
     if (!this.#exchange.isOpen) return;
-    this.#place?.leave();
+    this.#seeker.leaveLine();
     this.#socket.end(refusalBytes(failure, this.#exchange.id, '', serverTiming(this.#exchange)));
     this.#settle(failure, catalogue[failure].http, detail);
     (this.#socket as Socket).destroySoon();
@@ -280,13 +264,12 @@ export class Tunnel implements Watched, Running, Applicant {
 
   /** `isGentle`: what is on its way to either side may still arrive. */
   #settle(cause: 'ok' | Failure, status: number, detail: string, isGentle = cause === 'ok'): void {
-    this.#place?.leave();
+    this.#seeker.leaveLine();
     if (!this.#exchange.close(cause, status, detail)) return;
     this.#lane.open.delete(this);
     this.#lane.deadlines.unwatch(this);
-    this.#retryAtMs = 0;
-    if (cause === 'ok') this.#lease?.completed();
-    this.#lease?.release();
+    if (cause === 'ok') this.#seeker.lease?.completed();
+    this.#seeker.end();
     if (isGentle) this.#endSoon();
     else {
       this.#toReplica?.destroy();
