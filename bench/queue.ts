@@ -8,6 +8,7 @@ import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { SqliteFile } from '../src/queue/sqlite-file.ts';
 import { Tables } from '../src/queue/tables.ts';
 
 const isQuick = process.argv.includes('--quick');
@@ -68,10 +69,13 @@ function load<T>(...args: (string | number)[]): Promise<T> {
   });
 }
 
+const open = (folder: string): Tables =>
+  new Tables(new SqliteFile(join(folder, 'queue.sqlite'), { fsync: false, maxBytes: 64 * 1024 ** 3 }));
+
 /** A queue with so many tasks, written as fast as SQLite does. */
 function fill(folder: string, count: number): void {
   mkdirSync(folder, { recursive: true });
-  const tables = new Tables(join(folder, 'queue.sqlite'), { fsync: false, maxBytes: 64 * 1024 ** 3 });
+  const tables = open(folder);
   tables.create();
   const input = Buffer.from(`{"prompt":"${'x'.repeat(970)}"}`);
   const retry = { max_attempts: 3, initial_delay_ms: 1000, max_delay_ms: 5000 };
@@ -104,7 +108,7 @@ function fill(folder: string, count: number): void {
 
 /** Microseconds that a claim and the end of its task take, without waiting for the disk. */
 function claimMicros(folder: string): number {
-  const tables = new Tables(join(folder, 'queue.sqlite'), { fsync: false, maxBytes: 64 * 1024 ** 3 });
+  const tables = open(folder);
   const ending = { status: 'SUCCEEDED' as const, errors: [], result: undefined, keepResult: false };
   const times: number[] = [];
   for (let i = 0; i < 1000; i++) {

@@ -5,6 +5,7 @@ import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { parentPort, workerData } from 'node:worker_threads';
 import { describe } from '../base/errors.ts';
+import { SqliteFile } from './sqlite-file.ts';
 import { SCHEMA_VERSION, Tables } from './tables.ts';
 import type { Depth } from './task.ts';
 
@@ -67,26 +68,27 @@ const file = join(folder, 'queue.sqlite');
 
 /** Opens the file or says why it cannot be used; it is never repaired, emptied or replaced. */
 function open(): Tables | string {
-  let tables: Tables | undefined;
+  let opened: SqliteFile | undefined;
   try {
     const isNew = !existsSync(file);
     mkdirSync(folder, { recursive: true, mode: 0o700 });
-    tables = new Tables(file, { fsync, maxBytes });
-    const version = tables.version();
+    opened = new SqliteFile(file, { fsync, maxBytes });
+    const tables = new Tables(opened);
+    const { version } = opened;
     if (isNew || version === 0) tables.create();
     else if (version !== SCHEMA_VERSION) {
-      tables.close();
+      opened.close();
       return `${file} has schema version ${version}, this weir knows ${SCHEMA_VERSION}: use the weir that wrote it`;
     }
-    const damage = isNew ? '' : tables.damage(CHECKED_BYTES);
+    const damage = isNew ? '' : opened.damage(CHECKED_BYTES);
     if (damage !== '') {
-      tables.close();
+      opened.close();
       return `${file} is damaged (${damage.replaceAll('\n', ' ')}): keep a copy, then restore it or move it away`;
     }
     tables.recover(nowMs, retentionMs);
     return tables;
   } catch (error) {
-    tables?.close();
+    opened?.close();
     const text = describe(error);
     if (/locked/.test(text)) return `${file} is in use by another weir`;
     if (/malformed|not a database/.test(text))

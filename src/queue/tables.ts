@@ -1,7 +1,7 @@
 // The queue's tables in SQLite: schema, statements, and each operation as one synchronous step inside a transaction.
 // Must stay true: no step reads more rows than it changes, however deep the queue: claims and sweeps go by index.
 // Phases are small numbers here; 0 (waiting) is the one that must be found by priority. Runs in a thread of its own.
-import { DatabaseSync, type StatementSync } from 'node:sqlite';
+import type { SqliteFile, Value } from './sqlite-file.ts';
 import type { Added } from './store.ts';
 import type {
   Cancelled,
@@ -96,44 +96,19 @@ interface Count {
 }
 
 export class Tables {
-  readonly #db: DatabaseSync;
-  readonly #pageBytes: number;
-  readonly #maxBytes: number;
-  readonly #statements = new Map<string, StatementSync>();
+  readonly #file: SqliteFile;
   /** deployment → tasks that wait and run: kept here, because counting rows takes longer the more there are. */
   #counts = new Map<string, Count>();
-  /** Counts of the transaction under way, to be forgotten where it fails. */
-  #before: Map<string, Count> | undefined;
   /** Bytes that submits of the transaction under way may still take; `undefined` before the first of them asks. */
   #room: number | undefined;
 
-  /** Opens the file; throws what SQLite says. `fsync` false: a power cut may lose the last transactions. */
-  constructor(file: string, { fsync, maxBytes }: { fsync: boolean; maxBytes: number }) {
-    this.#db = new DatabaseSync(file, { timeout: 0 });
-    // Before anything is read: the file is ours alone, so that two processes never work on one queue.
-    this.#db.exec('PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL;');
-    this.#db.exec(`PRAGMA synchronous = ${fsync ? 'FULL' : 'OFF'}; PRAGMA wal_autocheckpoint = 4000;`);
-    this.#maxBytes = maxBytes;
-    this.#pageBytes = (this.#db.prepare('PRAGMA page_size').get() as { page_size: number }).page_size;
-    this.#db.exec(`PRAGMA max_page_count = ${Math.ceil(maxBytes / this.#pageBytes)}`);
-  }
-
-  /** The version of the schema that the file has; 0: a new file. */
-  version(): number {
-    return (this.#db.prepare('PRAGMA user_version').get() as { user_version: number }).user_version;
-  }
-
-  /** What SQLite finds wrong with a file of up to `limitBytes`; empty when nothing is. A larger one is believed. */
-  damage(limitBytes: number): string {
-    const { page_count: pages } = this.#db.prepare('PRAGMA page_count').get() as { page_count: number };
-    if (pages * this.#pageBytes > limitBytes) return '';
-    const rows = this.#db.prepare('PRAGMA quick_check(1)').all() as { quick_check: string }[];
-    return rows[0]?.quick_check === 'ok' ? '' : String(rows[0]?.quick_check);
+  constructor(file: SqliteFile) {
+    this.#file = file;
   }
 
   /** Makes the tables of a new file. */
   create(): void {
-    this.transaction(() => this.#db.exec(`${SCHEMA} PRAGMA user_version = ${SCHEMA_VERSION};`));
+    this.transaction(() => this.#file.exec(`${SCHEMA} PRAGMA user_version = ${SCHEMA_VERSION};`));
   }
 
   /**
@@ -143,48 +118,42 @@ export class Tables {
   recover(nowMs: number, retentionMs: number): void {
     this.transaction(() => {
       // What has been tried once does not expire, but is not kept for ever either.
-      this.#run('UPDATE tasks SET phase = 0, due = ? WHERE phase = 1', nowMs + LONGEST_QUEUE_MS);
-      this.#run('UPDATE tasks SET phase = 3, due = ? WHERE phase = 4', nowMs);
-      this.#run('UPDATE tasks SET due = ? WHERE phase = 2 AND due > ?', nowMs, nowMs + LONGEST_REST_MS);
-      this.#run('UPDATE tasks SET due = ? WHERE phase = 3 AND due > ?', nowMs, nowMs + LONGEST_REST_MS);
-      this.#run(
+      this.#file.run('UPDATE tasks SET phase = 0, due = ? WHERE phase = 1', nowMs + LONGEST_QUEUE_MS);
+      this.#file.run('UPDATE tasks SET phase = 3, due = ? WHERE phase = 4', nowMs);
+      this.#file.run('UPDATE tasks SET due = ? WHERE phase = 2 AND due > ?', nowMs, nowMs + LONGEST_REST_MS);
+      this.#file.run('UPDATE tasks SET due = ? WHERE phase = 3 AND due > ?', nowMs, nowMs + LONGEST_REST_MS);
+      this.#file.run(
         'UPDATE tasks SET due = ? WHERE phase = 5 AND due > ?',
         nowMs + retentionMs,
         nowMs + retentionMs,
       );
-      this.#run(
+      this.#file.run(
         'UPDATE tasks SET due = ? WHERE phase = 0 AND attempts = 0 AND due > ?',
         nowMs + LONGEST_QUEUE_MS,
         nowMs + LONGEST_QUEUE_MS,
       );
     });
-    const rows = this.#all(
+    const rows = this.#file.all<{ deployment: string; tried: number; n: number }>(
       'SELECT deployment, attempts > 0 OR phase <> 0 AS tried, count(*) AS n FROM tasks WHERE phase < 3 GROUP BY 1, 2',
-    ) as unknown as { deployment: string; tried: number; n: number }[];
+    );
     for (const { deployment, tried, n } of rows)
       this.#count(deployment)[tried ? 'inProgress' : 'queued'] += n;
   }
 
   /** Runs `work` in one durable transaction; where it or the commit throws, nothing of it has happened. */
   transaction<T>(work: () => T): T {
-    this.#before = new Map(Array.from(this.#counts, ([key, count]) => [key, { ...count }]));
+    const before = new Map(Array.from(this.#counts, ([key, count]) => [key, { ...count }]));
     this.#room = undefined;
-    this.#db.exec('BEGIN IMMEDIATE');
     try {
-      const result = work();
-      this.#db.exec('COMMIT');
-      return result;
+      return this.#file.transaction(work);
     } catch (error) {
-      this.#counts = this.#before;
-      if (this.#db.isTransaction) this.#db.exec('ROLLBACK');
+      this.#counts = before;
       throw error;
-    } finally {
-      this.#before = undefined;
     }
   }
 
   close(): void {
-    this.#db.close();
+    this.#file.close();
   }
 
   depths(): Record<string, Depth> {
@@ -195,13 +164,13 @@ export class Tables {
 
   add(task: NewTask, maxTasks: number): Added {
     if (task.idempotencyKey !== '') {
-      const known = this.#get('SELECT id, digest FROM tasks WHERE key = ?', task.idempotencyKey);
+      const known = this.#row('SELECT id, digest FROM tasks WHERE key = ?', task.idempotencyKey);
       if (known) return known.digest === task.digest ? { kind: 'known', id: known.id } : { kind: 'conflict' };
     }
     const count = this.#count(task.deployment);
     if (count.queued + count.inProgress >= maxTasks) return { kind: 'full' };
     if (!this.#isRoomFor(task.input.length)) return { kind: 'no_room' };
-    const inserted = this.#run(
+    const inserted = this.#file.run(
       `INSERT INTO tasks (id, deployment, phase, priority, due, created, changed, webhook, webhook_status, retry, key, digest)
        VALUES (?, ?, 0, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING`,
       task.id,
@@ -217,13 +186,13 @@ export class Tables {
       task.digest,
     );
     if (inserted === 0) return { kind: 'taken' };
-    this.#run('INSERT INTO inputs (seq, body) VALUES (last_insert_rowid(), ?)', task.input);
+    this.#file.run('INSERT INTO inputs (seq, body) VALUES (last_insert_rowid(), ?)', task.input);
     count.queued++;
     return { kind: 'added' };
   }
 
   status(id: string): TaskStatus | undefined {
-    const row = this.#get(
+    const row = this.#row(
       'SELECT id, deployment, phase, created, changed, attempts, ending, webhook_status, errors FROM tasks WHERE id = ?',
       id,
     );
@@ -241,7 +210,7 @@ export class Tables {
   }
 
   cancel(id: string, nowMs: number, retentionMs: number): Cancelled {
-    const row = this.#get(
+    const row = this.#row(
       'SELECT seq, id, deployment, phase, attempts, ending, webhook FROM tasks WHERE id = ?',
       id,
     );
@@ -252,7 +221,7 @@ export class Tables {
   }
 
   result(id: string): Result | undefined {
-    const row = this.#get('SELECT seq, phase, keep FROM tasks WHERE id = ?', id);
+    const row = this.#row('SELECT seq, phase, keep FROM tasks WHERE id = ?', id);
     return row?.keep === 1 ? this.#resultOf(row.seq) : undefined;
   }
 
@@ -266,7 +235,7 @@ export class Tables {
     expired: (deployment: string) => void,
   ): ClaimedTask | undefined {
     for (;;) {
-      const row = this.#get(
+      const row = this.#row(
         `SELECT seq, id, deployment, phase, created, attempts, due, webhook, retry FROM tasks
          WHERE phase = 0 AND deployment = ? ORDER BY priority, seq LIMIT 1`,
         deployment,
@@ -279,7 +248,7 @@ export class Tables {
       }
       const attempts = row.attempts + 1;
       // When it expires is kept, for the case that it is given back.
-      this.#run(
+      this.#file.run(
         'UPDATE tasks SET phase = 1, attempts = ?, changed = ? WHERE seq = ?',
         attempts,
         nowMs,
@@ -303,13 +272,13 @@ export class Tables {
     if (row === undefined) return;
     // The last errors: a task tried often must not grow.
     const errors = JSON.stringify([...(JSON.parse(row.errors) as TaskError[]), error].slice(-10));
-    this.#run('UPDATE tasks SET phase = 2, due = ?, errors = ? WHERE seq = ?', dueMs, errors, row.seq);
+    this.#file.run('UPDATE tasks SET phase = 2, due = ?, errors = ? WHERE seq = ?', dueMs, errors, row.seq);
   }
 
   giveBack(id: string): void {
     const row = this.#running(id);
     if (row === undefined) return;
-    this.#run('UPDATE tasks SET phase = 0, attempts = attempts - 1 WHERE seq = ?', row.seq);
+    this.#file.run('UPDATE tasks SET phase = 0, attempts = attempts - 1 WHERE seq = ?', row.seq);
     if (row.attempts === 1) this.#move(row.deployment, 1, -1);
   }
 
@@ -323,7 +292,7 @@ export class Tables {
     if (row === undefined) return;
     const isDone = row.webhook === '';
     const isKept = result !== undefined && (keepResult || !isDone);
-    this.#run(
+    this.#file.run(
       'UPDATE tasks SET phase = ?, due = ?, changed = ?, ending = ?, errors = ?, keep = ? WHERE seq = ?',
       isDone ? DONE : OUTBOX,
       isDone ? nowMs + retentionMs : nowMs,
@@ -333,9 +302,9 @@ export class Tables {
       keepResult ? 1 : 0,
       row.seq,
     );
-    this.#run('DELETE FROM inputs WHERE seq = ?', row.seq);
+    this.#file.run('DELETE FROM inputs WHERE seq = ?', row.seq);
     if (isKept)
-      this.#run(
+      this.#file.run(
         'INSERT INTO results (seq, type, body) VALUES (?, ?, ?)',
         row.seq,
         result.contentType,
@@ -347,13 +316,13 @@ export class Tables {
   // ── The outbox ───────────────────────────────────────────────────────────────────────────────────────────────────
 
   claimDelivery(nowMs: number): ClaimedDelivery | undefined {
-    const row = this.#get(
+    const row = this.#row(
       `SELECT seq, id, deployment, deliveries, ending, webhook, errors FROM tasks
        WHERE phase = 3 AND due <= ? ORDER BY due LIMIT 1`,
       nowMs,
     );
     if (row === undefined) return undefined;
-    this.#run(
+    this.#file.run(
       'UPDATE tasks SET phase = 4, due = ?, deliveries = deliveries + 1 WHERE seq = ?',
       NEVER,
       row.seq,
@@ -370,15 +339,15 @@ export class Tables {
   }
 
   deliverLater(id: string, dueMs: number): void {
-    this.#run('UPDATE tasks SET phase = 3, due = ? WHERE id = ? AND phase = 4', dueMs, id);
+    this.#file.run('UPDATE tasks SET phase = 3, due = ? WHERE id = ? AND phase = 4', dueMs, id);
   }
 
   delivered(id: string, isTaken: boolean, nowMs: number, retentionMs: number): void {
-    this.#run(
+    this.#file.run(
       'DELETE FROM results WHERE seq = (SELECT seq FROM tasks WHERE id = ? AND phase = 4 AND keep = 0)',
       id,
     );
-    this.#run(
+    this.#file.run(
       `UPDATE tasks SET phase = 5, due = ?, changed = ?, webhook_status = ?,
          ending = CASE WHEN ending = 'SUCCEEDED' AND NOT ? THEN 'WEBHOOK_FAILED' ELSE ending END
        WHERE id = ? AND phase = 4`,
@@ -400,25 +369,29 @@ export class Tables {
     }
     const rested = this.#due(RESTING, nowMs);
     for (const { seq } of rested)
-      this.#run('UPDATE tasks SET phase = 0, due = ? WHERE seq = ?', nowMs + LONGEST_QUEUE_MS, seq);
+      this.#file.run('UPDATE tasks SET phase = 0, due = ? WHERE seq = ?', nowMs + LONGEST_QUEUE_MS, seq);
     for (const { seq } of this.#due(DONE, nowMs)) {
-      this.#run('DELETE FROM results WHERE seq = ?', seq);
-      this.#run('DELETE FROM tasks WHERE seq = ?', seq);
+      this.#file.run('DELETE FROM results WHERE seq = ?', seq);
+      this.#file.run('DELETE FROM tasks WHERE seq = ?', seq);
     }
     return rested.length > 0 || this.#due(OUTBOX, nowMs).length > 0;
   }
 
+  #row(sql: string, ...values: Value[]): Row | undefined {
+    return this.#file.get(sql, ...values) as Row | undefined;
+  }
+
   #due(phase: number, nowMs: number): Row[] {
-    return this.#all(
+    return this.#file.all<Row>(
       `SELECT seq, id, deployment, phase, webhook FROM tasks WHERE phase = ? AND due <= ? ORDER BY due LIMIT ${SWEEP_ROWS}`,
       phase,
       nowMs,
-    ) as unknown as Row[];
+    );
   }
 
   /** A waiting task ends without having run: no webhook is sent for that (contract 2.7, inferred). */
   #abandon(row: Row, ending: 'CANCELED' | 'EXPIRED', nowMs: number, retentionMs: number): void {
-    this.#run(
+    this.#file.run(
       'UPDATE tasks SET phase = 5, due = ?, changed = ?, ending = ?, webhook_status = ? WHERE seq = ?',
       nowMs + retentionMs,
       nowMs,
@@ -426,13 +399,13 @@ export class Tables {
       row.webhook === '' ? 'NO_WEBHOOK_PROVIDED' : 'CANCELED',
       row.seq,
     );
-    this.#run('DELETE FROM inputs WHERE seq = ?', row.seq);
+    this.#file.run('DELETE FROM inputs WHERE seq = ?', row.seq);
     this.#move(row.deployment, -1, 0);
   }
 
   /** The row of a task that runs; `undefined` where somebody else has ended it. */
   #running(id: string): Row | undefined {
-    return this.#get(
+    return this.#row(
       'SELECT seq, deployment, attempts, errors, webhook FROM tasks WHERE id = ? AND phase = 1',
       id,
     );
@@ -444,18 +417,12 @@ export class Tables {
   }
 
   #body(sql: string, seq: number): { type: string; body: Uint8Array } | undefined {
-    return this.#prepare(sql).get(seq) as { type: string; body: Uint8Array } | undefined;
+    return this.#file.get(sql, seq) as { type: string; body: Uint8Array } | undefined;
   }
 
   /** Room that submits leave: what is here already must be able to move on to its end. */
   #isRoomFor(bytes: number): boolean {
-    if (this.#room === undefined) {
-      const { freelist_count: free } = this.#prepare('PRAGMA freelist_count').get() as {
-        freelist_count: number;
-      };
-      const { page_count: pages } = this.#prepare('PRAGMA page_count').get() as { page_count: number };
-      this.#room = this.#maxBytes - RESERVE_BYTES - (pages - free) * this.#pageBytes;
-    }
+    this.#room ??= this.#file.freeBytes - RESERVE_BYTES;
     if (bytes > this.#room) return false;
     this.#room -= bytes + ROW_BYTES;
     return true;
@@ -471,25 +438,6 @@ export class Tables {
     const count = this.#count(deployment);
     count.queued += queued;
     count.inProgress += inProgress;
-  }
-
-  #prepare(sql: string): StatementSync {
-    let statement = this.#statements.get(sql);
-    if (statement === undefined) this.#statements.set(sql, (statement = this.#db.prepare(sql)));
-    return statement;
-  }
-
-  /** Runs a statement; returns the number of rows that it changed. */
-  #run(sql: string, ...values: (string | number | null | Uint8Array)[]): number {
-    return Number(this.#prepare(sql).run(...values).changes);
-  }
-
-  #get(sql: string, ...values: (string | number)[]): Row | undefined {
-    return this.#prepare(sql).get(...values) as unknown as Row | undefined;
-  }
-
-  #all(sql: string, ...values: (string | number)[]): unknown[] {
-    return this.#prepare(sql).all(...values);
   }
 }
 

@@ -1,0 +1,96 @@
+// A SQLite file that one process has for itself: opened, looked over, written in durable transactions, bounded in size.
+// Must stay true: what a transaction has returned is on disk (with fsync), and one that throws has changed nothing.
+// Knows no table: what is kept is in tables.ts.
+import { DatabaseSync, type StatementSync } from 'node:sqlite';
+
+export type Value = string | number | null | Uint8Array;
+
+export interface SqliteFileOptions {
+  /** False: a power cut may lose the last transactions. */
+  readonly fsync: boolean;
+  /** Largest that the file may become. */
+  readonly maxBytes: number;
+}
+
+export class SqliteFile {
+  readonly #db: DatabaseSync;
+  readonly #pageBytes: number;
+  readonly #maxBytes: number;
+  readonly #statements = new Map<string, StatementSync>();
+
+  /** Opens the file; throws what SQLite says. */
+  constructor(file: string, { fsync, maxBytes }: SqliteFileOptions) {
+    this.#db = new DatabaseSync(file, { timeout: 0 });
+    // Before anything is read: the file is ours alone, so that two processes never work on it.
+    this.#db.exec('PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL;');
+    this.#db.exec(`PRAGMA synchronous = ${fsync ? 'FULL' : 'OFF'}; PRAGMA wal_autocheckpoint = 4000;`);
+    this.#maxBytes = maxBytes;
+    this.#pageBytes = this.#pragma('page_size');
+    this.#db.exec(`PRAGMA max_page_count = ${Math.ceil(maxBytes / this.#pageBytes)}`);
+  }
+
+  /** The version of the schema that the file has; 0: a new file. */
+  get version(): number {
+    return this.#pragma('user_version');
+  }
+
+  /** Bytes that it may still grow by, places inside that are free included. */
+  get freeBytes(): number {
+    const used = this.#pragma('page_count') - this.#pragma('freelist_count');
+    return this.#maxBytes - used * this.#pageBytes;
+  }
+
+  /** What SQLite finds wrong with a file of up to `limitBytes`; empty when nothing is. A larger one is believed. */
+  damage(limitBytes: number): string {
+    if (this.#pragma('page_count') * this.#pageBytes > limitBytes) return '';
+    const [row] = this.all<{ quick_check: string }>('PRAGMA quick_check(1)');
+    return row?.quick_check === 'ok' ? '' : String(row?.quick_check);
+  }
+
+  /** Runs statements that are no one else's business: a schema. */
+  exec(sql: string): void {
+    this.#db.exec(sql);
+  }
+
+  /** Runs `work` in one durable transaction; where it or the commit throws, nothing of it has happened. */
+  transaction<T>(work: () => T): T {
+    this.#db.exec('BEGIN IMMEDIATE');
+    try {
+      const result = work();
+      this.#db.exec('COMMIT');
+      return result;
+    } catch (error) {
+      if (this.#db.isTransaction) this.#db.exec('ROLLBACK');
+      throw error;
+    }
+  }
+
+  /** Runs a statement; returns the number of rows that it changed. */
+  run(sql: string, ...values: Value[]): number {
+    return Number(this.#prepare(sql).run(...values).changes);
+  }
+
+  /** The first row of a query. */
+  get(sql: string, ...values: Value[]): unknown {
+    return this.#prepare(sql).get(...values);
+  }
+
+  /** All rows of a query. Their type is what the query says: SQLite does not know it. */
+  all<R>(sql: string, ...values: Value[]): R[] {
+    return this.#prepare(sql).all(...values) as R[];
+  }
+
+  close(): void {
+    this.#db.close();
+  }
+
+  #pragma(name: string): number {
+    return (this.get(`PRAGMA ${name}`) as Record<string, number>)[name]!;
+  }
+
+  #prepare(sql: string): StatementSync {
+    let statement = this.#statements.get(sql);
+    if (statement === undefined) this.#statements.set(sql, (statement = this.#db.prepare(sql)));
+    return statement;
+  }
+}
