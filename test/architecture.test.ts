@@ -8,7 +8,7 @@ const SRC = fileURLToPath(new URL('../src', import.meta.url));
 
 /** Room → rooms it may import. Toolboxes (floors 0 and 1) may be entered by any file, others by their door alone. */
 const TOOLS = ['base', 'http', 'grpc', 'exchange'];
-const PARTS = ['pool', 'child', 'kubernetes', 'queue', 'samplers', 'scale', 'scraper', 'webhook'];
+const PARTS = ['pool', 'child', 'kubernetes', 'queue', 'samplers', 'scale', 'scraper', 'webhook', 'logs'];
 const MAY_IMPORT: Record<string, string[]> = {
   base: [],
   http: ['base'],
@@ -22,6 +22,7 @@ const MAY_IMPORT: Record<string, string[]> = {
   scale: TOOLS,
   queue: TOOLS,
   webhook: TOOLS,
+  logs: TOOLS,
   proxy: [...TOOLS, 'pool'],
   metrics: [...TOOLS, ...PARTS],
   ingress: [...TOOLS, 'proxy', 'queue'],

@@ -1,0 +1,48 @@
+// Levels: from what others write to the OTLP severity number, and back to names.
+// Must stay true: one table for everybody (contracts/logplane.md C4); comparisons are made on the number alone.
+
+/** Smallest severity number of each level. */
+export const SEVERITY = { trace: 1, debug: 5, info: 9, notice: 10, warn: 13, error: 17, fatal: 21 } as const;
+
+/** Level names in capital letters, as loggers of this world write them. */
+const NAMES: Readonly<Record<string, number>> = {
+  TRACE: SEVERITY.trace,
+  VERBOSE: SEVERITY.debug,
+  DEBUG: SEVERITY.debug,
+  INFO: SEVERITY.info,
+  INFORMATION: SEVERITY.info,
+  NOTICE: SEVERITY.notice,
+  WARN: SEVERITY.warn,
+  WARNING: SEVERITY.warn,
+  ERROR: SEVERITY.error,
+  ERR: SEVERITY.error,
+  SEVERE: SEVERITY.error,
+  EXCEPTION: SEVERITY.error,
+  CRITICAL: SEVERITY.fatal,
+  CRIT: SEVERITY.fatal,
+  ALERT: SEVERITY.fatal,
+  EMERGENCY: SEVERITY.fatal,
+  FATAL: SEVERITY.fatal,
+  PANIC: SEVERITY.fatal,
+};
+
+/** The severity number of a level's name in any case of letters; 0 for a name that is none. */
+export const severityOfName = (name: string): number => NAMES[name.trim().toUpperCase()] ?? 0;
+
+/** The severity number of pino's and bunyan's levels, 10 (trace) to 60 (fatal); 0 for another number. */
+export const severityOfPino = (level: number): number =>
+  level >= 10 && level < 70 ? [1, 5, 9, 13, 17, 21][Math.trunc(level / 10) - 1]! : 0;
+
+/** OTLP's short name: TRACE, DEBUG, INFO, WARN, ERROR, FATAL; empty for 0. */
+export function severityText(severity: number): string {
+  if (severity === 0) return '';
+  return ['TRACE', 'DEBUG', 'INFO', 'WARN', 'ERROR', 'FATAL'][Math.min(5, Math.trunc((severity - 1) / 4))]!;
+}
+
+/** The level of the contract's log API: DEBUG, INFO, WARNING or ERROR; undefined for 0 (contracts/baseten.md 8.1). */
+export function apiLevel(severity: number): 'DEBUG' | 'INFO' | 'WARNING' | 'ERROR' | undefined {
+  if (severity === 0) return undefined;
+  if (severity < SEVERITY.info) return 'DEBUG';
+  if (severity < SEVERITY.warn) return 'INFO';
+  return severity < SEVERITY.error ? 'WARNING' : 'ERROR';
+}
