@@ -5,15 +5,24 @@ import type { Kind } from '../record.ts';
 
 export type Node =
   | { readonly op: 'all' }
+  /** `and` of nothing holds always, `or` of nothing never. */
   | { readonly op: 'and' | 'or'; readonly of: readonly Node[] }
   | { readonly op: 'not'; readonly of: Node }
-  /** Words that stand in this order, next to each other, in any case of letters; the last may be the start of a word. */
+  /**
+   * Words (words.ts) that stand in this order, next to each other, in the record's searchable text; the last may be the
+   * start of a word. No words: holds always.
+   */
   | { readonly op: 'words'; readonly words: readonly string[]; readonly isPrefix: boolean }
   /** Part of the message, letter by letter (the contract's `includes`). */
   | { readonly op: 'substring'; readonly text: string }
   /** RE2 expression, found anywhere in the message. */
   | { readonly op: 'regex'; readonly pattern: string }
-  /** A field of the record, or one of its attributes (`a.b` goes inside), compared with a value. */
+  /**
+   * A field of the record, by the record's own name for it (fields.ts), or one of its attributes (`a.b`: the attribute
+   * of that name, else `b` inside `a`; of a list, any of its values), compared with a value. `@status` is an attribute
+   * that has the name of a field. A field that is not there (0 of numbers, an attribute that is missing, null or an
+   * object) keeps no comparison; `not` is plain negation.
+   */
   | {
       readonly op: 'field';
       readonly name: string;
@@ -22,12 +31,16 @@ export type Node =
     }
   | { readonly op: 'exists'; readonly name: string };
 
-/** `=` on texts ignores no case. `*` in a value of `like` stands for any text. */
+/**
+ * `=` on texts ignores no case. `*` in a value of `like` stands for any text. The order of texts is that of their UTF-16
+ * code units; of a number and a text, the text must be a number.
+ */
 export type Compare = '=' | '>' | '>=' | '<' | '<=' | 'like';
 
 /**
  * Bounds that every matching record keeps; `undefined`: no bound. The store turns them into SQL.
  * Lists are "one of these"; an empty list: nothing can match.
+ * Ranges are inclusive whole numbers, 0 where the record has none.
  */
 export interface Narrowing {
   readonly kinds?: readonly Kind[] | undefined;
@@ -36,10 +49,12 @@ export interface Narrowing {
   readonly deployments?: readonly string[] | undefined;
   readonly environments?: readonly string[] | undefined;
   readonly replicas?: readonly string[] | undefined;
-  /** Inclusive. */
   readonly severity?: readonly [number, number] | undefined;
   readonly status?: readonly [number, number] | undefined;
   readonly durationNs?: readonly [number, number] | undefined;
-  /** Expression for FTS5 (table with detail=none: single tokens joined by AND, OR and parentheses only). */
+  /**
+   * Expression for FTS5 over `indexed(searchable(record))` with words.ts' TOKENIZER (table with detail=none: quoted
+   * single tokens and prefixes, joined by AND, OR and parentheses only). For binding, never for a statement's text.
+   */
   readonly fts?: string | undefined;
 }
