@@ -218,14 +218,16 @@ export const bounds = (o: Common<readonly number[]>) =>
     (value) => value.join(', '),
   );
 
-/** Several short texts or whole numbers: a YAML list or text with commas. */
-export const words = (o: Common<readonly string[]> & { pattern: Pick<RegExp, 'test'>; like: string }) =>
+/** Several short texts or whole numbers: a YAML list, or text with commas (or another separator) between them. */
+export const words = (
+  o: Common<readonly string[]> & { pattern: Pick<RegExp, 'test'>; like: string; separator?: string },
+) =>
   setting<readonly string[]>(
     'list',
     o,
     (input) => {
       const list: unknown =
-        typeof input === 'string' ? input.split(',').filter((word) => word.trim()) : input;
+        typeof input === 'string' ? input.split(o.separator ?? ',').filter((word) => word.trim()) : input;
       const texts = Array.isArray(list)
         ? list.map((word) =>
             Number.isSafeInteger(word) || typeof word === 'string' ? String(word).trim() : '',
@@ -235,7 +237,7 @@ export const words = (o: Common<readonly string[]> & { pattern: Pick<RegExp, 'te
         ? { value: texts }
         : { problem: `is ${shown(input)}, must be a list of ${o.like}` };
     },
-    (value) => value.join(', '),
+    (value) => value.join(o.separator ?? ', '),
   );
 
 /** A room's section: the named settings and no others. Missing sections are all defaults. */

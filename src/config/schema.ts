@@ -8,6 +8,7 @@ import { ingressOptions } from '../ingress/options.ts';
 import { kubernetesOptions } from '../kubernetes/options.ts';
 import { metricsOptions } from '../metrics/options.ts';
 import { deploymentOptions, modelOptions, poolOptions } from '../pool/options.ts';
+import { logsOptions } from '../logs/options.ts';
 import { mergeOptions } from '../scraper/options.ts';
 import { proxyOptions } from '../proxy/options.ts';
 import { queueOptions } from '../queue/options.ts';
@@ -32,6 +33,7 @@ export const schema = section({
   kubernetes: kubernetesOptions,
   admin: adminOptions,
   log: logOptions,
+  logs: logsOptions,
 });
 export type Config = Settings<typeof schema>;
 

@@ -7,13 +7,17 @@ export const SEVERITY = { trace: 1, debug: 5, info: 9, notice: 10, warn: 13, err
 /** Level names in capital letters, as loggers of this world write them. */
 const NAMES: Readonly<Record<string, number>> = {
   TRACE: SEVERITY.trace,
+  TRC: SEVERITY.trace,
   VERBOSE: SEVERITY.debug,
   DEBUG: SEVERITY.debug,
+  DBG: SEVERITY.debug,
   INFO: SEVERITY.info,
+  INF: SEVERITY.info,
   INFORMATION: SEVERITY.info,
   NOTICE: SEVERITY.notice,
   WARN: SEVERITY.warn,
   WARNING: SEVERITY.warn,
+  WRN: SEVERITY.warn,
   ERROR: SEVERITY.error,
   ERR: SEVERITY.error,
   SEVERE: SEVERITY.error,
@@ -22,16 +26,29 @@ const NAMES: Readonly<Record<string, number>> = {
   CRIT: SEVERITY.fatal,
   ALERT: SEVERITY.fatal,
   EMERGENCY: SEVERITY.fatal,
+  EMERG: SEVERITY.fatal,
   FATAL: SEVERITY.fatal,
+  FTL: SEVERITY.fatal,
+  DPANIC: SEVERITY.fatal,
   PANIC: SEVERITY.fatal,
 };
 
+/** The longest name, and some room for spaces around it: what is longer is no level. */
+const MAX_NAME = 24;
+
 /** The severity number of a level's name in any case of letters; 0 for a name that is none. */
-export const severityOfName = (name: string): number => NAMES[name.trim().toUpperCase()] ?? 0;
+export const severityOfName = (name: string): number =>
+  name.length > MAX_NAME ? 0 : (NAMES[name.trim().toUpperCase()] ?? 0);
+
+/** Whole tens from 10 up; 0 for another number. */
+const byTens = (level: number, severities: readonly number[]): number =>
+  level >= 10 ? (severities[Math.trunc(level / 10) - 1] ?? 0) : 0;
 
 /** The severity number of pino's and bunyan's levels, 10 (trace) to 60 (fatal); 0 for another number. */
-export const severityOfPino = (level: number): number =>
-  level >= 10 && level < 70 ? [1, 5, 9, 13, 17, 21][Math.trunc(level / 10) - 1]! : 0;
+export const severityOfPino = (level: number): number => byTens(level, [1, 5, 9, 13, 17, 21]);
+
+/** The severity number of the levels of Python's logging, 10 (debug) to 50 (critical); 0 for another number. */
+export const severityOfPython = (level: number): number => byTens(level, [5, 9, 13, 17, 21]);
 
 /** OTLP's short name: TRACE, DEBUG, INFO, WARN, ERROR, FATAL; empty for 0. */
 export function severityText(severity: number): string {

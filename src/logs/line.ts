@@ -1,0 +1,46 @@
+// What one line says, and the ids that lines carry.
+// Must stay true: an id that is taken over has the shape of its kind; nothing else joins a line to a request or trace.
+
+export interface Line {
+  readonly severity: number;
+  readonly message: string;
+  /** `undefined`: it says none, the time of its arrival counts. */
+  readonly timeNs: bigint | undefined;
+  readonly requestId: string;
+  readonly traceId: string;
+  readonly spanId: string;
+  /** Not bounded and not redacted yet. */
+  readonly attributes: Readonly<Record<string, unknown>> | undefined;
+}
+
+/** Up to 256 visible ASCII characters: ids are opaque (contracts/baseten.md 3). */
+export const isRequestId = (value: unknown): value is string =>
+  typeof value === 'string' && value.length <= 256 && /^[!-~]+$/.test(value);
+
+const hexOf = (value: unknown, length: number): string | undefined =>
+  typeof value === 'string' && value.length === length && /^[0-9a-f]+$/i.test(value) && !/^0+$/.test(value)
+    ? value.toLowerCase()
+    : undefined;
+
+/** 32 hex that are not all zero, in small letters (W3C Trace Context). */
+export const traceIdOf = (value: unknown): string | undefined => hexOf(value, 32);
+/** 16 hex that are not all zero, in small letters. */
+export const spanIdOf = (value: unknown): string | undefined => hexOf(value, 16);
+
+/** `request_id=…`, `requestId: …`, `"x-baseten-request-id": "…"` of 37 or 32 hex: no other id is sure to be one. */
+const REQUEST = /request[-_]?id["']?\s{0,4}[=:]\s{0,4}["']?([0-9a-f]{37}|[0-9a-f]{32})(?![0-9a-z])/i;
+const TRACE = /trace[-_]?id["']?\s{0,4}[=:]\s{0,4}["']?([0-9a-f]{32})(?![0-9a-z])/i;
+const SPAN = /span[-_]?id["']?\s{0,4}[=:]\s{0,4}["']?([0-9a-f]{16})(?![0-9a-z])/i;
+
+const NO_IDS = { requestId: '', traceId: '', spanId: '' };
+
+/** The ids that stand in a text. */
+export function idsIn(text: string): Pick<Line, 'requestId' | 'traceId' | 'spanId'> {
+  if (!/request|trace/i.test(text)) return NO_IDS;
+  const traceId = traceIdOf(TRACE.exec(text)?.[1]) ?? '';
+  return {
+    requestId: REQUEST.exec(text)?.[1]?.toLowerCase() ?? '',
+    traceId,
+    spanId: traceId === '' ? '' : (spanIdOf(SPAN.exec(text)?.[1]) ?? ''),
+  };
+}

@@ -1,0 +1,122 @@
+// Which plain lines belong to the one before them: tracebacks, stacks, indented text, PEM keys.
+// Must stay true: a line that a logger began with a level of its own is never swallowed, and what is joined is bounded.
+
+/** Beyond either of these, the next line begins a record of its own. */
+export interface Bounds {
+  readonly maxLines: number;
+  readonly maxBytes: number;
+}
+
+const HEADER = 'Traceback (most recent call last):';
+/** How Python goes on when one exception was raised while another was handled, or from it. */
+const CHAINED =
+  /^(?:During handling of the above exception, another exception occurred:|The above exception was the direct cause of the following exception:)$/;
+const CAUSED = /^(?:Caused by: |Suppressed: )/;
+const CLOSING = /^[\])}]{1,8}[;,]?$/;
+/** The last line of a traceback: a class's name alone or with a message. */
+const RAISED = /^[A-Za-z_][\w.]*(?:Error|Exception|Warning|Exit|Interrupt|Iteration|Group)\b/;
+const KEY = /-----BEGIN [A-Z ]{0,32}PRIVATE KEY-----/;
+const KEY_LINE = /^(?:[A-Za-z0-9+/=]{1,80}|Proc-Type: .{1,40}|DEK-Info: .{1,80})?$/;
+
+/**
+ * plain; frames: in a traceback; raised: behind its last line; chained: another traceback was announced;
+ * key: in a PEM private key.
+ */
+type Phase = 'plain' | 'frames' | 'raised' | 'chained' | 'key';
+
+/** True where the line alone shows that something broke: it begins a record, whatever was before it. */
+export const isTraceback = (text: string): boolean => text.startsWith(HEADER);
+
+/** The lines of one record, as they come. */
+export class MultiLine {
+  readonly #bounds: Bounds;
+  #text: string;
+  #lines = 1;
+  #bytes: number;
+  #blank = 0;
+  #phase: Phase = 'plain';
+  #isCut: boolean;
+  #hasTraceback = false;
+  /** Its first line says that something went wrong: a traceback behind it is its own. */
+  readonly #isOfTrouble: boolean;
+
+  constructor(text: string, bytes: number, isCut: boolean, severity: number, bounds: Bounds) {
+    this.#text = text;
+    this.#bytes = bytes;
+    this.#isCut = isCut;
+    this.#bounds = bounds;
+    this.#isOfTrouble = severity >= 13 || text.startsWith('Exception ');
+    if (text.includes(HEADER)) this.#begin('frames');
+    else if (KEY.test(text) && !text.includes('-----END')) this.#begin('key');
+  }
+
+  get text(): string {
+    return this.#text;
+  }
+  get bytes(): number {
+    return this.#bytes;
+  }
+  get isCut(): boolean {
+    return this.#isCut;
+  }
+  get hasTraceback(): boolean {
+    return this.#hasTraceback;
+  }
+
+  /** A blank line: part of the record only if something of it follows. */
+  takeBlank(): void {
+    this.#blank++;
+  }
+
+  /**
+   * Takes the line in and returns true where it belongs here; false: it begins another record.
+   * `hasLevel`: the line has a logger's level in front.
+   */
+  takes(text: string, bytes: number, isCut: boolean, hasLevel: (text: string) => boolean): boolean {
+    if (!this.#belongs(text, hasLevel)) return false;
+    if (this.#lines + this.#blank >= this.#bounds.maxLines || this.#bytes + bytes > this.#bounds.maxBytes) {
+      this.#isCut = true;
+      return false;
+    }
+    this.#text += '\n'.repeat(this.#blank + 1) + text;
+    this.#lines += this.#blank + 1;
+    this.#bytes += this.#blank + 1 + bytes;
+    this.#blank = 0;
+    this.#isCut ||= isCut;
+    return true;
+  }
+
+  #begin(phase: Phase): void {
+    this.#phase = phase;
+    if (phase === 'frames') this.#hasTraceback = true;
+  }
+
+  #belongs(text: string, hasLevel: (text: string) => boolean): boolean {
+    if (this.#phase === 'key') {
+      const isKeyLine = KEY_LINE.test(text.trim());
+      if (!isKeyLine) this.#phase = 'plain';
+      if (isKeyLine || text.trimStart().startsWith('-----END ')) return true;
+    }
+    if (text.startsWith(HEADER)) {
+      if (this.#phase !== 'chained' && !(this.#phase === 'plain' && this.#isOfTrouble)) return false;
+      this.#begin('frames');
+      return true;
+    }
+    if (/^[ \t]/.test(text)) {
+      // Groups of exceptions draw their tracebacks indented.
+      if (text.includes(HEADER)) this.#hasTraceback = true;
+      else if (KEY.test(text)) this.#begin('key');
+      return true;
+    }
+    if (this.#phase === 'frames') {
+      const isRaised = RAISED.test(text) || !hasLevel(text);
+      this.#phase = isRaised ? 'raised' : 'plain';
+      return isRaised;
+    }
+    if (this.#phase === 'raised' && CHAINED.test(text)) {
+      this.#phase = 'chained';
+      return true;
+    }
+    return CAUSED.test(text) || (this.#lines > 1 && CLOSING.test(text));
+  }
+}
