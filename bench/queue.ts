@@ -8,7 +8,7 @@ import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { SqliteFile } from '../src/queue/sqlite-file.ts';
+import { SqliteFile } from '../src/base/sqlite-file.ts';
 import { Tables } from '../src/queue/tables.ts';
 
 const isQuick = process.argv.includes('--quick');
@@ -70,7 +70,7 @@ function load<T>(...args: (string | number)[]): Promise<T> {
 }
 
 const open = (folder: string): Tables =>
-  new Tables(new SqliteFile(join(folder, 'queue.sqlite'), { fsync: false, maxBytes: 64 * 1024 ** 3 }));
+  new Tables(new SqliteFile(join(folder, 'queue.sqlite'), { sync: 'off', maxBytes: 64 * 1024 ** 3 }));
 
 /** A queue with so many tasks, written as fast as SQLite does. */
 function fill(folder: string, count: number): void {

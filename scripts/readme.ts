@@ -35,6 +35,7 @@ export function families() {
     async: { depth: () => ({ queued: 0, inProgress: 0 }), webhooks: () => new Map() },
     samplers: { containers: () => [], gpus: () => [], stats: () => [] },
     scale: () => [],
+    logs: () => undefined,
   }).metrics.families;
 }
 

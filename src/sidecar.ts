@@ -1,15 +1,17 @@
 // Builds every part, introduces them to each other, starts them in order and stops them in reverse.
 // Must stay true: it reads like a table of contents. What a part does is in its room; who knows whom is here.
+import { join } from 'node:path';
 import { Admin } from './admin/admin.ts';
 import type { Address } from './base/settings.ts';
 import { formatAddress } from './base/settings.ts';
 import { Lifecycle, type Part } from './base/lifecycle.ts';
-import { fileSink, Log } from './base/log.ts';
-import { Child } from './child/child.ts';
+import { fileSink, Log, type LineSink } from './base/log.ts';
+import { Child, Echo, type Output } from './child/child.ts';
 import type { Config } from './config/config.ts';
 import { accessLog } from './exchange/access-log.ts';
 import { Exchanges } from './exchange/exchange.ts';
 import { Ingress } from './ingress/ingress.ts';
+import { Logs, type LogsConfig, type Origin } from './logs/logs.ts';
 import { Kubernetes } from './kubernetes/kubernetes.ts';
 import { createMetrics, type Measured } from './metrics/metrics.ts';
 import {
@@ -49,6 +51,39 @@ export interface Sidecar {
   hurry(): void;
 }
 
+const logsConfig = ({ data, logs, deployments }: Config): LogsConfig => ({
+  folder: join(data.dir, 'logs'),
+  maxBytes: logs.max_bytes,
+  retentionMs: logs.retention,
+  maxLineBytes: logs.max_line,
+  redactsKnown: logs.redact,
+  redactPatterns: logs.redact_patterns,
+  files: logs.files,
+  fileOrigin: firstReplica(deployments),
+});
+
+/** Whose lines are those that nobody else is named for. */
+const firstReplica = ([deployment]: Config['deployments']): Omit<Origin, 'source'> => ({
+  deployment: deployment?.id ?? '',
+  environment: deployment?.environment ?? '',
+  replica: deployment?.replicas[0]?.id ?? '',
+});
+
+/** What the supervised replica writes is shown as before, and recorded as lines of the first replica. */
+function childOutput({ deployments }: Config, logs: Logs, log: Log): Output {
+  const of = (source: string, sink: LineSink) => {
+    const echo = new Echo(sink);
+    const stream = logs.stream({ ...firstReplica(deployments), source });
+    return (bytes: Uint8Array | undefined) => {
+      echo.write(bytes);
+      // Another process may go on where this one ended: the stream stays.
+      if (bytes) stream.write(bytes);
+    };
+  };
+  const streams = { stdout: of('stdout', log.sink), stderr: of('stderr', fileSink(2)) };
+  return (stream, bytes) => streams[stream](bytes);
+}
+
 /** Starts a sidecar. `command` is the replica to supervise, if any; `explain` gives the settings with their sources. */
 export async function startSidecar(
   config: Config,
@@ -69,7 +104,11 @@ export async function startSidecar(
       child?.restart();
     },
   });
-  const child = command && new Child(command, config.child, log, () => pool.restarted());
+  const logs: Logs | undefined =
+    config.logs.capture === 'off' ? undefined : new Logs(logsConfig(config), log);
+  const child =
+    command &&
+    new Child(command, config.child, log, () => pool.restarted(), logs && childOutput(config, logs, log));
   /** What others ask of each replica that the configuration names. */
   const serving = <T>(ask: (replica: Replica, deployment: Deployment) => T): T[] =>
     pool.deployments.flatMap((deployment) =>
@@ -126,6 +165,7 @@ export async function startSidecar(
     async: { depth: (deployment) => queue.depth(deployment), webhooks: () => webhooks.counts },
     samplers,
     scale: () => scale.readings(),
+    logs: () => logs?.figures,
   });
   const webhooks: Webhooks = new Webhooks(config.webhook, {
     // Whoever can reach us could have us call this machine; where only this machine can, he could himself.
@@ -136,6 +176,7 @@ export async function startSidecar(
   const outbox = { attempts: 2, retryDelayMs: 2000, concurrency: config.webhook.concurrency };
   const queue: Queue = new Queue(config.async, outbox, {
     log,
+    folder: config.data.dir,
     deployments: () => pool.deployments.filter(({ isGone }) => !isGone).map(({ options }) => options.id),
     seat: (deployment) => seatAt(proxy.seat(deploymentIndex(deployment)), config.async),
     started: (deployment, seconds) => measured.async.started(deployment, seconds),
@@ -159,6 +200,10 @@ export async function startSidecar(
   });
   exchanges.observe(measured.observer);
   exchanges.observe(scale.observer);
+  if (logs)
+    exchanges.observe({
+      closed: (exchange) => logs.request(exchange, pool.deployments[exchange.deployment]?.options),
+    });
   if (config.log.access)
     exchanges.observe(accessLog(log.sink, isText, (index) => pool.deployments[index]?.options));
 
@@ -192,7 +237,7 @@ export async function startSidecar(
   });
 
   // Stopped in reverse: the data door drains while the admin door still answers, the child goes when nobody needs it.
-  const parts: Part[] = [measured.loop, samplers, kubernetes, scraper, admin, scale];
+  const parts: Part[] = [...(logs ? [logs] : []), measured.loop, samplers, kubernetes, scraper, admin, scale];
   if (child) parts.push(child);
   parts.push(queue, pool, { name: 'proxy', start: () => undefined, stop: () => proxy.close() }, ingress);
   const lifecycle = new Lifecycle(parts, log);

@@ -1,5 +1,5 @@
-// Settings of weir's own voice.
-import { choice, flag, section, type Settings } from './settings.ts';
+// Settings of weir's own voice, and of the place where all rooms keep what must survive a restart.
+import { choice, flag, section, text, type Settings } from './settings.ts';
 
 export const logOptions = section({
   level: choice(['debug', 'info', 'warn', 'error'], {
@@ -13,3 +13,11 @@ export const logOptions = section({
   access: flag({ default: true, doc: 'One line for every exchange.' }),
 });
 export type LogOptions = Settings<typeof logOptions>;
+
+export const dataOptions = section({
+  dir: text({
+    default: 'weir-data',
+    doc: 'Folder for what must survive a restart: asynchronous tasks, the record of requests and lines, exports.',
+  }),
+});
+export type DataOptions = Settings<typeof dataOptions>;

@@ -9,12 +9,18 @@ import { Fault } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import type { ChildOptions } from './options.ts';
 
+export { Echo } from './echo.ts';
+
+/** What a process writes, piece by piece; `undefined` when the process has ended. */
+export type Output = (stream: 'stdout' | 'stderr', bytes: Uint8Array | undefined) => void;
+
 export class Child {
   readonly name = 'child';
   readonly #command: readonly string[];
   readonly #options: ChildOptions;
   readonly #log: Log;
   readonly #restarted: () => void;
+  readonly #output: Output | undefined;
   #process: ChildProcess | undefined;
   #timer: NodeJS.Timeout | undefined;
   #quickDeaths = 0;
@@ -22,12 +28,22 @@ export class Child {
   /** Processes started after the first. */
   restarts = 0;
 
-  /** `restarted` is called when a new process has taken the place of one that died. */
-  constructor(command: readonly string[], options: ChildOptions, log: Log, restarted: () => void) {
+  /**
+   * `restarted` is called when a new process has taken the place of one that died. `output` hears what it writes;
+   * without it, it writes where weir does.
+   */
+  constructor(
+    command: readonly string[],
+    options: ChildOptions,
+    log: Log,
+    restarted: () => void,
+    output?: Output,
+  ) {
     this.#command = command;
     this.#options = options;
     this.#log = log;
     this.#restarted = restarted;
+    this.#output = output;
     // Whatever ends us, short of SIGKILL: a replica that nobody watches must not stay behind.
     process.once('exit', () => this.signal('SIGKILL'));
   }
@@ -96,7 +112,9 @@ export class Child {
   #spawn(): ChildProcess {
     const startedMs = performance.now();
     const child = spawn(this.#command[0]!, this.#command.slice(1), {
-      stdio: ['ignore', 'inherit', 'inherit'],
+      stdio: this.#output ? ['ignore', 'pipe', 'pipe'] : ['ignore', 'inherit', 'inherit'],
+      // Python holds back what it prints where nobody looks; lines are wanted when they are written.
+      env: this.#output ? { PYTHONUNBUFFERED: '1', ...process.env } : process.env,
       // A group of its own: Ctrl-C in a terminal is for us, who drain first and then end the replica.
       detached: true,
     });
@@ -105,6 +123,10 @@ export class Child {
       // The program alone: arguments may hold keys.
       this.#log.info('replica process started', { pid: child.pid, program: this.#command[0] });
     });
+    for (const stream of ['stdout', 'stderr'] as const) {
+      child[stream]?.on('data', (bytes: Buffer) => this.#output?.(stream, bytes));
+      child[stream]?.once('close', () => this.#output?.(stream, undefined));
+    }
     child.once('exit', (code, signal) => this.#onExit(code, signal, performance.now() - startedMs));
     return child;
   }

@@ -1,6 +1,6 @@
 // All settings of all rooms in one schema. Must stay true: a setting is born in its room's options.ts, never here.
 import { adminOptions } from '../admin/options.ts';
-import { logOptions } from '../base/options.ts';
+import { dataOptions, logOptions } from '../base/options.ts';
 import { section, settingsIn, type About, type Settings } from '../base/settings.ts';
 import { childOptions } from '../child/options.ts';
 import { identityOptions } from '../exchange/options.ts';
@@ -17,6 +17,7 @@ import { scaleOptions } from '../scale/options.ts';
 import { webhookOptions } from '../webhook/options.ts';
 
 export const schema = section({
+  data: dataOptions,
   model: modelOptions,
   deployments: deploymentOptions,
   ingress: ingressOptions,
@@ -25,6 +26,7 @@ export const schema = section({
   proxy: proxyOptions,
   async: queueOptions,
   webhook: webhookOptions,
+  logs: logsOptions,
   scale: scaleOptions,
   child: childOptions,
   samplers: samplersOptions,
@@ -33,7 +35,6 @@ export const schema = section({
   kubernetes: kubernetesOptions,
   admin: adminOptions,
   log: logOptions,
-  logs: logsOptions,
 });
 export type Config = Settings<typeof schema>;
 

@@ -5,7 +5,17 @@
 //   open ──► route() ──► (lease, first byte, bytes) ──► close(cause, status)
 //     └──────────────────────────────────────────────►     (refused before it had a deployment)
 import type { Cause } from '../base/errors.ts';
-import { identify } from './identity.ts';
+import { spanId } from '../base/ids.ts';
+import {
+  childSpanId,
+  identify,
+  isSampled,
+  isValidTraceparent,
+  mintTraceparent,
+  REPLICA_SPAN,
+  spanIdOf,
+  traceIdOf,
+} from './identity.ts';
 
 export type Protocol = 'http' | 'websocket' | 'grpc';
 
@@ -18,6 +28,16 @@ export interface Observer {
   /** It has become a WebSocket. */
   upgraded?(exchange: Exchange): void;
   closed(exchange: Exchange): void;
+}
+
+/** Decides whether a new exchange's trace is wanted; `parent`: what its caller decided, if it has one that traces. */
+export type Sampler = (traceId: string, parent: boolean | undefined) => boolean;
+
+/** What all exchanges share. */
+interface Home {
+  readonly observers: Observer[];
+  /** `undefined`: weir takes no part in traces, and passes them on as they came. */
+  sampler: Sampler | undefined;
 }
 
 export class Exchange {
@@ -52,31 +72,57 @@ export class Exchange {
   /** Body bytes from and to the client, framing left out. */
   requestBytes = 0;
   responseBytes = 0;
+  /** The `traceparent` that the replica gets; empty before it was made. */
+  traceparent = '';
+  /** The span of the caller, if it sent a valid `traceparent`. */
+  parentSpanId = '';
+  /** Its own span; empty where weir takes no part in traces. */
+  spanId = '';
+  /** Its trace is wanted. */
+  isSampled = false;
   /** Milliseconds that it waited in line for a replica, all waits together. */
   waitedMs = 0;
   /** performance.now() when the latest replica was found, when its first byte came and at the end; 0 where it did not. */
   leasedMs = 0;
   firstByteMs = 0;
   endMs = 0;
-  readonly #observers: readonly Observer[];
+  readonly #home: Home;
 
-  constructor(observers: readonly Observer[], id: string, startMs: number, startEpochMs: number) {
+  constructor(home: Home, id: string, startMs: number, startEpochMs: number) {
     this.id = id;
     this.startMs = startMs;
     this.startEpochMs = startEpochMs;
-    this.#observers = observers;
+    this.#home = home;
   }
 
   /** Gives it to a deployment: from here on it counts as concurrent there. At most once. */
   route(deployment: number): void {
     this.deployment = deployment;
-    for (const observer of this.#observers) observer.routed?.(this);
+    for (const observer of this.#home.observers) observer.routed?.(this);
   }
 
   /** From here on it is a WebSocket, and ends with a close code. */
   upgrade(): void {
     this.protocol = 'websocket';
-    for (const observer of this.#observers) observer.upgraded?.(this);
+    for (const observer of this.#home.observers) observer.upgraded?.(this);
+  }
+
+  /**
+   * The `traceparent` for the replica, the same for each attempt: the caller's, where weir takes no part in traces and it
+   * is valid; a span of ours in the caller's trace, where weir does; else a new one (W3C Trace Context 3.2 and 4.2).
+   */
+  trace(inbound: string | undefined): string {
+    if (this.traceparent !== '') return this.traceparent;
+    const valid = inbound !== undefined && isValidTraceparent(inbound);
+    if (valid) this.parentSpanId = spanIdOf(inbound);
+    const caller = valid ? inbound : mintTraceparent();
+    const { sampler } = this.#home;
+    if (sampler === undefined) return (this.traceparent = caller);
+    const traceId = traceIdOf(caller);
+    this.spanId = spanId();
+    this.isSampled = sampler(traceId, valid ? isSampled(inbound) : undefined);
+    const flags = this.isSampled ? '01' : '00';
+    return (this.traceparent = `00-${traceId}-${childSpanId(this.spanId, REPLICA_SPAN)}-${flags}`);
   }
 
   get isOpen(): boolean {
@@ -91,14 +137,14 @@ export class Exchange {
     // What was noted on the way stays where the end has nothing to add.
     if (detail !== '') this.detail = detail;
     this.endMs = performance.now();
-    for (const observer of this.#observers) observer.closed(this);
+    for (const observer of this.#home.observers) observer.closed(this);
     return true;
   }
 }
 
 /** Opens exchanges, knows how many are open, and who wants to hear of them. */
 export class Exchanges {
-  readonly #observers: Observer[] = [];
+  readonly #home: Home = { observers: [], sampler: undefined };
   readonly #trustInbound: boolean;
   #open = 0;
   #whenIdle: (() => void)[] = [];
@@ -109,7 +155,12 @@ export class Exchanges {
   }
 
   observe(observer: Observer): void {
-    this.#observers.push(observer);
+    this.#home.observers.push(observer);
+  }
+
+  /** From here on weir takes part in traces. */
+  sample(sampler: Sampler): void {
+    this.#home.sampler = sampler;
   }
 
   /** A new exchange that begins now. `inboundId` is the client's own id header, if it sent one. */
@@ -117,7 +168,7 @@ export class Exchanges {
     this.#open++;
     const epochMs = Date.now();
     return new Exchange(
-      this.#observers,
+      this.#home,
       identify(epochMs, this.#trustInbound ? inboundId : undefined),
       startMs,
       epochMs,
@@ -127,7 +178,7 @@ export class Exchanges {
   /** A new exchange under an id that is known already: a run of a task that was accepted under it. */
   openAs(id: string): Exchange {
     this.#open++;
-    return new Exchange(this.#observers, id, performance.now(), Date.now());
+    return new Exchange(this.#home, id, performance.now(), Date.now());
   }
 
   get openCount(): number {

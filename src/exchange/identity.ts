@@ -34,8 +34,20 @@ export function isValidTraceparent(value: string): boolean {
 }
 
 /** A new, unsampled-by-us traceparent: version 00, flags 00 leave the decision to sample to those behind us. */
-const mintTraceparent = (): string => `00-${spanId()}${spanId()}-${spanId()}-00`;
+export const mintTraceparent = (): string => `00-${spanId()}${spanId()}-${spanId()}-00`;
 
-/** The traceparent to pass on: the client's when valid, else a new one. */
-export const traceparentFor = (inbound: string | undefined): string =>
-  inbound !== undefined && isValidTraceparent(inbound) ? inbound : mintTraceparent();
+/** The parts of a valid traceparent. */
+export const traceIdOf = (traceparent: string): string => traceparent.slice(3, 35);
+export const spanIdOf = (traceparent: string): string => traceparent.slice(36, 52);
+export const isSampled = (traceparent: string): boolean =>
+  (parseInt(traceparent.slice(53, 55), 16) & 1) === 1;
+
+/**
+ * The id of the n-th span (1 to 15) below a request's own: the same whenever it is asked for, so that the span can be
+ * made from the record of the request long after the replica was given it as its parent.
+ */
+export const childSpanId = (spanId: string, n: number): string =>
+  spanId.slice(0, 15) + (parseInt(spanId[15]!, 16) ^ n).toString(16);
+
+/** Which child of a request's span stands for the time at the replica: it is what the replica's own spans hang from. */
+export const REPLICA_SPAN = 1;

@@ -16,7 +16,7 @@ import {
 import type { Socket } from 'node:net';
 import type { Failure } from '../base/errors.ts';
 import type { Exchange, Exchanges } from '../exchange/exchange.ts';
-import { ID_HEADER_LOWER, TRACE_HEADER, traceparentFor } from '../exchange/identity.ts';
+import { ID_HEADER_LOWER, TRACE_HEADER } from '../exchange/identity.ts';
 import { isGrpc } from '../grpc/metadata.ts';
 import { refusalHeaders, statusOf } from '../grpc/refusal.ts';
 import { errorMessage } from '../http/reply.ts';
@@ -125,7 +125,7 @@ export class Http2Door {
       { stream, raw, isEmpty },
       {
         id: exchange.id,
-        traceparent: traceparentFor(text(TRACE_HEADER)),
+        traceparent: exchange.trace(text(TRACE_HEADER)),
         remoteAddress: exchange.remoteAddress,
       },
     );

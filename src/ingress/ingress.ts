@@ -12,7 +12,7 @@ import type { Duplex } from 'node:stream';
 import { catalogue, type Failure } from '../base/errors.ts';
 import type { Address } from '../base/settings.ts';
 import type { Exchange, Exchanges } from '../exchange/exchange.ts';
-import { ID_HEADER, ID_HEADER_LOWER, TRACE_HEADER, traceparentFor } from '../exchange/identity.ts';
+import { ID_HEADER, ID_HEADER_LOWER, TRACE_HEADER } from '../exchange/identity.ts';
 import type { Hop } from '../http/headers.ts';
 import { boundAddress, listen } from '../http/listen.ts';
 import { createServer } from '../http/node-http.ts';
@@ -351,7 +351,7 @@ export class Ingress {
     if (absolute) req.url = exchange.target = absolute.path;
     return {
       id: exchange.id,
-      traceparent: traceparentFor(req.headers[TRACE_HEADER] as string | undefined),
+      traceparent: exchange.trace(req.headers[TRACE_HEADER] as string | undefined),
       remoteAddress: exchange.remoteAddress,
       proto: 'http',
       host: absolute?.authority ?? req.headers.host ?? '',

@@ -6,6 +6,8 @@ import { readdir, stat } from 'node:fs/promises';
 import { basename, dirname, join, matchesGlob } from 'node:path';
 import { describe } from '../base/errors.ts';
 import { FollowedFile, type Position } from './followed-file.ts';
+
+export type { Position as FilePosition } from './followed-file.ts';
 import type { LineReader } from './lines.ts';
 import type { LogRecord } from './record.ts';
 

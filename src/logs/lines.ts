@@ -12,8 +12,11 @@ import type { Redactor } from './redact.ts';
 import { SEVERITY } from './severity.ts';
 import { readable } from './terminal.ts';
 
-/** How long a record waits for further lines that belong to it. */
-const WAIT_NS = 200_000_000n;
+/**
+ * How long a record waits for further lines that belong to it: they are printed at once. What waits is what a `kill -9`
+ * of weir loses.
+ */
+const WAIT_NS = 25_000_000n;
 const BOUNDS: Bounds = { maxLines: 500, maxBytes: 256 * 1024 };
 
 export interface LineOptions {

@@ -1,12 +1,29 @@
-// Settings of what is logged and kept.
+// Settings of the record of what happened (section `logs`): what is kept, where it comes from, for how long.
 import { basename, dirname } from 'node:path';
-import { bytes, flag, section, words, type Settings } from '../base/settings.ts';
+import { bytes, choice, duration, flag, section, words, type Settings } from '../base/settings.ts';
 import { compileRegex } from './regex.ts';
 
 const isFollowable = (path: string): boolean =>
   path !== '' && basename(path) !== '' && !path.endsWith('/') && !/[*?[\]{}]/.test(dirname(path));
 
+const DAY = 86_400_000;
+
 export const logsOptions = section({
+  capture: choice(['metadata', 'off'], {
+    default: 'metadata',
+    doc: 'What is kept of each request: metadata, or off for nothing.',
+  }),
+  retention: duration({
+    default: 7 * DAY,
+    min: 60_000,
+    max: 366 * DAY,
+    doc: 'What is older is deleted, whole days at a time.',
+  }),
+  max_bytes: bytes({
+    default: 4 * 1024 ** 3,
+    min: 16 * 1024 ** 2,
+    doc: 'What all of the record may take on the disk; the oldest goes first.',
+  }),
   files: words({
     default: [],
     pattern: { test: isFollowable },

@@ -15,6 +15,7 @@ import { asyncFamilies, type AsyncSources } from './families/async.ts';
 import { CommonLabels } from './families/common.ts';
 import { containerFamilies } from './families/containers.ts';
 import { gpuFamilies } from './families/gpu.ts';
+import { logFamilies, type LogFigures } from './families/logs.ts';
 import { mergeFamilies } from './families/merged.ts';
 import { podFamilies, type PodSources } from './families/pods.ts';
 import { queueFamilies, type Repeats } from './families/queue.ts';
@@ -152,6 +153,7 @@ export interface Sources {
   readonly async: AsyncSources;
   readonly samplers: Pick<Samplers, 'containers' | 'gpus' | 'stats'>;
   readonly scale: () => readonly ScaleReading[];
+  readonly logs: () => LogFigures | undefined;
 }
 
 /** The page, who counts exchanges for it, and the one thing in the room that runs on its own. */
@@ -191,6 +193,7 @@ export function createMetrics(
       ...scaleFamilies(sources.scale),
       ...containerFamilies(common, () => sources.samplers.containers()),
       ...gpuFamilies(common, () => sources.samplers.gpus()),
+      ...logFamilies(sources.logs),
       ...samplerFamilies(() => sources.samplers.stats()),
       ...selfFamilies(sources.build, loop, sources.droppedLines),
       ...mergeFamilies(sources.merged.readings),

@@ -6,7 +6,7 @@ import { request as httpsRequest } from 'node:https';
 import type { Watched } from '../base/deadlines.ts';
 import { catalogue, describe, type Failure } from '../base/errors.ts';
 import type { Exchange, Exchanges } from '../exchange/exchange.ts';
-import { ID_HEADER_LOWER, TRACE_HEADER, traceparentFor } from '../exchange/identity.ts';
+import { ID_HEADER_LOWER, TRACE_HEADER } from '../exchange/identity.ts';
 import { request as httpRequest } from '../http/node-http.ts';
 import type { Lease } from '../pool/pool.ts';
 import { blame, failureOf } from './failure.ts';
@@ -108,7 +108,7 @@ export class Errand implements Watched, Running {
         // The body goes on as JSON, or is kept: packed it would be of no use.
         'accept-encoding': 'identity',
         [ID_HEADER_LOWER]: id,
-        [TRACE_HEADER]: traceparentFor(undefined),
+        [TRACE_HEADER]: this.#exchange!.trace(undefined),
       },
     });
     this.#toReplica = to;

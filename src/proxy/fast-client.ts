@@ -231,7 +231,7 @@ export class FastClient implements Watched, ConnectionUser, Standing, Seeking {
 
     this.#hasInterim = false;
     this.#hasResent = false;
-    this.#sentHead = heads.write(head, decision.path, exchange.id);
+    this.#sentHead = heads.write(head, decision.path, exchange);
     // Clients often send head and body apart: an empty list keeps what is still to come.
     if (bodyEnd > head.end) this.#sentBody = [bytes.subarray(head.end, bodyEnd)];
     else this.#sentBody = request.isWhole ? undefined : [];

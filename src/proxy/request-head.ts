@@ -1,6 +1,6 @@
 // The head of a request as the replica gets it, from the head as the client sent it. Hot path.
 // Must stay true: the client's own lines pass as they are; the lines that say who asks and by which id are ours alone.
-import { traceparentFor } from '../exchange/identity.ts';
+import type { Exchange } from '../exchange/exchange.ts';
 import { NO_BODY, type RequestHead } from '../http/head.ts';
 import { forwardedElement } from '../http/headers.ts';
 
@@ -16,10 +16,10 @@ export class HeadWriter {
   }
 
   /** The whole head, with the empty line at its end. `path` is what the replica sees. */
-  write(head: RequestHead, path: string, id: string): string {
-    const traceparent = traceparentFor(head.traceparent === '' ? undefined : head.traceparent);
+  write(head: RequestHead, path: string, exchange: Exchange): string {
+    const traceparent = exchange.trace(head.traceparent === '' ? undefined : head.traceparent);
     return (
-      `${head.method} ${path} HTTP/1.1\r\n${head.kept}x-baseten-request-id: ${id}\r\n` +
+      `${head.method} ${path} HTTP/1.1\r\n${head.kept}x-baseten-request-id: ${exchange.id}\r\n` +
       `traceparent: ${traceparent}\r\n${this.#forwardedFor(head)}` +
       // RFC 9110 8.6: the absence of a body is said for methods that usually have one.
       (head.framing === NO_BODY && /^P(?:OST|UT|ATCH)$/.test(head.method)

@@ -5,7 +5,7 @@ import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { parentPort, workerData } from 'node:worker_threads';
 import { describe } from '../base/errors.ts';
-import { SqliteFile } from './sqlite-file.ts';
+import { SqliteFile, sqliteFault } from '../base/sqlite-file.ts';
 import { SCHEMA_VERSION, Tables } from './tables.ts';
 import type { Depth } from './task.ts';
 
@@ -55,8 +55,6 @@ export interface Report {
 
 /** Files up to this size are read through at the start: damage is found before it spreads. */
 const CHECKED_BYTES = 64 * 1024 ** 2;
-/** SQLite's code for a disk, or a file, that is full. */
-const SQLITE_FULL = 13;
 
 /** Where so many came together the last time, the next ones are waited for a little: more of them share one sync. */
 const CROWD = 8;
@@ -72,7 +70,7 @@ function open(): Tables | string {
   try {
     const isNew = !existsSync(file);
     mkdirSync(folder, { recursive: true, mode: 0o700 });
-    opened = new SqliteFile(file, { fsync, maxBytes });
+    opened = new SqliteFile(file, { sync: fsync ? 'full' : 'off', maxBytes });
     const tables = new Tables(opened);
     const { version } = opened;
     if (isNew || version === 0) tables.create();
@@ -107,7 +105,7 @@ function run(tables: Tables, { operation, args }: Call, expired: string[]): unkn
 
 const failureOf = (error: unknown) => ({
   message: describe(error),
-  isFull: (error as { errcode?: number }).errcode === SQLITE_FULL,
+  isFull: sqliteFault(error) === 'full',
 });
 
 function serve(tables: Tables, calls: readonly Call[]): Report {

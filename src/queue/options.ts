@@ -4,17 +4,12 @@ import { bytes, duration, flag, int, section, text, type Settings } from '../bas
 const HOURS = 3_600_000;
 
 export const queueOptions = section({
-  data_dir: text({
-    default: 'weir-data',
-    alias: 'data-dir',
-    doc: 'Folder for what must survive a restart; made when the first task comes.',
-  }),
   store: text({
     default: 'file',
     pattern: /^(file|memory|rediss?:\/\/\S+)$/,
     like: 'file, memory (nothing survives) or a URL such as redis://127.0.0.1:6379/0',
     show: (store) => store.replace(/\/\/.*@/, '//***@'),
-    doc: 'Where tasks are kept: file (SQLite in data_dir), memory, or redis://… for several sidecars with one queue.',
+    doc: 'Where tasks are kept: file (SQLite under data.dir), memory, or redis://… for several sidecars with one queue.',
   }),
   redis_prefix: text({
     default: 'weir',

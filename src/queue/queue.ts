@@ -33,6 +33,8 @@ export type Outcome = 'SUCCEEDED' | 'FAILED' | 'EXPIRED' | 'CANCELED';
 
 /** What the queue needs of others. */
 export interface QueueDeps extends Pick<WorkerDeps, 'deployments' | 'seat' | 'started'> {
+  /** Folder for the store in a file. */
+  readonly folder: string;
   readonly log: Log;
   readonly deliver: (delivery: ClaimedDelivery) => Promise<Delivered>;
   readonly ended: (deployment: string, outcome: Outcome) => void;
@@ -73,8 +75,9 @@ export class Queue implements Part {
 
   /** Opens what there is already; rejects with a Fault where that cannot be used. */
   async start(): Promise<void> {
-    const { store, data_dir } = this.#options;
-    const isThere = store === 'file' ? existsSync(join(data_dir, 'queue.sqlite')) : store !== 'memory';
+    const { store } = this.#options;
+    const isThere =
+      store === 'file' ? existsSync(join(this.#deps.folder, 'queue.sqlite')) : store !== 'memory';
     if (isThere) await this.#open();
   }
 
@@ -208,11 +211,11 @@ export class Queue implements Part {
   }
 
   async #makeStore(events: StoreEvents): Promise<Store> {
-    const { store, data_dir, fsync, max_store_bytes, retention, redis_prefix } = this.#options;
+    const { store, fsync, max_store_bytes, retention, redis_prefix } = this.#options;
     if (store === 'memory') return new MemoryStore(max_store_bytes, events);
     if (store === 'file')
       return new FileStore(
-        { folder: data_dir, fsync, maxBytes: max_store_bytes, retentionMs: retention },
+        { folder: this.#deps.folder, fsync, maxBytes: max_store_bytes, retentionMs: retention },
         events,
       );
     // Loaded when it is wanted: what it brings along is as large as all of weir.

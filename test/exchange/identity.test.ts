@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { identify, isValidTraceparent, traceparentFor } from '../../src/exchange/identity.ts';
+import { Exchanges } from '../../src/exchange/exchange.ts';
+import { identify, isValidTraceparent } from '../../src/exchange/identity.ts';
 
 describe('request ids', () => {
   it('are 37 lowercase hex characters and sort by time', () => {
@@ -40,7 +41,7 @@ describe('traceparent', () => {
   it('is always valid when it is passed on', () => {
     fc.assert(
       fc.property(fc.option(fc.string(), { nil: undefined }), (inbound) =>
-        isValidTraceparent(traceparentFor(inbound)),
+        isValidTraceparent(new Exchanges({ trust_inbound: false }).open(undefined).trace(inbound)),
       ),
     );
   });

@@ -101,13 +101,13 @@ describe('lines that belong together are one record', () => {
     expect(records.map(({ message }) => message)).toEqual(['agent=[redacted]', 'INFO: login of root']);
   });
 
-  it('waits 200 ms for more, and no longer', () => {
+  it('waits 25 ms for more, and no longer', () => {
     const lines = reader();
     expect(lines.push(Buffer.from('ERROR a\n  b\n'), NOW)).toEqual([]);
-    expect(lines.tick(NOW + 199_000_000n)).toEqual([]);
-    lines.push(Buffer.from('  c\n'), NOW + 199_000_000n);
-    expect(lines.tick(NOW + 398_000_000n)).toEqual([]);
-    expect(lines.tick(NOW + 399_000_000n)).toMatchObject([{ message: 'ERROR a\n  b\n  c', timeNs: NOW }]);
+    expect(lines.tick(NOW + 24_000_000n)).toEqual([]);
+    lines.push(Buffer.from('  c\n'), NOW + 24_000_000n);
+    expect(lines.tick(NOW + 48_000_000n)).toEqual([]);
+    expect(lines.tick(NOW + 49_000_000n)).toMatchObject([{ message: 'ERROR a\n  b\n  c', timeNs: NOW }]);
     expect(lines.tick(NOW + 999_000_000n)).toEqual([]);
   });
 

@@ -1,15 +1,36 @@
-// A SQLite file that one process has for itself: opened, looked over, written in durable transactions, bounded in size.
-// Must stay true: what a transaction has returned is on disk (with fsync), and one that throws has changed nothing.
-// Knows no table: what is kept is in tables.ts.
+// A SQLite file of ours: opened, looked over, written in transactions, bounded in size.
+// Must stay true: what a transaction has returned is on disk (`full`), and one that throws has changed nothing.
+// Knows no table. It waits for the disk: only for threads that may.
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
 
-export type Value = string | number | null | Uint8Array;
+export type Value = string | number | bigint | null | Uint8Array;
 
 export interface SqliteFileOptions {
-  /** False: a power cut may lose the last transactions. */
-  readonly fsync: boolean;
+  /**
+   * `full`: a transaction is on disk when it returns. `normal`: a power cut may lose the last ones, the end of the
+   * process none. `off`: a power cut may damage the file.
+   */
+  readonly sync: 'full' | 'normal' | 'off';
   /** Largest that the file may become. */
   readonly maxBytes: number;
+  /** Other threads read it meanwhile; otherwise it is ours alone, so that two processes never work on it. */
+  readonly isShared?: boolean;
+}
+
+/** Pages in the log of changes before they are moved into the file. */
+const CHECKPOINT_PAGES = 4000;
+/** For whoever shares the file: how long another one's transaction is waited for. */
+const SHARED_WAIT_MS = 1000;
+
+/** What a failure means for whoever keeps something in a file. */
+export type SqliteFault = 'busy' | 'full' | 'damaged' | 'other';
+
+/** Which kind of failure SQLite reports (its result codes, the low byte: SQLITE_BUSY, _LOCKED, _FULL, _CORRUPT, _NOTADB). */
+export function sqliteFault(error: unknown): SqliteFault {
+  const code = ((error as { errcode?: number }).errcode ?? 0) & 0xff;
+  if (code === 5 || code === 6) return 'busy';
+  if (code === 13) return 'full';
+  return code === 11 || code === 26 ? 'damaged' : 'other';
 }
 
 export class SqliteFile {
@@ -19,11 +40,13 @@ export class SqliteFile {
   readonly #statements = new Map<string, StatementSync>();
 
   /** Opens the file; throws what SQLite says. */
-  constructor(file: string, { fsync, maxBytes }: SqliteFileOptions) {
-    this.#db = new DatabaseSync(file, { timeout: 0 });
-    // Before anything is read: the file is ours alone, so that two processes never work on it.
-    this.#db.exec('PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL;');
-    this.#db.exec(`PRAGMA synchronous = ${fsync ? 'FULL' : 'OFF'}; PRAGMA wal_autocheckpoint = 4000;`);
+  constructor(file: string, { sync, maxBytes, isShared = false }: SqliteFileOptions) {
+    this.#db = new DatabaseSync(file, { timeout: isShared ? SHARED_WAIT_MS : 0 });
+    // Before anything is read.
+    if (!isShared) this.#db.exec('PRAGMA locking_mode = EXCLUSIVE');
+    this.#db.exec('PRAGMA journal_mode = WAL');
+    this.#db.exec(`PRAGMA synchronous = ${sync}; PRAGMA wal_autocheckpoint = ${CHECKPOINT_PAGES}`);
+    this.#db.exec(`PRAGMA journal_size_limit = ${CHECKPOINT_PAGES * 4096}`);
     this.#maxBytes = maxBytes;
     this.#pageBytes = this.#pragma('page_size');
     this.#db.exec(`PRAGMA max_page_count = ${Math.ceil(maxBytes / this.#pageBytes)}`);

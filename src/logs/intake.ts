@@ -1,0 +1,115 @@
+// Everything that comes to the record, as entries to be stored: packed requests, streams of lines, followed files.
+// Must stay true: lines of one stream keep their order, and what is kept was redacted before the store sees it.
+import type { Bodies, Entry } from './day-file.ts';
+import { Follower, type FollowerOptions } from './follow.ts';
+import { LineReader } from './lines.ts';
+import type { LogRecord, Origin } from './record.ts';
+import { Redactor } from './redact.ts';
+import { compileRegex } from './regex.ts';
+import { PACKED, unpack, type RequestExtras } from './request.ts';
+
+export interface IntakeOptions {
+  /** Bytes of a line; a longer one is cut. */
+  readonly maxLineBytes: number;
+  /** Paths of files that are followed; see follow.ts. */
+  readonly files: readonly string[];
+  /** Who writes them. */
+  readonly fileOrigin: Omit<Origin, 'source'>;
+  /** Take out what usual secrets look like. */
+  readonly redactsKnown: boolean;
+  /** What else is taken out: expressions of RE2 that were found right. */
+  readonly redactPatterns: readonly string[];
+}
+
+const nowNs = (): bigint => BigInt(Date.now()) * 1_000_000n;
+
+export class Intake {
+  readonly #options: IntakeOptions;
+  readonly #redactor: Redactor;
+  readonly #readers = new Map<number, LineReader>();
+
+  constructor(options: IntakeOptions) {
+    this.#options = options;
+    this.#redactor = new Redactor({
+      builtIn: options.redactsKnown,
+      own: options.redactPatterns
+        .map((pattern) => compileRegex(pattern))
+        .filter((one) => typeof one !== 'string'),
+    });
+  }
+
+  /** A stream of lines that begins. */
+  open(stream: number, origin: Origin): void {
+    this.#readers.set(stream, this.#reader(origin));
+  }
+
+  /** Bytes of a stream, or its end. */
+  bytes(stream: number, bytes: Uint8Array | undefined, into: Entry[]): void {
+    const reader = this.#readers.get(stream);
+    if (reader === undefined) return;
+    add(into, bytes === undefined ? reader.end() : reader.push(bytes, nowNs()));
+    if (bytes === undefined) this.#readers.delete(stream);
+  }
+
+  /** Requests, packed one after the other. */
+  requests(values: readonly unknown[], into: Entry[]): void {
+    for (let at = 0; at < values.length; at += PACKED) {
+      const { record, extras } = unpack(values, at);
+      into.push({ record, bodies: extras && this.#bodies(extras) });
+    }
+  }
+
+  /** Lines that came all at once. */
+  lines(bytes: Uint8Array, origin: Origin, into: Entry[]): void {
+    const reader = this.#reader(origin);
+    add(into, reader.push(bytes, nowNs()));
+    add(into, reader.end());
+  }
+
+  /** A record from outside, without its secrets. */
+  redacted(record: LogRecord): LogRecord {
+    const text = (value: string): string => (value === '' ? '' : this.#redactor.redactText(value));
+    return { ...record, message: text(record.message), attributes: text(record.attributes) };
+  }
+
+  /** Gives out what has waited long enough for more to come. */
+  tick(into: Entry[]): void {
+    const now = nowNs();
+    for (const reader of this.#readers.values()) add(into, reader.tick(now));
+  }
+
+  /** Gives out everything; nothing comes any more. */
+  end(into: Entry[]): void {
+    for (const reader of this.#readers.values()) add(into, reader.end());
+    this.#readers.clear();
+  }
+
+  /** Lines of the files that are followed go through `deps`, from now on. */
+  follow(deps: Pick<FollowerOptions, 'give' | 'isFull' | 'save' | 'load' | 'say'>): Follower | undefined {
+    const { files, fileOrigin } = this.#options;
+    if (files.length === 0) return undefined;
+    const follower = new Follower({
+      ...deps,
+      paths: files,
+      readerOf: (source) => this.#reader({ ...fileOrigin, source }),
+      nowNs,
+    });
+    follower.start();
+    return follower;
+  }
+
+  #reader(origin: Origin): LineReader {
+    return new LineReader(origin, { maxLineBytes: this.#options.maxLineBytes, redactor: this.#redactor });
+  }
+
+  #bodies({ request, response }: RequestExtras): Bodies | undefined {
+    if (request === undefined && response === undefined) return undefined;
+    const clean = (body: Uint8Array | undefined) =>
+      body && Buffer.from(this.#redactor.redactText(Buffer.from(body).toString()));
+    return { request: clean(request), response: clean(response) };
+  }
+}
+
+function add(into: Entry[], records: readonly LogRecord[]): void {
+  for (const record of records) into.push({ record });
+}

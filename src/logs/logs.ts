@@ -1,0 +1,134 @@
+// The door of the room: takes what happened, and answers what happened. The work is done in two threads, one that writes
+// and one that looks things up.
+// Must stay true: nobody who forwards a request ever waits for it.
+//   record.ts   one row of it                sender.ts → writer-thread.ts → intake.ts, writer.ts → day-file.ts
+//   request.ts  a request as such a row      asker.ts → reader-thread.ts → reader.ts → day-reader.ts
+//   query/      questions to it              position.ts, tally.ts  where a page ends; what is counted
+import type { Part } from '../base/lifecycle.ts';
+import type { Log } from '../base/log.ts';
+import type { Exchange } from '../exchange/exchange.ts';
+import { Asker } from './asker.ts';
+import type { IntakeOptions } from './intake.ts';
+import type { Node } from './query/node.ts';
+import type { Following, Page, PageQuery, Tally } from './reader.ts';
+import type { LogRecord, Origin } from './record.ts';
+import type { PackedDeployment, RequestExtras } from './request.ts';
+import { Sender, type PostResult, type SenderFigures } from './sender.ts';
+import type { TallyBy } from './tally.ts';
+
+export { attributesOf, type LogRecord, type Origin } from './record.ts';
+export type { Following, Page, PageQuery, Tally } from './reader.ts';
+export type { PostResult, SenderFigures } from './sender.ts';
+
+export interface LogsConfig extends IntakeOptions {
+  /** Folder of its own for the files. */
+  readonly folder: string;
+  readonly maxBytes: number;
+  readonly retentionMs: number;
+}
+
+/** A stream of logged lines. */
+export interface LineStream {
+  write(bytes: Uint8Array): void;
+  end(): void;
+}
+
+export class Logs implements Part {
+  readonly name = 'logs';
+  readonly #sender: Sender;
+  readonly #asker: Asker;
+  readonly #followsFiles: boolean;
+  readonly #listeners = new Set<() => void>();
+
+  constructor({ folder, maxBytes, retentionMs, ...intake }: LogsConfig, log: Log) {
+    this.#sender = new Sender({ writer: { folder, maxBytes, retentionMs }, intake }, log, () => {
+      for (const listener of this.#listeners) listener();
+    });
+    this.#followsFiles = intake.files.length > 0;
+    this.#asker = new Asker(folder, (path, problem) => this.#sender.damaged(path, problem));
+  }
+
+  /** Files are followed from the start; for the rest the threads are started when they are needed. */
+  start(): void {
+    if (this.#followsFiles) this.#sender.open();
+  }
+
+  async stop(deadlineMs: number): Promise<void> {
+    await this.#sender.close(deadlineMs);
+    await this.#asker.close();
+  }
+
+  get figures(): SenderFigures {
+    return this.#sender.figures;
+  }
+
+  // ── What happened ────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** A request that ended. Hot path. */
+  request(exchange: Exchange, deployment: PackedDeployment | undefined, extras?: RequestExtras): void {
+    this.#sender.request(exchange, deployment, extras);
+  }
+
+  /** A stream of lines that begins. */
+  stream(origin: Origin): LineStream {
+    const stream = this.#sender.stream(origin);
+    return {
+      write: (bytes) => this.#sender.bytes(stream, bytes),
+      end: () => this.#sender.bytes(stream, undefined),
+    };
+  }
+
+  /** Stores records from outside. Resolves when they are stored, or why they are not. */
+  post(records: readonly LogRecord[]): Promise<PostResult> {
+    return this.#sender.post(records);
+  }
+
+  /** Stores lines from outside: plain text or a JSON object each. */
+  postLines(bytes: Uint8Array, origin: Origin): Promise<PostResult> {
+    return this.#sender.post([], { bytes, origin });
+  }
+
+  // ── What is asked ────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** The next records in the order of time. A page may be empty and yet not the last: see `next`. */
+  page(query: PageQuery): Promise<Page> {
+    return this.#asker.ask('page', query);
+  }
+
+  /** The next records in the order in which they were stored, behind the place `seq`. */
+  after(node: Node, seq: number, limit: number): Promise<Following> {
+    return this.#asker.ask('after', node, seq, limit);
+  }
+
+  /** The record at a place. */
+  at(seq: number): Promise<LogRecord | undefined> {
+    return this.#asker.ask('at', seq);
+  }
+
+  /** Bodies of the request at a place, where they were kept. */
+  bodies(
+    seq: number,
+  ): Promise<{ request: Uint8Array | undefined; response: Uint8Array | undefined } | undefined> {
+    return this.#asker.ask('bodies', seq);
+  }
+
+  /** Counts what matches; comes back with `next` until everything was looked at. */
+  tally(query: Omit<PageQuery, 'limit' | 'direction'>, by: TallyBy): Promise<Tally> {
+    return this.#asker.ask('tally', { ...query, direction: 'down', limit: 0 }, by);
+  }
+
+  /** Counts by whole minutes, for questions about fields that these are summed by. */
+  tallyMinutes(
+    node: Node,
+    span: { readonly fromNs: bigint; readonly toNs: bigint },
+    by: TallyBy,
+  ): Promise<ReadonlyMap<string, number>> {
+    return this.#asker.ask('tallyMinutes', node, span, by);
+  }
+
+  /** `listener` is called when something was stored; returns how to stop that. */
+  onStored(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => void this.#listeners.delete(listener);
+  }
+}

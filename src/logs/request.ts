@@ -1,0 +1,159 @@
+// A request that ended, as a row of the record: its facts in flat lists for the way between threads, and what is made of
+// them there. Hot path: `pack` runs for every request on the thread that forwards.
+// Must stay true: `pack` writes as many values as `unpack` reads, in the same order; nothing is formatted before the
+// thread has changed.
+import type { Exchange } from '../exchange/exchange.ts';
+import type { LogRecord } from './record.ts';
+import { SEVERITY } from './severity.ts';
+
+export interface PackedDeployment {
+  readonly id: string;
+  readonly environment: string;
+}
+
+/** What is known of a request beside its exchange. */
+export interface RequestExtras {
+  readonly model: string;
+  readonly inputTokens: number;
+  readonly outputTokens: number;
+  readonly totalTokens: number;
+  readonly request: Uint8Array | undefined;
+  readonly response: Uint8Array | undefined;
+}
+
+/** Values of one request in a packed list. */
+export const PACKED = 26;
+
+/** Adds an exchange that has ended to a list. `extras` where bodies were read. */
+export function pack(
+  into: unknown[],
+  e: Exchange,
+  deployment: PackedDeployment | undefined,
+  extras: RequestExtras | undefined,
+): void {
+  into.push(
+    e.id,
+    e.startMs,
+    e.startEpochMs,
+    e.endMs,
+    e.leasedMs,
+    e.firstByteMs,
+    e.waitedMs,
+    e.protocol,
+    e.method,
+    e.target,
+    e.remoteAddress,
+    e.status,
+    e.cause,
+    e.detail,
+    e.attempts,
+    e.requestBytes,
+    e.responseBytes,
+    e.isAsync,
+    deployment?.id ?? '',
+    deployment?.environment ?? '',
+    e.replica,
+    e.traceparent,
+    e.spanId,
+    e.parentSpanId,
+    e.isSampled,
+    extras,
+  );
+}
+
+type Packed = [
+  id: string,
+  startMs: number,
+  startEpochMs: number,
+  endMs: number,
+  leasedMs: number,
+  firstByteMs: number,
+  waitedMs: number,
+  protocol: Exchange['protocol'],
+  method: string,
+  target: string,
+  remote: string,
+  status: number,
+  cause: string,
+  detail: string,
+  attempts: number,
+  requestBytes: number,
+  responseBytes: number,
+  isAsync: boolean,
+  deployment: string,
+  environment: string,
+  replica: string,
+  traceparent: string,
+  spanId: string,
+  parentSpanId: string,
+  isSampled: boolean,
+  extras: RequestExtras | undefined,
+];
+
+/** Levels of causes and codes: what weir or a replica did wrong is an error, what the client did a warning. */
+function severityOf(protocol: string, status: number, cause: string): number {
+  if (cause === 'client_gone' || cause === 'bad_request') return SEVERITY.warn;
+  if (cause !== 'ok') return status >= 500 || protocol !== 'http' ? SEVERITY.error : SEVERITY.warn;
+  if (protocol === 'grpc') return status === 0 ? SEVERITY.info : SEVERITY.warn;
+  if (protocol === 'websocket') return status === 1011 ? SEVERITY.error : SEVERITY.info;
+  return status >= 500 ? SEVERITY.error : status >= 400 ? SEVERITY.warn : SEVERITY.info;
+}
+
+/** Milliseconds with three decimals; undefined, and so left out, where the moment never came. */
+const span = (fromMs: number, toMs: number): number | undefined =>
+  toMs === 0 ? undefined : Number((toMs - fromMs).toFixed(3));
+
+/** The record of the request at place `at` of a packed list. */
+export function unpack(
+  values: readonly unknown[],
+  at: number,
+): { record: LogRecord; extras?: RequestExtras | undefined } {
+  const [
+    requestId, startMs, startEpochMs, endMs, leasedMs, firstByteMs, waitedMs, protocol, method, target, remote,
+    status, cause, detail, attempts, requestBytes, responseBytes, isAsync, deployment, environment, replica,
+    traceparent, spanId, parentSpanId, isSampled, extras,
+  ] = values.slice(at, at + PACKED) as Packed; // prettier-ignore
+  const query = target.indexOf('?');
+  // Without the query, which may carry secrets.
+  const path = query === -1 ? target : target.slice(0, query);
+  const attributes = {
+    method,
+    path,
+    protocol,
+    cause,
+    detail: detail === '' ? undefined : detail,
+    remote: remote === '' ? undefined : remote,
+    queue_ms: Number(waitedMs.toFixed(3)),
+    leased_ms: span(startMs, leasedMs),
+    first_byte_ms: span(startMs, firstByteMs),
+    request_bytes: requestBytes,
+    response_bytes: responseBytes,
+    attempts,
+    async: isAsync ? true : undefined,
+    is_sampled: isSampled ? true : undefined,
+    model: extras?.model || undefined,
+    input_tokens: extras?.inputTokens || undefined,
+    output_tokens: extras?.outputTokens || undefined,
+    total_tokens: extras?.totalTokens || undefined,
+    has_bodies: extras?.request || extras?.response ? true : undefined,
+  };
+  const record: LogRecord = {
+    seq: 0,
+    kind: 'request',
+    timeNs: BigInt(startEpochMs) * 1_000_000n,
+    severity: severityOf(protocol, status, cause),
+    message: `${method} ${path} ${status}${cause === 'ok' ? '' : ` ${cause}`}${detail === '' ? '' : `: ${detail}`}`,
+    requestId,
+    traceId: traceparent.slice(3, 35),
+    spanId,
+    parentSpanId,
+    deployment,
+    environment,
+    replica,
+    source: 'weir',
+    status,
+    durationNs: Math.round((endMs - startMs) * 1e6),
+    attributes: JSON.stringify(attributes),
+  };
+  return { record, extras };
+}

@@ -1,0 +1,254 @@
+// The forwarding thread's side of the writer: gathers what happened for a moment and sends it over in one go.
+// Must stay true: nothing here waits, and what is on its way is bounded: beyond that it is dropped and counted. When the
+// thread ends, what it had is counted as lost, and another is started when something new has happened.
+import { Worker } from 'node:worker_threads';
+import { backoffMs } from '../base/backoff.ts';
+import type { Log } from '../base/log.ts';
+import type { Exchange } from '../exchange/exchange.ts';
+import type { LogRecord, Origin } from './record.ts';
+import { pack, type PackedDeployment, type RequestExtras } from './request.ts';
+import type { Batch, Posted, WriterData, WriterMessage } from './writer-thread.ts';
+import type { Loss } from './writer.ts';
+
+/** Why something was not recorded: the writer is behind, cannot open its folder, or met one of its own troubles. */
+export type Dropped = Loss | 'queue_full' | 'store_unusable';
+
+/** What became of something that was posted. */
+export type PostResult = { readonly stored: number } | { readonly problem: Dropped };
+
+export interface SenderFigures {
+  /** By kind of record. */
+  readonly stored: ReadonlyMap<string, number>;
+  /** Requests, posted records and pieces of a stream (up to 64 KiB each), by reason. */
+  readonly dropped: ReadonlyMap<Dropped, number>;
+  /** Bytes that are on their way to the writer. */
+  readonly queuedBytes: number;
+  readonly headSeq: number;
+  /** Bytes on the disk. */
+  readonly storeBytes: number;
+}
+
+/** How long what happened is gathered. Together with a transaction it is what a `kill -9` can lose. */
+const GATHER_MS = 20;
+/** What may be on its way. */
+const MAX_QUEUED_BYTES = 64 * 1024 ** 2;
+/** What is sent at once, however short the time. */
+const SEND_BYTES = 512 * 1024;
+/** What a request weighs, bodies aside; a record that was posted, its texts aside. */
+const REQUEST_BYTES = 1024;
+const RECORD_BYTES = 512;
+const FIRST_PAUSE_MS = 1000;
+const LONGEST_PAUSE_MS = 30_000;
+/** Sources are run as they are; the build has .js in the same place. */
+const THREAD = new URL(`./writer-thread${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url);
+
+interface Pending extends Batch {
+  requests: unknown[];
+  chunks: { stream: number; bytes: Uint8Array | undefined }[];
+  streams: { stream: number; origin: Origin }[];
+  posted: Posted[];
+  /** Bytes, roughly. */
+  weight: number;
+  /** Requests, pieces of streams, posted records. */
+  count: number;
+}
+
+const empty = (): Pending => ({ requests: [], chunks: [], streams: [], posted: [], weight: 0, count: 0 });
+
+const weigh = (records: readonly LogRecord[]): number =>
+  records.reduce(
+    (sum, { message, attributes }) => sum + RECORD_BYTES + message.length + attributes.length,
+    0,
+  );
+
+export class Sender {
+  readonly #data: WriterData;
+  readonly #log: Log;
+  readonly #stored: (headSeq: number) => void;
+  #thread: Worker | undefined;
+  #pending = empty();
+  #timer: NodeJS.Timeout | undefined;
+  /** Batches that the thread has not answered yet, in their order. */
+  #onTheirWay: Pick<Pending, 'weight' | 'count'>[] = [];
+  #bytesOnTheirWay = 0;
+  #n = 0;
+  readonly #posts = new Map<number, (result: PostResult) => void>();
+  readonly #streams = new Map<number, Origin>();
+  #failures = 0;
+  #pauseUntilMs = 0;
+  #isClosing = false;
+  readonly #counts = { stored: new Map<string, number>(), dropped: new Map<Dropped, number>() };
+  #headSeq = 0;
+  #storeBytes = 0;
+
+  /** `stored` is told the newest place whenever something was stored. */
+  constructor(data: WriterData, log: Log, stored: (headSeq: number) => void) {
+    this.#data = data;
+    this.#log = log;
+    this.#stored = stored;
+  }
+
+  get figures(): SenderFigures {
+    const { stored, dropped } = this.#counts;
+    const queuedBytes = this.#bytesOnTheirWay + this.#pending.weight;
+    return { stored, dropped, queuedBytes, headSeq: this.#headSeq, storeBytes: this.#storeBytes };
+  }
+
+  /** Starts the thread now, for what it does by itself: follow files, delete what is old. */
+  open(): void {
+    if (this.#thread === undefined && performance.now() >= this.#pauseUntilMs) this.#start();
+  }
+
+  /** A request that ended. Hot path. */
+  request(
+    exchange: Exchange,
+    deployment: PackedDeployment | undefined,
+    extras: RequestExtras | undefined,
+  ): void {
+    const bodies = (extras?.request?.length ?? 0) + (extras?.response?.length ?? 0);
+    if (!this.#hasRoom(REQUEST_BYTES + bodies)) return this.#drop('queue_full');
+    pack(this.#pending.requests, exchange, deployment, extras);
+    this.#added(REQUEST_BYTES + bodies);
+  }
+
+  /** A new stream of lines; returns its number. */
+  stream(origin: Origin): number {
+    const stream = ++this.#n;
+    this.#streams.set(stream, origin);
+    this.#pending.streams.push({ stream, origin });
+    return stream;
+  }
+
+  /** Bytes of a stream, or its end. */
+  bytes(stream: number, bytes: Uint8Array | undefined): void {
+    if (bytes === undefined) this.#streams.delete(stream);
+    else if (!this.#hasRoom(bytes.length)) return this.#drop('queue_full');
+    this.#pending.chunks.push({ stream, bytes });
+    this.#added(bytes?.length ?? 0);
+  }
+
+  /** Stores records and lines from outside; resolves when they are on disk as far as `kill -9` goes, or are not. */
+  post(records: readonly LogRecord[], lines?: Posted['lines']): Promise<PostResult> {
+    const bytes = weigh(records) + 4 * (lines?.bytes.length ?? 0);
+    if (this.#isClosing || !this.#hasRoom(bytes)) {
+      this.#drop('queue_full', records.length);
+      return Promise.resolve({ problem: 'queue_full' });
+    }
+    const n = ++this.#n;
+    this.#pending.posted.push({ n, records, lines });
+    const { promise, resolve } = Promise.withResolvers<PostResult>();
+    this.#posts.set(n, resolve);
+    this.#added(bytes, Math.max(1, records.length));
+    return promise;
+  }
+
+  /** A reader has found a file damaged. */
+  damaged(path: string, problem: string): void {
+    this.#thread?.postMessage({ damaged: path, problem });
+  }
+
+  /** Writes what is on its way, up to the deadline (performance.now()). */
+  async close(deadlineMs: number): Promise<void> {
+    this.#flush();
+    this.#isClosing = true;
+    const thread = this.#thread;
+    if (thread === undefined) return;
+    thread.ref();
+    const { promise: ended, resolve } = Promise.withResolvers<void>();
+    thread.once('exit', () => resolve());
+    // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread, not a window
+    thread.postMessage('close');
+    const late = setTimeout(resolve, Math.max(0, deadlineMs - performance.now()));
+    await ended;
+    clearTimeout(late);
+    await thread.terminate();
+  }
+
+  #hasRoom(bytes: number): boolean {
+    return this.#bytesOnTheirWay + this.#pending.weight + bytes <= MAX_QUEUED_BYTES;
+  }
+
+  #drop(why: Dropped, count = 1): void {
+    const { dropped } = this.#counts;
+    dropped.set(why, (dropped.get(why) ?? 0) + count);
+  }
+
+  #added(bytes: number, count = 1): void {
+    this.#pending.weight += bytes;
+    this.#pending.count += count;
+    if (this.#pending.weight >= SEND_BYTES) this.#flush();
+    else this.#timer ??= setTimeout(() => this.#flush(), GATHER_MS).unref();
+  }
+
+  #flush(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    if (this.#pending.weight === 0 && this.#pending.chunks.length === 0) return;
+    this.open();
+    const batch = this.#pending;
+    this.#pending = empty();
+    if (this.#thread === undefined) return this.#lose(batch);
+    this.#onTheirWay.push({ weight: batch.weight, count: batch.count });
+    this.#bytesOnTheirWay += batch.weight;
+    // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread, not a window
+    this.#thread.postMessage(batch);
+  }
+
+  #lose({ count, posted }: Pending): void {
+    this.#drop('store_unusable', count);
+    for (const { n } of posted) this.#answer(n, { problem: 'store_unusable' });
+  }
+
+  #answer(n: number, result: PostResult): void {
+    const resolve = this.#posts.get(n);
+    this.#posts.delete(n);
+    resolve?.(result);
+  }
+
+  #start(): void {
+    const thread = new Worker(THREAD, { workerData: this.#data });
+    this.#thread = thread;
+    // What is running keeps the process alive, not this.
+    thread.unref();
+    this.#pending.streams = Array.from(this.#streams, ([stream, origin]) => ({ stream, origin }));
+    thread.on('message', (message: WriterMessage) => this.#onMessage(message));
+    thread.on('error', (error) => this.#onEnd(thread, error.message));
+    thread.on('exit', () => this.#onEnd(thread, 'it ended'));
+  }
+
+  #onMessage({ opened, done, headSeq, bytes, stored, lost, posted, said }: WriterMessage): void {
+    for (const { level, event, fields } of said) this.#log[level](event, fields);
+    if (opened !== undefined && opened !== '') return this.#onEnd(this.#thread!, opened);
+    for (const { weight } of this.#onTheirWay.splice(0, done)) this.#bytesOnTheirWay -= weight;
+    this.#storeBytes = bytes;
+    const counts = this.#counts;
+    for (const [kind, n] of Object.entries(stored))
+      counts.stored.set(kind, (counts.stored.get(kind) ?? 0) + n);
+    for (const [why, n] of Object.entries(lost)) this.#drop(why as Loss, n);
+    for (const { n, ...result } of posted) this.#answer(n, result);
+    if (opened === '') this.#failures = 0;
+    if (headSeq === this.#headSeq) return;
+    this.#headSeq = headSeq;
+    this.#stored(headSeq);
+  }
+
+  #onEnd(thread: Worker, reason: string): void {
+    if (this.#thread !== thread) return;
+    this.#thread = undefined;
+    void thread.terminate();
+    const lost = this.#onTheirWay.splice(0).reduce((sum, { count }) => sum + count, 0);
+    this.#bytesOnTheirWay = 0;
+    if (lost > 0) this.#drop('store_unusable', lost);
+    // What was posted since then has another thread before it.
+    const later = new Set(this.#pending.posted.map(({ n }) => n));
+    for (const n of Array.from(this.#posts.keys()).filter((one) => !later.has(one)))
+      this.#answer(n, { problem: 'store_unusable' });
+    if (this.#isClosing) return;
+    const pauseMs = backoffMs(this.#failures++, FIRST_PAUSE_MS, LONGEST_PAUSE_MS);
+    this.#pauseUntilMs = performance.now() + pauseMs;
+    this.#log.error('the record of what happened is not kept', {
+      problem: reason,
+      again_in_ms: Math.round(pauseMs),
+    });
+  }
+}
