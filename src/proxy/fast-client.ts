@@ -569,8 +569,7 @@ export class FastClient implements Watched, ConnectionUser, Standing, Seeking {
     const refusal = refusalBytes(
       failure,
       exchange.id,
-      publicDetail(failure, detail),
-      timing,
+      { detail: publicDetail(failure, detail), timing },
       this.#keepAlive,
     );
     // The answer to a HEAD ends with its head (RFC 9110 9.3.2).

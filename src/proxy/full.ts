@@ -344,14 +344,10 @@ export class Passage implements Watched, Running, Seeking {
       if (this.#res.headersSent) this.#break();
       else {
         this.#body.stop();
-        refuse(
-          this.#req,
-          this.#res,
-          failure,
-          this.#exchange.id,
-          publicDetail(failure, detail),
-          serverTiming(this.#exchange),
-        );
+        refuse(this.#req, this.#res, failure, this.#exchange.id, {
+          detail: publicDetail(failure, detail),
+          timing: serverTiming(this.#exchange),
+        });
       }
     }
     this.#settle(failure, row.http, detail);

@@ -243,7 +243,7 @@ export class Tunnel implements Watched, Running, Seeking {
   #refuse(failure: Failure, detail = ''): void {
     if (!this.#exchange.isOpen) return;
     this.#seeker.leaveLine();
-    this.#socket.end(refusalBytes(failure, this.#exchange.id, '', serverTiming(this.#exchange)));
+    this.#socket.end(refusalBytes(failure, this.#exchange.id, { timing: serverTiming(this.#exchange) }));
     this.#settle(failure, catalogue[failure].http, detail);
     (this.#socket as Socket).destroySoon();
   }
