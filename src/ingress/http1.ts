@@ -207,7 +207,8 @@ export class Http1Door {
 
   /** What Node's parser refused, or did not get in time. A connection that broke is no request. */
   #onClientError(error: NodeJS.ErrnoException, socket: Duplex): void {
-    if (error.code === 'ECONNRESET' || !socket.writable) {
+    // TLS that broke is told of like what the parser refuses, and has nobody to read an answer.
+    if (error.code === 'ECONNRESET' || error.code?.startsWith('ERR_SSL') || !socket.writable) {
       socket.destroy();
       return;
     }

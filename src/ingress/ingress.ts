@@ -3,8 +3,11 @@
 //
 //   connection ─► fast lane (proxy/fast.ts) for as long as it is ordinary HTTP/1.1 to a plain replica; then
 //              ─► HTTP/1.1, whatever else of it there is: http1.ts
-//              ─► HTTP/2, by its first bytes: http2.ts
+//              ─► HTTP/2, by its first bytes, or as TLS agreed on it: http2.ts
+//   With a certificate every connection goes through tls.ts first.
 import type { Socket } from 'node:net';
+import { readKeyPair, type KeyPair } from '../base/certificates.ts';
+import { Fault } from '../base/errors.ts';
 import type { Address } from '../base/settings.ts';
 import type { Exchanges } from '../exchange/exchange.ts';
 import { boundAddress, listen } from '../http/listen.ts';
@@ -15,6 +18,7 @@ import { Http1Door, type Http1Limits } from './http1.ts';
 import { Http2Door } from './http2.ts';
 import type { IngressOptions } from './options.ts';
 import { awaitFirstBytes, protocolOf } from './preface.ts';
+import { TlsDoor } from './tls.ts';
 
 export class Ingress {
   readonly name = 'ingress';
@@ -25,6 +29,8 @@ export class Ingress {
   readonly #http1: Http1Door;
   readonly #http2: Http2Door;
   readonly #fast: FastLane | undefined;
+  readonly #tls: TlsDoor | undefined;
+  #pair: KeyPair | undefined;
   readonly #cut = Promise.withResolvers<void>();
 
   constructor(
@@ -40,7 +46,12 @@ export class Ingress {
     this.#proxy = proxy;
     const directions = new Directions(async.modelId, deployments);
     this.#directions = directions;
-    const proto = 'http';
+    this.#pair = options.tls.cert === '' ? undefined : this.#readPair();
+    if (this.#pair !== undefined)
+      this.#tls = new TlsDoor(this.#pair, options.tls.handshake_timeout, (socket, protocol) =>
+        this.#secured(socket, protocol),
+      );
+    const proto = this.#tls === undefined ? 'http' : 'https';
     this.#http1 = new Http1Door(
       options,
       limits,
@@ -54,6 +65,7 @@ export class Ingress {
     });
     this.#fast = proxy.fastLane({
       exchanges,
+      proto,
       maxHeadBytes: options.max_header,
       headerTimeoutMs: options.header_timeout,
       keepAliveTimeoutMs: options.keep_alive_timeout,
@@ -100,14 +112,47 @@ export class Ingress {
     this.#directions.reroute(deployments);
   }
 
+  /**
+   * Reads the certificate anew, for new connections; false where there is nothing new. Throws a Fault when it is wrong,
+   * and the one before stays.
+   */
+  renewCertificate(): boolean {
+    if (this.#tls === undefined) return false;
+    const pair = this.#readPair();
+    if (pair.cert === this.#pair?.cert && pair.key === this.#pair.key) return false;
+    this.#tls.renew(pair);
+    this.#pair = pair;
+    return true;
+  }
+
+  /** What the door shows clients of itself, where it speaks TLS. */
+  get certificate(): Pick<KeyPair, 'names' | 'validToMs'> | undefined {
+    return this.#pair;
+  }
+
+  #readPair(): KeyPair {
+    const { cert, key } = this.#options.tls;
+    const read = readKeyPair(cert, key);
+    if (read.ok) return read.pair;
+    throw new Fault('bad_settings', read.problems.map((problem) => `ingress.tls.${problem}`).join('; '));
+  }
+
   #connected(socket: Socket): void {
-    if (this.#fast) this.#fast.accept(socket);
+    if (this.#tls !== undefined) this.#tls.accept(socket);
+    else if (this.#fast) this.#fast.accept(socket);
     else this.#tellApart(socket);
+  }
+
+  /** Over TLS the protocol is agreed on before the first byte (RFC 9113 3.3). */
+  #secured(socket: Socket, protocol: 'http1' | 'http2'): void {
+    if (protocol === 'http1' && this.#fast) this.#fast.accept(socket);
+    else this.#serve(socket, protocol);
   }
 
   /** What the fast lane does not take. `first`: its bytes, where they are the first of the connection. */
   #handedOver(socket: Socket, first: Buffer | undefined): void {
-    const protocol = first === undefined ? 'http1' : protocolOf(first);
+    const isAgreed = first === undefined || this.#tls !== undefined;
+    const protocol = isAgreed ? 'http1' : protocolOf(first);
     if (protocol === 'too short to tell') this.#tellApart(socket);
     else this.#serve(socket, protocol);
   }

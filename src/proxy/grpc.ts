@@ -30,6 +30,7 @@ import { readStatus, statusOfHttp, statusOfReset } from '../grpc/status.ts';
 import { formatTimeout, readTimeout } from '../grpc/timeout.ts';
 import { publicDetail } from '../http/reply.ts';
 import type { Lease } from '../pool/pool.ts';
+import { problemOf } from './failure.ts';
 import type { Lane, Running } from './full.ts';
 import { Patience } from './patience.ts';
 import type { ReplicaSession, ReplicaSessions, SessionUser } from './replica-sessions.ts';
@@ -121,7 +122,7 @@ export class GrpcCall implements Watched, Running, Seeking, SessionUser {
   unreachable(error: NodeJS.ErrnoException): void {
     if (!this.#exchange.isOpen) return;
     const pauseMs = this.#seeker.pauseAfterUnreachable(error, this.#kept !== undefined);
-    this.#tryAgain(pauseMs, 'connect_failed', describe(error));
+    this.#tryAgain(pauseMs, 'connect_failed', problemOf(error));
   }
 
   /** Seeks a replica once more, unless it has been tried enough. */
