@@ -172,6 +172,8 @@ export class GrpcCall implements Watched, Running, Seeking, SessionUser {
 
   #upload(to: ClientHttp2Stream): void {
     if (this.#call.isEmpty) return;
+    // An end with nothing before it is told of when it comes, also while nobody listens.
+    this.#hasEnded ||= this.#client.readableEnded;
     let hasRoom = true;
     for (const chunk of this.#kept ?? []) hasRoom = to.write(chunk);
     if (this.#hasEnded) to.end();
@@ -312,7 +314,8 @@ export class GrpcCall implements Watched, Running, Seeking, SessionUser {
     if (this.#seeker.sweep(nowMs)) return;
     const overdue = this.#patience.check(nowMs, this.#exchange, {
       hasReplica: this.#seeker.lease !== undefined,
-      isUploaded: this.#hasEnded,
+      // What a client sends while there is nobody to send it to is not read.
+      isUploaded: this.#hasEnded || this.#to === undefined,
       waitsForReplica: this.#to?.writableNeedDrain === true,
       waitsForClient: this.#client.writableLength > 0,
     });
