@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { Admin } from './admin/admin.ts';
 import type { Address } from './base/settings.ts';
 import { formatAddress } from './base/settings.ts';
+import { Fault } from './base/errors.ts';
 import { Lifecycle, type Part } from './base/lifecycle.ts';
 import { fileSink, Log, type LineSink } from './base/log.ts';
 import { Child, Echo, type Output } from './child/child.ts';
@@ -43,6 +44,8 @@ export interface Sidecar {
   };
   /** Takes changed deployments and replicas; returns '' or why it cannot, and then nothing has changed. */
   update(deployments: readonly DeploymentOptions[]): string;
+  /** Reads the data door's certificate anew; one that is wrong changes nothing. Both is said in the log. */
+  renewCertificate(): void;
   /** Passes a signal on to the supervised replica, if there is one. */
   signalChild(signal: NodeJS.Signals): void;
   /** Drains and stops; resolves when nothing of it is left. */
@@ -126,9 +129,13 @@ export async function startSidecar(
   const scraper = new Scraper(
     config.merge_metrics,
     () =>
-      serving(({ id, url }, { options }) => ({ deployment: options.id, id, url })).filter(
-        ({ url }) => !speaksGrpc(url),
-      ),
+      serving(({ id, url, tls }, { options }) => ({ deployment: options.id, id, url, tls }))
+        .filter(({ url }) => !speaksGrpc(url))
+        .map(({ deployment, id, url: { host, port }, tls }) => ({
+          deployment,
+          id,
+          url: { host, port, tls },
+        })),
     log,
   );
 
@@ -254,6 +261,15 @@ export async function startSidecar(
     scaler: addresses.scaler && formatAddress(addresses.scaler),
   });
 
+  const sayCertificate = (): void => {
+    const { certificate } = ingress;
+    if (certificate === undefined) return;
+    const { names, validToMs } = certificate;
+    const say = validToMs < Date.now() ? log.warn : log.info;
+    say('certificate', { names, valid_until: new Date(validToMs).toISOString() });
+  };
+  sayCertificate();
+
   let hurry = (): void => undefined;
   const hurried = new Promise<void>((resolve) => (hurry = resolve));
   return {
@@ -263,6 +279,14 @@ export async function startSidecar(
       const problem = pool.update(deployments);
       if (problem === '') ingress.reroute(pool.deployments.filter(({ isGone }) => !isGone));
       return problem;
+    },
+    renewCertificate() {
+      try {
+        if (ingress.renewCertificate()) sayCertificate();
+      } catch (error) {
+        if (!(error instanceof Fault)) throw error;
+        log.error('certificate not taken over', { problem: error.message });
+      }
     },
     signalChild: (signal) => child?.signal(signal),
     hurry: () => hurry(),

@@ -136,9 +136,8 @@ async function servePage({ metrics }: Shown, req: IncomingMessage, res: ServerRe
 }
 
 const fail = (res: ServerResponse, failure: Failure, detail = '', allow = ''): void => {
-  const { status, headers, body } = errorMessage(failure, requestId(Date.now()), detail);
+  const { status, headers, body } = errorMessage(failure, requestId(Date.now()), { detail, allow });
   if (failure === 'unauthorized') headers.push('WWW-Authenticate', 'Bearer');
-  if (allow !== '') headers.push('Allow', allow);
   res.writeHead(status, headers);
   res.end(body);
 };

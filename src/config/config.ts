@@ -1,5 +1,6 @@
 // The door of the room: from sources to one frozen configuration, or to all its mistakes at once.
 // Must stay true: flag > variable > file > default, and every problem names where the value stands.
+import { readAuthorities, readKeyPair } from '../base/certificates.ts';
 import { keysAt, read, type Problem } from '../base/settings.ts';
 import { nearest } from '../base/nearest.ts';
 import { schema, settings, type Config } from './schema.ts';
@@ -93,6 +94,21 @@ function nameReplicas(config: Config): Config {
   return Object.freeze({ ...config, deployments });
 }
 
+/** What is wrong with the files that settings name, as they are now. */
+export function problemsInFiles(config: Config): string[] {
+  const problems: string[] = [];
+  const { cert, key } = config.ingress.tls;
+  const read = cert === '' ? undefined : readKeyPair(cert, key);
+  if (read?.ok === false) problems.push(...read.problems.map((problem) => `ingress.tls.${problem}`));
+  const authorities: Record<string, string> = { 'webhook.ca_file': config.webhook.ca_file };
+  config.deployments.forEach(({ tls_ca }, i) => (authorities[`deployments[${i}].tls_ca`] = tls_ca));
+  for (const [name, file] of Object.entries(authorities)) {
+    const found = file === '' ? undefined : readAuthorities(file);
+    if (found && 'problem' in found) problems.push(`${name} ${found.problem}`);
+  }
+  return problems;
+}
+
 /** What is right by itself and wrong together. */
 function contradictions(config: Config): string[] {
   const problems: string[] = [];
@@ -105,7 +121,16 @@ function contradictions(config: Config): string[] {
       problems.push(`deployments[${i}].replicas: some are for gRPC and some for HTTP`);
     if (calls > 0 && (deployment.readiness_path !== '' || deployment.liveness_path !== ''))
       problems.push(
-        `deployments[${i}]: readiness_path and liveness_path are for HTTP; gRPC replicas are asked by health_service`,
+        `deployments[${i}]: readiness_path and liveness_path are for HTTP; gRPC replicas are asked by health_service and liveness_service`,
+      );
+    if (calls === 0 && deployment.replicas.length > 0 && deployment.liveness_service !== '')
+      problems.push(
+        `deployments[${i}]: liveness_service is for gRPC; HTTP replicas are asked by liveness_path`,
+      );
+    const isSecured = deployment.replicas.some(({ url }) => ['https:', 'grpcs:'].includes(url.protocol));
+    if (!isSecured && (deployment.tls_ca !== '' || deployment.tls_server_name !== ''))
+      problems.push(
+        `deployments[${i}]: tls_ca and tls_server_name are for replicas at https:// or grpcs://, and there is none`,
       );
     const names = deployment.replicas.map((replica) => replica.id);
     for (const name of new Set(names.filter((name, j) => names.indexOf(name) !== j)))
@@ -118,7 +143,11 @@ function contradictions(config: Config): string[] {
     problems.push('kubernetes.pods is selector, but kubernetes.selector is empty');
   if (deployment !== '' && !ids.includes(deployment))
     problems.push(`kubernetes.deployment: there is no deployment ${JSON.stringify(deployment)}`);
-  const { listen: data } = config.ingress;
+  const { listen: data, tls } = config.ingress;
+  if ((tls.cert === '') !== (tls.key === ''))
+    problems.push(
+      `ingress.tls.${tls.cert === '' ? 'key' : 'cert'} is set without ingress.tls.${tls.cert === '' ? 'cert' : 'key'}: TLS takes both, the certificate and its private key`,
+    );
   const { listen: admin } = config.admin;
   if (data.port !== 0 && data.port === admin.port && data.host === admin.host)
     problems.push('ingress.listen and admin.listen are the same address');

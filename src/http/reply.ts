@@ -12,20 +12,30 @@ const ASK_AGAIN = new Set([429, 503, 529]);
 const reasonOf = (status: number): string =>
   STATUS_CODES[status] ?? (status === 529 ? 'Overloaded' : 'Error');
 
-/** A refusal as an HTTP message: its status, headers (raw list) and body. `detail` says what is wrong this time. */
+/** A refusal as an HTTP message: its status, headers (raw list) and body. */
 export interface ErrorMessage {
   readonly status: number;
   readonly headers: string[];
   readonly body: string;
 }
 
-/** Builds the answer to a failure. `timing` is the value of Server-Timing, where there is one; `text` stands for the catalogue’s. */
+/** What there may be to say beyond the failure itself. */
+export interface Saying {
+  /** What is wrong this time, for whoever made the request. */
+  readonly detail?: string | undefined;
+  /** The value of Server-Timing. */
+  readonly timing?: string | undefined;
+  /** Stands for the catalogue’s message. */
+  readonly text?: string | undefined;
+  /** Methods that are served, with a 405 (RFC 9110 10.2.1). */
+  readonly allow?: string | undefined;
+}
+
+/** Builds the answer to a failure. */
 export function errorMessage(
   failure: Failure,
   id: string,
-  detail: string,
-  timing = '',
-  text = catalogue[failure].message,
+  { detail = '', timing = '', text = catalogue[failure].message, allow = '' }: Saying = {},
 ): ErrorMessage {
   const row = catalogue[failure];
   const body = JSON.stringify({
@@ -36,6 +46,7 @@ export function errorMessage(
   const headers = ['Content-Type', 'application/json', 'Content-Length', String(Buffer.byteLength(body))];
   headers.push('X-Baseten-Request-Id', id, 'X-Weir-Cause', failure);
   if (timing !== '') headers.push('Server-Timing', timing);
+  if (allow !== '') headers.push('Allow', allow);
   if (ASK_AGAIN.has(row.http)) headers.push('Retry-After', '1');
   return { status: row.http, headers, body };
 }
@@ -50,12 +61,9 @@ export function refuse(
   res: ServerResponse,
   failure: Failure,
   id: string,
-  detail = '',
-  timing = '',
+  saying?: Saying,
 ): void {
-  const message = errorMessage(failure, id, detail, timing);
-  if (failure === 'method_not_allowed') message.headers.push('Allow', 'POST');
-  sendError(req, res, message);
+  sendError(req, res, errorMessage(failure, id, saying));
 }
 
 /** Sends an error; closes the connection where the request was not read to its end. */
@@ -89,14 +97,8 @@ const hasShortBody = ({ headers }: IncomingMessage): boolean =>
   headers['transfer-encoding'] === undefined && Number(headers['content-length'] ?? 0) <= SHORT_BODY_BYTES;
 
 /** The same as bytes, for a connection that has no response object. Says that the connection ends unless `keepAlive`. */
-export function refusalBytes(
-  failure: Failure,
-  id: string,
-  detail = '',
-  timing = '',
-  keepAlive = false,
-): string {
-  const { status, headers, body } = errorMessage(failure, id, detail, timing);
+export function refusalBytes(failure: Failure, id: string, saying?: Saying, keepAlive = false): string {
+  const { status, headers, body } = errorMessage(failure, id, saying);
   let head = `HTTP/1.1 ${status} ${reasonOf(status)}\r\n`;
   for (let i = 0; i < headers.length; i += 2) head += `${headers[i]}: ${headers[i + 1]}\r\n`;
   return `${head}${keepAlive ? '' : 'Connection: close\r\n'}\r\n${body}`;

@@ -143,7 +143,7 @@ export class AsyncRoutes {
     if (result === undefined) {
       const { req, res, exchange } = asked;
       const text = `There is no result of this request, which is ${task.status}`;
-      sendError(req, res, errorMessage('unknown_request', exchange.id, '', '', text));
+      sendError(req, res, errorMessage('unknown_request', exchange.id, { text }));
       exchange.close('unknown_request', catalogue.unknown_request.http, text);
       return;
     }
@@ -164,7 +164,7 @@ export class AsyncRoutes {
   #tooLarge(asked: Asked, bytes: number): void {
     const text = `payload size of ${bytes} bytes exceeds maximum size of ${this.#deps.maxBody} bytes`;
     const { req, res, exchange } = asked;
-    sendError(req, res, errorMessage('too_large', exchange.id, '', '', text));
+    sendError(req, res, errorMessage('too_large', exchange.id, { text }));
     exchange.close('too_large', catalogue.too_large.http, text);
   }
 
@@ -193,7 +193,7 @@ export class AsyncRoutes {
 
   #refuse({ req, res, exchange }: Asked, failure: Failure, detail = '', logged = detail): void {
     if (!exchange.isOpen) return;
-    if (!res.headersSent && !res.destroyed) refuse(req, res, failure, exchange.id, detail);
+    if (!res.headersSent && !res.destroyed) refuse(req, res, failure, exchange.id, { detail });
     exchange.close(failure, catalogue[failure].http, logged);
   }
 }

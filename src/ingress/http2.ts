@@ -143,7 +143,7 @@ function refuseCall(stream: ServerHttp2Stream, exchange: Exchange, failure: Fail
 /** A plain request over HTTP/2: only calls are served there. */
 function refuseRequest(stream: ServerHttp2Stream, exchange: Exchange): void {
   const detail = 'over HTTP/2 only gRPC is served; send this as HTTP/1.1';
-  const { status, headers, body } = errorMessage('wrong_protocol', exchange.id, detail);
+  const { status, headers, body } = errorMessage('wrong_protocol', exchange.id, { detail });
   exchange.close('wrong_protocol', status, detail);
   stream.on('error', () => stream.destroy());
   if (stream.destroyed) return;

@@ -1,5 +1,18 @@
 // Settings of the data door.
-import { address, bytes, duration, int, section, type Settings } from '../base/settings.ts';
+import { address, bytes, duration, int, section, text, type Settings } from '../base/settings.ts';
+
+const tlsOptions = section({
+  cert: text({
+    default: '',
+    doc: 'PEM file with the certificate, its chain behind it. With it and `ingress.tls.key` the data door speaks TLS and nothing else.',
+  }),
+  key: text({ default: '', doc: 'PEM file with the private key of that certificate, without a passphrase.' }),
+  handshake_timeout: duration({
+    default: 10_000,
+    min: 100,
+    doc: 'How long a client may take for the TLS handshake.',
+  }),
+});
 
 export const ingressOptions = section({
   listen: address({
@@ -7,6 +20,7 @@ export const ingressOptions = section({
     alias: 'listen',
     doc: 'Where requests for the model come in.',
   }),
+  tls: tlsOptions,
   header_timeout: duration({
     default: 60_000,
     min: 100,

@@ -44,15 +44,19 @@ export type AsyncRoute =
     }
   | { readonly kind: 'async_request'; readonly id: string; readonly isResult: boolean };
 
+export interface Refusal {
+  readonly kind: 'refuse';
+  readonly failure: 'unknown_target' | 'method_not_allowed' | 'bad_request' | 'wrong_protocol';
+  readonly detail: string;
+  /** The methods that there are, of a route of ours that is asked in another one. */
+  readonly allow?: string;
+}
+
 export type Route =
   | { readonly kind: 'forward'; readonly deployment: number; readonly path: string; readonly turn: Split }
   | { readonly kind: 'wake'; readonly deployment: number }
   | AsyncRoute
-  | {
-      readonly kind: 'refuse';
-      readonly failure: 'unknown_target' | 'method_not_allowed' | 'bad_request';
-      readonly detail: string;
-    };
+  | Refusal;
 
 /** What the metadata of a gRPC call says about where it is to go (contracts/baseten.md 1.5). */
 export interface CallTarget {
@@ -145,9 +149,7 @@ export class Router {
       return { kind: 'refuse', failure: 'bad_request', detail: 'this route is for WebSocket upgrades' };
     }
     if (word === 'async_queue_status' && (method === 'GET' || !isBare))
-      return method === 'GET' && !isUpgrade
-        ? { kind: word, deployment, turn }
-        : { kind: 'refuse', failure: 'method_not_allowed', detail: `${word} takes GET` };
+      return method === 'GET' && !isUpgrade ? { kind: word, deployment, turn } : notAllowed(word, 'GET');
     if (word === 'async_predict' && method === 'POST' && !isUpgrade) return { kind: word, deployment, turn };
     if (method === 'POST' && !isUpgrade && word !== 'async_queue_status')
       return word === 'wake'
@@ -155,7 +157,7 @@ export class Router {
         : { kind: 'forward', deployment, path: settings.predict_path + query, turn };
     // A server of any kind may have a /predict or /wake of its own for other methods.
     if (isBare) return { kind: 'forward', deployment, path: target, turn };
-    return { kind: 'refuse', failure: 'method_not_allowed', detail: `${word} takes POST` };
+    return notAllowed(word!, 'POST');
   }
 
   /** Decides for a gRPC call; without metadata that says otherwise it goes to the default deployment. */
@@ -180,6 +182,13 @@ export class Router {
 const named = (environment: string | undefined, id: string | undefined): string =>
   id === undefined ? `environment ${JSON.stringify(environment)}` : `deployment ${JSON.stringify(id)}`;
 
+const notAllowed = (route: string, allow: string): Route => ({
+  kind: 'refuse',
+  failure: 'method_not_allowed',
+  detail: `${route} takes ${allow.replace(', ', ' and ')}`,
+  allow,
+});
+
 /** One task, by its id; `undefined` for a path that only looks like it. */
 function asyncRequest(method: string, target: string): Route | undefined {
   const match = ASYNC_REQUEST.exec(target);
@@ -187,5 +196,5 @@ function asyncRequest(method: string, target: string): Route | undefined {
   const isResult = match[2] !== undefined;
   if (method === 'GET' || (method === 'DELETE' && !isResult))
     return { kind: 'async_request', id: match[1]!, isResult };
-  return { kind: 'refuse', failure: 'method_not_allowed', detail: 'async_request takes GET and DELETE' };
+  return isResult ? notAllowed('async_request/…/result', 'GET') : notAllowed('async_request', 'GET, DELETE');
 }

@@ -9,6 +9,7 @@ import { Line, type Applicant, type Holding, type Place } from './line.ts';
 import type { DeploymentOptions, PoolOptions, ReplicaOptions } from './options.ts';
 import { leastLoaded } from './pick.ts';
 import { Replica, type ReplicaState } from './replica.ts';
+import { tlsFor, type ReplicaTls, type Trust } from './trust.ts';
 
 /** Longest that a replica is ejected, however often it has been. */
 const MAX_EJECT_MS = 5 * 60_000;
@@ -43,6 +44,7 @@ export class Deployment implements Lessor {
   constructor(
     index: number,
     options: DeploymentOptions,
+    trust: Trust,
     poolOptions: PoolOptions,
     shared: { holding: Holding; deadlines: Deadlines },
     reports: Reports,
@@ -52,7 +54,7 @@ export class Deployment implements Lessor {
     this.#poolOptions = poolOptions;
     this.#reports = reports;
     this.line = new Line(options.queue_timeout, shared.holding, shared.deadlines);
-    this.#configure(options);
+    this.#configure(options, trust);
   }
 
   get options(): DeploymentOptions {
@@ -69,9 +71,9 @@ export class Deployment implements Lessor {
   }
 
   /** Takes changed options: replicas that are new begin, those that are named no more get no more requests. */
-  update(options: DeploymentOptions): void {
+  update(options: DeploymentOptions, trust: Trust): void {
     this.isGone = false;
-    for (const health of this.#configure(options)) void health.start();
+    for (const health of this.#configure(options, trust)) void health.start();
     this.#serve();
   }
 
@@ -215,11 +217,12 @@ export class Deployment implements Lessor {
   }
 
   /** Brings replicas into line with the options; returns the health of those that are to be asked from now on. */
-  #configure(options: DeploymentOptions): Health[] {
+  #configure(options: DeploymentOptions, trust: Trust): Health[] {
     const isProbedAnew =
       options.readiness_path !== this.#options.readiness_path ||
       options.liveness_path !== this.#options.liveness_path ||
-      options.health_service !== this.#options.health_service;
+      options.health_service !== this.#options.health_service ||
+      options.liveness_service !== this.#options.liveness_service;
     this.#options = options;
     this.#cap = options.concurrency_target || Infinity;
     this.line.timeoutMs = options.queue_timeout;
@@ -231,10 +234,11 @@ export class Deployment implements Lessor {
       const at = this.replicas.filter((one) => one.url.href === wanted.url.href && !named.has(one));
       const replica = at.find(({ id }) => id === wanted.id) ?? at[0];
       if (replica === undefined) {
-        named.add(this.#add(wanted, begin));
+        named.add(this.#add(wanted, tlsFor(wanted.url, options, trust), begin));
         continue;
       }
       named.add(replica);
+      replica.tls = tlsFor(wanted.url, options, trust);
       replica.id = wanted.id;
       replica.options = wanted;
       if (replica.isLeaving) {
@@ -247,7 +251,7 @@ export class Deployment implements Lessor {
     return begin;
   }
 
-  #add(options: ReplicaOptions, begin: Health[]): Replica {
+  #add(options: ReplicaOptions, tls: ReplicaTls | undefined, begin: Health[]): Replica {
     const changed = (replica: Replica, from: ReplicaState) => {
       this.#reports.changed(replica, from);
       if (replica.isReady) {
@@ -257,6 +261,7 @@ export class Deployment implements Lessor {
       else if (this.isGone && !this.hasReady) this.line.refuseAll('no_replica');
     };
     const replica = new Replica(options, changed, this.#poolOptions.slow_return);
+    replica.tls = tls;
     this.replicas.push(replica);
     begin.push(this.#watch(replica));
     return replica;

@@ -1,12 +1,12 @@
-// Asks a gRPC replica whether it is ready: grpc.health.v1.Health/Check, over a connection of its own.
+// Asks a gRPC replica whether it is ready, or alive: grpc.health.v1.Health/Check, over a connection of its own.
 // Must stay true: it ends within its time limit. A server without that service, which answers UNIMPLEMENTED, speaks gRPC
 // and is as well as one can know; one that knows the service and not the name asked for is not ready.
 import { connect } from 'node:http2';
-import { describe } from '../base/errors.ts';
 import { HEALTH_PATH, healthName, healthRequest, healthStatus, SERVING } from '../grpc/health.ts';
 import { readStatus, statusNames } from '../grpc/status.ts';
+import { NO_HTTP2 } from '../http/handshake.ts';
 import type { ReplicaUrl } from './options.ts';
-import type { Probe, Verdict } from './probe.ts';
+import { problemOf, type Probe, type Verdict } from './probe.ts';
 
 /** An answer is a few bytes; more is none. */
 const MAX_ANSWER_BYTES = 1024;
@@ -18,9 +18,9 @@ const authorityOf = ({ protocol, host, port }: ReplicaUrl): string =>
 /** Well is who says SERVING of `service`. */
 export const grpcProbe =
   (service: string): Probe =>
-  (url, timeoutMs) =>
+  ({ url, tls }, timeoutMs) =>
     new Promise<Verdict>((resolve) => {
-      const session = connect(authorityOf(url));
+      const session = connect(authorityOf(url), tls);
       const done = (problem: string, isSilent = false) => {
         clearTimeout(timer);
         session.destroy();
@@ -30,7 +30,10 @@ export const grpcProbe =
         () => done(`no answer to the health check within ${timeoutMs} ms`, true),
         timeoutMs,
       );
-      session.on('error', (error) => done(describe(error)));
+      session.on('connect', () => {
+        if (tls !== undefined && session.alpnProtocol !== 'h2') done(NO_HTTP2);
+      });
+      session.on('error', (error) => done(problemOf(error)));
       session.on('close', () => done('the connection closed'));
       const call = session.request({
         ':method': 'POST',
@@ -46,7 +49,7 @@ export const grpcProbe =
       call.on('data', (chunk: Buffer) => {
         if (answer.length + chunk.length <= MAX_ANSWER_BYTES) answer = Buffer.concat([answer, chunk]);
       });
-      call.on('error', (error) => done(describe(error)));
+      call.on('error', (error) => done(problemOf(error)));
       call.on('close', () =>
         done(verdictOf(service, typeof status === 'string' ? status : undefined, answer)),
       );

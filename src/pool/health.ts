@@ -4,7 +4,7 @@
 // Source of the checks: contracts/baseten.md 6.5 (startup and readiness by one endpoint, liveness once it was ready).
 import { grpcProbe } from './grpc-probe.ts';
 import { speaksGrpc, type DeploymentOptions, type PoolOptions } from './options.ts';
-import { Asking, httpProbe, tcpProbe, type Probe, type Verdict } from './probe.ts';
+import { Asking, connectionProbe, httpProbe, type Probe, type Verdict } from './probe.ts';
 import type { Replica } from './replica.ts';
 
 export class Health {
@@ -25,15 +25,20 @@ export class Health {
   /** `dead` is called when it is not alive any more, or did not become ready in time; again only after a restart. */
   constructor(
     replica: Replica,
-    { readiness_path, liveness_path, health_service }: DeploymentOptions,
+    { readiness_path, liveness_path, health_service, liveness_service }: DeploymentOptions,
     options: PoolOptions,
     dead: (reason: string) => void,
   ) {
     this.#replica = replica;
     this.#options = options;
-    if (speaksGrpc(replica.url)) this.#readiness = grpcProbe(health_service);
-    else this.#readiness = readiness_path === '' ? tcpProbe : httpProbe(readiness_path);
-    this.#liveness = liveness_path === '' ? undefined : httpProbe(liveness_path);
+    if (speaksGrpc(replica.url)) {
+      this.#readiness = grpcProbe(health_service);
+      if (liveness_service !== '')
+        this.#liveness = grpcProbe(liveness_service === '*' ? '' : liveness_service);
+    } else {
+      this.#readiness = readiness_path === '' ? connectionProbe : httpProbe(readiness_path);
+      if (liveness_path !== '') this.#liveness = httpProbe(liveness_path);
+    }
     this.#dead = dead;
   }
 
@@ -66,7 +71,7 @@ export class Health {
   }
 
   async #askReady(): Promise<number> {
-    const verdict = await this.#readiness(this.#replica.url, this.#options.probe_timeout);
+    const verdict = await this.#readiness(this.#replica, this.#options.probe_timeout);
     if (this.#isStopped) return 0;
     this.problem = verdict.problem;
     this.#replica.wasAsked = true;
@@ -104,7 +109,7 @@ export class Health {
   async #askAlive(): Promise<number> {
     const { probe_interval, probe_timeout, liveness_failures } = this.#options;
     if (this.#isStarting) return probe_interval;
-    const verdict = await this.#liveness!(this.#replica.url, probe_timeout);
+    const verdict = await this.#liveness!(this.#replica, probe_timeout);
     if (this.#isStopped || this.#isStarting) return probe_interval;
     if (verdict.problem === '') {
       this.#livenessFailures = 0;

@@ -31,6 +31,10 @@ const isScheme = (protocol: string): protocol is ReplicaUrl['protocol'] => Objec
 export const speaksGrpc = ({ protocol }: { readonly protocol: string }): boolean =>
   protocol === 'grpc:' || protocol === 'grpcs:';
 
+/** True where the replica is reached over TLS. */
+export const speaksTls = ({ protocol }: { readonly protocol: string }): boolean =>
+  protocol === 'https:' || protocol === 'grpcs:';
+
 /** Reads `http://host:port`: no path, no query, no user name; https and grpcs where the replica speaks TLS. */
 function parseReplicaUrl(input: string): { value: ReplicaUrl } | { problem: string } {
   // What may hold a password or a key is not repeated.
@@ -138,13 +142,29 @@ export const deploymentOptions = listOf(
       default: '',
       pattern: /^(\/[!-~]*)?$/,
       like: pathLike,
-      doc: 'A GET that answers 2xx when the replica is ready; empty: a TCP connection is enough. Not for gRPC.',
+      doc: 'A GET that answers 2xx when the replica is ready; empty: a connection is enough, over TLS with its handshake. Not for gRPC.',
     }),
     health_service: text({
       default: '',
       pattern: /^[A-Za-z0-9._-]{0,120}$/,
       like: 'the name of a gRPC service',
       doc: 'The service that a gRPC replica’s grpc.health.v1 is asked for; empty: the server as a whole.',
+    }),
+    liveness_service: text({
+      default: '',
+      pattern: /^(?:\*|[A-Za-z0-9._-]{0,120})$/,
+      like: 'the name of a gRPC service, or * for the server as a whole',
+      doc: 'The service that a gRPC replica’s grpc.health.v1 is asked for to learn whether it is alive, as liveness_path for HTTP; `*`: the server as a whole. Empty: not asked.',
+    }),
+    tls_ca: text({
+      default: '',
+      doc: 'PEM file with the authorities that sign certificates of https and grpcs replicas, in the place of the public ones; read at the start and at SIGHUP.',
+    }),
+    tls_server_name: text({
+      default: '',
+      pattern: /^(?:[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*)?$/,
+      like: 'a host name',
+      doc: 'The name that certificates of https and grpcs replicas are made out to; empty: the host of their URL.',
     }),
     liveness_path: text({
       default: '',

@@ -3,13 +3,14 @@
 //   deployment.ts  who gets the next place      line.ts   who waits for one       lease.ts  a place that is held
 //   replica.ts     the state of one replica     health.ts what moves it           pick.ts   the choice itself
 import { Deadlines } from '../base/deadlines.ts';
-import type { Failure } from '../base/errors.ts';
+import { Fault, type Failure } from '../base/errors.ts';
 import type { Exchange } from '../exchange/exchange.ts';
 import { Deployment, type Reports } from './deployment.ts';
 import type { Lease } from './lease.ts';
 import { Holding, type Applicant, type Place } from './line.ts';
 import type { DeploymentOptions, PoolOptions } from './options.ts';
 import type { Replica, ReplicaState } from './replica.ts';
+import { trustOf, type Trust } from './trust.ts';
 
 export { Lease } from './lease.ts';
 export { Place } from './line.ts';
@@ -54,11 +55,16 @@ export class Pool {
   readonly #events: PoolEvents;
   readonly #deadlines = new Deadlines();
 
+  /** Throws a Fault when the authorities of a deployment cannot be read. */
   constructor(deployments: readonly DeploymentOptions[], options: PoolOptions, events: PoolEvents) {
     this.#options = options;
     this.#events = events;
     this.holding = new Holding(options.max_queue_bytes);
-    for (const settings of deployments) this.#add(settings);
+    for (const settings of deployments) {
+      const trust = trustOf(settings);
+      if ('problem' in trust) throw new Fault('bad_settings', trust.problem);
+      this.#add(settings, trust);
+    }
   }
 
   /** Asks every replica once before it returns (each within `probe_timeout`), then on timers. */
@@ -107,8 +113,14 @@ export class Pool {
       if (running !== undefined && options.replicas.some(({ url }) => url.protocol !== running))
         return `deployment ${options.id}: replicas that change their scheme take a restart`;
     }
-    for (const options of wanted) known.get(options.id)?.update(options);
-    for (const options of added) void this.#add(options).start();
+    const trusts = new Map<string, Trust>();
+    for (const options of wanted) {
+      const trust = trustOf(options);
+      if ('problem' in trust) return trust.problem;
+      trusts.set(options.id, trust);
+    }
+    for (const options of wanted) known.get(options.id)?.update(options, trusts.get(options.id)!);
+    for (const options of added) void this.#add(options, trusts.get(options.id)!).start();
     const ids = new Set(wanted.map(({ id }) => id));
     for (const deployment of this.deployments)
       if (!deployment.isGone && !ids.has(deployment.options.id)) deployment.retire();
@@ -169,7 +181,7 @@ export class Pool {
     return true;
   }
 
-  #add(options: DeploymentOptions): Deployment {
+  #add(options: DeploymentOptions, trust: Trust): Deployment {
     const reports: Reports = {
       changed: (replica, from) =>
         this.#events.changed({
@@ -187,6 +199,7 @@ export class Pool {
     const deployment: Deployment = new Deployment(
       this.deployments.length,
       options,
+      trust,
       this.#options,
       shared,
       reports,

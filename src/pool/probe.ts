@@ -2,9 +2,12 @@
 // says no is told apart from none at all: who does not answer may only be busy.
 import { request as httpsRequest } from 'node:https';
 import { connect } from 'node:net';
+import { connect as connectTls } from 'node:tls';
 import { describe } from '../base/errors.ts';
+import { handshakeProblem } from '../http/handshake.ts';
 import { request as httpRequest } from '../http/node-http.ts';
 import type { ReplicaUrl } from './options.ts';
+import type { ReplicaTls } from './trust.ts';
 
 /** What came of a question. `problem` is empty when all is well; `isSilent`: there was no answer in time. */
 export interface Verdict {
@@ -12,33 +15,43 @@ export interface Verdict {
   readonly isSilent: boolean;
 }
 
-export type Probe = (url: ReplicaUrl, timeoutMs: number) => Promise<Verdict>;
+/** Who is asked. */
+export interface Asked {
+  readonly url: ReplicaUrl;
+  readonly tls: ReplicaTls | undefined;
+}
 
-/** Well is who accepts a TCP connection: fits any server without configuration. */
-export const tcpProbe: Probe = ({ host, port }, timeoutMs) =>
+export type Probe = (replica: Asked, timeoutMs: number) => Promise<Verdict>;
+
+/** What an error of a connection says, in words. */
+export const problemOf = (error: NodeJS.ErrnoException): string => handshakeProblem(error) ?? describe(error);
+
+/** Well is who accepts a connection, over TLS with a certificate that is trusted: fits any server without configuration. */
+export const connectionProbe: Probe = ({ url: { host, port }, tls }, timeoutMs) =>
   new Promise((resolve) => {
-    const socket = connect({ host, port });
+    const socket = tls === undefined ? connect({ host, port }) : connectTls({ host, port, ...tls });
     const done = (problem: string, isSilent = false) => {
       clearTimeout(timer);
       socket.destroy();
       resolve({ problem, isSilent });
     };
     const timer = setTimeout(() => done(`no connection within ${timeoutMs} ms`, true), timeoutMs);
-    socket.once('connect', () => done(''));
-    socket.once('error', (error) => done(describe(error)));
+    socket.once(tls === undefined ? 'connect' : 'secureConnect', () => done(''));
+    socket.once('error', (error) => done(problemOf(error)));
   });
 
 /** Well is who answers a GET of `path` with 2xx. */
 export const httpProbe =
   (path: string): Probe =>
-  ({ protocol, host, port }, timeoutMs) =>
+  ({ url: { host, port }, tls }, timeoutMs) =>
     new Promise((resolve) => {
-      const request = (protocol === 'https:' ? httpsRequest : httpRequest)({
+      const request = (tls === undefined ? httpRequest : httpsRequest)({
         host,
         port,
         path,
         agent: false,
         headers: { 'user-agent': 'weir-probe' },
+        ...tls,
       });
       const done = (problem: string, isSilent = false) => {
         clearTimeout(timer);
@@ -52,7 +65,7 @@ export const httpProbe =
       request.on('response', ({ statusCode = 0 }) =>
         done(statusCode >= 200 && statusCode < 300 ? '' : `GET ${path} answered ${statusCode}`),
       );
-      request.on('error', (error) => done(describe(error)));
+      request.on('error', (error) => done(problemOf(error)));
       request.end();
     });
 

@@ -9,6 +9,7 @@
 //      └── restarted: the supervised process is a new one (from any state)
 //   any state ──► draining: an operator, or the configuration, wants it to get no more (back: starting)
 import type { ReplicaOptions, ReplicaUrl } from './options.ts';
+import type { ReplicaTls } from './trust.ts';
 
 /**
  * starting: never ready since it was (re)started. down: was ready, is not now. ejected: says that it is ready, but broke
@@ -24,6 +25,8 @@ export class Replica {
   id: string;
   readonly url: ReplicaUrl;
   options: ReplicaOptions;
+  /** How it is spoken to over TLS; `undefined` in clear text. Changed by the pool alone, with the configuration. */
+  tls: ReplicaTls | undefined = undefined;
   /** Requests it holds right now. Written by leases alone. */
   outstanding = 0;
   /** Answers broken off in a row. */

@@ -9,7 +9,7 @@ import type { Exchange, Exchanges } from '../exchange/exchange.ts';
 import { ID_HEADER_LOWER, TRACE_HEADER } from '../exchange/identity.ts';
 import { request as httpRequest } from '../http/node-http.ts';
 import type { Lease } from '../pool/pool.ts';
-import { blame, failureOf } from './failure.ts';
+import { blame, failureOf, problemOf } from './failure.ts';
 import type { Lane, Running } from './full.ts';
 
 /** What is sent. */
@@ -93,10 +93,10 @@ export class Errand implements Watched, Running {
 
   #begin(path: string): void {
     const { id, body } = this.#request!;
-    const { url } = this.#lease.replica;
+    const { url, tls } = this.#lease.replica;
     this.#exchange!.attempts++;
     this.#sentMs = performance.now();
-    const to = (url.protocol === 'https:' ? httpsRequest : httpRequest)({
+    const to = (tls === undefined ? httpRequest : httpsRequest)({
       host: url.host,
       port: url.port,
       path,
@@ -110,6 +110,7 @@ export class Errand implements Watched, Running {
         [ID_HEADER_LOWER]: id,
         [TRACE_HEADER]: this.#exchange!.trace(undefined),
       },
+      ...tls,
     });
     this.#toReplica = to;
     to.on('socket', (socket) => {
@@ -163,7 +164,7 @@ export class Errand implements Watched, Running {
     }
     if (failure === 'connect_failed') blame(this.#lease, error);
     else if (failure === 'reset_midway') this.#lease.broke();
-    this.#fail(failure, describe(error));
+    this.#fail(failure, problemOf(error));
   }
 
   #broke(detail: string): void {

@@ -1,6 +1,7 @@
 // What an error of a replica's connection means. Must stay true: an error before there was a connection is told apart
 // from one after it: only the first says that the replica is not there.
-import type { Failure } from '../base/errors.ts';
+import { describe, type Failure } from '../base/errors.ts';
+import { handshakeProblem } from '../http/handshake.ts';
 import type { Lease } from '../pool/pool.ts';
 
 /** Errors of a socket that had not connected yet. */
@@ -26,9 +27,13 @@ export function blame(lease: Lease, error: NodeJS.ErrnoException | undefined): v
   else lease.unreachable();
 }
 
+/** An error of a replica's connection in words. */
+export const problemOf = (error: NodeJS.ErrnoException): string => handshakeProblem(error) ?? describe(error);
+
 /** The cause that an error of Node's client stands for. */
 export function failureOf(error: NodeJS.ErrnoException): Failure {
   const code = error.code ?? '';
   if (NOT_CONNECTED.has(code) || error.syscall === 'connect') return 'connect_failed';
+  if (handshakeProblem(error) !== undefined) return 'connect_failed';
   return code.startsWith('HPE_') ? 'bad_response' : 'reset_midway';
 }

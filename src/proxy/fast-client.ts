@@ -24,6 +24,7 @@ import {
   ResponseHead,
 } from '../http/head.ts';
 import { LINGER_MS, publicDetail, refusalBytes } from '../http/reply.ts';
+import { breakOff } from '../http/reset.ts';
 import type { Lease, Pool } from '../pool/pool.ts';
 import type { ProxyOptions } from './options.ts';
 import { Patience, type Standing } from './patience.ts';
@@ -48,6 +49,8 @@ export interface FastDeps {
   readonly deadlines: Deadlines;
   readonly options: ProxyOptions;
   readonly retries: Retries;
+  /** What clients speak HTTP over. */
+  readonly proto: 'http' | 'https';
   readonly maxHeadBytes: number;
   /** How long a connection may be silent: before its first request, and between requests. */
   readonly headerTimeoutMs: number;
@@ -213,7 +216,7 @@ export class FastClient implements Watched, ConnectionUser, Standing, Seeking {
     const exchange = this.#deps.exchanges.open(head.inboundId === '' ? undefined : head.inboundId);
     exchange.method = head.method;
     exchange.target = head.target;
-    const heads = (this.#heads ??= new HeadWriter(this.#remoteAddress()));
+    const heads = (this.#heads ??= new HeadWriter(this.#remoteAddress(), this.#deps.proto));
     exchange.remoteAddress = heads.remoteAddress;
     exchange.requestBytes = request.payloadBytes;
     exchange.route(decision.deployment);
@@ -569,8 +572,7 @@ export class FastClient implements Watched, ConnectionUser, Standing, Seeking {
     const refusal = refusalBytes(
       failure,
       exchange.id,
-      publicDetail(failure, detail),
-      timing,
+      { detail: publicDetail(failure, detail), timing },
       this.#keepAlive,
     );
     // The answer to a HEAD ends with its head (RFC 9110 9.3.2).
@@ -620,7 +622,7 @@ export class FastClient implements Watched, ConnectionUser, Standing, Seeking {
     // Bytes that were read already are still handed out after the socket's end.
     this.#state = CLOSING;
     this.#held = undefined;
-    if (wouldLookWhole) this.#socket.resetAndDestroy();
+    if (wouldLookWhole) breakOff(this.#socket);
     else this.#socket.destroy();
   }
 

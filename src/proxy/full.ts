@@ -18,9 +18,10 @@ import { catalogue, describe, Fault, type Failure } from '../base/errors.ts';
 import type { Exchange } from '../exchange/exchange.ts';
 import { passableTrailers, toClient, type Hop } from '../http/headers.ts';
 import { publicDetail, refuse } from '../http/reply.ts';
+import { breakOff } from '../http/reset.ts';
 import type { Lease, Pool } from '../pool/pool.ts';
 import { address } from './address.ts';
-import { failureOf } from './failure.ts';
+import { failureOf, problemOf } from './failure.ts';
 import type { ProxyOptions } from './options.ts';
 import { LOAD_FORMAT_HEADER, LOAD_HEADER, reportOf } from './load-report.ts';
 import { Patience } from './patience.ts';
@@ -176,19 +177,21 @@ export class Passage implements Watched, Running, Seeking {
     if (overdue) this.#fail(overdue.failure, overdue.detail);
   }
 
-  #send({ replica }: Lease): void {
+  #send({ replica: { url, tls } }: Lease): void {
     const attempt = this.#seeker.sent();
     this.#lane.server.web(
       this.#req,
       this.#res,
       {
         target: {
-          protocol: replica.url.protocol,
-          host: replica.url.host,
-          hostname: replica.url.host,
-          port: replica.url.port,
+          protocol: url.protocol,
+          host: url.host,
+          hostname: url.host,
+          port: url.port,
         },
-        agent: this.#lane.agentFor(replica.url.protocol),
+        agent: this.#lane.agentFor(url.protocol),
+        // A copy: http-proxy makes its request's options of it.
+        ...(tls && { ssl: { ...tls } }),
         buffer: this.#body,
       },
       (error) => this.#onReplicaError(error, attempt),
@@ -331,7 +334,7 @@ export class Passage implements Watched, Running, Seeking {
   #onUnreachable(error: NodeJS.ErrnoException): void {
     // Sent once already, and now the replica is gone: the request may be why, and must not take the next one with it.
     const pauseMs = this.#seeker.pauseAfterUnreachable(error, !this.#hasResent && this.#body.canRepeat);
-    if (pauseMs === GIVE_UP) this.#fail('connect_failed', describe(error));
+    if (pauseMs === GIVE_UP) this.#fail('connect_failed', problemOf(error));
     else this.#tryAgain(pauseMs);
   }
 
@@ -344,14 +347,10 @@ export class Passage implements Watched, Running, Seeking {
       if (this.#res.headersSent) this.#break();
       else {
         this.#body.stop();
-        refuse(
-          this.#req,
-          this.#res,
-          failure,
-          this.#exchange.id,
-          publicDetail(failure, detail),
-          serverTiming(this.#exchange),
-        );
+        refuse(this.#req, this.#res, failure, this.#exchange.id, {
+          detail: publicDetail(failure, detail),
+          timing: serverTiming(this.#exchange),
+        });
       }
     }
     this.#settle(failure, row.http, detail);
@@ -359,7 +358,7 @@ export class Passage implements Watched, Running, Seeking {
 
   /** Ends the connection visibly: to HTTP/1.0 an answer that ends with its connection must not look complete. */
   #break(): void {
-    if (this.#req.httpVersionMinor === 0) this.#req.socket.resetAndDestroy();
+    if (this.#req.httpVersionMinor === 0) breakOff(this.#req.socket);
     else this.#res.destroy();
   }
 

@@ -30,6 +30,7 @@ import { readStatus, statusOfHttp, statusOfReset } from '../grpc/status.ts';
 import { formatTimeout, readTimeout } from '../grpc/timeout.ts';
 import { publicDetail } from '../http/reply.ts';
 import type { Lease } from '../pool/pool.ts';
+import { problemOf } from './failure.ts';
 import type { Lane, Running } from './full.ts';
 import { Patience } from './patience.ts';
 import type { ReplicaSession, ReplicaSessions, SessionUser } from './replica-sessions.ts';
@@ -121,7 +122,7 @@ export class GrpcCall implements Watched, Running, Seeking, SessionUser {
   unreachable(error: NodeJS.ErrnoException): void {
     if (!this.#exchange.isOpen) return;
     const pauseMs = this.#seeker.pauseAfterUnreachable(error, this.#kept !== undefined);
-    this.#tryAgain(pauseMs, 'connect_failed', describe(error));
+    this.#tryAgain(pauseMs, 'connect_failed', problemOf(error));
   }
 
   /** Seeks a replica once more, unless it has been tried enough. */
@@ -171,6 +172,8 @@ export class GrpcCall implements Watched, Running, Seeking, SessionUser {
 
   #upload(to: ClientHttp2Stream): void {
     if (this.#call.isEmpty) return;
+    // An end with nothing before it is told of when it comes, also while nobody listens.
+    this.#hasEnded ||= this.#client.readableEnded;
     let hasRoom = true;
     for (const chunk of this.#kept ?? []) hasRoom = to.write(chunk);
     if (this.#hasEnded) to.end();
@@ -311,7 +314,8 @@ export class GrpcCall implements Watched, Running, Seeking, SessionUser {
     if (this.#seeker.sweep(nowMs)) return;
     const overdue = this.#patience.check(nowMs, this.#exchange, {
       hasReplica: this.#seeker.lease !== undefined,
-      isUploaded: this.#hasEnded,
+      // What a client sends while there is nobody to send it to is not read.
+      isUploaded: this.#hasEnded || this.#to === undefined,
       waitsForReplica: this.#to?.writableNeedDrain === true,
       waitsForClient: this.#client.writableLength > 0,
     });

@@ -4,6 +4,7 @@
 // There are no pings: servers end connections that ping more than every few minutes. The operating system looks after a
 // peer that is silently gone, and a call that stands still has its own deadlines.
 import { connect, type ClientHttp2Session, type ClientHttp2Stream } from 'node:http2';
+import { NO_HTTP2 } from '../http/handshake.ts';
 import type { Replica } from '../pool/pool.ts';
 
 /** Silence after which the operating system asks whether the replica is still there. */
@@ -43,6 +44,7 @@ export class ReplicaSession {
     const scheme = this.scheme;
     const session = connect(`${scheme}://${host.includes(':') ? `[${host}]` : host}:${port}`, {
       settings: { enablePush: false },
+      ...replica.tls,
     });
     this.#session = session;
     this.#timer = setTimeout(
@@ -58,8 +60,10 @@ export class ReplicaSession {
       if (this.calls === 0) session.close();
     });
     session.on('connect', (_, socket) => {
+      if (replica.tls !== undefined && session.alpnProtocol !== 'h2')
+        return session.destroy(Object.assign(new Error(NO_HTTP2), { code: 'ECONNREFUSED' }));
       socket.setKeepAlive(true, KEEP_ALIVE_PROBE_MS);
-      session.setLocalWindowSize(SESSION_WINDOW_BYTES);
+      return session.setLocalWindowSize(SESSION_WINDOW_BYTES);
     });
     session.on('remoteSettings', ({ maxConcurrentStreams = Infinity }) => {
       this.#limit = maxConcurrentStreams;
@@ -77,7 +81,7 @@ export class ReplicaSession {
   }
 
   get scheme(): 'http' | 'https' {
-    return this.#replica.url.protocol === 'grpcs:' ? 'https' : 'http';
+    return this.#replica.tls === undefined ? 'http' : 'https';
   }
 
   get isReady(): boolean {

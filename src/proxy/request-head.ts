@@ -7,12 +7,15 @@ import { forwardedElement } from '../http/headers.ts';
 /** Writes the heads of one client connection. */
 export class HeadWriter {
   readonly remoteAddress: string;
+  readonly #proto: 'http' | 'https';
   /** `X-Forwarded-*` and `Forwarded` for the host that was asked for last: it hardly ever changes. */
   #host = '';
   #forwarded = '';
 
-  constructor(remoteAddress: string) {
+  /** `proto`: what the client speaks HTTP over. */
+  constructor(remoteAddress: string, proto: 'http' | 'https') {
     this.remoteAddress = remoteAddress;
+    this.#proto = proto;
   }
 
   /** The whole head, with the empty line at its end. `path` is what the replica sees. */
@@ -41,11 +44,12 @@ export class HeadWriter {
   /** What the client said of others stays before what we say of it. */
   #lines({ host, forwardedFor, forwarded, hasForwardedProto, hasForwardedHost }: RequestHead): string {
     const { remoteAddress } = this;
+    const proto = this.#proto;
     return (
       `X-Forwarded-For: ${forwardedFor}${remoteAddress}\r\n` +
-      (hasForwardedProto ? '' : 'X-Forwarded-Proto: http\r\n') +
+      (hasForwardedProto ? '' : `X-Forwarded-Proto: ${proto}\r\n`) +
       (hasForwardedHost ? '' : `X-Forwarded-Host: ${host}\r\n`) +
-      `Forwarded: ${forwarded}${forwardedElement({ remoteAddress, host, proto: 'http' })}\r\n`
+      `Forwarded: ${forwarded}${forwardedElement({ remoteAddress, host, proto })}\r\n`
     );
   }
 }

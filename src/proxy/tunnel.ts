@@ -8,14 +8,14 @@ import type { ClientRequest, IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { Watched } from '../base/deadlines.ts';
-import { catalogue, describe, type Failure } from '../base/errors.ts';
+import { catalogue, type Failure } from '../base/errors.ts';
 import type { Exchange } from '../exchange/exchange.ts';
 import { closeFrame, FrameFollower } from '../http/frames.ts';
 import { toClient, type Hop } from '../http/headers.ts';
 import { refusalBytes } from '../http/reply.ts';
 import type { Lease } from '../pool/pool.ts';
 import { address } from './address.ts';
-import { failureOf } from './failure.ts';
+import { failureOf, problemOf } from './failure.ts';
 import type { Lane, Running } from './full.ts';
 import { GIVE_UP } from './retry.ts';
 import { Seeker, type Seeking } from './seeker.ts';
@@ -77,7 +77,7 @@ export class Tunnel implements Watched, Running, Seeking {
 
   found(lease: Lease): void {
     const attempt = this.#seeker.sent();
-    const { url } = lease.replica;
+    const { url, tls } = lease.replica;
     // http-proxy puts it back in front of what the socket still gives: once.
     const head = this.#head;
     this.#head = NOTHING;
@@ -85,7 +85,11 @@ export class Tunnel implements Watched, Running, Seeking {
       this.#req,
       this.#socket,
       head,
-      { target: { protocol: url.protocol, host: url.host, hostname: url.host, port: url.port } },
+      {
+        target: { protocol: url.protocol, host: url.host, hostname: url.host, port: url.port },
+        // A copy: http-proxy makes its request's options of it.
+        ...(tls && { ssl: { ...tls } }),
+      },
       (error) => this.#onError(error),
     );
     // http-proxy would pass a refusal on without regard to whether the client reads it, and would close the client's
@@ -227,7 +231,7 @@ export class Tunnel implements Watched, Running, Seeking {
     const failure = failureOf(error);
     if (failure === 'connect_failed' && this.#isTriedAgain(error)) return;
     if (failure === 'reset_midway') this.#seeker.lease?.broke();
-    this.#refuse(failure, describe(error));
+    this.#refuse(failure, problemOf(error));
   }
 
   /** Lets go of a replica that could not be reached, and asks for another one; false: it has been tried enough. */
@@ -243,7 +247,7 @@ export class Tunnel implements Watched, Running, Seeking {
   #refuse(failure: Failure, detail = ''): void {
     if (!this.#exchange.isOpen) return;
     this.#seeker.leaveLine();
-    this.#socket.end(refusalBytes(failure, this.#exchange.id, '', serverTiming(this.#exchange)));
+    this.#socket.end(refusalBytes(failure, this.#exchange.id, { timing: serverTiming(this.#exchange) }));
     this.#settle(failure, catalogue[failure].http, detail);
     (this.#socket as Socket).destroySoon();
   }

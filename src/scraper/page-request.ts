@@ -9,9 +9,10 @@ import type { Fault } from './sample.ts';
 
 /** Where the page is. */
 export interface PageUrl {
-  readonly protocol: string;
   readonly host: string;
   readonly port: number;
+  /** What a connection over TLS is made with; `undefined` in clear text. */
+  readonly tls: object | undefined;
 }
 
 export interface PageLimits {
@@ -33,12 +34,13 @@ const ACCEPT = 'application/openmetrics-text;version=1.0.0,text/plain;version=0.
 /** Resolves to the page or to why there is none; never rejects. */
 export function requestPage(url: PageUrl, limits: PageLimits, signal: AbortSignal): Promise<RawPage | Fault> {
   return new Promise((resolve) => {
-    const request = (url.protocol === 'https:' ? httpsRequest : httpRequest)({
+    const request = (url.tls === undefined ? httpRequest : httpsRequest)({
       host: url.host,
       port: url.port,
       path: limits.path,
       agent: false,
       headers: { 'user-agent': 'weir-merge', accept: ACCEPT, 'accept-encoding': 'gzip' },
+      ...url.tls,
     });
     const done = (result: RawPage | Fault) => {
       clearTimeout(timer);

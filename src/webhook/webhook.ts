@@ -1,10 +1,9 @@
 // The door of the room: says whether a URL may be a webhook, and delivers one, once.
 // Must stay true: deliver always ends within its time and tells whether another attempt makes sense. It never makes
 // one: that is up to whoever keeps what is still to be delivered.
-import { X509Certificate } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import { createSecureContext, getCACertificates, type SecureContext } from 'node:tls';
-import { describe, Fault } from '../base/errors.ts';
+import { readAuthorities } from '../base/certificates.ts';
+import { Fault } from '../base/errors.ts';
 import { Reach } from './network.ts';
 import type { WebhookOptions } from './options.ts';
 import { post, type Answer } from './post.ts';
@@ -186,12 +185,7 @@ async function unlessEnded<T>(ending: AbortSignal, waited: Promise<T>): Promise<
 
 /** The public authorities and those of a file. Made once: reading all of them takes a while. */
 function trustIn(file: string): SecureContext {
-  try {
-    const pem = readFileSync(file, 'utf8');
-    // A context would take a file without a certificate in silence.
-    void new X509Certificate(pem);
-    return createSecureContext({ ca: [...getCACertificates('default'), pem] });
-  } catch (cause) {
-    throw new Fault('bad_settings', `webhook.ca_file: ${describe(cause)}`, { cause });
-  }
+  const read = readAuthorities(file);
+  if ('problem' in read) throw new Fault('bad_settings', `webhook.ca_file ${read.problem}`);
+  return createSecureContext({ ca: [...getCACertificates('default'), read.pem] });
 }

@@ -26,7 +26,15 @@ const MIB = 1024 * 1024;
 
 const toLocal = (status: string) => `status_code="${status}",is_async="false"`;
 
-export function laneContract(name: string, args: string[]): void {
+/** What clients come through: `stand` is called with every weir of the suite once it listens. */
+interface Front {
+  readonly proto: 'http' | 'https';
+  stand(weir: Weir): Promise<void>;
+}
+
+const NOTHING: Front = { proto: 'http', stand: async () => undefined };
+
+export function laneContract(name: string, args: string[], front: Front = NOTHING): void {
   describe(`${name}: an HTTP exchange`, () => {
     let handler: RequestListener;
     let script: (socket: Socket) => void;
@@ -67,6 +75,7 @@ pool: { probe_interval: 1d }
           ...args,
         ]),
       ]);
+      await Promise.all([front.stand(weir), front.stand(strict)]);
     });
 
     beforeEach(() => {
@@ -133,9 +142,11 @@ pool: { probe_interval: 1d }
           (await call(weir.url, '/', { headers: { host: 'm.example' } })).text,
         ) as Seen;
         expect(headerValues(plain.headers, 'x-forwarded-for')).toEqual(['127.0.0.1']);
-        expect(headerValues(plain.headers, 'x-forwarded-proto')).toEqual(['http']);
+        expect(headerValues(plain.headers, 'x-forwarded-proto')).toEqual([front.proto]);
         expect(headerValues(plain.headers, 'x-forwarded-host')).toEqual(['m.example']);
-        expect(headerValues(plain.headers, 'forwarded')).toEqual(['for=127.0.0.1;host=m.example;proto=http']);
+        expect(headerValues(plain.headers, 'forwarded')).toEqual([
+          `for=127.0.0.1;host=m.example;proto=${front.proto}`,
+        ]);
         const behind = JSON.parse(
           (
             await call(weir.url, '/', {

@@ -207,10 +207,19 @@ describe('a submit', () => {
     expect((await submit(weir, { model_input: {} }, {}, '')).status).toBe(201);
     expect((await submit(weir, { model_input: {} }, {}, '/deployment/local')).status).toBe(201);
     expect((await submit(weir, { model_input: {} }, {}, '/environments/nope')).status).toBe(404);
-    expect((await call(weir.url, '/production/async_predict')).status).toBe(405);
     expect((await call(weir.url, '/async_request/nope')).status).toBe(404);
     expect((await call(weir.url, '/async_request/nope', { method: 'DELETE' })).status).toBe(404);
-    expect((await call(weir.url, '/async_request/nope', { method: 'PUT' })).status).toBe(405);
+  });
+
+  it.each([
+    ['GET', '/production/async_predict', 'POST'],
+    ['PUT', '/async_request/nope', 'GET, DELETE'],
+    ['DELETE', '/async_request/nope/result', 'GET'],
+    ['POST', '/production/async_queue_status', 'GET'],
+  ])('%s %s is 405, and Allow says what the route takes', async (method, path, allow) => {
+    const weir = await start();
+    const { status, headers } = await call(weir.url, path, { method });
+    expect([status, headers.allow]).toEqual([405, allow]);
   });
 
   it('and questions come only so often: 429 with Retry-After', async () => {

@@ -256,6 +256,52 @@ describe('a replica', () => {
   });
 });
 
+it('a call whose client ends its side without a message, before there is a replica for it, is not left hanging', async () => {
+  const replica = await startGrpcReplica();
+  const weir = await startWeir(['--replica', replica.url, '--deployment-concurrency-target=1']);
+  const client = new TestClient(weir.port);
+  // The first of all: its side has ended before the connection to the replica stands.
+  const first = client.duplex();
+  first.call.end();
+  expect((await first.outcome).code).toBe(status.OK);
+  // And one that stands in line meanwhile.
+  const hold = held();
+  replica.hold = hold.promise;
+  const one = client.unary('unaryCall');
+  await until('it is held', () => replica.calls === 2);
+  const second = client.duplex();
+  second.call.end();
+  await weir.shows('weir_queue_length{deployment_id="local"}', 1);
+  hold.release();
+  expect((await second.outcome).code).toBe(status.OK);
+  expect((await one.outcome).code).toBe(status.OK);
+  await isClean(weir);
+});
+
+it('a call that stands in line is not blamed for what nobody reads of it', async () => {
+  const replica = await startGrpcReplica();
+  const weir = await startWeir([
+    '--replica',
+    replica.url,
+    '--deployment-concurrency-target=1',
+    '--proxy-idle-timeout=300ms',
+  ]);
+  const client = new TestClient(weir.port);
+  const hold = held();
+  replica.hold = hold.promise;
+  const one = client.unary('unaryCall');
+  await until('it is held', () => replica.calls === 1);
+  const startMs = performance.now();
+  const two = client.unary('unaryCall', { payload: { body: Buffer.alloc(1000) } });
+  let isOver = false;
+  void two.outcome.then(() => (isOver = true));
+  await weir.shows('weir_queue_length{deployment_id="local"}', 1);
+  await until('the limit is long over', () => isOver || performance.now() - startMs > 1000);
+  hold.release();
+  expect((await two.outcome).code).toBe(status.OK);
+  expect((await one.outcome).code).toBe(status.OK);
+});
+
 it('health: NOT_SERVING is not ready, an unknown service is not, and the name is asked for', async () => {
   let health = 2;
   const asked: string[] = [];

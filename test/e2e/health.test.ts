@@ -1,4 +1,5 @@
 // Health: who gets requests, who loses them and why, who gets them back.
+import { connect } from 'node:http2';
 import { once } from 'node:events';
 import { mkdtempSync, writeFileSync } from 'node:fs';
 import type { RequestListener } from 'node:http';
@@ -299,6 +300,59 @@ it('starts a supervised replica anew that is alive no more, and one that does no
   );
   await until('another one serves', async () => (await call(weir.url, '/')).text !== first);
   await weir.shows('baseten_container_restarts_total', 2);
+  await weir.shows('weir_replica_alive{deployment_id="local",replica="r0"}', 1);
+});
+
+it.each([
+  ['the name of a service', 'model.Alive', 'the health check of model.Alive says NOT_SERVING'],
+  ['the server as a whole', '*', 'the health check says NOT_SERVING'],
+])('starts a supervised gRPC replica anew that is alive no more, by %s', async (_, service, reason) => {
+  const holder = await startReplica(() => undefined);
+  const { port } = holder;
+  await holder.close();
+  const source = `
+    const { createServer } = require('node:http2');
+    let isAlive = true;
+    createServer().on('stream', (stream, headers) => {
+      stream.on('error', () => undefined);
+      const chunks = [];
+      stream.on('data', (chunk) => chunks.push(chunk));
+      stream.on('end', () => {
+        const name = Buffer.concat(chunks).subarray(7).toString();
+        if (headers[':path'] === '/x.Y/Break') isAlive = false;
+        const asksAlive = name === ${JSON.stringify(service === '*' ? '' : service)};
+        stream.respond({ ':status': 200, 'content-type': 'application/grpc' }, { waitForTrailers: true });
+        stream.on('wantTrailers', () => stream.sendTrailers({ 'grpc-status': '0' }));
+        stream.end(Buffer.from([0, 0, 0, 0, 2, 8, asksAlive && !isAlive ? 2 : 1]));
+      });
+    }).listen(${port}, '127.0.0.1');
+  `;
+  const weir = await startWeir(
+    [
+      '--replica',
+      `grpc://127.0.0.1:${port}`,
+      ...quick,
+      '--deployment-health-service=model.Ready',
+      `--deployment-liveness-service=${service}`,
+      '--pool-liveness-failures=3',
+      '--child-restart-delay=50ms',
+    ],
+    { command: 'run', rest: [process.execPath, '-e', source] },
+  );
+  await weir.shows('baseten_replicas_active', 1);
+  expect(weir.lines.some((line) => line.event === 'replica is beyond recovery')).toBe(false);
+  const session = connect(weir.url);
+  const call = session.request({
+    ':method': 'POST',
+    ':path': '/x.Y/Break',
+    'content-type': 'application/grpc',
+  });
+  call.resume().end(Buffer.alloc(5));
+  await once(call, 'close');
+  session.close();
+  const line = await weir.line('that it is given up', (one) => one.event === 'replica is beyond recovery');
+  expect(line['reason']).toBe(`not alive: ${reason}`);
+  await weir.shows('baseten_container_restarts_total', 1);
   await weir.shows('weir_replica_alive{deployment_id="local",replica="r0"}', 1);
 });
 

@@ -157,8 +157,12 @@ export interface Outcome {
 export class TestClient {
   readonly client: grpc.Client;
 
-  constructor(port: number, options: grpc.ClientOptions = {}) {
-    this.client = new TestService(`127.0.0.1:${port}`, grpc.credentials.createInsecure(), {
+  constructor(
+    port: number,
+    options: grpc.ClientOptions = {},
+    credentials = grpc.credentials.createInsecure(),
+  ) {
+    this.client = new TestService(`127.0.0.1:${port}`, credentials, {
       ...UNLIMITED,
       'grpc.use_local_subchannel_pool': 1,
       ...options,

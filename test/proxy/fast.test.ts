@@ -75,6 +75,7 @@ beforeEach(async () => {
     retries: new Retries(loaded.config.proxy),
     deadlines,
     options: loaded.config.proxy,
+    proto: 'http',
     maxHeadBytes: 32 * 1024,
     headerTimeoutMs: 60_000,
     keepAliveTimeoutMs: 60_000,

@@ -1,5 +1,6 @@
-// weir check: is this configuration right? Must stay true: nothing is started, and all mistakes are told at once.
-import { load } from '../../config/config.ts';
+// weir check: is this configuration right? Must stay true: nothing is started, and all mistakes are told at once,
+// those in the files that it names once the settings themselves are right.
+import { load, problemsInFiles } from '../../config/config.ts';
 import type { Command } from '../command.ts';
 import { optionsHelp } from '../help.ts';
 import { EXIT, printProblems } from '../problems.ts';
@@ -12,6 +13,8 @@ export const check: Command = {
   async run(args) {
     const loaded = load(args, process.env);
     if (!loaded.ok) return printProblems(loaded.problems);
+    const problems = problemsInFiles(loaded.config);
+    if (problems.length > 0) return printProblems(problems);
     const replicas = loaded.config.deployments.reduce(
       (sum, deployment) => sum + deployment.replicas.length,
       0,

@@ -1,7 +1,8 @@
 // weir serve: the sidecar in front of replicas that someone else runs. Also the life of the process: signals, a changed
-// configuration, exit. Must stay true: SIGTERM and SIGINT drain once; a second one ends the drain; the exit code of a
-// drain is 0; a configuration that is wrong changes nothing.
-import { explain, load, needRestart, type Loaded } from '../../config/config.ts';
+// configuration or certificate, exit. Must stay true: SIGTERM and SIGINT drain once; a second one ends the drain; the
+// exit code of a drain is 0; a configuration or certificate that is wrong changes nothing.
+import { readFileSync } from 'node:fs';
+import { explain, load, needRestart, problemsInFiles, type Loaded } from '../../config/config.ts';
 import { watchFile } from '../../config/watch.ts';
 import { startSidecar, type Sidecar } from '../../sidecar.ts';
 import type { Command } from '../command.ts';
@@ -18,6 +19,13 @@ export async function runSidecar(
 ): Promise<number> {
   const loaded = load(args, process.env);
   if (!loaded.ok) return printProblems(loaded.problems);
+  const problems = problemsInFiles(loaded.config);
+  if (problems.length > 0) return printProblems(problems);
+  const { cert, key } = loaded.config.ingress.tls;
+  /** Files that are looked at while it runs, with what was read in them. */
+  const certificates =
+    cert === '' ? [] : [cert, key].map((file) => ({ file, text: readFileSync(file, 'utf8') }));
+  const isReloadable = loaded.file !== undefined || certificates.length > 0;
   // Heard from the first moment: a signal during the start ends the process as soon as it is up.
   let stop = (): void => undefined;
   const stopped = new Promise<void>((resolve) => (stop = resolve));
@@ -32,7 +40,7 @@ export async function runSidecar(
   // So is the wish to read the configuration anew, which is granted once there is something to bring it to.
   let reload: (() => void) | undefined;
   let isReloadWanted = false;
-  if (loaded.file !== undefined)
+  if (isReloadable)
     process.on('SIGHUP', () => {
       if (reload) reload();
       else isReloadWanted = true;
@@ -44,21 +52,26 @@ export async function runSidecar(
   hurry = () => sidecar.hurry();
   // Without a child they mean what they mean to any process: a closed terminal ends it.
   // With a file to read anew, SIGHUP is for weir: the replica may not know what to do with it.
-  const passedOn = FOR_THE_CHILD.filter((signal) => signal !== 'SIGHUP' || loaded.file === undefined);
+  const passedOn = FOR_THE_CHILD.filter((signal) => signal !== 'SIGHUP' || !isReloadable);
   if (command) for (const signal of passedOn) process.on(signal, () => sidecar.signalChild(signal));
-  let unwatch = (): void => undefined;
-  if (loaded.file !== undefined) {
-    reload = () => takeOver(load(args, process.env, { rest: false }), sidecar, current);
-    if (isReloadWanted) reload();
-    unwatch = watchFile(loaded.file.path, loaded.file.text, reload);
-  }
+  const takeConfiguration = () => takeOver(load(args, process.env, { rest: false }), sidecar, current);
+  reload = () => {
+    takeConfiguration();
+    sidecar.renewCertificate();
+  };
+  if (isReloadWanted) reload();
+  const watches = certificates.map(({ file, text }) =>
+    watchFile(file, text, () => sidecar.renewCertificate()),
+  );
+  if (loaded.file !== undefined)
+    watches.push(watchFile(loaded.file.path, loaded.file.text, takeConfiguration));
   process.on('uncaughtException', (error) => {
     sidecar.log.error('uncaught exception', { error: error.stack ?? String(error) });
     sidecar.log.sink.flush();
     process.exit(EXIT.internal);
   });
   await stopped;
-  unwatch();
+  for (const unwatch of watches) unwatch();
   await sidecar.stop();
   return EXIT.ok;
 }

@@ -1,0 +1,68 @@
+// Where what comes in goes, with regard to what the replicas speak. Hot path.
+// Must stay true: a deployment is asked in its own protocol alone: HTTP or gRPC.
+import type { Decision } from '../proxy/proxy.ts';
+import { Router, type CallRoute, type CallTarget, type Route, type Routed } from './route.ts';
+
+/** The id of a model that was given none. */
+const NO_MODEL = 'local';
+
+/** A deployment as the door sees it. */
+export type Served = Routed & {
+  readonly options: { readonly replicas: readonly { url: { protocol: string } }[] };
+};
+
+/** Scheme of the replicas of each deployment, by index; empty where they differ, as http and https may. */
+function schemes(deployments: readonly Served[]): string[] {
+  const byIndex: string[] = [];
+  for (const { index, options } of deployments) {
+    const [first, ...others] = new Set(options.replicas.map(({ url }) => url.protocol));
+    byIndex[index] = others.length === 0 ? first! : '';
+  }
+  return byIndex;
+}
+
+const isForCalls = (scheme: string | undefined): boolean => scheme === 'grpc:' || scheme === 'grpcs:';
+
+export class Directions {
+  readonly #modelId: string;
+  #router: Router;
+  #schemes: readonly string[];
+
+  /** `deployments` must not be empty. */
+  constructor(modelId: string, deployments: readonly Served[]) {
+    this.#modelId = modelId;
+    this.#router = new Router(deployments);
+    this.#schemes = schemes(deployments);
+  }
+
+  /** Requests from now on are routed by this list. */
+  reroute(deployments: readonly Served[]): void {
+    this.#router = new Router(deployments);
+    this.#schemes = schemes(deployments);
+  }
+
+  /** What the fast lane may take: what goes to replicas that speak plain HTTP. Our own routes are the full lane's. */
+  plain(method: string, target: string): Decision | undefined {
+    const route = this.#router.route(method, target, false);
+    return route.kind === 'forward' && this.#schemes[route.deployment] === 'http:' ? route : undefined;
+  }
+
+  /** Where an HTTP request goes; `isUpgrade`: one to become a WebSocket. */
+  request(method: string, target: string, isUpgrade: boolean): Route {
+    const route = this.#router.route(method, target, isUpgrade);
+    if (!('deployment' in route) || route.kind === 'wake' || !isForCalls(this.#schemes[route.deployment]))
+      return route;
+    return { kind: 'refuse', failure: 'wrong_protocol', detail: 'this deployment serves gRPC alone' };
+  }
+
+  /** Where a gRPC call goes. `baseten-model-id` only has to be ours, where we know what that is. */
+  call(target: CallTarget): CallRoute {
+    const { modelId } = target;
+    const isOurs = modelId === this.#modelId || modelId === `model-${this.#modelId}`;
+    if (modelId !== undefined && this.#modelId !== NO_MODEL && !isOurs)
+      return { kind: 'refuse', failure: 'unknown_target', detail: `model ${JSON.stringify(modelId)}` };
+    const route = this.#router.call(target);
+    if (route.kind === 'refuse' || isForCalls(this.#schemes[route.deployment])) return route;
+    return { kind: 'refuse', failure: 'wrong_protocol', detail: 'this deployment serves HTTP, not gRPC' };
+  }
+}

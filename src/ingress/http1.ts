@@ -1,0 +1,272 @@
+// HTTP/1.1 at the data door, by Node's own server: every request becomes an exchange, is routed, and is handed to the
+// proxy or answered. Must stay true: whatever arrives, one exchange is opened and closed for it, and the id is in the
+// answer; and no answer stands in the midst of another.
+//
+//   request ─► exchange.open ─► strict? ─► route ─► proxy.http | proxy.upgrade
+//    │ malformed, slow           └► refuse     ├► wake: 202
+//    └► clientError: 400, 408, 431             └► refuse: 404, 405, 415
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
+import { catalogue, type Failure } from '../base/errors.ts';
+import type { Exchange, Exchanges } from '../exchange/exchange.ts';
+import { ID_HEADER, ID_HEADER_LOWER, TRACE_HEADER } from '../exchange/identity.ts';
+import type { Hop } from '../http/headers.ts';
+import { createServer } from '../http/node-http.ts';
+import { refusalBytes, refuse } from '../http/reply.ts';
+import { absoluteForm, problemWith } from '../http/strict.ts';
+import type { Proxy, Running } from '../proxy/proxy.ts';
+import type { AsyncRoutes } from './async.ts';
+import type { Directions } from './directions.ts';
+import { plainAddress } from './http2.ts';
+import type { IngressOptions } from './options.ts';
+import type { Refusal, Route } from './route.ts';
+
+/** Silence after which the operating system asks whether a client is still there. */
+const KEEP_ALIVE_PROBE_MS = 60_000;
+
+/** How long a client may take to read why its input was refused. */
+const CLOSING_MS = 1000;
+
+/** Errors of Node's parser that have a cause of their own; all others are bad_request. */
+const PARSER_FAILURES: Record<string, Failure> = {
+  HPE_HEADER_OVERFLOW: 'headers_too_large',
+  ERR_HTTP_REQUEST_TIMEOUT: 'request_timeout',
+  // The client closed its side in the middle of a message.
+  HPE_INVALID_EOF_STATE: 'client_gone',
+};
+
+/** An answer under way; `running` where it is a replica's. */
+interface Answering {
+  readonly req: IncomingMessage;
+  readonly res: ServerResponse;
+  running: Running | undefined;
+}
+
+export interface Http1Limits {
+  readonly maxBody: number;
+  readonly totalTimeoutMs: number;
+}
+
+export interface Http1Deps {
+  readonly exchanges: Exchanges;
+  readonly proxy: Proxy;
+  readonly async: AsyncRoutes;
+  readonly directions: Directions;
+  /** What clients speak HTTP over. */
+  readonly proto: 'http' | 'https';
+}
+
+export class Http1Door {
+  /** The one that listens; new connections come to its 'connection', where others may look at them first. */
+  readonly server: Server;
+  readonly #deps: Http1Deps;
+  readonly #maxBody: number;
+  readonly #takeOver: (this: Server, socket: Socket) => void;
+  /** The latest exchange on each connection, and the connections whose input was refused. */
+  readonly #answering = new WeakMap<Duplex, Answering>();
+  readonly #broken = new WeakSet<Duplex>();
+  #isDraining = false;
+
+  /** `connected` is given every new connection. */
+  constructor(
+    options: IngressOptions,
+    limits: Http1Limits,
+    deps: Http1Deps,
+    connected: (socket: Socket) => void,
+  ) {
+    this.#deps = deps;
+    this.#maxBody = limits.maxBody;
+    this.server = createServer({
+      insecureHTTPParser: false,
+      // Looked at in http/strict.ts: Node would answer without an id and without an exchange.
+      requireHostHeader: false,
+      maxHeaderSize: options.max_header,
+      headersTimeout: options.header_timeout,
+      requestTimeout: Math.max(limits.totalTimeoutMs, options.header_timeout),
+      keepAliveTimeout: options.keep_alive_timeout,
+      connectionsCheckingInterval: 1000,
+      noDelay: true,
+      keepAlive: true,
+      keepAliveInitialDelay: KEEP_ALIVE_PROBE_MS,
+      // Only a WebSocket is an upgrade to us: offers of h2c and the like are plain requests.
+      shouldUpgradeCallback: (req: IncomingMessage) =>
+        req.method === 'GET' && req.headers.upgrade?.toLowerCase() === 'websocket',
+    });
+    this.server.maxConnections = options.max_connections;
+    // Node would cut off a request's headers silently at this count: the limit is in bytes instead.
+    this.server.maxHeadersCount = 0;
+    // The server's own listener is what makes a connection Node's: others come first.
+    [this.#takeOver] = this.server.listeners('connection') as [(this: Server, socket: Socket) => void];
+    this.server.removeAllListeners('connection');
+    this.server.on('connection', connected);
+    this.server.on('request', (req, res) => this.#onRequest(req, res));
+    this.server.on('checkContinue', (req, res) => this.#onRequest(req, res));
+    this.server.on('checkExpectation', (req, res) => this.#onRequest(req, res));
+    this.server.on('upgrade', (req, socket, head) => this.#onUpgrade(req, socket, head));
+    this.server.on('connect', (req, socket) => this.#onConnect(req, socket));
+    this.server.on('clientError', (error, socket) => this.#onClientError(error, socket));
+  }
+
+  /** Serves a connection, from its first byte or from where a message begins. */
+  accept(socket: Socket): void {
+    this.#takeOver.call(this.server, socket);
+    // HTTP/2 reads for itself; this must flow, since whoever looked at it first has paused it.
+    socket.resume();
+  }
+
+  /** Listens no more; from now on answers say that their connection ends, and idle ones do. */
+  drain(): void {
+    this.#isDraining = true;
+    this.server.close();
+    this.server.closeIdleConnections();
+  }
+
+  #onRequest(req: IncomingMessage, res: ServerResponse): void {
+    const exchange = this.#open(req, req.socket);
+    const answering: Answering = { req, res, running: undefined };
+    this.#answering.set(req.socket, answering);
+    if (this.#isDraining) res.shouldKeepAlive = false;
+    const hop = this.#hop(req, exchange);
+    const problem = problemWith(req);
+    if (problem !== '') {
+      res.shouldKeepAlive = false;
+      return refuseWith(answering, exchange, 'bad_request', problem);
+    }
+    const length = req.headers['content-length'];
+    if (Number(length ?? 0) > this.#maxBody)
+      return refuseWith(answering, exchange, 'too_large', `${length} bytes, the limit is ${this.#maxBody}`);
+    const expects = req.headers.expect?.toLowerCase();
+    if (expects !== undefined && expects !== '100-continue')
+      return refuseWith(answering, exchange, 'expectation_failed', '');
+    const route = this.#deps.directions.request(req.method!, req.url!, false);
+    if (route.kind === 'refuse')
+      return refuseWith(answering, exchange, route.failure, route.detail, route.allow);
+    if (route.kind === 'wake') return this.#wake(req, res, exchange);
+    if (expects !== undefined) res.writeContinue();
+    if (route.kind !== 'forward') {
+      if (route.kind === 'async_predict') route.turn.take(route.deployment);
+      answering.running = this.#deps.async.answer(route, req, res, exchange);
+      return;
+    }
+    exchange.route(route.deployment);
+    route.turn.take(route.deployment);
+    answering.running = this.#deps.proxy.http(exchange, req, res, route.path, hop);
+  }
+
+  /** `wake` asks for a replica to be there soon; in a sidecar the replica already is. 202 with `{}` (contract 1.2). */
+  #wake(req: IncomingMessage, res: ServerResponse, exchange: Exchange): void {
+    req.resume();
+    res.writeHead(202, ['Content-Type', 'application/json', 'Content-Length', '2', ID_HEADER, exchange.id]);
+    res.end('{}');
+    exchange.close('ok', 202);
+  }
+
+  #onUpgrade(req: IncomingMessage, socket: Duplex, head: Buffer): void {
+    socket.on('error', () => socket.destroy());
+    if (this.#isOutOfTurn(socket)) return;
+    const exchange = this.#open(req, socket as Socket);
+    const hop = this.#hop(req, exchange);
+    const problem = problemWith(req);
+    const route: Route =
+      problem === ''
+        ? this.#deps.directions.request(req.method!, req.url!, true)
+        : { kind: 'refuse', failure: 'bad_request', detail: problem };
+    if (route.kind !== 'forward') {
+      // Routes of our own that are no refusals are never upgrades: they take other methods.
+      const { failure, detail, allow } =
+        route.kind === 'refuse' ? route : ({ failure: 'method_not_allowed', detail: '' } as Refusal);
+      socket.end(refusalBytes(failure, exchange.id, { detail, allow }));
+      exchange.close(failure, catalogue[failure].http, detail);
+      return;
+    }
+    exchange.route(route.deployment);
+    route.turn.take(route.deployment);
+    this.#deps.proxy.upgrade(exchange, req, socket, head, route.path, hop);
+  }
+
+  /**
+   * A request for a tunnel behind one that is not answered yet: Node has let go of that answer, so neither can be sent
+   * in its turn. The connection ends.
+   */
+  #isOutOfTurn(socket: Duplex): boolean {
+    const answering = this.#answering.get(socket);
+    if (answering === undefined || answering.res.writableFinished) return false;
+    socket.destroy();
+    return true;
+  }
+
+  /** We are a gateway to known replicas, never a way to somewhere else (RFC 9110 9.3.6). */
+  #onConnect(req: IncomingMessage, socket: Duplex): void {
+    socket.on('error', () => socket.destroy());
+    if (this.#isOutOfTurn(socket)) return;
+    const exchange = this.#open(req, socket as Socket);
+    socket.end(refusalBytes('method_not_allowed', exchange.id, { detail: 'CONNECT is not served' }));
+    exchange.close('method_not_allowed', catalogue.method_not_allowed.http);
+  }
+
+  /** What Node's parser refused, or did not get in time. A connection that broke is no request. */
+  #onClientError(error: NodeJS.ErrnoException, socket: Duplex): void {
+    // TLS that broke is told of like what the parser refuses, and has nobody to read an answer.
+    if (error.code === 'ECONNRESET' || error.code?.startsWith('ERR_SSL') || !socket.writable) {
+      socket.destroy();
+      return;
+    }
+    if (this.#broken.has(socket)) return;
+    this.#broken.add(socket);
+    const failure = PARSER_FAILURES[error.code ?? ''] ?? 'bad_request';
+    const answering = this.#answering.get(socket);
+    const isAnswering = answering?.res.writableFinished === false;
+    if (isAnswering && !answering.req.complete) {
+      // What is malformed, or late, is the body of a request that is under way.
+      if (answering.running) answering.running.abort(failure, error.code ?? error.message);
+      // Refused already, and told so; only the rest of its body is malformed.
+      else answering.res.end(() => socket.destroy());
+      if (failure === 'client_gone') socket.destroy();
+      return;
+    }
+    const exchange = this.#deps.exchanges.open(undefined);
+    exchange.remoteAddress = plainAddress((socket as Socket).remoteAddress ?? '');
+    // An answer that is on its way on this connection goes first: another in its midst would be taken for part of it.
+    if (failure === 'client_gone') socket.destroy();
+    else if (isAnswering) answering.res.once('close', () => socket.destroy());
+    else {
+      socket.end(refusalBytes(failure, exchange.id));
+      setTimeout(() => socket.destroy(), CLOSING_MS).unref();
+    }
+    exchange.close(failure, catalogue[failure].http, error.code ?? error.message);
+  }
+
+  #open(req: IncomingMessage, socket: Socket): Exchange {
+    const exchange = this.#deps.exchanges.open(req.headers[ID_HEADER_LOWER] as string | undefined);
+    exchange.method = req.method!;
+    exchange.target = req.url!;
+    exchange.remoteAddress = plainAddress(socket.remoteAddress ?? '');
+    return exchange;
+  }
+
+  /** What the replica learns about the way; brings an absolute-form target into origin form. */
+  #hop(req: IncomingMessage, exchange: Exchange): Hop {
+    const absolute = absoluteForm(req.url!);
+    if (absolute) req.url = exchange.target = absolute.path;
+    return {
+      id: exchange.id,
+      traceparent: exchange.trace(req.headers[TRACE_HEADER] as string | undefined),
+      remoteAddress: exchange.remoteAddress,
+      proto: this.#deps.proto,
+      host: absolute?.authority ?? req.headers.host ?? '',
+    };
+  }
+}
+
+/** Ends a request that nobody is to have. */
+function refuseWith(
+  { req, res }: Answering,
+  exchange: Exchange,
+  failure: Failure,
+  detail: string,
+  allow?: string,
+): void {
+  refuse(req, res, failure, exchange.id, { detail, allow });
+  exchange.close(failure, catalogue[failure].http, detail);
+}

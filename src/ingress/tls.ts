@@ -1,0 +1,62 @@
+// TLS at the data door: the handshake of every connection, and what is spoken then.
+// Must stay true: who does not finish the handshake in its time is gone; nothing but TLS 1.2 and newer is spoken; a
+// changed certificate is for new connections and ends none.
+//
+//   connection ─► handshake ─► ALPN h2 ─► HTTP/2
+//                  │           └► http/1.1, or no ALPN ─► HTTP/1.1
+//                  └► late, or no TLS: closed
+import type { Socket } from 'node:net';
+import { createServer, type SecureContextOptions, type Server, type TLSSocket } from 'node:tls';
+import type { KeyPair } from '../base/certificates.ts';
+import { carries } from '../http/reset.ts';
+
+/** Called with every connection that has shaken hands, and the protocol that was agreed on. */
+export type Secured = (socket: TLSSocket, protocol: 'http1' | 'http2') => void;
+
+const contextOf = ({ cert, key }: KeyPair): SecureContextOptions => ({ cert, key, minVersion: 'TLSv1.2' });
+
+/** Where a connection comes from and goes to: no two that live have the same. */
+const placeOf = ({ remoteAddress, remotePort, localAddress }: Socket): string =>
+  `${remoteAddress} ${remotePort} ${localAddress}`;
+
+export class TlsDoor {
+  readonly #server: Server;
+  /** Connections in their handshake, by their place: Node tells of the end of one without it. */
+  readonly #handshaking = new Map<string, Socket>();
+
+  constructor(pair: KeyPair, handshakeTimeoutMs: number, secured: Secured) {
+    this.#server = createServer({
+      ...contextOf(pair),
+      ALPNProtocols: ['h2', 'http/1.1'],
+      handshakeTimeout: handshakeTimeoutMs,
+    });
+    // No TLS, no common protocol, too late: there is nobody to answer.
+    this.#server.on('tlsClientError', (_, socket) => socket.destroy());
+    this.#server.on('secureConnection', (socket) => {
+      const place = placeOf(socket);
+      const raw = this.#handshaking.get(place);
+      // Gone at the very moment: then it has no place any more.
+      if (raw === undefined) return socket.destroy();
+      this.#handshaking.delete(place);
+      carries(raw, socket);
+      // A handshake in the midst of TLS 1.2 costs us far more than its client.
+      socket.disableRenegotiation();
+      return secured(socket, socket.alpnProtocol === 'h2' ? 'http2' : 'http1');
+    });
+  }
+
+  /** Takes a new connection of which nothing was read. */
+  accept(raw: Socket): void {
+    const place = placeOf(raw);
+    this.#handshaking.set(place, raw);
+    raw.once('close', () => {
+      if (this.#handshaking.get(place) === raw) this.#handshaking.delete(place);
+    });
+    this.#server.emit('connection', raw);
+  }
+
+  /** From now on connections get this certificate. */
+  renew(pair: KeyPair): void {
+    this.#server.setSecureContext(contextOf(pair));
+  }
+}

@@ -1,0 +1,467 @@
+// TLS at the data door: real clients, what is refused, and certificates that change.
+import { credentials, status } from '@grpc/grpc-js';
+import { execFile } from 'node:child_process';
+import { once } from 'node:events';
+import { connect as connectH2 } from 'node:http2';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { Agent, request } from 'node:https';
+import { connect as connectTcp, type AddressInfo } from 'node:net';
+import { copyFileSync, renameSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { connect, type ConnectionOptions, type TLSSocket } from 'node:tls';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { WebSocket, WebSocketServer } from 'ws';
+import { certificate, localCertificate, type Certificate } from '../kit/certificate.ts';
+import { RawClient } from '../kit/client.ts';
+import { removeFolders } from '../kit/folder.ts';
+import {
+  bodyOf,
+  closeReplicas,
+  headerValues,
+  mirror,
+  startRawReplica,
+  startReplica,
+  type Seen,
+} from '../kit/replica.ts';
+import { closeGrpc, startGrpcReplica, TestClient, type Message } from '../kit/test-service.ts';
+import { until } from '../kit/until.ts';
+import { runWeir, startWeir, stopAll, type Weir } from '../kit/weir.ts';
+
+const ID = /^[0-9a-f]{37}$/;
+
+let at: string;
+let authority: Certificate;
+let server: Certificate;
+
+beforeAll(() => ({ at, authority, server } = localCertificate()));
+afterEach(async () => {
+  await stopAll();
+  await closeGrpc();
+  await closeReplicas();
+});
+afterAll(removeFolders);
+
+const tls = (...more: string[]) => [
+  `--ingress-tls-cert=${server.certFile}`,
+  `--ingress-tls-key=${server.keyFile}`,
+  ...more,
+];
+
+/** A TLS connection that has shaken hands. */
+async function shaken(weir: Weir, options: ConnectionOptions = {}): Promise<TLSSocket> {
+  const socket = connect({ port: weir.port, host: '127.0.0.1', ca: authority.cert, ...options });
+  await once(socket, 'secureConnect');
+  return socket;
+}
+
+/** Sends one request over TLS and reads its answer whole. */
+async function ask(weir: Weir, path: string, agent: Agent | false = false, body?: Buffer) {
+  const req = request({
+    host: '127.0.0.1',
+    port: weir.port,
+    path,
+    agent,
+    ca: authority.cert,
+    method: body ? 'POST' : 'GET',
+  });
+  req.end(body);
+  const [res] = (await once(req, 'response')) as [IncomingMessage];
+  return { res, body: await bodyOf(res), req };
+}
+
+const curl = (...args: string[]): Promise<string> =>
+  new Promise((resolve, reject) =>
+    execFile('curl', ['-sS', '--max-time', '10', '--cacert', authority.certFile, ...args], (error, out) =>
+      error ? reject(error) : resolve(out),
+    ),
+  );
+
+describe.each([
+  ['the fast lane', []],
+  ['the full lane', ['--proxy-fast-lane=false']],
+])('over TLS, %s', (_, lane) => {
+  it.each([['--http1.1'], ['--no-alpn']])(
+    'curl %s is served, and the replica learns of https',
+    async (how) => {
+      const replica = await startReplica(mirror);
+      const weir = await startWeir(['--replica', replica.url, ...tls(...lane)]);
+      const out = await curl(how, '-i', `https://localhost:${weir.port}/x`, '-d', 'hello');
+      expect(out).toMatch(/^HTTP\/1\.1 200 /);
+      const id = /x-baseten-request-id: ([0-9a-f]{37})/i.exec(out)![1]!;
+      const seen = JSON.parse(out.slice(out.indexOf('\r\n\r\n'))) as Seen;
+      expect(seen.body).toBe('hello');
+      expect(headerValues(seen.headers, 'x-forwarded-proto')).toEqual(['https']);
+      expect(headerValues(seen.headers, 'x-forwarded-for')).toEqual(['127.0.0.1']);
+      expect(headerValues(seen.headers, 'forwarded')[0]).toMatch(/;proto=https$/);
+      expect(await weir.exchange(id)).toMatchObject({ status: 200, cause: 'ok', remote: '127.0.0.1' });
+      await weir.shows('baseten_inference_requests_total{status_code="200",is_async="false"}', 1);
+    },
+  );
+
+  it('curl --http2 with a plain request is told that only gRPC is served so, as in clear text', async () => {
+    const replica = await startReplica(mirror);
+    const weir = await startWeir(['--replica', replica.url, ...tls(...lane)]);
+    const out = await curl('--http2', '-i', `https://localhost:${weir.port}/x`);
+    expect(out).toMatch(/^HTTP\/2 415 /);
+    expect(out).toMatch(/x-weir-cause: wrong_protocol/);
+  });
+
+  it('one connection serves many requests, large bodies both ways', async () => {
+    const replica = await startReplica((req, res) => void req.pipe(res));
+    const weir = await startWeir(['--replica', replica.url, ...tls(...lane)]);
+    const agent = new Agent({ keepAlive: true, ca: authority.cert });
+    const large = Buffer.alloc(8 * 1024 ** 2, 'the quick brown fox ');
+    const ports = new Set<number | undefined>();
+    for (const body of [Buffer.from('a'), large, Buffer.from('b')]) {
+      const answer = await ask(weir, '/echo', agent, body);
+      ports.add(answer.req.socket!.localPort);
+      expect(answer.body.equals(body)).toBe(true);
+    }
+    expect(ports.size).toBe(1);
+    agent.destroy();
+  });
+
+  it('wss carries messages, with the id on the upgrade', async () => {
+    const echo = new WebSocketServer({ port: 0, host: '127.0.0.1' });
+    await once(echo, 'listening');
+    let proto: unknown;
+    echo.on('connection', (socket, req) => {
+      proto = req.headers['x-forwarded-proto'];
+      socket.on('message', (data, isBinary) => socket.send(data, { binary: isBinary }));
+    });
+    const url = `http://127.0.0.1:${(echo.address() as AddressInfo).port}`;
+    const weir = await startWeir(['--replica', url, ...tls(...lane)]);
+    const socket = new WebSocket(`wss://localhost:${weir.port}/websocket`, { ca: authority.cert });
+    const upgrade = once(socket, 'upgrade') as Promise<[IncomingMessage]>;
+    await once(socket, 'open');
+    expect((await upgrade)[0].headers['x-baseten-request-id']).toMatch(ID);
+    socket.send(Buffer.alloc(100_000, 7));
+    expect((await once(socket, 'message'))[0]).toEqual(Buffer.alloc(100_000, 7));
+    socket.close(4001);
+    await once(socket, 'close');
+    expect(proto).toBe('https');
+    await weir.shows('baseten_inference_requests_total{status_code="4001",is_async="false"}', 1);
+    echo.close();
+  });
+
+  it('gRPC is agreed on by ALPN: unary and both streams, with ids', async () => {
+    const replica = await startGrpcReplica();
+    const weir = await startWeir(['--replica', replica.url, ...tls(...lane)]);
+    const client = new TestClient(weir.port, {}, credentials.createSsl(Buffer.from(authority.cert)));
+    const unary = await client.unary('unaryCall', { responseSize: 200_000 }).outcome;
+    expect([unary.code, unary.responses[0].payload.body.length]).toEqual([status.OK, 200_000]);
+    expect(unary.id).toMatch(ID);
+    expect(await weir.exchange(unary.id)).toMatchObject({ protocol: 'grpc', remote: '127.0.0.1' });
+    const { call, outcome } = client.duplex();
+    const sizes: number[] = [];
+    call.on('data', ({ payload }: Message) => sizes.push(payload.body.length as number));
+    for (const size of [5, 70_000]) {
+      call.write({ responseParameters: [{ size }] });
+      await until(`an answer of ${size}`, () => sizes.at(-1) === size);
+    }
+    call.end();
+    expect((await outcome).code).toBe(status.OK);
+  });
+
+  it('HTTP/2 that was not agreed on is no HTTP/2 (RFC 9113 3.3)', async () => {
+    const replica = await startGrpcReplica();
+    const weir = await startWeir(['--replica', replica.url, ...tls(...lane)]);
+    const socket = await shaken(weir);
+    let got = '';
+    socket.on('data', (chunk: Buffer) => (got += chunk.toString('latin1')));
+    socket.write('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n');
+    await once(socket, 'end');
+    expect(got).toMatch(/^HTTP\/1\.1 400 /);
+  });
+
+  it('an answer that ends with its connection and breaks is seen to break', async () => {
+    const replica = await startRawReplica((socket) =>
+      socket.once('data', () => {
+        socket.write('HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf', () => socket.resetAndDestroy());
+      }),
+    );
+    const weir = await startWeir(['--replica', replica.url, '--pool-probe-interval=1d', ...tls(...lane)]);
+    const socket = await shaken(weir);
+    // To HTTP/1.0 the end of the connection is the end of the body.
+    socket.write('GET / HTTP/1.0\r\n\r\n');
+    socket.resume();
+    const [error] = (await once(socket, 'error')) as [NodeJS.ErrnoException];
+    expect(error.code).toBe('ECONNRESET');
+  });
+
+  it('a client that does not finish the handshake is cut, and so is one that speaks no TLS', async () => {
+    const replica = await startReplica(mirror);
+    const weir = await startWeir([
+      '--replica',
+      replica.url,
+      ...tls('--ingress-tls-handshake-timeout=300ms', ...lane),
+    ]);
+    const silent = new RawClient(weir.port);
+    const half = new RawClient(weir.port).send(Buffer.from([0x16, 3, 1, 2, 0, 1]));
+    const plain = new RawClient(weir.port).send('GET / HTTP/1.1\r\nHost: x\r\n\r\n');
+    expect(await plain.ended()).toBe('');
+    expect(await half.ended()).toBe('');
+    expect(await silent.ended()).toBe('');
+    const gone = new RawClient(weir.port);
+    await once(gone.socket, 'connect');
+    gone.socket.resetAndDestroy();
+    expect((await ask(weir, '/x')).res.statusCode).toBe(200);
+    // Who never shook hands has made no request.
+    expect(weir.lines.filter((line) => line.event === 'exchange').length).toBeLessThanOrEqual(1);
+  });
+
+  it('a head that does not come, or is too large, is refused as in clear text', async () => {
+    const replica = await startReplica(mirror);
+    const weir = await startWeir([
+      '--replica',
+      replica.url,
+      ...tls('--ingress-header-timeout=300ms', '--ingress-max-header=1KiB', ...lane),
+    ]);
+    const said = async (text: string) => {
+      const socket = await shaken(weir);
+      let got = '';
+      socket.on('data', (chunk: Buffer) => (got += chunk.toString('latin1')));
+      socket.write(text);
+      await once(socket, 'close');
+      return got;
+    };
+    const [slow, large, silent] = await Promise.all([
+      said('GET / HTTP/1.1\r\nX-'),
+      said(`GET / HTTP/1.1\r\nHost: x\r\nX: ${'x'.repeat(3000)}\r\n\r\n`),
+      said(''),
+    ]);
+    expect(slow).toMatch(/^HTTP\/1\.1 408 /);
+    expect(silent).toMatch(/^HTTP\/1\.1 408 /);
+    expect(large).toMatch(/^HTTP\/1\.1 431 /);
+  });
+
+  it('the cap on connections holds, and those that ended make room', async () => {
+    const replica = await startReplica(mirror);
+    const weir = await startWeir(['--replica', replica.url, ...tls('--ingress-max-connections=2', ...lane)]);
+    const one = await shaken(weir);
+    const two = await shaken(weir, { ALPNProtocols: ['http/1.1'] });
+    await new RawClient(weir.port).ended();
+    one.destroy();
+    two.destroy();
+    await until('there is room', () =>
+      ask(weir, '/x').then(
+        ({ res }) => res.statusCode === 200,
+        () => false,
+      ),
+    );
+  });
+
+  it('drains: GOAWAY, no new connection, and streams of both protocols end well', async () => {
+    let stream: ServerResponse | undefined;
+    const replica = await startReplica((_req, res) => {
+      stream = res;
+      res.write('first ');
+    });
+    const weir = await startWeir(['--replica', replica.url, ...tls(...lane)]);
+    const idle = await shaken(weir);
+    const idleEnds = once(idle.resume(), 'end');
+    const session = connectH2(`https://localhost:${weir.port}`, { ca: authority.cert });
+    await once(session, 'connect');
+    const goaway = once(session, 'goaway') as Promise<[number]>;
+    const whole = ask(weir, '/stream');
+    await until('the stream runs', () => stream);
+    const exit = weir.stop();
+    expect((await goaway)[0]).toBe(0);
+    await until('nobody new is taken', () =>
+      shaken(weir).then(
+        (socket) => void socket.destroy(),
+        () => true,
+      ),
+    );
+    stream!.end('last');
+    expect((await whole).body.toString()).toBe('first last');
+    await idleEnds;
+    expect(await exit).toBe(0);
+  });
+
+  it('cuts what still runs when the time is over', async () => {
+    const replica = await startReplica((_req, res) => void res.write('first'));
+    const weir = await startWeir([
+      '--replica',
+      replica.url,
+      ...tls('--ingress-drain-timeout=200ms', ...lane),
+    ]);
+    const socket = await shaken(weir);
+    socket.write('GET / HTTP/1.1\r\nHost: x\r\n\r\n');
+    await once(socket, 'data');
+    socket.on('error', () => undefined);
+    const closed = once(socket, 'close');
+    expect(await weir.stop()).toBe(0);
+    await closed;
+    expect(weir.lines.find((line) => line.event === 'exchange')).toMatchObject({ cause: 'draining' });
+  });
+});
+
+it('speaks TLS 1.2 and 1.3 and nothing older', async () => {
+  const replica = await startReplica(mirror);
+  const weir = await startWeir(['--replica', replica.url, ...tls()]);
+  for (const version of ['TLSv1.2', 'TLSv1.3'] as const) {
+    const socket = await shaken(weir, { minVersion: version, maxVersion: version });
+    expect(socket.getProtocol()).toBe(version);
+    socket.destroy();
+  }
+  const old: ConnectionOptions = {
+    minVersion: 'TLSv1',
+    maxVersion: 'TLSv1.1',
+    ciphers: 'DEFAULT@SECLEVEL=0',
+  };
+  await expect(shaken(weir, old)).rejects.toThrow(/protocol version/);
+});
+
+it('TLS that comes to a port of clear text is refused, and hurts nobody', async () => {
+  const replica = await startReplica(mirror);
+  for (const lane of ['true', 'false']) {
+    const weir = await startWeir(['--replica', replica.url, `--proxy-fast-lane=${lane}`]);
+    await expect(shaken(weir)).rejects.toThrow();
+    expect((await fetch(`${weir.url}/x`)).status).toBe(200);
+    await weir.shows('weir_exchanges_total{deployment_id="",cause="bad_request",origin="client"}', 1);
+  }
+});
+
+describe('a certificate', () => {
+  const wrong = async (cert: string, key: string): Promise<string> => {
+    const args = ['--replica', 'http://127.0.0.1:9', '--ingress-tls-cert', cert, '--ingress-tls-key', key];
+    const [checked, served] = [await runWeir(['check', ...args]), await runWeir(['serve', ...args])];
+    expect([checked.code, served.code]).toEqual([64, 64]);
+    expect(served.err).toBe(checked.err);
+    return checked.err;
+  };
+  const file = (name: string, text: string) => {
+    writeFileSync(join(at, name), text);
+    return join(at, name);
+  };
+
+  it('that is not there, is none, or does not fit its key is refused with what would be right', async () => {
+    const { certFile, keyFile, cert, key } = server;
+    expect(await wrong(join(at, 'nowhere.pem'), keyFile)).toMatch(
+      /ingress\.tls\.cert \(.*nowhere\.pem\) cannot be read: ENOENT/,
+    );
+    const both = await wrong(file('text.pem', 'hello'), file('empty.pem', ''));
+    expect(both).toMatch(
+      /ingress\.tls\.cert .* is not PEM: a certificate begins with -----BEGIN CERTIFICATE/,
+    );
+    expect(both).toMatch(/ingress\.tls\.key .* is not PEM: a private key begins with -----BEGIN PRIVATE KEY/);
+    const swapped = await wrong(keyFile, certFile);
+    expect(swapped).toMatch(/cert .* holds a private key and no certificate/);
+    expect(swapped).toMatch(/key .* holds a certificate and no private key/);
+    expect(await wrong(certFile, authority.keyFile)).toMatch(/key .* does not belong to the certificate of/);
+    expect(await wrong(file('order.pem', authority.cert + cert), keyFile)).toMatch(
+      /own certificate as number 2: it must be the first/,
+    );
+    expect(await wrong(file('cut.pem', cert.replace(/\n.{20}/, '\n')), keyFile)).toMatch(
+      /certificate that cannot be read: number 1/,
+    );
+    const broken = await wrong(certFile, file('broken-key.pem', key.replace(/\n.{20}/, '\n')));
+    expect(broken).toMatch(/private key that cannot be read/);
+    // No line of a key is ever said.
+    for (const line of key.split('\n').filter((one) => one.length > 20 && !one.startsWith('-----')))
+      expect(broken).not.toContain(line.slice(20));
+  });
+
+  it('without its key, or a key without its certificate, is half of what TLS takes', async () => {
+    const alone = await runWeir([
+      'check',
+      '--replica',
+      'http://127.0.0.1:9',
+      '--ingress-tls-cert',
+      server.certFile,
+    ]);
+    expect([alone.code, alone.err]).toEqual([
+      64,
+      'weir: ingress.tls.cert is set without ingress.tls.key: TLS takes both, the certificate and its private key\n',
+    ]);
+  });
+
+  it('that changes on disk is for new connections, by itself and at SIGHUP; a broken one changes nothing', async () => {
+    const replica = await startReplica(mirror);
+    const [certFile, keyFile] = [join(at, 'live.pem'), join(at, 'live-key.pem')];
+    const put = ({ certFile: cert, keyFile: key }: Certificate) => {
+      copyFileSync(cert, `${certFile}.next`);
+      copyFileSync(key, `${keyFile}.next`);
+      renameSync(`${certFile}.next`, certFile);
+      renameSync(`${keyFile}.next`, keyFile);
+    };
+    put(server);
+    const weir = await startWeir([
+      '--replica',
+      replica.url,
+      `--ingress-tls-cert=${certFile}`,
+      `--ingress-tls-key=${keyFile}`,
+    ]);
+    const said = (times: number) =>
+      until(
+        `${times} certificates`,
+        () => weir.lines.filter((line) => line.event === 'certificate').length === times,
+      );
+    await said(1);
+    const shown = async () => {
+      const socket = await shaken(weir);
+      const { subject } = socket.getPeerCertificate();
+      socket.destroy();
+      return subject.CN;
+    };
+    const agent = new Agent({ keepAlive: true, ca: authority.cert });
+    const first = await ask(weir, '/one', agent);
+    const port = first.req.socket!.localPort;
+    expect(await shown()).toBe('server');
+
+    put(certificate(at, 'second', 'DNS:localhost,IP:127.0.0.1', authority));
+    await said(2);
+    expect(await shown()).toBe('second');
+    // The connection from before goes on.
+    expect((await ask(weir, '/two', agent)).req.socket!.localPort).toBe(port);
+
+    writeFileSync(keyFile, authority.key);
+    weir.process.kill('SIGHUP');
+    const refused = await weir.line('the refusal', (line) => line.event === 'certificate not taken over');
+    expect(refused['problem']).toMatch(/does not belong to the certificate/);
+    expect(await shown()).toBe('second');
+
+    put(certificate(at, 'third', 'DNS:localhost,IP:127.0.0.1', authority));
+    weir.process.kill('SIGHUP');
+    await until('the third is shown', async () => (await shown()) === 'third');
+    agent.destroy();
+    expect(weir.process.exitCode).toBeNull();
+  });
+
+  it('has a key that is shown nowhere', async () => {
+    const replica = await startReplica(mirror);
+    const weir = await startWeir(['--replica', replica.url, ...tls('--log-level=debug')]);
+    await ask(weir, '/x');
+    const settings = await (await fetch(`${weir.admin}/v1/settings`)).text();
+    expect(settings).toContain(server.keyFile);
+    const secret = server.key.split('\n').filter((line) => line.length > 20 && !line.startsWith('-----'));
+    expect(secret.length).toBeGreaterThan(0);
+    for (const line of secret)
+      expect(settings + JSON.stringify(weir.lines) + weir.stderr).not.toContain(line);
+  });
+});
+
+it('handshakes that are reset at every moment leave nothing behind', async () => {
+  const replica = await startReplica(mirror);
+  const weir = await startWeir(['--replica', replica.url, ...tls('--ingress-max-connections=50')]);
+  for (let i = 0; i < 200; i++) {
+    const raw = connectTcp({ port: weir.port, host: '127.0.0.1' });
+    raw.on('error', () => undefined);
+    await once(raw, 'connect');
+    const socket = connect({ socket: raw, ca: authority.cert, servername: 'localhost' });
+    socket.on('error', () => undefined);
+    if (i % 3 === 0)
+      // Those before may not be gone yet: then there is no room for it.
+      await new Promise((resolve) => socket.once('secureConnect', resolve).once('close', resolve));
+    else if (i % 3 === 1) await new Promise((resolve) => setImmediate(resolve));
+    raw.resetAndDestroy();
+  }
+  // Had they been counted for good, there would be no room.
+  await until('it serves', () =>
+    ask(weir, '/x').then(
+      ({ res }) => res.statusCode === 200,
+      () => false,
+    ),
+  );
+});
