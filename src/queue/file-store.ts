@@ -109,8 +109,8 @@ export class FileStore implements Store {
     this.#events.work();
   }
 
-  claimDelivery = (nowMs: number) =>
-    this.#call('claimDelivery', nowMs) as Promise<ClaimedDelivery | undefined>;
+  claimDelivery = (nowMs: number, busy?: readonly string[]) =>
+    this.#call('claimDelivery', nowMs, busy) as Promise<ClaimedDelivery | undefined>;
 
   deliverLater = (id: string, dueMs: number) => this.#call('deliverLater', id, dueMs) as Promise<void>;
 

@@ -315,11 +315,14 @@ export class Tables {
 
   // ── The outbox ───────────────────────────────────────────────────────────────────────────────────────────────────
 
-  claimDelivery(nowMs: number): ClaimedDelivery | undefined {
+  claimDelivery(nowMs: number, busy: readonly string[] = []): ClaimedDelivery | undefined {
     const row = this.#row(
       `SELECT seq, id, deployment, deliveries, ending, webhook, errors FROM tasks
-       WHERE phase = 3 AND due <= ? ORDER BY due LIMIT 1`,
+       WHERE phase = 3 AND due <= ?
+         AND NOT EXISTS (SELECT 1 FROM json_each(?) WHERE substr(webhook, 1, length(value)) = value)
+       ORDER BY due LIMIT 1`,
       nowMs,
+      JSON.stringify(busy),
     );
     if (row === undefined) return undefined;
     this.#file.run(
