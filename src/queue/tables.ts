@@ -112,14 +112,20 @@ export class Tables {
   }
 
   /**
-   * What was claimed by a process that is no more is free again. A time that lies further ahead than it can is one of
+   * What was claimed by a process that is no more is free again: all but `held`. A time that lies further ahead than it can is one of
    * a clock that was put back since: it is now.
    */
-  recover(nowMs: number, retentionMs: number): void {
+  recover(nowMs: number, retentionMs: number, held: readonly string[]): void {
+    const kept = JSON.stringify(held);
+    const isFree = 'id NOT IN (SELECT value FROM json_each(?))';
     this.transaction(() => {
       // What has been tried once does not expire, but is not kept for ever either.
-      this.#file.run('UPDATE tasks SET phase = 0, due = ? WHERE phase = 1', nowMs + LONGEST_QUEUE_MS);
-      this.#file.run('UPDATE tasks SET phase = 3, due = ? WHERE phase = 4', nowMs);
+      this.#file.run(
+        `UPDATE tasks SET phase = 0, due = ? WHERE phase = 1 AND ${isFree}`,
+        nowMs + LONGEST_QUEUE_MS,
+        kept,
+      );
+      this.#file.run(`UPDATE tasks SET phase = 3, due = ? WHERE phase = 4 AND ${isFree}`, nowMs, kept);
       this.#file.run('UPDATE tasks SET due = ? WHERE phase = 2 AND due > ?', nowMs, nowMs + LONGEST_REST_MS);
       this.#file.run('UPDATE tasks SET due = ? WHERE phase = 3 AND due > ?', nowMs, nowMs + LONGEST_REST_MS);
       this.#file.run(
