@@ -13,7 +13,7 @@ const MAX_HEAD = 14;
 export class FrameFollower {
   /** Payload bytes of data frames so far. */
   payloadBytes = 0;
-  /** Code of the first close frame seen; 1005 where it had none (RFC 6455 7.1.5); 0 before that. */
+  /** Code of the first close frame seen; 1005 where it had none (RFC 6455 7.1.5); 0 before that, or where it is no code. */
   closeCode = 0;
   /** Payload bytes of the message under way, with those that its frame announces. */
   messageBytes = 0;
@@ -28,6 +28,11 @@ export class FrameFollower {
   /** True between two frames: here, and only here, another one can be put into the stream. */
   get isBetweenFrames(): boolean {
     return this.#headLength === 0 && this.#payloadLeft === 0;
+  }
+
+  /** True once a close frame has gone by as a whole. */
+  get hasClosed(): boolean {
+    return this.closeCode !== 0 && this.isBetweenFrames;
   }
 
   /** Looks at the next bytes of the stream. */
@@ -80,7 +85,7 @@ export class FrameFollower {
       if (this.#closeSeen >= 2) return;
       const plain = isMasked ? byte ^ this.#head[this.#headNeeds - 4 + this.#closeSeen]! : byte;
       if (this.#closeSeen++ === 0) this.#codeHigh = plain;
-      else if (this.closeCode === 0) this.closeCode = this.#codeHigh * 256 + plain;
+      else if (this.closeCode === 0) this.closeCode = asCode(this.#codeHigh * 256 + plain);
     }
   }
 
@@ -91,6 +96,9 @@ export class FrameFollower {
     this.#headNeeds = 2;
   }
 }
+
+/** A close code, or 0 for a number that is none (RFC 6455 7.4.2): it would be counted as the status that it looks like. */
+const asCode = (number: number): number => (number >= 1000 && number < 5000 ? number : 0);
 
 /** A close frame with a code (RFC 6455 5.5.1); masked, as a client must send it (5.3). */
 export function closeFrame(code: number, isMasked: boolean): Buffer {

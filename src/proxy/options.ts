@@ -64,7 +64,7 @@ export const proxyOptions = section({
   websocket_max_message: bytes({
     default: 100 * 1024 ** 2,
     min: 1,
-    doc: 'Largest message of a WebSocket, either way; a larger one ends it with 1009.',
+    doc: 'Largest message of a WebSocket, either way, as it travels (compressed or not); a larger one ends it with 1009.',
   }),
   websocket_idle_timeout: duration({
     default: 0,

@@ -87,6 +87,21 @@ describe('the frame follower', () => {
     expect(follower.closeCode).toBe(1000);
   });
 
+  it('takes no number for a code that is none', () => {
+    const follower = new FrameFollower();
+    for (const number of [0, 200, 999, 5000, 65_535]) follower.follow(closeFrame(number, true));
+    expect([follower.closeCode, follower.hasClosed]).toEqual([0, false]);
+  });
+
+  it('has closed when the whole frame has gone by', () => {
+    const follower = new FrameFollower();
+    const whole = frame(8, Buffer.concat([Buffer.from([3, 232]), Buffer.from('because')]), undefined);
+    follower.follow(whole.subarray(0, 6));
+    expect([follower.closeCode, follower.hasClosed]).toEqual([1000, false]);
+    follower.follow(whole.subarray(6));
+    expect(follower.hasClosed).toBe(true);
+  });
+
   it('survives any bytes', () => {
     fc.assert(
       fc.property(fc.array(fc.uint8Array({ maxLength: 100 }), { maxLength: 20 }), (chunks) => {
