@@ -79,11 +79,6 @@ export async function startSidecar(
   const kubernetes = new Kubernetes(config.kubernetes, log);
   const podsAre = config.deployments.findIndex(({ id }) => id === config.kubernetes.deployment);
   const followed = config.kubernetes.pods === 'off' ? undefined : Math.max(0, podsAre);
-  /** Pods that Kubernetes has for that deployment, where it answers. */
-  const podCount = (): number | undefined => {
-    const figures = kubernetes.figures();
-    return figures && figures.active + figures.starting;
-  };
   const scraper = new Scraper(
     config.merge_metrics,
     () =>
@@ -151,7 +146,10 @@ export async function startSidecar(
           id: options.id,
           concurrencyTarget: options.concurrency_target,
           // An address that stands for any number of pods says nothing of their number.
-          current: index === followed ? podCount() : replicas.filter(({ isLeaving }) => !isLeaving).length,
+          current:
+            index === followed
+              ? kubernetes.figures()?.all
+              : replicas.filter(({ isLeaving }) => !isLeaving).length,
         })),
     asyncLoad(deployment) {
       const { queued, inProgress } = queue.depth(deployment);

@@ -172,7 +172,13 @@ export class KedaDoor {
 
 const NOT_COUNTED = 'how many replicas there are has not been counted yet';
 
-const refusal = (problem: string) => ({ code: status.INVALID_ARGUMENT, details: problem });
+/** It travels in a header, of which KEDA takes so much only. */
+const MAX_SENTENCE = 500;
+
+const refusal = (problem: string) => ({
+  code: status.INVALID_ARGUMENT,
+  details: problem.length > MAX_SENTENCE ? `${problem.slice(0, MAX_SENTENCE)}…` : problem,
+});
 
 /** KEDA before 2.10 reads the whole number alone, and a target of 0 would mean no target. */
 const specsOf = ({ name, target }: Trigger) => ({

@@ -228,7 +228,11 @@ describe('KEDA’s door', () => {
   it('takes no pod away when weir is started anew: it says nothing before the pods are counted', async () => {
     const { replica, answer, held } = await heldReplica();
     const api = await new KubeApi().start();
-    for (const name of ['a', 'b', 'c', 'd', 'e']) api.put(podObject({ name }));
+    for (const name of ['a', 'b', 'c']) api.put(podObject({ name }));
+    // One that starts and one that is not well: they are there too. One that goes is not.
+    api.put(podObject({ name: 'd', isPending: true }));
+    api.put(podObject({ name: 'e', ready: 'False', turned: '2026-11-20T09:00:00Z' }));
+    api.put(podObject({ name: 'f', isDeleting: true }));
     api.isMute = true;
     const weir = await startWeir([
       '--replica',

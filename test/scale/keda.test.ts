@@ -1,6 +1,7 @@
 // The door for KEDA by itself: what is left of a KEDA that comes and goes.
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import { once } from 'node:events';
+import { status } from '@grpc/grpc-js';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { KedaDoor } from '../../src/scale/keda.ts';
 import type { ScaleReading } from '../../src/scale/scale.ts';
@@ -70,6 +71,20 @@ it('forgets a KEDA whose machine has vanished without a word', async () => {
   for (const socket of sockets) socket.destroy();
   keda.close();
   cable.close();
+});
+
+it('answers what is too long to be a sentence with the beginning of one', async () => {
+  const keda = new Keda(door.address.port);
+  const refused: unknown = await keda
+    .isActive({ deployment: 'x'.repeat(60_000) })
+    .catch((error: unknown) => error);
+  const { code, details } = refused as { code: number; details: string };
+  expect([code, details.slice(0, 30)]).toEqual([
+    status.INVALID_ARGUMENT,
+    `metadata deployment is "${'x'.repeat(6)}`,
+  ]);
+  expect(details.length).toBeLessThan(1000);
+  keda.close();
 });
 
 it('ends streams in good order when it leaves: KEDA then comes back at once', async () => {
