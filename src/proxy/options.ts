@@ -76,6 +76,10 @@ export const proxyOptions = section({
     min: 100,
     doc: 'How long an unused connection to a replica is kept; keep it below the replica’s own limit.',
   }),
+  replica_connection_age: duration({
+    default: MINUTES,
+    doc: 'A connection to an HTTP replica that is older is not used for another request; 0: for ever. A Kubernetes Service chooses a pod for each connection, so a short time brings pods that are new their share.',
+  }),
   session_idle_timeout: duration({
     default: 5 * MINUTES,
     min: 100,
