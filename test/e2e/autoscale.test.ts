@@ -185,6 +185,30 @@ describe('KEDA’s door', () => {
     await waiting;
   });
 
+  it('pushes true for asynchronous work that waits for the first replica, where that counts', async () => {
+    const { replica } = await heldReplica();
+    await replica.close();
+    const weir = await startWeir([
+      '--replica',
+      replica.url,
+      '--scale-scale-down-delay=0',
+      '--async-store=memory',
+      '--scale-count-queued-async',
+      ...DOOR,
+    ]);
+    keda = new Keda(weir.scalerPort);
+    await until('none is desired', async () => (await scaleOf(weir))['desired'] === 0);
+    const pushed = keda.stream<{ result: boolean }>('StreamIsActive');
+    expect(await keda.isActive()).toEqual({ result: false });
+    const { status: accepted } = await call(weir.url, '/production/async_predict', {
+      method: 'POST',
+      body: '{"model_input": {}}',
+    });
+    expect(accepted).toBe(201);
+    await until('it is told', () => pushed.got.length === 1);
+    expect(await scaleOf(weir)).toMatchObject({ desired: 1, in_flight: 1, async_counted: 1 });
+  });
+
   it('tells a new stream at once that there is activity', async () => {
     const { replica, held, answer } = await heldReplica();
     const weir = await startWeir(['--replica', replica.url, ...DOOR]);

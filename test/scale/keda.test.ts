@@ -98,6 +98,23 @@ it('ends streams in good order when it leaves: KEDA then comes back at once', as
   keda.close();
 });
 
+it('streams a spec again when it has changed, and only then', async () => {
+  const keda = new Keda(door.address.port);
+  const byMean = { metric: 'concurrency' };
+  const is = (concurrency_target: number) => {
+    reading = { ...READING, concurrency_target, target_utilization_percentage: 50 };
+    for (const listener of listeners) listener();
+  };
+  is(4);
+  const stream = keda.stream<{ metricSpecs: { targetSizeFloat: number }[] }>('StreamMetricSpec', byMean);
+  await until('the first is there', () => stream.got.length === 1);
+  for (const target of [4, 4, 16, 16, 4]) is(target);
+  await until('all are there', () => stream.got.length === 3);
+  expect(stream.got.map(({ metricSpecs }) => metricSpecs[0]!.targetSizeFloat)).toEqual([2, 8, 2]);
+  expect(stream.got.at(-1)).toEqual(await keda.metricSpec(byMean));
+  keda.close();
+});
+
 it('pushes each time that activity begins, and nothing while that is not known', async () => {
   const keda = new Keda(door.address.port);
   reading = { ...READING, desired: null };
