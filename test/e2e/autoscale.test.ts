@@ -209,6 +209,37 @@ describe('KEDA’s door', () => {
     expect(await scaleOf(weir)).toMatchObject({ desired: 1, in_flight: 1, async_counted: 1 });
   });
 
+  it('leads from zero to one and back to zero, and the first request is answered', async () => {
+    const model = await startReplica(() => undefined);
+    await model.close();
+    const weir = await startWeir([
+      '--replica',
+      model.url,
+      '--scale-autoscaling-window=10s',
+      '--scale-scale-down-delay=1s',
+      '--pool-probe-retry-interval=50ms',
+      ...DOOR,
+    ]);
+    keda = new Keda(weir.scalerPort);
+    await until('none is desired', async () => (await scaleOf(weir))['desired'] === 0);
+    const pushed = keda.stream<{ result: boolean }>('StreamIsActive');
+    expect(await keda.isActive()).toEqual({ result: false });
+    const first = predict(weir);
+    await until('KEDA hears of it', () => pushed.got.length === 1);
+    expect(await keda.metrics({}, 'm')).toMatchObject({ metricValues: [{ metricValue: 1 }] });
+    const pod = await startReplica((_, res) => res.end('here'), model.port);
+    expect((await first).text).toBe('here');
+    // Nobody comes any more: once the window has forgotten the last request, and the delay is over.
+    await until('none is desired again', async () => (await scaleOf(weir))['desired'] === 0, 20_000);
+    expect(await keda.isActive()).toEqual({ result: false });
+    expect(await keda.metrics({}, 'm')).toMatchObject({ metricValues: [{ metricValue: 0 }] });
+    await pod.close();
+    const second = predict(weir).catch(() => 'cut');
+    await until('KEDA hears of the next one', () => pushed.got.length === 2);
+    await weir.stop('SIGKILL');
+    await second;
+  });
+
   it('tells a new stream at once that there is activity', async () => {
     const { replica, held, answer } = await heldReplica();
     const weir = await startWeir(['--replica', replica.url, ...DOOR]);
