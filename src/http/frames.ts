@@ -7,13 +7,15 @@
 import { randomBytes } from 'node:crypto';
 
 const OPCODE_CLOSE = 8;
+/** Stands for all numbers below the first code: it is none itself. */
+const NO_CODE = 65_535;
 /** Longest head: 2 bytes, 8 of length, 4 of mask. */
 const MAX_HEAD = 14;
 
 export class FrameFollower {
   /** Payload bytes of data frames so far. */
   payloadBytes = 0;
-  /** Code of the first close frame seen; 1005 where it had none (RFC 6455 7.1.5); 0 before that, or where it is no code. */
+  /** Code of the first close frame seen; 1005 where it had none (RFC 6455 7.1.5); 0 before that. */
   closeCode = 0;
   /** Payload bytes of the message under way, with those that its frame announces. */
   messageBytes = 0;
@@ -97,8 +99,8 @@ export class FrameFollower {
   }
 }
 
-/** A close code, or 0 for a number that is none (RFC 6455 7.4.2): it would be counted as the status that it looks like. */
-const asCode = (number: number): number => (number >= 1000 && number < 5000 ? number : 0);
+/** No close code is below 1000 (RFC 6455 7.4.2): such a number would be counted as the HTTP status that it looks like. */
+const asCode = (number: number): number => (number >= 1000 ? number : NO_CODE);
 
 /** A close frame with a code (RFC 6455 5.5.1); masked, as a client must send it (5.3). */
 export function closeFrame(code: number, isMasked: boolean): Buffer {
