@@ -121,11 +121,6 @@ export async function startSidecar(
   const kubernetes = new Kubernetes(config.kubernetes, log);
   const podsAre = config.deployments.findIndex(({ id }) => id === config.kubernetes.deployment);
   const followed = config.kubernetes.pods === 'off' ? undefined : Math.max(0, podsAre);
-  /** Pods that Kubernetes has for a deployment, where it is asked and answers. */
-  const podCount = (deployment: number): number | undefined => {
-    const figures = deployment === followed ? kubernetes.figures() : undefined;
-    return figures && figures.active + figures.starting;
-  };
   const scraper = new Scraper(
     config.merge_metrics,
     () =>
@@ -198,7 +193,11 @@ export async function startSidecar(
           index,
           id: options.id,
           concurrencyTarget: options.concurrency_target,
-          current: podCount(index) ?? replicas.filter(({ isLeaving }) => !isLeaving).length,
+          // An address that stands for any number of pods says nothing of their number.
+          current:
+            index === followed
+              ? kubernetes.figures()?.all
+              : replicas.filter(({ isLeaving }) => !isLeaving).length,
         })),
     asyncLoad(deployment) {
       const { queued, inProgress } = queue.depth(deployment);
@@ -294,6 +293,7 @@ export async function startSidecar(
       isAccepting = false;
       pool.close();
       queue.pause();
+      scale.leave();
       log.info('draining', { running: exchanges.openCount, timeout_ms: config.ingress.drain_timeout });
       await Promise.race([
         new Promise((resolve) => setTimeout(resolve, config.ingress.drain_delay)),

@@ -7,6 +7,8 @@
 import { randomBytes } from 'node:crypto';
 
 const OPCODE_CLOSE = 8;
+/** Stands for all numbers below the first code: it is none itself. */
+const NO_CODE = 65_535;
 /** Longest head: 2 bytes, 8 of length, 4 of mask. */
 const MAX_HEAD = 14;
 
@@ -28,6 +30,11 @@ export class FrameFollower {
   /** True between two frames: here, and only here, another one can be put into the stream. */
   get isBetweenFrames(): boolean {
     return this.#headLength === 0 && this.#payloadLeft === 0;
+  }
+
+  /** True once a close frame has gone by as a whole. */
+  get hasClosed(): boolean {
+    return this.closeCode !== 0 && this.isBetweenFrames;
   }
 
   /** Looks at the next bytes of the stream. */
@@ -80,7 +87,7 @@ export class FrameFollower {
       if (this.#closeSeen >= 2) return;
       const plain = isMasked ? byte ^ this.#head[this.#headNeeds - 4 + this.#closeSeen]! : byte;
       if (this.#closeSeen++ === 0) this.#codeHigh = plain;
-      else if (this.closeCode === 0) this.closeCode = this.#codeHigh * 256 + plain;
+      else if (this.closeCode === 0) this.closeCode = asCode(this.#codeHigh * 256 + plain);
     }
   }
 
@@ -91,6 +98,9 @@ export class FrameFollower {
     this.#headNeeds = 2;
   }
 }
+
+/** No close code is below 1000 (RFC 6455 7.4.2): such a number would be counted as the HTTP status that it looks like. */
+const asCode = (number: number): number => (number >= 1000 ? number : NO_CODE);
 
 /** A close frame with a code (RFC 6455 5.5.1); masked, as a client must send it (5.3). */
 export function closeFrame(code: number, isMasked: boolean): Buffer {

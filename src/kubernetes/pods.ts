@@ -25,6 +25,8 @@ export interface PodFigures {
   /** Pods that are ready and not being deleted. */
   readonly active: number;
   readonly starting: number;
+  /** All that are neither over nor being deleted: those two, and those that were ready and are not now. */
+  readonly all: number;
 }
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -128,13 +130,15 @@ export class Pods {
     const readiness = { true: 0, false: 0, unknown: 0 };
     let active = 0;
     let starting = 0;
+    let all = 0;
     for (const pod of this.#current.values()) {
       if (pod.isOver) continue;
       readiness[pod.readiness]++;
       if (pod.readiness === 'true' && !pod.isDeleting) active++;
       if (pod.isStarting) starting++;
+      if (!pod.isDeleting) all++;
     }
-    return { restarts: this.#restarts, readiness, active, starting };
+    return { restarts: this.#restarts, readiness, active, starting, all };
   }
 
   #forgetOldest(): void {

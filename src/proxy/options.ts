@@ -64,7 +64,7 @@ export const proxyOptions = section({
   websocket_max_message: bytes({
     default: 100 * 1024 ** 2,
     min: 1,
-    doc: 'Largest message of a WebSocket, either way; a larger one ends it with 1009.',
+    doc: 'Largest message of a WebSocket, either way, as it travels (compressed or not); a larger one ends it with 1009.',
   }),
   websocket_idle_timeout: duration({
     default: 0,
@@ -75,6 +75,10 @@ export const proxyOptions = section({
     default: 4000,
     min: 100,
     doc: 'How long an unused connection to a replica is kept; keep it below the replica’s own limit.',
+  }),
+  replica_connection_age: duration({
+    default: MINUTES,
+    doc: 'A connection to an HTTP replica that is older is not used for another request; 0: for ever. A Kubernetes Service chooses a pod for each connection, so a short time brings pods that are new their share.',
   }),
   session_idle_timeout: duration({
     default: 5 * MINUTES,

@@ -29,6 +29,18 @@ export type { Decision, FastLane } from './fast.ts';
 export type { Errand, ErrandAnswer } from './errand.ts';
 export type { Running } from './full.ts';
 
+/** An agent's sockets are closed, not kept, after this time; it begins with the first answer, which is near enough. */
+function limitAge(agent: HttpAgentType, limitMs: number): void {
+  const since = new WeakMap<Duplex, number>();
+  const keep = agent.keepSocketAlive.bind(agent) as (socket: Duplex) => boolean;
+  agent.keepSocketAlive = (socket: Duplex): boolean => {
+    const nowMs = performance.now();
+    const sinceMs = since.get(socket) ?? nowMs;
+    since.set(socket, sinceMs);
+    return nowMs - sinceMs <= limitMs && keep(socket);
+  };
+}
+
 export class Proxy {
   readonly #lane: Lane & GrpcLane;
   readonly #agents: { 'http:': HttpAgentType; 'https:': HttpsAgent };
@@ -52,6 +64,8 @@ export class Proxy {
       timeout: options.replica_idle_timeout,
     };
     this.#agents = { 'http:': new HttpAgent(agentOptions), 'https:': new HttpsAgent(agentOptions) };
+    if (options.replica_connection_age > 0)
+      for (const agent of Object.values(this.#agents)) limitAge(agent, options.replica_connection_age);
     const server = httpProxy.createProxyServer({
       selfHandleResponse: true,
       connectTimeout: options.connect_timeout,
@@ -60,7 +74,11 @@ export class Proxy {
     server.on('error', () => undefined);
     server.on('proxyReqWs', (request, req) => this.#tunnels.get(req)?.began(request));
     const deadlines = new Deadlines();
-    this.#connections = new ReplicaConnections(deadlines, options.replica_idle_timeout);
+    this.#connections = new ReplicaConnections(
+      deadlines,
+      options.replica_idle_timeout,
+      options.replica_connection_age,
+    );
     this.#lane = {
       pool,
       options,

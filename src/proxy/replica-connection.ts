@@ -32,6 +32,7 @@ export class ReplicaConnection {
   /** It has served a request before: if it breaks now, the replica may just have closed it. */
   isReused = false;
   isConnected = false;
+  readonly sinceMs = performance.now();
   idleSinceMs = 0;
   user: ConnectionUser | undefined;
   #error: NodeJS.ErrnoException | undefined;
@@ -101,12 +102,15 @@ export class ReplicaConnections implements Watched {
   readonly #kept = new Map<ReplicaUrl, ReplicaConnection[]>();
   readonly #deadlines: Deadlines;
   readonly #idleLimitMs: number;
+  readonly #ageLimitMs: number;
   #sweptMs = 0;
   #count = 0;
 
-  constructor(deadlines: Deadlines, idleLimitMs: number) {
+  /** `ageLimitMs`: older ones are not used again; 0: however old. */
+  constructor(deadlines: Deadlines, idleLimitMs: number, ageLimitMs: number) {
     this.#deadlines = deadlines;
     this.#idleLimitMs = idleLimitMs;
+    this.#ageLimitMs = ageLimitMs || Infinity;
   }
 
   /** The connection that was used last, or a new one where none is kept or `fresh` is wanted. */
@@ -122,17 +126,18 @@ export class ReplicaConnections implements Watched {
     });
   }
 
-  /** Keeps a connection whose answer has ended cleanly. */
+  /** Keeps a connection whose answer has ended cleanly, unless it is old. */
   keep(url: ReplicaUrl, connection: ReplicaConnection): void {
-    connection.user = undefined;
-    connection.isReused = true;
-    // The time of the last sweep is near enough: the limit is far coarser than a sweep.
-    connection.idleSinceMs = this.#sweptMs;
-    this.#keptOf(url).push(connection);
     if (this.watchSlot === -1) {
-      this.#sweptMs = connection.idleSinceMs = performance.now();
+      this.#sweptMs = performance.now();
       this.#deadlines.watch(this);
     }
+    // The time of the last sweep is near enough: the limits are far coarser than a sweep.
+    if (this.#sweptMs - connection.sinceMs > this.#ageLimitMs) return connection.destroy();
+    connection.user = undefined;
+    connection.isReused = true;
+    connection.idleSinceMs = this.#sweptMs;
+    this.#keptOf(url).push(connection);
   }
 
   sweep(nowMs: number): void {

@@ -184,21 +184,31 @@ export class Tunnel implements Watched, Running, Seeking {
     this.#moved = true;
     stream.follow(chunk);
     const { websocket_max_message } = this.#lane.options;
-    if (stream.messageBytes > websocket_max_message && this.#exchange.isOpen)
+    if (!this.#exchange.isOpen) return;
+    if (stream.messageBytes > websocket_max_message)
       this.#close('too_large', TOO_BIG, `a message of more than ${websocket_max_message} bytes`);
+    else if (this.#fromClient.hasClosed && this.#fromReplica.hasClosed) {
+      // Neither may say any more (RFC 6455 5.5.1), so neither is waited for to close its connection.
+      this.#part();
+      this.#ended('reset_midway');
+    }
   }
 
   /** Ends a WebSocket from here: both sides are told, where a frame can be put into their stream. */
   #close(failure: Failure, code: number, detail: string): void {
+    this.#part();
+    if (this.#fromReplica.isBetweenFrames) this.#socket.write(closeFrame(code, false));
+    if (this.#fromClient.isBetweenFrames) this.#replicaSocket!.write(closeFrame(code, true));
+    this.#settle(failure, code, detail, true);
+  }
+
+  /** Passes nothing on any more; what they still say is read away: their own close, for one. */
+  #part(): void {
     const replicaSocket = this.#replicaSocket!;
     replicaSocket.unpipe(this.#socket);
     this.#socket.unpipe(replicaSocket);
-    if (this.#fromReplica.isBetweenFrames) this.#socket.write(closeFrame(code, false));
-    if (this.#fromClient.isBetweenFrames) replicaSocket.write(closeFrame(code, true));
-    // What they still say is read away: their own close, for one.
     this.#socket.resume();
     replicaSocket.resume();
-    this.#settle(failure, code, detail, true);
   }
 
   /** The replica does not want to switch: its answer is passed on, framed by the connection's end. */

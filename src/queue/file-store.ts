@@ -1,8 +1,8 @@
 // The store in a file: this thread's side of file-thread.ts, which waits for the disk so that this one need not.
 // Must stay true: calls of one turn go over together; when the thread dies, every call that waits is told, and so is
-// every later one.
+// every later one until `sweep` has started another; what this process works on stays in its hands meanwhile.
 import { Worker } from 'node:worker_threads';
-import { Fault } from '../base/errors.ts';
+import { describe, Fault } from '../base/errors.ts';
 import type { Call, Operation, Report, ThreadData } from './file-thread.ts';
 import { StoreFailure, type Added, type Store, type StoreEvents } from './store.ts';
 import type {
@@ -17,13 +17,17 @@ import type {
   TaskStatus,
 } from './task.ts';
 
-export type FileStoreOptions = Omit<ThreadData, 'nowMs'>;
+export type FileStoreOptions = Omit<ThreadData, 'nowMs' | 'held'>;
 
 interface Waiting {
   readonly done: Promise<unknown>;
   resolve(value: unknown): void;
   reject(error: Error): void;
 }
+
+/** How soon a thread that died is replaced, and how long it takes at most until that is tried again. */
+const REOPEN_FIRST_MS = 1000;
+const REOPEN_LONGEST_MS = 60_000;
 
 const NOTHING: Depth = { queued: 0, inProgress: 0 };
 /** Sources are run as they are; the build has .js in the same place. */
@@ -37,7 +41,14 @@ export class FileStore implements Store {
   #gathered: Call[] = [];
   #n = 0;
   #depths: Record<string, Depth> = {};
+  /** Why nothing can be asked; `undefined` while all is well. */
   #failure: string | undefined;
+  #isClosed = false;
+  /** Tasks that this process runs, and those whose results it delivers. */
+  readonly #runs = new Set<string>();
+  readonly #sendings = new Set<string>();
+  #reopenings = 0;
+  #reopenMs = 0;
 
   constructor(data: FileStoreOptions, events: StoreEvents) {
     this.#data = data;
@@ -45,7 +56,8 @@ export class FileStore implements Store {
   }
 
   open(nowMs: number): Promise<void> {
-    const workerData: ThreadData = { ...this.#data, nowMs };
+    const held = [...this.#runs, ...this.#sendings];
+    const workerData: ThreadData = { ...this.#data, nowMs, held };
     const thread = new Worker(THREAD, { workerData });
     this.#thread = thread;
     // What is running keeps the process alive, not this.
@@ -58,6 +70,7 @@ export class FileStore implements Store {
           return;
         }
         this.#depths = depths;
+        this.#failure = undefined;
         thread.on('message', (report: Report) => this.#onReport(report));
         resolve();
       });
@@ -65,13 +78,20 @@ export class FileStore implements Store {
         reject(new Fault('store_unusable', 'the thread of the queue ended', { cause: error }));
         this.#die(`the thread of the queue ended: ${error.message}`);
       });
-      thread.on('exit', () => this.#die('the queue is closed'));
+      thread.on('exit', () => {
+        reject(new Fault('store_unusable', 'the thread of the queue ended'));
+        this.#die(this.#isClosed ? 'the queue is closed' : 'the thread of the queue ended');
+      });
     });
   }
 
   async close(): Promise<void> {
     const thread = this.#thread;
-    if (thread === undefined || this.#failure !== undefined) return;
+    this.#isClosed = true;
+    if (thread === undefined || this.#failure !== undefined) {
+      this.#failure = 'the queue is closed';
+      return;
+    }
     thread.ref();
     // Behind everything that was asked before.
     this.#flush();
@@ -96,33 +116,60 @@ export class FileStore implements Store {
 
   result = (id: string) => this.#call('result', id) as Promise<Result | undefined>;
 
-  claim = (deployment: string, nowMs: number, retentionMs: number) =>
-    this.#call('claim', deployment, nowMs, retentionMs) as Promise<ClaimedTask | undefined>;
+  async claim(deployment: string, nowMs: number, retentionMs: number): Promise<ClaimedTask | undefined> {
+    const task = (await this.#call('claim', deployment, nowMs, retentionMs)) as ClaimedTask | undefined;
+    if (task !== undefined) this.#runs.add(task.id);
+    return task;
+  }
 
-  rest = (id: string, dueMs: number, error: TaskError) =>
-    this.#call('rest', id, dueMs, error) as Promise<void>;
+  rest = (id: string, dueMs: number, error: TaskError) => this.#end(this.#runs, 'rest', id, dueMs, error);
 
-  giveBack = (id: string) => this.#call('giveBack', id) as Promise<void>;
+  giveBack = (id: string) => this.#end(this.#runs, 'giveBack', id);
 
   async finish(id: string, ending: Ending, nowMs: number, retentionMs: number): Promise<void> {
-    await this.#call('finish', id, ending, nowMs, retentionMs);
+    await this.#end(this.#runs, 'finish', id, ending, nowMs, retentionMs);
     this.#events.work();
   }
 
-  claimDelivery = (nowMs: number) =>
-    this.#call('claimDelivery', nowMs) as Promise<ClaimedDelivery | undefined>;
+  async claimDelivery(nowMs: number, busy?: readonly string[]): Promise<ClaimedDelivery | undefined> {
+    const delivery = (await this.#call('claimDelivery', nowMs, busy)) as ClaimedDelivery | undefined;
+    if (delivery !== undefined) this.#sendings.add(delivery.id);
+    return delivery;
+  }
 
-  deliverLater = (id: string, dueMs: number) => this.#call('deliverLater', id, dueMs) as Promise<void>;
+  deliverLater = (id: string, dueMs: number) => this.#end(this.#sendings, 'deliverLater', id, dueMs);
 
   delivered = (id: string, isTaken: boolean, nowMs: number, retentionMs: number) =>
-    this.#call('delivered', id, isTaken, nowMs, retentionMs) as Promise<void>;
+    this.#end(this.#sendings, 'delivered', id, isTaken, nowMs, retentionMs);
 
   async sweep(nowMs: number, retentionMs: number): Promise<void> {
+    if (this.#failure !== undefined) await this.#reopen(nowMs);
     if (await this.#call('sweep', nowMs, retentionMs)) this.#events.work();
   }
 
   depth(deployment: string): Depth {
     return this.#depths[deployment] ?? NOTHING;
+  }
+
+  /** Starts another thread in the place of one that died, where it is time for that. */
+  async #reopen(nowMs: number): Promise<void> {
+    // A clock that was put back must not put this off.
+    if (this.#isClosed || (nowMs < this.#reopenMs && this.#reopenMs - nowMs <= REOPEN_LONGEST_MS)) return;
+    this.#reopenMs = nowMs + Math.min(REOPEN_LONGEST_MS, REOPEN_FIRST_MS * 2 ** this.#reopenings++);
+    try {
+      await this.open(nowMs);
+    } catch (error) {
+      this.#failure = describe(error);
+      return;
+    }
+    this.#reopenings = 0;
+    this.#events.work();
+  }
+
+  /** Of a task that is in this process's hands; it stays there where this fails. */
+  async #end(held: Set<string>, operation: Operation, id: string, ...args: unknown[]): Promise<void> {
+    await this.#call(operation, id, ...args);
+    held.delete(id);
   }
 
   #call(operation: Operation, ...args: unknown[]): Promise<unknown> {
@@ -157,5 +204,6 @@ export class FileStore implements Store {
     this.#failure ??= reason;
     for (const waiting of this.#waiting.values()) waiting.reject(new StoreFailure(reason, false));
     this.#waiting.clear();
+    this.#gathered = [];
   }
 }

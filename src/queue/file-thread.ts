@@ -16,6 +16,8 @@ export interface ThreadData {
   readonly maxBytes: number;
   readonly nowMs: number;
   readonly retentionMs: number;
+  /** Ids of tasks that are worked on already, from before another thread of this process died. */
+  readonly held: readonly string[];
 }
 
 /** Methods of Tables that can be called from outside, with their arguments. */
@@ -61,7 +63,7 @@ const CROWD = 8;
 const GATHER_MS = 1;
 
 const port = parentPort!;
-const { folder, fsync, maxBytes, nowMs, retentionMs } = workerData as ThreadData;
+const { folder, fsync, maxBytes, nowMs, retentionMs, held } = workerData as ThreadData;
 const file = join(folder, 'queue.sqlite');
 
 /** Opens the file or says why it cannot be used; it is never repaired, emptied or replaced. */
@@ -83,7 +85,7 @@ function open(): Tables | string {
       opened.close();
       return `${file} is damaged (${damage.replaceAll('\n', ' ')}): keep a copy, then restore it or move it away`;
     }
-    tables.recover(nowMs, retentionMs);
+    tables.recover(nowMs, retentionMs, held);
     return tables;
   } catch (error) {
     opened?.close();

@@ -51,7 +51,7 @@ export class MemoryStore implements Store {
     this.#events.work();
   }
 
-  claimDelivery = async (nowMs: number) => this.#tables.claimDelivery(nowMs);
+  claimDelivery = async (nowMs: number, busy?: readonly string[]) => this.#tables.claimDelivery(nowMs, busy);
 
   deliverLater = async (id: string, dueMs: number) => this.#tables.deliverLater(id, dueMs);
 

@@ -1,9 +1,10 @@
 // Delivers results from the store to their webhooks, apart from the work: a receiver that is down, or slow, holds up
-// neither a task nor a cancel. Must stay true: a result leaves the outbox only when it was taken, or has been refused as
+// neither a task nor a cancel, nor what others are to receive (receivers.ts). Must stay true: a result leaves the outbox only when it was taken, or has been refused as
 // often as the contract says; a process that dies in between delivers it again (at least once).
 // Source: contracts/baseten.md 2.7: two attempts, about 2 s apart.
 import { describe } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
+import { receiverOf, Receivers } from './receivers.ts';
 import { settle } from './settle.ts';
 import type { Store } from './store.ts';
 import type { ClaimedDelivery } from './task.ts';
@@ -37,6 +38,7 @@ export class Outbox {
   readonly #deps: OutboxDeps;
   readonly #options: OutboxOptions;
   readonly #running = new Set<Promise<void>>();
+  readonly #receivers: Receivers;
   #isClaiming = false;
   #isWanted = false;
   #isStopped = false;
@@ -44,6 +46,7 @@ export class Outbox {
   constructor(deps: OutboxDeps, options: OutboxOptions) {
     this.#deps = deps;
     this.#options = options;
+    this.#receivers = new Receivers(options.concurrency);
   }
 
   /** There may be results to deliver. */
@@ -68,7 +71,7 @@ export class Outbox {
       this.#isWanted = false;
       let delivery: ClaimedDelivery | undefined;
       try {
-        delivery = await store.claimDelivery(now());
+        delivery = await store.claimDelivery(now(), this.#receivers.busy);
       } catch (error) {
         log.warn('results cannot be delivered now', { problem: describe(error) });
       }
@@ -87,7 +90,10 @@ export class Outbox {
     const { log, now, due } = this.#deps;
     const { attempts, retryDelayMs, retentionMs } = this.#options;
     const { id } = delivery;
+    const receiver = receiverOf(delivery.url);
+    this.#receivers.began(receiver);
     const { isTaken, isRetryable, problem } = await this.#attempt(delivery);
+    this.#receivers.ended(receiver, isTaken);
     const isLast = isTaken || !isRetryable || delivery.attempts >= attempts;
     if (!isTaken)
       log.warn('a webhook was not taken', {

@@ -65,6 +65,8 @@ export class Queue implements Part {
   #working: Working | undefined;
   #timer: NodeJS.Timeout | undefined;
   #isSweeping = false;
+  /** Why the store could not be looked through the last time; empty: it could. */
+  #problem = '';
   #isPaused = false;
 
   constructor(options: QueueOptions, outbox: Omit<OutboxOptions, 'retentionMs'>, deps: QueueDeps) {
@@ -229,10 +231,19 @@ export class Queue implements Part {
     this.#isSweeping = true;
     try {
       await store.sweep(this.#now(), this.#options.retention);
+      this.#said('');
     } catch (error) {
-      this.#deps.log.warn('the queue cannot be looked through', { problem: describe(error) });
+      this.#said(describe(error));
     }
     this.#isSweeping = false;
+  }
+
+  /** Once for each change: a disk that is away for a day has one line, not one for each second. */
+  #said(problem: string): void {
+    if (problem === this.#problem) return;
+    this.#problem = problem;
+    if (problem === '') this.#deps.log.info('the queue can be looked through again');
+    else this.#deps.log.warn('the queue cannot be looked through', { problem });
   }
 
   #now(): number {

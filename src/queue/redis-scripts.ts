@@ -156,9 +156,16 @@ return reply(t[1])
 `;
 
 const startDelivery = `
-local id, generation, owner = unpack(ARGV)
+local id, generation, owner, later = unpack(ARGV)
 local t = get(id, 'phase', 'generation', 'deployment', 'webhook', 'ending', 'errors', 'type', 'body')
 if t[2] ~= generation or (t[1] ~= 'outbox' and t[1] ~= 'sending') then return {} end
+for i = 5, #ARGV do
+  if string.sub(t[4], 1, #ARGV[i]) == ARGV[i] then
+    set(id, 'phase', 'outbox')
+    call('ZADD', root .. 'outbox', later, id)
+    return {}
+  end
+end
 set(id, 'phase', 'sending', 'owner', owner)
 local attempts = call('HINCRBY', task(id), 'deliveries', 1)
 return reply(t[3], 'deliver', attempts, t[4], t[5], t[6], t[7], t[8])

@@ -43,6 +43,8 @@ type Reply = (Buffer | number | null)[];
 
 /** Of records, tickets and scripts. */
 const SCHEMA_VERSION = 1;
+/** How soon a result is looked at again that was passed over because its receiver was busy. */
+const PASSED_OVER_MS = 2000;
 const NOTHING: Depth = { queued: 0, inProgress: 0 };
 /** What one sweep moves of each kind: a script holds up everybody. */
 const SWEEP_ROWS = 200;
@@ -220,13 +222,14 @@ export class RedisStore implements Store {
 
   // ── The outbox ───────────────────────────────────────────────────────────────────────────────────────────────────
 
-  async claimDelivery(nowMs: number): Promise<ClaimedDelivery | undefined> {
+  async claimDelivery(nowMs: number, busy: readonly string[] = []): Promise<ClaimedDelivery | undefined> {
     await this.#link.asking(async () => {
       if (Number(await this.#link.script('promote', nowMs, PROMOTED_AT_ONCE)) > 0)
         await this.#tickets.writeAll();
     });
     return this.#taking(this.#sendings, 'deliver', async (id, generation, owner) => {
-      const { deployment, rest } = await this.#run('startDelivery', id, generation, owner);
+      const later = nowMs + PASSED_OVER_MS;
+      const { deployment, rest } = await this.#run('startDelivery', id, generation, owner, later, ...busy);
       if (rest.length === 0) return undefined;
       const [, attempts, url, status, errors, type, body] = rest;
       return {

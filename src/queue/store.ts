@@ -65,8 +65,8 @@ export interface Store {
   /** The task has ended: it is due for delivery at once, or done where it has no webhook. */
   finish(id: string, ending: Ending, nowMs: number, retentionMs: number): Promise<void>;
 
-  /** The next result that is due for delivery. */
-  claimDelivery(nowMs: number): Promise<ClaimedDelivery | undefined>;
+  /** The next result that is due for delivery, those passed over whose webhook begins with one of `busy`. */
+  claimDelivery(nowMs: number, busy?: readonly string[]): Promise<ClaimedDelivery | undefined>;
   /** It was not taken, and is to be sent again at `dueMs`. */
   deliverLater(id: string, dueMs: number): Promise<void>;
   /** It was taken, or will not be sent again. The task is done. */

@@ -77,7 +77,8 @@ export function readSubmission(body: Buffer, checkWebhook: (url: string) => stri
   const retry = 'inference_retry_config.';
   const submission: Submission = {
     input: problems.length > 0 ? new Uint8Array() : encoder.encode(sourceOf(text, 'model_input')),
-    webhook: typeof webhook === 'string' ? webhook : '',
+    // As URLs are written: those of one receiver are known by their beginning.
+    webhook: (typeof webhook === 'string' && URL.parse(webhook)?.href) || '',
     priority: whole(fields, 'priority', '', 0, 0, 2),
     maxQueueMs: whole(fields, 'max_time_in_queue_seconds', '', 600, 10, 259_200) * 1000,
     retry: {

@@ -112,14 +112,20 @@ export class Tables {
   }
 
   /**
-   * What was claimed by a process that is no more is free again. A time that lies further ahead than it can is one of
+   * What was claimed by a process that is no more is free again: all but `held`. A time that lies further ahead than it can is one of
    * a clock that was put back since: it is now.
    */
-  recover(nowMs: number, retentionMs: number): void {
+  recover(nowMs: number, retentionMs: number, held: readonly string[]): void {
+    const kept = JSON.stringify(held);
+    const isFree = 'id NOT IN (SELECT value FROM json_each(?))';
     this.transaction(() => {
       // What has been tried once does not expire, but is not kept for ever either.
-      this.#file.run('UPDATE tasks SET phase = 0, due = ? WHERE phase = 1', nowMs + LONGEST_QUEUE_MS);
-      this.#file.run('UPDATE tasks SET phase = 3, due = ? WHERE phase = 4', nowMs);
+      this.#file.run(
+        `UPDATE tasks SET phase = 0, due = ? WHERE phase = 1 AND ${isFree}`,
+        nowMs + LONGEST_QUEUE_MS,
+        kept,
+      );
+      this.#file.run(`UPDATE tasks SET phase = 3, due = ? WHERE phase = 4 AND ${isFree}`, nowMs, kept);
       this.#file.run('UPDATE tasks SET due = ? WHERE phase = 2 AND due > ?', nowMs, nowMs + LONGEST_REST_MS);
       this.#file.run('UPDATE tasks SET due = ? WHERE phase = 3 AND due > ?', nowMs, nowMs + LONGEST_REST_MS);
       this.#file.run(
@@ -315,11 +321,14 @@ export class Tables {
 
   // ── The outbox ───────────────────────────────────────────────────────────────────────────────────────────────────
 
-  claimDelivery(nowMs: number): ClaimedDelivery | undefined {
+  claimDelivery(nowMs: number, busy: readonly string[] = []): ClaimedDelivery | undefined {
     const row = this.#row(
       `SELECT seq, id, deployment, deliveries, ending, webhook, errors FROM tasks
-       WHERE phase = 3 AND due <= ? ORDER BY due LIMIT 1`,
+       WHERE phase = 3 AND due <= ?
+         AND NOT EXISTS (SELECT 1 FROM json_each(?) WHERE substr(webhook, 1, length(value)) = value)
+       ORDER BY due LIMIT 1`,
       nowMs,
+      JSON.stringify(busy),
     );
     if (row === undefined) return undefined;
     this.#file.run(

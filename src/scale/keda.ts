@@ -1,6 +1,7 @@
 // The door for KEDA: its external scaler protocol (proto/externalscaler.proto) and gRPC's health check (proto/health.proto).
 // Must stay true: what KEDA gets is what `/v1/scale` shows at that moment; a ScaledObject that is wrong is told so in a
-// sentence; of activity only `true` is pushed, and at once. Loaded only where the door is open; only this file imports gRPC.
+// sentence; of activity only `true` is pushed, and at once; a KEDA that is gone leaves nothing behind. Loaded only where
+// the door is open; only this file imports gRPC.
 import { fileURLToPath } from 'node:url';
 import {
   loadPackageDefinition,
@@ -21,6 +22,11 @@ import type { ScaleReading } from './scale.ts';
 
 /** Questions are small; nobody needs more of this door. */
 const LIMITS = { 'grpc.max_receive_message_length': 64 * 1024, 'grpc.max_concurrent_streams': 256 };
+/**
+ * Connections are pinged this often: a stream that tells nothing for a day must not be forgotten by what lies between,
+ * nor be kept for a KEDA whose machine is gone.
+ */
+const KEEP_ALIVE_MS = 30_000;
 
 // The same place beside the sources and beside the build.
 const proto = (name: string): string => fileURLToPath(new URL(`../../proto/${name}`, import.meta.url));
@@ -45,12 +51,18 @@ export interface KedaDeps {
 export class KedaDoor {
   readonly #listen: Address;
   readonly #deps: KedaDeps;
-  readonly #server = new Server(LIMITS);
+  readonly #server: Server;
+  readonly #streams = new Set<Stream>();
   #port = 0;
 
-  constructor({ listen }: { readonly listen: Address }, deps: KedaDeps) {
+  constructor({ listen }: { readonly listen: Address }, deps: KedaDeps, keepAliveMs = KEEP_ALIVE_MS) {
     this.#listen = listen;
     this.#deps = deps;
+    this.#server = new Server({
+      ...LIMITS,
+      'grpc.keepalive_time_ms': keepAliveMs,
+      'grpc.keepalive_timeout_ms': keepAliveMs / 3,
+    });
     const definition = loadSync([proto('externalscaler.proto'), proto('health.proto')], {
       keepCase: true,
       longs: Number,
@@ -81,6 +93,16 @@ export class KedaDoor {
     return { host: this.#listen.host, port: this.#port };
   }
 
+  /**
+   * Takes no more calls and ends the streams in good order: KEDA comes back within seconds after that, while it waits
+   * longer each time (up to a minute) after a stream that broke.
+   */
+  leave(): void {
+    for (const call of this.#streams) call.end();
+    // Who still does not go is cut by `stop`.
+    this.#server.tryShutdown(() => undefined);
+  }
+
   stop(): void {
     this.#server.forceShutdown();
   }
@@ -89,23 +111,26 @@ export class KedaDoor {
     const unary =
       <Q>(
         refOf: (request: Q) => ScaledObjectRef,
-        answerOf: (trigger: Trigger, request: Q) => object,
+        answerOf: (trigger: Trigger, request: Q) => object | undefined,
       ): Unary<Q> =>
       (call, answer) => {
         const trigger = this.#trigger(refOf(call.request));
-        if ('problem' in trigger) answer(refusal(trigger.problem));
-        else answer(null, answerOf(trigger, call.request));
+        if ('problem' in trigger) return answer(refusal(trigger.problem));
+        const found = answerOf(trigger, call.request);
+        // KEDA and the HPA leave everything as it is meanwhile.
+        if (found === undefined) answer({ code: status.UNAVAILABLE, details: NOT_COUNTED });
+        else answer(null, found);
       };
     const same = (ref: ScaledObjectRef) => ref;
     return {
-      IsActive: unary(same, ({ isActive }) => ({ result: isActive })),
+      IsActive: unary(same, ({ isActive }) => (isActive === undefined ? undefined : { result: isActive })),
       GetMetricSpec: unary(same, specsOf),
       GetMetrics: unary<MetricsRequest>((request) => request.scaledObjectRef ?? {}, valuesOf),
       StreamIsActive: (call: Stream) => {
         let wasActive = false;
         this.#follow(call, ({ isActive }) => {
-          if (isActive && !wasActive) call.write({ result: true });
-          wasActive = isActive;
+          if (isActive === true && !wasActive) call.write({ result: true });
+          wasActive = isActive === true;
         });
       },
       StreamMetricSpec: (call: Stream) => {
@@ -129,7 +154,12 @@ export class KedaDoor {
       end();
       call.emit('error', refusal(trigger.problem));
     };
-    const end = this.#deps.changed(look);
+    const forget = this.#deps.changed(look);
+    const end = () => {
+      forget();
+      this.#streams.delete(call);
+    };
+    this.#streams.add(call);
     call.on('cancelled', end);
     call.on('close', end);
     look();
@@ -140,17 +170,30 @@ export class KedaDoor {
   }
 }
 
-const refusal = (problem: string) => ({ code: status.INVALID_ARGUMENT, details: problem });
+const NOT_COUNTED = 'how many replicas there are has not been counted yet';
+
+/** It travels in a header, of which KEDA takes so much only. */
+const MAX_SENTENCE = 500;
+
+const refusal = (problem: string) => ({
+  code: status.INVALID_ARGUMENT,
+  details: problem.length > MAX_SENTENCE ? `${problem.slice(0, MAX_SENTENCE)}…` : problem,
+});
 
 /** KEDA before 2.10 reads the whole number alone, and a target of 0 would mean no target. */
 const specsOf = ({ name, target }: Trigger) => ({
   metricSpecs: [{ metricName: name, targetSize: Math.max(1, Math.round(target)), targetSizeFloat: target }],
 });
 
-/** Under the name that was asked for: KEDA puts the trigger's number before ours, and wants it back. */
-const valuesOf = ({ name, value }: Trigger, { metricName }: MetricsRequest) => ({
-  metricValues: [{ metricName: metricName || name, metricValue: Math.round(value), metricValueFloat: value }],
-});
+/** Under the name that was asked for: KEDA puts the trigger's number before ours, and some versions want it back. */
+const valuesOf = ({ name, value }: Trigger, { metricName }: MetricsRequest) =>
+  value === undefined
+    ? undefined
+    : {
+        metricValues: [
+          { metricName: metricName || name, metricValue: Math.round(value), metricValueFloat: value },
+        ],
+      };
 
 const SERVICES = new Set(['', 'externalscaler.ExternalScaler']);
 

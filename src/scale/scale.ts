@@ -5,7 +5,7 @@
 import type { Part } from '../base/lifecycle.ts';
 import type { Address } from '../base/settings.ts';
 import type { Exchange, Observer } from '../exchange/exchange.ts';
-import { begin, decide, type Decision, type Reason, type Rule } from './desired.ts';
+import { begin, decide, type Decision, type Reason as Decided, type Rule } from './desired.ts';
 import type { KedaDoor } from './keda.ts';
 import type { ScaleOptions } from './options.ts';
 import { SlidingMean } from './window.ts';
@@ -18,9 +18,12 @@ export interface Scaled {
   readonly id: string;
   /** Requests at once that each of its replicas gets; 0: as many as come. */
   readonly concurrencyTarget: number;
-  /** Replicas that there are, starting ones too. */
-  readonly current: number;
+  /** Replicas that there are, starting ones too; `undefined` while whoever counts them has not. */
+  readonly current: number | undefined;
 }
+
+/** `not_counted`: nothing is desired yet, because how many replicas there are is not known. */
+export type Reason = Decided | 'not_counted';
 
 /** What scaling asks of others. */
 export interface ScaleDeps {
@@ -32,10 +35,11 @@ export interface ScaleDeps {
 /** A decision with all that it was made of, as `/v1/scale` shows it. */
 export interface ScaleReading {
   readonly id: string;
-  readonly desired: number;
-  readonly current: number;
+  /** `null`: not decided yet. */
+  readonly desired: number | null;
+  readonly current: number | null;
   /** What the load alone asks for, before the delay of going down. */
-  readonly wanted: number;
+  readonly wanted: number | null;
   readonly reason: Reason;
   readonly mean_in_flight: number;
   readonly in_flight: number;
@@ -54,7 +58,9 @@ interface Followed {
   readonly load: SlidingMean;
   asyncLoad: number;
   idleSinceMs: number;
-  decision: Decision;
+  readonly sinceMs: number;
+  /** `undefined`: where to begin is not known yet. */
+  decision: Decision | undefined;
   reading: ScaleReading;
 }
 
@@ -92,6 +98,14 @@ export class Scale implements Part {
       changed: (listener) => this.#listen(listener),
     });
     await this.#door.start();
+  }
+
+  /**
+   * Requests come elsewhere from now on. What is left here would look like less and less load for as long as the drain
+   * takes, so KEDA is sent to whoever has come in this weir's place.
+   */
+  leave(): void {
+    this.#door?.leave();
   }
 
   stop(): void {
@@ -165,8 +179,8 @@ export class Scale implements Part {
     if (known !== undefined) return known;
     const nowMs = this.#now();
     const load = new SlidingMean(this.#options.autoscaling_window, nowMs);
-    const decision = begin(deployment.current, this.#rule(deployment), nowMs);
-    const bare = { load, asyncLoad: 0, idleSinceMs: nowMs, decision };
+    const decision = this.#begin(deployment, nowMs, nowMs);
+    const bare = { load, asyncLoad: 0, idleSinceMs: nowMs, sinceMs: nowMs, decision };
     const followed = { ...bare, reading: this.#read(deployment, bare, 0, nowMs) };
     return (this.#followed[deployment.index] = followed);
   }
@@ -175,11 +189,22 @@ export class Scale implements Part {
     const followed = this.#follow(deployment);
     const nowMs = this.#now();
     this.#countAsync(deployment, followed, nowMs);
-    const { load, idleSinceMs } = followed;
+    const { load, idleSinceMs, sinceMs } = followed;
     const mean = load.mean(nowMs);
     const now = { mean, inFlight: load.value, idleSinceMs };
-    followed.decision = decide(followed.decision, this.#rule(deployment), now, nowMs);
+    const before = followed.decision ?? this.#begin(deployment, sinceMs, nowMs);
+    followed.decision = before && decide(before, this.#rule(deployment), now, nowMs);
     followed.reading = this.#read(deployment, followed, mean, nowMs);
+  }
+
+  /**
+   * Where to begin: with the replicas that there are. Less would take them away at every restart of weir, so while they
+   * are not counted nothing is desired; but once a whole window has been seen, the load alone has to do.
+   */
+  #begin(deployment: Scaled, sinceMs: number, nowMs: number): Decision | undefined {
+    const { current } = deployment;
+    if (current === undefined && nowMs - sinceMs < this.#options.autoscaling_window) return undefined;
+    return begin(current ?? 0, this.#rule(deployment), nowMs);
   }
 
   /** What waits in the queue is looked at, not heard of: it counts from the second on in which it was seen. */
@@ -193,17 +218,17 @@ export class Scale implements Part {
 
   #read(
     deployment: Scaled,
-    { load, asyncLoad, decision }: Omit<Followed, 'reading'>,
+    { load, asyncLoad, decision }: Pick<Followed, 'load' | 'asyncLoad' | 'decision'>,
     mean: number,
     nowMs: number,
   ): ScaleReading {
     const { perReplica, min, max } = this.#rule(deployment);
     return {
       id: deployment.id,
-      desired: decision.desired,
-      current: deployment.current,
-      wanted: decision.wanted,
-      reason: decision.reason,
+      desired: decision?.desired ?? null,
+      current: deployment.current ?? null,
+      wanted: decision?.wanted ?? null,
+      reason: decision?.reason ?? 'not_counted',
       mean_in_flight: mean,
       in_flight: load.value,
       async_counted: asyncLoad,
@@ -213,7 +238,7 @@ export class Scale implements Part {
       min_replica: min,
       max_replica: max,
       scale_down_in_seconds:
-        decision.downAtMs === undefined ? null : Math.max(0, (decision.downAtMs - nowMs) / 1000),
+        decision?.downAtMs === undefined ? null : Math.max(0, (decision.downAtMs - nowMs) / 1000),
     };
   }
 }

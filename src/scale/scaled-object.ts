@@ -11,7 +11,11 @@ const KEYS = ['deployment', 'metric', 'targetConcurrency', 'targetUtilization', 
 
 /** What KEDA itself reads from the same metadata, and passes on. */
 const KEDAS =
-  /^(?:scalerAddress|enableTLS|unsafeSsl|caCert|tlsCertFile|tlsClientCert|tlsClientKey|useCachedMetrics|.+FromEnv)$/;
+  /^(?:scalerAddress|enableTLS|unsafeSsl|caCert|tlsCertFile|tlsClientCert|tlsClientKey|useCachedMetrics)(?:FromEnv)?$/;
+/** `targetConcurrencyFromEnv: NAME` is passed on under that key, with the variable's value. */
+const FROM_ENV = 'FromEnv';
+/** KEDA gives the HPA thousandths; a target of none would be refused there, without a word of why. */
+const MIN_TARGET = 0.001;
 
 /** A trigger with all its figures. */
 export interface Trigger {
@@ -19,22 +23,30 @@ export interface Trigger {
   readonly name: string;
   /** How much of the metric each replica should have. */
   readonly target: number;
-  readonly value: number;
-  readonly isActive: boolean;
+  /** `undefined`, like `isActive`: not known yet. */
+  readonly value: number | undefined;
+  readonly isActive: boolean | undefined;
 }
 
 /** The trigger's figures now, or a sentence that says what is wrong with its metadata. */
 export function readTrigger(
-  metadata: Readonly<Record<string, string>>,
+  given: Readonly<Record<string, string>>,
   readings: readonly ScaleReading[],
 ): Trigger | { readonly problem: string } {
-  for (const key of Object.keys(metadata))
-    if (!KEYS.includes(key) && !KEDAS.test(key)) {
+  const metadata: Record<string, string> = {};
+  for (const [written, value] of Object.entries(given)) {
+    if (KEDAS.test(written)) continue;
+    const key = written.endsWith(FROM_ENV) ? written.slice(0, -FROM_ENV.length) : written;
+    if (!KEYS.includes(key)) {
       const near = nearest(key, KEYS);
       return {
-        problem: `metadata ${key} is unknown; ${near ? `did you mean ${near}?` : `there is ${KEYS.join(', ')}`}`,
+        problem: `metadata ${written} is unknown; ${near ? `did you mean ${near}?` : `there is ${KEYS.join(', ')}`}`,
       };
     }
+    if (metadata[key] !== undefined)
+      return { problem: `metadata ${key} is there twice, as ${key} and as ${key}${FROM_ENV}` };
+    metadata[key] = value;
+  }
   const reading = find(metadata['deployment'], readings);
   if ('problem' in reading) return reading;
   const metric = metadata['metric'] ?? METRICS[0];
@@ -48,14 +60,15 @@ const isMetric = (word: string): word is MetricName => (METRICS as readonly stri
 
 function ofReplicas(
   metadata: Readonly<Record<string, string>>,
-  { id, desired }: ScaleReading,
+  { id, desired, in_flight }: ScaleReading,
 ): Trigger | { readonly problem: string } {
   for (const key of ['targetConcurrency', 'targetUtilization', 'activationThreshold'])
     if (metadata[key] !== undefined)
       return {
         problem: `metadata ${key} goes with metric: concurrency; with metric: replicas weir’s own settings (scale.…) decide`,
       };
-  return { name: `weir-replicas-${id}`, target: 1, value: desired, isActive: desired > 0 };
+  const isActive = desired === null ? in_flight > 0 || undefined : desired > 0;
+  return { name: `weir-replicas-${id}`, target: 1, value: desired ?? undefined, isActive };
 }
 
 function ofConcurrency(
@@ -67,9 +80,14 @@ function ofConcurrency(
   const utilization = numberIn(metadata, 'targetUtilization', target_utilization_percentage, 1, 100);
   const activation = numberIn(metadata, 'activationThreshold', 0, 0, 1_000_000);
   for (const read of [concurrency, utilization, activation]) if (typeof read !== 'number') return read;
+  const target = ((concurrency as number) * (utilization as number)) / 100;
+  if (target < MIN_TARGET)
+    return {
+      problem: `metadata targetConcurrency × targetUtilization is ${target} in flight for each replica, must be ${MIN_TARGET} or more`,
+    };
   return {
     name: `weir-concurrency-${id}`,
-    target: ((concurrency as number) * (utilization as number)) / 100,
+    target,
     value: mean_in_flight,
     // Who waits now counts at once, who was there lately for as long as the mean remembers.
     isActive: Math.max(mean_in_flight, in_flight) > (activation as number),

@@ -254,6 +254,35 @@ export function storeContract(name: string, make: () => StoreUnderTest): void {
       expect(await store.status(task.id)).toMatchObject({ status: 'EXPIRED' });
     });
 
+    it('passes over results for receivers that are busy, without counting that as an attempt', async () => {
+      const tasks = [];
+      for (const webhook of [
+        'https://a.example/1',
+        'https://a.example/2',
+        'https://a.example:8443/',
+        'https://b.example/',
+      ])
+        tasks.push(await add({ webhook }));
+      for (const [i, { id }] of tasks.entries()) {
+        await claim();
+        await store.finish(id, success(), T0 + i, HOUR);
+      }
+      const urls = async (nowMs: number, busy?: string[]) => {
+        const found: string[] = [];
+        for (;;) {
+          const delivery = await store.claimDelivery(nowMs, busy);
+          if (delivery === undefined) return found.sort();
+          expect(delivery.attempts).toBe(1);
+          found.push(delivery.url);
+        }
+      };
+      expect(await urls(T0 + 10, ['https://c.example/', 'https://a.example/'])).toEqual([
+        'https://a.example:8443/',
+        'https://b.example/',
+      ]);
+      expect(await urls(T0 + 60_000)).toEqual(['https://a.example/1', 'https://a.example/2']);
+    });
+
     it('delivers a result until it is taken or given up', async () => {
       const taken = await add({ webhook: 'https://a/' });
       const given = await add({ webhook: 'https://b/' });

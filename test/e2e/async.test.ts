@@ -640,6 +640,25 @@ describe('a webhook', () => {
     );
   });
 
+  it('whose receiver is dead does not hold up those to others, however many are owed to it', async () => {
+    receive = ({ url }, res) => {
+      if (url !== '/dead') res.end();
+    };
+    const living = await startReplica((_, res) => res.end());
+    const weir = await start('--webhook-timeout=60s', '--webhook-concurrency=4');
+    for (let i = 0; i < 6; i++) await hooked(weir, '/dead');
+    await until('as many are under way as may be', () => hooks.length === 3);
+    const others: string[] = [];
+    for (let i = 0; i < 5; i++)
+      others.push(
+        await accepted(weir, { model_input: {}, webhook_endpoint: `HTTP://localhost:${living.port}/` }),
+      );
+    for (const id of others)
+      await until('it was taken', async () => (await ask(weir, id)).webhook_status === 'SUCCEEDED');
+    expect(hooks).toHaveLength(3);
+    await weir.stop('SIGKILL');
+  });
+
   it('that cannot be written at all is given up, and the next one goes out', async () => {
     // Six times as long once it is JSON, and longer than any text can be.
     answer = (_, res) => void res.end(Buffer.alloc(runs.length === 1 ? 60 * 1024 ** 2 : 1));

@@ -4,6 +4,8 @@ import { status } from '@grpc/grpc-js';
 import { afterEach, describe, expect, it } from 'vitest';
 import { call } from '../kit/client.ts';
 import { Keda } from '../kit/keda.ts';
+import { KubeApi } from '../kit/kube-api.ts';
+import { podObject } from '../kit/pod.ts';
 import { closeReplicas, startReplica } from '../kit/replica.ts';
 import { until } from '../kit/until.ts';
 import { runWeir, startWeir, stopAll, type Weir } from '../kit/weir.ts';
@@ -183,6 +185,61 @@ describe('KEDA’s door', () => {
     await waiting;
   });
 
+  it('pushes true for asynchronous work that waits for the first replica, where that counts', async () => {
+    const { replica } = await heldReplica();
+    await replica.close();
+    const weir = await startWeir([
+      '--replica',
+      replica.url,
+      '--scale-scale-down-delay=0',
+      '--async-store=memory',
+      '--scale-count-queued-async',
+      ...DOOR,
+    ]);
+    keda = new Keda(weir.scalerPort);
+    await until('none is desired', async () => (await scaleOf(weir))['desired'] === 0);
+    const pushed = keda.stream<{ result: boolean }>('StreamIsActive');
+    expect(await keda.isActive()).toEqual({ result: false });
+    const { status: accepted } = await call(weir.url, '/production/async_predict', {
+      method: 'POST',
+      body: '{"model_input": {}}',
+    });
+    expect(accepted).toBe(201);
+    await until('it is told', () => pushed.got.length === 1);
+    expect(await scaleOf(weir)).toMatchObject({ desired: 1, in_flight: 1, async_counted: 1 });
+  });
+
+  it('leads from zero to one and back to zero, and the first request is answered', async () => {
+    const model = await startReplica(() => undefined);
+    await model.close();
+    const weir = await startWeir([
+      '--replica',
+      model.url,
+      '--scale-autoscaling-window=10s',
+      '--scale-scale-down-delay=1s',
+      '--pool-probe-retry-interval=50ms',
+      ...DOOR,
+    ]);
+    keda = new Keda(weir.scalerPort);
+    await until('none is desired', async () => (await scaleOf(weir))['desired'] === 0);
+    const pushed = keda.stream<{ result: boolean }>('StreamIsActive');
+    expect(await keda.isActive()).toEqual({ result: false });
+    const first = predict(weir);
+    await until('KEDA hears of it', () => pushed.got.length === 1);
+    expect(await keda.metrics({}, 'm')).toMatchObject({ metricValues: [{ metricValue: 1 }] });
+    const pod = await startReplica((_, res) => res.end('here'), model.port);
+    expect((await first).text).toBe('here');
+    // Nobody comes any more: once the window has forgotten the last request, and the delay is over.
+    await until('none is desired again', async () => (await scaleOf(weir))['desired'] === 0, 20_000);
+    expect(await keda.isActive()).toEqual({ result: false });
+    expect(await keda.metrics({}, 'm')).toMatchObject({ metricValues: [{ metricValue: 0 }] });
+    await pod.close();
+    const second = predict(weir).catch(() => 'cut');
+    await until('KEDA hears of the next one', () => pushed.got.length === 2);
+    await weir.stop('SIGKILL');
+    await second;
+  });
+
   it('tells a new stream at once that there is activity', async () => {
     const { replica, held, answer } = await heldReplica();
     const weir = await startWeir(['--replica', replica.url, ...DOOR]);
@@ -221,6 +278,106 @@ describe('KEDA’s door', () => {
       const problem = await until(`${method} ends`, () => stream.problem());
       expect(problem).toMatchObject(refused);
     }
+  });
+
+  it('takes no pod away when weir is started anew: it says nothing before the pods are counted', async () => {
+    const { replica, answer, held } = await heldReplica();
+    const api = await new KubeApi().start();
+    for (const name of ['a', 'b', 'c']) api.put(podObject({ name }));
+    // One that starts and one that is not well: they are there too. One that goes is not.
+    api.put(podObject({ name: 'd', isPending: true }));
+    api.put(podObject({ name: 'e', ready: 'False', turned: '2026-11-20T09:00:00Z' }));
+    api.put(podObject({ name: 'f', isDeleting: true }));
+    api.isMute = true;
+    const weir = await startWeir([
+      '--replica',
+      replica.url,
+      '--scale-max-replica=8',
+      '--kubernetes-pods=selector',
+      '--kubernetes-selector=app=llama',
+      `--kubernetes-server=${api.url}`,
+      `--kubernetes-credentials=${api.credentials}`,
+      '--kubernetes-request-timeout=200ms',
+      '--kubernetes-retry-delay-max=200ms',
+      ...DOOR,
+    ]);
+    keda = new Keda(weir.scalerPort);
+    const unknown = { code: status.UNAVAILABLE };
+    await expect(keda.metrics({}, 'weir-replicas-local')).rejects.toMatchObject(unknown);
+    await expect(keda.isActive()).rejects.toMatchObject(unknown);
+    expect(await scaleOf(weir)).toMatchObject({ desired: null, current: null, reason: 'not_counted' });
+    expect((await weir.page()).text).not.toContain('weir_replicas_desired{');
+    // Who comes meanwhile is heard all the same.
+    const pushed = keda.stream<{ result: boolean }>('StreamIsActive');
+    const running = predict(weir);
+    await until('it is told', () => pushed.got.length === 1 && held.length === 1);
+    answer();
+    await running;
+
+    api.isMute = false;
+    await until('they are counted', async () => (await scaleOf(weir))['desired'] === 5);
+    await weir.shows('weir_replicas_desired{deployment_id="local"}', 5);
+    expect(await keda.metrics({}, 'm')).toMatchObject({ metricValues: [{ metricValueFloat: 5 }] });
+    await weir.stop('SIGKILL');
+    await api.stop();
+  });
+
+  it('sends KEDA elsewhere from the first moment of a shutdown', async () => {
+    const { replica, held, answer } = await heldReplica();
+    const weir = await startWeir(['--replica', replica.url, ...DOOR]);
+    keda = new Keda(weir.scalerPort);
+    const stream = keda.stream('StreamIsActive', { metric: 'concurrency' });
+    const running = predict(weir);
+    await until('it is in flight', () => held.length === 1 && stream.got.length === 1);
+    const ended = weir.stop();
+    await until('the stream has ended', () => stream.hasEnded());
+    expect(stream.problem()).toBeUndefined();
+    expect(held).toHaveLength(1);
+    answer();
+    expect((await running).text).toBe('ok');
+    expect(await ended).toBe(0);
+  });
+
+  it('shows the same as /v1/scale and the page at any moment, under load', async () => {
+    const replica = await startReplica((_, res) => void setTimeout(() => res.end('ok'), 20));
+    const weir = await startWeir([
+      '--replica',
+      replica.url,
+      '--scale-max-replica=50',
+      '--scale-autoscaling-window=10s',
+      '--scale-scale-down-delay=0',
+      ...DOOR,
+    ]);
+    keda = new Keda(weir.scalerPort);
+    const over = new AbortController();
+    const load = Array.from({ length: 30 }, async () => {
+      while (!over.signal.aborted) await predict(weir);
+    });
+    const byMean = { metric: 'concurrency' };
+    const seen = new Set<number>();
+    await until(
+      'five decisions were looked at',
+      async () => {
+        const before = await scaleOf(weir);
+        const page = await weir.page();
+        const values = await Promise.all([keda!.metrics({}, 'm'), keda!.metrics(byMean, 'm')]);
+        const after = await scaleOf(weir);
+        // A decision came in between.
+        if (JSON.stringify(before) !== JSON.stringify(after)) return false;
+        const [desired, mean] = values.map(
+          (one) =>
+            (one as { metricValues: { metricValueFloat: number }[] }).metricValues[0]!.metricValueFloat,
+        );
+        expect(desired).toBe(before['desired']);
+        expect(mean).toBe(before['mean_in_flight']);
+        expect(page.value('weir_replicas_desired{deployment_id="local"}')).toBe(desired);
+        expect(page.value('weir_in_flight_mean{deployment_id="local"}')).toBe(mean);
+        return seen.add(mean!).size >= 5;
+      },
+      20_000,
+    );
+    over.abort();
+    await Promise.all(load);
   });
 
   it('answers health checks, and says so when its port is taken', async () => {

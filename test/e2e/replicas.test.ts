@@ -1,10 +1,11 @@
 // Several replicas, and replicas that come and go.
 import { writeFileSync, mkdtempSync } from 'node:fs';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, expect, it } from 'vitest';
 import { call } from '../kit/client.ts';
-import { closeReplicas, startReplica } from '../kit/replica.ts';
+import { closeReplicas, startRawReplica, startReplica } from '../kit/replica.ts';
 import { until } from '../kit/until.ts';
 import { startWeir, stopAll } from '../kit/weir.ts';
 
@@ -190,3 +191,42 @@ deployments:
   await weir.shows(count('deployment_id="dep1",environment="production",rollout_phase="stable"'), 4);
   await weir.shows(count('deployment_id="dep2",environment="",rollout_phase=""'), 1);
 });
+
+it.each([true, false])(
+  'an address that stands for several gives a new one its share while all connections are busy (fast lane: %s)',
+  async (isFast) => {
+    let isLate = false;
+    const [early, late] = [
+      await startReplica((_, res) => void setTimeout(() => res.end('early'), 5)),
+      await startReplica((_, res) => void setTimeout(() => res.end('late'), 5)),
+    ];
+    // Like a Service of Kubernetes: it chooses for each connection.
+    const service = await startRawReplica((socket) => {
+      const on = connect(isLate ? late.port : early.port, '127.0.0.1');
+      socket.pipe(on).pipe(socket);
+      on.on('error', () => socket.destroy());
+    });
+    const weir = await startWeir([
+      '--replica',
+      service.url,
+      '--proxy-replica-connection-age=300ms',
+      `--proxy-fast-lane=${isFast}`,
+    ]);
+    const over = new AbortController();
+    const latest: string[] = [];
+    const load = Array.from({ length: 8 }, async (_, i) => {
+      while (!over.signal.aborted) {
+        const { status, text } = await call(weir.url, '/x', { method: 'POST', body: '{}' });
+        expect(status).toBe(200);
+        latest[i] = text;
+      }
+    });
+    await until('all are busy', () => latest.filter((text) => text === 'early').length === 8);
+    isLate = true;
+    await until('all have changed', () => latest.every((text) => text === 'late'));
+    over.abort();
+    await Promise.all(load);
+    await weir.stop('SIGKILL');
+    await Promise.all([early, late, service].map((one) => one.close()));
+  },
+);

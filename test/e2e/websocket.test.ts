@@ -1,9 +1,11 @@
 // A WebSocket through weir, with the ws package on both sides.
+import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import type { IncomingMessage } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { WebSocket, WebSocketServer } from 'ws';
+import { closeFrame } from '../../src/http/frames.ts';
 import { RawClient } from '../kit/client.ts';
 import { startRawReplica, type Replica } from '../kit/replica.ts';
 import { until } from '../kit/until.ts';
@@ -11,6 +13,10 @@ import { startWeir, type Weir } from '../kit/weir.ts';
 
 const OPEN = 'baseten_ongoing_websocket_connections';
 const ended = (code: number) => `baseten_inference_requests_total{status_code="${code}",is_async="false"}`;
+
+const UPGRADE =
+  'GET /websocket HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n' +
+  'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n';
 
 describe('a WebSocket', () => {
   let server: WebSocketServer;
@@ -92,6 +98,89 @@ describe('a WebSocket', () => {
       request_bytes: 5,
       response_bytes: 5,
     });
+  });
+
+  it('passes pings and pongs with what they say, both ways', async () => {
+    const heard: string[] = [];
+    const listen = (who: string, socket: WebSocket) => {
+      for (const kind of ['ping', 'pong'])
+        socket.on(kind, (data: Buffer) => heard.push(`${who} ${kind} ${data.toString()}`));
+    };
+    onConnection = (socket) => {
+      listen('replica', socket);
+      socket.ping('from the replica');
+    };
+    const socket = new WebSocket(`ws://127.0.0.1:${weir.port}/websocket`);
+    listen('client', socket);
+    await once(socket, 'open');
+    socket.ping('from the client');
+    await until('all were heard', () => heard.length === 4);
+    expect(heard.sort()).toEqual([
+      'client ping from the replica',
+      'client pong from the client',
+      'replica ping from the client',
+      'replica pong from the replica',
+    ]);
+    socket.terminate();
+  });
+
+  it('holds its place at the replica for its life: who comes next waits', async () => {
+    const other = await startWeir([
+      '--replica',
+      `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+      '--deployment-concurrency-target=1',
+    ]);
+    onConnection = echo;
+    const first = new WebSocket(`ws://127.0.0.1:${other.port}/websocket`);
+    await once(first, 'open');
+    const second = new WebSocket(`ws://127.0.0.1:${other.port}/websocket`);
+    const opened = once(second, 'open');
+    await other.shows('weir_queue_length{deployment_id="local"}', 1);
+    await other.shows(OPEN, 1);
+    expect(second.readyState).toBe(WebSocket.CONNECTING);
+    first.close();
+    await opened;
+    await other.shows('weir_queue_length{deployment_id="local"}', 0);
+    await other.shows('weir_replica_outstanding_requests{deployment_id="local",replica="r0"}', 1);
+    second.terminate();
+    await other.shows('weir_replica_outstanding_requests{deployment_id="local",replica="r0"}', 0);
+    await other.stop('SIGKILL');
+  });
+
+  it('ends with the closing handshake, also when neither side closes its connection', async () => {
+    const quiet = await startRawReplica((socket) => {
+      socket.once('data', (head: Buffer) => {
+        const key = /sec-websocket-key: (\S+)/i.exec(head.toString('latin1'))![1]!;
+        const accept = createHash('sha1')
+          .update(`${key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`)
+          .digest('base64');
+        socket.write(
+          `HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: ${accept}\r\n\r\n`,
+        );
+        socket.once('data', () => socket.write(closeFrame(1000, false)));
+      });
+    });
+    const other = await startWeir(['--replica', quiet.url, '--pool-probe-interval=1d']);
+    const client = new RawClient(other.port).send(UPGRADE);
+    await client.has('\r\n\r\n');
+    await other.shows(OPEN, 1);
+    client.socket.write(closeFrame(1000, true));
+    const { status, cause } = await other.line('its end', ({ event }) => event === 'exchange');
+    expect([status, cause]).toEqual([1000, 'ok']);
+    await other.shows(OPEN, 0);
+    // The frame of the replica has come through before.
+    expect(await client.ended()).toContain(closeFrame(1000, false).toString('latin1'));
+    await other.stop('SIGKILL');
+    await quiet.close();
+  });
+
+  it('is not counted as an answer of HTTP when its close code looks like one', async () => {
+    onConnection = (socket) => socket.on('error', () => undefined);
+    const { socket } = await open('/websocket');
+    const client = socket as unknown as { _socket: Socket };
+    client._socket.write(closeFrame(200, true));
+    await weir.shows('baseten_inference_requests_total{status_code="other",is_async="false"}', 1);
+    expect((await weir.page()).value(ended(200))).toBeUndefined();
   });
 
   it('ends with the code that the replica closes with', async () => {
@@ -177,6 +266,40 @@ describe('a WebSocket', () => {
     await other.stop('SIGKILL');
   });
 
+  it('that is in the middle of a message is not idle, however slowly it comes, compressed or in pieces', async () => {
+    const other = await startWeir([
+      '--replica',
+      `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+      '--proxy-websocket-idle-timeout=400ms',
+    ]);
+    onConnection = (socket) => socket.on('message', (data) => socket.send(String((data as Buffer).length)));
+    for (const perMessageDeflate of [false, true]) {
+      const socket = new WebSocket(`ws://127.0.0.1:${other.port}/websocket`, { perMessageDeflate });
+      await once(socket, 'open');
+      const startMs = performance.now();
+      const drip = setInterval(() => {
+        if (performance.now() - startMs < 1500) return socket.send('x'.repeat(50), { fin: false });
+        clearInterval(drip);
+        socket.send('end', { fin: true });
+      }, 100);
+      const [data] = (await once(socket, 'message')) as [Buffer];
+      expect(Number(String(data))).toBeGreaterThan(500);
+      socket.terminate();
+    }
+    // One frame that comes in many segments: nothing of it is a message, or a frame, for long.
+    const client = new RawClient(other.port).send(UPGRADE);
+    await client.has('\r\n\r\n');
+    client.socket.write(Buffer.from([0x82, 0x80 | 30, 0, 0, 0, 0]));
+    for (let i = 0; i < 30; i++) {
+      const startMs = performance.now();
+      client.socket.write('x');
+      await until('a while has passed', () => performance.now() - startMs > 50);
+    }
+    expect(await client.has('30')).not.toContain(closeFrame(1001, false).toString('latin1'));
+    client.socket.destroy();
+    await other.stop('SIGKILL');
+  });
+
   it('lives past every time limit of a request, silent or not', async () => {
     onConnection = echo;
     const { socket } = await open('/websocket');
@@ -205,11 +328,7 @@ describe('a WebSocket', () => {
       await other.stop('SIGKILL');
       await raw.close();
     });
-    const ask = () =>
-      new RawClient(other.port).send(
-        'GET /websocket HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n' +
-          'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n',
-      );
+    const ask = () => new RawClient(other.port).send(UPGRADE);
 
     it('passes the answer on, with its id', async () => {
       reply = 'HTTP/1.1 403 Forbidden\r\nContent-Length: 6\r\nX-Why: key\r\n\r\nno key';

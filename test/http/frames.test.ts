@@ -87,6 +87,21 @@ describe('the frame follower', () => {
     expect(follower.closeCode).toBe(1000);
   });
 
+  it.each([0, 200, 999])('takes %d for no code, and not for the status of another protocol', (number) => {
+    const follower = new FrameFollower();
+    follower.follow(closeFrame(number, true));
+    expect([follower.closeCode, follower.hasClosed]).toEqual([65_535, true]);
+  });
+
+  it('has closed when the whole frame has gone by', () => {
+    const follower = new FrameFollower();
+    const whole = frame(8, Buffer.concat([Buffer.from([3, 232]), Buffer.from('because')]), undefined);
+    follower.follow(whole.subarray(0, 6));
+    expect([follower.closeCode, follower.hasClosed]).toEqual([1000, false]);
+    follower.follow(whole.subarray(6));
+    expect(follower.hasClosed).toBe(true);
+  });
+
   it('survives any bytes', () => {
     fc.assert(
       fc.property(fc.array(fc.uint8Array({ maxLength: 100 }), { maxLength: 20 }), (chunks) => {

@@ -36,6 +36,8 @@ const ref = (scalerMetadata: Record<string, string>) => ({
 export interface Pushed<T> {
   readonly got: T[];
   readonly problem: () => ServiceError | undefined;
+  /** The other side has ended it, in good order or not. */
+  readonly hasEnded: () => boolean;
   cancel(): void;
 }
 
@@ -74,10 +76,12 @@ export class Keda {
   stream<T>(method: 'StreamIsActive' | 'StreamMetricSpec', metadata: Record<string, string> = {}): Pushed<T> {
     const got: T[] = [];
     let problem: ServiceError | undefined;
+    let hasEnded = false;
     const stream = this.#scaler[method]!(ref(metadata)) as ClientReadableStream<T>;
     stream.on('data', (one: T) => got.push(one));
     stream.on('error', (error: ServiceError) => (problem = error));
-    return { got, problem: () => problem, cancel: () => stream.cancel() };
+    stream.on('end', () => (hasEnded = true));
+    return { got, problem: () => problem, hasEnded: () => hasEnded, cancel: () => stream.cancel() };
   }
 
   close(): void {

@@ -32,7 +32,7 @@ describe('a pod', () => {
     expect(figures({ isPending: true })).toMatchObject({ active: 0, starting: 1 });
     expect(figures(loading)).toMatchObject({ active: 0, starting: 1 });
     expect(figures({})).toMatchObject({ active: 1, starting: 0 });
-    expect(figures(stumbled)).toMatchObject({ active: 0, starting: 0 });
+    expect(figures(stumbled)).toMatchObject({ active: 0, starting: 0, all: 1 });
     // In CrashLoopBackOff no container runs.
     const crashed = podObject({ ...stumbled, restarts: 4 });
     crashed.status.containerStatuses![0]!.state = { waiting: { reason: 'CrashLoopBackOff' } };
@@ -40,7 +40,12 @@ describe('a pod', () => {
   });
 
   it('that is being deleted is neither active nor starting; one that has ended is none', () => {
-    expect(figures({ isDeleting: true })).toMatchObject({ active: 0, starting: 0, readiness: { true: 1 } });
+    expect(figures({ isDeleting: true })).toMatchObject({
+      active: 0,
+      starting: 0,
+      all: 0,
+      readiness: { true: 1 },
+    });
     expect(figures({ ready: 'False', turned: '2026-11-20T08:00:01Z', isDeleting: true }).starting).toBe(0);
     expect(figures({ phase: 'Failed', ready: 'False' }).readiness).toEqual({ true: 0, false: 0, unknown: 0 });
   });

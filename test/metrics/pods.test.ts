@@ -13,7 +13,7 @@ const checked = (...replicas: { isReady: boolean; wasAsked: boolean }[]): Checke
   count: (state) => replicas.filter(({ isReady }) => isReady === (state === 'ready')).length,
 });
 
-const pods = { restarts: 7, readiness: { true: 3, false: 2, unknown: 1 }, active: 3, starting: 2 };
+const pods = { restarts: 7, readiness: { true: 3, false: 2, unknown: 1 }, active: 3, starting: 2, all: 6 };
 
 function values(sources: Partial<PodSources>): Record<string, number> {
   const pool = {

@@ -66,7 +66,7 @@ beforeEach(async () => {
   });
   await pool.start();
   const deadlines = new Deadlines();
-  connections = new ReplicaConnections(deadlines, 60_000);
+  connections = new ReplicaConnections(deadlines, 60_000, 0);
   exchanges = new Exchanges({ trust_inbound: false });
   lane = new FastLane({
     pool,

@@ -3,9 +3,10 @@ import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeF
 import { DatabaseSync } from 'node:sqlite';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { Worker } from 'node:worker_threads';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { FileStore } from '../../src/queue/file-store.ts';
-import type { StoreEvents } from '../../src/queue/store.ts';
+import { StoreFailure, type StoreEvents } from '../../src/queue/store.ts';
 import { newTask, storeContract } from '../contract/store.ts';
 
 const T0 = 1_790_000_000_000;
@@ -132,6 +133,79 @@ describe('the file of the queue', () => {
     expect((await again.claimDelivery(yesterday))!.id).toBe(sent.id);
     await again.sweep(yesterday + 3_600_000, 1000);
     expect(await again.status(done.id)).toBeUndefined();
+  });
+
+  describe('whose thread dies', () => {
+    beforeEach(() => {
+      vi.spyOn(Worker.prototype, 'postMessage');
+    });
+    afterEach(() => void vi.restoreAllMocks());
+    const ending = { status: 'SUCCEEDED' as const, errors: [], result: undefined, keepResult: false };
+    /** What was sent to threads so far, and to which. */
+    // oxlint-disable-next-line typescript/unbound-method -- the spy itself is asked
+    const posts = () => vi.mocked(Worker.prototype.postMessage).mock;
+    const kill = async (store: FileStore) => {
+      const asked = store.status('x');
+      await asked;
+      const waiting = expect(store.sweep(T0, 1000)).rejects.toThrow(/the thread of the queue ended/);
+      await (posts().contexts.at(-1) as Worker).terminate();
+      await waiting;
+    };
+
+    it('tells everybody, is opened again by the next sweep, and has lost nothing', async () => {
+      let works = 0;
+      const store = await open({ ...quiet, work: () => void works++ });
+      const kept = newTask();
+      await store.add(kept, 10);
+      await kill(store);
+      await expect(store.add(newTask(), 10)).rejects.toThrow(StoreFailure);
+      await expect(store.status(kept.id)).rejects.toThrow(/the thread of the queue ended/);
+      works = 0;
+      await store.sweep(T0 + 1000, 3_600_000);
+      expect(works).toBeGreaterThan(0);
+      expect(await store.status(kept.id)).toMatchObject({ status: 'QUEUED' });
+      expect(store.depth('dep1')).toEqual({ queued: 1, inProgress: 0 });
+      expect((await store.claim('dep1', T0, 1000))!.id).toBe(kept.id);
+    });
+
+    it('leaves in the hands of this process what it runs and delivers: nothing is done twice', async () => {
+      const store = await open();
+      const [running, sending] = [newTask({ priority: 1 }), newTask({ webhook: 'https://a/' })];
+      for (const task of [running, sending]) await store.add(task, 10);
+      for (let i = 0; i < 2; i++) await store.claim('dep1', T0, 1000);
+      await store.finish(sending.id, ending, T0, 1000);
+      expect((await store.claimDelivery(T0))!.id).toBe(sending.id);
+      await kill(store);
+      await expect(store.finish(running.id, ending, T0, 1000)).rejects.toThrow(StoreFailure);
+      await store.sweep(T0 + 1000, 1000);
+      expect(await store.claim('dep1', T0 + 1000, 1000)).toBeUndefined();
+      expect(await store.claimDelivery(T0 + 1000)).toBeUndefined();
+      await store.finish(running.id, ending, T0 + 1000, 1000);
+      await store.delivered(sending.id, true, T0 + 1000, 1000);
+      expect(await store.status(running.id)).toMatchObject({ status: 'SUCCEEDED' });
+      expect(await store.status(sending.id)).toMatchObject({ webhookStatus: 'SUCCEEDED' });
+    });
+
+    it('is tried again with growing waits while the file cannot be used, and says why', async () => {
+      const store = await open();
+      await kill(store);
+      const thief = new DatabaseSync(file());
+      thief.exec('PRAGMA locking_mode = EXCLUSIVE; BEGIN IMMEDIATE');
+      await expect(store.sweep(T0 + 1000, 1000)).rejects.toThrow(/is in use by another weir/);
+      await expect(store.sweep(T0 + 1500, 1000)).rejects.toThrow(/is in use by another weir/);
+      thief.close();
+      // Not before its time.
+      await expect(store.sweep(T0 + 1900, 1000)).rejects.toThrow(/is in use by another weir/);
+      await store.sweep(T0 + 2000, 1000);
+      expect(await store.status('x')).toBeUndefined();
+    });
+
+    it('stays closed once it was closed', async () => {
+      const store = await open();
+      await kill(store);
+      await store.close();
+      await expect(store.sweep(T0 + 9000, 1000)).rejects.toThrow(/the queue is closed/);
+    });
   });
 
   it('answers everybody when its thread is gone', async () => {

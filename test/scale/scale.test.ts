@@ -84,6 +84,50 @@ describe('scaling', () => {
     expect(scale.readings()[0]).toMatchObject({ desired: 0, reason: 'down', scale_down_in_seconds: null });
   });
 
+  it('that does not know yet how many replicas there are desires nothing, and then no fewer than those', async () => {
+    const deployments: Scaled[] = [{ ...NONE, current: undefined }];
+    const { scale, clock, begin } = stand({ max_replica: 20, scale_down_delay: '100s' }, deployments);
+    const pass = (seconds: number) => {
+      clock.nowMs += seconds * 1000;
+      scale.tick();
+    };
+    begin();
+    await Promise.resolve();
+    expect(scale.readings()[0]).toMatchObject({
+      desired: null,
+      current: null,
+      wanted: null,
+      reason: 'not_counted',
+      in_flight: 1,
+      scale_down_in_seconds: null,
+    });
+    pass(30);
+    deployments[0] = { ...NONE, current: 8 };
+    pass(1);
+    expect(scale.readings()[0]).toMatchObject({ desired: 8, current: 8, wanted: 2, reason: 'down_delayed' });
+    pass(99);
+    expect(scale.readings()[0]).toMatchObject({ desired: 8 });
+    // Once it has begun it goes on, whoever can count or not.
+    deployments[0] = { ...NONE, current: undefined };
+    pass(1);
+    expect(scale.readings()[0]).toMatchObject({ desired: 4, current: null });
+  });
+
+  it('goes by the load alone where nobody has counted the replicas for a whole window', async () => {
+    const { scale, clock, begin } = stand({ max_replica: 20, autoscaling_window: '10s' }, [
+      { ...NONE, current: undefined },
+    ]);
+    for (let i = 0; i < 7; i++) begin();
+    for (let i = 0; i < 9; i++) {
+      clock.nowMs += 1000;
+      scale.tick();
+    }
+    expect(scale.readings()[0]).toMatchObject({ desired: null });
+    clock.nowMs += 1000;
+    scale.tick();
+    expect(scale.readings()[0]).toMatchObject({ desired: 10, reason: 'up' });
+  });
+
   it('counts the queue from when it is seen, and zero begins when it was last seen', () => {
     let queued = 5;
     const { scale, clock } = stand(

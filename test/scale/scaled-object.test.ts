@@ -1,5 +1,7 @@
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { readTrigger } from '../../src/scale/scaled-object.ts';
+import { begin, decide } from '../../src/scale/desired.ts';
+import { readTrigger, type Trigger } from '../../src/scale/scaled-object.ts';
 import type { ScaleReading } from '../../src/scale/scale.ts';
 
 const reading = (id: string, more: Partial<ScaleReading> = {}): ScaleReading => ({
@@ -54,6 +56,78 @@ describe('a ScaledObject', () => {
       ]),
     ).toMatchObject({ isActive }),
   );
+
+  it('may have its values from variables, as KEDA resolves them', () => {
+    const read = readTrigger(
+      { metric: 'concurrency', targetConcurrencyFromEnv: '32', targetUtilization: '50', caCertFromEnv: 'x' },
+      ONE,
+    );
+    expect(read).toMatchObject({ target: 16 });
+    expect(problem({ metric: 'concurrency', targetConcurrencyFromEnv: 'many' })).toMatch(
+      /^metadata targetConcurrency is "many", must be a number/,
+    );
+    expect(problem({ targetConcurencyFromEnv: '4' })).toBe(
+      'metadata targetConcurencyFromEnv is unknown; did you mean targetConcurrency?',
+    );
+    expect(problem({ deployment: 'dep1', deploymentFromEnv: 'dep1' })).toBe(
+      'metadata deployment is there twice, as deployment and as deploymentFromEnv',
+    );
+  });
+
+  it('cannot have a target that is nothing in the thousandths of Kubernetes', () => {
+    const tiny = { metric: 'concurrency', targetConcurrency: '0.01', targetUtilization: '1' };
+    expect(problem(tiny)).toBe(
+      'metadata targetConcurrency × targetUtilization is 0.0001 in flight for each replica, must be 0.001 or more',
+    );
+    expect(readTrigger({ ...tiny, targetConcurrency: '0.1' }, ONE)).toMatchObject({ target: 0.001 });
+  });
+
+  it('is active while somebody is there, and else not known to be, before the replicas are counted', () => {
+    const uncounted = { desired: null, current: null, wanted: null, reason: 'not_counted' } as const;
+    for (const [in_flight, isActive] of [
+      [1, true],
+      [0, undefined],
+    ] as const)
+      expect(readTrigger({}, [reading('dep1', { ...uncounted, in_flight })])).toMatchObject({
+        value: undefined,
+        isActive,
+      });
+  });
+
+  it('leads KEDA and the HPA to as many replicas as weir itself wants', () => {
+    // KEDA gives thousandths, cut off; an HPA divides by an average value and rounds up.
+    const replicas = (value: number, target: number) =>
+      Math.ceil(Math.trunc(value * 1000) / Math.trunc(target * 1000));
+    fc.assert(
+      fc.property(
+        fc.integer({ min: 1, max: 200 }),
+        fc.integer({ min: 1, max: 100 }),
+        fc.nat({ max: 5_000_000 }),
+        (concurrency_target, target_utilization_percentage, thousandths) => {
+          const mean_in_flight = thousandths / 1000;
+          const perReplica = (concurrency_target * target_utilization_percentage) / 100;
+          const rule = { min: 0, max: 1e9, perReplica, downDelayMs: 0, downRate: 50 };
+          const load = { mean: mean_in_flight, inFlight: 0, idleSinceMs: 0 };
+          const { wanted } = decide(begin(0, rule, 0), rule, load, 0);
+          const now = [
+            reading('dep1', {
+              mean_in_flight,
+              concurrency_target,
+              target_utilization_percentage,
+              desired: wanted,
+            }),
+          ];
+          const byLoad = readTrigger({ metric: 'concurrency' }, now) as Trigger;
+          // A thousandth of a request more or less may fall on either side.
+          const around = [-0.001, 0, 0.001].map((off) => replicas(byLoad.value! + off, byLoad.target));
+          expect(wanted).toBeGreaterThanOrEqual(around[0]!);
+          expect(wanted).toBeLessThanOrEqual(around[2]!);
+          const byDecision = readTrigger({}, now) as Trigger;
+          expect(replicas(byDecision.value!, byDecision.target)).toBe(wanted);
+        },
+      ),
+    );
+  });
 
   it('is told what is wrong with it, and what would be right', () => {
     const two = [reading('dep1'), reading('dep2')];

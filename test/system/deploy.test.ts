@@ -25,6 +25,7 @@ const known = new Set(
 
 interface Container {
   readonly name: string;
+  readonly ports?: { readonly name: string; readonly containerPort: number }[];
   readonly args?: string[];
 }
 interface Manifest {
@@ -32,7 +33,12 @@ interface Manifest {
   readonly kind: string;
   readonly metadata: { readonly name: string };
   readonly spec?: {
-    readonly template?: { spec: { initContainers?: Container[]; containers: Container[] } };
+    readonly template?: {
+      readonly metadata: { readonly labels: Record<string, string> };
+      readonly spec: { initContainers?: Container[]; containers: Container[] };
+    };
+    readonly selector?: Record<string, string>;
+    readonly ports?: { readonly port: number; readonly targetPort: number | string }[];
     readonly triggers?: { type: string; metadata: Record<string, string> }[];
   };
 }
@@ -79,6 +85,46 @@ describe('deploy/', () => {
       expect(load(args!.slice(1), {})).toMatchObject({ ok: true });
     }
   });
+
+  it('has Services that lead to ports that there are, by number where a native sidecar has them', () => {
+    const pods = manifests.flatMap(({ manifest: { spec } }) => spec?.template ?? []);
+    const services = manifests.filter(({ manifest: { kind } }) => kind === 'Service');
+    expect(services).toHaveLength(2);
+    for (const { manifest } of services) {
+      const { selector, ports } = manifest.spec!;
+      const pod = pods.find(({ metadata: { labels } }) =>
+        Object.entries(selector!).every(([label, value]) => labels[label] === value),
+      )!;
+      const { containers, initContainers = [] } = pod.spec;
+      // Before Kubernetes 1.33 a named port is looked for in ordinary containers alone.
+      const there = [
+        ...containers.flatMap((container) => container.ports?.map(({ name }) => name) ?? []),
+        ...[...containers, ...initContainers].flatMap(
+          (container) => container.ports?.map(({ containerPort }) => containerPort) ?? [],
+        ),
+      ];
+      for (const { targetPort } of ports!) expect(there).toContain(targetPort);
+    }
+  });
+
+  it.each(['rules.yaml', 'keda-prometheus.yaml', 'hpa-prometheus-adapter.yaml', 'grafana-dashboard.json'])(
+    '%s names no label that the family does not have',
+    (file) => {
+      // What the scrape adds, and a histogram has.
+      const added = ['job', 'instance', 'namespace', 'pod', 'weir', 'le'];
+      const text = textOf(file).replaceAll('\\"', '"');
+      const selectors = [
+        ...text.matchAll(/(?<![\w:])((?:baseten|weir)_\w+?)(?:_bucket|_sum|_count)?\{([^{}]*)\}/g),
+      ];
+      expect(selectors.length).toBeGreaterThan(0);
+      for (const [whole, name, matchers] of selectors) {
+        const family = families().find((one) => one.name === name);
+        expect(family, whole).toBeDefined();
+        for (const [, label] of matchers!.matchAll(/(\w+)\s*(?:=~|!~|!=|=)/g))
+          expect([...family!.labels, ...added], whole).toContain(label);
+      }
+    },
+  );
 
   it('asks for a trigger that weir understands', () => {
     const reading = { id: 'dep1', desired: 3 } as ScaleReading;

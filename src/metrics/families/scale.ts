@@ -4,8 +4,11 @@ import type { ScaleReading } from '../../scale/scale.ts';
 import type { Family, Sample } from '../family.ts';
 
 export function scaleFamilies(readings: () => readonly ScaleReading[]): Family[] {
-  const each = (value: (reading: ScaleReading) => number) => (): Sample[] =>
-    readings().map((reading) => ({ labels: { deployment_id: reading.id }, value: value(reading) }));
+  const each = (valueOf: (reading: ScaleReading) => number | null) => (): Sample[] =>
+    readings().flatMap((reading) => {
+      const value = valueOf(reading);
+      return value === null ? [] : [{ labels: { deployment_id: reading.id }, value }];
+    });
   return [
     {
       name: 'weir_replicas_desired',
