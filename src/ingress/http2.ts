@@ -63,6 +63,9 @@ export class Http2Door {
 
   /** Serves a connection that begins with the preface of HTTP/2, all its bytes in place. */
   accept(socket: Socket): void {
+    // A client that has ended its side is gone: it cannot even say that it has read something. The server for HTTP/1,
+    // which took the connection, leaves such a one half open.
+    socket.allowHalfOpen = false;
     this.#server.emit('connection', socket);
   }
 

@@ -128,6 +128,26 @@ describe('a client that cancels', () => {
   });
 });
 
+describe('a client whose process is gone', () => {
+  // The operating system then ends the connection in order where all was read, and resets it otherwise.
+  it.each(['end', 'resetAndDestroy'] as const)('cancels its calls: %s', async (how) => {
+    const replica = await startH2Replica((stream) => stream.resume());
+    const weir = await startWeir(['--replica', replica.url]);
+    const socket = new H2Socket(weir.port);
+    socket.socket.write(Buffer.concat([frame(1, 4, 1, CALL_HEAD), frame(0, 0, 1, Buffer.alloc(10))]));
+    await until('the replica has it', () => replica.streams === 1);
+    // What weir said is read: its settings, and that it has ours.
+    await until('weir has answered', () => socket.frames.filter(({ type }) => type === 4).length === 2);
+    socket.socket[how]();
+    expect(await weir.line('it', ({ event }) => event === 'exchange')).toMatchObject({
+      status: 1,
+      cause: 'client_gone',
+    });
+    await until('the replica’s stream is reset', () => replica.codes.includes(8));
+    await isClean(weir);
+  });
+});
+
 describe('a replica', () => {
   const endings: [string, Parameters<typeof startH2Replica>[0], number, string, string][] = [
     ['that resets with INTERNAL_ERROR', (s) => s.close(2), status.INTERNAL, 'reset_midway', ''],
