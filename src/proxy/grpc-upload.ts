@@ -6,11 +6,26 @@ import { KeptBytes } from '../base/kept-bytes.ts';
 import type { Exchange } from '../exchange/exchange.ts';
 import { MessageFollower } from '../grpc/frame.ts';
 
+/** Pieces that one call may hold however much is held in all, and the mean size from which on more of them are worth it. */
+const CRUMBS = 1024;
+const CRUMB_BYTES = 64;
+/** Pieces that all calls may hold before those in crumbs are refused: some 50 MB. */
+const MAX_PIECES = 250_000;
+
+/** What all calls hold unread and unsent, in pieces: the window of a stream counts bytes, a frame of one byte takes two hundred. */
+export class HeldPieces {
+  count = 0;
+}
+
+/** What a stream holds, piece by piece: Node's streams have these getters, the type definitions do not. */
+type Held = { readonly readableBuffer?: { length: number }; readonly writableBuffer?: { length: number } };
+
 interface Limits {
   /** Largest message, in bytes. */
   readonly max_body: number;
   /** Bytes up to which all that was sent is kept. */
   readonly keptBytes: number;
+  readonly held: HeldPieces;
 }
 
 export class CallUpload {
@@ -25,6 +40,8 @@ export class CallUpload {
   #kept: KeptBytes | undefined = new KeptBytes();
   #to: ClientHttp2Stream | undefined;
   #isReading = false;
+  readonly #held: HeldPieces;
+  #pieces = 0;
 
   /** `isEmpty`: the head was all of it. `tooLarge` is told the length of a message beyond the limit. */
   constructor(
@@ -37,6 +54,7 @@ export class CallUpload {
     this.#client = client;
     this.#exchange = exchange;
     this.#limits = limits;
+    this.#held = limits.held;
     this.#tooLarge = tooLarge;
     this.hasEnded = isEmpty;
   }
@@ -44,6 +62,21 @@ export class CallUpload {
   /** True while everything that was read from the client can be sent again. */
   get canRepeat(): boolean {
     return this.#kept !== undefined;
+  }
+
+  /** Counts what waits here; true where it came in such small pieces, and there is so much of it everywhere, that it has to go. */
+  isTooMuch(): boolean {
+    const unread = (this.#client as Held).readableBuffer?.length ?? 0;
+    const unsent = (this.#to as Held | undefined)?.writableBuffer?.length ?? 0;
+    this.#count(unread + unsent);
+    if (this.#held.count <= MAX_PIECES || this.#pieces <= CRUMBS) return false;
+    return this.#client.readableLength + (this.#to?.writableLength ?? 0) < this.#pieces * CRUMB_BYTES;
+  }
+
+  /** The call is over. */
+  end(): void {
+    this.forget();
+    this.#count(0);
   }
 
   /** Nothing of it will be sent again. */
@@ -79,6 +112,11 @@ export class CallUpload {
     if (this.hasEnded || this.#client.closed) return;
     this.#client.resume();
     this.#client.close(constants.NGHTTP2_NO_ERROR);
+  }
+
+  #count(pieces: number): void {
+    this.#held.count += pieces - this.#pieces;
+    this.#pieces = pieces;
   }
 
   #onBytes(chunk: Buffer): void {

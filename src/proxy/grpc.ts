@@ -22,7 +22,7 @@ import { publicDetail } from '../http/reply.ts';
 import type { Lease } from '../pool/pool.ts';
 import type { Lane, Running } from './full.ts';
 import { CallAnswer } from './grpc-answer.ts';
-import { CallUpload } from './grpc-upload.ts';
+import { CallUpload, type HeldPieces } from './grpc-upload.ts';
 import { Patience } from './patience.ts';
 import type { ReplicaSession, ReplicaSessions, SessionUser } from './replica-sessions.ts';
 import { GIVE_UP } from './retry.ts';
@@ -36,6 +36,7 @@ const TRANSIT_MS = 25;
 /** What calls share with the other lanes, and the connections of their own. */
 export type GrpcLane = Pick<Lane, 'pool' | 'deadlines' | 'options' | 'retries' | 'open'> & {
   readonly sessions: ReplicaSessions;
+  readonly heldPieces: HeldPieces;
 };
 
 /** A call as it came in. */
@@ -72,7 +73,8 @@ export class GrpcCall implements Watched, Running, Seeking, SessionUser {
     this.#call = call;
     this.#client = call.stream;
     this.#hop = hop;
-    const limits = { max_body: lane.options.max_body, keptBytes: lane.options.retry.max_body };
+    const { max_body, retry } = lane.options;
+    const limits = { max_body, keptBytes: retry.max_body, held: lane.heldPieces };
     this.#upload = new CallUpload(call.stream, exchange, limits, call.isEmpty, this.#onTooLarge);
     this.#answer = new CallAnswer(call.stream, exchange);
     this.#patience = new Patience(lane.options);
@@ -249,6 +251,7 @@ export class GrpcCall implements Watched, Running, Seeking, SessionUser {
 
   sweep(nowMs: number): void {
     if (nowMs >= this.#deadlineMs) return this.#fail('deadline_exceeded');
+    if (this.#upload.isTooMuch()) return this.#fail('bad_request', 'messages come in pieces of a few bytes');
     if (this.#seeker.sweep(nowMs)) return;
     const overdue = this.#patience.check(nowMs, this.#exchange, {
       hasReplica: this.#seeker.lease !== undefined,
@@ -272,7 +275,7 @@ export class GrpcCall implements Watched, Running, Seeking, SessionUser {
     if (!this.#exchange.close(cause, status, detail)) return;
     this.#lane.deadlines.unwatch(this);
     this.#lane.open.delete(this);
-    this.#upload.forget();
+    this.#upload.end();
     if (this.#to !== undefined && !this.#to.closed) this.#to.close(NGHTTP2_CANCEL);
     this.#seeker.end();
   }
