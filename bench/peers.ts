@@ -43,9 +43,11 @@ function shipped(): string {
   symlinkSync(join(root, 'node_modules'), join(into, 'node_modules'));
   return join(into, 'bin/weir');
 }
-const launcher = shipped();
+/** The launcher of the weir that is measured. */
+export const launcher = shipped();
 
-const isThere = (program: string): boolean => spawnSync('sh', ['-c', `command -v ${program}`]).status === 0;
+export const isThere = (program: string): boolean =>
+  spawnSync('sh', ['-c', `command -v ${program}`]).status === 0;
 
 const nginx = `worker_processes 1; daemon off; master_process off; pid ${dir}/nginx.pid; error_log /dev/null;
 events { worker_connections 16000; }
@@ -83,7 +85,7 @@ backend replica
 `;
 
 /** The file with a configuration in it. */
-function file(name: string, text: string): string {
+export function file(name: string, text: string): string {
   writeFileSync(join(dir, name), text);
   return join(dir, name);
 }

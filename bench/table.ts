@@ -63,3 +63,25 @@ export function benchTable({ peers }: Report): string {
   }
   return lines.join('\n');
 }
+
+/** What grpc.ts writes, as far as the table needs it. */
+export interface GrpcReport {
+  readonly peers: readonly { readonly name: string; readonly cpu_us_per_call: readonly number[] }[];
+}
+
+/** A Markdown table: a row a peer, what a call costs it, and its ratio to nginx, with the range over the rounds. */
+export function grpcTable({ peers }: GrpcReport): string {
+  const nginx = peers.find(({ name }) => name === 'nginx')?.cpu_us_per_call ?? [];
+  const said = (values: readonly number[], digits: number): string => {
+    const sorted = values.toSorted((a, b) => a - b);
+    if (sorted.length === 0) return '';
+    const [low, middle, high] = [sorted[0]!, sorted[sorted.length >> 1]!, sorted.at(-1)!];
+    return `${middle.toFixed(digits)} (${low.toFixed(digits)} to ${high.toFixed(digits)})`;
+  };
+  const lines = ['| small unary call | CPU, µs | × nginx |', '| --- | --- | --- |'];
+  for (const { name, cpu_us_per_call: micros } of peers) {
+    const ratios = micros.flatMap((value, i) => (nginx[i] === undefined ? [] : [value / nginx[i]]));
+    lines.push(`| ${name} | ${said(micros, 1)} | ${name === 'nginx' ? '' : said(ratios, 2)} |`);
+  }
+  return lines.join('\n');
+}

@@ -1,7 +1,7 @@
 // Writes the README's tables from the source: routes, settings, metrics, errors. `--check` only compares.
 // Must stay true: nothing between two markers of the README is written by hand.
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
-import { benchTable, type Report } from '../bench/table.ts';
+import { benchTable, grpcTable, type GrpcReport, type Report } from '../bench/table.ts';
 import { endpoints } from '../src/admin/admin.ts';
 import { catalogue } from '../src/base/errors.ts';
 import { load } from '../src/config/config.ts';
@@ -80,8 +80,14 @@ function queueTable(): string {
   );
 }
 
+const GRPC_RESULTS = new URL('../bench/results/grpc.json', import.meta.url);
+
 const tables: Record<string, () => string> = {
   queue: queueTable,
+  'bench-grpc': () =>
+    existsSync(GRPC_RESULTS)
+      ? grpcTable(JSON.parse(readFileSync(GRPC_RESULTS, 'utf8')) as GrpcReport)
+      : 'No results yet: npm run bench:grpc writes them.',
   bench: () =>
     existsSync(RESULTS)
       ? benchTable(JSON.parse(readFileSync(RESULTS, 'utf8')) as Report)

@@ -14,24 +14,16 @@ import {
 import type { Watched } from '../base/deadlines.ts';
 import { describe, type Failure } from '../base/errors.ts';
 import type { Exchange } from '../exchange/exchange.ts';
-import { MessageFollower } from '../grpc/frame.ts';
-import {
-  asObject,
-  isGrpc,
-  STATUS_HEADER,
-  TIMEOUT_HEADER,
-  toClient,
-  toReplica,
-  valueOf,
-  type CallHop,
-} from '../grpc/metadata.ts';
-import { refusalHeaders, refusalTrailers, statusOf } from '../grpc/refusal.ts';
+import { isGrpc, STATUS_HEADER, TIMEOUT_HEADER, toReplica, valueOf, type CallHop } from '../grpc/metadata.ts';
+import { statusOf } from '../grpc/refusal.ts';
 import { readStatus, statusOfHttp, statusOfReset } from '../grpc/status.ts';
 import { formatTimeout, readTimeout } from '../grpc/timeout.ts';
 import { publicDetail } from '../http/reply.ts';
 import type { Lease } from '../pool/pool.ts';
 import { problemOf } from './failure.ts';
 import type { Lane, Running } from './full.ts';
+import { CallAnswer } from './grpc-answer.ts';
+import { CallUpload, type HeldPieces } from './grpc-upload.ts';
 import { Patience } from './patience.ts';
 import type { ReplicaSession, ReplicaSessions, SessionUser } from './replica-sessions.ts';
 import { GIVE_UP } from './retry.ts';
@@ -39,14 +31,13 @@ import { Seeker, type Seeking } from './seeker.ts';
 
 const { NGHTTP2_CANCEL, NGHTTP2_NO_ERROR, NGHTTP2_REFUSED_STREAM, NGHTTP2_FLAG_END_STREAM } = constants;
 
-/** How long a client may take to read why its call failed. */
-const CLOSING_MS = 1000;
 /** A client's clock for its deadline began this much before ours at most: on the way a call is no longer. */
 const TRANSIT_MS = 25;
 
 /** What calls share with the other lanes, and the connections of their own. */
 export type GrpcLane = Pick<Lane, 'pool' | 'deadlines' | 'options' | 'retries' | 'open'> & {
   readonly sessions: ReplicaSessions;
+  readonly heldPieces: HeldPieces;
 };
 
 /** A call as it came in. */
@@ -66,20 +57,15 @@ export class GrpcCall implements Watched, Running, Seeking, SessionUser {
   readonly #client: ServerHttp2Stream;
   readonly #hop: CallHop;
   readonly #patience: Patience;
-  readonly #sent = new MessageFollower();
-  readonly #received = new MessageFollower();
+  readonly #upload: CallUpload;
+  readonly #answer: CallAnswer;
   /** performance.now() of the client's deadline. */
   readonly #deadlineMs: number;
   readonly #seeker: Seeker;
   #session: ReplicaSession | undefined;
   #to: ClientHttp2Stream | undefined;
-  /** What was read of the client, while it may have to be sent again; `undefined` where it is too much, or heard. */
-  #kept: Buffer[] | undefined = [];
-  #isReading = false;
-  #hasEnded: boolean;
-  /** Trailers that the replica has sent, and those that the client is to get. */
+  /** Trailers that the replica has sent. */
   #trailers: readonly string[] | undefined;
-  #ending: readonly string[] | undefined;
 
   constructor(lane: GrpcLane, exchange: Exchange, call: IncomingCall, hop: CallHop) {
     this.#lane = lane;
@@ -88,7 +74,10 @@ export class GrpcCall implements Watched, Running, Seeking, SessionUser {
     this.#call = call;
     this.#client = call.stream;
     this.#hop = hop;
-    this.#hasEnded = call.isEmpty;
+    const { max_body, retry } = lane.options;
+    const limits = { max_body, keptBytes: retry.max_body, held: lane.heldPieces };
+    this.#upload = new CallUpload(call.stream, exchange, limits, call.isEmpty, this.#onTooLarge);
+    this.#answer = new CallAnswer(call.stream, exchange);
     this.#patience = new Patience(lane.options);
     const timeout = readTimeout(valueOf(call.raw, TIMEOUT_HEADER) ?? '');
     this.#deadlineMs = timeout === undefined ? Infinity : exchange.startMs + timeout;
@@ -121,7 +110,7 @@ export class GrpcCall implements Watched, Running, Seeking, SessionUser {
 
   unreachable(error: NodeJS.ErrnoException): void {
     if (!this.#exchange.isOpen) return;
-    const pauseMs = this.#seeker.pauseAfterUnreachable(error, this.#kept !== undefined);
+    const pauseMs = this.#seeker.pauseAfterUnreachable(error, this.#upload.canRepeat);
     this.#tryAgain(pauseMs, 'connect_failed', problemOf(error));
   }
 
@@ -129,7 +118,7 @@ export class GrpcCall implements Watched, Running, Seeking, SessionUser {
   #tryAgain(pauseMs: number, failure: Failure, detail: string): void {
     if (pauseMs === GIVE_UP) return this.#fail(failure, detail);
     this.#session = this.#to = undefined;
-    if (this.#isReading) this.#client.pause();
+    this.#upload.hold();
     this.#seeker.again(pauseMs);
   }
 
@@ -152,7 +141,6 @@ export class GrpcCall implements Watched, Running, Seeking, SessionUser {
       this.#onResponse(headers, flags, raw),
     );
     to.on('data', (chunk: Buffer) => this.#onMessageBytes(chunk));
-    to.on('drain', () => this.#client.resume());
     to.on(
       'trailers',
       (_headers: IncomingHttpHeaders, _flags: number, raw: string[]) => (this.#trailers = raw),
@@ -165,44 +153,13 @@ export class GrpcCall implements Watched, Running, Seeking, SessionUser {
     to.on('close', () => {
       if (to === this.#to) this.#onClosed(to);
     });
-    this.#upload(to);
+    this.#upload.sendTo(to);
   }
 
   // ── From the client ──────────────────────────────────────────────────────────────────────────────────────────────
 
-  #upload(to: ClientHttp2Stream): void {
-    if (this.#call.isEmpty) return;
-    // An end with nothing before it is told of when it comes, also while nobody listens.
-    this.#hasEnded ||= this.#client.readableEnded;
-    let hasRoom = true;
-    for (const chunk of this.#kept ?? []) hasRoom = to.write(chunk);
-    if (this.#hasEnded) to.end();
-    else if (this.#isReading && hasRoom) this.#client.resume();
-    if (this.#isReading) return;
-    this.#isReading = true;
-    this.#client.on('data', (chunk: Buffer) => this.#onClientBytes(chunk));
-    this.#client.on('end', () => {
-      this.#hasEnded = true;
-      if (this.#exchange.isOpen) this.#to?.end();
-    });
-  }
-
-  #onClientBytes(chunk: Buffer): void {
-    if (!this.#exchange.isOpen) return;
-    this.#sent.follow(chunk);
-    this.#exchange.requestBytes = this.#sent.payloadBytes;
-    const { max_body, retry } = this.#lane.options;
-    if (this.#sent.largestBytes > max_body)
-      return this.#fail(
-        'too_large',
-        `a message of ${this.#sent.largestBytes} bytes, the limit is ${max_body}`,
-      );
-    if (this.#kept !== undefined) {
-      if (this.#exchange.requestBytes > retry.max_body) this.#kept = undefined;
-      else this.#kept.push(chunk);
-    }
-    if (this.#to !== undefined && !this.#to.write(chunk)) this.#client.pause();
-  }
+  readonly #onTooLarge = (bytes: number): void =>
+    this.#fail('too_large', `a message of ${bytes} bytes, the limit is ${this.#lane.options.max_body}`);
 
   readonly #onClientGone = (): void => {
     // A client gives its call up at its deadline: that is how it ended, not that somebody changed his mind.
@@ -222,44 +179,36 @@ export class GrpcCall implements Watched, Running, Seeking, SessionUser {
     const http = Number(headers[':status']);
     const status = headers[STATUS_HEADER] as string | undefined;
     const isOnly = (flags & NGHTTP2_FLAG_END_STREAM) !== 0;
-    this.#kept = undefined;
+    this.#upload.forget();
     if ((http !== 200 || !isGrpc(headers['content-type'])) && status === undefined)
       return this.#fail('bad_response', `it answered HTTP ${http} without a grpc-status`, statusOfHttp(http));
     this.#exchange.firstByteMs = performance.now();
     this.#seeker.lease!.heard();
-    const { id, attempts } = this.#exchange;
-    if (!isOnly) {
-      this.#client.respond(toClient(raw, id, attempts), { waitForTrailers: true });
-      return;
-    }
+    if (!isOnly) return this.#answer.begin(raw);
     if (status === undefined)
       return this.#fail('bad_response', 'it answered without a grpc-status', statusOfHttp(200));
-    this.#client.respond(toClient(raw, id, attempts), { endStream: true });
+    this.#answer.only(raw);
     this.#finish(status);
   }
 
   #onMessageBytes(chunk: Buffer): void {
     if (!this.#exchange.isOpen) return;
-    this.#received.follow(chunk);
-    this.#exchange.responseBytes = this.#received.payloadBytes;
-    if (!this.#client.write(chunk)) this.#to!.pause();
+    if (!this.#answer.write(chunk)) this.#to!.pause();
   }
 
   /** All messages are with the client's stream, which asks for the trailers once they are sent. */
   #onAnswered(): void {
-    if (!this.#exchange.isOpen || this.#trailers === undefined || this.#ending !== undefined) return;
-    if (valueOf(this.#trailers, STATUS_HEADER) === undefined) return;
-    this.#ending = toClient(this.#trailers, this.#exchange.id, this.#exchange.attempts);
-    this.#client.end();
+    if (!this.#exchange.isOpen || this.#trailers === undefined || this.#answer.isEnding) return;
+    if (valueOf(this.#trailers, STATUS_HEADER) !== undefined) this.#answer.end(this.#trailers);
   }
 
   /** The replica's stream is over. What it has not said by now it will not say. */
   #onClosed({ rstCode }: ClientHttp2Stream): void {
-    if (!this.#exchange.isOpen || this.#ending !== undefined) return;
+    if (!this.#exchange.isOpen) return;
     this.#onAnswered();
-    if (this.#ending !== undefined) return;
+    if (this.#answer.isEnding) return;
     const detail = this.#exchange.detail;
-    if (rstCode === NGHTTP2_REFUSED_STREAM && this.#kept !== undefined)
+    if (rstCode === NGHTTP2_REFUSED_STREAM && this.#upload.canRepeat)
       return this.#tryAgain(
         this.#lane.retries.afterConnectFailure(this.#exchange, true),
         'reset_midway',
@@ -278,30 +227,22 @@ export class GrpcCall implements Watched, Running, Seeking, SessionUser {
   // ── The end ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
   #sendTrailers(): void {
-    if (this.#ending === undefined || this.#client.destroyed) return;
-    const status = valueOf(this.#ending, STATUS_HEADER)!;
+    let status: string | undefined;
     try {
-      this.#client.sendTrailers(asObject(this.#ending));
+      status = this.#answer.sendTrailers();
     } catch (error) {
-      this.#client.close(constants.NGHTTP2_INTERNAL_ERROR);
       return this.#settle('bad_response', statusOf('bad_response'), describe(error));
     }
+    if (status === undefined) return;
     if (this.#exchange.isOpen) this.#finish(status);
-    else this.#stopUpload();
+    else this.#upload.stop();
   }
 
   /** The client has the replica's status. */
   #finish(status: string): void {
     this.#seeker.lease?.completed();
     this.#settle('ok', readStatus(status));
-    this.#stopUpload();
-  }
-
-  /** Whatever else the client may have to say is of no use to anybody: that is no error (RFC 9113 8.1). */
-  #stopUpload(): void {
-    if (this.#hasEnded || this.#client.closed) return;
-    this.#client.resume();
-    this.#client.close(NGHTTP2_NO_ERROR);
+    this.#upload.stop();
   }
 
   /** Ends it from outside: the drain's time is over. */
@@ -311,11 +252,12 @@ export class GrpcCall implements Watched, Running, Seeking, SessionUser {
 
   sweep(nowMs: number): void {
     if (nowMs >= this.#deadlineMs) return this.#fail('deadline_exceeded');
+    if (this.#upload.isTooMuch()) return this.#fail('bad_request', 'messages come in pieces of a few bytes');
     if (this.#seeker.sweep(nowMs)) return;
     const overdue = this.#patience.check(nowMs, this.#exchange, {
       hasReplica: this.#seeker.lease !== undefined,
       // What a client sends while there is nobody to send it to is not read.
-      isUploaded: this.#hasEnded || this.#to === undefined,
+      isUploaded: this.#upload.hasEnded || this.#to === undefined,
       waitsForReplica: this.#to?.writableNeedDrain === true,
       waitsForClient: this.#client.writableLength > 0,
     });
@@ -327,17 +269,7 @@ export class GrpcCall implements Watched, Running, Seeking, SessionUser {
     if (!this.#exchange.isOpen) return;
     this.#seeker.leaveLine();
     this.#settle(failure, status, detail);
-    const client = this.#client;
-    if (client.destroyed || client.closed) return;
-    const { id } = this.#exchange;
-    const said = publicDetail(failure, detail);
-    if (!client.headersSent) {
-      client.respond(refusalHeaders(failure, id, said, status), { endStream: true });
-      return this.#stopUpload();
-    }
-    this.#ending = refusalTrailers(failure, id, said, status);
-    client.end();
-    setTimeout(() => client.close(NGHTTP2_CANCEL), CLOSING_MS).unref();
+    if (this.#answer.refuse(failure, publicDetail(failure, detail), status)) this.#upload.stop();
   }
 
   /** The one end of everything: nothing of this call is left anywhere. */
@@ -345,7 +277,7 @@ export class GrpcCall implements Watched, Running, Seeking, SessionUser {
     if (!this.#exchange.close(cause, status, detail)) return;
     this.#lane.deadlines.unwatch(this);
     this.#lane.open.delete(this);
-    this.#kept = undefined;
+    this.#upload.end();
     if (this.#to !== undefined && !this.#to.closed) this.#to.close(NGHTTP2_CANCEL);
     this.#seeker.end();
   }

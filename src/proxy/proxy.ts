@@ -19,6 +19,7 @@ import { FastLane, type FastDeps } from './fast.ts';
 import { Errand } from './errand.ts';
 import { Passage, type Lane, type Running } from './full.ts';
 import { GrpcCall, type GrpcLane, type IncomingCall } from './grpc.ts';
+import { HeldPieces } from './grpc-upload.ts';
 import type { ProxyOptions } from './options.ts';
 import { ReplicaConnections } from './replica-connection.ts';
 import { ReplicaSessions } from './replica-sessions.ts';
@@ -87,6 +88,7 @@ export class Proxy {
       retries: this.#retries,
       agentFor: (protocol) => this.#agents[protocol === 'https:' ? 'https:' : 'http:'],
       open: new Set(),
+      heldPieces: new HeldPieces(),
       sessions: new ReplicaSessions({
         connectTimeoutMs: options.connect_timeout,
         idleTimeoutMs: options.session_idle_timeout,

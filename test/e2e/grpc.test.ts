@@ -1,5 +1,5 @@
 // gRPC through weir, with @grpc/grpc-js on both sides: the cases of gRPC's interop descriptions, and what weir adds.
-import { status } from '@grpc/grpc-js';
+import { Client, credentials, status, type ServerDuplexStream, type StatusObject } from '@grpc/grpc-js';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import {
   closeGrpc,
@@ -10,6 +10,34 @@ import {
 } from '../kit/test-service.ts';
 import { until } from '../kit/until.ts';
 import { startWeir, stopAll, type Weir } from '../kit/weir.ts';
+
+const REFLECTION = '/grpc.reflection.v1.ServerReflection/ServerReflectionInfo';
+/** list_services_response { service { name: "a.B" } } */
+const REFLECTED = Buffer.concat([Buffer.from([0x32, 7, 0x0a, 5, 0x0a, 3]), Buffer.from('a.B')]);
+const same = (bytes: Buffer): Buffer => bytes;
+const AS_IT_IS = {
+  requestSerialize: same,
+  requestDeserialize: same,
+  responseSerialize: same,
+  responseDeserialize: same,
+};
+
+/** A call of any method, with messages as bytes. */
+async function rawCall(port: number, path: string, requests: Buffer[]) {
+  const client = new Client(`127.0.0.1:${port}`, credentials.createInsecure());
+  const call = client.makeBidiStreamRequest(path, same, same);
+  const messages: Buffer[] = [];
+  call.on('data', (message: Buffer) => messages.push(message));
+  // The status says it.
+  call.on('error', () => undefined);
+  const ended = new Promise<StatusObject>((resolve) => call.on('status', resolve));
+  for (const request of requests) call.write(request);
+  call.end();
+  const { code, metadata } = await ended;
+  client.close();
+  const text = (name: string) => metadata.get(name)[0]?.toString();
+  return { code, messages, id: text('x-baseten-request-id'), cause: text('x-weir-cause') };
+}
 
 const ID = /^[0-9a-f]{37}$/;
 const bytes = (size: number) => ({ payload: { body: Buffer.alloc(size) } });
@@ -28,6 +56,15 @@ for (const [lane, args] of [
 
     beforeAll(async () => {
       replica = await startGrpcReplica();
+      replica.server.addService(
+        { info: { path: REFLECTION, requestStream: true, responseStream: true, ...AS_IT_IS } },
+        {
+          info(call: ServerDuplexStream<Buffer, Buffer>) {
+            call.on('data', () => call.write(REFLECTED));
+            call.on('end', () => call.end());
+          },
+        },
+      );
       weir = await startWeir(['--replica', replica.url, ...args]);
       client = new TestClient(weir.port);
     });
@@ -132,6 +169,44 @@ for (const [lane, args] of [
       expect(id).toMatch(ID);
       expect(trailers.get('x-weir-cause')).toEqual([]);
     });
+
+    it('a service that nobody has is the replica’s answer too, not weir’s', async () => {
+      const { code, id, cause } = await rawCall(weir.port, '/nobody.Has/This', []);
+      expect([code, cause]).toEqual([status.UNIMPLEMENTED, undefined]);
+      expect(id).toMatch(ID);
+      expect(await weir.exchange(id)).toMatchObject({ status: 12, cause: 'ok', replica: 'r0' });
+    });
+
+    it('reflection passes: questions and answers of grpc.reflection.v1, as they are', async () => {
+      // list_services, and the answer with one name, as protocol buffers have them.
+      const ask = Buffer.concat([Buffer.from([0x3a, 1]), Buffer.from('*')]);
+      const answers = await rawCall(weir.port, REFLECTION, [ask, ask]);
+      expect(answers.code).toBe(status.OK);
+      expect(answers.messages).toEqual([REFLECTED, REFLECTED]);
+      expect(answers.id).toMatch(ID);
+    });
+
+    it('messages of no bytes are messages', async () => {
+      const { code, messages } = await rawCall(weir.port, REFLECTION, [Buffer.alloc(0), Buffer.alloc(0)]);
+      expect([code, messages.length]).toEqual([status.OK, 2]);
+    });
+
+    it('a client that does not read holds the replica back, not weir’s memory; then it gets everything', async () => {
+      const before = weir.residentBytes();
+      const sizes = Array.from({ length: 200 }, () => 1024 ** 2);
+      const { calls } = replica;
+      const { call, outcome } = client.output(wants(...sizes));
+      call.pause();
+      await until('the replica has it', () => replica.calls > calls);
+      // As long as it takes another client to be answered many times, nothing piles up.
+      for (let i = 0; i < 50; i++)
+        expect((await new TestClient(weir.port).unary('emptyCall').outcome).code).toBe(status.OK);
+      expect(weir.residentBytes() - before).toBeLessThan(48 * 1024 ** 2);
+      call.resume();
+      const { code, responses } = await outcome;
+      expect(code).toBe(status.OK);
+      expect(sizesOf(responses)).toEqual(sizes);
+    }, 60_000);
 
     it('timeout_on_sleeping_server', async () => {
       const { call, outcome } = client.duplex({ options: { deadline: Date.now() + 1 } });

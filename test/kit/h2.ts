@@ -9,6 +9,7 @@ import {
   type Settings,
 } from 'node:http2';
 import { connect, type AddressInfo, type Socket } from 'node:net';
+import { until } from './until.ts';
 
 export interface H2Replica {
   readonly server: Http2Server;
@@ -28,7 +29,8 @@ export async function startH2Replica(
   serve: (stream: ServerHttp2Stream, headers: Record<string, unknown>) => void,
   settings: Settings = {},
 ): Promise<H2Replica> {
-  const server = createServer({ settings });
+  // Node's own servers would cut a connection on which ten megabytes wait, which is not what is tested here.
+  const server = createServer({ settings, maxSessionMemory: 1000 });
   server.on('stream', (stream, headers) => {
     stream.on('error', () => stream.destroy());
     if (headers[':path'] === '/grpc.health.v1.Health/Check') {
@@ -105,7 +107,7 @@ export const CALL_HEAD = Buffer.concat(
 /** A client that has sent the preface and empty settings; `frames` are the types of what came back. */
 export class H2Socket {
   readonly socket: Socket;
-  readonly frames: { type: number; payload: Buffer }[] = [];
+  readonly frames: { type: number; stream: number; payload: Buffer }[] = [];
   isClosed = false;
   #rest = Buffer.alloc(0);
 
@@ -124,12 +126,35 @@ export class H2Socket {
     return this.frames.find(({ type }) => type === 7)?.payload.readUInt32BE(4);
   }
 
+  /** By how much the window of a stream was opened so far. */
+  windowOf(stream: number): number {
+    return this.frames.reduce(
+      (sum, one) => sum + (one.type === 8 && one.stream === stream ? one.payload.readUInt32BE() : 0),
+      0,
+    );
+  }
+
+  /** Sends pieces as fast as they are taken, until all are or the connection ends. */
+  async flood(pieces: Iterable<Buffer>): Promise<void> {
+    const isTaken = () => this.isClosed || this.socket.writableLength === 0;
+    for (const piece of pieces) {
+      if (this.isClosed) return;
+      this.socket.write(piece);
+      if (this.socket.writableLength > 256 * 1024) await until('the flood is taken', isTaken);
+    }
+    await until('the flood is taken', isTaken);
+  }
+
   #read(chunk: Buffer): void {
     this.#rest = Buffer.concat([this.#rest, chunk]);
     while (this.#rest.length >= 9) {
       const length = this.#rest.readUIntBE(0, 3);
       if (this.#rest.length < 9 + length) return;
-      this.frames.push({ type: this.#rest[3]!, payload: this.#rest.subarray(9, 9 + length) });
+      this.frames.push({
+        type: this.#rest[3]!,
+        stream: this.#rest.readUInt32BE(5),
+        payload: this.#rest.subarray(9, 9 + length),
+      });
       this.#rest = this.#rest.subarray(9 + length);
     }
   }

@@ -1,0 +1,33 @@
+// The server behind every proxy of the gRPC bench: answers each call with one small message and its trailers.
+// A GET is answered with how many calls there were so far, so that nobody is measured for calls that never arrived.
+// Usage: node grpc-replica.ts PORT
+import { createServer } from 'node:http2';
+
+const ANSWER = Buffer.concat([Buffer.from([0, 0, 0, 0, 32]), Buffer.alloc(32, 'a')]);
+let calls = 0;
+
+createServer({ settings: { maxConcurrentStreams: 10_000 } })
+  .on('stream', (stream, headers) => {
+    stream.on('error', () => stream.destroy());
+    if (headers[':method'] === 'GET') {
+      stream.respond({ ':status': 200 });
+      stream.end(String(calls));
+      return;
+    }
+    // It has no health service, which is said as gRPC says it.
+    if (String(headers[':path']).startsWith('/grpc.health.v1.')) {
+      stream.respond(
+        { ':status': 200, 'content-type': 'application/grpc', 'grpc-status': '12' },
+        { endStream: true },
+      );
+      return;
+    }
+    calls++;
+    stream.resume();
+    stream.on('end', () => {
+      stream.respond({ ':status': 200, 'content-type': 'application/grpc' }, { waitForTrailers: true });
+      stream.on('wantTrailers', () => stream.sendTrailers({ 'grpc-status': '0' }));
+      stream.end(ANSWER);
+    });
+  })
+  .listen(Number(process.argv[2]), '127.0.0.1', 4096);

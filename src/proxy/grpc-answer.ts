@@ -1,0 +1,83 @@
+// What the client of a gRPC call gets: initial metadata, messages, and the trailers that end it. Hot path.
+// Must stay true: it is ended once, by a grpc-status with the id, the replica's or our own.
+import { constants, type ServerHttp2Stream } from 'node:http2';
+import { describe, type Failure } from '../base/errors.ts';
+import type { Exchange } from '../exchange/exchange.ts';
+import { MessageFollower } from '../grpc/frame.ts';
+import { asObject, STATUS_HEADER, toClient, valueOf } from '../grpc/metadata.ts';
+import { refusalHeaders, refusalTrailers } from '../grpc/refusal.ts';
+
+/** How long a client may take to read why its call failed. */
+const CLOSING_MS = 1000;
+
+/** Heads and trailers as the replica wrote them: nothing is added that it did not say. */
+const HEAD_OPTIONS = { waitForTrailers: true, sendDate: false };
+const ONLY_OPTIONS = { endStream: true, sendDate: false };
+
+export class CallAnswer {
+  readonly #client: ServerHttp2Stream;
+  readonly #exchange: Exchange;
+  readonly #followed = new MessageFollower();
+  /** The last that the client is to get. */
+  #trailers: readonly string[] | undefined;
+
+  constructor(client: ServerHttp2Stream, exchange: Exchange) {
+    this.#client = client;
+    this.#exchange = exchange;
+  }
+
+  /** How it ends is known. */
+  get isEnding(): boolean {
+    return this.#trailers !== undefined;
+  }
+
+  /** Initial metadata, a raw list. */
+  begin(raw: readonly string[]): void {
+    this.#client.respond(toClient(raw, this.#exchange.id, this.#exchange.attempts), HEAD_OPTIONS);
+  }
+
+  /** An answer that is nothing but its status (gRPC over HTTP/2, "Trailers-Only"). */
+  only(raw: readonly string[]): void {
+    this.#client.respond(toClient(raw, this.#exchange.id, this.#exchange.attempts), ONLY_OPTIONS);
+  }
+
+  /** Bytes of messages; false where the client does not read. */
+  write(chunk: Buffer): boolean {
+    this.#followed.follow(chunk);
+    this.#exchange.responseBytes = this.#followed.payloadBytes;
+    return this.#client.write(chunk);
+  }
+
+  /** All messages are here: the client's stream asks for the trailers once they are sent. */
+  end(raw: readonly string[]): void {
+    this.#trailers = toClient(raw, this.#exchange.id, this.#exchange.attempts);
+    this.#client.end();
+  }
+
+  /** Sends the trailers and returns the status they say; throws for ones that HTTP/2 does not have. `undefined`: nobody is there. */
+  sendTrailers(): string | undefined {
+    if (this.#trailers === undefined || this.#client.destroyed) return undefined;
+    try {
+      this.#client.sendTrailers(asObject(this.#trailers));
+    } catch (cause) {
+      this.#client.close(constants.NGHTTP2_INTERNAL_ERROR);
+      throw new Error(`its trailers cannot be sent: ${describe(cause)}`, { cause });
+    }
+    return valueOf(this.#trailers, STATUS_HEADER);
+  }
+
+  /** Ends it with a failure, as far as somebody is there to hear it; true where that needs no trailers. */
+  refuse(failure: Failure, said: string, status: number): boolean {
+    const client = this.#client;
+    if (client.destroyed || client.closed) return false;
+    const { id } = this.#exchange;
+    if (!client.headersSent) {
+      client.respond(refusalHeaders(failure, id, said, status), ONLY_OPTIONS);
+      return true;
+    }
+    this.#trailers = refusalTrailers(failure, id, said, status);
+    client.end();
+    setTimeout(() => client.close(constants.NGHTTP2_CANCEL), CLOSING_MS).unref();
+    return false;
+  }
+}
