@@ -175,16 +175,19 @@ describe.each([
   });
 
   it('an answer that ends with its connection and breaks is seen to break', async () => {
+    let breakIt = (): void => undefined;
     const replica = await startRawReplica((socket) =>
       socket.once('data', () => {
-        socket.write('HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf', () => socket.resetAndDestroy());
+        socket.write('HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf');
+        breakIt = () => socket.resetAndDestroy();
       }),
     );
     const weir = await startWeir(['--replica', replica.url, '--pool-probe-interval=1d', ...tls(...lane)]);
     const socket = await shaken(weir);
     // To HTTP/1.0 the end of the connection is the end of the body.
     socket.write('GET / HTTP/1.0\r\n\r\n');
-    socket.resume();
+    await once(socket, 'data');
+    breakIt();
     const [error] = (await once(socket, 'error')) as [NodeJS.ErrnoException];
     expect(error.code).toBe('ECONNRESET');
   });

@@ -113,6 +113,8 @@ export async function startWeir(args: string[], options: StartOptions = {}): Pro
       options.command ?? 'serve',
       '--listen=127.0.0.1:0',
       '--admin=127.0.0.1:0',
+      // Who tests the record says where it is kept; the others need not carry its threads.
+      ...(args.some((arg) => /^--(data-dir|logs-)/.test(arg)) ? [] : ['--logs-capture=off']),
       ...args,
       ...(options.rest ? ['--', ...options.rest] : []),
     ],
