@@ -36,7 +36,7 @@ export class Exporter {
   #head = 0;
   /** When the oldest record was written that is read and not sent; 0: there is none. */
   #oldestMs = 0;
-  #nextSendMs = 0;
+  #lastSendMs = -Infinity;
   #retryAtMs = 0;
   #error = '';
   #errorMs = 0;
@@ -170,13 +170,15 @@ export class Exporter {
     }
     if (page.records.length === 0) return this.#skip(page);
     this.#oldestMs = Number(page.records[0]!.timeNs / 1_000_000n);
-    const waitMs = this.#nextSendMs - performance.now();
-    if (page.records.length < MAX_RECORDS && waitMs > 0 && !this.#isStopping) {
-      await this.#pause(Math.min(waitMs, timing.interval), false);
-      return !this.#isCut;
-    }
-    this.#nextSendMs = performance.now() + timing.interval;
     const count = fitting(page.records);
+    const isFull = page.records.length === MAX_RECORDS || count < page.records.length;
+    const waitMs = this.#lastSendMs + (isFull ? timing.pace : timing.interval) - performance.now();
+    if (waitMs > 0 && !this.#isStopping) {
+      await this.#pause(waitMs, false);
+      // Until then there may be more, and it be full.
+      if (!isFull) return !this.#isCut;
+    }
+    this.#lastSendMs = performance.now();
     const records = page.records.slice(0, count);
     if (!(await this.#send(records))) return false;
     this.#oldestMs = 0;

@@ -28,7 +28,8 @@ export function logsOf(records: readonly LogRecord[], said: Said, sender: Sender
   const group = emptyOf(logsRequest.resourceLogs[1].fields);
   const inner = emptyOf(logsRequest.resourceLogs[1].fields.scopeLogs[1].fields);
   inner.scope = { ...inner.scope, name: 'weir', version: sender.version };
-  inner.logRecords = records.map((record) => logOf(record, said.attributes, sender.modelId));
+  const names = said.attributes.map((name) => ({ name, asKey: JSON.stringify(name) }));
+  inner.logRecords = records.map((record) => logOf(record, names, sender.modelId));
   group.resource = { ...group.resource, attributes: new Map([['service.name', said.service_name]]) };
   group.scopeLogs = [inner];
   return { resourceLogs: [group] };
@@ -48,20 +49,21 @@ const FIELDS: Readonly<Record<string, (record: LogRecord, modelId: string) => An
   duration_ms: ({ durationNs }) => (durationNs === 0 ? '' : durationNs / 1e6),
 };
 
-function logOf(record: LogRecord, names: readonly string[], modelId: string): OtlpLog {
+/** `asKey`: as the name stands in the text of a record's attributes. */
+type Named = readonly { readonly name: string; readonly asKey: string }[];
+
+function logOf(record: LogRecord, names: Named, modelId: string): OtlpLog {
   const log = emptyLog();
   const attributes = new Map<string, AnyValue>();
-  // Read only where a name needs it: most lines have none of them.
+  // Read only where one of the names is in it: most lines have none of them.
   let others: Record<string, unknown> | undefined;
-  for (const name of names) {
-    const field = Object.hasOwn(FIELDS, name) ? FIELDS[name] : undefined;
-    others ??= field === undefined ? attributesOf(record) : undefined;
-    const value =
-      field === undefined
-        ? Object.hasOwn(others!, name)
-          ? valueOf(others![name])
-          : ''
-        : field(record, modelId);
+  for (const { name, asKey } of names) {
+    let value: AnyValue = '';
+    if (Object.hasOwn(FIELDS, name)) value = FIELDS[name]!(record, modelId);
+    else if (record.attributes.includes(asKey)) {
+      others ??= attributesOf(record);
+      if (Object.hasOwn(others, name)) value = valueOf(others[name]);
+    }
     if (value !== '' && value !== null) attributes.set(name, value);
   }
   log.timeUnixNano = record.timeNs;

@@ -5,11 +5,19 @@
 export interface Timing {
   /** A request that is not full waits so long after the one before. */
   readonly interval: number;
+  /** A full request, after the one before: who has much to catch up leaves time to those who are served. */
+  readonly pace: number;
   readonly timeout: number;
   readonly firstRetry: number;
   readonly lastRetry: number;
 }
-export const TIMING: Timing = { interval: 1000, timeout: 30_000, firstRetry: 1000, lastRetry: 60_000 };
+export const TIMING: Timing = {
+  interval: 1000,
+  pace: 20,
+  timeout: 30_000,
+  firstRetry: 1000,
+  lastRetry: 60_000,
+};
 
 /** What a destination has come to in the life of the process; outlives changes of its settings. */
 export interface Counts {

@@ -3,9 +3,12 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { connect, FAST, kill, startConnections, stopConnections } from '../kit/connections.ts';
 import { removeFolders } from '../kit/folder.ts';
 import { partialSuccess } from '../kit/otlp-messages.ts';
-import { answering, linesOf, logsIn, Receiver, resetting } from '../kit/otlp-receiver.ts';
+import { answering, linesOf, logsIn, Receiver, resetting, spansIn } from '../kit/otlp-receiver.ts';
 import { Records } from '../kit/records.ts';
 import { until } from '../kit/until.ts';
+import type { ProjectSpans } from '../../src/export/export.ts';
+import type { LogRecord } from '../../src/logs/logs.ts';
+import { emptyOf, emptySpan, tracesRequest } from '../../src/otlp/messages.ts';
 
 let receiver: Receiver;
 beforeEach(async () => {
@@ -329,4 +332,75 @@ it('a store that does not answer is asked again', async () => {
   records.broken = undefined;
   await took(lines);
   expect(linesOf(receiver.logs)).toEqual(lines);
+});
+
+it('a receiver that says “at once” is not asked without a pause', async () => {
+  const { connections, records } = await startConnections({
+    timing: { ...FAST, firstRetry: 100, lastRetry: 100 },
+  });
+  await connect(connections, toReceiver());
+  receiver.script.push(answering(503, '', { 'retry-after': '0' }));
+  await took(records.lines('a', 1));
+  const [first, second] = receiver.requests;
+  expect(second!.atMs - first!.atMs).toBeGreaterThan(45);
+});
+
+describe('spans', () => {
+  /** One span for every record but those that have nothing to say. */
+  const spans: ProjectSpans = (records, serviceName) => {
+    const wanted = records.filter(({ message }) => !message.startsWith('silent'));
+    if (records.some(({ message }) => message === 'poison')) throw new TypeError('cannot be told');
+    return wanted.length === 0 ? [] : [groupOf(wanted, serviceName)];
+  };
+  const groupOf = (records: readonly LogRecord[], serviceName: string) => ({
+    ...emptyOf(tracesRequest.resourceSpans[1].fields),
+    resource: { attributes: new Map([['service.name', serviceName]]), droppedAttributesCount: 0 },
+    scopeSpans: [
+      {
+        ...emptyOf(tracesRequest.resourceSpans[1].fields.scopeSpans[1].fields),
+        spans: records.map(({ message, traceId, spanId, timeNs }) => ({
+          ...emptySpan(),
+          name: message,
+          traceId,
+          spanId,
+          startTimeUnixNano: timeNs,
+          endTimeUnixNano: timeNs,
+        })),
+      },
+    ],
+  });
+  const ids = { kind: 'request', traceId: 'ab'.repeat(16), spanId: 'cd'.repeat(8) } as const;
+  const names = () =>
+    receiver.taken.flatMap((one) =>
+      spansIn(one).resourceSpans.flatMap(({ scopeSpans }) =>
+        scopeSpans.flatMap(({ spans }) => spans.map(({ name }) => name)),
+      ),
+    );
+
+  it('go the same way, and records without any are passed over', async () => {
+    const { connections, records } = await startConnections({ spans });
+    const { id } = await connect(connections, toReceiver({ signal: 'traces', service_name: 'truss-server' }));
+    records.add({ ...ids, message: 'silent' });
+    await until('it is passed over', () => connections.status(id)!.cursor === 1);
+    records.add({ ...ids, message: 'predict' }, { message: 'a line' }, { ...ids, message: 'silent too' });
+    await until('it is at the end', () => connections.status(id)!.cursor === 4);
+    expect(names()).toEqual(['predict']);
+    const [request] = receiver.taken.map(spansIn);
+    expect(request!.resourceSpans[0]!.resource.attributes).toEqual([
+      { key: 'service.name', value: { stringValue: 'truss-server' } },
+    ]);
+  });
+
+  it('that cannot be written hold back no others', async () => {
+    const { connections, records } = await startConnections({ spans });
+    const { id } = await connect(connections, toReceiver({ signal: 'traces' }));
+    records.add(...['a', 'b', 'poison', 'c', 'd'].map((message) => ({ ...ids, message })));
+    await until('it is at the end', () => connections.status(id)!.cursor === 5);
+    expect(names()).toEqual(['a', 'b', 'c', 'd']);
+    expect(connections.status(id)).toMatchObject({
+      sent: 4,
+      rejected: 1,
+      last_error: 'cannot be written as OTLP: cannot be told',
+    });
+  });
 });
