@@ -234,12 +234,13 @@ export function secretsToRepeat(
 
 /** A text without any header value that may stand in it, such as a receiver's answer. */
 export function scrub(text: string, destination: Said): string {
-  let clean = text;
-  for (const value of Object.values(headersOf(destination)))
+  const parts = Object.values(headersOf(destination))
     // Also what stands behind `Bearer`. The shortest are no secrets, and are everywhere.
-    for (const part of [value, ...value.split(/\s+/)])
-      if (part.length >= 4) clean = clean.replaceAll(part, HIDDEN);
-  return clean;
+    .flatMap((value) => [value, ...value.split(/\s+/)])
+    .filter((part) => part.length >= 4)
+    // The longest first: one may be the beginning of another.
+    .sort((a, b) => b.length - a.length);
+  return parts.reduce((clean, part) => clean.replaceAll(part, HIDDEN), text);
 }
 
 /** What may be shown. */

@@ -25,6 +25,9 @@ export interface ExporterDeps {
   readonly timing: Timing;
 }
 
+/** What a request that is cut needs to end. */
+const GRACE_MS = 200;
+
 const iso = (ms: number): string => (ms === 0 ? '' : new Date(ms).toISOString());
 
 export class Exporter {
@@ -50,6 +53,7 @@ export class Exporter {
   constructor(destination: Destination, deps: ExporterDeps) {
     this.#destination = destination;
     this.#deps = deps;
+    this.#cursor = deps.cursors.get(destination.id) ?? 0;
     this.#client = new Client(
       destination,
       deps.sender,
@@ -78,8 +82,13 @@ export class Exporter {
     const cut = () => this.#cutting.abort();
     const leftMs = deadlineMs - performance.now();
     const timer = leftMs > 0 ? setTimeout(cut, leftMs) : undefined;
+    const over = Promise.withResolvers<void>();
+    // It ends by itself then, unless a store or a disk hangs: nobody waits for those.
+    const giveUp = () => setTimeout(over.resolve, GRACE_MS);
+    if (this.#isCut) giveUp();
+    else this.#cutting.signal.addEventListener('abort', giveUp);
     if (timer === undefined) cut();
-    await this.#running;
+    await Promise.race([this.#running, over.promise]);
     clearTimeout(timer);
     this.#unsubscribe?.();
     this.#client.close();
@@ -161,6 +170,7 @@ export class Exporter {
     const { feed, counts, timing } = this.#deps;
     this.#hasNew = false;
     const page = await feed.read(this.#cursor, MAX_RECORDS);
+    if (this.#isCut) return false;
     this.#head = page.headSeq;
     if (page.oldestSeq > this.#cursor + 1 && page.oldestSeq <= page.headSeq) {
       // Retention came first.

@@ -6,7 +6,7 @@ import { partialSuccess } from '../kit/otlp-messages.ts';
 import { answering, linesOf, logsIn, Receiver, resetting, spansIn } from '../kit/otlp-receiver.ts';
 import { Records } from '../kit/records.ts';
 import { until } from '../kit/until.ts';
-import type { ProjectSpans } from '../../src/export/export.ts';
+import type { OpenFeed, ProjectSpans } from '../../src/export/export.ts';
 import type { LogRecord } from '../../src/logs/logs.ts';
 import { emptyOf, emptySpan, tracesRequest } from '../../src/otlp/messages.ts';
 
@@ -403,4 +403,23 @@ describe('spans', () => {
       last_error: 'cannot be written as OTLP: cannot be told',
     });
   });
+});
+
+it('nobody waits for a store that hangs', async () => {
+  const records = new Records();
+  let isHanging = false;
+  const open: OpenFeed = (wanted) => {
+    const feed = records.open(wanted);
+    if ('problem' in feed) return feed;
+    return {
+      ...feed,
+      read: (after, limit) => (isHanging ? new Promise(() => undefined) : feed.read(after, limit)),
+    };
+  };
+  const { connections } = await startConnections({ openFeed: open });
+  const { id } = await connect(connections, toReceiver());
+  isHanging = true;
+  records.lines('a', 1);
+  await connections.stop(performance.now() + 50);
+  expect(connections.status(id)!.cursor).toBe(0);
 });
