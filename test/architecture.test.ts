@@ -7,13 +7,14 @@ import { describe, expect, it } from 'vitest';
 const SRC = fileURLToPath(new URL('../src', import.meta.url));
 
 /** Room → rooms it may import. Toolboxes (floors 0 and 1) may be entered by any file, others by their door alone. */
-const TOOLS = ['base', 'http', 'grpc', 'exchange'];
+const TOOLS = ['base', 'http', 'grpc', 'exchange', 'otlp'];
 const PARTS = ['pool', 'child', 'kubernetes', 'queue', 'samplers', 'scale', 'scraper', 'webhook', 'logs'];
 const MAY_IMPORT: Record<string, string[]> = {
   base: [],
   http: ['base'],
   grpc: ['base', 'exchange'],
   exchange: ['base'],
+  otlp: ['base'],
   pool: TOOLS,
   child: TOOLS,
   kubernetes: TOOLS,
@@ -24,9 +25,10 @@ const MAY_IMPORT: Record<string, string[]> = {
   webhook: TOOLS,
   logs: TOOLS,
   proxy: [...TOOLS, 'pool'],
+  export: [...TOOLS, 'logs'],
   metrics: [...TOOLS, ...PARTS],
   ingress: [...TOOLS, 'proxy', 'queue'],
-  admin: [...TOOLS, ...PARTS, 'metrics'],
+  admin: [...TOOLS, ...PARTS, 'metrics', 'export'],
   config: ['base'],
   cli: ['base', 'http', 'config', 'sidecar.ts', 'version.ts'],
   'sidecar.ts': [
@@ -34,6 +36,7 @@ const MAY_IMPORT: Record<string, string[]> = {
     ...PARTS,
     'proxy',
     'metrics',
+    'export',
     'ingress',
     'admin',
     'config',

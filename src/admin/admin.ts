@@ -2,16 +2,13 @@
 // Must stay true: nothing here touches a replica or waits for one, and what is not open asks for a key first.
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { gzip } from 'node:zlib';
-import { errorMessage } from '../http/reply.ts';
 import { boundAddress, listen } from '../http/listen.ts';
 import { createServer } from '../http/node-http.ts';
-import { requestId } from '../base/ids.ts';
-import type { Failure } from '../base/errors.ts';
 import type { Address } from '../base/settings.ts';
 import { formatFor, type Metrics } from '../metrics/metrics.ts';
 import type { Pool } from '../pool/pool.ts';
 import type { ScaleReading } from '../scale/scale.ts';
-import { isAllowed, isOwnPage } from './auth.ts';
+import { dispatch, fail, json, type Endpoint } from './endpoint.ts';
 import type { AdminOptions } from './options.ts';
 
 /** What the door shows. */
@@ -25,27 +22,7 @@ export interface Shown {
   readonly settings: () => unknown;
 }
 
-interface Endpoint {
-  readonly method: 'GET' | 'POST';
-  /** `{name}` stands for one segment. */
-  readonly path: string;
-  readonly does: string;
-  /** Open to everyone; others need the key, or loopback when no key is set. */
-  readonly isOpen: boolean;
-  answer(
-    shown: Shown,
-    req: IncomingMessage,
-    res: ServerResponse,
-    names: readonly string[],
-  ): void | Promise<void>;
-}
-
-const json = (res: ServerResponse, status: number, body: unknown): void => {
-  res.writeHead(status, { 'content-type': 'application/json', 'cache-control': 'no-store' });
-  res.end(`${JSON.stringify(body, null, 2)}\n`);
-};
-
-export const endpoints: readonly Endpoint[] = [
+export const endpoints: readonly Endpoint<Shown>[] = [
   {
     method: 'GET',
     path: '/metrics',
@@ -83,14 +60,14 @@ export const endpoints: readonly Endpoint[] = [
     path: '/v1/replicas/{deployment}/{replica}/drain',
     does: 'gives a replica no more requests; those that it holds may end (see `outstanding`)',
     isOpen: false,
-    answer: ({ pool }, _, res, names) => actOn(res, names, (its, name) => pool.drain(its, name)),
+    answer: ({ pool }, req, res, names) => actOn(req, res, names, (its, name) => pool.drain(its, name)),
   },
   {
     method: 'POST',
     path: '/v1/replicas/{deployment}/{replica}/resume',
     does: 'undoes that: the replica is asked whether it is ready, and gets requests again',
     isOpen: false,
-    answer: ({ pool }, _, res, names) => actOn(res, names, (its, name) => pool.resume(its, name)),
+    answer: ({ pool }, req, res, names) => actOn(req, res, names, (its, name) => pool.resume(its, name)),
   },
   {
     method: 'GET',
@@ -110,12 +87,13 @@ export const endpoints: readonly Endpoint[] = [
 
 /** Answers what became of an act on one replica. */
 function actOn(
+  req: IncomingMessage,
   res: ServerResponse,
   [deployment, replica]: readonly string[],
   act: (deployment: string, replica: string) => boolean,
 ): void {
   if (act(deployment!, replica!)) json(res, 200, { deployment, replica });
-  else fail(res, 'unknown_target', `replica ${replica} of deployment ${deployment}`);
+  else fail(req, res, 'unknown_target', `replica ${replica} of deployment ${deployment}`);
 }
 
 async function servePage({ metrics }: Shown, req: IncomingMessage, res: ServerResponse): Promise<void> {
@@ -129,29 +107,10 @@ async function servePage({ metrics }: Shown, req: IncomingMessage, res: ServerRe
   }
   // On a thread of its own pool: the event loop forwards requests meanwhile.
   gzip(page, (error, packed) => {
-    if (error) return fail(res, 'internal');
+    if (error) return fail(req, res, 'internal');
     res.writeHead(200, { ...headers, 'content-encoding': 'gzip', 'content-length': packed.length });
     res.end(packed);
   });
-}
-
-const fail = (res: ServerResponse, failure: Failure, detail = '', allow = ''): void => {
-  const { status, headers, body } = errorMessage(failure, requestId(Date.now()), { detail, allow });
-  if (failure === 'unauthorized') headers.push('WWW-Authenticate', 'Bearer');
-  res.writeHead(status, headers);
-  res.end(body);
-};
-
-/** What the names in a pattern stand for in a path, or `undefined` where it does not fit. */
-function match(pattern: string, path: string): string[] | undefined {
-  if (pattern === path) return [];
-  const [wanted, given] = [pattern.split('/'), path.split('/')];
-  if (wanted.length !== given.length) return undefined;
-  const names: string[] = [];
-  for (const [i, part] of wanted.entries())
-    if (part.startsWith('{') && given[i] !== '') names.push(given[i]!);
-    else if (part !== given[i]) return undefined;
-  return names;
 }
 
 export class Admin {
@@ -170,7 +129,9 @@ export class Admin {
       noDelay: true,
     });
     this.#server.maxConnections = 1000;
-    this.#server.on('request', (req, res) => void this.#onRequest(req, res));
+    this.#server.on('request', (req, res) => {
+      void dispatch(endpoints, this.#shown, this.#options.key, req, res);
+    });
   }
 
   start(): Promise<void> {
@@ -184,34 +145,5 @@ export class Admin {
   stop(): void {
     this.#server.close();
     this.#server.closeAllConnections();
-  }
-
-  async #onRequest(req: IncomingMessage, res: ServerResponse): Promise<void> {
-    req.resume();
-    const path = req.url!.split('?', 1)[0]!;
-    const found = endpoints.flatMap((endpoint) => {
-      const names = match(endpoint.path, path);
-      return names === undefined ? [] : [{ endpoint, names }];
-    })[0];
-    const endpoint = found?.endpoint;
-    // Which routes there are is told to those alone who may use them.
-    if (endpoint?.isOpen !== true && !isAllowed(req, this.#options.key))
-      return fail(
-        res,
-        'unauthorized',
-        this.#options.key === '' ? 'without admin.key set, only from loopback' : '',
-      );
-    if (endpoint === undefined)
-      return fail(res, 'unknown_route', `there is ${endpoints.map((e) => e.path).join(', ')}`);
-    const isRight = req.method === endpoint.method || (req.method === 'HEAD' && endpoint.method === 'GET');
-    if (!isRight)
-      return fail(res, 'method_not_allowed', '', endpoint.method === 'GET' ? 'GET, HEAD' : 'POST');
-    if (endpoint.method === 'POST' && !isOwnPage(req))
-      return fail(res, 'unauthorized', 'not from a web page of somebody else');
-    try {
-      await endpoint.answer(this.#shown, req, res, found!.names);
-    } catch {
-      fail(res, 'internal');
-    }
   }
 }

@@ -3,6 +3,7 @@ import { adminOptions } from '../admin/options.ts';
 import { dataOptions, logOptions } from '../base/options.ts';
 import { section, settingsIn, type About, type Settings } from '../base/settings.ts';
 import { childOptions } from '../child/options.ts';
+import { exportOptions } from '../export/options.ts';
 import { identityOptions } from '../exchange/options.ts';
 import { ingressOptions } from '../ingress/options.ts';
 import { kubernetesOptions } from '../kubernetes/options.ts';
@@ -33,6 +34,7 @@ export const schema = section({
   metrics: metricsOptions,
   merge_metrics: mergeOptions,
   kubernetes: kubernetesOptions,
+  export: exportOptions,
   admin: adminOptions,
   log: logOptions,
 });

@@ -67,6 +67,7 @@ export function readSources(args: readonly string[], env: NodeJS.ProcessEnv): So
       REPLICA.variable,
     );
   given.push(...flags.given);
+  given.push(...readTracing(env, given));
   if (flags.replicas.length > 0) replicas(flags.replicas, `--${REPLICA.flag}`);
   for (const { path, origin } of [...flags.given, ...variables])
     if (path[0] === 'deployments') isOfOne(origin);
@@ -164,6 +165,28 @@ function readVariables(env: NodeJS.ProcessEnv, problems: string[]): Given[] {
   }
   return given;
 }
+
+/**
+ * Where spans go to, as the contract's servers are told (contracts/baseten.md 7.6): the whole URL, or Honeycomb's. Only
+ * where weir's own sources say nothing of it, so that a key never goes to an endpoint that it was not given for.
+ */
+function readTracing(env: NodeJS.ProcessEnv, given: readonly Given[]): Given[] {
+  const isSaid = given.some(({ path }) => path[0] === 'export' && String(path[1]).startsWith('traces_'));
+  const { OTEL_EXPORTER_OTLP_ENDPOINT: url, HONEYCOMB_API_KEY: key, HONEYCOMB_DATASET: dataset } = env;
+  if (isSaid) return [];
+  if (url) return [{ path: TRACES_ENDPOINT, value: url, origin: 'OTEL_EXPORTER_OTLP_ENDPOINT' }];
+  if (!key || !dataset) return [];
+  return [
+    { path: TRACES_ENDPOINT, value: 'https://api.honeycomb.io/v1/traces', origin: 'HONEYCOMB_DATASET' },
+    {
+      path: ['export', 'traces_headers'],
+      value: [`x-honeycomb-team=${key}`, `x-honeycomb-dataset=${dataset}`],
+      origin: 'HONEYCOMB_API_KEY',
+    },
+  ];
+}
+
+const TRACES_ENDPOINT: Path = ['export', 'traces_endpoint'];
 
 /** Loaded when there is a file to read: most sidecars have none. */
 const loadYaml = () => createRequire(import.meta.url)('yaml') as typeof import('yaml');

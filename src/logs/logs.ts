@@ -16,7 +16,9 @@ import type { PackedDeployment, RequestExtras } from './request.ts';
 import { Sender, type PostResult, type SenderFigures } from './sender.ts';
 import type { TallyBy } from './tally.ts';
 
-export { attributesOf, type LogRecord, type Origin } from './record.ts';
+export { recordsOfLogs, recordsOfSpans, type Intake as OtlpIntake } from './otlp-intake.ts';
+export { attributesOf, type Kind, type LogRecord, type Origin } from './record.ts';
+export { SEVERITY, severityOfName, severityText } from './severity.ts';
 export type { Following, Page, PageQuery, Tally } from './reader.ts';
 export type { PostResult, SenderFigures } from './sender.ts';
 

@@ -56,6 +56,7 @@ export function attributesOf({ attributes }: { readonly attributes: string }): R
  * method, path, protocol, cause, detail, remote, queue_ms, first_byte_ms, request_bytes, response_bytes, attempts,
  * async, is_sampled, model, input_tokens, output_tokens, total_tokens, has_bodies.
  * Of a line: whatever its JSON said; `exc_info` is a traceback, `is_cut` a line that was too long, `logger` who wrote it.
- * Of a span: name, kind, end state, events, links, resource, as OTLP/JSON writes them.
+ * Of a span: its own attributes, and name, kind (OTLP's number), status_code, status_message, trace_state, events, links.
+ * Of lines and spans that others posted: `resource` and `scope`, which say who sent them (otlp-intake.ts).
  */
 export type AttributeName = string;

@@ -1,0 +1,68 @@
+// Connections for tests: in a folder of their own, over records of the test's own, with waiting times of milliseconds.
+import { Log, type LineSink } from '../../src/base/log.ts';
+import { read } from '../../src/base/settings.ts';
+import { Connections, type ConnectionsDeps, type Shown } from '../../src/export/export.ts';
+import { exportOptions, type ExportOptions } from '../../src/export/options.ts';
+import { folder } from './folder.ts';
+import { Records } from './records.ts';
+
+export const FAST = { interval: 20, pace: 1, timeout: 5000, firstRetry: 10, lastRetry: 40 };
+
+export interface Bench {
+  readonly connections: Connections;
+  readonly records: Records;
+  readonly folder: string;
+  readonly lines: string[];
+}
+
+const running = new Set<Connections>();
+
+export function options(given: object = {}): ExportOptions {
+  const result = read(exportOptions, given);
+  if (!result.ok) throw new Error(result.problems.map(({ message }) => message).join());
+  return result.settings;
+}
+
+/** Connections that run. */
+export async function startConnections(
+  given: Partial<ConnectionsDeps> & { records?: Records; options?: object } = {},
+): Promise<Bench> {
+  const records = given.records ?? new Records();
+  const lines: string[] = [];
+  const sink: LineSink = {
+    write: (line) => void lines.push(line),
+    flush: () => undefined,
+    dropped: () => 0,
+  };
+  const path = given.folder ?? folder();
+  const connections = new Connections(options(given.options), {
+    openFeed: records.open,
+    spans: () => [],
+    sender: { modelId: 'mdl1', version: '1.2.3' },
+    ownPorts: () => [],
+    log: new Log(sink, { level: 'debug', isText: false }),
+    timing: FAST,
+    ...given,
+    folder: path,
+  });
+  running.add(connections);
+  await connections.start();
+  return { connections, records, folder: path, lines };
+}
+
+/** Makes a connection that must be right, and returns what is shown of it. */
+export async function connect(connections: Connections, input: object): Promise<Shown> {
+  const made = await connections.create(input);
+  if ('problems' in made) throw new Error(made.problems.join('; '));
+  return made.shown;
+}
+
+/** As a process that is killed: nothing is sent any more, nothing is kept that was not. */
+export async function kill(connections: Connections): Promise<void> {
+  running.delete(connections);
+  await connections.stop(0);
+}
+
+export async function stopConnections(): Promise<void> {
+  await Promise.all(Array.from(running, kill));
+}
