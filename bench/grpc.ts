@@ -77,6 +77,7 @@ const weir = (name: string, root: string, port: number): Peer => ({
       `--listen=127.0.0.1:${port}`,
       '--admin=127.0.0.1:0',
       '--log-access=false',
+      '--logs-capture=off',
     ]),
 });
 

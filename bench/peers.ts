@@ -90,7 +90,8 @@ export function file(name: string, text: string): string {
   return join(dir, name);
 }
 
-const weir = (name: string, port: number, ...args: string[]): Peer => ({
+/** weir in front of the replica. Without its record, which its peers do not keep: bench/logs.ts tells what that costs. */
+export const weir = (name: string, port: number, ...args: string[]): Peer => ({
   name,
   port,
   page: `http://127.0.0.1:${port + 100}/metrics`,
@@ -100,6 +101,7 @@ const weir = (name: string, port: number, ...args: string[]): Peer => ({
       `--replica=http://127.0.0.1:${REPLICA_PORT}`,
       `--listen=127.0.0.1:${port}`,
       `--admin=127.0.0.1:${port + 100}`,
+      ...(args.some((arg) => arg.startsWith('--data-dir')) ? [] : ['--logs-capture=off']),
       ...args,
     ]),
 });

@@ -38,6 +38,7 @@ const weir = spawn(
     '--listen=127.0.0.1:0',
     '--admin=127.0.0.1:0',
     '--log-access=false',
+    '--logs-capture=off',
   ],
   { stdio: ['ignore', 'pipe', 'inherit'] },
 );

@@ -10,6 +10,7 @@ import type { Exchange } from '../exchange/exchange.ts';
 import { Asker } from './asker.ts';
 import type { IntakeOptions } from './intake.ts';
 import type { Node } from './query/node.ts';
+import { wantedNode, type Wanted } from './query/wanted.ts';
 import type { Following, Page, PageQuery, Tally } from './reader.ts';
 import type { LogRecord, Origin } from './record.ts';
 import type { PackedDeployment, RequestExtras } from './request.ts';
@@ -27,6 +28,14 @@ export interface LogsConfig extends IntakeOptions {
   readonly folder: string;
   readonly maxBytes: number;
   readonly retentionMs: number;
+}
+
+/** Records as they are stored. */
+export interface Feed {
+  /** Up to `limit` wanted records behind the place `afterSeq`. */
+  read(afterSeq: number, limit: number): Promise<Following>;
+  /** `listener` is called when something was stored; returns how to stop that. */
+  onStored(listener: () => void): () => void;
 }
 
 /** A stream of logged lines. */
@@ -126,6 +135,16 @@ export class Logs implements Part {
     by: TallyBy,
   ): Promise<ReadonlyMap<string, number>> {
     return this.#asker.ask('tallyMinutes', node, span, by);
+  }
+
+  /** What is wanted, as it is stored, from any place on: what an exporter reads. `problem`: what is wrong with the query. */
+  feed(wanted: Wanted): Feed | { readonly problem: string } {
+    const question = wantedNode(wanted);
+    if ('problem' in question) return question;
+    return {
+      read: (afterSeq, limit) => this.after(question.node, afterSeq, limit),
+      onStored: (listener) => this.onStored(listener),
+    };
   }
 
   /** `listener` is called when something was stored; returns how to stop that. */

@@ -107,7 +107,7 @@ export class Reader {
     const untilMs = performance.now() + this.#budgetMs;
     const days = this.#days();
     const records: LogRecord[] = [];
-    const oldestSeq = days[0]?.firstSeq ?? 0;
+    const oldestSeq = days[0]?.firstSeq ?? 1;
     const newest = days.at(-1);
     const headSeq = newest ? Math.max(newest.firstSeq - 1, this.#ask(newest, (r) => r.lastSeq()) ?? 0) : 0;
     let lastSeq = seq;
