@@ -94,9 +94,17 @@ const WORDS =
   );
 const word = () => WORDS[Math.floor(Math.random() * WORDS.length)]!;
 const idOf = (n: number) => `${(0x19a000000000 + n).toString(16)}0123456789abcdef012345678`;
-/** A line of a truss server; eight of them belong to one request. */
+const BEGAN_MS = Date.parse('2026-11-20T00:00:00Z');
+/** Local time, as Python's logging writes it. */
+const asctime = (ms: number): string =>
+  new Date(ms - new Date(ms).getTimezoneOffset() * 60_000)
+    .toISOString()
+    .slice(0, 23)
+    .replace('T', ' ')
+    .replace('.', ',');
+/** A line of a truss server, a millisecond after the one before; eight of them belong to one request. */
 const line = (n: number) =>
-  `{"asctime":"2026-11-20 16:52:26,510","levelname":"INFO","message":"${Array.from({ length: 14 }, word).join(' ')} u${n}","request_id":"${idOf(n >> 3)}"}\n`;
+  `{"asctime":"${asctime(BEGAN_MS + n)}","levelname":"INFO","message":"${Array.from({ length: 14 }, word).join(' ')} u${n}","request_id":"${idOf(n >> 3)}"}\n`;
 
 const settled = async (logs: Logs, kind: string, count: number): Promise<void> => {
   while ((logs.figures.stored.get(kind) ?? 0) < count) await new Promise((resolve) => setTimeout(resolve, 5));

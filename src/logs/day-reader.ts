@@ -59,6 +59,11 @@ export class DayReader {
     this.#db = new DatabaseSync(path, { readOnly: true, timeout: 1000 });
   }
 
+  /** False for a file that is only just being made: there is nothing in it yet. */
+  get isMade(): boolean {
+    return this.#rows('PRAGMA user_version')[0]![0] !== 0;
+  }
+
   close(): void {
     this.#db.close();
   }

@@ -53,7 +53,6 @@ const MAX_QUESTIONS = 64;
 /** One file, and how far it has been looked through. */
 interface Source {
   readonly day: Day;
-  readonly reader: DayReader;
   /** Matches that were not given out yet. */
   ahead: LogRecord[];
   /** Everything before this, in the direction of the page, is done; `undefined`: all of it. */
@@ -175,14 +174,13 @@ export class Reader {
 
   #sources(span: Span, direction: Direction, after: Position | undefined): Source[] {
     return this.#days().flatMap((day) => {
-      const reader = this.#reader(day);
       const bounds = this.#ask(day, (one) => one.bounds());
-      if (!reader || !bounds || bounds.toNs < span.fromNs || bounds.fromNs > span.toNs) return [];
+      if (!bounds || bounds.toNs < span.fromNs || bounds.fromNs > span.toNs) return [];
       const edge =
         direction === 'down' ? { timeNs: bounds.toNs, seq: BEYOND } : { timeNs: bounds.fromNs, seq: -1 };
       // A file that lies wholly behind is not looked at before its turn comes.
       const reached = after && !isBefore(after, edge, direction) ? after : edge;
-      return [{ day, reader, ahead: [], reached }];
+      return [{ day, ahead: [], reached }];
     });
   }
 
@@ -201,16 +199,21 @@ export class Reader {
     return days;
   }
 
+  /** The reader of a file; `undefined` where its writer is still making it. */
   #reader({ path }: Day): DayReader | undefined {
-    let reader = this.#open.get(path);
-    if (reader === undefined) this.#open.set(path, (reader = new DayReader(path)));
-    return reader;
+    const known = this.#open.get(path);
+    if (known !== undefined) return known;
+    const reader = new DayReader(path);
+    if (reader.isMade) this.#open.set(path, reader);
+    else reader.close();
+    return this.#open.get(path);
   }
 
   /** Asks one file. One that is damaged, or has just been deleted, has nothing to say. */
   #ask<T>(day: Day, ask: (reader: DayReader) => T): T | undefined {
     try {
-      return ask(this.#reader(day)!);
+      const reader = this.#reader(day);
+      return reader && ask(reader);
     } catch (error) {
       this.#open.get(day.path)?.close();
       this.#open.delete(day.path);

@@ -1,8 +1,10 @@
 // What the record promises, without its threads: places without gaps, pages without gaps or repeats, damage set aside.
 import { existsSync, readdirSync, writeFileSync, truncateSync } from 'node:fs';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import fc from 'fast-check';
 import { afterEach, describe, expect, it } from 'vitest';
+import { removeDay } from '../../src/logs/days.ts';
 import { parsePosition, formatPosition, type Direction, type Position } from '../../src/logs/position.ts';
 import { parseQuery } from '../../src/logs/query/parse.ts';
 import type { Node } from '../../src/logs/query/node.ts';
@@ -338,6 +340,23 @@ describe('retention', () => {
     const kept = store.all('', { limit: 1000 });
     expect(kept.length).toBeGreaterThan(5000);
     expect(kept[0]!.message).toMatch(/^39 999 /);
+  });
+});
+
+describe('a file that its writer is only just making', () => {
+  it('has nothing in it yet, and is read once it is made', () => {
+    const store = new Store();
+    store.add(line('old'));
+    const path = join(store.path, 'logs-20261121-000000000000002.sqlite');
+    const made = new DatabaseSync(path);
+    made.exec('PRAGMA journal_mode = WAL; CREATE TABLE begun (x)');
+    expect(store.messages('')).toEqual(['old']);
+    expect(store.reader.after(node(''), 0, 10)).toMatchObject({ records: [{ seq: 1 }], lastSeq: 1 });
+    made.close();
+    removeDay(path);
+    store.nowMs += DAY_MS;
+    store.add(line('new'));
+    expect(store.messages('')).toEqual(['new', 'old']);
   });
 });
 
