@@ -96,6 +96,8 @@ function fill(folder: string, count: number): void {
             webhook: '',
             idempotencyKey: '',
             digest: '',
+            traceparent: '',
+            isPrivate: false,
           },
           1e9,
         );

@@ -12,8 +12,16 @@ export function seatAt(
 ): Seat | undefined {
   if (errand === undefined) return undefined;
   return {
-    send: ({ id, input }, wantsBody) =>
-      errand.send({ id, body: input, timeoutMs: run_timeout, maxAnswerBytes: wantsBody ? max_result : 0 }),
+    send: ({ id, input, attempts, createdMs, traceparent, isPrivate }, wantsBody) =>
+      errand.send({
+        id,
+        body: input,
+        queuedSinceMs: attempts === 1 ? createdMs : 0,
+        traceparent,
+        isPrivate,
+        timeoutMs: run_timeout,
+        maxAnswerBytes: wantsBody ? max_result : 0,
+      }),
     leave: () => errand.leave(),
   };
 }

@@ -16,6 +16,7 @@ import {
   spanIdOf,
   traceIdOf,
 } from './identity.ts';
+import type { Tap, Taps } from './tap.ts';
 
 export type Protocol = 'http' | 'websocket' | 'grpc';
 
@@ -38,6 +39,8 @@ interface Home {
   readonly observers: Observer[];
   /** `undefined`: weir takes no part in traces, and passes them on as they came. */
   sampler: Sampler | undefined;
+  /** `undefined`: no bodies are kept. */
+  taps: Taps | undefined;
 }
 
 export class Exchange {
@@ -80,10 +83,18 @@ export class Exchange {
   spanId = '';
   /** Its trace is wanted. */
   isSampled = false;
+  /** Copies of its bodies, where they are kept. */
+  tap: Tap | undefined = undefined;
+  /** Milliseconds that a task lay in the queue before this, its first run. */
+  queuedMs = 0;
   /** Milliseconds that it waited in line for a replica, all waits together. */
   waitedMs = 0;
-  /** performance.now() when the latest replica was found, when its first byte came and at the end; 0 where it did not. */
+  /**
+   * performance.now() when the latest replica was found, when a connection was made for it (0: one was there), when its
+   * first byte came and at the end; 0 where it did not.
+   */
   leasedMs = 0;
+  connectedMs = 0;
   firstByteMs = 0;
   endMs = 0;
   readonly #home: Home;
@@ -125,6 +136,17 @@ export class Exchange {
     return (this.traceparent = `00-${traceId}-${childSpanId(this.spanId, REPLICA_SPAN)}-${flags}`);
   }
 
+  /** The `traceparent` for what comes of this later, by ourselves: its own span is the parent, where it has one. */
+  get asParent(): string {
+    if (this.spanId === '') return this.traceparent;
+    return `00-${traceIdOf(this.traceparent)}-${this.spanId}-${this.isSampled ? '01' : '00'}`;
+  }
+
+  /** Has its bodies copied from here on, where they are wanted; its target must be known. */
+  capture(): void {
+    this.tap = this.#home.taps?.open(this.target);
+  }
+
   get isOpen(): boolean {
     return this.cause === undefined;
   }
@@ -144,7 +166,7 @@ export class Exchange {
 
 /** Opens exchanges, knows how many are open, and who wants to hear of them. */
 export class Exchanges {
-  readonly #home: Home = { observers: [], sampler: undefined };
+  readonly #home: Home = { observers: [], sampler: undefined, taps: undefined };
   readonly #trustInbound: boolean;
   #open = 0;
   #whenIdle: (() => void)[] = [];
@@ -161,6 +183,16 @@ export class Exchanges {
   /** From here on weir takes part in traces. */
   sample(sampler: Sampler): void {
     this.#home.sampler = sampler;
+  }
+
+  /** From here on bodies are copied where `taps` wants them. */
+  tap(taps: Taps): void {
+    this.#home.taps = taps;
+  }
+
+  /** True where bodies of requests to this target are wanted. */
+  wantsBodies(target: string): boolean {
+    return this.#home.taps !== undefined && this.#home.taps.wants(target);
   }
 
   /** A new exchange that begins now. `inboundId` is the client's own id header, if it sent one. */

@@ -7,6 +7,7 @@ import { catalogue, describe, type Failure } from '../base/errors.ts';
 import { Rate } from '../base/rate.ts';
 import type { Exchange } from '../exchange/exchange.ts';
 import { ID_HEADER } from '../exchange/identity.ts';
+import { DEBUG_HEADER, isPrivate } from '../exchange/tap.ts';
 import { errorMessage, refuse, sendError } from '../http/reply.ts';
 import { readSubmission, type Queue, type TaskStatus } from '../queue/queue.ts';
 import type { Running } from '../proxy/proxy.ts';
@@ -103,7 +104,8 @@ export class AsyncRoutes {
     const digest = key === undefined ? '' : createHash('sha256').update(body).digest('base64');
     const { queue } = this.#deps;
     const scoped = key === undefined ? '' : `${this.#deps.keyScope(deployment)}\n${key}`;
-    const submitted = await queue.submit(exchange.id, deployment, read.submission, scoped, digest);
+    const origin = { traceparent: exchange.asParent, isPrivate: isPrivate(req.headers[DEBUG_HEADER]) };
+    const submitted = await queue.submit(exchange.id, deployment, read.submission, scoped, digest, origin);
     if ('failure' in submitted) return this.#refuse(asked, submitted.failure);
     // A repeated submit is answered with the first one's id, in the header as in the body.
     this.#json(asked, 201, { request_id: submitted.id }, submitted.id);

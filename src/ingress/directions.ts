@@ -25,12 +25,14 @@ const isForCalls = (scheme: string | undefined): boolean => scheme === 'grpc:' |
 
 export class Directions {
   readonly #modelId: string;
+  readonly #wantsBodies: (target: string) => boolean;
   #router: Router;
   #schemes: readonly string[];
 
-  /** `deployments` must not be empty. */
-  constructor(modelId: string, deployments: readonly Served[]) {
+  /** `deployments` must not be empty. `wantsBodies`: somebody wants a copy of what goes to this target. */
+  constructor(modelId: string, deployments: readonly Served[], wantsBodies: (target: string) => boolean) {
     this.#modelId = modelId;
+    this.#wantsBodies = wantsBodies;
     this.#router = new Router(deployments);
     this.#schemes = schemes(deployments);
   }
@@ -41,10 +43,14 @@ export class Directions {
     this.#schemes = schemes(deployments);
   }
 
-  /** What the fast lane may take: what goes to replicas that speak plain HTTP. Our own routes are the full lane's. */
+  /**
+   * What the fast lane may take: what goes to replicas that speak plain HTTP, and whose bodies nobody wants a copy of.
+   * Our own routes are the full lane's.
+   */
   plain(method: string, target: string): Decision | undefined {
     const route = this.#router.route(method, target, false);
-    return route.kind === 'forward' && this.#schemes[route.deployment] === 'http:' ? route : undefined;
+    const isPlain = route.kind === 'forward' && this.#schemes[route.deployment] === 'http:';
+    return isPlain && !this.#wantsBodies(target) ? route : undefined;
   }
 
   /** Where an HTTP request goes; `isUpgrade`: one to become a WebSocket. */

@@ -11,6 +11,7 @@ import type { Duplex } from 'node:stream';
 import { catalogue, type Failure } from '../base/errors.ts';
 import type { Exchange, Exchanges } from '../exchange/exchange.ts';
 import { ID_HEADER, ID_HEADER_LOWER, TRACE_HEADER } from '../exchange/identity.ts';
+import { DEBUG_HEADER, isPrivate } from '../exchange/tap.ts';
 import type { Hop } from '../http/headers.ts';
 import { createServer } from '../http/node-http.ts';
 import { refusalBytes, refuse } from '../http/reply.ts';
@@ -151,6 +152,7 @@ export class Http1Door {
     }
     exchange.route(route.deployment);
     route.turn.take(route.deployment);
+    if (!isPrivate(req.headers[DEBUG_HEADER])) exchange.capture();
     answering.running = this.#deps.proxy.http(exchange, req, res, route.path, hop);
   }
 

@@ -44,7 +44,7 @@ export class Ingress {
     this.#options = options;
     this.#exchanges = exchanges;
     this.#proxy = proxy;
-    const directions = new Directions(async.modelId, deployments);
+    const directions = new Directions(async.modelId, deployments, (target) => exchanges.wantsBodies(target));
     this.#directions = directions;
     this.#pair = options.tls.cert === '' ? undefined : this.#readPair();
     if (this.#pair !== undefined)

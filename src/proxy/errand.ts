@@ -3,6 +3,7 @@
 // no more of it is kept than was asked for.
 import type { ClientRequest, IncomingMessage } from 'node:http';
 import { request as httpsRequest } from 'node:https';
+import { steadyNow } from '../base/clock.ts';
 import type { Watched } from '../base/deadlines.ts';
 import { catalogue, describe, type Failure } from '../base/errors.ts';
 import type { Exchange, Exchanges } from '../exchange/exchange.ts';
@@ -16,6 +17,12 @@ import type { Lane, Running } from './full.ts';
 export interface ErrandRequest {
   readonly id: string;
   readonly body: Uint8Array;
+  /** Milliseconds since 1970 when it was submitted; 0 where it has run before. */
+  readonly queuedSinceMs: number;
+  /** The `traceparent` of its submit; empty: none is known. */
+  readonly traceparent: string;
+  /** Who submitted it does not want its bodies kept. */
+  readonly isPrivate: boolean;
   /** How long it may take in all, milliseconds. */
   readonly timeoutMs: number;
   /** Bytes of the answer's body that are wanted; a larger one is a failure. 0: none, and any size is well. */
@@ -68,6 +75,10 @@ export class Errand implements Watched, Running {
     exchange.requestBytes = request.body.length;
     exchange.replica = this.#lease.replica.id;
     exchange.leasedMs = performance.now();
+    if (request.queuedSinceMs !== 0) exchange.queuedMs = Math.max(0, steadyNow() - request.queuedSinceMs);
+    if (!request.isPrivate) exchange.capture();
+    exchange.tap?.request.describe('application/json', '');
+    exchange.tap?.request.push(request.body);
     exchange.route(this.#deployment);
     this.#lane.open.add(this);
     this.#lane.deadlines.watch(this);
@@ -92,7 +103,7 @@ export class Errand implements Watched, Running {
   }
 
   #begin(path: string): void {
-    const { id, body } = this.#request!;
+    const { id, body, traceparent } = this.#request!;
     const { url, tls } = this.#lease.replica;
     this.#exchange!.attempts++;
     this.#sentMs = performance.now();
@@ -108,14 +119,18 @@ export class Errand implements Watched, Running {
         // The body goes on as JSON, or is kept: packed it would be of no use.
         'accept-encoding': 'identity',
         [ID_HEADER_LOWER]: id,
-        [TRACE_HEADER]: this.#exchange!.trace(undefined),
+        [TRACE_HEADER]: this.#exchange!.trace(traceparent === '' ? undefined : traceparent),
       },
       ...tls,
     });
     this.#toReplica = to;
     to.on('socket', (socket) => {
-      if (socket.connecting) socket.once('connect', () => (this.#isConnected = true));
-      else this.#isConnected = true;
+      if (!socket.connecting) this.#isConnected = true;
+      else
+        socket.once('connect', () => {
+          this.#isConnected = true;
+          this.#exchange!.connectedMs = performance.now();
+        });
     });
     to.on('response', (answer) => this.#onAnswer(answer));
     to.on('error', (error) => {
@@ -146,6 +161,11 @@ export class Errand implements Watched, Running {
         this.#fail('too_large', `the answer is larger than ${maxAnswerBytes} bytes`);
       else this.#chunks.push(chunk);
     });
+    const { tap } = exchange;
+    if (tap) {
+      tap.answers(answer.headers['content-type'], coding);
+      answer.on('data', tap.response.push);
+    }
     answer.on('close', () => {
       if (answer.complete) this.#settle('ok', answer.statusCode!, '', answer.headers['content-type'] ?? '');
       else this.#broke('the answer was broken off');

@@ -416,6 +416,8 @@ export class FastClient implements Watched, ConnectionUser, Standing, Seeking {
     }
     if (isRetryableStatus(responseHead.status) && this.#isAskedAgain(bytes, at, size)) return;
     exchange.firstByteMs = performance.now();
+    // A connection that was there already was made for an earlier request.
+    exchange.connectedMs = this.#upstream!.isReused ? 0 : this.#upstream!.connectedMs;
     this.#seeker.lease!.heard();
     this.#sentHead = '';
     this.#sentBody = undefined;

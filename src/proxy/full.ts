@@ -209,6 +209,10 @@ export class Passage implements Watched, Running, Seeking {
     to.useChunkedEncodingByDefault = false;
     // The head must not wait for the first of the body: some replicas answer before they read.
     to.flushHeaders();
+    to.on('socket', (socket) => {
+      if (socket.connecting) socket.once('connect', () => (this.#exchange.connectedMs = performance.now()));
+      else this.#exchange.connectedMs = 0;
+    });
     to.on('response', (from) => this.#onResponse(from));
     to.on('information', (info) => this.#onEarlyHints(info));
     // 101 to a request that asked for no upgrade.
@@ -265,6 +269,11 @@ export class Passage implements Watched, Running, Seeking {
       this.#exchange.responseBytes += chunk.length;
       if (!this.#res.write(chunk)) from.pause();
     });
+    const { tap } = this.#exchange;
+    if (tap) {
+      tap.answers(from.headers['content-type'], from.headers['content-encoding']);
+      from.on('data', tap.response.push);
+    }
     this.#res.on('drain', () => from.resume());
     from.on('end', () => {
       if (!from.complete) return;

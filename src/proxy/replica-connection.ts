@@ -33,6 +33,8 @@ export class ReplicaConnection {
   isReused = false;
   isConnected = false;
   readonly sinceMs = performance.now();
+  /** performance.now() when it was made. */
+  connectedMs = 0;
   idleSinceMs = 0;
   user: ConnectionUser | undefined;
   #error: NodeJS.ErrnoException | undefined;
@@ -51,7 +53,10 @@ export class ReplicaConnection {
         callback: (size, bytes) => this.#onRead(bytes as Buffer, size),
       },
     });
-    this.socket.once('connect', () => (this.isConnected = true));
+    this.socket.once('connect', () => {
+      this.isConnected = true;
+      this.connectedMs = performance.now();
+    });
     this.socket.on('drain', () => this.user?.onDrain());
     this.socket.on('end', () => this.user?.onEnd());
     this.socket.on('error', (error) => (this.#error = error));

@@ -6,6 +6,7 @@
 import type { ClientRequest, IncomingMessage } from 'node:http';
 import { Stream } from 'node:stream';
 import type { Exchange } from '../exchange/exchange.ts';
+import type { BodyCopy } from '../exchange/tap.ts';
 import { passableTrailers } from '../http/headers.ts';
 
 /** What the body reports to the passage that it belongs to. */
@@ -22,6 +23,7 @@ export class RequestBody extends Stream {
   readonly #exchange: Exchange;
   readonly #limits: { readonly max_body: number; readonly keptBytes: number };
   readonly #events: BodyEvents;
+  readonly #copy: BodyCopy | undefined;
   #kept: Buffer[] | undefined = [];
   #to: ClientRequest | undefined;
   #isRead = false;
@@ -39,6 +41,8 @@ export class RequestBody extends Stream {
     this.#exchange = exchange;
     this.#limits = limits;
     this.#events = events;
+    this.#copy = exchange.tap?.request;
+    this.#copy?.describe(req.headers['content-type'], req.headers['content-encoding']);
   }
 
   /** True while everything that was read from the client can be sent again. */
@@ -82,6 +86,7 @@ export class RequestBody extends Stream {
   /** Nothing more goes to the replica; what still comes is the server's to discard. */
   stop(): void {
     this.#req.off('data', this.#onData);
+    if (this.#copy) this.#req.off('data', this.#copy.push);
     this.#req.off('end', this.#onEnd);
     this.#kept = undefined;
   }
@@ -90,6 +95,7 @@ export class RequestBody extends Stream {
     if (this.#isReading) return;
     this.#isReading = true;
     this.#req.on('data', this.#onData);
+    if (this.#copy) this.#req.on('data', this.#copy.push);
     this.#req.on('end', this.#onEnd);
   }
 

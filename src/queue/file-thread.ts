@@ -75,15 +75,16 @@ function open(): Tables | string {
     opened = new SqliteFile(file, { sync: fsync ? 'full' : 'off', maxBytes });
     const tables = new Tables(opened);
     const { version } = opened;
-    if (isNew || version === 0) tables.create();
-    else if (version !== SCHEMA_VERSION) {
-      opened.close();
-      return `${file} has schema version ${version}, this weir knows ${SCHEMA_VERSION}: use the weir that wrote it`;
-    }
     const damage = isNew ? '' : opened.damage(CHECKED_BYTES);
     if (damage !== '') {
       opened.close();
       return `${file} is damaged (${damage.replaceAll('\n', ' ')}): keep a copy, then restore it or move it away`;
+    }
+    // Only what is whole is written to.
+    if (isNew || version === 0) tables.create();
+    else if (!tables.migrate()) {
+      opened.close();
+      return `${file} has schema version ${version}, this weir knows ${SCHEMA_VERSION}: use the weir that wrote it`;
     }
     tables.recover(nowMs, retentionMs, held);
     return tables;

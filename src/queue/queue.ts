@@ -15,7 +15,7 @@ import type { QueueOptions } from './options.ts';
 import { Outbox, type Delivered, type OutboxOptions } from './outbox.ts';
 import { StoreFailure, type Store, type StoreEvents } from './store.ts';
 import type { Submission } from './submission.ts';
-import type { Cancelled, ClaimedDelivery, Depth, Result, TaskStatus } from './task.ts';
+import type { Cancelled, ClaimedDelivery, Depth, NewTask, Result, TaskStatus } from './task.ts';
 import { Worker, type WorkerDeps } from './worker.ts';
 
 export { readSubmission } from './submission.ts';
@@ -111,13 +111,17 @@ export class Queue implements Part {
     this.#working?.worker.wake(deployment);
   }
 
-  /** Keeps a task. `digest` tells a repeated submit with an `idempotencyKey` from another one with the same. */
+  /**
+   * Keeps a task. `digest` tells a repeated submit with an `idempotencyKey` from another one with the same; `origin` is
+   * what the submit leaves to its runs.
+   */
   async submit(
     id: string,
     deployment: string,
     { input, webhook, priority, maxQueueMs, retry }: Submission,
     idempotencyKey: string,
     digest: string,
+    { traceparent, isPrivate }: Pick<NewTask, 'traceparent' | 'isPrivate'>,
   ): Promise<Submitted> {
     const createdMs = Math.floor(steadyNow());
     const expiresMs = createdMs + maxQueueMs;
@@ -132,6 +136,8 @@ export class Queue implements Part {
       retry,
       idempotencyKey,
       digest,
+      traceparent,
+      isPrivate,
     };
     try {
       const { store } = await this.#open();

@@ -68,7 +68,7 @@ const FRESH = `2 * priority + 2`;
 const AGAIN = `2 * priority + 1`;
 
 const add = `
-local id, deployment, priority, created, expires, webhook, retry, name, digest, input, max = unpack(ARGV)
+local id, deployment, priority, created, expires, webhook, retry, name, digest, input, max, traceparent, private = unpack(ARGV)
 if name ~= '' then
   local known = call('GET', key(name))
   if known then
@@ -82,7 +82,7 @@ if queued + running >= tonumber(max) then return reply(deployment, 'full') end
 set(id, 'deployment', deployment, 'phase', 'waiting', 'priority', priority, 'created', created, 'changed', created,
   'expires', expires, 'attempts', 0, 'deliveries', 0, 'generation', 0, 'webhook', webhook,
   'webhook_status', webhook == '' and 'NO_WEBHOOK_PROVIDED' or 'PENDING', 'retry', retry, 'key', name,
-  'digest', digest, 'errors', '[]', 'input', input)
+  'digest', digest, 'errors', '[]', 'input', input, 'traceparent', traceparent, 'private', private)
 if name ~= '' then call('SET', key(name), id) end
 call('ZADD', root .. 'expiries', expires, id)
 count(deployment, 1, 0)
@@ -101,7 +101,7 @@ return reply(t[4], 'yes', id .. '.' .. t[5])
 /** With a ticket in hand, so nobody holds the task: what is still said to run was lost by whoever ran it. */
 const start = `
 local id, generation, owner, now, retention = unpack(ARGV)
-local t = get(id, 'phase', 'generation', 'attempts', 'deployment', 'created', 'retry', 'webhook', 'input')
+local t = get(id, 'phase', 'generation', 'attempts', 'deployment', 'created', 'retry', 'webhook', 'input', 'traceparent', 'private')
 if t[2] ~= generation or (t[1] ~= 'waiting' and t[1] ~= 'running') then return {} end
 local expires = call('ZSCORE', root .. 'expiries', id)
 if expires and tonumber(expires) <= tonumber(now) then
@@ -112,7 +112,8 @@ call('ZREM', root .. 'expiries', id)
 if t[3] == '0' then count(t[4], -1, 1) end
 local attempts = call('HINCRBY', task(id), 'attempts', 1)
 set(id, 'phase', 'running', 'owner', owner, 'changed', now)
-return reply(t[4], 'run', attempts, t[5], t[6], t[7], t[8])
+-- Tasks of an earlier version have neither of the last two.
+return reply(t[4], 'run', attempts, t[5], t[6], t[7], t[8], t[9] or '', t[10] or '0')
 `;
 
 const rest = `
@@ -157,7 +158,7 @@ return reply(t[1])
 
 const startDelivery = `
 local id, generation, owner, later = unpack(ARGV)
-local t = get(id, 'phase', 'generation', 'deployment', 'webhook', 'ending', 'errors', 'type', 'body')
+local t = get(id, 'phase', 'generation', 'deployment', 'webhook', 'ending', 'errors', 'type', 'body', 'traceparent')
 if t[2] ~= generation or (t[1] ~= 'outbox' and t[1] ~= 'sending') then return {} end
 for i = 5, #ARGV do
   if string.sub(t[4], 1, #ARGV[i]) == ARGV[i] then
@@ -168,7 +169,7 @@ for i = 5, #ARGV do
 end
 set(id, 'phase', 'sending', 'owner', owner)
 local attempts = call('HINCRBY', task(id), 'deliveries', 1)
-return reply(t[3], 'deliver', attempts, t[4], t[5], t[6], t[7], t[8])
+return reply(t[3], 'deliver', attempts, t[9] or '', t[4], t[5], t[6], t[7], t[8])
 `;
 
 const deliverLater = `

@@ -113,6 +113,8 @@ export class RedisStore implements Store {
         task.digest,
         task.input,
         maxTasks,
+        task.traceparent,
+        task.isPrivate ? 1 : 0,
       );
       const kind = String(rest[0]) as Added['kind'];
       if (kind === 'known') return { kind, id: String(rest[1]) };
@@ -175,7 +177,7 @@ export class RedisStore implements Store {
       const { rest } = await this.#run('start', id, generation, owner, nowMs, retentionMs);
       if (String(rest[0]) === 'expired') this.#events.expired(deployment);
       if (String(rest[0]) !== 'run') return undefined;
-      const [, attempts, created, retry, webhook, input] = rest;
+      const [, attempts, created, retry, webhook, input, traceparent, isPrivate] = rest;
       return {
         id,
         deployment,
@@ -184,6 +186,8 @@ export class RedisStore implements Store {
         createdMs: Number(created),
         retry: JSON.parse(String(retry)) as RetryConfig,
         hasWebhook: String(webhook) !== '',
+        traceparent: String(traceparent),
+        isPrivate: String(isPrivate) === '1',
       };
     });
   }
@@ -231,7 +235,7 @@ export class RedisStore implements Store {
       const later = nowMs + PASSED_OVER_MS;
       const { deployment, rest } = await this.#run('startDelivery', id, generation, owner, later, ...busy);
       if (rest.length === 0) return undefined;
-      const [, attempts, url, status, errors, type, body] = rest;
+      const [, attempts, traceparent, url, status, errors, type, body] = rest;
       return {
         id,
         deployment,
@@ -240,6 +244,7 @@ export class RedisStore implements Store {
         errors: JSON.parse(String(errors)) as TaskError[],
         result: resultOf(type as Buffer | null | undefined, body as Buffer | null | undefined),
         attempts: Number(attempts),
+        traceparent: String(traceparent),
       };
     });
   }

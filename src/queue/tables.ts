@@ -20,7 +20,7 @@ import type {
 } from './task.ts';
 import { statusIn } from './task.ts';
 
-export const SCHEMA_VERSION = 1;
+export const SCHEMA_VERSION = 2;
 
 const PHASES: readonly Phase[] = ['waiting', 'running', 'resting', 'outbox', 'sending', 'done'];
 const WAITING = 0;
@@ -62,7 +62,9 @@ CREATE TABLE tasks (
   errors TEXT NOT NULL DEFAULT '[]',
   keep INTEGER NOT NULL DEFAULT 0,
   key TEXT,
-  digest TEXT NOT NULL
+  digest TEXT NOT NULL,
+  traceparent TEXT NOT NULL DEFAULT '',
+  private INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 CREATE TABLE inputs (seq INTEGER PRIMARY KEY, body BLOB NOT NULL) STRICT;
 CREATE TABLE results (seq INTEGER PRIMARY KEY, type TEXT NOT NULL, body BLOB NOT NULL) STRICT;
@@ -70,6 +72,14 @@ CREATE INDEX line ON tasks (deployment, priority, seq) WHERE phase = 0;
 CREATE INDEX timers ON tasks (phase, due);
 CREATE UNIQUE INDEX keys ON tasks (key) WHERE key IS NOT NULL;
 `;
+
+/** From each earlier version to the next. A column that is added costs nothing, however many tasks there are. */
+const MIGRATIONS: Readonly<Record<number, string>> = {
+  1: `
+ALTER TABLE tasks ADD COLUMN traceparent TEXT NOT NULL DEFAULT '';
+ALTER TABLE tasks ADD COLUMN private INTEGER NOT NULL DEFAULT 0;
+`,
+};
 
 interface Row {
   readonly seq: number;
@@ -88,6 +98,8 @@ interface Row {
   readonly errors: string;
   readonly keep: number;
   readonly digest: string;
+  readonly traceparent: string;
+  readonly private: number;
 }
 
 interface Count {
@@ -109,6 +121,17 @@ export class Tables {
   /** Makes the tables of a new file. */
   create(): void {
     this.transaction(() => this.#file.exec(`${SCHEMA} PRAGMA user_version = ${SCHEMA_VERSION};`));
+  }
+
+  /** Brings a file that an earlier weir wrote up to this version; false where nobody knows how. */
+  migrate(): boolean {
+    const { version } = this.#file;
+    if (version !== SCHEMA_VERSION && MIGRATIONS[version] === undefined) return false;
+    this.transaction(() => {
+      for (let from = version; from < SCHEMA_VERSION; from++)
+        this.#file.exec(`${MIGRATIONS[from]!} PRAGMA user_version = ${from + 1};`);
+    });
+    return true;
   }
 
   /**
@@ -177,8 +200,8 @@ export class Tables {
     if (count.queued + count.inProgress >= maxTasks) return { kind: 'full' };
     if (!this.#isRoomFor(task.input.length)) return { kind: 'no_room' };
     const inserted = this.#file.run(
-      `INSERT INTO tasks (id, deployment, phase, priority, due, created, changed, webhook, webhook_status, retry, key, digest)
-       VALUES (?, ?, 0, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING`,
+      `INSERT INTO tasks (id, deployment, phase, priority, due, created, changed, webhook, webhook_status, retry, key, digest, traceparent, private)
+       VALUES (?, ?, 0, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING`,
       task.id,
       task.deployment,
       task.priority,
@@ -190,6 +213,8 @@ export class Tables {
       JSON.stringify(task.retry),
       task.idempotencyKey || null,
       task.digest,
+      task.traceparent,
+      task.isPrivate ? 1 : 0,
     );
     if (inserted === 0) return { kind: 'taken' };
     this.#file.run('INSERT INTO inputs (seq, body) VALUES (last_insert_rowid(), ?)', task.input);
@@ -242,7 +267,7 @@ export class Tables {
   ): ClaimedTask | undefined {
     for (;;) {
       const row = this.#row(
-        `SELECT seq, id, deployment, phase, created, attempts, due, webhook, retry FROM tasks
+        `SELECT seq, id, deployment, phase, created, attempts, due, webhook, retry, traceparent, private FROM tasks
          WHERE phase = 0 AND deployment = ? ORDER BY priority, seq LIMIT 1`,
         deployment,
       );
@@ -269,6 +294,8 @@ export class Tables {
         createdMs: row.created,
         retry: JSON.parse(row.retry) as RetryConfig,
         hasWebhook: row.webhook !== '',
+        traceparent: row.traceparent,
+        isPrivate: row.private === 1,
       };
     }
   }
@@ -323,7 +350,7 @@ export class Tables {
 
   claimDelivery(nowMs: number, busy: readonly string[] = []): ClaimedDelivery | undefined {
     const row = this.#row(
-      `SELECT seq, id, deployment, deliveries, ending, webhook, errors FROM tasks
+      `SELECT seq, id, deployment, deliveries, ending, webhook, errors, traceparent FROM tasks
        WHERE phase = 3 AND due <= ?
          AND NOT EXISTS (SELECT 1 FROM json_each(?) WHERE substr(webhook, 1, length(value)) = value)
        ORDER BY due LIMIT 1`,
@@ -344,6 +371,7 @@ export class Tables {
       errors: JSON.parse(row.errors) as TaskError[],
       result: this.#resultOf(row.seq),
       attempts: row.deliveries + 1,
+      traceparent: row.traceparent,
     };
   }
 

@@ -50,6 +50,10 @@ export interface NewTask {
   readonly idempotencyKey: string;
   /** Of the body: tells a repeated submit from another one with the same key. */
   readonly digest: string;
+  /** The submit's `traceparent`, for its runs and its delivery; empty: none. */
+  readonly traceparent: string;
+  /** Its bodies are not to be kept in the record of what happened. */
+  readonly isPrivate: boolean;
 }
 
 /** What a client may know of a task. */
@@ -73,6 +77,8 @@ export interface ClaimedTask {
   readonly createdMs: number;
   readonly retry: RetryConfig;
   readonly hasWebhook: boolean;
+  readonly traceparent: string;
+  readonly isPrivate: boolean;
 }
 
 /** The model's answer, as far as it is kept. */
@@ -100,6 +106,7 @@ export interface ClaimedDelivery {
   readonly result: Result | undefined;
   /** This one included. */
   readonly attempts: number;
+  readonly traceparent: string;
 }
 
 /** What a cancel came to; `undefined` for an id that nobody knows. */

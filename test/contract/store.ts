@@ -30,6 +30,8 @@ export const newTask = (changes: Partial<NewTask> = {}): NewTask => ({
   webhook: '',
   idempotencyKey: '',
   digest: 'd',
+  traceparent: '',
+  isPrivate: false,
   ...changes,
 });
 
@@ -65,6 +67,17 @@ export function storeContract(name: string, make: () => StoreUnderTest): void {
     afterEach(async () => {
       await store.close();
       await under.clean();
+    });
+
+    it('keeps what the submit leaves to the runs and to the delivery', async () => {
+      const traceparent = `00-${'a'.repeat(32)}-${'b'.repeat(16)}-01`;
+      await add({ traceparent, isPrivate: true, webhook: 'https://x/' });
+      const task = await claim();
+      expect(task).toMatchObject({ traceparent, isPrivate: true });
+      await store.finish(task!.id, success(), T0, HOUR);
+      expect(await store.claimDelivery(T0)).toMatchObject({ id: task!.id, traceparent });
+      await add();
+      expect(await claim()).toMatchObject({ traceparent: '', isPrivate: false });
     });
 
     it('gives a task from its submit to its end', async () => {

@@ -22,6 +22,26 @@ const open = async (events = quiet, maxBytes = 64 * MIB, from = folder, nowMs = 
   return store;
 };
 
+const TRACEPARENT = `00-${'a'.repeat(32)}-${'b'.repeat(16)}-01`;
+
+/** The tables as the first version made them. */
+const VERSION_1 = `
+CREATE TABLE tasks (
+  seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, deployment TEXT NOT NULL, phase INTEGER NOT NULL,
+  priority INTEGER NOT NULL, due INTEGER NOT NULL, created INTEGER NOT NULL, changed INTEGER NOT NULL,
+  attempts INTEGER NOT NULL DEFAULT 0, deliveries INTEGER NOT NULL DEFAULT 0, ending TEXT, webhook TEXT NOT NULL,
+  webhook_status TEXT NOT NULL, retry TEXT NOT NULL, errors TEXT NOT NULL DEFAULT '[]', keep INTEGER NOT NULL DEFAULT 0,
+  key TEXT, digest TEXT NOT NULL
+) STRICT;
+CREATE TABLE inputs (seq INTEGER PRIMARY KEY, body BLOB NOT NULL) STRICT;
+CREATE TABLE results (seq INTEGER PRIMARY KEY, type TEXT NOT NULL, body BLOB NOT NULL) STRICT;
+CREATE INDEX line ON tasks (deployment, priority, seq) WHERE phase = 0;
+CREATE INDEX timers ON tasks (phase, due);
+CREATE UNIQUE INDEX keys ON tasks (key) WHERE key IS NOT NULL;
+PRAGMA journal_mode = WAL;
+PRAGMA user_version = 1;
+`;
+
 storeContract('file', () => {
   const own = mkdtempSync(join(tmpdir(), 'weir-queue-'));
   const others: string[] = [];
@@ -81,8 +101,44 @@ describe('the file of the queue', () => {
     db.exec('PRAGMA user_version = 99');
     db.close();
     await expect(open()).rejects.toThrow(
-      /has schema version 99, this weir knows 1: use the weir that wrote it/,
+      /has schema version 99, this weir knows 2: use the weir that wrote it/,
     );
+  });
+
+  it('of the first version is taken over with the tasks in it', async () => {
+    const db = new DatabaseSync(file());
+    db.exec(VERSION_1);
+    const insert = db.prepare(
+      `INSERT INTO tasks (id, deployment, phase, priority, due, created, changed, attempts, ending, webhook, webhook_status, retry, key, digest)
+       VALUES (?, 'dep1', ?, 0, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'd')`,
+    );
+    const retry = '{"max_attempts":3,"initial_delay_ms":1000,"max_delay_ms":5000}';
+    insert.run('waits', 0, T0 + 600_000, T0, T0, 0, null, '', 'NO_WEBHOOK_PROVIDED', retry, 'k');
+    insert.run('ran', 1, T0 + 600_000, T0, T0, 1, null, '', 'NO_WEBHOOK_PROVIDED', retry, null);
+    insert.run('ended', 3, T0, T0, T0, 1, 'SUCCEEDED', 'https://x/', 'PENDING', retry, null);
+    db.exec(`INSERT INTO inputs VALUES (1, CAST('{"n":1}' AS BLOB)), (2, CAST('{"n":2}' AS BLOB));
+             INSERT INTO results VALUES (3, 'application/json', CAST('"done"' AS BLOB));`);
+    db.close();
+    const store = await open();
+    expect(store.depth('dep1')).toEqual({ queued: 1, inProgress: 1 });
+    expect(await store.add(newTask({ idempotencyKey: 'k' }), 10)).toEqual({ kind: 'known', id: 'waits' });
+    const claims = [await store.claim('dep1', T0, 1000), await store.claim('dep1', T0, 1000)];
+    expect(claims.map((task) => ({ ...task, input: Buffer.from(task!.input).toString() }))).toMatchObject([
+      { id: 'waits', attempts: 1, input: '{"n":1}', traceparent: '', isPrivate: false },
+      { id: 'ran', attempts: 2, input: '{"n":2}', traceparent: '', isPrivate: false },
+    ]);
+    expect(await store.claimDelivery(T0)).toMatchObject({ id: 'ended', attempts: 1, traceparent: '' });
+    const traced = newTask({ traceparent: TRACEPARENT, isPrivate: true });
+    expect(await store.add(traced, 10)).toEqual({ kind: 'added' });
+    await store.close();
+    // Once is enough: it is of this version now.
+    const again = await open();
+    const ids = [];
+    for (let i = 0; i < 3; i++) ids.push(await again.claim('dep1', T0, 1000));
+    expect(ids.find((task) => task!.id === traced.id)).toMatchObject({
+      traceparent: TRACEPARENT,
+      isPrivate: true,
+    });
   });
 
   it('says so when it may not grow, writes nothing by halves, and goes on when there is room', async () => {
