@@ -222,6 +222,7 @@ async function record(): Promise<void> {
       retentionMs: 86_400_000 * 30,
       maxLineBytes: 65_536,
       redactsKnown: true,
+      maxBodyBytes: 262_144,
       redactPatterns: [],
       files: [],
       fileOrigin: origin,

@@ -12,7 +12,7 @@ import type { Config } from './config/config.ts';
 import { accessLog } from './exchange/access-log.ts';
 import { Exchanges } from './exchange/exchange.ts';
 import { Ingress } from './ingress/ingress.ts';
-import { Logs, type LogsConfig, type Origin } from './logs/logs.ts';
+import { Capture, Logs, type LogsConfig, type Origin } from './logs/logs.ts';
 import { Kubernetes } from './kubernetes/kubernetes.ts';
 import { createMetrics, type Measured } from './metrics/metrics.ts';
 import {
@@ -60,6 +60,7 @@ const logsConfig = ({ data, logs, deployments }: Config): LogsConfig => ({
   retentionMs: logs.retention,
   maxLineBytes: logs.max_line,
   redactsKnown: logs.redact,
+  maxBodyBytes: logs.max_body,
   redactPatterns: logs.redact_patterns,
   files: logs.files,
   fileOrigin: firstReplica(deployments),
@@ -107,8 +108,8 @@ export async function startSidecar(
       child?.restart();
     },
   });
-  const logs: Logs | undefined =
-    config.logs.capture === 'off' ? undefined : new Logs(logsConfig(config), log);
+  const capture = new Capture(config.logs);
+  const logs: Logs | undefined = capture.isOn ? new Logs(logsConfig(config), log) : undefined;
   const child =
     command &&
     new Child(command, config.child, log, () => pool.restarted(), logs && childOutput(config, logs, log));
@@ -167,7 +168,7 @@ export async function startSidecar(
     async: { depth: (deployment) => queue.depth(deployment), webhooks: () => webhooks.counts },
     samplers,
     scale: () => scale.readings(),
-    logs: () => logs?.figures,
+    logs: () => logs && { ...logs.figures, bodiesSkipped: capture.skipped },
   });
   const webhooks: Webhooks = new Webhooks(config.webhook, {
     // Whoever can reach us could have us call this machine; where only this machine can, he could himself.
@@ -206,10 +207,15 @@ export async function startSidecar(
   });
   exchanges.observe(measured.observer);
   exchanges.observe(scale.observer);
-  if (logs)
+  if (logs) {
+    if (capture.isEverFull) exchanges.tap(capture);
     exchanges.observe({
-      closed: (exchange) => logs.request(exchange, pool.deployments[exchange.deployment]?.options),
+      closed(exchange) {
+        if (capture.modeOf(exchange.target) !== 'off')
+          logs.request(exchange, pool.deployments[exchange.deployment]?.options);
+      },
     });
+  }
   if (config.log.access)
     exchanges.observe(accessLog(log.sink, isText, (index) => pool.deployments[index]?.options));
 

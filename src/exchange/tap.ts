@@ -71,8 +71,9 @@ export class BodyCopy {
     this.#length = size;
   };
 
-  /** The copy, given away; nothing comes in any more. */
+  /** The copy, given away, once; nothing comes in any more. `undefined`: no body came. */
   take(): RawBody | undefined {
+    if (this.#isOver) return undefined;
     this.#isOver = true;
     const buffer = this.#buffer;
     this.#buffer = Buffer.alloc(0);

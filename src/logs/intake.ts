@@ -1,12 +1,13 @@
 // Everything that comes to the record, as entries to be stored: packed requests, streams of lines, followed files.
 // Must stay true: lines of one stream keep their order, and what is kept was redacted before the store sees it.
-import type { Bodies, Entry } from './day-file.ts';
+import { BodyReader } from './bodies/bodies.ts';
+import type { Entry } from './day-file.ts';
 import { Follower, type FollowerOptions } from './follow.ts';
 import { LineReader } from './lines.ts';
 import type { LogRecord, Origin } from './record.ts';
 import { Redactor } from './redact.ts';
 import { compileRegex } from './regex.ts';
-import { PACKED, unpack, type RequestExtras } from './request.ts';
+import { PACKED, unpack } from './request.ts';
 
 export interface IntakeOptions {
   /** Bytes of a line; a longer one is cut. */
@@ -15,6 +16,8 @@ export interface IntakeOptions {
   readonly files: readonly string[];
   /** Who writes them. */
   readonly fileOrigin: Omit<Origin, 'source'>;
+  /** Bytes that are kept of a body. */
+  readonly maxBodyBytes: number;
   /** Take out what usual secrets look like. */
   readonly redactsKnown: boolean;
   /** What else is taken out: expressions of RE2 that were found right. */
@@ -26,6 +29,7 @@ const nowNs = (): bigint => BigInt(Date.now()) * 1_000_000n;
 export class Intake {
   readonly #options: IntakeOptions;
   readonly #redactor: Redactor;
+  readonly #bodies: BodyReader;
   readonly #readers = new Map<number, LineReader>();
 
   constructor(options: IntakeOptions) {
@@ -36,6 +40,7 @@ export class Intake {
         .map((pattern) => compileRegex(pattern))
         .filter((one) => typeof one !== 'string'),
     });
+    this.#bodies = new BodyReader(options.maxBodyBytes, this.#redactor);
   }
 
   /** A stream of lines that begins. */
@@ -53,10 +58,8 @@ export class Intake {
 
   /** Requests, packed one after the other. */
   requests(values: readonly unknown[], into: Entry[]): void {
-    for (let at = 0; at < values.length; at += PACKED) {
-      const { record, extras } = unpack(values, at);
-      into.push({ record, bodies: extras && this.#bodies(extras) });
-    }
+    for (let at = 0; at < values.length; at += PACKED)
+      into.push(unpack(values, at, (raw) => this.#bodies.read(raw)));
   }
 
   /** Lines that came all at once. */
@@ -100,13 +103,6 @@ export class Intake {
 
   #reader(origin: Origin): LineReader {
     return new LineReader(origin, { maxLineBytes: this.#options.maxLineBytes, redactor: this.#redactor });
-  }
-
-  #bodies({ request, response }: RequestExtras): Bodies | undefined {
-    if (request === undefined && response === undefined) return undefined;
-    const clean = (body: Uint8Array | undefined) =>
-      body && Buffer.from(this.#redactor.redactText(Buffer.from(body).toString()));
-    return { request: clean(request), response: clean(response) };
   }
 }
 

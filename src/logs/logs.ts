@@ -3,6 +3,7 @@
 // Must stay true: nobody who forwards a request ever waits for it.
 //   record.ts   one row of it                sender.ts → writer-thread.ts → intake.ts, writer.ts → day-file.ts
 //   request.ts  a request as such a row      asker.ts → reader-thread.ts → reader.ts → day-reader.ts
+//   capture.ts  whose bodies are kept        bodies/  what is made of them
 //   query/      questions to it              position.ts, tally.ts  where a page ends; what is counted
 import type { Part } from '../base/lifecycle.ts';
 import type { Log } from '../base/log.ts';
@@ -13,10 +14,11 @@ import type { Node } from './query/node.ts';
 import { wantedNode, type Wanted } from './query/wanted.ts';
 import type { Following, Page, PageQuery, Tally } from './reader.ts';
 import type { LogRecord, Origin } from './record.ts';
-import type { PackedDeployment, RequestExtras } from './request.ts';
+import type { PackedDeployment } from './request.ts';
 import { Sender, type PostResult, type SenderFigures } from './sender.ts';
 import type { TallyBy } from './tally.ts';
 
+export { Capture } from './capture.ts';
 export { recordsOfLogs, recordsOfSpans, type Intake as OtlpIntake } from './otlp-intake.ts';
 export { attributesOf, type Kind, type LogRecord, type Origin } from './record.ts';
 export { SEVERITY, severityOfName, severityText } from './severity.ts';
@@ -75,9 +77,9 @@ export class Logs implements Part {
 
   // ── What happened ────────────────────────────────────────────────────────────────────────────────────────────────
 
-  /** A request that ended. Hot path. */
-  request(exchange: Exchange, deployment: PackedDeployment | undefined, extras?: RequestExtras): void {
-    this.#sender.request(exchange, deployment, extras);
+  /** A request that ended, with the copies of its bodies that its tap has. Hot path. */
+  request(exchange: Exchange, deployment: PackedDeployment | undefined): void {
+    this.#sender.request(exchange, deployment);
   }
 
   /** A stream of lines that begins. */

@@ -1,6 +1,16 @@
 // Settings of the record of what happened (section `logs`): what is kept, where it comes from, for how long.
 import { basename, dirname } from 'node:path';
-import { bytes, choice, duration, flag, section, words, type Settings } from '../base/settings.ts';
+import {
+  bytes,
+  choice,
+  duration,
+  flag,
+  listOf,
+  required,
+  section,
+  words,
+  type Settings,
+} from '../base/settings.ts';
 import { compileRegex } from './regex.ts';
 
 const isFollowable = (path: string): boolean =>
@@ -8,10 +18,36 @@ const isFollowable = (path: string): boolean =>
 
 const DAY = 86_400_000;
 
+const MODES = ['metadata', 'full', 'off'] as const;
+const PATH = /^[/*][^\s?#]{0,255}$/;
+
 export const logsOptions = section({
-  capture: choice(['metadata', 'off'], {
+  capture: choice(MODES, {
     default: 'metadata',
-    doc: 'What is kept of each request: metadata, or off for nothing.',
+    doc: 'What is kept of each request: metadata; full for the bodies of HTTP too (`x-portkey-debug: false` has them left out; those of gRPC and WebSockets are never kept); off for nothing. A run of the queue goes by `predict_path`.',
+  }),
+  routes: listOf(
+    section({
+      path: required(
+        'path',
+        'Requests whose path, as the client wrote it, begins like this; with a `*` in it: is this, `*` for any characters.',
+        (input) =>
+          PATH.test(input)
+            ? { value: input }
+            : { problem: 'must be a path such as /v1/chat/ or */completions, without ? and #' },
+        String,
+      ),
+      capture: choice(MODES, {
+        default: 'full',
+        doc: 'What is kept of these; the first entry that fits counts.',
+      }),
+    }),
+  ),
+  max_body: bytes({
+    default: 256 * 1024,
+    min: 1024,
+    max: 16 * 1024 ** 2,
+    doc: 'Bytes that `full` keeps of each body, unpacked; a longer one is cut and marked.',
   }),
   retention: duration({
     default: 7 * DAY,

@@ -53,8 +53,10 @@ export function attributesOf({ attributes }: { readonly attributes: string }): R
 
 /**
  * Names of attributes that a request's record has (kind `request`), beside the record's own fields:
- * method, path, protocol, cause, detail, remote, queue_ms, first_byte_ms, request_bytes, response_bytes, attempts,
- * async, is_sampled, model, input_tokens, output_tokens, total_tokens, has_bodies.
+ * method, path, protocol, cause, detail, remote, queue_ms, async_wait_ms, leased_ms, connected_ms, first_byte_ms,
+ * request_bytes, response_bytes, attempts, retries, async, is_sampled, has_bodies; with bodies (bodies/bodies.ts):
+ * model, response_model, response_id, input_tokens, output_tokens, total_tokens, cached_tokens, reasoning_tokens,
+ * finish_reason, is_stream, is_assembled, request_body, response_body.
  * Of a line: whatever its JSON said; `exc_info` is a traceback, `is_cut` a line that was too long, `logger` who wrote it.
  * Of a span: its own attributes, and name, kind (OTLP's number), status_code, status_message, trace_state, events, links.
  * Of lines and spans that others posted: `resource` and `scope`, which say who sent them (otlp-intake.ts).

@@ -3,6 +3,9 @@
 // Must stay true: `pack` writes as many values as `unpack` reads, in the same order; nothing is formatted before the
 // thread has changed.
 import type { Exchange } from '../exchange/exchange.ts';
+import type { RawBodies } from '../exchange/tap.ts';
+import type { ReadBodies } from './bodies/bodies.ts';
+import type { Bodies } from './day-file.ts';
 import type { LogRecord } from './record.ts';
 import { SEVERITY } from './severity.ts';
 
@@ -11,25 +14,15 @@ export interface PackedDeployment {
   readonly environment: string;
 }
 
-/** What is known of a request beside its exchange. */
-export interface RequestExtras {
-  readonly model: string;
-  readonly inputTokens: number;
-  readonly outputTokens: number;
-  readonly totalTokens: number;
-  readonly request: Uint8Array | undefined;
-  readonly response: Uint8Array | undefined;
-}
-
 /** Values of one request in a packed list. */
-export const PACKED = 26;
+export const PACKED = 29;
 
-/** Adds an exchange that has ended to a list. `extras` where bodies were read. */
+/** Adds an exchange that has ended to a list. `raw`: its bodies, where they were copied. */
 export function pack(
   into: unknown[],
   e: Exchange,
   deployment: PackedDeployment | undefined,
-  extras: RequestExtras | undefined,
+  raw: RawBodies | undefined,
 ): void {
   into.push(
     e.id,
@@ -39,6 +32,8 @@ export function pack(
     e.leasedMs,
     e.firstByteMs,
     e.waitedMs,
+    e.connectedMs,
+    e.queuedMs,
     e.protocol,
     e.method,
     e.target,
@@ -47,6 +42,7 @@ export function pack(
     e.cause,
     e.detail,
     e.attempts,
+    e.retries,
     e.requestBytes,
     e.responseBytes,
     e.isAsync,
@@ -57,7 +53,7 @@ export function pack(
     e.spanId,
     e.parentSpanId,
     e.isSampled,
-    extras,
+    raw,
   );
 }
 
@@ -69,6 +65,8 @@ type Packed = [
   leasedMs: number,
   firstByteMs: number,
   waitedMs: number,
+  connectedMs: number,
+  queuedMs: number,
   protocol: Exchange['protocol'],
   method: string,
   target: string,
@@ -77,6 +75,7 @@ type Packed = [
   cause: string,
   detail: string,
   attempts: number,
+  retries: number,
   requestBytes: number,
   responseBytes: number,
   isAsync: boolean,
@@ -87,7 +86,7 @@ type Packed = [
   spanId: string,
   parentSpanId: string,
   isSampled: boolean,
-  extras: RequestExtras | undefined,
+  raw: RawBodies | undefined,
 ];
 
 /** Levels of causes and codes: what weir or a replica did wrong is an error, what the client did a warning. */
@@ -103,16 +102,18 @@ function severityOf(protocol: string, status: number, cause: string): number {
 const span = (fromMs: number, toMs: number): number | undefined =>
   toMs === 0 ? undefined : Number((toMs - fromMs).toFixed(3));
 
-/** The record of the request at place `at` of a packed list. */
+/** The record of the request at place `at` of a packed list. `read` makes something of its bodies. */
 export function unpack(
   values: readonly unknown[],
   at: number,
-): { record: LogRecord; extras?: RequestExtras | undefined } {
+  read: (raw: RawBodies) => ReadBodies,
+): { record: LogRecord; bodies?: Bodies | undefined } {
   const [
-    requestId, startMs, startEpochMs, endMs, leasedMs, firstByteMs, waitedMs, protocol, method, target, remote,
-    status, cause, detail, attempts, requestBytes, responseBytes, isAsync, deployment, environment, replica,
-    traceparent, spanId, parentSpanId, isSampled, extras,
+    requestId, startMs, startEpochMs, endMs, leasedMs, firstByteMs, waitedMs, connectedMs, queuedMs, protocol,
+    method, target, remote, status, cause, detail, attempts, retries, requestBytes, responseBytes, isAsync,
+    deployment, environment, replica, traceparent, spanId, parentSpanId, isSampled, raw,
   ] = values.slice(at, at + PACKED) as Packed; // prettier-ignore
+  const { facts, bodies } = raw ? read(raw) : { facts: undefined, bodies: undefined };
   const query = target.indexOf('?');
   // Without the query, which may carry secrets.
   const path = query === -1 ? target : target.slice(0, query);
@@ -124,18 +125,18 @@ export function unpack(
     detail: detail === '' ? undefined : detail,
     remote: remote === '' ? undefined : remote,
     queue_ms: Number(waitedMs.toFixed(3)),
+    async_wait_ms: queuedMs === 0 ? undefined : Number(queuedMs.toFixed(3)),
     leased_ms: span(startMs, leasedMs),
+    connected_ms: span(startMs, connectedMs),
     first_byte_ms: span(startMs, firstByteMs),
     request_bytes: requestBytes,
     response_bytes: responseBytes,
     attempts,
+    retries: retries === 0 ? undefined : retries,
     async: isAsync ? true : undefined,
     is_sampled: isSampled ? true : undefined,
-    model: extras?.model || undefined,
-    input_tokens: extras?.inputTokens || undefined,
-    output_tokens: extras?.outputTokens || undefined,
-    total_tokens: extras?.totalTokens || undefined,
-    has_bodies: extras?.request || extras?.response ? true : undefined,
+    has_bodies: bodies ? true : undefined,
+    ...facts,
   };
   const record: LogRecord = {
     seq: 0,
@@ -155,5 +156,5 @@ export function unpack(
     durationNs: Math.round((endMs - startMs) * 1e6),
     attributes: JSON.stringify(attributes),
   };
-  return { record, extras };
+  return { record, bodies };
 }

@@ -5,8 +5,9 @@ import { Worker } from 'node:worker_threads';
 import { backoffMs } from '../base/backoff.ts';
 import type { Log } from '../base/log.ts';
 import type { Exchange } from '../exchange/exchange.ts';
+import type { RawBodies } from '../exchange/tap.ts';
 import type { LogRecord, Origin } from './record.ts';
-import { pack, type PackedDeployment, type RequestExtras } from './request.ts';
+import { pack, type PackedDeployment } from './request.ts';
 import type { Batch, Posted, WriterData, WriterMessage } from './writer-thread.ts';
 import type { Loss } from './writer.ts';
 
@@ -21,6 +22,8 @@ export interface SenderFigures {
   readonly stored: ReadonlyMap<string, number>;
   /** Requests, posted records and pieces of a stream (up to 64 KiB each), by reason. */
   readonly dropped: ReadonlyMap<Dropped, number>;
+  /** Requests that were stored without the bodies that were copied of them, because the writer is behind. */
+  readonly bodiesDropped: number;
   /** Bytes that are on their way to the writer. */
   readonly queuedBytes: number;
   readonly headSeq: number;
@@ -55,6 +58,10 @@ interface Pending extends Batch {
 
 const empty = (): Pending => ({ requests: [], chunks: [], streams: [], posted: [], weight: 0, count: 0 });
 
+/** What they take in memory, which is more than what is in them. */
+const sizeOf = ({ request, response }: RawBodies): number =>
+  (request?.bytes.buffer.byteLength ?? 0) + (response?.bytes.buffer.byteLength ?? 0);
+
 const weigh = (records: readonly LogRecord[]): number =>
   records.reduce(
     (sum, { message, attributes }) => sum + RECORD_BYTES + message.length + attributes.length,
@@ -67,6 +74,9 @@ export class Sender {
   readonly #stored: (headSeq: number) => void;
   #thread: Worker | undefined;
   #pending = empty();
+  /** Memory of bodies in `#pending`, which the thread gets as it is. */
+  #handed: ArrayBuffer[] = [];
+  #bodiesDropped = 0;
   #timer: NodeJS.Timeout | undefined;
   /** Batches that the thread has not answered yet, in their order. */
   #onTheirWay: Pick<Pending, 'weight' | 'count'>[] = [];
@@ -91,7 +101,14 @@ export class Sender {
   get figures(): SenderFigures {
     const { stored, dropped } = this.#counts;
     const queuedBytes = this.#bytesOnTheirWay + this.#pending.weight;
-    return { stored, dropped, queuedBytes, headSeq: this.#headSeq, storeBytes: this.#storeBytes };
+    return {
+      stored,
+      dropped,
+      bodiesDropped: this.#bodiesDropped,
+      queuedBytes,
+      headSeq: this.#headSeq,
+      storeBytes: this.#storeBytes,
+    };
   }
 
   /** Starts the thread now, for what it does by itself: follow files, delete what is old. */
@@ -100,15 +117,11 @@ export class Sender {
   }
 
   /** A request that ended. Hot path. */
-  request(
-    exchange: Exchange,
-    deployment: PackedDeployment | undefined,
-    extras: RequestExtras | undefined,
-  ): void {
-    const bodies = (extras?.request?.length ?? 0) + (extras?.response?.length ?? 0);
-    if (!this.#hasRoom(REQUEST_BYTES + bodies)) return this.#drop('queue_full');
-    pack(this.#pending.requests, exchange, deployment, extras);
-    this.#added(REQUEST_BYTES + bodies);
+  request(exchange: Exchange, deployment: PackedDeployment | undefined): void {
+    if (!this.#hasRoom(REQUEST_BYTES)) return this.#drop('queue_full');
+    const bodies = exchange.tap && this.#fitting(exchange.tap.take());
+    pack(this.#pending.requests, exchange, deployment, bodies);
+    this.#added(REQUEST_BYTES + (bodies ? sizeOf(bodies) : 0));
   }
 
   /** A new stream of lines; returns its number. */
@@ -164,6 +177,16 @@ export class Sender {
     await thread.terminate();
   }
 
+  /** Bodies for which there is room; a request goes without rather than not at all. */
+  #fitting(bodies: RawBodies): RawBodies | undefined {
+    if (!this.#hasRoom(REQUEST_BYTES + sizeOf(bodies))) {
+      this.#bodiesDropped++;
+      return undefined;
+    }
+    for (const body of [bodies.request, bodies.response]) if (body) this.#handed.push(body.bytes.buffer);
+    return bodies;
+  }
+
   #hasRoom(bytes: number): boolean {
     return this.#bytesOnTheirWay + this.#pending.weight + bytes <= MAX_QUEUED_BYTES;
   }
@@ -186,12 +209,14 @@ export class Sender {
     if (this.#pending.weight === 0 && this.#pending.chunks.length === 0) return;
     this.open();
     const batch = this.#pending;
+    const handed = this.#handed;
     this.#pending = empty();
+    this.#handed = [];
     if (this.#thread === undefined) return this.#lose(batch);
     this.#onTheirWay.push({ weight: batch.weight, count: batch.count });
     this.#bytesOnTheirWay += batch.weight;
     // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread, not a window
-    this.#thread.postMessage(batch);
+    this.#thread.postMessage(batch, handed);
   }
 
   #lose({ count, posted }: Pending): void {

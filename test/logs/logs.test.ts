@@ -30,6 +30,7 @@ function start(path: string, more: Partial<LogsConfig> = {}): Logs {
       retentionMs: 86_400_000,
       maxLineBytes: 4096,
       redactsKnown: true,
+      maxBodyBytes: 262_144,
       redactPatterns: [],
       files: [],
       fileOrigin: origin,

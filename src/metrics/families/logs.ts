@@ -6,6 +6,9 @@ import type { Family } from '../family.ts';
 export interface LogFigures {
   readonly stored: ReadonlyMap<string, number>;
   readonly dropped: ReadonlyMap<string, number>;
+  /** Requests without the bodies that were to be kept: not copied, or not taken by the writer. */
+  readonly bodiesSkipped: number;
+  readonly bodiesDropped: number;
   readonly queuedBytes: number;
   readonly storeBytes: number;
 }
@@ -50,6 +53,16 @@ export function logFamilies(figures: () => LogFigures | undefined): Family[] {
       REASONS,
       (of) => of.dropped,
     ),
+    {
+      name: 'weir_log_bodies_skipped_total',
+      type: 'counter',
+      help: 'Requests that were recorded without the bodies that were to be kept, because there was no room for them.',
+      labels: [],
+      samples() {
+        const now = figures();
+        return now ? [{ labels: {}, value: now.bodiesSkipped + now.bodiesDropped }] : [];
+      },
+    },
     gauge('weir_log_queue_bytes', 'Bytes on their way to the record.', (of) => of.queuedBytes),
     gauge('weir_log_store_bytes', 'Bytes that the record takes on the disk.', (of) => of.storeBytes),
   ];

@@ -1,0 +1,72 @@
+// A streamed message of Anthropic's API, put together: blocks by their place, deltas joined, usage as last said.
+import type { Assembly } from './assemble.ts';
+import { objectAt, parseObject, placeAt, textAt, type Fields } from './json.ts';
+
+/** Kind of a delta → where its text is, and the field of the block that it makes longer. */
+const DELTAS: Readonly<Record<string, readonly [from: string, to: string]>> = {
+  text_delta: ['text', 'text'],
+  thinking_delta: ['thinking', 'thinking'],
+  signature_delta: ['signature', 'signature'],
+  input_json_delta: ['partial_json', 'input'],
+};
+
+interface Block {
+  readonly start: Fields;
+  readonly texts: Map<string, string>;
+}
+
+export class StreamedMessage implements Assembly {
+  isWhole = false;
+  #message: Fields = {};
+  #end: Fields = {};
+  #usage: Fields | undefined;
+  readonly #blocks = new Map<number, Block>();
+
+  add(event: Fields): void {
+    const type = textAt(event, 'type');
+    if (type === 'message_start') {
+      this.#message = objectAt(event, 'message') ?? this.#message;
+      this.#usage = objectAt(this.#message, 'usage');
+    } else if (type === 'content_block_start') this.#begin(event);
+    else if (type === 'content_block_delta') this.#extend(event);
+    else if (type === 'message_delta') {
+      this.#end = objectAt(event, 'delta') ?? this.#end;
+      // Only what has changed is said again.
+      this.#usage = { ...this.#usage, ...objectAt(event, 'usage') };
+    } else if (type === 'message_stop') this.isWhole = true;
+  }
+
+  answer(): Fields {
+    const blocks = [...this.#blocks.entries()].sort(([a], [b]) => a - b);
+    return {
+      ...this.#message,
+      ...this.#end,
+      content: blocks.map(([, block]) => whole(block)),
+      ...(this.#usage && { usage: this.#usage }),
+    };
+  }
+
+  #begin(event: Fields): void {
+    const place = placeAt(event, 'index');
+    const start = objectAt(event, 'content_block');
+    if (place !== undefined && start) this.#blocks.set(place, { start, texts: new Map() });
+  }
+
+  #extend(event: Fields): void {
+    const place = placeAt(event, 'index');
+    const block = place === undefined ? undefined : this.#blocks.get(place);
+    const delta = objectAt(event, 'delta');
+    const kind = textAt(delta, 'type');
+    if (block === undefined || !Object.hasOwn(DELTAS, kind)) return;
+    const [from, to] = DELTAS[kind]!;
+    block.texts.set(to, (block.texts.get(to) ?? '') + textAt(delta, from));
+  }
+}
+
+/** A block with what was added to it; the input of a tool is JSON that came in pieces. */
+function whole({ start, texts }: Block): Fields {
+  const added = Array.from(texts, ([name, text]): [string, unknown] =>
+    name === 'input' ? [name, parseObject(text) ?? text] : [name, textAt(start, name) + text],
+  );
+  return { ...start, ...Object.fromEntries(added) };
+}

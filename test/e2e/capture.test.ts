@@ -1,0 +1,287 @@
+// Bodies in the record, with the real binary: whose, how much, without their secrets, and at no cost to the client.
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { Agent } from 'node:http';
+import { createInterface } from 'node:readline';
+import { gzipSync } from 'node:zlib';
+import OpenAI from 'openai';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { call, RawClient, type Answer } from '../kit/client.ts';
+import { folder, removeFolders, write } from '../kit/folder.ts';
+import { recordsIn, requestIn } from '../kit/record.ts';
+import { closeReplicas, startReplica, whole } from '../kit/replica.ts';
+import { until } from '../kit/until.ts';
+import { ROOT, startWeir, stopAll, type Weir } from '../kit/weir.ts';
+
+const ID = 'x-baseten-request-id';
+const idOf = ({ headers }: Answer): string => String(headers[ID]);
+let data: string;
+
+/** A weir with a configuration file, whose record lies in `data`. */
+const start = async (url: string, logs: object, ...args: string[]): Promise<Weir> => {
+  const config = folder();
+  write(config, { 'weir.yaml': JSON.stringify({ logs }) });
+  return startWeir(['--replica', url, '--data-dir', data, '--config', `${config}/weir.yaml`, ...args]);
+};
+const json = (body: unknown) => ({
+  method: 'POST',
+  headers: { 'content-type': 'application/json' },
+  body: JSON.stringify(body),
+});
+
+beforeEach(() => {
+  data = folder();
+});
+afterEach(async () => {
+  await stopAll();
+  await closeReplicas();
+});
+afterAll(removeFolders);
+
+describe('in front of a language model', () => {
+  let model: ChildProcess;
+  let url: string;
+  beforeAll(async () => {
+    // A port that is free: the model tells which one it was told, not which one it got.
+    const probe = await startReplica(() => undefined);
+    await probe.close();
+    model = spawn(process.execPath, ['examples/replica/server.ts', String(probe.port)], {
+      cwd: ROOT,
+      env: { ...process.env, TOKEN_MS: '1' },
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    createInterface({ input: model.stdout! }).on('line', (line) => {
+      const port = /127\.0\.0\.1:(\d+)/.exec(line)?.[1];
+      if (port) url = `http://127.0.0.1:${port}`;
+    });
+    await until('the model listens', () => url !== undefined);
+  });
+  afterAll(async () => {
+    model.kill('SIGKILL');
+    await once(model, 'exit');
+  });
+  const ask = { model: 'weir-ngram', max_tokens: 12, seed: 1 };
+  const messages = [{ role: 'user' as const, content: 'the water of the river' }];
+  const full = { routes: [{ path: '*/v1/chat/*', capture: 'full' }] };
+
+  it('a streamed chat of an unmodified client is one answer in the record, its usage and model read', async () => {
+    const weir = await start(url, { ...full, max_body: '4KiB' });
+    const client = new OpenAI({ baseURL: `${weir.url}/environments/production/sync/v1`, apiKey: 'none' });
+    const { data: stream, response } = await client.chat.completions
+      .create({ ...ask, messages, stream: true, stream_options: { include_usage: true } })
+      .withResponse();
+    let text = '';
+    for await (const chunk of stream) text += chunk.choices[0]?.delta.content ?? '';
+    const record = await requestIn(data, response.headers.get(ID)!);
+    expect(record.says).toMatchObject({
+      model: 'weir-ngram',
+      input_tokens: 5,
+      output_tokens: 12,
+      total_tokens: 17,
+      finish_reason: 'length',
+      is_stream: true,
+      is_assembled: true,
+      has_bodies: true,
+    });
+    expect(JSON.parse(record.request!)).toMatchObject({ ...ask, messages });
+    expect(JSON.parse(record.response!)).toMatchObject({
+      object: 'chat.completion',
+      model: 'weir-ngram',
+      choices: [{ message: { role: 'assistant', content: text } }],
+      usage: { prompt_tokens: 5, completion_tokens: 12 },
+    });
+    // A chat that is not streamed, by a client that is served by the same connection pool.
+    const plain = await client.chat.completions.create({ ...ask, messages }).withResponse();
+    const second = await requestIn(data, plain.response.headers.get(ID)!);
+    expect(JSON.parse(second.response!)).toEqual(plain.data);
+    expect(second.says).toMatchObject({ output_tokens: 12, model: 'weir-ngram' });
+    // Of what has another route, only that it happened is known.
+    const other = await client.completions.create({ ...ask, prompt: 'the water' }).withResponse();
+    const third = await requestIn(data, other.response.headers.get(ID)!);
+    expect(third).toMatchObject({ request: undefined, response: undefined, status: 200 });
+    expect(third.says).not.toHaveProperty('has_bodies');
+    expect(third.says).not.toHaveProperty('model');
+  });
+
+  it('x-portkey-debug: false keeps nothing of the bodies of that request', async () => {
+    const weir = await start(url, full);
+    const path = '/v1/chat/completions';
+    const ids = [];
+    for (const debug of ['false', 'False', ['true', 'false'], 'true', undefined]) {
+      const { method, headers, body } = json({ ...ask, messages });
+      const sent = debug === undefined ? headers : { ...headers, 'x-portkey-debug': debug };
+      const answer = await call(weir.url, path, { method, headers: sent, body });
+      ids.push(idOf(answer));
+    }
+    const records = await Promise.all(ids.map((id) => requestIn(data, id)));
+    expect(records.map(({ says }) => says['has_bodies'])).toEqual([
+      undefined,
+      undefined,
+      undefined,
+      true,
+      true,
+    ]);
+    expect(records.map(({ response }) => response !== undefined)).toEqual([false, false, false, true, true]);
+  });
+
+  it('a run of the queue is kept as well, under the id of its submit, unless its submit said no', async () => {
+    const weir = await start(url, { routes: [{ path: '/v1/models/', capture: 'full' }] });
+    const submit = async (headers: Record<string, string>) => {
+      const { text } = await call(weir.url, '/production/async_predict', {
+        method: 'POST',
+        headers,
+        body: '{"model_input":{"prompt":"the river","max_tokens":3,"seed":1}}',
+      });
+      return (JSON.parse(text) as { request_id: string }).request_id;
+    };
+    const ids = [await submit({}), await submit({ 'x-portkey-debug': 'false' })];
+    const [open, closed] = await Promise.all(
+      ids.map((id) => requestIn(data, id, ({ says }) => says['async'] === true)),
+    );
+    expect(open!.request).toBe('{"prompt":"the river","max_tokens":3,"seed":1}');
+    expect(JSON.parse(open!.response!)).toMatchObject({ tokens: 3 });
+    expect(open!.says['async_wait_ms']).toBeGreaterThanOrEqual(0);
+    expect(closed).toMatchObject({ request: undefined, response: undefined });
+  });
+});
+
+describe('in front of a server', () => {
+  const SECRET = 'sk-a1B2c3D4a1B2c3D4a1B2c3D4a1B2c3D4a1B2c3D4';
+  const echo = () =>
+    startReplica((req, res) => {
+      void whole(req, (body) => {
+        const packed = req.url!.includes('gzip');
+        const answer = Buffer.from(`${req.method} ${req.url} ${body.toString()}`);
+        res.setHeader('content-type', 'text/plain');
+        if (packed) res.setHeader('content-encoding', 'gzip');
+        res.end(packed ? gzipSync(answer) : answer);
+      });
+    });
+
+  it('one connection serves both lanes’ requests in turn, also when they come at once', async () => {
+    const replica = await echo();
+    const weir = await start(replica.url, { routes: [{ path: '/full/', capture: 'full' }] });
+    const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+    const paths = ['/plain/1', '/plain/2', '/full/1', '/plain/3', '/full/2'];
+    for (const path of paths) {
+      const answer = await call(weir.url, path, { ...json({ path }), agent });
+      expect(answer.text).toBe(`POST ${path} ${JSON.stringify({ path })}`);
+      const record = await requestIn(data, idOf(answer));
+      expect(record.request).toBe(path.startsWith('/full/') ? JSON.stringify({ path }) : undefined);
+    }
+    agent.destroy();
+    // Pipelined: the head that is not the fast lane's comes with bytes of the one before.
+    const raw = new RawClient(weir.port);
+    const ask = (path: string) => `POST ${path} HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\nhi`;
+    raw.send(ask('/plain/a') + ask('/full/b') + ask('/plain/c'));
+    const received = await raw.has('POST /plain/c hi');
+    expect(received.match(/HTTP\/1\.1 200 OK/g)).toHaveLength(3);
+    expect(received.indexOf('/plain/a')).toBeLessThan(received.indexOf('POST /full/b'));
+    raw.socket.destroy();
+    const kept = await until('the record has them', () => {
+      const records = recordsIn(data).filter(({ says }) => /[abc]$/.test(String(says['path'])));
+      return records.length === 3 && records;
+    });
+    expect(kept.filter(({ request }) => request !== undefined).map(({ says }) => says['path'])).toEqual([
+      '/full/b',
+    ]);
+  });
+
+  it('what is packed is unpacked, what is secret is not there, what is long is cut', async () => {
+    const replica = await echo();
+    const weir = await start(replica.url, { capture: 'full', max_body: '1KiB' });
+    const packed = await call(weir.url, '/gzip', { ...json({ token: SECRET }) });
+    const record = await requestIn(data, idOf(packed));
+    expect(record.response).toMatch(/^POST \/gzip \{"token":/);
+    for (const text of [record.request, record.response]) expect(text).not.toContain(SECRET);
+    const long = await call(weir.url, '/long', { method: 'POST', body: 'x'.repeat(500_000) });
+    expect(long.body.length).toBe(500_000 + 'POST /long '.length);
+    const cut = await requestIn(data, idOf(long));
+    expect(cut.says).toMatchObject({ request_body: 'cut', response_body: 'cut', request_bytes: 500_000 });
+    expect(cut.request).toHaveLength(1024);
+    expect(cut.response).toHaveLength(1024);
+  });
+
+  it('a route that is off leaves no record, and bodies of a client that left are kept as far as they came', async () => {
+    const replica = await startReplica((req, res) => {
+      if (req.url === '/hangs') res.writeHead(200, { 'content-type': 'text/plain' }).write('so far');
+      else res.end('ok');
+    });
+    const weir = await start(replica.url, { capture: 'full', routes: [{ path: '/health', capture: 'off' }] });
+    const silent = await call(weir.url, '/health');
+    const raw = new RawClient(weir.port).send(
+      'POST /hangs HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nhalf',
+    );
+    await raw.has('so far');
+    raw.socket.destroy();
+    const left = await until('the record has the one that left', () =>
+      recordsIn(data).find(({ says }) => says['path'] === '/hangs'),
+    );
+    expect(left).toMatchObject({ request: 'half', response: 'so far' });
+    expect(left.says['cause']).toBe('client_gone');
+    expect(recordsIn(data).some(({ requestId }) => requestId === idOf(silent))).toBe(false);
+  });
+
+  it('what was sent again is there once, with the answer that the client got', async () => {
+    let asked = 0;
+    const replica = await startReplica((req, res) => {
+      void whole(req, (body) => {
+        if (++asked === 1) res.writeHead(503).end('not now');
+        else res.end(`fine: ${body.toString()}`);
+      });
+    });
+    const weir = await start(replica.url, { capture: 'full' }, '--proxy-retry-methods=POST');
+    const answer = await call(weir.url, '/x', { method: 'POST', body: 'once' });
+    expect(answer.text).toBe('fine: once');
+    const record = await requestIn(data, idOf(answer));
+    expect(record).toMatchObject({ request: 'once', response: 'fine: once' });
+    expect(record.says).toMatchObject({ attempts: 2, retries: 1 });
+  });
+
+  it('where nothing is kept but one route, that is all there is', async () => {
+    const replica = await echo();
+    const weir = await start(replica.url, { capture: 'off', routes: [{ path: '/kept', capture: 'full' }] });
+    const ids = [];
+    for (const path of ['/a', '/kept/b', '/c']) ids.push(idOf(await call(weir.url, path)));
+    expect(await requestIn(data, ids[1]!)).toMatchObject({ response: 'GET /kept/b ' });
+    // What came later is stored later: by now the others would be there.
+    const last = idOf(await call(weir.url, '/kept/d'));
+    await requestIn(data, last);
+    expect(recordsIn(data).map(({ requestId }) => requestId)).toEqual([ids[1], last]);
+    expect((await weir.page()).value('weir_log_bodies_skipped_total')).toBe(0);
+  });
+
+  it('the client gets the very same bytes as without it', async () => {
+    const pieces = ['data: {"a":1}\n\n', 'data: {"b":', '2}\n\ndata: [DONE]\n\n'];
+    const replica = await startReplica((req, res) => {
+      void whole(req, (body) => {
+        res.sendDate = false;
+        res.writeHead(200, { 'content-type': 'text/event-stream', 'x-echo': body.toString() });
+        for (const piece of pieces.slice(0, -1)) res.write(piece);
+        if (req.url === '/breaks') res.write(pieces.at(-1)!, () => res.destroy());
+        else res.end(pieces.at(-1));
+      });
+    });
+    const weirs = [
+      await start(replica.url, { capture: 'metadata' }, '--proxy-fast-lane=false'),
+      await (async () => {
+        data = folder();
+        return start(replica.url, { capture: 'full', max_body: '1KiB' }, '--proxy-fast-lane=false');
+      })(),
+    ];
+    const incidental = /^(?:x-baseten-request-id|server-timing|date): .*\r\n/gim;
+    const bodies = ['', '5\r\nhello\r\n0\r\n\r\n'];
+    for (const path of ['/', '/breaks', '/?q=1'])
+      for (const body of bodies) {
+        const framing = body === '' ? '' : 'Transfer-Encoding: chunked\r\n';
+        const outcomes = [];
+        for (const weir of weirs) {
+          const raw = new RawClient(weir.port);
+          raw.send(`POST ${path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n${framing}\r\n${body}`);
+          outcomes.push((await raw.ended()).replaceAll(incidental, ''));
+        }
+        expect(outcomes[1]).toBe(outcomes[0]);
+        expect(outcomes[0]).toContain('HTTP/1.1 200');
+      }
+  });
+});
