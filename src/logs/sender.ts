@@ -35,6 +35,8 @@ export interface SenderFigures {
 const GATHER_MS = 20;
 /** What may be on its way. */
 const MAX_QUEUED_BYTES = 64 * 1024 ** 2;
+/** Bodies may come along while no more than this part of it is taken: a few of them must not crowd out many requests. */
+const BODIES_PART = 2;
 /** What is sent at once, however short the time. */
 const SEND_BYTES = 512 * 1024;
 /** What a request weighs, bodies aside; a record that was posted, its texts aside. */
@@ -118,8 +120,10 @@ export class Sender {
 
   /** A request that ended. Hot path. */
   request(exchange: Exchange, deployment: PackedDeployment | undefined): void {
+    // Taken in any case: what a tap holds is counted until then.
+    const raw = exchange.tap?.take();
     if (!this.#hasRoom(REQUEST_BYTES)) return this.#drop('queue_full');
-    const bodies = exchange.tap && this.#fitting(exchange.tap.take());
+    const bodies = raw && this.#fitting(raw);
     pack(this.#pending.requests, exchange, deployment, bodies);
     this.#added(REQUEST_BYTES + (bodies ? sizeOf(bodies) : 0));
   }
@@ -179,7 +183,7 @@ export class Sender {
 
   /** Bodies for which there is room; a request goes without rather than not at all. */
   #fitting(bodies: RawBodies): RawBodies | undefined {
-    if (!this.#hasRoom(REQUEST_BYTES + sizeOf(bodies))) {
+    if (!this.#hasRoom(REQUEST_BYTES + sizeOf(bodies), MAX_QUEUED_BYTES / BODIES_PART)) {
       this.#bodiesDropped++;
       return undefined;
     }
@@ -187,8 +191,8 @@ export class Sender {
     return bodies;
   }
 
-  #hasRoom(bytes: number): boolean {
-    return this.#bytesOnTheirWay + this.#pending.weight + bytes <= MAX_QUEUED_BYTES;
+  #hasRoom(bytes: number, of = MAX_QUEUED_BYTES): boolean {
+    return this.#bytesOnTheirWay + this.#pending.weight + bytes <= of;
   }
 
   #drop(why: Dropped, count = 1): void {
