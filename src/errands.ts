@@ -3,7 +3,7 @@
 import { steadyNow } from './base/clock.ts';
 import type { Errand } from './proxy/proxy.ts';
 import type { ClaimedDelivery, Delivered, Seat } from './queue/queue.ts';
-import { buildBody, type Webhooks } from './webhook/webhook.ts';
+import { buildBody, type Delivery, type Webhooks } from './webhook/webhook.ts';
 
 /** A place at a replica, as the queue's worker takes it. */
 export function seatAt(
@@ -26,13 +26,14 @@ export function seatAt(
   };
 }
 
-/** Makes one attempt to deliver a result. */
+/** Makes one attempt to deliver a result; `ended` is told what came of it. */
 export async function deliver(
   webhooks: Webhooks,
   modelId: string,
-  { id, deployment, url, result, errors }: ClaimedDelivery,
-  figures: { delivered(deployment: string, seconds: number): void },
+  delivery: ClaimedDelivery,
+  ended: (delivery: ClaimedDelivery, made: Delivery) => void,
 ): Promise<Delivered> {
+  const { id, deployment, url, result, errors } = delivery;
   const body = buildBody({
     requestId: id,
     modelId,
@@ -42,7 +43,7 @@ export async function deliver(
     contentType: result?.contentType ?? '',
     errors,
   });
-  const { ok, isRetryable, error, durationMs } = await webhooks.deliver({ url, requestId: id, body });
-  figures.delivered(deployment, durationMs / 1000);
-  return { isTaken: ok, isRetryable, problem: error };
+  const made = await webhooks.deliver({ url, requestId: id, body });
+  ended(delivery, made);
+  return { isTaken: made.ok, isRetryable: made.isRetryable, problem: made.error };
 }

@@ -2,6 +2,7 @@
 // Must stay true: it reads like a table of contents. What a part does is in its room; who knows whom is here.
 import { join } from 'node:path';
 import { Admin } from './admin/admin.ts';
+import { steadyNow } from './base/clock.ts';
 import type { Address } from './base/settings.ts';
 import { formatAddress } from './base/settings.ts';
 import { Fault } from './base/errors.ts';
@@ -24,13 +25,14 @@ import {
   type Replica,
 } from './pool/pool.ts';
 import { Proxy } from './proxy/proxy.ts';
-import { Queue } from './queue/queue.ts';
+import { Queue, type ClaimedDelivery } from './queue/queue.ts';
 import { deliver, seatAt } from './errands.ts';
 import { Samplers } from './samplers/samplers.ts';
 import { Scale } from './scale/scale.ts';
 import { Scraper } from './scraper/scraper.ts';
+import { Tracing } from './trace/trace.ts';
 import { version } from './version.ts';
-import { Webhooks } from './webhook/webhook.ts';
+import { Webhooks, type Delivery } from './webhook/webhook.ts';
 
 const isLoopback = (host: string): boolean => /^(?:127\.|::1$|localhost$)/.test(host);
 
@@ -136,6 +138,9 @@ export async function startSidecar(
   );
 
   const exchanges = new Exchanges(config.identity);
+  const tracing = config.trace.enabled
+    ? new Tracing(config.trace, { modelId: config.model.id, version })
+    : undefined;
   const proxy = new Proxy(pool, exchanges, config.proxy);
   const samplers = new Samplers(
     config.samplers,
@@ -175,6 +180,18 @@ export async function startSidecar(
     isLoopbackAllowed: isLoopback(config.ingress.listen.host),
     ownPorts: () => [ingress.address.port, admin.address.port],
   });
+  const wasDelivered = (
+    { id, deployment, url, traceparent, attempts }: ClaimedDelivery,
+    { result, status, error, durationMs }: Delivery,
+  ) => {
+    measured.async.delivered(deployment, durationMs / 1000);
+    const made = { requestId: id, deployment, url, traceparent, attempt: attempts, result, status };
+    const startEpochMs = steadyNow() - durationMs;
+    // It may have left the configuration since.
+    const environment = pool.deployments[deploymentIndex(deployment)]?.options.environment ?? '';
+    const span = tracing?.delivery({ ...made, problem: error, startEpochMs, durationMs }, environment);
+    if (span) void logs?.post([span]);
+  };
   const deploymentIndex = (id: string) => pool.deployments.findIndex(({ options }) => options.id === id);
   const outbox = { attempts: 2, retryDelayMs: 2000, concurrency: config.webhook.concurrency };
   const queue: Queue = new Queue(config.async, outbox, {
@@ -184,7 +201,7 @@ export async function startSidecar(
     seat: (deployment) => seatAt(proxy.seat(deploymentIndex(deployment)), config.async),
     started: (deployment, seconds) => measured.async.started(deployment, seconds),
     ended: (deployment, outcome) => measured.async.ended(deployment, outcome),
-    deliver: (delivery) => deliver(webhooks, config.model.id, delivery, measured.async),
+    deliver: (delivery) => deliver(webhooks, config.model.id, delivery, wasDelivered),
   });
   const scale: Scale = new Scale(config.scale, {
     deployments: () =>
@@ -207,6 +224,10 @@ export async function startSidecar(
   });
   exchanges.observe(measured.observer);
   exchanges.observe(scale.observer);
+  if (tracing) {
+    exchanges.sample(tracing.sampler);
+    exchanges.observe(tracing.observer);
+  }
   if (logs) {
     if (capture.isEverFull) exchanges.tap(capture);
     exchanges.observe({

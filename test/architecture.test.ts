@@ -8,7 +8,18 @@ const SRC = fileURLToPath(new URL('../src', import.meta.url));
 
 /** Room → rooms it may import. Toolboxes (floors 0 and 1) may be entered by any file, others by their door alone. */
 const TOOLS = ['base', 'http', 'grpc', 'exchange', 'otlp'];
-const PARTS = ['pool', 'child', 'kubernetes', 'queue', 'samplers', 'scale', 'scraper', 'webhook', 'logs'];
+const PARTS = [
+  'pool',
+  'child',
+  'kubernetes',
+  'queue',
+  'samplers',
+  'scale',
+  'scraper',
+  'webhook',
+  'logs',
+  'trace',
+];
 const MAY_IMPORT: Record<string, string[]> = {
   base: [],
   http: ['base'],
@@ -24,6 +35,7 @@ const MAY_IMPORT: Record<string, string[]> = {
   queue: TOOLS,
   webhook: TOOLS,
   logs: TOOLS,
+  trace: TOOLS,
   proxy: [...TOOLS, 'pool'],
   export: [...TOOLS, 'logs'],
   metrics: [...TOOLS, ...PARTS],

@@ -80,6 +80,15 @@ export const int = (o: Common<number> & { min: number; max: number }) =>
       : { problem: `is ${shown(input)}, must be a whole number from ${o.min} to ${o.max}` };
   });
 
+/** A part of a whole: a number from 0 to 1. */
+export const fraction = (o: Common<number>) =>
+  setting('0 to 1', o, (input) => {
+    const value = typeof input === 'string' && /^\d*\.?\d+$/.test(input.trim()) ? Number(input) : input;
+    return typeof value === 'number' && !Number.isNaN(value)
+      ? within(value, 0, 1, String)
+      : { problem: `is ${shown(input)}, must be a number from 0 to 1` };
+  });
+
 /** A time span in milliseconds, written with its unit. */
 export const duration = (o: Common<number> & { min?: number; max?: number }) =>
   setting(

@@ -136,6 +136,10 @@ function contradictions(config: Config): string[] {
     for (const name of new Set(names.filter((name, j) => names.indexOf(name) !== j)))
       problems.push(`deployments[${i}].replicas: the id ${JSON.stringify(name)} is used twice`);
   }
+  if (config.trace.enabled && [config.logs, ...config.logs.routes].every(({ capture }) => capture === 'off'))
+    problems.push(
+      'trace.enabled is true, but logs.capture is off: spans are made from the record of requests',
+    );
   if (config.merge_metrics.max_age < config.merge_metrics.interval)
     problems.push('merge_metrics.max_age is smaller than merge_metrics.interval');
   const { pods, selector, deployment } = config.kubernetes;

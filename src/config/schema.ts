@@ -15,6 +15,7 @@ import { proxyOptions } from '../proxy/options.ts';
 import { queueOptions } from '../queue/options.ts';
 import { samplersOptions } from '../samplers/options.ts';
 import { scaleOptions } from '../scale/options.ts';
+import { traceOptions } from '../trace/options.ts';
 import { webhookOptions } from '../webhook/options.ts';
 
 export const schema = section({
@@ -28,6 +29,7 @@ export const schema = section({
   async: queueOptions,
   webhook: webhookOptions,
   logs: logsOptions,
+  trace: traceOptions,
   scale: scaleOptions,
   child: childOptions,
   samplers: samplersOptions,

@@ -21,6 +21,8 @@ it('requests are kept without their bodies while there is room for them, and the
       maxLineBytes: 65_536,
       maxBodyBytes: 65_536,
       redactsKnown: true,
+      files: [],
+      fileOrigin: { deployment: '', environment: '', replica: '' },
       redactPatterns: [],
     },
     new Log(quiet, { level: 'error', isText: false }),

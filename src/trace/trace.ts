@@ -1,0 +1,51 @@
+// The door of the room: which requests belong to a trace, and the spans that their records stand for.
+// Must stay true: nothing is kept here. A span is made from the record of a request whenever somebody wants it.
+//   sampling.ts  which traces       spans.ts  record → spans       delivery.ts  a webhook → a record
+import type { Observer } from '../exchange/exchange.ts';
+import { deliverySpan, type Delivery, type SpanRecord } from './delivery.ts';
+import type { TraceOptions } from './options.ts';
+import { hasFailed } from './outcome.ts';
+import { ratioSampler, type Sampler } from './sampling.ts';
+import type { Span, SpanAttributes } from './span.ts';
+import { spansOf, type RecordLike } from './spans.ts';
+
+export type { Delivery } from './delivery.ts';
+export type { Span, SpanAttributes, SpanEvent } from './span.ts';
+export type { RecordLike } from './spans.ts';
+
+export class Tracing {
+  readonly sampler: Sampler;
+  /** Who sends the spans. */
+  readonly resource: SpanAttributes;
+  readonly #options: TraceOptions;
+  readonly #modelId: string;
+
+  constructor(options: TraceOptions, about: { readonly modelId: string; readonly version: string }) {
+    this.#options = options;
+    this.#modelId = about.modelId;
+    this.sampler = ratioSampler(options.sample_ratio, options.parent_based);
+    this.resource = { 'service.name': options.service_name, 'service.version': about.version };
+  }
+
+  /** To be told before those who write the record: samples what failed, where that is wanted. */
+  get observer(): Observer {
+    const isWanted = this.#options.always_on_error;
+    return {
+      closed(exchange) {
+        if (!isWanted || exchange.isSampled) return;
+        const { protocol, status } = exchange;
+        exchange.isSampled = hasFailed({ protocol, status, cause: exchange.cause! });
+      },
+    };
+  }
+
+  /** The spans of a request's record, its own first. */
+  spansOf(record: RecordLike): Span[] {
+    return spansOf(record, this.#modelId);
+  }
+
+  /** The record of a delivery, where its trace is wanted. */
+  delivery(delivery: Delivery, environment: string): SpanRecord | undefined {
+    return deliverySpan(delivery, environment, this.#options.always_on_error);
+  }
+}
