@@ -36,6 +36,7 @@ export function families() {
     samplers: { containers: () => [], gpus: () => [], stats: () => [] },
     scale: () => [],
     logs: () => undefined,
+    exports: () => [],
   }).metrics.families;
 }
 

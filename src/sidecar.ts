@@ -1,19 +1,16 @@
 // Builds every part, introduces them to each other, starts them in order and stops them in reverse.
 // Must stay true: it reads like a table of contents. What a part does is in its room; who knows whom is here.
-import { join } from 'node:path';
 import { Admin } from './admin/admin.ts';
-import { steadyNow } from './base/clock.ts';
 import type { Address } from './base/settings.ts';
 import { formatAddress } from './base/settings.ts';
 import { Fault } from './base/errors.ts';
 import { Lifecycle, type Part } from './base/lifecycle.ts';
-import { fileSink, Log, type LineSink } from './base/log.ts';
-import { Child, Echo, type Output } from './child/child.ts';
+import { fileSink, Log } from './base/log.ts';
+import { Child } from './child/child.ts';
 import type { Config } from './config/config.ts';
 import { accessLog } from './exchange/access-log.ts';
 import { Exchanges } from './exchange/exchange.ts';
 import { Ingress } from './ingress/ingress.ts';
-import { Capture, Logs, type LogsConfig, type Origin } from './logs/logs.ts';
 import { Kubernetes } from './kubernetes/kubernetes.ts';
 import { createMetrics, type Measured } from './metrics/metrics.ts';
 import {
@@ -27,10 +24,10 @@ import {
 import { Proxy } from './proxy/proxy.ts';
 import { Queue, type ClaimedDelivery } from './queue/queue.ts';
 import { deliver, seatAt } from './errands.ts';
+import { openRecording } from './recording.ts';
 import { Samplers } from './samplers/samplers.ts';
 import { Scale } from './scale/scale.ts';
 import { Scraper } from './scraper/scraper.ts';
-import { Tracing } from './trace/trace.ts';
 import { version } from './version.ts';
 import { Webhooks, type Delivery } from './webhook/webhook.ts';
 
@@ -56,40 +53,6 @@ export interface Sidecar {
   hurry(): void;
 }
 
-const logsConfig = ({ data, logs, deployments }: Config): LogsConfig => ({
-  folder: join(data.dir, 'logs'),
-  maxBytes: logs.max_bytes,
-  retentionMs: logs.retention,
-  maxLineBytes: logs.max_line,
-  redactsKnown: logs.redact,
-  maxBodyBytes: logs.max_body,
-  redactPatterns: logs.redact_patterns,
-  files: logs.files,
-  fileOrigin: firstReplica(deployments),
-});
-
-/** Whose lines are those that nobody else is named for. */
-const firstReplica = ([deployment]: Config['deployments']): Omit<Origin, 'source'> => ({
-  deployment: deployment?.id ?? '',
-  environment: deployment?.environment ?? '',
-  replica: deployment?.replicas[0]?.id ?? '',
-});
-
-/** What the supervised replica writes is shown as before, and recorded as lines of the first replica. */
-function childOutput({ deployments }: Config, logs: Logs, log: Log): Output {
-  const of = (source: string, sink: LineSink) => {
-    const echo = new Echo(sink);
-    const stream = logs.stream({ ...firstReplica(deployments), source });
-    return (bytes: Uint8Array | undefined) => {
-      echo.write(bytes);
-      // Another process may go on where this one ended: the stream stays.
-      if (bytes) stream.write(bytes);
-    };
-  };
-  const streams = { stdout: of('stdout', log.sink), stderr: of('stderr', fileSink(2)) };
-  return (stream, bytes) => streams[stream](bytes);
-}
-
 /** Starts a sidecar. `command` is the replica to supervise, if any; `explain` gives the settings with their sources. */
 export async function startSidecar(
   config: Config,
@@ -110,11 +73,8 @@ export async function startSidecar(
       child?.restart();
     },
   });
-  const capture = new Capture(config.logs);
-  const logs: Logs | undefined = capture.isOn ? new Logs(logsConfig(config), log) : undefined;
-  const child =
-    command &&
-    new Child(command, config.child, log, () => pool.restarted(), logs && childOutput(config, logs, log));
+  const recording = openRecording(config, log, command !== undefined);
+  const child = command && new Child(command, config.child, log, () => pool.restarted(), recording.output);
   /** What others ask of each replica that the configuration names. */
   const serving = <T>(ask: (replica: Replica, deployment: Deployment) => T): T[] =>
     pool.deployments.flatMap((deployment) =>
@@ -138,9 +98,6 @@ export async function startSidecar(
   );
 
   const exchanges = new Exchanges(config.identity);
-  const tracing = config.trace.enabled
-    ? new Tracing(config.trace, { modelId: config.model.id, version })
-    : undefined;
   const proxy = new Proxy(pool, exchanges, config.proxy);
   const samplers = new Samplers(
     config.samplers,
@@ -173,24 +130,19 @@ export async function startSidecar(
     async: { depth: (deployment) => queue.depth(deployment), webhooks: () => webhooks.counts },
     samplers,
     scale: () => scale.readings(),
-    logs: () => logs && { ...logs.figures, bodiesSkipped: capture.skipped },
+    logs: () => recording.logs && { ...recording.logs.figures, bodiesSkipped: recording.bodiesSkipped() },
+    exports: () => recording.connections?.readings() ?? [],
   });
   const webhooks: Webhooks = new Webhooks(config.webhook, {
     // Whoever can reach us could have us call this machine; where only this machine can, he could himself.
     isLoopbackAllowed: isLoopback(config.ingress.listen.host),
     ownPorts: () => [ingress.address.port, admin.address.port],
   });
-  const wasDelivered = (
-    { id, deployment, url, traceparent, attempts }: ClaimedDelivery,
-    { result, status, error, durationMs }: Delivery,
-  ) => {
-    measured.async.delivered(deployment, durationMs / 1000);
-    const made = { requestId: id, deployment, url, traceparent, attempt: attempts, result, status };
-    const startEpochMs = steadyNow() - durationMs;
+  const wasDelivered = (delivery: ClaimedDelivery, made: Delivery) => {
+    measured.async.delivered(delivery.deployment, made.durationMs / 1000);
     // It may have left the configuration since.
-    const environment = pool.deployments[deploymentIndex(deployment)]?.options.environment ?? '';
-    const span = tracing?.delivery({ ...made, problem: error, startEpochMs, durationMs }, environment);
-    if (span) void logs?.post([span]);
+    const environment = pool.deployments[deploymentIndex(delivery.deployment)]?.options.environment ?? '';
+    recording.delivered(delivery, made, environment);
   };
   const deploymentIndex = (id: string) => pool.deployments.findIndex(({ options }) => options.id === id);
   const outbox = { attempts: 2, retryDelayMs: 2000, concurrency: config.webhook.concurrency };
@@ -224,19 +176,7 @@ export async function startSidecar(
   });
   exchanges.observe(measured.observer);
   exchanges.observe(scale.observer);
-  if (tracing) {
-    exchanges.sample(tracing.sampler);
-    exchanges.observe(tracing.observer);
-  }
-  if (logs) {
-    if (capture.isEverFull) exchanges.tap(capture);
-    exchanges.observe({
-      closed(exchange) {
-        if (capture.modeOf(exchange.target) !== 'off')
-          logs.request(exchange, pool.deployments[exchange.deployment]?.options);
-      },
-    });
-  }
+  recording.observe(exchanges, (index) => pool.deployments[index]?.options);
   if (config.log.access)
     exchanges.observe(accessLog(log.sink, isText, (index) => pool.deployments[index]?.options));
 
@@ -270,7 +210,7 @@ export async function startSidecar(
   });
 
   // Stopped in reverse: the data door drains while the admin door still answers, the child goes when nobody needs it.
-  const parts: Part[] = [...(logs ? [logs] : []), measured.loop, samplers, kubernetes, scraper, admin, scale];
+  const parts: Part[] = [...recording.parts, measured.loop, samplers, kubernetes, scraper, admin, scale];
   if (child) parts.push(child);
   parts.push(queue, pool, { name: 'proxy', start: () => undefined, stop: () => proxy.close() }, ingress);
   const lifecycle = new Lifecycle(parts, log);

@@ -17,6 +17,7 @@ import type { Sender } from './project.ts';
 import { Vault } from './vault.ts';
 
 export type { ProjectSpans, Tested } from './client.ts';
+export { spanProjection } from './spans.ts';
 export type { Status, Timing } from './state.ts';
 export type { Feed, OpenFeed, Page, Wanted } from './feed.ts';
 export type { ResourceSpans, Sender } from './project.ts';

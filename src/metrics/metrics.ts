@@ -14,6 +14,7 @@ import { Blocks } from './blocks.ts';
 import { asyncFamilies, type AsyncSources } from './families/async.ts';
 import { CommonLabels } from './families/common.ts';
 import { containerFamilies } from './families/containers.ts';
+import { exportFamilies, type ExportFigures } from './families/export.ts';
 import { gpuFamilies } from './families/gpu.ts';
 import { logFamilies, type LogFigures } from './families/logs.ts';
 import { mergeFamilies } from './families/merged.ts';
@@ -154,6 +155,7 @@ export interface Sources {
   readonly samplers: Pick<Samplers, 'containers' | 'gpus' | 'stats'>;
   readonly scale: () => readonly ScaleReading[];
   readonly logs: () => LogFigures | undefined;
+  readonly exports: () => readonly ExportFigures[];
 }
 
 /** The page, who counts exchanges for it, and the one thing in the room that runs on its own. */
@@ -194,6 +196,7 @@ export function createMetrics(
       ...containerFamilies(common, () => sources.samplers.containers()),
       ...gpuFamilies(common, () => sources.samplers.gpus()),
       ...logFamilies(sources.logs),
+      ...exportFamilies(sources.exports),
       ...samplerFamilies(() => sources.samplers.stats()),
       ...selfFamilies(sources.build, loop, sources.droppedLines),
       ...mergeFamilies(sources.merged.readings),
