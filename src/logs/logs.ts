@@ -21,8 +21,13 @@ import type { TallyBy } from './tally.ts';
 export { Capture } from './capture.ts';
 export { recordsOfLogs, recordsOfSpans, type Intake as OtlpIntake } from './otlp-intake.ts';
 export { attributesOf, type Kind, type LogRecord, type Origin } from './record.ts';
-export { SEVERITY, severityOfName, severityText } from './severity.ts';
+export type { Span } from './day-reader.ts';
+export { formatPosition, parsePosition, type Position } from './position.ts';
+export type { Node } from './query/node.ts';
+export { FILTERS, question } from './query/params.ts';
 export type { Following, Page, PageQuery, Tally } from './reader.ts';
+export { apiLevel, SEVERITY, severityOfName, severityText } from './severity.ts';
+export { SUMMED_FIELDS, type TallyBy } from './tally.ts';
 export type { PostResult, SenderFigures } from './sender.ts';
 
 export interface LogsConfig extends IntakeOptions {

@@ -83,5 +83,9 @@ export const logsOptions = section({
     like: 'RE2 expressions, one a line, without lookaround and backreferences',
     doc: 'What else is taken out: RE2 expressions, in a file as a list, elsewhere one a line.',
   }),
+  download_unlimited: flag({
+    default: false,
+    doc: 'Let downloads go beyond 7 days and 100,000 rows.',
+  }),
 });
 export type LogsOptions = Settings<typeof logsOptions>;
