@@ -105,11 +105,11 @@ const tables: Record<string, () => string> = {
     ),
   endpoints: () =>
     table(
-      ['path', 'answers', 'open to'],
-      endpoints.map(({ method, path, does, isOpen }) => [
+      ['path', 'answers', 'scope of the key'],
+      endpoints.map(({ method, path, does, scope }) => [
         code(method === 'GET' ? path : `${method} ${path}`),
         does,
-        isOpen ? 'everyone' : 'the key; loopback when none is set',
+        scope === 'open' ? 'open to everyone' : code(scope),
       ]),
     ),
   settings: () =>

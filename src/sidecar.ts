@@ -201,13 +201,30 @@ export async function startSidecar(
     },
   );
   let isAccepting = true;
-  const admin: Admin = new Admin(config.admin, {
-    metrics: measured.metrics,
-    pool,
-    scale: () => scale.readings(),
-    isAccepting: () => isAccepting,
-    settings: explain,
-  });
+  const admin: Admin = new Admin(
+    config.admin,
+    config.data.dir,
+    {
+      metrics: measured.metrics,
+      pool,
+      scale: () => scale.readings(),
+      isAccepting: () => isAccepting,
+      settings: explain,
+      logs: recording.logs,
+      connections: recording.connections,
+      limitsDownloads: !config.logs.download_unlimited,
+      modelId: config.model.id,
+      targets() {
+        const there = pool.deployments.filter(({ isGone }) => !isGone).map(({ options }) => options);
+        return {
+          deployments: there.map(({ id }) => id),
+          environments: there.map(({ environment }) => environment).filter((name) => name !== ''),
+        };
+      },
+      spansOf: recording.spansOf,
+    },
+    log,
+  );
 
   // Stopped in reverse: the data door drains while the admin door still answers, the child goes when nobody needs it.
   const parts: Part[] = [...recording.parts, measured.loop, samplers, kubernetes, scraper, admin, scale];

@@ -1,140 +1,88 @@
 // The admin door: what operators, probes and Prometheus ask. `endpoints` lists what there is; it is the README's table.
 // Must stay true: nothing here touches a replica or waits for one, and what is not open asks for a key first.
-import type { IncomingMessage, Server, ServerResponse } from 'node:http';
-import { gzip } from 'node:zlib';
+//   endpoint.ts  what a route is     auth.ts, keys.ts, scopes.ts  who may use it     body.ts  what clients send
+//   routes/      the routes          logs/  questions to the record, and the forms of their answers
+import type { Server } from 'node:http';
+import { join } from 'node:path';
+import { describe } from '../base/errors.ts';
+import type { Log } from '../base/log.ts';
+import type { Address } from '../base/settings.ts';
 import { boundAddress, listen } from '../http/listen.ts';
 import { createServer } from '../http/node-http.ts';
-import type { Address } from '../base/settings.ts';
-import { formatFor, type Metrics } from '../metrics/metrics.ts';
-import type { Pool } from '../pool/pool.ts';
-import type { ScaleReading } from '../scale/scale.ts';
-import { dispatch, fail, json, type Endpoint } from './endpoint.ts';
+import { Guard } from './auth.ts';
+import { dispatch, type Endpoint } from './endpoint.ts';
+import { Keys } from './keys.ts';
+import { TAIL_LIMITS, Tails, type TailLimits } from './logs/tail.ts';
 import type { AdminOptions } from './options.ts';
+import { contractEndpoints, type WithModel } from './routes/contract.ts';
+import { countEndpoints } from './routes/counts.ts';
+import { healthEndpoints, type WithMetrics } from './routes/health.ts';
+import { intakeEndpoints } from './routes/intake.ts';
+import { keyEndpoints, type WithKeys } from './routes/keys.ts';
+import { otelEndpoints, type WithConnections } from './routes/otel.ts';
+import { recordEndpoints } from './routes/record.ts';
+import { replicaEndpoints } from './routes/replicas.ts';
+import { searchEndpoints, type WithLogs } from './routes/search.ts';
+import { settingsEndpoints, type WithSettings } from './routes/settings.ts';
+import { traceEndpoints, type WithTraces } from './routes/traces.ts';
 
+type Known = WithMetrics & WithSettings & WithKeys & WithLogs & WithModel & WithTraces & WithConnections;
 /** What the door shows. */
-export interface Shown {
-  readonly metrics: Metrics;
-  readonly pool: Pool;
-  readonly scale: () => readonly ScaleReading[];
-  /** False from the first moment of a shutdown. */
-  readonly isAccepting: () => boolean;
-  /** The settings with their sources, secrets hidden. */
-  readonly settings: () => unknown;
-}
+export type Shown = Omit<Known, 'keys' | 'tails'>;
 
-export const endpoints: readonly Endpoint<Shown>[] = [
-  {
-    method: 'GET',
-    path: '/metrics',
-    does: 'Prometheus text 0.0.4, or OpenMetrics 1.0 by `Accept`; gzip by `Accept-Encoding`',
-    isOpen: true,
-    answer: servePage,
-  },
-  {
-    method: 'GET',
-    path: '/livez',
-    does: '200 while the process runs, whatever the load',
-    isOpen: true,
-    answer: (_, __, res) => json(res, 200, { status: 'alive' }),
-  },
-  {
-    method: 'GET',
-    path: '/readyz',
-    does: '200 while a replica takes requests; 503 before that and from the first moment of a shutdown',
-    isOpen: true,
-    answer: ({ pool, isAccepting }, _, res) => {
-      if (!isAccepting()) json(res, 503, { status: 'draining' });
-      else if (pool.isReady) json(res, 200, { status: 'ready' });
-      else json(res, 503, { status: 'no replica is ready' });
-    },
-  },
-  {
-    method: 'GET',
-    path: '/v1/replicas',
-    does: 'every replica: state, outstanding requests, what its last probe said',
-    isOpen: false,
-    answer: ({ pool }, _, res) => json(res, 200, { deployments: pool.snapshot() }),
-  },
-  {
-    method: 'POST',
-    path: '/v1/replicas/{deployment}/{replica}/drain',
-    does: 'gives a replica no more requests; those that it holds may end (see `outstanding`)',
-    isOpen: false,
-    answer: ({ pool }, req, res, names) => actOn(req, res, names, (its, name) => pool.drain(its, name)),
-  },
-  {
-    method: 'POST',
-    path: '/v1/replicas/{deployment}/{replica}/resume',
-    does: 'undoes that: the replica is asked whether it is ready, and gets requests again',
-    isOpen: false,
-    answer: ({ pool }, req, res, names) => actOn(req, res, names, (its, name) => pool.resume(its, name)),
-  },
-  {
-    method: 'GET',
-    path: '/v1/scale',
-    does: 'how many replicas there should be, and every figure that decided it',
-    isOpen: false,
-    answer: ({ scale }, _, res) => json(res, 200, { deployments: scale() }),
-  },
-  {
-    method: 'GET',
-    path: '/v1/settings',
-    does: 'every setting, its value and where it came from; secrets as `***`',
-    isOpen: false,
-    answer: ({ settings }, _, res) => json(res, 200, { settings: settings() }),
-  },
+export const endpoints: readonly Endpoint<Known>[] = [
+  ...healthEndpoints,
+  ...searchEndpoints,
+  ...recordEndpoints,
+  ...countEndpoints,
+  ...traceEndpoints,
+  ...contractEndpoints,
+  ...intakeEndpoints,
+  ...otelEndpoints,
+  ...keyEndpoints,
+  ...replicaEndpoints,
+  ...settingsEndpoints,
 ];
 
-/** Answers what became of an act on one replica. */
-function actOn(
-  req: IncomingMessage,
-  res: ServerResponse,
-  [deployment, replica]: readonly string[],
-  act: (deployment: string, replica: string) => boolean,
-): void {
-  if (act(deployment!, replica!)) json(res, 200, { deployment, replica });
-  else fail(req, res, 'unknown_target', `replica ${replica} of deployment ${deployment}`);
-}
-
-async function servePage({ metrics }: Shown, req: IncomingMessage, res: ServerResponse): Promise<void> {
-  const format = formatFor(req.headers.accept);
-  const page = await metrics.page(format);
-  const headers = { 'content-type': metrics.contentType(format), vary: 'Accept, Accept-Encoding' };
-  if (!/\bgzip\b(?!\s*;\s*q=0(?:\.0*)?(?:\s*[,;]|\s*$))/i.test(req.headers['accept-encoding'] ?? '')) {
-    res.writeHead(200, { ...headers, 'content-length': Buffer.byteLength(page) });
-    res.end(page);
-    return;
-  }
-  // On a thread of its own pool: the event loop forwards requests meanwhile.
-  gzip(page, (error, packed) => {
-    if (error) return fail(req, res, 'internal');
-    res.writeHead(200, { ...headers, 'content-encoding': 'gzip', 'content-length': packed.length });
-    res.end(packed);
-  });
-}
+/** What live tails have to say their last word. */
+const LAST_WORD_MS = 500;
 
 export class Admin {
   readonly name = 'admin';
   readonly #options: AdminOptions;
-  readonly #shown: Shown;
+  readonly #keys: Keys;
+  readonly #tails: Tails;
   readonly #server: Server;
 
-  constructor(options: AdminOptions, shown: Shown) {
+  /** `folder`: where keys are kept. */
+  constructor(
+    options: AdminOptions,
+    folder: string,
+    shown: Shown,
+    log: Log,
+    tailLimits: TailLimits = TAIL_LIMITS,
+  ) {
     this.#options = options;
-    this.#shown = shown;
+    this.#keys = new Keys(join(folder, 'keys.json'), options.key);
+    this.#tails = new Tails(tailLimits);
+    const guard = new Guard(this.#keys, options.protect_metrics, (route, error) =>
+      log.error('an admin route failed', { route, error: describe(error) }),
+    );
+    const known: Known = { ...shown, keys: this.#keys, tails: this.#tails };
     this.#server = createServer({
       headersTimeout: 10_000,
-      requestTimeout: 10_000,
+      // Of the request alone: answers may take as long as their clients like.
+      requestTimeout: 60_000,
       connectionsCheckingInterval: 1000,
       noDelay: true,
     });
     this.#server.maxConnections = 1000;
-    this.#server.on('request', (req, res) => {
-      void dispatch(endpoints, this.#shown, this.#options.key, req, res);
-    });
+    this.#server.on('request', (req, res) => void dispatch(endpoints, known, guard, req, res));
   }
 
+  /** Opens the door; rejects with a Fault, also where the keys cannot be read. */
   start(): Promise<void> {
+    this.#keys.load();
     return listen(this.#server, this.#options.listen, '--admin');
   }
 
@@ -142,8 +90,24 @@ export class Admin {
     return boundAddress(this.#server);
   }
 
-  stop(): void {
-    this.#server.close();
+  /** Live tails that run now. */
+  get tails(): number {
+    return this.#tails.count;
+  }
+
+  /** Closes the door: live tails are told, everything else is cut. */
+  async stop(deadlineMs: number): Promise<void> {
+    const { promise: closed, resolve } = Promise.withResolvers<void>();
+    this.#server.close(() => resolve());
+    const hadTails = this.#tails.count > 0;
+    this.#tails.end('shutdown');
+    this.#server.closeIdleConnections();
+    if (hadTails) {
+      const patience = Math.max(0, Math.min(LAST_WORD_MS, deadlineMs - performance.now()));
+      const late = setTimeout(resolve, patience);
+      await closed;
+      clearTimeout(late);
+    }
     this.#server.closeAllConnections();
   }
 }

@@ -1,23 +1,23 @@
-// One route of the admin API: what it is, how its request is found and read, and how it is answered.
-// Must stay true: nobody who may not use a route learns that it is there, a body is bounded before it is read, and a
-// mistake in it is said in words.
+// One route of the admin API: what it is, how its request is found, and how it is answered.
+// Must stay true: nobody who may not use a route learns that it is there, and whatever goes wrong in it ends in one answer.
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Failure } from '../base/errors.ts';
 import { requestId } from '../base/ids.ts';
 import { errorMessage, sendError } from '../http/reply.ts';
-import { isAllowed, isOwnPage } from './auth.ts';
+import { isOwnPage, type Guard } from './auth.ts';
+import type { Scope } from './scopes.ts';
 
-export type Method = 'GET' | 'POST' | 'PATCH' | 'DELETE';
+export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
 
 /** `Shown` is what the route needs to know. */
 export interface Endpoint<Shown> {
   readonly method: Method;
-  /** `{name}` stands for one segment. */
+  /** `{name}` stands for one segment; a path without one goes before a path with it. */
   readonly path: string;
   readonly does: string;
-  /** Open to everyone; others need the key, or loopback when no key is set. */
-  readonly isOpen: boolean;
-  /** `names` are what stands for `{…}` in the path, as it is in there. */
+  /** What a key must be good for. */
+  readonly scope: Scope;
+  /** `names` are what stands for `{…}` in the path, decoded. */
   answer(
     shown: Shown,
     req: IncomingMessage,
@@ -45,99 +45,75 @@ export function fail(
   sendError(req, res, message);
 }
 
+/** The part of a request's target behind the `?`. */
+export function queryOf(req: IncomingMessage): URLSearchParams {
+  const at = req.url!.indexOf('?');
+  return new URLSearchParams(at === -1 ? '' : req.url!.slice(at + 1));
+}
+
+const decoded = (segment: string): string | undefined => {
+  try {
+    return decodeURIComponent(segment);
+  } catch (error) {
+    if (error instanceof URIError) return undefined;
+    throw error;
+  }
+};
+
 /** What the names in a pattern stand for in a path, or `undefined` where it does not fit. */
 function match(pattern: string, path: string): string[] | undefined {
-  if (pattern === path) return [];
   const [wanted, given] = [pattern.split('/'), path.split('/')];
   if (wanted.length !== given.length) return undefined;
   const names: string[] = [];
   for (const [i, part] of wanted.entries())
-    if (part.startsWith('{') && given[i] !== '') names.push(given[i]!);
-    else if (part !== given[i]) return undefined;
+    if (part.startsWith('{')) {
+      const name = decoded(given[i]!);
+      if (name === undefined || name === '') return undefined;
+      names.push(name);
+    } else if (part !== given[i]) return undefined;
   return names;
+}
+
+/** The routes of a path, by all methods; those of the pattern with the fewest names. */
+function routesOf<Shown>(endpoints: readonly Endpoint<Shown>[], path: string) {
+  const there = endpoints.flatMap((endpoint) => {
+    const names = match(endpoint.path, path);
+    return names === undefined ? [] : [{ endpoint, names }];
+  });
+  const fewest = Math.min(...there.map(({ names }) => names.length));
+  return there.filter(({ names }) => names.length === fewest);
 }
 
 /** Finds the route of a request and has it answered. */
 export async function dispatch<Shown>(
   endpoints: readonly Endpoint<Shown>[],
   shown: Shown,
-  key: string,
+  guard: Guard,
   req: IncomingMessage,
   res: ServerResponse,
 ): Promise<void> {
-  const path = req.url!.split('?', 1)[0]!;
-  const there = endpoints.flatMap((endpoint) => {
-    const names = match(endpoint.path, path);
-    return names === undefined ? [] : [{ endpoint, names }];
-  });
-  // Which routes there are is told to those alone who may use them.
-  if (there[0]?.endpoint.isOpen !== true && !isAllowed(req, key))
-    return fail(req, res, 'unauthorized', key === '' ? 'without admin.key set, only from loopback' : '');
+  const there = routesOf(endpoints, req.url!.split('?', 1)[0]!);
+  const method = req.method === 'HEAD' ? 'GET' : req.method;
+  const found = there.find(({ endpoint }) => endpoint.method === method);
+  // Which routes there are is told to those alone who have a key, and to those what another key might do.
+  const verdict = guard.ask(req, (found ?? there[0])?.endpoint.scope ?? 'any');
+  if (verdict !== undefined) return fail(req, res, verdict.failure, verdict.detail);
   if (there.length === 0) {
     const paths = [...new Set(endpoints.map((endpoint) => endpoint.path))];
     return fail(req, res, 'unknown_route', `there is ${paths.join(', ')}`);
   }
-  const method = req.method === 'HEAD' ? 'GET' : req.method;
-  const found = there.find(({ endpoint }) => endpoint.method === method);
   if (found === undefined) {
     const methods = there.map(({ endpoint }) => (endpoint.method === 'GET' ? 'GET, HEAD' : endpoint.method));
     return fail(req, res, 'method_not_allowed', '', { allow: methods.join(', ') });
   }
   if (method !== 'GET' && !isOwnPage(req))
-    return fail(req, res, 'unauthorized', 'not from a web page of somebody else');
+    return fail(req, res, 'forbidden', 'not from a web page of somebody else');
   try {
     await found.endpoint.answer(shown, req, res, found.names);
-  } catch {
-    if (res.headersSent) res.destroy();
-    else fail(req, res, 'internal');
-  }
-}
-
-const MAX_BODY_BYTES = 1024 ** 2;
-
-/** The JSON that a request has for a body; `undefined` where it has been answered with what is wrong with it. */
-export async function jsonBody(
-  req: IncomingMessage,
-  res: ServerResponse,
-): Promise<{ value: unknown } | undefined> {
-  const type = (req.headers['content-type'] ?? '').split(';', 1)[0]!.trim().toLowerCase();
-  // Also what keeps a web page of somebody else from sending it without asking first.
-  if (type !== 'application/json') {
-    fail(req, res, 'wrong_protocol', `the body must be JSON, with Content-Type: application/json`);
-    return undefined;
-  }
-  if (req.headers['content-encoding'] !== undefined) {
-    fail(req, res, 'wrong_protocol', 'the body must not be packed (Content-Encoding)');
-    return undefined;
-  }
-  const bytes = await bytesOf(req, MAX_BODY_BYTES);
-  if (bytes === undefined) {
-    if (req.destroyed) res.destroy();
-    else fail(req, res, 'too_large', `the body may have ${MAX_BODY_BYTES} bytes`);
-    return undefined;
-  }
-  try {
-    return { value: JSON.parse(bytes.toString('utf8')) as unknown };
   } catch (error) {
-    if (!(error instanceof SyntaxError)) throw error;
-    fail(req, res, 'bad_request', `the body is no JSON: ${error.message}`);
-    return undefined;
+    guard.broke(req.method!, found.endpoint.path, error);
+    // What has begun as an answer must not end like a whole one; what was ended says itself what was wrong.
+    if (!res.headersSent) fail(req, res, 'internal');
+    else if (!res.writableEnded) res.destroy();
   }
-}
-
-/** The whole body; `undefined` when it is longer than `limit`, or its sender has left. */
-function bytesOf(req: IncomingMessage, limit: number): Promise<Buffer | undefined> {
-  return new Promise((resolve) => {
-    if (Number(req.headers['content-length'] ?? 0) > limit) return resolve(undefined);
-    const chunks: Buffer[] = [];
-    let size = 0;
-    req.on('data', (chunk: Buffer) => {
-      size += chunk.length;
-      if (size > limit) resolve(undefined);
-      else chunks.push(chunk);
-    });
-    req.on('end', () => resolve(Buffer.concat(chunks)));
-    req.on('close', () => resolve(undefined));
-    req.on('error', () => resolve(undefined));
-  });
 }

@@ -1,5 +1,5 @@
 // Settings of the admin door.
-import { address, secret, section, type Settings } from '../base/settings.ts';
+import { address, flag, secret, section, type Settings } from '../base/settings.ts';
 
 export const adminOptions = section({
   listen: address({
@@ -9,7 +9,11 @@ export const adminOptions = section({
   }),
   key: secret({
     minLength: 16,
-    doc: 'Key for the admin API (Authorization: Bearer …); without one it answers loopback only.',
+    doc: 'Key for the admin API (Authorization: Bearer …), good for everything; without any key it answers loopback only.',
+  }),
+  protect_metrics: flag({
+    default: false,
+    doc: 'Show /metrics only to this machine, and to keys with the scope metrics.',
   }),
 });
 export type AdminOptions = Settings<typeof adminOptions>;

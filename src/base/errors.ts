@@ -41,6 +41,7 @@ const row = (
 export const catalogue = Object.freeze({
   bad_request: row('client', 400, 'client_error', 'INVALID_ARGUMENT', false, 'The request is malformed'),
   unauthorized: row('client', 401, 'unauthorized', 'UNAUTHENTICATED', false, 'A valid key is required'),
+  forbidden: row('client', 403, 'unauthorized', 'PERMISSION_DENIED', false, 'This is not allowed'),
   unknown_target: row(
     'client',
     404,
@@ -85,6 +86,7 @@ export const catalogue = Object.freeze({
     'The request headers are too large',
   ),
   unknown_request: row('client', 404, 'client_error', 'NOT_FOUND', false, 'No such async request'),
+  unknown_record: row('client', 404, 'client_error', 'NOT_FOUND', false, 'There is no record of this'),
   id_in_use: row('client', 409, 'client_error', 'ALREADY_EXISTS', false, 'There is a request of this id'),
   idempotency_conflict: row(
     'client',
@@ -154,6 +156,7 @@ export const catalogue = Object.freeze({
     true,
     'The request cannot be kept at the moment',
   ),
+  search_timeout: row('weir', 504, 'timeout', 'DEADLINE_EXCEEDED', true, 'The search took too long'),
   internal: row('weir', 500, 'internal_baseten_error', 'INTERNAL', false, 'Internal error'),
   connect_failed: row(
     'replica',

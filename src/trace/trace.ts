@@ -10,6 +10,7 @@ import type { Span, SpanAttributes } from './span.ts';
 import { spansOf, type RecordLike } from './spans.ts';
 
 export type { Delivery } from './delivery.ts';
+export { STATUS } from './span.ts';
 export type { Span, SpanAttributes, SpanEvent } from './span.ts';
 export type { RecordLike } from './spans.ts';
 

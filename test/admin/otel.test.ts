@@ -3,11 +3,14 @@ import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { join } from 'node:path';
+import { Guard } from '../../src/admin/auth.ts';
 import { dispatch } from '../../src/admin/endpoint.ts';
+import { Keys } from '../../src/admin/keys.ts';
 import { otelEndpoints } from '../../src/admin/routes/otel.ts';
 import { startConnections, stopConnections, type Bench } from '../kit/connections.ts';
 import { begin, call, type CallOptions } from '../kit/client.ts';
-import { removeFolders } from '../kit/folder.ts';
+import { folder, removeFolders } from '../kit/folder.ts';
 import { answering, Receiver } from '../kit/otlp-receiver.ts';
 
 const KEY = 'a-key-of-sixteen-letters';
@@ -20,7 +23,10 @@ let url = '';
 beforeAll(async () => {
   bench = await startConnections();
   receiver = await new Receiver().start();
-  server = createServer((req, res) => void dispatch(otelEndpoints, bench, KEY, req, res));
+  const keys = new Keys(join(folder(), 'keys.json'), KEY);
+  keys.load();
+  const guard = new Guard(keys, false, () => undefined);
+  server = createServer((req, res) => void dispatch(otelEndpoints, bench, guard, req, res));
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;

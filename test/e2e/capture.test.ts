@@ -8,7 +8,7 @@ import OpenAI from 'openai';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { call, RawClient, type Answer } from '../kit/client.ts';
 import { folder, removeFolders, write } from '../kit/folder.ts';
-import { recordsIn, requestIn } from '../kit/record.ts';
+import { recordsIn, requestIn } from '../kit/record-files.ts';
 import { closeReplicas, startReplica, whole } from '../kit/replica.ts';
 import { until } from '../kit/until.ts';
 import { ROOT, startWeir, stopAll, type Weir } from '../kit/weir.ts';

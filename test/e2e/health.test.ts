@@ -248,7 +248,7 @@ it('an operator drains one replica: what it holds may end, nothing new comes, an
   expect((await act('/v1/replicas/local/nobody/drain')).status).toBe(404);
   expect((await act('/v1/replicas/other/r1/drain')).status).toBe(404);
   expect((await call(weir.admin, '/v1/replicas/local/r1/drain')).status).toBe(405);
-  expect((await act('/v1/replicas/local/r1/drain', { origin: 'https://evil.example' })).status).toBe(401);
+  expect((await act('/v1/replicas/local/r1/drain', { origin: 'https://evil.example' })).status).toBe(403);
   await inState(weir, 'r1', 'ready');
 });
 

@@ -4,7 +4,7 @@ import { childSpanId, REPLICA_SPAN } from '../../src/exchange/identity.ts';
 import { spansOf } from '../../src/trace/spans.ts';
 import { call, type Answer } from '../kit/client.ts';
 import { folder, removeFolders } from '../kit/folder.ts';
-import { recordsIn, requestIn, type Seen } from '../kit/record.ts';
+import { recordsIn, requestIn, type Seen } from '../kit/record-files.ts';
 import { closeGrpc, startGrpcReplica, TestClient } from '../kit/test-service.ts';
 import { closeReplicas, startReplica, whole, type Replica } from '../kit/replica.ts';
 import { until } from '../kit/until.ts';

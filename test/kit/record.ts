@@ -1,49 +1,41 @@
-// The record of a weir under test, read from its files while it writes them.
-import { join } from 'node:path';
-import { Reader } from '../../src/logs/reader.ts';
-import { attributesOf, type LogRecord } from '../../src/logs/record.ts';
-import { parseQuery } from '../../src/logs/query/parse.ts';
-import { until } from './until.ts';
+// Lines into a record and questions to it, over HTTP, as users do it.
+import { expect } from 'vitest';
+import { call } from './client.ts';
 
-export interface Seen extends LogRecord {
-  readonly says: Record<string, unknown>;
-  readonly request: string | undefined;
-  readonly response: string | undefined;
+/** An admin door, here or in another process. */
+export interface Door {
+  readonly url: string;
 }
 
-/** All records so far that a query finds, in the order of their arrival. */
-export function recordsIn(dataDir: string, query = ''): Seen[] {
-  const parsed = parseQuery(query);
-  if ('problem' in parsed) throw new Error(parsed.problem);
-  // A file that was made a moment ago has nothing in it yet, not even tables.
-  const reader = new Reader(join(dataDir, 'logs'), { damaged: () => undefined }, 5000);
-  try {
-    const { records } = reader.after(parsed.node, 0, 10_000);
-    return records.map((record) => {
-      const bodies = reader.bodies(record.seq);
-      const text = (bytes: Uint8Array | undefined | null) =>
-        bytes ? Buffer.from(bytes).toString() : undefined;
-      return {
-        ...record,
-        says: attributesOf(record),
-        request: text(bodies?.request),
-        response: text(bodies?.response),
-      };
-    });
-  } catch (error) {
-    if (/no such table/.test(String(error))) return [];
-    throw error;
-  } finally {
-    reader.close();
-  }
+export const HOUR_AGO = Date.now() - 3_600_000;
+export const ns = (ms: number, rest = 0): string => String(BigInt(ms) * 1_000_000n + BigInt(rest));
+
+export type Log = Record<string, unknown> & { message: string; seq: number };
+
+export interface Answer {
+  logs: Log[];
+  cursor?: string;
+  is_partial?: boolean;
 }
 
-/** The record of a request, once it is there. */
-export const requestIn = (
-  dataDir: string,
-  id: string,
-  fits: (record: Seen) => boolean = () => true,
-): Promise<Seen> =>
-  until(`the record has request ${id}`, () =>
-    recordsIn(dataDir).find((record) => record.kind === 'request' && record.requestId === id && fits(record)),
-  );
+export async function post(
+  door: Door,
+  lines: readonly object[] | string,
+  query = 'replica=abc12&deployment=dep1&environment=production',
+): Promise<void> {
+  const body = typeof lines === 'string' ? lines : lines.map((line) => JSON.stringify(line)).join('\n');
+  const { status, text } = await call(door.url, `/v1/logs?${query}`, {
+    method: 'POST',
+    body,
+    headers: { 'content-type': 'application/x-ndjson' },
+  });
+  expect(status, text).toBe(200);
+}
+
+export async function search(door: Door, query: Record<string, string>): Promise<Answer> {
+  const { status, text } = await call(door.url, `/v1/logs?${new URLSearchParams(query).toString()}`);
+  expect(status, text).toBe(200);
+  return JSON.parse(text) as Answer;
+}
+
+export const messages = ({ logs }: Answer): string[] => logs.map(({ message }) => message);

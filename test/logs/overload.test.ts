@@ -4,7 +4,7 @@ import { Log } from '../../src/base/log.ts';
 import { Exchanges } from '../../src/exchange/exchange.ts';
 import { Capture, Logs } from '../../src/logs/logs.ts';
 import { folder, removeFolders } from '../kit/folder.ts';
-import { recordsIn } from '../kit/record.ts';
+import { recordsIn } from '../kit/record-files.ts';
 
 afterEach(removeFolders);
 

@@ -2,28 +2,31 @@
 // Must stay true: no answer holds a header's value; a change is answered when it is on disk.
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Connections } from '../../export/export.ts';
-import { fail, json, jsonBody, type Endpoint } from '../endpoint.ts';
+import { jsonBody } from '../body.ts';
+import { fail, json, type Endpoint } from '../endpoint.ts';
+import { nothingRecorded } from './search.ts';
 
 /** What these routes need to know. */
 export interface WithConnections {
-  readonly connections: Connections;
+  /** `undefined`: nothing is recorded. */
+  readonly connections: Connections | undefined;
 }
 
 const ONE = '/v1/otel/connections/{id}';
 
-export const otelEndpoints: readonly Endpoint<WithConnections>[] = [
+const routes: readonly Endpoint<{ readonly connections: Connections }>[] = [
   {
     method: 'GET',
     path: '/v1/otel/connections',
     does: 'every connection to an OTLP receiver, header values as `***`',
-    isOpen: false,
+    scope: 'export',
     answer: ({ connections }, _, res) => json(res, 200, { connections: connections.list() }),
   },
   {
     method: 'POST',
     path: '/v1/otel/connections',
     does: 'makes a connection: `{"endpoint_url", "header_name", "header_value", …}`; it sends from now on',
-    isOpen: false,
+    scope: 'export',
     async answer({ connections }, req, res) {
       const body = await jsonBody(req, res);
       if (body === undefined) return;
@@ -36,14 +39,14 @@ export const otelEndpoints: readonly Endpoint<WithConnections>[] = [
     method: 'GET',
     path: ONE,
     does: 'one of them',
-    isOpen: false,
+    scope: 'export',
     answer: ({ connections }, req, res, [id]) => found(req, res, id!, connections.get(id!)),
   },
   {
     method: 'PATCH',
     path: ONE,
     does: 'changes what is given; `null` sets back to the default, another `start_from` places it anew',
-    isOpen: false,
+    scope: 'export',
     async answer({ connections }, req, res, [id]) {
       const body = await jsonBody(req, res);
       if (body === undefined) return;
@@ -57,7 +60,7 @@ export const otelEndpoints: readonly Endpoint<WithConnections>[] = [
     method: 'DELETE',
     path: ONE,
     does: 'removes it: nothing more is sent, at once',
-    isOpen: false,
+    scope: 'export',
     async answer({ connections }, req, res, [id]) {
       const removed = await connections.remove(id!);
       if (typeof removed !== 'boolean') return fail(req, res, 'bad_request', removed.problems.join('; '));
@@ -69,7 +72,7 @@ export const otelEndpoints: readonly Endpoint<WithConnections>[] = [
     method: 'POST',
     path: `${ONE}/test`,
     does: 'sends one record that says that it is a test, and tells what the receiver answered',
-    isOpen: false,
+    scope: 'export',
     async answer({ connections }, req, res, [id]) {
       found(req, res, id!, await connections.test(id!));
     },
@@ -78,10 +81,17 @@ export const otelEndpoints: readonly Endpoint<WithConnections>[] = [
     method: 'GET',
     path: `${ONE}/status`,
     does: 'how far it is: cursor, queue, lag, sent, rejected, dropped, last error',
-    isOpen: false,
+    scope: 'export',
     answer: ({ connections }, req, res, [id]) => found(req, res, id!, connections.status(id!)),
   },
 ];
+
+/** Without a record there is nothing to send, and nobody who would. */
+export const otelEndpoints: readonly Endpoint<WithConnections>[] = routes.map((route) => ({
+  ...route,
+  answer: ({ connections }, req, res, names) =>
+    connections ? route.answer({ connections }, req, res, names) : nothingRecorded(req, res),
+}));
 
 function found(req: IncomingMessage, res: ServerResponse, id: string, what: unknown): void {
   if (what === undefined) fail(req, res, 'unknown_route', id.slice(0, 100), { text: 'No such connection' });

@@ -1,0 +1,154 @@
+// The log API of the serving contract: what a model's deployment or environment logged.
+// Must stay true: parameters, limits and the answer are those of contracts/baseten.md 8.1, key for key.
+// Lines are what the model logged; a request's own row comes along only where it is asked for by its id, so that counts
+// are those of the model's log and yet every request is found.
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { apiLevel, FILTERS, question, type LogRecord, type Node } from '../../logs/logs.ts';
+import { jsonBody } from '../body.ts';
+import { fail, json, queryOf, type Endpoint } from '../endpoint.ts';
+import { both } from '../logs/ask.ts';
+import { find, type LogStore } from '../logs/search.ts';
+import { EARLIEST_NS, LATEST_NS } from '../logs/time.ts';
+import { recordOf, refuse, type WithLogs } from './search.ts';
+
+/** What these routes need to know besides. */
+export interface WithModel extends WithLogs {
+  readonly modelId: string;
+  /** Deployments and environments that there are now. */
+  readonly targets: () => {
+    readonly deployments: readonly string[];
+    readonly environments: readonly string[];
+  };
+}
+
+const DEFAULT_WINDOW_MS = 30 * 60_000;
+const MAX_WINDOW_MS = 7 * 86_400_000;
+const LATEST_MS = Number(LATEST_NS / 1_000_000n) - 1;
+const SEARCH_MS = 30_000;
+
+type Of = 'deployment' | 'environment';
+type Given = Readonly<Record<string, unknown>>;
+
+const route = (method: 'GET' | 'POST', of: Of): Endpoint<WithModel> => ({
+  method,
+  path: `/v1/models/{model}/${of}s/{${of}}/logs`,
+  does:
+    method === 'GET'
+      ? `the contract’s log API: lines of ${of === 'deployment' ? 'a deployment' : 'an environment'}, and of a request what weir knows of it`
+      : 'the same, asked with a JSON body',
+  scope: 'logs:read',
+  async answer(shown, req, res, names) {
+    const logs = recordOf(shown, req, res);
+    if (!logs) return;
+    const given = method === 'GET' ? fromQuery(queryOf(req)) : await fromBody(req, res);
+    if (given) await answer(shown, logs, of, names as [string, string], given, req, res);
+  },
+});
+
+export const contractEndpoints: readonly Endpoint<WithModel>[] = [
+  route('GET', 'deployment'),
+  route('POST', 'deployment'),
+  route('GET', 'environment'),
+  route('POST', 'environment'),
+];
+
+async function answer(
+  { modelId, targets }: WithModel,
+  logs: LogStore,
+  of: Of,
+  [model, target]: readonly [string, string],
+  given: Given,
+  req: IncomingMessage,
+  res: ServerResponse,
+): Promise<void> {
+  if (model !== modelId) return notThere(req, res, `model ${model.slice(0, 100)}`);
+  const scope: Node = { op: 'field', name: of, compare: '=', value: target };
+  if (!targets()[`${of}s`].includes(target)) {
+    // It may have been there: what it logged is.
+    const all = { fromNs: EARLIEST_NS, toNs: LATEST_NS };
+    const query = { node: scope, ...all, direction: 'down' as const, after: undefined, limit: 1 };
+    const found = await find(logs, query, res);
+    if (!found) return;
+    if (found.records.length === 0) return notThere(req, res, `${of} ${target.slice(0, 100)}`);
+  }
+  const asked = question(Object.fromEntries(FILTERS.map((name) => [name, given[name]])));
+  const window = windowOf(given, Date.now());
+  if ('problems' in asked || 'problems' in window) {
+    const filters =
+      'problems' in asked ? asked.problems.map(({ name, problem }) => `${name}: ${problem}`) : [];
+    return refuse(req, res, [...filters, ...('problems' in window ? window.problems : [])]);
+  }
+  const kinds: Node =
+    typeof given['request_id'] === 'string' && given['request_id'] !== ''
+      ? { op: 'not', of: { op: 'field', name: 'kind', compare: '=', value: 'span' } }
+      : { op: 'field', name: 'kind', compare: '=', value: 'line' };
+  const query = { ...window, node: both([scope, kinds, asked.node]), after: undefined };
+  const found = await find(logs, query, res, SEARCH_MS);
+  if (!found) return;
+  // There is no cursor in this API: less than was asked for would be taken for all there is.
+  if (found.isPartial) return fail(req, res, 'search_timeout', 'ask for a shorter time');
+  json(res, 200, { logs: found.records.map(contractLine) });
+}
+
+const notThere = (req: IncomingMessage, res: ServerResponse, what: string): void =>
+  fail(req, res, 'unknown_target', what, { text: 'There is no such target' });
+
+const contractLine = ({ timeNs, message, replica, requestId, severity }: LogRecord) => ({
+  timestamp: String(timeNs),
+  message,
+  replica: replica === '' ? null : replica,
+  request_id: requestId === '' ? null : requestId,
+  level: apiLevel(severity) ?? null,
+});
+
+/** Numbers stay texts here; lists may end in []. */
+function fromQuery(query: URLSearchParams): Given {
+  const given: Record<string, unknown> = Object.fromEntries(query);
+  for (const name of ['includes', 'excludes'])
+    given[name] = [...query.getAll(name), ...query.getAll(`${name}[]`)];
+  return given;
+}
+
+async function fromBody(req: IncomingMessage, res: ServerResponse): Promise<Given | undefined> {
+  const body = await jsonBody(req, res);
+  if (body === undefined) return undefined;
+  if (typeof body.value === 'object' && body.value !== null && !Array.isArray(body.value))
+    return body.value as Given;
+  refuse(req, res, ['the body must be an object']);
+  return undefined;
+}
+
+interface Window {
+  readonly fromNs: bigint;
+  readonly toNs: bigint;
+  readonly direction: 'up' | 'down';
+  readonly limit: number;
+}
+
+function windowOf(given: Given, nowMs: number): Window | { readonly problems: readonly string[] } {
+  const problems: string[] = [];
+  const whole = (name: string, min: number, most: number, fallback: number): number => {
+    const value = given[name];
+    if (value === undefined || value === null || value === '') return fallback;
+    const number = typeof value === 'string' && /^\d{1,16}$/.test(value) ? Number(value) : value;
+    if (Number.isSafeInteger(number) && (number as number) >= min && (number as number) <= most)
+      return number as number;
+    problems.push(`${name}: must be a whole number from ${min} to ${most}`);
+    return fallback;
+  };
+  const endMs = whole('end_epoch_millis', 0, LATEST_MS, nowMs);
+  const startMs = whole('start_epoch_millis', 0, LATEST_MS, Math.max(0, endMs - DEFAULT_WINDOW_MS));
+  const limit = whole('limit', 1, 1000, 500);
+  const direction = given['direction'] ?? 'desc';
+  if (direction !== 'asc' && direction !== 'desc') problems.push('direction: must be asc or desc');
+  if (startMs > endMs) problems.push('end_epoch_millis: lies before start_epoch_millis');
+  if (endMs - startMs > MAX_WINDOW_MS) problems.push('start_epoch_millis: the window is at most 7 days');
+  if (problems.length > 0) return { problems };
+  return {
+    fromNs: BigInt(startMs) * 1_000_000n,
+    // The end is inclusive: clients go on with the millisecond of the oldest line they have.
+    toNs: BigInt(endMs) * 1_000_000n + 999_999n,
+    direction: direction === 'asc' ? 'up' : 'down',
+    limit,
+  };
+}

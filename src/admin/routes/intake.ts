@@ -1,0 +1,190 @@
+// POST /v1/logs: lines from outside, as text, NDJSON or OTLP.
+// Must stay true: what is answered with 200 is stored; what was refused is said, with how much was stored before that.
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { recordsOfLogs, recordsOfSpans } from '../../logs/logs.ts';
+import type { LogRecord, Origin, OtlpIntake, PostResult } from '../../logs/logs.ts';
+import { decode, encodingOf, type Encoding } from '../../otlp/codec.ts';
+import { answerOf, errorOf, type Answer } from '../../otlp/http.ts';
+import { emptyOf, logsRequest, logsResponse, tracesRequest, tracesResponse } from '../../otlp/messages.ts';
+import { bytesBody, mediaType } from '../body.ts';
+import { fail, json, queryOf, type Endpoint } from '../endpoint.ts';
+import type { LogStore } from '../logs/search.ts';
+import { nowNs, recordOf, refuse, type WithLogs } from './search.ts';
+
+const MAX_BODY_BYTES = 64 * 1024 ** 2;
+/** Lines that go to the record at once: more would fill the way there all alone. */
+const PIECE_BYTES = 1024 ** 2;
+/** Without a type, as curl sends nothing else that fits, they are lines, too. */
+const LINES: ReadonlySet<string> = new Set([
+  'application/x-ndjson',
+  'application/ndjson',
+  'application/jsonl',
+  'text/plain',
+  '',
+]);
+const ORIGIN = ['deployment', 'environment', 'replica', 'source'] as const;
+const LONGEST = 256;
+const LF = 0x0a;
+
+export const intakeEndpoints: readonly Endpoint<WithLogs>[] = [
+  {
+    method: 'POST',
+    path: '/v1/logs',
+    does: 'stores lines: NDJSON or plain text (who said them is in `deployment`, `environment`, `replica` and `source` of the query), or OTLP as protobuf or JSON; answered once they are stored',
+    scope: 'logs:write',
+    async answer(shown, req, res) {
+      const logs = recordOf(shown, req, res);
+      if (!logs) return;
+      const type = mediaType(req);
+      const encoding = encodingOf(type);
+      if (encoding === undefined && !LINES.has(type))
+        return fail(
+          req,
+          res,
+          'wrong_protocol',
+          `${type.slice(0, 80)}; there is application/x-ndjson, text/plain, and OTLP as application/x-protobuf or application/json`,
+        );
+      const origin = originOf(queryOf(req));
+      if (typeof origin === 'string') return refuse(req, res, [origin]);
+      const body = await bytesBody(req, res, MAX_BODY_BYTES);
+      if (body === undefined) return;
+      if (encoding === undefined) return storeLines(logs, body, origin, req, res);
+      return storeOtlp(
+        logs,
+        { signal: SIGNALS.logs, encoding, body, deployment: origin.deployment },
+        req,
+        res,
+      );
+    },
+  },
+  {
+    method: 'POST',
+    path: '/v1/traces',
+    does: 'stores spans that others made, as OTLP (protobuf or JSON): they are shown in the traces that they belong to',
+    scope: 'logs:write',
+    async answer(shown, req, res) {
+      const logs = recordOf(shown, req, res);
+      if (!logs) return;
+      const type = mediaType(req);
+      const encoding = encodingOf(type);
+      if (encoding === undefined)
+        return fail(
+          req,
+          res,
+          'wrong_protocol',
+          `${type.slice(0, 80)}; there is OTLP as application/x-protobuf or application/json`,
+        );
+      const origin = originOf(queryOf(req));
+      if (typeof origin === 'string') return refuse(req, res, [origin]);
+      const body = await bytesBody(req, res, MAX_BODY_BYTES);
+      if (body === undefined) return;
+      return storeOtlp(
+        logs,
+        { signal: SIGNALS.traces, encoding, body, deployment: origin.deployment },
+        req,
+        res,
+      );
+    },
+  },
+];
+
+/** A kind of OTLP request: how its body becomes records, and how it is answered. */
+interface Signal {
+  readonly read: (encoding: Encoding, body: Uint8Array, intake: OtlpIntake) => LogRecord[] | string;
+  readonly answer: (encoding: Encoding) => Answer;
+}
+
+const SIGNALS: Readonly<Record<'logs' | 'traces', Signal>> = {
+  logs: {
+    read(encoding, body, intake) {
+      const read = decode(encoding, logsRequest, body);
+      return 'problem' in read ? read.problem : recordsOfLogs(read.message, intake);
+    },
+    answer: (encoding) => answerOf(encoding, logsResponse, emptyOf(logsResponse)),
+  },
+  traces: {
+    read(encoding, body, intake) {
+      const read = decode(encoding, tracesRequest, body);
+      return 'problem' in read ? read.problem : recordsOfSpans(read.message, intake);
+    },
+    answer: (encoding) => answerOf(encoding, tracesResponse, emptyOf(tracesResponse)),
+  },
+};
+/** google.rpc.Code of a bad request. */
+const INVALID_ARGUMENT = 3;
+
+function originOf(query: URLSearchParams): Origin | string {
+  const origin = { deployment: '', environment: '', replica: '', source: 'api' };
+  for (const [name, value] of query) {
+    const known = ORIGIN.find((one) => one === name);
+    if (!known) return `${name.slice(0, 80)} is no parameter; there are ${ORIGIN.join(', ')}`;
+    if (value.length > LONGEST) return `${name}: must have at most ${LONGEST} characters`;
+    origin[known] = value;
+  }
+  return origin;
+}
+
+async function storeLines(
+  logs: LogStore,
+  body: Buffer,
+  origin: Origin,
+  req: IncomingMessage,
+  res: ServerResponse,
+): Promise<void> {
+  let stored = 0;
+  for (let from = 0; from < body.length;) {
+    const to = endOfPiece(body, from);
+    // A copy: on its way to the thread a view takes all of its buffer with it.
+    const result = await logs.postLines(new Uint8Array(body.subarray(from, to)), origin);
+    if ('problem' in result) return refused(result.problem, stored, req, res);
+    stored += result.stored;
+    from = to;
+  }
+  json(res, 200, { stored });
+}
+
+/** Behind the last line that ends within a piece's size; a longer line goes alone. */
+function endOfPiece(body: Buffer, from: number): number {
+  if (body.length - from <= PIECE_BYTES) return body.length;
+  const last = body.lastIndexOf(LF, from + PIECE_BYTES - 1);
+  if (last >= from) return last + 1;
+  const next = body.indexOf(LF, from + PIECE_BYTES);
+  return next === -1 ? body.length : next + 1;
+}
+
+interface Otlp {
+  readonly signal: Signal;
+  readonly encoding: Encoding;
+  readonly body: Uint8Array;
+  /** Of those who name none. */
+  readonly deployment: string;
+}
+
+async function storeOtlp(
+  logs: LogStore,
+  { signal, encoding, body, deployment }: Otlp,
+  req: IncomingMessage,
+  res: ServerResponse,
+): Promise<void> {
+  const say = (status: number, answer: Answer): void => {
+    res.writeHead(status, { 'content-type': answer.contentType, 'content-length': answer.body.length });
+    res.end(answer.body);
+  };
+  const records = signal.read(encoding, body, { nowNs: nowNs(), deployment });
+  // In the encoding of the sender, who reads no other (contracts/logplane.md C3).
+  if (typeof records === 'string')
+    return say(400, errorOf(encoding, INVALID_ARGUMENT, `the body ${records}`));
+  const result = records.length === 0 ? { stored: 0 } : await logs.post(records);
+  if ('problem' in result) return refused(result.problem, 0, req, res);
+  say(200, signal.answer(encoding));
+}
+
+type Problem = Extract<PostResult, { problem: unknown }>['problem'];
+
+function refused(problem: Problem, stored: number, req: IncomingMessage, res: ServerResponse): void {
+  const detail = stored === 0 ? 'nothing was stored' : `the first ${stored} were stored`;
+  if (problem === 'queue_full')
+    fail(req, res, 'queue_full', detail, { text: 'More comes in than can be stored; try again' });
+  else if (problem === 'store_full') fail(req, res, 'storage_full', detail, { text: 'The disk is full' });
+  else fail(req, res, 'storage_failed', detail, { text: 'This cannot be stored at the moment' });
+}

@@ -1,0 +1,140 @@
+// GET /v1/traces/{trace_id}: everything that is recorded of one trace, spans as a tree, and the lines.
+// Must stay true: a span whose parent is not recorded is a root, and nothing of a trace is left out for having no place.
+import type { LogRecord, Node } from '../../logs/logs.ts';
+import { fail, json, type Endpoint } from '../endpoint.ts';
+import { both } from '../logs/ask.ts';
+import { logObject } from '../logs/object.ts';
+import { find } from '../logs/search.ts';
+import { EARLIEST_NS, formatTime, LATEST_NS } from '../logs/time.ts';
+import { attributesOf } from '../../logs/logs.ts';
+import { STATUS, type Span as Made } from '../../trace/trace.ts';
+import { recordOf, refuse, type WithLogs } from './search.ts';
+
+/** A span of a trace. Times in nanoseconds since the epoch. */
+export interface Span {
+  readonly spanId: string;
+  /** Empty: none. */
+  readonly parentSpanId: string;
+  readonly name: string;
+  readonly startNs: bigint;
+  readonly durationNs: number;
+  readonly isError: boolean;
+  readonly attributes: Readonly<Record<string, unknown>>;
+  /** Place of the record that it was made of. */
+  readonly seq: number;
+}
+
+/** What this route needs to know besides. */
+export interface WithTraces extends WithLogs {
+  /** The spans of a request's record: its own first, then its children. */
+  readonly spansOf: (record: LogRecord) => readonly Made[];
+}
+
+const MAX_RECORDS = 5000;
+
+/** A record of a request, or of a span that others posted, as the one span that it says. */
+export function spanOf(record: LogRecord): Span {
+  const attributes = attributesOf(record);
+  const name = record.kind === 'span' ? attributes['name'] : undefined;
+  return {
+    spanId: record.spanId,
+    parentSpanId: record.parentSpanId,
+    name: typeof name === 'string' && name !== '' ? name : record.message,
+    startNs: record.timeNs,
+    durationNs: record.durationNs,
+    isError: record.severity >= 17,
+    attributes,
+    seq: record.seq,
+  };
+}
+
+/** The spans that a request's record stands for. */
+const madeOf = (record: LogRecord, { spansOf }: WithTraces): Span[] =>
+  spansOf(record).map((made) => ({
+    spanId: made.spanId,
+    parentSpanId: made.parentSpanId,
+    name: made.name,
+    startNs: made.startTimeUnixNano,
+    durationNs: Number(made.endTimeUnixNano - made.startTimeUnixNano),
+    isError: made.status.code === STATUS.error,
+    attributes: made.attributes,
+    seq: record.seq,
+  }));
+
+interface SpanObject {
+  readonly span_id: string;
+  readonly children: SpanObject[];
+  readonly [name: string]: unknown;
+}
+
+export const traceEndpoints: readonly Endpoint<WithTraces>[] = [
+  {
+    method: 'GET',
+    path: '/v1/traces/{trace_id}',
+    does: 'one trace: its spans as a tree, and the lines that were logged in it',
+    scope: 'logs:read',
+    async answer(shown, req, res, [id]) {
+      const logs = recordOf(shown, req, res);
+      if (!logs) return;
+      if (!/^[0-9a-f]{32}$/i.test(id!)) return refuse(req, res, ['a trace id is 32 hexadecimal characters']);
+      const traceId = id!.toLowerCase();
+      const ofTrace: Node = { op: 'field', name: 'traceId', compare: '=', value: traceId };
+      const isLine: Node = { op: 'field', name: 'kind', compare: '=', value: 'line' };
+      const ask = (node: Node) =>
+        find(
+          logs,
+          { node: both([ofTrace, node]), ...ALL, direction: 'up', after: undefined, limit: MAX_RECORDS },
+          res,
+        );
+      const spans = await ask({ op: 'not', of: isLine });
+      const lines = spans && (await ask(isLine));
+      if (!spans || !lines) return;
+      if (spans.records.length === 0 && lines.records.length === 0)
+        return fail(req, res, 'unknown_record', `trace ${traceId}; a request is recorded when it ends`);
+      const flat = spans.records.flatMap((record) =>
+        record.kind === 'request' && record.spanId !== '' ? madeOf(record, shown) : [spanOf(record)],
+      );
+      json(res, 200, {
+        trace_id: traceId,
+        spans: tree(flat),
+        logs: lines.records.map(logObject),
+        is_partial: spans.next !== undefined || lines.next !== undefined || undefined,
+      });
+    },
+  },
+];
+
+const ALL = { fromNs: EARLIEST_NS, toNs: LATEST_NS };
+
+/** Spans below their parents, in the order of time. */
+export function tree(spans: readonly Span[]): SpanObject[] {
+  const objects = spans.map((span) => ({ span, object: spanObject(span) }));
+  const byId = new Map(objects.map(({ span, object }) => [span.spanId, object]));
+  const roots: SpanObject[] = [];
+  for (const { span, object } of objects) {
+    const parent = span.parentSpanId === '' ? undefined : byId.get(span.parentSpanId);
+    if (parent && !isBelow(parent, object)) parent.children.push(object);
+    else roots.push(object);
+  }
+  return roots;
+}
+
+/** True where `span` is `above`, or stands below it: whoever posts spans may have them go in circles. */
+function isBelow(span: SpanObject, above: SpanObject): boolean {
+  return span === above || above.children.some((child) => isBelow(span, child));
+}
+
+function spanObject(span: Span): SpanObject {
+  return {
+    span_id: span.spanId,
+    parent_span_id: span.parentSpanId === '' ? null : span.parentSpanId,
+    name: span.name,
+    start: formatTime(span.startNs),
+    start_ns: String(span.startNs),
+    duration_ms: span.durationNs / 1e6,
+    is_error: span.isError,
+    seq: span.seq,
+    attributes: span.attributes,
+    children: [],
+  };
+}

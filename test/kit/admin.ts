@@ -1,0 +1,116 @@
+// The admin door with a real record behind it, in this process: for tests that look at what the door asks of the record.
+// Must stay true: every door that was opened is closed by `closeAdmins` after a test.
+import { Admin, type Shown } from '../../src/admin/admin.ts';
+import { TAIL_LIMITS, type TailLimits } from '../../src/admin/logs/tail.ts';
+import { Log, type LineSink } from '../../src/base/log.ts';
+import { Logs } from '../../src/logs/logs.ts';
+import { configOf } from './deployment.ts';
+import { folder } from './folder.ts';
+
+export interface OpenAdmin {
+  readonly url: string;
+  readonly port: number;
+  readonly admin: Admin;
+  readonly logs: Logs;
+  /** What weir would have written about itself. */
+  readonly said: string[];
+  stop(): Promise<void>;
+}
+
+export interface AdminOf {
+  readonly args?: string[];
+  readonly path?: string;
+  readonly limits?: Partial<TailLimits>;
+  /** What the door is to see in the place of the record. */
+  readonly wrap?: (logs: Logs) => Shown['logs'];
+  readonly shown?: Partial<Shown>;
+}
+
+type Store = NonNullable<Shown['logs']>;
+
+/** The record, of which some answers are other ones. */
+export const changed = (logs: Logs, changes: Partial<Store>): Store => ({
+  page: (query) => logs.page(query),
+  after: (node, seq, limit) => logs.after(node, seq, limit),
+  at: (seq) => logs.at(seq),
+  bodies: (seq) => logs.bodies(seq),
+  tally: (query, by) => logs.tally(query, by),
+  tallyMinutes: (node, span, by) => logs.tallyMinutes(node, span, by),
+  onStored: (listener) => logs.onStored(listener),
+  post: (records) => logs.post(records),
+  postLines: (bytes, origin) => logs.postLines(bytes, origin),
+  ...changes,
+});
+
+const open = new Set<OpenAdmin>();
+
+export async function startAdmin({
+  args = [],
+  path = folder(),
+  limits = {},
+  wrap = (logs) => logs,
+  shown = {},
+}: AdminOf = {}): Promise<OpenAdmin> {
+  const config = configOf(['--admin=127.0.0.1:0', '--model-id=mdl1', ...args]);
+  const said: string[] = [];
+  const sink = {
+    write: (line: string) => void said.push(line),
+    flush: () => undefined,
+    dropped: () => 0,
+  } as unknown as LineSink;
+  const log = new Log(sink, { level: 'debug', isText: false });
+  const logs = new Logs(
+    {
+      folder: `${path}/logs`,
+      maxBytes: 2 ** 30,
+      retentionMs: 366 * 86_400_000,
+      maxLineBytes: 64 * 1024,
+      redactsKnown: true,
+      redactPatterns: [],
+      maxBodyBytes: 262_144,
+      files: [],
+      fileOrigin: { deployment: '', environment: '', replica: '' },
+    },
+    log,
+  );
+  const admin = new Admin(
+    config.admin,
+    path,
+    {
+      metrics: { page: async () => 'weir_up 1\n', contentType: () => 'text/plain' } as never,
+      pool: { snapshot: () => [], isReady: true, drain: () => true, resume: () => true } as never,
+      scale: () => [],
+      isAccepting: () => true,
+      settings: () => [],
+      logs: wrap(logs),
+      limitsDownloads: !config.logs.download_unlimited,
+      modelId: 'mdl1',
+      targets: () => ({ deployments: ['dep1'], environments: ['production'] }),
+      connections: undefined,
+      spansOf: () => [],
+      ...shown,
+    },
+    log,
+    { ...TAIL_LIMITS, ...limits },
+  );
+  await admin.start();
+  const { port } = admin.address;
+  const it: OpenAdmin = {
+    url: `http://127.0.0.1:${port}`,
+    port,
+    admin,
+    logs,
+    said,
+    async stop() {
+      open.delete(it);
+      await admin.stop(performance.now() + 1000);
+      await logs.stop(performance.now() + 5000);
+    },
+  };
+  open.add(it);
+  return it;
+}
+
+export async function closeAdmins(): Promise<void> {
+  await Promise.all(Array.from(open, (one) => one.stop()));
+}
