@@ -5,13 +5,14 @@ import { nearest } from '../base/nearest.ts';
 import { version } from '../version.ts';
 import { check } from './commands/check.ts';
 import { health } from './commands/health.ts';
+import { logs } from './commands/logs.ts';
 import { run } from './commands/run.ts';
 import { EXIT } from './problems.ts';
 import type { Command } from './command.ts';
 import { serve } from './commands/serve.ts';
 import { showSettings } from './commands/settings.ts';
 
-const commands: readonly Command[] = [serve, run, check, showSettings, health];
+const commands: readonly Command[] = [serve, run, check, showSettings, health, logs];
 
 const overview = (): string =>
   [

@@ -27,7 +27,7 @@ describe('weir', () => {
   it('helps: overview, every command, every flag', async () => {
     const overview = await runWeir(['--help']);
     expect(overview.code).toBe(0);
-    for (const command of ['serve', 'run', 'check', 'settings', 'health']) {
+    for (const command of ['serve', 'run', 'check', 'settings', 'health', 'logs']) {
       expect(overview.out).toContain(`  ${command} `);
       const help = await runWeir([command, '--help']);
       expect(help).toMatchObject({ code: 0, err: '' });

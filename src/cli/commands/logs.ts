@@ -1,0 +1,55 @@
+// weir logs: what happened, from a running weir's admin door.
+// Must stay true: exit codes and text are those of contracts/baseten.md 8.2, not those of weir's other commands.
+import type { Command } from '../command.ts';
+import { readArguments } from '../logs/arguments.ts';
+import { collect } from '../logs/collect.ts';
+import { CODES, Refusal } from '../logs/door.ts';
+import { follow } from '../logs/follow.ts';
+import { Printer } from '../logs/printer.ts';
+
+const DETAILS = `What is wanted (all must hold):
+  -q, --query TEXT       As in the query bar: requestId:… level>=warn "out of memory" -health /timeout \\d+/ status:5xx
+  --since SPAN           The last 90s, 30m, 1h30m or 3d [30m]
+  --start, --end TIME    ISO 8601; without a zone, this machine's
+  --min-level LEVEL      debug, info, warning or error; drops lines without a level
+  --includes TEXT        Is part of the message, letter by letter; may be given again
+  --excludes TEXT        Is not part of it; may be given again
+  --search-pattern RE2   Is found in the message
+  --replica, --request-id, --environment, --deployment TEXT
+  --kind KIND,…          line, request, span [line,request]
+  --limit N              The newest N; 0: all [5000]
+
+How it is shown:
+  --tail                 What comes in from now on, with the same filters; --limit 100 begins with the last 100
+  -o, --output FORM      text, json, jsonl, csv or none [text]; the oldest first, csv with a limit the newest
+
+Who is asked:
+  --url URL              The admin door [WEIR_ADMIN_URL, http://127.0.0.1:9464]
+  --key KEY              A key with the scope logs:read [WEIR_ADMIN_KEY]
+
+Exit codes: 0 ok, 1 failed, 2 usage, 3 key, 4 not found, 5 not to be asked, 6 server, 130 interrupted.`;
+
+export const logs: Command = {
+  name: 'logs',
+  usage: 'logs [--since 1h] [--tail] [-o text|json|jsonl|csv|none] [FILTERS]',
+  summary: 'Shows what was recorded: lines of replicas, and requests.',
+  details: DETAILS,
+  async run(args) {
+    const wanted = readArguments(args, process.env, Date.now());
+    if (!('filters' in wanted)) {
+      for (const problem of wanted) process.stderr.write(`weir: ${problem}\n`);
+      return CODES.usage;
+    }
+    process.once('SIGINT', () => process.exit(CODES.interrupted));
+    const printer = new Printer(wanted.output, process.stdout);
+    try {
+      if (wanted.isTail) await follow(wanted, printer);
+      else await collect(wanted, printer);
+      return CODES.ok;
+    } catch (error) {
+      if (!(error instanceof Refusal)) throw error;
+      process.stderr.write(`weir: ${error.message}\n`);
+      return error.code;
+    }
+  },
+};

@@ -1,0 +1,187 @@
+// The flags of weir logs, read. Must stay true: names, defaults and meanings are those of contracts/baseten.md 8.2; all
+// mistakes are told at once, before anything is asked.
+import { parseArgs } from 'node:util';
+import { nearest } from '../../base/nearest.ts';
+
+export const OUTPUTS = ['text', 'json', 'jsonl', 'csv', 'none'] as const;
+export type Output = (typeof OUTPUTS)[number];
+
+/** What is asked, and how its answer is shown. */
+export interface LogsArguments {
+  /** Of the admin door, without a slash at its end. */
+  readonly url: string;
+  readonly key: string;
+  readonly output: Output;
+  /** Lines at most, the newest; 0: all. With `isTail`, how many to begin with. */
+  readonly limit: number;
+  readonly isTail: boolean;
+  /** Parameters of the admin door that say what is wanted. */
+  readonly filters: readonly (readonly [name: string, value: string])[];
+}
+
+const one = { type: 'string' } as const;
+const many = { type: 'string', multiple: true } as const;
+const FLAGS = {
+  url: one,
+  key: one,
+  since: one,
+  start: one,
+  end: one,
+  limit: one,
+  'min-level': one,
+  includes: many,
+  excludes: many,
+  'search-pattern': one,
+  replica: one,
+  'request-id': one,
+  environment: one,
+  deployment: one,
+  kind: one,
+  query: { type: 'string', short: 'q' },
+  output: { type: 'string', short: 'o' },
+  tail: { type: 'boolean' },
+} as const;
+
+/** Flags that go to the admin door as they are. */
+const PASSED = ['search-pattern', 'replica', 'request-id', 'environment', 'deployment'] as const;
+const LEVELS = ['debug', 'info', 'warning', 'error'];
+const DEFAULT_LIMIT = 5000;
+const DEFAULT_WINDOW_MS = 30 * 60_000;
+const UNITS_MS: Readonly<Record<string, number>> = {
+  ns: 1e-6,
+  us: 1e-3,
+  µs: 1e-3,
+  ms: 1,
+  s: 1000,
+  m: 60_000,
+  h: 3_600_000,
+  d: 86_400_000,
+};
+
+/** Milliseconds of a Go duration (`90s`, `1h30m`, `1.5h`) or of days (`3d`); `undefined` for what is none. */
+export function readDuration(text: string): number | undefined {
+  if (!/^(?:\d+(?:\.\d+)?(?:ns|us|µs|ms|[smhd]))+$/.test(text)) return undefined;
+  const parts = Array.from(text.matchAll(/(\d+(?:\.\d+)?)(ns|us|µs|ms|[smhd])/g));
+  return parts.reduce((sum, [, count, unit]) => sum + Number(count) * UNITS_MS[unit!]!, 0);
+}
+
+/** Milliseconds since the epoch of an ISO 8601 time; without a zone it is that of this machine. */
+export function readLocalTime(text: string): number | undefined {
+  const match = /^(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d(?::\d\d(?:\.\d+)?)?))?(Z|[+-]\d\d:\d\d)?$/i.exec(text);
+  if (!match) return undefined;
+  const [, date, time = '00:00', zone = ''] = match;
+  const ms = Date.parse(`${date}T${time}${zone.toUpperCase()}`);
+  return Number.isNaN(ms) ? undefined : ms;
+}
+
+type Values = Partial<Record<keyof typeof FLAGS, string | string[] | boolean>>;
+
+/** Reads the flags; a list is what is wrong with them. `env` may have WEIR_ADMIN_URL and WEIR_ADMIN_KEY. */
+export function readArguments(
+  args: readonly string[],
+  env: NodeJS.ProcessEnv,
+  nowMs: number,
+): LogsArguments | readonly string[] {
+  const problems: string[] = [];
+  const values = parse(args, problems);
+  const text = (name: keyof typeof FLAGS): string | undefined => values[name] as string | undefined;
+  const isTail = values.tail === true;
+
+  const output = OUTPUTS.find((known) => known === (text('output') ?? 'text'));
+  if (!output) problems.push(`--output: must be one of ${OUTPUTS.join(', ')}`);
+  if (isTail && (output === 'json' || output === 'csv'))
+    problems.push(`--output ${output}: has an end, and --tail has none; take jsonl`);
+  const limit = text('limit') === undefined ? (isTail ? 0 : DEFAULT_LIMIT) : Number(text('limit'));
+  const most = isTail ? 1000 : Number.MAX_SAFE_INTEGER;
+  if (!Number.isSafeInteger(limit) || limit < 0 || limit > most)
+    problems.push(`--limit: must be a whole number${isTail ? ' up to 1000 with --tail' : '; 0 is no limit'}`);
+  const level = text('min-level')?.toLowerCase();
+  if (level !== undefined && !LEVELS.includes(level))
+    problems.push(`--min-level: must be one of ${LEVELS.join(', ')}`);
+  const url = (text('url') ?? (env['WEIR_ADMIN_URL'] || 'http://127.0.0.1:9464')).replace(/\/+$/, '');
+  if (!/^https?:$/.test(URL.parse(url)?.protocol ?? ''))
+    problems.push(`--url: ${url} is no URL such as http://127.0.0.1:9464`);
+
+  const filters: [string, string][] = [['kind', text('kind') ?? 'line,request']];
+  if (level !== undefined) filters.push(['min_level', level]);
+  for (const name of PASSED) {
+    const value = text(name);
+    if (value !== undefined) filters.push([name.replace('-', '_'), value]);
+  }
+  for (const name of ['includes', 'excludes'] as const)
+    for (const value of (values[name] as string[] | undefined) ?? []) filters.push([name, value]);
+  const query = text('query');
+  if (query !== undefined) filters.push(['q', query]);
+  filters.push(...window(text, isTail, nowMs, problems));
+
+  if (problems.length > 0 || !output) return problems;
+  return { url, key: text('key') ?? env['WEIR_ADMIN_KEY'] ?? '', output, limit, isTail, filters };
+}
+
+function parse(args: readonly string[], problems: string[]): Values {
+  const { tokens, values } = parseArgs({
+    args: [...args],
+    options: FLAGS,
+    strict: false,
+    allowPositionals: true,
+    tokens: true,
+  });
+  let wasUnknown = false;
+  for (const token of tokens) {
+    // What stands behind a flag that is none is its value.
+    if (token.kind === 'positional' && !wasUnknown)
+      problems.push(`${token.value}: is no flag; see weir logs --help`);
+    wasUnknown = token.kind === 'option' && !Object.hasOwn(FLAGS, token.name);
+    if (token.kind === 'option') {
+      const known = Object.keys(FLAGS).find((name) => name === token.name) as keyof typeof FLAGS | undefined;
+      if (!known) {
+        const near = nearest(token.name, Object.keys(FLAGS));
+        problems.push(
+          `${token.rawName}: is no flag${near === undefined ? '; see weir logs --help' : `; did you mean --${near}?`}`,
+        );
+      } else if (FLAGS[known].type === 'string' && token.value === undefined)
+        problems.push(`${token.rawName}: needs a value`);
+      else if (FLAGS[known].type === 'boolean' && token.value !== undefined)
+        problems.push(`${token.rawName}: takes no value`);
+    }
+  }
+  return values as Values;
+}
+
+/** Beginning and end of what is asked for: the last 30 minutes unless told otherwise. */
+function window(
+  text: (name: 'since' | 'start' | 'end') => string | undefined,
+  isTail: boolean,
+  nowMs: number,
+  problems: string[],
+): [string, string][] {
+  const [since, start, end] = [text('since'), text('start'), text('end')];
+  if (isTail) {
+    if (since !== undefined || start !== undefined || end !== undefined)
+      problems.push(
+        '--tail: begins now; it does not go with --since, --start or --end (--limit 100 begins with the last 100)',
+      );
+    return [];
+  }
+  if (since !== undefined && (start !== undefined || end !== undefined))
+    problems.push('--since: does not go together with --start or --end');
+  const span = since === undefined ? DEFAULT_WINDOW_MS : readDuration(since);
+  if (span === undefined) problems.push(`--since: ${since} is no time span; write 90s, 30m, 1h30m or 3d`);
+  const time = (name: string, given: string | undefined): number | undefined => {
+    const ms = given === undefined ? undefined : readLocalTime(given);
+    if (given !== undefined && ms === undefined)
+      problems.push(
+        `--${name}: ${given} is no time; write 2026-11-20T16:52:26, with Z or +01:00 for another zone`,
+      );
+    return ms;
+  };
+  // An end, always: or a search from the oldest on would run after what comes in meanwhile.
+  const endMs = time('end', end) ?? nowMs;
+  const startMs = time('start', start) ?? endMs - (span ?? 0);
+  if (startMs > endMs) problems.push('--end: lies before --start');
+  // The end's whole millisecond belongs to it.
+  return [
+    ['start', String(BigInt(Math.max(0, Math.floor(startMs))) * 1_000_000n).padStart(19, '0')],
+    ['end', String(BigInt(Math.max(0, Math.floor(endMs))) * 1_000_000n + 999_999n).padStart(19, '0')],
+  ];
+}

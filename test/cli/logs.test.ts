@@ -1,0 +1,116 @@
+// What the flags of weir logs mean.
+import { describe, expect, it } from 'vitest';
+import { readArguments, readDuration, readLocalTime } from '../../src/cli/logs/arguments.ts';
+import { textLine } from '../../src/cli/logs/printer.ts';
+import { formatTime, readSpan, readTime } from '../../src/admin/logs/time.ts';
+
+const NOW = Date.parse('2026-11-20T12:00:00Z');
+
+describe('the flags of weir logs', () => {
+  it('ask for the last half hour of lines and requests, 5,000 at most, unless told otherwise', () => {
+    expect(readArguments([], {}, NOW)).toEqual({
+      url: 'http://127.0.0.1:9464',
+      key: '',
+      output: 'text',
+      limit: 5000,
+      isTail: false,
+      filters: [
+        ['kind', 'line,request'],
+        ['start', `${NOW - 30 * 60_000}000000`],
+        ['end', `${NOW}999999`],
+      ],
+    });
+  });
+
+  it('may be given by the environment, and go before it', () => {
+    const env = { WEIR_ADMIN_URL: 'https://a/', WEIR_ADMIN_KEY: 'k' };
+    expect(readArguments([], env, NOW)).toMatchObject({ url: 'https://a', key: 'k' });
+    expect(readArguments(['--url=http://b', '--key', 'j'], env, NOW)).toMatchObject({
+      url: 'http://b',
+      key: 'j',
+    });
+  });
+
+  it.each([
+    ['90s', 90_000],
+    ['1h30m', 5_400_000],
+    ['1.5h', 5_400_000],
+    ['3d', 259_200_000],
+    ['500ms', 500],
+    ['soon', undefined],
+    ['5', undefined],
+    ['', undefined],
+  ])('know the time span %s', (text, ms) => expect(readDuration(text)).toBe(ms));
+
+  it('take a time without a zone for one of this machine', () => {
+    const local = new Date(2026, 10, 20, 16, 52, 26).getTime();
+    expect(readLocalTime('2026-11-20T16:52:26')).toBe(local);
+    expect(readLocalTime('2026-11-20 16:52:26')).toBe(local);
+    expect(readLocalTime('2026-11-20')).toBe(new Date(2026, 10, 20).getTime());
+    expect(readLocalTime('2026-11-20T16:52:26+01:00')).toBe(Date.parse('2026-11-20T15:52:26Z'));
+    expect(readLocalTime('yesterday')).toBeUndefined();
+  });
+
+  it('say everything that is wrong at once', () => {
+    expect(
+      readArguments(['--since=1h', '--end=never', '--limit=-1', '--url=nowhere', 'what'], {}, NOW),
+    ).toEqual([
+      'what: is no flag; see weir logs --help',
+      '--limit: must be a whole number; 0 is no limit',
+      '--url: nowhere is no URL such as http://127.0.0.1:9464',
+      '--since: does not go together with --start or --end',
+      '--end: never is no time; write 2026-11-20T16:52:26, with Z or +01:00 for another zone',
+    ]);
+  });
+
+  it('let a tail have filters, and no times', () => {
+    expect(readArguments(['--tail', '--replica=abc12', '--limit=10'], {}, NOW)).toMatchObject({
+      isTail: true,
+      limit: 10,
+      filters: [
+        ['kind', 'line,request'],
+        ['replica', 'abc12'],
+      ],
+    });
+    expect(readArguments(['--tail', '--since=1h'], {}, NOW)).toEqual([
+      expect.stringContaining('--tail: begins now'),
+    ]);
+  });
+});
+
+it('a line without a replica has no parentheses', () => {
+  const at = new Date(2026, 10, 20, 1, 2, 3).toISOString();
+  expect(textLine({ timestamp: at, message: 'm' })).toBe('[2026-11-20 01:02:03]: m\n');
+  expect(textLine({ timestamp: at, message: 'm', replica: 'r' })).toBe('[2026-11-20 01:02:03]: (r) m\n');
+});
+
+describe('times of the log routes', () => {
+  it.each([
+    ['2026-11-20', '2026-11-20T00:00:00.000000000Z'],
+    ['2026-11-20T16:52', '2026-11-20T16:52:00.000000000Z'],
+    ['2026-11-20T16:52:26.123456789Z', '2026-11-20T16:52:26.123456789Z'],
+    ['2026-11-20 16:52:26,510+01:00', '2026-11-20T15:52:26.510000000Z'],
+    ['2026-11-20T16:52:26-0530', '2026-11-20T22:22:26.000000000Z'],
+    ['1795193546', '2026-11-20T16:52:26.000000000Z'],
+    ['1795193546510', '2026-11-20T16:52:26.510000000Z'],
+    ['1795193546510123', '2026-11-20T16:52:26.510123000Z'],
+    ['1795193546510123456', '2026-11-20T16:52:26.510123456Z'],
+  ])('%s is %s', (text, iso) => expect(formatTime(readTime(text)!)).toBe(iso));
+
+  it.each([
+    '',
+    'now',
+    '2026-02-30',
+    '2026-13-01',
+    '2026-11-20T25:00',
+    '99999999999999999999',
+    '-1',
+    '1969-12-31',
+  ])('%s is none', (text) => expect(readTime(text)).toBeUndefined());
+
+  it('spans add up', () => {
+    expect(readSpan('1h30m')).toBe(5_400_000_000_000n);
+    expect(readSpan('1.5h')).toBeUndefined();
+    expect(readSpan('999999999d999999999d')).toBeUndefined();
+  });
+});

@@ -1,0 +1,332 @@
+// What happened, told by the real binary: one request found everywhere by its ids, the command line, large downloads.
+import { execFile, spawn, type ChildProcess } from 'node:child_process';
+import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
+import { once } from 'node:events';
+import { request, type IncomingMessage } from 'node:http';
+import { gzipSync } from 'node:zlib';
+import { promisify } from 'node:util';
+import { afterEach, describe, expect, it } from 'vitest';
+import { call } from '../kit/client.ts';
+import { folder, removeFolders } from '../kit/folder.ts';
+import { HOUR_AGO, ns, post, search } from '../kit/record.ts';
+import { closeReplicas, startReplica } from '../kit/replica.ts';
+import { EventClient } from '../kit/sse.ts';
+import { until } from '../kit/until.ts';
+import { BIN, ROOT, runWeir, startWeir, stopAll, type Weir } from '../kit/weir.ts';
+
+const children = new Set<ChildProcess>();
+
+afterEach(async () => {
+  for (const child of children) child.kill('SIGKILL');
+  children.clear();
+  await stopAll();
+  await closeReplicas();
+  removeFolders();
+});
+
+const TRACE = '4bf92f3577b34da6a3ce929d0e0e4736';
+
+async function start(...args: string[]): Promise<Weir> {
+  const replica = await startReplica((_, res) => res.end('{}'));
+  return startWeir([
+    `--replica=${replica.url}`,
+    `--data-dir=${folder()}`,
+    '--model-id=mdl1',
+    '--deployment-id=dep1',
+    ...args,
+  ]);
+}
+
+const door = (weir: Weir) => ({ url: weir.admin });
+const logs = (weir: Weir, ...args: string[]) => runWeir(['logs', '--url', weir.admin, ...args]);
+
+it('one curl with a traceparent is found by its ids everywhere, with the same times', async () => {
+  // A replica that logs as Truss does.
+  const source = `
+    const { createServer } = require('node:http');
+    createServer((req, res) => {
+      console.log(JSON.stringify({ levelname: 'INFO', message: 'predicting', request_id: req.headers['x-baseten-request-id'] }));
+      res.end('{}');
+    }).listen(Number(process.argv[1]), '127.0.0.1');`;
+  const free = await startReplica(() => undefined);
+  await free.close();
+  const weir = await startWeir(
+    [
+      `--replica=http://127.0.0.1:${free.port}`,
+      `--data-dir=${folder()}`,
+      '--model-id=mdl1',
+      '--deployment-id=dep1',
+    ],
+    { command: 'run', rest: [process.execPath, '-e', source, String(free.port)] },
+  );
+  await until('the replica is ready', async () => (await call(weir.admin, '/readyz')).status === 200);
+  const tail = await new EventClient(`${weir.admin}/v1/logs?trace_id=${TRACE}`).open();
+  await until('the tail runs', () => tail.lastId !== '');
+
+  const { stdout } = await promisify(execFile)('curl', [
+    '-si',
+    `${weir.url}/predict`,
+    '-d{}',
+    `-Htraceparent: 00-${TRACE}-00f067aa0ba902b7-01`,
+  ]);
+  const id = /x-baseten-request-id: (\w{37})/i.exec(stdout)![1]!;
+
+  const found = await until('both are recorded', async () => {
+    const page = await search(door(weir), { request_id: id, direction: 'asc' });
+    return page.logs.length === 2 && page.logs;
+  });
+  const [own, line] = found.toSorted(
+    (a, b) => Number(b['kind'] === 'request') - Number(a['kind'] === 'request'),
+  );
+  expect(own).toMatchObject({
+    kind: 'request',
+    trace_id: TRACE,
+    parent_span_id: '00f067aa0ba902b7',
+    status: 200,
+  });
+  expect(line).toMatchObject({ kind: 'line', message: 'predicting', trace_id: TRACE, source: 'stdout' });
+
+  await until('the tail has both', () => tail.events.length === 2);
+  const byKind = new Map(tail.events.map(({ data }) => [data['kind'], data]));
+  expect(byKind.get('request')).toEqual(own);
+  const json = async (path: string) =>
+    JSON.parse((await call(weir.admin, path)).text) as Record<string, unknown>;
+  expect(await json(`/v1/logs/${id}`)).toEqual({ ...own, lines_count: 1 });
+  expect(await json(`/v1/logs/${TRACE}`)).toEqual({ ...own, lines_count: 1 });
+  expect(await json(`/v1/traces/${TRACE}`)).toMatchObject({
+    spans: [{ span_id: own!['span_id'] ?? '', start_ns: own!['timestamp_ns'] }],
+    logs: [line],
+  });
+  const contract = (await json(`/v1/models/mdl1/deployments/dep1/logs?request_id=${id}`)) as {
+    logs: { timestamp: string }[];
+  };
+  expect(new Set(contract.logs.map(({ timestamp }) => timestamp))).toEqual(
+    new Set([own!['timestamp_ns'], line!['timestamp_ns']]),
+  );
+  const told = await logs(weir, '--request-id', id, '-o', 'json');
+  expect(told.code).toBe(0);
+  expect(JSON.parse(told.out)).toEqual(found);
+});
+
+describe('weir logs', () => {
+  it('prints the oldest first, in this machine’s time', async () => {
+    const weir = await start();
+    await post(door(weir), [
+      { timestamp: ns(HOUR_AGO), message: 'first' },
+      { timestamp: ns(HOUR_AGO + 1000), message: 'second' },
+    ]);
+    await post(door(weir), [{ timestamp: ns(HOUR_AGO + 2000), message: 'third' }], 'deployment=dep1');
+    const told = await runWeir(['logs', '--since', '2h'], { WEIR_ADMIN_URL: weir.admin, TZ: 'Asia/Kolkata' });
+    const at = (ms: number) =>
+      new Date(HOUR_AGO + ms + 5.5 * 3_600_000).toISOString().slice(0, 19).replace('T', ' ');
+    expect(told).toEqual({
+      code: 0,
+      err: '',
+      out: `[${at(0)}]: (abc12) first\n[${at(1000)}]: (abc12) second\n[${at(2000)}]: third\n`,
+    });
+    expect((await logs(weir, '--since', '2h', '--limit', '1')).out).toMatch(/third\n$/);
+    expect((await logs(weir)).out).toBe('');
+    const second = new Date(HOUR_AGO + 1000).toISOString();
+    expect((await logs(weir, '--start', second, '--end', second)).out).toMatch(/^.*second\n$/);
+  });
+
+  it('has all of them with --limit 0, in every form', async () => {
+    const weir = await start();
+    const lines = Array.from({ length: 2500 }, (_, i) => ({ timestamp: ns(HOUR_AGO), message: `line ${i}` }));
+    await post(door(weir), lines);
+    const all = ['--since', '2h', '--limit', '0'];
+    const messages = (rows: { message: string }[]) => rows.map(({ message }) => message);
+    const expected = messages(lines);
+    const jsonl = await logs(weir, ...all, '-o', 'jsonl');
+    expect(
+      messages(
+        jsonl.out
+          .trimEnd()
+          .split('\n')
+          .map((line) => JSON.parse(line) as never),
+      ),
+    ).toEqual(expected);
+    expect(messages(JSON.parse((await logs(weir, ...all, '-o', 'json')).out) as never)).toEqual(expected);
+    const csv = await logs(weir, ...all, '-o', 'csv');
+    expect(csv.out.trimEnd().split('\r\n')).toHaveLength(2501);
+    expect(await logs(weir, ...all, '-o', 'none')).toEqual({ code: 0, out: '', err: '' });
+    const newest = await logs(weir, '--since', '2h', '--limit', '1200', '-o', 'jsonl');
+    expect(
+      messages(
+        newest.out
+          .trimEnd()
+          .split('\n')
+          .map((line) => JSON.parse(line) as never),
+      ),
+    ).toEqual(expected.slice(-1200));
+  });
+
+  it('has the filters of the contract', async () => {
+    const weir = await start();
+    await post(door(weir), [
+      { level: 'info', message: 'GPU ok' },
+      { level: 'error', message: 'GPU 3 out of memory' },
+    ]);
+    const one = async (...args: string[]) => (await logs(weir, ...args)).out.replace(/^.*\) /, '');
+    expect(await one('--min-level', 'warning')).toBe('GPU 3 out of memory\n');
+    expect(await one('--includes', 'GPU', '--includes', 'ok')).toBe('GPU ok\n');
+    expect(await one('--excludes', 'memory')).toBe('GPU ok\n');
+    expect(await one('--search-pattern', 'GPU \\d')).toBe('GPU 3 out of memory\n');
+    expect(await one('-q', '"out of memory" level:error')).toBe('GPU 3 out of memory\n');
+    expect(await one('--replica', 'nobody')).toBe('');
+    expect(
+      await one('--environment', 'production', '--min-level', 'error', '--deployment', 'dep1'),
+    ).toContain('memory');
+  });
+
+  it('ends with the contract’s exit codes', async () => {
+    const weir = await start('--admin-key=a-key-of-some-length');
+    const off = await start('--logs-capture=off');
+    const key = ['--key', 'a-key-of-some-length'];
+    expect((await logs(weir, ...key)).code).toBe(0);
+    expect(await logs(weir)).toEqual({ code: 3, out: '', err: 'weir: A valid key is required\n' });
+    expect((await logs(off)).code).toBe(4);
+    expect(await logs(weir, ...key, '-q', 'level:bogus')).toMatchObject({
+      code: 5,
+      err: /bogus is no level/,
+    });
+    const refused = await runWeir(['logs', '--url', 'http://127.0.0.1:1']);
+    expect(refused).toMatchObject({
+      code: 1,
+      err: expect.stringContaining('cannot reach weir at') as string,
+    });
+    expect(await logs(weir, '--sicne', '1h')).toEqual({
+      code: 2,
+      out: '',
+      err: 'weir: --sicne: is no flag; did you mean --since?\n',
+    });
+    const usage = await logs(
+      weir,
+      '--since',
+      'soon',
+      '--min-level',
+      'loud',
+      '--limit',
+      '-1',
+      '--tail',
+      '-o',
+      'xml',
+    );
+    expect(usage.code).toBe(2);
+    expect(usage.err.trimEnd().split('\n')).toHaveLength(4);
+  });
+
+  it('stops quietly when its reader has enough', async () => {
+    const weir = await start();
+    await post(
+      door(weir),
+      Array.from({ length: 20_000 }, (_, i) => ({ message: `line ${i} ${'x'.repeat(100)}` })),
+    );
+    const { stdout, stderr } = await promisify(execFile)(
+      'sh',
+      ['-c', `"$0" logs --url "$1" --limit 0 | head -n 1`, BIN, weir.admin],
+      { cwd: ROOT },
+    );
+    expect(stdout).toMatch(/line 0 x*\n$/);
+    expect(stderr).toBe('');
+  });
+
+  it('follows with its filters across broken connections, until Ctrl-C', async () => {
+    const weir = await start();
+    const sockets = new Set<Socket>();
+    const proxy = createServer((client) => {
+      const up = connect(weir.adminPort, '127.0.0.1');
+      for (const [one, other] of [
+        [client, up],
+        [up, client],
+      ] as const) {
+        sockets.add(one);
+        one.on('error', () => other.destroy());
+        one.on('close', () => other.destroy());
+        one.pipe(other);
+      }
+    }).listen(0, '127.0.0.1');
+    await once(proxy, 'listening');
+    const { port } = proxy.address() as AddressInfo;
+    const child = spawn(
+      BIN,
+      [
+        'logs',
+        '--url',
+        `http://127.0.0.1:${port}`,
+        '--tail',
+        '--min-level',
+        'error',
+        '--limit',
+        '1',
+        '-o',
+        'jsonl',
+      ],
+      { cwd: ROOT, stdio: ['ignore', 'pipe', 'inherit'] },
+    );
+    children.add(child);
+    let out = '';
+    child.stdout.on('data', (chunk: Buffer) => (out += chunk.toString()));
+    const messages = () =>
+      out
+        .split('\n')
+        .slice(0, -1)
+        .map((line) => (JSON.parse(line) as { message: string }).message);
+    const wanted = () => messages().filter((message) => message.startsWith('cut'));
+    await until('it has begun', async () => {
+      await post(door(weir), [{ level: 'error', message: 'begin' }]);
+      return messages().includes('begin');
+    });
+    for (let cut = 0; cut < 2; cut++) {
+      for (const socket of sockets) socket.destroy();
+      sockets.clear();
+      for (let i = 0; i < 3; i++)
+        await post(door(weir), [
+          { level: 'info', message: 'not wanted' },
+          { level: 'error', message: `cut ${cut}, ${i}` },
+        ]);
+      await until('it has caught up', () => wanted().length >= 3 * (cut + 1), 20_000);
+    }
+    expect(wanted()).toEqual([0, 1].flatMap((cut) => [0, 1, 2].map((i) => `cut ${cut}, ${i}`)));
+    child.kill('SIGINT');
+    expect(await once(child, 'exit')).toEqual([130, null]);
+    for (const socket of sockets) socket.destroy();
+    proxy.close();
+  });
+});
+
+it('a download of 200,000 rows takes no memory, however slow its client', async () => {
+  const weir = await start('--logs-download-unlimited');
+  const total = 200_000;
+  for (let from = 0; from < total; from += 50_000) {
+    const lines = Array.from({ length: 50_000 }, (_, i) => `INFO line ${from + i} ${'x'.repeat(120)}`);
+    const answer = await call(weir.admin, '/v1/logs', {
+      method: 'POST',
+      body: gzipSync(lines.join('\n')),
+      headers: { 'content-encoding': 'gzip' },
+    });
+    expect(JSON.parse(answer.text)).toEqual({ stored: 50_000 });
+  }
+  const before = weir.residentBytes();
+  const req = request(`${weir.admin}/v1/logs?format=ndjson&direction=asc`, { agent: false });
+  req.end();
+  const [res] = (await once(req, 'response')) as [IncomingMessage];
+  expect(res.headers['x-weir-total-estimate']).toBe(String(total));
+  let rows = 0;
+  let most = 0;
+  let next = 0;
+  let rest = '';
+  for await (const chunk of res.setEncoding('utf8') as AsyncIterable<string>) {
+    const lines = (rest + chunk).split('\n');
+    rest = lines.pop()!;
+    for (const line of lines)
+      if (line.includes(`"message":"INFO line ${next} `) || line.includes(`"message":"line ${next} `)) next++;
+    rows += lines.length;
+    if (rows % 50 === 0) most = Math.max(most, weir.residentBytes());
+  }
+  expect(rows).toBe(total);
+  expect(next).toBe(total);
+  expect(res.trailers['x-weir-rows']).toBe(String(total));
+  // All of it is 60 MB and more; what is held is a page.
+  expect(most - before).toBeLessThan(48 * 1024 ** 2);
+});
