@@ -47,6 +47,8 @@ export interface ReaderEvents {
   damaged(path: string, problem: string): void;
 }
 
+/** Characters of texts in one answer: who asks takes it all at once, on a thread that forwards requests. */
+const MAX_CHARACTERS = 1024 ** 2;
 /** Questions that are remembered in their compiled form. */
 const MAX_QUESTIONS = 64;
 
@@ -80,13 +82,16 @@ export class Reader {
     const untilMs = performance.now() + this.#budgetMs;
     const sources = this.#sources(span, direction, after);
     const records: LogRecord[] = [];
+    let characters = 0;
     for (;;) {
       const source = first(sources, direction);
       if (source === undefined) return { records, next: undefined };
       const record = source.ahead.shift();
       if (record !== undefined) {
         records.push(record);
-        if (records.length === limit) return { records, next: place(record) };
+        characters += charactersOf(record);
+        const isFull = records.length === limit || (limit !== Infinity && characters > MAX_CHARACTERS);
+        if (isFull) return { records, next: place(record) };
       } else {
         const next = source.reached!;
         // At least one slice for each call, or a slow disk would keep it from ever moving on.
@@ -110,19 +115,24 @@ export class Reader {
     const newest = days.at(-1);
     const headSeq = newest ? Math.max(newest.firstSeq - 1, this.#ask(newest, (r) => r.lastSeq()) ?? 0) : 0;
     let lastSeq = seq;
+    let characters = 0;
     for (const [i, day] of days.entries()) {
       const endSeq = days[i + 1]?.firstSeq ?? Infinity;
       if (endSeq <= lastSeq + 1) continue;
       let isThrough = false;
       while (!isThrough) {
-        if (records.length >= limit || performance.now() > untilMs)
+        if (records.length >= limit || characters > MAX_CHARACTERS || performance.now() > untilMs)
           return { records, lastSeq, headSeq, oldestSeq };
         const slice: Slice | undefined = this.#ask(day, (reader) => reader.after(question, lastSeq, untilMs));
-        const rest = limit - records.length;
         const given = slice?.records ?? [];
-        for (const record of given.slice(0, rest)) records.push(record);
-        isThrough = slice?.reached === undefined && given.length <= rest;
-        if (given.length > rest) lastSeq = given[rest - 1]!.seq;
+        let taken = 0;
+        while (taken < given.length && records.length < limit && characters <= MAX_CHARACTERS) {
+          const record = given[taken++]!;
+          records.push(record);
+          characters += charactersOf(record);
+        }
+        isThrough = slice?.reached === undefined && taken === given.length;
+        if (taken < given.length) lastSeq = records.at(-1)!.seq;
         else if (slice?.reached) lastSeq = slice.reached.seq;
       }
       // What was stored while we looked has been given, too.
@@ -233,6 +243,8 @@ export class Reader {
     return question;
   }
 }
+
+const charactersOf = ({ message, attributes }: LogRecord): number => message.length + attributes.length;
 
 const place = ({ timeNs, seq }: LogRecord): Position => ({ timeNs, seq });
 

@@ -388,3 +388,37 @@ describe('sums of minutes', () => {
     expect(store.reader.tallyMinutes(query.node, query, byLevel)).toEqual(counted);
   });
 });
+
+describe('long records', () => {
+  const long = Array.from({ length: 100 }, (_, i) =>
+    line(`${i} ${'x'.repeat(50_000)}`, { timeNs: BigInt(i + 1) }),
+  );
+  const numbers = (records: readonly LogRecord[]) =>
+    records.map(({ message }) => Number.parseInt(message, 10));
+  const all = Array.from({ length: 100 }, (_, i) => i);
+
+  it('come in pages that are no longer than they are many, and all of them', () => {
+    const store = new Store();
+    store.add(...long);
+    const query = { node: node(''), fromNs: 0n, toNs: MAX_NS, direction: 'up' as const, limit: 1000 };
+    const page = store.reader.page({ ...query, after: undefined });
+    expect(page.records.length).toBeLessThan(30);
+    expect(page.next).toBeDefined();
+    expect(numbers(store.all('', query))).toEqual(all);
+  });
+
+  it('are followed in such pages, too', () => {
+    const store = new Store();
+    store.add(...long);
+    const seen: number[] = [];
+    let seq = 0;
+    for (;;) {
+      const { records, lastSeq, headSeq } = store.reader.after(node(''), seq, 1000);
+      expect(records.length).toBeLessThan(30);
+      seen.push(...numbers(records));
+      seq = lastSeq;
+      if (seq >= headSeq) break;
+    }
+    expect(seen).toEqual(all);
+  });
+});
