@@ -109,7 +109,11 @@ const tables: Record<string, () => string> = {
       endpoints.map(({ method, path, does, scope }) => [
         code(method === 'GET' ? path : `${method} ${path}`),
         does,
-        scope === 'open' ? 'open to everyone' : code(scope),
+        scope === 'open'
+          ? 'open to everyone'
+          : scope === 'metrics'
+            ? 'open to everyone; with `admin.protect_metrics` this machine, and `metrics`'
+            : code(scope),
       ]),
     ),
   settings: () =>

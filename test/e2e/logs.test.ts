@@ -2,6 +2,7 @@
 import { execFile, spawn, type ChildProcess } from 'node:child_process';
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { request, type IncomingMessage } from 'node:http';
 import { gzipSync } from 'node:zlib';
 import { promisify } from 'node:util';
@@ -329,4 +330,42 @@ it('a download of 200,000 rows takes no memory, however slow its client', async 
   expect(res.trailers['x-weir-rows']).toBe(String(total));
   // All of it is 60 MB and more; what is held is a page.
   expect(most - before).toBeLessThan(48 * 1024 ** 2);
+});
+
+it('every curl line of the README works', async () => {
+  const weir = await start();
+  const id = (
+    await call(weir.url, '/predict', {
+      method: 'POST',
+      body: '{}',
+      headers: { traceparent: `00-${TRACE}-00f067aa0ba902b7-01` },
+    })
+  ).headers['x-baseten-request-id'] as string;
+  const seq = await until(
+    'it is recorded',
+    async () => (await search(door(weir), { request_id: id })).logs[0]?.seq,
+  );
+  const section = readFileSync(`${ROOT}README.md`, 'utf8').split('## What happened to request …?')[1]!;
+  const lines = section
+    .split('```')[1]!
+    .split('\n')
+    .filter((line) => /\bcurl /.test(line))
+    .map((line) =>
+      line
+        .replace(/ # .*$/, '')
+        .replace(/\b[0-9a-f]{37}\b/, id)
+        .replace('/4711/', `/${seq}/`),
+    );
+  expect(lines.length).toBeGreaterThan(8);
+  const cwd = folder();
+  for (const line of lines) {
+    // A live tail has no end of its own.
+    const limited = line.replace('curl ', 'curl -s -w "%{http_code}" ').replace('-N', '--max-time 1');
+    const { stdout } = await promisify(execFile)(
+      'sh',
+      ['-c', `A=${weir.admin}; ${limited} || test $? = 28`],
+      { cwd },
+    );
+    expect(stdout, line).toMatch(/200$/);
+  }
 });

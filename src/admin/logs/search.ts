@@ -22,6 +22,13 @@ export interface Found {
   readonly isPartial: boolean;
 }
 
+/** When an answer is long enough, however little was found. */
+interface Bounds {
+  readonly searchMs?: number;
+  /** Of messages and attributes. */
+  readonly maxCharacters?: number;
+}
+
 /** True as soon as nobody takes the answer any more. */
 export const isGone = (res: ServerResponse): boolean => res.destroyed || res.closed;
 
@@ -30,23 +37,28 @@ export async function find(
   logs: Pick<LogStore, 'page'>,
   query: PageQuery,
   res: ServerResponse,
-  searchMs = SEARCH_MS,
+  { searchMs = SEARCH_MS, maxCharacters = Infinity }: Bounds = {},
 ): Promise<Found | undefined> {
   const untilMs = performance.now() + searchMs;
   const { limit } = query;
   const records: LogRecord[] = [];
   let { after } = query;
+  let characters = 0;
   for (;;) {
     // One more than is wanted tells whether there is more.
     const page = await logs.page({ ...query, after, limit: Math.min(PAGE, limit + 1 - records.length) });
     if (isGone(res)) return undefined;
-    for (const record of page.records) records.push(record);
+    for (const record of page.records) {
+      records.push(record);
+      characters += record.message.length + record.attributes.length;
+    }
     if (records.length > limit) {
       records.length = limit;
       return { records, next: placeOf(records.at(-1), query.after), isPartial: false };
     }
     if (page.next === undefined) return { records, next: undefined, isPartial: false };
     after = page.next;
+    if (characters > maxCharacters) return { records, next: after, isPartial: false };
     if (performance.now() > untilMs) return { records, next: after, isPartial: true };
   }
 }

@@ -83,7 +83,7 @@ async function answer(
       ? { op: 'not', of: { op: 'field', name: 'kind', compare: '=', value: 'span' } }
       : { op: 'field', name: 'kind', compare: '=', value: 'line' };
   const query = { ...window, node: both([scope, kinds, asked.node]), after: undefined };
-  const found = await find(logs, query, res, SEARCH_MS);
+  const found = await find(logs, query, res, { searchMs: SEARCH_MS });
   if (!found) return;
   // There is no cursor in this API: less than was asked for would be taken for all there is.
   if (found.isPartial) return fail(req, res, 'search_timeout', 'ask for a shorter time');

@@ -21,6 +21,8 @@ export interface WithLogs {
 }
 
 const OWN = ['direction', 'limit', 'cursor', 'follow', 'format', 'tail', 'after'];
+/** Of one answer, which is made in one go on the thread that forwards requests; its cursor goes on. */
+const MAX_PAGE_CHARACTERS = 8 * 1024 ** 2;
 const MAX_DOWNLOAD_ROWS = 100_000;
 const MAX_DOWNLOAD_NS = 7n * DAY_NS;
 
@@ -97,7 +99,7 @@ function paging(
 async function search(logs: LogStore, ask: Ask, req: IncomingMessage, res: ServerResponse): Promise<void> {
   const query = paging(ask, { min: 1, max: 1000, fallback: 100 });
   if (!('node' in query)) return refuse(req, res, query);
-  const found = await find(logs, query, res);
+  const found = await find(logs, query, res, { maxCharacters: MAX_PAGE_CHARACTERS });
   if (!found) return;
   json(res, 200, {
     logs: found.records.map(logObject),
