@@ -209,14 +209,19 @@ export class Reader {
     return days;
   }
 
-  /** The reader of a file; `undefined` where its writer is still making it. */
+  /** `undefined` for a file that is just being made: it has nothing to say yet. */
   #reader({ path }: Day): DayReader | undefined {
-    const known = this.#open.get(path);
-    if (known !== undefined) return known;
-    const reader = new DayReader(path);
-    if (reader.isMade) this.#open.set(path, reader);
-    else reader.close();
-    return this.#open.get(path);
+    let reader = this.#open.get(path);
+    if (reader === undefined) {
+      reader = new DayReader(path);
+      this.#open.set(path, reader);
+      if (!reader.isMade) {
+        reader.close();
+        this.#open.delete(path);
+        return undefined;
+      }
+    }
+    return reader;
   }
 
   /** Asks one file. One that is damaged, or has just been deleted, has nothing to say. */

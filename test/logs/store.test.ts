@@ -389,6 +389,16 @@ describe('sums of minutes', () => {
   });
 });
 
+it('a file that is just being made has nothing to say yet', () => {
+  const store = new Store();
+  store.add(line('a'));
+  // As SQLite leaves it between opening a file and the end of its first transaction.
+  writeFileSync(join(store.path, 'logs-20261121-000000000000500.sqlite'), '');
+  expect(store.messages('')).toEqual(['a']);
+  expect(store.reader.after(node(''), 0, 10).records).toHaveLength(1);
+  expect(store.said).toEqual([]);
+});
+
 describe('long records', () => {
   const long = Array.from({ length: 100 }, (_, i) =>
     line(`${i} ${'x'.repeat(50_000)}`, { timeNs: BigInt(i + 1) }),
