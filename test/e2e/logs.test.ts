@@ -300,7 +300,7 @@ it('a download of 200,000 rows takes no memory, however slow its client', async 
   const weir = await start('--logs-download-unlimited');
   const total = 200_000;
   for (let from = 0; from < total; from += 50_000) {
-    const lines = Array.from({ length: 50_000 }, (_, i) => `INFO line ${from + i} ${'x'.repeat(120)}`);
+    const lines = Array.from({ length: 50_000 }, (_, i) => `INFO line ${from + i} ${'x'.repeat(400)}`);
     const answer = await call(weir.admin, '/v1/logs', {
       method: 'POST',
       body: gzipSync(lines.join('\n')),
@@ -328,8 +328,8 @@ it('a download of 200,000 rows takes no memory, however slow its client', async 
   expect(rows).toBe(total);
   expect(next).toBe(total);
   expect(res.trailers['x-weir-rows']).toBe(String(total));
-  // All of it is 60 MB and more; what is held is a page.
-  expect(most - before).toBeLessThan(48 * 1024 ** 2);
+  // All of it is 160 MB; what is held is a page, and what the collector has not come to yet.
+  expect(most - before).toBeLessThan(100 * 1024 ** 2);
 });
 
 it('every curl line of the README works', async () => {
