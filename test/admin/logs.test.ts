@@ -1,13 +1,16 @@
 // What the other log routes promise: downloads, one record, what is around it, counts, traces, lines from outside.
+import { once } from 'node:events';
+import type { IncomingMessage } from 'node:http';
 import { gzipSync } from 'node:zlib';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { LogRecord } from '../../src/logs/logs.ts';
 import { decode, encode } from '../../src/otlp/codec.ts';
 import { logsRequest } from '../../src/otlp/messages.ts';
 import { changed, closeAdmins, startAdmin, type OpenAdmin } from '../kit/admin.ts';
-import { call } from '../kit/client.ts';
+import { begin, call } from '../kit/client.ts';
 import { removeFolders } from '../kit/folder.ts';
 import { HOUR_AGO, messages, ns, post, search } from '../kit/record.ts';
+import { until } from '../kit/until.ts';
 
 afterEach(async () => {
   await closeAdmins();
@@ -320,6 +323,24 @@ describe('lines from outside', () => {
       status,
       why: expect.stringContaining(why) as string,
     });
+  });
+
+  it('are not read beyond their bound, whatever length they say they have', async () => {
+    const door = await startAdmin();
+    const req = begin(door.url, '/v1/logs', { method: 'POST', headers: { 'content-type': 'text/plain' } });
+    const answered = once(req, 'response') as Promise<[IncomingMessage]>;
+    const piece = Buffer.alloc(1024 ** 2, 'x\n');
+    const seen: { status?: number | undefined } = {};
+    void answered.then(([res]) => {
+      seen.status = res.statusCode;
+      res.resume();
+    });
+    req.on('error', () => undefined);
+    for (let sent = 0; sent < 80 && seen.status === undefined; sent++)
+      await new Promise((resolve) => req.write(piece, resolve));
+    await until('it is answered', () => seen.status !== undefined);
+    expect(seen.status).toBe(413);
+    req.destroy();
   });
 
   it('are refused for a parameter that is none, and while too many are on their way', async () => {
