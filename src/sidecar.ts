@@ -221,7 +221,7 @@ export async function startSidecar(
           environments: there.map(({ environment }) => environment).filter((name) => name !== ''),
         };
       },
-      spansOf: recording.spansOf,
+      spansOf: (record) => recording.spansOf(record),
     },
     log,
   );

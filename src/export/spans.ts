@@ -69,8 +69,18 @@ interface Posted {
 }
 
 function addPosted(record: LogRecord, own: Grouped, senders: Map<string, Grouped>): void {
-  const { name, kind, status_code, status_message, trace_state, events, links, resource, scope, ...rest } =
-    attributesOf(record) as Posted & { scope?: unknown };
+  const {
+    name,
+    kind,
+    status_code,
+    status_message,
+    trace_state,
+    events,
+    links,
+    resource,
+    scope: _,
+    ...rest
+  } = attributesOf(record) as Posted & { scope?: unknown };
   const said: Record<string, unknown> = {};
   for (const [key, value] of Object.entries(rest))
     said[key.startsWith('attributes.') ? key.slice('attributes.'.length) : key] = value;
