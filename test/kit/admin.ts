@@ -3,6 +3,7 @@
 import { Admin, type Shown } from '../../src/admin/admin.ts';
 import { TAIL_LIMITS, type TailLimits } from '../../src/admin/logs/tail.ts';
 import { Log, type LineSink } from '../../src/base/log.ts';
+import { Tracing } from '../../src/trace/trace.ts';
 import { Logs } from '../../src/logs/logs.ts';
 import { configOf } from './deployment.ts';
 import { folder } from './folder.ts';
@@ -73,6 +74,7 @@ export async function startAdmin({
     },
     log,
   );
+  const tracing = new Tracing(config.trace, { modelId: 'mdl1', version: 'test' });
   const admin = new Admin(
     config.admin,
     path,
@@ -87,7 +89,7 @@ export async function startAdmin({
       modelId: 'mdl1',
       targets: () => ({ deployments: ['dep1'], environments: ['production'] }),
       connections: undefined,
-      spansOf: () => [],
+      spansOf: (one) => tracing.spansOf(one),
       ...shown,
     },
     log,

@@ -3,9 +3,9 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { recordsOfLogs, recordsOfSpans } from '../../logs/logs.ts';
 import type { LogRecord, Origin, OtlpIntake, PostResult } from '../../logs/logs.ts';
-import { decode, encodingOf, type Encoding } from '../../otlp/codec.ts';
-import { answerOf, errorOf, type Answer } from '../../otlp/http.ts';
-import { emptyOf, logsRequest, logsResponse, tracesRequest, tracesResponse } from '../../otlp/messages.ts';
+import { CONTENT_TYPES, decode, encodingOf, type Encoding } from '../../otlp/codec.ts';
+import { errorOf, type Answer } from '../../otlp/http.ts';
+import { logsRequest, tracesRequest } from '../../otlp/messages.ts';
 import { bytesBody, mediaType } from '../body.ts';
 import { fail, json, queryOf, type Endpoint } from '../endpoint.ts';
 import type { LogStore } from '../logs/search.ts';
@@ -88,28 +88,24 @@ export const intakeEndpoints: readonly Endpoint<WithLogs>[] = [
   },
 ];
 
-/** A kind of OTLP request: how its body becomes records, and how it is answered. */
-interface Signal {
-  readonly read: (encoding: Encoding, body: Uint8Array, intake: OtlpIntake) => LogRecord[] | string;
-  readonly answer: (encoding: Encoding) => Answer;
-}
+/** How the body of an OTLP request becomes records. A text is what is wrong with it, as the end of a sentence. */
+type Signal = (encoding: Encoding, body: Uint8Array, intake: OtlpIntake) => LogRecord[] | string;
 
 const SIGNALS: Readonly<Record<'logs' | 'traces', Signal>> = {
-  logs: {
-    read(encoding, body, intake) {
-      const read = decode(encoding, logsRequest, body);
-      return 'problem' in read ? read.problem : recordsOfLogs(read.message, intake);
-    },
-    answer: (encoding) => answerOf(encoding, logsResponse, emptyOf(logsResponse)),
+  logs(encoding, body, intake) {
+    const read = decode(encoding, logsRequest, body);
+    return 'problem' in read ? read.problem : recordsOfLogs(read.message, intake);
   },
-  traces: {
-    read(encoding, body, intake) {
-      const read = decode(encoding, tracesRequest, body);
-      return 'problem' in read ? read.problem : recordsOfSpans(read.message, intake);
-    },
-    answer: (encoding) => answerOf(encoding, tracesResponse, emptyOf(tracesResponse)),
+  traces(encoding, body, intake) {
+    const read = decode(encoding, tracesRequest, body);
+    return 'problem' in read ? read.problem : recordsOfSpans(read.message, intake);
   },
 };
+/** All was taken: then `partial_success` must not be there (contracts/logplane.md C3), and nothing else is. */
+const success = (encoding: Encoding): Answer => ({
+  contentType: CONTENT_TYPES[encoding],
+  body: Buffer.from(encoding === 'json' ? '{}' : ''),
+});
 /** google.rpc.Code of a bad request. */
 const INVALID_ARGUMENT = 3;
 
@@ -170,13 +166,13 @@ async function storeOtlp(
     res.writeHead(status, { 'content-type': answer.contentType, 'content-length': answer.body.length });
     res.end(answer.body);
   };
-  const records = signal.read(encoding, body, { nowNs: nowNs(), deployment });
+  const records = signal(encoding, body, { nowNs: nowNs(), deployment });
   // In the encoding of the sender, who reads no other (contracts/logplane.md C3).
   if (typeof records === 'string')
     return say(400, errorOf(encoding, INVALID_ARGUMENT, `the body ${records}`));
   const result = records.length === 0 ? { stored: 0 } : await logs.post(records);
   if ('problem' in result) return refused(result.problem, 0, req, res);
-  say(200, signal.answer(encoding));
+  say(200, success(encoding));
 }
 
 type Problem = Extract<PostResult, { problem: unknown }>['problem'];
