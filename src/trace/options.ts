@@ -1,5 +1,5 @@
 // Settings of tracing (section `trace`): whether weir takes part in traces, and in which.
-import { flag, fraction, section, text, type Settings } from '../base/settings.ts';
+import { flag, fraction, section, type Settings } from '../base/settings.ts';
 
 export const traceOptions = section({
   enabled: flag({
@@ -17,12 +17,6 @@ export const traceOptions = section({
   always_on_error: flag({
     default: true,
     doc: 'Spans of requests that failed are sampled in any case: weir’s own, those of others are not made afterwards.',
-  }),
-  service_name: text({
-    default: 'weir',
-    pattern: /^[^]{1,255}$/,
-    like: '1 to 255 characters',
-    doc: '`service.name` of the spans.',
   }),
 });
 export type TraceOptions = Settings<typeof traceOptions>;

@@ -6,7 +6,7 @@ import { deliverySpan, type Delivery, type SpanRecord } from './delivery.ts';
 import type { TraceOptions } from './options.ts';
 import { hasFailed } from './outcome.ts';
 import { ratioSampler, type Sampler } from './sampling.ts';
-import type { Span, SpanAttributes } from './span.ts';
+import type { Span } from './span.ts';
 import { spansOf, type RecordLike } from './spans.ts';
 
 export type { Delivery } from './delivery.ts';
@@ -16,16 +16,13 @@ export type { RecordLike } from './spans.ts';
 
 export class Tracing {
   readonly sampler: Sampler;
-  /** Who sends the spans. */
-  readonly resource: SpanAttributes;
   readonly #options: TraceOptions;
   readonly #modelId: string;
 
-  constructor(options: TraceOptions, about: { readonly modelId: string; readonly version: string }) {
+  constructor(options: TraceOptions, about: { readonly modelId: string }) {
     this.#options = options;
     this.#modelId = about.modelId;
     this.sampler = ratioSampler(options.sample_ratio, options.parent_based);
-    this.resource = { 'service.name': options.service_name, 'service.version': about.version };
   }
 
   /** To be told before those who write the record: samples what failed, where that is wanted. */

@@ -10,6 +10,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { call } from '../kit/client.ts';
 import { folder, removeFolders } from '../kit/folder.ts';
 import { HOUR_AGO, ns, post, search } from '../kit/record.ts';
+import { Receiver, spansIn } from '../kit/otlp-receiver.ts';
 import { closeReplicas, startReplica } from '../kit/replica.ts';
 import { EventClient } from '../kit/sse.ts';
 import { until } from '../kit/until.ts';
@@ -47,20 +48,30 @@ it('one curl with a traceparent is found by its ids everywhere, with the same ti
     const { createServer } = require('node:http');
     createServer((req, res) => {
       console.log(JSON.stringify({ levelname: 'INFO', message: 'predicting', request_id: req.headers['x-baseten-request-id'] }));
-      res.end('{}');
+      res.end(req.headers.traceparent);
     }).listen(Number(process.argv[1]), '127.0.0.1');`;
   const free = await startReplica(() => undefined);
   await free.close();
+  const [lines, spans] = [await new Receiver().start(), await new Receiver().start()];
   const weir = await startWeir(
     [
       `--replica=http://127.0.0.1:${free.port}`,
       `--data-dir=${folder()}`,
       '--model-id=mdl1',
       '--deployment-id=dep1',
+      '--trace-enabled=true',
+      `--export-traces-endpoint=http://127.0.0.1:${spans.port}/v1/traces`,
     ],
     { command: 'run', rest: [process.execPath, '-e', source, String(free.port)] },
   );
   await until('the replica is ready', async () => (await call(weir.admin, '/readyz')).status === 200);
+  const connection = await call(weir.admin, '/v1/otel/connections', {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ endpoint_url: lines.url, header_name: 'x-key', header_value: 'of-the-receiver' }),
+  });
+  expect(connection.status, connection.text).toBe(201);
+  expect(connection.text).not.toContain('of-the-receiver');
   const tail = await new EventClient(`${weir.admin}/v1/logs?trace_id=${TRACE}`).open();
   await until('the tail runs', () => tail.lastId !== '');
 
@@ -71,6 +82,9 @@ it('one curl with a traceparent is found by its ids everywhere, with the same ti
     `-Htraceparent: 00-${TRACE}-00f067aa0ba902b7-01`,
   ]);
   const id = /x-baseten-request-id: (\w{37})/i.exec(stdout)![1]!;
+  // What the replica was told: a span of weir's in the caller's trace.
+  const [, traceAtReplica, atReplica] = /\n00-(\w{32})-(\w{16})-01\s*$/.exec(stdout)!;
+  expect(traceAtReplica).toBe(TRACE);
 
   const found = await until('both are recorded', async () => {
     const page = await search(door(weir), { request_id: id, direction: 'asc' });
@@ -95,7 +109,14 @@ it('one curl with a traceparent is found by its ids everywhere, with the same ti
   expect(await json(`/v1/logs/${id}`)).toEqual({ ...own, lines_count: 1 });
   expect(await json(`/v1/logs/${TRACE}`)).toEqual({ ...own, lines_count: 1 });
   expect(await json(`/v1/traces/${TRACE}`)).toMatchObject({
-    spans: [{ span_id: own!['span_id'] ?? '', start_ns: own!['timestamp_ns'] }],
+    spans: [
+      {
+        span_id: own!['span_id'],
+        parent_span_id: '00f067aa0ba902b7',
+        start_ns: own!['timestamp_ns'],
+        children: expect.arrayContaining([expect.objectContaining({ span_id: atReplica })]) as unknown,
+      },
+    ],
     logs: [line],
   });
   const contract = (await json(`/v1/models/mdl1/deployments/dep1/logs?request_id=${id}`)) as {
@@ -107,6 +128,35 @@ it('one curl with a traceparent is found by its ids everywhere, with the same ti
   const told = await logs(weir, '--request-id', id, '-o', 'json');
   expect(told.code).toBe(0);
   expect(JSON.parse(told.out)).toEqual(found);
+
+  // The receivers: both records as lines with the request's id, and the spans.
+  const sent = await until('the receiver has both', () => {
+    const those = lines.logs.filter(({ attributes }) =>
+      attributes?.some(({ key, value }) => key === 'request_id' && value.stringValue === id),
+    );
+    return those.length === 2 && those;
+  });
+  expect(new Set(sent.map(({ timeUnixNano }) => timeUnixNano))).toEqual(
+    new Set([own!['timestamp_ns'], line!['timestamp_ns']]),
+  );
+  expect(lines.taken[0]!.headers['x-key']).toBe('of-the-receiver');
+  const made = await until('the receiver has the spans', () => {
+    const all = spans.taken.flatMap((received) =>
+      spansIn(received).resourceSpans.flatMap(({ scopeSpans }) => scopeSpans.flatMap((one) => one.spans)),
+    );
+    return all.some(({ spanId }) => spanId === own!['span_id']) && all;
+  });
+  expect(new Set(made.map(({ traceId }) => traceId))).toEqual(new Set([TRACE]));
+  expect(made.find(({ spanId }) => spanId === own!['span_id'])).toMatchObject({
+    parentSpanId: '00f067aa0ba902b7',
+    startTimeUnixNano: own!['timestamp_ns'],
+    kind: 2,
+  });
+  expect(made.find(({ spanId }) => spanId === atReplica)).toMatchObject({ parentSpanId: own!['span_id'] });
+  const page = await weir.page();
+  expect(page.value('weir_otlp_export_records_total{destination="settings-traces",result="sent"}')).toBe(1);
+  await lines.stop();
+  await spans.stop();
 });
 
 describe('weir logs', () => {
