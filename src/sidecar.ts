@@ -232,6 +232,7 @@ export async function startSidecar(
       },
       checkWebhook: (url) => webhooks.check(url),
     },
+    (deployment) => scale.wake(deployment),
   );
   let isAccepting = true;
   const admin: Admin = new Admin(config.admin, {
