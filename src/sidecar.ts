@@ -199,6 +199,7 @@ export async function startSidecar(
       },
       checkWebhook: (url) => webhooks.check(url),
     },
+    (deployment) => scale.wake(deployment),
   );
   let isAccepting = true;
   const admin: Admin = new Admin(

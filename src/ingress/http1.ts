@@ -54,6 +54,8 @@ export interface Http1Deps {
   readonly proxy: Proxy;
   readonly async: AsyncRoutes;
   readonly directions: Directions;
+  /** Somebody wants a replica of that deployment to be there soon. */
+  readonly woken: (deployment: number) => void;
   /** What clients speak HTTP over. */
   readonly proto: 'http' | 'https';
 }
@@ -143,7 +145,7 @@ export class Http1Door {
     const route = this.#deps.directions.request(req.method!, req.url!, false);
     if (route.kind === 'refuse')
       return refuseWith(answering, exchange, route.failure, route.detail, route.allow);
-    if (route.kind === 'wake') return this.#wake(req, res, exchange);
+    if (route.kind === 'wake') return this.#wake(route.deployment, req, res, exchange);
     if (expects !== undefined) res.writeContinue();
     if (route.kind !== 'forward') {
       if (route.kind === 'async_predict') route.turn.take(route.deployment);
@@ -156,8 +158,9 @@ export class Http1Door {
     answering.running = this.#deps.proxy.http(exchange, req, res, route.path, hop);
   }
 
-  /** `wake` asks for a replica to be there soon; in a sidecar the replica already is. 202 with `{}` (contract 1.2). */
-  #wake(req: IncomingMessage, res: ServerResponse, exchange: Exchange): void {
+  /** `wake` asks for a replica to be there soon: whoever scales hears of it. 202 with `{}` (contract 1.2). */
+  #wake(deployment: number, req: IncomingMessage, res: ServerResponse, exchange: Exchange): void {
+    this.#deps.woken(deployment);
     req.resume();
     res.writeHead(202, ['Content-Type', 'application/json', 'Content-Length', '2', ID_HEADER, exchange.id]);
     res.end('{}');

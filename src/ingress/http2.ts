@@ -31,6 +31,11 @@ const { NGHTTP2_FLAG_END_STREAM, NGHTTP2_NO_ERROR } = constants;
 /** Window of a whole connection; that of one stream stays at the protocol's 64 KiB. */
 const SESSION_WINDOW_BYTES = 1024 ** 2;
 
+/** What an entry of a head weighs at least: its length and 32 (RFC 9113 6.5.2). */
+const MIN_ENTRY_BYTES = 33;
+/** Metadata may hold any name twice, also what HTTP has once. */
+const AS_SENT: object = { strictSingleValueFields: false };
+
 /** How long the last trailers may take to a client that reads. */
 const CLOSING_MS = 1000;
 
@@ -54,6 +59,9 @@ export class Http2Door {
     this.#server = createServer({
       settings: { maxConcurrentStreams: options.max_streams, maxHeaderListSize: options.max_header },
       maxSessionInvalidFrames: 100,
+      // The limit is in bytes.
+      maxHeaderListPairs: Math.ceil(options.max_header / MIN_ENTRY_BYTES),
+      ...AS_SENT,
     });
     this.#server.on('session', (session) => this.#onSession(session, options.keep_alive_timeout));
     // A connection that broke is no call; its streams end by themselves.

@@ -40,6 +40,7 @@ export class Ingress {
     exchanges: Exchanges,
     proxy: Proxy,
     async: AsyncDeps,
+    woken: (deployment: number) => void,
   ) {
     this.#options = options;
     this.#exchanges = exchanges;
@@ -55,7 +56,7 @@ export class Ingress {
     this.#http1 = new Http1Door(
       options,
       limits,
-      { exchanges, proxy, async: new AsyncRoutes(async), directions, proto },
+      { exchanges, proxy, async: new AsyncRoutes(async), directions, woken, proto },
       (socket) => this.#connected(socket),
     );
     this.#http2 = new Http2Door(options, {

@@ -10,7 +10,11 @@ export const routes = [
   { method: 'POST', path: '{t}/predict', does: 'to the deployment’s `predict_path`' },
   { method: 'any', path: '{t}/sync/{path}', does: 'to `/{path}`' },
   { method: 'GET', path: '{t}/websocket', does: 'WebSocket, to the deployment’s `websocket_path`' },
-  { method: 'POST', path: '{t}/wake', does: '202 at once; nothing reaches the replica' },
+  {
+    method: 'POST',
+    path: '{t}/wake',
+    does: '202 at once; counts as activity that scales up from zero, and nothing reaches the replica',
+  },
   { method: 'POST', path: '{t}/async_predict', does: 'into the queue; 201 with the id' },
   { method: 'GET', path: '{t}/async_queue_status', does: 'how many wait and run' },
   { method: 'GET', path: '/async_request/{id}', does: 'the state of an asynchronous request' },

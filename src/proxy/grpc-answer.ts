@@ -31,14 +31,26 @@ export class CallAnswer {
     return this.#trailers !== undefined;
   }
 
-  /** Initial metadata, a raw list. */
-  begin(raw: readonly string[]): void {
-    this.#client.respond(toClient(raw, this.#exchange.id, this.#exchange.attempts), HEAD_OPTIONS);
+  /** Initial metadata, a raw list; returns '' or why it cannot be sent. */
+  begin(raw: readonly string[]): string {
+    return this.#respond(raw, HEAD_OPTIONS);
   }
 
-  /** An answer that is nothing but its status (gRPC over HTTP/2, "Trailers-Only"). */
-  only(raw: readonly string[]): void {
-    this.#client.respond(toClient(raw, this.#exchange.id, this.#exchange.attempts), ONLY_OPTIONS);
+  /** An answer that is nothing but its status (gRPC over HTTP/2, "Trailers-Only"); returns '' or why it cannot be sent. */
+  only(raw: readonly string[]): string {
+    return this.#respond(raw, ONLY_OPTIONS);
+  }
+
+  /** A replica may say in HTTP/2 what a server of Node's will not: `http2-settings`, for one. */
+  #respond(raw: readonly string[], options: typeof HEAD_OPTIONS | typeof ONLY_OPTIONS): string {
+    // Its end is about to be told of.
+    if (this.#client.destroyed || this.#client.closed) return '';
+    try {
+      this.#client.respond(toClient(raw, this.#exchange.id, this.#exchange.attempts), options);
+      return '';
+    } catch (cause) {
+      return `its head cannot be sent: ${describe(cause)}`;
+    }
   }
 
   /** Bytes of messages; false where the client does not read. */

@@ -64,6 +64,9 @@ export class GrpcCall implements Watched, Running, Seeking, SessionUser {
   readonly #seeker: Seeker;
   #session: ReplicaSession | undefined;
   #to: ClientHttp2Stream | undefined;
+  #isHeldUp = false;
+  /** The replica has ended its side. */
+  #isAnswered = false;
   /** Trailers that the replica has sent. */
   #trailers: readonly string[] | undefined;
 
@@ -91,7 +94,10 @@ export class GrpcCall implements Watched, Running, Seeking, SessionUser {
     this.#client.on('close', this.#onClientGone);
     this.#client.on('error', this.#onClientGone);
     this.#client.on('wantTrailers', () => this.#sendTrailers());
-    this.#client.on('drain', () => this.#to?.resume());
+    this.#client.on('drain', () => {
+      this.#holdUp(false);
+      this.#to?.resume();
+    });
     this.#seeker.begin(this.#exchange);
   }
 
@@ -141,10 +147,10 @@ export class GrpcCall implements Watched, Running, Seeking, SessionUser {
       this.#onResponse(headers, flags, raw),
     );
     to.on('data', (chunk: Buffer) => this.#onMessageBytes(chunk));
-    to.on(
-      'trailers',
-      (_headers: IncomingHttpHeaders, _flags: number, raw: string[]) => (this.#trailers = raw),
-    );
+    to.on('trailers', (_headers: IncomingHttpHeaders, _flags: number, raw: string[]) => {
+      this.#trailers = raw;
+      this.#isAnswered = true;
+    });
     to.on('end', () => {
       if (to === this.#to) this.#onAnswered();
     });
@@ -184,16 +190,26 @@ export class GrpcCall implements Watched, Running, Seeking, SessionUser {
       return this.#fail('bad_response', `it answered HTTP ${http} without a grpc-status`, statusOfHttp(http));
     this.#exchange.firstByteMs = performance.now();
     this.#seeker.lease!.heard();
-    if (!isOnly) return this.#answer.begin(raw);
-    if (status === undefined)
+    if (isOnly && status === undefined)
       return this.#fail('bad_response', 'it answered without a grpc-status', statusOfHttp(200));
-    this.#answer.only(raw);
-    this.#finish(status);
+    this.#isAnswered = isOnly;
+    const problem = isOnly ? this.#answer.only(raw) : this.#answer.begin(raw);
+    if (problem !== '') return this.#fail('bad_response', problem);
+    if (isOnly) this.#finish(status!);
   }
 
   #onMessageBytes(chunk: Buffer): void {
     if (!this.#exchange.isOpen) return;
-    if (!this.#answer.write(chunk)) this.#to!.pause();
+    if (this.#answer.write(chunk)) return;
+    this.#to!.pause();
+    this.#holdUp(true);
+  }
+
+  /** The client does not read, or does again: for so long the answer fills room that the replica has for the connection. */
+  #holdUp(isHeldUp: boolean): void {
+    if (this.#isHeldUp === isHeldUp) return;
+    this.#isHeldUp = isHeldUp;
+    this.#session!.unread += isHeldUp ? 1 : -1;
   }
 
   /** All messages are with the client's stream, which asks for the trailers once they are sent. */
@@ -203,9 +219,10 @@ export class GrpcCall implements Watched, Running, Seeking, SessionUser {
   }
 
   /** The replica's stream is over. What it has not said by now it will not say. */
-  #onClosed({ rstCode }: ClientHttp2Stream): void {
+  #onClosed({ rstCode, readableLength }: ClientHttp2Stream): void {
     if (!this.#exchange.isOpen) return;
-    this.#onAnswered();
+    // A stream that breaks loses what was not read of it yet, and then no trailers make the answer whole.
+    if (readableLength === 0) this.#onAnswered();
     if (this.#answer.isEnding) return;
     const detail = this.#exchange.detail;
     if (rstCode === NGHTTP2_REFUSED_STREAM && this.#upload.canRepeat)
@@ -278,7 +295,8 @@ export class GrpcCall implements Watched, Running, Seeking, SessionUser {
     this.#lane.deadlines.unwatch(this);
     this.#lane.open.delete(this);
     this.#upload.end();
-    if (this.#to !== undefined && !this.#to.closed) this.#to.close(NGHTTP2_CANCEL);
+    this.#holdUp(false);
+    if (this.#to !== undefined) this.#session!.end(this.#to, this.#isAnswered);
     this.#seeker.end();
   }
 }

@@ -11,6 +11,8 @@ import type { ScaleOptions } from './options.ts';
 import { SlidingMean } from './window.ts';
 
 const TICK_MS = 1000;
+/** How long it counts that somebody has asked for a replica; to within a tick. */
+const WAKE_MS = 1000;
 
 /** A deployment as scaling needs to know it. */
 export interface Scaled {
@@ -57,6 +59,8 @@ export interface ScaleReading {
 interface Followed {
   readonly load: SlidingMean;
   asyncLoad: number;
+  /** When somebody last asked for a replica, while that counts. */
+  wokenMs: number | undefined;
   idleSinceMs: number;
   readonly sinceMs: number;
   /** `undefined`: where to begin is not known yet. */
@@ -123,6 +127,18 @@ export class Scale implements Part {
     return this.#deps.deployments().map((deployment) => this.#follow(deployment).reading);
   }
 
+  /**
+   * Somebody wants a replica of a deployment to be there soon: for about a second that counts as one request in flight,
+   * however many ask, so that asking never scales beyond what a first request would.
+   */
+  wake(deployment: number): void {
+    const followed = this.#followed[deployment] ?? this.#meet(deployment);
+    if (followed === undefined) return;
+    const isNew = followed.wokenMs === undefined;
+    followed.wokenMs = this.#now();
+    if (isNew) this.#began(followed);
+  }
+
   /** Decides anew for every deployment. */
   tick(): void {
     for (const deployment of this.#deps.deployments()) this.#decide(deployment);
@@ -132,7 +148,10 @@ export class Scale implements Part {
   #routed({ deployment, isAsync }: Exchange): void {
     if (isAsync) return;
     const followed = this.#followed[deployment] ?? this.#meet(deployment);
-    if (followed === undefined) return;
+    if (followed !== undefined) this.#began(followed);
+  }
+
+  #began(followed: Followed): void {
     followed.load.change(1, this.#now());
     const { in_flight, mean_in_flight } = followed.reading;
     // The first request of all cannot wait for the next second: somebody may have to start a replica for it.
@@ -180,7 +199,7 @@ export class Scale implements Part {
     const nowMs = this.#now();
     const load = new SlidingMean(this.#options.autoscaling_window, nowMs);
     const decision = this.#begin(deployment, nowMs, nowMs);
-    const bare = { load, asyncLoad: 0, idleSinceMs: nowMs, sinceMs: nowMs, decision };
+    const bare = { load, asyncLoad: 0, wokenMs: undefined, idleSinceMs: nowMs, sinceMs: nowMs, decision };
     const followed = { ...bare, reading: this.#read(deployment, bare, 0, nowMs) };
     return (this.#followed[deployment.index] = followed);
   }
@@ -189,6 +208,11 @@ export class Scale implements Part {
     const followed = this.#follow(deployment);
     const nowMs = this.#now();
     this.#countAsync(deployment, followed, nowMs);
+    if (followed.wokenMs !== undefined && nowMs - followed.wokenMs >= WAKE_MS) {
+      followed.wokenMs = undefined;
+      followed.load.change(-1, nowMs);
+      if (followed.load.value === 0) followed.idleSinceMs = nowMs;
+    }
     const { load, idleSinceMs, sinceMs } = followed;
     const mean = load.mean(nowMs);
     const now = { mean, inFlight: load.value, idleSinceMs };

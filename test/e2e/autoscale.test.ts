@@ -185,6 +185,25 @@ describe('KEDA’s door', () => {
     await waiting;
   });
 
+  it('hears of POST …/wake as of a request, and the page desires a replica', async () => {
+    const { replica, held } = await heldReplica();
+    const weir = await startWeir(['--replica', replica.url, '--scale-scale-down-delay=0', ...DOOR]);
+    keda = new Keda(weir.scalerPort);
+    await until('none is desired', async () => (await scaleOf(weir))['desired'] === 0);
+    const pushed = keda.stream<{ result: boolean }>('StreamIsActive');
+    const byMean = keda.stream<{ result: boolean }>('StreamIsActive', { metric: 'concurrency' });
+    expect(await keda.isActive()).toEqual({ result: false });
+    const woken = await call(weir.url, '/production/wake', { method: 'POST' });
+    expect([woken.status, woken.text]).toEqual([202, '{}']);
+    await until('both hear of it', () => pushed.got.length === 1 && byMean.got.length === 1);
+    expect(await keda.isActive()).toEqual({ result: true });
+    expect((await weir.page()).value('weir_replicas_desired{deployment_id="local"}')).toBe(1);
+    // It is no request: nobody waits, and no replica hears of it.
+    await until('it is over', async () => (await scaleOf(weir))['in_flight'] === 0);
+    expect((await weir.page()).value('baseten_concurrent_requests')).toBe(0);
+    expect(held).toEqual([]);
+  });
+
   it('pushes true for asynchronous work that waits for the first replica, where that counts', async () => {
     const { replica } = await heldReplica();
     await replica.close();

@@ -1,8 +1,18 @@
 // gRPC when something goes wrong: deadlines, cancels, replicas that break, waiting in line, drain.
 import { status } from '@grpc/grpc-js';
-import { connect } from 'node:http2';
+import { once } from 'node:events';
+import { connect, type ClientHttp2Session } from 'node:http2';
 import { afterEach, describe, expect, it } from 'vitest';
-import { CALL_HEAD, closeH2, frame, H2Socket, justStatus, startH2Replica } from '../kit/h2.ts';
+import {
+  CALL_HEAD,
+  closeH2,
+  frame,
+  H2Socket,
+  hpack,
+  justStatus,
+  startH2Replica,
+  startRawReplica,
+} from '../kit/h2.ts';
 import { closeReplicas, startReplica } from '../kit/replica.ts';
 import { closeGrpc, startGrpcReplica, TestClient, type Message } from '../kit/test-service.ts';
 import { folder, removeFolders } from '../kit/folder.ts';
@@ -24,6 +34,19 @@ afterEach(async () => {
 async function isClean(weir: Weir): Promise<void> {
   await weir.shows('baseten_concurrent_requests', 0);
   await weir.shows('weir_replica_outstanding_requests{deployment_id="local",replica="r0"}', 0);
+}
+
+const HEAD = [':status', '200', 'content-type', 'application/grpc'];
+const ANSWER = [
+  [':status', '200'],
+  ['content-type', 'application/grpc'],
+] as const;
+const CALL = [':method', 'POST', ':path', '/x.Y/Z', 'content-type', 'application/grpc'];
+
+/** A client of HTTP/2 that sends what it is told to. */
+function bareClient(port: number): ClientHttp2Session {
+  const lax: object = { strictSingleValueFields: false, maxHeaderListPairs: 2000 };
+  return connect(`http://127.0.0.1:${port}`, lax);
 }
 
 const held = () => {
@@ -253,6 +276,158 @@ describe('a replica', () => {
     const calls = [1, 2, 3].map(() => client.unary('emptyCall').outcome);
     for (const { id } of await Promise.all(calls))
       expect(await weir.exchange(id)).toMatchObject({ status: 0, cause: 'ok' });
+  });
+
+  describe('whose metadata is odd', () => {
+    const pages: [string, (readonly [string, string])[]][] = [
+      ['a header of HTTP/1', [['http2-settings', 'x']]],
+      [
+        'twice what HTTP has once',
+        [
+          ['age', '1'],
+          ['age', '2'],
+        ],
+      ],
+    ];
+    it.each(pages)('answers with %s: weir and everybody else go on', async (_, odd) => {
+      let count = 0;
+      const replica = await startRawReplica((stream) => {
+        // Its first answer is to the health check.
+        const more = count++ === 0 ? [] : odd;
+        return frame(1, 5, stream, hpack(...ANSWER, ['grpc-status', '12'], ...more));
+      });
+      const weir = await startWeir(['--replica', replica.url]);
+      const { code, id } = await new TestClient(weir.port).unary('emptyCall').outcome;
+      expect([status.UNIMPLEMENTED, status.INTERNAL]).toContain(code);
+      expect(id).toMatch(ID);
+      await isClean(weir);
+      expect(weir.lines.filter(({ event }) => event === 'uncaught exception')).toEqual([]);
+      expect(weir.process.exitCode).toBe(null);
+    });
+
+    it('gets duplicates of any name, as its client sent them, and its own pass', async () => {
+      const ages = (raw: readonly string[]) => raw.filter((_, i) => raw[i - 1] === 'age');
+      const seen: string[][] = [];
+      const replica = await startH2Replica((stream, _, raw) => {
+        seen.push(ages(raw));
+        const head = [...HEAD, 'age', '1', 'age', '2'] as never;
+        stream.respond(head, { waitForTrailers: true });
+        stream.on('wantTrailers', () =>
+          stream.sendTrailers({ 'grpc-status': '0', age: ['3', '4'] } as never),
+        );
+        stream.end(Buffer.alloc(5));
+      });
+      const weir = await startWeir(['--replica', replica.url]);
+      const client = bareClient(weir.port);
+      const call = client.request([...CALL, 'age', '7', 'age', '8'] as never, { endStream: true });
+      call.resume();
+      const listen = (_: unknown, _flags: number, raw: string[]) => seen.push(ages(raw));
+      call.on('response', listen);
+      call.on('trailers', listen);
+      await once(call, 'close');
+      expect(seen).toEqual([
+        ['7', '8'],
+        ['1', '2'],
+        ['3', '4'],
+      ]);
+      client.destroy();
+    });
+
+    it('of three hundred entries passes both ways', async () => {
+      const entries = Array.from({ length: 300 }, (_, i) => [`x-${i}`, String(i)] as const);
+      const replica = await startH2Replica((stream, headers) => {
+        const code = entries.every(([name, value]) => headers[name] === value) ? '0' : '3';
+        stream.respond([...HEAD, 'grpc-status', code, ...entries.flat()] as never, { endStream: true });
+      });
+      const weir = await startWeir(['--replica', replica.url]);
+      const client = bareClient(weir.port);
+      const call = client.request([...CALL, ...entries.flat()] as never, { endStream: true });
+      call.resume();
+      const [headers] = (await once(call, 'response')) as [Record<string, unknown>];
+      expect([headers['grpc-status'], headers['x-299']]).toEqual(['0', '299']);
+      client.destroy();
+    });
+  });
+
+  it('that breaks off while its client reads slowly: the answer is not whole, whatever its trailers said', async () => {
+    const [WINDOW_UPDATE, PING] = [8, 6];
+    const part = Buffer.alloc(15_000);
+    const first = Buffer.concat([Buffer.from([0, 0, 0x01, 0xd4, 0xc0]), part.subarray(5)]);
+    let called = 0;
+    let isRead = false;
+    const replica = await startRawReplica(
+      (stream) => {
+        // Its first answer is to the health check.
+        if (called++ === 0) return frame(1, 5, stream, hpack(...ANSWER, ['grpc-status', '12']));
+        const data = [first, part, part, part].map((one) => frame(0, 0, stream, one));
+        return Buffer.concat([frame(1, 4, stream, hpack(...ANSWER)), ...data]);
+      },
+      undefined,
+      ({ type, flags, stream }, socket) => {
+        // Half of it has been read: the rest follows, and once all of it has arrived, the break.
+        if (called === 2 && type === WINDOW_UPDATE && stream > 0 && !isRead) {
+          isRead = true;
+          for (const one of [part, part, part, part]) socket.write(frame(0, 0, stream, one));
+          socket.write(frame(1, 5, stream, hpack(['grpc-status', '0'])));
+          socket.write(frame(PING, 0, 0, Buffer.alloc(8)));
+        }
+        if (type === PING && flags === 1) socket.destroy();
+      },
+    );
+    const weir = await startWeir(['--replica', replica.url]);
+    // It opens no window for the answer: some of it waits at weir to be sent, the rest to be read.
+    const client = new H2Socket(weir.port, Buffer.from([0, 4, 0, 0, 0, 0]));
+    client.socket.write(frame(1, 4, 1, CALL_HEAD));
+    const line = await weir.line('it', ({ event }) => event === 'exchange');
+    expect(line).toMatchObject({ status: status.UNAVAILABLE, cause: 'reset_midway' });
+    client.socket.destroy();
+    await isClean(weir);
+  });
+
+  it.each([
+    ['a status alone', false],
+    ['messages', true],
+  ])('that answers thousands of calls with %s has one connection', async (_, hasMessages) => {
+    const replica = await startH2Replica((stream) => {
+      if (!hasMessages) return justStatus(stream, 5);
+      stream.respond(HEADERS, { waitForTrailers: true });
+      stream.on('wantTrailers', () => stream.sendTrailers({ 'grpc-status': '0' }));
+      stream.end(Buffer.alloc(5));
+      return undefined;
+    });
+    const weir = await startWeir(['--replica', replica.url, '--log-access=false']);
+    let connections = 0;
+    replica.server.on('session', () => connections++);
+    const client = bareClient(weir.port);
+    for (let round = 0; round < 25; round++)
+      await Promise.all(
+        Array.from({ length: 100 }, async (_one, i) => {
+          const call = client.request(CALL);
+          call.resume();
+          call.end(i % 2 === 0 ? Buffer.alloc(5) : undefined);
+          await once(call, 'close');
+        }),
+      );
+    expect(connections).toBe(1);
+    client.destroy();
+    await isClean(weir);
+  });
+
+  it('that takes no streams at all, though it is there, is not stormed with connections', async () => {
+    let isFull = false;
+    const NO_STREAMS = Buffer.from([0, 3, 0, 0, 0, 0]);
+    const replica = await startRawReplica(
+      (stream) => frame(1, 5, stream, hpack([':status', '200'], ['grpc-status', '12'])),
+      () => (isFull ? NO_STREAMS : Buffer.alloc(0)),
+    );
+    const weir = await startWeir(['--replica', replica.url]);
+    await until('it is ready', async () => (await fetch(`${weir.admin}/readyz`)).ok);
+    isFull = true;
+    const options = { deadline: Date.now() + 1000 };
+    const { code } = await new TestClient(weir.port).unary('emptyCall', {}, { options }).outcome;
+    expect([status.UNAVAILABLE, status.DEADLINE_EXCEEDED]).toContain(code);
+    expect(replica.connections).toBeLessThan(20);
+    await isClean(weir);
   });
 
   it('that is not there: the call waits for one, as the line has it', async () => {

@@ -44,8 +44,8 @@ const reset = (stream: number) => frame(RST_STREAM, 0, stream, u32(8));
 
 /** A replica that answers the well-behaved client, and hands all else to `attacked`, which keeps it waiting by default. */
 const replicaWith = (attacked: Parameters<typeof startH2Replica>[0] = () => undefined): Promise<H2Replica> =>
-  startH2Replica((stream, headers) => {
-    if (headers[':path'] === '/x.Y/Z') return attacked(stream, headers);
+  startH2Replica((stream, headers, raw) => {
+    if (headers[':path'] === '/x.Y/Z') return attacked(stream, headers, raw);
     stream.respond(ANSWER, { waitForTrailers: true });
     stream.on('wantTrailers', () => stream.sendTrailers({ 'grpc-status': '0' }));
     stream.end(Buffer.alloc(5));
@@ -390,6 +390,85 @@ describe('costs no more than its bytes:', () => {
     await until('the connection ends', () => socket.isClosed);
     await nothingIsLeft(weir);
   });
+});
+
+describe('a replica’s connection is shared, its limits are not:', () => {
+  const isEnded = (socket: H2Socket) =>
+    socket.frames.some(({ type, stream }) => stream > 0 && (type === HEADERS || type === RST_STREAM));
+
+  it('clients that reset what they begin do not make the replica cut off the calls of others', async () => {
+    // As Node has it, it ends a connection after some thousand resets.
+    const replica = await replicaWith();
+    const weir = await start(replica);
+    const honest = attacker(weir);
+    honest.socket.write(head(1));
+    await until('the replica has it', () => replica.streams === 1);
+    for (let round = 0; round < 3; round++) {
+      const socket = attacker(weir);
+      for (let next = 1; next < 1200; next += 200) {
+        const batch = Array.from({ length: 100 }, (_, i) => next + 2 * i);
+        const seen = replica.streams;
+        socket.socket.write(Buffer.concat(batch.map((stream) => head(stream))));
+        await until('the replica has them', () => replica.streams >= seen + batch.length);
+        socket.socket.write(Buffer.concat(batch.map((stream) => reset(stream))));
+      }
+    }
+    await until('all are reset there', () => replica.codes.length === 1800);
+    await othersAreAnswered(weir);
+    expect(isEnded(honest)).toBe(false);
+    expect(replica.sessions.size).toBeLessThan(8);
+    honest.socket.destroy();
+    await nothingIsLeft(weir);
+  }, 60_000);
+
+  it('nor does one that goes away with a thousand calls', async () => {
+    const replica = await replicaWith();
+    const weir = await start(replica);
+    const honest = attacker(weir);
+    honest.socket.write(head(1));
+    await until('the replica has it', () => replica.streams === 1);
+    for (let round = 1; round <= 2; round++) {
+      const socket = attacker(weir);
+      await socket.flood(streams(1000, (s) => [head(s)]));
+      await until('the replica has them', () => replica.streams === 1 + 1000 * round);
+      socket.socket.destroy();
+      await until('all are reset there', () => replica.codes.length === 1000 * round);
+    }
+    await othersAreAnswered(weir);
+    expect(isEnded(honest)).toBe(false);
+    honest.socket.destroy();
+    await nothingIsLeft(weir);
+  }, 60_000);
+
+  it('an answer that its client does not read fills one connection, and others are answered over another', async () => {
+    let hasSettled = false;
+    const serve: Parameters<typeof startH2Replica>[0] = (stream, headers) => {
+      stream.respond(ANSWER, { waitForTrailers: true });
+      stream.on('wantTrailers', () => stream.sendTrailers({ 'grpc-status': '0' }));
+      if (headers[':path'] !== '/x.Y/Z') return stream.end(Buffer.alloc(5));
+      const message = Buffer.alloc(5 + 20 * MIB);
+      message.writeUInt32BE(20 * MIB, 1);
+      stream.end(message);
+      const session = stream.session!;
+      // As much is sent as there is room for: window by window, each before a ping that is answered.
+      const settle = (left: number) =>
+        session.ping(() => (left === 0 ? (hasSettled = true) : settle(left - 1)));
+      settle(8);
+      return undefined;
+    };
+    // As Node’s own servers are: with more than ten megabytes waiting, a connection gets no more streams.
+    const replica = await startH2Replica(serve, {}, { maxSessionMemory: 10 });
+    const weir = await start(replica);
+    const socket = attacker(weir, Buffer.from([0, 4, 0, 0, 0, 0]));
+    socket.socket.write(head(1, END_STREAM));
+    await until('it stands still', () => hasSettled);
+    for (let i = 0; i < 20; i++) await othersAreAnswered(weir);
+    expect(isEnded(socket) && socket.frames.some(({ type }) => type === RST_STREAM)).toBe(false);
+    // Probes have connections of their own, which end.
+    await until('there are two', () => replica.sessions.size === 2);
+    socket.socket.destroy();
+    await nothingIsLeft(weir);
+  }, 60_000);
 });
 
 it('a head beyond the limit is refused, and the connection of others serves on', async () => {

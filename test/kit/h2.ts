@@ -6,9 +6,16 @@ import {
   type Http2Server,
   type ServerHttp2Session,
   type ServerHttp2Stream,
+  type ServerOptions,
   type Settings,
 } from 'node:http2';
-import { connect, type AddressInfo, type Socket } from 'node:net';
+import {
+  connect,
+  createServer as createTcpServer,
+  type AddressInfo,
+  type Server,
+  type Socket,
+} from 'node:net';
 import { until } from './until.ts';
 
 export interface H2Replica {
@@ -22,16 +29,24 @@ export interface H2Replica {
 }
 
 const servers = new Set<H2Replica>();
+const rawServers = new Set<Server>();
 const sockets = new Set<Socket>();
 
 /** A server of HTTP/2; `serve` is called for every stream that is no health check, which UNIMPLEMENTED answers. */
 export async function startH2Replica(
-  serve: (stream: ServerHttp2Stream, headers: Record<string, unknown>) => void,
+  serve: (stream: ServerHttp2Stream, headers: Record<string, unknown>, raw: string[]) => void,
   settings: Settings = {},
+  options: ServerOptions = {},
 ): Promise<H2Replica> {
   // Node's own servers would cut a connection on which ten megabytes wait, which is not what is tested here.
-  const server = createServer({ settings, maxSessionMemory: 1000 });
-  server.on('stream', (stream, headers) => {
+  const server = createServer({
+    settings,
+    maxSessionMemory: 1000,
+    maxHeaderListPairs: 2000,
+    strictSingleValueFields: false,
+    ...options,
+  });
+  server.on('stream', (stream, headers, _flags, raw: string[]) => {
     stream.on('error', () => stream.destroy());
     if (headers[':path'] === '/grpc.health.v1.Health/Check') {
       stream.respond(
@@ -42,7 +57,7 @@ export async function startH2Replica(
     }
     replica.streams++;
     stream.on('close', () => replica.codes.push(stream.rstCode));
-    serve(stream, headers);
+    serve(stream, headers, raw);
   });
   server.on('session', (session) => {
     replica.sessions.add(session);
@@ -84,6 +99,73 @@ export function frame(
   return Buffer.concat([head, payload]);
 }
 
+/** The first frames of either side: its settings. */
+const SETTINGS_TYPE = 4;
+const HEADERS_TYPE = 1;
+
+export interface RawReplica {
+  readonly url: string;
+  /** Connections so far. */
+  connections: number;
+}
+
+/**
+ * A replica of single frames: `answer` gives what follows the head of every call, `settings` those of a new connection,
+ * `heard` is told of every frame.
+ */
+export async function startRawReplica(
+  answer: (stream: number, socket: Socket) => Buffer,
+  settings: () => Buffer = () => Buffer.alloc(0),
+  heard: (frame: Frame, socket: Socket) => void = () => undefined,
+): Promise<RawReplica> {
+  const server = createTcpServer((socket) => {
+    replica.connections++;
+    sockets.add(socket);
+    socket.on('error', () => socket.destroy());
+    socket.write(frame(SETTINGS_TYPE, 0, 0, settings()));
+    const frames = new Frames();
+    let preface = 24;
+    socket.on('data', (chunk: Buffer) => {
+      const skipped = Math.min(preface, chunk.length);
+      preface -= skipped;
+      for (const one of frames.read(chunk.subarray(skipped))) {
+        const { type, flags, stream } = one;
+        heard(one, socket);
+        if (type === SETTINGS_TYPE && (flags & 1) === 0) socket.write(frame(SETTINGS_TYPE, 1, 0));
+        if (type === HEADERS_TYPE) socket.write(answer(stream, socket));
+      }
+    });
+  });
+  rawServers.add(server);
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const replica = { url: `grpc://127.0.0.1:${(server.address() as AddressInfo).port}`, connections: 0 };
+  return replica;
+}
+
+export interface Frame {
+  readonly type: number;
+  readonly flags: number;
+  readonly stream: number;
+  readonly payload: Buffer;
+}
+
+/** Cuts bytes into frames. */
+class Frames {
+  #rest = Buffer.alloc(0);
+
+  *read(chunk: Buffer): Iterable<Frame> {
+    this.#rest = Buffer.concat([this.#rest, chunk]);
+    while (this.#rest.length >= 9) {
+      const end = 9 + this.#rest.readUIntBE(0, 3);
+      if (this.#rest.length < end) return;
+      const one = this.#rest.subarray(0, end);
+      this.#rest = this.#rest.subarray(end);
+      yield { type: one[3]!, flags: one[4]!, stream: one.readUInt32BE(5), payload: one.subarray(9) };
+    }
+  }
+}
+
 const literal = (name: string, value: string): Buffer =>
   Buffer.concat([
     Buffer.from([0, name.length]),
@@ -92,31 +174,33 @@ const literal = (name: string, value: string): Buffer =>
     Buffer.from(value),
   ]);
 
-/** The head of a gRPC call, as HPACK without tables. */
-export const CALL_HEAD = Buffer.concat(
-  Object.entries({
-    ':method': 'POST',
-    ':scheme': 'http',
-    ':path': '/x.Y/Z',
-    ':authority': 'x',
-    'content-type': 'application/grpc',
-    te: 'trailers',
-  }).map(([name, value]) => literal(name, value)),
+/** Headers as HPACK without tables; names and values of less than 128 bytes. */
+export const hpack = (...headers: (readonly [string, string])[]): Buffer =>
+  Buffer.concat(headers.map(([name, value]) => literal(name, value)));
+
+/** The head of a gRPC call. */
+export const CALL_HEAD = hpack(
+  [':method', 'POST'],
+  [':scheme', 'http'],
+  [':path', '/x.Y/Z'],
+  [':authority', 'x'],
+  ['content-type', 'application/grpc'],
+  ['te', 'trailers'],
 );
 
 /** A client that has sent the preface and empty settings; `frames` are the types of what came back. */
 export class H2Socket {
   readonly socket: Socket;
-  readonly frames: { type: number; stream: number; payload: Buffer }[] = [];
+  readonly frames: Frame[] = [];
   isClosed = false;
-  #rest = Buffer.alloc(0);
+  readonly #cut = new Frames();
 
   constructor(port: number, settings: Buffer = Buffer.alloc(0)) {
     this.socket = connect({ port, host: '127.0.0.1' });
     sockets.add(this.socket);
     this.socket.on('error', () => this.socket.destroy());
     this.socket.on('close', () => (this.isClosed = true));
-    this.socket.on('data', (chunk: Buffer) => this.#read(chunk));
+    this.socket.on('data', (chunk: Buffer) => this.frames.push(...this.#cut.read(chunk)));
     this.socket.write('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n');
     this.socket.write(frame(4, 0, 0, settings));
   }
@@ -144,20 +228,6 @@ export class H2Socket {
     }
     await until('the flood is taken', isTaken);
   }
-
-  #read(chunk: Buffer): void {
-    this.#rest = Buffer.concat([this.#rest, chunk]);
-    while (this.#rest.length >= 9) {
-      const length = this.#rest.readUIntBE(0, 3);
-      if (this.#rest.length < 9 + length) return;
-      this.frames.push({
-        type: this.#rest[3]!,
-        stream: this.#rest.readUInt32BE(5),
-        payload: this.#rest.subarray(9, 9 + length),
-      });
-      this.#rest = this.#rest.subarray(9 + length);
-    }
-  }
 }
 
 export function closeH2(): void {
@@ -168,4 +238,6 @@ export function closeH2(): void {
     server.close();
   }
   servers.clear();
+  for (const server of rawServers) server.close();
+  rawServers.clear();
 }

@@ -8,7 +8,8 @@ import { Scale, type Scaled } from '../../src/scale/scale.ts';
 function stand(input: Record<string, unknown>, deployments: Scaled[], asyncLoad = () => 0) {
   const options = read(scaleOptions, input);
   if (!options.ok) throw new Error('bad settings');
-  const clock = { nowMs: performance.now() };
+  // In whole milliseconds, as what is told in seconds is to be exact: sums of fractions are not.
+  const clock = { nowMs: Math.floor(performance.now()) };
   const scale = new Scale(options.settings, { deployments: () => deployments, asyncLoad }, () => clock.nowMs);
   const exchanges = new Exchanges({ trust_inbound: false });
   exchanges.observe(scale.observer);
@@ -31,6 +32,30 @@ describe('scaling', () => {
     begin();
     await Promise.resolve();
     expect(scale.readings()[0]).toMatchObject({ desired: 1, in_flight: 1, reason: 'up' });
+  });
+
+  it('counts a wake as one in flight for a second, however many ask, and decides at once', async () => {
+    const { scale, clock } = stand(
+      { max_replica: 20, target_utilization_percentage: 100, scale_down_delay: '100s' },
+      [NONE],
+    );
+    const pass = (ms: number) => {
+      clock.nowMs += ms;
+      scale.tick();
+    };
+    for (let i = 0; i < 50; i++) scale.wake(0);
+    await Promise.resolve();
+    expect(scale.readings()[0]).toMatchObject({ desired: 1, in_flight: 1, reason: 'up' });
+    pass(999);
+    scale.wake(0);
+    pass(999);
+    expect(scale.readings()[0]).toMatchObject({ desired: 1, in_flight: 1 });
+    pass(1);
+    expect(scale.readings()[0]).toMatchObject({ desired: 1, in_flight: 0 });
+    scale.wake(7);
+    expect(scale.readings()).toHaveLength(1);
+    for (let i = 0; i < 200; i++) pass(1000);
+    expect(scale.readings()[0]).toMatchObject({ desired: 0 });
   });
 
   it('does not count asynchronous exchanges', async () => {
