@@ -136,10 +136,11 @@ export async function startWeir(args: string[], options: StartOptions = {}): Pro
 /** Ends whatever a failed test left running. */
 export async function stopAll(): Promise<void> {
   await Promise.all(
-    Array.from(running, (weir) => {
-      // Twice: the second signal ends the drain. A supervised replica ends with it.
-      weir.process.kill('SIGTERM');
-      return weir.stop('SIGTERM');
+    Array.from(running, async (weir) => {
+      // Twice: the second signal ends the drain. A supervised replica ends with it. Sent at once they would be one.
+      const again = setInterval(() => weir.process.kill('SIGTERM'), 100);
+      await weir.stop('SIGTERM');
+      clearInterval(again);
     }),
   );
 }
