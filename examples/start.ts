@@ -61,5 +61,9 @@ A streamed chat:
 What Prometheus reads:
   curl http://127.0.0.1:${admin}/metrics
 
+What happened, to the requests and in the replica's output:
+  curl "http://127.0.0.1:${admin}/v1/logs?limit=5"
+  bin/weir logs --url http://127.0.0.1:${admin} --since 1h
+
 Ctrl-C ends it.
 `);

@@ -1,4 +1,4 @@
-// npm start as a new user meets it: the three lines that it prints work when they are pasted.
+// npm start as a new user meets it: the lines that it prints work when they are pasted.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { promisify } from 'node:util';
@@ -38,7 +38,7 @@ describe('npm start', () => {
     }
   });
 
-  it('prints three curl lines', () => expect(curls).toHaveLength(3));
+  it('prints four curl lines', () => expect(curls).toHaveLength(4));
 
   it('the first predicts and shows the request id', async () => {
     const { stdout } = await shell(`${curls[0]} -s`);
@@ -72,6 +72,16 @@ describe('npm start', () => {
     expect(stdout).toMatch(
       /^baseten_inference_requests_total\{.*model_name="weir-ngram".*status_code="200".*\} \d+$/m,
     );
+  });
+
+  it('the fourth shows what happened, and so does the command line', async () => {
+    const { logs } = JSON.parse((await shell(`${curls[3]} -s`)).stdout) as {
+      logs: { kind: string; message: string }[];
+    };
+    expect(logs.map(({ message }) => message)).toContain('POST /v1/chat/completions 200');
+    const command = /^ {2}(bin\/weir logs .*)$/m.exec(out)![1]!;
+    const { stdout } = await shell(command, { cwd: ROOT });
+    expect(stdout).toMatch(/^\[\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\]: \(r0\) POST \/v1\/chat\/completions 200$/m);
   });
 
   it('serves an unmodified OpenAI client, plain and streamed, under the contract’s base URL', async () => {
