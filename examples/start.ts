@@ -1,8 +1,11 @@
-// npm start: the example replica behind a weir that supervises it, and three lines to try it with.
+// npm start: the example replica behind a weir that supervises it, and some lines to try it with.
 // Must stay true: what it prints works when it is pasted; where a usual port is taken, the next free one is used.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const path = (relative: string): string => fileURLToPath(new URL(relative, import.meta.url));
@@ -22,6 +25,8 @@ async function freePort(wanted: number): Promise<number> {
 }
 
 const [replica, data, admin] = [await freePort(8000), await freePort(8080), await freePort(9464)];
+// Of its own for each start: another one may be running.
+const folder = mkdtempSync(join(tmpdir(), 'weir-example-'));
 const weir = spawn(
   path('../bin/weir'),
   [
@@ -29,6 +34,7 @@ const weir = spawn(
     `--replica=http://127.0.0.1:${replica}`,
     `--listen=127.0.0.1:${data}`,
     `--admin=127.0.0.1:${admin}`,
+    `--data-dir=${folder}`,
     '--model-name=weir-ngram',
     '--pool-probe-retry-interval=100ms',
     '--',
@@ -40,7 +46,10 @@ const weir = spawn(
   { stdio: ['ignore', 'inherit', 'inherit'], detached: true },
 );
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => weir.kill(signal));
-weir.on('exit', (code) => process.exit(code ?? 1));
+weir.on('exit', (code) => {
+  rmSync(folder, { recursive: true, force: true });
+  process.exit(code ?? 1);
+});
 
 const isReady = () =>
   fetch(`http://127.0.0.1:${admin}/readyz`).then(

@@ -85,6 +85,8 @@ export function openRecording(config: Config, log: Log, isSupervising: boolean):
   // Its spans are shown for whoever asks for a trace, also where weir takes no part in any.
   const tracing = new Tracing(config.trace, { modelId: config.model.id });
   const spansOf = (record: LogRecord) => tracing.spansOf(record);
+  if (config.export.traces_endpoint !== '' && !config.trace.enabled)
+    log.warn('no spans of weir are exported: trace.enabled is false', { to: 'export.traces_endpoint' });
   const connections =
     logs &&
     new Connections(config.export, {

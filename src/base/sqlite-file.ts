@@ -1,6 +1,7 @@
 // A SQLite file of ours: opened, looked over, written in transactions, bounded in size.
 // Must stay true: what a transaction has returned is on disk (`full`), and one that throws has changed nothing.
 // Knows no table. It waits for the disk: only for threads that may.
+import { chmodSync } from 'node:fs';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
 
 export type Value = string | number | bigint | null | Uint8Array;
@@ -42,6 +43,8 @@ export class SqliteFile {
   /** Opens the file; throws what SQLite says. */
   constructor(file: string, { sync, maxBytes, isShared = false }: SqliteFileOptions) {
     this.#db = new DatabaseSync(file, { timeout: isShared ? SHARED_WAIT_MS : 0 });
+    // What people send to a model is for nobody else on the machine; what SQLite keeps beside the file is like it.
+    if (file !== ':memory:') chmodSync(file, 0o600);
     // Before anything is read.
     if (!isShared) this.#db.exec('PRAGMA locking_mode = EXCLUSIVE');
     this.#db.exec('PRAGMA journal_mode = WAL');

@@ -21,8 +21,8 @@ export type Loaded =
 
 /** What a command can do without, or can make use of. */
 export interface Needs {
-  /** False: no replica need be configured. */
-  readonly replica?: boolean;
+  /** False: no replica need be configured, and none is looked at; `optional`: those that are there are. */
+  readonly replica?: boolean | 'optional';
   /** True: there may be a command behind `--`. */
   readonly rest?: boolean;
 }
@@ -40,7 +40,7 @@ export function load(args: readonly string[], env: NodeJS.ProcessEnv, needs: Nee
   // Mistakes between settings are looked for once each of them is right by itself.
   if (!result.ok || problems.length > 0) return { ok: false, problems };
   const config = nameReplicas(result.settings);
-  if (config.deployments.length === 0 && needs.replica !== false)
+  if (config.deployments.length === 0 && (needs.replica ?? true) === true)
     problems.push('no replica is configured: give --replica http://127.0.0.1:8000, or deployments in a file');
   problems.push(...contradictions(config));
   if (problems.length > 0) return { ok: false, problems };

@@ -174,7 +174,7 @@ function readTracing(env: NodeJS.ProcessEnv, given: readonly Given[]): Given[] {
   const isSaid = given.some(({ path }) => path[0] === 'export' && String(path[1]).startsWith('traces_'));
   const { OTEL_EXPORTER_OTLP_ENDPOINT: url, HONEYCOMB_API_KEY: key, HONEYCOMB_DATASET: dataset } = env;
   if (isSaid) return [];
-  if (url) return [{ path: TRACES_ENDPOINT, value: url, origin: 'OTEL_EXPORTER_OTLP_ENDPOINT' }];
+  if (url) return [{ path: TRACES_ENDPOINT, value: tracesUrl(url), origin: 'OTEL_EXPORTER_OTLP_ENDPOINT' }];
   if (!key || !dataset) return [];
   return [
     { path: TRACES_ENDPOINT, value: 'https://api.honeycomb.io/v1/traces', origin: 'HONEYCOMB_DATASET' },
@@ -185,6 +185,10 @@ function readTracing(env: NodeJS.ProcessEnv, given: readonly Given[]): Given[] {
     },
   ];
 }
+
+/** The whole URL, as truss reads it (contracts/baseten.md 7.6); one without a path is a base, as OpenTelemetry reads it. */
+const tracesUrl = (url: string): string =>
+  URL.parse(url)?.pathname === '/' ? new URL('/v1/traces', url).href : url;
 
 const TRACES_ENDPOINT: Path = ['export', 'traces_endpoint'];
 

@@ -48,7 +48,7 @@ export class Cursors {
   #begin(): Promise<void> {
     this.#next = undefined;
     const write = async () => {
-      await mkdir(dirname(this.#file), { recursive: true });
+      await mkdir(dirname(this.#file), { recursive: true, mode: 0o700 });
       await writeWhole(this.#file, `${JSON.stringify(Object.fromEntries(this.#positions))}\n`);
     };
     this.#writing = write().finally(() => (this.#writing = undefined));

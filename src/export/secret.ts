@@ -57,7 +57,7 @@ export async function openBox(folder: string, key: string): Promise<SecretBox> {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
   }
   const made = randomBytes(KEY_BYTES);
-  await mkdir(folder, { recursive: true });
+  await mkdir(folder, { recursive: true, mode: 0o700 });
   await writeWhole(file, `${made.toString('hex')}\n`);
   return new SecretBox(made);
 }

@@ -70,7 +70,7 @@ export class Vault {
   }
 
   async #write(entries: readonly unknown[]): Promise<void> {
-    await mkdir(this.#folder, { recursive: true });
+    await mkdir(this.#folder, { recursive: true, mode: 0o700 });
     await writeWhole(join(this.#folder, FILE), `${JSON.stringify({ connections: entries }, null, 2)}\n`);
     this.#entries = entries;
   }

@@ -37,6 +37,11 @@ export class Directions {
     this.#schemes = schemes(deployments);
   }
 
+  /** True where some deployment serves more than gRPC. */
+  get servesRequests(): boolean {
+    return this.#schemes.some((scheme) => scheme !== undefined && !isForCalls(scheme));
+  }
+
   /** Requests from now on are routed by this list. */
   reroute(deployments: readonly Served[]): void {
     this.#router = new Router(deployments);

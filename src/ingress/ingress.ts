@@ -49,8 +49,11 @@ export class Ingress {
     this.#directions = directions;
     this.#pair = options.tls.cert === '' ? undefined : this.#readPair();
     if (this.#pair !== undefined)
-      this.#tls = new TlsDoor(this.#pair, options.tls.handshake_timeout, (socket, protocol) =>
-        this.#secured(socket, protocol),
+      this.#tls = new TlsDoor(
+        this.#pair,
+        options.tls.handshake_timeout,
+        () => directions.servesRequests,
+        (socket, protocol) => this.#secured(socket, protocol),
       );
     const proto = this.#tls === undefined ? 'http' : 'https';
     this.#http1 = new Http1Door(

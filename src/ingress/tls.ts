@@ -2,7 +2,7 @@
 // Must stay true: who does not finish the handshake in its time is gone; nothing but TLS 1.2 and newer is spoken; a
 // changed certificate is for new connections and ends none.
 //
-//   connection ─► handshake ─► ALPN h2 ─► HTTP/2
+//   connection ─► handshake ─► ALPN h2 ─► HTTP/2, where gRPC is served
 //                  │           └► http/1.1, or no ALPN ─► HTTP/1.1
 //                  └► late, or no TLS: closed
 import type { Socket } from 'node:net';
@@ -24,10 +24,15 @@ export class TlsDoor {
   /** Connections in their handshake, by their place: Node tells of the end of one without it. */
   readonly #handshaking = new Map<string, Socket>();
 
-  constructor(pair: KeyPair, handshakeTimeoutMs: number, secured: Secured) {
+  /** `prefersHttp1`: who can speak both is to speak HTTP/1.1. */
+  constructor(pair: KeyPair, handshakeTimeoutMs: number, prefersHttp1: () => boolean, secured: Secured) {
     this.#server = createServer({
       ...contextOf(pair),
-      ALPNProtocols: ['h2', 'http/1.1'],
+      // HTTP/2 carries gRPC alone here. Its clients offer nothing else; those that offer both want to send requests.
+      ALPNCallback({ protocols }) {
+        const order = prefersHttp1() ? ['http/1.1', 'h2'] : ['h2', 'http/1.1'];
+        return order.find((protocol) => protocols.includes(protocol));
+      },
       handshakeTimeout: handshakeTimeoutMs,
     });
     // No TLS, no common protocol, too late: there is nobody to answer.

@@ -176,6 +176,12 @@ samplers: { container_interval: 2m }
 });
 
 describe('weir settings', () => {
+  it('needs no replica', async () => {
+    const { code, out } = await runWeir(['settings']);
+    expect(code).toBe(0);
+    expect(out).toMatch(/^admin\.listen +0\.0\.0\.0:9464 +default$/m);
+  });
+
   it('prints every value and where it came from: flag, variable, file, default', async () => {
     const file = yaml(
       `pool:\n  probe_interval: 1m\n  probe_timeout: 3s\nproxy:\n  max_body: 1MiB\nmodel:\n  id: mdl1\n`,

@@ -5,7 +5,6 @@ import { promisify } from 'node:util';
 import { exec } from 'node:child_process';
 import OpenAI from 'openai';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { folder } from '../kit/folder.ts';
 import { ROOT } from '../kit/weir.ts';
 import { until } from '../kit/until.ts';
 
@@ -22,7 +21,7 @@ describe('npm start', () => {
   beforeAll(async () => {
     started = spawn(process.execPath, ['examples/start.ts'], {
       cwd: ROOT,
-      env: { ...process.env, TOKEN_MS: '2', WEIR_DATA_DIR: folder() },
+      env: { ...process.env, TOKEN_MS: '2' },
       stdio: ['ignore', 'pipe', 'inherit'],
     });
     started.stdout!.on('data', (chunk: Buffer) => (out += chunk.toString()));

@@ -181,6 +181,14 @@ describe('weir logs', () => {
     expect((await logs(weir, '--start', second, '--end', second)).out).toMatch(/^.*second\n$/);
   });
 
+  it('has all of one request, however long ago it was', async () => {
+    const weir = await start();
+    await post(door(weir), [{ timestamp: ns(HOUR_AGO), message: 'old', request_id: 'a'.repeat(37) }]);
+    expect((await logs(weir)).out).toBe('');
+    expect((await logs(weir, '--request-id', 'a'.repeat(37))).out).toMatch(/old\n$/);
+    expect((await logs(weir, '--request-id', 'a'.repeat(37), '--since', '30m')).out).toBe('');
+  });
+
   it('has all of them with --limit 0, in every form', async () => {
     const weir = await start();
     const lines = Array.from({ length: 2500 }, (_, i) => ({ timestamp: ns(HOUR_AGO), message: `line ${i}` }));

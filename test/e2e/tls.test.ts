@@ -2,7 +2,7 @@
 import { credentials, status } from '@grpc/grpc-js';
 import { execFile } from 'node:child_process';
 import { once } from 'node:events';
-import { connect as connectH2 } from 'node:http2';
+import { connect as connectH2, type IncomingHttpHeaders } from 'node:http2';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Agent, request } from 'node:https';
 import { connect as connectTcp, type AddressInfo } from 'node:net';
@@ -98,12 +98,14 @@ describe.each([
     },
   );
 
-  it('curl --http2 with a plain request is told that only gRPC is served so, as in clear text', async () => {
+  it('a client that speaks HTTP/2 too is served in HTTP/1.1; one that insists is told that it is for gRPC', async () => {
     const replica = await startReplica(mirror);
     const weir = await startWeir(['--replica', replica.url, ...tls(...lane)]);
-    const out = await curl('--http2', '-i', `https://localhost:${weir.port}/x`);
-    expect(out).toMatch(/^HTTP\/2 415 /);
-    expect(out).toMatch(/x-weir-cause: wrong_protocol/);
+    expect(await curl('--http2', '-i', `https://localhost:${weir.port}/x`)).toMatch(/^HTTP\/1\.1 200 /);
+    const session = connectH2(`https://localhost:${weir.port}`, { ca: authority.cert });
+    const [answer] = (await once(session.request({ ':path': '/x' }), 'response')) as [IncomingHttpHeaders];
+    expect(answer).toMatchObject({ ':status': 415, 'x-weir-cause': 'wrong_protocol' });
+    session.destroy();
   });
 
   it('one connection serves many requests, large bodies both ways', async () => {

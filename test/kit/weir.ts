@@ -1,8 +1,11 @@
 // A real weir process for tests: the launcher, real sockets, free ports, its log lines and its metrics page.
 // Must stay true: every process that was started is ended by `stop`, or by `stopAll` after a test.
 import { spawn, type ChildProcess } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
+import { readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { createInterface } from 'node:readline';
 import { Page } from './page.ts';
@@ -107,19 +110,22 @@ export class Weir {
 
 /** Starts weir on free ports and waits until it listens. */
 export async function startWeir(args: string[], options: StartOptions = {}): Promise<Weir> {
+  const dataDir = join(tmpdir(), `weir-data-${randomUUID()}`);
   const child = spawn(
     BIN,
     [
       options.command ?? 'serve',
       '--listen=127.0.0.1:0',
       '--admin=127.0.0.1:0',
-      // Who tests the record says where it is kept; the others need not carry its threads.
+      // Nothing of a test is left where others look. Who tests the record says so; the others need not carry its threads.
+      `--data-dir=${dataDir}`,
       ...(args.some((arg) => /^--(data-dir|logs-)/.test(arg)) ? [] : ['--logs-capture=off']),
       ...args,
       ...(options.rest ? ['--', ...options.rest] : []),
     ],
     { env: { ...cleanEnv(), ...options.env }, cwd: options.cwd ?? ROOT, stdio: ['ignore', 'pipe', 'pipe'] },
   );
+  child.once('exit', () => rmSync(dataDir, { recursive: true, force: true }));
   const weir = new Weir(child);
   running.add(weir);
   const listening = await until('weir listens', () => {

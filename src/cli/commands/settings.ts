@@ -10,7 +10,7 @@ export const showSettings: Command = {
   summary: 'Prints every setting, its value and where that came from.',
   details: optionsHelp(),
   async run(args) {
-    const loaded = load(args, process.env);
+    const loaded = load(args, process.env, { replica: 'optional' });
     if (!loaded.ok) return printProblems(loaded.problems);
     const rows = explain(loaded.config, loaded.given);
     const width = (of: (row: (typeof rows)[number]) => string) =>

@@ -150,7 +150,7 @@ function parse(args: readonly string[], problems: string[]): Values {
 
 /** Beginning and end of what is asked for: the last 30 minutes unless told otherwise. */
 function window(
-  text: (name: 'since' | 'start' | 'end') => string | undefined,
+  text: (name: 'since' | 'start' | 'end' | 'request-id') => string | undefined,
   isTail: boolean,
   nowMs: number,
   problems: string[],
@@ -177,7 +177,9 @@ function window(
   };
   // An end, always: or a search from the oldest on would run after what comes in meanwhile.
   const endMs = time('end', end) ?? nowMs;
-  const startMs = time('start', start) ?? endMs - (span ?? 0);
+  // All of one request, however long ago it was.
+  const isOfOne = text('request-id') !== undefined && since === undefined;
+  const startMs = time('start', start) ?? (isOfOne ? 0 : endMs - (span ?? 0));
   if (startMs > endMs) problems.push('--end: lies before --start');
   // The end's whole millisecond belongs to it.
   return [
