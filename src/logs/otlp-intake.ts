@@ -72,12 +72,14 @@ function lineOf(log: OtlpLog, resource: OtlpResource, scope: OtlpScope, intake: 
     rest['exc_info'] = stack;
     delete rest['exception.stacktrace'];
   }
-  if (log.eventName !== '') rest['event_name'] = log.eventName;
+  // Before the sender's: of too many attributes the last are left out.
+  const own = Object.create(null) as Record<string, Plain>;
+  if (log.eventName !== '') own['event_name'] = log.eventName;
   const message = log.body === null ? rest['message'] : log.body;
   // Some exporters, weir's among them, say the line in an attribute too.
   if (typeof rest['message'] === 'string' && rest['message'] === message) delete rest['message'];
-  const timeNs = timeOf([log.timeUnixNano, log.observedTimeUnixNano], rest, intake);
-  addSender(rest, resource, scope);
+  const timeNs = timeOf([log.timeUnixNano, log.observedTimeUnixNano], own, intake);
+  addSender(own, resource, scope);
   return {
     ...fields,
     seq: 0,
@@ -90,7 +92,7 @@ function lineOf(log: OtlpLog, resource: OtlpResource, scope: OtlpScope, intake: 
     parentSpanId: '',
     status: 0,
     durationNs: 0,
-    attributes: jsonOf(rest),
+    attributes: jsonOf(Object.assign(own, rest)),
   };
 }
 

@@ -95,7 +95,7 @@ describe('a log', () => {
     attributes.push({ key: '__proto__', value: text('b') });
     const said = line({ attributes }, { host: text('h') }).attributes;
     expect(said).toBe(
-      '{"attributes.resource":"mine","__proto__x":"a","__proto__":"b","resource":{"host":"h"}}',
+      '{"resource":{"host":"h"},"attributes.resource":"mine","__proto__x":"a","__proto__":"b"}',
     );
   });
 });
