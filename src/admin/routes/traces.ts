@@ -32,7 +32,7 @@ export interface WithTraces extends WithLogs {
 
 const MAX_RECORDS = 5000;
 /** Spans below each other; what is deeper stands beside the last of them, and still names its parent. */
-const MAX_DEPTH = 100;
+const MAX_DEPTH = 50;
 
 /** A record of a request, or of a span that others posted, as the one span that it says. */
 export function spanOf(record: LogRecord): Span {
