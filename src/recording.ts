@@ -83,7 +83,10 @@ export function openRecording(config: Config, log: Log, isSupervising: boolean):
   const capture = new Capture(config.logs);
   const logs = capture.isOn ? openLogs(config, log) : undefined;
   // Its spans are shown for whoever asks for a trace, also where weir takes no part in any.
-  const tracing = new Tracing(config.trace, { modelId: config.model.id });
+  const tracing = new Tracing(config.trace, {
+    modelId: config.model.id,
+    scheme: config.ingress.tls.cert === '' ? 'http' : 'https',
+  });
   const spansOf = (record: LogRecord) => tracing.spansOf(record);
   if (config.export.traces_endpoint !== '' && !config.trace.enabled)
     log.warn('no spans of weir are exported: trace.enabled is false', { to: 'export.traces_endpoint' });

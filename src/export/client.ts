@@ -54,8 +54,11 @@ export class Client {
 
   /** The request for these records, to be sent as often as it takes; `undefined`: they have nothing to say. */
   async prepare(records: readonly LogRecord[]): Promise<Buffer | undefined> {
-    if (this.#said.signal === 'logs')
-      return this.#pack(encode(this.#said.encoding, logsRequest, logsOf(records, this.#said, this.#sender)));
+    if (this.#said.signal === 'logs') {
+      const logs = logsOf(records, this.#said, this.#sender);
+      if (logs.resourceLogs.length === 0) return undefined;
+      return this.#pack(encode(this.#said.encoding, logsRequest, logs));
+    }
     const resourceSpans = this.#spans(records, this.#said.service_name);
     if (resourceSpans.length === 0) return undefined;
     return this.#pack(encode(this.#said.encoding, tracesRequest, { resourceSpans }));

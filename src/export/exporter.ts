@@ -27,6 +27,8 @@ export interface ExporterDeps {
 
 /** What a request that is cut needs to end. */
 const GRACE_MS = 200;
+/** So many connections closed without an answer, one after the other, are taken for what 413 says. */
+const CUT_OFFS = 4;
 
 const iso = (ms: number): string => (ms === 0 ? '' : new Date(ms).toISOString());
 
@@ -41,6 +43,8 @@ export class Exporter {
   #oldestMs = 0;
   #lastSendMs = -Infinity;
   #retryAtMs = 0;
+  /** The receiver takes nothing from us as we are. */
+  #isLockedOut = false;
   #error = '';
   #errorMs = 0;
   #successMs = 0;
@@ -103,7 +107,13 @@ export class Exporter {
     const { sent, rejected, dropped } = this.#deps.counts;
     const isActive = this.#running !== undefined;
     return {
-      state: !isActive ? 'disabled' : this.#retryAtMs > 0 ? 'retrying' : 'running',
+      state: !isActive
+        ? 'disabled'
+        : this.#isLockedOut
+          ? 'paused'
+          : this.#retryAtMs > 0
+            ? 'retrying'
+            : 'running',
       retry_at: iso(this.#retryAtMs),
       cursor: this.#cursor,
       head: this.#head,
@@ -252,22 +262,33 @@ export class Exporter {
 
   /** One request, as often as it takes. */
   async #deliver(request: Buffer, count: number): Promise<Verdict | 'stopped'> {
+    let cutOffs = 0;
     for (let attempt = 0; ; attempt++) {
       const isLast = this.#isStopping;
       const verdict = await this.#client.send(request, count, this.#cutting.signal);
       if (this.#isCut) return 'stopped';
-      if (verdict.is !== 'again') {
+      this.#isLockedOut = verdict.is === 'locked_out';
+      if (verdict.is !== 'again' && verdict.is !== 'locked_out') {
         this.#retryAtMs = 0;
         return verdict;
       }
       this.#failed(verdict.problem);
       if (isLast) return 'stopped';
-      // At once is what no receiver means that is not well.
-      const leastMs = this.#deps.timing.firstRetry / 2;
-      await this.#retryIn(Math.max(verdict.afterMs ?? this.#backoff(attempt), leastMs));
+      cutOffs = verdict.is === 'again' && verdict.isCutOff ? cutOffs + 1 : 0;
+      // One record alone is never given up for that.
+      if (cutOffs === CUT_OFFS && count > 1) return { is: 'too_large', problem: verdict.problem };
+      await this.#retryIn(this.#waitFor(verdict, attempt));
       if (this.#isCut) return 'stopped';
       this.#head = Math.max(this.#head, (await this.#deps.feed.read(this.#head, 1)).headSeq);
     }
+  }
+
+  #waitFor(verdict: Verdict, attempt: number): number {
+    const { firstRetry, lockedRetry } = this.#deps.timing;
+    if (verdict.is === 'locked_out') return backoffMs(attempt, firstRetry, lockedRetry);
+    // At once is what no receiver means that is not well.
+    const asked = verdict.is === 'again' ? verdict.afterMs : undefined;
+    return Math.max(asked ?? this.#backoff(attempt), firstRetry / 2);
   }
 
   #backoff(attempt: number): number {

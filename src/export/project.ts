@@ -12,8 +12,9 @@ import {
   type OtlpLog,
   type TracesRequest,
 } from '../otlp/messages.ts';
-import { valueOf, type AnyValue } from '../otlp/value.ts';
+import { attributesFrom, valueOf, type AnyValue } from '../otlp/value.ts';
 import type { Said } from './destination.ts';
+import { hopOf, markOf, SCOPE } from './hops.ts';
 
 /** Who sends. */
 export interface Sender {
@@ -23,15 +24,28 @@ export interface Sender {
 
 export type ResourceSpans = TracesRequest['resourceSpans'];
 
-/** The records as one request, in their order. */
+/** The records as one request, in their order; without those that have come round. */
 export function logsOf(records: readonly LogRecord[], said: Said, sender: Sender): LogsRequest {
   const group = emptyOf(logsRequest.resourceLogs[1].fields);
-  const inner = emptyOf(logsRequest.resourceLogs[1].fields.scopeLogs[1].fields);
-  inner.scope = { ...inner.scope, name: 'weir', version: sender.version };
   const names = said.attributes.map((name) => ({ name, asKey: JSON.stringify(name) }));
-  inner.logRecords = records.map((record) => logOf(record, names, sender.modelId));
+  const byHop = new Map<number, OtlpLog[]>();
+  for (const record of records) {
+    const hop = hopOf(record);
+    if (hop === undefined) continue;
+    const log = logOf(record, names, sender.modelId);
+    const others = byHop.get(hop);
+    if (others) others.push(log);
+    else byHop.set(hop, [log]);
+  }
+  if (byHop.size === 0) return { resourceLogs: [] };
   group.resource = { ...group.resource, attributes: new Map([['service.name', said.service_name]]) };
-  group.scopeLogs = [inner];
+  group.scopeLogs = Array.from(byHop, ([hop, logRecords]) => {
+    const inner = emptyOf(logsRequest.resourceLogs[1].fields.scopeLogs[1].fields);
+    const attributes = attributesFrom(markOf(hop, SCOPE));
+    inner.scope = { ...inner.scope, name: SCOPE, version: sender.version, attributes };
+    inner.logRecords = logRecords;
+    return inner;
+  });
   return { resourceLogs: [group] };
 }
 
@@ -106,7 +120,7 @@ export function probeSpans(
 ): ResourceSpans {
   const group = emptyOf(tracesRequest.resourceSpans[1].fields);
   const inner = emptyOf(tracesRequest.resourceSpans[1].fields.scopeSpans[1].fields);
-  inner.scope = { ...inner.scope, name: 'weir' };
+  inner.scope = { ...inner.scope, name: SCOPE };
   inner.spans = [
     {
       ...emptySpan(),

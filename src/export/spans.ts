@@ -1,10 +1,11 @@
 // From records to OTLP spans: a request's record stands for several, one that others posted goes out as it came in.
-// Must stay true: what src/logs/otlp-intake.ts made of a span is made a span again here; a request goes out only where
+// Must stay true: what src/logs/otlp-intake.ts made of a span is made that span again here, with who sent it; a request goes out only where
 // its trace is wanted; the same record makes the same spans whenever it is sent.
 import { attributesOf, type LogRecord } from '../logs/logs.ts';
 import { emptyOf, emptySpan, tracesRequest, type OtlpSpan } from '../otlp/messages.ts';
 import { attributesFrom, type Attributes } from '../otlp/value.ts';
 import type { ProjectSpans } from './client.ts';
+import { markOf, nextHop, SCOPE, type Scope } from './hops.ts';
 import type { ResourceSpans } from './project.ts';
 
 /** A span as the room of traces makes it from a request. */
@@ -23,6 +24,7 @@ export interface SpanLike extends Pick<
 /** Spans with who says them: the key of `senders` is its text. */
 interface Grouped {
   readonly resource: Attributes;
+  readonly scope: Scope;
   readonly spans: OtlpSpan[];
 }
 
@@ -34,6 +36,7 @@ export function spanProjection(
   return (records, serviceName) => {
     const own: Grouped = {
       resource: attributesFrom({ 'service.name': serviceName, 'service.version': version }),
+      scope: { name: SCOPE, version },
       spans: [],
     };
     const senders = new Map<string, Grouped>();
@@ -63,10 +66,32 @@ interface Posted {
   status_code?: number;
   status_message?: string;
   trace_state?: string;
-  events?: { time_ns: string; name: string; attributes?: object }[];
-  links?: { trace_id: string; span_id: string; trace_state?: string; attributes?: object }[];
+  events?: { time_ns?: string; name?: string; attributes?: object }[];
+  links?: { trace_id?: string; span_id?: string; trace_state?: string; attributes?: object }[];
   resource?: object;
+  scope?: Scope;
 }
+
+/** What otlp-intake.ts puts before a name of the sender's that is one of those. */
+const PREFIX = 'attributes.';
+const OURS: ReadonlySet<string> = new Set([
+  'name',
+  'kind',
+  'status_code',
+  'status_message',
+  'trace_state',
+  'time_unix_nano',
+  'events',
+  'links',
+  'resource',
+  'scope',
+]);
+/** What bounds and redaction have left of these may be something else. */
+const TIME = /^\d{1,19}$/;
+const TRACE_ID = /^[0-9a-f]{32}$/;
+const SPAN_ID = /^[0-9a-f]{16}$/;
+const nameOf = (key: string): string =>
+  key.startsWith(PREFIX) && OURS.has(key.slice(PREFIX.length)) ? key.slice(PREFIX.length) : key;
 
 function addPosted(record: LogRecord, own: Grouped, senders: Map<string, Grouped>): void {
   const {
@@ -78,12 +103,16 @@ function addPosted(record: LogRecord, own: Grouped, senders: Map<string, Grouped
     events,
     links,
     resource,
-    scope: _,
+    scope = {},
+    // Of weir's own making, both.
+    time_unix_nano: _,
+    attributes_dropped: dropped,
     ...rest
-  } = attributesOf(record) as Posted & { scope?: unknown };
+  } = attributesOf(record) as Posted & { time_unix_nano?: string; attributes_dropped?: number };
+  const hop = record.source === 'weir' ? 1 : nextHop(scope);
+  if (hop === undefined) return;
   const said: Record<string, unknown> = {};
-  for (const [key, value] of Object.entries(rest))
-    said[key.startsWith('attributes.') ? key.slice('attributes.'.length) : key] = value;
+  for (const [key, value] of Object.entries(rest)) said[nameOf(key)] = value;
   if (record.requestId !== '') said['request_id'] = record.requestId;
   const span: OtlpSpan = {
     ...emptySpan(),
@@ -96,15 +125,16 @@ function addPosted(record: LogRecord, own: Grouped, senders: Map<string, Grouped
     startTimeUnixNano: record.timeNs,
     endTimeUnixNano: record.timeNs + BigInt(record.durationNs),
     attributes: attributesFrom(said),
+    droppedAttributesCount: dropped ?? 0,
     events: (events ?? []).map((event) => ({
-      timeUnixNano: BigInt(event.time_ns),
-      name: event.name,
+      timeUnixNano: TIME.test(event.time_ns ?? '') ? BigInt(event.time_ns!) : record.timeNs,
+      name: event.name ?? '',
       attributes: attributesFrom(event.attributes ?? {}),
       droppedAttributesCount: 0,
     })),
     links: (links ?? []).map((link) => ({
-      traceId: link.trace_id,
-      spanId: link.span_id,
+      traceId: TRACE_ID.test(link.trace_id ?? '') ? link.trace_id! : '',
+      spanId: SPAN_ID.test(link.span_id ?? '') ? link.span_id! : '',
       traceState: link.trace_state ?? '',
       attributes: attributesFrom(link.attributes ?? {}),
       droppedAttributesCount: 0,
@@ -114,17 +144,21 @@ function addPosted(record: LogRecord, own: Grouped, senders: Map<string, Grouped
   };
   // weir's own, such as the delivery of a webhook.
   if (record.source === 'weir') return void own.spans.push(span);
-  const key = JSON.stringify(resource ?? {});
+  const key = JSON.stringify([resource, scope]);
   let sender = senders.get(key);
-  if (sender === undefined)
-    senders.set(key, (sender = { resource: attributesFrom(resource ?? {}), spans: [] }));
+  if (sender === undefined) {
+    const attributes = { ...scope.attributes, ...markOf(hop, scope.name ?? '') };
+    const marked = { ...scope, attributes };
+    senders.set(key, (sender = { resource: attributesFrom(resource ?? {}), scope: marked, spans: [] }));
+  }
   sender.spans.push(span);
 }
 
-function groupOf({ resource, spans }: Grouped): ResourceSpans[number] {
+function groupOf({ resource, scope, spans }: Grouped): ResourceSpans[number] {
   const group = emptyOf(tracesRequest.resourceSpans[1].fields);
   const inner = emptyOf(tracesRequest.resourceSpans[1].fields.scopeSpans[1].fields);
-  inner.scope = { ...inner.scope, name: 'weir' };
+  const { name = '', version = '', attributes = {} } = scope;
+  inner.scope = { ...inner.scope, name, version, attributes: attributesFrom(attributes) };
   inner.spans = spans;
   group.resource = { ...group.resource, attributes: resource };
   group.scopeSpans = [inner];

@@ -10,6 +10,8 @@ export interface Timing {
   readonly timeout: number;
   readonly firstRetry: number;
   readonly lastRetry: number;
+  /** The longest wait for a receiver that takes nothing from us as we are. */
+  readonly lockedRetry: number;
 }
 export const TIMING: Timing = {
   interval: 1000,
@@ -17,6 +19,7 @@ export const TIMING: Timing = {
   timeout: 30_000,
   firstRetry: 1000,
   lastRetry: 60_000,
+  lockedRetry: 5 * 60_000,
 };
 
 /** What a destination has come to in the life of the process; outlives changes of its settings. */
@@ -31,7 +34,8 @@ export const newCounts = (): Counts => ({ sent: 0, rejected: 0, dropped: 0, requ
 
 /** How it goes, at this moment. Times are ISO 8601, empty where there is none. */
 export interface Status {
-  readonly state: 'running' | 'retrying' | 'disabled' | 'failed';
+  /** `paused`: the receiver refuses whoever sends, such as with a key that has expired; nothing is given up. */
+  readonly state: 'running' | 'retrying' | 'paused' | 'disabled' | 'failed';
   readonly retry_at: string;
   /** Seq of the last record that is done with. */
   readonly cursor: number;

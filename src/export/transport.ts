@@ -16,8 +16,8 @@ export interface Reply {
   readonly headers: IncomingHttpHeaders;
   readonly body: Buffer;
 }
-/** `problem`: there was no answer, in words. */
-export type Answer = Reply | { readonly problem: string };
+/** `problem`: there was no answer, in words. `isCutOff`: the receiver closed a connection that there was. */
+export type Answer = Reply | { readonly problem: string; readonly isCutOff: boolean };
 
 export class Transport {
   readonly #url: URL;
@@ -49,7 +49,7 @@ export class Transport {
     signal: AbortSignal,
     isFresh = false,
   ): Promise<Answer | 'stale'> {
-    if (signal.aborted) return Promise.resolve({ problem: 'stopped' });
+    if (signal.aborted) return Promise.resolve({ problem: 'stopped', isCutOff: false });
     return new Promise((resolve) => {
       const send = this.#url.protocol === 'https:' ? tlsRequest : request;
       const call = send(this.#url, {
@@ -61,10 +61,10 @@ export class Transport {
         rejectUnauthorized: true,
       });
       const timer = setTimeout(
-        () => end({ problem: `no answer within ${this.#timeoutMs} ms` }),
+        () => end({ problem: `no answer within ${this.#timeoutMs} ms`, isCutOff: false }),
         this.#timeoutMs,
       );
-      const stop = () => end({ problem: 'stopped' });
+      const stop = () => end({ problem: 'stopped', isCutOff: false });
       signal.addEventListener('abort', stop);
       let isOver = false;
       const end = (answer: Answer | 'stale', isKept = false) => {
@@ -76,9 +76,13 @@ export class Transport {
         resolve(answer);
       };
       call.on('error', (error: NodeJS.ErrnoException) =>
-        end(isStale(call, error) && !isFresh ? 'stale' : { problem: describe(error) }),
+        end(
+          isStale(call, error) && !isFresh
+            ? 'stale'
+            : { problem: describe(error), isCutOff: isClosed(error) },
+        ),
       );
-      call.on('close', () => end({ problem: 'the connection was closed without an answer' }));
+      call.on('close', () => end({ problem: 'the connection was closed without an answer', isCutOff: true }));
       call.on('response', (response) => {
         const chunks: Buffer[] = [];
         let size = 0;
@@ -102,5 +106,7 @@ export class Transport {
   }
 }
 
+const isClosed = ({ code }: { code?: string | undefined }): boolean =>
+  code === 'ECONNRESET' || code === 'EPIPE';
 const isStale = (call: ClientRequest, { code }: NodeJS.ErrnoException): boolean =>
-  call.reusedSocket && (code === 'ECONNRESET' || code === 'EPIPE');
+  call.reusedSocket && isClosed({ code });

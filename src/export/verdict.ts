@@ -1,19 +1,35 @@
 // What a receiver's answer means for what was sent.
-// Must stay true: again only what OTLP says may be sent again (429, 502, 503, 504, no answer); a partial success never.
-// Source: contracts/logplane.md C3.
+// Must stay true: again only what OTLP says may be sent again (429, 502, 503, 504, no answer), and what was not looked at
+// for reasons that are not the records'; a partial success never. Source: contracts/logplane.md C3.
 import { decode, encodingOf, type Encoding } from '../otlp/codec.ts';
 import { logsResponse, rpcStatus, tracesResponse } from '../otlp/messages.ts';
 import type { Answer, Reply } from './transport.ts';
 
 const RETRYABLE: ReadonlySet<number> = new Set([429, 502, 503, 504]);
+/**
+ * Who sends, or where to, is wrong: a key that has expired, a path that was mistyped, a proxy before it. Against OTLP,
+ * which has other 4xx never sent again: an SDK must drop what it cannot hold, but the store holds these records, and all
+ * of them would be gone before somebody has put it right.
+ */
+const NOT_ITS_FAULT: ReadonlySet<number> = new Set([401, 402, 403, 404, 405, 407]);
 const MAX_RETRY_AFTER_MS = 10 * 60_000;
 const MAX_TEXT = 500;
 
 export type Verdict =
   /** Arrived; `rejected` of it the receiver did not want, `note` is what it said to that. */
   | { readonly is: 'taken'; readonly rejected: number; readonly note: string }
-  /** Worth another attempt, after the time that the receiver asked for, if it did. */
-  | { readonly is: 'again'; readonly afterMs: number | undefined; readonly problem: string }
+  /**
+   * Worth another attempt, after the time that the receiver asked for, if it did. `isCutOff`: it closed the
+   * connection without an answer, which some receivers, and proxies before them, do on what is too large for them.
+   */
+  | {
+      readonly is: 'again';
+      readonly afterMs: number | undefined;
+      readonly isCutOff: boolean;
+      readonly problem: string;
+    }
+  /** The receiver takes nothing from us as we are: worth another attempt when somebody may have put that right. */
+  | { readonly is: 'locked_out'; readonly problem: string }
   | { readonly is: 'too_large' | 'refused'; readonly problem: string };
 
 /** `count` records were sent, in this encoding. */
@@ -24,14 +40,21 @@ export function judge(
   count: number,
   nowMs: number,
 ): Verdict {
-  if ('problem' in answer) return { is: 'again', afterMs: undefined, problem: answer.problem };
+  if ('problem' in answer)
+    return { is: 'again', afterMs: undefined, isCutOff: answer.isCutOff, problem: answer.problem };
   const { status } = answer;
   if (status >= 200 && status < 300) return taken(answer, signal, encoding, count);
   const said = errorText(answer, encoding);
   const hint = status >= 300 && status < 400 ? ', and redirects are not followed' : '';
   const problem = `answered ${status}${hint}${said === '' ? '' : `: ${said}`}`;
   if (RETRYABLE.has(status))
-    return { is: 'again', afterMs: retryAfterMs(answer.headers['retry-after'], nowMs), problem };
+    return {
+      is: 'again',
+      afterMs: retryAfterMs(answer.headers['retry-after'], nowMs),
+      isCutOff: false,
+      problem,
+    };
+  if (NOT_ITS_FAULT.has(status) || (status >= 300 && status < 400)) return { is: 'locked_out', problem };
   return { is: status === 413 ? 'too_large' : 'refused', problem };
 }
 

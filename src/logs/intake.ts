@@ -1,5 +1,6 @@
 // Everything that comes to the record, as entries to be stored: packed requests, streams of lines, followed files.
 // Must stay true: lines of one stream keep their order, and what is kept was redacted before the store sees it.
+import { attributesText } from './attributes.ts';
 import { BodyReader } from './bodies/bodies.ts';
 import type { Entry } from './day-file.ts';
 import { Follower, type FollowerOptions } from './follow.ts';
@@ -69,10 +70,23 @@ export class Intake {
     add(into, reader.end());
   }
 
-  /** A record from outside, without its secrets. */
-  redacted(record: LogRecord): LogRecord {
-    const text = (value: string): string => (value === '' ? '' : this.#redactor.redactText(value));
-    return { ...record, message: text(record.message), attributes: text(record.attributes) };
+  /** A record from outside, within the bounds of a line and without its secrets. */
+  bounded(record: LogRecord): LogRecord {
+    const { maxLineBytes } = this.#options;
+    const said = record.attributes === '' ? {} : (JSON.parse(record.attributes) as Record<string, unknown>);
+    let { message } = record;
+    const bytes = message.length * 3 > maxLineBytes ? Buffer.byteLength(message) : 0;
+    const isCut = bytes > maxLineBytes;
+    // What a byte too many left of a character goes with it.
+    if (isCut)
+      message = Buffer.from(message.slice(0, maxLineBytes))
+        .toString('utf8', 0, maxLineBytes)
+        .replace(/\ufffd$/, '');
+    return {
+      ...record,
+      message: message === '' ? '' : this.#redactor.redactText(message),
+      attributes: attributesText(isCut ? { is_cut: true, bytes, ...said } : said, this.#redactor),
+    };
   }
 
   /** Gives out what has waited long enough for more to come. */

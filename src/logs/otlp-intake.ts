@@ -1,5 +1,5 @@
 // From OTLP, as others post it, to records: lines of their logs and spans of their traces.
-// Must stay true: nothing that was said is lost. What has a field of its own in a record is there, the rest is in its
+// Must stay true: nothing that was said is lost here (intake.ts bounds it). What has a field of its own in a record is there, the rest is in its
 // attributes under its own name, and what the sender says of itself stays apart under `resource`.
 import type {
   LogsRequest,
@@ -24,7 +24,7 @@ type Field = keyof typeof FIELD_NAMES;
 const FIELDS = Object.keys(FIELD_NAMES) as Field[];
 
 /** Names in a record's attributes that are not the sender's; his own of that name get `attributes.` before them. */
-const LINE_NAMES: ReadonlySet<string> = new Set(['resource', 'scope', 'event_name']);
+const LINE_NAMES: ReadonlySet<string> = new Set(['resource', 'scope', 'event_name', 'time_unix_nano']);
 const SPAN_NAMES: ReadonlySet<string> = new Set([
   'resource',
   'scope',
@@ -33,10 +33,13 @@ const SPAN_NAMES: ReadonlySet<string> = new Set([
   'status_code',
   'status_message',
   'trace_state',
+  'time_unix_nano',
   'events',
   'links',
 ]);
 const MAX_SEVERITY = 24;
+/** A time or duration behind it, in the year 2262, has no place in the store. */
+const MAX_NS = 2n ** 63n - 1n;
 
 /** What holds for all records of a request. */
 export interface Intake {
@@ -69,16 +72,19 @@ function lineOf(log: OtlpLog, resource: OtlpResource, scope: OtlpScope, intake: 
     rest['exc_info'] = stack;
     delete rest['exception.stacktrace'];
   }
-  if (log.eventName !== '') rest['event_name'] = log.eventName;
+  // Before the sender's: of too many attributes the last are left out.
+  const own = Object.create(null) as Record<string, Plain>;
+  if (log.eventName !== '') own['event_name'] = log.eventName;
   const message = log.body === null ? rest['message'] : log.body;
   // Some exporters, weir's among them, say the line in an attribute too.
   if (typeof rest['message'] === 'string' && rest['message'] === message) delete rest['message'];
-  addSender(rest, resource, scope);
+  const timeNs = timeOf([log.timeUnixNano, log.observedTimeUnixNano], own, intake);
+  addSender(own, resource, scope);
   return {
     ...fields,
     seq: 0,
     kind: 'line',
-    timeNs: log.timeUnixNano || log.observedTimeUnixNano || intake.nowNs,
+    timeNs,
     severity: severityOf(log),
     message: textOf(message, log),
     traceId: log.traceId,
@@ -86,8 +92,15 @@ function lineOf(log: OtlpLog, resource: OtlpResource, scope: OtlpScope, intake: 
     parentSpanId: '',
     status: 0,
     durationNs: 0,
-    attributes: jsonOf(rest),
+    attributes: jsonOf(Object.assign(own, rest)),
   };
+}
+
+/** The first of the times that is one; one that cannot be is kept as it was said, in an attribute. */
+function timeOf(times: readonly bigint[], rest: Record<string, Plain>, { nowNs }: Intake): bigint {
+  const impossible = times.find((time) => time > MAX_NS);
+  if (impossible !== undefined) rest['time_unix_nano'] = String(impossible);
+  return times.find((time) => time > 0n && time <= MAX_NS) ?? nowNs;
 }
 
 const severityOf = ({ severityNumber, severityText }: OtlpLog): number =>
@@ -100,40 +113,45 @@ function textOf(message: unknown, log: OtlpLog): string {
 
 function spanOf(span: OtlpSpan, resource: OtlpResource, scope: OtlpScope, intake: Intake): LogRecord {
   const { fields, rest } = takeFields(span.attributes, resource.attributes, SPAN_NAMES, intake);
-  rest['name'] = span.name;
-  rest['kind'] = span.kind;
-  if (span.status.code !== 0) rest['status_code'] = span.status.code;
-  if (span.status.message !== '') rest['status_message'] = span.status.message;
-  if (span.traceState !== '') rest['trace_state'] = span.traceState;
+  const { startTimeUnixNano: startNs, endTimeUnixNano: endNs } = span;
+  // Before the sender's: of too many attributes the last are left out.
+  const own = Object.create(null) as Record<string, Plain>;
+  own['name'] = span.name;
+  own['kind'] = span.kind;
+  if (span.status.code !== 0) own['status_code'] = span.status.code;
+  if (span.status.message !== '') own['status_message'] = span.status.message;
+  if (span.traceState !== '') own['trace_state'] = span.traceState;
   if (span.events.length > 0)
-    rest['events'] = span.events.map(({ timeUnixNano, name, attributes }) => ({
+    own['events'] = span.events.map(({ timeUnixNano, name, attributes }) => ({
       // As OTLP/JSON writes times: a number would not hold it.
       time_ns: String(timeUnixNano),
       name,
       ...withAttributes(attributes),
     }));
   if (span.links.length > 0)
-    rest['links'] = span.links.map(({ traceId, spanId, traceState, attributes }) => ({
+    own['links'] = span.links.map(({ traceId, spanId, traceState, attributes }) => ({
       trace_id: traceId,
       span_id: spanId,
       ...(traceState !== '' && { trace_state: traceState }),
       ...withAttributes(attributes),
     }));
-  addSender(rest, resource, scope);
-  const durationNs = Number(span.endTimeUnixNano - span.startTimeUnixNano);
+  const timeNs = timeOf([startNs, endNs], own, intake);
+  addSender(own, resource, scope);
+  const isTimed = startNs > 0n && startNs <= MAX_NS && endNs > startNs;
+  const durationNs = isTimed ? endNs - startNs : 0n;
   return {
     ...fields,
     seq: 0,
     kind: 'span',
-    timeNs: span.startTimeUnixNano || span.endTimeUnixNano || intake.nowNs,
+    timeNs,
     severity: 0,
     message: span.name,
     traceId: span.traceId,
     spanId: span.spanId,
     parentSpanId: span.parentSpanId,
     status: 0,
-    durationNs: span.startTimeUnixNano === 0n ? 0 : Math.max(0, durationNs),
-    attributes: jsonOf(rest),
+    durationNs: Number(durationNs > MAX_NS ? MAX_NS : durationNs),
+    attributes: jsonOf(Object.assign(own, rest)),
   };
 }
 

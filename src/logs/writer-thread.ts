@@ -92,7 +92,7 @@ function accept({ streams, requests, chunks, posted }: Batch): void {
   intake.requests(requests, entries);
   for (const { stream, bytes } of chunks) intake.bytes(stream, bytes, entries);
   for (const { n, records, lines } of posted) {
-    const own: Entry[] = records.map((record) => ({ record: intake.redacted(record) }));
+    const own: Entry[] = records.map((record) => ({ record: intake.bounded(record) }));
     if (lines) intake.lines(lines.bytes, lines.origin, own);
     queue.push({ entries: own, of: n });
   }

@@ -37,7 +37,12 @@ const keepDigits = (_: string, value: unknown, { source }: { source?: string }):
 const isObject = (value: unknown): value is Json =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
-const shown = (value: unknown): string => (JSON.stringify(value) ?? 'nothing').slice(0, 60);
+/** Lists and objects by their kind alone: they may be as deep and as large as the whole request. */
+function shown(value: unknown): string {
+  if (Array.isArray(value)) return 'a list';
+  if (typeof value === 'string') return JSON.stringify(value.slice(0, 60));
+  return isObject(value) ? 'an object' : String(value);
+}
 
 function wrong(where: string, value: unknown, wanted: string): never {
   throw new Malformed(`has ${where} ${shown(value)}, must be ${wanted}`);

@@ -72,11 +72,14 @@ class Said {
 
 const ns = (ms: number): bigint => BigInt(Math.round(ms * 1e6));
 
+/** What the data door speaks, one of them alone (src/ingress/options.ts). */
+export type Scheme = 'http' | 'https';
+
 /** The spans of a request, its own first; none of what is no request, or took no part in a trace. */
-export function spansOf(record: RecordLike, modelId: string): Span[] {
+export function spansOf(record: RecordLike, modelId: string, scheme: Scheme = 'http'): Span[] {
   if (record.kind !== 'request' || record.spanId === '') return [];
   const said = new Said(record.attributes);
-  const spans = [requestSpan(record, said, modelId)];
+  const spans = [requestSpan(record, said, modelId, scheme)];
   const child = (n: number, name: string, fromMs: number, toMs: number, more: Partial<Span> = {}) => {
     if (toMs < fromMs) return;
     spans.push({
@@ -132,7 +135,7 @@ const callOf = (path: string): readonly [service: string, method: string] | unde
   return match ? [match[1]!, match[2]!] : undefined;
 };
 
-function requestSpan(record: RecordLike, said: Said, modelId: string): Span {
+function requestSpan(record: RecordLike, said: Said, modelId: string, scheme: Scheme): Span {
   const outcome = outcomeOf(record, said);
   const isAsync = said.is('async');
   const isError = hasFailed(outcome);
@@ -152,7 +155,7 @@ function requestSpan(record: RecordLike, said: Said, modelId: string): Span {
     attributes: known({
       ...(outcome.protocol === 'grpc'
         ? callAttributes(outcome, said)
-        : httpAttributes(outcome, said, isAsync)),
+        : httpAttributes(outcome, said, isAsync, scheme)),
       'error.type': isError ? errorType(outcome) : undefined,
       'client.address': said.text('remote'),
       request_id: record.requestId,
@@ -188,7 +191,12 @@ const UNIMPLEMENTED = 12;
 
 type Attributes = Record<string, SpanValue | undefined>;
 
-function httpAttributes({ protocol, status, cause }: Outcome, said: Said, isAsync: boolean): Attributes {
+function httpAttributes(
+  { protocol, status, cause }: Outcome,
+  said: Said,
+  isAsync: boolean,
+  scheme: Scheme,
+): Attributes {
   const method = said.text('method');
   const isKnown = METHODS.has(method);
   const path = said.text('path');
@@ -197,7 +205,7 @@ function httpAttributes({ protocol, status, cause }: Outcome, said: Said, isAsyn
     'http.request.method': isKnown ? method : '_OTHER',
     'http.request.method_original': isKnown ? undefined : method,
     'url.path': path,
-    'url.scheme': said.text('scheme') || 'http',
+    'url.scheme': scheme,
     'http.route': isAsync ? path : routeOf(path),
     // Who left was told nothing.
     'http.response.status_code': isWebSocket || status === 0 || cause === 'client_gone' ? undefined : status,

@@ -7,21 +7,27 @@ import type { TraceOptions } from './options.ts';
 import { hasFailed } from './outcome.ts';
 import { ratioSampler, type Sampler } from './sampling.ts';
 import type { Span } from './span.ts';
-import { spansOf, type RecordLike } from './spans.ts';
+import { spansOf, type RecordLike, type Scheme } from './spans.ts';
 
 export type { Delivery } from './delivery.ts';
 export { STATUS } from './span.ts';
 export type { Span, SpanAttributes, SpanEvent } from './span.ts';
 export type { RecordLike } from './spans.ts';
 
+/** What all requests have in common. */
+export interface About {
+  readonly modelId: string;
+  readonly scheme: Scheme;
+}
+
 export class Tracing {
   readonly sampler: Sampler;
   readonly #options: TraceOptions;
-  readonly #modelId: string;
+  readonly #about: About;
 
-  constructor(options: TraceOptions, about: { readonly modelId: string }) {
+  constructor(options: TraceOptions, about: About) {
     this.#options = options;
-    this.#modelId = about.modelId;
+    this.#about = about;
     this.sampler = ratioSampler(options.sample_ratio, options.parent_based);
   }
 
@@ -39,7 +45,7 @@ export class Tracing {
 
   /** The spans of a request's record, its own first. */
   spansOf(record: RecordLike): Span[] {
-    return spansOf(record, this.#modelId);
+    return spansOf(record, this.#about.modelId, this.#about.scheme);
   }
 
   /** The record of a delivery, where its trace is wanted. */

@@ -277,6 +277,35 @@ it('a trace is a tree of its spans, and the lines of its requests', async () => 
   await get(door, `/v1/traces/${'e'.repeat(32)}`, 404);
 });
 
+it('a trace may be as deep as it likes, and a span that failed says so', async () => {
+  const door = await startAdmin();
+  const id = (i: number) => String(i).padStart(16, '0');
+  const DEPTH = 4900;
+  const spans = Array.from({ length: DEPTH }, (_, i) =>
+    record({
+      kind: 'span',
+      severity: 0,
+      spanId: id(i + 1),
+      parentSpanId: i === 0 ? '' : id(i),
+      requestId: '',
+      source: 'api',
+      // The inner ones first.
+      timeNs: BigInt(DEPTH - i),
+      attributes: JSON.stringify({ name: `s${i}`, ...(i === 0 && { status_code: 2 }) }),
+    }),
+  );
+  await door.logs.post(spans);
+  type Tree = { span_id: string; parent_span_id: string; is_error: boolean; children: Tree[] };
+  const { spans: roots } = (await get(door, `/v1/traces/${TRACE}`)) as { spans: Tree[] };
+  const seen = new Map<string, Tree>();
+  const walk = (one: Tree): unknown => (seen.set(one.span_id, one), one.children.forEach(walk));
+  roots.forEach(walk);
+  expect(roots).toHaveLength(1);
+  expect(seen.size).toBe(DEPTH);
+  expect(seen.get(id(4000))!.parent_span_id).toBe(id(3999));
+  expect([seen.get(id(1))!.is_error, seen.get(id(2))!.is_error]).toEqual([true, false]);
+});
+
 describe('lines from outside', () => {
   const send = (door: OpenAdmin, body: string | Buffer, headers: Record<string, string>, query = '') =>
     call(door.url, `/v1/logs${query}`, { method: 'POST', body, headers });

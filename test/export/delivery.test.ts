@@ -116,10 +116,8 @@ it.each([
     JSON.stringify({ code: 3, message: 'no such tenant' }),
     'answered 400: no such tenant',
   ],
-  [401, 'text/plain', 'who are you?\n', 'answered 401: who are you?'],
   [500, 'application/x-protobuf', Buffer.from([0x12, 2, 0x6e, 0x6f]), 'answered 500: no'],
   [501, 'text/html', '', 'answered 501'],
-  [307, 'text/plain', '', 'answered 307, and redirects are not followed'],
 ])(
   '%i is not asked again: the records count as rejected, and it goes on',
   async (status, type, body, error) => {
@@ -137,6 +135,66 @@ it.each([
     await elsewhere.stop();
   },
 );
+
+it.each([
+  [401, 'who are you?\n', 'answered 401: who are you?'],
+  [403, '', 'answered 403'],
+  [404, '', 'answered 404'],
+  [307, '', 'answered 307, and redirects are not followed'],
+])('%i says nothing of the records: they wait until that is put right', async (status, body, error) => {
+  const { connections, records } = await startConnections();
+  const { id } = await connect(connections, toReceiver());
+  const elsewhere = await new Receiver().start();
+  receiver.otherwise = answering(status, body, { 'content-type': 'text/plain', location: elsewhere.url });
+  const lines = records.lines('kept', 3);
+  await until('it is paused', () => connections.status(id)!.state === 'paused');
+  await until('it asks again', () => receiver.requests.length >= 4);
+  lines.push(...records.lines('later', 600));
+  await until('the depth is known', () => connections.status(id)!.queue_records === 603);
+  expect(connections.status(id)).toMatchObject({ last_error: error, cursor: 0, rejected: 0, sent: 0 });
+  await until('it says when it asks again', () => connections.status(id)!.retry_at !== '');
+  receiver.otherwise = answering(200);
+  await took(lines);
+  expect(linesOf(receiver.logs)).toEqual(lines);
+  await until('all is well', () => connections.status(id)!.state === 'running');
+  await until('nothing is behind', () => connections.status(id)!.lag_seconds === 0);
+  expect(elsewhere.requests).toHaveLength(0);
+  await elsewhere.stop();
+});
+
+it('another key is used at once, however long the old one was refused', async () => {
+  const { connections, records } = await startConnections({ timing: { ...FAST, lockedRetry: 3_600_000 } });
+  const key = (value: string) => ({ header_name: 'X-Key', header_value: value });
+  const { id } = await connect(connections, toReceiver(key('expired')));
+  receiver.otherwise = (res, req) => void res.writeHead(req.headers['x-key'] === 'new-key' ? 200 : 401).end();
+  const lines = records.lines('a', 3);
+  await until('it is paused', () => connections.status(id)!.state === 'paused');
+  await connections.change(id, key('new-key'));
+  await took(lines);
+  expect(connections.status(id)).toMatchObject({ state: 'running', sent: 3, rejected: 0 });
+});
+
+it('a receiver that closes the connection on large requests gets smaller ones', async () => {
+  const { connections, records } = await startConnections();
+  const { id } = await connect(connections, toReceiver());
+  receiver.otherwise = (res, req, received) =>
+    logsIn(received).length > 40 ? void req.socket.resetAndDestroy() : void res.end();
+  const lines = records.lines('a', 500);
+  await took(lines);
+  expect(linesOf(receiver.logs)).toEqual(lines);
+  expect(connections.status(id)).toMatchObject({ sent: 500, rejected: 0 });
+});
+
+it('a record whose connection is closed every time is not given up', async () => {
+  const { connections, records } = await startConnections();
+  await connect(connections, toReceiver());
+  receiver.otherwise = resetting;
+  const lines = records.lines('a', 2);
+  await until('it is asked often', () => receiver.requests.length > 14);
+  receiver.otherwise = answering(200);
+  await took(lines);
+  expect(linesOf(receiver.logs)).toEqual(lines);
+});
 
 it('what is too large is sent in parts, and one record that is too large alone is given up', async () => {
   const { connections, records } = await startConnections();

@@ -74,7 +74,7 @@ export async function startAdmin({
     },
     log,
   );
-  const tracing = new Tracing(config.trace, { modelId: 'mdl1' });
+  const tracing = new Tracing(config.trace, { modelId: 'mdl1', scheme: 'http' });
   const admin = new Admin(
     config.admin,
     path,

@@ -6,7 +6,7 @@ import { exportOptions, type ExportOptions } from '../../src/export/options.ts';
 import { folder } from './folder.ts';
 import { Records } from './records.ts';
 
-export const FAST = { interval: 20, pace: 1, timeout: 5000, firstRetry: 10, lastRetry: 40 };
+export const FAST = { interval: 20, pace: 1, timeout: 5000, firstRetry: 10, lastRetry: 40, lockedRetry: 80 };
 
 export interface Bench {
   readonly connections: Connections;

@@ -72,6 +72,28 @@ function request(logs: Logs, target = '/predict?key=hidden'): string {
   return exchange.id;
 }
 
+describe('a record from outside', () => {
+  it('is cut where a line would be, and marked', async () => {
+    const logs = start(folder());
+    const many = Object.fromEntries(Array.from({ length: 5000 }, (_, i) => [`k${i}`, 'v'.repeat(50)]));
+    await logs.post([
+      { ...record(`x${'é'.repeat(4000)}`), attributes: JSON.stringify({ name: 'kept' }) },
+      { ...record('wide'), attributes: JSON.stringify({ name: 'kept', ...many }) },
+    ]);
+    const [long, wide] = (await logs.page({ ...ALL, limit: 10 })).records;
+    expect(long!.message).toBe(`x${'é'.repeat(2047)}`);
+    expect(JSON.parse(long!.attributes)).toEqual({ is_cut: true, bytes: 8001, name: 'kept' });
+    expect(JSON.parse(wide!.attributes)).toMatchObject({ name: 'kept', attributes_dropped: 5001 - 512 });
+  });
+
+  it('keeps attributes that can be read, whatever a pattern takes out', async () => {
+    const logs = start(folder(), { redactPatterns: ['token.*'] });
+    await logs.post([{ ...record('x'), attributes: JSON.stringify({ a: 'the token abc', b: 'stays' }) }]);
+    const [{ attributes }] = (await logs.page({ ...ALL, limit: 10 })).records as [LogRecord];
+    expect(JSON.parse(attributes)).toEqual({ a: 'the [redacted]', b: 'stays' });
+  });
+});
+
 describe('what happened', () => {
   it('is there for whoever asks next: requests without their query, lines, posts', async () => {
     const logs = start(folder());

@@ -95,7 +95,7 @@ describe('a log', () => {
     attributes.push({ key: '__proto__', value: text('b') });
     const said = line({ attributes }, { host: text('h') }).attributes;
     expect(said).toBe(
-      '{"attributes.resource":"mine","__proto__x":"a","__proto__":"b","resource":{"host":"h"}}',
+      '{"resource":{"host":"h"},"attributes.resource":"mine","__proto__x":"a","__proto__":"b"}',
     );
   });
 });
@@ -150,6 +150,14 @@ it('a span has its duration, its parent, and all that it says', () => {
   });
 });
 
+it('a time that nothing can have is the time of arrival, and kept as it was said', () => {
+  const beyond = String(2n ** 64n - 1n);
+  const log = line({ timeUnixNano: beyond, body: text('from the future') });
+  expect(log.timeNs).toBe(intake.nowNs);
+  expect(attributesOf(log)).toEqual({ time_unix_nano: beyond });
+  expect(line({ timeUnixNano: beyond, observedTimeUnixNano: '7', body: text('x') }).timeNs).toBe(7n);
+});
+
 it('whatever is posted becomes as many records as were posted, with attributes that are JSON', () => {
   fc.assert(
     fc.property(messages(logsRequest), messages(tracesRequest), (logs, spans) => {
@@ -158,7 +166,10 @@ it('whatever is posted becomes as many records as were posted, with attributes t
         logs.resourceLogs.flatMap((r) => r.scopeLogs.flatMap((s) => s.logRecords)).length +
         spans.resourceSpans.flatMap((r) => r.scopeSpans.flatMap((s) => s.spans)).length;
       expect(records).toHaveLength(posted);
-      for (const { attributes, durationNs } of records) {
+      for (const { attributes, durationNs, timeNs } of records) {
+        // What the store's numbers hold, and what can be said of the end again.
+        expect(timeNs >= 0n && timeNs < 2n ** 63n).toBe(true);
+        expect(timeNs + BigInt(durationNs) < 2n ** 64n).toBe(true);
         if (attributes !== '') JSON.parse(attributes);
         expect(durationNs).toBeGreaterThanOrEqual(0);
       }

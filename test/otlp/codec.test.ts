@@ -124,6 +124,13 @@ describe('JSON of others', () => {
     expect(log).toMatchObject({ traceId: 'ab'.repeat(16), spanId: '' });
   });
 
+  it('that is wrong at a place of any depth and size is a problem in few words', () => {
+    const deep = `{"resourceLogs":${'['.repeat(100_000)}${']'.repeat(100_000)}}`;
+    expect(decode('json', logsRequest, Buffer.from(deep))).toEqual({
+      problem: 'has resourceLogs a list, must be an object',
+    });
+  });
+
   it('may say more than is known, and null', () => {
     expect(logOf('{"future":{"a":[1]},"body":null,"severityNumber":9,"log_records":1}')).toEqual({
       ...emptyLog(),
@@ -143,7 +150,7 @@ describe('JSON of others', () => {
     ],
     ['{"timeUnixNano":-1}', 'has timeUnixNano -1, must be from 0 to 18446744073709551615'],
     ['{"timeUnixNano":"1e9"}', 'has timeUnixNano "1e9", must be a whole number'],
-    ['{"attributes":{"a":1}}', 'has attributes {"a":1}, must be a list'],
+    ['{"attributes":{"a":1}}', 'has attributes an object, must be a list'],
     [
       '{"attributes":[{"key":"a","value":"b"}]}',
       'has the value of "a" "b", must be an object such as {"stringValue":"…"}',

@@ -80,7 +80,7 @@ const routes: readonly Endpoint<{ readonly connections: Connections }>[] = [
   {
     method: 'GET',
     path: `${ONE}/status`,
-    does: 'how far it is: cursor, queue, lag, sent, rejected, dropped, last error',
+    does: 'how far it is: cursor, queue, lag, sent, rejected, dropped, last error; `paused`: the receiver refuses who sends (401, 402, 403, 404, 405, 407 or a redirect), which is asked again and again, and nothing is given up',
     scope: 'export',
     answer: ({ connections }, req, res, [id]) => found(req, res, id!, connections.status(id!)),
   },

@@ -31,6 +31,8 @@ export interface WithTraces extends WithLogs {
 }
 
 const MAX_RECORDS = 5000;
+/** Spans below each other; what is deeper stands beside the last of them, and still names its parent. */
+const MAX_DEPTH = 50;
 
 /** A record of a request, or of a span that others posted, as the one span that it says. */
 export function spanOf(record: LogRecord): Span {
@@ -42,7 +44,7 @@ export function spanOf(record: LogRecord): Span {
     name: typeof name === 'string' && name !== '' ? name : record.message,
     startNs: record.timeNs,
     durationNs: record.durationNs,
-    isError: record.severity >= 17,
+    isError: record.severity >= 17 || (record.kind === 'span' && attributes['status_code'] === STATUS.error),
     attributes,
     seq: record.seq,
   };
@@ -108,20 +110,45 @@ const ALL = { fromNs: EARLIEST_NS, toNs: LATEST_NS };
 
 /** Spans below their parents, in the order of time. */
 export function tree(spans: readonly Span[]): SpanObject[] {
-  const objects = spans.map((span) => ({ span, object: spanObject(span) }));
-  const byId = new Map(objects.map(({ span, object }) => [span.spanId, object]));
-  const roots: SpanObject[] = [];
-  for (const { span, object } of objects) {
-    const parent = span.parentSpanId === '' ? undefined : byId.get(span.parentSpanId);
-    if (parent && !isBelow(parent, object)) parent.children.push(object);
-    else roots.push(object);
+  const nodes = spans.map((span) => ({
+    span,
+    object: spanObject(span),
+    above: undefined as Placed | undefined,
+    depth: 0,
+  }));
+  const byId = new Map<string, Placed>(nodes.map((node) => [node.span.spanId, node]));
+  for (const node of nodes) {
+    const parent = node.span.parentSpanId === '' ? undefined : byId.get(node.span.parentSpanId);
+    if (parent && !isBelow(parent, node)) node.above = parent;
   }
+  const roots: SpanObject[] = [];
+  for (const node of nodes) (placeOf(node)?.object.children ?? roots).push(node.object);
   return roots;
 }
 
+interface Placed {
+  readonly span: Span;
+  readonly object: SpanObject;
+  above: Placed | undefined;
+  /** How many stand above it; 0: not known yet, or none. */
+  depth: number;
+}
+
+/** What it is shown below: its parent, or, where that would be too deep to be written, the last above it that is not. */
+function placeOf(node: Placed): Placed | undefined {
+  const line: Placed[] = [];
+  for (let at: Placed | undefined = node; at?.above && at.depth === 0; at = at.above) line.push(at);
+  for (const one of line.reverse()) {
+    while (one.above!.depth >= MAX_DEPTH) one.above = one.above!.above!;
+    one.depth = one.above!.depth + 1;
+  }
+  return node.above;
+}
+
 /** True where `span` is `above`, or stands below it: whoever posts spans may have them go in circles. */
-function isBelow(span: SpanObject, above: SpanObject): boolean {
-  return span === above || above.children.some((child) => isBelow(span, child));
+function isBelow(span: Placed, above: Placed): boolean {
+  for (let at: Placed | undefined = span; at; at = at.above) if (at === above) return true;
+  return false;
 }
 
 function spanObject(span: Span): SpanObject {
