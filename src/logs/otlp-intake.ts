@@ -78,7 +78,7 @@ function lineOf(log: OtlpLog, resource: OtlpResource, scope: OtlpScope, intake: 
     ...fields,
     seq: 0,
     kind: 'line',
-    timeNs: log.timeUnixNano || log.observedTimeUnixNano || intake.nowNs,
+    timeNs: timeOf(log.timeUnixNano, log.observedTimeUnixNano, intake),
     severity: severityOf(log),
     message: textOf(message, log),
     traceId: log.traceId,
@@ -89,6 +89,11 @@ function lineOf(log: OtlpLog, resource: OtlpResource, scope: OtlpScope, intake: 
     attributes: jsonOf(rest),
   };
 }
+
+/** OTLP's times have 64 bits, those of the store 63: what lies beyond is none, as is 0. */
+const isTime = (ns: bigint): boolean => ns > 0n && ns < 2n ** 63n;
+const timeOf = (first: bigint, second: bigint, { nowNs }: Intake): bigint =>
+  isTime(first) ? first : isTime(second) ? second : nowNs;
 
 const severityOf = ({ severityNumber, severityText }: OtlpLog): number =>
   severityNumber >= 1 && severityNumber <= MAX_SEVERITY ? severityNumber : severityOfName(severityText);
@@ -125,7 +130,7 @@ function spanOf(span: OtlpSpan, resource: OtlpResource, scope: OtlpScope, intake
     ...fields,
     seq: 0,
     kind: 'span',
-    timeNs: span.startTimeUnixNano || span.endTimeUnixNano || intake.nowNs,
+    timeNs: timeOf(span.startTimeUnixNano, span.endTimeUnixNano, intake),
     severity: 0,
     message: span.name,
     traceId: span.traceId,
