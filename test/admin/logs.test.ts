@@ -309,6 +309,38 @@ describe('lines from outside', () => {
     expect(JSON.parse(answer.text)).toEqual({ stored: 30_000 });
   });
 
+  it('may be empty by the million, and very short', async () => {
+    const door = await startAdmin();
+    const gzip = { 'content-encoding': 'gzip' };
+    const empty = await send(door, gzipSync('\n'.repeat(10_000_000)), gzip);
+    expect(JSON.parse(empty.text)).toEqual({ stored: 0 });
+    const short = await send(door, gzipSync(`${'a\n\n'.repeat(150_000)}b`), gzip);
+    expect(JSON.parse(short.text)).toEqual({ stored: 150_001 });
+  }, 30_000);
+
+  it('may be more over OTLP than are stored at once', async () => {
+    const door = await startAdmin();
+    const logRecords = Array.from({ length: 150_000 }, () => ({}));
+    const body = JSON.stringify({ resourceLogs: [{ scopeLogs: [{ logRecords }] }] });
+    const { status, text } = await send(door, body, { 'content-type': 'application/json' });
+    expect([status, text]).toEqual([200, '{}']);
+    expect(await get(door, '/v1/logs/hits')).toMatchObject({ total: 150_000 });
+  }, 30_000);
+
+  it('do not all come at once, and later there is room again', async () => {
+    const door = await startAdmin();
+    const bomb = gzipSync(Buffer.alloc(60 * 1024 ** 2));
+    const answers = await Promise.all(
+      Array.from({ length: 8 }, () => send(door, bomb, { 'content-encoding': 'gzip' })),
+    );
+    const refused = answers.filter(({ status }) => status === 429);
+    expect(refused.length).toBeGreaterThan(0);
+    expect(refused[0]!.text).toContain('Too much is being sent at once');
+    expect(new Set(answers.map(({ status }) => status)).size).toBeLessThanOrEqual(2);
+    for (let i = 0; i < 3; i++)
+      expect((await send(door, bomb, { 'content-encoding': 'gzip' })).status).toBe(200);
+  }, 30_000);
+
   it.each([
     [{ 'content-type': 'application/xml' }, 'x', 415, 'there is application/x-ndjson'],
     [{ 'content-encoding': 'br' }, 'x', 415, 'it may be gzip'],
