@@ -63,6 +63,8 @@ function openLogs({ data, logs, deployments }: Config, log: Log): Logs {
   );
 }
 
+const LINE_END = Buffer.from('\n');
+
 /** What the supervised replica writes is shown as before, and recorded as lines of the first replica. */
 function recorded({ deployments }: Config, logs: Logs, log: Log): Output {
   const of = (source: string, sink: LineSink) => {
@@ -70,8 +72,8 @@ function recorded({ deployments }: Config, logs: Logs, log: Log): Output {
     const stream = logs.stream({ ...firstReplica(deployments), source });
     return (bytes: Uint8Array | undefined) => {
       echo.write(bytes);
-      // Another process may go on where this one ended: the stream stays.
-      if (bytes) stream.write(bytes);
+      // Another process may go on where this one ended: the stream stays, its last line does not.
+      stream.write(bytes ?? LINE_END);
     };
   };
   const streams = { stdout: of('stdout', log.sink), stderr: of('stderr', fileSink(2)) };

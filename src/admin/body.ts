@@ -49,20 +49,40 @@ export async function bytesBody(
     fail(req, res, 'wrong_protocol', `Content-Encoding ${coding.slice(0, 40)}; it may be gzip, or none`);
     return undefined;
   }
-  const read = await take(req, coding === 'identity' ? undefined : createGunzip(), limit);
+  let held = 0;
+  const hold = (bytes: number): boolean => {
+    if (heldBytes + bytes > MAX_HELD_BYTES) return false;
+    held += bytes;
+    heldBytes += bytes;
+    return true;
+  };
+  // Until it was answered: what is made of it lasts as long.
+  res.once('close', () => {
+    heldBytes -= held;
+  });
+  const read = await take(req, coding === 'identity' ? undefined : createGunzip(), limit, hold);
   if (Buffer.isBuffer(read)) return read;
   if (read === 'too_large') fail(req, res, 'too_large', `the body may have ${limit} bytes, unpacked`);
+  else if (read === 'crowded')
+    fail(req, res, 'queue_full', 'nothing of it was taken', {
+      text: 'Too much is being sent at once; try again',
+    });
   else if (read === 'broken') fail(req, res, 'bad_request', 'the body is no whole gzip');
   else res.destroy();
   return undefined;
 }
 
-type Unread = 'too_large' | 'broken' | 'gone';
+type Unread = 'too_large' | 'broken' | 'gone' | 'crowded';
+
+/** What all bodies together may take that are being read or worked on: ten of the largest at once would be a flood. */
+const MAX_HELD_BYTES = 256 * 1024 ** 2;
+let heldBytes = 0;
 
 function take(
   req: IncomingMessage,
   unpacker: ReturnType<typeof createGunzip> | undefined,
   limit: number,
+  hold: (bytes: number) => boolean,
 ): Promise<Buffer | Unread> {
   if (Number(req.headers['content-length'] ?? 0) > limit) return Promise.resolve('too_large');
   const { promise, resolve } = Promise.withResolvers<Buffer | Unread>();
@@ -71,9 +91,12 @@ function take(
   let size = 0;
   const onData = (chunk: Buffer) => {
     size += chunk.length;
-    if (size <= limit) return void chunks.push(chunk);
+    const isTooLarge = size > limit;
+    // Twice: in the end its pieces are put together.
+    if (!isTooLarge && hold(2 * chunk.length)) return void chunks.push(chunk);
     from.off('data', onData);
-    end('too_large');
+    chunks.length = 0;
+    end(isTooLarge ? 'too_large' : 'crowded');
   };
   const end = (read: Buffer | Unread) => {
     if (unpacker) {

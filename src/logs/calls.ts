@@ -35,10 +35,11 @@ export class Calls {
     if (this.#end) return Promise.reject(this.#end);
     const n = ++this.#n;
     const { promise, resolve, reject } = Promise.withResolvers<unknown>();
-    this.#waiting.set(n, { resolve, reject });
     const call: Call = { n, operation, args };
+    // It throws for what cannot go to another thread: then nobody waits.
     // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread, not a window
     this.#thread.postMessage(call);
+    this.#waiting.set(n, { resolve, reject });
     return promise;
   }
 

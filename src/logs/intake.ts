@@ -60,7 +60,14 @@ export class Intake {
   /** Requests, packed one after the other. */
   requests(values: readonly unknown[], into: Entry[]): void {
     for (let at = 0; at < values.length; at += PACKED)
-      into.push(unpack(values, at, (raw) => this.#bodies.read(raw)));
+      into.push(
+        unpack(
+          values,
+          at,
+          (raw) => this.#bodies.read(raw),
+          (text) => this.#redactor.redactText(text),
+        ),
+      );
   }
 
   /** Lines that came all at once. */

@@ -101,9 +101,9 @@ export class Logs implements Part {
     return this.#sender.post(records);
   }
 
-  /** Stores lines from outside: plain text or a JSON object each. */
-  postLines(bytes: Uint8Array, origin: Origin): Promise<PostResult> {
-    return this.#sender.post([], { bytes, origin });
+  /** Stores lines from outside: plain text or a JSON object each. `count`: how many there are at most, blank ones aside. */
+  postLines(bytes: Uint8Array, origin: Origin, count: number): Promise<PostResult> {
+    return this.#sender.post([], { bytes, origin, count });
   }
 
   // ── What is asked ────────────────────────────────────────────────────────────────────────────────────────────────

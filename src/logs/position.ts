@@ -12,9 +12,12 @@ export type Direction = 'down' | 'up';
 /** Larger than any place: the files' names have room for as many digits. */
 export const BEYOND = 999_999_999_999_999;
 
+/** The largest time that the store can hold. */
+const LATEST_NS = 2n ** 63n - 1n;
+
 /** Before the first and behind the last record that there can be. */
 export const startOf = (direction: Direction): Position =>
-  direction === 'down' ? { timeNs: 2n ** 63n - 1n, seq: BEYOND } : { timeNs: -1n, seq: -1 };
+  direction === 'down' ? { timeNs: LATEST_NS, seq: BEYOND } : { timeNs: -1n, seq: -1 };
 
 /** True where `a` comes before `b` in the direction. */
 export function isBefore(a: Position, b: Position, direction: Direction): boolean {
@@ -29,5 +32,7 @@ export const formatPosition = ({ timeNs, seq }: Position): string => `${timeNs}-
 /** A position from its text; `undefined` for text that is none. */
 export function parsePosition(text: string): Position | undefined {
   const match = /^(\d{1,19})-(\d{1,15})$/.exec(text);
-  return match ? { timeNs: BigInt(match[1]!), seq: Number(match[2]) } : undefined;
+  if (!match) return undefined;
+  const timeNs = BigInt(match[1]!);
+  return timeNs <= LATEST_NS ? { timeNs, seq: Number(match[2]) } : undefined;
 }

@@ -107,6 +107,7 @@ export function unpack(
   values: readonly unknown[],
   at: number,
   read: (raw: RawBodies) => ReadBodies,
+  redact: (text: string) => string,
 ): { record: LogRecord; bodies?: Bodies | undefined } {
   const [
     requestId, startMs, startEpochMs, endMs, leasedMs, firstByteMs, waitedMs, connectedMs, queuedMs, protocol,
@@ -116,7 +117,7 @@ export function unpack(
   const { facts, bodies } = raw ? read(raw) : { facts: undefined, bodies: undefined };
   const query = target.indexOf('?');
   // Without the query, which may carry secrets.
-  const path = query === -1 ? target : target.slice(0, query);
+  const path = redact(query === -1 ? target : target.slice(0, query));
   const attributes = {
     method,
     path,

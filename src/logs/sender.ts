@@ -8,7 +8,7 @@ import type { Exchange } from '../exchange/exchange.ts';
 import type { RawBodies } from '../exchange/tap.ts';
 import type { LogRecord, Origin } from './record.ts';
 import { pack, type PackedDeployment } from './request.ts';
-import type { Batch, Posted, WriterData, WriterMessage } from './writer-thread.ts';
+import type { Batch, Posted, PostedLines, WriterData, WriterMessage } from './writer-thread.ts';
 import type { Loss } from './writer.ts';
 
 /** Why something was not recorded: the writer is behind, cannot open its folder, or met one of its own troubles. */
@@ -64,6 +64,10 @@ const empty = (): Pending => ({ requests: [], chunks: [], streams: [], posted: [
 const sizeOf = ({ request, response }: RawBodies): number =>
   (request?.bytes.buffer.byteLength ?? 0) + (response?.bytes.buffer.byteLength ?? 0);
 
+/** With a memory of its own: on its way to the thread a view takes all of its buffer with it. */
+const alone = (bytes: Uint8Array): Uint8Array =>
+  bytes.byteLength === bytes.buffer.byteLength ? bytes : new Uint8Array(bytes);
+
 const weigh = (records: readonly LogRecord[]): number =>
   records.reduce(
     (sum, { message, attributes }) => sum + RECORD_BYTES + message.length + attributes.length,
@@ -115,6 +119,7 @@ export class Sender {
 
   /** Starts the thread now, for what it does by itself: follow files, delete what is old. */
   open(): void {
+    if (this.#isClosing) return;
     if (this.#thread === undefined && performance.now() >= this.#pauseUntilMs) this.#start();
   }
 
@@ -140,22 +145,23 @@ export class Sender {
   bytes(stream: number, bytes: Uint8Array | undefined): void {
     if (bytes === undefined) this.#streams.delete(stream);
     else if (!this.#hasRoom(bytes.length)) return this.#drop('queue_full');
-    this.#pending.chunks.push({ stream, bytes });
+    this.#pending.chunks.push({ stream, bytes: bytes && alone(bytes) });
     this.#added(bytes?.length ?? 0);
   }
 
   /** Stores records and lines from outside; resolves when they are on disk as far as `kill -9` goes, or are not. */
-  post(records: readonly LogRecord[], lines?: Posted['lines']): Promise<PostResult> {
-    const bytes = weigh(records) + 4 * (lines?.bytes.length ?? 0);
+  post(records: readonly LogRecord[], lines?: PostedLines): Promise<PostResult> {
+    const count = records.length + (lines?.count ?? 0);
+    const bytes = weigh(records) + (lines ? this.#weighLines(lines) : 0);
     if (this.#isClosing || !this.#hasRoom(bytes)) {
-      this.#drop('queue_full', records.length);
+      this.#drop('queue_full', count);
       return Promise.resolve({ problem: 'queue_full' });
     }
     const n = ++this.#n;
     this.#pending.posted.push({ n, records, lines });
     const { promise, resolve } = Promise.withResolvers<PostResult>();
     this.#posts.set(n, resolve);
-    this.#added(bytes, Math.max(1, records.length));
+    this.#added(bytes, count);
     return promise;
   }
 
@@ -189,6 +195,11 @@ export class Sender {
     }
     for (const body of [bodies.request, bodies.response]) if (body) this.#handed.push(body.bytes.buffer);
     return bodies;
+  }
+
+  /** Short lines take more as records than as bytes, and no more is made of a long one than its beginning. */
+  #weighLines({ bytes: { length }, count }: PostedLines): number {
+    return length + RECORD_BYTES * count + 4 * Math.min(length, count * this.#data.intake.maxLineBytes);
   }
 
   #hasRoom(bytes: number, of = MAX_QUEUED_BYTES): boolean {
@@ -272,7 +283,10 @@ export class Sender {
     const later = new Set(this.#pending.posted.map(({ n }) => n));
     for (const n of Array.from(this.#posts.keys()).filter((one) => !later.has(one)))
       this.#answer(n, { problem: 'store_unusable' });
-    if (this.#isClosing) return;
+    if (this.#isClosing) {
+      if (lost > 0) this.#log.error('records are lost', { why: 'not stored before the end', count: lost });
+      return;
+    }
     const pauseMs = backoffMs(this.#failures++, FIRST_PAUSE_MS, LONGEST_PAUSE_MS);
     this.#pauseUntilMs = performance.now() + pauseMs;
     this.#log.error('the record of what happened is not kept', {

@@ -24,7 +24,8 @@ export function tallyKey(by: TallyBy): (record: LogRecord) => string {
   if (SUMMED_FIELDS.includes(field) || field === 'requestId' || field === 'traceId')
     return (record) => record[field as 'deployment'];
   return (record) => {
-    const value = attributesOf(record)[field];
+    const attributes = attributesOf(record);
+    const value = Object.hasOwn(attributes, field) ? attributes[field] : undefined;
     return value === undefined ? '' : typeof value === 'string' ? value : JSON.stringify(value);
   };
 }

@@ -29,7 +29,14 @@ export interface Posted {
   readonly n: number;
   readonly records: readonly LogRecord[];
   /** NDJSON or plain lines, to be read as those of a replica. */
-  readonly lines?: { readonly bytes: Uint8Array; readonly origin: Origin } | undefined;
+  readonly lines?: PostedLines | undefined;
+}
+
+export interface PostedLines {
+  readonly bytes: Uint8Array;
+  readonly origin: Origin;
+  /** How many records they may become. */
+  readonly count: number;
 }
 
 /** What has become of batches. */
@@ -85,6 +92,8 @@ interface Item {
 
 let queue: Item[] = [];
 let isWriting = false;
+/** What is to be done once nothing waits any more: nobody sends after that. */
+let finish: (() => void) | undefined;
 
 function accept({ streams, requests, chunks, posted }: Batch): void {
   const entries: Entry[] = [];
@@ -132,6 +141,7 @@ function write(): void {
         );
   }
   tell(news);
+  if (queue.length === 0) finish?.();
 }
 
 function tell(news: News & { opened?: string }): void {
@@ -174,9 +184,12 @@ if (opened === '') {
     const entries: Entry[] = [];
     intake.end(entries);
     queue.push({ entries, of: 'tick' });
-    write();
-    writer.close();
-    port.close();
+    // The folder stays ours until all of it is written, or who waits for us has enough of it: the file may be held.
+    finish = () => {
+      writer.close();
+      port.close();
+    };
+    if (!isWriting) write();
   };
   port.on('message', (message: Batch | { damaged: string; problem: string } | 'close') => {
     if (message === 'close') void close();

@@ -102,7 +102,8 @@ export class Writer {
         if (note !== undefined) this.#note = note;
         this.#seq += entries.length;
         this.#untilLook -= entries.length;
-        if (this.#untilLook <= 0) this.#look();
+        // It is stored whatever comes of this.
+        if (this.#untilLook <= 0) this.tidy();
         return { kind: 'stored' };
       } catch (error) {
         const fault = sqliteFault(error);
@@ -157,9 +158,16 @@ export class Writer {
       if (this.#seq < this.#firstSeq) removeDay(path);
     }
     this.#firstSeq = this.#seq + 1;
-    this.#file = new DayFile(dayPath(this.#options.folder, day, this.#firstSeq));
+    const file = new DayFile(dayPath(this.#options.folder, day, this.#firstSeq));
+    try {
+      // Before anything else is in it: the next run looks for it in the newest file alone.
+      if (this.#note !== '') file.append([], 0, { [NOTE]: this.#note });
+    } catch (error) {
+      file.close();
+      throw error;
+    }
+    this.#file = file;
     this.#day = day;
-    if (this.#note !== '') this.#file.append([], 0, { [NOTE]: this.#note });
   }
 
   /** Goes on with the newest file that is whole. */
@@ -206,9 +214,9 @@ export class Writer {
 
   #look(): void {
     const { folder, maxBytes, retentionMs } = this.#options;
+    this.#untilLook = LOOK_EVERY;
     const days = listDays(folder).map((day) => ({ ...day, bytes: bytesOf(day.path) }));
     this.bytes = days.reduce((sum, { bytes }) => sum + bytes, 0);
-    this.#untilLook = LOOK_EVERY;
     const oldest = dayOf(this.#now() - retentionMs);
     for (const { path, day, bytes } of days) {
       const isCurrent = path === this.#file?.path;

@@ -240,6 +240,18 @@ describe('counts', () => {
   });
 });
 
+it('what no record can be is a question like any other', async () => {
+  const door = await startAdmin();
+  await post(door, [{ message: 'one', timestamp: ns(HOUR_AGO) }]);
+  const cursor = (text: string) => Buffer.from(text).toString('base64url');
+  for (const direction of ['asc', 'desc'])
+    await get(door, `/v1/logs?direction=${direction}&cursor=${cursor('9999999999999999999-5')}`, 400);
+  expect((await search(door, { end: '9999-12-31T23:59:59Z' })).logs).toHaveLength(1);
+  expect(await get(door, '/v1/logs?start=2500-01-01T00:00:00Z')).toEqual({ logs: [] });
+  for (const name of ['constructor', 'toString', '__proto__', 'hasOwnProperty'])
+    expect(await get(door, `/v1/logs/fields/${name}/values`)).toMatchObject({ values: [], missing_count: 1 });
+});
+
 it('a trace is a tree of its spans, and the lines of its requests', async () => {
   const door = await startAdmin();
   const span = (spanId: string, parentSpanId: string, name: string) =>
@@ -337,6 +349,46 @@ describe('lines from outside', () => {
     const answer = await send(door, gzipSync(lines.join('\n')), { 'content-encoding': 'gzip' });
     expect(JSON.parse(answer.text)).toEqual({ stored: 30_000 });
   });
+
+  it('may be empty by the million, and very short', async () => {
+    const door = await startAdmin();
+    const gzip = { 'content-encoding': 'gzip' };
+    const empty = await send(door, gzipSync('\n'.repeat(10_000_000)), gzip);
+    expect(JSON.parse(empty.text)).toEqual({ stored: 0 });
+    const short = await send(door, gzipSync(`${'a\n\n'.repeat(150_000)}b`), gzip);
+    expect(JSON.parse(short.text)).toEqual({ stored: 150_001 });
+  }, 30_000);
+
+  it('may be more over OTLP than are stored at once', async () => {
+    const door = await startAdmin();
+    const logRecords = Array.from({ length: 150_000 }, () => ({}));
+    const body = JSON.stringify({ resourceLogs: [{ scopeLogs: [{ logRecords }] }] });
+    const { status, text } = await send(door, body, { 'content-type': 'application/json' });
+    expect([status, text]).toEqual([200, '{}']);
+    expect(await get(door, '/v1/logs/hits')).toMatchObject({ total: 150_000 });
+  }, 30_000);
+
+  it('do not all come at once, and later there is room again', async () => {
+    const door = await startAdmin();
+    const large = Buffer.alloc(60 * 1024 ** 2, 'x');
+    const headers = { 'content-type': 'text/plain' };
+    // Two that never end hold nearly all that there is.
+    const endless = [0, 1].map(() => begin(door.url, '/v1/logs', { method: 'POST', headers }));
+    for (const req of endless) {
+      req.on('error', () => undefined);
+      await new Promise((resolve) => req.write(large, resolve));
+    }
+    const bomb = gzipSync(large);
+    const gzip = { ...headers, 'content-encoding': 'gzip' };
+    const refused = await send(door, bomb, gzip);
+    expect([refused.status, refused.text]).toEqual([
+      429,
+      expect.stringContaining('Too much is being sent at once'),
+    ]);
+    expect((await send(door, 'a short one', headers)).status).toBe(200);
+    for (const req of endless) req.destroy();
+    await until('there is room again', async () => (await send(door, bomb, gzip)).status === 200);
+  }, 30_000);
 
   it.each([
     [{ 'content-type': 'application/xml' }, 'x', 415, 'there is application/x-ndjson'],

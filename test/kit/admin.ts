@@ -39,7 +39,7 @@ export const changed = (logs: Logs, changes: Partial<Store>): Store => ({
   tallyMinutes: (node, span, by) => logs.tallyMinutes(node, span, by),
   onStored: (listener) => logs.onStored(listener),
   post: (records) => logs.post(records),
-  postLines: (bytes, origin) => logs.postLines(bytes, origin),
+  postLines: (bytes, origin, count) => logs.postLines(bytes, origin, count),
   ...changes,
 });
 

@@ -73,6 +73,9 @@ describe('a log', () => {
   it.each([
     [{ timeUnixNano: '0', observedTimeUnixNano: '5' }, 5n],
     [{}, intake.nowNs],
+    // More than the store has room for: it would take what is stored with it along.
+    [{ timeUnixNano: '18446744073709551615', observedTimeUnixNano: '5' }, 5n],
+    [{ timeUnixNano: '9223372036854775808' }, intake.nowNs],
   ])('without a time, %j, has the next best', (log, timeNs) => expect(line(log).timeNs).toBe(timeNs));
 
   it.each([

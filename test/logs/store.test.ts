@@ -1,5 +1,5 @@
 // What the record promises, without its threads: places without gaps, pages without gaps or repeats, damage set aside.
-import { existsSync, readdirSync, writeFileSync, truncateSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync, truncateSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import fc from 'fast-check';
@@ -358,6 +358,18 @@ describe('a file that its writer is only just making', () => {
     store.add(line('new'));
     expect(store.messages('')).toEqual(['new', 'old']);
   });
+});
+
+it('what was stored is stored, also where no further file can be made behind it', () => {
+  const store = new Store(folder(), { maxBytes: 200_000 });
+  const first = Array.from({ length: 2000 }, (_, i) => line(`first ${i}`));
+  const next = join(store.path, 'logs-20261120-000000000002001.sqlite');
+  mkdirSync(next);
+  store.add(...first);
+  expect(store.said.join()).toMatch(/records are lost|unable to open/);
+  rmSync(next, { recursive: true });
+  store.add(line('second'));
+  expect(store.messages('', { direction: 'up' })).toEqual([...first.map(({ message }) => message), 'second']);
 });
 
 describe('a folder', () => {

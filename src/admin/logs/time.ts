@@ -41,7 +41,9 @@ export function readTime(text: string): bigint | undefined {
   // Date.parse takes 30 February for 2 March.
   const isReal = (new Date(`${date}T00:00:00Z`).toJSON() ?? '').startsWith(date!);
   if (Number.isNaN(ms) || !isReal || ms < 0) return undefined;
-  return BigInt(ms) * 1_000_000n + BigInt(fraction.padEnd(9, '0'));
+  const ns = BigInt(ms) * 1_000_000n + BigInt(fraction.padEnd(9, '0'));
+  // The years from 2262 on: behind everything, as people mean it.
+  return ns < LATEST_NS ? ns : LATEST_NS;
 }
 
 /** ISO 8601 in UTC, with all nine digits. */

@@ -20,12 +20,12 @@ const NICE = [
 /** Records whose attributes are looked at for their names. */
 const SAMPLE = 1000;
 /** Fields of the record by the names that people write; all others are attributes. */
-const FIELDS: Readonly<Record<string, string>> = {
-  ...Object.fromEntries(SUMMED_FIELDS.map((name) => [name, name])),
-  env: 'environment',
-  request_id: 'requestId',
-  trace_id: 'traceId',
-};
+const FIELDS: ReadonlyMap<string, string> = new Map([
+  ...SUMMED_FIELDS.map((name) => [name, name] as const),
+  ['env', 'environment'],
+  ['request_id', 'requestId'],
+  ['trace_id', 'traceId'],
+]);
 
 export const countEndpoints: readonly Endpoint<WithLogs>[] = [
   {
@@ -93,7 +93,7 @@ export const countEndpoints: readonly Endpoint<WithLogs>[] = [
       if ('problems' in ask) return refuse(req, res, ask.problems);
       const limit = whole(ask, 'limit', { min: 1, max: 1000, fallback: 50 });
       if (typeof limit === 'string') return refuse(req, res, [limit]);
-      const counted = await countBy(logs, ask.node, ask.span, { field: FIELDS[name!] ?? name! }, res);
+      const counted = await countBy(logs, ask.node, ask.span, { field: FIELDS.get(name!) ?? name! }, res);
       if (!counted) return;
       const missing = counted.counts.get('') ?? 0;
       counted.counts.delete('');

@@ -1,0 +1,384 @@
+// What the record must survive, in the real binary: killed under load, a disk that is full, a store that is held by
+// another process, files that are damaged, followed files that are turned over. Forwarding never notices any of it.
+import { execFileSync } from 'node:child_process';
+import {
+  appendFileSync,
+  closeSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import { call } from '../kit/client.ts';
+import { folder, removeFolders } from '../kit/folder.ts';
+import { messages, search, type Log } from '../kit/record.ts';
+import { closeReplicas, startReplica, type Replica } from '../kit/replica.ts';
+import { until } from '../kit/until.ts';
+import { startWeir, stopAll, type StartOptions, type Weir } from '../kit/weir.ts';
+
+let model: Replica;
+let data: string;
+
+beforeEach(async () => {
+  data = folder();
+  model = await startReplica((_, res) => void res.end('{}'));
+});
+afterEach(async () => {
+  await stopAll();
+  await closeReplicas();
+  removeFolders();
+});
+
+const start = (args: string[] = [], options: StartOptions = {}): Promise<Weir> =>
+  startWeir([`--replica=${model.url}`, `--data-dir=${data}`, ...args], options);
+
+const door = (weir: Weir) => ({ url: weir.admin });
+
+/** Posts lines; resolves to the status, or 0 where nobody answered. */
+async function store(weir: Weir, lines: readonly string[] | string): Promise<number> {
+  const body = typeof lines === 'string' ? lines : `${lines.join('\n')}\n`;
+  try {
+    const headers = { 'content-type': 'text/plain' };
+    return (await call(weir.admin, '/v1/logs', { method: 'POST', body, headers })).status;
+  } catch {
+    return 0;
+  }
+}
+
+/** All that is recorded of a source, oldest place first. */
+async function all(weir: Weir, query: Record<string, string> = {}): Promise<Log[]> {
+  const wanted = new URLSearchParams({ ...query, format: 'ndjson', direction: 'asc' });
+  const { status, text } = await call(weir.admin, `/v1/logs?${wanted.toString()}`);
+  expect(status, text).toBe(200);
+  return text
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => JSON.parse(line) as Log)
+    .toSorted((a, b) => a.seq - b.seq);
+}
+
+const daysIn = (at = data): string[] =>
+  readdirSync(join(at, 'logs'))
+    .filter((name) => /^logs-.*\.sqlite$/.test(name))
+    .sort()
+    .map((name) => join(at, 'logs', name));
+
+/** Forwards `n` requests, all of which must come back with 200. */
+async function forward(weir: Weir, n: number): Promise<void> {
+  const answers = await Promise.all(Array.from({ length: n }, () => call(weir.url, '/predict')));
+  expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([200]));
+}
+
+it('killed under load, it has every line that it answered for, and those that its replica had printed before', async () => {
+  // Prints until nobody reads any more.
+  const printer = `
+    let n = 0;
+    process.stdout.on('error', () => process.exit());
+    setInterval(() => process.stdout.write('printed ' + (++n) + '\\n'), 1);`;
+  const accepted = new Set<string>();
+  let posted = 0;
+  let lastSeq = 0;
+  for (let round = 0; round < 3; round++) {
+    const weir = await start([], { command: 'run', rest: [process.execPath, '-e', printer] });
+    const load = { isOver: false };
+    const clients = Array.from({ length: 4 }, async () => {
+      while (!load.isOver) {
+        const lines = Array.from({ length: 5 }, () => `posted ${++posted}`);
+        if ((await store(weir, lines)) === 200) for (const line of lines) accepted.add(line);
+        else break;
+      }
+    });
+    const before = accepted.size;
+    await until('enough was accepted', () => accepted.size >= before + 200, 20_000);
+    const visible = await until('enough was printed', async () => {
+      const { logs } = await search(door(weir), { q: 'source:stdout', limit: '1' });
+      const n = Number(logs[0]?.message.split(' ')[1] ?? 0);
+      return n > 100 && { n, seq: logs[0]!.seq };
+    });
+    const seenMs = performance.now();
+    await until('that was a while ago', () => performance.now() - seenMs > 200);
+    await weir.stop('SIGKILL');
+    load.isOver = true;
+    await Promise.all(clients);
+
+    for (const path of daysIn()) {
+      const file = new DatabaseSync(path);
+      expect(file.prepare('PRAGMA integrity_check').get(), path).toEqual({ integrity_check: 'ok' });
+      file.close();
+    }
+    const after = await start();
+    const records = await all(after);
+    expect(records.map(({ seq }) => seq)).toEqual(records.map((_, i) => i + 1));
+    const kept = new Set(records.map(({ message }) => message));
+    expect([...accepted].filter((line) => !kept.has(line))).toEqual([]);
+    const printed = records
+      .filter(({ seq, source }) => seq > lastSeq && source === 'stdout')
+      .map(({ message }) => message);
+    expect(printed.length).toBeGreaterThanOrEqual(visible.n);
+    expect(printed).toEqual(printed.map((_, i) => `printed ${i + 1}`));
+    lastSeq = records.length;
+    expect(await store(after, [`posted ${++posted}`])).toBe(200);
+    expect((await search(door(after), { limit: '1' })).logs[0]!.seq).toBe(++lastSeq);
+    await after.stop();
+  }
+}, 90_000);
+
+// A disk of its own takes the right to mount one, which a container may not have.
+const canMount = (): boolean => {
+  const place = mkdtempSync(join(tmpdir(), 'weir-mount-'));
+  try {
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=1m', 'tmpfs', place], { stdio: 'ignore' });
+    execFileSync('umount', [place]);
+    return true;
+  } catch {
+    return false;
+  } finally {
+    rmSync(place, { recursive: true, force: true });
+  }
+};
+it.skipIf(!canMount())(
+  'on a full disk every request is answered, what is lost is counted and said once, and it goes on when there is room',
+  async () => {
+    const disk = folder();
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=8m', 'tmpfs', disk]);
+    try {
+      data = join(disk, 'data');
+      mkdirSync(data);
+      const weir = await start();
+      expect(await store(weir, ['before'])).toBe(200);
+      const ballast = join(disk, 'ballast');
+      const fd = openSync(ballast, 'w');
+      const block = Buffer.alloc(4096);
+      const fill = () => {
+        try {
+          for (;;) writeSync(fd, block);
+        } catch (error) {
+          expect((error as NodeJS.ErrnoException).code).toBe('ENOSPC');
+        }
+      };
+      await until(
+        'records are lost',
+        async () => {
+          fill();
+          await forward(weir, 50);
+          return ((await weir.page()).value('weir_log_records_lost_total{reason="store_full"}') ?? 0) > 100;
+        },
+        20_000,
+      );
+      expect(await store(weir, ['none of it'.repeat(1000)])).toBe(507);
+      const lost = weir.lines.filter(({ event }) => event === 'records are lost');
+      expect(lost.map(({ why }) => why)).toEqual(['store_full']);
+      const stored = (await weir.page()).sum('weir_log_records_total', '');
+      closeSync(fd);
+      rmSync(ballast);
+      await until('there is room', async () => (await store(weir, ['after'])) === 200);
+      await forward(weir, 50);
+      await until('they are recorded', async () => (await all(weir)).length >= stored + 51);
+      const records = await all(weir);
+      expect(records.map(({ seq }) => seq)).toEqual(records.map((_, i) => i + 1));
+      expect(records.map(({ message }) => message)).toEqual(expect.arrayContaining(['before', 'after']));
+      expect(await weir.stop()).toBe(0);
+    } finally {
+      await stopAll();
+      execFileSync('umount', ['-l', disk]);
+    }
+  },
+  60_000,
+);
+
+it('while another process holds the store every request is answered, memory stays bounded, and what fitted is there', async () => {
+  const weir = await start();
+  expect(await store(weir, ['first'])).toBe(200);
+  await forward(weir, 50);
+  const holder = new DatabaseSync(daysIn().at(-1)!);
+  holder.exec('BEGIN IMMEDIATE');
+  const before = weir.residentBytes();
+  // Far more than the way to the store takes.
+  const large = `${'x'.repeat(999)}\n`.repeat(1000);
+  const posts = Array.from({ length: 60 }, (_, i) => store(weir, `large ${i}\n${large}`));
+  const early: number[] = [];
+  for (const one of posts) void one.then((status) => early.push(status));
+  await until('the way is full', () => early.length >= 30, 20_000);
+  expect(new Set(early)).toEqual(new Set([429]));
+  for (let i = 0; i < 10; i++) await forward(weir, 30);
+  const page = await weir.page();
+  expect(page.value('weir_log_queue_bytes')).toBeLessThanOrEqual(64 * 1024 ** 2);
+  expect(page.value('weir_log_records_lost_total{reason="queue_full"}')).toBeGreaterThanOrEqual(30_000);
+  expect(weir.residentBytes() - before).toBeLessThan(600 * 1024 ** 2);
+  holder.exec('ROLLBACK');
+  holder.close();
+  const statuses = await Promise.all(posts);
+  const fitted = statuses.flatMap((status, i) => (status === 200 ? [`large ${i}`] : []));
+  expect(fitted.length).toBeGreaterThan(5);
+  const kept = await all(weir, { q: 'large' });
+  expect(kept.map(({ message }) => message).toSorted()).toEqual(fitted.toSorted());
+  expect(await store(weir, ['last'])).toBe(200);
+}, 60_000);
+
+it('what waits for a store that another process holds is written while it stops, and it stops in time anyway', async () => {
+  const weir = await start();
+  expect(await store(weir, ['first'])).toBe(200);
+  const path = daysIn().at(-1)!;
+  const holder = new DatabaseSync(path);
+  holder.exec('BEGIN IMMEDIATE');
+  await forward(weir, 20);
+  const ended = weir.stop();
+  await until('its door is closed', async () => (await store(weir, ['late'])) === 0);
+  const heldMs = performance.now();
+  await until('it waited for the file', () => performance.now() - heldMs > 1500);
+  holder.exec('ROLLBACK');
+  holder.close();
+  expect(await ended).toBe(0);
+  const after = await start();
+  const records = await all(after);
+  expect(records.map(({ seq }) => seq)).toEqual(records.map((_, i) => i + 1));
+  expect(records.filter(({ kind }) => kind === 'request')).toHaveLength(20);
+  expect(daysIn()).toEqual([path]);
+}, 30_000);
+
+it('lines of followed files come once each, through rotation, restarts and a kill', async () => {
+  const logs = folder({ 'model.log': 'from before\n' });
+  const path = join(logs, 'model.log');
+  const args = [`--logs-files=${path}`];
+  const wanted: string[] = [];
+  const write = (n: number) => {
+    const lines = Array.from({ length: n }, (_, i) => `line ${wanted.length + i + 1}`);
+    wanted.push(...lines);
+    appendFileSync(path, `${lines.join('\n')}\n`);
+  };
+  const rotate = (to: string) => {
+    renameSync(path, join(logs, to));
+    writeFileSync(path, '');
+  };
+  let weir = await start(args);
+  // What is there at the very first start is followed from its end.
+  await until('it follows', async () => {
+    appendFileSync(path, 'probe\n');
+    return (await all(weir)).length > 0;
+  });
+  expect(new Set((await all(weir)).map(({ message }) => message))).toEqual(new Set(['probe']));
+  write(1000);
+  // Two files that are read at the same time may take turns.
+  const lines = async () =>
+    (await all(weir, { q: 'line' }))
+      .map(({ message }) => message)
+      .toSorted((a, b) => Number(a.slice(5)) - Number(b.slice(5)));
+  const haveAll = () =>
+    until('all lines are there', async () => (await lines()).length >= wanted.length, 15_000);
+  await haveAll();
+  write(200);
+  rotate('model.log.1');
+  write(200);
+  await haveAll();
+  expect(await lines()).toEqual(wanted);
+
+  write(50);
+  expect(await weir.stop()).toBe(0);
+  write(50);
+  rotate('model.log.2');
+  write(50);
+  weir = await start(args);
+  await haveAll();
+  expect(await lines()).toEqual(wanted);
+
+  write(500);
+  await weir.stop('SIGKILL');
+  write(50);
+  weir = await start(args);
+  await haveAll();
+  expect(await lines()).toEqual(wanted);
+  expect(await store(weir, ['behind all'])).toBe(200);
+  expect(await lines()).toEqual(wanted);
+}, 60_000);
+
+/** Overwrites all of a file, and of its log of changes, but the first page. */
+function damage(path: string): void {
+  for (const one of [path, `${path}-wal`]) {
+    const size = statSync(one, { throwIfNoEntry: false })?.size ?? 0;
+    if (size <= 4096) continue;
+    const fd = openSync(one, 'r+');
+    writeSync(fd, Buffer.alloc(size - 4096, 'not what it was '), 0, undefined, 4096);
+    closeSync(fd);
+  }
+}
+const isSetAside = (): boolean =>
+  readdirSync(join(data, 'logs')).some((name) => /\.sqlite\.damaged-\d+$/.test(name));
+const says = ({ event }: { event?: string }): boolean =>
+  event === 'a file of the record is damaged and was set aside';
+
+it('a file that is damaged while it runs is set aside and said so, and the record goes on', async () => {
+  const weir = await start();
+  // Enough to have it moved from the log of changes into the file.
+  for (let i = 0; i < 20; i++)
+    expect(
+      await store(
+        weir,
+        Array.from({ length: 1000 }, (_, n) => `old ${i} ${n} ${'x'.repeat(500)}`),
+      ),
+    ).toBe(200);
+  const [path] = daysIn();
+  damage(path!);
+  await until('it was noticed', async () => {
+    await forward(weir, 20);
+    await store(weir, ['on the way']);
+    await call(weir.admin, '/v1/logs?q=old');
+    return isSetAside();
+  });
+  await weir.line('what was found', says);
+  expect(await store(weir, ['after it'])).toBe(200);
+  await forward(weir, 5);
+  await until('they are recorded', async () => {
+    const { logs } = await search(door(weir), { q: 'kind:request' });
+    return logs.length >= 5;
+  });
+  expect(messages(await search(door(weir), { q: '"after it"' }))).toEqual(['after it']);
+  const records = await all(weir);
+  expect(records[0]!.seq).toBeGreaterThan(20_000);
+  expect(new Set(records.map(({ seq }) => seq)).size).toBe(records.length);
+  expect(await weir.stop()).toBe(0);
+}, 60_000);
+
+it('a file that is damaged at the start is set aside and said so, and its places are not given again', async () => {
+  const first = await start();
+  expect(
+    await store(
+      first,
+      Array.from({ length: 1000 }, (_, n) => `old ${n}`),
+    ),
+  ).toBe(200);
+  expect(await first.stop()).toBe(0);
+  damage(daysIn().at(-1)!);
+  const weir = await start();
+  expect(await store(weir, ['after it'])).toBe(200);
+  await weir.line('what was found', says);
+  expect(isSetAside()).toBe(true);
+  const records = await all(weir);
+  expect(records.map(({ message }) => message)).toEqual(['after it']);
+  expect(records[0]!.seq).toBeGreaterThan(1000);
+  await forward(weir, 5);
+  expect(await weir.stop()).toBe(0);
+}, 30_000);
+
+it('the last words of a replica that died are a line of their own', async () => {
+  const source = `
+    process.stdout.write('out of memo', () => process.exit(1));`;
+  const weir = await start(['--child-restart-delay=10ms', '--child-restart-delay-max=10ms'], {
+    command: 'run',
+    rest: [process.execPath, '-e', source],
+  });
+  await weir.shows('baseten_container_restarts_total', 3);
+  const found = await until('its words are there', async () => {
+    const { logs } = await search(door(weir), { q: 'source:stdout' });
+    return logs.length >= 3 && logs;
+  });
+  expect(new Set(found.map(({ message }) => message))).toEqual(new Set(['out of memo']));
+});
