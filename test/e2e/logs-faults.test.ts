@@ -224,7 +224,7 @@ it('while another process holds the store every request is answered, memory stay
   expect(await store(weir, ['last'])).toBe(200);
 }, 60_000);
 
-it('what waits for a store that another process holds is written while it stops, and it stops in time anyway', async () => {
+it('what waits for a store that another process holds is written while it stops, into the same file', async () => {
   const weir = await start();
   expect(await store(weir, ['first'])).toBe(200);
   const path = daysIn().at(-1)!;
