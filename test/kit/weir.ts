@@ -156,8 +156,10 @@ export async function runWeir(
   args: string[],
   env: Record<string, string> = {},
 ): Promise<{ code: number | null; out: string; err: string }> {
+  const dataDir = join(tmpdir(), `weir-data-${randomUUID()}`);
+  const isOpening = args[0] === 'serve' || args[0] === 'run';
   const child = spawn(BIN, args, {
-    env: { ...cleanEnv(), ...env },
+    env: { ...cleanEnv(), ...(isOpening && { WEIR_DATA_DIR: dataDir }), ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
     cwd: ROOT,
   });
@@ -166,5 +168,6 @@ export async function runWeir(
   child.stdout.on('data', (chunk: Buffer) => (out += chunk.toString()));
   child.stderr.on('data', (chunk: Buffer) => (err += chunk.toString()));
   const [code] = (await once(child, 'close')) as [number | null];
+  rmSync(dataDir, { recursive: true, force: true });
   return { code, out, err };
 }
