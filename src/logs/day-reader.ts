@@ -3,6 +3,7 @@
 // open: a reader that stood still would keep the writer's log of changes from being cut.
 import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite';
 import { zstdDecompressSync } from 'node:zlib';
+import { conditionsOf, type Conditions } from './conditions.ts';
 import { KINDS } from './day-file.ts';
 import { startOf, type Direction, type Position } from './position.ts';
 import type { Narrowing } from './query/node.ts';
@@ -48,7 +49,6 @@ const COLUMNS = `r.seq, r.ts / 1000000, r.ts % 1000000, r.kind, r.severity, r.or
 const FROM = 'FROM records r LEFT JOIN requests q ON q.rid = r.rid';
 
 const timeOf = (ms: number, rest: number): bigint => BigInt(ms) * 1_000_000n + BigInt(rest);
-const list = (values: readonly unknown[]): string => JSON.stringify(values);
 
 export class DayReader {
   readonly #db: DatabaseSync;
@@ -208,50 +208,9 @@ export class DayReader {
     return ms === undefined ? undefined : { timeNs: timeOf(ms, rest!), seq: seq! };
   }
 
-  /** Conditions of SQL for the bounds; `undefined` where nothing in this file can match. */
-  #bounds(
-    narrowing: Narrowing,
-  ): { conditions: string[]; values: SQLInputValue[]; isShort: boolean } | undefined {
-    const conditions: string[] = [];
-    const values: SQLInputValue[] = [];
-    let isShort = false;
-    const add = (condition: string, ...given: SQLInputValue[]) => {
-      conditions.push(condition);
-      values.push(...given);
-    };
-    const { kinds, requestIds, traceIds, severity, status, durationNs, fts } = narrowing;
-    if (requestIds) {
-      isShort = true;
-      add(
-        `r.seq IN (SELECT seq FROM records WHERE rid IN
-          (SELECT rid FROM requests WHERE id IN (SELECT value FROM json_each(?))))`,
-        list(requestIds),
-      );
-    }
-    if (traceIds) {
-      isShort = true;
-      const ids = list(traceIds);
-      add(
-        `r.seq IN (SELECT seq FROM records WHERE trace IN (SELECT value FROM json_each(?)) UNION ALL
-          SELECT seq FROM records WHERE rid IN
-            (SELECT rid FROM requests WHERE trace IN (SELECT value FROM json_each(?)) AND trace <> ''))`,
-        ids,
-        ids,
-      );
-    }
-    if (fts !== undefined && !isShort && this.#isRare(fts)) {
-      isShort = true;
-      add('r.seq IN (SELECT rowid FROM words WHERE words MATCH ?)', fts);
-    }
-    const origins = this.#originsOf(narrowing);
-    if (origins?.length === 0) return undefined;
-    if (origins) add('r.origin IN (SELECT value FROM json_each(?))', list(origins));
-    if (kinds)
-      add('r.kind IN (SELECT value FROM json_each(?))', list(kinds.map((kind) => KINDS.indexOf(kind))));
-    if (severity) add('r.severity BETWEEN ? AND ?', ...severity);
-    if (status) add('r.status BETWEEN ? AND ?', ...status);
-    if (durationNs) add('r.duration BETWEEN ? AND ?', ...durationNs);
-    return { conditions, values, isShort };
+  /** Where in this file a question's records can be; `undefined`: nowhere. */
+  #bounds(narrowing: Narrowing): Conditions | undefined {
+    return conditionsOf(narrowing, this.#originsOf(narrowing), (fts) => this.#isRare(fts));
   }
 
   #isRare(fts: string): boolean {

@@ -42,6 +42,9 @@ const SEND_BYTES = 512 * 1024;
 /** What a request weighs, bodies aside; a record that was posted, its texts aside. */
 const REQUEST_BYTES = 1024;
 const RECORD_BYTES = 512;
+const LF = 0x0a;
+/** At the end, what waits is written for so long at most: whoever holds the file must not hold us. */
+const LAST_MS = 15_000;
 const FIRST_PAUSE_MS = 1000;
 const LONGEST_PAUSE_MS = 30_000;
 /** Sources are run as they are; the build has .js in the same place. */
@@ -67,6 +70,13 @@ const sizeOf = ({ request, response }: RawBodies): number =>
 /** With a memory of its own: on its way to the thread a view takes all of its buffer with it. */
 const alone = (bytes: Uint8Array): Uint8Array =>
   bytes.byteLength === bytes.buffer.byteLength ? bytes : new Uint8Array(bytes);
+
+/** Short lines take far more as records than as bytes. */
+function linesIn(bytes: Uint8Array): number {
+  let count = 0;
+  for (let at = bytes.indexOf(LF); at !== -1; at = bytes.indexOf(LF, at + 1)) count++;
+  return count;
+}
 
 const weigh = (records: readonly LogRecord[]): number =>
   records.reduce(
@@ -143,10 +153,11 @@ export class Sender {
 
   /** Bytes of a stream, or its end. */
   bytes(stream: number, bytes: Uint8Array | undefined): void {
+    const weight = bytes === undefined ? 0 : bytes.length + RECORD_BYTES * linesIn(bytes);
     if (bytes === undefined) this.#streams.delete(stream);
-    else if (!this.#hasRoom(bytes.length)) return this.#drop('queue_full');
+    else if (!this.#hasRoom(weight)) return this.#drop('queue_full');
     this.#pending.chunks.push({ stream, bytes: bytes && alone(bytes) });
-    this.#added(bytes?.length ?? 0);
+    this.#added(weight);
   }
 
   /** Stores records and lines from outside; resolves when they are on disk as far as `kill -9` goes, or are not. */
@@ -170,7 +181,7 @@ export class Sender {
     this.#thread?.postMessage({ damaged: path, problem });
   }
 
-  /** Writes what is on its way, up to the deadline (performance.now()). */
+  /** Writes what is on its way, up to the deadline (performance.now()) or 15 s. */
   async close(deadlineMs: number): Promise<void> {
     this.#flush();
     this.#isClosing = true;
@@ -181,7 +192,7 @@ export class Sender {
     thread.once('exit', () => resolve());
     // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread, not a window
     thread.postMessage('close');
-    const late = setTimeout(resolve, Math.max(0, deadlineMs - performance.now()));
+    const late = setTimeout(resolve, Math.min(LAST_MS, Math.max(0, deadlineMs - performance.now())));
     await ended;
     clearTimeout(late);
     await thread.terminate();

@@ -118,10 +118,10 @@ describe('a ScaledObject', () => {
             }),
           ];
           const byLoad = readTrigger({ metric: 'concurrency' }, now) as Trigger;
-          // A thousandth of a request more or less may fall on either side.
-          const around = [-0.001, 0, 0.001].map((off) => replicas(byLoad.value! + off, byLoad.target));
-          expect(wanted).toBeGreaterThanOrEqual(around[0]!);
-          expect(wanted).toBeLessThanOrEqual(around[2]!);
+          // A thousandth more or less may fall on either side, of both: 2.03 times 1000 is less than 2030 in doubles.
+          const { value, target } = byLoad;
+          expect(wanted).toBeGreaterThanOrEqual(replicas(value! - 0.001, target + 0.001));
+          expect(wanted).toBeLessThanOrEqual(replicas(value! + 0.001, Math.max(0.0011, target - 0.001)));
           const byDecision = readTrigger({}, now) as Trigger;
           expect(replicas(byDecision.value!, byDecision.target)).toBe(wanted);
         },
