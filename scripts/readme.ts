@@ -81,10 +81,37 @@ function queueTable(): string {
   );
 }
 
+const LOG_RESULTS = new URL('../bench/results/logs.json', import.meta.url);
+
+function logTable(): string {
+  if (!existsSync(LOG_RESULTS)) return 'No results yet: npm run bench:logs writes them.';
+  const { figures, many } = JSON.parse(readFileSync(LOG_RESULTS, 'utf8')) as {
+    figures: Record<string, number>;
+    many: number;
+  };
+  const f = (name: string, digits = 2) => figures[name]!.toFixed(digits);
+  const count = (name: string) => Math.round(figures[name]!).toLocaleString('en');
+  return table(
+    ['the record', ''],
+    [
+      ['CPU per request of the thread that forwards, with it to without', `${f('cpu_thread_on_to_off')} ×`],
+      ['the same of the whole process, its writer too', `${f('cpu_process_on_to_off')} ×`],
+      ['p99 of a request while the store stands still, to without a record', `${f('p99_stalled_to_off')} ×`],
+      ['lines a second into it, JSON with a request id', count('lines_per_second')],
+      ['requests a second into it', count('requests_per_second')],
+      ['bytes on the disk for each', count('bytes_per_record')],
+      [`by request id, in ${many.toLocaleString('en')} lines`, `${f('by_id_ms_many')} ms`],
+      ['by a rare word, in as many', `${f('by_rare_word_ms_many')} ms`],
+      ['from a line to who follows, p99 at 1,000 lines a second', `${f('tail_p99_ms', 0)} ms`],
+    ],
+  );
+}
+
 const GRPC_RESULTS = new URL('../bench/results/grpc.json', import.meta.url);
 
 const tables: Record<string, () => string> = {
   queue: queueTable,
+  'bench-logs': logTable,
   'bench-grpc': () =>
     existsSync(GRPC_RESULTS)
       ? grpcTable(JSON.parse(readFileSync(GRPC_RESULTS, 'utf8')) as GrpcReport)

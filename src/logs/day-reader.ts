@@ -100,7 +100,9 @@ export class DayReader {
       ...bounds.conditions,
     ];
     const given: SQLInputValue[] = [after.timeNs, after.seq, fromNs, toNs, ...bounds.values];
-    const edge = bounds.isShort ? undefined : this.#edge({ fromNs, toNs }, direction, after);
+    // Where every row is wanted, their number alone is bound enough.
+    const isBounded = bounds.isShort || bounds.conditions.length === 0;
+    const edge = isBounded ? undefined : this.#edge({ fromNs, toNs }, direction, after);
     if (edge) {
       where.push(`(r.ts, r.seq) ${within} (?, ?)`);
       given.push(edge.timeNs, edge.seq);
