@@ -1,17 +1,26 @@
 // npm run bench:logs: what the record costs those who forward, and what it does: lines and requests a second, searches in
-// a million and in ten million lines, how soon a line is with those who follow.
+// a million and in ten million lines, how soon a line is with those who follow, and with a receiver of OTLP.
 // Must stay true: with and without the record are measured in the same rounds; ratios are medians of the rounds'.
 // Option: --quick (one round, 100,000 and 1,000,000 lines). Prints the table and writes results/logs.json.
+import { once } from 'node:events';
 import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import type { ChildProcess } from 'node:child_process';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { fileURLToPath } from 'node:url';
+import { gunzipSync } from 'node:zlib';
 import { Log } from '../src/base/log.ts';
+import { read } from '../src/base/settings.ts';
 import { Exchanges } from '../src/exchange/exchange.ts';
+import { Connections } from '../src/export/export.ts';
+import { exportOptions } from '../src/export/options.ts';
 import { Logs, type LineStream } from '../src/logs/logs.ts';
 import { parseQuery } from '../src/logs/query/parse.ts';
+import { decode } from '../src/otlp/codec.ts';
+import { logsRequest } from '../src/otlp/messages.ts';
 import { cpuMicros, firstThreadMicros } from './cpu.ts';
 import { listening, load, startReplica, weir } from './peers.ts';
 
@@ -212,8 +221,58 @@ async function following(logs: Logs, stream: LineStream): Promise<number[]> {
   return times;
 }
 
+/** Milliseconds from the line to the receiver's having it, at 1,000 lines a second; protobuf and gzip, as by default. */
+async function exporting(logs: Logs, stream: LineStream): Promise<number[]> {
+  const written = new Map<string, number>();
+  const times: number[] = [];
+  const receiver = createServer((req, res) => {
+    const pieces: Buffer[] = [];
+    req.on('data', (piece: Buffer) => void pieces.push(piece));
+    req.on('end', () => {
+      const nowMs = performance.now();
+      res.end();
+      const read = decode('protobuf', logsRequest, gunzipSync(Buffer.concat(pieces)));
+      if ('problem' in read) throw new Error(read.problem);
+      for (const { scopeLogs } of read.message.resourceLogs)
+        for (const { logRecords } of scopeLogs)
+          for (const { body } of logRecords) {
+            const atMs = typeof body === 'string' ? written.get(body) : undefined;
+            if (atMs !== undefined) times.push(nowMs - atMs);
+          }
+    });
+  }).listen(0, '127.0.0.1');
+  await once(receiver, 'listening');
+  const { port } = receiver.address() as AddressInfo;
+  const options = read(exportOptions, { endpoint: `http://127.0.0.1:${port}/v1/logs` });
+  if (!options.ok) throw new Error('the settings of the export are wrong');
+  const connections = new Connections(options.settings, {
+    folder: join(root, 'export'),
+    openFeed: (wanted) => logs.feed(wanted),
+    spans: () => [],
+    sender: { modelId: 'm', version: '0' },
+    ownPorts: () => [],
+    log: new Log(quiet, { level: 'error', isText: false }),
+  });
+  await connections.start();
+  const count = isQuick ? 5000 : 20_000;
+  const startMs = performance.now();
+  for (let n = 0; n < count;) {
+    for (const due = performance.now() - startMs; n < count && n < due; n++) {
+      const text = `exported e${n}`;
+      written.set(text, performance.now());
+      stream.write(Buffer.from(`${text}\n`));
+    }
+    await new Promise((resolve) => setTimeout(resolve, 1));
+  }
+  while (times.length < count) await new Promise((resolve) => setTimeout(resolve, 20));
+  await connections.stop(performance.now() + 5000);
+  receiver.close();
+  return times;
+}
+
+const quiet = { write: () => undefined, flush: () => undefined, dropped: () => 0 };
+
 async function record(): Promise<void> {
-  const quiet = { write: () => undefined, flush: () => undefined, dropped: () => 0 };
   const origin = { deployment: 'dep1', environment: 'production', replica: 'abc12' };
   const logs = new Logs(
     {
@@ -238,6 +297,9 @@ async function record(): Promise<void> {
   const times = await following(logs, logs.stream({ ...origin, source: 'marker' }));
   figures['tail_p50_ms'] = percentile(times, 0.5);
   figures['tail_p99_ms'] = percentile(times, 0.99);
+  const lags = await exporting(logs, logs.stream({ ...origin, source: 'exported' }));
+  figures['export_lag_p50_ms'] = percentile(lags, 0.5);
+  figures['export_lag_p99_ms'] = percentile(lags, 0.99);
   process.stderr.write(`${MANY} lines\n`);
   await lines(logs, stream, SOME, MANY);
   for (const [name, ms] of Object.entries(await searches(logs, MANY))) figures[`${name}_many`] = ms;
