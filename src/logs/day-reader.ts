@@ -46,6 +46,23 @@ const MATCH_MS = 10;
 
 const COLUMNS = `r.seq, r.ts / 1000000, r.ts % 1000000, r.kind, r.severity, r.origin, q.id, coalesce(r.trace, q.trace, ''),
   r.span, r.parent, r.status, r.duration, r.message, r.attributes`;
+/** A row of them. */
+type Row = [
+  seq: number,
+  ms: number,
+  rest: number,
+  kind: number,
+  severity: number,
+  origin: number,
+  id: string | null,
+  traceId: string,
+  spanId: string,
+  parentSpanId: string,
+  status: number,
+  durationNs: number,
+  message: string,
+  attributes: string,
+];
 const FROM = 'FROM records r LEFT JOIN requests q ON q.rid = r.rid';
 
 const timeOf = (ms: number, rest: number): bigint => BigInt(ms) * 1_000_000n + BigInt(rest);
@@ -250,34 +267,8 @@ export class DayReader {
 
   #record(row: unknown[]): LogRecord {
     const [
-      seq,
-      ms,
-      rest,
-      kind,
-      severity,
-      origin,
-      id,
-      traceId,
-      spanId,
-      parentSpanId,
-      status,
-      durationNs,
-      ...texts
-    ] = row as [
-      number,
-      number,
-      number,
-      number,
-      number,
-      number,
-      string | null,
-      string,
-      string,
-      string,
-      number,
-      number,
-    ];
-    const [message, attributes] = texts as unknown as [string, string];
+      seq, ms, rest, kind, severity, origin, id, traceId, spanId, parentSpanId, status, durationNs, message, attributes,
+    ] = row as Row; // prettier-ignore
     return {
       seq,
       kind: KINDS[kind]!,

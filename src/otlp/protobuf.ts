@@ -2,10 +2,15 @@
 // Must stay true: any bytes whatever are read to a message or to a Malformed, within the bounds; what is written can be
 // read again with every bit. Only this file imports protobufjs, and of it what reads and writes the wire: its reflection
 // would build objects without a bound first, and cut 64-bit numbers.
-import protobuf from 'protobufjs/minimal.js';
+import { createRequire } from 'node:module';
+import type protobuf from 'protobufjs/minimal.js';
 import { Budget, checkDepth, Malformed } from './bounds.ts';
 import { emptyOf, type Fields, type Message } from './messages.ts';
 import type { AnyValue, Attributes } from './value.ts';
+
+let library: typeof protobuf | undefined;
+/** Loaded with the first message: most sidecars send and get none. */
+const wire = () => (library ??= createRequire(import.meta.url)('protobufjs/minimal.js') as typeof protobuf);
 
 type Reader = protobuf.Reader;
 type Writer = protobuf.Writer;
@@ -44,7 +49,7 @@ function byNumber(fields: Fields): Numbered {
 /** Reads one message. Throws Malformed. */
 export function readProtobuf<F extends Fields>(fields: F, bytes: Uint8Array): Message<F> {
   // A Buffer is read by a reader of its own, which knows UTF-8 by itself.
-  const reader = protobuf.Reader.create(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength));
+  const reader = wire().Reader.create(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength));
   try {
     const message = emptyOf(fields);
     readFields(reader, reader.len, fields, message, new Budget());
@@ -196,7 +201,7 @@ function readValue(reader: Reader, end: number, budget: Budget, depth: number): 
 
 /** Writes a message; fields with their zero value are left out, as proto3 asks. */
 export function writeProtobuf<F extends Fields>(fields: F, message: Message<F>): Uint8Array {
-  const writer = protobuf.Writer.create();
+  const writer = wire().Writer.create();
   writeFields(writer, fields, message);
   return writer.finish();
 }

@@ -191,8 +191,9 @@ describe('a flood of lines of one letter', () => {
     const dropped = logs.figures.dropped.get('queue_full')!;
     // Of 512 bytes each in 64 MiB.
     expect((500 - dropped) * 4096).toBeLessThan(140_000);
-    await until('what was taken is stored', () => logs.figures.queuedBytes === 0, 60_000);
-    expect(logs.figures.stored.get('line')).toBe((500 - dropped) * 4096);
+    const taken = (500 - dropped) * 4096;
+    // The last one waits a moment for a line that goes with it.
+    await until('what was taken is stored', () => logs.figures.stored.get('line') === taken, 60_000);
   });
 });
 

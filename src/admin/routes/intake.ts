@@ -34,61 +34,49 @@ export const intakeEndpoints: readonly Endpoint<WithLogs>[] = [
     path: '/v1/logs',
     does: 'stores lines: NDJSON or plain text (who said them is in `deployment`, `environment`, `replica` and `source` of the query), or OTLP as protobuf or JSON; answered once they are stored',
     scope: 'logs:write',
-    async answer(shown, req, res) {
-      const logs = recordOf(shown, req, res);
-      if (!logs) return;
-      const type = mediaType(req);
-      const encoding = encodingOf(type);
-      if (encoding === undefined && !LINES.has(type))
-        return fail(
-          req,
-          res,
-          'wrong_protocol',
-          `${type.slice(0, 80)}; there is application/x-ndjson, text/plain, and OTLP as application/x-protobuf or application/json`,
-        );
-      const origin = originOf(queryOf(req));
-      if (typeof origin === 'string') return refuse(req, res, [origin]);
-      const body = await bytesBody(req, res, MAX_BODY_BYTES);
-      if (body === undefined) return;
-      if (encoding === undefined) return storeLines(logs, body, origin, req, res);
-      return storeOtlp(
-        logs,
-        { signal: SIGNALS.logs, encoding, body, deployment: origin.deployment },
-        req,
-        res,
-      );
-    },
+    answer: (shown, req, res) => take(shown, 'logs', req, res),
   },
   {
     method: 'POST',
     path: '/v1/traces',
     does: 'stores spans that others made, as OTLP (protobuf or JSON): they are shown in the traces that they belong to',
     scope: 'logs:write',
-    async answer(shown, req, res) {
-      const logs = recordOf(shown, req, res);
-      if (!logs) return;
-      const type = mediaType(req);
-      const encoding = encodingOf(type);
-      if (encoding === undefined)
-        return fail(
-          req,
-          res,
-          'wrong_protocol',
-          `${type.slice(0, 80)}; there is OTLP as application/x-protobuf or application/json`,
-        );
-      const origin = originOf(queryOf(req));
-      if (typeof origin === 'string') return refuse(req, res, [origin]);
-      const body = await bytesBody(req, res, MAX_BODY_BYTES);
-      if (body === undefined) return;
-      return storeOtlp(
-        logs,
-        { signal: SIGNALS.traces, encoding, body, deployment: origin.deployment },
-        req,
-        res,
-      );
-    },
+    answer: (shown, req, res) => take(shown, 'traces', req, res),
   },
 ];
+
+/** Media types that each takes besides OTLP's, and what it says of them. */
+const OTHERS = {
+  logs: { types: LINES, said: 'application/x-ndjson, text/plain, and ' },
+  traces: { types: new Set<string>(), said: '' },
+} as const;
+
+async function take(
+  shown: WithLogs,
+  signal: 'logs' | 'traces',
+  req: IncomingMessage,
+  res: ServerResponse,
+): Promise<void> {
+  const logs = recordOf(shown, req, res);
+  if (!logs) return;
+  const type = mediaType(req);
+  const encoding = encodingOf(type);
+  const { types, said } = OTHERS[signal];
+  if (encoding === undefined && !types.has(type))
+    return fail(
+      req,
+      res,
+      'wrong_protocol',
+      `${type.slice(0, 80)}; there is ${said}OTLP as application/x-protobuf or application/json`,
+    );
+  const origin = originOf(queryOf(req));
+  if (typeof origin === 'string') return refuse(req, res, [origin]);
+  const body = await bytesBody(req, res, MAX_BODY_BYTES);
+  if (body === undefined) return;
+  if (encoding === undefined) return storeLines(logs, body, origin, req, res);
+  const { deployment } = origin;
+  return storeOtlp(logs, { signal: SIGNALS[signal], encoding, body, deployment }, req, res);
+}
 
 /** How the body of an OTLP request becomes records. A text is what is wrong with it, as the end of a sentence. */
 type Signal = (encoding: Encoding, body: Uint8Array, intake: OtlpIntake) => LogRecord[] | string;
