@@ -6,7 +6,7 @@ import { formatAddress } from './base/settings.ts';
 import { Fault } from './base/errors.ts';
 import { Lifecycle, type Part } from './base/lifecycle.ts';
 import { fileSink, Log } from './base/log.ts';
-import { Child } from './child/child.ts';
+import { Child, isLoopback, supervised } from './child/child.ts';
 import type { Config } from './config/config.ts';
 import { accessLog } from './exchange/access-log.ts';
 import { Exchanges } from './exchange/exchange.ts';
@@ -30,8 +30,6 @@ import { Scale } from './scale/scale.ts';
 import { Scraper } from './scraper/scraper.ts';
 import { version } from './version.ts';
 import { Webhooks, type Delivery } from './webhook/webhook.ts';
-
-const isLoopback = (host: string): boolean => /^(?:127\.|::1$|localhost$)/.test(host);
 
 /** What runs, from the outside. */
 export interface Sidecar {
@@ -68,13 +66,18 @@ export async function startSidecar(
       say(`replica is ${to}`, { ...replica, from, problem: problem || undefined });
     },
     spare: (deployment) => queue.freed(deployment),
+    failing: ({ problem, forMs, ...replica }) =>
+      log.warn('replica is not ready', { ...replica, problem, for_s: Math.round(forMs / 1000) }),
     dead(replica) {
-      log.error('replica is beyond recovery', replica);
-      child?.restart();
+      const isSupervised = child !== undefined && own.urls.has(replica.url);
+      log.error(`replica failed its probes${isSupervised ? '; restarting it' : ''}`, { ...replica });
+      if (isSupervised) child.restart();
     },
   });
+  const own = supervised(config.deployments);
   const recording = openRecording(config, log, command !== undefined);
-  const child = command && new Child(command, config.child, log, () => pool.restarted(), recording.output);
+  const child =
+    command && new Child(command, config.child, log, () => pool.restarted(own.urls), recording.output);
   /** What others ask of each replica that the configuration names. */
   const serving = <T>(ask: (replica: Replica, deployment: Deployment) => T): T[] =>
     pool.deployments.flatMap((deployment) =>
@@ -121,7 +124,7 @@ export async function startSidecar(
     pods: {
       followed,
       figures: () => kubernetes.figures(),
-      childRestarts: child && (() => child.restarts),
+      childRestarts: child && ((deployment) => (deployment === own.deployment ? child.restarts : undefined)),
     },
     merged: { pages: () => scraper.pages(), readings: () => scraper.readings() },
     droppedLines: () => log.sink.dropped(),

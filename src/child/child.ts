@@ -10,6 +10,7 @@ import type { Log } from '../base/log.ts';
 import type { ChildOptions } from './options.ts';
 
 export { Echo } from './echo.ts';
+export { isLoopback, supervised } from './supervised.ts';
 
 /** What a process writes, piece by piece; `undefined` when the process has ended. */
 export type Output = (stream: 'stdout' | 'stderr', bytes: Uint8Array | undefined) => void;

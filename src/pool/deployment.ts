@@ -19,7 +19,9 @@ export interface Reports {
   changed(replica: Replica, from: ReplicaState): void;
   /** A place is free, and nobody waits for it. */
   spare(deployment: Deployment): void;
-  /** Its probes say that it is beyond recovery. */
+  /** Its probes go on failing; see HealthReports. */
+  failing(replica: Replica, problem: string, forMs: number): void;
+  /** It failed its liveness probe too often, or did not become ready in time. */
   dead(replica: Replica, reason: string): void;
 }
 
@@ -128,6 +130,12 @@ export class Deployment implements Lessor {
     return this.#health.get(replica)?.problem ?? '';
   }
 
+  /** Milliseconds since its last readiness probe ended; `undefined` where there was none. */
+  sinceProbeMs(replica: Replica): number | undefined {
+    const askedMs = this.#health.get(replica)?.askedMs ?? 0;
+    return askedMs === 0 ? undefined : performance.now() - askedMs;
+  }
+
   // ── What leases tell ─────────────────────────────────────────────────────────────────────────────────────────────
 
   freed(replica: Replica): void {
@@ -168,9 +176,9 @@ export class Deployment implements Lessor {
     this.#health.get(replica)?.restarted();
   }
 
-  /** The supervised process behind the replicas was started anew. */
-  restarted(): void {
-    for (const health of this.#health.values()) health.restarted();
+  /** The supervised process was started again: the replicas at `urls` must become ready again. */
+  restarted(urls: ReadonlySet<string>): void {
+    for (const [replica, health] of this.#health) if (urls.has(replica.url.href)) health.restarted();
   }
 
   // ── Inside ───────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -269,8 +277,10 @@ export class Deployment implements Lessor {
 
   #watch(replica: Replica): Health {
     this.#health.get(replica)?.stop();
-    const dead = (reason: string) => this.#reports.dead(replica, reason);
-    const health = new Health(replica, this.#options, this.#poolOptions, dead);
+    const health = new Health(replica, this.#options, this.#poolOptions, {
+      failing: (problem, forMs) => this.#reports.failing(replica, problem, forMs),
+      dead: (reason) => this.#reports.dead(replica, reason),
+    });
     this.#health.set(replica, health);
     return health;
   }

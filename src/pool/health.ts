@@ -7,6 +7,21 @@ import { speaksGrpc, type DeploymentOptions, type PoolOptions } from './options.
 import { Asking, connectionProbe, httpProbe, type Probe, type Verdict } from './probe.ts';
 import type { Replica } from './replica.ts';
 
+/** What a replica's health has to say beyond the state that it moves. */
+export interface HealthReports {
+  /**
+   * A replica that takes no requests failed another probe: called at the first one, then after growing pauses.
+   * `forMs`: how long it has been failing, in milliseconds.
+   */
+  failing(problem: string, forMs: number): void;
+  /** It is not alive any more, or did not become ready in time; called again only after a restart. */
+  dead(reason: string): void;
+}
+
+/** The pause before a failing replica is reported again; it doubles up to the longest one. */
+const REPORT_AGAIN_MS = 30_000;
+const REPORT_AGAIN_MAX_MS = 10 * 60_000;
+
 export class Health {
   readonly #replica: Replica;
   readonly #options: PoolOptions;
@@ -14,20 +29,26 @@ export class Health {
   readonly #liveness: Probe | undefined;
   readonly #asksReady = new Asking(() => this.#askReady());
   readonly #asksAlive = new Asking(() => this.#askAlive());
-  readonly #dead: (reason: string) => void;
+  readonly #reports: HealthReports;
   #startedMs = performance.now();
   #failures = 0;
   #livenessFailures = 0;
   #isStopped = true;
+  /** performance.now() of the first of the failed probes in a row; 0: the last one succeeded. */
+  #failingSinceMs = 0;
+  /** performance.now() from which a failing replica is reported again; 0: it was not reported yet. */
+  #reportAtMs = 0;
+  #reportPauseMs = REPORT_AGAIN_MS;
   /** What the last readiness probe said; empty when all was well. */
   problem = 'not asked yet';
+  /** performance.now() of the end of the last readiness probe; 0: there was none. */
+  askedMs = 0;
 
-  /** `dead` is called when it is not alive any more, or did not become ready in time; again only after a restart. */
   constructor(
     replica: Replica,
     { readiness_path, liveness_path, health_service, liveness_service }: DeploymentOptions,
     options: PoolOptions,
-    dead: (reason: string) => void,
+    reports: HealthReports,
   ) {
     this.#replica = replica;
     this.#options = options;
@@ -39,7 +60,7 @@ export class Health {
       this.#readiness = readiness_path === '' ? connectionProbe : httpProbe(readiness_path);
       if (liveness_path !== '') this.#liveness = httpProbe(liveness_path);
     }
-    this.#dead = dead;
+    this.#reports = reports;
   }
 
   /** Asks now and then on timers; resolves when the first answer is in. */
@@ -64,6 +85,8 @@ export class Health {
   restarted(): void {
     this.#startedMs = performance.now();
     this.#failures = this.#livenessFailures = 0;
+    // Its end was reported by the supervisor, and it needs a while to start.
+    if (this.#reportAtMs === 0) this.#reportAtMs = performance.now() + this.#reportPauseMs;
     this.#replica.isAlive = true;
     this.#replica.ejectedUntilMs = 0;
     if (this.#replica.state !== 'draining') this.#replica.to('starting');
@@ -74,6 +97,7 @@ export class Health {
     const verdict = await this.#readiness(this.#replica, this.#options.probe_timeout);
     if (this.#isStopped) return 0;
     this.problem = verdict.problem;
+    this.askedMs = performance.now();
     this.#replica.wasAsked = true;
     const { probe_interval, probe_retry_interval } = this.#options;
     if (verdict.problem === '') {
@@ -82,13 +106,17 @@ export class Health {
       const ejectedMs = this.#replica.ejectedUntilMs - performance.now();
       return ejectedMs > 0 ? Math.min(ejectedMs, probe_interval) : probe_interval;
     }
-    if (!this.#isOnlyBusy(verdict)) this.#isNotReady(verdict.problem);
+    if (!this.#isOnlyBusy(verdict)) {
+      this.#isNotReady(verdict.problem);
+      this.#report(verdict.problem);
+    }
     return probe_retry_interval;
   }
 
   #isReady(): void {
     const replica = this.#replica;
-    this.#failures = 0;
+    this.#failures = this.#failingSinceMs = this.#reportAtMs = 0;
+    this.#reportPauseMs = REPORT_AGAIN_MS;
     const isEjected = performance.now() < replica.ejectedUntilMs;
     if (replica.state !== 'draining' && !isEjected) replica.to('ready');
   }
@@ -103,6 +131,20 @@ export class Health {
       performance.now() - this.#startedMs > this.#options.startup_timeout
     )
       this.#died(`not ready within ${this.#options.startup_timeout} ms: ${problem}`);
+  }
+
+  /** Reports a replica that gets no requests since its probes fail: at once, then more and more rarely. */
+  #report(problem: string): void {
+    const { state } = this.#replica;
+    const nowMs = performance.now();
+    if (this.#failingSinceMs === 0) this.#failingSinceMs = nowMs;
+    if ((state !== 'starting' && state !== 'down') || nowMs < this.#reportAtMs) return;
+    // That it went down was reported as a change of state, with the reason.
+    const isNews = state === 'starting' || this.#reportAtMs > 0;
+    this.#reportAtMs = nowMs + this.#reportPauseMs;
+    if (!isNews) return;
+    this.#reportPauseMs = Math.min(this.#reportPauseMs * 2, REPORT_AGAIN_MAX_MS);
+    this.#reports.failing(problem, nowMs - this.#failingSinceMs);
   }
 
   /** Asked at the pace of a ready replica, and only once it was ready: before that it may well take its time. */
@@ -136,6 +178,6 @@ export class Health {
     this.#startedMs = performance.now();
     this.#livenessFailures = 0;
     this.#replica.isAlive = false;
-    this.#dead(reason);
+    this.#reports.dead(reason);
   }
 }

@@ -20,8 +20,28 @@ export { speaksGrpc } from './options.ts';
 export type { DeploymentOptions, ReplicaUrl } from './options.ts';
 export type { Replica } from './replica.ts';
 
+/** Replicas of which `whyNotReady` tells. */
+const MAX_REASONS = 5;
+
 /** Deployments that a process can come to know: counters have room for so many. */
 export const MAX_DEPLOYMENTS = 64;
+
+/** A replica that takes no requests since its probes fail; `forMs`: for how long, in milliseconds. */
+export interface FailingReplica {
+  readonly deployment: string;
+  readonly replica: string;
+  readonly url: string;
+  readonly problem: string;
+  readonly forMs: number;
+}
+
+/** A replica that needs a restart, and why. */
+export interface DeadReplica {
+  readonly deployment: string;
+  readonly replica: string;
+  readonly url: string;
+  readonly reason: string;
+}
 
 /** What the pool tells others when a replica's state changes. */
 export interface ReplicaChange {
@@ -39,12 +59,10 @@ export interface PoolEvents {
   readonly changed: (change: ReplicaChange) => void;
   /** A place at a deployment is free, and no request waits for it. Called often. */
   readonly spare?: (deployment: string) => void;
-  /** Probes say that a replica is beyond recovery: whoever runs it may start it anew. */
-  readonly dead: (replica: {
-    readonly deployment: string;
-    readonly replica: string;
-    readonly reason: string;
-  }) => void;
+  /** A replica that takes no requests goes on failing its probes: at the first failure, then more and more rarely. */
+  readonly failing?: (replica: FailingReplica) => void;
+  /** A replica failed its liveness probe too often, or did not become ready in time. */
+  readonly dead: (replica: DeadReplica) => void;
 }
 
 export class Pool {
@@ -132,6 +150,28 @@ export class Pool {
     return this.deployments.some((deployment) => deployment.hasReady);
   }
 
+  /**
+   * Why no replica takes requests, in words: `r0 is starting: connect ECONNREFUSED 127.0.0.1:8000, last probe 2 s ago`.
+   * Of many replicas the first few.
+   */
+  whyNotReady(): string {
+    const known = this.deployments.filter(({ isGone }) => !isGone);
+    const all = known.flatMap((deployment) =>
+      deployment.replicas.map((replica) => {
+        const name = known.length > 1 ? `${deployment.options.id}/${replica.id}` : replica.id;
+        const problem = deployment.problemOf(replica);
+        const sinceMs = deployment.sinceProbeMs(replica);
+        return (
+          `${name} is ${replica.state}${problem === '' ? '' : `: ${problem}`}` +
+          (sinceMs === undefined ? '' : `, last probe ${Math.round(sinceMs / 1000)} s ago`)
+        );
+      }),
+    );
+    if (all.length === 0) return 'no replica is configured';
+    const more = all.length - MAX_REASONS;
+    return all.slice(0, MAX_REASONS).join('; ') + (more > 0 ? `; and ${more} more` : '');
+  }
+
   /** Every replica as it is now, for people. */
   snapshot(): unknown[] {
     return this.deployments
@@ -168,9 +208,9 @@ export class Pool {
     return this.#each(deployment, replica, (its, found) => its.resume(found));
   }
 
-  /** The supervised process behind the replicas was started anew: they must prove themselves again. */
-  restarted(): void {
-    for (const deployment of this.deployments) deployment.restarted();
+  /** The supervised process, which answers at `urls`, was started again: its replicas must become ready again. */
+  restarted(urls: ReadonlySet<string>): void {
+    for (const deployment of this.deployments) deployment.restarted(urls);
   }
 
   #each(id: string, replicaId: string, act: (deployment: Deployment, replica: Replica) => void): boolean {
@@ -182,18 +222,18 @@ export class Pool {
   }
 
   #add(options: DeploymentOptions, trust: Trust): Deployment {
+    const named = ({ id, url }: Replica) => ({ deployment: options.id, replica: id, url: url.href });
     const reports: Reports = {
       changed: (replica, from) =>
         this.#events.changed({
-          deployment: options.id,
-          replica: replica.id,
-          url: replica.url.href,
+          ...named(replica),
           from,
           to: replica.state,
           problem: deployment.problemOf(replica),
         }),
       spare: () => this.#events.spare?.(options.id),
-      dead: (replica, reason) => this.#events.dead({ deployment: options.id, replica: replica.id, reason }),
+      failing: (replica, problem, forMs) => this.#events.failing?.({ ...named(replica), problem, forMs }),
+      dead: (replica, reason) => this.#events.dead({ ...named(replica), reason }),
     };
     const shared = { holding: this.holding, deadlines: this.#deadlines };
     const deployment: Deployment = new Deployment(

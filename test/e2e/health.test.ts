@@ -9,7 +9,7 @@ import { afterEach, expect, it } from 'vitest';
 import { begin, call } from '../kit/client.ts';
 import { closeReplicas, startReplica } from '../kit/replica.ts';
 import { until } from '../kit/until.ts';
-import { startWeir, stopAll, type Weir } from '../kit/weir.ts';
+import { runWeir, startWeir, stopAll, type Weir } from '../kit/weir.ts';
 
 afterEach(async () => {
   await stopAll();
@@ -287,7 +287,7 @@ it('starts a supervised replica anew that is alive no more, and one that does no
   await weir.line(
     'that the first is given up',
     (line) =>
-      line.event === 'replica is beyond recovery' &&
+      line.event === 'replica failed its probes; restarting it' &&
       String(line['reason']).startsWith('not ready within 1000 ms'),
   );
   await weir.shows('baseten_replicas_active', 1);
@@ -296,7 +296,8 @@ it('starts a supervised replica anew that is alive no more, and one that does no
   await weir.line(
     'that the second is given up',
     (line) =>
-      line.event === 'replica is beyond recovery' && line['reason'] === 'not alive: GET /live answered 500',
+      line.event === 'replica failed its probes; restarting it' &&
+      line['reason'] === 'not alive: GET /live answered 500',
   );
   await until('another one serves', async () => (await call(weir.url, '/')).text !== first);
   await weir.shows('baseten_container_restarts_total', 2);
@@ -340,7 +341,7 @@ it.each([
     { command: 'run', rest: [process.execPath, '-e', source] },
   );
   await weir.shows('baseten_replicas_active', 1);
-  expect(weir.lines.some((line) => line.event === 'replica is beyond recovery')).toBe(false);
+  expect(weir.lines.some((line) => line.event === 'replica failed its probes; restarting it')).toBe(false);
   const session = connect(weir.url);
   const call = session.request({
     ':method': 'POST',
@@ -350,7 +351,10 @@ it.each([
   call.resume().end(Buffer.alloc(5));
   await once(call, 'close');
   session.close();
-  const line = await weir.line('that it is given up', (one) => one.event === 'replica is beyond recovery');
+  const line = await weir.line(
+    'that it is given up',
+    (one) => one.event === 'replica failed its probes; restarting it',
+  );
   expect(line['reason']).toBe(`not alive: ${reason}`);
   await weir.shows('baseten_container_restarts_total', 1);
   await weir.shows('weir_replica_alive{deployment_id="local",replica="r0"}', 1);
@@ -381,4 +385,46 @@ it('a WebSocket counts against the target for its life', async () => {
   expect((await call(weir.url, '/')).status).toBe(429);
   socket.destroy();
   await until('its place is free', async () => (await call(weir.url, '/')).status === 200);
+});
+
+it('warns once about a replica that was never reachable, and says why where readiness is asked for', async () => {
+  const gone = await startReplica(() => undefined);
+  await gone.close();
+  const weir = await startWeir(['--replica', gone.url, ...quick]);
+  const warning = await weir.line('the warning', (line) => line.event === 'replica is not ready');
+  expect(warning).toMatchObject({ level: 'warn', deployment: 'local', replica: 'r0', url: gone.url });
+  expect(warning['problem']).toBe(`connect ECONNREFUSED 127.0.0.1:${gone.port}`);
+  const why = new RegExp(
+    `^r0 is starting: connect ECONNREFUSED 127\\.0\\.0\\.1:${gone.port}, last probe \\d+ s ago$`,
+  );
+  const res = await fetch(`${weir.admin}/readyz`);
+  expect(res.status).toBe(503);
+  expect(await res.json()).toEqual({
+    status: 'no replica is ready',
+    reason: expect.stringMatching(why) as string,
+  });
+  const { code, out } = await runWeir(['health', '--ready', `--admin=127.0.0.1:${weir.adminPort}`]);
+  expect(code).toBe(1);
+  expect(out).toMatch(/^\/readyz answered 503: no replica is ready: r0 is starting: connect ECONNREFUSED /);
+  const probes = async () => (await weir.page()).sum('weir_replica_state');
+  await until('it was asked again', async () => (await probes()) >= 0);
+  expect(weir.lines.filter((line) => line.event === 'replica is not ready')).toHaveLength(1);
+});
+
+it('names each replica and its reason when several are not ready', async () => {
+  const gone = await startReplica(() => undefined);
+  await gone.close();
+  const loading = await startReplica((_, res) => res.writeHead(503).end());
+  const weir = await startWeir([
+    '--replica',
+    gone.url,
+    '--replica',
+    loading.url,
+    ...quick,
+    '--deployment-readiness-path=/health',
+  ]);
+  const { reason } = (await (await fetch(`${weir.admin}/readyz`)).json()) as { reason: string };
+  const [first, second] = reason.split('; ');
+  expect(first).toContain('r0 is starting: connect ECONNREFUSED');
+  expect(second).toContain('r1 is starting: GET /health answered 503, last probe');
 });

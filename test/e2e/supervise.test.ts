@@ -1,9 +1,12 @@
 // weir run: the replica as weir's own child.
-import { afterEach, expect, it } from 'vitest';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, describe, expect, it } from 'vitest';
 import { call } from '../kit/client.ts';
+import { folder } from '../kit/folder.ts';
 import { startReplica, closeReplicas } from '../kit/replica.ts';
 import { until } from '../kit/until.ts';
-import { runWeir, startWeir, stopAll, type Weir } from '../kit/weir.ts';
+import { runWeir, startWeir, stopAll, type Line, type Weir } from '../kit/weir.ts';
 
 afterEach(async () => {
   await stopAll();
@@ -131,4 +134,57 @@ it('says so when the command cannot be run', async () => {
   ]);
   expect(code).toBe(69);
   expect(err).toBe('weir: cannot run "no-such-command-at-all": spawn no-such-command-at-all ENOENT\n');
+});
+
+describe('with a second deployment that weir does not run', () => {
+  /** The first deployment is the command's; the second one answers by itself. */
+  async function superviseOneOfTwo(other: string, ...args: string[]): Promise<Weir> {
+    const port = await freePort();
+    const file = join(folder({}), 'weir.yaml');
+    writeFileSync(
+      file,
+      `deployments:
+  - { id: own, environment: production, replicas: [{ url: "http://127.0.0.1:${port}" }] }
+  - { id: other, environment: staging, liveness_path: /live, replicas: [{ url: "${other}" }] }
+`,
+    );
+    return startWeir(
+      ['--config', file, '--pool-probe-retry-interval=50ms', '--child-restart-delay=50ms', ...args],
+      { command: 'run', rest: [process.execPath, '-e', server(port)] },
+    );
+  }
+
+  const isReady = (weir: Weir, deployment: string) =>
+    weir.shows(`weir_replica_state{deployment_id="${deployment}",replica="r0",state="ready"}`, 1);
+
+  it('leaves its healthy process alone when a replica of the other deployment is dead', async () => {
+    const other = await startReplica((req, res) => res.writeHead(req.url === '/live' ? 500 : 200).end());
+    const weir = await superviseOneOfTwo(
+      other.url,
+      '--pool-probe-interval=50ms',
+      '--pool-liveness-failures=2',
+    );
+    await isReady(weir, 'own');
+    const failed = (line: Line) => line.event === 'replica failed its probes';
+    await until('the other one failed twice', () => weir.lines.filter(failed).length >= 2);
+    expect(weir.lines.find(failed)).toMatchObject({
+      level: 'error',
+      deployment: 'other',
+      reason: 'not alive: GET /live answered 500',
+    });
+    expect(weir.lines.some((line) => line.event === 'replica process died')).toBe(false);
+    expect((await weir.page()).sum('baseten_container_restarts_total')).toBe(0);
+  });
+
+  it('keeps the replicas of the other deployment ready when its process crashes', async () => {
+    const other = await startReplica((_, res) => void res.end('other'));
+    const weir = await superviseOneOfTwo(other.url);
+    await isReady(weir, 'own');
+    await isReady(weir, 'other');
+    await call(weir.url, '/die');
+    await weir.line('the restart', (line) => line.event === 'replica is starting');
+    await isReady(weir, 'own');
+    const changes = weir.lines.filter((line) => line['deployment'] === 'other');
+    expect(changes.map((line) => line.event)).toEqual(['replica is ready']);
+  });
 });

@@ -71,8 +71,10 @@ describe('the families of pods', () => {
   });
 
   it('tell the child’s restarts for the first deployment, and both where the child runs in a pod', () => {
-    expect(values({ childRestarts: () => 2 })).toMatchObject({ 'container_restarts_total one': 2 });
-    const both = { followed: 0, childRestarts: () => 2 };
+    expect(values({ childRestarts: (index: number) => (index === 0 ? 2 : undefined) })).toMatchObject({
+      'container_restarts_total one': 2,
+    });
+    const both = { followed: 0, childRestarts: (index: number) => (index === 0 ? 2 : undefined) };
     expect(values({ ...both, figures: () => pods })).toMatchObject({ 'container_restarts_total one': 9 });
     expect(values(both)).not.toHaveProperty(['container_restarts_total one']);
   });

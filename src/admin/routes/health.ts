@@ -30,12 +30,12 @@ export const healthEndpoints: readonly Endpoint<WithMetrics>[] = [
   {
     method: 'GET',
     path: '/readyz',
-    does: '200 while a replica takes requests; 503 before that and from the first moment of a shutdown',
+    does: '200 while a replica takes requests; 503 with the reason before that and from the first moment of a shutdown',
     scope: 'open',
     answer: ({ pool, isAccepting }, _, res) => {
       if (!isAccepting()) json(res, 503, { status: 'draining' });
       else if (pool.isReady) json(res, 200, { status: 'ready' });
-      else json(res, 503, { status: 'no replica is ready' });
+      else json(res, 503, { status: 'no replica is ready', reason: pool.whyNotReady() });
     },
   },
 ];

@@ -8,6 +8,20 @@ import { EXIT, printProblems } from '../problems.ts';
 
 const TIMEOUT_MS = 3000;
 
+/** What is read of the answer. */
+const MAX_BODY_CHARACTERS = 16 * 1024;
+
+/** `: no replica is ready: r0 is starting: …` from the body of /readyz; empty where it says no more than the status. */
+function reasonIn(body: string): string {
+  try {
+    const { status, reason } = JSON.parse(body) as { status?: unknown; reason?: unknown };
+    return [status, reason].flatMap((part) => (typeof part === 'string' ? [`: ${part}`] : [])).join('');
+  } catch {
+    // Not an answer of weir: the status has to do.
+    return '';
+  }
+}
+
 export const health: Command = {
   name: 'health',
   usage: 'health [--admin 127.0.0.1:9464] [--ready]',
@@ -23,8 +37,12 @@ export const health: Command = {
     const to = host === '0.0.0.0' ? '127.0.0.1' : host === '::' ? '::1' : host;
     const answer = await new Promise<string>((resolve) => {
       const asked = request({ host: to, port, path, agent: false, timeout: TIMEOUT_MS }, (res) => {
-        res.resume();
-        resolve(res.statusCode === 200 ? '' : `${path} answered ${res.statusCode}`);
+        let body = '';
+        res.setEncoding('utf8');
+        res.on('data', (text: string) => (body = (body + text).slice(0, MAX_BODY_CHARACTERS)));
+        res.on('end', () =>
+          resolve(res.statusCode === 200 ? '' : `${path} answered ${res.statusCode}${reasonIn(body)}`),
+        );
       });
       asked.on('timeout', () => asked.destroy(new Error(`no answer within ${TIMEOUT_MS} ms`)));
       asked.on('error', (error) => resolve(describe(error)));

@@ -12,7 +12,7 @@ export interface PodSources {
   /** What the API server says of them; `undefined` while nothing recent is known. */
   readonly figures: () => PodFigures | undefined;
   /** How often the supervised process was started again, where there is one; it is the first deployment's. */
-  readonly childRestarts: (() => number) | undefined;
+  readonly childRestarts: ((deployment: number) => number | undefined) | undefined;
 }
 
 /** What health checks know of the replicas of a deployment. */
@@ -37,7 +37,7 @@ export function podFamilies(
 ): Family[] {
   const podsOf = (index: number) => (index === followed ? figures() : undefined);
   const restartsOf = (index: number): number | undefined => {
-    const own = index === 0 ? childRestarts?.() : undefined;
+    const own = childRestarts?.(index);
     if (index !== followed) return own;
     const pods = figures();
     return pods && pods.restarts + (own ?? 0);

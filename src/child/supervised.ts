@@ -1,0 +1,34 @@
+// Which replicas the process of `weir run` is.
+
+interface Replica {
+  readonly id: string;
+  readonly url: { readonly host: string; readonly href: string };
+}
+
+interface Deployment {
+  readonly replicas: readonly Replica[];
+}
+
+/** The supervised process as the configuration names it. */
+export interface Supervised {
+  /** Index of its deployment; -1 where nothing is configured. */
+  readonly deployment: number;
+  /** URLs at which it answers, as `ReplicaUrl.href` has them. */
+  readonly urls: ReadonlySet<string>;
+}
+
+/** True for an address that only this machine can reach. */
+export const isLoopback = (host: string): boolean => /^(?:127\.|::1$|localhost$)/.test(host);
+
+/**
+ * The replicas on this machine of the first deployment that has any, since one command may start several servers.
+ * Where no replica is on this machine: all replicas of the first deployment.
+ */
+export function supervised(deployments: readonly Deployment[]): Supervised {
+  const isHere = ({ url }: Replica) => isLoopback(url.host);
+  const local = deployments.findIndex(({ replicas }) => replicas.some(isHere));
+  const deployment = local === -1 ? Math.min(0, deployments.length - 1) : local;
+  const replicas = deployments[deployment]?.replicas ?? [];
+  const here = local === -1 ? replicas : replicas.filter(isHere);
+  return { deployment, urls: new Set(here.map(({ url }) => url.href)) };
+}
