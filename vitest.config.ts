@@ -8,7 +8,8 @@ export default defineConfig({
     // Most of a test is waiting for another process.
     maxWorkers: 3,
     testTimeout: 30_000,
-    hookTimeout: 30_000,
+    // Hooks start servers.
+    hookTimeout: 90_000,
     coverage: { include: ['src/**'] },
   },
 });

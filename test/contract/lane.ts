@@ -18,6 +18,7 @@ import {
   type Replica,
   type Seen,
 } from '../kit/replica.ts';
+import { unusedAddress } from '../kit/port.ts';
 import { until } from '../kit/until.ts';
 import { startWeir, type Weir } from '../kit/weir.ts';
 
@@ -47,8 +48,7 @@ export function laneContract(name: string, args: string[], front: Front = NOTHIN
     beforeAll(async () => {
       http = await startReplica((req, res) => handler(req, res));
       raw = await startRawReplica((socket) => script(socket));
-      const dead = await startReplica(mirror);
-      await dead.close();
+      const dead = await unusedAddress();
       const file = join(mkdtempSync(join(tmpdir(), 'weir-')), 'weir.yaml');
       // The bare socket's health is asked for by connections too: a day between them keeps them out of the scripts.
       writeFileSync(

@@ -9,6 +9,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { call, RawClient, type Answer } from '../kit/client.ts';
 import { folder, removeFolders, write } from '../kit/folder.ts';
 import { recordsIn, requestIn } from '../kit/record-files.ts';
+import { freePort } from '../kit/port.ts';
 import { closeReplicas, startReplica, whole } from '../kit/replica.ts';
 import { until } from '../kit/until.ts';
 import { ROOT, startWeir, stopAll, type Weir } from '../kit/weir.ts';
@@ -42,10 +43,8 @@ describe('in front of a language model', () => {
   let model: ChildProcess;
   let url: string;
   beforeAll(async () => {
-    // A port that is free: the model tells which one it was told, not which one it got.
-    const probe = await startReplica(() => undefined);
-    await probe.close();
-    model = spawn(process.execPath, ['examples/replica/server.ts', String(probe.port)], {
+    // The model tells which port it was told, not which one it got.
+    model = spawn(process.execPath, ['examples/replica/server.ts', String(await freePort())], {
       cwd: ROOT,
       env: { ...process.env, TOKEN_MS: '1' },
       stdio: ['ignore', 'pipe', 'inherit'],

@@ -7,8 +7,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { afterEach, expect, it } from 'vitest';
-import { startReplica } from '../kit/replica.ts';
 import { until } from '../kit/until.ts';
+import { freePort } from '../kit/port.ts';
 import { startWeir, stopAll, type Line } from '../kit/weir.ts';
 
 const SECONDS = Number(process.env['CHAOS_SECONDS'] ?? 8);
@@ -129,13 +129,7 @@ it.each([
   'through the %s lane: nothing is lost or doubled, nothing leaks, every error has its cause',
   async (_, fastLane) => {
     const answered: string[] = [];
-    const ports = await Promise.all(
-      Array.from({ length: REPLICAS }, async () => {
-        const free = await startReplica(() => undefined);
-        await free.close();
-        return free.port;
-      }),
-    );
+    const ports = await Promise.all(Array.from({ length: REPLICAS }, () => freePort()));
     replicas = ports.map((port) => new ChaoticReplica(port, answered));
     const file = join(mkdtempSync(join(tmpdir(), 'weir-')), 'weir.yaml');
     writeFileSync(

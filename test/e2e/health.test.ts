@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, expect, it } from 'vitest';
 import { begin, call } from '../kit/client.ts';
+import { freePort, unusedAddress } from '../kit/port.ts';
 import { closeReplicas, startReplica } from '../kit/replica.ts';
 import { until } from '../kit/until.ts';
 import { runWeir, startWeir, stopAll, type Weir } from '../kit/weir.ts';
@@ -253,9 +254,7 @@ it('an operator drains one replica: what it holds may end, nothing new comes, an
 });
 
 it('starts a supervised replica anew that is alive no more, and one that does not become ready', async () => {
-  const holder = await startReplica(() => undefined);
-  const { port } = holder;
-  await holder.close();
+  const port = await freePort();
   const source = `
     const { createServer } = require('node:http');
     const { existsSync, writeFileSync } = require('node:fs');
@@ -308,9 +307,7 @@ it.each([
   ['the name of a service', 'model.Alive', 'the health check of model.Alive says NOT_SERVING'],
   ['the server as a whole', '*', 'the health check says NOT_SERVING'],
 ])('starts a supervised gRPC replica anew that is alive no more, by %s', async (_, service, reason) => {
-  const holder = await startReplica(() => undefined);
-  const { port } = holder;
-  await holder.close();
+  const port = await freePort();
   const source = `
     const { createServer } = require('node:http2');
     let isAlive = true;
@@ -388,8 +385,7 @@ it('a WebSocket counts against the target for its life', async () => {
 });
 
 it('warns once about a replica that was never reachable, and says why where readiness is asked for', async () => {
-  const gone = await startReplica(() => undefined);
-  await gone.close();
+  const gone = await unusedAddress();
   const weir = await startWeir(['--replica', gone.url, ...quick]);
   const warning = await weir.line('the warning', (line) => line.event === 'replica is not ready');
   expect(warning).toMatchObject({ level: 'warn', deployment: 'local', replica: 'r0', url: gone.url });
@@ -412,8 +408,7 @@ it('warns once about a replica that was never reachable, and says why where read
 });
 
 it('names each replica and its reason when several are not ready', async () => {
-  const gone = await startReplica(() => undefined);
-  await gone.close();
+  const gone = await unusedAddress();
   const loading = await startReplica((_, res) => res.writeHead(503).end());
   const weir = await startWeir([
     '--replica',

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { call, RawClient } from '../kit/client.ts';
 import { closeReplicas, startRawReplica, startReplica, type Replica } from '../kit/replica.ts';
+import { unusedAddress } from '../kit/port.ts';
 import { until } from '../kit/until.ts';
 import { runWeir, startWeir, stopAll, type Weir } from '../kit/weir.ts';
 
@@ -387,8 +388,7 @@ describe.each([
   });
 
   it('thousands of pipelined requests that are refused', async () => {
-    const dead = await startReplica(() => undefined);
-    await dead.close();
+    const dead = await unusedAddress();
     const other = await startWeir(['--replica', dead.url, '--deployment-max-queue=0', ...args]);
     const client = new RawClient(other.port).send('GET / HTTP/1.1\r\nHost: x\r\n\r\n'.repeat(3000));
     await until('all are answered', () => client.received.match(/no_replica/g)?.length === 3000);

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { afterEach, expect, it } from 'vitest';
 import { call } from '../kit/client.ts';
 import { closeReplicas, startRawReplica, startReplica } from '../kit/replica.ts';
+import { unusedAddress } from '../kit/port.ts';
 import { until } from '../kit/until.ts';
 import { startWeir, stopAll } from '../kit/weir.ts';
 
@@ -102,8 +103,7 @@ it('lets requests wait while the only replica is away, and serves them when it i
 });
 
 it('sends those who wait for a replica that is not there away when it shuts down', async () => {
-  const gone = await startReplica(() => undefined);
-  await gone.close();
+  const gone = await unusedAddress();
   const weir = await startWeir(['--replica', gone.url]);
   const waiting = call(weir.url, '/');
   await weir.shows('weir_queue_length{deployment_id="local"}', 1);

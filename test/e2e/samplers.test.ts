@@ -8,6 +8,7 @@ import { folder, removeFolders } from '../kit/folder.ts';
 import type { Page } from '../kit/page.ts';
 import { closeReplicas, startReplica } from '../kit/replica.ts';
 import { isAlive, StandIn } from '../kit/stand-in.ts';
+import { freePort } from '../kit/port.ts';
 import { until } from '../kit/until.ts';
 import { startWeir, stopAll, type Weir } from '../kit/weir.ts';
 
@@ -39,13 +40,6 @@ const page = (weir: Weir, what: string, fits: (page: Page) => boolean, timeoutMs
     },
     timeoutMs,
   );
-
-/** A free port, as free as it was a moment ago. */
-async function freePort(): Promise<number> {
-  const replica = await startReplica(() => undefined);
-  await replica.close();
-  return replica.port;
-}
 
 const FAST = [
   '--samplers-container-interval=100ms',

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { call } from '../kit/client.ts';
 import { folder } from '../kit/folder.ts';
+import { freePort } from '../kit/port.ts';
 import { startReplica, closeReplicas } from '../kit/replica.ts';
 import { until } from '../kit/until.ts';
 import { runWeir, startWeir, stopAll, type Line, type Weir } from '../kit/weir.ts';
@@ -12,13 +13,6 @@ afterEach(async () => {
   await stopAll();
   await closeReplicas();
 });
-
-/** A free port, as free as it was a moment ago. */
-async function freePort(): Promise<number> {
-  const replica = await startReplica(() => undefined);
-  await replica.close();
-  return replica.port;
-}
 
 const server = (port: number) => `
   const { createServer } = require('node:http');

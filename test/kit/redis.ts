@@ -1,25 +1,15 @@
 // A real Redis for tests, which has every write on disk before it answers; it can be killed and started again.
-import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { until } from './until.ts';
+import { Server, type Program } from './server.ts';
 
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
-}
-
-/** What the server on a port says to a PING; undefined: nothing. */
-function ping(port: number): Promise<string | undefined> {
+/** What the server on a port answers to one command; undefined: nothing. */
+function ask(port: number, command: string): Promise<string | undefined> {
   return new Promise((resolve) => {
-    const socket = connect(port, '127.0.0.1', () => socket.write('PING\r\n'));
+    const socket = connect(port, '127.0.0.1', () => socket.write(`${command}\r\n`));
     socket.once('error', () => resolve(undefined));
     socket.once('data', (bytes) => {
       socket.destroy();
@@ -28,68 +18,62 @@ function ping(port: number): Promise<string | undefined> {
   });
 }
 
-export class RedisServer {
-  readonly port: number;
-  readonly #args: readonly string[];
-  readonly #folder: string;
-  #child: ChildProcess | undefined;
+/** redis-server with its files in `folder`. */
+const redis = (folder: string, more: readonly string[]): Program => ({
+  command: 'redis-server',
+  args: (port) =>
+    `--port ${port} --bind 127.0.0.1 --appendonly yes --appendfsync always`
+      .split(' ')
+      .concat('--save', '', '--dir', folder, more),
+  async isUp(port, pid) {
+    // With a password it tells nothing but that it is there; -LOADING is not ready.
+    const answer = (await ask(port, 'INFO server')) ?? '';
+    return answer.startsWith('-NOAUTH') || answer.includes(`process_id:${pid}\r\n`);
+  },
+});
 
-  private constructor(port: number, args: readonly string[]) {
-    this.port = port;
-    this.#args = args;
-    this.#folder = mkdtempSync(join(tmpdir(), 'weir-redis-'));
+export class RedisServer {
+  readonly #program: Program;
+  readonly #folder: string;
+  #server: Server;
+
+  private constructor(program: Program, folder: string, server: Server) {
+    this.#program = program;
+    this.#folder = folder;
+    this.#server = server;
   }
 
   /** Starts one on a free port, with further arguments of redis-server. */
   static async start(...args: string[]): Promise<RedisServer> {
-    const server = new RedisServer(await freePort(), args);
-    await server.start();
-    return server;
+    const folder = mkdtempSync(join(tmpdir(), 'weir-redis-'));
+    const program = redis(folder, args);
+    return new RedisServer(program, folder, await Server.start(program));
+  }
+
+  get port(): number {
+    return this.#server.port;
   }
 
   get url(): string {
     return `redis://127.0.0.1:${this.port}`;
   }
 
-  /** With the files that the last one left behind. */
+  /** Starts it again after `kill`, on its port and with its files. */
   async start(): Promise<void> {
-    this.#child = spawn(
-      'redis-server',
-      [
-        '--port',
-        String(this.port),
-        '--bind',
-        '127.0.0.1',
-        '--dir',
-        this.#folder,
-        '--save',
-        '',
-        '--appendonly',
-        'yes',
-        '--appendfsync',
-        'always',
-        ...this.#args,
-      ],
-      { stdio: 'ignore' },
-    );
-    // -NOAUTH is an answer too; -LOADING is not ready.
-    await until('Redis answers', async () => /^(\+PONG|-NOAUTH)/.test((await ping(this.port)) ?? ''));
+    this.#server = await Server.startOn(this.port, this.#program);
   }
 
-  async kill(): Promise<void> {
-    const child = this.#child!;
-    const exited = once(child, 'exit');
-    child.kill('SIGKILL');
-    await exited;
+  kill(): Promise<void> {
+    return this.#server.kill();
   }
 
   /** It still has its connections, and says nothing. */
   freeze(): void {
-    this.#child!.kill('SIGSTOP');
+    this.#server.process.kill('SIGSTOP');
   }
 
   thaw(): void {
-    this.#child!.kill('SIGCONT');
+    this.#server.process.kill('SIGCONT');
   }
 
   async stop(): Promise<void> {

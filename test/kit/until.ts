@@ -1,5 +1,8 @@
 // Waiting for a condition instead of for a time. Must stay true: it fails loudly, with what was last seen.
 
+/** Longest that a process may take to start, on a busy machine. One that ends ends the wait as well. */
+export const START_TIMEOUT_MS = 60_000;
+
 /** Asks `look` again and again until it returns something that is not undefined or false; throws after `timeoutMs`. */
 export async function until<T>(
   what: string,

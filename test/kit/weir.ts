@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { createInterface } from 'node:readline';
 import { Page } from './page.ts';
-import { until } from './until.ts';
+import { START_TIMEOUT_MS, until } from './until.ts';
 
 export const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 export const BIN = fileURLToPath(new URL('../../bin/weir', import.meta.url));
@@ -128,10 +128,14 @@ export async function startWeir(args: string[], options: StartOptions = {}): Pro
   child.once('exit', () => rmSync(dataDir, { recursive: true, force: true }));
   const weir = new Weir(child);
   running.add(weir);
-  const listening = await until('weir listens', () => {
-    if (child.exitCode !== null) throw new Error(`weir ended with ${child.exitCode}: ${weir.stderr}`);
-    return weir.lines.find((line) => line.event === 'listening');
-  });
+  const listening = await until(
+    'weir listens',
+    () => {
+      if (child.exitCode !== null) throw new Error(`weir ended with ${child.exitCode}: ${weir.stderr}`);
+      return weir.lines.find((line) => line.event === 'listening');
+    },
+    START_TIMEOUT_MS,
+  );
   const port = (address: unknown) => Number(String(address).split(':').at(-1));
   weir.port = port(listening['data']);
   weir.adminPort = port(listening['admin']);

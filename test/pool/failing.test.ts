@@ -3,6 +3,7 @@ import { afterEach, expect, it, vi } from 'vitest';
 import { load } from '../../src/config/config.ts';
 import { Pool, type FailingReplica } from '../../src/pool/pool.ts';
 import { closeReplicas, startReplica } from '../kit/replica.ts';
+import { unusedAddress } from '../kit/port.ts';
 import { until } from '../kit/until.ts';
 
 let pool: Pool | undefined;
@@ -34,8 +35,7 @@ function watch(url: string): FailingReplica[] {
 }
 
 it('reports a replica that is never reachable at its first probe, then after 30 s, 90 s, and so on', async () => {
-  const gone = await startReplica(() => undefined);
-  await gone.close();
+  const gone = await unusedAddress();
   const forward = fastForward();
   const reports = watch(gone.url);
   await pool!.start();
@@ -56,8 +56,7 @@ it('reports a replica that is never reachable at its first probe, then after 30 
 });
 
 it('pauses for ten minutes at most', async () => {
-  const gone = await startReplica(() => undefined);
-  await gone.close();
+  const gone = await unusedAddress();
   const forward = fastForward();
   const reports = watch(gone.url);
   await pool!.start();

@@ -29,7 +29,7 @@ describe.skipIf(isMissing('promtool'))('promtool', () => {
 describe.skipIf(isMissing('prometheus'))('Prometheus', () => {
   let prometheus: Prometheus | undefined;
   afterEach(async () => {
-    prometheus?.stop();
+    await prometheus?.stop();
     await stopAll();
     await closeReplicas();
   });

@@ -21,7 +21,7 @@ describe.skipIf(isMissing('prometheus', 'promtool'))('Prometheus', () => {
   });
   afterAll(async () => {
     await weir?.stop('SIGKILL');
-    prometheus?.stop();
+    await prometheus?.stop();
     await closeReplicas();
   });
 

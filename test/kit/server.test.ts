@@ -1,0 +1,68 @@
+// Servers that tests start: a taken port costs another try, and an early end is told at once.
+import { once } from 'node:events';
+import { createServer, type AddressInfo, type Socket } from 'node:net';
+import { afterEach, expect, it } from 'vitest';
+import { freePort } from './port.ts';
+import { Server, type Program } from './server.ts';
+
+const started: Server[] = [];
+afterEach(async () => {
+  await Promise.all(started.splice(0).map((server) => server.kill()));
+});
+
+/** A program of Node's that answers HTTP on its port, after `before`. */
+const program = (before: string | ((port: number) => string) = ''): Program => ({
+  command: process.execPath,
+  args: (port) => [
+    '-e',
+    `${typeof before === 'string' ? before : before(port)};
+     require('node:http').createServer((req, res) => res.end(String(process.pid))).listen(${port}, '127.0.0.1')`,
+  ],
+  isUp: (port, pid) =>
+    fetch(`http://127.0.0.1:${port}`).then(
+      async (res) => (await res.text()) === String(pid),
+      () => false,
+    ),
+});
+
+it('starts a server and waits until it is the one that answers', async () => {
+  const server = await Server.start(program());
+  started.push(server);
+  expect(await (await fetch(`http://127.0.0.1:${server.port}`)).text()).toBe(String(server.process.pid));
+});
+
+it('gives a server another port when its port was taken before it listened', async () => {
+  const silent = new Set<Socket>();
+  const thief = createServer((socket) => silent.add(socket));
+  const ports: number[] = [];
+  const steals: Program = {
+    ...program(),
+    args(port) {
+      ports.push(port);
+      if (ports.length === 1) thief.listen(port, '127.0.0.1');
+      return program('for (const end = Date.now() + 300; Date.now() < end; );').args(port);
+    },
+  };
+  const server = await Server.start(steals);
+  started.push(server);
+  expect((thief.address() as AddressInfo).port).toBe(ports[0]);
+  expect(ports).toHaveLength(2);
+  expect(server.port).toBe(ports[1]);
+  thief.close();
+  for (const socket of silent) socket.destroy();
+  await once(thief, 'close');
+});
+
+it('ends the wait at once when the server ends, with its exit and its last words', async () => {
+  const startMs = performance.now();
+  const dies = program("console.error('no such model'); process.exit(3)");
+  await expect(Server.startOn(await freePort(), dies)).rejects.toThrow(
+    /ended with code 3 while it was starting: no such model/,
+  );
+  expect(performance.now() - startMs).toBeLessThan(8000);
+});
+
+it('says so when the program does not exist', async () => {
+  const missing = { ...program(), command: 'no-such-program' };
+  await expect(Server.start(missing)).rejects.toThrow(/no-such-program on port \d+ ended with .*ENOENT/);
+});
