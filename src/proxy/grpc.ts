@@ -190,7 +190,7 @@ export class GrpcCall implements Watched, Running, Seeking, SessionUser {
     this.#upload.forget();
     if ((http !== 200 || !isGrpc(headers['content-type'])) && status === undefined)
       return this.#fail('bad_response', `it answered HTTP ${http} without a grpc-status`, statusOfHttp(http));
-    this.#exchange.firstByteMs = performance.now();
+    this.#exchange.headMs = performance.now();
     this.#seeker.lease!.heard();
     if (isOnly && status === undefined)
       return this.#fail('bad_response', 'it answered without a grpc-status', statusOfHttp(200));
@@ -202,6 +202,7 @@ export class GrpcCall implements Watched, Running, Seeking, SessionUser {
 
   #onMessageBytes(chunk: Buffer): void {
     if (!this.#exchange.isOpen) return;
+    this.#exchange.bodyBegan();
     if (this.#answer.write(chunk)) return;
     this.#to!.pause();
     this.#holdUp(true);
@@ -265,6 +266,7 @@ export class GrpcCall implements Watched, Running, Seeking, SessionUser {
   /** The client has the replica's status. */
   #finish(status: string): void {
     this.#seeker.lease?.completed();
+    this.#exchange.bodyBegan();
     this.#settle('ok', readStatus(status));
     this.#upload.stop();
   }
@@ -292,6 +294,8 @@ export class GrpcCall implements Watched, Running, Seeking, SessionUser {
   #fail(failure: Failure, detail = '', status = statusOf(failure)): void {
     if (!this.#exchange.isOpen) return;
     this.#seeker.leaveLine();
+    // An answer that is nothing but its status has no body.
+    if (!this.#answer.hasBegun) this.#exchange.wrote(0);
     this.#settle(failure, status, detail);
     if (this.#answer.refuse(failure, publicDetail(failure, detail), status)) this.#upload.stop();
   }

@@ -250,7 +250,7 @@ describe('a failure after the answer has begun, while the client has not ended',
   it('is a status in trailers', async () => {
     const replica = await startH2Replica((stream, headers) => {
       stream.resume();
-      failures[Number(headers[':path']!.toString().slice(1))]![1](stream);
+      failures[Number((headers[':path'] as string).slice(1))]![1](stream);
     });
     const args = ['--proxy-idle-timeout=1s', '--proxy-max-body=1KiB'];
     const weir = await startWeir(['--replica', replica.url, ...args]);
