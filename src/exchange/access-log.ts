@@ -26,7 +26,7 @@ export function jsonLine(exchange: Exchange, deployment: LoggedDeployment | unde
     `,"request_id":"${e.id}","protocol":"${e.protocol}","method":${JSON.stringify(e.method)}` +
     `,"path":${JSON.stringify(pathOf(e.target))},"status":${e.status},"cause":"${e.cause}"` +
     `,"duration_ms":${span(e.startMs, e.endMs)},"queue_ms":${e.waitedMs === 0 ? 0 : e.waitedMs.toFixed(3)}` +
-    `,"first_byte_ms":${span(e.startMs, e.firstByteMs)}` +
+    `,"head_ms":${span(e.startMs, e.headMs)},"first_byte_ms":${span(e.startMs, e.firstByteMs)}` +
     `,"request_bytes":${e.requestBytes},"response_bytes":${e.responseBytes},"attempts":${e.attempts}` +
     (deployment ? `,"deployment":"${deployment.id}","environment":"${deployment.environment}"` : '') +
     (e.replica === '' ? '' : `,"replica":"${e.replica}"`) +

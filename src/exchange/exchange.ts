@@ -90,11 +90,14 @@ export class Exchange {
   /** Milliseconds that it waited in line for a replica, all waits together. */
   waitedMs = 0;
   /**
-   * performance.now() when the latest replica was found, when a connection was made for it (0: one was there), when its
-   * first byte came and at the end; 0 where it did not.
+   * performance.now() when the latest replica was found, when a connection was made for it (0: one was there), when the
+   * head of its answer came, when the first byte of the body came, and at the end; 0 where it did not. An answer without
+   * a body has its first byte with its head, an empty chunked body with its end. Of a gRPC call these are the initial
+   * metadata and the first message (the trailers, where there is none), of a WebSocket both are the 101.
    */
   leasedMs = 0;
   connectedMs = 0;
+  headMs = 0;
   firstByteMs = 0;
   endMs = 0;
   readonly #home: Home;
@@ -145,6 +148,17 @@ export class Exchange {
   /** Has its bodies copied from here on, where they are wanted; its target must be known. */
   capture(): void {
     this.tap = this.#home.taps?.open(this.target);
+  }
+
+  /** weir's own answer is written now, head and body at once; `bodyBytes`: the bytes of the body that are sent. */
+  wrote(bodyBytes: number): void {
+    this.headMs = this.firstByteMs = performance.now();
+    this.responseBytes = bodyBytes;
+  }
+
+  /** The answer's body has begun, or has ended without a byte. */
+  bodyBegan(): void {
+    if (this.firstByteMs === 0) this.firstByteMs = performance.now();
   }
 
   get isOpen(): boolean {

@@ -6,6 +6,10 @@ import { BY_CHUNKS, BY_CLOSE, BY_LENGTH, NO_BODY, type Framing } from './head.ts
 
 export { BROKEN } from './chunked.ts';
 
+/** True where an answer to `method` has no body, as its head says (RFC 9110 6.4.1, RFC 9112 6.3). */
+export const endsWithHead = (method: string, status: number, contentLength: string | undefined): boolean =>
+  method === 'HEAD' || status === 204 || status === 304 || contentLength === '0';
+
 /** One object serves one body after the other. */
 export class BodyFollower {
   isWhole = true;

@@ -31,6 +31,14 @@ export interface Saying {
   readonly allow?: string | undefined;
 }
 
+/** The exchange that weir's own answer belongs to. */
+export interface Answered {
+  readonly id: string;
+  readonly method: string;
+  /** To be called when the answer is written, with the bytes of its body that are sent. */
+  wrote(bodyBytes: number): void;
+}
+
 /** Builds the answer to a failure. */
 export function errorMessage(
   failure: Failure,
@@ -60,22 +68,24 @@ export function refuse(
   req: IncomingMessage,
   res: ServerResponse,
   failure: Failure,
-  id: string,
+  exchange: Answered,
   saying?: Saying,
 ): void {
-  sendError(req, res, errorMessage(failure, id, saying));
+  exchange.wrote(sendError(req, res, errorMessage(failure, exchange.id, saying)));
 }
 
-/** Sends an error; closes the connection where the request was not read to its end. */
+/** Sends an error, and returns the bytes of its body; closes the connection where the request was not read to its end. */
 export function sendError(
   req: IncomingMessage,
   res: ServerResponse,
   { status, headers, body }: ErrorMessage,
-): void {
+): number {
+  // The answer to a HEAD ends with its head (RFC 9110 9.3.2).
+  const bodyBytes = req.method === 'HEAD' ? 0 : Buffer.byteLength(body);
   if (req.complete || hasShortBody(req)) {
     res.writeHead(status, reasonOf(status), headers);
     res.end(body);
-    return;
+    return bodyBytes;
   }
   // Closing with unread input would send a reset, and the client could lose the answer: read on for a while.
   headers.push('Connection', 'close');
@@ -90,18 +100,31 @@ export function sendError(
   const timer = setTimeout(end, LINGER_MS).unref();
   req.once('end', end);
   req.once('close', end);
+  return bodyBytes;
 }
 
 /** A body that ends soon is read and thrown away by the server, and the connection lives on. */
 const hasShortBody = ({ headers }: IncomingMessage): boolean =>
   headers['transfer-encoding'] === undefined && Number(headers['content-length'] ?? 0) <= SHORT_BODY_BYTES;
 
-/** The same as bytes, for a connection that has no response object. Says that the connection ends unless `keepAlive`. */
-export function refusalBytes(failure: Failure, id: string, saying?: Saying, keepAlive = false): string {
-  const { status, headers, body } = errorMessage(failure, id, saying);
+/**
+ * The same as bytes, for a connection that has no response object. Says that the connection ends unless `keepAlive`. They
+ * count as written from here on.
+ */
+export function refusalBytes(
+  failure: Failure,
+  exchange: Answered,
+  saying?: Saying,
+  keepAlive = false,
+): string {
+  const { status, headers, body } = errorMessage(failure, exchange.id, saying);
   let head = `HTTP/1.1 ${status} ${reasonOf(status)}\r\n`;
   for (let i = 0; i < headers.length; i += 2) head += `${headers[i]}: ${headers[i + 1]}\r\n`;
-  return `${head}${keepAlive ? '' : 'Connection: close\r\n'}\r\n${body}`;
+  head += keepAlive ? '\r\n' : 'Connection: close\r\n\r\n';
+  // The answer to a HEAD ends with its head (RFC 9110 9.3.2).
+  const sent = exchange.method === 'HEAD' ? '' : body;
+  exchange.wrote(Buffer.byteLength(sent));
+  return head + sent;
 }
 
 /** Addresses and system errors of the inside are for the log; a client is told what it can act on. */

@@ -145,7 +145,7 @@ export class AsyncRoutes {
     if (result === undefined) {
       const { req, res, exchange } = asked;
       const text = `There is no result of this request, which is ${task.status}`;
-      sendError(req, res, errorMessage('unknown_request', exchange.id, { text }));
+      exchange.wrote(sendError(req, res, errorMessage('unknown_request', exchange.id, { text })));
       exchange.close('unknown_request', catalogue.unknown_request.http, text);
       return;
     }
@@ -166,7 +166,7 @@ export class AsyncRoutes {
   #tooLarge(asked: Asked, bytes: number): void {
     const text = `payload size of ${bytes} bytes exceeds maximum size of ${this.#deps.maxBody} bytes`;
     const { req, res, exchange } = asked;
-    sendError(req, res, errorMessage('too_large', exchange.id, { text }));
+    exchange.wrote(sendError(req, res, errorMessage('too_large', exchange.id, { text })));
     exchange.close('too_large', catalogue.too_large.http, text);
   }
 
@@ -187,15 +187,14 @@ export class AsyncRoutes {
   #finish(asked: Asked, status: number, body: string | Uint8Array): void {
     const { req, res, exchange } = asked;
     req.resume();
-    exchange.firstByteMs = performance.now();
-    exchange.responseBytes = typeof body === 'string' ? Buffer.byteLength(body) : body.length;
+    exchange.wrote(Buffer.byteLength(body));
     asked.status = status;
     res.end(body);
   }
 
   #refuse({ req, res, exchange }: Asked, failure: Failure, detail = '', logged = detail): void {
     if (!exchange.isOpen) return;
-    if (!res.headersSent && !res.destroyed) refuse(req, res, failure, exchange.id, { detail });
+    if (!res.headersSent && !res.destroyed) refuse(req, res, failure, exchange, { detail });
     exchange.close(failure, catalogue[failure].http, logged);
   }
 }

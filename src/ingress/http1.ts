@@ -164,6 +164,7 @@ export class Http1Door {
     req.resume();
     res.writeHead(202, ['Content-Type', 'application/json', 'Content-Length', '2', ID_HEADER, exchange.id]);
     res.end('{}');
+    exchange.wrote(2);
     exchange.close('ok', 202);
   }
 
@@ -181,7 +182,7 @@ export class Http1Door {
       // Routes of our own that are no refusals are never upgrades: they take other methods.
       const { failure, detail, allow } =
         route.kind === 'refuse' ? route : ({ failure: 'method_not_allowed', detail: '' } as Refusal);
-      socket.end(refusalBytes(failure, exchange.id, { detail, allow }));
+      socket.end(refusalBytes(failure, exchange, { detail, allow }));
       exchange.close(failure, catalogue[failure].http, detail);
       return;
     }
@@ -206,7 +207,7 @@ export class Http1Door {
     socket.on('error', () => socket.destroy());
     if (this.#isOutOfTurn(socket)) return;
     const exchange = this.#open(req, socket as Socket);
-    socket.end(refusalBytes('method_not_allowed', exchange.id, { detail: 'CONNECT is not served' }));
+    socket.end(refusalBytes('method_not_allowed', exchange, { detail: 'CONNECT is not served' }));
     exchange.close('method_not_allowed', catalogue.method_not_allowed.http);
   }
 
@@ -236,7 +237,7 @@ export class Http1Door {
     if (failure === 'client_gone') socket.destroy();
     else if (isAnswering) answering.res.once('close', () => socket.destroy());
     else {
-      socket.end(refusalBytes(failure, exchange.id));
+      socket.end(refusalBytes(failure, exchange));
       setTimeout(() => socket.destroy(), CLOSING_MS).unref();
     }
     exchange.close(failure, catalogue[failure].http, error.code ?? error.message);
@@ -272,6 +273,6 @@ function refuseWith(
   detail: string,
   allow?: string,
 ): void {
-  refuse(req, res, failure, exchange.id, { detail, allow });
+  refuse(req, res, failure, exchange, { detail, allow });
   exchange.close(failure, catalogue[failure].http, detail);
 }

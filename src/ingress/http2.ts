@@ -151,6 +151,7 @@ export class Http2Door {
 }
 
 function refuseCall(stream: ServerHttp2Stream, exchange: Exchange, failure: Failure, detail: string): void {
+  if (!stream.destroyed) exchange.wrote(0);
   exchange.close(failure, statusOf(failure), detail);
   stream.on('error', () => stream.destroy());
   if (stream.destroyed) return;
@@ -162,6 +163,8 @@ function refuseCall(stream: ServerHttp2Stream, exchange: Exchange, failure: Fail
 function refuseRequest(stream: ServerHttp2Stream, exchange: Exchange): void {
   const detail = 'over HTTP/2 only gRPC is served; send this as HTTP/1.1';
   const { status, headers, body } = errorMessage('wrong_protocol', exchange.id, { detail });
+  const sent = exchange.method === 'HEAD' ? '' : body;
+  if (!stream.destroyed) exchange.wrote(Buffer.byteLength(sent));
   exchange.close('wrong_protocol', status, detail);
   stream.on('error', () => stream.destroy());
   if (stream.destroyed) return;
@@ -170,7 +173,7 @@ function refuseRequest(stream: ServerHttp2Stream, exchange: Exchange): void {
     String(status),
     ...headers.map((text, i) => (i % 2 ? text : text.toLowerCase())),
   ]);
-  stream.end(exchange.method === 'HEAD' ? undefined : body);
+  stream.end(sent);
   stream.close(NGHTTP2_NO_ERROR);
 }
 

@@ -15,7 +15,7 @@ export interface PackedDeployment {
 }
 
 /** Values of one request in a packed list. */
-export const PACKED = 29;
+export const PACKED = 30;
 
 /** Adds an exchange that has ended to a list. `raw`: its bodies, where they were copied. */
 export function pack(
@@ -30,6 +30,7 @@ export function pack(
     e.startEpochMs,
     e.endMs,
     e.leasedMs,
+    e.headMs,
     e.firstByteMs,
     e.waitedMs,
     e.connectedMs,
@@ -63,6 +64,7 @@ type Packed = [
   startEpochMs: number,
   endMs: number,
   leasedMs: number,
+  headMs: number,
   firstByteMs: number,
   waitedMs: number,
   connectedMs: number,
@@ -110,7 +112,7 @@ export function unpack(
   redact: (text: string) => string,
 ): { record: LogRecord; bodies?: Bodies | undefined } {
   const [
-    requestId, startMs, startEpochMs, endMs, leasedMs, firstByteMs, waitedMs, connectedMs, queuedMs, protocol,
+    requestId, startMs, startEpochMs, endMs, leasedMs, headMs, firstByteMs, waitedMs, connectedMs, queuedMs, protocol,
     method, target, remote, status, cause, detail, attempts, retries, requestBytes, responseBytes, isAsync,
     deployment, environment, replica, traceparent, spanId, parentSpanId, isSampled, raw,
   ] = values.slice(at, at + PACKED) as Packed; // prettier-ignore
@@ -129,6 +131,7 @@ export function unpack(
     async_wait_ms: queuedMs === 0 ? undefined : Number(queuedMs.toFixed(3)),
     leased_ms: span(startMs, leasedMs),
     connected_ms: span(startMs, connectedMs),
+    head_ms: span(startMs, headMs),
     first_byte_ms: span(startMs, firstByteMs),
     request_bytes: requestBytes,
     response_bytes: responseBytes,

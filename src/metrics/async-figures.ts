@@ -5,8 +5,18 @@ import { add, readAt, sizeOf, type HistogramReading } from './histogram.ts';
 export const outcomes = ['SUCCEEDED', 'FAILED', 'EXPIRED', 'CANCELED'] as const;
 export type Outcome = (typeof outcomes)[number];
 
+/** Bounds of the wait in the queue above those of other times, in seconds: 30 minutes to 72 hours, the longest wait. */
+const LONG_WAITS = [1800, 3600, 7200, 14_400, 28_800, 43_200, 86_400, 172_800, 259_200];
+
+/** Bounds of the wait in the queue: the configured ones, and above the last of these the long waits. */
+export const taskWaitBounds = (bounds: readonly number[]): number[] => [
+  ...bounds,
+  ...LONG_WAITS.filter((seconds) => seconds > bounds.at(-1)!),
+];
+
 export class AsyncFigures {
   readonly #bounds: Float64Array;
+  readonly #waitBounds: Float64Array;
   readonly #waits: Float64Array;
   readonly #latencies: Float64Array;
   readonly #outcomes: Float64Array;
@@ -15,21 +25,23 @@ export class AsyncFigures {
   /** `indexOf` gives the index of a deployment's id, -1 for one that is not known. */
   constructor(deployments: number, bounds: readonly number[], indexOf: (deployment: string) => number) {
     this.#bounds = Float64Array.from(bounds);
-    const histograms = () => new Float64Array(new SharedArrayBuffer(deployments * sizeOf(this.#bounds) * 8));
-    this.#waits = histograms();
-    this.#latencies = histograms();
+    this.#waitBounds = Float64Array.from(taskWaitBounds(bounds));
+    const histograms = (of: Float64Array) =>
+      new Float64Array(new SharedArrayBuffer(deployments * sizeOf(of) * 8));
+    this.#waits = histograms(this.#waitBounds);
+    this.#latencies = histograms(this.#bounds);
     this.#outcomes = new Float64Array(new SharedArrayBuffer(deployments * outcomes.length * 8));
     this.#indexOf = indexOf;
   }
 
   /** A task has left the queue for its first run. */
   started(deployment: string, waitedSeconds: number): void {
-    this.#add(this.#waits, deployment, waitedSeconds);
+    this.#add(this.#waits, this.#waitBounds, deployment, waitedSeconds);
   }
 
   /** One attempt to deliver a webhook has ended. */
   delivered(deployment: string, seconds: number): void {
-    this.#add(this.#latencies, deployment, seconds);
+    this.#add(this.#latencies, this.#bounds, deployment, seconds);
   }
 
   ended(deployment: string, outcome: Outcome): void {
@@ -38,7 +50,7 @@ export class AsyncFigures {
   }
 
   waited(deployment: number): HistogramReading {
-    return readAt(this.#waits, deployment * sizeOf(this.#bounds), this.#bounds);
+    return readAt(this.#waits, deployment * sizeOf(this.#waitBounds), this.#waitBounds);
   }
 
   latency(deployment: number): HistogramReading {
@@ -49,8 +61,8 @@ export class AsyncFigures {
     return this.#outcomes[deployment * outcomes.length + outcomes.indexOf(outcome)]!;
   }
 
-  #add(values: Float64Array, deployment: string, seconds: number): void {
+  #add(values: Float64Array, bounds: Float64Array, deployment: string, seconds: number): void {
     const index = this.#indexOf(deployment);
-    if (index !== -1) add(values, index * sizeOf(this.#bounds), this.#bounds, seconds);
+    if (index !== -1) add(values, index * sizeOf(bounds), bounds, seconds);
   }
 }

@@ -4,7 +4,7 @@ import { bounds, int, section, type Settings } from '../base/settings.ts';
 export const metricsOptions = section({
   duration_buckets: bounds({
     default: [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1200],
-    doc: 'Bounds of the time histograms, in seconds.',
+    doc: 'Bounds of the time histograms, in seconds. The wait in the async queue has further ones, up to 72 hours.',
   }),
   size_buckets: bounds({
     default: Array.from({ length: 13 }, (_, i) => 64 * 4 ** i),

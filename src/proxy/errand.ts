@@ -8,6 +8,7 @@ import type { Watched } from '../base/deadlines.ts';
 import { catalogue, describe, type Failure } from '../base/errors.ts';
 import type { Exchange, Exchanges } from '../exchange/exchange.ts';
 import { ID_HEADER_LOWER, TRACE_HEADER } from '../exchange/identity.ts';
+import { endsWithHead } from '../http/body.ts';
 import { request as httpRequest } from '../http/node-http.ts';
 import type { Lease } from '../pool/pool.ts';
 import { blame, failureOf, problemOf } from './failure.ts';
@@ -99,7 +100,7 @@ export class Errand implements Watched, Running {
     else if (!this.#isConnected && nowMs - this.#sentMs > connect_timeout) {
       blame(this.#lease, undefined);
       this.#fail('connect_failed', `no connection within ${connect_timeout} ms`);
-    } else if (this.#exchange!.firstByteMs !== 0) this.#lease.heard();
+    } else if (this.#exchange!.headMs !== 0) this.#lease.heard();
   }
 
   #begin(path: string): void {
@@ -147,7 +148,9 @@ export class Errand implements Watched, Running {
   #onAnswer(answer: IncomingMessage): void {
     const exchange = this.#exchange!;
     const { maxAnswerBytes } = this.#request!;
-    exchange.firstByteMs = performance.now();
+    exchange.headMs = performance.now();
+    if (endsWithHead('POST', answer.statusCode!, answer.headers['content-length']))
+      exchange.firstByteMs = exchange.headMs;
     this.#lease.heard();
     const coding = answer.headers['content-encoding'] ?? 'identity';
     if (coding !== 'identity' && maxAnswerBytes > 0) {
@@ -155,6 +158,7 @@ export class Errand implements Watched, Running {
       return;
     }
     answer.on('data', (chunk: Buffer) => {
+      exchange.bodyBegan();
       exchange.responseBytes += chunk.length;
       if (maxAnswerBytes === 0) return;
       if (exchange.responseBytes > maxAnswerBytes)
@@ -167,6 +171,7 @@ export class Errand implements Watched, Running {
       answer.on('data', tap.response.push);
     }
     answer.on('close', () => {
+      if (answer.complete) exchange.bodyBegan();
       if (answer.complete) this.#settle('ok', answer.statusCode!, '', answer.headers['content-type'] ?? '');
       else this.#broke('the answer was broken off');
     });
@@ -174,7 +179,7 @@ export class Errand implements Watched, Running {
   }
 
   #onError(error: NodeJS.ErrnoException, path: string): void {
-    if (!this.#exchange!.isOpen || this.#exchange!.firstByteMs !== 0) return;
+    if (!this.#exchange!.isOpen || this.#exchange!.headMs !== 0) return;
     const failure = failureOf(error);
     // A kept connection that the replica had closed: as for everybody, once more on a fresh one.
     if (failure === 'reset_midway' && this.#toReplica!.reusedSocket && this.#exchange!.attempts === 1) {

@@ -415,7 +415,7 @@ export class FastClient implements Watched, ConnectionUser, Standing, Seeking {
       }
     }
     if (isRetryableStatus(responseHead.status) && this.#isAskedAgain(bytes, at, size)) return;
-    exchange.firstByteMs = performance.now();
+    exchange.headMs = performance.now();
     // A connection that was there already was made for an earlier request.
     exchange.connectedMs = this.#upstream!.isReused ? 0 : this.#upstream!.connectedMs;
     this.#seeker.lease!.heard();
@@ -454,7 +454,7 @@ export class FastClient implements Watched, ConnectionUser, Standing, Seeking {
       `HTTP/1.1 ${head.status} ${head.reason}\r\n${head.kept}X-Baseten-Request-Id: ${exchange.id}\r\n` +
       `${ATTEMPTS_HEADER}: ${exchange.attempts}\r\n` +
       `Server-Timing: ${serverTiming(exchange)}\r\n${this.#keepAlive ? '\r\n' : 'Connection: close\r\n\r\n'}`;
-    const end = this.#followAnswer(bytes, from, size);
+    const end = this.#followAnswer(bytes, from, size, exchange.headMs);
     if (end === BROKEN) this.#fail('bad_response');
     else if (end === from) this.#socket.write(text, 'latin1');
     else if (end - from <= ONE_PIECE_BYTES) this.#socket.write(text + bytes.latin1Slice(from, end), 'latin1');
@@ -487,9 +487,14 @@ export class FastClient implements Watched, ConnectionUser, Standing, Seeking {
     this.#afterPiece(end, size);
   }
 
-  #followAnswer(bytes: Buffer, from: number, size: number): number {
-    const end = this.#body.follow(bytes, from, size);
-    this.#exchange!.responseBytes = this.#body.payloadBytes;
+  /** `nowMs`: performance.now() where that is known, else 0. */
+  #followAnswer(bytes: Buffer, from: number, size: number, nowMs = 0): number {
+    const body = this.#body;
+    const end = body.follow(bytes, from, size);
+    const exchange = this.#exchange!;
+    exchange.responseBytes = body.payloadBytes;
+    if (exchange.firstByteMs === 0 && (body.payloadBytes > 0 || body.isWhole))
+      exchange.firstByteMs = nowMs || performance.now();
     return end;
   }
 
@@ -501,7 +506,9 @@ export class FastClient implements Watched, ConnectionUser, Standing, Seeking {
   }
 
   onEnd(): void {
-    if (this.#hasAnswer && this.#body.endsWithConnection()) this.#finish();
+    if (!this.#hasAnswer || !this.#body.endsWithConnection()) return;
+    this.#exchange!.bodyBegan();
+    this.#finish();
   }
 
   onLost(error: NodeJS.ErrnoException | undefined): void {
@@ -566,19 +573,14 @@ export class FastClient implements Watched, ConnectionUser, Standing, Seeking {
     this.#isBulkPending = false;
     // Whoever waited has waited until now.
     this.#seeker.leaveLine();
-    const timing = serverTiming(exchange);
-    this.#settle(failure, catalogue[failure].http, detail);
-    if (failure === 'client_gone' || hasAnswer) return this.#break();
+    const isCut = failure === 'client_gone' || hasAnswer;
     // Where the request was not read to its end the next one could not be found: the connection ends.
     if (!this.#request.isWhole || this.#lane.isDraining) this.#keepAlive = false;
-    const refusal = refusalBytes(
-      failure,
-      exchange.id,
-      { detail: publicDetail(failure, detail), timing },
-      this.#keepAlive,
-    );
-    // The answer to a HEAD ends with its head (RFC 9110 9.3.2).
-    this.#socket.write(this.#isToHead ? refusal.slice(0, refusal.indexOf('\r\n\r\n') + 4) : refusal);
+    const saying = { detail: publicDetail(failure, detail), timing: serverTiming(exchange) };
+    const refusal = isCut ? '' : refusalBytes(failure, exchange, saying, this.#keepAlive);
+    this.#settle(failure, catalogue[failure].http, detail);
+    if (isCut) return this.#break();
+    this.#socket.write(refusal);
     this.#next();
   }
 
@@ -695,8 +697,9 @@ export class FastClient implements Watched, ConnectionUser, Standing, Seeking {
   #refuseSilence(): void {
     const exchange = this.#deps.exchanges.open(undefined);
     exchange.remoteAddress = this.#remoteAddress();
+    const refusal = refusalBytes('request_timeout', exchange);
     exchange.close('request_timeout', catalogue.request_timeout.http, 'the connection was silent');
-    this.#socket.write(refusalBytes('request_timeout', exchange.id));
+    this.#socket.write(refusal);
     this.#keepAlive = false;
     this.#sinceMs = exchange.endMs;
     this.#next();

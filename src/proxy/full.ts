@@ -16,6 +16,7 @@ import type { ProxyServer } from 'http-proxy';
 import type { Deadlines, Watched } from '../base/deadlines.ts';
 import { catalogue, describe, Fault, type Failure } from '../base/errors.ts';
 import type { Exchange } from '../exchange/exchange.ts';
+import { endsWithHead } from '../http/body.ts';
 import { passableTrailers, toClient, type Hop } from '../http/headers.ts';
 import { publicDetail, refuse } from '../http/reply.ts';
 import { breakOff } from '../http/reset.ts';
@@ -247,7 +248,7 @@ export class Passage implements Watched, Running, Seeking {
     try {
       if (isMalformed)
         throw new Fault('bad_response', `status ${status}, Transfer-Encoding ${coding ?? 'none'}`);
-      this.#exchange.firstByteMs = performance.now();
+      this.#exchange.headMs = performance.now();
       const format = this.#req.headers[LOAD_FORMAT_HEADER];
       if (format !== undefined && from.headers[LOAD_HEADER] === undefined) {
         const report = reportOf(String(format), this.#lane.pool.deployments[this.#exchange.deployment]!);
@@ -259,13 +260,16 @@ export class Passage implements Watched, Running, Seeking {
       flushSoon(this.#res, () => this.#res.flushHeaders());
     } catch (error) {
       // Node reads more than it writes: a control character in the reason, for one.
-      this.#exchange.firstByteMs = 0;
+      this.#exchange.headMs = 0;
       this.#fail('bad_response', describe(error));
       return;
     }
     this.#from = from;
     this.#seeker.lease!.heard();
+    if (endsWithHead(this.#exchange.method, status, from.headers['content-length']))
+      this.#exchange.firstByteMs = this.#exchange.headMs;
     from.on('data', (chunk: Buffer) => {
+      this.#exchange.bodyBegan();
       this.#exchange.responseBytes += chunk.length;
       if (!this.#res.write(chunk)) from.pause();
     });
@@ -277,6 +281,7 @@ export class Passage implements Watched, Running, Seeking {
     this.#res.on('drain', () => from.resume());
     from.on('end', () => {
       if (!from.complete) return;
+      this.#exchange.bodyBegan();
       this.#seeker.lease?.completed();
       const trailers = hasTrailers ? passableTrailers(from.rawTrailers) : [];
       if (trailers.length > 0) this.#res.addTrailers(trailers);
@@ -356,7 +361,7 @@ export class Passage implements Watched, Running, Seeking {
       if (this.#res.headersSent) this.#break();
       else {
         this.#body.stop();
-        refuse(this.#req, this.#res, failure, this.#exchange.id, {
+        refuse(this.#req, this.#res, failure, this.#exchange, {
           detail: publicDetail(failure, detail),
           timing: serverTiming(this.#exchange),
         });

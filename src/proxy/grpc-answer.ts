@@ -26,6 +26,11 @@ export class CallAnswer {
     this.#exchange = exchange;
   }
 
+  /** Its head is sent, or the client is gone. */
+  get hasBegun(): boolean {
+    return this.#client.destroyed || this.#client.closed || this.#client.headersSent;
+  }
+
   /** How it ends is known. */
   get isEnding(): boolean {
     return this.#trailers !== undefined;

@@ -12,6 +12,11 @@ const CRUMB_BYTES = 64;
 /** Pieces that all calls may hold before those in crumbs are refused: some 50 MB. */
 const MAX_PIECES = 250_000;
 
+/** How often it is checked whether an answer's last frame was sent: in so many turns of the event loop, then at intervals. */
+const SENT_CHECKS = 23;
+const SENT_TURNS = 3;
+const SENT_CHECK_MS = 50;
+
 /** What all calls hold unread and unsent, in pieces: the window of a stream counts bytes, a frame of one byte takes two hundred. */
 export class HeldPieces {
   count = 0;
@@ -109,12 +114,25 @@ export class CallUpload {
     if (this.#isReading) this.#client.pause();
   }
 
-  /** Whatever else the client may have to say is of no use to anybody: that is no error (RFC 9113 8.1). */
+  /**
+   * The answer is complete: the client need not send the rest. RFC 9113 8.1 asks for END_STREAM first and RST_STREAM with
+   * NO_ERROR after it. Node queues trailers in a later turn of the event loop, and a reset before that drops them.
+   */
   stop(): void {
     if (this.hasEnded || this.#client.closed) return;
+    // What still comes is read and dropped, so that it does not fill the connection's window.
     this.#client.resume();
-    this.#client.close(constants.NGHTTP2_NO_ERROR);
+    setImmediate(this.#resetOnceSent, SENT_CHECKS);
   }
+
+  /** Resets the client's side once END_STREAM was sent, or when the connection took no bytes during all checks. */
+  readonly #resetOnceSent = (checksLeft: number): void => {
+    const client = this.#client;
+    if (client.closed) return;
+    if (checksLeft === 0 || client.state.localClose === 1) client.close(constants.NGHTTP2_NO_ERROR);
+    else if (checksLeft > SENT_CHECKS - SENT_TURNS) setImmediate(this.#resetOnceSent, checksLeft - 1);
+    else setTimeout(this.#resetOnceSent, SENT_CHECK_MS, checksLeft - 1).unref();
+  };
 
   #count(pieces: number): void {
     this.#held.count += pieces - this.#pieces;
@@ -131,6 +149,7 @@ export class CallUpload {
       if (this.#exchange.requestBytes > keptBytes) this.#kept = undefined;
       else this.#kept.push(chunk);
     }
-    if (this.#to !== undefined && !this.#to.write(chunk)) this.#client.pause();
+    // A replica that has reset its stream takes no more; a write would destroy what is still to be read of its answer.
+    if (this.#to?.closed === false && !this.#to.write(chunk)) this.#client.pause();
   }
 }

@@ -34,6 +34,8 @@ const { NGHTTP2_CANCEL, NGHTTP2_NO_ERROR, NGHTTP2_REFUSED_STREAM, NGHTTP2_FLAG_E
 /** A client's clock for its deadline began this much before ours at most: on the way a call is no longer. */
 const TRANSIT_MS = 25;
 
+const NO_STATUS = 'it ended without a grpc-status';
+
 /** What calls share with the other lanes, and the connections of their own. */
 export type GrpcLane = Pick<Lane, 'pool' | 'deadlines' | 'options' | 'retries' | 'open'> & {
   readonly sessions: ReplicaSessions;
@@ -152,7 +154,7 @@ export class GrpcCall implements Watched, Running, Seeking, SessionUser {
       this.#isAnswered = true;
     });
     to.on('end', () => {
-      if (to === this.#to) this.#onAnswered();
+      if (to === this.#to) this.#onEnd(to);
     });
     // What it says is known when the stream is closed: from its code, or because the connection is lost.
     to.on('error', (error) => (this.#exchange.detail ||= describe(error)));
@@ -188,7 +190,7 @@ export class GrpcCall implements Watched, Running, Seeking, SessionUser {
     this.#upload.forget();
     if ((http !== 200 || !isGrpc(headers['content-type'])) && status === undefined)
       return this.#fail('bad_response', `it answered HTTP ${http} without a grpc-status`, statusOfHttp(http));
-    this.#exchange.firstByteMs = performance.now();
+    this.#exchange.headMs = performance.now();
     this.#seeker.lease!.heard();
     if (isOnly && status === undefined)
       return this.#fail('bad_response', 'it answered without a grpc-status', statusOfHttp(200));
@@ -200,6 +202,7 @@ export class GrpcCall implements Watched, Running, Seeking, SessionUser {
 
   #onMessageBytes(chunk: Buffer): void {
     if (!this.#exchange.isOpen) return;
+    this.#exchange.bodyBegan();
     if (this.#answer.write(chunk)) return;
     this.#to!.pause();
     this.#holdUp(true);
@@ -216,6 +219,12 @@ export class GrpcCall implements Watched, Running, Seeking, SessionUser {
   #onAnswered(): void {
     if (!this.#exchange.isOpen || this.#trailers === undefined || this.#answer.isEnding) return;
     if (valueOf(this.#trailers, STATUS_HEADER) !== undefined) this.#answer.end(this.#trailers);
+  }
+
+  /** The replica has ended its side. Where the stream is over too, `#onClosed` knows why. */
+  #onEnd(to: ClientHttp2Stream): void {
+    this.#onAnswered();
+    if (!to.closed && !this.#answer.isEnding) this.#fail('bad_response', NO_STATUS, statusOfHttp(200));
   }
 
   /** The replica's stream is over. What it has not said by now it will not say. */
@@ -235,8 +244,7 @@ export class GrpcCall implements Watched, Running, Seeking, SessionUser {
       this.#seeker.lease!.broke();
       return this.#fail('reset_midway', detail);
     }
-    if (rstCode === NGHTTP2_NO_ERROR)
-      return this.#fail('bad_response', 'it ended without a grpc-status', statusOfHttp(200));
+    if (rstCode === NGHTTP2_NO_ERROR) return this.#fail('bad_response', NO_STATUS, statusOfHttp(200));
     if (rstCode !== NGHTTP2_CANCEL) this.#seeker.lease!.broke();
     this.#fail('reset_midway', `it reset the stream with code ${rstCode}`, statusOfReset(rstCode));
   }
@@ -258,6 +266,7 @@ export class GrpcCall implements Watched, Running, Seeking, SessionUser {
   /** The client has the replica's status. */
   #finish(status: string): void {
     this.#seeker.lease?.completed();
+    this.#exchange.bodyBegan();
     this.#settle('ok', readStatus(status));
     this.#upload.stop();
   }
@@ -285,6 +294,8 @@ export class GrpcCall implements Watched, Running, Seeking, SessionUser {
   #fail(failure: Failure, detail = '', status = statusOf(failure)): void {
     if (!this.#exchange.isOpen) return;
     this.#seeker.leaveLine();
+    // An answer that is nothing but its status has no body.
+    if (!this.#answer.hasBegun) this.#exchange.wrote(0);
     this.#settle(failure, status, detail);
     if (this.#answer.refuse(failure, publicDetail(failure, detail), status)) this.#upload.stop();
   }

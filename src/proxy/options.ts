@@ -48,7 +48,7 @@ export const proxyOptions = section({
   first_byte_timeout: duration({
     default: 20 * MINUTES,
     min: 10,
-    doc: 'How long a replica may take to begin its answer once it has the request.',
+    doc: 'How long a replica may take to send the head of its answer once it has the request; then idle_timeout applies.',
   }),
   idle_timeout: duration({
     default: 5 * MINUTES,

@@ -55,15 +55,15 @@ export class Patience {
         failure: exchange.attempts === 0 && !standing.hasReplica ? 'queue_timeout' : 'total_timeout',
         detail: `${total_timeout} ms in all`,
       };
-    const stillMs = nowMs - Math.max(this.#progressMs, exchange.leasedMs, exchange.firstByteMs);
-    if (!standing.isUploaded && exchange.firstByteMs === 0) {
+    const stillMs = nowMs - Math.max(this.#progressMs, exchange.leasedMs, exchange.headMs);
+    if (!standing.isUploaded && exchange.headMs === 0) {
       if (stillMs <= idle_timeout) return undefined;
       return standing.waitsForReplica
         ? { failure: 'idle_timeout', detail: `the replica read nothing for ${idle_timeout} ms` }
         : { failure: 'request_timeout', detail: `no more of the body came for ${idle_timeout} ms` };
     }
     if (!standing.hasReplica) return undefined;
-    if (exchange.firstByteMs === 0)
+    if (exchange.headMs === 0)
       return stillMs > first_byte_timeout
         ? { failure: 'first_byte_timeout', detail: `${first_byte_timeout} ms` }
         : undefined;

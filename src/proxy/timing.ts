@@ -1,4 +1,4 @@
-// What the client learns about the way: Server-Timing says where the time until the first byte went.
+// What the client learns about the way: Server-Timing says where the time until the head of the answer went.
 // Must stay true: milliseconds, and only what is known by then. Source: W3C Server Timing.
 import type { Exchange } from '../exchange/exchange.ts';
 
@@ -12,13 +12,13 @@ function tenths(ms: number): string {
 }
 
 /**
- * `queue`: in line for a replica; `replica`: from the moment that one was found to its first byte; `retry`, where it was
+ * `queue`: in line for a replica; `replica`: from the moment that one was found to the head of its answer; `retry`, where it was
  * sent more than once: everything before the last time but waiting in line.
  */
-export function serverTiming({ startMs, waitedMs, leasedMs, firstByteMs, attempts }: Exchange): string {
+export function serverTiming({ startMs, waitedMs, leasedMs, headMs, attempts }: Exchange): string {
   const queue = `queue;dur=${waitedMs === 0 ? '0.0' : tenths(waitedMs)}`;
   if (leasedMs === 0) return queue;
-  const replicaMs = (firstByteMs === 0 ? performance.now() : firstByteMs) - leasedMs;
+  const replicaMs = (headMs === 0 ? performance.now() : headMs) - leasedMs;
   const timing = `${queue}, replica;dur=${tenths(replicaMs)}`;
   if (attempts < 2) return timing;
   return `${timing}, retry;dur=${tenths(Math.max(0, leasedMs - startMs - waitedMs))}`;

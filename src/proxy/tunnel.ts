@@ -10,6 +10,7 @@ import type { Duplex } from 'node:stream';
 import type { Watched } from '../base/deadlines.ts';
 import { catalogue, type Failure } from '../base/errors.ts';
 import type { Exchange } from '../exchange/exchange.ts';
+import { endsWithHead } from '../http/body.ts';
 import { closeFrame, FrameFollower } from '../http/frames.ts';
 import { toClient, type Hop } from '../http/headers.ts';
 import { refusalBytes } from '../http/reply.ts';
@@ -123,7 +124,7 @@ export class Tunnel implements Watched, Running, Seeking {
 
   /** Ends it from outside: the drain's time is over. */
   abort(failure: Failure): void {
-    if (this.#exchange.firstByteMs === 0) return this.#refuse(failure);
+    if (this.#exchange.headMs === 0) return this.#refuse(failure);
     if (this.#replicaSocket !== undefined) return this.#close(failure, GOING_AWAY, '');
     this.#settle(failure, this.#replicaSocket === undefined ? catalogue[failure].http : ABNORMAL, '');
     this.#socket.destroy();
@@ -132,11 +133,11 @@ export class Tunnel implements Watched, Running, Seeking {
   /** Until it is open it has deadlines; then it may be silent for as long as both sides like. */
   sweep(nowMs: number): void {
     const { first_byte_timeout, total_timeout } = this.#lane.options;
-    const { firstByteMs, leasedMs, startMs } = this.#exchange;
+    const { headMs, leasedMs, startMs } = this.#exchange;
     if (this.#replicaSocket !== undefined) return this.#sweepOpen(nowMs);
     if (this.#seeker.sweep(nowMs)) return;
-    if (nowMs - startMs > total_timeout) this.abort(firstByteMs === 0 ? 'upgrade_timeout' : 'total_timeout');
-    else if (firstByteMs === 0 && this.#seeker.lease !== undefined && nowMs - leasedMs > first_byte_timeout)
+    if (nowMs - startMs > total_timeout) this.abort(headMs === 0 ? 'upgrade_timeout' : 'total_timeout');
+    else if (headMs === 0 && this.#seeker.lease !== undefined && nowMs - leasedMs > first_byte_timeout)
       this.abort('upgrade_timeout');
   }
 
@@ -159,7 +160,7 @@ export class Tunnel implements Watched, Running, Seeking {
   #onUpgrade(answer: IncomingMessage, replicaSocket: Duplex): void {
     this.#replicaSocket = replicaSocket;
     if (this.#lane.options.websocket_idle_timeout === 0) this.#lane.deadlines.unwatch(this);
-    this.#movedMs = this.#exchange.firstByteMs = performance.now();
+    this.#movedMs = this.#exchange.headMs = this.#exchange.firstByteMs = performance.now();
     this.#seeker.lease!.heard();
     answer.headers['x-baseten-request-id'] = this.#exchange.id;
     answer.headers[ATTEMPTS_HEADER.toLowerCase()] = String(this.#exchange.attempts);
@@ -215,15 +216,20 @@ export class Tunnel implements Watched, Running, Seeking {
   #onRefusal(answer: IncomingMessage): void {
     const status = answer.statusCode!;
     if (status < 200) return this.abort('bad_response');
-    this.#exchange.firstByteMs = performance.now();
+    this.#exchange.headMs = performance.now();
+    if (endsWithHead('GET', status, answer.headers['content-length'])) this.#exchange.bodyBegan();
     this.#socket.off('readable', this.#peek);
     let head = `HTTP/1.1 ${status} ${answer.statusMessage ?? ''}\r\n`;
     const headers = toClient(answer.rawHeaders, answer.headers.connection, this.#exchange.id, false);
     headers.push(ATTEMPTS_HEADER, String(this.#exchange.attempts));
     for (let i = 0; i < headers.length; i += 2) head += `${headers[i]}: ${headers[i + 1]}\r\n`;
     this.#socket.write(`${head}Connection: close\r\n\r\n`, 'latin1');
-    answer.on('data', (chunk: Buffer) => (this.#exchange.responseBytes += chunk.length));
+    answer.on('data', (chunk: Buffer) => {
+      this.#exchange.bodyBegan();
+      this.#exchange.responseBytes += chunk.length;
+    });
     answer.on('close', () => {
+      if (answer.complete) this.#exchange.bodyBegan();
       if (answer.complete) this.#settle('ok', status, 'the replica did not upgrade');
       else {
         this.#settle('reset_midway', catalogue.reset_midway.http, '');
@@ -236,8 +242,7 @@ export class Tunnel implements Watched, Running, Seeking {
   }
 
   #onError(error: NodeJS.ErrnoException): void {
-    if (this.#replicaSocket !== undefined || this.#exchange.firstByteMs !== 0 || !this.#exchange.isOpen)
-      return;
+    if (this.#replicaSocket !== undefined || this.#exchange.headMs !== 0 || !this.#exchange.isOpen) return;
     const failure = failureOf(error);
     if (failure === 'connect_failed' && this.#isTriedAgain(error)) return;
     if (failure === 'reset_midway') this.#seeker.lease?.broke();
@@ -257,13 +262,13 @@ export class Tunnel implements Watched, Running, Seeking {
   #refuse(failure: Failure, detail = ''): void {
     if (!this.#exchange.isOpen) return;
     this.#seeker.leaveLine();
-    this.#socket.end(refusalBytes(failure, this.#exchange.id, { timing: serverTiming(this.#exchange) }));
+    this.#socket.end(refusalBytes(failure, this.#exchange, { timing: serverTiming(this.#exchange) }));
     this.#settle(failure, catalogue[failure].http, detail);
     (this.#socket as Socket).destroySoon();
   }
 
   #clientLeft(): void {
-    if (this.#replicaSocket === undefined && this.#exchange.firstByteMs === 0) {
+    if (this.#replicaSocket === undefined && this.#exchange.headMs === 0) {
       this.#settle('client_gone', catalogue.client_gone.http, '');
       this.#socket.destroy();
     } else this.#ended('client_gone');

@@ -139,11 +139,14 @@ function requestSpan(record: RecordLike, said: Said, modelId: string, scheme: Sc
   const outcome = outcomeOf(record, said);
   const isAsync = said.is('async');
   const isError = hasFailed(outcome);
-  const firstByteMs = said.number('first_byte_ms');
-  const events: SpanEvent[] =
-    firstByteMs === undefined
-      ? []
-      : [{ timeUnixNano: record.timeNs + ns(firstByteMs), name: 'weir.first_byte', attributes: {} }];
+  const events: SpanEvent[] = [];
+  const event = (name: string, ms: number | undefined): void => {
+    if (ms !== undefined) events.push({ timeUnixNano: record.timeNs + ns(ms), name, attributes: {} });
+  };
+  const [headMs, firstByteMs] = [said.number('head_ms'), said.number('first_byte_ms')];
+  // A head that came with the first byte of the body, or without one, is that event.
+  if (headMs !== firstByteMs) event('weir.head', headMs);
+  event('weir.first_byte', firstByteMs);
   return {
     traceId: record.traceId,
     spanId: record.spanId,

@@ -2,7 +2,7 @@
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { afterAll, expect, it } from 'vitest';
-import { startWeir, stopAll } from '../kit/weir.ts';
+import { startWeir, stopAll, type Weir } from '../kit/weir.ts';
 
 const PYTHON = '/usr/bin/python3';
 const hasGrpc = spawnSync(PYTHON, ['-c', 'import grpc']).status === 0;
@@ -24,6 +24,26 @@ class Any(grpc.GenericRpcHandler):
         def stream(requests, context):
             for request in requests:
                 yield request + b'!'
+        def early(requests, context):
+            next(requests)
+            if name == 'EarlyMetadata':
+                context.send_initial_metadata((('a', 'b'),))
+            if name == 'EarlyLarge':
+                for _ in range(5):
+                    yield b'x' * 300000
+            elif name not in ('EarlyMetadata', 'EarlyOnly', 'EarlyNothing'):
+                yield b'one'
+            if name in ('EarlyMetadata', 'EarlyOnly', 'EarlyError'):
+                context.abort(grpc.StatusCode.FAILED_PRECONDITION, 'too early')
+            if name == 'EarlyDetails':
+                context.set_trailing_metadata((('d-bin', bytes([0, 255])),))
+                context.abort(grpc.StatusCode.ABORTED, 'details')
+        def input(requests, context):
+            return next(requests) * 2
+        if name == 'EarlyInput':
+            return grpc.stream_unary_rpc_method_handler(input)
+        if name.startswith('Early'):
+            return grpc.stream_stream_rpc_method_handler(early)
         if name == 'Unary':
             return grpc.unary_unary_rpc_method_handler(unary)
         if name == 'Stream':
@@ -62,6 +82,58 @@ except grpc.RpcError as e:
 print(json.dumps(out))
 `;
 
+/** Each kind of call twenty times: the client sends one message and leaves its side open; the server ends. */
+const EARLY_CLIENT = `
+import grpc, json, sys, threading
+channel = grpc.insecure_channel('127.0.0.1:' + sys.argv[1])
+out = {}
+for name in sys.argv[2:]:
+    seen = {}
+    for _ in range(20):
+        over = threading.Event()
+        def requests():
+            yield b'a'
+            over.wait(30)
+        size = 0
+        if name == 'EarlyInput':
+            call = channel.stream_unary('/any.Service/' + name).future(requests(), timeout=20)
+            if call.exception() is None:
+                size = len(call.result())
+        else:
+            call = channel.stream_stream('/any.Service/' + name)(requests(), timeout=20)
+            try:
+                for message in call:
+                    size += len(message)
+            except grpc.RpcError:
+                pass
+        ids = len(dict(call.trailing_metadata() or ()).get('x-baseten-request-id', ''))
+        key = ' '.join([str(size), call.code().name, call.details() or '-', str(ids)])
+        seen[key] = seen.get(key, 0) + 1
+        over.set()
+    out[name] = seen
+print(json.dumps(out))
+`;
+
+/** Starts the server above and a weir before it. */
+async function startPair(): Promise<Weir> {
+  const server = spawn(PYTHON, ['-c', SERVER], { stdio: ['ignore', 'pipe', 'inherit'] });
+  children.add(server);
+  const port = await new Promise<string>((resolve) =>
+    createInterface({ input: server.stdout }).once('line', resolve),
+  );
+  return startWeir(['--replica', `grpc://127.0.0.1:${port}`]);
+}
+
+/** What a client of Python prints, read as JSON. */
+async function run(program: string, ...args: string[]): Promise<unknown> {
+  const client = spawn(PYTHON, ['-c', program, ...args], { stdio: ['ignore', 'pipe', 'inherit'] });
+  children.add(client);
+  let said = '';
+  client.stdout.on('data', (chunk: Buffer) => (said += chunk.toString()));
+  await new Promise((resolve) => client.on('close', resolve));
+  return JSON.parse(said);
+}
+
 afterAll(async () => {
   await stopAll();
   for (const child of children) child.kill('SIGKILL');
@@ -71,24 +143,43 @@ it.skipIf(!hasGrpc && process.env['CI'] !== 'true')(
   'python3-grpcio calls python3-grpcio through weir: messages, metadata, statuses, streams',
   async () => {
     expect(hasGrpc, 'python3-grpcio is not installed').toBe(true);
-    const server = spawn(PYTHON, ['-c', SERVER], { stdio: ['ignore', 'pipe', 'inherit'] });
-    children.add(server);
-    const port = await new Promise<string>((resolve) =>
-      createInterface({ input: server.stdout }).once('line', resolve),
-    );
-    const weir = await startWeir(['--replica', `grpc://127.0.0.1:${port}`]);
-    const client = spawn(PYTHON, ['-c', CLIENT, String(weir.port)], { stdio: ['ignore', 'pipe', 'inherit'] });
-    children.add(client);
-    let said = '';
-    client.stdout.on('data', (chunk: Buffer) => (said += chunk.toString()));
-    await new Promise((resolve) => client.on('close', resolve));
-    expect(JSON.parse(said)).toEqual({
+    const weir = await startPair();
+    expect(await run(CLIENT, String(weir.port))).toEqual({
       unary: [200_000, 'OK', true, [0, 255]],
       fail: ['FAILED_PRECONDITION', 'ümlaut 100%', 37],
       unknown: ['UNIMPLEMENTED', 37],
       stream: ['a!', 'b!', 'c!'],
       target: ['NOT_FOUND', 'No such deployment or environment: deployment "none"'],
     });
+  },
+  60_000,
+);
+
+it.skipIf(!hasGrpc && process.env['CI'] !== 'true')(
+  'an answer of python3-grpcio that ends before its client does arrives with its status, 20 of 20',
+  async () => {
+    expect(hasGrpc, 'python3-grpcio is not installed').toBe(true);
+    const weir = await startPair();
+    const kinds: Record<string, string> = {
+      EarlyOk: '3 OK - 37',
+      EarlyLarge: '1500000 OK - 37',
+      EarlyError: '3 FAILED_PRECONDITION too early 37',
+      EarlyDetails: '3 ABORTED details 37',
+      EarlyMetadata: '0 FAILED_PRECONDITION too early 37',
+      EarlyOnly: '0 FAILED_PRECONDITION too early 37',
+      EarlyNothing: '0 OK - 37',
+      EarlyInput: '2 OK - 37',
+    };
+    const seen = await run(EARLY_CLIENT, String(weir.port), ...Object.keys(kinds));
+    expect(seen).toEqual(
+      Object.fromEntries(Object.entries(kinds).map(([name, outcome]) => [name, { [outcome]: 20 }])),
+    );
+    const ended = (code: number) =>
+      `baseten_inference_requests_total{status_code="${code}",is_async="false"}`;
+    await weir.shows(ended(0), 80);
+    await weir.shows(ended(9), 60);
+    await weir.shows(ended(10), 20);
+    await weir.shows('baseten_concurrent_requests', 0);
   },
   60_000,
 );

@@ -113,6 +113,17 @@ describe('the spans of a request', () => {
     expect(named(all, 'POST').attributes).toMatchObject({ 'http.request.resend_count': 2 });
   });
 
+  it('have the head of the answer as an event where it came before the first byte', () => {
+    const events = (says: object) =>
+      spans(record(says))[0]!.events.map(({ name, timeUnixNano }) => [name, timeUnixNano]);
+    expect(events({ head_ms: 2, first_byte_ms: 40 })).toEqual([
+      ['weir.head', ms(2)],
+      ['weir.first_byte', ms(40)],
+    ]);
+    expect(events({ head_ms: 40, first_byte_ms: 40 })).toEqual([['weir.first_byte', ms(40)]]);
+    expect(events({ head_ms: 2, first_byte_ms: undefined })).toEqual([['weir.head', ms(2)]]);
+  });
+
   it('of one that no replica had are its own and its wait', () => {
     const all = spans(
       record(
@@ -214,6 +225,7 @@ describe('the spans of a request', () => {
           queue_ms: some,
           leased_ms: some,
           connected_ms: some,
+          head_ms: some,
           first_byte_ms: some,
           async_wait_ms: some,
         }),

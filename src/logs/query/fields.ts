@@ -64,6 +64,7 @@ const TABLE: readonly (readonly [name: string, values: Values, ...synonyms: stri
   ),
   ['exc_info', 'text', 'exc_info'],
   ['queue_ms', 'ms', 'queue_ms', 'queue'],
+  ['head_ms', 'ms', 'head_ms', 'head'],
   ['first_byte_ms', 'ms', 'first_byte_ms', 'first_byte', 'ttft'],
   ['request_bytes', 'number', 'request_bytes'],
   ['response_bytes', 'number', 'response_bytes'],

@@ -17,7 +17,7 @@ const histograms: [HistogramName, string, string][] = [
   [
     'firstByte',
     'baseten_time_to_first_byte_seconds',
-    'Seconds from the first byte of a request to the first byte of its response, waiting and routing included.',
+    'Seconds from the first byte of a request to the first byte of the body of its response, or to its head where there is no body; waiting and routing included.',
   ],
   ['requestSize', 'baseten_request_size_bytes', 'Bytes of the request body.'],
   ['responseSize', 'baseten_response_size_bytes', 'Bytes of the response body that were sent to the client.'],

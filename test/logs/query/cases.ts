@@ -112,6 +112,7 @@ export const QUESTIONS: [string, Node][] = [
   ['duration>5us', is('durationNs', 5000, '>')],
   ['queue_ms>2s', is('queue_ms', 2000, '>')],
   ['ttft>=20', is('first_byte_ms', 20, '>=')],
+  ['head_ms<50', is('head_ms', 50, '<')],
   ['method:post', is('method', 'POST')],
   ['path:/v1/predict', is('path', '/v1/predict')],
   ['path:/v1/*', is('path', '/v1/*', 'like')],
