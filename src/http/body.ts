@@ -1,4 +1,4 @@
-// Follows a body to its end, however that is marked, without holding or changing a byte. Hot path.
+// Follows a body to its end, however that is marked, without holding it. Hot path.
 // Must stay true: `isWhole` is true exactly when the body has ended, and no byte behind its end is counted.
 // Source: RFC 9112 6.3.
 import { BROKEN, ChunkFollower, MORE } from './chunked.ts';
@@ -16,16 +16,19 @@ export class BodyFollower {
   /** Bytes of the body so far, framing left out. */
   payloadBytes = 0;
   framing: Framing = NO_BODY;
+  /** The bytes that were followed last do not pass as they are: `edited` has what passes. Only of chunked bodies. */
+  isEdited = false;
   #left = 0;
   #chunks: ChunkFollower | undefined;
 
-  /** A body begins; `length` counts where it is framed by length. */
-  begin(framing: Framing, length: number): void {
+  /** A body begins; `length` counts where it is framed by length. `isAnswer`: its chunks are read as leniently as may be. */
+  begin(framing: Framing, length: number, isAnswer = false): void {
     this.framing = framing;
+    this.isEdited = false;
     this.payloadBytes = 0;
     this.#left = length;
     this.isWhole = framing === NO_BODY || (framing === BY_LENGTH && length === 0);
-    if (framing === BY_CHUNKS) (this.#chunks ??= new ChunkFollower()).reset();
+    if (framing === BY_CHUNKS) (this.#chunks ??= new ChunkFollower()).reset(isAnswer);
   }
 
   /** Looks at bytes[from, to) and returns the index behind the last byte that is the body's, or BROKEN. */
@@ -34,6 +37,7 @@ export class BodyFollower {
     if (this.framing === BY_CHUNKS) {
       const end = this.#chunks!.follow(bytes, from, to);
       this.payloadBytes = this.#chunks!.payloadBytes;
+      this.isEdited = this.#chunks!.isEdited;
       if (end === BROKEN) return BROKEN;
       this.isWhole = end !== MORE;
       return this.isWhole ? end : to;
@@ -45,6 +49,11 @@ export class BodyFollower {
       this.isWhole = this.#left === 0;
     }
     return from + take;
+  }
+
+  /** What passes of bytes[from, end), which `follow` has just looked at. To be called where `isEdited`. */
+  edited(bytes: Buffer, from: number, end: number): Buffer {
+    return this.#chunks!.edited(bytes, from, end);
   }
 
   /** The connection has ended: true where that is how the body ends. */

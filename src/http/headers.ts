@@ -130,7 +130,7 @@ export function toClient(
   return out;
 }
 
-/** What may never arrive as a trailer: framing, routing, credentials (RFC 9110 6.5.1). */
+/** What may never arrive as a trailer: framing, routing, credentials (RFC 9110 6.5.1). These fields are dropped. */
 const NOT_IN_TRAILERS = new Set([
   ...HOP_BY_HOP,
   ...KEPT,
@@ -142,6 +142,12 @@ const NOT_IN_TRAILERS = new Set([
 
 /** True for a name that must not come as a trailer. */
 export const isForbiddenTrailer = (name: string): boolean => NOT_IN_TRAILERS.has(name.toLowerCase());
+
+/** Names that would change where a message ends or starts (RFC 9112 6): a message with one of them as a trailer is refused. */
+const FRAMING = new Set(['content-length', 'transfer-encoding']);
+
+/** True for a name whose appearance as a trailer makes a message malformed. `name` in any case. */
+export const isFramingTrailer = (name: string): boolean => FRAMING.has(name.toLowerCase());
 
 /** Trailers that may be passed on, as a raw list of pairs. */
 export function passableTrailers(raw: readonly string[]): [string, string][] {

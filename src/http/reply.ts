@@ -2,8 +2,11 @@
 // Must stay true: the body is {"error", "error_code", "request_id"}, never a stack trace, and the id header is there.
 // Source of the shape: contracts/baseten.md 1.4.
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { STATUS_CODES } from './node-http.ts';
+import type { Duplex } from 'node:stream';
 import { catalogue, type Failure } from '../base/errors.ts';
+import { ClientStream } from './client-stream.ts';
+import { DISCARD_MS } from './linger.ts';
+import { STATUS_CODES } from './node-http.ts';
 
 /** Statuses that say: not now. */
 const ASK_AGAIN = new Set([429, 503, 529]);
@@ -59,8 +62,6 @@ export function errorMessage(
   return { status: row.http, headers, body };
 }
 
-/** How long a client may go on sending a body that nobody wants, so that it can still read our answer. */
-export const LINGER_MS = 2000;
 const SHORT_BODY_BYTES = 64 * 1024;
 
 /** Sends the answer to a failure; closes the connection where the request was not read to its end. */
@@ -87,9 +88,14 @@ export function sendError(
     res.end(body);
     return bodyBytes;
   }
-  // Closing with unread input would send a reset, and the client could lose the answer: read on for a while.
   headers.push('Connection', 'close');
   res.writeHead(status, reasonOf(status), headers);
+  // It is read on for a while when the server closes it.
+  if ((req.socket as Duplex) instanceof ClientStream) {
+    res.end(body);
+    return bodyBytes;
+  }
+  // Closing with unread input would send a reset, and the client could lose the answer: read on for a while.
   res.write(body);
   req.removeAllListeners('data');
   req.resume();
@@ -97,7 +103,7 @@ export function sendError(
     clearTimeout(timer);
     res.end();
   };
-  const timer = setTimeout(end, LINGER_MS).unref();
+  const timer = setTimeout(end, DISCARD_MS).unref();
   req.once('end', end);
   req.once('close', end);
   return bodyBytes;

@@ -2,15 +2,18 @@
 // Over TLS that takes the connection beneath: most clients take the end of it for the end of a message, close_notify or
 // not (RFC 9112 9.8 would have them look), and only a reset for what it is.
 import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 
-const beneath = new WeakMap<Socket, Socket>();
+const beneath = new WeakMap<Duplex, Socket>();
 
-/** `raw` carries the TLS of `secured`. */
-export function carries(raw: Socket, secured: Socket): void {
-  beneath.set(secured, raw);
+/** `raw` carries `stream`: TLS, or what a server sees of a connection. */
+export function carries(raw: Socket, stream: Duplex): void {
+  beneath.set(stream, raw);
 }
 
 /** Ends a connection of a client with a TCP reset. */
-export function breakOff(socket: Socket): void {
-  (beneath.get(socket) ?? socket).resetAndDestroy();
+export function breakOff(stream: Duplex): void {
+  let lowest = stream;
+  for (let next = beneath.get(lowest); next !== undefined; next = beneath.get(lowest)) lowest = next;
+  (lowest as Socket).resetAndDestroy();
 }

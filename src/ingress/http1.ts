@@ -12,6 +12,7 @@ import { catalogue, type Failure } from '../base/errors.ts';
 import type { Exchange, Exchanges } from '../exchange/exchange.ts';
 import { ID_HEADER, ID_HEADER_LOWER, TRACE_HEADER } from '../exchange/identity.ts';
 import { DEBUG_HEADER, isPrivate } from '../exchange/tap.ts';
+import { ClientStream } from '../http/client-stream.ts';
 import type { Hop } from '../http/headers.ts';
 import { createServer } from '../http/node-http.ts';
 import { refusalBytes, refuse } from '../http/reply.ts';
@@ -26,8 +27,7 @@ import type { Refusal, Route } from './route.ts';
 /** Silence after which the operating system asks whether a client is still there. */
 const KEEP_ALIVE_PROBE_MS = 60_000;
 
-/** How long a client may take to read why its input was refused. */
-const CLOSING_MS = 1000;
+const MALFORMED_CHUNKS = 'the chunked body is malformed';
 
 /** Errors of Node's parser that have a cause of their own; all others are bad_request. */
 const PARSER_FAILURES: Record<string, Failure> = {
@@ -65,6 +65,7 @@ export class Http1Door {
   readonly server: Server;
   readonly #deps: Http1Deps;
   readonly #maxBody: number;
+  readonly #maxHead: number;
   readonly #takeOver: (this: Server, socket: Socket) => void;
   /** The latest exchange on each connection, and the connections whose input was refused. */
   readonly #answering = new WeakMap<Duplex, Answering>();
@@ -80,6 +81,7 @@ export class Http1Door {
   ) {
     this.#deps = deps;
     this.#maxBody = limits.maxBody;
+    this.#maxHead = options.max_header;
     this.server = createServer({
       insecureHTTPParser: false,
       // Looked at in http/strict.ts: Node would answer without an id and without an exchange.
@@ -111,10 +113,14 @@ export class Http1Door {
     this.server.on('clientError', (error, socket) => this.#onClientError(error, socket));
   }
 
-  /** Serves a connection, from its first byte or from where a message begins. */
+  /** Serves a connection, from its first byte or from where a message begins. It is paused. */
   accept(socket: Socket): void {
-    this.#takeOver.call(this.server, socket);
-    // HTTP/2 reads for itself; this must flow, since whoever looked at it first has paused it.
+    const stream = new ClientStream(socket, {
+      maxHeadBytes: this.#maxHead,
+      malformed: () => this.#onClientError(new Error(MALFORMED_CHUNKS), stream),
+    });
+    this.#takeOver.call(this.server, stream as unknown as Socket);
+    // Whoever looked at it first has paused it.
     socket.resume();
   }
 
@@ -129,6 +135,7 @@ export class Http1Door {
     const exchange = this.#open(req, req.socket);
     const answering: Answering = { req, res, running: undefined };
     this.#answering.set(req.socket, answering);
+    res.once('close', () => (req.socket as Duplex as ClientStream).answered());
     if (this.#isDraining) res.shouldKeepAlive = false;
     const hop = this.#hop(req, exchange);
     const problem = problemWith(req);
@@ -169,9 +176,7 @@ export class Http1Door {
   }
 
   #onUpgrade(req: IncomingMessage, socket: Duplex, head: Buffer): void {
-    socket.on('error', () => socket.destroy());
-    if (this.#isOutOfTurn(socket)) return;
-    const exchange = this.#open(req, socket as Socket);
+    const exchange = this.#open(req, req.socket);
     const hop = this.#hop(req, exchange);
     const problem = problemWith(req);
     const route: Route =
@@ -182,32 +187,22 @@ export class Http1Door {
       // Routes of our own that are no refusals are never upgrades: they take other methods.
       const { failure, detail, allow } =
         route.kind === 'refuse' ? route : ({ failure: 'method_not_allowed', detail: '' } as Refusal);
-      socket.end(refusalBytes(failure, exchange, { detail, allow }));
+      endWith(socket, refusalBytes(failure, exchange, { detail, allow }));
       exchange.close(failure, catalogue[failure].http, detail);
       return;
     }
     exchange.route(route.deployment);
     route.turn.take(route.deployment);
-    this.#deps.proxy.upgrade(exchange, req, socket, head, route.path, hop);
-  }
-
-  /**
-   * A request for a tunnel behind one that is not answered yet: Node has let go of that answer, so neither can be sent
-   * in its turn. The connection ends.
-   */
-  #isOutOfTurn(socket: Duplex): boolean {
-    const answering = this.#answering.get(socket);
-    if (answering === undefined || answering.res.writableFinished) return false;
-    socket.destroy();
-    return true;
+    const released = (socket as ClientStream).release();
+    released.socket.on('error', () => released.socket.destroy());
+    const early = Buffer.concat([head, released.head]);
+    this.#deps.proxy.upgrade(exchange, req, released.socket, early, route.path, hop);
   }
 
   /** We are a gateway to known replicas, never a way to somewhere else (RFC 9110 9.3.6). */
   #onConnect(req: IncomingMessage, socket: Duplex): void {
-    socket.on('error', () => socket.destroy());
-    if (this.#isOutOfTurn(socket)) return;
-    const exchange = this.#open(req, socket as Socket);
-    socket.end(refusalBytes('method_not_allowed', exchange, { detail: 'CONNECT is not served' }));
+    const exchange = this.#open(req, req.socket);
+    endWith(socket, refusalBytes('method_not_allowed', exchange, { detail: 'CONNECT is not served' }));
     exchange.close('method_not_allowed', catalogue.method_not_allowed.http);
   }
 
@@ -223,11 +218,13 @@ export class Http1Door {
     const failure = PARSER_FAILURES[error.code ?? ''] ?? 'bad_request';
     const answering = this.#answering.get(socket);
     const isAnswering = answering?.res.writableFinished === false;
-    if (isAnswering && !answering.req.complete) {
+    if (answering?.req.complete === false) {
       // What is malformed, or late, is the body of a request that is under way.
-      if (answering.running) answering.running.abort(failure, error.code ?? error.message);
+      if (isAnswering && answering.running) answering.running.abort(failure, error.code ?? error.message);
       // Refused already, and told so; only the rest of its body is malformed.
-      else answering.res.end(() => socket.destroy());
+      else if (isAnswering) answering.res.end(() => socket.destroy());
+      // Answered already: a second answer would be taken for that of the next request.
+      else socket.destroy();
       if (failure === 'client_gone') socket.destroy();
       return;
     }
@@ -236,10 +233,7 @@ export class Http1Door {
     // An answer that is on its way on this connection goes first: another in its midst would be taken for part of it.
     if (failure === 'client_gone') socket.destroy();
     else if (isAnswering) answering.res.once('close', () => socket.destroy());
-    else {
-      socket.end(refusalBytes(failure, exchange));
-      setTimeout(() => socket.destroy(), CLOSING_MS).unref();
-    }
+    else endWith(socket, refusalBytes(failure, exchange));
     exchange.close(failure, catalogue[failure].http, error.code ?? error.message);
   }
 
@@ -263,6 +257,13 @@ export class Http1Door {
       host: absolute?.authority ?? req.headers.host ?? '',
     };
   }
+}
+
+/** Ends a connection that Node's server has let go of, with a last answer. */
+function endWith(socket: Duplex, answer: string): void {
+  socket.on('error', () => socket.destroy());
+  socket.write(answer);
+  (socket as ClientStream).destroySoon();
 }
 
 /** Ends a request that nobody is to have. */

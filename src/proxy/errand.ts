@@ -13,6 +13,7 @@ import { request as httpRequest } from '../http/node-http.ts';
 import type { Lease } from '../pool/pool.ts';
 import { blame, failureOf, problemOf } from './failure.ts';
 import type { Lane, Running } from './full.ts';
+import { ReplicaSocket } from './replica-socket.ts';
 
 /** What is sent. */
 export interface ErrandRequest {
@@ -37,6 +38,9 @@ export interface ErrandAnswer {
   readonly contentType: string;
   readonly body: Uint8Array;
 }
+
+/** A request is written at once: nothing is to be stopped where the replica takes no more of it. */
+const NOTHING = (): void => undefined;
 
 export class Errand implements Watched, Running {
   watchSlot = -1;
@@ -126,6 +130,7 @@ export class Errand implements Watched, Running {
     });
     this.#toReplica = to;
     to.on('socket', (socket) => {
+      ReplicaSocket.of(socket)?.begin(false, NOTHING);
       if (!socket.connecting) this.#isConnected = true;
       else
         socket.once('connect', () => {
@@ -207,7 +212,8 @@ export class Errand implements Watched, Running {
     this.#lane.open.delete(this);
     this.#lane.deadlines.unwatch(this);
     if (cause === 'ok') this.#lease.completed();
-    else this.#toReplica?.destroy();
+    // A replica that answered early may not have taken all of the request: its connection is of no more use.
+    if (cause !== 'ok' || this.#toReplica?.writableFinished === false) this.#toReplica?.destroy();
     this.#answered!({
       status,
       failure: cause === 'ok' ? undefined : cause,

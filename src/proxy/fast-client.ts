@@ -23,7 +23,8 @@ import {
   RequestHead,
   ResponseHead,
 } from '../http/head.ts';
-import { LINGER_MS, publicDetail, refusalBytes } from '../http/reply.ts';
+import { DISCARD_MS, LINGER_MS } from '../http/linger.ts';
+import { publicDetail, refusalBytes } from '../http/reply.ts';
 import { breakOff } from '../http/reset.ts';
 import type { Lease, Pool } from '../pool/pool.ts';
 import type { ProxyOptions } from './options.ts';
@@ -85,8 +86,8 @@ const MAX_HELD_BYTES = 64 * 1024;
 /** Head and body up to this size go out as one piece of text: one copy, one system call. */
 const ONE_PIECE_BYTES = 8 * 1024;
 const MAX_RESPONSE_HEAD_BYTES = 64 * 1024;
-/** How long the rest of an upload is read away after an early answer. */
-const DISCARD_MS = 30_000;
+
+const MALFORMED_CHUNKS = 'the chunked body is malformed';
 
 /** Shared by all connections: what was read last is used before anything else is read. */
 const requestHead = new RequestHead();
@@ -236,9 +237,15 @@ export class FastClient implements Watched, ConnectionUser, Standing, Seeking {
     this.#hasResent = false;
     this.#sentHead = heads.write(head, decision.path, exchange);
     // Clients often send head and body apart: an empty list keeps what is still to come.
-    if (bodyEnd > head.end) this.#sentBody = [bytes.subarray(head.end, bodyEnd)];
+    if (bodyEnd > head.end) this.#sentBody = [this.#passing(bytes, head.end, bodyEnd)];
     else this.#sentBody = request.isWhole ? undefined : [];
     this.#seeker.begin(exchange);
+  }
+
+  /** What passes to the replica of bytes[from, end) of the request's body, which was just followed. */
+  #passing(bytes: Buffer, from: number, end: number): Buffer {
+    if (this.#request.isEdited) return this.#request.edited(bytes, from, end);
+    return from === 0 && end === bytes.length ? bytes : bytes.subarray(from, end);
   }
 
   #remoteAddress(): string {
@@ -304,7 +311,7 @@ export class FastClient implements Watched, ConnectionUser, Standing, Seeking {
       for (const piece of body) socket.write(piece);
       socket.uncork();
     }
-    if (socket.writableNeedDrain) this.#pause();
+    if (socket.writableNeedDrain && upstream.isWritable) this.#pause();
     else this.onDrain();
   }
 
@@ -313,7 +320,7 @@ export class FastClient implements Watched, ConnectionUser, Standing, Seeking {
     const exchange = this.#exchange!;
     const end = this.#request.follow(chunk, 0, chunk.length);
     if (end === BROKEN) {
-      this.#fail('bad_request', 'the chunked body is malformed');
+      this.#fail('bad_request', MALFORMED_CHUNKS);
       return;
     }
     const { max_body } = this.#deps.options;
@@ -322,7 +329,7 @@ export class FastClient implements Watched, ConnectionUser, Standing, Seeking {
       this.#fail('too_large', `more than ${max_body} bytes`);
       return;
     }
-    const mine = end === chunk.length ? chunk : chunk.subarray(0, end);
+    const mine = this.#passing(chunk, 0, end);
     if (end < chunk.length) this.#hold(chunk.subarray(end));
     if (this.#sentBody !== undefined) {
       this.#sentBody.push(mine);
@@ -330,8 +337,8 @@ export class FastClient implements Watched, ConnectionUser, Standing, Seeking {
       this.#forgetLargeBody();
     }
     // The answer may be over, or the replica gone, while the rest of the body still comes.
-    const upstream = this.#upstream?.socket;
-    if (upstream?.writable === true && !upstream.write(mine)) this.#pause();
+    const upstream = this.#upstream;
+    if (upstream?.isWritable === true && !upstream.socket.write(mine) && upstream.isWritable) this.#pause();
   }
 
   /** More of the body came while no replica has the request. */
@@ -416,13 +423,21 @@ export class FastClient implements Watched, ConnectionUser, Standing, Seeking {
     }
     if (isRetryableStatus(responseHead.status) && this.#isAskedAgain(bytes, at, size)) return;
     exchange.headMs = performance.now();
+    this.#body.begin(responseHead.framing, responseHead.length, true);
+    const end = this.#followAnswer(bytes, at, size, exchange.headMs);
+    // Nothing of the answer is sent yet: an error can be.
+    if (end === BROKEN) {
+      exchange.headMs = exchange.firstByteMs = exchange.responseBytes = 0;
+      this.#fail('bad_response', MALFORMED_CHUNKS);
+      return;
+    }
     // A connection that was there already was made for an earlier request.
     exchange.connectedMs = this.#upstream!.isReused ? 0 : this.#upstream!.connectedMs;
     this.#seeker.lease!.heard();
     this.#sentHead = '';
     this.#sentBody = undefined;
     this.#hasAnswer = true;
-    this.#answer(responseHead, bytes, at, size);
+    this.#answer(responseHead, bytes, at, end, size);
   }
 
   /** True when this answer is not passed on because the request is to be sent again. */
@@ -433,9 +448,9 @@ export class FastClient implements Watched, ConnectionUser, Standing, Seeking {
     const { framing, length, keepAlive } = responseHead;
     const upstream = this.#upstream!;
     this.#upstream = undefined;
-    this.#body.begin(framing, length);
+    this.#body.begin(framing, length, true);
     const isClean = this.#body.follow(bytes, from, size) === size && this.#body.isWhole;
-    if (isClean && keepAlive && framing !== BY_CLOSE && this.#request.isWhole)
+    if (isClean && keepAlive && framing !== BY_CLOSE && this.#request.isWhole && upstream.isFlushed)
       this.#deps.connections.keep(this.#seeker.lease!.replica.url, upstream);
     else upstream.destroy();
     this.#seeker.lease!.completed();
@@ -443,20 +458,20 @@ export class FastClient implements Watched, ConnectionUser, Standing, Seeking {
     return true;
   }
 
-  /** Sends the answer's head, with as much of its body as is there. */
-  #answer(head: ResponseHead, bytes: Buffer, from: number, size: number): void {
+  /** Sends the answer's head, with as much of its body as is there: bytes[from, end), which was just followed. */
+  #answer(head: ResponseHead, bytes: Buffer, from: number, end: number, size: number): void {
     const exchange = this.#exchange!;
     exchange.status = head.status;
-    this.#body.begin(head.framing, head.length);
     this.#isReusable = head.keepAlive && head.framing !== BY_CLOSE;
     if (head.framing === BY_CLOSE || this.#lane.isDraining) this.#keepAlive = false;
     const text =
       `HTTP/1.1 ${head.status} ${head.reason}\r\n${head.kept}X-Baseten-Request-Id: ${exchange.id}\r\n` +
       `${ATTEMPTS_HEADER}: ${exchange.attempts}\r\n` +
       `Server-Timing: ${serverTiming(exchange)}\r\n${this.#keepAlive ? '\r\n' : 'Connection: close\r\n\r\n'}`;
-    const end = this.#followAnswer(bytes, from, size, exchange.headMs);
-    if (end === BROKEN) this.#fail('bad_response');
-    else if (end === from) this.#socket.write(text, 'latin1');
+    if (this.#body.isEdited) {
+      const piece = this.#body.edited(bytes, from, end);
+      this.#socket.write(text + piece.latin1Slice(), 'latin1');
+    } else if (end === from) this.#socket.write(text, 'latin1');
     else if (end - from <= ONE_PIECE_BYTES) this.#socket.write(text + bytes.latin1Slice(from, end), 'latin1');
     else {
       this.#socket.cork();
@@ -464,19 +479,20 @@ export class FastClient implements Watched, ConnectionUser, Standing, Seeking {
       this.#socket.write(Buffer.from(bytes.subarray(from, end)));
       this.#socket.uncork();
     }
-    if (end !== BROKEN) this.#afterPiece(end, size);
+    this.#afterPiece(end, size);
   }
 
   /** More of the answer's body. */
   #forwardAnswer(bytes: Buffer, from: number, size: number): void {
     const end = this.#followAnswer(bytes, from, size);
     if (end === BROKEN) {
-      this.#fail('bad_response');
+      this.#fail('bad_response', MALFORMED_CHUNKS);
       return;
     }
     // Short pieces go out as text, which is copied on the way; longer ones must leave the shared buffer.
     const upstream = this.#upstream!;
-    if (end - from <= ONE_PIECE_BYTES) this.#socket.write(bytes.latin1Slice(from, end), 'latin1');
+    if (this.#body.isEdited) this.#socket.write(this.#body.edited(bytes, from, end));
+    else if (end - from <= ONE_PIECE_BYTES) this.#socket.write(bytes.latin1Slice(from, end), 'latin1');
     else if (upstream.owns(bytes)) {
       this.#socket.write(bytes.subarray(from, end), this.#onBulkWritten);
       this.#isBulkPending = this.#socket.writableLength > 0;
@@ -503,6 +519,11 @@ export class FastClient implements Watched, ConnectionUser, Standing, Seeking {
     // More than the answer: the replica is out of step, and its connection with it.
     if (end < size) this.#isReusable = false;
     this.#finish();
+  }
+
+  /** The replica takes no more of the request. The rest is read and dropped, so that the client comes to read the answer. */
+  onWriteFailed(): void {
+    this.#resume();
   }
 
   onEnd(): void {
@@ -534,7 +555,7 @@ export class FastClient implements Watched, ConnectionUser, Standing, Seeking {
     this.#seeker.lease!.completed();
     upstream.endBulk(!this.#isBulkPending);
     this.#isBulkPending = false;
-    if (this.#isReusable && this.#request.isWhole)
+    if (this.#isReusable && this.#request.isWhole && upstream.isFlushed)
       this.#deps.connections.keep(this.#seeker.lease!.replica.url, upstream);
     else upstream.destroy();
     if (this.#socket.writableLength === 0) this.#answered();
@@ -673,7 +694,7 @@ export class FastClient implements Watched, ConnectionUser, Standing, Seeking {
       } else if (this.#hasServed) {
         if (forMs > this.#deps.keepAliveTimeoutMs) this.#close();
       } else if (forMs > this.#deps.headerTimeoutMs) this.#refuseSilence();
-    } else if (forMs > (this.#state === DISCARDING ? DISCARD_MS : LINGER_MS)) this.#socket.destroy();
+    } else if (forMs > (this.#request.isWhole ? LINGER_MS : DISCARD_MS)) this.#socket.destroy();
   }
 
   #sweepExchange(nowMs: number): void {

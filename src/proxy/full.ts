@@ -26,6 +26,7 @@ import { failureOf, problemOf } from './failure.ts';
 import type { ProxyOptions } from './options.ts';
 import { LOAD_FORMAT_HEADER, LOAD_HEADER, reportOf } from './load-report.ts';
 import { Patience } from './patience.ts';
+import { ReplicaSocket } from './replica-socket.ts';
 import { RequestBody } from './request-body.ts';
 import { GIVE_UP, isRetryableStatus, type Retries } from './retry.ts';
 import { Seeker, type Seeking } from './seeker.ts';
@@ -211,10 +212,16 @@ export class Passage implements Watched, Running, Seeking {
     // The head must not wait for the first of the body: some replicas answer before they read.
     to.flushHeaders();
     to.on('socket', (socket) => {
+      ReplicaSocket.of(socket)?.begin(to.method === 'HEAD', () => this.#body.refuse(to));
       if (socket.connecting) socket.once('connect', () => (this.#exchange.connectedMs = performance.now()));
       else this.#exchange.connectedMs = 0;
     });
-    to.on('response', (from) => this.#onResponse(from));
+    // In a later tick: by then Node has told whether the rest of the same bytes is malformed, and an error can still be sent.
+    to.on('response', (from) =>
+      process.nextTick(() => {
+        if (this.#exchange.isOpen && to === this.#toReplica) this.#onResponse(from);
+      }),
+    );
     to.on('information', (info) => this.#onEarlyHints(info));
     // 101 to a request that asked for no upgrade.
     to.on('upgrade', (_, socket) => {
@@ -328,7 +335,9 @@ export class Passage implements Watched, Running, Seeking {
       return;
     if (this.#from !== undefined) {
       // Node takes the end of the connection for the end of a body without a length, also when it was a reset.
-      if (!this.#from.complete) this.#onBroken(describe(error));
+      if (this.#from.complete) return;
+      if (failureOf(error) === 'bad_response') this.#fail('bad_response', describe(error));
+      else this.#onBroken(describe(error));
       return;
     }
     const failure = failureOf(error);
@@ -385,6 +394,8 @@ export class Passage implements Watched, Running, Seeking {
     this.#body.stop();
     // A replica that answered early may still be taking the upload: it ends here, with its connection.
     if (cause !== 'ok' || this.#toReplica?.writableFinished === false) this.#toReplica?.destroy();
+    // The rest of the upload is dropped, so that a client that reads nothing before it has sent all comes to read.
+    if (!this.#req.complete) this.#req.resume();
     this.#seeker.end();
   }
 }

@@ -4,6 +4,7 @@
 // is read into a buffer of its own instead, which is not read into again before what was written from it is out.
 import { connect, type Socket } from 'node:net';
 import { SWEEP_MS, type Deadlines, type Watched } from '../base/deadlines.ts';
+import { WriteGuard } from '../http/write-guard.ts';
 import type { ReplicaUrl } from '../pool/pool.ts';
 
 /** Who a connection works for at the moment. */
@@ -12,7 +13,9 @@ export interface ConnectionUser {
   onBytes(bytes: Buffer, size: number): boolean;
   /** All that was written has gone out. */
   onDrain(): void;
-  /** The replica has closed cleanly. */
+  /** A write failed: nothing more can be sent. What was received before still comes, then the end. */
+  onWriteFailed(): void;
+  /** The replica has closed cleanly, and no more bytes come. */
   onEnd(): void;
   /** The connection is gone, with the reason where there is one. */
   onLost(error: NodeJS.ErrnoException | undefined): void;
@@ -39,6 +42,7 @@ export class ReplicaConnection {
   user: ConnectionUser | undefined;
   #error: NodeJS.ErrnoException | undefined;
   #bulk: Buffer | undefined;
+  readonly #guard: WriteGuard;
   readonly #gone: (connection: ReplicaConnection) => void;
 
   constructor({ host, port }: ReplicaUrl, gone: (connection: ReplicaConnection) => void) {
@@ -53,17 +57,34 @@ export class ReplicaConnection {
         callback: (size, bytes) => this.#onRead(bytes as Buffer, size),
       },
     });
+    this.#guard = new WriteGuard(this.socket);
+    this.#guard.onFailed = () => this.user?.onWriteFailed();
     this.socket.once('connect', () => {
       this.isConnected = true;
       this.connectedMs = performance.now();
     });
     this.socket.on('drain', () => this.user?.onDrain());
-    this.socket.on('end', () => this.user?.onEnd());
+    this.socket.on('end', () => {
+      this.#error ??= this.#guard.error;
+      if (!this.#guard.isReset) this.user?.onEnd();
+      // No more bytes can come, and what is still to be written has no reader that could answer.
+      this.socket.destroy();
+    });
     this.socket.on('error', (error) => (this.#error = error));
     this.socket.on('close', () => {
       this.#gone(this);
       this.user?.onLost(this.#error);
     });
+  }
+
+  /** True while bytes can be sent. */
+  get isWritable(): boolean {
+    return this.#guard.error === undefined && this.socket.writable;
+  }
+
+  /** True where everything that was sent is with the operating system. */
+  get isFlushed(): boolean {
+    return this.socket.writableLength === 0;
   }
 
   /** True for bytes that lie in this connection's own buffer, and stay there until the next read. */

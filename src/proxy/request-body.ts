@@ -26,6 +26,8 @@ export class RequestBody extends Stream {
   readonly #copy: BodyCopy | undefined;
   #kept: Buffer[] | undefined = [];
   #to: ClientRequest | undefined;
+  /** The replica takes no more: what still comes is counted and dropped. */
+  #isRefused = false;
   #isRead = false;
   #isReading = false;
 
@@ -52,7 +54,14 @@ export class RequestBody extends Stream {
 
   /** True when the replica, not the client, is why nothing moves. */
   get isHeldBack(): boolean {
-    return this.#to !== undefined && this.#to.writableNeedDrain;
+    return this.#to !== undefined && !this.#isRefused && this.#to.writableNeedDrain;
+  }
+
+  /** Nothing more can be sent to this replica, whose answer may still come: the client is read on, so that it comes to read it. */
+  refuse(to: ClientRequest): void {
+    if (to !== this.#to) return;
+    this.#isRefused = true;
+    this.#req.resume();
   }
 
   /** Reads while no replica has the request, so that the client's leaving is heard. */
@@ -66,6 +75,7 @@ export class RequestBody extends Stream {
   override pipe<T extends NodeJS.WritableStream>(destination: T): T {
     const to = destination as unknown as ClientRequest;
     this.#to = to;
+    this.#isRefused = false;
     this.#events.began(to);
     to.on('drain', () => {
       this.#forgetLarge();
@@ -112,7 +122,7 @@ export class RequestBody extends Stream {
       return;
     }
     this.#forgetLarge();
-    if (!this.#to.write(chunk)) this.#req.pause();
+    if (!this.#isRefused && !this.#to.write(chunk)) this.#req.pause();
   };
 
   readonly #onEnd = (): void => {
@@ -127,6 +137,7 @@ export class RequestBody extends Stream {
   }
 
   #end(): void {
+    if (this.#isRefused) return;
     // Only a chunked body can be followed by any, and Node reads them for no other.
     const trailers = passableTrailers(this.#req.rawTrailers);
     if (trailers.length > 0) this.#to!.addTrailers(trailers);

@@ -355,7 +355,7 @@ describe('an answer of weir’s own', () => {
       ['too large', 'POST /x HTTP/1.1\r\nHost: x\r\nContent-Length: 5000\r\n\r\n'],
       ['CONNECT', 'CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n\r\n'],
       ['wake', 'POST /wake HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n'],
-      ['a task', 'POST /async_predict HTTP/1.1\r\nHost: x\r\nContent-Length: 18\r\n\r\n{"model_input":{} }'],
+      ['a task', 'POST /async_predict HTTP/1.1\r\nHost: x\r\nContent-Length: 18\r\n\r\n{"model_input":{}}'],
       ['a malformed task', 'POST /async_predict HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\n['],
       ['an unknown task', 'GET /async_request/none HTTP/1.1\r\nHost: x\r\n\r\n'],
       ['the depth of the queue', 'GET /async_queue_status HTTP/1.1\r\nHost: x\r\n\r\n'],

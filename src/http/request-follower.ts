@@ -1,0 +1,75 @@
+// Finds where a request ends in the bytes of a client, so that Node's parser can be given one request at a time.
+// Invariant: of what Node's strict parser accepts, the same bytes are taken for the request; what it refuses may be followed
+// in any way, since the connection ends with it. Nothing is judged here but the chunks of a body.
+// Sources: RFC 9112 2.2 (empty lines before a request), 6.3 (length of a body).
+import { BodyFollower, BROKEN } from './body.ts';
+import { BY_CHUNKS, BY_LENGTH, NO_BODY } from './head.ts';
+
+const CR = 13;
+const LF = 10;
+const HEAD_END = '\r\n\r\n';
+
+export class RequestFollower {
+  readonly #maxHeadBytes: number;
+  readonly #body = new BodyFollower();
+  #head = '';
+  #isInHead = true;
+  #isLost = false;
+
+  /** `maxHeadBytes`: a longer head is refused by the parser, and no end is looked for. */
+  constructor(maxHeadBytes: number) {
+    this.#maxHeadBytes = maxHeadBytes;
+  }
+
+  /** Ready for the next request. */
+  begin(): void {
+    this.#head = '';
+    this.#isInHead = true;
+    this.#isLost = false;
+  }
+
+  /** The request has ended. */
+  get isWhole(): boolean {
+    return !this.#isInHead && this.#body.isWhole;
+  }
+
+  /** Looks at the next bytes: the index behind the last byte that is this request's, or BROKEN. */
+  follow(bytes: Buffer): number {
+    if (this.#isLost) return bytes.length;
+    const bodyStart = this.#isInHead ? this.#followHead(bytes) : 0;
+    if (this.#isInHead) return bytes.length;
+    return this.#body.follow(bytes, bodyStart, bytes.length);
+  }
+
+  /** What the parser is to get of bytes[0, end), which `follow` has just looked at. */
+  passing(bytes: Buffer, end: number): Buffer {
+    if (!this.#isInHead && this.#body.isEdited) return this.#body.edited(bytes, 0, end);
+    return end === bytes.length ? bytes : bytes.subarray(0, end);
+  }
+
+  /** Returns where the body begins, if the head ends in these bytes. */
+  #followHead(bytes: Buffer): number {
+    let from = 0;
+    if (this.#head === '') while (bytes[from] === CR || bytes[from] === LF) from++;
+    const before = this.#head.length;
+    this.#head += bytes.latin1Slice(from);
+    const end = this.#head.indexOf(HEAD_END, Math.max(0, before - HEAD_END.length + 1));
+    if (end === -1) {
+      if (this.#head.length > this.#maxHeadBytes) {
+        this.#isLost = true;
+        this.#head = '';
+      }
+      return 0;
+    }
+    this.#isInHead = false;
+    const head = this.#head.slice(0, end);
+    this.#head = '';
+    const length = /\r\ncontent-length[ \t]*:[ \t]*(\d+)/i.exec(head)?.[1];
+    if (/\r\ntransfer-encoding[ \t]*:/i.test(head)) this.#body.begin(BY_CHUNKS, 0);
+    else if (length !== undefined) this.#body.begin(BY_LENGTH, Number(length));
+    else this.#body.begin(NO_BODY, 0);
+    return from + end + HEAD_END.length - before;
+  }
+}
+
+export { BROKEN };

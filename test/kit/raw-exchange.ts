@@ -1,0 +1,105 @@
+// Exchanges of bytes for tests: what a bare socket gets for what it sends in pieces, and a strict reader of what it got.
+import { connect, type Socket } from 'node:net';
+
+/** A message as it was framed: its head, its body without chunks, its trailer lines. */
+export interface Message {
+  readonly start: string;
+  readonly head: string;
+  readonly body: string;
+  readonly trailers: string[];
+}
+
+/** The first message in `text` and where it ends, `undefined` while it is not whole; throws where it is malformed. */
+export function readMessage(text: string, isToHead = false): { message: Message; end: number } | undefined {
+  const headEnd = text.indexOf('\r\n\r\n');
+  if (headEnd === -1) return undefined;
+  const head = text.slice(0, headEnd);
+  const start = head.slice(0, head.indexOf('\r\n'));
+  let at = headEnd + 4;
+  const hasNone = isToHead || /^HTTP\/1\.1 (1\d\d|204|304)/.test(start);
+  if (hasNone) return { message: { start, head, body: '', trailers: [] }, end: at };
+  if (!/\r\ntransfer-encoding: chunked/i.test(head)) {
+    const length = Number(/\r\ncontent-length: (\d+)/i.exec(head)?.[1] ?? 0);
+    if (text.length < at + length) return undefined;
+    return { message: { start, head, body: text.slice(at, at + length), trailers: [] }, end: at + length };
+  }
+  let body = '';
+  for (;;) {
+    const lineEnd = text.indexOf('\r\n', at);
+    if (lineEnd === -1) return undefined;
+    const line = text.slice(at, lineEnd);
+    // Nothing but a size: what is passed on has no extensions.
+    if (!/^[0-9a-f]+$/i.test(line)) throw new Error(`a size line reads ${JSON.stringify(line)}`);
+    const size = Number.parseInt(line, 16);
+    at = lineEnd + 2;
+    if (size === 0) break;
+    if (text.length < at + size + 2) return undefined;
+    body += text.slice(at, at + size);
+    if (text.slice(at + size, at + size + 2) !== '\r\n')
+      throw new Error('a chunk does not end with its size');
+    at += size + 2;
+  }
+  const trailers: string[] = [];
+  for (;;) {
+    const lineEnd = text.indexOf('\r\n', at);
+    if (lineEnd === -1) return undefined;
+    const line = text.slice(at, lineEnd);
+    at = lineEnd + 2;
+    if (line === '') return { message: { start, head, body, trailers }, end: at };
+    trailers.push(line);
+  }
+}
+
+/** All messages in `text`, and what is left of it. */
+export function readMessages(text: string): { messages: Message[]; rest: string } {
+  const messages: Message[] = [];
+  let rest = text;
+  for (;;) {
+    const read = readMessage(rest);
+    if (read === undefined) return { messages, rest };
+    messages.push(read.message);
+    rest = rest.slice(read.end);
+  }
+}
+
+/** Writes pieces so that each one is most likely read apart from the next. */
+export async function sendApart(socket: Socket, pieces: readonly string[]): Promise<void> {
+  for (const piece of pieces) {
+    if (piece === '' || socket.destroyed) continue;
+    await new Promise<void>((resolve) => socket.write(piece, 'latin1', () => resolve()));
+    for (let i = 0; i < 2; i++) await new Promise((resolve) => setImmediate(resolve));
+  }
+}
+
+/** What a client gets for what it sends: until `count` answers are whole, or the connection ends. */
+export function exchange(
+  port: number,
+  pieces: readonly string[],
+  count = 1,
+): Promise<{ received: string; isEnded: boolean }> {
+  return new Promise((resolve, reject) => {
+    const socket = connect({ host: '127.0.0.1', port, noDelay: true });
+    let received = '';
+    const done = (isEnded: boolean) => {
+      clearTimeout(timer);
+      socket.destroy();
+      resolve({ received, isEnded });
+    };
+    const timer = setTimeout(() => {
+      socket.destroy();
+      reject(new Error(`no end within 10 s of ${JSON.stringify(pieces)}: ${JSON.stringify(received)}`));
+    }, 10_000);
+    socket.on('data', (chunk) => {
+      received += chunk.toString('latin1');
+      try {
+        if (readMessages(received).messages.length >= count) done(false);
+      } catch {
+        // Malformed: the test is to see it once the connection ends.
+        done(false);
+      }
+    });
+    socket.on('error', () => done(true));
+    socket.on('close', () => done(true));
+    void sendApart(socket, pieces);
+  });
+}
