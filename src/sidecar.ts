@@ -115,9 +115,12 @@ export async function startSidecar(
           container,
         })),
       childPid: () => child?.pid,
+      processEnded: ({ deployment, replica: its }) =>
+        pool.deployments[deployment]?.processEnded(({ id, isLeaving }) => id === its && !isLeaving),
     },
     log,
   );
+  if (child) child.ended = () => pool.processEnded(own.urls);
   const measured: Measured = createMetrics(config.metrics, config.model, pool, {
     build: { version, node: process.versions.node },
     connections: () => proxy.connections(),

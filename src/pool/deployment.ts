@@ -181,6 +181,11 @@ export class Deployment implements Lessor {
     for (const [replica, health] of this.#health) if (urls.has(replica.url.href)) health.restarted();
   }
 
+  /** The process of these replicas has ended: a probe tells at once whether another one answers in its place. */
+  processEnded(isIts: (replica: Replica) => boolean): void {
+    for (const [replica, health] of this.#health) if (isIts(replica)) health.processEnded();
+  }
+
   // ── Inside ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
   #pick(avoid: Replica | undefined): Replica | undefined {

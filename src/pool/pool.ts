@@ -208,6 +208,11 @@ export class Pool {
     return this.#each(deployment, replica, (its, found) => its.resume(found));
   }
 
+  /** The process of the replicas at `urls` has ended. */
+  processEnded(urls: ReadonlySet<string>): void {
+    for (const deployment of this.deployments) deployment.processEnded(({ url }) => urls.has(url.href));
+  }
+
   /** The supervised process, which answers at `urls`, was started again: its replicas must become ready again. */
   restarted(urls: ReadonlySet<string>): void {
     for (const deployment of this.deployments) deployment.restarted(urls);

@@ -77,7 +77,7 @@ export class ReplicaProcesses {
   async find(replicas: readonly SampledReplica[], table: () => Promise<ProcessTable>): Promise<Found[]> {
     this.#listeners.keep(replicas);
     const isOnly = replicas.length === 1;
-    const roots = await Promise.all(replicas.map((replica) => this.#rootOf(replica, isOnly, table)));
+    const roots = await Promise.all(replicas.map((replica) => this.rootOf(replica, isOnly, table)));
     const names = await Promise.all(
       roots.map(async (root) => root && (await this.#places.namesOf(root.pid))),
     );
@@ -111,17 +111,23 @@ export class ReplicaProcesses {
     return pids;
   }
 
-  async #rootOf(
+  /**
+   * The topmost process of a replica, or `undefined` when none is seen. `isOnly`: there is no other replica. Without a
+   * `table` a process that listens on the replica's port is not searched for, only one found before is looked at.
+   */
+  async rootOf(
     { host, port, container }: SampledReplica,
     isOnly: boolean,
-    table: () => Promise<ProcessTable>,
+    table: (() => Promise<ProcessTable>) | undefined,
   ): Promise<Process | undefined> {
     if (container.pid > 0) return this.#alive(container.pid);
     // With several replicas the command is what starts them: each is found by its port.
     const child = isOnly ? this.#childPid() : undefined;
     if (child !== undefined) return this.#alive(child);
-    return isOwnAddress(host) ? this.#listeners.find(host, port, table) : undefined;
+    if (!isOwnAddress(host)) return undefined;
+    return table ? this.#listeners.find(host, port, table) : this.#listeners.known(host, port);
   }
+
   async #alive(pid: number): Promise<Process | undefined> {
     const process = await readProcess(this.#machine.proc, pid);
     return process && isAlive(process) ? process : undefined;
