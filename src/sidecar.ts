@@ -65,6 +65,11 @@ export async function startSidecar(
       const say = to === 'down' || to === 'ejected' ? log.warn : log.info;
       say(`replica is ${to}`, { ...replica, from, problem: problem || undefined });
     },
+    resolved({ host, addresses, added, removed, problem }) {
+      const facts = { host, addresses: addresses.length, added, removed };
+      if (problem === '') log.info('addresses of a host changed', facts);
+      else log.warn('host name resolution problem', { ...facts, problem });
+    },
     spare: (deployment) => queue.freed(deployment),
     failing: ({ problem, forMs, ...replica }) =>
       log.warn('replica is not ready', { ...replica, problem, for_s: Math.round(forMs / 1000) }),
@@ -92,10 +97,10 @@ export async function startSidecar(
     () =>
       serving(({ id, url, tls }, { options }) => ({ deployment: options.id, id, url, tls }))
         .filter(({ url }) => !speaksGrpc(url))
-        .map(({ deployment, id, url: { host, port }, tls }) => ({
+        .map(({ deployment, id, url: { host, port, authority }, tls }) => ({
           deployment,
           id,
-          url: { host, port, tls },
+          url: { host, port, authority, tls },
         })),
     log,
   );

@@ -64,7 +64,7 @@ const accepts = (bound: string, host: string): boolean =>
   bound === '0.0.0.0' ||
   bound === '::' ||
   bound === host ||
-  (isLoopback(bound) && isLoopback(host)) ||
+  (host === 'localhost' && isLoopback(bound)) ||
   !/^[\d.]+$|:/.test(host);
 
 export class Listeners {
