@@ -62,6 +62,7 @@ export async function startSidecar(
 
   const pool: Pool = new Pool(config.deployments, config.pool, {
     changed({ from, to, problem, ...replica }) {
+      if (to === 'ready') samplers.replicaReady();
       const say = to === 'down' || to === 'ejected' ? log.warn : log.info;
       say(`replica is ${to}`, { ...replica, from, problem: problem || undefined });
     },
@@ -107,7 +108,7 @@ export async function startSidecar(
 
   const exchanges = new Exchanges(config.identity);
   const proxy = new Proxy(pool, exchanges, config.proxy);
-  const samplers = new Samplers(
+  const samplers: Samplers = new Samplers(
     config.samplers,
     {
       replicas: () =>

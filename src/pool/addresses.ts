@@ -163,11 +163,15 @@ export class Addresses {
 }
 
 /**
- * The addresses of one family, each once, in an order that does not change: IPv4 where there is any, since a host with
- * both is one server, not two.
+ * The addresses of one family, each once, in an order that does not change: the family with the most, IPv4 when they have
+ * as many, since a host with both is one server, not two. Of one address in each family the system chooses at each
+ * connection: the server may listen on one of them only.
  */
 function inOneFamily(found: readonly { readonly address: string; readonly family: number }[]): string[] {
-  const family = found.some((one) => one.family === 4) ? 4 : 6;
-  const addresses = found.filter((one) => one.family === family).map(({ address }) => address);
-  return [...new Set(addresses)].sort((a, b) => a.localeCompare(b, 'en', { numeric: true }));
+  const [four, six] = [4, 6].map((family) => [
+    ...new Set(found.filter((one) => one.family === family).map(({ address }) => address)),
+  ]) as [string[], string[]];
+  if (four.length === 1 && six.length === 1) return [];
+  const most = four.length >= six.length ? four : six;
+  return most.sort((a, b) => a.localeCompare(b, 'en', { numeric: true }));
 }

@@ -36,6 +36,11 @@ export class ProcessWatch implements Sampler<number> {
     this.#ended = ended;
   }
 
+  /** A replica has become ready: its process is there now, if it is on this machine. */
+  searchAgain(): void {
+    this.#searchedMs.clear();
+  }
+
   async sample(): Promise<Sampled<number>> {
     const replicas = this.#replicas();
     const wanted = new Set(replicas.map(keyOf));
@@ -46,7 +51,7 @@ export class ProcessWatch implements Sampler<number> {
       const key = keyOf(replica);
       const before = this.#known.get(key);
       const isSearch = this.#isSearchDue(key, before !== undefined);
-      const now = await this.#processes.rootOf(replica, replicas.length === 1, isSearch ? table : undefined);
+      const now = await this.#processes.serverOf(replica, isSearch ? table : undefined);
       if (now) this.#known.set(key, now);
       else this.#known.delete(key);
       const isSame = now?.pid === before?.pid && now?.started === before?.started;

@@ -77,7 +77,7 @@ export class ReplicaProcesses {
   async find(replicas: readonly SampledReplica[], table: () => Promise<ProcessTable>): Promise<Found[]> {
     this.#listeners.keep(replicas);
     const isOnly = replicas.length === 1;
-    const roots = await Promise.all(replicas.map((replica) => this.rootOf(replica, isOnly, table)));
+    const roots = await Promise.all(replicas.map((replica) => this.#rootOf(replica, isOnly, table)));
     const names = await Promise.all(
       roots.map(async (root) => root && (await this.#places.namesOf(root.pid))),
     );
@@ -112,20 +112,26 @@ export class ReplicaProcesses {
   }
 
   /**
-   * The topmost process of a replica, or `undefined` when none is seen. `isOnly`: there is no other replica. Without a
-   * `table` a process that listens on the replica's port is not searched for, only one found before is looked at.
+   * The process that answers for a replica on this machine, or `undefined` when none is seen: the configured one, else the
+   * one that listens on its port. Without a `table` that one is not searched for, only one found before is looked at.
    */
-  async rootOf(
+  async serverOf(
     { host, port, container }: SampledReplica,
-    isOnly: boolean,
     table: (() => Promise<ProcessTable>) | undefined,
   ): Promise<Process | undefined> {
     if (container.pid > 0) return this.#alive(container.pid);
-    // With several replicas the command is what starts them: each is found by its port.
-    const child = isOnly ? this.#childPid() : undefined;
-    if (child !== undefined) return this.#alive(child);
     if (!isOwnAddress(host)) return undefined;
     return table ? this.#listeners.find(host, port, table) : this.#listeners.known(host, port);
+  }
+
+  async #rootOf(
+    replica: SampledReplica,
+    isOnly: boolean,
+    table: () => Promise<ProcessTable>,
+  ): Promise<Process | undefined> {
+    // With several replicas the command is what starts them: each is found by its port.
+    const child = isOnly && replica.container.pid === 0 ? this.#childPid() : undefined;
+    return child === undefined ? this.serverOf(replica, table) : this.#alive(child);
   }
 
   async #alive(pid: number): Promise<Process | undefined> {

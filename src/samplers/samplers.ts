@@ -43,7 +43,8 @@ export class Samplers {
   readonly #stream: NvidiaSmiStream | undefined;
   readonly #inventory: Runner<readonly InventoryCard[]> | undefined;
   readonly #gpus: Gpus | undefined;
-  readonly #watch: Runner<number> | undefined;
+  readonly #watch: ProcessWatch | undefined;
+  readonly #looks: Runner<number> | undefined;
 
   constructor(
     options: SamplersOptions,
@@ -78,9 +79,15 @@ export class Samplers {
         processEnded(process);
         this.#inventory?.runSoon();
       };
-      const watch = new ProcessWatch(processes, replicas, ended);
-      this.#watch = new Runner(watch, runs(options.process_interval), log);
+      this.#watch = new ProcessWatch(processes, replicas, ended);
+      this.#looks = new Runner(this.#watch, runs(options.process_interval), log);
     }
+  }
+
+  /** A replica has become ready: looks for its process at once. */
+  replicaReady(): void {
+    this.#watch?.searchAgain();
+    this.#looks?.runSoon();
   }
 
   /** Begins to read; nothing is waited for. */
@@ -129,7 +136,7 @@ export class Samplers {
   }
 
   #runners(): Runner<unknown>[] {
-    return [this.#containers, this.#docker, this.#inventory, this.#watch].filter(
+    return [this.#containers, this.#docker, this.#inventory, this.#looks].filter(
       (runner) => runner !== undefined,
     );
   }

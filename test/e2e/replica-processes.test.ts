@@ -156,6 +156,32 @@ describe('a replica whose process has ended', () => {
     );
   });
 
+  it('is noticed where the command that weir runs goes on without it', async () => {
+    const taken = await startReplica(() => undefined);
+    await taken.close();
+    const file = folder({ 'server.js': `${server(taken.port)}; console.log('pid', process.pid)` });
+    const weir = await startWeir(
+      [
+        `--replica=http://127.0.0.1:${taken.port}`,
+        '--samplers-gpu=false',
+        '--samplers-container=false',
+        '--samplers-process-interval=50ms',
+        '--pool-probe-retry-interval=50ms',
+        NO_PROBES,
+      ],
+      { command: 'run', rest: ['sh', '-c', `${process.execPath} ${file}/server.js; exec sleep 600`] },
+    );
+    await weir.line('it is ready', (line) => line.event === 'replica is ready');
+    const said = await weir.line('its number', (line) => /^pid \d+$/.test(String(line['text'])));
+    const looks = async () =>
+      (await weir.page()).value('weir_sampler_runs_total{sampler="process",result="success"}') ?? 0;
+    const before = await looks();
+    await until('it was looked at', async () => (await looks()) > before + 1);
+    process.kill(Number(String(said['text']).slice(4)), 'SIGKILL');
+    await weir.line('it is down', (line) => line.event === 'replica is down');
+    expect(weir.lines.filter((line) => line.event === 'replica process died')).toEqual([]);
+  });
+
   it('is down at once where weir runs it, though it is not started again yet', async () => {
     const taken = await startReplica(() => undefined);
     await taken.close();

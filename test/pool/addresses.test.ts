@@ -80,11 +80,23 @@ describe('the addresses of a name', () => {
     expect(changes).toHaveLength(3);
   });
 
-  it('are those of IPv4 where there are any, else those of IPv6', async () => {
-    const { addresses } = resolver({ both: ['fd00::1', '10.0.0.1', 'fd00::2'], six: ['fd00::2', 'fd00::1'] });
-    await addresses.follow(['both', 'six']);
-    expect(addresses.of('both')).toEqual(['10.0.0.1']);
+  it('are those of the family with the most, of IPv4 when both have as many', async () => {
+    const { addresses } = resolver({
+      four: ['fd00::1', '10.0.0.1', 'fd00::2', '10.0.0.2'],
+      six: ['fd00::2', '10.0.0.1', 'fd00::1'],
+      only: ['fd00::1'],
+    });
+    await addresses.follow(['four', 'six', 'only']);
+    expect(addresses.of('four')).toEqual(['10.0.0.1', '10.0.0.2']);
     expect(addresses.of('six')).toEqual(['fd00::1', 'fd00::2']);
+    expect(addresses.of('only')).toEqual(['fd00::1']);
+  });
+
+  it('are left to the system where there is one of each family', async () => {
+    const { addresses, changes } = resolver({ both: ['fd00::1', '10.0.0.1'] });
+    await addresses.follow(['both']);
+    expect(addresses.of('both')).toEqual([]);
+    expect(changes).toEqual([]);
   });
 
   it('are limited in number, which is told', async () => {

@@ -70,7 +70,7 @@ it('searches for a process that is not known only now and then', async () => {
   let searches = 0;
   const processes = new ReplicaProcesses(there, () => undefined);
   const counted = Object.assign(processes, {
-    rootOf: (_: SampledReplica, __: boolean, table: unknown) => {
+    serverOf: (_: SampledReplica, table: unknown) => {
       if (table !== undefined) searches++;
       return Promise.resolve(undefined);
     },
@@ -82,6 +82,9 @@ it('searches for a process that is not known only now and then', async () => {
   );
   for (let i = 0; i < 5; i++) await patient.sample();
   expect(searches).toBe(1);
+  patient.searchAgain();
+  for (let i = 0; i < 5; i++) await patient.sample();
+  expect(searches).toBe(2);
   await watch.sample();
   expect(ended).toEqual([]);
 });
