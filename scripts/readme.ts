@@ -33,7 +33,7 @@ export function families() {
     repeats: () => ({ connect: 0, answer: 0, overBudget: 0 }),
     maxDeployments: 1,
     async: { depth: () => ({ queued: 0, inProgress: 0 }), webhooks: () => new Map() },
-    samplers: { containers: () => [], gpus: () => [], stats: () => [] },
+    samplers: { containers: () => [], gpus: () => [], gpuFigures: () => [], stats: () => [] },
     scale: () => [],
     logs: () => undefined,
     exports: () => [],

@@ -62,8 +62,14 @@ export async function startSidecar(
 
   const pool: Pool = new Pool(config.deployments, config.pool, {
     changed({ from, to, problem, ...replica }) {
+      if (to === 'ready') samplers.replicaReady();
       const say = to === 'down' || to === 'ejected' ? log.warn : log.info;
       say(`replica is ${to}`, { ...replica, from, problem: problem || undefined });
+    },
+    resolved({ host, addresses, added, removed, problem }) {
+      const facts = { host, addresses: addresses.length, added, removed };
+      if (problem === '') log.info('addresses of a host changed', facts);
+      else log.warn('host name resolution problem', { ...facts, problem });
     },
     spare: (deployment) => queue.freed(deployment),
     failing: ({ problem, forMs, ...replica }) =>
@@ -92,17 +98,17 @@ export async function startSidecar(
     () =>
       serving(({ id, url, tls }, { options }) => ({ deployment: options.id, id, url, tls }))
         .filter(({ url }) => !speaksGrpc(url))
-        .map(({ deployment, id, url: { host, port }, tls }) => ({
+        .map(({ deployment, id, url: { host, port, authority }, tls }) => ({
           deployment,
           id,
-          url: { host, port, tls },
+          url: { host, port, authority, tls },
         })),
     log,
   );
 
   const exchanges = new Exchanges(config.identity);
   const proxy = new Proxy(pool, exchanges, config.proxy);
-  const samplers = new Samplers(
+  const samplers: Samplers = new Samplers(
     config.samplers,
     {
       replicas: () =>
@@ -115,9 +121,12 @@ export async function startSidecar(
           container,
         })),
       childPid: () => child?.pid,
+      processEnded: ({ deployment, replica: its }) =>
+        pool.deployments[deployment]?.processEnded(({ id, isLeaving }) => id === its && !isLeaving),
     },
     log,
   );
+  if (child) child.ended = () => pool.processEnded(own.urls);
   const measured: Measured = createMetrics(config.metrics, config.model, pool, {
     build: { version, node: process.versions.node },
     connections: () => proxy.connections(),

@@ -28,6 +28,8 @@ export class Child {
   #isStopping = false;
   /** Processes started after the first. */
   restarts = 0;
+  /** Called when the process has ended, before another one is started in its place. */
+  ended: () => void = () => undefined;
 
   /**
    * `restarted` is called when a new process has taken the place of one that died. `output` hears what it writes;
@@ -136,6 +138,7 @@ export class Child {
     // What it left behind in its group must not hold the port that the next one needs.
     this.signal('SIGKILL');
     this.#process = undefined;
+    this.ended();
     const facts = { code: code ?? undefined, signal: signal ?? undefined, ran_ms: Math.round(ranMs) };
     if (this.#isStopping) {
       this.#log.info('replica process ended', facts);

@@ -14,10 +14,12 @@ export function mergedPage(pages: Pages, isOpenMetrics: boolean): string {
       if (found) found.push(family);
       else parts.set(name, [family]);
     }
+  if (isOpenMetrics) return openPage(parts);
   let text = '';
   for (const [name, families] of parts) {
-    text += isOpenMetrics ? openHead(families[0]!, (other) => parts.has(other)) : head(name, families[0]!);
-    for (const family of families) text += isOpenMetrics ? family.openMetrics : family.text;
+    const { type, help } = families[0]!;
+    text += head(name, type, escaped(help));
+    for (const family of families) text += family.text;
   }
   return text;
 }
@@ -25,15 +27,29 @@ export function mergedPage(pages: Pages, isOpenMetrics: boolean): string {
 const escaped = (help: string): string => help.replaceAll('\\', '\\\\').replaceAll('\n', '\\n');
 
 /** A family that says nothing of itself has no line for that. */
-const lines = (name: string, type: string, help: string): string =>
+const head = (name: string, type: string, help: string): string =>
   `${help === '' ? '' : `# HELP ${name} ${help}\n`}# TYPE ${name} ${type}\n`;
 
-const head = (name: string, { type, help }: PageFamily): string => lines(name, type, escaped(help));
-
-/** OpenMetrics names a counter without its `_total` and knows no other; what cannot be told so is `unknown` there. */
-function openHead({ name, type, help }: PageFamily, isTaken: (name: string) => boolean): string {
-  const stem = name.replace(/_total$/, '');
-  const isCounter = type === 'counter' && stem !== name && stem !== '' && !isTaken(stem);
-  const kind = type === 'untyped' || (type === 'counter' && !isCounter) ? 'unknown' : type;
-  return lines(isCounter ? stem : name, kind, escaped(help).replaceAll('"', '\\"'));
+/**
+ * OpenMetrics names a counter without its `_total` and knows no other. One that cannot be told so, since it has no
+ * `_total` or since another family has the name without it, is `unknown` there, as an untyped family is.
+ */
+function openPage(parts: ReadonlyMap<string, readonly PageFamily[]>): string {
+  const taken = new Set<string>();
+  for (const [family] of parts.values()) for (const claim of family!.claims) taken.add(claim);
+  let text = '';
+  for (const [name, families] of parts) {
+    const { type, help } = families[0]!;
+    const stem = name.replace(/_total$/, '');
+    // A counter has its name, and that of its time of creation (OpenMetrics 1.0, Counter).
+    const counted = [stem, `${stem}_created`];
+    const isCounter =
+      type === 'counter' && stem !== name && stem !== '' && !counted.some((claim) => taken.has(claim));
+    if (isCounter) for (const claim of counted) taken.add(claim);
+    const isUnknown = type === 'untyped' || (type === 'counter' && !isCounter);
+    text += head(isCounter ? stem : name, isUnknown ? 'unknown' : type, escaped(help).replaceAll('"', '\\"'));
+    // What is unknown has no exemplars.
+    for (const family of families) text += isUnknown ? family.text : family.openMetrics;
+  }
+  return text;
 }

@@ -152,7 +152,7 @@ export interface Sources {
   /** Deployments that there may be in the life of the process. */
   readonly maxDeployments: number;
   readonly async: AsyncSources;
-  readonly samplers: Pick<Samplers, 'containers' | 'gpus' | 'stats'>;
+  readonly samplers: Pick<Samplers, 'containers' | 'gpus' | 'gpuFigures' | 'stats'>;
   readonly scale: () => readonly ScaleReading[];
   readonly logs: () => LogFigures | undefined;
   readonly exports: () => readonly ExportFigures[];
@@ -194,7 +194,11 @@ export function createMetrics(
       ...replicaFamilies(pool, sources.connections),
       ...scaleFamilies(sources.scale),
       ...containerFamilies(common, () => sources.samplers.containers()),
-      ...gpuFamilies(common, () => sources.samplers.gpus()),
+      ...gpuFamilies(
+        common,
+        () => sources.samplers.gpus(),
+        () => sources.samplers.gpuFigures(),
+      ),
       ...logFamilies(sources.logs),
       ...exportFamilies(sources.exports),
       ...samplerFamilies(() => sources.samplers.stats()),

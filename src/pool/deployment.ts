@@ -6,7 +6,7 @@ import type { Exchange } from '../exchange/exchange.ts';
 import { Health } from './health.ts';
 import { Lease, type Lessor } from './lease.ts';
 import { Line, type Applicant, type Holding, type Place } from './line.ts';
-import type { DeploymentOptions, PoolOptions, ReplicaOptions } from './options.ts';
+import type { DeploymentOptions, PoolOptions, ReplicaOptions, ReplicaUrl } from './options.ts';
 import { leastLoaded } from './pick.ts';
 import { Replica, type ReplicaState } from './replica.ts';
 import { tlsFor, type ReplicaTls, type Trust } from './trust.ts';
@@ -35,6 +35,7 @@ export class Deployment implements Lessor {
   readonly #poolOptions: PoolOptions;
   readonly #reports: Reports;
   #options: DeploymentOptions;
+  #trust: Trust;
   #cap = Infinity;
   #turn = 0;
   #isServing = false;
@@ -53,6 +54,7 @@ export class Deployment implements Lessor {
   ) {
     this.index = index;
     this.#options = options;
+    this.#trust = trust;
     this.#poolOptions = poolOptions;
     this.#reports = reports;
     this.line = new Line(options.queue_timeout, shared.holding, shared.deadlines);
@@ -63,8 +65,9 @@ export class Deployment implements Lessor {
     return this.#options;
   }
 
-  /** Asks every replica once before it resolves, then on timers. */
-  async start(): Promise<void> {
+  /** Asks every replica once before it resolves, then on timers. `options`: with the addresses that are known now. */
+  async start(options: DeploymentOptions): Promise<void> {
+    this.#configure(options, this.#trust);
     await Promise.all(Array.from(this.#health.values(), (health) => health.start()));
   }
 
@@ -77,6 +80,11 @@ export class Deployment implements Lessor {
     this.isGone = false;
     for (const health of this.#configure(options, trust)) void health.start();
     this.#serve();
+  }
+
+  /** Takes the replicas of other addresses of the same hosts. */
+  readdress(options: DeploymentOptions): void {
+    this.update(options, this.#trust);
   }
 
   /** The configuration has it no more: nobody new comes in; what runs may end, and who waits is served first. */
@@ -181,6 +189,11 @@ export class Deployment implements Lessor {
     for (const [replica, health] of this.#health) if (urls.has(replica.url.href)) health.restarted();
   }
 
+  /** The process of these replicas has ended: a probe tells at once whether another one answers in its place. */
+  processEnded(isIts: (replica: Replica) => boolean): void {
+    for (const [replica, health] of this.#health) if (isIts(replica)) health.processEnded();
+  }
+
   // ── Inside ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
   #pick(avoid: Replica | undefined): Replica | undefined {
@@ -232,6 +245,7 @@ export class Deployment implements Lessor {
       options.health_service !== this.#options.health_service ||
       options.liveness_service !== this.#options.liveness_service;
     this.#options = options;
+    this.#trust = trust;
     this.#cap = options.concurrency_target || Infinity;
     this.line.timeoutMs = options.queue_timeout;
     const begin: Health[] = [];
@@ -239,7 +253,7 @@ export class Deployment implements Lessor {
     for (const wanted of options.replicas) {
       // Who answers at the same place is the same one, also under another name: it may have been named by its place
       // in the list alone.
-      const at = this.replicas.filter((one) => one.url.href === wanted.url.href && !named.has(one));
+      const at = this.replicas.filter((one) => isSamePlace(one.url, wanted.url) && !named.has(one));
       const replica = at.find(({ id }) => id === wanted.id) ?? at[0];
       if (replica === undefined) {
         named.add(this.#add(wanted, tlsFor(wanted.url, options, trust), begin));
@@ -287,6 +301,8 @@ export class Deployment implements Lessor {
 
   /** No more requests for it; it goes as soon as it holds none. */
   #dismiss(replica: Replica): void {
+    // No probe has found it: it was there only until the addresses of its host were known.
+    if (!replica.wasAsked && replica.outstanding === 0) return this.#forget(replica);
     replica.isLeaving = true;
     this.#health.get(replica)?.stop();
     replica.to('draining');
@@ -304,3 +320,6 @@ export class Deployment implements Lessor {
     if (at !== -1) this.replicas.splice(at, 1);
   }
 }
+
+/** True for the same address of the same host. */
+const isSamePlace = (a: ReplicaUrl, b: ReplicaUrl): boolean => a.href === b.href && a.host === b.host;

@@ -37,6 +37,7 @@ export const grpcProbe =
       session.on('close', () => done('the connection closed'));
       const call = session.request({
         ':method': 'POST',
+        ':authority': url.authority,
         ':path': HEALTH_PATH,
         'content-type': 'application/grpc',
         te: 'trailers',

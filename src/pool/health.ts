@@ -81,6 +81,12 @@ export class Health {
     this.#asksReady.soon();
   }
 
+  /** The process behind it has ended: asks at once, and one failed probe is enough for `down`. */
+  processEnded(): void {
+    this.#failures = Math.max(this.#failures, this.#options.probe_failures - 1);
+    this.askSoon();
+  }
+
   /** The process behind it is a new one: it must prove itself again. */
   restarted(): void {
     this.#startedMs = performance.now();

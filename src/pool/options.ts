@@ -16,7 +16,12 @@ import {
 export interface ReplicaUrl {
   /** `grpc:` is HTTP/2 in clear text, `grpcs:` HTTP/2 over TLS. */
   readonly protocol: 'http:' | 'https:' | 'grpc:' | 'grpcs:';
+  /** What is connected to: the name as written, or one of its addresses. */
   readonly host: string;
+  /** The host as written: the name that a certificate must have. */
+  readonly name: string;
+  /** Host and port as written, without the port of the scheme: the `Host` of weir's own requests. */
+  readonly authority: string;
   readonly port: number;
   /** As written, without a trailing slash. */
   readonly href: string;
@@ -54,6 +59,8 @@ function parseReplicaUrl(input: string): { value: ReplicaUrl } | { problem: stri
     value: {
       protocol,
       host: url.hostname.replace(/^\[|\]$/g, ''),
+      name: url.hostname.replace(/^\[|\]$/g, ''),
+      authority: url.host,
       port: Number(url.port) || PORTS[protocol],
       href: `${protocol}//${url.host}`,
     },
@@ -218,6 +225,10 @@ export const poolOptions = section({
     doc: 'How often a ready replica is asked whether it still is, and whether it is alive.',
   }),
   probe_retry_interval: duration({ default: 500, min: 50, doc: 'How often one that is not ready is asked.' }),
+  resolve_interval: duration({
+    default: 10_000,
+    doc: 'How often the host names in replicas’ URLs are resolved; every address is a replica of its own. 0: not; each connection goes to an address that the system chooses.',
+  }),
   probe_timeout: duration({ default: 2000, min: 50, doc: 'How long a replica may take to answer that.' }),
   probe_failures: int({
     default: 3,

@@ -2,9 +2,11 @@
 // Must stay true: a deployment keeps its index for as long as the process lives, also when the configuration changes.
 //   deployment.ts  who gets the next place      line.ts   who waits for one       lease.ts  a place that is held
 //   replica.ts     the state of one replica     health.ts what moves it           pick.ts   the choice itself
+//   addresses.ts   the replicas behind a host name
 import { Deadlines } from '../base/deadlines.ts';
 import { Fault, type Failure } from '../base/errors.ts';
 import type { Exchange } from '../exchange/exchange.ts';
+import { Addresses, expand, systemResolve, type AddressChange, type Resolve } from './addresses.ts';
 import { Deployment, type Reports } from './deployment.ts';
 import type { Lease } from './lease.ts';
 import { Holding, type Applicant, type Place } from './line.ts';
@@ -59,6 +61,8 @@ export interface PoolEvents {
   readonly changed: (change: ReplicaChange) => void;
   /** A place at a deployment is free, and no request waits for it. Called often. */
   readonly spare?: (deployment: string) => void;
+  /** The addresses of a host name have changed, or it cannot be resolved any more, or can again. */
+  readonly resolved?: (change: AddressChange) => void;
   /** A replica that takes no requests goes on failing its probes: at the first failure, then more and more rarely. */
   readonly failing?: (replica: FailingReplica) => void;
   /** A replica failed its liveness probe too often, or did not become ready in time. */
@@ -72,10 +76,25 @@ export class Pool {
   readonly #options: PoolOptions;
   readonly #events: PoolEvents;
   readonly #deadlines = new Deadlines();
+  readonly #addresses: Addresses;
+  /** Deployments by id, as configured: with host names. */
+  #wanted: ReadonlyMap<string, DeploymentOptions>;
+  #isStarted = false;
 
-  /** Throws a Fault when the authorities of a deployment cannot be read. */
-  constructor(deployments: readonly DeploymentOptions[], options: PoolOptions, events: PoolEvents) {
+  /** Throws a Fault when the authorities of a deployment cannot be read. `resolve` stands for the system's resolver. */
+  constructor(
+    deployments: readonly DeploymentOptions[],
+    options: PoolOptions,
+    events: PoolEvents,
+    resolve: Resolve = systemResolve,
+  ) {
     this.#options = options;
+    const times = { intervalMs: options.resolve_interval, timeoutMs: options.probe_timeout };
+    this.#addresses = new Addresses(times, resolve, (change) => {
+      events.resolved?.(change);
+      this.#readdress();
+    });
+    this.#wanted = byId(deployments);
     this.#events = events;
     this.holding = new Holding(options.max_queue_bytes);
     for (const settings of deployments) {
@@ -85,12 +104,15 @@ export class Pool {
     }
   }
 
-  /** Asks every replica once before it returns (each within `probe_timeout`), then on timers. */
+  /** Resolves host names and asks every replica once before it returns (each within `probe_timeout`), then on timers. */
   async start(): Promise<void> {
-    await Promise.all(this.deployments.map((deployment) => deployment.start()));
+    await this.#follow();
+    this.#isStarted = true;
+    await Promise.all(this.deployments.map((deployment) => deployment.start(this.#expanded(deployment))));
   }
 
   stop(): void {
+    this.#addresses.stop();
     for (const deployment of this.deployments) deployment.stop();
   }
 
@@ -137,8 +159,16 @@ export class Pool {
       if ('problem' in trust) return trust.problem;
       trusts.set(options.id, trust);
     }
-    for (const options of wanted) known.get(options.id)?.update(options, trusts.get(options.id)!);
-    for (const options of added) void this.#add(options, trusts.get(options.id)!).start();
+    this.#wanted = byId(wanted);
+    for (const { id } of wanted) {
+      const deployment = known.get(id);
+      deployment?.update(this.#expanded(deployment), trusts.get(id)!);
+    }
+    for (const options of added) {
+      const deployment = this.#add(options, trusts.get(options.id)!);
+      void deployment.start(this.#expanded(deployment));
+    }
+    void this.#follow();
     const ids = new Set(wanted.map(({ id }) => id));
     for (const deployment of this.deployments)
       if (!deployment.isGone && !ids.has(deployment.options.id)) deployment.retire();
@@ -187,6 +217,8 @@ export class Pool {
           replicas: replicas.map((replica) => ({
             id: replica.id,
             url: replica.url.href,
+            // The one of several that its host has.
+            ...(replica.url.host !== replica.url.name && { address: replica.url.host }),
             state: replica.state,
             alive: replica.isAlive,
             outstanding: replica.outstanding,
@@ -208,6 +240,11 @@ export class Pool {
     return this.#each(deployment, replica, (its, found) => its.resume(found));
   }
 
+  /** The process of the replicas at `urls` has ended. */
+  processEnded(urls: ReadonlySet<string>): void {
+    for (const deployment of this.deployments) deployment.processEnded(({ url }) => urls.has(url.href));
+  }
+
   /** The supervised process, which answers at `urls`, was started again: its replicas must become ready again. */
   restarted(urls: ReadonlySet<string>): void {
     for (const deployment of this.deployments) deployment.restarted(urls);
@@ -221,16 +258,36 @@ export class Pool {
     return true;
   }
 
+  /** Resolves the host names of the configuration, and no others. */
+  #follow(): Promise<void> {
+    const replicas = [...this.#wanted.values()].flatMap((options) => options.replicas);
+    return this.#addresses.follow(replicas.map(({ url }) => url.host));
+  }
+
+  /** A deployment's options with a replica for every address that is known now. */
+  #expanded({ options: { id }, options }: Deployment): DeploymentOptions {
+    return expand(this.#wanted.get(id) ?? options, this.#addresses.of);
+  }
+
+  /** Takes changed addresses. Before the start there is nothing to change. */
+  #readdress(): void {
+    if (!this.#isStarted) return;
+    for (const deployment of this.deployments)
+      if (!deployment.isGone) deployment.readdress(this.#expanded(deployment));
+  }
+
   #add(options: DeploymentOptions, trust: Trust): Deployment {
     const named = ({ id, url }: Replica) => ({ deployment: options.id, replica: id, url: url.href });
     const reports: Reports = {
-      changed: (replica, from) =>
+      changed: (replica, from) => {
+        if (replica.state === 'down') this.#addresses.askSoon(replica.url.name);
         this.#events.changed({
           ...named(replica),
           from,
           to: replica.state,
           problem: deployment.problemOf(replica),
-        }),
+        });
+      },
       spare: () => this.#events.spare?.(options.id),
       failing: (replica, problem, forMs) => this.#events.failing?.({ ...named(replica), problem, forMs }),
       dead: (replica, reason) => this.#events.dead({ ...named(replica), reason }),
@@ -248,3 +305,6 @@ export class Pool {
     return deployment;
   }
 }
+
+const byId = (deployments: readonly DeploymentOptions[]): ReadonlyMap<string, DeploymentOptions> =>
+  new Map(deployments.map((options) => [options.id, options]));

@@ -43,14 +43,14 @@ export const connectionProbe: Probe = ({ url: { host, port }, tls }, timeoutMs) 
 /** Well is who answers a GET of `path` with 2xx. */
 export const httpProbe =
   (path: string): Probe =>
-  ({ url: { host, port }, tls }, timeoutMs) =>
+  ({ url: { host, port, authority }, tls }, timeoutMs) =>
     new Promise((resolve) => {
       const request = (tls === undefined ? httpRequest : httpsRequest)({
         host,
         port,
         path,
         agent: false,
-        headers: { 'user-agent': 'weir-probe' },
+        headers: { host: authority, 'user-agent': 'weir-probe' },
         ...tls,
       });
       const done = (problem: string, isSilent = false) => {

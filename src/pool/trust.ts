@@ -37,7 +37,7 @@ export function tlsFor(
 ): ReplicaTls | undefined {
   if (!speaksTls(url)) return undefined;
   return {
-    servername: tls_server_name || (isIP(url.host) === 0 ? url.host : ''),
+    servername: tls_server_name || (isIP(url.name) === 0 ? url.name : ''),
     rejectUnauthorized: true,
     minVersion: 'TLSv1.2',
     secureContext: context,

@@ -119,6 +119,7 @@ export class Errand implements Watched, Running {
       method: 'POST',
       agent: this.#lane.agentFor(url.protocol),
       headers: {
+        host: url.authority,
         'content-type': 'application/json',
         'content-length': body.length,
         // The body goes on as JSON, or is kept: packed it would be of no use.

@@ -64,7 +64,7 @@ const accepts = (bound: string, host: string): boolean =>
   bound === '0.0.0.0' ||
   bound === '::' ||
   bound === host ||
-  (isLoopback(bound) && isLoopback(host)) ||
+  (host === 'localhost' && isLoopback(bound)) ||
   !/^[\d.]+$|:/.test(host);
 
 export class Listeners {
@@ -79,13 +79,9 @@ export class Listeners {
 
   /** The process that listens there, the topmost where several share the socket; `undefined` when none is seen. */
   async find(host: string, port: number, table: () => Promise<ProcessTable>): Promise<Process | undefined> {
+    const known = await this.known(host, port);
+    if (known) return known;
     const key = `${host} ${port}`;
-    const known = this.#known.get(key);
-    if (known) {
-      const now = await readProcess(this.#proc, known.pid);
-      if (now && isAlive(now) && now.started === known.started) return now;
-      this.#known.delete(key);
-    }
     const inodes = await this.#socketsAt(host, port);
     if (inodes.size === 0) return undefined;
     const sockets = [...inodes].join(' ');
@@ -99,6 +95,18 @@ export class Listeners {
     this.#vain.delete(key);
     this.#known.set(key, found);
     return found;
+  }
+
+  /** The process that was found there before, if it still runs. Reads one file. */
+  async known(host: string, port: number): Promise<Process | undefined> {
+    const key = `${host} ${port}`;
+    const known = this.#known.get(key);
+    if (known === undefined) return undefined;
+    const now = await readProcess(this.#proc, known.pid);
+    if (now && isAlive(now) && now.started === known.started) return now;
+    // Another search may have found the next one meanwhile.
+    if (this.#known.get(key) === known) this.#known.delete(key);
+    return undefined;
   }
 
   /** Forgets ports that nobody asks for any more. */

@@ -1,5 +1,12 @@
-// Cards, MIG slices and processes from the tree of `nvidia-smi -q -x` (nvsmi_device_v11.dtd, v12.dtd).
+// Cards, MIG slices and processes from the tree of `nvidia-smi -q -x` (nvsmi_device_v11.dtd to v13.dtd).
 // Must stay true: any tree gives an inventory or `undefined`; what a driver leaves out is absent, never 0.
+
+/** A process on a card or a slice. */
+export interface GpuProcess {
+  readonly pid: number;
+  /** `undefined` where the driver does not tell it, as in some containers and under WSL. */
+  readonly memoryUsedMiB: number | undefined;
+}
 
 /** A part of a card under MIG. */
 export interface Slice {
@@ -8,7 +15,7 @@ export interface Slice {
   /** Few drivers tell it here. */
   readonly uuid: string | undefined;
   readonly memoryUsedMiB: number | undefined;
-  readonly pids: readonly number[];
+  readonly processes: readonly GpuProcess[];
 }
 
 /** A card as the inventory has it. */
@@ -17,7 +24,7 @@ export interface InventoryCard {
   readonly isMig: boolean;
   readonly slices: readonly Slice[];
   /** Processes on the card, those on its slices too. */
-  readonly pids: readonly number[];
+  readonly processes: readonly GpuProcess[];
 }
 
 type Node = Readonly<Record<string, unknown>>;
@@ -34,9 +41,9 @@ function textOf(node: unknown, name: string): string | undefined {
   return typeof child === 'string' ? child.trim() : undefined;
 }
 
-/** '1200 MiB' → 1200; 'N/A' and the like → `undefined`. */
-function mebibytes(node: unknown): number | undefined {
-  const match = /^(\d+) MiB$/.exec(textOf(children(node, 'fb_memory_usage')[0], 'used') ?? '');
+/** '1200 MiB' → 1200; 'N/A', 'Insufficient Permissions' and the like → `undefined`. */
+function mebibytes(text: string | undefined): number | undefined {
+  const match = /^(\d+) MiB$/.exec(text ?? '');
   return match ? Number(match[1]) : undefined;
 }
 
@@ -51,23 +58,36 @@ export function cardsIn(tree: unknown): InventoryCard[] | undefined {
 }
 
 function cardOf(gpu: Node, uuid: string): InventoryCard {
-  const processes = children(children(gpu, 'processes')[0], 'process_info').map((info) => ({
-    pid: Number(textOf(info, 'pid')),
-    instance: instanceOf(info),
-  }));
-  const seen = processes.filter(({ pid }) => Number.isInteger(pid) && pid > 0);
+  const seen = children(children(gpu, 'processes')[0], 'process_info')
+    .map((info) => ({
+      pid: Number(textOf(info, 'pid')),
+      memoryUsedMiB: mebibytes(textOf(info, 'used_memory')),
+      instance: instanceOf(info),
+    }))
+    .filter(({ pid }) => Number.isInteger(pid) && pid > 0);
   const slices = children(children(gpu, 'mig_devices')[0], 'mig_device').map((device): Slice => ({
     index: textOf(device, 'index') ?? '',
     uuid: textOf(device, 'uuid'),
-    memoryUsedMiB: mebibytes(device),
-    pids: seen.filter(({ instance }) => instance === instanceOf(device)).map(({ pid }) => pid),
+    memoryUsedMiB: mebibytes(textOf(children(device, 'fb_memory_usage')[0], 'used')),
+    processes: eachOnce(seen.filter(({ instance }) => instance === instanceOf(device))),
   }));
   return {
     uuid,
     isMig: textOf(children(gpu, 'mig_mode')[0], 'current_mig') === 'Enabled',
     slices: slices.filter(({ index }) => /^\d+$/.test(index)),
-    pids: seen.map(({ pid }) => pid),
+    processes: eachOnce(seen),
   };
+}
+
+/** One entry per process: a process that computes and draws may be listed once for each. */
+function eachOnce(processes: readonly GpuProcess[]): GpuProcess[] {
+  const once = new Map<number, GpuProcess>();
+  for (const { pid, memoryUsedMiB } of processes) {
+    const known = once.get(pid)?.memoryUsedMiB;
+    const most = Math.max(known ?? -1, memoryUsedMiB ?? -1);
+    once.set(pid, { pid, memoryUsedMiB: most < 0 ? undefined : most });
+  }
+  return [...once.values()];
 }
 
 /** The part of a card that a slice or a process is on. */

@@ -18,6 +18,10 @@ export const samplersOptions = section({
     min: 100,
     doc: 'How often a second nvidia-smi is asked for MIG slices and for which process sits on which GPU.',
   }),
+  process_interval: duration({
+    default: 1000,
+    doc: 'How often weir looks whether the processes of replicas on this machine still run; a replica whose process has ended is probed at once. 0: not.',
+  }),
   timeout: duration({
     default: 10_000,
     min: 50,

@@ -111,17 +111,29 @@ export class ReplicaProcesses {
     return pids;
   }
 
-  async #rootOf(
+  /**
+   * The process that answers for a replica on this machine, or `undefined` when none is seen: the configured one, else the
+   * one that listens on its port. Without a `table` that one is not searched for, only one found before is looked at.
+   */
+  async serverOf(
     { host, port, container }: SampledReplica,
+    table: (() => Promise<ProcessTable>) | undefined,
+  ): Promise<Process | undefined> {
+    if (container.pid > 0) return this.#alive(container.pid);
+    if (!isOwnAddress(host)) return undefined;
+    return table ? this.#listeners.find(host, port, table) : this.#listeners.known(host, port);
+  }
+
+  async #rootOf(
+    replica: SampledReplica,
     isOnly: boolean,
     table: () => Promise<ProcessTable>,
   ): Promise<Process | undefined> {
-    if (container.pid > 0) return this.#alive(container.pid);
     // With several replicas the command is what starts them: each is found by its port.
-    const child = isOnly ? this.#childPid() : undefined;
-    if (child !== undefined) return this.#alive(child);
-    return isOwnAddress(host) ? this.#listeners.find(host, port, table) : undefined;
+    const child = isOnly && replica.container.pid === 0 ? this.#childPid() : undefined;
+    return child === undefined ? this.serverOf(replica, table) : this.#alive(child);
   }
+
   async #alive(pid: number): Promise<Process | undefined> {
     const process = await readProcess(this.#machine.proc, pid);
     return process && isAlive(process) ? process : undefined;

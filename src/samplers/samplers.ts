@@ -3,15 +3,17 @@
 import type { Log } from '../base/log.ts';
 import { Containers, type ContainerReading } from './containers.ts';
 import { DockerContainers } from './docker.ts';
-import { Gpus, type GpuReading } from './gpus.ts';
+import { Gpus, type GpuFigures, type GpuReading } from './gpus.ts';
 import { NvidiaSmiStream } from './nvidia-smi.ts';
 import type { InventoryCard } from './nvidia-cards.ts';
 import type { SamplersOptions } from './options.ts';
+import { ProcessWatch, type EndedProcess } from './process-watch.ts';
 import { ReplicaProcesses, type Machine, type SampledReplica } from './replica-processes.ts';
 import { Runner, type SamplerStats } from './runner.ts';
 
 export type { ContainerReading } from './containers.ts';
-export type { GpuReading } from './gpus.ts';
+export type { GpuFigures, GpuReading } from './gpus.ts';
+export type { EndedProcess } from './process-watch.ts';
 export type { ContainerOptions, SampledReplica } from './replica-processes.ts';
 export type { SamplerStats } from './runner.ts';
 
@@ -30,6 +32,8 @@ export interface Surroundings {
   readonly replicas: () => readonly SampledReplica[];
   /** The supervised process, if there is one. */
   readonly childPid: () => number | undefined;
+  /** Called when the process of a replica on this machine has ended. */
+  readonly processEnded: (process: EndedProcess) => void;
 }
 
 export class Samplers {
@@ -39,10 +43,12 @@ export class Samplers {
   readonly #stream: NvidiaSmiStream | undefined;
   readonly #inventory: Runner<readonly InventoryCard[]> | undefined;
   readonly #gpus: Gpus | undefined;
+  readonly #watch: ProcessWatch | undefined;
+  readonly #looks: Runner<number> | undefined;
 
   constructor(
     options: SamplersOptions,
-    { replicas, childPid }: Surroundings,
+    { replicas, childPid, processEnded }: Surroundings,
     log: Log,
     machine = THIS_MACHINE,
   ) {
@@ -68,6 +74,20 @@ export class Samplers {
       this.#gpus = new Gpus(machine.proc, () => stream.cards(), replicas, processes);
       this.#inventory = new Runner(this.#gpus, runs(options.gpu_inventory_interval), log);
     }
+    if (options.process_interval > 0) {
+      const ended = (process: EndedProcess) => {
+        processEnded(process);
+        this.#inventory?.runSoon();
+      };
+      this.#watch = new ProcessWatch(processes, replicas, ended);
+      this.#looks = new Runner(this.#watch, runs(options.process_interval), log);
+    }
+  }
+
+  /** A replica has become ready: looks for its process at once. */
+  replicaReady(): void {
+    this.#watch?.searchAgain();
+    this.#looks?.runSoon();
   }
 
   /** Begins to read; nothing is waited for. */
@@ -104,6 +124,11 @@ export class Samplers {
     return this.#gpus?.readings(this.#inventory?.last() ?? []) ?? [];
   }
 
+  /** Every GPU itself, a slice under MIG by itself. */
+  gpuFigures(): readonly GpuFigures[] {
+    return this.#gpus?.figures(this.#inventory?.last() ?? []) ?? [];
+  }
+
   /** How the samplers themselves do. */
   stats(): readonly SamplerStats[] {
     const stats = this.#runners().map((runner) => runner.stats());
@@ -111,6 +136,8 @@ export class Samplers {
   }
 
   #runners(): Runner<unknown>[] {
-    return [this.#containers, this.#docker, this.#inventory].filter((runner) => runner !== undefined);
+    return [this.#containers, this.#docker, this.#inventory, this.#looks].filter(
+      (runner) => runner !== undefined,
+    );
   }
 }

@@ -1,5 +1,7 @@
 // One family of somebody else's page: its samples are gathered, held against the rules of its type, and printed.
-// Must stay true: what it prints is valid in both formats; only exemplars differ, which the text format does not have.
+// Must stay true: what it prints is valid in both formats. They differ in exemplars, which the text format does not have,
+// and in samples that OpenMetrics does not allow: see distributions.ts.
+import { histogram, isCount, summary, type Distribution, type Series } from './distributions.ts';
 import {
   numberOf,
   printLabels,
@@ -27,22 +29,18 @@ export interface PageFamily {
   readonly openMetrics: string;
 }
 
-interface Series {
-  readonly sample: SampleLine;
-  readonly labels: readonly LabelPair[];
-}
-
 const PARTS: Partial<Record<FamilyType, readonly string[]>> = {
-  histogram: ['', '_bucket', '_count', '_sum'],
-  summary: ['', '_count', '_sum'],
+  histogram: ['', '_bucket', '_count', '_sum', '_created'],
+  summary: ['', '_count', '_sum', '_created'],
 };
 
-const isCount = (printed: string): boolean => numberOf(printed) >= 0;
+/** The label that tells the samples of one histogram or summary apart. */
+const INNER_LABEL: Partial<Record<FamilyType, string>> = { histogram: 'le', summary: 'quantile' };
 
 export class FamilyBuilder {
   readonly name: string;
   readonly type: FamilyType;
-  #series: Series[] = [];
+  readonly #series: Series[] = [];
 
   constructor({ name, type }: { name: string; type: FamilyType }) {
     this.name = name;
@@ -51,8 +49,8 @@ export class FamilyBuilder {
 
   /** Takes a sample, or says what is wrong with it by itself. */
   add(sample: SampleLine, labels: readonly LabelPair[]): Fault | undefined {
-    // Counts are never negative and never NaN.
-    if (this.type === 'counter' && !isCount(sample.value)) return 'bad_value';
+    // What is counted is never negative and never NaN.
+    if (this.type === 'counter' && !(numberOf(sample.value) >= 0)) return 'bad_value';
     if (this.type === 'summary' && !this.#fitsSummary(sample, labels)) return 'bad_summary';
     this.#series.push({ sample, labels });
     return undefined;
@@ -60,26 +58,24 @@ export class FamilyBuilder {
 
   /** The family as it is printed; `undefined` where nothing of it is left. */
   finish(help: string, fault: (why: Fault) => void): PageFamily | undefined {
-    if (this.type === 'histogram') this.#keepWholeHistograms(fault);
-    if (this.#series.length === 0) return undefined;
-    let text = '';
-    let openMetrics = '';
-    for (const { sample, labels } of this.#series) {
-      const line = `${sample.name}{${printLabels(labels)}} ${sample.value}`;
-      text += `${line}\n`;
-      openMetrics +=
-        sample.exemplar && this.#mayHaveExemplar(sample.name)
-          ? `${line} # ${sample.exemplar}\n`
-          : `${line}\n`;
-    }
+    const { text, openMetrics } = this.#distributions(fault);
+    if (text.length === 0) return undefined;
+    const line = ({ sample, labels }: Series) => `${sample.name}{${printLabels(labels)}} ${sample.value}`;
     return {
       name: this.name,
       type: this.type,
       help: unescapeHelp(help),
       claims: (PARTS[this.type] ?? ['']).map((part) => this.name + part),
-      series: this.#series.length,
-      text,
-      openMetrics,
+      series: text.length,
+      text: text.map((series) => `${line(series)}\n`).join(''),
+      openMetrics: openMetrics
+        .map((series) => {
+          const { exemplar, name } = series.sample;
+          return exemplar && this.#mayHaveExemplar(name)
+            ? `${line(series)} # ${exemplar}\n`
+            : `${line(series)}\n`;
+        })
+        .join(''),
     };
   }
 
@@ -92,49 +88,29 @@ export class FamilyBuilder {
   #fitsSummary({ name, value }: SampleLine, labels: readonly LabelPair[]): boolean {
     if (name === `${this.name}_sum`) return true;
     if (name === `${this.name}_count`) return isCount(value);
-    const quantile = Number(labels.find(([label]) => label === 'quantile')?.[1] ?? NaN);
-    return quantile >= 0 && quantile <= 1;
+    const quantile = readNumber(labels.find(([label]) => label === 'quantile')?.[1] ?? '');
+    return quantile !== undefined && numberOf(quantile) >= 0 && numberOf(quantile) <= 1;
   }
 
-  /** Leaves out every histogram that is not one: a reader computes with all of its buckets together. */
-  #keepWholeHistograms(fault: (why: Fault) => void): void {
+  /** All series; those of one histogram or summary stand together, as OpenMetrics demands. */
+  #distributions(fault: (why: Fault) => void): Distribution {
+    const inner = INNER_LABEL[this.type];
+    if (inner === undefined) return { text: this.#series, openMetrics: this.#series };
     const groups = new Map<string, Series[]>();
     for (const series of this.#series) {
-      const key = printLabels(series.labels.filter(([name]) => name !== 'le'));
+      const outer = series.labels.filter(([name]) => name !== inner);
+      const key = printLabels(outer.sort(([a], [b]) => (a < b ? -1 : 1)));
       const group = groups.get(key);
       if (group) group.push(series);
       else groups.set(key, [series]);
     }
-    this.#series = [];
-    for (const group of groups.values())
-      if (this.#isWhole(group)) this.#series.push(...group);
-      else fault('bad_histogram');
-  }
-
-  /** Buckets have bounds, all different, up to +Inf, and never fall. (A count may be ahead: servers count while they print.) */
-  #isWhole(group: readonly Series[]): boolean {
-    const buckets: { bound: number; count: number }[] = [];
-    let sums = 0;
-    let counts = 0;
-    for (const { sample, labels } of group) {
-      if (sample.name === `${this.name}_sum`) sums++;
-      else if (!isCount(sample.value)) return false;
-      else if (sample.name === `${this.name}_count`) counts++;
-      else {
-        const bound = readNumber(labels.find(([name]) => name === 'le')?.[1] ?? '');
-        if (bound === undefined || bound === 'NaN') return false;
-        buckets.push({ bound: numberOf(bound), count: numberOf(sample.value) });
-      }
+    const text: Series[] = [];
+    const openMetrics: Series[] = [];
+    for (const group of groups.values()) {
+      const read = (this.type === 'histogram' ? histogram : summary)(this.name, group, fault);
+      text.push(...read.text);
+      openMetrics.push(...read.openMetrics);
     }
-    buckets.sort((a, b) => a.bound - b.bound);
-    return (
-      sums <= 1 &&
-      counts <= 1 &&
-      counts >= sums &&
-      buckets.at(-1)?.bound === Infinity &&
-      buckets.every(
-        ({ bound, count }, i) => i === 0 || (bound > buckets[i - 1]!.bound && count >= buckets[i - 1]!.count),
-      )
-    );
+    return { text, openMetrics };
   }
 }

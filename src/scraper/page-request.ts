@@ -11,6 +11,8 @@ import type { Fault } from './sample.ts';
 export interface PageUrl {
   readonly host: string;
   readonly port: number;
+  /** The `Host` of the request. */
+  readonly authority: string;
   /** What a connection over TLS is made with; `undefined` in clear text. */
   readonly tls: object | undefined;
 }
@@ -39,7 +41,7 @@ export function requestPage(url: PageUrl, limits: PageLimits, signal: AbortSigna
       port: url.port,
       path: limits.path,
       agent: false,
-      headers: { 'user-agent': 'weir-merge', accept: ACCEPT, 'accept-encoding': 'gzip' },
+      headers: { host: url.authority, 'user-agent': 'weir-merge', accept: ACCEPT, 'accept-encoding': 'gzip' },
       ...url.tls,
     });
     const done = (result: RawPage | Fault) => {

@@ -40,11 +40,13 @@ export interface SampleLine {
 const NAME = /[a-zA-Z_:][a-zA-Z0-9_:]*/y;
 const LABEL = /[a-zA-Z_][a-zA-Z0-9_]*/y;
 const SPACE = /[ \t]*/y;
-/** A label's value to its closing quote: three escapes, and no others. */
-const QUOTED = /"((?:[^"\\]|\\[\\"n])*)"/y;
+/**
+ * A label's value to its closing quote. A backslash may stand before any character (OpenMetrics 1.0, ABNF, escaped-char);
+ * before all but three of them it stands for itself, as Prometheus reads it.
+ */
+const QUOTED = /"((?:[^"\\]|\\.)*)"/sy;
 const WORD = /[^ \t{}#]+/y;
 const NUMBER = /^[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?$/;
-const TIMESTAMP = /^-?\d+(?:\.\d+)?$/;
 /** What an exemplar may carry in all (OpenMetrics 1.0, Exemplars). */
 const EXEMPLAR_CHARACTERS = 128;
 
@@ -72,8 +74,11 @@ export function readNumber(text: string): string | undefined {
       return 'NaN';
     case 'inf':
     case '+inf':
+    case 'infinity':
+    case '+infinity':
       return '+Inf';
     case '-inf':
+    case '-infinity':
       return '-Inf';
     default:
       return undefined;
@@ -83,6 +88,9 @@ export function readNumber(text: string): string | undefined {
 /** The printed form of a number → the number. */
 export const numberOf = (printed: string): number =>
   printed === '+Inf' ? Infinity : printed === '-Inf' ? -Infinity : Number(printed);
+
+/** A timestamp is any number but NaN and the infinite ones (OpenMetrics 1.0, ABNF, timestamp = realnumber). */
+const isTimestamp = (text: string): boolean => NUMBER.test(text) && Number.isFinite(Number(text));
 
 /** Reads a line from left to right. */
 class Reader {
@@ -151,7 +159,7 @@ export function readSample(line: string): SampleLine | Fault {
   const value = readNumber(word);
   if (value === undefined) return 'bad_value';
   const timestamp = reader.take(WORD);
-  if (timestamp !== undefined && !TIMESTAMP.test(timestamp)) return 'bad_line';
+  if (timestamp !== undefined && !isTimestamp(timestamp)) return 'bad_line';
   const hasExemplar = reader.skip('#');
   if (!hasExemplar && !reader.isAtEnd) return 'bad_line';
   const exemplar = hasExemplar ? readExemplar(reader) : undefined;
@@ -163,7 +171,7 @@ function readExemplar(reader: Reader): string | undefined {
   const value = readNumber(reader.take(WORD) ?? '');
   const timestamp = reader.take(WORD);
   if (labels === undefined || value === undefined || !reader.isAtEnd) return undefined;
-  if (timestamp !== undefined && !TIMESTAMP.test(timestamp)) return undefined;
+  if (timestamp !== undefined && !isTimestamp(timestamp)) return undefined;
   const characters = labels.reduce(
     (sum, [name, text]) => sum + Array.from(name).length + Array.from(text).length,
     0,

@@ -1,15 +1,26 @@
 // A strict reader of metrics pages for tests: what is wrong with a page, as text 0.0.4 or as OpenMetrics 1.0.
 // Written from the formats' descriptions, apart from the reader in src/scraper, so that the two can disagree.
+import { distributionProblems, type Sample } from './distributions.ts';
 
 const NAME = '[a-zA-Z_:][a-zA-Z0-9_:]*';
 const LABEL = '[a-zA-Z_][a-zA-Z0-9_]*="(?:[^"\\\\\\n]|\\\\["\\\\n])*"';
 const LABELS = `(?:\\{((?:${LABEL}(?:,${LABEL})*)?)\\})?`;
 const NUMBER = '[+-]?(?:\\d+\\.?\\d*(?:[eE][+-]?\\d+)?|\\.\\d+(?:[eE][+-]?\\d+)?|Inf|NaN)';
-const SAMPLE = new RegExp(`^(${NAME})${LABELS} (${NUMBER})( # \\{.*\\} ${NUMBER}(?: -?[\\d.]+)?)?$`);
+const SAMPLE = new RegExp(`^(${NAME})${LABELS} (${NUMBER})( # \\{.*\\} ${NUMBER}(?: ${NUMBER})?)?$`);
 const META = new RegExp(`^# (HELP|TYPE) (${NAME}) (.*)$`);
 
 const TEXT_TYPES = ['counter', 'gauge', 'histogram', 'summary', 'untyped'];
 const OPEN_TYPES = ['counter', 'gauge', 'histogram', 'summary', 'unknown'];
+
+/** Names that a family of OpenMetrics has for itself: no other family may have one of them. */
+const claims = (type: string): string[] =>
+  type === 'histogram'
+    ? ['', '_bucket', '_count', '_sum', '_created']
+    : type === 'summary'
+      ? ['', '_count', '_sum', '_created']
+      : type === 'counter'
+        ? ['', '_total', '_created']
+        : [''];
 
 const suffixes = (type: string, isOpen: boolean): string[] =>
   type === 'histogram'
@@ -29,6 +40,8 @@ export function problemsOf(page: string, isOpen: boolean): string[] {
   const types = new Map<string, string>();
   const helps = new Set<string>();
   const series = new Set<string>();
+  const samples = new Map<string, Sample[]>();
+  const claimed = new Set<string>();
   let family = '';
   lines.forEach((line, i) => {
     const wrong = (what: string) => problems.push(`line ${i + 1}: ${what}: ${line.slice(0, 200)}`);
@@ -48,6 +61,11 @@ export function problemsOf(page: string, isOpen: boolean): string[] {
       if (!(isOpen ? OPEN_TYPES : TEXT_TYPES).includes(rest)) wrong('no type');
       types.set(name, rest);
       family = name;
+      if (isOpen)
+        for (const claim of claims(rest)) {
+          if (claimed.has(name + claim)) wrong(`the name ${name + claim} of two families`);
+          claimed.add(name + claim);
+        }
       return;
     }
     const match = SAMPLE.exec(line);
@@ -64,6 +82,21 @@ export function problemsOf(page: string, isOpen: boolean): string[] {
     series.add(key);
     if (type === 'counter' && !(Number(value) >= 0 || value.endsWith('Inf'))) wrong('a counter below 0');
     if (exemplar !== undefined && !isOpen) wrong('an exemplar');
+    if (exemplar !== undefined && !/_(?:total|bucket)$/.test(name)) wrong('an exemplar');
+    if (exemplar !== undefined && type !== 'counter' && type !== 'histogram') wrong('an exemplar');
+    const known = samples.get(family);
+    const sample = {
+      suffix: name.slice(family.length),
+      labels: pairs,
+      value: Number(value.replace('Inf', 'Infinity')),
+    };
+    if (known) known.push(sample);
+    else samples.set(family, [sample]);
   });
+  for (const [name, ofIt] of samples) {
+    const type = types.get(name);
+    if (type === 'histogram' || type === 'summary')
+      problems.push(...distributionProblems(type, ofIt, isOpen).map((what) => `${name}: ${what}`));
+  }
   return problems;
 }

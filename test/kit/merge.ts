@@ -114,6 +114,13 @@ const whole = fc
   .chain(([name, pair, n]) =>
     fc.constantFrom(
       HISTOGRAM.replaceAll('lat_seconds', name).trimEnd(),
+      // As some servers print it: buckets out of order, another spelling of +Inf, a count that is ahead, a sum of NaN.
+      ...[/(.*bucket.*\n)(.*bucket.*\n)/, '+Inf', 'count 4', '5.5'].map((part, i) =>
+        HISTOGRAM.replaceAll('lat_seconds', name)
+          .replace(part, ['$2$1', '+INF', 'count 5', 'NaN'][i]!)
+          .trimEnd(),
+      ),
+      `# TYPE ${name} summary\n${name}{${pair},quantile="0.5"} -${n}\n${name}_sum -1\n${name}_sum{${pair}} NaN\n${name}_count{${pair}} 1\n${name}_count 2`,
       `# TYPE ${name}_total counter\n${name}_total{${pair}} ${n}`,
       `# TYPE ${name} counter\n${name}_total{${pair}} ${n} # {t="1"} ${n}\n${name}_created{${pair}} 5`,
       `# TYPE ${name} summary\n${name}{${pair},quantile="0.9"} ${n}\n${name}_sum{${pair}} 1\n${name}_count{${pair}} 1`,

@@ -26,7 +26,7 @@ export class StandIn {
   }
 
   /** What stands for the {{words}} of a recording. */
-  replace(words: Record<string, number>): void {
+  replace(words: Record<string, number | string>): void {
     write(this.#folder, { 'replace.json': JSON.stringify(words) });
   }
 

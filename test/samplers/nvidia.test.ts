@@ -137,8 +137,8 @@ describe('the inventory', () => {
     expect(await ask()).toMatchObject({
       problem: '',
       value: [
-        { uuid: UUID, isMig: false, slices: [], pids: [100] },
-        { uuid: 'GPU-c27d90e3-1b5a-4f68-8e34-90ab3cd5f712', pids: [200] },
+        { uuid: UUID, isMig: false, slices: [], processes: [{ pid: 100, memoryUsedMiB: 61220 }] },
+        { uuid: 'GPU-c27d90e3-1b5a-4f68-8e34-90ab3cd5f712', processes: [{ pid: 200, memoryUsedMiB: 40946 }] },
       ],
     });
   });
@@ -150,10 +150,13 @@ describe('the inventory', () => {
     expect(value![1]).toEqual({
       uuid: 'GPU-8a4f92d1-3e6b-4c07-95da-e20b7c61f584',
       isMig: true,
-      pids: [100, 200],
+      processes: [
+        { pid: 100, memoryUsedMiB: 18410 },
+        { pid: 200, memoryUsedMiB: 3050 },
+      ],
       slices: [
-        { index: '0', memoryUsedMiB: 18433, pids: [100] },
-        { index: '1', memoryUsedMiB: 3071, pids: [200] },
+        { index: '0', memoryUsedMiB: 18433, processes: [{ pid: 100, memoryUsedMiB: 18410 }] },
+        { index: '1', memoryUsedMiB: 3071, processes: [{ pid: 200, memoryUsedMiB: 3050 }] },
       ],
     });
     expect(value!.filter(({ isMig }) => isMig)).toHaveLength(1);
@@ -199,11 +202,12 @@ describe('which GPU is whose', () => {
     memoryUsedMiB: 10,
     utilizationPercent: 20,
   });
+  const on5 = (...pids: number[]) => pids.map((pid) => ({ pid, memoryUsedMiB: 5 }));
   const known = (index: string, pids: number[], slices: InventoryCard['slices'] = []): InventoryCard => ({
     uuid: `GPU-${index}`,
     isMig: slices.length > 0,
     slices,
-    pids,
+    processes: on5(...pids),
   });
   const replica = (id: string, gpus: string[] = [], pid = 0): SampledReplica => ({
     deployment: 0,
@@ -252,10 +256,19 @@ describe('which GPU is whose', () => {
     expect(await owners(replicas, [known('0', [11, 20]), known('1', [])])).toEqual({ a: ['0'], b: ['0'] });
   });
 
-  it('a replica keeps its GPUs while it starts anew', async () => {
+  it('a replica has no GPU from the first inventory without its processes until they are seen again', async () => {
     const replicas = [replica('a', [], 10), replica('b', [], 20)];
     const seen = [known('0', [11]), known('1', [20])];
-    expect(await owners(replicas, seen, [known('0', []), known('1', [20])])).toEqual({ a: ['0'], b: ['1'] });
+    expect(await owners(replicas, seen, [known('0', []), known('1', [20])])).toEqual({ b: ['1'] });
+    expect(await owners(replicas, seen, [known('0', []), known('1', [])])).toEqual({});
+    expect(await owners(replicas, seen, [known('0', []), known('1', [])], seen)).toEqual({
+      a: ['0'],
+      b: ['1'],
+    });
+    // Configured, or the only one there is: the same.
+    const told = [replica('a', ['0'], 10), replica('b', ['1'], 20)];
+    expect(await owners(told, seen, [known('0', []), known('1', [20])])).toEqual({ b: ['1'] });
+    expect(await owners([replica('a', [], 10)], seen, [known('0', []), known('1', [])])).toEqual({});
   });
 
   it('all are of the one replica that there is, until its processes are seen on some', async () => {
@@ -273,7 +286,7 @@ describe('which GPU is whose', () => {
   });
 
   it('a card under MIG is not shown whole when its slices are not known any more', async () => {
-    const slices = [{ index: '0', uuid: undefined, memoryUsedMiB: 5, pids: [] }];
+    const slices = [{ index: '0', uuid: undefined, memoryUsedMiB: 5, processes: [] }];
     const inventory = [known('0', []), known('1', [], slices)];
     expect(await owners([replica('a')], inventory)).toEqual({ a: ['0', '1:0'] });
     const there = on();
@@ -289,8 +302,8 @@ describe('which GPU is whose', () => {
 
   it('slices in the place of their card', async () => {
     const slices = [
-      { index: '0', uuid: undefined, memoryUsedMiB: 5, pids: [11] },
-      { index: '1', uuid: 'MIG-x', memoryUsedMiB: 6, pids: [20] },
+      { index: '0', uuid: undefined, memoryUsedMiB: 5, processes: on5(11) },
+      { index: '1', uuid: 'MIG-x', memoryUsedMiB: 6, processes: on5(20) },
     ];
     const inventory = [known('0', []), known('1', [11, 20], slices)];
     expect(

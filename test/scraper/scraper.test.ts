@@ -20,7 +20,11 @@ function settings(input: Record<string, unknown>) {
 
 async function replica(id: string, page: string): Promise<Scraped> {
   const { port } = await startReplica((_, res) => res.end(page));
-  return { deployment: 'd', id, url: { host: '127.0.0.1', port, tls: undefined } };
+  return {
+    deployment: 'd',
+    id,
+    url: { host: '127.0.0.1', port, authority: `127.0.0.1:${port}`, tls: undefined },
+  };
 }
 
 let scraper: Scraper | undefined;

@@ -1,0 +1,98 @@
+// The series of one histogram or one summary: checked, brought into order, and told apart by format.
+// Must stay true: what it returns is valid in its format. A reader computes with all buckets of a histogram together, so
+// one that is wrong is left out whole.
+// Rules: OpenMetrics 1.0, Histogram and Summary. It does not allow a sum that may fall: of negative values or NaN.
+import { numberOf, readNumber, type Fault, type LabelPair, type SampleLine } from './sample.ts';
+
+/** One sample with the labels that it is printed with. */
+export interface Series {
+  readonly sample: SampleLine;
+  readonly labels: readonly LabelPair[];
+}
+
+/** What is printed in each format. */
+export interface Distribution {
+  readonly text: readonly Series[];
+  readonly openMetrics: readonly Series[];
+}
+
+const NOTHING: Distribution = { text: [], openMetrics: [] };
+
+/** True for a number of things: whole, and not below 0. */
+export const isCount = (printed: string): boolean => {
+  const number = numberOf(printed);
+  return number >= 0 && Number.isInteger(number);
+};
+
+interface Bucket {
+  readonly bound: number;
+  readonly count: number;
+  readonly series: Series;
+}
+
+/**
+ * Buckets of ascending bounds up to +Inf that never fall, then sum and count. The count is the one of the last bucket:
+ * servers count on while they print, and then the two differ.
+ */
+export function histogram(name: string, group: readonly Series[], fault: (why: Fault) => void): Distribution {
+  const sums = group.filter(({ sample }) => sample.name === `${name}_sum`);
+  const counts = group.filter(({ sample }) => sample.name === `${name}_count`);
+  const buckets = bucketsOf(name, group);
+  const isWhole =
+    buckets !== undefined &&
+    sums.length <= 1 &&
+    counts.length <= 1 &&
+    counts.length >= sums.length &&
+    counts.every(({ sample }) => isCount(sample.value));
+  if (!isWhole) {
+    fault('bad_histogram');
+    return NOTHING;
+  }
+  const last = buckets.at(-1)!;
+  const count = counts.map((series) =>
+    numberOf(series.sample.value) === last.count
+      ? series
+      : { ...series, sample: { ...series.sample, value: last.series.sample.value } },
+  );
+  const sum = sums.filter(({ sample }) => sample.value !== 'NaN');
+  if (sum.length < sums.length) fault('bad_value');
+  const inOrder = buckets.map(({ series }) => series);
+  const isMonotone = buckets[0]!.bound >= 0 && sum.length === 1 && numberOf(sum[0]!.sample.value) >= 0;
+  return {
+    text: [...inOrder, ...sum, ...count],
+    // There a sum and a count go together, or not at all.
+    openMetrics: isMonotone ? [...inOrder, ...sum, ...count] : inOrder,
+  };
+}
+
+/** The buckets by ascending bounds; `undefined` where they are wrong or not whole. */
+function bucketsOf(name: string, group: readonly Series[]): readonly Bucket[] | undefined {
+  const buckets: Bucket[] = [];
+  for (const series of group) {
+    const { sample, labels } = series;
+    if (sample.name !== `${name}_bucket`) continue;
+    const bound = readNumber(labels.find(([label]) => label === 'le')?.[1] ?? '');
+    if (bound === undefined || bound === 'NaN' || !isCount(sample.value)) return undefined;
+    buckets.push({ bound: numberOf(bound), count: numberOf(sample.value), series: withBound(series, bound) });
+  }
+  buckets.sort((a, b) => a.bound - b.bound);
+  const isRising = buckets.every(
+    ({ bound, count }, i) => i === 0 || (bound > buckets[i - 1]!.bound && count >= buckets[i - 1]!.count),
+  );
+  return isRising && buckets.at(-1)?.bound === Infinity ? buckets : undefined;
+}
+
+/** The infinite bound is written in one way only (OpenMetrics 1.0, Considerations: Canonical Numbers). */
+function withBound({ sample, labels }: Series, bound: string): Series {
+  if (bound !== '+Inf') return { sample, labels };
+  return { sample, labels: labels.map((pair) => (pair[0] === 'le' ? ['le', bound] : pair)) };
+}
+
+/** Quantiles, sum and count, each of which was checked by itself. */
+export function summary(name: string, group: readonly Series[], fault: (why: Fault) => void): Distribution {
+  const isSum = ({ sample }: Series) => sample.name === `${name}_sum`;
+  const text = group.filter((series) => !isSum(series) || series.sample.value !== 'NaN');
+  for (let i = text.length; i < group.length; i++) fault('bad_value');
+  // Neither a quantile nor a sum is negative there; a quantile may be NaN.
+  return { text, openMetrics: text.filter(({ sample }) => !(numberOf(sample.value) < 0)) };
+}

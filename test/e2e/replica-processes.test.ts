@@ -1,0 +1,205 @@
+// Replicas whose processes run on this machine: the memory of a GPU that they share, and what happens when one ends.
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { afterEach, describe, expect, it } from 'vitest';
+import { folder, removeFolders } from '../kit/folder.ts';
+import { closeReplicas, startReplica } from '../kit/replica.ts';
+import { StandIn } from '../kit/stand-in.ts';
+import { until } from '../kit/until.ts';
+import { startWeir, stopAll, type Weir } from '../kit/weir.ts';
+
+const children = new Set<ChildProcess>();
+afterEach(async () => {
+  await stopAll();
+  await closeReplicas();
+  for (const child of children) child.kill('SIGKILL');
+  children.clear();
+  removeFolders();
+});
+
+const server = (port: number) =>
+  `require('node:http').createServer((req, res) => res.end()).listen(${port}, '127.0.0.1', () => console.log('up'))`;
+
+/** A server as a process of its own. */
+async function startProcess(port = 0): Promise<{ child: ChildProcess; port: number }> {
+  const code = `const server = ${server(port)}; server.on('listening', () => console.log(server.address().port));`;
+  const child = spawn(process.execPath, ['-e', code], { stdio: ['ignore', 'pipe', 'inherit'] });
+  children.add(child);
+  let said = '';
+  child.stdout.on('data', (chunk: Buffer) => (said += chunk.toString()));
+  const found = await until('it listens', () => /^\d+$/m.exec(said) ?? undefined);
+  return { child, port: Number(found[0]) };
+}
+
+/** replica → MiB of GPU memory. */
+const memory = ({ text }: { text: string }) =>
+  Object.fromEntries(
+    Array.from(
+      text.matchAll(/^baseten_gpu_memory_used\{.*replica="(\w+)",gpu="0"\} (\d+)$/gm),
+      ([, id, mib]) => [id, Number(mib)],
+    ),
+  );
+
+const READY = 'weir_replica_ready{deployment_id="local",replica="r1"}';
+/** No probe falls into the time of a test, but the first. */
+const NO_PROBES = '--pool-probe-interval=1h';
+
+describe('two replicas on one GPU', () => {
+  async function start() {
+    const standIn = new StandIn('h100-shared');
+    const [first, second] = [await startProcess(), await startProcess()];
+    standIn.replace({
+      pid0: first.child.pid!,
+      pid1: second.child.pid!,
+      memory0: '3266 MiB',
+      memory1: '1654 MiB',
+    });
+    const file = folder({
+      'weir.yaml': `deployments: [{ replicas: [{ url: "http://127.0.0.1:${first.port}" }, { url: "http://127.0.0.1:${second.port}" }] }]`,
+    });
+    const weir = await startWeir(
+      [
+        `--config=${file}/weir.yaml`,
+        '--samplers-container=false',
+        '--samplers-gpu-interval=200ms',
+        '--samplers-gpu-inventory-interval=200ms',
+        NO_PROBES,
+      ],
+      { env: standIn.env },
+    );
+    return { weir, standIn, first, second };
+  }
+  const shows = (weir: Weir, wanted: Record<string, number>) =>
+    until(`it shows ${JSON.stringify(wanted)}`, async () => {
+      const page = await weir.page();
+      return JSON.stringify(memory(page)) === JSON.stringify(wanted) && page;
+    });
+
+  it('each have the memory of their own processes; the GPU has a series of its own', async () => {
+    const { weir } = await start();
+    const page = await shows(weir, { r0: 3266, r1: 1654 });
+    expect(page.value('weir_gpu_memory_used_bytes{gpu="0"}')).toBe(4935 * 1024 ** 2);
+    expect(page.value('weir_gpu_utilization_percent{gpu="0"}')).toBe(0);
+  });
+
+  it('the series of one whose process is killed end, and it gets no more requests, before its next probe', async () => {
+    const { weir, standIn, first, second } = await start();
+    await shows(weir, { r0: 3266, r1: 1654 });
+    expect((await weir.page()).value(READY)).toBe(1);
+    standIn.replace({ pid0: first.child.pid!, memory0: '3266 MiB', pid1: '', memory1: '' });
+    second.child.kill('SIGKILL');
+    await once(second.child, 'exit');
+    await weir.shows(READY, 0);
+    // The GPU is then the other's alone.
+    await shows(weir, { r0: 4935 });
+    const down = await weir.line('it is down', (line) => line.event === 'replica is down');
+    expect(down).toMatchObject({ replica: 'r1', problem: expect.stringContaining('ECONNREFUSED') as string });
+  });
+
+  it('have the memory of the GPU where the driver does not tell that of processes', async () => {
+    const { weir, standIn, first, second } = await start();
+    standIn.replace({
+      pid0: first.child.pid!,
+      pid1: second.child.pid!,
+      memory0: 'Insufficient Permissions',
+      memory1: 'N/A',
+    });
+    await shows(weir, { r0: 4935, r1: 4935 });
+  });
+});
+
+it('on a GPU that has no memory of its own a replica has the memory of its processes, and utilization', async () => {
+  const standIn = new StandIn('gb10');
+  const { child, port } = await startProcess();
+  standIn.replace({ pid0: child.pid! });
+  const weir = await startWeir(
+    [
+      `--replica=http://127.0.0.1:${port}`,
+      '--samplers-container=false',
+      '--samplers-gpu-interval=200ms',
+      '--samplers-gpu-inventory-interval=200ms',
+    ],
+    { env: standIn.env },
+  );
+  const page = await until('its memory is there', async () => {
+    const page = await weir.page();
+    return memory(page)['r0'] === 3458 && page;
+  });
+  expect(page.value('baseten_gpu_utilization{replica="r0",gpu="0"}')).toBe(23);
+  expect(page.value('weir_gpu_utilization_percent{gpu="0"}')).toBe(23);
+  expect(page.text).not.toContain('weir_gpu_memory_used_bytes{');
+  expect(page.text).not.toMatch(/^\w*gpu.* NaN$/m);
+});
+
+describe('a replica whose process has ended', () => {
+  it('is probed at once, and is ready again when another process has taken its place', async () => {
+    const { child, port } = await startProcess();
+    const other = await startReplica((_, res) => res.end());
+    const weir = await startWeir([
+      `--replica=http://127.0.0.1:${port}`,
+      `--replica=${other.url}`,
+      '--samplers-gpu=false',
+      '--samplers-container-interval=100ms',
+      '--samplers-process-interval=100ms',
+      NO_PROBES,
+    ]);
+    const seen = 'weir_container_source_info{deployment_id="local",replica="r0",source="process_tree"}';
+    await weir.shows(seen, 1);
+    child.kill('SIGKILL');
+    await weir.line('it is down', (line) => line.event === 'replica is down' && line['replica'] === 'r0');
+    // The other one, which lives, was not asked to prove itself.
+    expect(weir.lines.filter((line) => line['replica'] === 'r1' && line['to'] === 'down')).toEqual([]);
+    await startProcess(port);
+    await weir.line(
+      'it is ready again',
+      (line) => line.event === 'replica is ready' && line['from'] === 'down',
+    );
+  });
+
+  it('is noticed where the command that weir runs goes on without it', async () => {
+    const taken = await startReplica(() => undefined);
+    await taken.close();
+    const file = folder({ 'server.js': `${server(taken.port)}; console.log('pid', process.pid)` });
+    const weir = await startWeir(
+      [
+        `--replica=http://127.0.0.1:${taken.port}`,
+        '--samplers-gpu=false',
+        '--samplers-container=false',
+        '--samplers-process-interval=50ms',
+        '--pool-probe-retry-interval=50ms',
+        NO_PROBES,
+      ],
+      { command: 'run', rest: ['sh', '-c', `${process.execPath} ${file}/server.js; exec sleep 600`] },
+    );
+    await weir.line('it is ready', (line) => line.event === 'replica is ready');
+    const said = await weir.line('its number', (line) => /^pid \d+$/.test(String(line['text'])));
+    const looks = async () =>
+      (await weir.page()).value('weir_sampler_runs_total{sampler="process",result="success"}') ?? 0;
+    const before = await looks();
+    await until('it was looked at', async () => (await looks()) > before + 1);
+    process.kill(Number(String(said['text']).slice(4)), 'SIGKILL');
+    await weir.line('it is down', (line) => line.event === 'replica is down');
+    expect(weir.lines.filter((line) => line.event === 'replica process died')).toEqual([]);
+  });
+
+  it('is down at once where weir runs it, though it is not started again yet', async () => {
+    const taken = await startReplica(() => undefined);
+    await taken.close();
+    const weir = await startWeir(
+      [
+        `--replica=http://127.0.0.1:${taken.port}`,
+        '--samplers-gpu=false',
+        '--samplers-process-interval=1h',
+        '--pool-probe-retry-interval=50ms',
+        '--child-restart-delay=1h',
+        '--child-restart-delay-max=1h',
+        NO_PROBES,
+      ],
+      { command: 'run', rest: [process.execPath, '-e', server(taken.port)] },
+    );
+    await weir.line('it is ready', (line) => line.event === 'replica is ready');
+    const started = await weir.line('it runs', (line) => line.event === 'replica process started');
+    process.kill(started['pid'] as number, 'SIGKILL');
+    await weir.line('it is down', (line) => line.event === 'replica is down');
+  });
+});
