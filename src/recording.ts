@@ -3,13 +3,14 @@
 // Must stay true: nothing is decided here; what the one says is put into the other's words.
 import { join } from 'node:path';
 import { steadyNow } from './base/clock.ts';
+import type { LifecycleEvent } from './base/events.ts';
 import type { Part } from './base/lifecycle.ts';
 import { fileSink, type LineSink, type Log } from './base/log.ts';
 import { Echo, type Output } from './child/child.ts';
 import type { Config } from './config/config.ts';
 import type { Exchanges } from './exchange/exchange.ts';
 import { Connections, spanProjection } from './export/export.ts';
-import { Capture, Logs, type LogRecord, type Origin } from './logs/logs.ts';
+import { Capture, Logs, SEVERITY, type LogRecord, type Origin } from './logs/logs.ts';
 import type { ClaimedDelivery } from './queue/queue.ts';
 import { Tracing, type Span } from './trace/trace.ts';
 import { version } from './version.ts';
@@ -20,6 +21,9 @@ interface Named {
   readonly id: string;
   readonly environment: string;
 }
+
+/** Whose a line is. */
+type Owner = Omit<Origin, 'source'>;
 
 export interface Recording {
   /** `undefined`: nothing is recorded. */
@@ -35,12 +39,18 @@ export interface Recording {
   spansOf(record: LogRecord): readonly Span[];
   /** Records what ends from now on. `deploymentAt` gives the deployment of an index. */
   observe(exchanges: Exchanges, deploymentAt: (index: number) => Named | undefined): void;
+  /** Lines from now on belong to what the configuration is now. `supervised`: the replica that weir runs. */
+  move(deployments: readonly Configured[], supervised: Owner | undefined): void;
+  /** weir has started: `weir_stopped` follows when its parts have stopped. */
+  isUp: boolean;
   /** A delivery to a webhook was made. */
   delivered(delivery: ClaimedDelivery, made: Delivery, environment: string): void;
 }
 
-/** Whose lines are those that nobody else is named for. */
-const firstReplica = ([deployment]: Config['deployments']): Omit<Origin, 'source'> => ({
+type Configured = Config['deployments'][number];
+
+/** Whose the lines of followed files are that name no request that is known. */
+const firstReplica = ([deployment]: readonly Configured[]): Owner => ({
   deployment: deployment?.id ?? '',
   environment: deployment?.environment ?? '',
   replica: deployment?.replicas[0]?.id ?? '',
@@ -65,25 +75,92 @@ function openLogs({ data, logs, deployments }: Config, log: Log): Logs {
 
 const LINE_END = Buffer.from('\n');
 
-/** What the supervised replica writes is shown as before, and recorded as lines of the first replica. */
-function recorded({ deployments }: Config, logs: Logs, log: Log): Output {
+/** What the supervised replica writes is shown as before, and recorded as its lines. */
+function recorded(owner: Owner, logs: Logs, log: Log): { output: Output; move: (owner: Owner) => void } {
   const of = (source: string, sink: LineSink) => {
     const echo = new Echo(sink);
-    const stream = logs.stream({ ...firstReplica(deployments), source });
-    return (bytes: Uint8Array | undefined) => {
-      echo.write(bytes);
-      // Another process may go on where this one ended: the stream stays, its last line does not.
-      stream.write(bytes ?? LINE_END);
+    const stream = logs.stream({ ...owner, source });
+    return {
+      write(bytes: Uint8Array | undefined) {
+        echo.write(bytes);
+        // Another process may go on where this one ended: the stream stays, its last line does not.
+        stream.write(bytes ?? LINE_END);
+      },
+      move: (other: Owner) => stream.move({ ...other, source }),
     };
   };
   const streams = { stdout: of('stdout', log.sink), stderr: of('stderr', fileSink(2)) };
-  return (stream, bytes) => streams[stream](bytes);
+  return {
+    output: (stream, bytes) => streams[stream].write(bytes),
+    move(other) {
+      streams.stdout.move(other);
+      streams.stderr.move(other);
+    },
+  };
 }
 
-/** Builds what remembers. `isSupervising`: weir runs the replica. */
-export function openRecording(config: Config, log: Log, isSupervising: boolean): Recording {
+/** A lifecycle event as a record. `environment`: the one that its deployment has now. */
+const eventRecord = (event: LifecycleEvent, environment: string): LogRecord => ({
+  seq: 0,
+  kind: 'event',
+  timeNs: BigInt(event.timeMs) * 1_000_000n,
+  severity: SEVERITY[event.level],
+  message: event.message,
+  deployment: event.deployment,
+  environment: event.environment ?? environment,
+  replica: event.replica,
+  source: 'weir',
+  requestId: '',
+  traceId: '',
+  spanId: '',
+  parentSpanId: '',
+  status: 0,
+  durationNs: 0,
+  attributes: JSON.stringify(event.attributes),
+});
+
+/** A store that is held up must not hold up the end. */
+const MAX_WAIT_MS = 2000;
+
+/**
+ * Stores what the log says as events. The function that it returns resolves when those so far are stored or lost, by
+ * `deadlineMs` (performance.now()) in any case.
+ */
+function recordEvents(
+  log: Log,
+  logs: Logs,
+  environmentOf: (id: string) => string,
+): (deadlineMs: number) => Promise<void> {
+  let last: Promise<unknown> = Promise.resolve();
+  log.recorder = (event) => {
+    const environment = event.deployment === '' ? '' : environmentOf(event.deployment);
+    // One that is not stored is counted there, like everything else.
+    last = logs.post([eventRecord(event, environment)]);
+  };
+  return async (deadlineMs) => {
+    let timer: NodeJS.Timeout | undefined;
+    const waitMs = Math.max(0, Math.min(MAX_WAIT_MS, deadlineMs - performance.now()));
+    await Promise.race([last, new Promise((resolve) => (timer = setTimeout(resolve, waitMs)))]);
+    clearTimeout(timer);
+  };
+}
+
+/**
+ * Builds what remembers. `supervised`: the replica that weir runs, if it runs one. `environmentOf`: the environment that a
+ * deployment has now, by its id.
+ */
+export function openRecording(
+  config: Config,
+  log: Log,
+  supervised: Owner | undefined,
+  environmentOf: (id: string) => string,
+): Recording {
   const capture = new Capture(config.logs);
   const logs = capture.isOn ? openLogs(config, log) : undefined;
+  // Where only some routes are recorded, that is all there is.
+  const hasEvents = logs !== undefined && config.logs.capture !== 'off';
+  const eventsStored = hasEvents ? recordEvents(log, logs, environmentOf) : () => Promise.resolve();
+  const child = logs && supervised && recorded(supervised, logs, log);
   // Its spans are shown for whoever asks for a trace, also where weir takes no part in any.
   const tracing = new Tracing(config.trace, {
     modelId: config.model.id,
@@ -102,11 +179,27 @@ export function openRecording(config: Config, log: Log, isSupervising: boolean):
       ownPorts: () => [config.ingress.listen.port, config.admin.listen.port],
       log,
     });
-  return {
+  // Stopped after all that uses the record, and before the record itself: its last event is stored and exported.
+  const last: Part = {
+    name: 'events',
+    start: () => undefined,
+    async stop(deadlineMs) {
+      if (!recording.isUp) return;
+      log.flushEvents();
+      log.event('weir_stopped', {});
+      await eventsStored(deadlineMs);
+    },
+  };
+  const recording: Recording = {
     logs,
     connections,
-    parts: [...(logs ? [logs] : []), ...(connections ? [connections] : [])],
-    output: logs && isSupervising ? recorded(config, logs, log) : undefined,
+    parts: [...(logs ? [logs] : []), ...(connections ? [connections] : []), last],
+    output: child?.output,
+    move(deployments, own) {
+      if (own) child?.move(own);
+      logs?.moveFiles(firstReplica(deployments));
+    },
+    isUp: false,
     bodiesSkipped: () => capture.skipped,
     spansOf,
     delivered(
@@ -130,9 +223,19 @@ export function openRecording(config: Config, log: Log, isSupervising: boolean):
       exchanges.observe({
         closed(exchange) {
           if (capture.modeOf(exchange.target) !== 'off')
-            logs.request(exchange, deploymentAt(exchange.deployment));
+            logs.request(exchange, deploymentAt(exchange.recordedAs));
         },
       });
+      // Lines of files may name a request that runs.
+      if (config.logs.files.length > 0)
+        exchanges.observe({
+          routed(exchange) {
+            const deployment = deploymentAt(exchange.deployment);
+            if (deployment) logs.routed(exchange, deployment);
+          },
+          closed: () => undefined,
+        });
     },
   };
+  return recording;
 }

@@ -6,7 +6,7 @@ import { formatAddress } from './base/settings.ts';
 import { Fault } from './base/errors.ts';
 import { Lifecycle, type Part } from './base/lifecycle.ts';
 import { fileSink, Log } from './base/log.ts';
-import { Child, isLoopback, supervised } from './child/child.ts';
+import { Child, isLoopback, replicaOf, supervised } from './child/child.ts';
 import type { Config } from './config/config.ts';
 import { accessLog } from './exchange/access-log.ts';
 import { Exchanges } from './exchange/exchange.ts';
@@ -15,7 +15,9 @@ import { Kubernetes } from './kubernetes/kubernetes.ts';
 import { createMetrics, type Measured } from './metrics/metrics.ts';
 import {
   MAX_DEPLOYMENTS,
+  deploymentEvents,
   Pool,
+  replicaEvents,
   speaksGrpc,
   type Deployment,
   type DeploymentOptions,
@@ -61,29 +63,31 @@ export async function startSidecar(
   const log = new Log(fileSink(1), { level: config.log.level, isText });
 
   const pool: Pool = new Pool(config.deployments, config.pool, {
-    changed({ from, to, problem, ...replica }) {
-      if (to === 'ready') samplers.replicaReady();
-      const say = to === 'down' || to === 'ejected' ? log.warn : log.info;
-      say(`replica is ${to}`, { ...replica, from, problem: problem || undefined });
-    },
-    resolved({ host, addresses, added, removed, problem }) {
-      const facts = { host, addresses: addresses.length, added, removed };
-      if (problem === '') log.info('addresses of a host changed', facts);
-      else log.warn('host name resolution problem', { ...facts, problem });
-    },
+    ...replicaEvents(log, () => samplers.replicaReady()),
     spare: (deployment) => queue.freed(deployment),
-    failing: ({ problem, forMs, ...replica }) =>
-      log.warn('replica is not ready', { ...replica, problem, for_s: Math.round(forMs / 1000) }),
     dead(replica) {
       const isSupervised = child !== undefined && own.urls.has(replica.url);
-      log.error(`replica failed its probes${isSupervised ? '; restarting it' : ''}`, { ...replica });
+      log.event(isSupervised ? 'replica_restarting' : 'replica_unhealthy', replica);
       if (isSupervised) child.restart();
     },
   });
+  const deploymentIndex = (id: string) => pool.deployments.findIndex(({ options }) => options.id === id);
+  // It may have left the configuration since.
+  const environmentOf = (id: string) => pool.deployments[deploymentIndex(id)]?.options.environment ?? '';
+  const current = () => pool.deployments.filter(({ isGone }) => !isGone);
   const own = supervised(config.deployments);
-  const recording = openRecording(config, log, command !== undefined);
+  let ownReplica = command && replicaOf(own, config.deployments);
+  const recording = openRecording(config, log, ownReplica, environmentOf);
   const child =
-    command && new Child(command, config.child, log, () => pool.restarted(own.urls), recording.output);
+    command &&
+    new Child(
+      command,
+      config.child,
+      log,
+      () => pool.restarted(own.urls),
+      recording.output,
+      () => ownReplica ?? {},
+    );
   /** What others ask of each replica that the configuration names. */
   const serving = <T>(ask: (replica: Replica, deployment: Deployment) => T): T[] =>
     pool.deployments.flatMap((deployment) =>
@@ -152,16 +156,13 @@ export async function startSidecar(
   });
   const wasDelivered = (delivery: ClaimedDelivery, made: Delivery) => {
     measured.async.delivered(delivery.deployment, made.durationMs / 1000);
-    // It may have left the configuration since.
-    const environment = pool.deployments[deploymentIndex(delivery.deployment)]?.options.environment ?? '';
-    recording.delivered(delivery, made, environment);
+    recording.delivered(delivery, made, environmentOf(delivery.deployment));
   };
-  const deploymentIndex = (id: string) => pool.deployments.findIndex(({ options }) => options.id === id);
   const outbox = { attempts: 2, retryDelayMs: 2000, concurrency: config.webhook.concurrency };
   const queue: Queue = new Queue(config.async, outbox, {
     log,
     folder: config.data.dir,
-    deployments: () => pool.deployments.filter(({ isGone }) => !isGone).map(({ options }) => options.id),
+    deployments: () => current().map(({ options }) => options.id),
     seat: (deployment) => seatAt(proxy.seat(deploymentIndex(deployment)), config.async),
     started: (deployment, seconds) => measured.async.started(deployment, seconds),
     ended: (deployment, outcome) => measured.async.ended(deployment, outcome),
@@ -169,18 +170,17 @@ export async function startSidecar(
   });
   const scale: Scale = new Scale(config.scale, {
     deployments: () =>
-      pool.deployments
-        .filter(({ isGone }) => !isGone)
-        .map(({ index, options, replicas }) => ({
-          index,
-          id: options.id,
-          concurrencyTarget: options.concurrency_target,
-          // An address that stands for any number of pods says nothing of their number.
-          current:
-            index === followed
-              ? kubernetes.figures()?.all
-              : replicas.filter(({ isLeaving }) => !isLeaving).length,
-        })),
+      current().map(({ index, options, replicas }) => ({
+        index,
+        id: options.id,
+        concurrencyTarget: options.concurrency_target,
+        // An address that stands for any number of pods says nothing of their number.
+        current:
+          index === followed
+            ? kubernetes.figures()?.all
+            : replicas.filter(({ isLeaving }) => !isLeaving).length,
+      })),
+    changed: (change) => log.event('deployment_scaled', change),
     asyncLoad(deployment) {
       const { queued, inProgress } = queue.depth(deployment);
       return queued + inProgress;
@@ -205,8 +205,9 @@ export async function startSidecar(
       submitRate: config.async.submit_rate,
       statusRate: config.async.status_rate,
       deploymentId: (index) => pool.deployments[index]!.options.id,
+      deploymentIndex,
       keyScope(id) {
-        const { environment } = pool.deployments[deploymentIndex(id)]!.options;
+        const environment = environmentOf(id);
         return environment === '' ? `deployment ${id}` : `environment ${environment}`;
       },
       checkWebhook: (url) => webhooks.check(url),
@@ -228,7 +229,7 @@ export async function startSidecar(
       limitsDownloads: !config.logs.download_unlimited,
       modelId: config.model.id,
       targets() {
-        const there = pool.deployments.filter(({ isGone }) => !isGone).map(({ options }) => options);
+        const there = current().map(({ options }) => options);
         return {
           deployments: there.map(({ id }) => id),
           environments: there.map(({ environment }) => environment).filter((name) => name !== ''),
@@ -242,7 +243,9 @@ export async function startSidecar(
   // Stopped in reverse: the data door drains while the admin door still answers, the child goes when nobody needs it.
   const parts: Part[] = [...recording.parts, measured.loop, samplers, kubernetes, scraper, admin, scale];
   if (child) parts.push(child);
-  parts.push(queue, pool, { name: 'proxy', start: () => undefined, stop: () => proxy.close() }, ingress);
+  const tellDeployments = () => deploymentEvents(log, [], config.deployments);
+  parts.push(queue, { name: 'deployments', start: tellDeployments, stop: () => undefined });
+  parts.push(pool, { name: 'proxy', start: () => undefined, stop: () => proxy.close() }, ingress);
   const lifecycle = new Lifecycle(parts, log);
   try {
     await lifecycle.start();
@@ -251,7 +254,9 @@ export async function startSidecar(
     throw error;
   }
   const addresses = { data: ingress.address, admin: admin.address, scaler: scale.address };
-  log.info('listening', {
+  recording.isUp = true;
+  log.event('weir_started', {
+    version,
     data: formatAddress(addresses.data),
     admin: formatAddress(addresses.admin),
     scaler: addresses.scaler && formatAddress(addresses.scaler),
@@ -272,16 +277,21 @@ export async function startSidecar(
     log,
     addresses,
     update(deployments) {
+      const before = current().map(({ options }) => options);
       const problem = pool.update(deployments);
-      if (problem === '') ingress.reroute(pool.deployments.filter(({ isGone }) => !isGone));
-      return problem;
+      if (problem !== '') return problem;
+      ingress.reroute(current());
+      ownReplica = (command && replicaOf(own, deployments)) ?? ownReplica;
+      recording.move(deployments, ownReplica);
+      deploymentEvents(log, before, deployments);
+      return '';
     },
     renewCertificate() {
       try {
         if (ingress.renewCertificate()) sayCertificate();
       } catch (error) {
         if (!(error instanceof Fault)) throw error;
-        log.error('certificate not taken over', { problem: error.message });
+        log.event('certificate_refused', { problem: error.message });
       }
     },
     signalChild: (signal) => child?.signal(signal),
@@ -291,7 +301,10 @@ export async function startSidecar(
       pool.close();
       queue.pause();
       scale.leave();
-      log.info('draining', { running: exchanges.openCount, timeout_ms: config.ingress.drain_timeout });
+      log.event('weir_draining', {
+        running: exchanges.openCount,
+        timeout_ms: config.ingress.drain_timeout,
+      });
       await Promise.race([
         new Promise((resolve) => setTimeout(resolve, config.ingress.drain_delay)),
         hurried,
@@ -301,7 +314,7 @@ export async function startSidecar(
         ingress.cut();
       });
       await lifecycle.stop(performance.now() + config.ingress.drain_timeout);
-      log.info('stopped');
+      log.flushEvents();
       log.sink.flush();
     },
   };

@@ -2,6 +2,8 @@
 // Must stay true: writing never waits for whoever reads stdout; what does not fit is dropped and counted.
 // The replica's own lines are not ours; the access log's fields are chosen in exchange/access-log.ts.
 import sonicBoom from 'sonic-boom';
+import { EVENTS, lifecycleEvent, type EventName, type FactsOf, type LifecycleEvent } from './events.ts';
+import { Repeats } from './repeats.ts';
 
 export type Level = 'debug' | 'info' | 'warn' | 'error';
 const levels: readonly Level[] = ['debug', 'info', 'warn', 'error'];
@@ -58,7 +60,10 @@ export function fileSink(fd: number): LineSink {
 export class Log {
   readonly sink: LineSink;
   readonly isText: boolean;
+  /** Receives every lifecycle event, whatever `log.level` is; `undefined`: events are lines of the log alone. */
+  recorder: ((event: LifecycleEvent) => void) | undefined;
   readonly #threshold: number;
+  readonly #repeats = new Repeats();
 
   constructor(sink: LineSink, options: { level: Level; isText: boolean }) {
     this.sink = sink;
@@ -71,9 +76,27 @@ export class Log {
   warn = (event: string, fields?: Fields): void => this.#write('warn', event, fields);
   error = (event: string, fields?: Fields): void => this.#write('error', event, fields);
 
-  #write(level: Level, event: string, fields: Fields = {}): void {
-    if (levels.indexOf(level) < this.#threshold) return;
+  /** Writes the line of a lifecycle event and hands its record to `recorder`. Repeats are limited (repeats.ts). */
+  event = <N extends EventName>(name: N, facts: FactsOf<N>): void => {
     const now = new Date();
+    const { level, line, isLimited } = EVENTS[name];
+    const fields = facts as Fields;
+    const { deployment = '', replica = '', destination = '' } = fields;
+    const pass = (suppressed: number): void => {
+      this.#write(level, line, suppressed > 0 ? { ...fields, suppressed } : fields, now);
+      this.recorder?.(lifecycleEvent(name, facts, now.getTime(), suppressed));
+    };
+    if (isLimited) this.#repeats.take(JSON.stringify([name, deployment, replica, destination]), pass);
+    else pass(0);
+  };
+
+  /** Writes the repeated events that are held back, before the end. */
+  flushEvents(): void {
+    this.#repeats.flush();
+  }
+
+  #write(level: Level, event: string, fields: Fields = {}, now = new Date()): void {
+    if (levels.indexOf(level) < this.#threshold) return;
     this.sink.write(
       this.isText
         ? `${clockTime(now)} ${level.toUpperCase().padEnd(5)} ${event}${asText(fields)}\n`

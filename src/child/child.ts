@@ -4,16 +4,22 @@
 //   start ─► running ─► died ─► waiting (backoff) ─► running …
 //               └────── stop: SIGTERM ─► gone, or SIGKILL after stop_timeout
 import { spawn, type ChildProcess } from 'node:child_process';
+import { constants } from 'node:os';
 import { backoffMs } from '../base/backoff.ts';
 import { Fault } from '../base/errors.ts';
+import type { About } from '../base/events.ts';
 import type { Log } from '../base/log.ts';
 import type { ChildOptions } from './options.ts';
 
 export { Echo } from './echo.ts';
-export { isLoopback, supervised } from './supervised.ts';
+export { isLoopback, replicaOf, supervised } from './supervised.ts';
 
 /** What a process writes, piece by piece; `undefined` when the process has ended. */
 export type Output = (stream: 'stdout' | 'stderr', bytes: Uint8Array | undefined) => void;
+
+/** The exit code of a process that a signal ended is 128 and the signal's number, as a shell and Kubernetes count. */
+const exitCode = (code: number | null, signal: NodeJS.Signals | null): number =>
+  code ?? 128 + (signal === null ? 0 : constants.signals[signal]);
 
 export class Child {
   readonly name = 'child';
@@ -22,6 +28,7 @@ export class Child {
   readonly #log: Log;
   readonly #restarted: () => void;
   readonly #output: Output | undefined;
+  readonly #about: () => About;
   #process: ChildProcess | undefined;
   #timer: NodeJS.Timeout | undefined;
   #quickDeaths = 0;
@@ -33,7 +40,7 @@ export class Child {
 
   /**
    * `restarted` is called when a new process has taken the place of one that died. `output` hears what it writes;
-   * without it, it writes where weir does.
+   * without it, it writes where weir does. `about` gives the replica that the process is, for its events.
    */
   constructor(
     command: readonly string[],
@@ -41,12 +48,14 @@ export class Child {
     log: Log,
     restarted: () => void,
     output?: Output,
+    about: () => About = () => ({}),
   ) {
     this.#command = command;
     this.#options = options;
     this.#log = log;
     this.#restarted = restarted;
     this.#output = output;
+    this.#about = about;
     // Whatever ends us, short of SIGKILL: a replica that nobody watches must not stay behind.
     process.once('exit', () => this.signal('SIGKILL'));
   }
@@ -61,7 +70,7 @@ export class Child {
       };
       let child: ChildProcess;
       try {
-        child = this.#spawn();
+        child = this.#spawn(undefined);
       } catch (error) {
         return refuse(error as Error);
       }
@@ -112,7 +121,8 @@ export class Child {
     });
   }
 
-  #spawn(): ChildProcess {
+  /** `pauseMs`: how long was waited before this restart; `undefined`: it is the first start. */
+  #spawn(pauseMs: number | undefined): ChildProcess {
     const startedMs = performance.now();
     const child = spawn(this.#command[0]!, this.#command.slice(1), {
       stdio: this.#output ? ['ignore', 'pipe', 'pipe'] : ['ignore', 'inherit', 'inherit'],
@@ -124,7 +134,10 @@ export class Child {
     child.once('spawn', () => {
       this.#process = child;
       // The program alone: arguments may hold keys.
-      this.#log.info('replica process started', { pid: child.pid, program: this.#command[0] });
+      const started = { ...this.#about(), pid: child.pid, program: this.#command[0] };
+      if (pauseMs === undefined) return this.#log.event('process_started', started);
+      const restart_count = ++this.restarts;
+      this.#log.event('process_restarted', { ...started, restart_count, pause_ms: Math.round(pauseMs) });
     });
     for (const stream of ['stdout', 'stderr'] as const) {
       child[stream]?.on('data', (bytes: Buffer) => this.#output?.(stream, bytes));
@@ -139,27 +152,35 @@ export class Child {
     this.signal('SIGKILL');
     this.#process = undefined;
     this.ended();
-    const facts = { code: code ?? undefined, signal: signal ?? undefined, ran_ms: Math.round(ranMs) };
-    if (this.#isStopping) {
-      this.#log.info('replica process ended', facts);
-      return;
-    }
+    const facts = {
+      ...this.#about(),
+      code: code ?? undefined,
+      exit_code: exitCode(code, signal),
+      signal: signal ?? undefined,
+      ran_ms: Math.round(ranMs),
+    };
+    if (this.#isStopping) return this.#log.event('process_stopped', facts);
     if (ranMs >= this.#options.steady_after) this.#quickDeaths = 0;
+    const restart_in_ms = this.#restartLater();
+    this.#log.event('process_died', { ...facts, restart_in_ms, restart_count: this.restarts + 1 });
+  }
+
+  /** Starts the process again after a pause, which grows with each quick death. Returns the pause in milliseconds. */
+  #restartLater(): number {
     const waitMs = backoffMs(
       this.#quickDeaths++,
       this.#options.restart_delay,
       this.#options.restart_delay_max,
     );
-    this.#log.error('replica process died', { ...facts, restart_in_ms: Math.round(waitMs) });
-    this.#timer = setTimeout(() => this.#restart(), waitMs);
+    this.#timer = setTimeout(() => this.#restart(waitMs), waitMs);
+    return Math.round(waitMs);
   }
 
-  #restart(): void {
-    const child = this.#spawn();
-    child.once('spawn', () => this.restarts++);
+  #restart(pauseMs: number): void {
+    const child = this.#spawn(pauseMs);
     child.once('error', (error) => {
-      this.#log.error('replica process could not be started again', { error: error.message });
-      this.#onExit(null, null, 0);
+      const restart_in_ms = this.#isStopping ? undefined : this.#restartLater();
+      this.#log.event('process_not_started', { ...this.#about(), error: error.message, restart_in_ms });
     });
     this.#restarted();
   }

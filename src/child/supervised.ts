@@ -17,6 +17,13 @@ export interface Supervised {
   readonly urls: ReadonlySet<string>;
 }
 
+/** A replica as records name it. */
+export interface NamedReplica {
+  readonly deployment: string;
+  readonly environment: string;
+  readonly replica: string;
+}
+
 /** True for an address that only this machine can reach. */
 export const isLoopback = (host: string): boolean => /^(?:127\.|::1$|localhost$)/.test(host);
 
@@ -31,4 +38,16 @@ export function supervised(deployments: readonly Deployment[]): Supervised {
   const replicas = deployments[deployment]?.replicas ?? [];
   const here = local === -1 ? replicas : replicas.filter(isHere);
   return { deployment, urls: new Set(here.map(({ url }) => url.href)) };
+}
+
+/** The first of the supervised replicas that these deployments have; `undefined` where they have none of them. */
+export function replicaOf(
+  { urls }: Supervised,
+  deployments: readonly (Deployment & { readonly id: string; readonly environment: string })[],
+): NamedReplica | undefined {
+  for (const { id, environment, replicas } of deployments) {
+    const replica = replicas.find(({ url }) => urls.has(url.href));
+    if (replica) return { deployment: id, environment, replica: replica.id };
+  }
+  return undefined;
 }

@@ -56,5 +56,5 @@ export function accessLog(
   deployment: (index: number) => LoggedDeployment | undefined,
 ): Observer {
   const line = isText ? textLine : jsonLine;
-  return { closed: (exchange) => sink.write(line(exchange, deployment(exchange.deployment))) };
+  return { closed: (exchange) => sink.write(line(exchange, deployment(exchange.recordedAs))) };
 }

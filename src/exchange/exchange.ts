@@ -56,6 +56,11 @@ export class Exchange {
   remoteAddress = '';
   /** Index into the configured deployments, or NO_DEPLOYMENT. */
   deployment = NO_DEPLOYMENT;
+  /**
+   * Index of the deployment that it asks for without being given to it: it is refused before that, or is answered by weir.
+   * Records, access log and causes name it; it counts as no request of it.
+   */
+  askedFor = NO_DEPLOYMENT;
   /** Id of the replica that has or had it; empty before one was chosen. */
   replica = '';
   /** Runs for a task of the queue instead of a waiting client. */
@@ -159,6 +164,11 @@ export class Exchange {
   /** The answer's body has begun, or has ended without a byte. */
   bodyBegan(): void {
     if (this.firstByteMs === 0) this.firstByteMs = performance.now();
+  }
+
+  /** Index of the deployment that records of it name, or NO_DEPLOYMENT. */
+  get recordedAs(): number {
+    return this.deployment === NO_DEPLOYMENT ? this.askedFor : this.deployment;
   }
 
   get isOpen(): boolean {

@@ -79,12 +79,12 @@ export class Connections {
   async start(): Promise<void> {
     const { log } = this.#deps;
     await this.#cursors.load((aside) =>
-      log.error('otlp export', {
+      log.event('export_state_damaged', {
         problem: `what was known of how far exports are was set aside as ${aside}`,
       }),
     );
     for (const destination of this.#configured) await this.#enter(destination, '', true);
-    const problem = (text: string) => log.error('otlp export', { problem: text });
+    const problem = (text: string) => log.event('export_state_damaged', { problem: text });
     for (const kept of await this.#vault.load(problem))
       await this.#enter(kept.destination, kept.problem, false);
   }
@@ -191,7 +191,7 @@ export class Connections {
 
   #feedOf({ signal, min_level: level, query }: Destination): Feed | { readonly problem: string } {
     return this.#deps.openFeed({
-      kinds: signal === 'logs' ? ['line', 'request'] : ['span', 'request'],
+      kinds: signal === 'logs' ? ['line', 'request', 'event'] : ['span', 'request'],
       minSeverity: level === '' ? 0 : SEVERITY[level],
       query,
     });

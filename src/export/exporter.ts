@@ -43,6 +43,8 @@ export class Exporter {
   #oldestMs = 0;
   #lastSendMs = -Infinity;
   #retryAtMs = 0;
+  /** performance.now() when a request failed that is sent again; `undefined`: the last one was taken or refused for good. */
+  #pausedMs: number | undefined;
   /** The receiver takes nothing from us as we are. */
   #isLockedOut = false;
   #error = '';
@@ -270,9 +272,10 @@ export class Exporter {
       this.#isLockedOut = verdict.is === 'locked_out';
       if (verdict.is !== 'again' && verdict.is !== 'locked_out') {
         this.#retryAtMs = 0;
+        this.#resumed();
         return verdict;
       }
-      this.#failed(verdict.problem);
+      this.#paused(verdict.problem);
       if (isLast) return 'stopped';
       cutOffs = verdict.is === 'again' && verdict.isCutOff ? cutOffs + 1 : 0;
       // One record alone is never given up for that.
@@ -281,6 +284,23 @@ export class Exporter {
       if (this.#isCut) return 'stopped';
       this.#head = Math.max(this.#head, (await this.#deps.feed.read(this.#head, 1)).headSeq);
     }
+  }
+
+  /** The receiver takes nothing for now: an event at the first failure, lines of the log for further reasons. */
+  #paused(problem: string): void {
+    const { id, name } = this.#destination;
+    if (this.#pausedMs !== undefined) return this.#failed(problem);
+    this.#pausedMs = performance.now();
+    this.#noted(scrub(problem, this.#destination));
+    this.#deps.log.event('export_paused', { destination: name || id, problem: this.#error });
+  }
+
+  #resumed(): void {
+    if (this.#pausedMs === undefined) return;
+    const { id, name } = this.#destination;
+    const paused_ms = Math.round(performance.now() - this.#pausedMs);
+    this.#pausedMs = undefined;
+    this.#deps.log.event('export_resumed', { destination: name || id, paused_ms });
   }
 
   #waitFor(verdict: Verdict, attempt: number): number {
@@ -330,7 +350,12 @@ export class Exporter {
     // Said once, not at every attempt.
     if (clean !== this.#error)
       this.#deps.log.warn('otlp export', { destination: name || id, problem: clean });
-    this.#error = clean;
+    this.#noted(clean);
+  }
+
+  /** What a client of the admin door is shown. */
+  #noted(problem: string): void {
+    this.#error = problem;
     this.#errorMs = Date.now();
   }
 }

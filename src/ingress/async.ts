@@ -22,6 +22,8 @@ export interface AsyncDeps {
   readonly statusRate: number;
   /** Id of the deployment with this index. */
   readonly deploymentId: (index: number) => string;
+  /** Index of the deployment with this id, or NO_DEPLOYMENT. */
+  readonly deploymentIndex: (id: string) => number;
   /** Within what an Idempotency-Key of a deployment's is unique: its environment, whose deployments share the traffic. */
   readonly keyScope: (deployment: string) => string;
   /** What is wrong with a webhook's URL, in words; empty when nothing is. */
@@ -111,8 +113,15 @@ export class AsyncRoutes {
     this.#json(asked, 201, { request_id: submitted.id }, submitted.id);
   }
 
-  async #status(asked: Asked, id: string): Promise<void> {
+  /** A task; from here on its deployment is that of the request which asks for it. */
+  async #find({ exchange }: Asked, id: string): Promise<TaskStatus | undefined> {
     const task = await this.#deps.queue.status(id);
+    if (task !== undefined) exchange.askedFor = this.#deps.deploymentIndex(task.deployment);
+    return task;
+  }
+
+  async #status(asked: Asked, id: string): Promise<void> {
+    const task = await this.#find(asked, id);
     if (task === undefined) return this.#refuse(asked, 'unknown_request');
     this.#json(asked, 200, statusBody(task, this.#deps.modelId));
   }
@@ -120,6 +129,7 @@ export class AsyncRoutes {
   async #cancel(asked: Asked, id: string): Promise<void> {
     const cancelled = await this.#deps.queue.cancel(id);
     if (cancelled === undefined) return this.#refuse(asked, 'unknown_request');
+    await this.#find(asked, id);
     const { isCanceled, status } = cancelled;
     const message = isCanceled
       ? 'The request was canceled'
@@ -139,7 +149,7 @@ export class AsyncRoutes {
 
   /** weir's own: what the model answered, where that is kept. */
   async #result(asked: Asked, id: string): Promise<void> {
-    const task = await this.#deps.queue.status(id);
+    const task = await this.#find(asked, id);
     const result = task && (await this.#deps.queue.result(id));
     if (task === undefined) return this.#refuse(asked, 'unknown_request');
     if (result === undefined) {

@@ -61,9 +61,11 @@ export class Directions {
   /** Where an HTTP request goes; `isUpgrade`: one to become a WebSocket. */
   request(method: string, target: string, isUpgrade: boolean): Route {
     const route = this.#router.route(method, target, isUpgrade);
-    if (!('deployment' in route) || route.kind === 'wake' || !isForCalls(this.#schemes[route.deployment]))
-      return route;
-    return { kind: 'refuse', failure: 'wrong_protocol', detail: 'this deployment serves gRPC alone' };
+    const { deployment } = route as { readonly deployment?: number };
+    if (deployment === undefined || route.kind === 'wake' || route.kind === 'refuse') return route;
+    if (!isForCalls(this.#schemes[deployment])) return route;
+    const detail = 'this deployment serves gRPC alone';
+    return { kind: 'refuse', failure: 'wrong_protocol', detail, deployment };
   }
 
   /** Where a gRPC call goes. `baseten-model-id` only has to be ours, where we know what that is. */
@@ -74,6 +76,8 @@ export class Directions {
       return { kind: 'refuse', failure: 'unknown_target', detail: `model ${JSON.stringify(modelId)}` };
     const route = this.#router.call(target);
     if (route.kind === 'refuse' || isForCalls(this.#schemes[route.deployment])) return route;
-    return { kind: 'refuse', failure: 'wrong_protocol', detail: 'this deployment serves HTTP, not gRPC' };
+    const { deployment } = route;
+    const detail = 'this deployment serves HTTP, not gRPC';
+    return { kind: 'refuse', failure: 'wrong_protocol', detail, deployment };
   }
 }

@@ -9,7 +9,7 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { catalogue, type Failure } from '../base/errors.ts';
-import type { Exchange, Exchanges } from '../exchange/exchange.ts';
+import { NO_DEPLOYMENT, type Exchange, type Exchanges } from '../exchange/exchange.ts';
 import { ID_HEADER, ID_HEADER_LOWER, TRACE_HEADER } from '../exchange/identity.ts';
 import { DEBUG_HEADER, isPrivate } from '../exchange/tap.ts';
 import { ClientStream } from '../http/client-stream.ts';
@@ -143,13 +143,14 @@ export class Http1Door {
       res.shouldKeepAlive = false;
       return refuseWith(answering, exchange, 'bad_request', problem);
     }
+    const route = this.#deps.directions.request(req.method!, req.url!, false);
+    if (route.kind !== 'async_request') exchange.askedFor = route.deployment ?? NO_DEPLOYMENT;
     const length = req.headers['content-length'];
     if (Number(length ?? 0) > this.#maxBody)
       return refuseWith(answering, exchange, 'too_large', `${length} bytes, the limit is ${this.#maxBody}`);
     const expects = req.headers.expect?.toLowerCase();
     if (expects !== undefined && expects !== '100-continue')
       return refuseWith(answering, exchange, 'expectation_failed', '');
-    const route = this.#deps.directions.request(req.method!, req.url!, false);
     if (route.kind === 'refuse')
       return refuseWith(answering, exchange, route.failure, route.detail, route.allow);
     if (route.kind === 'wake') return this.#wake(route.deployment, req, res, exchange);
@@ -183,6 +184,7 @@ export class Http1Door {
       problem === ''
         ? this.#deps.directions.request(req.method!, req.url!, true)
         : { kind: 'refuse', failure: 'bad_request', detail: problem };
+    if (route.kind !== 'async_request') exchange.askedFor = route.deployment ?? NO_DEPLOYMENT;
     if (route.kind !== 'forward') {
       // Routes of our own that are no refusals are never upgrades: they take other methods.
       const { failure, detail, allow } =

@@ -17,7 +17,7 @@ import {
 } from 'node:http2';
 import type { Socket } from 'node:net';
 import type { Failure } from '../base/errors.ts';
-import type { Exchange, Exchanges } from '../exchange/exchange.ts';
+import { NO_DEPLOYMENT, type Exchange, type Exchanges } from '../exchange/exchange.ts';
 import { ID_HEADER_LOWER, TRACE_HEADER } from '../exchange/identity.ts';
 import { isGrpc } from '../grpc/metadata.ts';
 import { refusalHeaders, statusOf } from '../grpc/refusal.ts';
@@ -133,6 +133,7 @@ export class Http2Door {
       environment: text('x-baseten-environment'),
       deployment: text('x-baseten-deployment'),
     });
+    exchange.askedFor = route.deployment ?? NO_DEPLOYMENT;
     if (exchange.method !== 'POST')
       return refuseCall(stream, exchange, 'method_not_allowed', 'gRPC takes POST');
     if (route.kind === 'refuse') return refuseCall(stream, exchange, route.failure, route.detail);

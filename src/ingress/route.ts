@@ -52,6 +52,8 @@ export interface Refusal {
   readonly kind: 'refuse';
   readonly failure: 'unknown_target' | 'method_not_allowed' | 'bad_request' | 'wrong_protocol';
   readonly detail: string;
+  /** The deployment that was asked for, where there is it. */
+  readonly deployment?: number;
   /** The methods that there are, of a route of ours that is asked in another one. */
   readonly allow?: string;
 }
@@ -75,6 +77,7 @@ export type CallRoute =
       readonly kind: 'refuse';
       readonly failure: 'unknown_target' | 'wrong_protocol';
       readonly detail: string;
+      readonly deployment?: number;
     };
 
 /** What routing needs to know of a deployment. */
@@ -150,10 +153,17 @@ export class Router {
     if (word === 'websocket') {
       if (isUpgrade) return { kind: 'forward', deployment, path: settings.websocket_path + query, turn };
       if (isBare) return { kind: 'forward', deployment, path: target, turn };
-      return { kind: 'refuse', failure: 'bad_request', detail: 'this route is for WebSocket upgrades' };
+      return {
+        kind: 'refuse',
+        failure: 'bad_request',
+        detail: 'this route is for WebSocket upgrades',
+        deployment,
+      };
     }
     if (word === 'async_queue_status' && (method === 'GET' || !isBare))
-      return method === 'GET' && !isUpgrade ? { kind: word, deployment, turn } : notAllowed(word, 'GET');
+      return method === 'GET' && !isUpgrade
+        ? { kind: word, deployment, turn }
+        : notAllowed(word, 'GET', deployment);
     if (word === 'async_predict' && method === 'POST' && !isUpgrade) return { kind: word, deployment, turn };
     if (method === 'POST' && !isUpgrade && word !== 'async_queue_status')
       return word === 'wake'
@@ -161,7 +171,7 @@ export class Router {
         : { kind: 'forward', deployment, path: settings.predict_path + query, turn };
     // A server of any kind may have a /predict or /wake of its own for other methods.
     if (isBare) return { kind: 'forward', deployment, path: target, turn };
-    return notAllowed(word!, 'POST');
+    return notAllowed(word!, 'POST', deployment);
   }
 
   /** Decides for a gRPC call; without metadata that says otherwise it goes to the default deployment. */
@@ -186,10 +196,11 @@ export class Router {
 const named = (environment: string | undefined, id: string | undefined): string =>
   id === undefined ? `environment ${JSON.stringify(environment)}` : `deployment ${JSON.stringify(id)}`;
 
-const notAllowed = (route: string, allow: string): Route => ({
+const notAllowed = (route: string, allow: string, deployment?: number): Route => ({
   kind: 'refuse',
   failure: 'method_not_allowed',
   detail: `${route} takes ${allow.replace(', ', ' and ')}`,
+  ...(deployment !== undefined && { deployment }),
   allow,
 });
 

@@ -113,14 +113,14 @@ export class Kubernetes {
     this.#isWatching = true;
     if (this.#problem === '') return;
     this.#problem = '';
-    this.#log.info('pods are watched', { ...this.#pods.figures() });
+    this.#log.event('pods_watched', { ...this.#pods.figures() });
   }
 
   async #failed(problem: string): Promise<void> {
     if (this.#stopping.signal.aborted) return;
     this.#listedMs = -Infinity;
     // Once for each change: an API server that is down for a day has one line, not one for each try.
-    if (problem !== this.#problem) this.#log.warn('pods cannot be watched', { problem });
+    if (problem !== this.#problem) this.#log.event('pods_lost', { problem });
     this.#problem = problem;
     await this.#pause();
   }

@@ -2,7 +2,7 @@
 // Must stay true: values are bound, never written into a statement; lists go as one JSON text, so that there are few
 // statements however long they are.
 import type { SQLInputValue } from 'node:sqlite';
-import { KINDS } from './day-file.ts';
+import { KINDS } from './record.ts';
 import type { Narrowing } from './query/node.ts';
 
 export interface Conditions {

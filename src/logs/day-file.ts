@@ -5,10 +5,9 @@ import { zstdCompressSync } from 'node:zlib';
 import { SqliteFile } from '../base/sqlite-file.ts';
 import { searchable } from './query/searchable.ts';
 import { indexed, TOKENIZER } from './query/words.ts';
-import type { Kind, LogRecord, Origin } from './record.ts';
+import { KINDS, type LogRecord, type Origin } from './record.ts';
 
 export const SCHEMA_VERSION = 1;
-export const KINDS: readonly Kind[] = ['request', 'line', 'span'];
 
 /** Bodies of a request, where they are kept. */
 export interface Bodies {

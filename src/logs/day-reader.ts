@@ -4,7 +4,7 @@
 import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite';
 import { zstdDecompressSync } from 'node:zlib';
 import { conditionsOf, type Conditions } from './conditions.ts';
-import { KINDS } from './day-file.ts';
+import { KINDS } from './record.ts';
 import { startOf, type Direction, type Position } from './position.ts';
 import type { Narrowing } from './query/node.ts';
 import type { LogRecord, Origin } from './record.ts';

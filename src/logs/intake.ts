@@ -5,6 +5,7 @@ import { BodyReader } from './bodies/bodies.ts';
 import type { Entry } from './day-file.ts';
 import { Follower, type FollowerOptions } from './follow.ts';
 import { LineReader } from './lines.ts';
+import { Owners, type Owner } from './owners.ts';
 import type { LogRecord, Origin } from './record.ts';
 import { Redactor } from './redact.ts';
 import { compileRegex } from './regex.ts';
@@ -15,8 +16,8 @@ export interface IntakeOptions {
   readonly maxLineBytes: number;
   /** Paths of files that are followed; see follow.ts. */
   readonly files: readonly string[];
-  /** Who writes them. */
-  readonly fileOrigin: Omit<Origin, 'source'>;
+  /** Whose their lines are that name no request that is known. */
+  readonly fileOrigin: Owner;
   /** Bytes that are kept of a body. */
   readonly maxBodyBytes: number;
   /** Take out what usual secrets look like. */
@@ -32,9 +33,12 @@ export class Intake {
   readonly #redactor: Redactor;
   readonly #bodies: BodyReader;
   readonly #readers = new Map<number, LineReader>();
+  readonly #owners = new Owners();
+  #fileOrigin: Owner;
 
   constructor(options: IntakeOptions) {
     this.#options = options;
+    this.#fileOrigin = options.fileOrigin;
     this.#redactor = new Redactor({
       builtIn: options.redactsKnown,
       own: options.redactPatterns
@@ -44,9 +48,27 @@ export class Intake {
     this.#bodies = new BodyReader(options.maxBodyBytes, this.#redactor);
   }
 
-  /** A stream of lines that begins. */
+  /** A stream of lines that begins, or whose lines are another replica's from now on. */
   open(stream: number, origin: Origin): void {
-    this.#readers.set(stream, this.#reader(origin));
+    const reader = this.#readers.get(stream);
+    if (reader === undefined) this.#readers.set(stream, this.#reader(origin));
+    else reader.move(origin);
+  }
+
+  /** Lines of followed files from now on, where they name no request that is known. */
+  moveFiles(origin: Owner): void {
+    this.#fileOrigin = origin;
+  }
+
+  /** A request that runs now, and the replica that has it. */
+  running(requestId: string, owner: Owner): void {
+    this.#owners.put(requestId, owner);
+  }
+
+  /** A line of a followed file, given to the replica of the request that it names. */
+  owned(record: LogRecord): LogRecord {
+    const owner = record.requestId === '' ? undefined : this.#owners.get(record.requestId);
+    return { ...record, ...(owner ?? this.#fileOrigin) };
   }
 
   /** Bytes of a stream, or its end. */
@@ -59,15 +81,19 @@ export class Intake {
 
   /** Requests, packed one after the other. */
   requests(values: readonly unknown[], into: Entry[]): void {
-    for (let at = 0; at < values.length; at += PACKED)
-      into.push(
-        unpack(
-          values,
-          at,
-          (raw) => this.#bodies.read(raw),
-          (text) => this.#redactor.redactText(text),
-        ),
+    const hasFiles = this.#options.files.length > 0;
+    for (let at = 0; at < values.length; at += PACKED) {
+      const entry = unpack(
+        values,
+        at,
+        (raw) => this.#bodies.read(raw),
+        (text) => this.#redactor.redactText(text),
       );
+      into.push(entry);
+      if (!hasFiles || entry.record.deployment === '') continue;
+      const { requestId, deployment, environment, replica } = entry.record;
+      this.#owners.put(requestId, { deployment, environment, replica });
+    }
   }
 
   /** Lines that came all at once. */
@@ -110,12 +136,12 @@ export class Intake {
 
   /** Lines of the files that are followed go through `deps`, from now on. */
   follow(deps: Pick<FollowerOptions, 'give' | 'isFull' | 'save' | 'load' | 'say'>): Follower | undefined {
-    const { files, fileOrigin } = this.#options;
+    const { files } = this.#options;
     if (files.length === 0) return undefined;
     const follower = new Follower({
       ...deps,
       paths: files,
-      readerOf: (source) => this.#reader({ ...fileOrigin, source }),
+      readerOf: (source) => this.#reader({ ...this.#fileOrigin, source }),
       nowNs,
     });
     follower.start();

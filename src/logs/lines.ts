@@ -35,7 +35,7 @@ interface Pending {
 }
 
 export class LineReader {
-  readonly #origin: Origin;
+  #origin: Origin;
   readonly #redactor: Redactor;
   readonly #cutter: Cutter;
   #pending: Pending | undefined;
@@ -53,6 +53,12 @@ export class LineReader {
   /** How many bytes of the stream are in records that were given out: from here on everything is still to come. */
   get givenBytes(): number {
     return this.#pending?.start ?? this.#cutter.unfinishedFrom;
+  }
+
+  /** Lines from now on are another replica's; what is not finished yet is given out as it was. */
+  move(origin: Origin): void {
+    this.#settle();
+    this.#origin = origin;
   }
 
   /** Takes the next bytes, which stay the caller's. `nowNs`: when they came, nanoseconds since the epoch. */

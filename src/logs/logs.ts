@@ -20,7 +20,7 @@ import type { TallyBy } from './tally.ts';
 
 export { Capture } from './capture.ts';
 export { recordsOfLogs, recordsOfSpans, type Intake as OtlpIntake } from './otlp-intake.ts';
-export { attributesOf, type Kind, type LogRecord, type Origin } from './record.ts';
+export { attributesOf, KINDS, type Kind, type LogRecord, type Origin } from './record.ts';
 export type { Span } from './day-reader.ts';
 export { formatPosition, parsePosition, type Position } from './position.ts';
 export type { Node } from './query/node.ts';
@@ -48,6 +48,8 @@ export interface Feed {
 /** A stream of logged lines. */
 export interface LineStream {
   write(bytes: Uint8Array): void;
+  /** Lines from now on are another replica's. */
+  move(origin: Origin): void;
   end(): void;
 }
 
@@ -92,8 +94,19 @@ export class Logs implements Part {
     const stream = this.#sender.stream(origin);
     return {
       write: (bytes) => this.#sender.bytes(stream, bytes),
+      move: (other) => this.#sender.move(stream, other),
       end: () => this.#sender.bytes(stream, undefined),
     };
+  }
+
+  /** A request that was given to a deployment: lines of followed files that name it are its replica's. */
+  routed(exchange: Exchange, deployment: PackedDeployment): void {
+    this.#sender.routed(exchange, deployment);
+  }
+
+  /** Whose lines of followed files are from now on that name no request that is known. */
+  moveFiles(origin: Omit<Origin, 'source'>): void {
+    this.#sender.moveFiles(origin);
   }
 
   /** Stores records from outside. Resolves when they are stored, or why they are not. */

@@ -1,9 +1,14 @@
-// One row of the record of what happened: a request, a line that somebody logged, or a span of a trace.
+// One row of the record of what happened: a request, a line that somebody logged, a span of a trace, or a lifecycle event
+// of weir.
 // Must stay true: a record is plain data that may cross threads, and every projection (search, tail, CSV, the contract's
 // API, OTLP) is made of these fields alone. Source: contracts/logplane.md E4 and F2.
 
-/** `request`: an exchange that ended. `line`: what a replica or somebody else logged. `span`: posted by others. */
-export type Kind = 'request' | 'line' | 'span';
+/**
+ * `request`: an exchange that ended. `line`: what a replica or somebody else logged. `span`: posted by others. `event`: a
+ * lifecycle event of weir (base/events.ts). Stored as their places in this list: new ones are added at its end.
+ */
+export const KINDS = ['request', 'line', 'span', 'event'] as const;
+export type Kind = (typeof KINDS)[number];
 
 /** Who said it. Empty texts: unknown, or there is none. */
 export interface Origin {
@@ -11,7 +16,7 @@ export interface Origin {
   readonly deployment: string;
   readonly environment: string;
   readonly replica: string;
-  /** `weir` (its own exchanges), `stdout`, `stderr`, a followed file's path, or `api`. */
+  /** `weir` (its own exchanges and events), `stdout`, `stderr`, a followed file's path, or `api`. */
   readonly source: string;
 }
 
@@ -33,7 +38,7 @@ export interface LogRecord extends Origin {
   readonly parentSpanId: string;
   /** What the client was told (HTTP status, gRPC status, WebSocket close code); 0: no request. */
   readonly status: number;
-  /** How long a request or span took; 0 for a line. */
+  /** How long a request or span took; 0 for a line or an event. */
   readonly durationNs: number;
   /** Everything else that it says, as the text of a JSON object; empty when there is nothing. */
   readonly attributes: string;
@@ -58,6 +63,7 @@ export function attributesOf({ attributes }: { readonly attributes: string }): R
  * model, response_model, response_id, input_tokens, output_tokens, total_tokens, cached_tokens, reasoning_tokens,
  * finish_reason, is_stream, is_assembled, request_body, response_body.
  * Of a line: whatever its JSON said; `exc_info` is a traceback, `is_cut` a line that was too long, `logger` who wrote it.
+ * Of an event: `event`, its name in base/events.ts, and its facts; `suppressed`: earlier ones that were left out.
  * Of a span: its own attributes, and name, kind (OTLP's number), status_code, status_message, trace_state, events, links.
  * Of lines and spans that others posted: `resource` and `scope`, which say who sent them (otlp-intake.ts).
  */

@@ -6,6 +6,7 @@ import { backoffMs } from '../base/backoff.ts';
 import type { Log } from '../base/log.ts';
 import type { Exchange } from '../exchange/exchange.ts';
 import type { RawBodies } from '../exchange/tap.ts';
+import type { Owner } from './owners.ts';
 import type { LogRecord, Origin } from './record.ts';
 import { pack, type PackedDeployment } from './request.ts';
 import type { Batch, Posted, PostedLines, WriterData, WriterMessage } from './writer-thread.ts';
@@ -42,6 +43,10 @@ const SEND_BYTES = 512 * 1024;
 /** What a request weighs, bodies aside; a record that was posted, its texts aside. */
 const REQUEST_BYTES = 1024;
 const RECORD_BYTES = 512;
+/** What it weighs to tell of a request that runs. */
+const RUNNING_BYTES = 128;
+/** Requests that are told of again once they have a replica, at most: beyond it their lines are their deployment's alone. */
+const MAX_WITHOUT_REPLICA = 10_000;
 const LF = 0x0a;
 /** At the end, what waits is written for so long at most: whoever holds the file must not hold us. */
 const LAST_MS = 15_000;
@@ -55,13 +60,32 @@ interface Pending extends Batch {
   chunks: { stream: number; bytes: Uint8Array | undefined }[];
   streams: { stream: number; origin: Origin }[];
   posted: Posted[];
+  running: { requestId: string; owner: Owner }[];
+  fileOrigin: Owner | undefined;
   /** Bytes, roughly. */
   weight: number;
   /** Requests, pieces of streams, posted records. */
   count: number;
 }
 
-const empty = (): Pending => ({ requests: [], chunks: [], streams: [], posted: [], weight: 0, count: 0 });
+/** A request that runs and is to be told of. */
+interface Running {
+  readonly exchange: Exchange;
+  readonly deployment: PackedDeployment;
+  /** Without its replica. */
+  isTold: boolean;
+}
+
+const empty = (): Pending => ({
+  requests: [],
+  chunks: [],
+  streams: [],
+  posted: [],
+  running: [],
+  fileOrigin: undefined,
+  weight: 0,
+  count: 0,
+});
 
 /** What they take in memory, which is more than what is in them. */
 const sizeOf = ({ request, response }: RawBodies): number =>
@@ -85,13 +109,15 @@ const weigh = (records: readonly LogRecord[]): number =>
   );
 
 export class Sender {
-  readonly #data: WriterData;
+  #data: WriterData;
   readonly #log: Log;
   readonly #stored: (headSeq: number) => void;
   #thread: Worker | undefined;
   #pending = empty();
   /** Memory of bodies in `#pending`, which the thread gets as it is. */
   #handed: ArrayBuffer[] = [];
+  /** Requests that run and are to be told of. */
+  #running: Running[] = [];
   #bodiesDropped = 0;
   #timer: NodeJS.Timeout | undefined;
   /** Batches that the thread has not answered yet, in their order. */
@@ -101,6 +127,8 @@ export class Sender {
   readonly #posts = new Map<number, (result: PostResult) => void>();
   readonly #streams = new Map<number, Origin>();
   #failures = 0;
+  /** Records lost as `store_unusable` before the failures that last now. */
+  #lostBefore = 0;
   #pauseUntilMs = 0;
   #isClosing = false;
   readonly #counts = { stored: new Map<string, number>(), dropped: new Map<Dropped, number>() };
@@ -141,6 +169,33 @@ export class Sender {
     const bodies = raw && this.#fitting(raw);
     pack(this.#pending.requests, exchange, deployment, bodies);
     this.#added(REQUEST_BYTES + (bodies ? sizeOf(bodies) : 0));
+  }
+
+  /**
+   * A request that now belongs to a deployment, where files are followed: lines that name it are given to its replica.
+   * Its replica is read a moment later, when it has one in most cases.
+   */
+  routed(exchange: Exchange, deployment: PackedDeployment): void {
+    if (!this.#hasRoom(RUNNING_BYTES)) return;
+    this.#running.push({ exchange, deployment, isTold: false });
+    this.#added(0, 0);
+  }
+
+  /** Lines of a stream are another replica's from now on. */
+  move(stream: number, origin: Origin): void {
+    if (!this.#streams.has(stream)) return;
+    // What came before must not come along with it.
+    this.#flush();
+    this.#streams.set(stream, origin);
+    this.#pending.streams.push({ stream, origin });
+  }
+
+  /** Lines of followed files are another replica's from now on, unless they name a request that is known. */
+  moveFiles(origin: Owner): void {
+    this.#data = { ...this.#data, intake: { ...this.#data.intake, fileOrigin: origin } };
+    if (this.#data.intake.files.length === 0) return;
+    this.#pending.fileOrigin = origin;
+    this.#added(RUNNING_BYTES, 0);
   }
 
   /** A new stream of lines; returns its number. */
@@ -232,6 +287,7 @@ export class Sender {
   #flush(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
+    this.#tellRunning();
     if (this.#pending.weight === 0 && this.#pending.chunks.length === 0) return;
     this.open();
     const batch = this.#pending;
@@ -243,6 +299,27 @@ export class Sender {
     this.#bytesOnTheirWay += batch.weight;
     // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread, not a window
     this.#thread.postMessage(batch, handed);
+  }
+
+  /** Puts the requests that run into the batch: at once, and again when they have a replica. */
+  #tellRunning(): void {
+    if (this.#running.length === 0) return;
+    const running = this.#running;
+    this.#running = [];
+    for (const one of running) {
+      const { exchange, deployment, isTold } = one;
+      const { id: requestId, replica } = exchange;
+      if (!isTold || replica !== '') {
+        const owner = { deployment: deployment.id, environment: deployment.environment, replica };
+        this.#pending.running.push({ requestId, owner });
+        this.#pending.weight += RUNNING_BYTES;
+        one.isTold = true;
+      }
+      const isWaiting = replica === '' && exchange.isOpen;
+      if (isWaiting && this.#running.length < MAX_WITHOUT_REPLICA) this.#running.push(one);
+    }
+    if (this.#running.length > 0 && !this.#isClosing)
+      this.#timer = setTimeout(() => this.#flush(), GATHER_MS).unref();
   }
 
   #lose({ count, posted }: Pending): void {
@@ -268,7 +345,9 @@ export class Sender {
   }
 
   #onMessage({ opened, done, headSeq, bytes, stored, lost, posted, said }: WriterMessage): void {
-    for (const { level, event, fields } of said) this.#log[level](event, fields);
+    for (const { level, event, fields, name } of said)
+      if (name === undefined) this.#log[level](event, fields);
+      else this.#log.event(name, fields);
     if (opened !== undefined && opened !== '') return this.#onEnd(this.#thread!, opened);
     for (const { weight } of this.#onTheirWay.splice(0, done)) this.#bytesOnTheirWay -= weight;
     this.#storeBytes = bytes;
@@ -277,10 +356,17 @@ export class Sender {
       counts.stored.set(kind, (counts.stored.get(kind) ?? 0) + n);
     for (const [why, n] of Object.entries(lost)) this.#drop(why as Loss, n);
     for (const { n, ...result } of posted) this.#answer(n, result);
-    if (opened === '') this.#failures = 0;
+    if (opened === '') this.#opened();
     if (headSeq === this.#headSeq) return;
     this.#headSeq = headSeq;
     this.#stored(headSeq);
+  }
+
+  #opened(): void {
+    const { dropped } = this.#counts;
+    const lost = (dropped.get('store_unusable') ?? 0) - this.#lostBefore;
+    if (this.#failures > 0) this.#log.event('log_store_back', { lost });
+    this.#failures = 0;
   }
 
   #onEnd(thread: Worker, reason: string): void {
@@ -298,11 +384,9 @@ export class Sender {
       if (lost > 0) this.#log.error('records are lost', { why: 'not stored before the end', count: lost });
       return;
     }
+    if (this.#failures === 0) this.#lostBefore = (this.#counts.dropped.get('store_unusable') ?? 0) - lost;
     const pauseMs = backoffMs(this.#failures++, FIRST_PAUSE_MS, LONGEST_PAUSE_MS);
     this.#pauseUntilMs = performance.now() + pauseMs;
-    this.#log.error('the record of what happened is not kept', {
-      problem: reason,
-      again_in_ms: Math.round(pauseMs),
-    });
+    this.#log.event('log_store_lost', { problem: reason, again_in_ms: Math.round(pauseMs) });
   }
 }

@@ -2,9 +2,11 @@
 // Must stay true: what arrived is stored in the order of its arrival, one transaction for all that waits; each batch is
 // answered, so that who sends knows what is still on its way, and what was posted is answered only once it is stored.
 import { parentPort, workerData } from 'node:worker_threads';
+import type { EventName } from '../base/events.ts';
 import type { Entry } from './day-file.ts';
 import type { FilePosition } from './follow.ts';
 import { Intake, type IntakeOptions } from './intake.ts';
+import type { Owner } from './owners.ts';
 import { Writer, type Appended, type Loss, type WriterOptions } from './writer.ts';
 import type { LogRecord, Origin } from './record.ts';
 
@@ -21,6 +23,10 @@ export interface Batch {
   readonly chunks: readonly { readonly stream: number; readonly bytes: Uint8Array | undefined }[];
   /** Streams that are new. */
   readonly streams: readonly { readonly stream: number; readonly origin: Origin }[];
+  /** Requests that run, where files are followed. */
+  readonly running: readonly { readonly requestId: string; readonly owner: Owner }[];
+  /** Whose lines of followed files are from now on. */
+  readonly fileOrigin?: Owner | undefined;
   /** Posted from outside; its answer has the same number. */
   readonly posted: readonly Posted[];
 }
@@ -58,6 +64,8 @@ export interface WriterMessage extends Readonly<News> {
     level: 'info' | 'warn' | 'error';
     event: string;
     fields: Record<string, unknown>;
+    /** It is this lifecycle event. */
+    name?: EventName | undefined;
   }[];
 }
 
@@ -76,7 +84,7 @@ const { writer: writerOptions, intake: intakeOptions } = workerData as WriterDat
 let said: WriterMessage['said'][number][] = [];
 const writer = new Writer(
   writerOptions,
-  (level, event, fields) => void said.push({ level, event, fields }),
+  (level, event, fields, name) => void said.push({ level, event, fields, name }),
   Date.now,
 );
 const intake = new Intake(intakeOptions);
@@ -95,8 +103,10 @@ let isWriting = false;
 /** What is to be done once nothing waits any more: nobody sends after that. */
 let finish: (() => void) | undefined;
 
-function accept({ streams, requests, chunks, posted }: Batch): void {
+function accept({ streams, requests, chunks, posted, running, fileOrigin }: Batch): void {
   const entries: Entry[] = [];
+  if (fileOrigin) intake.moveFiles(fileOrigin);
+  for (const { requestId, owner } of running) intake.running(requestId, owner);
   for (const { stream, origin } of streams) intake.open(stream, origin);
   intake.requests(requests, entries);
   for (const { stream, bytes } of chunks) intake.bytes(stream, bytes, entries);
@@ -106,6 +116,30 @@ function accept({ streams, requests, chunks, posted }: Batch): void {
     queue.push({ entries: own, of: n });
   }
   queue.push({ entries, of: 'batch' });
+}
+
+/** What was read of followed files, in its order. */
+interface Held {
+  readonly records: readonly LogRecord[];
+  readonly sinceMs: number;
+  note?: string;
+}
+
+/**
+ * Lines of followed files wait this long, since whose they are is known once the request that they name was told of,
+ * which the other side does within its GATHER_MS.
+ */
+const HELD_MS = 60;
+const held: Held[] = [];
+
+/** Puts what was held long enough into the queue. */
+function release(untilMs: number): void {
+  while (held[0] !== undefined && held[0].sinceMs <= untilMs) {
+    const { records, note } = held.shift()!;
+    const item: Item = { entries: records.map((record) => ({ record: intake.owned(record) })), of: 'tick' };
+    if (note !== undefined) item.note = note;
+    queue.push(item);
+  }
 }
 
 /** Items from the front of the queue that make one transaction. */
@@ -157,6 +191,7 @@ if (opened === '') {
   const tick = () => {
     const entries: Entry[] = [];
     intake.tick(entries);
+    release(performance.now() - HELD_MS);
     if (entries.length > 0) queue.push({ entries, of: 'tick' });
     if (queue.length > 0 && !isWriting) write();
     if (++ticks % TIDY_EVERY_TICKS !== 0) return;
@@ -165,22 +200,23 @@ if (opened === '') {
   };
   const timer = setInterval(tick, TICK_MS);
   const follower = intake.follow({
-    give: (records) => void queue.push({ entries: records.map((record) => ({ record })), of: 'tick' }),
-    // In the turn of the records that it is about: the last item is theirs.
+    give: (records) => void held.push({ records, sinceMs: performance.now() }),
+    // In the turn of the records that it is about: the last ones that are held are theirs.
     save(positions) {
       const note = JSON.stringify(positions);
-      const last = queue.at(-1);
+      const last = held.at(-1);
       if (last) last.note = note;
-      else queue.push({ entries: [], of: 'tick', note });
+      else held.push({ records: [], sinceMs: performance.now(), note });
     },
     load: () => (writer.note === '' ? [] : (JSON.parse(writer.note) as FilePosition[])),
-    isFull: () => queue.length > MAX_WAITING,
+    isFull: () => queue.length + held.length > MAX_WAITING,
     say: (file, problem) =>
       void said.push({ level: 'warn', event: 'a log file is not followed', fields: { file, problem } }),
   });
   const close = async () => {
     clearInterval(timer);
     await follower?.close();
+    release(Infinity);
     const entries: Entry[] = [];
     intake.end(entries);
     queue.push({ entries, of: 'tick' });

@@ -5,6 +5,7 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe } from '../base/errors.ts';
+import { EVENTS, type EventName } from '../base/events.ts';
 import { SqliteFile, sqliteFault } from '../base/sqlite-file.ts';
 import { DayFile, type Entry } from './day-file.ts';
 import { bytesOf, dayOf, dayPath, listDays, removeDay, setAside } from './days.ts';
@@ -26,8 +27,13 @@ export type Appended =
   | { readonly kind: 'busy' }
   | { readonly kind: 'lost'; readonly why: Loss };
 
-/** Says something that an operator should know. */
-export type Say = (level: 'info' | 'warn' | 'error', event: string, fields: Record<string, unknown>) => void;
+/** Says something that an operator should know; `name`: it is this lifecycle event. */
+export type Say = (
+  level: 'info' | 'warn' | 'error',
+  event: string,
+  fields: Record<string, unknown>,
+  name?: EventName,
+) => void;
 
 /** Files up to this size are read through at the start: damage is found before it spreads. */
 const CHECKED_BYTES = 64 * 1024 ** 2;
@@ -209,7 +215,8 @@ export class Writer {
 
   #setAside(path: string, problem: string): void {
     const kept = setAside(path, this.#now());
-    this.#say('error', 'a file of the record is damaged and was set aside', { file: kept, problem });
+    const { line } = EVENTS.log_store_damaged;
+    this.#say('error', line, { file: kept, problem }, 'log_store_damaged');
   }
 
   #look(): void {

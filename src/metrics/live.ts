@@ -12,7 +12,7 @@ export class Live implements Observer {
   /** deployment → synchronous exchanges that wait or are served (contract C8: asynchronous ones are not counted). */
   readonly concurrent: Int32Array;
   readonly websockets: Int32Array;
-  /** (deployment + 1, cause) → exchanges that ended so; row 0 is for those that never had a deployment. */
+  /** (deployment + 1, cause) → exchanges that ended so; row 0 is for those that asked for no deployment. */
   readonly ended: Float64Array;
   readonly #blocks: Blocks;
   /** deployment → histogram of the seconds waited in line. */
@@ -38,7 +38,7 @@ export class Live implements Observer {
 
   closed(exchange: Exchange): void {
     const { deployment } = exchange;
-    this.ended[(deployment + 1) * causes.length + causeIndex[exchange.cause!]]!++;
+    this.ended[(exchange.recordedAs + 1) * causes.length + causeIndex[exchange.cause!]]!++;
     if (deployment < 0) return;
     if (!exchange.isAsync) this.concurrent[deployment]!--;
     if (exchange.protocol === 'websocket') this.websockets[deployment]!--;

@@ -19,6 +19,8 @@ export interface Reports {
   changed(replica: Replica, from: ReplicaState): void;
   /** A place is free, and nobody waits for it. */
   spare(deployment: Deployment): void;
+  /** It answers for the first time since its process started. */
+  reached(replica: Replica): void;
   /** Its probes go on failing; see HealthReports. */
   failing(replica: Replica, problem: string, forMs: number): void;
   /** It failed its liveness probe too often, or did not become ready in time. */
@@ -186,7 +188,11 @@ export class Deployment implements Lessor {
 
   /** The supervised process was started again: the replicas at `urls` must become ready again. */
   restarted(urls: ReadonlySet<string>): void {
-    for (const [replica, health] of this.#health) if (urls.has(replica.url.href)) health.restarted();
+    for (const [replica, health] of this.#health) {
+      if (!urls.has(replica.url.href)) continue;
+      replica.wasReached = false;
+      health.restarted();
+    }
   }
 
   /** The process of these replicas has ended: a probe tells at once whether another one answers in its place. */
@@ -292,6 +298,7 @@ export class Deployment implements Lessor {
   #watch(replica: Replica): Health {
     this.#health.get(replica)?.stop();
     const health = new Health(replica, this.#options, this.#poolOptions, {
+      reached: () => this.#reports.reached(replica),
       failing: (problem, forMs) => this.#reports.failing(replica, problem, forMs),
       dead: (reason) => this.#reports.dead(replica, reason),
     });

@@ -21,10 +21,10 @@ export const grpcProbe =
   ({ url, tls }, timeoutMs) =>
     new Promise<Verdict>((resolve) => {
       const session = connect(authorityOf(url), tls);
-      const done = (problem: string, isSilent = false) => {
+      const done = (problem: string, isSilent = false, isAnswer = false) => {
         clearTimeout(timer);
         session.destroy();
-        resolve({ problem, isSilent });
+        resolve({ problem, isSilent, isAnswer });
       };
       const timer = setTimeout(
         () => done(`no answer to the health check within ${timeoutMs} ms`, true),
@@ -51,9 +51,10 @@ export const grpcProbe =
         if (answer.length + chunk.length <= MAX_ANSWER_BYTES) answer = Buffer.concat([answer, chunk]);
       });
       call.on('error', (error) => done(problemOf(error)));
-      call.on('close', () =>
-        done(verdictOf(service, typeof status === 'string' ? status : undefined, answer)),
-      );
+      call.on('close', () => {
+        const said = typeof status === 'string' ? status : undefined;
+        done(verdictOf(service, said, answer), false, said !== undefined);
+      });
       call.end(healthRequest(service));
     });
 

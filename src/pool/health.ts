@@ -9,6 +9,8 @@ import type { Replica } from './replica.ts';
 
 /** What a replica's health has to say beyond the state that it moves. */
 export interface HealthReports {
+  /** It answers a readiness probe for the first time since its process started. */
+  reached?(): void;
   /**
    * A replica that takes no requests failed another probe: called at the first one, then after growing pauses.
    * `forMs`: how long it has been failing, in milliseconds.
@@ -105,6 +107,10 @@ export class Health {
     this.problem = verdict.problem;
     this.askedMs = performance.now();
     this.#replica.wasAsked = true;
+    if (!this.#replica.wasReached && (verdict.problem === '' || verdict.isAnswer === true)) {
+      this.#replica.wasReached = true;
+      this.#reports.reached?.();
+    }
     const { probe_interval, probe_retry_interval } = this.#options;
     if (verdict.problem === '') {
       this.#replica.silentSinceMs = 0;

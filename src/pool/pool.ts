@@ -2,7 +2,7 @@
 // Must stay true: a deployment keeps its index for as long as the process lives, also when the configuration changes.
 //   deployment.ts  who gets the next place      line.ts   who waits for one       lease.ts  a place that is held
 //   replica.ts     the state of one replica     health.ts what moves it           pick.ts   the choice itself
-//   addresses.ts   the replicas behind a host name
+//   addresses.ts   the replicas behind a host name             lifecycle-events.ts  what is told of changes
 import { Deadlines } from '../base/deadlines.ts';
 import { Fault, type Failure } from '../base/errors.ts';
 import type { Exchange } from '../exchange/exchange.ts';
@@ -18,6 +18,7 @@ export { Lease } from './lease.ts';
 export { Place } from './line.ts';
 export type { Applicant } from './line.ts';
 export type { Deployment } from './deployment.ts';
+export { deploymentEvents, replicaEvents } from './lifecycle-events.ts';
 export { speaksGrpc } from './options.ts';
 export type { DeploymentOptions, ReplicaUrl } from './options.ts';
 export type { Replica } from './replica.ts';
@@ -54,11 +55,15 @@ export interface ReplicaChange {
   readonly to: ReplicaState;
   /** What the last probe said was wrong; empty when it was well. */
   readonly problem: string;
+  /** Requests that it holds. */
+  readonly running: number;
 }
 
 /** Who hears of what happens in the pool. */
 export interface PoolEvents {
   readonly changed: (change: ReplicaChange) => void;
+  /** A replica answers a probe for the first time since its process started. */
+  readonly reached?: (replica: Pick<ReplicaChange, 'deployment' | 'replica' | 'url'>) => void;
   /** A place at a deployment is free, and no request waits for it. Called often. */
   readonly spare?: (deployment: string) => void;
   /** The addresses of a host name have changed, or it cannot be resolved any more, or can again. */
@@ -286,8 +291,10 @@ export class Pool {
           from,
           to: replica.state,
           problem: deployment.problemOf(replica),
+          running: replica.outstanding,
         });
       },
+      reached: (replica) => this.#events.reached?.(named(replica)),
       spare: () => this.#events.spare?.(options.id),
       failing: (replica, problem, forMs) => this.#events.failing?.({ ...named(replica), problem, forMs }),
       dead: (replica, reason) => this.#events.dead({ ...named(replica), reason }),

@@ -13,6 +13,8 @@ import type { ReplicaTls } from './trust.ts';
 export interface Verdict {
   readonly problem: string;
   readonly isSilent: boolean;
+  /** It answered, if only that it is not well. */
+  readonly isAnswer?: boolean;
 }
 
 /** Who is asked. */
@@ -53,17 +55,17 @@ export const httpProbe =
         headers: { host: authority, 'user-agent': 'weir-probe' },
         ...tls,
       });
-      const done = (problem: string, isSilent = false) => {
+      const done = (problem: string, isSilent = false, isAnswer = false) => {
         clearTimeout(timer);
         request.destroy();
-        resolve({ problem, isSilent });
+        resolve({ problem, isSilent, isAnswer });
       };
       const timer = setTimeout(
         () => done(`no answer to GET ${path} within ${timeoutMs} ms`, true),
         timeoutMs,
       );
       request.on('response', ({ statusCode = 0 }) =>
-        done(statusCode >= 200 && statusCode < 300 ? '' : `GET ${path} answered ${statusCode}`),
+        done(statusCode >= 200 && statusCode < 300 ? '' : `GET ${path} answered ${statusCode}`, false, true),
       );
       request.on('error', (error) => done(problemOf(error)));
       request.end();

@@ -38,6 +38,8 @@ export class Replica {
   ejectedUntilMs = 0;
   /** A readiness probe has said something of it. */
   wasAsked = false;
+  /** It has answered a readiness probe, of whatever result, since its process started. */
+  wasReached = false;
   /** Its liveness probes have not failed too often. */
   isAlive = true;
   /** The configuration names it no more: it goes when it holds nothing. */

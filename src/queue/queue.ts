@@ -247,8 +247,11 @@ export class Queue implements Part {
   /** Once for each change: a disk that is away for a day has one line, not one for each second. */
   #said(problem: string): void {
     if (problem === this.#problem) return;
+    const wasLost = this.#problem !== '';
     this.#problem = problem;
-    if (problem === '') this.#deps.log.info('the queue can be looked through again');
+    if (problem === '') this.#deps.log.event('queue_store_back', {});
+    else if (!wasLost) this.#deps.log.event('queue_store_lost', { problem });
+    // The store was lost before: the reason alone is another one.
     else this.#deps.log.warn('the queue cannot be looked through', { problem });
   }
 

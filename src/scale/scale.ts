@@ -32,6 +32,17 @@ export interface ScaleDeps {
   readonly deployments: () => readonly Scaled[];
   /** Asynchronous requests of a deployment that are queued or run. */
   readonly asyncLoad: (deployment: string) => number;
+  /** The number of desired replicas is another one than before. */
+  readonly changed?: (change: DesiredChange) => void;
+}
+
+/** A change of the number of desired replicas. */
+export interface DesiredChange {
+  readonly deployment: string;
+  readonly from: number;
+  readonly to: number;
+  readonly reason: Decided;
+  readonly mean_in_flight: number;
 }
 
 /** A decision with all that it was made of, as `/v1/scale` shows it. */
@@ -219,6 +230,15 @@ export class Scale implements Part {
     const before = followed.decision ?? this.#begin(deployment, sinceMs, nowMs);
     followed.decision = before && decide(before, this.#rule(deployment), now, nowMs);
     followed.reading = this.#read(deployment, followed, mean, nowMs);
+    const { decision } = followed;
+    if (before && decision && decision.desired !== before.desired)
+      this.#deps.changed?.({
+        deployment: deployment.id,
+        from: before.desired,
+        to: decision.desired,
+        reason: decision.reason,
+        mean_in_flight: mean,
+      });
   }
 
   /**

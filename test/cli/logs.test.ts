@@ -7,7 +7,7 @@ import { formatTime, readSpan, readTime } from '../../src/admin/logs/time.ts';
 const NOW = Date.parse('2026-11-20T12:00:00Z');
 
 describe('the flags of weir logs', () => {
-  it('ask for the last half hour of lines and requests, 5,000 at most, unless told otherwise', () => {
+  it('ask for the last half hour of lines, requests and events, 5,000 at most, unless told otherwise', () => {
     expect(readArguments([], {}, NOW)).toEqual({
       url: 'http://127.0.0.1:9464',
       key: '',
@@ -15,7 +15,7 @@ describe('the flags of weir logs', () => {
       limit: 5000,
       isTail: false,
       filters: [
-        ['kind', 'line,request'],
+        ['kind', 'line,request,event'],
         ['start', `${NOW - 30 * 60_000}000000`],
         ['end', `${NOW}999999`],
       ],
@@ -68,7 +68,7 @@ describe('the flags of weir logs', () => {
       isTail: true,
       limit: 10,
       filters: [
-        ['kind', 'line,request'],
+        ['kind', 'line,request,event'],
         ['replica', 'abc12'],
       ],
     });

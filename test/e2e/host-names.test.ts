@@ -155,7 +155,7 @@ it('addresses stay while the resolver fails, and a replica that cannot be reache
   first!.closeAllConnections();
   first!.close();
   const warned = await weir.line('the problem', (line) => line.event === 'host name resolution problem');
-  expect(warned).toMatchObject({ level: 'warn', host: 'model.test', addresses: 1 });
+  expect(warned).toMatchObject({ level: 'warn', host: 'model.test', addresses: ['127.0.0.2'] });
   expect(warned['problem']).toContain('EAI_AGAIN');
   expect(await replicasOf(weir)).toMatchObject([{ id: 'r0', address: '127.0.0.2', state: 'down' }]);
   expect(second!.listening).toBe(true);

@@ -263,9 +263,9 @@ it('lines of followed files come once each, through rotation, restarts and a kil
   // What is there at the very first start is followed from its end.
   await until('it follows', async () => {
     appendFileSync(path, 'probe\n');
-    return (await all(weir)).length > 0;
+    return (await all(weir, { kind: 'line' })).length > 0;
   });
-  expect(new Set((await all(weir)).map(({ message }) => message))).toEqual(new Set(['probe']));
+  expect(new Set((await all(weir, { kind: 'line' })).map(({ message }) => message))).toEqual(new Set(['probe']));
   write(1000);
   // Two files that are read at the same time may take turns.
   const lines = async () =>
@@ -361,7 +361,7 @@ it('a file that is damaged at the start is set aside and said so, and its places
   expect(await store(weir, ['after it'])).toBe(200);
   await weir.line('what was found', says);
   expect(isSetAside()).toBe(true);
-  const records = await all(weir);
+  const records = await all(weir, { kind: 'line' });
   expect(records.map(({ message }) => message)).toEqual(['after it']);
   expect(records[0]!.seq).toBeGreaterThan(1000);
   await forward(weir, 5);

@@ -316,3 +316,16 @@ describe('a stream', () => {
     );
   });
 });
+
+it('what was not finished when a stream moved to another replica stays with the one before', () => {
+  const lines = reader();
+  const before = lines.push(Buffer.from('INFO first\nINFO second\n'), NOW);
+  lines.move({ deployment: 'dep2', environment: 'staging', replica: 'xyz', source: 'stderr' });
+  const after = [...lines.push(Buffer.from('INFO third\n'), NOW), ...lines.end()];
+  expect([...before, ...after].map(({ message, deployment }) => [message, deployment])).toEqual([
+    ['INFO first', 'dep1'],
+    ['INFO second', 'dep1'],
+    ['INFO third', 'dep2'],
+  ]);
+  expect(after.at(-1)).toMatchObject({ environment: 'staging', replica: 'xyz', source: 'stderr' });
+});

@@ -114,6 +114,21 @@ afterEach(() => {
 });
 
 describe('what was stored', () => {
+  it('keeps the number of each kind, so that stores of earlier versions are read', () => {
+    const store = new Store();
+    const kinds = ['request', 'line', 'span', 'event'] as const;
+    store.add(...kinds.map((kind) => line(`a ${kind}`, { kind })));
+    const file = readdirSync(store.path).find((name) => /^logs-.*\.sqlite$/.test(name));
+    const database = new DatabaseSync(join(store.path, file!), { readOnly: true });
+    const rows = database.prepare('SELECT kind, message FROM records ORDER BY seq').all();
+    database.close();
+    expect(rows.map(({ kind, message }) => [kind, message])).toEqual(
+      kinds.map((kind, i) => [i, `a ${kind}`]),
+    );
+    for (const kind of kinds) expect(store.messages(`kind:${kind}`)).toEqual([`a ${kind}`]);
+    expect(store.messages('-kind:event -kind:span')).toEqual(['a line', 'a request']);
+  });
+
   it('is given back as it was, to the nanosecond', () => {
     const store = new Store();
     const record = line('out of memory', {

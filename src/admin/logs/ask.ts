@@ -2,7 +2,15 @@
 // Must stay true: a parameter that is not known, given twice or wrong is said to be so, all mistakes at once; none is
 // ignored, for a filter that is quietly left out shows what nobody asked for.
 import { nearest } from '../../base/nearest.ts';
-import { FILTERS, parsePosition, question, type Node, type Position, type Span } from '../../logs/logs.ts';
+import {
+  FILTERS,
+  KINDS,
+  parsePosition,
+  question,
+  type Node,
+  type Position,
+  type Span,
+} from '../../logs/logs.ts';
 import { EARLIEST_NS, LATEST_NS, readSpan, readTime } from './time.ts';
 
 /** A question to the record. Times in nanoseconds, both inclusive. */
@@ -34,7 +42,6 @@ const FIELDS: Readonly<Record<string, string>> = {
 export const COMMON: readonly string[] = ['q', ...TIMES, ...FILTERS, ...Object.keys(FIELDS)];
 /** May be given more than once, also with [] behind the name. */
 const REPEATED: ReadonlySet<string> = new Set(['includes', 'excludes', 'kind']);
-const KINDS = ['request', 'line', 'span'];
 
 const isEqual = (name: string, value: string): Node => ({ op: 'field', name, compare: '=', value });
 
@@ -42,7 +49,7 @@ const isEqual = (name: string, value: string): Node => ({ op: 'field', name, com
 function fieldNode(name: string, values: readonly string[], problems: string[]): Node | undefined {
   if (name === 'kind') {
     const kinds = values.flatMap((value) => value.toLowerCase().split(','));
-    const wrong = kinds.find((kind) => !KINDS.includes(kind));
+    const wrong = kinds.find((kind) => !KINDS.some((known) => known === kind));
     if (wrong !== undefined) problems.push(`kind: ${wrong} is none; there are ${KINDS.join(', ')}`);
     return { op: 'or', of: kinds.map((kind) => isEqual('kind', kind)) };
   }

@@ -51,7 +51,7 @@ export function logObject(record: LogRecord): LogObject {
     source: some(record.source),
     // A gRPC call that went well has the status 0.
     status: record.kind === 'request' || record.status !== 0 ? record.status : undefined,
-    duration_ms: record.kind === 'line' ? undefined : record.durationNs / 1e6,
+    duration_ms: record.kind === 'line' || record.kind === 'event' ? undefined : record.durationNs / 1e6,
     attributes: record.attributes === '' ? undefined : attributesOf(record),
   };
   // JSON leaves out what is undefined; so does whoever looks at the object itself.

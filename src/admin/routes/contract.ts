@@ -1,7 +1,8 @@
 // The log API of the serving contract: what a model's deployment or environment logged.
 // Must stay true: parameters, limits and the answer are those of contracts/baseten.md 8.1, key for key.
-// Lines are what the model logged; a request's own row comes along only where it is asked for by its id, so that counts
-// are those of the model's log and yet every request is found.
+// Lines are what the model logged, and the lifecycle events of its deployment (those of weir as a whole are every
+// deployment's); a request's own row comes along only where it is asked for by its id, so that counts are those of the
+// model's log and yet every request is found.
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { apiLevel, FILTERS, question, type LogRecord, type Node } from '../../logs/logs.ts';
 import { jsonBody } from '../body.ts';
@@ -62,7 +63,7 @@ async function answer(
   res: ServerResponse,
 ): Promise<void> {
   if (model !== modelId) return notThere(req, res, `model ${model.slice(0, 100)}`);
-  const scope: Node = { op: 'field', name: of, compare: '=', value: target };
+  const scope = equal(of, target);
   if (!targets()[`${of}s`].includes(target)) {
     // It may have been there: what it logged is.
     const all = { fromNs: EARLIEST_NS, toNs: LATEST_NS };
@@ -80,15 +81,25 @@ async function answer(
   }
   const kinds: Node =
     typeof given['request_id'] === 'string' && given['request_id'] !== ''
-      ? { op: 'not', of: { op: 'field', name: 'kind', compare: '=', value: 'span' } }
-      : { op: 'field', name: 'kind', compare: '=', value: 'line' };
-  const query = { ...window, node: both([scope, kinds, asked.node]), after: undefined };
+      ? { op: 'not', of: equal('kind', 'span') }
+      : { op: 'or', of: [equal('kind', 'line'), equal('kind', 'event')] };
+  const query = { ...window, node: both([within(scope), kinds, asked.node]), after: undefined };
   const found = await find(logs, query, res, { searchMs: SEARCH_MS });
   if (!found) return;
   // There is no cursor in this API: less than was asked for would be taken for all there is.
   if (found.isPartial) return fail(req, res, 'search_timeout', 'ask for a shorter time');
   json(res, 200, { logs: found.records.map(contractLine) });
 }
+
+const equal = (name: string, value: string): Node => ({ op: 'field', name, compare: '=', value });
+
+const without = (name: string): Node => ({ op: 'not', of: { op: 'exists', name } });
+
+/** What belongs to a target: its own records, and lifecycle events of weir as a whole, which name no deployment. */
+const within = (scope: Node): Node => ({
+  op: 'or',
+  of: [scope, both([equal('kind', 'event'), without('deployment'), without('environment')])],
+});
 
 const notThere = (req: IncomingMessage, res: ServerResponse, what: string): void =>
   fail(req, res, 'unknown_target', what, { text: 'There is no such target' });

@@ -16,7 +16,7 @@ const DETAILS = `What is wanted (all must hold):
   --excludes TEXT        Is not part of it; may be given again
   --search-pattern RE2   Is found in the message
   --replica, --request-id, --environment, --deployment TEXT
-  --kind KIND,…          line, request, span [line,request]
+  --kind KIND,…          line, request, event, span [line,request,event]
   --limit N              The newest N; 0: all [5000]
 
 How it is shown:
@@ -32,7 +32,7 @@ Exit codes: 0 ok, 1 failed, 2 usage, 3 key, 4 not found, 5 not to be asked, 6 se
 export const logs: Command = {
   name: 'logs',
   usage: 'logs [--since 1h] [--tail] [-o text|json|jsonl|csv|none] [FILTERS]',
-  summary: 'Shows what was recorded: lines of replicas, and requests.',
+  summary: 'Shows what was recorded: lines of replicas, requests, and lifecycle events of weir.',
   details: DETAILS,
   async run(args) {
     const wanted = readArguments(args, process.env, Date.now());

@@ -82,7 +82,7 @@ type Good = Extract<Loaded, { ok: true }>;
 function takeOver(wanted: Loaded, sidecar: Sidecar, current: { loaded: Good }): void {
   const problems = wanted.ok ? [sidecar.update(wanted.config.deployments)].filter(Boolean) : wanted.problems;
   if (!wanted.ok || problems.length > 0) {
-    sidecar.log.error('configuration not taken over', { problems });
+    sidecar.log.event('configuration_refused', { problems });
     return;
   }
   const restart = needRestart(current.loaded.config, wanted.config);
@@ -94,7 +94,7 @@ function takeOver(wanted: Loaded, sidecar: Sidecar, current: { loaded: Good }): 
     ...wanted.given.filter(isOfDeployments),
   ];
   current.loaded = { ...wanted, config, given };
-  sidecar.log.info('configuration taken over', { take_a_restart: restart.length > 0 ? restart : undefined });
+  sidecar.log.event('configuration_reloaded', { take_a_restart: restart.length > 0 ? restart : undefined });
 }
 
 export const serve: Command = {

@@ -102,7 +102,7 @@ export function readArguments(
   if (!/^https?:$/.test(URL.parse(url)?.protocol ?? ''))
     problems.push(`--url: ${url} is no URL such as http://127.0.0.1:9464`);
 
-  const filters: [string, string][] = [['kind', text('kind') ?? 'line,request']];
+  const filters: [string, string][] = [['kind', text('kind') ?? 'line,request,event']];
   if (level !== undefined) filters.push(['min_level', level]);
   for (const name of PASSED) {
     const value = text(name);

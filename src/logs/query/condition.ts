@@ -1,13 +1,13 @@
 // One field of the query bar with one value, as a node: `level>=warn`, `status:5xx`, `user.id:42`.
 // Must stay true: a value that a field cannot have is a problem said in words, never a condition that quietly never holds.
 import { nearest } from '../../base/nearest.ts';
+import { KINDS } from '../record.ts';
 import { severityOfName } from '../severity.ts';
 import { attributeName, fieldOf, meantBy, type Field, type Values } from './fields.ts';
 import type { Operator, Problem, Value } from './lex.ts';
 import type { Compare, Node } from './node.ts';
 import { words } from './words.ts';
 
-const KINDS: ReadonlySet<string> = new Set(['request', 'line', 'span']);
 const LEVELS = ['trace', 'debug', 'info', 'notice', 'warn', 'warning', 'error', 'critical', 'fatal'];
 /** Nanoseconds. */
 const UNITS: Readonly<Record<string, number>> = {
@@ -99,8 +99,8 @@ function textValue({ name, values }: Field, operator: Operator, { text, isQuoted
   if (values === 'message' && operator === ':' && !isPattern) return textNode(text, false);
   if (values === 'message' && operator === ':' && /^[^*]+\*$/.test(text))
     return textNode(text.slice(0, -1), true);
-  if (values === 'kind' && !KINDS.has(text.toLowerCase()))
-    return 'is no kind; there are request, line and span';
+  if (values === 'kind' && !KINDS.some((kind) => kind === text.toLowerCase()))
+    return `is no kind; there are ${KINDS.slice(0, -1).join(', ')} and ${KINDS.at(-1)}`;
   const lower = values === 'hex' || values === 'kind';
   const value = lower ? text.toLowerCase() : values === 'method' ? text.toUpperCase() : text;
   if (operator !== ':' && operator !== '=' && operator !== '!=')

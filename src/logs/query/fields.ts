@@ -59,7 +59,7 @@ const TABLE: readonly (readonly [name: string, values: Values, ...synonyms: stri
   ['message', 'message', 'message', 'msg'],
   ['includes', 'includes', 'includes'],
   ['method', 'method', 'method'],
-  ...(['path', 'protocol', 'cause', 'detail', 'remote', 'model', 'logger'] as const).map(
+  ...(['path', 'protocol', 'cause', 'detail', 'remote', 'model', 'logger', 'event'] as const).map(
     (name) => [name, 'text', name] as const,
   ),
   ['exc_info', 'text', 'exc_info'],

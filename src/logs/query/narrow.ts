@@ -1,6 +1,6 @@
 // What a question says about where its records are: bounds that SQL and the full-text index can use.
 // Must stay true: every record that matches keeps every bound; where that is not certain there is no bound.
-import type { Kind } from '../record.ts';
+import { KINDS, type Kind } from '../record.ts';
 import { TEXT_COLUMNS } from './fields.ts';
 import type { Compare, Narrowing, Node } from './node.ts';
 import { isAscii, words } from './words.ts';
@@ -16,7 +16,6 @@ const LIST_OF: Readonly<Partial<Record<string, (typeof LISTS)[number]>>> = {
   replica: 'replicas',
 };
 
-const KINDS: readonly Kind[] = ['request', 'line', 'span'];
 const NOTHING: Narrowing = { kinds: [] };
 const MAX = Number.MAX_SAFE_INTEGER;
 /** Words of one text that are looked up: more cost more than they leave out. */
@@ -139,6 +138,9 @@ function ofField(name: string, compare: Compare, value: string | number, isNegat
 
 function ofExists(name: string, isNegated: boolean): Narrowing {
   if (name === 'kind') return isNegated ? NOTHING : {};
+  // Of ids alone an empty one is stored as none at all.
+  const list = isNegated && name !== 'requestId' && name !== 'traceId' ? LIST_OF[name] : undefined;
+  if (list !== undefined) return { [list]: [''] };
   if (!(RANGES as readonly string[]).includes(name)) return {};
   return { [name]: isNegated ? [0, 0] : [1, MAX] };
 }

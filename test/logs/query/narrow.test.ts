@@ -87,7 +87,7 @@ describe('the bounds of a question', () => {
     ['level:warn', { severity: [13, 16] }],
     [
       'env:production,staging -kind:span',
-      { environments: ['production', 'staging'], kinds: ['request', 'line'] },
+      { environments: ['production', 'staging'], kinds: ['request', 'line', 'event'] },
     ],
     ['status:5xx OR status:404', { status: [404, 599] }],
     ['status:5xx status:404', { kinds: [] }],

@@ -1,0 +1,332 @@
+// The lifecycle events of weir, in one table: the level of each, its line in weir's own log, and its message in the log
+// store. `Log.event` writes both.
+// Must stay true: names are stable, since people search for them (`event:replica_down`).
+import type { Level } from './log.ts';
+
+/** What an event is about. Ids; absent: it is about weir as a whole. */
+export interface About {
+  readonly deployment?: string;
+  /** Where the emitter knows it; otherwise the environment that the deployment has now. */
+  readonly environment?: string;
+  readonly replica?: string;
+}
+
+interface Kind<F extends About> {
+  /** May come over and over by itself, so its repeats are limited (repeats.ts); others come from an operator. */
+  readonly isLimited: boolean;
+  readonly level: Level;
+  /** `event` of the line in weir's log. */
+  readonly line: string;
+  /** The message of the record: whole sentences. */
+  message(facts: F): string;
+}
+
+const kind = <F extends About>(level: Level, line: string, message: (facts: F) => string): Kind<F> => ({
+  isLimited: true,
+  level,
+  line,
+  message,
+});
+const byOperator = <F extends About>(level: Level, line: string, message: (facts: F) => string): Kind<F> => ({
+  ...kind(level, line, message),
+  isLimited: false,
+});
+
+/** A replica of a deployment. */
+interface OfReplica extends About {
+  readonly deployment: string;
+  readonly replica: string;
+  readonly url: string;
+}
+
+interface ReplicaMoved extends OfReplica {
+  /** State before. */
+  readonly from: string;
+  /** What the last probe found wrong. */
+  readonly problem?: string | undefined;
+}
+
+interface OfDeployment extends About {
+  readonly deployment: string;
+  readonly environment: string;
+}
+
+/** How a process ended. */
+interface ProcessEnd extends About {
+  /** Exit code, or 128 and the number of the signal, as a shell and Kubernetes count. */
+  readonly exit_code: number;
+  readonly signal?: string | undefined;
+  /** Milliseconds that it ran. */
+  readonly ran_ms: number;
+}
+
+/** The addresses of a host name that replicas have in their URL. */
+interface Addresses extends About {
+  readonly host: string;
+  readonly addresses: readonly string[];
+  readonly added: readonly string[];
+  readonly removed: readonly string[];
+}
+
+const because = (problem: string | undefined): string =>
+  problem === undefined || problem === '' ? '' : `: ${problem}`;
+const inEnvironment = (environment: string): string =>
+  environment === '' ? '' : ` of environment ${environment}`;
+
+/** All events. Texts in the contract's words where it has them (contracts/baseten.md 6.5). */
+export const EVENTS = {
+  weir_started: byOperator<
+    About & { version: string; data: string; admin: string; scaler?: string | undefined }
+  >('info', 'listening', (of) => `weir ${of.version} started; it serves clients on ${of.data}.`),
+  weir_draining: byOperator<About & { running: number; timeout_ms: number }>(
+    'info',
+    'draining',
+    (of) =>
+      `weir is draining: it accepts no new requests; requests still running: ${of.running}, at most ${of.timeout_ms} ms more.`,
+  ),
+  weir_stopped: byOperator('info', 'stopped', () => 'weir stopped.'),
+  configuration_reloaded: byOperator<About & { take_a_restart?: readonly string[] | undefined }>(
+    'info',
+    'configuration taken over',
+    (of) =>
+      `Configuration reloaded.${of.take_a_restart === undefined ? '' : ` These settings changed and take effect after a restart: ${of.take_a_restart.join(', ')}.`}`,
+  ),
+  configuration_refused: byOperator<About & { problems: readonly string[] }>(
+    'error',
+    'configuration not taken over',
+    (of) => `Configuration refused, the running one stays: ${of.problems.join('; ')}`,
+  ),
+  certificate_refused: byOperator<About & { problem: string }>(
+    'error',
+    'certificate not taken over',
+    (of) => `Certificate refused, the running one stays: ${of.problem}`,
+  ),
+  deployment_added: byOperator<OfDeployment & { replicas: number }>(
+    'info',
+    'deployment added',
+    (of) =>
+      `Deployment ${of.deployment}${inEnvironment(of.environment)} was added; replicas: ${of.replicas}.`,
+  ),
+  deployment_removed: byOperator<OfDeployment>(
+    'info',
+    'deployment removed',
+    (of) =>
+      `Deployment ${of.deployment}${inEnvironment(of.environment)} was removed; running requests may finish.`,
+  ),
+  deployment_promoting: byOperator<OfDeployment>(
+    'info',
+    'deployment is being promoted',
+    (of) => `Deployment ${of.deployment} is being promoted to environment ${of.environment}.`,
+  ),
+  deployment_promoted: byOperator<OfDeployment & { from_environment?: string | undefined }>(
+    'info',
+    'deployment promoted',
+    (of) => `Deployment ${of.deployment} was promoted to environment ${of.environment}.`,
+  ),
+  deployment_detached: byOperator<OfDeployment & { from_environment: string }>(
+    'info',
+    'deployment left its environment',
+    (of) => `Deployment ${of.deployment} left environment ${of.from_environment}.`,
+  ),
+  deployment_weight_changed: byOperator<OfDeployment & { from: number; to: number }>(
+    'info',
+    'traffic weight changed',
+    (of) =>
+      `Traffic weight of deployment ${of.deployment}${inEnvironment(of.environment)} changed from ${of.from} to ${of.to}.`,
+  ),
+  deployment_scaled: kind<
+    About & { deployment: string; from: number; to: number; reason: string; mean_in_flight: number }
+  >(
+    'info',
+    'desired replicas changed',
+    (of) =>
+      `Desired replicas of deployment ${of.deployment} scaled ${of.to > of.from ? 'up' : 'down'} from ${of.from} to ${of.to}.`,
+  ),
+  replica_added: byOperator<OfReplica>(
+    'info',
+    'replica added',
+    (of) => `Replica ${of.replica} was added at ${of.url}; it gets requests once it is ready.`,
+  ),
+  replica_removed: byOperator<OfReplica>(
+    'info',
+    'replica removed',
+    (of) => `Replica ${of.replica} at ${of.url} was removed; running requests may finish.`,
+  ),
+  replica_starting: kind<ReplicaMoved>(
+    'info',
+    'replica is starting',
+    (of) => `Replica ${of.replica} is starting; it gets requests once it is ready.`,
+  ),
+  replica_started: kind<OfReplica>(
+    'info',
+    'replica started',
+    (of) => `Replica ${of.replica} started: it answers at ${of.url}.`,
+  ),
+  replica_ready: kind<ReplicaMoved>('info', 'replica is ready', (of) => `Replica ${of.replica} is ready.`),
+  replica_down: kind<ReplicaMoved>('warn', 'replica is down', (of) =>
+    of.problem === undefined || of.problem === ''
+      ? `Replica ${of.replica} is down: a request could not reach it. It gets no more requests until it is ready.`
+      : `Health check failed. Replica ${of.replica} is down and gets no more requests until it is ready: ${of.problem}`,
+  ),
+  replica_ejected: kind<ReplicaMoved>(
+    'warn',
+    'replica is ejected',
+    (of) =>
+      `Replica ${of.replica} was ejected: too many of its answers in a row broke off${because(of.problem)}. It gets no requests for a while.`,
+  ),
+  replica_drained: kind<ReplicaMoved & { running: number }>(
+    'info',
+    'replica is draining',
+    (of) => `Replica ${of.replica} was drained: it gets no more requests; still running: ${of.running}.`,
+  ),
+  replica_resumed: kind<ReplicaMoved>(
+    'info',
+    'replica is starting',
+    (of) => `Replica ${of.replica} was resumed; it gets requests once it is ready.`,
+  ),
+  replica_not_ready: kind<OfReplica & { problem: string; for_s: number }>(
+    'warn',
+    'replica is not ready',
+    (of) =>
+      `Health check failed. Replica ${of.replica} is not ready${of.for_s > 0 ? `, for ${of.for_s} s now` : ''}: ${of.problem}`,
+  ),
+  replica_unhealthy: kind<OfReplica & { reason: string }>(
+    'error',
+    'replica failed its probes',
+    (of) => `Health check failed. Replica ${of.replica} needs a restart: ${of.reason}`,
+  ),
+  replica_restarting: kind<OfReplica & { reason: string }>(
+    'error',
+    'replica failed its probes; restarting it',
+    (of) => `Health check failed. Replica ${of.replica} is being restarted: ${of.reason}`,
+  ),
+  addresses_changed: kind<Addresses>(
+    'info',
+    'addresses of a host changed',
+    (of) => `Host ${of.host} has ${of.addresses.length} addresses now: ${of.addresses.join(', ')}.`,
+  ),
+  addresses_unknown: kind<Addresses & { problem: string }>(
+    'warn',
+    'host name resolution problem',
+    (of) =>
+      `Host ${of.host} could not be resolved: ${of.problem}. Addresses that stay in use: ${of.addresses.join(', ') || 'none'}.`,
+  ),
+  process_started: kind<About & { pid: number | undefined; program: string | undefined }>(
+    'info',
+    'replica process started',
+    (of) => `Replica process started (pid ${of.pid}).`,
+  ),
+  process_restarted: kind<
+    About & { pid: number | undefined; program: string | undefined; restart_count: number; pause_ms: number }
+  >(
+    'info',
+    'replica process started',
+    (of) =>
+      `Replica process restarted after a pause of ${of.pause_ms} ms (pid ${of.pid}, restart count: ${of.restart_count}).`,
+  ),
+  process_died: kind<ProcessEnd & { restart_in_ms: number; restart_count: number }>(
+    'error',
+    'replica process died',
+    (of) =>
+      `Model terminated unexpectedly. Exit code: ${of.exit_code}, reason: ${of.exit_code === 0 ? 'Completed' : 'Error'}, restart count: ${of.restart_count}`,
+  ),
+  process_not_started: kind<About & { error: string; restart_in_ms: number | undefined }>(
+    'error',
+    'replica process could not be started again',
+    (of) => `The replica process could not be started again: ${of.error}`,
+  ),
+  process_stopped: kind<ProcessEnd>(
+    'info',
+    'replica process ended',
+    (of) => `Replica process stopped. Exit code: ${of.exit_code}.`,
+  ),
+  export_paused: kind<About & { destination: string; problem: string }>(
+    'warn',
+    'otlp export',
+    (of) => `Export to ${of.destination} is paused: ${of.problem}`,
+  ),
+  export_resumed: kind<About & { destination: string; paused_ms: number }>(
+    'info',
+    'otlp export resumed',
+    (of) => `Export to ${of.destination} resumed after ${of.paused_ms} ms.`,
+  ),
+  export_state_damaged: byOperator<About & { problem: string }>(
+    'error',
+    'otlp export',
+    (of) => `Saved state of the export cannot be used: ${of.problem}`,
+  ),
+  queue_store_lost: kind<About & { problem: string }>(
+    'warn',
+    'the queue cannot be looked through',
+    (of) => `The store of the async queue cannot be reached: ${of.problem}`,
+  ),
+  queue_store_back: kind<About>(
+    'info',
+    'the queue can be looked through again',
+    () => 'The store of the async queue is reachable again.',
+  ),
+  log_store_damaged: kind<About & { file: string; problem: string }>(
+    'error',
+    'a file of the record is damaged and was set aside',
+    (of) => `A file of the log store is damaged and was set aside as ${of.file}: ${of.problem}`,
+  ),
+  log_store_lost: kind<About & { problem: string; again_in_ms: number }>(
+    'error',
+    'the record of what happened is not kept',
+    (of) => `The log store cannot be written: ${of.problem}. Next try in ${of.again_in_ms} ms.`,
+  ),
+  log_store_back: kind<About & { lost: number }>(
+    'info',
+    'the record of what happened is kept again',
+    (of) => `The log store can be written again; records lost meanwhile: ${of.lost}.`,
+  ),
+  pods_lost: kind<About & { problem: string }>(
+    'warn',
+    'pods cannot be watched',
+    (of) => `The pods of the deployment cannot be watched: ${of.problem}`,
+  ),
+  pods_watched: kind<About & Readonly<Record<string, unknown>>>(
+    'info',
+    'pods are watched',
+    () => 'The pods of the deployment are watched.',
+  ),
+} as const;
+
+export type EventName = keyof typeof EVENTS;
+
+/** The facts that an event has. */
+export type FactsOf<N extends EventName> = Parameters<(typeof EVENTS)[N]['message']>[0];
+
+/** An event as the log store takes it. */
+export interface LifecycleEvent extends Required<Omit<About, 'environment'>> {
+  readonly name: EventName;
+  readonly level: Level;
+  /** Milliseconds since the epoch. */
+  readonly timeMs: number;
+  readonly message: string;
+  /** `undefined`: the one that the deployment has now. */
+  readonly environment: string | undefined;
+  /** Everything else; `suppressed`: earlier events of this name about the same thing that were left out. */
+  readonly attributes: Readonly<Record<string, unknown>>;
+}
+
+/** Makes an event of a name and its facts. `suppressed`: how many like it were left out before. */
+export function lifecycleEvent(
+  name: EventName,
+  facts: About & object,
+  timeMs: number,
+  suppressed: number,
+): LifecycleEvent {
+  const { deployment = '', environment, replica = '', ...others } = facts;
+  const of = EVENTS[name] as Kind<About>;
+  return {
+    name,
+    level: of.level,
+    timeMs,
+    message: of.message(facts),
+    deployment,
+    environment,
+    replica,
+    attributes: { event: name, ...others, ...(suppressed > 0 && { suppressed }) },
+  };
+}

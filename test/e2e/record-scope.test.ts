@@ -1,0 +1,180 @@
+// To which deployment, environment and replica a record belongs: that of the request, by the configuration of now.
+import { appendFileSync, writeFileSync } from 'node:fs';
+import type { RequestListener } from 'node:http';
+import { join } from 'node:path';
+import { afterEach, expect, it } from 'vitest';
+import { begin, call } from '../kit/client.ts';
+import { eventNamed } from '../kit/events.ts';
+import { folder, removeFolders } from '../kit/folder.ts';
+import { search, type Log } from '../kit/record.ts';
+import { closeReplicas, startReplica } from '../kit/replica.ts';
+import { until } from '../kit/until.ts';
+import { startWeir, stopAll, type Weir } from '../kit/weir.ts';
+
+afterEach(async () => {
+  await stopAll();
+  await closeReplicas();
+  removeFolders();
+});
+
+const quick = ['--pool-probe-interval=50ms', '--pool-probe-retry-interval=50ms', '--pool-slow-return=0s'];
+const door = (weir: Weir) => ({ url: weir.admin });
+
+/** The first record that the search finds, now or later. */
+const recordOf = (weir: Weir, query: Record<string, string>): Promise<Log> =>
+  until(`a record of ${JSON.stringify(query)}`, async () => (await search(door(weir), query)).logs[0]);
+
+interface Options {
+  readonly args?: readonly string[];
+  readonly rest?: readonly string[];
+}
+
+/** Starts weir with a configuration file; `write` changes it. */
+async function startWith(deployments: readonly object[], { args = [], rest }: Options = {}) {
+  const file = join(folder(), 'weir.yaml');
+  const write = (list: readonly object[]) => writeFileSync(file, JSON.stringify({ deployments: list }));
+  write(deployments);
+  const all = ['--config', file, `--data-dir=${folder()}`, ...quick, ...args];
+  const weir = await startWeir(all, rest ? { command: 'run', rest: [...rest] } : {});
+  return { weir, write };
+}
+
+it('async routes and what is refused belong to the deployment that was asked for', async () => {
+  const held: (() => void)[] = [];
+  const handler: RequestListener = (req, res) =>
+    void (req.url === '/hold' ? held.push(() => res.end('held')) : res.end('{}'));
+  const [one, two] = [await startReplica(handler), await startReplica(handler)];
+  const { weir } = await startWith(
+    [
+      { id: 'dep1', environment: 'production', replicas: [{ id: 'a', url: one.url }] },
+      {
+        id: 'dep2',
+        environment: 'staging',
+        concurrency_target: 1,
+        max_queue: 0,
+        replicas: [{ id: 'b', url: two.url }],
+      },
+    ],
+    { args: ['--proxy-max-body=1KiB', '--async-max-body=2KiB'] },
+  );
+  await eventNamed(door(weir), 'replica_ready', ({ replica }) => replica === 'b');
+  const where = { deployment: 'dep2', environment: 'staging' };
+  const json = { 'content-type': 'application/json' };
+  const idOf = (answer: { headers: Record<string, unknown> }) =>
+    String(answer.headers['x-baseten-request-id']);
+  const recorded = (id: string, path: string) =>
+    recordOf(weir, { q: `kind:request path:${path}`, request_id: id });
+  const refused = async (status: number, method: string, path: string, body?: string) => {
+    const answer = await call(weir.url, path, { method, headers: json, ...(body !== undefined && { body }) });
+    expect(answer.status, answer.text).toBe(status);
+    expect(await recorded(idOf(answer), path)).toMatchObject({ ...where, status });
+    expect(await weir.exchange(idOf(answer))).toMatchObject(where);
+  };
+  const submitted = await call(weir.url, '/deployment/dep2/async_predict', {
+    method: 'POST',
+    headers: json,
+    body: '{"model_input": {}}',
+  });
+  expect(submitted.status, submitted.text).toBe(201);
+  const { request_id: id } = JSON.parse(submitted.text) as { request_id: string };
+  expect(await recorded(id, '/deployment/dep2/async_predict')).toMatchObject({ ...where, status: 201 });
+  await until('the task is done', async () =>
+    (await call(weir.url, `/async_request/${id}`)).text.includes('SUCCEEDED'),
+  );
+  await refused(400, 'POST', '/deployment/dep2/async_predict', 'no JSON');
+  await refused(413, 'POST', '/deployment/dep2/async_predict', 'x'.repeat(3000));
+  await refused(413, 'POST', '/deployment/dep2/predict', 'x'.repeat(2000));
+  await refused(413, 'POST', '/environments/staging/sync/x', 'x'.repeat(2000));
+  await refused(405, 'GET', '/deployment/dep2/predict');
+  await refused(200, 'GET', '/deployment/dep2/async_queue_status');
+  await refused(202, 'POST', '/deployment/dep2/wake');
+  // Where a task is asked for, it is the task's.
+  const status = await call(weir.url, `/async_request/${id}`);
+  expect(await recorded(idOf(status), `/async_request/${id}`)).toMatchObject(where);
+
+  const holding = begin(weir.url, '/deployment/dep2/sync/hold');
+  holding.end();
+  await until('the place is taken', () => held.length === 1);
+  await refused(429, 'POST', '/deployment/dep2/sync/x', '{}');
+  held[0]!();
+  // None of them counts as a request of the deployment that still runs.
+  await until('nothing runs', async () => {
+    const page = await weir.page();
+    return page.sum('baseten_concurrent_requests', 'deployment_id="dep2"') === 0;
+  });
+
+  const page = await weir.page();
+  expect(page.value('weir_exchanges_total{deployment_id="dep2",cause="too_large",origin="client"}')).toBe(3);
+  // What asks for no deployment that there is belongs to none.
+  const unknown = await call(weir.url, '/deployment/nope/predict', { method: 'POST', body: '{}' });
+  const none = await recorded(idOf(unknown), '/deployment/nope/predict');
+  for (const name of ['deployment', 'environment']) expect(none).not.toHaveProperty(name);
+}, 60_000);
+
+it('lines of a followed file belong to the request that they name, others to the first deployment of now', async () => {
+  const path = join(folder(), 'model.log');
+  writeFileSync(path, '');
+  const answers: (() => void)[] = [];
+  const handler: RequestListener = (req, res) => {
+    const id = String(req.headers['x-baseten-request-id']);
+    appendFileSync(path, `${JSON.stringify({ message: `running ${req.url}`, request_id: id })}\n`);
+    answers.push(() => res.end('ok'));
+  };
+  const [one, two] = [await startReplica(handler), await startReplica(handler)];
+  const dep1 = { id: 'dep1', environment: 'production', replicas: [{ id: 'a', url: one.url }] };
+  const dep2 = { id: 'dep2', environment: 'staging', replicas: [{ id: 'b', url: two.url }] };
+  const { weir, write } = await startWith([dep1, dep2], { args: [`--logs-files=${path}`] });
+  await eventNamed(door(weir), 'replica_ready', ({ replica }) => replica === 'b');
+  appendFileSync(path, 'the file is followed\n');
+  const first = await recordOf(weir, { q: 'kind:line "the file is followed"' });
+  expect(first).toMatchObject({ deployment: 'dep1', environment: 'production', replica: 'a', source: path });
+
+  // While the request runs.
+  const open = begin(weir.url, '/deployment/dep2/sync/open');
+  const answered = new Promise<string>((resolve) =>
+    open.on('response', (res) => resolve(String(res.resume().headers['x-baseten-request-id']))),
+  );
+  open.end();
+  const where = { deployment: 'dep2', environment: 'staging', replica: 'b', source: path };
+  expect(await recordOf(weir, { q: 'kind:line "running /open"' })).toMatchObject(where);
+  answers.pop()!();
+  // And after it has ended.
+  const id = await answered;
+  await recordOf(weir, { q: 'kind:request', request_id: id });
+  appendFileSync(path, `late word request_id=${id}\nof nobody request_id=${'0'.repeat(37)}\n`);
+  expect(await recordOf(weir, { q: 'kind:line "late word"' })).toMatchObject({ ...where, request_id: id });
+  expect(await recordOf(weir, { q: 'kind:line "of nobody"' })).toMatchObject({ deployment: 'dep1' });
+
+  write([{ ...dep1, environment: 'canary' }, dep2]);
+  await eventNamed(door(weir), 'configuration_reloaded');
+  appendFileSync(path, 'after the change\n');
+  expect(await recordOf(weir, { q: 'kind:line "after the change"' })).toMatchObject({
+    deployment: 'dep1',
+    environment: 'canary',
+    replica: 'a',
+  });
+}, 60_000);
+
+it('lines of a supervised process have the environment of the configuration of now', async () => {
+  const free = await startReplica(() => undefined);
+  await free.close();
+  const source = `require('node:http').createServer((req, res) => { console.log('asked ' + req.url); res.end('ok'); }).listen(${free.port}, '127.0.0.1')`;
+  const url = `http://127.0.0.1:${free.port}`;
+  const dep1 = { id: 'dep1', environment: 'staging', replicas: [{ id: 'a', url }] };
+  const { weir, write } = await startWith([dep1], { rest: [process.execPath, '-e', source] });
+  await eventNamed(door(weir), 'replica_ready');
+  await call(weir.url, '/one');
+  expect(await recordOf(weir, { q: 'kind:line "asked /one"' })).toMatchObject({
+    deployment: 'dep1',
+    environment: 'staging',
+    replica: 'a',
+  });
+  write([{ ...dep1, environment: 'production', replicas: [{ id: 'renamed', url }] }]);
+  await eventNamed(door(weir), 'deployment_promoted');
+  await call(weir.url, '/two');
+  const now = { deployment: 'dep1', environment: 'production', replica: 'renamed' };
+  expect(await recordOf(weir, { q: 'kind:line "asked /two"' })).toMatchObject(now);
+  // Its events, too.
+  process.kill(Number((await eventNamed(door(weir), 'process_started')).attributes['pid']), 'SIGKILL');
+  expect(await eventNamed(door(weir), 'process_died')).toMatchObject(now);
+}, 30_000);
