@@ -85,6 +85,7 @@ export const catalogue = Object.freeze({
     false,
     'The request headers are too large',
   ),
+  not_implemented: row('client', 501, 'client_error', 'UNIMPLEMENTED', false, 'Not implemented'),
   unknown_request: row('client', 404, 'client_error', 'NOT_FOUND', false, 'No such async request'),
   unknown_record: row('client', 404, 'client_error', 'NOT_FOUND', false, 'There is no record of this'),
   id_in_use: row('client', 409, 'client_error', 'ALREADY_EXISTS', false, 'There is a request of this id'),

@@ -8,10 +8,12 @@ import type { Cause } from '../base/errors.ts';
 import { spanId } from '../base/ids.ts';
 import {
   childSpanId,
+  formatFlags,
   identify,
+  isRandom,
   isSampled,
   isValidTraceparent,
-  mintTraceparent,
+  newTraceId,
   REPLICA_SPAN,
   spanIdOf,
   traceIdOf,
@@ -80,7 +82,7 @@ export class Exchange {
   /** Body bytes from and to the client, framing left out. */
   requestBytes = 0;
   responseBytes = 0;
-  /** The `traceparent` that the replica gets; empty before it was made. */
+  /** The `traceparent` that the replica gets; empty before it was made, and where the replica gets none. */
   traceparent = '';
   /** The span of the caller, if it sent a valid `traceparent`. */
   parentSpanId = '';
@@ -127,27 +129,34 @@ export class Exchange {
   }
 
   /**
-   * The `traceparent` for the replica, the same for each attempt: the caller's, where weir takes no part in traces and it
-   * is valid; a span of ours in the caller's trace, where weir does; else a new one (W3C Trace Context 3.2 and 4.2).
+   * The `traceparent` for the replica, the same for each attempt. `inbound`: the client's, where it sent exactly one.
+   * Where weir takes part in traces: a span of weir's own, in the client's trace if `inbound` is valid, else in a new
+   * one. Where it does not: `inbound` as it is if it is valid, else none (empty), so that the replica begins a trace by
+   * its own sampler: a traceparent with flags 00 would tell it not to record (W3C Trace Context 3.2, 3.4 and 4.2).
    */
   trace(inbound: string | undefined): string {
     if (this.traceparent !== '') return this.traceparent;
-    const valid = inbound !== undefined && isValidTraceparent(inbound);
-    if (valid) this.parentSpanId = spanIdOf(inbound);
-    const caller = valid ? inbound : mintTraceparent();
+    const caller = inbound !== undefined && isValidTraceparent(inbound) ? inbound : '';
+    if (caller !== '') this.parentSpanId = spanIdOf(caller);
     const { sampler } = this.#home;
     if (sampler === undefined) return (this.traceparent = caller);
-    const traceId = traceIdOf(caller);
+    const traceId = caller === '' ? newTraceId() : traceIdOf(caller);
     this.spanId = spanId();
-    this.isSampled = sampler(traceId, valid ? isSampled(inbound) : undefined);
-    const flags = this.isSampled ? '01' : '00';
+    this.isSampled = sampler(traceId, caller === '' ? undefined : isSampled(caller));
+    const flags = formatFlags(this.isSampled, caller !== '' && isRandom(caller));
     return (this.traceparent = `00-${traceId}-${childSpanId(this.spanId, REPLICA_SPAN)}-${flags}`);
+  }
+
+  /** It is in the trace of its client, which sent a valid `traceparent`: the client's `tracestate` belongs to it. */
+  get isClientTrace(): boolean {
+    return this.parentSpanId !== '';
   }
 
   /** The `traceparent` for what comes of this later, by ourselves: its own span is the parent, where it has one. */
   get asParent(): string {
     if (this.spanId === '') return this.traceparent;
-    return `00-${traceIdOf(this.traceparent)}-${this.spanId}-${this.isSampled ? '01' : '00'}`;
+    const flags = formatFlags(this.isSampled, isRandom(this.traceparent));
+    return `00-${traceIdOf(this.traceparent)}-${this.spanId}-${flags}`;
   }
 
   /** Has its bodies copied from here on, where they are wanted; its target must be known. */

@@ -1,6 +1,6 @@
 // Who a request is: its id and its place in a distributed trace.
-// Must stay true: every exchange has an id before anything else happens to it, and a traceparent that is passed
-// on is always valid. Sources: contracts/baseten.md 3; W3C Trace Context, 3.2 (traceparent).
+// Must stay true: every exchange has an id before anything else happens to it, and a traceparent that a replica gets
+// is always valid. Sources: contracts/baseten.md 3; W3C Trace Context, 3.2 (traceparent).
 import { requestId, spanId } from '../base/ids.ts';
 
 /** The response header; clients read it in any case of letters. */
@@ -8,6 +8,7 @@ export const ID_HEADER = 'X-Baseten-Request-Id';
 /** The same towards the replica. */
 export const ID_HEADER_LOWER = 'x-baseten-request-id';
 export const TRACE_HEADER = 'traceparent';
+export const TRACESTATE_HEADER = 'tracestate';
 
 /** The id for a request that began at `epochMs`. `inbound` is what the client sent, where that is trusted. */
 export function identify(epochMs: number, inbound: string | undefined): string {
@@ -33,14 +34,18 @@ export function isValidTraceparent(value: string): boolean {
   return value.slice(3, 35) !== ZERO_TRACE && value.slice(36, 52) !== ZERO_SPAN;
 }
 
-/** A new, unsampled-by-us traceparent: version 00, flags 00 leave the decision to sample to those behind us. */
-export const mintTraceparent = (): string => `00-${spanId()}${spanId()}-${spanId()}-00`;
+export const newTraceId = (): string => spanId() + spanId();
 
 /** The parts of a valid traceparent. */
 export const traceIdOf = (traceparent: string): string => traceparent.slice(3, 35);
 export const spanIdOf = (traceparent: string): string => traceparent.slice(36, 52);
-export const isSampled = (traceparent: string): boolean =>
-  (parseInt(traceparent.slice(53, 55), 16) & 1) === 1;
+const flagsOf = (traceparent: string): number => parseInt(traceparent.slice(53, 55), 16);
+export const isSampled = (traceparent: string): boolean => (flagsOf(traceparent) & 1) !== 0;
+/** Its trace id is random, as its first participant has said: the flag is passed on (W3C Trace Context level 2, 3.2.2.5). */
+export const isRandom = (traceparent: string): boolean => (flagsOf(traceparent) & 2) !== 0;
+/** The flags of a traceparent, as two hex digits. */
+export const formatFlags = (sampled: boolean, random: boolean): string =>
+  `0${(sampled ? 1 : 0) | (random ? 2 : 0)}`;
 
 /**
  * The id of the n-th span (1 to 15) below a request's own: the same whenever it is asked for, so that the span can be

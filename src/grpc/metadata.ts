@@ -1,17 +1,24 @@
 // Header lists of a call as they pass through: what is for this hop only goes, what the next hop must know comes.
 // Must stay true: names, values, duplicates and order of the metadata are the sender's, binary ones too.
 // Lists are raw: name, value, name, value, …; names are in lower case, as HTTP/2 has them, pseudo-headers first.
-import { ID_HEADER_LOWER, TRACE_HEADER } from '../exchange/identity.ts';
+import { isLookalike } from '../base/own-headers.ts';
+import { ID_HEADER_LOWER, TRACE_HEADER, TRACESTATE_HEADER } from '../exchange/identity.ts';
 
 export const TIMEOUT_HEADER = 'grpc-timeout';
 export const STATUS_HEADER = 'grpc-status';
 export const MESSAGE_HEADER = 'grpc-message';
 const ATTEMPTS_HEADER = 'x-baseten-model-prediction-attempts';
 
+/** Names that weir sets itself on the way to the replica. */
+const DROPPED_TO_REPLICA = new Set([ID_HEADER_LOWER, TRACE_HEADER, TIMEOUT_HEADER, 'host']);
+
 /** What a replica is told about the way. */
 export interface CallHop {
   readonly id: string;
+  /** Empty: the replica gets none. */
   readonly traceparent: string;
+  /** The trace is the client's, so its `tracestate` passes on (W3C Trace Context 3.3). */
+  readonly isClientTrace: boolean;
   readonly remoteAddress: string;
 }
 
@@ -33,11 +40,16 @@ export function toReplica(
     const value = raw[i + 1]!;
     if (name === ':scheme') out.push(name, scheme);
     else if (name === 'x-forwarded-for') forwardedFor += `${value}, `;
-    else if (name !== ID_HEADER_LOWER && name !== TRACE_HEADER && name !== TIMEOUT_HEADER && name !== 'host')
+    else if (
+      !DROPPED_TO_REPLICA.has(name) &&
+      !isLookalike(name) &&
+      (hop.isClientTrace || name !== TRACESTATE_HEADER)
+    )
       out.push(name, value);
   }
   if (timeout !== '') out.push(TIMEOUT_HEADER, timeout);
-  out.push(ID_HEADER_LOWER, hop.id, TRACE_HEADER, hop.traceparent);
+  out.push(ID_HEADER_LOWER, hop.id);
+  if (hop.traceparent !== '') out.push(TRACE_HEADER, hop.traceparent);
   out.push('x-forwarded-for', forwardedFor + hop.remoteAddress);
   return out;
 }
@@ -47,7 +59,8 @@ export function toClient(raw: readonly string[], id: string, attempts: number): 
   const out: string[] = [];
   for (let i = 0; i < raw.length; i += 2) {
     const name = raw[i]!;
-    if (name !== ID_HEADER_LOWER && name !== ATTEMPTS_HEADER) out.push(name, raw[i + 1]!);
+    if (name !== ID_HEADER_LOWER && name !== ATTEMPTS_HEADER && !isLookalike(name))
+      out.push(name, raw[i + 1]!);
   }
   out.push(ID_HEADER_LOWER, id, ATTEMPTS_HEADER, String(attempts));
   return out;

@@ -3,6 +3,8 @@
 // and Node's parser decides. What is read here, Node's strict parser reads alike: same method, target, headers, framing.
 // A response cannot be declined, since its request is sent: it is read, or it is malformed.
 // Sources: RFC 9112 2 to 6 (messages), RFC 9110 5 (fields), 7.6.1 (Connection).
+import { SET_BY_WEIR } from '../base/own-headers.ts';
+import { isAuthority } from './authority.ts';
 import { nominated } from './headers.ts';
 
 declare global {
@@ -31,6 +33,8 @@ const LF = 10;
 const SP = 32;
 const TAB = 9;
 const COLON = 58;
+const DASH = 45;
+const UNDERSCORE = 95;
 
 const table = (allows: (byte: number) => boolean): Uint8Array =>
   Uint8Array.from({ length: 256 }, (_, byte) => (allows(byte) ? 1 : 0));
@@ -69,6 +73,8 @@ export class RequestHead {
   /** Values that we pass on in a line of our own; empty where the client sent none. */
   inboundId = '';
   traceparent = '';
+  /** There is a `tracestate` among the lines that are kept. */
+  hasTracestate = false;
   forwardedFor = '';
   forwarded = '';
   hasForwardedProto = false;
@@ -79,6 +85,8 @@ export class RequestHead {
 
 /** A response head, used over and over as well. */
 export class ResponseHead {
+  /** Of the version: 0 or 1. */
+  minor = 1;
   status = 0;
   reason = '';
   end = 0;
@@ -95,6 +103,28 @@ function isWord(bytes: Uint8Array, at: number, word: string): boolean {
     if (byte !== word.charCodeAt(i) && (byte | 0x20) !== word.charCodeAt(i)) return false;
   }
   return true;
+}
+
+/** Names of SET_BY_WEIR by their length. */
+const lookalikes: (readonly string[] | undefined)[] = [];
+for (const name of SET_BY_WEIR) lookalikes[name.length] = [...(lookalikes[name.length] ?? []), name];
+
+/** The rule of isLookalike for the `length` bytes at `at`. Hot path: most names are of a length that none of weir's has. */
+function isLookalikeAt(bytes: Uint8Array, at: number, length: number): boolean {
+  const words = lookalikes[length];
+  if (words === undefined) return false;
+  for (const word of words) {
+    let underscores = 0;
+    let i = 0;
+    for (; i < length; i++) {
+      const byte = bytes[at + i]!;
+      const letter = word.charCodeAt(i);
+      if (letter === DASH && byte === UNDERSCORE) underscores++;
+      else if (byte !== letter && (byte | 0x20) !== letter) break;
+    }
+    if (i === length && underscores > 0) return true;
+  }
+  return false;
 }
 
 /** What a header name means to us. */
@@ -116,6 +146,7 @@ const SPECIAL = 12;
 const TRAILER = 13;
 /** How often the request was sent: ours to say. */
 const ATTEMPTS = 14;
+const TRACESTATE = 15;
 
 /** Tells a name by its length first: most names are of a length that none of ours has. */
 function meaningOf(bytes: Uint8Array, at: number, length: number): number {
@@ -133,6 +164,7 @@ function meaningOf(bytes: Uint8Array, at: number, length: number): number {
       return isWord(bytes, at, 'forwarded') ? FORWARDED : OTHER;
     case 10:
       if (isWord(bytes, at, 'connection')) return CONNECTION;
+      if (isWord(bytes, at, 'tracestate')) return TRACESTATE;
       return isWord(bytes, at, 'keep-alive') ? HOP : OTHER;
     case 11:
       return isWord(bytes, at, 'traceparent') ? TRACEPARENT : OTHER;
@@ -176,6 +208,16 @@ function readLength(bytes: Uint8Array, from: number, to: number): number {
   return length;
 }
 
+/** The same where one value may be repeated, as in `5, 5` (RFC 9110 8.6). Rare. */
+function readLengths(bytes: Buffer, from: number, to: number): number {
+  const values = bytes.latin1Slice(from, to).split(',');
+  const lengths = values.map((value) => {
+    const digits = value.trim();
+    return /^\d+$/.test(digits) && digits.length <= MAX_LENGTH_DIGITS ? Number(digits) : -1;
+  });
+  return lengths.every((length) => length === lengths[0]) ? lengths[0]! : -1;
+}
+
 /** Where the last field line that was read stood. */
 let nameEnd = 0;
 let valueStart = 0;
@@ -210,6 +252,9 @@ function joinKept(text: string, base: number, from: number, to: number, count: n
   }
   return at < to ? kept + text.slice(at - base, to - base) : kept;
 }
+
+/** The Host that was found valid last: it hardly ever changes. */
+let validHost = '';
 
 const isSimpleConnection = /^(keep-alive|close)$/i;
 
@@ -261,6 +306,7 @@ export function readRequestHead(bytes: Buffer, start: number, head: RequestHead)
   let traceStart = -1;
   let traceEnd = -1;
   let hasTrailer = false;
+  let hasTracestate = false;
   let hasForwardedProto = false;
   let hasForwardedHost = false;
   let forwardedFor = '';
@@ -277,6 +323,10 @@ export function readRequestHead(bytes: Buffer, start: number, head: RequestHead)
     let isCut = false;
     switch (meaningOf(bytes, i, nameEnd - i)) {
       case OTHER:
+        isCut = isLookalikeAt(bytes, i, nameEnd - i);
+        break;
+      case TRACESTATE:
+        hasTracestate = true;
         break;
       case HOST:
         if (hostStart !== -1 || valueEnd === valueStart) return DECLINED;
@@ -358,14 +408,21 @@ export function readRequestHead(bytes: Buffer, start: number, head: RequestHead)
     if (!isSimpleConnection.test(connection)) return DECLINED;
     head.keepAlive = connection.length !== 5;
   }
+  const host = text.slice(hostStart - start, hostEnd - start);
+  if (host !== validHost) {
+    // What is no authority is refused by the full lane, in words.
+    if (!isAuthority(host)) return DECLINED;
+    validHost = host;
+  }
   head.method = method;
   head.target = text.slice(targetStart - start, targetEnd - start);
-  head.host = text.slice(hostStart - start, hostEnd - start);
+  head.host = host;
   head.end = i + 2;
   head.framing = framing;
   head.length = length;
   head.inboundId = idStart === -1 ? '' : text.slice(idStart - start, idEnd - start);
   head.traceparent = traceStart === -1 ? '' : text.slice(traceStart - start, traceEnd - start);
+  head.hasTracestate = hasTracestate;
   head.forwardedFor = forwardedFor;
   head.forwarded = forwarded;
   head.hasForwardedProto = hasForwardedProto;
@@ -403,8 +460,12 @@ export function readResponseHead(
   i += 2;
   const linesStart = i;
 
+  // RFC 9110 8.6 and RFC 9112 6.1: these have no body, and no header that frames one.
+  const isFramed = status >= 200 && status !== 204;
   let length = -1;
+  let hasLengthLine = false;
   let coding = '';
+  let hasTrailer = false;
   let connection = '';
   let cutCount = 0;
   for (;;) {
@@ -417,15 +478,19 @@ export function readResponseHead(
     if (verdict !== READY) return verdict === DECLINED ? MALFORMED : verdict;
     let isCut = true;
     switch (meaningOf(bytes, i, nameEnd - i)) {
-      case CONTENT_LENGTH:
-        if (length !== -1) return MALFORMED;
-        length = readLength(bytes, valueStart, valueEnd);
-        if (length === -1) return MALFORMED;
-        isCut = false;
+      case CONTENT_LENGTH: {
+        let value = readLength(bytes, valueStart, valueEnd);
+        const isPlain = value !== -1;
+        if (!isPlain) value = readLengths(bytes, valueStart, valueEnd);
+        if (value === -1 || (length !== -1 && value !== length)) return MALFORMED;
+        length = value;
+        isCut = !isFramed || !isPlain || hasLengthLine;
+        hasLengthLine ||= isPlain;
         break;
+      }
       case TRANSFER_ENCODING:
         coding += `${coding === '' ? '' : ', '}${bytes.latin1Slice(valueStart, valueEnd)}`;
-        isCut = false;
+        isCut = !isFramed;
         break;
       case CONNECTION:
         connection += `${connection === '' ? '' : ', '}${bytes.latin1Slice(valueStart, valueEnd)}`;
@@ -434,6 +499,13 @@ export function readResponseHead(
       case HOP:
       case REQUEST_ID:
       case ATTEMPTS:
+        break;
+      case TRAILER:
+        hasTrailer = true;
+        isCut = false;
+        break;
+      case OTHER:
+        isCut = isLookalikeAt(bytes, i, nameEnd - i);
         break;
       default:
         isCut = false;
@@ -446,10 +518,14 @@ export function readResponseHead(
     }
     i = next;
   }
+  if (!isFramed) coding = '';
   // Another coding than chunked is between the two ends of a connection: it could not be passed on.
-  if (coding !== '' && (length !== -1 || coding.toLowerCase() !== 'chunked')) return MALFORMED;
+  if (coding !== '' && coding.toLowerCase() !== 'chunked') return MALFORMED;
+  const hasNoBody = isToHead || !isFramed || status === 304;
+  if (coding !== '' && length !== -1 && !hasNoBody) return MALFORMED;
 
   const text = bytes.latin1Slice(start, i);
+  head.minor = minor;
   head.status = status;
   head.reason = text.slice(reasonStart - start, reasonEnd - start);
   head.end = i + 2;
@@ -461,16 +537,24 @@ export function readResponseHead(
     const names = nominated(connection);
     if (names !== undefined) head.kept = withoutLines(head.kept, names);
   }
+  // RFC 9112 6.3: Transfer-Encoding overrides Content-Length, which is not to be sent on with it.
+  if (coding !== '' && length !== -1) head.kept = withoutLines(head.kept, LENGTH_NAME);
+  else if (isFramed && length !== -1 && !hasLengthLine) head.kept += `Content-Length: ${length}\r\n`;
   head.length = 0;
   // RFC 9112 6.3, in its order.
-  if (isToHead || status < 200 || status === 204 || status === 304) head.framing = NO_BODY;
+  if (hasNoBody) head.framing = NO_BODY;
   else if (coding !== '') head.framing = BY_CHUNKS;
   else if (length !== -1) {
     head.framing = length === 0 ? NO_BODY : BY_LENGTH;
     head.length = length;
   } else head.framing = BY_CLOSE;
+  // Trailers without chunks would promise what cannot come.
+  if (hasTrailer && head.framing !== BY_CHUNKS) head.kept = withoutLines(head.kept, TRAILER_NAME);
   return READY;
 }
+
+const LENGTH_NAME = new Set(['content-length']);
+const TRAILER_NAME = new Set(['trailer']);
 
 const VERSION = 'HTTP/1.';
 
@@ -481,8 +565,8 @@ function isPrefix(bytes: Uint8Array, start: number, end: number): boolean {
   return true;
 }
 
-/** Header lines without those whose names Connection listed. Rare. */
-const withoutLines = (kept: string, names: Set<string>): string =>
+/** Header lines, each with its line end, without those of these names, which are in lower case. Rare. */
+export const withoutLines = (kept: string, names: ReadonlySet<string>): string =>
   kept
     .split('\r\n')
     .filter((line) => line !== '' && !names.has(line.slice(0, line.indexOf(':')).toLowerCase()))

@@ -2,6 +2,8 @@
 // Must stay true: framing headers are decided by us, never by what a peer nominates in `Connection`.
 // Lists are raw: name, value, name, value, … in the order and spelling of the sender.
 // Sources: RFC 9110 7.6.1 (Connection), RFC 7239 (Forwarded), RFC 9112 3.2 (target and Host).
+import { isLookalike } from '../base/own-headers.ts';
+import { mustComeFirst } from './node-head.ts';
 
 /** For this hop only, whatever `Connection` says (RFC 9110 7.6.1). `te` and `upgrade` are handled apart. */
 const HOP_BY_HOP = new Set([
@@ -41,10 +43,24 @@ export function nominated(connection: string | undefined): Set<string> | undefin
 /** What the replica is told about the client and the id of the request. */
 export interface Hop {
   readonly id: string;
+  /** Empty: the replica gets none. */
   readonly traceparent: string;
+  /** The trace is the client's, so its `tracestate` passes on (W3C Trace Context 3.3). */
+  readonly isClientTrace: boolean;
   readonly remoteAddress: string;
   readonly proto: 'http' | 'https';
   readonly host: string;
+}
+
+/** The value of a header that came exactly once; `undefined` where it came never, or more often. `name`: in lower case. */
+export function onlyValueOf(raw: readonly string[], name: string): string | undefined {
+  let value: string | undefined;
+  for (let i = 0; i < raw.length; i += 2) {
+    if (raw[i]!.length !== name.length || raw[i]!.toLowerCase() !== name) continue;
+    if (value !== undefined) return undefined;
+    value = raw[i + 1];
+  }
+  return value;
 }
 
 /** Names that we set ourselves on the way to the replica; the client's are dropped, or merged where it says so. */
@@ -82,7 +98,9 @@ export function toReplica(
     } else if (
       !HOP_BY_HOP.has(lower) &&
       !OURS_TO_REPLICA.has(lower) &&
+      !isLookalike(lower) &&
       !drop?.has(lower) &&
+      (hop.isClientTrace || lower !== 'tracestate') &&
       (hasTrailers || lower !== 'trailer')
     ) {
       const known = out.get(lower);
@@ -90,9 +108,12 @@ export function toReplica(
       else out.set(lower, [name, [value]]);
     }
   }
-  const headers = [...out.values()];
+  const headers = [...out.values()].sort(
+    ([a], [b]) => Number(mustComeFirst(b.toLowerCase())) - Number(mustComeFirst(a.toLowerCase())),
+  );
   headers.unshift(['Host', [hop.host]]);
-  headers.push(['x-baseten-request-id', [hop.id]], ['traceparent', [hop.traceparent]]);
+  headers.push(['x-baseten-request-id', [hop.id]]);
+  if (hop.traceparent !== '') headers.push(['traceparent', [hop.traceparent]]);
   headers.push(['X-Forwarded-For', [forwardedFor + hop.remoteAddress]]);
   // Who stands before us may know better how the client came in: theirs stay.
   if (!out.has('x-forwarded-proto')) headers.push(['X-Forwarded-Proto', [hop.proto]]);
@@ -119,15 +140,17 @@ export function toClient(
   hasTrailers: boolean,
 ): string[] {
   const drop = nominated(connection);
+  const first: string[] = [];
   const out: string[] = [];
   for (let i = 0; i < raw.length; i += 2) {
     const lower = raw[i]!.toLowerCase();
-    if (HOP_BY_HOP.has(lower) || OURS_TO_CLIENT.has(lower) || drop?.has(lower)) continue;
+    if (HOP_BY_HOP.has(lower) || OURS_TO_CLIENT.has(lower) || isLookalike(lower) || drop?.has(lower))
+      continue;
     if (lower === 'trailer' && !hasTrailers) continue;
-    out.push(raw[i]!, raw[i + 1]!);
+    (mustComeFirst(lower) ? first : out).push(raw[i]!, raw[i + 1]!);
   }
   out.push('X-Baseten-Request-Id', id);
-  return out;
+  return first.length === 0 ? out : first.concat(out);
 }
 
 /** What may never arrive as a trailer: framing, routing, credentials (RFC 9110 6.5.1). These fields are dropped. */

@@ -13,10 +13,10 @@ import { NO_DEPLOYMENT, type Exchange, type Exchanges } from '../exchange/exchan
 import { ID_HEADER, ID_HEADER_LOWER, TRACE_HEADER } from '../exchange/identity.ts';
 import { DEBUG_HEADER, isPrivate } from '../exchange/tap.ts';
 import { ClientStream } from '../http/client-stream.ts';
-import type { Hop } from '../http/headers.ts';
+import { onlyValueOf, type Hop } from '../http/headers.ts';
 import { createServer } from '../http/node-http.ts';
 import { refusalBytes, refuse } from '../http/reply.ts';
-import { absoluteForm, problemWith } from '../http/strict.ts';
+import { absoluteForm, problemWith, problemWithMethod, problemWithUpgrade } from '../http/strict.ts';
 import type { Proxy, Running } from '../proxy/proxy.ts';
 import type { AsyncRoutes } from './async.ts';
 import type { Directions } from './directions.ts';
@@ -36,6 +36,25 @@ const PARSER_FAILURES: Record<string, Failure> = {
   // The client closed its side in the middle of a message.
   HPE_INVALID_EOF_STATE: 'client_gone',
 };
+
+/** What Node's parser adds to its errors. */
+interface ParserError extends NodeJS.ErrnoException {
+  readonly reason?: string;
+  readonly rawPacket?: Buffer;
+  readonly bytesParsed?: number;
+}
+
+/** The cause that an error of Node's parser stands for, and what to tell the client besides; empty: nothing. */
+function parserProblem({ code = '', reason, rawPacket, bytesParsed = 0 }: ParserError): {
+  failure: Failure;
+  detail: string;
+} {
+  if (code === 'HPE_INVALID_METHOD' && rawPacket !== undefined)
+    return problemWithMethod(rawPacket, bytesParsed);
+  if (reason?.startsWith('Invalid method for HTTP'))
+    return { failure: 'not_implemented', detail: 'the method is one of RTSP' };
+  return { failure: PARSER_FAILURES[code] ?? 'bad_request', detail: '' };
+}
 
 /** An answer under way; `running` where it is a replica's. */
 interface Answering {
@@ -139,16 +158,17 @@ export class Http1Door {
     if (this.#isDraining) res.shouldKeepAlive = false;
     const hop = this.#hop(req, exchange);
     const problem = problemWith(req);
-    if (problem !== '') {
+    if (problem !== undefined) {
       res.shouldKeepAlive = false;
-      return refuseWith(answering, exchange, 'bad_request', problem);
+      return refuseWith(answering, exchange, problem.failure, problem.detail);
     }
     const route = this.#deps.directions.request(req.method!, req.url!, false);
     if (route.kind !== 'async_request') exchange.askedFor = route.deployment ?? NO_DEPLOYMENT;
     const length = req.headers['content-length'];
     if (Number(length ?? 0) > this.#maxBody)
       return refuseWith(answering, exchange, 'too_large', `${length} bytes, the limit is ${this.#maxBody}`);
-    const expects = req.headers.expect?.toLowerCase();
+    // HTTP/1.0 has no expectations, and no interim answers (RFC 9110 10.1.1 and 15.2).
+    const expects = req.httpVersionMinor === 0 ? undefined : req.headers.expect?.toLowerCase();
     if (expects !== undefined && expects !== '100-continue')
       return refuseWith(answering, exchange, 'expectation_failed', '');
     if (route.kind === 'refuse')
@@ -179,11 +199,11 @@ export class Http1Door {
   #onUpgrade(req: IncomingMessage, socket: Duplex, head: Buffer): void {
     const exchange = this.#open(req, req.socket);
     const hop = this.#hop(req, exchange);
-    const problem = problemWith(req);
+    const problem = problemWith(req) ?? problemWithUpgrade(req);
     const route: Route =
-      problem === ''
+      problem === undefined
         ? this.#deps.directions.request(req.method!, req.url!, true)
-        : { kind: 'refuse', failure: 'bad_request', detail: problem };
+        : { kind: 'refuse', ...problem };
     if (route.kind !== 'async_request') exchange.askedFor = route.deployment ?? NO_DEPLOYMENT;
     if (route.kind !== 'forward') {
       // Routes of our own that are no refusals are never upgrades: they take other methods.
@@ -217,7 +237,7 @@ export class Http1Door {
     }
     if (this.#broken.has(socket)) return;
     this.#broken.add(socket);
-    const failure = PARSER_FAILURES[error.code ?? ''] ?? 'bad_request';
+    const { failure, detail } = parserProblem(error);
     const answering = this.#answering.get(socket);
     const isAnswering = answering?.res.writableFinished === false;
     if (answering?.req.complete === false) {
@@ -235,8 +255,8 @@ export class Http1Door {
     // An answer that is on its way on this connection goes first: another in its midst would be taken for part of it.
     if (failure === 'client_gone') socket.destroy();
     else if (isAnswering) answering.res.once('close', () => socket.destroy());
-    else endWith(socket, refusalBytes(failure, exchange));
-    exchange.close(failure, catalogue[failure].http, error.code ?? error.message);
+    else endWith(socket, refusalBytes(failure, exchange, { detail }));
+    exchange.close(failure, catalogue[failure].http, detail || (error.code ?? error.message));
   }
 
   #open(req: IncomingMessage, socket: Socket): Exchange {
@@ -251,9 +271,11 @@ export class Http1Door {
   #hop(req: IncomingMessage, exchange: Exchange): Hop {
     const absolute = absoluteForm(req.url!);
     if (absolute) req.url = exchange.target = absolute.path;
+    const traceparent = exchange.trace(onlyValueOf(req.rawHeaders, TRACE_HEADER));
     return {
       id: exchange.id,
-      traceparent: exchange.trace(req.headers[TRACE_HEADER] as string | undefined),
+      traceparent,
+      isClientTrace: exchange.isClientTrace,
       remoteAddress: exchange.remoteAddress,
       proto: this.#deps.proto,
       host: absolute?.authority ?? req.headers.host ?? '',

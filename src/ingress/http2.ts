@@ -21,6 +21,7 @@ import { NO_DEPLOYMENT, type Exchange, type Exchanges } from '../exchange/exchan
 import { ID_HEADER_LOWER, TRACE_HEADER } from '../exchange/identity.ts';
 import { isGrpc } from '../grpc/metadata.ts';
 import { refusalHeaders, statusOf } from '../grpc/refusal.ts';
+import { onlyValueOf } from '../http/headers.ts';
 import { errorMessage } from '../http/reply.ts';
 import type { Proxy } from '../proxy/proxy.ts';
 import type { IngressOptions } from './options.ts';
@@ -139,12 +140,14 @@ export class Http2Door {
     if (route.kind === 'refuse') return refuseCall(stream, exchange, route.failure, route.detail);
     exchange.route(route.deployment);
     route.turn.take(route.deployment);
+    const traceparent = exchange.trace(onlyValueOf(raw, TRACE_HEADER));
     proxy.grpc(
       exchange,
       { stream, raw, isEmpty },
       {
         id: exchange.id,
-        traceparent: exchange.trace(text(TRACE_HEADER)),
+        traceparent,
+        isClientTrace: exchange.isClientTrace,
         remoteAddress: exchange.remoteAddress,
       },
     );

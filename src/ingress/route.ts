@@ -50,7 +50,8 @@ export type AsyncRoute =
 
 export interface Refusal {
   readonly kind: 'refuse';
-  readonly failure: 'unknown_target' | 'method_not_allowed' | 'bad_request' | 'wrong_protocol';
+  readonly failure:
+    'unknown_target' | 'method_not_allowed' | 'bad_request' | 'wrong_protocol' | 'not_implemented';
   readonly detail: string;
   /** The deployment that was asked for, where there is it. */
   readonly deployment?: number;

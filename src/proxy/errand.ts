@@ -11,6 +11,7 @@ import { ID_HEADER_LOWER, TRACE_HEADER } from '../exchange/identity.ts';
 import { endsWithHead } from '../http/body.ts';
 import { request as httpRequest } from '../http/node-http.ts';
 import type { Lease } from '../pool/pool.ts';
+import { readAnswerHead } from './answer-head.ts';
 import { blame, failureOf, problemOf } from './failure.ts';
 import type { Lane, Running } from './full.ts';
 import { ReplicaSocket } from './replica-socket.ts';
@@ -110,6 +111,7 @@ export class Errand implements Watched, Running {
   #begin(path: string): void {
     const { id, body, traceparent } = this.#request!;
     const { url, tls } = this.#lease.replica;
+    const sent = this.#exchange!.trace(traceparent === '' ? undefined : traceparent);
     this.#exchange!.attempts++;
     this.#sentMs = performance.now();
     const to = (tls === undefined ? httpRequest : httpsRequest)({
@@ -125,11 +127,12 @@ export class Errand implements Watched, Running {
         // The body goes on as JSON, or is kept: packed it would be of no use.
         'accept-encoding': 'identity',
         [ID_HEADER_LOWER]: id,
-        [TRACE_HEADER]: this.#exchange!.trace(traceparent === '' ? undefined : traceparent),
+        ...(sent !== '' && { [TRACE_HEADER]: sent }),
       },
       ...tls,
     });
     this.#toReplica = to;
+    readAnswerHead(to, { mayUpgrade: false, interim: () => undefined });
     to.on('socket', (socket) => {
       ReplicaSocket.of(socket)?.begin(false, NOTHING);
       if (!socket.connecting) this.#isConnected = true;
@@ -142,11 +145,6 @@ export class Errand implements Watched, Running {
     to.on('response', (answer) => this.#onAnswer(answer));
     to.on('error', (error) => {
       if (to === this.#toReplica) this.#onError(error, path);
-    });
-    // 101, to a request that asked for no upgrade.
-    to.on('upgrade', (_, socket) => {
-      socket.destroy();
-      this.#fail('bad_response', 'it switched protocols unasked');
     });
     to.end(body);
   }

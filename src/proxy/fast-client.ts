@@ -27,6 +27,7 @@ import { DISCARD_MS, LINGER_MS } from '../http/linger.ts';
 import { publicDetail, refusalBytes } from '../http/reply.ts';
 import { breakOff } from '../http/reset.ts';
 import type { Lease, Pool } from '../pool/pool.ts';
+import { interimText, MAX_RESPONSE_HEAD_BYTES } from './answer-head.ts';
 import type { ProxyOptions } from './options.ts';
 import { Patience, type Standing } from './patience.ts';
 import { HeadWriter } from './request-head.ts';
@@ -85,7 +86,6 @@ const PARTIAL_HEAD_MS = 50;
 const MAX_HELD_BYTES = 64 * 1024;
 /** Head and body up to this size go out as one piece of text: one copy, one system call. */
 const ONE_PIECE_BYTES = 8 * 1024;
-const MAX_RESPONSE_HEAD_BYTES = 64 * 1024;
 
 const MALFORMED_CHUNKS = 'the chunked body is malformed';
 
@@ -415,10 +415,7 @@ export class FastClient implements Watched, ConnectionUser, Standing, Seeking {
       // 100 answers an Expect that is never sent on; other interim answers are for the client.
       if (responseHead.status !== 100) {
         this.#hasInterim = true;
-        this.#socket.write(
-          `HTTP/1.1 ${responseHead.status} ${responseHead.reason}\r\n${responseHead.kept}\r\n`,
-          'latin1',
-        );
+        this.#socket.write(interimText(responseHead), 'latin1');
       }
     }
     if (isRetryableStatus(responseHead.status) && this.#isAskedAgain(bytes, at, size)) return;

@@ -5,23 +5,21 @@
 //   seek ─► (in line) ─► send ─► response head ─► body ─► finish ─► ok
 //     ▲ └─ refused         │ connection failed, or 502, 503, 504: once more, if it may be
 //     └────────────────────┘                 any failure ─► fail: answer if none was begun, else cut; then settle
-import type {
-  Agent as HttpAgent,
-  ClientRequest,
-  IncomingMessage,
-  InformationEvent,
-  ServerResponse,
-} from 'node:http';
+import type { Agent as HttpAgent, ClientRequest, IncomingMessage, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 import type { ProxyServer } from 'http-proxy';
 import type { Deadlines, Watched } from '../base/deadlines.ts';
 import { catalogue, describe, Fault, type Failure } from '../base/errors.ts';
 import type { Exchange } from '../exchange/exchange.ts';
 import { endsWithHead } from '../http/body.ts';
+import type { ResponseHead } from '../http/head.ts';
 import { passableTrailers, toClient, type Hop } from '../http/headers.ts';
+import { sendHead } from '../http/node-head.ts';
 import { publicDetail, refuse } from '../http/reply.ts';
 import { breakOff } from '../http/reset.ts';
 import type { Lease, Pool } from '../pool/pool.ts';
 import { address } from './address.ts';
+import { interimText, readAnswerHead } from './answer-head.ts';
 import { failureOf, problemOf } from './failure.ts';
 import type { ProxyOptions } from './options.ts';
 import { LOAD_FORMAT_HEADER, LOAD_HEADER, reportOf } from './load-report.ts';
@@ -209,8 +207,9 @@ export class Passage implements Watched, Running, Seeking {
     else if (!to.hasHeader('content-length') && METHODS_WITH_BODY.has(to.method))
       to.setHeader('Content-Length', '0');
     to.useChunkedEncodingByDefault = false;
+    readAnswerHead(to, { mayUpgrade: false, interim: (head, socket) => this.#onInterim(head, socket) });
     // The head must not wait for the first of the body: some replicas answer before they read.
-    to.flushHeaders();
+    sendHead(to);
     to.on('socket', (socket) => {
       ReplicaSocket.of(socket)?.begin(to.method === 'HEAD', () => this.#body.refuse(to));
       if (socket.connecting) socket.once('connect', () => (this.#exchange.connectedMs = performance.now()));
@@ -222,24 +221,19 @@ export class Passage implements Watched, Running, Seeking {
         if (this.#exchange.isOpen && to === this.#toReplica) this.#onResponse(from);
       }),
     );
-    to.on('information', (info) => this.#onEarlyHints(info));
-    // 101 to a request that asked for no upgrade.
-    to.on('upgrade', (_, socket) => {
-      socket.destroy();
-      this.#fail('bad_response', 'it switched protocols unasked');
-    });
   }
 
-  /** 103 goes on where Node can write it; a hint that it finds malformed is only a hint. */
-  #onEarlyHints({ statusCode, headers }: InformationEvent): void {
+  /** Interim answers go on to the client, but for 100, which answers an Expect that is never sent on (RFC 9110 15.2). */
+  #onInterim(head: ResponseHead, replica: Socket): void {
     this.#hasHeard = true;
-    if (statusCode !== 103 || headers['link'] === undefined || this.#res.headersSent) return;
-    try {
-      this.#hasInterim = true;
-      this.#res.writeEarlyHints({ link: String(headers['link']).split(/,\s*(?=<)/) });
-    } catch (error) {
-      this.#exchange.detail = `an early hint was dropped: ${describe(error)}`;
-    }
+    // HTTP/1.0 has none.
+    if (head.status === 100 || this.#req.httpVersionMinor === 0) return;
+    const client = this.#res.socket;
+    if (client === null || this.#res.headersSent || !client.writable) return;
+    this.#hasInterim = true;
+    if (client.write(interimText(head), 'latin1') || replica.isPaused()) return;
+    replica.pause();
+    client.once('drain', () => replica.resume());
   }
 
   #onResponse(from: IncomingMessage): void {
@@ -264,7 +258,7 @@ export class Passage implements Watched, Running, Seeking {
       headers.push(ATTEMPTS_HEADER, String(this.#exchange.attempts));
       headers.push('Server-Timing', serverTiming(this.#exchange));
       this.#res.writeHead(status, from.statusMessage, headers);
-      flushSoon(this.#res, () => this.#res.flushHeaders());
+      flushSoon(this.#res, () => sendHead(this.#res));
     } catch (error) {
       // Node reads more than it writes: a control character in the reason, for one.
       this.#exchange.headMs = 0;

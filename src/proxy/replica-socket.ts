@@ -1,6 +1,7 @@
 // What the sockets of the full lane's agents do beyond Node's: they can be read after a write has failed, and chunked answers
 // come to Node's parser without what it refuses though HTTP allows it: extensions with blanks, padded sizes.
-// Invariant: bytes of an answer that is not chunked, and heads, are passed as they came; Node's parser judges them.
+// Invariant: heads, and bodies that are not chunked, are passed as they came; Node's parser judges them. What comes behind an
+// answer is dropped, and its connection is not used again.
 import type { Duplex } from 'node:stream';
 import type { Agent } from 'node:http';
 import type { Socket } from 'node:net';
@@ -17,6 +18,8 @@ const HEAD = 0;
 const BODY = 1;
 /** Nothing is known of what comes, or nothing more is of the answer. */
 const AS_IT_COMES = 2;
+/** More came than the answer: for Node the connection ends with the answer, and the rest is dropped. */
+const OUT_OF_STEP = 3;
 
 export class ReplicaSocket {
   readonly #socket: Socket;
@@ -64,6 +67,7 @@ export class ReplicaSocket {
 
   /** A write failed: the end of the connection is the reset that was withheld, or a clean one. */
   #end(): boolean {
+    if (this.#state === OUT_OF_STEP) return false;
     const { error, isReset } = this.#guard;
     if (error === undefined) return this.#push(null);
     if (isReset) this.#socket.destroy(error);
@@ -77,14 +81,17 @@ export class ReplicaSocket {
 
   #receive(bytes: Buffer, encoding: BufferEncoding | undefined): boolean {
     if (this.#state === AS_IT_COMES) return this.#push(bytes, encoding);
+    if (this.#state === OUT_OF_STEP) return true;
     const bodyStart = this.#state === HEAD ? this.#readHead(bytes) : 0;
     if (this.#state !== BODY) return this.#push(bytes);
     const end = this.#body.follow(bytes, bodyStart, bytes.length);
     if (end === BROKEN) return this.#break();
     if (this.#body.isWhole) this.#state = AS_IT_COMES;
-    if (!this.#body.isEdited) return this.#push(bytes);
-    const passing = this.#body.edited(bytes, 0, end);
-    return this.#push(end === bytes.length ? passing : Buffer.concat([passing, bytes.subarray(end)]));
+    const passing = this.#body.isEdited ? this.#body.edited(bytes, 0, end) : bytes.subarray(0, end);
+    if (end === bytes.length) return this.#push(passing);
+    this.#state = OUT_OF_STEP;
+    this.#push(passing);
+    return this.#push(null);
   }
 
   /** Returns where the body begins, if the last head of the answer ends in these bytes: past interim ones (1xx). */

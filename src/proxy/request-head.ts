@@ -1,8 +1,10 @@
 // The head of a request as the replica gets it, from the head as the client sent it. Hot path.
 // Must stay true: the client's own lines pass as they are; the lines that say who asks and by which id are ours alone.
 import type { Exchange } from '../exchange/exchange.ts';
-import { NO_BODY, type RequestHead } from '../http/head.ts';
+import { NO_BODY, withoutLines, type RequestHead } from '../http/head.ts';
 import { forwardedElement } from '../http/headers.ts';
+
+const TRACESTATE_NAME = new Set(['tracestate']);
 
 /** Writes the heads of one client connection. */
 export class HeadWriter {
@@ -21,9 +23,12 @@ export class HeadWriter {
   /** The whole head, with the empty line at its end. `path` is what the replica sees. */
   write(head: RequestHead, path: string, exchange: Exchange): string {
     const traceparent = exchange.trace(head.traceparent === '' ? undefined : head.traceparent);
+    const kept =
+      head.hasTracestate && !exchange.isClientTrace ? withoutLines(head.kept, TRACESTATE_NAME) : head.kept;
     return (
-      `${head.method} ${path} HTTP/1.1\r\n${head.kept}x-baseten-request-id: ${exchange.id}\r\n` +
-      `traceparent: ${traceparent}\r\n${this.#forwardedFor(head)}` +
+      `${head.method} ${path} HTTP/1.1\r\n${kept}x-baseten-request-id: ${exchange.id}\r\n` +
+      (traceparent === '' ? '' : `traceparent: ${traceparent}\r\n`) +
+      this.#forwardedFor(head) +
       // RFC 9110 8.6: the absence of a body is said for methods that usually have one.
       (head.framing === NO_BODY && /^P(?:OST|UT|ATCH)$/.test(head.method)
         ? 'Content-Length: 0\r\n\r\n'

@@ -12,10 +12,12 @@ import { catalogue, type Failure } from '../base/errors.ts';
 import type { Exchange } from '../exchange/exchange.ts';
 import { endsWithHead } from '../http/body.ts';
 import { closeFrame, FrameFollower } from '../http/frames.ts';
+import type { ResponseHead } from '../http/head.ts';
 import { toClient, type Hop } from '../http/headers.ts';
 import { refusalBytes } from '../http/reply.ts';
 import type { Lease } from '../pool/pool.ts';
 import { address } from './address.ts';
+import { interimText, readAnswerHead } from './answer-head.ts';
 import { failureOf, problemOf } from './failure.ts';
 import type { Lane, Running } from './full.ts';
 import { GIVE_UP } from './retry.ts';
@@ -93,11 +95,15 @@ export class Tunnel implements Watched, Running, Seeking {
       },
       (error) => this.#onError(error),
     );
-    // http-proxy would pass a refusal on without regard to whether the client reads it, and would close the client's
-    // socket when the replica cannot be reached.
+    // http-proxy would pass a refusal on without regard to whether the client reads it, would close the client's socket
+    // when the replica cannot be reached, and would write the head of a 101 in UTF-8.
     this.#toReplica
       ?.removeAllListeners('response')
       .removeAllListeners('error')
+      .removeAllListeners('upgrade')
+      .on('upgrade', (answer, replicaSocket: Socket, early: Buffer) =>
+        this.#onUpgrade(answer, replicaSocket, early),
+      )
       .on('response', (answer) => this.#onRefusal(answer))
       .on('error', (error) => {
         if (attempt === this.#exchange.attempts && this.#seeker.lease !== undefined) this.#onError(error);
@@ -119,7 +125,7 @@ export class Tunnel implements Watched, Running, Seeking {
     address(to, this.#path, this.#req, this.#hop, false);
     to.setHeader('Connection', 'Upgrade');
     to.setHeader('Upgrade', 'websocket');
-    to.on('upgrade', (answer, replicaSocket: Duplex) => this.#onUpgrade(answer, replicaSocket));
+    readAnswerHead(to, { mayUpgrade: true, interim: (head) => this.#onInterim(head) });
   }
 
   /** Ends it from outside: the drain's time is over. */
@@ -157,25 +163,39 @@ export class Tunnel implements Watched, Running, Seeking {
       this.#refuse('bad_request', 'bytes before the handshake');
   };
 
-  #onUpgrade(answer: IncomingMessage, replicaSocket: Duplex): void {
+  /** Interim answers go on to the client, but for 100, which answers an Expect that is never sent on. */
+  #onInterim(head: ResponseHead): void {
+    if (head.status !== 100 && this.#exchange.isOpen && this.#req.httpVersionMinor > 0)
+      this.#socket.write(interimText(head), 'latin1');
+  }
+
+  /** The replica switches: its 101 goes on, and from here on bytes both ways. `early`: what came with the 101. */
+  #onUpgrade(answer: IncomingMessage, replicaSocket: Socket, early: Buffer): void {
+    replicaSocket.on('error', () => replicaSocket.destroy());
+    if (!this.#exchange.isOpen) {
+      replicaSocket.destroy();
+      return;
+    }
     this.#replicaSocket = replicaSocket;
     if (this.#lane.options.websocket_idle_timeout === 0) this.#lane.deadlines.unwatch(this);
     this.#movedMs = this.#exchange.headMs = this.#exchange.firstByteMs = performance.now();
     this.#seeker.lease!.heard();
-    answer.headers['x-baseten-request-id'] = this.#exchange.id;
-    answer.headers[ATTEMPTS_HEADER.toLowerCase()] = String(this.#exchange.attempts);
     this.#socket.off('readable', this.#peek);
-    // Once http-proxy has put back what came with the head and begun to pipe: before that, bytes would be followed
-    // and lost. A listener of our own makes nothing flow that the pipes do not let flow.
-    process.nextTick(() => {
-      this.#socket.on('data', (chunk: Buffer) => {
-        this.#follow(this.#fromClient, chunk);
-        this.#exchange.requestBytes = this.#fromClient.payloadBytes;
-      });
-      replicaSocket.on('data', (chunk: Buffer) => {
-        this.#follow(this.#fromReplica, chunk);
-        this.#exchange.responseBytes = this.#fromReplica.payloadBytes;
-      });
+    replicaSocket.setTimeout(0);
+    replicaSocket.setNoDelay(true);
+    replicaSocket.setKeepAlive(true, 0);
+    if (early.length > 0) replicaSocket.unshift(early);
+    const { upgrade = 'websocket' } = answer.headers;
+    this.#writeHead(answer, `Connection: Upgrade\r\nUpgrade: ${upgrade}\r\n`);
+    // First the pipes: a frame is passed on before it is followed, since the last one ends both. Nothing flows in this turn.
+    replicaSocket.pipe(this.#socket).pipe(replicaSocket);
+    this.#socket.on('data', (chunk: Buffer) => {
+      this.#follow(this.#fromClient, chunk);
+      this.#exchange.requestBytes = this.#fromClient.payloadBytes;
+    });
+    replicaSocket.on('data', (chunk: Buffer) => {
+      this.#follow(this.#fromReplica, chunk);
+      this.#exchange.responseBytes = this.#fromReplica.payloadBytes;
     });
     replicaSocket.on('close', () => this.#ended('reset_midway'));
     this.#exchange.upgrade();
@@ -219,11 +239,7 @@ export class Tunnel implements Watched, Running, Seeking {
     this.#exchange.headMs = performance.now();
     if (endsWithHead('GET', status, answer.headers['content-length'])) this.#exchange.bodyBegan();
     this.#socket.off('readable', this.#peek);
-    let head = `HTTP/1.1 ${status} ${answer.statusMessage ?? ''}\r\n`;
-    const headers = toClient(answer.rawHeaders, answer.headers.connection, this.#exchange.id, false);
-    headers.push(ATTEMPTS_HEADER, String(this.#exchange.attempts));
-    for (let i = 0; i < headers.length; i += 2) head += `${headers[i]}: ${headers[i + 1]}\r\n`;
-    this.#socket.write(`${head}Connection: close\r\n\r\n`, 'latin1');
+    this.#writeHead(answer, 'Connection: close\r\n');
     answer.on('data', (chunk: Buffer) => {
       this.#exchange.bodyBegan();
       this.#exchange.responseBytes += chunk.length;
@@ -239,6 +255,19 @@ export class Tunnel implements Watched, Running, Seeking {
     answer.pipe(this.#socket);
     // What the client may still say is of no interest, only its leaving is.
     this.#socket.resume();
+  }
+
+  /** Writes the head of the replica's answer, its bytes as they came, with weir's own headers and what frames it here. */
+  #writeHead(answer: IncomingMessage, ofHop: string): void {
+    let head = `HTTP/1.1 ${answer.statusCode} ${answer.statusMessage ?? ''}\r\n`;
+    const headers = toClient(answer.rawHeaders, answer.headers.connection, this.#exchange.id, false);
+    headers.push(ATTEMPTS_HEADER, String(this.#exchange.attempts));
+    for (let i = 0; i < headers.length; i += 2) {
+      // RFC 9110 8.6 and RFC 9112 6.1: no framing in an interim answer, such as 101.
+      if (answer.statusCode === 101 && headers[i]!.toLowerCase() === 'content-length') continue;
+      head += `${headers[i]}: ${headers[i + 1]}\r\n`;
+    }
+    this.#socket.write(`${head}${ofHop}\r\n`, 'latin1');
   }
 
   #onError(error: NodeJS.ErrnoException): void {

@@ -114,9 +114,7 @@ function upload(
       if (answer !== undefined && /\r\n(content-length|transfer-encoding):| 204 /i.test(received))
         done(answer);
     });
-    socket.on('end', () =>
-      done(answerIn(received) ?? `ended after ${JSON.stringify(received.slice(-100))}`),
-    );
+    socket.on('end', () => done(answerIn(received) ?? `ended after ${JSON.stringify(received.slice(-100))}`));
     socket.write(headOf(what));
     socket.write(bodyOf(what), () => socket.resume());
   });

@@ -265,7 +265,9 @@ it('lines of followed files come once each, through rotation, restarts and a kil
     appendFileSync(path, 'probe\n');
     return (await all(weir, { kind: 'line' })).length > 0;
   });
-  expect(new Set((await all(weir, { kind: 'line' })).map(({ message }) => message))).toEqual(new Set(['probe']));
+  expect(new Set((await all(weir, { kind: 'line' })).map(({ message }) => message))).toEqual(
+    new Set(['probe']),
+  );
   write(1000);
   // Two files that are read at the same time may take turns.
   const lines = async () =>

@@ -169,7 +169,10 @@ describe('weir logs', () => {
       { timestamp: ns(HOUR_AGO + 1000), message: 'second' },
     ]);
     await post(door(weir), [{ timestamp: ns(HOUR_AGO + 2000), message: 'third' }], 'deployment=dep1');
-    const told = await runWeir(['logs', '--kind', 'line', '--since', '2h'], { WEIR_ADMIN_URL: weir.admin, TZ: 'Asia/Kolkata' });
+    const told = await runWeir(['logs', '--kind', 'line', '--since', '2h'], {
+      WEIR_ADMIN_URL: weir.admin,
+      TZ: 'Asia/Kolkata',
+    });
     const at = (ms: number) =>
       new Date(HOUR_AGO + ms + 5.5 * 3_600_000).toISOString().slice(0, 19).replace('T', ' ');
     expect(told).toEqual({

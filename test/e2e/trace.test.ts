@@ -197,6 +197,17 @@ describe('an asynchronous request', () => {
     expect(told.get('/v1/models/model:predict')).toBe(traceparent);
     expect(run).toMatchObject({ traceId: TRACE, spanId: '', parentSpanId: SPAN });
     expect(spansOf(run, '')).toEqual([]);
+    // Without one, and with an invalid one, the run has none: the replica decides for itself what to record.
+    for (const headers of [{}, { traceparent: 'junk', tracestate: 'a=1' }]) {
+      const other = await call(weir.url, '/production/async_predict', {
+        method: 'POST',
+        headers,
+        body: '{"model_input":{}}',
+      });
+      const itsRun = await requestIn(data, idOf(other), ({ says }) => says['async'] === true);
+      expect(told.get('/v1/models/model:predict')).toBe('undefined');
+      expect(itsRun).toMatchObject({ traceId: '', spanId: '', parentSpanId: '' });
+    }
   });
 });
 

@@ -38,11 +38,44 @@ describe('traceparent', () => {
     ['', false],
   ])('%s is valid: %s', (value, isValid) => expect(isValidTraceparent(value)).toBe(isValid));
 
-  it('is always valid when it is passed on', () => {
+  const anything = fc.option(
+    fc.oneof(fc.string(), fc.constantFrom(`00-${trace}-${span}-01`, `cc-${trace}-${span}-fe-x`)),
+    { nil: undefined },
+  );
+
+  it('is passed on where it is valid, and is none otherwise, as long as weir takes no part in traces', () => {
     fc.assert(
-      fc.property(fc.option(fc.string(), { nil: undefined }), (inbound) =>
-        isValidTraceparent(new Exchanges({ trust_inbound: false }).open(undefined).trace(inbound)),
-      ),
+      fc.property(anything, (inbound) => {
+        const exchange = new Exchanges({ trust_inbound: false }).open(undefined);
+        const isValid = inbound !== undefined && isValidTraceparent(inbound);
+        expect(exchange.trace(inbound)).toBe(isValid ? inbound : '');
+        expect(exchange.asParent).toBe(isValid ? inbound : '');
+        expect(exchange.isClientTrace).toBe(isValid);
+      }),
     );
+  });
+
+  it('is always valid, and keeps the random flag and no other one of the client, where weir takes part', () => {
+    const exchanges = new Exchanges({ trust_inbound: false });
+    exchanges.sample(() => true);
+    fc.assert(
+      fc.property(anything, (inbound) => {
+        const exchange = exchanges.open(undefined);
+        expect(isValidTraceparent(exchange.trace(inbound))).toBe(true);
+        expect(isValidTraceparent(exchange.asParent)).toBe(true);
+      }),
+    );
+    for (const [sent, passed] of [
+      ['00', '01'],
+      ['01', '01'],
+      ['02', '03'],
+      ['03', '03'],
+      ['ff', '03'],
+      ['fd', '01'],
+    ]) {
+      const exchange = exchanges.open(undefined);
+      expect(exchange.trace(`00-${trace}-${span}-${sent}`).slice(-3)).toBe(`-${passed}`);
+      expect(exchange.asParent.slice(-3)).toBe(`-${passed}`);
+    }
   });
 });

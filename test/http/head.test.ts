@@ -147,6 +147,12 @@ describe('an answer’s head', () => {
           if (end === BROKEN) return;
           // Bytes behind the end are for Node to complain of; we close the connection.
           if (theirs === undefined && end < input.length) return;
+          // Node refuses what we read leniently and pass on with one framing (RFC 9112 6.3, RFC 9110 8.6).
+          if (
+            theirs === undefined &&
+            (text.match(/(content-length|transfer-encoding):|\d, ?\d/gi) ?? []).length > 1
+          )
+            return;
           read++;
           expect(theirs, JSON.stringify(text)).toBeDefined();
           expect([answer.status, answer.reason]).toEqual([theirs!.status, theirs!.reason]);
@@ -175,7 +181,8 @@ describe('an answer’s head', () => {
 
   it.each([
     ['another protocol', 'SSH-2.0-x\r\n'],
-    ['two lengths', 'HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\n'],
+    ['two lengths', 'HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n'],
+    ['two lengths in a line', 'HTTP/1.1 200 OK\r\nContent-Length: 1, 2\r\n\r\n'],
     ['both framings', 'HTTP/1.1 200 OK\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n'],
     ['a folded line', 'HTTP/1.1 200 OK\r\nX: 1\r\n 2\r\n\r\n'],
     ['another coding', 'HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\n'],

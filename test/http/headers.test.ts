@@ -6,6 +6,7 @@ import { headerValues } from '../kit/replica.ts';
 const hop: Hop = {
   id: 'f'.repeat(37),
   traceparent: `00-${'a'.repeat(32)}-${'b'.repeat(16)}-00`,
+  isClientTrace: true,
   remoteAddress: '10.0.0.9',
   proto: 'http',
   host: 'm.example',

@@ -12,7 +12,7 @@ export interface Read {
 }
 
 /** A socket that plays bytes to whoever reads it, and keeps what is written. */
-class PlayedSocket extends Duplex {
+export class PlayedSocket extends Duplex {
   remoteAddress = '127.0.0.1';
   written = '';
   override _read(): void {
@@ -110,6 +110,6 @@ export async function answerByNode(
 }
 
 /** Everything that was pushed has been read: streams work in ticks, of which a few turns of the loop hold all. */
-async function settled(): Promise<void> {
+export async function settled(): Promise<void> {
   for (let i = 0; i < 4; i++) await new Promise((resolve) => setImmediate(resolve));
 }
