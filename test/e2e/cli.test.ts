@@ -83,6 +83,70 @@ describe('weir', () => {
   });
 });
 
+describe('variables of others', () => {
+  const LINKS = {
+    WEIR_SERVICE_HOST: '10.96.0.7',
+    WEIR_SERVICE_PORT: '8080',
+    WEIR_SERVICE_PORT_HTTP: '8080',
+    WEIR_PORT: 'tcp://10.96.0.7:8080',
+    WEIR_PORT_8080_TCP: 'tcp://10.96.0.7:8080',
+    WEIR_PORT_8080_TCP_ADDR: '10.96.0.7',
+    WEIR_PORT_8080_TCP_PORT: '8080',
+    WEIR_PORT_8080_TCP_PROTO: 'tcp',
+    WEIR_FRONT_SERVICE_HOST: '10.96.0.8',
+    WEIR_FRONT_PORT: 'tcp://10.96.0.8:80',
+  };
+  const CLIENT = {
+    WEIR_CLIENT_URL: 'http://127.0.0.1:1',
+    WEIR_CLIENT_KEY: 'of the client',
+    WEIR_ADMIN_URL: 'http://127.0.0.1:1',
+  };
+
+  it('keep no command from its work: those of Kubernetes for a Service called weir, those of weir logs', async () => {
+    const replica = await startReplica((_, res) => res.end());
+    const env = { ...LINKS, ...CLIENT };
+    expect(await runWeir(['check', REPLICA], env)).toEqual({
+      code: 0,
+      out: 'ok: 1 deployment(s), 1 replica(s)\n',
+      err: '',
+    });
+    const shown = await runWeir(['settings', REPLICA], env);
+    expect(shown).toMatchObject({ code: 0, err: '' });
+    expect(shown.out).toMatch(/^admin\.key +default$/m);
+    const weir = await startWeir(['--replica', replica.url], { env });
+    const said = await weir.line('the ignored variables', ({ event }) =>
+      event!.startsWith('ignored variables'),
+    );
+    expect(said).toMatchObject({ level: 'info', variables: Object.keys(LINKS).sort() });
+    const asked = await runWeir(['health', `--admin=127.0.0.1:${weir.adminPort}`], env);
+    expect(asked).toMatchObject({ code: 0, out: 'ok\n' });
+    // No key was set: this machine may ask without one.
+    expect((await fetch(`${weir.admin}/v1/settings`)).status).toBe(200);
+  });
+
+  it('keep run from nothing, and reach the replica as they are', async () => {
+    const replica = await startReplica((_, res) => res.end());
+    const weir = await startWeir(['--replica', replica.url, '--log-format=json'], {
+      command: 'run',
+      rest: ['sh', '-c', 'echo "{\\"event\\": \\"child\\", \\"port\\": \\"$WEIR_PORT\\"}"; exec sleep 1000'],
+      env: LINKS,
+    });
+    const { port } = (await weir.line('the child', ({ event }) => event === 'child')) as { port?: string };
+    expect(port).toBe(LINKS.WEIR_PORT);
+  });
+
+  it('let weir logs have a key of its own beside the server’s', async () => {
+    const replica = await startReplica((_, res) => res.end());
+    const weir = await startWeir(['--replica', replica.url, '--logs-capture=metadata'], {
+      env: { WEIR_ADMIN_KEY: 'key-of-the-server', WEIR_CLIENT_KEY: 'some-other-key-here' },
+    });
+    const ask = (env: Record<string, string>) =>
+      runWeir(['logs', '-o', 'none'], { WEIR_CLIENT_URL: weir.admin, ...env });
+    expect((await ask({ WEIR_CLIENT_KEY: 'some-other-key-here' })).code).toBe(3);
+    expect(await ask({ WEIR_CLIENT_KEY: 'key-of-the-server' })).toEqual({ code: 0, out: '', err: '' });
+  });
+});
+
 describe('weir check', () => {
   it('finds nothing wrong with what is right', async () => {
     expect(await runWeir(['check', REPLICA])).toEqual({

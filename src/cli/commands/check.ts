@@ -15,6 +15,8 @@ export const check: Command = {
     if (!loaded.ok) return printProblems(loaded.problems);
     const problems = problemsInFiles(loaded.config);
     if (problems.length > 0) return printProblems(problems);
+    for (const { level, event, fields } of loaded.notices)
+      if (level === 'warn') process.stderr.write(`weir: warning: ${event} (${inWords(fields)})\n`);
     const replicas = loaded.config.deployments.reduce(
       (sum, deployment) => sum + deployment.replicas.length,
       0,
@@ -23,3 +25,8 @@ export const check: Command = {
     return EXIT.ok;
   },
 };
+
+const inWords = (fields: Readonly<Record<string, unknown>>): string =>
+  Object.entries(fields)
+    .map(([name, value]) => `${name}: ${String(value)}`)
+    .join(', ');

@@ -24,8 +24,8 @@ How it is shown:
   -o, --output FORM      text, json, jsonl, csv or none [text]; the oldest first, csv with a limit the newest
 
 Who is asked:
-  --url URL              The admin door [WEIR_ADMIN_URL, http://127.0.0.1:9464]
-  --key KEY              A key with the scope logs:read [WEIR_ADMIN_KEY]
+  --url URL              The admin door [WEIR_CLIENT_URL, http://127.0.0.1:9464]
+  --key KEY              A key with the scope logs:read [WEIR_CLIENT_KEY]
 
 Exit codes: 0 ok, 1 failed, 2 usage, 3 key, 4 not found, 5 not to be asked, 6 server, 130 interrupted.`;
 
