@@ -116,7 +116,7 @@ describe('/v1/scale and the page', () => {
   it('limits that cannot be are a mistake of the configuration', async () => {
     const args = ['check', '--replica', 'http://127.0.0.1:1', '--scale-keda'];
     const checked = await runWeir([...args, '--scale-min-replica=2', '--scaler=0.0.0.0:8080']);
-    expect(checked.code).toBe(64);
+    expect(checked.code).toBe(2);
     expect(checked.err).toContain('scale.min_replica is larger than scale.max_replica');
     expect(checked.err).toContain('ingress.listen and scale.listen are the same address');
   });

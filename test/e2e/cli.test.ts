@@ -1,13 +1,14 @@
 // The command line as people meet it: help, mistakes, settings and where they came from.
-import { mkdtempSync, writeFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { cpSync, mkdtempSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { startReplica, closeReplicas } from '../kit/replica.ts';
-import { runWeir, startWeir, stopAll } from '../kit/weir.ts';
+import { ROOT, runWeir, startWeir, stopAll } from '../kit/weir.ts';
 
 afterEach(async () => {
   await stopAll();
@@ -38,20 +39,62 @@ describe('weir', () => {
     );
   });
 
-  it('prints its version', async () => {
-    expect((await runWeir(['--version'])).out).toMatch(/^\d+\.\d+\.\d+\n$/);
+  it.each(['version', '--version', '-v'])('prints its version: %s', async (word) => {
+    expect(await runWeir([word])).toMatchObject({ code: 0, out: expect.stringMatching(/^\d+\.\d+\.\d+\n$/) });
+  });
+
+  it('shows the help of a command by help COMMAND, too', async () => {
+    const [asked, same] = [await runWeir(['help', 'logs']), await runWeir(['logs', '--help'])];
+    expect(asked).toEqual(same);
+    expect(asked.out).toMatch(/^Usage: weir logs /);
+    expect(await runWeir(['help', 'sevre'])).toEqual({
+      code: 2,
+      out: '',
+      err: 'weir: unknown command "sevre"; did you mean serve?\n',
+    });
+    expect((await runWeir(['help'])).out).toMatch(/^ {2}version +Prints the version/m);
+  });
+
+  it.each([
+    ['sevre'],
+    ['help', 'serve', 'more'],
+    ['version', 'more'],
+    ['serve', '--lsten=x'],
+    ['run', REPLICA],
+    ['check', '--lsten=x'],
+    ['settings', 'more'],
+    ['health', '--lsten=x'],
+    ['logs', '--sicne=1h'],
+  ])('ends with 2 for a mistake in its arguments: %s %s', async (...args) => {
+    const { code, out, err } = await runWeir(args.filter((arg) => arg !== undefined));
+    expect([code, out]).toEqual([2, '']);
+    expect(err).toMatch(/^weir: .+\n$/);
+  });
+
+  it('says in one sentence that its packages are not installed', async () => {
+    const at = mkdtempSync(join(tmpdir(), 'weir-'));
+    for (const name of ['src', 'bin', 'package.json'])
+      cpSync(join(ROOT, name), join(at, name), { recursive: true });
+    const { status, stdout, stderr } = spawnSync(join(at, 'bin/weir'), ['serve', REPLICA], {
+      env: { ...process.env, PATH: `${dirname(process.execPath)}:${process.env['PATH']}` },
+      encoding: 'utf8',
+    });
+    expect([status, stdout]).toEqual([69, '']);
+    expect(stderr).toBe(
+      `weir: package ${/package (\S+)/.exec(stderr)?.[1]} is not installed; run npm ci in ${at}\n`,
+    );
   });
 
   it('suggests the command that was meant', async () => {
     expect(await runWeir(['sevre'])).toMatchObject({
-      code: 64,
+      code: 2,
       err: 'weir: unknown command "sevre"; did you mean serve?\n',
     });
   });
 
   it('asks run for a command', async () => {
     const { code, err } = await runWeir(['run', REPLICA]);
-    expect(code).toBe(64);
+    expect(code).toBe(2);
     expect(err).toMatch(/^weir: run needs the replica’s command behind --, such as: .*\n$/);
   });
 
@@ -70,6 +113,29 @@ describe('weir', () => {
       `weir: cannot listen on 127.0.0.1:${port}: something else is listening there; choose another address with --listen\n`,
     );
     blocker.close();
+  });
+
+  it('refuses a data folder that another weir uses, before it listens', async () => {
+    const replica = await startReplica((_, res) => res.end());
+    const data = mkdtempSync(join(tmpdir(), 'weir-'));
+    const weir = await startWeir(['--replica', replica.url, '--data-dir', data]);
+    const serve = ['serve', REPLICA, '--listen=127.0.0.1:0', '--admin=127.0.0.1:0', '--data-dir', data];
+    expect(await runWeir(serve)).toEqual({
+      code: 69,
+      out: '',
+      err: `weir: the data folder ${data} is in use by another weir (pid ${weir.process.pid}); give this one a folder of its own with --data-dir\n`,
+    });
+    await weir.stop('SIGKILL');
+    await startWeir(['--replica', replica.url, '--data-dir', data]);
+  });
+
+  it('refuses a data folder that cannot be written, unless nothing is kept there', async () => {
+    const data = yaml('a file');
+    const { code, err } = await runWeir(['serve', REPLICA, '--listen=127.0.0.1:0', '--data-dir', data]);
+    expect([code, err.startsWith(`weir: cannot write to the data folder ${data}: `)]).toEqual([69, true]);
+    const replica = await startReplica((_, res) => res.end());
+    const nothingKept = ['--logs-capture=off', '--async-store=memory'];
+    await startWeir(['--replica', replica.url, '--data-dir=/proc/nowhere', ...nothingKept]);
   });
 
   it('asks a running weir how it is', async () => {
@@ -182,7 +248,7 @@ deployments:
       WEIR_ADMINN: 'x',
       WEIR_LOG_ACCESS: 'maybe',
     });
-    expect([code, out]).toEqual([64, '']);
+    expect([code, out]).toEqual([2, '']);
     expect(
       err
         .trim()

@@ -8,7 +8,7 @@ import { EXIT, printProblems } from '../problems.ts';
 export const check: Command = {
   name: 'check',
   usage: 'check [--config weir.yaml] [OPTIONS]',
-  summary: 'Checks a configuration and lists all its mistakes; exit code 64 when there are any.',
+  summary: 'Checks a configuration and lists all its mistakes; exit code 2 when there are any.',
   details: optionsHelp(),
   async run(args) {
     const loaded = load(args, process.env);

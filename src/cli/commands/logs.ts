@@ -1,5 +1,5 @@
 // weir logs: what happened, from a running weir's admin door.
-// Must stay true: exit codes and text are those of contracts/baseten.md 8.2, not those of weir's other commands.
+// Must stay true: exit codes and text are those of contracts/baseten.md 8.2.
 import type { Command } from '../command.ts';
 import { readArguments } from '../logs/arguments.ts';
 import { collect } from '../logs/collect.ts';
