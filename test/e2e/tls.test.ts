@@ -393,7 +393,7 @@ describe('a certificate', () => {
       server.certFile,
     ]);
     expect([alone.code, alone.err]).toEqual([
-      64,
+      2,
       'weir: ingress.tls.cert is set without ingress.tls.key: TLS takes both, the certificate and its private key\n',
     ]);
   });
