@@ -10,7 +10,16 @@ import { cpus } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { cpuMicros } from './cpu.ts';
-import { file, isThere, launcher, listening, LOAD_CORE, pinned, PROXY_CORE } from './peers.ts';
+import {
+  file,
+  isThere,
+  launcher,
+  listening,
+  LOAD_CORE,
+  pinned,
+  PROXY_CORE,
+  WITHOUT_FOLDER,
+} from './peers.ts';
 import { grpcTable, type GrpcReport } from './table.ts';
 
 const isQuick = process.argv.includes('--quick');
@@ -77,7 +86,7 @@ const weir = (name: string, root: string, port: number): Peer => ({
       `--listen=127.0.0.1:${port}`,
       '--admin=127.0.0.1:0',
       '--log-access=false',
-      '--logs-capture=off',
+      ...WITHOUT_FOLDER,
     ]),
 });
 

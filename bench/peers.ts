@@ -90,6 +90,9 @@ export function file(name: string, text: string): string {
   return join(dir, name);
 }
 
+/** Nothing is kept on disk: no two weirs may have one data folder, and these run at the same time. */
+export const WITHOUT_FOLDER = ['--logs-capture=off', '--async-store=memory'];
+
 /** weir in front of the replica. Without its record, which its peers do not keep: bench/logs.ts tells what that costs. */
 export const weir = (name: string, port: number, ...args: string[]): Peer => ({
   name,
@@ -101,7 +104,7 @@ export const weir = (name: string, port: number, ...args: string[]): Peer => ({
       `--replica=http://127.0.0.1:${REPLICA_PORT}`,
       `--listen=127.0.0.1:${port}`,
       `--admin=127.0.0.1:${port + 100}`,
-      ...(args.some((arg) => arg.startsWith('--data-dir')) ? [] : ['--logs-capture=off']),
+      ...(args.some((arg) => arg.startsWith('--data-dir')) ? [] : WITHOUT_FOLDER),
       ...args,
     ]),
 });

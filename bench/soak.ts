@@ -45,6 +45,7 @@ const weir = spawn(
     '--admin=127.0.0.1:0',
     '--log-access=false',
     '--logs-capture=off',
+    '--async-store=memory',
   ],
   { stdio: ['ignore', 'pipe', 'inherit'] },
 );

@@ -3,6 +3,7 @@
 import { Admin } from './admin/admin.ts';
 import type { Address } from './base/settings.ts';
 import { formatAddress } from './base/settings.ts';
+import { DataFolder } from './base/data-folder.ts';
 import { Fault } from './base/errors.ts';
 import { Lifecycle, type Part } from './base/lifecycle.ts';
 import { fileSink, Log } from './base/log.ts';
@@ -241,7 +242,11 @@ export async function startSidecar(
   );
 
   // Stopped in reverse: the data door drains while the admin door still answers, the child goes when nobody needs it.
-  const parts: Part[] = [...recording.parts, measured.loop, samplers, kubernetes, scraper, admin, scale];
+  const parts: Part[] = [];
+  // First to start and last to stop. Not needed where neither a record nor tasks are kept on disk.
+  if (recording.logs || config.async.store === 'file')
+    parts.push(new DataFolder(config.data.dir, recording.logs ? ['logs'] : [], log));
+  parts.push(...recording.parts, measured.loop, samplers, kubernetes, scraper, admin, scale);
   if (child) parts.push(child);
   const tellDeployments = () => deploymentEvents(log, [], config.deployments);
   parts.push(queue, { name: 'deployments', start: tellDeployments, stop: () => undefined });
@@ -304,6 +309,7 @@ export async function startSidecar(
       log.event('weir_draining', {
         running: exchanges.openCount,
         timeout_ms: config.ingress.drain_timeout,
+        hint: 'a second SIGINT or SIGTERM ends the drain now',
       });
       await Promise.race([
         new Promise((resolve) => setTimeout(resolve, config.ingress.drain_delay)),

@@ -3,6 +3,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { expect, it } from 'vitest';
 import { withTables } from '../scripts/readme.ts';
+import { judge } from '../src/export/verdict.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const readme = readFileSync(`${root}README.md`, 'utf8');
@@ -23,4 +24,19 @@ it('every script that the README calls is in package.json', () => {
     scripts: Record<string, string>;
   };
   for (const [, name] of readme.matchAll(/npm run (?:-s )?([\w:]+)/g)) expect(scripts).toHaveProperty(name!);
+});
+
+it('the README says of every status of a receiver what happens then', () => {
+  const [, again, paused] =
+    /(?<again>429, [\d, ]+) and no answer are tried again\. ([\d, ]+) and\s+redirects mean a wrong key or URL: the connection is `paused`/.exec(
+      readme,
+    ) ?? [];
+  const judged = (status: number) =>
+    judge({ status, headers: {}, body: Buffer.alloc(0) }, 'logs', 'json', 1, 0).is;
+  const statuses = (text = '') => text.split(', ').map(Number);
+  expect(statuses(again).map(judged)).toEqual(statuses(again).map(() => 'again'));
+  expect(statuses(paused).map(judged)).toEqual(statuses(paused).map(() => 'locked_out'));
+  for (let status = 400; status < 600; status++)
+    if (![...statuses(again), ...statuses(paused)].includes(status))
+      expect(['refused', 'too_large'], String(status)).toContain(judged(status));
 });

@@ -78,7 +78,7 @@ export const EVENTS = {
   weir_started: byOperator<
     About & { version: string; data: string; admin: string; scaler?: string | undefined }
   >('info', 'listening', (of) => `weir ${of.version} started; it serves clients on ${of.data}.`),
-  weir_draining: byOperator<About & { running: number; timeout_ms: number }>(
+  weir_draining: byOperator<About & { running: number; timeout_ms: number; hint: string }>(
     'info',
     'draining',
     (of) =>

@@ -8,8 +8,10 @@ export type Value = string | number | bigint | null | Uint8Array;
 
 export interface SqliteFileOptions {
   /**
-   * `full`: a transaction is on disk when it returns. `normal`: a power cut may lose the last ones, the end of the
-   * process none. `off`: a power cut may damage the file.
+   * What `PRAGMA synchronous` promises in WAL mode, which is the mode used here
+   * (https://www.sqlite.org/pragma.html#pragma_synchronous). In all three the end of the process loses no transaction.
+   * A power cut, or a crash of the operating system: `full` loses none; `normal` may lose the last ones and never
+   * damages the file; `off` syncs nothing and may damage the file.
    */
   readonly sync: 'full' | 'normal' | 'off';
   /** Largest that the file may become. */

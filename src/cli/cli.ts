@@ -1,18 +1,18 @@
 // The command line: which command, its help, and the exit code. Must stay true: a mistake of the caller is answered
-// with what is wrong on stderr and code 64, never with a stack trace.
+// with what is wrong on stderr and code 2, never with a stack trace.
 import { Fault } from '../base/errors.ts';
 import { nearest } from '../base/nearest.ts';
-import { version } from '../version.ts';
 import { check } from './commands/check.ts';
 import { health } from './commands/health.ts';
 import { logs } from './commands/logs.ts';
 import { run } from './commands/run.ts';
-import { EXIT } from './problems.ts';
+import { EXIT, printProblems } from './problems.ts';
 import type { Command } from './command.ts';
 import { serve } from './commands/serve.ts';
 import { showSettings } from './commands/settings.ts';
+import { showVersion } from './commands/version.ts';
 
-const commands: readonly Command[] = [serve, run, check, showSettings, health, logs];
+const commands: readonly Command[] = [serve, run, check, showSettings, health, logs, showVersion];
 
 const overview = (): string =>
   [
@@ -22,34 +22,45 @@ const overview = (): string =>
     '',
     ...commands.map(({ name, summary }) => `  ${name.padEnd(10)} ${summary}`),
     '',
-    'weir COMMAND --help tells more. weir --version prints the version.',
+    'weir help COMMAND, or weir COMMAND --help, tells more.',
     '',
   ].join('\n');
+
+const helpOf = ({ usage, summary, details }: Command): string =>
+  `${[`Usage: weir ${usage}`, summary, details].filter((part) => part !== '').join('\n\n')}\n`;
+
+/** The command of this name, or what is wrong with the name. */
+function find(word: string): Command | string {
+  const names = [...commands.map(({ name }) => name), 'help'];
+  const near = nearest(word, names);
+  const hint = near === undefined ? 'weir --help lists the commands' : `did you mean ${near}?`;
+  return commands.find(({ name }) => name === word) ?? `unknown command ${JSON.stringify(word)}; ${hint}`;
+}
+
+/** `weir help`, `weir help COMMAND`. */
+function help([word, more]: readonly string[]): number {
+  if (more !== undefined) return printProblems([`unexpected argument ${JSON.stringify(more)}`]);
+  const isOfAll = word === undefined || ['help', '--help', '-h'].includes(word);
+  const command = isOfAll ? undefined : find(word);
+  if (typeof command === 'string') return printProblems([command]);
+  process.stdout.write(command === undefined ? overview() : helpOf(command));
+  return EXIT.ok;
+}
 
 /** Runs a command line and resolves to its exit code. */
 export async function main(args: readonly string[]): Promise<number> {
   const [word, ...rest] = args;
-  if (word === undefined || word === '--help' || word === '-h' || word === 'help') {
+  if (word === undefined || word === '--help' || word === '-h') {
     process.stdout.write(overview());
     return word === undefined ? EXIT.usage : EXIT.ok;
   }
-  if (word === '--version' || word === '-v') {
-    process.stdout.write(`${version}\n`);
-    return EXIT.ok;
-  }
-  const command = commands.find(({ name }) => name === word);
-  if (command === undefined) {
-    const near = nearest(
-      word,
-      commands.map(({ name }) => name),
-    );
-    const hint = near === undefined ? 'weir --help lists the commands' : `did you mean ${near}?`;
-    process.stderr.write(`weir: unknown command ${JSON.stringify(word)}; ${hint}\n`);
-    return EXIT.usage;
-  }
+  if (word === 'help') return help(rest);
+  if (word === '--version' || word === '-v') return showVersion.run([]);
+  const command = find(word);
+  if (typeof command === 'string') return printProblems([command]);
   const own = rest.includes('--') ? rest.slice(0, rest.indexOf('--')) : rest;
   if (own.includes('--help') || own.includes('-h')) {
-    process.stdout.write(`Usage: weir ${command.usage}\n\n${command.summary}\n\n${command.details}\n`);
+    process.stdout.write(helpOf(command));
     return EXIT.ok;
   }
   try {

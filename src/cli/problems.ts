@@ -1,7 +1,10 @@
 // How a command says that its input is wrong. Must stay true: all mistakes at once, one a line, on stderr.
 
-/** Exit codes, after sysexits.h. */
-export const EXIT = { ok: 0, failed: 1, usage: 64, unavailable: 69, internal: 70 } as const;
+/**
+ * Exit codes of all commands. `usage` is what shells, getopt's users and the contract (contracts/baseten.md 8.2) have;
+ * `unavailable` and `internal` are those of sysexits.h. `weir logs` has more: cli/logs/door.ts.
+ */
+export const EXIT = { ok: 0, failed: 1, usage: 2, unavailable: 69, internal: 70 } as const;
 
 /** Prints the mistakes and returns the exit code for them. */
 export function printProblems(problems: readonly string[]): number {

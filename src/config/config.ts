@@ -7,6 +7,14 @@ import { schema, settings, type Config } from './schema.ts';
 import { readSources, type Given, type Path, type Sources } from './sources.ts';
 
 export type { Config } from './schema.ts';
+export { CLIENT, OLD_CLIENT } from './variables.ts';
+
+/** Something to tell the operator about a configuration that is accepted. */
+export interface Notice {
+  readonly level: 'info' | 'warn';
+  readonly event: string;
+  readonly fields: Readonly<Record<string, unknown>>;
+}
 
 export type Loaded =
   | {
@@ -16,6 +24,7 @@ export type Loaded =
       /** The configuration file, if there is one. */
       readonly file: { readonly path: string; readonly text: string } | undefined;
       readonly rest: readonly string[] | undefined;
+      readonly notices: readonly Notice[];
     }
   | { readonly ok: false; readonly problems: readonly string[] };
 
@@ -32,7 +41,8 @@ export function load(args: readonly string[], env: NodeJS.ProcessEnv, needs: Nee
   const sources = readSources(args, env);
   // Who can do without a replica can do without a deployment, which would not be whole.
   const ignored = needs.replica === false ? 'deployments' : undefined;
-  const result = read(schema, assemble(sources.given.filter(({ path }) => path[0] !== ignored)));
+  const given = [...sources.given, ...impliedBy(sources.given)];
+  const result = read(schema, assemble(given.filter(({ path }) => path[0] !== ignored)));
   const problems = [...sources.problems];
   if (sources.rest !== undefined && needs.rest !== true)
     problems.push('unexpected -- and what stands behind it');
@@ -44,7 +54,38 @@ export function load(args: readonly string[], env: NodeJS.ProcessEnv, needs: Nee
     problems.push('no replica is configured: give --replica http://127.0.0.1:8000, or deployments in a file');
   problems.push(...contradictions(config));
   if (problems.length > 0) return { ok: false, problems };
-  return { ok: true, config, given: sources.given, file: sources.file, rest: sources.rest };
+  const { file, rest, links } = sources;
+  return { ok: true, config, given, file, rest, notices: noticesOn(config, given, links) };
+}
+
+/** The last word on a setting, if any source gives it. */
+const lastGiven = (given: readonly Given[], key: string): Given | undefined =>
+  given.findLast(({ path }) => keyOf(path) === key);
+
+/** Settings that follow from others: an address for KEDA opens it, unless `scale.keda` is given too. */
+function impliedBy(given: readonly Given[]): Given[] {
+  const listen = lastGiven(given, 'scale.listen');
+  if (listen === undefined || lastGiven(given, 'scale.keda') !== undefined) return [];
+  return [{ path: ['scale', 'keda'], value: true, origin: listen.origin }];
+}
+
+/** What an operator may not expect of a configuration that is accepted. */
+function noticesOn(config: Config, given: readonly Given[], links: readonly string[]): Notice[] {
+  const notices: Notice[] = [];
+  if (links.length > 0)
+    notices.push({
+      level: 'info',
+      event: 'ignored variables that Kubernetes or Docker set for a service called weir',
+      fields: { variables: links.toSorted() },
+    });
+  const listen = lastGiven(given, 'scale.listen');
+  if (listen !== undefined && !config.scale.keda)
+    notices.push({
+      level: 'warn',
+      event: 'scale.listen has no effect, because scale.keda is false',
+      fields: { 'scale.listen': listen.origin, 'scale.keda': lastGiven(given, 'scale.keda')?.origin },
+    });
+  return notices;
 }
 
 /** One raw object from single values; a later value replaces an earlier one. */
@@ -135,6 +176,17 @@ function contradictions(config: Config): string[] {
     const names = deployment.replicas.map((replica) => replica.id);
     for (const name of new Set(names.filter((name, j) => names.indexOf(name) !== j)))
       problems.push(`deployments[${i}].replicas: the id ${JSON.stringify(name)} is used twice`);
+    // As the URL is understood, not as it is written: schemes have default ports, and host names have no case.
+    const places = deployment.replicas.map(({ url }) =>
+      `${url.protocol}//${url.host}:${url.port}`.toLowerCase(),
+    );
+    deployment.replicas.forEach(({ url }, j) => {
+      const first = places.indexOf(places[j]!);
+      if (first !== j)
+        problems.push(
+          `deployments[${i}].replicas[${j}].url: ${url.href} is also replicas[${first}].url; give each replica once`,
+        );
+    });
   }
   if (config.trace.enabled && [config.logs, ...config.logs.routes].every(({ capture }) => capture === 'off'))
     problems.push(

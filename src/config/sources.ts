@@ -7,6 +7,7 @@ import { parseArgs } from 'node:util';
 import { describe } from '../base/errors.ts';
 import { nearest } from '../base/nearest.ts';
 import { settings, type Setting } from './schema.ts';
+import { CLIENT, isOfClient, isServiceLink } from './variables.ts';
 
 export type Path = readonly (string | number)[];
 
@@ -24,6 +25,8 @@ export interface Sources {
   /** `file:line` of everything in the file, keys of sections too: by path joined with dots. */
   readonly lines: Map<string, string>;
   readonly problems: string[];
+  /** Variables that Kubernetes or Docker set for a Service called weir or weir-…; they are ignored. */
+  readonly links: readonly string[];
   /** The configuration file, if there is one, and what was read in it. */
   readonly file: { readonly path: string; readonly text: string } | undefined;
   /** What stands behind `--`. */
@@ -33,6 +36,7 @@ export interface Sources {
 /** Flags and variables that are no settings by themselves. */
 const REPLICA = { flag: 'replica', variable: 'WEIR_REPLICA' };
 const CONFIG = { flag: 'config', variable: 'WEIR_CONFIG' };
+const OTHERS: readonly string[] = [REPLICA.variable, CONFIG.variable];
 
 /** Reads all sources, weakest first. `env` is process.env or a stand-in. */
 export function readSources(args: readonly string[], env: NodeJS.ProcessEnv): Sources {
@@ -59,7 +63,7 @@ export function readSources(args: readonly string[], env: NodeJS.ProcessEnv): So
       given.push({ path: ['deployments', 0, 'replicas', i, 'url'], value: url, origin }),
     );
   };
-  const variables = readVariables(env, problems);
+  const { given: variables, links } = readVariables(env, problems);
   given.push(...variables);
   if (env[REPLICA.variable])
     replicas(
@@ -75,6 +79,7 @@ export function readSources(args: readonly string[], env: NodeJS.ProcessEnv): So
     given,
     lines,
     problems,
+    links,
     file: text === undefined ? undefined : { path: file!, text },
     rest: flags.rest,
   };
@@ -146,24 +151,21 @@ function readFlags(args: readonly string[], problems: string[]): Flags {
   return flags;
 }
 
-function readVariables(env: NodeJS.ProcessEnv, problems: string[]): Given[] {
+function readVariables(env: NodeJS.ProcessEnv, problems: string[]): { given: Given[]; links: string[] } {
   const given: Given[] = [];
+  const links: string[] = [];
   for (const [name, value] of Object.entries(env)) {
-    if (
-      !name.startsWith('WEIR_') ||
-      name === REPLICA.variable ||
-      name === CONFIG.variable ||
-      value === undefined
-    )
+    if (!name.startsWith('WEIR_') || OTHERS.includes(name) || isOfClient(name) || value === undefined)
       continue;
     const setting = byVariable.get(name);
     if (setting) given.push({ path: placeOf(setting), value, origin: name });
-    else
-      problems.push(
-        `unknown variable ${name}${suggest(name, [...byVariable.keys(), REPLICA.variable, CONFIG.variable])}`,
-      );
+    else if (isServiceLink(name, env)) links.push(name);
+    else {
+      const known = [...byVariable.keys(), ...OTHERS, ...Object.values(CLIENT)];
+      problems.push(`unknown variable ${name}${suggest(name, known)}`);
+    }
   }
-  return given;
+  return { given, links };
 }
 
 /**

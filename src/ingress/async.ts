@@ -154,7 +154,10 @@ export class AsyncRoutes {
     if (task === undefined) return this.#refuse(asked, 'unknown_request');
     if (result === undefined) {
       const { req, res, exchange } = asked;
-      const text = `There is no result of this request, which is ${task.status}`;
+      const isEnded = task.status !== 'QUEUED' && task.status !== 'IN_PROGRESS';
+      const text = isEnded
+        ? `No result stored: this request is ${task.status}. Set async.keep_results to keep results, or use a webhook`
+        : `No result yet: this request is ${task.status}. A result is kept if async.keep_results is set`;
       exchange.wrote(sendError(req, res, errorMessage('unknown_request', exchange.id, { text })));
       exchange.close('unknown_request', catalogue.unknown_request.http, text);
       return;

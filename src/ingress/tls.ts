@@ -4,16 +4,34 @@
 //
 //   connection ─► handshake ─► ALPN h2 ─► HTTP/2, where gRPC is served
 //                  │           └► http/1.1, or no ALPN ─► HTTP/1.1
-//                  └► late, or no TLS: closed
+//                  ├► clear text: 400 in clear text
+//                  └► late, or broken: closed
 import type { Socket } from 'node:net';
 import { createServer, type SecureContextOptions, type Server, type TLSSocket } from 'node:tls';
 import type { KeyPair } from '../base/certificates.ts';
+import { catalogue } from '../base/errors.ts';
 import { carries } from '../http/reset.ts';
 
 /** Called with every connection that has shaken hands, and the protocol that was agreed on. */
 export type Secured = (socket: TLSSocket, protocol: 'http1' | 'http2') => void;
 
 const contextOf = ({ cert, key }: KeyPair): SecureContextOptions => ({ cert, key, minVersion: 'TLSv1.2' });
+
+/**
+ * What OpenSSL says of a first record that does not look like TLS: a request, CONNECT, anything else. It has sent no alert
+ * then (`tls_validate_record_header`), so an answer in clear text is the first that the client reads.
+ */
+const CLEAR_TEXT: ReadonlySet<string | undefined> = new Set([
+  'ERR_SSL_HTTP_REQUEST',
+  'ERR_SSL_HTTPS_PROXY_REQUEST',
+  'ERR_SSL_WRONG_VERSION_NUMBER',
+]);
+/** Without a request id: nothing was read, so there is no exchange. */
+const CLEAR_TEXT_BODY = JSON.stringify({
+  error: 'This port speaks TLS: use https:// instead of http://, or grpcs:// instead of grpc://',
+  error_code: catalogue.bad_request.errorCode,
+});
+const CLEAR_TEXT_ANSWER = `HTTP/1.1 400 Bad Request\r\nContent-Type: application/json\r\nContent-Length: ${CLEAR_TEXT_BODY.length}\r\nConnection: close\r\n\r\n${CLEAR_TEXT_BODY}`;
 
 /** Where a connection comes from and goes to: no two that live have the same. */
 const placeOf = ({ remoteAddress, remotePort, localAddress }: Socket): string =>
@@ -35,8 +53,12 @@ export class TlsDoor {
       },
       handshakeTimeout: handshakeTimeoutMs,
     });
-    // No TLS, no common protocol, too late: there is nobody to answer.
-    this.#server.on('tlsClientError', (_, socket) => socket.destroy());
+    this.#server.on('tlsClientError', (error: NodeJS.ErrnoException, socket) => {
+      const raw = this.#handshaking.get(placeOf(socket));
+      // No common protocol, too late: there is nobody to answer. The answer fits into the buffer of any new connection.
+      if (raw?.bytesWritten === 0 && CLEAR_TEXT.has(error.code)) raw.end(CLEAR_TEXT_ANSWER);
+      socket.destroy();
+    });
     this.#server.on('secureConnection', (socket) => {
       const place = placeOf(socket);
       const raw = this.#handshaking.get(place);

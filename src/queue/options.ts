@@ -19,7 +19,7 @@ export const queueOptions = section({
   }),
   fsync: flag({
     default: true,
-    doc: 'A task is on disk before its 201; without it a power cut may lose the last ones.',
+    doc: 'A task is on disk before its 201. false: nothing is synced; tasks survive the end of the process, but a power cut may damage the file.',
   }),
   max_store_bytes: bytes({
     default: 8 * 1024 ** 3,

@@ -23,11 +23,24 @@ describe('the flags of weir logs', () => {
   });
 
   it('may be given by the environment, and go before it', () => {
-    const env = { WEIR_ADMIN_URL: 'https://a/', WEIR_ADMIN_KEY: 'k' };
+    const env = { WEIR_CLIENT_URL: 'https://a/', WEIR_CLIENT_KEY: 'k' };
     expect(readArguments([], env, NOW)).toMatchObject({ url: 'https://a', key: 'k' });
     expect(readArguments(['--url=http://b', '--key', 'j'], env, NOW)).toMatchObject({
       url: 'http://b',
       key: 'j',
+    });
+  });
+
+  it('take the older names of these variables where the newer are not set', () => {
+    const old = { WEIR_ADMIN_URL: 'http://old', WEIR_ADMIN_KEY: 'of the server' };
+    expect(readArguments([], old, NOW)).toMatchObject({ url: 'http://old', key: 'of the server' });
+    expect(readArguments([], { ...old, WEIR_CLIENT_KEY: 'k' }, NOW)).toMatchObject({
+      url: 'http://old',
+      key: 'k',
+    });
+    expect(readArguments([], { ...old, WEIR_CLIENT_URL: 'http://new' }, NOW)).toMatchObject({
+      url: 'http://new',
+      key: 'of the server',
     });
   });
 

@@ -511,7 +511,11 @@ describe('a task', () => {
     ]);
     const dropped = await accepted(without);
     await comesTo(without, dropped, 'SUCCEEDED');
-    expect((await call(without.url, `/async_request/${dropped}/result`)).status).toBe(404);
+    const none = await call(without.url, `/async_request/${dropped}/result`);
+    expect(none.status).toBe(404);
+    expect((JSON.parse(none.text) as { error: string }).error).toBe(
+      'No result stored: this request is SUCCEEDED. Set async.keep_results to keep results, or use a webhook',
+    );
   });
 
   it('is forgotten after its time', async () => {

@@ -1,8 +1,9 @@
 // What drives autoscaling: the figures on the page and at /v1/scale, and KEDA's external scaler as KEDA asks it.
 import type { ServerResponse } from 'node:http';
 import { status } from '@grpc/grpc-js';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, describe, expect, it } from 'vitest';
 import { call } from '../kit/client.ts';
+import { folder, removeFolders } from '../kit/folder.ts';
 import { Keda } from '../kit/keda.ts';
 import { KubeApi } from '../kit/kube-api.ts';
 import { podObject } from '../kit/pod.ts';
@@ -17,6 +18,7 @@ afterEach(async () => {
   await stopAll();
   await closeReplicas();
 });
+afterAll(removeFolders);
 
 /** A replica that answers when the test says so. */
 async function heldReplica() {
@@ -114,7 +116,7 @@ describe('/v1/scale and the page', () => {
   it('limits that cannot be are a mistake of the configuration', async () => {
     const args = ['check', '--replica', 'http://127.0.0.1:1', '--scale-keda'];
     const checked = await runWeir([...args, '--scale-min-replica=2', '--scaler=0.0.0.0:8080']);
-    expect(checked.code).toBe(64);
+    expect(checked.code).toBe(2);
     expect(checked.err).toContain('scale.min_replica is larger than scale.max_replica');
     expect(checked.err).toContain('ingress.listen and scale.listen are the same address');
   });
@@ -125,6 +127,35 @@ describe('KEDA’s door', () => {
     const { replica } = await heldReplica();
     const weir = await startWeir(['--replica', replica.url]);
     expect(weir.lines.find(({ event }) => event === 'listening')).not.toHaveProperty('scaler');
+  });
+
+  it.each([
+    ['a flag', ['--scaler=127.0.0.1:0'], {}],
+    ['the long flag', ['--scale-listen=127.0.0.1:0'], {}],
+    ['a variable', [], { WEIR_SCALER: '127.0.0.1:0' }],
+    ['the file', [`--config=${folder({ 'weir.yaml': 'scale: { listen: "127.0.0.1:0" }' })}/weir.yaml`], {}],
+  ])('is opened by an address alone, given by %s', async (_, args, env) => {
+    const { replica } = await heldReplica();
+    const weir = await startWeir(['--replica', replica.url, ...args], { env });
+    keda = new Keda(weir.scalerPort);
+    expect(await keda.check('')).toEqual({ status: 'SERVING' });
+  });
+
+  it('stays closed where scale.keda is false, and a warning says that the address has no effect', async () => {
+    const { replica } = await heldReplica();
+    const args = ['--replica', replica.url, '--scaler=127.0.0.1:0', '--scale-keda=false'];
+    const weir = await startWeir(args);
+    expect(weir.lines.find(({ event }) => event === 'listening')).not.toHaveProperty('scaler');
+    const said = await weir.line('a warning', ({ level }) => level === 'warn');
+    expect(said).toMatchObject({
+      event: 'scale.listen has no effect, because scale.keda is false',
+      'scale.listen': '--scaler',
+      'scale.keda': '--scale-keda',
+    });
+    expect(await runWeir(['check', ...args])).toMatchObject({
+      code: 0,
+      err: 'weir: warning: scale.listen has no effect, because scale.keda is false (scale.listen: --scaler, scale.keda: --scale-keda)\n',
+    });
   });
 
   it('answers as KEDA asks: activity, spec and value, in whole numbers and in fractions', async () => {

@@ -1,13 +1,14 @@
 // The command line as people meet it: help, mistakes, settings and where they came from.
-import { mkdtempSync, writeFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { cpSync, mkdtempSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { startReplica, closeReplicas } from '../kit/replica.ts';
-import { runWeir, startWeir, stopAll } from '../kit/weir.ts';
+import { ROOT, runWeir, startWeir, stopAll } from '../kit/weir.ts';
 
 afterEach(async () => {
   await stopAll();
@@ -38,20 +39,62 @@ describe('weir', () => {
     );
   });
 
-  it('prints its version', async () => {
-    expect((await runWeir(['--version'])).out).toMatch(/^\d+\.\d+\.\d+\n$/);
+  it.each(['version', '--version', '-v'])('prints its version: %s', async (word) => {
+    expect(await runWeir([word])).toMatchObject({ code: 0, out: expect.stringMatching(/^\d+\.\d+\.\d+\n$/) });
+  });
+
+  it('shows the help of a command by help COMMAND, too', async () => {
+    const [asked, same] = [await runWeir(['help', 'logs']), await runWeir(['logs', '--help'])];
+    expect(asked).toEqual(same);
+    expect(asked.out).toMatch(/^Usage: weir logs /);
+    expect(await runWeir(['help', 'sevre'])).toEqual({
+      code: 2,
+      out: '',
+      err: 'weir: unknown command "sevre"; did you mean serve?\n',
+    });
+    expect((await runWeir(['help'])).out).toMatch(/^ {2}version +Prints the version/m);
+  });
+
+  it.each([
+    ['sevre'],
+    ['help', 'serve', 'more'],
+    ['version', 'more'],
+    ['serve', '--lsten=x'],
+    ['run', REPLICA],
+    ['check', '--lsten=x'],
+    ['settings', 'more'],
+    ['health', '--lsten=x'],
+    ['logs', '--sicne=1h'],
+  ])('ends with 2 for a mistake in its arguments: %s %s', async (...args) => {
+    const { code, out, err } = await runWeir(args.filter((arg) => arg !== undefined));
+    expect([code, out]).toEqual([2, '']);
+    expect(err).toMatch(/^weir: .+\n$/);
+  });
+
+  it('says in one sentence that its packages are not installed', async () => {
+    const at = mkdtempSync(join(tmpdir(), 'weir-'));
+    for (const name of ['src', 'bin', 'package.json'])
+      cpSync(join(ROOT, name), join(at, name), { recursive: true });
+    const { status, stdout, stderr } = spawnSync(join(at, 'bin/weir'), ['serve', REPLICA], {
+      env: { ...process.env, PATH: `${dirname(process.execPath)}:${process.env['PATH']}` },
+      encoding: 'utf8',
+    });
+    expect([status, stdout]).toEqual([69, '']);
+    expect(stderr).toBe(
+      `weir: package ${/package (\S+)/.exec(stderr)?.[1]} is not installed; run npm ci in ${at}\n`,
+    );
   });
 
   it('suggests the command that was meant', async () => {
     expect(await runWeir(['sevre'])).toMatchObject({
-      code: 64,
+      code: 2,
       err: 'weir: unknown command "sevre"; did you mean serve?\n',
     });
   });
 
   it('asks run for a command', async () => {
     const { code, err } = await runWeir(['run', REPLICA]);
-    expect(code).toBe(64);
+    expect(code).toBe(2);
     expect(err).toMatch(/^weir: run needs the replica’s command behind --, such as: .*\n$/);
   });
 
@@ -72,6 +115,29 @@ describe('weir', () => {
     blocker.close();
   });
 
+  it('refuses a data folder that another weir uses, before it listens', async () => {
+    const replica = await startReplica((_, res) => res.end());
+    const data = mkdtempSync(join(tmpdir(), 'weir-'));
+    const weir = await startWeir(['--replica', replica.url, '--data-dir', data]);
+    const serve = ['serve', REPLICA, '--listen=127.0.0.1:0', '--admin=127.0.0.1:0', '--data-dir', data];
+    expect(await runWeir(serve)).toEqual({
+      code: 69,
+      out: '',
+      err: `weir: the data folder ${data} is in use by another weir (pid ${weir.process.pid}); give this one a folder of its own with --data-dir\n`,
+    });
+    await weir.stop('SIGKILL');
+    await startWeir(['--replica', replica.url, '--data-dir', data]);
+  });
+
+  it('refuses a data folder that cannot be written, unless nothing is kept there', async () => {
+    const data = yaml('a file');
+    const { code, err } = await runWeir(['serve', REPLICA, '--listen=127.0.0.1:0', '--data-dir', data]);
+    expect([code, err.startsWith(`weir: cannot write to the data folder ${data}: `)]).toEqual([69, true]);
+    const replica = await startReplica((_, res) => res.end());
+    const nothingKept = ['--logs-capture=off', '--async-store=memory'];
+    await startWeir(['--replica', replica.url, '--data-dir=/proc/nowhere', ...nothingKept]);
+  });
+
   it('asks a running weir how it is', async () => {
     const replica = await startReplica((_, res) => res.end());
     const weir = await startWeir(['--replica', replica.url]);
@@ -80,6 +146,70 @@ describe('weir', () => {
     expect(await runWeir(['health', '--ready', admin])).toMatchObject({ code: 0, out: 'ok\n' });
     await weir.stop('SIGKILL');
     expect((await runWeir(['health', admin])).code).toBe(1);
+  });
+});
+
+describe('variables of others', () => {
+  const LINKS = {
+    WEIR_SERVICE_HOST: '10.96.0.7',
+    WEIR_SERVICE_PORT: '8080',
+    WEIR_SERVICE_PORT_HTTP: '8080',
+    WEIR_PORT: 'tcp://10.96.0.7:8080',
+    WEIR_PORT_8080_TCP: 'tcp://10.96.0.7:8080',
+    WEIR_PORT_8080_TCP_ADDR: '10.96.0.7',
+    WEIR_PORT_8080_TCP_PORT: '8080',
+    WEIR_PORT_8080_TCP_PROTO: 'tcp',
+    WEIR_FRONT_SERVICE_HOST: '10.96.0.8',
+    WEIR_FRONT_PORT: 'tcp://10.96.0.8:80',
+  };
+  const CLIENT = {
+    WEIR_CLIENT_URL: 'http://127.0.0.1:1',
+    WEIR_CLIENT_KEY: 'of the client',
+    WEIR_ADMIN_URL: 'http://127.0.0.1:1',
+  };
+
+  it('keep no command from its work: those of Kubernetes for a Service called weir, those of weir logs', async () => {
+    const replica = await startReplica((_, res) => res.end());
+    const env = { ...LINKS, ...CLIENT };
+    expect(await runWeir(['check', REPLICA], env)).toEqual({
+      code: 0,
+      out: 'ok: 1 deployment(s), 1 replica(s)\n',
+      err: '',
+    });
+    const shown = await runWeir(['settings', REPLICA], env);
+    expect(shown).toMatchObject({ code: 0, err: '' });
+    expect(shown.out).toMatch(/^admin\.key +default$/m);
+    const weir = await startWeir(['--replica', replica.url], { env });
+    const said = await weir.line('the ignored variables', ({ event }) =>
+      event!.startsWith('ignored variables'),
+    );
+    expect(said).toMatchObject({ level: 'info', variables: Object.keys(LINKS).sort() });
+    const asked = await runWeir(['health', `--admin=127.0.0.1:${weir.adminPort}`], env);
+    expect(asked).toMatchObject({ code: 0, out: 'ok\n' });
+    // No key was set: this machine may ask without one.
+    expect((await fetch(`${weir.admin}/v1/settings`)).status).toBe(200);
+  });
+
+  it('keep run from nothing, and reach the replica as they are', async () => {
+    const replica = await startReplica((_, res) => res.end());
+    const weir = await startWeir(['--replica', replica.url, '--log-format=json'], {
+      command: 'run',
+      rest: ['sh', '-c', 'echo "{\\"event\\": \\"child\\", \\"port\\": \\"$WEIR_PORT\\"}"; exec sleep 1000'],
+      env: LINKS,
+    });
+    const { port } = (await weir.line('the child', ({ event }) => event === 'child')) as { port?: string };
+    expect(port).toBe(LINKS.WEIR_PORT);
+  });
+
+  it('let weir logs have a key of its own beside the server’s', async () => {
+    const replica = await startReplica((_, res) => res.end());
+    const weir = await startWeir(['--replica', replica.url, '--logs-capture=metadata'], {
+      env: { WEIR_ADMIN_KEY: 'key-of-the-server', WEIR_CLIENT_KEY: 'some-other-key-here' },
+    });
+    const ask = (env: Record<string, string>) =>
+      runWeir(['logs', '-o', 'none'], { WEIR_CLIENT_URL: weir.admin, ...env });
+    expect((await ask({ WEIR_CLIENT_KEY: 'some-other-key-here' })).code).toBe(3);
+    expect(await ask({ WEIR_CLIENT_KEY: 'key-of-the-server' })).toEqual({ code: 0, out: '', err: '' });
   });
 });
 
@@ -118,7 +248,7 @@ deployments:
       WEIR_ADMINN: 'x',
       WEIR_LOG_ACCESS: 'maybe',
     });
-    expect([code, out]).toEqual([64, '']);
+    expect([code, out]).toEqual([2, '']);
     expect(
       err
         .trim()

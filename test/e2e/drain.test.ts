@@ -116,7 +116,8 @@ it('ends the drain at a second signal', async () => {
   const client = new RawClient(weir.port).send('GET / HTTP/1.1\r\nHost: x\r\n\r\n');
   await client.has('first');
   const exit = weir.stop();
-  await weir.line('the drain', (line) => line.event === 'draining');
+  const said = await weir.line('the drain', (line) => line.event === 'draining');
+  expect(said['hint']).toBe('a second SIGINT or SIGTERM ends the drain now');
   weir.process.kill('SIGTERM');
   expect(await exit).toBe(0);
 });

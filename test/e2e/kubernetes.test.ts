@@ -254,7 +254,7 @@ it('pods by no selector, or of no deployment, are mistakes of the configuration'
     '--kubernetes-pods=selector',
     '--kubernetes-deployment=nope',
   ]);
-  expect(code).toBe(64);
+  expect(code).toBe(2);
   expect(err).toContain('kubernetes.selector is empty');
   expect(err).toContain('there is no deployment "nope"');
 });

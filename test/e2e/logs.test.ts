@@ -248,7 +248,16 @@ describe('weir logs', () => {
     const off = await start('--logs-capture=off');
     const key = ['--key', 'a-key-of-some-length'];
     expect((await logs(weir, ...key)).code).toBe(0);
-    expect(await logs(weir)).toEqual({ code: 3, out: '', err: 'weir: A valid key is required\n' });
+    expect(await logs(weir)).toEqual({
+      code: 3,
+      out: '',
+      err: 'weir: A valid key is required; give a key with the scope logs:read with --key or WEIR_CLIENT_KEY\n',
+    });
+    expect(await logs(weir, '--key', 'some-other-key')).toEqual({
+      code: 3,
+      out: '',
+      err: 'weir: A valid key is required; check the key in --key or WEIR_CLIENT_KEY\n',
+    });
     expect((await logs(off)).code).toBe(4);
     expect(await logs(weir, ...key, '-q', 'level:bogus')).toMatchObject({
       code: 5,
@@ -278,6 +287,45 @@ describe('weir logs', () => {
     );
     expect(usage.code).toBe(2);
     expect(usage.err.trimEnd().split('\n')).toHaveLength(4);
+  });
+
+  it.each([
+    ['404 as text', 404, 'text/plain', 'Not Found', [], '404 (text/plain)'],
+    ['404 as JSON', 404, 'application/json', '{"detail": "Not Found"}', [], '404 (application/json)'],
+    ['200 as HTML', 200, 'text/html', '<p>', [], '200 (text/html)'],
+    ['200 as JSON', 200, 'application/json', '{"logs": []}', [], '200 (application/json)'],
+    ['a stream', 200, 'text/event-stream', 'data: x\n\n', ['--tail'], '200 (text/event-stream)'],
+    ['CSV', 200, 'text/csv', 'a,b\n', ['-o', 'csv'], '200 (text/csv)'],
+  ])('recognizes the data port, where the replica answers %s', async (_, status, type, body, args, seen) => {
+    const replica = await startReplica((_req, res) =>
+      res.writeHead(status, { 'content-type': type }).end(body),
+    );
+    const weir = await startWeir([`--replica=${replica.url}`]);
+    expect(await runWeir(['logs', '--url', weir.url, ...args])).toEqual({
+      code: 4,
+      out: '',
+      err: `weir: ${weir.url}/v1/logs answered ${seen}: this is weir's data port; give the URL of weir's admin port with --url or WEIR_CLIENT_URL (by default http://127.0.0.1:9464)\n`,
+    });
+  });
+
+  it.each([
+    [
+      404,
+      'text/plain',
+      'Not Found',
+      /answered 404; give the URL of weir's admin port with --url or WEIR_CLIENT_URL/,
+    ],
+    [200, 'text/html', '<p>', /answered 200 \(text\/html\); give the URL of weir's admin port/],
+    [200, 'application/json', '{"ok": true}', /answered with JSON that is not weir's/],
+    [200, 'application/json', 'null', /answered with JSON that is not weir's/],
+  ])('says so where no weir answers: %s %s', async (status, type, body, message) => {
+    const other = await startReplica((_req, res) =>
+      res.writeHead(status, { 'content-type': type }).end(body),
+    );
+    const { code, out, err } = await runWeir(['logs', '--url', other.url]);
+    expect([code, out]).toEqual([4, '']);
+    expect(err).toMatch(message);
+    expect(err.trimEnd().split('\n')).toHaveLength(1);
   });
 
   it('stops quietly when its reader has enough', async () => {

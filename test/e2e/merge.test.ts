@@ -213,6 +213,6 @@ it('a page that would vanish between two fetches is a mistake of the configurati
     '--merge-metrics-path=/metrics',
     '--merge-metrics-interval=1m',
   ]);
-  expect(code).toBe(64);
+  expect(code).toBe(2);
   expect(err).toContain('merge_metrics.max_age is smaller than merge_metrics.interval');
 });

@@ -301,7 +301,7 @@ it.each([
   [['--replica=grpc://x', '--deployment-liveness-path=/y'], /asked by health_service and liveness_service/],
 ])('check %j says what is wrong', async (args, problem) => {
   const { code, err } = await runWeir(['check', ...args]);
-  expect(code).toBe(64);
+  expect(code).toBe(2);
   expect(err).toMatch(problem);
 });
 

@@ -194,7 +194,7 @@ describe.each([
     expect(error.code).toBe('ECONNRESET');
   });
 
-  it('a client that does not finish the handshake is cut, and so is one that speaks no TLS', async () => {
+  it('a client that does not finish the handshake is cut; one that speaks clear text is told to use TLS', async () => {
     const replica = await startReplica(mirror);
     const weir = await startWeir([
       '--replica',
@@ -203,8 +203,24 @@ describe.each([
     ]);
     const silent = new RawClient(weir.port);
     const half = new RawClient(weir.port).send(Buffer.from([0x16, 3, 1, 2, 0, 1]));
-    const plain = new RawClient(weir.port).send('GET / HTTP/1.1\r\nHost: x\r\n\r\n');
-    expect(await plain.ended()).toBe('');
+    for (const method of ['GET', 'HEAD', 'POST', 'DELETE', 'OPTIONS', 'CONNECT']) {
+      const plain = new RawClient(weir.port).send(
+        `${method} /x HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}`,
+      );
+      expect(await plain.ended(), method).toMatch(
+        /^HTTP\/1\.1 400 Bad Request\r\n[^]*This port speaks TLS: use https:/,
+      );
+    }
+    const h2c = new RawClient(weir.port).send('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n');
+    expect(await h2c.ended()).toMatch(/^HTTP\/1\.1 400 /);
+    const fetched = await fetch(weir.url, { method: 'POST', body: '{"prompt": "Hello"}' });
+    expect([fetched.status, await fetched.json()]).toEqual([
+      400,
+      {
+        error: 'This port speaks TLS: use https:// instead of http://, or grpcs:// instead of grpc://',
+        error_code: 'client_error',
+      },
+    ]);
     expect(await half.ended()).toBe('');
     expect(await silent.ended()).toBe('');
     const gone = new RawClient(weir.port);
@@ -332,7 +348,7 @@ describe('a certificate', () => {
   const wrong = async (cert: string, key: string): Promise<string> => {
     const args = ['--replica', 'http://127.0.0.1:9', '--ingress-tls-cert', cert, '--ingress-tls-key', key];
     const [checked, served] = [await runWeir(['check', ...args]), await runWeir(['serve', ...args])];
-    expect([checked.code, served.code]).toEqual([64, 64]);
+    expect([checked.code, served.code]).toEqual([2, 2]);
     expect(served.err).toBe(checked.err);
     return checked.err;
   };
@@ -377,7 +393,7 @@ describe('a certificate', () => {
       server.certFile,
     ]);
     expect([alone.code, alone.err]).toEqual([
-      64,
+      2,
       'weir: ingress.tls.cert is set without ingress.tls.key: TLS takes both, the certificate and its private key\n',
     ]);
   });

@@ -35,7 +35,7 @@ interface Manifest {
   readonly spec?: {
     readonly template?: {
       readonly metadata: { readonly labels: Record<string, string> };
-      readonly spec: { initContainers?: Container[]; containers: Container[] };
+      readonly spec: { enableServiceLinks?: boolean; initContainers?: Container[]; containers: Container[] };
     };
     readonly selector?: Record<string, string>;
     readonly ports?: { readonly port: number; readonly targetPort: number | string }[];
@@ -84,6 +84,12 @@ describe('deploy/', () => {
       expect(args![0]).toBe('serve');
       expect(load(args!.slice(1), {})).toMatchObject({ ok: true });
     }
+  });
+
+  it('keeps the variables of Services from pods of weir', () => {
+    const pods = manifests.flatMap(({ manifest: { spec } }) => spec?.template?.spec ?? []);
+    expect(pods).toHaveLength(2);
+    for (const pod of pods) expect(pod.enableServiceLinks).toBe(false);
   });
 
   it('has Services that lead to ports that there are, by number where a native sidecar has them', () => {

@@ -8,13 +8,15 @@ import { EXIT, printProblems } from '../problems.ts';
 export const check: Command = {
   name: 'check',
   usage: 'check [--config weir.yaml] [OPTIONS]',
-  summary: 'Checks a configuration and lists all its mistakes; exit code 64 when there are any.',
+  summary: 'Checks a configuration and lists all its mistakes; exit code 2 when there are any.',
   details: optionsHelp(),
   async run(args) {
     const loaded = load(args, process.env);
     if (!loaded.ok) return printProblems(loaded.problems);
     const problems = problemsInFiles(loaded.config);
     if (problems.length > 0) return printProblems(problems);
+    for (const { level, event, fields } of loaded.notices)
+      if (level === 'warn') process.stderr.write(`weir: warning: ${event} (${inWords(fields)})\n`);
     const replicas = loaded.config.deployments.reduce(
       (sum, deployment) => sum + deployment.replicas.length,
       0,
@@ -23,3 +25,8 @@ export const check: Command = {
     return EXIT.ok;
   },
 };
+
+const inWords = (fields: Readonly<Record<string, unknown>>): string =>
+  Object.entries(fields)
+    .map(([name, value]) => `${name}: ${String(value)}`)
+    .join(', ');

@@ -1,5 +1,5 @@
 // weir logs: what happened, from a running weir's admin door.
-// Must stay true: exit codes and text are those of contracts/baseten.md 8.2, not those of weir's other commands.
+// Must stay true: exit codes and text are those of contracts/baseten.md 8.2.
 import type { Command } from '../command.ts';
 import { readArguments } from '../logs/arguments.ts';
 import { collect } from '../logs/collect.ts';
@@ -24,8 +24,8 @@ How it is shown:
   -o, --output FORM      text, json, jsonl, csv or none [text]; the oldest first, csv with a limit the newest
 
 Who is asked:
-  --url URL              The admin door [WEIR_ADMIN_URL, http://127.0.0.1:9464]
-  --key KEY              A key with the scope logs:read [WEIR_ADMIN_KEY]
+  --url URL              The admin door [WEIR_CLIENT_URL, http://127.0.0.1:9464]
+  --key KEY              A key with the scope logs:read [WEIR_CLIENT_KEY]
 
 Exit codes: 0 ok, 1 failed, 2 usage, 3 key, 4 not found, 5 not to be asked, 6 server, 130 interrupted.`;
 

@@ -49,6 +49,7 @@ export async function runSidecar(
   const sidecar = await startSidecar(loaded.config, command, () =>
     explain(current.loaded.config, current.loaded.given),
   );
+  for (const { level, event, fields } of loaded.notices) sidecar.log[level](event, fields);
   hurry = () => sidecar.hurry();
   // Without a child they mean what they mean to any process: a closed terminal ends it.
   // With a file to read anew, SIGHUP is for weir: the replica may not know what to do with it.

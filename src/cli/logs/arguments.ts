@@ -2,6 +2,7 @@
 // mistakes are told at once, before anything is asked.
 import { parseArgs } from 'node:util';
 import { nearest } from '../../base/nearest.ts';
+import { CLIENT, OLD_CLIENT } from '../../config/config.ts';
 
 export const OUTPUTS = ['text', 'json', 'jsonl', 'csv', 'none'] as const;
 export type Output = (typeof OUTPUTS)[number];
@@ -76,7 +77,7 @@ export function readLocalTime(text: string): number | undefined {
 
 type Values = Partial<Record<keyof typeof FLAGS, string | string[] | boolean>>;
 
-/** Reads the flags; a list is what is wrong with them. `env` may have WEIR_ADMIN_URL and WEIR_ADMIN_KEY. */
+/** Reads the flags; a list is what is wrong with them. `env` may have the variables of CLIENT, or else of OLD_CLIENT. */
 export function readArguments(
   args: readonly string[],
   env: NodeJS.ProcessEnv,
@@ -98,7 +99,8 @@ export function readArguments(
   const level = text('min-level')?.toLowerCase();
   if (level !== undefined && !LEVELS.includes(level))
     problems.push(`--min-level: must be one of ${LEVELS.join(', ')}`);
-  const url = (text('url') ?? (env['WEIR_ADMIN_URL'] || 'http://127.0.0.1:9464')).replace(/\/+$/, '');
+  const fromEnv = (name: 'url' | 'key'): string => env[CLIENT[name]] || env[OLD_CLIENT[name]] || '';
+  const url = (text('url') ?? (fromEnv('url') || 'http://127.0.0.1:9464')).replace(/\/+$/, '');
   if (!/^https?:$/.test(URL.parse(url)?.protocol ?? ''))
     problems.push(`--url: ${url} is no URL such as http://127.0.0.1:9464`);
 
@@ -115,7 +117,7 @@ export function readArguments(
   filters.push(...window(text, isTail, nowMs, problems));
 
   if (problems.length > 0 || !output) return problems;
-  return { url, key: text('key') ?? env['WEIR_ADMIN_KEY'] ?? '', output, limit, isTail, filters };
+  return { url, key: text('key') ?? fromEnv('key'), output, limit, isTail, filters };
 }
 
 function parse(args: readonly string[], problems: string[]): Values {

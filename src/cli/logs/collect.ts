@@ -1,7 +1,7 @@
 // What was recorded, page by page, onto stdout. Must stay true: oldest first, whatever order it was fetched in; without
 // a limit memory does not grow with its length.
 import type { LogsArguments } from './arguments.ts';
-import { ask, type LogObject, type Page } from './door.ts';
+import { ask, CODES, Refusal, type LogObject, type Page } from './door.ts';
 import type { Printer } from './printer.ts';
 
 const PAGE = 1000;
@@ -40,7 +40,14 @@ async function nextPage(
   ];
   if (cursor !== undefined) paging.push(['cursor', cursor]);
   const response = await ask(wanted, [...wanted.filters, ...paging], { accept: 'application/json' });
-  return (await response.json()) as Page;
+  const page = (await response.json()) as Partial<Page> | null;
+  if (!Array.isArray(page?.logs))
+    throw new Refusal(
+      `${response.url.split('?', 1)[0]} answered with JSON that is not weir's`,
+      CODES.notFound,
+      false,
+    );
+  return page as Page;
 }
 
 /** CSV is made by the door: the newest first with a limit, else the oldest. */

@@ -1,6 +1,7 @@
 // The admin door of a running weir, asked over HTTP. Must stay true: every way to fail has one exit code of the contract
 // (contracts/baseten.md 8.2) and one sentence.
-import { describe } from '../../base/errors.ts';
+import { catalogue, describe, type Failure } from '../../base/errors.ts';
+import { CLIENT } from '../../config/config.ts';
 
 /** Exit codes of weir logs. */
 export const CODES = {
@@ -53,10 +54,41 @@ export async function ask(
       cause: error,
     });
   }
-  if (response.status === 200) return response;
-  const said = await wordsOf(response);
   const { status } = response;
-  throw new Refusal(said, codeOf(status), status >= 500 || status === 429);
+  const type = response.headers.get('content-type') ?? 'no content type';
+  const isDataPort = cameFromDataPort(response.headers);
+  if (status === 200 && !isDataPort && type.startsWith(headers['accept'] ?? 'text/csv')) return response;
+  const said =
+    isDataPort || status === 200
+      ? `${plainUrl(response)} answered ${status} (${type})`
+      : await wordsOf(response);
+  const code = isDataPort || status === 200 ? CODES.notFound : codeOf(status);
+  const isPassing = !isDataPort && (status >= 500 || status === 429);
+  throw new Refusal(`${said}${cureOf(response, isDataPort, key)}`, code, isPassing);
+}
+
+const plainUrl = ({ url }: Response): string => url.split('?', 1)[0]!;
+
+/** Causes of weir's own refusals that only its data port has. */
+const isOfDataPort = (cause: string): boolean =>
+  ['no_replica', 'queue_full', 'queue_timeout', 'at_capacity'].includes(cause) ||
+  (Object.hasOwn(catalogue, cause) && catalogue[cause as Failure].origin === 'replica');
+
+/** True where a replica answered through weir's data port, or could not: the admin port sends an id with errors alone. */
+function cameFromDataPort(headers: Headers): boolean {
+  const cause = headers.get('x-weir-cause');
+  return headers.has('x-baseten-request-id') && (cause === null || isOfDataPort(cause));
+}
+
+/** What to do about an answer, as the end of a sentence. */
+function cureOf({ status, headers }: Response, isDataPort: boolean, key: string): string {
+  const place = `give the URL of weir's admin port with --url or ${CLIENT.url} (by default http://127.0.0.1:9464)`;
+  if (isDataPort) return `: this is weir's data port; ${place}`;
+  if (status === 401)
+    return key === ''
+      ? `; give a key with the scope logs:read with --key or ${CLIENT.key}`
+      : `; check the key in --key or ${CLIENT.key}`;
+  return status === 200 || (status === 404 && !headers.has('x-weir-cause')) ? `; ${place}` : '';
 }
 
 async function wordsOf(response: Response): Promise<string> {
@@ -68,7 +100,7 @@ async function wordsOf(response: Response): Promise<string> {
     // Somebody else answered in weir's place: a proxy, a login page.
     if (!(error instanceof SyntaxError)) throw error;
   }
-  return `${response.url.split('?', 1)[0]} answered ${response.status}`;
+  return `${plainUrl(response)} answered ${response.status}`;
 }
 
 /** A record as the admin door gives it; of its fields, what is shown as text. */

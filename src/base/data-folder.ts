@@ -1,0 +1,137 @@
+// The folder of data.dir, which one weir at a time may use: a second one is refused at the start, and so is a folder that
+// cannot be written.
+// Invariant: the lock ends with the process, however that ends. Node has no flock, so it is SQLite's lock on an empty
+// file (fcntl), which nothing is ever written to: there is nothing in it that a crash could damage.
+import {
+  accessSync,
+  closeSync,
+  constants,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { hostname } from 'node:os';
+import { dirname, join, resolve } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { describe, Fault } from './errors.ts';
+import type { Part } from './lifecycle.ts';
+import type { Log } from './log.ts';
+import { sqliteFault } from './sqlite-file.ts';
+
+/** A weir that was killed a moment ago may still be ending: its lock is waited for this long. */
+const WAIT_MS = 1000;
+const RETRY_MS = 50;
+
+const codeOf = (error: unknown): string => (error as NodeJS.ErrnoException).code ?? '';
+const isFull = (error: unknown): boolean => ['ENOSPC', 'EDQUOT'].includes(codeOf(error));
+
+/** Makes a folder and those above it. Node's `recursive` never returns where a file system such as /proc says ENOENT. */
+function makeFolder(path: string): void {
+  if (existsSync(path)) return;
+  makeFolder(dirname(path));
+  mkdirSync(path, { mode: 0o700 });
+}
+
+export class DataFolder implements Part {
+  readonly name = 'data folder';
+  readonly #folder: string;
+  readonly #subfolders: readonly string[];
+  readonly #log: Log;
+  #lock: DatabaseSync | undefined;
+
+  /** `subfolders`: names of folders in it that must be writable where they exist. */
+  constructor(folder: string, subfolders: readonly string[], log: Log) {
+    this.#folder = resolve(folder);
+    this.#subfolders = subfolders;
+    this.#log = log;
+  }
+
+  /** Makes the folder and takes its lock; rejects with a Fault that says why it cannot, and what to do. */
+  async start(): Promise<void> {
+    const file = join(this.#folder, 'weir.lock');
+    const wasThere = existsSync(file);
+    try {
+      makeFolder(this.#folder);
+      // SQLite would open a file that it cannot write without a word, for reading.
+      closeSync(openSync(file, 'a', 0o600));
+      for (const name of this.#subfolders) this.#checkSubfolder(join(this.#folder, name));
+    } catch (error) {
+      throw this.#unusable(error);
+    }
+    this.#lock = await this.#takeLock(file);
+    try {
+      writeFileSync(this.#pidFile, `${process.pid} ${hostname()}\n`, { mode: 0o600 });
+    } catch (error) {
+      // A folder that is in use already has records to delete, which makes room.
+      if (!wasThere || !isFull(error)) throw this.#unusable(error);
+      this.#log.warn('the disk of the data folder is full', {
+        folder: this.#folder,
+        problem: describe(error),
+      });
+    }
+  }
+
+  stop(): void {
+    if (this.#lock === undefined) return;
+    rmSync(this.#pidFile, { force: true });
+    this.#lock.close();
+    this.#lock = undefined;
+  }
+
+  /** Process id and host of the weir that has the lock: for the message to a second one, and for people. */
+  get #pidFile(): string {
+    return join(this.#folder, 'weir.pid');
+  }
+
+  #checkSubfolder(path: string): void {
+    if (existsSync(path)) accessSync(path, constants.W_OK | constants.X_OK);
+  }
+
+  async #takeLock(file: string): Promise<DatabaseSync> {
+    const untilMs = performance.now() + WAIT_MS;
+    for (;;) {
+      let lock: DatabaseSync | undefined;
+      try {
+        lock = new DatabaseSync(file, { timeout: 0 });
+        // In memory, or the transaction that is never committed would make a file.
+        lock.exec('PRAGMA journal_mode = MEMORY; BEGIN IMMEDIATE');
+        return lock;
+      } catch (error) {
+        lock?.close();
+        if (sqliteFault(error) !== 'busy') throw this.#unusable(error);
+        if (performance.now() >= untilMs) throw this.#inUse(error);
+      }
+      await sleep(RETRY_MS);
+    }
+  }
+
+  #inUse(cause: unknown): Fault {
+    return new Fault(
+      'data_folder',
+      `the data folder ${this.#folder} is in use by another weir${this.#owner()}; give this one a folder of its own with --data-dir`,
+      { cause },
+    );
+  }
+
+  /** ` (pid 7)`, ` (pid 7 on host a)`, or nothing where that is not known. */
+  #owner(): string {
+    if (!existsSync(this.#pidFile)) return '';
+    const [, pid, host] = /^(\d+) (.*)\n$/.exec(readFileSync(this.#pidFile, 'utf8')) ?? [];
+    if (pid === undefined) return '';
+    return host === hostname() ? ` (pid ${pid})` : ` (pid ${pid} on host ${host})`;
+  }
+
+  #unusable(cause: unknown): Fault {
+    const isNoFolder = ['EEXIST', 'ENOTDIR'].includes(codeOf(cause));
+    const why = isNoFolder ? `something in its path is not a folder (${codeOf(cause)})` : describe(cause);
+    return new Fault(
+      'data_folder',
+      `cannot write to the data folder ${this.#folder}: ${why}; choose another one with --data-dir, or keep nothing on disk with --logs-capture=off --async-store=memory`,
+      { cause },
+    );
+  }
+}

@@ -1,0 +1,16 @@
+// weir version: which weir this is. The text is the version alone, for scripts.
+import { version } from '../../version.ts';
+import type { Command } from '../command.ts';
+import { EXIT, printProblems } from '../problems.ts';
+
+export const showVersion: Command = {
+  name: 'version',
+  usage: 'version',
+  summary: 'Prints the version of weir; so does weir --version.',
+  details: '',
+  async run([unexpected]) {
+    if (unexpected !== undefined) return printProblems([`unexpected argument ${JSON.stringify(unexpected)}`]);
+    process.stdout.write(`${version}\n`);
+    return EXIT.ok;
+  },
+};

@@ -1,0 +1,124 @@
+// One weir at a time has a data folder. Locks are between processes, so other processes hold them here.
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { hostname } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, afterEach, expect, it } from 'vitest';
+import { DataFolder } from '../../src/base/data-folder.ts';
+import { Fault } from '../../src/base/errors.ts';
+import { Log } from '../../src/base/log.ts';
+import { folder, removeFolders } from '../kit/folder.ts';
+
+const lines: string[] = [];
+const sink = { write: (line: string) => void lines.push(line), flush: () => undefined, dropped: () => 0 };
+const log = new Log(sink, { level: 'info', isText: false });
+const open = new Set<DataFolder>();
+const others = new Set<ChildProcess>();
+
+afterEach(() => {
+  for (const one of open) one.stop();
+  open.clear();
+  for (const child of others) child.kill('SIGKILL');
+  others.clear();
+  lines.length = 0;
+});
+afterAll(removeFolders);
+
+async function take(path: string, subfolders: string[] = []): Promise<DataFolder> {
+  const taken = new DataFolder(path, subfolders, log);
+  await taken.start();
+  open.add(taken);
+  return taken;
+}
+
+/** Why the folder cannot be had. */
+const refusal = async (path: string, subfolders?: string[]): Promise<string> => {
+  const error: unknown = await take(path, subfolders).then(
+    () => undefined,
+    (thrown: unknown) => thrown,
+  );
+  expect(error).toBeInstanceOf(Fault);
+  return (error as Fault).message;
+};
+
+const MODULE = fileURLToPath(new URL('../../src/base/data-folder.ts', import.meta.url));
+
+/** Another process that has the folder until it is killed. */
+async function other(path: string): Promise<ChildProcess> {
+  const program = `
+    const { DataFolder } = await import(${JSON.stringify(MODULE)});
+    // Kept: a lock that nothing refers to is collected.
+    globalThis.taken = new DataFolder(${JSON.stringify(path)}, [], { warn() {} });
+    await globalThis.taken.start();
+    process.stdout.write('taken');
+    setInterval(() => {}, 1000);`;
+  const args = ['--disable-warning=ExperimentalWarning', '--input-type=module', '-e', program];
+  const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
+  others.add(child);
+  await once(child.stdout, 'data');
+  return child;
+}
+
+it('makes the folder and those above it, for its owner alone, and leaves no lock behind', async () => {
+  const path = join(folder(), 'a/b/data');
+  const taken = await take(path);
+  expect(readFileSync(join(path, 'weir.pid'), 'utf8')).toBe(`${process.pid} ${hostname()}\n`);
+  taken.stop();
+  expect(readdirSync(path)).toEqual(['weir.lock']);
+  await take(path);
+});
+
+it('is refused while another process has it, which is named, and had as soon as that is killed', async () => {
+  const path = folder();
+  const child = await other(path);
+  expect(await refusal(path)).toBe(
+    `the data folder ${path} is in use by another weir (pid ${child.pid}); give this one a folder of its own with --data-dir`,
+  );
+  // Waited for: a supervisor starts the next one before the last one has wholly ended.
+  const next = take(path);
+  child.kill('SIGKILL');
+  await next;
+  expect(readFileSync(join(path, 'weir.pid'), 'utf8')).toMatch(`${process.pid} `);
+});
+
+it('is refused by its real path, and names the host of a weir elsewhere', async () => {
+  const path = folder();
+  await other(path);
+  writeFileSync(join(path, 'weir.pid'), '7 some-other-host\n');
+  expect(await refusal(join(path, '../', path.split('/').at(-1)!))).toContain(
+    `${path} is in use by another weir (pid 7 on host some-other-host);`,
+  );
+  writeFileSync(join(path, 'weir.pid'), 'what is this');
+  expect(await refusal(path)).toContain('is in use by another weir; give');
+});
+
+it.each([
+  [
+    'a file in its place',
+    '',
+    /cannot write to the data folder .*\/data: something in its path is not a folder \(\w+\);/,
+  ],
+  ['a file above it', '/deeper/still', /still: something in its path is not a folder \(ENOTDIR\);/],
+])('is refused where there is %s', async (_, below, message) => {
+  const path = `${folder({ data: 'a file' })}/data${below}`;
+  const said = await refusal(path);
+  expect(said).toMatch(message);
+  expect(said).toMatch(/choose another one with --data-dir, or keep nothing on disk with --logs-capture=off/);
+});
+
+it('is refused, without a wait, where the system makes no folders', async () => {
+  expect(await refusal('/proc/weir/data')).toMatch(
+    /cannot write to the data folder \/proc\/weir\/data: E\w+: /,
+  );
+});
+
+it('is refused where its files cannot be written', async () => {
+  const lock = folder();
+  mkdirSync(join(lock, 'weir.lock'));
+  expect(await refusal(lock)).toMatch(/EISDIR: /);
+  const pid = folder();
+  mkdirSync(join(pid, 'weir.pid'));
+  expect(await refusal(pid)).toMatch(/EISDIR: /);
+});

@@ -1,0 +1,25 @@
+// What a file promises for a power cut is what SQLite promises for the mode that it is opened in.
+import { afterAll, expect, it } from 'vitest';
+import { SqliteFile } from '../../src/base/sqlite-file.ts';
+import { queueOptions } from '../../src/queue/options.ts';
+import { settingsIn } from '../../src/base/settings.ts';
+import { folder, removeFolders } from '../kit/folder.ts';
+
+afterAll(removeFolders);
+
+// https://www.sqlite.org/pragma.html#pragma_synchronous: 2 is FULL, 1 is NORMAL, 0 is OFF.
+it.each([
+  ['full', 2],
+  ['normal', 1],
+  ['off', 0],
+] as const)('is opened in WAL mode, with synchronous as %s says', (sync, level) => {
+  const file = new SqliteFile(`${folder()}/x.sqlite`, { sync, maxBytes: 2 ** 20 });
+  expect(file.get('PRAGMA journal_mode')).toMatchObject({ journal_mode: 'wal' });
+  expect(file.get('PRAGMA synchronous')).toMatchObject({ synchronous: level });
+  file.close();
+});
+
+it('the setting async.fsync, which turns syncing off, says that a power cut may damage the file', () => {
+  const fsync = settingsIn(queueOptions).find(({ path }) => path.join('.') === 'fsync');
+  expect(fsync?.about.doc).toContain('a power cut may damage the file');
+});
