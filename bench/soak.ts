@@ -18,6 +18,11 @@ const CONNECTIONS = 64;
 const held = new Map<string, () => void>();
 
 const replica = createServer((req, res) => {
+  // Answered before its body is read, on a connection that is closed at once: with input unread, the kernel resets it.
+  if (req.url === '/early') {
+    req.socket.write('HTTP/1.1 413 Too Large\r\nContent-Length: 5\r\n\r\nlarge', () => req.socket.destroy());
+    return;
+  }
   req.resume();
   req.on('end', () => {
     if (req.url === '/slow') return void setTimeout(() => res.end('late'), 20);
@@ -69,6 +74,14 @@ const kinds = [
   'GET /small HTTP/1.1\r\nHost: x\r\nConnection: x-a\r\nX-A: 1\r\n\r\n',
 ].map((text) => Buffer.from(text));
 
+/** Uploads that the replica refuses early, for either lane. */
+const EARLY_BYTES = 300_000;
+const earlies = ['', 'Connection: x-a\r\nX-A: 1\r\n'].map((fields) =>
+  Buffer.from(
+    `POST /early HTTP/1.1\r\nHost: x\r\n${fields}Content-Length: ${EARLY_BYTES}\r\n\r\n${'x'.repeat(EARLY_BYTES)}`,
+  ),
+);
+
 const isWhole = (answer: string): boolean => {
   const end = answer.indexOf('\r\n\r\n');
   if (end === -1) return false;
@@ -102,7 +115,9 @@ async function client(): Promise<void> {
         break;
       }
       const whole = new Promise<void>((resolve) => (heard = resolve));
-      socket.write(kinds[Math.floor(Math.random() * kinds.length)]!);
+      // Large, and so rare.
+      const sent = Math.random() < 0.005 ? earlies : kinds;
+      socket.write(sent[Math.floor(Math.random() * sent.length)]!);
       books.begun++;
       await whole;
       const status = Number(answer.slice(9, 12));
@@ -156,6 +171,12 @@ check(
   sum(text, 'baseten_inference_requests_total', 'status_code="500"'),
   books.answered.get(500) ?? 0,
 );
+check(
+  'status 413, early',
+  sum(text, 'baseten_inference_requests_total', 'status_code="413"'),
+  books.answered.get(413) ?? 0,
+);
+check('failures of the replica', sum(text, 'weir_exchanges_total', 'cause="reset_midway"'), 0);
 check(
   'unknown targets',
   sum(text, 'weir_exchanges_total', 'cause="unknown_target"'),

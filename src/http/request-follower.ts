@@ -1,6 +1,6 @@
 // Finds where a request ends in the bytes of a client, so that Node's parser can be given one request at a time.
-// Invariant: of what Node's strict parser accepts, the same bytes are taken for the request; what it refuses may be followed
-// in any way, since the connection ends with it. Nothing is judged here but the chunks of a body.
+// Invariant: of what Node's strict parser accepts, the same bytes are taken for the request; what it refuses ends the connection,
+// and may be followed in any way as long as the parser gets enough of it to refuse it. Nothing is judged here but the chunks of a body.
 // Sources: RFC 9112 2.2 (empty lines before a request), 6.3 (length of a body).
 import { BodyFollower, BROKEN } from './body.ts';
 import { BY_CHUNKS, BY_LENGTH, NO_BODY } from './head.ts';
@@ -8,12 +8,15 @@ import { BY_CHUNKS, BY_LENGTH, NO_BODY } from './head.ts';
 const CR = 13;
 const LF = 10;
 const HEAD_END = '\r\n\r\n';
+/** A request that can be served. The parser is to judge all others, with whatever follows: it reads the preface of HTTP/2 whole. */
+const SERVED = /^[^\r\n ]+ [^\r\n ]+ HTTP\/1\.[01]\r\n/;
 
 export class RequestFollower {
   readonly #maxHeadBytes: number;
   readonly #body = new BodyFollower();
   #head = '';
   #isInHead = true;
+  /** No end is looked for any more. */
   #isLost = false;
 
   /** `maxHeadBytes`: a longer head is refused by the parser, and no end is looked for. */
@@ -54,13 +57,13 @@ export class RequestFollower {
     const before = this.#head.length;
     this.#head += bytes.latin1Slice(from);
     const end = this.#head.indexOf(HEAD_END, Math.max(0, before - HEAD_END.length + 1));
-    if (end === -1) {
-      if (this.#head.length > this.#maxHeadBytes) {
-        this.#isLost = true;
-        this.#head = '';
-      }
+    const isServed = end === -1 || SERVED.test(this.#head);
+    if (!isServed || this.#head.length > this.#maxHeadBytes + bytes.length) {
+      this.#isLost = true;
+      this.#head = '';
       return 0;
     }
+    if (end === -1) return 0;
     this.#isInHead = false;
     const head = this.#head.slice(0, end);
     this.#head = '';

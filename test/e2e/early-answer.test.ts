@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { call } from '../kit/client.ts';
 import { closeReplicas, startRawReplica, type Replica } from '../kit/replica.ts';
 import { startWeir, type Weir } from '../kit/weir.ts';
 
@@ -138,6 +139,7 @@ describe.each([
       replica.url,
       '--pool-probe-interval=1d',
       '--proxy-retry-methods=',
+      '--async-max-body=30MiB',
       ...args,
     ]);
   });
@@ -245,6 +247,17 @@ describe.each([
         ]);
         expect(stdout, header).toBe('{"error":"too large"}');
       }
+  });
+
+  it('a run of the queue has the 413 as its answer', async () => {
+    answersEarly(REFUSAL, 'closes', 50_000);
+    const { status } = await call(weir.url, '/production/async_predict', {
+      method: 'POST',
+      body: JSON.stringify({ model_input: { pad: 'x'.repeat(20_000_000) } }),
+    });
+    expect(status).toBe(201);
+    const line = await weir.line('the run', (one) => one.event === 'exchange' && one['attempts'] === 1);
+    expect(line).toMatchObject({ status: 413, cause: 'ok' });
   });
 
   it('an answer that a reset cuts off is still a failure', async () => {
