@@ -2,20 +2,38 @@
 // Must stay true: it is a status of gRPC with the request's id, never a page of HTTP.
 import { catalogue, type Failure } from '../base/errors.ts';
 import { ID_HEADER_LOWER } from '../exchange/identity.ts';
-import { MESSAGE_HEADER, STATUS_HEADER } from './metadata.ts';
-import { encodeMessage, statusNumber } from './status.ts';
+import { MESSAGE_HEADER, STATUS_HEADER, valueOf } from './metadata.ts';
+import { decodeMessage, encodeMessage, statusNumber } from './status.ts';
 
 /** The number that a failure is counted with. */
 export const statusOf = (failure: Failure): number => statusNumber(catalogue[failure].grpc);
 
-/** Trailers that end a call with a failure. `detail` says what is wrong this time; `status` stands for the catalogue's. */
+/** Longest text of a replica's that is repeated in ours, in characters. */
+const MAX_REPEATED = 1000;
+
+/**
+ * What is said of a replica's answer that has no grpc-status. `what`: what the replica did; `raw`: the headers or trailers
+ * in which the status would have been. A grpc-message in them is repeated, since it may say what went wrong.
+ */
+export function withoutStatus(what: string, raw: readonly string[]): string {
+  const message = valueOf(raw, MESSAGE_HEADER);
+  const said =
+    message === undefined ? '' : `; its grpc-message: ${decodeMessage(message).slice(0, MAX_REPEATED)}`;
+  return `${what} without grpc-status${said}`;
+}
+
+/**
+ * Trailers that end a call with a failure. `detail` says what is wrong this time; `status` and `text` stand for the
+ * catalogue's.
+ */
 export function refusalTrailers(
   failure: Failure,
   id: string,
   detail: string,
   status = statusOf(failure),
+  text = '',
 ): string[] {
-  const { message } = catalogue[failure];
+  const message = text === '' ? catalogue[failure].message : text;
   return [
     STATUS_HEADER,
     String(status),

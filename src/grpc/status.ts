@@ -54,13 +54,39 @@ const FROM_HTTP: Record<number, StatusName> = {
 /** What an answer without grpc-status means, by its HTTP status. */
 export const statusOfHttp = (http: number): number => statusNumber(FROM_HTTP[http] ?? 'UNKNOWN');
 
+/** Names of the error codes of HTTP/2 in the order of their numbers (RFC 9113 7). */
+const RESETS = [
+  'NO_ERROR',
+  'PROTOCOL_ERROR',
+  'INTERNAL_ERROR',
+  'FLOW_CONTROL_ERROR',
+  'SETTINGS_TIMEOUT',
+  'STREAM_CLOSED',
+  'FRAME_SIZE_ERROR',
+  'REFUSED_STREAM',
+  'CANCEL',
+  'COMPRESSION_ERROR',
+  'CONNECT_ERROR',
+  'ENHANCE_YOUR_CALM',
+  'INADEQUATE_SECURITY',
+  'HTTP_1_1_REQUIRED',
+] as const;
+
+/** Those that do not mean INTERNAL ("PROTOCOL-HTTP2.md", Errors). */
+const FROM_RESET: Partial<Record<(typeof RESETS)[number], StatusName>> = {
+  REFUSED_STREAM: 'UNAVAILABLE',
+  CANCEL: 'CANCELLED',
+  ENHANCE_YOUR_CALM: 'RESOURCE_EXHAUSTED',
+  INADEQUATE_SECURITY: 'PERMISSION_DENIED',
+};
+
+/** The name of an error code of HTTP/2; `code 99` for one that has none. */
+export const resetName = (code: number): string => RESETS[code] ?? `code ${code}`;
+
 /** What a stream that was reset means, by the error code of HTTP/2. */
 export function statusOfReset(code: number): number {
-  if (code === 7) return statusNumber('UNAVAILABLE');
-  if (code === 8) return statusNumber('CANCELLED');
-  if (code === 11) return statusNumber('RESOURCE_EXHAUSTED');
-  if (code === 12) return statusNumber('PERMISSION_DENIED');
-  return statusNumber('INTERNAL');
+  const name = RESETS[code];
+  return statusNumber((name !== undefined && FROM_RESET[name]) || 'INTERNAL');
 }
 
 /** Text as grpc-message: UTF-8, with everything percent-encoded that is not printable ASCII, and the percent itself. */

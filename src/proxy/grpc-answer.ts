@@ -83,16 +83,19 @@ export class CallAnswer {
     return valueOf(this.#trailers, STATUS_HEADER);
   }
 
-  /** Ends it with a failure, as far as somebody is there to hear it; true where that needs no trailers. */
-  refuse(failure: Failure, said: string, status: number): boolean {
+  /**
+   * Ends it with a failure, as far as somebody is there to hear it; true where that needs no trailers. `text` stands for the
+   * catalogue's; empty: that is used.
+   */
+  refuse(failure: Failure, said: string, status: number, text: string): boolean {
     const client = this.#client;
     if (client.destroyed || client.closed) return false;
     const { id } = this.#exchange;
     if (!client.headersSent) {
-      client.respond(refusalHeaders(failure, id, said, status), ONLY_OPTIONS);
+      client.respond(refusalHeaders(failure, id, said, status, text), ONLY_OPTIONS);
       return true;
     }
-    this.#trailers = refusalTrailers(failure, id, said, status);
+    this.#trailers = refusalTrailers(failure, id, said, status, text);
     client.end();
     setTimeout(() => client.close(constants.NGHTTP2_CANCEL), CLOSING_MS).unref();
     return false;

@@ -16,13 +16,14 @@ import { describe, type Failure } from '../base/errors.ts';
 import type { Exchange } from '../exchange/exchange.ts';
 import { isGrpc, STATUS_HEADER, TIMEOUT_HEADER, toReplica, valueOf, type CallHop } from '../grpc/metadata.ts';
 import { statusOf } from '../grpc/refusal.ts';
-import { readStatus, statusOfHttp, statusOfReset } from '../grpc/status.ts';
+import { readStatus } from '../grpc/status.ts';
 import { formatTimeout, readTimeout } from '../grpc/timeout.ts';
 import { publicDetail } from '../http/reply.ts';
 import type { Lease } from '../pool/pool.ts';
 import { problemOf } from './failure.ts';
 import type { Lane, Running } from './full.ts';
 import { CallAnswer } from './grpc-answer.ts';
+import { endedWithoutStatus, lostBy, noGrpc, noStatus, resetBy, type CallFailure } from './grpc-failure.ts';
 import { CallUpload, type HeldPieces } from './grpc-upload.ts';
 import { Patience } from './patience.ts';
 import type { ReplicaSession, ReplicaSessions, SessionUser } from './replica-sessions.ts';
@@ -33,8 +34,6 @@ const { NGHTTP2_CANCEL, NGHTTP2_NO_ERROR, NGHTTP2_REFUSED_STREAM, NGHTTP2_FLAG_E
 
 /** A client's clock for its deadline began this much before ours at most: on the way a call is no longer. */
 const TRANSIT_MS = 25;
-
-const NO_STATUS = 'it ended without a grpc-status';
 
 /** What calls share with the other lanes, and the connections of their own. */
 export type GrpcLane = Pick<Lane, 'pool' | 'deadlines' | 'options' | 'retries' | 'open'> & {
@@ -67,6 +66,8 @@ export class GrpcCall implements Watched, Running, Seeking, SessionUser {
   #session: ReplicaSession | undefined;
   #to: ClientHttp2Stream | undefined;
   #isHeldUp = false;
+  /** What broke its stream. */
+  #broken: NodeJS.ErrnoException | undefined;
   /** The replica has ended its side. */
   #isAnswered = false;
   /** Trailers that the replica has sent. */
@@ -119,12 +120,13 @@ export class GrpcCall implements Watched, Running, Seeking, SessionUser {
   unreachable(error: NodeJS.ErrnoException): void {
     if (!this.#exchange.isOpen) return;
     const pauseMs = this.#seeker.pauseAfterUnreachable(error, this.#upload.canRepeat);
-    this.#tryAgain(pauseMs, 'connect_failed', problemOf(error));
+    const failure = 'connect_failed';
+    this.#tryAgain(pauseMs, { failure, detail: problemOf(error), status: statusOf(failure), text: '' });
   }
 
   /** Seeks a replica once more, unless it has been tried enough. */
-  #tryAgain(pauseMs: number, failure: Failure, detail: string): void {
-    if (pauseMs === GIVE_UP) return this.#fail(failure, detail);
+  #tryAgain(pauseMs: number, failed: CallFailure): void {
+    if (pauseMs === GIVE_UP) return this.#failWith(failed);
     this.#session = this.#to = undefined;
     this.#upload.hold();
     this.#seeker.again(pauseMs);
@@ -157,7 +159,10 @@ export class GrpcCall implements Watched, Running, Seeking, SessionUser {
       if (to === this.#to) this.#onEnd(to);
     });
     // What it says is known when the stream is closed: from its code, or because the connection is lost.
-    to.on('error', (error) => (this.#exchange.detail ||= describe(error)));
+    to.on('error', (error: NodeJS.ErrnoException) => {
+      this.#broken = error;
+      this.#exchange.detail ||= describe(error);
+    });
     to.on('close', () => {
       if (to === this.#to) this.#onClosed(to);
     });
@@ -188,12 +193,13 @@ export class GrpcCall implements Watched, Running, Seeking, SessionUser {
     const status = headers[STATUS_HEADER] as string | undefined;
     const isOnly = (flags & NGHTTP2_FLAG_END_STREAM) !== 0;
     this.#upload.forget();
-    if ((http !== 200 || !isGrpc(headers['content-type'])) && status === undefined)
-      return this.#fail('bad_response', `it answered HTTP ${http} without a grpc-status`, statusOfHttp(http));
+    const type = headers['content-type'];
+    if (status === undefined && (http !== 200 || !isGrpc(type)))
+      return this.#failWith(noGrpc(http, type, raw));
     this.#exchange.headMs = performance.now();
     this.#seeker.lease!.heard();
-    if (isOnly && status === undefined)
-      return this.#fail('bad_response', 'it answered without a grpc-status', statusOfHttp(200));
+    if (isOnly && status === undefined) return this.#failWith(noStatus(raw));
+    if (isOnly) this.#exchange.bodyBegan();
     this.#isAnswered = isOnly;
     const problem = isOnly ? this.#answer.only(raw) : this.#answer.begin(raw);
     if (problem !== '') return this.#fail('bad_response', problem);
@@ -224,7 +230,7 @@ export class GrpcCall implements Watched, Running, Seeking, SessionUser {
   /** The replica has ended its side. Where the stream is over too, `#onClosed` knows why. */
   #onEnd(to: ClientHttp2Stream): void {
     this.#onAnswered();
-    if (!to.closed && !this.#answer.isEnding) this.#fail('bad_response', NO_STATUS, statusOfHttp(200));
+    if (!to.closed && !this.#answer.isEnding) this.#failWith(endedWithoutStatus(this.#trailers));
   }
 
   /** The replica's stream is over. What it has not said by now it will not say. */
@@ -233,20 +239,15 @@ export class GrpcCall implements Watched, Running, Seeking, SessionUser {
     // A stream that breaks loses what was not read of it yet, and then no trailers make the answer whole.
     if (readableLength === 0) this.#onAnswered();
     if (this.#answer.isEnding) return;
-    const detail = this.#exchange.detail;
     if (rstCode === NGHTTP2_REFUSED_STREAM && this.#upload.canRepeat)
-      return this.#tryAgain(
-        this.#lane.retries.afterConnectFailure(this.#exchange, true),
-        'reset_midway',
-        detail,
-      );
+      return this.#tryAgain(this.#lane.retries.afterConnectFailure(this.#exchange, true), resetBy(rstCode));
     if (this.#session!.isLost) {
       this.#seeker.lease!.broke();
-      return this.#fail('reset_midway', detail);
+      return this.#failWith(lostBy(this.#broken, this.#exchange.detail));
     }
-    if (rstCode === NGHTTP2_NO_ERROR) return this.#fail('bad_response', NO_STATUS, statusOfHttp(200));
+    if (rstCode === NGHTTP2_NO_ERROR) return this.#failWith(endedWithoutStatus(this.#trailers));
     if (rstCode !== NGHTTP2_CANCEL) this.#seeker.lease!.broke();
-    this.#fail('reset_midway', `it reset the stream with code ${rstCode}`, statusOfReset(rstCode));
+    this.#failWith(resetBy(rstCode));
   }
 
   // ── The end ──────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -291,13 +292,18 @@ export class GrpcCall implements Watched, Running, Seeking, SessionUser {
     if (overdue) this.#fail(overdue.failure, overdue.detail);
   }
 
-  #fail(failure: Failure, detail = '', status = statusOf(failure)): void {
+  #fail(failure: Failure, detail = ''): void {
+    this.#failWith({ failure, detail, status: statusOf(failure), text: '' });
+  }
+
+  #failWith({ failure, detail, status, text }: CallFailure): void {
     if (!this.#exchange.isOpen) return;
     this.#seeker.leaveLine();
     // An answer that is nothing but its status has no body.
     if (!this.#answer.hasBegun) this.#exchange.wrote(0);
     this.#settle(failure, status, detail);
-    if (this.#answer.refuse(failure, publicDetail(failure, detail), status)) this.#upload.stop();
+    const said = text === '' ? publicDetail(failure, detail) : '';
+    if (this.#answer.refuse(failure, said, status, text)) this.#upload.stop();
   }
 
   /** The one end of everything: nothing of this call is left anywhere. */

@@ -173,16 +173,59 @@ describe('a client whose process is gone', () => {
 
 describe('a replica', () => {
   const endings: [string, Parameters<typeof startH2Replica>[0], number, string, string][] = [
-    ['that resets with INTERNAL_ERROR', (s) => s.close(2), status.INTERNAL, 'reset_midway', ''],
-    ['that resets with ENHANCE_YOUR_CALM', (s) => s.close(11), status.RESOURCE_EXHAUSTED, 'reset_midway', ''],
-    ['that cancels', (s) => s.close(8), status.CANCELLED, 'reset_midway', ''],
+    [
+      'that resets with INTERNAL_ERROR',
+      (s) => s.close(2),
+      status.INTERNAL,
+      'reset_midway',
+      'The replica reset the stream (INTERNAL_ERROR)',
+    ],
+    [
+      'that resets with ENHANCE_YOUR_CALM',
+      (s) => s.close(11),
+      status.RESOURCE_EXHAUSTED,
+      'reset_midway',
+      'The replica reset the stream (ENHANCE_YOUR_CALM)',
+    ],
+    [
+      'that cancels',
+      (s) => s.close(8),
+      status.CANCELLED,
+      'reset_midway',
+      'The replica reset the stream (CANCEL)',
+    ],
+    [
+      'that answers a page with 200',
+      (s) => s.respond({ ':status': 200, 'content-type': 'text/html' }, { endStream: true }),
+      status.UNKNOWN,
+      'bad_response',
+      'The replica answered HTTP 200 (content-type text/html) without grpc-status',
+    ],
+    [
+      'that says a grpc-message and no grpc-status',
+      (s) => s.respond({ ...HEADERS, 'grpc-message': 'out of %F0%9F%90%8F' }, { endStream: true }),
+      status.UNKNOWN,
+      'bad_response',
+      'The replica answered without grpc-status; its grpc-message: out of 🐏',
+    ],
+    [
+      'that says so in its trailers',
+      (s) => {
+        s.respond(HEADERS, { waitForTrailers: true });
+        s.on('wantTrailers', () => s.sendTrailers({ 'grpc-message': 'cuda' }));
+        s.end();
+      },
+      status.UNKNOWN,
+      'bad_response',
+      'The replica ended the call without grpc-status; its grpc-message: cuda',
+    ],
     ['that loses its connection', (s) => s.session!.destroy(), status.UNAVAILABLE, 'reset_midway', ''],
     [
       'that answers HTTP 503',
       (s) => s.respond({ ':status': 503, 'content-type': 'text/html' }, { endStream: true }),
       status.UNAVAILABLE,
       'bad_response',
-      'it answered HTTP 503 without a grpc-status',
+      'The replica answered HTTP 503 without grpc-status',
     ],
     [
       'that answers HTTP 404 with a page',
@@ -192,7 +235,7 @@ describe('a replica', () => {
       },
       status.UNIMPLEMENTED,
       'bad_response',
-      'it answered HTTP 404 without a grpc-status',
+      'The replica answered HTTP 404 without grpc-status',
     ],
     [
       'that ends without a grpc-status',
@@ -202,7 +245,7 @@ describe('a replica', () => {
       },
       status.UNKNOWN,
       'bad_response',
-      'it ended without a grpc-status',
+      'The replica ended the call without grpc-status',
     ],
     [
       'that breaks off in the middle of a message',
@@ -226,6 +269,47 @@ describe('a replica', () => {
     const line = await weir.exchange(outcome.id);
     expect(line).toMatchObject({ status: code, cause, attempts: 1 });
     if (detail !== '') expect(line).toMatchObject({ detail });
+    if (detail !== '') expect(outcome.details).toBe(detail);
+    await isClean(weir);
+  });
+
+  it('whose trailer is larger than 64 KiB: every call of its connection is told why it failed', async () => {
+    const replica = await startRawReplica((stream) => {
+      // Its first answer is to the health check.
+      if (answered++ === 0) return frame(1, 5, stream, hpack(...ANSWER, ['grpc-status', '12']));
+      if (answered === 2) return frame(1, 4, stream, hpack(...ANSWER));
+      // A literal whose length, 70,000, is an integer of HPACK with a prefix of 7 bits (RFC 7541 5.1).
+      const value = Buffer.concat([Buffer.from([0x7f, 0xf1, 0xa1, 0x04]), Buffer.alloc(70_000, 'x')]);
+      const name = Buffer.concat([Buffer.from([0, 12]), Buffer.from('grpc-message')]);
+      const block = Buffer.concat([hpack(...ANSWER, ['grpc-status', '13']), name, value]);
+      const parts = [0, 1, 2, 3, 4].map((at) => block.subarray(at * 16_384, (at + 1) * 16_384));
+      return Buffer.concat(
+        parts.map((part, at) =>
+          frame(at === 0 ? 1 : 9, (at === 0 ? 1 : 0) | (at === 4 ? 4 : 0), stream, part),
+        ),
+      );
+    });
+    let answered = 0;
+    const weir = await startWeir(['--replica', replica.url]);
+    const client = new TestClient(weir.port);
+    const other = client.output({ responseParameters: [] });
+    await new Promise((resolve) => other.call.once('metadata', resolve));
+    const outcomes = [await client.unary('emptyCall').outcome, await other.outcome];
+    for (const { code, details } of outcomes) {
+      expect(code).toBe(status.UNAVAILABLE);
+      expect(details).toContain('a header or trailer is larger than 64 KiB');
+    }
+    await isClean(weir);
+  });
+
+  it('that refuses every try: the client is told so', async () => {
+    const replica = await startH2Replica((stream) => stream.close(7));
+    const weir = await startWeir(['--replica', replica.url, '--proxy-retry-connect-attempts=2']);
+    const { code, details, id } = await new TestClient(weir.port).unary('unaryCall').outcome;
+    expect([code, details]).toEqual([status.UNAVAILABLE, 'The replica reset the stream (REFUSED_STREAM)']);
+    const line = await weir.exchange(id);
+    expect(line).toMatchObject({ status: 14, cause: 'reset_midway', detail: details });
+    expect(line['attempts']).toBe(2);
     await isClean(weir);
   });
 

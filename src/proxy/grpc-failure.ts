@@ -1,0 +1,58 @@
+// What is wrong with a replica's side of a gRPC call, and what the client is told of it.
+// Must stay true: a text says what was received; statuses are those that gRPC maps it to.
+import type { Failure } from '../base/errors.ts';
+import { statusOf, withoutStatus } from '../grpc/refusal.ts';
+import { resetName, statusOfHttp, statusOfReset } from '../grpc/status.ts';
+
+/** Node's code for a connection whose peer does not keep to HTTP/2, or sends what is beyond the limits of nghttp2. */
+const BROKEN_HTTP2 = 'ERR_HTTP2_ERROR';
+const BROKEN_TEXT =
+  'The connection to the replica was ended: what the replica sent on it is not valid HTTP/2, or a header or trailer is larger than 64 KiB';
+/** Longest content type that is repeated, in characters. */
+const MAX_TYPE = 100;
+
+/** Why a call fails. */
+export interface CallFailure {
+  readonly failure: Failure;
+  /** For the log. */
+  readonly detail: string;
+  /** Number of the gRPC status. */
+  readonly status: number;
+  /** What the client is told; empty: the catalogue's message. */
+  readonly text: string;
+}
+
+const bad = (what: string, raw: readonly string[], http = 200): CallFailure => {
+  const text = withoutStatus(what, raw);
+  return { failure: 'bad_response', detail: text, status: statusOfHttp(http), text };
+};
+
+/** An answer of HTTP that is no gRPC. `raw`: its headers. */
+export const noGrpc = (http: number, type: string | undefined, raw: readonly string[]): CallFailure =>
+  bad(
+    `The replica answered HTTP ${http}` +
+      (http === 200 ? ` (content-type ${type === undefined ? 'missing' : type.slice(0, MAX_TYPE)})` : ''),
+    raw,
+    http,
+  );
+
+/** An answer that is nothing but its head, in which there is no grpc-status. */
+export const noStatus = (raw: readonly string[]): CallFailure => bad('The replica answered', raw);
+
+/** The end of an answer whose trailers, if there were any, have no grpc-status. */
+export const endedWithoutStatus = (trailers: readonly string[] | undefined): CallFailure =>
+  bad('The replica ended the call', trailers ?? []);
+
+/** RST_STREAM by the replica, with an error code of HTTP/2. */
+export function resetBy(code: number): CallFailure {
+  const text = `The replica reset the stream (${resetName(code)})`;
+  return { failure: 'reset_midway', detail: text, status: statusOfReset(code), text };
+}
+
+/** The connection is lost. `error`: what the stream said of it. */
+export const lostBy = (error: NodeJS.ErrnoException | undefined, detail: string): CallFailure => ({
+  failure: 'reset_midway',
+  detail,
+  status: statusOf('reset_midway'),
+  text: error?.code === BROKEN_HTTP2 ? BROKEN_TEXT : '',
+});
