@@ -5,7 +5,7 @@
 // the end of the head of its final answer. Then Node's listener is put back.
 import type { ClientRequest } from 'node:http';
 import type { Socket } from 'node:net';
-import { INCOMPLETE, READY, readResponseHead, ResponseHead } from '../http/head.ts';
+import { INCOMPLETE, NO_BODY, READY, readResponseHead, ResponseHead } from '../http/head.ts';
 
 /** Bytes of one head, at most: as many as Node's parser is told to take. */
 export const MAX_RESPONSE_HEAD_BYTES = 64 * 1024;
@@ -76,9 +76,15 @@ class HeadReader {
       // Its owner may have ended it.
       if (this.#socket.destroyed) return;
     }
-    if (head.status !== 101)
-      this.#deliver(cleanHead(head, bytes.latin1Slice(at, head.end)), bytes.subarray(head.end));
-    else if (this.#events.mayUpgrade) this.#deliver(NOTHING, bytes.subarray(at));
+    if (head.status !== 101) {
+      let rest = bytes.subarray(head.end);
+      // More than the answer: the replica is out of step. The rest is dropped, and the connection is not used again.
+      if (head.framing === NO_BODY && rest.length > 0) {
+        head.keepAlive = false;
+        rest = NOTHING;
+      }
+      this.#deliver(cleanHead(head, bytes.latin1Slice(at, head.end)), rest);
+    } else if (this.#events.mayUpgrade) this.#deliver(NOTHING, bytes.subarray(at));
     else this.#refuse('it switched protocols unasked');
   };
 
