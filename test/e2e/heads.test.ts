@@ -390,7 +390,9 @@ describe.each([
         expect([statusOf(got), fieldValues(got, 'content-length')]).toEqual([200, ['2']]);
         expect(got.endsWith('\r\n\r\nok')).toBe(true);
       }
-      const head = await exchange(ask('', 'HEAD /x HTTP/1.1'));
+      // The replica sends a body to HEAD as well, of which nothing may reach the client.
+      const head = await exchange(ask('TE: trailers\r\n', 'HEAD /x HTTP/1.1'));
+      expect(head.got.endsWith('\r\n\r\n')).toBe(true);
       expect(fieldValues(head.got, 'content-length')).toEqual(['2']);
     });
 
