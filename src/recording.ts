@@ -22,7 +22,7 @@ interface Named {
   readonly environment: string;
 }
 
-/** Whose a line is. */
+/** The replica that a line belongs to. */
 type Owner = Omit<Origin, 'source'>;
 
 export interface Recording {
@@ -39,9 +39,9 @@ export interface Recording {
   spansOf(record: LogRecord): readonly Span[];
   /** Records what ends from now on. `deploymentAt` gives the deployment of an index. */
   observe(exchanges: Exchanges, deploymentAt: (index: number) => Named | undefined): void;
-  /** Lines from now on belong to what the configuration is now. `supervised`: the replica that weir runs. */
+  /** Lines from now on belong to the changed configuration. `supervised`: the replica that weir runs. */
   move(deployments: readonly Configured[], supervised: Owner | undefined): void;
-  /** weir has started: `weir_stopped` follows when its parts have stopped. */
+  /** weir has started. Only then is `weir_stopped` written when its parts have stopped. */
   isUp: boolean;
   /** A delivery to a webhook was made. */
   delivered(delivery: ClaimedDelivery, made: Delivery, environment: string): void;
@@ -49,7 +49,7 @@ export interface Recording {
 
 type Configured = Config['deployments'][number];
 
-/** Whose the lines of followed files are that name no request that is known. */
+/** Owner of lines of followed files that name no known request. */
 const firstReplica = ([deployment]: readonly Configured[]): Owner => ({
   deployment: deployment?.id ?? '',
   environment: deployment?.environment ?? '',
@@ -119,7 +119,7 @@ const eventRecord = (event: LifecycleEvent, environment: string): LogRecord => (
   attributes: JSON.stringify(event.attributes),
 });
 
-/** A store that is held up must not hold up the end. */
+/** Longest wait for the last event to be stored, since a locked store must not delay the end. */
 const MAX_WAIT_MS = 2000;
 
 /**
@@ -134,7 +134,7 @@ function recordEvents(
   let last: Promise<unknown> = Promise.resolve();
   log.recorder = (event) => {
     const environment = event.deployment === '' ? '' : environmentOf(event.deployment);
-    // One that is not stored is counted there, like everything else.
+    // `post` counts what it cannot store.
     last = logs.post([eventRecord(event, environment)]);
   };
   return async (deadlineMs) => {
@@ -157,7 +157,7 @@ export function openRecording(
 ): Recording {
   const capture = new Capture(config.logs);
   const logs = capture.isOn ? openLogs(config, log) : undefined;
-  // Where only some routes are recorded, that is all there is.
+  // With `logs.capture: off` and a recorded route, only that route is recorded.
   const hasEvents = logs !== undefined && config.logs.capture !== 'off';
   const eventsStored = hasEvents ? recordEvents(log, logs, environmentOf) : () => Promise.resolve();
   const child = logs && supervised && recorded(supervised, logs, log);
@@ -179,7 +179,7 @@ export function openRecording(
       ownPorts: () => [config.ingress.listen.port, config.admin.listen.port],
       log,
     });
-  // Stopped after all that uses the record, and before the record itself: its last event is stored and exported.
+  // Stopped before the exporters and the store, so that the last event is stored and exported.
   const last: Part = {
     name: 'events',
     start: () => undefined,
@@ -226,7 +226,7 @@ export function openRecording(
             logs.request(exchange, deploymentAt(exchange.recordedAs));
         },
       });
-      // Lines of files may name a request that runs.
+      // Lines of followed files may name a request that runs.
       if (config.logs.files.length > 0)
         exchanges.observe({
           routed(exchange) {

@@ -1,18 +1,18 @@
 // The lifecycle events of weir, in one table: the level of each, its line in weir's own log, and its message in the log
 // store. `Log.event` writes both.
-// Must stay true: names are stable, since people search for them (`event:replica_down`).
+// Invariant: names stay as they are, since users search for them (`event:replica_down`).
 import type { Level } from './log.ts';
 
-/** What an event is about. Ids; absent: it is about weir as a whole. */
+/** Ids of what an event is about. An event without any is about weir as a whole. */
 export interface About {
   readonly deployment?: string;
-  /** Where the emitter knows it; otherwise the environment that the deployment has now. */
+  /** Default: the environment that the deployment has now. */
   readonly environment?: string;
   readonly replica?: string;
 }
 
 interface Kind<F extends About> {
-  /** May come over and over by itself, so its repeats are limited (repeats.ts); others come from an operator. */
+  /** Its repeats are limited (repeats.ts), since it may recur without an operator. */
   readonly isLimited: boolean;
   readonly level: Level;
   /** `event` of the line in weir's log. */
@@ -323,7 +323,7 @@ export function lifecycleEvent(
     name,
     level: of.level,
     timeMs,
-    message: of.message(facts),
+    message: `${of.message(facts)}${suppressed > 0 ? ` (${suppressed} earlier events like this one were left out)` : ''}`,
     deployment,
     environment,
     replica,

@@ -81,12 +81,12 @@ export class Log {
     const now = new Date();
     const { level, line, isLimited } = EVENTS[name];
     const fields = facts as Fields;
-    const { deployment = '', replica = '', destination = '' } = fields;
+    const { deployment = '', replica = '', destination = '', host = '' } = fields;
     const pass = (suppressed: number): void => {
       this.#write(level, line, suppressed > 0 ? { ...fields, suppressed } : fields, now);
       this.recorder?.(lifecycleEvent(name, facts, now.getTime(), suppressed));
     };
-    if (isLimited) this.#repeats.take(JSON.stringify([name, deployment, replica, destination]), pass);
+    if (isLimited) this.#repeats.take(JSON.stringify([name, deployment, replica, destination, host]), pass);
     else pass(0);
   };
 

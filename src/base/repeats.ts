@@ -1,19 +1,19 @@
 // Limits repeated events, so that a replica that goes up and down all day fills neither the log nor the store.
-// Must stay true: an event is passed on once, at once or at the end of its window, or counted in a later one of its key.
+// Invariant: each event is either passed on once (at once, or when its window ends) or counted in a later one of its key.
 
 /** Events of one key that are passed on at once in one window. */
 const BURST = 10;
 const WINDOW_MS = 60_000;
-/** Keys that are remembered; beyond it the oldest is given up, after its held event was passed on. */
+/** Number of keys with a window. When it is exceeded the oldest window ends, and its held event is passed on. */
 const MAX_KEYS = 4096;
 
-/** Passes an event on; `suppressed`: how many of its key were left out before it. */
+/** Passes an event on. `suppressed`: the number of events of its key that were left out before it. */
 export type PassOn = (suppressed: number) => void;
 
 interface Window {
   readonly startMs: number;
   count: number;
-  /** The latest that was not passed on. */
+  /** The latest event that was not passed on yet. */
   held: PassOn | undefined;
   suppressed: number;
   timer: NodeJS.Timeout | undefined;
@@ -28,7 +28,7 @@ export class Repeats {
     this.#now = now;
   }
 
-  /** Passes on the first ten events of a key in a minute at once; of the rest, the latest when the minute is over. */
+  /** Passes on the first ten events of a key in a minute at once, and the latest of the others when the minute ends. */
   take(key: string, passOn: PassOn): void {
     const nowMs = this.#now();
     let window = this.#windows.get(key);
@@ -48,7 +48,7 @@ export class Repeats {
     window.timer ??= setTimeout(() => this.#end(key, due), startMs + WINDOW_MS - nowMs).unref();
   }
 
-  /** Passes on what is held. */
+  /** Passes on the held events of all keys. */
   flush(): void {
     for (const [key, window] of Array.from(this.#windows)) this.#end(key, window);
   }
@@ -67,7 +67,7 @@ export class Repeats {
     const { held, suppressed } = window;
     window.held = undefined;
     if (held === undefined) return;
-    // It counts in the window that begins now.
+    // The held event counts in the window that begins now.
     if (this.#windows.size < MAX_KEYS) this.#begin(key, this.#now()).count = 1;
     held(suppressed);
   }

@@ -40,7 +40,7 @@ export class Child {
 
   /**
    * `restarted` is called when a new process has taken the place of one that died. `output` hears what it writes;
-   * without it, it writes where weir does. `about` gives the replica that the process is, for its events.
+   * without it, it writes where weir does. `about` names the replica of the process, for its events.
    */
   constructor(
     command: readonly string[],

@@ -59,8 +59,8 @@ export class Exchange {
   /** Index into the configured deployments, or NO_DEPLOYMENT. */
   deployment = NO_DEPLOYMENT;
   /**
-   * Index of the deployment that it asks for without being given to it: it is refused before that, or is answered by weir.
-   * Records, access log and causes name it; it counts as no request of it.
+   * Index of the deployment that it asks for, when it is refused before `route` or answered by weir itself. Records, the
+   * access log and `weir_exchanges_total` name this deployment; its requests and concurrency do not count it.
    */
   askedFor = NO_DEPLOYMENT;
   /** Id of the replica that has or had it; empty before one was chosen. */

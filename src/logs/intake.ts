@@ -16,7 +16,7 @@ export interface IntakeOptions {
   readonly maxLineBytes: number;
   /** Paths of files that are followed; see follow.ts. */
   readonly files: readonly string[];
-  /** Whose their lines are that name no request that is known. */
+  /** Owner of lines that name no known request. */
   readonly fileOrigin: Owner;
   /** Bytes that are kept of a body. */
   readonly maxBodyBytes: number;
@@ -48,24 +48,24 @@ export class Intake {
     this.#bodies = new BodyReader(options.maxBodyBytes, this.#redactor);
   }
 
-  /** A stream of lines that begins, or whose lines are another replica's from now on. */
+  /** A new stream of lines, or a new origin for later lines of a known one. */
   open(stream: number, origin: Origin): void {
     const reader = this.#readers.get(stream);
     if (reader === undefined) this.#readers.set(stream, this.#reader(origin));
     else reader.move(origin);
   }
 
-  /** Lines of followed files from now on, where they name no request that is known. */
+  /** Sets the owner of later lines of followed files that name no known request. */
   moveFiles(origin: Owner): void {
     this.#fileOrigin = origin;
   }
 
-  /** A request that runs now, and the replica that has it. */
+  /** A request that runs now, with its replica. */
   running(requestId: string, owner: Owner): void {
     this.#owners.put(requestId, owner);
   }
 
-  /** A line of a followed file, given to the replica of the request that it names. */
+  /** A line of a followed file with the owner of the request that it names. */
   owned(record: LogRecord): LogRecord {
     const owner = record.requestId === '' ? undefined : this.#owners.get(record.requestId);
     return { ...record, ...(owner ?? this.#fileOrigin) };

@@ -55,7 +55,7 @@ export class LineReader {
     return this.#pending?.start ?? this.#cutter.unfinishedFrom;
   }
 
-  /** Lines from now on are another replica's; what is not finished yet is given out as it was. */
+  /** Sets the origin of later lines. A record that waits for more lines ends with the earlier origin. */
   move(origin: Origin): void {
     this.#settle();
     this.#origin = origin;

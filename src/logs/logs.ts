@@ -48,7 +48,7 @@ export interface Feed {
 /** A stream of logged lines. */
 export interface LineStream {
   write(bytes: Uint8Array): void;
-  /** Lines from now on are another replica's. */
+  /** Sets the origin of later lines. */
   move(origin: Origin): void;
   end(): void;
 }
@@ -99,12 +99,12 @@ export class Logs implements Part {
     };
   }
 
-  /** A request that was given to a deployment: lines of followed files that name it are its replica's. */
+  /** A request was given to a deployment: lines of followed files that name it belong to its replica. */
   routed(exchange: Exchange, deployment: PackedDeployment): void {
     this.#sender.routed(exchange, deployment);
   }
 
-  /** Whose lines of followed files are from now on that name no request that is known. */
+  /** Sets the owner of later lines of followed files that name no known request. */
   moveFiles(origin: Omit<Origin, 'source'>): void {
     this.#sender.moveFiles(origin);
   }

@@ -1,11 +1,11 @@
-// Which replica has or had a request: so that lines of followed files that name a request belong where it ran.
-// Must stay true: memory is bounded; what is not known any more is `undefined`, never a guess.
+// The replica of each recent request. Lines of followed files that name a request get its deployment and replica.
+// Invariant: at most `max` requests are kept; a request that is not kept is `undefined`.
 import type { Origin } from './record.ts';
 
-/** Whose a line is. */
+/** The replica that a line belongs to. */
 export type Owner = Omit<Origin, 'source'>;
 
-/** Requests that are remembered: at 1,000 a second, those of the last 20 s. */
+/** Requests that are kept: at 1,000 requests a second, those of the last 20 s. */
 const MAX_REQUESTS = 20_000;
 
 export class Owners {
@@ -16,7 +16,7 @@ export class Owners {
     this.#max = max;
   }
 
-  /** Remembers a request; what is known of it before is replaced. The oldest is forgotten where there are too many. */
+  /** Keeps the owner of a request, in place of an earlier one. Removes the oldest request when there are too many. */
   put(requestId: string, owner: Owner): void {
     this.#byId.delete(requestId);
     this.#byId.set(requestId, owner);

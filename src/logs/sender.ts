@@ -9,6 +9,7 @@ import type { RawBodies } from '../exchange/tap.ts';
 import type { Owner } from './owners.ts';
 import type { LogRecord, Origin } from './record.ts';
 import { pack, type PackedDeployment } from './request.ts';
+import { RunningRequests, type RunningRequest } from './running.ts';
 import type { Batch, Posted, PostedLines, WriterData, WriterMessage } from './writer-thread.ts';
 import type { Loss } from './writer.ts';
 
@@ -43,10 +44,8 @@ const SEND_BYTES = 512 * 1024;
 /** What a request weighs, bodies aside; a record that was posted, its texts aside. */
 const REQUEST_BYTES = 1024;
 const RECORD_BYTES = 512;
-/** What it weighs to tell of a request that runs. */
+/** Weight of one entry of `running`. */
 const RUNNING_BYTES = 128;
-/** Requests that are told of again once they have a replica, at most: beyond it their lines are their deployment's alone. */
-const MAX_WITHOUT_REPLICA = 10_000;
 const LF = 0x0a;
 /** At the end, what waits is written for so long at most: whoever holds the file must not hold us. */
 const LAST_MS = 15_000;
@@ -60,20 +59,12 @@ interface Pending extends Batch {
   chunks: { stream: number; bytes: Uint8Array | undefined }[];
   streams: { stream: number; origin: Origin }[];
   posted: Posted[];
-  running: { requestId: string; owner: Owner }[];
+  running: RunningRequest[];
   fileOrigin: Owner | undefined;
   /** Bytes, roughly. */
   weight: number;
   /** Requests, pieces of streams, posted records. */
   count: number;
-}
-
-/** A request that runs and is to be told of. */
-interface Running {
-  readonly exchange: Exchange;
-  readonly deployment: PackedDeployment;
-  /** Without its replica. */
-  isTold: boolean;
 }
 
 const empty = (): Pending => ({
@@ -116,8 +107,7 @@ export class Sender {
   #pending = empty();
   /** Memory of bodies in `#pending`, which the thread gets as it is. */
   #handed: ArrayBuffer[] = [];
-  /** Requests that run and are to be told of. */
-  #running: Running[] = [];
+  readonly #running = new RunningRequests();
   #bodiesDropped = 0;
   #timer: NodeJS.Timeout | undefined;
   /** Batches that the thread has not answered yet, in their order. */
@@ -172,25 +162,25 @@ export class Sender {
   }
 
   /**
-   * A request that now belongs to a deployment, where files are followed: lines that name it are given to its replica.
-   * Its replica is read a moment later, when it has one in most cases.
+   * A request was given to a deployment. Only called when files are followed: their lines that name it belong to its
+   * replica.
    */
   routed(exchange: Exchange, deployment: PackedDeployment): void {
     if (!this.#hasRoom(RUNNING_BYTES)) return;
-    this.#running.push({ exchange, deployment, isTold: false });
+    this.#running.add(exchange, deployment);
     this.#added(0, 0);
   }
 
-  /** Lines of a stream are another replica's from now on. */
+  /** Sets the origin of later lines of a stream. */
   move(stream: number, origin: Origin): void {
     if (!this.#streams.has(stream)) return;
-    // What came before must not come along with it.
+    // Earlier bytes keep the earlier origin.
     this.#flush();
     this.#streams.set(stream, origin);
     this.#pending.streams.push({ stream, origin });
   }
 
-  /** Lines of followed files are another replica's from now on, unless they name a request that is known. */
+  /** Sets the owner of later lines of followed files that name no known request. */
   moveFiles(origin: Owner): void {
     this.#data = { ...this.#data, intake: { ...this.#data.intake, fileOrigin: origin } };
     if (this.#data.intake.files.length === 0) return;
@@ -301,24 +291,12 @@ export class Sender {
     this.#thread.postMessage(batch, handed);
   }
 
-  /** Puts the requests that run into the batch: at once, and again when they have a replica. */
+  /** Adds the requests that run to the batch. */
   #tellRunning(): void {
-    if (this.#running.length === 0) return;
-    const running = this.#running;
-    this.#running = [];
-    for (const one of running) {
-      const { exchange, deployment, isTold } = one;
-      const { id: requestId, replica } = exchange;
-      if (!isTold || replica !== '') {
-        const owner = { deployment: deployment.id, environment: deployment.environment, replica };
-        this.#pending.running.push({ requestId, owner });
-        this.#pending.weight += RUNNING_BYTES;
-        one.isTold = true;
-      }
-      const isWaiting = replica === '' && exchange.isOpen;
-      if (isWaiting && this.#running.length < MAX_WITHOUT_REPLICA) this.#running.push(one);
-    }
-    if (this.#running.length > 0 && !this.#isClosing)
+    const running = this.#running.take();
+    this.#pending.running = running;
+    this.#pending.weight += RUNNING_BYTES * running.length;
+    if (this.#running.isWaiting && !this.#isClosing)
       this.#timer = setTimeout(() => this.#flush(), GATHER_MS).unref();
   }
 

@@ -9,6 +9,7 @@ import { Intake, type IntakeOptions } from './intake.ts';
 import type { Owner } from './owners.ts';
 import { Writer, type Appended, type Loss, type WriterOptions } from './writer.ts';
 import type { LogRecord, Origin } from './record.ts';
+import type { RunningRequest } from './running.ts';
 
 export interface WriterData {
   readonly writer: WriterOptions;
@@ -24,8 +25,8 @@ export interface Batch {
   /** Streams that are new. */
   readonly streams: readonly { readonly stream: number; readonly origin: Origin }[];
   /** Requests that run, where files are followed. */
-  readonly running: readonly { readonly requestId: string; readonly owner: Owner }[];
-  /** Whose lines of followed files are from now on. */
+  readonly running: readonly RunningRequest[];
+  /** New owner of lines of followed files that name no known request. */
   readonly fileOrigin?: Owner | undefined;
   /** Posted from outside; its answer has the same number. */
   readonly posted: readonly Posted[];
@@ -118,7 +119,7 @@ function accept({ streams, requests, chunks, posted, running, fileOrigin }: Batc
   queue.push({ entries, of: 'batch' });
 }
 
-/** What was read of followed files, in its order. */
+/** Records read from followed files, not in the queue yet. */
 interface Held {
   readonly records: readonly LogRecord[];
   readonly sinceMs: number;
@@ -126,13 +127,13 @@ interface Held {
 }
 
 /**
- * Lines of followed files wait this long, since whose they are is known once the request that they name was told of,
- * which the other side does within its GATHER_MS.
+ * How long lines of followed files wait before their owner is looked up: longer than the sender's GATHER_MS, so that the
+ * request that they name is known.
  */
 const HELD_MS = 60;
 const held: Held[] = [];
 
-/** Puts what was held long enough into the queue. */
+/** Puts records that are held since `untilMs` (performance.now()) or longer into the queue. */
 function release(untilMs: number): void {
   while (held[0] !== undefined && held[0].sinceMs <= untilMs) {
     const { records, note } = held.shift()!;
@@ -201,7 +202,7 @@ if (opened === '') {
   const timer = setInterval(tick, TICK_MS);
   const follower = intake.follow({
     give: (records) => void held.push({ records, sinceMs: performance.now() }),
-    // In the turn of the records that it is about: the last ones that are held are theirs.
+    // Called in the same turn as `give`: the positions belong to the last held records.
     save(positions) {
       const note = JSON.stringify(positions);
       const last = held.at(-1);

@@ -1,5 +1,5 @@
-// The lifecycle events of replicas and deployments: what a change of the pool is called (base/events.ts).
-// Must stay true: every change of a replica's state has one event.
+// Writes the lifecycle events of replicas and deployments (base/events.ts).
+// Invariant: every change of a replica's state is one event.
 import type { About } from '../base/events.ts';
 import type { Log } from '../base/log.ts';
 import type { DeploymentOptions, ReplicaOptions } from './options.ts';
@@ -67,7 +67,7 @@ function changed(log: Log, before: DeploymentOptions, now: DeploymentOptions): v
   for (const replica of without(before.replicas, now.replicas)) log.event('replica_removed', of(replica));
 }
 
-/** Writes what differs between two configurations, the first of which may be empty: that of a start. */
+/** Writes an event for each difference between two configurations. `before` is empty at the start of weir. */
 export function deploymentEvents(
   log: Log,
   before: readonly DeploymentOptions[],

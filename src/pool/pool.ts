@@ -2,7 +2,7 @@
 // Must stay true: a deployment keeps its index for as long as the process lives, also when the configuration changes.
 //   deployment.ts  who gets the next place      line.ts   who waits for one       lease.ts  a place that is held
 //   replica.ts     the state of one replica     health.ts what moves it           pick.ts   the choice itself
-//   addresses.ts   the replicas behind a host name             lifecycle-events.ts  what is told of changes
+//   addresses.ts   the replicas behind a host name             lifecycle-events.ts  the events of its changes
 import { Deadlines } from '../base/deadlines.ts';
 import { Fault, type Failure } from '../base/errors.ts';
 import type { Exchange } from '../exchange/exchange.ts';

@@ -141,9 +141,9 @@ it('lines of a followed file belong to the request that they name, others to the
   // And after it has ended.
   const id = await answered;
   await recordOf(weir, { q: 'kind:request', request_id: id });
-  appendFileSync(path, `late word request_id=${id}\nof nobody request_id=${'0'.repeat(37)}\n`);
+  appendFileSync(path, `late word request_id=${id}\nof no request request_id=${'0'.repeat(37)}\n`);
   expect(await recordOf(weir, { q: 'kind:line "late word"' })).toMatchObject({ ...where, request_id: id });
-  expect(await recordOf(weir, { q: 'kind:line "of nobody"' })).toMatchObject({ deployment: 'dep1' });
+  expect(await recordOf(weir, { q: 'kind:line "of no request"' })).toMatchObject({ deployment: 'dep1' });
 
   write([{ ...dep1, environment: 'canary' }, dep2]);
   await eventNamed(door(weir), 'configuration_reloaded');

@@ -95,7 +95,7 @@ const equal = (name: string, value: string): Node => ({ op: 'field', name, compa
 
 const without = (name: string): Node => ({ op: 'not', of: { op: 'exists', name } });
 
-/** What belongs to a target: its own records, and lifecycle events of weir as a whole, which name no deployment. */
+/** Records of a target: its own, and lifecycle events of weir as a whole, which name no deployment. */
 const within = (scope: Node): Node => ({
   op: 'or',
   of: [scope, both([equal('kind', 'event'), without('deployment'), without('environment')])],
