@@ -19,12 +19,22 @@ function distance(a: string, b: string): number {
   return rows[a.length]![b.length]!;
 }
 
-/** The nearest of `known` to `word`, or `undefined` where none is near: more than a third of it differs. */
-export function nearest(word: string, known: readonly string[]): string | undefined {
+/**
+ * The nearest of `known` to `word`, in any case of letters, or `undefined` where none is near: more than `mostEdits`
+ * edits away. Without `mostEdits` a third of the word may differ, 2 letters at least.
+ */
+export function nearest(
+  word: string,
+  known: readonly string[],
+  mostEdits = Math.max(2, Math.ceil(word.length / 3)),
+): string | undefined {
+  const written = word.slice(0, 80).toLowerCase();
   let best: string | undefined;
-  let bestDistance = Math.max(2, Math.ceil(word.length / 3)) + 1;
+  let bestDistance = mostEdits + 1;
   for (const candidate of known) {
-    const d = distance(word.slice(0, 80).toLowerCase(), candidate.toLowerCase());
+    // Each letter more or less is an edit.
+    if (Math.abs(candidate.length - written.length) >= bestDistance) continue;
+    const d = distance(written, candidate.toLowerCase());
     if (d < bestDistance) [best, bestDistance] = [candidate, d];
   }
   return best;

@@ -149,20 +149,30 @@ describe('a submit', () => {
     const { error, error_code } = JSON.parse(text) as { error: string; error_code: string };
     expect(error_code).toBe('client_error');
     for (const part of [
-      'model_input is required and must be an object',
+      'model_input must be an object, and is a string',
       'webhook_endpoint must',
       'priority must be a whole number from 0 to 2',
       'max_time_in_queue_seconds must be a whole number from 10 to 259200',
       'max_attempts must be a whole number from 1 to 10',
       'initial_delay_ms must be a whole number from 0 to 10000',
       'max_delay_ms must be a whole number from 0 to 60000',
-      'inference_retry_config.tries is no field',
-      'webhok_endpoint is no field; did you mean webhook_endpoint?',
+      'unknown field "inference_retry_config.tries"',
+      'unknown field "webhok_endpoint"; did you mean "webhook_endpoint"?',
     ])
       expect(error).toContain(part);
-    for (const body of ['', '{', '[]', '"x"', 'null', '{"model_input":{}', '{"prompt": "Hello"}'])
+    for (const body of ['', '{', '[]', '"x"', 'null', '{"model_input":{}', '{"priority":1}'])
       expect((await submit(weir, body)).status, body).toBe(400);
     expect(runs).toEqual([]);
+  });
+
+  it('without any field of the contract is the input of the model itself, as in the document’s example', async () => {
+    const weir = await start();
+    const { status, headers, text } = await submit(weir, '{"prompt": "Hello"}');
+    expect(status, text).toBe(201);
+    const { request_id: id } = JSON.parse(text) as { request_id: string };
+    expect([headers['x-baseten-request-id'], id]).toEqual([id, expect.stringMatching(ID)]);
+    await comesTo(weir, id, 'SUCCEEDED');
+    expect(runs.map(({ body }) => body)).toEqual(['{"prompt": "Hello"}']);
   });
 
   it('over the limit gets 413 in the contract’s words, announced or not', async () => {
