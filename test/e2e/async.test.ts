@@ -217,12 +217,21 @@ describe('a submit', () => {
     expect((await submit(weir, { model_input: {} }, {}, '')).status).toBe(201);
     expect((await submit(weir, { model_input: {} }, {}, '/deployment/local')).status).toBe(201);
     expect((await submit(weir, { model_input: {} }, {}, '/environments/nope')).status).toBe(404);
+    const chain = await call(weir.url, '/production/async_run_remote', { method: 'POST', body: '{"n": 1}' });
+    expect(chain.status, chain.text).toBe(201);
+    await comesTo(weir, (JSON.parse(chain.text) as { request_id: string }).request_id, 'SUCCEEDED');
+    expect(runs.at(-1)!.body).toBe('{"n": 1}');
+    const unknown = await call(weir.url, '/deployment/nope/async_run_remote', { method: 'POST', body: '{}' });
+    expect([unknown.status, unknown.headers['x-weir-cause']]).toEqual([404, 'unknown_target']);
     expect((await call(weir.url, '/async_request/nope')).status).toBe(404);
     expect((await call(weir.url, '/async_request/nope', { method: 'DELETE' })).status).toBe(404);
   });
 
   it.each([
     ['GET', '/production/async_predict', 'POST'],
+    ['GET', '/production/async_run_remote', 'POST'],
+    ['OPTIONS', '/production/wake', 'POST'],
+    ['PUT', '/production/predict', 'POST, OPTIONS'],
     ['PUT', '/async_request/nope', 'GET, DELETE'],
     ['DELETE', '/async_request/nope/result', 'GET'],
     ['POST', '/production/async_queue_status', 'GET'],
