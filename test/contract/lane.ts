@@ -178,6 +178,19 @@ pool: { probe_interval: 1d }
         });
       });
 
+      it('sends the id as X-Request-Id too, unless the client has one of its own', async () => {
+        const ownId = async (headers: Record<string, string>) => {
+          const answer = await call(weir.url, '/', { headers });
+          const seen = headerValues((JSON.parse(answer.text) as Seen).headers, 'x-request-id');
+          return { seen, id: answer.headers['x-baseten-request-id'] };
+        };
+        const { seen, id } = await ownId({});
+        expect(seen).toEqual([id]);
+        expect((await ownId({ 'x-request-id': 'mine' })).seen).toEqual(['mine']);
+        const named = await ownId({ 'X-Request-ID': 'mine', connection: 'keep-alive, x-request-id' });
+        expect(named.seen).toEqual([named.id]);
+      });
+
       it('keeps a valid traceparent, and sends none where it is missing or wrong', async () => {
         const valid = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';
         for (const sent of [valid, 'junk', undefined]) {

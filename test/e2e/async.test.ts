@@ -173,6 +173,7 @@ describe('a submit', () => {
     expect([headers['x-baseten-request-id'], id]).toEqual([id, expect.stringMatching(ID)]);
     await comesTo(weir, id, 'SUCCEEDED');
     expect(runs.map(({ body }) => body)).toEqual(['{"prompt": "Hello"}']);
+    expect(runs[0]!.headers['x-request-id']).toBe(id);
   });
 
   it('over the limit gets 413 in the contract’s words, announced or not', async () => {
