@@ -36,6 +36,8 @@ export interface ErrandRequest {
 export interface ErrandAnswer {
   readonly status: number;
   readonly failure: Failure | undefined;
+  /** Path that it was sent to. */
+  readonly path: string;
   readonly contentType: string;
   readonly body: Uint8Array;
 }
@@ -217,6 +219,7 @@ export class Errand implements Watched, Running {
     this.#answered!({
       status,
       failure: cause === 'ok' ? undefined : cause,
+      path: this.#exchange!.target,
       contentType,
       body: cause === 'ok' ? Buffer.concat(this.#chunks) : Buffer.alloc(0),
     });
