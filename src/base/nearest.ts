@@ -1,5 +1,23 @@
 // The known word nearest to a mistyped one. Must stay true: a suggestion is only made when it is likely.
 
+/** What of a name an error repeats. */
+const SHOWN = 80;
+
+/**
+ * Says that a name is unknown, with the nearest known one: `unknown parameter "modle"; did you mean "model"?`. `kind` is
+ * what it names; `path` stands before the name where it is inside of something.
+ */
+export function unknownName(kind: string, name: string, known: readonly string[], path = ''): string {
+  const near = nearest(name, known);
+  const hint =
+    known.length === 0
+      ? `there are no ${kind}s here`
+      : near === undefined
+        ? `known ${kind}s: ${known.join(', ')}`
+        : `did you mean ${JSON.stringify(near)}?`;
+  return `unknown ${kind} ${JSON.stringify(path + name.slice(0, SHOWN))}; ${hint}`;
+}
+
 /** Edit distance (insert, delete, replace, swap of neighbours), as Damerau and Levenshtein defined it. */
 function distance(a: string, b: string): number {
   const rows: number[][] = [Array.from({ length: b.length + 1 }, (_, j) => j)];

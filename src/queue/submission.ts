@@ -7,7 +7,7 @@
 // | none, but a name at most 2 edits from one    | refused: a misspelt webhook_endpoint would lose the result |
 // | none                                         | the whole body is the model's input                        |
 import { isUtf8 } from 'node:buffer';
-import { nearest } from '../base/nearest.ts';
+import { nearest, unknownName } from '../base/nearest.ts';
 import type { RetryConfig } from './task.ts';
 
 /** A submit that is right. */
@@ -142,10 +142,7 @@ function readBareInput(body: Buffer, fields: Fields): Read {
 function refuseUnknown(fields: Fields, known: readonly string[], path: string, problems: string[]): void {
   const unknown = Object.keys(fields).filter((name) => !known.includes(name));
   for (const name of unknown.slice(0, MOST_NAMED)) {
-    const near = nearest(name, known);
-    const hint =
-      near === undefined ? `known fields: ${known.join(', ')}` : `did you mean ${JSON.stringify(near)}?`;
-    problems.push(`unknown field ${JSON.stringify(path + name.slice(0, 80))}; ${hint}`);
+    problems.push(unknownName('field', name, known, path));
   }
   const others = unknown.length - MOST_NAMED;
   if (others > 0) problems.push(`and ${others} more unknown fields`);

@@ -20,7 +20,12 @@ export interface WithLogs {
   readonly limitsDownloads: boolean;
 }
 
-const OWN = ['direction', 'limit', 'cursor', 'follow', 'format', 'tail', 'after'];
+/** What the search itself needs to know besides. */
+export interface WithSearch extends WithLogs {
+  readonly modelId: string;
+}
+
+const OWN = ['model_id', 'direction', 'limit', 'cursor', 'follow', 'format', 'tail', 'after'];
 /** Of one answer, which is made in one go on the thread that forwards requests; its cursor goes on. */
 const MAX_PAGE_CHARACTERS = 8 * 1024 ** 2;
 const MAX_DOWNLOAD_ROWS = 100_000;
@@ -44,10 +49,21 @@ export const nothingRecorded = (req: IncomingMessage, res: ServerResponse): void
     text: 'Nothing is recorded: logs.capture is off',
   });
 
-export const refuse = (req: IncomingMessage, res: ServerResponse, problems: readonly string[]): void =>
-  fail(req, res, 'bad_request', problems.join('; '), { text: 'This cannot be asked' });
+/** Mistakes that an answer lists. */
+const MOST_PROBLEMS = 10;
 
-export const searchEndpoints: readonly Endpoint<WithLogs>[] = [
+/** Tells what is wrong with a question. */
+export function refuse(req: IncomingMessage, res: ServerResponse, problems: readonly string[]): void {
+  const others = problems.length - MOST_PROBLEMS;
+  const listed = [...problems.slice(0, MOST_PROBLEMS), ...(others > 0 ? [`and ${others} more`] : [])];
+  fail(req, res, 'bad_request', listed.join('; '), { text: 'This cannot be asked' });
+}
+
+/** The same answer as for a target of the contract's log API that there is not. */
+export const notThere = (req: IncomingMessage, res: ServerResponse, what: string): void =>
+  fail(req, res, 'unknown_target', what, { text: 'There is no such target' });
+
+export const searchEndpoints: readonly Endpoint<WithSearch>[] = [
   {
     method: 'GET',
     path: '/v1/logs',
@@ -58,6 +74,9 @@ export const searchEndpoints: readonly Endpoint<WithLogs>[] = [
       if (!logs) return;
       const ask = readAsk(queryOf(req), OWN, nowNs());
       if ('problems' in ask) return refuse(req, res, ask.problems);
+      const model = ask.own('model_id');
+      if (model !== undefined && model !== shown.modelId)
+        return notThere(req, res, `model ${JSON.stringify(model.slice(0, 100))}`);
       const format = formatOf(ask, req);
       if (typeof format === 'string') return refuse(req, res, [format]);
       if (isTail(ask, req)) return follow(logs, shown.tails, ask, req, res);
