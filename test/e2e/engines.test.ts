@@ -76,7 +76,7 @@ const QUESTION = { model: 'm', messages: [{ role: 'user' as const, content: 'Hel
 
 function chat(req: IncomingMessage, res: ServerResponse, body: string): void {
   // vLLM names the completion by the X-Request-Id that it gets.
-  const common = { id: `chatcmpl-${req.headers['x-request-id']}`, created: 1, model: 'm' };
+  const common = { id: `chatcmpl-${String(req.headers['x-request-id'])}`, created: 1, model: 'm' };
   if ((JSON.parse(body) as { stream?: boolean }).stream !== true) {
     const message = { role: 'assistant', content: 'Hi there' };
     const choices = [{ index: 0, message, finish_reason: 'stop' }];
