@@ -121,6 +121,8 @@ describe('search', () => {
     ['direction=up', /direction: must be one of desc, asc/],
     ['modle_id=mdl1', /unknown parameter "modle_id"; did you mean "model_id"\?/],
     ['min_level=wran', /min_level: unknown level "wran"; did you mean "WARN"\?/],
+    ['tail=10', /tail: belongs to a live tail; add follow=1/],
+    ['follow=yes', /follow: must be one of 1, true, 0, false/],
     ['format=xml', /format: must be one of ndjson, csv, json/],
   ])('says what is wrong with ?%s', async (query, what) => {
     const door = await startAdmin();

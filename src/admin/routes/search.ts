@@ -80,6 +80,8 @@ export const searchEndpoints: readonly Endpoint<WithSearch>[] = [
       const format = formatOf(ask, req);
       if (typeof format === 'string') return refuse(req, res, [format]);
       if (isTail(ask, req)) return follow(logs, shown.tails, ask, req, res);
+      const idle = idleParameters(ask);
+      if (idle.length > 0) return refuse(req, res, idle);
       if (format.format) return send(logs, shown.limitsDownloads, ask, format.format, req, res);
       return search(logs, ask, req, res);
     },
@@ -95,6 +97,16 @@ function formatOf(ask: Ask, req: IncomingMessage): { readonly format: Format | u
 
 const isTail = ({ own }: Ask, { headers }: IncomingMessage): boolean =>
   ['1', 'true'].includes(own('follow') ?? '') || (headers.accept ?? '').includes('text/event-stream');
+
+/** What is wrong with parameters that only a live tail has, where none is asked for. */
+function idleParameters({ own }: Ask): string[] {
+  const problems = ['tail', 'after']
+    .filter((name) => own(name) !== undefined)
+    .map((name) => `${name}: belongs to a live tail; add follow=1`);
+  const wanted = own('follow') ?? '0';
+  if (!['0', 'false'].includes(wanted)) problems.unshift('follow: must be one of 1, true, 0, false');
+  return problems;
+}
 
 /** Direction, cursor and limit of a question; problems where they are none. */
 function paging(
