@@ -230,7 +230,7 @@ describe('weir logs', () => {
       Array.from({ length: 4 }, (_, i) => ({ message: `line ${i}`, level: 'warn' })),
       'deployment=dep1',
     );
-    const flags = ['--model-id', 'mdl1', '--deployment-id', 'dep1', '--since', '1h'];
+    const flags = ['--model-id', 'mdl1', '--deployment-id', 'dep1', '--since', '1h', '--kind', 'line'];
     const all = await logs(weir, ...flags);
     expect([all.code, all.err, all.out.trimEnd().split('\n').length]).toEqual([0, '', 4]);
     expect(all.out).toMatch(/^\[[-\d: ]+\]: WARN  line 0\n/);
