@@ -11,7 +11,7 @@ import { Child, isLoopback, replicaOf, supervised } from './child/child.ts';
 import type { Config } from './config/config.ts';
 import { accessLog } from './exchange/access-log.ts';
 import { Exchanges } from './exchange/exchange.ts';
-import { Ingress } from './ingress/ingress.ts';
+import { Ingress, predictPathWatch } from './ingress/ingress.ts';
 import { Kubernetes } from './kubernetes/kubernetes.ts';
 import { createMetrics, type Measured } from './metrics/metrics.ts';
 import {
@@ -190,6 +190,7 @@ export async function startSidecar(
   exchanges.observe(measured.observer);
   exchanges.observe(scale.observer);
   recording.observe(exchanges, (index) => pool.deployments[index]?.options);
+  exchanges.observe(predictPathWatch(log, (index) => pool.deployments[index]?.options));
   if (config.log.access)
     exchanges.observe(accessLog(log.sink, isText, (index) => pool.deployments[index]?.options));
 

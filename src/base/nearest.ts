@@ -1,5 +1,23 @@
 // The known word nearest to a mistyped one. Must stay true: a suggestion is only made when it is likely.
 
+/** What of a name an error repeats. */
+const SHOWN = 80;
+
+/**
+ * Says that a name is unknown, with the nearest known one: `unknown parameter "modle"; did you mean "model"?`. `kind` is
+ * what it names; `path` stands before the name where it is inside of something.
+ */
+export function unknownName(kind: string, name: string, known: readonly string[], path = ''): string {
+  const near = nearest(name, known);
+  const hint =
+    known.length === 0
+      ? `there are no ${kind}s here`
+      : near === undefined
+        ? `known ${kind}s: ${known.join(', ')}`
+        : `did you mean ${JSON.stringify(near)}?`;
+  return `unknown ${kind} ${JSON.stringify(path + name.slice(0, SHOWN))}; ${hint}`;
+}
+
 /** Edit distance (insert, delete, replace, swap of neighbours), as Damerau and Levenshtein defined it. */
 function distance(a: string, b: string): number {
   const rows: number[][] = [Array.from({ length: b.length + 1 }, (_, j) => j)];
@@ -19,12 +37,22 @@ function distance(a: string, b: string): number {
   return rows[a.length]![b.length]!;
 }
 
-/** The nearest of `known` to `word`, or `undefined` where none is near: more than a third of it differs. */
-export function nearest(word: string, known: readonly string[]): string | undefined {
+/**
+ * The nearest of `known` to `word`, in any case of letters, or `undefined` where none is near: more than `mostEdits`
+ * edits away. Without `mostEdits` a third of the word may differ, 2 letters at least.
+ */
+export function nearest(
+  word: string,
+  known: readonly string[],
+  mostEdits = Math.max(2, Math.ceil(word.length / 3)),
+): string | undefined {
+  const written = word.slice(0, 80).toLowerCase();
   let best: string | undefined;
-  let bestDistance = Math.max(2, Math.ceil(word.length / 3)) + 1;
+  let bestDistance = mostEdits + 1;
   for (const candidate of known) {
-    const d = distance(word.slice(0, 80).toLowerCase(), candidate.toLowerCase());
+    // Each letter more or less is an edit.
+    if (Math.abs(candidate.length - written.length) >= bestDistance) continue;
+    const d = distance(written, candidate.toLowerCase());
     if (d < bestDistance) [best, bestDistance] = [candidate, d];
   }
   return best;

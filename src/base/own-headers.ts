@@ -4,6 +4,7 @@
 /** Every header with a `-` in its name that weir sets, on the way to the replica or to the client. */
 export const SET_BY_WEIR: readonly string[] = [
   'x-baseten-request-id',
+  'x-request-id',
   'x-baseten-model-prediction-attempts',
   'x-forwarded-for',
   'x-forwarded-proto',

@@ -7,6 +7,8 @@ import { requestId, spanId } from '../base/ids.ts';
 export const ID_HEADER = 'X-Baseten-Request-Id';
 /** The same towards the replica. */
 export const ID_HEADER_LOWER = 'x-baseten-request-id';
+/** The id under the name that model servers read; the replica gets it where the client sent none of its own. */
+export const REQUEST_ID_HEADER = 'x-request-id';
 export const TRACE_HEADER = 'traceparent';
 export const TRACESTATE_HEADER = 'tracestate';
 

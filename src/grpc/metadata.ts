@@ -2,7 +2,7 @@
 // Must stay true: names, values, duplicates and order of the metadata are the sender's, binary ones too.
 // Lists are raw: name, value, name, value, …; names are in lower case, as HTTP/2 has them, pseudo-headers first.
 import { isLookalike } from '../base/own-headers.ts';
-import { ID_HEADER_LOWER, TRACE_HEADER, TRACESTATE_HEADER } from '../exchange/identity.ts';
+import { ID_HEADER_LOWER, REQUEST_ID_HEADER, TRACE_HEADER, TRACESTATE_HEADER } from '../exchange/identity.ts';
 
 export const TIMEOUT_HEADER = 'grpc-timeout';
 export const STATUS_HEADER = 'grpc-status';
@@ -35,6 +35,7 @@ export function toReplica(
 ): string[] {
   const out: string[] = [];
   let forwardedFor = '';
+  let hasOwnId = false;
   for (let i = 0; i < raw.length; i += 2) {
     const name = raw[i]!;
     const value = raw[i + 1]!;
@@ -44,11 +45,14 @@ export function toReplica(
       !DROPPED_TO_REPLICA.has(name) &&
       !isLookalike(name) &&
       (hop.isClientTrace || name !== TRACESTATE_HEADER)
-    )
+    ) {
+      hasOwnId ||= name === REQUEST_ID_HEADER;
       out.push(name, value);
+    }
   }
   if (timeout !== '') out.push(TIMEOUT_HEADER, timeout);
   out.push(ID_HEADER_LOWER, hop.id);
+  if (!hasOwnId) out.push(REQUEST_ID_HEADER, hop.id);
   if (hop.traceparent !== '') out.push(TRACE_HEADER, hop.traceparent);
   out.push('x-forwarded-for', forwardedFor + hop.remoteAddress);
   return out;

@@ -79,6 +79,8 @@ export class RequestHead {
   forwarded = '';
   hasForwardedProto = false;
   hasForwardedHost = false;
+  /** The client sent an `X-Request-Id` of its own. */
+  hasOwnId = false;
   /** Header lines to pass on as they are, each with its line end. */
   kept = '';
 }
@@ -147,6 +149,8 @@ const TRAILER = 13;
 /** How often the request was sent: ours to say. */
 const ATTEMPTS = 14;
 const TRACESTATE = 15;
+/** `X-Request-Id`: the client's goes before ours. */
+const OWN_ID = 16;
 
 /** Tells a name by its length first: most names are of a length that none of ours has. */
 function meaningOf(bytes: Uint8Array, at: number, length: number): number {
@@ -168,6 +172,8 @@ function meaningOf(bytes: Uint8Array, at: number, length: number): number {
       return isWord(bytes, at, 'keep-alive') ? HOP : OTHER;
     case 11:
       return isWord(bytes, at, 'traceparent') ? TRACEPARENT : OTHER;
+    case 12:
+      return isWord(bytes, at, 'x-request-id') ? OWN_ID : OTHER;
     case 14:
       if (isWord(bytes, at, 'content-length')) return CONTENT_LENGTH;
       return isWord(bytes, at, 'http2-settings') || isWord(bytes, at, 'content_length') ? SPECIAL : OTHER;
@@ -309,6 +315,7 @@ export function readRequestHead(bytes: Buffer, start: number, head: RequestHead)
   let hasTracestate = false;
   let hasForwardedProto = false;
   let hasForwardedHost = false;
+  let hasOwnId = false;
   let forwardedFor = '';
   let forwarded = '';
 
@@ -379,6 +386,9 @@ export function readRequestHead(bytes: Buffer, start: number, head: RequestHead)
       case FORWARDED_HOST:
         hasForwardedHost = true;
         break;
+      case OWN_ID:
+        hasOwnId = true;
+        break;
       case HOP:
         isCut = true;
         break;
@@ -427,6 +437,7 @@ export function readRequestHead(bytes: Buffer, start: number, head: RequestHead)
   head.forwarded = forwarded;
   head.hasForwardedProto = hasForwardedProto;
   head.hasForwardedHost = hasForwardedHost;
+  head.hasOwnId = hasOwnId;
   head.kept = joinKept(text, start, linesStart, i, cutCount);
   return READY;
 }

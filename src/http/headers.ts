@@ -113,6 +113,8 @@ export function toReplica(
   );
   headers.unshift(['Host', [hop.host]]);
   headers.push(['x-baseten-request-id', [hop.id]]);
+  // The name that vLLM and others read; a client that sends its own knows its request by that.
+  if (!out.has('x-request-id')) headers.push(['X-Request-Id', [hop.id]]);
   if (hop.traceparent !== '') headers.push(['traceparent', [hop.traceparent]]);
   headers.push(['X-Forwarded-For', [forwardedFor + hop.remoteAddress]]);
   // Who stands before us may know better how the client came in: theirs stay.

@@ -20,6 +20,8 @@ import type { IngressOptions } from './options.ts';
 import { awaitFirstBytes, protocolOf } from './preface.ts';
 import { TlsDoor } from './tls.ts';
 
+export { predictPathWatch } from './predict-path.ts';
+
 export class Ingress {
   readonly name = 'ingress';
   readonly #options: IngressOptions;

@@ -1,13 +1,22 @@
 // What a request is: a decision from its method and path. Hot path.
 // Must stay true: the same input gives the same route, but for whose turn it is where an environment has several
-// deployments; and a path that is none of ours passes unchanged.
+// deployments; a path that names a target goes to that target or is refused, however it is written; and a path that
+// names none passes unchanged.
 // Source: contracts/baseten.md 1.1 and 1.2. `routes` is the README's table.
 
+import { nearest } from '../base/nearest.ts';
 import { Split, type Share } from './split.ts';
+import { disguised, IS_TARGET, shown, TARGET } from './target.ts';
 
 /** One of our routes, for people. `{t}` is a target prefix or nothing. */
 export const routes = [
   { method: 'POST', path: '{t}/predict', does: 'to the deployment’s `predict_path`' },
+  { method: 'POST', path: '{t}/run_remote', does: 'the same' },
+  {
+    method: 'OPTIONS',
+    path: '{t}/predict, {t}/run_remote',
+    does: 'to the same path, for the model’s server to answer',
+  },
   { method: 'any', path: '{t}/sync/{path}', does: 'to `/{path}`' },
   { method: 'GET', path: '{t}/websocket', does: 'WebSocket, to the deployment’s `websocket_path`' },
   {
@@ -16,6 +25,7 @@ export const routes = [
     does: '202 at once; counts as activity that scales up from zero, and nothing reaches the replica',
   },
   { method: 'POST', path: '{t}/async_predict', does: 'into the queue; 201 with the id' },
+  { method: 'POST', path: '{t}/async_run_remote', does: 'the same' },
   { method: 'GET', path: '{t}/async_queue_status', does: 'how many wait and run' },
   { method: 'GET', path: '/async_request/{id}', does: 'the state of an asynchronous request' },
   { method: 'DELETE', path: '/async_request/{id}', does: 'cancels one that is QUEUED' },
@@ -24,6 +34,7 @@ export const routes = [
     path: '/async_request/{id}/result',
     does: 'what the model answered, with `async.keep_results`',
   },
+  { method: 'any', path: 'anything else below a target', does: '404; `{t}/sync/{path}` reaches any path' },
   { method: 'any', path: 'anything else', does: 'unchanged, to the default deployment' },
 ] as const;
 
@@ -51,7 +62,12 @@ export type AsyncRoute =
 export interface Refusal {
   readonly kind: 'refuse';
   readonly failure:
-    'unknown_target' | 'method_not_allowed' | 'bad_request' | 'wrong_protocol' | 'not_implemented';
+    | 'unknown_target'
+    | 'unknown_route'
+    | 'method_not_allowed'
+    | 'bad_request'
+    | 'wrong_protocol'
+    | 'not_implemented';
   readonly detail: string;
   /** The deployment that was asked for, where there is it. */
   readonly deployment?: number;
@@ -94,12 +110,23 @@ export interface Routed {
   };
 }
 
-/** A prefix, and what stands below it when that is one of our routes: predict, wake, websocket, or sync and the rest. */
-const BELOW =
-  /^(?:\/(production|development)|\/environments\/([^/?]*)|\/deployment\/([^/?]*))?\/(?:(predict|wake|websocket|async_predict|async_queue_status)|sync(\/[^?]*))(\?.*)?$/;
+/** What stands below a target, or alone. */
+const WORDS = [
+  'predict',
+  'run_remote',
+  'wake',
+  'websocket',
+  'async_predict',
+  'async_run_remote',
+  'async_queue_status',
+] as const;
+type Word = (typeof WORDS)[number];
+
+/** A prefix, and what stands below it when that is one of our routes: a word, or sync and the rest. */
+const BELOW = new RegExp(`^(?:${TARGET})?\\/(?:(${WORDS.join('|')})|sync(\\/[^?]*))(\\?.*)?$`);
 
 /** What the first segment of a route of ours can begin with: production, predict, development, deployment, … */
-const FIRST_LETTERS = 'pdeswa';
+const FIRST_LETTERS = 'pdeswar';
 
 /** Ids are opaque; the log API knows up to 256 characters. */
 const ASYNC_REQUEST = /^\/async_request\/([^/?]{1,256})(\/result)?(?:\?.*)?$/;
@@ -133,53 +160,81 @@ export class Router {
   /** Decides for a request target in origin form; `isUpgrade` is a request to become a WebSocket. */
   route(method: string, target: string, isUpgrade: boolean): Route {
     // Most paths are none of ours, which their first letter tells.
-    const match = FIRST_LETTERS.includes(target.charAt(1)) ? BELOW.exec(target) : null;
-    if (match === null && target.startsWith('/async_request/') && !isUpgrade) {
-      const route = asyncRequest(method, target);
-      if (route !== undefined) return route;
-    }
-    if (match === null) return this.#forward(this.#fallback, target);
+    const isCandidate = FIRST_LETTERS.includes(target.charAt(1));
+    const match = isCandidate ? BELOW.exec(target) : null;
+    if (match === null) return this.#other(method, target, isUpgrade, isCandidate);
     const [, shortcut, environment = shortcut, id, word, synced, query = ''] = match;
     const turn = this.#target(environment, id);
-    if (turn === undefined)
-      return {
-        kind: 'refuse',
-        failure: 'unknown_target',
-        detail: named(environment, id),
-      };
+    if (turn === undefined) return unknownTarget(environment, id);
     if (synced !== undefined) return this.#forward(turn, synced + query);
+    const isBare = environment === undefined && id === undefined;
+    const own = this.#own(word as Word, method, isUpgrade, turn, query);
+    // A server of any kind may have a /predict or /wake of its own for other methods.
+    return own.kind === 'refuse' && isBare ? this.#forward(turn, target) : own;
+  }
+
+  /** One of our words below a target; refused where it is asked in another way than its own. */
+  #own(word: Word, method: string, isUpgrade: boolean, turn: Split, query: string): Route {
     const deployment = turn.peek();
     const settings = this.#byIndex.get(deployment)!.options;
-    const isBare = environment === undefined && id === undefined;
-    if (word === 'websocket') {
-      if (isUpgrade) return { kind: 'forward', deployment, path: settings.websocket_path + query, turn };
-      if (isBare) return { kind: 'forward', deployment, path: target, turn };
+    switch (word) {
+      case 'websocket':
+        if (isUpgrade) return { kind: 'forward', deployment, path: settings.websocket_path + query, turn };
+        return {
+          kind: 'refuse',
+          failure: 'bad_request',
+          detail: 'this route is for WebSocket upgrades',
+          deployment,
+        };
+      case 'async_queue_status':
+        if (method === 'GET' && !isUpgrade) return { kind: word, deployment, turn };
+        return notAllowed(word, 'GET', deployment);
+      case 'wake':
+        return method === 'POST' && !isUpgrade
+          ? { kind: word, deployment }
+          : notAllowed(word, 'POST', deployment);
+      case 'async_predict':
+      case 'async_run_remote':
+        if (method === 'POST' && !isUpgrade) return { kind: 'async_predict', deployment, turn };
+        return notAllowed(word, 'POST', deployment);
+      case 'predict':
+      case 'run_remote':
+        // What a browser asks before it posts is the model's server's to answer (RFC 9110 9.3.7).
+        if ((method === 'POST' || method === 'OPTIONS') && !isUpgrade)
+          return { kind: 'forward', deployment, path: settings.predict_path + query, turn };
+        return notAllowed(word, 'POST, OPTIONS', deployment);
+    }
+  }
+
+  /** What is no route below a target: one of a task, one that is refused, or a path of the model's server. */
+  #other(method: string, target: string, isUpgrade: boolean, isCandidate: boolean): Route {
+    if (isCandidate) {
+      if (target.startsWith('/async_request/') && !isUpgrade) {
+        const route = asyncRequest(method, target);
+        if (route !== undefined) return route;
+      }
+      const named = IS_TARGET.exec(target);
+      if (named !== null) {
+        const [prefix, shortcut, environment = shortcut, id] = named;
+        const turn = this.#target(environment, id);
+        if (turn === undefined) return unknownTarget(environment, id);
+        return unknownRoute(target, prefix, turn.peek());
+      }
+    }
+    const meant = disguised(target);
+    if (meant !== undefined)
       return {
         kind: 'refuse',
-        failure: 'bad_request',
-        detail: 'this route is for WebSocket upgrades',
-        deployment,
+        failure: 'unknown_route',
+        detail: `write it as ${meant}, without escapes, dot or empty segments`,
       };
-    }
-    if (word === 'async_queue_status' && (method === 'GET' || !isBare))
-      return method === 'GET' && !isUpgrade
-        ? { kind: word, deployment, turn }
-        : notAllowed(word, 'GET', deployment);
-    if (word === 'async_predict' && method === 'POST' && !isUpgrade) return { kind: word, deployment, turn };
-    if (method === 'POST' && !isUpgrade && word !== 'async_queue_status')
-      return word === 'wake'
-        ? { kind: 'wake', deployment }
-        : { kind: 'forward', deployment, path: settings.predict_path + query, turn };
-    // A server of any kind may have a /predict or /wake of its own for other methods.
-    if (isBare) return { kind: 'forward', deployment, path: target, turn };
-    return notAllowed(word!, 'POST', deployment);
+    return this.#forward(this.#fallback, target);
   }
 
   /** Decides for a gRPC call; without metadata that says otherwise it goes to the default deployment. */
   call({ environment, deployment: id }: CallTarget): CallRoute {
     const turn = this.#target(environment, id);
-    if (turn === undefined)
-      return { kind: 'refuse', failure: 'unknown_target', detail: named(environment, id) };
+    if (turn === undefined) return unknownTarget(environment, id);
     return { kind: 'call', deployment: turn.peek(), turn };
   }
 
@@ -194,8 +249,33 @@ export class Router {
   }
 }
 
-const named = (environment: string | undefined, id: string | undefined): string =>
-  id === undefined ? `environment ${JSON.stringify(environment)}` : `deployment ${JSON.stringify(id)}`;
+const unknownTarget = (
+  environment: string | undefined,
+  id: string | undefined,
+): Refusal & { readonly failure: 'unknown_target' } => ({
+  kind: 'refuse',
+  failure: 'unknown_target',
+  detail: id === undefined ? `environment ${shown(environment!)}` : `deployment ${shown(id)}`,
+});
+
+/** What can be meant by what stands below a target. */
+const MEANT = [...WORDS, 'sync/'];
+
+/** `prefix`: the target that `target` begins with. */
+function unknownRoute(target: string, prefix: string, deployment: number): Refusal {
+  const path = target.split('?', 1)[0]!;
+  const below = path.slice(prefix.length);
+  const near = nearest(below.replaceAll('/', ''), MEANT);
+  const hints = near === undefined ? [] : [`did you mean ${shown(`${prefix}/${near}`)}?`];
+  if (near !== 'sync/')
+    hints.push(`the model's own path is reached as ${shown(`${prefix}/sync${below === '' ? '/' : below}`)}`);
+  return {
+    kind: 'refuse',
+    failure: 'unknown_route',
+    detail: `${shown(path)}; ${hints.join(' ')}`,
+    deployment,
+  };
+}
 
 const notAllowed = (route: string, allow: string, deployment?: number): Route => ({
   kind: 'refuse',

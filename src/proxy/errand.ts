@@ -7,7 +7,7 @@ import { steadyNow } from '../base/clock.ts';
 import type { Watched } from '../base/deadlines.ts';
 import { catalogue, describe, type Failure } from '../base/errors.ts';
 import type { Exchange, Exchanges } from '../exchange/exchange.ts';
-import { ID_HEADER_LOWER, TRACE_HEADER } from '../exchange/identity.ts';
+import { ID_HEADER_LOWER, REQUEST_ID_HEADER, TRACE_HEADER } from '../exchange/identity.ts';
 import { endsWithHead } from '../http/body.ts';
 import { request as httpRequest } from '../http/node-http.ts';
 import type { Lease } from '../pool/pool.ts';
@@ -36,6 +36,8 @@ export interface ErrandRequest {
 export interface ErrandAnswer {
   readonly status: number;
   readonly failure: Failure | undefined;
+  /** Path that it was sent to. */
+  readonly path: string;
   readonly contentType: string;
   readonly body: Uint8Array;
 }
@@ -127,6 +129,7 @@ export class Errand implements Watched, Running {
         // The body goes on as JSON, or is kept: packed it would be of no use.
         'accept-encoding': 'identity',
         [ID_HEADER_LOWER]: id,
+        [REQUEST_ID_HEADER]: id,
         ...(sent !== '' && { [TRACE_HEADER]: sent }),
       },
       ...tls,
@@ -216,6 +219,7 @@ export class Errand implements Watched, Running {
     this.#answered!({
       status,
       failure: cause === 'ok' ? undefined : cause,
+      path: this.#exchange!.target,
       contentType,
       body: cause === 'ok' ? Buffer.concat(this.#chunks) : Buffer.alloc(0),
     });

@@ -27,6 +27,8 @@ export class HeadWriter {
       head.hasTracestate && !exchange.isClientTrace ? withoutLines(head.kept, TRACESTATE_NAME) : head.kept;
     return (
       `${head.method} ${path} HTTP/1.1\r\n${kept}x-baseten-request-id: ${exchange.id}\r\n` +
+      // The name that vLLM and others read; a client that sends its own knows its request by that.
+      (head.hasOwnId ? '' : `X-Request-Id: ${exchange.id}\r\n`) +
       (traceparent === '' ? '' : `traceparent: ${traceparent}\r\n`) +
       this.#forwardedFor(head) +
       // RFC 9110 8.6: the absence of a body is said for methods that usually have one.

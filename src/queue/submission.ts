@@ -1,9 +1,13 @@
 // The body of async_predict: what it must be, and what comes out of it. Must stay true: every mistake is told, all at
 // once, and `model_input` reaches the model as the very bytes that the client wrote.
-// Source: contracts/baseten.md 2.1. Fields that it does not know are refused: a misspelt webhook_endpoint would lose
-// the result without a word.
+// Source: contracts/baseten.md 2.1 (the fields) and 3 (the example `{"prompt": "Hello"}`, which has none of them).
+//
+// | the object has                               | then                                                       |
+// | a field of FIELDS                            | it is read as the contract says; an unknown field is refused |
+// | none, but a name at most 2 edits from one    | refused: a misspelt webhook_endpoint would lose the result |
+// | none                                         | the whole body is the model's input                        |
 import { isUtf8 } from 'node:buffer';
-import { nearest } from '../base/nearest.ts';
+import { nearest, unknownName } from '../base/nearest.ts';
 import type { RetryConfig } from './task.ts';
 
 /** A submit that is right. */
@@ -28,6 +32,14 @@ const FIELDS = [
 ];
 const RETRY_FIELDS = ['max_attempts', 'initial_delay_ms', 'max_delay_ms'];
 
+/** What a field that is not given means (contract 2.1). */
+const DEFAULTS = {
+  webhook: '',
+  priority: 0,
+  maxQueueMs: 600_000,
+  retry: { max_attempts: 3, initial_delay_ms: 1000, max_delay_ms: 5000 },
+} as const;
+
 /** Makes arrays of their own: a slice of Node's shared pool would take all of that along to another thread. */
 const encoder = new TextEncoder();
 
@@ -39,18 +51,20 @@ const isObject = (value: unknown): value is Fields =>
 /** Reads a body. `checkWebhook` says in words what is wrong with a URL, or nothing. */
 export function readSubmission(body: Buffer, checkWebhook: (url: string) => string): Read {
   const problems: string[] = [];
-  if (!isUtf8(body)) return { ok: false, problems: ['the body is no UTF-8'] };
+  if (!isUtf8(body)) return { ok: false, problems: ['the body is not valid UTF-8'] };
   const text = body.toString('utf8');
   let fields: unknown;
   try {
     fields = JSON.parse(text);
   } catch (error) {
-    return { ok: false, problems: [`the body is no JSON: ${(error as Error).message}`] };
+    return { ok: false, problems: [`the body is not valid JSON: ${(error as Error).message}`] };
   }
-  if (!isObject(fields)) return { ok: false, problems: ['the body must be a JSON object with model_input'] };
+  if (!isObject(fields))
+    return { ok: false, problems: [`the body must be a JSON object, and is ${kindOf(fields)}`] };
+  if (!FIELDS.some((name) => Object.hasOwn(fields, name))) return readBareInput(body, fields);
   refuseUnknown(fields, FIELDS, '', problems);
 
-  if (!isObject(fields['model_input'])) problems.push('model_input is required and must be an object');
+  if (!isObject(fields['model_input'])) problems.push(inputProblem(fields));
   const webhook = fields['webhook_endpoint'] ?? '';
   if (typeof webhook !== 'string') problems.push('webhook_endpoint must be a URL as text');
   else if (webhook !== '') {
@@ -79,24 +93,59 @@ export function readSubmission(body: Buffer, checkWebhook: (url: string) => stri
     input: problems.length > 0 ? new Uint8Array() : encoder.encode(sourceOf(text, 'model_input')),
     // As URLs are written: those of one receiver are known by their beginning.
     webhook: (typeof webhook === 'string' && URL.parse(webhook)?.href) || '',
-    priority: whole(fields, 'priority', '', 0, 0, 2),
-    maxQueueMs: whole(fields, 'max_time_in_queue_seconds', '', 600, 10, 259_200) * 1000,
+    priority: whole(fields, 'priority', '', DEFAULTS.priority, 0, 2),
+    maxQueueMs:
+      whole(fields, 'max_time_in_queue_seconds', '', DEFAULTS.maxQueueMs / 1000, 10, 259_200) * 1000,
     retry: {
-      max_attempts: whole(retryFields, 'max_attempts', retry, 3, 1, 10),
-      initial_delay_ms: whole(retryFields, 'initial_delay_ms', retry, 1000, 0, 10_000),
-      max_delay_ms: whole(retryFields, 'max_delay_ms', retry, 5000, 0, 60_000),
+      max_attempts: whole(retryFields, 'max_attempts', retry, DEFAULTS.retry.max_attempts, 1, 10),
+      initial_delay_ms: whole(
+        retryFields,
+        'initial_delay_ms',
+        retry,
+        DEFAULTS.retry.initial_delay_ms,
+        0,
+        10_000,
+      ),
+      max_delay_ms: whole(retryFields, 'max_delay_ms', retry, DEFAULTS.retry.max_delay_ms, 0, 60_000),
     },
   };
   return problems.length > 0 ? { ok: false, problems } : { ok: true, submission };
 }
 
-function refuseUnknown(fields: Fields, known: readonly string[], path: string, problems: string[]): void {
+/** JSON's name of a value's type. */
+const kindOf = (value: unknown): string =>
+  value === null ? 'null' : Array.isArray(value) ? 'an array' : `a ${typeof value}`;
+
+const inputProblem = (fields: Fields): string =>
+  Object.hasOwn(fields, 'model_input')
+    ? `model_input must be an object, and is ${kindOf(fields['model_input'])}`
+    : `model_input is missing; it is required beside ${FIELDS.find((name) => Object.hasOwn(fields, name))}`;
+
+/** Edits that make a name a misspelt field where no other name says that the body has fields of the contract. */
+const FEW_EDITS = 2;
+/** Unknown names that an error lists. */
+const MOST_NAMED = 10;
+
+/** Reads a body without any field of the contract: all of it is the model's input. */
+function readBareInput(body: Buffer, fields: Fields): Read {
   for (const name of Object.keys(fields)) {
-    if (known.includes(name)) continue;
-    const near = nearest(name, known);
-    const hint = near === undefined ? `there is ${known.join(', ')}` : `did you mean ${near}?`;
-    problems.push(`${path}${name} is no field; ${hint}`);
+    const near = nearest(name, FIELDS, FEW_EDITS);
+    if (near === undefined) continue;
+    const problem =
+      `unknown field ${JSON.stringify(name)}; did you mean ${JSON.stringify(near)}? ` +
+      'If it belongs to the input of the model, put that whole input into "model_input"';
+    return { ok: false, problems: [problem] };
   }
+  return { ok: true, submission: { ...DEFAULTS, input: new Uint8Array(body) } };
+}
+
+function refuseUnknown(fields: Fields, known: readonly string[], path: string, problems: string[]): void {
+  const unknown = Object.keys(fields).filter((name) => !known.includes(name));
+  for (const name of unknown.slice(0, MOST_NAMED)) {
+    problems.push(unknownName('field', name, known, path));
+  }
+  const others = unknown.length - MOST_NAMED;
+  if (others > 0) problems.push(`and ${others} more unknown fields`);
 }
 
 /** What structure JSON has outside its strings. */

@@ -7,6 +7,8 @@ import type { TaskError } from './task.ts';
 export interface Answer {
   readonly status: number;
   readonly failure: Failure | undefined;
+  /** Path that it was sent to. */
+  readonly path: string;
   readonly contentType: string;
   /** Empty where it was not asked for. */
   readonly body: Uint8Array;
@@ -25,7 +27,7 @@ const failed = (code: string, isRetryable: boolean, message: string): Verdict =>
 
 const TIMEOUTS: ReadonlySet<Failure> = new Set(['first_byte_timeout', 'idle_timeout', 'total_timeout']);
 
-export function verdictOf({ status, failure }: Answer): Verdict {
+export function verdictOf({ status, failure, path }: Answer): Verdict {
   if (failure === 'draining') return { kind: 'unsent' };
   // It never reached the model: no attempt, but no reason to try again at once either.
   if (failure === 'connect_failed') return { kind: 'busy' };
@@ -43,7 +45,12 @@ export function verdictOf({ status, failure }: Answer): Verdict {
   if (status === 429) return { kind: 'busy' };
   const said = `the model answered ${status}`;
   if (status === 400) return failed('MODEL_NOT_READY', true, `Model is not ready: ${said}`);
-  if (status === 404) return failed('MODEL_DOES_NOT_EXIST', false, `Model does not exist: ${said}`);
+  if (status === 404)
+    return failed(
+      'MODEL_DOES_NOT_EXIST',
+      false,
+      `Model does not exist: ${said} to POST ${path}; the setting predict_path says where requests go`,
+    );
   if (status === 502 || status === 503)
     return failed('MODEL_UNAVAILABLE', true, `Error making prediction: ${said}`);
   if (status === 504) return failed('MODEL_PREDICT_TIMEOUT', true, `Error making prediction: ${said}`);

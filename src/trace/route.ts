@@ -3,7 +3,15 @@
 // Source: contracts/baseten.md 1.1 and 1.2; the paths of OpenAI's and Anthropic's APIs.
 
 const TARGET = /^(?:\/(production|development)|\/(environments)\/[^/]+|\/(deployment)\/[^/]+)(?=\/)/;
-const OURS = new Set(['/predict', '/wake', '/websocket', '/async_predict', '/async_queue_status']);
+const OURS = new Set([
+  '/predict',
+  '/run_remote',
+  '/wake',
+  '/websocket',
+  '/async_predict',
+  '/async_run_remote',
+  '/async_queue_status',
+]);
 
 /** What a language model's path is asked for, and whose API it is (GenAI semantic conventions). */
 export interface Operation {

@@ -555,9 +555,25 @@ describe('the contract’s log API', () => {
     [`replica=${'x'.repeat(257)}`, 'replica'],
     [Array.from({ length: 9 }, () => 'includes=a').join('&'), 'includes'],
     ['direction=down', 'direction'],
+    ['replcia=a', 'unknown parameter "replcia"; did you mean "replica"?'],
+    ['cursor=a', 'unknown parameter "cursor"; known parameters: start_epoch_millis, '],
+    ['limit=1&limit=2', 'limit is given twice'],
   ])('keeps to its limits: %s', async (query, what) => {
     const door = await startAdmin();
     expect((await get(door, `${url}?${query}`, 400))['error']).toContain(what);
+  });
+
+  it('refuses a field that it does not know, in a JSON body too', async () => {
+    const door = await startAdmin();
+    const { status, text } = await call(door.url, url, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: '{"direction": "asc", "min_levle": "ERROR", "x": 1}',
+    });
+    expect(status).toBe(400);
+    const { error } = JSON.parse(text) as { error: string };
+    expect(error).toContain('unknown field "min_levle"; did you mean "min_level"?');
+    expect(error).toContain('unknown field "x"; known fields: start_epoch_millis, end_epoch_millis, ');
   });
 
   it('knows its model, deployments and environments', async () => {

@@ -105,7 +105,7 @@ describe('search', () => {
   });
 
   it.each([
-    ['replcia=x', /replcia is no parameter; did you mean replica\?/],
+    ['replcia=x', /unknown parameter "replcia"; did you mean "replica"\?/],
     ['q=level%3E%3Dbogus', /q: level: bogus is no level.*\(at character 8\)/],
     ['q=(a', /q: this parenthesis is not closed.*at character 1/],
     ['search_pattern=(a', /search_pattern: .*expression/],
@@ -119,6 +119,10 @@ describe('search', () => {
     ['replica=a&replica=b', /replica is given twice/],
     ['kind=lines', /kind: lines is none; there are request, line, span/],
     ['direction=up', /direction: must be one of desc, asc/],
+    ['modle_id=mdl1', /unknown parameter "modle_id"; did you mean "model_id"\?/],
+    ['min_level=wran', /min_level: unknown level "wran"; did you mean "WARN"\?/],
+    ['tail=10', /tail: belongs to a live tail; add follow=1/],
+    ['follow=yes', /follow: must be one of 1, true, 0, false/],
     ['format=xml', /format: must be one of ndjson, csv, json/],
   ])('says what is wrong with ?%s', async (query, what) => {
     const door = await startAdmin();
@@ -128,6 +132,55 @@ describe('search', () => {
       error: expect.stringMatching(what) as string,
       error_code: 'client_error',
     });
+  });
+
+  it.each([
+    '/v1/logs/hits',
+    '/v1/logs/fields',
+    '/v1/logs/fields/level/values',
+    '/v1/logs/1',
+    '/v1/logs/1/context',
+    `/v1/traces/${'a'.repeat(32)}`,
+    '/v1/models/mdl1/deployments/dep1/logs',
+    '/v1/models/mdl1/environments/production/logs',
+  ])('%s refuses a parameter that it does not know', async (path) => {
+    const door = await startAdmin();
+    for (const query of ['modle=x', 'since=1h&modle=x&modle=y'])
+      expect(JSON.parse((await call(door.url, `${path}?${query}`)).text)).toMatchObject({
+        error: expect.stringMatching(/^This cannot be asked: .*unknown parameter "modle"; /) as string,
+        error_code: 'client_error',
+      });
+  });
+
+  it('lists ten mistakes, however many there are', async () => {
+    const door = await startAdmin();
+    const query = Array.from({ length: 500 }, (_, i) => `x${i}=1`).join('&');
+    for (const path of ['/v1/logs', '/v1/models/mdl1/deployments/dep1/logs', '/v1/logs/1']) {
+      const { text } = await call(door.url, `${path}?${query}`);
+      const { error } = JSON.parse(text) as { error: string };
+      expect(error.match(/unknown parameter/g)).toHaveLength(10);
+      expect(error).toMatch(/; and 490 more$/);
+    }
+  });
+
+  it('looks for the model that weir serves, and says so of another', async () => {
+    const door = await startAdmin();
+    await post(door, [{ message: 'here' }]);
+    expect(messages(await search(door, { model_id: 'mdl1' }))).toEqual(['here']);
+    const { status, text } = await call(door.url, '/v1/logs?model_id=other');
+    expect([status, JSON.parse(text)]).toMatchObject([
+      404,
+      { error: 'There is no such target: model "other"', error_code: 'model_does_not_exist' },
+    ]);
+  });
+
+  it('knows the levels of other loggers, in any case of letters', async () => {
+    const door = await startAdmin();
+    await post(door, [{ message: 'w', level: 'warn' }, { message: 'i', level: 'info' }, { message: 'none' }]);
+    for (const level of ['warn', 'WARN', 'Warning'])
+      expect(messages(await search(door, { min_level: level }))).toEqual(['w']);
+    expect(messages(await search(door, { min_level: 'trace' }))).toEqual(['i', 'w']);
+    expect(messages(await search(door, { min_level: 'critical' }))).toEqual([]);
   });
 
   it('says that nothing is recorded where that is switched off', async () => {

@@ -1,7 +1,7 @@
 // What the flags of weir logs mean.
 import { describe, expect, it } from 'vitest';
-import { readArguments, readDuration, readLocalTime } from '../../src/cli/logs/arguments.ts';
-import { textLine } from '../../src/cli/logs/printer.ts';
+import { readArguments, readDuration, readLocalTime, timeOfId } from '../../src/cli/logs/arguments.ts';
+import { isColored, textLine } from '../../src/cli/logs/printer.ts';
 import { formatTime, readSpan, readTime } from '../../src/admin/logs/time.ts';
 
 const NOW = Date.parse('2026-11-20T12:00:00Z');
@@ -12,8 +12,11 @@ describe('the flags of weir logs', () => {
       url: 'http://127.0.0.1:9464',
       key: '',
       output: 'text',
+      color: 'auto',
       limit: 5000,
       isTail: false,
+      requestId: '',
+      isAnyTime: false,
       filters: [
         ['kind', 'line,request,event'],
         ['start', `${NOW - 30 * 60_000}000000`],
@@ -76,6 +79,66 @@ describe('the flags of weir logs', () => {
     ]);
   });
 
+  it('are those of the document too', () => {
+    const args = ['--model-id', 'mdl1', '--deployment-id', 'dep1', '--since', '1h', '--output', 'jsonl'];
+    expect(readArguments(args, {}, NOW)).toMatchObject({
+      output: 'jsonl',
+      filters: expect.arrayContaining([
+        ['model_id', 'mdl1'],
+        ['deployment', 'dep1'],
+        ['start', `${NOW - 3_600_000}000000`],
+      ]) as unknown,
+    });
+    expect(readArguments(['--deployment=a', '--deployment-id=a', '--color=blue'], {}, NOW)).toEqual([
+      '--color: must be one of auto, always, never',
+      '--deployment-id: means the same as --deployment; give one of them',
+    ]);
+  });
+
+  it.each([['--tail'], ['--follow'], ['-f']])('follow with %s', (flag) =>
+    expect(readArguments([flag], {}, NOW)).toMatchObject({ isTail: true }),
+  );
+
+  it.each(['warn', 'WARN', 'warning', 'Error', 'fatal'])('know the level %s', (level) =>
+    expect(readArguments(['--min-level', level], {}, NOW)).toMatchObject({
+      filters: expect.arrayContaining([['min_level', level.toLowerCase()]]) as unknown,
+    }),
+  );
+
+  it('say which level is near', () =>
+    expect(readArguments(['--min-level=wran'], {}, NOW)).toEqual([
+      '--min-level: unknown level "wran"; did you mean "warn"?',
+    ]));
+
+  const startOf = (...args: string[]) => {
+    const read = readArguments(args, {}, NOW);
+    if (!('filters' in read)) throw new Error(read.join());
+    const start = read.filters.find(([name]) => name === 'start')![1];
+    return [Number(BigInt(start) / 1_000_000n), read.isAnyTime];
+  };
+  const idAt = (ms: number) => ms.toString(16).padStart(12, '0') + 'f'.repeat(25);
+
+  it('begin the search for a request at the time in its id', () => {
+    const old = NOW - 30 * 86_400_000;
+    expect(timeOfId(idAt(old), NOW)).toBe(old);
+    expect(startOf('--request-id', idAt(old))).toEqual([old - 600_000, true]);
+    expect(startOf('--request-id', idAt(old), '--since', '1h')).toEqual([NOW - 3_600_000, false]);
+    expect(startOf('--request-id', idAt(old), '--start', '2026-11-20T11:00:00Z')).toEqual([
+      NOW - 3_600_000,
+      false,
+    ]);
+  });
+
+  it.each([
+    ['of the document, which is none of our time', '31255019cf83c4d0c7492a5006591e1f502a5'],
+    ['from before weir', idAt(5)],
+    ['of others', 'my-own-1'],
+    ['from the future', idAt(NOW + 1)],
+  ])('look everywhere for an id %s', (_, id) => {
+    expect(timeOfId(id, NOW)).toBeUndefined();
+    expect(startOf('--request-id', id)).toEqual([0, true]);
+  });
+
   it('let a tail have filters, and no times', () => {
     expect(readArguments(['--tail', '--replica=abc12', '--limit=10'], {}, NOW)).toMatchObject({
       isTail: true,
@@ -95,6 +158,49 @@ it('a line without a replica has no parentheses', () => {
   const at = new Date(2026, 10, 20, 1, 2, 3).toISOString();
   expect(textLine({ timestamp: at, message: 'm' })).toBe('[2026-11-20 01:02:03]: m\n');
   expect(textLine({ timestamp: at, message: 'm', replica: 'r' })).toBe('[2026-11-20 01:02:03]: (r) m\n');
+});
+
+describe('a line of text', () => {
+  const at = new Date(2026, 10, 20, 1, 2, 3).toISOString();
+  const line = {
+    timestamp: at,
+    message: 'POST /predict 503 no_replica',
+    kind: 'request',
+    level: 'ERROR',
+    replica: 'abc12',
+    request_id: 'f'.repeat(37),
+    duration_ms: 12.345,
+  };
+
+  it('has level, replica, request id and duration where the record has them', () => {
+    expect(textLine(line)).toBe(
+      `[2026-11-20 01:02:03]: ERROR (abc12 ${'f'.repeat(37)}) POST /predict 503 no_replica 12.3ms\n`,
+    );
+    expect(textLine({ timestamp: at, message: 'm', level: 'INFO' })).toBe('[2026-11-20 01:02:03]: INFO  m\n');
+    expect(textLine({ timestamp: at, message: 'm', request_id: 'id' })).toBe(
+      '[2026-11-20 01:02:03]: (id) m\n',
+    );
+    expect(textLine({ timestamp: at, message: 'm', duration_ms: 1234.5 })).toMatch(/ m 1\.23s\n$/);
+  });
+
+  it('is coloured by its level, and the same text without the colours', () => {
+    const painted = textLine(line, true);
+    expect(painted).toContain('\u001b[31mERROR\u001b[0m');
+    // oxlint-disable-next-line no-control-regex -- these are the colours
+    expect(painted.replace(/\u001b\[\d+m/g, '')).toBe(textLine(line));
+  });
+
+  it.each([
+    ['auto', true, {}, true],
+    ['auto', false, {}, false],
+    ['auto', true, { NO_COLOR: '1' }, false],
+    ['auto', true, { NO_COLOR: '' }, true],
+    ['auto', true, { TERM: 'dumb' }, false],
+    ['always', false, { NO_COLOR: '1' }, true],
+    ['never', true, {}, false],
+  ] as const)('is coloured with --color %s, on a terminal: %s, with %j: %s', (color, isTerminal, env, is) =>
+    expect(isColored(color, isTerminal, env)).toBe(is),
+  );
 });
 
 describe('times of the log routes', () => {

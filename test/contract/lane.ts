@@ -3,7 +3,7 @@
 import { once } from 'node:events';
 import { Agent, type IncomingMessage, type RequestListener } from 'node:http';
 import type { Socket } from 'node:net';
-import { mkdtempSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
@@ -24,6 +24,7 @@ import { startWeir, type Weir } from '../kit/weir.ts';
 
 const ID = /^[0-9a-f]{37}$/;
 const MIB = 1024 * 1024;
+const fixture = (name: string) => new URL(`../fixtures/${name}`, import.meta.url);
 
 const toLocal = (status: string) => `status_code="${status}",is_async="false"`;
 
@@ -177,6 +178,19 @@ pool: { probe_interval: 1d }
         });
       });
 
+      it('sends the id as X-Request-Id too, unless the client has one of its own', async () => {
+        const ownId = async (headers: Record<string, string>) => {
+          const answer = await call(weir.url, '/', { headers });
+          const seen = headerValues((JSON.parse(answer.text) as Seen).headers, 'x-request-id');
+          return { seen, id: answer.headers['x-baseten-request-id'] };
+        };
+        const { seen, id } = await ownId({});
+        expect(seen).toEqual([id]);
+        expect((await ownId({ 'x-request-id': 'mine' })).seen).toEqual(['mine']);
+        const named = await ownId({ 'X-Request-ID': 'mine', connection: 'keep-alive, x-request-id' });
+        expect(named.seen).toEqual([named.id]);
+      });
+
       it('keeps a valid traceparent, and sends none where it is missing or wrong', async () => {
         const valid = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';
         for (const sent of [valid, 'junk', undefined]) {
@@ -295,6 +309,55 @@ pool: { probe_interval: 1d }
         const seen = JSON.parse(/\{.*\}/s.exec(await client.ended())![0]) as Seen;
         expect(seen.url).toBe('/abs?q=1');
         expect(headerValues(seen.headers, 'host')).toEqual(['model.example']);
+      });
+    });
+
+    describe('routes', () => {
+      it('takes run_remote to the predict path, and passes a preflight on', async () => {
+        const predict = '/v1/models/model:predict';
+        for (const target of ['', '/deployment/local'])
+          for (const [method, word] of [
+            ['POST', 'predict'],
+            ['POST', 'run_remote'],
+            ['OPTIONS', 'predict'],
+            ['OPTIONS', 'run_remote'],
+          ] as const) {
+            const answer = await call(weir.url, `${target}/${word}`, { method });
+            expect(JSON.parse(answer.text), `${method} ${target}/${word}`).toMatchObject({
+              method,
+              url: predict,
+            });
+          }
+        const preflight = readFileSync(fixture('http/preflight_predict.http'), 'latin1')
+          .replace('/production/', '/deployment/local/')
+          .replace('\r\n\r\n', '\r\nConnection: close\r\n\r\n');
+        handler = (req, res) => {
+          const allowed = req.headers['access-control-request-headers'];
+          res.writeHead(204, { 'access-control-allow-headers': allowed }).end();
+        };
+        const received = await new RawClient(weir.port).send(preflight).ended();
+        expect(received).toMatch(/^HTTP\/1\.1 204 [^]*\r\naccess-control-allow-headers: content-type\r\n/i);
+      });
+
+      it.each([
+        ['/deployment/nope/run_remote', 'unknown_target'],
+        ['/environments/nope/anything', 'unknown_target'],
+        ['/deployment/local/v1/models', 'unknown_route'],
+        ['/deployment/local', 'unknown_route'],
+        ['//deployment/raw/predict', 'unknown_route'],
+        ['/x/../deployment/raw/predict', 'unknown_route'],
+        ['/%64eployment/raw/predict', 'unknown_route'],
+      ])('answers 404 to %s by any method, and no replica gets it', async (path, cause) => {
+        let requests = 0;
+        handler = (_, res) => {
+          requests++;
+          res.end();
+        };
+        for (const method of ['GET', 'POST', 'PUT', 'DELETE', 'OPTIONS', 'HEAD', 'QUERY']) {
+          const answer = await call(weir.url, path, { method });
+          expect([method, answer.status, answer.headers['x-weir-cause']]).toEqual([method, 404, cause]);
+        }
+        expect(requests).toBe(0);
       });
     });
 

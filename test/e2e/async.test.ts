@@ -149,20 +149,31 @@ describe('a submit', () => {
     const { error, error_code } = JSON.parse(text) as { error: string; error_code: string };
     expect(error_code).toBe('client_error');
     for (const part of [
-      'model_input is required and must be an object',
+      'model_input must be an object, and is a string',
       'webhook_endpoint must',
       'priority must be a whole number from 0 to 2',
       'max_time_in_queue_seconds must be a whole number from 10 to 259200',
       'max_attempts must be a whole number from 1 to 10',
       'initial_delay_ms must be a whole number from 0 to 10000',
       'max_delay_ms must be a whole number from 0 to 60000',
-      'inference_retry_config.tries is no field',
-      'webhok_endpoint is no field; did you mean webhook_endpoint?',
+      'unknown field "inference_retry_config.tries"',
+      'unknown field "webhok_endpoint"; did you mean "webhook_endpoint"?',
     ])
       expect(error).toContain(part);
-    for (const body of ['', '{', '[]', '"x"', 'null', '{"model_input":{}', '{"prompt": "Hello"}'])
+    for (const body of ['', '{', '[]', '"x"', 'null', '{"model_input":{}', '{"priority":1}'])
       expect((await submit(weir, body)).status, body).toBe(400);
     expect(runs).toEqual([]);
+  });
+
+  it('without any field of the contract is the input of the model itself, as in the document’s example', async () => {
+    const weir = await start();
+    const { status, headers, text } = await submit(weir, '{"prompt": "Hello"}');
+    expect(status, text).toBe(201);
+    const { request_id: id } = JSON.parse(text) as { request_id: string };
+    expect([headers['x-baseten-request-id'], id]).toEqual([id, expect.stringMatching(ID)]);
+    await comesTo(weir, id, 'SUCCEEDED');
+    expect(runs.map(({ body }) => body)).toEqual(['{"prompt": "Hello"}']);
+    expect(runs[0]!.headers['x-request-id']).toBe(id);
   });
 
   it('over the limit gets 413 in the contract’s words, announced or not', async () => {
@@ -207,12 +218,21 @@ describe('a submit', () => {
     expect((await submit(weir, { model_input: {} }, {}, '')).status).toBe(201);
     expect((await submit(weir, { model_input: {} }, {}, '/deployment/local')).status).toBe(201);
     expect((await submit(weir, { model_input: {} }, {}, '/environments/nope')).status).toBe(404);
+    const chain = await call(weir.url, '/production/async_run_remote', { method: 'POST', body: '{"n": 1}' });
+    expect(chain.status, chain.text).toBe(201);
+    await comesTo(weir, (JSON.parse(chain.text) as { request_id: string }).request_id, 'SUCCEEDED');
+    expect(runs.at(-1)!.body).toBe('{"n": 1}');
+    const unknown = await call(weir.url, '/deployment/nope/async_run_remote', { method: 'POST', body: '{}' });
+    expect([unknown.status, unknown.headers['x-weir-cause']]).toEqual([404, 'unknown_target']);
     expect((await call(weir.url, '/async_request/nope')).status).toBe(404);
     expect((await call(weir.url, '/async_request/nope', { method: 'DELETE' })).status).toBe(404);
   });
 
   it.each([
     ['GET', '/production/async_predict', 'POST'],
+    ['GET', '/production/async_run_remote', 'POST'],
+    ['OPTIONS', '/production/wake', 'POST'],
+    ['PUT', '/production/predict', 'POST, OPTIONS'],
     ['PUT', '/async_request/nope', 'GET, DELETE'],
     ['DELETE', '/async_request/nope/result', 'GET'],
     ['POST', '/production/async_queue_status', 'GET'],

@@ -80,7 +80,9 @@ describe('npm start', () => {
     expect(logs.map(({ message }) => message)).toContain('POST /v1/chat/completions 200');
     const command = /^ {2}(bin\/weir logs .*)$/m.exec(out)![1]!;
     const { stdout } = await shell(command, { cwd: ROOT });
-    expect(stdout).toMatch(/^\[\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\]: \(r0\) POST \/v1\/chat\/completions 200$/m);
+    expect(stdout).toMatch(
+      /^\[\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\]: INFO {2}\(r0 [0-9a-f]{37}\) POST \/v1\/chat\/completions 200 [\d.]+m?s$/m,
+    );
   });
 
   it('serves an unmodified OpenAI client, plain and streamed, under the contract’s base URL', async () => {

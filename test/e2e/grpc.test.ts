@@ -79,6 +79,7 @@ for (const [lane, args] of [
       expect(responses).toHaveLength(1);
       expect(id).toMatch(ID);
       expect(replica.seen.at(-1)!.get('x-baseten-request-id')).toEqual([id]);
+      expect(replica.seen.at(-1)!.get('x-request-id')).toEqual([id]);
       expect(replica.seen.at(-1)!.get('traceparent')).toEqual([]);
     });
 

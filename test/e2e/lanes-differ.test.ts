@@ -15,7 +15,7 @@ const runs = Number(process.env['FUZZ_RUNS'] ?? 1500);
  * end with the connection or come in chunks.
  */
 const INCIDENTAL =
-  /^(x-baseten-request-id|traceparent|server-timing|date|connection|keep-alive|transfer-encoding)$/i;
+  /^(x-baseten-request-id|x-request-id|traceparent|server-timing|date|connection|keep-alive|transfer-encoding)$/i;
 
 /** Headers as sorted `name: value` lines, names in lower case. Cookie lines may be joined on the way (RFC 9113 8.2.3). */
 const comparable = (raw: readonly string[]): string[] =>

@@ -194,6 +194,61 @@ describe('weir logs', () => {
     expect((await logs(weir, '--request-id', 'a'.repeat(37), '--since', '30m')).out).toBe('');
   });
 
+  it('says that a request is unknown, or that its records do not match', async () => {
+    const weir = await start();
+    const id = (HOUR_AGO - 86_400_000).toString(16).padStart(12, '0') + 'a'.repeat(25);
+    await post(door(weir), [
+      { timestamp: ns(HOUR_AGO - 86_400_000), message: 'a day old', level: 'info', request_id: id },
+      {
+        timestamp: ns(HOUR_AGO),
+        message: 'earlier than its id',
+        request_id: Date.now().toString(16).padStart(12, '0') + 'b'.repeat(25),
+      },
+    ]);
+    expect(await logs(weir, '--request-id', id)).toMatchObject({
+      code: 0,
+      out: expect.stringContaining(`INFO  (abc12 ${id}) a day old\n`) as string,
+      err: '',
+    });
+    const [other] = (await logs(weir, '--since', '2h', '-o', 'jsonl')).out.split('\n');
+    const { request_id: wrong } = JSON.parse(other!) as { request_id: string };
+    expect((await logs(weir, '--request-id', wrong)).out).toContain('earlier than its id');
+    const unknown = await logs(weir, '--request-id', 'c'.repeat(37));
+    expect(unknown).toMatchObject({ code: 4, out: '' });
+    expect(unknown.err).toMatch(/^weir: no record of request c{37}; a request is recorded when it ends/);
+    const others = await logs(weir, '--request-id', id, '--min-level', 'error', '-o', 'json');
+    expect(others).toMatchObject({ code: 0, out: '[]\n' });
+    expect(others.err).toMatch(
+      /^weir: request [0-9a-f]{37} has records, the first at \d{4}-.*Z, but none that match all filters\n$/,
+    );
+  });
+
+  it('says that there is more than its limit, and has the document’s flags', async () => {
+    const weir = await start();
+    await post(
+      door(weir),
+      Array.from({ length: 4 }, (_, i) => ({ message: `line ${i}`, level: 'warn' })),
+      'deployment=dep1',
+    );
+    const flags = ['--model-id', 'mdl1', '--deployment-id', 'dep1', '--since', '1h', '--kind', 'line'];
+    const all = await logs(weir, ...flags);
+    expect([all.code, all.err, all.out.trimEnd().split('\n').length]).toEqual([0, '', 4]);
+    expect(all.out).toMatch(/^\[[-\d: ]+\]: WARN  line 0\n/);
+    for (const form of ['text', 'json', 'jsonl', 'csv', 'none'])
+      expect(await logs(weir, ...flags, '--limit', '3', '-o', form)).toMatchObject({
+        code: 0,
+        err: 'weir: showing the newest 3 records; there are more: --limit 0 shows all\n',
+      });
+    expect((await logs(weir, ...flags, '--limit', '4')).err).toBe('');
+    expect(await logs(weir, '--model-id', 'other')).toEqual({
+      code: 4,
+      out: '',
+      err: 'weir: There is no such target: model "other"\n',
+    });
+    const painted = await logs(weir, ...flags, '--limit', '4', '--color', 'always', '--min-level', 'WARN');
+    expect(painted.out).toContain('\u001b[33mWARN \u001b[0m line 3\n');
+  });
+
   it('has all of them with --limit 0, in every form', async () => {
     const weir = await start();
     const lines = Array.from({ length: 2500 }, (_, i) => ({ timestamp: ns(HOUR_AGO), message: `line ${i}` }));
@@ -211,7 +266,10 @@ describe('weir logs', () => {
       ),
     ).toEqual(expected);
     expect(messages(JSON.parse((await logs(weir, ...all, '-o', 'json')).out) as never)).toEqual(expected);
+    const whole = await fetch(`${weir.admin}/v1/logs?since=2h&format=csv&direction=asc&kind=line,request`);
     const csv = await logs(weir, ...all, '-o', 'csv');
+    expect(csv.out).toBe(await whole.text());
+    expect((await logs(weir, '--replica', 'nobody', '-o', 'csv')).out).toMatch(/^timestamp,[^\n]*\r\n$/);
     expect(csv.out.trimEnd().split('\r\n')).toHaveLength(2501);
     expect(await logs(weir, ...all, '-o', 'none')).toEqual({ code: 0, out: '', err: '' });
     const newest = await logs(weir, '--since', '2h', '--limit', '1200', '-o', 'jsonl');

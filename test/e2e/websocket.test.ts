@@ -66,6 +66,7 @@ describe('a WebSocket', () => {
     expect(id).toMatch(/^[0-9a-f]{37}$/);
     expect(seen!.url).toBe('/v1/websocket?x=1');
     expect(seen!.headers['x-baseten-request-id']).toBe(id);
+    expect(seen!.headers['x-request-id']).toBe(id);
     for (const message of ['hello', 'x'.repeat(200_000)]) {
       socket.send(message);
       const [data] = (await once(socket, 'message')) as [Buffer];

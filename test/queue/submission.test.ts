@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { readSubmission, sourceOf } from '../../src/queue/submission.ts';
 
 const read = (body: string | Buffer) => readSubmission(Buffer.from(body), () => '');
@@ -74,5 +74,89 @@ it('is right with any body of the contract, and never throws at any other', () =
     ),
   );
   const invalid = read(Buffer.from([0x7b, 0xff, 0x7d]));
-  expect(!invalid.ok && invalid.problems).toEqual(['the body is no UTF-8']);
+  expect(!invalid.ok && invalid.problems).toEqual(['the body is not valid UTF-8']);
+});
+
+describe('a body without a field of the contract', () => {
+  it.each([
+    '{"prompt": "Hello"}',
+    '{}',
+    ' { "prompt" : "Hello",\n"n": 12345678901234567890, "e": 1.0e400 }\n',
+    '{"messages": [{"role": "user", "content": "hi"}], "model": "m", "input": 1, "webhook": "x"}',
+    '{"inputs": {"model_input": 1, "webhook_endpoint": "x"}}',
+    '{"__proto__": {"model_input": 1}, "é": "\\ud83d"}',
+  ])('is the input of the model, byte for byte: %j', (body) => {
+    const got = read(body);
+    expect(got).toMatchObject({
+      ok: true,
+      submission: {
+        webhook: '',
+        priority: 0,
+        maxQueueMs: 600_000,
+        retry: { max_attempts: 3, initial_delay_ms: 1000, max_delay_ms: 5000 },
+      },
+    });
+    expect(got.ok && Buffer.from(got.submission.input).toString()).toBe(body);
+  });
+
+  it('means the same for any object with other names', () => {
+    fc.assert(
+      fc.property(fc.dictionary(fc.stringMatching(/^[a-f]{0,5}$/), fc.jsonValue()), (input) => {
+        const body = JSON.stringify(input);
+        const got = read(body);
+        expect(got.ok && Buffer.from(got.submission.input).toString()).toBe(body);
+      }),
+    );
+  });
+
+  it.each([
+    ['{"modle_input": {"prompt": "Hello"}}', 'modle_input', 'model_input'],
+    ['{"modelInput": {"prompt": "Hello"}}', 'modelInput', 'model_input'],
+    ['{"prompt": "Hello", "webhok_endpoint": "https://example.com"}', 'webhok_endpoint', 'webhook_endpoint'],
+    ['{"prompt": "Hello", "priorty": 1}', 'priorty', 'priority'],
+  ])('is refused where a name is nearly one: %s', (body, name, near) => {
+    const got = read(body);
+    expect(!got.ok && got.problems).toEqual([
+      expect.stringContaining(`unknown field "${name}"; did you mean "${near}"?`),
+    ]);
+  });
+
+  it.each(['null', '[]', '"x"', '1', 'true'])('is refused where it is no object: %s', (body) => {
+    const got = read(body);
+    expect(!got.ok && got.problems).toEqual([
+      expect.stringMatching(/^the body must be a JSON object, and is /),
+    ]);
+  });
+});
+
+describe('a body with a field of the contract', () => {
+  it.each([
+    ['{"webhook_endpoint": "https://example.com", "prompt": "x"}', 'model_input is missing'],
+    ['{"priority": 1}', 'model_input is missing'],
+    ['{"model_input": "text"}', 'model_input must be an object, and is a string'],
+    ['{"model_input": null}', 'model_input must be an object, and is null'],
+    [
+      '{"model_input": {}, "webhok_endpoint": "x"}',
+      'unknown field "webhok_endpoint"; did you mean "webhook_endpoint"?',
+    ],
+    ['{"model_imput": {}, "priority": 1}', 'unknown field "model_imput"; did you mean "model_input"?'],
+    ['{"model_input": {}, "prompt": "x"}', 'unknown field "prompt"; known fields: model_input, '],
+    [
+      '{"model_input": {}, "inference_retry_config": {"max_attemps": 1}}',
+      'unknown field "inference_retry_config.max_attemps"; did you mean "max_attempts"?',
+    ],
+  ])('is refused where something is wrong with it: %s', (body, problem) => {
+    const got = read(body);
+    expect(!got.ok && got.problems).toContainEqual(expect.stringContaining(problem));
+  });
+
+  it('has at most ten unknown fields named, however many it has', () => {
+    const body = {
+      model_input: {},
+      ...Object.fromEntries(Array.from({ length: 5000 }, (_, i) => [`x${i}`, i])),
+    };
+    const got = read(JSON.stringify(body));
+    expect(!got.ok && got.problems.length).toBe(11);
+    expect(!got.ok && got.problems.at(-1)).toBe('and 4990 more unknown fields');
+  });
 });

@@ -281,6 +281,8 @@ describe('a route', () => {
       ['/production/predict', '/production/predict'],
       ['/environments/my-env/predict', '/environments/{env}/predict'],
       ['/deployment/abc/async_predict', '/deployment/{id}/async_predict'],
+      ['/production/run_remote', '/production/run_remote'],
+      ['/async_run_remote', '/async_run_remote'],
       ['/development/sync/v1/completions', '/development/sync/v1/completions'],
       ['/development/sync/any/thing/1', '/development/sync/{path}'],
       ['/sync/v1/models', '/sync/v1/models'],

@@ -1,7 +1,7 @@
 // What a client of the log routes asks, read from the query string.
 // Must stay true: a parameter that is not known, given twice or wrong is said to be so, all mistakes at once; none is
 // ignored, for a filter that is quietly left out shows what nobody asked for.
-import { nearest } from '../../base/nearest.ts';
+import { unknownName } from '../../base/nearest.ts';
 import {
   FILTERS,
   KINDS,
@@ -74,9 +74,7 @@ export function readAsk(
     if (values) values.push(value);
     else given.set(name, [value]);
     if (values === undefined && !known.includes(name)) {
-      const near = nearest(name, known);
-      const hint = near === undefined ? `there are ${known.join(', ')}` : `did you mean ${near}?`;
-      problems.push(`${name.slice(0, 80)} is no parameter; ${hint}`);
+      problems.push(unknownName('parameter', name, known));
     } else if (values?.length === 2 && !REPEATED.has(name)) problems.push(`${name} is given twice`);
   }
   const one = (name: string): string | undefined => {
@@ -102,6 +100,10 @@ export function readAsk(
   if (asked.node.op !== 'all') nodes.unshift(asked.node);
   return { node: both(nodes), hints: asked.hints, span, own: one };
 }
+
+/** What is wrong with the query string of a route that has no parameters. */
+export const refuseAll = (query: URLSearchParams): string[] =>
+  [...new Set(query.keys())].map((name) => unknownName('parameter', name, []));
 
 /** All must hold. */
 export const both = (nodes: readonly Node[]): Node =>

@@ -1,38 +1,7 @@
-// Records as CSV (RFC 4180). Must stay true: a table program that opens it runs nothing: a text that it would take for
-// a formula gets an apostrophe in front, as OWASP says to.
+// The CSV of downloads. Must stay true: every column is a field of the object that clients get.
+import { COLUMNS, CSV_HEAD, csvRow } from '../../base/record-csv.ts';
 import type { LogObject } from './object.ts';
 
-const COLUMNS = [
-  'timestamp',
-  'timestamp_ns',
-  'seq',
-  'kind',
-  'level',
-  'message',
-  'request_id',
-  'trace_id',
-  'span_id',
-  'parent_span_id',
-  'deployment',
-  'environment',
-  'replica',
-  'source',
-  'status',
-  'duration_ms',
-  'attributes',
-] as const satisfies readonly (keyof LogObject)[];
+COLUMNS satisfies readonly (keyof LogObject)[];
 
-/** `=`, `+`, `-`, `@`, tab and line ends, also in their full-width forms. */
-const FORMULA = /^[=+\-@\t\r\n＝＋－＠]/;
-
-function cell(value: unknown): string {
-  if (value === undefined) return '';
-  if (typeof value === 'number') return String(value);
-  const text = typeof value === 'string' ? value : JSON.stringify(value);
-  const safe = FORMULA.test(text) ? `'${text}` : text;
-  return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
-}
-
-export const CSV_HEAD = `${COLUMNS.join(',')}\r\n`;
-
-export const csvRow = (log: LogObject): string => `${COLUMNS.map((name) => cell(log[name])).join(',')}\r\n`;
+export { CSV_HEAD, csvRow };

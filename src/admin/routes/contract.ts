@@ -4,13 +4,14 @@
 // deployment's); a request's own row comes along only where it is asked for by its id, so that counts are those of the
 // model's log and yet every request is found.
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { unknownName } from '../../base/nearest.ts';
 import { apiLevel, FILTERS, question, type LogRecord, type Node } from '../../logs/logs.ts';
 import { jsonBody } from '../body.ts';
 import { fail, json, queryOf, type Endpoint } from '../endpoint.ts';
 import { both } from '../logs/ask.ts';
 import { find, type LogStore } from '../logs/search.ts';
 import { EARLIEST_NS, LATEST_NS } from '../logs/time.ts';
-import { recordOf, refuse, type WithLogs } from './search.ts';
+import { notThere, recordOf, refuse, type WithLogs } from './search.ts';
 
 /** What these routes need to know besides. */
 export interface WithModel extends WithLogs {
@@ -41,7 +42,7 @@ const route = (method: 'GET' | 'POST', of: Of): Endpoint<WithModel> => ({
   async answer(shown, req, res, names) {
     const logs = recordOf(shown, req, res);
     if (!logs) return;
-    const given = method === 'GET' ? fromQuery(queryOf(req)) : await fromBody(req, res);
+    const given = method === 'GET' ? fromQuery(queryOf(req), req, res) : await fromBody(req, res);
     if (given) await answer(shown, logs, of, names as [string, string], given, req, res);
   },
 });
@@ -101,9 +102,6 @@ const within = (scope: Node): Node => ({
   of: [scope, both([equal('kind', 'event'), without('deployment'), without('environment')])],
 });
 
-const notThere = (req: IncomingMessage, res: ServerResponse, what: string): void =>
-  fail(req, res, 'unknown_target', what, { text: 'There is no such target' });
-
 const contractLine = ({ timeNs, message, replica, requestId, severity }: LogRecord) => ({
   timestamp: String(timeNs),
   message,
@@ -112,20 +110,45 @@ const contractLine = ({ timeNs, message, replica, requestId, severity }: LogReco
   level: apiLevel(severity) ?? null,
 });
 
+/** What may be asked for (contract 8.1). */
+const KNOWN: readonly string[] = ['start_epoch_millis', 'end_epoch_millis', 'direction', 'limit', ...FILTERS];
+const LISTS: ReadonlySet<string> = new Set(['includes', 'excludes']);
+
 /** Numbers stay texts here; lists may end in []. */
-function fromQuery(query: URLSearchParams): Given {
-  const given: Record<string, unknown> = Object.fromEntries(query);
-  for (const name of ['includes', 'excludes'])
-    given[name] = [...query.getAll(name), ...query.getAll(`${name}[]`)];
-  return given;
+function fromQuery(query: URLSearchParams, req: IncomingMessage, res: ServerResponse): Given | undefined {
+  const given: Record<string, unknown> = {};
+  const problems: string[] = [];
+  for (const raw of new Set(query.keys())) {
+    const name = raw.endsWith('[]') && LISTS.has(raw.slice(0, -2)) ? raw.slice(0, -2) : raw;
+    const values = query.getAll(raw);
+    if (!KNOWN.includes(name)) problems.push(unknownName('parameter', raw, KNOWN));
+    else if (LISTS.has(name)) given[name] = [...((given[name] as string[] | undefined) ?? []), ...values];
+    else if (values.length > 1) problems.push(`${name} is given twice`);
+    else given[name] = values[0];
+  }
+  if (problems.length === 0) return given;
+  refuse(req, res, problems);
+  return undefined;
 }
 
 async function fromBody(req: IncomingMessage, res: ServerResponse): Promise<Given | undefined> {
   const body = await jsonBody(req, res);
   if (body === undefined) return undefined;
   if (typeof body.value === 'object' && body.value !== null && !Array.isArray(body.value))
-    return body.value as Given;
+    return known(body.value, req, res);
   refuse(req, res, ['the body must be an object']);
+  return undefined;
+}
+
+/** The fields of a body, unless some are unknown. */
+function known(body: object, req: IncomingMessage, res: ServerResponse): Given | undefined {
+  const unknown = Object.keys(body).filter((name) => !KNOWN.includes(name));
+  if (unknown.length === 0) return body as Given;
+  refuse(
+    req,
+    res,
+    unknown.map((name) => unknownName('field', name, KNOWN)),
+  );
   return undefined;
 }
 

@@ -1,6 +1,7 @@
 // POST /v1/logs: lines from outside, as text, NDJSON or OTLP.
 // Must stay true: what is answered with 200 is stored; what was refused is said, with how much was stored before that.
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { unknownName } from '../../base/nearest.ts';
 import { recordsOfLogs, recordsOfSpans } from '../../logs/logs.ts';
 import type { LogRecord, Origin, OtlpIntake, PostResult } from '../../logs/logs.ts';
 import { CONTENT_TYPES, decode, encodingOf, type Encoding } from '../../otlp/codec.ts';
@@ -103,7 +104,7 @@ function originOf(query: URLSearchParams): Origin | string {
   const origin = { deployment: '', environment: '', replica: '', source: 'api' };
   for (const [name, value] of query) {
     const known = ORIGIN.find((one) => one === name);
-    if (!known) return `${name.slice(0, 80)} is no parameter; there are ${ORIGIN.join(', ')}`;
+    if (!known) return unknownName('parameter', name, ORIGIN);
     if (value.length > LONGEST) return `${name}: must have at most ${LONGEST} characters`;
     origin[known] = value;
   }

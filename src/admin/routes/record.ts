@@ -3,7 +3,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { LogRecord, Node } from '../../logs/logs.ts';
 import { fail, json, queryOf, type Endpoint } from '../endpoint.ts';
-import { both, choice, readAsk, whole } from '../logs/ask.ts';
+import { both, choice, readAsk, refuseAll, whole } from '../logs/ask.ts';
 import { logObject } from '../logs/object.ts';
 import { count, find, type LogStore } from '../logs/search.ts';
 import { EARLIEST_NS, LATEST_NS } from '../logs/time.ts';
@@ -25,8 +25,11 @@ export const recordEndpoints: readonly Endpoint<WithLogs>[] = [
     scope: 'logs:read',
     async answer(shown, req, res, [id]) {
       const logs = recordOf(shown, req, res);
-      const record = logs && (await byId(logs, id!, res));
-      if (!logs || record === undefined) return;
+      if (!logs) return;
+      const problems = refuseAll(queryOf(req));
+      if (problems.length > 0) return refuse(req, res, problems);
+      const record = await byId(logs, id!, res);
+      if (record === undefined) return;
       if (record === 'none') return unknown(logs, id!, req, res);
       const lines = await linesOf(logs, record.requestId, res);
       if (lines === undefined) return;

@@ -20,7 +20,12 @@ export interface WithLogs {
   readonly limitsDownloads: boolean;
 }
 
-const OWN = ['direction', 'limit', 'cursor', 'follow', 'format', 'tail', 'after'];
+/** What the search itself needs to know besides. */
+export interface WithSearch extends WithLogs {
+  readonly modelId: string;
+}
+
+const OWN = ['model_id', 'direction', 'limit', 'cursor', 'follow', 'format', 'tail', 'after'];
 /** Of one answer, which is made in one go on the thread that forwards requests; its cursor goes on. */
 const MAX_PAGE_CHARACTERS = 8 * 1024 ** 2;
 const MAX_DOWNLOAD_ROWS = 100_000;
@@ -44,10 +49,21 @@ export const nothingRecorded = (req: IncomingMessage, res: ServerResponse): void
     text: 'Nothing is recorded: logs.capture is off',
   });
 
-export const refuse = (req: IncomingMessage, res: ServerResponse, problems: readonly string[]): void =>
-  fail(req, res, 'bad_request', problems.join('; '), { text: 'This cannot be asked' });
+/** Mistakes that an answer lists. */
+const MOST_PROBLEMS = 10;
 
-export const searchEndpoints: readonly Endpoint<WithLogs>[] = [
+/** Tells what is wrong with a question. */
+export function refuse(req: IncomingMessage, res: ServerResponse, problems: readonly string[]): void {
+  const others = problems.length - MOST_PROBLEMS;
+  const listed = [...problems.slice(0, MOST_PROBLEMS), ...(others > 0 ? [`and ${others} more`] : [])];
+  fail(req, res, 'bad_request', listed.join('; '), { text: 'This cannot be asked' });
+}
+
+/** The same answer as for a target of the contract's log API that there is not. */
+export const notThere = (req: IncomingMessage, res: ServerResponse, what: string): void =>
+  fail(req, res, 'unknown_target', what, { text: 'There is no such target' });
+
+export const searchEndpoints: readonly Endpoint<WithSearch>[] = [
   {
     method: 'GET',
     path: '/v1/logs',
@@ -58,9 +74,14 @@ export const searchEndpoints: readonly Endpoint<WithLogs>[] = [
       if (!logs) return;
       const ask = readAsk(queryOf(req), OWN, nowNs());
       if ('problems' in ask) return refuse(req, res, ask.problems);
+      const model = ask.own('model_id');
+      if (model !== undefined && model !== shown.modelId)
+        return notThere(req, res, `model ${JSON.stringify(model.slice(0, 100))}`);
       const format = formatOf(ask, req);
       if (typeof format === 'string') return refuse(req, res, [format]);
       if (isTail(ask, req)) return follow(logs, shown.tails, ask, req, res);
+      const idle = idleParameters(ask);
+      if (idle.length > 0) return refuse(req, res, idle);
       if (format.format) return send(logs, shown.limitsDownloads, ask, format.format, req, res);
       return search(logs, ask, req, res);
     },
@@ -76,6 +97,16 @@ function formatOf(ask: Ask, req: IncomingMessage): { readonly format: Format | u
 
 const isTail = ({ own }: Ask, { headers }: IncomingMessage): boolean =>
   ['1', 'true'].includes(own('follow') ?? '') || (headers.accept ?? '').includes('text/event-stream');
+
+/** What is wrong with parameters that only a live tail has, where none is asked for. */
+function idleParameters({ own }: Ask): string[] {
+  const problems = ['tail', 'after']
+    .filter((name) => own(name) !== undefined)
+    .map((name) => `${name}: belongs to a live tail; add follow=1`);
+  const wanted = own('follow') ?? '0';
+  if (!['0', 'false'].includes(wanted)) problems.unshift('follow: must be one of 1, true, 0, false');
+  return problems;
+}
 
 /** Direction, cursor and limit of a question; problems where they are none. */
 function paging(

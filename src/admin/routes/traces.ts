@@ -1,8 +1,8 @@
 // GET /v1/traces/{trace_id}: everything that is recorded of one trace, spans as a tree, and the lines.
 // Must stay true: a span whose parent is not recorded is a root, and nothing of a trace is left out for having no place.
 import type { LogRecord, Node } from '../../logs/logs.ts';
-import { fail, json, type Endpoint } from '../endpoint.ts';
-import { both } from '../logs/ask.ts';
+import { fail, json, queryOf, type Endpoint } from '../endpoint.ts';
+import { both, refuseAll } from '../logs/ask.ts';
 import { logObject } from '../logs/object.ts';
 import { find } from '../logs/search.ts';
 import { EARLIEST_NS, formatTime, LATEST_NS } from '../logs/time.ts';
@@ -78,6 +78,8 @@ export const traceEndpoints: readonly Endpoint<WithTraces>[] = [
     async answer(shown, req, res, [id]) {
       const logs = recordOf(shown, req, res);
       if (!logs) return;
+      const problems = refuseAll(queryOf(req));
+      if (problems.length > 0) return refuse(req, res, problems);
       if (!/^[0-9a-f]{32}$/i.test(id!)) return refuse(req, res, ['a trace id is 32 hexadecimal characters']);
       const traceId = id!.toLowerCase();
       const ofTrace: Node = { op: 'field', name: 'traceId', compare: '=', value: traceId };

@@ -5,23 +5,26 @@ import { readArguments } from '../logs/arguments.ts';
 import { collect } from '../logs/collect.ts';
 import { CODES, Refusal } from '../logs/door.ts';
 import { follow } from '../logs/follow.ts';
-import { Printer } from '../logs/printer.ts';
+import { isColored, Printer } from '../logs/printer.ts';
 
 const DETAILS = `What is wanted (all must hold):
   -q, --query TEXT       As in the query bar: requestId:… level>=warn "out of memory" -health /timeout \\d+/ status:5xx
   --since SPAN           The last 90s, 30m, 1h30m or 3d [30m]
   --start, --end TIME    ISO 8601; without a zone, this machine's
-  --min-level LEVEL      debug, info, warning or error; drops lines without a level
+  --min-level LEVEL      trace, debug, info, warn, error or fatal; drops lines without a level
   --includes TEXT        Is part of the message, letter by letter; may be given again
   --excludes TEXT        Is not part of it; may be given again
   --search-pattern RE2   Is found in the message
-  --replica, --request-id, --environment, --deployment TEXT
+  --replica, --environment, --deployment TEXT
+  --model-id, --deployment-id ID   As in the contract: another model than weir's is an error, 4
+  --request-id ID        All of one request, whenever it was; exit code 4 where there is no record of it
   --kind KIND,…          line, request, event, span [line,request,event]
-  --limit N              The newest N; 0: all [5000]
+  --limit N              The newest N, and stderr says when there are more; 0: all [5000]
 
 How it is shown:
-  --tail                 What comes in from now on, with the same filters; --limit 100 begins with the last 100
-  -o, --output FORM      text, json, jsonl, csv or none [text]; the oldest first, csv with a limit the newest
+  --tail, -f, --follow   What comes in from now on, with the same filters; --limit 100 begins with the last 100
+  -o, --output FORM      text, json, jsonl, csv or none [text]; the oldest first
+  --color WHEN           auto, always or never [auto: on a terminal, unless NO_COLOR is set]
 
 Who is asked:
   --url URL              The admin door [WEIR_CLIENT_URL, http://127.0.0.1:9464]
@@ -31,7 +34,7 @@ Exit codes: 0 ok, 1 failed, 2 usage, 3 key, 4 not found, 5 not to be asked, 6 se
 
 export const logs: Command = {
   name: 'logs',
-  usage: 'logs [--since 1h] [--tail] [-o text|json|jsonl|csv|none] [FILTERS]',
+  usage: 'logs [--since 1h] [-f] [-o text|json|jsonl|csv|none] [FILTERS]',
   summary: 'Shows what was recorded: lines of replicas, requests, and lifecycle events of weir.',
   details: DETAILS,
   async run(args) {
@@ -41,10 +44,11 @@ export const logs: Command = {
       return CODES.usage;
     }
     process.once('SIGINT', () => process.exit(CODES.interrupted));
-    const printer = new Printer(wanted.output, process.stdout);
+    const { output, color, isTail } = wanted;
+    const printer = new Printer(output, process.stdout, isColored(color, process.stdout.isTTY, process.env));
     try {
-      if (wanted.isTail) await follow(wanted, printer);
-      else await collect(wanted, printer);
+      if (!isTail) return await collect(wanted, printer);
+      await follow(wanted, printer);
       return CODES.ok;
     } catch (error) {
       if (!(error instanceof Refusal)) throw error;

@@ -1,11 +1,13 @@
 // The flags of weir logs, read. Must stay true: names, defaults and meanings are those of contracts/baseten.md 8.2; all
 // mistakes are told at once, before anything is asked.
 import { parseArgs } from 'node:util';
-import { nearest } from '../../base/nearest.ts';
+import { nearest, unknownName } from '../../base/nearest.ts';
 import { CLIENT, OLD_CLIENT } from '../../config/config.ts';
 
 export const OUTPUTS = ['text', 'json', 'jsonl', 'csv', 'none'] as const;
 export type Output = (typeof OUTPUTS)[number];
+const COLORS = ['auto', 'always', 'never'] as const;
+export type Color = (typeof COLORS)[number];
 
 /** What is asked, and how its answer is shown. */
 export interface LogsArguments {
@@ -13,9 +15,14 @@ export interface LogsArguments {
   readonly url: string;
   readonly key: string;
   readonly output: Output;
+  readonly color: Color;
   /** Lines at most, the newest; 0: all. With `isTail`, how many to begin with. */
   readonly limit: number;
   readonly isTail: boolean;
+  /** The request that is asked for; empty: any. */
+  readonly requestId: string;
+  /** No time was given with `requestId`: the filters have one that was taken from the id, which may be wrong. */
+  readonly isAnyTime: boolean;
   /** Parameters of the admin door that say what is wanted. */
   readonly filters: readonly (readonly [name: string, value: string])[];
 }
@@ -37,15 +44,29 @@ const FLAGS = {
   'request-id': one,
   environment: one,
   deployment: one,
+  'deployment-id': one,
+  'model-id': one,
   kind: one,
   query: { type: 'string', short: 'q' },
   output: { type: 'string', short: 'o' },
   tail: { type: 'boolean' },
+  follow: { type: 'boolean', short: 'f' },
+  color: one,
 } as const;
 
 /** Flags that go to the admin door as they are. */
-const PASSED = ['search-pattern', 'replica', 'request-id', 'environment', 'deployment'] as const;
-const LEVELS = ['debug', 'info', 'warning', 'error'];
+const PASSED = [
+  'search-pattern',
+  'replica',
+  'request-id',
+  'environment',
+  'deployment',
+  'deployment-id',
+  'model-id',
+] as const;
+/** The contract's names go to the door under weir's. */
+const PARAMETERS: Readonly<Record<string, string>> = { 'deployment-id': 'deployment' };
+const LEVELS = ['trace', 'debug', 'info', 'warn', 'warning', 'error', 'fatal', 'critical'];
 const DEFAULT_LIMIT = 5000;
 const DEFAULT_WINDOW_MS = 30 * 60_000;
 const UNITS_MS: Readonly<Record<string, number>> = {
@@ -75,6 +96,17 @@ export function readLocalTime(text: string): number | undefined {
   return Number.isNaN(ms) ? undefined : ms;
 }
 
+/** A request is not older than the id that weir gives it; its lines may have clocks of their own. */
+const BEFORE_ID_MS = 10 * 60_000;
+/** When weir did not exist yet: an id that says so was made by others. */
+const FIRST_ID_MS = Date.UTC(2020);
+
+/** Milliseconds since 1970 that an id of weir's says it was made at (37 hex, the first 12 are the time); `undefined` for another id. */
+export function timeOfId(id: string, nowMs: number): number | undefined {
+  const ms = /^[0-9a-f]{37}$/.test(id) ? parseInt(id.slice(0, 12), 16) : NaN;
+  return ms >= FIRST_ID_MS && ms <= nowMs ? ms : undefined;
+}
+
 type Values = Partial<Record<keyof typeof FLAGS, string | string[] | boolean>>;
 
 /** Reads the flags; a list is what is wrong with them. `env` may have the variables of CLIENT, or else of OLD_CLIENT. */
@@ -86,7 +118,7 @@ export function readArguments(
   const problems: string[] = [];
   const values = parse(args, problems);
   const text = (name: keyof typeof FLAGS): string | undefined => values[name] as string | undefined;
-  const isTail = values.tail === true;
+  const isTail = values.tail === true || values.follow === true;
 
   const output = OUTPUTS.find((known) => known === (text('output') ?? 'text'));
   if (!output) problems.push(`--output: must be one of ${OUTPUTS.join(', ')}`);
@@ -98,7 +130,11 @@ export function readArguments(
     problems.push(`--limit: must be a whole number${isTail ? ' up to 1000 with --tail' : '; 0 is no limit'}`);
   const level = text('min-level')?.toLowerCase();
   if (level !== undefined && !LEVELS.includes(level))
-    problems.push(`--min-level: must be one of ${LEVELS.join(', ')}`);
+    problems.push(`--min-level: ${unknownName('level', level, LEVELS)}`);
+  const color = COLORS.find((known) => known === (text('color') ?? 'auto'));
+  if (!color) problems.push(`--color: must be one of ${COLORS.join(', ')}`);
+  if (text('deployment') !== undefined && text('deployment-id') !== undefined)
+    problems.push('--deployment-id: means the same as --deployment; give one of them');
   const fromEnv = (name: 'url' | 'key'): string => env[CLIENT[name]] || env[OLD_CLIENT[name]] || '';
   const url = (text('url') ?? (fromEnv('url') || 'http://127.0.0.1:9464')).replace(/\/+$/, '');
   if (!/^https?:$/.test(URL.parse(url)?.protocol ?? ''))
@@ -108,7 +144,7 @@ export function readArguments(
   if (level !== undefined) filters.push(['min_level', level]);
   for (const name of PASSED) {
     const value = text(name);
-    if (value !== undefined) filters.push([name.replace('-', '_'), value]);
+    if (value !== undefined) filters.push([PARAMETERS[name] ?? name.replace('-', '_'), value]);
   }
   for (const name of ['includes', 'excludes'] as const)
     for (const value of (values[name] as string[] | undefined) ?? []) filters.push([name, value]);
@@ -116,8 +152,20 @@ export function readArguments(
   if (query !== undefined) filters.push(['q', query]);
   filters.push(...window(text, isTail, nowMs, problems));
 
-  if (problems.length > 0 || !output) return problems;
-  return { url, key: text('key') ?? fromEnv('key'), output, limit, isTail, filters };
+  if (problems.length > 0 || !output || !color) return problems;
+  const requestId = text('request-id') ?? '';
+  return {
+    url,
+    key: text('key') ?? fromEnv('key'),
+    output,
+    color,
+    limit,
+    isTail,
+    requestId,
+    isAnyTime:
+      requestId !== '' && !isTail && !(['since', 'start', 'end'] as const).some((name) => name in values),
+    filters,
+  };
 }
 
 function parse(args: readonly string[], problems: string[]): Values {
@@ -180,8 +228,10 @@ function window(
   // An end, always: or a search from the oldest on would run after what comes in meanwhile.
   const endMs = time('end', end) ?? nowMs;
   // All of one request, however long ago it was.
-  const isOfOne = text('request-id') !== undefined && since === undefined;
-  const startMs = time('start', start) ?? (isOfOne ? 0 : endMs - (span ?? 0));
+  const id = since === undefined ? text('request-id') : undefined;
+  const idMs = id === undefined ? undefined : Math.max(0, (timeOfId(id, nowMs) ?? 0) - BEFORE_ID_MS);
+  const startMs =
+    time('start', start) ?? Math.min(idMs ?? Infinity, endMs - (id === undefined ? (span ?? 0) : 0));
   if (startMs > endMs) problems.push('--end: lies before --start');
   // The end's whole millisecond belongs to it.
   return [

@@ -1,5 +1,5 @@
 // What was recorded, page by page, onto stdout. Must stay true: oldest first, whatever order it was fetched in; without
-// a limit memory does not grow with its length.
+// a limit memory does not grow with its length; what is left out is said on stderr.
 import type { LogsArguments } from './arguments.ts';
 import { ask, CODES, Refusal, type LogObject, type Page } from './door.ts';
 import type { Printer } from './printer.ts';
@@ -7,9 +7,21 @@ import type { Printer } from './printer.ts';
 const PAGE = 1000;
 const PROGRESS_MS = 250;
 
-/** Prints the newest `limit` records, or all. */
-export async function collect(wanted: LogsArguments, printer: Printer): Promise<void> {
-  if (wanted.output === 'csv') return stream(wanted, printer);
+/** Prints the newest `limit` records, or all, and says on stderr what was left out. Resolves to the exit code. */
+export async function collect(wanted: LogsArguments, printer: Printer): Promise<number> {
+  const isCut = await show(wanted, printer);
+  const isMissing = printer.count === 0 && wanted.requestId !== '' && !printer.isClosed;
+  const verdict = isMissing ? await lookFor(wanted, printer) : CODES.ok;
+  await printer.end();
+  if (isCut && !printer.isClosed)
+    say(`showing the newest ${wanted.limit} records; there are more: --limit 0 shows all`);
+  return verdict;
+}
+
+const say = (text: string): void => void process.stderr.write(`weir: ${text}\n`);
+
+/** Prints what is asked for; true where the limit left something out. */
+async function show(wanted: LogsArguments, printer: Printer): Promise<boolean> {
   const isAll = wanted.limit === 0;
   const progress = new Progress();
   const found: LogObject[] = [];
@@ -25,7 +37,40 @@ export async function collect(wanted: LogsArguments, printer: Printer): Promise<
   } while (cursor !== undefined && left > 0 && !printer.isClosed);
   progress.end();
   await printer.print(found.reverse());
-  await printer.end();
+  return cursor !== undefined;
+}
+
+/** Nothing of a request was found as it was asked for: looks further, and says what there is. */
+async function lookFor(wanted: LogsArguments, printer: Printer): Promise<number> {
+  const { requestId } = wanted;
+  const filters: LogsArguments['filters'] = [['request_id', requestId]];
+  const first = await firstOf({ ...wanted, filters });
+  if (first === undefined) {
+    say(
+      `no record of request ${requestId}; a request is recorded when it ends, and kept for logs.retention (7d by default)`,
+    );
+    return CODES.notFound;
+  }
+  // The id says another time than the records have: it was made by another clock, or not by weir.
+  if (wanted.isAnyTime)
+    await show(
+      { ...wanted, filters: wanted.filters.filter(([name]) => name !== 'start' && name !== 'end') },
+      printer,
+    );
+  if (printer.count === 0)
+    say(`request ${requestId} has records, the first at ${first.timestamp}, but none that match all filters`);
+  return CODES.ok;
+}
+
+/** The oldest record that matches. */
+async function firstOf(wanted: LogsArguments): Promise<LogObject | undefined> {
+  let cursor: string | undefined;
+  do {
+    const page = await nextPage(wanted, 'asc', 1, cursor);
+    if (page.logs.length > 0) return page.logs[0];
+    cursor = page.cursor;
+  } while (cursor !== undefined);
+  return undefined;
 }
 
 async function nextPage(
@@ -48,21 +93,6 @@ async function nextPage(
       false,
     );
   return page as Page;
-}
-
-/** CSV is made by the door: the newest first with a limit, else the oldest. */
-async function stream(wanted: LogsArguments, printer: Printer): Promise<void> {
-  const direction = wanted.limit === 0 ? 'asc' : 'desc';
-  const paging = [
-    ['format', 'csv'],
-    ['direction', direction],
-    ['limit', String(wanted.limit)],
-  ] as const;
-  const response = await ask(wanted, [...wanted.filters, ...paging], {});
-  for await (const chunk of response.body!) {
-    await printer.raw(chunk);
-    if (printer.isClosed) return;
-  }
 }
 
 /** How far it is, for somebody who waits at a terminal for a file. */

@@ -107,7 +107,11 @@ async function wordsOf(response: Response): Promise<string> {
 export interface LogObject {
   readonly timestamp: string;
   readonly message: string;
+  readonly kind?: string;
+  readonly level?: string;
   readonly replica?: string;
+  readonly request_id?: string;
+  readonly duration_ms?: number;
 }
 
 export interface Page {

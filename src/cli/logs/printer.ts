@@ -1,7 +1,8 @@
-// Records on stdout, as text or JSON. Must stay true: a reader that has enough (`| head`) ends it quietly, and no text
-// that somebody logged steers the terminal it is read in.
+// Records on stdout, as text, JSON or CSV. Must stay true: a reader that has enough (`| head`) ends it quietly, and no
+// text that somebody logged steers the terminal it is read in.
+import { CSV_HEAD, csvRow } from '../../base/record-csv.ts';
 import type { LogObject } from './door.ts';
-import type { Output } from './arguments.ts';
+import type { Color, Output } from './arguments.ts';
 
 /** Everything that terminals take for more than a letter, save tab and line end. */
 // oxlint-disable-next-line no-control-regex -- these are what is looked for
@@ -9,23 +10,66 @@ const CONTROL = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g;
 
 const two = (n: number): string => String(n).padStart(2, '0');
 
-/** `[2026-11-20 17:52:26]: (abc12) message`, in this machine's time (contracts/baseten.md 8.2). */
-export function textLine({ timestamp, message, replica }: LogObject): string {
+/** Codes of ECMA-48 (SGR). */
+const RED = 31;
+const YELLOW = 33;
+const CYAN = 36;
+const GRAY = 90;
+const LEVEL_COLORS: Readonly<Record<string, number>> = {
+  TRACE: GRAY,
+  DEBUG: GRAY,
+  INFO: CYAN,
+  WARN: YELLOW,
+  ERROR: RED,
+  FATAL: RED,
+};
+/** The longest of the usual levels: messages stand below each other. */
+const LEVEL_WIDTH = 5;
+
+const paint = (text: string, color: number | undefined): string =>
+  color === undefined ? text : `\u001b[${color}m${text}\u001b[0m`;
+
+/** `12.3ms`, `4.56s`. */
+const durationText = (ms: number): string =>
+  ms < 1000 ? `${ms.toFixed(1)}ms` : `${(ms / 1000).toFixed(2)}s`;
+
+/**
+ * `[2026-11-20 17:52:26]: ERROR (abc12 31255019…) message`, in this machine's time (contracts/baseten.md 8.2). The level
+ * and what stands in parentheses, replica and request id, are there where the record has them; the duration of a request stands
+ * at its end. Its status is part of the message.
+ */
+export function textLine(log: LogObject, isColored = false): string {
+  const { timestamp, message, level, replica, request_id: id, duration_ms: duration } = log;
+  const color = (text: string, code: number | undefined) => (isColored ? paint(text, code) : text);
   const at = new Date(timestamp);
   const date = `${at.getFullYear()}-${two(at.getMonth() + 1)}-${two(at.getDate())}`;
   const time = `${two(at.getHours())}:${two(at.getMinutes())}:${two(at.getSeconds())}`;
-  return `[${date} ${time}]: ${replica === undefined ? '' : `(${replica}) `}${message}\n`;
+  const parts = [`[${date} ${time}]:`];
+  if (level !== undefined) parts.push(color(level.padEnd(LEVEL_WIDTH), LEVEL_COLORS[level]));
+  const from = [replica, id].filter((name) => name !== undefined);
+  if (from.length > 0) parts.push(color(`(${from.join(' ')})`, GRAY));
+  parts.push(message);
+  if (duration !== undefined) parts.push(color(durationText(duration), GRAY));
+  return `${parts.join(' ')}\n`;
+}
+
+/** Whether text is coloured: on a terminal, unless NO_COLOR is set (https://no-color.org) or TERM is dumb. */
+export function isColored(color: Color, isTerminal: boolean, env: NodeJS.ProcessEnv): boolean {
+  if (color !== 'auto') return color === 'always';
+  return isTerminal && (env['NO_COLOR'] ?? '') === '' && env['TERM'] !== 'dumb';
 }
 
 export class Printer {
   readonly #output: Output;
   readonly #stream: NodeJS.WriteStream;
+  readonly #isColored: boolean;
   #count = 0;
   #isClosed = false;
 
-  constructor(output: Output, stream: NodeJS.WriteStream) {
+  constructor(output: Output, stream: NodeJS.WriteStream, isColored = false) {
     this.#output = output;
     this.#stream = stream;
+    this.#isColored = isColored;
     stream.on('error', (error: NodeJS.ErrnoException) => {
       if (error.code !== 'EPIPE') throw error;
       this.#isClosed = true;
@@ -44,14 +88,15 @@ export class Printer {
   async print(logs: readonly LogObject[]): Promise<void> {
     let text = '';
     for (const log of logs) text += this.#one(log);
-    await this.raw(text);
+    await this.#write(text);
   }
 
   async end(): Promise<void> {
-    if (this.#output === 'json') await this.raw(this.#count === 0 ? '[]\n' : '\n]\n');
+    if (this.#output === 'json') await this.#write(this.#count === 0 ? '[]\n' : '\n]\n');
+    if (this.#output === 'csv' && this.#count === 0) await this.#write(CSV_HEAD);
   }
 
-  async raw(text: string | Uint8Array): Promise<void> {
+  async #write(text: string): Promise<void> {
     if (this.#isClosed || text.length === 0 || this.#stream.write(text)) return;
     const { promise, resolve } = Promise.withResolvers<void>();
     const wake = () => resolve();
@@ -65,7 +110,19 @@ export class Printer {
     if (this.#output === 'none') return '';
     if (this.#output === 'jsonl') return `${JSON.stringify(log)}\n`;
     if (this.#output === 'json') return `${isFirst ? '[' : ','}\n${JSON.stringify(log)}`;
-    const line = textLine(log);
-    return this.#stream.isTTY ? line.replace(CONTROL, '') : line;
+    if (this.#output === 'csv') return `${isFirst ? CSV_HEAD : ''}${csvRow(log)}`;
+    if (!this.#isColored && !this.#stream.isTTY) return textLine(log);
+    return textLine(withoutControl(log), this.#isColored);
   }
 }
+
+const clean = (text: string | undefined): string | undefined => text?.replace(CONTROL, '');
+
+/** The texts of a record that text output shows, fit for a terminal. */
+const withoutControl = (log: LogObject): LogObject =>
+  ({
+    ...log,
+    message: clean(log.message),
+    replica: clean(log.replica),
+    request_id: clean(log.request_id),
+  }) as LogObject;

@@ -1,5 +1,6 @@
 // The filters of the contract's log API, as a question to the record.
 // Must stay true: its limits and meanings are those of contracts/baseten.md 8.1, for a query string and a JSON body alike.
+import { unknownName } from '../../base/nearest.ts';
 import { severityOfName } from '../severity.ts';
 import type { Node } from './node.ts';
 import { allOf, parseQuery, regexProblem } from './parse.ts';
@@ -27,7 +28,8 @@ export type Question =
   | { readonly node: Node; readonly hints: readonly string[] }
   | { readonly problems: readonly FilterProblem[] };
 
-const LEVELS = ['DEBUG', 'INFO', 'WARNING', 'ERROR'];
+/** The contract's, and those that other loggers write in their place. */
+const LEVELS = ['TRACE', 'DEBUG', 'INFO', 'WARN', 'WARNING', 'ERROR', 'FATAL', 'CRITICAL'];
 const LONGEST = 256;
 const MOST_PARTS = 8;
 /** The contract names no limit for a part; nobody looks for a longer text, and a line is not longer than this for free. */
@@ -40,7 +42,7 @@ const TEXTS: Readonly<Record<Exclude<Filter, 'includes' | 'excludes'>, (value: s
   min_level: (value) =>
     LEVELS.includes(value.toUpperCase())
       ? { op: 'field', name: 'severity', compare: '>=', value: severityOfName(value) }
-      : `must be one of ${LEVELS.join(', ')}`,
+      : unknownName('level', value, LEVELS),
   replica: equals('replica'),
   request_id: equals('requestId'),
   component: equals('component'),

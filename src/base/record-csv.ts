@@ -1,0 +1,43 @@
+// Records as CSV (RFC 4180), for downloads and for weir logs. Must stay true: a table program that opens it runs nothing:
+// a text that it would take for a formula gets an apostrophe in front, as OWASP says to.
+
+/** Fields of a record as clients get it, in the order of the columns. */
+export const COLUMNS = [
+  'timestamp',
+  'timestamp_ns',
+  'seq',
+  'kind',
+  'level',
+  'message',
+  'request_id',
+  'trace_id',
+  'span_id',
+  'parent_span_id',
+  'deployment',
+  'environment',
+  'replica',
+  'source',
+  'status',
+  'duration_ms',
+  'attributes',
+] as const;
+
+/** What a row is made of; a field that a record does not have is left empty. */
+export type CsvRecord = { readonly [name in (typeof COLUMNS)[number]]?: unknown };
+
+/** `=`, `+`, `-`, `@`, tab and line ends, also in their full-width forms. */
+const FORMULA = /^[=+\-@\t\r\n＝＋－＠]/;
+
+function cell(value: unknown): string {
+  if (value === undefined) return '';
+  if (typeof value === 'number') return String(value);
+  const text = typeof value === 'string' ? value : JSON.stringify(value);
+  const safe = FORMULA.test(text) ? `'${text}` : text;
+  return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
+}
+
+export const CSV_HEAD = `${COLUMNS.join(',')}\r\n`;
+
+/** One record as a row with its line end. */
+export const csvRow = (record: CsvRecord): string =>
+  `${COLUMNS.map((name) => cell(record[name])).join(',')}\r\n`;
