@@ -86,7 +86,7 @@ export class Intake {
       const entry = unpack(
         values,
         at,
-        (raw) => this.#bodies.read(raw),
+        (raw, isEnded) => this.#bodies.read(raw, isEnded),
         (text) => this.#redactor.redactText(text),
       );
       into.push(entry);
