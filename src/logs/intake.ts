@@ -18,6 +18,8 @@ export interface IntakeOptions {
   readonly files: readonly string[];
   /** Whose their lines are that name no request that is known. */
   readonly fileOrigin: Owner;
+  /** How long records are kept: no plain line is dated earlier. */
+  readonly retentionMs: number;
   /** Bytes that are kept of a body. */
   readonly maxBodyBytes: number;
   /** Take out what usual secrets look like. */
@@ -149,7 +151,8 @@ export class Intake {
   }
 
   #reader(origin: Origin): LineReader {
-    return new LineReader(origin, { maxLineBytes: this.#options.maxLineBytes, redactor: this.#redactor });
+    const { maxLineBytes, retentionMs } = this.#options;
+    return new LineReader(origin, { maxLineBytes, retentionMs, redactor: this.#redactor });
   }
 }
 
