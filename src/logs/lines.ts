@@ -78,7 +78,7 @@ export class LineReader {
 
   /** Lines from now on are another replica's; what is not finished yet is given out as it was. */
   move(origin: Origin): void {
-    this.#settle();
+    for (const joiner of this.#joiners.values()) joiner.settle();
     this.#origin = origin;
   }
 
