@@ -102,7 +102,7 @@ export interface TapLimits {
   readonly streamBytes: number;
 }
 
-const EVENT_STREAM = /^text\/event-stream\b/i;
+const EVENT_STREAM = /^(?:text\/event-stream|application\/(?:x-ndjson|ndjson|jsonl|x-jsonlines))\b/i;
 
 export class Tap {
   readonly request: BodyCopy;

@@ -18,6 +18,8 @@ export interface IntakeOptions {
   readonly files: readonly string[];
   /** Owner of lines that name no known request. */
   readonly fileOrigin: Owner;
+  /** How long records are kept: no plain line is dated earlier. */
+  readonly retentionMs: number;
   /** Bytes that are kept of a body. */
   readonly maxBodyBytes: number;
   /** Take out what usual secrets look like. */
@@ -86,7 +88,7 @@ export class Intake {
       const entry = unpack(
         values,
         at,
-        (raw) => this.#bodies.read(raw),
+        (raw, isEnded) => this.#bodies.read(raw, isEnded),
         (text) => this.#redactor.redactText(text),
       );
       into.push(entry);
@@ -149,7 +151,8 @@ export class Intake {
   }
 
   #reader(origin: Origin): LineReader {
-    return new LineReader(origin, { maxLineBytes: this.#options.maxLineBytes, redactor: this.#redactor });
+    const { maxLineBytes, retentionMs } = this.#options;
+    return new LineReader(origin, { maxLineBytes, retentionMs, redactor: this.#redactor });
   }
 }
 

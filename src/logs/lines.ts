@@ -1,12 +1,14 @@
 // The lines of one stream: its bytes in, finished records out.
-// Must stay true: records come in the order of their lines, each line is in exactly one of them, and nothing that a
-// process prints makes this throw, hang, or hold more than a line and a record.
+// Must stay true: records come in the order of their first lines, each line is in exactly one of them, and nothing that a
+// process prints makes this throw, hang, or hold more than a bounded number of lines and records.
 import { attributesText } from './attributes.ts';
+import { PartialLine, unwrapCri, unwrapDocker, type Wrapped } from './container-line.ts';
 import { Cutter } from './cutter.ts';
+import { Joiner, type Pending } from './joiner.ts';
 import { jsonObject, readObject } from './json-line.ts';
 import { idsIn, type Line } from './line.ts';
-import { isTraceback, MultiLine, type Bounds } from './multi-line.ts';
-import { severityOfPlain } from './plain-line.ts';
+import { timeOfPlain } from './line-time.ts';
+import { RecordOrder, type Place } from './record-order.ts';
 import type { LogRecord, Origin } from './record.ts';
 import type { Redactor } from './redact.ts';
 import { SEVERITY } from './severity.ts';
@@ -17,34 +19,53 @@ import { readable } from './terminal.ts';
  * of weir loses.
  */
 const WAIT_NS = 25_000_000n;
-const BOUNDS: Bounds = { maxLines: 500, maxBytes: 256 * 1024 };
+/** How long a piece of a line waits for the next one. A container runtime writes them as its container prints. */
+const PIECE_WAIT_NS = 1_000_000_000n;
+const YEAR_MS = 366 * 86_400_000;
 
 export interface LineOptions {
   /** `logs.max_line`: a longer line is cut, and its record says so (`is_cut`, `bytes`: how long it was). */
   readonly maxLineBytes: number;
   readonly redactor: Redactor;
+  /** `logs.retention`: the time in a plain line counts if it is not older. Default: a year. */
+  readonly retentionMs?: number;
 }
 
-/** A plain record that may still grow. */
-interface Pending {
-  readonly lines: MultiLine;
-  readonly severity: number;
-  readonly timeNs: bigint;
-  readonly start: number;
-  lastNs: bigint;
+/** One line as it came, or as it stood in a wrapper. */
+interface Came {
+  readonly text: string;
+  readonly isCut: boolean;
+  readonly bytes: number;
+  /** What stood around it. */
+  readonly wrapped: Wrapped | undefined;
+  /** Where its record begins. */
+  readonly open: () => Place;
+}
+
+interface Piece {
+  readonly line: PartialLine;
+  readonly place: Place;
 }
 
 export class LineReader {
   #origin: Origin;
   readonly #redactor: Redactor;
+  readonly #maxLineBytes: number;
+  readonly #retentionMs: number;
   readonly #cutter: Cutter;
-  #pending: Pending | undefined;
-  #out: LogRecord[] = [];
+  readonly #order = new RecordOrder();
+  /** By the stream that a wrapper names; lines without a wrapper have the empty name. */
+  readonly #joiners = new Map<string, Joiner>();
+  readonly #pieces = new Map<string, Piece>();
+  /** Docker's line ends were seen. */
+  #hasLineEnds = false;
   #nowNs = 0n;
 
   constructor(origin: Origin, options: LineOptions) {
     this.#origin = origin;
     this.#redactor = options.redactor;
+    this.#maxLineBytes = options.maxLineBytes;
+    this.#retentionMs = options.retentionMs ?? YEAR_MS;
     this.#cutter = new Cutter(options.maxLineBytes, (text, isCut, bytes, start) =>
       this.#line(text, isCut, bytes, start),
     );
@@ -52,12 +73,12 @@ export class LineReader {
 
   /** How many bytes of the stream are in records that were given out: from here on everything is still to come. */
   get givenBytes(): number {
-    return this.#pending?.start ?? this.#cutter.unfinishedFrom;
+    return this.#order.firstStart ?? this.#cutter.unfinishedFrom;
   }
 
   /** Sets the origin of later lines. A record that waits for more lines ends with the earlier origin. */
   move(origin: Origin): void {
-    this.#settle();
+    for (const joiner of this.#joiners.values()) joiner.settle();
     this.#origin = origin;
   }
 
@@ -65,7 +86,7 @@ export class LineReader {
   push(bytes: Uint8Array, nowNs: bigint): LogRecord[] {
     this.#nowNs = nowNs;
     this.#cutter.push(bytes);
-    return this.#given();
+    return this.#order.take();
   }
 
   /**
@@ -73,64 +94,124 @@ export class LineReader {
    * may be a progress bar.
    */
   tick(nowNs: bigint): LogRecord[] {
-    if (this.#pending !== undefined && nowNs - this.#pending.lastNs >= WAIT_NS) this.#settle();
-    return this.#given();
+    for (const [stream, { line }] of this.#pieces)
+      if (nowNs - line.lastNs >= PIECE_WAIT_NS) this.#finish(stream);
+    for (const joiner of this.#joiners.values()) joiner.tick(nowNs, WAIT_NS);
+    return this.#order.take();
   }
 
   /** Gives out every line that has its end, without waiting for what may belong to it. */
   settle(): LogRecord[] {
-    this.#settle();
-    return this.#given();
+    for (const joiner of this.#joiners.values()) joiner.settle();
+    return this.#order.take();
   }
 
   /** The stream has ended: gives out everything. */
   end(): LogRecord[] {
     this.#cutter.end();
+    this.#finishAll();
     return this.settle();
   }
 
-  #given(): LogRecord[] {
-    const out = this.#out;
-    if (out.length > 0) this.#out = [];
-    return out;
-  }
-
   #line(raw: string, isCut: boolean, bytes: number, start: number): void {
-    const text = readable(raw);
-    if (text.trim() === '') return this.#pending?.lines.takeBlank();
-    const object = isCut ? undefined : jsonObject(text);
-    if (object !== undefined) {
-      this.#settle();
-      this.#record(readObject(object, text, this.#nowNs), undefined);
-      return;
-    }
-    if (this.#pending?.lines.takes(text, bytes, isCut, hasLevel)) {
-      this.#pending.lastNs = this.#nowNs;
-      return;
-    }
-    this.#settle();
-    const severity = isTraceback(text) ? SEVERITY.error : severityOfPlain(text);
-    const lines = new MultiLine(text, bytes, isCut, severity, BOUNDS);
-    this.#pending = { lines, severity, timeNs: this.#nowNs, start, lastNs: this.#nowNs };
+    const came = {
+      text: readable(raw),
+      isCut,
+      bytes,
+      wrapped: undefined,
+      open: () => this.#order.open(start),
+    };
+    const wrapped = unwrapCri(came.text, this.#nowNs);
+    if (wrapped) this.#unwrapped(wrapped, came);
+    else this.#text(came);
+    if (!this.#order.isOverdue) return;
+    this.#finishAll();
+    for (const joiner of this.#joiners.values()) joiner.settle();
   }
 
-  #settle(): void {
-    const pending = this.#pending;
-    if (pending === undefined) return;
-    this.#pending = undefined;
-    const { text, bytes, isCut, hasTraceback } = pending.lines;
-    const severity = pending.severity === 0 && hasTraceback ? SEVERITY.error : pending.severity;
-    this.#record(
-      { severity, message: text, timeNs: pending.timeNs, ...idsIn(text), attributes: undefined },
-      isCut ? bytes : undefined,
+  #text(came: Came): void {
+    const { text, isCut, bytes, wrapped, open } = came;
+    const joiner = this.#joinerOf(wrapped?.stream ?? '');
+    if (text.trim() === '') return joiner.blank();
+    const object = isCut ? undefined : jsonObject(text);
+    if (object === undefined) {
+      const timeNs = (): bigint =>
+        wrapped?.timeNs ?? timeOfPlain(text, this.#nowNs, this.#retentionMs) ?? this.#nowNs;
+      const [printedNs, said] = [wrapped?.timeNs, wrapped?.said];
+      return joiner.take({ text, isCut, bytes, nowNs: this.#nowNs, timeNs, open, printedNs, said });
+    }
+    const inner = wrapped ? undefined : unwrapDocker(object, this.#nowNs);
+    if (inner) return this.#unwrapped(inner, came);
+    joiner.settleMain();
+    const line = readObject(object, text, this.#nowNs);
+    const attributes = wrapped ? { ...wrapped.said, ...line.attributes } : line.attributes;
+    const timeNs = line.timeNs ?? wrapped?.timeNs;
+    this.#order.close(open(), this.#record({ ...line, timeNs, attributes }));
+  }
+
+  /** A line, or a piece of one, that a container runtime wrote. */
+  #unwrapped(wrapped: Wrapped, { isCut, bytes, open }: Came): void {
+    const text = readable(wrapped.text);
+    const { stream, isPartial } = wrapped;
+    this.#hasLineEnds ||= isPartial === false;
+    let piece = this.#pieces.get(stream);
+    if (piece && !piece.line.isContinuedBy(wrapped, this.#hasLineEnds)) {
+      this.#finish(stream);
+      piece = undefined;
+    }
+    if (piece === undefined && isPartial === false) return this.#text({ text, isCut, bytes, wrapped, open });
+    if (piece === undefined) {
+      piece = { line: new PartialLine(wrapped, this.#maxLineBytes), place: open() };
+      this.#pieces.set(stream, piece);
+    }
+    piece.line.add(text, isCut, this.#nowNs);
+    if (isPartial === false) this.#finish(stream);
+  }
+
+  /** The line whose pieces came so far is whole, or will not become so. */
+  #finish(stream: string): void {
+    const piece = this.#pieces.get(stream);
+    if (piece === undefined) return;
+    this.#pieces.delete(stream);
+    const { text, isCut, bytes, first } = piece.line;
+    let isUsed = false;
+    const open = (): Place => {
+      isUsed = true;
+      return piece.place;
+    };
+    this.#text({ text, isCut, bytes, wrapped: first, open });
+    // It went into a record that had begun before.
+    if (!isUsed) this.#order.close(piece.place, undefined);
+  }
+
+  #finishAll(): void {
+    for (const stream of this.#pieces.keys()) this.#finish(stream);
+  }
+
+  #joinerOf(stream: string): Joiner {
+    let joiner = this.#joiners.get(stream);
+    if (joiner === undefined) {
+      joiner = new Joiner((pending) => this.#give(pending));
+      this.#joiners.set(stream, joiner);
+    }
+    return joiner;
+  }
+
+  #give({ lines, severity: ofHead, timeNs, said, place }: Pending): void {
+    const { text, bytes, isCut, hasTraceback } = lines;
+    const severity = ofHead === 0 && hasTraceback ? SEVERITY.error : ofHead;
+    const attributes = isCut ? { is_cut: true, bytes, ...said } : said;
+    this.#order.close(
+      place,
+      this.#record({ severity, message: text, timeNs, ...idsIn(text), attributes }, true),
     );
   }
 
-  #record(line: Line, cutFrom: number | undefined): void {
+  /** `isPlain`: the message is readable text already; a JSON text may hold what the line's own text could not. */
+  #record(line: Line, isPlain = false): LogRecord {
     const { deployment, environment, replica, source } = this.#origin;
-    // A JSON text may hold what the line's own text could not.
-    const message = line.attributes === undefined ? line.message : readable(line.message);
-    this.#out.push({
+    const message = isPlain ? line.message : readable(line.message);
+    return {
       seq: 0,
       kind: 'line',
       deployment,
@@ -146,14 +227,7 @@ export class LineReader {
       parentSpanId: '',
       status: 0,
       durationNs: 0,
-      attributes:
-        cutFrom === undefined
-          ? line.attributes === undefined
-            ? ''
-            : attributesText(line.attributes, this.#redactor)
-          : JSON.stringify({ is_cut: true, bytes: cutFrom }),
-    });
+      attributes: line.attributes === undefined ? '' : attributesText(line.attributes, this.#redactor),
+    };
   }
 }
-
-const hasLevel = (text: string): boolean => severityOfPlain(text) !== 0;

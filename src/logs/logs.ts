@@ -34,7 +34,6 @@ export interface LogsConfig extends IntakeOptions {
   /** Folder of its own for the files. */
   readonly folder: string;
   readonly maxBytes: number;
-  readonly retentionMs: number;
 }
 
 /** Records as they are stored. */
@@ -60,7 +59,8 @@ export class Logs implements Part {
   readonly #followsFiles: boolean;
   readonly #listeners = new Set<() => void>();
 
-  constructor({ folder, maxBytes, retentionMs, ...intake }: LogsConfig, log: Log) {
+  constructor({ folder, maxBytes, ...intake }: LogsConfig, log: Log) {
+    const { retentionMs } = intake;
     this.#sender = new Sender({ writer: { folder, maxBytes, retentionMs }, intake }, log, () => {
       for (const listener of this.#listeners) listener();
     });

@@ -1,13 +1,14 @@
 // Which plain lines belong to the one before them: tracebacks, stacks, indented text, PEM keys.
 // Must stay true: a line that a logger began with a level of its own is never swallowed, and what is joined is bounded.
 
+import { GROUP_HEADER, HEADER } from './line-prefix.ts';
+
 /** Beyond either of these, the next line begins a record of its own. */
 export interface Bounds {
   readonly maxLines: number;
   readonly maxBytes: number;
 }
 
-const HEADER = 'Traceback (most recent call last):';
 /** How Python goes on when one exception was raised while another was handled, or from it. */
 const CHAINED =
   /^(?:During handling of the above exception, another exception occurred:|The above exception was the direct cause of the following exception:)$/;
@@ -24,8 +25,14 @@ const KEY_LINE = /^(?:[A-Za-z0-9+/=]{1,80}|Proc-Type: .{1,40}|DEK-Info: .{1,80})
  */
 type Phase = 'plain' | 'frames' | 'raised' | 'chained' | 'key';
 
+/** The end of the drawing of a group of exceptions. */
+const GROUP_END = /^ {2,64}\+-{8,}\s*$/;
+/** A line that says what broke, with the launcher's prefix in front. */
+const ANNOUNCED = /(?:^|[)\]:|] ?)Exception [a-z]/;
+
 /** True where the line alone shows that something broke: it begins a record, whatever was before it. */
-export const isTraceback = (text: string): boolean => text.startsWith(HEADER);
+export const isTraceback = (text: string): boolean =>
+  text.startsWith(HEADER) || text.startsWith(GROUP_HEADER);
 
 /** The lines of one record, as they come. */
 export class MultiLine {
@@ -37,7 +44,7 @@ export class MultiLine {
   #phase: Phase = 'plain';
   #isCut: boolean;
   #hasTraceback = false;
-  /** Its first line says that something went wrong: a traceback behind it is its own. */
+  /** Its first line says that something went wrong, or announces what follows: a traceback behind it is its own. */
   readonly #isOfTrouble: boolean;
 
   constructor(text: string, bytes: number, isCut: boolean, severity: number, bounds: Bounds) {
@@ -45,9 +52,27 @@ export class MultiLine {
     this.#bytes = bytes;
     this.#isCut = isCut;
     this.#bounds = bounds;
-    this.#isOfTrouble = severity >= 13 || text.startsWith('Exception ');
-    if (text.includes(HEADER)) this.#begin('frames');
-    else if (KEY.test(text) && !text.includes('-----END')) this.#begin('key');
+    this.#isOfTrouble =
+      severity >= 13 ||
+      text.startsWith('Exception ') ||
+      (severity === 0 && (text.endsWith(':') || ANNOUNCED.test(text.slice(0, 512))));
+    const header = text.indexOf(HEADER);
+    if (header !== -1) {
+      this.#hasTraceback = true;
+      // What stands behind it in the same line is a traceback written on one line.
+      if (text.slice(header + HEADER.length).trim() === '') this.#phase = 'frames';
+    }
+    if (KEY.test(text) && !text.includes('-----END')) this.#phase = 'key';
+  }
+
+  /** The text of its first line, as long as it is the only one. */
+  get onlyLine(): string | undefined {
+    return this.#lines === 1 ? this.#text : undefined;
+  }
+
+  /** Its first line stands within a traceback whose beginning was not seen. */
+  beginWithin(): void {
+    if (this.#phase === 'plain') this.#phase = 'frames';
   }
 
   get text(): string {
@@ -86,31 +111,30 @@ export class MultiLine {
     return true;
   }
 
-  #begin(phase: Phase): void {
-    this.#phase = phase;
-    if (phase === 'frames') this.#hasTraceback = true;
-  }
-
   #belongs(text: string, hasLevel: (text: string) => boolean): boolean {
     if (this.#phase === 'key') {
       const isKeyLine = KEY_LINE.test(text.trim());
       if (!isKeyLine) this.#phase = 'plain';
       if (isKeyLine || text.trimStart().startsWith('-----END ')) return true;
     }
-    if (text.startsWith(HEADER)) {
+    if (isTraceback(text)) {
       if (this.#phase !== 'chained' && !(this.#phase === 'plain' && this.#isOfTrouble)) return false;
-      this.#begin('frames');
+      this.#phase = 'frames';
+      this.#hasTraceback = true;
       return true;
     }
     if (/^[ \t]/.test(text)) {
       // Groups of exceptions draw their tracebacks indented.
       if (text.includes(HEADER)) this.#hasTraceback = true;
-      else if (KEY.test(text)) this.#begin('key');
+      else if (KEY.test(text)) this.#phase = 'key';
+      else if (this.#phase === 'frames' && GROUP_END.test(text)) this.#phase = 'raised';
       return true;
     }
     if (this.#phase === 'frames') {
-      const isRaised = RAISED.test(text) || !hasLevel(text);
+      const isKnown = RAISED.test(text);
+      const isRaised = isKnown || !hasLevel(text);
       this.#phase = isRaised ? 'raised' : 'plain';
+      this.#hasTraceback ||= isKnown;
       return isRaised;
     }
     if (this.#phase === 'raised' && CHAINED.test(text)) {

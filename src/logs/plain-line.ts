@@ -4,8 +4,14 @@ import { SEVERITY, severityOfName } from './severity.ts';
 
 const WORD = '(?:[A-Za-z]{3,11})';
 
-/** `(EngineCore_0 pid=12) ` and the like, which launchers of several processes put in front. */
-const PROCESS = /^\([^()]{1,64}\) /;
+/**
+ * `(EngineCore_0 pid=12) `, `[rank0]: `, `app-1  | ` and the like, which launchers of several processes and containers put
+ * in front.
+ */
+const PROCESS = /^(?:\([^()]{1,64}\) |\[[^\]\s]{1,80}\]:? ?|[\w./-]{1,64} {1,32}\| )/;
+
+/** The line without the prefix of a launcher. */
+export const behindProcess = (line: string): string => line.replace(PROCESS, '');
 
 /** Date and time, time alone, with or without brackets, fraction and zone; nginx writes slashes. */
 const TIME =
@@ -45,7 +51,16 @@ const WARNING = /^\S{1,200}\.py:\d{1,7}: \w{0,60}Warning: /;
 
 /** The OTLP severity number of a plain line; 0 where nothing is sure. */
 export function severityOfPlain(text: string): number {
-  const line = (text.length > 300 ? text.slice(0, 300) : text).replace(PROCESS, '');
+  const line = text.length > 300 ? text.slice(0, 300) : text;
+  // No shape begins with a parenthesis, but for a time's: there the prefix is looked behind first.
+  if (line.startsWith('(')) return severityAt(behindProcess(line)) || severityAt(line);
+  const severity = severityAt(line);
+  if (severity !== 0) return severity;
+  const behind = behindProcess(line);
+  return behind === line ? 0 : severityAt(behind);
+}
+
+function severityAt(line: string): number {
   const glog = GLOG.exec(line);
   if (glog) return OF_GLOG[glog[1]!]!;
   for (const shape of SHAPES) {

@@ -61,7 +61,7 @@ export function attributesOf({ attributes }: { readonly attributes: string }): R
  * method, path, protocol, cause, detail, remote, queue_ms, async_wait_ms, leased_ms, connected_ms, head_ms, first_byte_ms,
  * request_bytes, response_bytes, attempts, retries, async, is_sampled, has_bodies; with bodies (bodies/bodies.ts):
  * model, response_model, response_id, input_tokens, output_tokens, total_tokens, cached_tokens, reasoning_tokens,
- * finish_reason, is_stream, is_assembled, request_body, response_body.
+ * finish_reason, is_stream, is_assembled, request_body, response_body, response_error, response_error_type.
  * Of a line: whatever its JSON said; `exc_info` is a traceback, `is_cut` a line that was too long, `logger` who wrote it.
  * Of an event: `event`, its name in base/events.ts, and its facts; `suppressed`: earlier ones that were left out.
  * Of a span: its own attributes, and name, kind (OTLP's number), status_code, status_message, trace_state, events, links.

@@ -100,15 +100,22 @@ function severityOf(protocol: string, status: number, cause: string): number {
   return status >= 500 ? SEVERITY.error : status >= 400 ? SEVERITY.warn : SEVERITY.info;
 }
 
+const WITHOUT_BODIES = { facts: undefined, bodies: undefined, isFailedStream: false };
+
 /** Milliseconds with three decimals; undefined, and so left out, where the moment never came. */
 const span = (fromMs: number, toMs: number): number | undefined =>
   toMs === 0 ? undefined : Number((toMs - fromMs).toFixed(3));
 
-/** The record of the request at place `at` of a packed list. `read` makes something of its bodies. */
+const oneLine = (text: string): string => text.replace(/\s+/g, ' ').trim();
+
+/**
+ * The record of the request at place `at` of a packed list. `read` reads its bodies; `isEnded`: the answer came to its
+ * end as its framing says.
+ */
 export function unpack(
   values: readonly unknown[],
   at: number,
-  read: (raw: RawBodies) => ReadBodies,
+  read: (raw: RawBodies, isEnded: boolean) => ReadBodies,
   redact: (text: string) => string,
 ): { record: LogRecord; bodies?: Bodies | undefined } {
   const [
@@ -116,7 +123,7 @@ export function unpack(
     method, target, remote, status, cause, detail, attempts, retries, requestBytes, responseBytes, isAsync,
     deployment, environment, replica, traceparent, spanId, parentSpanId, isSampled, raw,
   ] = values.slice(at, at + PACKED) as Packed; // prettier-ignore
-  const { facts, bodies } = raw ? read(raw) : { facts: undefined, bodies: undefined };
+  const { facts, bodies, isFailedStream } = raw ? read(raw, cause === 'ok') : WITHOUT_BODIES;
   const query = target.indexOf('?');
   // Without the query, which may carry secrets.
   const path = redact(query === -1 ? target : target.slice(0, query));
@@ -142,12 +149,16 @@ export function unpack(
     has_bodies: bodies ? true : undefined,
     ...facts,
   };
+  // A stream that reports an error after its head failed, though its status says success. Clients that read such an
+  // event close the connection.
+  const isFailed = isFailedStream && (status < 400 || cause !== 'ok');
+  const failure = isFailed ? ` stream error: ${oneLine(facts?.response_error ?? '')}`.trimEnd() : '';
   const record: LogRecord = {
     seq: 0,
     kind: 'request',
     timeNs: BigInt(startEpochMs) * 1_000_000n,
-    severity: severityOf(protocol, status, cause),
-    message: `${method} ${path} ${status}${cause === 'ok' ? '' : ` ${cause}`}${detail === '' ? '' : `: ${detail}`}`,
+    severity: isFailed ? SEVERITY.error : severityOf(protocol, status, cause),
+    message: `${method} ${path} ${status}${cause === 'ok' ? '' : ` ${cause}`}${detail === '' ? '' : `: ${detail}`}${failure}`,
     requestId,
     traceId: traceparent.slice(3, 35),
     spanId,

@@ -1,6 +1,7 @@
 // Bodies in the record, with the real binary: whose, how much, without their secrets, and at no cost to the client.
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { Agent } from 'node:http';
 import { createInterface } from 'node:readline';
 import { gzipSync } from 'node:zlib';
@@ -235,6 +236,39 @@ describe('in front of a server', () => {
     const record = await requestIn(data, idOf(answer));
     expect(record).toMatchObject({ request: 'once', response: 'fine: once' });
     expect(record.says).toMatchObject({ attempts: 2, retries: 1 });
+  });
+
+  it('a stream that reports an error behind its 200 is an error in the record, and is found as one', async () => {
+    const file = readFileSync(`${ROOT}/test/fixtures/streams/sse_error_mid.resp`, 'latin1');
+    const stream = file.slice(file.indexOf('\r\n\r\n') + 4);
+    const replica = await startReplica((req, res) => {
+      res.writeHead(200, { 'content-type': 'text/event-stream' });
+      // Without its last blank line.
+      if (req.url === '/breaks') res.write(stream.slice(0, -3), () => res.destroy());
+      else if (req.url === '/fine')
+        res.end('data: {"choices":[{"delta":{"content":"a"}}],"usage":{"prompt_tokens":1}}');
+      else res.end(stream);
+    });
+    const weir = await start(replica.url, { capture: 'full' });
+    for (const path of ['/error', '/breaks', '/fine']) {
+      const raw = new RawClient(weir.port).send(
+        `GET ${path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`,
+      );
+      await raw.ended();
+    }
+    const fine = await until(
+      'all three are recorded',
+      () => recordsIn(data).length === 3 && recordsIn(data).find(({ says }) => says['path'] === '/fine'),
+    );
+    // The last event counts though no blank line follows.
+    expect(fine).toMatchObject({ severity: 9, says: { input_tokens: 1 } });
+    for (const query of ['level>=error', '"engine died"', 'response_error:"engine died"']) {
+      const paths = recordsIn(data, query).map(({ says }) => says['path']);
+      expect([query, new Set(paths)]).toEqual([query, new Set(['/breaks', '/error'])]);
+    }
+    const [error] = recordsIn(data, 'path:/error');
+    expect(error).toMatchObject({ status: 200, message: 'GET /error 200 stream error: engine died' });
+    expect(error!.says).toMatchObject({ response_error_type: 'internal_error', is_assembled: false });
   });
 
   it('where nothing is kept but one route, that is all there is', async () => {

@@ -2,7 +2,7 @@
 import { execFile, spawn, type ChildProcess } from 'node:child_process';
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
+import { appendFileSync, readFileSync } from 'node:fs';
 import { request, type IncomingMessage } from 'node:http';
 import { gzipSync } from 'node:zlib';
 import { promisify } from 'node:util';
@@ -159,6 +159,42 @@ it('one curl with a traceparent is found by its ids everywhere, with the same ti
   expect(page.value('weir_otlp_export_records_total{destination="settings-traces",result="sent"}')).toBe(1);
   await lines.stop();
   await spans.stop();
+});
+
+it('a traceback behind a prefix is one record, an error: printed by the replica, in a followed file, and posted', async () => {
+  const traceback = `${ROOT}/test/fixtures/lines/log_vllm_tb.log`;
+  const followed = `${folder({})}/model.log`;
+  const source = `
+    process.stderr.write(require('node:fs').readFileSync(process.argv[2]));
+    require('node:http').createServer((req, res) => res.end('{}')).listen(Number(process.argv[1]), '127.0.0.1');`;
+  const free = await startReplica(() => undefined);
+  await free.close();
+  const weir = await startWeir(
+    [`--replica=http://127.0.0.1:${free.port}`, `--data-dir=${folder()}`, `--logs-files=${followed}`],
+    { command: 'run', rest: [process.execPath, '-e', source, String(free.port), traceback] },
+  );
+  const text = readFileSync(traceback, 'utf8');
+  const now = new Date().toISOString();
+  // A file that is there at the start is followed from its end: this one is followed as soon as a line of it is there.
+  await until('the file is followed', async () => {
+    appendFileSync(followed, 'INFO: begin\n');
+    return (await search(door(weir), { q: 'begin' })).logs.length > 0;
+  });
+  // As a container runtime writes it, with the time of now.
+  appendFileSync(followed, text.replaceAll(/^(?=.)/gm, `${now} stderr F `));
+  await post(door(weir), text, 'replica=abc12');
+  const found = await until('all three are recorded', async () => {
+    const { logs: records } = await search(door(weir), { q: 'kind:line "EngineCore_DP0"' });
+    return records.length >= 3 && records;
+  });
+  const message = text.trimEnd().replaceAll('\n(EngineCore_DP0 pid=77) ', '\n');
+  const kept = new Map(found.map((record) => [record['source'], [record['level'], record.message]]));
+  expect([found.length, kept]).toEqual([
+    3,
+    new Map([followed, 'api', 'stderr'].map((from) => [from, ['ERROR', message]])),
+  ]);
+  const ofFile = found.find((record) => record['source'] === followed)!;
+  expect(ofFile['timestamp_ns']).toBe(ns(Date.parse(now)));
 });
 
 describe('weir logs', () => {

@@ -4,7 +4,6 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { RawBody } from '../../src/exchange/tap.ts';
 import { BodyReader } from '../../src/logs/bodies/bodies.ts';
-import { eventsOf } from '../../src/logs/bodies/events.ts';
 import { Redactor } from '../../src/logs/redact.ts';
 
 const reader = (maxBytes = 10_000) => new BodyReader(maxBytes, new Redactor({ builtIn: true, own: [] }));
@@ -293,24 +292,6 @@ describe('a streamed answer', () => {
     expect(facts['is_assembled']).toBe(false);
     const cut = read({ ...stream(chunk({ content: 'a' }), '[DONE]', chunk({ content: 'b' })), isCut: true });
     expect(cut.facts).toMatchObject({ is_assembled: false, response_body: 'cut' });
-  });
-
-  it('is read the same however its lines end', () => {
-    const events = ['{"a":1}', 'two\nlines', ''];
-    for (const end of ['\n', '\r\n', '\r']) {
-      const text = events
-        .map(
-          (data) =>
-            `: note${end}id: 1${end}${data
-              .split('\n')
-              .map((line) => `data: ${line}${end}`)
-              .join('')}${end}`,
-        )
-        .join('');
-      expect(eventsOf(text)).toEqual(events);
-      // Without its empty line it did not come.
-      expect(eventsOf(text.slice(0, -end.length))).toEqual(events.slice(0, -1));
-    }
   });
 
   it('cannot make a list of places that nobody has', () => {

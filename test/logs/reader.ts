@@ -6,7 +6,7 @@ import { Redactor } from '../../src/logs/redact.ts';
 /** 2026-11-20T17:00:00Z. */
 export const NOW = 1_795_194_000_000_000_000n;
 
-export const reader = (options: { redactor?: Redactor; maxLineBytes?: number } = {}) =>
+export const reader = (options: { redactor?: Redactor; maxLineBytes?: number; retentionMs?: number } = {}) =>
   new LineReader(
     { deployment: 'dep1', environment: 'production', replica: 'abc12', source: 'stderr' },
     { maxLineBytes: 64 * 1024, redactor: new Redactor({ builtIn: true, own: [] }), ...options },

@@ -1,53 +1,88 @@
-// A streamed answer of a language model, put together: the one JSON object that it would have been without streaming.
-// Must stay true: what is put together was said, in that order; a stream that is none of these is left as it is.
+// A streamed answer of a language model, followed event by event: the JSON object that it would have been without
+// streaming, and the error that it reports. It needs only the data and the type of each event, in order.
+// Invariant: what is put together was said, in that order; of a stream of no known kind only the error is read.
+import { errorOfEvent, type AnswerError } from './answer-error.ts';
 import { ChunkedAnswer } from './chunks.ts';
 import { isObject, parseObject, type Fields } from './json.ts';
 import { StreamedMessage } from './message.ts';
+import { OllamaAnswer } from './ollama.ts';
 import { StreamedResponse } from './response.ts';
 
-/** An answer that is put together from what its events say. */
+/** An answer that is put together from its events. */
 export interface Assembly {
   add(event: Fields): void;
-  /** It came to its end, by its own words. */
+  /** It came to its end, by its own events. */
   readonly isWhole: boolean;
+  /** False: something was left out since it is beyond a limit. */
+  readonly isComplete: boolean;
+  /** False: where some pieces belong cannot be decided, so the answer may be wrong. */
+  readonly isExact: boolean;
   answer(): Fields;
 }
 
-/** The assembly for a stream that has this event, if it is one of those that are known. */
+/** The assembly for a stream that has this event; `undefined` where its kind is not known. */
 function assemblyFor(event: Fields): Assembly | undefined {
-  const { type, object, choices } = event;
+  const { type, choices, done } = event;
   if (type === 'message_start') return new StreamedMessage();
   if (typeof type === 'string' && type.startsWith('response.')) return new StreamedResponse();
-  if (object === 'chat.completion.chunk') return new ChunkedAnswer('chat.completion');
-  if (object === 'text_completion') return new ChunkedAnswer('text_completion');
-  // Servers that leave the name out.
-  const [first] = Array.isArray(choices) ? (choices as unknown[]) : [];
-  return isObject(first) && isObject(first['delta']) ? new ChunkedAnswer('chat.completion') : undefined;
+  const hasChunks = Array.isArray(choices) && (choices.length === 0 || choices.some(isChunk));
+  if (hasChunks || isChunkName(event['object'])) return new ChunkedAnswer();
+  return typeof done === 'boolean' && typeof event['model'] === 'string' ? new OllamaAnswer() : undefined;
 }
 
-/** The answer of a stream, by the data of its events; `undefined` where it is none that is known. */
-export function assemble(
-  events: readonly string[],
-): { readonly answer: Fields; readonly isWhole: boolean } | undefined {
-  let assembly: Assembly | undefined;
-  let error: unknown;
-  let isDone = false;
-  for (const data of events) {
-    if (data === '[DONE]') {
-      isDone = true;
-      continue;
+const isChunkName = (name: unknown): boolean =>
+  name === 'chat.completion.chunk' || name === 'text_completion';
+/** Servers may leave out the name of the object. */
+const isChunk = (choice: unknown): boolean =>
+  isObject(choice) && (isObject(choice['delta']) || typeof choice['text'] === 'string');
+
+export interface Assembled {
+  readonly answer: Fields;
+  /** The stream came to its end without an error, and all of it is in the answer. */
+  readonly isWhole: boolean;
+  /** False: the answer may be wrong, so it must not stand for the stream. */
+  readonly isExact: boolean;
+}
+
+export class StreamedAnswer {
+  /** The first error that an event reports. */
+  error: AnswerError | undefined;
+  #errorValue: unknown;
+  #assembly: Assembly | undefined;
+  #isDone = false;
+  #isBroken = false;
+
+  /** Takes the data of the next event. `type`: its type, empty where it has none. */
+  add(data: string, type: string): void {
+    if (data.trim() === '[DONE]') {
+      this.#isDone = true;
+      return;
     }
     const event = parseObject(data);
-    if (event === undefined) continue;
-    assembly ??= assemblyFor(event);
-    assembly?.add(event);
-    // An error in the midst of a stream: nobody's status says so.
-    error ??= event['error'];
+    const error = errorOfEvent(event, data, type);
+    if (error !== undefined && this.error === undefined) {
+      this.error = error;
+      this.#errorValue = event?.['error'] ?? event ?? data;
+    }
+    if (event === undefined) {
+      // What begins like an object and is none was lost; anything else is no part of an answer.
+      this.#isBroken ||= /^\s*\{/.test(data);
+      return;
+    }
+    this.#assembly ??= assemblyFor(event);
+    this.#assembly?.add(event);
   }
-  if (assembly === undefined) return undefined;
-  const answer = assembly.answer();
-  return {
-    answer: error === undefined || error === null ? answer : { ...answer, error },
-    isWhole: isDone || assembly.isWhole,
-  };
+
+  /** The answer so far; `undefined` where the kind of the stream is not known. */
+  result(): Assembled | undefined {
+    const assembly = this.#assembly;
+    if (assembly === undefined) return undefined;
+    const answer = assembly.answer();
+    const isFinished = this.#isDone || assembly.isWhole;
+    return {
+      answer: this.error === undefined ? answer : { ...answer, error: this.#errorValue },
+      isWhole: isFinished && this.error === undefined && assembly.isComplete,
+      isExact: assembly.isExact && !this.#isBroken,
+    };
+  }
 }

@@ -4,8 +4,10 @@
 import type { RawBodies, RawBody } from '../../exchange/tap.ts';
 import type { Bodies } from '../day-file.ts';
 import type { Redactor } from '../redact.ts';
-import { assemble } from './assemble.ts';
-import { eventsOf } from './events.ts';
+import { eventSource } from '../../http/event-stream.ts';
+import { readable } from '../terminal.ts';
+import { errorOfAnswer, type AnswerError } from './answer-error.ts';
+import { StreamedAnswer } from './assemble.ts';
 import { parseObject, textOfJson, type Fields } from './json.ts';
 import { endOfCharacters, textOf } from './unpack.ts';
 import { factsOf, type Facts } from './usage.ts';
@@ -17,19 +19,29 @@ export interface BodyFacts extends Facts {
   readonly response_body?: string | undefined;
   /** The answer came as events. */
   readonly is_stream?: true | undefined;
-  /** Its events were put together; `false`: they did not come to their end. */
+  /**
+   * Its events were put together. `false`: they did not come to their end, or where their pieces belong could not be
+   * decided; then the stream is kept as it came.
+   */
   readonly is_assembled?: boolean | undefined;
+  /** Message, and type or code, of the error that the answer reports in its body; without secrets. */
+  readonly response_error?: string | undefined;
+  readonly response_error_type?: string | undefined;
 }
 
 export interface ReadBodies {
   readonly facts: BodyFacts;
   readonly bodies: Bodies | undefined;
+  /** The answer was a stream that reported an error: the request failed, whatever its status. */
+  readonly isFailedStream: boolean;
 }
 
 /** Packed bodies may come to so many times what is kept. */
 const UNPACK_FACTOR = 16;
 /** Characters beyond what is kept that secrets are looked for in: one at the cut must not be halved into view. */
 const MARGIN = 4096;
+/** Characters that are kept of an error's message. */
+const MAX_ERROR = 1024;
 
 /** One body, read. */
 interface Kept {
@@ -51,22 +63,29 @@ export class BodyReader {
     this.#redactor = redactor;
   }
 
-  read({ request, response }: RawBodies): ReadBodies {
+  /** `isEnded`: the answer came to its end as its framing says. */
+  read({ request, response }: RawBodies, isEnded = true): ReadBodies {
     const asked = this.#plain(request);
-    const isStream = /^text\/event-stream\b/i.test(response?.type ?? '');
-    const stream = isStream ? this.#assembled(response!) : undefined;
-    const answered = stream?.kept ?? this.#plain(response);
+    const raw = this.#plain(response);
+    const stream = response && raw.text !== undefined ? followed(response, raw.text, isEnded) : undefined;
+    const error = stream ? stream.error : errorOfAnswer(raw.json);
+    const answered = stream?.kept ?? raw;
     const [keptRequest, isRequestCut] = this.#clean(asked);
     const [keptResponse, isResponseCut] = this.#clean(answered);
     const facts: BodyFacts = {
       ...factsOf(asked.json, answered.json),
       request_body: asked.mark ?? (isRequestCut ? 'cut' : undefined),
       response_body: answered.mark ?? (isResponseCut ? 'cut' : undefined),
-      is_stream: isStream || undefined,
+      is_stream: isStream(response) || undefined,
       is_assembled: stream?.isWhole,
+      ...this.#errorFacts(error),
     };
     const isAny = keptRequest !== undefined || keptResponse !== undefined;
-    return { facts, bodies: isAny ? { request: keptRequest, response: keptResponse } : undefined };
+    return {
+      facts,
+      bodies: isAny ? { request: keptRequest, response: keptResponse } : undefined,
+      isFailedStream: stream?.error !== undefined,
+    };
   }
 
   /** A body as it came. */
@@ -82,17 +101,13 @@ export class BodyReader {
     };
   }
 
-  /** A stream of events, put together; `undefined` where that is not known how. */
-  #assembled(body: RawBody): { readonly kept: Kept; readonly isWhole: boolean } | undefined {
-    const read = textOf(body, this.#maxBytes * UNPACK_FACTOR);
-    if ('problem' in read) return undefined;
-    const assembled = assemble(eventsOf(read.text));
-    const text = assembled && textOfJson(assembled.answer);
-    if (text === undefined) return undefined;
-    return {
-      kept: { text, json: assembled!.answer, mark: body.isCut ? 'cut' : undefined },
-      isWhole: assembled!.isWhole && !body.isCut,
-    };
+  #errorFacts(error: AnswerError | undefined): Partial<BodyFacts> {
+    if (error === undefined) return {};
+    const kept = (text: string): string =>
+      readable(this.#redactor.redactText(text.slice(0, MAX_ERROR + MARGIN)))
+        .slice(0, MAX_ERROR)
+        .toWellFormed();
+    return { response_error: kept(error.message), response_error_type: kept(error.type) || undefined };
   }
 
   /** What is stored of it, and whether that is less than there was. */
@@ -104,4 +119,35 @@ export class BodyReader {
     const cut = bytes.subarray(0, max);
     return [cut.subarray(0, endOfCharacters(cut)), true];
   }
+}
+
+const isStream = (body: RawBody | undefined): boolean =>
+  body !== undefined && eventSource(body.type, () => undefined, 0) !== undefined;
+
+interface Followed {
+  /** What is kept in the place of the stream; `undefined`: the stream as it came. */
+  readonly kept: Kept | undefined;
+  /** `undefined`: its kind is not known, so nothing was put together. */
+  readonly isWhole: boolean | undefined;
+  readonly error: AnswerError | undefined;
+}
+
+/** The events of an answer, followed to its end; `undefined` for an answer that is no stream of events. */
+function followed({ type, isCut }: RawBody, text: string, isEnded: boolean): Followed | undefined {
+  const answer = new StreamedAnswer();
+  const bytes = Buffer.from(text);
+  const source = eventSource(type, (data, name) => answer.add(data, name), bytes.length + 1);
+  if (source === undefined) return undefined;
+  source.push(bytes);
+  source.end(isEnded && !isCut);
+  const { error } = answer;
+  const result = answer.result();
+  if (result === undefined) return { kept: undefined, isWhole: undefined, error };
+  const mark = isCut ? 'cut' : undefined;
+  const whole = textOfJson(result.answer);
+  return {
+    kept: { text: result.isExact && whole !== undefined ? whole : text, json: result.answer, mark },
+    isWhole: result.isWhole && result.isExact && whole !== undefined && isEnded && !isCut,
+    error,
+  };
 }

@@ -1,122 +1,120 @@
-// OpenAI's chunks, of chats and of plain completions, put together: deltas joined by choice, tool calls by place.
-// Must stay true: no stream makes more choices, calls or fields than are allowed here.
+// OpenAI's chunks, of chats and of plain completions, put together: deltas merged by choice, calls of tools by their id.
+// Invariant: no stream makes more choices, calls or fields than are allowed here; what is left out makes `isComplete` false.
 import type { Assembly } from './assemble.ts';
-import { isObject, listAt, objectAt, placeAt, textAt, type Fields } from './json.ts';
+import { isObject, listAt, placeAt, textAt, type Fields } from './json.ts';
+import { emptyFields, Merger, type Merged } from './merge.ts';
+import { ToolCalls } from './tool-calls.ts';
+import { usageIn } from './usage.ts';
 
-/** Fields of a delta that are texts: content, refusal, reasoning_content and what else servers have. */
-const MAX_FIELDS = 16;
-const HEAD = ['id', 'created', 'model', 'system_fingerprint', 'service_tier'];
-
-interface Call {
-  id: string;
-  type: string;
-  name: string;
-  arguments: string;
-}
+/** Fields that every chunk repeats. */
+const FIRST: ReadonlySet<string> = new Set(['id', 'created', 'model']);
 
 class Choice {
-  role = '';
   finish: string | null = null;
   text = '';
-  readonly #texts = new Map<string, string>();
-  readonly #calls = new Map<number, Call>();
-  #call: Call | undefined;
+  readonly #merger: Merger;
+  readonly #message: Merged = emptyFields();
+  readonly #others: Merged = emptyFields();
+  readonly #calls: ToolCalls;
 
-  delta(delta: Fields): void {
-    this.role ||= textAt(delta, 'role');
-    for (const [name, value] of Object.entries(delta)) {
-      if (name === 'role' || typeof value !== 'string') continue;
-      if (this.#texts.has(name) || this.#texts.size < MAX_FIELDS)
-        this.#texts.set(name, (this.#texts.get(name) ?? '') + value);
-    }
-    for (const call of listAt(delta, 'tool_calls')) if (isObject(call)) this.#toolCall(call);
-    const called = objectAt(delta, 'function_call');
-    if (called) extend((this.#call ??= emptyCall()), called);
+  constructor(merger: Merger) {
+    this.#merger = merger;
+    this.#calls = new ToolCalls(merger);
   }
 
-  message(): Fields {
-    const calls = [...this.#calls.entries()].sort(([a], [b]) => a - b);
-    const named = ({ name, arguments: text }: Call) => ({ name, arguments: text });
+  add({ index: _index, text, finish_reason: finish, delta, ...others }: Fields): void {
+    if (typeof text === 'string') this.text += text;
+    if (typeof finish === 'string') this.finish = finish || this.finish;
+    if (isObject(delta)) this.#delta(delta);
+    // logprobs, stop_reason, content_filter_results and what else servers have.
+    this.#merger.merge(this.#others, others, false);
+  }
+
+  result(isChat: boolean): Fields {
     return {
-      role: this.role || 'assistant',
-      content: null,
-      ...Object.fromEntries(this.#texts),
-      ...(calls.length > 0 && {
-        tool_calls: calls.map(([, call]) => ({
-          id: call.id,
-          type: call.type || 'function',
-          function: named(call),
-        })),
-      }),
-      ...(this.#call && { function_call: named(this.#call) }),
+      ...this.#others,
+      ...(isChat ? { message: this.#whole() } : { text: this.text }),
+      finish_reason: this.finish,
     };
   }
 
-  #toolCall(fields: Fields): void {
-    const place = placeAt(fields, 'index');
-    if (place === undefined) return;
-    let call = this.#calls.get(place);
-    if (call === undefined) this.#calls.set(place, (call = emptyCall()));
-    call.id ||= textAt(fields, 'id');
-    call.type ||= textAt(fields, 'type');
-    const called = objectAt(fields, 'function');
-    if (called) extend(call, called);
+  #delta({ tool_calls: calls, ...fields }: Fields): void {
+    if (Array.isArray(calls)) this.#calls.add(calls);
+    else if (calls !== undefined && calls !== null) this.#merger.isExact = false;
+    this.#merger.merge(this.#message, fields, true);
   }
-}
 
-const emptyCall = (): Call => ({ id: '', type: '', name: '', arguments: '' });
-
-function extend(call: Call, called: Fields): void {
-  call.name ||= textAt(called, 'name');
-  call.arguments += textAt(called, 'arguments');
+  #whole(): Fields {
+    const calls = this.#calls.result();
+    return {
+      content: null,
+      ...this.#message,
+      role: textAt(this.#message, 'role') || 'assistant',
+      ...(calls.length > 0 && { tool_calls: calls }),
+    };
+  }
 }
 
 export class ChunkedAnswer implements Assembly {
-  readonly #object: 'chat.completion' | 'text_completion';
-  readonly #head = new Map<string, unknown>();
+  readonly #merger = new Merger();
+  readonly #head: Merged = emptyFields();
   readonly #choices = new Map<number, Choice>();
+  /** `undefined`: no chunk has told yet. */
+  #isChat: boolean | undefined;
   #usage: Fields | undefined;
 
-  constructor(object: 'chat.completion' | 'text_completion') {
-    this.#object = object;
-  }
-
   add(chunk: Fields): void {
-    for (const name of HEAD) {
-      const value = chunk[name];
-      if (!this.#head.has(name) && (typeof value === 'string' || typeof value === 'number'))
-        this.#head.set(name, value);
-    }
-    // The last one counts: some servers say it as they go.
-    this.#usage = objectAt(chunk, 'usage') ?? this.#usage;
-    for (const fields of listAt(chunk, 'choices')) {
-      const place = isObject(fields) ? placeAt(fields, 'index') : undefined;
-      if (place === undefined || !isObject(fields)) continue;
-      let choice = this.#choices.get(place);
-      if (choice === undefined) this.#choices.set(place, (choice = new Choice()));
-      choice.text += textAt(fields, 'text');
-      choice.finish = textAt(fields, 'finish_reason') || choice.finish;
-      const delta = objectAt(fields, 'delta');
-      if (delta) choice.delta(delta);
-    }
+    const { object, choices: _choices, usage: _usage, ...head } = chunk;
+    if (object === 'text_completion') this.#isChat ??= false;
+    else if (object === 'chat.completion.chunk') this.#isChat ??= true;
+    for (const [name, value] of Object.entries(head)) this.#headField(name, value);
+    for (const fields of listAt(chunk, 'choices')) if (isObject(fields)) this.#choice(fields);
+    // The last one counts: some servers send it with every chunk.
+    this.#usage = usageIn(chunk) ?? this.#usage;
   }
 
-  /** `[DONE]` is the last word of these streams; one who leaves it out has at least ended every choice. */
+  get isExact(): boolean {
+    return this.#merger.isExact;
+  }
+
+  /** `[DONE]` is the last event of these streams; where it is missing, every choice must have ended. */
   get isWhole(): boolean {
     return this.#choices.size > 0 && [...this.#choices.values()].every(({ finish }) => finish !== null);
   }
 
+  get isComplete(): boolean {
+    return this.#merger.isComplete;
+  }
+
   answer(): Fields {
+    const isChat = this.#isChat ?? true;
     const choices = [...this.#choices.entries()].sort(([a], [b]) => a - b);
     return {
-      ...Object.fromEntries(this.#head),
-      object: this.#object,
-      choices: choices.map(([index, choice]) => ({
-        index,
-        ...(this.#object === 'chat.completion' ? { message: choice.message() } : { text: choice.text }),
-        finish_reason: choice.finish,
-      })),
+      ...this.#head,
+      object: isChat ? 'chat.completion' : 'text_completion',
+      choices: choices.map(([index, choice]) => ({ index, ...choice.result(isChat) })),
       ...(this.#usage && { usage: this.#usage }),
     };
+  }
+
+  /** The first id, time and model that say something count; of all else the last. */
+  #headField(name: string, value: unknown): void {
+    // Gateways send a first chunk with an empty id and model, and the time 0.
+    if (value === null || value === '' || value === 0) return;
+    if (FIRST.has(name)) this.#head[name] ??= value;
+    else this.#head[name] = value;
+  }
+
+  #choice(fields: Fields): void {
+    const place = placeAt(fields, 'index');
+    if (place === undefined) {
+      this.#merger.isComplete = false;
+      return;
+    }
+    if (isObject(fields['delta'])) this.#isChat ??= true;
+    else if (typeof fields['text'] === 'string') this.#isChat ??= false;
+    let choice = this.#choices.get(place);
+    if (choice === undefined) this.#choices.set(place, (choice = new Choice(this.#merger)));
+    choice.add(fields);
   }
 }

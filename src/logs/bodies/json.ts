@@ -48,7 +48,7 @@ export const countAt = (fields: Fields | undefined, name: string): number | unde
 };
 
 /** Places in lists that a stream may write to: more than any answer has, and few enough to be kept. */
-const MAX_PLACES = 128;
+export const MAX_PLACES = 128;
 
 export const placeAt = (fields: Fields, name: string): number | undefined => {
   const place = countAt(fields, name) ?? 0;

@@ -1,6 +1,6 @@
 // A streamed message of Anthropic's API, put together: blocks by their place, deltas joined, usage as last said.
 import type { Assembly } from './assemble.ts';
-import { objectAt, parseObject, placeAt, textAt, type Fields } from './json.ts';
+import { listAt, objectAt, parseObject, placeAt, textAt, type Fields } from './json.ts';
 
 /** Kind of a delta → where its text is, and the field of the block that it makes longer. */
 const DELTAS: Readonly<Record<string, readonly [from: string, to: string]>> = {
@@ -13,10 +13,13 @@ const DELTAS: Readonly<Record<string, readonly [from: string, to: string]>> = {
 interface Block {
   readonly start: Fields;
   readonly texts: Map<string, string>;
+  readonly citations: unknown[];
 }
 
 export class StreamedMessage implements Assembly {
   isWhole = false;
+  isComplete = true;
+  isExact = true;
   #message: Fields = {};
   #end: Fields = {};
   #usage: Fields | undefined;
@@ -49,7 +52,12 @@ export class StreamedMessage implements Assembly {
   #begin(event: Fields): void {
     const place = placeAt(event, 'index');
     const start = objectAt(event, 'content_block');
-    if (place !== undefined && start) this.#blocks.set(place, { start, texts: new Map() });
+    if (place === undefined || !start) {
+      this.isComplete = false;
+      return;
+    }
+    if (this.#blocks.has(place)) this.isExact = false;
+    this.#blocks.set(place, { start, texts: new Map(), citations: [] });
   }
 
   #extend(event: Fields): void {
@@ -57,16 +65,35 @@ export class StreamedMessage implements Assembly {
     const block = place === undefined ? undefined : this.#blocks.get(place);
     const delta = objectAt(event, 'delta');
     const kind = textAt(delta, 'type');
-    if (block === undefined || !Object.hasOwn(DELTAS, kind)) return;
+    if (block === undefined) {
+      this.isComplete = false;
+      return;
+    }
+    if (kind === 'citations_delta') {
+      block.citations.push(delta?.['citation']);
+      return;
+    }
+    if (!Object.hasOwn(DELTAS, kind)) {
+      // A kind of delta that is not known: where its values belong cannot be told.
+      this.isExact = false;
+      return;
+    }
     const [from, to] = DELTAS[kind]!;
     block.texts.set(to, (block.texts.get(to) ?? '') + textAt(delta, from));
   }
 }
 
 /** A block with what was added to it; the input of a tool is JSON that came in pieces. */
-function whole({ start, texts }: Block): Fields {
+function whole({ start, texts, citations }: Block): Fields {
   const added = Array.from(texts, ([name, text]): [string, unknown] =>
-    name === 'input' ? [name, parseObject(text) ?? text] : [name, textAt(start, name) + text],
+    name === 'input'
+      ? // A tool without arguments gets one empty piece.
+        [name, text === '' ? start['input'] : (parseObject(text) ?? text)]
+      : [name, textAt(start, name) + text],
   );
-  return { ...start, ...Object.fromEntries(added) };
+  return {
+    ...start,
+    ...Object.fromEntries(added),
+    ...(citations.length > 0 && { citations: [...listAt(start, 'citations'), ...citations] }),
+  };
 }

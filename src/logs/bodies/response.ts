@@ -6,6 +6,8 @@ const ENDS = new Set(['response.completed', 'response.incomplete', 'response.fai
 
 export class StreamedResponse implements Assembly {
   isWhole = false;
+  readonly isComplete = true;
+  readonly isExact = true;
   #response: Fields = { object: 'response' };
   #text = '';
 

@@ -1,7 +1,7 @@
 // Which model answered and what it counted, from the JSON of a request and of its answer.
 // Must stay true: only what an answer says is said: nothing is counted here, and nothing guessed from half an answer.
 // Shapes: OpenAI chat completions, completions, embeddings (prompt_tokens, completion_tokens) and responses
-// (input_tokens, output_tokens); Anthropic messages (input_tokens without what came from or went to the cache).
+// (input_tokens, output_tokens); Anthropic messages (input_tokens without what came from or went to the cache); Ollama.
 import { countAt, listAt, objectAt, textAt, isObject, type Fields } from './json.ts';
 
 /** Attributes of a request's record; what is not known is left out. */
@@ -31,8 +31,26 @@ export function factsOf(request: Fields | undefined, answer: Fields | undefined)
     response_model: asked !== undefined && answered !== asked ? answered : undefined,
     response_id: nameAt(answer, 'id'),
     finish_reason: finishReason(answer),
-    ...usageOf(objectAt(answer, 'usage')),
+    ...usageOf(usageIn(answer) ?? ollamaUsage(answer)),
   };
+}
+
+/** Ollama's counts, which stand in the answer itself, under the names of others. */
+function ollamaUsage(answer: Fields | undefined): Fields | undefined {
+  if (typeof answer?.['done'] !== 'boolean') return undefined;
+  return { prompt_tokens: answer['prompt_eval_count'], completion_tokens: answer['eval_count'] };
+}
+
+/**
+ * What an answer, or a chunk of one, counted: `usage`, Groq's `x_groq.usage`, or the `usage` of a choice (Moonshot).
+ * `undefined` where there is none, or an empty one.
+ */
+export function usageIn(answer: Fields | undefined): Fields | undefined {
+  const [choice] = listAt(answer, 'choices');
+  const places = [answer, objectAt(answer, 'x_groq'), isObject(choice) ? choice : undefined];
+  return places
+    .map((place) => objectAt(place, 'usage'))
+    .find((usage) => usage && Object.keys(usage).length > 0);
 }
 
 function usageOf(usage: Fields | undefined): Partial<Facts> {
@@ -62,6 +80,7 @@ function finishReason(answer: Fields | undefined): string | undefined {
   return (
     nameAt(isObject(choice) ? choice : undefined, 'finish_reason') ??
     nameAt(answer, 'stop_reason') ??
+    (typeof answer?.['done'] === 'boolean' ? nameAt(answer, 'done_reason') : undefined) ??
     (answer?.['object'] === 'response' ? nameAt(answer, 'status') : undefined)
   );
 }

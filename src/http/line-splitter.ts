@@ -1,0 +1,94 @@
+// Splits bytes into lines that end with LF, CR or CRLF, from pieces of any size.
+// Invariant: the same bytes give the same lines however they are cut into pieces. At most `maxBytes` are held.
+
+const LF = 0x0a;
+const CR = 0x0d;
+const FIRST_BYTES = 512;
+/** Memory that is kept from one line to the next. */
+const KEEP_BYTES = 16 * 1024;
+const NOTHING = Buffer.alloc(0);
+
+/** Receives each line as text without its end. `undefined`: a line that is longer than `maxBytes`; its text is not kept. */
+export type TakeLine = (line: string | undefined) => void;
+
+export class LineSplitter {
+  readonly #take: TakeLine;
+  readonly #maxBytes: number;
+  #held = NOTHING;
+  #length = 0;
+  #isTooLong = false;
+  /** The last byte was a CR: an LF that follows belongs to the same line end. */
+  #isAfterCr = false;
+  #isFirst = true;
+
+  constructor(take: TakeLine, maxBytes: number) {
+    this.#take = take;
+    this.#maxBytes = maxBytes;
+  }
+
+  /** Takes the next bytes. They are copied where they are needed later. */
+  push(bytes: Uint8Array): void {
+    const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    if (buffer.length === 0) return;
+    let from = this.#isAfterCr && buffer[0] === LF ? 1 : 0;
+    this.#isAfterCr = false;
+    let cr = buffer.indexOf(CR, from);
+    let lf = buffer.indexOf(LF, from);
+    while (cr !== -1 || lf !== -1) {
+      const isCr = lf === -1 || (cr !== -1 && cr < lf);
+      const end = isCr ? cr : lf;
+      this.#give(buffer, from, end);
+      from = end + 1;
+      if (isCr) {
+        if (from === buffer.length) this.#isAfterCr = true;
+        else if (buffer[from] === LF) from++;
+        cr = buffer.indexOf(CR, from);
+      }
+      if (lf !== -1 && lf < from) lf = buffer.indexOf(LF, from);
+    }
+    if (from < buffer.length) this.#hold(buffer, from, buffer.length);
+  }
+
+  /** The bytes have ended: gives the last line, if it has no line end. */
+  end(): void {
+    if (this.#length > 0 || this.#isTooLong) this.#give(NOTHING, 0, 0);
+  }
+
+  #give(buffer: Buffer, from: number, to: number): void {
+    if (this.#length > 0 || this.#isTooLong || to - from > this.#maxBytes) {
+      this.#hold(buffer, from, to);
+      const isTooLong = this.#isTooLong;
+      const line = isTooLong ? undefined : this.#held.toString('utf8', 0, this.#length);
+      if (this.#held.length > KEEP_BYTES) this.#held = NOTHING;
+      this.#length = 0;
+      this.#isTooLong = false;
+      this.#line(line);
+    } else this.#line(buffer.toString('utf8', from, to));
+  }
+
+  #line(line: string | undefined): void {
+    // A byte order mark at the beginning of the bytes is no part of the first line.
+    const text = this.#isFirst && line?.charCodeAt(0) === 0xfeff ? line.slice(1) : line;
+    this.#isFirst = false;
+    this.#take(text);
+  }
+
+  #hold(buffer: Buffer, from: number, to: number): void {
+    const needed = this.#length + to - from;
+    if (this.#isTooLong || needed > this.#maxBytes) {
+      this.#isTooLong = true;
+      this.#held = NOTHING;
+      this.#length = 0;
+      return;
+    }
+    if (needed > this.#held.length) {
+      const larger = Buffer.allocUnsafeSlow(
+        Math.min(this.#maxBytes, Math.max(needed, 2 * this.#held.length, FIRST_BYTES)),
+      );
+      this.#held.copy(larger, 0, 0, this.#length);
+      this.#held = larger;
+    }
+    buffer.copy(this.#held, this.#length, from, to);
+    this.#length = needed;
+  }
+}

@@ -1,0 +1,68 @@
+// An error that an answer or an event of a streamed answer reports in its body, behind a status that says success.
+// Shapes: {"error": {"message", "type", "code"}} (OpenAI, vLLM, SGLang, LiteLLM, OpenRouter), {"type": "error", "error": {…}}
+// (Anthropic), {"type": "error", "message", "code"} and response.failed (OpenAI responses), {"object": "error", "message",
+// "type"} (older vLLM), {"error": "text", "error_type"} (TGI), {"error": "text"} (Ollama), and events of the type `error`.
+import { isObject, listAt, objectAt, textAt, type Fields } from './json.ts';
+
+export interface AnswerError {
+  /** Empty where the error has none. */
+  readonly message: string;
+  /** Type or code as the server names it; empty where it names none. */
+  readonly type: string;
+}
+
+const codeAt = (fields: Fields, name: string): string => {
+  const value = fields[name];
+  return typeof value === 'number' ? String(value) : textAt(fields, name);
+};
+
+function read(fields: Fields, type = ''): AnswerError {
+  const named = codeAt(fields, 'type') || codeAt(fields, 'error_type');
+  return {
+    message: textAt(fields, 'message') || textAt(fields, 'detail') || textAt(fields, 'error'),
+    // An envelope's own type (`error`) names no kind of error.
+    type: (named === 'error' ? '' : named) || codeAt(fields, 'code') || type,
+  };
+}
+
+/** The error at `error` of an object, as an object or a text. An empty one is none. */
+function errorAt(fields: Fields): AnswerError | undefined {
+  const { error } = fields;
+  if (typeof error === 'string') return error === '' ? undefined : read(fields);
+  return isObject(error) && Object.keys(error).length > 0 ? read(error) : undefined;
+}
+
+/**
+ * The error that the data of one event reports; `undefined` where it reports none. `data`: its JSON object, if it is one.
+ * `type`: the type of the event (`event:` of a text/event-stream).
+ */
+export function errorOfEvent(data: Fields | undefined, text: string, type: string): AnswerError | undefined {
+  if (data === undefined) return type === 'error' ? { message: text, type: '' } : undefined;
+  const found = errorAt(data);
+  if (found) return found;
+  if (type === 'error' || data['type'] === 'error' || data['object'] === 'error') return read(data);
+  if (data['type'] === 'response.failed')
+    return errorAt(objectAt(data, 'response') ?? {}) ?? { message: '', type: 'response.failed' };
+  for (const choice of listAt(data, 'choices')) {
+    if (!isObject(choice)) continue;
+    const ofChoice = errorAt(choice);
+    if (ofChoice) return ofChoice;
+    if (choice['finish_reason'] === 'error') return { message: '', type: 'error' };
+  }
+  return undefined;
+}
+
+/** Fields that only an answer with content has. */
+const CONTENT = ['choices', 'output', 'content', 'data', 'response', 'result', 'predictions'];
+
+/**
+ * The error that an answer which is not streamed reports, where nothing else can be meant: an error with a message, and
+ * no content beside it.
+ */
+export function errorOfAnswer(answer: Fields | undefined): AnswerError | undefined {
+  if (answer === undefined || CONTENT.some((name) => answer[name] !== undefined && answer[name] !== null))
+    return undefined;
+  const { error } = answer;
+  const said = isObject(error) ? error : answer['object'] === 'error' ? answer : undefined;
+  return said && textAt(said, 'message') !== '' ? read(said) : undefined;
+}

@@ -1,0 +1,88 @@
+// Lines as container runtimes write them to files: CRI (`2026-11-27T00:00:01.5Z stderr F text`, containerd and CRI-O) and
+// Docker's json-file driver (`{"log":"text\n","stream":"stderr","time":"…"}`). Both split long lines into pieces.
+// Invariant: the text of a line is what the container printed; a wrapper that is not certain is left as it is.
+import { timeOf } from './timestamp.ts';
+
+/** What a runtime wrote around a piece of a line. */
+export interface Wrapped {
+  readonly text: string;
+  readonly stream: 'stdout' | 'stderr';
+  /** When the runtime received it, nanoseconds since the epoch. */
+  readonly timeNs: bigint;
+  /** The line goes on in the next piece of the same stream. `perhaps`: its line end is missing, which may mean that. */
+  readonly isPartial: boolean | 'perhaps';
+  /** What else the wrapper says, as the attributes of the line. */
+  readonly said: Readonly<Record<string, unknown>>;
+}
+
+/** Time, stream and tags (`F`: full, `P`: partial; more may follow behind colons). */
+const CRI =
+  /^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d)) (stdout|stderr) ([FP])(?::[\w:-]{0,64})?(?: |$)/;
+
+/** The line of a CRI log; `undefined` for every other line. */
+export function unwrapCri(line: string, nowNs: bigint): Wrapped | undefined {
+  const match = CRI.exec(line);
+  const timeNs = match ? timeOf(match[1], nowNs) : undefined;
+  if (!match || timeNs === undefined) return undefined;
+  const stream = match[2] as Wrapped['stream'];
+  return { text: line.slice(match[0].length), stream, timeNs, isPartial: match[3] === 'P', said: { stream } };
+}
+
+/**
+ * The line in an object of Docker's json-file driver; `undefined` for every other object. Docker ends the text of a whole
+ * line with LF. Programs that write such objects themselves leave it out.
+ */
+export function unwrapDocker(object: Readonly<Record<string, unknown>>, nowNs: bigint): Wrapped | undefined {
+  const { log, stream, time, ...said } = object;
+  if (typeof log !== 'string' || (stream !== 'stdout' && stream !== 'stderr') || typeof time !== 'string')
+    return undefined;
+  const timeNs = timeOf(time, nowNs);
+  if (timeNs === undefined) return undefined;
+  const text = log.replace(/\r?\n$/, '');
+  return { text, stream, timeNs, isPartial: text === log ? 'perhaps' : false, said: { stream, ...said } };
+}
+
+/** Docker splits what is longer than this. */
+const DOCKER_PIECE = 16 * 1024;
+
+/** Pieces of one line of one stream, as they come. */
+export class PartialLine {
+  text = '';
+  bytes = 0;
+  isCut = false;
+  /** The first piece. */
+  readonly first: Wrapped;
+  lastNs = 0n;
+  readonly #maxBytes: number;
+
+  constructor(first: Wrapped, maxBytes: number) {
+    this.first = first;
+    this.#maxBytes = maxBytes;
+  }
+
+  /**
+   * False: `next` is a line of its own. Two short pieces without a line end are two lines of a program that writes none,
+   * unless the file has shown that line ends are written (`hasLineEnds`).
+   */
+  isContinuedBy(next: Wrapped, hasLineEnds: boolean): boolean {
+    if (this.first.isPartial !== 'perhaps' || next.isPartial !== 'perhaps' || hasLineEnds) return true;
+    return this.bytes >= DOCKER_PIECE;
+  }
+
+  /** `bytes`: its length as it came. */
+  add(text: string, isCut: boolean, nowNs: bigint): void {
+    const bytes = Buffer.byteLength(text);
+    this.bytes += bytes;
+    this.lastNs = nowNs;
+    if (this.isCut) return;
+    const room = this.#maxBytes - (this.bytes - bytes);
+    this.isCut = isCut || bytes > room;
+    this.text += bytes > room ? cutTo(text, room) : text;
+  }
+}
+
+/** As many whole characters of the text as fit into so many bytes. */
+function cutTo(text: string, bytes: number): string {
+  const cut = Buffer.from(text.slice(0, bytes)).toString('utf8', 0, bytes);
+  return cut.replace(/\ufffd+$/, '');
+}
