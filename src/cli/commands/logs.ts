@@ -54,6 +54,8 @@ export const logs: Command = {
       if (!(error instanceof Refusal)) throw error;
       process.stderr.write(`weir: ${error.message}\n`);
       return error.code;
+    } finally {
+      await printer.flush();
     }
   },
 };

@@ -96,6 +96,15 @@ export class Printer {
     if (this.#output === 'csv' && this.#count === 0) await this.#write(CSV_HEAD);
   }
 
+  /** Resolves when all that was printed has left this process: what is still held at its exit would be lost. */
+  async flush(): Promise<void> {
+    if (this.#isClosed || this.#stream.writableLength === 0) return;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    // Called in turn, behind what was written before, also when the reader is gone.
+    this.#stream.write('', () => resolve());
+    await promise;
+  }
+
   async #write(text: string): Promise<void> {
     if (this.#isClosed || text.length === 0 || this.#stream.write(text)) return;
     const { promise, resolve } = Promise.withResolvers<void>();
