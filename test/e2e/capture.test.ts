@@ -258,12 +258,14 @@ describe('in front of a server', () => {
     }
     const fine = await until(
       'all three are recorded',
-      () => recordsIn(data).length === 3 && recordsIn(data).find(({ says }) => says['path'] === '/fine'),
+      () =>
+        recordsIn(data, 'kind:request').length === 3 &&
+        recordsIn(data, 'kind:request').find(({ says }) => says['path'] === '/fine'),
     );
     // The last event counts though no blank line follows.
     expect(fine).toMatchObject({ severity: 9, says: { input_tokens: 1 } });
     for (const query of ['level>=error', '"engine died"', 'response_error:"engine died"']) {
-      const paths = recordsIn(data, query).map(({ says }) => says['path']);
+      const paths = recordsIn(data, `kind:request ${query}`).map(({ says }) => says['path']);
       expect([query, new Set(paths)]).toEqual([query, new Set(['/breaks', '/error'])]);
     }
     const [error] = recordsIn(data, 'path:/error');
