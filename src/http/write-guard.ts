@@ -12,7 +12,10 @@ const CLOSED = new Set(['ECONNRESET', 'EPIPE']);
 export class WriteGuard {
   /** The first write that failed. */
   error: NodeJS.ErrnoException | undefined;
-  /** Called in a later tick once a write has failed: nothing more can be sent, but bytes may still come. */
+  /**
+   * Called in a later tick once a write has failed: nothing more can be sent, but bytes may still come. Where it is undefined,
+   * all failures are reported at once.
+   */
   onFailed: (() => void) | undefined;
 
   constructor(socket: Socket) {
@@ -20,7 +23,8 @@ export class WriteGuard {
     let guarded: ((error?: Error | null) => void) | undefined;
     const guard = (done: (error?: Error | null) => void) =>
       (guarded ??= (error) => {
-        if (!error || !CLOSED.has((error as NodeJS.ErrnoException).code ?? '')) return done(error);
+        if (!error || this.onFailed === undefined) return done(error);
+        if (!CLOSED.has((error as NodeJS.ErrnoException).code ?? '')) return done(error);
         this.error ??= error as NodeJS.ErrnoException;
         process.nextTick(() => this.onFailed?.());
       });

@@ -11,10 +11,9 @@ import { ID_HEADER_LOWER, REQUEST_ID_HEADER, TRACE_HEADER } from '../exchange/id
 import { endsWithHead } from '../http/body.ts';
 import { request as httpRequest } from '../http/node-http.ts';
 import type { Lease } from '../pool/pool.ts';
-import { readAnswerHead } from './answer-head.ts';
 import { blame, failureOf, problemOf } from './failure.ts';
 import type { Lane, Running } from './full.ts';
-import { ReplicaSocket } from './replica-socket.ts';
+import { readAnswer, type AnswerEvents } from './replica-socket.ts';
 
 /** What is sent. */
 export interface ErrandRequest {
@@ -42,8 +41,12 @@ export interface ErrandAnswer {
   readonly body: Uint8Array;
 }
 
-/** A request is written at once: nothing is to be stopped where the replica takes no more of it. */
-const NOTHING = (): void => undefined;
+/** Interim answers have no client, and a request is written at once: nothing is to be stopped where a write fails. */
+const EVENTS: AnswerEvents = {
+  mayUpgrade: false,
+  interim: () => undefined,
+  writeFailed: () => undefined,
+};
 
 export class Errand implements Watched, Running {
   watchSlot = -1;
@@ -135,9 +138,8 @@ export class Errand implements Watched, Running {
       ...tls,
     });
     this.#toReplica = to;
-    readAnswerHead(to, { mayUpgrade: false, interim: () => undefined });
+    readAnswer(to, EVENTS);
     to.on('socket', (socket) => {
-      ReplicaSocket.of(socket)?.begin(false, NOTHING);
       if (!socket.connecting) this.#isConnected = true;
       else
         socket.once('connect', () => {

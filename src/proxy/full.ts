@@ -6,7 +6,6 @@
 //     ▲ └─ refused         │ connection failed, or 502, 503, 504: once more, if it may be
 //     └────────────────────┘                 any failure ─► fail: answer if none was begun, else cut; then settle
 import type { Agent as HttpAgent, ClientRequest, IncomingMessage, ServerResponse } from 'node:http';
-import type { Socket } from 'node:net';
 import type { ProxyServer } from 'http-proxy';
 import type { Deadlines, Watched } from '../base/deadlines.ts';
 import { catalogue, describe, Fault, type Failure } from '../base/errors.ts';
@@ -19,12 +18,12 @@ import { publicDetail, refuse } from '../http/reply.ts';
 import { breakOff } from '../http/reset.ts';
 import type { Lease, Pool } from '../pool/pool.ts';
 import { address } from './address.ts';
-import { interimText, readAnswerHead } from './answer-head.ts';
+import { interimText } from './answer-head.ts';
 import { failureOf, problemOf } from './failure.ts';
 import type { ProxyOptions } from './options.ts';
 import { LOAD_FORMAT_HEADER, LOAD_HEADER, reportOf } from './load-report.ts';
 import { Patience } from './patience.ts';
-import { ReplicaSocket } from './replica-socket.ts';
+import { readAnswer, type ReplicaSocket } from './replica-socket.ts';
 import { RequestBody } from './request-body.ts';
 import { GIVE_UP, isRetryableStatus, type Retries } from './retry.ts';
 import { Seeker, type Seeking } from './seeker.ts';
@@ -207,11 +206,14 @@ export class Passage implements Watched, Running, Seeking {
     else if (!to.hasHeader('content-length') && METHODS_WITH_BODY.has(to.method))
       to.setHeader('Content-Length', '0');
     to.useChunkedEncodingByDefault = false;
-    readAnswerHead(to, { mayUpgrade: false, interim: (head, socket) => this.#onInterim(head, socket) });
+    readAnswer(to, {
+      mayUpgrade: false,
+      interim: (head, replica) => this.#onInterim(head, replica),
+      writeFailed: () => this.#body.refuse(to),
+    });
     // The head must not wait for the first of the body: some replicas answer before they read.
     sendHead(to);
     to.on('socket', (socket) => {
-      ReplicaSocket.of(socket)?.begin(to.method === 'HEAD', () => this.#body.refuse(to));
       if (socket.connecting) socket.once('connect', () => (this.#exchange.connectedMs = performance.now()));
       else this.#exchange.connectedMs = 0;
     });
@@ -224,14 +226,14 @@ export class Passage implements Watched, Running, Seeking {
   }
 
   /** Interim answers go on to the client, but for 100, which answers an Expect that is never sent on (RFC 9110 15.2). */
-  #onInterim(head: ResponseHead, replica: Socket): void {
+  #onInterim(head: ResponseHead, replica: ReplicaSocket): void {
     this.#hasHeard = true;
     // HTTP/1.0 has none.
     if (head.status === 100 || this.#req.httpVersionMinor === 0) return;
     const client = this.#res.socket;
     if (client === null || this.#res.headersSent || !client.writable) return;
     this.#hasInterim = true;
-    if (client.write(interimText(head), 'latin1') || replica.isPaused()) return;
+    if (client.write(interimText(head), 'latin1') || replica.isPaused) return;
     replica.pause();
     client.once('drain', () => replica.resume());
   }

@@ -22,7 +22,6 @@ import { GrpcCall, type GrpcLane, type IncomingCall } from './grpc.ts';
 import { HeldPieces } from './grpc-upload.ts';
 import type { ProxyOptions } from './options.ts';
 import { ReplicaConnections } from './replica-connection.ts';
-import { ReplicaSocket } from './replica-socket.ts';
 import { ReplicaSessions } from './replica-sessions.ts';
 import { Retries, type RetryCounts } from './retry.ts';
 import { Tunnel } from './tunnel.ts';
@@ -66,7 +65,6 @@ export class Proxy {
       timeout: options.replica_idle_timeout,
     };
     this.#agents = { 'http:': new HttpAgent(agentOptions), 'https:': new HttpsAgent(agentOptions) };
-    for (const agent of Object.values(this.#agents)) ReplicaSocket.extend(agent);
     if (options.replica_connection_age > 0)
       for (const agent of Object.values(this.#agents)) limitAge(agent, options.replica_connection_age);
     const server = httpProxy.createProxyServer({

@@ -1,73 +1,184 @@
-// What the sockets of the full lane's agents do beyond Node's: they can be read after a write has failed, and chunked answers
-// come to Node's parser without what it refuses though HTTP allows it: extensions with blanks, padded sizes.
-// Invariant: heads, and bodies that are not chunked, are passed as they came; Node's parser judges them. What comes behind an
-// answer is dropped, and its connection is not used again.
-import type { Duplex } from 'node:stream';
-import type { Agent } from 'node:http';
+// The full lane's sockets to replicas: reads each answer before Node's parser does, by the rules of the fast lane.
+// Invariants: both lanes judge an answer alike, since the same functions read its head and follow its body. Node's parser gets
+// only bytes of an answer to the request that it has sent, with a clean head and chunks that it accepts. A connection on which
+// more came than the answer is not used again. A socket can be read after a write has failed.
+//
+//   IDLE ─► HEAD ─► BODY ─► ENDED ─► IDLE …          BODY, ENDED ─► OUT_OF_STEP: more came, and the connection is closed
+//             └ 101 ─► SWITCHED
+import type { ClientRequest } from 'node:http';
 import type { Socket } from 'node:net';
 import { BodyFollower, BROKEN } from '../http/body.ts';
 import { INCOMPLETE, READY, readResponseHead, ResponseHead } from '../http/head.ts';
 import { WriteGuard } from '../http/write-guard.ts';
+import { cleanHead, MAX_RESPONSE_HEAD_BYTES } from './answer-head.ts';
 
-const sockets = new WeakMap<Duplex, ReplicaSocket>();
+/** What the sender of a request is told of the answer, beyond what Node tells. */
+export interface AnswerEvents {
+  /** True where 101 may be the final answer. */
+  readonly mayUpgrade: boolean;
+  /** An interim answer came (1xx, but not 101). `head` is only valid during the call. */
+  interim(head: ResponseHead, replica: ReplicaSocket): void;
+  /** Nothing more of the request can be sent, but the answer may still come. */
+  writeFailed(): void;
+}
+
+/** No request waits for an answer. */
+const IDLE = 0;
+const HEAD = 1;
+const BODY = 2;
+/** The answer is whole; Node may not have told of its end yet. */
+const ENDED = 3;
+/** More came than the answer: it is dropped, and the connection closed once Node has told of the answer's end. */
+const OUT_OF_STEP = 4;
+/** The connection has another protocol: all bytes are passed on. */
+const SWITCHED = 5;
+
+const NOTHING = Buffer.alloc(0);
+
+const sockets = new WeakMap<Socket, ReplicaSocket>();
 
 /** Shared by all sockets: what was read last is used before anything else is read. */
 const head = new ResponseHead();
 
-const HEAD = 0;
-const BODY = 1;
-/** Nothing is known of what comes, or nothing more is of the answer. */
-const AS_IT_COMES = 2;
-/** More came than the answer: for Node the connection ends with the answer, and the rest is dropped. */
-const OUT_OF_STEP = 3;
+/**
+ * Reads the answer to `to`, on whichever socket it gets; to be called before it has one. A malformed answer ends the request
+ * with an error whose code begins with HPE_, as those of Node's parser do.
+ */
+export function readAnswer(to: ClientRequest, events: AnswerEvents): void {
+  // Node would drop all headers beyond the thousandth without a word; the limit is in bytes instead.
+  to.maxHeadersCount = 0;
+  to.on('socket', (socket) => {
+    let replica = sockets.get(socket);
+    if (replica === undefined) sockets.set(socket, (replica = new ReplicaSocket(socket)));
+    replica.begin(to, events);
+  });
+}
 
+/** One object serves a socket for all its requests, one after the other. */
 export class ReplicaSocket {
   readonly #socket: Socket;
   readonly #guard: WriteGuard;
   readonly #push: Socket['push'];
   readonly #body = new BodyFollower();
-  #state = AS_IT_COMES;
+  #state = IDLE;
+  #events: AnswerEvents | undefined;
   #isToHead = false;
-  #partial: Buffer | undefined;
+  /** The beginning of a head that is not whole yet. */
+  #partial: Buffer = NOTHING;
+  #isPaused = false;
 
-  private constructor(socket: Socket) {
+  constructor(socket: Socket) {
     this.#socket = socket;
     this.#guard = new WriteGuard(socket);
-    // The method through which a socket hands on what it has read.
+    // The method through which a socket hands on what it has read; overridden, since a TLS socket cannot be made of a subclass.
     this.#push = socket.push.bind(socket);
-    socket.push = (chunk: unknown, encoding?: BufferEncoding): boolean =>
-      chunk === null ? this.#end() : this.#receive(chunk as Buffer, encoding);
+    socket.push = (chunk: Buffer | null): boolean => (chunk === null ? this.#end() : this.#receive(chunk));
   }
 
-  /** What is known of a socket that an agent of `extend` has made. */
-  static of(socket: Duplex): ReplicaSocket | undefined {
-    return sockets.get(socket);
-  }
-
-  /** Makes all sockets that an agent will make such sockets. */
-  static extend(agent: Agent): void {
-    const create = agent.createConnection.bind(agent);
-    agent.createConnection = (options, done) => {
-      const socket = create(options, done);
-      if (socket) sockets.set(socket, new ReplicaSocket(socket as Socket));
-      return socket;
-    };
-  }
-
-  /**
-   * A request is to be sent. `isToHead`: it is a HEAD request. `failed`: called when nothing more of it can be sent, though
-   * the answer may still come.
-   */
-  begin(isToHead: boolean, failed: () => void): void {
+  /** A request has got this socket, and nothing of it is sent yet. */
+  begin(to: ClientRequest, events: AnswerEvents): void {
     this.#state = HEAD;
-    this.#isToHead = isToHead;
-    this.#partial = undefined;
-    this.#guard.onFailed = failed;
+    this.#isToHead = to.method === 'HEAD';
+    this.#events = events;
+    this.#isPaused = false;
+    this.#guard.onFailed = () => events.writeFailed();
+    // Node emits it before it gives the socket back to its agent.
+    to.once('close', () => this.#closed());
   }
 
-  /** A write failed: the end of the connection is the reset that was withheld, or a clean one. */
+  /** Reads no more interim answers until `resume`. */
+  pause(): void {
+    this.#isPaused = true;
+  }
+
+  resume(): void {
+    if (!this.#isPaused) return;
+    this.#isPaused = false;
+    // Node reads on once something was pushed, be it empty.
+    this.#push(NOTHING);
+  }
+
+  get isPaused(): boolean {
+    return this.#isPaused;
+  }
+
+  #closed(): void {
+    this.#partial = NOTHING;
+    if (this.#state === SWITCHED) return;
+    this.#events = undefined;
+    if (this.#state === OUT_OF_STEP) this.#socket.destroy();
+    this.#state = IDLE;
+  }
+
+  #receive(bytes: Buffer): boolean {
+    switch (this.#state) {
+      case HEAD:
+        return this.#readHeads(bytes);
+      case BODY:
+        return this.#passBody(NOTHING, bytes, 0);
+      case SWITCHED:
+        return this.#push(bytes);
+      case IDLE:
+        // No request is waiting: the next one could take these bytes for its answer.
+        this.#socket.destroy();
+        return false;
+      default:
+        this.#state = OUT_OF_STEP;
+        return true;
+    }
+  }
+
+  /** Reads the head of the answer, past any interim ones (1xx), and passes it on. */
+  #readHeads(chunk: Buffer): boolean {
+    const bytes = this.#partial.length === 0 ? chunk : Buffer.concat([this.#partial, chunk]);
+    this.#partial = NOTHING;
+    let at = 0;
+    for (;;) {
+      const verdict = readResponseHead(bytes, at, bytes.length, this.#isToHead, head);
+      if (verdict === INCOMPLETE && bytes.length - at < MAX_RESPONSE_HEAD_BYTES) {
+        this.#partial = bytes.subarray(at);
+        return !this.#isPaused;
+      }
+      if (verdict !== READY) return this.#refuse('HPE_INVALID_HEAD', 'the head of its answer is malformed');
+      if (head.status === 101 || head.status >= 200) break;
+      this.#events!.interim(head, this);
+      at = head.end;
+      // The request may have been ended.
+      if (this.#socket.destroyed) return false;
+    }
+    if (head.status === 101) return this.#switch(bytes.subarray(at));
+    this.#state = BODY;
+    this.#isPaused = false;
+    this.#body.begin(head.framing, head.length, true);
+    return this.#passBody(cleanHead(head, bytes.latin1Slice(at, head.end)), bytes, head.end);
+  }
+
+  /** Passes on what of bytes[from, …) is the body's, behind `before`. */
+  #passBody(before: Buffer, bytes: Buffer, from: number): boolean {
+    const end = this.#body.follow(bytes, from, bytes.length);
+    if (end === BROKEN) return this.#refuse('HPE_INVALID_CHUNK_SIZE', 'the chunked body is malformed');
+    if (this.#body.isWhole) this.#state = end === bytes.length ? ENDED : OUT_OF_STEP;
+    const passing = this.#body.isEdited ? this.#body.edited(bytes, from, end) : bytes.subarray(from, end);
+    return this.#push(before.length === 0 ? passing : Buffer.concat([before, passing]));
+  }
+
+  /** `bytes`: the head of the 101 as it came, and what follows. */
+  #switch(bytes: Buffer): boolean {
+    if (!this.#events!.mayUpgrade) return this.#refuse('HPE_INVALID_HEAD', 'it switched protocols unasked');
+    this.#state = SWITCHED;
+    // From here on a write that fails ends the connection at once.
+    this.#guard.onFailed = undefined;
+    return this.#push(bytes);
+  }
+
+  /** Ends the request with an error as Node's parser reports it. */
+  #refuse(code: string, detail: string): boolean {
+    this.#socket.destroy(Object.assign(new Error(detail), { code }));
+    return false;
+  }
+
+  /** The connection has ended. Where a write has failed, that is the reset that was withheld, or a clean end. */
   #end(): boolean {
-    if (this.#state === OUT_OF_STEP) return false;
     const { error, isReset } = this.#guard;
     if (error === undefined) return this.#push(null);
     if (isReset) this.#socket.destroy(error);
@@ -76,52 +187,6 @@ export class ReplicaSocket {
       this.#socket.once('end', () => this.#socket.destroy());
       this.#push(null);
     }
-    return false;
-  }
-
-  #receive(bytes: Buffer, encoding: BufferEncoding | undefined): boolean {
-    if (this.#state === AS_IT_COMES) return this.#push(bytes, encoding);
-    if (this.#state === OUT_OF_STEP) return true;
-    const bodyStart = this.#state === HEAD ? this.#readHead(bytes) : 0;
-    if (this.#state !== BODY) return this.#push(bytes);
-    const end = this.#body.follow(bytes, bodyStart, bytes.length);
-    if (end === BROKEN) return this.#break();
-    if (this.#body.isWhole) this.#state = AS_IT_COMES;
-    const passing = this.#body.isEdited ? this.#body.edited(bytes, 0, end) : bytes.subarray(0, end);
-    if (end === bytes.length) return this.#push(passing);
-    this.#state = OUT_OF_STEP;
-    this.#push(passing);
-    return this.#push(null);
-  }
-
-  /** Returns where the body begins, if the last head of the answer ends in these bytes: past interim ones (1xx). */
-  #readHead(bytes: Buffer): number {
-    const known = this.#partial?.length ?? 0;
-    const joined = this.#partial === undefined ? bytes : Buffer.concat([this.#partial, bytes]);
-    this.#partial = undefined;
-    let at = 0;
-    for (;;) {
-      const verdict = readResponseHead(joined, at, joined.length, this.#isToHead, head);
-      if (verdict === INCOMPLETE) {
-        this.#partial = joined.subarray(at);
-        return 0;
-      }
-      if (verdict !== READY || head.status === 101) {
-        this.#state = AS_IT_COMES;
-        return 0;
-      }
-      at = head.end;
-      if (head.status < 200) continue;
-      this.#state = BODY;
-      this.#body.begin(head.framing, head.length, true);
-      return at - known;
-    }
-  }
-
-  /** As Node's parser reports it. */
-  #break(): boolean {
-    const error = new Error('the chunked body is malformed');
-    this.#socket.destroy(Object.assign(error, { code: 'HPE_INVALID_CHUNK_SIZE' }));
     return false;
   }
 }

@@ -17,9 +17,10 @@ import { toClient, type Hop } from '../http/headers.ts';
 import { refusalBytes } from '../http/reply.ts';
 import type { Lease } from '../pool/pool.ts';
 import { address } from './address.ts';
-import { interimText, readAnswerHead } from './answer-head.ts';
+import { interimText } from './answer-head.ts';
 import { failureOf, problemOf } from './failure.ts';
 import type { Lane, Running } from './full.ts';
+import { readAnswer } from './replica-socket.ts';
 import { GIVE_UP } from './retry.ts';
 import { Seeker, type Seeking } from './seeker.ts';
 import { ATTEMPTS_HEADER, serverTiming } from './timing.ts';
@@ -125,7 +126,12 @@ export class Tunnel implements Watched, Running, Seeking {
     address(to, this.#path, this.#req, this.#hop, false);
     to.setHeader('Connection', 'Upgrade');
     to.setHeader('Upgrade', 'websocket');
-    readAnswerHead(to, { mayUpgrade: true, interim: (head) => this.#onInterim(head) });
+    readAnswer(to, {
+      mayUpgrade: true,
+      interim: (head) => this.#onInterim(head),
+      // The request has no body: nothing is to be stopped.
+      writeFailed: () => undefined,
+    });
   }
 
   /** Ends it from outside: the drain's time is over. */

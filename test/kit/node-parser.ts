@@ -22,6 +22,10 @@ export class PlayedSocket extends Duplex {
     this.written += chunk.toString('latin1');
     done();
   }
+  override _writev(chunks: { chunk: Buffer }[], done: () => void): void {
+    for (const { chunk } of chunks) this.written += chunk.toString('latin1');
+    done();
+  }
   setTimeout(): this {
     return this;
   }

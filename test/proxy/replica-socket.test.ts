@@ -2,7 +2,8 @@
 import { request, type ClientRequest, type IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import { describe, expect, it } from 'vitest';
-import { interimText, readAnswerHead } from '../../src/proxy/answer-head.ts';
+import { interimText } from '../../src/proxy/answer-head.ts';
+import { readAnswer } from '../../src/proxy/replica-socket.ts';
 import { PlayedSocket, settled } from '../kit/node-parser.ts';
 
 interface Outcome {
@@ -37,7 +38,11 @@ async function played(
     createConnection: () => socket,
     maxHeaderSize: 64 * 1024,
   });
-  readAnswerHead(to, { mayUpgrade, interim: (head) => out.interim.push(interimText(head)) });
+  readAnswer(to, {
+    mayUpgrade,
+    interim: (head) => out.interim.push(interimText(head)),
+    writeFailed: () => undefined,
+  });
   let answer: IncomingMessage | undefined;
   to.on('error', (error: NodeJS.ErrnoException) => (out.error ??= error.code ?? error.message));
   to.on('response', (res) => {
