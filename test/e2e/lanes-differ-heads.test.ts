@@ -20,7 +20,11 @@ function comparable(head: string): string[] {
     .flatMap((line) => {
       const colon = line.indexOf(':');
       const name = line.slice(0, colon).toLowerCase();
-      const value = line.slice(colon + 1).trim();
+      // An id that weir has made differs from exchange to exchange.
+      const value = line
+        .slice(colon + 1)
+        .trim()
+        .replace(/^[0-9a-f]{37}$/, 'ID');
       // Cookie lines may be joined on the way (RFC 9113 8.2.3).
       return (name === 'cookie' ? value.split(/; ?/) : [value]).map((one) => `${name}: ${one.trim()}`);
     })
