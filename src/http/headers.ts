@@ -2,7 +2,7 @@
 // Must stay true: framing headers are decided by us, never by what a peer nominates in `Connection`.
 // Lists are raw: name, value, name, value, … in the order and spelling of the sender.
 // Sources: RFC 9110 7.6.1 (Connection), RFC 7239 (Forwarded), RFC 9112 3.2 (target and Host).
-import { isLookalike } from '../base/own-headers.ts';
+import { isLookalike, SET_BY_WEIR } from '../base/own-headers.ts';
 import { mustComeFirst } from './node-head.ts';
 
 /** For this hop only, whatever `Connection` says (RFC 9110 7.6.1). `te` and `upgrade` are handled apart. */
@@ -155,18 +155,45 @@ export function toClient(
   return first.length === 0 ? out : first.concat(out);
 }
 
-/** What may never arrive as a trailer: framing, routing, credentials (RFC 9110 6.5.1). These fields are dropped. */
+/**
+ * What may never arrive as a trailer, since a recipient may merge trailers into the head: framing, routing, credentials, request
+ * modifiers, controls of an answer, content format (RFC 9110 6.5.1), and what weir itself says in heads. These fields are dropped.
+ * `Server-Timing` may come as a trailer (W3C Server Timing 3).
+ */
 const NOT_IN_TRAILERS = new Set([
   ...HOP_BY_HOP,
   ...KEPT,
+  ...OURS_TO_REPLICA,
+  ...SET_BY_WEIR.filter((name) => name !== 'server-timing'),
+  'tracestate',
   'content-encoding',
   'content-range',
   'trailer',
   'set-cookie',
+  'www-authenticate',
+  'cache-control',
+  'max-forwards',
+  'pragma',
+  'range',
+  'if-match',
+  'if-none-match',
+  'if-modified-since',
+  'if-unmodified-since',
+  'if-range',
+  'age',
+  'date',
+  'expires',
+  'location',
+  'retry-after',
+  'vary',
+  'warning',
 ]);
 
-/** True for a name that must not come as a trailer. */
-export const isForbiddenTrailer = (name: string): boolean => NOT_IN_TRAILERS.has(name.toLowerCase());
+/** True for a name that must not come as a trailer, and for a look-alike of one that weir sets or that frames a message. */
+export const isForbiddenTrailer = (name: string): boolean => {
+  const lower = name.toLowerCase();
+  return NOT_IN_TRAILERS.has(lower) || isLookalike(lower) || FRAMING.has(lower.replaceAll('_', '-'));
+};
 
 /** Names that would change where a message ends or starts (RFC 9112 6): a message with one of them as a trailer is refused. */
 const FRAMING = new Set(['content-length', 'transfer-encoding']);

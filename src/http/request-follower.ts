@@ -8,8 +8,11 @@ import { BY_CHUNKS, BY_LENGTH, NO_BODY } from './head.ts';
 const CR = 13;
 const LF = 10;
 const HEAD_END = '\r\n\r\n';
-/** A request that can be served. The parser is to judge all others, with whatever follows: it reads the preface of HTTP/2 whole. */
-const SERVED = /^[^\r\n ]+ [^\r\n ]+ HTTP\/1\.[01]\r\n/;
+/**
+ * A request that can be served: Node's parser accepts several spaces between the parts of its line. The parser is to judge all
+ * others, with whatever follows: it reads the preface of HTTP/2 whole.
+ */
+const SERVED = /^[^\r\n ]+ +[^\r\n ]+ +HTTP\/1\.[01]\r\n/;
 
 export class RequestFollower {
   readonly #maxHeadBytes: number;

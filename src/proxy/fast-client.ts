@@ -406,7 +406,8 @@ export class FastClient implements Watched, ConnectionUser, Standing, Seeking {
         if (size > at) this.#partialHead = Buffer.from(bytes.subarray(at, size));
         return;
       }
-      if (verdict !== READY || responseHead.status === 101) {
+      const isTooLong = responseHead.end - at > MAX_RESPONSE_HEAD_BYTES;
+      if (verdict !== READY || isTooLong || responseHead.status === 101) {
         this.#fail('bad_response');
         return;
       }

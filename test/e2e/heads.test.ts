@@ -423,6 +423,14 @@ describe.each([
       }
     });
 
+    it('of more than 64 KiB is refused, whichever piece its end comes in', async () => {
+      const head = `HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX-A: ${'a'.repeat(70_000)}\r\n\r\nok`;
+      for (const first of [10_000, 60_000, 66_000]) {
+        replica.next = [head.slice(0, first), head.slice(first)];
+        expect(statusOf((await exchange(ask())).got), `${first} bytes first`).toBe(502);
+      }
+    });
+
     it('passes whole with more than a thousand header lines', async () => {
       replica.next = [`HTTP/1.1 200 OK\r\n${'a: b\r\n'.repeat(3000)}Content-Length: 2\r\n\r\nok`];
       for (const te of ['', 'TE: trailers\r\n'])

@@ -95,6 +95,11 @@ describe.each(WAYS)('%s', (_, lane, fields) => {
       { body: 'hello', trailers: ['x-sum: 42', 'x-b: 1'] },
     ],
     [
+      'trailers that look like what weir says',
+      '5\r\nhello\r\n0\r\nX_Forwarded_For: 9.9.9.9\r\nX-Baseten-Request-Id: forged\r\nX-Sum: 42\r\n\r\n',
+      { body: 'hello', trailers: ['x-sum: 42'] },
+    ],
+    [
       'one forbidden trailer',
       '5\r\nhello\r\n0\r\nContent-Type: text/plain\r\n\r\n',
       { body: 'hello', trailers: [] },

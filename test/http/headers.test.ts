@@ -94,4 +94,31 @@ describe('trailers', () => {
       ['Grpc-Status', '0'],
     ]);
   });
+
+  it('never say what weir says in heads, or what belongs into a head', () => {
+    const forbidden = [
+      'X-Forwarded-For',
+      'x_forwarded_for',
+      'Forwarded',
+      'X-Baseten-Request-Id',
+      'X_Baseten-Request_Id',
+      'X-Request-Id',
+      'traceparent',
+      'tracestate',
+      'Content_Length',
+      'transfer_encoding',
+      'Cache-Control',
+      'Range',
+      'If-None-Match',
+      'WWW-Authenticate',
+      'Location',
+      'Retry-After',
+      'Date',
+    ];
+    const raw = [...forbidden.flatMap((name) => [name, '1']), 'Server-Timing', 'db;dur=1', 'ETag', '"a"'];
+    expect(passableTrailers(raw)).toEqual([
+      ['Server-Timing', 'db;dur=1'],
+      ['ETag', '"a"'],
+    ]);
+  });
 });

@@ -62,3 +62,12 @@ it('leaves what is not HTTP/1.x to the parser, whole', () => {
   for (const text of ['PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n', 'NONSENSE\r\n\r\nmore'])
     expect(follow([Buffer.from(text)])).toEqual({ passed: Buffer.from(text), verdict: 'open' });
 });
+
+it('finds the end of a request with several spaces in its line, which the parser accepts', async () => {
+  const text = 'GET  /a   HTTP/1.1\r\nHost: a\r\n\r\n';
+  expect(await readByNode(Buffer.from(text))).toMatchObject({ isRefused: false, requests: [{}] });
+  expect(follow([Buffer.from(`${text}GET /b HTTP/1.1\r\n`)])).toEqual({
+    passed: Buffer.from(text),
+    verdict: 'whole',
+  });
+});
