@@ -56,6 +56,9 @@ const firstReplica = ([deployment]: readonly Configured[]): Owner => ({
   replica: deployment?.replicas[0]?.id ?? '',
 });
 
+const hasSeveralReplicas = (deployments: readonly Configured[]): boolean =>
+  deployments.reduce((count, { replicas }) => count + replicas.length, 0) > 1;
+
 function openLogs({ data, logs, deployments }: Config, log: Log): Logs {
   return new Logs(
     {
@@ -161,6 +164,8 @@ export function openRecording(
   const hasEvents = logs !== undefined && config.logs.capture !== 'off';
   const eventsStored = hasEvents ? recordEvents(log, logs, environmentOf) : () => Promise.resolve();
   const child = logs && supervised && recorded(supervised, logs, log);
+  // With more than one replica, the supervised process may be several of them: its lines are told apart by their request.
+  let hasSeveral = hasSeveralReplicas(config.deployments);
   // Its spans are shown for whoever asks for a trace, also where weir takes no part in any.
   const tracing = new Tracing(config.trace, {
     modelId: config.model.id,
@@ -196,6 +201,7 @@ export function openRecording(
     parts: [...(logs ? [logs] : []), ...(connections ? [connections] : []), last],
     output: child?.output,
     move(deployments, own) {
+      hasSeveral = hasSeveralReplicas(deployments);
       if (own) child?.move(own);
       logs?.moveFiles(firstReplica(deployments));
     },
@@ -226,10 +232,12 @@ export function openRecording(
             logs.request(exchange, deploymentAt(exchange.recordedAs));
         },
       });
-      // Lines of followed files may name a request that runs.
-      if (config.logs.files.length > 0)
+      // Lines of followed files and of the supervised process may name a request that runs.
+      const hasFiles = config.logs.files.length > 0;
+      if (hasFiles || child)
         exchanges.observe({
           routed(exchange) {
+            if (!hasFiles && !hasSeveral) return;
             const deployment = deploymentAt(exchange.deployment);
             if (deployment) logs.routed(exchange, deployment);
           },

@@ -77,7 +77,7 @@ export class Intake {
   bytes(stream: number, bytes: Uint8Array | undefined, into: Entry[]): void {
     const reader = this.#readers.get(stream);
     if (reader === undefined) return;
-    add(into, bytes === undefined ? reader.end() : reader.push(bytes, nowNs()));
+    this.#add(into, bytes === undefined ? reader.end() : reader.push(bytes, nowNs()));
     if (bytes === undefined) this.#readers.delete(stream);
   }
 
@@ -92,8 +92,9 @@ export class Intake {
         (text) => this.#redactor.redactText(text),
       );
       into.push(entry);
-      if (!hasFiles || entry.record.deployment === '') continue;
       const { requestId, deployment, environment, replica } = entry.record;
+      const isWanted = hasFiles || this.#owners.get(requestId) !== undefined;
+      if (!isWanted || deployment === '') continue;
       this.#owners.put(requestId, { deployment, environment, replica });
     }
   }
@@ -127,12 +128,12 @@ export class Intake {
   /** Gives out what has waited long enough for more to come. */
   tick(into: Entry[]): void {
     const now = nowNs();
-    for (const reader of this.#readers.values()) add(into, reader.tick(now));
+    for (const reader of this.#readers.values()) this.#add(into, reader.tick(now));
   }
 
   /** Gives out everything; nothing comes any more. */
   end(into: Entry[]): void {
-    for (const reader of this.#readers.values()) add(into, reader.end());
+    for (const reader of this.#readers.values()) this.#add(into, reader.end());
     this.#readers.clear();
   }
 
@@ -148,6 +149,14 @@ export class Intake {
     });
     follower.start();
     return follower;
+  }
+
+  /** Lines of a stream. One that names a request with a known replica belongs to that replica. */
+  #add(into: Entry[], records: readonly LogRecord[]): void {
+    for (const record of records) {
+      const owner = record.requestId === '' ? undefined : this.#owners.get(record.requestId);
+      into.push({ record: owner !== undefined && owner.replica !== '' ? { ...record, ...owner } : record });
+    }
   }
 
   #reader(origin: Origin): LineReader {

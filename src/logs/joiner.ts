@@ -10,6 +10,8 @@ import { SEVERITY } from './severity.ts';
 const BOUNDS: Bounds = { maxLines: 500, maxBytes: 256 * 1024 };
 /** Lines that were printed further apart do not belong together. */
 const APART_NS = 500_000_000n;
+/** The same within a traceback or stack: what continues it is known by its shape, and a busy process prints it slowly. */
+const APART_IN_TRACEBACK_NS = 10_000_000_000n;
 /** Prefixes whose tracebacks may be mixed. */
 const MAX_GROUPS = 16;
 
@@ -100,7 +102,8 @@ export class Joiner {
   }
 
   #settleOlder(printedNs: bigint): void {
-    const isOlder = ({ printedNs: last = printedNs }: Pending): boolean => printedNs - last > APART_NS;
+    const isOlder = ({ printedNs: last = printedNs, lines }: Pending): boolean =>
+      printedNs - last > (lines.isTrace ? APART_IN_TRACEBACK_NS : APART_NS);
     if (this.#main && isOlder(this.#main)) this.settleMain();
     this.#settleGroups(isOlder);
   }

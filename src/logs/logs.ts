@@ -99,7 +99,7 @@ export class Logs implements Part {
     };
   }
 
-  /** A request was given to a deployment: lines of followed files that name it belong to its replica. */
+  /** A request was given to a deployment: later lines of files and streams that name it belong to its replica. */
   routed(exchange: Exchange, deployment: PackedDeployment): void {
     this.#sender.routed(exchange, deployment);
   }

@@ -13,6 +13,9 @@ export interface Bounds {
 const CHAINED =
   /^(?:During handling of the above exception, another exception occurred:|The above exception was the direct cause of the following exception:)$/;
 const CAUSED = /^(?:Caused by: |Suppressed: )/;
+/** A frame of Java or JavaScript: `at a.b.C.d(C.java:10)`, `at f (/app/a.js:1:1)`, `at /app/b.js:2:2`. */
+const FRAME =
+  /^[ \t]{1,16}at \S.{0,500}(?::\d+\)?|\((?:Native Method|Unknown Source|<anonymous>)\))(?: \{)?$/;
 const CLOSING = /^[\])}]{1,8}[;,]?$/;
 /** The last line of a traceback: a class's name alone or with a message. */
 const RAISED = /^[A-Za-z_][\w.]*(?:Error|Exception|Warning|Exit|Interrupt|Iteration|Group)\b/;
@@ -88,6 +91,11 @@ export class MultiLine {
     return this.#hasTraceback;
   }
 
+  /** It holds a traceback or a stack, or stands within one. */
+  get isTrace(): boolean {
+    return this.#hasTraceback || this.#phase === 'frames';
+  }
+
   /** A blank line: part of the record only if something of it follows. */
   takeBlank(): void {
     this.#blank++;
@@ -125,7 +133,7 @@ export class MultiLine {
     }
     if (/^[ \t]/.test(text)) {
       // Groups of exceptions draw their tracebacks indented.
-      if (text.includes(HEADER)) this.#hasTraceback = true;
+      if (text.includes(HEADER) || FRAME.test(text)) this.#hasTraceback = true;
       else if (KEY.test(text)) this.#phase = 'key';
       else if (this.#phase === 'frames' && GROUP_END.test(text)) this.#phase = 'raised';
       return true;

@@ -1,4 +1,5 @@
-// The replica of each recent request. Lines of followed files that name a request get its deployment and replica.
+// The replica of each recent request. Lines of followed files, and of a supervised process that may be several replicas, get
+// the deployment and replica of the request that they name.
 // Invariant: at most `max` requests are kept; a request that is not kept is `undefined`.
 import type { Origin } from './record.ts';
 

@@ -162,8 +162,8 @@ export class Sender {
   }
 
   /**
-   * A request was given to a deployment. Only called when files are followed: their lines that name it belong to its
-   * replica.
+   * A request was given to a deployment. Only called when files are followed or a supervised process may be several
+   * replicas: lines that name the request belong to its replica.
    */
   routed(exchange: Exchange, deployment: PackedDeployment): void {
     if (!this.#hasRoom(RUNNING_BYTES)) return;

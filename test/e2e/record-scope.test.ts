@@ -155,6 +155,40 @@ it('lines of a followed file belong to the request that they name, others to the
   });
 }, 60_000);
 
+it('lines of a command that starts several replicas belong to the replica of the request that they name', async () => {
+  const [one, two] = [await startReplica(() => undefined), await startReplica(() => undefined)];
+  const ports = [one.port, two.port];
+  await Promise.all([one.close(), two.close()]);
+  const source = `for (const port of ${JSON.stringify(ports)}) require('node:http').createServer((req, res) => {
+    console.log(JSON.stringify({ message: 'asked ' + req.url, request_id: req.headers['x-baseten-request-id'] }));
+    console.log('plain ' + req.url);
+    res.end('ok');
+  }).listen(port, '127.0.0.1')`;
+  const at = (port: number) => `http://127.0.0.1:${port}`;
+  const replicas = ports.map((port, i) => ({ id: `r${i}`, url: at(port) }));
+  const { weir } = await startWith(
+    [
+      { id: 'dep1', environment: 'production', replicas: [replicas[0]] },
+      { id: 'dep2', environment: 'staging', replicas: [replicas[1]] },
+    ],
+    { rest: [process.execPath, '-e', source] },
+  );
+  for (const id of ['r0', 'r1'])
+    await eventNamed(door(weir), 'replica_ready', ({ replica }) => replica === id);
+  await call(weir.url, '/deployment/dep2/sync/two');
+  await call(weir.url, '/deployment/dep1/sync/one');
+  expect(await recordOf(weir, { q: 'kind:line "asked /two"' })).toMatchObject({
+    deployment: 'dep2',
+    environment: 'staging',
+    replica: 'r1',
+    source: 'stdout',
+  });
+  const first = { deployment: 'dep1', environment: 'production', replica: 'r0', source: 'stdout' };
+  expect(await recordOf(weir, { q: 'kind:line "asked /one"' })).toMatchObject(first);
+  // A line that names no request belongs to the first supervised replica.
+  expect(await recordOf(weir, { q: 'kind:line "plain /two"' })).toMatchObject(first);
+}, 30_000);
+
 it('lines of a supervised process have the environment of the configuration of now', async () => {
   const free = await startReplica(() => undefined);
   await free.close();

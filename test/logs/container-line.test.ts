@@ -84,6 +84,38 @@ describe('a wrapped line', () => {
     }
   });
 
+  it('of a traceback is joined although its lines were printed a second apart', () => {
+    const lines = [
+      'Traceback (most recent call last):',
+      '  File "a", line 1, in f',
+      '    g()',
+      'KeyError: x',
+      '',
+      'During handling of the above exception, another exception occurred:',
+      '',
+      'Traceback (most recent call last):',
+      '  File "a", line 2, in f',
+      'ValueError: x',
+    ];
+    const at = (i: number) => `2026-11-20T16:00:${String(i).padStart(2, '0')}.5Z`;
+    const later = '2026-11-20T16:00:40Z';
+    for (const prefix of ['', '(EngineCore_DP0 pid=77) ']) {
+      const cri = lines.map((line, i) => `${at(i)} stderr F ${prefix}${line}\n`).join('');
+      const json = lines.map((line, i) => docker(`${prefix}${line}\n`, 'stderr', { time: at(i) })).join('');
+      for (const [text, next] of [
+        [cri, `${later} stderr F   next\n`],
+        [json, docker('  next\n', 'stderr', { time: later })],
+      ] as const)
+        expect(of(text + next)).toMatchObject([
+          { severity: 17, message: `${prefix}${lines.join('\n')}` },
+          { severity: 0, message: '  next' },
+        ]);
+    }
+  });
+
+  it('that is indented does not belong to a plain line printed long before', () =>
+    expect(of(`${T} stdout F step\n2026-11-20T16:00:01Z stdout F   loss 1.0\n`)).toHaveLength(2));
+
   it('of stderr is not torn apart by lines of stdout', () => {
     const lines = ['Traceback (most recent call last):', '  File "a", line 1, in f', 'ValueError: x'];
     const mixed = lines.map((line, i) => `${T} stderr F ${line}\n${T} stdout F INFO: ${i}\n`).join('');

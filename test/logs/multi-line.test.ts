@@ -57,6 +57,17 @@ describe('lines that belong together are one record', () => {
   it('a logger that speaks in the middle of a traceback is heard', () =>
     expect(messages(...TRACEBACK.slice(0, 3), 'INFO: other thread', 'text')).toEqual([3, 1, 1]));
 
+  it('a stack of Node or Java, which is an error unless its first line has another level', () => {
+    for (const [first, frame, severity] of [
+      ['TypeError: x', '    at f (/app/a.js:1:1)', 17],
+      ['Exception in thread "main" java.io.IOException: x', '\tat a.B.c(B.java:1)', 17],
+      ['java.io.IOException: x', '\tat jdk.internal.Reflect.invoke0(Native Method)', 17],
+      ['WARN: retrying', '    at f (/app/a.js:1:1)', 13],
+      ['Lunch', '    at noon', 0],
+    ] as const)
+      expect(recordsOf(`${first}\n${frame}\n`)).toMatchObject([{ severity, message: `${first}\n${frame}` }]);
+  });
+
   it('stacks of Node and Java', () => {
     expect(
       messages('Error: no', '    at f (a.js:1:1)', '    at g (a.js:2:1) {', "  code: 'E'", '}', 'next'),

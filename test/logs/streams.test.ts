@@ -439,6 +439,7 @@ describe('an error in a stream', () => {
     ],
     ['an event of that type', 'event: error\ndata: m\n\n', undefined],
     ['llama.cpp', `error: {"code":500,"message":"m","type":"server_error"}\n\n`, 'server_error'],
+    ['Groq', data({ choices: [], x_groq: { id: 'r', error: 'm' } }), undefined],
     ['OpenRouter', data({ choices: [{ index: 0, delta: {}, error: { code: 502, message: 'm' } }] }), '502'],
   ])('of %s is found', (_who, stream, type) => {
     const { facts, isFailedStream } = read(stream);
@@ -447,6 +448,11 @@ describe('an error in a stream', () => {
       type,
       true,
     ]);
+  });
+
+  it('is left as it is in a response that failed', () => {
+    const response = { id: 'r', status: 'failed', error: { code: 'x', message: 'm' } };
+    expect(parsed(read(data({ type: 'response.failed', response })).text)).toEqual(response);
   });
 
   it('of Ollama is found', () => {

@@ -1,7 +1,8 @@
 // An error that an answer or an event of a streamed answer reports in its body, behind a status that says success.
 // Shapes: {"error": {"message", "type", "code"}} (OpenAI, vLLM, SGLang, LiteLLM, OpenRouter), {"type": "error", "error": {…}}
 // (Anthropic), {"type": "error", "message", "code"} and response.failed (OpenAI responses), {"object": "error", "message",
-// "type"} (older vLLM), {"error": "text", "error_type"} (TGI), {"error": "text"} (Ollama), and events of the type `error`.
+// "type"} (older vLLM), {"error": "text", "error_type"} (TGI), {"error": "text"} (Ollama), {"x_groq": {"error": "text"}} (Groq,
+// where a stream stopped early), and events of the type `error`.
 import { isObject, listAt, objectAt, textAt, type Fields } from './json.ts';
 
 export interface AnswerError {
@@ -43,6 +44,8 @@ export function errorOfEvent(data: Fields | undefined, text: string, type: strin
   if (type === 'error' || data['type'] === 'error' || data['object'] === 'error') return read(data);
   if (data['type'] === 'response.failed')
     return errorAt(objectAt(data, 'response') ?? {}) ?? { message: '', type: 'response.failed' };
+  const ofGroq = errorAt(objectAt(data, 'x_groq') ?? {});
+  if (ofGroq) return ofGroq;
   for (const choice of listAt(data, 'choices')) {
     if (!isObject(choice)) continue;
     const ofChoice = errorAt(choice);

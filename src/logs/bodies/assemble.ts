@@ -80,7 +80,8 @@ export class StreamedAnswer {
     const answer = assembly.answer();
     const isFinished = this.#isDone || assembly.isWhole;
     return {
-      answer: this.error === undefined ? answer : { ...answer, error: this.#errorValue },
+      // An answer that ends with an error of its own keeps it as it said it.
+      answer: this.error === undefined ? answer : { ...answer, error: answer['error'] ?? this.#errorValue },
       isWhole: isFinished && this.error === undefined && assembly.isComplete,
       isExact: assembly.isExact && !this.#isBroken,
     };
