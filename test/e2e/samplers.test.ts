@@ -148,7 +148,7 @@ describe('processor time and memory', () => {
 deployments:
   - replicas:
       - { id: boxed, url: "http://127.0.0.1:${port}", container: { docker: model } }
-      - { id: plain, url: "http://127.0.0.1:${port}" }
+      - { id: plain, url: "http://localhost:${port}" }
 `,
     })}/weir.yaml`;
     const weir = await startWeir(
