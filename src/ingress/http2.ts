@@ -6,7 +6,7 @@
 // a burst of 1,000, frames that say nothing (settings, pings, priorities, unknown ones) at 330 a second after 10,000,
 // CONTINUATION frames per header, unanswered acknowledgements and empty DATA by nghttp2 and Node, which also takes no
 // more streams while ten megabytes wait on a connection; silence by ingress.keep_alive_timeout; streams that stand
-// still, or hold too many small pieces, by their call. test/e2e/http2-attacks.test.ts tries each.
+// still, or hold too many small pieces, by their call. test/e2e/http2-attacks.slow.test.ts tries each.
 import {
   constants,
   createServer,

@@ -1,10 +1,8 @@
-// What happened, told by the real binary: one request found everywhere by its ids, the command line, large downloads.
+// What happened, told by the real binary: one request found everywhere by its ids, the command line.
 import { execFile, spawn, type ChildProcess } from 'node:child_process';
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import { once } from 'node:events';
 import { appendFileSync, readFileSync } from 'node:fs';
-import { request, type IncomingMessage } from 'node:http';
-import { gzipSync } from 'node:zlib';
 import { promisify } from 'node:util';
 import { afterEach, describe, expect, it } from 'vitest';
 import { call } from '../kit/client.ts';
@@ -499,42 +497,6 @@ describe('weir logs', () => {
     for (const socket of sockets) socket.destroy();
     proxy.close();
   });
-});
-
-it('a download of 200,000 rows takes no memory, however slow its client', async () => {
-  const weir = await start('--logs-download-unlimited');
-  const total = 200_000;
-  for (let from = 0; from < total; from += 50_000) {
-    const lines = Array.from({ length: 50_000 }, (_, i) => `INFO line ${from + i} ${'x'.repeat(400)}`);
-    const answer = await call(weir.admin, '/v1/logs', {
-      method: 'POST',
-      body: gzipSync(lines.join('\n')),
-      headers: { 'content-encoding': 'gzip' },
-    });
-    expect(JSON.parse(answer.text)).toEqual({ stored: 50_000 });
-  }
-  const before = weir.residentBytes();
-  const req = request(`${weir.admin}/v1/logs?format=ndjson&direction=asc&kind=line`, { agent: false });
-  req.end();
-  const [res] = (await once(req, 'response')) as [IncomingMessage];
-  expect(res.headers['x-weir-total-estimate']).toBe(String(total));
-  let rows = 0;
-  let most = 0;
-  let next = 0;
-  let rest = '';
-  for await (const chunk of res.setEncoding('utf8') as AsyncIterable<string>) {
-    const lines = (rest + chunk).split('\n');
-    rest = lines.pop()!;
-    for (const line of lines)
-      if (line.includes(`"message":"INFO line ${next} `) || line.includes(`"message":"line ${next} `)) next++;
-    rows += lines.length;
-    if (rows % 50 === 0) most = Math.max(most, weir.residentBytes());
-  }
-  expect(rows).toBe(total);
-  expect(next).toBe(total);
-  expect(res.trailers['x-weir-rows']).toBe(String(total));
-  // All of it is 160 MB; what is held is a page, and what the collector has not come to yet.
-  expect(most - before).toBeLessThan(100 * 1024 ** 2);
 });
 
 it('every curl line of the README works', async () => {
