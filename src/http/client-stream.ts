@@ -165,7 +165,7 @@ export class ClientStream extends Duplex {
     if (!this.#isReleased) {
       this.#leave();
       if (error === null && this.writableFinished && !this.#socket.destroyed)
-        linger(this.#socket, this.#request.isWhole ? LINGER_MS : DISCARD_MS);
+        linger(this.#socket, this.#request.isInBody ? DISCARD_MS : LINGER_MS);
       else this.#socket.destroy();
     }
     done(error);

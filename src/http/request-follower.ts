@@ -34,6 +34,11 @@ export class RequestFollower {
     this.#isLost = false;
   }
 
+  /** The head has ended, and the body has not. */
+  get isInBody(): boolean {
+    return !this.#isInHead && !this.#body.isWhole;
+  }
+
   /** The request has ended. */
   get isWhole(): boolean {
     return !this.#isInHead && this.#body.isWhole;

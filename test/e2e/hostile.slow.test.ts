@@ -263,6 +263,32 @@ describe.each([
     await replica.close();
   });
 
+  it('a client that does not close its side after its last answer is let go soon', async () => {
+    answers(ok);
+    const requests = [
+      'GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n',
+      'GET / HTTP/1.1\r\nHost: x\r\nTE: trailers\r\nConnection: close\r\n\r\n',
+      'NO REQUEST\r\n\r\n',
+    ];
+    let ends = 0;
+    let closes = 0;
+    const clients = requests.map((request) => {
+      const client = connect({ port: weir.port, host: '127.0.0.1', allowHalfOpen: true });
+      client.on('error', () => undefined);
+      client.on('data', () => undefined);
+      client.on('end', () => ends++);
+      client.on('close', () => closes++);
+      client.write(request);
+      return client;
+    });
+    await until('all have heard the end', () => ends === requests.length);
+    const pump = setInterval(() => clients.forEach((client) => client.write('x')), 100);
+    // It is read for 2 s; the rest of a body, of which there is none here, for 30 s.
+    await until('all are let go', () => closes === requests.length, 15_000).finally(() =>
+      clearInterval(pump),
+    );
+  });
+
   it('a replica says more than its answer: the rest reaches nobody', async () => {
     answers(`${ok}HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\npoison`);
     for (let i = 0; i < 5; i++) expect((await call(weir.url, '/x')).text).toBe('ok');
