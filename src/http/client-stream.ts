@@ -13,13 +13,13 @@ const MAX_HELD_BYTES = 64 * 1024;
 
 interface Options {
   readonly maxHeadBytes: number;
-  /** The chunks of a request are malformed. Called once, when the server knows of the request. */
-  readonly malformed: () => void;
+  /** The input is malformed, which the parser does not see. Called once, when the server knows of what came before. */
+  readonly malformed: (problem: string) => void;
 }
 
 export class ClientStream extends Duplex {
   readonly #socket: Socket;
-  readonly #malformed: () => void;
+  readonly #malformed: (problem: string) => void;
   readonly #request: RequestFollower;
   /** The request that the server has is answered, though the rest of it may still come. */
   #isAnswered = false;
@@ -89,7 +89,7 @@ export class ClientStream extends Duplex {
       this.#isBroken = true;
       // By then the server has read what was passed before.
       setImmediate(() => {
-        if (!this.destroyed) this.#malformed();
+        if (!this.destroyed) this.#malformed(this.#request.problem);
       });
       return;
     }

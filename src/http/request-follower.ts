@@ -1,6 +1,7 @@
 // Finds where a request ends in the bytes of a client, so that Node's parser can be given one request at a time.
 // Invariant: of what Node's strict parser accepts, the same bytes are taken for the request; what it refuses ends the connection,
-// and may be followed in any way as long as the parser gets enough of it to refuse it. Nothing is judged here but the chunks of a body.
+// and may be followed in any way as long as the parser gets enough of it to refuse it. Nothing is judged here but the chunks of a body and the empty
+// lines before a request.
 // Sources: RFC 9112 2.2 (empty lines before a request), 6.3 (length of a body).
 import { BodyFollower, BROKEN } from './body.ts';
 import { BY_CHUNKS, BY_LENGTH, NO_BODY } from './head.ts';
@@ -14,10 +15,14 @@ const HEAD_END = '\r\n\r\n';
  */
 const SERVED = /^[^\r\n ]+ +[^\r\n ]+ +HTTP\/1\.[01]\r\n/;
 
+/** Bytes of empty lines that are skipped before a request. RFC 9112 2.2 asks for one line; a client could send them without end. */
+const MAX_EMPTY_BYTES = 64;
+
 export class RequestFollower {
   readonly #maxHeadBytes: number;
   readonly #body = new BodyFollower();
   #head = '';
+  #emptyBytes = 0;
   #isInHead = true;
   /** No end is looked for any more. */
   #isLost = false;
@@ -30,6 +35,7 @@ export class RequestFollower {
   /** Ready for the next request. */
   begin(): void {
     this.#head = '';
+    this.#emptyBytes = 0;
     this.#isInHead = true;
     this.#isLost = false;
   }
@@ -44,11 +50,18 @@ export class RequestFollower {
     return !this.#isInHead && this.#body.isWhole;
   }
 
+  /** What is wrong, after BROKEN. */
+  get problem(): string {
+    return this.#isInHead
+      ? `more than ${MAX_EMPTY_BYTES} bytes of empty lines before a request`
+      : 'the chunked body is malformed';
+  }
+
   /** Looks at the next bytes: the index behind the last byte that is this request's, or BROKEN. */
   follow(bytes: Buffer): number {
     if (this.#isLost) return bytes.length;
     const bodyStart = this.#isInHead ? this.#followHead(bytes) : 0;
-    if (this.#isInHead) return bytes.length;
+    if (this.#isInHead) return bodyStart === BROKEN ? BROKEN : bytes.length;
     return this.#body.follow(bytes, bodyStart, bytes.length);
   }
 
@@ -58,10 +71,14 @@ export class RequestFollower {
     return end === bytes.length ? bytes : bytes.subarray(0, end);
   }
 
-  /** Returns where the body begins, if the head ends in these bytes. */
+  /** Returns where the body begins, if the head ends in these bytes, or BROKEN. */
   #followHead(bytes: Buffer): number {
     let from = 0;
-    if (this.#head === '') while (bytes[from] === CR || bytes[from] === LF) from++;
+    if (this.#head === '') {
+      while (bytes[from] === CR || bytes[from] === LF) from++;
+      this.#emptyBytes += from;
+      if (this.#emptyBytes > MAX_EMPTY_BYTES) return BROKEN;
+    }
     const before = this.#head.length;
     this.#head += bytes.latin1Slice(from);
     const end = this.#head.indexOf(HEAD_END, Math.max(0, before - HEAD_END.length + 1));

@@ -27,8 +27,6 @@ import type { Refusal, Route } from './route.ts';
 /** Silence after which the operating system asks whether a client is still there. */
 const KEEP_ALIVE_PROBE_MS = 60_000;
 
-const MALFORMED_CHUNKS = 'the chunked body is malformed';
-
 /** Errors of Node's parser that have a cause of their own; all others are bad_request. */
 const PARSER_FAILURES: Record<string, Failure> = {
   HPE_HEADER_OVERFLOW: 'headers_too_large',
@@ -136,7 +134,7 @@ export class Http1Door {
   accept(socket: Socket): void {
     const stream = new ClientStream(socket, {
       maxHeadBytes: this.#maxHead,
-      malformed: () => this.#onClientError(new Error(MALFORMED_CHUNKS), stream),
+      malformed: (problem) => this.#onClientError(new Error(problem), stream),
     });
     this.#takeOver.call(this.server, stream as unknown as Socket);
     // Whoever looked at it first has paused it.

@@ -289,6 +289,29 @@ describe.each([
     );
   });
 
+  it('empty lines without end keep no connection open', async () => {
+    answers(ok);
+    for (const te of ['', 'TE: trailers\r\n']) {
+      const client = connect({ port: weir.port, host: '127.0.0.1' });
+      let received = '';
+      let isClosed = false;
+      client.on('error', () => undefined);
+      client.on('data', (chunk) => (received += chunk.toString()));
+      client.on('close', () => (isClosed = true));
+      // A few of them are skipped.
+      client.write(`\r\n\r\nGET / HTTP/1.1\r\nHost: x\r\n${te}\r\n`);
+      await until('it is answered', () => received.endsWith('ok'));
+      received = '';
+      const pump = setInterval(() => client.write('\r\n'), 5);
+      await until('it is let go', () => isClosed, 15_000).finally(() => clearInterval(pump));
+      expect(received).toContain('HTTP/1.1 400 Bad Request');
+      await weir.line(
+        'why',
+        (line) => line['detail'] === 'more than 64 bytes of empty lines before a request',
+      );
+    }
+  });
+
   it('a replica says more than its answer: the rest reaches nobody', async () => {
     answers(`${ok}HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\npoison`);
     for (let i = 0; i < 5; i++) expect((await call(weir.url, '/x')).text).toBe('ok');
