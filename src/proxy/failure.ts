@@ -37,3 +37,11 @@ export function failureOf(error: NodeJS.ErrnoException): Failure {
   if (handshakeProblem(error) !== undefined) return 'connect_failed';
   return code.startsWith('HPE_') ? 'bad_response' : 'reset_midway';
 }
+
+/**
+ * True for an answer whose broken end is no failure of the replica: an error that ends with its connection. A server that refuses
+ * a request without reading it closes, and its operating system sends a reset for what was not read (RFC 9112 9.6).
+ * `endsWithConnection`: the body has neither a length nor chunks.
+ */
+export const isRefusal = (status: number, endsWithConnection: boolean): boolean =>
+  endsWithConnection && status >= 400;

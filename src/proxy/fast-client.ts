@@ -28,6 +28,7 @@ import { publicDetail, refusalBytes } from '../http/reply.ts';
 import { breakOff } from '../http/reset.ts';
 import type { Lease, Pool } from '../pool/pool.ts';
 import { interimText, MAX_RESPONSE_HEAD_BYTES } from './answer-head.ts';
+import { isRefusal } from './failure.ts';
 import type { ProxyOptions } from './options.ts';
 import { Patience, type Standing } from './patience.ts';
 import { HeadWriter } from './request-head.ts';
@@ -541,7 +542,8 @@ export class FastClient implements Watched, ConnectionUser, Standing, Seeking {
       this.#resume();
       this.#send(this.#seeker.lease!, true);
     } else {
-      this.#seeker.lease!.broke();
+      const isRefused = this.#hasAnswer && isRefusal(this.#exchange!.status, this.#body.endsWithConnection());
+      if (!isRefused) this.#seeker.lease!.broke();
       this.#fail('reset_midway', detail);
     }
   }

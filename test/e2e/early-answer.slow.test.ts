@@ -269,4 +269,23 @@ describe.each([
     await weir.line('it', (one) => one['cause'] === 'reset_midway');
     failures = 'reset_midway';
   });
+
+  it('an early error that ends with a reset connection reaches the client and ejects nobody', async () => {
+    // The replica has not read the request: that it closes makes its operating system send a reset.
+    script = (socket) =>
+      socket.once('data', () => {
+        socket.pause();
+        socket.write('HTTP/1.0 413 Large\r\n\r\nlarge', () => socket.destroy());
+      });
+    const other = await startRawReplica((socket) => script(socket));
+    const two = await startWeir(
+      ['--replica', replica.url, '--replica', other.url, '--pool-probe-interval=1d'].concat(args),
+    );
+    for (let i = 0; i < 16; i++)
+      expect(JSON.stringify(await upload(two.port, { bytes: 20_000_000 }))).toMatch(/large|ECONNRESET/);
+    expect(
+      two.lines.filter((line) => line['to'] === 'ejected' || /ejected/.test(String(line.event))),
+    ).toEqual([]);
+    await two.stop('SIGKILL');
+  });
 });
