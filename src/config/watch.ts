@@ -6,8 +6,15 @@ import { readFile } from 'node:fs/promises';
 /** How often the file is looked at: it is small, and looking is cheaper than all the ways in which events are lost. */
 const LOOK_MS = 1000;
 
-/** Calls `changed` when the content of `file` is another one than `known`, until the returned function is called. */
-export function watchFile(file: string, known: string, changed: () => void): () => void {
+/** A file that is watched. */
+export interface FileWatch {
+  /** The content was read by other means: only another one counts as changed from now on. */
+  wasRead(content: string): void;
+  stop(): void;
+}
+
+/** Calls `changed` when the content of `file` is another one than `known`, until it is stopped. */
+export function watchFile(file: string, known: string, changed: () => void): FileWatch {
   let seen: string | undefined;
   let isLooking = false;
   const look = async (): Promise<void> => {
@@ -24,5 +31,10 @@ export function watchFile(file: string, known: string, changed: () => void): () 
   };
   void look();
   const timer = setInterval(() => void look(), LOOK_MS).unref();
-  return () => clearInterval(timer);
+  return {
+    wasRead(content) {
+      known = content;
+    },
+    stop: () => clearInterval(timer),
+  };
 }

@@ -95,6 +95,27 @@ describe('the flags of weir logs', () => {
     ]);
   });
 
+  it.each([
+    [['--tail', '20'], '--tail: takes no value, and "20" was given'],
+    [['-f', '20'], '--tail: takes no value, and "20" was given'],
+    [['--tail=20'], '--tail: takes no value'],
+  ])('say for %j how a number of records is given', (args, problem) =>
+    expect(readArguments(args, {}, NOW)).toEqual([
+      `${problem}; --limit 20 sets how many records it begins with`,
+    ]),
+  );
+
+  it('say which old variable the key came from', () => {
+    const old = { WEIR_ADMIN_KEY: 'old' };
+    const nameOf = (args: string[], env: NodeJS.ProcessEnv) => readArguments(args, env, NOW);
+    expect(nameOf([], old)).toMatchObject({ key: 'old', keyVariable: 'WEIR_ADMIN_KEY' });
+    expect(nameOf([], { ...old, WEIR_CLIENT_KEY: 'new' })).toMatchObject({
+      key: 'new',
+      keyVariable: undefined,
+    });
+    expect(nameOf(['--key=mine'], old)).toMatchObject({ key: 'mine', keyVariable: undefined });
+  });
+
   it.each([['--tail'], ['--follow'], ['-f']])('follow with %s', (flag) =>
     expect(readArguments([flag], {}, NOW)).toMatchObject({ isTail: true }),
   );

@@ -350,6 +350,10 @@ describe('weir logs', () => {
       out: '',
       err: 'weir: A valid key is required; check the key in --key or WEIR_CLIENT_KEY\n',
     });
+    expect(await runWeir(['logs', '--url', weir.admin], { WEIR_ADMIN_KEY: 'some-other-key' })).toMatchObject({
+      code: 3,
+      err: 'weir: A valid key is required; check the key in --key or WEIR_ADMIN_KEY\n',
+    });
     expect((await logs(off)).code).toBe(4);
     expect(await logs(weir, ...key, '-q', 'level:bogus')).toMatchObject({
       code: 5,

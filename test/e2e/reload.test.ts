@@ -4,6 +4,7 @@ import type { RequestListener } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, expect, it } from 'vitest';
+import { watchFile } from '../../src/config/watch.ts';
 import { begin, call } from '../kit/client.ts';
 import { bodyOf, closeReplicas, startReplica } from '../kit/replica.ts';
 import { until } from '../kit/until.ts';
@@ -100,6 +101,34 @@ it('a changed file is taken over by itself, also when a link is pointed elsewher
   renameSync(join(place, 'next'), join(place, 'weir.yaml'));
   await taken(weir, 1);
   await until('the second serves', async () => (await call(weir.url, '/')).text === 'two');
+});
+
+it('a file that changes back after SIGHUP is taken over, and a change that SIGHUP took is not told again', async () => {
+  const one = await startReplica(named('one'));
+  const two = await startReplica(named('two'));
+  const file = join(folder(), 'weir.yaml');
+  const write = (url: string) =>
+    writeFileSync(file, `deployments: [{ id: dep, replicas: [{ url: "${url}" }] }]`);
+  write(one.url);
+  const weir = await startWeir(['--config', file, ...quick]);
+  write(two.url);
+  weir.process.kill('SIGHUP');
+  await taken(weir, 1);
+  // Before the file is looked at again.
+  write(one.url);
+  await taken(weir, 2);
+  await until('the first serves again', async () => (await call(weir.url, '/')).text === 'one');
+  // Two looks at the file are enough for the watch to tell of a change: none may do so here.
+  write(two.url);
+  weir.process.kill('SIGHUP');
+  await taken(weir, 3);
+  const other = join(folder(), 'other.yaml');
+  writeFileSync(other, '');
+  let looks = 0;
+  const watch = watchFile(other, 'never written', () => void looks++);
+  await until('a watch that began later has told of its file', () => looks === 1);
+  watch.stop();
+  await taken(weir, 3);
 });
 
 it('a replica without a name stays the same one when it moves up in the list', async () => {

@@ -56,7 +56,11 @@ export async function runSidecar(
   const passedOn = FOR_THE_CHILD.filter((signal) => signal !== 'SIGHUP' || !isReloadable);
   if (command) for (const signal of passedOn) process.on(signal, () => sidecar.signalChild(signal));
   const takeConfiguration = () => takeOver(load(args, process.env, { rest: false }), sidecar, current);
+  const watch = loaded.file && watchFile(loaded.file.path, loaded.file.text, takeConfiguration);
   reload = () => {
+    // Read before it is loaded: what changes in between is seen by the watch.
+    const text = loaded.file && textOf(loaded.file.path);
+    if (text !== undefined) watch?.wasRead(text);
     takeConfiguration();
     sidecar.renewCertificate();
   };
@@ -64,17 +68,25 @@ export async function runSidecar(
   const watches = certificates.map(({ file, text }) =>
     watchFile(file, text, () => sidecar.renewCertificate()),
   );
-  if (loaded.file !== undefined)
-    watches.push(watchFile(loaded.file.path, loaded.file.text, takeConfiguration));
+  if (watch) watches.push(watch);
   process.on('uncaughtException', (error) => {
     sidecar.log.error('uncaught exception', { error: error.stack ?? String(error) });
     sidecar.log.sink.flush();
     process.exit(EXIT.internal);
   });
   await stopped;
-  for (const unwatch of watches) unwatch();
+  for (const one of watches) one.stop();
   await sidecar.stop();
   return EXIT.ok;
+}
+
+/** The text of a file; `undefined` where it cannot be read, which `load` says. */
+function textOf(path: string): string | undefined {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return undefined;
+  }
 }
 
 type Good = Extract<Loaded, { ok: true }>;

@@ -14,6 +14,8 @@ export interface LogsArguments {
   /** Of the admin door, without a slash at its end. */
   readonly url: string;
   readonly key: string;
+  /** The variable of OLD_CLIENT that the key came from; `undefined`: from the flag or CLIENT's variable. */
+  readonly keyVariable: string | undefined;
   readonly output: Output;
   readonly color: Color;
   /** Lines at most, the newest; 0: all. With `isTail`, how many to begin with. */
@@ -157,6 +159,8 @@ export function readArguments(
   return {
     url,
     key: text('key') ?? fromEnv('key'),
+    keyVariable:
+      text('key') === undefined && !env[CLIENT.key] && env[OLD_CLIENT.key] ? OLD_CLIENT.key : undefined,
     output,
     color,
     limit,
@@ -168,6 +172,15 @@ export function readArguments(
   };
 }
 
+/** Flags that follow; other tools give them the number of lines to begin with. */
+const TAILS: ReadonlySet<string> = new Set(['tail', 'follow']);
+const lastOf = (value: string): string =>
+  /^\d+$/.test(value) ? `; --limit ${value} sets how many records it begins with` : '';
+const notAFlag = (value: string, isBehindTail: boolean): string =>
+  isBehindTail && /^\d+$/.test(value)
+    ? `--tail: takes no value, and ${JSON.stringify(value)} was given${lastOf(value)}`
+    : `${value}: is no flag; see weir logs --help`;
+
 function parse(args: readonly string[], problems: string[]): Values {
   const { tokens, values } = parseArgs({
     args: [...args],
@@ -177,10 +190,11 @@ function parse(args: readonly string[], problems: string[]): Values {
     tokens: true,
   });
   let wasUnknown = false;
+  let wasTail = false;
   for (const token of tokens) {
     // What stands behind a flag that is none is its value.
-    if (token.kind === 'positional' && !wasUnknown)
-      problems.push(`${token.value}: is no flag; see weir logs --help`);
+    if (token.kind === 'positional' && !wasUnknown) problems.push(notAFlag(token.value, wasTail));
+    wasTail = token.kind === 'option' && TAILS.has(token.name);
     wasUnknown = token.kind === 'option' && !Object.hasOwn(FLAGS, token.name);
     if (token.kind === 'option') {
       const known = Object.keys(FLAGS).find((name) => name === token.name) as keyof typeof FLAGS | undefined;
@@ -192,7 +206,7 @@ function parse(args: readonly string[], problems: string[]): Values {
       } else if (FLAGS[known].type === 'string' && token.value === undefined)
         problems.push(`${token.rawName}: needs a value`);
       else if (FLAGS[known].type === 'boolean' && token.value !== undefined)
-        problems.push(`${token.rawName}: takes no value`);
+        problems.push(`${token.rawName}: takes no value${TAILS.has(known) ? lastOf(token.value) : ''}`);
     }
   }
   return values as Values;

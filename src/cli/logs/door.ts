@@ -34,9 +34,16 @@ const codeOf = (status: number): number => {
   return status >= 500 || status === 429 ? CODES.server : CODES.validation;
 };
 
+interface Asked {
+  readonly url: string;
+  readonly key: string;
+  /** The variable that the key may have come from. */
+  readonly keyVariable?: string | undefined;
+}
+
 /** Asks for `/v1/logs`; throws a Refusal for every answer that is not 200. */
 export async function ask(
-  { url, key }: { readonly url: string; readonly key: string },
+  { url, key, keyVariable = CLIENT.key }: Asked,
   parameters: readonly (readonly [string, string])[],
   headers: Readonly<Record<string, string>>,
   signal?: AbortSignal,
@@ -64,7 +71,11 @@ export async function ask(
       : await wordsOf(response);
   const code = isDataPort || status === 200 ? CODES.notFound : codeOf(status);
   const isPassing = !isDataPort && (status >= 500 || status === 429);
-  throw new Refusal(`${said}${cureOf(response, isDataPort, key)}`, code, isPassing);
+  throw new Refusal(
+    `${said}${cureOf(response, isDataPort, key === '' ? undefined : keyVariable)}`,
+    code,
+    isPassing,
+  );
 }
 
 const plainUrl = ({ url }: Response): string => url.split('?', 1)[0]!;
@@ -80,14 +91,14 @@ function cameFromDataPort(headers: Headers): boolean {
   return headers.has('x-baseten-request-id') && (cause === null || isOfDataPort(cause));
 }
 
-/** What to do about an answer, as the end of a sentence. */
-function cureOf({ status, headers }: Response, isDataPort: boolean, key: string): string {
+/** What to do about an answer, as the end of a sentence. `keyVariable`: the variable of the key that was sent, if one was. */
+function cureOf({ status, headers }: Response, isDataPort: boolean, keyVariable: string | undefined): string {
   const place = `give the URL of weir's admin port with --url or ${CLIENT.url} (by default http://127.0.0.1:9464)`;
   if (isDataPort) return `: this is weir's data port; ${place}`;
   if (status === 401)
-    return key === ''
+    return keyVariable === undefined
       ? `; give a key with the scope logs:read with --key or ${CLIENT.key}`
-      : `; check the key in --key or ${CLIENT.key}`;
+      : `; check the key in --key or ${keyVariable}`;
   return status === 200 || (status === 404 && !headers.has('x-weir-cause')) ? `; ${place}` : '';
 }
 
