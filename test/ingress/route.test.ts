@@ -136,8 +136,8 @@ describe('routes', () => {
   it.each([
     ['/production/predit', '"/production/predit"; did you mean "/production/predict"? '],
     ['/production/sync?x', '"/production/sync"; did you mean "/production/sync/"?'],
-    ['/production/v1/models', 'the model\'s own path is reached as "/production/sync/v1/models"'],
-    ['/environments/staging', 'the model\'s own path is reached as "/environments/staging/sync/"'],
+    ['/production/v1/models', 'to reach the model\'s own path, use "/production/sync/v1/models"'],
+    ['/environments/staging', 'to reach the model\'s own path, use "/environments/staging/sync/"'],
   ])('%s: the error says how it is reached', (target, detail) =>
     expect(route('POST', target)).toMatchObject({ detail: expect.stringContaining(detail) as string }),
   );

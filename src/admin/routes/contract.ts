@@ -110,7 +110,7 @@ const contractLine = ({ timeNs, message, replica, requestId, severity }: LogReco
   level: apiLevel(severity) ?? null,
 });
 
-/** What may be asked for (contract 8.1). */
+/** Known parameters and fields (contract 8.1). */
 const KNOWN: readonly string[] = ['start_epoch_millis', 'end_epoch_millis', 'direction', 'limit', ...FILTERS];
 const LISTS: ReadonlySet<string> = new Set(['includes', 'excludes']);
 
