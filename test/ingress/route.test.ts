@@ -138,11 +138,11 @@ describe('routes', () => {
     ['/production/sync?x', '"/production/sync"; did you mean "/production/sync/"?'],
     ['/production/v1/models', 'to reach the model\'s own path, use "/production/sync/v1/models"'],
     ['/environments/staging', 'to reach the model\'s own path, use "/environments/staging/sync/"'],
-  ])('%s: the error says how it is reached', (target, detail) =>
+  ])('%s: the error names the right path', (target, detail) =>
     expect(route('POST', target)).toMatchObject({ detail: expect.stringContaining(detail) as string }),
   );
 
-  it('no path that names a target reaches the default deployment', () => {
+  it('a path that names a target never reaches the default deployment', () => {
     const segment = fc.constantFrom('x', 'predict', 'sync', '', '.', '..', 'v1', '%2e', '%2F');
     const prefix = fc.constantFrom(
       '/deployment/dep2',
