@@ -1,4 +1,4 @@
-// Follows a body to its end, however that is marked, without holding it. Hot path.
+// Follows a body to its end, with any framing, without holding it. Hot path.
 // Must stay true: `isWhole` is true exactly when the body has ended, and no byte behind its end is counted.
 // Source: RFC 9112 6.3.
 import { BROKEN, ChunkFollower, MORE } from './chunked.ts';

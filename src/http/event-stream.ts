@@ -1,5 +1,5 @@
 // Splits a body of type text/event-stream, or one JSON value a line, into events, from bytes in pieces of any size.
-// Source: HTML standard, 9.2.5 and 9.2.6. Invariant: the same bytes give the same events however they are cut into pieces;
+// Source: HTML standard, 9.2.5 and 9.2.6. Invariant: the same bytes give the same events at every split;
 // memory is bounded by `maxEventBytes`.
 import { LineSplitter } from './line-splitter.ts';
 

@@ -1,5 +1,5 @@
 // Splits bytes into lines that end with LF, CR or CRLF, from pieces of any size.
-// Invariant: the same bytes give the same lines however they are cut into pieces. At most `maxBytes` are held.
+// Invariant: the same bytes give the same lines at every split. At most `maxBytes` are held.
 
 const LF = 0x0a;
 const CR = 0x0d;

@@ -1,6 +1,6 @@
 // What a request is: a decision from its method and path. Hot path.
 // Must stay true: the same input gives the same route, but for whose turn it is where an environment has several
-// deployments; a path that names a target goes to that target or is refused, however it is written; and a path that
+// deployments; a path that names a target goes to that target or is refused, in any spelling; and a path that
 // names none passes unchanged.
 // Source: contracts/baseten.md 1.1 and 1.2. `routes` is the README's table.
 

@@ -9,7 +9,7 @@ export interface Wrapped {
   readonly stream: 'stdout' | 'stderr';
   /** When the runtime received it, nanoseconds since the epoch. */
   readonly timeNs: bigint;
-  /** The line goes on in the next piece of the same stream. `perhaps`: its line end is missing, which may mean that. */
+  /** True if the line continues in the next piece of the same stream. `perhaps`: its line end is missing, so it may continue. */
   readonly isPartial: boolean | 'perhaps';
   /** Other fields of the wrapper, as attributes of the line. */
   readonly said: Readonly<Record<string, unknown>>;

@@ -39,7 +39,7 @@ describe('the supervised replicas', () => {
       0,
       ['http://model:8000', 'http://model2:8001'],
     ],
-    ['none where nothing is configured', [], -1, []],
+    ['none if nothing is configured', [], -1, []],
   ])('are %s', (_, deployments, index, urls) => {
     const found = supervised(deployments);
     expect(found.deployment).toBe(index);

@@ -130,7 +130,7 @@ describe('the flags of weir logs', () => {
   });
 
   it.each([
-    ['of the document, which is none of our time', '31255019cf83c4d0c7492a5006591e1f502a5'],
+    ['of the document, with a time before weir existed', '31255019cf83c4d0c7492a5006591e1f502a5'],
     ['from before weir', idAt(5)],
     ['of others', 'my-own-1'],
     ['from the future', idAt(NOW + 1)],

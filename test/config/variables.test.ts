@@ -102,7 +102,7 @@ describe('service links', () => {
     ['WEIR_ENV_PATH', '/bin'],
     ['WEIR_PORT_8080_TCP_PROT', 'tcp'],
     ['WEIR_ADMINN', 'x'],
-  ])('%s=%s is none, and is refused by its name', (name, value) => {
+  ])('%s=%s is not a service link, and is refused as an unknown variable', (name, value) => {
     expect(loaded({ [name]: value })).toMatchObject({
       ok: false,
       problems: [

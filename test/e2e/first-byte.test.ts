@@ -351,7 +351,7 @@ describe('an answer of weir’s own', () => {
       ['an unknown target', 'POST /deployment/nope/predict HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n'],
       ['another method', 'GET /async_predict HTTP/1.1\r\nHost: x\r\n\r\n'],
       ['malformed', 'GET /x HTTP/1.1\r\nHost: x\r\nHost: y\r\n\r\n'],
-      ['what is no HTTP', 'GET /x HTTQ/1.1\r\n\r\n'],
+      ['a request that is not HTTP', 'GET /x HTTQ/1.1\r\n\r\n'],
       ['too large', 'POST /x HTTP/1.1\r\nHost: x\r\nContent-Length: 5000\r\n\r\n'],
       ['CONNECT', 'CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n\r\n'],
       ['wake', 'POST /wake HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n'],

@@ -249,7 +249,7 @@ describe.each([
       'a b', 'a, b', 'http://a/', 'a@b', 'a/b', '[::1', 'a"b', '[::1]x', '[::1]:x', 'a:b', 'a:80:80', '::1', 'a?b',
       'a#b', 'a\\b', '%zz', 'a%4', 'caf\u00c3\u00a9', '[fe80::1%25eth0]', '[fe80::1%eth0]', '[::g]', '[]', ':80',
       '<a>', 'a{b}', 'a|b', '[v1.]', '[1.2.3.4]', 'a\tb',
-    ])('of %j is refused with 400 in words', async (host) => {
+    ])('of %j is refused with 400 and an error text', async (host) => {
       for (const te of ['', 'TE: trailers\r\n']) {
         const { got } = await exchange(`GET /x HTTP/1.1\r\nHost: ${host}\r\n${te}\r\n`);
         expect(statusOf(got), got).toBe(400);

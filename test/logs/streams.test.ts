@@ -135,7 +135,7 @@ describe('tool calls', () => {
       'two pieces that continue',
       chat({ tool_calls: [piece('{', { id: 'a' }, 'f')] }, { tool_calls: [piece('"a"'), piece('}')] }),
     ],
-    ['calls that are no list', chat({ tool_calls: { id: 'a' } })],
+    ['calls that are not a list', chat({ tool_calls: { id: 'a' } })],
   ])('that cannot be told apart are kept as they came: %s', (_what, stream) => {
     const { facts, text } = read(stream);
     expect(text).toBe(stream);

@@ -20,7 +20,7 @@ export interface WithLogs {
   readonly limitsDownloads: boolean;
 }
 
-/** What the search itself needs to know besides. */
+/** Further inputs of the search. */
 export interface WithSearch extends WithLogs {
   readonly modelId: string;
 }
