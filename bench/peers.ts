@@ -90,7 +90,7 @@ export function file(name: string, text: string): string {
   return join(dir, name);
 }
 
-/** Nothing is kept on disk: no two weirs may have one data folder, and these run at the same time. */
+/** Keeps nothing on disk, since these weirs run at the same time and must not share a data folder. */
 export const WITHOUT_FOLDER = ['--logs-capture=off', '--async-store=memory'];
 
 /** weir in front of the replica. Without its record, which its peers do not keep: bench/logs.ts tells what that costs. */

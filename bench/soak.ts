@@ -14,11 +14,11 @@ import { residentBytes } from './cpu.ts';
 const total = Number(process.argv[2] ?? 1_000_000);
 const CONNECTIONS = 64;
 
-/** By path: called when the replica has that request, which it never answers. */
+/** Path → callback that is called when the replica has that request, which it never answers. */
 const held = new Map<string, () => void>();
 
 const replica = createServer((req, res) => {
-  // Answered before its body is read, on a connection that is closed at once: with input unread, the kernel resets it.
+  // Answers before it reads the body, and closes the connection at once: with unread input, the kernel resets it.
   if (req.url === '/early') {
     req.socket.write('HTTP/1.1 413 Too Large\r\nContent-Length: 5\r\n\r\nlarge', () => req.socket.destroy());
     return;
@@ -105,7 +105,7 @@ async function client(): Promise<void> {
     for (let i = 0; i < 200 && !socket.destroyed && books.begun < total; i++) {
       answer = '';
       if (Math.random() < 0.01) {
-        // Left for certain before its answer is whole: the replica gives none.
+        // The client certainly leaves before the answer is whole, since the replica sends none.
         const path = `/held/${books.left++}`;
         const arrived = new Promise<void>((resolve) => held.set(path, resolve));
         socket.write(`GET ${path} HTTP/1.1\r\nHost: x\r\n\r\n`);
@@ -115,7 +115,7 @@ async function client(): Promise<void> {
         break;
       }
       const whole = new Promise<void>((resolve) => (heard = resolve));
-      // Large, and so rare.
+      // Rare, since they are large.
       const sent = Math.random() < 0.005 ? earlies : kinds;
       socket.write(sent[Math.floor(Math.random() * sent.length)]!);
       books.begun++;

@@ -1,8 +1,7 @@
-// The entrance: arguments in, exit code out. Packages are looked for here, so that one that is missing is told in a
-// sentence.
+// The entry point: arguments in, exit code out. It detects a missing package and names it.
 import { fileURLToPath } from 'node:url';
 
-/** Loads the command line, or says what is not installed. */
+/** Loads the command line, or reports the package that is not installed. */
 async function load(): Promise<typeof import('./cli/cli.ts')> {
   try {
     return await import('./cli/cli.ts');

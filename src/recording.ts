@@ -39,9 +39,9 @@ export interface Recording {
   spansOf(record: LogRecord): readonly Span[];
   /** Records what ends from now on. `deploymentAt` gives the deployment of an index. */
   observe(exchanges: Exchanges, deploymentAt: (index: number) => Named | undefined): void;
-  /** Lines from now on belong to the changed configuration. `supervised`: the replica that weir runs. */
+  /** Later lines belong to the changed configuration. `supervised`: the replica that weir runs. */
   move(deployments: readonly Configured[], supervised: Owner | undefined): void;
-  /** weir has started. Only then is `weir_stopped` written when its parts have stopped. */
+  /** weir has started. Without this call, `weir_stopped` is not written at the end. */
   isUp: boolean;
   /** A delivery to a webhook was made. */
   delivered(delivery: ClaimedDelivery, made: Delivery, environment: string): void;
@@ -78,7 +78,7 @@ function openLogs({ data, logs, deployments }: Config, log: Log): Logs {
 
 const LINE_END = Buffer.from('\n');
 
-/** What the supervised replica writes is shown as before, and recorded as its lines. */
+/** Shows the output of the supervised replica unchanged, and records it as the replica's lines. */
 function recorded(owner: Owner, logs: Logs, log: Log): { output: Output; move: (owner: Owner) => void } {
   const of = (source: string, sink: LineSink) => {
     const echo = new Echo(sink);
@@ -86,7 +86,7 @@ function recorded(owner: Owner, logs: Logs, log: Log): { output: Output; move: (
     return {
       write(bytes: Uint8Array | undefined) {
         echo.write(bytes);
-        // Another process may go on where this one ended: the stream stays, its last line does not.
+        // Another process may continue the stream, so the stream stays open, but its last line ends here.
         stream.write(bytes ?? LINE_END);
       },
       move: (other: Owner) => stream.move({ ...other, source }),
@@ -102,7 +102,7 @@ function recorded(owner: Owner, logs: Logs, log: Log): { output: Output; move: (
   };
 }
 
-/** A lifecycle event as a record. `environment`: the one that its deployment has now. */
+/** A lifecycle event as a record. `environment`: the current environment of its deployment. */
 const eventRecord = (event: LifecycleEvent, environment: string): LogRecord => ({
   seq: 0,
   kind: 'event',
@@ -122,7 +122,7 @@ const eventRecord = (event: LifecycleEvent, environment: string): LogRecord => (
   attributes: JSON.stringify(event.attributes),
 });
 
-/** Longest wait for the last event to be stored, since a locked store must not delay the end. */
+/** Longest wait until the last event is stored, since a locked store must not delay the exit. */
 const MAX_WAIT_MS = 2000;
 
 /**
@@ -149,8 +149,8 @@ function recordEvents(
 }
 
 /**
- * Builds what remembers. `supervised`: the replica that weir runs, if it runs one. `environmentOf`: the environment that a
- * deployment has now, by its id.
+ * Builds the recording. `supervised`: the replica that weir runs, if it runs one. `environmentOf`: id of a deployment → its
+ * current environment.
  */
 export function openRecording(
   config: Config,
@@ -164,7 +164,7 @@ export function openRecording(
   const hasEvents = logs !== undefined && config.logs.capture !== 'off';
   const eventsStored = hasEvents ? recordEvents(log, logs, environmentOf) : () => Promise.resolve();
   const child = logs && supervised && recorded(supervised, logs, log);
-  // With more than one replica, the supervised process may be several of them: its lines are told apart by their request.
+  // With more than one replica, the supervised process may be several of them, so its lines are assigned by their request.
   let hasSeveral = hasSeveralReplicas(config.deployments);
   // Its spans are shown for whoever asks for a trace, also where weir takes no part in any.
   const tracing = new Tracing(config.trace, {
@@ -232,7 +232,7 @@ export function openRecording(
             logs.request(exchange, deploymentAt(exchange.recordedAs));
         },
       });
-      // Lines of followed files and of the supervised process may name a request that runs.
+      // Lines of followed files and of the supervised process may name a running request.
       const hasFiles = config.logs.files.length > 0;
       if (hasFiles || child)
         exchanges.observe({

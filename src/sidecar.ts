@@ -73,7 +73,7 @@ export async function startSidecar(
     },
   });
   const deploymentIndex = (id: string) => pool.deployments.findIndex(({ options }) => options.id === id);
-  // It may have left the configuration since.
+  // It may have been removed from the configuration since.
   const environmentOf = (id: string) => pool.deployments[deploymentIndex(id)]?.options.environment ?? '';
   const current = () => pool.deployments.filter(({ isGone }) => !isGone);
   const own = supervised(config.deployments);
@@ -175,7 +175,7 @@ export async function startSidecar(
         index,
         id: options.id,
         concurrencyTarget: options.concurrency_target,
-        // An address that stands for any number of pods says nothing of their number.
+        // An address that stands for any number of pods does not show their number.
         current:
           index === followed
             ? kubernetes.figures()?.all
@@ -244,7 +244,7 @@ export async function startSidecar(
 
   // Stopped in reverse: the data door drains while the admin door still answers, the child goes when nobody needs it.
   const parts: Part[] = [];
-  // First to start and last to stop. Not needed where neither a record nor tasks are kept on disk.
+  // First to start and last to stop. Not needed if neither records nor tasks are kept on disk.
   if (recording.logs || config.async.store === 'file')
     parts.push(new DataFolder(config.data.dir, recording.logs ? ['logs'] : [], log));
   parts.push(...recording.parts, measured.loop, samplers, kubernetes, scraper, admin, scale);

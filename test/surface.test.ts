@@ -26,7 +26,7 @@ it('every script that the README calls is in package.json', () => {
   for (const [, name] of readme.matchAll(/npm run (?:-s )?([\w:]+)/g)) expect(scripts).toHaveProperty(name!);
 });
 
-it('the README says of every status of a receiver what happens then', () => {
+it('the README says what happens after every status of a receiver', () => {
   const [, again, paused] =
     /(?<again>429, [\d, ]+) and no answer are tried again\. ([\d, ]+) and\s+redirects mean a wrong key or URL: the connection is `paused`/.exec(
       readme,

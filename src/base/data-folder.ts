@@ -1,7 +1,7 @@
-// The folder of data.dir, which one weir at a time may use: a second one is refused at the start, and so is a folder that
-// cannot be written.
-// Invariant: the lock ends with the process, however that ends. Node has no flock, so it is SQLite's lock on an empty
-// file (fcntl), which nothing is ever written to: there is nothing in it that a crash could damage.
+// The folder of data.dir. Only one weir at a time may use it: a second one fails to start, and so does a weir that cannot
+// write to the folder.
+// Invariant: the lock ends with the process, however the process ends. Node has no flock, so the lock is SQLite's (fcntl)
+// on a file that stays empty, so a crash cannot damage it.
 import {
   accessSync,
   closeSync,
@@ -22,7 +22,7 @@ import type { Part } from './lifecycle.ts';
 import type { Log } from './log.ts';
 import { sqliteFault } from './sqlite-file.ts';
 
-/** A weir that was killed a moment ago may still be ending: its lock is waited for this long. */
+/** How long to wait for the lock, in milliseconds: a weir that was killed a moment ago may still be ending. */
 const WAIT_MS = 1000;
 const RETRY_MS = 50;
 
@@ -56,7 +56,7 @@ export class DataFolder implements Part {
     const wasThere = existsSync(file);
     try {
       makeFolder(this.#folder);
-      // SQLite would open a file that it cannot write without a word, for reading.
+      // SQLite would open a file that it cannot write as read-only, without an error.
       closeSync(openSync(file, 'a', 0o600));
       for (const name of this.#subfolders) this.#checkSubfolder(join(this.#folder, name));
     } catch (error) {
@@ -66,7 +66,7 @@ export class DataFolder implements Part {
     try {
       writeFileSync(this.#pidFile, `${process.pid} ${hostname()}\n`, { mode: 0o600 });
     } catch (error) {
-      // A folder that is in use already has records to delete, which makes room.
+      // A folder with earlier records is accepted: deleting old records makes room.
       if (!wasThere || !isFull(error)) throw this.#unusable(error);
       this.#log.warn('the disk of the data folder is full', {
         folder: this.#folder,
@@ -82,7 +82,7 @@ export class DataFolder implements Part {
     this.#lock = undefined;
   }
 
-  /** Process id and host of the weir that has the lock: for the message to a second one, and for people. */
+  /** File with the process id and host of the weir that holds the lock, for the error of a second weir and for operators. */
   get #pidFile(): string {
     return join(this.#folder, 'weir.pid');
   }
@@ -97,7 +97,7 @@ export class DataFolder implements Part {
       let lock: DatabaseSync | undefined;
       try {
         lock = new DatabaseSync(file, { timeout: 0 });
-        // In memory, or the transaction that is never committed would make a file.
+        // Journal in memory, since the transaction, which is never committed, would create a journal file.
         lock.exec('PRAGMA journal_mode = MEMORY; BEGIN IMMEDIATE');
         return lock;
       } catch (error) {

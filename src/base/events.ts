@@ -1,18 +1,18 @@
 // The lifecycle events of weir, in one table: the level of each, its line in weir's own log, and its message in the log
 // store. `Log.event` writes both.
-// Invariant: names stay as they are, since users search for them (`event:replica_down`).
+// Invariant: names never change, since users search for them (`event:replica_down`).
 import type { Level } from './log.ts';
 
 /** Ids of what an event is about. An event without any is about weir as a whole. */
 export interface About {
   readonly deployment?: string;
-  /** Default: the environment that the deployment has now. */
+  /** Default: the current environment of the deployment. */
   readonly environment?: string;
   readonly replica?: string;
 }
 
 interface Kind<F extends About> {
-  /** Its repeats are limited (repeats.ts), since it may recur without an operator. */
+  /** Its repeats are limited (repeats.ts), since it may recur without an action of an operator. */
   readonly isLimited: boolean;
   readonly level: Level;
   /** `event` of the line in weir's log. */
@@ -53,10 +53,10 @@ interface OfDeployment extends About {
 
 /** How a process ended. */
 interface ProcessEnd extends About {
-  /** Exit code, or 128 and the number of the signal, as a shell and Kubernetes count. */
+  /** Exit code, or 128 plus the number of the signal, as shells and Kubernetes report it. */
   readonly exit_code: number;
   readonly signal?: string | undefined;
-  /** Milliseconds that it ran. */
+  /** How long it ran, in milliseconds. */
   readonly ran_ms: number;
 }
 
@@ -94,12 +94,12 @@ export const EVENTS = {
   configuration_refused: byOperator<About & { problems: readonly string[] }>(
     'error',
     'configuration not taken over',
-    (of) => `Configuration refused, the running one stays: ${of.problems.join('; ')}`,
+    (of) => `Configuration refused; the previous one stays in use: ${of.problems.join('; ')}`,
   ),
   certificate_refused: byOperator<About & { problem: string }>(
     'error',
     'certificate not taken over',
-    (of) => `Certificate refused, the running one stays: ${of.problem}`,
+    (of) => `Certificate refused; the previous one stays in use: ${of.problem}`,
   ),
   deployment_added: byOperator<OfDeployment & { replicas: number }>(
     'info',
@@ -297,14 +297,14 @@ export type EventName = keyof typeof EVENTS;
 /** The facts that an event has. */
 export type FactsOf<N extends EventName> = Parameters<(typeof EVENTS)[N]['message']>[0];
 
-/** An event as the log store takes it. */
+/** An event in the form that the log store accepts. */
 export interface LifecycleEvent extends Required<Omit<About, 'environment'>> {
   readonly name: EventName;
   readonly level: Level;
   /** Milliseconds since the epoch. */
   readonly timeMs: number;
   readonly message: string;
-  /** `undefined`: the one that the deployment has now. */
+  /** `undefined`: the current environment of the deployment. */
   readonly environment: string | undefined;
   /** Everything else; `suppressed`: earlier events of this name about the same thing that were left out. */
   readonly attributes: Readonly<Record<string, unknown>>;

@@ -1,11 +1,11 @@
 // The known word nearest to a mistyped one. Must stay true: a suggestion is only made when it is likely.
 
-/** What of a name an error repeats. */
+/** Longest part of a name that an error repeats, in characters. */
 const SHOWN = 80;
 
 /**
- * Says that a name is unknown, with the nearest known one: `unknown parameter "modle"; did you mean "model"?`. `kind` is
- * what it names; `path` stands before the name where it is inside of something.
+ * Error text for an unknown name, with the nearest known one: `unknown parameter "modle"; did you mean "model"?`. `kind`:
+ * what the name stands for; `path`: prefix of the name when it is nested, such as `retry.`.
  */
 export function unknownName(kind: string, name: string, known: readonly string[], path = ''): string {
   const near = nearest(name, known);
@@ -38,8 +38,8 @@ function distance(a: string, b: string): number {
 }
 
 /**
- * The nearest of `known` to `word`, in any case of letters, or `undefined` where none is near: more than `mostEdits`
- * edits away. Without `mostEdits` a third of the word may differ, 2 letters at least.
+ * The member of `known` that is nearest to `word`, ignoring case. `undefined` if all are more than `mostEdits` edits away.
+ * Default of `mostEdits`: a third of the length of the word, at least 2.
  */
 export function nearest(
   word: string,
@@ -50,7 +50,7 @@ export function nearest(
   let best: string | undefined;
   let bestDistance = mostEdits + 1;
   for (const candidate of known) {
-    // Each letter more or less is an edit.
+    // Each letter of difference in length is at least one edit.
     if (Math.abs(candidate.length - written.length) >= bestDistance) continue;
     const d = distance(written, candidate.toLowerCase());
     if (d < bestDistance) [best, bestDistance] = [candidate, d];

@@ -1,5 +1,5 @@
 // Names of the headers that weir sets, and names that could be mistaken for them.
-// Must stay true: a header that weir sets is listed here, so that no client can pass a look-alike of it to a replica.
+// Invariant: every header that weir sets is listed here, so that a client cannot pass a look-alike of it to a replica.
 
 /** Every header with a `-` in its name that weir sets, on the way to the replica or to the client. */
 export const SET_BY_WEIR: readonly string[] = [

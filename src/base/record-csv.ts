@@ -1,5 +1,5 @@
-// Records as CSV (RFC 4180), for downloads and for weir logs. Must stay true: a table program that opens it runs nothing:
-// a text that it would take for a formula gets an apostrophe in front, as OWASP says to.
+// Records as CSV (RFC 4180), for downloads and for weir logs. Invariant: a spreadsheet that opens the file runs no formula:
+// a text that looks like a formula gets an apostrophe in front, as OWASP recommends.
 
 /** Fields of a record as clients get it, in the order of the columns. */
 export const COLUMNS = [
@@ -22,10 +22,10 @@ export const COLUMNS = [
   'attributes',
 ] as const;
 
-/** What a row is made of; a field that a record does not have is left empty. */
+/** A record as input of a row. A field that the record does not have gives an empty cell. */
 export type CsvRecord = { readonly [name in (typeof COLUMNS)[number]]?: unknown };
 
-/** `=`, `+`, `-`, `@`, tab and line ends, also in their full-width forms. */
+/** First characters of formulas: `=`, `+`, `-`, `@`, tab and line ends, also in their full-width forms. */
 const FORMULA = /^[=+\-@\t\r\n＝＋－＠]/;
 
 function cell(value: unknown): string {

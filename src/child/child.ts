@@ -17,7 +17,7 @@ export { isLoopback, replicaOf, supervised } from './supervised.ts';
 /** What a process writes, piece by piece; `undefined` when the process has ended. */
 export type Output = (stream: 'stdout' | 'stderr', bytes: Uint8Array | undefined) => void;
 
-/** The exit code of a process that a signal ended is 128 and the signal's number, as a shell and Kubernetes count. */
+/** The exit code of a process that a signal ended is 128 plus the signal's number, as shells and Kubernetes report it. */
 const exitCode = (code: number | null, signal: NodeJS.Signals | null): number =>
   code ?? 128 + (signal === null ? 0 : constants.signals[signal]);
 
@@ -121,7 +121,7 @@ export class Child {
     });
   }
 
-  /** `pauseMs`: how long was waited before this restart; `undefined`: it is the first start. */
+  /** `pauseMs`: the pause before this restart; `undefined`: it is the first start. */
   #spawn(pauseMs: number | undefined): ChildProcess {
     const startedMs = performance.now();
     const child = spawn(this.#command[0]!, this.#command.slice(1), {

@@ -1,4 +1,4 @@
-// Which replicas the process of `weir run` is.
+// Finds the replicas that the command of `weir run` serves.
 
 interface Replica {
   readonly id: string;
@@ -17,7 +17,7 @@ export interface Supervised {
   readonly urls: ReadonlySet<string>;
 }
 
-/** A replica as records name it. */
+/** A replica in the form that records use. */
 export interface NamedReplica {
   readonly deployment: string;
   readonly environment: string;
@@ -40,7 +40,7 @@ export function supervised(deployments: readonly Deployment[]): Supervised {
   return { deployment, urls: new Set(here.map(({ url }) => url.href)) };
 }
 
-/** The first of the supervised replicas that these deployments have; `undefined` where they have none of them. */
+/** The first supervised replica among these deployments; `undefined` if there is none. */
 export function replicaOf(
   { urls }: Supervised,
   deployments: readonly (Deployment & { readonly id: string; readonly environment: string })[],

@@ -29,7 +29,7 @@ const overview = (): string =>
 const helpOf = ({ usage, summary, details }: Command): string =>
   `${[`Usage: weir ${usage}`, summary, details].filter((part) => part !== '').join('\n\n')}\n`;
 
-/** The command of this name, or what is wrong with the name. */
+/** The command of this name, or the text of an error. */
 function find(word: string): Command | string {
   const names = [...commands.map(({ name }) => name), 'help'];
   const near = nearest(word, names);

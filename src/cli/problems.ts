@@ -1,8 +1,8 @@
 // How a command says that its input is wrong. Must stay true: all mistakes at once, one a line, on stderr.
 
 /**
- * Exit codes of all commands. `usage` is what shells, getopt's users and the contract (contracts/baseten.md 8.2) have;
- * `unavailable` and `internal` are those of sysexits.h. `weir logs` has more: cli/logs/door.ts.
+ * Exit codes of all commands. `usage` is the code of shells, of programs with getopt, and of the contract
+ * (contracts/baseten.md 8.2); `unavailable` and `internal` are those of sysexits.h. `weir logs` has more: cli/logs/door.ts.
  */
 export const EXIT = { ok: 0, failed: 1, usage: 2, unavailable: 69, internal: 70 } as const;
 

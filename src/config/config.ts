@@ -9,7 +9,7 @@ import { readSources, type Given, type Path, type Sources } from './sources.ts';
 export type { Config } from './schema.ts';
 export { CLIENT, OLD_CLIENT } from './variables.ts';
 
-/** Something to tell the operator about a configuration that is accepted. */
+/** A log line about a configuration that is accepted. */
 export interface Notice {
   readonly level: 'info' | 'warn';
   readonly event: string;
@@ -58,7 +58,7 @@ export function load(args: readonly string[], env: NodeJS.ProcessEnv, needs: Nee
   return { ok: true, config, given, file, rest, notices: noticesOn(config, given, links) };
 }
 
-/** The last word on a setting, if any source gives it. */
+/** The value of a setting from the last source that gives it, if any does. */
 const lastGiven = (given: readonly Given[], key: string): Given | undefined =>
   given.findLast(({ path }) => keyOf(path) === key);
 
@@ -69,7 +69,7 @@ function impliedBy(given: readonly Given[]): Given[] {
   return [{ path: ['scale', 'keda'], value: true, origin: listen.origin }];
 }
 
-/** What an operator may not expect of a configuration that is accepted. */
+/** Notices about settings of an accepted configuration that may surprise the operator. */
 function noticesOn(config: Config, given: readonly Given[], links: readonly string[]): Notice[] {
   const notices: Notice[] = [];
   if (links.length > 0)
@@ -176,7 +176,7 @@ function contradictions(config: Config): string[] {
     const names = deployment.replicas.map((replica) => replica.id);
     for (const name of new Set(names.filter((name, j) => names.indexOf(name) !== j)))
       problems.push(`deployments[${i}].replicas: the id ${JSON.stringify(name)} is used twice`);
-    // As the URL is understood, not as it is written: schemes have default ports, and host names have no case.
+    // Compares normalized URLs, since schemes have default ports and host names ignore case.
     const places = deployment.replicas.map(({ url }) =>
       `${url.protocol}//${url.host}:${url.port}`.toLowerCase(),
     );

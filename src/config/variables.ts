@@ -1,12 +1,12 @@
-// Which WEIR_… variables are not settings and yet no mistakes: those of weir's clients, and those that Kubernetes and
-// Docker set for a Service or container called weir or weir-….
-// Invariant: a variable counts as a service link only if its name and its value have the form that is documented.
+// WEIR_… variables that are not settings and not mistakes either: those of weir's client commands, and those that
+// Kubernetes and Docker set for a Service or container called weir or weir-….
+// Invariant: a variable counts as a service link only if its name and its value have the documented form.
 import { isIP } from 'node:net';
 
 /** Variables of weir's client commands, such as `weir logs`. The server knows them and ignores them. */
 export const CLIENT = { url: 'WEIR_CLIENT_URL', key: 'WEIR_CLIENT_KEY' } as const;
 
-/** Names that `weir logs` has read before CLIENT. WEIR_ADMIN_KEY is a setting of the server too: `admin.key`. */
+/** Older names, which `weir logs` reads after CLIENT. WEIR_ADMIN_KEY is a setting of the server too: `admin.key`. */
 export const OLD_CLIENT = { url: 'WEIR_ADMIN_URL', key: 'WEIR_ADMIN_KEY' } as const;
 
 /** True for a variable that only client commands read. */
@@ -37,7 +37,7 @@ const LINKS: readonly (readonly [end: RegExp, fits: (value: string) => boolean])
   [/_PORT_\d+_(?:TCP|UDP|SCTP)_PROTO$/, isProtocol],
 ];
 
-/** Docker's alone: `WEIR_FRONT_NAME=/model/weir-front`, the path of the link. */
+/** Only Docker sets this one: `WEIR_FRONT_NAME=/model/weir-front`, the path of the link. */
 function isPathOfLink(name: string, value: string): boolean {
   const [, alias] = /^(?:\/[^/\s]+)?\/([^/\s]+)$/.exec(value) ?? [];
   return (

@@ -82,7 +82,7 @@ export class Exchange {
   /** Body bytes from and to the client, framing left out. */
   requestBytes = 0;
   responseBytes = 0;
-  /** The `traceparent` that the replica gets; empty before it was made, and where the replica gets none. */
+  /** The `traceparent` that the replica gets; empty before it is made, and if the replica gets none. */
   traceparent = '';
   /** The span of the caller, if it sent a valid `traceparent`. */
   parentSpanId = '';
@@ -147,7 +147,7 @@ export class Exchange {
     return (this.traceparent = `00-${traceId}-${childSpanId(this.spanId, REPLICA_SPAN)}-${flags}`);
   }
 
-  /** It is in the trace of its client, which sent a valid `traceparent`: the client's `tracestate` belongs to it. */
+  /** True if it belongs to the trace of a client that sent a valid `traceparent`, so the client's `tracestate` applies to it. */
   get isClientTrace(): boolean {
     return this.parentSpanId !== '';
   }
@@ -164,18 +164,18 @@ export class Exchange {
     this.tap = this.#home.taps?.open(this.target);
   }
 
-  /** weir's own answer is written now, head and body at once; `bodyBytes`: the bytes of the body that are sent. */
+  /** weir's own answer is written now, head and body together; `bodyBytes`: size of the body that is sent. */
   wrote(bodyBytes: number): void {
     this.headMs = this.firstByteMs = performance.now();
     this.responseBytes = bodyBytes;
   }
 
-  /** The answer's body has begun, or has ended without a byte. */
+  /** The body of the answer has begun, or has ended without a byte. */
   bodyBegan(): void {
     if (this.firstByteMs === 0) this.firstByteMs = performance.now();
   }
 
-  /** Index of the deployment that records of it name, or NO_DEPLOYMENT. */
+  /** Index of the deployment that its records name, or NO_DEPLOYMENT. */
   get recordedAs(): number {
     return this.deployment === NO_DEPLOYMENT ? this.askedFor : this.deployment;
   }

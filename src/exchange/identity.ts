@@ -1,13 +1,13 @@
 // Who a request is: its id and its place in a distributed trace.
-// Must stay true: every exchange has an id before anything else happens to it, and a traceparent that a replica gets
-// is always valid. Sources: contracts/baseten.md 3; W3C Trace Context, 3.2 (traceparent).
+// Invariants: every exchange has an id before anything else happens to it, and a traceparent that a replica gets is
+// always valid. Sources: contracts/baseten.md 3; W3C Trace Context, 3.2 (traceparent).
 import { requestId, spanId } from '../base/ids.ts';
 
 /** The response header; clients read it in any case of letters. */
 export const ID_HEADER = 'X-Baseten-Request-Id';
 /** The same towards the replica. */
 export const ID_HEADER_LOWER = 'x-baseten-request-id';
-/** The id under the name that model servers read; the replica gets it where the client sent none of its own. */
+/** The header with the id that model servers read. The replica gets it unless the client sent its own. */
 export const REQUEST_ID_HEADER = 'x-request-id';
 export const TRACE_HEADER = 'traceparent';
 export const TRACESTATE_HEADER = 'tracestate';
@@ -43,7 +43,7 @@ export const traceIdOf = (traceparent: string): string => traceparent.slice(3, 3
 export const spanIdOf = (traceparent: string): string => traceparent.slice(36, 52);
 const flagsOf = (traceparent: string): number => parseInt(traceparent.slice(53, 55), 16);
 export const isSampled = (traceparent: string): boolean => (flagsOf(traceparent) & 1) !== 0;
-/** Its trace id is random, as its first participant has said: the flag is passed on (W3C Trace Context level 2, 3.2.2.5). */
+/** True if the random flag is set: the first participant made the trace id at random (W3C Trace Context level 2, 3.2.2.5). */
 export const isRandom = (traceparent: string): boolean => (flagsOf(traceparent) & 2) !== 0;
 /** The flags of a traceparent, as two hex digits. */
 export const formatFlags = (sampled: boolean, random: boolean): string =>

@@ -43,7 +43,7 @@ export class Exporter {
   #oldestMs = 0;
   #lastSendMs = -Infinity;
   #retryAtMs = 0;
-  /** performance.now() when a request failed that is sent again; `undefined`: the last one was taken or refused for good. */
+  /** performance.now() when a request failed that will be retried; `undefined`: the last one was accepted or finally rejected. */
   #pausedMs: number | undefined;
   /** The receiver takes nothing from us as we are. */
   #isLockedOut = false;
@@ -286,7 +286,7 @@ export class Exporter {
     }
   }
 
-  /** The receiver takes nothing for now: an event at the first failure, lines of the log for further reasons. */
+  /** Sending is paused: writes an event at the first failure, and a log line for each further reason. */
   #paused(problem: string): void {
     const { id, name } = this.#destination;
     if (this.#pausedMs !== undefined) return this.#failed(problem);
@@ -353,7 +353,7 @@ export class Exporter {
     this.#noted(clean);
   }
 
-  /** What a client of the admin door is shown. */
+  /** The state as a client of the admin port sees it. */
   #noted(problem: string): void {
     this.#error = problem;
     this.#errorMs = Date.now();

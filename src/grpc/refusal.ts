@@ -8,12 +8,12 @@ import { decodeMessage, encodeMessage, statusNumber } from './status.ts';
 /** The number that a failure is counted with. */
 export const statusOf = (failure: Failure): number => statusNumber(catalogue[failure].grpc);
 
-/** Longest text of a replica's that is repeated in ours, in characters. */
+/** Longest text of a replica that weir repeats in a message, in characters. */
 const MAX_REPEATED = 1000;
 
 /**
- * What is said of a replica's answer that has no grpc-status. `what`: what the replica did; `raw`: the headers or trailers
- * in which the status would have been. A grpc-message in them is repeated, since it may say what went wrong.
+ * Error text for a replica's answer without grpc-status. `what`: what the replica did; `raw`: the headers or trailers that
+ * should have had the status. A grpc-message in them is repeated, since it may say what went wrong.
  */
 export function withoutStatus(what: string, raw: readonly string[]): string {
   const message = valueOf(raw, MESSAGE_HEADER);

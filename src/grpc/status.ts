@@ -72,7 +72,7 @@ const RESETS = [
   'HTTP_1_1_REQUIRED',
 ] as const;
 
-/** Those that do not mean INTERNAL ("PROTOCOL-HTTP2.md", Errors). */
+/** Error codes that do not map to INTERNAL ("PROTOCOL-HTTP2.md", Errors). */
 const FROM_RESET: Partial<Record<(typeof RESETS)[number], StatusName>> = {
   REFUSED_STREAM: 'UNAVAILABLE',
   CANCEL: 'CANCELLED',
@@ -80,7 +80,7 @@ const FROM_RESET: Partial<Record<(typeof RESETS)[number], StatusName>> = {
   INADEQUATE_SECURITY: 'PERMISSION_DENIED',
 };
 
-/** The name of an error code of HTTP/2; `code 99` for one that has none. */
+/** The name of an error code of HTTP/2; `code 99` for an unknown one. */
 export const resetName = (code: number): string => RESETS[code] ?? `code ${code}`;
 
 /** What a stream that was reset means, by the error code of HTTP/2. */

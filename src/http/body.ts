@@ -1,4 +1,4 @@
-// Follows a body to its end, however that is marked, without holding it. Hot path.
+// Follows a body to its end, with any framing, without holding it. Hot path.
 // Must stay true: `isWhole` is true exactly when the body has ended, and no byte behind its end is counted.
 // Source: RFC 9112 6.3.
 import { BROKEN, ChunkFollower, MORE } from './chunked.ts';
@@ -16,7 +16,7 @@ export class BodyFollower {
   /** Bytes of the body so far, framing left out. */
   payloadBytes = 0;
   framing: Framing = NO_BODY;
-  /** The bytes that were followed last do not pass as they are: `edited` has what passes. Only of chunked bodies. */
+  /** True if the latest bytes do not pass unchanged: `edited` returns what passes. Only for chunked bodies. */
   isEdited = false;
   #left = 0;
   #chunks: ChunkFollower | undefined;
@@ -51,7 +51,7 @@ export class BodyFollower {
     return from + take;
   }
 
-  /** What passes of bytes[from, end), which `follow` has just looked at. To be called where `isEdited`. */
+  /** The part of bytes[from, end) that passes. Call it right after `follow`, if `isEdited`. */
   edited(bytes: Buffer, from: number, end: number): Buffer {
     return this.#chunks!.edited(bytes, from, end);
   }

@@ -34,24 +34,24 @@ const TOKEN = Uint8Array.from({ length: 256 }, (_, byte) =>
 );
 
 const isBlank = (byte: number): boolean => byte === SP || byte === TAB;
-/** What may stand in a text of one line: blanks, visible characters, bytes from 0x80 on. */
+/** Bytes that a one-line text may have: blanks, visible characters, 0x80 and above. */
 const isText = (byte: number): boolean => byte === TAB || (byte >= SP && byte !== 127);
 
 export class ExtensionReader {
   #state = BEFORE;
 
-  /** Before the first byte behind a chunk size. `isLenient`: any text is accepted. */
+  /** Starts before the first byte behind a chunk size. `isLenient`: any text is accepted. */
   begin(isLenient: boolean): void {
     this.#state = isLenient ? ANY : BEFORE;
   }
 
-  /** True where the line may end here. */
+  /** True if the line may end here. */
   get mayEnd(): boolean {
     const state = this.#state;
     return state === NAME || state === VALUE || state === AFTER_VALUE || state === ANY;
   }
 
-  /** Reads one more byte; false where it must not stand there. */
+  /** Reads one more byte; false if the byte is not allowed there. */
   read(byte: number): boolean {
     const next = this.#next(byte);
     if (next === -1) return false;

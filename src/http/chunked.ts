@@ -1,5 +1,5 @@
 // Finds the end of a chunked body without decoding it. Nearly all bytes pass through as they are. Hot path.
-// What must not pass is cut out: chunk extensions, which are for one connection alone, and forbidden trailer fields.
+// Removed are chunk extensions, which are for one connection only, and forbidden trailer fields.
 // Invariant: any input, split anywhere, ends in step, waiting, or broken, and what passes does not depend on the splits. A line
 // that another parser might end elsewhere (a bare CR or LF, an odd size) is broken. Source: RFC 9112 7.1.
 //
@@ -43,7 +43,7 @@ const HEX = Uint8Array.from({ length: 256 }, (_, byte) => {
 export class ChunkFollower {
   /** Bytes of data in the chunks so far. */
   payloadBytes = 0;
-  /** The bytes that were followed last do not pass as they are: `edited` has what passes. */
+  /** True if the latest bytes do not pass unchanged: `edited` returns what passes. */
   isEdited = false;
   #isLenient = false;
   #state = SIZE;
@@ -53,9 +53,9 @@ export class ChunkFollower {
   #extraBytes = 0;
   #line = '';
   readonly #extension = new ExtensionReader();
-  /** Begin and end, in pairs, of what does not pass of the bytes that were followed last. */
+  /** Begin and end, in pairs, of the parts of the latest bytes that are cut out. */
   readonly #cuts: number[] = [];
-  /** Where a cut began that is still going on, or -1. */
+  /** Where an unfinished cut began, or -1. */
   #cutFrom = -1;
   /** The trailer section is cut out, and `#trailers` stands for it once it has ended. */
   #hasTrailers = false;
@@ -106,7 +106,7 @@ export class ChunkFollower {
             this.#state = EXTENSION;
             this.#extension.begin(this.#isLenient);
             this.#beginCut(i - 1);
-            // It is the first byte of what is cut: looked at again as such.
+            // It is the first byte of the cut, so it is read again in the new state.
             i--;
           } else return BROKEN;
           break;
@@ -139,7 +139,7 @@ export class ChunkFollower {
             this.#state = END_LF;
             break;
           }
-          // Whether a field passes is known at its end: the section is held back and passes as a whole.
+          // It is known only at the end of a field whether it passes, so the section is held back and passes as a whole.
           if (!this.#hasTrailers) {
             this.#hasTrailers = true;
             this.#trailers = '';
@@ -173,7 +173,7 @@ export class ChunkFollower {
     return MORE;
   }
 
-  /** What passes of bytes[from, end), which `follow` has just looked at. To be called where `isEdited`. */
+  /** The part of bytes[from, end) that passes. Call it right after `follow`, if `isEdited`. */
   edited(bytes: Buffer, from: number, end: number): Buffer {
     const pieces: Buffer[] = [];
     let at = from;
@@ -197,7 +197,7 @@ export class ChunkFollower {
     this.#cutFrom = -1;
   }
 
-  /** A trailer line is whole: kept or dropped; false where the message is broken by it. */
+  /** Keeps or drops a complete trailer line; false if it makes the message malformed. */
   #endTrailer(): boolean {
     const name = /^([!#$%&'*+.^_`|~0-9A-Za-z-]+):/.exec(this.#line)?.[1];
     if (name === undefined || isFramingTrailer(name)) return false;
@@ -206,5 +206,5 @@ export class ChunkFollower {
   }
 }
 
-/** Control characters other than the tab; CR is looked for before. */
+/** Control characters other than the tab. CR was handled before. */
 const isControl = (byte: number): boolean => (byte < 32 && byte !== TAB) || byte === 127;

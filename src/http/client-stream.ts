@@ -8,12 +8,12 @@ import { DISCARD_MS, linger, LINGER_MS } from './linger.ts';
 import { BROKEN, RequestFollower } from './request-follower.ts';
 import { carries } from './reset.ts';
 
-/** Bytes of later requests that are held while one is answered; more, and the client is not read. */
+/** Bytes of later requests to hold while one is answered. Above this the client is not read. */
 const MAX_HELD_BYTES = 64 * 1024;
 
 interface Options {
   readonly maxHeadBytes: number;
-  /** The input is malformed, which the parser does not see. Called once, when the server knows of what came before. */
+  /** Called once if input is malformed in a way that the parser does not see, after the server has received what came before. */
   readonly malformed: (problem: string) => void;
 }
 
@@ -23,7 +23,7 @@ export class ClientStream extends Duplex {
   readonly #request: RequestFollower;
   /** The request that the server has is answered, though the rest of it may still come. */
   #isAnswered = false;
-  /** Nothing more is passed on: the input is malformed. */
+  /** The input is malformed, so nothing more is passed on. */
   #isBroken = false;
   #isReleased = false;
   /** Bytes of later requests. */
@@ -55,7 +55,7 @@ export class ClientStream extends Duplex {
 
   /**
    * Gives the connection back, for a protocol that the client asked to switch to. Returns it paused, with the bytes that
-   * came behind the request. This stream is of no more use.
+   * came behind the request. This stream must not be used any more.
    */
   release(): { socket: Socket; head: Buffer } {
     const socket = this.#socket;
@@ -203,7 +203,7 @@ export class ClientStream extends Duplex {
     return this.#socket.remoteAddress;
   }
 
-  /** `ms` of silence on the connection, both ways, are told of as 'timeout'; 0: never. */
+  /** Emits 'timeout' when the connection is idle in both directions for `ms` milliseconds; 0: never. */
   setTimeout(ms: number, listener?: () => void): this {
     this.#socket.setTimeout(ms);
     if (listener) this.once('timeout', listener);

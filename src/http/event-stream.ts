@@ -1,9 +1,9 @@
 // Splits a body of type text/event-stream, or one JSON value a line, into events, from bytes in pieces of any size.
-// Source: HTML standard, 9.2.5 and 9.2.6. Invariant: the same bytes give the same events however they are cut into pieces;
+// Source: HTML standard, 9.2.5 and 9.2.6. Invariant: the same bytes give the same events at every split;
 // memory is bounded by `maxEventBytes`.
 import { LineSplitter } from './line-splitter.ts';
 
-/** Receives the data of one event and its type; the type is empty where the event names none. */
+/** Receives the data of one event and its type; the type is empty if the event has none. */
 export type TakeEvent = (data: string, type: string) => void;
 
 /** Splits the bytes of one body. */
@@ -51,7 +51,7 @@ export class EventStream implements EventSource {
     else if (line.startsWith('data:')) this.#add(valueAt(line, 5));
     else if (line.startsWith('event:')) this.#type = valueAt(line, 6);
     else if (line === 'data') this.#add('');
-    // llama.cpp sends an error as a field of this name, in the place of `data`.
+    // llama.cpp sends an error in a field of this name instead of `data`.
     else if (line.startsWith('error:')) {
       this.#type = 'error';
       this.#add(valueAt(line, 6));
@@ -97,7 +97,7 @@ export class JsonLines implements EventSource {
   }
 }
 
-/** The splitter for a body of this Content-Type; `undefined` where the type names no stream of events. */
+/** The splitter for a body of this Content-Type; `undefined` if it is not a type of event streams. */
 export function eventSource(
   contentType: string,
   take: TakeEvent,

@@ -87,7 +87,7 @@ export class RequestHead {
 
 /** A response head, used over and over as well. */
 export class ResponseHead {
-  /** Of the version: 0 or 1. */
+  /** Minor version of HTTP: 0 or 1. */
   minor = 1;
   status = 0;
   reason = '';
@@ -149,7 +149,7 @@ const TRAILER = 13;
 /** How often the request was sent: ours to say. */
 const ATTEMPTS = 14;
 const TRACESTATE = 15;
-/** `X-Request-Id`: the client's goes before ours. */
+/** `X-Request-Id`: the client's takes precedence over weir's. */
 const OWN_ID = 16;
 
 /** Tells a name by its length first: most names are of a length that none of ours has. */
@@ -259,7 +259,7 @@ function joinKept(text: string, base: number, from: number, to: number, count: n
   return at < to ? kept + text.slice(at - base, to - base) : kept;
 }
 
-/** The Host that was found valid last: it hardly ever changes. */
+/** The latest valid Host, so that the same one is not checked again. */
 let validHost = '';
 
 const isSimpleConnection = /^(keep-alive|close)$/i;
@@ -420,7 +420,7 @@ export function readRequestHead(bytes: Buffer, start: number, head: RequestHead)
   }
   const host = text.slice(hostStart - start, hostEnd - start);
   if (host !== validHost) {
-    // What is no authority is refused by the full lane, in words.
+    // The full lane refuses what is not an authority, with an error text.
     if (!isAuthority(host)) return DECLINED;
     validHost = host;
   }
@@ -559,7 +559,7 @@ export function readResponseHead(
     head.framing = length === 0 ? NO_BODY : BY_LENGTH;
     head.length = length;
   } else head.framing = BY_CLOSE;
-  // Trailers without chunks would promise what cannot come.
+  // Without chunks there are no trailers, so the Trailer header is dropped.
   if (hasTrailer && head.framing !== BY_CHUNKS) head.kept = withoutLines(head.kept, TRAILER_NAME);
   return READY;
 }
@@ -576,7 +576,7 @@ function isPrefix(bytes: Uint8Array, start: number, end: number): boolean {
   return true;
 }
 
-/** Header lines, each with its line end, without those of these names, which are in lower case. Rare. */
+/** Header lines, each with its line end, without those with these names. The names are in lower case. Rare. */
 export const withoutLines = (kept: string, names: ReadonlySet<string>): string =>
   kept
     .split('\r\n')

@@ -113,7 +113,7 @@ export function toReplica(
   );
   headers.unshift(['Host', [hop.host]]);
   headers.push(['x-baseten-request-id', [hop.id]]);
-  // The name that vLLM and others read; a client that sends its own knows its request by that.
+  // vLLM and other servers read this name. A client's own value is kept, since the client identifies its request by it.
   if (!out.has('x-request-id')) headers.push(['X-Request-Id', [hop.id]]);
   if (hop.traceparent !== '') headers.push(['traceparent', [hop.traceparent]]);
   headers.push(['X-Forwarded-For', [forwardedFor + hop.remoteAddress]]);
@@ -156,8 +156,8 @@ export function toClient(
 }
 
 /**
- * What may never arrive as a trailer, since a recipient may merge trailers into the head: framing, routing, credentials, request
- * modifiers, controls of an answer, content format (RFC 9110 6.5.1), and what weir itself says in heads. These fields are dropped.
+ * Fields that must not be trailers, since a recipient may merge trailers into the head: framing, routing, credentials, request
+ * modifiers, response controls, content format (RFC 9110 6.5.1), and headers that weir sets. As trailers they are dropped.
  * `Server-Timing` may come as a trailer (W3C Server Timing 3).
  */
 const NOT_IN_TRAILERS = new Set([
@@ -198,7 +198,7 @@ export const isForbiddenTrailer = (name: string): boolean => {
 /** Names that would change where a message ends or starts (RFC 9112 6): a message with one of them as a trailer is refused. */
 const FRAMING = new Set(['content-length', 'transfer-encoding']);
 
-/** True for a name whose appearance as a trailer makes a message malformed. `name` in any case. */
+/** True for a name that makes a message malformed if it is a trailer. `name` in any case. */
 export const isFramingTrailer = (name: string): boolean => FRAMING.has(name.toLowerCase());
 
 /** Trailers that may be passed on, as a raw list of pairs. */

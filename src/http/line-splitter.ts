@@ -1,5 +1,5 @@
 // Splits bytes into lines that end with LF, CR or CRLF, from pieces of any size.
-// Invariant: the same bytes give the same lines however they are cut into pieces. At most `maxBytes` are held.
+// Invariant: the same bytes give the same lines at every split. At most `maxBytes` are held.
 
 const LF = 0x0a;
 const CR = 0x0d;
@@ -8,7 +8,7 @@ const FIRST_BYTES = 512;
 const KEEP_BYTES = 16 * 1024;
 const NOTHING = Buffer.alloc(0);
 
-/** Receives each line as text without its end. `undefined`: a line that is longer than `maxBytes`; its text is not kept. */
+/** Receives each line as text without its line end. `undefined`: the line is longer than `maxBytes`, so its text is dropped. */
 export type TakeLine = (line: string | undefined) => void;
 
 export class LineSplitter {
@@ -26,7 +26,7 @@ export class LineSplitter {
     this.#maxBytes = maxBytes;
   }
 
-  /** Takes the next bytes. They are copied where they are needed later. */
+  /** Reads the next bytes. Bytes that are needed later are copied. */
   push(bytes: Uint8Array): void {
     const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     if (buffer.length === 0) return;
@@ -67,7 +67,7 @@ export class LineSplitter {
   }
 
   #line(line: string | undefined): void {
-    // A byte order mark at the beginning of the bytes is no part of the first line.
+    // A byte order mark at the beginning of the bytes does not belong to the first line.
     const text = this.#isFirst && line?.charCodeAt(0) === 0xfeff ? line.slice(1) : line;
     this.#isFirst = false;
     this.#take(text);

@@ -1,5 +1,5 @@
-// Sends the head of a message of Node's http with its bytes as they are.
-// A header value is text of one character per byte here (latin1), as Node reads it. Node writes it back alike only where
+// Sends the head of a Node http message with its bytes unchanged.
+// A header value is text of one character per byte here (latin1), as Node reads it. Node writes it back unchanged only if
 // the head goes out together with bytes, or with text in latin1: flushHeaders() and text in UTF-8 encode it once more.
 import type { OutgoingMessage } from 'node:http';
 

@@ -34,11 +34,11 @@ export interface Saying {
   readonly allow?: string | undefined;
 }
 
-/** The exchange that weir's own answer belongs to. */
+/** The exchange that weir answers itself. */
 export interface Answered {
   readonly id: string;
   readonly method: string;
-  /** To be called when the answer is written, with the bytes of its body that are sent. */
+  /** Called when the answer is written, with the size of the body that is sent. */
   wrote(bodyBytes: number): void;
 }
 
@@ -90,12 +90,12 @@ export function sendError(
   }
   headers.push('Connection', 'close');
   res.writeHead(status, reasonOf(status), headers);
-  // It is read on for a while when the server closes it.
+  // When the server closes it, it is read for a while longer.
   if ((req.socket as Duplex) instanceof ClientStream) {
     res.end(body);
     return bodyBytes;
   }
-  // Closing with unread input would send a reset, and the client could lose the answer: read on for a while.
+  // Closing with unread input would send a reset, and the client could lose the answer, so read for a while longer.
   res.write(body);
   req.removeAllListeners('data');
   req.resume();
@@ -114,8 +114,8 @@ const hasShortBody = ({ headers }: IncomingMessage): boolean =>
   headers['transfer-encoding'] === undefined && Number(headers['content-length'] ?? 0) <= SHORT_BODY_BYTES;
 
 /**
- * The same as bytes, for a connection that has no response object. Says that the connection ends unless `keepAlive`. They
- * count as written from here on.
+ * The same as bytes, for a connection that has no response object. Adds `Connection: close` unless `keepAlive`. The answer
+ * counts as written from here on.
  */
 export function refusalBytes(
   failure: Failure,

@@ -1,7 +1,7 @@
 // Finds where a request ends in the bytes of a client, so that Node's parser can be given one request at a time.
-// Invariant: of what Node's strict parser accepts, the same bytes are taken for the request; what it refuses ends the connection,
-// and may be followed in any way as long as the parser gets enough of it to refuse it. Nothing is judged here but the chunks of a body and the empty
-// lines before a request.
+// Invariant: for input that Node's strict parser accepts, both find the same end of the request. Input that it refuses ends the
+// connection, so any end is right as long as the parser gets enough to refuse it. Only the chunks of a body
+// and the empty lines before a request are validated here.
 // Sources: RFC 9112 2.2 (empty lines before a request), 6.3 (length of a body).
 import { BodyFollower, BROKEN } from './body.ts';
 import { BY_CHUNKS, BY_LENGTH, NO_BODY } from './head.ts';
@@ -24,10 +24,10 @@ export class RequestFollower {
   #head = '';
   #emptyBytes = 0;
   #isInHead = true;
-  /** No end is looked for any more. */
+  /** The end of a request is not searched any more. */
   #isLost = false;
 
-  /** `maxHeadBytes`: a longer head is refused by the parser, and no end is looked for. */
+  /** `maxHeadBytes`: the parser refuses a longer head, so its end is not searched. */
   constructor(maxHeadBytes: number) {
     this.#maxHeadBytes = maxHeadBytes;
   }
@@ -57,7 +57,7 @@ export class RequestFollower {
       : 'the chunked body is malformed';
   }
 
-  /** Looks at the next bytes: the index behind the last byte that is this request's, or BROKEN. */
+  /** Reads the next bytes. Returns the index behind the last byte of this request, or BROKEN. */
   follow(bytes: Buffer): number {
     if (this.#isLost) return bytes.length;
     const bodyStart = this.#isInHead ? this.#followHead(bytes) : 0;
@@ -65,7 +65,7 @@ export class RequestFollower {
     return this.#body.follow(bytes, bodyStart, bytes.length);
   }
 
-  /** What the parser is to get of bytes[0, end), which `follow` has just looked at. */
+  /** The part of bytes[0, end) that the parser must get. Call it right after `follow`. */
   passing(bytes: Buffer, end: number): Buffer {
     if (!this.#isInHead && this.#body.isEdited) return this.#body.edited(bytes, 0, end);
     return end === bytes.length ? bytes : bytes.subarray(0, end);

@@ -6,7 +6,7 @@ import type { Duplex } from 'node:stream';
 
 const beneath = new WeakMap<Duplex, Socket>();
 
-/** `raw` carries `stream`: TLS, or what a server sees of a connection. */
+/** `stream` runs over `raw`: it is a TLS socket, or the stream that a server gets for a connection. */
 export function carries(raw: Socket, stream: Duplex): void {
   beneath.set(stream, raw);
 }

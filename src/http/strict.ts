@@ -8,7 +8,7 @@ const LOOKALIKE = /^(transfer_encoding|content_length)$/i;
 // oxlint-disable-next-line no-control-regex -- control characters are what it looks for
 const CONTROL = /[\u0000-\u0008\u000a-\u001f\u007f]/;
 
-/** Why a request is refused: the cause, and what is wrong in words for its client. */
+/** Why a request is refused: the cause, and an error text for the client. */
 export interface Problem {
   readonly failure: 'bad_request' | 'not_implemented';
   readonly detail: string;
@@ -16,13 +16,13 @@ export interface Problem {
 
 const malformed = (detail: string): Problem => ({ failure: 'bad_request', detail });
 
-/** A value of a head for an error text: its bytes read as UTF-8, quoted, and not at any length. */
+/** A value of a head for an error text: read as UTF-8, quoted, at most 100 characters. */
 const quoted = (value: string): string => {
   const text = Buffer.from(value.slice(0, 100), 'latin1').toString();
   return JSON.stringify(value.length > 100 ? `${text}…` : text);
 };
 
-/** What is wrong with this request; `undefined` where nothing is. */
+/** What is wrong with this request; `undefined` if nothing is. */
 export function problemWith(req: IncomingMessage): Problem | undefined {
   if (req.httpVersionMajor !== 1) return malformed(`HTTP/${req.httpVersion} is not a version of HTTP/1`);
   const coding = req.headers['transfer-encoding'];
@@ -70,14 +70,14 @@ function problemWithCoding(value: string): Problem | undefined {
     codings.at(-1) === 'chunked' &&
     others.every((coding) => CODING.test(coding) && !/^chunked\b/.test(coding));
   if (!isFramed)
-    return malformed(`the body's end is not known from Transfer-Encoding ${quoted(value)}; use chunked`);
+    return malformed(`Transfer-Encoding ${quoted(value)} does not mark the end of the body; use chunked`);
   return {
     failure: 'not_implemented',
     detail: `Transfer-Encoding ${quoted(value)}; the only coding supported is chunked`,
   };
 }
 
-/** What is wrong with a request to become a WebSocket, besides. RFC 6455 4.1 and RFC 9110 7.8. */
+/** Further checks of a WebSocket handshake. RFC 6455 4.1 and RFC 9110 7.8. */
 export function problemWithUpgrade({ headers }: IncomingMessage): Problem | undefined {
   const length = headers['content-length'] ?? '0';
   if (headers['transfer-encoding'] === undefined && Number(length) === 0) return undefined;
@@ -86,14 +86,14 @@ export function problemWithUpgrade({ headers }: IncomingMessage): Problem | unde
   );
 }
 
-/** A request line, and the beginning of one whose end has not come yet. Their methods are tokens (RFC 9110 5.6.2). */
+/** A request line, and the beginning of an incomplete one. The method is a token (RFC 9110 5.6.2). */
 const REQUEST_LINE = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+ [^ ]+ HTTP\/\d\.\d\r?$/;
 const BEGINNING = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+(?: |$)/;
 
 /**
- * What is wrong where Node's parser does not know the method: 501 for a method (RFC 9110 9.1), 400 for what is none.
- * `bytes`: what the parser was given last; it stopped at `at`, within the method or right behind it. The method is not
- * named, since only its end is in `bytes` where it came in several pieces.
+ * What is wrong if Node's parser does not know the method: 501 for a valid method (RFC 9110 9.1), else 400. `bytes`: the
+ * latest input of the parser; it stopped at `at`, within the method or right behind it. The method is not named, since
+ * `bytes` has only its end if it came in several pieces.
  */
 export function problemWithMethod(bytes: Buffer, at: number): Problem {
   const start = bytes.lastIndexOf(10, Math.max(0, at - 1)) + 1;

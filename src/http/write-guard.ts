@@ -1,5 +1,5 @@
 // Sockets to replicas that can still be read after a write has failed.
-// A replica may answer before it has read the whole request, and close. Our next write then fails with ECONNRESET or EPIPE
+// A replica may answer before it has read the whole request, and close. weir's next write then fails with ECONNRESET or EPIPE
 // while the answer waits in the receive buffer. Node destroys a socket whose write fails, and the answer with it.
 // Invariant: such a failure is reported only once everything that was received has been read. Writes that fail in any other
 // way are reported at once. Linux keeps received bytes after a reset; the end of the connection follows them at once.
@@ -13,7 +13,7 @@ export class WriteGuard {
   /** The first write that failed. */
   error: NodeJS.ErrnoException | undefined;
   /**
-   * Called in a later tick once a write has failed: nothing more can be sent, but bytes may still come. Where it is undefined,
+   * Called in a later tick after a write has failed: nothing more can be sent, but bytes may still come. If it is undefined,
    * all failures are reported at once.
    */
   onFailed: (() => void) | undefined;
@@ -36,8 +36,8 @@ export class WriteGuard {
   }
 
   /**
-   * True where the end of the connection that was read is that of a reset. EPIPE: the other side had closed its side in
-   * order, before it reset ours.
+   * True if the connection ended with a reset. EPIPE: the other side closed its side normally before it reset the
+   * connection.
    */
   get isReset(): boolean {
     return this.error?.code === 'ECONNRESET';

@@ -35,14 +35,14 @@ const PARSER_FAILURES: Record<string, Failure> = {
   HPE_INVALID_EOF_STATE: 'client_gone',
 };
 
-/** What Node's parser adds to its errors. */
+/** Fields that Node's parser adds to its errors. */
 interface ParserError extends NodeJS.ErrnoException {
   readonly reason?: string;
   readonly rawPacket?: Buffer;
   readonly bytesParsed?: number;
 }
 
-/** The cause that an error of Node's parser stands for, and what to tell the client besides; empty: nothing. */
+/** The cause of an error of Node's parser, and the detail for the client, which may be empty. */
 function parserProblem({ code = '', reason, rawPacket, bytesParsed = 0 }: ParserError): {
   failure: Failure;
   detail: string;
@@ -50,7 +50,7 @@ function parserProblem({ code = '', reason, rawPacket, bytesParsed = 0 }: Parser
   if (code === 'HPE_INVALID_METHOD' && rawPacket !== undefined)
     return problemWithMethod(rawPacket, bytesParsed);
   if (reason?.startsWith('Invalid method for HTTP'))
-    return { failure: 'not_implemented', detail: 'the method is one of RTSP' };
+    return { failure: 'not_implemented', detail: 'methods of RTSP are not supported' };
   return { failure: PARSER_FAILURES[code] ?? 'bad_request', detail: '' };
 }
 
@@ -137,7 +137,7 @@ export class Http1Door {
       malformed: (problem) => this.#onClientError(new Error(problem), stream),
     });
     this.#takeOver.call(this.server, stream as unknown as Socket);
-    // Whoever looked at it first has paused it.
+    // The reader of the first bytes has paused it.
     socket.resume();
   }
 
@@ -243,7 +243,7 @@ export class Http1Door {
       if (isAnswering && answering.running) answering.running.abort(failure, error.code ?? error.message);
       // Refused already, and told so; only the rest of its body is malformed.
       else if (isAnswering) answering.res.end(() => socket.destroy());
-      // Answered already: a second answer would be taken for that of the next request.
+      // Answered already: the client would take a second answer for that of the next request.
       else socket.destroy();
       if (failure === 'client_gone') socket.destroy();
       return;
@@ -281,7 +281,7 @@ export class Http1Door {
   }
 }
 
-/** Ends a connection that Node's server has let go of, with a last answer. */
+/** Ends a connection that Node's server has released, with a last answer. */
 function endWith(socket: Duplex, answer: string): void {
   socket.on('error', () => socket.destroy());
   socket.write(answer);

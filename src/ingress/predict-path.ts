@@ -1,5 +1,5 @@
-// Says that a model's server does not know predict_path. Must stay true: once for each deployment and path, and a
-// request that ends otherwise costs one comparison.
+// Warns that a model's server does not know predict_path. Invariants: at most one warning per deployment and path, and a
+// request with another status costs one comparison.
 import type { Log } from '../base/log.ts';
 import type { Exchange, Observer } from '../exchange/exchange.ts';
 import { TARGET } from './target.ts';
@@ -7,7 +7,7 @@ import { TARGET } from './target.ts';
 /** The routes that go to predict_path. */
 const PREDICT = new RegExp(`^(?:${TARGET})?/(?:predict|run_remote)(?:\\?|$)`);
 
-/** What the warning needs to know of a deployment. */
+/** The part of a deployment's options that the warning needs. */
 interface Predicting {
   readonly id: string;
   readonly predict_path: string;

@@ -1,6 +1,6 @@
 // What a request is: a decision from its method and path. Hot path.
 // Must stay true: the same input gives the same route, but for whose turn it is where an environment has several
-// deployments; a path that names a target goes to that target or is refused, however it is written; and a path that
+// deployments; a path that names a target goes to that target or is refused, in any spelling; and a path that
 // names none passes unchanged.
 // Source: contracts/baseten.md 1.1 and 1.2. `routes` is the README's table.
 
@@ -15,7 +15,7 @@ export const routes = [
   {
     method: 'OPTIONS',
     path: '{t}/predict, {t}/run_remote',
-    does: 'to the same path, for the model’s server to answer',
+    does: 'passes to the same path; the model’s server answers',
   },
   { method: 'any', path: '{t}/sync/{path}', does: 'to `/{path}`' },
   { method: 'GET', path: '{t}/websocket', does: 'WebSocket, to the deployment’s `websocket_path`' },
@@ -69,7 +69,7 @@ export interface Refusal {
     | 'wrong_protocol'
     | 'not_implemented';
   readonly detail: string;
-  /** The deployment that was asked for, where there is it. */
+  /** The deployment that was asked for, if it exists. */
   readonly deployment?: number;
   /** The methods that there are, of a route of ours that is asked in another one. */
   readonly allow?: string;
@@ -122,7 +122,7 @@ const WORDS = [
 ] as const;
 type Word = (typeof WORDS)[number];
 
-/** A prefix, and what stands below it when that is one of our routes: a word, or sync and the rest. */
+/** A prefix, then one of weir's routes below it: a word, or `sync` and the rest of the path. */
 const BELOW = new RegExp(`^(?:${TARGET})?\\/(?:(${WORDS.join('|')})|sync(\\/[^?]*))(\\?.*)?$`);
 
 /** What the first segment of a route of ours can begin with: production, predict, development, deployment, … */
@@ -173,7 +173,7 @@ export class Router {
     return own.kind === 'refuse' && isBare ? this.#forward(turn, target) : own;
   }
 
-  /** One of our words below a target; refused where it is asked in another way than its own. */
+  /** One of weir's words below a target. Refused if the method or the protocol is wrong for it. */
   #own(word: Word, method: string, isUpgrade: boolean, turn: Split, query: string): Route {
     const deployment = turn.peek();
     const settings = this.#byIndex.get(deployment)!.options;
@@ -199,14 +199,14 @@ export class Router {
         return notAllowed(word, 'POST', deployment);
       case 'predict':
       case 'run_remote':
-        // What a browser asks before it posts is the model's server's to answer (RFC 9110 9.3.7).
+        // A browser's CORS preflight: the model's server answers it (RFC 9110 9.3.7).
         if ((method === 'POST' || method === 'OPTIONS') && !isUpgrade)
           return { kind: 'forward', deployment, path: settings.predict_path + query, turn };
         return notAllowed(word, 'POST, OPTIONS', deployment);
     }
   }
 
-  /** What is no route below a target: one of a task, one that is refused, or a path of the model's server. */
+  /** Handles other paths below a target: a route of a task, a refusal, or a path of the model's server. */
   #other(method: string, target: string, isUpgrade: boolean, isCandidate: boolean): Route {
     if (isCandidate) {
       if (target.startsWith('/async_request/') && !isUpgrade) {
@@ -268,7 +268,7 @@ function unknownRoute(target: string, prefix: string, deployment: number): Refus
   const near = nearest(below.replaceAll('/', ''), MEANT);
   const hints = near === undefined ? [] : [`did you mean ${shown(`${prefix}/${near}`)}?`];
   if (near !== 'sync/')
-    hints.push(`the model's own path is reached as ${shown(`${prefix}/sync${below === '' ? '/' : below}`)}`);
+    hints.push(`to reach the model's own path, use ${shown(`${prefix}/sync${below === '' ? '/' : below}`)}`);
   return {
     kind: 'refuse',
     failure: 'unknown_route',

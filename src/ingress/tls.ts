@@ -18,8 +18,8 @@ export type Secured = (socket: TLSSocket, protocol: 'http1' | 'http2') => void;
 const contextOf = ({ cert, key }: KeyPair): SecureContextOptions => ({ cert, key, minVersion: 'TLSv1.2' });
 
 /**
- * What OpenSSL says of a first record that does not look like TLS: a request, CONNECT, anything else. It has sent no alert
- * then (`tls_validate_record_header`), so an answer in clear text is the first that the client reads.
+ * Errors of OpenSSL for a first record that is not TLS: an HTTP request, CONNECT, or anything else. OpenSSL has sent no alert
+ * then (`tls_validate_record_header`), so an answer in clear text is the first thing that the client reads.
  */
 const CLEAR_TEXT: ReadonlySet<string | undefined> = new Set([
   'ERR_SSL_HTTP_REQUEST',
@@ -55,7 +55,7 @@ export class TlsDoor {
     });
     this.#server.on('tlsClientError', (error: NodeJS.ErrnoException, socket) => {
       const raw = this.#handshaking.get(placeOf(socket));
-      // No common protocol, too late: there is nobody to answer. The answer fits into the buffer of any new connection.
+      // No common protocol, or a timeout: an answer is not possible. The answer fits into the send buffer of a new connection.
       if (raw?.bytesWritten === 0 && CLEAR_TEXT.has(error.code)) raw.end(CLEAR_TEXT_ANSWER);
       socket.destroy();
     });

@@ -1,17 +1,17 @@
 // Lines as container runtimes write them to files: CRI (`2026-11-27T00:00:01.5Z stderr F text`, containerd and CRI-O) and
 // Docker's json-file driver (`{"log":"text\n","stream":"stderr","time":"…"}`). Both split long lines into pieces.
-// Invariant: the text of a line is what the container printed; a wrapper that is not certain is left as it is.
+// Invariant: the text of a line is what the container printed; a line that may not be wrapped stays unchanged.
 import { timeOf } from './timestamp.ts';
 
-/** What a runtime wrote around a piece of a line. */
+/** The data of a wrapper that a runtime wrote around a piece of a line. */
 export interface Wrapped {
   readonly text: string;
   readonly stream: 'stdout' | 'stderr';
   /** When the runtime received it, nanoseconds since the epoch. */
   readonly timeNs: bigint;
-  /** The line goes on in the next piece of the same stream. `perhaps`: its line end is missing, which may mean that. */
+  /** True if the line continues in the next piece of the same stream. `perhaps`: its line end is missing, so it may continue. */
   readonly isPartial: boolean | 'perhaps';
-  /** What else the wrapper says, as the attributes of the line. */
+  /** Other fields of the wrapper, as attributes of the line. */
   readonly said: Readonly<Record<string, unknown>>;
 }
 
@@ -42,10 +42,10 @@ export function unwrapDocker(object: Readonly<Record<string, unknown>>, nowNs: b
   return { text, stream, timeNs, isPartial: text === log ? 'perhaps' : false, said: { stream, ...said } };
 }
 
-/** Docker splits what is longer than this. */
+/** Docker splits lines that are longer than this, in bytes. */
 const DOCKER_PIECE = 16 * 1024;
 
-/** Pieces of one line of one stream, as they come. */
+/** The pieces so far of one line of one stream. */
 export class PartialLine {
   text = '';
   bytes = 0;
@@ -61,15 +61,15 @@ export class PartialLine {
   }
 
   /**
-   * False: `next` is a line of its own. Two short pieces without a line end are two lines of a program that writes none,
-   * unless the file has shown that line ends are written (`hasLineEnds`).
+   * False: `next` is a line of its own. Two short pieces without a line end are two lines of a program that writes no line
+   * ends, unless the file has had line ends before (`hasLineEnds`).
    */
   isContinuedBy(next: Wrapped, hasLineEnds: boolean): boolean {
     if (this.first.isPartial !== 'perhaps' || next.isPartial !== 'perhaps' || hasLineEnds) return true;
     return this.bytes >= DOCKER_PIECE;
   }
 
-  /** `bytes`: its length as it came. */
+  /** Adds a piece. `isCut`: the piece itself was cut. */
   add(text: string, isCut: boolean, nowNs: bigint): void {
     const bytes = Buffer.byteLength(text);
     this.bytes += bytes;
@@ -81,7 +81,7 @@ export class PartialLine {
   }
 }
 
-/** As many whole characters of the text as fit into so many bytes. */
+/** The longest beginning of the text that fits into `bytes` bytes, without a partial character. */
 function cutTo(text: string, bytes: number): string {
   const cut = Buffer.from(text.slice(0, bytes)).toString('utf8', 0, bytes);
   return cut.replace(/\ufffd+$/, '');

@@ -62,7 +62,7 @@ export class Intake {
     this.#fileOrigin = origin;
   }
 
-  /** A request that runs now, with its replica. */
+  /** A running request, with its replica. */
   running(requestId: string, owner: Owner): void {
     this.#owners.put(requestId, owner);
   }

@@ -1,5 +1,5 @@
-// Joins the plain lines of one stream to records: each with the lines that belong to it (multi-line.ts), also where lines
-// of several processes, each with its own prefix, are mixed (line-prefix.ts).
+// Joins the plain lines of one stream to records: each record has the lines that belong together (multi-line.ts), also if
+// the lines of several processes, each with its own prefix, are mixed (line-prefix.ts).
 // Invariant: each line is in exactly one record. At most MAX_GROUPS records and one more wait for lines.
 import { isTraceback, MultiLine, type Bounds } from './multi-line.ts';
 import { prefixOf, type LinePrefix } from './line-prefix.ts';
@@ -8,28 +8,28 @@ import type { Place } from './record-order.ts';
 import { SEVERITY } from './severity.ts';
 
 const BOUNDS: Bounds = { maxLines: 500, maxBytes: 256 * 1024 };
-/** Lines that were printed further apart do not belong together. */
+/** Lines that were printed further apart than this do not belong together. */
 const APART_NS = 500_000_000n;
-/** The same within a traceback or stack: what continues it is known by its shape, and a busy process prints it slowly. */
+/** The same within a traceback or stack. Longer, since its lines are certain by their shape and a busy process prints slowly. */
 const APART_IN_TRACEBACK_NS = 10_000_000_000n;
-/** Prefixes whose tracebacks may be mixed. */
+/** Maximum number of prefixes with an open record. */
 const MAX_GROUPS = 16;
 
 /** One line of text. */
 export interface PlainLine {
   readonly text: string;
   readonly isCut: boolean;
-  /** Its length as it came. */
+  /** Its length as received. */
   readonly bytes: number;
-  /** When it came, nanoseconds since the epoch. */
+  /** When it was received, nanoseconds since the epoch. */
   readonly nowNs: bigint;
-  /** The time that stands in it or around it. Called only for the first line of a record. */
+  /** The time in the line or in its wrapper. Called only for the first line of a record. */
   readonly timeNs: () => bigint;
-  /** The place of the record that it begins. */
+  /** Adds a place for the record that this line begins. */
   readonly open: () => Place;
   /** When it was printed, as a container runtime says; nanoseconds since the epoch. */
   readonly printedNs: bigint | undefined;
-  /** What is known of it besides. */
+  /** Other attributes of the line. */
   readonly said: Readonly<Record<string, unknown>> | undefined;
 }
 
@@ -40,16 +40,16 @@ export interface Pending {
   readonly timeNs: bigint;
   readonly said: Readonly<Record<string, unknown>> | undefined;
   readonly place: Place;
-  /** When its last line came, and was printed, where that is known. */
+  /** When its last line was received, and when it was printed, if that is known. */
   lastNs: bigint;
   printedNs: bigint | undefined;
 }
 
-/** A record whose lines have a prefix. */
+/** A record of lines with the same prefix. */
 interface Group {
   readonly prefix: LinePrefix;
   readonly pending: Pending;
-  /** A second line had the prefix: it is no logger's word before the first line alone. */
+  /** True if a second line had the prefix: a logger would put its head before the first line only. */
   isRepeated: boolean;
 }
 
@@ -82,20 +82,20 @@ export class Joiner {
     this.#main = this.#begin(line);
   }
 
-  /** Gives out what got no line for so long. */
+  /** Finishes the records that got no further line for too long. */
   tick(nowNs: bigint, waitNs: bigint): void {
     if (this.#main && nowNs - this.#main.lastNs >= waitNs) this.settleMain();
     this.#settleGroups(({ lastNs }) => nowNs - lastNs >= waitNs);
   }
 
-  /** Gives out what has no prefix: something else follows it in the stream. */
+  /** Finishes the record without a prefix, since something else follows it in the stream. */
   settleMain(): void {
     const main = this.#main;
     this.#main = undefined;
     if (main) this.#give(main);
   }
 
-  /** Gives out everything. */
+  /** Finishes all records. */
   settle(): void {
     this.settleMain();
     this.#settleGroups(() => true);
@@ -108,7 +108,7 @@ export class Joiner {
     this.#settleGroups(isOlder);
   }
 
-  /** The line continues the record of a group with its prefix, the longest one first. */
+  /** Adds the line to the group with its prefix, the longest prefix first. */
   #takenByGroup(line: PlainLine): boolean {
     let group: Group | undefined;
     let rest: string | undefined;
@@ -130,7 +130,7 @@ export class Joiner {
     return true;
   }
 
-  /** The traceback goes on without what stood before its header: that was a logger's head, not a prefix. */
+  /** The text before the header was a logger's head, not a prefix, since the traceback continues without it. */
   #takenBehindHead(line: PlainLine, last: Group | undefined): boolean {
     const place = last ? this.#groups.indexOf(last) : -1;
     if (last === undefined || place === -1 || last.isRepeated || !/^[ \t]/.test(line.text)) return false;
@@ -140,7 +140,7 @@ export class Joiner {
     return this.#isTaken(last.pending, line, line.text);
   }
 
-  /** The line begins a traceback behind a prefix, or makes one of the line before it, which has the same prefix. */
+  /** The line begins a traceback behind a prefix, or shows that the line before it, with the same prefix, began one. */
   #begunGroup(line: PlainLine): boolean {
     const before = this.#main?.lines.onlyLine;
     const prefix = prefixOf(line.text, before);

@@ -1,21 +1,21 @@
-// The prefix that a launcher or a logger puts before each line of a traceback: `(EngineCore_DP0 pid=77) `, `[rank0]: `,
-// `app-1  | `, `ERROR 11-20 12:00:00 [core.py:708] `. It is found by what stands behind it, so no list of launchers is needed.
+// Finds the prefix that a launcher or a logger puts before each line of a traceback: `(EngineCore_DP0 pid=77) `, `[rank0]: `,
+// `app-1  | `, `ERROR 11-20 12:00:00 [core.py:708] `. The text behind it shows where it ends, so no list of launchers is needed.
 // Invariant: the time of every search is linear in the line.
 
 export const HEADER = 'Traceback (most recent call last):';
-/** How Python draws the traceback of a group of exceptions. */
+/** First line of the traceback of a Python exception group. */
 export const GROUP_HEADER = `  + Exception Group ${HEADER}`;
 const FRAME = '  File "';
-/** A longer prefix is none. */
+/** Longest prefix, in characters. */
 const MAX_LENGTH = 256;
 
-/** A time within a prefix: it may differ from line to line. */
+/** A time within a prefix, which may differ from line to line. */
 const TIME = /(?:\d{4}[-/.])?(?:\d\d[-/.]\d\d[T ])?\d\d:\d\d:\d\d(?:[.,]\d{1,9})?/;
 const TIME_HERE = new RegExp(TIME, 'y');
 
 export class LinePrefix {
   readonly #before: string;
-  /** What stands behind the time; `undefined`: the prefix has no time. */
+  /** The part behind the time; `undefined`: the prefix has no time. */
   readonly #after: string | undefined;
 
   constructor(text: string) {
@@ -24,7 +24,7 @@ export class LinePrefix {
     this.#after = time ? text.slice(time.index + time[0].length) : undefined;
   }
 
-  /** What stands behind the prefix; `undefined`: the line has another prefix, or none. */
+  /** The line without the prefix; `undefined`: the line has another prefix, or none. */
   restOf(line: string): string | undefined {
     if (this.#after === undefined) return restBehind(line, 0, this.#before);
     if (!line.startsWith(this.#before)) return undefined;
@@ -34,15 +34,15 @@ export class LinePrefix {
   }
 }
 
-/** What stands behind `prefix`, which is looked for at `at`. Of a blank line its last space may be missing. */
+/** The text behind `prefix`, which is expected at `at`. A blank line may lack the last space of the prefix. */
 function restBehind(line: string, at: number, prefix: string): string | undefined {
   if (line.startsWith(prefix, at)) return line.slice(at + prefix.length);
   return line.length - at === prefix.trimEnd().length && prefix.startsWith(line.slice(at)) ? '' : undefined;
 }
 
 /**
- * The prefix of a line that begins a traceback or stands within one; `undefined` where the line is no such line, or has no
- * prefix. `before`: the line before it: a frame of JavaScript or Java is known by the prefix that both share.
+ * The prefix of a line that begins a traceback or belongs to one; `undefined` for other lines, and for lines without a
+ * prefix. `before`: the line before it, since a frame of JavaScript or Java is recognized by the prefix that both share.
  */
 export function prefixOf(line: string, before: string | undefined): LinePrefix | undefined {
   const length = headerAt(line) ?? frameAt(line) ?? sharedLength(line, before);
@@ -64,7 +64,7 @@ function frameAt(line: string): number | undefined {
   return at !== -1 && /", line \d/.test(line.slice(at)) ? at : undefined;
 }
 
-/** How many characters both lines begin with, if an indented frame (`at f (a.js:1:1)`) follows in `line`. */
+/** Length of the common beginning of both lines, if an indented frame (`at f (a.js:1:1)`) follows it in `line`. */
 function sharedLength(line: string, before: string | undefined): number | undefined {
   if (before === undefined || line[0] !== before[0] || !/[ \t]at \S/.test(line)) return undefined;
   const most = Math.min(line.length, before.length, MAX_LENGTH);

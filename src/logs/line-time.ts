@@ -1,12 +1,12 @@
-// The time at the beginning of a plain line, where its shape leaves no doubt.
-// Invariant: what cannot be the time of a line that was just written is undefined, and the time of arrival counts. A time
-// without a zone is that of this machine (as in timestamp.ts). A time without a date, and dates of which day and month
-// cannot be told apart (`05/01/2026`), are not read.
+// Reads the time at the beginning of a plain line, if its form is unambiguous.
+// Invariant: the result is `undefined` if the line cannot have been written at that time; then the time of arrival counts.
+// A time without a zone is local time (as in timestamp.ts). A time without a date, and dates with an ambiguous order of day
+// and month (`05/01/2026`), are not read.
 import { behindProcess } from './plain-line.ts';
 import { severityOfName } from './severity.ts';
 import { timeOf } from './timestamp.ts';
 
-/** Only so many characters are looked at. */
+/** Number of characters that are searched. */
 const LONGEST = 160;
 /** A time without a zone that is more than this ahead was written in another zone, or a year earlier. */
 const AHEAD_NS = 300_000_000_000n;
@@ -44,7 +44,7 @@ const LOGFMT = /^(?:time|ts|t|timestamp)=(?:"([^"]{1,64})"|(\S{1,64}))(?=\s|$)/;
 /** Seconds since the epoch with a fraction. Whole numbers may be anything. */
 const EPOCH = /^\[?(\d{10}\.\d{3,9})\]?(?=\s)/;
 
-/** What every line has in which a time can be read. */
+/** Every line with a readable time matches this. */
 const HAS_TIME = /\d:\d\d:\d\d|^(?:time|ts|t|timestamp)=|^\[?\d{10}\./;
 
 /**
@@ -58,7 +58,7 @@ export function timeOfPlain(text: string, nowNs: bigint, retentionMs: number): b
   return time !== undefined && time >= nowNs - BigInt(retentionMs) * 1_000_000n ? time : undefined;
 }
 
-/** The line without what may stand before its time. */
+/** The line without the text that may stand before its time. */
 function behindHead(line: string): string {
   const behind = behindProcess(line).replace(PRIORITY, '');
   const level = LEVEL.exec(behind);
@@ -112,7 +112,7 @@ const twoDigits = (text: string): string => text.padStart(2, '0');
 const monthOf = (name: string): string => twoDigits(String(MONTHS.indexOf(name) + 1));
 
 interface When {
-  /** `undefined`: the last one that gives a time which has come. */
+  /** `undefined`: the latest year that gives a time in the past. */
   readonly year?: string | undefined;
   readonly month: string;
   readonly day: string;
@@ -121,7 +121,7 @@ interface When {
   readonly zone?: string | undefined;
 }
 
-/** The last whole second that was read: lines come many to a second. */
+/** The last second that was read, kept since there are many lines in a second. */
 let last: When = { month: '', day: '', clock: '' };
 let lastSecondNs: bigint | undefined;
 let lastNowNs = 0n;
@@ -134,7 +134,7 @@ function timeAt(when: When, nowNs: bigint): bigint | undefined {
     month === last.month &&
     year === last.year &&
     zone === last.zone &&
-    // The year of a time without one depends on the present.
+    // If the line has no year, the year depends on the current time.
     nowNs - lastNowNs < HOUR_NS &&
     nowNs >= lastNowNs;
   if (!isLast) {

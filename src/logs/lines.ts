@@ -1,6 +1,6 @@
 // The lines of one stream: its bytes in, finished records out.
-// Must stay true: records come in the order of their first lines, each line is in exactly one of them, and nothing that a
-// process prints makes this throw, hang, or hold more than a bounded number of lines and records.
+// Invariants: records come in the order of their first lines; each line is in exactly one of them; no input makes this
+// throw, hang, or hold more than a bounded number of lines and records.
 import { attributesText } from './attributes.ts';
 import { PartialLine, unwrapCri, unwrapDocker, type Wrapped } from './container-line.ts';
 import { Cutter } from './cutter.ts';
@@ -19,7 +19,7 @@ import { readable } from './terminal.ts';
  * of weir loses.
  */
 const WAIT_NS = 25_000_000n;
-/** How long a piece of a line waits for the next one. A container runtime writes them as its container prints. */
+/** How long a piece of a line waits for the next one. A container runtime writes the pieces when its container prints them. */
 const PIECE_WAIT_NS = 1_000_000_000n;
 const YEAR_MS = 366 * 86_400_000;
 
@@ -31,12 +31,12 @@ export interface LineOptions {
   readonly retentionMs?: number;
 }
 
-/** One line as it came, or as it stood in a wrapper. */
+/** One line, without its wrapper if it had one. */
 interface Came {
   readonly text: string;
   readonly isCut: boolean;
   readonly bytes: number;
-  /** What stood around it. */
+  /** Its wrapper. */
   readonly wrapped: Wrapped | undefined;
   /** Where its record begins. */
   readonly open: () => Place;
@@ -54,10 +54,10 @@ export class LineReader {
   readonly #retentionMs: number;
   readonly #cutter: Cutter;
   readonly #order = new RecordOrder();
-  /** By the stream that a wrapper names; lines without a wrapper have the empty name. */
+  /** Stream that the wrapper names → its joiner. Lines without a wrapper have the empty name. */
   readonly #joiners = new Map<string, Joiner>();
   readonly #pieces = new Map<string, Piece>();
-  /** Docker's line ends were seen. */
+  /** True after a line that Docker ended with LF. */
   #hasLineEnds = false;
   #nowNs = 0n;
 
@@ -168,7 +168,7 @@ export class LineReader {
     if (isPartial === false) this.#finish(stream);
   }
 
-  /** The line whose pieces came so far is whole, or will not become so. */
+  /** Finishes the line of the pieces so far: it is whole, or its next piece did not come. */
   #finish(stream: string): void {
     const piece = this.#pieces.get(stream);
     if (piece === undefined) return;
@@ -180,7 +180,7 @@ export class LineReader {
       return piece.place;
     };
     this.#text({ text, isCut, bytes, wrapped: first, open });
-    // It went into a record that had begun before.
+    // The line was added to a record that had begun before.
     if (!isUsed) this.#order.close(piece.place, undefined);
   }
 
@@ -207,7 +207,7 @@ export class LineReader {
     );
   }
 
-  /** `isPlain`: the message is readable text already; a JSON text may hold what the line's own text could not. */
+  /** `isPlain`: control characters were removed already. A text from JSON may still have some, by escapes. */
   #record(line: Line, isPlain = false): LogRecord {
     const { deployment, environment, replica, source } = this.#origin;
     const message = isPlain ? line.message : readable(line.message);

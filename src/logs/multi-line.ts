@@ -28,9 +28,9 @@ const KEY_LINE = /^(?:[A-Za-z0-9+/=]{1,80}|Proc-Type: .{1,40}|DEK-Info: .{1,80})
  */
 type Phase = 'plain' | 'frames' | 'raised' | 'chained' | 'key';
 
-/** The end of the drawing of a group of exceptions. */
+/** Last line of the traceback of a Python exception group. */
 const GROUP_END = /^ {2,64}\+-{8,}\s*$/;
-/** A line that says what broke, with the launcher's prefix in front. */
+/** A line that names the exception, with the launcher's prefix in front. */
 const ANNOUNCED = /(?:^|[)\]:|] ?)Exception [a-z]/;
 
 /** True where the line alone shows that something broke: it begins a record, whatever was before it. */
@@ -47,7 +47,7 @@ export class MultiLine {
   #phase: Phase = 'plain';
   #isCut: boolean;
   #hasTraceback = false;
-  /** Its first line says that something went wrong, or announces what follows: a traceback behind it is its own. */
+  /** Its first line reports a failure or announces what follows, so a traceback behind it belongs to it. */
   readonly #isOfTrouble: boolean;
 
   constructor(text: string, bytes: number, isCut: boolean, severity: number, bounds: Bounds) {
@@ -62,18 +62,18 @@ export class MultiLine {
     const header = text.indexOf(HEADER);
     if (header !== -1) {
       this.#hasTraceback = true;
-      // What stands behind it in the same line is a traceback written on one line.
+      // With text behind it in the same line, the whole traceback is on that line.
       if (text.slice(header + HEADER.length).trim() === '') this.#phase = 'frames';
     }
     if (KEY.test(text) && !text.includes('-----END')) this.#phase = 'key';
   }
 
-  /** The text of its first line, as long as it is the only one. */
+  /** The text of its first line; `undefined` if it has more lines. */
   get onlyLine(): string | undefined {
     return this.#lines === 1 ? this.#text : undefined;
   }
 
-  /** Its first line stands within a traceback whose beginning was not seen. */
+  /** True if its first line belongs to a traceback that began earlier, unseen. */
   beginWithin(): void {
     if (this.#phase === 'plain') this.#phase = 'frames';
   }
@@ -91,7 +91,7 @@ export class MultiLine {
     return this.#hasTraceback;
   }
 
-  /** It holds a traceback or a stack, or stands within one. */
+  /** True if it has a traceback or a stack, or a part of one. */
   get isTrace(): boolean {
     return this.#hasTraceback || this.#phase === 'frames';
   }

@@ -52,7 +52,7 @@ const WARNING = /^\S{1,200}\.py:\d{1,7}: \w{0,60}Warning: /;
 /** The OTLP severity number of a plain line; 0 where nothing is sure. */
 export function severityOfPlain(text: string): number {
   const line = text.length > 300 ? text.slice(0, 300) : text;
-  // No shape begins with a parenthesis, but for a time's: there the prefix is looked behind first.
+  // Only the form of a time begins with a parenthesis. There the text behind the prefix is tried first.
   if (line.startsWith('(')) return severityAt(behindProcess(line)) || severityAt(line);
   const severity = severityAt(line);
   if (severity !== 0) return severity;

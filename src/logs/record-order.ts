@@ -1,16 +1,16 @@
-// The order of records: they are given out in the order of their first lines, though some wait for more lines.
-// Invariant: a record is given out when all records before it are, once.
+// Keeps records in the order of their first lines, although some wait for more lines.
+// Invariant: each record is given out exactly once, after all records before it.
 import type { LogRecord } from './record.ts';
 
 /** The place of one record. */
 export interface Place {
-  /** Where in the stream its first line began. */
+  /** Position in the stream where its first line begins. */
   readonly start: number;
-  /** `undefined`: it still waits for lines. `false`: it came to nothing. */
+  /** `undefined`: it still waits for lines. `false`: there is no record. */
   record: LogRecord | false | undefined;
 }
 
-/** Records that wait for one before them: beyond either of these, what is waited for must be given out. */
+/** Limits of records that wait for an open one before them. Above either of them, the open record must be finished. */
 const MAX_WAITING = 1000;
 const MAX_WAITING_CHARACTERS = 4 * 1024 * 1024;
 
@@ -33,17 +33,17 @@ export class RecordOrder {
     else this.#waitingCharacters += record?.message.length ?? 0;
   }
 
-  /** True where too much waits for records that are still open. */
+  /** True if too much waits for open records. */
   get isOverdue(): boolean {
     return this.#places.length > MAX_WAITING || this.#waitingCharacters > MAX_WAITING_CHARACTERS;
   }
 
-  /** Where the first record begins that was not given out. */
+  /** Position in the stream of the first record that was not given out. */
   get firstStart(): number | undefined {
     return this.#places[0]?.start;
   }
 
-  /** The records that are next, once. */
+  /** Removes and returns the records at the front that are finished. */
   take(): LogRecord[] {
     const out = this.#out;
     if (out.length > 0) this.#out = [];

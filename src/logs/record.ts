@@ -1,11 +1,10 @@
-// One row of the record of what happened: a request, a line that somebody logged, a span of a trace, or a lifecycle event
-// of weir.
+// One row of the log store: a request, a log line, a span of a trace, or a lifecycle event of weir.
 // Must stay true: a record is plain data that may cross threads, and every projection (search, tail, CSV, the contract's
 // API, OTLP) is made of these fields alone. Source: contracts/logplane.md E4 and F2.
 
 /**
- * `request`: an exchange that ended. `line`: what a replica or somebody else logged. `span`: posted by others. `event`: a
- * lifecycle event of weir (base/events.ts). Stored as their places in this list: new ones are added at its end.
+ * `request`: an exchange that ended. `line`: logged by a replica or another program. `span`: posted by another program.
+ * `event`: a lifecycle event of weir (base/events.ts). Stored as the index in this list, so new kinds are added at the end.
  */
 export const KINDS = ['request', 'line', 'span', 'event'] as const;
 export type Kind = (typeof KINDS)[number];

@@ -109,8 +109,8 @@ const span = (fromMs: number, toMs: number): number | undefined =>
 const oneLine = (text: string): string => text.replace(/\s+/g, ' ').trim();
 
 /**
- * The record of the request at place `at` of a packed list. `read` reads its bodies; `isEnded`: the answer came to its
- * end as its framing says.
+ * The record of the request at place `at` of a packed list. `read` reads its bodies; `isEnded`: the answer is
+ * complete by its framing.
  */
 export function unpack(
   values: readonly unknown[],

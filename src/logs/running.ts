@@ -8,7 +8,7 @@ import type { PackedDeployment } from './request.ts';
 /** Requests without a replica that are taken again when they have one. Of further ones it is known when they end. */
 const MAX_WITHOUT_REPLICA = 10_000;
 
-/** A request with the replica that it has now; an empty one if it waits. */
+/** A request with its current replica, which is empty if the request waits. */
 export interface RunningRequest {
   readonly requestId: string;
   readonly owner: Owner;

@@ -117,7 +117,7 @@ export class Sender {
   readonly #posts = new Map<number, (result: PostResult) => void>();
   readonly #streams = new Map<number, Origin>();
   #failures = 0;
-  /** Records lost as `store_unusable` before the failures that last now. */
+  /** Records lost as `store_unusable` before the current series of failures. */
   #lostBefore = 0;
   #pauseUntilMs = 0;
   #isClosing = false;
@@ -291,7 +291,7 @@ export class Sender {
     this.#thread.postMessage(batch, handed);
   }
 
-  /** Adds the requests that run to the batch. */
+  /** Adds the running requests to the batch. */
   #tellRunning(): void {
     const running = this.#running.take();
     this.#pending.running = running;

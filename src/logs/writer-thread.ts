@@ -24,7 +24,7 @@ export interface Batch {
   readonly chunks: readonly { readonly stream: number; readonly bytes: Uint8Array | undefined }[];
   /** Streams that are new. */
   readonly streams: readonly { readonly stream: number; readonly origin: Origin }[];
-  /** Requests that run, where files are followed. */
+  /** Running requests, if files are followed. */
   readonly running: readonly RunningRequest[];
   /** New owner of lines of followed files that name no known request. */
   readonly fileOrigin?: Owner | undefined;
@@ -65,7 +65,7 @@ export interface WriterMessage extends Readonly<News> {
     level: 'info' | 'warn' | 'error';
     event: string;
     fields: Record<string, unknown>;
-    /** It is this lifecycle event. */
+    /** Name of the lifecycle event, if it is one. */
     name?: EventName | undefined;
   }[];
 }

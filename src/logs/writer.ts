@@ -27,7 +27,7 @@ export type Appended =
   | { readonly kind: 'busy' }
   | { readonly kind: 'lost'; readonly why: Loss };
 
-/** Says something that an operator should know; `name`: it is this lifecycle event. */
+/** Reports something to the operator. `name`: the lifecycle event, if it is one. */
 export type Say = (
   level: 'info' | 'warn' | 'error',
   event: string,

@@ -12,7 +12,7 @@ export class Live implements Observer {
   /** deployment → synchronous exchanges that wait or are served (contract C8: asynchronous ones are not counted). */
   readonly concurrent: Int32Array;
   readonly websockets: Int32Array;
-  /** (deployment + 1, cause) → exchanges that ended so; row 0 is for those that asked for no deployment. */
+  /** (deployment + 1, cause) → exchanges that ended with it; row 0: exchanges that asked for no known deployment. */
   readonly ended: Float64Array;
   readonly #blocks: Blocks;
   /** deployment → histogram of the seconds waited in line. */

@@ -31,8 +31,8 @@ const head = (name: string, type: string, help: string): string =>
   `${help === '' ? '' : `# HELP ${name} ${help}\n`}# TYPE ${name} ${type}\n`;
 
 /**
- * OpenMetrics names a counter without its `_total` and knows no other. One that cannot be told so, since it has no
- * `_total` or since another family has the name without it, is `unknown` there, as an untyped family is.
+ * In OpenMetrics every counter ends in `_total`, and its family has the name without it. A counter without `_total`, or
+ * whose name without it belongs to another family, is `unknown` there, as an untyped family is.
  */
 function openPage(parts: ReadonlyMap<string, readonly PageFamily[]>): string {
   const taken = new Set<string>();
@@ -41,14 +41,14 @@ function openPage(parts: ReadonlyMap<string, readonly PageFamily[]>): string {
   for (const [name, families] of parts) {
     const { type, help } = families[0]!;
     const stem = name.replace(/_total$/, '');
-    // A counter has its name, and that of its time of creation (OpenMetrics 1.0, Counter).
+    // A counter has two names: its own, and that of its creation time (OpenMetrics 1.0, Counter).
     const counted = [stem, `${stem}_created`];
     const isCounter =
       type === 'counter' && stem !== name && stem !== '' && !counted.some((claim) => taken.has(claim));
     if (isCounter) for (const claim of counted) taken.add(claim);
     const isUnknown = type === 'untyped' || (type === 'counter' && !isCounter);
     text += head(isCounter ? stem : name, isUnknown ? 'unknown' : type, escaped(help).replaceAll('"', '\\"'));
-    // What is unknown has no exemplars.
+    // An unknown family has no exemplars.
     for (const family of families) text += isUnknown ? family.text : family.openMetrics;
   }
   return text;

@@ -1,25 +1,25 @@
-// The addresses of the host names in replicas' URLs, asked for again and again: each address is a replica of its own.
-// Must stay true: never two questions for one name at once; a name that cannot be resolved keeps the addresses it had.
-// The system's resolver is asked (getaddrinfo), so /etc/hosts and search domains count, as for any other program.
+// Resolves the host names in replicas' URLs at intervals: each address is a replica of its own.
+// Invariants: at most one lookup per name runs at a time; a name that cannot be resolved keeps its addresses.
+// It uses the system's resolver (getaddrinfo), so /etc/hosts and search domains apply, as for any other program.
 import { lookup } from 'node:dns/promises';
 import { isIP } from 'node:net';
 import { hostname } from 'node:os';
 import { describe } from '../base/errors.ts';
 import type { DeploymentOptions } from './options.ts';
 
-/** Resolves a host name to all its addresses; rejects where there are none. */
+/** Resolves a host name to all its addresses; rejects if there are none. */
 export type Resolve = (
   name: string,
 ) => Promise<readonly { readonly address: string; readonly family: number }[]>;
 
 export const systemResolve: Resolve = (name) => lookup(name, { all: true });
 
-/** More addresses of one name than this are left out, and that is said. */
+/** Maximum number of addresses of one name. Further ones are left out, with a warning. */
 export const MAX_ADDRESSES = 64;
-/** A name is not asked for sooner than this after its last answer. */
+/** Minimum time between the last answer for a name and its next lookup. */
 const MIN_WAIT_MS = 1000;
 
-/** What has changed about a name. */
+/** A change of the addresses of a name. */
 export interface AddressChange {
   readonly host: string;
   readonly addresses: readonly string[];
@@ -30,13 +30,13 @@ export interface AddressChange {
 }
 
 export interface AddressesOptions {
-  /** Between two questions for one name. 0: names are not resolved here. */
+  /** Time between two lookups of one name, in milliseconds. 0: names are not resolved here. */
   readonly intervalMs: number;
-  /** How long the first answers are waited for. */
+  /** How long to wait for the first answers, in milliseconds. */
   readonly timeoutMs: number;
 }
 
-/** False for addresses and for names of this machine, whose several addresses lead to one and the same server. */
+/** False for addresses, and for names of this machine, since their addresses lead to the same server. */
 export const isResolved = (host: string): boolean =>
   isIP(host) === 0 && host !== 'localhost' && !host.endsWith('.localhost') && host !== hostname();
 
@@ -79,17 +79,17 @@ export class Addresses {
   readonly #names = new Map<string, Name>();
   #isStopped = false;
 
-  /** `changed` is called when the addresses of a name, or what is wrong with it, are not what they were. */
+  /** `changed` is called when the addresses of a name, or its problem, have changed. */
   constructor(options: AddressesOptions, resolve: Resolve, changed: (change: AddressChange) => void) {
     this.#options = options;
     this.#resolve = resolve;
     this.#changed = changed;
   }
 
-  /** The last known addresses of a host in order; empty where they are not known or not to be looked for. */
+  /** The last known addresses of a host, sorted; empty if they are unknown or the host is not resolved. */
   of = (host: string): readonly string[] => this.#names.get(host)?.addresses ?? [];
 
-  /** Resolves the names among these hosts from now on, and no others. Returns once new names have had their time. */
+  /** From now on resolves the names among these hosts, and no others. Returns when new names have an answer or timed out. */
   async follow(hosts: Iterable<string>): Promise<void> {
     if (this.#options.intervalMs === 0) return;
     const wanted = new Set([...hosts].filter(isResolved));
@@ -118,7 +118,7 @@ export class Addresses {
     clearTimeout(timer);
   }
 
-  /** A replica at this host cannot be reached: its addresses may have changed. */
+  /** Looks the host up soon, since a replica there cannot be reached and its addresses may have changed. */
   askSoon(host: string): void {
     const name = this.#names.get(host);
     if (name === undefined || name.isAsking) return;
@@ -163,9 +163,9 @@ export class Addresses {
 }
 
 /**
- * The addresses of one family, each once, in an order that does not change: the family with the most, IPv4 when they have
- * as many, since a host with both is one server, not two. Of one address in each family the system chooses at each
- * connection: the server may listen on one of them only.
+ * The addresses of one family, each once, sorted: the family with more addresses, IPv4 if the numbers are equal, since a
+ * host with both is one server, not two. With one address in each family the system chooses at each connection, since the
+ * server may listen on one of them only.
  */
 function inOneFamily(found: readonly { readonly address: string; readonly family: number }[]): string[] {
   const [four, six] = [4, 6].map((family) => [

@@ -19,9 +19,9 @@ export interface Reports {
   changed(replica: Replica, from: ReplicaState): void;
   /** A place is free, and nobody waits for it. */
   spare(deployment: Deployment): void;
-  /** It answers for the first time since its process started. */
+  /** It answered for the first time since its process started. */
   reached(replica: Replica): void;
-  /** Its probes go on failing; see HealthReports. */
+  /** Its probes keep failing; see HealthReports. */
   failing(replica: Replica, problem: string, forMs: number): void;
   /** It failed its liveness probe too often, or did not become ready in time. */
   dead(replica: Replica, reason: string): void;
@@ -67,7 +67,7 @@ export class Deployment implements Lessor {
     return this.#options;
   }
 
-  /** Asks every replica once before it resolves, then on timers. `options`: with the addresses that are known now. */
+  /** Probes every replica once before it resolves, then on timers. `options`: with the currently known addresses. */
   async start(options: DeploymentOptions): Promise<void> {
     this.#configure(options, this.#trust);
     await Promise.all(Array.from(this.#health.values(), (health) => health.start()));
@@ -84,7 +84,7 @@ export class Deployment implements Lessor {
     this.#serve();
   }
 
-  /** Takes the replicas of other addresses of the same hosts. */
+  /** Applies changed addresses of the same hosts. */
   readdress(options: DeploymentOptions): void {
     this.update(options, this.#trust);
   }
@@ -140,7 +140,7 @@ export class Deployment implements Lessor {
     return this.#health.get(replica)?.problem ?? '';
   }
 
-  /** Milliseconds since its last readiness probe ended; `undefined` where there was none. */
+  /** Milliseconds since its last readiness probe ended; `undefined` if there was none. */
   sinceProbeMs(replica: Replica): number | undefined {
     const askedMs = this.#health.get(replica)?.askedMs ?? 0;
     return askedMs === 0 ? undefined : performance.now() - askedMs;
@@ -195,7 +195,7 @@ export class Deployment implements Lessor {
     }
   }
 
-  /** The process of these replicas has ended: a probe tells at once whether another one answers in its place. */
+  /** The process of these replicas has ended: probes them at once, since another process may answer in its place. */
   processEnded(isIts: (replica: Replica) => boolean): void {
     for (const [replica, health] of this.#health) if (isIts(replica)) health.processEnded();
   }
@@ -308,7 +308,7 @@ export class Deployment implements Lessor {
 
   /** No more requests for it; it goes as soon as it holds none. */
   #dismiss(replica: Replica): void {
-    // No probe has found it: it was there only until the addresses of its host were known.
+    // No probe has reached it: it existed only until the addresses of its host were known.
     if (!replica.wasAsked && replica.outstanding === 0) return this.#forget(replica);
     replica.isLeaving = true;
     this.#health.get(replica)?.stop();

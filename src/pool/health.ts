@@ -7,16 +7,16 @@ import { speaksGrpc, type DeploymentOptions, type PoolOptions } from './options.
 import { Asking, connectionProbe, httpProbe, type Probe, type Verdict } from './probe.ts';
 import type { Replica } from './replica.ts';
 
-/** What a replica's health has to say beyond the state that it moves. */
+/** What a replica's health reports besides changes of its state. */
 export interface HealthReports {
-  /** It answers a readiness probe for the first time since its process started. */
+  /** It answered a readiness probe for the first time since its process started. */
   reached?(): void;
   /**
    * A replica that takes no requests failed another probe: called at the first one, then after growing pauses.
    * `forMs`: how long it has been failing, in milliseconds.
    */
   failing(problem: string, forMs: number): void;
-  /** It is not alive any more, or did not become ready in time; called again only after a restart. */
+  /** It failed its liveness probe too often, or did not become ready in time. Called again only after a restart. */
   dead(reason: string): void;
 }
 
@@ -83,7 +83,7 @@ export class Health {
     this.#asksReady.soon();
   }
 
-  /** The process behind it has ended: asks at once, and one failed probe is enough for `down`. */
+  /** Its process has ended: probes it at once, and one failed probe is enough for `down`. */
   processEnded(): void {
     this.#failures = Math.max(this.#failures, this.#options.probe_failures - 1);
     this.askSoon();
@@ -145,13 +145,13 @@ export class Health {
       this.#died(`not ready within ${this.#options.startup_timeout} ms: ${problem}`);
   }
 
-  /** Reports a replica that gets no requests since its probes fail: at once, then more and more rarely. */
+  /** Reports a replica that gets no requests because its probes fail: at once, then after growing pauses. */
   #report(problem: string): void {
     const { state } = this.#replica;
     const nowMs = performance.now();
     if (this.#failingSinceMs === 0) this.#failingSinceMs = nowMs;
     if ((state !== 'starting' && state !== 'down') || nowMs < this.#reportAtMs) return;
-    // That it went down was reported as a change of state, with the reason.
+    // The change to `down` was reported already, with the reason.
     const isNews = state === 'starting' || this.#reportAtMs > 0;
     this.#reportAtMs = nowMs + this.#reportPauseMs;
     if (!isNews) return;

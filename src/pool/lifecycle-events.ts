@@ -20,7 +20,7 @@ function tell(log: Log, change: ReplicaChange): void {
   else log.event(to === 'starting' && change.from === 'draining' ? 'replica_resumed' : NAMES[to], facts);
 }
 
-/** Writes the lifecycle events of replicas to the log. `ready` is called when one became ready. */
+/** Writes the lifecycle events of replicas to the log. `ready` is called when a replica becomes ready. */
 export const replicaEvents = (
   log: Log,
   ready: () => void,
@@ -38,7 +38,7 @@ export const replicaEvents = (
   },
 });
 
-/** The phase that its metrics name: `auto` is `stable` where there is an environment. */
+/** The phase as metrics show it: `auto` is `stable` if the deployment has an environment. */
 const phaseOf = ({ rollout_phase, environment }: DeploymentOptions): string =>
   rollout_phase === 'auto' ? (environment === '' ? '' : 'stable') : rollout_phase;
 

@@ -16,7 +16,7 @@ import {
 export interface ReplicaUrl {
   /** `grpc:` is HTTP/2 in clear text, `grpcs:` HTTP/2 over TLS. */
   readonly protocol: 'http:' | 'https:' | 'grpc:' | 'grpcs:';
-  /** What is connected to: the name as written, or one of its addresses. */
+  /** The host to connect to: the name as written, or one of its addresses. */
   readonly host: string;
   /** The host as written: the name that a certificate must have. */
   readonly name: string;
@@ -227,7 +227,7 @@ export const poolOptions = section({
   probe_retry_interval: duration({ default: 500, min: 50, doc: 'How often one that is not ready is asked.' }),
   resolve_interval: duration({
     default: 10_000,
-    doc: 'How often the host names in replicas’ URLs are resolved; every address is a replica of its own. 0: not; each connection goes to an address that the system chooses.',
+    doc: 'How often host names in replicas’ URLs are resolved; each address is a replica of its own. 0: never; the system then chooses an address for each connection.',
   }),
   probe_timeout: duration({ default: 2000, min: 50, doc: 'How long a replica may take to answer that.' }),
   probe_failures: int({

@@ -23,13 +23,13 @@ export { speaksGrpc } from './options.ts';
 export type { DeploymentOptions, ReplicaUrl } from './options.ts';
 export type { Replica } from './replica.ts';
 
-/** Replicas of which `whyNotReady` tells. */
+/** Maximum number of replicas that `whyNotReady` names. */
 const MAX_REASONS = 5;
 
 /** Deployments that a process can come to know: counters have room for so many. */
 export const MAX_DEPLOYMENTS = 64;
 
-/** A replica that takes no requests since its probes fail; `forMs`: for how long, in milliseconds. */
+/** A replica that takes no requests because its probes fail; `forMs`: how long they have failed, in milliseconds. */
 export interface FailingReplica {
   readonly deployment: string;
   readonly replica: string;
@@ -55,20 +55,20 @@ export interface ReplicaChange {
   readonly to: ReplicaState;
   /** What the last probe said was wrong; empty when it was well. */
   readonly problem: string;
-  /** Requests that it holds. */
+  /** Number of requests in flight. */
   readonly running: number;
 }
 
 /** Who hears of what happens in the pool. */
 export interface PoolEvents {
   readonly changed: (change: ReplicaChange) => void;
-  /** A replica answers a probe for the first time since its process started. */
+  /** A replica answered a probe for the first time since its process started. */
   readonly reached?: (replica: Pick<ReplicaChange, 'deployment' | 'replica' | 'url'>) => void;
   /** A place at a deployment is free, and no request waits for it. Called often. */
   readonly spare?: (deployment: string) => void;
-  /** The addresses of a host name have changed, or it cannot be resolved any more, or can again. */
+  /** The addresses of a host name have changed, or resolving it began to fail or to work again. */
   readonly resolved?: (change: AddressChange) => void;
-  /** A replica that takes no requests goes on failing its probes: at the first failure, then more and more rarely. */
+  /** A replica that takes no requests keeps failing its probes. Called at the first failure, then after growing pauses. */
   readonly failing?: (replica: FailingReplica) => void;
   /** A replica failed its liveness probe too often, or did not become ready in time. */
   readonly dead: (replica: DeadReplica) => void;
@@ -109,7 +109,7 @@ export class Pool {
     }
   }
 
-  /** Resolves host names and asks every replica once before it returns (each within `probe_timeout`), then on timers. */
+  /** Resolves host names and probes every replica once before it returns (each within `probe_timeout`), then on timers. */
   async start(): Promise<void> {
     await this.#follow();
     this.#isStarted = true;
@@ -186,8 +186,8 @@ export class Pool {
   }
 
   /**
-   * Why no replica takes requests, in words: `r0 is starting: connect ECONNREFUSED 127.0.0.1:8000, last probe 2 s ago`.
-   * Of many replicas the first few.
+   * The reason why no replica takes requests: `r0 is starting: connect ECONNREFUSED 127.0.0.1:8000, last probe 2 s ago`.
+   * Of many replicas it names the first MAX_REASONS.
    */
   whyNotReady(): string {
     const known = this.deployments.filter(({ isGone }) => !isGone);
@@ -222,7 +222,7 @@ export class Pool {
           replicas: replicas.map((replica) => ({
             id: replica.id,
             url: replica.url.href,
-            // The one of several that its host has.
+            // Its host has several addresses; this is the one of this replica.
             ...(replica.url.host !== replica.url.name && { address: replica.url.host }),
             state: replica.state,
             alive: replica.isAlive,
@@ -269,12 +269,12 @@ export class Pool {
     return this.#addresses.follow(replicas.map(({ url }) => url.host));
   }
 
-  /** A deployment's options with a replica for every address that is known now. */
+  /** A deployment's options with a replica for every currently known address. */
   #expanded({ options: { id }, options }: Deployment): DeploymentOptions {
     return expand(this.#wanted.get(id) ?? options, this.#addresses.of);
   }
 
-  /** Takes changed addresses. Before the start there is nothing to change. */
+  /** Applies changed addresses. Does nothing before the start. */
   #readdress(): void {
     if (!this.#isStarted) return;
     for (const deployment of this.deployments)

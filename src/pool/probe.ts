@@ -13,7 +13,7 @@ import type { ReplicaTls } from './trust.ts';
 export interface Verdict {
   readonly problem: string;
   readonly isSilent: boolean;
-  /** It answered, if only that it is not well. */
+  /** True if it answered, also if the answer was a failure. */
   readonly isAnswer?: boolean;
 }
 

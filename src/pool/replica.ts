@@ -38,7 +38,7 @@ export class Replica {
   ejectedUntilMs = 0;
   /** A readiness probe has said something of it. */
   wasAsked = false;
-  /** It has answered a readiness probe, of whatever result, since its process started. */
+  /** True if it has answered a readiness probe, with any result, since its process started. */
   wasReached = false;
   /** Its liveness probes have not failed too often. */
   isAlive = true;

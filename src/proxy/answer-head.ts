@@ -1,7 +1,7 @@
-// The head of a replica's answer as text: what goes on to the client, and what Node's parser gets.
+// The head of a replica's answer as text: the one for the client, and the one for Node's parser.
 import type { ResponseHead } from '../http/head.ts';
 
-/** Bytes of one head, at most: as many as Node's parser is told to take. */
+/** Maximum size of one head in bytes, the same as the limit that Node's parser gets. */
 export const MAX_RESPONSE_HEAD_BYTES = 64 * 1024;
 
 /** The bytes of an interim answer as the client gets it, to be written as latin1. */
@@ -9,8 +9,8 @@ export const interimText = ({ status, reason, kept }: ResponseHead): string =>
   `HTTP/1.1 ${status} ${reason}\r\n${kept}\r\n`;
 
 /**
- * The head that Node's parser gets, in latin1: without the fields that were for the connection to the replica, except those
- * that tell Node whether that connection can be kept, and for how long. `original`: the head as the replica sent it.
+ * The head for Node's parser, in latin1: without the fields for the connection to the replica, except those that tell Node
+ * whether to keep that connection, and for how long. `original`: the head as the replica sent it.
  */
 export function cleanHead(
   { minor, status, reason, kept, keepAlive }: ResponseHead,

@@ -41,7 +41,7 @@ export interface ErrandAnswer {
   readonly body: Uint8Array;
 }
 
-/** Interim answers have no client, and a request is written at once: nothing is to be stopped where a write fails. */
+/** Interim answers are dropped, since there is no client. A failed write needs no action, since a request is one write. */
 const EVENTS: AnswerEvents = {
   mayUpgrade: false,
   interim: () => undefined,
@@ -216,7 +216,7 @@ export class Errand implements Watched, Running {
     this.#lane.open.delete(this);
     this.#lane.deadlines.unwatch(this);
     if (cause === 'ok') this.#lease.completed();
-    // A replica that answered early may not have taken all of the request: its connection is of no more use.
+    // A replica that answered early may not have read the whole request, so its connection is not used again.
     if (cause !== 'ok' || this.#toReplica?.writableFinished === false) this.#toReplica?.destroy();
     this.#answered!({
       status,

@@ -243,7 +243,7 @@ export class FastClient implements Watched, ConnectionUser, Standing, Seeking {
     this.#seeker.begin(exchange);
   }
 
-  /** What passes to the replica of bytes[from, end) of the request's body, which was just followed. */
+  /** The part of bytes[from, end) of the request's body that passes to the replica. Call it right after `follow`. */
   #passing(bytes: Buffer, from: number, end: number): Buffer {
     if (this.#request.isEdited) return this.#request.edited(bytes, from, end);
     return from === 0 && end === bytes.length ? bytes : bytes.subarray(from, end);
@@ -424,7 +424,7 @@ export class FastClient implements Watched, ConnectionUser, Standing, Seeking {
     exchange.headMs = performance.now();
     this.#body.begin(responseHead.framing, responseHead.length, true);
     const end = this.#followAnswer(bytes, at, size, exchange.headMs);
-    // Nothing of the answer is sent yet: an error can be.
+    // Nothing of the answer is sent yet, so an error can be sent instead.
     if (end === BROKEN) {
       exchange.headMs = exchange.firstByteMs = exchange.responseBytes = 0;
       this.#fail('bad_response', MALFORMED_CHUNKS);
@@ -457,7 +457,7 @@ export class FastClient implements Watched, ConnectionUser, Standing, Seeking {
     return true;
   }
 
-  /** Sends the answer's head, with as much of its body as is there: bytes[from, end), which was just followed. */
+  /** Sends the answer's head with the part of its body that has arrived: bytes[from, end). Call it right after `follow`. */
   #answer(head: ResponseHead, bytes: Buffer, from: number, end: number, size: number): void {
     const exchange = this.#exchange!;
     exchange.status = head.status;
@@ -502,7 +502,7 @@ export class FastClient implements Watched, ConnectionUser, Standing, Seeking {
     this.#afterPiece(end, size);
   }
 
-  /** `nowMs`: performance.now() where that is known, else 0. */
+  /** `nowMs`: performance.now() if it is known, else 0. */
   #followAnswer(bytes: Buffer, from: number, size: number, nowMs = 0): number {
     const body = this.#body;
     const end = body.follow(bytes, from, size);
@@ -520,7 +520,7 @@ export class FastClient implements Watched, ConnectionUser, Standing, Seeking {
     this.#finish();
   }
 
-  /** The replica takes no more of the request. The rest is read and dropped, so that the client comes to read the answer. */
+  /** The replica reads no more of the request. The rest is read and dropped, so that the client can finish it and read the answer. */
   onWriteFailed(): void {
     this.#resume();
   }

@@ -221,7 +221,7 @@ export class Passage implements Watched, Running, Seeking {
       if (socket.connecting) socket.once('connect', () => (this.#exchange.connectedMs = performance.now()));
       else this.#exchange.connectedMs = 0;
     });
-    // In a later tick: by then Node has told whether the rest of the same bytes is malformed, and an error can still be sent.
+    // In a later tick: by then Node has reported if the rest of the same bytes is malformed, and an error can still be sent.
     to.on('response', (from) =>
       process.nextTick(() => {
         if (this.#exchange.isOpen && to === this.#toReplica) this.#onResponse(from);
@@ -229,10 +229,10 @@ export class Passage implements Watched, Running, Seeking {
     );
   }
 
-  /** Interim answers go on to the client, but for 100, which answers an Expect that is never sent on (RFC 9110 15.2). */
+  /** Interim answers pass to the client, except 100, which answers an Expect that weir never forwards (RFC 9110 15.2). */
   #onInterim(head: ResponseHead, replica: ReplicaSocket): void {
     this.#hasHeard = true;
-    // HTTP/1.0 has none.
+    // HTTP/1.0 has no interim answers.
     if (head.status === 100 || this.#req.httpVersionMinor === 0) return;
     const client = this.#res.socket;
     if (client === null || this.#res.headersSent || !client.writable) return;
@@ -395,7 +395,7 @@ export class Passage implements Watched, Running, Seeking {
     this.#body.stop();
     // A replica that answered early may still be taking the upload: it ends here, with its connection.
     if (cause !== 'ok' || this.#toReplica?.writableFinished === false) this.#toReplica?.destroy();
-    // The rest of the upload is dropped, so that a client that reads nothing before it has sent all comes to read.
+    // The rest of the upload is dropped, so that a client that sends everything before it reads can finish and read.
     if (!this.#req.complete) this.#req.resume();
     this.#seeker.end();
   }

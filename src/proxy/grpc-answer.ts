@@ -84,8 +84,8 @@ export class CallAnswer {
   }
 
   /**
-   * Ends it with a failure, as far as somebody is there to hear it; true where that needs no trailers. `text` stands for the
-   * catalogue's; empty: that is used.
+   * Ends it with a failure, if the client is still connected; true if no trailers are needed. `text`: message instead of the
+   * catalogue's; empty: the catalogue's.
    */
   refuse(failure: Failure, said: string, status: number, text: string): boolean {
     const client = this.#client;

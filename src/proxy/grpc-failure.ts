@@ -1,14 +1,14 @@
-// What is wrong with a replica's side of a gRPC call, and what the client is told of it.
-// Must stay true: a text says what was received; statuses are those that gRPC maps it to.
+// Failures of a replica's side of a gRPC call, with the status and message for the client.
+// Invariant: a message says what was received; the status is the one that gRPC maps it to.
 import type { Failure } from '../base/errors.ts';
 import { statusOf, withoutStatus } from '../grpc/refusal.ts';
 import { resetName, statusOfHttp, statusOfReset } from '../grpc/status.ts';
 
-/** Node's code for a connection whose peer does not keep to HTTP/2, or sends what is beyond the limits of nghttp2. */
+/** Node's error code if a peer violates HTTP/2 or exceeds the limits of nghttp2. */
 const BROKEN_HTTP2 = 'ERR_HTTP2_ERROR';
 const BROKEN_TEXT =
-  'The connection to the replica was ended: what the replica sent on it is not valid HTTP/2, or a header or trailer is larger than 64 KiB';
-/** Longest content type that is repeated, in characters. */
+  'The connection to the replica was closed: the replica sent invalid HTTP/2, or a header or trailer larger than 64 KiB';
+/** Longest content type that a message repeats, in characters. */
 const MAX_TYPE = 100;
 
 /** Why a call fails. */
@@ -18,7 +18,7 @@ export interface CallFailure {
   readonly detail: string;
   /** Number of the gRPC status. */
   readonly status: number;
-  /** What the client is told; empty: the catalogue's message. */
+  /** Message for the client; empty: the catalogue's message. */
   readonly text: string;
 }
 
@@ -27,7 +27,7 @@ const bad = (what: string, raw: readonly string[], http = 200): CallFailure => {
   return { failure: 'bad_response', detail: text, status: statusOfHttp(http), text };
 };
 
-/** An answer of HTTP that is no gRPC. `raw`: its headers. */
+/** An HTTP answer that is not gRPC. `raw`: its headers. */
 export const noGrpc = (http: number, type: string | undefined, raw: readonly string[]): CallFailure =>
   bad(
     `The replica answered HTTP ${http}` +
@@ -36,10 +36,10 @@ export const noGrpc = (http: number, type: string | undefined, raw: readonly str
     http,
   );
 
-/** An answer that is nothing but its head, in which there is no grpc-status. */
+/** An answer without a body whose head has no grpc-status. */
 export const noStatus = (raw: readonly string[]): CallFailure => bad('The replica answered', raw);
 
-/** The end of an answer whose trailers, if there were any, have no grpc-status. */
+/** The end of an answer without a grpc-status in its trailers, or without trailers. */
 export const endedWithoutStatus = (trailers: readonly string[] | undefined): CallFailure =>
   bad('The replica ended the call', trailers ?? []);
 
@@ -49,7 +49,7 @@ export function resetBy(code: number): CallFailure {
   return { failure: 'reset_midway', detail: text, status: statusOfReset(code), text };
 }
 
-/** The connection is lost. `error`: what the stream said of it. */
+/** The connection is lost. `error`: the error of the stream. */
 export const lostBy = (error: NodeJS.ErrnoException | undefined, detail: string): CallFailure => ({
   failure: 'reset_midway',
   detail,

@@ -12,7 +12,7 @@ const CRUMB_BYTES = 64;
 /** Pieces that all calls may hold before those in crumbs are refused: some 50 MB. */
 const MAX_PIECES = 250_000;
 
-/** How often it is checked whether an answer's last frame was sent: in so many turns of the event loop, then at intervals. */
+/** Checks whether an answer's last frame was sent: first in this number of turns of the event loop, then at intervals. */
 const SENT_CHECKS = 23;
 const SENT_TURNS = 3;
 const SENT_CHECK_MS = 50;
@@ -115,12 +115,12 @@ export class CallUpload {
   }
 
   /**
-   * The answer is complete: the client need not send the rest. RFC 9113 8.1 asks for END_STREAM first and RST_STREAM with
+   * The answer is complete, so the client need not send the rest. RFC 9113 8.1 asks for END_STREAM first and RST_STREAM with
    * NO_ERROR after it. Node queues trailers in a later turn of the event loop, and a reset before that drops them.
    */
   stop(): void {
     if (this.hasEnded || this.#client.closed) return;
-    // What still comes is read and dropped, so that it does not fill the connection's window.
+    // Further input is read and dropped, so that it does not fill the connection's window.
     this.#client.resume();
     setImmediate(this.#resetOnceSent, SENT_CHECKS);
   }
@@ -149,7 +149,7 @@ export class CallUpload {
       if (this.#exchange.requestBytes > keptBytes) this.#kept = undefined;
       else this.#kept.push(chunk);
     }
-    // A replica that has reset its stream takes no more; a write would destroy what is still to be read of its answer.
+    // A replica that has reset its stream reads no more, and a write would destroy the unread part of its answer.
     if (this.#to?.closed === false && !this.#to.write(chunk)) this.#client.pause();
   }
 }

@@ -66,7 +66,7 @@ export class GrpcCall implements Watched, Running, Seeking, SessionUser {
   #session: ReplicaSession | undefined;
   #to: ClientHttp2Stream | undefined;
   #isHeldUp = false;
-  /** What broke its stream. */
+  /** The error that broke its stream. */
   #broken: NodeJS.ErrnoException | undefined;
   /** The replica has ended its side. */
   #isAnswered = false;
@@ -227,7 +227,7 @@ export class GrpcCall implements Watched, Running, Seeking, SessionUser {
     if (valueOf(this.#trailers, STATUS_HEADER) !== undefined) this.#answer.end(this.#trailers);
   }
 
-  /** The replica has ended its side. Where the stream is over too, `#onClosed` knows why. */
+  /** The replica has ended its side. If the whole stream has ended, `#onClosed` finds the reason. */
   #onEnd(to: ClientHttp2Stream): void {
     this.#onAnswered();
     if (!to.closed && !this.#answer.isEnding) this.#failWith(endedWithoutStatus(this.#trailers));
@@ -299,7 +299,7 @@ export class GrpcCall implements Watched, Running, Seeking, SessionUser {
   #failWith({ failure, detail, status, text }: CallFailure): void {
     if (!this.#exchange.isOpen) return;
     this.#seeker.leaveLine();
-    // An answer that is nothing but its status has no body.
+    // An answer with only a status has no body.
     if (!this.#answer.hasBegun) this.#exchange.wrote(0);
     this.#settle(failure, status, detail);
     const said = text === '' ? publicDetail(failure, detail) : '';

@@ -13,7 +13,7 @@ export interface ConnectionUser {
   onBytes(bytes: Buffer, size: number): boolean;
   /** All that was written has gone out. */
   onDrain(): void;
-  /** A write failed: nothing more can be sent. What was received before still comes, then the end. */
+  /** A write failed, so nothing more can be sent. Bytes that were received before still come, then the end. */
   onWriteFailed(): void;
   /** The replica has closed cleanly, and no more bytes come. */
   onEnd(): void;
@@ -67,7 +67,7 @@ export class ReplicaConnection {
     this.socket.on('end', () => {
       this.#error ??= this.#guard.error;
       if (!this.#guard.isReset) this.user?.onEnd();
-      // No more bytes can come, and what is still to be written has no reader that could answer.
+      // No more bytes can come, and unsent bytes would get no answer.
       this.socket.destroy();
     });
     this.socket.on('error', (error) => (this.#error = error));
@@ -82,7 +82,7 @@ export class ReplicaConnection {
     return this.#guard.error === undefined && this.socket.writable;
   }
 
-  /** True where everything that was sent is with the operating system. */
+  /** True if the operating system has taken everything that was sent. */
   get isFlushed(): boolean {
     return this.socket.writableLength === 0;
   }

@@ -12,9 +12,9 @@ import { INCOMPLETE, READY, readResponseHead, ResponseHead } from '../http/head.
 import { WriteGuard } from '../http/write-guard.ts';
 import { cleanHead, MAX_RESPONSE_HEAD_BYTES } from './answer-head.ts';
 
-/** What the sender of a request is told of the answer, beyond what Node tells. */
+/** Events of an answer that Node does not report to the sender of the request. */
 export interface AnswerEvents {
-  /** True where 101 may be the final answer. */
+  /** True if 101 may be the final answer. */
   readonly mayUpgrade: boolean;
   /** An interim answer came (1xx, but not 101). `head` is only valid during the call. */
   interim(head: ResponseHead, replica: ReplicaSocket): void;
@@ -26,9 +26,9 @@ export interface AnswerEvents {
 const IDLE = 0;
 const HEAD = 1;
 const BODY = 2;
-/** The answer is whole; Node may not have told of its end yet. */
+/** The answer is whole; Node may not have reported its end yet. */
 const ENDED = 3;
-/** More came than the answer: it is dropped, and the connection closed once Node has told of the answer's end. */
+/** More came than the answer: the excess is dropped, and the connection is closed when Node has reported the answer's end. */
 const OUT_OF_STEP = 4;
 /** The connection has another protocol: all bytes are passed on. */
 const SWITCHED = 5;
@@ -37,15 +37,15 @@ const NOTHING = Buffer.alloc(0);
 
 const sockets = new WeakMap<Socket, ReplicaSocket>();
 
-/** Shared by all sockets: what was read last is used before anything else is read. */
+/** Shared by all sockets, since each result is used before the next read. */
 const head = new ResponseHead();
 
 /**
- * Reads the answer to `to`, on whichever socket it gets; to be called before it has one. A malformed answer ends the request
- * with an error whose code begins with HPE_, as those of Node's parser do.
+ * Reads the answer to `to` on the socket that it gets. Call it before it has one. A malformed answer ends the request with
+ * an error whose code begins with HPE_, like the errors of Node's parser.
  */
 export function readAnswer(to: ClientRequest, events: AnswerEvents): void {
-  // Node would drop all headers beyond the thousandth without a word; the limit is in bytes instead.
+  // Node would silently drop all headers after the thousandth; the limit is in bytes instead.
   to.maxHeadersCount = 0;
   to.on('socket', (socket) => {
     let replica = sockets.get(socket);
@@ -75,7 +75,7 @@ export class ReplicaSocket {
     socket.push = (chunk: Buffer | null): boolean => (chunk === null ? this.#end() : this.#receive(chunk));
   }
 
-  /** A request has got this socket, and nothing of it is sent yet. */
+  /** A request got this socket, and nothing of it is sent yet. */
   begin(to: ClientRequest, events: AnswerEvents): void {
     this.#state = HEAD;
     this.#isToHead = to.method === 'HEAD';
@@ -94,7 +94,7 @@ export class ReplicaSocket {
   resume(): void {
     if (!this.#isPaused) return;
     this.#isPaused = false;
-    // Node reads on once something was pushed, be it empty.
+    // Node continues to read when something was pushed, even if it is empty.
     this.#push(NOTHING);
   }
 
@@ -153,7 +153,7 @@ export class ReplicaSocket {
     return this.#passBody(cleanHead(head, bytes.latin1Slice(at, head.end)), bytes, head.end);
   }
 
-  /** Passes on what of bytes[from, …) is the body's, behind `before`. */
+  /** Passes on `before` and the part of bytes[from, …) that belongs to the body. */
   #passBody(before: Buffer, bytes: Buffer, from: number): boolean {
     const end = this.#body.follow(bytes, from, bytes.length);
     if (end === BROKEN) return this.#refuse('HPE_INVALID_CHUNK_SIZE', 'the chunked body is malformed');
@@ -162,7 +162,7 @@ export class ReplicaSocket {
     return this.#push(before.length === 0 ? passing : Buffer.concat([before, passing]));
   }
 
-  /** `bytes`: the head of the 101 as it came, and what follows. */
+  /** `bytes`: the unchanged head of the 101, and the bytes behind it. */
   #switch(bytes: Buffer): boolean {
     if (!this.#events!.mayUpgrade) return this.#refuse('HPE_INVALID_HEAD', 'it switched protocols unasked');
     this.#state = SWITCHED;
@@ -171,7 +171,7 @@ export class ReplicaSocket {
     return this.#push(bytes);
   }
 
-  /** Ends the request with an error as Node's parser reports it. */
+  /** Ends the request with an error in the form of Node's parser. */
   #refuse(code: string, detail: string): boolean {
     this.#socket.destroy(Object.assign(new Error(detail), { code }));
     return false;
@@ -183,7 +183,7 @@ export class ReplicaSocket {
     if (error === undefined) return this.#push(null);
     if (isReset) this.#socket.destroy(error);
     else {
-      // What could not be written would keep the socket open.
+      // Bytes that cannot be written would keep the socket open.
       this.#socket.once('end', () => this.#socket.destroy());
       this.#push(null);
     }

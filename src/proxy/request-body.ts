@@ -26,7 +26,7 @@ export class RequestBody extends Stream {
   readonly #copy: BodyCopy | undefined;
   #kept: Buffer[] | undefined = [];
   #to: ClientRequest | undefined;
-  /** The replica takes no more: what still comes is counted and dropped. */
+  /** The replica reads no more: further input is counted and dropped. */
   #isRefused = false;
   #isRead = false;
   #isReading = false;
@@ -57,7 +57,7 @@ export class RequestBody extends Stream {
     return this.#to !== undefined && !this.#isRefused && this.#to.writableNeedDrain;
   }
 
-  /** Nothing more can be sent to this replica, whose answer may still come: the client is read on, so that it comes to read it. */
+  /** Nothing more can be sent to this replica, but its answer may come. The client is still read, so that it can finish and read the answer. */
   refuse(to: ClientRequest): void {
     if (to !== this.#to) return;
     this.#isRefused = true;

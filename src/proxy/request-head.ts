@@ -27,7 +27,7 @@ export class HeadWriter {
       head.hasTracestate && !exchange.isClientTrace ? withoutLines(head.kept, TRACESTATE_NAME) : head.kept;
     return (
       `${head.method} ${path} HTTP/1.1\r\n${kept}x-baseten-request-id: ${exchange.id}\r\n` +
-      // The name that vLLM and others read; a client that sends its own knows its request by that.
+      // vLLM and other servers read this name. A client's own value is kept, since the client identifies its request by it.
       (head.hasOwnId ? '' : `X-Request-Id: ${exchange.id}\r\n`) +
       (traceparent === '' ? '' : `traceparent: ${traceparent}\r\n`) +
       this.#forwardedFor(head) +

@@ -1,4 +1,4 @@
-// What the client learns about the way: Server-Timing says where the time until the head of the answer went.
+// Server-Timing: tells the client how the time until the head of the answer was spent.
 // Must stay true: milliseconds, and only what is known by then. Source: W3C Server Timing.
 import type { Exchange } from '../exchange/exchange.ts';
 

@@ -129,7 +129,7 @@ export class Tunnel implements Watched, Running, Seeking {
     readAnswer(to, {
       mayUpgrade: true,
       interim: (head) => this.#onInterim(head),
-      // The request has no body: nothing is to be stopped.
+      // The request has no body, so there is nothing to stop.
       writeFailed: () => undefined,
     });
   }
@@ -169,13 +169,13 @@ export class Tunnel implements Watched, Running, Seeking {
       this.#refuse('bad_request', 'bytes before the handshake');
   };
 
-  /** Interim answers go on to the client, but for 100, which answers an Expect that is never sent on. */
+  /** Interim answers pass to the client, except 100, which answers an Expect that weir never forwards. */
   #onInterim(head: ResponseHead): void {
     if (head.status !== 100 && this.#exchange.isOpen && this.#req.httpVersionMinor > 0)
       this.#socket.write(interimText(head), 'latin1');
   }
 
-  /** The replica switches: its 101 goes on, and from here on bytes both ways. `early`: what came with the 101. */
+  /** The replica switches: its 101 passes to the client, then bytes pass both ways. `early`: bytes that came with the 101. */
   #onUpgrade(answer: IncomingMessage, replicaSocket: Socket, early: Buffer): void {
     replicaSocket.on('error', () => replicaSocket.destroy());
     if (!this.#exchange.isOpen) {
@@ -193,7 +193,7 @@ export class Tunnel implements Watched, Running, Seeking {
     if (early.length > 0) replicaSocket.unshift(early);
     const { upgrade = 'websocket' } = answer.headers;
     this.#writeHead(answer, `Connection: Upgrade\r\nUpgrade: ${upgrade}\r\n`);
-    // First the pipes: a frame is passed on before it is followed, since the last one ends both. Nothing flows in this turn.
+    // Pipes first, so that a frame passes before it is followed, since the last frame ends both. Nothing flows in this turn.
     replicaSocket.pipe(this.#socket).pipe(replicaSocket);
     this.#socket.on('data', (chunk: Buffer) => {
       this.#follow(this.#fromClient, chunk);
@@ -263,7 +263,7 @@ export class Tunnel implements Watched, Running, Seeking {
     this.#socket.resume();
   }
 
-  /** Writes the head of the replica's answer, its bytes as they came, with weir's own headers and what frames it here. */
+  /** Writes the head of the replica's answer with its bytes unchanged, and with weir's headers and framing for this connection. */
   #writeHead(answer: IncomingMessage, ofHop: string): void {
     let head = `HTTP/1.1 ${answer.statusCode} ${answer.statusMessage ?? ''}\r\n`;
     const headers = toClient(answer.rawHeaders, answer.headers.connection, this.#exchange.id, false);

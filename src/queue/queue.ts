@@ -251,7 +251,7 @@ export class Queue implements Part {
     this.#problem = problem;
     if (problem === '') this.#deps.log.event('queue_store_back', {});
     else if (!wasLost) this.#deps.log.event('queue_store_lost', { problem });
-    // The store was lost before: the reason alone is another one.
+    // The store was lost before; only the reason is new.
     else this.#deps.log.warn('the queue cannot be looked through', { problem });
   }
 

@@ -3,7 +3,7 @@
 // Source: contracts/baseten.md 2.1 (the fields) and 3 (the example `{"prompt": "Hello"}`, which has none of them).
 //
 // | the object has                               | then                                                       |
-// | a field of FIELDS                            | it is read as the contract says; an unknown field is refused |
+// | a field of FIELDS                            | it is read as in the contract; an unknown field is refused |
 // | none, but a name at most 2 edits from one    | refused: a misspelt webhook_endpoint would lose the result |
 // | none                                         | the whole body is the model's input                        |
 import { isUtf8 } from 'node:buffer';
@@ -32,7 +32,7 @@ const FIELDS = [
 ];
 const RETRY_FIELDS = ['max_attempts', 'initial_delay_ms', 'max_delay_ms'];
 
-/** What a field that is not given means (contract 2.1). */
+/** Defaults of fields that are not given (contract 2.1). */
 const DEFAULTS = {
   webhook: '',
   priority: 0,
@@ -121,9 +121,9 @@ const inputProblem = (fields: Fields): string =>
     ? `model_input must be an object, and is ${kindOf(fields['model_input'])}`
     : `model_input is missing; it is required beside ${FIELDS.find((name) => Object.hasOwn(fields, name))}`;
 
-/** Edits that make a name a misspelt field where no other name says that the body has fields of the contract. */
+/** Maximum edits for a name to count as a misspelt field, if the body has no field of the contract. */
 const FEW_EDITS = 2;
-/** Unknown names that an error lists. */
+/** Maximum number of unknown names in an error. */
 const MOST_NAMED = 10;
 
 /** Reads a body without any field of the contract: all of it is the model's input. */

@@ -23,7 +23,7 @@ export interface GpuFigures {
   readonly utilizationPercent: number | undefined;
 }
 
-/** What one GPU, or one slice of it, does for a replica. */
+/** The figures of one GPU, or of one slice of it, for a replica. */
 export interface GpuReading extends GpuFigures {
   /** The index of the replica's deployment. */
   readonly deployment: number;
@@ -73,7 +73,7 @@ export function partsOf(
   });
 }
 
-/** The memory of some processes together; `undefined` where there are none, or where one of them has no figure. */
+/** The memory of some processes together; `undefined` if there are none, or if one of them has no figure. */
 function memoryOf(processes: readonly GpuProcess[]): number | undefined {
   let sum = 0;
   for (const { memoryUsedMiB } of processes) {
@@ -136,7 +136,7 @@ export class Gpus implements Sampler<readonly InventoryCard[]> {
     });
   }
 
-  /** The cards and slices themselves, whoever uses them. */
+  /** The cards and slices themselves, independent of the processes on them. */
   figures(inventory: readonly InventoryCard[]): readonly GpuFigures[] {
     return this.#parts(inventory);
   }
@@ -145,7 +145,7 @@ export class Gpus implements Sampler<readonly InventoryCard[]> {
     return partsOf(this.#cards(), inventory, this.#underMig);
   }
 
-  /** Looks on which GPUs the replicas' processes are. */
+  /** Finds the GPUs on which the replicas' processes run. */
   async learn(inventory: readonly InventoryCard[]): Promise<void> {
     this.#underMig = new Set(
       inventory.filter((card) => card.isMig && card.slices.length > 0).map(({ uuid }) => uuid),
@@ -167,13 +167,13 @@ export class Gpus implements Sampler<readonly InventoryCard[]> {
         if (here.length > 0) own.set(gpu, new Set(here));
       }
       const key = keyOf(found.replica);
-      // In another pid namespace than the driver's no process is ever found: that says nothing of the replica.
+      // In another pid namespace than the driver's no process is ever found, so that says nothing about the replica.
       if (own.size > 0 || this.#seen.has(key)) this.#seen.set(key, own);
     }
   }
 }
 
-/** `seen`: the GPUs on which its processes are, and which those are. */
+/** `seen`: the GPUs on which its processes run, and the numbers of these processes. */
 function isOf(
   { gpus }: SampledReplica,
   part: GpuPart,

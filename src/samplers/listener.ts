@@ -97,7 +97,7 @@ export class Listeners {
     return found;
   }
 
-  /** The process that was found there before, if it still runs. Reads one file. */
+  /** The process that was found there by an earlier search, if it still runs. Reads one file. */
   async known(host: string, port: number): Promise<Process | undefined> {
     const key = `${host} ${port}`;
     const known = this.#known.get(key);

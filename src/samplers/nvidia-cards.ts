@@ -4,7 +4,7 @@
 /** A process on a card or a slice. */
 export interface GpuProcess {
   readonly pid: number;
-  /** `undefined` where the driver does not tell it, as in some containers and under WSL. */
+  /** `undefined` if the driver does not report it, as in some containers and under WSL. */
   readonly memoryUsedMiB: number | undefined;
 }
 
@@ -79,7 +79,7 @@ function cardOf(gpu: Node, uuid: string): InventoryCard {
   };
 }
 
-/** One entry per process: a process that computes and draws may be listed once for each. */
+/** One entry per process, since a process with compute and graphics work may be listed once for each. */
 function eachOnce(processes: readonly GpuProcess[]): GpuProcess[] {
   const once = new Map<number, GpuProcess>();
   for (const { pid, memoryUsedMiB } of processes) {

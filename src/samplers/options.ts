@@ -20,7 +20,7 @@ export const samplersOptions = section({
   }),
   process_interval: duration({
     default: 1000,
-    doc: 'How often weir looks whether the processes of replicas on this machine still run; a replica whose process has ended is probed at once. 0: not.',
+    doc: 'How often weir checks whether the processes of replicas on this machine still run; a replica whose process has ended is probed at once. 0: never.',
   }),
   timeout: duration({
     default: 10_000,

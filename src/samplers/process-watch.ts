@@ -1,21 +1,21 @@
 // Notices between two health probes that the process of a replica on this machine has ended.
-// Must stay true: a look at a process that is known reads one small file; processes that are not known are searched for
-// seldom, since a search reads the machine's sockets.
+// Invariant: checking a known process reads one small file. Unknown processes are searched rarely, since a search reads
+// the sockets of the machine.
 import { keyOf, type ReplicaProcesses, type SampledReplica } from './replica-processes.ts';
 import type { Process } from './process-table.ts';
 import type { Sampled, Sampler } from './runner.ts';
 
-/** How long after a search in vain the next one begins. */
+/** Time between a failed search and the next one, in milliseconds. */
 const SEARCH_MS = 10_000;
 
-/** Which replica's process has ended. */
+/** A replica whose process has ended. */
 export interface EndedProcess {
   /** The index of the deployment. */
   readonly deployment: number;
   readonly replica: string;
 }
 
-/** Its value is the number of processes that are watched. */
+/** Its value is the number of watched processes. */
 export class ProcessWatch implements Sampler<number> {
   readonly name = 'process';
   readonly #processes: ReplicaProcesses;
@@ -25,7 +25,7 @@ export class ProcessWatch implements Sampler<number> {
   /** performance.now() of the last search for a replica's process. */
   readonly #searchedMs = new Map<string, number>();
 
-  /** `ended` is called once for each process that was there at one look and is not at the next. */
+  /** `ended` is called once for each process that ran at one check and does not at the next. */
   constructor(
     processes: ReplicaProcesses,
     replicas: () => readonly SampledReplica[],
@@ -36,7 +36,7 @@ export class ProcessWatch implements Sampler<number> {
     this.#ended = ended;
   }
 
-  /** A replica has become ready: its process is there now, if it is on this machine. */
+  /** A replica has become ready, so its process runs now if it is on this machine. */
   searchAgain(): void {
     this.#searchedMs.clear();
   }

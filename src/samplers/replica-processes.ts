@@ -112,8 +112,8 @@ export class ReplicaProcesses {
   }
 
   /**
-   * The process that answers for a replica on this machine, or `undefined` when none is seen: the configured one, else the
-   * one that listens on its port. Without a `table` that one is not searched for, only one found before is looked at.
+   * The process of a replica on this machine, or `undefined` if none is found: the configured one, else the one that listens
+   * on its port. Without a `table` there is no search: the result is the one found before, if it still runs.
    */
   async serverOf(
     { host, port, container }: SampledReplica,

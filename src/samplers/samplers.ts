@@ -84,7 +84,7 @@ export class Samplers {
     }
   }
 
-  /** A replica has become ready: looks for its process at once. */
+  /** A replica has become ready: searches for its process at once. */
   replicaReady(): void {
     this.#watch?.searchAgain();
     this.#looks?.runSoon();
@@ -124,7 +124,7 @@ export class Samplers {
     return this.#gpus?.readings(this.#inventory?.last() ?? []) ?? [];
   }
 
-  /** Every GPU itself, a slice under MIG by itself. */
+  /** Each GPU, and under MIG each slice. */
   gpuFigures(): readonly GpuFigures[] {
     return this.#gpus?.figures(this.#inventory?.last() ?? []) ?? [];
   }

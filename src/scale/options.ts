@@ -45,7 +45,7 @@ export const scaleOptions = section({
   listen: address({
     default: { host: '0.0.0.0', port: 9465 },
     alias: 'scaler',
-    doc: 'Where that door is. An address that is given opens it, unless `scale.keda` is false.',
+    doc: 'Address of that door. Setting it opens the door, unless `scale.keda` is false.',
   }),
 });
 export type ScaleOptions = Settings<typeof scaleOptions>;

@@ -32,7 +32,7 @@ export interface ScaleDeps {
   readonly deployments: () => readonly Scaled[];
   /** Asynchronous requests of a deployment that are queued or run. */
   readonly asyncLoad: (deployment: string) => number;
-  /** The number of desired replicas is another one than before. */
+  /** The number of desired replicas has changed. */
   readonly changed?: (change: DesiredChange) => void;
 }
 

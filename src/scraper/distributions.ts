@@ -1,16 +1,16 @@
-// The series of one histogram or one summary: checked, brought into order, and told apart by format.
-// Must stay true: what it returns is valid in its format. A reader computes with all buckets of a histogram together, so
-// one that is wrong is left out whole.
-// Rules: OpenMetrics 1.0, Histogram and Summary. It does not allow a sum that may fall: of negative values or NaN.
+// Validates and sorts the series of one histogram or one summary, for each format.
+// Invariant: the result is valid in its format. A reader uses all buckets of a histogram together, so a histogram with one
+// wrong bucket is left out as a whole.
+// Rules: OpenMetrics 1.0, Histogram and Summary. It allows no sum that may fall, such as one of negative values, and no NaN.
 import { numberOf, readNumber, type Fault, type LabelPair, type SampleLine } from './sample.ts';
 
-/** One sample with the labels that it is printed with. */
+/** One sample with its labels for printing. */
 export interface Series {
   readonly sample: SampleLine;
   readonly labels: readonly LabelPair[];
 }
 
-/** What is printed in each format. */
+/** The series that each format prints. */
 export interface Distribution {
   readonly text: readonly Series[];
   readonly openMetrics: readonly Series[];
@@ -18,7 +18,7 @@ export interface Distribution {
 
 const NOTHING: Distribution = { text: [], openMetrics: [] };
 
-/** True for a number of things: whole, and not below 0. */
+/** True for a count: an integer of at least 0. */
 export const isCount = (printed: string): boolean => {
   const number = numberOf(printed);
   return number >= 0 && Number.isInteger(number);
@@ -31,8 +31,8 @@ interface Bucket {
 }
 
 /**
- * Buckets of ascending bounds up to +Inf that never fall, then sum and count. The count is the one of the last bucket:
- * servers count on while they print, and then the two differ.
+ * Buckets with ascending bounds up to +Inf and values that never fall, then sum and count. The count is that of the last
+ * bucket, since the two differ if a server counts while it prints.
  */
 export function histogram(name: string, group: readonly Series[], fault: (why: Fault) => void): Distribution {
   const sums = group.filter(({ sample }) => sample.name === `${name}_sum`);
@@ -60,12 +60,12 @@ export function histogram(name: string, group: readonly Series[], fault: (why: F
   const isMonotone = buckets[0]!.bound >= 0 && sum.length === 1 && numberOf(sum[0]!.sample.value) >= 0;
   return {
     text: [...inOrder, ...sum, ...count],
-    // There a sum and a count go together, or not at all.
+    // OpenMetrics allows sum and count only together.
     openMetrics: isMonotone ? [...inOrder, ...sum, ...count] : inOrder,
   };
 }
 
-/** The buckets by ascending bounds; `undefined` where they are wrong or not whole. */
+/** The buckets by ascending bounds; `undefined` if they are wrong or incomplete. */
 function bucketsOf(name: string, group: readonly Series[]): readonly Bucket[] | undefined {
   const buckets: Bucket[] = [];
   for (const series of group) {
@@ -82,17 +82,17 @@ function bucketsOf(name: string, group: readonly Series[]): readonly Bucket[] | 
   return isRising && buckets.at(-1)?.bound === Infinity ? buckets : undefined;
 }
 
-/** The infinite bound is written in one way only (OpenMetrics 1.0, Considerations: Canonical Numbers). */
+/** Writes the infinite bound as `+Inf` (OpenMetrics 1.0, Considerations: Canonical Numbers). */
 function withBound({ sample, labels }: Series, bound: string): Series {
   if (bound !== '+Inf') return { sample, labels };
   return { sample, labels: labels.map((pair) => (pair[0] === 'le' ? ['le', bound] : pair)) };
 }
 
-/** Quantiles, sum and count, each of which was checked by itself. */
+/** Quantiles, sum and count, each of which was validated before. */
 export function summary(name: string, group: readonly Series[], fault: (why: Fault) => void): Distribution {
   const isSum = ({ sample }: Series) => sample.name === `${name}_sum`;
   const text = group.filter((series) => !isSum(series) || series.sample.value !== 'NaN');
   for (let i = text.length; i < group.length; i++) fault('bad_value');
-  // Neither a quantile nor a sum is negative there; a quantile may be NaN.
+  // In OpenMetrics quantiles and sums must not be negative; a quantile may be NaN.
   return { text, openMetrics: text.filter(({ sample }) => !(numberOf(sample.value) < 0)) };
 }

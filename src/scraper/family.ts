@@ -1,5 +1,5 @@
 // One family of somebody else's page: its samples are gathered, held against the rules of its type, and printed.
-// Must stay true: what it prints is valid in both formats. They differ in exemplars, which the text format does not have,
+// Invariant: what it prints is valid in both formats. They differ in exemplars, which the text format does not have,
 // and in samples that OpenMetrics does not allow: see distributions.ts.
 import { histogram, isCount, summary, type Distribution, type Series } from './distributions.ts';
 import {
@@ -34,7 +34,7 @@ const PARTS: Partial<Record<FamilyType, readonly string[]>> = {
   summary: ['', '_count', '_sum', '_created'],
 };
 
-/** The label that tells the samples of one histogram or summary apart. */
+/** The label that distinguishes the samples of one histogram or summary. */
 const INNER_LABEL: Partial<Record<FamilyType, string>> = { histogram: 'le', summary: 'quantile' };
 
 export class FamilyBuilder {
@@ -49,7 +49,7 @@ export class FamilyBuilder {
 
   /** Takes a sample, or says what is wrong with it by itself. */
   add(sample: SampleLine, labels: readonly LabelPair[]): Fault | undefined {
-    // What is counted is never negative and never NaN.
+    // A count is never negative and never NaN.
     if (this.type === 'counter' && !(numberOf(sample.value) >= 0)) return 'bad_value';
     if (this.type === 'summary' && !this.#fitsSummary(sample, labels)) return 'bad_summary';
     this.#series.push({ sample, labels });
@@ -92,7 +92,7 @@ export class FamilyBuilder {
     return quantile !== undefined && numberOf(quantile) >= 0 && numberOf(quantile) <= 1;
   }
 
-  /** All series; those of one histogram or summary stand together, as OpenMetrics demands. */
+  /** All series. Those of one histogram or summary are adjacent, as OpenMetrics requires. */
   #distributions(fault: (why: Fault) => void): Distribution {
     const inner = INNER_LABEL[this.type];
     if (inner === undefined) return { text: this.#series, openMetrics: this.#series };

@@ -41,8 +41,8 @@ const NAME = /[a-zA-Z_:][a-zA-Z0-9_:]*/y;
 const LABEL = /[a-zA-Z_][a-zA-Z0-9_]*/y;
 const SPACE = /[ \t]*/y;
 /**
- * A label's value to its closing quote. A backslash may stand before any character (OpenMetrics 1.0, ABNF, escaped-char);
- * before all but three of them it stands for itself, as Prometheus reads it.
+ * A label's value up to its closing quote. A backslash may precede any character (OpenMetrics 1.0, ABNF, escaped-char).
+ * Except before three of them it is a literal backslash, as in Prometheus.
  */
 const QUOTED = /"((?:[^"\\]|\\.)*)"/sy;
 const WORD = /[^ \t{}#]+/y;
@@ -89,7 +89,7 @@ export function readNumber(text: string): string | undefined {
 export const numberOf = (printed: string): number =>
   printed === '+Inf' ? Infinity : printed === '-Inf' ? -Infinity : Number(printed);
 
-/** A timestamp is any number but NaN and the infinite ones (OpenMetrics 1.0, ABNF, timestamp = realnumber). */
+/** A timestamp is any finite number (OpenMetrics 1.0, ABNF, timestamp = realnumber). */
 const isTimestamp = (text: string): boolean => NUMBER.test(text) && Number.isFinite(Number(text));
 
 /** Reads a line from left to right. */

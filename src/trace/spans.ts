@@ -144,7 +144,7 @@ function requestSpan(record: RecordLike, said: Said, modelId: string, scheme: Sc
     if (ms !== undefined) events.push({ timeUnixNano: record.timeNs + ns(ms), name, attributes: {} });
   };
   const [headMs, firstByteMs] = [said.number('head_ms'), said.number('first_byte_ms')];
-  // A head that came with the first byte of the body, or without one, is that event.
+  // A head that came together with the first byte of the body, or an answer without a body, has only that event.
   if (headMs !== firstByteMs) event('weir.head', headMs);
   event('weir.first_byte', firstByteMs);
   return {

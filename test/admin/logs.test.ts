@@ -563,7 +563,7 @@ describe('the contract’s log API', () => {
     expect((await get(door, `${url}?${query}`, 400))['error']).toContain(what);
   });
 
-  it('refuses a field that it does not know, in a JSON body too', async () => {
+  it('refuses an unknown field, in a JSON body too', async () => {
     const door = await startAdmin();
     const { status, text } = await call(door.url, url, {
       method: 'POST',

@@ -121,7 +121,7 @@ describe('search', () => {
     ['direction=up', /direction: must be one of desc, asc/],
     ['modle_id=mdl1', /unknown parameter "modle_id"; did you mean "model_id"\?/],
     ['min_level=wran', /min_level: unknown level "wran"; did you mean "WARN"\?/],
-    ['tail=10', /tail: belongs to a live tail; add follow=1/],
+    ['tail=10', /tail: applies only to a live tail; add follow=1/],
     ['follow=yes', /follow: must be one of 1, true, 0, false/],
     ['format=xml', /format: must be one of ndjson, csv, json/],
   ])('says what is wrong with ?%s', async (query, what) => {
@@ -143,7 +143,7 @@ describe('search', () => {
     `/v1/traces/${'a'.repeat(32)}`,
     '/v1/models/mdl1/deployments/dep1/logs',
     '/v1/models/mdl1/environments/production/logs',
-  ])('%s refuses a parameter that it does not know', async (path) => {
+  ])('%s refuses an unknown parameter', async (path) => {
     const door = await startAdmin();
     for (const query of ['modle=x', 'since=1h&modle=x&modle=y'])
       expect(JSON.parse((await call(door.url, `${path}?${query}`)).text)).toMatchObject({
@@ -152,7 +152,7 @@ describe('search', () => {
       });
   });
 
-  it('lists ten mistakes, however many there are', async () => {
+  it('lists at most ten mistakes', async () => {
     const door = await startAdmin();
     const query = Array.from({ length: 500 }, (_, i) => `x${i}=1`).join('&');
     for (const path of ['/v1/logs', '/v1/models/mdl1/deployments/dep1/logs', '/v1/logs/1']) {
@@ -163,7 +163,7 @@ describe('search', () => {
     }
   });
 
-  it('looks for the model that weir serves, and says so of another', async () => {
+  it('accepts the id of the model that weir serves, and refuses another one', async () => {
     const door = await startAdmin();
     await post(door, [{ message: 'here' }]);
     expect(messages(await search(door, { model_id: 'mdl1' }))).toEqual(['here']);
@@ -174,7 +174,7 @@ describe('search', () => {
     ]);
   });
 
-  it('knows the levels of other loggers, in any case of letters', async () => {
+  it('accepts the level names of other loggers, in upper and lower case', async () => {
     const door = await startAdmin();
     await post(door, [{ message: 'w', level: 'warn' }, { message: 'i', level: 'info' }, { message: 'none' }]);
     for (const level of ['warn', 'WARN', 'Warning'])

@@ -1,4 +1,4 @@
-// One weir at a time has a data folder. Locks are between processes, so other processes hold them here.
+// Only one weir at a time may use a data folder. Locks are between processes, so other processes hold them here.
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -33,7 +33,7 @@ async function take(path: string, subfolders: string[] = []): Promise<DataFolder
   return taken;
 }
 
-/** Why the folder cannot be had. */
+/** The reason why the folder cannot be used. */
 const refusal = async (path: string, subfolders?: string[]): Promise<string> => {
   const error: unknown = await take(path, subfolders).then(
     () => undefined,
@@ -45,11 +45,11 @@ const refusal = async (path: string, subfolders?: string[]): Promise<string> => 
 
 const MODULE = fileURLToPath(new URL('../../src/base/data-folder.ts', import.meta.url));
 
-/** Another process that has the folder until it is killed. */
+/** Another process that holds the lock of the folder until it is killed. */
 async function other(path: string): Promise<ChildProcess> {
   const program = `
     const { DataFolder } = await import(${JSON.stringify(MODULE)});
-    // Kept: a lock that nothing refers to is collected.
+    // Kept in a variable, since an unreferenced lock is garbage-collected.
     globalThis.taken = new DataFolder(${JSON.stringify(path)}, [], { warn() {} });
     await globalThis.taken.start();
     process.stdout.write('taken');
@@ -61,7 +61,7 @@ async function other(path: string): Promise<ChildProcess> {
   return child;
 }
 
-it('makes the folder and those above it, for its owner alone, and leaves no lock behind', async () => {
+it('creates the folder and its parents, for their owner only, and releases the lock at the end', async () => {
   const path = join(folder(), 'a/b/data');
   const taken = await take(path);
   expect(readFileSync(join(path, 'weir.pid'), 'utf8')).toBe(`${process.pid} ${hostname()}\n`);
@@ -70,20 +70,20 @@ it('makes the folder and those above it, for its owner alone, and leaves no lock
   await take(path);
 });
 
-it('is refused while another process has it, which is named, and had as soon as that is killed', async () => {
+it('is refused while another process uses it, with its pid, and works as soon as that is killed', async () => {
   const path = folder();
   const child = await other(path);
   expect(await refusal(path)).toBe(
     `the data folder ${path} is in use by another weir (pid ${child.pid}); give this one a folder of its own with --data-dir`,
   );
-  // Waited for: a supervisor starts the next one before the last one has wholly ended.
+  // The lock is waited for, since a supervisor may start the next weir before the last one has ended completely.
   const next = take(path);
   child.kill('SIGKILL');
   await next;
   expect(readFileSync(join(path, 'weir.pid'), 'utf8')).toMatch(`${process.pid} `);
 });
 
-it('is refused by its real path, and names the host of a weir elsewhere', async () => {
+it('is refused under any path that leads to it, and names the host of the other weir', async () => {
   const path = folder();
   await other(path);
   writeFileSync(join(path, 'weir.pid'), '7 some-other-host\n');
@@ -108,13 +108,13 @@ it.each([
   expect(said).toMatch(/choose another one with --data-dir, or keep nothing on disk with --logs-capture=off/);
 });
 
-it('is refused, without a wait, where the system makes no folders', async () => {
+it('is refused at once if the file system allows no new folders', async () => {
   expect(await refusal('/proc/weir/data')).toMatch(
     /cannot write to the data folder \/proc\/weir\/data: E\w+: /,
   );
 });
 
-it('is refused where its files cannot be written', async () => {
+it('is refused if its files cannot be written', async () => {
   const lock = folder();
   mkdirSync(join(lock, 'weir.lock'));
   expect(await refusal(lock)).toMatch(/EISDIR: /);

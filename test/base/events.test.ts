@@ -1,4 +1,4 @@
-// Lifecycle events: one call is a line and a record, and repeats are limited without being lost.
+// Lifecycle events: one call writes a log line and a record; repeats are limited but counted.
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { EVENTS, type LifecycleEvent } from '../../src/base/events.ts';
 import { Log, type Level } from '../../src/base/log.ts';
@@ -10,7 +10,7 @@ afterEach(() => void vi.useRealTimers());
 const MINUTE_MS = 60_000;
 
 describe('repeats', () => {
-  /** What was passed on: the number of the event, and how many were left out before it. */
+  /** The events that were passed on: number of the event, and how many were left out before it. */
   const heard = (repeats: Repeats, key: string, count: number, into: [number, number][] = []) => {
     for (let i = 0; i < count; i++) repeats.take(key, (suppressed) => void into.push([i, suppressed]));
     return into;
@@ -27,13 +27,13 @@ describe('repeats', () => {
     expect(into).toHaveLength(11);
   });
 
-  it('of a new minute are passed on at once, behind the one that was held', () => {
+  it('of a new minute are passed on at once, after the held one', () => {
     const repeats = new Repeats();
     const into = heard(repeats, 'a', 12);
     vi.setSystemTime(Date.now());
     vi.advanceTimersByTime(MINUTE_MS);
     heard(repeats, 'a', 12, into);
-    // The held one counts in the new minute.
+    // The held event counts in the new minute.
     expect(into.slice(10)).toEqual([[11, 1], ...Array.from({ length: 9 }, (_, i) => [i, 0])]);
   });
 
@@ -46,7 +46,7 @@ describe('repeats', () => {
     expect(into.slice(10)).toEqual([[10, 0]]);
   });
 
-  it('of more keys than are remembered lose nothing', () => {
+  it('of too many keys are not lost', () => {
     const repeats = new Repeats();
     let passed = 0;
     let suppressed = 0;
@@ -106,7 +106,7 @@ describe('an event', () => {
     ]);
   });
 
-  it('that was held has its own time, and says how many like it were left out', () => {
+  it('that was held has its own time, and the number of events that were left out', () => {
     const { log, lines, records } = open();
     for (let i = 0; i < 13; i++) {
       vi.advanceTimersByTime(10);
@@ -119,7 +119,7 @@ describe('an event', () => {
     expect(lines[10]).toMatchObject({ time: new Date(lastMs).toISOString(), suppressed: 2 });
   });
 
-  it('of another replica is not left out for it, nor what an operator does', () => {
+  it('of another replica, or of an operator, is not limited by it', () => {
     const { log, records } = open();
     for (let i = 0; i < 12; i++) log.event('replica_down', down);
     log.event('replica_down', { ...down, replica: 'r1' });
@@ -128,14 +128,14 @@ describe('an event', () => {
     expect(records.filter(({ name }) => name === 'configuration_reloaded')).toHaveLength(12);
   });
 
-  it('is recorded also where the log does not show its level', () => {
+  it('is recorded even if the log does not show its level', () => {
     const { log, lines, records } = open('error');
     log.event('replica_down', down);
     expect(lines).toEqual([]);
     expect(records).toHaveLength(1);
   });
 
-  it('has a name in small letters, and a line', () => {
+  it('has a name in lower case, and a log line', () => {
     for (const [name, { line }] of Object.entries(EVENTS)) {
       expect(name).toMatch(/^[a-z]+(_[a-z]+)+$/);
       expect(line).not.toBe('');

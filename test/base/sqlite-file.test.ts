@@ -1,4 +1,4 @@
-// What a file promises for a power cut is what SQLite promises for the mode that it is opened in.
+// The durability of a file matches the mode in which SQLite opens it.
 import { afterAll, expect, it } from 'vitest';
 import { SqliteFile } from '../../src/base/sqlite-file.ts';
 import { queueOptions } from '../../src/queue/options.ts';

@@ -1,4 +1,4 @@
-// Which replicas `weir run` supervises, from the configuration.
+// Finds the replicas that `weir run` supervises, from the configuration.
 import { describe, expect, it } from 'vitest';
 import { supervised } from '../../src/child/child.ts';
 
@@ -16,13 +16,13 @@ describe('the supervised replicas', () => {
       ['http://127.0.0.1:8000', 'http://localhost:8001', 'http://::1:8002'],
     ],
     [
-      'none on another machine beside one on this machine',
+      'no replica on another machine if there is one on this machine',
       [deployment('10.0.0.9', '127.0.0.1')],
       0,
       ['http://127.0.0.1:8001'],
     ],
     [
-      'those of the first deployment alone',
+      'only those of the first deployment',
       [deployment('127.0.0.1'), deployment('127.0.0.2')],
       0,
       ['http://127.0.0.1:8000'],
@@ -34,12 +34,12 @@ describe('the supervised replicas', () => {
       ['http://127.0.0.1:8000'],
     ],
     [
-      'the first deployment where no replica is on this machine',
+      'the first deployment if no replica is on this machine',
       [deployment('model', 'model2'), deployment('10.0.0.9')],
       0,
       ['http://model:8000', 'http://model2:8001'],
     ],
-    ['none where nothing is configured', [], -1, []],
+    ['none if nothing is configured', [], -1, []],
   ])('are %s', (_, deployments, index, urls) => {
     const found = supervised(deployments);
     expect(found.deployment).toBe(index);

@@ -34,7 +34,7 @@ describe('the flags of weir logs', () => {
     });
   });
 
-  it('take the older names of these variables where the newer are not set', () => {
+  it('accept the older names of these variables if the newer are not set', () => {
     const old = { WEIR_ADMIN_URL: 'http://old', WEIR_ADMIN_KEY: 'of the server' };
     expect(readArguments([], old, NOW)).toMatchObject({ url: 'http://old', key: 'of the server' });
     expect(readArguments([], { ...old, WEIR_CLIENT_KEY: 'k' }, NOW)).toMatchObject({
@@ -126,7 +126,7 @@ describe('the flags of weir logs', () => {
     }),
   );
 
-  it('say which level is near', () =>
+  it('suggest the nearest level', () =>
     expect(readArguments(['--min-level=wran'], {}, NOW)).toEqual([
       '--min-level: unknown level "wran"; did you mean "warn"?',
     ]));
@@ -151,7 +151,7 @@ describe('the flags of weir logs', () => {
   });
 
   it.each([
-    ['of the document, which is none of our time', '31255019cf83c4d0c7492a5006591e1f502a5'],
+    ['of the document, with a time before weir existed', '31255019cf83c4d0c7492a5006591e1f502a5'],
     ['from before weir', idAt(5)],
     ['of others', 'my-own-1'],
     ['from the future', idAt(NOW + 1)],
@@ -193,7 +193,7 @@ describe('a line of text', () => {
     duration_ms: 12.345,
   };
 
-  it('has level, replica, request id and duration where the record has them', () => {
+  it('has level, replica, request id and duration if the record has them', () => {
     expect(textLine(line)).toBe(
       `[2026-11-20 01:02:03]: ERROR (abc12 ${'f'.repeat(37)}) POST /predict 503 no_replica 12.3ms\n`,
     );
@@ -204,7 +204,7 @@ describe('a line of text', () => {
     expect(textLine({ timestamp: at, message: 'm', duration_ms: 1234.5 })).toMatch(/ m 1\.23s\n$/);
   });
 
-  it('is coloured by its level, and the same text without the colours', () => {
+  it('is coloured by its level, and otherwise the same text', () => {
     const painted = textLine(line, true);
     expect(painted).toContain('\u001b[31mERROR\u001b[0m');
     // oxlint-disable-next-line no-control-regex -- these are the colours

@@ -1,4 +1,4 @@
-// Which lists of replicas a configuration may have.
+// Valid and invalid lists of replicas in a configuration.
 import { afterAll, describe, expect, it } from 'vitest';
 import { load } from '../../src/config/config.ts';
 import { folder, removeFolders } from '../kit/folder.ts';
@@ -29,7 +29,7 @@ describe('the same replica twice in one deployment', () => {
     ['grpcs://model', 'grpcs://model:443'],
     ['http://[::1]:8000', 'http://[0:0::1]:8000'],
     ['http://127.0.0.1:1', 'http://127.1:1'],
-  ])('is refused however it is written: %s and %s', (one, other) => {
+  ])('is refused in any spelling: %s and %s', (one, other) => {
     expect(loaded(one, other)).toMatchObject({ ok: false, problems: [expect.stringContaining('give each')] });
   });
 

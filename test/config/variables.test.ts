@@ -1,4 +1,4 @@
-// Which WEIR_ variables are settings, which are of other programs, and which are mistakes.
+// WEIR_ variables: settings, variables of other programs, and mistakes.
 import { describe, expect, it } from 'vitest';
 import { load } from '../../src/config/config.ts';
 import { settings } from '../../src/config/schema.ts';
@@ -7,7 +7,7 @@ import { isServiceLink } from '../../src/config/variables.ts';
 const ARGS = ['--replica=http://127.0.0.1:8000'];
 const loaded = (env: Record<string, string>) => load(ARGS, env);
 
-/** What Kubernetes sets for a Service with two ports, as kubelet's pkg/kubelet/envvars does. */
+/** The variables that Kubernetes sets for a Service with two ports, as in kubelet's pkg/kubelet/envvars. */
 const serviceLinks = (name: string, address: string): Record<string, string> => {
   const prefix = name.toUpperCase().replaceAll('-', '_');
   const host = address.includes(':') ? `[${address}]` : address;
@@ -29,7 +29,7 @@ const serviceLinks = (name: string, address: string): Record<string, string> => 
   };
 };
 
-/** What Docker sets for `--link web:alias`, as daemon/links does. */
+/** The variables that Docker sets for `--link web:alias`, as in daemon/links. */
 const DOCKER = {
   WEIR_NAME: '/model/weir',
   WEIR_PORT: 'tcp://172.17.0.5:8080',
@@ -82,7 +82,7 @@ describe('service links', () => {
       for (const value of values) expect(isServiceLink(name, { [name]: value }), name).toBe(false);
   });
 
-  it('are not a setting’s value: one that is a setting is read as one', () => {
+  it('do not hide a setting: a variable that is a setting is read as a setting', () => {
     const result = loaded({ WEIR_MODEL_NAME: 'llama-3', WEIR_EXPORT_SERVICE_NAME: 'mine' });
     if (!result.ok) throw new Error(result.problems.join());
     expect(result.config.model.name).toBe('llama-3');
@@ -102,7 +102,7 @@ describe('service links', () => {
     ['WEIR_ENV_PATH', '/bin'],
     ['WEIR_PORT_8080_TCP_PROT', 'tcp'],
     ['WEIR_ADMINN', 'x'],
-  ])('%s=%s is none, and is refused by its name', (name, value) => {
+  ])('%s=%s is not a service link, and is refused as an unknown variable', (name, value) => {
     expect(loaded({ [name]: value })).toMatchObject({
       ok: false,
       problems: [
@@ -113,23 +113,20 @@ describe('service links', () => {
 });
 
 describe('variables of the client commands', () => {
-  it.each(['WEIR_CLIENT_URL', 'WEIR_CLIENT_KEY', 'WEIR_ADMIN_URL'])(
-    '%s is no mistake for a server',
-    (name) => {
-      const result = loaded({ [name]: 'http://127.0.0.1:9464' });
-      if (!result.ok) throw new Error(result.problems.join());
-      expect(result.config.admin).toEqual((loaded({}) as { config: typeof result.config }).config.admin);
-      expect(result.notices).toEqual([]);
-    },
-  );
+  it.each(['WEIR_CLIENT_URL', 'WEIR_CLIENT_KEY', 'WEIR_ADMIN_URL'])('a server accepts %s', (name) => {
+    const result = loaded({ [name]: 'http://127.0.0.1:9464' });
+    if (!result.ok) throw new Error(result.problems.join());
+    expect(result.config.admin).toEqual((loaded({}) as { config: typeof result.config }).config.admin);
+    expect(result.notices).toEqual([]);
+  });
 
-  it('are what a mistyped one is meant to be', () => {
+  it('are suggested for a mistyped name', () => {
     expect(loaded({ WEIR_CLIENT_KEYS: 'x' })).toMatchObject({
       problems: ['unknown variable WEIR_CLIENT_KEYS; did you mean WEIR_CLIENT_KEY?'],
     });
   });
 
-  it('leave WEIR_ADMIN_KEY to the server, whose key it sets', () => {
+  it('do not include WEIR_ADMIN_KEY, which sets the key of the server', () => {
     const result = loaded({ WEIR_CLIENT_KEY: 'key of the client', WEIR_ADMIN_KEY: 'key of the server' });
     if (!result.ok) throw new Error(result.problems.join());
     expect(result.config.admin.key).toBe('key of the server');

@@ -178,7 +178,7 @@ pool: { probe_interval: 1d }
         });
       });
 
-      it('sends the id as X-Request-Id too, unless the client has one of its own', async () => {
+      it('sends the id as X-Request-Id too, unless the client sent its own', async () => {
         const ownId = async (headers: Record<string, string>) => {
           const answer = await call(weir.url, '/', { headers });
           const seen = headerValues((JSON.parse(answer.text) as Seen).headers, 'x-request-id');
@@ -191,7 +191,7 @@ pool: { probe_interval: 1d }
         expect(named.seen).toEqual([named.id]);
       });
 
-      it('keeps a valid traceparent, and sends none where it is missing or wrong', async () => {
+      it('keeps a valid traceparent, and sends none if it is missing or wrong', async () => {
         const valid = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';
         for (const sent of [valid, 'junk', undefined]) {
           const answer = await call(weir.url, '/', { headers: sent ? { traceparent: sent } : {} });
@@ -313,7 +313,7 @@ pool: { probe_interval: 1d }
     });
 
     describe('routes', () => {
-      it('takes run_remote to the predict path, and passes a preflight on', async () => {
+      it('forwards run_remote to the predict path, and passes a preflight on', async () => {
         const predict = '/v1/models/model:predict';
         for (const target of ['', '/deployment/local'])
           for (const [method, word] of [
@@ -347,7 +347,7 @@ pool: { probe_interval: 1d }
         ['//deployment/raw/predict', 'unknown_route'],
         ['/x/../deployment/raw/predict', 'unknown_route'],
         ['/%64eployment/raw/predict', 'unknown_route'],
-      ])('answers 404 to %s by any method, and no replica gets it', async (path, cause) => {
+      ])('answers 404 to %s with any method, and no replica gets it', async (path, cause) => {
         let requests = 0;
         handler = (_, res) => {
           requests++;

@@ -165,7 +165,7 @@ describe('a submit', () => {
     expect(runs).toEqual([]);
   });
 
-  it('without any field of the contract is the input of the model itself, as in the document’s example', async () => {
+  it('without any field of the contract is the input of the model, as in the example of the document', async () => {
     const weir = await start();
     const { status, headers, text } = await submit(weir, '{"prompt": "Hello"}');
     expect(status, text).toBe(201);

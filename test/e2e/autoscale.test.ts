@@ -141,7 +141,7 @@ describe('KEDA’s door', () => {
     expect(await keda.check('')).toEqual({ status: 'SERVING' });
   });
 
-  it('stays closed where scale.keda is false, and a warning says that the address has no effect', async () => {
+  it('stays closed if scale.keda is false, and a warning says that the address has no effect', async () => {
     const { replica } = await heldReplica();
     const args = ['--replica', replica.url, '--scaler=127.0.0.1:0', '--scale-keda=false'];
     const weir = await startWeir(args);

@@ -44,7 +44,7 @@ describe('in front of a language model', () => {
   let model: ChildProcess;
   let url: string;
   beforeAll(async () => {
-    // The model tells which port it was told, not which one it got.
+    // The model prints the port that it was given, not the one that it got.
     model = spawn(process.execPath, ['examples/replica/server.ts', String(await freePort())], {
       cwd: ROOT,
       env: { ...process.env, TOKEN_MS: '1' },
@@ -238,12 +238,12 @@ describe('in front of a server', () => {
     expect(record.says).toMatchObject({ attempts: 2, retries: 1 });
   });
 
-  it('a stream that reports an error behind its 200 is an error in the record, and is found as one', async () => {
+  it('a stream that reports an error after its 200 has level ERROR in the record, and a search for errors finds it', async () => {
     const file = readFileSync(`${ROOT}/test/fixtures/streams/sse_error_mid.resp`, 'latin1');
     const stream = file.slice(file.indexOf('\r\n\r\n') + 4);
     const replica = await startReplica((req, res) => {
       res.writeHead(200, { 'content-type': 'text/event-stream' });
-      // Without its last blank line.
+      // Without the last blank line.
       if (req.url === '/breaks') res.write(stream.slice(0, -3), () => res.destroy());
       else if (req.url === '/fine')
         res.end('data: {"choices":[{"delta":{"content":"a"}}],"usage":{"prompt_tokens":1}}');

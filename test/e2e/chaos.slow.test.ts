@@ -20,7 +20,7 @@ const SOURCE = `
   const { createServer } = require('node:http');
   createServer((req, res) => {
     if (req.url === '/health') return res.end();
-    // Answered before its body is read, on a connection that is closed at once: with input unread, the kernel resets it.
+    // Answers before it reads the body, and closes the connection at once: with unread input, the kernel resets it.
     if (req.url.startsWith('/early')) {
       req.socket.write('HTTP/1.1 413 Too Large\\r\\nContent-Length: 5\\r\\n\\r\\nlarge', () => req.socket.destroy());
       return console.log(req.url);
@@ -216,7 +216,7 @@ proxy: { fast_lane: ${fastLane}, connect_timeout: 500ms, first_byte_timeout: 1s,
         if (outcome.status >= 500 && outcome.cause === undefined) expect(outcome.status, seen).toBe(503);
       } else expect(line!['cause'], seen).not.toBe(outcome.end === 'broken' ? 'ok' : '');
     }
-    // Early answers came through, and none was taken for a failure without the chaos having made one.
+    // Early answers arrived, and every counted failure was made by this test.
     expect(
       outcomes.filter(({ path, status }) => path.startsWith('/early') && status === 413).length,
     ).toBeGreaterThan(0);

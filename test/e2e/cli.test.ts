@@ -39,11 +39,11 @@ describe('weir', () => {
     );
   });
 
-  it.each(['version', '--version', '-v'])('prints its version: %s', async (word) => {
+  it.each(['version', '--version', '-v'])('prints its version with %s', async (word) => {
     expect(await runWeir([word])).toMatchObject({ code: 0, out: expect.stringMatching(/^\d+\.\d+\.\d+\n$/) });
   });
 
-  it('shows the help of a command by help COMMAND, too', async () => {
+  it('shows the help of a command with help COMMAND, too', async () => {
     const [asked, same] = [await runWeir(['help', 'logs']), await runWeir(['logs', '--help'])];
     expect(asked).toEqual(same);
     expect(asked.out).toMatch(/^Usage: weir logs /);
@@ -71,7 +71,7 @@ describe('weir', () => {
     expect(err).toMatch(/^weir: .+\n$/);
   });
 
-  it('says in one sentence that its packages are not installed', async () => {
+  it('names a missing package in one line, without a stack trace', async () => {
     const at = mkdtempSync(join(tmpdir(), 'weir-'));
     for (const name of ['src', 'bin', 'package.json'])
       cpSync(join(ROOT, name), join(at, name), { recursive: true });
@@ -115,7 +115,7 @@ describe('weir', () => {
     blocker.close();
   });
 
-  it('refuses a data folder that another weir uses, before it listens', async () => {
+  it('fails to start with a data folder that another weir uses, before it listens', async () => {
     const replica = await startReplica((_, res) => res.end());
     const data = mkdtempSync(join(tmpdir(), 'weir-'));
     const weir = await startWeir(['--replica', replica.url, '--data-dir', data]);
@@ -129,7 +129,7 @@ describe('weir', () => {
     await startWeir(['--replica', replica.url, '--data-dir', data]);
   });
 
-  it('refuses a data folder that cannot be written, unless nothing is kept there', async () => {
+  it('fails to start with a data folder that cannot be written, unless nothing is kept there', async () => {
     const data = yaml('a file');
     const { code, err } = await runWeir(['serve', REPLICA, '--listen=127.0.0.1:0', '--data-dir', data]);
     expect([code, err.startsWith(`weir: cannot write to the data folder ${data}: `)]).toEqual([69, true]);
@@ -149,7 +149,7 @@ describe('weir', () => {
   });
 });
 
-describe('variables of others', () => {
+describe('variables of other programs', () => {
   const LINKS = {
     WEIR_SERVICE_HOST: '10.96.0.7',
     WEIR_SERVICE_PORT: '8080',
@@ -168,7 +168,7 @@ describe('variables of others', () => {
     WEIR_ADMIN_URL: 'http://127.0.0.1:1',
   };
 
-  it('keep no command from its work: those of Kubernetes for a Service called weir, those of weir logs', async () => {
+  it('do not disturb any command: those of Kubernetes for a Service called weir, and those of weir logs', async () => {
     const replica = await startReplica((_, res) => res.end());
     const env = { ...LINKS, ...CLIENT };
     expect(await runWeir(['check', REPLICA], env)).toEqual({
@@ -186,11 +186,11 @@ describe('variables of others', () => {
     expect(said).toMatchObject({ level: 'info', variables: Object.keys(LINKS).sort() });
     const asked = await runWeir(['health', `--admin=127.0.0.1:${weir.adminPort}`], env);
     expect(asked).toMatchObject({ code: 0, out: 'ok\n' });
-    // No key was set: this machine may ask without one.
+    // No key is set, so this machine needs none.
     expect((await fetch(`${weir.admin}/v1/settings`)).status).toBe(200);
   });
 
-  it('keep run from nothing, and reach the replica as they are', async () => {
+  it('do not disturb weir run, and reach the replica unchanged', async () => {
     const replica = await startReplica((_, res) => res.end());
     const weir = await startWeir(['--replica', replica.url, '--log-format=json'], {
       command: 'run',
@@ -201,7 +201,7 @@ describe('variables of others', () => {
     expect(port).toBe(LINKS.WEIR_PORT);
   });
 
-  it('let weir logs have a key of its own beside the server’s', async () => {
+  it('give weir logs another key than the server’s', async () => {
     const replica = await startReplica((_, res) => res.end());
     const weir = await startWeir(['--replica', replica.url, '--logs-capture=metadata'], {
       env: { WEIR_ADMIN_KEY: 'key-of-the-server', WEIR_CLIENT_KEY: 'some-other-key-here' },

@@ -1,5 +1,5 @@
-// A replica that answers before it has read the request, and closes: its answer must reach every client, also one that
-// reads nothing before it has sent all. Such an answer is not a failure of the replica.
+// A replica that answers before it has read the request, and closes. Its answer must reach every client, also one that
+// sends everything before it reads. Such an answer is not a failure of the replica.
 import { execFile } from 'node:child_process';
 import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
@@ -16,7 +16,7 @@ const run = promisify(execFile);
 const REFUSAL = readFileSync(new URL('../fixtures/early413.resp', import.meta.url), 'latin1');
 const LARGE_BODY = 'y'.repeat(300_000);
 
-/** Answers by name: bytes as a replica sends them, and what the client must get of them. */
+/** Answers by name: the bytes that a replica sends, and the result that the client must get. */
 const ANSWERS = {
   '413 with a length': [REFUSAL, '{"error":"too large"}'],
   '401 without a body': ['HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n', ''],
@@ -30,9 +30,9 @@ const ANSWERS = {
   '413 that ends with the connection': ['HTTP/1.1 413 Too Large\r\n\r\nno length', 'no length'],
 } as const;
 
-/** How the replica ends its connection behind the answer. */
+/** How the replica ends its connection after the answer. */
 const ENDS: Record<string, (socket: Socket, answer: string) => void> = {
-  // With the upload unread, the kernel sends a reset.
+  // Since the upload is unread, the kernel sends a reset.
   closes: (socket, answer) => socket.write(answer, 'latin1', () => socket.destroy()),
   resets: (socket, answer) => socket.write(answer, 'latin1', () => socket.resetAndDestroy()),
   'half-closes and reads on': (socket, answer) => socket.end(answer, 'latin1').resume(),
@@ -63,7 +63,7 @@ const bodyOf = ({ bytes, isChunked }: Upload): Buffer => {
   return Buffer.concat([...pieces, Buffer.from('0\r\n\r\n')]);
 };
 
-/** The answer in `received`: past interim ones, its status and its body without chunks; undefined while it is not whole. */
+/** Status and decoded body of the final answer in `received`; undefined while it is incomplete. */
 function answerIn(received: string): { status: number; body: string } | undefined {
   let rest = received;
   for (;;) {
@@ -90,7 +90,7 @@ function answerIn(received: string): { status: number; body: string } | undefine
   }
 }
 
-/** Sends one request and reads nothing before all of it is sent; what it then gets, or how the connection failed. */
+/** Sends one whole request before it reads. Returns the answer, or the failure of the connection. */
 function upload(
   port: number,
   what: Upload,
@@ -128,7 +128,7 @@ describe.each([
   let replica: Replica;
   let weir: Weir;
   let script: (socket: Socket) => void;
-  /** Causes that a test expects of its exchanges besides ok. */
+  /** Causes besides ok that a test expects of its exchanges. */
   let failures = '';
 
   beforeAll(async () => {
@@ -162,7 +162,7 @@ describe.each([
     if (weir.process.exitCode !== null) throw new Error('weir has ended');
   });
 
-  /** The replica answers at the first bytes of a request, or once `after` bytes are in. */
+  /** The replica answers at the first bytes of a request, or after `after` bytes. */
   const answersEarly = (answer: string, end: keyof typeof ENDS, after = 1) => {
     script = (socket) => {
       let read = 0;
@@ -179,7 +179,7 @@ describe.each([
 
   for (const [what, [answer, body]] of Object.entries(ANSWERS))
     for (const end of Object.keys(ENDS)) {
-      // Only a clean end tells that such a body is whole.
+      // Only a clean end shows that such a body is whole.
       if (what.includes('ends with') && !end.startsWith('half-closes')) continue;
       // A kernel that sends a reset drops what it has not sent yet: a long answer is lost on the replica's side.
       if (what.includes('KB') && /closes|resets/.test(end) && !end.startsWith('half-closes')) continue;
@@ -224,7 +224,7 @@ describe.each([
     const client = connect({ host: '127.0.0.1', port: weir.port });
     expect(await upload(weir.port, { bytes: 2 }, client)).toEqual({ status: 200, body: 'ok' });
     expect(await upload(weir.port, { bytes: 20_000_000 }, client)).toMatchObject({ status: 413 });
-    // The client's own connection goes on in step behind the refused upload.
+    // After the refused upload the client's connection serves the next request.
     script = (socket) =>
       socket.on('data', () => socket.write('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok'));
     expect(await upload(weir.port, { bytes: 2 }, client)).toEqual({ status: 200, body: 'ok' });
@@ -249,7 +249,7 @@ describe.each([
       }
   });
 
-  it('a run of the queue has the 413 as its answer', async () => {
+  it('an asynchronous task gets the 413 as its answer', async () => {
     answersEarly(REFUSAL, 'closes', 50_000);
     const { status } = await call(weir.url, '/production/async_predict', {
       method: 'POST',

@@ -65,7 +65,7 @@ const ENGINES = [
   },
 ];
 
-/** Requests that the stand-in got, and what it does with them. */
+/** The stand-in, and the requests that it got. */
 interface Seen {
   readonly route: string;
   readonly headers: IncomingHttpHeaders;
@@ -183,7 +183,7 @@ describe.each(ENGINES)('in front of $engine', ({ routes, missing }) => {
           'the setting predict_path says where requests go',
       },
     ]);
-    // A path that the client chose itself says nothing about the setting.
+    // A 404 to a path that the client chose says nothing about the setting.
     expect((await call(plain.url, '/v1/nope', { method: 'POST', body: '{}' })).status).toBe(404);
     await plain.line('the last request', (line) => line['path'] === '/v1/nope');
     const warnings = plain.lines.filter(({ event }) => event === 'replica answered 404 to predict_path');

@@ -1,4 +1,4 @@
-// The lifecycle events of weir, each made to happen with the real binary and found where users look.
+// The lifecycle events of weir: each is caused with the real binary and found where users search.
 import { existsSync, openSync, closeSync, readdirSync, statSync, writeFileSync, writeSync } from 'node:fs';
 import type { RequestListener } from 'node:http';
 import { join } from 'node:path';
@@ -40,7 +40,7 @@ async function receiver(): Promise<Receiver> {
   return one;
 }
 
-/** Sends what is stored to a receiver from now on. */
+/** Exports stored records to a receiver from now on. */
 async function exportTo(weir: Weir, connection: object): Promise<string> {
   const { status, text } = await call(weir.admin, '/v1/otel/connections', {
     method: 'POST',
@@ -57,7 +57,7 @@ interface ContractLine {
   readonly replica: string | null;
 }
 
-/** The lines that the contract's log API shows of a deployment or environment, the oldest first. */
+/** The lines of a deployment or environment in the contract's log API, the oldest first. */
 async function contractLines(weir: Weir, target: string): Promise<ContractLine[]> {
   const { status, text } = await call(weir.admin, `/v1/models/mdl1/${target}/logs?direction=asc&limit=1000`);
   expect(status, text).toBe(200);
@@ -75,7 +75,7 @@ async function startWith(deployments: readonly object[], ...args: string[]) {
   return { weir: await startWeir(options), data, options, write };
 }
 
-it('start and end of weir and its replicas are found by search, tail, contract API, weir logs and OTLP', async () => {
+it('start and end of weir and its replicas are in search, tail, contract API, weir logs and OTLP', async () => {
   const [one, two] = [await startReplica(ok), await startReplica(ok)];
   const deployments = [
     { id: 'dep1', environment: 'production', replicas: [{ id: 'a', url: one.url }] },
@@ -105,7 +105,7 @@ it('start and end of weir and its replicas are found by search, tail, contract A
   expect(started.message).toContain(`started; it serves clients on 127.0.0.1:${weir.port}`);
   for (const name of ['deployment', 'environment', 'replica']) expect(started).not.toHaveProperty(name);
 
-  // By words, by the query bar, counted by kind.
+  // With words, with the query bar, and counted by kind.
   expect(messages(await search(door(weir), { q: 'event:replica_ready replica:a' }))).toEqual([ready.message]);
   expect(messages(await search(door(weir), { q: 'kind:event "replica a" ready' }))).toEqual([ready.message]);
   const { text } = await call(weir.admin, '/v1/logs/fields/kind/values');
@@ -169,7 +169,7 @@ it('start and end of weir and its replicas are found by search, tail, contract A
   expect(weir.lines.at(-1)).toMatchObject({ event: 'stopped', level: 'info' });
 }, 60_000);
 
-it('a supervised process that dies is told in the contract’s words, with code, signal, pause and count', async () => {
+it('an event reports a dead supervised process in the contract’s words, with code, signal, pause and count', async () => {
   const free = await startReplica(ok);
   await free.close();
   const source = `require('node:http').createServer((req, res) => req.url === '/die' ? process.exit(3) : res.end(String(process.pid))).listen(${free.port}, '127.0.0.1')`;
@@ -224,7 +224,7 @@ it('a supervised process that dies is told in the contract’s words, with code,
   );
 }, 30_000);
 
-it('a replica that goes down, is ejected, drained or resumed says why', async () => {
+it('events say why a replica goes down, is ejected, drained or resumed', async () => {
   const handlers: RequestListener[] = [ok, ok];
   const replicas = await Promise.all(
     handlers.map((_, i) => startReplica((req, res) => handlers[i]!(req, res))),
@@ -293,7 +293,7 @@ it('a replica that goes down, is ejected, drained or resumed says why', async ()
   );
 }, 30_000);
 
-it('a replica that answers, but not yet that it is ready, has started', async () => {
+it('a replica has started when it answers, even if it is not ready', async () => {
   let isReady = false;
   const replica = await startReplica((_, res) => void res.writeHead(isReady ? 200 : 503).end());
   const { weir } = await startWith([
@@ -316,7 +316,7 @@ it('a replica that answers, but not yet that it is ready, has started', async ()
   await eventNamed(door(weir), 'replica_ready');
 });
 
-it('a changed configuration is told deployment by deployment, a wrong one with its reasons', async () => {
+it('events report each changed deployment of a configuration, and the mistakes of a wrong one', async () => {
   const [one, two, three] = [await startReplica(ok), await startReplica(ok), await startReplica(ok)];
   const dep1 = { id: 'dep1', environment: 'production', replicas: [{ id: 'a', url: one.url }] };
   const dep2 = { id: 'dep2', environment: 'staging', replicas: [{ id: 'b', url: two.url }] };
@@ -324,7 +324,7 @@ it('a changed configuration is told deployment by deployment, a wrong one with i
   write('deployments: [{ id: dep1, nonsense: 1 }]');
   const refused = await eventNamed(door(weir), 'configuration_refused');
   expect(refused).toMatchObject({ level: 'ERROR' });
-  expect(refused.message).toMatch(/^Configuration refused, the running one stays: .*nonsense/);
+  expect(refused.message).toMatch(/^Configuration refused; the previous one stays in use: .*nonsense/);
 
   const weighted = { ...dep1, traffic_weight: 3 };
   write([weighted, { ...dep2, environment: 'production', rollout_phase: 'promoting' }]);
@@ -358,7 +358,7 @@ it('a changed configuration is told deployment by deployment, a wrong one with i
   ).toMatchObject({ environment: 'staging', attributes: { replicas: 1 } });
   expect(await eventNamed(door(weir), 'replica_added')).toMatchObject({ deployment: 'dep2', replica: 'c' });
   expect(await eventNamed(door(weir), 'replica_removed')).toMatchObject({ deployment: 'dep2', replica: 'b' });
-  // What a deployment that is gone has logged is still found, and weir's own events with it.
+  // Lines of a removed deployment are still found, together with weir's own events.
   const gone = (await contractLines(weir, 'deployments/dep1')).map(({ message }) => message);
   expect(gone).toContain(
     'Deployment dep1 of environment production was removed; running requests may finish.',
@@ -366,7 +366,7 @@ it('a changed configuration is told deployment by deployment, a wrong one with i
   expect(gone).toContain('Configuration reloaded.');
 }, 30_000);
 
-it('a change of the desired replicas is told', async () => {
+it('an event reports a change of the desired replicas', async () => {
   const replica = await startReplica((req, res) => (req.url === '/hold' ? undefined : ok(req, res)));
   const { weir } = await startWith(
     [{ id: 'dep1', environment: 'production', replicas: [{ id: 'a', url: replica.url }] }],
@@ -388,7 +388,7 @@ it('a change of the desired replicas is told', async () => {
   await Promise.all(held);
 }, 30_000);
 
-it('an exporter that pauses and resumes is told, also to its receiver', async () => {
+it('events report that an exporter pauses and resumes, and its receiver gets them', async () => {
   const { weir } = await startWith([
     { id: 'dep1', environment: 'production', replicas: [{ url: 'http://127.0.0.1:9' }] },
   ]);
@@ -408,7 +408,7 @@ it('an exporter that pauses and resumes is told, also to its receiver', async ()
 }, 30_000);
 
 it.skipIf(isMissing('redis-server'))(
-  'a store of the queue that is lost and back is told',
+  'events report that the store of the queue is lost and back',
   async () => {
     const redis = await RedisServer.start();
     try {
@@ -430,7 +430,7 @@ it.skipIf(isMissing('redis-server'))(
   60_000,
 );
 
-/** Overwrites all of a file but its first page. */
+/** Overwrites all pages of a file but the first. */
 function damage(path: string): void {
   for (const one of [path, `${path}-wal`]) {
     const size = existsSync(one) ? statSync(one).size : 0;
@@ -441,7 +441,7 @@ function damage(path: string): void {
   }
 }
 
-it('a file of the log store that was damaged and set aside is told in the next one', async () => {
+it('an event in the next file reports a damaged file of the log store that was set aside', async () => {
   const { weir, data, options } = await startWith([
     { id: 'dep1', environment: 'production', replicas: [{ url: 'http://127.0.0.1:9' }] },
   ]);
@@ -460,7 +460,7 @@ it('a file of the log store that was damaged and set aside is told in the next o
   );
 }, 30_000);
 
-it('a replica that goes up and down all the time fills neither the log nor the store', async () => {
+it('a replica that keeps going up and down does not fill the log and the store', async () => {
   let isUp = true;
   const replica = await startReplica((_, res) => void res.writeHead(isUp ? 200 : 500).end());
   const { weir, data, options } = await startWith(
@@ -492,12 +492,12 @@ it('a replica that goes up and down all the time fills neither the log nor the s
   const again = await startWeir([...options, `--data-dir=${data}`]);
   const down = await named(again);
   const suppressed = down.reduce((sum, { attributes }) => sum + Number(attributes['suppressed'] ?? 0), 0);
-  // Each one is a record, or counted in a later one.
+  // Each event is a record, or counted in a later one.
   expect(down.length + suppressed).toBe(times);
   expect(weir.lines.filter(({ event }) => event === 'replica is down').length).toBe(down.length);
 }, 120_000);
 
-it('without a record events are lines of weir’s own log', async () => {
+it('without a log store, events are lines of weir’s own log', async () => {
   const replica = await startReplica(ok);
   const weir = await startWeir(['--replica', replica.url, '--logs-capture=off']);
   await weir.line('that it is ready', ({ event }) => event === 'replica is ready');

@@ -76,10 +76,10 @@ const KINDS: readonly Kind[] = [
 ];
 
 let replica: Replica;
-/** The connection of the request under way, once its answer waits for `go`. */
+/** The connection of the current request, when its answer waits for `go`. */
 let paused: { socket: Socket; rest: readonly string[] } | undefined;
 
-/** Plays the answer whose place in KINDS is the request's path. */
+/** Sends the answer of KINDS with the index in the request's path. */
 function play(socket: Socket): void {
   let request = '';
   socket.on('data', (chunk: Buffer) => {
@@ -93,7 +93,7 @@ function play(socket: Socket): void {
   });
 }
 
-/** Writes pieces so that they leave in packets of their own; END ends the connection. */
+/** Writes each piece in a packet of its own; END ends the connection. */
 async function send(socket: Socket, pieces: readonly string[]): Promise<void> {
   socket.setNoDelay(true);
   for (const piece of pieces)
@@ -101,7 +101,7 @@ async function send(socket: Socket, pieces: readonly string[]): Promise<void> {
     else await new Promise((resolve) => socket.write(piece, resolve));
 }
 
-/** Waits until `ms` have gone by. */
+/** Waits for `ms` milliseconds. */
 async function gap(ms: number): Promise<void> {
   const startMs = performance.now();
   await until(`${ms} ms have gone by`, () => performance.now() - startMs > ms);
@@ -109,7 +109,7 @@ async function gap(ms: number): Promise<void> {
 
 const idIn = (text: string) => /x-baseten-request-id: ([0-9a-f]+)/i.exec(text)?.[1];
 
-/** Asks for an answer of a kind and lets it go on after the gap; resolves to its line in the access log. */
+/** Requests an answer of a kind and continues it after the gap. Resolves to its line in the access log. */
 async function ask(weir: Weir, at: number): Promise<Line> {
   const { method = 'GET', rest } = KINDS[at]!;
   paused = undefined;
@@ -161,7 +161,7 @@ describe.each([
     expect(firstByteMs).toBeGreaterThanOrEqual(headMs);
   });
 
-  it('says the same in the metric, the record and the query', async () => {
+  it('is the same in the metric, the record and the query', async () => {
     const page = await weir.page();
     const all = (suffix: string) =>
       ['200', '204', '304']
@@ -182,7 +182,7 @@ describe.each([
     expect(await found(`head_ms>=${GAP - 20}`)).toEqual(slow('head_ms'));
   });
 
-  it('Server-Timing says when the head came, and waits for nothing', async () => {
+  it('Server-Timing has the time of the head, and delays nothing', async () => {
     const client = new RawClient(weir.port);
     paused = undefined;
     client.send('GET /0 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n');
@@ -216,7 +216,7 @@ describe.each([
     await before.stop();
   });
 
-  it('a replica that breaks off after its head has no first byte', async () => {
+  it('an answer that breaks off after its head has no first byte', async () => {
     const broken = await startRawReplica((socket) =>
       socket.once('data', () => socket.write(head(CHUNKED), () => (paused = { socket, rest: [] }))),
     );
@@ -236,7 +236,7 @@ describe.each([
     await before.stop();
   });
 
-  it('the time for a replica to begin its answer is that to its head', async () => {
+  it('first_byte_timeout ends at the head of the answer', async () => {
     const weirs = await startWeir([`--replica=${replica.url}`, '--proxy-first-byte-timeout=300ms', ...lane]);
     paused = undefined;
     const client = new RawClient(weirs.port);
@@ -326,7 +326,7 @@ it('of a gRPC call is the first message, or the trailers where there is none', a
 });
 
 describe('an answer of weir’s own', () => {
-  /** A port at which nothing listens. */
+  /** A port on which no server listens. */
   const closedPort = async (): Promise<number> => {
     const server = createServer();
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
@@ -351,7 +351,7 @@ describe('an answer of weir’s own', () => {
       ['an unknown target', 'POST /deployment/nope/predict HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n'],
       ['another method', 'GET /async_predict HTTP/1.1\r\nHost: x\r\n\r\n'],
       ['malformed', 'GET /x HTTP/1.1\r\nHost: x\r\nHost: y\r\n\r\n'],
-      ['what is no HTTP', 'GET /x HTTQ/1.1\r\n\r\n'],
+      ['a request that is not HTTP', 'GET /x HTTQ/1.1\r\n\r\n'],
       ['too large', 'POST /x HTTP/1.1\r\nHost: x\r\nContent-Length: 5000\r\n\r\n'],
       ['CONNECT', 'CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n\r\n'],
       ['wake', 'POST /wake HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n'],
@@ -360,7 +360,7 @@ describe('an answer of weir’s own', () => {
       ['an unknown task', 'GET /async_request/none HTTP/1.1\r\nHost: x\r\n\r\n'],
       ['the depth of the queue', 'GET /async_queue_status HTTP/1.1\r\nHost: x\r\n\r\n'],
       [
-        'an upgrade to what there is not',
+        'an upgrade to an unknown deployment',
         'GET /deployment/nope/websocket HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n',
       ],
       [
@@ -393,7 +393,7 @@ describe('an answer of weir’s own', () => {
     expect((await weir.page()).value(series(`${FAMILY}_count`))).toBe(1);
   });
 
-  it('to a gRPC call without an answer has no body, and a first byte', async () => {
+  it('to a gRPC call without a replica has a first byte, though no body', async () => {
     const weir = await startWeir([
       `--replica=grpc://127.0.0.1:${await closedPort()}`,
       '--deployment-queue-timeout=200ms',

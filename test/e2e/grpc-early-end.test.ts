@@ -1,4 +1,4 @@
-// Calls whose answer ends while the client has not ended its side: trailers first, RST_STREAM with NO_ERROR after them.
+// Calls with an answer that ends before the client ends its side: trailers first, then RST_STREAM with NO_ERROR.
 // Source: RFC 9113 8.1 (a complete response before the request is complete).
 import { credentials } from '@grpc/grpc-js';
 import { connect, type ClientHttp2Session, type ServerHttp2Stream } from 'node:http2';
@@ -38,7 +38,7 @@ function message(size: number): Buffer {
   return framed;
 }
 
-/** Ends a replica's answer with a status while the client still sends. `isReset`: as servers that reset the rest do. */
+/** Ends a replica's answer with a status while the client still sends. `isReset`: then resets the stream, as some servers do. */
 function finish(stream: ServerHttp2Stream, trailers: Record<string, string>, isReset: boolean): void {
   stream.on('wantTrailers', () => {
     stream.sendTrailers(trailers);
@@ -48,13 +48,13 @@ function finish(stream: ServerHttp2Stream, trailers: Record<string, string>, isR
   stream.end();
 }
 
-/** Nothing of any call is left. */
+/** Checks that nothing of any call is left. */
 async function isClean(weir: Weir): Promise<void> {
   await weir.shows('baseten_concurrent_requests', 0);
   await weir.shows('weir_replica_outstanding_requests{deployment_id="local",replica="r0"}', 0);
 }
 
-/** What a client saw of a call that it never ended itself. */
+/** The result of a call that the client did not end itself. */
 interface Seen {
   readonly bytes: number;
   readonly trailers: Record<string, unknown>;
@@ -113,7 +113,7 @@ describe.each([
       ...(isTls ? [`--ingress-tls-cert=${server.certFile}`, `--ingress-tls-key=${server.keyFile}`] : []),
     ]);
 
-  it('reaches it whole, whether the replica resets the rest or leaves it open', async () => {
+  it('reaches it whole, whether or not the replica resets the stream', async () => {
     const replica = await startH2Replica((stream, headers) => {
       const [, at, rest] = String(headers[':path']).split('/');
       const [, sizes, trailers] = answers[Number(at)]!;
@@ -174,7 +174,7 @@ describe.each([
   });
 });
 
-it('sends END_STREAM before RST_STREAM, and nothing behind that', async () => {
+it('sends END_STREAM, then RST_STREAM, then nothing', async () => {
   const replica = await startH2Replica((stream) => {
     stream.respond(HEADERS, { waitForTrailers: true });
     stream.write(message(1));
@@ -192,7 +192,7 @@ it('sends END_STREAM before RST_STREAM, and nothing behind that', async () => {
   await isClean(weir);
 });
 
-it('a client that sends on while it reads slowly gets the whole answer of a replica that has ended', async () => {
+it('a client that keeps sending and reads slowly gets the whole answer of a replica that has ended', async () => {
   const size = 2 * 1024 ** 2;
   const replica = await startH2Replica((stream) => {
     stream.respond(HEADERS, { waitForTrailers: true });
@@ -226,7 +226,7 @@ describe('a failure after the answer has begun, while the client has not ended',
   };
   const after = (then: (stream: ServerHttp2Stream) => void) => (stream: ServerHttp2Stream) => {
     begin(stream);
-    // Its message has arrived at weir before what comes next: the client of this test waits for it as well.
+    // Its message reaches weir before the next step, since the client of this test waits for it.
     stream.once('data', () => then(stream));
   };
   const failures: [string, (stream: ServerHttp2Stream) => void, string, number, string][] = [
@@ -284,13 +284,13 @@ describe('a failure after the answer has begun, while the client has not ended',
     await isClean(weir);
   });
 
-  it('ends within a bound for a client that reads nothing', async () => {
+  it('ends in limited time if the client reads nothing', async () => {
     const replica = await startH2Replica((stream) => {
       stream.respond(HEADERS, { waitForTrailers: true });
       stream.write(message(100_000));
     });
     const weir = await startWeir(['--replica', replica.url, '--proxy-idle-timeout=200ms']);
-    // A window of nothing: no byte of the message can be sent.
+    // A window of 0: no byte of the message can be sent.
     const socket = new H2Socket(weir.port, Buffer.from([0, 4, 0, 0, 0, 0]));
     socket.socket.write(frame(HEADERS_FRAME, 4, 1, CALL_HEAD));
     expect(await weir.line('the call', ({ event }) => event === 'exchange')).toMatchObject({

@@ -195,21 +195,21 @@ describe('a replica', () => {
       'The replica reset the stream (CANCEL)',
     ],
     [
-      'that answers a page with 200',
+      'that answers an HTML page with 200',
       (s) => s.respond({ ':status': 200, 'content-type': 'text/html' }, { endStream: true }),
       status.UNKNOWN,
       'bad_response',
       'The replica answered HTTP 200 (content-type text/html) without grpc-status',
     ],
     [
-      'that says a grpc-message and no grpc-status',
+      'that sends a grpc-message without a grpc-status',
       (s) => s.respond({ ...HEADERS, 'grpc-message': 'out of %F0%9F%90%8F' }, { endStream: true }),
       status.UNKNOWN,
       'bad_response',
       'The replica answered without grpc-status; its grpc-message: out of 🐏',
     ],
     [
-      'that says so in its trailers',
+      'that sends the same in its trailers',
       (s) => {
         s.respond(HEADERS, { waitForTrailers: true });
         s.on('wantTrailers', () => s.sendTrailers({ 'grpc-message': 'cuda' }));
@@ -273,12 +273,12 @@ describe('a replica', () => {
     await isClean(weir);
   });
 
-  it('whose trailer is larger than 64 KiB: every call of its connection is told why it failed', async () => {
+  it('that sends a trailer over 64 KiB: every call of the connection fails with the reason', async () => {
     const replica = await startRawReplica((stream) => {
       // Its first answer is to the health check.
       if (answered++ === 0) return frame(1, 5, stream, hpack(...ANSWER, ['grpc-status', '12']));
       if (answered === 2) return frame(1, 4, stream, hpack(...ANSWER));
-      // A literal whose length, 70,000, is an integer of HPACK with a prefix of 7 bits (RFC 7541 5.1).
+      // A literal of 70,000 bytes: its length is an HPACK integer with a prefix of 7 bits (RFC 7541 5.1).
       const value = Buffer.concat([Buffer.from([0x7f, 0xf1, 0xa1, 0x04]), Buffer.alloc(70_000, 'x')]);
       const name = Buffer.concat([Buffer.from([0, 12]), Buffer.from('grpc-message')]);
       const block = Buffer.concat([hpack(...ANSWER, ['grpc-status', '13']), name, value]);
@@ -302,7 +302,7 @@ describe('a replica', () => {
     await isClean(weir);
   });
 
-  it('that refuses every try: the client is told so', async () => {
+  it('that refuses every attempt: the client gets the reason', async () => {
     const replica = await startH2Replica((stream) => stream.close(7));
     const weir = await startWeir(['--replica', replica.url, '--proxy-retry-connect-attempts=2']);
     const { code, details, id } = await new TestClient(weir.port).unary('unaryCall').outcome;

@@ -145,7 +145,7 @@ for (const [lane, args] of [
       expect([code, details]).toEqual([2, message]);
     });
 
-    it('custom_metadata: a trace passes as the client sent it, and nothing that looks like a header of weir', async () => {
+    it('custom_metadata: a trace passes unchanged, and look-alikes of weir’s headers do not pass', async () => {
       const valid = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-03';
       const asked = async (...metadata: [string, string][]) => {
         const { code, id } = await client.unary('emptyCall', {}, { metadata }).outcome;

@@ -1,4 +1,4 @@
-// Heads of messages in both lanes, byte by byte: what passes, what is taken out, and what is refused with which words.
+// Heads of messages in both lanes, byte by byte: what passes, what is removed, and what is refused with which error.
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { closeReplicas } from '../kit/replica.ts';
 import { exchangeBytes, fieldValues, startByteReplica, type ByteReplica } from '../kit/byte-replica.ts';
@@ -7,7 +7,7 @@ import { startWeir, type Weir } from '../kit/weir.ts';
 const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
 const UPGRADE =
   'Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n';
-/** UTF-8, and single bytes that are none. */
+/** UTF-8, and single bytes that are not UTF-8. */
 const NAME = 'caf\u00c3\u00a9 \u00e6\u00a8\u00a1\u00fc\u00ff\u0080';
 
 /** A request that ends its connection. `lines`: header lines, each with its line end. */
@@ -21,7 +21,7 @@ const errorOf = (received: string) =>
     error_code: string;
     request_id: string;
   };
-/** The answers in what a client received: interim ones, then the final one with its body. */
+/** The answers in the bytes that a client received: interim ones, then the final one with its body. */
 const answersIn = (received: string): string[] => received.split(/(?=HTTP\/1\.1 \d{3})/);
 
 describe.each([
@@ -55,7 +55,7 @@ describe.each([
     await closeReplicas();
   });
 
-  /** Sends a request and returns the head that the replica got, and all that the client got. */
+  /** Sends a request. Returns the head that the replica got, and all bytes that the client got. */
   const exchange = async (...pieces: string[]) => {
     const got = await exchangeBytes(weir.port, pieces);
     return { head: replica.heads.at(-1) ?? '', got };
@@ -174,7 +174,7 @@ describe.each([
     });
   });
 
-  describe('and traces, where weir takes no part in them', () => {
+  describe('and traces, with tracing off in weir', () => {
     const valid = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331';
     const state = 'tracestate: a=1\r\ntracestate: b=2\r\n';
 
@@ -249,7 +249,7 @@ describe.each([
       'a b', 'a, b', 'http://a/', 'a@b', 'a/b', '[::1', 'a"b', '[::1]x', '[::1]:x', 'a:b', 'a:80:80', '::1', 'a?b',
       'a#b', 'a\\b', '%zz', 'a%4', 'caf\u00c3\u00a9', '[fe80::1%25eth0]', '[fe80::1%eth0]', '[::g]', '[]', ':80',
       '<a>', 'a{b}', 'a|b', '[v1.]', '[1.2.3.4]', 'a\tb',
-    ])('of %j is refused with 400 in words', async (host) => {
+    ])('of %j is refused with 400 and an error text', async (host) => {
       for (const te of ['', 'TE: trailers\r\n']) {
         const { got } = await exchange(`GET /x HTTP/1.1\r\nHost: ${host}\r\n${te}\r\n`);
         expect(statusOf(got), got).toBe(400);
@@ -268,7 +268,7 @@ describe.each([
     it.each([
       'a', 'a.example', 'a.example:8443', 'a_b', 'a-b.', 'a:', '[::1]', '[::1]:8080', '[::ffff:1.2.3.4]', '10.0.0.1:80',
       'a%41', "a!$&'()*+,;=", 'xn--caf-dma.example', '[v1.a:b]', '~a', '[2001:DB8::1]:',
-    ])('of %j is served, and passed on as it is', async (host) => {
+    ])('of %j is served, and passes unchanged', async (host) => {
       for (const te of ['', 'TE: trailers\r\n']) {
         const { head, got } = await exchange(`GET /x HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n${te}\r\n`);
         expect(statusOf(got), got).toBe(200);
@@ -308,9 +308,9 @@ describe.each([
       ['102', 'HTTP/1.1 102 Processing\r\nX-A: 1\r\n\r\n'],
       ['150 of no registry', 'HTTP/1.1 150 Odd\r\nX-A: 1\r\n\r\n'],
       ['103 without Link', 'HTTP/1.1 103 Early Hints\r\nX-A: 1\r\nX-A: 2\r\n\r\n'],
-      ['103 with all it says', 'HTTP/1.1 103 Early Hints\r\nLink: </a>; rel=preload\r\nLink: foo\r\nX-A: 1\r\n\r\n'],
+      ['103 with its fields', 'HTTP/1.1 103 Early Hints\r\nLink: </a>; rel=preload\r\nLink: foo\r\nX-A: 1\r\n\r\n'],
       ['199 without headers', 'HTTP/1.1 199 \r\n\r\n'],
-    ])('%s passes on as it is', async (_, interim) => {
+    ])('%s passes unchanged', async (_, interim) => {
       replica.next = [interim, interim, OK];
       for (const te of ['', 'TE: trailers\r\n']) {
         const answers = answersIn((await exchange(ask(te))).got);
@@ -319,7 +319,7 @@ describe.each([
       }
     }); // prettier-ignore
 
-    it('what is for one hop, and what frames a body, is taken out', async () => {
+    it('hop-by-hop fields and fields that frame a body are removed', async () => {
       replica.next = [
         'HTTP/1.1 103 E\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\nConnection: x-hop\r\nX-Hop: 1\r\n' +
           `Keep-Alive: timeout=1\r\nX-Baseten-Request-Id: theirs\r\nX-A: 1\r\n\r\n${OK}`,
@@ -328,7 +328,7 @@ describe.each([
       expect(interim).toBe('HTTP/1.1 103 E\r\nX-A: 1\r\n\r\n');
     });
 
-    it('100 stays here', async () => {
+    it('100 does not pass', async () => {
       replica.next = [`HTTP/1.1 100 Continue\r\n\r\n${OK}`];
       expect(answersIn((await exchange(ask())).got).map(statusOf)).toEqual([200]);
     });
@@ -390,7 +390,7 @@ describe.each([
         expect([statusOf(got), fieldValues(got, 'content-length')]).toEqual([200, ['2']]);
         expect(got.endsWith('\r\n\r\nok')).toBe(true);
       }
-      // The replica sends a body to HEAD as well, of which nothing may reach the client.
+      // The replica sends a body to HEAD as well, which must not reach the client.
       const head = await exchange(ask('TE: trailers\r\n', 'HEAD /x HTTP/1.1'));
       expect(head.got.endsWith('\r\n\r\n')).toBe(true);
       expect(fieldValues(head.got, 'content-length')).toEqual(['2']);
@@ -423,7 +423,7 @@ describe.each([
       }
     });
 
-    it('of more than 64 KiB is refused, whichever piece its end comes in', async () => {
+    it('of more than 64 KiB is refused, at every split', async () => {
       const head = `HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX-A: ${'a'.repeat(70_000)}\r\n\r\nok`;
       for (const first of [10_000, 60_000, 66_000]) {
         replica.next = [head.slice(0, first), head.slice(first)];
@@ -483,7 +483,7 @@ describe.each([
     });
 
     it.each(['SSH-2.0-client\r\n', 'HTTP/1.1 200 OK\r\n', 'BREW\r\n', 'BREW / FTP/1.0\r\n', '\u0016\u0003\u0001\u0002'])(
-      'that is none, %j, is refused with 400',
+      'that is not HTTP, %j, is refused with 400',
       async (line) => {
         expect(statusOf((await exchange(`${line}\r\n`)).got)).toBe(400);
       },

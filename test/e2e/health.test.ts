@@ -384,7 +384,7 @@ it('a WebSocket counts against the target for its life', async () => {
   await until('its place is free', async () => (await call(weir.url, '/')).status === 200);
 });
 
-it('warns once about a replica that was never reachable, and says why where readiness is asked for', async () => {
+it('warns once about a replica that was never reachable, and readiness checks give the reason', async () => {
   const gone = await unusedAddress();
   const weir = await startWeir(['--replica', gone.url, ...quick]);
   const warning = await weir.line('the warning', (line) => line.event === 'replica is not ready');

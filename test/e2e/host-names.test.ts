@@ -1,4 +1,4 @@
-// Replicas at a host name with several addresses: every address is one, as long as the name has it.
+// Replicas at a host name with several addresses: each address is a replica as long as the name has it.
 import { writeFileSync } from 'node:fs';
 import { once } from 'node:events';
 import { createServer, type RequestListener, type Server } from 'node:http';
@@ -48,7 +48,7 @@ async function serversAt(
   return port;
 }
 
-/** A hosts file, and what lets a weir read it. */
+/** A hosts file, and the environment with which weir reads it. */
 function hostsFile(...lines: string[]) {
   const file = join(folder(), 'hosts');
   const set = (...now: string[]) => writeFileSync(file, `${now.join('\n')}\n`);
@@ -119,7 +119,7 @@ it('replicas come and go with the addresses, and no request is lost', async () =
   hosts.set('127.0.0.2 model.test', '127.0.0.3 model.test');
   await until('the new one serves', () => texts.has('127.0.0.3 x'));
   await areReady(weir, 'r0-127.0.0.2', 'r0-127.0.0.3');
-  // The address that the name had before is the same replica under another name: it was not asked to prove itself.
+  // The earlier address is the same replica with another id, so it stays ready.
   expect(weir.lines.filter((line) => String(line.event).includes('draining'))).toEqual([]);
   hosts.set('127.0.0.3 model.test');
   await until('the old one is gone', async () => (await replicasOf(weir)).length === 1);
@@ -137,7 +137,7 @@ it('replicas come and go with the addresses, and no request is lost', async () =
   );
 });
 
-it('addresses stay while the resolver fails, and a replica that cannot be reached has its name resolved at once', async () => {
+it('addresses stay while the resolver fails; the name of an unreachable replica is resolved at once', async () => {
   const port = await serversAt(['127.0.0.2', '127.0.0.3']);
   const hosts = hostsFile('127.0.0.2 model.test');
   const weir = await startWeir(
@@ -161,7 +161,7 @@ it('addresses stay while the resolver fails, and a replica that cannot be reache
   expect(second!.listening).toBe(true);
 });
 
-it('a name that cannot be resolved at the start is one replica that says so, and works once it can be', async () => {
+it('a name that cannot be resolved at the start is one replica with that problem until it can be', async () => {
   const port = await serversAt(['127.0.0.2', '127.0.0.3']);
   const hosts = hostsFile();
   const weir = await startWeir([`--replica=http://model.test:${port}`, ...QUICK], { env: hosts.env });
@@ -174,7 +174,7 @@ it('a name that cannot be resolved at the start is one replica that says so, and
   await areReady(weir, 'r0-127.0.0.2', 'r0-127.0.0.3');
 });
 
-it('certificates are verified for the name, whatever the address', async () => {
+it('certificates are verified for the name, at any address', async () => {
   const { at, authority } = localCertificate();
   const { cert, key } = certificate(at, 'model', 'DNS:model.test', authority);
   const port = await serversAt(['127.0.0.2', '127.0.0.3'], (listener) =>
@@ -219,7 +219,7 @@ it('probes have the name as their Host', async () => {
   expect([...seen].sort()).toEqual([`/metrics model.test:${port}`, `/ready model.test:${port}`]);
 });
 
-it('gRPC replicas are resolved too', async () => {
+it('names of gRPC replicas are resolved too', async () => {
   const replica = await startGrpcReplica();
   const { env } = hostsFile('127.0.0.1 model.test', '127.0.0.9 model.test');
   const weir = await startWeir([`--replica=grpc://model.test:${replica.port}`, ...QUICK], { env });

@@ -101,7 +101,7 @@ describe.each([
     client.socket.destroy();
   });
 
-  it('a client encodes its body in another way beneath the chunks: 501', async () => {
+  it('a client uses another transfer coding before chunked: 501', async () => {
     const client = new RawClient(weir.port).send(
       'POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n',
     );

@@ -1,5 +1,5 @@
-// Bodies, trailers, chunk extensions and pipelines through both lanes, split at every position: bytes on both sides, so that
-// nothing is repaired on the way. The replica must see the same request, and the client the same answer.
+// Bodies, trailers, chunk extensions and pipelines through both lanes, split at every position. Both sides use raw bytes, so
+// that no library repairs them. The replica must see the same request, and the client the same answer.
 // FUZZ_RUNS makes the generated part longer: npm run fuzz.
 import type { Socket } from 'node:net';
 import fc from 'fast-check';
@@ -11,7 +11,7 @@ import { startWeir, type Weir } from '../kit/weir.ts';
 
 const runs = Math.max(100, Math.floor(Number(process.env['FUZZ_RUNS'] ?? 1500) / 10));
 
-/** What is sent through which weir: the last way has the fast lane hand the connection over. */
+/** The ways through weir. In the last one the fast lane hands the connection over. */
 const WAYS = [
   ['the fast lane', 'fast', ''],
   ['the full lane', 'full', ''],
@@ -20,7 +20,7 @@ const WAYS = [
 
 let replica: Replica;
 const weirs: Record<string, Weir> = {};
-/** What the replica got whole, per request. */
+/** The complete requests that the replica got. */
 let seen: { body: string; trailers: string[] }[] = [];
 /** The connection on which the latest request came. */
 let latest: Socket | undefined;
@@ -180,7 +180,7 @@ describe.each(WAYS)('%s', (_, lane, fields) => {
     ['a bare LF', '5\nhello\r\n0\r\n\r\n'],
     ['a Content-Length as trailer', '5\r\nhello\r\n0\r\nContent-Length: 5\r\n\r\n'],
   ])(
-    'answers 502 where an answer brings %s with its head, and breaks off where it comes later',
+    'answers 502 if an answer has %s together with its head, and breaks off if it comes later',
     async (_name, body) => {
       answer = [chunked + body];
       const { received } = await exchange(weirs[lane]!.port, [`${head(fields)}0\r\n\r\n`]);
@@ -195,14 +195,14 @@ describe.each(WAYS)('%s', (_, lane, fields) => {
       });
       answer = [chunked, body];
       const later = await exchange(weirs[lane]!.port, [`${head(fields)}0\r\n\r\n`]);
-      // Read together after all, it is a 502 again.
+      // If head and body were read together, it is a 502 again.
       if (statusOf(later.received) === 200)
         expect([later.isEnded, readMessage(later.received)]).toEqual([true, undefined]);
       else expect(statusOf(later.received)).toBe(502);
     },
   );
 
-  it('serves pipelined requests one after the other, and the last one in its turn', async () => {
+  it('serves pipelined requests in order, one at a time', async () => {
     const UPGRADE =
       'GET /ws HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n';
     const post = (body: string) =>
@@ -229,13 +229,13 @@ describe.each(WAYS)('%s', (_, lane, fields) => {
     }
   });
 
-  it('does not begin a request before the one before is answered', async () => {
+  it('does not begin a request before the previous one is answered', async () => {
     answer = [];
     const post = (body: string) =>
       `POST /x HTTP/1.1\r\nHost: h\r\n${fields}Content-Length: ${body.length}\r\n\r\n${body}`;
     const pending = exchange(weirs[lane]!.port, [post('one') + post('two')], 2);
     await until('the first is there', () => seen.length === 1);
-    // The metrics page has been made since: whatever was to be begun at once would have been.
+    // A metrics page was served since, so a request that begins at once would have begun.
     await weirs[lane]!.shows('baseten_concurrent_requests', 1);
     expect(seen.map(({ body }) => body)).toEqual(['one']);
     answer = [ok];
@@ -287,7 +287,7 @@ const body = fc
   .map(([chunks, trailers, last]) => `${chunks.join('')}${last}${trailers.join('')}\r\n`);
 const cuts = fc.array(fc.nat(), { maxLength: 3 });
 
-/** A text in pieces, cut where the numbers say. */
+/** A text in pieces, cut at the given positions. */
 const cutUp = (text: string, at: readonly number[]): string[] => {
   const places = [0, ...at.map((one) => one % (text.length + 1)).sort((a, b) => a - b), text.length];
   return places.slice(1).map((place, i) => text.slice(places[i], place));
@@ -320,7 +320,7 @@ describe('generated bodies', () => {
       fc.asyncProperty(body, cuts, async (text, at) => {
         const outcomes = [];
         for (const [, lane, fields] of WAYS) {
-          // The head apart from the rest: else it depends on the pieces whether an error can still be sent.
+          // The head is sent separately, else it depends on the pieces whether an error can still be sent.
           answer = cutUp(`HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n${text}`, at);
           const { received } = await exchange(weirs[lane]!.port, [`${head(fields)}0\r\n\r\n`]);
           const read = statusOf(received) === 502 ? undefined : readMessage(received);

@@ -8,7 +8,7 @@ import { startWeir, type Weir } from '../kit/weir.ts';
 
 const runs = Math.ceil(Number(process.env['FUZZ_RUNS'] ?? 1500) / 5);
 
-/** What differs from exchange to exchange, or is only one lane's way of saying the same. */
+/** Fields that differ from exchange to exchange, or between the lanes without a difference in meaning. */
 const INCIDENTAL =
   /^(x-baseten-request-id|server-timing|date|connection|keep-alive|content-length|transfer-encoding)$/;
 
@@ -32,7 +32,7 @@ function comparable(head: string): string[] {
   return [first!, ...fields.sort()];
 }
 
-/** The heads of all answers in what a client received, and whether weir answered itself. */
+/** The heads of all answers that a client received, and whether weir answered itself. */
 function answersIn(received: string): unknown {
   const heads: string[][] = [];
   let rest = received;
@@ -78,7 +78,7 @@ it(`are the same exchange, ${runs} times over`, async () => {
     }),
     { numRuns: runs },
   );
-  // The generator must not have wandered off into what is refused anyway.
+  // Enough of the generated heads must be valid.
   expect(served).toBeGreaterThan(runs / 3);
   for (const weir of lanes) {
     await weir.shows('baseten_concurrent_requests', 0);

@@ -38,7 +38,7 @@ async function start(...args: string[]): Promise<Weir> {
 }
 
 const door = (weir: Weir) => ({ url: weir.admin });
-/** Lifecycle events come whenever they come: these tests count what they have stored themselves. */
+/** Leaves out lifecycle events, which come at any time, since these tests count the records that they store. */
 const logs = (weir: Weir, ...args: string[]) =>
   runWeir(['logs', '--url', weir.admin, '--kind', 'line,request', ...args]);
 
@@ -159,7 +159,7 @@ it('one curl with a traceparent is found by its ids everywhere, with the same ti
   await spans.stop();
 });
 
-it('a traceback behind a prefix is one record, an error: printed by the replica, in a followed file, and posted', async () => {
+it('a traceback with a prefix is one ERROR record: printed by the replica, in a followed file, and posted', async () => {
   const traceback = `${ROOT}/test/fixtures/lines/log_vllm_tb.log`;
   const followed = `${folder({})}/model.log`;
   const source = `
@@ -173,12 +173,12 @@ it('a traceback behind a prefix is one record, an error: printed by the replica,
   );
   const text = readFileSync(traceback, 'utf8');
   const now = new Date().toISOString();
-  // A file that is there at the start is followed from its end: this one is followed as soon as a line of it is there.
+  // A file that exists at the start is followed from its end. This one is followed when its first line is recorded.
   await until('the file is followed', async () => {
     appendFileSync(followed, 'INFO: begin\n');
     return (await search(door(weir), { q: 'begin' })).logs.length > 0;
   });
-  // As a container runtime writes it, with the time of now.
+  // As a container runtime writes it, with the current time.
   appendFileSync(followed, text.replaceAll(/^(?=.)/gm, `${now} stderr F `));
   await post(door(weir), text, 'replica=abc12');
   const found = await until('all three are recorded', async () => {
@@ -257,7 +257,7 @@ describe('weir logs', () => {
     );
   });
 
-  it('says that there is more than its limit, and has the document’s flags', async () => {
+  it('says that there is more than its limit, and accepts the flags of the document', async () => {
     const weir = await start();
     await post(
       door(weir),

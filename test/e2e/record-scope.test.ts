@@ -1,4 +1,4 @@
-// To which deployment, environment and replica a record belongs: that of the request, by the configuration of now.
+// The deployment, environment and replica of a record: those of its request, by the current configuration.
 import { appendFileSync, writeFileSync } from 'node:fs';
 import type { RequestListener } from 'node:http';
 import { join } from 'node:path';
@@ -39,7 +39,7 @@ async function startWith(deployments: readonly object[], { args = [], rest }: Op
   return { weir, write };
 }
 
-it('async routes and what is refused belong to the deployment that was asked for', async () => {
+it('async routes and refused requests belong to the deployment that was asked for', async () => {
   const held: (() => void)[] = [];
   const handler: RequestListener = (req, res) =>
     void (req.url === '/hold' ? held.push(() => res.end('held')) : res.end('{}'));
@@ -88,7 +88,7 @@ it('async routes and what is refused belong to the deployment that was asked for
   await refused(405, 'GET', '/deployment/dep2/predict');
   await refused(200, 'GET', '/deployment/dep2/async_queue_status');
   await refused(202, 'POST', '/deployment/dep2/wake');
-  // Where a task is asked for, it is the task's.
+  // A route of a task belongs to the deployment of the task.
   const status = await call(weir.url, `/async_request/${id}`);
   expect(await recorded(idOf(status), `/async_request/${id}`)).toMatchObject(where);
 
@@ -105,13 +105,13 @@ it('async routes and what is refused belong to the deployment that was asked for
 
   const page = await weir.page();
   expect(page.value('weir_exchanges_total{deployment_id="dep2",cause="too_large",origin="client"}')).toBe(3);
-  // What asks for no deployment that there is belongs to none.
+  // A request for an unknown deployment belongs to none.
   const unknown = await call(weir.url, '/deployment/nope/predict', { method: 'POST', body: '{}' });
   const none = await recorded(idOf(unknown), '/deployment/nope/predict');
   for (const name of ['deployment', 'environment']) expect(none).not.toHaveProperty(name);
 }, 60_000);
 
-it('lines of a followed file belong to the request that they name, others to the first deployment of now', async () => {
+it('lines of a followed file belong to the request that they name, others to the current first deployment', async () => {
   const path = join(folder(), 'model.log');
   writeFileSync(path, '');
   const answers: (() => void)[] = [];
@@ -189,7 +189,7 @@ it('lines of a command that starts several replicas belong to the replica of the
   expect(await recordOf(weir, { q: 'kind:line "plain /two"' })).toMatchObject(first);
 }, 30_000);
 
-it('lines of a supervised process have the environment of the configuration of now', async () => {
+it('lines of a supervised process have the environment of the current configuration', async () => {
   const free = await startReplica(() => undefined);
   await free.close();
   const source = `require('node:http').createServer((req, res) => { console.log('asked ' + req.url); res.end('ok'); }).listen(${free.port}, '127.0.0.1')`;

@@ -1,4 +1,4 @@
-// Replicas whose processes run on this machine: the memory of a GPU that they share, and what happens when one ends.
+// Replicas with processes on this machine: memory on a GPU that they share, and the end of a process.
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { afterEach, describe, expect, it } from 'vitest';
@@ -41,7 +41,7 @@ const memory = ({ text }: { text: string }) =>
   );
 
 const READY = 'weir_replica_ready{deployment_id="local",replica="r1"}';
-/** No probe falls into the time of a test, but the first. */
+/** Only the first probe falls into the time of a test. */
 const NO_PROBES = '--pool-probe-interval=1h';
 
 describe('two replicas on one GPU', () => {
@@ -82,7 +82,7 @@ describe('two replicas on one GPU', () => {
     expect(page.value('weir_gpu_utilization_percent{gpu="0"}')).toBe(0);
   });
 
-  it('the series of one whose process is killed end, and it gets no more requests, before its next probe', async () => {
+  it('a killed process: its series end and its replica gets no more requests before the next probe', async () => {
     const { weir, standIn, first, second } = await start();
     await shows(weir, { r0: 3266, r1: 1654 });
     expect((await weir.page()).value(READY)).toBe(1);
@@ -90,13 +90,13 @@ describe('two replicas on one GPU', () => {
     second.child.kill('SIGKILL');
     await once(second.child, 'exit');
     await weir.shows(READY, 0);
-    // The GPU is then the other's alone.
+    // Then only the other replica uses the GPU.
     await shows(weir, { r0: 4935 });
     const down = await weir.line('it is down', (line) => line.event === 'replica is down');
     expect(down).toMatchObject({ replica: 'r1', problem: expect.stringContaining('ECONNREFUSED') as string });
   });
 
-  it('have the memory of the GPU where the driver does not tell that of processes', async () => {
+  it('have the memory of the GPU if the driver does not report that of processes', async () => {
     const { weir, standIn, first, second } = await start();
     standIn.replace({
       pid0: first.child.pid!,
@@ -108,7 +108,7 @@ describe('two replicas on one GPU', () => {
   });
 });
 
-it('on a GPU that has no memory of its own a replica has the memory of its processes, and utilization', async () => {
+it('on a GPU without memory of its own have the memory of their processes, and utilization', async () => {
   const standIn = new StandIn('gb10');
   const { child, port } = await startProcess();
   standIn.replace({ pid0: child.pid! });
@@ -131,7 +131,7 @@ it('on a GPU that has no memory of its own a replica has the memory of its proce
   expect(page.text).not.toMatch(/^\w*gpu.* NaN$/m);
 });
 
-describe('a replica whose process has ended', () => {
+describe('a replica with an ended process', () => {
   it('is probed at once, and is ready again when another process has taken its place', async () => {
     const { child, port } = await startProcess();
     const other = await startReplica((_, res) => res.end());
@@ -147,7 +147,7 @@ describe('a replica whose process has ended', () => {
     await weir.shows(seen, 1);
     child.kill('SIGKILL');
     await weir.line('it is down', (line) => line.event === 'replica is down' && line['replica'] === 'r0');
-    // The other one, which lives, was not asked to prove itself.
+    // The other replica, which lives, stayed ready.
     expect(weir.lines.filter((line) => line['replica'] === 'r1' && line['to'] === 'down')).toEqual([]);
     await startProcess(port);
     await weir.line(
@@ -156,7 +156,7 @@ describe('a replica whose process has ended', () => {
     );
   });
 
-  it('is noticed where the command that weir runs goes on without it', async () => {
+  it('is noticed even if the command of weir run continues without it', async () => {
     const taken = await startReplica(() => undefined);
     await taken.close();
     const file = folder({ 'server.js': `${server(taken.port)}; console.log('pid', process.pid)` });
@@ -182,7 +182,7 @@ describe('a replica whose process has ended', () => {
     expect(weir.lines.filter((line) => line.event === 'replica process died')).toEqual([]);
   });
 
-  it('is down at once where weir runs it, though it is not started again yet', async () => {
+  it('is down at once if weir runs it, before it is started again', async () => {
     const taken = await startReplica(() => undefined);
     await taken.close();
     const weir = await startWeir(

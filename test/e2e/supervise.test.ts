@@ -131,7 +131,7 @@ it('says so when the command cannot be run', async () => {
 });
 
 describe('with a second deployment that weir does not run', () => {
-  /** The first deployment is the command's; the second one answers by itself. */
+  /** The command serves the first deployment; the second one is a separate server. */
   async function superviseOneOfTwo(other: string, ...args: string[]): Promise<Weir> {
     const port = await freePort();
     const file = join(folder({}), 'weir.yaml');

@@ -194,7 +194,7 @@ describe.each([
     expect(error.code).toBe('ECONNRESET');
   });
 
-  it('a client that does not finish the handshake is cut; one that speaks clear text is told to use TLS', async () => {
+  it('a client that does not finish the handshake is disconnected; a client with clear text gets an error that names TLS', async () => {
     const replica = await startReplica(mirror);
     const weir = await startWeir([
       '--replica',

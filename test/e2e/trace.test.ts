@@ -197,7 +197,7 @@ describe('an asynchronous request', () => {
     expect(told.get('/v1/models/model:predict')).toBe(traceparent);
     expect(run).toMatchObject({ traceId: TRACE, spanId: '', parentSpanId: SPAN });
     expect(spansOf(run, '')).toEqual([]);
-    // Without one, and with an invalid one, the run has none: the replica decides for itself what to record.
+    // Without a traceparent, or with an invalid one, the run has none, so the replica's own sampler decides.
     for (const headers of [{}, { traceparent: 'junk', tracestate: 'a=1' }]) {
       const other = await call(weir.url, '/production/async_predict', {
         method: 'POST',

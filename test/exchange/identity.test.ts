@@ -43,7 +43,7 @@ describe('traceparent', () => {
     { nil: undefined },
   );
 
-  it('is passed on where it is valid, and is none otherwise, as long as weir takes no part in traces', () => {
+  it('passes if it is valid, else there is none, with tracing off', () => {
     fc.assert(
       fc.property(anything, (inbound) => {
         const exchange = new Exchanges({ trust_inbound: false }).open(undefined);
@@ -55,7 +55,7 @@ describe('traceparent', () => {
     );
   });
 
-  it('is always valid, and keeps the random flag and no other one of the client, where weir takes part', () => {
+  it('is always valid, and keeps only the random flag of the client, with tracing on', () => {
     const exchanges = new Exchanges({ trust_inbound: false });
     exchanges.sample(() => true);
     fc.assert(

@@ -35,7 +35,7 @@ describe('a text/event-stream', () => {
     expect(split([text]).events).toEqual(['|{"a":1}', '|two\nlines', 'error|']);
   });
 
-  it('gives the same events however its bytes are cut', () => {
+  it('gives the same events at every split of its bytes', () => {
     const text = Buffer.from(
       '\ufeffdata: é😀\r\n\r\nevent: x\rdata: a\rdata: b\r\rdata:c\n\n: note\n\r\ndata: last',
     );
@@ -76,7 +76,7 @@ describe('a text/event-stream', () => {
 });
 
 describe('JSON lines', () => {
-  it('are an event each', () => {
+  it('are one event each', () => {
     const type = 'application/x-ndjson; charset=utf-8';
     expect(split(['{"a":1}\n\n{"b"', ':2}\r\n{"c":3}'], { type }).events).toEqual([
       '|{"a":1}',
@@ -88,7 +88,7 @@ describe('JSON lines', () => {
   });
 });
 
-it('other types are no streams of events', () => {
+it('other types are not event streams', () => {
   for (const type of ['', 'application/json', 'text/event-streams', 'text/plain'])
     expect(eventSource(type, () => undefined, 10)).toBeUndefined();
 });

@@ -147,7 +147,7 @@ describe('an answer’s head', () => {
           if (end === BROKEN) return;
           // Bytes behind the end are for Node to complain of; we close the connection.
           if (theirs === undefined && end < input.length) return;
-          // Node refuses what we read leniently and pass on with one framing (RFC 9112 6.3, RFC 9110 8.6).
+          // Node refuses some heads that weir accepts and passes on with one framing (RFC 9112 6.3, RFC 9110 8.6).
           if (
             theirs === undefined &&
             (text.match(/(content-length|transfer-encoding):|\d, ?\d/gi) ?? []).length > 1

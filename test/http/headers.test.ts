@@ -95,7 +95,7 @@ describe('trailers', () => {
     ]);
   });
 
-  it('never say what weir says in heads, or what belongs into a head', () => {
+  it('never have names of weir’s headers, or fields that belong into a head', () => {
     const forbidden = [
       'X-Forwarded-For',
       'x_forwarded_for',

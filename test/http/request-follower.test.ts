@@ -1,4 +1,4 @@
-// The bytes that the full lane takes for one request against what Node's strict parser makes of them.
+// Compares the end of a request that the full lane finds with that of Node's strict parser.
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { BROKEN, RequestFollower } from '../../src/http/request-follower.ts';
@@ -8,7 +8,7 @@ import { readByNode } from '../kit/node-parser.ts';
 const runs = Number(process.env['FUZZ_RUNS'] ?? 1500);
 const follower = new RequestFollower(32 * 1024);
 
-/** Follows one request in pieces: what passes, and whether its end was found. */
+/** Follows one request in pieces. Returns what passes, and whether its end was found. */
 function follow(pieces: readonly Buffer[]): { passed: Buffer; verdict: 'whole' | 'open' | 'broken' } {
   follower.begin();
   const passed: Buffer[] = [];
@@ -26,7 +26,7 @@ it('gives Node one whole request at a time, or what Node refuses', async () => {
   await fc.assert(
     fc.asyncProperty(requestText, async (text) => {
       const { passed, verdict } = follow([Buffer.from(text, 'latin1')]);
-      // Node's server tells of these in other events, or answers them itself.
+      // Node's server reports these in other events, or answers them itself.
       if (verdict !== 'whole' || /^CONNECT|^expect/im.test(text) || !/^host:/im.test(text)) return;
       const { requests, isRefused } = await readByNode(passed);
       expect([requests.length === 1 || isRefused, requests.length < 2], JSON.stringify(text)).toEqual([
@@ -40,7 +40,7 @@ it('gives Node one whole request at a time, or what Node refuses', async () => {
   expect(whole).toBeGreaterThan(runs / 20);
 });
 
-it('passes the same bytes however they are split', () => {
+it('passes the same bytes at every split', () => {
   fc.assert(
     fc.property(requestText, fc.nat(), fc.nat(), (text, a, b) => {
       const input = Buffer.from(text, 'latin1');

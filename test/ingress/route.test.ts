@@ -136,13 +136,13 @@ describe('routes', () => {
   it.each([
     ['/production/predit', '"/production/predit"; did you mean "/production/predict"? '],
     ['/production/sync?x', '"/production/sync"; did you mean "/production/sync/"?'],
-    ['/production/v1/models', 'the model\'s own path is reached as "/production/sync/v1/models"'],
-    ['/environments/staging', 'the model\'s own path is reached as "/environments/staging/sync/"'],
-  ])('%s: the error says how it is reached', (target, detail) =>
+    ['/production/v1/models', 'to reach the model\'s own path, use "/production/sync/v1/models"'],
+    ['/environments/staging', 'to reach the model\'s own path, use "/environments/staging/sync/"'],
+  ])('%s: the error names the right path', (target, detail) =>
     expect(route('POST', target)).toMatchObject({ detail: expect.stringContaining(detail) as string }),
   );
 
-  it('no path that names a target reaches the default deployment', () => {
+  it('a path that names a target never reaches the default deployment', () => {
     const segment = fc.constantFrom('x', 'predict', 'sync', '', '.', '..', 'v1', '%2e', '%2F');
     const prefix = fc.constantFrom(
       '/deployment/dep2',

@@ -1,5 +1,5 @@
-// One HTTP exchange in bytes on both sides: what a client sends, what the replica got and answers, what the client got.
-// Must stay true: text is latin1, one character per byte.
+// HTTP exchanges in raw bytes on both sides, for tests.
+// Invariant: text is latin1, one character per byte.
 import { connect, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import { startRawReplica, type Replica } from './replica.ts';
@@ -69,7 +69,7 @@ export async function exchangeBytes(
   let received = '';
   let isOver = false;
   socket.on('data', (chunk: Buffer) => (received += chunk.toString('latin1')));
-  // A reset is an end as well; what was received before it is what is looked at.
+  // A reset ends the connection as well; the result is the bytes before it.
   socket.on('error', () => (isOver = true));
   socket.on('close', () => (isOver = true));
   socket.on('end', () => (isOver = true));

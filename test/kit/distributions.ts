@@ -1,15 +1,15 @@
-// What is wrong with the samples of a histogram or a summary, for the strict reader of exposition.ts.
+// Validates the samples of a histogram or a summary, for the strict reader of exposition.ts.
 // Rules: OpenMetrics 1.0, Histogram and Summary. In the text format a sum may be anything.
 
 export interface Sample {
-  /** What stands behind the name of the family. */
+  /** The suffix behind the name of the family. */
   readonly suffix: string;
   /** `name="value"` as they stand there. */
   readonly labels: readonly string[];
   readonly value: number;
 }
 
-/** All that is wrong with the samples of one family, in their order on the page. */
+/** All mistakes in the samples of one family, in their order on the page. */
 export function distributionProblems(
   type: 'histogram' | 'summary',
   samples: readonly Sample[],

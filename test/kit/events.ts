@@ -1,4 +1,4 @@
-// Lifecycle events as users find them: in the search of a weir's admin door.
+// Lifecycle events, from the search of weir's admin door.
 import { search, type Log } from './record.ts';
 import { until } from './until.ts';
 
@@ -12,7 +12,7 @@ export type EventLog = Log & {
 export const eventsOf = async (door: { readonly url: string }): Promise<EventLog[]> =>
   (await search(door, { kind: 'event', limit: '1000' })).logs.toReversed() as EventLog[];
 
-/** The first event of a name that fits, now or later. */
+/** Waits for the first event with this name that matches. */
 export function eventNamed(
   door: { readonly url: string },
   name: string,

@@ -12,7 +12,7 @@ const META = new RegExp(`^# (HELP|TYPE) (${NAME}) (.*)$`);
 const TEXT_TYPES = ['counter', 'gauge', 'histogram', 'summary', 'untyped'];
 const OPEN_TYPES = ['counter', 'gauge', 'histogram', 'summary', 'unknown'];
 
-/** Names that a family of OpenMetrics has for itself: no other family may have one of them. */
+/** Names that a family of OpenMetrics reserves: another family must not have one of them. */
 const claims = (type: string): string[] =>
   type === 'histogram'
     ? ['', '_bucket', '_count', '_sum', '_created']

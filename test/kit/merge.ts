@@ -114,7 +114,7 @@ const whole = fc
   .chain(([name, pair, n]) =>
     fc.constantFrom(
       HISTOGRAM.replaceAll('lat_seconds', name).trimEnd(),
-      // As some servers print it: buckets out of order, another spelling of +Inf, a count that is ahead, a sum of NaN.
+      // As some servers print it: unsorted buckets, another spelling of +Inf, a count that is too high, a sum of NaN.
       ...[/(.*bucket.*\n)(.*bucket.*\n)/, '+Inf', 'count 4', '5.5'].map((part, i) =>
         HISTOGRAM.replaceAll('lat_seconds', name)
           .replace(part, ['$2$1', '+INF', 'count 5', 'NaN'][i]!)

@@ -1,4 +1,4 @@
-// Exchanges of bytes for tests: what a bare socket gets for what it sends in pieces, and a strict reader of what it got.
+// Raw exchanges for tests: sends bytes in pieces on a socket, and reads the received messages strictly.
 import { connect, type Socket } from 'node:net';
 
 /** A message as it was framed: its head, its body without chunks, its trailer lines. */
@@ -9,7 +9,7 @@ export interface Message {
   readonly trailers: string[];
 }
 
-/** The first message in `text` and where it ends, `undefined` while it is not whole; throws where it is malformed. */
+/** The first message in `text` and its end, `undefined` while it is incomplete. Throws if it is malformed. */
 export function readMessage(text: string, isToHead = false): { message: Message; end: number } | undefined {
   const headEnd = text.indexOf('\r\n\r\n');
   if (headEnd === -1) return undefined;
@@ -28,7 +28,7 @@ export function readMessage(text: string, isToHead = false): { message: Message;
     const lineEnd = text.indexOf('\r\n', at);
     if (lineEnd === -1) return undefined;
     const line = text.slice(at, lineEnd);
-    // Nothing but a size: what is passed on has no extensions.
+    // Only a size, since messages that weir passes on have no chunk extensions.
     if (!/^[0-9a-f]+$/i.test(line)) throw new Error(`a size line reads ${JSON.stringify(line)}`);
     const size = Number.parseInt(line, 16);
     at = lineEnd + 2;
@@ -50,7 +50,7 @@ export function readMessage(text: string, isToHead = false): { message: Message;
   }
 }
 
-/** All messages in `text`, and what is left of it. */
+/** All messages in `text`, and the rest of it. */
 export function readMessages(text: string): { messages: Message[]; rest: string } {
   const messages: Message[] = [];
   let rest = text;
@@ -71,7 +71,7 @@ export async function sendApart(socket: Socket, pieces: readonly string[]): Prom
   }
 }
 
-/** What a client gets for what it sends: until `count` answers are whole, or the connection ends. */
+/** Sends bytes and returns the received ones when `count` answers are whole, or the connection ends. */
 export function exchange(
   port: number,
   pieces: readonly string[],

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Server, type Program } from './server.ts';
 
-/** What the server on a port answers to one command; undefined: nothing. */
+/** The answer of the server on a port to one command; undefined: no answer. */
 function ask(port: number, command: string): Promise<string | undefined> {
   return new Promise((resolve) => {
     const socket = connect(port, '127.0.0.1', () => socket.write(`${command}\r\n`));
@@ -26,7 +26,7 @@ const redis = (folder: string, more: readonly string[]): Program => ({
       .split(' ')
       .concat('--save', '', '--dir', folder, more),
   async isUp(port, pid) {
-    // With a password it tells nothing but that it is there; -LOADING is not ready.
+    // A server with a password answers with an error, which shows that it runs; -LOADING means not ready.
     const answer = (await ask(port, 'INFO server')) ?? '';
     return answer.startsWith('-NOAUTH') || answer.includes(`process_id:${pid}\r\n`);
   },

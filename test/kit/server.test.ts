@@ -1,4 +1,4 @@
-// Servers that tests start: a taken port costs another try, and an early end is told at once.
+// Servers that tests start: a taken port causes another try, and an early end is reported at once.
 import { once } from 'node:events';
 import { createServer, type AddressInfo, type Socket } from 'node:net';
 import { afterEach, expect, it } from 'vitest';

@@ -1,11 +1,11 @@
-// Servers of others that tests start: on a free port, and known to be theirs before a test goes on.
+// Starts other servers for tests, on a free port, and waits until that process serves the port.
 // Invariant: a server that ends while it starts is reported at once, with its exit and the last of its output.
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { freePort } from './port.ts';
 import { START_TIMEOUT_MS, until } from './until.ts';
 
-/** Other ports that are tried when a server ends because its port is taken. */
+/** Number of further ports to try when a server ends because its port is taken. */
 const PORTS = 5;
 const MAX_OUTPUT = 4096;
 const PORT_TAKEN = /address (?:already |is )?in use|EADDRINUSE/i;

@@ -1,6 +1,6 @@
 // Waiting for a condition instead of for a time. Must stay true: it fails loudly, with what was last seen.
 
-/** Longest that a process may take to start, on a busy machine. One that ends ends the wait as well. */
+/** Longest time for a process to start on a busy machine. If the process ends, the wait ends as well. */
 export const START_TIMEOUT_MS = 60_000;
 
 /** Asks `look` again and again until it returns something that is not undefined or false; throws after `timeoutMs`. */

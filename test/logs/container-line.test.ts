@@ -6,7 +6,7 @@ import { attributesOf } from '../../src/logs/record.ts';
 import { NOW, reader, recordsOf } from './reader.ts';
 
 const SECOND = 1_000_000_000n;
-/** The fixtures were written in the week after. */
+/** The time in the fixtures is in the week before this. */
 const LATER = NOW + 7n * 86_400n * SECOND;
 const T = '2026-11-20T16:00:00.000000001Z';
 const T_NS = BigInt(Date.UTC(2026, 10, 20, 16)) * 1_000_000n + 1n;
@@ -26,7 +26,7 @@ const of = (text: string, options?: Parameters<typeof recordsOf>[1]) =>
 const docker = (log: string, stream = 'stdout', more: object = {}) =>
   `${JSON.stringify({ log, stream, time: T, ...more })}\n`;
 
-it('the log of a CRI runtime gives what the container printed: levels, times, pieces and tracebacks', () => {
+it('a CRI log gives the lines that the container printed: levels, times, pieces and tracebacks', () => {
   expect(fileRecords('log_cri.log')).toEqual([
     { severity: 9, message: 'INFO one', iso: '2026-11-27T00:00:01.000Z', stream: 'stdout' },
     { severity: 17, message: 'ERROR two', iso: '2026-11-27T00:00:02.000Z', stream: 'stderr' },
@@ -40,7 +40,7 @@ it('the log of a CRI runtime gives what the container printed: levels, times, pi
   ]);
 });
 
-it('the log of Docker gives what the container printed', () => {
+it('a Docker log gives the lines that the container printed', () => {
   expect(fileRecords('log_dockerjson.log')).toEqual([
     { severity: 17, message: 'ERROR one', iso: '2026-11-27T00:00:01.100Z', stream: 'stderr' },
     { severity: 17, message: 'inner', iso: '2026-11-27T00:00:02.100Z', stream: 'stdout' },
@@ -61,7 +61,7 @@ describe('a wrapped line', () => {
       ]);
   });
 
-  it('that says more keeps it: labels of Docker, what a collector added', () => {
+  it('keeps further fields: labels of Docker, and fields of a collector', () => {
     expect(of(docker('x\n', 'stdout', { attrs: { tag: 't' } }))).toMatchObject([
       { message: 'x', said: { stream: 'stdout', attrs: { tag: 't' } } },
     ]);
@@ -116,7 +116,7 @@ describe('a wrapped line', () => {
   it('that is indented does not belong to a plain line printed long before', () =>
     expect(of(`${T} stdout F step\n2026-11-20T16:00:01Z stdout F   loss 1.0\n`)).toHaveLength(2));
 
-  it('of stderr is not torn apart by lines of stdout', () => {
+  it('of stderr is not split by lines of stdout', () => {
     const lines = ['Traceback (most recent call last):', '  File "a", line 1, in f', 'ValueError: x'];
     const mixed = lines.map((line, i) => `${T} stderr F ${line}\n${T} stdout F INFO: ${i}\n`).join('');
     expect(of(mixed).map(({ message }) => message)).toEqual([
@@ -127,7 +127,7 @@ describe('a wrapped line', () => {
     ]);
   });
 
-  it('that only looks like one stays as it is', () => {
+  it('that only looks like one stays unchanged', () => {
     for (const line of [
       `${T} stdin F x`,
       `${T} stdout G x`,
@@ -140,7 +140,7 @@ describe('a wrapped line', () => {
       expect(of(`${line}\n`)).toMatchObject([{ message: line }]);
   });
 
-  it('that is blank is nothing, and cannot steer a terminal', () => {
+  it('that is blank gives no record, and escapes cannot control a terminal', () => {
     expect(of(`${T} stdout F\n${T} stdout F \n${docker('\n')}`)).toEqual([]);
     expect(of(docker('\u001b[31mred\u001b[0m\r\n'))).toMatchObject([{ message: 'red' }]);
   });
@@ -150,7 +150,7 @@ describe('a line in pieces', () => {
   const P = (text: string, stream = 'stdout') => `${T} ${stream} P ${text}\n`;
   const F = (text: string, stream = 'stdout') => `${T} ${stream} F ${text}\n`;
 
-  it('is whole again, its secrets taken out, also where two streams are mixed', () => {
+  it('is joined, without its secrets, also if two streams are mixed', () => {
     const lines = P('INFO: pass') + P('ERROR: a', 'stderr') + P('word=hun') + F('b', 'stderr') + F('ter2 x');
     expect(of(lines)).toMatchObject([
       { message: 'INFO: password=[redacted] x', said: { stream: 'stdout' } },
@@ -165,7 +165,7 @@ describe('a line in pieces', () => {
     expect(of(docker(long) + docker('b') + docker('c\n'))).toMatchObject([{ message: `${long}bc` }]);
   });
 
-  it('and lines of programs that write no line ends are lines', () => {
+  it('is not joined if the program writes no line ends', () => {
     expect(of(docker('a') + docker('b') + docker('c')).map(({ message }) => message)).toEqual([
       'a',
       'b',
@@ -173,18 +173,18 @@ describe('a line in pieces', () => {
     ]);
   });
 
-  it('is cut where it is too long, and says how long it was', () => {
+  it('is cut if it is too long, and the record has its length', () => {
     const lines = `${P('é'.repeat(400)).repeat(3)}${F('z')}`;
     const [record] = of(lines, { maxLineBytes: 1025 });
     expect(record).toMatchObject({ message: 'é'.repeat(512), said: { is_cut: true, bytes: 2401 } });
   });
 
-  it('waits a second for the next piece, is read again if it must be, and is not lost at the end', () => {
+  it('waits a second for the next piece, is read again after a restart, and is not lost at the end', () => {
     const lines = reader();
     const first = F('one');
     lines.push(Buffer.from(first + P('INFO: half')), NOW);
     expect(lines.settle().map(({ message }) => message)).toEqual(['one']);
-    // Its beginning is where reading goes on after a restart.
+    // After a restart reading continues at its beginning.
     expect(lines.givenBytes).toBe(first.length);
     expect(lines.tick(NOW + SECOND - 1n)).toEqual([]);
     expect(lines.tick(NOW + SECOND).map(({ message }) => message)).toEqual(['INFO: half']);

@@ -1,4 +1,4 @@
-// The time of a plain line: read where it begins the line, and else that of its arrival.
+// The time of a plain line: the one at its beginning, else that of its arrival.
 import { describe, expect, it } from 'vitest';
 import { timeOfPlain } from '../../src/logs/line-time.ts';
 import { NOW, recordOf, recordsOf } from './reader.ts';
@@ -54,11 +54,11 @@ describe('the time that a plain line begins with', () => {
     ['a version', '2026.11.20 released'],
     ['a version in front of a clock', '1.2.3 12:00:00 x'],
     ['a name of the kind', 'model-2026-11-20 12:00:00 x'],
-    ['a date that goes on', '2026-11-20 12:00:00x'],
-    ['a day that is none', '2026-02-30 12:00:00 x'],
-    ['an hour that is none', '2026-11-20 25:00:00 x'],
+    ['a date with text directly behind it', '2026-11-20 12:00:00x'],
+    ['a day that does not exist', '2026-02-30 12:00:00 x'],
+    ['an hour that does not exist', '2026-11-20 25:00:00 x'],
     ['day and month that cannot be told apart', '05/01/2026 12:00:00 - INFO x'],
-    ['a month that is none', 'May be 12 12:00:00 x'],
+    ['a word that is not a month', 'May be 12 12:00:00 x'],
     ['a whole number', '1795176000 requests'],
     ['the far future', '2027-11-20T12:00:00Z x'],
     ['what the record no longer keeps', '2026-11-12T12:00:00Z x'],
@@ -70,13 +70,13 @@ describe('the time that a plain line begins with', () => {
     expect(recordOf(line, { retentionMs: 7 * DAY_MS })).toMatchObject({ message: line, timeNs: NOW });
   });
 
-  it('without a year is the last one that has come', () => {
+  it('without a year is the latest one in the past', () => {
     const newYear = BigInt(new Date(2027, 0, 1, 0, 0, 10).getTime()) * MS;
     const of = (line: string) => timeOfPlain(line, newYear, 7 * DAY_MS);
     expect(of('INFO 12-31 23:59:59 x')).toBe(newYear - 11_000n * MS);
     expect(of('INFO 01-01 00:00:05 x')).toBe(newYear - 5000n * MS);
     const oldYear = BigInt(new Date(2026, 11, 31, 23, 59, 59).getTime()) * MS;
-    // The clock of the one who wrote it is a little ahead.
+    // The clock of the writer is slightly ahead.
     expect(timeOfPlain('INFO 01-01 00:00:01 x', oldYear, DAY_MS)).toBe(oldYear + 2000n * MS);
     expect(timeOfPlain('INFO 02-29 00:00:01 x', oldYear, 366 * DAY_MS)).toBeUndefined();
   });
@@ -86,7 +86,7 @@ describe('the time that a plain line begins with', () => {
     expect(record).toMatchObject({ timeNs: LOCAL + 123n * MS });
   });
 
-  it('costs no more for long lines', () => {
+  it('takes no longer for long lines', () => {
     const line = `${'2026-11-20 '.repeat(20_000)}${'[INFO] '.repeat(20_000)}`;
     const begin = performance.now();
     for (let i = 0; i < 1000; i++) at(line);

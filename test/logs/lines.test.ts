@@ -317,7 +317,7 @@ describe('a stream', () => {
   });
 });
 
-it('what was not finished when a stream moved to another replica stays with the one before', () => {
+it('an unfinished record stays with the previous replica when its stream moves to another', () => {
   const lines = reader();
   const before = lines.push(Buffer.from('INFO first\nINFO second\n'), NOW);
   lines.move({ deployment: 'dep2', environment: 'staging', replica: 'xyz', source: 'stderr' });

@@ -1,13 +1,13 @@
-// Whose a request was: bounded, and the latest that is known.
+// The replica of each recent request: the latest one, for a limited number of requests.
 import { expect, it } from 'vitest';
 import { Owners } from '../../src/logs/owners.ts';
 
 const owner = (replica: string) => ({ deployment: 'dep1', environment: 'production', replica });
 
-it('has the latest that is known of a request, and forgets the oldest where there are too many', () => {
+it('keeps the latest owner of a request, and removes the oldest request if there are too many', () => {
   const owners = new Owners(3);
   for (const id of ['a', 'b', 'c']) owners.put(id, owner(''));
-  // Known again, with its replica: now b is the oldest.
+  // Set again with its replica, so now b is the oldest.
   owners.put('a', owner('r0'));
   owners.put('d', owner('r1'));
   expect(['a', 'b', 'c', 'd'].map((id) => owners.get(id)?.replica)).toEqual(['r0', undefined, '', 'r1']);

@@ -1,4 +1,4 @@
-// Tracebacks behind a prefix on each line are one record each, whichever program puts which prefix there.
+// Tracebacks with a prefix on each line are one record each, with any prefix of any program.
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import fc from 'fast-check';
@@ -91,18 +91,18 @@ describe.each(PREFIXES)('behind %j', (prefix) => {
     expect(others).toEqual([[9, 'INFO: next']]);
   });
 
-  it('a chain goes on behind a line that announces it, and blank lines without the last space', () => {
+  it('a chain continues after a line that announces it, and after blank lines without the last space', () => {
     const lines = prefixed(prefix, ['Process EngineCore_DP0:', ...CHAIN]).map((line) => line.trimEnd());
     expect(shape(lines)).toEqual([[17, [`${prefix}Process EngineCore_DP0:`, ...CHAIN].join('\n')]]);
   });
 
-  it('two that nothing links are two, and what follows with the same prefix is a record of its own', () => {
+  it('two unlinked ones are two, and later lines with the same prefix are records of their own', () => {
     const records = shape([...prefixed(prefix, TRACEBACK), ...prefixed(prefix, TRACEBACK), `${prefix}next`]);
     expect(records.map(([, message]) => String(message).split('\n').length)).toEqual([4, 4, 1]);
     expect(records.slice(0, 2).map(([severity]) => severity)).toEqual([17, 17]);
   });
 
-  it('a traceback whose beginning was not seen is joined', () => {
+  it('a traceback without its beginning is joined', () => {
     expect(shape(prefixed(prefix, TRACEBACK.slice(1)))).toEqual([
       [17, prefix + TRACEBACK.slice(1).join('\n')],
     ]);
@@ -117,13 +117,13 @@ describe.each(PREFIXES)('behind %j', (prefix) => {
 });
 
 describe('tracebacks', () => {
-  it('of several processes, line by line in turn, are a record each', () => {
+  it('of several processes, with alternating lines, are one record each', () => {
     const workers = Array.from({ length: 8 }, (_, i) => `(Worker_TP${i} pid=${100 + i}) `);
     const lines = CHAIN.flatMap((line) => workers.map((prefix) => prefix + line));
     expect(shape(lines)).toEqual(workers.map((prefix) => [17, prefix + CHAIN.join('\n')]));
   });
 
-  it('of processes whose prefixes begin alike are told apart', () => {
+  it('of processes with similar prefixes are separate', () => {
     const [short, long] = ['(W pid=1) ', '(W pid=1) ERROR 11-20 12:00:00 [core.py:708] '];
     const lines = [
       `${long}failed`,
@@ -137,7 +137,7 @@ describe('tracebacks', () => {
     ]);
   });
 
-  it('whose prefix has a time that goes on are joined, and keep the first time', () => {
+  it('with a changing time in their prefix are joined, and keep the first time', () => {
     const lines = TRACEBACK.map((line, i) => `2026-11-20T12:00:0${i}.00${i}Z ${line}`);
     expect(recordsOf(text(lines))).toMatchObject([
       {
@@ -148,7 +148,7 @@ describe('tracebacks', () => {
     ]);
   });
 
-  it('behind a logger’s head alone go on without it', () => {
+  it('with a logger’s head only on the first line are joined', () => {
     const head = '2026-11-20 12:00:00,123 WARNING ';
     expect(shape(['INFO: before', `${head}${TRACEBACK[0]}`, ...TRACEBACK.slice(1), 'INFO: after'])).toEqual([
       [9, 'INFO: before'],
@@ -157,7 +157,7 @@ describe('tracebacks', () => {
     ]);
   });
 
-  it('keep the level of the error before them, and do not take what was no error', () => {
+  it('belong to an error line before them and keep its level, and not to a line that is not an error', () => {
     const prefix = '(W pid=1) ';
     expect(
       shape([`${prefix}CRITICAL 11-20 12:00:00 [a.py:1] no`, ...prefixed(prefix, TRACEBACK)]),
@@ -170,7 +170,7 @@ describe('tracebacks', () => {
     );
   });
 
-  it('of a group of exceptions end with it, without a prefix too', () => {
+  it('of an exception group end with it, without a prefix too', () => {
     expect(shape(['INFO: before', ...GROUP, 'next'])).toEqual([
       [9, 'INFO: before'],
       [17, GROUP.join('\n')],
@@ -178,7 +178,7 @@ describe('tracebacks', () => {
     ]);
   });
 
-  it('on one line take nothing that follows', () => {
+  it('on one line do not include later lines', () => {
     const line = String.raw`failed: 'Traceback (most recent call last):\n  File "a.py"'`;
     expect(shape([line, 'next'])).toEqual([
       [17, line],
@@ -186,7 +186,7 @@ describe('tracebacks', () => {
     ]);
   });
 
-  it('hold other lines back for 25 ms and no longer; records come in the order of their first lines', () => {
+  it('delay other lines by at most 25 ms; records come in the order of their first lines', () => {
     const lines = reader();
     const push = (...all: string[]) => lines.push(Buffer.from(text(all)), NOW).map(({ message }) => message);
     expect(
@@ -201,7 +201,7 @@ describe('tracebacks', () => {
     ]);
   });
 
-  it('that never end hold a bounded number of records, and lose none', () => {
+  it('that never end delay a limited number of records, and lose none', () => {
     const lines = reader();
     let given = 0;
     let most = 0;
@@ -216,7 +216,7 @@ describe('tracebacks', () => {
     expect(most).toBeLessThan(9000);
   });
 
-  it('mixed in any way lose no line', () => {
+  it('in any mixture lose no line', () => {
     const line = fc.constantFrom(
       ...TRACEBACK,
       GROUP[0]!,

@@ -1,4 +1,4 @@
-// Requests that run are taken with their replica as soon as they have one.
+// Running requests are taken with their replica as soon as they have one.
 import { expect, it } from 'vitest';
 import { Exchanges } from '../../src/exchange/exchange.ts';
 import { RunningRequests } from '../../src/logs/running.ts';

@@ -114,7 +114,7 @@ afterEach(() => {
 });
 
 describe('what was stored', () => {
-  it('keeps the number of each kind, so that stores of earlier versions are read', () => {
+  it('keeps the number of each kind, so that stores of earlier versions can be read', () => {
     const store = new Store();
     const kinds = ['request', 'line', 'span', 'event'] as const;
     store.add(...kinds.map((kind) => line(`a ${kind}`, { kind })));

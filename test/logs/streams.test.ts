@@ -1,4 +1,4 @@
-// Streamed answers of language models, as the record keeps them: put together without loss, or as they came.
+// Streamed answers of language models in the record: assembled without loss, or as they came.
 import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import fc from 'fast-check';
@@ -49,7 +49,7 @@ const namedIn = (text: string) =>
     (called as Json)['arguments'],
   ]);
 
-describe('calls of tools', () => {
+describe('tool calls', () => {
   it.each(['tool_noindex.resp', 'tool_index0_twoids.resp'])('with an id that is new are two: %s', (name) => {
     const { facts, text } = read(file(name));
     expect(namedIn(text)).toEqual([
@@ -78,7 +78,7 @@ describe('calls of tools', () => {
     }
   });
 
-  it('that come piece by piece in turn are told apart by index, or by id', () => {
+  it('with alternating pieces are separated by index, or by id', () => {
     const byIndex = calls(
       piece('{"a"', { index: 0, id: 'a' }, 'f'),
       piece('{"b"', { index: 1, id: 'b' }, 'g'),
@@ -101,7 +101,7 @@ describe('calls of tools', () => {
     }
   });
 
-  it('with one id for all of them are told apart by index', () => {
+  it('with one id for all of them are separated by index', () => {
     const { text } = read(
       calls(piece('{}', { index: 0, id: 'x' }, 'f'), piece('{}', { index: 1, id: 'x' }, 'g')),
     );
@@ -111,7 +111,7 @@ describe('calls of tools', () => {
     ]);
   });
 
-  it('of one delta without index and id are a call each', () => {
+  it('of one delta without index and id are one call each', () => {
     const { text, facts } = read(chat({ tool_calls: [piece('{}', {}, 'f'), piece('{"x":1}', {}, 'f')] }));
     expect(namedIn(text)).toEqual([
       ['', 'f', '{}'],
@@ -135,14 +135,14 @@ describe('calls of tools', () => {
       'two pieces that continue',
       chat({ tool_calls: [piece('{', { id: 'a' }, 'f')] }, { tool_calls: [piece('"a"'), piece('}')] }),
     ],
-    ['calls that are no list', chat({ tool_calls: { id: 'a' } })],
+    ['calls that are not a list', chat({ tool_calls: { id: 'a' } })],
   ])('that cannot be told apart are kept as they came: %s', (_what, stream) => {
     const { facts, text } = read(stream);
     expect(text).toBe(stream);
     expect(facts).toMatchObject({ is_stream: true, is_assembled: false, model: 'm', finish_reason: 'stop' });
   });
 
-  it('that repeat their name, or are told their id late, are one', () => {
+  it('that repeat their name, or get their id late, are one', () => {
     const stream = calls(
       piece('{"a"', { index: 0 }, 'f'),
       piece(':1', { index: 0, id: 'a' }),
@@ -151,7 +151,7 @@ describe('calls of tools', () => {
     expect(namedIn(read(stream).text)).toEqual([['a', 'f', '{"a":1}']]);
   });
 
-  it('whose arguments are an object keep it, and what else a call says', () => {
+  it('with an object as arguments keep it, and keep their other fields', () => {
     expect(namedIn(read(file('tool_args_object.resp')).text)).toEqual([['t1', 'alpha', { a: 1 }]]);
     const { text } = read(
       calls({ ...piece('{}', { index: 0, id: 'a' }, 'f'), extra_content: { google: { thought: 'x' } } }),
@@ -182,7 +182,7 @@ describe('calls of tools', () => {
     expect(messageOf(text)['function_call']).toEqual({ name: 'f', arguments: '{"a":1}' });
   });
 
-  it('cut at any place and in any order never give a call that was not made', () => {
+  it('in any order, cut at any place, never give a call that was not made', () => {
     const texts = fc.array(
       fc.string({ unit: fc.constantFrom('a', '1', '{', '"'), minLength: 1, maxLength: 6 }),
       {
@@ -264,7 +264,7 @@ describe('what a stream says', () => {
     });
   });
 
-  it('in fields of its own is kept: of the delta, the choice and the chunk', () => {
+  it('in unknown fields is kept: of the delta, the choice and the chunk', () => {
     const { text } = read(
       sse(
         {
@@ -318,7 +318,7 @@ describe('what a stream says', () => {
     expect(parsed(text)).toMatchObject({ id: 'c1', created: 1, model: 'm' });
   });
 
-  it('of its usage is read wherever it stands', () => {
+  it('of its usage is read from every known place', () => {
     expect(read(file('sse_xgroq.resp')).facts).toMatchObject({
       input_tokens: 7,
       output_tokens: 2,
@@ -336,7 +336,7 @@ describe('what a stream says', () => {
   });
 
   it.each(['sse_nofinal_nl.resp', 'sse_one_nl.resp'])(
-    'last, without a blank line behind it, counts: %s',
+    'last counts without a blank line behind it: %s',
     (name) => {
       expect(read(file(name)).facts).toMatchObject({ total_tokens: 9, is_assembled: true });
       for (const broken of [{ isEnded: false }, { isCut: true }]) {
@@ -375,7 +375,7 @@ describe('what a stream says', () => {
     expect(read(unknown)).toMatchObject({ text: unknown, facts: { is_assembled: false } });
   });
 
-  it('of Ollama, a JSON object a line, is put together', () => {
+  it('of Ollama, one JSON object per line, is assembled', () => {
     const line = (message: object, more: object = {}) =>
       `${JSON.stringify({ model: 'l', created_at: 't', message: { role: 'assistant', ...message }, done: false, ...more })}\n`;
     const { text, facts } = read(
@@ -403,7 +403,7 @@ describe('what a stream says', () => {
 });
 
 describe('an error in a stream', () => {
-  it('is a fact of the request, and the answer did not come to its end', () => {
+  it('is in the record of the request, and the answer is not complete', () => {
     const { facts, text, isFailedStream } = read(file('sse_error_mid.resp'));
     expect(facts).toMatchObject({
       response_error: 'engine died',
@@ -450,7 +450,7 @@ describe('an error in a stream', () => {
     ]);
   });
 
-  it('is left as it is in a response that failed', () => {
+  it('stays unchanged in a response that failed', () => {
     const response = { id: 'r', status: 'failed', error: { code: 'x', message: 'm' } };
     expect(parsed(read(data({ type: 'response.failed', response })).text)).toEqual(response);
   });
@@ -462,7 +462,7 @@ describe('an error in a stream', () => {
     expect(isFailedStream).toBe(true);
   });
 
-  it('that says nothing is none', () => {
+  it('that is empty does not count', () => {
     for (const error of [null, '', {}, false, 0]) {
       const { facts, isFailedStream } = read(
         sse({ ...chunk({ content: 'a' }, { finish_reason: 'stop' }), error }, '[DONE]'),
@@ -480,7 +480,7 @@ describe('an error in a stream', () => {
     expect(facts['response_error']).toHaveLength(1024);
   });
 
-  it('of an answer that is not streamed is a fact where nothing else can be meant', () => {
+  it('of an answer without streaming counts if it is certain', () => {
     const type = 'application/json';
     const answer = JSON.stringify({ error: { message: 'm', type: 't' } });
     expect(read(answer, { type })).toMatchObject({
@@ -497,7 +497,7 @@ describe('an error in a stream', () => {
   });
 });
 
-it('every example stream is put together, or says that it was not', () => {
+it('every example stream is assembled, or marked as not assembled', () => {
   for (const name of readdirSync(FOLDER)) {
     const { facts } = read(file(name));
     expect([name, facts['is_assembled']]).toEqual([name, name !== 'sse_error_mid.resp']);

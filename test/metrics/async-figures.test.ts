@@ -1,10 +1,10 @@
-// The histograms of asynchronous requests: their bounds, and what falls between them.
+// The histograms of asynchronous requests: their bounds and counts.
 import { expect, it } from 'vitest';
 import { AsyncFigures, taskWaitBounds } from '../../src/metrics/async-figures.ts';
 
 const BOUNDS = [0.1, 1, 600, 1200];
 
-it('the wait in the queue has bounds up to the longest that a task may wait', () => {
+it('the wait in the queue has bounds up to the longest possible wait', () => {
   expect(taskWaitBounds(BOUNDS)).toEqual([
     ...BOUNDS,
     1800,

@@ -1,4 +1,4 @@
-// The addresses of a host name: when they are asked for, and what becomes of the answers.
+// The addresses of a host name: when they are looked up, and how answers are applied.
 import { afterEach, describe, expect, it } from 'vitest';
 import { load } from '../../src/config/config.ts';
 import {
@@ -19,7 +19,7 @@ afterEach(() => {
 
 type Answer = readonly string[] | Error;
 
-/** A resolver whose answers are set by the test, and what was made of them. */
+/** Addresses with a resolver that gives the answers of the test, and the recorded lookups and changes. */
 function resolver(answers: Record<string, Answer>, times = { intervalMs: 20, timeoutMs: 1000 }) {
   const changes: AddressChange[] = [];
   const asked: string[] = [];
@@ -39,13 +39,13 @@ function resolver(answers: Record<string, Answer>, times = { intervalMs: 20, tim
 }
 
 describe('the addresses of a name', () => {
-  it('are known once the name is followed, each once and in an order that does not change', async () => {
+  it('are known when the name is followed, each once, sorted', async () => {
     const { addresses } = resolver({ 'model.test': ['10.0.0.10', '10.0.0.9', '10.0.0.10'] });
     await addresses.follow(['model.test']);
     expect(addresses.of('model.test')).toEqual(['10.0.0.9', '10.0.0.10']);
   });
 
-  it('are asked for again, and changes are told', async () => {
+  it('are looked up again, and changes are reported', async () => {
     const { addresses, answers, changes } = resolver({ 'model.test': ['10.0.0.1', '10.0.0.2'] });
     await addresses.follow(['model.test']);
     answers['model.test'] = ['10.0.0.3', '10.0.0.2'];
@@ -59,7 +59,7 @@ describe('the addresses of a name', () => {
     });
   });
 
-  it('stay what they were while the resolver fails, which is told once', async () => {
+  it('stay while the resolver fails, which is reported once', async () => {
     const { addresses, answers, changes, asked } = resolver({ 'model.test': ['10.0.0.1', '10.0.0.2'] });
     await addresses.follow(['model.test']);
     answers['model.test'] = new Error('getaddrinfo EAI_AGAIN model.test');
@@ -76,11 +76,11 @@ describe('the addresses of a name', () => {
       },
     ]);
     answers['model.test'] = ['10.0.0.1', '10.0.0.2'];
-    await until('the end of it is told', () => changes.at(-1)!.problem === '');
+    await until('the end of the failure is reported', () => changes.at(-1)!.problem === '');
     expect(changes).toHaveLength(3);
   });
 
-  it('are those of the family with the most, of IPv4 when both have as many', async () => {
+  it('are those of the family with more addresses, of IPv4 if the numbers are equal', async () => {
     const { addresses } = resolver({
       four: ['fd00::1', '10.0.0.1', 'fd00::2', '10.0.0.2'],
       six: ['fd00::2', '10.0.0.1', 'fd00::1'],
@@ -92,14 +92,14 @@ describe('the addresses of a name', () => {
     expect(addresses.of('only')).toEqual(['fd00::1']);
   });
 
-  it('are left to the system where there is one of each family', async () => {
+  it('are chosen by the system if there is one of each family', async () => {
     const { addresses, changes } = resolver({ both: ['fd00::1', '10.0.0.1'] });
     await addresses.follow(['both']);
     expect(addresses.of('both')).toEqual([]);
     expect(changes).toEqual([]);
   });
 
-  it('are limited in number, which is told', async () => {
+  it('are limited in number, which is reported', async () => {
     const many = Array.from({ length: MAX_ADDRESSES + 5 }, (_, i) => `10.0.1.${i}`);
     const { addresses, changes } = resolver({ many });
     await addresses.follow(['many']);
@@ -109,7 +109,7 @@ describe('the addresses of a name', () => {
     );
   });
 
-  it('are not waited for without end, and taken when they come late', async () => {
+  it('are waited for in limited time, and applied when they come late', async () => {
     const times = { intervalMs: 20, timeoutMs: 30 };
     let answer: (found: { address: string; family: number }[]) => void = () => undefined;
     const late = new Addresses(
@@ -124,7 +124,7 @@ describe('the addresses of a name', () => {
     await until('they are there', () => late.of('slow.test').length === 1);
   });
 
-  it('are asked for one question at a time, and soon when a replica cannot be reached', async () => {
+  it('are looked up one at a time, and soon when a replica cannot be reached', async () => {
     const { addresses, asked } = resolver(
       { 'a.test': ['10.0.0.1'] },
       { intervalMs: 3_600_000, timeoutMs: 50 },
@@ -147,7 +147,7 @@ describe('the addresses of a name', () => {
     expect(asked.slice(before)).not.toContain('a.test');
   });
 
-  it('are not asked for where the interval is 0, nor for addresses and names of this machine', async () => {
+  it('are not looked up with an interval of 0, nor for addresses and names of this machine', async () => {
     const off = resolver({ 'model.test': ['10.0.0.1'] }, { intervalMs: 0, timeoutMs: 1000 });
     await off.addresses.follow(['model.test']);
     const on = resolver({});
@@ -169,7 +169,7 @@ describe('the replicas of a host', () => {
   const shown = (deployment: DeploymentOptions) =>
     deployment.replicas.map(({ id, url }) => `${id} ${url.host}`);
 
-  it('are one for each of its addresses, named after them; of one address the replica itself', () => {
+  it('are one for each of its addresses, named after them; with one address the replica keeps its id', () => {
     const known: Record<string, string[]> = {
       a: ['10.0.0.1', '10.0.0.2'],
       b: ['10.0.0.3'],

@@ -14,7 +14,7 @@ afterEach(async () => {
   await closeReplicas();
 });
 
-/** Lets the clock of the pool run ahead. */
+/** Advances the clock of the pool. */
 function fastForward() {
   const now = performance.now.bind(performance);
   let aheadMs = 0;

@@ -1,4 +1,4 @@
-// What a changed configuration is called: added, promoted, detached, weighted, removed.
+// The events of a changed configuration: added, promoted, detached, weighted, removed.
 import { describe, expect, it } from 'vitest';
 import { Log } from '../../src/base/log.ts';
 import type { DeploymentOptions } from '../../src/pool/options.ts';

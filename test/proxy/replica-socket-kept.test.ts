@@ -1,4 +1,4 @@
-// The full lane's sockets to replicas over real connections: which of them are used again, and when they are not read.
+// The full lane's sockets to replicas over real connections: which are used again, and when reading is paused.
 import { Agent, request, type IncomingMessage } from 'node:http';
 import { createServer, type AddressInfo, type Socket } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -63,7 +63,7 @@ async function exchange(method = 'GET'): Promise<Sent> {
 const idle = (): number => Object.values(agent.freeSockets).flat().length;
 
 describe('a connection', () => {
-  it('serves requests of different kinds one after the other, each with its own framing', async () => {
+  it('serves requests of different kinds in sequence, each with its own framing', async () => {
     const answers: [method: string, text: string, body: string][] = [
       ['GET', OK, 'ok'],
       ['HEAD', 'HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n', ''],
@@ -93,7 +93,7 @@ describe('a connection', () => {
     expect(sides.length).toBe(2);
   });
 
-  it('on which bytes come while no request waits is closed', async () => {
+  it('is closed if bytes come while no request waits', async () => {
     expect(await exchange()).toMatchObject({ body: 'ok' });
     await until('the connection is kept', () => idle() === 1);
     sides[0]!.write('HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil');
@@ -102,7 +102,7 @@ describe('a connection', () => {
     expect(sides.length).toBe(2);
   });
 
-  it('whose answer is malformed ends its request alone', async () => {
+  it('with a malformed answer ends only the request of that answer', async () => {
     expect(await exchange()).toMatchObject({ body: 'ok' });
     answer = (side) => side.write('HTTP/1.1 200 OK\r\nX A: 1\r\n\r\n');
     expect(await exchange()).toMatchObject({ status: 0, error: 'HPE_INVALID_HEAD' });

@@ -1,4 +1,4 @@
-// The full lane's reader of an answer's head, between a socket and Node's parser, at every position where the bytes may be cut.
+// The full lane's reader of an answer's head, between a socket and Node's parser, with the bytes cut at every position.
 import { request, type ClientRequest, type IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import { describe, expect, it } from 'vitest';
@@ -16,7 +16,7 @@ interface Outcome {
   error: string | undefined;
 }
 
-/** What Node's client makes of an answer that comes in these pieces. */
+/** The result of Node's client for an answer in these pieces. */
 async function played(
   pieces: readonly string[],
   { method = 'GET', mayUpgrade = false } = {},
@@ -95,7 +95,7 @@ describe('an answer', () => {
     expect(await played(text.split(''), options)).toEqual(whole);
   });
 
-  it('is what its bytes say', async () => {
+  it('has the fields that its bytes say', async () => {
     const outcomes = new Map<string, Outcome>();
     for (const [name, text, options] of ANSWERS) outcomes.set(name, await played([text], options));
     expect(outcomes.get('with a length')).toMatchObject({ status: 200, body: 'hello', isComplete: true });
@@ -123,7 +123,7 @@ describe('an answer', () => {
     expect(outcomes.get('that switches')).toMatchObject({ status: 101, upgraded: 'hi', interim: [INTERIM] });
   });
 
-  it('whose head has no end is refused', async () => {
+  it('with an endless head is refused', async () => {
     const endless = `HTTP/1.1 200 OK\r\nX-A: ${'x'.repeat(70_000)}`;
     expect(await played([endless.slice(0, 40_000), endless.slice(40_000)])).toMatchObject({
       error: 'HPE_INVALID_HEAD',

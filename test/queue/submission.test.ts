@@ -99,7 +99,7 @@ describe('a body without a field of the contract', () => {
     expect(got.ok && Buffer.from(got.submission.input).toString()).toBe(body);
   });
 
-  it('means the same for any object with other names', () => {
+  it('is the input for any object with other names', () => {
     fc.assert(
       fc.property(fc.dictionary(fc.stringMatching(/^[a-f]{0,5}$/), fc.jsonValue()), (input) => {
         const body = JSON.stringify(input);
@@ -121,7 +121,7 @@ describe('a body without a field of the contract', () => {
     ]);
   });
 
-  it.each(['null', '[]', '"x"', '1', 'true'])('is refused where it is no object: %s', (body) => {
+  it.each(['null', '[]', '"x"', '1', 'true'])('is refused if it is not an object: %s', (body) => {
     const got = read(body);
     expect(!got.ok && got.problems).toEqual([
       expect.stringMatching(/^the body must be a JSON object, and is /),
@@ -145,12 +145,12 @@ describe('a body with a field of the contract', () => {
       '{"model_input": {}, "inference_retry_config": {"max_attemps": 1}}',
       'unknown field "inference_retry_config.max_attemps"; did you mean "max_attempts"?',
     ],
-  ])('is refused where something is wrong with it: %s', (body, problem) => {
+  ])('is refused if it has a mistake: %s', (body, problem) => {
     const got = read(body);
     expect(!got.ok && got.problems).toContainEqual(expect.stringContaining(problem));
   });
 
-  it('has at most ten unknown fields named, however many it has', () => {
+  it('gets an error with at most ten unknown fields', () => {
     const body = {
       model_input: {},
       ...Object.fromEntries(Array.from({ length: 5000 }, (_, i) => [`x${i}`, i])),

@@ -1,4 +1,4 @@
-// What is made of the output of nvidia-smi of driver 580, recorded on an H200 and an H100.
+// Reads output of nvidia-smi of driver 580 that was recorded on an H200 and an H100.
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
@@ -72,7 +72,7 @@ describe('recorded on an H200', () => {
   });
 });
 
-it('leaves out the memory of a process that the driver does not tell', () => {
+it('leaves out the memory of a process if the driver does not report it', () => {
   for (const word of ['N/A', '[N/A]', 'Insufficient Permissions', 'Not available in WDDM driver model', ''])
     expect(
       inventoryOf('h200/load.xml', (text) => text.replace('3458 MiB', word))[0]!.processes,
@@ -80,7 +80,7 @@ it('leaves out the memory of a process that the driver does not tell', () => {
     ).toEqual([{ pid: 1512, memoryUsedMiB: undefined }]);
 });
 
-it('counts a process once that is listed for computing and for drawing', () => {
+it('counts a process once that is listed for compute and for graphics', () => {
   const twice = inventoryOf('h200/load.xml', (text) =>
     text.replace(/\t\t\t<process_info>.*<\/process_info>\n/s, (one) => one + one.replace('3458', '12')),
   );
@@ -147,7 +147,7 @@ describe('two replicas on one card', () => {
     });
   });
 
-  it('show it also where the configuration says that the card is theirs', async () => {
+  it('show it also if the configuration assigns the card to them', async () => {
     const told = [replica('a', 441, ['0']), replica('b', 442, ['0'])];
     expect(await shown(told, inventory(process(442), process(441)))).toEqual({
       a: 3266,
@@ -156,12 +156,12 @@ describe('two replicas on one card', () => {
     });
   });
 
-  it('show it with that of the processes that they have started', async () => {
+  it('show it with the memory of their child processes', async () => {
     const cards = inventory(process(442, 100), process(450, 1554), process(441));
     expect(await shown(both, cards)).toEqual({ a: 3266, b: 1654, card: 4935 });
   });
 
-  it('show the card’s where the driver does not tell that of a process', async () => {
+  it('show the card’s if the driver does not report that of a process', async () => {
     const cards = inventory({ pid: 442, memoryUsedMiB: undefined }, process(441));
     expect(await shown(both, cards)).toEqual({ a: 3266, b: 4935, card: 4935 });
   });
@@ -182,7 +182,7 @@ describe('two replicas on one card', () => {
     expect(gpus.readings([]).map(({ memoryUsedMiB }) => memoryUsedMiB)).toEqual([4935, 4935]);
   });
 
-  it('a card that a replica has for itself shows the card’s, one that another program uses too does not', async () => {
+  it('a replica shows the memory of a card that only it uses, and not of one that another program uses too', async () => {
     expect(await shown([both[0]!], inventory(process(441)))).toEqual({ a: 4935, card: 4935 });
     expect(await shown([both[0]!], inventory(process(441), process(999, 1654)))).toEqual({
       a: 3266,
@@ -212,7 +212,7 @@ describe('two replicas on one card', () => {
       });
     });
 
-    it('nothing is shown where the driver tells nothing', async () => {
+    it('nothing is shown if the driver reports nothing', async () => {
       expect(await shown([both[0]!], inventory({ pid: 441, memoryUsedMiB: undefined }), at(unified))).toEqual(
         {},
       );

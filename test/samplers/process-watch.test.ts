@@ -1,4 +1,4 @@
-// Which processes have ended from one look to the next.
+// Finds the processes that have ended between two checks.
 import { rmSync } from 'node:fs';
 import { afterEach, expect, it } from 'vitest';
 import { ProcessWatch } from '../../src/samplers/process-watch.ts';
@@ -28,7 +28,7 @@ function watchOf(replicas: SampledReplica[]) {
   return { there, ended, watch };
 }
 
-it('tells of a process that ends, once', async () => {
+it('reports a process that ends, once', async () => {
   const { there, ended, watch } = watchOf([replica('a', 10), replica('b', 20)]);
   expect(await watch.sample()).toEqual({ value: 2, problem: '', askSoon: false });
   expect(ended).toEqual([]);
@@ -39,7 +39,7 @@ it('tells of a process that ends, once', async () => {
   expect(ended).toEqual(['3 b']);
 });
 
-it('takes a process that has ended and was not asked for by its parent as ended', async () => {
+it('reports a zombie process as ended', async () => {
   const { there, ended, watch } = watchOf([replica('a', 10)]);
   await watch.sample();
   write(there.root, { 'proc/10/stat': stat(10, { state: 'Z' }) });
@@ -47,7 +47,7 @@ it('takes a process that has ended and was not asked for by its parent as ended'
   expect(ended).toEqual(['3 a']);
 });
 
-it('tells a later process of the same number from the first', async () => {
+it('distinguishes a later process with the same number from the first', async () => {
   const { there, ended, watch } = watchOf([replica('a', 10)]);
   await watch.sample();
   write(there.root, { 'proc/10/stat': stat(10, { started: 9999 }) });
@@ -55,7 +55,7 @@ it('tells a later process of the same number from the first', async () => {
   expect(ended).toEqual(['3 a']);
 });
 
-it('says nothing of a replica that has left', async () => {
+it('reports nothing about a removed replica', async () => {
   const replicas = [replica('a', 10), replica('b', 20)];
   const { there, ended, watch } = watchOf(replicas);
   await watch.sample();
@@ -65,7 +65,7 @@ it('says nothing of a replica that has left', async () => {
   expect(ended).toEqual([]);
 });
 
-it('searches for a process that is not known only now and then', async () => {
+it('searches for an unknown process only at long intervals', async () => {
   const { there, ended, watch } = watchOf([replica('a', 0), replica('b', 20)]);
   let searches = 0;
   const processes = new ReplicaProcesses(there, () => undefined);

@@ -132,7 +132,7 @@ h_bucket{a="1",le=".5"} 1
     expect(strict(seen)).toEqual([]);
   });
 
-  it('loses a sum that is NaN, which is counted, and nothing else in the text format', () => {
+  it('in the text format loses only a sum that is NaN, and counts it', () => {
     const seen = see(HISTOGRAM.replace('5.5', 'NaN'));
     expect(seen.faults).toEqual({ bad_value: 1 });
     expect(samples(seen)).toEqual([
@@ -144,7 +144,7 @@ h_bucket{a="1",le=".5"} 1
     expect(strict(seen)).toEqual([]);
   });
 
-  it('keeps sums and quantiles below 0 in the text format, where OpenMetrics has no place for them', () => {
+  it('keeps sums and quantiles below 0 in the text format, but not in OpenMetrics, which forbids them', () => {
     const text = `# TYPE t summary
 t{quantile="0.5"} -3
 t{quantile="0.9"} 2
@@ -164,7 +164,7 @@ h_count 2
     expect(strict(seen)).toEqual([]);
   });
 
-  it('has the samples of one summary together', () => {
+  it('gets the samples of one summary together', () => {
     const seen = see(`# TYPE s summary
 s{a="1",quantile="0.5"} 1
 s{a="2",quantile="0.5"} 2
@@ -182,7 +182,7 @@ s_sum{a="2"} 4
     expect(strict(seen)).toEqual([]);
   });
 
-  it('has a backslash before any character, where it stands for itself', () => {
+  it('has a backslash before any character, where it is literal', () => {
     const seen = see('a{b="\\z",c="\\\\n",d="C:\\dir\\\\"} 1\n');
     expect(seen.faults).toEqual({});
     expect(samples(seen)).toEqual(['a{b="\\\\z",c="\\\\n",d="C:\\\\dir\\\\"} 1']);
@@ -195,7 +195,7 @@ s_sum{a="2"} 4
     expect(strict(seen)).toEqual([]);
   });
 
-  it('has names that two families of OpenMetrics would have', () => {
+  it('has names that would belong to two families of OpenMetrics', () => {
     const seen = see(`# TYPE a_total counter
 a_total 1 # {t="1"} 1
 # TYPE a_created gauge
@@ -351,7 +351,7 @@ describe('whatever a page holds', () => {
         expect(open.faults).toEqual({});
         const known = new Set(samples(once));
         expect(samples(open).filter((line) => !known.has(line))).toEqual([]);
-        // Of histograms and summaries some samples have no place there.
+        // OpenMetrics does not allow some samples of histograms and summaries.
         if (!/ (?:histogram|summary)$/m.test(once.text)) expect(samples(open)).toEqual(samples(once));
       }),
       runs,

@@ -86,7 +86,7 @@ describe('deploy/', () => {
     }
   });
 
-  it('keeps the variables of Services from pods of weir', () => {
+  it('sets no variables of Services in pods of weir', () => {
     const pods = manifests.flatMap(({ manifest: { spec } }) => spec?.template?.spec ?? []);
     expect(pods).toHaveLength(2);
     for (const pod of pods) expect(pod.enableServiceLinks).toBe(false);

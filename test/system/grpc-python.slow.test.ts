@@ -114,7 +114,7 @@ for name in sys.argv[2:]:
 print(json.dumps(out))
 `;
 
-/** Starts the server above and a weir before it. */
+/** Starts the server above, and a weir in front of it. */
 async function startPair(): Promise<Weir> {
   const server = spawn(PYTHON, ['-c', SERVER], { stdio: ['ignore', 'pipe', 'inherit'] });
   children.add(server);
@@ -124,7 +124,7 @@ async function startPair(): Promise<Weir> {
   return startWeir(['--replica', `grpc://127.0.0.1:${port}`]);
 }
 
-/** What a client of Python prints, read as JSON. */
+/** Runs a Python client. Returns its output, read as JSON. */
 async function run(program: string, ...args: string[]): Promise<unknown> {
   const client = spawn(PYTHON, ['-c', program, ...args], { stdio: ['ignore', 'pipe', 'inherit'] });
   children.add(client);

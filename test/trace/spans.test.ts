@@ -113,7 +113,7 @@ describe('the spans of a request', () => {
     expect(named(all, 'POST').attributes).toMatchObject({ 'http.request.resend_count': 2 });
   });
 
-  it('have the head of the answer as an event where it came before the first byte', () => {
+  it('have the head of the answer as an event if it came before the first byte', () => {
     const events = (says: object) =>
       spans(record(says))[0]!.events.map(({ name, timeUnixNano }) => [name, timeUnixNano]);
     expect(events({ head_ms: 2, first_byte_ms: 40 })).toEqual([

@@ -1,4 +1,4 @@
-// The CSV of downloads. Must stay true: every column is a field of the object that clients get.
+// The CSV of downloads. Invariant: every column is a field of the object that clients get.
 import { COLUMNS, CSV_HEAD, csvRow } from '../../base/record-csv.ts';
 import type { LogObject } from './object.ts';
 

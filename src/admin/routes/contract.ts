@@ -1,8 +1,8 @@
 // The log API of the serving contract: what a model's deployment or environment logged.
 // Must stay true: parameters, limits and the answer are those of contracts/baseten.md 8.1, key for key.
 // Lines are what the model logged, and the lifecycle events of its deployment (those of weir as a whole are every
-// deployment's); a request's own row comes along only where it is asked for by its id, so that counts are those of the
-// model's log and yet every request is found.
+// deployment's); a request's own row is included only if it is asked for by its id. So counts are those of the model's log,
+// and still every request can be found.
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { unknownName } from '../../base/nearest.ts';
 import { apiLevel, FILTERS, question, type LogRecord, type Node } from '../../logs/logs.ts';
@@ -110,7 +110,7 @@ const contractLine = ({ timeNs, message, replica, requestId, severity }: LogReco
   level: apiLevel(severity) ?? null,
 });
 
-/** What may be asked for (contract 8.1). */
+/** Known parameters and fields (contract 8.1). */
 const KNOWN: readonly string[] = ['start_epoch_millis', 'end_epoch_millis', 'direction', 'limit', ...FILTERS];
 const LISTS: ReadonlySet<string> = new Set(['includes', 'excludes']);
 

@@ -30,7 +30,7 @@ export const healthEndpoints: readonly Endpoint<WithMetrics>[] = [
   {
     method: 'GET',
     path: '/readyz',
-    does: '200 while a replica takes requests; 503 with the reason before that and from the first moment of a shutdown',
+    does: '200 while a replica takes requests, else 503 with the reason; 503 as soon as a shutdown begins',
     scope: 'open',
     answer: ({ pool, isAccepting }, _, res) => {
       if (!isAccepting()) json(res, 503, { status: 'draining' });

@@ -20,7 +20,7 @@ export interface WithLogs {
   readonly limitsDownloads: boolean;
 }
 
-/** What the search itself needs to know besides. */
+/** Further inputs of the search. */
 export interface WithSearch extends WithLogs {
   readonly modelId: string;
 }
@@ -59,7 +59,7 @@ export function refuse(req: IncomingMessage, res: ServerResponse, problems: read
   fail(req, res, 'bad_request', listed.join('; '), { text: 'This cannot be asked' });
 }
 
-/** The same answer as for a target of the contract's log API that there is not. */
+/** The same answer as the contract's log API gives for an unknown target. */
 export const notThere = (req: IncomingMessage, res: ServerResponse, what: string): void =>
   fail(req, res, 'unknown_target', what, { text: 'There is no such target' });
 
@@ -102,7 +102,7 @@ const isTail = ({ own }: Ask, { headers }: IncomingMessage): boolean =>
 function idleParameters({ own }: Ask): string[] {
   const problems = ['tail', 'after']
     .filter((name) => own(name) !== undefined)
-    .map((name) => `${name}: belongs to a live tail; add follow=1`);
+    .map((name) => `${name}: applies only to a live tail; add follow=1`);
   const wanted = own('follow') ?? '0';
   if (!['0', 'false'].includes(wanted)) problems.unshift('follow: must be one of 1, true, 0, false');
   return problems;

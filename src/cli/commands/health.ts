@@ -8,16 +8,16 @@ import { EXIT, printProblems } from '../problems.ts';
 
 const TIMEOUT_MS = 3000;
 
-/** What is read of the answer. */
+/** Longest part of the answer that is read, in characters. */
 const MAX_BODY_CHARACTERS = 16 * 1024;
 
-/** `: no replica is ready: r0 is starting: …` from the body of /readyz; empty where it says no more than the status. */
+/** `: no replica is ready: r0 is starting: …` from the body of /readyz; empty if the body gives no reason. */
 function reasonIn(body: string): string {
   try {
     const { status, reason } = JSON.parse(body) as { status?: unknown; reason?: unknown };
     return [status, reason].flatMap((part) => (typeof part === 'string' ? [`: ${part}`] : [])).join('');
   } catch {
-    // Not an answer of weir: the status has to do.
+    // Not JSON, so not an answer of weir: only its status is shown.
     return '';
   }
 }

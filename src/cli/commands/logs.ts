@@ -1,5 +1,5 @@
 // weir logs: what happened, from a running weir's admin door.
-// Must stay true: exit codes and text are those of contracts/baseten.md 8.2.
+// Invariant: exit codes and text are those of contracts/baseten.md 8.2.
 import type { Command } from '../command.ts';
 import { readArguments } from '../logs/arguments.ts';
 import { collect } from '../logs/collect.ts';
@@ -16,10 +16,10 @@ const DETAILS = `What is wanted (all must hold):
   --excludes TEXT        Is not part of it; may be given again
   --search-pattern RE2   Is found in the message
   --replica, --environment, --deployment TEXT
-  --model-id, --deployment-id ID   As in the contract: another model than weir's is an error, 4
-  --request-id ID        All of one request, whenever it was; exit code 4 where there is no record of it
+  --model-id, --deployment-id ID   As in the contract; exit code 4 if weir serves another model
+  --request-id ID        All of one request, at any time; exit code 4 if there is no record of it
   --kind KIND,…          line, request, event, span [line,request,event]
-  --limit N              The newest N, and stderr says when there are more; 0: all [5000]
+  --limit N              The newest N; stderr says if there are more; 0: all [5000]
 
 How it is shown:
   --tail, -f, --follow   What comes in from now on, with the same filters; --limit 100 begins with the last 100
@@ -35,7 +35,7 @@ Exit codes: 0 ok, 1 failed, 2 usage, 3 key, 4 not found, 5 not to be asked, 6 se
 export const logs: Command = {
   name: 'logs',
   usage: 'logs [--since 1h] [-f] [-o text|json|jsonl|csv|none] [FILTERS]',
-  summary: 'Shows what was recorded: lines of replicas, requests, and lifecycle events of weir.',
+  summary: 'Shows the records: log lines of replicas, requests, and lifecycle events of weir.',
   details: DETAILS,
   async run(args) {
     const wanted = readArguments(args, process.env, Date.now());

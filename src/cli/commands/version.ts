@@ -1,4 +1,4 @@
-// weir version: which weir this is. The text is the version alone, for scripts.
+// weir version: prints the version and nothing else, for scripts.
 import { version } from '../../version.ts';
 import type { Command } from '../command.ts';
 import { EXIT, printProblems } from '../problems.ts';

@@ -21,9 +21,9 @@ export interface LogsArguments {
   /** Lines at most, the newest; 0: all. With `isTail`, how many to begin with. */
   readonly limit: number;
   readonly isTail: boolean;
-  /** The request that is asked for; empty: any. */
+  /** Id of the wanted request; empty: any request. */
   readonly requestId: string;
-  /** No time was given with `requestId`: the filters have one that was taken from the id, which may be wrong. */
+  /** No time was given with `requestId`: the filters have the time from the id, which may be wrong. */
   readonly isAnyTime: boolean;
   /** Parameters of the admin door that say what is wanted. */
   readonly filters: readonly (readonly [name: string, value: string])[];
@@ -66,7 +66,7 @@ const PASSED = [
   'deployment-id',
   'model-id',
 ] as const;
-/** The contract's names go to the door under weir's. */
+/** Flags with the contract's name → parameters of the admin port. */
 const PARAMETERS: Readonly<Record<string, string>> = { 'deployment-id': 'deployment' };
 const LEVELS = ['trace', 'debug', 'info', 'warn', 'warning', 'error', 'fatal', 'critical'];
 const DEFAULT_LIMIT = 5000;
@@ -98,12 +98,12 @@ export function readLocalTime(text: string): number | undefined {
   return Number.isNaN(ms) ? undefined : ms;
 }
 
-/** A request is not older than the id that weir gives it; its lines may have clocks of their own. */
+/** How far before the time of its id a request's records are searched, since lines may have other clocks. */
 const BEFORE_ID_MS = 10 * 60_000;
-/** When weir did not exist yet: an id that says so was made by others. */
+/** An id with an earlier time was not made by weir, which did not exist then. */
 const FIRST_ID_MS = Date.UTC(2020);
 
-/** Milliseconds since 1970 that an id of weir's says it was made at (37 hex, the first 12 are the time); `undefined` for another id. */
+/** Time in an id that weir made (37 hex digits, the first 12 are the time), in milliseconds since 1970; `undefined` for other ids. */
 export function timeOfId(id: string, nowMs: number): number | undefined {
   const ms = /^[0-9a-f]{37}$/.test(id) ? parseInt(id.slice(0, 12), 16) : NaN;
   return ms >= FIRST_ID_MS && ms <= nowMs ? ms : undefined;
@@ -111,7 +111,7 @@ export function timeOfId(id: string, nowMs: number): number | undefined {
 
 type Values = Partial<Record<keyof typeof FLAGS, string | string[] | boolean>>;
 
-/** Reads the flags; a list is what is wrong with them. `env` may have the variables of CLIENT, or else of OLD_CLIENT. */
+/** Reads the flags; returns a list of errors if some are wrong. `env` may have the variables of CLIENT, or else of OLD_CLIENT. */
 export function readArguments(
   args: readonly string[],
   env: NodeJS.ProcessEnv,

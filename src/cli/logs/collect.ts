@@ -40,7 +40,7 @@ async function show(wanted: LogsArguments, printer: Printer): Promise<boolean> {
   return cursor !== undefined;
 }
 
-/** Nothing of a request was found as it was asked for: looks further, and says what there is. */
+/** Called when no record of the request matched: searches without the filters, and says on stderr what there is. */
 async function lookFor(wanted: LogsArguments, printer: Printer): Promise<number> {
   const { requestId } = wanted;
   const filters: LogsArguments['filters'] = [['request_id', requestId]];
@@ -51,7 +51,7 @@ async function lookFor(wanted: LogsArguments, printer: Printer): Promise<number>
     );
     return CODES.notFound;
   }
-  // The id says another time than the records have: it was made by another clock, or not by weir.
+  // The id and the records have different times: the id was made by another clock, or not by weir.
   if (wanted.isAnyTime)
     await show(
       { ...wanted, filters: wanted.filters.filter(([name]) => name !== 'start' && name !== 'end') },

@@ -80,18 +80,18 @@ export async function ask(
 
 const plainUrl = ({ url }: Response): string => url.split('?', 1)[0]!;
 
-/** Causes of weir's own refusals that only its data port has. */
+/** True for causes of refusals that only weir's data port has. */
 const isOfDataPort = (cause: string): boolean =>
   ['no_replica', 'queue_full', 'queue_timeout', 'at_capacity'].includes(cause) ||
   (Object.hasOwn(catalogue, cause) && catalogue[cause as Failure].origin === 'replica');
 
-/** True where a replica answered through weir's data port, or could not: the admin port sends an id with errors alone. */
+/** True if the answer came from weir's data port: a replica's, or a refusal. The admin port sends an id only with errors. */
 function cameFromDataPort(headers: Headers): boolean {
   const cause = headers.get('x-weir-cause');
   return headers.has('x-baseten-request-id') && (cause === null || isOfDataPort(cause));
 }
 
-/** What to do about an answer, as the end of a sentence. `keyVariable`: the variable of the key that was sent, if one was. */
+/** The end of an error text that says what to do about an answer. `keyVariable`: the variable of the key that was sent, if any. */
 function cureOf({ status, headers }: Response, isDataPort: boolean, keyVariable: string | undefined): string {
   const place = `give the URL of weir's admin port with --url or ${CLIENT.url} (by default http://127.0.0.1:9464)`;
   if (isDataPort) return `: this is weir's data port; ${place}`;

@@ -1,5 +1,5 @@
-// Records on stdout, as text, JSON or CSV. Must stay true: a reader that has enough (`| head`) ends it quietly, and no
-// text that somebody logged steers the terminal it is read in.
+// Records on stdout, as text, JSON or CSV. Invariants: a reader that closes the pipe (`| head`) ends the command without
+// an error, and no logged text can control the terminal.
 import { CSV_HEAD, csvRow } from '../../base/record-csv.ts';
 import type { LogObject } from './door.ts';
 import type { Color, Output } from './arguments.ts';
@@ -23,7 +23,7 @@ const LEVEL_COLORS: Readonly<Record<string, number>> = {
   ERROR: RED,
   FATAL: RED,
 };
-/** The longest of the usual levels: messages stand below each other. */
+/** Length of the longest common level, so that messages are aligned. */
 const LEVEL_WIDTH = 5;
 
 const paint = (text: string, color: number | undefined): string =>
@@ -96,11 +96,11 @@ export class Printer {
     if (this.#output === 'csv' && this.#count === 0) await this.#write(CSV_HEAD);
   }
 
-  /** Resolves when all that was printed has left this process: what is still held at its exit would be lost. */
+  /** Resolves when all output has left this process, since buffered output would be lost at the exit. */
   async flush(): Promise<void> {
     if (this.#isClosed || this.#stream.writableLength === 0) return;
     const { promise, resolve } = Promise.withResolvers<void>();
-    // Called in turn, behind what was written before, also when the reader is gone.
+    // The callback is called after all earlier writes, also when the reader has closed the pipe.
     this.#stream.write('', () => resolve());
     await promise;
   }
@@ -127,7 +127,7 @@ export class Printer {
 
 const clean = (text: string | undefined): string | undefined => text?.replace(CONTROL, '');
 
-/** The texts of a record that text output shows, fit for a terminal. */
+/** The texts of a record that text output shows, without control characters. */
 const withoutControl = (log: LogObject): LogObject =>
   ({
     ...log,

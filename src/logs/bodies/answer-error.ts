@@ -1,4 +1,4 @@
-// An error that an answer or an event of a streamed answer reports in its body, behind a status that says success.
+// Reads the error that an answer, or an event of a streamed answer, reports in its body although its status means success.
 // Shapes: {"error": {"message", "type", "code"}} (OpenAI, vLLM, SGLang, LiteLLM, OpenRouter), {"type": "error", "error": {…}}
 // (Anthropic), {"type": "error", "message", "code"} and response.failed (OpenAI responses), {"object": "error", "message",
 // "type"} (older vLLM), {"error": "text", "error_type"} (TGI), {"error": "text"} (Ollama), {"x_groq": {"error": "text"}} (Groq,
@@ -6,9 +6,9 @@
 import { isObject, listAt, objectAt, textAt, type Fields } from './json.ts';
 
 export interface AnswerError {
-  /** Empty where the error has none. */
+  /** Empty if the error has none. */
   readonly message: string;
-  /** Type or code as the server names it; empty where it names none. */
+  /** Type or code as the server names it; empty if there is none. */
   readonly type: string;
 }
 
@@ -21,12 +21,12 @@ function read(fields: Fields, type = ''): AnswerError {
   const named = codeAt(fields, 'type') || codeAt(fields, 'error_type');
   return {
     message: textAt(fields, 'message') || textAt(fields, 'detail') || textAt(fields, 'error'),
-    // An envelope's own type (`error`) names no kind of error.
+    // The type of an envelope is just `error`, which says nothing.
     type: (named === 'error' ? '' : named) || codeAt(fields, 'code') || type,
   };
 }
 
-/** The error at `error` of an object, as an object or a text. An empty one is none. */
+/** The error in the field `error` of an object, as an object or a text; `undefined` if it is missing or empty. */
 function errorAt(fields: Fields): AnswerError | undefined {
   const { error } = fields;
   if (typeof error === 'string') return error === '' ? undefined : read(fields);
@@ -34,7 +34,7 @@ function errorAt(fields: Fields): AnswerError | undefined {
 }
 
 /**
- * The error that the data of one event reports; `undefined` where it reports none. `data`: its JSON object, if it is one.
+ * The error that the data of one event reports; `undefined` if it reports none. `data`: its JSON object, if it is one.
  * `type`: the type of the event (`event:` of a text/event-stream).
  */
 export function errorOfEvent(data: Fields | undefined, text: string, type: string): AnswerError | undefined {
@@ -59,8 +59,8 @@ export function errorOfEvent(data: Fields | undefined, text: string, type: strin
 const CONTENT = ['choices', 'output', 'content', 'data', 'response', 'result', 'predictions'];
 
 /**
- * The error that an answer which is not streamed reports, where nothing else can be meant: an error with a message, and
- * no content beside it.
+ * The error that an answer without streaming reports. To be certain, it counts only with a message and without content
+ * beside it.
  */
 export function errorOfAnswer(answer: Fields | undefined): AnswerError | undefined {
   if (answer === undefined || CONTENT.some((name) => answer[name] !== undefined && answer[name] !== null))

@@ -1,6 +1,6 @@
-// A streamed answer of a language model, followed event by event: the JSON object that it would have been without
-// streaming, and the error that it reports. It needs only the data and the type of each event, in order.
-// Invariant: what is put together was said, in that order; of a stream of no known kind only the error is read.
+// Assembles a streamed answer of a language model, event by event: the JSON object that it would have been without
+// streaming, and the error that it reports. Its input is the data and the type of each event, in order.
+// Invariant: the result has only what the stream said, in its order; of a stream of unknown kind only the error is read.
 import { errorOfEvent, type AnswerError } from './answer-error.ts';
 import { ChunkedAnswer } from './chunks.ts';
 import { isObject, parseObject, type Fields } from './json.ts';
@@ -8,19 +8,19 @@ import { StreamedMessage } from './message.ts';
 import { OllamaAnswer } from './ollama.ts';
 import { StreamedResponse } from './response.ts';
 
-/** An answer that is put together from its events. */
+/** An answer that is assembled from its events. */
 export interface Assembly {
   add(event: Fields): void;
-  /** It came to its end, by its own events. */
+  /** True if its events say that it is complete. */
   readonly isWhole: boolean;
-  /** False: something was left out since it is beyond a limit. */
+  /** False: something was left out because of a limit. */
   readonly isComplete: boolean;
-  /** False: where some pieces belong cannot be decided, so the answer may be wrong. */
+  /** False: it is not certain where some pieces belong, so the answer may be wrong. */
   readonly isExact: boolean;
   answer(): Fields;
 }
 
-/** The assembly for a stream that has this event; `undefined` where its kind is not known. */
+/** The assembly for a stream that has this event; `undefined` if its kind is unknown. */
 function assemblyFor(event: Fields): Assembly | undefined {
   const { type, choices, done } = event;
   if (type === 'message_start') return new StreamedMessage();
@@ -38,9 +38,9 @@ const isChunk = (choice: unknown): boolean =>
 
 export interface Assembled {
   readonly answer: Fields;
-  /** The stream came to its end without an error, and all of it is in the answer. */
+  /** True if the stream is complete, has no error, and is in the answer as a whole. */
   readonly isWhole: boolean;
-  /** False: the answer may be wrong, so it must not stand for the stream. */
+  /** False: the answer may be wrong, so it must not replace the stream. */
   readonly isExact: boolean;
 }
 
@@ -65,7 +65,7 @@ export class StreamedAnswer {
       this.#errorValue = event?.['error'] ?? event ?? data;
     }
     if (event === undefined) {
-      // What begins like an object and is none was lost; anything else is no part of an answer.
+      // Data that begins like an object but is not JSON was lost. Other data does not belong to an answer.
       this.#isBroken ||= /^\s*\{/.test(data);
       return;
     }
@@ -73,14 +73,14 @@ export class StreamedAnswer {
     this.#assembly?.add(event);
   }
 
-  /** The answer so far; `undefined` where the kind of the stream is not known. */
+  /** The answer so far; `undefined` if the kind of the stream is unknown. */
   result(): Assembled | undefined {
     const assembly = this.#assembly;
     if (assembly === undefined) return undefined;
     const answer = assembly.answer();
     const isFinished = this.#isDone || assembly.isWhole;
     return {
-      // An answer that ends with an error of its own keeps it as it said it.
+      // An answer that has an error of its own keeps it unchanged.
       answer: this.error === undefined ? answer : { ...answer, error: answer['error'] ?? this.#errorValue },
       isWhole: isFinished && this.error === undefined && assembly.isComplete,
       isExact: assembly.isExact && !this.#isBroken,

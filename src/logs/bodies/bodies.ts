@@ -20,8 +20,8 @@ export interface BodyFacts extends Facts {
   /** The answer came as events. */
   readonly is_stream?: true | undefined;
   /**
-   * Its events were put together. `false`: they did not come to their end, or where their pieces belong could not be
-   * decided; then the stream is kept as it came.
+   * True if its events were assembled. `false`: the stream is not complete, or it is not certain where its pieces belong;
+   * then the stream is kept as it came.
    */
   readonly is_assembled?: boolean | undefined;
   /** Message, and type or code, of the error that the answer reports in its body; without secrets. */
@@ -40,7 +40,7 @@ export interface ReadBodies {
 const UNPACK_FACTOR = 16;
 /** Characters beyond what is kept that secrets are looked for in: one at the cut must not be halved into view. */
 const MARGIN = 4096;
-/** Characters that are kept of an error's message. */
+/** Longest message of an error that is kept, in characters. */
 const MAX_ERROR = 1024;
 
 /** One body, read. */
@@ -63,7 +63,7 @@ export class BodyReader {
     this.#redactor = redactor;
   }
 
-  /** `isEnded`: the answer came to its end as its framing says. */
+  /** `isEnded`: the answer is complete by its framing. */
   read({ request, response }: RawBodies, isEnded = true): ReadBodies {
     const asked = this.#plain(request);
     const raw = this.#plain(response);
@@ -125,14 +125,14 @@ const isStream = (body: RawBody | undefined): boolean =>
   body !== undefined && eventSource(body.type, () => undefined, 0) !== undefined;
 
 interface Followed {
-  /** What is kept in the place of the stream; `undefined`: the stream as it came. */
+  /** The text that is kept instead of the stream; `undefined`: the stream is kept as it came. */
   readonly kept: Kept | undefined;
-  /** `undefined`: its kind is not known, so nothing was put together. */
+  /** `undefined`: its kind is unknown, so nothing was assembled. */
   readonly isWhole: boolean | undefined;
   readonly error: AnswerError | undefined;
 }
 
-/** The events of an answer, followed to its end; `undefined` for an answer that is no stream of events. */
+/** Reads all events of an answer; `undefined` for an answer that is not an event stream. */
 function followed({ type, isCut }: RawBody, text: string, isEnded: boolean): Followed | undefined {
   const answer = new StreamedAnswer();
   const bytes = Buffer.from(text);

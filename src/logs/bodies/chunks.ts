@@ -1,5 +1,5 @@
-// OpenAI's chunks, of chats and of plain completions, put together: deltas merged by choice, calls of tools by their id.
-// Invariant: no stream makes more choices, calls or fields than are allowed here; what is left out makes `isComplete` false.
+// Assembles OpenAI's chunks, of chats and of plain completions: deltas are merged by choice, tool calls by their id.
+// Invariant: choices, calls and fields are limited in number; if something is left out, `isComplete` is false.
 import type { Assembly } from './assemble.ts';
 import { isObject, listAt, placeAt, textAt, type Fields } from './json.ts';
 import { emptyFields, Merger, type Merged } from './merge.ts';
@@ -26,7 +26,7 @@ class Choice {
     if (typeof text === 'string') this.text += text;
     if (typeof finish === 'string') this.finish = finish || this.finish;
     if (isObject(delta)) this.#delta(delta);
-    // logprobs, stop_reason, content_filter_results and what else servers have.
+    // logprobs, stop_reason, content_filter_results and other fields of servers.
     this.#merger.merge(this.#others, others, false);
   }
 
@@ -59,7 +59,7 @@ export class ChunkedAnswer implements Assembly {
   readonly #merger = new Merger();
   readonly #head: Merged = emptyFields();
   readonly #choices = new Map<number, Choice>();
-  /** `undefined`: no chunk has told yet. */
+  /** `undefined`: not known yet. */
   #isChat: boolean | undefined;
   #usage: Fields | undefined;
 
@@ -77,7 +77,7 @@ export class ChunkedAnswer implements Assembly {
     return this.#merger.isExact;
   }
 
-  /** `[DONE]` is the last event of these streams; where it is missing, every choice must have ended. */
+  /** `[DONE]` is the last event of these streams. If it is missing, every choice must have ended. */
   get isWhole(): boolean {
     return this.#choices.size > 0 && [...this.#choices.values()].every(({ finish }) => finish !== null);
   }
@@ -97,7 +97,7 @@ export class ChunkedAnswer implements Assembly {
     };
   }
 
-  /** The first id, time and model that say something count; of all else the last. */
+  /** Of id, time and model the first one that is not empty counts; of other fields the last one. */
   #headField(name: string, value: unknown): void {
     // Gateways send a first chunk with an empty id and model, and the time 0.
     if (value === null || value === '' || value === 0) return;

@@ -1,11 +1,11 @@
 // Merges the pieces in which a streamed answer sends its values, as the OpenAI SDKs do (`accumulateDelta`): texts are
 // joined, entries of lists are appended or merged by their `index`, objects are merged, of other values the last counts.
-// Invariant: nothing is lost unnoticed: `isExact` and `isComplete` tell.
+// Invariant: if something is lost or uncertain, `isComplete` or `isExact` is false.
 import { isObject, MAX_PLACES, type Fields } from './json.ts';
 
 export type Merged = Record<string, unknown>;
 
-/** Texts that are sent whole, and again with every piece by some servers: they are not joined. */
+/** Texts that are not joined, since servers send them whole, some of them with every piece. */
 const WHOLE_TEXTS: ReadonlySet<string> = new Set([
   'id',
   'type',
@@ -16,9 +16,9 @@ const WHOLE_TEXTS: ReadonlySet<string> = new Set([
   'call_id',
   'mime_type',
 ]);
-/** Levels of nesting that are merged. */
+/** Maximum depth of nesting that is merged. */
 const MAX_DEPTH = 16;
-/** Fields of one object. */
+/** Maximum number of fields of one object. */
 const MAX_FIELDS = 256;
 
 /** An empty object in which `__proto__` is a name like any other. */
@@ -29,12 +29,12 @@ const isNothing = (value: unknown): boolean => value === undefined || value === 
 export class Merger {
   /** False: two pieces did not fit together, so what was merged may be wrong. */
   isExact = true;
-  /** False: something was left out since it is beyond a limit. */
+  /** False: something was left out because of a limit. */
   isComplete = true;
 
   /**
-   * Merges a piece into `into`, whose values become part of the result. `joinsTexts`: texts continue each other; else
-   * the last one counts.
+   * Merges a piece into `into`. The piece's values become part of the result. `joinsTexts`: texts are joined; else the
+   * last one counts.
    */
   merge(into: Merged, piece: Fields, joinsTexts: boolean, depth = 0): void {
     for (const key of Object.keys(piece)) {

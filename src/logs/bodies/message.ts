@@ -74,7 +74,7 @@ export class StreamedMessage implements Assembly {
       return;
     }
     if (!Object.hasOwn(DELTAS, kind)) {
-      // A kind of delta that is not known: where its values belong cannot be told.
+      // A delta of unknown kind: it is not certain where its values belong.
       this.isExact = false;
       return;
     }

@@ -3,7 +3,7 @@ import type { Assembly } from './assemble.ts';
 import type { Fields } from './json.ts';
 import { emptyFields, Merger, type Merged } from './merge.ts';
 
-/** Objects and texts that the lines continue; of other fields the last value counts. */
+/** Fields whose objects and texts are merged line by line; of other fields the last value counts. */
 const CONTINUED: ReadonlySet<string> = new Set(['message', 'response', 'thinking']);
 
 export class OllamaAnswer implements Assembly {

@@ -1,8 +1,8 @@
-// Calls of tools in a streamed chat, put together from their pieces.
+// Assembles the tool calls of a streamed chat from their pieces.
 // A piece belongs to the call with its index (OpenAI's rule). Some servers send no index, or the same one for all calls:
 // an id that is new begins a new call; a piece with the same id, or without one, continues.
-// Invariant: where it cannot be decided to which call a piece belongs, `isExact` of the merger becomes false; where there
-// are too many calls, `isComplete`.
+// Invariant: if it is not certain to which call a piece belongs, `isExact` of the merger becomes false; if there are too
+// many calls, `isComplete` becomes false.
 import { countAt, isObject, MAX_PLACES, parseObject, textAt, type Fields } from './json.ts';
 import { emptyFields, type Merged, type Merger } from './merge.ts';
 
@@ -26,7 +26,7 @@ export class ToolCalls {
     this.#merger = merger;
   }
 
-  /** Takes the pieces of one delta (`tool_calls`). */
+  /** Adds the pieces of one delta (`tool_calls`). */
   add(pieces: readonly unknown[]): void {
     const taken = new Set<Call>();
     for (const piece of pieces) {
@@ -39,7 +39,7 @@ export class ToolCalls {
     }
   }
 
-  /** The calls, by index where every one has its own, else as they began. */
+  /** The calls, sorted by index if each has its own, else in the order in which they began. */
   result(): Fields[] {
     const places = new Set(this.#calls.map(({ index }) => index));
     const isPlaced = places.size === this.#calls.length && !places.has(undefined);
@@ -59,12 +59,12 @@ export class ToolCalls {
     }
     const latest = index === undefined ? this.#last : this.#latestAt.get(index);
     if (latest === undefined) return this.#begin(index, id);
-    // Another id is another call; one that had none so far may be told its id late.
+    // Another id is another call. A call without an id so far may get its id late.
     if (id !== '' && (latest.id !== '' || (name !== '' && latest.name !== ''))) return this.#begin(index, id);
     // Without an index two pieces of one delta are two calls.
     if (index === undefined && taken.has(latest))
       return name === '' ? this.#undecided() : this.#begin(index, id);
-    // Another name without an id: a call of its own, or the rest of the name.
+    // Another name without an id is either a new call or the rest of the name.
     return name !== '' && latest.name !== '' && name !== latest.name ? this.#undecided() : latest;
   }
 
@@ -95,7 +95,7 @@ export class ToolCalls {
   #whole({ id, name, isNamedAgain, fields }: Call): Fields {
     const { function: called, ...others } = fields as { function?: Fields };
     const text = called?.['arguments'] ?? '';
-    // Whole arguments twice: two calls of one tool that nothing tells apart.
+    // Complete arguments twice: these may be two calls of one tool that cannot be told apart.
     if (isNamedAgain && (typeof text !== 'string' || (text !== '' && !parseObject(text))))
       this.#merger.isExact = false;
     const isFunction = called !== undefined || Object.keys(others).every((key) => ENVELOPE.has(key));
@@ -110,7 +110,7 @@ export class ToolCalls {
 
 const ENVELOPE: ReadonlySet<string> = new Set(['id', 'type']);
 
-/** The name of the function, or of what else is called (`custom`). */
+/** The name of the function or the custom tool (`custom`). */
 function nameOf(piece: Fields): string {
   const called = piece['function'] ?? piece['custom'];
   return isObject(called) ? textAt(called, 'name') : '';

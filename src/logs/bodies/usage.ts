@@ -35,15 +35,15 @@ export function factsOf(request: Fields | undefined, answer: Fields | undefined)
   };
 }
 
-/** Ollama's counts, which stand in the answer itself, under the names of others. */
+/** Ollama's counts, which are fields of the answer, under the usual names. */
 function ollamaUsage(answer: Fields | undefined): Fields | undefined {
   if (typeof answer?.['done'] !== 'boolean') return undefined;
   return { prompt_tokens: answer['prompt_eval_count'], completion_tokens: answer['eval_count'] };
 }
 
 /**
- * What an answer, or a chunk of one, counted: `usage`, Groq's `x_groq.usage`, or the `usage` of a choice (Moonshot).
- * `undefined` where there is none, or an empty one.
+ * The token counts of an answer or of a chunk: `usage`, Groq's `x_groq.usage`, or the `usage` of a choice (Moonshot).
+ * `undefined` if there is none, or an empty one.
  */
 export function usageIn(answer: Fields | undefined): Fields | undefined {
   const [choice] = listAt(answer, 'choices');

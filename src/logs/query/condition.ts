@@ -100,7 +100,7 @@ function textValue({ name, values }: Field, operator: Operator, { text, isQuoted
   if (values === 'message' && operator === ':' && /^[^*]+\*$/.test(text))
     return textNode(text.slice(0, -1), true);
   if (values === 'kind' && !KINDS.some((kind) => kind === text.toLowerCase()))
-    return `is no kind; there are ${KINDS.slice(0, -1).join(', ')} and ${KINDS.at(-1)}`;
+    return `is not a kind; there are ${KINDS.slice(0, -1).join(', ')} and ${KINDS.at(-1)}`;
   const lower = values === 'hex' || values === 'kind';
   const value = lower ? text.toLowerCase() : values === 'method' ? text.toUpperCase() : text;
   if (operator !== ':' && operator !== '=' && operator !== '!=')

@@ -28,7 +28,7 @@ export type Question =
   | { readonly node: Node; readonly hints: readonly string[] }
   | { readonly problems: readonly FilterProblem[] };
 
-/** The contract's, and those that other loggers write in their place. */
+/** The contract's levels, and the names that other loggers use for them. */
 const LEVELS = ['TRACE', 'DEBUG', 'INFO', 'WARN', 'WARNING', 'ERROR', 'FATAL', 'CRITICAL'];
 const LONGEST = 256;
 const MOST_PARTS = 8;

@@ -6,7 +6,7 @@ import { COMMON, type CommonLabels } from './common.ts';
 
 const BYTES_PER_MIB = 1024 ** 2;
 
-/** `gpus`: those of every replica. `figures`: the GPUs themselves, each once. */
+/** `gpus`: the GPUs of each replica. `figures`: the GPUs themselves, each once. */
 export function gpuFamilies(
   common: CommonLabels,
   gpus: () => readonly GpuReading[],
@@ -54,12 +54,12 @@ export function gpuFamilies(
     ),
     ofGpu(
       'weir_gpu_memory_used_bytes',
-      'Memory of the GPU in use, whatever uses it.',
+      'Memory of the GPU in use by all processes, in bytes.',
       ({ memoryUsedMiB }) => memoryUsedMiB && memoryUsedMiB * BYTES_PER_MIB,
     ),
     ofGpu(
       'weir_gpu_utilization_percent',
-      'Percent of time in which the GPU was at work, 0 to 100, whatever uses it.',
+      'Percent of time in which the GPU was busy with any process, 0 to 100.',
       ({ utilizationPercent }) => utilizationPercent,
     ),
   ];

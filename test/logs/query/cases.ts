@@ -196,7 +196,7 @@ export const PROBLEMS: [string, RegExp, number][] = [
   ['duration>2x', /2x is no duration.*150ms/, 9],
   ['duration>2Ms', /is no duration/, 9],
   ['duration>-1s', /is no duration/, 9],
-  ['kind:metric', /no kind; there are request, line, span and event/, 5],
+  ['kind:metric', /not a kind; there are request, line, span and event/, 5],
   ['input_tokens:many', /many is no number/, 13],
   ['replica>a', /is a text: it is asked for with :/, 8],
   ['includes>a', /asked for with : alone/, 9],
