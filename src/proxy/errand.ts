@@ -11,7 +11,7 @@ import { ID_HEADER_LOWER, REQUEST_ID_HEADER, TRACE_HEADER } from '../exchange/id
 import { endsWithHead } from '../http/body.ts';
 import { request as httpRequest } from '../http/node-http.ts';
 import type { Lease } from '../pool/pool.ts';
-import { blame, failureOf, problemOf } from './failure.ts';
+import { blame, endsWithConnection, failureOf, isRefusal, problemOf } from './failure.ts';
 import type { Lane, Running } from './full.ts';
 import { readAnswer, type AnswerEvents } from './replica-socket.ts';
 
@@ -182,9 +182,9 @@ export class Errand implements Watched, Running {
     answer.on('close', () => {
       if (answer.complete) exchange.bodyBegan();
       if (answer.complete) this.#settle('ok', answer.statusCode!, '', answer.headers['content-type'] ?? '');
-      else this.#broke('the answer was broken off');
+      else this.#broke(answer, 'the answer was broken off');
     });
-    answer.on('error', (error) => this.#broke(describe(error)));
+    answer.on('error', (error) => this.#broke(answer, describe(error)));
   }
 
   #onError(error: NodeJS.ErrnoException, path: string): void {
@@ -201,9 +201,9 @@ export class Errand implements Watched, Running {
     this.#fail(failure, problemOf(error));
   }
 
-  #broke(detail: string): void {
+  #broke({ statusCode, headers }: IncomingMessage, detail: string): void {
     if (!this.#exchange!.isOpen) return;
-    this.#lease.broke();
+    if (!isRefusal(statusCode!, endsWithConnection(headers))) this.#lease.broke();
     this.#fail('reset_midway', detail);
   }
 

@@ -1,5 +1,6 @@
 // What an error of a replica's connection means. Must stay true: an error before there was a connection is told apart
 // from one after it: only the first says that the replica is not there.
+import type { IncomingHttpHeaders } from 'node:http';
 import { describe, type Failure } from '../base/errors.ts';
 import { handshakeProblem } from '../http/handshake.ts';
 import type { Lease } from '../pool/pool.ts';
@@ -45,3 +46,7 @@ export function failureOf(error: NodeJS.ErrnoException): Failure {
  */
 export const isRefusal = (status: number, endsWithConnection: boolean): boolean =>
   endsWithConnection && status >= 400;
+
+/** True where the body of an answer has neither a length nor chunks (RFC 9112 6.3). `headers`: of the answer. */
+export const endsWithConnection = (headers: IncomingHttpHeaders): boolean =>
+  headers['content-length'] === undefined && headers['transfer-encoding'] === undefined;

@@ -19,7 +19,7 @@ import { breakOff } from '../http/reset.ts';
 import type { Lease, Pool } from '../pool/pool.ts';
 import { address } from './address.ts';
 import { interimText } from './answer-head.ts';
-import { failureOf, isRefusal, problemOf } from './failure.ts';
+import { endsWithConnection, failureOf, isRefusal, problemOf } from './failure.ts';
 import type { ProxyOptions } from './options.ts';
 import { LOAD_FORMAT_HEADER, LOAD_HEADER, reportOf } from './load-report.ts';
 import { Patience } from './patience.ts';
@@ -59,10 +59,6 @@ function flushSoon({ socket }: ServerResponse, flush: () => void): void {
   flush();
   setImmediate(() => socket?.uncork());
 }
-
-/** True where the body of an answer has neither a length nor chunks (RFC 9112 6.3). */
-const endsWithConnection = ({ headers }: IncomingMessage): boolean =>
-  headers['content-length'] === undefined && headers['transfer-encoding'] === undefined;
 
 /** How long the rest of an answer that nobody wants may take to come. */
 const DISCARD_MS = 1000;
@@ -323,7 +319,10 @@ export class Passage implements Watched, Running, Seeking {
   /** The replica broke its answer off. */
   #onBroken(detail: string): void {
     if (!this.#exchange.isOpen) return;
-    if (this.#from === undefined || !isRefusal(this.#from.statusCode!, endsWithConnection(this.#from)))
+    if (
+      this.#from === undefined ||
+      !isRefusal(this.#from.statusCode!, endsWithConnection(this.#from.headers))
+    )
       this.#seeker.lease?.broke();
     this.#fail('reset_midway', detail);
   }

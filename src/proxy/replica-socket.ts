@@ -54,6 +54,10 @@ export function readAnswer(to: ClientRequest, events: AnswerEvents): void {
   });
 }
 
+/** A head without the fields of a length: a 1xx answer has no body (RFC 9112 6.1, RFC 9110 8.6). */
+const withoutFraming = (text: string): string =>
+  text.replace(/^(?:content-length|transfer-encoding):[^\r\n]*\r\n/gim, '');
+
 /** One object serves a socket for all its requests, one after the other. */
 export class ReplicaSocket {
   readonly #socket: Socket;
@@ -146,7 +150,8 @@ export class ReplicaSocket {
       // The request may have been ended.
       if (this.#socket.destroyed) return false;
     }
-    if (head.status === 101) return this.#switch(bytes.subarray(at));
+    if (head.status === 101)
+      return this.#switch(withoutFraming(bytes.latin1Slice(at, head.end)), bytes.subarray(head.end));
     this.#state = BODY;
     this.#isPaused = false;
     this.#body.begin(head.framing, head.length, true);
@@ -163,12 +168,12 @@ export class ReplicaSocket {
   }
 
   /** `bytes`: the unchanged head of the 101, and the bytes behind it. */
-  #switch(bytes: Buffer): boolean {
+  #switch(switchHead: string, rest: Buffer): boolean {
     if (!this.#events!.mayUpgrade) return this.#refuse('HPE_INVALID_HEAD', 'it switched protocols unasked');
     this.#state = SWITCHED;
     // From here on a write that fails ends the connection at once.
     this.#guard.onFailed = undefined;
-    return this.#push(bytes);
+    return this.#push(Buffer.concat([Buffer.from(switchHead, 'latin1'), rest]));
   }
 
   /** Ends the request with an error in the form of Node's parser. */

@@ -165,6 +165,25 @@ describe.each([
       expect(fieldValues(switched!, 'x-baseten-request-id')[0]).toMatch(/^[0-9a-f]{37}$/);
     });
 
+    it.each([
+      'Content-Length: 5\r\n',
+      'Transfer-Encoding: chunked\r\n',
+      'Content-Length: 0\r\nTransfer-Encoding: chunked\r\n',
+    ])('of an upgrade whose answer has %j, which is stripped', async (framing) => {
+      replica.next = [
+        `HTTP/1.1 101 Switching\r\n${framing}Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n\u0081\u0002hi`,
+      ];
+      const got = await exchangeBytes(
+        weir.port,
+        [`GET /ws HTTP/1.1\r\nHost: x\r\n${UPGRADE}\r\n`],
+        (received) => received.endsWith('\u0081\u0002hi'),
+      );
+      const [switched] = answersIn(got);
+      expect(statusOf(switched!)).toBe(101);
+      for (const name of ['content-length', 'transfer-encoding'])
+        expect(fieldValues(switched!, name)).toEqual([]);
+    });
+
     it('of an answer that refuses an upgrade', async () => {
       replica.next = [`HTTP/1.1 403 ${NAME}\r\nX-Name: ${NAME}\r\nContent-Length: 2\r\n\r\nno`];
       const { got } = await exchange(`GET /ws HTTP/1.1\r\nHost: x\r\n${UPGRADE}\r\n`);
