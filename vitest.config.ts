@@ -1,5 +1,5 @@
 // How the tests run: npm test the quick ones, npm run test:slow those in *.slow.test.ts, which take long by nature (floods,
-// kills under load, large bodies, contracts repeated over TLS, both lanes compared, programs of others). One worker process shares one module graph (isolate off): starting is the slow part.
+// kills under load, large bodies, contracts repeated over TLS, both lanes compared, programs of others, pauses and intervals). One worker process shares one module graph (isolate off): starting is the slow part.
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
 
