@@ -1,4 +1,4 @@
-// The worker when its store fails it. What it does with a store that works is shown from outside: test/e2e/async.test.ts.
+// The worker when its store fails it. What it does with a store that works is shown from outside: test/e2e/async.slow.test.ts.
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { Log } from '../../src/base/log.ts';
 import { Worker } from '../../src/queue/worker.ts';

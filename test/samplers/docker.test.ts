@@ -1,4 +1,4 @@
-// What the Docker daemon tells of a container. The daemon itself is played in test/e2e/samplers.test.ts.
+// What the Docker daemon tells of a container. The daemon itself is played in test/e2e/samplers.slow.test.ts.
 import { expect, it } from 'vitest';
 import { figuresIn } from '../../src/samplers/docker.ts';
 
