@@ -297,7 +297,7 @@ describe('a replica', () => {
     const outcomes = [await client.unary('emptyCall').outcome, await other.outcome];
     for (const { code, details } of outcomes) {
       expect(code).toBe(status.UNAVAILABLE);
-      expect(details).toContain('a header or trailer is larger than 64 KiB');
+      expect(details).toContain('a header or trailer larger than 64 KiB');
     }
     await isClean(weir);
   });
