@@ -40,7 +40,7 @@ export function failureOf(error: NodeJS.ErrnoException): Failure {
 }
 
 /**
- * True for an answer whose broken end is no failure of the replica: an error that ends with its connection. A server that refuses
+ * True for an answer whose broken end is not counted against the replica: an error that ends with its connection. A server that refuses
  * a request without reading it closes, and its operating system sends a reset for what was not read (RFC 9112 9.6).
  * `endsWithConnection`: the body has neither a length nor chunks.
  */
