@@ -8,7 +8,7 @@ import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { SqliteFile } from '../src/base/sqlite-file.ts';
+import { SqliteFile } from '../src/core/sqlite-file.ts';
 import { Tables } from '../src/queue/tables.ts';
 
 const isQuick = process.argv.includes('--quick');

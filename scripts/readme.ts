@@ -3,7 +3,7 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { benchTable, grpcTable, type GrpcReport, type Report } from '../bench/table.ts';
 import { endpoints } from '../src/admin/admin.ts';
-import { catalogue } from '../src/base/errors.ts';
+import { catalogue } from '../src/core/errors.ts';
 import { load } from '../src/config/config.ts';
 import { settings } from '../src/config/schema.ts';
 import { routes, targets } from '../src/ingress/route.ts';

@@ -1,6 +1,6 @@
 // Who does the queue's errands: its tasks go out through the proxy, its results through the webhooks.
 // Must stay true: nothing is decided here; what the one says is put into the other's words.
-import { steadyNow } from './base/clock.ts';
+import { steadyNow } from './core/clock.ts';
 import type { Errand } from './proxy/proxy.ts';
 import type { ClaimedDelivery, Delivered, Seat } from './queue/queue.ts';
 import { buildBody, type Delivery, type Webhooks } from './webhook/webhook.ts';

@@ -2,18 +2,18 @@
 // receivers it is sent to. Joins the rooms logs, trace and export for sidecar.ts.
 // Must stay true: nothing is decided here; what the one says is put into the other's words.
 import { join } from 'node:path';
-import { steadyNow } from './base/clock.ts';
-import type { LifecycleEvent } from './base/events.ts';
-import type { Part } from './base/lifecycle.ts';
-import { fileSink, type LineSink, type Log } from './base/log.ts';
+import { steadyNow } from './core/clock.ts';
+import type { LifecycleEvent } from './core/events.ts';
+import type { Part } from './core/lifecycle.ts';
+import { fileSink, type LineSink, type Log } from './core/logger.ts';
 import { Echo, type Output } from './child/child.ts';
 import type { Config } from './config/config.ts';
-import type { Exchanges } from './exchange/exchange.ts';
+import type { Exchanges } from './core/exchange/exchange.ts';
 import { Connections, spanProjection } from './export/export.ts';
 import { Capture, Logs, SEVERITY, type LogRecord, type Origin } from './logs/logs.ts';
 import type { ClaimedDelivery } from './queue/queue.ts';
 import { Tracing, type Span } from './trace/trace.ts';
-import { version } from './version.ts';
+import { version } from './core/version.ts';
 import type { Delivery } from './webhook/webhook.ts';
 
 /** A deployment as the record names it. */

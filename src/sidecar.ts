@@ -1,16 +1,16 @@
 // Builds every part, introduces them to each other, starts them in order and stops them in reverse.
 // Must stay true: it reads like a table of contents. What a part does is in its room; who knows whom is here.
 import { Admin } from './admin/admin.ts';
-import type { Address } from './base/settings.ts';
-import { formatAddress } from './base/settings.ts';
-import { DataFolder } from './base/data-folder.ts';
-import { Fault } from './base/errors.ts';
-import { Lifecycle, type Part } from './base/lifecycle.ts';
-import { fileSink, Log } from './base/log.ts';
+import type { Address } from './core/settings.ts';
+import { formatAddress } from './core/settings.ts';
+import { DataFolder } from './core/data-folder.ts';
+import { Fault } from './core/errors.ts';
+import { Lifecycle, type Part } from './core/lifecycle.ts';
+import { fileSink, Log } from './core/logger.ts';
 import { Child, isLoopback, replicaOf, supervised } from './child/child.ts';
 import type { Config } from './config/config.ts';
-import { accessLog } from './exchange/access-log.ts';
-import { Exchanges } from './exchange/exchange.ts';
+import { accessLog } from './core/exchange/access-log.ts';
+import { Exchanges } from './core/exchange/exchange.ts';
 import { Ingress, predictPathWatch } from './ingress/ingress.ts';
 import { Kubernetes } from './kubernetes/kubernetes.ts';
 import { createMetrics, type Measured } from './metrics/metrics.ts';
@@ -31,7 +31,7 @@ import { openRecording } from './recording.ts';
 import { Samplers } from './samplers/samplers.ts';
 import { Scale } from './scale/scale.ts';
 import { Scraper } from './scraper/scraper.ts';
-import { version } from './version.ts';
+import { version } from './core/version.ts';
 import { Webhooks, type Delivery } from './webhook/webhook.ts';
 
 /** What runs, from the outside. */

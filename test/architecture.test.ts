@@ -7,7 +7,7 @@ import { describe, expect, it } from 'vitest';
 const SRC = fileURLToPath(new URL('../src', import.meta.url));
 
 /** Room → rooms it may import. Toolboxes (floors 0 and 1) may be entered by any file, others by their door alone. */
-const TOOLS = ['base', 'http', 'grpc', 'exchange', 'otlp'];
+const TOOLS = ['core', 'http', 'grpc', 'core/exchange', 'otlp'];
 const PARTS = [
   'pool',
   'child',
@@ -21,11 +21,11 @@ const PARTS = [
   'trace',
 ];
 const MAY_IMPORT: Record<string, string[]> = {
-  base: [],
-  http: ['base'],
-  grpc: ['base', 'exchange'],
-  exchange: ['base'],
-  otlp: ['base'],
+  core: [],
+  http: ['core'],
+  grpc: ['core', 'core/exchange'],
+  'core/exchange': ['core'],
+  otlp: ['core'],
   pool: TOOLS,
   child: TOOLS,
   kubernetes: TOOLS,
@@ -41,8 +41,8 @@ const MAY_IMPORT: Record<string, string[]> = {
   metrics: [...TOOLS, ...PARTS],
   ingress: [...TOOLS, 'proxy', 'queue'],
   admin: [...TOOLS, ...PARTS, 'metrics', 'export'],
-  config: ['base'],
-  cli: ['base', 'http', 'config', 'sidecar.ts', 'version.ts'],
+  config: ['core'],
+  cli: ['core', 'http', 'config', 'sidecar.ts'],
   'sidecar.ts': [
     ...TOOLS,
     ...PARTS,
@@ -54,23 +54,10 @@ const MAY_IMPORT: Record<string, string[]> = {
     'config',
     'errands.ts',
     'recording.ts',
-    'version.ts',
   ],
-  'errands.ts': ['base', 'proxy', 'queue', 'webhook'],
-  'recording.ts': [
-    'base',
-    'exchange',
-    'child',
-    'config',
-    'logs',
-    'trace',
-    'export',
-    'queue',
-    'webhook',
-    'version.ts',
-  ],
+  'errands.ts': ['core', 'proxy', 'queue', 'webhook'],
+  'recording.ts': ['core', 'core/exchange', 'child', 'config', 'logs', 'trace', 'export', 'queue', 'webhook'],
   'main.ts': ['cli'],
-  'version.ts': [],
 };
 
 /** The one file of a room that other rooms may import. */

@@ -4,9 +4,9 @@
 //   routes/      the routes          logs/  questions to the record, and the forms of their answers
 import type { Server } from 'node:http';
 import { join } from 'node:path';
-import { describe } from '../base/errors.ts';
-import type { Log } from '../base/log.ts';
-import type { Address } from '../base/settings.ts';
+import { describe } from '../core/errors.ts';
+import type { Log } from '../core/logger.ts';
+import type { Address } from '../core/settings.ts';
 import { boundAddress, listen } from '../http/listen.ts';
 import { createServer } from '../http/node-http.ts';
 import { Guard } from './auth.ts';

@@ -1,7 +1,7 @@
 // Who may use the admin API. Must stay true: comparing a key takes the same time whatever is wrong with it, and as soon
 // as there is any key, nobody gets in without one.
 import type { IncomingMessage } from 'node:http';
-import type { Failure } from '../base/errors.ts';
+import type { Failure } from '../core/errors.ts';
 import type { Keys } from './keys.ts';
 import { covers, type Scope } from './scopes.ts';
 

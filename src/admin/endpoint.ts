@@ -1,8 +1,8 @@
 // One route of the admin API: what it is, how its request is found, and how it is answered.
 // Must stay true: nobody who may not use a route learns that it is there, and whatever goes wrong in it ends in one answer.
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { Failure } from '../base/errors.ts';
-import { requestId } from '../base/ids.ts';
+import type { Failure } from '../core/errors.ts';
+import { requestId } from '../core/request-id.ts';
 import { errorMessage, sendError } from '../http/reply.ts';
 import { isOwnPage, type Guard } from './auth.ts';
 import type { Scope } from './scopes.ts';

@@ -5,7 +5,7 @@ import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 import { mkdirSync, readFileSync } from 'node:fs';
 import { open, rename } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { describe, Fault } from '../base/errors.ts';
+import { describe, Fault } from '../core/errors.ts';
 import { SCOPES, type KeyScope } from './scopes.ts';
 
 /** A key as it is kept. Random ones need no slow hash: nobody guesses 256 bits. */

@@ -1,5 +1,5 @@
 // Settings of the admin door.
-import { address, flag, secret, section, type Settings } from '../base/settings.ts';
+import { address, flag, secret, section, type Settings } from '../core/settings.ts';
 
 export const adminOptions = section({
   listen: address({

@@ -5,10 +5,10 @@
 //               └────── stop: SIGTERM ─► gone, or SIGKILL after stop_timeout
 import { spawn, type ChildProcess } from 'node:child_process';
 import { constants } from 'node:os';
-import { backoffMs } from '../base/backoff.ts';
-import { Fault } from '../base/errors.ts';
-import type { About } from '../base/events.ts';
-import type { Log } from '../base/log.ts';
+import { backoffMs } from '../core/backoff.ts';
+import { Fault } from '../core/errors.ts';
+import type { About } from '../core/events.ts';
+import type { Log } from '../core/logger.ts';
 import type { ChildOptions } from './options.ts';
 
 export { Echo } from './echo.ts';

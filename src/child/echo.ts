@@ -1,7 +1,7 @@
 // What a supervised process writes, passed on to where it would have written itself: whole lines, so that they do not
 // mix with weir's own.
 // Must stay true: whoever reads weir's output never holds it up, and a line that does not end is shown soon all the same.
-import type { LineSink } from '../base/log.ts';
+import type { LineSink } from '../core/logger.ts';
 
 /** How long the beginning of a line waits for its end, and how much of it. */
 const WAIT_MS = 100;

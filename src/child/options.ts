@@ -1,5 +1,5 @@
 // Settings of the supervised replica.
-import { duration, section, type Settings } from '../base/settings.ts';
+import { duration, section, type Settings } from '../core/settings.ts';
 
 export const childOptions = section({
   restart_delay: duration({

@@ -1,7 +1,7 @@
 // The command line: which command, its help, and the exit code. Must stay true: a mistake of the caller is answered
 // with what is wrong on stderr and code 2, never with a stack trace.
-import { Fault } from '../base/errors.ts';
-import { nearest } from '../base/nearest.ts';
+import { Fault } from '../core/errors.ts';
+import { nearest } from '../core/nearest-name.ts';
 import { check } from './commands/check.ts';
 import { health } from './commands/health.ts';
 import { logs } from './commands/logs.ts';

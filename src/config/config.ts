@@ -1,8 +1,8 @@
 // The door of the room: from sources to one frozen configuration, or to all its mistakes at once.
 // Must stay true: flag > variable > file > default, and every problem names where the value stands.
-import { readAuthorities, readKeyPair } from '../base/certificates.ts';
-import { keysAt, read, type Problem } from '../base/settings.ts';
-import { nearest } from '../base/nearest.ts';
+import { readAuthorities, readKeyPair } from '../core/certificates.ts';
+import { keysAt, read, type Problem } from '../core/settings.ts';
+import { nearest } from '../core/nearest-name.ts';
 import { schema, settings, type Config } from './schema.ts';
 import { readSources, type Given, type Path, type Sources } from './sources.ts';
 

@@ -1,10 +1,10 @@
 // All settings of all rooms in one schema. Must stay true: a setting is born in its room's options.ts, never here.
 import { adminOptions } from '../admin/options.ts';
-import { dataOptions, logOptions } from '../base/options.ts';
-import { section, settingsIn, type About, type Settings } from '../base/settings.ts';
+import { dataOptions, logOptions } from '../core/options.ts';
+import { section, settingsIn, type About, type Settings } from '../core/settings.ts';
 import { childOptions } from '../child/options.ts';
 import { exportOptions } from '../export/options.ts';
-import { identityOptions } from '../exchange/options.ts';
+import { identityOptions } from '../core/exchange/options.ts';
 import { ingressOptions } from '../ingress/options.ts';
 import { kubernetesOptions } from '../kubernetes/options.ts';
 import { metricsOptions } from '../metrics/options.ts';

@@ -4,8 +4,8 @@
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { parseArgs } from 'node:util';
-import { describe } from '../base/errors.ts';
-import { nearest } from '../base/nearest.ts';
+import { describe } from '../core/errors.ts';
+import { nearest } from '../core/nearest-name.ts';
 import { settings, type Setting } from './schema.ts';
 import { CLIENT, isOfClient, isServiceLink } from './variables.ts';
 

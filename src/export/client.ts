@@ -1,6 +1,6 @@
 // Speaks OTLP with one receiver: records in, a verdict out.
 // Must stay true: every attempt is counted by its status, and no text that comes back holds a header's value.
-import { spanId } from '../base/ids.ts';
+import { spanId } from '../core/request-id.ts';
 import type { LogRecord } from '../logs/logs.ts';
 import { CONTENT_TYPES, encode } from '../otlp/codec.ts';
 import { logsRequest, tracesRequest } from '../otlp/messages.ts';

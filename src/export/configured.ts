@@ -1,6 +1,6 @@
 // The destinations that the settings name, which need no folder to be known.
 // Must stay true: they are checked like those that come through the admin API.
-import { Fault } from '../base/errors.ts';
+import { Fault } from '../core/errors.ts';
 import { readDestination, type Destination } from './destination.ts';
 import type { ExportOptions } from './options.ts';
 

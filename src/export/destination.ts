@@ -2,7 +2,7 @@
 // Must stay true: what has passed here can be sent (no header that breaks a request, no URL that is none), and header
 // values leave this room in requests to the destination alone.
 import { networkInterfaces } from 'node:os';
-import { nearest } from '../base/nearest.ts';
+import { nearest } from '../core/nearest-name.ts';
 import {
   choice,
   flag,
@@ -13,7 +13,7 @@ import {
   text,
   words,
   type Settings,
-} from '../base/settings.ts';
+} from '../core/settings.ts';
 import { encodings } from '../otlp/codec.ts';
 
 /** What the contract's exporter says of a record (contracts/baseten.md 8.3). */

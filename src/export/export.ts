@@ -3,7 +3,7 @@
 // goes in here and never comes out.
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
-import type { Log } from '../base/log.ts';
+import type { Log } from '../core/logger.ts';
 import { SEVERITY } from '../logs/logs.ts';
 import type { ProjectSpans, Tested } from './client.ts';
 import { Cursors } from './cursors.ts';

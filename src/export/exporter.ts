@@ -2,9 +2,9 @@
 // Must stay true: the cursor moves over a record when its receiver has taken or refused it for good, and is on disk
 // before the next request; one request is on its way at a time. So nothing is lost while the store holds it, and a
 // restart sends at most one request again.
-import { backoffMs } from '../base/backoff.ts';
-import { describe } from '../base/errors.ts';
-import type { Log } from '../base/log.ts';
+import { backoffMs } from '../core/backoff.ts';
+import { describe } from '../core/errors.ts';
+import type { Log } from '../core/logger.ts';
 import type { LogRecord } from '../logs/logs.ts';
 import { fitting, MAX_RECORDS } from './batch.ts';
 import { Client, type ProjectSpans, type Tested } from './client.ts';

@@ -1,6 +1,6 @@
 // Settings of what is sent to OTLP receivers (section `export`): one destination of logs and one of traces that need no
 // folder to be known, and the key under which the others' secrets are kept.
-import { choice, secret, secrets, section, text, type Settings } from '../base/settings.ts';
+import { choice, secret, secrets, section, text, type Settings } from '../core/settings.ts';
 import { encodings } from '../otlp/codec.ts';
 
 const url = /^(https?:\/\/\S+)?$/;

@@ -4,7 +4,7 @@
 import { createCipheriv, createDecipheriv, hkdfSync, randomBytes } from 'node:crypto';
 import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { Fault } from '../base/errors.ts';
+import { Fault } from '../core/errors.ts';
 import { writeWhole } from './file.ts';
 
 const ALGORITHM = 'aes-256-gcm';

@@ -3,7 +3,7 @@
 // followed, and no more of an answer is held than an answer may have.
 import { Agent as TlsAgent, request as tlsRequest } from 'node:https';
 import type { Agent as PlainAgent, ClientRequest, IncomingHttpHeaders } from 'node:http';
-import { describe } from '../base/errors.ts';
+import { describe } from '../core/errors.ts';
 import { Agent, request } from '../http/node-http.ts';
 
 /** Of an answer (contracts/logplane.md C3); what is behind that is not read. */

@@ -1,8 +1,13 @@
 // Header lists of a call as they pass through: what is for this hop only goes, what the next hop must know comes.
 // Must stay true: names, values, duplicates and order of the metadata are the sender's, binary ones too.
 // Lists are raw: name, value, name, value, …; names are in lower case, as HTTP/2 has them, pseudo-headers first.
-import { isLookalike } from '../base/own-headers.ts';
-import { ID_HEADER_LOWER, REQUEST_ID_HEADER, TRACE_HEADER, TRACESTATE_HEADER } from '../exchange/identity.ts';
+import { isLookalike } from '../core/own-headers.ts';
+import {
+  ID_HEADER_LOWER,
+  REQUEST_ID_HEADER,
+  TRACE_HEADER,
+  TRACESTATE_HEADER,
+} from '../core/exchange/identity.ts';
 
 export const TIMEOUT_HEADER = 'grpc-timeout';
 export const STATUS_HEADER = 'grpc-status';

@@ -1,7 +1,7 @@
 // A row of the error catalogue becomes the end of a gRPC call.
 // Must stay true: it is a status of gRPC with the request's id, never a page of HTTP.
-import { catalogue, type Failure } from '../base/errors.ts';
-import { ID_HEADER_LOWER } from '../exchange/identity.ts';
+import { catalogue, type Failure } from '../core/errors.ts';
+import { ID_HEADER_LOWER } from '../core/exchange/identity.ts';
 import { MESSAGE_HEADER, STATUS_HEADER, valueOf } from './metadata.ts';
 import { decodeMessage, encodeMessage, statusNumber } from './status.ts';
 

@@ -3,7 +3,7 @@
 // and Node's parser decides. What is read here, Node's strict parser reads alike: same method, target, headers, framing.
 // A response cannot be declined, since its request is sent: it is read, or it is malformed.
 // Sources: RFC 9112 2 to 6 (messages), RFC 9110 5 (fields), 7.6.1 (Connection).
-import { SET_BY_WEIR } from '../base/own-headers.ts';
+import { SET_BY_WEIR } from '../core/own-headers.ts';
 import { isAuthority } from './authority.ts';
 import { nominated } from './headers.ts';
 

@@ -2,7 +2,7 @@
 // Must stay true: framing headers are decided by us, never by what a peer nominates in `Connection`.
 // Lists are raw: name, value, name, value, … in the order and spelling of the sender.
 // Sources: RFC 9110 7.6.1 (Connection), RFC 7239 (Forwarded), RFC 9112 3.2 (target and Host).
-import { isLookalike, SET_BY_WEIR } from '../base/own-headers.ts';
+import { isLookalike, SET_BY_WEIR } from '../core/own-headers.ts';
 import { mustComeFirst } from './node-head.ts';
 
 /** For this hop only, whatever `Connection` says (RFC 9110 7.6.1). `te` and `upgrade` are handled apart. */

@@ -3,7 +3,7 @@
 // Source of the shape: contracts/baseten.md 1.4.
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
-import { catalogue, type Failure } from '../base/errors.ts';
+import { catalogue, type Failure } from '../core/errors.ts';
 import { ClientStream } from './client-stream.ts';
 import { DISCARD_MS } from './linger.ts';
 import { STATUS_CODES } from './node-http.ts';

@@ -3,11 +3,11 @@
 // Source of routes, statuses and bodies: contracts/baseten.md 1.2, 2.1 to 2.5, 2.8.
 import { createHash } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { catalogue, describe, type Failure } from '../base/errors.ts';
-import { Rate } from '../base/rate.ts';
-import type { Exchange } from '../exchange/exchange.ts';
-import { ID_HEADER } from '../exchange/identity.ts';
-import { DEBUG_HEADER, isPrivate } from '../exchange/tap.ts';
+import { catalogue, describe, type Failure } from '../core/errors.ts';
+import { Rate } from '../core/rate-limiter.ts';
+import type { Exchange } from '../core/exchange/exchange.ts';
+import { ID_HEADER } from '../core/exchange/identity.ts';
+import { DEBUG_HEADER, isPrivate } from '../core/exchange/body-capture.ts';
 import { errorMessage, refuse, sendError } from '../http/reply.ts';
 import { readSubmission, type Queue, type TaskStatus } from '../queue/queue.ts';
 import type { Running } from '../proxy/proxy.ts';

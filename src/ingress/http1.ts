@@ -8,10 +8,10 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { catalogue, type Failure } from '../base/errors.ts';
-import { NO_DEPLOYMENT, type Exchange, type Exchanges } from '../exchange/exchange.ts';
-import { ID_HEADER, ID_HEADER_LOWER, TRACE_HEADER } from '../exchange/identity.ts';
-import { DEBUG_HEADER, isPrivate } from '../exchange/tap.ts';
+import { catalogue, type Failure } from '../core/errors.ts';
+import { NO_DEPLOYMENT, type Exchange, type Exchanges } from '../core/exchange/exchange.ts';
+import { ID_HEADER, ID_HEADER_LOWER, TRACE_HEADER } from '../core/exchange/identity.ts';
+import { DEBUG_HEADER, isPrivate } from '../core/exchange/body-capture.ts';
 import { ClientStream } from '../http/client-stream.ts';
 import { onlyValueOf, type Hop } from '../http/headers.ts';
 import { createServer } from '../http/node-http.ts';

@@ -16,9 +16,9 @@ import {
   type ServerHttp2Stream,
 } from 'node:http2';
 import type { Socket } from 'node:net';
-import type { Failure } from '../base/errors.ts';
-import { NO_DEPLOYMENT, type Exchange, type Exchanges } from '../exchange/exchange.ts';
-import { ID_HEADER_LOWER, TRACE_HEADER } from '../exchange/identity.ts';
+import type { Failure } from '../core/errors.ts';
+import { NO_DEPLOYMENT, type Exchange, type Exchanges } from '../core/exchange/exchange.ts';
+import { ID_HEADER_LOWER, TRACE_HEADER } from '../core/exchange/identity.ts';
 import { isGrpc } from '../grpc/metadata.ts';
 import { refusalHeaders, statusOf } from '../grpc/refusal.ts';
 import { onlyValueOf } from '../http/headers.ts';

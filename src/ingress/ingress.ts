@@ -6,10 +6,10 @@
 //              ─► HTTP/2, by its first bytes, or as TLS agreed on it: http2.ts
 //   With a certificate every connection goes through tls.ts first.
 import type { Socket } from 'node:net';
-import { readKeyPair, type KeyPair } from '../base/certificates.ts';
-import { Fault } from '../base/errors.ts';
-import type { Address } from '../base/settings.ts';
-import type { Exchanges } from '../exchange/exchange.ts';
+import { readKeyPair, type KeyPair } from '../core/certificates.ts';
+import { Fault } from '../core/errors.ts';
+import type { Address } from '../core/settings.ts';
+import type { Exchanges } from '../core/exchange/exchange.ts';
 import { boundAddress, listen } from '../http/listen.ts';
 import type { FastLane, Proxy } from '../proxy/proxy.ts';
 import { AsyncRoutes, type AsyncDeps } from './async.ts';

@@ -1,5 +1,5 @@
 // Settings of the data door.
-import { address, bytes, duration, int, section, text, type Settings } from '../base/settings.ts';
+import { address, bytes, duration, int, section, text, type Settings } from '../core/settings.ts';
 
 const tlsOptions = section({
   cert: text({

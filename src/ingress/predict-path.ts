@@ -1,7 +1,7 @@
 // Warns that a model's server does not know predict_path. Invariants: at most one warning per deployment and path, and a
 // request with another status costs one comparison.
-import type { Log } from '../base/log.ts';
-import type { Exchange, Observer } from '../exchange/exchange.ts';
+import type { Log } from '../core/logger.ts';
+import type { Exchange, Observer } from '../core/exchange/exchange.ts';
 import { TARGET } from './target.ts';
 
 /** The routes that go to predict_path. */

@@ -4,7 +4,7 @@
 // names none passes unchanged.
 // Source: contracts/baseten.md 1.1 and 1.2. `routes` is the README's table.
 
-import { nearest } from '../base/nearest.ts';
+import { nearest } from '../core/nearest-name.ts';
 import { Split, type Share } from './split.ts';
 import { disguised, IS_TARGET, shown, TARGET } from './target.ts';
 

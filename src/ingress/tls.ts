@@ -8,8 +8,8 @@
 //                  └► late, or broken: closed
 import type { Socket } from 'node:net';
 import { createServer, type SecureContextOptions, type Server, type TLSSocket } from 'node:tls';
-import type { KeyPair } from '../base/certificates.ts';
-import { catalogue } from '../base/errors.ts';
+import type { KeyPair } from '../core/certificates.ts';
+import { catalogue } from '../core/errors.ts';
 import { carries } from '../http/reset.ts';
 
 /** Called with every connection that has shaken hands, and the protocol that was agreed on. */

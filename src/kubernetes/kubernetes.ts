@@ -6,9 +6,9 @@
 //     ▲       ▲            ├─ gone, or ten minutes passed ─► list
 //     └ wait ─┴── wait ◄───┴─ failed
 import { setTimeout as sleep } from 'node:timers/promises';
-import { backoffMs } from '../base/backoff.ts';
-import { describe } from '../base/errors.ts';
-import type { Log } from '../base/log.ts';
+import { backoffMs } from '../core/backoff.ts';
+import { describe } from '../core/errors.ts';
+import type { Log } from '../core/logger.ts';
 import type { KubernetesOptions } from './options.ts';
 import { openPodApi, type PodApi, type WatchEnd } from './pod-api.ts';
 import { Pods, type PodFigures } from './pods.ts';

@@ -1,5 +1,5 @@
 // Settings of what is read from the Kubernetes API server.
-import { choice, duration, section, text, type Settings } from '../base/settings.ts';
+import { choice, duration, section, text, type Settings } from '../core/settings.ts';
 
 const name = /^[a-z0-9.-]{0,253}$/;
 const nameLike = 'a Kubernetes name: lower case letters, digits, dots and dashes';

@@ -6,7 +6,7 @@ import { readFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import type { ObservableMiddleware } from '@kubernetes/client-node';
-import { describe } from '../base/errors.ts';
+import { describe } from '../core/errors.ts';
 import type { KubernetesOptions } from './options.ts';
 
 /** All pods at one moment, and the version from which a watch goes on. */

@@ -1,7 +1,7 @@
 // What is kept of which request: everything, its metadata or nothing, by its path.
 // Must stay true: the first route that fits decides; all copies of bodies together stay within MAX_HELD_BYTES, beyond
 // which requests are recorded without bodies, and counted. Hot path: one look per request, none where there are no routes.
-import { Tap, type TapRoom, type Taps } from '../exchange/tap.ts';
+import { Tap, type TapRoom, type Taps } from '../core/exchange/body-capture.ts';
 
 export type Mode = 'full' | 'metadata' | 'off';
 

@@ -2,7 +2,7 @@
 // Must stay true: what is found by a word, an id or a minute's sum was written in the same transaction as the record.
 // Ids of requests and origins are kept once in a file, not once in a line (contracts/logplane.md E4).
 import { zstdCompressSync } from 'node:zlib';
-import { SqliteFile } from '../base/sqlite-file.ts';
+import { SqliteFile } from '../core/sqlite-file.ts';
 import { searchable } from './query/searchable.ts';
 import { indexed, TOKENIZER } from './query/words.ts';
 import { KINDS, type LogRecord, type Origin } from './record.ts';

@@ -4,7 +4,7 @@
 import type { BigIntStats } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
 import { basename, dirname, join, matchesGlob } from 'node:path';
-import { describe } from '../base/errors.ts';
+import { describe } from '../core/errors.ts';
 import { FollowedFile, type Position } from './followed-file.ts';
 
 export type { Position as FilePosition } from './followed-file.ts';

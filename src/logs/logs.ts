@@ -5,9 +5,9 @@
 //   request.ts  a request as such a row      asker.ts → reader-thread.ts → reader.ts → day-reader.ts
 //   capture.ts  whose bodies are kept        bodies/  what is made of them
 //   query/      questions to it              position.ts, tally.ts  where a page ends; what is counted
-import type { Part } from '../base/lifecycle.ts';
-import type { Log } from '../base/log.ts';
-import type { Exchange } from '../exchange/exchange.ts';
+import type { Part } from '../core/lifecycle.ts';
+import type { Log } from '../core/logger.ts';
+import type { Exchange } from '../core/exchange/exchange.ts';
 import { Asker } from './asker.ts';
 import type { IntakeOptions } from './intake.ts';
 import type { Node } from './query/node.ts';

@@ -10,7 +10,7 @@ import {
   section,
   words,
   type Settings,
-} from '../base/settings.ts';
+} from '../core/settings.ts';
 import { compileRegex } from './regex.ts';
 
 const isFollowable = (path: string): boolean =>

@@ -1,7 +1,7 @@
 // The thread that looks things up in the record. Must stay true: it answers every call, and no call holds it up for
 // longer than its budget.
 import { parentPort, workerData } from 'node:worker_threads';
-import { describe } from '../base/errors.ts';
+import { describe } from '../core/errors.ts';
 import type { Answer, Call } from './calls.ts';
 import { Reader, type PageQuery } from './reader.ts';
 import type { Node } from './query/node.ts';

@@ -1,8 +1,8 @@
 // Looks things up in the record, over all its files. Lives in a thread of its own.
 // Must stay true: every call is bounded in time and keeps nothing for the next one: who wants more comes back with the
 // position that he was given. So a search that nobody waits for any more is over, and a long one holds up nobody.
-import { describe } from '../base/errors.ts';
-import { sqliteFault } from '../base/sqlite-file.ts';
+import { describe } from '../core/errors.ts';
+import { sqliteFault } from '../core/sqlite-file.ts';
 import { DayReader, type Question, type Slice, type Span } from './day-reader.ts';
 import { listDays, type Day } from './days.ts';
 import { BEYOND, isBefore, startOf, type Direction, type Position } from './position.ts';

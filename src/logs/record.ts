@@ -4,7 +4,7 @@
 
 /**
  * `request`: an exchange that ended. `line`: logged by a replica or another program. `span`: posted by another program.
- * `event`: a lifecycle event of weir (base/events.ts). Stored as the index in this list, so new kinds are added at the end.
+ * `event`: a lifecycle event of weir (core/events.ts). Stored as the index in this list, so new kinds are added at the end.
  */
 export const KINDS = ['request', 'line', 'span', 'event'] as const;
 export type Kind = (typeof KINDS)[number];
@@ -62,7 +62,7 @@ export function attributesOf({ attributes }: { readonly attributes: string }): R
  * model, response_model, response_id, input_tokens, output_tokens, total_tokens, cached_tokens, reasoning_tokens,
  * finish_reason, is_stream, is_assembled, request_body, response_body, response_error, response_error_type.
  * Of a line: whatever its JSON said; `exc_info` is a traceback, `is_cut` a line that was too long, `logger` who wrote it.
- * Of an event: `event`, its name in base/events.ts, and its facts; `suppressed`: earlier ones that were left out.
+ * Of an event: `event`, its name in core/events.ts, and its facts; `suppressed`: earlier ones that were left out.
  * Of a span: its own attributes, and name, kind (OTLP's number), status_code, status_message, trace_state, events, links.
  * Of lines and spans that others posted: `resource` and `scope`, which say who sent them (otlp-intake.ts).
  */

@@ -2,8 +2,8 @@
 // them there. Hot path: `pack` runs for every request on the thread that forwards.
 // Must stay true: `pack` writes as many values as `unpack` reads, in the same order; nothing is formatted before the
 // thread has changed.
-import type { Exchange } from '../exchange/exchange.ts';
-import type { RawBodies } from '../exchange/tap.ts';
+import type { Exchange } from '../core/exchange/exchange.ts';
+import type { RawBodies } from '../core/exchange/body-capture.ts';
 import type { ReadBodies } from './bodies/bodies.ts';
 import type { Bodies } from './day-file.ts';
 import type { LogRecord } from './record.ts';

@@ -1,7 +1,7 @@
 // Requests that run, while files are followed or a supervised process may be several replicas: sent to the writer's thread
 // with their replica, so that lines that name one get its deployment and replica.
 // Invariant: a request is taken once when it is routed, and once more if it had no replica then.
-import type { Exchange } from '../exchange/exchange.ts';
+import type { Exchange } from '../core/exchange/exchange.ts';
 import type { Owner } from './owners.ts';
 import type { PackedDeployment } from './request.ts';
 

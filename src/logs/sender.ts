@@ -2,10 +2,10 @@
 // Must stay true: nothing here waits, and what is on its way is bounded: beyond that it is dropped and counted. When the
 // thread ends, what it had is counted as lost, and another is started when something new has happened.
 import { Worker } from 'node:worker_threads';
-import { backoffMs } from '../base/backoff.ts';
-import type { Log } from '../base/log.ts';
-import type { Exchange } from '../exchange/exchange.ts';
-import type { RawBodies } from '../exchange/tap.ts';
+import { backoffMs } from '../core/backoff.ts';
+import type { Log } from '../core/logger.ts';
+import type { Exchange } from '../core/exchange/exchange.ts';
+import type { RawBodies } from '../core/exchange/body-capture.ts';
 import type { Owner } from './owners.ts';
 import type { LogRecord, Origin } from './record.ts';
 import { pack, type PackedDeployment } from './request.ts';

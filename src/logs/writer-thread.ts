@@ -2,7 +2,7 @@
 // Must stay true: what arrived is stored in the order of its arrival, one transaction for all that waits; each batch is
 // answered, so that who sends knows what is still on its way, and what was posted is answered only once it is stored.
 import { parentPort, workerData } from 'node:worker_threads';
-import type { EventName } from '../base/events.ts';
+import type { EventName } from '../core/events.ts';
 import type { Entry } from './day-file.ts';
 import type { FilePosition } from './follow.ts';
 import { Intake, type IntakeOptions } from './intake.ts';

@@ -4,9 +4,9 @@
 // and said once, never waited for in vain. A damaged file is set aside, and the places that it held are not given again.
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe } from '../base/errors.ts';
-import { EVENTS, type EventName } from '../base/events.ts';
-import { SqliteFile, sqliteFault } from '../base/sqlite-file.ts';
+import { describe } from '../core/errors.ts';
+import { EVENTS, type EventName } from '../core/events.ts';
+import { SqliteFile, sqliteFault } from '../core/sqlite-file.ts';
 import { DayFile, type Entry } from './day-file.ts';
 import { bytesOf, dayOf, dayPath, listDays, removeDay, setAside } from './days.ts';
 

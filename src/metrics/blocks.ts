@@ -4,7 +4,7 @@
 // One block per (deployment, is_async, status), found by index:
 //   [ count | four histograms, each: sum, count, buckets… ]    in the order of HISTOGRAMS
 // Everything lies in one SharedArrayBuffer, so that several threads may come to write blocks of their own.
-import type { Exchange } from '../exchange/exchange.ts';
+import type { Exchange } from '../core/exchange/exchange.ts';
 import { add, readAt, sizeOf, type HistogramReading } from './histogram.ts';
 
 /** Codes of all protocols share one table: gRPC 0 to 16, HTTP 100 to 999, WebSocket close codes 1000 to 4999. */

@@ -1,8 +1,8 @@
 // What is going on right now, as counts that every exchange raises and lowers. Hot path.
 // Must stay true: an exchange that raised a count lowers it exactly once, whatever way it ends, because both happen
 // in the exchange's own two moments and nowhere else.
-import { causes, type Cause } from '../base/errors.ts';
-import type { Exchange, Observer } from '../exchange/exchange.ts';
+import { causes, type Cause } from '../core/errors.ts';
+import type { Exchange, Observer } from '../core/exchange/exchange.ts';
 import type { Blocks } from './blocks.ts';
 import { add, readAt, sizeOf, type HistogramReading } from './histogram.ts';
 

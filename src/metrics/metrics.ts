@@ -3,8 +3,8 @@
 // Only this file imports prom-client. It owns text and format; two registries, because it renames a counter in place
 // when it writes OpenMetrics, and the same objects could not serve both formats.
 import { Registry, type Metric } from 'prom-client';
-import type { Part } from '../base/lifecycle.ts';
-import type { Observer } from '../exchange/exchange.ts';
+import type { Part } from '../core/lifecycle.ts';
+import type { Observer } from '../core/exchange/exchange.ts';
 import type { Pool } from '../pool/pool.ts';
 import type { Samplers } from '../samplers/samplers.ts';
 import type { ScaleReading } from '../scale/scale.ts';

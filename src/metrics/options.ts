@@ -1,5 +1,5 @@
 // Settings of the figures: the bounds of histograms.
-import { bounds, int, section, type Settings } from '../base/settings.ts';
+import { bounds, int, section, type Settings } from '../core/settings.ts';
 
 export const metricsOptions = section({
   duration_buckets: bounds({

@@ -4,7 +4,7 @@
 import { lookup } from 'node:dns/promises';
 import { isIP } from 'node:net';
 import { hostname } from 'node:os';
-import { describe } from '../base/errors.ts';
+import { describe } from '../core/errors.ts';
 import type { DeploymentOptions } from './options.ts';
 
 /** Resolves a host name to all its addresses; rejects if there are none. */

@@ -1,8 +1,8 @@
 // One deployment: its replicas, who may have the next place at one, and the line of those who wait. Hot path.
 // Must stay true: nobody waits while a replica has room, and nobody passes those who wait.
-import type { Deadlines } from '../base/deadlines.ts';
-import type { Failure } from '../base/errors.ts';
-import type { Exchange } from '../exchange/exchange.ts';
+import type { Deadlines } from '../core/deadlines.ts';
+import type { Failure } from '../core/errors.ts';
+import type { Exchange } from '../core/exchange/exchange.ts';
 import { Health } from './health.ts';
 import { Lease, type Lessor } from './lease.ts';
 import { Line, type Applicant, type Holding, type Place } from './line.ts';

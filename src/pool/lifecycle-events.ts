@@ -1,7 +1,7 @@
-// Writes the lifecycle events of replicas and deployments (base/events.ts).
+// Writes the lifecycle events of replicas and deployments (core/events.ts).
 // Invariant: every change of a replica's state is one event.
-import type { About } from '../base/events.ts';
-import type { Log } from '../base/log.ts';
+import type { About } from '../core/events.ts';
+import type { Log } from '../core/logger.ts';
 import type { DeploymentOptions, ReplicaOptions } from './options.ts';
 import type { PoolEvents, ReplicaChange } from './pool.ts';
 

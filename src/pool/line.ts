@@ -1,9 +1,9 @@
 // The waiting line of a deployment: first come, first served. Hot path where replicas are full.
 // Must stay true: whoever waits is in the line exactly once, and whoever leaves, for whatever reason, leaves it at once
 // with every byte that was counted for him.
-import { Deadlines, type Watched } from '../base/deadlines.ts';
-import type { Failure } from '../base/errors.ts';
-import type { Exchange } from '../exchange/exchange.ts';
+import { Deadlines, type Watched } from '../core/deadlines.ts';
+import type { Failure } from '../core/errors.ts';
+import type { Exchange } from '../core/exchange/exchange.ts';
 import type { Lease } from './lease.ts';
 import type { Replica } from './replica.ts';
 

@@ -10,7 +10,7 @@ import {
   text,
   words,
   type Settings,
-} from '../base/settings.ts';
+} from '../core/settings.ts';
 
 /** Where a replica answers. */
 export interface ReplicaUrl {

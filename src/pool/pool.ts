@@ -3,9 +3,9 @@
 //   deployment.ts  who gets the next place      line.ts   who waits for one       lease.ts  a place that is held
 //   replica.ts     the state of one replica     health.ts what moves it           pick.ts   the choice itself
 //   addresses.ts   the replicas behind a host name             lifecycle-events.ts  the events of its changes
-import { Deadlines } from '../base/deadlines.ts';
-import { Fault, type Failure } from '../base/errors.ts';
-import type { Exchange } from '../exchange/exchange.ts';
+import { Deadlines } from '../core/deadlines.ts';
+import { Fault, type Failure } from '../core/errors.ts';
+import type { Exchange } from '../core/exchange/exchange.ts';
 import { Addresses, expand, systemResolve, type AddressChange, type Resolve } from './addresses.ts';
 import { Deployment, type Reports } from './deployment.ts';
 import type { Lease } from './lease.ts';

@@ -3,7 +3,7 @@
 import { request as httpsRequest } from 'node:https';
 import { connect } from 'node:net';
 import { connect as connectTls } from 'node:tls';
-import { describe } from '../base/errors.ts';
+import { describe } from '../core/errors.ts';
 import { handshakeProblem } from '../http/handshake.ts';
 import { request as httpRequest } from '../http/node-http.ts';
 import type { ReplicaUrl } from './options.ts';

@@ -3,7 +3,7 @@
 // configuration's, never one that a client sent.
 import { isIP } from 'node:net';
 import { createSecureContext, type SecureContext } from 'node:tls';
-import { readAuthorities } from '../base/certificates.ts';
+import { readAuthorities } from '../core/certificates.ts';
 import { speaksTls, type DeploymentOptions, type ReplicaUrl } from './options.ts';
 
 /** What a connection over TLS to a replica is made with: options of `tls.connect`. */

@@ -3,11 +3,11 @@
 // no more of it is kept than was asked for.
 import type { ClientRequest, IncomingMessage } from 'node:http';
 import { request as httpsRequest } from 'node:https';
-import { steadyNow } from '../base/clock.ts';
-import type { Watched } from '../base/deadlines.ts';
-import { catalogue, describe, type Failure } from '../base/errors.ts';
-import type { Exchange, Exchanges } from '../exchange/exchange.ts';
-import { ID_HEADER_LOWER, REQUEST_ID_HEADER, TRACE_HEADER } from '../exchange/identity.ts';
+import { steadyNow } from '../core/clock.ts';
+import type { Watched } from '../core/deadlines.ts';
+import { catalogue, describe, type Failure } from '../core/errors.ts';
+import type { Exchange, Exchanges } from '../core/exchange/exchange.ts';
+import { ID_HEADER_LOWER, REQUEST_ID_HEADER, TRACE_HEADER } from '../core/exchange/identity.ts';
 import { endsWithHead } from '../http/body.ts';
 import { request as httpRequest } from '../http/node-http.ts';
 import type { Lease } from '../pool/pool.ts';

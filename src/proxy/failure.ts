@@ -1,7 +1,7 @@
 // What an error of a replica's connection means. Must stay true: an error before there was a connection is told apart
 // from one after it: only the first says that the replica is not there.
 import type { IncomingHttpHeaders } from 'node:http';
-import { describe, type Failure } from '../base/errors.ts';
+import { describe, type Failure } from '../core/errors.ts';
 import { handshakeProblem } from '../http/handshake.ts';
 import type { Lease } from '../pool/pool.ts';
 

@@ -10,9 +10,9 @@
 //   handed over              └──────────────────────────────────────────────► WAITING or CLOSING
 //   ANSWERING is: seeking a replica (seeker.ts) ─► a connection (#upstream) ─► an answer (#hasAnswer), or seeking again
 import type { Socket } from 'node:net';
-import type { Deadlines, Watched } from '../base/deadlines.ts';
-import { catalogue, describe, type Failure } from '../base/errors.ts';
-import type { Exchange, Exchanges } from '../exchange/exchange.ts';
+import type { Deadlines, Watched } from '../core/deadlines.ts';
+import { catalogue, describe, type Failure } from '../core/errors.ts';
+import type { Exchange, Exchanges } from '../core/exchange/exchange.ts';
 import { BodyFollower, BROKEN } from '../http/body.ts';
 import {
   BY_CLOSE,

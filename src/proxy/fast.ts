@@ -2,7 +2,7 @@
 // Must stay true: a connection is either here or has been handed over for good. What happens on one of them is in
 // fast-client.ts.
 import type { Socket } from 'node:net';
-import type { Failure } from '../base/errors.ts';
+import type { Failure } from '../core/errors.ts';
 import { FastClient, type FastDeps, type Lane } from './fast-client.ts';
 
 export type { Decision, FastDeps } from './fast-client.ts';

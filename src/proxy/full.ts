@@ -7,9 +7,9 @@
 //     └────────────────────┘                 any failure ─► fail: answer if none was begun, else cut; then settle
 import type { Agent as HttpAgent, ClientRequest, IncomingMessage, ServerResponse } from 'node:http';
 import type { ProxyServer } from 'http-proxy';
-import type { Deadlines, Watched } from '../base/deadlines.ts';
-import { catalogue, describe, Fault, type Failure } from '../base/errors.ts';
-import type { Exchange } from '../exchange/exchange.ts';
+import type { Deadlines, Watched } from '../core/deadlines.ts';
+import { catalogue, describe, Fault, type Failure } from '../core/errors.ts';
+import type { Exchange } from '../core/exchange/exchange.ts';
 import { endsWithHead } from '../http/body.ts';
 import type { ResponseHead } from '../http/head.ts';
 import { passableTrailers, toClient, type Hop } from '../http/headers.ts';

@@ -1,8 +1,8 @@
 // What the client of a gRPC call gets: initial metadata, messages, and the trailers that end it. Hot path.
 // Must stay true: it is ended once, by a grpc-status with the id, the replica's or our own.
 import { constants, type ServerHttp2Stream } from 'node:http2';
-import { describe, type Failure } from '../base/errors.ts';
-import type { Exchange } from '../exchange/exchange.ts';
+import { describe, type Failure } from '../core/errors.ts';
+import type { Exchange } from '../core/exchange/exchange.ts';
 import { MessageFollower } from '../grpc/frame.ts';
 import { asObject, STATUS_HEADER, toClient, valueOf } from '../grpc/metadata.ts';
 import { refusalHeaders, refusalTrailers } from '../grpc/refusal.ts';

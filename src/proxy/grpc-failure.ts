@@ -1,6 +1,6 @@
 // Failures of a replica's side of a gRPC call, with the status and message for the client.
 // Invariant: a message says what was received; the status is the one that gRPC maps it to.
-import type { Failure } from '../base/errors.ts';
+import type { Failure } from '../core/errors.ts';
 import { statusOf, withoutStatus } from '../grpc/refusal.ts';
 import { resetName, statusOfHttp, statusOfReset } from '../grpc/status.ts';
 

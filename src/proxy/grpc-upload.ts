@@ -2,8 +2,8 @@
 // Must stay true: bytes pass in their order, once to every replica that is tried; what is kept for another try takes no
 // more memory than its bytes, however small the pieces came; a replica that does not read pauses the client.
 import { constants, type ClientHttp2Stream, type ServerHttp2Stream } from 'node:http2';
-import { KeptBytes } from '../base/kept-bytes.ts';
-import type { Exchange } from '../exchange/exchange.ts';
+import { KeptBytes } from '../core/byte-queue.ts';
+import type { Exchange } from '../core/exchange/exchange.ts';
 import { MessageFollower } from '../grpc/frame.ts';
 
 /** Pieces that one call may hold however much is held in all, and the mean size from which on more of them are worth it. */

@@ -11,9 +11,9 @@ import {
   type IncomingHttpHeaders,
   type ServerHttp2Stream,
 } from 'node:http2';
-import type { Watched } from '../base/deadlines.ts';
-import { describe, type Failure } from '../base/errors.ts';
-import type { Exchange } from '../exchange/exchange.ts';
+import type { Watched } from '../core/deadlines.ts';
+import { describe, type Failure } from '../core/errors.ts';
+import type { Exchange } from '../core/exchange/exchange.ts';
 import { isGrpc, STATUS_HEADER, TIMEOUT_HEADER, toReplica, valueOf, type CallHop } from '../grpc/metadata.ts';
 import { statusOf } from '../grpc/refusal.ts';
 import { readStatus } from '../grpc/status.ts';

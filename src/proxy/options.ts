@@ -1,5 +1,5 @@
 // Settings of moving bytes: how long each step may take.
-import { bytes, duration, flag, int, section, words, type Settings } from '../base/settings.ts';
+import { bytes, duration, flag, int, section, words, type Settings } from '../core/settings.ts';
 
 const MINUTES = 60_000;
 

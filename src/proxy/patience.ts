@@ -1,7 +1,7 @@
 // How long an exchange may take, step by step. Must stay true: what makes progress is cut by the total limit alone.
 // Progress is seen by comparing byte counts from sweep to sweep, so that moving bytes costs no clock.
-import type { Failure } from '../base/errors.ts';
-import type { Exchange } from '../exchange/exchange.ts';
+import type { Failure } from '../core/errors.ts';
+import type { Exchange } from '../core/exchange/exchange.ts';
 import type { ProxyOptions } from './options.ts';
 
 /** Where the exchange stands, as its lane sees it. */

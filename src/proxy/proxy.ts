@@ -8,9 +8,9 @@ import type { Agent as HttpAgentType, IncomingMessage, ServerResponse } from 'no
 import { Agent as HttpsAgent } from 'node:https';
 import type { Duplex } from 'node:stream';
 import httpProxy from 'http-proxy';
-import { Deadlines } from '../base/deadlines.ts';
-import type { Failure } from '../base/errors.ts';
-import type { Exchange, Exchanges } from '../exchange/exchange.ts';
+import { Deadlines } from '../core/deadlines.ts';
+import type { Failure } from '../core/errors.ts';
+import type { Exchange, Exchanges } from '../core/exchange/exchange.ts';
 import type { CallHop } from '../grpc/metadata.ts';
 import type { Hop } from '../http/headers.ts';
 import { Agent as HttpAgent } from '../http/node-http.ts';

@@ -3,7 +3,7 @@
 // again; bytes are read into one buffer that all share, so whoever gets them uses or copies them at once. A large answer
 // is read into a buffer of its own instead, which is not read into again before what was written from it is out.
 import { connect, type Socket } from 'node:net';
-import { SWEEP_MS, type Deadlines, type Watched } from '../base/deadlines.ts';
+import { SWEEP_MS, type Deadlines, type Watched } from '../core/deadlines.ts';
 import { WriteGuard } from '../http/write-guard.ts';
 import type { ReplicaUrl } from '../pool/pool.ts';
 

@@ -5,8 +5,8 @@
 // where that request can be taken before a byte of it has been sent.
 import type { ClientRequest, IncomingMessage } from 'node:http';
 import { Stream } from 'node:stream';
-import type { Exchange } from '../exchange/exchange.ts';
-import type { BodyCopy } from '../exchange/tap.ts';
+import type { Exchange } from '../core/exchange/exchange.ts';
+import type { BodyCopy } from '../core/exchange/body-capture.ts';
 import { passableTrailers } from '../http/headers.ts';
 
 /** What the body reports to the passage that it belongs to. */

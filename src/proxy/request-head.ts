@@ -1,6 +1,6 @@
 // The head of a request as the replica gets it, from the head as the client sent it. Hot path.
 // Must stay true: the client's own lines pass as they are; the lines that say who asks and by which id are ours alone.
-import type { Exchange } from '../exchange/exchange.ts';
+import type { Exchange } from '../core/exchange/exchange.ts';
 import { NO_BODY, withoutLines, type RequestHead } from '../http/head.ts';
 import { forwardedElement } from '../http/headers.ts';
 

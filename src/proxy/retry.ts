@@ -2,8 +2,8 @@
 // Must stay true: an outage is never amplified. What a replica has answered is repeated only as a share of the live
 // traffic; a connection that failed brought no replica any work, so trying another one adds none.
 // Source of the numbers: contracts/baseten.md 1.6.
-import { backoffMs } from '../base/backoff.ts';
-import type { Exchange, Observer } from '../exchange/exchange.ts';
+import { backoffMs } from '../core/backoff.ts';
+import type { Exchange, Observer } from '../core/exchange/exchange.ts';
 import type { ProxyOptions } from './options.ts';
 
 const FIRST_DELAY_MS = 500;

@@ -5,8 +5,8 @@
 //   begin ─► (in line) ─► found ─► sent …         any time: end
 //     ▲ └─ refused          │ failed, and may be tried again
 //     └──── (a pause) ◄─────┘ again
-import type { Failure } from '../base/errors.ts';
-import type { Exchange } from '../exchange/exchange.ts';
+import type { Failure } from '../core/errors.ts';
+import type { Exchange } from '../core/exchange/exchange.ts';
 import { Lease, type Applicant, type Place, type Pool, type Replica } from '../pool/pool.ts';
 import { blame } from './failure.ts';
 import type { Retries } from './retry.ts';

@@ -1,6 +1,6 @@
 // Server-Timing: tells the client how the time until the head of the answer was spent.
 // Must stay true: milliseconds, and only what is known by then. Source: W3C Server Timing.
-import type { Exchange } from '../exchange/exchange.ts';
+import type { Exchange } from '../core/exchange/exchange.ts';
 
 /** How often it was sent to a replica (contracts/baseten.md 1.5). */
 export const ATTEMPTS_HEADER = 'X-Baseten-Model-Prediction-Attempts';

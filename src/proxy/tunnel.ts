@@ -7,9 +7,9 @@
 import type { ClientRequest, IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import type { Watched } from '../base/deadlines.ts';
-import { catalogue, type Failure } from '../base/errors.ts';
-import type { Exchange } from '../exchange/exchange.ts';
+import type { Watched } from '../core/deadlines.ts';
+import { catalogue, type Failure } from '../core/errors.ts';
+import type { Exchange } from '../core/exchange/exchange.ts';
 import { endsWithHead } from '../http/body.ts';
 import { closeFrame, FrameFollower } from '../http/frames.ts';
 import type { ResponseHead } from '../http/head.ts';

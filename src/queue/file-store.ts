@@ -2,7 +2,7 @@
 // Must stay true: calls of one turn go over together; when the thread dies, every call that waits is told, and so is
 // every later one until `sweep` has started another; what this process works on stays in its hands meanwhile.
 import { Worker } from 'node:worker_threads';
-import { describe, Fault } from '../base/errors.ts';
+import { describe, Fault } from '../core/errors.ts';
 import type { Call, Operation, Report, ThreadData } from './file-thread.ts';
 import { StoreFailure, type Added, type Store, type StoreEvents } from './store.ts';
 import type {

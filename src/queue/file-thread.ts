@@ -4,8 +4,8 @@
 import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { parentPort, workerData } from 'node:worker_threads';
-import { describe } from '../base/errors.ts';
-import { SqliteFile, sqliteFault } from '../base/sqlite-file.ts';
+import { describe } from '../core/errors.ts';
+import { SqliteFile, sqliteFault } from '../core/sqlite-file.ts';
 import { SCHEMA_VERSION, Tables } from './tables.ts';
 import type { Depth } from './task.ts';
 

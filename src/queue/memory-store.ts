@@ -1,6 +1,6 @@
 // The store in memory: the same promises as the others, but for the one that matters: nothing survives the process.
 // Must stay true: it is the same tables, in SQLite's memory: two sets of rules would drift apart.
-import { SqliteFile } from '../base/sqlite-file.ts';
+import { SqliteFile } from '../core/sqlite-file.ts';
 import { Tables } from './tables.ts';
 import type { Added, Store, StoreEvents } from './store.ts';
 import type { Depth, Ending, NewTask, TaskError } from './task.ts';

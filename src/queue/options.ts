@@ -1,5 +1,5 @@
 // Settings of asynchronous requests (section `async`): where tasks are kept, and how they are worked on.
-import { bytes, duration, flag, int, section, text, type Settings } from '../base/settings.ts';
+import { bytes, duration, flag, int, section, text, type Settings } from '../core/settings.ts';
 
 const HOURS = 3_600_000;
 

@@ -2,8 +2,8 @@
 // neither a task nor a cancel, nor what others are to receive (receivers.ts). Must stay true: a result leaves the outbox only when it was taken, or has been refused as
 // often as the contract says; a process that dies in between delivers it again (at least once).
 // Source: contracts/baseten.md 2.7: two attempts, about 2 s apart.
-import { describe } from '../base/errors.ts';
-import type { Log } from '../base/log.ts';
+import { describe } from '../core/errors.ts';
+import type { Log } from '../core/logger.ts';
 import { receiverOf, Receivers } from './receivers.ts';
 import { settle } from './settle.ts';
 import type { Store } from './store.ts';

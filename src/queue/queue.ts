@@ -5,10 +5,10 @@
 //   worker.ts      runs them                  outbox.ts  delivers what came of it   verdict.ts what an answer means
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { steadyNow } from '../base/clock.ts';
-import { describe, type Failure } from '../base/errors.ts';
-import type { Part } from '../base/lifecycle.ts';
-import type { Log } from '../base/log.ts';
+import { steadyNow } from '../core/clock.ts';
+import { describe, type Failure } from '../core/errors.ts';
+import type { Part } from '../core/lifecycle.ts';
+import type { Log } from '../core/logger.ts';
 import { FileStore } from './file-store.ts';
 import { MemoryStore } from './memory-store.ts';
 import type { QueueOptions } from './options.ts';

@@ -2,8 +2,8 @@
 // Must stay true: nothing is sent twice and nothing waits for a Redis that is away: whoever asked is told, and decides.
 // No error from here holds the password or a client's data: ioredis hangs the arguments of a command on its errors.
 import { Redis } from 'ioredis';
-import { backoffMs } from '../base/backoff.ts';
-import { Fault } from '../base/errors.ts';
+import { backoffMs } from '../core/backoff.ts';
+import { Fault } from '../core/errors.ts';
 import { scripts, type ScriptName } from './redis-scripts.ts';
 import { StoreFailure } from './store.ts';
 

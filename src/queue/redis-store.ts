@@ -6,7 +6,7 @@
 // between. What a process held when it died is given to others once its lock has run out, and has then been tried once
 // more than it knows: such a task may run twice, never not at all.
 import { randomUUID } from 'node:crypto';
-import { Fault } from '../base/errors.ts';
+import { Fault } from '../core/errors.ts';
 import type { Ticket } from './redis-line.ts';
 import { RedisLink } from './redis-link.ts';
 import type { ScriptName } from './redis-scripts.ts';

@@ -1,7 +1,7 @@
 // Writes what came of something, again and again until it is written: work that was done must not be done anew because a
 // disk is full for a while. Must stay true: it ends only when it is written, or when the process ends.
-import { backoffMs } from '../base/backoff.ts';
-import { describe } from '../base/errors.ts';
+import { backoffMs } from '../core/backoff.ts';
+import { describe } from '../core/errors.ts';
 
 /** Pauses between two tries, milliseconds. */
 const FIRST_MS = 100;

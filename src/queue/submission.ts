@@ -7,7 +7,7 @@
 // | none, but a name at most 2 edits from one    | refused: a misspelt webhook_endpoint would lose the result |
 // | none                                         | the whole body is the model's input                        |
 import { isUtf8 } from 'node:buffer';
-import { nearest, unknownName } from '../base/nearest.ts';
+import { nearest, unknownName } from '../core/nearest-name.ts';
 import type { RetryConfig } from './task.ts';
 
 /** A submit that is right. */

@@ -1,7 +1,7 @@
 // The queue's tables in SQLite: schema, statements, and each operation as one synchronous step inside a transaction.
 // Must stay true: no step reads more rows than it changes, however deep the queue: claims and sweeps go by index.
 // Phases are small numbers here; 0 (waiting) is the one that must be found by priority. Runs in a thread of its own.
-import type { SqliteFile, Value } from '../base/sqlite-file.ts';
+import type { SqliteFile, Value } from '../core/sqlite-file.ts';
 import type { Added } from './store.ts';
 import type {
   Cancelled,

@@ -1,6 +1,6 @@
 // What the model's answer means for a task. Must stay true: every answer, and every way of getting none, is one of these.
 // Source: contracts/baseten.md 2.6 (conflict C6: MODEL_NOT_READY is retried).
-import type { Failure } from '../base/errors.ts';
+import type { Failure } from '../core/errors.ts';
 import type { TaskError } from './task.ts';
 
 /** What came of sending a task to a replica: a status, or why there was none. */

@@ -1,9 +1,9 @@
 // Runs tasks: takes a place at a replica, then the next task, sends it, and settles what came of it.
 // Must stay true: no task is claimed without a place for it, so none waits claimed; synchronous requests come first,
 // because a place is taken only where nobody waits for it; whatever happens to a run, its task is settled or comes back.
-import { backoffMs } from '../base/backoff.ts';
-import { describe } from '../base/errors.ts';
-import type { Log } from '../base/log.ts';
+import { backoffMs } from '../core/backoff.ts';
+import { describe } from '../core/errors.ts';
+import type { Log } from '../core/logger.ts';
 import type { QueueOptions } from './options.ts';
 import { StoreFailure, type Store } from './store.ts';
 import type { ClaimedTask, Ending, TaskError } from './task.ts';

@@ -2,7 +2,7 @@
 // its process where nobody else is in it, the tree of its processes.
 // Must stay true: what cannot be read of one replica takes nothing from another; counters never go down.
 // Does not belong here: replicas in Docker containers (docker.ts), whose daemon may hang on its own.
-import { describe } from '../base/errors.ts';
+import { describe } from '../core/errors.ts';
 import { readCgroup, type Figures } from './cgroup.ts';
 import { Monotone, type Counted } from './monotone.ts';
 import type { ProcessTable } from './process-table.ts';

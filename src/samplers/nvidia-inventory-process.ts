@@ -3,7 +3,7 @@
 // Only this file loads node-nvidia-smi, which never calls back when the driver hangs and gives no handle to end it: here
 // it can be killed together with the nvidia-smi that it started, and its parsing takes no time from the data plane.
 import { createRequire } from 'node:module';
-import { describe } from '../base/errors.ts';
+import { describe } from '../core/errors.ts';
 import { cardsIn, type InventoryCard } from './nvidia-cards.ts';
 
 /** What is printed. */

@@ -3,9 +3,9 @@
 // Must stay true: at most one such process, none after stop; one that falls silent is killed, and the next is started
 // only when it is really gone: a process stuck in the driver does not die of SIGKILL at once.
 import { spawn, type ChildProcess } from 'node:child_process';
-import { backoffMs } from '../base/backoff.ts';
-import { describe } from '../base/errors.ts';
-import type { Log } from '../base/log.ts';
+import { backoffMs } from '../core/backoff.ts';
+import { describe } from '../core/errors.ts';
+import type { Log } from '../core/logger.ts';
 import { Lines } from './lines.ts';
 import type { Result, SamplerStats } from './runner.ts';
 

@@ -1,5 +1,5 @@
 // Settings of the samplers: what is read beside the traffic, how often, and how long a reading counts.
-import { duration, flag, section, type Settings } from '../base/settings.ts';
+import { duration, flag, section, type Settings } from '../core/settings.ts';
 
 export const samplersOptions = section({
   container: flag({ default: true, doc: 'Read processor time and memory of the replicas on this machine.' }),

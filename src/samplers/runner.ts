@@ -1,8 +1,8 @@
 // Runs one sampler on a timer of its own and keeps its last reading.
 // Must stay true: never two runs at once. A run that hangs past its deadline has failed, and the next one begins only
 // when it has really ended: a stuck driver or daemon must not gather a pile of waiting calls.
-import { describe } from '../base/errors.ts';
-import type { Log } from '../base/log.ts';
+import { describe } from '../core/errors.ts';
+import type { Log } from '../core/logger.ts';
 
 /** What one run gave. */
 export interface Sampled<T> {

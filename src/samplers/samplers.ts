@@ -1,6 +1,6 @@
 // The door of the room: figures that nobody sends us, read beside the traffic and kept for the scrape.
 // Must stay true: a scrape reads memory only; one sampler that fails or hangs harms neither another nor the page.
-import type { Log } from '../base/log.ts';
+import type { Log } from '../core/logger.ts';
 import { Containers, type ContainerReading } from './containers.ts';
 import { DockerContainers } from './docker.ts';
 import { Gpus, type GpuFigures, type GpuReading } from './gpus.ts';

@@ -15,8 +15,8 @@ import {
   type UntypedServiceImplementation,
 } from '@grpc/grpc-js';
 import { loadSync } from '@grpc/proto-loader';
-import { Fault } from '../base/errors.ts';
-import { formatAddress, type Address } from '../base/settings.ts';
+import { Fault } from '../core/errors.ts';
+import { formatAddress, type Address } from '../core/settings.ts';
 import { readTrigger, type Trigger } from './scaled-object.ts';
 import type { ScaleReading } from './scale.ts';
 

@@ -1,6 +1,6 @@
 // Settings of autoscaling. Names, defaults and ranges are the contract's (contracts/baseten.md 5.1).
 // Must stay true: they hold for every deployment; a target of its own is the one thing that a deployment has.
-import { address, duration, flag, int, section, type Settings } from '../base/settings.ts';
+import { address, duration, flag, int, section, type Settings } from '../core/settings.ts';
 
 export const scaleOptions = section({
   min_replica: int({ default: 0, min: 0, max: 100_000, doc: 'Fewest replicas; 0: down to none.' }),

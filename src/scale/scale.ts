@@ -2,9 +2,9 @@
 // Must stay true: deciding reads memory only; nothing here starts or stops a replica, it says what would be right to
 // whoever does (KEDA, an HPA, a person). `routed` and `closed` are on the hot path.
 //   window.ts  the mean in flight     desired.ts  load in, replicas out     keda.ts  the door for KEDA, if it is wanted
-import type { Part } from '../base/lifecycle.ts';
-import type { Address } from '../base/settings.ts';
-import type { Exchange, Observer } from '../exchange/exchange.ts';
+import type { Part } from '../core/lifecycle.ts';
+import type { Address } from '../core/settings.ts';
+import type { Exchange, Observer } from '../core/exchange/exchange.ts';
 import { begin, decide, type Decision, type Reason as Decided, type Rule } from './desired.ts';
 import type { KedaDoor } from './keda.ts';
 import type { ScaleOptions } from './options.ts';

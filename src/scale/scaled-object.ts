@@ -1,6 +1,6 @@
 // What the metadata of a ScaledObject asks for, read strictly: KEDA shows the sentence to whoever wrote it.
 // Must stay true: nothing that is misspelt or out of range is guessed at; what is not said is as weir's settings have it.
-import { nearest } from '../base/nearest.ts';
+import { nearest } from '../core/nearest-name.ts';
 import type { ScaleReading } from './scale.ts';
 
 /** Which figure drives KEDA: weir's own decision, or the mean in flight with KEDA's own pace up and down. */

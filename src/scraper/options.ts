@@ -1,5 +1,5 @@
 // Settings of the replicas' own metrics pages, which are merged into weir's.
-import { bytes, duration, int, section, text, type Settings } from '../base/settings.ts';
+import { bytes, duration, int, section, text, type Settings } from '../core/settings.ts';
 
 export const mergeOptions = section({
   path: text({

@@ -2,8 +2,8 @@
 // Must stay true: never two fetches of one replica at once, a replica that is gone is forgotten, what lies here is
 // only read when weir's own page is made, and all pages together never say two things of one name.
 import { setImmediate as turn } from 'node:timers/promises';
-import { describe } from '../base/errors.ts';
-import type { Log } from '../base/log.ts';
+import { describe } from '../core/errors.ts';
+import type { Log } from '../core/logger.ts';
 import { readPage, type Page } from './exposition.ts';
 import type { PageFamily } from './family.ts';
 import type { MergeOptions } from './options.ts';

@@ -1,7 +1,7 @@
 // The delivery of a result to its webhook, as a span in the record: no exchange stands for it.
 // Must stay true: of the webhook's URL only the host is said, for its path and query may be secrets.
-import { spanId } from '../base/ids.ts';
-import { isSampled, isValidTraceparent, spanIdOf, traceIdOf } from '../exchange/identity.ts';
+import { spanId } from '../core/request-id.ts';
+import { isSampled, isValidTraceparent, spanIdOf, traceIdOf } from '../core/exchange/identity.ts';
 import { KIND, known, STATUS } from './span.ts';
 
 /** One attempt that has ended. */

@@ -1,5 +1,5 @@
 // Settings of tracing (section `trace`): whether weir takes part in traces, and in which.
-import { flag, fraction, section, type Settings } from '../base/settings.ts';
+import { flag, fraction, section, type Settings } from '../core/settings.ts';
 
 export const traceOptions = section({
   enabled: flag({

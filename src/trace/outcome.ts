@@ -1,7 +1,7 @@
 // Whether a request failed, as a span says it. Must stay true: what the client did wrong is no failure of ours.
 // Sources: OpenTelemetry semantic conventions, HTTP spans (status: 4xx stays unset on SERVER, is an error on CLIENT) and
 // gRPC (which codes are errors of a server).
-import { catalogue, type Failure } from '../base/errors.ts';
+import { catalogue, type Failure } from '../core/errors.ts';
 
 /** UNKNOWN, DEADLINE_EXCEEDED, UNIMPLEMENTED, INTERNAL, UNAVAILABLE, DATA_LOSS. */
 const SERVER_CODES = new Set([2, 4, 12, 13, 14, 15]);

@@ -4,11 +4,11 @@
 //
 //   (caller) ─► submit or request ─┬─ weir.queue    in line for a replica
 //                    │             ├─ weir.connect  a connection to it was made
-//                    │             └─ the replica's time: what its own spans hang from (exchange/identity.ts)
+//                    │             └─ the replica's time: what its own spans hang from (core/exchange/identity.ts)
 //                    ├─ weir.async_wait, then the run of the task, with the same children
 //                    └─ the delivery of its result (delivery.ts)
 // Conventions: contracts/logplane.md C5.
-import { childSpanId, REPLICA_SPAN } from '../exchange/identity.ts';
+import { childSpanId, REPLICA_SPAN } from '../core/exchange/identity.ts';
 import { errorType, hasFailed, hasReplicaFailed, type Outcome } from './outcome.ts';
 import { operationOf, routeOf, type Operation } from './route.ts';
 import {

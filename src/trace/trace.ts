@@ -1,7 +1,7 @@
 // The door of the room: which requests belong to a trace, and the spans that their records stand for.
 // Must stay true: nothing is kept here. A span is made from the record of a request whenever somebody wants it.
 //   sampling.ts  which traces       spans.ts  record → spans       delivery.ts  a webhook → a record
-import type { Observer } from '../exchange/exchange.ts';
+import type { Observer } from '../core/exchange/exchange.ts';
 import { deliverySpan, type Delivery, type SpanRecord } from './delivery.ts';
 import type { TraceOptions } from './options.ts';
 import { hasFailed } from './outcome.ts';

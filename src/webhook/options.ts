@@ -1,5 +1,5 @@
 // Settings of webhooks: how they are signed, where they may go, how long they may take.
-import { duration, int, secrets, section, text, words, type Settings } from '../base/settings.ts';
+import { duration, int, secrets, section, text, words, type Settings } from '../core/settings.ts';
 import { isNetwork } from './network.ts';
 
 export const webhookOptions = section({

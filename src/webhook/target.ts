@@ -3,7 +3,7 @@
 // So nobody who may name a URL can have weir call into the network that it stands in.
 import { lookup } from 'node:dns/promises';
 import { isIP } from 'node:net';
-import { describe } from '../base/errors.ts';
+import { describe } from '../core/errors.ts';
 import { isHere, isLoopback, type Reach } from './network.ts';
 
 const MAX_URL = 2048;

@@ -2,8 +2,8 @@
 // Must stay true: deliver always ends within its time and tells whether another attempt makes sense. It never makes
 // one: that is up to whoever keeps what is still to be delivered.
 import { createSecureContext, getCACertificates, type SecureContext } from 'node:tls';
-import { readAuthorities } from '../base/certificates.ts';
-import { Fault } from '../base/errors.ts';
+import { readAuthorities } from '../core/certificates.ts';
+import { Fault } from '../core/errors.ts';
 import { Reach } from './network.ts';
 import type { WebhookOptions } from './options.ts';
 import { post, type Answer } from './post.ts';

@@ -2,7 +2,7 @@
 import { request } from 'node:http';
 import { gunzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { catalogue } from '../../src/base/errors.ts';
+import { catalogue } from '../../src/core/errors.ts';
 import { call } from '../kit/client.ts';
 import { closeReplicas, startReplica } from '../kit/replica.ts';
 import { StandIn } from '../kit/stand-in.ts';

@@ -1,6 +1,6 @@
 // weir in a trace, with the real binary: what the replica is told, what the record says, and that both are the same trace.
 import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { childSpanId, REPLICA_SPAN } from '../../src/exchange/identity.ts';
+import { childSpanId, REPLICA_SPAN } from '../../src/core/exchange/identity.ts';
 import { spansOf } from '../../src/trace/spans.ts';
 import { call, type Answer } from '../kit/client.ts';
 import { folder, removeFolders } from '../kit/folder.ts';

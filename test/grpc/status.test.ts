@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { catalogue } from '../../src/base/errors.ts';
+import { catalogue } from '../../src/core/errors.ts';
 import { healthRequest, healthStatus } from '../../src/grpc/health.ts';
 import {
   decodeMessage,

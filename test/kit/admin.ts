@@ -2,7 +2,7 @@
 // Must stay true: every door that was opened is closed by `closeAdmins` after a test.
 import { Admin, type Shown } from '../../src/admin/admin.ts';
 import { TAIL_LIMITS, type TailLimits } from '../../src/admin/logs/tail.ts';
-import { Log, type LineSink } from '../../src/base/log.ts';
+import { Log, type LineSink } from '../../src/core/logger.ts';
 import { Tracing } from '../../src/trace/trace.ts';
 import { Logs } from '../../src/logs/logs.ts';
 import { configOf } from './deployment.ts';

@@ -2,7 +2,7 @@
 import { brotliCompressSync, deflateRawSync, deflateSync, gzipSync, zstdCompressSync } from 'node:zlib';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { RawBody } from '../../src/exchange/tap.ts';
+import type { RawBody } from '../../src/core/exchange/body-capture.ts';
 import { BodyReader } from '../../src/logs/bodies/bodies.ts';
 import { Redactor } from '../../src/logs/redact.ts';
 

@@ -1,7 +1,7 @@
 // The writer cannot keep up: what is given up first, that it is counted, and that nothing stays behind of it.
 import { afterEach, expect, it } from 'vitest';
-import { Log } from '../../src/base/log.ts';
-import { Exchanges } from '../../src/exchange/exchange.ts';
+import { Log } from '../../src/core/logger.ts';
+import { Exchanges } from '../../src/core/exchange/exchange.ts';
 import { Capture, Logs } from '../../src/logs/logs.ts';
 import { folder, removeFolders } from '../kit/folder.ts';
 import { recordsIn } from '../kit/record-files.ts';

@@ -1,6 +1,6 @@
 // Running requests are taken with their replica as soon as they have one.
 import { expect, it } from 'vitest';
-import { Exchanges } from '../../src/exchange/exchange.ts';
+import { Exchanges } from '../../src/core/exchange/exchange.ts';
 import { RunningRequests } from '../../src/logs/running.ts';
 
 const deployment = { id: 'dep1', environment: 'staging' };

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { causes } from '../../src/base/errors.ts';
-import { Exchanges, type Exchange } from '../../src/exchange/exchange.ts';
+import { causes } from '../../src/core/errors.ts';
+import { Exchanges, type Exchange } from '../../src/core/exchange/exchange.ts';
 import { Blocks, OTHER } from '../../src/metrics/blocks.ts';
 import { Live } from '../../src/metrics/live.ts';
 

@@ -1,6 +1,6 @@
 // The events of a changed configuration: added, promoted, detached, weighted, removed.
 import { describe, expect, it } from 'vitest';
-import { Log } from '../../src/base/log.ts';
+import { Log } from '../../src/core/logger.ts';
 import type { DeploymentOptions } from '../../src/pool/options.ts';
 import { deploymentEvents } from '../../src/pool/pool.ts';
 import { deploymentOptions } from '../kit/deployment.ts';

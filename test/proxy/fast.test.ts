@@ -2,9 +2,9 @@
 import type { Socket } from 'node:net';
 import { Duplex } from 'node:stream';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { Deadlines } from '../../src/base/deadlines.ts';
+import { Deadlines } from '../../src/core/deadlines.ts';
 import { load } from '../../src/config/config.ts';
-import { Exchanges } from '../../src/exchange/exchange.ts';
+import { Exchanges } from '../../src/core/exchange/exchange.ts';
 import { Pool } from '../../src/pool/pool.ts';
 import { FastLane } from '../../src/proxy/fast.ts';
 import { Retries } from '../../src/proxy/retry.ts';

@@ -1,7 +1,7 @@
 // When a request is sent again: how soon, how often, and never so often that an outage grows by it.
 import fc from 'fast-check';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
-import { Exchanges, type Exchange } from '../../src/exchange/exchange.ts';
+import { Exchanges, type Exchange } from '../../src/core/exchange/exchange.ts';
 import { GIVE_UP, Retries } from '../../src/proxy/retry.ts';
 import { configOf } from '../kit/deployment.ts';
 

@@ -1,6 +1,6 @@
 // The worker when its store fails it. What it does with a store that works is shown from outside: test/e2e/async.slow.test.ts.
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
-import { Log } from '../../src/base/log.ts';
+import { Log } from '../../src/core/logger.ts';
 import { Worker } from '../../src/queue/worker.ts';
 import { StoreFailure, type Store } from '../../src/queue/store.ts';
 import { configOf } from '../kit/deployment.ts';

@@ -1,6 +1,6 @@
 // When samplers run, and when they do not.
 import { afterEach, expect, it } from 'vitest';
-import { Log } from '../../src/base/log.ts';
+import { Log } from '../../src/core/logger.ts';
 import { Runner, type RunnerOptions, type Sampled } from '../../src/samplers/runner.ts';
 import { until } from '../kit/until.ts';
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { read } from '../../src/base/settings.ts';
-import { Exchanges } from '../../src/exchange/exchange.ts';
+import { read } from '../../src/core/settings.ts';
+import { Exchanges } from '../../src/core/exchange/exchange.ts';
 import { scaleOptions } from '../../src/scale/options.ts';
 import { Scale, type Scaled } from '../../src/scale/scale.ts';
 

@@ -1,7 +1,7 @@
 // Whose pages are fetched is asked before each round: replicas come and go while weir runs.
 import { afterEach, expect, it } from 'vitest';
-import { Log } from '../../src/base/log.ts';
-import { read } from '../../src/base/settings.ts';
+import { Log } from '../../src/core/logger.ts';
+import { read } from '../../src/core/settings.ts';
 import { mergeOptions } from '../../src/scraper/options.ts';
 import { Scraper, type Scraped } from '../../src/scraper/scraper.ts';
 import { closeReplicas, startReplica } from '../kit/replica.ts';

@@ -1,7 +1,7 @@
 // From records to spans: ids, times, names and outcomes, by the conventions.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { childSpanId, REPLICA_SPAN } from '../../src/exchange/identity.ts';
+import { childSpanId, REPLICA_SPAN } from '../../src/core/exchange/identity.ts';
 import { deliverySpan } from '../../src/trace/delivery.ts';
 import { hasFailed } from '../../src/trace/outcome.ts';
 import { operationOf, routeOf } from '../../src/trace/route.ts';

@@ -7,7 +7,7 @@ import { createServer, type AddressInfo, type Server, type Socket } from 'node:n
 import type { TLSSocket } from 'node:tls';
 import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, it } from 'vitest';
-import { read } from '../../src/base/settings.ts';
+import { read } from '../../src/core/settings.ts';
 import { webhookOptions } from '../../src/webhook/options.ts';
 import { sign } from '../../src/webhook/sign.ts';
 import { Webhooks, type Delivery, type WebhookDeps } from '../../src/webhook/webhook.ts';

@@ -1,7 +1,7 @@
 // What a client of the log routes asks, read from the query string.
 // Must stay true: a parameter that is not known, given twice or wrong is said to be so, all mistakes at once; none is
 // ignored, for a filter that is quietly left out shows what nobody asked for.
-import { unknownName } from '../../base/nearest.ts';
+import { unknownName } from '../../core/nearest-name.ts';
 import {
   FILTERS,
   KINDS,

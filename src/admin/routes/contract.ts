@@ -4,7 +4,7 @@
 // deployment's); a request's own row is included only if it is asked for by its id. So counts are those of the model's log,
 // and still every request can be found.
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { unknownName } from '../../base/nearest.ts';
+import { unknownName } from '../../core/nearest-name.ts';
 import { apiLevel, FILTERS, question, type LogRecord, type Node } from '../../logs/logs.ts';
 import { jsonBody } from '../body.ts';
 import { fail, json, queryOf, type Endpoint } from '../endpoint.ts';

@@ -1,7 +1,7 @@
 // POST /v1/logs: lines from outside, as text, NDJSON or OTLP.
 // Must stay true: what is answered with 200 is stored; what was refused is said, with how much was stored before that.
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { unknownName } from '../../base/nearest.ts';
+import { unknownName } from '../../core/nearest-name.ts';
 import { recordsOfLogs, recordsOfSpans } from '../../logs/logs.ts';
 import type { LogRecord, Origin, OtlpIntake, PostResult } from '../../logs/logs.ts';
 import { CONTENT_TYPES, decode, encodingOf, type Encoding } from '../../otlp/codec.ts';

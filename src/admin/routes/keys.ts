@@ -1,6 +1,6 @@
 // The routes of keys: make, list, remove. Must stay true: a key is in one answer only, the one to the request that made it.
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { nearest } from '../../base/nearest.ts';
+import { nearest } from '../../core/nearest-name.ts';
 import { jsonBody } from '../body.ts';
 import { fail, json, type Endpoint } from '../endpoint.ts';
 import type { Keys, WantedKey } from '../keys.ts';

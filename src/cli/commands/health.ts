@@ -1,6 +1,6 @@
 // weir health: asks a running weir, for a container's health check that has no curl.
 // Must stay true: it answers within its time limit, with 0 for yes and 1 for no.
-import { describe } from '../../base/errors.ts';
+import { describe } from '../../core/errors.ts';
 import { load } from '../../config/config.ts';
 import { request } from '../../http/node-http.ts';
 import type { Command } from '../command.ts';

@@ -1,6 +1,6 @@
 // weir run: the sidecar and the one replica that it starts and supervises.
 // Must stay true: weir ends only after the replica's process has.
-import { Fault } from '../../base/errors.ts';
+import { Fault } from '../../core/errors.ts';
 import type { Command } from '../command.ts';
 import { optionsHelp } from '../help.ts';
 import { runSidecar } from './serve.ts';

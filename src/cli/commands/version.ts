@@ -1,5 +1,5 @@
 // weir version: prints the version and nothing else, for scripts.
-import { version } from '../../version.ts';
+import { version } from '../../core/version.ts';
 import type { Command } from '../command.ts';
 import { EXIT, printProblems } from '../problems.ts';
 

@@ -1,7 +1,7 @@
 // The flags of weir logs, read. Must stay true: names, defaults and meanings are those of contracts/baseten.md 8.2; all
 // mistakes are told at once, before anything is asked.
 import { parseArgs } from 'node:util';
-import { nearest, unknownName } from '../../base/nearest.ts';
+import { nearest, unknownName } from '../../core/nearest-name.ts';
 import { CLIENT, OLD_CLIENT } from '../../config/config.ts';
 
 export const OUTPUTS = ['text', 'json', 'jsonl', 'csv', 'none'] as const;

@@ -1,6 +1,6 @@
 // The admin door of a running weir, asked over HTTP. Must stay true: every way to fail has one exit code of the contract
 // (contracts/baseten.md 8.2) and one sentence.
-import { catalogue, describe, type Failure } from '../../base/errors.ts';
+import { catalogue, describe, type Failure } from '../../core/errors.ts';
 import { CLIENT } from '../../config/config.ts';
 
 /** Exit codes of weir logs. */

@@ -1,6 +1,6 @@
 // A live tail onto stdout. Must stay true: a connection that breaks is made anew, and goes on behind the last event.
 import { setTimeout as sleep } from 'node:timers/promises';
-import { backoffMs } from '../../base/backoff.ts';
+import { backoffMs } from '../../core/backoff.ts';
 import type { LogsArguments } from './arguments.ts';
 import { ask, Refusal, type LogObject } from './door.ts';
 import type { Printer } from './printer.ts';

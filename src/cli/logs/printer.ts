@@ -1,6 +1,6 @@
 // Records on stdout, as text, JSON or CSV. Invariants: a reader that closes the pipe (`| head`) ends the command without
 // an error, and no logged text can control the terminal.
-import { CSV_HEAD, csvRow } from '../../base/record-csv.ts';
+import { CSV_HEAD, csvRow } from '../../core/record-csv.ts';
 import type { LogObject } from './door.ts';
 import type { Color, Output } from './arguments.ts';
 

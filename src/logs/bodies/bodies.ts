@@ -1,7 +1,7 @@
 // What is kept of the bodies of one exchange, and what they say: unpacked, put together, without secrets, cut to size.
 // Must stay true: no body, whatever it claims to be, makes more than a bounded piece of work, or loses the record that it
 // belongs to; what is not kept, or not whole, says so. Runs in the writer's thread, behind the answer.
-import type { RawBodies, RawBody } from '../../exchange/tap.ts';
+import type { RawBodies, RawBody } from '../../core/exchange/body-capture.ts';
 import type { Bodies } from '../day-file.ts';
 import type { Redactor } from '../redact.ts';
 import { eventSource } from '../../http/event-stream.ts';

@@ -9,7 +9,7 @@ import {
   inflateSync,
   zstdDecompressSync,
 } from 'node:zlib';
-import type { RawBody } from '../../exchange/tap.ts';
+import type { RawBody } from '../../core/exchange/body-capture.ts';
 
 export type Text = { readonly text: string } | { readonly problem: string };
 

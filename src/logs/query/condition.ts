@@ -1,6 +1,6 @@
 // One field of the query bar with one value, as a node: `level>=warn`, `status:5xx`, `user.id:42`.
 // Must stay true: a value that a field cannot have is a problem said in words, never a condition that quietly never holds.
-import { nearest } from '../../base/nearest.ts';
+import { nearest } from '../../core/nearest-name.ts';
 import { KINDS } from '../record.ts';
 import { severityOfName } from '../severity.ts';
 import { attributeName, fieldOf, meantBy, type Field, type Values } from './fields.ts';

@@ -1,7 +1,7 @@
 // The names of fields that the query bar knows, as people write them.
 // Must stay true: a name is found in any case of letters, with or without _ and -; what is not found here is an attribute
 // under exactly the name that was written.
-import { nearest } from '../../base/nearest.ts';
+import { nearest } from '../../core/nearest-name.ts';
 
 /** How a field's values are written. `text`: as they are; `hex`: lower case; `method`: upper case. */
 export type Values =

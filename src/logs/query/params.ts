@@ -1,6 +1,6 @@
 // The filters of the contract's log API, as a question to the record.
 // Must stay true: its limits and meanings are those of contracts/baseten.md 8.1, for a query string and a JSON body alike.
-import { unknownName } from '../../base/nearest.ts';
+import { unknownName } from '../../core/nearest-name.ts';
 import { severityOfName } from '../severity.ts';
 import type { Node } from './node.ts';
 import { allOf, parseQuery, regexProblem } from './parse.ts';

@@ -1,6 +1,6 @@
 // The families of finished and running exchanges (contracts/baseten.md 4.2).
 // Must stay true: they are read from the arrays that exchanges write; nothing is counted here.
-import { causes, catalogue } from '../../base/errors.ts';
+import { causes, catalogue } from '../../core/errors.ts';
 import { OTHER, type Blocks, type HistogramName } from '../blocks.ts';
 import type { Family, Labels } from '../family.ts';
 import type { Live } from '../live.ts';

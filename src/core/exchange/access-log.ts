@@ -1,7 +1,7 @@
 // One line for every exchange that ended. Hot path: no object and no JSON.stringify of one per request.
 // Must stay true: a line is valid JSON whatever the client sent, and holds no header, no query and no body.
 // The query is left out because it may carry secrets.
-import { clockTime, type LineSink } from '../base/log.ts';
+import { clockTime, type LineSink } from '../logger.ts';
 import type { Exchange, Observer } from './exchange.ts';
 
 /** What the log needs to know of a deployment. */

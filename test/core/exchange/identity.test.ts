@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { Exchanges } from '../../src/exchange/exchange.ts';
-import { identify, isValidTraceparent } from '../../src/exchange/identity.ts';
+import { Exchanges } from '../../../src/core/exchange/exchange.ts';
+import { identify, isValidTraceparent } from '../../../src/core/exchange/identity.ts';
 
 describe('request ids', () => {
   it('are 37 lowercase hex characters and sort by time', () => {

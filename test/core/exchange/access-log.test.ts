@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { jsonLine, textLine } from '../../src/exchange/access-log.ts';
-import { Exchanges } from '../../src/exchange/exchange.ts';
+import { jsonLine, textLine } from '../../../src/core/exchange/access-log.ts';
+import { Exchanges } from '../../../src/core/exchange/exchange.ts';
 
 const ended = (method: string, target: string, detail: string) => {
   const exchange = new Exchanges({ trust_inbound: false }).open(undefined);

@@ -6,9 +6,9 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, expect, it } from 'vitest';
-import { DataFolder } from '../../src/base/data-folder.ts';
-import { Fault } from '../../src/base/errors.ts';
-import { Log } from '../../src/base/log.ts';
+import { DataFolder } from '../../src/core/data-folder.ts';
+import { Fault } from '../../src/core/errors.ts';
+import { Log } from '../../src/core/logger.ts';
 import { folder, removeFolders } from '../kit/folder.ts';
 
 const lines: string[] = [];
@@ -43,7 +43,7 @@ const refusal = async (path: string, subfolders?: string[]): Promise<string> => 
   return (error as Fault).message;
 };
 
-const MODULE = fileURLToPath(new URL('../../src/base/data-folder.ts', import.meta.url));
+const MODULE = fileURLToPath(new URL('../../src/core/data-folder.ts', import.meta.url));
 
 /** Another process that holds the lock of the folder until it is killed. */
 async function other(path: string): Promise<ChildProcess> {

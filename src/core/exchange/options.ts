@@ -1,5 +1,5 @@
 // Settings of who a request is.
-import { flag, section, type Settings } from '../base/settings.ts';
+import { flag, section, type Settings } from '../settings.ts';
 
 export const identityOptions = section({
   trust_inbound: flag({

@@ -1,8 +1,8 @@
 // The durability of a file matches the mode in which SQLite opens it.
 import { afterAll, expect, it } from 'vitest';
-import { SqliteFile } from '../../src/base/sqlite-file.ts';
+import { SqliteFile } from '../../src/core/sqlite-file.ts';
 import { queueOptions } from '../../src/queue/options.ts';
-import { settingsIn } from '../../src/base/settings.ts';
+import { settingsIn } from '../../src/core/settings.ts';
 import { folder, removeFolders } from '../kit/folder.ts';
 
 afterAll(removeFolders);

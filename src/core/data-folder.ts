@@ -19,7 +19,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, Fault } from './errors.ts';
 import type { Part } from './lifecycle.ts';
-import type { Log } from './log.ts';
+import type { Log } from './logger.ts';
 import { sqliteFault } from './sqlite-file.ts';
 
 /** How long to wait for the lock, in milliseconds: a weir that was killed a moment ago may still be ending. */

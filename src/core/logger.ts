@@ -1,9 +1,9 @@
 // weir's own voice: one event a line on stdout, JSON for machines, readable text on a terminal.
 // Must stay true: writing never waits for whoever reads stdout; what does not fit is dropped and counted.
-// The replica's own lines are not ours; the access log's fields are chosen in exchange/access-log.ts.
+// The replica's own lines are not ours; the access log's fields are chosen in core/exchange/access-log.ts.
 import sonicBoom from 'sonic-boom';
 import { EVENTS, lifecycleEvent, type EventName, type FactsOf, type LifecycleEvent } from './events.ts';
-import { Repeats } from './repeats.ts';
+import { Repeats } from './repeat-limiter.ts';
 
 export type Level = 'debug' | 'info' | 'warn' | 'error';
 const levels: readonly Level[] = ['debug', 'info', 'warn', 'error'];
@@ -76,7 +76,7 @@ export class Log {
   warn = (event: string, fields?: Fields): void => this.#write('warn', event, fields);
   error = (event: string, fields?: Fields): void => this.#write('error', event, fields);
 
-  /** Writes the line of a lifecycle event and hands its record to `recorder`. Repeats are limited (repeats.ts). */
+  /** Writes the line of a lifecycle event and hands its record to `recorder`. Repeats are limited (repeat-limiter.ts). */
   event = <N extends EventName>(name: N, facts: FactsOf<N>): void => {
     const now = new Date();
     const { level, line, isLimited } = EVENTS[name];

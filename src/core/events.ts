@@ -1,7 +1,7 @@
 // The lifecycle events of weir, in one table: the level of each, its line in weir's own log, and its message in the log
 // store. `Log.event` writes both.
 // Invariant: names never change, since users search for them (`event:replica_down`).
-import type { Level } from './log.ts';
+import type { Level } from './logger.ts';
 
 /** Ids of what an event is about. An event without any is about weir as a whole. */
 export interface About {
@@ -12,7 +12,7 @@ export interface About {
 }
 
 interface Kind<F extends About> {
-  /** Its repeats are limited (repeats.ts), since it may recur without an action of an operator. */
+  /** Its repeats are limited (repeat-limiter.ts), since it may recur without an action of an operator. */
   readonly isLimited: boolean;
   readonly level: Level;
   /** `event` of the line in weir's log. */

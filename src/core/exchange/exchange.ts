@@ -4,8 +4,8 @@
 //
 //   open ──► route() ──► (lease, first byte, bytes) ──► close(cause, status)
 //     └──────────────────────────────────────────────►     (refused before it had a deployment)
-import type { Cause } from '../base/errors.ts';
-import { spanId } from '../base/ids.ts';
+import type { Cause } from '../errors.ts';
+import { spanId } from '../request-id.ts';
 import {
   childSpanId,
   formatFlags,
@@ -18,7 +18,7 @@ import {
   spanIdOf,
   traceIdOf,
 } from './identity.ts';
-import type { Tap, Taps } from './tap.ts';
+import type { Tap, Taps } from './body-capture.ts';
 
 export type Protocol = 'http' | 'websocket' | 'grpc';
 

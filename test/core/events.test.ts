@@ -1,8 +1,8 @@
 // Lifecycle events: one call writes a log line and a record; repeats are limited but counted.
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { EVENTS, type LifecycleEvent } from '../../src/base/events.ts';
-import { Log, type Level } from '../../src/base/log.ts';
-import { Repeats } from '../../src/base/repeats.ts';
+import { EVENTS, type LifecycleEvent } from '../../src/core/events.ts';
+import { Log, type Level } from '../../src/core/logger.ts';
+import { Repeats } from '../../src/core/repeat-limiter.ts';
 
 beforeEach(() => void vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance', 'Date'] }));
 afterEach(() => void vi.useRealTimers());

@@ -1,6 +1,6 @@
 // What lives: parts that are started in order and stopped in reverse under one deadline.
 // Must stay true: whoever starts is stopped, once, also when a later part fails to start.
-import type { Log } from './log.ts';
+import type { Log } from './logger.ts';
 
 export interface Part {
   readonly name: string;

@@ -1,13 +1,13 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { backoffMs } from '../../src/base/backoff.ts';
-import { Deadlines, type Watched } from '../../src/base/deadlines.ts';
-import { catalogue, describe as inWords } from '../../src/base/errors.ts';
-import { Lifecycle, type Part } from '../../src/base/lifecycle.ts';
-import { Log, type LineSink } from '../../src/base/log.ts';
-import { nearest } from '../../src/base/nearest.ts';
-import { read, secrets, section, words } from '../../src/base/settings.ts';
-import { formatBytes, formatDuration, parseBytes, parseDuration } from '../../src/base/units.ts';
+import { backoffMs } from '../../src/core/backoff.ts';
+import { Deadlines, type Watched } from '../../src/core/deadlines.ts';
+import { catalogue, describe as inWords } from '../../src/core/errors.ts';
+import { Lifecycle, type Part } from '../../src/core/lifecycle.ts';
+import { Log, type LineSink } from '../../src/core/logger.ts';
+import { nearest } from '../../src/core/nearest-name.ts';
+import { read, secrets, section, words } from '../../src/core/settings.ts';
+import { formatBytes, formatDuration, parseBytes, parseDuration } from '../../src/core/units.ts';
 import { until } from '../kit/until.ts';
 
 describe('units', () => {

@@ -1,7 +1,7 @@
 // Who a request is: its id and its place in a distributed trace.
 // Invariants: every exchange has an id before anything else happens to it, and a traceparent that a replica gets is
 // always valid. Sources: contracts/baseten.md 3; W3C Trace Context, 3.2 (traceparent).
-import { requestId, spanId } from '../base/ids.ts';
+import { requestId, spanId } from '../request-id.ts';
 
 /** The response header; clients read it in any case of letters. */
 export const ID_HEADER = 'X-Baseten-Request-Id';

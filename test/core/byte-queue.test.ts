@@ -1,7 +1,7 @@
 // Bytes that are kept: the same bytes come back, and they take no more room than they are worth.
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { KeptBytes } from '../../src/base/kept-bytes.ts';
+import { KeptBytes } from '../../src/core/byte-queue.ts';
 
 /** What was written, copied as a socket would, and the answers it gives. */
 class Sink {
