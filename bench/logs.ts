@@ -19,8 +19,8 @@ import { Connections } from '../src/export/export.ts';
 import { exportOptions } from '../src/export/options.ts';
 import { Logs, type LineStream } from '../src/logs/logs.ts';
 import { parseQuery } from '../src/logs/query/parse.ts';
-import { decode } from '../src/otlp/codec.ts';
-import { logsRequest } from '../src/otlp/messages.ts';
+import { decode } from '../src/protocol/otlp/codec.ts';
+import { logsRequest } from '../src/protocol/otlp/messages.ts';
 import { cpuMicros, firstThreadMicros } from './cpu.ts';
 import { listening, load, startReplica, weir } from './peers.ts';
 

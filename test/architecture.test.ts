@@ -7,7 +7,14 @@ import { describe, expect, it } from 'vitest';
 const SRC = fileURLToPath(new URL('../src', import.meta.url));
 
 /** Room → rooms it may import. Toolboxes (floors 0 and 1) may be entered by any file, others by their door alone. */
-const TOOLS = ['core', 'http', 'grpc', 'core/exchange', 'otlp'];
+const TOOLS = [
+  'core',
+  'protocol/http',
+  'protocol/grpc',
+  'core/exchange',
+  'protocol/otlp',
+  'protocol/websocket',
+];
 const PARTS = [
   'pool',
   'child',
@@ -22,10 +29,11 @@ const PARTS = [
 ];
 const MAY_IMPORT: Record<string, string[]> = {
   core: [],
-  http: ['core'],
-  grpc: ['core', 'core/exchange'],
+  'protocol/http': ['core'],
+  'protocol/grpc': ['core', 'core/exchange'],
   'core/exchange': ['core'],
-  otlp: ['core'],
+  'protocol/otlp': ['core'],
+  'protocol/websocket': [],
   pool: TOOLS,
   child: TOOLS,
   kubernetes: TOOLS,
@@ -42,7 +50,7 @@ const MAY_IMPORT: Record<string, string[]> = {
   ingress: [...TOOLS, 'proxy', 'queue'],
   admin: [...TOOLS, ...PARTS, 'metrics', 'export'],
   config: ['core'],
-  cli: ['core', 'http', 'config', 'sidecar.ts'],
+  cli: ['core', 'protocol/http', 'config', 'sidecar.ts'],
   'sidecar.ts': [
     ...TOOLS,
     ...PARTS,

@@ -3,7 +3,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Failure } from '../core/errors.ts';
 import { requestId } from '../core/request-id.ts';
-import { errorMessage, sendError } from '../http/reply.ts';
+import { errorMessage, sendError } from '../protocol/http/reply.ts';
 import { isOwnPage, type Guard } from './auth.ts';
 import type { Scope } from './scopes.ts';
 

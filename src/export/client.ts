@@ -2,8 +2,8 @@
 // Must stay true: every attempt is counted by its status, and no text that comes back holds a header's value.
 import { spanId } from '../core/request-id.ts';
 import type { LogRecord } from '../logs/logs.ts';
-import { CONTENT_TYPES, encode } from '../otlp/codec.ts';
-import { logsRequest, tracesRequest } from '../otlp/messages.ts';
+import { CONTENT_TYPES, encode } from '../protocol/otlp/codec.ts';
+import { logsRequest, tracesRequest } from '../protocol/otlp/messages.ts';
 import { packed } from './batch.ts';
 import { headersOf, scrub, type Said } from './destination.ts';
 import { logsOf, probeLine, probeSpans, type ResourceSpans, type Sender } from './project.ts';

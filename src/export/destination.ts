@@ -14,7 +14,7 @@ import {
   words,
   type Settings,
 } from '../core/settings.ts';
-import { encodings } from '../otlp/codec.ts';
+import { encodings } from '../protocol/otlp/codec.ts';
 
 /** What the contract's exporter says of a record (contracts/baseten.md 8.3). */
 export const CONTRACT_ATTRIBUTES: readonly string[] = [

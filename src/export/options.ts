@@ -1,7 +1,7 @@
 // Settings of what is sent to OTLP receivers (section `export`): one destination of logs and one of traces that need no
 // folder to be known, and the key under which the others' secrets are kept.
 import { choice, secret, secrets, section, text, type Settings } from '../core/settings.ts';
-import { encodings } from '../otlp/codec.ts';
+import { encodings } from '../protocol/otlp/codec.ts';
 
 const url = /^(https?:\/\/\S+)?$/;
 const headerName = /^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,128}$/;

@@ -11,8 +11,8 @@ import {
   type LogsRequest,
   type OtlpLog,
   type TracesRequest,
-} from '../otlp/messages.ts';
-import { attributesFrom, valueOf, type AnyValue } from '../otlp/value.ts';
+} from '../protocol/otlp/messages.ts';
+import { attributesFrom, valueOf, type AnyValue } from '../protocol/otlp/any-value.ts';
 import type { Said } from './destination.ts';
 import { hopOf, markOf, SCOPE } from './hops.ts';
 

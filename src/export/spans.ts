@@ -2,8 +2,8 @@
 // Must stay true: what src/logs/otlp-intake.ts made of a span is made that span again here, with who sent it; a request goes out only where
 // its trace is wanted; the same record makes the same spans whenever it is sent.
 import { attributesOf, type LogRecord } from '../logs/logs.ts';
-import { emptyOf, emptySpan, tracesRequest, type OtlpSpan } from '../otlp/messages.ts';
-import { attributesFrom, type Attributes } from '../otlp/value.ts';
+import { emptyOf, emptySpan, tracesRequest, type OtlpSpan } from '../protocol/otlp/messages.ts';
+import { attributesFrom, type Attributes } from '../protocol/otlp/any-value.ts';
 import type { ProjectSpans } from './client.ts';
 import { markOf, nextHop, SCOPE, type Scope } from './hops.ts';
 import type { ResourceSpans } from './project.ts';

@@ -4,7 +4,7 @@
 import { Agent as TlsAgent, request as tlsRequest } from 'node:https';
 import type { Agent as PlainAgent, ClientRequest, IncomingHttpHeaders } from 'node:http';
 import { describe } from '../core/errors.ts';
-import { Agent, request } from '../http/node-http.ts';
+import { Agent, request } from '../protocol/http/node-http.ts';
 
 /** Of an answer (contracts/logplane.md C3); what is behind that is not read. */
 const MAX_ANSWER_BYTES = 4 * 1024 ** 2;

@@ -1,8 +1,8 @@
 // What a receiver's answer means for what was sent.
 // Must stay true: again only what OTLP says may be sent again (429, 502, 503, 504, no answer), and what was not looked at
 // for reasons that are not the records'; a partial success never. Source: contracts/logplane.md C3.
-import { decode, encodingOf, type Encoding } from '../otlp/codec.ts';
-import { logsResponse, rpcStatus, tracesResponse } from '../otlp/messages.ts';
+import { decode, encodingOf, type Encoding } from '../protocol/otlp/codec.ts';
+import { logsResponse, rpcStatus, tracesResponse } from '../protocol/otlp/messages.ts';
 import type { Answer, Reply } from './transport.ts';
 
 const RETRYABLE: ReadonlySet<number> = new Set([429, 502, 503, 504]);

@@ -8,7 +8,7 @@ import { Rate } from '../core/rate-limiter.ts';
 import type { Exchange } from '../core/exchange/exchange.ts';
 import { ID_HEADER } from '../core/exchange/identity.ts';
 import { DEBUG_HEADER, isPrivate } from '../core/exchange/body-capture.ts';
-import { errorMessage, refuse, sendError } from '../http/reply.ts';
+import { errorMessage, refuse, sendError } from '../protocol/http/reply.ts';
 import { readSubmission, type Queue, type TaskStatus } from '../queue/queue.ts';
 import type { Running } from '../proxy/proxy.ts';
 import type { AsyncRoute } from './route.ts';

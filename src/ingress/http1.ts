@@ -12,11 +12,16 @@ import { catalogue, type Failure } from '../core/errors.ts';
 import { NO_DEPLOYMENT, type Exchange, type Exchanges } from '../core/exchange/exchange.ts';
 import { ID_HEADER, ID_HEADER_LOWER, TRACE_HEADER } from '../core/exchange/identity.ts';
 import { DEBUG_HEADER, isPrivate } from '../core/exchange/body-capture.ts';
-import { ClientStream } from '../http/client-stream.ts';
-import { onlyValueOf, type Hop } from '../http/headers.ts';
-import { createServer } from '../http/node-http.ts';
-import { refusalBytes, refuse } from '../http/reply.ts';
-import { absoluteForm, problemWith, problemWithMethod, problemWithUpgrade } from '../http/strict.ts';
+import { ClientStream } from '../protocol/http/client-stream.ts';
+import { onlyValueOf, type Hop } from '../protocol/http/forwarded-headers.ts';
+import { createServer } from '../protocol/http/node-http.ts';
+import { refusalBytes, refuse } from '../protocol/http/reply.ts';
+import {
+  absoluteForm,
+  problemWith,
+  problemWithMethod,
+  problemWithUpgrade,
+} from '../protocol/http/strict-request.ts';
 import type { Proxy, Running } from '../proxy/proxy.ts';
 import type { AsyncRoutes } from './async.ts';
 import type { Directions } from './directions.ts';
@@ -101,7 +106,7 @@ export class Http1Door {
     this.#maxHead = options.max_header;
     this.server = createServer({
       insecureHTTPParser: false,
-      // Looked at in http/strict.ts: Node would answer without an id and without an exchange.
+      // Looked at in protocol/http/strict-request.ts: Node would answer without an id and without an exchange.
       requireHostHeader: false,
       maxHeaderSize: options.max_header,
       headersTimeout: options.header_timeout,

@@ -10,7 +10,7 @@ import { readKeyPair, type KeyPair } from '../core/certificates.ts';
 import { Fault } from '../core/errors.ts';
 import type { Address } from '../core/settings.ts';
 import type { Exchanges } from '../core/exchange/exchange.ts';
-import { boundAddress, listen } from '../http/listen.ts';
+import { boundAddress, listen } from '../protocol/http/listen.ts';
 import type { FastLane, Proxy } from '../proxy/proxy.ts';
 import { AsyncRoutes, type AsyncDeps } from './async.ts';
 import { Directions, type Served } from './directions.ts';

@@ -10,7 +10,7 @@ import type { Socket } from 'node:net';
 import { createServer, type SecureContextOptions, type Server, type TLSSocket } from 'node:tls';
 import type { KeyPair } from '../core/certificates.ts';
 import { catalogue } from '../core/errors.ts';
-import { carries } from '../http/reset.ts';
+import { carries } from '../protocol/http/reset.ts';
 
 /** Called with every connection that has shaken hands, and the protocol that was agreed on. */
 export type Secured = (socket: TLSSocket, protocol: 'http1' | 'http2') => void;

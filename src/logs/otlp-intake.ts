@@ -8,8 +8,8 @@ import type {
   OtlpScope,
   OtlpSpan,
   TracesRequest,
-} from '../otlp/messages.ts';
-import { plainAttributes, plainOf, type Attributes, type Plain } from '../otlp/value.ts';
+} from '../protocol/otlp/messages.ts';
+import { plainAttributes, plainOf, type Attributes, type Plain } from '../protocol/otlp/any-value.ts';
 import type { LogRecord } from './record.ts';
 import { severityOfName } from './severity.ts';
 

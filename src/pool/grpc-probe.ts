@@ -2,9 +2,15 @@
 // Must stay true: it ends within its time limit. A server without that service, which answers UNIMPLEMENTED, speaks gRPC
 // and is as well as one can know; one that knows the service and not the name asked for is not ready.
 import { connect } from 'node:http2';
-import { HEALTH_PATH, healthName, healthRequest, healthStatus, SERVING } from '../grpc/health.ts';
-import { readStatus, statusNames } from '../grpc/status.ts';
-import { NO_HTTP2 } from '../http/handshake.ts';
+import {
+  HEALTH_PATH,
+  healthName,
+  healthRequest,
+  healthStatus,
+  SERVING,
+} from '../protocol/grpc/health-message.ts';
+import { readStatus, statusNames } from '../protocol/grpc/status.ts';
+import { NO_HTTP2 } from '../protocol/http/tls-errors.ts';
 import type { ReplicaUrl } from './options.ts';
 import { problemOf, type Probe, type Verdict } from './probe.ts';
 

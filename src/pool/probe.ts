@@ -4,8 +4,8 @@ import { request as httpsRequest } from 'node:https';
 import { connect } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import { describe } from '../core/errors.ts';
-import { handshakeProblem } from '../http/handshake.ts';
-import { request as httpRequest } from '../http/node-http.ts';
+import { handshakeProblem } from '../protocol/http/tls-errors.ts';
+import { request as httpRequest } from '../protocol/http/node-http.ts';
 import type { ReplicaUrl } from './options.ts';
 import type { ReplicaTls } from './trust.ts';
 

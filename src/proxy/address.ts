@@ -1,7 +1,7 @@
 // Makes a request that http-proxy has begun ours: its path and its headers, before a byte of it is sent.
 // Must stay true: nothing of what http-proxy set is left.
 import type { ClientRequest, IncomingMessage } from 'node:http';
-import { toReplica, type Hop } from '../http/headers.ts';
+import { toReplica, type Hop } from '../protocol/http/forwarded-headers.ts';
 
 /** Sets path and headers for a replica. `hasTrailers`: the body is chunked, and trailers may follow. */
 export function address(

@@ -2,7 +2,7 @@
 // from one after it: only the first says that the replica is not there.
 import type { IncomingHttpHeaders } from 'node:http';
 import { describe, type Failure } from '../core/errors.ts';
-import { handshakeProblem } from '../http/handshake.ts';
+import { handshakeProblem } from '../protocol/http/tls-errors.ts';
 import type { Lease } from '../pool/pool.ts';
 
 /** Errors of a socket that had not connected yet. */

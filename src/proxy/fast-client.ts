@@ -13,7 +13,7 @@ import type { Socket } from 'node:net';
 import type { Deadlines, Watched } from '../core/deadlines.ts';
 import { catalogue, describe, type Failure } from '../core/errors.ts';
 import type { Exchange, Exchanges } from '../core/exchange/exchange.ts';
-import { BodyFollower, BROKEN } from '../http/body.ts';
+import { BodyFollower, BROKEN } from '../protocol/http/body-framing.ts';
 import {
   BY_CLOSE,
   INCOMPLETE,
@@ -22,10 +22,10 @@ import {
   readResponseHead,
   RequestHead,
   ResponseHead,
-} from '../http/head.ts';
-import { DISCARD_MS, LINGER_MS } from '../http/linger.ts';
-import { publicDetail, refusalBytes } from '../http/reply.ts';
-import { breakOff } from '../http/reset.ts';
+} from '../protocol/http/head-parser.ts';
+import { DISCARD_MS, LINGER_MS } from '../protocol/http/linger.ts';
+import { publicDetail, refusalBytes } from '../protocol/http/reply.ts';
+import { breakOff } from '../protocol/http/reset.ts';
 import type { Lease, Pool } from '../pool/pool.ts';
 import { interimText, MAX_RESPONSE_HEAD_BYTES } from './answer-head.ts';
 import { isRefusal } from './failure.ts';

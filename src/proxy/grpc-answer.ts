@@ -3,9 +3,9 @@
 import { constants, type ServerHttp2Stream } from 'node:http2';
 import { describe, type Failure } from '../core/errors.ts';
 import type { Exchange } from '../core/exchange/exchange.ts';
-import { MessageFollower } from '../grpc/frame.ts';
-import { asObject, STATUS_HEADER, toClient, valueOf } from '../grpc/metadata.ts';
-import { refusalHeaders, refusalTrailers } from '../grpc/refusal.ts';
+import { MessageFollower } from '../protocol/grpc/message-counter.ts';
+import { asObject, STATUS_HEADER, toClient, valueOf } from '../protocol/grpc/metadata.ts';
+import { refusalHeaders, refusalTrailers } from '../protocol/grpc/refusal.ts';
 
 /** How long a client may take to read why its call failed. */
 const CLOSING_MS = 1000;

@@ -1,8 +1,8 @@
 // Failures of a replica's side of a gRPC call, with the status and message for the client.
 // Invariant: a message says what was received; the status is the one that gRPC maps it to.
 import type { Failure } from '../core/errors.ts';
-import { statusOf, withoutStatus } from '../grpc/refusal.ts';
-import { resetName, statusOfHttp, statusOfReset } from '../grpc/status.ts';
+import { statusOf, withoutStatus } from '../protocol/grpc/refusal.ts';
+import { resetName, statusOfHttp, statusOfReset } from '../protocol/grpc/status.ts';
 
 /** Node's error code if a peer violates HTTP/2 or exceeds the limits of nghttp2. */
 const BROKEN_HTTP2 = 'ERR_HTTP2_ERROR';

@@ -4,7 +4,7 @@
 import { constants, type ClientHttp2Stream, type ServerHttp2Stream } from 'node:http2';
 import { KeptBytes } from '../core/byte-queue.ts';
 import type { Exchange } from '../core/exchange/exchange.ts';
-import { MessageFollower } from '../grpc/frame.ts';
+import { MessageFollower } from '../protocol/grpc/message-counter.ts';
 
 /** Pieces that one call may hold however much is held in all, and the mean size from which on more of them are worth it. */
 const CRUMBS = 1024;

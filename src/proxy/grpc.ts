@@ -14,11 +14,18 @@ import {
 import type { Watched } from '../core/deadlines.ts';
 import { describe, type Failure } from '../core/errors.ts';
 import type { Exchange } from '../core/exchange/exchange.ts';
-import { isGrpc, STATUS_HEADER, TIMEOUT_HEADER, toReplica, valueOf, type CallHop } from '../grpc/metadata.ts';
-import { statusOf } from '../grpc/refusal.ts';
-import { readStatus } from '../grpc/status.ts';
-import { formatTimeout, readTimeout } from '../grpc/timeout.ts';
-import { publicDetail } from '../http/reply.ts';
+import {
+  isGrpc,
+  STATUS_HEADER,
+  TIMEOUT_HEADER,
+  toReplica,
+  valueOf,
+  type CallHop,
+} from '../protocol/grpc/metadata.ts';
+import { statusOf } from '../protocol/grpc/refusal.ts';
+import { readStatus } from '../protocol/grpc/status.ts';
+import { formatTimeout, readTimeout } from '../protocol/grpc/timeout.ts';
+import { publicDetail } from '../protocol/http/reply.ts';
 import type { Lease } from '../pool/pool.ts';
 import { problemOf } from './failure.ts';
 import type { Lane, Running } from './full.ts';

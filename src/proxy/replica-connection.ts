@@ -4,7 +4,7 @@
 // is read into a buffer of its own instead, which is not read into again before what was written from it is out.
 import { connect, type Socket } from 'node:net';
 import { SWEEP_MS, type Deadlines, type Watched } from '../core/deadlines.ts';
-import { WriteGuard } from '../http/write-guard.ts';
+import { WriteGuard } from '../protocol/http/write-guard.ts';
 import type { ReplicaUrl } from '../pool/pool.ts';
 
 /** Who a connection works for at the moment. */

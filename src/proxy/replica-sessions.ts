@@ -9,7 +9,7 @@
 // There are no pings: servers end connections that ping more than every few minutes. The operating system looks after a
 // peer that is silently gone, and a call that stands still has its own deadlines.
 import { connect, constants, type ClientHttp2Session, type ClientHttp2Stream } from 'node:http2';
-import { NO_HTTP2 } from '../http/handshake.ts';
+import { NO_HTTP2 } from '../protocol/http/tls-errors.ts';
 import type { Replica } from '../pool/pool.ts';
 
 /** Silence after which the operating system asks whether the replica is still there. */

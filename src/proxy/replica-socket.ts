@@ -7,9 +7,9 @@
 //             └ 101 ─► SWITCHED
 import type { ClientRequest } from 'node:http';
 import type { Socket } from 'node:net';
-import { BodyFollower, BROKEN } from '../http/body.ts';
-import { INCOMPLETE, READY, readResponseHead, ResponseHead } from '../http/head.ts';
-import { WriteGuard } from '../http/write-guard.ts';
+import { BodyFollower, BROKEN } from '../protocol/http/body-framing.ts';
+import { INCOMPLETE, READY, readResponseHead, ResponseHead } from '../protocol/http/head-parser.ts';
+import { WriteGuard } from '../protocol/http/write-guard.ts';
 import { cleanHead, MAX_RESPONSE_HEAD_BYTES } from './answer-head.ts';
 
 /** Events of an answer that Node does not report to the sender of the request. */

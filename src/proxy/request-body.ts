@@ -7,7 +7,7 @@ import type { ClientRequest, IncomingMessage } from 'node:http';
 import { Stream } from 'node:stream';
 import type { Exchange } from '../core/exchange/exchange.ts';
 import type { BodyCopy } from '../core/exchange/body-capture.ts';
-import { passableTrailers } from '../http/headers.ts';
+import { passableTrailers } from '../protocol/http/forwarded-headers.ts';
 
 /** What the body reports to the passage that it belongs to. */
 export interface BodyEvents {

@@ -1,8 +1,8 @@
 // The head of a request as the replica gets it, from the head as the client sent it. Hot path.
 // Must stay true: the client's own lines pass as they are; the lines that say who asks and by which id are ours alone.
 import type { Exchange } from '../core/exchange/exchange.ts';
-import { NO_BODY, withoutLines, type RequestHead } from '../http/head.ts';
-import { forwardedElement } from '../http/headers.ts';
+import { NO_BODY, withoutLines, type RequestHead } from '../protocol/http/head-parser.ts';
+import { forwardedElement } from '../protocol/http/forwarded-headers.ts';
 
 const TRACESTATE_NAME = new Set(['tracestate']);
 

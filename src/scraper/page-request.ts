@@ -4,7 +4,7 @@ import { isUtf8 } from 'node:buffer';
 import type { IncomingMessage } from 'node:http';
 import { request as httpsRequest } from 'node:https';
 import { gunzip } from 'node:zlib';
-import { request as httpRequest } from '../http/node-http.ts';
+import { request as httpRequest } from '../protocol/http/node-http.ts';
 import type { Fault } from './sample.ts';
 
 /** Where the page is. */

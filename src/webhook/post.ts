@@ -6,7 +6,7 @@ import { request as httpsRequest } from 'node:https';
 import { isIP, type LookupFunction } from 'node:net';
 import type { SecureContext } from 'node:tls';
 import { describe } from '../core/errors.ts';
-import { request as httpRequest } from '../http/node-http.ts';
+import { request as httpRequest } from '../protocol/http/node-http.ts';
 import type { HostAddress, Target } from './target.ts';
 
 const MAX_HEAD_BYTES = 16 * 1024;

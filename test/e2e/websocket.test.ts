@@ -5,7 +5,7 @@ import type { IncomingMessage } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { WebSocket, WebSocketServer } from 'ws';
-import { closeFrame } from '../../src/http/frames.ts';
+import { closeFrame } from '../../src/protocol/websocket/frame-counter.ts';
 import { RawClient } from '../kit/client.ts';
 import { startRawReplica, type Replica } from '../kit/replica.ts';
 import { until } from '../kit/until.ts';

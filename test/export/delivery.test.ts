@@ -8,7 +8,7 @@ import { Records } from '../kit/records.ts';
 import { until } from '../kit/until.ts';
 import type { OpenFeed, ProjectSpans } from '../../src/export/export.ts';
 import type { LogRecord } from '../../src/logs/logs.ts';
-import { emptyOf, emptySpan, tracesRequest } from '../../src/otlp/messages.ts';
+import { emptyOf, emptySpan, tracesRequest } from '../../src/protocol/otlp/messages.ts';
 
 let receiver: Receiver;
 beforeEach(async () => {

@@ -6,8 +6,8 @@ import { logsOf } from '../../src/export/project.ts';
 import { judge, retryAfterMs } from '../../src/export/verdict.ts';
 import type { LogRecord } from '../../src/logs/logs.ts';
 import { recordsOfLogs } from '../../src/logs/logs.ts';
-import { encode } from '../../src/otlp/codec.ts';
-import { logsRequest, logsResponse } from '../../src/otlp/messages.ts';
+import { encode } from '../../src/protocol/otlp/codec.ts';
+import { logsRequest, logsResponse } from '../../src/protocol/otlp/messages.ts';
 import { readLogs } from '../kit/otlp-messages.ts';
 import { BLANK } from '../kit/records.ts';
 

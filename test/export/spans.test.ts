@@ -4,8 +4,8 @@ import { readDestination, type Said } from '../../src/export/destination.ts';
 import { spanProjection } from '../../src/export/export.ts';
 import { logsOf } from '../../src/export/project.ts';
 import { recordsOfLogs, recordsOfSpans, type LogRecord } from '../../src/logs/logs.ts';
-import { decode, encode } from '../../src/otlp/codec.ts';
-import { tracesRequest, type TracesRequest } from '../../src/otlp/messages.ts';
+import { decode, encode } from '../../src/protocol/otlp/codec.ts';
+import { tracesRequest, type TracesRequest } from '../../src/protocol/otlp/messages.ts';
 import { BLANK } from '../kit/records.ts';
 
 const intake = { nowNs: 1n, deployment: '' };

@@ -2,9 +2,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { attributesOf, recordsOfLogs, recordsOfSpans, type LogRecord } from '../../src/logs/logs.ts';
-import { decode } from '../../src/otlp/codec.ts';
-import { logsRequest, tracesRequest } from '../../src/otlp/messages.ts';
-import { messages } from '../otlp/arbitrary.ts';
+import { decode } from '../../src/protocol/otlp/codec.ts';
+import { logsRequest, tracesRequest } from '../../src/protocol/otlp/messages.ts';
+import { messages } from '../protocol/otlp/arbitrary.ts';
 
 const intake = { nowNs: 1_700_000_000_000_000_000n, deployment: 'dep1' };
 const text = (stringValue: string) => ({ stringValue });

@@ -2,7 +2,7 @@
 // Must stay true: it answers within its time limit, with 0 for yes and 1 for no.
 import { describe } from '../../core/errors.ts';
 import { load } from '../../config/config.ts';
-import { request } from '../../http/node-http.ts';
+import { request } from '../../protocol/http/node-http.ts';
 import type { Command } from '../command.ts';
 import { EXIT, printProblems } from '../problems.ts';
 

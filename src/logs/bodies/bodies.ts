@@ -4,7 +4,7 @@
 import type { RawBodies, RawBody } from '../../core/exchange/body-capture.ts';
 import type { Bodies } from '../day-file.ts';
 import type { Redactor } from '../redact.ts';
-import { eventSource } from '../../http/event-stream.ts';
+import { eventSource } from '../../protocol/http/event-stream.ts';
 import { readable } from '../terminal.ts';
 import { errorOfAnswer, type AnswerError } from './answer-error.ts';
 import { StreamedAnswer } from './assemble.ts';

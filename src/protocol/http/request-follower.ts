@@ -1,0 +1,103 @@
+// Finds where a request ends in the bytes of a client, so that Node's parser can be given one request at a time.
+// Invariant: for input that Node's strict parser accepts, both find the same end of the request. Input that it refuses ends the
+// connection, so any end is right as long as the parser gets enough to refuse it. Only the chunks of a body
+// and the empty lines before a request are validated here.
+// Sources: RFC 9112 2.2 (empty lines before a request), 6.3 (length of a body).
+import { BodyFollower, BROKEN } from './body-framing.ts';
+import { BY_CHUNKS, BY_LENGTH, NO_BODY } from './head-parser.ts';
+
+const CR = 13;
+const LF = 10;
+const HEAD_END = '\r\n\r\n';
+/**
+ * A request that can be served: Node's parser accepts several spaces between the parts of its line. The parser is to judge all
+ * others, with whatever follows: it reads the preface of HTTP/2 whole.
+ */
+const SERVED = /^[^\r\n ]+ +[^\r\n ]+ +HTTP\/1\.[01]\r\n/;
+
+/** Bytes of empty lines that are skipped before a request. RFC 9112 2.2 asks for one line; a client could send them without end. */
+const MAX_EMPTY_BYTES = 64;
+
+export class RequestFollower {
+  readonly #maxHeadBytes: number;
+  readonly #body = new BodyFollower();
+  #head = '';
+  #emptyBytes = 0;
+  #isInHead = true;
+  /** The end of a request is not searched any more. */
+  #isLost = false;
+
+  /** `maxHeadBytes`: the parser refuses a longer head, so its end is not searched. */
+  constructor(maxHeadBytes: number) {
+    this.#maxHeadBytes = maxHeadBytes;
+  }
+
+  /** Ready for the next request. */
+  begin(): void {
+    this.#head = '';
+    this.#emptyBytes = 0;
+    this.#isInHead = true;
+    this.#isLost = false;
+  }
+
+  /** The head has ended, and the body has not. */
+  get isInBody(): boolean {
+    return !this.#isInHead && !this.#body.isWhole;
+  }
+
+  /** The request has ended. */
+  get isWhole(): boolean {
+    return !this.#isInHead && this.#body.isWhole;
+  }
+
+  /** What is wrong, after BROKEN. */
+  get problem(): string {
+    return this.#isInHead
+      ? `more than ${MAX_EMPTY_BYTES} bytes of empty lines before a request`
+      : 'the chunked body is malformed';
+  }
+
+  /** Reads the next bytes. Returns the index behind the last byte of this request, or BROKEN. */
+  follow(bytes: Buffer): number {
+    if (this.#isLost) return bytes.length;
+    const bodyStart = this.#isInHead ? this.#followHead(bytes) : 0;
+    if (this.#isInHead) return bodyStart === BROKEN ? BROKEN : bytes.length;
+    return this.#body.follow(bytes, bodyStart, bytes.length);
+  }
+
+  /** The part of bytes[0, end) that the parser must get. Call it right after `follow`. */
+  passing(bytes: Buffer, end: number): Buffer {
+    if (!this.#isInHead && this.#body.isEdited) return this.#body.edited(bytes, 0, end);
+    return end === bytes.length ? bytes : bytes.subarray(0, end);
+  }
+
+  /** Returns where the body begins, if the head ends in these bytes, or BROKEN. */
+  #followHead(bytes: Buffer): number {
+    let from = 0;
+    if (this.#head === '') {
+      while (bytes[from] === CR || bytes[from] === LF) from++;
+      this.#emptyBytes += from;
+      if (this.#emptyBytes > MAX_EMPTY_BYTES) return BROKEN;
+    }
+    const before = this.#head.length;
+    this.#head += bytes.latin1Slice(from);
+    const end = this.#head.indexOf(HEAD_END, Math.max(0, before - HEAD_END.length + 1));
+    const isServed = end === -1 || SERVED.test(this.#head);
+    if (!isServed || this.#head.length > this.#maxHeadBytes + bytes.length) {
+      this.#isLost = true;
+      this.#head = '';
+      return 0;
+    }
+    if (end === -1) return 0;
+    this.#isInHead = false;
+    const head = this.#head.slice(0, end);
+    this.#head = '';
+    const length = /\r\ncontent-length[ \t]*:[ \t]*(\d+)/i.exec(head)?.[1];
+    if (/\r\ntransfer-encoding[ \t]*:/i.test(head)) this.#body.begin(BY_CHUNKS, 0);
+    else if (length !== undefined) this.#body.begin(BY_LENGTH, Number(length));
+    else this.#body.begin(NO_BODY, 0);
+    return from + end + HEAD_END.length - before;
+  }
+}
+
+export { BROKEN };

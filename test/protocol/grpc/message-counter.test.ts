@@ -1,0 +1,37 @@
+import fc from 'fast-check';
+import { expect, it } from 'vitest';
+import { MessageFollower } from '../../../src/protocol/grpc/message-counter.ts';
+
+function framed(message: Uint8Array, isCompressed: boolean): Buffer {
+  const prefix = Buffer.alloc(5);
+  prefix[0] = isCompressed ? 1 : 0;
+  prefix.writeUInt32BE(message.length, 1);
+  return Buffer.concat([prefix, message]);
+}
+
+it('counts messages and their bytes, however the stream is cut', () => {
+  fc.assert(
+    fc.property(
+      fc.array(fc.tuple(fc.uint8Array({ maxLength: 700 }), fc.boolean()), { maxLength: 8 }),
+      fc.array(fc.nat(), { maxLength: 12 }),
+      (messages, places) => {
+        const bytes = Buffer.concat(messages.map(([message, is]) => framed(message, is)));
+        const at = [0, ...places.map((p) => p % (bytes.length + 1)).sort((a, b) => a - b), bytes.length];
+        const follower = new MessageFollower();
+        for (let i = 1; i < at.length; i++) follower.follow(bytes.subarray(at[i - 1], at[i]));
+        const sizes = messages.map(([message]) => message.length);
+        expect(follower.messages).toBe(messages.length);
+        expect(follower.payloadBytes).toBe(sizes.reduce((sum, size) => sum + size, 0));
+        expect(follower.largestBytes).toBe(Math.max(0, ...sizes));
+        expect(follower.isWhole).toBe(true);
+      },
+    ),
+  );
+});
+
+it('knows the length of a message as soon as its prefix is there, beyond 2 GiB too', () => {
+  const follower = new MessageFollower();
+  follower.follow(Buffer.from([0, 0xff, 0xff, 0xff, 0xff]));
+  expect(follower.messageBytes).toBe(2 ** 32 - 1);
+  expect(follower.isWhole).toBe(false);
+});

@@ -1,0 +1,129 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import {
+  passableTrailers,
+  toClient,
+  toReplica,
+  type Hop,
+} from '../../../src/protocol/http/forwarded-headers.ts';
+import { headerValues } from '../../kit/replica.ts';
+
+const hop: Hop = {
+  id: 'f'.repeat(37),
+  traceparent: `00-${'a'.repeat(32)}-${'b'.repeat(16)}-00`,
+  isClientTrace: true,
+  remoteAddress: '10.0.0.9',
+  proto: 'http',
+  host: 'm.example',
+};
+
+const flat = (list: [string, string[]][]): string[] =>
+  list.flatMap(([name, values]) => values.flatMap((v) => [name, v]));
+
+describe('headers for the replica', () => {
+  it('name IPv6 clients and odd hosts as RFC 7239 wants them', () => {
+    const forwarded = (of: Partial<Hop>) =>
+      headerValues(flat(toReplica([], { ...hop, ...of }, undefined, false)), 'forwarded')[0];
+    expect(forwarded({})).toBe('for=10.0.0.9;host=m.example;proto=http');
+    expect(forwarded({ remoteAddress: '2001:db8::1' })).toBe('for="[2001:db8::1]";host=m.example;proto=http');
+    expect(forwarded({ host: 'm.example:8080' })).toBe('for=10.0.0.9;host="m.example:8080";proto=http');
+    expect(forwarded({ remoteAddress: '' })).toBe('for=unknown;host=m.example;proto=http');
+  });
+
+  it('never let a client decide what only we may say', () => {
+    const token = fc.constantFrom(
+      'X-A',
+      'x-b',
+      'Cookie',
+      'X-Baseten-Request-Id',
+      'TRACEPARENT',
+      'Host',
+      'Content-Length',
+      'Upgrade',
+      'Keep-Alive',
+    );
+    fc.assert(
+      fc.property(
+        fc.array(fc.tuple(token, fc.constantFrom('1', 'x', 'a, b')), { maxLength: 12 }),
+        fc.option(token),
+        (pairs, named) => {
+          const out = flat(toReplica(pairs.flat(), hop, named ?? undefined, false));
+          expect(headerValues(out, 'x-baseten-request-id')).toEqual([hop.id]);
+          expect(headerValues(out, 'traceparent')).toEqual([hop.traceparent]);
+          expect(headerValues(out, 'host')).toEqual([hop.host]);
+          for (const name of ['upgrade', 'keep-alive', 'connection'])
+            expect(headerValues(out, name)).toEqual([]);
+          expect(headerValues(out, 'content-length')).toHaveLength(
+            pairs.filter(([n]) => n === 'Content-Length').length,
+          );
+        },
+      ),
+    );
+  });
+});
+
+describe('headers for the client', () => {
+  it('lose what Connection names and keep the rest in order', () => {
+    const raw = ['A', '1', 'Connection', 'close, X-Hop', 'X-Hop', 'h', 'Set-Cookie', 'a', 'Set-Cookie', 'b'];
+    expect(toClient(raw, 'close, X-Hop', 'id', false)).toEqual([
+      'A',
+      '1',
+      'Set-Cookie',
+      'a',
+      'Set-Cookie',
+      'b',
+      'X-Baseten-Request-Id',
+      'id',
+    ]);
+  });
+});
+
+describe('trailers', () => {
+  it('pass unless they would frame or route a message', () => {
+    const raw = [
+      'X-Sum',
+      '1',
+      'Content-Length',
+      '5',
+      'Transfer-Encoding',
+      'chunked',
+      'Host',
+      'evil',
+      'Grpc-Status',
+      '0',
+      'Set-Cookie',
+      'x',
+    ];
+    expect(passableTrailers(raw)).toEqual([
+      ['X-Sum', '1'],
+      ['Grpc-Status', '0'],
+    ]);
+  });
+
+  it('never have names of weir’s headers, or fields that belong into a head', () => {
+    const forbidden = [
+      'X-Forwarded-For',
+      'x_forwarded_for',
+      'Forwarded',
+      'X-Baseten-Request-Id',
+      'X_Baseten-Request_Id',
+      'X-Request-Id',
+      'traceparent',
+      'tracestate',
+      'Content_Length',
+      'transfer_encoding',
+      'Cache-Control',
+      'Range',
+      'If-None-Match',
+      'WWW-Authenticate',
+      'Location',
+      'Retry-After',
+      'Date',
+    ];
+    const raw = [...forbidden.flatMap((name) => [name, '1']), 'Server-Timing', 'db;dur=1', 'ETag', '"a"'];
+    expect(passableTrailers(raw)).toEqual([
+      ['Server-Timing', 'db;dur=1'],
+      ['ETag', '"a"'],
+    ]);
+  });
+});

@@ -1,0 +1,183 @@
+// OTLP to bytes and back, in both encodings, and what becomes of bytes that are none.
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { MAX_DEPTH, MAX_PARTS } from '../../../src/protocol/otlp/bounds.ts';
+import { decode, encode, encodingOf, encodings } from '../../../src/protocol/otlp/codec.ts';
+import {
+  emptyLog,
+  emptyOf,
+  logsRequest,
+  logsResponse,
+  rpcStatus,
+  tracesRequest,
+  tracesResponse,
+  type Fields,
+  type LogsRequest,
+} from '../../../src/protocol/otlp/messages.ts';
+import { attributesFrom, plainAttributes, type AnyValue } from '../../../src/protocol/otlp/any-value.ts';
+import { messages } from './arbitrary.ts';
+
+const tables: readonly (readonly [string, Fields])[] = [
+  ['logs', logsRequest],
+  ['spans', tracesRequest],
+  ['the answer to logs', logsResponse],
+  ['the answer to spans', tracesResponse],
+  ['an error', rpcStatus],
+];
+
+const withBody = (body: AnyValue): LogsRequest => ({
+  resourceLogs: [
+    {
+      ...emptyOf(logsRequest.resourceLogs[1].fields),
+      scopeLogs: [
+        {
+          ...emptyOf(logsRequest.resourceLogs[1].fields.scopeLogs[1].fields),
+          logRecords: [{ ...emptyLog(), body }],
+        },
+      ],
+    },
+  ],
+});
+const json = (text: string, fields: Fields = logsRequest) => decode('json', fields, Buffer.from(text));
+const oneLog = (log: string) => json(`{"resourceLogs":[{"scopeLogs":[{"logRecords":[${log}]}]}]}`);
+const logOf = (log: string) => {
+  const read = oneLog(log);
+  if ('problem' in read) throw new Error(read.problem);
+  return (read.message as LogsRequest).resourceLogs[0]!.scopeLogs[0]!.logRecords[0]!;
+};
+const problemOf = (log: string) => {
+  const read = oneLog(log);
+  return 'problem' in read ? read.problem : 'no problem';
+};
+
+describe.each(encodings)('in %s', (encoding) => {
+  it.each(tables)('%s are read as they were written', (_, fields) => {
+    fc.assert(
+      fc.property(messages(fields), (message) => {
+        expect(decode(encoding, fields, encode(encoding, fields, message))).toEqual({ message });
+      }),
+      { numRuns: 60 },
+    );
+  });
+
+  it('any bytes are a message or a problem', () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 200 }), (bytes) => {
+        for (const [, fields] of tables) decode(encoding, fields, bytes);
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  it('a message with bytes changed, cut off or put in is a message or a problem', () => {
+    fc.assert(
+      fc.property(
+        messages(tracesRequest),
+        fc.array(fc.tuple(fc.nat(), fc.nat(255)), { maxLength: 8 }),
+        fc.nat(),
+        (message, changes, cut) => {
+          const bytes = encode(encoding, tracesRequest, message);
+          for (const [at, value] of changes) if (bytes.length > 0) bytes[at % bytes.length] = value;
+          decode(encoding, tracesRequest, bytes);
+          decode(encoding, tracesRequest, bytes.subarray(0, cut % (bytes.length + 1)));
+        },
+      ),
+      { numRuns: 150 },
+    );
+  });
+
+  it('says that a message ends too early', () => {
+    const bytes = encode(encoding, logsRequest, withBody('a line that is long enough'));
+    const read = decode(encoding, logsRequest, bytes.subarray(0, -4));
+    expect(read).toEqual({ problem: expect.stringMatching(/cut off|no JSON|no protobuf/) as string });
+  });
+
+  it('takes values that are nested as deep as is allowed, and no deeper', () => {
+    let body: AnyValue = 'deep';
+    for (let i = 0; i < MAX_DEPTH; i++) body = i % 2 === 0 ? [body] : new Map([['in', body]]);
+    const message = withBody(body);
+    expect(decode(encoding, logsRequest, encode(encoding, logsRequest, message))).toEqual({ message });
+    const deeper = encode(encoding, logsRequest, withBody([body]));
+    expect(decode(encoding, logsRequest, deeper)).toEqual({
+      problem: `has a value that is nested deeper than ${MAX_DEPTH}`,
+    });
+  });
+
+  it('ends a request of endless parts', () => {
+    const bytes = encode(encoding, logsRequest, withBody(Array<AnyValue>(MAX_PARTS).fill(false)));
+    expect(decode(encoding, logsRequest, bytes)).toEqual({
+      problem: `has more than ${MAX_PARTS} records, attributes and values`,
+    });
+  });
+});
+
+describe('JSON of others', () => {
+  it('holds 64-bit numbers as texts and as numbers, both exactly', () => {
+    const exact = 1_700_000_000_123_456_789n;
+    expect(logOf('{"timeUnixNano":"1700000000123456789"}').timeUnixNano).toBe(exact);
+    expect(logOf('{"timeUnixNano":1700000000123456789}').timeUnixNano).toBe(exact);
+    expect(logOf('{"body":{"intValue":-9223372036854775808}}').body).toBe(-(2n ** 63n));
+  });
+
+  it('has ids in either case of letters, and none where all is zero', () => {
+    const log = logOf(`{"traceId":"${'AB'.repeat(16)}","spanId":"0000000000000000"}`);
+    expect(log).toMatchObject({ traceId: 'ab'.repeat(16), spanId: '' });
+  });
+
+  it('that is wrong at a place of any depth and size is a problem in few words', () => {
+    const deep = `{"resourceLogs":${'['.repeat(100_000)}${']'.repeat(100_000)}}`;
+    expect(decode('json', logsRequest, Buffer.from(deep))).toEqual({
+      problem: 'has resourceLogs a list, must be an object',
+    });
+  });
+
+  it('may say more than is known, and null', () => {
+    expect(logOf('{"future":{"a":[1]},"body":null,"severityNumber":9,"log_records":1}')).toEqual({
+      ...emptyLog(),
+      severityNumber: 9,
+    });
+  });
+
+  it.each([
+    [
+      '{"severityNumber":"SEVERITY_NUMBER_INFO"}',
+      'has severityNumber "SEVERITY_NUMBER_INFO", must be a whole number',
+    ],
+    ['{"traceId":"abc"}', 'has traceId "abc", must be 32 hex characters'],
+    [
+      '{"traceId":"q6urq6urq6urq6urq6urqw=="}',
+      'has traceId "q6urq6urq6urq6urq6urqw==", must be 32 hex characters',
+    ],
+    ['{"timeUnixNano":-1}', 'has timeUnixNano -1, must be from 0 to 18446744073709551615'],
+    ['{"timeUnixNano":"1e9"}', 'has timeUnixNano "1e9", must be a whole number'],
+    ['{"attributes":{"a":1}}', 'has attributes an object, must be a list'],
+    [
+      '{"attributes":[{"key":"a","value":"b"}]}',
+      'has the value of "a" "b", must be an object such as {"stringValue":"…"}',
+    ],
+    ['7', 'has logRecords 7, must be an object'],
+  ])('%s is a problem', (log, problem) => expect(problemOf(log)).toBe(problem));
+
+  it('changes nothing of the language', () => {
+    const log = logOf(
+      '{"__proto__":{"polluted":1},"attributes":[{"key":"__proto__","value":{"kvlistValue":{"values":[{"key":"polluted","value":{"stringValue":"x"}}]}}}]}',
+    );
+    expect(({} as Record<string, unknown>)['polluted']).toBeUndefined();
+    const plain = plainAttributes(log.attributes);
+    expect(JSON.stringify(plain)).toBe('{"__proto__":{"polluted":"x"}}');
+    expect(attributesFrom(plain)).toEqual(log.attributes);
+  });
+
+  it('that is nested without end is a problem', () => {
+    const read = json(`{"resourceLogs":${'['.repeat(200_000)}`);
+    expect(read).toHaveProperty('problem');
+    expect(json(`{"a":1234567890123456789,"b":${'['.repeat(200_000)}${']'.repeat(200_000)}}`)).toBeDefined();
+  });
+});
+
+it('an encoding is known by its media type', () => {
+  expect(encodingOf('application/json; charset=utf-8')).toBe('json');
+  expect(encodingOf('Application/X-Protobuf')).toBe('protobuf');
+  expect(encodingOf('text/plain')).toBeUndefined();
+  expect(encodingOf(undefined)).toBeUndefined();
+});
