@@ -9,7 +9,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { SqliteFile } from '../src/core/sqlite-file.ts';
-import { Tables } from '../src/queue/tables.ts';
+import { Tables } from '../src/async/queue/stores/sqlite-tables.ts';
 
 const isQuick = process.argv.includes('--quick');
 const ROUNDS = isQuick ? 1 : 5;

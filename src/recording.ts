@@ -11,10 +11,10 @@ import type { Config } from './config/config.ts';
 import type { Exchanges } from './core/exchange/exchange.ts';
 import { Connections, spanProjection } from './export/export.ts';
 import { Capture, Logs, SEVERITY, type LogRecord, type Origin } from './logs/logs.ts';
-import type { ClaimedDelivery } from './queue/queue.ts';
+import type { ClaimedDelivery } from './async/queue/queue.ts';
 import { Tracing, type Span } from './trace/trace.ts';
 import { version } from './core/version.ts';
-import type { Delivery } from './webhook/webhook.ts';
+import type { Delivery } from './async/webhook/webhook.ts';
 
 /** A deployment as the record names it. */
 interface Named {

@@ -25,14 +25,14 @@ import {
   type Replica,
 } from './pool/pool.ts';
 import { Proxy } from './proxy/proxy.ts';
-import { Queue, type ClaimedDelivery } from './queue/queue.ts';
+import { Queue, type ClaimedDelivery } from './async/queue/queue.ts';
 import { deliver, seatAt } from './errands.ts';
 import { openRecording } from './recording.ts';
 import { Samplers } from './samplers/samplers.ts';
 import { Scale } from './scale/scale.ts';
 import { Scraper } from './scraper/scraper.ts';
 import { version } from './core/version.ts';
-import { Webhooks, type Delivery } from './webhook/webhook.ts';
+import { Webhooks, type Delivery } from './async/webhook/webhook.ts';
 
 /** What runs, from the outside. */
 export interface Sidecar {

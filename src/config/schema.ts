@@ -12,11 +12,11 @@ import { deploymentOptions, modelOptions, poolOptions } from '../pool/options.ts
 import { logsOptions } from '../logs/options.ts';
 import { mergeOptions } from '../scraper/options.ts';
 import { proxyOptions } from '../proxy/options.ts';
-import { queueOptions } from '../queue/options.ts';
+import { queueOptions } from '../async/queue/options.ts';
 import { samplersOptions } from '../samplers/options.ts';
 import { scaleOptions } from '../scale/options.ts';
 import { traceOptions } from '../trace/options.ts';
-import { webhookOptions } from '../webhook/options.ts';
+import { webhookOptions } from '../async/webhook/options.ts';
 
 export const schema = section({
   data: dataOptions,

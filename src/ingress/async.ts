@@ -9,7 +9,7 @@ import type { Exchange } from '../core/exchange/exchange.ts';
 import { ID_HEADER } from '../core/exchange/identity.ts';
 import { DEBUG_HEADER, isPrivate } from '../core/exchange/body-capture.ts';
 import { errorMessage, refuse, sendError } from '../protocol/http/reply.ts';
-import { readSubmission, type Queue, type TaskStatus } from '../queue/queue.ts';
+import { readSubmission, type Queue, type TaskStatus } from '../async/queue/queue.ts';
 import type { Running } from '../proxy/proxy.ts';
 import type { AsyncRoute } from './route.ts';
 

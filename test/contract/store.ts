@@ -2,8 +2,8 @@
 // Must stay true: time is an argument, so nothing here waits for a clock.
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { Store, StoreEvents } from '../../src/queue/store.ts';
-import type { NewTask } from '../../src/queue/task.ts';
+import type { Store, StoreEvents } from '../../src/async/queue/store.ts';
+import type { NewTask } from '../../src/async/queue/task.ts';
 
 const HOUR = 3_600_000;
 const T0 = 1_790_000_000_000;

@@ -1,7 +1,7 @@
 // The durability of a file matches the mode in which SQLite opens it.
 import { afterAll, expect, it } from 'vitest';
 import { SqliteFile } from '../../src/core/sqlite-file.ts';
-import { queueOptions } from '../../src/queue/options.ts';
+import { queueOptions } from '../../src/async/queue/options.ts';
 import { settingsIn } from '../../src/core/settings.ts';
 import { folder, removeFolders } from '../kit/folder.ts';
 

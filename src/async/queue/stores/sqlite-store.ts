@@ -1,0 +1,209 @@
+// The store in a file: this thread's side of sqlite-thread.ts, which waits for the disk so that this one need not.
+// Must stay true: calls of one turn go over together; when the thread dies, every call that waits is told, and so is
+// every later one until `sweep` has started another; what this process works on stays in its hands meanwhile.
+import { Worker } from 'node:worker_threads';
+import { describe, Fault } from '../../../core/errors.ts';
+import type { Call, Operation, Report, ThreadData } from './sqlite-thread.ts';
+import { StoreFailure, type Added, type Store, type StoreEvents } from '../store.ts';
+import type {
+  Cancelled,
+  ClaimedDelivery,
+  ClaimedTask,
+  Depth,
+  Ending,
+  NewTask,
+  Result,
+  TaskError,
+  TaskStatus,
+} from '../task.ts';
+
+export type FileStoreOptions = Omit<ThreadData, 'nowMs' | 'held'>;
+
+interface Waiting {
+  readonly done: Promise<unknown>;
+  resolve(value: unknown): void;
+  reject(error: Error): void;
+}
+
+/** How soon a thread that died is replaced, and how long it takes at most until that is tried again. */
+const REOPEN_FIRST_MS = 1000;
+const REOPEN_LONGEST_MS = 60_000;
+
+const NOTHING: Depth = { queued: 0, inProgress: 0 };
+/** Sources are run as they are; the build has .js in the same place. */
+const THREAD = new URL(`./sqlite-thread${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url);
+
+export class FileStore implements Store {
+  readonly #data: FileStoreOptions;
+  readonly #events: StoreEvents;
+  readonly #waiting = new Map<number, Waiting>();
+  #thread: Worker | undefined;
+  #gathered: Call[] = [];
+  #n = 0;
+  #depths: Record<string, Depth> = {};
+  /** Why nothing can be asked; `undefined` while all is well. */
+  #failure: string | undefined;
+  #isClosed = false;
+  /** Tasks that this process runs, and those whose results it delivers. */
+  readonly #runs = new Set<string>();
+  readonly #sendings = new Set<string>();
+  #reopenings = 0;
+  #reopenMs = 0;
+
+  constructor(data: FileStoreOptions, events: StoreEvents) {
+    this.#data = data;
+    this.#events = events;
+  }
+
+  open(nowMs: number): Promise<void> {
+    const held = [...this.#runs, ...this.#sendings];
+    const workerData: ThreadData = { ...this.#data, nowMs, held };
+    const thread = new Worker(THREAD, { workerData });
+    this.#thread = thread;
+    // What is running keeps the process alive, not this.
+    thread.unref();
+    return new Promise((resolve, reject) => {
+      thread.once('message', ({ opened, depths }: Report) => {
+        if (opened !== '') {
+          void thread.terminate();
+          reject(new Fault('store_unusable', opened!));
+          return;
+        }
+        this.#depths = depths;
+        this.#failure = undefined;
+        thread.on('message', (report: Report) => this.#onReport(report));
+        resolve();
+      });
+      thread.on('error', (error) => {
+        reject(new Fault('store_unusable', 'the thread of the queue ended', { cause: error }));
+        this.#die(`the thread of the queue ended: ${error.message}`);
+      });
+      thread.on('exit', () => {
+        reject(new Fault('store_unusable', 'the thread of the queue ended'));
+        this.#die(this.#isClosed ? 'the queue is closed' : 'the thread of the queue ended');
+      });
+    });
+  }
+
+  async close(): Promise<void> {
+    const thread = this.#thread;
+    this.#isClosed = true;
+    if (thread === undefined || this.#failure !== undefined) {
+      this.#failure = 'the queue is closed';
+      return;
+    }
+    thread.ref();
+    // Behind everything that was asked before.
+    this.#flush();
+    await Promise.allSettled(Array.from(this.#waiting.values(), ({ done }) => done));
+    const exited = new Promise((resolve) => thread.once('exit', resolve));
+    // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread, not a window
+    thread.postMessage('close');
+    await exited;
+  }
+
+  add(task: NewTask, maxTasks: number): Promise<Added> {
+    return this.#call('add', task, maxTasks).then((added) => {
+      this.#events.work();
+      return added as Added;
+    });
+  }
+
+  status = (id: string) => this.#call('status', id) as Promise<TaskStatus | undefined>;
+
+  cancel = (id: string, nowMs: number, retentionMs: number) =>
+    this.#call('cancel', id, nowMs, retentionMs) as Promise<Cancelled>;
+
+  result = (id: string) => this.#call('result', id) as Promise<Result | undefined>;
+
+  async claim(deployment: string, nowMs: number, retentionMs: number): Promise<ClaimedTask | undefined> {
+    const task = (await this.#call('claim', deployment, nowMs, retentionMs)) as ClaimedTask | undefined;
+    if (task !== undefined) this.#runs.add(task.id);
+    return task;
+  }
+
+  rest = (id: string, dueMs: number, error: TaskError) => this.#end(this.#runs, 'rest', id, dueMs, error);
+
+  giveBack = (id: string) => this.#end(this.#runs, 'giveBack', id);
+
+  async finish(id: string, ending: Ending, nowMs: number, retentionMs: number): Promise<void> {
+    await this.#end(this.#runs, 'finish', id, ending, nowMs, retentionMs);
+    this.#events.work();
+  }
+
+  async claimDelivery(nowMs: number, busy?: readonly string[]): Promise<ClaimedDelivery | undefined> {
+    const delivery = (await this.#call('claimDelivery', nowMs, busy)) as ClaimedDelivery | undefined;
+    if (delivery !== undefined) this.#sendings.add(delivery.id);
+    return delivery;
+  }
+
+  deliverLater = (id: string, dueMs: number) => this.#end(this.#sendings, 'deliverLater', id, dueMs);
+
+  delivered = (id: string, isTaken: boolean, nowMs: number, retentionMs: number) =>
+    this.#end(this.#sendings, 'delivered', id, isTaken, nowMs, retentionMs);
+
+  async sweep(nowMs: number, retentionMs: number): Promise<void> {
+    if (this.#failure !== undefined) await this.#reopen(nowMs);
+    if (await this.#call('sweep', nowMs, retentionMs)) this.#events.work();
+  }
+
+  depth(deployment: string): Depth {
+    return this.#depths[deployment] ?? NOTHING;
+  }
+
+  /** Starts another thread in the place of one that died, where it is time for that. */
+  async #reopen(nowMs: number): Promise<void> {
+    // A clock that was put back must not put this off.
+    if (this.#isClosed || (nowMs < this.#reopenMs && this.#reopenMs - nowMs <= REOPEN_LONGEST_MS)) return;
+    this.#reopenMs = nowMs + Math.min(REOPEN_LONGEST_MS, REOPEN_FIRST_MS * 2 ** this.#reopenings++);
+    try {
+      await this.open(nowMs);
+    } catch (error) {
+      this.#failure = describe(error);
+      return;
+    }
+    this.#reopenings = 0;
+    this.#events.work();
+  }
+
+  /** Of a task that is in this process's hands; it stays there where this fails. */
+  async #end(held: Set<string>, operation: Operation, id: string, ...args: unknown[]): Promise<void> {
+    await this.#call(operation, id, ...args);
+    held.delete(id);
+  }
+
+  #call(operation: Operation, ...args: unknown[]): Promise<unknown> {
+    if (this.#failure !== undefined) return Promise.reject(new StoreFailure(this.#failure, false));
+    const n = ++this.#n;
+    if (this.#gathered.length === 0) setImmediate(() => this.#flush());
+    this.#gathered.push({ n, operation, args });
+    const { promise, resolve, reject } = Promise.withResolvers<unknown>();
+    this.#waiting.set(n, { done: promise, resolve, reject });
+    return promise;
+  }
+
+  #flush(): void {
+    if (this.#gathered.length === 0) return;
+    // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread, not a window
+    this.#thread!.postMessage(this.#gathered);
+    this.#gathered = [];
+  }
+
+  #onReport({ answers, expired, depths }: Report): void {
+    this.#depths = depths;
+    for (const deployment of expired) this.#events.expired(deployment);
+    for (const { n, value, failure } of answers) {
+      const waiting = this.#waiting.get(n);
+      this.#waiting.delete(n);
+      if (failure) waiting?.reject(new StoreFailure(failure.message, failure.isFull));
+      else waiting?.resolve(value);
+    }
+  }
+
+  #die(reason: string): void {
+    this.#failure ??= reason;
+    for (const waiting of this.#waiting.values()) waiting.reject(new StoreFailure(reason, false));
+    this.#waiting.clear();
+    this.#gathered = [];
+  }
+}

@@ -1,0 +1,160 @@
+// The thread that owns the queue's file. What arrives in one turn is one transaction: one wait for the disk for all.
+// Must stay true: an answer goes out only after the transaction that it belongs to is on disk; where that fails, every
+// operation of the transaction is answered with the failure, and none has happened.
+import { existsSync, mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { parentPort, workerData } from 'node:worker_threads';
+import { describe } from '../../../core/errors.ts';
+import { SqliteFile, sqliteFault } from '../../../core/sqlite-file.ts';
+import { SCHEMA_VERSION, Tables } from './sqlite-tables.ts';
+import type { Depth } from '../task.ts';
+
+/** What the thread is started with. */
+export interface ThreadData {
+  readonly folder: string;
+  readonly fsync: boolean;
+  readonly maxBytes: number;
+  readonly nowMs: number;
+  readonly retentionMs: number;
+  /** Ids of tasks that are worked on already, from before another thread of this process died. */
+  readonly held: readonly string[];
+}
+
+/** Methods of Tables that can be called from outside, with their arguments. */
+export type Operation =
+  | 'add'
+  | 'status'
+  | 'cancel'
+  | 'result'
+  | 'claim'
+  | 'rest'
+  | 'giveBack'
+  | 'finish'
+  | 'claimDelivery'
+  | 'deliverLater'
+  | 'delivered'
+  | 'sweep';
+
+export interface Call {
+  readonly n: number;
+  readonly operation: Operation;
+  readonly args: readonly unknown[];
+}
+
+export interface Answer {
+  readonly n: number;
+  readonly value?: unknown;
+  readonly failure?: { readonly message: string; readonly isFull: boolean };
+}
+
+/** From the thread: answers, what expired, and how deep the queues are. `opened` is the first message: '' or what is wrong. */
+export interface Report {
+  readonly opened?: string;
+  readonly answers: readonly Answer[];
+  readonly expired: readonly string[];
+  readonly depths: Record<string, Depth>;
+}
+
+/** Files up to this size are read through at the start: damage is found before it spreads. */
+const CHECKED_BYTES = 64 * 1024 ** 2;
+
+/** Where so many came together the last time, the next ones are waited for a little: more of them share one sync. */
+const CROWD = 8;
+const GATHER_MS = 1;
+
+const port = parentPort!;
+const { folder, fsync, maxBytes, nowMs, retentionMs, held } = workerData as ThreadData;
+const file = join(folder, 'queue.sqlite');
+
+/** Opens the file or says why it cannot be used; it is never repaired, emptied or replaced. */
+function open(): Tables | string {
+  let opened: SqliteFile | undefined;
+  try {
+    const isNew = !existsSync(file);
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    opened = new SqliteFile(file, { sync: fsync ? 'full' : 'off', maxBytes });
+    const tables = new Tables(opened);
+    const { version } = opened;
+    const damage = isNew ? '' : opened.damage(CHECKED_BYTES);
+    if (damage !== '') {
+      opened.close();
+      return `${file} is damaged (${damage.replaceAll('\n', ' ')}): keep a copy, then restore it or move it away`;
+    }
+    // Only what is whole is written to.
+    if (isNew || version === 0) tables.create();
+    else if (!tables.migrate()) {
+      opened.close();
+      return `${file} has schema version ${version}, this weir knows ${SCHEMA_VERSION}: use the weir that wrote it`;
+    }
+    tables.recover(nowMs, retentionMs, held);
+    return tables;
+  } catch (error) {
+    opened?.close();
+    const text = describe(error);
+    if (/locked/.test(text)) return `${file} is in use by another weir`;
+    if (/malformed|not a database/.test(text))
+      return `${file} is damaged (${text}): keep a copy, then restore it or move it away`;
+    return `${file} cannot be used: ${text}`;
+  }
+}
+
+/** SQLite answers with null where there is nothing; blobs are copied to the other thread with the message. */
+function run(tables: Tables, { operation, args }: Call, expired: string[]): unknown {
+  const onExpired = (deployment: string) => void expired.push(deployment);
+  const method = tables[operation] as (...all: unknown[]) => unknown;
+  const more = operation === 'claim' || operation === 'sweep' ? [onExpired] : [];
+  return method.call(tables, ...args, ...more);
+}
+
+const failureOf = (error: unknown) => ({
+  message: describe(error),
+  isFull: sqliteFault(error) === 'full',
+});
+
+function serve(tables: Tables, calls: readonly Call[]): Report {
+  const expired: string[] = [];
+  let answers: Answer[];
+  try {
+    answers = tables.transaction(() =>
+      calls.map((call) => ({ n: call.n, value: run(tables, call, expired) })),
+    );
+  } catch (error) {
+    expired.length = 0;
+    // One of them may be why: each has what is its own.
+    answers =
+      calls.length === 1
+        ? [{ n: calls[0]!.n, failure: failureOf(error) }]
+        : calls.flatMap((call) => {
+            const report = serve(tables, [call]);
+            expired.push(...report.expired);
+            return report.answers;
+          });
+  }
+  return { answers, expired, depths: tables.depths() };
+}
+
+const opened = open();
+if (typeof opened === 'string') port.postMessage({ opened, answers: [], expired: [], depths: {} });
+else {
+  port.postMessage({ opened: '', answers: [], expired: [], depths: opened.depths() });
+  let gathered: Call[] = [];
+  let isCrowded = false;
+  const flush = () => {
+    const all = gathered;
+    gathered = [];
+    isCrowded = all.length >= CROWD;
+    port.postMessage(serve(opened, all));
+  };
+  port.on('message', (calls: readonly Call[] | 'close') => {
+    if (calls === 'close') {
+      opened.close();
+      port.close();
+      return;
+    }
+    if (gathered.length === 0) {
+      if (isCrowded) setTimeout(flush, GATHER_MS);
+      else setImmediate(flush);
+    }
+    gathered.push(...calls);
+  });
+}

@@ -1,0 +1,188 @@
+// The body of async_predict: what it must be, and what comes out of it. Must stay true: every mistake is told, all at
+// once, and `model_input` reaches the model as the very bytes that the client wrote.
+// Source: contracts/baseten.md 2.1 (the fields) and 3 (the example `{"prompt": "Hello"}`, which has none of them).
+//
+// | the object has                               | then                                                       |
+// | a field of FIELDS                            | it is read as in the contract; an unknown field is refused |
+// | none, but a name at most 2 edits from one    | refused: a misspelt webhook_endpoint would lose the result |
+// | none                                         | the whole body is the model's input                        |
+import { isUtf8 } from 'node:buffer';
+import { nearest, unknownName } from '../../core/nearest-name.ts';
+import type { RetryConfig } from './task.ts';
+
+/** A submit that is right. */
+export interface Submission {
+  readonly input: Uint8Array;
+  readonly webhook: string;
+  readonly priority: number;
+  readonly maxQueueMs: number;
+  readonly retry: RetryConfig;
+}
+
+export type Read =
+  | { readonly ok: true; readonly submission: Submission }
+  | { readonly ok: false; readonly problems: string[] };
+
+const FIELDS = [
+  'model_input',
+  'webhook_endpoint',
+  'priority',
+  'max_time_in_queue_seconds',
+  'inference_retry_config',
+];
+const RETRY_FIELDS = ['max_attempts', 'initial_delay_ms', 'max_delay_ms'];
+
+/** Defaults of fields that are not given (contract 2.1). */
+const DEFAULTS = {
+  webhook: '',
+  priority: 0,
+  maxQueueMs: 600_000,
+  retry: { max_attempts: 3, initial_delay_ms: 1000, max_delay_ms: 5000 },
+} as const;
+
+/** Makes arrays of their own: a slice of Node's shared pool would take all of that along to another thread. */
+const encoder = new TextEncoder();
+
+type Fields = Readonly<Record<string, unknown>>;
+
+const isObject = (value: unknown): value is Fields =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+/** Reads a body. `checkWebhook` says in words what is wrong with a URL, or nothing. */
+export function readSubmission(body: Buffer, checkWebhook: (url: string) => string): Read {
+  const problems: string[] = [];
+  if (!isUtf8(body)) return { ok: false, problems: ['the body is not valid UTF-8'] };
+  const text = body.toString('utf8');
+  let fields: unknown;
+  try {
+    fields = JSON.parse(text);
+  } catch (error) {
+    return { ok: false, problems: [`the body is not valid JSON: ${(error as Error).message}`] };
+  }
+  if (!isObject(fields))
+    return { ok: false, problems: [`the body must be a JSON object, and is ${kindOf(fields)}`] };
+  if (!FIELDS.some((name) => Object.hasOwn(fields, name))) return readBareInput(body, fields);
+  refuseUnknown(fields, FIELDS, '', problems);
+
+  if (!isObject(fields['model_input'])) problems.push(inputProblem(fields));
+  const webhook = fields['webhook_endpoint'] ?? '';
+  if (typeof webhook !== 'string') problems.push('webhook_endpoint must be a URL as text');
+  else if (webhook !== '') {
+    const problem = checkWebhook(webhook);
+    if (problem !== '') problems.push(`webhook_endpoint ${problem}`);
+  }
+  const whole = (
+    from: Fields,
+    name: string,
+    path: string,
+    fallback: number,
+    min: number,
+    max: number,
+  ): number => {
+    const value = from[name] ?? fallback;
+    if (typeof value === 'number' && Number.isInteger(value) && value >= min && value <= max) return value;
+    problems.push(`${path}${name} must be a whole number from ${min} to ${max}`);
+    return fallback;
+  };
+  const config = fields['inference_retry_config'] ?? {};
+  const retryFields = isObject(config) ? config : {};
+  if (!isObject(config)) problems.push('inference_retry_config must be an object');
+  refuseUnknown(retryFields, RETRY_FIELDS, 'inference_retry_config.', problems);
+  const retry = 'inference_retry_config.';
+  const submission: Submission = {
+    input: problems.length > 0 ? new Uint8Array() : encoder.encode(sourceOf(text, 'model_input')),
+    // As URLs are written: those of one receiver are known by their beginning.
+    webhook: (typeof webhook === 'string' && URL.parse(webhook)?.href) || '',
+    priority: whole(fields, 'priority', '', DEFAULTS.priority, 0, 2),
+    maxQueueMs:
+      whole(fields, 'max_time_in_queue_seconds', '', DEFAULTS.maxQueueMs / 1000, 10, 259_200) * 1000,
+    retry: {
+      max_attempts: whole(retryFields, 'max_attempts', retry, DEFAULTS.retry.max_attempts, 1, 10),
+      initial_delay_ms: whole(
+        retryFields,
+        'initial_delay_ms',
+        retry,
+        DEFAULTS.retry.initial_delay_ms,
+        0,
+        10_000,
+      ),
+      max_delay_ms: whole(retryFields, 'max_delay_ms', retry, DEFAULTS.retry.max_delay_ms, 0, 60_000),
+    },
+  };
+  return problems.length > 0 ? { ok: false, problems } : { ok: true, submission };
+}
+
+/** JSON's name of a value's type. */
+const kindOf = (value: unknown): string =>
+  value === null ? 'null' : Array.isArray(value) ? 'an array' : `a ${typeof value}`;
+
+const inputProblem = (fields: Fields): string =>
+  Object.hasOwn(fields, 'model_input')
+    ? `model_input must be an object, and is ${kindOf(fields['model_input'])}`
+    : `model_input is missing; it is required beside ${FIELDS.find((name) => Object.hasOwn(fields, name))}`;
+
+/** Maximum edits for a name to count as a misspelt field, if the body has no field of the contract. */
+const FEW_EDITS = 2;
+/** Maximum number of unknown names in an error. */
+const MOST_NAMED = 10;
+
+/** Reads a body without any field of the contract: all of it is the model's input. */
+function readBareInput(body: Buffer, fields: Fields): Read {
+  for (const name of Object.keys(fields)) {
+    const near = nearest(name, FIELDS, FEW_EDITS);
+    if (near === undefined) continue;
+    const problem =
+      `unknown field ${JSON.stringify(name)}; did you mean ${JSON.stringify(near)}? ` +
+      'If it belongs to the input of the model, put that whole input into "model_input"';
+    return { ok: false, problems: [problem] };
+  }
+  return { ok: true, submission: { ...DEFAULTS, input: new Uint8Array(body) } };
+}
+
+function refuseUnknown(fields: Fields, known: readonly string[], path: string, problems: string[]): void {
+  const unknown = Object.keys(fields).filter((name) => !known.includes(name));
+  for (const name of unknown.slice(0, MOST_NAMED)) {
+    problems.push(unknownName('field', name, known, path));
+  }
+  const others = unknown.length - MOST_NAMED;
+  if (others > 0) problems.push(`and ${others} more unknown fields`);
+}
+
+/** What structure JSON has outside its strings. */
+const STRUCTURE = /["{}[\]:,]/g;
+
+/** The source text of a member of the outermost object: of the last one of that name, as JSON.parse has it. `text` is valid. */
+export function sourceOf(text: string, name: string): string {
+  let found = '';
+  let depth = 0;
+  let key = '';
+  let valueAt = -1;
+  STRUCTURE.lastIndex = 0;
+  for (let match = STRUCTURE.exec(text); match !== null; match = STRUCTURE.exec(text)) {
+    const at = match.index;
+    const char = match[0];
+    if (char === '"') {
+      const end = endOfString(text, at);
+      if (depth === 1 && valueAt === -1) key = JSON.parse(text.slice(at, end)) as string;
+      STRUCTURE.lastIndex = end;
+    } else if (char === '{' || char === '[') depth++;
+    else if (depth > 1) {
+      if (char === '}' || char === ']') depth--;
+    } else if (char === ':') valueAt = at + 1;
+    else {
+      // A comma, or the end of the outermost object.
+      if (key === name && valueAt !== -1) found = text.slice(valueAt, at).trim();
+      valueAt = -1;
+    }
+  }
+  return found;
+}
+
+/** Behind the closing quote of the string that begins at `start`: the first one with an even number of backslashes before it. */
+function endOfString(text: string, start: number): number {
+  for (let end = text.indexOf('"', start + 1); ; end = text.indexOf('"', end + 1)) {
+    let before = end - 1;
+    while (text[before] === '\\') before--;
+    if ((end - before) % 2 === 1) return end + 1;
+  }
+}

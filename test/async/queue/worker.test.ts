@@ -1,0 +1,43 @@
+// The worker when its store fails it. What it does with a store that works is shown from outside: test/e2e/async.slow.test.ts.
+import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import { Log } from '../../../src/core/logger.ts';
+import { Worker } from '../../../src/async/queue/worker.ts';
+import { StoreFailure, type Store } from '../../../src/async/queue/store.ts';
+import { configOf } from '../../kit/deployment.ts';
+
+beforeEach(() => void vi.useFakeTimers());
+afterEach(() => void vi.useRealTimers());
+
+it('asks a store that cannot be asked once a second, however many deployments there are', async () => {
+  let claims = 0;
+  const store = {
+    claim: () => {
+      claims++;
+      return Promise.reject(new StoreFailure('gone', false));
+    },
+  } as unknown as Store;
+  const sink = { write: () => undefined, flush: () => undefined, dropped: () => 0 };
+  let seats = 0;
+  const worker = new Worker(
+    {
+      store,
+      log: new Log(sink, { level: 'error', isText: false }),
+      now: () => 0,
+      deployments: () => ['a', 'b', 'c', 'd'],
+      seat: () => {
+        seats++;
+        return { send: () => Promise.reject(new Error('nothing to send')), leave: () => void seats-- };
+      },
+      due: () => undefined,
+      started: () => undefined,
+      ended: () => undefined,
+    },
+    configOf().async,
+  );
+  worker.wakeAll();
+  await vi.advanceTimersByTimeAsync(20_000);
+  expect(claims).toBeGreaterThanOrEqual(4 * 20);
+  expect(claims).toBeLessThanOrEqual(4 * 22);
+  expect(seats).toBe(0);
+  worker.stop();
+});
