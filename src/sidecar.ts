@@ -12,7 +12,7 @@ import type { Config } from './config/config.ts';
 import { accessLog } from './core/exchange/access-log.ts';
 import { Exchanges } from './core/exchange/exchange.ts';
 import { Ingress, predictPathWatch } from './ingress/ingress.ts';
-import { Kubernetes } from './kubernetes/kubernetes.ts';
+import { Kubernetes } from './collectors/kubernetes/kubernetes.ts';
 import { createMetrics, type Measured } from './metrics/metrics.ts';
 import {
   MAX_DEPLOYMENTS,
@@ -28,9 +28,9 @@ import { Proxy } from './proxy/proxy.ts';
 import { Queue, type ClaimedDelivery } from './async/queue/queue.ts';
 import { deliver, seatAt } from './errands.ts';
 import { openRecording } from './recording.ts';
-import { Samplers } from './samplers/samplers.ts';
+import { Samplers } from './collectors/collectors.ts';
 import { Scale } from './scale/scale.ts';
-import { Scraper } from './scraper/scraper.ts';
+import { Scraper } from './collectors/replica-metrics/replica-metrics.ts';
 import { version } from './core/version.ts';
 import { Webhooks, type Delivery } from './async/webhook/webhook.ts';
 

@@ -1,7 +1,7 @@
 // The replicas' own families behind ours, in either format.
 // Must stay true: each family has one head, whatever number of replicas have it, and the page stays valid: their lines
-// were checked when they were fetched (scraper/exposition.ts), here they are only put together.
-import type { PageFamily } from '../scraper/scraper.ts';
+// were checked when they were fetched (collectors/replica-metrics/exposition.ts), here they are only put together.
+import type { PageFamily } from '../collectors/replica-metrics/replica-metrics.ts';
 
 type Pages = readonly ReadonlyMap<string, PageFamily>[];
 

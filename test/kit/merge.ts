@@ -1,7 +1,7 @@
 // A replica's page on its way through weir, without a weir: what is kept of it, what is counted, what comes out.
 import fc from 'fast-check';
 import { mergedPage } from '../../src/metrics/merged.ts';
-import { readPage, type Page, type PageOptions } from '../../src/scraper/exposition.ts';
+import { readPage, type Page, type PageOptions } from '../../src/collectors/replica-metrics/exposition.ts';
 
 export interface Seen {
   page: Page | string;

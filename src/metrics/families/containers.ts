@@ -1,6 +1,6 @@
 // Processor time and memory of replicas (contracts/baseten.md 4.2), and where the figures come from.
 // Must stay true: a replica that was not read has no series; 0 would say that it costs nothing.
-import type { ContainerReading } from '../../samplers/samplers.ts';
+import type { ContainerReading } from '../../collectors/collectors.ts';
 import type { Family } from '../family.ts';
 import { COMMON, type CommonLabels } from './common.ts';
 

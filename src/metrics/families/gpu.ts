@@ -1,6 +1,6 @@
 // Memory and utilization of the replicas' GPUs (contracts/baseten.md 4.2), and of the GPUs themselves.
 // Must stay true: a figure that nvidia-smi does not have is absent, never 0.
-import type { GpuFigures, GpuReading } from '../../samplers/samplers.ts';
+import type { GpuFigures, GpuReading } from '../../collectors/collectors.ts';
 import type { Family } from '../family.ts';
 import { COMMON, type CommonLabels } from './common.ts';
 

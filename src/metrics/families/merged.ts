@@ -1,6 +1,6 @@
 // How merging the replicas' own pages goes: a page that is left out, in part or whole, is seen here.
 // Must stay true: no series where nothing is merged.
-import type { MergeReading } from '../../scraper/scraper.ts';
+import type { MergeReading } from '../../collectors/replica-metrics/replica-metrics.ts';
 import type { Family } from '../family.ts';
 
 export function mergeFamilies(readings: () => readonly MergeReading[]): Family[] {

@@ -1,7 +1,7 @@
 // The families of replicas as a whole: how many, in what state, how often started again (contracts/baseten.md 4.2).
 // Must stay true: the API server speaks for the pods where it was heard lately, health checks where not, and restarts
 // are told by those alone who count them: a figure that two sources took turns at would look like a counter's reset.
-import type { Condition, PodFigures } from '../../kubernetes/kubernetes.ts';
+import type { Condition, PodFigures } from '../../collectors/kubernetes/kubernetes.ts';
 import type { Family } from '../family.ts';
 import { COMMON, type CommonLabels } from './common.ts';
 

@@ -1,6 +1,6 @@
 // How the samplers do: whoever misses a series finds here which reading failed.
 // Must stay true: these are about the reading, not about what was read.
-import type { SamplerStats } from '../../samplers/samplers.ts';
+import type { SamplerStats } from '../../collectors/collectors.ts';
 import type { Family } from '../family.ts';
 
 export function samplerFamilies(stats: () => readonly SamplerStats[]): Family[] {

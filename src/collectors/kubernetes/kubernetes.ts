@@ -1,0 +1,135 @@
+// The door of the room: follows the pods of one deployment and knows their figures.
+// Must stay true: weir's start waits for none of it, an API server that fails is asked again with growing waits, and
+// figures older than `max_age` are no figures.
+//
+//   load ─► list ─► watch ─┬─ quiet ─► watch again, from the last version
+//     ▲       ▲            ├─ gone, or ten minutes passed ─► list
+//     └ wait ─┴── wait ◄───┴─ failed
+import { setTimeout as sleep } from 'node:timers/promises';
+import { backoffMs } from '../../core/backoff.ts';
+import { describe } from '../../core/errors.ts';
+import type { Log } from '../../core/logger.ts';
+import type { KubernetesOptions } from './options.ts';
+import { openPodApi, type PodApi, type WatchEnd } from './pod-api.ts';
+import { Pods, type PodFigures } from './pod-figures.ts';
+
+export type { Condition, PodFigures } from './pod-figures.ts';
+
+const RETRY_FIRST_MS = 500;
+/** Watches have lost events before: the list is read anew after this time, whatever they say. */
+const LIST_AGAIN_MS = 600_000;
+/** A watch that the server ends sooner than this, over and over, is not asked for without a pause. */
+const SHORT_WATCH_MS = 1000;
+
+export class Kubernetes {
+  readonly name = 'kubernetes';
+  readonly #options: KubernetesOptions;
+  readonly #log: Log;
+  readonly #open: (options: KubernetesOptions) => Promise<PodApi>;
+  readonly #pods: Pods;
+  readonly #stopping = new AbortController();
+  #version = '';
+  #listedMs = -Infinity;
+  /** When the API server was last heard; a watch that is open is being heard (it is closed after 30 s of silence). */
+  #heardMs = -Infinity;
+  #isWatching = false;
+  #attempt = 0;
+  #problem: string | undefined;
+
+  constructor(options: KubernetesOptions, log: Log, open = openPodApi) {
+    this.#options = options;
+    this.#log = log;
+    this.#open = open;
+    this.#pods = new Pods(options.container);
+  }
+
+  /** Begins to follow the pods, in the background; nothing where the setting is off. */
+  start(): void {
+    if (this.#options.pods !== 'off') void this.#follow();
+  }
+
+  stop(): void {
+    this.#stopping.abort();
+  }
+
+  /** The figures of the pods, or `undefined` while nothing recent is known of them. */
+  figures(): PodFigures | undefined {
+    const isFresh = this.#isWatching || performance.now() - this.#heardMs <= this.#options.max_age;
+    return isFresh ? this.#pods.figures() : undefined;
+  }
+
+  async #follow(): Promise<void> {
+    let api: PodApi | undefined;
+    while (!this.#stopping.signal.aborted) {
+      try {
+        api ??= await this.#open(this.#options);
+        const end = await this.#listAndWatch(api);
+        if (typeof end === 'object') await this.#failed(end.problem);
+      } catch (error) {
+        await this.#failed(describe(error));
+      }
+    }
+  }
+
+  /** One round: a list where it is time for one, then one watch to its end. */
+  async #listAndWatch(api: PodApi): Promise<WatchEnd> {
+    const startedMs = performance.now();
+    if (startedMs - this.#listedMs > LIST_AGAIN_MS) {
+      const list = await api.list();
+      if ('problem' in list) return list;
+      this.#pods.replace(list.items);
+      this.#version = list.version;
+      this.#listedMs = performance.now();
+      this.#heardMs = performance.now();
+    }
+    const end = await this.#watch(api);
+    if (end !== 'quiet') this.#listedMs = -Infinity;
+    if (typeof end === 'object') return end;
+    if (performance.now() - startedMs < SHORT_WATCH_MS) await this.#pause();
+    else this.#attempt = 0;
+    return end;
+  }
+
+  async #watch(api: PodApi): Promise<WatchEnd> {
+    const end = await api.watch(
+      this.#version,
+      { opened: () => this.#opened(), event: (type, object) => this.#event(type, object) },
+      this.#stopping.signal,
+    );
+    if (this.#isWatching) this.#heardMs = performance.now();
+    this.#isWatching = false;
+    return end;
+  }
+
+  #event(type: string, object: unknown): void {
+    const version = (object as { metadata?: { resourceVersion?: unknown } } | null)?.metadata
+      ?.resourceVersion;
+    if (typeof version === 'string') this.#version = version;
+    if (type === 'ADDED' || type === 'MODIFIED') this.#pods.put(object);
+    else if (type === 'DELETED') this.#pods.remove(object);
+  }
+
+  #opened(): void {
+    this.#isWatching = true;
+    if (this.#problem === '') return;
+    this.#problem = '';
+    this.#log.event('pods_watched', { ...this.#pods.figures() });
+  }
+
+  async #failed(problem: string): Promise<void> {
+    if (this.#stopping.signal.aborted) return;
+    this.#listedMs = -Infinity;
+    // Once for each change: an API server that is down for a day has one line, not one for each try.
+    if (problem !== this.#problem) this.#log.event('pods_lost', { problem });
+    this.#problem = problem;
+    await this.#pause();
+  }
+
+  async #pause(): Promise<void> {
+    const waitMs = backoffMs(this.#attempt++, RETRY_FIRST_MS, this.#options.retry_delay_max);
+    await sleep(waitMs, undefined, { ref: false, signal: this.#stopping.signal }).catch((error: Error) => {
+      // Stopped meanwhile; whoever waits looks for that itself.
+      if (error.name !== 'AbortError') throw error;
+    });
+  }
+}

@@ -1,0 +1,329 @@
+// What is made of nvidia-smi's output, in recordings of several cards and in any bytes.
+import fc from 'fast-check';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { Gpus, partsOf } from '../../../src/collectors/gpu/gpus.ts';
+import { Lines } from '../../../src/collectors/gpu/output-lines.ts';
+import { cardsIn, type InventoryCard } from '../../../src/collectors/gpu/nvidia-cards.ts';
+import { NvidiaInventory } from '../../../src/collectors/gpu/nvidia-inventory.ts';
+import { parseLine, type Card } from '../../../src/collectors/gpu/nvidia-smi.ts';
+import {
+  ReplicaProcesses,
+  type SampledReplica,
+} from '../../../src/collectors/processes/replica-processes.ts';
+import { removeFolders } from '../../kit/folder.ts';
+import { machine, mountV2, stat } from '../../kit/machine.ts';
+import { StandIn } from '../../kit/stand-in.ts';
+import { until } from '../../kit/until.ts';
+
+afterEach(() => {
+  vi.unstubAllEnvs();
+  removeFolders();
+});
+
+const UUID = 'GPU-5f8b2a14-9c3d-47e6-a1b0-6d2e8f4c7a91';
+
+describe('a line of readings', () => {
+  it('has a card’s index, its memory and how busy it is', () => {
+    expect(parseLine(`3, ${UUID}, 61234, 87\r`)).toEqual({
+      index: '3',
+      uuid: UUID,
+      memoryUsedMiB: 61234,
+      utilizationPercent: 87,
+    });
+  });
+
+  it.each([
+    '[N/A]',
+    'N/A',
+    '[Not Supported]',
+    '[Unknown Error]',
+    '[GPU requires reset]',
+    'ERR!',
+    '',
+    '-1',
+    '1e9',
+  ])('leaves out a figure that is %j', (word) => {
+    expect(parseLine(`0, ${UUID}, ${word}, 5`)).toMatchObject({
+      memoryUsedMiB: undefined,
+      utilizationPercent: 5,
+    });
+    expect(parseLine(`0, ${UUID}, 5, ${word}`)).toMatchObject({
+      memoryUsedMiB: 5,
+      utilizationPercent: undefined,
+    });
+  });
+
+  it('is none when it is anything else', () => {
+    for (const line of [
+      '',
+      'No devices were found',
+      `0, ${UUID}, 5`,
+      `0, ${UUID}, 5, 5, 5`,
+      `x, ${UUID}, 5, 5`,
+      '0, 1, 2, 3',
+    ])
+      expect(parseLine(line), line).toBeUndefined();
+    expect(parseLine(`0, ${UUID}, 5, 101`)?.utilizationPercent).toBeUndefined();
+    fc.assert(
+      fc.property(fc.string(), (text) => {
+        const card = parseLine(text);
+        expect(card === undefined || /^\d+$/.test(card.index)).toBe(true);
+      }),
+    );
+  });
+});
+
+it('lines are the same however their bytes come, and take bounded memory', () => {
+  const line = fc.string({ unit: 'grapheme-ascii', maxLength: 40 }).filter((text) => !/[\n\r]/.test(text));
+  fc.assert(
+    fc.property(fc.array(line), fc.array(fc.nat(10)), (texts, cuts) => {
+      const bytes = Buffer.from(texts.map((text) => `${text}\n`).join(''), 'latin1');
+      const seen: string[] = [];
+      const lines = new Lines((text) => seen.push(text));
+      let at = 0;
+      for (const cut of cuts) lines.push(bytes.subarray(at, (at += cut)));
+      lines.push(bytes.subarray(at));
+      expect(seen).toEqual(texts.filter((text) => text !== ''));
+      expect(lines.rest).toBe('');
+    }),
+  );
+  const seen: string[] = [];
+  const lines = new Lines((text) => seen.push(text));
+  for (let i = 0; i < 100; i++) lines.push(Buffer.from('x'.repeat(4000)));
+  expect(lines.rest.length).toBeLessThan(10_000);
+  lines.push(Buffer.from('\nnext\n'));
+  expect(seen[0]!.length).toBeLessThan(300);
+  expect(seen[1]).toBe('next');
+});
+
+it('any tree gives an inventory or none', () => {
+  const name = fc.constantFrom(
+    'nvidia_smi_log',
+    'gpu',
+    'uuid',
+    'mig_devices',
+    'mig_device',
+    'processes',
+    'process_info',
+    'pid',
+    'index',
+    'x',
+  );
+  const { tree } = fc.letrec((tie) => ({
+    tree: fc.oneof(
+      { maxDepth: 6 },
+      fc.constantFrom('', '5', 'GPU-1', null, 5, undefined),
+      fc.array(tie('tree'), { maxLength: 3 }),
+      fc.dictionary(name, tie('tree')),
+    ),
+  }));
+  fc.assert(
+    fc.property(tree, (value) => {
+      const cards = cardsIn({ nvidia_smi_log: { gpu: value } });
+      expect(cards === undefined || Array.isArray(cards)).toBe(true);
+      cardsIn(value);
+    }),
+  );
+});
+
+describe('the inventory', () => {
+  let standIn: StandIn;
+  const inventory = new NvidiaInventory('/proc', () => true);
+  beforeEach(() => {
+    standIn = new StandIn('h100x2');
+    standIn.replace({ pid0: 100, pid1: 200 });
+    for (const [name, value] of Object.entries(standIn.env)) vi.stubEnv(name, value);
+  });
+  const ask = () => inventory.sample(new AbortController().signal);
+
+  it('has cards and the processes on them', async () => {
+    expect(await ask()).toMatchObject({
+      problem: '',
+      value: [
+        { uuid: UUID, isMig: false, slices: [], processes: [{ pid: 100, memoryUsedMiB: 61220 }] },
+        { uuid: 'GPU-c27d90e3-1b5a-4f68-8e34-90ab3cd5f712', processes: [{ pid: 200, memoryUsedMiB: 40946 }] },
+      ],
+    });
+  });
+
+  it('has the slices of a card under MIG, each with its memory and its processes', async () => {
+    standIn.goes('', 'a100x4-mig');
+    const { value } = await ask();
+    expect(value).toHaveLength(4);
+    expect(value![1]).toEqual({
+      uuid: 'GPU-8a4f92d1-3e6b-4c07-95da-e20b7c61f584',
+      isMig: true,
+      processes: [
+        { pid: 100, memoryUsedMiB: 18410 },
+        { pid: 200, memoryUsedMiB: 3050 },
+      ],
+      slices: [
+        { index: '0', memoryUsedMiB: 18433, processes: [{ pid: 100, memoryUsedMiB: 18410 }] },
+        { index: '1', memoryUsedMiB: 3071, processes: [{ pid: 200, memoryUsedMiB: 3050 }] },
+      ],
+    });
+    expect(value!.filter(({ isMig }) => isMig)).toHaveLength(1);
+  });
+
+  it.each(['fail', 'garbage', 'empty'])(
+    'is a problem in words when nvidia-smi answers with: %s',
+    async (way) => {
+      standIn.goes('', way);
+      const { value, problem } = await ask();
+      expect(value).toBeUndefined();
+      expect(problem).not.toBe('');
+    },
+  );
+
+  it('of a driver that hangs ends at the deadline, and leaves no process', async () => {
+    standIn.goes('', 'hang');
+    const deadline = new AbortController();
+    const sampled = inventory.sample(deadline.signal);
+    await until('nvidia-smi hangs', () => standIn.alive('inventory').length === 1);
+    deadline.abort();
+    expect((await sampled).value).toBeUndefined();
+    await until('it is gone', () => standIn.alive('inventory').length === 0);
+    standIn.goes('', 'h100x2');
+    expect((await ask()).value).toHaveLength(2);
+  });
+
+  it('is not asked for while it would be of no use', async () => {
+    const idle = new NvidiaInventory('/proc', () => false);
+    expect(await idle.sample(new AbortController().signal)).toEqual({
+      value: undefined,
+      problem: '',
+      askSoon: false,
+    });
+    expect(standIn.started('inventory')).toBe(0);
+  });
+});
+
+describe('which GPU is whose', () => {
+  const card = (index: string): Card => ({
+    index,
+    uuid: `GPU-${index}`,
+    memoryUsedMiB: 10,
+    utilizationPercent: 20,
+  });
+  const on5 = (...pids: number[]) => pids.map((pid) => ({ pid, memoryUsedMiB: 5 }));
+  const known = (index: string, pids: number[], slices: InventoryCard['slices'] = []): InventoryCard => ({
+    uuid: `GPU-${index}`,
+    isMig: slices.length > 0,
+    slices,
+    processes: on5(...pids),
+  });
+  const replica = (id: string, gpus: string[] = [], pid = 0): SampledReplica => ({
+    deployment: 0,
+    id,
+    host: '192.0.2.1',
+    port: 1,
+    gpus,
+    container: { cgroup: 'auto', pid, docker: '' },
+  });
+  const cards = [card('0'), card('1')];
+  const on = () =>
+    machine({
+      'proc/self/cgroup': '0::/\n',
+      'proc/self/mountinfo': mountV2(),
+      'proc/10/stat': stat(10),
+      'proc/11/stat': stat(11, { parent: 10 }),
+      'proc/20/stat': stat(20),
+    });
+
+  /** replica → its GPUs, after the inventories given have been seen one after the other. */
+  async function owners(replicas: SampledReplica[], ...inventories: InventoryCard[][]) {
+    const there = on();
+    const gpus = new Gpus(
+      there.proc,
+      () => cards,
+      () => replicas,
+      new ReplicaProcesses(there, () => undefined),
+    );
+    for (const inventory of inventories) await gpus.learn(inventory);
+    const shown: Record<string, string[]> = {};
+    for (const { replica: id, gpu } of gpus.readings(inventories.at(-1) ?? [])) (shown[id] ??= []).push(gpu);
+    return shown;
+  }
+
+  it('what is configured, by index or UUID', async () => {
+    expect(await owners([replica('a', ['1']), replica('b', ['GPU-0', 'GPU-none'])])).toEqual({
+      a: ['1'],
+      b: ['0'],
+    });
+  });
+
+  it('where the processes of a replica are, its children’s too', async () => {
+    const replicas = [replica('a', [], 10), replica('b', [], 20)];
+    expect(await owners(replicas, [known('0', [11]), known('1', [20, 999])])).toEqual({ a: ['0'], b: ['1'] });
+    // Several replicas on one card: it is shown for each.
+    expect(await owners(replicas, [known('0', [11, 20]), known('1', [])])).toEqual({ a: ['0'], b: ['0'] });
+  });
+
+  it('a replica has no GPU from the first inventory without its processes until they are seen again', async () => {
+    const replicas = [replica('a', [], 10), replica('b', [], 20)];
+    const seen = [known('0', [11]), known('1', [20])];
+    expect(await owners(replicas, seen, [known('0', []), known('1', [20])])).toEqual({ b: ['1'] });
+    expect(await owners(replicas, seen, [known('0', []), known('1', [])])).toEqual({});
+    expect(await owners(replicas, seen, [known('0', []), known('1', [])], seen)).toEqual({
+      a: ['0'],
+      b: ['1'],
+    });
+    // Configured, or the only one there is: the same.
+    const told = [replica('a', ['0'], 10), replica('b', ['1'], 20)];
+    expect(await owners(told, seen, [known('0', []), known('1', [20])])).toEqual({ b: ['1'] });
+    expect(await owners([replica('a', [], 10)], seen, [known('0', []), known('1', [])])).toEqual({});
+  });
+
+  it('all are of the one replica that there is, until its processes are seen on some', async () => {
+    expect(await owners([replica('a', [], 10)])).toEqual({ a: ['0', '1'] });
+    expect(await owners([replica('a', [], 10)], [known('0', []), known('1', [999])])).toEqual({
+      a: ['0', '1'],
+    });
+    expect(await owners([replica('a', [], 10)], [known('0', []), known('1', [11])])).toEqual({ a: ['1'] });
+  });
+
+  it('nobody’s where several replicas could have it', async () => {
+    expect(
+      await owners([replica('a', [], 10), replica('b', [], 20)], [known('0', [777]), known('1', [])]),
+    ).toEqual({});
+  });
+
+  it('a card under MIG is not shown whole when its slices are not known any more', async () => {
+    const slices = [{ index: '0', uuid: undefined, memoryUsedMiB: 5, processes: [] }];
+    const inventory = [known('0', []), known('1', [], slices)];
+    expect(await owners([replica('a')], inventory)).toEqual({ a: ['0', '1:0'] });
+    const there = on();
+    const gpus = new Gpus(
+      there.proc,
+      () => cards,
+      () => [replica('a')],
+      new ReplicaProcesses(there, () => undefined),
+    );
+    await gpus.learn(inventory);
+    expect(gpus.readings([]).map(({ gpu }) => gpu)).toEqual(['0']);
+  });
+
+  it('slices in the place of their card', async () => {
+    const slices = [
+      { index: '0', uuid: undefined, memoryUsedMiB: 5, processes: on5(11) },
+      { index: '1', uuid: 'MIG-x', memoryUsedMiB: 6, processes: on5(20) },
+    ];
+    const inventory = [known('0', []), known('1', [11, 20], slices)];
+    expect(
+      partsOf(cards, inventory).map(({ gpu, memoryUsedMiB, utilizationPercent }) => [
+        gpu,
+        memoryUsedMiB,
+        utilizationPercent,
+      ]),
+    ).toEqual([
+      ['0', 10, 20],
+      ['1:0', 5, undefined],
+      ['1:1', 6, undefined],
+    ]);
+    const byProcess = [replica('a', [], 10), replica('b', [], 20)];
+    expect(await owners(byProcess, inventory)).toEqual({ a: ['1:0'], b: ['1:1'] });
+    const byName = [replica('a', ['1:1', '0']), replica('b', ['1'])];
+    expect(await owners(byName, inventory)).toEqual({ a: ['0', '1:1'], b: ['1:0', '1:1'] });
+    expect(await owners([replica('a', ['MIG-x'])], inventory)).toEqual({ a: ['1:1'] });
+  });
+});
