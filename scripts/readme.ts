@@ -6,9 +6,9 @@ import { endpoints } from '../src/admin/admin.ts';
 import { catalogue } from '../src/core/errors.ts';
 import { load } from '../src/config/config.ts';
 import { settings } from '../src/config/schema.ts';
-import { routes, targets } from '../src/ingress/route.ts';
+import { routes, targets } from '../src/data-plane/routing/route.ts';
 import { createMetrics } from '../src/metrics/metrics.ts';
-import { Pool } from '../src/pool/pool.ts';
+import { Pool } from '../src/data-plane/replicas/pool.ts';
 
 const FILE = new URL('../README.md', import.meta.url);
 

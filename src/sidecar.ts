@@ -11,7 +11,7 @@ import { Child, isLoopback, replicaOf, supervised } from './child/child.ts';
 import type { Config } from './config/config.ts';
 import { accessLog } from './core/exchange/access-log.ts';
 import { Exchanges } from './core/exchange/exchange.ts';
-import { Ingress, predictPathWatch } from './ingress/ingress.ts';
+import { Ingress, predictPathWatch } from './data-plane/server/data-server.ts';
 import { Kubernetes } from './collectors/kubernetes/kubernetes.ts';
 import { createMetrics, type Measured } from './metrics/metrics.ts';
 import {
@@ -23,8 +23,8 @@ import {
   type Deployment,
   type DeploymentOptions,
   type Replica,
-} from './pool/pool.ts';
-import { Proxy } from './proxy/proxy.ts';
+} from './data-plane/replicas/pool.ts';
+import { Proxy } from './data-plane/proxy/proxy.ts';
 import { Queue, type ClaimedDelivery } from './async/queue/queue.ts';
 import { deliver, seatAt } from './errands.ts';
 import { openRecording } from './recording.ts';

@@ -16,7 +16,7 @@ const TOOLS = [
   'protocol/websocket',
 ];
 const PARTS = [
-  'pool',
+  'data-plane/replicas',
   'child',
   'collectors/kubernetes',
   'async/queue',
@@ -34,7 +34,7 @@ const MAY_IMPORT: Record<string, string[]> = {
   'core/exchange': ['core'],
   'protocol/otlp': ['core'],
   'protocol/websocket': [],
-  pool: TOOLS,
+  'data-plane/replicas': TOOLS,
   child: TOOLS,
   'collectors/kubernetes': TOOLS,
   'collectors/replica-metrics': TOOLS,
@@ -44,26 +44,27 @@ const MAY_IMPORT: Record<string, string[]> = {
   'async/webhook': TOOLS,
   logs: TOOLS,
   trace: TOOLS,
-  proxy: [...TOOLS, 'pool'],
+  'data-plane/proxy': [...TOOLS, 'data-plane/replicas'],
   export: [...TOOLS, 'logs'],
   metrics: [...TOOLS, ...PARTS],
-  ingress: [...TOOLS, 'proxy', 'async/queue'],
+  'data-plane/routing': [...TOOLS, 'data-plane/proxy'],
+  'data-plane/server': [...TOOLS, 'data-plane/routing', 'data-plane/proxy', 'async/queue'],
   admin: [...TOOLS, ...PARTS, 'metrics', 'export'],
   config: ['core'],
   cli: ['core', 'protocol/http', 'config', 'sidecar.ts'],
   'sidecar.ts': [
     ...TOOLS,
     ...PARTS,
-    'proxy',
+    'data-plane/proxy',
     'metrics',
     'export',
-    'ingress',
+    'data-plane/server',
     'admin',
     'config',
     'errands.ts',
     'recording.ts',
   ],
-  'errands.ts': ['core', 'proxy', 'async/queue', 'async/webhook'],
+  'errands.ts': ['core', 'data-plane/proxy', 'async/queue', 'async/webhook'],
   'recording.ts': [
     'core',
     'core/exchange',
@@ -80,7 +81,7 @@ const MAY_IMPORT: Record<string, string[]> = {
 
 /** The one file of a room that other rooms may import. */
 const DOORS: Record<string, string> = {
-  pool: 'pool/pool.ts',
+  'data-plane/replicas': 'data-plane/replicas/pool.ts',
   child: 'child/child.ts',
   'collectors/kubernetes': 'collectors/kubernetes/kubernetes.ts',
   'async/queue': 'async/queue/queue.ts',
@@ -90,10 +91,10 @@ const DOORS: Record<string, string> = {
   'async/webhook': 'async/webhook/webhook.ts',
   logs: 'logs/logs.ts',
   trace: 'trace/trace.ts',
-  proxy: 'proxy/proxy.ts',
+  'data-plane/proxy': 'data-plane/proxy/proxy.ts',
   export: 'export/export.ts',
   metrics: 'metrics/metrics.ts',
-  ingress: 'ingress/ingress.ts',
+  'data-plane/server': 'data-plane/server/data-server.ts',
   admin: 'admin/admin.ts',
   config: 'config/config.ts',
   cli: 'cli/cli.ts',
@@ -149,7 +150,7 @@ describe('the house', () => {
       ({ from, to }) =>
         room(from) !== room(to) &&
         to.includes('/') &&
-        !TOOLS.includes(room(to)) &&
+        ![...TOOLS, 'data-plane/routing'].includes(room(to)) &&
         to !== DOORS[room(to)] &&
         !(room(from) === 'config' && to.endsWith('/options.ts')) &&
         // The help of a command is made from the settings.

@@ -5,13 +5,13 @@ import { section, settingsIn, type About, type Settings } from '../core/settings
 import { childOptions } from '../child/options.ts';
 import { exportOptions } from '../export/options.ts';
 import { identityOptions } from '../core/exchange/options.ts';
-import { ingressOptions } from '../ingress/options.ts';
+import { ingressOptions } from '../data-plane/server/options.ts';
 import { kubernetesOptions } from '../collectors/kubernetes/options.ts';
 import { metricsOptions } from '../metrics/options.ts';
-import { deploymentOptions, modelOptions, poolOptions } from '../pool/options.ts';
+import { deploymentOptions, modelOptions, poolOptions } from '../data-plane/replicas/options.ts';
 import { logsOptions } from '../logs/options.ts';
 import { mergeOptions } from '../collectors/replica-metrics/options.ts';
-import { proxyOptions } from '../proxy/options.ts';
+import { proxyOptions } from '../data-plane/proxy/options.ts';
 import { queueOptions } from '../async/queue/options.ts';
 import { samplersOptions } from '../collectors/options.ts';
 import { scaleOptions } from '../scale/options.ts';

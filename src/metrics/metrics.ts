@@ -5,7 +5,7 @@
 import { Registry, type Metric } from 'prom-client';
 import type { Part } from '../core/lifecycle.ts';
 import type { Observer } from '../core/exchange/exchange.ts';
-import type { Pool } from '../pool/pool.ts';
+import type { Pool } from '../data-plane/replicas/pool.ts';
 import type { Samplers } from '../collectors/collectors.ts';
 import type { ScaleReading } from '../scale/scale.ts';
 import type { MergeReading, PageFamily } from '../collectors/replica-metrics/replica-metrics.ts';

@@ -72,7 +72,7 @@ class Said {
 
 const ns = (ms: number): bigint => BigInt(Math.round(ms * 1e6));
 
-/** What the data door speaks, one of them alone (src/ingress/options.ts). */
+/** What the data door speaks, one of them alone (src/data-plane/server/options.ts). */
 export type Scheme = 'http' | 'https';
 
 /** The spans of a request, its own first; none of what is no request, or took no part in a trace. */

@@ -1,6 +1,6 @@
 // Options of deployments and replicas for tests of the pool's rooms: read by the schema, like everybody's.
 import { load } from '../../src/config/config.ts';
-import type { DeploymentOptions, ReplicaOptions } from '../../src/pool/options.ts';
+import type { DeploymentOptions, ReplicaOptions } from '../../src/data-plane/replicas/options.ts';
 import type { Config } from '../../src/config/config.ts';
 
 /** A configuration with one replica at a URL that nobody need answer at. */

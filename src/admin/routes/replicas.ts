@@ -1,6 +1,6 @@
 // Routes of the replicas: what they are doing, and taking one out for a while.
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { Pool } from '../../pool/pool.ts';
+import type { Pool } from '../../data-plane/replicas/pool.ts';
 import { fail, json, type Endpoint } from '../endpoint.ts';
 
 /** What these routes need to know. */

@@ -1,6 +1,6 @@
 // The families of waiting and of repeating: weir's own, beside the contract's.
 // Must stay true: lengths are read from the pool at the moment of the scrape; nothing is counted here.
-import type { Pool } from '../../pool/pool.ts';
+import type { Pool } from '../../data-plane/replicas/pool.ts';
 import type { Family } from '../family.ts';
 import type { Live } from '../live.ts';
 import type { CommonLabels } from './common.ts';

@@ -1,7 +1,7 @@
 // weir's own families about each replica. The contract's, about all of a deployment, are in pods.ts.
 // Must stay true: a state is read from the pool at the moment of the scrape; one series per name, also while a replica
 // that left the configuration and its namesake that came both still hold requests.
-import type { Pool, Replica } from '../../pool/pool.ts';
+import type { Pool, Replica } from '../../data-plane/replicas/pool.ts';
 import type { Family, Sample } from '../family.ts';
 
 const PER_REPLICA = ['deployment_id', 'replica'];

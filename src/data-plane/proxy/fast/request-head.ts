@@ -1,0 +1,62 @@
+// The head of a request as the replica gets it, from the head as the client sent it. Hot path.
+// Must stay true: the client's own lines pass as they are; the lines that say who asks and by which id are ours alone.
+import type { Exchange } from '../../../core/exchange/exchange.ts';
+import { NO_BODY, withoutLines, type RequestHead } from '../../../protocol/http/head-parser.ts';
+import { forwardedElement } from '../../../protocol/http/forwarded-headers.ts';
+
+const TRACESTATE_NAME = new Set(['tracestate']);
+
+/** Writes the heads of one client connection. */
+export class HeadWriter {
+  readonly remoteAddress: string;
+  readonly #proto: 'http' | 'https';
+  /** `X-Forwarded-*` and `Forwarded` for the host that was asked for last: it hardly ever changes. */
+  #host = '';
+  #forwarded = '';
+
+  /** `proto`: what the client speaks HTTP over. */
+  constructor(remoteAddress: string, proto: 'http' | 'https') {
+    this.remoteAddress = remoteAddress;
+    this.#proto = proto;
+  }
+
+  /** The whole head, with the empty line at its end. `path` is what the replica sees. */
+  write(head: RequestHead, path: string, exchange: Exchange): string {
+    const traceparent = exchange.trace(head.traceparent === '' ? undefined : head.traceparent);
+    const kept =
+      head.hasTracestate && !exchange.isClientTrace ? withoutLines(head.kept, TRACESTATE_NAME) : head.kept;
+    return (
+      `${head.method} ${path} HTTP/1.1\r\n${kept}x-baseten-request-id: ${exchange.id}\r\n` +
+      // vLLM and other servers read this name. A client's own value is kept, since the client identifies its request by it.
+      (head.hasOwnId ? '' : `X-Request-Id: ${exchange.id}\r\n`) +
+      (traceparent === '' ? '' : `traceparent: ${traceparent}\r\n`) +
+      this.#forwardedFor(head) +
+      // RFC 9110 8.6: the absence of a body is said for methods that usually have one.
+      (head.framing === NO_BODY && /^P(?:OST|UT|ATCH)$/.test(head.method)
+        ? 'Content-Length: 0\r\n\r\n'
+        : '\r\n')
+    );
+  }
+
+  #forwardedFor(head: RequestHead): string {
+    if (head.forwardedFor !== '' || head.forwarded !== '' || head.hasForwardedProto || head.hasForwardedHost)
+      return this.#lines(head);
+    if (head.host !== this.#host) {
+      this.#host = head.host;
+      this.#forwarded = this.#lines(head);
+    }
+    return this.#forwarded;
+  }
+
+  /** What the client said of others stays before what we say of it. */
+  #lines({ host, forwardedFor, forwarded, hasForwardedProto, hasForwardedHost }: RequestHead): string {
+    const { remoteAddress } = this;
+    const proto = this.#proto;
+    return (
+      `X-Forwarded-For: ${forwardedFor}${remoteAddress}\r\n` +
+      (hasForwardedProto ? '' : `X-Forwarded-Proto: ${proto}\r\n`) +
+      (hasForwardedHost ? '' : `X-Forwarded-Host: ${host}\r\n`) +
+      `Forwarded: ${forwarded}${forwardedElement({ remoteAddress, host, proto })}\r\n`
+    );
+  }
+}

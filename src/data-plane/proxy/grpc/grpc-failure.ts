@@ -1,0 +1,58 @@
+// Failures of a replica's side of a gRPC call, with the status and message for the client.
+// Invariant: a message says what was received; the status is the one that gRPC maps it to.
+import type { Failure } from '../../../core/errors.ts';
+import { statusOf, withoutStatus } from '../../../protocol/grpc/refusal.ts';
+import { resetName, statusOfHttp, statusOfReset } from '../../../protocol/grpc/status.ts';
+
+/** Node's error code if a peer violates HTTP/2 or exceeds the limits of nghttp2. */
+const BROKEN_HTTP2 = 'ERR_HTTP2_ERROR';
+const BROKEN_TEXT =
+  'The connection to the replica was closed: the replica sent invalid HTTP/2, or a header or trailer larger than 64 KiB';
+/** Longest content type that a message repeats, in characters. */
+const MAX_TYPE = 100;
+
+/** Why a call fails. */
+export interface CallFailure {
+  readonly failure: Failure;
+  /** For the log. */
+  readonly detail: string;
+  /** Number of the gRPC status. */
+  readonly status: number;
+  /** Message for the client; empty: the catalogue's message. */
+  readonly text: string;
+}
+
+const bad = (what: string, raw: readonly string[], http = 200): CallFailure => {
+  const text = withoutStatus(what, raw);
+  return { failure: 'bad_response', detail: text, status: statusOfHttp(http), text };
+};
+
+/** An HTTP answer that is not gRPC. `raw`: its headers. */
+export const noGrpc = (http: number, type: string | undefined, raw: readonly string[]): CallFailure =>
+  bad(
+    `The replica answered HTTP ${http}` +
+      (http === 200 ? ` (content-type ${type === undefined ? 'missing' : type.slice(0, MAX_TYPE)})` : ''),
+    raw,
+    http,
+  );
+
+/** An answer without a body whose head has no grpc-status. */
+export const noStatus = (raw: readonly string[]): CallFailure => bad('The replica answered', raw);
+
+/** The end of an answer without a grpc-status in its trailers, or without trailers. */
+export const endedWithoutStatus = (trailers: readonly string[] | undefined): CallFailure =>
+  bad('The replica ended the call', trailers ?? []);
+
+/** RST_STREAM by the replica, with an error code of HTTP/2. */
+export function resetBy(code: number): CallFailure {
+  const text = `The replica reset the stream (${resetName(code)})`;
+  return { failure: 'reset_midway', detail: text, status: statusOfReset(code), text };
+}
+
+/** The connection is lost. `error`: the error of the stream. */
+export const lostBy = (error: NodeJS.ErrnoException | undefined, detail: string): CallFailure => ({
+  failure: 'reset_midway',
+  detail,
+  status: statusOf('reset_midway'),
+  text: error?.code === BROKEN_HTTP2 ? BROKEN_TEXT : '',
+});

@@ -1,0 +1,39 @@
+// Warns that a model's server does not know predict_path. Invariants: at most one warning per deployment and path, and a
+// request with another status costs one comparison.
+import type { Log } from '../../core/logger.ts';
+import type { Exchange, Observer } from '../../core/exchange/exchange.ts';
+import { TARGET } from '../routing/target-path.ts';
+
+/** The routes that go to predict_path. */
+const PREDICT = new RegExp(`^(?:${TARGET})?/(?:predict|run_remote)(?:\\?|$)`);
+
+/** The part of a deployment's options that the warning needs. */
+interface Predicting {
+  readonly id: string;
+  readonly predict_path: string;
+}
+
+/** Warns of the first 404 that a replica of a deployment answers to a request for `predict_path`. */
+export function predictPathWatch(
+  log: Pick<Log, 'warn'>,
+  deploymentOf: (index: number) => Predicting | undefined,
+): Observer {
+  const warned = new Set<string>();
+  return {
+    closed(exchange: Exchange) {
+      if (exchange.status !== 404 || exchange.cause !== 'ok' || exchange.method !== 'POST') return;
+      const deployment = deploymentOf(exchange.deployment);
+      if (deployment === undefined || !(exchange.isAsync || PREDICT.test(exchange.target))) return;
+      const { id, predict_path: path } = deployment;
+      if (warned.has(`${id} ${path}`)) return;
+      warned.add(`${id} ${path}`);
+      log.warn('replica answered 404 to predict_path', {
+        deployment: id,
+        replica: exchange.replica,
+        request_id: exchange.id,
+        path,
+        hint: 'set predict_path of the deployment to a path of the model’s server, such as /v1/chat/completions',
+      });
+    },
+  };
+}

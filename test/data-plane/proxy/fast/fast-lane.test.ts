@@ -1,0 +1,167 @@
+// The fast lane's own corners, with a client whose socket the test holds in its hand.
+import type { Socket } from 'node:net';
+import { Duplex } from 'node:stream';
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import { Deadlines } from '../../../../src/core/deadlines.ts';
+import { load } from '../../../../src/config/config.ts';
+import { Exchanges } from '../../../../src/core/exchange/exchange.ts';
+import { Pool } from '../../../../src/data-plane/replicas/pool.ts';
+import { FastLane } from '../../../../src/data-plane/proxy/fast/fast-lane.ts';
+import { Retries } from '../../../../src/data-plane/proxy/retry.ts';
+import { ReplicaConnections } from '../../../../src/data-plane/proxy/fast/replica-connection.ts';
+import { closeReplicas, startRawReplica, type Replica } from '../../../kit/replica.ts';
+import { until } from '../../../kit/until.ts';
+
+/** A client's socket: what it was sent, and no more of it than the test lets through. */
+class HeldSocket extends Duplex {
+  remoteAddress = '127.0.0.1';
+  received = '';
+  isHeld = false;
+  #release: (() => void) | undefined;
+
+  override _read(): void {
+    // Bytes are pushed by the test.
+  }
+
+  override _write(chunk: Buffer | string, _: BufferEncoding, done: () => void): void {
+    this.received += typeof chunk === 'string' ? chunk : chunk.toString('latin1');
+    if (this.isHeld) this.#release = done;
+    else done();
+  }
+
+  say(text: string): void {
+    this.push(Buffer.from(text, 'latin1'));
+  }
+
+  resetAndDestroy(): this {
+    return this.destroy();
+  }
+
+  letGo(): void {
+    this.isHeld = false;
+    this.#release?.();
+  }
+}
+
+let replica: Replica;
+let pool: Pool;
+let lane: FastLane;
+let connections: ReplicaConnections;
+let exchanges: Exchanges;
+let reply: string;
+
+const connectClient = (): HeldSocket => {
+  const socket = new HeldSocket({ decodeStrings: false, writableHighWaterMark: 1 });
+  lane.accept(socket as unknown as Socket);
+  return socket;
+};
+
+beforeEach(async () => {
+  replica = await startRawReplica((socket) => socket.on('data', () => socket.write(reply, 'latin1')));
+  const loaded = load(['--replica', replica.url], {});
+  if (!loaded.ok) throw new Error(loaded.problems.join());
+  pool = new Pool(loaded.config.deployments, loaded.config.pool, {
+    changed: () => undefined,
+    dead: () => undefined,
+  });
+  await pool.start();
+  const deadlines = new Deadlines();
+  connections = new ReplicaConnections(deadlines, 60_000, 0);
+  exchanges = new Exchanges({ trust_inbound: false });
+  lane = new FastLane({
+    pool,
+    exchanges,
+    connections,
+    retries: new Retries(loaded.config.proxy),
+    deadlines,
+    options: loaded.config.proxy,
+    proto: 'http',
+    maxHeadBytes: 32 * 1024,
+    headerTimeoutMs: 60_000,
+    keepAliveTimeoutMs: 60_000,
+    decide: (_, path) => ({ deployment: 0, path, turn: { take: () => undefined } }),
+    handOver: () => {
+      throw new Error('handed over');
+    },
+  });
+});
+afterEach(async () => {
+  pool.stop();
+  connections.close();
+  await closeReplicas();
+});
+
+const get = 'GET /x HTTP/1.1\r\nHost: x\r\n\r\n';
+const answer = (body: string) => `HTTP/1.1 200 OK\r\nContent-Length: ${body.length}\r\n\r\n${body}`;
+
+it.each([20_000, 100_000, 300_000])(
+  'a connection whose answer of %d bytes is read, but not yet written to its client, serves the next one',
+  async (size) => {
+    const slow = connectClient();
+    slow.isHeld = true;
+    reply = answer('x'.repeat(size));
+    slow.say(get);
+    // Larger answers wait for the client to take their pieces; let them through until the last.
+    await until('the answer is read', () => {
+      if (connections.count().idle === 1) return true;
+      slow.letGo();
+      slow.isHeld = true;
+      return false;
+    });
+    expect(exchanges.openCount).toBe(1);
+    reply = answer('next');
+    const next = connectClient();
+    next.say(get);
+    await until('the next one is served', () => next.received.endsWith('next'));
+    expect(replica.connections).toBe(2); // the probe's, and this one
+    slow.letGo();
+    await until('both have ended', () => exchanges.openCount === 0);
+    expect(slow.received.endsWith('x'.repeat(100))).toBe(true);
+    slow.say(get);
+    await until('the slow one is served again', () => slow.received.endsWith('next'));
+  },
+);
+
+it('an answer that its client does not take is not read further', async () => {
+  const slow = connectClient();
+  slow.isHeld = true;
+  reply = answer('x'.repeat(8 * 1024 * 1024));
+  slow.say(get);
+  await until('something was written', () => slow.received.length > 0);
+  await until('it stands still', async () => {
+    const before = slow.writableLength;
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    return slow.writableLength === before;
+  });
+  expect(slow.writableLength).toBeLessThan(1024 * 1024);
+  slow.letGo();
+  await until('all of it came', () => exchanges.openCount === 0);
+  expect(slow.received.length).toBeGreaterThan(8 * 1024 * 1024);
+});
+
+it('a client that leaves with its answer half written leaves nothing behind', async () => {
+  const slow = connectClient();
+  slow.isHeld = true;
+  reply = answer('x'.repeat(1024 * 1024));
+  slow.say(get);
+  await until('something was written', () => slow.received.length > 0);
+  slow.destroy();
+  await until('its exchange has ended', () => exchanges.openCount === 0);
+  expect(pool.deployments[0]!.replicas[0]!.outstanding).toBe(0);
+  expect(connections.count()).toEqual({ active: 0, idle: 0 });
+});
+
+it('a client that leaves is heard while the replica thinks, however large its request was', async () => {
+  const client = connectClient();
+  reply = '';
+  const body = 'y'.repeat(1024 * 1024);
+  client.say(`POST /x HTTP/1.1\r\nHost: x\r\nContent-Length: ${body.length}\r\n\r\n${body}`);
+  await until(
+    'the replica has taken it',
+    () => exchanges.openCount === 1 && connections.count().active === 1,
+  );
+  await until('the client is read again', () => !client.isPaused());
+  client.push(null);
+  await until('its exchange has ended', () => exchanges.openCount === 0);
+  expect(connections.count().active).toBe(0);
+});

@@ -1,0 +1,105 @@
+// When a request is sent again: how soon, how often, and never so often that an outage grows by it.
+import fc from 'fast-check';
+import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import { Exchanges, type Exchange } from '../../../src/core/exchange/exchange.ts';
+import { GIVE_UP, Retries } from '../../../src/data-plane/proxy/retry.ts';
+import { configOf } from '../../kit/deployment.ts';
+
+let exchanges: Exchanges;
+
+beforeEach(() => void vi.useFakeTimers());
+afterEach(() => void vi.useRealTimers());
+
+function make(...args: string[]): Retries {
+  exchanges = new Exchanges({ trust_inbound: false });
+  const retries = new Retries(configOf(args).proxy);
+  exchanges.observe(retries);
+  return retries;
+}
+
+function open(): Exchange {
+  const exchange = exchanges.open(undefined);
+  exchange.method = 'POST';
+  exchange.attempts = 1;
+  exchange.route(0);
+  return exchange;
+}
+
+/** Answers with a 503 for ever: the pauses until it gives up. */
+function pauses(retries: Retries, exchange: Exchange): number[] {
+  const found: number[] = [];
+  for (;;) {
+    const pause = retries.afterAnswer(exchange, true, '/');
+    if (pause === GIVE_UP) return found;
+    found.push(pause);
+    exchange.attempts++;
+    vi.advanceTimersByTime(pause);
+  }
+}
+
+it('waits 500 ms, then half as long again each time, with jitter, a minute at most, for 15 minutes', () => {
+  const found = pauses(make(), open());
+  for (const [i, pause] of found.entries()) {
+    const step = Math.min(60_000, 500 * 1.5 ** i);
+    expect(pause).toBeGreaterThanOrEqual(step / 2);
+    expect(pause).toBeLessThanOrEqual(step);
+  }
+  const total = found.reduce((sum, pause) => sum + pause, 0);
+  expect(total).toBeLessThan(15 * 60_000);
+  expect(total).toBeGreaterThan(13 * 60_000);
+});
+
+it('ends with the request’s own deadline where that is nearer', () => {
+  const found = pauses(make('--proxy-total-timeout=10s'), open());
+  expect(found.reduce((sum, pause) => sum + pause, 0)).toBeLessThan(10_000);
+});
+
+it('tries another replica at once when one cannot be reached, then waits, sixteen times in all', () => {
+  const retries = make();
+  const exchange = open();
+  const found: number[] = [];
+  for (let pause = retries.afterConnectFailure(exchange, true); pause !== GIVE_UP;) {
+    found.push(pause);
+    exchange.attempts++;
+    vi.advanceTimersByTime(pause);
+    pause = retries.afterConnectFailure(exchange, true);
+  }
+  expect(found[0]).toBe(0);
+  expect(found.slice(1).every((pause) => pause >= 250)).toBe(true);
+  expect(exchange.attempts).toBe(16);
+});
+
+it('never lets more than the share of the live traffic be repeats, or three, whatever comes and goes', () => {
+  fc.assert(
+    fc.property(
+      fc.integer({ min: 0, max: 100 }),
+      fc.array(fc.constantFrom('open', 'open', 'answer', 'close'), { maxLength: 200 }),
+      fc.infiniteStream(fc.nat()),
+      (budget, steps, picks) => {
+        const retries = make(`--proxy-retry-budget=${budget}`);
+        const live: Exchange[] = [];
+        for (const step of steps) {
+          if (step === 'open') live.push(open());
+          if (live.length === 0) continue;
+          const at = Number(picks.next().value) % live.length;
+          if (step === 'close') live.splice(at, 1)[0]!.close('ok', 200);
+          if (step !== 'answer') continue;
+          const before = live.filter(({ retries: times }) => times > 0).length;
+          const wasRepeat = live[at]!.retries > 0;
+          const isAllowed = retries.afterAnswer(live[at]!, true, '/') !== GIVE_UP;
+          const limit = Math.max(budget === 0 ? 0 : 3, (live.length * budget) / 100);
+          expect(isAllowed).toBe(before - (wasRepeat ? 1 : 0) < limit);
+        }
+        for (const exchange of live) exchange.close('ok', 200);
+        // Nothing of those that ended is counted any more.
+        if (budget > 0) expect(retries.afterAnswer(open(), true, '/')).not.toBe(GIVE_UP);
+      },
+    ),
+  );
+});
+
+it('counts what it would have repeated and did not', () => {
+  const retries = make('--proxy-retry-budget=0');
+  expect(retries.afterAnswer(open(), true, '/')).toBe(GIVE_UP);
+  expect(retries.counts(0).overBudget).toBe(1);
+});
