@@ -1,7 +1,7 @@
 // Writes deploy/grafana-dashboard.json: what matters first by hand, then every family of the page, from the source.
 // Must stay true: a family that is added is on the dashboard after npm run docs; the same source gives the same bytes.
 import { writeFileSync } from 'node:fs';
-import type { Family } from '../src/metrics/family.ts';
+import type { Family } from '../src/telemetry/metrics/family.ts';
 import { families } from './readme.ts';
 
 const FILE = new URL('../deploy/grafana-dashboard.json', import.meta.url);

@@ -7,7 +7,7 @@ import { catalogue } from '../src/core/errors.ts';
 import { load } from '../src/config/config.ts';
 import { settings } from '../src/config/schema.ts';
 import { routes, targets } from '../src/data-plane/routing/route.ts';
-import { createMetrics } from '../src/metrics/metrics.ts';
+import { createMetrics } from '../src/telemetry/metrics/metrics.ts';
 import { Pool } from '../src/data-plane/replicas/pool.ts';
 
 const FILE = new URL('../README.md', import.meta.url);

@@ -9,10 +9,10 @@ import { fileSink, type LineSink, type Log } from './core/logger.ts';
 import { Echo, type Output } from './child/child.ts';
 import type { Config } from './config/config.ts';
 import type { Exchanges } from './core/exchange/exchange.ts';
-import { Connections, spanProjection } from './export/export.ts';
-import { Capture, Logs, SEVERITY, type LogRecord, type Origin } from './logs/logs.ts';
+import { Connections, spanProjection } from './telemetry/otlp-export/otlp-export.ts';
+import { Capture, Logs, SEVERITY, type LogRecord, type Origin } from './telemetry/logs/logs.ts';
 import type { ClaimedDelivery } from './async/queue/queue.ts';
-import { Tracing, type Span } from './trace/trace.ts';
+import { Tracing, type Span } from './telemetry/tracing/tracing.ts';
 import { version } from './core/version.ts';
 import type { Delivery } from './async/webhook/webhook.ts';
 

@@ -13,7 +13,7 @@ import { accessLog } from './core/exchange/access-log.ts';
 import { Exchanges } from './core/exchange/exchange.ts';
 import { Ingress, predictPathWatch } from './data-plane/server/data-server.ts';
 import { Kubernetes } from './collectors/kubernetes/kubernetes.ts';
-import { createMetrics, type Measured } from './metrics/metrics.ts';
+import { createMetrics, type Measured } from './telemetry/metrics/metrics.ts';
 import {
   MAX_DEPLOYMENTS,
   deploymentEvents,

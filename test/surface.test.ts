@@ -3,7 +3,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { expect, it } from 'vitest';
 import { withTables } from '../scripts/readme.ts';
-import { judge } from '../src/export/verdict.ts';
+import { judge } from '../src/telemetry/otlp-export/delivery-result.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const readme = readFileSync(`${root}README.md`, 'utf8');

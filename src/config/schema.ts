@@ -3,19 +3,19 @@ import { adminOptions } from '../admin/options.ts';
 import { dataOptions, logOptions } from '../core/options.ts';
 import { section, settingsIn, type About, type Settings } from '../core/settings.ts';
 import { childOptions } from '../child/options.ts';
-import { exportOptions } from '../export/options.ts';
+import { exportOptions } from '../telemetry/otlp-export/options.ts';
 import { identityOptions } from '../core/exchange/options.ts';
 import { ingressOptions } from '../data-plane/server/options.ts';
 import { kubernetesOptions } from '../collectors/kubernetes/options.ts';
-import { metricsOptions } from '../metrics/options.ts';
+import { metricsOptions } from '../telemetry/metrics/options.ts';
 import { deploymentOptions, modelOptions, poolOptions } from '../data-plane/replicas/options.ts';
-import { logsOptions } from '../logs/options.ts';
+import { logsOptions } from '../telemetry/logs/options.ts';
 import { mergeOptions } from '../collectors/replica-metrics/options.ts';
 import { proxyOptions } from '../data-plane/proxy/options.ts';
 import { queueOptions } from '../async/queue/options.ts';
 import { samplersOptions } from '../collectors/options.ts';
 import { scaleOptions } from '../scale/options.ts';
-import { traceOptions } from '../trace/options.ts';
+import { traceOptions } from '../telemetry/tracing/options.ts';
 import { webhookOptions } from '../async/webhook/options.ts';
 
 export const schema = section({

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import type { IncomingMessage } from 'node:http';
 import { gzipSync } from 'node:zlib';
 import { afterEach, describe, expect, it } from 'vitest';
-import type { LogRecord } from '../../src/logs/logs.ts';
+import type { LogRecord } from '../../src/telemetry/logs/logs.ts';
 import { decode, encode } from '../../src/protocol/otlp/codec.ts';
 import { logsRequest } from '../../src/protocol/otlp/messages.ts';
 import { changed, closeAdmins, startAdmin, type OpenAdmin } from '../kit/admin.ts';

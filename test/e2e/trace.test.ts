@@ -1,7 +1,7 @@
 // weir in a trace, with the real binary: what the replica is told, what the record says, and that both are the same trace.
 import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { childSpanId, REPLICA_SPAN } from '../../src/core/exchange/identity.ts';
-import { spansOf } from '../../src/trace/spans.ts';
+import { spansOf } from '../../src/telemetry/tracing/request-spans.ts';
 import { call, type Answer } from '../kit/client.ts';
 import { folder, removeFolders } from '../kit/folder.ts';
 import { recordsIn, requestIn, type Seen } from '../kit/record-files.ts';

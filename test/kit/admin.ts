@@ -3,8 +3,8 @@
 import { Admin, type Shown } from '../../src/admin/admin.ts';
 import { TAIL_LIMITS, type TailLimits } from '../../src/admin/logs/tail.ts';
 import { Log, type LineSink } from '../../src/core/logger.ts';
-import { Tracing } from '../../src/trace/trace.ts';
-import { Logs } from '../../src/logs/logs.ts';
+import { Tracing } from '../../src/telemetry/tracing/tracing.ts';
+import { Logs } from '../../src/telemetry/logs/logs.ts';
 import { configOf } from './deployment.ts';
 import { folder } from './folder.ts';
 

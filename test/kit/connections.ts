@@ -1,8 +1,12 @@
 // Connections for tests: in a folder of their own, over records of the test's own, with waiting times of milliseconds.
 import { Log, type LineSink } from '../../src/core/logger.ts';
 import { read } from '../../src/core/settings.ts';
-import { Connections, type ConnectionsDeps, type Shown } from '../../src/export/export.ts';
-import { exportOptions, type ExportOptions } from '../../src/export/options.ts';
+import {
+  Connections,
+  type ConnectionsDeps,
+  type Shown,
+} from '../../src/telemetry/otlp-export/otlp-export.ts';
+import { exportOptions, type ExportOptions } from '../../src/telemetry/otlp-export/options.ts';
 import { folder } from './folder.ts';
 import { Records } from './records.ts';
 

@@ -1,7 +1,7 @@
 // A process that exports lines, for tests that kill it: `folder url before after` stores so many lines before it
 // starts and so many behind, and says `ready` between. Its store is the same at every start, as one on disk would be.
 import { Log } from '../../src/core/logger.ts';
-import { Connections } from '../../src/export/export.ts';
+import { Connections } from '../../src/telemetry/otlp-export/otlp-export.ts';
 import { FAST, options } from './connections.ts';
 import { Records } from './records.ts';
 

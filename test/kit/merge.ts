@@ -1,6 +1,6 @@
 // A replica's page on its way through weir, without a weir: what is kept of it, what is counted, what comes out.
 import fc from 'fast-check';
-import { mergedPage } from '../../src/metrics/merged.ts';
+import { mergedPage } from '../../src/telemetry/metrics/merge-pages.ts';
 import { readPage, type Page, type PageOptions } from '../../src/collectors/replica-metrics/exposition.ts';
 
 export interface Seen {

@@ -1,8 +1,8 @@
 // The record of a weir under test, read from its files while it writes them.
 import { join } from 'node:path';
-import { Reader } from '../../src/logs/reader.ts';
-import { attributesOf, type LogRecord } from '../../src/logs/record.ts';
-import { parseQuery } from '../../src/logs/query/parse.ts';
+import { Reader } from '../../src/telemetry/logs/store/store-reader.ts';
+import { attributesOf, type LogRecord } from '../../src/telemetry/logs/log-record.ts';
+import { parseQuery } from '../../src/telemetry/logs/query/parse.ts';
 import { until } from './until.ts';
 
 export interface Seen extends LogRecord {

@@ -1,6 +1,6 @@
 // A store of records for tests of those who read it: what is put in counts up, and what is too old goes.
-import type { Feed, OpenFeed, Page, Wanted } from '../../src/export/export.ts';
-import type { LogRecord } from '../../src/logs/logs.ts';
+import type { Feed, OpenFeed, Page, Wanted } from '../../src/telemetry/otlp-export/otlp-export.ts';
+import type { LogRecord } from '../../src/telemetry/logs/logs.ts';
 
 export const BLANK: LogRecord = {
   seq: 0,

@@ -10,7 +10,7 @@ import {
   type Node,
   type Position,
   type Span,
-} from '../../logs/logs.ts';
+} from '../../telemetry/logs/logs.ts';
 import { EARLIEST_NS, LATEST_NS, readSpan, readTime } from './time.ts';
 
 /** A question to the record. Times in nanoseconds, both inclusive. */

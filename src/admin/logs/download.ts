@@ -2,7 +2,7 @@
 // Must stay true: memory does not grow with its length, it stops when its client leaves, and a download that broke off
 // never looks like a whole one: the connection is cut.
 import type { ServerResponse } from 'node:http';
-import type { PageQuery } from '../../logs/logs.ts';
+import type { PageQuery } from '../../telemetry/logs/logs.ts';
 import { CSV_HEAD, csvRow } from './csv.ts';
 import { cursorText, logObject, type LogObject } from './object.ts';
 import { isGone, PAGE, type LogStore } from './search.ts';

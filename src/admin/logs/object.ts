@@ -6,7 +6,7 @@ import {
   severityText,
   type LogRecord,
   type Position,
-} from '../../logs/logs.ts';
+} from '../../telemetry/logs/logs.ts';
 import { formatTime } from './time.ts';
 
 /** Names in the order in which they are written. */

@@ -1,7 +1,7 @@
 // Asks the record again and again until there is enough, or nobody waits for it any more.
 // Must stay true: a search whose client has left asks for nothing more, and no search outlives its time.
 import type { ServerResponse } from 'node:http';
-import type { LogRecord, Logs, PageQuery, Position, Tally, TallyBy } from '../../logs/logs.ts';
+import type { LogRecord, Logs, PageQuery, Position, Tally, TallyBy } from '../../telemetry/logs/logs.ts';
 
 /** What the log routes need of the record. */
 export type LogStore = Pick<

@@ -1,6 +1,6 @@
 // Questions that the sums of whole minutes can answer, without a record being read.
 // Must stay true: what is said to be one asks about nothing but the fields that those sums are kept by.
-import { SUMMED_FIELDS, type Node } from '../../logs/logs.ts';
+import { SUMMED_FIELDS, type Node } from '../../telemetry/logs/logs.ts';
 
 const NAMES: ReadonlySet<string> = new Set([...SUMMED_FIELDS, 'severity']);
 

@@ -2,7 +2,7 @@
 // Must stay true: one question to the record at a time, and none while the client does not read; a client goes on exactly
 // where the `id` of the last event says, and one that is too slow is told how much it missed.
 import type { ServerResponse } from 'node:http';
-import type { LogRecord, Node } from '../../logs/logs.ts';
+import type { LogRecord, Node } from '../../telemetry/logs/logs.ts';
 import { logObject } from './object.ts';
 import { isGone, PAGE, type LogStore } from './search.ts';
 

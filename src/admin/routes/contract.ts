@@ -5,7 +5,7 @@
 // and still every request can be found.
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { unknownName } from '../../core/nearest-name.ts';
-import { apiLevel, FILTERS, question, type LogRecord, type Node } from '../../logs/logs.ts';
+import { apiLevel, FILTERS, question, type LogRecord, type Node } from '../../telemetry/logs/logs.ts';
 import { jsonBody } from '../body.ts';
 import { fail, json, queryOf, type Endpoint } from '../endpoint.ts';
 import { both } from '../logs/ask.ts';

@@ -2,7 +2,13 @@
 // Must stay true: from sums of whole minutes where these can answer, else by reading; what was not counted to the end is
 // said to be so.
 import type { ServerResponse } from 'node:http';
-import { attributesOf, SUMMED_FIELDS, type Node, type Span, type TallyBy } from '../../logs/logs.ts';
+import {
+  attributesOf,
+  SUMMED_FIELDS,
+  type Node,
+  type Span,
+  type TallyBy,
+} from '../../telemetry/logs/logs.ts';
 import { json, queryOf, type Endpoint } from '../endpoint.ts';
 import { readAsk, whole, type Ask } from '../logs/ask.ts';
 import { count, find, type Counted, type LogStore } from '../logs/search.ts';

@@ -1,7 +1,7 @@
 // What probes and Prometheus ask: alive, ready, figures. Must stay true: none of it waits for a replica.
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { gzip } from 'node:zlib';
-import { formatFor, type Metrics } from '../../metrics/metrics.ts';
+import { formatFor, type Metrics } from '../../telemetry/metrics/metrics.ts';
 import { fail, json, type Endpoint } from '../endpoint.ts';
 import type { WithPool } from './replicas.ts';
 

@@ -2,8 +2,8 @@
 // Must stay true: what is answered with 200 is stored; what was refused is said, with how much was stored before that.
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { unknownName } from '../../core/nearest-name.ts';
-import { recordsOfLogs, recordsOfSpans } from '../../logs/logs.ts';
-import type { LogRecord, Origin, OtlpIntake, PostResult } from '../../logs/logs.ts';
+import { recordsOfLogs, recordsOfSpans } from '../../telemetry/logs/logs.ts';
+import type { LogRecord, Origin, OtlpIntake, PostResult } from '../../telemetry/logs/logs.ts';
 import { CONTENT_TYPES, decode, encodingOf, type Encoding } from '../../protocol/otlp/codec.ts';
 import { errorOf, type Answer } from '../../protocol/otlp/otlp-http.ts';
 import { logsRequest, tracesRequest } from '../../protocol/otlp/messages.ts';

@@ -1,7 +1,7 @@
 // Routes of the connections to OTLP receivers.
 // Must stay true: no answer holds a header's value; a change is answered when it is on disk.
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { Connections } from '../../export/export.ts';
+import type { Connections } from '../../telemetry/otlp-export/otlp-export.ts';
 import { jsonBody } from '../body.ts';
 import { fail, json, type Endpoint } from '../endpoint.ts';
 import { nothingRecorded } from './search.ts';

@@ -1,7 +1,7 @@
 // One record of what happened, found by any of its ids, and what stands around it.
 // Must stay true: an id that is not found is said to be so, with what is known of it.
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { LogRecord, Node } from '../../logs/logs.ts';
+import type { LogRecord, Node } from '../../telemetry/logs/logs.ts';
 import { fail, json, queryOf, type Endpoint } from '../endpoint.ts';
 import { both, choice, readAsk, refuseAll, whole } from '../logs/ask.ts';
 import { logObject } from '../logs/object.ts';

@@ -1,7 +1,7 @@
 // GET /v1/logs: search, live tail and download, three answers to one question.
 // Must stay true: what is asked means the same in all three; nobody is answered by a search that he no longer waits for.
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { LogRecord, Node, PageQuery } from '../../logs/logs.ts';
+import type { LogRecord, Node, PageQuery } from '../../telemetry/logs/logs.ts';
 import { fail, json, queryOf, type Endpoint } from '../endpoint.ts';
 import { choice, cursorOf, readAsk, seqOf, whole, type Ask } from '../logs/ask.ts';
 import { acceptedFormat, download, FORMATS, type Format } from '../logs/download.ts';

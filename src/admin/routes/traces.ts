@@ -1,13 +1,13 @@
 // GET /v1/traces/{trace_id}: everything that is recorded of one trace, spans as a tree, and the lines.
 // Must stay true: a span whose parent is not recorded is a root, and nothing of a trace is left out for having no place.
-import type { LogRecord, Node } from '../../logs/logs.ts';
+import type { LogRecord, Node } from '../../telemetry/logs/logs.ts';
 import { fail, json, queryOf, type Endpoint } from '../endpoint.ts';
 import { both, refuseAll } from '../logs/ask.ts';
 import { logObject } from '../logs/object.ts';
 import { find } from '../logs/search.ts';
 import { EARLIEST_NS, formatTime, LATEST_NS } from '../logs/time.ts';
-import { attributesOf } from '../../logs/logs.ts';
-import { STATUS, type Span as Made } from '../../trace/trace.ts';
+import { attributesOf } from '../../telemetry/logs/logs.ts';
+import { STATUS, type Span as Made } from '../../telemetry/tracing/tracing.ts';
 import { recordOf, refuse, type WithLogs } from './search.ts';
 
 /** A span of a trace. Times in nanoseconds since the epoch. */

@@ -1,0 +1,97 @@
+// What a line says besides its message, made safe to keep: bounded, redacted, as the text of a JSON object.
+// Must stay true: no object that somebody logged, however deep, wide or long, costs more than these bounds.
+import { REDACTED, type Redactor } from './redact.ts';
+import { readable } from './terminal-escapes.ts';
+
+/** Values in all, levels of nesting, characters of all names and texts, characters of one text. */
+const MAX_VALUES = 512;
+const MAX_DEPTH = 6;
+const MAX_CHARACTERS = 64 * 1024;
+const MAX_TEXT = 32 * 1024;
+
+type Plain = Record<string, unknown>;
+
+/**
+ * The attributes as JSON text; empty when there are none. What is beyond the bounds is left out, `attributes_dropped`
+ * says how many values that are; a text that is too long is cut, with … at its end.
+ */
+export function attributesText(attributes: Readonly<Plain>, redactor: Redactor): string {
+  const bounded = new Bounded(redactor);
+  const out = bounded.object(attributes, 0);
+  if (bounded.dropped > 0) out['attributes_dropped'] = bounded.dropped;
+  const text = JSON.stringify(out);
+  return text === '{}' ? '' : text;
+}
+
+class Bounded {
+  dropped = 0;
+  #values = 0;
+  #characters = 0;
+  readonly #redactor: Redactor;
+
+  constructor(redactor: Redactor) {
+    this.#redactor = redactor;
+  }
+
+  /** A copy without a prototype, in which `__proto__` is a name like any other. */
+  object(source: Readonly<Plain>, depth: number): Plain {
+    const out = Object.create(null) as Plain;
+    const keys = Object.keys(source);
+    for (const [i, key] of keys.entries()) {
+      if (this.#isFull()) {
+        this.dropped += keys.length - i;
+        break;
+      }
+      const value = source[key];
+      if (value === undefined) continue;
+      this.#characters += key.length;
+      const kept =
+        this.#redactor.isSecretName(key) && isSecret(key, value) ? REDACTED : this.#value(value, depth);
+      if (kept === undefined) this.dropped++;
+      else out[this.#redactor.redactText(key)] = kept;
+    }
+    return out;
+  }
+
+  #list(source: readonly unknown[], depth: number): unknown[] {
+    const out: unknown[] = [];
+    for (const [i, item] of source.entries()) {
+      if (this.#isFull()) {
+        this.dropped += source.length - i;
+        break;
+      }
+      const kept = this.#value(item, depth);
+      if (kept === undefined) this.dropped++;
+      else out.push(kept);
+    }
+    return out;
+  }
+
+  /** `undefined`: beyond the bounds. */
+  #value(value: unknown, depth: number): unknown {
+    this.#values++;
+    if (typeof value === 'string') return this.#text(value);
+    if (typeof value !== 'object' || value === null) return value;
+    if (depth >= MAX_DEPTH) return undefined;
+    return Array.isArray(value) ? this.#list(value, depth + 1) : this.object(value as Plain, depth + 1);
+  }
+
+  #text(value: string): string | undefined {
+    const text = this.#redactor.redactText(readable(value));
+    const room = Math.min(MAX_TEXT, MAX_CHARACTERS - this.#characters);
+    if (room <= 0 && text !== '') return undefined;
+    this.#characters += Math.min(text.length, room);
+    return text.length > room ? `${text.slice(0, room)}…`.toWellFormed() : text;
+  }
+
+  #isFull(): boolean {
+    return this.#values >= MAX_VALUES || this.#characters >= MAX_CHARACTERS;
+  }
+}
+
+/** Nothing at all is no secret, and neither is a number of tokens. */
+const isSecret = (key: string, value: unknown): boolean =>
+  value !== null &&
+  value !== '' &&
+  typeof value !== 'boolean' &&
+  !(typeof value === 'number' && /token$/i.test(key));

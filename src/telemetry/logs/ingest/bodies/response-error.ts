@@ -1,0 +1,71 @@
+// Reads the error that an answer, or an event of a streamed answer, reports in its body although its status means success.
+// Shapes: {"error": {"message", "type", "code"}} (OpenAI, vLLM, SGLang, LiteLLM, OpenRouter), {"type": "error", "error": {…}}
+// (Anthropic), {"type": "error", "message", "code"} and response.failed (OpenAI responses), {"object": "error", "message",
+// "type"} (older vLLM), {"error": "text", "error_type"} (TGI), {"error": "text"} (Ollama), {"x_groq": {"error": "text"}} (Groq,
+// where a stream stopped early), and events of the type `error`.
+import { isObject, listAt, objectAt, textAt, type Fields } from './json-values.ts';
+
+export interface AnswerError {
+  /** Empty if the error has none. */
+  readonly message: string;
+  /** Type or code as the server names it; empty if there is none. */
+  readonly type: string;
+}
+
+const codeAt = (fields: Fields, name: string): string => {
+  const value = fields[name];
+  return typeof value === 'number' ? String(value) : textAt(fields, name);
+};
+
+function read(fields: Fields, type = ''): AnswerError {
+  const named = codeAt(fields, 'type') || codeAt(fields, 'error_type');
+  return {
+    message: textAt(fields, 'message') || textAt(fields, 'detail') || textAt(fields, 'error'),
+    // The type of an envelope is just `error`, which says nothing.
+    type: (named === 'error' ? '' : named) || codeAt(fields, 'code') || type,
+  };
+}
+
+/** The error in the field `error` of an object, as an object or a text; `undefined` if it is missing or empty. */
+function errorAt(fields: Fields): AnswerError | undefined {
+  const { error } = fields;
+  if (typeof error === 'string') return error === '' ? undefined : read(fields);
+  return isObject(error) && Object.keys(error).length > 0 ? read(error) : undefined;
+}
+
+/**
+ * The error that the data of one event reports; `undefined` if it reports none. `data`: its JSON object, if it is one.
+ * `type`: the type of the event (`event:` of a text/event-stream).
+ */
+export function errorOfEvent(data: Fields | undefined, text: string, type: string): AnswerError | undefined {
+  if (data === undefined) return type === 'error' ? { message: text, type: '' } : undefined;
+  const found = errorAt(data);
+  if (found) return found;
+  if (type === 'error' || data['type'] === 'error' || data['object'] === 'error') return read(data);
+  if (data['type'] === 'response.failed')
+    return errorAt(objectAt(data, 'response') ?? {}) ?? { message: '', type: 'response.failed' };
+  const ofGroq = errorAt(objectAt(data, 'x_groq') ?? {});
+  if (ofGroq) return ofGroq;
+  for (const choice of listAt(data, 'choices')) {
+    if (!isObject(choice)) continue;
+    const ofChoice = errorAt(choice);
+    if (ofChoice) return ofChoice;
+    if (choice['finish_reason'] === 'error') return { message: '', type: 'error' };
+  }
+  return undefined;
+}
+
+/** Fields that only an answer with content has. */
+const CONTENT = ['choices', 'output', 'content', 'data', 'response', 'result', 'predictions'];
+
+/**
+ * The error that an answer without streaming reports. To be certain, it counts only with a message and without content
+ * beside it.
+ */
+export function errorOfAnswer(answer: Fields | undefined): AnswerError | undefined {
+  if (answer === undefined || CONTENT.some((name) => answer[name] !== undefined && answer[name] !== null))
+    return undefined;
+  const { error } = answer;
+  const said = isObject(error) ? error : answer['object'] === 'error' ? answer : undefined;
+  return said && textAt(said, 'message') !== '' ? read(said) : undefined;
+}

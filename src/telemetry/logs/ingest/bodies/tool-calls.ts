@@ -1,0 +1,117 @@
+// Assembles the tool calls of a streamed chat from their pieces.
+// A piece belongs to the call with its index (OpenAI's rule). Some servers send no index, or the same one for all calls:
+// an id that is new begins a new call; a piece with the same id, or without one, continues.
+// Invariant: if it is not certain to which call a piece belongs, `isExact` of the merger becomes false; if there are too
+// many calls, `isComplete` becomes false.
+import { countAt, isObject, MAX_PLACES, parseObject, textAt, type Fields } from './json-values.ts';
+import { emptyFields, type Merged, type Merger } from './merge-deltas.ts';
+
+interface Call {
+  readonly index: number | undefined;
+  id: string;
+  name: string;
+  /** More than one piece had a name. */
+  isNamedAgain: boolean;
+  readonly fields: Merged;
+}
+
+export class ToolCalls {
+  readonly #merger: Merger;
+  readonly #calls: Call[] = [];
+  /** Latest call of each index. */
+  readonly #latestAt = new Map<number, Call>();
+  #last: Call | undefined;
+
+  constructor(merger: Merger) {
+    this.#merger = merger;
+  }
+
+  /** Adds the pieces of one delta (`tool_calls`). */
+  add(pieces: readonly unknown[]): void {
+    const taken = new Set<Call>();
+    for (const piece of pieces) {
+      if (!isObject(piece)) continue;
+      const call = this.#callOf(piece, taken);
+      if (call === undefined) continue;
+      taken.add(call);
+      this.#last = call;
+      this.#extend(call, piece);
+    }
+  }
+
+  /** The calls, sorted by index if each has its own, else in the order in which they began. */
+  result(): Fields[] {
+    const places = new Set(this.#calls.map(({ index }) => index));
+    const isPlaced = places.size === this.#calls.length && !places.has(undefined);
+    const calls = isPlaced ? this.#calls.toSorted((a, b) => a.index! - b.index!) : this.#calls;
+    return calls.map((call) => this.#whole(call));
+  }
+
+  #callOf(piece: Fields, taken: ReadonlySet<Call>): Call | undefined {
+    const index = countAt(piece, 'index');
+    const id = textAt(piece, 'id');
+    const name = nameOf(piece);
+    if (id !== '') {
+      const known = this.#calls.findLast(
+        (call) => call.id === id && (index === undefined || call.index === index),
+      );
+      if (known) return known;
+    }
+    const latest = index === undefined ? this.#last : this.#latestAt.get(index);
+    if (latest === undefined) return this.#begin(index, id);
+    // Another id is another call. A call without an id so far may get its id late.
+    if (id !== '' && (latest.id !== '' || (name !== '' && latest.name !== ''))) return this.#begin(index, id);
+    // Without an index two pieces of one delta are two calls.
+    if (index === undefined && taken.has(latest))
+      return name === '' ? this.#undecided() : this.#begin(index, id);
+    // Another name without an id is either a new call or the rest of the name.
+    return name !== '' && latest.name !== '' && name !== latest.name ? this.#undecided() : latest;
+  }
+
+  #undecided(): undefined {
+    this.#merger.isExact = false;
+  }
+
+  #begin(index: number | undefined, id: string): Call | undefined {
+    if (this.#calls.length >= MAX_PLACES || (index ?? 0) >= MAX_PLACES) {
+      this.#merger.isComplete = false;
+      return undefined;
+    }
+    const call = { index, id, name: '', isNamedAgain: false, fields: emptyFields() };
+    this.#calls.push(call);
+    if (index !== undefined) this.#latestAt.set(index, call);
+    return call;
+  }
+
+  #extend(call: Call, piece: Fields): void {
+    const { index: _index, ...fields } = piece;
+    const name = nameOf(piece);
+    call.id ||= textAt(piece, 'id');
+    call.isNamedAgain ||= name !== '' && call.name !== '';
+    call.name ||= name;
+    this.#merger.merge(call.fields, fields, true);
+  }
+
+  #whole({ id, name, isNamedAgain, fields }: Call): Fields {
+    const { function: called, ...others } = fields as { function?: Fields };
+    const text = called?.['arguments'] ?? '';
+    // Complete arguments twice: these may be two calls of one tool that cannot be told apart.
+    if (isNamedAgain && (typeof text !== 'string' || (text !== '' && !parseObject(text))))
+      this.#merger.isExact = false;
+    const isFunction = called !== undefined || Object.keys(others).every((key) => ENVELOPE.has(key));
+    return {
+      ...others,
+      id,
+      type: textAt(fields, 'type') || 'function',
+      ...(isFunction && { function: { ...called, name, arguments: text } }),
+    };
+  }
+}
+
+const ENVELOPE: ReadonlySet<string> = new Set(['id', 'type']);
+
+/** The name of the function or the custom tool (`custom`). */
+function nameOf(piece: Fields): string {
+  const called = piece['function'] ?? piece['custom'];
+  return isObject(called) ? textAt(called, 'name') : '';
+}

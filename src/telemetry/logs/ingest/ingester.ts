@@ -1,0 +1,170 @@
+// Everything that comes to the record, as entries to be stored: packed requests, streams of lines, followed files.
+// Must stay true: lines of one stream keep their order, and what is kept was redacted before the store sees it.
+import { attributesText } from './attributes.ts';
+import { BodyReader } from './bodies/bodies.ts';
+import type { Entry } from '../store/segment-writer.ts';
+import { Follower, type FollowerOptions } from './log-files.ts';
+import { LineReader } from './stream-records.ts';
+import { Owners, type Owner } from './request-owners.ts';
+import type { LogRecord, Origin } from '../log-record.ts';
+import { Redactor } from './redact.ts';
+import { compileRegex } from '../regex.ts';
+import { PACKED, unpack } from './request-record.ts';
+
+export interface IntakeOptions {
+  /** Bytes of a line; a longer one is cut. */
+  readonly maxLineBytes: number;
+  /** Paths of files that are followed; see follow.ts. */
+  readonly files: readonly string[];
+  /** Owner of lines that name no known request. */
+  readonly fileOrigin: Owner;
+  /** How long records are kept: no plain line is dated earlier. */
+  readonly retentionMs: number;
+  /** Bytes that are kept of a body. */
+  readonly maxBodyBytes: number;
+  /** Take out what usual secrets look like. */
+  readonly redactsKnown: boolean;
+  /** What else is taken out: expressions of RE2 that were found right. */
+  readonly redactPatterns: readonly string[];
+}
+
+const nowNs = (): bigint => BigInt(Date.now()) * 1_000_000n;
+
+export class Intake {
+  readonly #options: IntakeOptions;
+  readonly #redactor: Redactor;
+  readonly #bodies: BodyReader;
+  readonly #readers = new Map<number, LineReader>();
+  readonly #owners = new Owners();
+  #fileOrigin: Owner;
+
+  constructor(options: IntakeOptions) {
+    this.#options = options;
+    this.#fileOrigin = options.fileOrigin;
+    this.#redactor = new Redactor({
+      builtIn: options.redactsKnown,
+      own: options.redactPatterns
+        .map((pattern) => compileRegex(pattern))
+        .filter((one) => typeof one !== 'string'),
+    });
+    this.#bodies = new BodyReader(options.maxBodyBytes, this.#redactor);
+  }
+
+  /** A new stream of lines, or a new origin for later lines of a known one. */
+  open(stream: number, origin: Origin): void {
+    const reader = this.#readers.get(stream);
+    if (reader === undefined) this.#readers.set(stream, this.#reader(origin));
+    else reader.move(origin);
+  }
+
+  /** Sets the owner of later lines of followed files that name no known request. */
+  moveFiles(origin: Owner): void {
+    this.#fileOrigin = origin;
+  }
+
+  /** A running request, with its replica. */
+  running(requestId: string, owner: Owner): void {
+    this.#owners.put(requestId, owner);
+  }
+
+  /** A line of a followed file with the owner of the request that it names. */
+  owned(record: LogRecord): LogRecord {
+    const owner = record.requestId === '' ? undefined : this.#owners.get(record.requestId);
+    return { ...record, ...(owner ?? this.#fileOrigin) };
+  }
+
+  /** Bytes of a stream, or its end. */
+  bytes(stream: number, bytes: Uint8Array | undefined, into: Entry[]): void {
+    const reader = this.#readers.get(stream);
+    if (reader === undefined) return;
+    this.#add(into, bytes === undefined ? reader.end() : reader.push(bytes, nowNs()));
+    if (bytes === undefined) this.#readers.delete(stream);
+  }
+
+  /** Requests, packed one after the other. */
+  requests(values: readonly unknown[], into: Entry[]): void {
+    const hasFiles = this.#options.files.length > 0;
+    for (let at = 0; at < values.length; at += PACKED) {
+      const entry = unpack(
+        values,
+        at,
+        (raw, isEnded) => this.#bodies.read(raw, isEnded),
+        (text) => this.#redactor.redactText(text),
+      );
+      into.push(entry);
+      const { requestId, deployment, environment, replica } = entry.record;
+      const isWanted = hasFiles || this.#owners.get(requestId) !== undefined;
+      if (!isWanted || deployment === '') continue;
+      this.#owners.put(requestId, { deployment, environment, replica });
+    }
+  }
+
+  /** Lines that came all at once. */
+  lines(bytes: Uint8Array, origin: Origin, into: Entry[]): void {
+    const reader = this.#reader(origin);
+    add(into, reader.push(bytes, nowNs()));
+    add(into, reader.end());
+  }
+
+  /** A record from outside, within the bounds of a line and without its secrets. */
+  bounded(record: LogRecord): LogRecord {
+    const { maxLineBytes } = this.#options;
+    const said = record.attributes === '' ? {} : (JSON.parse(record.attributes) as Record<string, unknown>);
+    let { message } = record;
+    const bytes = message.length * 3 > maxLineBytes ? Buffer.byteLength(message) : 0;
+    const isCut = bytes > maxLineBytes;
+    // What a byte too many left of a character goes with it.
+    if (isCut)
+      message = Buffer.from(message.slice(0, maxLineBytes))
+        .toString('utf8', 0, maxLineBytes)
+        .replace(/\ufffd$/, '');
+    return {
+      ...record,
+      message: message === '' ? '' : this.#redactor.redactText(message),
+      attributes: attributesText(isCut ? { is_cut: true, bytes, ...said } : said, this.#redactor),
+    };
+  }
+
+  /** Gives out what has waited long enough for more to come. */
+  tick(into: Entry[]): void {
+    const now = nowNs();
+    for (const reader of this.#readers.values()) this.#add(into, reader.tick(now));
+  }
+
+  /** Gives out everything; nothing comes any more. */
+  end(into: Entry[]): void {
+    for (const reader of this.#readers.values()) this.#add(into, reader.end());
+    this.#readers.clear();
+  }
+
+  /** Lines of the files that are followed go through `deps`, from now on. */
+  follow(deps: Pick<FollowerOptions, 'give' | 'isFull' | 'save' | 'load' | 'say'>): Follower | undefined {
+    const { files } = this.#options;
+    if (files.length === 0) return undefined;
+    const follower = new Follower({
+      ...deps,
+      paths: files,
+      readerOf: (source) => this.#reader({ ...this.#fileOrigin, source }),
+      nowNs,
+    });
+    follower.start();
+    return follower;
+  }
+
+  /** Lines of a stream. One that names a request with a known replica belongs to that replica. */
+  #add(into: Entry[], records: readonly LogRecord[]): void {
+    for (const record of records) {
+      const owner = record.requestId === '' ? undefined : this.#owners.get(record.requestId);
+      into.push({ record: owner !== undefined && owner.replica !== '' ? { ...record, ...owner } : record });
+    }
+  }
+
+  #reader(origin: Origin): LineReader {
+    const { maxLineBytes, retentionMs } = this.#options;
+    return new LineReader(origin, { maxLineBytes, retentionMs, redactor: this.#redactor });
+  }
+}
+
+function add(into: Entry[], records: readonly LogRecord[]): void {
+  for (const record of records) into.push({ record });
+}

@@ -1,0 +1,187 @@
+// Joins the plain lines of one stream to records: each record has the lines that belong together (multi-line.ts), also if
+// the lines of several processes, each with its own prefix, are mixed (line-prefix.ts).
+// Invariant: each line is in exactly one record. At most MAX_GROUPS records and one more wait for lines.
+import { isTraceback, MultiLine, type Bounds } from './multi-line.ts';
+import { prefixOf, type LinePrefix } from './line-prefix.ts';
+import { severityOfPlain } from './plain-line.ts';
+import type { Place } from './record-order.ts';
+import { SEVERITY } from '../severity.ts';
+
+const BOUNDS: Bounds = { maxLines: 500, maxBytes: 256 * 1024 };
+/** Lines that were printed further apart than this do not belong together. */
+const APART_NS = 500_000_000n;
+/** The same within a traceback or stack. Longer, since its lines are certain by their shape and a busy process prints slowly. */
+const APART_IN_TRACEBACK_NS = 10_000_000_000n;
+/** Maximum number of prefixes with an open record. */
+const MAX_GROUPS = 16;
+
+/** One line of text. */
+export interface PlainLine {
+  readonly text: string;
+  readonly isCut: boolean;
+  /** Its length as received. */
+  readonly bytes: number;
+  /** When it was received, nanoseconds since the epoch. */
+  readonly nowNs: bigint;
+  /** The time in the line or in its wrapper. Called only for the first line of a record. */
+  readonly timeNs: () => bigint;
+  /** Adds a place for the record that this line begins. */
+  readonly open: () => Place;
+  /** When it was printed, as a container runtime says; nanoseconds since the epoch. */
+  readonly printedNs: bigint | undefined;
+  /** Other attributes of the line. */
+  readonly said: Readonly<Record<string, unknown>> | undefined;
+}
+
+/** A record that may still grow. */
+export interface Pending {
+  readonly lines: MultiLine;
+  readonly severity: number;
+  readonly timeNs: bigint;
+  readonly said: Readonly<Record<string, unknown>> | undefined;
+  readonly place: Place;
+  /** When its last line was received, and when it was printed, if that is known. */
+  lastNs: bigint;
+  printedNs: bigint | undefined;
+}
+
+/** A record of lines with the same prefix. */
+interface Group {
+  readonly prefix: LinePrefix;
+  readonly pending: Pending;
+  /** True if a second line had the prefix: a logger would put its head before the first line only. */
+  isRepeated: boolean;
+}
+
+const hasLevel = (text: string): boolean => severityOfPlain(text) !== 0;
+
+export class Joiner {
+  readonly #give: (pending: Pending) => void;
+  #main: Pending | undefined;
+  readonly #groups: Group[] = [];
+  /** The group that took the line before. */
+  #last: Group | undefined;
+
+  /** `give` receives each record that is finished. */
+  constructor(give: (pending: Pending) => void) {
+    this.#give = give;
+  }
+
+  blank(): void {
+    (this.#last?.pending ?? this.#main)?.lines.takeBlank();
+  }
+
+  take(line: PlainLine): void {
+    const last = this.#last;
+    this.#last = undefined;
+    if (line.printedNs !== undefined) this.#settleOlder(line.printedNs);
+    if (this.#groups.length > 0 && (this.#takenByGroup(line) || this.#takenBehindHead(line, last))) return;
+    if (this.#begunGroup(line)) return;
+    if (this.#main && this.#isTaken(this.#main, line, line.text)) return;
+    this.settleMain();
+    this.#main = this.#begin(line);
+  }
+
+  /** Finishes the records that got no further line for too long. */
+  tick(nowNs: bigint, waitNs: bigint): void {
+    if (this.#main && nowNs - this.#main.lastNs >= waitNs) this.settleMain();
+    this.#settleGroups(({ lastNs }) => nowNs - lastNs >= waitNs);
+  }
+
+  /** Finishes the record without a prefix, since something else follows it in the stream. */
+  settleMain(): void {
+    const main = this.#main;
+    this.#main = undefined;
+    if (main) this.#give(main);
+  }
+
+  /** Finishes all records. */
+  settle(): void {
+    this.settleMain();
+    this.#settleGroups(() => true);
+  }
+
+  #settleOlder(printedNs: bigint): void {
+    const isOlder = ({ printedNs: last = printedNs, lines }: Pending): boolean =>
+      printedNs - last > (lines.isTrace ? APART_IN_TRACEBACK_NS : APART_NS);
+    if (this.#main && isOlder(this.#main)) this.settleMain();
+    this.#settleGroups(isOlder);
+  }
+
+  /** Adds the line to the group with its prefix, the longest prefix first. */
+  #takenByGroup(line: PlainLine): boolean {
+    let group: Group | undefined;
+    let rest: string | undefined;
+    for (const one of this.#groups) {
+      const behind = one.prefix.restOf(line.text);
+      if (behind !== undefined && (rest === undefined || behind.length < rest.length)) {
+        group = one;
+        rest = behind;
+      }
+    }
+    if (group === undefined || rest === undefined) return false;
+    if (rest.trim() === '') group.pending.lines.takeBlank();
+    else if (!this.#isTaken(group.pending, line, rest)) {
+      this.#settleGroup(group);
+      return false;
+    }
+    group.isRepeated = true;
+    this.#last = group;
+    return true;
+  }
+
+  /** The text before the header was a logger's head, not a prefix, since the traceback continues without it. */
+  #takenBehindHead(line: PlainLine, last: Group | undefined): boolean {
+    const place = last ? this.#groups.indexOf(last) : -1;
+    if (last === undefined || place === -1 || last.isRepeated || !/^[ \t]/.test(line.text)) return false;
+    this.#groups.splice(place, 1);
+    this.settleMain();
+    this.#main = last.pending;
+    return this.#isTaken(last.pending, line, line.text);
+  }
+
+  /** The line begins a traceback behind a prefix, or shows that the line before it, with the same prefix, began one. */
+  #begunGroup(line: PlainLine): boolean {
+    const before = this.#main?.lines.onlyLine;
+    const prefix = prefixOf(line.text, before);
+    if (prefix === undefined) return false;
+    const main = this.#main;
+    const rest = prefix.restOf(line.text) ?? '';
+    const isOfMain =
+      main !== undefined &&
+      before !== undefined &&
+      prefix.restOf(before) !== undefined &&
+      this.#isTaken(main, line, rest);
+    const pending = isOfMain ? main : this.#begin(line);
+    if (isOfMain) this.#main = undefined;
+    if (!isTraceback(rest)) pending.lines.beginWithin();
+    if (this.#groups.length >= MAX_GROUPS) this.#settleGroup(this.#groups[0]!);
+    const group = { prefix, pending, isRepeated: isOfMain };
+    this.#groups.push(group);
+    this.#last = group;
+    return true;
+  }
+
+  #begin({ text, isCut, bytes, nowNs, timeNs, open, printedNs, said }: PlainLine): Pending {
+    const severity = isTraceback(text) ? SEVERITY.error : severityOfPlain(text);
+    const lines = new MultiLine(text, bytes, isCut, severity, BOUNDS);
+    return { lines, severity, timeNs: timeNs(), said, place: open(), lastNs: nowNs, printedNs };
+  }
+
+  #isTaken(pending: Pending, { bytes, isCut, nowNs, printedNs }: PlainLine, text: string): boolean {
+    if (!pending.lines.takes(text, bytes, isCut, hasLevel)) return false;
+    pending.lastNs = nowNs;
+    pending.printedNs = printedNs;
+    return true;
+  }
+
+  #settleGroups(isWanted: (pending: Pending) => boolean): void {
+    for (const group of this.#groups.filter(({ pending }) => isWanted(pending))) this.#settleGroup(group);
+  }
+
+  #settleGroup(group: Group): void {
+    this.#groups.splice(this.#groups.indexOf(group), 1);
+    if (this.#last === group) this.#last = undefined;
+    this.#give(group.pending);
+  }
+}

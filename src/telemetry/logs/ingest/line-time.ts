@@ -1,0 +1,161 @@
+// Reads the time at the beginning of a plain line, if its form is unambiguous.
+// Invariant: the result is `undefined` if the line cannot have been written at that time; then the time of arrival counts.
+// A time without a zone is local time (as in timestamp.ts). A time without a date, and dates with an ambiguous order of day
+// and month (`05/01/2026`), are not read.
+import { behindProcess } from './plain-line.ts';
+import { severityOfName } from '../severity.ts';
+import { timeOf } from './timestamp.ts';
+
+/** Number of characters that are searched. */
+const LONGEST = 160;
+/** A time without a zone that is more than this ahead was written in another zone, or a year earlier. */
+const AHEAD_NS = 300_000_000_000n;
+
+const HOUR_NS = 3_600_000_000_000n;
+const DAY_NS = 24n * HOUR_NS;
+const HALF_YEAR_NS = 183n * DAY_NS;
+
+/** A level before the time: `INFO 05-01 12:00:00`, `[WARNING] 2026-…`, `ERROR: 2026-…`. */
+const LEVEL = /^(?:([A-Za-z]{3,11}):?\s{1,8}|[[<]\s{0,4}([A-Za-z]{3,11})\s{0,4}[\]>]:?\s{0,8})/;
+/** `<34>` and `<34>1 ` of syslog (RFC 3164 4.1.1, RFC 5424 6.2); `7:M ` of Redis. */
+const PRIORITY = /^(?:<\d{1,3}>(?:\d{1,2} )?|\d{1,7}:[XCSM] )/;
+
+const CLOCK = '(\\d\\d:\\d\\d:\\d\\d)(?:[.,](\\d{1,9})\\d{0,9})?';
+const ZONE = '(?: ?(Z|UTC|GMT|[+-]\\d\\d:?\\d\\d)|([+-]\\d\\d))?';
+const END = '(?=[\\s\\])>|,;:"]|$)';
+const MONTHS = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'];
+const MONTH = `(${MONTHS.join('|')})`;
+const WEEKDAY = '(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun),? ';
+
+/** `2026-11-20T12:00:00.5Z`, `2026-11-20 12:00:00,123`, `2026/11/20 12:00:00`, in brackets or not. */
+const ISO = new RegExp(`^[[(]?(\\d{4})[-/.](\\d\\d)[-/.](\\d\\d)[T ]${CLOCK}${ZONE}${END}`, 'i');
+/** `11-20 12:00:00` of vLLM. */
+const MONTH_DAY = new RegExp(`^[[(]?(\\d\\d)-(\\d\\d) ${CLOCK}${END}`);
+/** `I1120 12:00:00.123456` and `I20261120 …` of glog and klog. */
+const GLOG = /^[IWEFD](\d{4})?(\d\d)(\d\d) (\d\d:\d\d:\d\d)\.(\d{3,6})(?=\s)/;
+/** `Nov 20 12:00:00` of syslog, `[Fri Nov 20 12:00:00.123 2026]` of Apache. */
+const NAMED = new RegExp(`^\\[?(?:${WEEKDAY})?${MONTH} {1,2}(\\d{1,2}) ${CLOCK}(?: (\\d{4}))?${END}`);
+/** `20 Nov 2026 12:00:00.123` of Redis, `[20-Nov-2026 12:00:00 UTC]` of PHP, `20/Nov/2026:12:00:00 +0000`. */
+const DAY_FIRST = new RegExp(
+  `^\\[?(?:${WEEKDAY})?(\\d{1,2})[ /-]${MONTH}[ /-](\\d{4})[ :]${CLOCK}${ZONE}${END}`,
+);
+/** `time=… level=info` of logfmt. */
+const LOGFMT = /^(?:time|ts|t|timestamp)=(?:"([^"]{1,64})"|(\S{1,64}))(?=\s|$)/;
+/** Seconds since the epoch with a fraction. Whole numbers may be anything. */
+const EPOCH = /^\[?(\d{10}\.\d{3,9})\]?(?=\s)/;
+
+/** Every line with a readable time matches this. */
+const HAS_TIME = /\d:\d\d:\d\d|^(?:time|ts|t|timestamp)=|^\[?\d{10}\./;
+
+/**
+ * The time that a plain line begins with, nanoseconds since the epoch, behind a level and a launcher's prefix.
+ * `undefined`: there is none, it is older than `retentionMs`, or too far ahead of `nowNs`.
+ */
+export function timeOfPlain(text: string, nowNs: bigint, retentionMs: number): bigint | undefined {
+  const start = text.length > LONGEST ? text.slice(0, LONGEST) : text;
+  if (!HAS_TIME.test(start)) return undefined;
+  const time = readAt(start, nowNs) ?? readAt(behindHead(start), nowNs);
+  return time !== undefined && time >= nowNs - BigInt(retentionMs) * 1_000_000n ? time : undefined;
+}
+
+/** The line without the text that may stand before its time. */
+function behindHead(line: string): string {
+  const behind = behindProcess(line).replace(PRIORITY, '');
+  const level = LEVEL.exec(behind);
+  return level && severityOfName(level[1] ?? level[2]!) !== 0 ? behind.slice(level[0].length) : behind;
+}
+
+function readAt(line: string, nowNs: bigint): bigint | undefined {
+  const first = line.charCodeAt(0) === 0x5b || line.charCodeAt(0) === 0x28 ? line[1] : line[0];
+  return first !== undefined && first >= '0' && first <= '9'
+    ? readNumbers(line, nowNs)
+    : readWords(line, nowNs);
+}
+
+function readNumbers(line: string, nowNs: bigint): bigint | undefined {
+  const iso = ISO.exec(line);
+  if (iso) {
+    const [, year, month, day, clock, fraction, zone, hours] = iso;
+    return timeAt({ year, month: month!, day: day!, clock: clock!, fraction, zone: zone ?? hours }, nowNs);
+  }
+  const monthDay = MONTH_DAY.exec(line);
+  if (monthDay) {
+    const [, month, day, clock, fraction] = monthDay;
+    return timeAt({ month: month!, day: day!, clock: clock!, fraction }, nowNs);
+  }
+  const dayFirst = DAY_FIRST.exec(line);
+  if (dayFirst) {
+    const [, day, name, year, clock, fraction, zone, hours] = dayFirst;
+    const when = { year, month: monthOf(name!), day: twoDigits(day!), clock: clock!, fraction };
+    return timeAt({ ...when, zone: zone ?? hours }, nowNs);
+  }
+  const epoch = EPOCH.exec(line);
+  return epoch ? timeOf(epoch[1], nowNs) : undefined;
+}
+
+function readWords(line: string, nowNs: bigint): bigint | undefined {
+  const glog = GLOG.exec(line);
+  if (glog) {
+    const [, year, month, day, clock, fraction] = glog;
+    return timeAt({ year, month: month!, day: day!, clock: clock!, fraction }, nowNs);
+  }
+  const named = NAMED.exec(line);
+  if (named) {
+    const [, name, day, clock, fraction, year] = named;
+    return timeAt({ year, month: monthOf(name!), day: twoDigits(day!), clock: clock!, fraction }, nowNs);
+  }
+  const logfmt = LOGFMT.exec(line);
+  return logfmt ? timeOf(logfmt[1] ?? logfmt[2], nowNs) : undefined;
+}
+
+const twoDigits = (text: string): string => text.padStart(2, '0');
+const monthOf = (name: string): string => twoDigits(String(MONTHS.indexOf(name) + 1));
+
+interface When {
+  /** `undefined`: the latest year that gives a time in the past. */
+  readonly year?: string | undefined;
+  readonly month: string;
+  readonly day: string;
+  readonly clock: string;
+  readonly fraction?: string | undefined;
+  readonly zone?: string | undefined;
+}
+
+/** The last second that was read, kept since there are many lines in a second. */
+let last: When = { month: '', day: '', clock: '' };
+let lastSecondNs: bigint | undefined;
+let lastNowNs = 0n;
+
+function timeAt(when: When, nowNs: bigint): bigint | undefined {
+  const { year, month, day, clock, fraction, zone } = when;
+  const isLast =
+    clock === last.clock &&
+    day === last.day &&
+    month === last.month &&
+    year === last.year &&
+    zone === last.zone &&
+    // If the line has no year, the year depends on the current time.
+    nowNs - lastNowNs < HOUR_NS &&
+    nowNs >= lastNowNs;
+  if (!isLast) {
+    lastSecondNs = secondOf(when, nowNs);
+    last = when;
+    lastNowNs = nowNs;
+  }
+  if (lastSecondNs === undefined) return undefined;
+  const time = fraction === undefined ? lastSecondNs : lastSecondNs + BigInt(fraction.padEnd(9, '0'));
+  return time <= nowNs + (zone === undefined ? AHEAD_NS : DAY_NS) ? time : undefined;
+}
+
+function secondOf({ year, month, day, clock, zone }: When, nowNs: bigint): bigint | undefined {
+  const rest = `-${month}-${day}T${clock}${zone?.replace(/GMT/i, 'UTC') ?? ''}`;
+  if (year !== undefined) return timeOf(year + rest, nowNs);
+  const thisYear = new Date(Number(nowNs / 1_000_000n)).getFullYear();
+  const isPast = (time: bigint | undefined): boolean => time !== undefined && time <= nowNs + AHEAD_NS;
+  const time = timeOf(thisYear + rest, nowNs);
+  if (time === undefined || !isPast(time)) return timeOf(thisYear - 1 + rest, nowNs);
+  // Just before New Year the clock of another machine may be ahead.
+  if (nowNs - time < HALF_YEAR_NS) return time;
+  const next = timeOf(thisYear + 1 + rest, nowNs);
+  return isPast(next) ? next : time;
+}

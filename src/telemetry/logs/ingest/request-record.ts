@@ -1,0 +1,175 @@
+// A request that ended, as a row of the record: its facts in flat lists for the way between threads, and what is made of
+// them there. Hot path: `pack` runs for every request on the thread that forwards.
+// Must stay true: `pack` writes as many values as `unpack` reads, in the same order; nothing is formatted before the
+// thread has changed.
+import type { Exchange } from '../../../core/exchange/exchange.ts';
+import type { RawBodies } from '../../../core/exchange/body-capture.ts';
+import type { ReadBodies } from './bodies/bodies.ts';
+import type { Bodies } from '../store/segment-writer.ts';
+import type { LogRecord } from '../log-record.ts';
+import { SEVERITY } from '../severity.ts';
+
+export interface PackedDeployment {
+  readonly id: string;
+  readonly environment: string;
+}
+
+/** Values of one request in a packed list. */
+export const PACKED = 30;
+
+/** Adds an exchange that has ended to a list. `raw`: its bodies, where they were copied. */
+export function pack(
+  into: unknown[],
+  e: Exchange,
+  deployment: PackedDeployment | undefined,
+  raw: RawBodies | undefined,
+): void {
+  into.push(
+    e.id,
+    e.startMs,
+    e.startEpochMs,
+    e.endMs,
+    e.leasedMs,
+    e.headMs,
+    e.firstByteMs,
+    e.waitedMs,
+    e.connectedMs,
+    e.queuedMs,
+    e.protocol,
+    e.method,
+    e.target,
+    e.remoteAddress,
+    e.status,
+    e.cause,
+    e.detail,
+    e.attempts,
+    e.retries,
+    e.requestBytes,
+    e.responseBytes,
+    e.isAsync,
+    deployment?.id ?? '',
+    deployment?.environment ?? '',
+    e.replica,
+    e.traceparent,
+    e.spanId,
+    e.parentSpanId,
+    e.isSampled,
+    raw,
+  );
+}
+
+type Packed = [
+  id: string,
+  startMs: number,
+  startEpochMs: number,
+  endMs: number,
+  leasedMs: number,
+  headMs: number,
+  firstByteMs: number,
+  waitedMs: number,
+  connectedMs: number,
+  queuedMs: number,
+  protocol: Exchange['protocol'],
+  method: string,
+  target: string,
+  remote: string,
+  status: number,
+  cause: string,
+  detail: string,
+  attempts: number,
+  retries: number,
+  requestBytes: number,
+  responseBytes: number,
+  isAsync: boolean,
+  deployment: string,
+  environment: string,
+  replica: string,
+  traceparent: string,
+  spanId: string,
+  parentSpanId: string,
+  isSampled: boolean,
+  raw: RawBodies | undefined,
+];
+
+/** Levels of causes and codes: what weir or a replica did wrong is an error, what the client did a warning. */
+function severityOf(protocol: string, status: number, cause: string): number {
+  if (cause === 'client_gone' || cause === 'bad_request') return SEVERITY.warn;
+  if (cause !== 'ok') return status >= 500 || protocol !== 'http' ? SEVERITY.error : SEVERITY.warn;
+  if (protocol === 'grpc') return status === 0 ? SEVERITY.info : SEVERITY.warn;
+  if (protocol === 'websocket') return status === 1011 ? SEVERITY.error : SEVERITY.info;
+  return status >= 500 ? SEVERITY.error : status >= 400 ? SEVERITY.warn : SEVERITY.info;
+}
+
+const WITHOUT_BODIES = { facts: undefined, bodies: undefined, isFailedStream: false };
+
+/** Milliseconds with three decimals; undefined, and so left out, where the moment never came. */
+const span = (fromMs: number, toMs: number): number | undefined =>
+  toMs === 0 ? undefined : Number((toMs - fromMs).toFixed(3));
+
+const oneLine = (text: string): string => text.replace(/\s+/g, ' ').trim();
+
+/**
+ * The record of the request at place `at` of a packed list. `read` reads its bodies; `isEnded`: the answer is
+ * complete by its framing.
+ */
+export function unpack(
+  values: readonly unknown[],
+  at: number,
+  read: (raw: RawBodies, isEnded: boolean) => ReadBodies,
+  redact: (text: string) => string,
+): { record: LogRecord; bodies?: Bodies | undefined } {
+  const [
+    requestId, startMs, startEpochMs, endMs, leasedMs, headMs, firstByteMs, waitedMs, connectedMs, queuedMs, protocol,
+    method, target, remote, status, cause, detail, attempts, retries, requestBytes, responseBytes, isAsync,
+    deployment, environment, replica, traceparent, spanId, parentSpanId, isSampled, raw,
+  ] = values.slice(at, at + PACKED) as Packed; // prettier-ignore
+  const { facts, bodies, isFailedStream } = raw ? read(raw, cause === 'ok') : WITHOUT_BODIES;
+  const query = target.indexOf('?');
+  // Without the query, which may carry secrets.
+  const path = redact(query === -1 ? target : target.slice(0, query));
+  const attributes = {
+    method,
+    path,
+    protocol,
+    cause,
+    detail: detail === '' ? undefined : detail,
+    remote: remote === '' ? undefined : remote,
+    queue_ms: Number(waitedMs.toFixed(3)),
+    async_wait_ms: queuedMs === 0 ? undefined : Number(queuedMs.toFixed(3)),
+    leased_ms: span(startMs, leasedMs),
+    connected_ms: span(startMs, connectedMs),
+    head_ms: span(startMs, headMs),
+    first_byte_ms: span(startMs, firstByteMs),
+    request_bytes: requestBytes,
+    response_bytes: responseBytes,
+    attempts,
+    retries: retries === 0 ? undefined : retries,
+    async: isAsync ? true : undefined,
+    is_sampled: isSampled ? true : undefined,
+    has_bodies: bodies ? true : undefined,
+    ...facts,
+  };
+  // A stream that reports an error after its head failed, though its status says success. Clients that read such an
+  // event close the connection.
+  const isFailed = isFailedStream && (status < 400 || cause !== 'ok');
+  const failure = isFailed ? ` stream error: ${oneLine(facts?.response_error ?? '')}`.trimEnd() : '';
+  const record: LogRecord = {
+    seq: 0,
+    kind: 'request',
+    timeNs: BigInt(startEpochMs) * 1_000_000n,
+    severity: isFailed ? SEVERITY.error : severityOf(protocol, status, cause),
+    message: `${method} ${path} ${status}${cause === 'ok' ? '' : ` ${cause}`}${detail === '' ? '' : `: ${detail}`}${failure}`,
+    requestId,
+    traceId: traceparent.slice(3, 35),
+    spanId,
+    parentSpanId,
+    deployment,
+    environment,
+    replica,
+    source: 'weir',
+    status,
+    durationNs: Math.round((endMs - startMs) * 1e6),
+    attributes: JSON.stringify(attributes),
+  };
+  return { record, bodies };
+}

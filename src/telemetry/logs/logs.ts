@@ -1,0 +1,175 @@
+// The door of the room: takes what happened, and answers what happened. The work is done in two threads, one that writes
+// and one that looks things up.
+// Must stay true: nobody who forwards a request ever waits for it.
+//   record.ts   one row of it                writer-client.ts → writer-thread.ts → intake.ts, store-writer.ts → segment-writer.ts
+//   request-record.ts  a request as such a row      reader-client.ts → reader-thread.ts → store-reader.ts → segment-reader.ts
+//   capture-policy.ts  whose bodies are kept        bodies/  what is made of them
+//   query/      questions to it              page-position.ts, aggregate.ts  where a page ends; what is counted
+import type { Part } from '../../core/lifecycle.ts';
+import type { Log } from '../../core/logger.ts';
+import type { Exchange } from '../../core/exchange/exchange.ts';
+import { Asker } from './threads/reader-client.ts';
+import type { IntakeOptions } from './ingest/ingester.ts';
+import type { Node } from './query/query-node.ts';
+import { wantedNode, type Wanted } from './query/subscription.ts';
+import type { Following, Page, PageQuery, Tally } from './store/store-reader.ts';
+import type { LogRecord, Origin } from './log-record.ts';
+import type { PackedDeployment } from './ingest/request-record.ts';
+import { Sender, type PostResult, type SenderFigures } from './threads/writer-client.ts';
+import type { TallyBy } from './store/aggregate.ts';
+
+export { Capture } from './ingest/capture-policy.ts';
+export { recordsOfLogs, recordsOfSpans, type Intake as OtlpIntake } from './ingest/otlp-records.ts';
+export { attributesOf, KINDS, type Kind, type LogRecord, type Origin } from './log-record.ts';
+export type { Span } from './store/segment-reader.ts';
+export { formatPosition, parsePosition, type Position } from './store/page-position.ts';
+export type { Node } from './query/query-node.ts';
+export { FILTERS, question } from './query/contract-params.ts';
+export type { Following, Page, PageQuery, Tally } from './store/store-reader.ts';
+export { apiLevel, SEVERITY, severityOfName, severityText } from './severity.ts';
+export { SUMMED_FIELDS, type TallyBy } from './store/aggregate.ts';
+export type { PostResult, SenderFigures } from './threads/writer-client.ts';
+
+export interface LogsConfig extends IntakeOptions {
+  /** Folder of its own for the files. */
+  readonly folder: string;
+  readonly maxBytes: number;
+}
+
+/** Records as they are stored. */
+export interface Feed {
+  /** Up to `limit` wanted records behind the place `afterSeq`. */
+  read(afterSeq: number, limit: number): Promise<Following>;
+  /** `listener` is called when something was stored; returns how to stop that. */
+  onStored(listener: () => void): () => void;
+}
+
+/** A stream of logged lines. */
+export interface LineStream {
+  write(bytes: Uint8Array): void;
+  /** Sets the origin of later lines. */
+  move(origin: Origin): void;
+  end(): void;
+}
+
+export class Logs implements Part {
+  readonly name = 'logs';
+  readonly #sender: Sender;
+  readonly #asker: Asker;
+  readonly #followsFiles: boolean;
+  readonly #listeners = new Set<() => void>();
+
+  constructor({ folder, maxBytes, ...intake }: LogsConfig, log: Log) {
+    const { retentionMs } = intake;
+    this.#sender = new Sender({ writer: { folder, maxBytes, retentionMs }, intake }, log, () => {
+      for (const listener of this.#listeners) listener();
+    });
+    this.#followsFiles = intake.files.length > 0;
+    this.#asker = new Asker(folder, (path, problem) => this.#sender.damaged(path, problem));
+  }
+
+  /** Files are followed from the start; for the rest the threads are started when they are needed. */
+  start(): void {
+    if (this.#followsFiles) this.#sender.open();
+  }
+
+  async stop(deadlineMs: number): Promise<void> {
+    await this.#sender.close(deadlineMs);
+    await this.#asker.close();
+  }
+
+  get figures(): SenderFigures {
+    return this.#sender.figures;
+  }
+
+  // ── What happened ────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** A request that ended, with the copies of its bodies that its tap has. Hot path. */
+  request(exchange: Exchange, deployment: PackedDeployment | undefined): void {
+    this.#sender.request(exchange, deployment);
+  }
+
+  /** A stream of lines that begins. */
+  stream(origin: Origin): LineStream {
+    const stream = this.#sender.stream(origin);
+    return {
+      write: (bytes) => this.#sender.bytes(stream, bytes),
+      move: (other) => this.#sender.move(stream, other),
+      end: () => this.#sender.bytes(stream, undefined),
+    };
+  }
+
+  /** A request was given to a deployment: later lines of files and streams that name it belong to its replica. */
+  routed(exchange: Exchange, deployment: PackedDeployment): void {
+    this.#sender.routed(exchange, deployment);
+  }
+
+  /** Sets the owner of later lines of followed files that name no known request. */
+  moveFiles(origin: Omit<Origin, 'source'>): void {
+    this.#sender.moveFiles(origin);
+  }
+
+  /** Stores records from outside. Resolves when they are stored, or why they are not. */
+  post(records: readonly LogRecord[]): Promise<PostResult> {
+    return this.#sender.post(records);
+  }
+
+  /** Stores lines from outside: plain text or a JSON object each. `count`: how many there are at most, blank ones aside. */
+  postLines(bytes: Uint8Array, origin: Origin, count: number): Promise<PostResult> {
+    return this.#sender.post([], { bytes, origin, count });
+  }
+
+  // ── What is asked ────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** The next records in the order of time. A page may be empty and yet not the last: see `next`. */
+  page(query: PageQuery): Promise<Page> {
+    return this.#asker.ask('page', query);
+  }
+
+  /** The next records in the order in which they were stored, behind the place `seq`. */
+  after(node: Node, seq: number, limit: number): Promise<Following> {
+    return this.#asker.ask('after', node, seq, limit);
+  }
+
+  /** The record at a place. */
+  at(seq: number): Promise<LogRecord | undefined> {
+    return this.#asker.ask('at', seq);
+  }
+
+  /** Bodies of the request at a place, where they were kept. */
+  bodies(
+    seq: number,
+  ): Promise<{ request: Uint8Array | undefined; response: Uint8Array | undefined } | undefined> {
+    return this.#asker.ask('bodies', seq);
+  }
+
+  /** Counts what matches; comes back with `next` until everything was looked at. */
+  tally(query: Omit<PageQuery, 'limit' | 'direction'>, by: TallyBy): Promise<Tally> {
+    return this.#asker.ask('tally', { ...query, direction: 'down', limit: 0 }, by);
+  }
+
+  /** Counts by whole minutes, for questions about fields that these are summed by. */
+  tallyMinutes(
+    node: Node,
+    span: { readonly fromNs: bigint; readonly toNs: bigint },
+    by: TallyBy,
+  ): Promise<ReadonlyMap<string, number>> {
+    return this.#asker.ask('tallyMinutes', node, span, by);
+  }
+
+  /** What is wanted, as it is stored, from any place on: what an exporter reads. `problem`: what is wrong with the query. */
+  feed(wanted: Wanted): Feed | { readonly problem: string } {
+    const question = wantedNode(wanted);
+    if ('problem' in question) return question;
+    return {
+      read: (afterSeq, limit) => this.after(question.node, afterSeq, limit),
+      onStored: (listener) => this.onStored(listener),
+    };
+  }
+
+  /** `listener` is called when something was stored; returns how to stop that. */
+  onStored(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => void this.#listeners.delete(listener);
+  }
+}

@@ -1,0 +1,55 @@
+// The door of the room: which requests belong to a trace, and the spans that their records stand for.
+// Must stay true: nothing is kept here. A span is made from the record of a request whenever somebody wants it.
+//   sampling.ts  which traces       spans.ts  record → spans       webhook-span.ts  a webhook → a record
+import type { Observer } from '../../core/exchange/exchange.ts';
+import { deliverySpan, type Delivery, type SpanRecord } from './webhook-span.ts';
+import type { TraceOptions } from './options.ts';
+import { hasFailed } from './span-status.ts';
+import { ratioSampler, type Sampler } from './sampling.ts';
+import type { Span } from './span.ts';
+import { spansOf, type RecordLike, type Scheme } from './request-spans.ts';
+
+export type { Delivery } from './webhook-span.ts';
+export { STATUS } from './span.ts';
+export type { Span, SpanAttributes, SpanEvent } from './span.ts';
+export type { RecordLike } from './request-spans.ts';
+
+/** What all requests have in common. */
+export interface About {
+  readonly modelId: string;
+  readonly scheme: Scheme;
+}
+
+export class Tracing {
+  readonly sampler: Sampler;
+  readonly #options: TraceOptions;
+  readonly #about: About;
+
+  constructor(options: TraceOptions, about: About) {
+    this.#options = options;
+    this.#about = about;
+    this.sampler = ratioSampler(options.sample_ratio, options.parent_based);
+  }
+
+  /** To be told before those who write the record: samples what failed, where that is wanted. */
+  get observer(): Observer {
+    const isWanted = this.#options.always_on_error;
+    return {
+      closed(exchange) {
+        if (!isWanted || exchange.isSampled) return;
+        const { protocol, status } = exchange;
+        exchange.isSampled = hasFailed({ protocol, status, cause: exchange.cause! });
+      },
+    };
+  }
+
+  /** The spans of a request's record, its own first. */
+  spansOf(record: RecordLike): Span[] {
+    return spansOf(record, this.#about.modelId, this.#about.scheme);
+  }
+
+  /** The record of a delivery, where its trace is wanted. */
+  delivery(delivery: Delivery, environment: string): SpanRecord | undefined {
+    return deliverySpan(delivery, environment, this.#options.always_on_error);
+  }
+}

@@ -1,0 +1,189 @@
+// Secrets do not get into what is kept.
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { REDACTED, Redactor } from '../../../../src/telemetry/logs/ingest/redact.ts';
+import { compileRegex, type Regex } from '../../../../src/telemetry/logs/regex.ts';
+import { recordOf } from '../store/store-reader.ts';
+
+const runs = { numRuns: Number(process.env['FUZZ_RUNS'] ?? 500) };
+const builtIn = new Redactor({ builtIn: true, own: [] });
+const JWT = 'eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.dozjgNryP4J3jVmNHl0w5N_XgL0n3I9P';
+const own = (pattern: string): Regex => {
+  const regex = compileRegex(pattern);
+  if (typeof regex === 'string') throw new Error(regex);
+  return regex;
+};
+
+describe('secrets are taken out of text', () => {
+  it.each([
+    ['Authorization: Bearer abc', 'Authorization: Bearer [redacted]'],
+    ['authorization=Api-Key abcd.efgh, next', 'authorization=Api-Key [redacted], next'],
+    [`{"Authorization": "Bearer ${JWT}"}`, '{"Authorization": "Bearer [redacted]"}'],
+    ["{'authorization': 'Basic dXNlcjpwYXNz'}", "{'authorization': 'Basic [redacted]'}"],
+    [String.raw`{\"authorization\":\"Token xyz\"}`, String.raw`{\"authorization\":\"Token [redacted]\"}`],
+    ['sent Bearer aB3dE5gH7j to it', 'sent Bearer [redacted] to it'],
+    ['sent Basic dXNlcjpwYXNz', 'sent Basic [redacted]'],
+    ['key sk-proj-abcdefghij1234567890 used', 'key [redacted] used'],
+    ['hf_abcdefghijklmnopqrstuvwxyz', '[redacted]'],
+    ['ghp_abcdefghijklmnopqrstuvwxyz0123456789', '[redacted]'],
+    ['AKIAIOSFODNN7EXAMPLE', '[redacted]'],
+    [`got ${JWT}.`, 'got [redacted].'],
+    ['password=hunter2 user=a', 'password=[redacted] user=a'],
+    ['DB_PASSWORD: "a b c", x', 'DB_PASSWORD: "[redacted]", x'],
+    ['{"api_key": "a\\"b", "n": 1}', '{"api_key": "[redacted]", "n": 1}'],
+    [String.raw`"{\"apiKey\":\"a b\",\"n\":1}"`, String.raw`"{\"apiKey\":\"[redacted]\",\"n\":1}"`],
+    ['x-api-key: abcdef', 'x-api-key: [redacted]'],
+    ['?access_token=abc&n=1', '?access_token=[redacted]&n=1'],
+    ["secret='a b'", "secret='[redacted]'"],
+    ['AWS_SECRET_ACCESS_KEY=abc/def+ghi', 'AWS_SECRET_ACCESS_KEY=[redacted]'],
+    ['token=abcdefgh', 'token=[redacted]'],
+    ['{"token": "a1b2c3d4e5"}', '{"token": "[redacted]"}'],
+    ['"token": "Hello password=hunter2"', '"token": "Hello password=[redacted]"'],
+    ['private_key=-----BEGIN PRIVATE KEY-----\nMIIE\n', 'private_key=[redacted]'],
+    ['password="not closed', 'password="[redacted]'],
+    ['redis://user:pa@ss@host:1/0', 'redis://[redacted]@host:1/0'],
+    ['-----BEGIN PRIVATE KEY-----\\nMIIE\\nabc=\\n-----END PRIVATE KEY-----\\n rest', '[redacted]\\n rest'],
+    ['-----BEGIN OPENSSH PRIVATE KEY-----\nabc\ndef', '[redacted]'],
+  ])('%s', (text, expected) => {
+    expect(builtIn.redactText(text)).toBe(expected);
+    expect(builtIn.redactText(expected)).toBe(expected);
+  });
+
+  it.each([
+    'Avg generation throughput: 55 tokens/s, max_tokens=100, token=12, token: 0.35s',
+    '{"token": " Hello", "logprob": -0.3}',
+    '"completion_token": 15, "next_token": 12',
+    'Basic authentication is required, Bearer authentication too',
+    'Invalid token: unexpected end',
+    'password=null secret: none',
+    'disk-1234567890123456789 task-abcdefghijklmnopqrst',
+    'http://host/path?mail=a@b.c and https://host:8080/@scope',
+    'eyJ.abc',
+    '-----BEGIN CERTIFICATE-----',
+  ])('but nothing of: %s', (text) => expect(builtIn.redactText(text)).toBe(text));
+
+  it('of a JSON line: message, traceback, attributes by their values and by their names', () => {
+    const record = recordOf(
+      JSON.stringify({
+        message: 'login password=hunter2',
+        exc_info: `ValueError: ${JWT}`,
+        headers: { Authorization: 'Custom hunter2', 'x-api-key': 'hunter2', accept: '*/*' },
+        list: ['sk-hunter2hunter2hunter2'],
+        password: 12_345,
+        secret: { inner: 'hunter2' },
+        max_token: 5,
+        api_key: null,
+      }),
+    );
+    expect(
+      JSON.stringify(record, (_key, value: unknown) => (typeof value === 'bigint' ? '' : value)),
+    ).not.toMatch(/hunter2|dozjg|12345/);
+    expect(record.said).toEqual({
+      exc_info: `ValueError: ${REDACTED}`,
+      headers: { Authorization: REDACTED, 'x-api-key': REDACTED, accept: '*/*' },
+      list: [REDACTED],
+      password: REDACTED,
+      secret: REDACTED,
+      max_token: 5,
+      api_key: null,
+    });
+  });
+
+  it('by the user’s own expressions, in addition or alone', () => {
+    const patterns = [own(String.raw`user-\d+`), own('(?i)card [0-9]{4}')];
+    const text = 'user-12 paid with CARD 1234, password=x';
+    expect(new Redactor({ builtIn: true, own: patterns }).redactText(text)).toBe(
+      '[redacted] paid with [redacted], password=[redacted]',
+    );
+    expect(new Redactor({ builtIn: false, own: patterns }).redactText(text)).toBe(
+      '[redacted] paid with [redacted], password=x',
+    );
+    expect(new Redactor({ builtIn: false, own: [] }).redactText(text)).toBe(text);
+  });
+
+  it('whatever stands around them', () => {
+    const piece = fc.constantFrom(
+      '[redacted]',
+      '-----BEGIN PRIVATE KEY-----',
+      '-----END PRIVATE KEY-----',
+      ' ',
+      '\n',
+      ...`password = : " ' \\ token Bearer abc123XYZ sk- :// @ . eyJ authorization`.split(' '),
+    );
+    const around = fc.array(piece, { maxLength: 15 }).map((pieces) => pieces.join(''));
+    const secret = fc.constantFrom(
+      'password=0pensesame',
+      'Bearer aB0pensesame',
+      'sk-0pensesame0pensesame',
+      JWT,
+    );
+    fc.assert(
+      fc.property(around, secret, around, (before, planted, after) => {
+        expect(builtIn.redactText(`${before} ${planted} ${after}`)).not.toMatch(
+          /0pensesame|eyJhbGci|dozjgNry/,
+        );
+      }),
+      runs,
+    );
+  });
+
+  it('in time that grows with the text and no faster, whoever wrote it', () => {
+    const heads = [
+      '',
+      'password="',
+      String.raw`token=\"`,
+      '-----BEGIN PRIVATE KEY-----',
+      'https://',
+      'eyJaaaaaaaa',
+    ];
+    const bodies = [
+      'eyJ-',
+      'a.eyJ',
+      '://',
+      'password=',
+      'password="',
+      '"secret":"',
+      'token ',
+      'bearer ',
+      'sk-',
+    ];
+    const more = [
+      'authorization: ',
+      '-----BEGIN PRIVATE KEY-----',
+      '\\',
+      '"',
+      'api-key ',
+      'token:  \\\\',
+      '@://',
+    ];
+    for (const head of heads)
+      for (const body of [...bodies, ...more]) {
+        // A rule that went back over the text once for each start would take minutes, and this test its time limit.
+        const text = head + body.repeat(Math.ceil(1_000_000 / body.length));
+        expect(builtIn.redactText(text).length, `${head} ${body}`).toBeLessThan(8 * text.length);
+      }
+  });
+});
+
+describe('an expression of a user', () => {
+  it('is RE2: found anywhere, replaced everywhere, by text that means nothing else', () => {
+    const regex = own(String.raw`b+`);
+    expect(regex.test('aabb')).toBe(true);
+    expect(regex.test('aa')).toBe(false);
+    expect(regex.replaceAll('abbab', '$1$&')).toBe('a$1$&a$1$&');
+  });
+
+  it.each([
+    ['(a', /cannot be read: .*missing closing/],
+    [String.raw`(a)\1`, /cannot be read/],
+    ['a(?=b)', /cannot be read/],
+    ['a'.repeat(1001), /1001 characters, 1000 are allowed/],
+  ])('that cannot be is refused in words: %s', (pattern, problem) =>
+    expect(compileRegex(pattern)).toMatch(problem),
+  );
+
+  it('that would take other engines for ever does not', () => {
+    const regex = own('(a+)+$');
+    expect(regex.test(`${'a'.repeat(100_000)}b`)).toBe(false);
+  });
+});

@@ -1,0 +1,145 @@
+// Bytes to lines, however they come.
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { Cutter } from '../../../../src/telemetry/logs/ingest/stream-lines.ts';
+
+const runs = { numRuns: Number(process.env['FUZZ_RUNS'] ?? 500) };
+
+interface Cut {
+  text: string;
+  isCut: boolean;
+  bytes: number;
+  start: number;
+}
+
+function cut(pieces: readonly Uint8Array[], maxBytes = 1000): Cut[] {
+  const lines: Cut[] = [];
+  const cutter = new Cutter(maxBytes, (text, isCut, bytes, start) =>
+    lines.push({ text, isCut, bytes, start }),
+  );
+  for (const piece of pieces) {
+    const lent = Buffer.from(piece);
+    cutter.push(lent);
+    lent.fill(0x58); // The bytes are the caller's again.
+  }
+  cutter.end();
+  return lines;
+}
+const texts = (text: string, maxBytes?: number) =>
+  cut([Buffer.from(text)], maxBytes).map((line) => line.text);
+
+/** Bytes with many line ends, carriage returns and pieces of UTF-8. */
+const stream = fc
+  .array(
+    fc.oneof(
+      { weight: 4, arbitrary: fc.string({ unit: 'grapheme', maxLength: 12 }).map((s) => Buffer.from(s)) },
+      { weight: 3, arbitrary: fc.constantFrom('\n', '\r\n', '\r', '\n\n').map((s) => Buffer.from(s)) },
+      fc.uint8Array({ maxLength: 6 }).map((b) => Buffer.from(b)),
+    ),
+    { maxLength: 40 },
+  )
+  .map((parts) => Buffer.concat(parts));
+const chunked = fc.tuple(stream, fc.array(fc.nat(200), { maxLength: 12 })).map(([bytes, cuts]) => {
+  const places = [0, ...cuts.filter((at) => at < bytes.length).sort((a, b) => a - b), bytes.length];
+  return { bytes, pieces: places.slice(1).map((to, i) => bytes.subarray(places[i], to)) };
+});
+
+describe('lines are cut out of bytes', () => {
+  it('gives what splitting at line feeds gives, for any pieces', () => {
+    fc.assert(
+      fc.property(chunked, ({ bytes, pieces }) => {
+        const text = bytes.toString('latin1').replaceAll(/\r+(?=\n|$)/g, '');
+        const lines = text.split('\n');
+        if (bytes.length === 0 || bytes.at(-1) === 0x0a) lines.pop();
+        const expected = lines.flatMap((line) => {
+          const parts = line.split('\r');
+          const shown = parts.length > 1 ? [parts[0]!, parts.at(-1)!].filter((part, i) => part || i) : parts;
+          return shown.map((part) => {
+            const decoded = Buffer.from(part, 'latin1').toString();
+            return decoded;
+          });
+        });
+        expect(cut(pieces).map((line) => line.text.replace('\ufeff', ''))).toEqual(
+          expected.map((line) => line.replace('\ufeff', '')),
+        );
+      }),
+      runs,
+    );
+  });
+
+  it('gives the same for any pieces where lines are too long as well', () => {
+    fc.assert(
+      fc.property(chunked, fc.integer({ min: 1, max: 20 }), ({ bytes, pieces }, maxBytes) => {
+        expect(cut(pieces, maxBytes)).toEqual(cut([bytes], maxBytes));
+      }),
+      runs,
+    );
+  });
+
+  it('counts every byte: a line begins where the one before ended', () => {
+    fc.assert(
+      fc.property(chunked, ({ bytes, pieces }) => {
+        for (const { start } of cut(pieces, 16)) expect(start === 0 || bytes[start - 1] === 0x0a).toBe(true);
+      }),
+      runs,
+    );
+  });
+
+  it('puts a character together that came in two pieces', () => {
+    const bytes = Buffer.from('日本語 🙂\n');
+    for (let at = 0; at <= bytes.length; at++)
+      expect(cut([bytes.subarray(0, at), bytes.subarray(at)])[0]!.text).toBe('日本語 🙂');
+  });
+
+  it('shows bytes that are no UTF-8 as �', () => {
+    expect(cut([Uint8Array.of(0x61, 0xff, 0xc3, 0x0a)])[0]!.text).toBe('a\ufffd\ufffd');
+  });
+
+  it('leaves out a byte order mark', () => expect(texts('\ufeff{"a":1}\n')).toEqual(['{"a":1}']));
+
+  it('gives a last line that has no end', () => expect(texts('one\ntwo')).toEqual(['one', 'two']));
+
+  it('takes carriage returns at the end for the line’s end', () =>
+    expect(texts('a\r\nb\r\r\nc\r')).toEqual(['a', 'b', 'c']));
+
+  it('shows of a progress bar what it showed last', () => {
+    expect(texts('\r 10%|#  \r 50%|###\r100%|#####\n')).toEqual(['100%|#####']);
+  });
+
+  it('never hides how a line began, whatever draws over it', () => {
+    expect(texts('user=evil\rnothing\rall is well\n')).toEqual(['user=evil', 'all is well']);
+  });
+
+  it('shows a progress bar that goes on for megabytes whole at its end', () => {
+    const bar = Array.from({ length: 50_000 }, (_, i) => Buffer.from(`\rstep ${i} of 50000`));
+    expect(cut([Buffer.from('loading'), ...bar, Buffer.from('\n')], 4096)).toMatchObject([
+      { text: 'loading', isCut: false },
+      { text: 'step 49999 of 50000', isCut: false },
+    ]);
+  });
+
+  it('cuts a line that is too long, says how long it was, and goes on behind it', () => {
+    expect(cut([Buffer.from(`${'x'.repeat(50)}\nnext\n`)], 10)).toEqual([
+      { text: 'x'.repeat(10), isCut: true, bytes: 50, start: 0 },
+      { text: 'next', isCut: false, bytes: 4, start: 51 },
+    ]);
+    expect(cut([Buffer.from(`${'x'.repeat(10)}\n`)], 10)[0]!.isCut).toBe(false);
+  });
+
+  it('cuts between characters', () => {
+    expect(texts('aaé\n', 3)).toEqual(['aa']);
+    expect(texts('a🙂🙂\n', 8)).toEqual(['a🙂']);
+    expect(texts('aé\n', 3)).toEqual(['aé']);
+  });
+
+  it('holds no more than one line of the allowed length, whatever comes', () => {
+    const lines: number[] = [];
+    const cutter = new Cutter(64 * 1024, (text, _isCut, bytes) => lines.push(text.length, bytes));
+    const megabyte = Buffer.alloc(1024 * 1024, 0x61);
+    const before = process.memoryUsage().arrayBuffers;
+    for (let i = 0; i < 256; i++) cutter.push(megabyte);
+    expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(1024 * 1024);
+    cutter.push(Buffer.from('\n'));
+    expect(lines).toEqual([64 * 1024, 256 * 1024 * 1024]);
+  });
+});

@@ -1,0 +1,225 @@
+// The record through its door: two threads, real files. Nobody who forwards waits; what is lost is counted.
+import { readdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { afterEach, describe, expect, it } from 'vitest';
+import { fileSink, Log } from '../../../src/core/logger.ts';
+import { Exchanges } from '../../../src/core/exchange/exchange.ts';
+import { Logs, type LogRecord, type LogsConfig } from '../../../src/telemetry/logs/logs.ts';
+import { folder } from '../../kit/folder.ts';
+import { until } from '../../kit/until.ts';
+
+const ALL = { node: { op: 'all' }, fromNs: 0n, toNs: 2n ** 62n, direction: 'up', after: undefined } as const;
+const said: string[] = [];
+const sink = { ...fileSink(2), write: (line: string) => void said.push(line), flush: () => undefined };
+const log = new Log(sink, { level: 'info', isText: false });
+const origin = { deployment: 'dep1', environment: 'production', replica: 'abc12', source: 'api' };
+const open = new Set<Logs>();
+
+afterEach(async () => {
+  said.length = 0;
+  for (const logs of open) await logs.stop(performance.now() + 5000);
+  open.clear();
+});
+
+function start(path: string, more: Partial<LogsConfig> = {}): Logs {
+  const logs = new Logs(
+    {
+      folder: path,
+      maxBytes: 2 ** 30,
+      retentionMs: 86_400_000,
+      maxLineBytes: 4096,
+      redactsKnown: true,
+      maxBodyBytes: 262_144,
+      redactPatterns: [],
+      files: [],
+      fileOrigin: origin,
+      ...more,
+    },
+    log,
+  );
+  open.add(logs);
+  return logs;
+}
+
+const record = (message: string): LogRecord => ({
+  ...origin,
+  seq: 0,
+  kind: 'line',
+  timeNs: BigInt(Date.now()) * 1_000_000n,
+  severity: 9,
+  message,
+  requestId: '',
+  traceId: '',
+  spanId: '',
+  parentSpanId: '',
+  status: 0,
+  durationNs: 0,
+  attributes: '',
+});
+
+const messages = async (logs: Logs): Promise<string[]> =>
+  (await logs.page({ ...ALL, limit: 1000 })).records.map(({ message }) => message);
+
+/** An exchange that has ended. */
+function request(logs: Logs, target = '/predict?key=hidden'): string {
+  const exchanges = new Exchanges({ trust_inbound: false });
+  exchanges.observe({ closed: (one) => logs.request(one, { id: 'dep1', environment: 'production' }) });
+  const exchange = exchanges.open(undefined);
+  exchange.method = 'POST';
+  exchange.target = target;
+  exchange.close('ok', 200);
+  return exchange.id;
+}
+
+describe('a record from outside', () => {
+  it('is cut where a line would be, and marked', async () => {
+    const logs = start(folder());
+    const many = Object.fromEntries(Array.from({ length: 5000 }, (_, i) => [`k${i}`, 'v'.repeat(50)]));
+    await logs.post([
+      { ...record(`x${'é'.repeat(4000)}`), attributes: JSON.stringify({ name: 'kept' }) },
+      { ...record('wide'), attributes: JSON.stringify({ name: 'kept', ...many }) },
+    ]);
+    const [long, wide] = (await logs.page({ ...ALL, limit: 10 })).records;
+    expect(long!.message).toBe(`x${'é'.repeat(2047)}`);
+    expect(JSON.parse(long!.attributes)).toEqual({ is_cut: true, bytes: 8001, name: 'kept' });
+    expect(JSON.parse(wide!.attributes)).toMatchObject({ name: 'kept', attributes_dropped: 5001 - 512 });
+  });
+
+  it('keeps attributes that can be read, whatever a pattern takes out', async () => {
+    const logs = start(folder(), { redactPatterns: ['token.*'] });
+    await logs.post([{ ...record('x'), attributes: JSON.stringify({ a: 'the token abc', b: 'stays' }) }]);
+    const [{ attributes }] = (await logs.page({ ...ALL, limit: 10 })).records as [LogRecord];
+    expect(JSON.parse(attributes)).toEqual({ a: 'the [redacted]', b: 'stays' });
+  });
+});
+
+describe('what happened', () => {
+  it('is there for whoever asks next: requests without their query, lines, posts', async () => {
+    const logs = start(folder());
+    const id = request(logs);
+    const stream = logs.stream(origin);
+    stream.write(Buffer.from(`{"levelname":"INFO","message":"one","request_id":"${id}"}\ntw`));
+    stream.write(Buffer.from('o\n'));
+    expect(await logs.post([record('three')])).toEqual({ stored: 1 });
+    expect(await logs.postLines(Buffer.from('four\nfive'), origin, 2)).toEqual({ stored: 2 });
+    await until('all are stored', async () => (await messages(logs)).length === 6);
+    expect((await messages(logs)).toSorted()).toEqual(
+      ['POST /predict 200', 'one', 'two', 'three', 'four', 'five'].toSorted(),
+    );
+    const { records } = await logs.page({
+      ...ALL,
+      node: { op: 'field', name: 'requestId', compare: '=', value: id },
+      limit: 10,
+    });
+    expect(records.map(({ kind }) => kind).toSorted()).toEqual(['line', 'request']);
+    expect(logs.figures.stored).toEqual(new Map([['request', 1], ['line', 5]])); // prettier-ignore
+  });
+
+  it('is kept over a restart, and gets places behind those before', async () => {
+    const path = folder();
+    const first = start(path);
+    await first.post([record('before')]);
+    await first.stop(performance.now() + 5000);
+    const second = start(path);
+    await second.post([record('after')]);
+    expect((await second.page({ ...ALL, limit: 10 })).records).toMatchObject([
+      { seq: 1, message: 'before' },
+      { seq: 2, message: 'after' },
+    ]);
+  });
+
+  it('has no secrets', async () => {
+    const logs = start(folder(), { redactPatterns: ['cust-\\d+'] });
+    await logs.post([
+      { ...record('password=hunter22 of cust-123'), attributes: '{"api_key":"abcdefgh1234"}' },
+    ]);
+    request(logs, '/of/cust-123/api_key=abcdefgh1234/Bearer hunter22');
+    await until('both are stored', async () => (await messages(logs)).length === 2);
+    const { records } = await logs.page({ ...ALL, limit: 2 });
+    expect(records.map(({ message, attributes }) => message + attributes).join()).not.toMatch(
+      /hunter22|abcdefgh1234|cust-123/,
+    );
+    expect(() => JSON.parse(records[0]!.attributes)).not.toThrow();
+  });
+
+  it('wakes those who follow', async () => {
+    const logs = start(folder());
+    let calls = 0;
+    const stop = logs.onStored(() => calls++);
+    await logs.post([record('one')]);
+    expect(calls).toBe(1);
+    stop();
+    await logs.post([record('two')]);
+    expect(calls).toBe(1);
+  });
+});
+
+describe('a store that stands still', () => {
+  it('holds up nobody, takes what is bounded, counts the rest, and goes on', async () => {
+    const path = folder();
+    const logs = start(path);
+    await logs.post([record('first')]);
+    const name = readdirSync(path).find((one) => one.startsWith('logs-') && one.endsWith('.sqlite'));
+    const holder = new DatabaseSync(join(path, name!));
+    holder.exec('BEGIN IMMEDIATE');
+    const piece = Buffer.from(`${'x'.repeat(1000)}\n`.repeat(64));
+    const stream = logs.stream(origin);
+    let longestMs = 0;
+    for (let i = 0; i < 3000; i++) {
+      const beganMs = performance.now();
+      stream.write(piece);
+      longestMs = Math.max(longestMs, performance.now() - beganMs);
+    }
+    expect(logs.figures.dropped.get('queue_full')).toBeGreaterThan(1000);
+    expect(logs.figures.queuedBytes).toBeLessThanOrEqual(64 * 2 ** 20);
+    holder.exec('ROLLBACK');
+    holder.close();
+    await until('all is stored', () => logs.figures.queuedBytes === 0, 60_000);
+    expect(logs.figures.stored.get('line')).toBeGreaterThan(30_000);
+    // Each piece was handed over without a wait for the store, which stood for seconds.
+    expect(longestMs).toBeLessThan(1000);
+  });
+});
+
+describe('a flood of lines of one letter', () => {
+  it('waits in bounded numbers, is counted, and what was taken is stored', async () => {
+    const logs = start(folder());
+    const stream = logs.stream(origin);
+    const piece = Buffer.from('y\n'.repeat(4096));
+    for (let i = 0; i < 500; i++) stream.write(piece);
+    const dropped = logs.figures.dropped.get('queue_full')!;
+    // Of 512 bytes each in 64 MiB.
+    expect((500 - dropped) * 4096).toBeLessThan(140_000);
+    const taken = (500 - dropped) * 4096;
+    // The last one waits a moment for a line that goes with it.
+    await until('what was taken is stored', () => logs.figures.stored.get('line') === taken, 60_000);
+  });
+});
+
+describe('a folder that cannot be used', () => {
+  it('is said, counted, and tried again', async () => {
+    const path = join(folder({ file: 'no folder' }), 'file', 'logs');
+    const logs = start(path);
+    expect(await logs.post([record('one')])).toEqual({ problem: 'store_unusable' });
+    expect(said.join()).toMatch(/the record of what happened is not kept.*cannot be used/);
+    expect(logs.figures.dropped.get('store_unusable')).toBe(1);
+    await expect(logs.page({ ...ALL, limit: 1 })).rejects.toThrow(/not a directory/);
+  });
+
+  it('is not taken from another weir', async () => {
+    const path = folder();
+    const first = start(path);
+    await first.post([record('one')]);
+    const second = start(path);
+    expect(await second.post([record('two')])).toEqual({ problem: 'store_unusable' });
+    expect(said.join()).toMatch(/in use by another weir/);
+  });
+
+  it('may hold a file that is none of ours', async () => {
+    const path = folder();
+    writeFileSync(join(path, 'logs-notes.txt'), 'mine');
+    const logs = start(path);
+    expect(await logs.post([record('one')])).toEqual({ stored: 1 });
+  });
+});

@@ -1,0 +1,130 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { format } from '../../../../src/telemetry/logs/query/format.ts';
+import { compile } from '../../../../src/telemetry/logs/query/match.ts';
+import type { Node } from '../../../../src/telemetry/logs/query/query-node.ts';
+import { parseQuery } from '../../../../src/telemetry/logs/query/parse.ts';
+import { node as anyNode, PIECES, record } from './arbitrary.ts';
+import { HINTS, NO_HINTS, PROBLEMS, QUESTIONS } from './cases.ts';
+
+function nodeOf(text: string): Node {
+  const parsed = parseQuery(text);
+  if ('problem' in parsed) throw new Error(`${text}: ${parsed.problem}`);
+  return parsed.node;
+}
+
+const SIGNS = [
+  '(',
+  ')',
+  '|',
+  ' OR ',
+  ' AND ',
+  ' NOT ',
+  '-',
+  ':',
+  '=',
+  '!=',
+  '>',
+  '>=',
+  '<',
+  ',',
+  '@',
+  '"',
+  '"',
+  '/',
+  '\\',
+  ' ',
+];
+const KEYS = [
+  'level',
+  'status',
+  'duration',
+  'env',
+  'message',
+  'kind',
+  'x',
+  'user.id',
+  'includes',
+  'method',
+  'trace',
+];
+const VALUES = ['warn', '5xx', '500', '2s', '150', 'a*', 'request', '*', '/a.b/', '/x/i', '"a b"'];
+const almostQuery = fc
+  .array(fc.constantFrom(...SIGNS, ...SIGNS, ...KEYS, ...VALUES, ...PIECES), { maxLength: 14 })
+  .map((pieces) => pieces.join(''));
+
+describe('the text of the query bar', () => {
+  it.each(QUESTIONS)('%s', (text, node) => expect(parseQuery(text)).toMatchObject({ node }));
+
+  it.each(PROBLEMS)('%.60s is refused', (text, problem, at) =>
+    expect(parseQuery(text)).toEqual({ problem: expect.stringMatching(problem), at }),
+  );
+
+  it.each(HINTS)('%s is accepted with a hint', (text, hint) =>
+    expect(parseQuery(text)).toMatchObject({ hints: [expect.stringMatching(hint)] }),
+  );
+
+  it.each(NO_HINTS)('%s needs no hint', (text) => expect(parseQuery(text)).toMatchObject({ hints: [] }));
+
+  it('is a question that can be asked, or a problem at a place in it', () => {
+    let accepted = 0;
+    fc.assert(
+      fc.property(fc.oneof(almostQuery, fc.string({ unit: 'binary' }), fc.string()), (text) => {
+        const parsed = parseQuery(text);
+        if ('problem' in parsed) {
+          expect(parsed.problem).not.toBe('');
+          expect(parsed.at).toBeGreaterThanOrEqual(0);
+          expect(parsed.at).toBeLessThanOrEqual(text.length);
+        } else {
+          accepted++;
+          compile(parsed.node);
+        }
+      }),
+      { numRuns: 5000 },
+    );
+    expect(accepted).toBeGreaterThan(500);
+  });
+
+  it('is read in time linear in it', () => {
+    const long = ['"', '/', '(', '-', '\\', '/\\', 'a:', '@"', 'x:(', '/a ', '-a '].map((text) =>
+      text.repeat(4096 / text.length),
+    );
+    const start = performance.now();
+    for (const text of long) parseQuery(text);
+    expect(performance.now() - start).toBeLessThan(1000);
+  });
+});
+
+describe('a question written back as text', () => {
+  const asksTheSame = (node: Node, text: string, records: Parameters<ReturnType<typeof compile>>[0][]) => {
+    const [one, other] = [compile(node), compile(nodeOf(text))];
+    for (const record of records) expect(other(record), text).toBe(one(record));
+  };
+  const records = fc.array(record, { minLength: 5, maxLength: 10 });
+
+  it.each(QUESTIONS)('%s', (text, node) => {
+    expect(nodeOf(format(nodeOf(text)))).toEqual(node);
+  });
+
+  it('asks the same', () => {
+    fc.assert(
+      fc.property(anyNode, records, (node, records) => {
+        const text = format(node);
+        if (text.length < 4096) asksTheSame(node, text, records);
+      }),
+      { numRuns: 3000 },
+    );
+  });
+
+  it('is the same text when it is written again', () => {
+    fc.assert(
+      fc.property(almostQuery, (text) => {
+        const parsed = parseQuery(text);
+        fc.pre(!('problem' in parsed));
+        const once = format(nodeOf(text));
+        expect(format(nodeOf(once))).toBe(once);
+      }),
+      { numRuns: 3000 },
+    );
+  });
+});

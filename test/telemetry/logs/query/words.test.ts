@@ -1,0 +1,52 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { indexed, words } from '../../../../src/telemetry/logs/query/words.ts';
+import { text as pieces } from './arbitrary.ts';
+import { FullText } from './full-text.ts';
+
+const anyText = fc.oneof(pieces, fc.string({ unit: 'binary' }), fc.string({ unit: 'grapheme' }), fc.string());
+
+describe('the words of a text', () => {
+  it.each([
+    ['OutOfMemory: 3_retries, max-len=7', ['outofmemory', '3', 'retries', 'max', 'len', '7']],
+    ['Größe überschritten, STRASSE straße', ['grosse', 'uberschritten', 'strasse', 'strasse']],
+    ['İstanbul ISPARTA ışık IŞIK', ['istanbul', 'isparta', 'isik', 'isik']],
+    ['فشل الاتصال بِالخَادِم أحمد مـــرحبا', ['فشل', 'الاتصال', 'بالخادم', 'احمد', 'مرحبا']],
+    ['GPU显存不足', ['gpu', '显', '存', '不', '足']],
+    ['メモリ不足 ｶﾞ が か', ['メ', 'モ', 'リ', '不', '足', 'ガ', 'が', 'か']],
+    ['메모리 부족', ['메', '모', '리', '부', '족']],
+    ['हिन्दी ไทย', ['हिन्दी', 'ไทย']],
+    ['🔥failed👍🏽 ＡＢＣ ﬁne', ['🔥', 'failed', '👍', 'abc', 'fine']],
+    ['ΟΔΟΣ οδός', ['οδοσ', 'οδοσ']],
+    ['', []],
+    [' -- !? \ud800', []],
+  ])('%s', (text, expected) => expect(words(text)).toEqual(expected));
+
+  it('are the same however an accent is written', () => {
+    expect(words('cafe\u0301 e\u0300\u0301')).toEqual(words('café è'));
+  });
+
+  it('are their own words', () => {
+    fc.assert(
+      fc.property(anyText, (text) => {
+        expect(words(words(text).join(' '))).toEqual(words(text));
+      }),
+      { numRuns: 2000 },
+    );
+  });
+
+  it('are exactly the tokens that FTS5 makes of the indexed text', () => {
+    using index = new FullText();
+    fc.assert(
+      fc.property(anyText, (text) => {
+        expect(index.only(text).tokens()).toEqual([...new Set(words(text))].sort());
+      }),
+      { numRuns: 2000 },
+    );
+  });
+
+  it('cost a text of ASCII nothing: it is indexed as it is', () => {
+    const line = 'INFO Request took 153 ms\tfor model_x "a b"';
+    expect(indexed(line)).toBe(line);
+  });
+});

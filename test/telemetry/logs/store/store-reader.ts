@@ -1,0 +1,27 @@
+// A stream's reader for tests, at a time that stands still.
+import { LineReader } from '../../../../src/telemetry/logs/ingest/stream-records.ts';
+import { attributesOf, type LogRecord } from '../../../../src/telemetry/logs/log-record.ts';
+import { Redactor } from '../../../../src/telemetry/logs/ingest/redact.ts';
+
+/** 2026-11-20T17:00:00Z. */
+export const NOW = 1_795_194_000_000_000_000n;
+
+export const reader = (options: { redactor?: Redactor; maxLineBytes?: number; retentionMs?: number } = {}) =>
+  new LineReader(
+    { deployment: 'dep1', environment: 'production', replica: 'abc12', source: 'stderr' },
+    { maxLineBytes: 64 * 1024, redactor: new Redactor({ builtIn: true, own: [] }), ...options },
+  );
+
+/** The records of a whole stream. */
+export function recordsOf(text: string | Uint8Array, options?: Parameters<typeof reader>[0]): LogRecord[] {
+  const lines = reader(options);
+  const pushed = lines.push(Buffer.from(text as string), NOW);
+  return [...pushed, ...lines.end()];
+}
+
+/** The one record of a line, with its attributes read. */
+export function recordOf(line: string, options?: Parameters<typeof reader>[0]) {
+  const records = recordsOf(`${line}\n`, options);
+  if (records.length !== 1) throw new Error(`${records.length} records, not one`);
+  return { ...records[0]!, said: attributesOf(records[0]!) };
+}

@@ -1,0 +1,466 @@
+// What the record promises, without its threads: places without gaps, pages without gaps or repeats, damage set aside.
+import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync, truncateSync } from 'node:fs';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import fc from 'fast-check';
+import { afterEach, describe, expect, it } from 'vitest';
+import { removeDay } from '../../../../src/telemetry/logs/store/segments.ts';
+import {
+  parsePosition,
+  formatPosition,
+  type Direction,
+  type Position,
+} from '../../../../src/telemetry/logs/store/page-position.ts';
+import { parseQuery } from '../../../../src/telemetry/logs/query/parse.ts';
+import type { Node } from '../../../../src/telemetry/logs/query/query-node.ts';
+import { Reader, type PageQuery } from '../../../../src/telemetry/logs/store/store-reader.ts';
+import type { LogRecord } from '../../../../src/telemetry/logs/log-record.ts';
+import { Writer, type WriterOptions } from '../../../../src/telemetry/logs/store/store-writer.ts';
+import { folder } from '../../../kit/folder.ts';
+
+const DAY_MS = 86_400_000;
+const MAX_NS = 2n ** 62n;
+const NOON = Date.parse('2026-11-20T12:00:00Z');
+
+const line = (message: string, more: Partial<LogRecord> = {}): LogRecord => ({
+  seq: 0,
+  kind: 'line',
+  timeNs: BigInt(NOON) * 1_000_000n,
+  severity: 9,
+  message,
+  requestId: '',
+  traceId: '',
+  spanId: '',
+  parentSpanId: '',
+  deployment: 'dep1',
+  environment: 'production',
+  replica: 'abc12',
+  source: 'stdout',
+  status: 0,
+  durationNs: 0,
+  attributes: '',
+  ...more,
+});
+
+const node = (text: string): Node => {
+  const parsed = parseQuery(text);
+  if ('problem' in parsed) throw new Error(parsed.problem);
+  return parsed.node;
+};
+
+class Store {
+  readonly path: string;
+  readonly said: string[] = [];
+  nowMs = NOON;
+  writer!: Writer;
+  reader!: Reader;
+  readonly #options: Partial<WriterOptions>;
+
+  constructor(path = folder(), options: Partial<WriterOptions> = {}, budgetMs = 1000) {
+    this.path = path;
+    this.#options = options;
+    this.open(budgetMs);
+  }
+
+  open(budgetMs = 1000): void {
+    const options = { folder: this.path, maxBytes: 2 ** 30, retentionMs: 7 * DAY_MS, ...this.#options };
+    this.writer = new Writer(
+      options,
+      (_, event, fields) => this.said.push(`${event} ${JSON.stringify(fields)}`),
+      () => this.nowMs,
+    );
+    const problem = this.writer.open();
+    if (problem !== '') throw new Error(problem);
+    this.reader = new Reader(this.path, { damaged: (path, why) => this.writer.damaged(path, why) }, budgetMs);
+    open.add(this);
+  }
+
+  add(...records: LogRecord[]): void {
+    const { kind } = this.writer.append(records.map((record) => ({ record })));
+    if (kind !== 'stored') throw new Error(kind);
+  }
+
+  /** All pages of a question, one after the other. */
+  all(text: string, more: Partial<PageQuery> = {}): LogRecord[] {
+    const out: LogRecord[] = [];
+    let after: Position | undefined;
+    for (let pages = 0; pages < 10_000; pages++) {
+      const page = this.reader.page({
+        node: node(text),
+        fromNs: 0n,
+        toNs: MAX_NS,
+        direction: 'down',
+        limit: 100,
+        ...more,
+        after,
+      });
+      out.push(...page.records);
+      if (page.next === undefined) return out;
+      // As a client would: by its text.
+      after = parsePosition(formatPosition(page.next));
+    }
+    throw new Error('the pages do not end');
+  }
+
+  messages(text: string, more: Partial<PageQuery> = {}): string[] {
+    return this.all(text, more).map(({ message }) => message);
+  }
+
+  close(): void {
+    this.reader.close();
+    this.writer.close();
+    open.delete(this);
+  }
+}
+
+const open = new Set<Store>();
+afterEach(() => {
+  for (const store of open) store.close();
+});
+
+describe('what was stored', () => {
+  it('keeps the number of each kind, so that stores of earlier versions can be read', () => {
+    const store = new Store();
+    const kinds = ['request', 'line', 'span', 'event'] as const;
+    store.add(...kinds.map((kind) => line(`a ${kind}`, { kind })));
+    const file = readdirSync(store.path).find((name) => /^logs-.*\.sqlite$/.test(name));
+    const database = new DatabaseSync(join(store.path, file!), { readOnly: true });
+    const rows = database.prepare('SELECT kind, message FROM records ORDER BY seq').all();
+    database.close();
+    expect(rows.map(({ kind, message }) => [kind, message])).toEqual(
+      kinds.map((kind, i) => [i, `a ${kind}`]),
+    );
+    for (const kind of kinds) expect(store.messages(`kind:${kind}`)).toEqual([`a ${kind}`]);
+    expect(store.messages('-kind:event -kind:span')).toEqual(['a line', 'a request']);
+  });
+
+  it('is given back as it was, to the nanosecond', () => {
+    const store = new Store();
+    const record = line('out of memory', {
+      kind: 'request',
+      timeNs: 1_763_640_000_123_456_789n,
+      severity: 17,
+      requestId: '31255019cf83c4d0c7492a5006591e1f502a5',
+      traceId: '0af7651916cd43dd8448eb211c80319c',
+      spanId: 'b7ad6b7169203331',
+      parentSpanId: '00f067aa0ba902b7',
+      source: 'weir',
+      status: 502,
+      durationNs: 1_200_000_000_000,
+      attributes: '{"cause":"reset_midway","ünï":"中文"}',
+    });
+    store.add(record);
+    expect(store.all('')).toEqual([{ ...record, seq: 1 }]);
+    expect(store.reader.at(1)).toEqual({ ...record, seq: 1 });
+    expect(store.reader.at(2)).toBeUndefined();
+  });
+
+  it('is found by id, trace, word, phrase, field and expression', () => {
+    const store = new Store();
+    const requestId = '31255019cf83c4d0c7492a5006591e1f502a5';
+    const traceId = '0af7651916cd43dd8448eb211c80319c';
+    store.add(
+      line('CUDA out of memory', { requestId, severity: 17 }),
+      line('took 12 ms', { severity: 5, attributes: '{"user":{"id":"u7"}}' }),
+      line('POST /predict 500', { kind: 'request', requestId, traceId, status: 500, durationNs: 3e9 }),
+      line('out for lunch, memory fine'),
+    );
+    expect(store.messages(`requestId:${requestId}`)).toHaveLength(2);
+    // The line is found by the trace of the request that it belongs to.
+    expect(store.messages(`trace:${traceId}`)).toEqual(['POST /predict 500', 'CUDA out of memory']);
+    expect(store.messages('"out of memory"')).toEqual(['CUDA out of memory']);
+    expect(store.messages('memory')).toHaveLength(2);
+    expect(store.messages('mem*')).toHaveLength(2);
+    expect(store.messages('memory -cuda')).toEqual(['out for lunch, memory fine']);
+    expect(store.messages('/took \\d+ ms/')).toEqual(['took 12 ms']);
+    expect(store.messages('user.id:u7')).toEqual(['took 12 ms']);
+    expect(store.messages('level>=error')).toEqual(['CUDA out of memory']);
+    expect(store.messages('status:5xx duration>2s')).toEqual(['POST /predict 500']);
+    expect(store.messages('env:production replica:abc12 kind:request')).toEqual(['POST /predict 500']);
+    expect(store.messages('replica:other')).toEqual([]);
+  });
+
+  it('is found in Chinese, Japanese, Arabic and with other letters', () => {
+    const store = new Store();
+    store.add(
+      line('模型加载失败:显存不足'),
+      line('モデルを読み込みました'),
+      line('فشل تحميل النموذج'),
+      line('Größe überschritten'),
+      line('unrelated'),
+    );
+    expect(store.messages('显存')).toEqual(['模型加载失败:显存不足']);
+    expect(store.messages('読み込み')).toEqual(['モデルを読み込みました']);
+    expect(store.messages('تحميل')).toEqual(['فشل تحميل النموذج']);
+    expect(store.messages('grosse OR größe')).toEqual(['Größe überschritten']);
+  });
+});
+
+describe('pages', () => {
+  it('give 5,000 lines of one nanosecond once each, in both directions', () => {
+    const store = new Store();
+    store.add(...Array.from({ length: 5000 }, (_, i) => line(`line ${i}`)));
+    const up = store.messages('', { direction: 'up', limit: 333 });
+    expect(up).toEqual(Array.from({ length: 5000 }, (_, i) => `line ${i}`));
+    expect(store.messages('', { limit: 1000 })).toEqual(up.toReversed());
+  });
+
+  it('give every record once and in order, however files, times and limits lie', () => {
+    fc.assert(
+      fc.property(
+        fc.array(
+          fc.record({
+            timeNs: fc.bigInt({ min: 0n, max: 40n }),
+            message: fc.constantFrom('red', 'green fox', 'blue fox', 'x'),
+            isNewDay: fc.boolean(),
+            severity: fc.constantFrom(0, 5, 9, 17),
+          }),
+          { maxLength: 40 },
+        ),
+        fc.integer({ min: 1, max: 7 }),
+        fc.constantFrom<Direction>('up', 'down'),
+        fc.constantFrom('', 'fox', 'level>=info', 'red OR level:error', '-fox'),
+        fc.bigInt({ min: 0n, max: 20n }),
+        (records, limit, direction, query, fromNs) => {
+          const store = new Store();
+          for (const { isNewDay, ...more } of records) {
+            if (isNewDay) store.nowMs += DAY_MS / 16;
+            store.add(line(more.message, more));
+          }
+          const found = store.all(query, { limit, direction, fromNs, toNs: 30n });
+          const every = store.all('', { limit: 1000, direction: 'up' });
+          const wanted = every.filter(({ message, severity, timeNs }) => {
+            const isFox = message.includes('fox');
+            const fits = new Map([
+              ['', true],
+              ['fox', isFox],
+              ['-fox', !isFox],
+              ['level>=info', severity >= 9],
+              ['red OR level:error', message === 'red' || severity === 17],
+            ]);
+            return timeNs >= fromNs && timeNs <= 30n && fits.get(query);
+          });
+          expect(every).toHaveLength(records.length);
+          expect(found).toEqual(direction === 'up' ? wanted : wanted.toReversed());
+          store.close();
+        },
+      ),
+      { numRuns: 60 },
+    );
+  });
+
+  it('end in time when little matches, and go on where they ended', () => {
+    const store = new Store(undefined, {}, 2);
+    for (let i = 0; i < 60; i++)
+      store.add(...Array.from({ length: 1000 }, (_, j) => line(i === 3 && j === 5 ? 'the needle' : 'hay')));
+    const first = store.reader.page({
+      node: node('/needle$/'),
+      fromNs: 0n,
+      toNs: MAX_NS,
+      direction: 'down',
+      after: undefined,
+      limit: 10,
+    });
+    // A question that no index answers: one call looks at a part of it only.
+    expect(first).toMatchObject({ records: [] });
+    expect(first.next).toBeDefined();
+    expect(store.messages('/needle$/')).toEqual(['the needle']);
+  });
+});
+
+describe('places', () => {
+  it('go up without gaps, over days and restarts, and are followed without gaps or repeats', () => {
+    const store = new Store();
+    let seq = 0;
+    const seen: number[] = [];
+    const follow = (): void => {
+      for (;;) {
+        const { records, lastSeq, headSeq } = store.reader.after(node('-hay'), seq, 3);
+        seen.push(...records.map((record) => record.seq));
+        seq = lastSeq;
+        if (lastSeq >= headSeq) return;
+      }
+    };
+    for (let i = 0; i < 5; i++) {
+      store.add(...Array.from({ length: 7 }, (_, j) => line(j % 2 ? 'hay' : `wanted ${i}`)));
+      if (i % 2) follow();
+      store.nowMs += DAY_MS / 2;
+      if (i === 2) {
+        store.close();
+        store.open();
+      }
+    }
+    follow();
+    expect(seen).toEqual(Array.from({ length: 35 }, (_, i) => i + 1).filter((n) => ((n - 1) % 7) % 2 === 0));
+    expect(
+      readdirSync(store.path).filter((name) => name.endsWith('.sqlite') && name.startsWith('logs')),
+    ).toHaveLength(3);
+  });
+
+  it('are not given twice after the newest file was lost to damage', () => {
+    const store = new Store();
+    store.add(line('old'), line('old too'));
+    store.nowMs += DAY_MS;
+    store.add(line('new'));
+    store.close();
+    const newest = readdirSync(store.path)
+      .filter((name) => /^logs-.*sqlite$/.test(name))
+      .sort()
+      .at(-1)!;
+    writeFileSync(join(store.path, newest), 'this is no database, whatever its name may say'.repeat(100));
+    store.open();
+    store.add(line('after'));
+    expect(store.messages('')).toEqual(expect.arrayContaining(['after', 'old too', 'old']));
+    expect(store.all('').every(({ seq, message }) => message.startsWith('old') || seq > 3)).toBe(true);
+    expect(store.said.join()).toMatch(/damaged and was set aside/);
+    expect(readdirSync(store.path).some((name) => name.includes('.damaged-'))).toBe(true);
+  });
+});
+
+describe('a file that is damaged while it is used', () => {
+  it('is set aside, said so, and the rest goes on', () => {
+    const store = new Store();
+    store.add(...Array.from({ length: 3000 }, (_, i) => line(`old ${i}`)));
+    store.nowMs += DAY_MS;
+    store.add(line('new'));
+    const [oldest] = readdirSync(store.path)
+      .filter((name) => /^logs-.*sqlite$/.test(name))
+      .sort();
+    const path = join(store.path, oldest!);
+    truncateSync(path, 8192);
+    expect(store.messages('')).toContain('new');
+    expect(existsSync(path)).toBe(false);
+    expect(store.said.join()).toMatch(/damaged and was set aside/);
+    store.add(line('newer'));
+    expect(store.messages('')).toEqual(expect.arrayContaining(['newer', 'new']));
+  });
+});
+
+describe('retention', () => {
+  it('deletes whole days by age, and the disk is free', () => {
+    const store = new Store(undefined, { retentionMs: 2 * DAY_MS });
+    for (let i = 0; i < 5; i++) {
+      store.add(line(`day ${i}`));
+      store.nowMs += DAY_MS;
+    }
+    store.writer.tidy();
+    // A reader had them open.
+    store.reader.tidy();
+    expect(store.messages('')).toEqual(['day 4', 'day 3']);
+    expect(readdirSync(store.path).filter((name) => name.startsWith('logs-')).length).toBeLessThan(8);
+  });
+
+  it('keeps all files under the bound, the newest records last', () => {
+    const store = new Store(undefined, { maxBytes: 16 * 2 ** 20 });
+    const text = 'some words that take their room on the disk '.repeat(20);
+    for (let i = 0; i < 40; i++)
+      store.add(...Array.from({ length: 1000 }, (_, j) => line(`${i} ${j} ${text}`)));
+    store.writer.tidy();
+    expect(store.writer.bytes).toBeLessThan(17 * 2 ** 20);
+    const kept = store.all('', { limit: 1000 });
+    expect(kept.length).toBeGreaterThan(5000);
+    expect(kept[0]!.message).toMatch(/^39 999 /);
+  });
+});
+
+describe('a file that its writer is only just making', () => {
+  it('has nothing in it yet, and is read once it is made', () => {
+    const store = new Store();
+    store.add(line('old'));
+    const path = join(store.path, 'logs-20261121-000000000000002.sqlite');
+    const made = new DatabaseSync(path);
+    made.exec('PRAGMA journal_mode = WAL; CREATE TABLE begun (x)');
+    expect(store.messages('')).toEqual(['old']);
+    expect(store.reader.after(node(''), 0, 10)).toMatchObject({ records: [{ seq: 1 }], lastSeq: 1 });
+    made.close();
+    removeDay(path);
+    store.nowMs += DAY_MS;
+    store.add(line('new'));
+    expect(store.messages('')).toEqual(['new', 'old']);
+  });
+});
+
+it('what was stored is stored, also where no further file can be made behind it', () => {
+  const store = new Store(folder(), { maxBytes: 200_000 });
+  const first = Array.from({ length: 2000 }, (_, i) => line(`first ${i}`));
+  const next = join(store.path, 'logs-20261120-000000000002001.sqlite');
+  mkdirSync(next);
+  store.add(...first);
+  expect(store.said.join()).toMatch(/records are lost|unable to open/);
+  rmSync(next, { recursive: true });
+  store.add(line('second'));
+  expect(store.messages('', { direction: 'up' })).toEqual([...first.map(({ message }) => message), 'second']);
+});
+
+describe('a folder', () => {
+  it('belongs to one weir at a time', () => {
+    const store = new Store();
+    const second = new Writer(
+      { folder: store.path, maxBytes: 2 ** 30, retentionMs: DAY_MS },
+      () => undefined,
+      () => NOON,
+    );
+    expect(second.open()).toMatch(/in use by another weir/);
+  });
+});
+
+describe('sums of minutes', () => {
+  it('say the same as counting', () => {
+    const store = new Store();
+    const minute = 60_000_000_000n;
+    store.add(
+      line('a', { timeNs: 5n * minute + 1n }),
+      line('b', { timeNs: 5n * minute + 2n, severity: 17 }),
+      line('c', { timeNs: 7n * minute, severity: 17, deployment: 'dep2' }),
+    );
+    const byLevel = ({ severity }: LogRecord) => String(severity);
+    const query = { node: node('deployment:dep1'), fromNs: 0n, toNs: MAX_NS };
+    const counted = store.reader.tally({ ...query, after: undefined }, byLevel).counts;
+    expect(counted).toEqual(new Map([['17', 1], ['9', 1]])); // prettier-ignore
+    expect(store.reader.tallyMinutes(query.node, query, byLevel)).toEqual(counted);
+  });
+});
+
+it('a file that is just being made has nothing to say yet', () => {
+  const store = new Store();
+  store.add(line('a'));
+  // As SQLite leaves it between opening a file and the end of its first transaction.
+  writeFileSync(join(store.path, 'logs-20261121-000000000000500.sqlite'), '');
+  expect(store.messages('')).toEqual(['a']);
+  expect(store.reader.after(node(''), 0, 10).records).toHaveLength(1);
+  expect(store.said).toEqual([]);
+});
+
+describe('long records', () => {
+  const long = Array.from({ length: 100 }, (_, i) =>
+    line(`${i} ${'x'.repeat(50_000)}`, { timeNs: BigInt(i + 1) }),
+  );
+  const numbers = (records: readonly LogRecord[]) =>
+    records.map(({ message }) => Number.parseInt(message, 10));
+  const all = Array.from({ length: 100 }, (_, i) => i);
+
+  it('come in pages that are no longer than they are many, and all of them', () => {
+    const store = new Store();
+    store.add(...long);
+    const query = { node: node(''), fromNs: 0n, toNs: MAX_NS, direction: 'up' as const, limit: 1000 };
+    const page = store.reader.page({ ...query, after: undefined });
+    expect(page.records.length).toBeLessThan(30);
+    expect(page.next).toBeDefined();
+    expect(numbers(store.all('', query))).toEqual(all);
+  });
+
+  it('are followed in such pages, too', () => {
+    const store = new Store();
+    store.add(...long);
+    const seen: number[] = [];
+    let seq = 0;
+    for (;;) {
+      const { records, lastSeq, headSeq } = store.reader.after(node(''), seq, 1000);
+      expect(records.length).toBeLessThan(30);
+      seen.push(...numbers(records));
+      seq = lastSeq;
+      if (seq >= headSeq) break;
+    }
+    expect(seen).toEqual(all);
+  });
+});

@@ -1,0 +1,58 @@
+// The writer cannot keep up: what is given up first, that it is counted, and that nothing stays behind of it.
+import { afterEach, expect, it } from 'vitest';
+import { Log } from '../../../../src/core/logger.ts';
+import { Exchanges } from '../../../../src/core/exchange/exchange.ts';
+import { Capture, Logs } from '../../../../src/telemetry/logs/logs.ts';
+import { folder, removeFolders } from '../../../kit/folder.ts';
+import { recordsIn } from '../../../kit/record-files.ts';
+
+afterEach(removeFolders);
+
+const BODY = Buffer.alloc(60_000, 'x');
+
+it('requests are kept without their bodies while there is room for them, and the copies’ room is free again', async () => {
+  const data = folder();
+  const quiet = { write: () => undefined, flush: () => undefined, dropped: () => 0 };
+  const logs = new Logs(
+    {
+      folder: `${data}/logs`,
+      maxBytes: 2 ** 30,
+      retentionMs: 86_400_000,
+      maxLineBytes: 65_536,
+      maxBodyBytes: 65_536,
+      redactsKnown: true,
+      files: [],
+      fileOrigin: { deployment: '', environment: '', replica: '' },
+      redactPatterns: [],
+    },
+    new Log(quiet, { level: 'error', isText: false }),
+  );
+  const capture = new Capture({ capture: 'full', routes: [], max_body: 65_536 });
+  const exchanges = new Exchanges({ trust_inbound: false });
+  exchanges.tap(capture);
+  exchanges.observe({ closed: (exchange) => logs.request(exchange, undefined) });
+  const request = () => {
+    const exchange = exchanges.open(undefined);
+    exchange.target = '/x';
+    exchange.capture();
+    // Refused where a copy of an earlier one still held its room.
+    expect(exchange.tap).toBeDefined();
+    exchange.tap!.response.push(BODY);
+    exchange.close('ok', 200);
+  };
+  // No turn of the event loop in between: nothing that was sent to the writer is acknowledged.
+  const asked = 3000;
+  for (let i = 0; i < asked; i++) request();
+  const { bodiesDropped } = logs.figures;
+  expect(bodiesDropped).toBeGreaterThan(1000);
+  expect(bodiesDropped).toBeLessThan(asked);
+  expect(logs.figures.dropped.get('queue_full') ?? 0).toBe(0);
+  expect(logs.figures.queuedBytes).toBeLessThanOrEqual(64 * 1024 ** 2);
+  for (let i = 0; i < 70_000; i++) request();
+  const lost = logs.figures.dropped.get('queue_full')!;
+  expect(lost).toBeGreaterThan(0);
+  await logs.stop(performance.now() + 20_000);
+  const records = recordsIn(data);
+  const withBodies = records.filter(({ response }) => response?.length === BODY.length).length;
+  expect(withBodies).toBe(asked - bodiesDropped);
+});

@@ -1,0 +1,151 @@
+// What a receiver is told of a record, to the letter (contracts/baseten.md 8.3, contracts/logplane.md C4).
+import { readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { readDestination, type Said } from '../../../src/telemetry/otlp-export/destination.ts';
+import { logsOf } from '../../../src/telemetry/otlp-export/otlp-logs.ts';
+import { judge, retryAfterMs } from '../../../src/telemetry/otlp-export/delivery-result.ts';
+import type { LogRecord } from '../../../src/telemetry/logs/logs.ts';
+import { recordsOfLogs } from '../../../src/telemetry/logs/logs.ts';
+import { encode } from '../../../src/protocol/otlp/codec.ts';
+import { logsRequest, logsResponse } from '../../../src/protocol/otlp/messages.ts';
+import { readLogs } from '../../kit/otlp-messages.ts';
+import { BLANK } from '../../kit/records.ts';
+
+const sender = { modelId: 'mdl1', version: '1.2.3' };
+function said(more: object = {}): Said {
+  const read = readDestination({ endpoint_url: 'http://receiver/v1/logs', ...more });
+  if ('problems' in read) throw new Error(read.problems.join());
+  return read.said;
+}
+const records: LogRecord[] = [
+  {
+    ...BLANK,
+    seq: 1,
+    timeNs: 1_700_000_000_123_456_789n,
+    severity: 17,
+    message: 'CUDA out of memory',
+    requestId: '018bcfe5687b0123456789abcdef012345678',
+    traceId: '0af7651916cd43dd8448eb211c80319c',
+    spanId: 'b7ad6b7169203331',
+    attributes: JSON.stringify({
+      exc_info: 'Traceback (most recent call last): …',
+      training_job_id: 'job1',
+      secret_of_the_app: 'is not named and does not leave',
+      '': 0,
+    }),
+  },
+  {
+    ...BLANK,
+    seq: 2,
+    kind: 'request',
+    timeNs: 1_700_000_000_200_000_000n,
+    message: 'POST /v1/models/model:predict 200',
+    replica: '',
+    environment: '',
+    status: 200,
+    durationNs: 1_500_000,
+    requestId: '018bcfe5687b0123456789abcdef012345679',
+  },
+];
+
+it('JSON of a line and a request is what it was', () => {
+  const json = encode('json', logsRequest, logsOf(records, said(), sender)).toString();
+  const golden = readFileSync(new URL('../../fixtures/otlp/logs.json', import.meta.url), 'utf8');
+  expect(`${JSON.stringify(JSON.parse(json), null, 2)}\n`).toBe(golden);
+});
+
+it('protobuf says the same', () => {
+  const request = readLogs(encode('protobuf', logsRequest, logsOf(records, said(), sender)));
+  const [line] = request.resourceLogs[0]!.scopeLogs[0]!.logRecords;
+  expect(line).toMatchObject({
+    timeUnixNano: '1700000000123456789',
+    severityNumber: 17,
+    severityText: 'ERROR',
+    traceId: '0af7651916cd43dd8448eb211c80319c',
+    spanId: 'b7ad6b7169203331',
+  });
+});
+
+it.each([
+  [0, 0, ''],
+  [1, 5, 'DEBUG'],
+  [5, 5, 'DEBUG'],
+  [9, 9, 'INFO'],
+  [10, 10, 'INFO'],
+  [13, 13, 'WARN'],
+  [17, 17, 'ERROR'],
+  [21, 21, 'FATAL'],
+  [24, 24, 'FATAL'],
+])('severity %i leaves as %i %s', (severity, number, text) => {
+  const request = logsOf([{ ...BLANK, severity }], said(), sender);
+  const [log] = request.resourceLogs[0]!.scopeLogs[0]!.logRecords;
+  expect([log!.severityNumber, log!.severityText]).toEqual([number, text]);
+});
+
+it('a destination may name other attributes, of fields and of what the record says', () => {
+  const names = ['status', 'duration_ms', 'secret_of_the_app', 'toString', 'none'];
+  const request = logsOf(records, said({ attributes: names }), sender);
+  const [line, exchange] = request.resourceLogs[0]!.scopeLogs[0]!.logRecords;
+  expect(line!.attributes).toEqual(new Map([['secret_of_the_app', 'is not named and does not leave']]));
+  expect(exchange!.attributes).toEqual(
+    new Map<string, unknown>([
+      ['status', 200n],
+      ['duration_ms', 1.5],
+    ]),
+  );
+});
+
+it('what weir sends, weir takes in as it was', () => {
+  const [line] = recordsOfLogs(logsOf(records, said(), sender), { nowNs: 1n, deployment: 'other' });
+  const { attributes, ...rest } = line!;
+  expect(rest).toEqual({ ...records[0], seq: 0, source: 'api', attributes: undefined });
+  expect(JSON.parse(attributes)).toMatchObject({
+    exc_info: 'Traceback (most recent call last): …',
+    model_id: 'mdl1',
+  });
+});
+
+describe('Retry-After', () => {
+  const now = Date.UTC(2026, 0, 1);
+  it.each([
+    ['2', 2000],
+    ['0', 0],
+    ['999999', 600_000],
+    ['Thu, 01 Jan 2026 00:00:05 GMT', 5000],
+    ['Thu, 01 Jan 2015 00:00:05 GMT', 0],
+    ['Thu, 01 Jan 2037 00:00:05 GMT', 600_000],
+    ['soon', undefined],
+    ['-1', undefined],
+    ['', undefined],
+    [undefined, undefined],
+  ])('%s', (value, ms) => expect(retryAfterMs(value, now)).toBe(ms));
+});
+
+describe('a yes', () => {
+  const yes = (body: Buffer, type?: string) =>
+    judge({ status: 200, headers: { 'content-type': type }, body }, 'logs', 'protobuf', 10, 0);
+  const answer = (rejectedLogRecords: bigint, errorMessage: string) => ({
+    partialSuccess: { rejectedLogRecords, errorMessage },
+  });
+
+  it('is read in the encoding that it is in', () => {
+    const partly = answer(3n, 'old');
+    const verdict = { is: 'taken', rejected: 3, note: 'old' };
+    expect(yes(encode('protobuf', logsResponse, partly))).toEqual(verdict);
+    expect(yes(encode('json', logsResponse, partly), 'application/json')).toEqual(verdict);
+  });
+
+  it('that cannot be read is a yes', () => {
+    const whole = { is: 'taken', rejected: 0, note: '' };
+    for (const body of ['', 'OK', '{', '\0\0'])
+      expect([body, yes(Buffer.from(body), 'text/plain')]).toEqual([body, whole]);
+  });
+
+  it('never rejects more than was sent, nor less than nothing', () => {
+    expect(yes(encode('protobuf', logsResponse, answer(1n << 62n, '')))).toMatchObject({ rejected: 10 });
+    expect(yes(encode('protobuf', logsResponse, answer(-5n, 'hm')))).toMatchObject({
+      rejected: 0,
+      note: 'hm',
+    });
+  });
+});

@@ -1,0 +1,128 @@
+// Spans and lines of others, sent on: as they came in, and not round and round.
+import { describe, expect, it } from 'vitest';
+import { readDestination, type Said } from '../../../src/telemetry/otlp-export/destination.ts';
+import { spanProjection } from '../../../src/telemetry/otlp-export/otlp-export.ts';
+import { logsOf } from '../../../src/telemetry/otlp-export/otlp-logs.ts';
+import { recordsOfLogs, recordsOfSpans, type LogRecord } from '../../../src/telemetry/logs/logs.ts';
+import { decode, encode } from '../../../src/protocol/otlp/codec.ts';
+import { tracesRequest, type TracesRequest } from '../../../src/protocol/otlp/messages.ts';
+import { BLANK } from '../../kit/records.ts';
+
+const intake = { nowNs: 1n, deployment: '' };
+const project = spanProjection(() => [], '1.2.3');
+const sent = (records: readonly LogRecord[]): TracesRequest => ({ resourceSpans: project(records, 'weir') });
+
+function posted(request: object): LogRecord[] {
+  const read = decode('json', tracesRequest, Buffer.from(JSON.stringify(request)));
+  if ('problem' in read) throw new Error(read.problem);
+  return recordsOfSpans(read.message, intake);
+}
+const text = (stringValue: string) => ({ stringValue });
+const request = (more: object = {}) => ({
+  resourceSpans: [
+    {
+      resource: { attributes: [{ key: 'service.name', value: text('truss-server') }] },
+      scopeSpans: [
+        {
+          scope: { name: 'truss_server', version: '9', attributes: [{ key: 'lib', value: text('x') }] },
+          spans: [
+            {
+              traceId: 'ab'.repeat(16),
+              spanId: 'cd'.repeat(8),
+              parentSpanId: 'ef'.repeat(8),
+              name: 'predict-endpoint',
+              kind: 2,
+              startTimeUnixNano: '1700000000000000001',
+              endTimeUnixNano: '1700000000000000009',
+              attributes: [
+                { key: 'name', value: text('an attribute of that name') },
+                { key: 'attributes.of', value: text('its own dot') },
+                { key: 'time_unix_nano', value: text('hers') },
+              ],
+              events: [{ timeUnixNano: '1700000000000000005', name: 'start: predict' }],
+              status: { code: 2, message: 'oom' },
+              ...more,
+            },
+          ],
+        },
+      ],
+    },
+  ],
+});
+
+describe('a span of others', () => {
+  it('goes on with its sender, its scope and every attribute under its own name', () => {
+    const [group] = sent(posted(request())).resourceSpans;
+    const [read] = posted(request());
+    const [again] = recordsOfSpans({ resourceSpans: [group!] }, intake);
+    const said = ({ attributes }: LogRecord) => JSON.parse(attributes) as { scope: { attributes: object } };
+    expect({ ...again, attributes: '' }).toEqual({ ...read, attributes: '' });
+    const { scope, ...rest } = said(again!);
+    expect(scope).toEqual({ name: 'truss_server', version: '9', attributes: { lib: 'x', 'weir.hops': 1 } });
+    expect(rest).toEqual({ ...said(read!), scope: undefined });
+    expect([...group!.scopeSpans[0]!.spans[0]!.attributes]).toEqual([
+      ['name', 'an attribute of that name'],
+      ['attributes.of', 'its own dot'],
+      ['time_unix_nano', 'hers'],
+    ]);
+  });
+
+  it('of which bounds and redaction left little can still be sent', () => {
+    const attributes = JSON.stringify({
+      name: 'cut',
+      attributes_dropped: 3,
+      events: [{}, { time_ns: '[redacted]', name: 'e' }],
+      links: [{ trace_id: '[redacted]' }],
+    });
+    const record: LogRecord = { ...BLANK, kind: 'span', source: 'api', timeNs: 5n, attributes };
+    const message = sent([record]);
+    const { events, droppedAttributesCount } = message.resourceSpans[0]!.scopeSpans[0]!.spans[0]!;
+    expect(events.map(({ timeUnixNano, name }) => [timeUnixNano, name])).toEqual([
+      [5n, ''],
+      [5n, 'e'],
+    ]);
+    expect(droppedAttributesCount).toBe(3);
+    for (const encoding of ['json', 'protobuf'] as const) encode(encoding, tracesRequest, message);
+  });
+
+  it('that ends where no time is has the last that there is', () => {
+    const end = String(2n ** 64n - 1n);
+    for (const startTimeUnixNano of ['1', '1700000000000000001', end]) {
+      const message = sent(posted(request({ startTimeUnixNano, endTimeUnixNano: end })));
+      expect(decode('protobuf', tracesRequest, encode('protobuf', tracesRequest, message))).toEqual({
+        message,
+      });
+    }
+  });
+});
+
+describe('two weirs that export to each other', () => {
+  const rounds = (records: readonly LogRecord[], pass: (records: readonly LogRecord[]) => LogRecord[]) => {
+    let count = 0;
+    for (let there = pass(records); there.length > 0 && count < 20; there = pass(there)) count++;
+    return count;
+  };
+
+  it('pass a line on as often as a chain of three needs it, and no more', () => {
+    const read = readDestination({ endpoint_url: 'http://other/v1/logs' });
+    const { said } = read as { said: Said };
+    const sender = { modelId: 'mdl1', version: '1.2.3' };
+    const own: LogRecord = { ...BLANK, message: 'hello', source: 'stdout' };
+    const other: LogRecord = { ...own, source: 'api' };
+    expect(rounds([own, other], (all) => recordsOfLogs(logsOf(all, said, sender), intake))).toBe(3);
+  });
+
+  it('pass a span on no more often either, of their own and of others', () => {
+    const pass = (all: readonly LogRecord[]) => recordsOfSpans(sent(all), intake);
+    expect(rounds(posted(request()), pass)).toBe(3);
+    expect(rounds([{ ...BLANK, kind: 'span', source: 'weir', message: 'webhook ok' }], pass)).toBe(3);
+  });
+
+  it('do not let a mark that somebody posts stop a line that has made no hop', () => {
+    const attributes = JSON.stringify({ scope: { name: 'app', attributes: { 'weir.hops': 'many' } } });
+    const read = readDestination({ endpoint_url: 'http://other/v1/logs' });
+    const { said } = read as { said: Said };
+    const record: LogRecord = { ...BLANK, source: 'api', attributes };
+    expect(logsOf([record], said, { modelId: '', version: '1' }).resourceLogs).toHaveLength(1);
+  });
+});

@@ -1,0 +1,378 @@
+// From records to spans: ids, times, names and outcomes, by the conventions.
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { childSpanId, REPLICA_SPAN } from '../../../src/core/exchange/identity.ts';
+import { deliverySpan } from '../../../src/telemetry/tracing/webhook-span.ts';
+import { hasFailed } from '../../../src/telemetry/tracing/span-status.ts';
+import { operationOf, routeOf } from '../../../src/telemetry/tracing/route-name.ts';
+import type { Span } from '../../../src/telemetry/tracing/span.ts';
+import { spansOf, type RecordLike } from '../../../src/telemetry/tracing/request-spans.ts';
+
+const T = 1_790_000_000_000_000_000n;
+const ms = (n: number) => T + BigInt(Math.round(n * 1e6));
+const SPAN = 'b'.repeat(16);
+const PARENT = 'c'.repeat(16);
+
+const record = (says: object = {}, more: Partial<RecordLike> = {}): RecordLike => ({
+  kind: 'request',
+  timeNs: T,
+  durationNs: 50_000_000,
+  requestId: 'r1',
+  traceId: 'a'.repeat(32),
+  spanId: SPAN,
+  parentSpanId: PARENT,
+  deployment: 'dep1',
+  environment: 'production',
+  replica: 'abc12',
+  status: 200,
+  ...more,
+  attributes: JSON.stringify({
+    method: 'POST',
+    path: '/production/predict',
+    protocol: 'http',
+    cause: 'ok',
+    remote: '10.0.0.1',
+    queue_ms: 0,
+    leased_ms: 0.1,
+    first_byte_ms: 40,
+    request_bytes: 10,
+    response_bytes: 20,
+    attempts: 1,
+    ...says,
+  }),
+});
+const spans = (one: RecordLike) => spansOf(one, 'mdl1');
+const named = (all: readonly Span[], name: string) => all.find((span) => span.name === name)!;
+
+describe('the spans of a request', () => {
+  it('are its own, in the caller’s trace, and the replica’s time, by the id that the replica was told', () => {
+    const [own, replica, ...others] = spans(record());
+    expect(others).toEqual([]);
+    expect(own).toEqual({
+      traceId: 'a'.repeat(32),
+      spanId: SPAN,
+      parentSpanId: PARENT,
+      name: 'POST /production/predict',
+      kind: 2,
+      startTimeUnixNano: T,
+      endTimeUnixNano: ms(50),
+      attributes: {
+        'http.request.method': 'POST',
+        'url.path': '/production/predict',
+        'url.scheme': 'http',
+        'http.route': '/production/predict',
+        'http.response.status_code': 200,
+        'http.request.body.size': 10,
+        'http.response.body.size': 20,
+        'client.address': '10.0.0.1',
+        request_id: 'r1',
+        model_id: 'mdl1',
+        model_version_id: 'dep1',
+        environment: 'production',
+        replica: 'abc12',
+        'weir.cause': 'ok',
+        'weir.attempts': 1,
+      },
+      events: [{ timeUnixNano: ms(40), name: 'weir.first_byte', attributes: {} }],
+      status: { code: 0, message: '' },
+    });
+    expect(replica).toMatchObject({
+      spanId: childSpanId(SPAN, REPLICA_SPAN),
+      parentSpanId: SPAN,
+      name: 'POST',
+      kind: 3,
+      startTimeUnixNano: ms(0.1),
+      endTimeUnixNano: ms(50),
+      attributes: { 'http.request.method': 'POST', 'http.response.status_code': 200, replica: 'abc12' },
+    });
+  });
+
+  it('tell waiting, connecting and the replica’s time apart, one after the other', () => {
+    const all = spans(record({ queue_ms: 10, leased_ms: 10.5, connected_ms: 12 }));
+    expect(named(all, 'weir.queue')).toMatchObject({
+      parentSpanId: SPAN,
+      startTimeUnixNano: ms(0.5),
+      endTimeUnixNano: ms(10.5),
+    });
+    expect(named(all, 'weir.connect')).toMatchObject({
+      startTimeUnixNano: ms(10.5),
+      endTimeUnixNano: ms(12),
+    });
+    expect(named(all, 'POST')).toMatchObject({ startTimeUnixNano: ms(12), endTimeUnixNano: ms(50) });
+    expect(new Set(all.map(({ spanId }) => spanId)).size).toBe(all.length);
+  });
+
+  it('of several tries say how many, and that their waits are a sum', () => {
+    const all = spans(record({ queue_ms: 10, leased_ms: 30, attempts: 3, retries: 1 }));
+    expect(named(all, 'weir.queue')).toMatchObject({
+      startTimeUnixNano: T,
+      endTimeUnixNano: ms(10),
+      attributes: { 'weir.is_sum': true },
+    });
+    expect(all[0]!.attributes).toMatchObject({ 'weir.attempts': 3, 'weir.retries': 1 });
+    expect(named(all, 'POST').attributes).toMatchObject({ 'http.request.resend_count': 2 });
+  });
+
+  it('have the head of the answer as an event if it came before the first byte', () => {
+    const events = (says: object) =>
+      spans(record(says))[0]!.events.map(({ name, timeUnixNano }) => [name, timeUnixNano]);
+    expect(events({ head_ms: 2, first_byte_ms: 40 })).toEqual([
+      ['weir.head', ms(2)],
+      ['weir.first_byte', ms(40)],
+    ]);
+    expect(events({ head_ms: 40, first_byte_ms: 40 })).toEqual([['weir.first_byte', ms(40)]]);
+    expect(events({ head_ms: 2, first_byte_ms: undefined })).toEqual([['weir.head', ms(2)]]);
+  });
+
+  it('of one that no replica had are its own and its wait', () => {
+    const all = spans(
+      record(
+        {
+          queue_ms: 50,
+          leased_ms: undefined,
+          first_byte_ms: undefined,
+          attempts: 0,
+          cause: 'queue_timeout',
+          detail: 'too long',
+        },
+        { replica: '', status: 500 },
+      ),
+    );
+    expect(all.map(({ name }) => name)).toEqual(['POST /production/predict', 'weir.queue']);
+    expect(all[0]).toMatchObject({
+      status: { code: 2, message: 'too long' },
+      attributes: { 'error.type': 'queue_timeout', 'http.response.status_code': 500 },
+      events: [],
+    });
+  });
+
+  it('of a run of the queue have the wait beside it, under the submit', () => {
+    const [own, wait] = spans(record({ async: true, async_wait_ms: 1500, path: '/v1/models/model:predict' }));
+    expect(own).toMatchObject({ name: 'async /v1/models/model:predict', kind: 5, parentSpanId: PARENT });
+    expect(wait).toMatchObject({
+      name: 'weir.async_wait',
+      parentSpanId: PARENT,
+      startTimeUnixNano: ms(-1500),
+      endTimeUnixNano: T,
+    });
+  });
+
+  it('of a language model say which, and what it counted', () => {
+    const all = spans(
+      record({
+        path: '/environments/production/sync/v1/chat/completions',
+        model: 'llama-3',
+        response_model: 'llama-3-8b',
+        input_tokens: 3,
+        output_tokens: 4,
+        cached_tokens: 1,
+        reasoning_tokens: 2,
+        finish_reason: 'stop',
+        response_id: 'c1',
+        is_stream: true,
+      }),
+    );
+    expect(all[0]!.name).toBe('POST /environments/{env}/sync/v1/chat/completions');
+    expect(named(all, 'chat llama-3')).toMatchObject({
+      spanId: childSpanId(SPAN, REPLICA_SPAN),
+      kind: 3,
+      attributes: {
+        'gen_ai.operation.name': 'chat',
+        'gen_ai.provider.name': 'openai',
+        'gen_ai.request.model': 'llama-3',
+        'gen_ai.request.stream': true,
+        'gen_ai.response.id': 'c1',
+        'gen_ai.response.model': 'llama-3-8b',
+        'gen_ai.response.finish_reasons': ['stop'],
+        'gen_ai.usage.input_tokens': 3,
+        'gen_ai.usage.output_tokens': 4,
+        'gen_ai.usage.cache_read.input_tokens': 1,
+        'gen_ai.usage.reasoning.output_tokens': 2,
+      },
+    });
+    expect(Object.keys(spans(record())[1]!.attributes).some((name) => name.startsWith('gen_ai'))).toBe(false);
+  });
+
+  it('of a gRPC call say the service, the method and its code', () => {
+    const call = { protocol: 'grpc', path: '/inference.Model/Predict' };
+    const [own] = spans(record(call, { status: 14 }));
+    expect(own).toMatchObject({
+      name: 'inference.Model/Predict',
+      status: { code: 2 },
+      attributes: {
+        'rpc.system': 'grpc',
+        'rpc.service': 'inference.Model',
+        'rpc.method': 'Predict',
+        'rpc.grpc.status_code': 14,
+        'error.type': '14',
+      },
+    });
+    expect(own!.attributes).not.toHaveProperty('http.response.status_code');
+    // What nobody serves has no name of its own.
+    expect(spans(record(call, { status: 12 }))[0]!.name).toBe('grpc');
+  });
+
+  it('are none where weir took no part in the trace, and none of what is no request', () => {
+    expect(spans(record({}, { spanId: '' }))).toEqual([]);
+    expect(spans(record({}, { kind: 'line' }))).toEqual([]);
+  });
+
+  it('have ends behind their beginnings and parents among them, whatever was recorded', () => {
+    const some = fc.option(fc.double({ min: 0, max: 1e6, noNaN: true }), { nil: undefined });
+    fc.assert(
+      fc.property(
+        fc.record({
+          queue_ms: some,
+          leased_ms: some,
+          connected_ms: some,
+          head_ms: some,
+          first_byte_ms: some,
+          async_wait_ms: some,
+        }),
+        fc.nat(3),
+        fc.nat(1e9),
+        (times, attempts, durationNs) => {
+          const all = spans(record({ ...times, attempts }, { durationNs }));
+          const ids = new Set([PARENT, ...all.map(({ spanId }) => spanId)]);
+          for (const span of all) {
+            expect(span.endTimeUnixNano >= span.startTimeUnixNano).toBe(true);
+            expect(ids.has(span.parentSpanId)).toBe(true);
+          }
+        },
+      ),
+    );
+  });
+});
+
+describe('a failure', () => {
+  it('is what weir or the replica did, not the client', () => {
+    const http = (status: number, cause = 'ok') => hasFailed({ protocol: 'http', status, cause });
+    expect([200, 404, 429, 499].map((status) => http(status))).toEqual([false, false, false, false]);
+    expect([500, 502, 529].map((status) => http(status))).toEqual([true, true, true]);
+    expect(http(499, 'client_gone')).toBe(false);
+    const grpc = (status: number) => hasFailed({ protocol: 'grpc', status, cause: 'ok' });
+    expect([0, 1, 3, 5, 7, 8].map(grpc)).toEqual([false, false, false, false, false, false]);
+    expect([2, 4, 12, 13, 14, 15].map(grpc)).toEqual([true, true, true, true, true, true]);
+    const socket = (status: number, cause = 'ok') => hasFailed({ protocol: 'websocket', status, cause });
+    expect([socket(1000), socket(1006, 'client_gone'), socket(1011), socket(1006, 'reset_midway')]).toEqual([
+      false,
+      false,
+      true,
+      true,
+    ]);
+  });
+
+  it('of the client’s making is one to the replica that answered it, and only there', () => {
+    const [own, replica] = spans(record({}, { status: 404 }));
+    expect(own).toMatchObject({ status: { code: 0 } });
+    expect(own!.attributes).not.toHaveProperty('error.type');
+    expect(replica).toMatchObject({ status: { code: 2 }, attributes: { 'error.type': '404' } });
+    // Who left did not make the replica fail, and was told nothing.
+    const [left, its] = spans(record({ cause: 'client_gone' }, { status: 499 }));
+    expect(left!.attributes).not.toHaveProperty('http.response.status_code');
+    expect([left!.status.code, its!.status.code]).toEqual([0, 0]);
+  });
+});
+
+describe('a route', () => {
+  it('is one of few, however many paths there are', () => {
+    for (const [path, route] of [
+      ['/predict', '/predict'],
+      ['/production/predict', '/production/predict'],
+      ['/environments/my-env/predict', '/environments/{env}/predict'],
+      ['/deployment/abc/async_predict', '/deployment/{id}/async_predict'],
+      ['/production/run_remote', '/production/run_remote'],
+      ['/async_run_remote', '/async_run_remote'],
+      ['/development/sync/v1/completions', '/development/sync/v1/completions'],
+      ['/development/sync/any/thing/1', '/development/sync/{path}'],
+      ['/sync/v1/models', '/sync/v1/models'],
+      ['/async_request/0123', '/async_request/{id}'],
+      ['/async_request/0123/result', '/async_request/{id}/result'],
+      ['/v1/chat/completions', '/v1/chat/completions'],
+      ['/v1/chat/completions/1', undefined],
+      ['/environments/x/else', undefined],
+      ['/', undefined],
+    ] as const)
+      expect(routeOf(path), path).toBe(route);
+    const seen = new Set<string | undefined>();
+    const segment = fc.constantFrom(
+      'predict',
+      'sync',
+      'production',
+      'environments',
+      'v1',
+      'x',
+      'async_request',
+      '',
+      'y',
+    );
+    fc.assert(
+      fc.property(
+        fc.array(segment, { maxLength: 5 }),
+        (segments) => void seen.add(routeOf(`/${segments.join('/')}`)),
+      ),
+      { numRuns: 3000 },
+    );
+    expect(seen.size).toBeLessThan(40);
+  });
+
+  it('knows what a language model was asked for', () => {
+    expect(operationOf('/deployment/x/sync/v1/messages')).toEqual({ name: 'chat', provider: 'anthropic' });
+    expect(operationOf('/v1/embeddings')).toEqual({ name: 'embeddings', provider: 'openai' });
+    expect(operationOf('/constructor')).toBeUndefined();
+    expect(operationOf('/sync/toString')).toBeUndefined();
+  });
+});
+
+describe('the delivery of a result', () => {
+  const delivery = {
+    requestId: 'r1',
+    deployment: 'dep1',
+    traceparent: `00-${'a'.repeat(32)}-${PARENT}-01`,
+    url: 'https://user:pass@hooks.example/secret/path?token=x',
+    startEpochMs: 1_790_000_000_000.5,
+    durationMs: 12.5,
+    attempt: 1,
+    result: 'ok',
+    status: 200,
+    problem: '',
+  };
+
+  it('is a span under its submit, which says of the URL only where it leads', () => {
+    const span = deliverySpan(delivery, 'production', true)!;
+    expect(span).toMatchObject({
+      kind: 'span',
+      timeNs: 1_790_000_000_000_500_000n,
+      durationNs: 12_500_000,
+      traceId: 'a'.repeat(32),
+      parentSpanId: PARENT,
+      requestId: 'r1',
+      environment: 'production',
+    });
+    expect(span.spanId).toMatch(/^[0-9a-f]{16}$/);
+    expect(JSON.parse(span.attributes)).toEqual({
+      name: 'POST',
+      kind: 3,
+      'http.request.method': 'POST',
+      'http.response.status_code': 200,
+      'server.address': 'hooks.example',
+      'url.scheme': 'https',
+      'weir.webhook.result': 'ok',
+      'weir.webhook.attempt': 1,
+    });
+    expect(span.attributes).not.toMatch(/secret|token|pass/);
+  });
+
+  it('is one only where its trace is sampled, or it failed and that is wanted', () => {
+    const unsampled = { ...delivery, traceparent: `00-${'a'.repeat(32)}-${PARENT}-00` };
+    const failed = { ...unsampled, result: 'unavailable', status: 503, problem: 'it answered 503' };
+    expect(deliverySpan(unsampled, '', true)).toBeUndefined();
+    expect(deliverySpan(failed, '', false)).toBeUndefined();
+    expect(JSON.parse(deliverySpan(failed, '', true)!.attributes)).toMatchObject({
+      status_code: 2,
+      status_message: 'it answered 503',
+      'error.type': '503',
+    });
+    expect(deliverySpan({ ...delivery, traceparent: '' }, '', true)).toBeUndefined();
+  });
+});
