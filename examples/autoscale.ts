@@ -1,9 +1,9 @@
-// A day of traffic against the algorithm of src/scale/desired.ts, drawn as docs/autoscale.svg.
+// A day of traffic against the algorithm of src/control/scaling/desired-replicas.ts, drawn as docs/autoscale.svg.
 // Must stay true: what decides here is what decides in a running weir, second by second; nothing is left to chance: the
 // same source gives the same bytes.
 import { writeFileSync } from 'node:fs';
-import { begin, decide, type Rule } from '../src/scale/desired.ts';
-import { SlidingMean } from '../src/scale/window.ts';
+import { begin, decide, type Rule } from '../src/control/scaling/desired-replicas.ts';
+import { SlidingMean } from '../src/control/scaling/sliding-mean.ts';
 
 const FILE = new URL('../docs/autoscale.svg', import.meta.url);
 const HOURS = 24;

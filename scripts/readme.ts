@@ -2,7 +2,7 @@
 // Must stay true: nothing between two markers of the README is written by hand.
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { benchTable, grpcTable, type GrpcReport, type Report } from '../bench/table.ts';
-import { endpoints } from '../src/admin/admin.ts';
+import { endpoints } from '../src/control/admin/admin.ts';
 import { catalogue } from '../src/core/errors.ts';
 import { load } from '../src/config/config.ts';
 import { settings } from '../src/config/schema.ts';

@@ -6,7 +6,7 @@ import { steadyNow } from './core/clock.ts';
 import type { LifecycleEvent } from './core/events.ts';
 import type { Part } from './core/lifecycle.ts';
 import { fileSink, type LineSink, type Log } from './core/logger.ts';
-import { Echo, type Output } from './child/child.ts';
+import { Echo, type Output } from './control/child-process/child-process.ts';
 import type { Config } from './config/config.ts';
 import type { Exchanges } from './core/exchange/exchange.ts';
 import { Connections, spanProjection } from './telemetry/otlp-export/otlp-export.ts';

@@ -1,13 +1,13 @@
 // Builds every part, introduces them to each other, starts them in order and stops them in reverse.
 // Must stay true: it reads like a table of contents. What a part does is in its room; who knows whom is here.
-import { Admin } from './admin/admin.ts';
+import { Admin } from './control/admin/admin.ts';
 import type { Address } from './core/settings.ts';
 import { formatAddress } from './core/settings.ts';
 import { DataFolder } from './core/data-folder.ts';
 import { Fault } from './core/errors.ts';
 import { Lifecycle, type Part } from './core/lifecycle.ts';
 import { fileSink, Log } from './core/logger.ts';
-import { Child, isLoopback, replicaOf, supervised } from './child/child.ts';
+import { Child, isLoopback, replicaOf, supervised } from './control/child-process/child-process.ts';
 import type { Config } from './config/config.ts';
 import { accessLog } from './core/exchange/access-log.ts';
 import { Exchanges } from './core/exchange/exchange.ts';
@@ -29,7 +29,7 @@ import { Queue, type ClaimedDelivery } from './async/queue/queue.ts';
 import { deliver, seatAt } from './errands.ts';
 import { openRecording } from './recording.ts';
 import { Samplers } from './collectors/collectors.ts';
-import { Scale } from './scale/scale.ts';
+import { Scale } from './control/scaling/autoscaler.ts';
 import { Scraper } from './collectors/replica-metrics/replica-metrics.ts';
 import { version } from './core/version.ts';
 import { Webhooks, type Delivery } from './async/webhook/webhook.ts';

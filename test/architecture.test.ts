@@ -17,11 +17,11 @@ const TOOLS = [
 ];
 const PARTS = [
   'data-plane/replicas',
-  'child',
+  'control/child-process',
   'collectors/kubernetes',
   'async/queue',
   'collectors',
-  'scale',
+  'control/scaling',
   'collectors/replica-metrics',
   'async/webhook',
   'telemetry/logs',
@@ -35,11 +35,11 @@ const MAY_IMPORT: Record<string, string[]> = {
   'protocol/otlp': ['core'],
   'protocol/websocket': [],
   'data-plane/replicas': TOOLS,
-  child: TOOLS,
+  'control/child-process': TOOLS,
   'collectors/kubernetes': TOOLS,
   'collectors/replica-metrics': TOOLS,
   collectors: TOOLS,
-  scale: TOOLS,
+  'control/scaling': TOOLS,
   'async/queue': TOOLS,
   'async/webhook': TOOLS,
   'telemetry/logs': TOOLS,
@@ -49,7 +49,7 @@ const MAY_IMPORT: Record<string, string[]> = {
   'telemetry/metrics': [...TOOLS, ...PARTS],
   'data-plane/routing': [...TOOLS, 'data-plane/proxy'],
   'data-plane/server': [...TOOLS, 'data-plane/routing', 'data-plane/proxy', 'async/queue'],
-  admin: [...TOOLS, ...PARTS, 'telemetry/metrics', 'telemetry/otlp-export'],
+  'control/admin': [...TOOLS, ...PARTS, 'telemetry/metrics', 'telemetry/otlp-export'],
   config: ['core'],
   cli: ['core', 'protocol/http', 'config', 'sidecar.ts'],
   'sidecar.ts': [
@@ -59,7 +59,7 @@ const MAY_IMPORT: Record<string, string[]> = {
     'telemetry/metrics',
     'telemetry/otlp-export',
     'data-plane/server',
-    'admin',
+    'control/admin',
     'config',
     'errands.ts',
     'recording.ts',
@@ -68,7 +68,7 @@ const MAY_IMPORT: Record<string, string[]> = {
   'recording.ts': [
     'core',
     'core/exchange',
-    'child',
+    'control/child-process',
     'config',
     'telemetry/logs',
     'telemetry/tracing',
@@ -82,11 +82,11 @@ const MAY_IMPORT: Record<string, string[]> = {
 /** The one file of a room that other rooms may import. */
 const DOORS: Record<string, string> = {
   'data-plane/replicas': 'data-plane/replicas/pool.ts',
-  child: 'child/child.ts',
+  'control/child-process': 'control/child-process/child-process.ts',
   'collectors/kubernetes': 'collectors/kubernetes/kubernetes.ts',
   'async/queue': 'async/queue/queue.ts',
   collectors: 'collectors/collectors.ts',
-  scale: 'scale/scale.ts',
+  'control/scaling': 'control/scaling/autoscaler.ts',
   'collectors/replica-metrics': 'collectors/replica-metrics/replica-metrics.ts',
   'async/webhook': 'async/webhook/webhook.ts',
   'telemetry/logs': 'telemetry/logs/logs.ts',
@@ -95,7 +95,7 @@ const DOORS: Record<string, string> = {
   'telemetry/otlp-export': 'telemetry/otlp-export/otlp-export.ts',
   'telemetry/metrics': 'telemetry/metrics/metrics.ts',
   'data-plane/server': 'data-plane/server/data-server.ts',
-  admin: 'admin/admin.ts',
+  'control/admin': 'control/admin/admin.ts',
   config: 'config/config.ts',
   cli: 'cli/cli.ts',
 };
@@ -190,7 +190,8 @@ describe('the house', () => {
   it('reads the environment in one place', () => {
     const readers = files.filter((file) => /process\.env/.test(source(file)));
     // The command hands process.env to config/sources.ts; the replica's process gets it as it is.
-    const may = (file: string) => ['cli', 'config'].includes(room(file)) || file === 'child/child.ts';
+    const may = (file: string) =>
+      ['cli', 'config'].includes(room(file)) || file === 'control/child-process/child-process.ts';
     expect(readers.every(may)).toBe(true);
   });
 

@@ -1,8 +1,8 @@
 // All settings of all rooms in one schema. Must stay true: a setting is born in its room's options.ts, never here.
-import { adminOptions } from '../admin/options.ts';
+import { adminOptions } from '../control/admin/options.ts';
 import { dataOptions, logOptions } from '../core/options.ts';
 import { section, settingsIn, type About, type Settings } from '../core/settings.ts';
-import { childOptions } from '../child/options.ts';
+import { childOptions } from '../control/child-process/options.ts';
 import { exportOptions } from '../telemetry/otlp-export/options.ts';
 import { identityOptions } from '../core/exchange/options.ts';
 import { ingressOptions } from '../data-plane/server/options.ts';
@@ -14,7 +14,7 @@ import { mergeOptions } from '../collectors/replica-metrics/options.ts';
 import { proxyOptions } from '../data-plane/proxy/options.ts';
 import { queueOptions } from '../async/queue/options.ts';
 import { samplersOptions } from '../collectors/options.ts';
-import { scaleOptions } from '../scale/options.ts';
+import { scaleOptions } from '../control/scaling/options.ts';
 import { traceOptions } from '../telemetry/tracing/options.ts';
 import { webhookOptions } from '../async/webhook/options.ts';
 

@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { readArguments, readDuration, readLocalTime, timeOfId } from '../../src/cli/logs/arguments.ts';
 import { isColored, textLine } from '../../src/cli/logs/printer.ts';
-import { formatTime, readSpan, readTime } from '../../src/admin/logs/time.ts';
+import { formatTime, readSpan, readTime } from '../../src/control/admin/logs/time.ts';
 
 const NOW = Date.parse('2026-11-20T12:00:00Z');
 

@@ -1,7 +1,7 @@
 // The admin door with a real record behind it, in this process: for tests that look at what the door asks of the record.
 // Must stay true: every door that was opened is closed by `closeAdmins` after a test.
-import { Admin, type Shown } from '../../src/admin/admin.ts';
-import { TAIL_LIMITS, type TailLimits } from '../../src/admin/logs/tail.ts';
+import { Admin, type Shown } from '../../src/control/admin/admin.ts';
+import { TAIL_LIMITS, type TailLimits } from '../../src/control/admin/logs/live-tail.ts';
 import { Log, type LineSink } from '../../src/core/logger.ts';
 import { Tracing } from '../../src/telemetry/tracing/tracing.ts';
 import { Logs } from '../../src/telemetry/logs/logs.ts';

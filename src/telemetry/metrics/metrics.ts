@@ -7,7 +7,7 @@ import type { Part } from '../../core/lifecycle.ts';
 import type { Observer } from '../../core/exchange/exchange.ts';
 import type { Pool } from '../../data-plane/replicas/pool.ts';
 import type { Samplers } from '../../collectors/collectors.ts';
-import type { ScaleReading } from '../../scale/scale.ts';
+import type { ScaleReading } from '../../control/scaling/autoscaler.ts';
 import type { MergeReading, PageFamily } from '../../collectors/replica-metrics/replica-metrics.ts';
 import { AsyncFigures } from './async-totals.ts';
 import { Blocks } from './request-totals.ts';

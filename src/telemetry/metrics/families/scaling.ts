@@ -1,6 +1,6 @@
 // The families of autoscaling: weir's own.
 // Must stay true: they are what the last decision was made of, and what it was.
-import type { ScaleReading } from '../../../scale/scale.ts';
+import type { ScaleReading } from '../../../control/scaling/autoscaler.ts';
 import type { Family, Sample } from '../family.ts';
 
 export function scaleFamilies(readings: () => readonly ScaleReading[]): Family[] {

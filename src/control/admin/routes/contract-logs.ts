@@ -1,0 +1,188 @@
+// The log API of the serving contract: what a model's deployment or environment logged.
+// Must stay true: parameters, limits and the answer are those of contracts/baseten.md 8.1, key for key.
+// Lines are what the model logged, and the lifecycle events of its deployment (those of weir as a whole are every
+// deployment's); a request's own row is included only if it is asked for by its id. So counts are those of the model's log,
+// and still every request can be found.
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { unknownName } from '../../../core/nearest-name.ts';
+import { apiLevel, FILTERS, question, type LogRecord, type Node } from '../../../telemetry/logs/logs.ts';
+import { jsonBody } from '../read-body.ts';
+import { fail, json, queryOf, type Endpoint } from '../endpoint.ts';
+import { both } from '../logs/search-params.ts';
+import { find, type LogStore } from '../logs/paged-search.ts';
+import { EARLIEST_NS, LATEST_NS } from '../logs/time.ts';
+import { notThere, recordOf, refuse, type WithLogs } from './logs.ts';
+
+/** What these routes need to know besides. */
+export interface WithModel extends WithLogs {
+  readonly modelId: string;
+  /** Deployments and environments that there are now. */
+  readonly targets: () => {
+    readonly deployments: readonly string[];
+    readonly environments: readonly string[];
+  };
+}
+
+const DEFAULT_WINDOW_MS = 30 * 60_000;
+const MAX_WINDOW_MS = 7 * 86_400_000;
+const LATEST_MS = Number(LATEST_NS / 1_000_000n) - 1;
+const SEARCH_MS = 30_000;
+
+type Of = 'deployment' | 'environment';
+type Given = Readonly<Record<string, unknown>>;
+
+const route = (method: 'GET' | 'POST', of: Of): Endpoint<WithModel> => ({
+  method,
+  path: `/v1/models/{model}/${of}s/{${of}}/logs`,
+  does:
+    method === 'GET'
+      ? `the contract’s log API: lines of ${of === 'deployment' ? 'a deployment' : 'an environment'}, and of a request what weir knows of it`
+      : 'the same, asked with a JSON body',
+  scope: 'logs:read',
+  async answer(shown, req, res, names) {
+    const logs = recordOf(shown, req, res);
+    if (!logs) return;
+    const given = method === 'GET' ? fromQuery(queryOf(req), req, res) : await fromBody(req, res);
+    if (given) await answer(shown, logs, of, names as [string, string], given, req, res);
+  },
+});
+
+export const contractEndpoints: readonly Endpoint<WithModel>[] = [
+  route('GET', 'deployment'),
+  route('POST', 'deployment'),
+  route('GET', 'environment'),
+  route('POST', 'environment'),
+];
+
+async function answer(
+  { modelId, targets }: WithModel,
+  logs: LogStore,
+  of: Of,
+  [model, target]: readonly [string, string],
+  given: Given,
+  req: IncomingMessage,
+  res: ServerResponse,
+): Promise<void> {
+  if (model !== modelId) return notThere(req, res, `model ${model.slice(0, 100)}`);
+  const scope = equal(of, target);
+  if (!targets()[`${of}s`].includes(target)) {
+    // It may have been there: what it logged is.
+    const all = { fromNs: EARLIEST_NS, toNs: LATEST_NS };
+    const query = { node: scope, ...all, direction: 'down' as const, after: undefined, limit: 1 };
+    const found = await find(logs, query, res);
+    if (!found) return;
+    if (found.records.length === 0) return notThere(req, res, `${of} ${target.slice(0, 100)}`);
+  }
+  const asked = question(Object.fromEntries(FILTERS.map((name) => [name, given[name]])));
+  const window = windowOf(given, Date.now());
+  if ('problems' in asked || 'problems' in window) {
+    const filters =
+      'problems' in asked ? asked.problems.map(({ name, problem }) => `${name}: ${problem}`) : [];
+    return refuse(req, res, [...filters, ...('problems' in window ? window.problems : [])]);
+  }
+  const kinds: Node =
+    typeof given['request_id'] === 'string' && given['request_id'] !== ''
+      ? { op: 'not', of: equal('kind', 'span') }
+      : { op: 'or', of: [equal('kind', 'line'), equal('kind', 'event')] };
+  const query = { ...window, node: both([within(scope), kinds, asked.node]), after: undefined };
+  const found = await find(logs, query, res, { searchMs: SEARCH_MS });
+  if (!found) return;
+  // There is no cursor in this API: less than was asked for would be taken for all there is.
+  if (found.isPartial) return fail(req, res, 'search_timeout', 'ask for a shorter time');
+  json(res, 200, { logs: found.records.map(contractLine) });
+}
+
+const equal = (name: string, value: string): Node => ({ op: 'field', name, compare: '=', value });
+
+const without = (name: string): Node => ({ op: 'not', of: { op: 'exists', name } });
+
+/** Records of a target: its own, and lifecycle events of weir as a whole, which name no deployment. */
+const within = (scope: Node): Node => ({
+  op: 'or',
+  of: [scope, both([equal('kind', 'event'), without('deployment'), without('environment')])],
+});
+
+const contractLine = ({ timeNs, message, replica, requestId, severity }: LogRecord) => ({
+  timestamp: String(timeNs),
+  message,
+  replica: replica === '' ? null : replica,
+  request_id: requestId === '' ? null : requestId,
+  level: apiLevel(severity) ?? null,
+});
+
+/** Known parameters and fields (contract 8.1). */
+const KNOWN: readonly string[] = ['start_epoch_millis', 'end_epoch_millis', 'direction', 'limit', ...FILTERS];
+const LISTS: ReadonlySet<string> = new Set(['includes', 'excludes']);
+
+/** Numbers stay texts here; lists may end in []. */
+function fromQuery(query: URLSearchParams, req: IncomingMessage, res: ServerResponse): Given | undefined {
+  const given: Record<string, unknown> = {};
+  const problems: string[] = [];
+  for (const raw of new Set(query.keys())) {
+    const name = raw.endsWith('[]') && LISTS.has(raw.slice(0, -2)) ? raw.slice(0, -2) : raw;
+    const values = query.getAll(raw);
+    if (!KNOWN.includes(name)) problems.push(unknownName('parameter', raw, KNOWN));
+    else if (LISTS.has(name)) given[name] = [...((given[name] as string[] | undefined) ?? []), ...values];
+    else if (values.length > 1) problems.push(`${name} is given twice`);
+    else given[name] = values[0];
+  }
+  if (problems.length === 0) return given;
+  refuse(req, res, problems);
+  return undefined;
+}
+
+async function fromBody(req: IncomingMessage, res: ServerResponse): Promise<Given | undefined> {
+  const body = await jsonBody(req, res);
+  if (body === undefined) return undefined;
+  if (typeof body.value === 'object' && body.value !== null && !Array.isArray(body.value))
+    return known(body.value, req, res);
+  refuse(req, res, ['the body must be an object']);
+  return undefined;
+}
+
+/** The fields of a body, unless some are unknown. */
+function known(body: object, req: IncomingMessage, res: ServerResponse): Given | undefined {
+  const unknown = Object.keys(body).filter((name) => !KNOWN.includes(name));
+  if (unknown.length === 0) return body as Given;
+  refuse(
+    req,
+    res,
+    unknown.map((name) => unknownName('field', name, KNOWN)),
+  );
+  return undefined;
+}
+
+interface Window {
+  readonly fromNs: bigint;
+  readonly toNs: bigint;
+  readonly direction: 'up' | 'down';
+  readonly limit: number;
+}
+
+function windowOf(given: Given, nowMs: number): Window | { readonly problems: readonly string[] } {
+  const problems: string[] = [];
+  const whole = (name: string, min: number, most: number, fallback: number): number => {
+    const value = given[name];
+    if (value === undefined || value === null || value === '') return fallback;
+    const number = typeof value === 'string' && /^\d{1,16}$/.test(value) ? Number(value) : value;
+    if (Number.isSafeInteger(number) && (number as number) >= min && (number as number) <= most)
+      return number as number;
+    problems.push(`${name}: must be a whole number from ${min} to ${most}`);
+    return fallback;
+  };
+  const endMs = whole('end_epoch_millis', 0, LATEST_MS, nowMs);
+  const startMs = whole('start_epoch_millis', 0, LATEST_MS, Math.max(0, endMs - DEFAULT_WINDOW_MS));
+  const limit = whole('limit', 1, 1000, 500);
+  const direction = given['direction'] ?? 'desc';
+  if (direction !== 'asc' && direction !== 'desc') problems.push('direction: must be asc or desc');
+  if (startMs > endMs) problems.push('end_epoch_millis: lies before start_epoch_millis');
+  if (endMs - startMs > MAX_WINDOW_MS) problems.push('start_epoch_millis: the window is at most 7 days');
+  if (problems.length > 0) return { problems };
+  return {
+    fromNs: BigInt(startMs) * 1_000_000n,
+    // The end is inclusive: clients go on with the millisecond of the oldest line they have.
+    toNs: BigInt(endMs) * 1_000_000n + 999_999n,
+    direction: direction === 'asc' ? 'up' : 'down',
+    limit,
+  };
+}

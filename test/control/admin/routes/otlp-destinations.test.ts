@@ -1,0 +1,196 @@
+// The admin API's routes of connections to OTLP receivers, over HTTP.
+import { once } from 'node:events';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { join } from 'node:path';
+import { Guard } from '../../../../src/control/admin/auth.ts';
+import { dispatch } from '../../../../src/control/admin/endpoint.ts';
+import { Keys } from '../../../../src/control/admin/key-store.ts';
+import { otelEndpoints } from '../../../../src/control/admin/routes/otlp-destinations.ts';
+import { startConnections, stopConnections, type Bench } from '../../../kit/connections.ts';
+import { begin, call, type CallOptions } from '../../../kit/client.ts';
+import { folder, removeFolders } from '../../../kit/folder.ts';
+import { answering, Receiver } from '../../../kit/otlp-receiver.ts';
+
+const KEY = 'a-key-of-sixteen-letters';
+const BASE = '/v1/otel/connections';
+let bench: Bench;
+let receiver: Receiver;
+let server: Server;
+let url = '';
+
+beforeAll(async () => {
+  bench = await startConnections();
+  receiver = await new Receiver().start();
+  const keys = new Keys(join(folder(), 'keys.json'), KEY);
+  keys.load();
+  const guard = new Guard(keys, false, () => undefined);
+  server = createServer((req, res) => void dispatch(otelEndpoints, bench, guard, req, res));
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+});
+afterEach(async () => {
+  for (const { id } of bench.connections.list()) await bench.connections.remove(id);
+});
+afterAll(async () => {
+  server.closeAllConnections();
+  server.close();
+  await stopConnections();
+  await receiver.stop();
+  removeFolders();
+});
+
+interface Body {
+  id: string;
+  error: string;
+  [name: string]: unknown;
+}
+async function ask(method: string, path: string, body?: unknown, more: CallOptions = {}) {
+  const answer = await call(url, path, {
+    method,
+    headers: { authorization: `Bearer ${KEY}`, 'content-type': 'application/json' },
+    ...(body !== undefined && { body: typeof body === 'string' ? body : JSON.stringify(body) }),
+    ...more,
+  });
+  return { ...answer, json: (answer.text === '' ? {} : JSON.parse(answer.text)) as Body };
+}
+const make = (more: object = {}) =>
+  ask('POST', BASE, {
+    name: 'honeycomb',
+    endpoint_url: receiver.url,
+    header_name: 'x-team',
+    header_value: 'very-secret',
+    ...more,
+  });
+
+it('a connection is made, listed, shown, changed, tested, asked how it is, and removed', async () => {
+  const made = await make();
+  expect(made.status).toBe(201);
+  expect(made.json).toEqual({
+    id: expect.stringMatching(/^otel_[0-9a-f]{12}$/) as string,
+    name: 'honeycomb',
+    signal: 'logs',
+    endpoint_url: receiver.url,
+    header_name: 'x-team',
+    header_value: '***',
+    headers: {},
+    encoding: 'protobuf',
+    compression: 'gzip',
+    attributes: [
+      'message',
+      'model_id',
+      'model_version_id',
+      'environment',
+      'replica',
+      'request_id',
+      'training_job_id',
+      'chainlet_id',
+      'exc_info',
+    ],
+    min_level: '',
+    query: '',
+    service_name: 'baseten',
+    start_from: 'now',
+    enabled: true,
+    from: 'api',
+  });
+  const one = `${BASE}/${made.json.id}`;
+  expect((await ask('GET', BASE)).json).toEqual({ connections: [made.json] });
+  expect((await ask('GET', one)).json).toEqual(made.json);
+  const changed = await ask('PATCH', one, { min_level: 'warn' });
+  expect([changed.status, changed.json]).toEqual([200, { ...made.json, min_level: 'warn' }]);
+  const tested = await ask('POST', `${one}/test`);
+  expect([tested.status, tested.json]).toMatchObject([200, { ok: true, status: 200 }]);
+  expect(receiver.requests.at(-1)!.headers['x-team']).toBe('very-secret');
+  expect((await ask('GET', `${one}/status`)).json).toMatchObject({ state: 'running', queue_records: 0 });
+  const removed = await ask('DELETE', one);
+  expect([removed.status, removed.text]).toEqual([204, '']);
+  for (const [method, path] of [
+    ['GET', one],
+    ['PATCH', one],
+    ['DELETE', one],
+    ['POST', `${one}/test`],
+    ['GET', `${one}/status`],
+  ] as const) {
+    const gone = await ask(method, path, method === 'PATCH' ? {} : undefined);
+    expect([gone.status, gone.json.error]).toEqual([404, `No such connection: ${made.json.id}`]);
+  }
+});
+
+describe('what is wrong is said', () => {
+  it.each([
+    ['{"endpoint_url":', 'The request is malformed: the body is no JSON: Unexpected end of JSON input'],
+    ['[]', 'The request is malformed: a connection is a JSON object, such as {"endpoint_url": "https://…"}'],
+    [
+      '{"endpoint_ur1":"https://x/"}',
+      'The request is malformed: "endpoint_ur1" is nothing that a connection has; did you mean endpoint_url?',
+    ],
+    ['', 'The request is malformed: the body is no JSON: Unexpected end of JSON input'],
+  ])('%s', async (body, error) => {
+    const answer = await ask('POST', BASE, body);
+    expect([answer.status, answer.json.error]).toEqual([400, error]);
+  });
+
+  it('of a body that is too long, said or not', async () => {
+    const long = await ask('POST', BASE, 'x'.repeat(1024 ** 2 + 1));
+    expect([long.status, long.json.error]).toEqual([
+      413,
+      'The payload exceeds the maximum size: the body may have 1048576 bytes, unpacked',
+    ]);
+    const chunked = begin(url, BASE, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${KEY}`, 'content-type': 'application/json' },
+    });
+    chunked.on('error', () => undefined);
+    for (let i = 0; i < 20; i++) chunked.write('x'.repeat(65_536));
+    const [answer] = (await once(chunked, 'response')) as [{ statusCode: number }];
+    expect(answer.statusCode).toBe(413);
+    chunked.destroy();
+  });
+
+  it('of a body that is no JSON by its type, as web pages may send it', async () => {
+    const headers = { authorization: `Bearer ${KEY}`, 'content-type': 'text/plain' };
+    expect((await ask('POST', BASE, '{}', { headers })).status).toBe(415);
+  });
+
+  it('of a method that is not there', async () => {
+    const answer = await ask('PUT', BASE, {});
+    expect([answer.status, answer.headers.allow]).toEqual([405, 'GET, HEAD, POST']);
+    const one = await ask('POST', `${BASE}/x`, {});
+    expect([one.status, one.headers.allow]).toEqual([405, 'GET, HEAD, PATCH, DELETE']);
+  });
+});
+
+it('who has no key learns nothing and changes nothing', async () => {
+  const made = await make();
+  for (const headers of [{}, { authorization: 'Bearer wrong' }])
+    for (const [method, path] of [
+      ['GET', BASE],
+      ['POST', BASE],
+      ['DELETE', `${BASE}/${made.json.id}`],
+      ['GET', '/v1/nothing'],
+    ] as const) {
+      const answer = await ask(method, path, undefined, { headers });
+      expect([answer.status, answer.text.includes('otel')]).toEqual([401, false]);
+    }
+  expect(bench.connections.list()).toHaveLength(1);
+});
+
+it('a web page of somebody else changes nothing', async () => {
+  const made = await make();
+  const headers = { authorization: `Bearer ${KEY}`, origin: 'https://evil.example' };
+  expect((await ask('DELETE', `${BASE}/${made.json.id}`, undefined, { headers })).status).toBe(403);
+  expect(bench.connections.list()).toHaveLength(1);
+});
+
+it('a test that fails is an answer', async () => {
+  const made = await make();
+  receiver.script.push(answering(401, 'what is very-secret?', { 'content-type': 'text/plain' }));
+  const tested = await ask('POST', `${BASE}/${made.json.id}/test`);
+  expect([tested.status, tested.json]).toMatchObject([
+    200,
+    { ok: false, status: 401, message: 'answered 401: what is ***?' },
+  ]);
+});

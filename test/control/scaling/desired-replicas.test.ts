@@ -1,0 +1,187 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { begin, decide, type Decision, type Rule } from '../../../src/control/scaling/desired-replicas.ts';
+import { SlidingMean } from '../../../src/control/scaling/sliding-mean.ts';
+
+const S = 1000;
+/** The contract's defaults (contracts/baseten.md 5.1), with room to move. */
+const RULE: Rule = { min: 0, max: 100, perReplica: 7, downDelayMs: 900 * S, downRate: 50 };
+
+/** A deployment under a simulated clock: `load(n, seconds)` holds n requests in flight for so long. */
+function simulate(rule: Rule, running: number, windowMs = 60 * S) {
+  const mean = new SlidingMean(windowMs, 0);
+  let nowMs = 0;
+  let idleSinceMs = 0;
+  let decision = begin(running, rule, 0);
+  const history: { seconds: number; desired: number }[] = [];
+  return {
+    history,
+    get decision(): Decision {
+      return decision;
+    },
+    load(inFlight: number, seconds: number) {
+      if (inFlight === 0 && mean.value > 0) idleSinceMs = nowMs;
+      mean.change(inFlight - mean.value, nowMs);
+      for (let i = 0; i < seconds; i++) {
+        nowMs += S;
+        const before = decision.desired;
+        decision = decide(decision, rule, { mean: mean.mean(nowMs), inFlight, idleSinceMs }, nowMs);
+        if (decision.desired !== before) history.push({ seconds: nowMs / S, desired: decision.desired });
+      }
+      return decision.desired;
+    },
+  };
+}
+
+/** One decision for a load that is what it is. */
+const at = (mean: number, rule: Rule = RULE, before: Decision = begin(1, rule, 0)) =>
+  decide(before, rule, { mean, inFlight: Math.ceil(mean), idleSinceMs: 0 }, 0);
+
+describe('how many replicas a load takes', () => {
+  it('is the contract’s example: target 10 at 70 %, 25 in flight: 4', () => {
+    expect(at(25)).toMatchObject({ desired: 4, wanted: 4, reason: 'up' });
+  });
+
+  it.each([
+    [0.001, 1],
+    [7, 1],
+    [7.001, 2],
+    [14, 2],
+    [699, 100],
+    [5000, 100],
+  ])('%d in flight: %d', (mean, desired) => expect(at(mean).wanted).toBe(desired));
+
+  it('is not one more for a rounding error', () => {
+    // 0.7 × 3 is 2.0999999999999996.
+    expect(at(0.7 * 3, { ...RULE, perReplica: 0.7 }).wanted).toBe(3);
+  });
+
+  it('stays within the limits, and says when it is they that decide', () => {
+    fc.assert(
+      fc.property(
+        fc.double({ min: 0, max: 1e6, noNaN: true }),
+        fc.nat({ max: 50 }),
+        fc.integer({ min: 50, max: 100 }),
+        fc.nat({ max: 200 }),
+        (mean, min, max, running) => {
+          const rule = { ...RULE, min, max };
+          const { desired, wanted } = at(mean, rule, begin(running, rule, 0));
+          for (const n of [desired, wanted]) expect(n >= min && n <= max).toBe(true);
+        },
+      ),
+    );
+    expect(at(5000, RULE, begin(100, RULE, 0)).reason).toBe('at_max');
+    expect(at(1, { ...RULE, min: 3 }, begin(1, RULE, 0)).reason).toBe('up');
+    expect(at(1, { ...RULE, min: 3 }, begin(3, { ...RULE, min: 3 }, 0)).reason).toBe('at_min');
+  });
+});
+
+describe('up', () => {
+  it('goes at once and straight to what is wanted, also from none', () => {
+    const sim = simulate(RULE, 0);
+    expect(sim.load(1, 1)).toBe(1);
+    expect(sim.load(1000, 60)).toBe(100);
+  });
+
+  it('is never below what the load asks for, whatever came before', () => {
+    fc.assert(
+      fc.property(
+        fc.array(fc.tuple(fc.nat({ max: 500 }), fc.integer({ min: 1, max: 400 })), { maxLength: 20 }),
+        fc.constantFrom(0, 30 * S, 900 * S),
+        (loads, downDelayMs) => {
+          const sim = simulate({ ...RULE, downDelayMs }, 1);
+          for (const [inFlight, seconds] of loads) {
+            sim.load(inFlight, seconds);
+            expect(sim.decision.desired).toBeGreaterThanOrEqual(sim.decision.wanted);
+          }
+        },
+      ),
+    );
+  });
+});
+
+describe('down', () => {
+  it('is the contract’s example: 8 in excess go 4, 2, 1, each after a full delay', () => {
+    const sim = simulate({ ...RULE, min: 1 }, 1);
+    sim.load(7 * 8, 300);
+    expect(sim.decision.desired).toBe(8);
+    sim.history.length = 0;
+    sim.load(1, 4 * 900);
+    expect(sim.history.map(({ desired }) => desired)).toEqual([4, 2, 1]);
+    const gaps = sim.history.map(({ seconds }, i) => seconds - (sim.history[i - 1]?.seconds ?? 300));
+    // The mean of the window takes some seconds to fall to what seven can do.
+    expect(gaps[0]).toBeGreaterThanOrEqual(900);
+    expect(gaps[0]).toBeLessThanOrEqual(910);
+    expect(gaps.slice(1)).toEqual([900, 900]);
+  });
+
+  it('does not happen when traffic returns inside the delay, and the delay then begins anew', () => {
+    const sim = simulate(RULE, 8);
+    sim.load(56, 120);
+    sim.load(7, 890);
+    expect(sim.decision.reason).toBe('down_delayed');
+    sim.load(56, 70);
+    expect(sim.decision).toMatchObject({ desired: 8, reason: 'steady', downAtMs: undefined });
+    expect(sim.load(7, 899)).toBe(8);
+    expect(sim.load(7, 11)).toBe(4);
+  });
+
+  it('takes at most the share of those that run, but one at least', () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 2, max: 100 }), fc.integer({ min: 1, max: 50 }), (running, downRate) => {
+        const sim = simulate({ ...RULE, downRate, downDelayMs: 10 * S }, running);
+        sim.load(0, 20_000);
+        let before = running;
+        let lastSeconds = -Infinity;
+        for (const { desired, seconds } of sim.history) {
+          expect(before - desired).toBe(Math.max(1, Math.floor((before * downRate) / 100)));
+          expect(seconds - lastSeconds).toBeGreaterThanOrEqual(10);
+          before = desired;
+          lastSeconds = seconds;
+        }
+        expect(before).toBe(0);
+      }),
+    );
+  });
+
+  it('never takes more than is not wanted', () => {
+    const sim = simulate(RULE, 8);
+    sim.load(7 * 7, 1000);
+    expect(sim.decision.desired).toBe(7);
+  });
+});
+
+describe('to none', () => {
+  it('comes when there was no traffic for the full delay, not for a window more', () => {
+    const sim = simulate(RULE, 1);
+    sim.load(1, 100);
+    expect(sim.load(0, 899)).toBe(1);
+    expect(sim.load(0, 1)).toBe(0);
+  });
+
+  it('waits until the mean is 0 where the delay is shorter than the window', () => {
+    const sim = simulate({ ...RULE, downDelayMs: 0 }, 1);
+    sim.load(1, 100);
+    expect(sim.load(0, 59)).toBe(1);
+    expect(sim.load(0, 1)).toBe(0);
+  });
+
+  it('does not come with min 1, nor while one request is open, however small the mean', () => {
+    expect(simulate({ ...RULE, min: 1 }, 1).load(0, 10_000)).toBe(1);
+    expect(simulate({ ...RULE, perReplica: 1e6 }, 1).load(1, 10_000)).toBe(1);
+  });
+
+  it('is undone by the first request, in the same second', () => {
+    const sim = simulate(RULE, 1);
+    sim.load(0, 1000);
+    expect(sim.decision.desired).toBe(0);
+    const first = decide(sim.decision, RULE, { mean: 0, inFlight: 1, idleSinceMs: 0 }, 1000 * S);
+    expect(first).toMatchObject({ desired: 1, reason: 'up' });
+  });
+});
+
+it('a restart of weir takes no replica away before its time', () => {
+  const sim = simulate(RULE, 6);
+  expect(sim.load(1, 899)).toBe(6);
+  expect(sim.load(1, 3)).toBe(3);
+});

@@ -1,0 +1,14 @@
+import { readFileSync } from 'node:fs';
+import { expect, it } from 'vitest';
+import { draw, simulate } from '../../../examples/autoscale.ts';
+import { ROOT } from '../../kit/weir.ts';
+
+it('the README’s picture is what the algorithm makes of that day (npm run docs draws it)', () => {
+  const moments = simulate();
+  expect(draw(moments)).toBe(readFileSync(`${ROOT}docs/autoscale.svg`, 'utf8'));
+  // The day has what the picture is to show: nothing at night, the first request at once, the limit never passed.
+  expect(moments[4 * 3600]).toEqual({ inFlight: 0, desired: 0 });
+  expect(moments.find(({ inFlight }) => inFlight > 0)!.desired).toBeGreaterThan(0);
+  expect(moments.at(-1)).toEqual({ inFlight: 0, desired: 0 });
+  expect(Math.max(...moments.map(({ desired }) => desired))).toBeLessThanOrEqual(12);
+});
