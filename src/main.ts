@@ -11,7 +11,7 @@ async function load(): Promise<typeof import('./cli/cli.ts')> {
     if (code !== 'ERR_MODULE_NOT_FOUND' || name === undefined) throw error;
     const root = fileURLToPath(new URL('..', import.meta.url)).replace(/\/$/, '');
     process.stderr.write(`weir: package ${name} is not installed; run npm ci in ${root}\n`);
-    // As EXIT.unavailable (cli/problems.ts), which cannot be imported where packages are missing.
+    // As EXIT.unavailable (cli/usage-errors.ts), which cannot be imported where packages are missing.
     process.exit(69);
   }
 }

@@ -51,8 +51,8 @@ const MAY_IMPORT: Record<string, string[]> = {
   'data-plane/server': [...TOOLS, 'data-plane/routing', 'data-plane/proxy', 'async/queue'],
   'control/admin': [...TOOLS, ...PARTS, 'telemetry/metrics', 'telemetry/otlp-export'],
   config: ['core'],
-  cli: ['core', 'protocol/http', 'config', 'sidecar.ts'],
-  'sidecar.ts': [
+  cli: ['core', 'protocol/http', 'config', 'app'],
+  app: [
     ...TOOLS,
     ...PARTS,
     'data-plane/proxy',
@@ -61,20 +61,6 @@ const MAY_IMPORT: Record<string, string[]> = {
     'data-plane/server',
     'control/admin',
     'config',
-    'errands.ts',
-    'recording.ts',
-  ],
-  'errands.ts': ['core', 'data-plane/proxy', 'async/queue', 'async/webhook'],
-  'recording.ts': [
-    'core',
-    'core/exchange',
-    'control/child-process',
-    'config',
-    'telemetry/logs',
-    'telemetry/tracing',
-    'telemetry/otlp-export',
-    'async/queue',
-    'async/webhook',
   ],
   'main.ts': ['cli'],
 };
@@ -98,6 +84,7 @@ const DOORS: Record<string, string> = {
   'control/admin': 'control/admin/admin.ts',
   config: 'config/config.ts',
   cli: 'cli/cli.ts',
+  app: 'app/sidecar.ts',
 };
 
 interface Import {

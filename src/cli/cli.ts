@@ -6,7 +6,7 @@ import { check } from './commands/check.ts';
 import { health } from './commands/health.ts';
 import { logs } from './commands/logs.ts';
 import { run } from './commands/run.ts';
-import { EXIT, printProblems } from './problems.ts';
+import { EXIT, printProblems } from './usage-errors.ts';
 import type { Command } from './command.ts';
 import { serve } from './commands/serve.ts';
 import { showSettings } from './commands/settings.ts';

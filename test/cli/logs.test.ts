@@ -1,6 +1,6 @@
 // What the flags of weir logs mean.
 import { describe, expect, it } from 'vitest';
-import { readArguments, readDuration, readLocalTime, timeOfId } from '../../src/cli/logs/arguments.ts';
+import { readArguments, readDuration, readLocalTime, timeOfId } from '../../src/cli/logs/flags.ts';
 import { isColored, textLine } from '../../src/cli/logs/printer.ts';
 import { formatTime, readSpan, readTime } from '../../src/control/admin/logs/time.ts';
 

@@ -3,7 +3,7 @@
 import { load, problemsInFiles } from '../../config/config.ts';
 import type { Command } from '../command.ts';
 import { optionsHelp } from '../help.ts';
-import { EXIT, printProblems } from '../problems.ts';
+import { EXIT, printProblems } from '../usage-errors.ts';
 
 export const check: Command = {
   name: 'check',

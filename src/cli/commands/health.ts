@@ -4,7 +4,7 @@ import { describe } from '../../core/errors.ts';
 import { load } from '../../config/config.ts';
 import { request } from '../../protocol/http/node-http.ts';
 import type { Command } from '../command.ts';
-import { EXIT, printProblems } from '../problems.ts';
+import { EXIT, printProblems } from '../usage-errors.ts';
 
 const TIMEOUT_MS = 3000;
 

@@ -1,10 +1,10 @@
 // weir logs: what happened, from a running weir's admin door.
 // Invariant: exit codes and text are those of contracts/baseten.md 8.2.
 import type { Command } from '../command.ts';
-import { readArguments } from '../logs/arguments.ts';
-import { collect } from '../logs/collect.ts';
-import { CODES, Refusal } from '../logs/door.ts';
-import { follow } from '../logs/follow.ts';
+import { readArguments } from '../logs/flags.ts';
+import { collect } from '../logs/fetch-pages.ts';
+import { CODES, Refusal } from '../logs/admin-client.ts';
+import { follow } from '../logs/follow-tail.ts';
 import { isColored, Printer } from '../logs/printer.ts';
 
 const DETAILS = `What is wanted (all must hold):

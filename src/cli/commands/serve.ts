@@ -4,10 +4,10 @@
 import { readFileSync } from 'node:fs';
 import { explain, load, needRestart, problemsInFiles, type Loaded } from '../../config/config.ts';
 import { watchFile } from '../../config/watch.ts';
-import { startSidecar, type Sidecar } from '../../sidecar.ts';
+import { startSidecar, type Sidecar } from '../../app/sidecar.ts';
 import type { Command } from '../command.ts';
 import { optionsHelp } from '../help.ts';
-import { EXIT, printProblems } from '../problems.ts';
+import { EXIT, printProblems } from '../usage-errors.ts';
 
 /** Signals that are for the replica, passed on where weir supervises one. */
 const FOR_THE_CHILD = ['SIGHUP', 'SIGUSR1', 'SIGUSR2', 'SIGWINCH', 'SIGCONT'] as const;

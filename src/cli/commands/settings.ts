@@ -2,7 +2,7 @@
 import { explain, load } from '../../config/config.ts';
 import type { Command } from '../command.ts';
 import { optionsHelp } from '../help.ts';
-import { EXIT, printProblems } from '../problems.ts';
+import { EXIT, printProblems } from '../usage-errors.ts';
 
 export const showSettings: Command = {
   name: 'settings',

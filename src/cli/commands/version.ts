@@ -1,7 +1,7 @@
 // weir version: prints the version and nothing else, for scripts.
 import { version } from '../../core/version.ts';
 import type { Command } from '../command.ts';
-import { EXIT, printProblems } from '../problems.ts';
+import { EXIT, printProblems } from '../usage-errors.ts';
 
 export const showVersion: Command = {
   name: 'version',

@@ -1,8 +1,8 @@
 // Records on stdout, as text, JSON or CSV. Invariants: a reader that closes the pipe (`| head`) ends the command without
 // an error, and no logged text can control the terminal.
 import { CSV_HEAD, csvRow } from '../../core/record-csv.ts';
-import type { LogObject } from './door.ts';
-import type { Color, Output } from './arguments.ts';
+import type { LogObject } from './admin-client.ts';
+import type { Color, Output } from './flags.ts';
 
 /** Everything that terminals take for more than a letter, save tab and line end. */
 // oxlint-disable-next-line no-control-regex -- these are what is looked for

@@ -1,9 +1,9 @@
 // Who does the queue's errands: its tasks go out through the proxy, its results through the webhooks.
 // Must stay true: nothing is decided here; what the one says is put into the other's words.
-import { steadyNow } from './core/clock.ts';
-import type { Errand } from './data-plane/proxy/proxy.ts';
-import type { ClaimedDelivery, Delivered, Seat } from './async/queue/queue.ts';
-import { buildBody, type Delivery, type Webhooks } from './async/webhook/webhook.ts';
+import { steadyNow } from '../core/clock.ts';
+import type { Errand } from '../data-plane/proxy/proxy.ts';
+import type { ClaimedDelivery, Delivered, Seat } from '../async/queue/queue.ts';
+import { buildBody, type Delivery, type Webhooks } from '../async/webhook/webhook.ts';
 
 /** A place at a replica, as the queue's worker takes it. */
 export function seatAt(

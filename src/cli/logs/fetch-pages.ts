@@ -1,7 +1,7 @@
 // What was recorded, page by page, onto stdout. Must stay true: oldest first, whatever order it was fetched in; without
 // a limit memory does not grow with its length; what is left out is said on stderr.
-import type { LogsArguments } from './arguments.ts';
-import { ask, CODES, Refusal, type LogObject, type Page } from './door.ts';
+import type { LogsArguments } from './flags.ts';
+import { ask, CODES, Refusal, type LogObject, type Page } from './admin-client.ts';
 import type { Printer } from './printer.ts';
 
 const PAGE = 1000;

@@ -1,8 +1,8 @@
 // A live tail onto stdout. Must stay true: a connection that breaks is made anew, and goes on behind the last event.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { backoffMs } from '../../core/backoff.ts';
-import type { LogsArguments } from './arguments.ts';
-import { ask, Refusal, type LogObject } from './door.ts';
+import type { LogsArguments } from './flags.ts';
+import { ask, Refusal, type LogObject } from './admin-client.ts';
 import type { Printer } from './printer.ts';
 
 /** The door sends a comment every 15 s; without any for so long, nobody is there. */

@@ -1,19 +1,19 @@
 // Builds every part, introduces them to each other, starts them in order and stops them in reverse.
 // Must stay true: it reads like a table of contents. What a part does is in its room; who knows whom is here.
-import { Admin } from './control/admin/admin.ts';
-import type { Address } from './core/settings.ts';
-import { formatAddress } from './core/settings.ts';
-import { DataFolder } from './core/data-folder.ts';
-import { Fault } from './core/errors.ts';
-import { Lifecycle, type Part } from './core/lifecycle.ts';
-import { fileSink, Log } from './core/logger.ts';
-import { Child, isLoopback, replicaOf, supervised } from './control/child-process/child-process.ts';
-import type { Config } from './config/config.ts';
-import { accessLog } from './core/exchange/access-log.ts';
-import { Exchanges } from './core/exchange/exchange.ts';
-import { Ingress, predictPathWatch } from './data-plane/server/data-server.ts';
-import { Kubernetes } from './collectors/kubernetes/kubernetes.ts';
-import { createMetrics, type Measured } from './telemetry/metrics/metrics.ts';
+import { Admin } from '../control/admin/admin.ts';
+import type { Address } from '../core/settings.ts';
+import { formatAddress } from '../core/settings.ts';
+import { DataFolder } from '../core/data-folder.ts';
+import { Fault } from '../core/errors.ts';
+import { Lifecycle, type Part } from '../core/lifecycle.ts';
+import { fileSink, Log } from '../core/logger.ts';
+import { Child, isLoopback, replicaOf, supervised } from '../control/child-process/child-process.ts';
+import type { Config } from '../config/config.ts';
+import { accessLog } from '../core/exchange/access-log.ts';
+import { Exchanges } from '../core/exchange/exchange.ts';
+import { Ingress, predictPathWatch } from '../data-plane/server/data-server.ts';
+import { Kubernetes } from '../collectors/kubernetes/kubernetes.ts';
+import { createMetrics, type Measured } from '../telemetry/metrics/metrics.ts';
 import {
   MAX_DEPLOYMENTS,
   deploymentEvents,
@@ -23,16 +23,16 @@ import {
   type Deployment,
   type DeploymentOptions,
   type Replica,
-} from './data-plane/replicas/pool.ts';
-import { Proxy } from './data-plane/proxy/proxy.ts';
-import { Queue, type ClaimedDelivery } from './async/queue/queue.ts';
-import { deliver, seatAt } from './errands.ts';
+} from '../data-plane/replicas/pool.ts';
+import { Proxy } from '../data-plane/proxy/proxy.ts';
+import { Queue, type ClaimedDelivery } from '../async/queue/queue.ts';
+import { deliver, seatAt } from './queued-requests.ts';
 import { openRecording } from './recording.ts';
-import { Samplers } from './collectors/collectors.ts';
-import { Scale } from './control/scaling/autoscaler.ts';
-import { Scraper } from './collectors/replica-metrics/replica-metrics.ts';
-import { version } from './core/version.ts';
-import { Webhooks, type Delivery } from './async/webhook/webhook.ts';
+import { Samplers } from '../collectors/collectors.ts';
+import { Scale } from '../control/scaling/autoscaler.ts';
+import { Scraper } from '../collectors/replica-metrics/replica-metrics.ts';
+import { version } from '../core/version.ts';
+import { Webhooks, type Delivery } from '../async/webhook/webhook.ts';
 
 /** What runs, from the outside. */
 export interface Sidecar {

@@ -2,7 +2,7 @@
 
 /**
  * Exit codes of all commands. `usage` is the code of shells, of programs with getopt, and of the contract
- * (contracts/baseten.md 8.2); `unavailable` and `internal` are those of sysexits.h. `weir logs` has more: cli/logs/door.ts.
+ * (contracts/baseten.md 8.2); `unavailable` and `internal` are those of sysexits.h. `weir logs` has more: cli/logs/admin-client.ts.
  */
 export const EXIT = { ok: 0, failed: 1, usage: 2, unavailable: 69, internal: 70 } as const;
 

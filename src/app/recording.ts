@@ -2,19 +2,19 @@
 // receivers it is sent to. Joins the rooms logs, trace and export for sidecar.ts.
 // Must stay true: nothing is decided here; what the one says is put into the other's words.
 import { join } from 'node:path';
-import { steadyNow } from './core/clock.ts';
-import type { LifecycleEvent } from './core/events.ts';
-import type { Part } from './core/lifecycle.ts';
-import { fileSink, type LineSink, type Log } from './core/logger.ts';
-import { Echo, type Output } from './control/child-process/child-process.ts';
-import type { Config } from './config/config.ts';
-import type { Exchanges } from './core/exchange/exchange.ts';
-import { Connections, spanProjection } from './telemetry/otlp-export/otlp-export.ts';
-import { Capture, Logs, SEVERITY, type LogRecord, type Origin } from './telemetry/logs/logs.ts';
-import type { ClaimedDelivery } from './async/queue/queue.ts';
-import { Tracing, type Span } from './telemetry/tracing/tracing.ts';
-import { version } from './core/version.ts';
-import type { Delivery } from './async/webhook/webhook.ts';
+import { steadyNow } from '../core/clock.ts';
+import type { LifecycleEvent } from '../core/events.ts';
+import type { Part } from '../core/lifecycle.ts';
+import { fileSink, type LineSink, type Log } from '../core/logger.ts';
+import { Echo, type Output } from '../control/child-process/child-process.ts';
+import type { Config } from '../config/config.ts';
+import type { Exchanges } from '../core/exchange/exchange.ts';
+import { Connections, spanProjection } from '../telemetry/otlp-export/otlp-export.ts';
+import { Capture, Logs, SEVERITY, type LogRecord, type Origin } from '../telemetry/logs/logs.ts';
+import type { ClaimedDelivery } from '../async/queue/queue.ts';
+import { Tracing, type Span } from '../telemetry/tracing/tracing.ts';
+import { version } from '../core/version.ts';
+import type { Delivery } from '../async/webhook/webhook.ts';
 
 /** A deployment as the record names it. */
 interface Named {
