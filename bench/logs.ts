@@ -12,10 +12,10 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { fileURLToPath } from 'node:url';
 import { gunzipSync } from 'node:zlib';
-import { Log } from '../src/core/logger.ts';
+import { Logger } from '../src/core/logger.ts';
 import { read } from '../src/core/settings.ts';
 import { Exchanges } from '../src/core/exchange/exchange.ts';
-import { Connections } from '../src/telemetry/otlp-export/otlp-export.ts';
+import { OtlpExport } from '../src/telemetry/otlp-export/otlp-export.ts';
 import { exportOptions } from '../src/telemetry/otlp-export/options.ts';
 import { Logs, type LineStream } from '../src/telemetry/logs/logs.ts';
 import { parseQuery } from '../src/telemetry/logs/query/parse.ts';
@@ -245,13 +245,13 @@ async function exporting(logs: Logs, stream: LineStream): Promise<number[]> {
   const { port } = receiver.address() as AddressInfo;
   const options = read(exportOptions, { endpoint: `http://127.0.0.1:${port}/v1/logs` });
   if (!options.ok) throw new Error('the settings of the export are wrong');
-  const connections = new Connections(options.settings, {
+  const connections = new OtlpExport(options.settings, {
     folder: join(root, 'export'),
     openFeed: (wanted) => logs.feed(wanted),
     spans: () => [],
     sender: { modelId: 'm', version: '0' },
     ownPorts: () => [],
-    log: new Log(quiet, { level: 'error', isText: false }),
+    log: new Logger(quiet, { level: 'error', isText: false }),
   });
   await connections.start();
   const count = isQuick ? 5000 : 20_000;
@@ -286,7 +286,7 @@ async function record(): Promise<void> {
       files: [],
       fileOrigin: origin,
     },
-    new Log(quiet, { level: 'error', isText: false }),
+    new Logger(quiet, { level: 'error', isText: false }),
   );
   const stream = logs.stream({ ...origin, source: 'stdout' });
   process.stderr.write(`${SOME} lines\n`);

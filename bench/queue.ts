@@ -9,7 +9,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { SqliteFile } from '../src/core/sqlite-file.ts';
-import { Tables } from '../src/async/queue/stores/sqlite-tables.ts';
+import { SqliteTables } from '../src/async/queue/stores/sqlite-tables.ts';
 
 const isQuick = process.argv.includes('--quick');
 const ROUNDS = isQuick ? 1 : 5;
@@ -69,8 +69,8 @@ function load<T>(...args: (string | number)[]): Promise<T> {
   });
 }
 
-const open = (folder: string): Tables =>
-  new Tables(new SqliteFile(join(folder, 'queue.sqlite'), { sync: 'off', maxBytes: 64 * 1024 ** 3 }));
+const open = (folder: string): SqliteTables =>
+  new SqliteTables(new SqliteFile(join(folder, 'queue.sqlite'), { sync: 'off', maxBytes: 64 * 1024 ** 3 }));
 
 /** A queue with so many tasks, written as fast as SQLite does. */
 function fill(folder: string, count: number): void {

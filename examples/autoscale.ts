@@ -2,7 +2,7 @@
 // Must stay true: what decides here is what decides in a running weir, second by second; nothing is left to chance: the
 // same source gives the same bytes.
 import { writeFileSync } from 'node:fs';
-import { begin, decide, type Rule } from '../src/control/scaling/desired-replicas.ts';
+import { initialScale, decideReplicas, type ScaleRule } from '../src/control/scaling/desired-replicas.ts';
 import { SlidingMean } from '../src/control/scaling/sliding-mean.ts';
 
 const FILE = new URL('../docs/autoscale.svg', import.meta.url);
@@ -10,7 +10,7 @@ const HOURS = 24;
 const SECONDS = HOURS * 3600;
 
 /** The contract's defaults, for replicas that are meant for 16 requests at once. */
-const RULE: Rule = { min: 0, max: 12, perReplica: 16 * 0.7, downDelayMs: 900_000, downRate: 50 };
+const RULE: ScaleRule = { min: 0, max: 12, perReplica: 16 * 0.7, downDelayMs: 900_000, downRate: 50 };
 const WINDOW_MS = 60_000;
 
 /** One second of the day. */
@@ -52,7 +52,7 @@ export function simulate(): Moment[] {
   const chance = dice(7);
   const mean = new SlidingMean(WINDOW_MS, 0);
   const moments: Moment[] = [];
-  let decision = begin(0, RULE, 0);
+  let decision = initialScale(0, RULE, 0);
   let idleSinceMs = 0;
   for (let second = 1; second <= SECONDS; second++) {
     const nowMs = second * 1000;
@@ -61,7 +61,7 @@ export function simulate(): Moment[] {
       wanted === 0 ? 0 : Math.max(0, Math.round(wanted + (chance() - 0.5) * Math.sqrt(wanted) * 5));
     if (inFlight === 0 && mean.value > 0) idleSinceMs = nowMs;
     mean.change(inFlight - mean.value, nowMs);
-    decision = decide(decision, RULE, { mean: mean.mean(nowMs), inFlight, idleSinceMs }, nowMs);
+    decision = decideReplicas(decision, RULE, { mean: mean.mean(nowMs), inFlight, idleSinceMs }, nowMs);
     moments.push({ inFlight, desired: decision.desired });
   }
   return moments;

@@ -3,7 +3,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { expect, it } from 'vitest';
 import { withTables } from '../scripts/readme.ts';
-import { judge } from '../src/telemetry/otlp-export/delivery-result.ts';
+import { exportResult } from '../src/telemetry/otlp-export/delivery-result.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const readme = readFileSync(`${root}README.md`, 'utf8');
@@ -32,7 +32,7 @@ it('the README says what happens after every status of a receiver', () => {
       readme,
     ) ?? [];
   const judged = (status: number) =>
-    judge({ status, headers: {}, body: Buffer.alloc(0) }, 'logs', 'json', 1, 0).is;
+    exportResult({ status, headers: {}, body: Buffer.alloc(0) }, 'logs', 'json', 1, 0).is;
   const statuses = (text = '') => text.split(', ').map(Number);
   expect(statuses(again).map(judged)).toEqual(statuses(again).map(() => 'again'));
   expect(statuses(paused).map(judged)).toEqual(statuses(paused).map(() => 'locked_out'));

@@ -1,15 +1,15 @@
 // Who does the queue's errands: its tasks go out through the proxy, its results through the webhooks.
 // Must stay true: nothing is decided here; what the one says is put into the other's words.
 import { steadyNow } from '../core/clock.ts';
-import type { Errand } from '../data-plane/proxy/proxy.ts';
-import type { ClaimedDelivery, Delivered, Seat } from '../async/queue/queue.ts';
-import { buildBody, type Delivery, type Webhooks } from '../async/webhook/webhook.ts';
+import type { QueuedForwarder } from '../data-plane/proxy/proxy.ts';
+import type { ClaimedDelivery, DeliveryResult, QueuedSlot } from '../async/queue/queue.ts';
+import { webhookPayload, type WebhookDelivery, type Webhooks } from '../async/webhook/webhook.ts';
 
 /** A place at a replica, as the queue's worker takes it. */
-export function seatAt(
-  errand: Errand | undefined,
+export function queuedSlotAt(
+  errand: QueuedForwarder | undefined,
   { run_timeout, max_result }: { readonly run_timeout: number; readonly max_result: number },
-): Seat | undefined {
+): QueuedSlot | undefined {
   if (errand === undefined) return undefined;
   return {
     send: ({ id, input, attempts, createdMs, traceparent, isPrivate }, wantsBody) =>
@@ -27,14 +27,14 @@ export function seatAt(
 }
 
 /** Makes one attempt to deliver a result; `ended` is told what came of it. */
-export async function deliver(
+export async function deliverWebhook(
   webhooks: Webhooks,
   modelId: string,
   delivery: ClaimedDelivery,
-  ended: (delivery: ClaimedDelivery, made: Delivery) => void,
-): Promise<Delivered> {
+  ended: (delivery: ClaimedDelivery, made: WebhookDelivery) => void,
+): Promise<DeliveryResult> {
   const { id, deployment, url, result, errors } = delivery;
-  const body = buildBody({
+  const body = webhookPayload({
     requestId: id,
     modelId,
     deploymentId: deployment,

@@ -4,17 +4,17 @@
 import { join } from 'node:path';
 import { steadyNow } from '../core/clock.ts';
 import type { LifecycleEvent } from '../core/events.ts';
-import type { Part } from '../core/lifecycle.ts';
-import { fileSink, type LineSink, type Log } from '../core/logger.ts';
-import { Echo, type Output } from '../control/child-process/child-process.ts';
+import type { Component } from '../core/lifecycle.ts';
+import { fileSink, type LineSink, type Logger } from '../core/logger.ts';
+import { OutputRelay, type ChildOutput } from '../control/child-process/child-process.ts';
 import type { Config } from '../config/config.ts';
 import type { Exchanges } from '../core/exchange/exchange.ts';
-import { Connections, spanProjection } from '../telemetry/otlp-export/otlp-export.ts';
-import { Capture, Logs, SEVERITY, type LogRecord, type Origin } from '../telemetry/logs/logs.ts';
+import { OtlpExport, spanProjection } from '../telemetry/otlp-export/otlp-export.ts';
+import { CapturePolicy, Logs, SEVERITY, type LogRecord, type RecordOrigin } from '../telemetry/logs/logs.ts';
 import type { ClaimedDelivery } from '../async/queue/queue.ts';
 import { Tracing, type Span } from '../telemetry/tracing/tracing.ts';
 import { version } from '../core/version.ts';
-import type { Delivery } from '../async/webhook/webhook.ts';
+import type { WebhookDelivery } from '../async/webhook/webhook.ts';
 
 /** A deployment as the record names it. */
 interface Named {
@@ -23,16 +23,16 @@ interface Named {
 }
 
 /** The replica that a line belongs to. */
-type Owner = Omit<Origin, 'source'>;
+type Owner = Omit<RecordOrigin, 'source'>;
 
 export interface Recording {
   /** `undefined`: nothing is recorded. */
   readonly logs: Logs | undefined;
-  readonly connections: Connections | undefined;
+  readonly connections: OtlpExport | undefined;
   /** In the order in which they are started; stopped in reverse. */
-  readonly parts: readonly Part[];
+  readonly parts: readonly Component[];
   /** Where a supervised replica writes; `undefined`: where weir does. */
-  readonly output: Output | undefined;
+  readonly output: ChildOutput | undefined;
   /** Requests that were recorded without their bodies. */
   bodiesSkipped(): number;
   /** The spans that a request's record stands for. */
@@ -44,7 +44,7 @@ export interface Recording {
   /** weir has started. Without this call, `weir_stopped` is not written at the end. */
   isUp: boolean;
   /** A delivery to a webhook was made. */
-  delivered(delivery: ClaimedDelivery, made: Delivery, environment: string): void;
+  delivered(delivery: ClaimedDelivery, made: WebhookDelivery, environment: string): void;
 }
 
 type Configured = Config['deployments'][number];
@@ -59,7 +59,7 @@ const firstReplica = ([deployment]: readonly Configured[]): Owner => ({
 const hasSeveralReplicas = (deployments: readonly Configured[]): boolean =>
   deployments.reduce((count, { replicas }) => count + replicas.length, 0) > 1;
 
-function openLogs({ data, logs, deployments }: Config, log: Log): Logs {
+function openLogs({ data, logs, deployments }: Config, log: Logger): Logs {
   return new Logs(
     {
       folder: join(data.dir, 'logs'),
@@ -79,9 +79,13 @@ function openLogs({ data, logs, deployments }: Config, log: Log): Logs {
 const LINE_END = Buffer.from('\n');
 
 /** Shows the output of the supervised replica unchanged, and records it as the replica's lines. */
-function recorded(owner: Owner, logs: Logs, log: Log): { output: Output; move: (owner: Owner) => void } {
+function recorded(
+  owner: Owner,
+  logs: Logs,
+  log: Logger,
+): { output: ChildOutput; move: (owner: Owner) => void } {
   const of = (source: string, sink: LineSink) => {
-    const echo = new Echo(sink);
+    const echo = new OutputRelay(sink);
     const stream = logs.stream({ ...owner, source });
     return {
       write(bytes: Uint8Array | undefined) {
@@ -130,7 +134,7 @@ const MAX_WAIT_MS = 2000;
  * `deadlineMs` (performance.now()) in any case.
  */
 function recordEvents(
-  log: Log,
+  log: Logger,
   logs: Logs,
   environmentOf: (id: string) => string,
 ): (deadlineMs: number) => Promise<void> {
@@ -154,11 +158,11 @@ function recordEvents(
  */
 export function openRecording(
   config: Config,
-  log: Log,
+  log: Logger,
   supervised: Owner | undefined,
   environmentOf: (id: string) => string,
 ): Recording {
-  const capture = new Capture(config.logs);
+  const capture = new CapturePolicy(config.logs);
   const logs = capture.isOn ? openLogs(config, log) : undefined;
   // With `logs.capture: off` and a recorded route, only that route is recorded.
   const hasEvents = logs !== undefined && config.logs.capture !== 'off';
@@ -176,7 +180,7 @@ export function openRecording(
     log.warn('no spans of weir are exported: trace.enabled is false', { to: 'export.traces_endpoint' });
   const connections =
     logs &&
-    new Connections(config.export, {
+    new OtlpExport(config.export, {
       folder: config.data.dir,
       openFeed: (wanted) => logs.feed(wanted),
       spans: spanProjection(spansOf, version),
@@ -185,7 +189,7 @@ export function openRecording(
       log,
     });
   // Stopped before the exporters and the store, so that the last event is stored and exported.
-  const last: Part = {
+  const last: Component = {
     name: 'events',
     start: () => undefined,
     async stop(deadlineMs) {

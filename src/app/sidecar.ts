@@ -4,14 +4,19 @@ import { Admin } from '../control/admin/admin.ts';
 import type { Address } from '../core/settings.ts';
 import { formatAddress } from '../core/settings.ts';
 import { DataFolder } from '../core/data-folder.ts';
-import { Fault } from '../core/errors.ts';
-import { Lifecycle, type Part } from '../core/lifecycle.ts';
-import { fileSink, Log } from '../core/logger.ts';
-import { Child, isLoopback, replicaOf, supervised } from '../control/child-process/child-process.ts';
+import { WeirError } from '../core/errors.ts';
+import { Lifecycle, type Component } from '../core/lifecycle.ts';
+import { fileSink, Logger } from '../core/logger.ts';
+import {
+  ChildSupervisor,
+  isLoopbackUrl,
+  replicaOf,
+  supervised,
+} from '../control/child-process/child-process.ts';
 import type { Config } from '../config/config.ts';
 import { accessLog } from '../core/exchange/access-log.ts';
 import { Exchanges } from '../core/exchange/exchange.ts';
-import { Ingress, predictPathWatch } from '../data-plane/server/data-server.ts';
+import { DataServer, predictPathWarning } from '../data-plane/server/data-server.ts';
 import { Kubernetes } from '../collectors/kubernetes/kubernetes.ts';
 import { createMetrics, type Measured } from '../telemetry/metrics/metrics.ts';
 import {
@@ -26,17 +31,17 @@ import {
 } from '../data-plane/replicas/pool.ts';
 import { Proxy } from '../data-plane/proxy/proxy.ts';
 import { Queue, type ClaimedDelivery } from '../async/queue/queue.ts';
-import { deliver, seatAt } from './queued-requests.ts';
+import { deliverWebhook, queuedSlotAt } from './queued-requests.ts';
 import { openRecording } from './recording.ts';
-import { Samplers } from '../collectors/collectors.ts';
-import { Scale } from '../control/scaling/autoscaler.ts';
-import { Scraper } from '../collectors/replica-metrics/replica-metrics.ts';
+import { Collectors } from '../collectors/collectors.ts';
+import { Autoscaler } from '../control/scaling/autoscaler.ts';
+import { ReplicaMetrics } from '../collectors/replica-metrics/replica-metrics.ts';
 import { version } from '../core/version.ts';
-import { Webhooks, type Delivery } from '../async/webhook/webhook.ts';
+import { Webhooks, type WebhookDelivery } from '../async/webhook/webhook.ts';
 
 /** What runs, from the outside. */
 export interface Sidecar {
-  readonly log: Log;
+  readonly log: Logger;
   readonly addresses: {
     readonly data: Address;
     readonly admin: Address;
@@ -61,7 +66,7 @@ export async function startSidecar(
   explain: () => unknown,
 ): Promise<Sidecar> {
   const isText = config.log.format === 'text' || (config.log.format === 'auto' && process.stdout.isTTY);
-  const log = new Log(fileSink(1), { level: config.log.level, isText });
+  const log = new Logger(fileSink(1), { level: config.log.level, isText });
 
   const pool: Pool = new Pool(config.deployments, config.pool, {
     ...replicaEvents(log, () => samplers.replicaReady()),
@@ -81,7 +86,7 @@ export async function startSidecar(
   const recording = openRecording(config, log, ownReplica, environmentOf);
   const child =
     command &&
-    new Child(
+    new ChildSupervisor(
       command,
       config.child,
       log,
@@ -98,7 +103,7 @@ export async function startSidecar(
   const kubernetes = new Kubernetes(config.kubernetes, log);
   const podsAre = config.deployments.findIndex(({ id }) => id === config.kubernetes.deployment);
   const followed = config.kubernetes.pods === 'off' ? undefined : Math.max(0, podsAre);
-  const scraper = new Scraper(
+  const scraper = new ReplicaMetrics(
     config.merge_metrics,
     () =>
       serving(({ id, url, tls }, { options }) => ({ deployment: options.id, id, url, tls }))
@@ -113,7 +118,7 @@ export async function startSidecar(
 
   const exchanges = new Exchanges(config.identity);
   const proxy = new Proxy(pool, exchanges, config.proxy);
-  const samplers: Samplers = new Samplers(
+  const samplers: Collectors = new Collectors(
     config.samplers,
     {
       replicas: () =>
@@ -152,10 +157,10 @@ export async function startSidecar(
   });
   const webhooks: Webhooks = new Webhooks(config.webhook, {
     // Whoever can reach us could have us call this machine; where only this machine can, he could himself.
-    isLoopbackAllowed: isLoopback(config.ingress.listen.host),
+    isLoopbackAllowed: isLoopbackUrl(config.ingress.listen.host),
     ownPorts: () => [ingress.address.port, admin.address.port],
   });
-  const wasDelivered = (delivery: ClaimedDelivery, made: Delivery) => {
+  const wasDelivered = (delivery: ClaimedDelivery, made: WebhookDelivery) => {
     measured.async.delivered(delivery.deployment, made.durationMs / 1000);
     recording.delivered(delivery, made, environmentOf(delivery.deployment));
   };
@@ -164,12 +169,12 @@ export async function startSidecar(
     log,
     folder: config.data.dir,
     deployments: () => current().map(({ options }) => options.id),
-    seat: (deployment) => seatAt(proxy.seat(deploymentIndex(deployment)), config.async),
+    seat: (deployment) => queuedSlotAt(proxy.seat(deploymentIndex(deployment)), config.async),
     started: (deployment, seconds) => measured.async.started(deployment, seconds),
     ended: (deployment, outcome) => measured.async.ended(deployment, outcome),
-    deliver: (delivery) => deliver(webhooks, config.model.id, delivery, wasDelivered),
+    deliver: (delivery) => deliverWebhook(webhooks, config.model.id, delivery, wasDelivered),
   });
-  const scale: Scale = new Scale(config.scale, {
+  const scale: Autoscaler = new Autoscaler(config.scale, {
     deployments: () =>
       current().map(({ index, options, replicas }) => ({
         index,
@@ -190,11 +195,11 @@ export async function startSidecar(
   exchanges.observe(measured.observer);
   exchanges.observe(scale.observer);
   recording.observe(exchanges, (index) => pool.deployments[index]?.options);
-  exchanges.observe(predictPathWatch(log, (index) => pool.deployments[index]?.options));
+  exchanges.observe(predictPathWarning(log, (index) => pool.deployments[index]?.options));
   if (config.log.access)
     exchanges.observe(accessLog(log.sink, isText, (index) => pool.deployments[index]?.options));
 
-  const ingress: Ingress = new Ingress(
+  const ingress: DataServer = new DataServer(
     config.ingress,
     { maxBody: config.proxy.max_body, totalTimeoutMs: config.proxy.total_timeout },
     pool.deployments,
@@ -243,7 +248,7 @@ export async function startSidecar(
   );
 
   // Stopped in reverse: the data door drains while the admin door still answers, the child goes when nobody needs it.
-  const parts: Part[] = [];
+  const parts: Component[] = [];
   // First to start and last to stop. Not needed if neither records nor tasks are kept on disk.
   if (recording.logs || config.async.store === 'file')
     parts.push(new DataFolder(config.data.dir, recording.logs ? ['logs'] : [], log));
@@ -296,7 +301,7 @@ export async function startSidecar(
       try {
         if (ingress.renewCertificate()) sayCertificate();
       } catch (error) {
-        if (!(error instanceof Fault)) throw error;
+        if (!(error instanceof WeirError)) throw error;
         log.event('certificate_refused', { problem: error.message });
       }
     },

@@ -1,6 +1,6 @@
 // The command line: which command, its help, and the exit code. Must stay true: a mistake of the caller is answered
 // with what is wrong on stderr and code 2, never with a stack trace.
-import { Fault } from '../core/errors.ts';
+import { WeirError } from '../core/errors.ts';
 import { nearest } from '../core/nearest-name.ts';
 import { check } from './commands/check.ts';
 import { health } from './commands/health.ts';
@@ -66,7 +66,7 @@ export async function main(args: readonly string[]): Promise<number> {
   try {
     return await command.run(rest);
   } catch (error) {
-    if (!(error instanceof Fault)) throw error;
+    if (!(error instanceof WeirError)) throw error;
     process.stderr.write(`weir: ${error.message}\n`);
     return error.code === 'usage' ? EXIT.usage : EXIT.unavailable;
   }

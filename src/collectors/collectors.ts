@@ -1,21 +1,21 @@
 // The door of the room: figures that nobody sends us, read beside the traffic and kept for the scrape.
 // Must stay true: a scrape reads memory only; one sampler that fails or hangs harms neither another nor the page.
-import type { Log } from '../core/logger.ts';
-import { Containers, type ContainerReading } from './containers/container-usage.ts';
+import type { Logger } from '../core/logger.ts';
+import { ContainerUsage, type ContainerReading } from './containers/container-usage.ts';
 import { DockerContainers } from './containers/docker.ts';
 import { Gpus, type GpuFigures, type GpuReading } from './gpu/gpus.ts';
 import { NvidiaSmiStream } from './gpu/nvidia-smi.ts';
 import type { InventoryCard } from './gpu/nvidia-cards.ts';
-import type { SamplersOptions } from './options.ts';
-import { ProcessWatch, type EndedProcess } from './processes/exit-watch.ts';
-import { ReplicaProcesses, type Machine, type SampledReplica } from './processes/replica-processes.ts';
-import { Runner, type SamplerStats } from './runner.ts';
+import type { CollectorsOptions } from './options.ts';
+import { ExitWatch, type EndedProcess } from './processes/exit-watch.ts';
+import { ReplicaProcesses, type Machine, type CollectedReplica } from './processes/replica-processes.ts';
+import { CollectorRunner, type CollectorStats } from './runner.ts';
 
 export type { ContainerReading } from './containers/container-usage.ts';
 export type { GpuFigures, GpuReading } from './gpu/gpus.ts';
 export type { EndedProcess } from './processes/exit-watch.ts';
-export type { ContainerOptions, SampledReplica } from './processes/replica-processes.ts';
-export type { SamplerStats } from './runner.ts';
+export type { ContainerOptions, CollectedReplica } from './processes/replica-processes.ts';
+export type { CollectorStats } from './runner.ts';
 
 /** weir's own start comes first. */
 const FIRST_RUN_MS = 500;
@@ -27,29 +27,29 @@ const STOP_MS = 2000;
 const THIS_MACHINE: Machine = { proc: '/proc', root: '' };
 
 /** What others tell the samplers. */
-export interface Surroundings {
+export interface CollectorDeps {
   /** All replicas as they are now. */
-  readonly replicas: () => readonly SampledReplica[];
+  readonly replicas: () => readonly CollectedReplica[];
   /** The supervised process, if there is one. */
   readonly childPid: () => number | undefined;
   /** Called when the process of a replica on this machine has ended. */
   readonly processEnded: (process: EndedProcess) => void;
 }
 
-export class Samplers {
+export class Collectors {
   readonly name = 'samplers';
-  readonly #containers: Runner<ContainerReading[]> | undefined;
-  readonly #docker: Runner<ContainerReading[]> | undefined;
+  readonly #containers: CollectorRunner<ContainerReading[]> | undefined;
+  readonly #docker: CollectorRunner<ContainerReading[]> | undefined;
   readonly #stream: NvidiaSmiStream | undefined;
-  readonly #inventory: Runner<readonly InventoryCard[]> | undefined;
+  readonly #inventory: CollectorRunner<readonly InventoryCard[]> | undefined;
   readonly #gpus: Gpus | undefined;
-  readonly #watch: ProcessWatch | undefined;
-  readonly #looks: Runner<number> | undefined;
+  readonly #watch: ExitWatch | undefined;
+  readonly #looks: CollectorRunner<number> | undefined;
 
   constructor(
-    options: SamplersOptions,
-    { replicas, childPid, processEnded }: Surroundings,
-    log: Log,
+    options: CollectorsOptions,
+    { replicas, childPid, processEnded }: CollectorDeps,
+    log: Logger,
     machine = THIS_MACHINE,
   ) {
     const processes = new ReplicaProcesses(machine, childPid);
@@ -61,8 +61,8 @@ export class Samplers {
     });
     if (options.container) {
       const every = runs(options.container_interval);
-      this.#containers = new Runner(new Containers(machine, processes, replicas), every, log);
-      this.#docker = new Runner(new DockerContainers(replicas), every, log);
+      this.#containers = new CollectorRunner(new ContainerUsage(machine, processes, replicas), every, log);
+      this.#docker = new CollectorRunner(new DockerContainers(replicas), every, log);
     }
     if (options.gpu) {
       const stream = new NvidiaSmiStream(
@@ -72,15 +72,15 @@ export class Samplers {
       );
       this.#stream = stream;
       this.#gpus = new Gpus(machine.proc, () => stream.cards(), replicas, processes);
-      this.#inventory = new Runner(this.#gpus, runs(options.gpu_inventory_interval), log);
+      this.#inventory = new CollectorRunner(this.#gpus, runs(options.gpu_inventory_interval), log);
     }
     if (options.process_interval > 0) {
       const ended = (process: EndedProcess) => {
         processEnded(process);
         this.#inventory?.runSoon();
       };
-      this.#watch = new ProcessWatch(processes, replicas, ended);
-      this.#looks = new Runner(this.#watch, runs(options.process_interval), log);
+      this.#watch = new ExitWatch(processes, replicas, ended);
+      this.#looks = new CollectorRunner(this.#watch, runs(options.process_interval), log);
     }
   }
 
@@ -130,12 +130,12 @@ export class Samplers {
   }
 
   /** How the samplers themselves do. */
-  stats(): readonly SamplerStats[] {
+  stats(): readonly CollectorStats[] {
     const stats = this.#runners().map((runner) => runner.stats());
     return this.#stream ? [...stats, this.#stream.stats()] : stats;
   }
 
-  #runners(): Runner<unknown>[] {
+  #runners(): CollectorRunner<unknown>[] {
     return [this.#containers, this.#docker, this.#inventory, this.#looks].filter(
       (runner) => runner !== undefined,
     );

@@ -2,7 +2,7 @@
 // Must stay true: what was counted once stays counted, and nothing is counted twice when the source changes.
 
 /** A counter as its source gives it. */
-export interface Counted {
+export interface CounterValues {
   /** Which kind of source: figures of different kinds do not continue each other. */
   readonly kind: string;
   /** Whose figure it is: another process or container of the same kind began at zero. */
@@ -18,13 +18,13 @@ export interface Counted {
 /** A part that is out of sight for so many readings in a row is lost, and what is left goes on from where it is. */
 const LOST_AFTER = 3;
 
-export class Monotone {
+export class MonotonicCounter {
   #total: number | undefined;
-  #last: Counted | undefined;
+  #last: CounterValues | undefined;
   #lowReadings = 0;
 
   /** Takes the source's figure and returns the total, in the source's unit. */
-  add(next: Counted): number {
+  add(next: CounterValues): number {
     const last = this.#last;
     const isFallen = last?.kind === next.kind && last.of === next.of && next.value < last.value;
     // Until it is known to be lost, the part may come back, and must not be counted a second time then.

@@ -1,7 +1,7 @@
 // Settings of the samplers: what is read beside the traffic, how often, and how long a reading counts.
 import { duration, flag, section, type Settings } from '../core/settings.ts';
 
-export const samplersOptions = section({
+export const collectorsOptions = section({
   container: flag({ default: true, doc: 'Read processor time and memory of the replicas on this machine.' }),
   container_interval: duration({ default: 10_000, min: 100, doc: 'How often that is read.' }),
   gpu: flag({
@@ -33,4 +33,4 @@ export const samplersOptions = section({
     doc: 'A reading older than this is shown no more: its series disappear.',
   }),
 });
-export type SamplersOptions = Settings<typeof samplersOptions>;
+export type CollectorsOptions = Settings<typeof collectorsOptions>;

@@ -2,10 +2,10 @@
 // Must stay true: never two runs at once. A run that hangs past its deadline has failed, and the next one begins only
 // when it has really ended: a stuck driver or daemon must not gather a pile of waiting calls.
 import { describe } from '../core/errors.ts';
-import type { Log } from '../core/logger.ts';
+import type { Logger } from '../core/logger.ts';
 
 /** What one run gave. */
-export interface Sampled<T> {
+export interface CollectorReading<T> {
   /** The reading; `undefined` where there is none. Without a problem that means: nothing to read, not a run. */
   readonly value: T | undefined;
   /** What is wrong, empty when nothing is. There may be a value all the same: the part that could be read. */
@@ -15,23 +15,23 @@ export interface Sampled<T> {
 }
 
 /** Something that is read now and then. `signal` fires at the deadline: end what can be ended. */
-export interface Sampler<T> {
+export interface Collector<T> {
   readonly name: string;
-  sample(signal: AbortSignal): Promise<Sampled<T>>;
+  sample(signal: AbortSignal): Promise<CollectorReading<T>>;
 }
 
 /** How runs of a sampler end. `missing`: there is nothing to ask, such as a program that is not installed. */
-export type Result = 'success' | 'failure' | 'timeout' | 'missing';
+export type CollectResult = 'success' | 'failure' | 'timeout' | 'missing';
 
 /** What a sampler says of itself. `undefined` where there is nothing to say yet. */
-export interface SamplerStats {
+export interface CollectorStats {
   readonly sampler: string;
   readonly isSuccess: boolean | undefined;
   /** How long the last run took that ended or was given up. */
   readonly durationSeconds: number | undefined;
   /** Since the last reading that succeeded. */
   readonly ageSeconds: number | undefined;
-  readonly runs: Readonly<Record<Result, number>>;
+  readonly runs: Readonly<Record<CollectResult, number>>;
 }
 
 export interface RunnerOptions {
@@ -42,19 +42,19 @@ export interface RunnerOptions {
   readonly retryMs: number;
 }
 
-export class Runner<T> {
-  readonly #sampler: Sampler<T>;
+export class CollectorRunner<T> {
+  readonly #sampler: Collector<T>;
   readonly #options: RunnerOptions;
-  readonly #log: Log;
-  readonly #runs: Record<Result, number> = { success: 0, failure: 0, timeout: 0, missing: 0 };
+  readonly #log: Logger;
+  readonly #runs: Record<CollectResult, number> = { success: 0, failure: 0, timeout: 0, missing: 0 };
   #timer: NodeJS.Timeout | undefined;
   #reading: { readonly value: T; readonly atMs: number } | undefined;
   #durationSeconds: number | undefined;
-  #lastResult: Result | undefined;
+  #lastResult: CollectResult | undefined;
   #running: Promise<void> | undefined;
   #isStopped = true;
 
-  constructor(sampler: Sampler<T>, options: RunnerOptions, log: Log) {
+  constructor(sampler: Collector<T>, options: RunnerOptions, log: Logger) {
     this.#sampler = sampler;
     this.#options = options;
     this.#log = log;
@@ -84,7 +84,7 @@ export class Runner<T> {
     return reading && performance.now() - reading.atMs <= this.#options.maxAgeMs ? reading.value : undefined;
   }
 
-  stats(): SamplerStats {
+  stats(): CollectorStats {
     return {
       sampler: this.#sampler.name,
       isSuccess: this.#lastResult === undefined ? undefined : this.#lastResult === 'success',
@@ -111,7 +111,7 @@ export class Runner<T> {
     const startedMs = performance.now();
     const deadline = new AbortController();
     let isLate = false;
-    const end = (result: Result, problem: string) => {
+    const end = (result: CollectResult, problem: string) => {
       this.#durationSeconds = (performance.now() - startedMs) / 1000;
       this.#count(result, problem);
     };
@@ -120,7 +120,7 @@ export class Runner<T> {
       end('timeout', `no reading within ${timeoutMs} ms`);
       deadline.abort();
     }, timeoutMs).unref();
-    let sampled: Sampled<T>;
+    let sampled: CollectorReading<T>;
     try {
       sampled = await this.#sampler.sample(deadline.signal);
     } catch (error) {
@@ -137,7 +137,7 @@ export class Runner<T> {
   }
 
   /** Counts a run; the log hears of changes only. */
-  #count(result: Result, problem: string): void {
+  #count(result: CollectResult, problem: string): void {
     this.#runs[result]++;
     const before = this.#lastResult ?? 'success';
     this.#lastResult = result;

@@ -1,10 +1,10 @@
 // The door of the room: from sources to one frozen configuration, or to all its mistakes at once.
 // Must stay true: flag > variable > file > default, and every problem names where the value stands.
 import { readAuthorities, readKeyPair } from '../core/certificates.ts';
-import { keysAt, read, type Problem } from '../core/settings.ts';
+import { keysAt, read, type SettingProblem } from '../core/settings.ts';
 import { nearest } from '../core/nearest-name.ts';
 import { schema, settings, type Config } from './schema.ts';
-import { readSources, type Given, type Path, type Sources } from './sources.ts';
+import { readSources, type GivenValue, type SettingPath, type ConfigSources } from './sources.ts';
 
 export type { Config } from './schema.ts';
 export { CLIENT, OLD_CLIENT } from './variables.ts';
@@ -20,7 +20,7 @@ export type Loaded =
   | {
       readonly ok: true;
       readonly config: Config;
-      readonly given: readonly Given[];
+      readonly given: readonly GivenValue[];
       /** The configuration file, if there is one. */
       readonly file: { readonly path: string; readonly text: string } | undefined;
       readonly rest: readonly string[] | undefined;
@@ -59,18 +59,18 @@ export function load(args: readonly string[], env: NodeJS.ProcessEnv, needs: Nee
 }
 
 /** The value of a setting from the last source that gives it, if any does. */
-const lastGiven = (given: readonly Given[], key: string): Given | undefined =>
+const lastGiven = (given: readonly GivenValue[], key: string): GivenValue | undefined =>
   given.findLast(({ path }) => keyOf(path) === key);
 
 /** Settings that follow from others: an address for KEDA opens it, unless `scale.keda` is given too. */
-function impliedBy(given: readonly Given[]): Given[] {
+function impliedBy(given: readonly GivenValue[]): GivenValue[] {
   const listen = lastGiven(given, 'scale.listen');
   if (listen === undefined || lastGiven(given, 'scale.keda') !== undefined) return [];
   return [{ path: ['scale', 'keda'], value: true, origin: listen.origin }];
 }
 
 /** Notices about settings of an accepted configuration that may surprise the operator. */
-function noticesOn(config: Config, given: readonly Given[], links: readonly string[]): Notice[] {
+function noticesOn(config: Config, given: readonly GivenValue[], links: readonly string[]): Notice[] {
   const notices: Notice[] = [];
   if (links.length > 0)
     notices.push({
@@ -89,7 +89,7 @@ function noticesOn(config: Config, given: readonly Given[], links: readonly stri
 }
 
 /** One raw object from single values; a later value replaces an earlier one. */
-function assemble(given: readonly Given[]): Record<string, unknown> {
+function assemble(given: readonly GivenValue[]): Record<string, unknown> {
   // Without prototypes: a key called __proto__ is a key like any other.
   const root = Object.create(null) as Record<string, unknown>;
   for (const { path, value } of given) {
@@ -107,12 +107,12 @@ function assemble(given: readonly Given[]): Record<string, unknown> {
   return root;
 }
 
-const keyOf = (path: Path): string =>
+const keyOf = (path: SettingPath): string =>
   path.map((part, i) => (typeof part === 'number' ? `[${part}]` : i === 0 ? part : `.${part}`)).join('');
 
 /** `weir.yaml:12: pool.probe_intervall is no setting; did you mean probe_interval?` */
-function inWords({ path, message, unknown }: Problem, sources: Sources): string[] {
-  const where = (at: Path): string => {
+function inWords({ path, message, unknown }: SettingProblem, sources: ConfigSources): string[] {
+  const where = (at: SettingPath): string => {
     const given = sources.given.findLast((g) => keyOf(g.path) === keyOf(at));
     const origin = given?.origin ?? sources.lines.get(at.join('.'));
     return origin === undefined ? '' : `${origin}: `;
@@ -241,7 +241,7 @@ export interface Explained {
 }
 
 /** Every setting with its value, as text, and where that came from. Secrets are `***`. */
-export function explain(config: Config, given: readonly Given[]): Explained[] {
+export function explain(config: Config, given: readonly GivenValue[]): Explained[] {
   return settings.flatMap(({ path, about }) =>
     valuesAt(config, path, []).map(({ at, value }) => ({
       key: keyOf(at),
@@ -256,7 +256,7 @@ function valuesAt(
   place: unknown,
   path: readonly string[],
   at: (string | number)[],
-): { at: Path; value: unknown }[] {
+): { at: SettingPath; value: unknown }[] {
   const [head, ...rest] = path;
   if (head === undefined) return [{ at, value: place }];
   if (head === '[]') return (place as unknown[]).flatMap((item, i) => valuesAt(item, rest, [...at, i]));

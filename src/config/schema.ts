@@ -1,11 +1,11 @@
 // All settings of all rooms in one schema. Must stay true: a setting is born in its room's options.ts, never here.
 import { adminOptions } from '../control/admin/options.ts';
 import { dataOptions, logOptions } from '../core/options.ts';
-import { section, settingsIn, type About, type Settings } from '../core/settings.ts';
+import { section, settingsIn, type SettingInfo, type Settings } from '../core/settings.ts';
 import { childOptions } from '../control/child-process/options.ts';
 import { exportOptions } from '../telemetry/otlp-export/options.ts';
 import { identityOptions } from '../core/exchange/options.ts';
-import { ingressOptions } from '../data-plane/server/options.ts';
+import { dataServerOptions } from '../data-plane/server/options.ts';
 import { kubernetesOptions } from '../collectors/kubernetes/options.ts';
 import { metricsOptions } from '../telemetry/metrics/options.ts';
 import { deploymentOptions, modelOptions, poolOptions } from '../data-plane/replicas/options.ts';
@@ -13,7 +13,7 @@ import { logsOptions } from '../telemetry/logs/options.ts';
 import { mergeOptions } from '../collectors/replica-metrics/options.ts';
 import { proxyOptions } from '../data-plane/proxy/options.ts';
 import { queueOptions } from '../async/queue/options.ts';
-import { samplersOptions } from '../collectors/options.ts';
+import { collectorsOptions } from '../collectors/options.ts';
 import { scaleOptions } from '../control/scaling/options.ts';
 import { traceOptions } from '../telemetry/tracing/options.ts';
 import { webhookOptions } from '../async/webhook/options.ts';
@@ -22,7 +22,7 @@ export const schema = section({
   data: dataOptions,
   model: modelOptions,
   deployments: deploymentOptions,
-  ingress: ingressOptions,
+  ingress: dataServerOptions,
   identity: identityOptions,
   pool: poolOptions,
   proxy: proxyOptions,
@@ -32,7 +32,7 @@ export const schema = section({
   trace: traceOptions,
   scale: scaleOptions,
   child: childOptions,
-  samplers: samplersOptions,
+  samplers: collectorsOptions,
   metrics: metricsOptions,
   merge_metrics: mergeOptions,
   kubernetes: kubernetesOptions,
@@ -50,7 +50,7 @@ export interface Setting {
   /** Without dashes; empty for entries of lists, which only a file can give, but for those of the one deployment. */
   readonly flags: readonly string[];
   readonly variables: readonly string[];
-  readonly about: About;
+  readonly about: SettingInfo;
 }
 
 /** Every setting, in the order of the schema. */

@@ -9,19 +9,19 @@ import { nearest } from '../core/nearest-name.ts';
 import { settings, type Setting } from './schema.ts';
 import { CLIENT, isOfClient, isServiceLink } from './variables.ts';
 
-export type Path = readonly (string | number)[];
+export type SettingPath = readonly (string | number)[];
 
 /** One raw value and where it stands. */
-export interface Given {
-  readonly path: Path;
+export interface GivenValue {
+  readonly path: SettingPath;
   readonly value: unknown;
   /** `--listen`, `WEIR_LISTEN`, `weir.yaml:12`. */
   readonly origin: string;
 }
 
 /** What the sources hold together. A later one of `given` replaces an earlier one at the same path. */
-export interface Sources {
-  readonly given: Given[];
+export interface ConfigSources {
+  readonly given: GivenValue[];
   /** `file:line` of everything in the file, keys of sections too: by path joined with dots. */
   readonly lines: Map<string, string>;
   readonly problems: string[];
@@ -39,12 +39,12 @@ const CONFIG = { flag: 'config', variable: 'WEIR_CONFIG' };
 const OTHERS: readonly string[] = [REPLICA.variable, CONFIG.variable];
 
 /** Reads all sources, weakest first. `env` is process.env or a stand-in. */
-export function readSources(args: readonly string[], env: NodeJS.ProcessEnv): Sources {
+export function readSources(args: readonly string[], env: NodeJS.ProcessEnv): ConfigSources {
   const problems: string[] = [];
   const flags = readFlags(args, problems);
   const file = flags.config ?? (env[CONFIG.variable] || undefined);
   const lines = new Map<string, string>();
-  const given: Given[] = [];
+  const given: GivenValue[] = [];
   const text = file === undefined ? undefined : readText(file, problems);
   if (text !== undefined) given.push(...readFile(file!, text, lines, problems));
   const listed = new Set(given.filter(({ path }) => path[0] === 'deployments').map(({ path }) => path[1]));
@@ -86,7 +86,7 @@ export function readSources(args: readonly string[], env: NodeJS.ProcessEnv): So
 }
 
 interface Flags {
-  given: Given[];
+  given: GivenValue[];
   replicas: string[];
   config: string | undefined;
   rest: string[] | undefined;
@@ -97,7 +97,7 @@ const byVariable = new Map(
   settings.flatMap((setting) => setting.variables.map((name) => [name, setting] as const)),
 );
 /** Where a flag's or variable's value stands: a deployment's settings are those of the one that there is. */
-const placeOf = ({ path }: Setting): Path => path.map((key) => (key === '[]' ? 0 : key));
+const placeOf = ({ path }: Setting): SettingPath => path.map((key) => (key === '[]' ? 0 : key));
 const isSwitch = (setting: Setting): boolean => setting.about.kind === 'boolean';
 
 function readFlags(args: readonly string[], problems: string[]): Flags {
@@ -151,8 +151,8 @@ function readFlags(args: readonly string[], problems: string[]): Flags {
   return flags;
 }
 
-function readVariables(env: NodeJS.ProcessEnv, problems: string[]): { given: Given[]; links: string[] } {
-  const given: Given[] = [];
+function readVariables(env: NodeJS.ProcessEnv, problems: string[]): { given: GivenValue[]; links: string[] } {
+  const given: GivenValue[] = [];
   const links: string[] = [];
   for (const [name, value] of Object.entries(env)) {
     if (!name.startsWith('WEIR_') || OTHERS.includes(name) || isOfClient(name) || value === undefined)
@@ -172,7 +172,7 @@ function readVariables(env: NodeJS.ProcessEnv, problems: string[]): { given: Giv
  * Where spans go to, as the contract's servers are told (contracts/baseten.md 7.6): the whole URL, or Honeycomb's. Only
  * where weir's own sources say nothing of it, so that a key never goes to an endpoint that it was not given for.
  */
-function readTracing(env: NodeJS.ProcessEnv, given: readonly Given[]): Given[] {
+function readTracing(env: NodeJS.ProcessEnv, given: readonly GivenValue[]): GivenValue[] {
   const isSaid = given.some(({ path }) => path[0] === 'export' && String(path[1]).startsWith('traces_'));
   const { OTEL_EXPORTER_OTLP_ENDPOINT: url, HONEYCOMB_API_KEY: key, HONEYCOMB_DATASET: dataset } = env;
   if (isSaid) return [];
@@ -192,7 +192,7 @@ function readTracing(env: NodeJS.ProcessEnv, given: readonly Given[]): Given[] {
 const tracesUrl = (url: string): string =>
   URL.parse(url)?.pathname === '/' ? new URL('/v1/traces', url).href : url;
 
-const TRACES_ENDPOINT: Path = ['export', 'traces_endpoint'];
+const TRACES_ENDPOINT: SettingPath = ['export', 'traces_endpoint'];
 
 /** Loaded when there is a file to read: most sidecars have none. */
 const loadYaml = () => createRequire(import.meta.url)('yaml') as typeof import('yaml');
@@ -206,16 +206,21 @@ function readText(file: string, problems: string[]): string | undefined {
   }
 }
 
-function readFile(file: string, source: string, lines: Map<string, string>, problems: string[]): Given[] {
+function readFile(
+  file: string,
+  source: string,
+  lines: Map<string, string>,
+  problems: string[],
+): GivenValue[] {
   const { isMap, isScalar, isSeq, LineCounter, parseDocument } = loadYaml();
   const counter = new LineCounter();
   const document = parseDocument(source, { lineCounter: counter, prettyErrors: false, uniqueKeys: true });
   const at = (offset: number) => `${file}:${counter.linePos(offset).line}`;
   for (const error of document.errors) problems.push(`${at(error.pos[0])}: ${error.message}`);
   if (document.errors.length > 0) return [];
-  const given: Given[] = [];
+  const given: GivenValue[] = [];
   // `here` is where the value's key stands: better to point at than a value that may be on the next line.
-  const walk = (node: unknown, path: Path, here: string): void => {
+  const walk = (node: unknown, path: SettingPath, here: string): void => {
     lines.set(path.join('.'), here);
     if (isMap(node) && node.items.length > 0 && !isLeaf(path))
       for (const { key, value } of node.items) {
@@ -245,7 +250,7 @@ function readFile(file: string, source: string, lines: Map<string, string>, prob
 }
 
 /** True where a path is a setting, whose value may itself be a list. */
-const isLeaf = (path: Path): boolean =>
+const isLeaf = (path: SettingPath): boolean =>
   settings.some(
     (s) =>
       s.path.length === path.length &&

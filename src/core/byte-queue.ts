@@ -8,7 +8,7 @@ const LARGE_BYTES = 16 * 1024;
 const MAX_BLOCK_BYTES = 32 * 1024;
 const MIN_BLOCK_BYTES = 256;
 
-export class KeptBytes {
+export class ByteQueue {
   /** Blocks that are full, and large pieces. */
   readonly #full: Uint8Array[] = [];
   /** The block that has room, and how much of it is used. */

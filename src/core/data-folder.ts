@@ -17,10 +17,10 @@ import { hostname } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { describe, Fault } from './errors.ts';
-import type { Part } from './lifecycle.ts';
-import type { Log } from './logger.ts';
-import { sqliteFault } from './sqlite-file.ts';
+import { describe, WeirError } from './errors.ts';
+import type { Component } from './lifecycle.ts';
+import type { Logger } from './logger.ts';
+import { sqliteError } from './sqlite-file.ts';
 
 /** How long to wait for the lock, in milliseconds: a weir that was killed a moment ago may still be ending. */
 const WAIT_MS = 1000;
@@ -36,15 +36,15 @@ function makeFolder(path: string): void {
   mkdirSync(path, { mode: 0o700 });
 }
 
-export class DataFolder implements Part {
+export class DataFolder implements Component {
   readonly name = 'data folder';
   readonly #folder: string;
   readonly #subfolders: readonly string[];
-  readonly #log: Log;
+  readonly #log: Logger;
   #lock: DatabaseSync | undefined;
 
   /** `subfolders`: names of folders in it that must be writable where they exist. */
-  constructor(folder: string, subfolders: readonly string[], log: Log) {
+  constructor(folder: string, subfolders: readonly string[], log: Logger) {
     this.#folder = resolve(folder);
     this.#subfolders = subfolders;
     this.#log = log;
@@ -102,15 +102,15 @@ export class DataFolder implements Part {
         return lock;
       } catch (error) {
         lock?.close();
-        if (sqliteFault(error) !== 'busy') throw this.#unusable(error);
+        if (sqliteError(error) !== 'busy') throw this.#unusable(error);
         if (performance.now() >= untilMs) throw this.#inUse(error);
       }
       await sleep(RETRY_MS);
     }
   }
 
-  #inUse(cause: unknown): Fault {
-    return new Fault(
+  #inUse(cause: unknown): WeirError {
+    return new WeirError(
       'data_folder',
       `the data folder ${this.#folder} is in use by another weir${this.#owner()}; give this one a folder of its own with --data-dir`,
       { cause },
@@ -125,10 +125,10 @@ export class DataFolder implements Part {
     return host === hostname() ? ` (pid ${pid})` : ` (pid ${pid} on host ${host})`;
   }
 
-  #unusable(cause: unknown): Fault {
+  #unusable(cause: unknown): WeirError {
     const isNoFolder = ['EEXIST', 'ENOTDIR'].includes(codeOf(cause));
     const why = isNoFolder ? `something in its path is not a folder (${codeOf(cause)})` : describe(cause);
-    return new Fault(
+    return new WeirError(
       'data_folder',
       `cannot write to the data folder ${this.#folder}: ${why}; choose another one with --data-dir, or keep nothing on disk with --logs-capture=off --async-store=memory`,
       { cause },

@@ -223,7 +223,7 @@ export const causes: readonly Cause[] = ['ok', ...(Object.keys(catalogue) as Fai
  * A fault nobody planned for, or one that ends the process: thrown, never returned.
  * Expected refusals are values of the catalogue instead (shedding load must be cheap).
  */
-export class Fault extends Error {
+export class WeirError extends Error {
   readonly code: string;
   constructor(code: string, detail: string, options?: { cause?: unknown }) {
     super(detail, options);

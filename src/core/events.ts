@@ -1,39 +1,47 @@
 // The lifecycle events of weir, in one table: the level of each, its line in weir's own log, and its message in the log
 // store. `Log.event` writes both.
 // Invariant: names never change, since users search for them (`event:replica_down`).
-import type { Level } from './logger.ts';
+import type { LogLevel } from './logger.ts';
 
 /** Ids of what an event is about. An event without any is about weir as a whole. */
-export interface About {
+export interface EventTable {
   readonly deployment?: string;
   /** Default: the current environment of the deployment. */
   readonly environment?: string;
   readonly replica?: string;
 }
 
-interface Kind<F extends About> {
+interface Kind<F extends EventTable> {
   /** Its repeats are limited (repeat-limiter.ts), since it may recur without an action of an operator. */
   readonly isLimited: boolean;
-  readonly level: Level;
+  readonly level: LogLevel;
   /** `event` of the line in weir's log. */
   readonly line: string;
   /** The message of the record: whole sentences. */
   message(facts: F): string;
 }
 
-const kind = <F extends About>(level: Level, line: string, message: (facts: F) => string): Kind<F> => ({
+const kind = <F extends EventTable>(
+  level: LogLevel,
+  line: string,
+  message: (facts: F) => string,
+): Kind<F> => ({
   isLimited: true,
   level,
   line,
   message,
 });
-const byOperator = <F extends About>(level: Level, line: string, message: (facts: F) => string): Kind<F> => ({
+const byOperator = <F extends EventTable>(
+  level: LogLevel,
+  line: string,
+  message: (facts: F) => string,
+): Kind<F> => ({
   ...kind(level, line, message),
   isLimited: false,
 });
 
 /** A replica of a deployment. */
-interface OfReplica extends About {
+interface OfReplica extends EventTable {
   readonly deployment: string;
   readonly replica: string;
   readonly url: string;
@@ -46,13 +54,13 @@ interface ReplicaMoved extends OfReplica {
   readonly problem?: string | undefined;
 }
 
-interface OfDeployment extends About {
+interface OfDeployment extends EventTable {
   readonly deployment: string;
   readonly environment: string;
 }
 
 /** How a process ended. */
-interface ProcessEnd extends About {
+interface ProcessEnd extends EventTable {
   /** Exit code, or 128 plus the number of the signal, as shells and Kubernetes report it. */
   readonly exit_code: number;
   readonly signal?: string | undefined;
@@ -61,7 +69,7 @@ interface ProcessEnd extends About {
 }
 
 /** The addresses of a host name that replicas have in their URL. */
-interface Addresses extends About {
+interface Addresses extends EventTable {
   readonly host: string;
   readonly addresses: readonly string[];
   readonly added: readonly string[];
@@ -76,27 +84,27 @@ const inEnvironment = (environment: string): string =>
 /** All events. Texts in the contract's words where it has them (contracts/baseten.md 6.5). */
 export const EVENTS = {
   weir_started: byOperator<
-    About & { version: string; data: string; admin: string; scaler?: string | undefined }
+    EventTable & { version: string; data: string; admin: string; scaler?: string | undefined }
   >('info', 'listening', (of) => `weir ${of.version} started; it serves clients on ${of.data}.`),
-  weir_draining: byOperator<About & { running: number; timeout_ms: number; hint: string }>(
+  weir_draining: byOperator<EventTable & { running: number; timeout_ms: number; hint: string }>(
     'info',
     'draining',
     (of) =>
       `weir is draining: it accepts no new requests; requests still running: ${of.running}, at most ${of.timeout_ms} ms more.`,
   ),
   weir_stopped: byOperator('info', 'stopped', () => 'weir stopped.'),
-  configuration_reloaded: byOperator<About & { take_a_restart?: readonly string[] | undefined }>(
+  configuration_reloaded: byOperator<EventTable & { take_a_restart?: readonly string[] | undefined }>(
     'info',
     'configuration taken over',
     (of) =>
       `Configuration reloaded.${of.take_a_restart === undefined ? '' : ` These settings changed and take effect after a restart: ${of.take_a_restart.join(', ')}.`}`,
   ),
-  configuration_refused: byOperator<About & { problems: readonly string[] }>(
+  configuration_refused: byOperator<EventTable & { problems: readonly string[] }>(
     'error',
     'configuration not taken over',
     (of) => `Configuration refused; the previous one stays in use: ${of.problems.join('; ')}`,
   ),
-  certificate_refused: byOperator<About & { problem: string }>(
+  certificate_refused: byOperator<EventTable & { problem: string }>(
     'error',
     'certificate not taken over',
     (of) => `Certificate refused; the previous one stays in use: ${of.problem}`,
@@ -135,7 +143,7 @@ export const EVENTS = {
       `Traffic weight of deployment ${of.deployment}${inEnvironment(of.environment)} changed from ${of.from} to ${of.to}.`,
   ),
   deployment_scaled: kind<
-    About & { deployment: string; from: number; to: number; reason: string; mean_in_flight: number }
+    EventTable & { deployment: string; from: number; to: number; reason: string; mean_in_flight: number }
   >(
     'info',
     'desired replicas changed',
@@ -211,13 +219,18 @@ export const EVENTS = {
     (of) =>
       `Host ${of.host} could not be resolved: ${of.problem}. Addresses that stay in use: ${of.addresses.join(', ') || 'none'}.`,
   ),
-  process_started: kind<About & { pid: number | undefined; program: string | undefined }>(
+  process_started: kind<EventTable & { pid: number | undefined; program: string | undefined }>(
     'info',
     'replica process started',
     (of) => `Replica process started (pid ${of.pid}).`,
   ),
   process_restarted: kind<
-    About & { pid: number | undefined; program: string | undefined; restart_count: number; pause_ms: number }
+    EventTable & {
+      pid: number | undefined;
+      program: string | undefined;
+      restart_count: number;
+      pause_ms: number;
+    }
   >(
     'info',
     'replica process started',
@@ -230,7 +243,7 @@ export const EVENTS = {
     (of) =>
       `Model terminated unexpectedly. Exit code: ${of.exit_code}, reason: ${of.exit_code === 0 ? 'Completed' : 'Error'}, restart count: ${of.restart_count}`,
   ),
-  process_not_started: kind<About & { error: string; restart_in_ms: number | undefined }>(
+  process_not_started: kind<EventTable & { error: string; restart_in_ms: number | undefined }>(
     'error',
     'replica process could not be started again',
     (of) => `The replica process could not be started again: ${of.error}`,
@@ -240,52 +253,52 @@ export const EVENTS = {
     'replica process ended',
     (of) => `Replica process stopped. Exit code: ${of.exit_code}.`,
   ),
-  export_paused: kind<About & { destination: string; problem: string }>(
+  export_paused: kind<EventTable & { destination: string; problem: string }>(
     'warn',
     'otlp export',
     (of) => `Export to ${of.destination} is paused: ${of.problem}`,
   ),
-  export_resumed: kind<About & { destination: string; paused_ms: number }>(
+  export_resumed: kind<EventTable & { destination: string; paused_ms: number }>(
     'info',
     'otlp export resumed',
     (of) => `Export to ${of.destination} resumed after ${of.paused_ms} ms.`,
   ),
-  export_state_damaged: byOperator<About & { problem: string }>(
+  export_state_damaged: byOperator<EventTable & { problem: string }>(
     'error',
     'otlp export',
     (of) => `Saved state of the export cannot be used: ${of.problem}`,
   ),
-  queue_store_lost: kind<About & { problem: string }>(
+  queue_store_lost: kind<EventTable & { problem: string }>(
     'warn',
     'the queue cannot be looked through',
     (of) => `The store of the async queue cannot be reached: ${of.problem}`,
   ),
-  queue_store_back: kind<About>(
+  queue_store_back: kind<EventTable>(
     'info',
     'the queue can be looked through again',
     () => 'The store of the async queue is reachable again.',
   ),
-  log_store_damaged: kind<About & { file: string; problem: string }>(
+  log_store_damaged: kind<EventTable & { file: string; problem: string }>(
     'error',
     'a file of the record is damaged and was set aside',
     (of) => `A file of the log store is damaged and was set aside as ${of.file}: ${of.problem}`,
   ),
-  log_store_lost: kind<About & { problem: string; again_in_ms: number }>(
+  log_store_lost: kind<EventTable & { problem: string; again_in_ms: number }>(
     'error',
     'the record of what happened is not kept',
     (of) => `The log store cannot be written: ${of.problem}. Next try in ${of.again_in_ms} ms.`,
   ),
-  log_store_back: kind<About & { lost: number }>(
+  log_store_back: kind<EventTable & { lost: number }>(
     'info',
     'the record of what happened is kept again',
     (of) => `The log store can be written again; records lost meanwhile: ${of.lost}.`,
   ),
-  pods_lost: kind<About & { problem: string }>(
+  pods_lost: kind<EventTable & { problem: string }>(
     'warn',
     'pods cannot be watched',
     (of) => `The pods of the deployment cannot be watched: ${of.problem}`,
   ),
-  pods_watched: kind<About & Readonly<Record<string, unknown>>>(
+  pods_watched: kind<EventTable & Readonly<Record<string, unknown>>>(
     'info',
     'pods are watched',
     () => 'The pods of the deployment are watched.',
@@ -298,9 +311,9 @@ export type EventName = keyof typeof EVENTS;
 export type FactsOf<N extends EventName> = Parameters<(typeof EVENTS)[N]['message']>[0];
 
 /** An event in the form that the log store accepts. */
-export interface LifecycleEvent extends Required<Omit<About, 'environment'>> {
+export interface LifecycleEvent extends Required<Omit<EventTable, 'environment'>> {
   readonly name: EventName;
-  readonly level: Level;
+  readonly level: LogLevel;
   /** Milliseconds since the epoch. */
   readonly timeMs: number;
   readonly message: string;
@@ -313,12 +326,12 @@ export interface LifecycleEvent extends Required<Omit<About, 'environment'>> {
 /** Makes an event of a name and its facts. `suppressed`: how many like it were left out before. */
 export function lifecycleEvent(
   name: EventName,
-  facts: About & object,
+  facts: EventTable & object,
   timeMs: number,
   suppressed: number,
 ): LifecycleEvent {
   const { deployment = '', environment, replica = '', ...others } = facts;
-  const of = EVENTS[name] as Kind<About>;
+  const of = EVENTS[name] as Kind<EventTable>;
   return {
     name,
     level: of.level,

@@ -1,8 +1,8 @@
 // What lives: parts that are started in order and stopped in reverse under one deadline.
 // Must stay true: whoever starts is stopped, once, also when a later part fails to start.
-import type { Log } from './logger.ts';
+import type { Logger } from './logger.ts';
 
-export interface Part {
+export interface Component {
   readonly name: string;
   start(): void | Promise<void>;
   /** Must return by `deadlineMs` (performance.now()) at the latest; it may cut what is still running then. */
@@ -11,11 +11,11 @@ export interface Part {
 
 /** Starts parts in the order given; `stop` undoes it in reverse. */
 export class Lifecycle {
-  readonly #parts: readonly Part[];
-  readonly #log: Log;
-  #started: Part[] = [];
+  readonly #parts: readonly Component[];
+  readonly #log: Logger;
+  #started: Component[] = [];
 
-  constructor(parts: readonly Part[], log: Log) {
+  constructor(parts: readonly Component[], log: Logger) {
     this.#parts = parts;
     this.#log = log;
   }

@@ -3,13 +3,13 @@
 // The replica's own lines are not ours; the access log's fields are chosen in core/exchange/access-log.ts.
 import sonicBoom from 'sonic-boom';
 import { EVENTS, lifecycleEvent, type EventName, type FactsOf, type LifecycleEvent } from './events.ts';
-import { Repeats } from './repeat-limiter.ts';
+import { RepeatLimiter } from './repeat-limiter.ts';
 
-export type Level = 'debug' | 'info' | 'warn' | 'error';
-const levels: readonly Level[] = ['debug', 'info', 'warn', 'error'];
+export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
+const levels: readonly LogLevel[] = ['debug', 'info', 'warn', 'error'];
 
 /** Extra facts of an event; `undefined` values are left out. */
-export type Fields = Record<string, unknown>;
+export type LogFields = Record<string, unknown>;
 
 /** Lines held back for a slow reader of stdout, at most. */
 const MAX_PENDING_BYTES = 8 * 1024 * 1024;
@@ -57,30 +57,30 @@ export function fileSink(fd: number): LineSink {
   };
 }
 
-export class Log {
+export class Logger {
   readonly sink: LineSink;
   readonly isText: boolean;
   /** Receives every lifecycle event, whatever `log.level` is; `undefined`: events are lines of the log alone. */
   recorder: ((event: LifecycleEvent) => void) | undefined;
   readonly #threshold: number;
-  readonly #repeats = new Repeats();
+  readonly #repeats = new RepeatLimiter();
 
-  constructor(sink: LineSink, options: { level: Level; isText: boolean }) {
+  constructor(sink: LineSink, options: { level: LogLevel; isText: boolean }) {
     this.sink = sink;
     this.isText = options.isText;
     this.#threshold = levels.indexOf(options.level);
   }
 
-  debug = (event: string, fields?: Fields): void => this.#write('debug', event, fields);
-  info = (event: string, fields?: Fields): void => this.#write('info', event, fields);
-  warn = (event: string, fields?: Fields): void => this.#write('warn', event, fields);
-  error = (event: string, fields?: Fields): void => this.#write('error', event, fields);
+  debug = (event: string, fields?: LogFields): void => this.#write('debug', event, fields);
+  info = (event: string, fields?: LogFields): void => this.#write('info', event, fields);
+  warn = (event: string, fields?: LogFields): void => this.#write('warn', event, fields);
+  error = (event: string, fields?: LogFields): void => this.#write('error', event, fields);
 
   /** Writes the line of a lifecycle event and hands its record to `recorder`. Repeats are limited (repeat-limiter.ts). */
   event = <N extends EventName>(name: N, facts: FactsOf<N>): void => {
     const now = new Date();
     const { level, line, isLimited } = EVENTS[name];
-    const fields = facts as Fields;
+    const fields = facts as LogFields;
     const { deployment = '', replica = '', destination = '', host = '' } = fields;
     const pass = (suppressed: number): void => {
       this.#write(level, line, suppressed > 0 ? { ...fields, suppressed } : fields, now);
@@ -95,7 +95,7 @@ export class Log {
     this.#repeats.flush();
   }
 
-  #write(level: Level, event: string, fields: Fields = {}, now = new Date()): void {
+  #write(level: LogLevel, event: string, fields: LogFields = {}, now = new Date()): void {
     if (levels.indexOf(level) < this.#threshold) return;
     this.sink.write(
       this.isText
@@ -109,7 +109,7 @@ export class Log {
 export const clockTime = (date: Date): string =>
   `${date.toTimeString().slice(0, 8)}.${String(date.getMilliseconds()).padStart(3, '0')}`;
 
-const asText = (fields: Fields): string =>
+const asText = (fields: LogFields): string =>
   Object.entries(fields)
     .filter(([, value]) => value !== undefined)
     .map(

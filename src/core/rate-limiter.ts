@@ -2,7 +2,7 @@
 // the rate; asking costs no timer.
 
 /** A bucket of tokens that fills at `perSecond` up to one second's worth. 0: no limit. */
-export class Rate {
+export class RateLimiter {
   readonly #perSecond: number;
   #tokens: number;
   #filledMs = performance.now();

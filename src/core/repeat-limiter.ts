@@ -19,7 +19,7 @@ interface Window {
   timer: NodeJS.Timeout | undefined;
 }
 
-export class Repeats {
+export class RepeatLimiter {
   readonly #windows = new Map<string, Window>();
   readonly #now: () => number;
 

@@ -5,7 +5,7 @@ import * as z from 'zod';
 import { formatBytes, formatDuration, parseBytes, parseDuration } from './units.ts';
 
 /** What a setting says of itself. */
-export interface About {
+export interface SettingInfo {
   /** What values look like, for people: `duration`, `bytes`, `integer`, … */
   readonly kind: string;
   /** One sentence: what it does. */
@@ -20,10 +20,10 @@ export interface About {
   readonly show: (value: unknown) => string;
 }
 
-const abouts = new WeakMap<object, About>();
+const abouts = new WeakMap<object, SettingInfo>();
 
 /** What the setting says of itself, or `undefined` for a section or list. */
-const aboutOf = (schema: object): About | undefined => abouts.get(schema);
+const aboutOf = (schema: object): SettingInfo | undefined => abouts.get(schema);
 
 interface Common<T> {
   doc: string;
@@ -228,7 +228,7 @@ export const bounds = (o: Common<readonly number[]>) =>
   );
 
 /** Several short texts or whole numbers: a YAML list, or text with commas (or another separator) between them. */
-export const words = (
+export const wordList = (
   o: Common<readonly string[]> & { pattern: Pick<RegExp, 'test'>; like: string; separator?: string },
 ) =>
   setting<readonly string[]>(
@@ -277,7 +277,7 @@ export const required = <T>(
 export type Settings<S extends z.ZodType> = z.output<S>;
 
 /** One thing wrong with the input: where, and in words. `unknown` lists keys that no setting has. */
-export interface Problem {
+export interface SettingProblem {
   readonly path: readonly (string | number)[];
   readonly message: string;
   readonly unknown?: readonly string[];
@@ -287,7 +287,7 @@ export interface Problem {
 export function read<S extends z.ZodType>(
   schema: S,
   input: unknown,
-): { ok: true; settings: Settings<S> } | { ok: false; problems: Problem[] } {
+): { ok: true; settings: Settings<S> } | { ok: false; problems: SettingProblem[] } {
   const result = schema.safeParse(input);
   if (result.success) return { ok: true, settings: deepFreeze(result.data) };
   return {
@@ -314,13 +314,13 @@ const deepFreeze = <T>(value: T): T => {
 };
 
 /** One setting found in a schema: where it stands and what it says. Lists appear as `[]` in the path. */
-export interface Found {
+export interface FoundValue {
   readonly path: readonly string[];
-  readonly about: About;
+  readonly about: SettingInfo;
 }
 
 /** Walks a schema and returns its settings in order. */
-export function settingsIn(schema: object, path: readonly string[] = []): Found[] {
+export function settingsIn(schema: object, path: readonly string[] = []): FoundValue[] {
   const about = aboutOf(schema);
   if (about) return [{ path, about }];
   if (schema instanceof z.ZodPrefault || schema instanceof z.ZodDefault || schema instanceof z.ZodOptional)

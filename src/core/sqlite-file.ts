@@ -4,7 +4,7 @@
 import { chmodSync } from 'node:fs';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
 
-export type Value = string | number | bigint | null | Uint8Array;
+export type SqliteValue = string | number | bigint | null | Uint8Array;
 
 export interface SqliteFileOptions {
   /**
@@ -26,10 +26,10 @@ const CHECKPOINT_PAGES = 4000;
 const SHARED_WAIT_MS = 1000;
 
 /** What a failure means for whoever keeps something in a file. */
-export type SqliteFault = 'busy' | 'full' | 'damaged' | 'other';
+export type SqliteError = 'busy' | 'full' | 'damaged' | 'other';
 
 /** Which kind of failure SQLite reports (its result codes, the low byte: SQLITE_BUSY, _LOCKED, _FULL, _CORRUPT, _NOTADB). */
-export function sqliteFault(error: unknown): SqliteFault {
+export function sqliteError(error: unknown): SqliteError {
   const code = ((error as { errcode?: number }).errcode ?? 0) & 0xff;
   if (code === 5 || code === 6) return 'busy';
   if (code === 13) return 'full';
@@ -94,17 +94,17 @@ export class SqliteFile {
   }
 
   /** Runs a statement; returns the number of rows that it changed. */
-  run(sql: string, ...values: Value[]): number {
+  run(sql: string, ...values: SqliteValue[]): number {
     return Number(this.#prepare(sql).run(...values).changes);
   }
 
   /** The first row of a query. */
-  get(sql: string, ...values: Value[]): unknown {
+  get(sql: string, ...values: SqliteValue[]): unknown {
     return this.#prepare(sql).get(...values);
   }
 
   /** All rows of a query. Their type is what the query says: SQLite does not know it. */
-  all<R>(sql: string, ...values: Value[]): R[] {
+  all<R>(sql: string, ...values: SqliteValue[]): R[] {
     return this.#prepare(sql).all(...values) as R[];
   }
 

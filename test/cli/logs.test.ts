@@ -1,7 +1,7 @@
 // What the flags of weir logs mean.
 import { describe, expect, it } from 'vitest';
 import { readArguments, readDuration, readLocalTime, timeOfId } from '../../src/cli/logs/flags.ts';
-import { isColored, textLine } from '../../src/cli/logs/printer.ts';
+import { isColored, formatTextLine } from '../../src/cli/logs/printer.ts';
 import { formatTime, readSpan, readTime } from '../../src/control/admin/logs/time.ts';
 
 const NOW = Date.parse('2026-11-20T12:00:00Z');
@@ -177,8 +177,10 @@ describe('the flags of weir logs', () => {
 
 it('a line without a replica has no parentheses', () => {
   const at = new Date(2026, 10, 20, 1, 2, 3).toISOString();
-  expect(textLine({ timestamp: at, message: 'm' })).toBe('[2026-11-20 01:02:03]: m\n');
-  expect(textLine({ timestamp: at, message: 'm', replica: 'r' })).toBe('[2026-11-20 01:02:03]: (r) m\n');
+  expect(formatTextLine({ timestamp: at, message: 'm' })).toBe('[2026-11-20 01:02:03]: m\n');
+  expect(formatTextLine({ timestamp: at, message: 'm', replica: 'r' })).toBe(
+    '[2026-11-20 01:02:03]: (r) m\n',
+  );
 });
 
 describe('a line of text', () => {
@@ -194,21 +196,23 @@ describe('a line of text', () => {
   };
 
   it('has level, replica, request id and duration if the record has them', () => {
-    expect(textLine(line)).toBe(
+    expect(formatTextLine(line)).toBe(
       `[2026-11-20 01:02:03]: ERROR (abc12 ${'f'.repeat(37)}) POST /predict 503 no_replica 12.3ms\n`,
     );
-    expect(textLine({ timestamp: at, message: 'm', level: 'INFO' })).toBe('[2026-11-20 01:02:03]: INFO  m\n');
-    expect(textLine({ timestamp: at, message: 'm', request_id: 'id' })).toBe(
+    expect(formatTextLine({ timestamp: at, message: 'm', level: 'INFO' })).toBe(
+      '[2026-11-20 01:02:03]: INFO  m\n',
+    );
+    expect(formatTextLine({ timestamp: at, message: 'm', request_id: 'id' })).toBe(
       '[2026-11-20 01:02:03]: (id) m\n',
     );
-    expect(textLine({ timestamp: at, message: 'm', duration_ms: 1234.5 })).toMatch(/ m 1\.23s\n$/);
+    expect(formatTextLine({ timestamp: at, message: 'm', duration_ms: 1234.5 })).toMatch(/ m 1\.23s\n$/);
   });
 
   it('is coloured by its level, and otherwise the same text', () => {
-    const painted = textLine(line, true);
+    const painted = formatTextLine(line, true);
     expect(painted).toContain('\u001b[31mERROR\u001b[0m');
     // oxlint-disable-next-line no-control-regex -- these are the colours
-    expect(painted.replace(/\u001b\[\d+m/g, '')).toBe(textLine(line));
+    expect(painted.replace(/\u001b\[\d+m/g, '')).toBe(formatTextLine(line));
   });
 
   it.each([

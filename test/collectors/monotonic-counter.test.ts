@@ -1,17 +1,17 @@
 // Counters of things that restart.
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { Monotone } from '../../src/collectors/monotonic-counter.ts';
+import { MonotonicCounter } from '../../src/collectors/monotonic-counter.ts';
 
 const cgroup = (value: number, of = '/a') => ({ kind: 'cgroup_v2', of, value, onFall: 'restart' as const });
 const tree = (value: number, of = '10 7') => ({ kind: 'process_tree', of, value, onFall: 'loss' as const });
 
 it('begins with what its source has counted already', () => {
-  expect(new Monotone().add(cgroup(120))).toBe(120);
+  expect(new MonotonicCounter().add(cgroup(120))).toBe(120);
 });
 
 it('adds what came before a restart', () => {
-  const counter = new Monotone();
+  const counter = new MonotonicCounter();
   counter.add(cgroup(100));
   expect(counter.add(cgroup(3))).toBe(103);
   expect(counter.add(cgroup(5))).toBe(105);
@@ -21,7 +21,7 @@ it('adds what came before a restart', () => {
 });
 
 it('does not take a tree that lost a part for one that began anew', () => {
-  const counter = new Monotone();
+  const counter = new MonotonicCounter();
   counter.add(tree(100));
   // Out of sight for a moment: it comes back, and is not counted again.
   expect(counter.add(tree(90))).toBe(100);
@@ -33,7 +33,7 @@ it('does not take a tree that lost a part for one that began anew', () => {
 });
 
 it('counts nothing twice when the source changes', () => {
-  const counter = new Monotone();
+  const counter = new MonotonicCounter();
   counter.add(tree(100));
   expect(counter.add(cgroup(130))).toBe(100);
   expect(counter.add(cgroup(131))).toBe(101);
@@ -42,7 +42,7 @@ it('counts nothing twice when the source changes', () => {
 it('never goes down, and is exact as long as one kind of source counts what happens', () => {
   fc.assert(
     fc.property(fc.array(fc.tuple(fc.nat(50), fc.boolean()), { minLength: 1 }), (steps) => {
-      const counter = new Monotone();
+      const counter = new MonotonicCounter();
       let [worked, value, life, last] = [0, 0, 0, 0];
       for (const [work, restarts] of steps) {
         if (restarts) [value, life] = [0, life + 1];
@@ -66,7 +66,7 @@ it('never goes down, and is exact as long as one kind of source counts what happ
         }),
       ),
       (readings) => {
-        const counter = new Monotone();
+        const counter = new MonotonicCounter();
         const totals = readings.map((reading) => counter.add(reading));
         expect(totals).toEqual([...totals].sort((a, b) => a - b));
       },

@@ -1,27 +1,27 @@
 // When samplers run, and when they do not.
 import { afterEach, expect, it } from 'vitest';
-import { Log } from '../../src/core/logger.ts';
-import { Runner, type RunnerOptions, type Sampled } from '../../src/collectors/runner.ts';
+import { Logger } from '../../src/core/logger.ts';
+import { CollectorRunner, type RunnerOptions, type CollectorReading } from '../../src/collectors/runner.ts';
 import { until } from '../kit/until.ts';
 
 const lines: string[] = [];
-const log = new Log(
+const log = new Logger(
   { write: (line) => lines.push(line), flush: () => undefined, dropped: () => 0 },
   { level: 'info', isText: false },
 );
-const started: Runner<unknown>[] = [];
+const started: CollectorRunner<unknown>[] = [];
 afterEach(() => {
   lines.length = 0;
   for (const runner of started.splice(0)) void runner.stop();
 });
 
-const good = <T>(value: T): Sampled<T> => ({ value, problem: '', askSoon: false });
+const good = <T>(value: T): CollectorReading<T> => ({ value, problem: '', askSoon: false });
 
 function start<T>(
-  sample: (signal: AbortSignal) => Promise<Sampled<T>>,
+  sample: (signal: AbortSignal) => Promise<CollectorReading<T>>,
   options: Partial<RunnerOptions> = {},
-): Runner<T> {
-  const runner = new Runner<T>(
+): CollectorRunner<T> {
+  const runner = new CollectorRunner<T>(
     { name: 'test', sample },
     { intervalMs: 5, timeoutMs: 5000, maxAgeMs: 60_000, retryMs: 5, ...options },
     log,

@@ -2,7 +2,7 @@
 // Must stay true: time is an argument, so nothing here waits for a clock.
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { Store, StoreEvents } from '../../src/async/queue/store.ts';
+import type { TaskStore, TaskStoreEvents } from '../../src/async/queue/store.ts';
 import type { NewTask } from '../../src/async/queue/task.ts';
 
 const HOUR = 3_600_000;
@@ -11,9 +11,9 @@ const MAX = 1000;
 
 /** Opens a new, empty store; `reopen` opens the same one again, as after the process was killed, where that is possible. */
 export interface StoreUnderTest {
-  open(events: StoreEvents): Promise<Store>;
+  open(events: TaskStoreEvents): Promise<TaskStore>;
   /** The same tasks in a new process; undefined: they do not survive. */
-  reopen?(events: StoreEvents): Promise<Store>;
+  reopen?(events: TaskStoreEvents): Promise<TaskStore>;
   clean(): Promise<void>;
 }
 
@@ -38,10 +38,10 @@ export const newTask = (changes: Partial<NewTask> = {}): NewTask => ({
 export function storeContract(name: string, make: () => StoreUnderTest): void {
   describe(`${name}: a store`, () => {
     let under: StoreUnderTest;
-    let store: Store;
+    let store: TaskStore;
     let expired: string[];
     let worked: number;
-    const events: StoreEvents = {
+    const events: TaskStoreEvents = {
       work: () => void worked++,
       expired: (deployment) => void expired.push(deployment),
     };

@@ -1,7 +1,7 @@
 // Bytes that are kept: the same bytes come back, and they take no more room than they are worth.
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { KeptBytes } from '../../src/core/byte-queue.ts';
+import { ByteQueue } from '../../src/core/byte-queue.ts';
 
 /** What was written, copied as a socket would, and the answers it gives. */
 class Sink {
@@ -23,7 +23,7 @@ it('gives back what was pushed, in order, however it was cut and whenever it is 
       }),
       fc.nat(40),
       (sizes, askedAt) => {
-        const kept = new KeptBytes();
+        const kept = new ByteQueue();
         const pushed: Buffer[] = [];
         const early = new Sink();
         let expectedEarly = Buffer.alloc(0);
@@ -48,7 +48,7 @@ it('gives back what was pushed, in order, however it was cut and whenever it is 
 });
 
 it('a hundred thousand single bytes are a handful of blocks', () => {
-  const kept = new KeptBytes();
+  const kept = new ByteQueue();
   const read = Buffer.alloc(64 * 1024, 'x');
   for (let i = 0; i < 100_000; i++) kept.push(read.subarray(0, 1));
   const sink = new Sink();

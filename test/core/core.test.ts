@@ -3,10 +3,10 @@ import { describe, expect, it } from 'vitest';
 import { backoffMs } from '../../src/core/backoff.ts';
 import { Deadlines, type Watched } from '../../src/core/deadlines.ts';
 import { catalogue, describe as inWords } from '../../src/core/errors.ts';
-import { Lifecycle, type Part } from '../../src/core/lifecycle.ts';
-import { Log, type LineSink } from '../../src/core/logger.ts';
+import { Lifecycle, type Component } from '../../src/core/lifecycle.ts';
+import { Logger, type LineSink } from '../../src/core/logger.ts';
 import { nearest } from '../../src/core/nearest-name.ts';
-import { read, secrets, section, words } from '../../src/core/settings.ts';
+import { read, secrets, section, wordList } from '../../src/core/settings.ts';
 import { formatBytes, formatDuration, parseBytes, parseDuration } from '../../src/core/units.ts';
 import { until } from '../kit/until.ts';
 
@@ -40,7 +40,7 @@ describe('units', () => {
 
 describe('a list of words', () => {
   const schema = section({
-    list: words({ default: ['a'], pattern: /^[a-z0-9]{1,3}$/, like: 'short words', doc: '' }),
+    list: wordList({ default: ['a'], pattern: /^[a-z0-9]{1,3}$/, like: 'short words', doc: '' }),
   });
   const listOf = (input: unknown) => {
     const result = read(schema, { list: input });
@@ -108,11 +108,11 @@ describe('deadlines', () => {
 });
 
 describe('the lifecycle', () => {
-  const quiet = new Log(
+  const quiet = new Logger(
     { write: () => undefined, flush: () => undefined, dropped: () => 0 },
     { level: 'error', isText: false },
   );
-  const part = (name: string, log: string[], fails = false): Part => ({
+  const part = (name: string, log: string[], fails = false): Component => ({
     name,
     start: () => {
       log.push(`start ${name}`);
@@ -155,7 +155,7 @@ describe('the log', () => {
   const lines = (isText: boolean, level: 'info' | 'warn' = 'info') => {
     const written: string[] = [];
     const sink: LineSink = { write: (line) => written.push(line), flush: () => undefined, dropped: () => 0 };
-    return { written, log: new Log(sink, { level, isText }) };
+    return { written, log: new Logger(sink, { level, isText }) };
   };
 
   it('writes JSON for machines', () => {

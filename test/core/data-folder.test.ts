@@ -7,13 +7,13 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, expect, it } from 'vitest';
 import { DataFolder } from '../../src/core/data-folder.ts';
-import { Fault } from '../../src/core/errors.ts';
-import { Log } from '../../src/core/logger.ts';
+import { WeirError } from '../../src/core/errors.ts';
+import { Logger } from '../../src/core/logger.ts';
 import { folder, removeFolders } from '../kit/folder.ts';
 
 const lines: string[] = [];
 const sink = { write: (line: string) => void lines.push(line), flush: () => undefined, dropped: () => 0 };
-const log = new Log(sink, { level: 'info', isText: false });
+const log = new Logger(sink, { level: 'info', isText: false });
 const open = new Set<DataFolder>();
 const others = new Set<ChildProcess>();
 
@@ -39,8 +39,8 @@ const refusal = async (path: string, subfolders?: string[]): Promise<string> => 
     () => undefined,
     (thrown: unknown) => thrown,
   );
-  expect(error).toBeInstanceOf(Fault);
-  return (error as Fault).message;
+  expect(error).toBeInstanceOf(WeirError);
+  return (error as WeirError).message;
 };
 
 const MODULE = fileURLToPath(new URL('../../src/core/data-folder.ts', import.meta.url));

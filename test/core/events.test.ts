@@ -1,8 +1,8 @@
 // Lifecycle events: one call writes a log line and a record; repeats are limited but counted.
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { EVENTS, type LifecycleEvent } from '../../src/core/events.ts';
-import { Log, type Level } from '../../src/core/logger.ts';
-import { Repeats } from '../../src/core/repeat-limiter.ts';
+import { Logger, type LogLevel } from '../../src/core/logger.ts';
+import { RepeatLimiter } from '../../src/core/repeat-limiter.ts';
 
 beforeEach(() => void vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance', 'Date'] }));
 afterEach(() => void vi.useRealTimers());
@@ -11,13 +11,13 @@ const MINUTE_MS = 60_000;
 
 describe('repeats', () => {
   /** The events that were passed on: number of the event, and how many were left out before it. */
-  const heard = (repeats: Repeats, key: string, count: number, into: [number, number][] = []) => {
+  const heard = (repeats: RepeatLimiter, key: string, count: number, into: [number, number][] = []) => {
     for (let i = 0; i < count; i++) repeats.take(key, (suppressed) => void into.push([i, suppressed]));
     return into;
   };
 
   it('are passed on ten times a minute, then the latest with a count of the others', () => {
-    const repeats = new Repeats();
+    const repeats = new RepeatLimiter();
     const into = heard(repeats, 'a', 25);
     expect(into).toEqual(Array.from({ length: 10 }, (_, i) => [i, 0]));
     expect(heard(repeats, 'another key', 1)).toEqual([[0, 0]]);
@@ -28,7 +28,7 @@ describe('repeats', () => {
   });
 
   it('of a new minute are passed on at once, after the held one', () => {
-    const repeats = new Repeats();
+    const repeats = new RepeatLimiter();
     const into = heard(repeats, 'a', 12);
     vi.setSystemTime(Date.now());
     vi.advanceTimersByTime(MINUTE_MS);
@@ -38,7 +38,7 @@ describe('repeats', () => {
   });
 
   it('that are held are passed on at the end, each once', () => {
-    const repeats = new Repeats();
+    const repeats = new RepeatLimiter();
     const into = heard(repeats, 'a', 11);
     repeats.flush();
     repeats.flush();
@@ -47,7 +47,7 @@ describe('repeats', () => {
   });
 
   it('of too many keys are not lost', () => {
-    const repeats = new Repeats();
+    const repeats = new RepeatLimiter();
     let passed = 0;
     let suppressed = 0;
     const keys = 5000;
@@ -64,7 +64,7 @@ describe('repeats', () => {
 });
 
 describe('an event', () => {
-  const open = (level: Level = 'info') => {
+  const open = (level: LogLevel = 'info') => {
     const lines: Record<string, unknown>[] = [];
     const records: LifecycleEvent[] = [];
     const sink = {
@@ -72,7 +72,7 @@ describe('an event', () => {
       flush: () => undefined,
       dropped: () => 0,
     };
-    const log = new Log(sink, { level, isText: false });
+    const log = new Logger(sink, { level, isText: false });
     log.recorder = (event) => void records.push(event);
     return { log, lines, records };
   };

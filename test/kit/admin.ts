@@ -1,8 +1,8 @@
 // The admin door with a real record behind it, in this process: for tests that look at what the door asks of the record.
 // Must stay true: every door that was opened is closed by `closeAdmins` after a test.
-import { Admin, type Shown } from '../../src/control/admin/admin.ts';
+import { Admin, type AdminView } from '../../src/control/admin/admin.ts';
 import { TAIL_LIMITS, type TailLimits } from '../../src/control/admin/logs/live-tail.ts';
-import { Log, type LineSink } from '../../src/core/logger.ts';
+import { Logger, type LineSink } from '../../src/core/logger.ts';
 import { Tracing } from '../../src/telemetry/tracing/tracing.ts';
 import { Logs } from '../../src/telemetry/logs/logs.ts';
 import { configOf } from './deployment.ts';
@@ -23,11 +23,11 @@ export interface AdminOf {
   readonly path?: string;
   readonly limits?: Partial<TailLimits>;
   /** What the door is to see in the place of the record. */
-  readonly wrap?: (logs: Logs) => Shown['logs'];
-  readonly shown?: Partial<Shown>;
+  readonly wrap?: (logs: Logs) => AdminView['logs'];
+  readonly shown?: Partial<AdminView>;
 }
 
-type Store = NonNullable<Shown['logs']>;
+type Store = NonNullable<AdminView['logs']>;
 
 /** The record, of which some answers are other ones. */
 export const changed = (logs: Logs, changes: Partial<Store>): Store => ({
@@ -59,7 +59,7 @@ export async function startAdmin({
     flush: () => undefined,
     dropped: () => 0,
   } as unknown as LineSink;
-  const log = new Log(sink, { level: 'debug', isText: false });
+  const log = new Logger(sink, { level: 'debug', isText: false });
   const logs = new Logs(
     {
       folder: `${path}/logs`,

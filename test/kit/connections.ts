@@ -1,10 +1,10 @@
 // Connections for tests: in a folder of their own, over records of the test's own, with waiting times of milliseconds.
-import { Log, type LineSink } from '../../src/core/logger.ts';
+import { Logger, type LineSink } from '../../src/core/logger.ts';
 import { read } from '../../src/core/settings.ts';
 import {
-  Connections,
+  OtlpExport,
   type ConnectionsDeps,
-  type Shown,
+  type ShownDestination,
 } from '../../src/telemetry/otlp-export/otlp-export.ts';
 import { exportOptions, type ExportOptions } from '../../src/telemetry/otlp-export/options.ts';
 import { folder } from './folder.ts';
@@ -13,13 +13,13 @@ import { Records } from './records.ts';
 export const FAST = { interval: 20, pace: 1, timeout: 5000, firstRetry: 10, lastRetry: 40, lockedRetry: 80 };
 
 export interface Bench {
-  readonly connections: Connections;
+  readonly connections: OtlpExport;
   readonly records: Records;
   readonly folder: string;
   readonly lines: string[];
 }
 
-const running = new Set<Connections>();
+const running = new Set<OtlpExport>();
 
 export function options(given: object = {}): ExportOptions {
   const result = read(exportOptions, given);
@@ -39,12 +39,12 @@ export async function startConnections(
     dropped: () => 0,
   };
   const path = given.folder ?? folder();
-  const connections = new Connections(options(given.options), {
+  const connections = new OtlpExport(options(given.options), {
     openFeed: records.open,
     spans: () => [],
     sender: { modelId: 'mdl1', version: '1.2.3' },
     ownPorts: () => [],
-    log: new Log(sink, { level: 'debug', isText: false }),
+    log: new Logger(sink, { level: 'debug', isText: false }),
     timing: FAST,
     ...given,
     folder: path,
@@ -55,14 +55,14 @@ export async function startConnections(
 }
 
 /** Makes a connection that must be right, and returns what is shown of it. */
-export async function connect(connections: Connections, input: object): Promise<Shown> {
+export async function connect(connections: OtlpExport, input: object): Promise<ShownDestination> {
   const made = await connections.create(input);
   if ('problems' in made) throw new Error(made.problems.join('; '));
   return made.shown;
 }
 
 /** As a process that is killed: nothing is sent any more, nothing is kept that was not. */
-export async function kill(connections: Connections): Promise<void> {
+export async function kill(connections: OtlpExport): Promise<void> {
   running.delete(connections);
   await connections.stop(0);
 }

@@ -1,7 +1,7 @@
 // A process that exports lines, for tests that kill it: `folder url before after` stores so many lines before it
 // starts and so many behind, and says `ready` between. Its store is the same at every start, as one on disk would be.
-import { Log } from '../../src/core/logger.ts';
-import { Connections } from '../../src/telemetry/otlp-export/otlp-export.ts';
+import { Logger } from '../../src/core/logger.ts';
+import { OtlpExport } from '../../src/telemetry/otlp-export/otlp-export.ts';
 import { FAST, options } from './connections.ts';
 import { Records } from './records.ts';
 
@@ -13,13 +13,13 @@ const sink = {
   flush: () => undefined,
   dropped: () => 0,
 };
-const connections = new Connections(options({ endpoint }), {
+const connections = new OtlpExport(options({ endpoint }), {
   folder: path,
   openFeed: records.open,
   spans: () => [],
   sender: { modelId: 'mdl1', version: '1' },
   ownPorts: () => [],
-  log: new Log(sink, { level: 'info', isText: false }),
+  log: new Logger(sink, { level: 'info', isText: false }),
   timing: FAST,
 });
 await connections.start();

@@ -1,17 +1,21 @@
 // A replica's page on its way through weir, without a weir: what is kept of it, what is counted, what comes out.
 import fc from 'fast-check';
 import { mergedPage } from '../../src/telemetry/metrics/merge-pages.ts';
-import { readPage, type Page, type PageOptions } from '../../src/collectors/replica-metrics/exposition.ts';
+import {
+  readPage,
+  type MetricsPage,
+  type MetricsPageOptions,
+} from '../../src/collectors/replica-metrics/exposition.ts';
 
 export interface Seen {
-  page: Page | string;
+  page: MetricsPage | string;
   faults: Record<string, number>;
   text: string;
   open: string;
 }
 
 /** Reads a page as a replica’s, with a label added, and prints what is right in it. */
-export function see(input: string, options: Partial<PageOptions> = {}): Seen {
+export function see(input: string, options: Partial<MetricsPageOptions> = {}): Seen {
   const faults: Record<string, number> = {};
   const reading = readPage(
     input,

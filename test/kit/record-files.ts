@@ -1,6 +1,6 @@
 // The record of a weir under test, read from its files while it writes them.
 import { join } from 'node:path';
-import { Reader } from '../../src/telemetry/logs/store/store-reader.ts';
+import { StoreReader } from '../../src/telemetry/logs/store/store-reader.ts';
 import { attributesOf, type LogRecord } from '../../src/telemetry/logs/log-record.ts';
 import { parseQuery } from '../../src/telemetry/logs/query/parse.ts';
 import { until } from './until.ts';
@@ -16,7 +16,7 @@ export function recordsIn(dataDir: string, query = ''): Seen[] {
   const parsed = parseQuery(query);
   if ('problem' in parsed) throw new Error(parsed.problem);
   // A file that was made a moment ago has nothing in it yet, not even tables.
-  const reader = new Reader(join(dataDir, 'logs'), { damaged: () => undefined }, 5000);
+  const reader = new StoreReader(join(dataDir, 'logs'), { damaged: () => undefined }, 5000);
   try {
     const { records } = reader.after(parsed.node, 0, 10_000);
     return records.map((record) => {

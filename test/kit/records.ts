@@ -1,5 +1,10 @@
 // A store of records for tests of those who read it: what is put in counts up, and what is too old goes.
-import type { Feed, OpenFeed, Page, Wanted } from '../../src/telemetry/otlp-export/otlp-export.ts';
+import type {
+  ExportFeed,
+  OpenExportFeed,
+  FeedPage,
+  FeedFilter,
+} from '../../src/telemetry/otlp-export/otlp-export.ts';
 import type { LogRecord } from '../../src/telemetry/logs/logs.ts';
 
 export const BLANK: LogRecord = {
@@ -51,12 +56,12 @@ export class Records {
   }
 
   /** The only query it knows is a word that must stand in the message; `(` is malformed. */
-  readonly open: OpenFeed = (wanted) =>
+  readonly open: OpenExportFeed = (wanted) =>
     wanted.query === '(' ? { problem: 'has a parenthesis that is not closed' } : this.#feed(wanted);
 
-  #feed({ kinds, minSeverity, query }: Wanted): Feed {
+  #feed({ kinds, minSeverity, query }: FeedFilter): ExportFeed {
     return {
-      read: async (afterSeq: number, limit: number): Promise<Page> => {
+      read: async (afterSeq: number, limit: number): Promise<FeedPage> => {
         if (this.broken !== undefined) throw this.broken;
         const records: LogRecord[] = [];
         let lastSeq = Math.min(afterSeq, this.#head);

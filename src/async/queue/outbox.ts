@@ -3,14 +3,14 @@
 // often as the contract says; a process that dies in between delivers it again (at least once).
 // Source: contracts/baseten.md 2.7: two attempts, about 2 s apart.
 import { describe } from '../../core/errors.ts';
-import type { Log } from '../../core/logger.ts';
-import { receiverOf, Receivers } from './receiver-limits.ts';
+import type { Logger } from '../../core/logger.ts';
+import { receiverKey, ReceiverLimits } from './receiver-limits.ts';
 import { settle } from './settle.ts';
-import type { Store } from './store.ts';
+import type { TaskStore } from './store.ts';
 import type { ClaimedDelivery } from './task.ts';
 
 /** What one delivery came to. */
-export interface Delivered {
+export interface DeliveryResult {
   readonly isTaken: boolean;
   /** Another attempt may go better. */
   readonly isRetryable: boolean;
@@ -19,12 +19,12 @@ export interface Delivered {
 }
 
 export interface OutboxDeps {
-  readonly store: Store;
-  readonly log: Log;
+  readonly store: TaskStore;
+  readonly log: Logger;
   readonly now: () => number;
   /** Something of the store is due after so many milliseconds. */
   readonly due: (delayMs: number) => void;
-  readonly deliver: (delivery: ClaimedDelivery) => Promise<Delivered>;
+  readonly deliver: (delivery: ClaimedDelivery) => Promise<DeliveryResult>;
 }
 
 export interface OutboxOptions {
@@ -38,7 +38,7 @@ export class Outbox {
   readonly #deps: OutboxDeps;
   readonly #options: OutboxOptions;
   readonly #running = new Set<Promise<void>>();
-  readonly #receivers: Receivers;
+  readonly #receivers: ReceiverLimits;
   #isClaiming = false;
   #isWanted = false;
   #isStopped = false;
@@ -46,7 +46,7 @@ export class Outbox {
   constructor(deps: OutboxDeps, options: OutboxOptions) {
     this.#deps = deps;
     this.#options = options;
-    this.#receivers = new Receivers(options.concurrency);
+    this.#receivers = new ReceiverLimits(options.concurrency);
   }
 
   /** There may be results to deliver. */
@@ -90,7 +90,7 @@ export class Outbox {
     const { log, now, due } = this.#deps;
     const { attempts, retryDelayMs, retentionMs } = this.#options;
     const { id } = delivery;
-    const receiver = receiverOf(delivery.url);
+    const receiver = receiverKey(delivery.url);
     this.#receivers.began(receiver);
     const { isTaken, isRetryable, problem } = await this.#attempt(delivery);
     this.#receivers.ended(receiver, isTaken);
@@ -111,7 +111,7 @@ export class Outbox {
   }
 
   /** What cannot even be sent will not be the next time either, and must not stand in the way of the others. */
-  async #attempt(delivery: ClaimedDelivery): Promise<Delivered> {
+  async #attempt(delivery: ClaimedDelivery): Promise<DeliveryResult> {
     try {
       return await this.#deps.deliver(delivery);
     } catch (error) {
@@ -119,7 +119,7 @@ export class Outbox {
     }
   }
 
-  #settle(id: string, write: (store: Store) => Promise<void>): Promise<void> {
+  #settle(id: string, write: (store: TaskStore) => Promise<void>): Promise<void> {
     const { store, log } = this.#deps;
     return settle(
       () => write(store),

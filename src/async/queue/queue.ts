@@ -7,21 +7,21 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { steadyNow } from '../../core/clock.ts';
 import { describe, type Failure } from '../../core/errors.ts';
-import type { Part } from '../../core/lifecycle.ts';
-import type { Log } from '../../core/logger.ts';
-import { FileStore } from './stores/sqlite-store.ts';
+import type { Component } from '../../core/lifecycle.ts';
+import type { Logger } from '../../core/logger.ts';
+import { SqliteStore } from './stores/sqlite-store.ts';
 import { MemoryStore } from './stores/memory-store.ts';
 import type { QueueOptions } from './options.ts';
-import { Outbox, type Delivered, type OutboxOptions } from './outbox.ts';
-import { StoreFailure, type Store, type StoreEvents } from './store.ts';
+import { Outbox, type DeliveryResult, type OutboxOptions } from './outbox.ts';
+import { TaskStoreError, type TaskStore, type TaskStoreEvents } from './store.ts';
 import type { Submission } from './submission.ts';
-import type { Cancelled, ClaimedDelivery, Depth, NewTask, Result, TaskStatus } from './task.ts';
+import type { CancelResult, ClaimedDelivery, QueueDepth, NewTask, TaskResult, TaskStatus } from './task.ts';
 import { Worker, type WorkerDeps } from './worker.ts';
 
 export { readSubmission } from './submission.ts';
-export type { Delivered } from './outbox.ts';
-export type { ClaimedDelivery, Depth, TaskStatus } from './task.ts';
-export type { Seat } from './worker.ts';
+export type { DeliveryResult } from './outbox.ts';
+export type { ClaimedDelivery, QueueDepth, TaskStatus } from './task.ts';
+export type { QueuedSlot } from './worker.ts';
 
 /** How often the store is looked through for what is due. */
 const SWEEP_MS = 1000;
@@ -29,15 +29,15 @@ const SWEEP_MS = 1000;
 const EARLY_MS = 10;
 
 /** What a task came to, for counters. */
-export type Outcome = 'SUCCEEDED' | 'FAILED' | 'EXPIRED' | 'CANCELED';
+export type QueueEvent = 'SUCCEEDED' | 'FAILED' | 'EXPIRED' | 'CANCELED';
 
 /** What the queue needs of others. */
 export interface QueueDeps extends Pick<WorkerDeps, 'deployments' | 'seat' | 'started'> {
   /** Folder for the store in a file. */
   readonly folder: string;
-  readonly log: Log;
-  readonly deliver: (delivery: ClaimedDelivery) => Promise<Delivered>;
-  readonly ended: (deployment: string, outcome: Outcome) => void;
+  readonly log: Logger;
+  readonly deliver: (delivery: ClaimedDelivery) => Promise<DeliveryResult>;
+  readonly ended: (deployment: string, outcome: QueueEvent) => void;
 }
 
 /** What a submit came to: the id under which the task is kept, or why it is not. */
@@ -51,12 +51,12 @@ export type Submitted =
     };
 
 interface Working {
-  readonly store: Store;
+  readonly store: TaskStore;
   readonly worker: Worker;
   readonly outbox: Outbox;
 }
 
-export class Queue implements Part {
+export class Queue implements Component {
   readonly name = 'queue';
   readonly #options: QueueOptions;
   readonly #outboxOptions: Omit<OutboxOptions, 'retentionMs'>;
@@ -149,7 +149,7 @@ export class Queue implements Part {
       return { failure: added.kind === 'full' ? 'queue_full' : 'storage_full' };
     } catch (error) {
       this.#deps.log.error('a task cannot be kept', { request_id: id, problem: describe(error) });
-      return { failure: error instanceof StoreFailure && error.isFull ? 'storage_full' : 'storage_failed' };
+      return { failure: error instanceof TaskStoreError && error.isFull ? 'storage_full' : 'storage_failed' };
     }
   }
 
@@ -158,7 +158,7 @@ export class Queue implements Part {
     return (await this.#opened())?.store.status(id);
   }
 
-  async cancel(id: string): Promise<Cancelled> {
+  async cancel(id: string): Promise<CancelResult> {
     const working = await this.#opened();
     if (working === undefined) return undefined;
     const cancelled = await working.store.cancel(id, this.#now(), this.#options.retention);
@@ -169,11 +169,11 @@ export class Queue implements Part {
     return cancelled;
   }
 
-  async result(id: string): Promise<Result | undefined> {
+  async result(id: string): Promise<TaskResult | undefined> {
     return (await this.#opened())?.store.result(id);
   }
 
-  depth(deployment: string): Depth {
+  depth(deployment: string): QueueDepth {
     return this.#working?.store.depth(deployment) ?? { queued: 0, inProgress: 0 };
   }
 
@@ -218,11 +218,11 @@ export class Queue implements Part {
     return working;
   }
 
-  async #makeStore(events: StoreEvents): Promise<Store> {
+  async #makeStore(events: TaskStoreEvents): Promise<TaskStore> {
     const { store, fsync, max_store_bytes, retention, redis_prefix } = this.#options;
     if (store === 'memory') return new MemoryStore(max_store_bytes, events);
     if (store === 'file')
-      return new FileStore(
+      return new SqliteStore(
         { folder: this.#deps.folder, fsync, maxBytes: max_store_bytes, retentionMs: retention },
         events,
       );

@@ -8,9 +8,9 @@ const SHARE_OF_FAILING = 1 / 8;
 const MAX_FAILING = 1024;
 
 /** Who receives: what all URLs of one receiver begin with. A URL of the queue is written as URLs are (submission.ts). */
-export const receiverOf = (url: string): string => `${URL.parse(url)?.origin ?? url}/`;
+export const receiverKey = (url: string): string => `${URL.parse(url)?.origin ?? url}/`;
 
-export class Receivers {
+export class ReceiverLimits {
   readonly #share: number;
   readonly #shareOfFailing: number;
   /** Deliveries under way. */

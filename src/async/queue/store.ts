@@ -3,19 +3,19 @@
 // (the memory store alone promises nothing); a task is claimed by one at a time, the lowest priority number first, then
 // the one that came first.
 import type {
-  Cancelled,
+  CancelResult,
   ClaimedDelivery,
   ClaimedTask,
-  Depth,
-  Ending,
+  QueueDepth,
+  TaskEnding,
   NewTask,
-  Result,
+  TaskResult,
   TaskError,
   TaskStatus,
 } from './task.ts';
 
 /** What a submit came to. `known`: the same was submitted before, under this id. */
-export type Added =
+export type AddResult =
   | { readonly kind: 'added' }
   | { readonly kind: 'known'; readonly id: string }
   | { readonly kind: 'conflict' }
@@ -26,7 +26,7 @@ export type Added =
   | { readonly kind: 'no_room' };
 
 /** A store that cannot do what is asked of it at the moment. `isFull`: there is no room left. */
-export class StoreFailure extends Error {
+export class TaskStoreError extends Error {
   readonly isFull: boolean;
   constructor(message: string, isFull: boolean, options?: { cause?: unknown }) {
     super(message, options);
@@ -36,7 +36,7 @@ export class StoreFailure extends Error {
 }
 
 /** What a store tells the one who uses it. */
-export interface StoreEvents {
+export interface TaskStoreEvents {
   /** There may be a task to run for a deployment, or a result to deliver. */
   readonly work: () => void;
   /** Tasks whose time in the queue was over. */
@@ -44,17 +44,17 @@ export interface StoreEvents {
 }
 
 /** All times are milliseconds since 1970, and given by the caller: a store has no clock of its own. Methods reject with StoreFailure. */
-export interface Store {
+export interface TaskStore {
   /** Opens it, gives back what was running when it was last closed; rejects with a Fault where it cannot be used. */
   open(nowMs: number): Promise<void>;
   close(): Promise<void>;
 
   /** Keeps a task; `full` where a deployment has `maxTasks` that wait or run. */
-  add(task: NewTask, maxTasks: number): Promise<Added>;
+  add(task: NewTask, maxTasks: number): Promise<AddResult>;
   status(id: string): Promise<TaskStatus | undefined>;
   /** Cancels a task that is QUEUED. */
-  cancel(id: string, nowMs: number, retentionMs: number): Promise<Cancelled>;
-  result(id: string): Promise<Result | undefined>;
+  cancel(id: string, nowMs: number, retentionMs: number): Promise<CancelResult>;
+  result(id: string): Promise<TaskResult | undefined>;
 
   /** The next task of a deployment, which is then running. */
   claim(deployment: string, nowMs: number, retentionMs: number): Promise<ClaimedTask | undefined>;
@@ -63,7 +63,7 @@ export interface Store {
   /** A run did not happen, or was cut by us: as if it had not been claimed. */
   giveBack(id: string): Promise<void>;
   /** The task has ended: it is due for delivery at once, or done where it has no webhook. */
-  finish(id: string, ending: Ending, nowMs: number, retentionMs: number): Promise<void>;
+  finish(id: string, ending: TaskEnding, nowMs: number, retentionMs: number): Promise<void>;
 
   /** The next result that is due for delivery, those passed over whose webhook begins with one of `busy`. */
   claimDelivery(nowMs: number, busy?: readonly string[]): Promise<ClaimedDelivery | undefined>;
@@ -76,5 +76,5 @@ export interface Store {
   sweep(nowMs: number, retentionMs: number): Promise<void>;
 
   /** How many wait and run, per deployment, as last known: costs nothing. */
-  depth(deployment: string): Depth;
+  depth(deployment: string): QueueDepth;
 }

@@ -19,7 +19,7 @@ export interface Submission {
   readonly retry: RetryConfig;
 }
 
-export type Read =
+export type SubmissionResult =
   | { readonly ok: true; readonly submission: Submission }
   | { readonly ok: false; readonly problems: string[] };
 
@@ -49,7 +49,7 @@ const isObject = (value: unknown): value is Fields =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
 /** Reads a body. `checkWebhook` says in words what is wrong with a URL, or nothing. */
-export function readSubmission(body: Buffer, checkWebhook: (url: string) => string): Read {
+export function readSubmission(body: Buffer, checkWebhook: (url: string) => string): SubmissionResult {
   const problems: string[] = [];
   if (!isUtf8(body)) return { ok: false, problems: ['the body is not valid UTF-8'] };
   const text = body.toString('utf8');
@@ -127,7 +127,7 @@ const FEW_EDITS = 2;
 const MOST_NAMED = 10;
 
 /** Reads a body without any field of the contract: all of it is the model's input. */
-function readBareInput(body: Buffer, fields: Fields): Read {
+function readBareInput(body: Buffer, fields: Fields): SubmissionResult {
   for (const name of Object.keys(fields)) {
     const near = nearest(name, FIELDS, FEW_EDITS);
     if (near === undefined) continue;

@@ -4,7 +4,7 @@ import type { Failure } from '../../core/errors.ts';
 import type { TaskError } from './task.ts';
 
 /** What came of sending a task to a replica: a status, or why there was none. */
-export interface Answer {
+export interface ModelResponse {
   readonly status: number;
   readonly failure: Failure | undefined;
   /** Path that it was sent to. */
@@ -15,11 +15,11 @@ export interface Answer {
 }
 
 /** success; failed, to be tried again or not; busy: the model has no room now; unsent: it is as if it had not been tried. */
-export type Verdict =
+export type TaskOutcome =
   | { readonly kind: 'success' | 'busy' | 'unsent' }
   | { readonly kind: 'failed'; readonly isRetryable: boolean; readonly error: TaskError };
 
-const failed = (code: string, isRetryable: boolean, message: string): Verdict => ({
+const failed = (code: string, isRetryable: boolean, message: string): TaskOutcome => ({
   kind: 'failed',
   isRetryable,
   error: { code, message },
@@ -27,7 +27,7 @@ const failed = (code: string, isRetryable: boolean, message: string): Verdict =>
 
 const TIMEOUTS: ReadonlySet<Failure> = new Set(['first_byte_timeout', 'idle_timeout', 'total_timeout']);
 
-export function verdictOf({ status, failure, path }: Answer): Verdict {
+export function taskOutcome({ status, failure, path }: ModelResponse): TaskOutcome {
   if (failure === 'draining') return { kind: 'unsent' };
   // It never reached the model: no attempt, but no reason to try again at once either.
   if (failure === 'connect_failed') return { kind: 'busy' };

@@ -10,10 +10,10 @@
 //
 // What a client sees of that: contracts/baseten.md 2.2 and 2.3.
 
-export type Phase = 'waiting' | 'running' | 'resting' | 'outbox' | 'sending' | 'done';
+export type TaskPhase = 'waiting' | 'running' | 'resting' | 'outbox' | 'sending' | 'done';
 
 /** Contract 2.3, `status`. */
-export type Status =
+export type TaskState =
   'QUEUED' | 'IN_PROGRESS' | 'SUCCEEDED' | 'FAILED' | 'EXPIRED' | 'CANCELED' | 'WEBHOOK_FAILED';
 
 /** Contract 2.3, `webhook_status`. */
@@ -60,7 +60,7 @@ export interface NewTask {
 export interface TaskStatus {
   readonly id: string;
   readonly deployment: string;
-  readonly status: Status;
+  readonly status: TaskState;
   readonly webhookStatus: WebhookStatus;
   readonly createdMs: number;
   readonly statusMs: number;
@@ -82,16 +82,16 @@ export interface ClaimedTask {
 }
 
 /** The model's answer, as far as it is kept. */
-export interface Result {
+export interface TaskResult {
   readonly contentType: string;
   readonly body: Uint8Array;
 }
 
 /** How the running of a task has ended for good. */
-export interface Ending {
+export interface TaskEnding {
   readonly status: 'SUCCEEDED' | 'FAILED';
   readonly errors: readonly TaskError[];
-  readonly result: Result | undefined;
+  readonly result: TaskResult | undefined;
   /** Keep the result for who asks, beyond its delivery. */
   readonly keepResult: boolean;
 }
@@ -103,21 +103,21 @@ export interface ClaimedDelivery {
   readonly url: string;
   readonly status: 'SUCCEEDED' | 'FAILED';
   readonly errors: readonly TaskError[];
-  readonly result: Result | undefined;
+  readonly result: TaskResult | undefined;
   /** This one included. */
   readonly attempts: number;
   readonly traceparent: string;
 }
 
 /** What a cancel came to; `undefined` for an id that nobody knows. */
-export type Cancelled = { readonly isCanceled: boolean; readonly status: Status } | undefined;
+export type CancelResult = { readonly isCanceled: boolean; readonly status: TaskState } | undefined;
 
 /** Tasks of one deployment. `queued` can still be cancelled or wait for another run; `running` counts rests too. */
-export interface Depth {
+export interface QueueDepth {
   readonly queued: number;
   readonly inProgress: number;
 }
 
 /** The status of a task in a phase; what has been tried once is in progress until it ends. */
-export const statusIn = (phase: 'waiting' | 'running' | 'resting', attempts: number): Status =>
+export const statusIn = (phase: 'waiting' | 'running' | 'resting', attempts: number): TaskState =>
   phase === 'waiting' && attempts === 0 ? 'QUEUED' : 'IN_PROGRESS';

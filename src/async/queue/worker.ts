@@ -3,29 +3,29 @@
 // because a place is taken only where nobody waits for it; whatever happens to a run, its task is settled or comes back.
 import { backoffMs } from '../../core/backoff.ts';
 import { describe } from '../../core/errors.ts';
-import type { Log } from '../../core/logger.ts';
+import type { Logger } from '../../core/logger.ts';
 import type { QueueOptions } from './options.ts';
-import { StoreFailure, type Store } from './store.ts';
-import type { ClaimedTask, Ending, TaskError } from './task.ts';
+import { TaskStoreError, type TaskStore } from './store.ts';
+import type { ClaimedTask, TaskEnding, TaskError } from './task.ts';
 import { settle } from './settle.ts';
-import { verdictOf, type Answer } from './task-outcome.ts';
+import { taskOutcome, type ModelResponse } from './task-outcome.ts';
 
 /** A place at a replica for one run. One of the two is called, once. */
-export interface Seat {
+export interface QueuedSlot {
   /** Sends the task and gives the place back. `wantsBody`: the answer's body is needed. */
-  send(task: ClaimedTask, wantsBody: boolean): Promise<Answer>;
+  send(task: ClaimedTask, wantsBody: boolean): Promise<ModelResponse>;
   leave(): void;
 }
 
 /** What the worker needs of others. */
 export interface WorkerDeps {
-  readonly store: Store;
-  readonly log: Log;
+  readonly store: TaskStore;
+  readonly log: Logger;
   readonly now: () => number;
   /** Ids of the deployments that there are. */
   readonly deployments: () => readonly string[];
   /** A place for a deployment's next task, if nobody else wants it. */
-  readonly seat: (deployment: string) => Seat | undefined;
+  readonly seat: (deployment: string) => QueuedSlot | undefined;
   /** Something of the store is due after so many milliseconds. */
   readonly due: (delayMs: number) => void;
   /** A task has left the queue for its first run, after so many seconds. */
@@ -152,12 +152,12 @@ export class Worker {
     }
   }
 
-  async #run(task: ClaimedTask, seat: Seat, lane: Lane): Promise<void> {
+  async #run(task: ClaimedTask, seat: QueuedSlot, lane: Lane): Promise<void> {
     const { now, started } = this.#deps;
     const { id, deployment, attempts, retry, hasWebhook, createdMs } = task;
     if (attempts === 1) started(deployment, Math.max(0, now() - createdMs) / 1000);
     const answer = await seat.send(task, hasWebhook || this.#options.keep_results);
-    const verdict = verdictOf(answer);
+    const verdict = taskOutcome(answer);
     if (verdict.kind === 'busy') {
       lane.busyUntilMs = performance.now() + backoffMs(lane.busyTimes++, BUSY_MS, MAX_BUSY_MS);
     } else if (verdict.kind !== 'unsent') lane.busyTimes = 0;
@@ -172,7 +172,7 @@ export class Worker {
       this.#deps.due(delayMs);
       return;
     }
-    const ending: Ending =
+    const ending: TaskEnding =
       verdict.kind === 'failed'
         ? { status: 'FAILED', errors: [verdict.error], result: undefined, keepResult: false }
         : {
@@ -186,13 +186,13 @@ export class Worker {
   }
 
   /** Ends a task; one whose result there is no room for has failed, rather than to hold its place until there is. */
-  async #finish(id: string, ending: Ending): Promise<Ending> {
+  async #finish(id: string, ending: TaskEnding): Promise<TaskEnding> {
     let written = ending;
     await this.#settle(id, async (store) => {
       try {
         await store.finish(id, written, this.#deps.now(), this.#options.retention);
       } catch (error) {
-        if (error instanceof StoreFailure && error.isFull && written.result !== undefined)
+        if (error instanceof TaskStoreError && error.isFull && written.result !== undefined)
           written = { status: 'FAILED', errors: [NO_ROOM], result: undefined, keepResult: false };
         throw error;
       }
@@ -200,7 +200,7 @@ export class Worker {
     return written;
   }
 
-  #settle(id: string, write: (store: Store) => Promise<void>): Promise<void> {
+  #settle(id: string, write: (store: TaskStore) => Promise<void>): Promise<void> {
     const { store, log } = this.#deps;
     return settle(
       () => write(store),

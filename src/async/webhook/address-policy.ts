@@ -69,7 +69,7 @@ const has = ({ v4, v6 }: Networks, address: string): boolean =>
   isIPv4(address) ? v4.check(address, 'ipv4') : v6.check(address, 'ipv6');
 
 /** The addresses that may be called. */
-export class Reach {
+export class AddressPolicy {
   /** Whether the machine itself may be called, other than weir on it. */
   readonly isLoopbackAllowed: boolean;
   readonly #allowed: Networks;
@@ -101,7 +101,7 @@ function specialty(address: string): string {
 export const isLoopback = (address: string): boolean => has(loopback, plainForm(address));
 
 /** Whether a connection to this address ends on this machine. */
-export function isHere(address: string): boolean {
+export function isThisMachine(address: string): boolean {
   const plain = plainForm(address);
   // A connection to 0.0.0.0 is one to the machine itself.
   if (has(loopback, plain) || has(unspecified, plain)) return true;

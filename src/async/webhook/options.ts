@@ -1,5 +1,5 @@
 // Settings of webhooks: how they are signed, where they may go, how long they may take.
-import { duration, int, secrets, section, text, words, type Settings } from '../../core/settings.ts';
+import { duration, int, secrets, section, text, wordList, type Settings } from '../../core/settings.ts';
 import { isNetwork } from './address-policy.ts';
 
 export const webhookOptions = section({
@@ -8,7 +8,7 @@ export const webhookOptions = section({
     max: 4,
     doc: 'What webhooks are signed with, newest first. To change it, put the new one first and remove the old one a day later.',
   }),
-  allow_networks: words({
+  allow_networks: wordList({
     default: [],
     pattern: { test: isNetwork },
     like: 'networks such as 10.0.0.0/8, or localhost',

@@ -7,7 +7,7 @@ export interface WebhookError {
   readonly message: string;
 }
 
-export interface Outcome {
+export interface WebhookOutcome {
   readonly requestId: string;
   readonly modelId: string;
   readonly deploymentId: string;
@@ -25,7 +25,7 @@ export interface Outcome {
 const TYPE = 'async_request_completed';
 
 /** The exact bytes to sign and send. */
-export function buildBody(outcome: Outcome): Buffer {
+export function webhookPayload(outcome: WebhookOutcome): Buffer {
   const { requestId, modelId, deploymentId, timeMs, errors } = outcome;
   const head = JSON.stringify({
     request_id: requestId,
@@ -49,7 +49,7 @@ export function timestamp(timeMs: number): string {
  * The answer as JSON text. The contract knows an object or a string, and has no form for binary answers: bytes that
  * are no UTF-8 become U+FFFD.
  */
-function dataOf({ answer, contentType }: Outcome): string {
+function dataOf({ answer, contentType }: WebhookOutcome): string {
   if (answer === undefined) return 'null';
   const text = answer.toString('utf8');
   // A byte order mark may open a JSON document, and may not stand within one.

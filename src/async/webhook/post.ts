@@ -7,16 +7,17 @@ import { isIP, type LookupFunction } from 'node:net';
 import type { SecureContext } from 'node:tls';
 import { describe } from '../../core/errors.ts';
 import { request as httpRequest } from '../../protocol/http/node-http.ts';
-import type { HostAddress, Target } from './target.ts';
+import type { HostAddress, WebhookTarget } from './target.ts';
 
 const MAX_HEAD_BYTES = 16 * 1024;
 const MAX_ANSWER_BYTES = 64 * 1024;
 
 /** A status, or why there is none. `isBroken`: the receiver answers, but not in HTTP, or not within bounds. */
-export type Answer = { readonly status: number } | { readonly problem: string; readonly isBroken: boolean };
+export type WebhookResponse =
+  { readonly status: number } | { readonly problem: string; readonly isBroken: boolean };
 
-export interface Post {
-  readonly target: Target;
+export interface PostRequest {
+  readonly target: WebhookTarget;
   readonly addresses: readonly HostAddress[];
   readonly headers: Readonly<Record<string, string>>;
   readonly body: Buffer;
@@ -26,9 +27,9 @@ export interface Post {
 
 /** Sends it once; `signal` ends it. Redirects are an answer like any other: they are never followed. */
 export function post(
-  { target, addresses, headers, body, trust }: Post,
+  { target, addresses, headers, body, trust }: PostRequest,
   signal: AbortSignal,
-): Promise<Answer> {
+): Promise<WebhookResponse> {
   const { url, host, port } = target;
   return new Promise((resolve) => {
     const send = url.protocol === 'https:' ? httpsRequest : httpRequest;

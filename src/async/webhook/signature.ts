@@ -7,7 +7,7 @@ import { createHmac } from 'node:crypto';
  * receiver which knows only the old secret still finds its own (contract 2.7). `undefined` without a secret: then
  * there is no header.
  */
-export function sign(body: Buffer, secrets: readonly string[]): string | undefined {
+export function signPayload(body: Buffer, secrets: readonly string[]): string | undefined {
   if (secrets.length === 0) return undefined;
   return secrets.map((secret) => `v1=${createHmac('sha256', secret).update(body).digest('hex')}`).join(',');
 }

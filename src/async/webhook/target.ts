@@ -4,7 +4,7 @@
 import { lookup } from 'node:dns/promises';
 import { isIP } from 'node:net';
 import { describe } from '../../core/errors.ts';
-import { isHere, isLoopback, type Reach } from './address-policy.ts';
+import { isThisMachine, isLoopback, type AddressPolicy } from './address-policy.ts';
 
 const MAX_URL = 2048;
 
@@ -14,13 +14,13 @@ export interface HostAddress {
   readonly family: number;
 }
 
-export type Resolve = (name: string) => Promise<readonly HostAddress[]>;
+export type ResolveHost = (name: string) => Promise<readonly HostAddress[]>;
 
 /** As any other program on this machine resolves names: hosts file, search domains and all. */
-export const systemResolve: Resolve = (name) => lookup(name, { all: true });
+export const systemResolve: ResolveHost = (name) => lookup(name, { all: true });
 
 /** Where a webhook may go, as far as its URL alone can tell. */
-export interface Target {
+export interface WebhookTarget {
   readonly url: URL;
   /** A name, or an address without brackets. */
   readonly host: string;
@@ -28,8 +28,8 @@ export interface Target {
 }
 
 /** What may be called. */
-export interface Bounds {
-  readonly reach: Reach;
+export interface WebhookRules {
+  readonly reach: AddressPolicy;
   /** Ports on which weir itself listens. */
   readonly ownPorts: () => readonly number[];
 }
@@ -37,7 +37,7 @@ export interface Bounds {
 const isLocalName = (host: string): boolean => /(^|\.)localhost\.?$/.test(host);
 
 /** Reads a URL; gives what is wrong with it as the end of a sentence: `must be https`. Asks nobody. */
-export function readTarget(text: string, bounds: Bounds): Target | string {
+export function readTarget(text: string, bounds: WebhookRules): WebhookTarget | string {
   if (text.length > MAX_URL) return `must not be longer than ${MAX_URL} characters`;
   // The parser takes these out, or for slashes: whoever writes them means another URL than we would call.
   const url = /[\s\\]/.test(text) ? null : URL.parse(text);
@@ -57,22 +57,26 @@ export function readTarget(text: string, bounds: Bounds): Target | string {
 }
 
 /** Why these addresses may not be called, all of them together; empty when they may. */
-function refusalOf(addresses: readonly string[], port: number, { reach, ownPorts }: Bounds): string {
+function refusalOf(addresses: readonly string[], port: number, { reach, ownPorts }: WebhookRules): string {
   for (const address of addresses) {
     const what = reach.refusal(address);
     if (what !== '') return `must not lead to ${address}, a ${what} address`;
-    if (ownPorts().includes(port) && isHere(address)) return 'must not lead to weir itself';
+    if (ownPorts().includes(port) && isThisMachine(address)) return 'must not lead to weir itself';
   }
   return '';
 }
 
-export type Resolved =
+export type ResolvedTarget =
   | { readonly addresses: readonly HostAddress[] }
   /** `isForbidden`: it must not be called; else it has no address now. */
   | { readonly problem: string; readonly isForbidden: boolean };
 
 /** The addresses of a target when every one of them may be called; never rejects. */
-export async function resolveTarget(target: Target, bounds: Bounds, resolve: Resolve): Promise<Resolved> {
+export async function resolveTarget(
+  target: WebhookTarget,
+  bounds: WebhookRules,
+  resolve: ResolveHost,
+): Promise<ResolvedTarget> {
   const { url, host, port } = target;
   let addresses: readonly HostAddress[] = [{ address: host, family: isIP(host) }];
   if (isIP(host) === 0) {

@@ -3,17 +3,17 @@
 // one: that is up to whoever keeps what is still to be delivered.
 import { createSecureContext, getCACertificates, type SecureContext } from 'node:tls';
 import { readAuthorities } from '../../core/certificates.ts';
-import { Fault } from '../../core/errors.ts';
-import { Reach } from './address-policy.ts';
+import { WeirError } from '../../core/errors.ts';
+import { AddressPolicy } from './address-policy.ts';
 import type { WebhookOptions } from './options.ts';
-import { post, type Answer } from './post.ts';
-import { sign } from './signature.ts';
-import { readTarget, resolveTarget, systemResolve, type Bounds, type Resolve } from './target.ts';
+import { post, type WebhookResponse } from './post.ts';
+import { signPayload } from './signature.ts';
+import { readTarget, resolveTarget, systemResolve, type WebhookRules, type ResolveHost } from './target.ts';
 
-export { buildBody, type Outcome, type WebhookError } from './payload.ts';
+export { webhookPayload, type WebhookOutcome, type WebhookError } from './payload.ts';
 
 /** What came of an attempt, in one word. */
-export const results = [
+export const webhookResults = [
   'ok',
   /** The URL may not be called, or leads where nothing may be called. */
   'forbidden',
@@ -31,10 +31,10 @@ export const results = [
   /** The caller ended the attempt. */
   'stopped',
 ] as const;
-export type Result = (typeof results)[number];
+export type WebhookResult = (typeof webhookResults)[number];
 
 /** Where another attempt makes sense (contract 2.7; failures without a status are as good as unavailable). */
-const RETRYABLE: ReadonlySet<Result> = new Set([
+const RETRYABLE: ReadonlySet<WebhookResult> = new Set([
   'unresolved',
   'connection',
   'timeout',
@@ -43,17 +43,17 @@ const RETRYABLE: ReadonlySet<Result> = new Set([
 ]);
 const UNAVAILABLE: ReadonlySet<number> = new Set([500, 502, 503, 504]);
 
-export interface Message {
+export interface WebhookMessage {
   readonly url: string;
   readonly requestId: string;
-  /** What `buildBody` made. */
+  /** What `webhookPayload` made. */
   readonly body: Buffer;
 }
 
 /** What came of one attempt. */
-export interface Delivery {
+export interface WebhookDelivery {
   readonly ok: boolean;
-  readonly result: Result;
+  readonly result: WebhookResult;
   /** `undefined` when there was no answer. */
   readonly status: number | undefined;
   readonly isRetryable: boolean;
@@ -62,7 +62,7 @@ export interface Delivery {
   readonly durationMs: number;
 }
 
-type End = Pick<Delivery, 'result' | 'status' | 'error'>;
+type End = Pick<WebhookDelivery, 'result' | 'status' | 'error'>;
 
 export interface WebhookDeps {
   /** Whether this machine may be called, over http too, as the setting `localhost` says. */
@@ -70,8 +70,8 @@ export interface WebhookDeps {
   /** Ports on which weir listens now. A webhook never goes there: from here, it could speak to the admin door. */
   readonly ownPorts: () => readonly number[];
   /** Called at the end of every attempt. */
-  readonly observed?: (delivery: Delivery) => void;
-  readonly resolve?: Resolve;
+  readonly observed?: (delivery: WebhookDelivery) => void;
+  readonly resolve?: ResolveHost;
   /** A clock in milliseconds. */
   readonly now?: () => number;
 }
@@ -79,21 +79,24 @@ export interface WebhookDeps {
 export class Webhooks {
   readonly #options: WebhookOptions;
   readonly #deps: WebhookDeps;
-  readonly #bounds: Bounds;
+  readonly #bounds: WebhookRules;
   readonly #trust: SecureContext | undefined;
-  readonly #counts = new Map<Result, number>(results.map((result) => [result, 0]));
+  readonly #counts = new Map<WebhookResult, number>(webhookResults.map((result) => [result, 0]));
 
   /** Throws a Fault when `ca_file` cannot be used. */
   constructor(options: WebhookOptions, deps: WebhookDeps) {
     this.#options = options;
     this.#deps = deps;
     const local = deps.isLoopbackAllowed ? ['localhost'] : [];
-    this.#bounds = { reach: new Reach([...options.allow_networks, ...local]), ownPorts: deps.ownPorts };
+    this.#bounds = {
+      reach: new AddressPolicy([...options.allow_networks, ...local]),
+      ownPorts: deps.ownPorts,
+    };
     this.#trust = options.ca_file === '' ? undefined : trustIn(options.ca_file);
   }
 
   /** Attempts so far, by result. */
-  get counts(): ReadonlyMap<Result, number> {
+  get counts(): ReadonlyMap<WebhookResult, number> {
     return this.#counts;
   }
 
@@ -104,7 +107,7 @@ export class Webhooks {
   }
 
   /** Makes one attempt; `signal` ends it early. Expected failures are in what it resolves to. */
-  async deliver(message: Message, signal?: AbortSignal): Promise<Delivery> {
+  async deliver(message: WebhookMessage, signal?: AbortSignal): Promise<WebhookDelivery> {
     const now = this.#deps.now ?? (() => performance.now());
     const begunMs = now();
     const ending = new AbortController();
@@ -129,7 +132,7 @@ export class Webhooks {
     }
   }
 
-  async #attempt({ url, requestId, body }: Message, ending: AbortSignal): Promise<End> {
+  async #attempt({ url, requestId, body }: WebhookMessage, ending: AbortSignal): Promise<End> {
     // Again, although it was checked when it was taken: the settings may be others since.
     const target = readTarget(url, this.#bounds);
     if (typeof target === 'string') return without('forbidden', `the URL ${target}`);
@@ -140,7 +143,7 @@ export class Webhooks {
       return resolved.isForbidden
         ? without('forbidden', `the URL ${resolved.problem}`)
         : without('unresolved', resolved.problem);
-    const signature = sign(body, this.#options.secrets);
+    const signature = signPayload(body, this.#options.secrets);
     const headers = {
       'Content-Type': 'application/json',
       'User-Agent': 'weir-webhook',
@@ -159,9 +162,9 @@ export class Webhooks {
   }
 }
 
-const without = (result: Result, error: string): End => ({ result, status: undefined, error });
+const without = (result: WebhookResult, error: string): End => ({ result, status: undefined, error });
 
-function judge(answer: Answer): End {
+function judge(answer: WebhookResponse): End {
   if ('problem' in answer) return without(answer.isBroken ? 'bad_answer' : 'connection', answer.problem);
   const { status } = answer;
   if (status >= 200 && status < 300) return { result: 'ok', status, error: '' };
@@ -186,6 +189,6 @@ async function unlessEnded<T>(ending: AbortSignal, waited: Promise<T>): Promise<
 /** The public authorities and those of a file. Made once: reading all of them takes a while. */
 function trustIn(file: string): SecureContext {
   const read = readAuthorities(file);
-  if ('problem' in read) throw new Fault('bad_settings', `webhook.ca_file ${read.problem}`);
+  if ('problem' in read) throw new WeirError('bad_settings', `webhook.ca_file ${read.problem}`);
   return createSecureContext({ ca: [...getCACertificates('default'), read.pem] });
 }

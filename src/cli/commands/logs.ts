@@ -2,9 +2,9 @@
 // Invariant: exit codes and text are those of contracts/baseten.md 8.2.
 import type { Command } from '../command.ts';
 import { readArguments } from '../logs/flags.ts';
-import { collect } from '../logs/fetch-pages.ts';
-import { CODES, Refusal } from '../logs/admin-client.ts';
-import { follow } from '../logs/follow-tail.ts';
+import { fetchPages } from '../logs/fetch-pages.ts';
+import { CODES, AdminError } from '../logs/admin-client.ts';
+import { followTail } from '../logs/follow-tail.ts';
 import { isColored, Printer } from '../logs/printer.ts';
 
 const DETAILS = `What is wanted (all must hold):
@@ -47,11 +47,11 @@ export const logs: Command = {
     const { output, color, isTail } = wanted;
     const printer = new Printer(output, process.stdout, isColored(color, process.stdout.isTTY, process.env));
     try {
-      if (!isTail) return await collect(wanted, printer);
-      await follow(wanted, printer);
+      if (!isTail) return await fetchPages(wanted, printer);
+      await followTail(wanted, printer);
       return CODES.ok;
     } catch (error) {
-      if (!(error instanceof Refusal)) throw error;
+      if (!(error instanceof AdminError)) throw error;
       process.stderr.write(`weir: ${error.message}\n`);
       return error.code;
     } finally {

@@ -1,6 +1,6 @@
 // weir run: the sidecar and the one replica that it starts and supervises.
 // Must stay true: weir ends only after the replica's process has.
-import { Fault } from '../../core/errors.ts';
+import { WeirError } from '../../core/errors.ts';
 import type { Command } from '../command.ts';
 import { optionsHelp } from '../help.ts';
 import { runSidecar } from './serve.ts';
@@ -14,7 +14,7 @@ export const run: Command = {
     const end = args.indexOf('--');
     const command = end === -1 ? [] : args.slice(end + 1);
     if (command.length === 0)
-      throw new Fault(
+      throw new WeirError(
         'usage',
         'run needs the replica’s command behind --, such as: weir run --replica http://127.0.0.1:8000 -- python server.py',
       );

@@ -16,7 +16,7 @@ export const CODES = {
 } as const;
 
 /** Why it cannot be answered. */
-export class Refusal extends Error {
+export class AdminError extends Error {
   readonly code: number;
   /** Asking again later may help. */
   readonly isPassing: boolean;
@@ -57,7 +57,7 @@ export async function ask(
       ...(signal ? { signal } : {}),
     });
   } catch (error) {
-    throw new Refusal(`cannot reach weir at ${url}: ${describe(error)}`, CODES.failed, true, {
+    throw new AdminError(`cannot reach weir at ${url}: ${describe(error)}`, CODES.failed, true, {
       cause: error,
     });
   }
@@ -71,7 +71,7 @@ export async function ask(
       : await wordsOf(response);
   const code = isDataPort || status === 200 ? CODES.notFound : codeOf(status);
   const isPassing = !isDataPort && (status >= 500 || status === 429);
-  throw new Refusal(
+  throw new AdminError(
     `${said}${cureOf(response, isDataPort, key === '' ? undefined : keyVariable)}`,
     code,
     isPassing,
@@ -115,7 +115,7 @@ async function wordsOf(response: Response): Promise<string> {
 }
 
 /** A record as the admin door gives it; of its fields, what is shown as text. */
-export interface LogObject {
+export interface LogEntry {
   readonly timestamp: string;
   readonly message: string;
   readonly kind?: string;
@@ -125,7 +125,7 @@ export interface LogObject {
   readonly duration_ms?: number;
 }
 
-export interface Page {
-  readonly logs: readonly LogObject[];
+export interface LogPage {
+  readonly logs: readonly LogEntry[];
   readonly cursor?: string;
 }

@@ -1,14 +1,14 @@
 // What was recorded, page by page, onto stdout. Must stay true: oldest first, whatever order it was fetched in; without
 // a limit memory does not grow with its length; what is left out is said on stderr.
 import type { LogsArguments } from './flags.ts';
-import { ask, CODES, Refusal, type LogObject, type Page } from './admin-client.ts';
+import { ask, CODES, AdminError, type LogEntry, type LogPage } from './admin-client.ts';
 import type { Printer } from './printer.ts';
 
 const PAGE = 1000;
 const PROGRESS_MS = 250;
 
 /** Prints the newest `limit` records, or all, and says on stderr what was left out. Resolves to the exit code. */
-export async function collect(wanted: LogsArguments, printer: Printer): Promise<number> {
+export async function fetchPages(wanted: LogsArguments, printer: Printer): Promise<number> {
   const isCut = await show(wanted, printer);
   const isMissing = printer.count === 0 && wanted.requestId !== '' && !printer.isClosed;
   const verdict = isMissing ? await lookFor(wanted, printer) : CODES.ok;
@@ -24,7 +24,7 @@ const say = (text: string): void => void process.stderr.write(`weir: ${text}\n`)
 async function show(wanted: LogsArguments, printer: Printer): Promise<boolean> {
   const isAll = wanted.limit === 0;
   const progress = new Progress();
-  const found: LogObject[] = [];
+  const found: LogEntry[] = [];
   let cursor: string | undefined;
   let left = isAll ? Infinity : wanted.limit;
   do {
@@ -63,7 +63,7 @@ async function lookFor(wanted: LogsArguments, printer: Printer): Promise<number>
 }
 
 /** The oldest record that matches. */
-async function firstOf(wanted: LogsArguments): Promise<LogObject | undefined> {
+async function firstOf(wanted: LogsArguments): Promise<LogEntry | undefined> {
   let cursor: string | undefined;
   do {
     const page = await nextPage(wanted, 'asc', 1, cursor);
@@ -78,21 +78,21 @@ async function nextPage(
   direction: 'asc' | 'desc',
   limit: number,
   cursor: string | undefined,
-): Promise<Page> {
+): Promise<LogPage> {
   const paging: [string, string][] = [
     ['direction', direction],
     ['limit', String(limit)],
   ];
   if (cursor !== undefined) paging.push(['cursor', cursor]);
   const response = await ask(wanted, [...wanted.filters, ...paging], { accept: 'application/json' });
-  const page = (await response.json()) as Partial<Page> | null;
+  const page = (await response.json()) as Partial<LogPage> | null;
   if (!Array.isArray(page?.logs))
-    throw new Refusal(
+    throw new AdminError(
       `${response.url.split('?', 1)[0]} answered with JSON that is not weir's`,
       CODES.notFound,
       false,
     );
-  return page as Page;
+  return page as LogPage;
 }
 
 /** How far it is, for somebody who waits at a terminal for a file. */

@@ -5,9 +5,9 @@ import { nearest, unknownName } from '../../core/nearest-name.ts';
 import { CLIENT, OLD_CLIENT } from '../../config/config.ts';
 
 export const OUTPUTS = ['text', 'json', 'jsonl', 'csv', 'none'] as const;
-export type Output = (typeof OUTPUTS)[number];
+export type OutputFormat = (typeof OUTPUTS)[number];
 const COLORS = ['auto', 'always', 'never'] as const;
-export type Color = (typeof COLORS)[number];
+export type ColorMode = (typeof COLORS)[number];
 
 /** What is asked, and how its answer is shown. */
 export interface LogsArguments {
@@ -16,8 +16,8 @@ export interface LogsArguments {
   readonly key: string;
   /** The variable of OLD_CLIENT that the key came from; `undefined`: from the flag or CLIENT's variable. */
   readonly keyVariable: string | undefined;
-  readonly output: Output;
-  readonly color: Color;
+  readonly output: OutputFormat;
+  readonly color: ColorMode;
   /** Lines at most, the newest; 0: all. With `isTail`, how many to begin with. */
   readonly limit: number;
   readonly isTail: boolean;

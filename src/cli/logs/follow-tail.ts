@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { backoffMs } from '../../core/backoff.ts';
 import type { LogsArguments } from './flags.ts';
-import { ask, Refusal, type LogObject } from './admin-client.ts';
+import { ask, AdminError, type LogEntry } from './admin-client.ts';
 import type { Printer } from './printer.ts';
 
 /** The door sends a comment every 15 s; without any for so long, nobody is there. */
@@ -11,7 +11,7 @@ const FIRST_PAUSE_MS = 200;
 const LONGEST_PAUSE_MS = 5000;
 
 /** Prints until nobody reads any more; throws a Refusal where the door does not want us. */
-export async function follow(wanted: LogsArguments, printer: Printer): Promise<void> {
+export async function followTail(wanted: LogsArguments, printer: Printer): Promise<void> {
   let lastId = '';
   let failures = 0;
   for (let isFirst = true; !printer.isClosed; isFirst = false) {
@@ -21,7 +21,7 @@ export async function follow(wanted: LogsArguments, printer: Printer): Promise<v
         failures = 0;
       });
     } catch (error) {
-      if (!(error instanceof Refusal) || !error.isPassing || isFirst) throw error;
+      if (!(error instanceof AdminError) || !error.isPassing || isFirst) throw error;
       if (failures === 0) process.stderr.write(`weir: ${error.message}; trying again\n`);
     }
     if (!printer.isClosed) await sleep(backoffMs(failures++, FIRST_PAUSE_MS, LONGEST_PAUSE_MS));
@@ -50,7 +50,7 @@ async function connect(
       if (printer.isClosed) return;
     }
   } catch (error) {
-    if (error instanceof Refusal) throw error;
+    if (error instanceof AdminError) throw error;
     // Broken off: the next connection goes on where this one was.
     if (!(error instanceof TypeError) && (error as Error).name !== 'AbortError') throw error;
   } finally {
@@ -67,7 +67,7 @@ interface ServerEvent {
 
 async function show({ name, data }: ServerEvent, printer: Printer): Promise<void> {
   if (data === '') return;
-  if (name === 'message') return printer.print([JSON.parse(data) as LogObject]);
+  if (name === 'message') return printer.print([JSON.parse(data) as LogEntry]);
   if (name !== 'dropped') return;
   const { count, places } = JSON.parse(data) as { count?: number; places?: number };
   const what = count === undefined ? `up to ${places} records` : `${count} records`;

@@ -1,8 +1,8 @@
 // Records on stdout, as text, JSON or CSV. Invariants: a reader that closes the pipe (`| head`) ends the command without
 // an error, and no logged text can control the terminal.
 import { CSV_HEAD, csvRow } from '../../core/record-csv.ts';
-import type { LogObject } from './admin-client.ts';
-import type { Color, Output } from './flags.ts';
+import type { LogEntry } from './admin-client.ts';
+import type { ColorMode, OutputFormat } from './flags.ts';
 
 /** Everything that terminals take for more than a letter, save tab and line end. */
 // oxlint-disable-next-line no-control-regex -- these are what is looked for
@@ -38,7 +38,7 @@ const durationText = (ms: number): string =>
  * and what stands in parentheses, replica and request id, are there where the record has them; the duration of a request stands
  * at its end. Its status is part of the message.
  */
-export function textLine(log: LogObject, isColored = false): string {
+export function formatTextLine(log: LogEntry, isColored = false): string {
   const { timestamp, message, level, replica, request_id: id, duration_ms: duration } = log;
   const color = (text: string, code: number | undefined) => (isColored ? paint(text, code) : text);
   const at = new Date(timestamp);
@@ -54,19 +54,19 @@ export function textLine(log: LogObject, isColored = false): string {
 }
 
 /** Whether text is coloured: on a terminal, unless NO_COLOR is set (https://no-color.org) or TERM is dumb. */
-export function isColored(color: Color, isTerminal: boolean, env: NodeJS.ProcessEnv): boolean {
+export function isColored(color: ColorMode, isTerminal: boolean, env: NodeJS.ProcessEnv): boolean {
   if (color !== 'auto') return color === 'always';
   return isTerminal && (env['NO_COLOR'] ?? '') === '' && env['TERM'] !== 'dumb';
 }
 
 export class Printer {
-  readonly #output: Output;
+  readonly #output: OutputFormat;
   readonly #stream: NodeJS.WriteStream;
   readonly #isColored: boolean;
   #count = 0;
   #isClosed = false;
 
-  constructor(output: Output, stream: NodeJS.WriteStream, isColored = false) {
+  constructor(output: OutputFormat, stream: NodeJS.WriteStream, isColored = false) {
     this.#output = output;
     this.#stream = stream;
     this.#isColored = isColored;
@@ -85,7 +85,7 @@ export class Printer {
     return this.#count;
   }
 
-  async print(logs: readonly LogObject[]): Promise<void> {
+  async print(logs: readonly LogEntry[]): Promise<void> {
     let text = '';
     for (const log of logs) text += this.#one(log);
     await this.#write(text);
@@ -114,24 +114,24 @@ export class Printer {
     for (const event of ['drain', 'close', 'error']) this.#stream.off(event, wake);
   }
 
-  #one(log: LogObject): string {
+  #one(log: LogEntry): string {
     const isFirst = this.#count++ === 0;
     if (this.#output === 'none') return '';
     if (this.#output === 'jsonl') return `${JSON.stringify(log)}\n`;
     if (this.#output === 'json') return `${isFirst ? '[' : ','}\n${JSON.stringify(log)}`;
     if (this.#output === 'csv') return `${isFirst ? CSV_HEAD : ''}${csvRow(log)}`;
-    if (!this.#isColored && !this.#stream.isTTY) return textLine(log);
-    return textLine(withoutControl(log), this.#isColored);
+    if (!this.#isColored && !this.#stream.isTTY) return formatTextLine(log);
+    return formatTextLine(withoutControl(log), this.#isColored);
   }
 }
 
 const clean = (text: string | undefined): string | undefined => text?.replace(CONTROL, '');
 
 /** The texts of a record that text output shows, without control characters. */
-const withoutControl = (log: LogObject): LogObject =>
+const withoutControl = (log: LogEntry): LogEntry =>
   ({
     ...log,
     message: clean(log.message),
     replica: clean(log.replica),
     request_id: clean(log.request_id),
-  }) as LogObject;
+  }) as LogEntry;

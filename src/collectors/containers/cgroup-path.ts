@@ -9,7 +9,7 @@ import type { CgroupDirectories } from './cgroup.ts';
 import { isExpected, readSmall } from '../small-file.ts';
 
 /** Controller → name of the group; the empty controller is version 2. */
-export type GroupNames = ReadonlyMap<string, string>;
+export type CgroupNames = ReadonlyMap<string, string>;
 
 /** A mounted cgroup tree. */
 export interface Mount {
@@ -21,13 +21,13 @@ export interface Mount {
 }
 
 /** A group with its files. `name` tells it from others, whichever way its files are reached. */
-export interface Place {
+export interface CgroupPath {
   readonly name: string;
   readonly directories: CgroupDirectories;
 }
 
 /** Lines of /proc/<pid>/cgroup: `4:memory:/name`, `0::/name`. */
-export function parseGroups(text: string): GroupNames {
+export function parseGroups(text: string): CgroupNames {
   const names = new Map<string, string>();
   for (const [, controllers, name] of text.matchAll(/^\d+:([^:]*):(\/.*)$/gm))
     for (const controller of controllers!.split(',')) names.set(controller, name!);
@@ -71,7 +71,7 @@ export function below(top: string, name: string): string | undefined {
 const FOR_MANY = /^(?:session|app|vte-spawn|tmux-spawn)-.*\.scope$|\.slice$|^init\.scope$|^user@.*\.service$/;
 
 /** True when a group holds only what belongs to the process: neither one of `others` nor a whole session is in it. */
-export function isAlone(names: GroupNames, others: readonly GroupNames[]): boolean {
+export function isAlone(names: CgroupNames, others: readonly CgroupNames[]): boolean {
   return controllersOf(names).every((controller) => {
     const name = names.get(controller)!;
     if (FOR_MANY.test(name.split('/').at(-1)!)) return false;
@@ -83,10 +83,10 @@ export function isAlone(names: GroupNames, others: readonly GroupNames[]): boole
 }
 
 /** The controllers whose figures are read: version 1 where memory is there, else version 2. */
-const controllersOf = (names: GroupNames): string[] =>
+const controllersOf = (names: CgroupNames): string[] =>
   (names.has('memory') ? ['memory', 'cpuacct'] : ['']).filter((c) => names.has(c));
 
-export class CgroupPlaces {
+export class CgroupPaths {
   readonly #proc: string;
   readonly #root: string;
 
@@ -97,13 +97,13 @@ export class CgroupPlaces {
   }
 
   /** The groups of a process: a pid or `self`. `undefined` when it is gone. */
-  async namesOf(pid: number | 'self'): Promise<GroupNames | undefined> {
+  async namesOf(pid: number | 'self'): Promise<CgroupNames | undefined> {
     const text = await readSmall(`${this.#proc}/${pid}/cgroup`, 64 * 1024);
     return text === undefined ? undefined : parseGroups(text);
   }
 
   /** Where the files of a process's group are, by our mounts or by its own. */
-  async placeOf(pid: number, names: GroupNames): Promise<Place | undefined> {
+  async placeOf(pid: number, names: CgroupNames): Promise<CgroupPath | undefined> {
     return (
       locate(names, await this.#mountsOf('self'), this.#root) ??
       locate(names, await this.#mountsOf(pid), `${this.#proc}/${pid}/root`)
@@ -111,7 +111,7 @@ export class CgroupPlaces {
   }
 
   /** The place that a person named: by a directory under a mount of cgroups, or by the name of the group. */
-  async placeAt(path: string): Promise<Place | undefined> {
+  async placeAt(path: string): Promise<CgroupPath | undefined> {
     const mounts = await this.#mountsOf('self');
     const mount = mounts
       .filter(({ point }) => path === point || path.startsWith(`${point}/`))
@@ -139,7 +139,7 @@ export class CgroupPlaces {
 }
 
 /** The directories of groups under given mounts. */
-function locate(names: GroupNames, mounts: readonly Mount[], root: string): Place | undefined {
+function locate(names: CgroupNames, mounts: readonly Mount[], root: string): CgroupPath | undefined {
   const directory = (controller: string): string | undefined => {
     const name = names.get(controller);
     for (const { root: top, point, controllers } of mounts) {
@@ -163,7 +163,7 @@ function locate(names: GroupNames, mounts: readonly Mount[], root: string): Plac
 const MAX_GROUPS = 256;
 
 /** The processes in a group and in those below it, by their numbers as we see them. */
-export async function processesIn({ directories }: Place): Promise<Set<number>> {
+export async function processesIn({ directories }: CgroupPath): Promise<Set<number>> {
   const pids = new Set<number>();
   const queue = [directories.version === 2 ? directories.unified : directories.memory];
   for (let i = 0; i < queue.length && i < MAX_GROUPS; i++) {

@@ -5,7 +5,7 @@
 import { readNumber, readTable } from '../small-file.ts';
 
 /** What any source tells of a replica. */
-export interface Figures {
+export interface ContainerFigures {
   /** Since the replica's start, of all cores together. */
   readonly cpuSeconds: number;
   /** Memory that cannot be taken away without harm: usage minus inactive file pages. */
@@ -25,10 +25,10 @@ export type CgroupDirectories =
     };
 
 /** The figures of a group, or `undefined` when it is not there or its controllers are off. */
-export const readCgroup = (directories: CgroupDirectories): Promise<Figures | undefined> =>
+export const readCgroup = (directories: CgroupDirectories): Promise<ContainerFigures | undefined> =>
   directories.version === 2 ? readV2(directories.unified) : readV1(directories);
 
-async function readV2(directory: string): Promise<Figures | undefined> {
+async function readV2(directory: string): Promise<ContainerFigures | undefined> {
   const [cpu, usage, memory] = await Promise.all([
     readTable(`${directory}/cpu.stat`),
     readNumber(`${directory}/memory.current`),
@@ -46,7 +46,9 @@ async function readV2(directory: string): Promise<Figures | undefined> {
   };
 }
 
-async function readV1(directories: CgroupDirectories & { version: 1 }): Promise<Figures | undefined> {
+async function readV1(
+  directories: CgroupDirectories & { version: 1 },
+): Promise<ContainerFigures | undefined> {
   const [cpuNanos, usage, memory, cpu] = await Promise.all([
     readNumber(`${directories.cpuacct}/cpuacct.usage`),
     readNumber(`${directories.memory}/memory.usage_in_bytes`),

@@ -3,46 +3,49 @@
 // Must stay true: what cannot be read of one replica takes nothing from another; counters never go down.
 // Does not belong here: replicas in Docker containers (docker.ts), whose daemon may hang on its own.
 import { describe } from '../../core/errors.ts';
-import { readCgroup, type Figures } from './cgroup.ts';
-import { Monotone, type Counted } from '../monotonic-counter.ts';
+import { readCgroup, type ContainerFigures } from './cgroup.ts';
+import { MonotonicCounter, type CounterValues } from '../monotonic-counter.ts';
 import type { ProcessTable } from '../processes/process-table.ts';
 import { readTree } from '../processes/process-tree.ts';
 import { isOwnAddress } from '../processes/port-owner.ts';
 import {
   keyOf,
-  type Found,
+  type ReplicaRoot,
   type Machine,
   type ReplicaProcesses,
-  type SampledReplica,
+  type CollectedReplica,
 } from '../processes/replica-processes.ts';
-import type { Sampled, Sampler } from '../runner.ts';
+import type { CollectorReading, Collector } from '../runner.ts';
 
-export type Source = 'cgroup_v2' | 'cgroup_v1' | 'process_tree' | 'docker';
+export type UsageSource = 'cgroup_v2' | 'cgroup_v1' | 'process_tree' | 'docker';
 
 /** The figures of one replica. */
-export interface ContainerReading extends Figures {
+export interface ContainerReading extends ContainerFigures {
   /** The index of the deployment. */
   readonly deployment: number;
   readonly replica: string;
-  readonly source: Source;
+  readonly source: UsageSource;
 }
 
 /** Figures with whose they are. */
-export interface Raw {
-  readonly figures: Figures;
-  readonly source: Source;
+export interface RawCounters {
+  readonly figures: ContainerFigures;
+  readonly source: UsageSource;
   readonly of: string;
-  readonly onFall: Counted['onFall'];
+  readonly onFall: CounterValues['onFall'];
 }
 
 /** The counters of replicas, kept from reading to reading. */
 export class Counters {
-  readonly #counters = new Map<string, { cpu: Monotone; throttled: Monotone }>();
+  readonly #counters = new Map<string, { cpu: MonotonicCounter; throttled: MonotonicCounter }>();
 
   /** A reading whose counters go on from what was counted before. */
-  add(replica: SampledReplica, { figures, source, of, onFall }: Raw): ContainerReading {
+  add(replica: CollectedReplica, { figures, source, of, onFall }: RawCounters): ContainerReading {
     const key = keyOf(replica);
-    const counters = this.#counters.get(key) ?? { cpu: new Monotone(), throttled: new Monotone() };
+    const counters = this.#counters.get(key) ?? {
+      cpu: new MonotonicCounter(),
+      throttled: new MonotonicCounter(),
+    };
     this.#counters.set(key, counters);
     const { cpuSeconds, workingSetBytes, throttledSeconds } = figures;
     const from = { kind: source, of, onFall };
@@ -60,26 +63,26 @@ export class Counters {
   }
 
   /** Forgets replicas that are gone. */
-  keep(replicas: readonly SampledReplica[]): void {
+  keep(replicas: readonly CollectedReplica[]): void {
     const wanted = new Set(replicas.map(keyOf));
     for (const key of this.#counters.keys()) if (!wanted.has(key)) this.#counters.delete(key);
   }
 }
 
-export class Containers implements Sampler<ContainerReading[]> {
+export class ContainerUsage implements Collector<ContainerReading[]> {
   readonly name = 'container';
   readonly #machine: Machine;
   readonly #processes: ReplicaProcesses;
-  readonly #replicas: () => readonly SampledReplica[];
+  readonly #replicas: () => readonly CollectedReplica[];
   readonly #counters = new Counters();
 
-  constructor(machine: Machine, processes: ReplicaProcesses, replicas: () => readonly SampledReplica[]) {
+  constructor(machine: Machine, processes: ReplicaProcesses, replicas: () => readonly CollectedReplica[]) {
     this.#machine = machine;
     this.#processes = processes;
     this.#replicas = replicas;
   }
 
-  async sample(): Promise<Sampled<ContainerReading[]>> {
+  async sample(): Promise<CollectorReading<ContainerReading[]>> {
     const replicas = this.#replicas().filter(({ container }) => container.docker === '');
     this.#counters.keep(replicas);
     const table = this.#processes.table();
@@ -100,7 +103,10 @@ export class Containers implements Sampler<ContainerReading[]> {
     return { value: readings, problem: problems.join('; '), askSoon };
   }
 
-  async #read({ replica, root, group }: Found, table: () => Promise<ProcessTable>): Promise<Raw | undefined> {
+  async #read(
+    { replica, root, group }: ReplicaRoot,
+    table: () => Promise<ProcessTable>,
+  ): Promise<RawCounters | undefined> {
     const figures = group && (await readCgroup(group.directories));
     if (figures)
       return { figures, source: `cgroup_v${group.directories.version}`, of: group.name, onFall: 'restart' };

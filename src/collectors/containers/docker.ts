@@ -2,9 +2,9 @@
 // Must stay true: a sampler of its own, since a daemon that hangs must not hold up the figures of other replicas.
 // Only this file loads systeminformation, and only when a container is configured: it is large.
 import { createRequire } from 'node:module';
-import { Counters, type ContainerReading, type Raw } from './container-usage.ts';
-import type { SampledReplica } from '../processes/replica-processes.ts';
-import type { Sampled, Sampler } from '../runner.ts';
+import { Counters, type ContainerReading, type RawCounters } from './container-usage.ts';
+import type { CollectedReplica } from '../processes/replica-processes.ts';
+import type { CollectorReading, Collector } from '../runner.ts';
 
 /** What is read of an answer; the daemon leaves out what its machine does not have. */
 interface Stats {
@@ -22,7 +22,7 @@ const ask = (container: string): Promise<Stats[]> =>
   ).dockerContainerStats(container);
 
 /** The figures in an answer, or `undefined` when it holds none: no such container, or one that does not run. */
-export function figuresIn({ id, cpuStats, memoryStats }: Stats): Raw | undefined {
+export function figuresIn({ id, cpuStats, memoryStats }: Stats): RawCounters | undefined {
   const cpuNanos = cpuStats?.cpu_usage?.total_usage;
   const usage = memoryStats?.usage;
   if (cpuNanos === undefined || usage === undefined) return undefined;
@@ -41,16 +41,16 @@ export function figuresIn({ id, cpuStats, memoryStats }: Stats): Raw | undefined
   };
 }
 
-export class DockerContainers implements Sampler<ContainerReading[]> {
+export class DockerContainers implements Collector<ContainerReading[]> {
   readonly name = 'docker';
-  readonly #replicas: () => readonly SampledReplica[];
+  readonly #replicas: () => readonly CollectedReplica[];
   readonly #counters = new Counters();
 
-  constructor(replicas: () => readonly SampledReplica[]) {
+  constructor(replicas: () => readonly CollectedReplica[]) {
     this.#replicas = replicas;
   }
 
-  async sample(): Promise<Sampled<ContainerReading[]>> {
+  async sample(): Promise<CollectorReading<ContainerReading[]>> {
     const replicas = this.#replicas().filter(({ container }) => container.docker !== '');
     this.#counters.keep(replicas);
     const problems: string[] = [];

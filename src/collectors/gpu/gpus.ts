@@ -10,9 +10,9 @@
 // are on the card too, the memory of the replica's own processes. Where the driver does not tell that, the card's own.
 import { NvidiaInventory } from './nvidia-inventory.ts';
 import type { GpuProcess, InventoryCard } from './nvidia-cards.ts';
-import type { Card } from './nvidia-smi.ts';
-import { keyOf, type ReplicaProcesses, type SampledReplica } from '../processes/replica-processes.ts';
-import type { Sampled, Sampler } from '../runner.ts';
+import type { CardReading } from './nvidia-smi.ts';
+import { keyOf, type ReplicaProcesses, type CollectedReplica } from '../processes/replica-processes.ts';
+import type { CollectorReading, Collector } from '../runner.ts';
 
 /** The figures of a card or a slice. */
 export interface GpuFigures {
@@ -42,7 +42,7 @@ export interface GpuPart extends GpuFigures {
  * figures would be those of several owners.
  */
 export function partsOf(
-  cards: readonly Card[],
+  cards: readonly CardReading[],
   inventory: readonly InventoryCard[],
   underMig: ReadonlySet<string> = new Set(),
 ): GpuPart[] {
@@ -83,11 +83,11 @@ function memoryOf(processes: readonly GpuProcess[]): number | undefined {
   return processes.length === 0 ? undefined : sum;
 }
 
-export class Gpus implements Sampler<readonly InventoryCard[]> {
+export class Gpus implements Collector<readonly InventoryCard[]> {
   readonly name = 'gpu_inventory';
   readonly #inventory: NvidiaInventory;
-  readonly #cards: () => readonly Card[];
-  readonly #replicas: () => readonly SampledReplica[];
+  readonly #cards: () => readonly CardReading[];
+  readonly #replicas: () => readonly CollectedReplica[];
   readonly #processes: ReplicaProcesses;
   /**
    * Replica → label of a GPU → numbers of the replica's processes on it in the last inventory. A replica whose processes
@@ -99,8 +99,8 @@ export class Gpus implements Sampler<readonly InventoryCard[]> {
 
   constructor(
     proc: string,
-    cards: () => readonly Card[],
-    replicas: () => readonly SampledReplica[],
+    cards: () => readonly CardReading[],
+    replicas: () => readonly CollectedReplica[],
     processes: ReplicaProcesses,
   ) {
     this.#cards = cards;
@@ -109,7 +109,7 @@ export class Gpus implements Sampler<readonly InventoryCard[]> {
     this.#inventory = new NvidiaInventory(proc, () => cards().length > 0);
   }
 
-  async sample(signal: AbortSignal): Promise<Sampled<readonly InventoryCard[]>> {
+  async sample(signal: AbortSignal): Promise<CollectorReading<readonly InventoryCard[]>> {
     const sampled = await this.#inventory.sample(signal);
     if (sampled.value) await this.learn(sampled.value);
     return sampled;
@@ -175,7 +175,7 @@ export class Gpus implements Sampler<readonly InventoryCard[]> {
 
 /** `seen`: the GPUs on which its processes run, and the numbers of these processes. */
 function isOf(
-  { gpus }: SampledReplica,
+  { gpus }: CollectedReplica,
   part: GpuPart,
   seen: ReadonlyMap<string, ReadonlySet<number>> | undefined,
   isOnly: boolean,

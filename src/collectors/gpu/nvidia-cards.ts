@@ -9,7 +9,7 @@ export interface GpuProcess {
 }
 
 /** A part of a card under MIG. */
-export interface Slice {
+export interface MigSlice {
   /** Its MIG device number on the card, as nvidia-smi prints it. */
   readonly index: string;
   /** Few drivers tell it here. */
@@ -22,7 +22,7 @@ export interface Slice {
 export interface InventoryCard {
   readonly uuid: string;
   readonly isMig: boolean;
-  readonly slices: readonly Slice[];
+  readonly slices: readonly MigSlice[];
   /** Processes on the card, those on its slices too. */
   readonly processes: readonly GpuProcess[];
 }
@@ -65,7 +65,7 @@ function cardOf(gpu: Node, uuid: string): InventoryCard {
       instance: instanceOf(info),
     }))
     .filter(({ pid }) => Number.isInteger(pid) && pid > 0);
-  const slices = children(children(gpu, 'mig_devices')[0], 'mig_device').map((device): Slice => ({
+  const slices = children(children(gpu, 'mig_devices')[0], 'mig_device').map((device): MigSlice => ({
     index: textOf(device, 'index') ?? '',
     uuid: textOf(device, 'uuid'),
     memoryUsedMiB: mebibytes(textOf(children(device, 'fb_memory_usage')[0], 'used')),

@@ -7,7 +7,7 @@ import { describe } from '../../core/errors.ts';
 import { cardsIn, type InventoryCard } from './nvidia-cards.ts';
 
 /** What is printed. */
-export type Answer = { readonly cards: readonly InventoryCard[] } | { readonly problem: string };
+export type InventoryOutput = { readonly cards: readonly InventoryCard[] } | { readonly problem: string };
 
 /** It has no types; errors are sometimes text. */
 type Smi = (callback: (error: unknown, tree: unknown) => void) => void;

@@ -3,16 +3,16 @@
 import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import type { InventoryCard } from './nvidia-cards.ts';
-import type { Answer } from './nvidia-inventory-process.ts';
+import type { InventoryOutput } from './nvidia-inventory-process.ts';
 import { isAlive, readProcesses } from '../processes/process-table.ts';
-import type { Sampled, Sampler } from '../runner.ts';
+import type { CollectorReading, Collector } from '../runner.ts';
 
 /** Its neighbour, with the extension that this file has: .ts from source, .js from the build. */
 const PROGRAM = fileURLToPath(import.meta.url).replace(/(\.\w+)$/, '-process$1');
 /** A full answer has a few hundred bytes for every card. */
 const MAX_ANSWER_BYTES = 4 * 1024 * 1024;
 
-export class NvidiaInventory implements Sampler<readonly InventoryCard[]> {
+export class NvidiaInventory implements Collector<readonly InventoryCard[]> {
   readonly name = 'gpu_inventory';
   readonly #proc: string;
   readonly #isUseful: () => boolean;
@@ -25,13 +25,13 @@ export class NvidiaInventory implements Sampler<readonly InventoryCard[]> {
     this.#isUseful = isUseful;
   }
 
-  async sample(signal: AbortSignal): Promise<Sampled<readonly InventoryCard[]>> {
+  async sample(signal: AbortSignal): Promise<CollectorReading<readonly InventoryCard[]>> {
     const nothing = (problem: string) => ({ value: undefined, problem, askSoon: false });
     if (!this.#isUseful()) return nothing('');
     if (await this.#isLeft()) return nothing('the last nvidia-smi does not end');
     const text = await this.#ask(signal);
     if (text === undefined) return nothing('the answer was too long or cut off');
-    const answer = JSON.parse(text) as Answer;
+    const answer = JSON.parse(text) as InventoryOutput;
     return 'cards' in answer ? { value: answer.cards, problem: '', askSoon: false } : nothing(answer.problem);
   }
 

@@ -5,9 +5,9 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { backoffMs } from '../../core/backoff.ts';
 import { describe } from '../../core/errors.ts';
-import type { Log } from '../../core/logger.ts';
-import { Lines } from './output-lines.ts';
-import type { Result, SamplerStats } from '../runner.ts';
+import type { Logger } from '../../core/logger.ts';
+import { OutputLines } from './output-lines.ts';
+import type { CollectResult, CollectorStats } from '../runner.ts';
 
 const QUERY = '--query-gpu=index,uuid,memory.used,utilization.gpu';
 /** After so many intervals without a line it is given up. */
@@ -22,7 +22,7 @@ const MAX_CARDS = 128;
 const MISSING_WAIT_MS = 300_000;
 
 /** What one line tells of a card. */
-export interface Card {
+export interface CardReading {
   /** As nvidia-smi prints it. */
   readonly index: string;
   readonly uuid: string;
@@ -32,7 +32,7 @@ export interface Card {
 }
 
 /** One line of `index, uuid, memory.used, utilization.gpu`; `undefined` where it is none. */
-export function parseLine(line: string): Card | undefined {
+export function parseLine(line: string): CardReading | undefined {
   const [index, uuid, memory, utilization, ...more] = line.split(',').map((field) => field.trim());
   if (
     more.length > 0 ||
@@ -54,7 +54,7 @@ export function parseLine(line: string): Card | undefined {
 const spawnPiped = (program: string, args: readonly string[]) =>
   spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'], detached: true });
 
-export interface StreamOptions {
+export interface SmiStreamOptions {
   readonly intervalMs: number;
   /** How long it may take to the first line: without persistence mode the driver wakes up first. */
   readonly timeoutMs: number;
@@ -62,16 +62,16 @@ export interface StreamOptions {
 }
 
 export class NvidiaSmiStream {
-  readonly #options: StreamOptions;
-  readonly #log: Log;
+  readonly #options: SmiStreamOptions;
+  readonly #log: Logger;
   readonly #began: () => void;
-  readonly #cards = new Map<string, { readonly card: Card; readonly atMs: number }>();
-  readonly #runs: Record<Result, number> = { success: 0, failure: 0, timeout: 0, missing: 0 };
+  readonly #cards = new Map<string, { readonly card: CardReading; readonly atMs: number }>();
+  readonly #runs: Record<CollectResult, number> = { success: 0, failure: 0, timeout: 0, missing: 0 };
   #process: ChildProcess | undefined;
   #timer: NodeJS.Timeout | undefined;
   #watchdog: NodeJS.Timeout | undefined;
   #isStopped = true;
-  #lastResult: Result | undefined;
+  #lastResult: CollectResult | undefined;
   #attempt = 0;
   /** Cards already seen in the round of lines that is being read. */
   #round = new Set<string>();
@@ -81,7 +81,7 @@ export class NvidiaSmiStream {
   #remark = '';
 
   /** `began` is called when a new process has given its first reading. */
-  constructor(options: StreamOptions, log: Log, began: () => void) {
+  constructor(options: SmiStreamOptions, log: Logger, began: () => void) {
     this.#options = options;
     this.#log = log;
     this.#began = began;
@@ -112,14 +112,14 @@ export class NvidiaSmiStream {
   }
 
   /** The cards as they were read last, without those whose reading is too old. */
-  cards(): Card[] {
+  cards(): CardReading[] {
     const now = performance.now();
     return Array.from(this.#cards.values())
       .filter(({ atMs }) => now - atMs <= this.#options.maxAgeMs)
       .map(({ card }) => card);
   }
 
-  stats(): SamplerStats {
+  stats(): CollectorStats {
     return {
       sampler: 'gpu',
       // Without the program there is nothing that could succeed or fail.
@@ -148,7 +148,7 @@ export class NvidiaSmiStream {
     this.#round = new Set();
     this.#remark = '';
     let hasSpoken = false;
-    const lines = new Lines((line) => {
+    const lines = new OutputLines((line) => {
       const card = parseLine(line);
       if (card === undefined) {
         if (line.trim() !== '') this.#remark = line.trim().slice(0, 200);
@@ -160,7 +160,7 @@ export class NvidiaSmiStream {
       hasSpoken = true;
     });
     child.stdout.on('data', (chunk: Buffer) => lines.push(chunk));
-    const complaints = new Lines((line) => (this.#remark = line.trim().slice(0, 200)));
+    const complaints = new OutputLines((line) => (this.#remark = line.trim().slice(0, 200)));
     child.stderr.on('data', (chunk: Buffer) => complaints.push(chunk));
     this.#watch(Math.max(this.#options.timeoutMs, SILENT_INTERVALS * this.#options.intervalMs));
     let problem: NodeJS.ErrnoException | undefined;
@@ -173,7 +173,7 @@ export class NvidiaSmiStream {
     });
   }
 
-  #read(card: Card): void {
+  #read(card: CardReading): void {
     if (this.#cards.size >= MAX_CARDS && !this.#cards.has(card.uuid)) return;
     this.#lastLineMs = performance.now();
     this.#cards.set(card.uuid, { card, atMs: this.#lastLineMs });
@@ -224,7 +224,7 @@ export class NvidiaSmiStream {
   }
 
   /** Counts a round or its failure; the log hears of changes only. */
-  #count(result: Result, problem: string): void {
+  #count(result: CollectResult, problem: string): void {
     this.#runs[result]++;
     const before = this.#lastResult;
     this.#lastResult = result;

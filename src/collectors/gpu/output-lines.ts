@@ -2,7 +2,7 @@
 
 const MAX_LINE_BYTES = 4096;
 
-export class Lines {
+export class OutputLines {
   readonly #onLine: (line: string) => void;
   #pending = '';
   #isOverlong = false;

@@ -8,12 +8,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { backoffMs } from '../../core/backoff.ts';
 import { describe } from '../../core/errors.ts';
-import type { Log } from '../../core/logger.ts';
+import type { Logger } from '../../core/logger.ts';
 import type { KubernetesOptions } from './options.ts';
 import { openPodApi, type PodApi, type WatchEnd } from './pod-api.ts';
 import { Pods, type PodFigures } from './pod-figures.ts';
 
-export type { Condition, PodFigures } from './pod-figures.ts';
+export type { PodCondition, PodFigures } from './pod-figures.ts';
 
 const RETRY_FIRST_MS = 500;
 /** Watches have lost events before: the list is read anew after this time, whatever they say. */
@@ -24,7 +24,7 @@ const SHORT_WATCH_MS = 1000;
 export class Kubernetes {
   readonly name = 'kubernetes';
   readonly #options: KubernetesOptions;
-  readonly #log: Log;
+  readonly #log: Logger;
   readonly #open: (options: KubernetesOptions) => Promise<PodApi>;
   readonly #pods: Pods;
   readonly #stopping = new AbortController();
@@ -36,7 +36,7 @@ export class Kubernetes {
   #attempt = 0;
   #problem: string | undefined;
 
-  constructor(options: KubernetesOptions, log: Log, open = openPodApi) {
+  constructor(options: KubernetesOptions, log: Logger, open = openPodApi) {
     this.#options = options;
     this.#log = log;
     this.#open = open;

@@ -2,12 +2,12 @@
 // Must stay true: whatever an API server sends is read without failing, and restarts never go down.
 // Fields: Kubernetes API v1, PodStatus and ContainerStatus.
 
-export type Condition = 'true' | 'false' | 'unknown';
+export type PodCondition = 'true' | 'false' | 'unknown';
 
 /** What there is to know of one pod. */
 export interface Pod {
   readonly uid: string;
-  readonly readiness: Condition;
+  readonly readiness: PodCondition;
   /** Waits for a place, loads, or was started again, and has not been ready since. */
   readonly isStarting: boolean;
   readonly isDeleting: boolean;
@@ -21,7 +21,7 @@ export interface Pod {
 export interface PodFigures {
   /** Restarts since the oldest pod known began; pods that are gone stay counted. */
   readonly restarts: number;
-  readonly readiness: Readonly<Record<Condition, number>>;
+  readonly readiness: Readonly<Record<PodCondition, number>>;
   /** Pods that are ready and not being deleted. */
   readonly active: number;
   readonly starting: number;
@@ -54,7 +54,7 @@ export function readPod(value: unknown, container: string): Pod | undefined {
     container === '' ? !OWN.test(text(one['name'])) : one['name'] === container,
   );
   const ready = list(status['conditions']).find((condition) => condition['type'] === 'Ready');
-  const readiness: Condition =
+  const readiness: PodCondition =
     ready?.['status'] === 'True' ? 'true' : ready?.['status'] === 'False' ? 'false' : 'unknown';
   const phase = text(status['phase']);
   const isDeleting = metadata['deletionTimestamp'] != null;

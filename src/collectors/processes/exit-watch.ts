@@ -1,9 +1,9 @@
 // Notices between two health probes that the process of a replica on this machine has ended.
 // Invariant: checking a known process reads one small file. Unknown processes are searched rarely, since a search reads
 // the sockets of the machine.
-import { keyOf, type ReplicaProcesses, type SampledReplica } from './replica-processes.ts';
+import { keyOf, type ReplicaProcesses, type CollectedReplica } from './replica-processes.ts';
 import type { Process } from './process-table.ts';
-import type { Sampled, Sampler } from '../runner.ts';
+import type { CollectorReading, Collector } from '../runner.ts';
 
 /** Time between a failed search and the next one, in milliseconds. */
 const SEARCH_MS = 10_000;
@@ -16,10 +16,10 @@ export interface EndedProcess {
 }
 
 /** Its value is the number of watched processes. */
-export class ProcessWatch implements Sampler<number> {
+export class ExitWatch implements Collector<number> {
   readonly name = 'process';
   readonly #processes: ReplicaProcesses;
-  readonly #replicas: () => readonly SampledReplica[];
+  readonly #replicas: () => readonly CollectedReplica[];
   readonly #ended: (process: EndedProcess) => void;
   readonly #known = new Map<string, Process>();
   /** performance.now() of the last search for a replica's process. */
@@ -28,7 +28,7 @@ export class ProcessWatch implements Sampler<number> {
   /** `ended` is called once for each process that ran at one check and does not at the next. */
   constructor(
     processes: ReplicaProcesses,
-    replicas: () => readonly SampledReplica[],
+    replicas: () => readonly CollectedReplica[],
     ended: (process: EndedProcess) => void,
   ) {
     this.#processes = processes;
@@ -41,7 +41,7 @@ export class ProcessWatch implements Sampler<number> {
     this.#searchedMs.clear();
   }
 
-  async sample(): Promise<Sampled<number>> {
+  async sample(): Promise<CollectorReading<number>> {
     const replicas = this.#replicas();
     const wanted = new Set(replicas.map(keyOf));
     for (const map of [this.#known, this.#searchedMs])

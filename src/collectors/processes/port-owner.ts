@@ -67,7 +67,7 @@ const accepts = (bound: string, host: string): boolean =>
   (host === 'localhost' && isLoopback(bound)) ||
   !/^[\d.]+$|:/.test(host);
 
-export class Listeners {
+export class PortOwners {
   readonly #proc: string;
   readonly #known = new Map<string, Process>();
   /** Sockets whose holder was not to be seen, and when that was. */

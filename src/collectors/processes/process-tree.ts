@@ -3,7 +3,7 @@
 // read before their children, so that no time is found in both places; at worst it is in neither for one reading.
 import { readProcess, treeOf, type ProcessTable } from './process-table.ts';
 import { readSmall } from '../small-file.ts';
-import type { Figures } from '../containers/cgroup.ts';
+import type { ContainerFigures } from '../containers/cgroup.ts';
 
 /**
  * Anonymous and shared memory of a process in bytes, from /proc/<pid>/status. Not the whole resident set: that counts
@@ -21,7 +21,7 @@ export async function readTree(
   proc: string,
   root: number,
   table: ProcessTable,
-): Promise<Figures | undefined> {
+): Promise<ContainerFigures | undefined> {
   const tree = treeOf(root, table);
   if (tree.length === 0) return undefined;
   let [cpuSeconds, anonymous, shared] = [0, 0, 0];

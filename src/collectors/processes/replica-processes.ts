@@ -1,7 +1,7 @@
 // Which processes a replica consists of: a root process, and its control group where that holds nobody else.
 // Must stay true: the same answer serves processor time, memory and the question whose GPU it is.
-import { CgroupPlaces, isAlone, processesIn, type Place } from '../containers/cgroup-path.ts';
-import { isOwnAddress, Listeners } from './port-owner.ts';
+import { CgroupPaths, isAlone, processesIn, type CgroupPath } from '../containers/cgroup-path.ts';
+import { isOwnAddress, PortOwners } from './port-owner.ts';
 import {
   isAlive,
   readProcess,
@@ -22,7 +22,7 @@ export interface ContainerOptions {
 }
 
 /** A replica as the samplers know it. */
-export interface SampledReplica {
+export interface CollectedReplica {
   /** The index of its deployment. */
   readonly deployment: number;
   readonly id: string;
@@ -34,11 +34,11 @@ export interface SampledReplica {
 }
 
 /** What a replica consists of. One of `root` and `group` is there, or both. */
-export interface Found {
-  readonly replica: SampledReplica;
+export interface ReplicaRoot {
+  readonly replica: CollectedReplica;
   readonly root: Process | undefined;
   /** A group that is the replica's alone, or that was configured to be. */
-  readonly group: Place | undefined;
+  readonly group: CgroupPath | undefined;
   /** What was configured and is not there; empty when all is well. */
   readonly problem: string;
 }
@@ -56,14 +56,14 @@ export interface Machine {
 
 export class ReplicaProcesses {
   readonly #machine: Machine;
-  readonly #places: CgroupPlaces;
-  readonly #listeners: Listeners;
+  readonly #places: CgroupPaths;
+  readonly #listeners: PortOwners;
   readonly #childPid: () => number | undefined;
 
   constructor(machine: Machine, childPid: () => number | undefined) {
     this.#machine = machine;
-    this.#places = new CgroupPlaces(machine.proc, machine.root);
-    this.#listeners = new Listeners(machine.proc);
+    this.#places = new CgroupPaths(machine.proc, machine.root);
+    this.#listeners = new PortOwners(machine.proc);
     this.#childPid = childPid;
   }
 
@@ -74,7 +74,10 @@ export class ReplicaProcesses {
   }
 
   /** Finds all replicas at once: a group that two of them share is nobody's. */
-  async find(replicas: readonly SampledReplica[], table: () => Promise<ProcessTable>): Promise<Found[]> {
+  async find(
+    replicas: readonly CollectedReplica[],
+    table: () => Promise<ProcessTable>,
+  ): Promise<ReplicaRoot[]> {
     this.#listeners.keep(replicas);
     const isOnly = replicas.length === 1;
     const roots = await Promise.all(replicas.map((replica) => this.#rootOf(replica, isOnly, table)));
@@ -83,7 +86,7 @@ export class ReplicaProcesses {
     );
     const own = await this.#places.namesOf('self');
     return Promise.all(
-      replicas.map(async (replica, i): Promise<Found> => {
+      replicas.map(async (replica, i): Promise<ReplicaRoot> => {
         const root = roots[i];
         const { cgroup, pid } = replica.container;
         if (cgroup !== 'auto' && cgroup !== '') {
@@ -105,7 +108,7 @@ export class ReplicaProcesses {
   }
 
   /** The numbers of a replica's processes. */
-  async pidsOf({ root, group }: Found, table: () => Promise<ProcessTable>): Promise<Set<number>> {
+  async pidsOf({ root, group }: ReplicaRoot, table: () => Promise<ProcessTable>): Promise<Set<number>> {
     const pids = group ? await processesIn(group) : new Set<number>();
     if (root) for (const { pid } of treeOf(root.pid, await table())) pids.add(pid);
     return pids;
@@ -116,7 +119,7 @@ export class ReplicaProcesses {
    * on its port. Without a `table` there is no search: the result is the one found before, if it still runs.
    */
   async serverOf(
-    { host, port, container }: SampledReplica,
+    { host, port, container }: CollectedReplica,
     table: (() => Promise<ProcessTable>) | undefined,
   ): Promise<Process | undefined> {
     if (container.pid > 0) return this.#alive(container.pid);
@@ -125,7 +128,7 @@ export class ReplicaProcesses {
   }
 
   async #rootOf(
-    replica: SampledReplica,
+    replica: CollectedReplica,
     isOnly: boolean,
     table: () => Promise<ProcessTable>,
   ): Promise<Process | undefined> {

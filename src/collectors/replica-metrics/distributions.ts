@@ -2,7 +2,7 @@
 // Invariant: the result is valid in its format. A reader uses all buckets of a histogram together, so a histogram with one
 // wrong bucket is left out as a whole.
 // Rules: OpenMetrics 1.0, Histogram and Summary. It allows no sum that may fall, such as one of negative values, and no NaN.
-import { numberOf, readNumber, type Fault, type LabelPair, type SampleLine } from './sample.ts';
+import { numberOf, readSampleValue, type SampleError, type LabelPair, type SampleLine } from './sample.ts';
 
 /** One sample with its labels for printing. */
 export interface Series {
@@ -34,7 +34,11 @@ interface Bucket {
  * Buckets with ascending bounds up to +Inf and values that never fall, then sum and count. The count is that of the last
  * bucket, since the two differ if a server counts while it prints.
  */
-export function histogram(name: string, group: readonly Series[], fault: (why: Fault) => void): Distribution {
+export function histogram(
+  name: string,
+  group: readonly Series[],
+  fault: (why: SampleError) => void,
+): Distribution {
   const sums = group.filter(({ sample }) => sample.name === `${name}_sum`);
   const counts = group.filter(({ sample }) => sample.name === `${name}_count`);
   const buckets = bucketsOf(name, group);
@@ -71,7 +75,7 @@ function bucketsOf(name: string, group: readonly Series[]): readonly Bucket[] | 
   for (const series of group) {
     const { sample, labels } = series;
     if (sample.name !== `${name}_bucket`) continue;
-    const bound = readNumber(labels.find(([label]) => label === 'le')?.[1] ?? '');
+    const bound = readSampleValue(labels.find(([label]) => label === 'le')?.[1] ?? '');
     if (bound === undefined || bound === 'NaN' || !isCount(sample.value)) return undefined;
     buckets.push({ bound: numberOf(bound), count: numberOf(sample.value), series: withBound(series, bound) });
   }
@@ -89,7 +93,11 @@ function withBound({ sample, labels }: Series, bound: string): Series {
 }
 
 /** Quantiles, sum and count, each of which was validated before. */
-export function summary(name: string, group: readonly Series[], fault: (why: Fault) => void): Distribution {
+export function summary(
+  name: string,
+  group: readonly Series[],
+  fault: (why: SampleError) => void,
+): Distribution {
   const isSum = ({ sample }: Series) => sample.name === `${name}_sum`;
   const text = group.filter((series) => !isSum(series) || series.sample.value !== 'NaN');
   for (let i = text.length; i < group.length; i++) fault('bad_value');

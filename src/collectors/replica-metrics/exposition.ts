@@ -3,9 +3,9 @@
 // certainly right is left out and counted; and reading pauses often, since requests are forwarded meanwhile.
 // Formats: Prometheus text 0.0.4, OpenMetrics 1.0. Left out without being wrong: timestamps, `_created`, `# UNIT`.
 import { FamilyBuilder, type FamilyType, type PageFamily } from './scraped-family.ts';
-import { readSample, type Fault, type LabelPair, type SampleLine } from './sample.ts';
+import { readSample, type SampleError, type LabelPair, type SampleLine } from './sample.ts';
 
-export interface PageOptions {
+export interface MetricsPageOptions {
   readonly isOpenMetrics: boolean;
   /** The text holds U+FFFD where bytes were no UTF-8: such lines are left out. */
   readonly isLossy: boolean;
@@ -17,7 +17,7 @@ export interface PageOptions {
 }
 
 /** The families of one page, by name. */
-export interface Page {
+export interface MetricsPage {
   readonly families: ReadonlyMap<string, PageFamily>;
 }
 
@@ -48,9 +48,9 @@ const SUFFIXES: Record<string, Record<string, FamilyType | 'left out'>> = {
  */
 export function* readPage(
   text: string,
-  options: PageOptions,
-  fault: (why: Fault) => void,
-): Generator<void, Page | Fault> {
+  options: MetricsPageOptions,
+  fault: (why: SampleError) => void,
+): Generator<void, MetricsPage | SampleError> {
   const reader = new PageReader(options, fault);
   let lines = 0;
   for (let at = 0; at < text.length;) {
@@ -70,15 +70,15 @@ export function* readPage(
 
 class PageReader {
   hasEnded = false;
-  readonly #options: PageOptions;
-  readonly #fault: (why: Fault) => void;
+  readonly #options: MetricsPageOptions;
+  readonly #fault: (why: SampleError) => void;
   readonly #extraNames: ReadonlySet<string>;
   readonly #types = new Map<string, string>();
   readonly #helps = new Map<string, string>();
   readonly #families = new Map<string, FamilyBuilder>();
   readonly #seen = new Set<string>();
 
-  constructor(options: PageOptions, fault: (why: Fault) => void) {
+  constructor(options: MetricsPageOptions, fault: (why: SampleError) => void) {
     this.#options = options;
     this.#fault = fault;
     this.#extraNames = new Set(options.extra.map(([name]) => name));
@@ -134,7 +134,7 @@ class PageReader {
     else this.#types.set(name, type);
   }
 
-  #add(sample: SampleLine): Fault | undefined {
+  #add(sample: SampleLine): SampleError | undefined {
     const owner = this.#ownerOf(sample.name);
     if (owner === undefined) return undefined;
     if (typeof owner === 'string') return owner;
@@ -155,7 +155,7 @@ class PageReader {
   }
 
   /** The family that a sample is of; `undefined` for what is left out, a fault where its type has no such sample. */
-  #ownerOf(name: string): { name: string; type: FamilyType } | Fault | undefined {
+  #ownerOf(name: string): { name: string; type: FamilyType } | SampleError | undefined {
     // `foo_created` stands beside `foo` or `foo_total`, in the text format with a type of its own.
     const counted = name.endsWith('_created') ? name.slice(0, -'_created'.length) : '';
     if (counted !== '' && this.#types.get(`${counted}_total`) === 'counter') return undefined;

@@ -5,7 +5,7 @@ import type { IncomingMessage } from 'node:http';
 import { request as httpsRequest } from 'node:https';
 import { gunzip } from 'node:zlib';
 import { request as httpRequest } from '../../protocol/http/node-http.ts';
-import type { Fault } from './sample.ts';
+import type { SampleError } from './sample.ts';
 
 /** Where the page is. */
 export interface PageUrl {
@@ -34,7 +34,11 @@ export interface RawPage {
 const ACCEPT = 'application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5,*/*;q=0.1';
 
 /** Resolves to the page or to why there is none; never rejects. */
-export function requestPage(url: PageUrl, limits: PageLimits, signal: AbortSignal): Promise<RawPage | Fault> {
+export function requestPage(
+  url: PageUrl,
+  limits: PageLimits,
+  signal: AbortSignal,
+): Promise<RawPage | SampleError> {
   return new Promise((resolve) => {
     const request = (url.tls === undefined ? httpRequest : httpsRequest)({
       host: url.host,
@@ -44,7 +48,7 @@ export function requestPage(url: PageUrl, limits: PageLimits, signal: AbortSigna
       headers: { host: url.authority, 'user-agent': 'weir-merge', accept: ACCEPT, 'accept-encoding': 'gzip' },
       ...url.tls,
     });
-    const done = (result: RawPage | Fault) => {
+    const done = (result: RawPage | SampleError) => {
       clearTimeout(timer);
       signal.removeEventListener('abort', stop);
       request.destroy();
@@ -59,7 +63,11 @@ export function requestPage(url: PageUrl, limits: PageLimits, signal: AbortSigna
   });
 }
 
-function read(response: IncomingMessage, maxBytes: number, done: (result: RawPage | Fault) => void): void {
+function read(
+  response: IncomingMessage,
+  maxBytes: number,
+  done: (result: RawPage | SampleError) => void,
+): void {
   const type = (response.headers['content-type'] ?? '').split(';', 1)[0]!.trim().toLowerCase();
   if (response.statusCode !== 200) return done('bad_status');
   // A page of HTML that answers 200 is an error page, or the start page of something else.

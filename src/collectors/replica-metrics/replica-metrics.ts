@@ -3,12 +3,12 @@
 // only read when weir's own page is made, and all pages together never say two things of one name.
 import { setImmediate as turn } from 'node:timers/promises';
 import { describe } from '../../core/errors.ts';
-import type { Log } from '../../core/logger.ts';
-import { readPage, type Page } from './exposition.ts';
+import type { Logger } from '../../core/logger.ts';
+import { readPage, type MetricsPage } from './exposition.ts';
 import type { PageFamily } from './scraped-family.ts';
 import type { MergeOptions } from './options.ts';
 import { requestPage, type PageUrl } from './page-request.ts';
-import type { Fault } from './sample.ts';
+import type { SampleError } from './sample.ts';
 
 export type { FamilyType, PageFamily } from './scraped-family.ts';
 
@@ -29,7 +29,7 @@ export interface MergeReading {
   /** Series of it in weir's page now. */
   readonly series: number;
   /** What was left out so far, by reason. */
-  readonly faults: ReadonlyMap<Fault, number>;
+  readonly faults: ReadonlyMap<SampleError, number>;
 }
 
 /** One replica: its last good page and what was wrong with it. */
@@ -39,26 +39,26 @@ class Source {
   fetchedMs = -Infinity;
   isBusy = false;
   isWell: boolean | undefined;
-  readonly faults = new Map<Fault, number>();
-  readonly fault = (why: Fault): void => void this.faults.set(why, (this.faults.get(why) ?? 0) + 1);
+  readonly faults = new Map<SampleError, number>();
+  readonly fault = (why: SampleError): void => void this.faults.set(why, (this.faults.get(why) ?? 0) + 1);
 
   constructor(scraped: Scraped) {
     this.scraped = scraped;
   }
 }
 
-export class Scraper {
+export class ReplicaMetrics {
   readonly name = 'scraper';
   readonly #options: MergeOptions;
   readonly #replicas: () => readonly Scraped[];
-  readonly #log: Log;
+  readonly #log: Logger;
   readonly #isDropped: (name: string) => boolean;
   readonly #sources = new Map<string, Source>();
   readonly #stopping = new AbortController();
   #timer: NodeJS.Timeout | undefined;
 
   /** `replicas` tells whose pages are wanted now; it is asked before each round. */
-  constructor(options: MergeOptions, replicas: () => readonly Scraped[], log: Log) {
+  constructor(options: MergeOptions, replicas: () => readonly Scraped[], log: Logger) {
     this.#options = options;
     this.#replicas = replicas;
     this.#log = log;
@@ -112,7 +112,7 @@ export class Scraper {
 
   async #fetch(source: Source): Promise<void> {
     source.isBusy = true;
-    const result = await this.#pageOf(source).catch((error: unknown): Fault => {
+    const result = await this.#pageOf(source).catch((error: unknown): SampleError => {
       this.#log.error('metrics page could not be read', { error: describe(error) });
       return 'internal';
     });
@@ -127,7 +127,7 @@ export class Scraper {
     source.isWell = isWell;
   }
 
-  async #pageOf({ scraped, fault }: Source): Promise<Page | Fault> {
+  async #pageOf({ scraped, fault }: Source): Promise<MetricsPage | SampleError> {
     const { path, timeout, max_bytes, max_series } = this.#options;
     const limits = { path, timeoutMs: timeout, maxBytes: max_bytes };
     const raw = await requestPage(scraped.url, limits, this.#stopping.signal);
@@ -155,7 +155,7 @@ export class Scraper {
   }
 
   /** Of two replicas that say different things of one name, the one that said it first is believed. */
-  #withoutConflicts(source: Source, { families }: Page): ReadonlyMap<string, PageFamily> {
+  #withoutConflicts(source: Source, { families }: MetricsPage): ReadonlyMap<string, PageFamily> {
     const others = this.#fresh().filter((other) => other !== source);
     if (others.length === 0) return families;
     const owners = new Map<string, PageFamily>();
@@ -173,7 +173,7 @@ export class Scraper {
     );
   }
 
-  #say({ scraped }: Source, problem: Fault | undefined): void {
+  #say({ scraped }: Source, problem: SampleError | undefined): void {
     const who = { deployment: scraped.deployment, replica: scraped.id };
     if (problem === undefined) this.#log.info('metrics page is merged', who);
     else this.#log.warn('metrics page cannot be merged', { ...who, problem });

@@ -2,7 +2,7 @@
 // Must stay true: it reads each character once, and what it does not read to the end with certainty is a Fault.
 
 /** Why a line, a series or a page is left out. */
-export type Fault =
+export type SampleError =
   | 'unreachable'
   | 'timeout'
   | 'bad_status'
@@ -66,7 +66,7 @@ export const printLabels = (labels: readonly LabelPair[]): string =>
   labels.map(([name, value]) => `${name}="${escape(value)}"`).join(',');
 
 /** A number as Prometheus reads it, in the form in which it is printed; `undefined` where it is none. */
-export function readNumber(text: string): string | undefined {
+export function readSampleValue(text: string): string | undefined {
   // A number that no float holds would make a scrape of ours fail.
   if (NUMBER.test(text)) return Number.isFinite(Number(text)) ? text : undefined;
   switch (text.toLowerCase()) {
@@ -148,7 +148,7 @@ class Reader {
 }
 
 /** Reads a line that holds a sample. Its timestamp, if any, is left out: the page is told when it is scraped. */
-export function readSample(line: string): SampleLine | Fault {
+export function readSample(line: string): SampleLine | SampleError {
   const reader = new Reader(line);
   const name = reader.take(NAME);
   if (name === undefined) return 'bad_line';
@@ -156,7 +156,7 @@ export function readSample(line: string): SampleLine | Fault {
   if (labels === undefined) return 'bad_label';
   const word = reader.take(WORD);
   if (word === undefined) return 'bad_line';
-  const value = readNumber(word);
+  const value = readSampleValue(word);
   if (value === undefined) return 'bad_value';
   const timestamp = reader.take(WORD);
   if (timestamp !== undefined && !isTimestamp(timestamp)) return 'bad_line';
@@ -168,7 +168,7 @@ export function readSample(line: string): SampleLine | Fault {
 
 function readExemplar(reader: Reader): string | undefined {
   const labels = reader.labels();
-  const value = readNumber(reader.take(WORD) ?? '');
+  const value = readSampleValue(reader.take(WORD) ?? '');
   const timestamp = reader.take(WORD);
   if (labels === undefined || value === undefined || !reader.isAtEnd) return undefined;
   if (timestamp !== undefined && !isTimestamp(timestamp)) return undefined;

@@ -5,9 +5,9 @@ import { histogram, isCount, summary, type Distribution, type Series } from './d
 import {
   numberOf,
   printLabels,
-  readNumber,
+  readSampleValue,
   unescapeHelp,
-  type Fault,
+  type SampleError,
   type LabelPair,
   type SampleLine,
 } from './sample.ts';
@@ -48,7 +48,7 @@ export class FamilyBuilder {
   }
 
   /** Takes a sample, or says what is wrong with it by itself. */
-  add(sample: SampleLine, labels: readonly LabelPair[]): Fault | undefined {
+  add(sample: SampleLine, labels: readonly LabelPair[]): SampleError | undefined {
     // A count is never negative and never NaN.
     if (this.type === 'counter' && !(numberOf(sample.value) >= 0)) return 'bad_value';
     if (this.type === 'summary' && !this.#fitsSummary(sample, labels)) return 'bad_summary';
@@ -57,7 +57,7 @@ export class FamilyBuilder {
   }
 
   /** The family as it is printed; `undefined` where nothing of it is left. */
-  finish(help: string, fault: (why: Fault) => void): PageFamily | undefined {
+  finish(help: string, fault: (why: SampleError) => void): PageFamily | undefined {
     const { text, openMetrics } = this.#distributions(fault);
     if (text.length === 0) return undefined;
     const line = ({ sample, labels }: Series) => `${sample.name}{${printLabels(labels)}} ${sample.value}`;
@@ -88,12 +88,12 @@ export class FamilyBuilder {
   #fitsSummary({ name, value }: SampleLine, labels: readonly LabelPair[]): boolean {
     if (name === `${this.name}_sum`) return true;
     if (name === `${this.name}_count`) return isCount(value);
-    const quantile = readNumber(labels.find(([label]) => label === 'quantile')?.[1] ?? '');
+    const quantile = readSampleValue(labels.find(([label]) => label === 'quantile')?.[1] ?? '');
     return quantile !== undefined && numberOf(quantile) >= 0 && numberOf(quantile) <= 1;
   }
 
   /** All series. Those of one histogram or summary are adjacent, as OpenMetrics requires. */
-  #distributions(fault: (why: Fault) => void): Distribution {
+  #distributions(fault: (why: SampleError) => void): Distribution {
     const inner = INNER_LABEL[this.type];
     if (inner === undefined) return { text: this.#series, openMetrics: this.#series };
     const groups = new Map<string, Series[]>();

@@ -5,14 +5,14 @@
 import type { Server } from 'node:http';
 import { join } from 'node:path';
 import { describe } from '../../core/errors.ts';
-import type { Log } from '../../core/logger.ts';
+import type { Logger } from '../../core/logger.ts';
 import type { Address } from '../../core/settings.ts';
 import { boundAddress, listen } from '../../protocol/http/listen.ts';
 import { createServer } from '../../protocol/http/node-http.ts';
 import { Guard } from './auth.ts';
 import { dispatch, type Endpoint } from './endpoint.ts';
-import { Keys } from './key-store.ts';
-import { TAIL_LIMITS, Tails, type TailLimits } from './logs/live-tail.ts';
+import { KeyStore } from './key-store.ts';
+import { TAIL_LIMITS, LiveTails, type TailLimits } from './logs/live-tail.ts';
 import type { AdminOptions } from './options.ts';
 import { contractEndpoints, type WithModel } from './routes/contract-logs.ts';
 import { countEndpoints } from './routes/counts.ts';
@@ -28,7 +28,7 @@ import { traceEndpoints, type WithTraces } from './routes/traces.ts';
 
 type Known = WithMetrics & WithSettings & WithKeys & WithLogs & WithModel & WithTraces & WithConnections;
 /** What the door shows. */
-export type Shown = Omit<Known, 'keys' | 'tails'>;
+export type AdminView = Omit<Known, 'keys' | 'tails'>;
 
 export const endpoints: readonly Endpoint<Known>[] = [
   ...healthEndpoints,
@@ -50,21 +50,21 @@ const LAST_WORD_MS = 500;
 export class Admin {
   readonly name = 'admin';
   readonly #options: AdminOptions;
-  readonly #keys: Keys;
-  readonly #tails: Tails;
+  readonly #keys: KeyStore;
+  readonly #tails: LiveTails;
   readonly #server: Server;
 
   /** `folder`: where keys are kept. */
   constructor(
     options: AdminOptions,
     folder: string,
-    shown: Shown,
-    log: Log,
+    shown: AdminView,
+    log: Logger,
     tailLimits: TailLimits = TAIL_LIMITS,
   ) {
     this.#options = options;
-    this.#keys = new Keys(join(folder, 'keys.json'), options.key);
-    this.#tails = new Tails(tailLimits);
+    this.#keys = new KeyStore(join(folder, 'keys.json'), options.key);
+    this.#tails = new LiveTails(tailLimits);
     const guard = new Guard(this.#keys, options.protect_metrics, (route, error) =>
       log.error('an admin route failed', { route, error: describe(error) }),
     );

@@ -2,8 +2,8 @@
 // as there is any key, nobody gets in without one.
 import type { IncomingMessage } from 'node:http';
 import type { Failure } from '../../core/errors.ts';
-import type { Keys } from './key-store.ts';
-import { covers, type Scope } from './scopes.ts';
+import type { KeyStore } from './key-store.ts';
+import { covers, type AdminScope } from './scopes.ts';
 
 /** The key in `Authorization: Bearer …` or, as older clients send it, `Api-Key …` (contracts/baseten.md 1.5). */
 const presented = (req: IncomingMessage): string =>
@@ -29,25 +29,25 @@ export function isOwnPage(req: IncomingMessage): boolean {
 }
 
 /** Why somebody may not. */
-export interface Refused {
+export interface AuthRefusal {
   readonly failure: Failure;
   readonly detail: string;
 }
 
 export class Guard {
-  readonly #keys: Keys;
+  readonly #keys: KeyStore;
   readonly #protectsMetrics: boolean;
   readonly #broke: (what: string, error: unknown) => void;
 
   /** `broke` is told of a route that failed in a way nobody planned for. */
-  constructor(keys: Keys, protectsMetrics: boolean, broke: (what: string, error: unknown) => void) {
+  constructor(keys: KeyStore, protectsMetrics: boolean, broke: (what: string, error: unknown) => void) {
     this.#keys = keys;
     this.#protectsMetrics = protectsMetrics;
     this.#broke = broke;
   }
 
   /** Whether a request may use a route of this scope; `undefined`: it may. */
-  ask(req: IncomingMessage, scope: Scope): Refused | undefined {
+  ask(req: IncomingMessage, scope: AdminScope): AuthRefusal | undefined {
     if (scope === 'open') return undefined;
     if (scope === 'metrics' && (!this.#protectsMetrics || isLoopback(req))) return undefined;
     if (!this.#keys.areThere)

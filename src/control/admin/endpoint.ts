@@ -5,7 +5,7 @@ import type { Failure } from '../../core/errors.ts';
 import { requestId } from '../../core/request-id.ts';
 import { errorMessage, sendError } from '../../protocol/http/reply.ts';
 import { isOwnPage, type Guard } from './auth.ts';
-import type { Scope } from './scopes.ts';
+import type { AdminScope } from './scopes.ts';
 
 export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
 
@@ -16,7 +16,7 @@ export interface Endpoint<Shown> {
   readonly path: string;
   readonly does: string;
   /** What a key must be good for. */
-  readonly scope: Scope;
+  readonly scope: AdminScope;
   /** `names` are what stands for `{…}` in the path, decoded. */
   answer(
     shown: Shown,

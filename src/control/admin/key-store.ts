@@ -5,7 +5,7 @@ import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 import { mkdirSync, readFileSync } from 'node:fs';
 import { open, rename } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { describe, Fault } from '../../core/errors.ts';
+import { describe, WeirError } from '../../core/errors.ts';
 import { SCOPES, type KeyScope } from './scopes.ts';
 
 /** A key as it is kept. Random ones need no slow hash: nobody guesses 256 bits. */
@@ -40,7 +40,7 @@ const digest = (text: string): Buffer => createHash('sha256').update(text).diges
 const isAdminForEver = ({ scopes, expiresMs }: WantedKey): boolean =>
   expiresMs === undefined && scopes.includes('admin');
 
-export class Keys {
+export class KeyStore {
   readonly #path: string;
   readonly #main: Buffer | undefined;
   #keys: readonly Key[] = [];
@@ -59,13 +59,13 @@ export class Keys {
       text = readFileSync(this.#path, 'utf8');
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === 'ENOENT') return;
-      throw new Fault('keys_unreadable', `cannot read the keys in ${this.#path}: ${describe(error)}`, {
+      throw new WeirError('keys_unreadable', `cannot read the keys in ${this.#path}: ${describe(error)}`, {
         cause: error,
       });
     }
     const keys = read(text);
     if (typeof keys === 'string')
-      throw new Fault(
+      throw new WeirError(
         'keys_unreadable',
         `the keys in ${this.#path} cannot be used: ${keys}; repair the file, or remove it and make new keys`,
       );

@@ -5,8 +5,8 @@ export const SCOPES = ['metrics', 'logs:read', 'logs:write', 'export', 'admin'] 
 export type KeyScope = (typeof SCOPES)[number];
 
 /** What a route wants: nothing, one of the scopes, or any key at all. */
-export type Scope = KeyScope | 'open' | 'any';
+export type AdminScope = KeyScope | 'open' | 'any';
 
 /** True where a key with these scopes may use a route. */
-export const covers = (scopes: readonly KeyScope[], wanted: Scope): boolean =>
+export const covers = (scopes: readonly KeyScope[], wanted: AdminScope): boolean =>
   wanted === 'open' || wanted === 'any' || scopes.includes(wanted) || scopes.includes('admin');

@@ -6,29 +6,29 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { constants } from 'node:os';
 import { backoffMs } from '../../core/backoff.ts';
-import { Fault } from '../../core/errors.ts';
-import type { About } from '../../core/events.ts';
-import type { Log } from '../../core/logger.ts';
+import { WeirError } from '../../core/errors.ts';
+import type { EventTable } from '../../core/events.ts';
+import type { Logger } from '../../core/logger.ts';
 import type { ChildOptions } from './options.ts';
 
-export { Echo } from './output-relay.ts';
-export { isLoopback, replicaOf, supervised } from './supervised-replicas.ts';
+export { OutputRelay } from './output-relay.ts';
+export { isLoopbackUrl, replicaOf, supervised } from './supervised-replicas.ts';
 
 /** What a process writes, piece by piece; `undefined` when the process has ended. */
-export type Output = (stream: 'stdout' | 'stderr', bytes: Uint8Array | undefined) => void;
+export type ChildOutput = (stream: 'stdout' | 'stderr', bytes: Uint8Array | undefined) => void;
 
 /** The exit code of a process that a signal ended is 128 plus the signal's number, as shells and Kubernetes report it. */
 const exitCode = (code: number | null, signal: NodeJS.Signals | null): number =>
   code ?? 128 + (signal === null ? 0 : constants.signals[signal]);
 
-export class Child {
+export class ChildSupervisor {
   readonly name = 'child';
   readonly #command: readonly string[];
   readonly #options: ChildOptions;
-  readonly #log: Log;
+  readonly #log: Logger;
   readonly #restarted: () => void;
-  readonly #output: Output | undefined;
-  readonly #about: () => About;
+  readonly #output: ChildOutput | undefined;
+  readonly #about: () => EventTable;
   #process: ChildProcess | undefined;
   #timer: NodeJS.Timeout | undefined;
   #quickDeaths = 0;
@@ -45,10 +45,10 @@ export class Child {
   constructor(
     command: readonly string[],
     options: ChildOptions,
-    log: Log,
+    log: Logger,
     restarted: () => void,
-    output?: Output,
-    about: () => About = () => ({}),
+    output?: ChildOutput,
+    about: () => EventTable = () => ({}),
   ) {
     this.#command = command;
     this.#options = options;
@@ -66,7 +66,7 @@ export class Child {
       const refuse = (error: Error) => {
         this.#isStopping = true;
         const detail = `cannot run ${JSON.stringify(this.#command[0])}: ${error.message}`;
-        reject(new Fault('child_failed', detail, { cause: error }));
+        reject(new WeirError('child_failed', detail, { cause: error }));
       };
       let child: ChildProcess;
       try {

@@ -7,7 +7,7 @@ import type { LineSink } from '../../core/logger.ts';
 const WAIT_MS = 100;
 const MAX_HELD_BYTES = 64 * 1024;
 
-export class Echo {
+export class OutputRelay {
   readonly #sink: LineSink;
   readonly #decoder = new TextDecoder();
   #held = '';

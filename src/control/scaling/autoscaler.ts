@@ -2,11 +2,17 @@
 // Must stay true: deciding reads memory only; nothing here starts or stops a replica, it says what would be right to
 // whoever does (KEDA, an HPA, a person). `routed` and `closed` are on the hot path.
 //   sliding-mean.ts  the mean in flight     desired-replicas.ts  load in, replicas out     keda.ts  the door for KEDA, if it is wanted
-import type { Part } from '../../core/lifecycle.ts';
+import type { Component } from '../../core/lifecycle.ts';
 import type { Address } from '../../core/settings.ts';
 import type { Exchange, Observer } from '../../core/exchange/exchange.ts';
-import { begin, decide, type Decision, type Reason as Decided, type Rule } from './desired-replicas.ts';
-import type { KedaDoor } from './keda.ts';
+import {
+  initialScale,
+  decideReplicas,
+  type ScaleDecision,
+  type DesiredReason as Decided,
+  type ScaleRule,
+} from './desired-replicas.ts';
+import type { KedaServer } from './keda.ts';
 import type { ScaleOptions } from './options.ts';
 import { SlidingMean } from './sliding-mean.ts';
 
@@ -15,7 +21,7 @@ const TICK_MS = 1000;
 const WAKE_MS = 1000;
 
 /** A deployment as scaling needs to know it. */
-export interface Scaled {
+export interface ScaledDeployment {
   readonly index: number;
   readonly id: string;
   /** Requests at once that each of its replicas gets; 0: as many as come. */
@@ -25,11 +31,11 @@ export interface Scaled {
 }
 
 /** `not_counted`: nothing is desired yet, because how many replicas there are is not known. */
-export type Reason = Decided | 'not_counted';
+export type ScaleReason = Decided | 'not_counted';
 
 /** What scaling asks of others. */
 export interface ScaleDeps {
-  readonly deployments: () => readonly Scaled[];
+  readonly deployments: () => readonly ScaledDeployment[];
   /** Asynchronous requests of a deployment that are queued or run. */
   readonly asyncLoad: (deployment: string) => number;
   /** The number of desired replicas has changed. */
@@ -53,7 +59,7 @@ export interface ScaleReading {
   readonly current: number | null;
   /** What the load alone asks for, before the delay of going down. */
   readonly wanted: number | null;
-  readonly reason: Reason;
+  readonly reason: ScaleReason;
   readonly mean_in_flight: number;
   readonly in_flight: number;
   readonly async_counted: number;
@@ -75,11 +81,11 @@ interface Followed {
   idleSinceMs: number;
   readonly sinceMs: number;
   /** `undefined`: where to begin is not known yet. */
-  decision: Decision | undefined;
+  decision: ScaleDecision | undefined;
   reading: ScaleReading;
 }
 
-export class Scale implements Part {
+export class Autoscaler implements Component {
   readonly name = 'scale';
   readonly observer: Observer;
   readonly #options: ScaleOptions;
@@ -89,7 +95,7 @@ export class Scale implements Part {
   readonly #followed: Followed[] = [];
   readonly #listeners = new Set<() => void>();
   #timer: NodeJS.Timeout | undefined;
-  #door: KedaDoor | undefined;
+  #door: KedaServer | undefined;
 
   /** `now` is performance.now or, for tests, a clock that stands in for it. */
   constructor(options: ScaleOptions, deps: ScaleDeps, now = () => performance.now()) {
@@ -107,8 +113,8 @@ export class Scale implements Part {
     this.#timer = setInterval(() => this.tick(), TICK_MS).unref();
     if (!this.#options.keda) return;
     // Loaded when it is wanted: gRPC costs memory, and most sidecars are never asked by KEDA.
-    const { KedaDoor } = await import('./keda.ts');
-    this.#door = new KedaDoor(this.#options, {
+    const { KedaServer } = await import('./keda.ts');
+    this.#door = new KedaServer(this.#options, {
       readings: () => this.readings(),
       changed: (listener) => this.#listen(listener),
     });
@@ -189,7 +195,7 @@ export class Scale implements Part {
     return () => this.#listeners.delete(listener);
   }
 
-  #rule(deployment: Scaled): Rule {
+  #rule(deployment: ScaledDeployment): ScaleRule {
     const { min_replica, max_replica, scale_down_delay, max_scale_down_rate } = this.#options;
     return {
       min: min_replica,
@@ -200,11 +206,11 @@ export class Scale implements Part {
     };
   }
 
-  #target({ concurrencyTarget }: Scaled): number {
+  #target({ concurrencyTarget }: ScaledDeployment): number {
     return concurrencyTarget || this.#options.concurrency_target;
   }
 
-  #follow(deployment: Scaled): Followed {
+  #follow(deployment: ScaledDeployment): Followed {
     const known = this.#followed[deployment.index];
     if (known !== undefined) return known;
     const nowMs = this.#now();
@@ -215,7 +221,7 @@ export class Scale implements Part {
     return (this.#followed[deployment.index] = followed);
   }
 
-  #decide(deployment: Scaled): void {
+  #decide(deployment: ScaledDeployment): void {
     const followed = this.#follow(deployment);
     const nowMs = this.#now();
     this.#countAsync(deployment, followed, nowMs);
@@ -228,7 +234,7 @@ export class Scale implements Part {
     const mean = load.mean(nowMs);
     const now = { mean, inFlight: load.value, idleSinceMs };
     const before = followed.decision ?? this.#begin(deployment, sinceMs, nowMs);
-    followed.decision = before && decide(before, this.#rule(deployment), now, nowMs);
+    followed.decision = before && decideReplicas(before, this.#rule(deployment), now, nowMs);
     followed.reading = this.#read(deployment, followed, mean, nowMs);
     const { decision } = followed;
     if (before && decision && decision.desired !== before.desired)
@@ -245,14 +251,14 @@ export class Scale implements Part {
    * Where to begin: with the replicas that there are. Less would take them away at every restart of weir, so while they
    * are not counted nothing is desired; but once a whole window has been seen, the load alone has to do.
    */
-  #begin(deployment: Scaled, sinceMs: number, nowMs: number): Decision | undefined {
+  #begin(deployment: ScaledDeployment, sinceMs: number, nowMs: number): ScaleDecision | undefined {
     const { current } = deployment;
     if (current === undefined && nowMs - sinceMs < this.#options.autoscaling_window) return undefined;
-    return begin(current ?? 0, this.#rule(deployment), nowMs);
+    return initialScale(current ?? 0, this.#rule(deployment), nowMs);
   }
 
   /** What waits in the queue is looked at, not heard of: it counts from the second on in which it was seen. */
-  #countAsync({ id }: Scaled, followed: Followed, nowMs: number): void {
+  #countAsync({ id }: ScaledDeployment, followed: Followed, nowMs: number): void {
     if (!this.#options.count_queued_async) return;
     const before = followed.asyncLoad;
     followed.asyncLoad = this.#deps.asyncLoad(id);
@@ -261,7 +267,7 @@ export class Scale implements Part {
   }
 
   #read(
-    deployment: Scaled,
+    deployment: ScaledDeployment,
     { load, asyncLoad, decision }: Pick<Followed, 'load' | 'asyncLoad' | 'decision'>,
     mean: number,
     nowMs: number,

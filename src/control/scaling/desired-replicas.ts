@@ -9,7 +9,7 @@
 //      └────────────────────────────────── down ◄── the delay is over: a share goes, it begins anew ──┘
 
 /** What decides, for one deployment. */
-export interface Rule {
+export interface ScaleRule {
   readonly min: number;
   readonly max: number;
   /** Requests in flight that each replica is wanted to have: target × utilization. */
@@ -20,7 +20,7 @@ export interface Rule {
 }
 
 /** The load at a moment. */
-export interface Load {
+export interface DeploymentLoad {
   /** Mean of the requests in flight over the window. */
   readonly mean: number;
   /** Requests in flight right now. */
@@ -33,13 +33,13 @@ export interface Load {
  * steady: as many as are wanted. up, down: has just changed. down_delayed: fewer are wanted, the delay runs.
  * at_max, at_min: the load asks for more or fewer than there may be.
  */
-export type Reason = 'steady' | 'up' | 'down' | 'down_delayed' | 'at_max' | 'at_min';
+export type DesiredReason = 'steady' | 'up' | 'down' | 'down_delayed' | 'at_max' | 'at_min';
 
-export interface Decision {
+export interface ScaleDecision {
   readonly desired: number;
   /** What the load by itself asks for, within the limits. */
   readonly wanted: number;
-  readonly reason: Reason;
+  readonly reason: DesiredReason;
   /** Since when the load asks for fewer; `undefined` while it does not. A step down begins it anew. */
   readonly belowSinceMs: number | undefined;
   /** When the last step down was. */
@@ -49,7 +49,7 @@ export interface Decision {
 }
 
 /** Where to begin: with what runs, so that a restart of weir takes no replica away before its time. */
-export function begin(running: number, { min, max }: Rule, nowMs: number): Decision {
+export function initialScale(running: number, { min, max }: ScaleRule, nowMs: number): ScaleDecision {
   const desired = clamp(running, min, max);
   return {
     desired,
@@ -61,7 +61,12 @@ export function begin(running: number, { min, max }: Rule, nowMs: number): Decis
   };
 }
 
-export function decide(before: Decision, rule: Rule, load: Load, nowMs: number): Decision {
+export function decideReplicas(
+  before: ScaleDecision,
+  rule: ScaleRule,
+  load: DeploymentLoad,
+  nowMs: number,
+): ScaleDecision {
   const asked = Math.max(replicasFor(load.mean, rule.perReplica), load.inFlight > 0 ? 1 : 0);
   const wanted = clamp(asked, rule.min, rule.max);
   if (wanted < before.desired) return fewer(before, wanted, rule, load, nowMs);
@@ -76,7 +81,13 @@ export function decide(before: Decision, rule: Rule, load: Load, nowMs: number):
   };
 }
 
-function fewer(before: Decision, wanted: number, rule: Rule, load: Load, nowMs: number): Decision {
+function fewer(
+  before: ScaleDecision,
+  wanted: number,
+  rule: ScaleRule,
+  load: DeploymentLoad,
+  nowMs: number,
+): ScaleDecision {
   const { desired } = before;
   const next = Math.max(wanted, desired - share(desired, rule.downRate));
   const belowSinceMs = before.belowSinceMs ?? nowMs;

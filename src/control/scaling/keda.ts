@@ -15,7 +15,7 @@ import {
   type UntypedServiceImplementation,
 } from '@grpc/grpc-js';
 import { loadSync } from '@grpc/proto-loader';
-import { Fault } from '../../core/errors.ts';
+import { WeirError } from '../../core/errors.ts';
 import { formatAddress, type Address } from '../../core/settings.ts';
 import { readTrigger, type Trigger } from './scaled-object.ts';
 import type { ScaleReading } from './autoscaler.ts';
@@ -48,7 +48,7 @@ export interface KedaDeps {
   readonly changed: (listener: () => void) => () => void;
 }
 
-export class KedaDoor {
+export class KedaServer {
   readonly #listen: Address;
   readonly #deps: KedaDeps;
   readonly #server: Server;
@@ -84,7 +84,7 @@ export class KedaDoor {
         this.#port = port;
         if (error === null) return resolve();
         const detail = `cannot listen on ${address}: ${error.message}; choose another address with --scaler`;
-        reject(new Fault('listen_failed', detail, { cause: error }));
+        reject(new WeirError('listen_failed', detail, { cause: error }));
       }),
     );
   }

@@ -38,7 +38,7 @@ export function jsonLine(exchange: Exchange, deployment: LoggedDeployment | unde
 }
 
 /** The line for a person at a terminal. */
-export function textLine(exchange: Exchange, deployment: LoggedDeployment | undefined): string {
+export function accessTextLine(exchange: Exchange, deployment: LoggedDeployment | undefined): string {
   const e = exchange;
   // JSON quoting, without the quotes: a client's control characters must not reach the terminal.
   const target = JSON.stringify(`${e.method} ${pathOf(e.target)}`).slice(1, -1);
@@ -55,6 +55,6 @@ export function accessLog(
   isText: boolean,
   deployment: (index: number) => LoggedDeployment | undefined,
 ): Observer {
-  const line = isText ? textLine : jsonLine;
+  const line = isText ? accessTextLine : jsonLine;
   return { closed: (exchange) => sink.write(line(exchange, deployment(exchange.recordedAs))) };
 }

@@ -3,7 +3,7 @@
 // together is bounded by the room that they share; what did not fit is cut, and the copy says so.
 
 /** The room that all taps share. */
-export interface TapRoom {
+export interface CaptureBudget {
   /** False: there is no room for that many bytes more. */
   take(bytes: number): boolean;
   give(bytes: number): void;
@@ -36,7 +36,7 @@ const FIRST_BYTES = 4096;
 
 /** A copy of one body, as far as it goes. */
 export class BodyCopy {
-  readonly #room: TapRoom;
+  readonly #room: CaptureBudget;
   #limit: number;
   #type = '';
   #coding = '';
@@ -45,7 +45,7 @@ export class BodyCopy {
   #isCut = false;
   #isOver = false;
 
-  constructor(room: TapRoom, limit: number) {
+  constructor(room: CaptureBudget, limit: number) {
     this.#room = room;
     this.#limit = limit;
   }
@@ -96,7 +96,7 @@ export class BodyCopy {
 }
 
 /** How much a tap may copy of each body. */
-export interface TapLimits {
+export interface CaptureLimits {
   readonly bytes: number;
   /** The same of an answer that is a stream of events: it is kept put together, which is far shorter. */
   readonly streamBytes: number;
@@ -104,12 +104,12 @@ export interface TapLimits {
 
 const EVENT_STREAM = /^(?:text\/event-stream|application\/(?:x-ndjson|ndjson|jsonl|x-jsonlines))\b/i;
 
-export class Tap {
+export class BodyCapture {
   readonly request: BodyCopy;
   readonly response: BodyCopy;
-  readonly #limits: TapLimits;
+  readonly #limits: CaptureLimits;
 
-  constructor(room: TapRoom, limits: TapLimits) {
+  constructor(room: CaptureBudget, limits: CaptureLimits) {
     this.#limits = limits;
     this.request = new BodyCopy(room, limits.bytes);
     this.response = new BodyCopy(room, limits.bytes);
@@ -128,9 +128,9 @@ export class Tap {
 }
 
 /** Who decides whose bodies are copied. */
-export interface Taps {
+export interface BodyCaptures {
   /** True where bodies of requests to this target are wanted. */
   wants(target: string): boolean;
   /** A tap for such a request, where one is wanted and there is room. */
-  open(target: string): Tap | undefined;
+  open(target: string): BodyCapture | undefined;
 }

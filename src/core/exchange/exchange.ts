@@ -18,7 +18,7 @@ import {
   spanIdOf,
   traceIdOf,
 } from './identity.ts';
-import type { Tap, Taps } from './body-capture.ts';
+import type { BodyCapture, BodyCaptures } from './body-capture.ts';
 
 export type Protocol = 'http' | 'websocket' | 'grpc';
 
@@ -34,15 +34,15 @@ export interface Observer {
 }
 
 /** Decides whether a new exchange's trace is wanted; `parent`: what its caller decided, if it has one that traces. */
-export type Sampler = (traceId: string, parent: boolean | undefined) => boolean;
+export type TraceSampler = (traceId: string, parent: boolean | undefined) => boolean;
 
 /** What all exchanges share. */
 interface Home {
   readonly observers: Observer[];
   /** `undefined`: weir takes no part in traces, and passes them on as they came. */
-  sampler: Sampler | undefined;
+  sampler: TraceSampler | undefined;
   /** `undefined`: no bodies are kept. */
-  taps: Taps | undefined;
+  taps: BodyCaptures | undefined;
 }
 
 export class Exchange {
@@ -91,7 +91,7 @@ export class Exchange {
   /** Its trace is wanted. */
   isSampled = false;
   /** Copies of its bodies, where they are kept. */
-  tap: Tap | undefined = undefined;
+  tap: BodyCapture | undefined = undefined;
   /** Milliseconds that a task lay in the queue before this, its first run. */
   queuedMs = 0;
   /** Milliseconds that it waited in line for a replica, all waits together. */
@@ -214,12 +214,12 @@ export class Exchanges {
   }
 
   /** From here on weir takes part in traces. */
-  sample(sampler: Sampler): void {
+  sample(sampler: TraceSampler): void {
     this.#home.sampler = sampler;
   }
 
   /** From here on bodies are copied where `taps` wants them. */
-  tap(taps: Taps): void {
+  tap(taps: BodyCaptures): void {
     this.#home.taps = taps;
   }
 

@@ -2,7 +2,7 @@
 // from one after it: only the first says that the replica is not there.
 import type { IncomingHttpHeaders } from 'node:http';
 import { describe, type Failure } from '../../core/errors.ts';
-import { handshakeProblem } from '../../protocol/http/tls-errors.ts';
+import { tlsProblem } from '../../protocol/http/tls-errors.ts';
 import type { Lease } from '../replicas/pool.ts';
 
 /** Errors of a socket that had not connected yet. */
@@ -21,7 +21,7 @@ const NOT_CONNECTED = new Set([
 const OURS = new Set(['EMFILE', 'ENFILE', 'EADDRNOTAVAIL', 'ENOBUFS', 'ENOMEM', 'EACCES', 'EPERM']);
 
 /** Tells the pool of a connection that failed. One that was not accepted in time may only have found a busy replica. */
-export function blame(lease: Lease, error: NodeJS.ErrnoException | undefined): void {
+export function reportConnectFailure(lease: Lease, error: NodeJS.ErrnoException | undefined): void {
   const code = error?.code;
   if (code !== undefined && OURS.has(code)) return;
   if (code === undefined || code === 'ETIMEDOUT' || code === 'ECONNECT_TIMEOUT') lease.broke();
@@ -29,13 +29,14 @@ export function blame(lease: Lease, error: NodeJS.ErrnoException | undefined): v
 }
 
 /** An error of a replica's connection in words. */
-export const problemOf = (error: NodeJS.ErrnoException): string => handshakeProblem(error) ?? describe(error);
+export const connectionProblem = (error: NodeJS.ErrnoException): string =>
+  tlsProblem(error) ?? describe(error);
 
 /** The cause that an error of Node's client stands for. */
 export function failureOf(error: NodeJS.ErrnoException): Failure {
   const code = error.code ?? '';
   if (NOT_CONNECTED.has(code) || error.syscall === 'connect') return 'connect_failed';
-  if (handshakeProblem(error) !== undefined) return 'connect_failed';
+  if (tlsProblem(error) !== undefined) return 'connect_failed';
   return code.startsWith('HPE_') ? 'bad_response' : 'reset_midway';
 }
 

@@ -1,5 +1,5 @@
 // Settings of moving bytes: how long each step may take.
-import { bytes, duration, flag, int, section, words, type Settings } from '../../core/settings.ts';
+import { bytes, duration, flag, int, section, wordList, type Settings } from '../../core/settings.ts';
 
 const MINUTES = 60_000;
 
@@ -10,13 +10,13 @@ const retryOptions = section({
     max: 16,
     doc: 'Times that a request is sent when replicas cannot be reached, another replica first. 1: once.',
   }),
-  methods: words({
+  methods: wordList({
     default: ['POST'],
     pattern: /^[A-Z]+$/,
     like: 'methods such as POST',
     doc: 'Methods whose requests are sent again when a replica answers 502, 503 or 504; empty: none.',
   }),
-  exclude_paths: words({
+  exclude_paths: wordList({
     default: [],
     pattern: /^\/[!-~]*$/,
     like: 'paths that begin with /',

@@ -16,19 +16,19 @@ import type { Hop } from '../../protocol/http/forwarded-headers.ts';
 import { Agent as HttpAgent } from '../../protocol/http/node-http.ts';
 import type { Pool } from '../replicas/pool.ts';
 import { FastLane, type FastDeps } from './fast/fast-lane.ts';
-import { Errand } from './queued/queued-forwarder.ts';
-import { Passage, type Lane, type Running } from './http/http-forwarder.ts';
-import { GrpcCall, type GrpcLane, type IncomingCall } from './grpc/grpc-forwarder.ts';
+import { QueuedForwarder } from './queued/queued-forwarder.ts';
+import { HttpForwarder, type HttpContext, type ActiveRequest } from './http/http-forwarder.ts';
+import { GrpcForwarder, type GrpcContext, type IncomingCall } from './grpc/grpc-forwarder.ts';
 import { HeldPieces } from './grpc/grpc-request.ts';
 import type { ProxyOptions } from './options.ts';
 import { ReplicaConnections } from './fast/replica-connection.ts';
 import { ReplicaSessions } from './grpc/replica-sessions.ts';
-import { Retries, type RetryCounts } from './retry.ts';
-import { Tunnel } from './websocket/websocket-forwarder.ts';
+import { RetryBudget, type RetryCounts } from './retry.ts';
+import { WebSocketForwarder } from './websocket/websocket-forwarder.ts';
 
-export type { Decision, FastLane } from './fast/fast-lane.ts';
-export type { Errand, ErrandAnswer } from './queued/queued-forwarder.ts';
-export type { Running } from './http/http-forwarder.ts';
+export type { RouteDecision, FastLane } from './fast/fast-lane.ts';
+export type { QueuedForwarder, QueuedResponse } from './queued/queued-forwarder.ts';
+export type { ActiveRequest } from './http/http-forwarder.ts';
 
 /** An agent's sockets are closed, not kept, after this time; it begins with the first answer, which is near enough. */
 function limitAge(agent: HttpAgentType, limitMs: number): void {
@@ -43,18 +43,18 @@ function limitAge(agent: HttpAgentType, limitMs: number): void {
 }
 
 export class Proxy {
-  readonly #lane: Lane & GrpcLane;
+  readonly #lane: HttpContext & GrpcContext;
   readonly #agents: { 'http:': HttpAgentType; 'https:': HttpsAgent };
   readonly #connections: ReplicaConnections;
   #fast: FastLane | undefined;
-  readonly #tunnels = new WeakMap<IncomingMessage, Tunnel>();
+  readonly #tunnels = new WeakMap<IncomingMessage, WebSocketForwarder>();
 
-  readonly #retries: Retries;
+  readonly #retries: RetryBudget;
   readonly #exchanges: Exchanges;
 
   constructor(pool: Pool, exchanges: Exchanges, options: ProxyOptions) {
     this.#exchanges = exchanges;
-    this.#retries = new Retries(options);
+    this.#retries = new RetryBudget(options);
     exchanges.observe(this.#retries);
     const agentOptions = {
       keepAlive: true,
@@ -114,8 +114,8 @@ export class Proxy {
   }
 
   /** Serves one HTTP exchange that is routed; `path` is what the replica sees. */
-  http(exchange: Exchange, req: IncomingMessage, res: ServerResponse, path: string, hop: Hop): Running {
-    const passage = new Passage(this.#lane, exchange, req, res, path, hop);
+  http(exchange: Exchange, req: IncomingMessage, res: ServerResponse, path: string, hop: Hop): ActiveRequest {
+    const passage = new HttpForwarder(this.#lane, exchange, req, res, path, hop);
     passage.start();
     return passage;
   }
@@ -129,20 +129,20 @@ export class Proxy {
     path: string,
     hop: Hop,
   ): void {
-    const tunnel = new Tunnel(this.#lane, exchange, req, socket, path, hop);
+    const tunnel = new WebSocketForwarder(this.#lane, exchange, req, socket, path, hop);
     this.#tunnels.set(req, tunnel);
     tunnel.start(head);
   }
 
   /** Serves one gRPC call that is routed. */
   grpc(exchange: Exchange, call: IncomingCall, hop: CallHop): void {
-    new GrpcCall(this.#lane, exchange, call, hop).start();
+    new GrpcForwarder(this.#lane, exchange, call, hop).start();
   }
 
   /** A place for a task of the queue at a replica of a deployment, if nobody else wants it. */
-  seat(deployment: number): Errand | undefined {
+  seat(deployment: number): QueuedForwarder | undefined {
     const lease = this.#lane.pool.spare(deployment);
-    return lease && new Errand(this.#lane, this.#exchanges, deployment, lease);
+    return lease && new QueuedForwarder(this.#lane, this.#exchanges, deployment, lease);
   }
 
   /** Ends whatever still runs. */

@@ -7,12 +7,12 @@
 //     └──── (a pause) ◄─────┘ again
 import type { Failure } from '../../core/errors.ts';
 import type { Exchange } from '../../core/exchange/exchange.ts';
-import { Lease, type Applicant, type Place, type Pool, type Replica } from '../replicas/pool.ts';
-import { blame } from './connection-error.ts';
-import type { Retries } from './retry.ts';
+import { Lease, type Waiter, type WaitEntry, type Pool, type Replica } from '../replicas/pool.ts';
+import { reportConnectFailure } from './connection-error.ts';
+import type { RetryBudget } from './retry.ts';
 
 /** Who seeks a replica for an exchange. */
-export interface Seeking {
+export interface AcquireListener {
   /** There is one: the request is to be sent. May be called within `begin` or `again`. */
   found(lease: Lease): void;
   /** There is none yet: it stands in line now. */
@@ -21,20 +21,23 @@ export interface Seeking {
   refused(failure: Failure, detail?: string): void;
 }
 
-export class Seeker implements Applicant {
+export class ReplicaAcquirer implements Waiter {
   /** The place at a replica that it has. */
   lease: Lease | undefined;
   readonly #pool: Pool;
-  readonly #retries: Retries;
-  readonly #owner: Seeking;
+  readonly #retries: RetryBudget;
+  readonly #owner: AcquireListener;
   #exchange: Exchange | undefined;
-  #place: Place | undefined;
+  #place: WaitEntry | undefined;
   /** performance.now() when it is to be tried again; 0 where it is not. */
   #retryAtMs = 0;
   /** The replica that has just failed it. */
   #avoid: Replica | undefined;
 
-  constructor({ pool, retries }: { readonly pool: Pool; readonly retries: Retries }, owner: Seeking) {
+  constructor(
+    { pool, retries }: { readonly pool: Pool; readonly retries: RetryBudget },
+    owner: AcquireListener,
+  ) {
     this.#pool = pool;
     this.#retries = retries;
     this.#owner = owner;
@@ -71,7 +74,7 @@ export class Seeker implements Applicant {
 
   /** Milliseconds until it may be tried again after its replica could not be reached, or GIVE_UP. */
   pauseAfterUnreachable(error: NodeJS.ErrnoException | undefined, isWhole: boolean): number {
-    blame(this.lease!, error);
+    reportConnectFailure(this.lease!, error);
     return this.#retries.afterConnectFailure(this.#exchange!, isWhole);
   }
 

@@ -35,7 +35,7 @@ interface Live extends RetryCounts {
   repeating: number;
 }
 
-export class Retries implements Observer {
+export class RetryBudget implements Observer {
   readonly #options: ProxyOptions['retry'];
   readonly #totalMs: number;
   readonly #methods: ReadonlySet<string>;

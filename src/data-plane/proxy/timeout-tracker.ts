@@ -5,7 +5,7 @@ import type { Exchange } from '../../core/exchange/exchange.ts';
 import type { ProxyOptions } from './options.ts';
 
 /** Where the exchange stands, as its lane sees it. */
-export interface Standing {
+export interface Progress {
   /** A replica has it; otherwise it waits for one. */
   readonly hasReplica: boolean;
   /** The client's body has arrived to its end. */
@@ -16,12 +16,12 @@ export interface Standing {
   readonly waitsForClient: boolean;
 }
 
-export interface Overdue {
+export interface TimeoutKind {
   readonly failure: Failure;
   readonly detail: string;
 }
 
-export class Patience {
+export class TimeoutTracker {
   readonly #options: ProxyOptions;
   #exchange: Exchange | undefined;
   #bytes = 0;
@@ -35,7 +35,7 @@ export class Patience {
   }
 
   /** What of `exchange` is overdue at `nowMs` (performance.now()), or `undefined`. To be called on every sweep. */
-  check(nowMs: number, exchange: Exchange, standing: Standing): Overdue | undefined {
+  check(nowMs: number, exchange: Exchange, standing: Progress): TimeoutKind | undefined {
     const { first_byte_timeout, idle_timeout, total_timeout } = this.#options;
     if (exchange !== this.#exchange) {
       this.#exchange = exchange;

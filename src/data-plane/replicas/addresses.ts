@@ -8,11 +8,11 @@ import { describe } from '../../core/errors.ts';
 import type { DeploymentOptions } from './options.ts';
 
 /** Resolves a host name to all its addresses; rejects if there are none. */
-export type Resolve = (
+export type ResolveReplicaHost = (
   name: string,
 ) => Promise<readonly { readonly address: string; readonly family: number }[]>;
 
-export const systemResolve: Resolve = (name) => lookup(name, { all: true });
+export const resolveReplicaHost: ResolveReplicaHost = (name) => lookup(name, { all: true });
 
 /** Maximum number of addresses of one name. Further ones are left out, with a warning. */
 export const MAX_ADDRESSES = 64;
@@ -74,13 +74,17 @@ interface Name {
 
 export class Addresses {
   readonly #options: AddressesOptions;
-  readonly #resolve: Resolve;
+  readonly #resolve: ResolveReplicaHost;
   readonly #changed: (change: AddressChange) => void;
   readonly #names = new Map<string, Name>();
   #isStopped = false;
 
   /** `changed` is called when the addresses of a name, or its problem, have changed. */
-  constructor(options: AddressesOptions, resolve: Resolve, changed: (change: AddressChange) => void) {
+  constructor(
+    options: AddressesOptions,
+    resolve: ResolveReplicaHost,
+    changed: (change: AddressChange) => void,
+  ) {
     this.#options = options;
     this.#resolve = resolve;
     this.#changed = changed;

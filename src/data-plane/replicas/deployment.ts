@@ -3,19 +3,19 @@
 import type { Deadlines } from '../../core/deadlines.ts';
 import type { Failure } from '../../core/errors.ts';
 import type { Exchange } from '../../core/exchange/exchange.ts';
-import { Health } from './replica-health.ts';
-import { Lease, type Lessor } from './lease.ts';
-import { Line, type Applicant, type Holding, type Place } from './wait-queue.ts';
+import { ReplicaHealth } from './replica-health.ts';
+import { Lease, type LeaseOwner } from './lease.ts';
+import { WaitQueue, type Waiter, type BufferBudget, type WaitEntry } from './wait-queue.ts';
 import type { DeploymentOptions, PoolOptions, ReplicaOptions, ReplicaUrl } from './options.ts';
 import { leastLoaded } from './pick-replica.ts';
 import { Replica, type ReplicaState } from './replica.ts';
-import { tlsFor, type ReplicaTls, type Trust } from './replica-tls.ts';
+import { tlsFor, type ReplicaTls, type ReplicaTrust } from './replica-tls.ts';
 
 /** Longest that a replica is ejected, however often it has been. */
 const MAX_EJECT_MS = 5 * 60_000;
 
 /** What a deployment tells the pool about its replicas. */
-export interface Reports {
+export interface DeploymentReports {
   changed(replica: Replica, from: ReplicaState): void;
   /** A place is free, and nobody waits for it. */
   spare(deployment: Deployment): void;
@@ -27,17 +27,17 @@ export interface Reports {
   dead(replica: Replica, reason: string): void;
 }
 
-export class Deployment implements Lessor {
+export class Deployment implements LeaseOwner {
   /** Its place in the configuration at the start, and its index everywhere. */
   readonly index: number;
-  readonly line: Line;
+  readonly line: WaitQueue;
   /** Those of the configuration, and those that have left it and still hold requests. */
   readonly replicas: Replica[] = [];
-  readonly #health = new Map<Replica, Health>();
+  readonly #health = new Map<Replica, ReplicaHealth>();
   readonly #poolOptions: PoolOptions;
-  readonly #reports: Reports;
+  readonly #reports: DeploymentReports;
   #options: DeploymentOptions;
-  #trust: Trust;
+  #trust: ReplicaTrust;
   #cap = Infinity;
   #turn = 0;
   #isServing = false;
@@ -49,17 +49,17 @@ export class Deployment implements Lessor {
   constructor(
     index: number,
     options: DeploymentOptions,
-    trust: Trust,
+    trust: ReplicaTrust,
     poolOptions: PoolOptions,
-    shared: { holding: Holding; deadlines: Deadlines },
-    reports: Reports,
+    shared: { holding: BufferBudget; deadlines: Deadlines },
+    reports: DeploymentReports,
   ) {
     this.index = index;
     this.#options = options;
     this.#trust = trust;
     this.#poolOptions = poolOptions;
     this.#reports = reports;
-    this.line = new Line(options.queue_timeout, shared.holding, shared.deadlines);
+    this.line = new WaitQueue(options.queue_timeout, shared.holding, shared.deadlines);
     this.#configure(options, trust);
   }
 
@@ -78,7 +78,7 @@ export class Deployment implements Lessor {
   }
 
   /** Takes changed options: replicas that are new begin, those that are named no more get no more requests. */
-  update(options: DeploymentOptions, trust: Trust): void {
+  update(options: DeploymentOptions, trust: ReplicaTrust): void {
     this.isGone = false;
     for (const health of this.#configure(options, trust)) void health.start();
     this.#serve();
@@ -109,7 +109,7 @@ export class Deployment implements Lessor {
   }
 
   /** A place at a replica, or one in the line, or why there is neither. */
-  reserve(exchange: Exchange, applicant: Applicant, avoid: Replica | undefined): Lease | Place | Failure {
+  reserve(exchange: Exchange, applicant: Waiter, avoid: Replica | undefined): Lease | WaitEntry | Failure {
     if (this.#isOver) return 'draining';
     if (this.line.length === 0 && !this.isGone) {
       const replica = this.#pick(avoid);
@@ -244,7 +244,7 @@ export class Deployment implements Lessor {
   }
 
   /** Brings replicas into line with the options; returns the health of those that are to be asked from now on. */
-  #configure(options: DeploymentOptions, trust: Trust): Health[] {
+  #configure(options: DeploymentOptions, trust: ReplicaTrust): ReplicaHealth[] {
     const isProbedAnew =
       options.readiness_path !== this.#options.readiness_path ||
       options.liveness_path !== this.#options.liveness_path ||
@@ -254,7 +254,7 @@ export class Deployment implements Lessor {
     this.#trust = trust;
     this.#cap = options.concurrency_target || Infinity;
     this.line.timeoutMs = options.queue_timeout;
-    const begin: Health[] = [];
+    const begin: ReplicaHealth[] = [];
     const named = new Set<Replica>();
     for (const wanted of options.replicas) {
       // Who answers at the same place is the same one, also under another name: it may have been named by its place
@@ -279,7 +279,7 @@ export class Deployment implements Lessor {
     return begin;
   }
 
-  #add(options: ReplicaOptions, tls: ReplicaTls | undefined, begin: Health[]): Replica {
+  #add(options: ReplicaOptions, tls: ReplicaTls | undefined, begin: ReplicaHealth[]): Replica {
     const changed = (replica: Replica, from: ReplicaState) => {
       this.#reports.changed(replica, from);
       if (replica.isReady) {
@@ -295,9 +295,9 @@ export class Deployment implements Lessor {
     return replica;
   }
 
-  #watch(replica: Replica): Health {
+  #watch(replica: Replica): ReplicaHealth {
     this.#health.get(replica)?.stop();
-    const health = new Health(replica, this.#options, this.#poolOptions, {
+    const health = new ReplicaHealth(replica, this.#options, this.#poolOptions, {
       reached: () => this.#reports.reached(replica),
       failing: (problem, forMs) => this.#reports.failing(replica, problem, forMs),
       dead: (reason) => this.#reports.dead(replica, reason),

@@ -12,7 +12,7 @@ import {
 import { readStatus, statusNames } from '../../protocol/grpc/status.ts';
 import { NO_HTTP2 } from '../../protocol/http/tls-errors.ts';
 import type { ReplicaUrl } from './options.ts';
-import { problemOf, type Probe, type Verdict } from './probe.ts';
+import { probeProblem, type Probe, type ProbeResult } from './probe.ts';
 
 /** An answer is a few bytes; more is none. */
 const MAX_ANSWER_BYTES = 1024;
@@ -25,7 +25,7 @@ const authorityOf = ({ protocol, host, port }: ReplicaUrl): string =>
 export const grpcProbe =
   (service: string): Probe =>
   ({ url, tls }, timeoutMs) =>
-    new Promise<Verdict>((resolve) => {
+    new Promise<ProbeResult>((resolve) => {
       const session = connect(authorityOf(url), tls);
       const done = (problem: string, isSilent = false, isAnswer = false) => {
         clearTimeout(timer);
@@ -39,7 +39,7 @@ export const grpcProbe =
       session.on('connect', () => {
         if (tls !== undefined && session.alpnProtocol !== 'h2') done(NO_HTTP2);
       });
-      session.on('error', (error) => done(problemOf(error)));
+      session.on('error', (error) => done(probeProblem(error)));
       session.on('close', () => done('the connection closed'));
       const call = session.request({
         ':method': 'POST',
@@ -56,7 +56,7 @@ export const grpcProbe =
       call.on('data', (chunk: Buffer) => {
         if (answer.length + chunk.length <= MAX_ANSWER_BYTES) answer = Buffer.concat([answer, chunk]);
       });
-      call.on('error', (error) => done(problemOf(error)));
+      call.on('error', (error) => done(probeProblem(error)));
       call.on('close', () => {
         const said = typeof status === 'string' ? status : undefined;
         done(verdictOf(service, said, answer), false, said !== undefined);

@@ -3,7 +3,7 @@
 import type { Replica } from './replica.ts';
 
 /** What a lease tells the deployment that gave it. */
-export interface Lessor {
+export interface LeaseOwner {
   /** A place at the replica is free. */
   freed(replica: Replica): void;
   unreachable(replica: Replica): void;
@@ -12,10 +12,10 @@ export interface Lessor {
 
 export class Lease {
   readonly replica: Replica;
-  readonly #lessor: Lessor;
+  readonly #lessor: LeaseOwner;
   #isHeld = true;
 
-  constructor(replica: Replica, lessor: Lessor) {
+  constructor(replica: Replica, lessor: LeaseOwner) {
     this.replica = replica;
     this.#lessor = lessor;
     replica.outstanding++;

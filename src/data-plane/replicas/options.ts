@@ -8,7 +8,7 @@ import {
   required,
   section,
   text,
-  words,
+  wordList,
   type Settings,
 } from '../../core/settings.ts';
 
@@ -87,7 +87,7 @@ const replica = section({
     parseReplicaUrl,
     (url) => url.href,
   ),
-  gpus: words({
+  gpus: wordList({
     default: [],
     pattern: /^(?:\d{1,4}(?::\d{1,4})?|(?:GPU|MIG)-[\w/-]{4,80})$/,
     like: 'indices such as 0, MIG slices such as 0:1, or UUIDs of GPUs',

@@ -4,19 +4,25 @@
 //   replica.ts     the state of one replica     health.ts what moves it           pick-replica.ts   the choice itself
 //   addresses.ts   the replicas behind a host name             replica-events.ts  the events of its changes
 import { Deadlines } from '../../core/deadlines.ts';
-import { Fault, type Failure } from '../../core/errors.ts';
+import { WeirError, type Failure } from '../../core/errors.ts';
 import type { Exchange } from '../../core/exchange/exchange.ts';
-import { Addresses, expand, systemResolve, type AddressChange, type Resolve } from './addresses.ts';
-import { Deployment, type Reports } from './deployment.ts';
+import {
+  Addresses,
+  expand,
+  resolveReplicaHost,
+  type AddressChange,
+  type ResolveReplicaHost,
+} from './addresses.ts';
+import { Deployment, type DeploymentReports } from './deployment.ts';
 import type { Lease } from './lease.ts';
-import { Holding, type Applicant, type Place } from './wait-queue.ts';
+import { BufferBudget, type Waiter, type WaitEntry } from './wait-queue.ts';
 import type { DeploymentOptions, PoolOptions } from './options.ts';
 import type { Replica, ReplicaState } from './replica.ts';
-import { trustOf, type Trust } from './replica-tls.ts';
+import { trustOf, type ReplicaTrust } from './replica-tls.ts';
 
 export { Lease } from './lease.ts';
-export { Place } from './wait-queue.ts';
-export type { Applicant } from './wait-queue.ts';
+export { WaitEntry } from './wait-queue.ts';
+export type { Waiter } from './wait-queue.ts';
 export type { Deployment } from './deployment.ts';
 export { deploymentEvents, replicaEvents } from './replica-events.ts';
 export { speaksGrpc } from './options.ts';
@@ -77,7 +83,7 @@ export interface PoolEvents {
 export class Pool {
   readonly name = 'pool';
   readonly deployments: Deployment[] = [];
-  readonly holding: Holding;
+  readonly holding: BufferBudget;
   readonly #options: PoolOptions;
   readonly #events: PoolEvents;
   readonly #deadlines = new Deadlines();
@@ -91,7 +97,7 @@ export class Pool {
     deployments: readonly DeploymentOptions[],
     options: PoolOptions,
     events: PoolEvents,
-    resolve: Resolve = systemResolve,
+    resolve: ResolveReplicaHost = resolveReplicaHost,
   ) {
     this.#options = options;
     const times = { intervalMs: options.resolve_interval, timeoutMs: options.probe_timeout };
@@ -101,10 +107,10 @@ export class Pool {
     });
     this.#wanted = byId(deployments);
     this.#events = events;
-    this.holding = new Holding(options.max_queue_bytes);
+    this.holding = new BufferBudget(options.max_queue_bytes);
     for (const settings of deployments) {
       const trust = trustOf(settings);
-      if ('problem' in trust) throw new Fault('bad_settings', trust.problem);
+      if ('problem' in trust) throw new WeirError('bad_settings', trust.problem);
       this.#add(settings, trust);
     }
   }
@@ -140,7 +146,7 @@ export class Pool {
    * A place at a replica of the exchange's deployment, or one in the line, whose `applicant` then hears; or why there is
    * neither. `avoid`: the replica that has just failed it.
    */
-  reserve(exchange: Exchange, applicant: Applicant, avoid?: Replica): Lease | Place | Failure {
+  reserve(exchange: Exchange, applicant: Waiter, avoid?: Replica): Lease | WaitEntry | Failure {
     return this.deployments[exchange.deployment]!.reserve(exchange, applicant, avoid);
   }
 
@@ -158,7 +164,7 @@ export class Pool {
       if (running !== undefined && options.replicas.some(({ url }) => url.protocol !== running))
         return `deployment ${options.id}: replicas that change their scheme take a restart`;
     }
-    const trusts = new Map<string, Trust>();
+    const trusts = new Map<string, ReplicaTrust>();
     for (const options of wanted) {
       const trust = trustOf(options);
       if ('problem' in trust) return trust.problem;
@@ -281,9 +287,9 @@ export class Pool {
       if (!deployment.isGone) deployment.readdress(this.#expanded(deployment));
   }
 
-  #add(options: DeploymentOptions, trust: Trust): Deployment {
+  #add(options: DeploymentOptions, trust: ReplicaTrust): Deployment {
     const named = ({ id, url }: Replica) => ({ deployment: options.id, replica: id, url: url.href });
-    const reports: Reports = {
+    const reports: DeploymentReports = {
       changed: (replica, from) => {
         if (replica.state === 'down') this.#addresses.askSoon(replica.url.name);
         this.#events.changed({

@@ -4,13 +4,13 @@ import { request as httpsRequest } from 'node:https';
 import { connect } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import { describe } from '../../core/errors.ts';
-import { handshakeProblem } from '../../protocol/http/tls-errors.ts';
+import { tlsProblem } from '../../protocol/http/tls-errors.ts';
 import { request as httpRequest } from '../../protocol/http/node-http.ts';
 import type { ReplicaUrl } from './options.ts';
 import type { ReplicaTls } from './replica-tls.ts';
 
 /** What came of a question. `problem` is empty when all is well; `isSilent`: there was no answer in time. */
-export interface Verdict {
+export interface ProbeResult {
   readonly problem: string;
   readonly isSilent: boolean;
   /** True if it answered, also if the answer was a failure. */
@@ -18,15 +18,15 @@ export interface Verdict {
 }
 
 /** Who is asked. */
-export interface Asked {
+export interface ProbeTarget {
   readonly url: ReplicaUrl;
   readonly tls: ReplicaTls | undefined;
 }
 
-export type Probe = (replica: Asked, timeoutMs: number) => Promise<Verdict>;
+export type Probe = (replica: ProbeTarget, timeoutMs: number) => Promise<ProbeResult>;
 
 /** What an error of a connection says, in words. */
-export const problemOf = (error: NodeJS.ErrnoException): string => handshakeProblem(error) ?? describe(error);
+export const probeProblem = (error: NodeJS.ErrnoException): string => tlsProblem(error) ?? describe(error);
 
 /** Well is who accepts a connection, over TLS with a certificate that is trusted: fits any server without configuration. */
 export const connectionProbe: Probe = ({ url: { host, port }, tls }, timeoutMs) =>
@@ -39,7 +39,7 @@ export const connectionProbe: Probe = ({ url: { host, port }, tls }, timeoutMs) 
     };
     const timer = setTimeout(() => done(`no connection within ${timeoutMs} ms`, true), timeoutMs);
     socket.once(tls === undefined ? 'connect' : 'secureConnect', () => done(''));
-    socket.once('error', (error) => done(problemOf(error)));
+    socket.once('error', (error) => done(probeProblem(error)));
   });
 
 /** Well is who answers a GET of `path` with 2xx. */
@@ -67,12 +67,12 @@ export const httpProbe =
       request.on('response', ({ statusCode = 0 }) =>
         done(statusCode >= 200 && statusCode < 300 ? '' : `GET ${path} answered ${statusCode}`, false, true),
       );
-      request.on('error', (error) => done(problemOf(error)));
+      request.on('error', (error) => done(probeProblem(error)));
       request.end();
     });
 
 /** One question asked over and over: never two at once, none after `stop`. */
-export class Asking {
+export class ProbeOptions {
   /** Asks once; resolves to the milliseconds until the next time. */
   readonly #ask: () => Promise<number>;
   #timer: NodeJS.Timeout | undefined;

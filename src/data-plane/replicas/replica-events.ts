@@ -1,7 +1,7 @@
 // Writes the lifecycle events of replicas and deployments (core/events.ts).
 // Invariant: every change of a replica's state is one event.
-import type { About } from '../../core/events.ts';
-import type { Log } from '../../core/logger.ts';
+import type { EventTable } from '../../core/events.ts';
+import type { Logger } from '../../core/logger.ts';
 import type { DeploymentOptions, ReplicaOptions } from './options.ts';
 import type { PoolEvents, ReplicaChange } from './pool.ts';
 
@@ -13,7 +13,7 @@ const NAMES = {
   draining: 'replica_drained',
 } as const;
 
-function tell(log: Log, change: ReplicaChange): void {
+function tell(log: Logger, change: ReplicaChange): void {
   const { to, running, problem, ...replica } = change;
   const facts = { ...replica, problem: problem || undefined };
   if (to === 'draining') log.event('replica_drained', { ...facts, running });
@@ -22,7 +22,7 @@ function tell(log: Log, change: ReplicaChange): void {
 
 /** Writes the lifecycle events of replicas to the log. `ready` is called when a replica becomes ready. */
 export const replicaEvents = (
-  log: Log,
+  log: Logger,
   ready: () => void,
 ): Pick<PoolEvents, 'changed' | 'reached' | 'failing' | 'resolved'> => ({
   changed(change) {
@@ -44,7 +44,7 @@ const phaseOf = ({ rollout_phase, environment }: DeploymentOptions): string =>
 
 const about = ({ id, environment }: DeploymentOptions) => ({ deployment: id, environment });
 
-function changed(log: Log, before: DeploymentOptions, now: DeploymentOptions): void {
+function changed(log: Logger, before: DeploymentOptions, now: DeploymentOptions): void {
   const isMoved = before.environment !== now.environment;
   const phase = phaseOf(now);
   const from_environment = isMoved && before.environment !== '' ? before.environment : undefined;
@@ -58,7 +58,7 @@ function changed(log: Log, before: DeploymentOptions, now: DeploymentOptions): v
   if (from !== to) log.event('deployment_weight_changed', { ...about(now), from, to });
   const without = (list: readonly ReplicaOptions[], others: readonly ReplicaOptions[]) =>
     list.filter(({ url }) => !others.some((other) => other.url.href === url.href));
-  const of = ({ id, url }: ReplicaOptions): Required<About> & { url: string } => ({
+  const of = ({ id, url }: ReplicaOptions): Required<EventTable> & { url: string } => ({
     ...about(now),
     replica: id,
     url: url.href,
@@ -69,7 +69,7 @@ function changed(log: Log, before: DeploymentOptions, now: DeploymentOptions): v
 
 /** Writes an event for each difference between two configurations. `before` is empty at the start of weir. */
 export function deploymentEvents(
-  log: Log,
+  log: Logger,
   before: readonly DeploymentOptions[],
   now: readonly DeploymentOptions[],
 ): void {

@@ -4,7 +4,7 @@
 // Source of the checks: contracts/baseten.md 6.5 (startup and readiness by one endpoint, liveness once it was ready).
 import { grpcProbe } from './grpc-probe.ts';
 import { speaksGrpc, type DeploymentOptions, type PoolOptions } from './options.ts';
-import { Asking, connectionProbe, httpProbe, type Probe, type Verdict } from './probe.ts';
+import { ProbeOptions, connectionProbe, httpProbe, type Probe, type ProbeResult } from './probe.ts';
 import type { Replica } from './replica.ts';
 
 /** What a replica's health reports besides changes of its state. */
@@ -24,13 +24,13 @@ export interface HealthReports {
 const REPORT_AGAIN_MS = 30_000;
 const REPORT_AGAIN_MAX_MS = 10 * 60_000;
 
-export class Health {
+export class ReplicaHealth {
   readonly #replica: Replica;
   readonly #options: PoolOptions;
   readonly #readiness: Probe;
   readonly #liveness: Probe | undefined;
-  readonly #asksReady = new Asking(() => this.#askReady());
-  readonly #asksAlive = new Asking(() => this.#askAlive());
+  readonly #asksReady = new ProbeOptions(() => this.#askReady());
+  readonly #asksAlive = new ProbeOptions(() => this.#askAlive());
   readonly #reports: HealthReports;
   #startedMs = performance.now();
   #failures = 0;
@@ -177,7 +177,7 @@ export class Health {
     return this.#replica.state === 'starting';
   }
 
-  #isOnlyBusy({ isSilent }: Verdict): boolean {
+  #isOnlyBusy({ isSilent }: ProbeResult): boolean {
     const replica = this.#replica;
     if (!isSilent || replica.outstanding === 0) return false;
     const nowMs = performance.now();

@@ -17,12 +17,12 @@ export interface ReplicaTls {
 }
 
 /** The authorities of a deployment. */
-export interface Trust {
+export interface ReplicaTrust {
   readonly context: SecureContext | undefined;
 }
 
 /** Reads the authorities that a deployment's replicas may have, or says why they cannot be had. */
-export function trustOf({ id, tls_ca }: DeploymentOptions): Trust | { readonly problem: string } {
+export function trustOf({ id, tls_ca }: DeploymentOptions): ReplicaTrust | { readonly problem: string } {
   if (tls_ca === '') return { context: undefined };
   const read = readAuthorities(tls_ca);
   if ('problem' in read) return { problem: `deployment ${id}: tls_ca ${read.problem}` };
@@ -33,7 +33,7 @@ export function trustOf({ id, tls_ca }: DeploymentOptions): Trust | { readonly p
 export function tlsFor(
   url: ReplicaUrl,
   { tls_server_name }: Pick<DeploymentOptions, 'tls_server_name'>,
-  { context }: Trust,
+  { context }: ReplicaTrust,
 ): ReplicaTls | undefined {
   if (!speaksTls(url)) return undefined;
   return {

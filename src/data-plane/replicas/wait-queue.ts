@@ -8,13 +8,13 @@ import type { Lease } from './lease.ts';
 import type { Replica } from './replica.ts';
 
 /** Who asks for a replica. One of the two is called, once, unless the place is left first. */
-export interface Applicant {
+export interface Waiter {
   leased(lease: Lease): void;
   refused(failure: Failure): void;
 }
 
 /** Request bodies held for all who wait, and how much that may be. */
-export class Holding {
+export class BufferBudget {
   bytes = 0;
   readonly limit: number;
 
@@ -24,19 +24,19 @@ export class Holding {
 }
 
 /** A place in a line. */
-export class Place {
+export class WaitEntry {
   readonly exchange: Exchange;
-  readonly applicant: Applicant;
+  readonly applicant: Waiter;
   /** The replica that has just failed this exchange. */
   readonly avoid: Replica | undefined;
   /** performance.now() of its joining, as if it had waited before that for as long as it had in all. */
   readonly joinedMs: number;
-  next: Place | undefined;
-  previous: Place | undefined;
+  next: WaitEntry | undefined;
+  previous: WaitEntry | undefined;
   heldBytes = 0;
-  #line: Line | undefined;
+  #line: WaitQueue | undefined;
 
-  constructor(line: Line, exchange: Exchange, applicant: Applicant, avoid: Replica | undefined) {
+  constructor(line: WaitQueue, exchange: Exchange, applicant: Waiter, avoid: Replica | undefined) {
     this.#line = line;
     this.exchange = exchange;
     this.applicant = applicant;
@@ -64,25 +64,25 @@ export class Place {
   }
 }
 
-export class Line implements Watched {
+export class WaitQueue implements Watched {
   watchSlot = -1;
   length = 0;
-  first: Place | undefined;
-  readonly holding: Holding;
+  first: WaitEntry | undefined;
+  readonly holding: BufferBudget;
   /** How long anyone may wait, milliseconds. */
   timeoutMs: number;
-  #last: Place | undefined;
+  #last: WaitEntry | undefined;
   readonly #deadlines: Deadlines;
 
-  constructor(timeoutMs: number, holding: Holding, deadlines: Deadlines) {
+  constructor(timeoutMs: number, holding: BufferBudget, deadlines: Deadlines) {
     this.timeoutMs = timeoutMs;
     this.holding = holding;
     this.#deadlines = deadlines;
   }
 
   /** Joins at the end; who has had a replica already, and it failed, goes before all who have not. */
-  join(exchange: Exchange, applicant: Applicant, avoid: Replica | undefined): Place {
-    const place = new Place(this, exchange, applicant, avoid);
+  join(exchange: Exchange, applicant: Waiter, avoid: Replica | undefined): WaitEntry {
+    const place = new WaitEntry(this, exchange, applicant, avoid);
     if (exchange.attempts > 0 && this.first !== undefined) {
       place.next = this.first;
       this.first.previous = place;
@@ -98,7 +98,7 @@ export class Line implements Watched {
   }
 
   /** Called by the place that leaves, alone. */
-  remove(place: Place): void {
+  remove(place: WaitEntry): void {
     if (place.previous === undefined) this.first = place.next;
     else place.previous.next = place.next;
     if (place.next === undefined) this.#last = place.previous;
@@ -120,7 +120,7 @@ export class Line implements Watched {
     while (this.first !== undefined) this.#refuse(this.first, failure);
   }
 
-  #refuse(place: Place, failure: Failure): void {
+  #refuse(place: WaitEntry, failure: Failure): void {
     place.leave();
     place.applicant.refused(failure);
   }

@@ -1,18 +1,18 @@
 // Where what comes in goes, with regard to what the replicas speak. Hot path.
 // Must stay true: a deployment is asked in its own protocol alone: HTTP or gRPC.
-import type { Decision } from '../proxy/proxy.ts';
-import { Router, type CallRoute, type CallTarget, type Route, type Routed } from './route.ts';
+import type { RouteDecision } from '../proxy/proxy.ts';
+import { Router, type CallRoute, type CallTarget, type Route, type RouteResult } from './route.ts';
 
 /** The id of a model that was given none. */
 const NO_MODEL = 'local';
 
 /** A deployment as the door sees it. */
-export type Served = Routed & {
+export type ServedProtocol = RouteResult & {
   readonly options: { readonly replicas: readonly { url: { protocol: string } }[] };
 };
 
 /** Scheme of the replicas of each deployment, by index; empty where they differ, as http and https may. */
-function schemes(deployments: readonly Served[]): string[] {
+function schemes(deployments: readonly ServedProtocol[]): string[] {
   const byIndex: string[] = [];
   for (const { index, options } of deployments) {
     const [first, ...others] = new Set(options.replicas.map(({ url }) => url.protocol));
@@ -23,14 +23,18 @@ function schemes(deployments: readonly Served[]): string[] {
 
 const isForCalls = (scheme: string | undefined): boolean => scheme === 'grpc:' || scheme === 'grpcs:';
 
-export class Directions {
+export class ProtocolRouter {
   readonly #modelId: string;
   readonly #wantsBodies: (target: string) => boolean;
   #router: Router;
   #schemes: readonly string[];
 
   /** `deployments` must not be empty. `wantsBodies`: somebody wants a copy of what goes to this target. */
-  constructor(modelId: string, deployments: readonly Served[], wantsBodies: (target: string) => boolean) {
+  constructor(
+    modelId: string,
+    deployments: readonly ServedProtocol[],
+    wantsBodies: (target: string) => boolean,
+  ) {
     this.#modelId = modelId;
     this.#wantsBodies = wantsBodies;
     this.#router = new Router(deployments);
@@ -43,7 +47,7 @@ export class Directions {
   }
 
   /** Requests from now on are routed by this list. */
-  reroute(deployments: readonly Served[]): void {
+  reroute(deployments: readonly ServedProtocol[]): void {
     this.#router = new Router(deployments);
     this.#schemes = schemes(deployments);
   }
@@ -52,7 +56,7 @@ export class Directions {
    * What the fast lane may take: what goes to replicas that speak plain HTTP, and whose bodies nobody wants a copy of.
    * Our own routes are the full lane's.
    */
-  plain(method: string, target: string): Decision | undefined {
+  plain(method: string, target: string): RouteDecision | undefined {
     const route = this.#router.route(method, target, false);
     const isPlain = route.kind === 'forward' && this.#schemes[route.deployment] === 'http:';
     return isPlain && !this.#wantsBodies(target) ? route : undefined;

@@ -5,7 +5,7 @@
 // Source: contracts/baseten.md 1.1 and 1.2. `routes` is the README's table.
 
 import { nearest } from '../../core/nearest-name.ts';
-import { Split, type Share } from './weighted-picker.ts';
+import { WeightedPicker, type Share } from './weighted-picker.ts';
 import { disguised, IS_TARGET, shown, TARGET } from './target-path.ts';
 
 /** One of our routes, for people. `{t}` is a target prefix or nothing. */
@@ -55,11 +55,11 @@ export type AsyncRoute =
   | {
       readonly kind: 'async_predict' | 'async_queue_status';
       readonly deployment: number;
-      readonly turn: Split;
+      readonly turn: WeightedPicker;
     }
   | { readonly kind: 'async_request'; readonly id: string; readonly isResult: boolean };
 
-export interface Refusal {
+export interface RouteRefusal {
   readonly kind: 'refuse';
   readonly failure:
     | 'unknown_target'
@@ -76,10 +76,15 @@ export interface Refusal {
 }
 
 export type Route =
-  | { readonly kind: 'forward'; readonly deployment: number; readonly path: string; readonly turn: Split }
+  | {
+      readonly kind: 'forward';
+      readonly deployment: number;
+      readonly path: string;
+      readonly turn: WeightedPicker;
+    }
   | { readonly kind: 'wake'; readonly deployment: number }
   | AsyncRoute
-  | Refusal;
+  | RouteRefusal;
 
 /** What the metadata of a gRPC call says about where it is to go (contracts/baseten.md 1.5). */
 export interface CallTarget {
@@ -89,7 +94,7 @@ export interface CallTarget {
 }
 
 export type CallRoute =
-  | { readonly kind: 'call'; readonly deployment: number; readonly turn: Split }
+  | { readonly kind: 'call'; readonly deployment: number; readonly turn: WeightedPicker }
   | {
       readonly kind: 'refuse';
       readonly failure: 'unknown_target' | 'wrong_protocol';
@@ -98,7 +103,7 @@ export type CallRoute =
     };
 
 /** What routing needs to know of a deployment. */
-export interface Routed {
+export interface RouteResult {
   readonly index: number;
   readonly hasReady: boolean;
   readonly options: {
@@ -132,29 +137,29 @@ const FIRST_LETTERS = 'pdeswar';
 const ASYNC_REQUEST = /^\/async_request\/([^/?]{1,256})(\/result)?(?:\?.*)?$/;
 
 export class Router {
-  readonly #byIndex = new Map<number, Routed>();
-  readonly #byId = new Map<string, Split>();
-  readonly #byEnvironment = new Map<string, Split>();
-  readonly #fallback: Split;
+  readonly #byIndex = new Map<number, RouteResult>();
+  readonly #byId = new Map<string, WeightedPicker>();
+  readonly #byEnvironment = new Map<string, WeightedPicker>();
+  readonly #fallback: WeightedPicker;
 
   /** `deployments` must not be empty. */
-  constructor(deployments: readonly Routed[]) {
+  constructor(deployments: readonly RouteResult[]) {
     const shares = new Map<string, Share[]>();
     for (const deployment of deployments) {
       const { id, environment, traffic_weight: weight } = deployment.options;
       this.#byIndex.set(deployment.index, deployment);
-      this.#byId.set(id, new Split([{ deployment: deployment.index, weight: 1 }], () => true));
+      this.#byId.set(id, new WeightedPicker([{ deployment: deployment.index, weight: 1 }], () => true));
       const its = shares.get(environment) ?? [];
       shares.set(environment, [...its, { deployment: deployment.index, weight }]);
     }
     const hasReady = (index: number) => this.#byIndex.get(index)!.hasReady;
     for (const [environment, its] of shares)
-      if (environment !== '') this.#byEnvironment.set(environment, new Split(its, hasReady));
+      if (environment !== '') this.#byEnvironment.set(environment, new WeightedPicker(its, hasReady));
     const first = deployments[0]!;
     this.#fallback =
       this.#byEnvironment.get('production') ??
       this.#byEnvironment.get(first.options.environment) ??
-      new Split([{ deployment: first.index, weight: 1 }], hasReady);
+      new WeightedPicker([{ deployment: first.index, weight: 1 }], hasReady);
   }
 
   /** Decides for a request target in origin form; `isUpgrade` is a request to become a WebSocket. */
@@ -174,7 +179,7 @@ export class Router {
   }
 
   /** One of weir's words below a target. Refused if the method or the protocol is wrong for it. */
-  #own(word: Word, method: string, isUpgrade: boolean, turn: Split, query: string): Route {
+  #own(word: Word, method: string, isUpgrade: boolean, turn: WeightedPicker, query: string): Route {
     const deployment = turn.peek();
     const settings = this.#byIndex.get(deployment)!.options;
     switch (word) {
@@ -238,12 +243,12 @@ export class Router {
     return { kind: 'call', deployment: turn.peek(), turn };
   }
 
-  #forward(turn: Split, path: string): Route {
+  #forward(turn: WeightedPicker, path: string): Route {
     return { kind: 'forward', deployment: turn.peek(), path, turn };
   }
 
   /** Whose turn it is at a target; `undefined` for one that nobody knows. */
-  #target(environment: string | undefined, id: string | undefined): Split | undefined {
+  #target(environment: string | undefined, id: string | undefined): WeightedPicker | undefined {
     if (id !== undefined) return this.#byId.get(id);
     return environment === undefined ? this.#fallback : this.#byEnvironment.get(environment);
   }
@@ -252,7 +257,7 @@ export class Router {
 const unknownTarget = (
   environment: string | undefined,
   id: string | undefined,
-): Refusal & { readonly failure: 'unknown_target' } => ({
+): RouteRefusal & { readonly failure: 'unknown_target' } => ({
   kind: 'refuse',
   failure: 'unknown_target',
   detail: id === undefined ? `environment ${shown(environment!)}` : `deployment ${shown(id)}`,
@@ -262,7 +267,7 @@ const unknownTarget = (
 const MEANT = [...WORDS, 'sync/'];
 
 /** `prefix`: the target that `target` begins with. */
-function unknownRoute(target: string, prefix: string, deployment: number): Refusal {
+function unknownRoute(target: string, prefix: string, deployment: number): RouteRefusal {
   const path = target.split('?', 1)[0]!;
   const below = path.slice(prefix.length);
   const near = nearest(below.replaceAll('/', ''), MEANT);

@@ -9,7 +9,7 @@ export interface Share {
   readonly weight: number;
 }
 
-export class Split {
+export class WeightedPicker {
   readonly #shares: readonly Share[];
   readonly #credits: number[];
   readonly #hasReady: (deployment: number) => boolean;

@@ -4,13 +4,13 @@
 import { createHash } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { catalogue, describe, type Failure } from '../../core/errors.ts';
-import { Rate } from '../../core/rate-limiter.ts';
+import { RateLimiter } from '../../core/rate-limiter.ts';
 import type { Exchange } from '../../core/exchange/exchange.ts';
 import { ID_HEADER } from '../../core/exchange/identity.ts';
 import { DEBUG_HEADER, isPrivate } from '../../core/exchange/body-capture.ts';
-import { errorMessage, refuse, sendError } from '../../protocol/http/reply.ts';
+import { errorMessage, sendRefusal, sendError } from '../../protocol/http/reply.ts';
 import { readSubmission, type Queue, type TaskStatus } from '../../async/queue/queue.ts';
-import type { Running } from '../proxy/proxy.ts';
+import type { ActiveRequest } from '../proxy/proxy.ts';
 import type { AsyncRoute } from '../routing/route.ts';
 
 /** What the routes need to know. */
@@ -44,21 +44,21 @@ const MAX_KEY = 255;
 
 export class AsyncRoutes {
   readonly #deps: AsyncDeps;
-  readonly #rates: Readonly<Record<AsyncRoute['kind'] | 'cancel', Rate>>;
+  readonly #rates: Readonly<Record<AsyncRoute['kind'] | 'cancel', RateLimiter>>;
 
   constructor(deps: AsyncDeps) {
     this.#deps = deps;
     const { submitRate, statusRate } = deps;
     this.#rates = {
-      async_predict: new Rate(submitRate),
-      async_request: new Rate(statusRate),
-      cancel: new Rate(statusRate),
-      async_queue_status: new Rate(statusRate),
+      async_predict: new RateLimiter(submitRate),
+      async_request: new RateLimiter(statusRate),
+      cancel: new RateLimiter(statusRate),
+      async_queue_status: new RateLimiter(statusRate),
     };
   }
 
   /** Answers a request that is routed here. */
-  answer(route: AsyncRoute, req: IncomingMessage, res: ServerResponse, exchange: Exchange): Running {
+  answer(route: AsyncRoute, req: IncomingMessage, res: ServerResponse, exchange: Exchange): ActiveRequest {
     const asked: Asked = { req, res, exchange, status: 0 };
     // However it ends, and whatever still waits for it then: for a task that was accepted it makes no difference.
     res.once('close', () =>
@@ -207,7 +207,7 @@ export class AsyncRoutes {
 
   #refuse({ req, res, exchange }: Asked, failure: Failure, detail = '', logged = detail): void {
     if (!exchange.isOpen) return;
-    if (!res.headersSent && !res.destroyed) refuse(req, res, failure, exchange, { detail });
+    if (!res.headersSent && !res.destroyed) sendRefusal(req, res, failure, exchange, { detail });
     exchange.close(failure, catalogue[failure].http, logged);
   }
 }

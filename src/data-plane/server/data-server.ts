@@ -7,38 +7,38 @@
 //   With a certificate every connection goes through tls-server.ts first.
 import type { Socket } from 'node:net';
 import { readKeyPair, type KeyPair } from '../../core/certificates.ts';
-import { Fault } from '../../core/errors.ts';
+import { WeirError } from '../../core/errors.ts';
 import type { Address } from '../../core/settings.ts';
 import type { Exchanges } from '../../core/exchange/exchange.ts';
 import { boundAddress, listen } from '../../protocol/http/listen.ts';
 import type { FastLane, Proxy } from '../proxy/proxy.ts';
 import { AsyncRoutes, type AsyncDeps } from './async-routes.ts';
-import { Directions, type Served } from '../routing/protocol-router.ts';
-import { Http1Door, type Http1Limits } from './http1-server.ts';
-import { Http2Door } from './http2-server.ts';
-import type { IngressOptions } from './options.ts';
+import { ProtocolRouter, type ServedProtocol } from '../routing/protocol-router.ts';
+import { Http1Server, type Http1Limits } from './http1-server.ts';
+import { Http2Server } from './http2-server.ts';
+import type { DataServerOptions } from './options.ts';
 import { awaitFirstBytes, protocolOf } from './http2-preface.ts';
-import { TlsDoor } from './tls-server.ts';
+import { TlsServer } from './tls-server.ts';
 
-export { predictPathWatch } from './predict-path-warning.ts';
+export { predictPathWarning } from './predict-path-warning.ts';
 
-export class Ingress {
+export class DataServer {
   readonly name = 'ingress';
-  readonly #options: IngressOptions;
+  readonly #options: DataServerOptions;
   readonly #exchanges: Exchanges;
   readonly #proxy: Proxy;
-  readonly #directions: Directions;
-  readonly #http1: Http1Door;
-  readonly #http2: Http2Door;
+  readonly #directions: ProtocolRouter;
+  readonly #http1: Http1Server;
+  readonly #http2: Http2Server;
   readonly #fast: FastLane | undefined;
-  readonly #tls: TlsDoor | undefined;
+  readonly #tls: TlsServer | undefined;
   #pair: KeyPair | undefined;
   readonly #cut = Promise.withResolvers<void>();
 
   constructor(
-    options: IngressOptions,
+    options: DataServerOptions,
     limits: Http1Limits,
-    deployments: readonly Served[],
+    deployments: readonly ServedProtocol[],
     exchanges: Exchanges,
     proxy: Proxy,
     async: AsyncDeps,
@@ -47,24 +47,26 @@ export class Ingress {
     this.#options = options;
     this.#exchanges = exchanges;
     this.#proxy = proxy;
-    const directions = new Directions(async.modelId, deployments, (target) => exchanges.wantsBodies(target));
+    const directions = new ProtocolRouter(async.modelId, deployments, (target) =>
+      exchanges.wantsBodies(target),
+    );
     this.#directions = directions;
     this.#pair = options.tls.cert === '' ? undefined : this.#readPair();
     if (this.#pair !== undefined)
-      this.#tls = new TlsDoor(
+      this.#tls = new TlsServer(
         this.#pair,
         options.tls.handshake_timeout,
         () => directions.servesRequests,
         (socket, protocol) => this.#secured(socket, protocol),
       );
     const proto = this.#tls === undefined ? 'http' : 'https';
-    this.#http1 = new Http1Door(
+    this.#http1 = new Http1Server(
       options,
       limits,
       { exchanges, proxy, async: new AsyncRoutes(async), directions, woken, proto },
       (socket) => this.#connected(socket),
     );
-    this.#http2 = new Http2Door(options, {
+    this.#http2 = new Http2Server(options, {
       exchanges,
       proxy,
       decide: (target) => directions.call(target),
@@ -114,7 +116,7 @@ export class Ingress {
   }
 
   /** Requests from now on are routed by this list. */
-  reroute(deployments: readonly Served[]): void {
+  reroute(deployments: readonly ServedProtocol[]): void {
     this.#directions.reroute(deployments);
   }
 
@@ -140,7 +142,7 @@ export class Ingress {
     const { cert, key } = this.#options.tls;
     const read = readKeyPair(cert, key);
     if (read.ok) return read.pair;
-    throw new Fault('bad_settings', read.problems.map((problem) => `ingress.tls.${problem}`).join('; '));
+    throw new WeirError('bad_settings', read.problems.map((problem) => `ingress.tls.${problem}`).join('; '));
   }
 
   #connected(socket: Socket): void {

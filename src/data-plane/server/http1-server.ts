@@ -15,19 +15,19 @@ import { DEBUG_HEADER, isPrivate } from '../../core/exchange/body-capture.ts';
 import { ClientStream } from '../../protocol/http/client-stream.ts';
 import { onlyValueOf, type Hop } from '../../protocol/http/forwarded-headers.ts';
 import { createServer } from '../../protocol/http/node-http.ts';
-import { refusalBytes, refuse } from '../../protocol/http/reply.ts';
+import { refusalBytes, sendRefusal } from '../../protocol/http/reply.ts';
 import {
   absoluteForm,
   problemWith,
   problemWithMethod,
   problemWithUpgrade,
 } from '../../protocol/http/strict-request.ts';
-import type { Proxy, Running } from '../proxy/proxy.ts';
+import type { Proxy, ActiveRequest } from '../proxy/proxy.ts';
 import type { AsyncRoutes } from './async-routes.ts';
-import type { Directions } from '../routing/protocol-router.ts';
+import type { ProtocolRouter } from '../routing/protocol-router.ts';
 import { plainAddress } from './http2-server.ts';
-import type { IngressOptions } from './options.ts';
-import type { Refusal, Route } from '../routing/route.ts';
+import type { DataServerOptions } from './options.ts';
+import type { RouteRefusal, Route } from '../routing/route.ts';
 
 /** Silence after which the operating system asks whether a client is still there. */
 const KEEP_ALIVE_PROBE_MS = 60_000;
@@ -63,7 +63,7 @@ function parserProblem({ code = '', reason, rawPacket, bytesParsed = 0 }: Parser
 interface Answering {
   readonly req: IncomingMessage;
   readonly res: ServerResponse;
-  running: Running | undefined;
+  running: ActiveRequest | undefined;
 }
 
 export interface Http1Limits {
@@ -75,14 +75,14 @@ export interface Http1Deps {
   readonly exchanges: Exchanges;
   readonly proxy: Proxy;
   readonly async: AsyncRoutes;
-  readonly directions: Directions;
+  readonly directions: ProtocolRouter;
   /** Somebody wants a replica of that deployment to be there soon. */
   readonly woken: (deployment: number) => void;
   /** What clients speak HTTP over. */
   readonly proto: 'http' | 'https';
 }
 
-export class Http1Door {
+export class Http1Server {
   /** The one that listens; new connections come to its 'connection', where others may look at them first. */
   readonly server: Server;
   readonly #deps: Http1Deps;
@@ -96,7 +96,7 @@ export class Http1Door {
 
   /** `connected` is given every new connection. */
   constructor(
-    options: IngressOptions,
+    options: DataServerOptions,
     limits: Http1Limits,
     deps: Http1Deps,
     connected: (socket: Socket) => void,
@@ -211,7 +211,7 @@ export class Http1Door {
     if (route.kind !== 'forward') {
       // Routes of our own that are no refusals are never upgrades: they take other methods.
       const { failure, detail, allow } =
-        route.kind === 'refuse' ? route : ({ failure: 'method_not_allowed', detail: '' } as Refusal);
+        route.kind === 'refuse' ? route : ({ failure: 'method_not_allowed', detail: '' } as RouteRefusal);
       endWith(socket, refusalBytes(failure, exchange, { detail, allow }));
       exchange.close(failure, catalogue[failure].http, detail);
       return;
@@ -301,6 +301,6 @@ function refuseWith(
   detail: string,
   allow?: string,
 ): void {
-  refuse(req, res, failure, exchange, { detail, allow });
+  sendRefusal(req, res, failure, exchange, { detail, allow });
   exchange.close(failure, catalogue[failure].http, detail);
 }

@@ -5,10 +5,10 @@ import type { Socket } from 'node:net';
 /** As much of the preface as no request of HTTP/1 begins with; the rest of it is the protocol's own to check. */
 const PREFACE = Buffer.from('PRI * HTTP/2.0\r\n', 'latin1');
 
-export type Verdict = 'http1' | 'http2' | 'too short to tell';
+export type PrefaceResult = 'http1' | 'http2' | 'too short to tell';
 
 /** What the first bytes of a connection are the beginning of. */
-export function protocolOf(bytes: Uint8Array): Verdict {
+export function protocolOf(bytes: Uint8Array): PrefaceResult {
   const length = Math.min(bytes.length, PREFACE.length);
   if (PREFACE.compare(bytes, 0, length, 0, length) !== 0) return 'http1';
   return length === PREFACE.length ? 'http2' : 'too short to tell';

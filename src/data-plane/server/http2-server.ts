@@ -10,7 +10,7 @@
 import {
   constants,
   createServer,
-  type Http2Server,
+  type Http2Server as NodeHttp2Server,
   type IncomingHttpHeaders,
   type ServerHttp2Session,
   type ServerHttp2Stream,
@@ -24,7 +24,7 @@ import { refusalHeaders, statusOf } from '../../protocol/grpc/refusal.ts';
 import { onlyValueOf } from '../../protocol/http/forwarded-headers.ts';
 import { errorMessage } from '../../protocol/http/reply.ts';
 import type { Proxy } from '../proxy/proxy.ts';
-import type { IngressOptions } from './options.ts';
+import type { DataServerOptions } from './options.ts';
 import type { CallRoute, CallTarget } from '../routing/route.ts';
 
 const { NGHTTP2_FLAG_END_STREAM, NGHTTP2_NO_ERROR } = constants;
@@ -49,13 +49,13 @@ export interface Http2Deps {
 
 type Headers = IncomingHttpHeaders & Record<string, string | string[] | undefined>;
 
-export class Http2Door {
+export class Http2Server {
   readonly #deps: Http2Deps;
-  readonly #server: Http2Server;
+  readonly #server: NodeHttp2Server;
   readonly #sessions = new Set<ServerHttp2Session>();
   #isDraining = false;
 
-  constructor(options: IngressOptions, deps: Http2Deps) {
+  constructor(options: DataServerOptions, deps: Http2Deps) {
     this.#deps = deps;
     this.#server = createServer({
       settings: { maxConcurrentStreams: options.max_streams, maxHeaderListSize: options.max_header },

@@ -14,7 +14,7 @@ const tlsOptions = section({
   }),
 });
 
-export const ingressOptions = section({
+export const dataServerOptions = section({
   listen: address({
     default: { host: '0.0.0.0', port: 8080 },
     alias: 'listen',
@@ -53,4 +53,4 @@ export const ingressOptions = section({
     doc: 'At SIGTERM, how long running exchanges may go on; weir exits as soon as none is left.',
   }),
 });
-export type IngressOptions = Settings<typeof ingressOptions>;
+export type DataServerOptions = Settings<typeof dataServerOptions>;

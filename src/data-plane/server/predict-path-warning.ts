@@ -1,6 +1,6 @@
 // Warns that a model's server does not know predict_path. Invariants: at most one warning per deployment and path, and a
 // request with another status costs one comparison.
-import type { Log } from '../../core/logger.ts';
+import type { Logger } from '../../core/logger.ts';
 import type { Exchange, Observer } from '../../core/exchange/exchange.ts';
 import { TARGET } from '../routing/target-path.ts';
 
@@ -14,8 +14,8 @@ interface Predicting {
 }
 
 /** Warns of the first 404 that a replica of a deployment answers to a request for `predict_path`. */
-export function predictPathWatch(
-  log: Pick<Log, 'warn'>,
+export function predictPathWarning(
+  log: Pick<Logger, 'warn'>,
   deploymentOf: (index: number) => Predicting | undefined,
 ): Observer {
   const warned = new Set<string>();

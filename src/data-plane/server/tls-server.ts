@@ -13,7 +13,7 @@ import { catalogue } from '../../core/errors.ts';
 import { carries } from '../../protocol/http/reset.ts';
 
 /** Called with every connection that has shaken hands, and the protocol that was agreed on. */
-export type Secured = (socket: TLSSocket, protocol: 'http1' | 'http2') => void;
+export type TlsConnection = (socket: TLSSocket, protocol: 'http1' | 'http2') => void;
 
 const contextOf = ({ cert, key }: KeyPair): SecureContextOptions => ({ cert, key, minVersion: 'TLSv1.2' });
 
@@ -37,13 +37,18 @@ const CLEAR_TEXT_ANSWER = `HTTP/1.1 400 Bad Request\r\nContent-Type: application
 const placeOf = ({ remoteAddress, remotePort, localAddress }: Socket): string =>
   `${remoteAddress} ${remotePort} ${localAddress}`;
 
-export class TlsDoor {
+export class TlsServer {
   readonly #server: Server;
   /** Connections in their handshake, by their place: Node tells of the end of one without it. */
   readonly #handshaking = new Map<string, Socket>();
 
   /** `prefersHttp1`: who can speak both is to speak HTTP/1.1. */
-  constructor(pair: KeyPair, handshakeTimeoutMs: number, prefersHttp1: () => boolean, secured: Secured) {
+  constructor(
+    pair: KeyPair,
+    handshakeTimeoutMs: number,
+    prefersHttp1: () => boolean,
+    secured: TlsConnection,
+  ) {
     this.#server = createServer({
       ...contextOf(pair),
       // HTTP/2 carries gRPC alone here. Its clients offer nothing else; those that offer both want to send requests.

@@ -4,7 +4,7 @@
 
 const PREFIX_BYTES = 5;
 
-export class MessageFollower {
+export class MessageCounter {
   /** Messages that have begun, with their length known. */
   messages = 0;
   /** Bytes of messages so far, as they are on the wire (compressed ones so), prefixes left out. */

@@ -32,7 +32,7 @@ export const isGrpc = (contentType: string | undefined): boolean =>
   contentType !== undefined && /^application\/grpc(?:$|[+; ])/i.test(contentType);
 
 /** The list for the replica. `timeout` stands for the client's grpc-timeout; empty: there was none. */
-export function toReplica(
+export function metadataToReplica(
   raw: readonly string[],
   hop: CallHop,
   scheme: 'http' | 'https',
@@ -64,7 +64,7 @@ export function toReplica(
 }
 
 /** The list for the client: initial metadata, or trailers. The id is ours, and how often it was sent. */
-export function toClient(raw: readonly string[], id: string, attempts: number): string[] {
+export function metadataToClient(raw: readonly string[], id: string, attempts: number): string[] {
   const out: string[] = [];
   for (let i = 0; i < raw.length; i += 2) {
     const name = raw[i]!;
@@ -76,7 +76,7 @@ export function toClient(raw: readonly string[], id: string, attempts: number): 
 }
 
 /** The first value of a name; `undefined` where there is none. */
-export function valueOf(raw: readonly string[], name: string): string | undefined {
+export function metadataValue(raw: readonly string[], name: string): string | undefined {
   for (let i = 0; i < raw.length; i += 2) if (raw[i] === name) return raw[i + 1];
   return undefined;
 }

@@ -2,7 +2,7 @@
 // Must stay true: it is a status of gRPC with the request's id, never a page of HTTP.
 import { catalogue, type Failure } from '../../core/errors.ts';
 import { ID_HEADER_LOWER } from '../../core/exchange/identity.ts';
-import { MESSAGE_HEADER, STATUS_HEADER, valueOf } from './metadata.ts';
+import { MESSAGE_HEADER, STATUS_HEADER, metadataValue } from './metadata.ts';
 import { decodeMessage, encodeMessage, statusNumber } from './status.ts';
 
 /** The number that a failure is counted with. */
@@ -16,7 +16,7 @@ const MAX_REPEATED = 1000;
  * should have had the status. A grpc-message in them is repeated, since it may say what went wrong.
  */
 export function withoutStatus(what: string, raw: readonly string[]): string {
-  const message = valueOf(raw, MESSAGE_HEADER);
+  const message = metadataValue(raw, MESSAGE_HEADER);
   const said =
     message === undefined ? '' : `; its grpc-message: ${decodeMessage(message).slice(0, MAX_REPEATED)}`;
   return `${what} without grpc-status${said}`;

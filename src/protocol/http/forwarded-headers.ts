@@ -76,7 +76,7 @@ const OURS_TO_REPLICA = new Set([
  * Headers for the replica as [name, values], duplicates of a name kept in order. `hop.host` stands for the client's.
  * `hasTrailers`: trailers can follow, since the body is chunked; without that `Trailer` would promise what cannot come.
  */
-export function toReplica(
+export function headersToReplica(
   raw: readonly string[],
   hop: Hop,
   connection: string | undefined,
@@ -135,7 +135,7 @@ export function forwardedElement(hop: Pick<Hop, 'remoteAddress' | 'host' | 'prot
 const OURS_TO_CLIENT = new Set(['x-baseten-request-id', 'x-baseten-model-prediction-attempts']);
 
 /** Headers for the client as a raw list: the replica's without what was for its hop, and with our own id. */
-export function toClient(
+export function headersToClient(
   raw: readonly string[],
   connection: string | undefined,
   id: string,

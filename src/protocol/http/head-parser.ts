@@ -19,7 +19,7 @@ export const INCOMPLETE = 0;
 export const READY = 1;
 export const DECLINED = 2;
 export const MALFORMED = 3;
-export type Verdict = 0 | 1 | 2 | 3;
+export type HeadResult = 0 | 1 | 2 | 3;
 
 /** How the end of a body is found. */
 export const NO_BODY = 0;
@@ -231,7 +231,7 @@ let valueEnd = 0;
 let next = 0;
 
 /** Reads one field line at `at`; INCOMPLETE, READY (and the positions above), or DECLINED where it is no clean one. */
-function readField(bytes: Uint8Array, at: number, end: number): Verdict {
+function readField(bytes: Uint8Array, at: number, end: number): HeadResult {
   let i = at;
   while (i < end && TOKEN[bytes[i]!] === 1) i++;
   if (i >= end) return INCOMPLETE;
@@ -268,7 +268,7 @@ const isSimpleConnection = /^(keep-alive|close)$/i;
  * Reads a request head that begins at `start`. READY fills `head`; INCOMPLETE asks for more bytes; DECLINED leaves the
  * message to the full lane, from its first byte on.
  */
-export function readRequestHead(bytes: Buffer, start: number, head: RequestHead): Verdict {
+export function readRequestHead(bytes: Buffer, start: number, head: RequestHead): HeadResult {
   const size = bytes.length;
   let i = start;
   // The method is looked up before its end: what is none must not be waited for.
@@ -452,7 +452,7 @@ export function readResponseHead(
   size: number,
   isToHead: boolean,
   head: ResponseHead,
-): Verdict {
+): HeadResult {
   // "HTTP/1.x NNN", then a space and a reason, or the line's end.
   if (size - start < 12) return isPrefix(bytes, start, size) ? INCOMPLETE : MALFORMED;
   const minor = bytes[start + 7]! - 48;

@@ -9,10 +9,10 @@ const KEEP_BYTES = 16 * 1024;
 const NOTHING = Buffer.alloc(0);
 
 /** Receives each line as text without its line end. `undefined`: the line is longer than `maxBytes`, so its text is dropped. */
-export type TakeLine = (line: string | undefined) => void;
+export type TakeTextLine = (line: string | undefined) => void;
 
 export class LineSplitter {
-  readonly #take: TakeLine;
+  readonly #take: TakeTextLine;
   readonly #maxBytes: number;
   #held = NOTHING;
   #length = 0;
@@ -21,7 +21,7 @@ export class LineSplitter {
   #isAfterCr = false;
   #isFirst = true;
 
-  constructor(take: TakeLine, maxBytes: number) {
+  constructor(take: TakeTextLine, maxBytes: number) {
     this.#take = take;
     this.#maxBytes = maxBytes;
   }

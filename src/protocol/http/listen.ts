@@ -1,6 +1,6 @@
 // Opening a door. Must stay true: a door that cannot open says why, and what to do, in one sentence.
 import type { AddressInfo, Server } from 'node:net';
-import { Fault } from '../../core/errors.ts';
+import { WeirError } from '../../core/errors.ts';
 import { formatAddress, type Address } from '../../core/settings.ts';
 
 /** Connections that the operating system holds for us while we are busy; it may allow fewer. */
@@ -12,7 +12,7 @@ export function listen(server: Server, address: Address, option: string): Promis
     const failed = (error: NodeJS.ErrnoException) => {
       const reason = error.code === 'EADDRINUSE' ? 'something else is listening there' : error.message;
       const detail = `cannot listen on ${formatAddress(address)}: ${reason}; choose another address with ${option}`;
-      reject(new Fault('listen_failed', detail, { cause: error }));
+      reject(new WeirError('listen_failed', detail, { cause: error }));
     };
     server.once('error', failed);
     server.listen({ ...address, backlog: BACKLOG }, () => {

@@ -23,7 +23,7 @@ export interface ErrorMessage {
 }
 
 /** What there may be to say beyond the failure itself. */
-export interface Saying {
+export interface ReplyOptions {
   /** What is wrong this time, for whoever made the request. */
   readonly detail?: string | undefined;
   /** The value of Server-Timing. */
@@ -35,7 +35,7 @@ export interface Saying {
 }
 
 /** The exchange that weir answers itself. */
-export interface Answered {
+export interface SentReply {
   readonly id: string;
   readonly method: string;
   /** Called when the answer is written, with the size of the body that is sent. */
@@ -46,7 +46,7 @@ export interface Answered {
 export function errorMessage(
   failure: Failure,
   id: string,
-  { detail = '', timing = '', text = catalogue[failure].message, allow = '' }: Saying = {},
+  { detail = '', timing = '', text = catalogue[failure].message, allow = '' }: ReplyOptions = {},
 ): ErrorMessage {
   const row = catalogue[failure];
   const body = JSON.stringify({
@@ -65,12 +65,12 @@ export function errorMessage(
 const SHORT_BODY_BYTES = 64 * 1024;
 
 /** Sends the answer to a failure; closes the connection where the request was not read to its end. */
-export function refuse(
+export function sendRefusal(
   req: IncomingMessage,
   res: ServerResponse,
   failure: Failure,
-  exchange: Answered,
-  saying?: Saying,
+  exchange: SentReply,
+  saying?: ReplyOptions,
 ): void {
   exchange.wrote(sendError(req, res, errorMessage(failure, exchange.id, saying)));
 }
@@ -119,8 +119,8 @@ const hasShortBody = ({ headers }: IncomingMessage): boolean =>
  */
 export function refusalBytes(
   failure: Failure,
-  exchange: Answered,
-  saying?: Saying,
+  exchange: SentReply,
+  saying?: ReplyOptions,
   keepAlive = false,
 ): string {
   const { status, headers, body } = errorMessage(failure, exchange.id, saying);

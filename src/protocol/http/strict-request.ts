@@ -9,12 +9,12 @@ const LOOKALIKE = /^(transfer_encoding|content_length)$/i;
 const CONTROL = /[\u0000-\u0008\u000a-\u001f\u007f]/;
 
 /** Why a request is refused: the cause, and an error text for the client. */
-export interface Problem {
+export interface RequestProblem {
   readonly failure: 'bad_request' | 'not_implemented';
   readonly detail: string;
 }
 
-const malformed = (detail: string): Problem => ({ failure: 'bad_request', detail });
+const malformed = (detail: string): RequestProblem => ({ failure: 'bad_request', detail });
 
 /** A value of a head for an error text: read as UTF-8, quoted, at most 100 characters. */
 const quoted = (value: string): string => {
@@ -23,7 +23,7 @@ const quoted = (value: string): string => {
 };
 
 /** What is wrong with this request; `undefined` if nothing is. */
-export function problemWith(req: IncomingMessage): Problem | undefined {
+export function problemWith(req: IncomingMessage): RequestProblem | undefined {
   if (req.httpVersionMajor !== 1) return malformed(`HTTP/${req.httpVersion} is not a version of HTTP/1`);
   const coding = req.headers['transfer-encoding'];
   if (coding !== undefined && req.httpVersionMinor === 0)
@@ -62,7 +62,7 @@ const CODING = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+(?:[ \t]*;|$)/;
  * A coding beneath chunked would be lost on the way, since it is between the two ends of a connection: 501. Where chunked
  * is not the last one, or comes twice, the end of the body is not known: 400. Source: RFC 9112 6.1, 6.3 and 7.
  */
-function problemWithCoding(value: string): Problem | undefined {
+function problemWithCoding(value: string): RequestProblem | undefined {
   const codings = value.split(',').map((coding) => coding.trim().toLowerCase());
   if (codings.length === 1 && codings[0] === 'chunked') return undefined;
   const others = codings.slice(0, -1);
@@ -78,7 +78,7 @@ function problemWithCoding(value: string): Problem | undefined {
 }
 
 /** Further checks of a WebSocket handshake. RFC 6455 4.1 and RFC 9110 7.8. */
-export function problemWithUpgrade({ headers }: IncomingMessage): Problem | undefined {
+export function problemWithUpgrade({ headers }: IncomingMessage): RequestProblem | undefined {
   const length = headers['content-length'] ?? '0';
   if (headers['transfer-encoding'] === undefined && Number(length) === 0) return undefined;
   return malformed(
@@ -95,7 +95,7 @@ const BEGINNING = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+(?: |$)/;
  * latest input of the parser; it stopped at `at`, within the method or right behind it. The method is not named, since
  * `bytes` has only its end if it came in several pieces.
  */
-export function problemWithMethod(bytes: Buffer, at: number): Problem {
+export function problemWithMethod(bytes: Buffer, at: number): RequestProblem {
   const start = bytes.lastIndexOf(10, Math.max(0, at - 1)) + 1;
   const end = bytes.indexOf(10, start);
   const line = bytes.toString('latin1', start, end === -1 ? bytes.length : end);

@@ -24,7 +24,7 @@ const OUT_OF_TIME = new Set(['CERT_HAS_EXPIRED', 'CERT_NOT_YET_VALID']);
 export const NO_HTTP2 = 'it does not speak HTTP/2 over TLS (no h2 by ALPN)';
 
 /** What a handshake failed by, or `undefined` for an error that is no handshake's. */
-export function handshakeProblem(error: NodeJS.ErrnoException): string | undefined {
+export function tlsProblem(error: NodeJS.ErrnoException): string | undefined {
   const code = error.code ?? '';
   if (UNTRUSTED.has(code))
     return `its certificate is not trusted (${code}): name the authority that signed it in tls_ca`;
@@ -41,5 +41,5 @@ export function handshakeProblem(error: NodeJS.ErrnoException): string | undefin
   if (error.message.startsWith('Client network socket disconnected'))
     return 'it closed the connection during the TLS handshake';
   // A stream of HTTP/2 ends by what its connection ended by.
-  return error.cause instanceof Error ? handshakeProblem(error.cause) : undefined;
+  return error.cause instanceof Error ? tlsProblem(error.cause) : undefined;
 }

@@ -10,10 +10,11 @@ export type AnyValue =
 export type Attributes = ReadonlyMap<string, AnyValue>;
 
 /** A value that JSON can say. */
-export type Plain = string | boolean | number | null | readonly Plain[] | { readonly [name: string]: Plain };
+export type PlainValue =
+  string | boolean | number | null | readonly PlainValue[] | { readonly [name: string]: PlainValue };
 
 /** Whole numbers that a double cannot hold and bytes become text (decimal, base64), as do NaN and the infinities. */
-export function plainOf(value: AnyValue): Plain {
+export function plainOf(value: AnyValue): PlainValue {
   if (typeof value === 'bigint') {
     const number = Number(value);
     return Number.isSafeInteger(number) ? number : String(value);
@@ -25,20 +26,20 @@ export function plainOf(value: AnyValue): Plain {
 }
 
 /** Without a prototype: an attribute named `__proto__` is one like any other. */
-export function plainAttributes(attributes: Attributes): Record<string, Plain> {
-  const plain = Object.create(null) as Record<string, Plain>;
+export function plainAttributes(attributes: Attributes): Record<string, PlainValue> {
+  const plain = Object.create(null) as Record<string, PlainValue>;
   for (const [name, value] of attributes) plain[name] = plainOf(value);
   return plain;
 }
 
 /** The value of something plain: a number that is whole is taken for a whole number. */
-export function valueOf(plain: unknown): AnyValue {
+export function anyValueOf(plain: unknown): AnyValue {
   if (typeof plain === 'number') return Number.isSafeInteger(plain) ? BigInt(plain) : plain;
   if (typeof plain === 'string' || typeof plain === 'boolean' || typeof plain === 'bigint') return plain;
-  if (Array.isArray(plain)) return plain.map(valueOf);
+  if (Array.isArray(plain)) return plain.map(anyValueOf);
   return typeof plain === 'object' && plain !== null ? attributesFrom(plain) : null;
 }
 
 /** Attributes from what a JSON object says. */
 export const attributesFrom = (plain: object): Attributes =>
-  new Map(Object.entries(plain).map(([name, value]) => [name, valueOf(value)]));
+  new Map(Object.entries(plain).map(([name, value]) => [name, anyValueOf(value)]));

@@ -2,7 +2,7 @@
 // Must stay true: what comes from outside is a message or a problem in words; it never throws for it.
 import { Malformed } from './bounds.ts';
 import { readJson, writeJson } from './otlp-json.ts';
-import type { Fields, Message } from './messages.ts';
+import type { MessageFields, OtlpMessage } from './messages.ts';
 import { readProtobuf, writeProtobuf } from './protobuf.ts';
 
 export const encodings = ['protobuf', 'json'] as const;
@@ -22,10 +22,15 @@ export function encodingOf(contentType: string | undefined): Encoding | undefine
 }
 
 /** `problem` is the end of a sentence: "is cut off: …". */
-export type Decoded<F extends Fields> = { readonly message: Message<F> } | { readonly problem: string };
+export type Decoded<F extends MessageFields> =
+  { readonly message: OtlpMessage<F> } | { readonly problem: string };
 
 /** Reads a message such as `logsRequest` of messages.ts. */
-export function decode<F extends Fields>(encoding: Encoding, fields: F, bytes: Uint8Array): Decoded<F> {
+export function decode<F extends MessageFields>(
+  encoding: Encoding,
+  fields: F,
+  bytes: Uint8Array,
+): Decoded<F> {
   try {
     if (encoding === 'protobuf') return { message: readProtobuf(fields, bytes) };
     const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8');
@@ -37,7 +42,11 @@ export function decode<F extends Fields>(encoding: Encoding, fields: F, bytes: U
 }
 
 /** Writes a message. */
-export const encode = <F extends Fields>(encoding: Encoding, fields: F, message: Message<F>): Buffer => {
+export const encode = <F extends MessageFields>(
+  encoding: Encoding,
+  fields: F,
+  message: OtlpMessage<F>,
+): Buffer => {
   if (encoding === 'json') return Buffer.from(writeJson(fields, message));
   const { buffer, byteOffset, byteLength } = writeProtobuf(fields, message);
   return Buffer.from(buffer, byteOffset, byteLength);

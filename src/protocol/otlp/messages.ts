@@ -26,29 +26,29 @@ interface KindTypes {
 type Kind = keyof KindTypes;
 
 /** One message inside another, or a list of them. */
-interface Nested<F extends Fields> {
+interface Nested<F extends MessageFields> {
   readonly isList: boolean;
   readonly fields: F;
 }
 
 /** Name in JSON → number in protobuf and kind. */
-export interface Fields {
-  readonly [name: string]: readonly [number: number, kind: Kind | Nested<Fields>];
+export interface MessageFields {
+  readonly [name: string]: readonly [number: number, kind: Kind | Nested<MessageFields>];
 }
 
 /** What a message of these fields is in memory: every field is there, with its zero value where it was not said. */
-export type Message<F extends Fields> = {
+export type OtlpMessage<F extends MessageFields> = {
   readonly [N in keyof F]: F[N][1] extends Nested<infer Inner>
     ? F[N][1]['isList'] extends true
-      ? readonly Message<Inner>[]
-      : Message<Inner>
+      ? readonly OtlpMessage<Inner>[]
+      : OtlpMessage<Inner>
     : F[N][1] extends Kind
       ? KindTypes[F[N][1]]
       : never;
 };
 
-const list = <F extends Fields>(fields: F) => ({ isList: true, fields }) as const;
-const one = <F extends Fields>(fields: F) => ({ isList: false, fields }) as const;
+const list = <F extends MessageFields>(fields: F) => ({ isList: true, fields }) as const;
+const one = <F extends MessageFields>(fields: F) => ({ isList: false, fields }) as const;
 
 /** Who sent it: `service.name` and the like. */
 const resource = { attributes: [1, 'attributes'], droppedAttributesCount: [2, 'uint32'] } as const;
@@ -156,17 +156,17 @@ export const tracesResponse = {
 /** google.rpc.Status, the body of an error. Its `details` are not read. */
 export const rpcStatus = { code: [1, 'int32'], message: [2, 'string'] } as const;
 
-export type OtlpResource = Message<typeof resource>;
-export type OtlpScope = Message<typeof scope>;
-export type OtlpLog = Message<typeof log>;
-export type OtlpSpan = Message<typeof span>;
-export type OtlpEvent = Message<typeof event>;
-export type OtlpLink = Message<typeof link>;
-export type LogsRequest = Message<typeof logsRequest>;
-export type TracesRequest = Message<typeof tracesRequest>;
-export type LogsResponse = Message<typeof logsResponse>;
-export type TracesResponse = Message<typeof tracesResponse>;
-export type RpcStatus = Message<typeof rpcStatus>;
+export type OtlpResource = OtlpMessage<typeof resource>;
+export type OtlpScope = OtlpMessage<typeof scope>;
+export type OtlpLog = OtlpMessage<typeof log>;
+export type OtlpSpan = OtlpMessage<typeof span>;
+export type OtlpEvent = OtlpMessage<typeof event>;
+export type OtlpLink = OtlpMessage<typeof link>;
+export type LogsRequest = OtlpMessage<typeof logsRequest>;
+export type TracesRequest = OtlpMessage<typeof tracesRequest>;
+export type LogsResponse = OtlpMessage<typeof logsResponse>;
+export type TracesResponse = OtlpMessage<typeof tracesResponse>;
+export type RpcStatus = OtlpMessage<typeof rpcStatus>;
 
 const ZERO: { readonly [K in Kind]: KindTypes[K] } = {
   fixed64: 0n,
@@ -181,10 +181,10 @@ const ZERO: { readonly [K in Kind]: KindTypes[K] } = {
   attributes: new Map(),
 };
 
-const blanks = new Map<Fields, Record<string, unknown>>();
+const blanks = new Map<MessageFields, Record<string, unknown>>();
 
 /** What a message begins with, but for what is nested in it. */
-function blankOf(fields: Fields): Record<string, unknown> {
+function blankOf(fields: MessageFields): Record<string, unknown> {
   let blank = blanks.get(fields);
   if (blank === undefined) {
     blank = {};
@@ -198,14 +198,14 @@ function blankOf(fields: Fields): Record<string, unknown> {
 }
 
 /** A message that says nothing, to be filled. */
-export function emptyOf<F extends Fields>(fields: F): Draft<Message<F>> {
+export function emptyOf<F extends MessageFields>(fields: F): Draft<OtlpMessage<F>> {
   const message = { ...blankOf(fields) };
   for (const name in message)
     if (message[name] === undefined) {
-      const { isList, fields: inner } = (fields as Fields)[name]![1] as Nested<Fields>;
+      const { isList, fields: inner } = (fields as MessageFields)[name]![1] as Nested<MessageFields>;
       message[name] = isList ? [] : emptyOf(inner);
     }
-  return message as Draft<Message<F>>;
+  return message as Draft<OtlpMessage<F>>;
 }
 
 /** A message that is being made. */

@@ -4,22 +4,22 @@
 import { promisify } from 'node:util';
 import { gunzip } from 'node:zlib';
 import { CONTENT_TYPES, decode, encode, encodingOf, type Encoding } from './codec.ts';
-import { rpcStatus, type Fields, type Message } from './messages.ts';
+import { rpcStatus, type MessageFields, type OtlpMessage } from './messages.ts';
 
 const unpack = promisify(gunzip);
 
 /** What came of reading a request. `problem` is a sentence for its sender. */
-export type Received<F extends Fields> =
-  | { readonly encoding: Encoding; readonly message: Message<F> }
+export type OtlpRequest<F extends MessageFields> =
+  | { readonly encoding: Encoding; readonly message: OtlpMessage<F> }
   | { readonly encoding: Encoding; readonly status: 400 | 413 | 415; readonly problem: string };
 
 /** The message in a request's body. An empty body is one that says nothing, in protobuf. */
-export async function receive<F extends Fields>(
+export async function receive<F extends MessageFields>(
   fields: F,
   headers: { readonly 'content-type'?: string | undefined; readonly 'content-encoding'?: string | undefined },
   body: Uint8Array,
   maxBytes: number,
-): Promise<Received<F>> {
+): Promise<OtlpRequest<F>> {
   const encoding = encodingOf(headers['content-type']);
   if (encoding === undefined)
     return {
@@ -52,17 +52,21 @@ export async function receive<F extends Fields>(
     : { encoding, status: 400, problem: `the body ${read.problem}` };
 }
 
-export interface Answer {
+export interface OtlpResponse {
   readonly contentType: string;
   readonly body: Buffer;
 }
 
 /** A message such as `logsResponse` for an answer. */
-export const answerOf = <F extends Fields>(encoding: Encoding, fields: F, message: Message<F>): Answer => ({
+export const answerOf = <F extends MessageFields>(
+  encoding: Encoding,
+  fields: F,
+  message: OtlpMessage<F>,
+): OtlpResponse => ({
   contentType: CONTENT_TYPES[encoding],
   body: encode(encoding, fields, message),
 });
 
 /** google.rpc.Status for an answer that is no success. `code`: of gRPC, such as 3 for a bad request. */
-export const errorOf = (encoding: Encoding, code: number, message: string): Answer =>
+export const errorOf = (encoding: Encoding, code: number, message: string): OtlpResponse =>
   answerOf(encoding, rpcStatus, { code, message });

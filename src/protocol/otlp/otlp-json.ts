@@ -3,15 +3,15 @@
 // as numbers, names in lowerCamelCase alone, what is not known ignored. 64-bit numbers are texts of decimals when they
 // are written, and read exactly from texts and numbers alike.
 import { Budget, checkDepth, Malformed } from './bounds.ts';
-import { emptyOf, type Fields, type Message } from './messages.ts';
+import { emptyOf, type MessageFields, type OtlpMessage } from './messages.ts';
 import type { AnyValue, Attributes } from './any-value.ts';
 
 type Json = Readonly<Record<string, unknown>>;
-type Kind = Exclude<Fields[string][1], object>;
+type Kind = Exclude<MessageFields[string][1], object>;
 
 /** Reads one message. Throws Malformed. */
-export function readJson<F extends Fields>(fields: F, text: string): Message<F> {
-  return readObject(fields, parse(text), 'the message', new Budget()) as Message<F>;
+export function readJson<F extends MessageFields>(fields: F, text: string): OtlpMessage<F> {
+  return readObject(fields, parse(text), 'the message', new Budget()) as OtlpMessage<F>;
 }
 
 function parse(text: string): unknown {
@@ -48,7 +48,12 @@ function wrong(where: string, value: unknown, wanted: string): never {
   throw new Malformed(`has ${where} ${shown(value)}, must be ${wanted}`);
 }
 
-function readObject(fields: Fields, json: unknown, where: string, budget: Budget): Record<string, unknown> {
+function readObject(
+  fields: MessageFields,
+  json: unknown,
+  where: string,
+  budget: Budget,
+): Record<string, unknown> {
   if (!isObject(json)) return wrong(where, json, 'an object');
   budget.take();
   const message: Record<string, unknown> = emptyOf(fields);
@@ -152,11 +157,11 @@ function readDouble(value: unknown, where: string): number {
 }
 
 /** Writes a message; fields with their zero value are left out. */
-export function writeJson<F extends Fields>(fields: F, message: Message<F>): string {
+export function writeJson<F extends MessageFields>(fields: F, message: OtlpMessage<F>): string {
   return JSON.stringify(objectOf(fields, message));
 }
 
-function objectOf(fields: Fields, message: Json): Json {
+function objectOf(fields: MessageFields, message: Json): Json {
   const json: Record<string, unknown> = {};
   for (const name in fields) {
     const kind = fields[name]![1];

@@ -5,7 +5,7 @@
 import { createRequire } from 'node:module';
 import type protobuf from 'protobufjs/minimal.js';
 import { Budget, checkDepth, Malformed } from './bounds.ts';
-import { emptyOf, type Fields, type Message } from './messages.ts';
+import { emptyOf, type MessageFields, type OtlpMessage } from './messages.ts';
 import type { AnyValue, Attributes } from './any-value.ts';
 
 let library: typeof protobuf | undefined;
@@ -14,7 +14,7 @@ const wire = () => (library ??= createRequire(import.meta.url)('protobufjs/minim
 
 type Reader = protobuf.Reader;
 type Writer = protobuf.Writer;
-type Numbered = ReadonlyMap<number, readonly [name: string, kind: Fields[string][1]]>;
+type Numbered = ReadonlyMap<number, readonly [name: string, kind: MessageFields[string][1]]>;
 
 const VARINT = 0;
 const EIGHT_BYTES = 1;
@@ -34,10 +34,10 @@ const WIRE_TYPES = {
   attributes: DELIMITED,
 } as const;
 
-const numbered = new Map<Fields, Numbered>();
+const numbered = new Map<MessageFields, Numbered>();
 
 /** A table by number, as the wire needs it. */
-function byNumber(fields: Fields): Numbered {
+function byNumber(fields: MessageFields): Numbered {
   let known = numbered.get(fields);
   if (known === undefined) {
     known = new Map(Object.entries(fields).map(([name, [number, kind]]) => [number, [name, kind]]));
@@ -47,7 +47,7 @@ function byNumber(fields: Fields): Numbered {
 }
 
 /** Reads one message. Throws Malformed. */
-export function readProtobuf<F extends Fields>(fields: F, bytes: Uint8Array): Message<F> {
+export function readProtobuf<F extends MessageFields>(fields: F, bytes: Uint8Array): OtlpMessage<F> {
   // A Buffer is read by a reader of its own, which knows UTF-8 by itself.
   const reader = wire().Reader.create(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength));
   try {
@@ -81,7 +81,7 @@ function endOfPart(reader: Reader): number {
 function readFields(
   reader: Reader,
   end: number,
-  fields: Fields,
+  fields: MessageFields,
   message: Record<string, unknown>,
   budget: Budget,
 ): void {
@@ -200,7 +200,7 @@ function readValue(reader: Reader, end: number, budget: Budget, depth: number): 
 }
 
 /** Writes a message; fields with their zero value are left out, as proto3 asks. */
-export function writeProtobuf<F extends Fields>(fields: F, message: Message<F>): Uint8Array {
+export function writeProtobuf<F extends MessageFields>(fields: F, message: OtlpMessage<F>): Uint8Array {
   const writer = wire().Writer.create();
   writeFields(writer, fields, message);
   return writer.finish();
@@ -208,7 +208,11 @@ export function writeProtobuf<F extends Fields>(fields: F, message: Message<F>):
 
 const tag = (number: number, wire: number): number => ((number << 3) | wire) >>> 0;
 
-function writeFields(writer: Writer, fields: Fields, message: Readonly<Record<string, unknown>>): void {
+function writeFields(
+  writer: Writer,
+  fields: MessageFields,
+  message: Readonly<Record<string, unknown>>,
+): void {
   for (const name in fields) {
     const [number, kind] = fields[name]!;
     const value = message[name];

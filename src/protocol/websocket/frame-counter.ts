@@ -12,7 +12,7 @@ const NO_CODE = 65_535;
 /** Longest head: 2 bytes, 8 of length, 4 of mask. */
 const MAX_HEAD = 14;
 
-export class FrameFollower {
+export class FrameCounter {
   /** Payload bytes of data frames so far. */
   payloadBytes = 0;
   /** Code of the first close frame seen; 1005 where it had none (RFC 6455 7.1.5); 0 before that. */

@@ -7,10 +7,10 @@
  * `event`: a lifecycle event of weir (core/events.ts). Stored as the index in this list, so new kinds are added at the end.
  */
 export const KINDS = ['request', 'line', 'span', 'event'] as const;
-export type Kind = (typeof KINDS)[number];
+export type RecordKind = (typeof KINDS)[number];
 
 /** Who said it. Empty texts: unknown, or there is none. */
-export interface Origin {
+export interface RecordOrigin {
   /** Id of the deployment. */
   readonly deployment: string;
   readonly environment: string;
@@ -19,10 +19,10 @@ export interface Origin {
   readonly source: string;
 }
 
-export interface LogRecord extends Origin {
+export interface LogRecord extends RecordOrigin {
   /** Place in the store: counts up without gaps over everything that is stored. 0: not stored yet. */
   readonly seq: number;
-  readonly kind: Kind;
+  readonly kind: RecordKind;
   /** Nanoseconds since the epoch: when a request began, when a line was written, when a span began. */
   readonly timeNs: bigint;
   /** OTLP severity number, 1 to 24 (contracts/logplane.md C4); 0 where nobody said. */

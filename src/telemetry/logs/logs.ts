@@ -5,41 +5,41 @@
 //   request-record.ts  a request as such a row      reader-client.ts → reader-thread.ts → store-reader.ts → segment-reader.ts
 //   capture-policy.ts  whose bodies are kept        bodies/  what is made of them
 //   query/      questions to it              page-position.ts, aggregate.ts  where a page ends; what is counted
-import type { Part } from '../../core/lifecycle.ts';
-import type { Log } from '../../core/logger.ts';
+import type { Component } from '../../core/lifecycle.ts';
+import type { Logger } from '../../core/logger.ts';
 import type { Exchange } from '../../core/exchange/exchange.ts';
-import { Asker } from './threads/reader-client.ts';
-import type { IntakeOptions } from './ingest/ingester.ts';
-import type { Node } from './query/query-node.ts';
-import { wantedNode, type Wanted } from './query/subscription.ts';
-import type { Following, Page, PageQuery, Tally } from './store/store-reader.ts';
-import type { LogRecord, Origin } from './log-record.ts';
+import { ReaderClient } from './threads/reader-client.ts';
+import type { IngesterOptions } from './ingest/ingester.ts';
+import type { QueryNode } from './query/query-node.ts';
+import { subscriptionNode, type Subscription } from './query/subscription.ts';
+import type { FollowQuery, RecordPage, PageQuery, Aggregate } from './store/store-reader.ts';
+import type { LogRecord, RecordOrigin } from './log-record.ts';
 import type { PackedDeployment } from './ingest/request-record.ts';
-import { Sender, type PostResult, type SenderFigures } from './threads/writer-client.ts';
-import type { TallyBy } from './store/aggregate.ts';
+import { WriterClient, type PostResult, type WriterClientFigures } from './threads/writer-client.ts';
+import type { AggregateBy } from './store/aggregate.ts';
 
-export { Capture } from './ingest/capture-policy.ts';
-export { recordsOfLogs, recordsOfSpans, type Intake as OtlpIntake } from './ingest/otlp-records.ts';
-export { attributesOf, KINDS, type Kind, type LogRecord, type Origin } from './log-record.ts';
-export type { Span } from './store/segment-reader.ts';
-export { formatPosition, parsePosition, type Position } from './store/page-position.ts';
-export type { Node } from './query/query-node.ts';
-export { FILTERS, question } from './query/contract-params.ts';
-export type { Following, Page, PageQuery, Tally } from './store/store-reader.ts';
+export { CapturePolicy } from './ingest/capture-policy.ts';
+export { recordsOfLogs, recordsOfSpans, type OtlpRecordResult as OtlpIntake } from './ingest/otlp-records.ts';
+export { attributesOf, KINDS, type RecordKind, type LogRecord, type RecordOrigin } from './log-record.ts';
+export type { TimeRange } from './store/segment-reader.ts';
+export { formatPosition, parsePosition, type PagePosition } from './store/page-position.ts';
+export type { QueryNode } from './query/query-node.ts';
+export { FILTERS, contractQuery } from './query/contract-params.ts';
+export type { FollowQuery, RecordPage, PageQuery, Aggregate } from './store/store-reader.ts';
 export { apiLevel, SEVERITY, severityOfName, severityText } from './severity.ts';
-export { SUMMED_FIELDS, type TallyBy } from './store/aggregate.ts';
-export type { PostResult, SenderFigures } from './threads/writer-client.ts';
+export { SUMMED_FIELDS, type AggregateBy } from './store/aggregate.ts';
+export type { PostResult, WriterClientFigures } from './threads/writer-client.ts';
 
-export interface LogsConfig extends IntakeOptions {
+export interface LogsConfig extends IngesterOptions {
   /** Folder of its own for the files. */
   readonly folder: string;
   readonly maxBytes: number;
 }
 
 /** Records as they are stored. */
-export interface Feed {
+export interface RecordFeed {
   /** Up to `limit` wanted records behind the place `afterSeq`. */
-  read(afterSeq: number, limit: number): Promise<Following>;
+  read(afterSeq: number, limit: number): Promise<FollowQuery>;
   /** `listener` is called when something was stored; returns how to stop that. */
   onStored(listener: () => void): () => void;
 }
@@ -48,24 +48,24 @@ export interface Feed {
 export interface LineStream {
   write(bytes: Uint8Array): void;
   /** Sets the origin of later lines. */
-  move(origin: Origin): void;
+  move(origin: RecordOrigin): void;
   end(): void;
 }
 
-export class Logs implements Part {
+export class Logs implements Component {
   readonly name = 'logs';
-  readonly #sender: Sender;
-  readonly #asker: Asker;
+  readonly #sender: WriterClient;
+  readonly #asker: ReaderClient;
   readonly #followsFiles: boolean;
   readonly #listeners = new Set<() => void>();
 
-  constructor({ folder, maxBytes, ...intake }: LogsConfig, log: Log) {
+  constructor({ folder, maxBytes, ...intake }: LogsConfig, log: Logger) {
     const { retentionMs } = intake;
-    this.#sender = new Sender({ writer: { folder, maxBytes, retentionMs }, intake }, log, () => {
+    this.#sender = new WriterClient({ writer: { folder, maxBytes, retentionMs }, intake }, log, () => {
       for (const listener of this.#listeners) listener();
     });
     this.#followsFiles = intake.files.length > 0;
-    this.#asker = new Asker(folder, (path, problem) => this.#sender.damaged(path, problem));
+    this.#asker = new ReaderClient(folder, (path, problem) => this.#sender.damaged(path, problem));
   }
 
   /** Files are followed from the start; for the rest the threads are started when they are needed. */
@@ -78,7 +78,7 @@ export class Logs implements Part {
     await this.#asker.close();
   }
 
-  get figures(): SenderFigures {
+  get figures(): WriterClientFigures {
     return this.#sender.figures;
   }
 
@@ -90,7 +90,7 @@ export class Logs implements Part {
   }
 
   /** A stream of lines that begins. */
-  stream(origin: Origin): LineStream {
+  stream(origin: RecordOrigin): LineStream {
     const stream = this.#sender.stream(origin);
     return {
       write: (bytes) => this.#sender.bytes(stream, bytes),
@@ -105,7 +105,7 @@ export class Logs implements Part {
   }
 
   /** Sets the owner of later lines of followed files that name no known request. */
-  moveFiles(origin: Omit<Origin, 'source'>): void {
+  moveFiles(origin: Omit<RecordOrigin, 'source'>): void {
     this.#sender.moveFiles(origin);
   }
 
@@ -115,19 +115,19 @@ export class Logs implements Part {
   }
 
   /** Stores lines from outside: plain text or a JSON object each. `count`: how many there are at most, blank ones aside. */
-  postLines(bytes: Uint8Array, origin: Origin, count: number): Promise<PostResult> {
+  postLines(bytes: Uint8Array, origin: RecordOrigin, count: number): Promise<PostResult> {
     return this.#sender.post([], { bytes, origin, count });
   }
 
   // ── What is asked ────────────────────────────────────────────────────────────────────────────────────────────────
 
   /** The next records in the order of time. A page may be empty and yet not the last: see `next`. */
-  page(query: PageQuery): Promise<Page> {
+  page(query: PageQuery): Promise<RecordPage> {
     return this.#asker.ask('page', query);
   }
 
   /** The next records in the order in which they were stored, behind the place `seq`. */
-  after(node: Node, seq: number, limit: number): Promise<Following> {
+  after(node: QueryNode, seq: number, limit: number): Promise<FollowQuery> {
     return this.#asker.ask('after', node, seq, limit);
   }
 
@@ -144,22 +144,22 @@ export class Logs implements Part {
   }
 
   /** Counts what matches; comes back with `next` until everything was looked at. */
-  tally(query: Omit<PageQuery, 'limit' | 'direction'>, by: TallyBy): Promise<Tally> {
+  tally(query: Omit<PageQuery, 'limit' | 'direction'>, by: AggregateBy): Promise<Aggregate> {
     return this.#asker.ask('tally', { ...query, direction: 'down', limit: 0 }, by);
   }
 
   /** Counts by whole minutes, for questions about fields that these are summed by. */
   tallyMinutes(
-    node: Node,
+    node: QueryNode,
     span: { readonly fromNs: bigint; readonly toNs: bigint },
-    by: TallyBy,
+    by: AggregateBy,
   ): Promise<ReadonlyMap<string, number>> {
     return this.#asker.ask('tallyMinutes', node, span, by);
   }
 
   /** What is wanted, as it is stored, from any place on: what an exporter reads. `problem`: what is wrong with the query. */
-  feed(wanted: Wanted): Feed | { readonly problem: string } {
-    const question = wantedNode(wanted);
+  feed(wanted: Subscription): RecordFeed | { readonly problem: string } {
+    const question = subscriptionNode(wanted);
     if ('problem' in question) return question;
     return {
       read: (afterSeq, limit) => this.after(question.node, afterSeq, limit),

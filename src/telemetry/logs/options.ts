@@ -8,7 +8,7 @@ import {
   listOf,
   required,
   section,
-  words,
+  wordList,
   type Settings,
 } from '../../core/settings.ts';
 import { compileRegex } from './regex.ts';
@@ -60,7 +60,7 @@ export const logsOptions = section({
     min: 16 * 1024 ** 2,
     doc: 'What all of the record may take on the disk; the oldest goes first.',
   }),
-  files: words({
+  files: wordList({
     default: [],
     pattern: { test: isFollowable },
     like: 'paths of files; * and ? may stand in the last part alone, such as /var/log/model/*.log',
@@ -76,7 +76,7 @@ export const logsOptions = section({
     default: true,
     doc: 'Take out what looks like a secret: keys, tokens, passwords, credentials in URLs, private keys.',
   }),
-  redact_patterns: words({
+  redact_patterns: wordList({
     default: [],
     separator: '\n',
     pattern: { test: (pattern) => pattern !== '' && typeof compileRegex(pattern) !== 'string' },

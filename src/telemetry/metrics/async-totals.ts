@@ -3,7 +3,7 @@
 import { add, readAt, sizeOf, type HistogramReading } from './histogram.ts';
 
 export const outcomes = ['SUCCEEDED', 'FAILED', 'EXPIRED', 'CANCELED'] as const;
-export type Outcome = (typeof outcomes)[number];
+export type AsyncOutcome = (typeof outcomes)[number];
 
 /** Bounds of the wait in the queue above those of other times, in seconds: 30 minutes to 72 hours, the longest wait. */
 const LONG_WAITS = [1800, 3600, 7200, 14_400, 28_800, 43_200, 86_400, 172_800, 259_200];
@@ -14,7 +14,7 @@ export const taskWaitBounds = (bounds: readonly number[]): number[] => [
   ...LONG_WAITS.filter((seconds) => seconds > bounds.at(-1)!),
 ];
 
-export class AsyncFigures {
+export class AsyncTotals {
   readonly #bounds: Float64Array;
   readonly #waitBounds: Float64Array;
   readonly #waits: Float64Array;
@@ -44,7 +44,7 @@ export class AsyncFigures {
     this.#add(this.#latencies, this.#bounds, deployment, seconds);
   }
 
-  ended(deployment: string, outcome: Outcome): void {
+  ended(deployment: string, outcome: AsyncOutcome): void {
     const index = this.#indexOf(deployment);
     if (index !== -1) this.#outcomes[index * outcomes.length + outcomes.indexOf(outcome)]!++;
   }
@@ -57,7 +57,7 @@ export class AsyncFigures {
     return readAt(this.#latencies, deployment * sizeOf(this.#bounds), this.#bounds);
   }
 
-  outcome(deployment: number, outcome: Outcome): number {
+  outcome(deployment: number, outcome: AsyncOutcome): number {
     return this.#outcomes[deployment * outcomes.length + outcomes.indexOf(outcome)]!;
   }
 

@@ -3,23 +3,23 @@
 // in the exchange's own two moments and nowhere else.
 import { causes, type Cause } from '../../core/errors.ts';
 import type { Exchange, Observer } from '../../core/exchange/exchange.ts';
-import type { Blocks } from './request-totals.ts';
+import type { RequestTotals } from './request-totals.ts';
 import { add, readAt, sizeOf, type HistogramReading } from './histogram.ts';
 
 const causeIndex = Object.fromEntries(causes.map((cause, index) => [cause, index])) as Record<Cause, number>;
 
-export class Live implements Observer {
+export class InFlight implements Observer {
   /** deployment → synchronous exchanges that wait or are served (contract C8: asynchronous ones are not counted). */
   readonly concurrent: Int32Array;
   readonly websockets: Int32Array;
   /** (deployment + 1, cause) → exchanges that ended with it; row 0: exchanges that asked for no known deployment. */
   readonly ended: Float64Array;
-  readonly #blocks: Blocks;
+  readonly #blocks: RequestTotals;
   /** deployment → histogram of the seconds waited in line. */
   readonly #waits: Float64Array;
   readonly #waitBounds: Float64Array;
 
-  constructor(deployments: number, blocks: Blocks, durationBounds: readonly number[]) {
+  constructor(deployments: number, blocks: RequestTotals, durationBounds: readonly number[]) {
     this.concurrent = new Int32Array(new SharedArrayBuffer(deployments * 4));
     this.websockets = new Int32Array(new SharedArrayBuffer(deployments * 4));
     this.ended = new Float64Array(new SharedArrayBuffer((deployments + 1) * causes.length * 8));

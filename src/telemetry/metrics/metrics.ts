@@ -3,14 +3,14 @@
 // Only this file imports prom-client. It owns text and format; two registries, because it renames a counter in place
 // when it writes OpenMetrics, and the same objects could not serve both formats.
 import { Registry, type Metric } from 'prom-client';
-import type { Part } from '../../core/lifecycle.ts';
+import type { Component } from '../../core/lifecycle.ts';
 import type { Observer } from '../../core/exchange/exchange.ts';
 import type { Pool } from '../../data-plane/replicas/pool.ts';
-import type { Samplers } from '../../collectors/collectors.ts';
+import type { Collectors } from '../../collectors/collectors.ts';
 import type { ScaleReading } from '../../control/scaling/autoscaler.ts';
 import type { MergeReading, PageFamily } from '../../collectors/replica-metrics/replica-metrics.ts';
-import { AsyncFigures } from './async-totals.ts';
-import { Blocks } from './request-totals.ts';
+import { AsyncTotals } from './async-totals.ts';
+import { RequestTotals } from './request-totals.ts';
 import { asyncFamilies, type AsyncSources } from './families/async.ts';
 import { CommonLabels } from './families/labels.ts';
 import { containerFamilies } from './families/containers.ts';
@@ -19,18 +19,18 @@ import { gpuFamilies } from './families/gpu.ts';
 import { logFamilies, type LogFigures } from './families/logs.ts';
 import { mergeFamilies } from './families/replica-metrics.ts';
 import { podFamilies, type PodSources } from './families/pods.ts';
-import { queueFamilies, type Repeats } from './families/wait-queue.ts';
+import { queueFamilies, type RetryTotals } from './families/wait-queue.ts';
 import { replicaFamilies } from './families/replicas.ts';
 import { requestFamilies } from './families/requests.ts';
-import { samplerFamilies } from './families/collectors.ts';
+import { collectorFamilies } from './families/collectors.ts';
 import { scaleFamilies } from './families/scaling.ts';
 import { LoopWatch, selfFamilies } from './families/self.ts';
 import type { Family, Labels } from './family.ts';
-import { Live } from './in-flight.ts';
+import { InFlight } from './in-flight.ts';
 import { mergedPage } from './merge-pages.ts';
 import type { MetricsOptions } from './options.ts';
 
-export type Format = 'text' | 'openmetrics';
+export type ExpositionFormat = 'text' | 'openmetrics';
 
 /** A value as prom-client prints it. */
 interface Value {
@@ -45,12 +45,12 @@ const END = '# EOF\n';
 
 export class Metrics {
   readonly families: readonly Family[];
-  readonly #pages: Merged['pages'];
-  readonly #registries: Record<Format, Pick<Registry, 'metrics'> & { contentType: string }>;
+  readonly #pages: MergedPages['pages'];
+  readonly #registries: Record<ExpositionFormat, Pick<Registry, 'metrics'> & { contentType: string }>;
   #failures = 0;
 
   /** `pages` are those of the replicas, put behind ours. */
-  constructor(families: readonly Family[], pages: Merged['pages']) {
+  constructor(families: readonly Family[], pages: MergedPages['pages']) {
     this.#pages = pages;
     this.families = [
       ...families,
@@ -68,12 +68,12 @@ export class Metrics {
     };
   }
 
-  contentType(format: Format): string {
+  contentType(format: ExpositionFormat): string {
     return this.#registries[format].contentType;
   }
 
   /** The page: every family with its samples at this moment, then what the replicas' own pages said last. */
-  async page(format: Format): Promise<string> {
+  async page(format: ExpositionFormat): Promise<string> {
     const own = await this.#registries[format].metrics();
     const merged = mergedPage(this.#pages(), format === 'openmetrics');
     if (merged === '' || !own.endsWith(END)) return own + merged;
@@ -136,23 +136,23 @@ function openMetricsRegistry(): Registry {
 }
 
 /** What replicas say of themselves. */
-export interface Merged {
+export interface MergedPages {
   readonly pages: () => readonly ReadonlyMap<string, PageFamily>[];
   readonly readings: () => readonly MergeReading[];
 }
 
 /** What others tell the metrics when they are asked. */
-export interface Sources {
+export interface MetricSources {
   readonly build: Labels;
   readonly connections: () => { active: number; idle: number };
   readonly pods: PodSources;
-  readonly merged: Merged;
+  readonly merged: MergedPages;
   readonly droppedLines: () => number;
-  readonly repeats: (deployment: number) => Repeats;
+  readonly repeats: (deployment: number) => RetryTotals;
   /** Deployments that there may be in the life of the process. */
   readonly maxDeployments: number;
   readonly async: AsyncSources;
-  readonly samplers: Pick<Samplers, 'containers' | 'gpus' | 'gpuFigures' | 'stats'>;
+  readonly samplers: Pick<Collectors, 'containers' | 'gpus' | 'gpuFigures' | 'stats'>;
   readonly scale: () => readonly ScaleReading[];
   readonly logs: () => LogFigures | undefined;
   readonly exports: () => readonly ExportFigures[];
@@ -162,8 +162,8 @@ export interface Sources {
 export interface Measured {
   readonly metrics: Metrics;
   readonly observer: Observer;
-  readonly async: AsyncFigures;
-  readonly loop: Part;
+  readonly async: AsyncTotals;
+  readonly loop: Component;
 }
 
 /** Builds the families of a sidecar. */
@@ -171,17 +171,17 @@ export function createMetrics(
   options: MetricsOptions,
   model: { readonly id: string; readonly name: string },
   pool: Pick<Pool, 'deployments' | 'holding'>,
-  sources: Sources,
+  sources: MetricSources,
 ): Measured {
   const common = new CommonLabels(model, pool.deployments);
-  const blocks = new Blocks({
+  const blocks = new RequestTotals({
     deployments: sources.maxDeployments,
     durationBounds: options.duration_buckets,
     sizeBounds: options.size_buckets,
     maxStatusCodes: options.max_status_codes,
   });
-  const live = new Live(sources.maxDeployments, blocks, options.duration_buckets);
-  const asyncFigures = new AsyncFigures(sources.maxDeployments, options.duration_buckets, (id) =>
+  const live = new InFlight(sources.maxDeployments, blocks, options.duration_buckets);
+  const asyncFigures = new AsyncTotals(sources.maxDeployments, options.duration_buckets, (id) =>
     pool.deployments.findIndex((deployment) => deployment.options.id === id),
   );
   const loop = new LoopWatch();
@@ -201,7 +201,7 @@ export function createMetrics(
       ),
       ...logFamilies(sources.logs),
       ...exportFamilies(sources.exports),
-      ...samplerFamilies(() => sources.samplers.stats()),
+      ...collectorFamilies(() => sources.samplers.stats()),
       ...selfFamilies(sources.build, loop, sources.droppedLines),
       ...mergeFamilies(sources.merged.readings),
     ],
@@ -214,7 +214,7 @@ export function createMetrics(
  * The format that a scraper asks for by `Accept`: OpenMetrics where it is wanted at least as much as plain text.
  * Media types with their weights as RFC 9110 12.5.1.
  */
-export function formatFor(accept: string | undefined): Format {
+export function formatFor(accept: string | undefined): ExpositionFormat {
   let text = 0;
   let openmetrics = 0;
   for (const part of (accept ?? '').split(',')) {

@@ -23,7 +23,7 @@ interface Layout {
 }
 
 /** One block as it is read. */
-export interface BlockReading {
+export interface RequestTotalsReading {
   readonly deployment: number;
   readonly isAsync: boolean;
   /** The status code, or OTHER. */
@@ -32,14 +32,14 @@ export interface BlockReading {
   histogram(name: HistogramName): HistogramReading;
 }
 
-export interface BlocksOptions {
+export interface RequestTotalsOptions {
   readonly deployments: number;
   readonly durationBounds: readonly number[];
   readonly sizeBounds: readonly number[];
   readonly maxStatusCodes: number;
 }
 
-export class Blocks {
+export class RequestTotals {
   readonly #values: Float64Array;
   readonly #stride: number;
   readonly #layouts: Record<HistogramName, Layout>;
@@ -51,7 +51,7 @@ export class Blocks {
   readonly #used: Uint16Array;
   readonly #perGroup: number;
 
-  constructor({ deployments, durationBounds, sizeBounds, maxStatusCodes }: BlocksOptions) {
+  constructor({ deployments, durationBounds, sizeBounds, maxStatusCodes }: RequestTotalsOptions) {
     const durations = Float64Array.from(durationBounds);
     const sizes = Float64Array.from(sizeBounds);
     let offset = 1;
@@ -96,7 +96,7 @@ export class Blocks {
   }
 
   /** Reads all blocks that hold something: of each group in the order in which they came to be, OTHER last. */
-  *read(): Generator<BlockReading> {
+  *read(): Generator<RequestTotalsReading> {
     for (let group = 0; group < this.#used.length; group++)
       for (let place = 0; place < this.#perGroup; place++) {
         const block = group * this.#perGroup + place;

@@ -1,6 +1,6 @@
 // The destinations that the settings name, which need no folder to be known.
 // Must stay true: they are checked like those that come through the admin API.
-import { Fault } from '../../core/errors.ts';
+import { WeirError } from '../../core/errors.ts';
 import { readDestination, type Destination } from './destination.ts';
 import type { ExportOptions } from './options.ts';
 
@@ -12,7 +12,7 @@ export function configured(options: ExportOptions): Destination[] {
   const destinations: Destination[] = [];
   const add = (id: string, input: Record<string, unknown>) => {
     const read = readDestination({ ...common, ...input });
-    if ('problems' in read) throw new Fault('bad_settings', `export: ${read.problems.join('; ')}`);
+    if ('problems' in read) throw new WeirError('bad_settings', `export: ${read.problems.join('; ')}`);
     destinations.push({ ...read.said, id });
   };
   if (endpoint !== '')

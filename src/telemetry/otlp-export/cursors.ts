@@ -3,7 +3,7 @@
 // destinations wait for one disk together.
 import { mkdir } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { readWhole, writeWhole } from './atomic-file.ts';
+import { readWhole, writeAtomic } from './atomic-file.ts';
 
 export class Cursors {
   readonly #file: string;
@@ -49,7 +49,7 @@ export class Cursors {
     this.#next = undefined;
     const write = async () => {
       await mkdir(dirname(this.#file), { recursive: true, mode: 0o700 });
-      await writeWhole(this.#file, `${JSON.stringify(Object.fromEntries(this.#positions))}\n`);
+      await writeAtomic(this.#file, `${JSON.stringify(Object.fromEntries(this.#positions))}\n`);
     };
     this.#writing = write().finally(() => (this.#writing = undefined));
     return this.#writing;

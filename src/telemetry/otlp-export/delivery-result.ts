@@ -3,7 +3,7 @@
 // for reasons that are not the records'; a partial success never. Source: contracts/logplane.md C3.
 import { decode, encodingOf, type Encoding } from '../../protocol/otlp/codec.ts';
 import { logsResponse, rpcStatus, tracesResponse } from '../../protocol/otlp/messages.ts';
-import type { Answer, Reply } from './transport.ts';
+import type { TransportResult, ReceiverResponse } from './transport.ts';
 
 const RETRYABLE: ReadonlySet<number> = new Set([429, 502, 503, 504]);
 /**
@@ -15,7 +15,7 @@ const NOT_ITS_FAULT: ReadonlySet<number> = new Set([401, 402, 403, 404, 405, 407
 const MAX_RETRY_AFTER_MS = 10 * 60_000;
 const MAX_TEXT = 500;
 
-export type Verdict =
+export type ExportResult =
   /** Arrived; `rejected` of it the receiver did not want, `note` is what it said to that. */
   | { readonly is: 'taken'; readonly rejected: number; readonly note: string }
   /**
@@ -33,13 +33,13 @@ export type Verdict =
   | { readonly is: 'too_large' | 'refused'; readonly problem: string };
 
 /** `count` records were sent, in this encoding. */
-export function judge(
-  answer: Answer,
+export function exportResult(
+  answer: TransportResult,
   signal: 'logs' | 'traces',
   encoding: Encoding,
   count: number,
   nowMs: number,
-): Verdict {
+): ExportResult {
   if ('problem' in answer)
     return { is: 'again', afterMs: undefined, isCutOff: answer.isCutOff, problem: answer.problem };
   const { status } = answer;
@@ -60,11 +60,11 @@ export function judge(
 
 /** An answer that cannot be read says nothing against what was sent. */
 function taken(
-  { headers, body }: Reply,
+  { headers, body }: ReceiverResponse,
   signal: 'logs' | 'traces',
   encoding: Encoding,
   count: number,
-): Verdict {
+): ExportResult {
   const its = encodingOf(headers['content-type']) ?? encoding;
   let rejected = 0n;
   let note = '';
@@ -80,7 +80,7 @@ function taken(
 }
 
 /** The message of google.rpc.Status, or the text that came in its place. */
-function errorText({ headers, body }: Reply, encoding: Encoding): string {
+function errorText({ headers, body }: ReceiverResponse, encoding: Encoding): string {
   const its =
     encodingOf(headers['content-type']) ?? (headers['content-type'] === undefined ? encoding : undefined);
   const read = its === undefined ? undefined : decode(its, rpcStatus, body);

@@ -4,13 +4,13 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { readDestination, type Destination } from './destination.ts';
-import { readWhole, writeWhole } from './atomic-file.ts';
+import { readWhole, writeAtomic } from './atomic-file.ts';
 import { openBox, type SecretBox } from './encryption.ts';
 
 const FILE = 'connections.json';
 
 /** A destination of the file. `problem`: why it cannot be sent to, such as a value that does not open. */
-export interface Kept {
+export interface StoredDestination {
   readonly destination: Destination;
   readonly problem: string;
 }
@@ -24,7 +24,7 @@ interface Sealed {
 const ownerOf = (id: string, url: string, header: string): string =>
   JSON.stringify([id, URL.parse(url)?.origin ?? '', header.toLowerCase()]);
 
-export class Vault {
+export class DestinationStore {
   readonly #folder: string;
   readonly #key: string;
   #box: SecretBox | undefined;
@@ -37,7 +37,7 @@ export class Vault {
   }
 
   /** Reads the file, if there is one. `problem` is told of what cannot be used. */
-  async load(problem: (text: string) => void): Promise<Kept[]> {
+  async load(problem: (text: string) => void): Promise<StoredDestination[]> {
     const file = join(this.#folder, FILE);
     const said = await readWhole(file, (aside) =>
       problem(`${file} is no JSON and was set aside as ${aside}`),
@@ -45,7 +45,7 @@ export class Vault {
     const entries =
       typeof said === 'object' && said !== null && 'connections' in said ? said.connections : undefined;
     this.#entries = Array.isArray(entries) ? entries : [];
-    const kept: Kept[] = [];
+    const kept: StoredDestination[] = [];
     for (const entry of this.#entries) {
       const read = await this.#open(entry);
       if ('destination' in read) kept.push(read);
@@ -71,7 +71,7 @@ export class Vault {
 
   async #write(entries: readonly unknown[]): Promise<void> {
     await mkdir(this.#folder, { recursive: true, mode: 0o700 });
-    await writeWhole(join(this.#folder, FILE), `${JSON.stringify({ connections: entries }, null, 2)}\n`);
+    await writeAtomic(join(this.#folder, FILE), `${JSON.stringify({ connections: entries }, null, 2)}\n`);
     this.#entries = entries;
   }
 
@@ -87,7 +87,7 @@ export class Vault {
     return { id, ...rest, header_value: await seal(rest.header_name, value), headers: sealed };
   }
 
-  async #open(entry: unknown): Promise<Kept | { readonly problem: string }> {
+  async #open(entry: unknown): Promise<StoredDestination | { readonly problem: string }> {
     const id = idOf(entry);
     if (id === '') return { problem: `${FILE} has an entry without an id, which is left as it is` };
     const { id: _, header_value: value, headers, ...rest } = entry as Sealed;

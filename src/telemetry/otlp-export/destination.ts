@@ -11,7 +11,7 @@ import {
   required,
   section,
   text,
-  words,
+  wordList,
   type Settings,
 } from '../../core/settings.ts';
 import { encodings } from '../../protocol/otlp/codec.ts';
@@ -61,7 +61,7 @@ const schema = section({
   header_value: text({ default: '', doc: '', show: () => HIDDEN }),
   encoding: choice(encodings, { default: 'protobuf', doc: '' }),
   compression: choice(['gzip', 'none'], { default: 'gzip', doc: '' }),
-  attributes: words({
+  attributes: wordList({
     default: CONTRACT_ATTRIBUTES,
     pattern: /^\S{1,128}$/,
     like: 'names of attributes',
@@ -92,13 +92,13 @@ export type Destination = Settings<typeof schema> & {
 };
 
 /** What a destination says besides its id. */
-export type Said = Omit<Destination, 'id'>;
+export type DestinationInput = Omit<Destination, 'id'>;
 
 /** Reads what somebody says of a destination; `before`: of one that there is, of which only that is changed. */
 export function readDestination(
   input: unknown,
-  before?: Said,
-): { readonly said: Said } | { readonly problems: readonly string[] } {
+  before?: DestinationInput,
+): { readonly said: DestinationInput } | { readonly problems: readonly string[] } {
   if (typeof input !== 'object' || input === null || Array.isArray(input))
     return { problems: ['a connection is a JSON object, such as {"endpoint_url": "https://…"}'] };
   const given: Record<string, unknown> = Object.assign(Object.create(null), before, input);
@@ -114,7 +114,7 @@ export function readDestination(
   // What is missing comes through as undefined: a setting without a default.
   if (result.ok && result.settings.endpoint_url === undefined) problems.push('endpoint_url is missing');
   if (!result.ok || problems.length > 0) return { problems };
-  const said: Said = { ...result.settings, headers };
+  const said: DestinationInput = { ...result.settings, headers };
   problems.push(...contradictions(said));
   return problems.length > 0 ? { problems } : { said };
 }
@@ -137,7 +137,7 @@ function inWords({
   });
 }
 
-function contradictions(said: Said): string[] {
+function contradictions(said: DestinationInput): string[] {
   const { header_name: name, header_value: value, headers } = said;
   const problems: string[] = [];
   if (name !== '' || value !== '') problems.push(...headerProblems('header_name', name, value));
@@ -210,13 +210,17 @@ export function refusalOf(endpointUrl: string, ownPorts: readonly number[]): str
 }
 
 /** All headers with their values. */
-export const headersOf = ({ header_name, header_value, headers }: Said): Record<string, string> =>
+export const headersOf = ({
+  header_name,
+  header_value,
+  headers,
+}: DestinationInput): Record<string, string> =>
   header_name === '' ? { ...headers } : { ...headers, [header_name]: header_value };
 
 /** Values that are known must not go to another receiver than they were given for by who cannot see them. */
 export function secretsToRepeat(
-  before: Said,
-  said: Said,
+  before: DestinationInput,
+  said: DestinationInput,
   input: Readonly<Record<string, unknown>>,
   problem: string,
 ): string[] {
@@ -233,7 +237,7 @@ export function secretsToRepeat(
 }
 
 /** A text without any header value that may stand in it, such as a receiver's answer. */
-export function scrub(text: string, destination: Said): string {
+export function scrub(text: string, destination: DestinationInput): string {
   const parts = Object.values(headersOf(destination))
     // Also what stands behind `Bearer`. The shortest are no secrets, and are everywhere.
     .flatMap((value) => [value, ...value.split(/\s+/)])
@@ -244,7 +248,7 @@ export function scrub(text: string, destination: Said): string {
 }
 
 /** What may be shown. */
-export const shownForm = ({ header_value, headers, ...rest }: Said): Record<string, unknown> => ({
+export const shownForm = ({ header_value, headers, ...rest }: DestinationInput): Record<string, unknown> => ({
   ...rest,
   header_value: header_value === '' ? '' : HIDDEN,
   headers: Object.fromEntries(Object.keys(headers).map((name) => [name, HIDDEN])),

@@ -4,8 +4,8 @@
 import { createCipheriv, createDecipheriv, hkdfSync, randomBytes } from 'node:crypto';
 import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { Fault } from '../../core/errors.ts';
-import { writeWhole } from './atomic-file.ts';
+import { WeirError } from '../../core/errors.ts';
+import { writeAtomic } from './atomic-file.ts';
 
 const ALGORITHM = 'aes-256-gcm';
 const NONCE_BYTES = 12;
@@ -58,13 +58,13 @@ export async function openBox(folder: string, key: string): Promise<SecretBox> {
   }
   const made = randomBytes(KEY_BYTES);
   await mkdir(folder, { recursive: true, mode: 0o700 });
-  await writeWhole(file, `${made.toString('hex')}\n`);
+  await writeAtomic(file, `${made.toString('hex')}\n`);
   return new SecretBox(made);
 }
 
 function keyIn(text: string, file: string): Buffer {
   if (!/^[0-9a-f]{64}\n?$/.test(text))
-    throw new Fault(
+    throw new WeirError(
       'bad_key',
       `${file} holds no key: 64 hex characters are needed. Restore it, or remove it and give all header values anew`,
     );

@@ -2,7 +2,7 @@
 // Must stay true: what is here is shown to people and to Prometheus, and holds no secret.
 
 /** In milliseconds (contracts/logplane.md C3). */
-export interface Timing {
+export interface ExporterTiming {
   /** A request that is not full waits so long after the one before. */
   readonly interval: number;
   /** A full request, after the one before: who has much to catch up leaves time to those who are served. */
@@ -13,7 +13,7 @@ export interface Timing {
   /** The longest wait for a receiver that takes nothing from us as we are. */
   readonly lockedRetry: number;
 }
-export const TIMING: Timing = {
+export const TIMING: ExporterTiming = {
   interval: 1000,
   pace: 20,
   timeout: 30_000,
@@ -23,17 +23,17 @@ export const TIMING: Timing = {
 };
 
 /** What a destination has come to in the life of the process; outlives changes of its settings. */
-export interface Counts {
+export interface ExporterCounts {
   sent: number;
   rejected: number;
   dropped: number;
   /** Requests by status; `none`: without an answer. */
   readonly requests: Map<string, number>;
 }
-export const newCounts = (): Counts => ({ sent: 0, rejected: 0, dropped: 0, requests: new Map() });
+export const newCounts = (): ExporterCounts => ({ sent: 0, rejected: 0, dropped: 0, requests: new Map() });
 
 /** How it goes, at this moment. Times are ISO 8601, empty where there is none. */
-export interface Status {
+export interface ExporterStatus {
   /** `paused`: the receiver refuses whoever sends, such as with a key that has expired; nothing is given up. */
   readonly state: 'running' | 'retrying' | 'paused' | 'disabled' | 'failed';
   readonly retry_at: string;
@@ -54,7 +54,10 @@ export interface Status {
 }
 
 /** Of one that cannot be sent to at all. */
-export const failedStatus = ({ sent, rejected, dropped }: Counts, problem: string): Status => ({
+export const failedStatus = (
+  { sent, rejected, dropped }: ExporterCounts,
+  problem: string,
+): ExporterStatus => ({
   state: 'failed',
   retry_at: '',
   cursor: 0,

@@ -4,25 +4,25 @@
 // restart sends at most one request again.
 import { backoffMs } from '../../core/backoff.ts';
 import { describe } from '../../core/errors.ts';
-import type { Log } from '../../core/logger.ts';
+import type { Logger } from '../../core/logger.ts';
 import type { LogRecord } from '../logs/logs.ts';
 import { fitting, MAX_RECORDS } from './batch.ts';
-import { Client, type ProjectSpans, type Tested } from './otlp-client.ts';
+import { OtlpClient, type ProjectSpans, type TestResult } from './otlp-client.ts';
 import type { Cursors } from './cursors.ts';
 import { scrub, type Destination } from './destination.ts';
-import type { Feed, Page } from './feed.ts';
-import type { Sender } from './otlp-logs.ts';
-import type { Counts, Status, Timing } from './exporter-state.ts';
-import type { Verdict } from './delivery-result.ts';
+import type { ExportFeed, FeedPage } from './feed.ts';
+import type { ExportOrigin } from './otlp-logs.ts';
+import type { ExporterCounts, ExporterStatus, ExporterTiming } from './exporter-state.ts';
+import type { ExportResult } from './delivery-result.ts';
 
 export interface ExporterDeps {
-  readonly feed: Feed;
+  readonly feed: ExportFeed;
   readonly cursors: Cursors;
-  readonly counts: Counts;
-  readonly sender: Sender;
+  readonly counts: ExporterCounts;
+  readonly sender: ExportOrigin;
   readonly spans: ProjectSpans;
-  readonly log: Log;
-  readonly timing: Timing;
+  readonly log: Logger;
+  readonly timing: ExporterTiming;
 }
 
 /** What a request that is cut needs to end. */
@@ -35,7 +35,7 @@ const iso = (ms: number): string => (ms === 0 ? '' : new Date(ms).toISOString())
 export class Exporter {
   readonly #destination: Destination;
   readonly #deps: ExporterDeps;
-  readonly #client: Client;
+  readonly #client: OtlpClient;
   readonly #cutting = new AbortController();
   #cursor = 0;
   #head = 0;
@@ -60,7 +60,7 @@ export class Exporter {
     this.#destination = destination;
     this.#deps = deps;
     this.#cursor = deps.cursors.get(destination.id) ?? 0;
-    this.#client = new Client(
+    this.#client = new OtlpClient(
       destination,
       deps.sender,
       deps.spans,
@@ -101,11 +101,11 @@ export class Exporter {
   }
 
   /** Sends one record that says that it is a test; nothing of the rest is touched. */
-  test(nowMs: number, deployment: string): Promise<Tested> {
+  test(nowMs: number, deployment: string): Promise<TestResult> {
     return this.#client.test(nowMs, deployment);
   }
 
-  status(nowMs: number): Status {
+  status(nowMs: number): ExporterStatus {
     const { sent, rejected, dropped } = this.#deps.counts;
     const isActive = this.#running !== undefined;
     return {
@@ -209,7 +209,7 @@ export class Exporter {
   }
 
   /** Nothing of what was read is wanted: on, or, at the end, wait for more. */
-  async #skip(page: Page): Promise<boolean> {
+  async #skip(page: FeedPage): Promise<boolean> {
     this.#oldestMs = 0;
     const isAtEnd = page.lastSeq >= page.headSeq || page.lastSeq <= this.#cursor;
     if (page.lastSeq > this.#cursor) {
@@ -251,7 +251,7 @@ export class Exporter {
   }
 
   /** `undefined`: there was nothing to send for them. */
-  async #sendPart(part: readonly LogRecord[]): Promise<Verdict | 'stopped' | undefined> {
+  async #sendPart(part: readonly LogRecord[]): Promise<ExportResult | 'stopped' | undefined> {
     let request: Buffer | undefined;
     try {
       request = await this.#client.prepare(part);
@@ -263,7 +263,7 @@ export class Exporter {
   }
 
   /** One request, as often as it takes. */
-  async #deliver(request: Buffer, count: number): Promise<Verdict | 'stopped'> {
+  async #deliver(request: Buffer, count: number): Promise<ExportResult | 'stopped'> {
     let cutOffs = 0;
     for (let attempt = 0; ; attempt++) {
       const isLast = this.#isStopping;
@@ -303,7 +303,7 @@ export class Exporter {
     this.#deps.log.event('export_resumed', { destination: name || id, paused_ms });
   }
 
-  #waitFor(verdict: Verdict, attempt: number): number {
+  #waitFor(verdict: ExportResult, attempt: number): number {
     const { firstRetry, lockedRetry } = this.#deps.timing;
     if (verdict.is === 'locked_out') return backoffMs(attempt, firstRetry, lockedRetry);
     // At once is what no receiver means that is not well.

@@ -9,21 +9,21 @@ const MARK = 'weir.hops';
 const MAX_HOPS = 3;
 
 /** Who recorded it, as src/telemetry/logs/ingest/otlp-records.ts writes that down. */
-export interface Scope {
+export interface HopScope {
   readonly name?: string;
   readonly version?: string;
   readonly attributes?: Readonly<Record<string, unknown>>;
 }
 
 /** How many weirs sent it before. */
-function hopsBehind({ name, attributes }: Scope): number {
+function hopsBehind({ name, attributes }: HopScope): number {
   const said = attributes?.[MARK];
   if (typeof said === 'number' && said > 0) return said;
   return name === SCOPE ? 1 : 0;
 }
 
 /** Which hop of a posted record it would be to send it, from 1 on; `undefined`: it has come round, and stays. */
-export function nextHop(scope: Scope | undefined): number | undefined {
+export function nextHop(scope: HopScope | undefined): number | undefined {
   const hop = 1 + (scope === undefined ? 0 : hopsBehind(scope));
   return hop > MAX_HOPS ? undefined : hop;
 }

@@ -5,16 +5,16 @@ import type { LogRecord } from '../logs/logs.ts';
 import { CONTENT_TYPES, encode } from '../../protocol/otlp/codec.ts';
 import { logsRequest, tracesRequest } from '../../protocol/otlp/messages.ts';
 import { packed } from './batch.ts';
-import { headersOf, scrub, type Said } from './destination.ts';
-import { logsOf, probeLine, probeSpans, type ResourceSpans, type Sender } from './otlp-logs.ts';
+import { headersOf, scrub, type DestinationInput } from './destination.ts';
+import { logsOf, probeLine, probeSpans, type ResourceSpans, type ExportOrigin } from './otlp-logs.ts';
 import { Transport } from './transport.ts';
-import { judge, type Verdict } from './delivery-result.ts';
+import { exportResult, type ExportResult } from './delivery-result.ts';
 
 /** The spans that records stand for, under the service's name. */
 export type ProjectSpans = (records: readonly LogRecord[], serviceName: string) => ResourceSpans;
 
 /** What came of a test. */
-export interface Tested {
+export interface TestResult {
   readonly ok: boolean;
   /** 0: there was no answer. */
   readonly status: number;
@@ -23,9 +23,9 @@ export interface Tested {
   readonly duration_ms: number;
 }
 
-export class Client {
-  readonly #said: Said;
-  readonly #sender: Sender;
+export class OtlpClient {
+  readonly #said: DestinationInput;
+  readonly #sender: ExportOrigin;
   readonly #spans: ProjectSpans;
   readonly #transport: Transport;
   readonly #headers: Readonly<Record<string, string>>;
@@ -33,8 +33,8 @@ export class Client {
   readonly #requests: Map<string, number>;
 
   constructor(
-    said: Said,
-    sender: Sender,
+    said: DestinationInput,
+    sender: ExportOrigin,
     spans: ProjectSpans,
     requests: Map<string, number>,
     timeoutMs: number,
@@ -65,12 +65,12 @@ export class Client {
   }
 
   /** Sends it once. */
-  async send(request: Buffer, count: number, signal: AbortSignal): Promise<Verdict> {
+  async send(request: Buffer, count: number, signal: AbortSignal): Promise<ExportResult> {
     return (await this.#post(request, count, signal)).verdict;
   }
 
   /** Sends one record that says that it is a test. */
-  async test(nowMs: number, deployment: string): Promise<Tested> {
+  async test(nowMs: number, deployment: string): Promise<TestResult> {
     const nowNs = BigInt(Math.round(nowMs)) * 1_000_000n;
     const ids = { traceId: spanId() + spanId(), spanId: spanId() };
     const resourceSpans = probeSpans(nowNs, this.#said, ids);
@@ -100,14 +100,14 @@ export class Client {
     request: Buffer,
     count: number,
     signal: AbortSignal,
-  ): Promise<{ status: number; verdict: Verdict }> {
+  ): Promise<{ status: number; verdict: ExportResult }> {
     const answer = await this.#transport.post(this.#headers, request, signal);
     const status = 'status' in answer ? answer.status : 0;
     if (!signal.aborted) {
       const code = status === 0 ? 'none' : String(status);
       this.#requests.set(code, (this.#requests.get(code) ?? 0) + 1);
     }
-    const verdict = judge(answer, this.#said.signal, this.#said.encoding, count, Date.now());
+    const verdict = exportResult(answer, this.#said.signal, this.#said.encoding, count, Date.now());
     const clean =
       verdict.is === 'taken'
         ? { ...verdict, note: scrub(verdict.note, this.#said) }

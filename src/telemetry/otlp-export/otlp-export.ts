@@ -3,47 +3,55 @@
 // goes in here and never comes out.
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
-import type { Log } from '../../core/logger.ts';
+import type { Logger } from '../../core/logger.ts';
 import { SEVERITY } from '../logs/logs.ts';
-import type { ProjectSpans, Tested } from './otlp-client.ts';
+import type { ProjectSpans, TestResult } from './otlp-client.ts';
 import { Cursors } from './cursors.ts';
 import { readDestination, refusalOf, secretsToRepeat, shownForm, type Destination } from './destination.ts';
 import { configured } from './configured-destinations.ts';
 import { Exporter } from './exporter.ts';
-import { failedStatus, newCounts, TIMING, type Counts, type Status, type Timing } from './exporter-state.ts';
-import type { Feed, OpenFeed } from './feed.ts';
+import {
+  failedStatus,
+  newCounts,
+  TIMING,
+  type ExporterCounts,
+  type ExporterStatus,
+  type ExporterTiming,
+} from './exporter-state.ts';
+import type { ExportFeed, OpenExportFeed } from './feed.ts';
 import type { ExportOptions } from './options.ts';
-import type { Sender } from './otlp-logs.ts';
-import { Vault } from './destination-store.ts';
+import type { ExportOrigin } from './otlp-logs.ts';
+import { DestinationStore } from './destination-store.ts';
 
-export type { ProjectSpans, Tested } from './otlp-client.ts';
+export type { ProjectSpans, TestResult } from './otlp-client.ts';
 export { spanProjection } from './otlp-spans.ts';
-export type { Status, Timing } from './exporter-state.ts';
-export type { Feed, OpenFeed, Page, Wanted } from './feed.ts';
-export type { ResourceSpans, Sender } from './otlp-logs.ts';
+export type { ExporterStatus, ExporterTiming } from './exporter-state.ts';
+export type { ExportFeed, OpenExportFeed, FeedPage, FeedFilter } from './feed.ts';
+export type { ResourceSpans, ExportOrigin } from './otlp-logs.ts';
 
 const MAX_CONNECTIONS = 64;
 
 export interface ConnectionsDeps {
   /** Folder for what must survive a restart. */
   readonly folder: string;
-  readonly openFeed: OpenFeed;
+  readonly openFeed: OpenExportFeed;
   readonly spans: ProjectSpans;
-  readonly sender: Sender;
+  readonly sender: ExportOrigin;
   /** Ports on which weir listens: what it exports must not come in again. */
   readonly ownPorts: () => readonly number[];
-  readonly log: Log;
-  readonly timing?: Timing;
+  readonly log: Logger;
+  readonly timing?: ExporterTiming;
 }
 
 /** A destination as it may be shown, and how it goes. */
-export type Shown = Readonly<Record<string, unknown>> & { readonly id: string };
+export type ShownDestination = Readonly<Record<string, unknown>> & { readonly id: string };
 
 /** What came of a change. */
-export type Changed = { readonly shown: Shown } | { readonly problems: readonly string[] };
+export type DestinationChange =
+  { readonly shown: ShownDestination } | { readonly problems: readonly string[] };
 
 /** One destination for the metrics. */
-export interface ExportReading extends Status {
+export interface ExportReading extends ExporterStatus {
   readonly destination: string;
   readonly requests: ReadonlyMap<string, number>;
 }
@@ -55,14 +63,14 @@ interface Entry {
   /** Why it cannot be sent to; empty: it can. */
   readonly problem: string;
   readonly exporter: Exporter | undefined;
-  readonly counts: Counts;
+  readonly counts: ExporterCounts;
 }
 
-export class Connections {
+export class OtlpExport {
   readonly name = 'export';
   readonly #configured: readonly Destination[];
   readonly #deps: ConnectionsDeps;
-  readonly #vault: Vault;
+  readonly #vault: DestinationStore;
   readonly #cursors: Cursors;
   readonly #entries = new Map<string, Entry>();
   #last: Promise<unknown> = Promise.resolve();
@@ -71,7 +79,7 @@ export class Connections {
   constructor(options: ExportOptions, deps: ConnectionsDeps) {
     this.#configured = configured(options);
     this.#deps = deps;
-    this.#vault = new Vault(deps.folder, options.encryption_key);
+    this.#vault = new DestinationStore(deps.folder, options.encryption_key);
     this.#cursors = new Cursors(join(deps.folder, 'cursors.json'));
   }
 
@@ -98,16 +106,16 @@ export class Connections {
     });
   }
 
-  list(): Shown[] {
+  list(): ShownDestination[] {
     return Array.from(this.#entries.values(), shown);
   }
 
-  get(id: string): Shown | undefined {
+  get(id: string): ShownDestination | undefined {
     const entry = this.#entries.get(id);
     return entry && shown(entry);
   }
 
-  create(input: unknown): Promise<Changed> {
+  create(input: unknown): Promise<DestinationChange> {
     return this.#inTurn(async () => {
       if (this.#entries.size >= MAX_CONNECTIONS)
         return { problems: [`there are ${MAX_CONNECTIONS} connections already; delete one first`] };
@@ -119,7 +127,7 @@ export class Connections {
   }
 
   /** Changes what `input` says, and nothing else; another `start_from` places the cursor anew; `undefined`: there is none of this id. */
-  async change(id: string, input: unknown): Promise<Changed | undefined> {
+  async change(id: string, input: unknown): Promise<DestinationChange | undefined> {
     return this.#inTurn(async () => {
       const entry = this.#entries.get(id);
       if (entry === undefined) return undefined;
@@ -150,14 +158,14 @@ export class Connections {
   }
 
   /** Sends one record that says that it is a test; `undefined`: there is none of this id. */
-  async test(id: string): Promise<Tested | undefined> {
+  async test(id: string): Promise<TestResult | undefined> {
     const entry = this.#entries.get(id);
     if (entry === undefined) return undefined;
     if (entry.exporter === undefined) return { ok: false, status: 0, message: entry.problem, duration_ms: 0 };
     return entry.exporter.test(Date.now(), '');
   }
 
-  status(id: string): Status | undefined {
+  status(id: string): ExporterStatus | undefined {
     const entry = this.#entries.get(id);
     return entry && statusOf(entry);
   }
@@ -172,7 +180,7 @@ export class Connections {
   }
 
   /** A new or changed destination, if it can be sent to. */
-  async #take(destination: Destination, isFromAnew = false): Promise<Changed> {
+  async #take(destination: Destination, isFromAnew = false): Promise<DestinationChange> {
     const refusal = refusalOf(destination.endpoint_url, this.#deps.ownPorts());
     if (refusal !== '') return { problems: [refusal] };
     const twin = [...this.#entries.values()].some(
@@ -189,7 +197,7 @@ export class Connections {
     return { shown: this.get(destination.id)! };
   }
 
-  #feedOf({ signal, min_level: level, query }: Destination): Feed | { readonly problem: string } {
+  #feedOf({ signal, min_level: level, query }: Destination): ExportFeed | { readonly problem: string } {
     return this.#deps.openFeed({
       kinds: signal === 'logs' ? ['line', 'request', 'event'] : ['span', 'request'],
       minSeverity: level === '' ? 0 : SEVERITY[level],
@@ -231,10 +239,10 @@ function withoutOurs(input: unknown): Record<string, unknown> {
 
 const OF_SETTINGS = 'this connection comes from the settings (section export): change it there';
 
-const shown = ({ destination, isOfSettings }: Entry): Shown => {
+const shown = ({ destination, isOfSettings }: Entry): ShownDestination => {
   const { id, ...said } = destination;
   return { id, ...shownForm(said), from: isOfSettings ? 'settings' : 'api' };
 };
 
-const statusOf = ({ exporter, problem, counts }: Entry): Status =>
+const statusOf = ({ exporter, problem, counts }: Entry): ExporterStatus =>
   exporter === undefined ? failedStatus(counts, problem) : exporter.status(Date.now());

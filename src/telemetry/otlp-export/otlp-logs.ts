@@ -12,12 +12,12 @@ import {
   type OtlpLog,
   type TracesRequest,
 } from '../../protocol/otlp/messages.ts';
-import { attributesFrom, valueOf, type AnyValue } from '../../protocol/otlp/any-value.ts';
-import type { Said } from './destination.ts';
+import { attributesFrom, anyValueOf, type AnyValue } from '../../protocol/otlp/any-value.ts';
+import type { DestinationInput } from './destination.ts';
 import { hopOf, markOf, SCOPE } from './hop-count.ts';
 
 /** Who sends. */
-export interface Sender {
+export interface ExportOrigin {
   readonly modelId: string;
   readonly version: string;
 }
@@ -25,7 +25,11 @@ export interface Sender {
 export type ResourceSpans = TracesRequest['resourceSpans'];
 
 /** The records as one request, in their order; without those that have come round. */
-export function logsOf(records: readonly LogRecord[], said: Said, sender: Sender): LogsRequest {
+export function logsOf(
+  records: readonly LogRecord[],
+  said: DestinationInput,
+  sender: ExportOrigin,
+): LogsRequest {
   const group = emptyOf(logsRequest.resourceLogs[1].fields);
   const names = said.attributes.map((name) => ({ name, asKey: JSON.stringify(name) }));
   const byHop = new Map<number, OtlpLog[]>();
@@ -76,7 +80,7 @@ function logOf(record: LogRecord, names: Named, modelId: string): OtlpLog {
     if (Object.hasOwn(FIELDS, name)) value = FIELDS[name]!(record, modelId);
     else if (record.attributes.includes(asKey)) {
       others ??= attributesOf(record);
-      if (Object.hasOwn(others, name)) value = valueOf(others[name]);
+      if (Object.hasOwn(others, name)) value = anyValueOf(others[name]);
     }
     if (value !== '' && value !== null) attributes.set(name, value);
   }
@@ -115,7 +119,7 @@ export const probeLine = (nowNs: bigint, deployment: string): LogRecord => ({
 /** A span that says the same. */
 export function probeSpans(
   nowNs: bigint,
-  said: Said,
+  said: DestinationInput,
   ids: { traceId: string; spanId: string },
 ): ResourceSpans {
   const group = emptyOf(tracesRequest.resourceSpans[1].fields);

@@ -5,7 +5,7 @@ import { attributesOf, type LogRecord } from '../logs/logs.ts';
 import { emptyOf, emptySpan, tracesRequest, type OtlpSpan } from '../../protocol/otlp/messages.ts';
 import { attributesFrom, type Attributes } from '../../protocol/otlp/any-value.ts';
 import type { ProjectSpans } from './otlp-client.ts';
-import { markOf, nextHop, SCOPE, type Scope } from './hop-count.ts';
+import { markOf, nextHop, SCOPE, type HopScope } from './hop-count.ts';
 import type { ResourceSpans } from './otlp-logs.ts';
 
 /** A span as the room of traces makes it from a request. */
@@ -24,7 +24,7 @@ export interface SpanLike extends Pick<
 /** Spans with who says them: the key of `senders` is its text. */
 interface Grouped {
   readonly resource: Attributes;
-  readonly scope: Scope;
+  readonly scope: HopScope;
   readonly spans: OtlpSpan[];
 }
 
@@ -69,7 +69,7 @@ interface Posted {
   events?: { time_ns?: string; name?: string; attributes?: object }[];
   links?: { trace_id?: string; span_id?: string; trace_state?: string; attributes?: object }[];
   resource?: object;
-  scope?: Scope;
+  scope?: HopScope;
 }
 
 /** What otlp-records.ts puts before a name of the sender's that is one of those. */

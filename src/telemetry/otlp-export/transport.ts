@@ -11,13 +11,13 @@ const MAX_ANSWER_BYTES = 4 * 1024 ** 2;
 const MAX_HEAD_BYTES = 16 * 1024;
 const IDLE_MS = 60_000;
 
-export interface Reply {
+export interface ReceiverResponse {
   readonly status: number;
   readonly headers: IncomingHttpHeaders;
   readonly body: Buffer;
 }
 /** `problem`: there was no answer, in words. `isCutOff`: the receiver closed a connection that there was. */
-export type Answer = Reply | { readonly problem: string; readonly isCutOff: boolean };
+export type TransportResult = ReceiverResponse | { readonly problem: string; readonly isCutOff: boolean };
 
 export class Transport {
   readonly #url: URL;
@@ -32,10 +32,14 @@ export class Transport {
   }
 
   /** Sends it once. `signal` ends it. */
-  async post(headers: Readonly<Record<string, string>>, body: Buffer, signal: AbortSignal): Promise<Answer> {
+  async post(
+    headers: Readonly<Record<string, string>>,
+    body: Buffer,
+    signal: AbortSignal,
+  ): Promise<TransportResult> {
     const first = await this.#try(headers, body, signal);
     // The receiver closed the connection that was kept, as it may at any moment: that says nothing about it.
-    return first === 'stale' ? ((await this.#try(headers, body, signal, true)) as Answer) : first;
+    return first === 'stale' ? ((await this.#try(headers, body, signal, true)) as TransportResult) : first;
   }
 
   /** Closes what is open. */
@@ -48,7 +52,7 @@ export class Transport {
     body: Buffer,
     signal: AbortSignal,
     isFresh = false,
-  ): Promise<Answer | 'stale'> {
+  ): Promise<TransportResult | 'stale'> {
     if (signal.aborted) return Promise.resolve({ problem: 'stopped', isCutOff: false });
     return new Promise((resolve) => {
       const send = this.#url.protocol === 'https:' ? tlsRequest : request;
@@ -67,7 +71,7 @@ export class Transport {
       const stop = () => end({ problem: 'stopped', isCutOff: false });
       signal.addEventListener('abort', stop);
       let isOver = false;
-      const end = (answer: Answer | 'stale', isKept = false) => {
+      const end = (answer: TransportResult | 'stale', isKept = false) => {
         if (isOver) return;
         isOver = true;
         clearTimeout(timer);

@@ -9,8 +9,8 @@
 //                    └─ the delivery of its result (webhook-span.ts)
 // Conventions: contracts/logplane.md C5.
 import { childSpanId, REPLICA_SPAN } from '../../core/exchange/identity.ts';
-import { errorType, hasFailed, hasReplicaFailed, type Outcome } from './span-status.ts';
-import { operationOf, routeOf, type Operation } from './route-name.ts';
+import { errorType, hasFailed, hasReplicaFailed, type SpanOutcome } from './span-status.ts';
+import { operationOf, routeOf, type OperationName } from './route-name.ts';
 import {
   KIND,
   known,
@@ -73,10 +73,10 @@ class Said {
 const ns = (ms: number): bigint => BigInt(Math.round(ms * 1e6));
 
 /** What the data door speaks, one of them alone (src/data-plane/server/options.ts). */
-export type Scheme = 'http' | 'https';
+export type UrlScheme = 'http' | 'https';
 
 /** The spans of a request, its own first; none of what is no request, or took no part in a trace. */
-export function spansOf(record: RecordLike, modelId: string, scheme: Scheme = 'http'): Span[] {
+export function spansOf(record: RecordLike, modelId: string, scheme: UrlScheme = 'http'): Span[] {
   if (record.kind !== 'request' || record.spanId === '') return [];
   const said = new Said(record.attributes);
   const spans = [requestSpan(record, said, modelId, scheme)];
@@ -123,7 +123,7 @@ export function spansOf(record: RecordLike, modelId: string, scheme: Scheme = 'h
   return spans;
 }
 
-const outcomeOf = (record: RecordLike, said: Said): Outcome => ({
+const outcomeOf = (record: RecordLike, said: Said): SpanOutcome => ({
   protocol: said.text('protocol'),
   status: record.status,
   cause: said.text('cause'),
@@ -135,7 +135,7 @@ const callOf = (path: string): readonly [service: string, method: string] | unde
   return match ? [match[1]!, match[2]!] : undefined;
 };
 
-function requestSpan(record: RecordLike, said: Said, modelId: string, scheme: Scheme): Span {
+function requestSpan(record: RecordLike, said: Said, modelId: string, scheme: UrlScheme): Span {
   const outcome = outcomeOf(record, said);
   const isAsync = said.is('async');
   const isError = hasFailed(outcome);
@@ -177,7 +177,7 @@ function requestSpan(record: RecordLike, said: Said, modelId: string, scheme: Sc
   };
 }
 
-function nameOf({ protocol, status }: Outcome, said: Said, isAsync: boolean): string {
+function nameOf({ protocol, status }: SpanOutcome, said: Said, isAsync: boolean): string {
   const path = said.text('path');
   if (protocol === 'grpc') {
     const call = callOf(path);
@@ -195,10 +195,10 @@ const UNIMPLEMENTED = 12;
 type Attributes = Record<string, SpanValue | undefined>;
 
 function httpAttributes(
-  { protocol, status, cause }: Outcome,
+  { protocol, status, cause }: SpanOutcome,
   said: Said,
   isAsync: boolean,
-  scheme: Scheme,
+  scheme: UrlScheme,
 ): Attributes {
   const method = said.text('method');
   const isKnown = METHODS.has(method);
@@ -218,7 +218,7 @@ function httpAttributes(
   };
 }
 
-function callAttributes({ status }: Outcome, said: Said): Attributes {
+function callAttributes({ status }: SpanOutcome, said: Said): Attributes {
   const [service, method] = callOf(said.text('path')) ?? [];
   return {
     'rpc.system': 'grpc',
@@ -270,7 +270,7 @@ function replicaSpan(
 }
 
 /** Nothing where nothing is known of a language model. */
-function genAiAttributes(said: Said, operation: Operation | undefined, model: string): SpanAttributes {
+function genAiAttributes(said: Said, operation: OperationName | undefined, model: string): SpanAttributes {
   const [input, output] = [said.number('input_tokens'), said.number('output_tokens')];
   if (model === '' && input === undefined && output === undefined) return {};
   const finish = said.text('finish_reason');

@@ -14,12 +14,12 @@ const OURS = new Set([
 ]);
 
 /** What a language model's path is asked for, and whose API it is (GenAI semantic conventions). */
-export interface Operation {
+export interface OperationName {
   readonly name: 'chat' | 'text_completion' | 'embeddings';
   readonly provider: 'openai' | 'anthropic';
 }
 
-const OPERATIONS: Readonly<Record<string, Operation>> = {
+const OPERATIONS: Readonly<Record<string, OperationName>> = {
   '/v1/chat/completions': { name: 'chat', provider: 'openai' },
   '/v1/responses': { name: 'chat', provider: 'openai' },
   '/v1/completions': { name: 'text_completion', provider: 'openai' },
@@ -59,7 +59,7 @@ export function routeOf(path: string): string | undefined {
 }
 
 /** What a language model was asked for by a path. */
-export function operationOf(path: string): Operation | undefined {
+export function operationOf(path: string): OperationName | undefined {
   const { below } = split(path);
   const asked = below.startsWith('/sync/') ? below.slice('/sync'.length) : below;
   return Object.hasOwn(OPERATIONS, asked) ? OPERATIONS[asked] : undefined;

@@ -4,7 +4,7 @@
 // "Probability sampling": taken where these, as a number, reach the threshold.
 
 /** Decides for a trace; `parent`: what its caller decided, if there is one. */
-export type Sampler = (traceId: string, parent: boolean | undefined) => boolean;
+export type RatioSampler = (traceId: string, parent: boolean | undefined) => boolean;
 
 /** Of the 56 random bits the upper 52: as many as a number holds exactly. */
 const FIRST = 18;
@@ -12,7 +12,7 @@ const DIGITS = 13;
 const RANGE = 16 ** DIGITS;
 
 /** Takes `ratio` (0 to 1) of the traces, and with `followsParent` those that the caller takes, and no others of his. */
-export function ratioSampler(ratio: number, followsParent: boolean): Sampler {
+export function ratioSampler(ratio: number, followsParent: boolean): RatioSampler {
   const threshold = Math.round((1 - ratio) * RANGE);
   return (traceId, parent) =>
     followsParent && parent !== undefined

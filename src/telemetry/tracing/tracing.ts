@@ -2,30 +2,30 @@
 // Must stay true: nothing is kept here. A span is made from the record of a request whenever somebody wants it.
 //   sampling.ts  which traces       spans.ts  record → spans       webhook-span.ts  a webhook → a record
 import type { Observer } from '../../core/exchange/exchange.ts';
-import { deliverySpan, type Delivery, type SpanRecord } from './webhook-span.ts';
+import { deliverySpan, type DeliverySpan, type SpanRecord } from './webhook-span.ts';
 import type { TraceOptions } from './options.ts';
 import { hasFailed } from './span-status.ts';
-import { ratioSampler, type Sampler } from './sampling.ts';
+import { ratioSampler, type RatioSampler } from './sampling.ts';
 import type { Span } from './span.ts';
-import { spansOf, type RecordLike, type Scheme } from './request-spans.ts';
+import { spansOf, type RecordLike, type UrlScheme } from './request-spans.ts';
 
-export type { Delivery } from './webhook-span.ts';
+export type { DeliverySpan } from './webhook-span.ts';
 export { STATUS } from './span.ts';
 export type { Span, SpanAttributes, SpanEvent } from './span.ts';
 export type { RecordLike } from './request-spans.ts';
 
 /** What all requests have in common. */
-export interface About {
+export interface TraceSubject {
   readonly modelId: string;
-  readonly scheme: Scheme;
+  readonly scheme: UrlScheme;
 }
 
 export class Tracing {
-  readonly sampler: Sampler;
+  readonly sampler: RatioSampler;
   readonly #options: TraceOptions;
-  readonly #about: About;
+  readonly #about: TraceSubject;
 
-  constructor(options: TraceOptions, about: About) {
+  constructor(options: TraceOptions, about: TraceSubject) {
     this.#options = options;
     this.#about = about;
     this.sampler = ratioSampler(options.sample_ratio, options.parent_based);
@@ -49,7 +49,7 @@ export class Tracing {
   }
 
   /** The record of a delivery, where its trace is wanted. */
-  delivery(delivery: Delivery, environment: string): SpanRecord | undefined {
+  delivery(delivery: DeliverySpan, environment: string): SpanRecord | undefined {
     return deliverySpan(delivery, environment, this.#options.always_on_error);
   }
 }

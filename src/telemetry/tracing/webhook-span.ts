@@ -5,7 +5,7 @@ import { isSampled, isValidTraceparent, spanIdOf, traceIdOf } from '../../core/e
 import { KIND, known, STATUS } from './span.ts';
 
 /** One attempt that has ended. */
-export interface Delivery {
+export interface DeliverySpan {
   readonly requestId: string;
   readonly deployment: string;
   /** Of the submit. */
@@ -50,7 +50,7 @@ const ERROR = 17;
 
 /** The span of an attempt; `undefined` where its trace is not sampled, and it did not fail or `onError` is false. */
 export function deliverySpan(
-  delivery: Delivery,
+  delivery: DeliverySpan,
   environment: string,
   onError: boolean,
 ): SpanRecord | undefined {

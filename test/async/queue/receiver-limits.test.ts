@@ -1,15 +1,15 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { receiverOf, Receivers } from '../../../src/async/queue/receiver-limits.ts';
+import { receiverKey, ReceiverLimits } from '../../../src/async/queue/receiver-limits.ts';
 
 it('a receiver is known by the beginning that all its URLs have', () => {
-  expect(receiverOf('https://a.example/x?y=1')).toBe('https://a.example/');
-  expect(receiverOf('https://a.example:8443/x')).toBe('https://a.example:8443/');
-  expect('https://a.example.evil.org/'.startsWith(receiverOf('https://a.example/x'))).toBe(false);
+  expect(receiverKey('https://a.example/x?y=1')).toBe('https://a.example/');
+  expect(receiverKey('https://a.example:8443/x')).toBe('https://a.example:8443/');
+  expect('https://a.example.evil.org/'.startsWith(receiverKey('https://a.example/x'))).toBe(false);
 });
 
 it('has three quarters of the places, an eighth after it has failed, and three quarters again', () => {
-  const receivers = new Receivers(16);
+  const receivers = new ReceiverLimits(16);
   const begin = (n: number) => {
     for (let i = 0; i < n; i++) receivers.began('a');
   };
@@ -34,7 +34,7 @@ it('never stops anybody for good, and leaves room for another one where there is
       fc.integer({ min: 1, max: 64 }),
       fc.array(fc.tuple(fc.constantFrom('a', 'b', 'c'), fc.boolean()), { maxLength: 300 }),
       (places, steps) => {
-        const receivers = new Receivers(places);
+        const receivers = new ReceiverLimits(places);
         const running = new Map<string, number>();
         for (const [who, isTaken] of steps) {
           const n = running.get(who) ?? 0;

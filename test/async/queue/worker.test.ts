@@ -1,8 +1,8 @@
 // The worker when its store fails it. What it does with a store that works is shown from outside: test/e2e/async.slow.test.ts.
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
-import { Log } from '../../../src/core/logger.ts';
+import { Logger } from '../../../src/core/logger.ts';
 import { Worker } from '../../../src/async/queue/worker.ts';
-import { StoreFailure, type Store } from '../../../src/async/queue/store.ts';
+import { TaskStoreError, type TaskStore } from '../../../src/async/queue/store.ts';
 import { configOf } from '../../kit/deployment.ts';
 
 beforeEach(() => void vi.useFakeTimers());
@@ -13,15 +13,15 @@ it('asks a store that cannot be asked once a second, however many deployments th
   const store = {
     claim: () => {
       claims++;
-      return Promise.reject(new StoreFailure('gone', false));
+      return Promise.reject(new TaskStoreError('gone', false));
     },
-  } as unknown as Store;
+  } as unknown as TaskStore;
   const sink = { write: () => undefined, flush: () => undefined, dropped: () => 0 };
   let seats = 0;
   const worker = new Worker(
     {
       store,
-      log: new Log(sink, { level: 'error', isText: false }),
+      log: new Logger(sink, { level: 'error', isText: false }),
       now: () => 0,
       deployments: () => ['a', 'b', 'c', 'd'],
       seat: () => {

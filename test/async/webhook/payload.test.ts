@@ -1,9 +1,9 @@
 // What a webhook says, and that the model's answer arrives in it as it was.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { buildBody, timestamp, type Outcome } from '../../../src/async/webhook/payload.ts';
+import { webhookPayload, timestamp, type WebhookOutcome } from '../../../src/async/webhook/payload.ts';
 
-const outcome: Outcome = {
+const outcome: WebhookOutcome = {
   requestId: 'r1',
   modelId: 'mdl1',
   deploymentId: 'dep1',
@@ -13,7 +13,7 @@ const outcome: Outcome = {
   errors: [],
 };
 
-const textOf = (change: Partial<Outcome>) => buildBody({ ...outcome, ...change }).toString();
+const textOf = (change: Partial<WebhookOutcome>) => webhookPayload({ ...outcome, ...change }).toString();
 const dataOf = (answer: string | Buffer, contentType: string): unknown =>
   (JSON.parse(textOf({ answer: Buffer.from(answer as string), contentType })) as { data: unknown }).data;
 

@@ -2,18 +2,23 @@
 import { networkInterfaces } from 'node:os';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { isNetwork, Reach } from '../../../src/async/webhook/address-policy.ts';
-import { readTarget, resolveTarget, type Bounds, type Target } from '../../../src/async/webhook/target.ts';
+import { isNetwork, AddressPolicy } from '../../../src/async/webhook/address-policy.ts';
+import {
+  readTarget,
+  resolveTarget,
+  type WebhookRules,
+  type WebhookTarget,
+} from '../../../src/async/webhook/target.ts';
 
-const bounds = (allowed: readonly string[] = [], ports: readonly number[] = []): Bounds => ({
-  reach: new Reach(allowed),
+const bounds = (allowed: readonly string[] = [], ports: readonly number[] = []): WebhookRules => ({
+  reach: new AddressPolicy(allowed),
   ownPorts: () => ports,
 });
 const problemOf = (url: string, within = bounds()): string => {
   const target = readTarget(url, within);
   return typeof target === 'string' ? target : '';
 };
-const targetOf = (url: string, within: Bounds): Target => {
+const targetOf = (url: string, within: WebhookRules): WebhookTarget => {
   const target = readTarget(url, within);
   if (typeof target === 'string') throw new Error(target);
   return target;
@@ -103,7 +108,7 @@ describe('an address', () => {
   });
 
   it('is judged the same in all its forms', () => {
-    const reach = new Reach([]);
+    const reach = new AddressPolicy([]);
     const byte = fc.integer({ min: 0, max: 255 });
     fc.assert(
       fc.property(fc.tuple(byte, byte, byte, byte), (bytes) => {
@@ -123,7 +128,7 @@ describe('an address', () => {
   it('of IPv6 outside of 2000::/3 is not public, but for IPv4 within it', () => {
     fc.assert(
       fc.property(fc.ipV6(), (address) => {
-        const isOpen = new Reach([]).refusal(address) === '';
+        const isOpen = new AddressPolicy([]).refusal(address) === '';
         if (isOpen)
           expect(new URL(`http://[${address}]`).hostname).toMatch(/^\[([23][0-9a-f]{3}|64:ff9b:|::ffff):/);
       }),
@@ -131,12 +136,12 @@ describe('an address', () => {
   });
 
   it('a zone is no way around: fe80::1%eth0 is link-local', () => {
-    expect(new Reach([]).refusal('fe80::1%eth0')).toBe('link-local');
-    expect(new Reach([]).refusal('::1%8.8.8.8')).toBe('loopback');
+    expect(new AddressPolicy([]).refusal('fe80::1%eth0')).toBe('link-local');
+    expect(new AddressPolicy([]).refusal('::1%8.8.8.8')).toBe('loopback');
   });
 
   it.each(['', 'localhost', '1.2.3', '1.2.3.4.5', ':::'])('%j from a resolver is no address', (text) =>
-    expect(new Reach(['0.0.0.0/0', '::/0']).refusal(text)).toBe('malformed'),
+    expect(new AddressPolicy(['0.0.0.0/0', '::/0']).refusal(text)).toBe('malformed'),
   );
 });
 

@@ -9,8 +9,8 @@ import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, it } from 'vitest';
 import { read } from '../../../src/core/settings.ts';
 import { webhookOptions } from '../../../src/async/webhook/options.ts';
-import { sign } from '../../../src/async/webhook/signature.ts';
-import { Webhooks, type Delivery, type WebhookDeps } from '../../../src/async/webhook/webhook.ts';
+import { signPayload } from '../../../src/async/webhook/signature.ts';
+import { Webhooks, type WebhookDelivery, type WebhookDeps } from '../../../src/async/webhook/webhook.ts';
 import { until } from '../../kit/until.ts';
 
 const SECRET = 'whsec_0123456789abcdefghijABCDEFGHIJ0123456789';
@@ -94,7 +94,7 @@ describe('a webhook', () => {
       'content-length': String(body.length),
       'user-agent': 'weir-webhook',
       'x-baseten-request-id': 'r1',
-      'x-baseten-signature': sign(body, [SECRET]),
+      'x-baseten-signature': signPayload(body, [SECRET]),
       connection: 'close',
     });
     await noneIsOpen();
@@ -111,7 +111,7 @@ describe('a webhook', () => {
   });
 
   it('is counted and observed', async () => {
-    const seen: Delivery[] = [];
+    const seen: WebhookDelivery[] = [];
     let nowMs = 0;
     const hooks = webhooks({}, { observed: (delivery) => seen.push(delivery), now: () => (nowMs += 250) });
     const port = await httpServer((_, response) => response.end());
@@ -188,7 +188,7 @@ const OK = 'HTTP/1.1 200 OK\r\n';
 const LARGE = 'a'.repeat(10_000);
 
 describe('a receiver that', () => {
-  it.each<[string, (socket: Socket) => void, Partial<Delivery>]>([
+  it.each<[string, (socket: Socket) => void, Partial<WebhookDelivery>]>([
     ['says nothing', () => undefined, { result: 'timeout', error: 'no answer within 300 ms' }],
     ['drips what is no head', (socket) => forever(socket, 'H', 20), { result: 'bad_answer' }],
     [

@@ -5,16 +5,16 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { readCgroup } from '../../../src/collectors/containers/cgroup.ts';
 import {
   below,
-  CgroupPlaces,
+  CgroupPaths,
   parseGroups,
   parseMounts,
   processesIn,
 } from '../../../src/collectors/containers/cgroup-path.ts';
-import { Containers } from '../../../src/collectors/containers/container-usage.ts';
+import { ContainerUsage } from '../../../src/collectors/containers/container-usage.ts';
 import {
   ReplicaProcesses,
   type Machine,
-  type SampledReplica,
+  type CollectedReplica,
 } from '../../../src/collectors/processes/replica-processes.ts';
 import { removeFolders, write } from '../../kit/folder.ts';
 import { filesV1, filesV2, groupsV1, machine, mountV1, mountV2, stat, status } from '../../kit/machine.ts';
@@ -22,7 +22,7 @@ import { filesV1, filesV2, groupsV1, machine, mountV1, mountV2, stat, status } f
 afterEach(removeFolders);
 
 /** A replica on another machine, unless something is configured for it. */
-const replica = (container: Partial<SampledReplica['container']> = {}, id = 'r0'): SampledReplica => ({
+const replica = (container: Partial<CollectedReplica['container']> = {}, id = 'r0'): CollectedReplica => ({
   deployment: 0,
   id,
   host: '192.0.2.1',
@@ -31,8 +31,8 @@ const replica = (container: Partial<SampledReplica['container']> = {}, id = 'r0'
   container: { cgroup: 'auto', pid: 0, docker: '', ...container },
 });
 
-function sampler(on: Machine, replicas: SampledReplica[], childPid?: number): Containers {
-  return new Containers(on, new ReplicaProcesses(on, () => childPid), () => replicas);
+function sampler(on: Machine, replicas: CollectedReplica[], childPid?: number): ContainerUsage {
+  return new ContainerUsage(on, new ReplicaProcesses(on, () => childPid), () => replicas);
 }
 
 /** One process with memory and time of its own, in a group. */
@@ -212,7 +212,7 @@ describe('a control group of version 1', () => {
 it('counters go on when the process behind a replica is another one', async () => {
   const on = machine({ ...self('0::/\n', mountV2()), ...process(100, '0::/\n', mountV2()) });
   let pid = 100;
-  const containers = new Containers(on, new ReplicaProcesses(on, () => pid), () => [replica()]);
+  const containers = new ContainerUsage(on, new ReplicaProcesses(on, () => pid), () => [replica()]);
   expect((await containers.sample()).value).toMatchObject([{ cpuSeconds: 1.5 }]);
   // Between two processes there is none: its series disappears.
   pid = 101;
@@ -227,7 +227,7 @@ it('counters go on when the process behind a replica is another one', async () =
 it('a replica that is gone is forgotten', async () => {
   const on = machine({ ...self('0::/\n', mountV2()), ...process(100, '0::/\n', mountV2()) });
   let replicas = [replica({ pid: 100 })];
-  const containers = new Containers(on, new ReplicaProcesses(on, () => undefined), () => replicas);
+  const containers = new ContainerUsage(on, new ReplicaProcesses(on, () => undefined), () => replicas);
   await containers.sample();
   replicas = [];
   expect((await containers.sample()).value).toEqual([]);
@@ -285,7 +285,7 @@ const HAS_MEMORY = ['/sys/fs/cgroup/memory', '/sys/fs/cgroup/memory.current'].so
 );
 it.skipIf(!HAS_MEMORY)('the real groups of this machine can be read', async () => {
   const { pid } = globalThis.process;
-  const places = new CgroupPlaces('/proc', '');
+  const places = new CgroupPaths('/proc', '');
   const place = (await places.placeOf(pid, (await places.namesOf(pid))!))!;
   const before = (await readCgroup(place.directories))!;
   expect(before.cpuSeconds).toBeGreaterThan(0);

@@ -5,10 +5,10 @@ import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, it } from 'vitest';
 import { Gpus } from '../../../src/collectors/gpu/gpus.ts';
 import { cardsIn, type InventoryCard } from '../../../src/collectors/gpu/nvidia-cards.ts';
-import { parseLine, type Card } from '../../../src/collectors/gpu/nvidia-smi.ts';
+import { parseLine, type CardReading } from '../../../src/collectors/gpu/nvidia-smi.ts';
 import {
   ReplicaProcesses,
-  type SampledReplica,
+  type CollectedReplica,
 } from '../../../src/collectors/processes/replica-processes.ts';
 import { removeFolders } from '../../kit/folder.ts';
 import { machine, mountV2, stat } from '../../kit/machine.ts';
@@ -97,7 +97,7 @@ describe('two replicas on one card', () => {
   const used = new Map(
     Array.from(text.matchAll(/^(\d+), (\d+) MiB$/gm), ([, pid, mib]) => [Number(pid), Number(mib)]),
   );
-  const card = (memoryUsedMiB: number | undefined): Card => ({
+  const card = (memoryUsedMiB: number | undefined): CardReading => ({
     index: '0',
     uuid,
     memoryUsedMiB,
@@ -108,7 +108,7 @@ describe('two replicas on one card', () => {
   const inventory = (...processes: InventoryCard['processes'][number][]): InventoryCard[] => [
     { uuid, isMig: false, slices: [], processes },
   ];
-  const replica = (id: string, pid: number, gpus: string[] = []): SampledReplica => ({
+  const replica = (id: string, pid: number, gpus: string[] = []): CollectedReplica => ({
     deployment: 0,
     id,
     host: '192.0.2.1',
@@ -119,7 +119,7 @@ describe('two replicas on one card', () => {
   const both = [replica('a', 441), replica('b', 442)];
 
   /** replica → MiB, and the GPU itself, after an inventory. */
-  async function shown(replicas: SampledReplica[], cards: InventoryCard[], reading: Card = whole) {
+  async function shown(replicas: CollectedReplica[], cards: InventoryCard[], reading: CardReading = whole) {
     const there = machine({
       'proc/self/cgroup': '0::/\n',
       'proc/self/mountinfo': mountV2(),
@@ -195,7 +195,7 @@ describe('two replicas on one card', () => {
 
   describe('on a card without figures of its own', () => {
     const unified = parseLine(recorded('gb10/readings.csv').trim().replace('444444444440', '444444444445'))!;
-    const at = (reading: Card): Card => ({ ...reading, utilizationPercent: 7 });
+    const at = (reading: CardReading): CardReading => ({ ...reading, utilizationPercent: 7 });
 
     it('the line still gives utilization', () => {
       expect(unified).toEqual({ index: '0', uuid, memoryUsedMiB: undefined, utilizationPercent: 23 });

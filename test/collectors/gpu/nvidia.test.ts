@@ -2,13 +2,13 @@
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { Gpus, partsOf } from '../../../src/collectors/gpu/gpus.ts';
-import { Lines } from '../../../src/collectors/gpu/output-lines.ts';
+import { OutputLines } from '../../../src/collectors/gpu/output-lines.ts';
 import { cardsIn, type InventoryCard } from '../../../src/collectors/gpu/nvidia-cards.ts';
 import { NvidiaInventory } from '../../../src/collectors/gpu/nvidia-inventory.ts';
-import { parseLine, type Card } from '../../../src/collectors/gpu/nvidia-smi.ts';
+import { parseLine, type CardReading } from '../../../src/collectors/gpu/nvidia-smi.ts';
 import {
   ReplicaProcesses,
-  type SampledReplica,
+  type CollectedReplica,
 } from '../../../src/collectors/processes/replica-processes.ts';
 import { removeFolders } from '../../kit/folder.ts';
 import { machine, mountV2, stat } from '../../kit/machine.ts';
@@ -79,7 +79,7 @@ it('lines are the same however their bytes come, and take bounded memory', () =>
     fc.property(fc.array(line), fc.array(fc.nat(10)), (texts, cuts) => {
       const bytes = Buffer.from(texts.map((text) => `${text}\n`).join(''), 'latin1');
       const seen: string[] = [];
-      const lines = new Lines((text) => seen.push(text));
+      const lines = new OutputLines((text) => seen.push(text));
       let at = 0;
       for (const cut of cuts) lines.push(bytes.subarray(at, (at += cut)));
       lines.push(bytes.subarray(at));
@@ -88,7 +88,7 @@ it('lines are the same however their bytes come, and take bounded memory', () =>
     }),
   );
   const seen: string[] = [];
-  const lines = new Lines((text) => seen.push(text));
+  const lines = new OutputLines((text) => seen.push(text));
   for (let i = 0; i < 100; i++) lines.push(Buffer.from('x'.repeat(4000)));
   expect(lines.rest.length).toBeLessThan(10_000);
   lines.push(Buffer.from('\nnext\n'));
@@ -199,7 +199,7 @@ describe('the inventory', () => {
 });
 
 describe('which GPU is whose', () => {
-  const card = (index: string): Card => ({
+  const card = (index: string): CardReading => ({
     index,
     uuid: `GPU-${index}`,
     memoryUsedMiB: 10,
@@ -212,7 +212,7 @@ describe('which GPU is whose', () => {
     slices,
     processes: on5(...pids),
   });
-  const replica = (id: string, gpus: string[] = [], pid = 0): SampledReplica => ({
+  const replica = (id: string, gpus: string[] = [], pid = 0): CollectedReplica => ({
     deployment: 0,
     id,
     host: '192.0.2.1',
@@ -231,7 +231,7 @@ describe('which GPU is whose', () => {
     });
 
   /** replica → its GPUs, after the inventories given have been seen one after the other. */
-  async function owners(replicas: SampledReplica[], ...inventories: InventoryCard[][]) {
+  async function owners(replicas: CollectedReplica[], ...inventories: InventoryCard[][]) {
     const there = on();
     const gpus = new Gpus(
       there.proc,

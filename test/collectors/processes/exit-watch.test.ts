@@ -1,17 +1,17 @@
 // Finds the processes that have ended between two checks.
 import { rmSync } from 'node:fs';
 import { afterEach, expect, it } from 'vitest';
-import { ProcessWatch } from '../../../src/collectors/processes/exit-watch.ts';
+import { ExitWatch } from '../../../src/collectors/processes/exit-watch.ts';
 import {
   ReplicaProcesses,
-  type SampledReplica,
+  type CollectedReplica,
 } from '../../../src/collectors/processes/replica-processes.ts';
 import { removeFolders, write } from '../../kit/folder.ts';
 import { machine, stat } from '../../kit/machine.ts';
 
 afterEach(removeFolders);
 
-const replica = (id: string, pid: number): SampledReplica => ({
+const replica = (id: string, pid: number): CollectedReplica => ({
   deployment: 3,
   id,
   host: '127.0.0.1',
@@ -20,10 +20,10 @@ const replica = (id: string, pid: number): SampledReplica => ({
   container: { cgroup: '', pid, docker: '' },
 });
 
-function watchOf(replicas: SampledReplica[]) {
+function watchOf(replicas: CollectedReplica[]) {
   const there = machine({ 'proc/10/stat': stat(10), 'proc/20/stat': stat(20) });
   const ended: string[] = [];
-  const watch = new ProcessWatch(
+  const watch = new ExitWatch(
     new ReplicaProcesses(there, () => undefined),
     () => replicas,
     ({ deployment, replica: id }) => ended.push(`${deployment} ${id}`),
@@ -73,12 +73,12 @@ it('searches for an unknown process only at long intervals', async () => {
   let searches = 0;
   const processes = new ReplicaProcesses(there, () => undefined);
   const counted = Object.assign(processes, {
-    serverOf: (_: SampledReplica, table: unknown) => {
+    serverOf: (_: CollectedReplica, table: unknown) => {
       if (table !== undefined) searches++;
       return Promise.resolve(undefined);
     },
   });
-  const patient = new ProcessWatch(
+  const patient = new ExitWatch(
     counted,
     () => [replica('a', 0)],
     () => ended.push('a'),

@@ -5,7 +5,7 @@ import { createServer, type AddressInfo } from 'node:net';
 import { hostname } from 'node:os';
 import fc from 'fast-check';
 import { afterEach, expect, it } from 'vitest';
-import { isOwnAddress, Listeners, parseTcp } from '../../../src/collectors/processes/port-owner.ts';
+import { isOwnAddress, PortOwners, parseTcp } from '../../../src/collectors/processes/port-owner.ts';
 import { readProcesses } from '../../../src/collectors/processes/process-table.ts';
 import { until } from '../../kit/until.ts';
 
@@ -24,7 +24,7 @@ async function listenOn(host: string): Promise<number> {
 }
 
 const table = () => readProcesses('/proc');
-const find = (host: string, port: number) => new Listeners('/proc').find(host, port, table);
+const find = (host: string, port: number) => new PortOwners('/proc').find(host, port, table);
 
 it('finds the process behind a port, whatever it is bound to', async () => {
   for (const bound of ['127.0.0.1', '0.0.0.0'])
@@ -40,7 +40,7 @@ it('searches once for a holder that is not to be seen, and anew when another soc
     searches++;
     return new Map();
   };
-  const listeners = new Listeners('/proc');
+  const listeners = new PortOwners('/proc');
   for (let i = 0; i < 3; i++) expect(await listeners.find('127.0.0.1', port, blind)).toBeUndefined();
   expect(searches).toBe(1);
   const [server] = servers;
@@ -78,7 +78,7 @@ it('of a server and the children that inherited its socket, the server is it; fo
     await until('it listens', () => said.includes('\n'));
     const { port, kids } = JSON.parse(said) as { port: number; kids: number[] };
     expect(kids).toHaveLength(2);
-    const listeners = new Listeners('/proc');
+    const listeners = new PortOwners('/proc');
     expect((await listeners.find('127.0.0.1', port, table))?.pid).toBe(child.pid);
     const noTable = () => Promise.reject(new Error('searched again'));
     expect((await listeners.find('127.0.0.1', port, noTable))?.pid).toBe(child.pid);

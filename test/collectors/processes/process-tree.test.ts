@@ -11,7 +11,7 @@ import {
   treeOf,
   type Process,
 } from '../../../src/collectors/processes/process-table.ts';
-import { Monotone } from '../../../src/collectors/monotonic-counter.ts';
+import { MonotonicCounter } from '../../../src/collectors/monotonic-counter.ts';
 import { readTree } from '../../../src/collectors/processes/process-tree.ts';
 import { removeFolders } from '../../kit/folder.ts';
 import { machine, stat, status } from '../../kit/machine.ts';
@@ -115,7 +115,7 @@ it('a child that has worked and ended lowers nothing', async () => {
     await until('it has begun', () => said.includes('begun'));
     const { pid } = parent;
     const read = async () => (await readTree('/proc', pid!, await readProcesses('/proc')))!.cpuSeconds;
-    const counter = new Monotone();
+    const counter = new MonotonicCounter();
     const count = async () =>
       counter.add({ kind: 'process_tree', of: '1', value: await read(), onFall: 'loss' });
     const first = await count();

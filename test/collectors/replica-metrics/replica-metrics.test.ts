@@ -1,13 +1,13 @@
 // Whose pages are fetched is asked before each round: replicas come and go while weir runs.
 import { afterEach, expect, it } from 'vitest';
-import { Log } from '../../../src/core/logger.ts';
+import { Logger } from '../../../src/core/logger.ts';
 import { read } from '../../../src/core/settings.ts';
 import { mergeOptions } from '../../../src/collectors/replica-metrics/options.ts';
-import { Scraper, type Scraped } from '../../../src/collectors/replica-metrics/replica-metrics.ts';
+import { ReplicaMetrics, type Scraped } from '../../../src/collectors/replica-metrics/replica-metrics.ts';
 import { closeReplicas, startReplica } from '../../kit/replica.ts';
 import { until } from '../../kit/until.ts';
 
-const log = new Log(
+const log = new Logger(
   { write: () => undefined, flush: () => undefined, dropped: () => 0 },
   { level: 'error', isText: false },
 );
@@ -27,7 +27,7 @@ async function replica(id: string, page: string): Promise<Scraped> {
   };
 }
 
-let scraper: Scraper | undefined;
+let scraper: ReplicaMetrics | undefined;
 afterEach(async () => {
   scraper?.stop();
   await closeReplicas();
@@ -40,7 +40,7 @@ it('a replica that is gone is forgotten with all its figures, and a new one is f
     await replica('c', 'x 3\n'),
   ];
   let replicas = [a, b];
-  scraper = new Scraper(settings({ path: '/metrics', interval: '100ms' }), () => replicas, log);
+  scraper = new ReplicaMetrics(settings({ path: '/metrics', interval: '100ms' }), () => replicas, log);
   scraper.start();
   const names = () => scraper!.readings().flatMap(({ replica, isWell }) => (isWell ? [replica] : []));
   await until('both are there', () => names().length === 2);
@@ -60,7 +60,7 @@ it('a replica that is gone is forgotten with all its figures, and a new one is f
 it('what two replicas say differently of a name is the first one’s until that one is gone', async () => {
   const [a, b] = [await replica('a', '# TYPE x gauge\nx 1\n'), await replica('b', '# TYPE x counter\nx 2\n')];
   let replicas = [a];
-  scraper = new Scraper(settings({ path: '/metrics', interval: '100ms' }), () => replicas, log);
+  scraper = new ReplicaMetrics(settings({ path: '/metrics', interval: '100ms' }), () => replicas, log);
   scraper.start();
   const types = () => scraper!.pages().map((page) => page.get('x')?.type);
   await until('the first is there', () => types().join() === 'gauge');

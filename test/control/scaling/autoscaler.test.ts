@@ -2,15 +2,19 @@ import { describe, expect, it } from 'vitest';
 import { read } from '../../../src/core/settings.ts';
 import { Exchanges } from '../../../src/core/exchange/exchange.ts';
 import { scaleOptions } from '../../../src/control/scaling/options.ts';
-import { Scale, type Scaled } from '../../../src/control/scaling/autoscaler.ts';
+import { Autoscaler, type ScaledDeployment } from '../../../src/control/scaling/autoscaler.ts';
 
 /** A scale whose clock stands still, which nobody has started: it decides when it is told to. */
-function stand(input: Record<string, unknown>, deployments: Scaled[], asyncLoad = () => 0) {
+function stand(input: Record<string, unknown>, deployments: ScaledDeployment[], asyncLoad = () => 0) {
   const options = read(scaleOptions, input);
   if (!options.ok) throw new Error('bad settings');
   // In whole milliseconds, as what is told in seconds is to be exact: sums of fractions are not.
   const clock = { nowMs: Math.floor(performance.now()) };
-  const scale = new Scale(options.settings, { deployments: () => deployments, asyncLoad }, () => clock.nowMs);
+  const scale = new Autoscaler(
+    options.settings,
+    { deployments: () => deployments, asyncLoad },
+    () => clock.nowMs,
+  );
   const exchanges = new Exchanges({ trust_inbound: false });
   exchanges.observe(scale.observer);
   scale.tick();
@@ -23,7 +27,7 @@ function stand(input: Record<string, unknown>, deployments: Scaled[], asyncLoad 
   return { scale, clock, begin };
 }
 
-const NONE: Scaled = { index: 0, id: 'dep1', concurrencyTarget: 0, current: 0 };
+const NONE: ScaledDeployment = { index: 0, id: 'dep1', concurrencyTarget: 0, current: 0 };
 
 describe('scaling', () => {
   it('decides at the first request of all, before any tick', async () => {
@@ -110,7 +114,7 @@ describe('scaling', () => {
   });
 
   it('that does not know yet how many replicas there are desires nothing, and then no fewer than those', async () => {
-    const deployments: Scaled[] = [{ ...NONE, current: undefined }];
+    const deployments: ScaledDeployment[] = [{ ...NONE, current: undefined }];
     const { scale, clock, begin } = stand({ max_replica: 20, scale_down_delay: '100s' }, deployments);
     const pass = (seconds: number) => {
       clock.nowMs += seconds * 1000;

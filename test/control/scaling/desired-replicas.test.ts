@@ -1,22 +1,27 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { begin, decide, type Decision, type Rule } from '../../../src/control/scaling/desired-replicas.ts';
+import {
+  initialScale,
+  decideReplicas,
+  type ScaleDecision,
+  type ScaleRule,
+} from '../../../src/control/scaling/desired-replicas.ts';
 import { SlidingMean } from '../../../src/control/scaling/sliding-mean.ts';
 
 const S = 1000;
 /** The contract's defaults (contracts/baseten.md 5.1), with room to move. */
-const RULE: Rule = { min: 0, max: 100, perReplica: 7, downDelayMs: 900 * S, downRate: 50 };
+const RULE: ScaleRule = { min: 0, max: 100, perReplica: 7, downDelayMs: 900 * S, downRate: 50 };
 
 /** A deployment under a simulated clock: `load(n, seconds)` holds n requests in flight for so long. */
-function simulate(rule: Rule, running: number, windowMs = 60 * S) {
+function simulate(rule: ScaleRule, running: number, windowMs = 60 * S) {
   const mean = new SlidingMean(windowMs, 0);
   let nowMs = 0;
   let idleSinceMs = 0;
-  let decision = begin(running, rule, 0);
+  let decision = initialScale(running, rule, 0);
   const history: { seconds: number; desired: number }[] = [];
   return {
     history,
-    get decision(): Decision {
+    get decision(): ScaleDecision {
       return decision;
     },
     load(inFlight: number, seconds: number) {
@@ -25,7 +30,7 @@ function simulate(rule: Rule, running: number, windowMs = 60 * S) {
       for (let i = 0; i < seconds; i++) {
         nowMs += S;
         const before = decision.desired;
-        decision = decide(decision, rule, { mean: mean.mean(nowMs), inFlight, idleSinceMs }, nowMs);
+        decision = decideReplicas(decision, rule, { mean: mean.mean(nowMs), inFlight, idleSinceMs }, nowMs);
         if (decision.desired !== before) history.push({ seconds: nowMs / S, desired: decision.desired });
       }
       return decision.desired;
@@ -34,8 +39,8 @@ function simulate(rule: Rule, running: number, windowMs = 60 * S) {
 }
 
 /** One decision for a load that is what it is. */
-const at = (mean: number, rule: Rule = RULE, before: Decision = begin(1, rule, 0)) =>
-  decide(before, rule, { mean, inFlight: Math.ceil(mean), idleSinceMs: 0 }, 0);
+const at = (mean: number, rule: ScaleRule = RULE, before: ScaleDecision = initialScale(1, rule, 0)) =>
+  decideReplicas(before, rule, { mean, inFlight: Math.ceil(mean), idleSinceMs: 0 }, 0);
 
 describe('how many replicas a load takes', () => {
   it('is the contract’s example: target 10 at 70 %, 25 in flight: 4', () => {
@@ -65,14 +70,14 @@ describe('how many replicas a load takes', () => {
         fc.nat({ max: 200 }),
         (mean, min, max, running) => {
           const rule = { ...RULE, min, max };
-          const { desired, wanted } = at(mean, rule, begin(running, rule, 0));
+          const { desired, wanted } = at(mean, rule, initialScale(running, rule, 0));
           for (const n of [desired, wanted]) expect(n >= min && n <= max).toBe(true);
         },
       ),
     );
-    expect(at(5000, RULE, begin(100, RULE, 0)).reason).toBe('at_max');
-    expect(at(1, { ...RULE, min: 3 }, begin(1, RULE, 0)).reason).toBe('up');
-    expect(at(1, { ...RULE, min: 3 }, begin(3, { ...RULE, min: 3 }, 0)).reason).toBe('at_min');
+    expect(at(5000, RULE, initialScale(100, RULE, 0)).reason).toBe('at_max');
+    expect(at(1, { ...RULE, min: 3 }, initialScale(1, RULE, 0)).reason).toBe('up');
+    expect(at(1, { ...RULE, min: 3 }, initialScale(3, { ...RULE, min: 3 }, 0)).reason).toBe('at_min');
   });
 });
 
@@ -175,7 +180,7 @@ describe('to none', () => {
     const sim = simulate(RULE, 1);
     sim.load(0, 1000);
     expect(sim.decision.desired).toBe(0);
-    const first = decide(sim.decision, RULE, { mean: 0, inFlight: 1, idleSinceMs: 0 }, 1000 * S);
+    const first = decideReplicas(sim.decision, RULE, { mean: 0, inFlight: 1, idleSinceMs: 0 }, 1000 * S);
     expect(first).toMatchObject({ desired: 1, reason: 'up' });
   });
 });

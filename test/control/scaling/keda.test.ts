@@ -3,14 +3,14 @@ import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import { once } from 'node:events';
 import { status } from '@grpc/grpc-js';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { KedaDoor } from '../../../src/control/scaling/keda.ts';
+import { KedaServer } from '../../../src/control/scaling/keda.ts';
 import type { ScaleReading } from '../../../src/control/scaling/autoscaler.ts';
 import { Keda } from '../../kit/keda.ts';
 import { until } from '../../kit/until.ts';
 
 const READING = { id: 'dep1', desired: 0, in_flight: 0, mean_in_flight: 0 } as ScaleReading;
 const listeners = new Set<() => void>();
-let door: KedaDoor;
+let door: KedaServer;
 let reading = READING;
 
 beforeEach(async () => {
@@ -22,7 +22,7 @@ beforeEach(async () => {
       return () => listeners.delete(listener);
     },
   };
-  door = new KedaDoor({ listen: { host: '127.0.0.1', port: 0 } }, deps, 150);
+  door = new KedaServer({ listen: { host: '127.0.0.1', port: 0 } }, deps, 150);
   await door.start();
 });
 afterEach(() => {

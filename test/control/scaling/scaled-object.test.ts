@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { begin, decide } from '../../../src/control/scaling/desired-replicas.ts';
+import { initialScale, decideReplicas } from '../../../src/control/scaling/desired-replicas.ts';
 import { readTrigger, type Trigger } from '../../../src/control/scaling/scaled-object.ts';
 import type { ScaleReading } from '../../../src/control/scaling/autoscaler.ts';
 
@@ -108,7 +108,7 @@ describe('a ScaledObject', () => {
           const perReplica = (concurrency_target * target_utilization_percentage) / 100;
           const rule = { min: 0, max: 1e9, perReplica, downDelayMs: 0, downRate: 50 };
           const load = { mean: mean_in_flight, inFlight: 0, idleSinceMs: 0 };
-          const { wanted } = decide(begin(0, rule, 0), rule, load, 0);
+          const { wanted } = decideReplicas(initialScale(0, rule, 0), rule, load, 0);
           const now = [
             reading('dep1', {
               mean_in_flight,

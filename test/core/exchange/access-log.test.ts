@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { jsonLine, textLine } from '../../../src/core/exchange/access-log.ts';
+import { jsonLine, accessTextLine } from '../../../src/core/exchange/access-log.ts';
 import { Exchanges } from '../../../src/core/exchange/exchange.ts';
 
 const ended = (method: string, target: string, detail: string) => {
@@ -22,12 +22,12 @@ it('a line is one line of valid JSON, whatever the client sent', () => {
 });
 
 it('a line for a terminal carries no control characters', () => {
-  const line = textLine(ended('GET', '/\u001b[2J\r\n', ''), undefined);
+  const line = accessTextLine(ended('GET', '/\u001b[2J\r\n', ''), undefined);
   // oxlint-disable-next-line no-control-regex -- that is the point
   expect(line.slice(0, -1)).not.toMatch(/[\u0000-\u001f]/);
 });
 
 it('a line leaves the query out: it may hold secrets', () => {
   expect(jsonLine(ended('GET', '/x?key=secret', ''), undefined)).not.toContain('secret');
-  expect(textLine(ended('GET', '/x?key=secret', ''), undefined)).not.toContain('secret');
+  expect(accessTextLine(ended('GET', '/x?key=secret', ''), undefined)).not.toContain('secret');
 });

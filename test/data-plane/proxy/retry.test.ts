@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { Exchanges, type Exchange } from '../../../src/core/exchange/exchange.ts';
-import { GIVE_UP, Retries } from '../../../src/data-plane/proxy/retry.ts';
+import { GIVE_UP, RetryBudget } from '../../../src/data-plane/proxy/retry.ts';
 import { configOf } from '../../kit/deployment.ts';
 
 let exchanges: Exchanges;
@@ -10,9 +10,9 @@ let exchanges: Exchanges;
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
 
-function make(...args: string[]): Retries {
+function make(...args: string[]): RetryBudget {
   exchanges = new Exchanges({ trust_inbound: false });
-  const retries = new Retries(configOf(args).proxy);
+  const retries = new RetryBudget(configOf(args).proxy);
   exchanges.observe(retries);
   return retries;
 }
@@ -26,7 +26,7 @@ function open(): Exchange {
 }
 
 /** Answers with a 503 for ever: the pauses until it gives up. */
-function pauses(retries: Retries, exchange: Exchange): number[] {
+function pauses(retries: RetryBudget, exchange: Exchange): number[] {
   const found: number[] = [];
   for (;;) {
     const pause = retries.afterAnswer(exchange, true, '/');

@@ -1,6 +1,6 @@
 // The events of a changed configuration: added, promoted, detached, weighted, removed.
 import { describe, expect, it } from 'vitest';
-import { Log } from '../../../src/core/logger.ts';
+import { Logger } from '../../../src/core/logger.ts';
 import type { DeploymentOptions } from '../../../src/data-plane/replicas/options.ts';
 import { deploymentEvents } from '../../../src/data-plane/replicas/pool.ts';
 import { deploymentOptions } from '../../kit/deployment.ts';
@@ -10,7 +10,7 @@ const dep = (changes: Partial<DeploymentOptions> = {}): DeploymentOptions =>
 
 function eventsBetween(before: readonly DeploymentOptions[], now: readonly DeploymentOptions[]): unknown[] {
   const sink = { write: () => undefined, flush: () => undefined, dropped: () => 0 };
-  const log = new Log(sink, { level: 'info', isText: false });
+  const log = new Logger(sink, { level: 'info', isText: false });
   const events: unknown[] = [];
   log.recorder = ({ name, deployment, environment, replica }) =>
     void events.push([name, deployment, environment, ...(replica === '' ? [] : [replica])]);

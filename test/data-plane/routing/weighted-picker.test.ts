@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { Split } from '../../../src/data-plane/routing/weighted-picker.ts';
+import { WeightedPicker } from '../../../src/data-plane/routing/weighted-picker.ts';
 
-const next = (split: Split): number => {
+const next = (split: WeightedPicker): number => {
   const deployment = split.peek();
   // Looking alone takes no turn.
   expect(split.peek()).toBe(deployment);
@@ -17,7 +17,7 @@ const shares = fc
 it('each deployment has its share after any number of requests, to within one', () => {
   fc.assert(
     fc.property(shares, fc.nat(300), (weights, requests) => {
-      const split = new Split(
+      const split = new WeightedPicker(
         weights.map((weight, deployment) => ({ deployment, weight })),
         () => true,
       );
@@ -38,7 +38,7 @@ it('each deployment has its share after any number of requests, to within one', 
 
 it('a whole round gives each exactly its weight', () => {
   const weights = [5, 1, 1];
-  const split = new Split(
+  const split = new WeightedPicker(
     weights.map((weight, deployment) => ({ deployment, weight })),
     () => true,
   );
@@ -49,7 +49,7 @@ it('a whole round gives each exactly its weight', () => {
 
 it('a deployment without a ready replica gets nothing while another has one, and its share when none has', () => {
   const ready = [true, false];
-  const split = new Split(
+  const split = new WeightedPicker(
     [
       { deployment: 0, weight: 50 },
       { deployment: 1, weight: 50 },

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { MessageFollower } from '../../../src/protocol/grpc/message-counter.ts';
+import { MessageCounter } from '../../../src/protocol/grpc/message-counter.ts';
 
 function framed(message: Uint8Array, isCompressed: boolean): Buffer {
   const prefix = Buffer.alloc(5);
@@ -17,7 +17,7 @@ it('counts messages and their bytes, however the stream is cut', () => {
       (messages, places) => {
         const bytes = Buffer.concat(messages.map(([message, is]) => framed(message, is)));
         const at = [0, ...places.map((p) => p % (bytes.length + 1)).sort((a, b) => a - b), bytes.length];
-        const follower = new MessageFollower();
+        const follower = new MessageCounter();
         for (let i = 1; i < at.length; i++) follower.follow(bytes.subarray(at[i - 1], at[i]));
         const sizes = messages.map(([message]) => message.length);
         expect(follower.messages).toBe(messages.length);
@@ -30,7 +30,7 @@ it('counts messages and their bytes, however the stream is cut', () => {
 });
 
 it('knows the length of a message as soon as its prefix is there, beyond 2 GiB too', () => {
-  const follower = new MessageFollower();
+  const follower = new MessageCounter();
   follower.follow(Buffer.from([0, 0xff, 0xff, 0xff, 0xff]));
   expect(follower.messageBytes).toBe(2 ** 32 - 1);
   expect(follower.isWhole).toBe(false);

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { toReplica } from '../../../src/protocol/grpc/metadata.ts';
+import { metadataToReplica } from '../../../src/protocol/grpc/metadata.ts';
 import { headerValues } from '../../kit/replica.ts';
 
 const hop = {
@@ -17,7 +17,7 @@ it.each([
     ['a', 'b'],
   ],
 ])('metadata %j reaches the replica with the x-request-id %j', (sent, expected) => {
-  const out = toReplica([':path', '/a.B/C', ...sent], hop, 'http', '');
+  const out = metadataToReplica([':path', '/a.B/C', ...sent], hop, 'http', '');
   expect(headerValues(out, 'x-request-id')).toEqual(expected);
   expect(headerValues(out, 'x-baseten-request-id')).toEqual([hop.id]);
 });

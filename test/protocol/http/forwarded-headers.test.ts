@@ -2,8 +2,8 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
   passableTrailers,
-  toClient,
-  toReplica,
+  headersToClient,
+  headersToReplica,
   type Hop,
 } from '../../../src/protocol/http/forwarded-headers.ts';
 import { headerValues } from '../../kit/replica.ts';
@@ -23,7 +23,7 @@ const flat = (list: [string, string[]][]): string[] =>
 describe('headers for the replica', () => {
   it('name IPv6 clients and odd hosts as RFC 7239 wants them', () => {
     const forwarded = (of: Partial<Hop>) =>
-      headerValues(flat(toReplica([], { ...hop, ...of }, undefined, false)), 'forwarded')[0];
+      headerValues(flat(headersToReplica([], { ...hop, ...of }, undefined, false)), 'forwarded')[0];
     expect(forwarded({})).toBe('for=10.0.0.9;host=m.example;proto=http');
     expect(forwarded({ remoteAddress: '2001:db8::1' })).toBe('for="[2001:db8::1]";host=m.example;proto=http');
     expect(forwarded({ host: 'm.example:8080' })).toBe('for=10.0.0.9;host="m.example:8080";proto=http');
@@ -47,7 +47,7 @@ describe('headers for the replica', () => {
         fc.array(fc.tuple(token, fc.constantFrom('1', 'x', 'a, b')), { maxLength: 12 }),
         fc.option(token),
         (pairs, named) => {
-          const out = flat(toReplica(pairs.flat(), hop, named ?? undefined, false));
+          const out = flat(headersToReplica(pairs.flat(), hop, named ?? undefined, false));
           expect(headerValues(out, 'x-baseten-request-id')).toEqual([hop.id]);
           expect(headerValues(out, 'traceparent')).toEqual([hop.traceparent]);
           expect(headerValues(out, 'host')).toEqual([hop.host]);
@@ -65,7 +65,7 @@ describe('headers for the replica', () => {
 describe('headers for the client', () => {
   it('lose what Connection names and keep the rest in order', () => {
     const raw = ['A', '1', 'Connection', 'close, X-Hop', 'X-Hop', 'h', 'Set-Cookie', 'a', 'Set-Cookie', 'b'];
-    expect(toClient(raw, 'close, X-Hop', 'id', false)).toEqual([
+    expect(headersToClient(raw, 'close, X-Hop', 'id', false)).toEqual([
       'A',
       '1',
       'Set-Cookie',

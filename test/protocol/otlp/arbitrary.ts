@@ -1,6 +1,6 @@
 // Any message of OTLP, for properties: made from the tables that the codecs walk.
 import fc from 'fast-check';
-import type { Fields, Message } from '../../../src/protocol/otlp/messages.ts';
+import type { MessageFields, OtlpMessage } from '../../../src/protocol/otlp/messages.ts';
 import type { AnyValue } from '../../../src/protocol/otlp/any-value.ts';
 
 const text = fc.string({ unit: 'grapheme', maxLength: 12 });
@@ -53,7 +53,7 @@ const kinds: Record<string, fc.Arbitrary<unknown>> = {
 };
 
 /** Any message of a table. A value that is empty and one that is not said are the same at the top of a field. */
-export function messages<F extends Fields>(fields: F): fc.Arbitrary<Message<F>> {
+export function messages<F extends MessageFields>(fields: F): fc.Arbitrary<OtlpMessage<F>> {
   return fc.record(
     Object.fromEntries(
       Object.entries(fields).map(([name, [, kind]]) => [
@@ -65,5 +65,5 @@ export function messages<F extends Fields>(fields: F): fc.Arbitrary<Message<F>> 
             : messages(kind.fields),
       ]),
     ),
-  ) as fc.Arbitrary<Message<F>>;
+  ) as fc.Arbitrary<OtlpMessage<F>>;
 }

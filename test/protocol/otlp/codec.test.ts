@@ -11,13 +11,13 @@ import {
   rpcStatus,
   tracesRequest,
   tracesResponse,
-  type Fields,
+  type MessageFields,
   type LogsRequest,
 } from '../../../src/protocol/otlp/messages.ts';
 import { attributesFrom, plainAttributes, type AnyValue } from '../../../src/protocol/otlp/any-value.ts';
 import { messages } from './arbitrary.ts';
 
-const tables: readonly (readonly [string, Fields])[] = [
+const tables: readonly (readonly [string, MessageFields])[] = [
   ['logs', logsRequest],
   ['spans', tracesRequest],
   ['the answer to logs', logsResponse],
@@ -38,7 +38,7 @@ const withBody = (body: AnyValue): LogsRequest => ({
     },
   ],
 });
-const json = (text: string, fields: Fields = logsRequest) => decode('json', fields, Buffer.from(text));
+const json = (text: string, fields: MessageFields = logsRequest) => decode('json', fields, Buffer.from(text));
 const oneLog = (log: string) => json(`{"resourceLogs":[{"scopeLogs":[{"logRecords":[${log}]}]}]}`);
 const logOf = (log: string) => {
   const read = oneLog(log);

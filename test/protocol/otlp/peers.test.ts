@@ -21,7 +21,7 @@ import {
   logsResponse,
   tracesRequest,
   tracesResponse,
-  type Fields,
+  type MessageFields,
   type LogsRequest,
   type TracesRequest,
 } from '../../../src/protocol/otlp/messages.ts';
@@ -42,7 +42,7 @@ beforeAll(async () => {
       const bytes = req.headers['content-encoding'] === 'gzip' ? gunzipSync(body) : body;
       const encoding = encodingOf(req.headers['content-type'])!;
       const isLogs = req.url === '/v1/logs';
-      const read = decode(encoding, (isLogs ? logsRequest : tracesRequest) as Fields, bytes);
+      const read = decode(encoding, (isLogs ? logsRequest : tracesRequest) as MessageFields, bytes);
       received.push({ type: req.headers['content-type']!, bytes, read });
       res.setHeader('content-type', CONTENT_TYPES[encoding]);
       const errorMessage = 'one was too old';

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { closeFrame, FrameFollower } from '../../../src/protocol/websocket/frame-counter.ts';
+import { closeFrame, FrameCounter } from '../../../src/protocol/websocket/frame-counter.ts';
 
 /** A frame as RFC 6455 5.2 writes it. */
 function frame(opcode: number, payload: Uint8Array, mask: Uint8Array | undefined): Buffer {
@@ -33,7 +33,7 @@ it('a close frame is read as what it says, and only between frames can it be put
       sizes,
       masks,
       (code, isMasked, size, mask) => {
-        const follower = new FrameFollower();
+        const follower = new FrameCounter();
         const data = frame(2, Buffer.alloc(size, 1), mask);
         for (const byte of data.subarray(0, -1)) follower.follow(Buffer.from([byte]));
         expect(follower.isBetweenFrames).toBe(false);
@@ -62,7 +62,7 @@ describe('the frame follower', () => {
             const payload = Buffer.concat([Buffer.from([code >> 8, code & 255]), Buffer.from('because')]);
             bytes.push(frame(8, payload, closeMask));
           }
-          const follower = new FrameFollower();
+          const follower = new FrameCounter();
           for (const chunk of cut(Buffer.concat(bytes), places)) follower.follow(chunk);
           expect(follower.payloadBytes).toBe(
             frames.filter(([op]) => op < 8).reduce((sum, [, size]) => sum + size, 0),
@@ -75,26 +75,26 @@ describe('the frame follower', () => {
   });
 
   it('knows a close frame without a code', () => {
-    const follower = new FrameFollower();
+    const follower = new FrameCounter();
     follower.follow(frame(8, Buffer.alloc(0), Buffer.from([1, 2, 3, 4])));
     expect(follower.closeCode).toBe(1005);
   });
 
   it('keeps the first close code', () => {
-    const follower = new FrameFollower();
+    const follower = new FrameCounter();
     follower.follow(frame(8, Buffer.from([3, 232]), undefined));
     follower.follow(frame(8, Buffer.from([3, 233]), undefined));
     expect(follower.closeCode).toBe(1000);
   });
 
   it.each([0, 200, 999])('takes %d for no code, and not for the status of another protocol', (number) => {
-    const follower = new FrameFollower();
+    const follower = new FrameCounter();
     follower.follow(closeFrame(number, true));
     expect([follower.closeCode, follower.hasClosed]).toEqual([65_535, true]);
   });
 
   it('has closed when the whole frame has gone by', () => {
-    const follower = new FrameFollower();
+    const follower = new FrameCounter();
     const whole = frame(8, Buffer.concat([Buffer.from([3, 232]), Buffer.from('because')]), undefined);
     follower.follow(whole.subarray(0, 6));
     expect([follower.closeCode, follower.hasClosed]).toEqual([1000, false]);
@@ -105,7 +105,7 @@ describe('the frame follower', () => {
   it('survives any bytes', () => {
     fc.assert(
       fc.property(fc.array(fc.uint8Array({ maxLength: 100 }), { maxLength: 20 }), (chunks) => {
-        const follower = new FrameFollower();
+        const follower = new FrameCounter();
         for (const chunk of chunks) follower.follow(chunk);
         expect(follower.payloadBytes).toBeGreaterThanOrEqual(0);
       }),

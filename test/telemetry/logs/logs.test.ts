@@ -3,7 +3,7 @@ import { readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { afterEach, describe, expect, it } from 'vitest';
-import { fileSink, Log } from '../../../src/core/logger.ts';
+import { fileSink, Logger } from '../../../src/core/logger.ts';
 import { Exchanges } from '../../../src/core/exchange/exchange.ts';
 import { Logs, type LogRecord, type LogsConfig } from '../../../src/telemetry/logs/logs.ts';
 import { folder } from '../../kit/folder.ts';
@@ -12,7 +12,7 @@ import { until } from '../../kit/until.ts';
 const ALL = { node: { op: 'all' }, fromNs: 0n, toNs: 2n ** 62n, direction: 'up', after: undefined } as const;
 const said: string[] = [];
 const sink = { ...fileSink(2), write: (line: string) => void said.push(line), flush: () => undefined };
-const log = new Log(sink, { level: 'info', isText: false });
+const log = new Logger(sink, { level: 'info', isText: false });
 const origin = { deployment: 'dep1', environment: 'production', replica: 'abc12', source: 'api' };
 const open = new Set<Logs>();
 

@@ -1,6 +1,6 @@
 // The histograms of asynchronous requests: their bounds and counts.
 import { expect, it } from 'vitest';
-import { AsyncFigures, taskWaitBounds } from '../../../src/telemetry/metrics/async-totals.ts';
+import { AsyncTotals, taskWaitBounds } from '../../../src/telemetry/metrics/async-totals.ts';
 
 const BOUNDS = [0.1, 1, 600, 1200];
 
@@ -25,7 +25,7 @@ it('configured bounds stay as they are; only longer ones are added', () => {
 });
 
 it('counts waits of hours apart, and deliveries by the configured bounds', () => {
-  const figures = new AsyncFigures(2, BOUNDS, (id) => ['a', 'b'].indexOf(id));
+  const figures = new AsyncTotals(2, BOUNDS, (id) => ['a', 'b'].indexOf(id));
   for (const seconds of [0.5, 5000, 100_000, 259_200, 300_000]) figures.started('b', seconds);
   figures.delivered('b', 5000);
   const { bounds, cumulative, count, sum } = figures.waited(1);

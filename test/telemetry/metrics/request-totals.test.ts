@@ -2,13 +2,13 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { causes } from '../../../src/core/errors.ts';
 import { Exchanges, type Exchange } from '../../../src/core/exchange/exchange.ts';
-import { Blocks, OTHER } from '../../../src/telemetry/metrics/request-totals.ts';
-import { Live } from '../../../src/telemetry/metrics/in-flight.ts';
+import { RequestTotals, OTHER } from '../../../src/telemetry/metrics/request-totals.ts';
+import { InFlight } from '../../../src/telemetry/metrics/in-flight.ts';
 
 const durationBounds = [0.1, 1, 10];
 const sizeBounds = [10, 1000];
 const make = (deployments = 2, maxStatusCodes = 8) =>
-  new Blocks({ deployments, durationBounds, sizeBounds, maxStatusCodes });
+  new RequestTotals({ deployments, durationBounds, sizeBounds, maxStatusCodes });
 
 const record = fc.record({
   deployment: fc.nat(1),
@@ -86,7 +86,7 @@ describe('live counts', () => {
           maxLength: 50,
         }),
         (exchanges) => {
-          const live = new Live(1, make(1), [1]);
+          const live = new InFlight(1, make(1), [1]);
           const book = new Exchanges({ trust_inbound: false });
           book.observe(live);
           for (const [isRouted, isAsync, isWebSocket, cause] of exchanges) {

@@ -7,7 +7,7 @@ import { folder, removeFolders } from '../../kit/folder.ts';
 import { partialSuccess } from '../../kit/otlp-messages.ts';
 import { answering, linesOf, logsIn, Receiver, requestIn, spansIn } from '../../kit/otlp-receiver.ts';
 import { until } from '../../kit/until.ts';
-import { Connections } from '../../../src/telemetry/otlp-export/otlp-export.ts';
+import { OtlpExport } from '../../../src/telemetry/otlp-export/otlp-export.ts';
 
 let receiver: Receiver;
 beforeEach(async () => {
@@ -225,7 +225,7 @@ describe('a connection', () => {
 
   it('of the settings that is wrong is said before anything starts', () => {
     const deps = { folder: folder(), ownPorts: () => [] } as never;
-    expect(() => new Connections(options({ endpoint: 'http://a:b@c/' }), deps)).toThrow(
+    expect(() => new OtlpExport(options({ endpoint: 'http://a:b@c/' }), deps)).toThrow(
       'export: endpoint_url must not hold a user name or a password: give them as header_name and header_value',
     );
   });

@@ -1,9 +1,9 @@
 // What a receiver is told of a record, to the letter (contracts/baseten.md 8.3, contracts/logplane.md C4).
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { readDestination, type Said } from '../../../src/telemetry/otlp-export/destination.ts';
+import { readDestination, type DestinationInput } from '../../../src/telemetry/otlp-export/destination.ts';
 import { logsOf } from '../../../src/telemetry/otlp-export/otlp-logs.ts';
-import { judge, retryAfterMs } from '../../../src/telemetry/otlp-export/delivery-result.ts';
+import { exportResult, retryAfterMs } from '../../../src/telemetry/otlp-export/delivery-result.ts';
 import type { LogRecord } from '../../../src/telemetry/logs/logs.ts';
 import { recordsOfLogs } from '../../../src/telemetry/logs/logs.ts';
 import { encode } from '../../../src/protocol/otlp/codec.ts';
@@ -12,7 +12,7 @@ import { readLogs } from '../../kit/otlp-messages.ts';
 import { BLANK } from '../../kit/records.ts';
 
 const sender = { modelId: 'mdl1', version: '1.2.3' };
-function said(more: object = {}): Said {
+function said(more: object = {}): DestinationInput {
   const read = readDestination({ endpoint_url: 'http://receiver/v1/logs', ...more });
   if ('problems' in read) throw new Error(read.problems.join());
   return read.said;
@@ -123,7 +123,7 @@ describe('Retry-After', () => {
 
 describe('a yes', () => {
   const yes = (body: Buffer, type?: string) =>
-    judge({ status: 200, headers: { 'content-type': type }, body }, 'logs', 'protobuf', 10, 0);
+    exportResult({ status: 200, headers: { 'content-type': type }, body }, 'logs', 'protobuf', 10, 0);
   const answer = (rejectedLogRecords: bigint, errorMessage: string) => ({
     partialSuccess: { rejectedLogRecords, errorMessage },
   });

@@ -1,6 +1,6 @@
 // Spans and lines of others, sent on: as they came in, and not round and round.
 import { describe, expect, it } from 'vitest';
-import { readDestination, type Said } from '../../../src/telemetry/otlp-export/destination.ts';
+import { readDestination, type DestinationInput } from '../../../src/telemetry/otlp-export/destination.ts';
 import { spanProjection } from '../../../src/telemetry/otlp-export/otlp-export.ts';
 import { logsOf } from '../../../src/telemetry/otlp-export/otlp-logs.ts';
 import { recordsOfLogs, recordsOfSpans, type LogRecord } from '../../../src/telemetry/logs/logs.ts';
@@ -105,7 +105,7 @@ describe('two weirs that export to each other', () => {
 
   it('pass a line on as often as a chain of three needs it, and no more', () => {
     const read = readDestination({ endpoint_url: 'http://other/v1/logs' });
-    const { said } = read as { said: Said };
+    const { said } = read as { said: DestinationInput };
     const sender = { modelId: 'mdl1', version: '1.2.3' };
     const own: LogRecord = { ...BLANK, message: 'hello', source: 'stdout' };
     const other: LogRecord = { ...own, source: 'api' };
@@ -121,7 +121,7 @@ describe('two weirs that export to each other', () => {
   it('do not let a mark that somebody posts stop a line that has made no hop', () => {
     const attributes = JSON.stringify({ scope: { name: 'app', attributes: { 'weir.hops': 'many' } } });
     const read = readDestination({ endpoint_url: 'http://other/v1/logs' });
-    const { said } = read as { said: Said };
+    const { said } = read as { said: DestinationInput };
     const record: LogRecord = { ...BLANK, source: 'api', attributes };
     expect(logsOf([record], said, { modelId: '', version: '1' }).resourceLogs).toHaveLength(1);
   });

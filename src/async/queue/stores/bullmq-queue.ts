@@ -3,7 +3,7 @@
 // Does not belong here: what a ticket stands for (redis-scripts.ts).
 import { Job, Queue, Worker, type ConnectionOptions } from 'bullmq';
 
-export interface LineOptions {
+export interface TicketQueueOptions {
   readonly connection: ConnectionOptions;
   /** Of all keys in Redis. */
   readonly prefix: string;
@@ -14,7 +14,7 @@ export interface LineOptions {
 /** A ticket in hand. */
 export interface Ticket {
   readonly name: string;
-  readonly line: Line;
+  readonly line: TicketQueue;
   /** Proof that it is in this hand. */
   readonly token: string;
   readonly job: Job;
@@ -23,7 +23,7 @@ export interface Ticket {
 /** Events of BullMQ's own stream, which nobody reads. */
 const EVENTS = { events: { maxLen: 100 } };
 
-export class Line {
+export class TicketQueue {
   readonly #queue: Queue;
   readonly #worker: Worker;
   readonly #lockMs: number;
@@ -31,7 +31,7 @@ export class Line {
   readonly #held = new Map<string, Ticket>();
   readonly #renewal: NodeJS.Timeout;
 
-  constructor(name: string, { connection, prefix, lockMs }: LineOptions) {
+  constructor(name: string, { connection, prefix, lockMs }: TicketQueueOptions) {
     this.#lockMs = lockMs;
     const shared = { connection, prefix, skipVersionCheck: true };
     this.#queue = new Queue(name, { ...shared, streams: EVENTS });

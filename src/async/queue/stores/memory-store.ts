@@ -1,18 +1,18 @@
 // The store in memory: the same promises as the others, but for the one that matters: nothing survives the process.
 // Must stay true: it is the same tables, in SQLite's memory: two sets of rules would drift apart.
 import { SqliteFile } from '../../../core/sqlite-file.ts';
-import { Tables } from './sqlite-tables.ts';
-import type { Added, Store, StoreEvents } from '../store.ts';
-import type { Depth, Ending, NewTask, TaskError } from '../task.ts';
+import { SqliteTables } from './sqlite-tables.ts';
+import type { AddResult, TaskStore, TaskStoreEvents } from '../store.ts';
+import type { QueueDepth, TaskEnding, NewTask, TaskError } from '../task.ts';
 
-const NOTHING: Depth = { queued: 0, inProgress: 0 };
+const NOTHING: QueueDepth = { queued: 0, inProgress: 0 };
 
-export class MemoryStore implements Store {
-  readonly #tables: Tables;
-  readonly #events: StoreEvents;
+export class MemoryStore implements TaskStore {
+  readonly #tables: SqliteTables;
+  readonly #events: TaskStoreEvents;
 
-  constructor(maxBytes: number, events: StoreEvents) {
-    this.#tables = new Tables(new SqliteFile(':memory:', { sync: 'off', maxBytes }));
+  constructor(maxBytes: number, events: TaskStoreEvents) {
+    this.#tables = new SqliteTables(new SqliteFile(':memory:', { sync: 'off', maxBytes }));
     this.#events = events;
   }
 
@@ -26,7 +26,7 @@ export class MemoryStore implements Store {
     return Promise.resolve();
   }
 
-  async add(task: NewTask, maxTasks: number): Promise<Added> {
+  async add(task: NewTask, maxTasks: number): Promise<AddResult> {
     const added = this.#tables.transaction(() => this.#tables.add(task, maxTasks));
     this.#events.work();
     return added;
@@ -46,7 +46,7 @@ export class MemoryStore implements Store {
 
   giveBack = async (id: string) => this.#tables.giveBack(id);
 
-  async finish(id: string, ending: Ending, nowMs: number, retentionMs: number): Promise<void> {
+  async finish(id: string, ending: TaskEnding, nowMs: number, retentionMs: number): Promise<void> {
     this.#tables.finish(id, ending, nowMs, retentionMs);
     this.#events.work();
   }
@@ -62,7 +62,7 @@ export class MemoryStore implements Store {
     if (this.#tables.sweep(nowMs, retentionMs, this.#events.expired)) this.#events.work();
   }
 
-  depth(deployment: string): Depth {
+  depth(deployment: string): QueueDepth {
     return this.#tables.depths()[deployment] ?? NOTHING;
   }
 }

@@ -3,15 +3,15 @@
 // No error from here holds the password or a client's data: ioredis hangs the arguments of a command on its errors.
 import { Redis } from 'ioredis';
 import { backoffMs } from '../../../core/backoff.ts';
-import { Fault } from '../../../core/errors.ts';
+import { WeirError } from '../../../core/errors.ts';
 import { scripts, type ScriptName } from './redis-scripts.ts';
-import { StoreFailure } from '../store.ts';
+import { TaskStoreError } from '../store.ts';
 
 const RECONNECT_MS = { first: 50, cap: 2000 };
 /** Of its memory; the rest is for working off what is kept. */
 const FULL_AT = 0.9;
 
-export class RedisLink {
+export class RedisConnection {
   /** Where a single command is enough, for use inside `asking`. */
   readonly redis: Redis;
   /** Without user and password: this goes into errors. */
@@ -23,7 +23,7 @@ export class RedisLink {
 
   /** `root`: what all keys begin with. Throws a Fault for a URL that is none. */
   constructor(url: string, root: string, timeoutMs: number) {
-    if (!URL.canParse(url)) throw new Fault('store_unusable', 'the URL of Redis is not a URL');
+    if (!URL.canParse(url)) throw new WeirError('store_unusable', 'the URL of Redis is not a URL');
     this.where = `Redis at ${new URL(url).host}`;
     this.#root = root;
     this.#timeoutMs = timeoutMs;
@@ -56,13 +56,13 @@ export class RedisLink {
     let seen: Error | undefined;
     this.redis.on('error', (error: Error) => (seen = error));
     try {
-      await within(this.#timeoutMs, this.redis.connect());
+      await withinTime(this.#timeoutMs, this.redis.connect());
       await this.#refuseEviction();
       await first();
     } catch (error) {
-      if (error instanceof Fault) throw error;
+      if (error instanceof WeirError) throw error;
       // `connect` itself says only that the connection is closed.
-      throw new Fault('store_unusable', `cannot use ${this.where}: ${messageOf(seen ?? error)}`);
+      throw new WeirError('store_unusable', `cannot use ${this.where}: ${messageOf(seen ?? error)}`);
     }
   }
 
@@ -73,14 +73,14 @@ export class RedisLink {
 
   /** Does what is asked within its time, or rejects with a StoreFailure. */
   async asking<T>(work: () => Promise<T>): Promise<T> {
-    if (this.#isClosed) throw new StoreFailure('the queue is closed', false);
-    if (!this.isReady) throw new StoreFailure(`${this.where} is not connected`, false);
+    if (this.#isClosed) throw new TaskStoreError('the queue is closed', false);
+    if (!this.isReady) throw new TaskStoreError(`${this.where} is not connected`, false);
     try {
-      return await within(this.#timeoutMs, work());
+      return await withinTime(this.#timeoutMs, work());
     } catch (error) {
-      if (error instanceof StoreFailure) throw error;
+      if (error instanceof TaskStoreError) throw error;
       const message = messageOf(error);
-      throw new StoreFailure(`${this.where}: ${message}`, /^OOM |No space left/.test(message));
+      throw new TaskStoreError(`${this.where}: ${message}`, /^OOM |No space left/.test(message));
     }
   }
 
@@ -103,7 +103,7 @@ export class RedisLink {
   async #refuseEviction(): Promise<void> {
     const { limit, policy } = await this.#memory();
     if (limit === 0 || policy === 'noeviction') return;
-    throw new Fault(
+    throw new WeirError(
       'store_unusable',
       `${this.where} drops keys when its memory is full: set maxmemory-policy to noeviction (it is ${policy})`,
     );
@@ -123,7 +123,7 @@ export class RedisLink {
 const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
 /** Rejects where the promise takes longer. */
-export async function within<T>(timeoutMs: number, promise: Promise<T>): Promise<T> {
+export async function withinTime<T>(timeoutMs: number, promise: Promise<T>): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   try {
     return await Promise.race([

@@ -6,23 +6,23 @@
 // between. What a process held when it died is given to others once its lock has run out, and has then been tried once
 // more than it knows: such a task may run twice, never not at all.
 import { randomUUID } from 'node:crypto';
-import { Fault } from '../../../core/errors.ts';
+import { WeirError } from '../../../core/errors.ts';
 import type { Ticket } from './bullmq-queue.ts';
-import { RedisLink } from './redis-connection.ts';
+import { RedisConnection } from './redis-connection.ts';
 import type { ScriptName } from './redis-scripts.ts';
-import { Tickets, type Kind } from './redis-tickets.ts';
-import { StoreFailure, type Added, type Store, type StoreEvents } from '../store.ts';
+import { Tickets, type TicketKind } from './redis-tickets.ts';
+import { TaskStoreError, type AddResult, type TaskStore, type TaskStoreEvents } from '../store.ts';
 import {
   statusIn,
-  type Cancelled,
+  type CancelResult,
   type ClaimedDelivery,
   type ClaimedTask,
-  type Depth,
-  type Ending,
+  type QueueDepth,
+  type TaskEnding,
   type NewTask,
-  type Result,
+  type TaskResult,
   type RetryConfig,
-  type Status,
+  type TaskState,
   type TaskError,
   type TaskStatus,
   type WebhookStatus,
@@ -45,32 +45,32 @@ type Reply = (Buffer | number | null)[];
 const SCHEMA_VERSION = 1;
 /** How soon a result is looked at again that was passed over because its receiver was busy. */
 const PASSED_OVER_MS = 2000;
-const NOTHING: Depth = { queued: 0, inProgress: 0 };
+const NOTHING: QueueDepth = { queued: 0, inProgress: 0 };
 /** What one sweep moves of each kind: a script holds up everybody. */
 const SWEEP_ROWS = 200;
 const PROMOTED_AT_ONCE = 50;
 
-export class RedisStore implements Store {
-  readonly #link: RedisLink;
+export class RedisStore implements TaskStore {
+  readonly #link: RedisConnection;
   readonly #tickets: Tickets;
   readonly #root: string;
-  readonly #events: StoreEvents;
+  readonly #events: TaskStoreEvents;
   readonly #refreshMs: number;
   /** What this process has claimed: id → its ticket. */
   readonly #runs = new Map<string, Ticket>();
   readonly #sendings = new Map<string, Ticket>();
-  #depths = new Map<string, Depth>();
+  #depths = new Map<string, QueueDepth>();
   #refresh: NodeJS.Timeout | undefined;
   #isLooking = false;
   #skipped = 0;
 
   /** `prefix` of all keys: who shares it shares the queue. Throws a Fault for a URL that is none. */
-  constructor(url: string, prefix: string, events: StoreEvents, options: RedisStoreOptions = {}) {
+  constructor(url: string, prefix: string, events: TaskStoreEvents, options: RedisStoreOptions = {}) {
     const { lockMs = 30_000, timeoutMs = 5000, refreshMs = 1000 } = options;
     this.#root = `{${prefix}}:`;
     this.#events = events;
     this.#refreshMs = refreshMs;
-    this.#link = new RedisLink(url, this.#root, timeoutMs);
+    this.#link = new RedisConnection(url, this.#root, timeoutMs);
     this.#tickets = new Tickets(this.#link, { prefix: `{${prefix}}`, lockMs, timeoutMs });
   }
 
@@ -97,9 +97,9 @@ export class RedisStore implements Store {
 
   // ── What clients ask ─────────────────────────────────────────────────────────────────────────────────────────────
 
-  add(task: NewTask, maxTasks: number): Promise<Added> {
+  add(task: NewTask, maxTasks: number): Promise<AddResult> {
     return this.#link.asking(async () => {
-      if (this.#link.isFull) throw new StoreFailure(`${this.#link.where} has no memory left`, true);
+      if (this.#link.isFull) throw new TaskStoreError(`${this.#link.where} has no memory left`, true);
       const { rest } = await this.#run(
         'add',
         task.id,
@@ -116,7 +116,7 @@ export class RedisStore implements Store {
         task.traceparent,
         task.isPrivate ? 1 : 0,
       );
-      const kind = String(rest[0]) as Added['kind'];
+      const kind = String(rest[0]) as AddResult['kind'];
       if (kind === 'known') return { kind, id: String(rest[1]) };
       // From here on it is kept, whatever becomes of its ticket: so that is not what the client hears of.
       if (kind === 'added') await this.#tickets.write([String(rest[1])]).catch(() => this.#skipped++);
@@ -152,7 +152,7 @@ export class RedisStore implements Store {
     });
   }
 
-  cancel(id: string, nowMs: number, retentionMs: number): Promise<Cancelled> {
+  cancel(id: string, nowMs: number, retentionMs: number): Promise<CancelResult> {
     return this.#link.asking(async () => {
       const { deployment, rest } = await this.#run('cancel', id, nowMs, retentionMs);
       if (rest.length === 0) return undefined;
@@ -163,7 +163,7 @@ export class RedisStore implements Store {
     });
   }
 
-  result(id: string): Promise<Result | undefined> {
+  result(id: string): Promise<TaskResult | undefined> {
     return this.#link.asking(async () => {
       const [type, body] = await this.#link.redis.hmgetBuffer(this.#record(id), 'type', 'body');
       return resultOf(type, body);
@@ -206,7 +206,7 @@ export class RedisStore implements Store {
     this.#events.work();
   }
 
-  async finish(id: string, ending: Ending, nowMs: number, retentionMs: number): Promise<void> {
+  async finish(id: string, ending: TaskEnding, nowMs: number, retentionMs: number): Promise<void> {
     const { status, errors, result, keepResult } = ending;
     await this.#letting(this.#runs, id, (owner) =>
       this.#run(
@@ -278,7 +278,7 @@ export class RedisStore implements Store {
     if (isWork) this.#events.work();
   }
 
-  depth(deployment: string): Depth {
+  depth(deployment: string): QueueDepth {
     return this.#depths.get(deployment) ?? NOTHING;
   }
 
@@ -292,7 +292,7 @@ export class RedisStore implements Store {
     await this.#link.redis.setnx(key, SCHEMA_VERSION);
     const version = await this.#link.redis.get(key);
     if (Number(version) !== SCHEMA_VERSION)
-      throw new Fault(
+      throw new WeirError(
         'store_unusable',
         `the queue in ${this.#link.where} has schema version ${version}, this weir knows ${SCHEMA_VERSION}: use the weir that wrote it`,
       );
@@ -335,7 +335,7 @@ export class RedisStore implements Store {
   /** Takes tickets until `start` makes something of one, which this process then holds. */
   async #taking<T>(
     held: Map<string, Ticket>,
-    kind: Kind,
+    kind: TicketKind,
     start: (id: string, generation: string, owner: string) => Promise<T | undefined>,
   ): Promise<T | undefined> {
     for (;;) {
@@ -390,8 +390,12 @@ export class RedisStore implements Store {
   }
 }
 
-const statusOf = (phase: string, attempts: string, ending: string): Status =>
-  ending === '' ? statusIn(phase as 'waiting' | 'running' | 'resting', Number(attempts)) : (ending as Status);
+const statusOf = (phase: string, attempts: string, ending: string): TaskState =>
+  ending === ''
+    ? statusIn(phase as 'waiting' | 'running' | 'resting', Number(attempts))
+    : (ending as TaskState);
 
-const resultOf = (type: Buffer | null | undefined, body: Buffer | null | undefined): Result | undefined =>
-  type && body ? { contentType: type.toString(), body } : undefined;
+const resultOf = (
+  type: Buffer | null | undefined,
+  body: Buffer | null | undefined,
+): TaskResult | undefined => (type && body ? { contentType: type.toString(), body } : undefined);

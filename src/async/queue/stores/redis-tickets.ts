@@ -1,13 +1,13 @@
 // The tickets of all tasks: a line for each deployment, and one for what is to be delivered.
 // Must stay true: a ticket leaves the set of the unwritten only after it is in its line, so that none is lost.
-import { Line, type Ticket } from './bullmq-queue.ts';
-import { within, type RedisLink } from './redis-connection.ts';
+import { TicketQueue, type Ticket } from './bullmq-queue.ts';
+import { withinTime, type RedisConnection } from './redis-connection.ts';
 
 /** Tickets that are written again in one go. */
 const BATCH = 400;
 
 /** Whose turn is asked for: tasks of a deployment, or deliveries. */
-export type Kind = { readonly runsOf: string } | 'deliver';
+export type TicketKind = { readonly runsOf: string } | 'deliver';
 
 export interface TicketsOptions {
   readonly prefix: string;
@@ -16,13 +16,13 @@ export interface TicketsOptions {
 }
 
 export class Tickets {
-  readonly #link: RedisLink;
+  readonly #link: RedisConnection;
   readonly #options: TicketsOptions;
   readonly #unwritten: string;
-  readonly #lines = new Map<string, Promise<Line>>();
+  readonly #lines = new Map<string, Promise<TicketQueue>>();
   #isClosed = false;
 
-  constructor(link: RedisLink, options: TicketsOptions) {
+  constructor(link: RedisConnection, options: TicketsOptions) {
     this.#link = link;
     this.#options = options;
     this.#unwritten = `${options.prefix}:unwritten`;
@@ -35,17 +35,17 @@ export class Tickets {
   }
 
   /** Begins to look after a line: gives free what is held by the dead. */
-  async watch(kind: Kind): Promise<void> {
+  async watch(kind: TicketKind): Promise<void> {
     await this.#line(kind);
   }
 
   /** The first ticket of a line. */
-  async take(kind: Kind, token: string): Promise<Ticket | undefined> {
+  async take(kind: TicketKind, token: string): Promise<Ticket | undefined> {
     return (await this.#line(kind)).take(token);
   }
 
   /** Takes out a ticket that is in no hand. */
-  async remove(kind: Kind, name: string): Promise<void> {
+  async remove(kind: TicketKind, name: string): Promise<void> {
     await (await this.#line(kind)).remove(name);
   }
 
@@ -78,7 +78,7 @@ export class Tickets {
   }
 
   /** One that could not be opened is opened anew the next time. */
-  #line(kind: Kind): Promise<Line> {
+  #line(kind: TicketKind): Promise<TicketQueue> {
     // A colon is not allowed in it.
     const name = kind === 'deliver' ? kind : `run-${encodeURIComponent(kind.runsOf)}`;
     let line = this.#lines.get(name);
@@ -90,12 +90,12 @@ export class Tickets {
     return line;
   }
 
-  async #open(name: string): Promise<Line> {
+  async #open(name: string): Promise<TicketQueue> {
     if (this.#isClosed) throw new Error('the queue is closed');
     const { prefix, lockMs, timeoutMs } = this.#options;
-    const line = new Line(name, { connection: this.#link.redis, prefix, lockMs });
+    const line = new TicketQueue(name, { connection: this.#link.redis, prefix, lockMs });
     try {
-      await within(timeoutMs, line.open());
+      await withinTime(timeoutMs, line.open());
       return line;
     } catch (error) {
       await line.close();

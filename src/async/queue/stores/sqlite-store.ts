@@ -2,22 +2,22 @@
 // Must stay true: calls of one turn go over together; when the thread dies, every call that waits is told, and so is
 // every later one until `sweep` has started another; what this process works on stays in its hands meanwhile.
 import { Worker } from 'node:worker_threads';
-import { describe, Fault } from '../../../core/errors.ts';
-import type { Call, Operation, Report, ThreadData } from './sqlite-thread.ts';
-import { StoreFailure, type Added, type Store, type StoreEvents } from '../store.ts';
+import { describe, WeirError } from '../../../core/errors.ts';
+import type { Call, TaskOperation, QueueThreadEvent, QueueThreadData } from './sqlite-thread.ts';
+import { TaskStoreError, type AddResult, type TaskStore, type TaskStoreEvents } from '../store.ts';
 import type {
-  Cancelled,
+  CancelResult,
   ClaimedDelivery,
   ClaimedTask,
-  Depth,
-  Ending,
+  QueueDepth,
+  TaskEnding,
   NewTask,
-  Result,
+  TaskResult,
   TaskError,
   TaskStatus,
 } from '../task.ts';
 
-export type FileStoreOptions = Omit<ThreadData, 'nowMs' | 'held'>;
+export type SqliteStoreOptions = Omit<QueueThreadData, 'nowMs' | 'held'>;
 
 interface Waiting {
   readonly done: Promise<unknown>;
@@ -29,18 +29,18 @@ interface Waiting {
 const REOPEN_FIRST_MS = 1000;
 const REOPEN_LONGEST_MS = 60_000;
 
-const NOTHING: Depth = { queued: 0, inProgress: 0 };
+const NOTHING: QueueDepth = { queued: 0, inProgress: 0 };
 /** Sources are run as they are; the build has .js in the same place. */
 const THREAD = new URL(`./sqlite-thread${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url);
 
-export class FileStore implements Store {
-  readonly #data: FileStoreOptions;
-  readonly #events: StoreEvents;
+export class SqliteStore implements TaskStore {
+  readonly #data: SqliteStoreOptions;
+  readonly #events: TaskStoreEvents;
   readonly #waiting = new Map<number, Waiting>();
   #thread: Worker | undefined;
   #gathered: Call[] = [];
   #n = 0;
-  #depths: Record<string, Depth> = {};
+  #depths: Record<string, QueueDepth> = {};
   /** Why nothing can be asked; `undefined` while all is well. */
   #failure: string | undefined;
   #isClosed = false;
@@ -50,36 +50,36 @@ export class FileStore implements Store {
   #reopenings = 0;
   #reopenMs = 0;
 
-  constructor(data: FileStoreOptions, events: StoreEvents) {
+  constructor(data: SqliteStoreOptions, events: TaskStoreEvents) {
     this.#data = data;
     this.#events = events;
   }
 
   open(nowMs: number): Promise<void> {
     const held = [...this.#runs, ...this.#sendings];
-    const workerData: ThreadData = { ...this.#data, nowMs, held };
+    const workerData: QueueThreadData = { ...this.#data, nowMs, held };
     const thread = new Worker(THREAD, { workerData });
     this.#thread = thread;
     // What is running keeps the process alive, not this.
     thread.unref();
     return new Promise((resolve, reject) => {
-      thread.once('message', ({ opened, depths }: Report) => {
+      thread.once('message', ({ opened, depths }: QueueThreadEvent) => {
         if (opened !== '') {
           void thread.terminate();
-          reject(new Fault('store_unusable', opened!));
+          reject(new WeirError('store_unusable', opened!));
           return;
         }
         this.#depths = depths;
         this.#failure = undefined;
-        thread.on('message', (report: Report) => this.#onReport(report));
+        thread.on('message', (report: QueueThreadEvent) => this.#onReport(report));
         resolve();
       });
       thread.on('error', (error) => {
-        reject(new Fault('store_unusable', 'the thread of the queue ended', { cause: error }));
+        reject(new WeirError('store_unusable', 'the thread of the queue ended', { cause: error }));
         this.#die(`the thread of the queue ended: ${error.message}`);
       });
       thread.on('exit', () => {
-        reject(new Fault('store_unusable', 'the thread of the queue ended'));
+        reject(new WeirError('store_unusable', 'the thread of the queue ended'));
         this.#die(this.#isClosed ? 'the queue is closed' : 'the thread of the queue ended');
       });
     });
@@ -102,19 +102,19 @@ export class FileStore implements Store {
     await exited;
   }
 
-  add(task: NewTask, maxTasks: number): Promise<Added> {
+  add(task: NewTask, maxTasks: number): Promise<AddResult> {
     return this.#call('add', task, maxTasks).then((added) => {
       this.#events.work();
-      return added as Added;
+      return added as AddResult;
     });
   }
 
   status = (id: string) => this.#call('status', id) as Promise<TaskStatus | undefined>;
 
   cancel = (id: string, nowMs: number, retentionMs: number) =>
-    this.#call('cancel', id, nowMs, retentionMs) as Promise<Cancelled>;
+    this.#call('cancel', id, nowMs, retentionMs) as Promise<CancelResult>;
 
-  result = (id: string) => this.#call('result', id) as Promise<Result | undefined>;
+  result = (id: string) => this.#call('result', id) as Promise<TaskResult | undefined>;
 
   async claim(deployment: string, nowMs: number, retentionMs: number): Promise<ClaimedTask | undefined> {
     const task = (await this.#call('claim', deployment, nowMs, retentionMs)) as ClaimedTask | undefined;
@@ -126,7 +126,7 @@ export class FileStore implements Store {
 
   giveBack = (id: string) => this.#end(this.#runs, 'giveBack', id);
 
-  async finish(id: string, ending: Ending, nowMs: number, retentionMs: number): Promise<void> {
+  async finish(id: string, ending: TaskEnding, nowMs: number, retentionMs: number): Promise<void> {
     await this.#end(this.#runs, 'finish', id, ending, nowMs, retentionMs);
     this.#events.work();
   }
@@ -147,7 +147,7 @@ export class FileStore implements Store {
     if (await this.#call('sweep', nowMs, retentionMs)) this.#events.work();
   }
 
-  depth(deployment: string): Depth {
+  depth(deployment: string): QueueDepth {
     return this.#depths[deployment] ?? NOTHING;
   }
 
@@ -167,13 +167,13 @@ export class FileStore implements Store {
   }
 
   /** Of a task that is in this process's hands; it stays there where this fails. */
-  async #end(held: Set<string>, operation: Operation, id: string, ...args: unknown[]): Promise<void> {
+  async #end(held: Set<string>, operation: TaskOperation, id: string, ...args: unknown[]): Promise<void> {
     await this.#call(operation, id, ...args);
     held.delete(id);
   }
 
-  #call(operation: Operation, ...args: unknown[]): Promise<unknown> {
-    if (this.#failure !== undefined) return Promise.reject(new StoreFailure(this.#failure, false));
+  #call(operation: TaskOperation, ...args: unknown[]): Promise<unknown> {
+    if (this.#failure !== undefined) return Promise.reject(new TaskStoreError(this.#failure, false));
     const n = ++this.#n;
     if (this.#gathered.length === 0) setImmediate(() => this.#flush());
     this.#gathered.push({ n, operation, args });
@@ -189,20 +189,20 @@ export class FileStore implements Store {
     this.#gathered = [];
   }
 
-  #onReport({ answers, expired, depths }: Report): void {
+  #onReport({ answers, expired, depths }: QueueThreadEvent): void {
     this.#depths = depths;
     for (const deployment of expired) this.#events.expired(deployment);
     for (const { n, value, failure } of answers) {
       const waiting = this.#waiting.get(n);
       this.#waiting.delete(n);
-      if (failure) waiting?.reject(new StoreFailure(failure.message, failure.isFull));
+      if (failure) waiting?.reject(new TaskStoreError(failure.message, failure.isFull));
       else waiting?.resolve(value);
     }
   }
 
   #die(reason: string): void {
     this.#failure ??= reason;
-    for (const waiting of this.#waiting.values()) waiting.reject(new StoreFailure(reason, false));
+    for (const waiting of this.#waiting.values()) waiting.reject(new TaskStoreError(reason, false));
     this.#waiting.clear();
     this.#gathered = [];
   }

@@ -1,28 +1,28 @@
 // The queue's tables in SQLite: schema, statements, and each operation as one synchronous step inside a transaction.
 // Must stay true: no step reads more rows than it changes, however deep the queue: claims and sweeps go by index.
 // Phases are small numbers here; 0 (waiting) is the one that must be found by priority. Runs in a thread of its own.
-import type { SqliteFile, Value } from '../../../core/sqlite-file.ts';
-import type { Added } from '../store.ts';
+import type { SqliteFile, SqliteValue } from '../../../core/sqlite-file.ts';
+import type { AddResult } from '../store.ts';
 import type {
-  Cancelled,
+  CancelResult,
   ClaimedDelivery,
   ClaimedTask,
-  Depth,
-  Ending,
+  QueueDepth,
+  TaskEnding,
   NewTask,
-  Phase,
-  Result,
+  TaskPhase,
+  TaskResult,
   RetryConfig,
-  Status,
+  TaskState,
   TaskError,
   TaskStatus,
   WebhookStatus,
 } from '../task.ts';
 import { statusIn } from '../task.ts';
 
-export const SCHEMA_VERSION = 2;
+export const QUEUE_SCHEMA_VERSION = 2;
 
-const PHASES: readonly Phase[] = ['waiting', 'running', 'resting', 'outbox', 'sending', 'done'];
+const PHASES: readonly TaskPhase[] = ['waiting', 'running', 'resting', 'outbox', 'sending', 'done'];
 const WAITING = 0;
 const RESTING = 2;
 const OUTBOX = 3;
@@ -107,7 +107,7 @@ interface Count {
   inProgress: number;
 }
 
-export class Tables {
+export class SqliteTables {
   readonly #file: SqliteFile;
   /** deployment → tasks that wait and run: kept here, because counting rows takes longer the more there are. */
   #counts = new Map<string, Count>();
@@ -120,15 +120,15 @@ export class Tables {
 
   /** Makes the tables of a new file. */
   create(): void {
-    this.transaction(() => this.#file.exec(`${SCHEMA} PRAGMA user_version = ${SCHEMA_VERSION};`));
+    this.transaction(() => this.#file.exec(`${SCHEMA} PRAGMA user_version = ${QUEUE_SCHEMA_VERSION};`));
   }
 
   /** Brings a file that an earlier weir wrote up to this version; false where nobody knows how. */
   migrate(): boolean {
     const { version } = this.#file;
-    if (version !== SCHEMA_VERSION && MIGRATIONS[version] === undefined) return false;
+    if (version !== QUEUE_SCHEMA_VERSION && MIGRATIONS[version] === undefined) return false;
     this.transaction(() => {
-      for (let from = version; from < SCHEMA_VERSION; from++)
+      for (let from = version; from < QUEUE_SCHEMA_VERSION; from++)
         this.#file.exec(`${MIGRATIONS[from]!} PRAGMA user_version = ${from + 1};`);
     });
     return true;
@@ -185,13 +185,13 @@ export class Tables {
     this.#file.close();
   }
 
-  depths(): Record<string, Depth> {
+  depths(): Record<string, QueueDepth> {
     return Object.fromEntries(this.#counts);
   }
 
   // ── What clients ask ─────────────────────────────────────────────────────────────────────────────────────────────
 
-  add(task: NewTask, maxTasks: number): Added {
+  add(task: NewTask, maxTasks: number): AddResult {
     if (task.idempotencyKey !== '') {
       const known = this.#row('SELECT id, digest FROM tasks WHERE key = ?', task.idempotencyKey);
       if (known) return known.digest === task.digest ? { kind: 'known', id: known.id } : { kind: 'conflict' };
@@ -240,7 +240,7 @@ export class Tables {
     );
   }
 
-  cancel(id: string, nowMs: number, retentionMs: number): Cancelled {
+  cancel(id: string, nowMs: number, retentionMs: number): CancelResult {
     const row = this.#row(
       'SELECT seq, id, deployment, phase, attempts, ending, webhook FROM tasks WHERE id = ?',
       id,
@@ -251,7 +251,7 @@ export class Tables {
     return { isCanceled: true, status: 'CANCELED' };
   }
 
-  result(id: string): Result | undefined {
+  result(id: string): TaskResult | undefined {
     const row = this.#row('SELECT seq, phase, keep FROM tasks WHERE id = ?', id);
     return row?.keep === 1 ? this.#resultOf(row.seq) : undefined;
   }
@@ -317,7 +317,7 @@ export class Tables {
 
   finish(
     id: string,
-    { status, errors, result, keepResult }: Ending,
+    { status, errors, result, keepResult }: TaskEnding,
     nowMs: number,
     retentionMs: number,
   ): void {
@@ -414,7 +414,7 @@ export class Tables {
     return rested.length > 0 || this.#due(OUTBOX, nowMs).length > 0;
   }
 
-  #row(sql: string, ...values: Value[]): Row | undefined {
+  #row(sql: string, ...values: SqliteValue[]): Row | undefined {
     return this.#file.get(sql, ...values) as Row | undefined;
   }
 
@@ -448,7 +448,7 @@ export class Tables {
     );
   }
 
-  #resultOf(seq: number): Result | undefined {
+  #resultOf(seq: number): TaskResult | undefined {
     const row = this.#body('SELECT type, body FROM results WHERE seq = ?', seq);
     return row && { contentType: row.type, body: row.body };
   }
@@ -478,6 +478,8 @@ export class Tables {
   }
 }
 
-function statusOf({ phase, attempts, ending }: Pick<Row, 'phase' | 'attempts' | 'ending'>): Status {
-  return (ending as Status | null) ?? statusIn(PHASES[phase] as 'waiting' | 'running' | 'resting', attempts);
+function statusOf({ phase, attempts, ending }: Pick<Row, 'phase' | 'attempts' | 'ending'>): TaskState {
+  return (
+    (ending as TaskState | null) ?? statusIn(PHASES[phase] as 'waiting' | 'running' | 'resting', attempts)
+  );
 }

@@ -5,12 +5,12 @@ import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { parentPort, workerData } from 'node:worker_threads';
 import { describe } from '../../../core/errors.ts';
-import { SqliteFile, sqliteFault } from '../../../core/sqlite-file.ts';
-import { SCHEMA_VERSION, Tables } from './sqlite-tables.ts';
-import type { Depth } from '../task.ts';
+import { SqliteFile, sqliteError } from '../../../core/sqlite-file.ts';
+import { QUEUE_SCHEMA_VERSION, SqliteTables } from './sqlite-tables.ts';
+import type { QueueDepth } from '../task.ts';
 
 /** What the thread is started with. */
-export interface ThreadData {
+export interface QueueThreadData {
   readonly folder: string;
   readonly fsync: boolean;
   readonly maxBytes: number;
@@ -21,7 +21,7 @@ export interface ThreadData {
 }
 
 /** Methods of Tables that can be called from outside, with their arguments. */
-export type Operation =
+export type TaskOperation =
   | 'add'
   | 'status'
   | 'cancel'
@@ -37,7 +37,7 @@ export type Operation =
 
 export interface Call {
   readonly n: number;
-  readonly operation: Operation;
+  readonly operation: TaskOperation;
   readonly args: readonly unknown[];
 }
 
@@ -48,11 +48,11 @@ export interface Answer {
 }
 
 /** From the thread: answers, what expired, and how deep the queues are. `opened` is the first message: '' or what is wrong. */
-export interface Report {
+export interface QueueThreadEvent {
   readonly opened?: string;
   readonly answers: readonly Answer[];
   readonly expired: readonly string[];
-  readonly depths: Record<string, Depth>;
+  readonly depths: Record<string, QueueDepth>;
 }
 
 /** Files up to this size are read through at the start: damage is found before it spreads. */
@@ -63,17 +63,17 @@ const CROWD = 8;
 const GATHER_MS = 1;
 
 const port = parentPort!;
-const { folder, fsync, maxBytes, nowMs, retentionMs, held } = workerData as ThreadData;
+const { folder, fsync, maxBytes, nowMs, retentionMs, held } = workerData as QueueThreadData;
 const file = join(folder, 'queue.sqlite');
 
 /** Opens the file or says why it cannot be used; it is never repaired, emptied or replaced. */
-function open(): Tables | string {
+function open(): SqliteTables | string {
   let opened: SqliteFile | undefined;
   try {
     const isNew = !existsSync(file);
     mkdirSync(folder, { recursive: true, mode: 0o700 });
     opened = new SqliteFile(file, { sync: fsync ? 'full' : 'off', maxBytes });
-    const tables = new Tables(opened);
+    const tables = new SqliteTables(opened);
     const { version } = opened;
     const damage = isNew ? '' : opened.damage(CHECKED_BYTES);
     if (damage !== '') {
@@ -84,7 +84,7 @@ function open(): Tables | string {
     if (isNew || version === 0) tables.create();
     else if (!tables.migrate()) {
       opened.close();
-      return `${file} has schema version ${version}, this weir knows ${SCHEMA_VERSION}: use the weir that wrote it`;
+      return `${file} has schema version ${version}, this weir knows ${QUEUE_SCHEMA_VERSION}: use the weir that wrote it`;
     }
     tables.recover(nowMs, retentionMs, held);
     return tables;
@@ -99,7 +99,7 @@ function open(): Tables | string {
 }
 
 /** SQLite answers with null where there is nothing; blobs are copied to the other thread with the message. */
-function run(tables: Tables, { operation, args }: Call, expired: string[]): unknown {
+function run(tables: SqliteTables, { operation, args }: Call, expired: string[]): unknown {
   const onExpired = (deployment: string) => void expired.push(deployment);
   const method = tables[operation] as (...all: unknown[]) => unknown;
   const more = operation === 'claim' || operation === 'sweep' ? [onExpired] : [];
@@ -108,10 +108,10 @@ function run(tables: Tables, { operation, args }: Call, expired: string[]): unkn
 
 const failureOf = (error: unknown) => ({
   message: describe(error),
-  isFull: sqliteFault(error) === 'full',
+  isFull: sqliteError(error) === 'full',
 });
 
-function serve(tables: Tables, calls: readonly Call[]): Report {
+function serve(tables: SqliteTables, calls: readonly Call[]): QueueThreadEvent {
   const expired: string[] = [];
   let answers: Answer[];
   try {

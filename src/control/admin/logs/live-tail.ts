@@ -2,7 +2,7 @@
 // Must stay true: one question to the record at a time, and none while the client does not read; a client goes on exactly
 // where the `id` of the last event says, and one that is too slow is told how much it missed.
 import type { ServerResponse } from 'node:http';
-import type { LogRecord, Node } from '../../../telemetry/logs/logs.ts';
+import type { LogRecord, QueryNode } from '../../../telemetry/logs/logs.ts';
 import { logObject } from './record-json.ts';
 import { isGone, PAGE, type LogStore } from './paged-search.ts';
 
@@ -45,9 +45,9 @@ const frame = (record: LogRecord, id: number | undefined): string =>
 
 const event = (name: string, data: unknown): string => `event: ${name}\ndata: ${JSON.stringify(data)}\n\n`;
 
-export class Tail {
+export class LiveTail {
   readonly #logs: Pick<LogStore, 'after' | 'onStored'>;
-  readonly #node: Node;
+  readonly #node: QueryNode;
   readonly #res: ServerResponse;
   readonly #limits: TailLimits;
   /** Everything up to here was given, did not match, or was said to be missed. */
@@ -63,7 +63,7 @@ export class Tail {
   /** `seq`: where the client is; `isLive`: that is the newest place. */
   constructor(
     logs: Pick<LogStore, 'after' | 'onStored'>,
-    node: Node,
+    node: QueryNode,
     res: ServerResponse,
     from: { readonly seq: number; readonly isLive: boolean },
     limits: TailLimits,
@@ -199,9 +199,9 @@ export class Tail {
 }
 
 /** The tails that run. Must stay true: no more than the limit, and none is left when weir stops. */
-export class Tails {
+export class LiveTails {
   readonly limits: TailLimits;
-  readonly #running = new Set<Tail>();
+  readonly #running = new Set<LiveTail>();
 
   constructor(limits: TailLimits) {
     this.limits = limits;
@@ -215,7 +215,7 @@ export class Tails {
     return this.#running.size >= this.limits.most;
   }
 
-  async run(tail: Tail, history: readonly LogRecord[]): Promise<void> {
+  async run(tail: LiveTail, history: readonly LogRecord[]): Promise<void> {
     this.#running.add(tail);
     try {
       await tail.run(history);

@@ -1,7 +1,14 @@
 // Asks the record again and again until there is enough, or nobody waits for it any more.
 // Must stay true: a search whose client has left asks for nothing more, and no search outlives its time.
 import type { ServerResponse } from 'node:http';
-import type { LogRecord, Logs, PageQuery, Position, Tally, TallyBy } from '../../../telemetry/logs/logs.ts';
+import type {
+  LogRecord,
+  Logs,
+  PageQuery,
+  PagePosition,
+  Aggregate,
+  AggregateBy,
+} from '../../../telemetry/logs/logs.ts';
 
 /** What the log routes need of the record. */
 export type LogStore = Pick<
@@ -14,10 +21,10 @@ export const SEARCH_MS = 10_000;
 /** Records that one question is answered with at most: they cross from one thread to another at once. */
 export const PAGE = 1000;
 
-export interface Found {
+export interface SearchResult {
   readonly records: LogRecord[];
   /** Where to go on; `undefined` when there is nothing more. */
-  readonly next: Position | undefined;
+  readonly next: PagePosition | undefined;
   /** The time was over before there was enough. */
   readonly isPartial: boolean;
 }
@@ -33,12 +40,12 @@ interface Bounds {
 export const isGone = (res: ServerResponse): boolean => res.destroyed || res.closed;
 
 /** The next `query.limit` records; `undefined` where the client has left. */
-export async function find(
+export async function pagedSearch(
   logs: Pick<LogStore, 'page'>,
   query: PageQuery,
   res: ServerResponse,
   { searchMs = SEARCH_MS, maxCharacters = Infinity }: Bounds = {},
-): Promise<Found | undefined> {
+): Promise<SearchResult | undefined> {
   const untilMs = performance.now() + searchMs;
   const { limit } = query;
   const records: LogRecord[] = [];
@@ -63,10 +70,12 @@ export async function find(
   }
 }
 
-const placeOf = (record: LogRecord | undefined, before: Position | undefined): Position | undefined =>
-  record ? { timeNs: record.timeNs, seq: record.seq } : before;
+const placeOf = (
+  record: LogRecord | undefined,
+  before: PagePosition | undefined,
+): PagePosition | undefined => (record ? { timeNs: record.timeNs, seq: record.seq } : before);
 
-export interface Counted {
+export interface CountResult {
   readonly counts: Map<string, number>;
   /** What was left out because there were too many values. */
   readonly others: number;
@@ -76,19 +85,19 @@ export interface Counted {
 const MAX_VALUES = 10_000;
 
 /** Counts all that matches; `undefined` where the client has left. */
-export async function count(
+export async function pagedCount(
   logs: Pick<LogStore, 'tally'>,
   query: Omit<PageQuery, 'limit' | 'direction' | 'after'>,
-  by: TallyBy,
+  by: AggregateBy,
   res: ServerResponse,
   searchMs = SEARCH_MS,
-): Promise<Counted | undefined> {
+): Promise<CountResult | undefined> {
   const untilMs = performance.now() + searchMs;
   const counts = new Map<string, number>();
   let others = 0;
-  let after: Position | undefined;
+  let after: PagePosition | undefined;
   for (;;) {
-    const tally: Tally = await logs.tally({ ...query, after }, by);
+    const tally: Aggregate = await logs.tally({ ...query, after }, by);
     if (isGone(res)) return undefined;
     for (const [value, n] of tally.counts) {
       const known = counts.get(value);

@@ -5,7 +5,7 @@ import {
   formatPosition,
   severityText,
   type LogRecord,
-  type Position,
+  type PagePosition,
 } from '../../../telemetry/logs/logs.ts';
 import { formatTime } from './time.ts';
 
@@ -58,5 +58,5 @@ export function logObject(record: LogRecord): LogObject {
   return out as LogObject;
 }
 
-export const cursorText = (position: Position): string =>
+export const cursorText = (position: PagePosition): string =>
   Buffer.from(formatPosition(position)).toString('base64url');

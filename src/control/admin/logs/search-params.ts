@@ -6,25 +6,25 @@ import {
   FILTERS,
   KINDS,
   parsePosition,
-  question,
-  type Node,
-  type Position,
-  type Span,
+  contractQuery,
+  type QueryNode,
+  type PagePosition,
+  type TimeRange,
 } from '../../../telemetry/logs/logs.ts';
 import { EARLIEST_NS, LATEST_NS, readSpan, readTime } from './time.ts';
 
 /** A question to the record. Times in nanoseconds, both inclusive. */
-export interface Ask {
-  readonly node: Node;
+export interface SearchParams {
+  readonly node: QueryNode;
   /** What may not have been meant. */
   readonly hints: readonly string[];
-  readonly span: Span;
+  readonly span: TimeRange;
   /** What the route itself knows, as it was given. */
   readonly own: (name: string) => string | undefined;
 }
 
 /** What is wrong, in words. */
-export interface Wrong {
+export interface ParamError {
   readonly problems: readonly string[];
 }
 
@@ -39,14 +39,14 @@ const FIELDS: Readonly<Record<string, string>> = {
   kind: 'kind',
 };
 /** Parameters that all questions to the record have. */
-export const COMMON: readonly string[] = ['q', ...TIMES, ...FILTERS, ...Object.keys(FIELDS)];
+export const COMMON_PARAMS: readonly string[] = ['q', ...TIMES, ...FILTERS, ...Object.keys(FIELDS)];
 /** May be given more than once, also with [] behind the name. */
 const REPEATED: ReadonlySet<string> = new Set(['includes', 'excludes', 'kind']);
 
-const isEqual = (name: string, value: string): Node => ({ op: 'field', name, compare: '=', value });
+const isEqual = (name: string, value: string): QueryNode => ({ op: 'field', name, compare: '=', value });
 
 /** The part of a record's own fields. */
-function fieldNode(name: string, values: readonly string[], problems: string[]): Node | undefined {
+function fieldNode(name: string, values: readonly string[], problems: string[]): QueryNode | undefined {
   if (name === 'kind') {
     const kinds = values.flatMap((value) => value.toLowerCase().split(','));
     const wrong = kinds.find((kind) => !KINDS.some((known) => known === kind));
@@ -59,14 +59,14 @@ function fieldNode(name: string, values: readonly string[], problems: string[]):
 }
 
 /** Reads a question. `own`: names of the parameters that the route has besides. `sinceNs`: the default time span. */
-export function readAsk(
+export function readSearchParams(
   query: URLSearchParams,
   own: readonly string[],
   nowNs: bigint,
   sinceNs?: bigint,
-): Ask | Wrong {
+): SearchParams | ParamError {
   const problems: string[] = [];
-  const known = [...COMMON, ...own];
+  const known = [...COMMON_PARAMS, ...own];
   const given = new Map<string, string[]>();
   for (const [raw, value] of query) {
     const name = raw.endsWith('[]') && REPEATED.has(raw.slice(0, -2)) ? raw.slice(0, -2) : raw;
@@ -82,12 +82,12 @@ export function readAsk(
     return value === '' ? undefined : value;
   };
 
-  const asked = question({
+  const asked = contractQuery({
     ...Object.fromEntries(['q', ...FILTERS].map((name) => [name, one(name)])),
     includes: given.get('includes'),
     excludes: given.get('excludes'),
   });
-  const nodes: Node[] = [];
+  const nodes: QueryNode[] = [];
   for (const name of Object.keys(FIELDS)) {
     const node = one(name) === undefined ? undefined : fieldNode(name, given.get(name)!, problems);
     if (node) nodes.push(node);
@@ -106,7 +106,7 @@ export const refuseAll = (query: URLSearchParams): string[] =>
   [...new Set(query.keys())].map((name) => unknownName('parameter', name, []));
 
 /** All must hold. */
-export const both = (nodes: readonly Node[]): Node =>
+export const both = (nodes: readonly QueryNode[]): QueryNode =>
   nodes.length === 0 ? { op: 'all' } : nodes.length === 1 ? nodes[0]! : { op: 'and', of: nodes };
 
 function readSpanOf(
@@ -114,7 +114,7 @@ function readSpanOf(
   nowNs: bigint,
   sinceNs: bigint | undefined,
   problems: string[],
-): Span {
+): TimeRange {
   const [since, start, end] = TIMES.map(one);
   const time = (name: string, text: string | undefined): bigint | undefined => {
     const read = text === undefined ? undefined : readTime(text);
@@ -144,8 +144,8 @@ function readSpanOf(
 const max = (a: bigint, b: bigint): bigint => (a > b ? a : b);
 
 /** A whole number of a parameter, or its default. */
-export function whole(
-  { own }: Ask,
+export function wholeParam(
+  { own }: SearchParams,
   name: string,
   { min, max: most, fallback }: { readonly min: number; readonly max: number; readonly fallback: number },
 ): number | string {
@@ -156,8 +156,8 @@ export function whole(
 }
 
 /** One of a few words, or the first of them. */
-export function choice<const W extends readonly [string, ...string[]]>(
-  { own }: Ask,
+export function choiceParam<const W extends readonly [string, ...string[]]>(
+  { own }: SearchParams,
   name: string,
   words: W,
 ): { readonly word: W[number] } | string {
@@ -172,7 +172,7 @@ export function seqOf(name: string, text: string | undefined): number | undefine
 }
 
 /** The position that a cursor stands for. */
-export function cursorOf({ own }: Ask): { readonly position: Position | undefined } | string {
+export function cursorOf({ own }: SearchParams): { readonly position: PagePosition | undefined } | string {
   const text = own('cursor');
   const position =
     text === undefined ? undefined : parsePosition(Buffer.from(text, 'base64url').toString('latin1'));

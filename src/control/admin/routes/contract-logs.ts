@@ -5,13 +5,19 @@
 // and still every request can be found.
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { unknownName } from '../../../core/nearest-name.ts';
-import { apiLevel, FILTERS, question, type LogRecord, type Node } from '../../../telemetry/logs/logs.ts';
+import {
+  apiLevel,
+  FILTERS,
+  contractQuery,
+  type LogRecord,
+  type QueryNode,
+} from '../../../telemetry/logs/logs.ts';
 import { jsonBody } from '../read-body.ts';
 import { fail, json, queryOf, type Endpoint } from '../endpoint.ts';
 import { both } from '../logs/search-params.ts';
-import { find, type LogStore } from '../logs/paged-search.ts';
+import { pagedSearch, type LogStore } from '../logs/paged-search.ts';
 import { EARLIEST_NS, LATEST_NS } from '../logs/time.ts';
-import { notThere, recordOf, refuse, type WithLogs } from './logs.ts';
+import { notThere, recordOf, refuseSearch, type WithLogs } from './logs.ts';
 
 /** What these routes need to know besides. */
 export interface WithModel extends WithLogs {
@@ -69,35 +75,35 @@ async function answer(
     // It may have been there: what it logged is.
     const all = { fromNs: EARLIEST_NS, toNs: LATEST_NS };
     const query = { node: scope, ...all, direction: 'down' as const, after: undefined, limit: 1 };
-    const found = await find(logs, query, res);
+    const found = await pagedSearch(logs, query, res);
     if (!found) return;
     if (found.records.length === 0) return notThere(req, res, `${of} ${target.slice(0, 100)}`);
   }
-  const asked = question(Object.fromEntries(FILTERS.map((name) => [name, given[name]])));
+  const asked = contractQuery(Object.fromEntries(FILTERS.map((name) => [name, given[name]])));
   const window = windowOf(given, Date.now());
   if ('problems' in asked || 'problems' in window) {
     const filters =
       'problems' in asked ? asked.problems.map(({ name, problem }) => `${name}: ${problem}`) : [];
-    return refuse(req, res, [...filters, ...('problems' in window ? window.problems : [])]);
+    return refuseSearch(req, res, [...filters, ...('problems' in window ? window.problems : [])]);
   }
-  const kinds: Node =
+  const kinds: QueryNode =
     typeof given['request_id'] === 'string' && given['request_id'] !== ''
       ? { op: 'not', of: equal('kind', 'span') }
       : { op: 'or', of: [equal('kind', 'line'), equal('kind', 'event')] };
   const query = { ...window, node: both([within(scope), kinds, asked.node]), after: undefined };
-  const found = await find(logs, query, res, { searchMs: SEARCH_MS });
+  const found = await pagedSearch(logs, query, res, { searchMs: SEARCH_MS });
   if (!found) return;
   // There is no cursor in this API: less than was asked for would be taken for all there is.
   if (found.isPartial) return fail(req, res, 'search_timeout', 'ask for a shorter time');
   json(res, 200, { logs: found.records.map(contractLine) });
 }
 
-const equal = (name: string, value: string): Node => ({ op: 'field', name, compare: '=', value });
+const equal = (name: string, value: string): QueryNode => ({ op: 'field', name, compare: '=', value });
 
-const without = (name: string): Node => ({ op: 'not', of: { op: 'exists', name } });
+const without = (name: string): QueryNode => ({ op: 'not', of: { op: 'exists', name } });
 
 /** Records of a target: its own, and lifecycle events of weir as a whole, which name no deployment. */
-const within = (scope: Node): Node => ({
+const within = (scope: QueryNode): QueryNode => ({
   op: 'or',
   of: [scope, both([equal('kind', 'event'), without('deployment'), without('environment')])],
 });
@@ -127,7 +133,7 @@ function fromQuery(query: URLSearchParams, req: IncomingMessage, res: ServerResp
     else given[name] = values[0];
   }
   if (problems.length === 0) return given;
-  refuse(req, res, problems);
+  refuseSearch(req, res, problems);
   return undefined;
 }
 
@@ -136,7 +142,7 @@ async function fromBody(req: IncomingMessage, res: ServerResponse): Promise<Give
   if (body === undefined) return undefined;
   if (typeof body.value === 'object' && body.value !== null && !Array.isArray(body.value))
     return known(body.value, req, res);
-  refuse(req, res, ['the body must be an object']);
+  refuseSearch(req, res, ['the body must be an object']);
   return undefined;
 }
 
@@ -144,7 +150,7 @@ async function fromBody(req: IncomingMessage, res: ServerResponse): Promise<Give
 function known(body: object, req: IncomingMessage, res: ServerResponse): Given | undefined {
   const unknown = Object.keys(body).filter((name) => !KNOWN.includes(name));
   if (unknown.length === 0) return body as Given;
-  refuse(
+  refuseSearch(
     req,
     res,
     unknown.map((name) => unknownName('field', name, KNOWN)),

@@ -5,16 +5,16 @@ import type { ServerResponse } from 'node:http';
 import {
   attributesOf,
   SUMMED_FIELDS,
-  type Node,
-  type Span,
-  type TallyBy,
+  type QueryNode,
+  type TimeRange,
+  type AggregateBy,
 } from '../../../telemetry/logs/logs.ts';
 import { json, queryOf, type Endpoint } from '../endpoint.ts';
-import { readAsk, whole, type Ask } from '../logs/search-params.ts';
-import { count, find, type Counted, type LogStore } from '../logs/paged-search.ts';
-import { isSummed, MINUTE_NS } from '../logs/minute-totals.ts';
+import { readSearchParams, wholeParam, type SearchParams } from '../logs/search-params.ts';
+import { pagedCount, pagedSearch, type CountResult, type LogStore } from '../logs/paged-search.ts';
+import { hasMinuteTotals, MINUTE_NS } from '../logs/minute-totals.ts';
 import { DAY_NS, formatTime, LATEST_NS, readSpan } from '../logs/time.ts';
-import { nowNs, recordOf, refuse, type WithLogs } from './logs.ts';
+import { nowNs, recordOf, refuseSearch, type WithLogs } from './logs.ts';
 
 const MS = 1_000_000n;
 const MAX_STEPS = 2000;
@@ -42,10 +42,10 @@ export const countEndpoints: readonly Endpoint<WithLogs>[] = [
     async answer(shown, req, res) {
       const logs = recordOf(shown, req, res);
       if (!logs) return;
-      const ask = readAsk(queryOf(req), ['step'], nowNs(), DAY_NS);
-      if ('problems' in ask) return refuse(req, res, ask.problems);
+      const ask = readSearchParams(queryOf(req), ['step'], nowNs(), DAY_NS);
+      if ('problems' in ask) return refuseSearch(req, res, ask.problems);
       const window = windowOf(ask);
-      if (typeof window === 'string') return refuse(req, res, [window]);
+      if (typeof window === 'string') return refuseSearch(req, res, [window]);
       const { stepMs, span } = window;
       const counted = await countBy(logs, ask.node, span, { stepMs: Number(stepMs) }, res);
       if (!counted) return;
@@ -68,9 +68,9 @@ export const countEndpoints: readonly Endpoint<WithLogs>[] = [
     async answer(shown, req, res) {
       const logs = recordOf(shown, req, res);
       if (!logs) return;
-      const ask = readAsk(queryOf(req), [], nowNs(), DAY_NS);
-      if ('problems' in ask) return refuse(req, res, ask.problems);
-      const sample = await find(
+      const ask = readSearchParams(queryOf(req), [], nowNs(), DAY_NS);
+      if ('problems' in ask) return refuseSearch(req, res, ask.problems);
+      const sample = await pagedSearch(
         logs,
         { node: ask.node, ...ask.span, direction: 'down', after: undefined, limit: SAMPLE },
         res,
@@ -95,10 +95,10 @@ export const countEndpoints: readonly Endpoint<WithLogs>[] = [
     async answer(shown, req, res, [name]) {
       const logs = recordOf(shown, req, res);
       if (!logs) return;
-      const ask = readAsk(queryOf(req), ['limit'], nowNs(), DAY_NS);
-      if ('problems' in ask) return refuse(req, res, ask.problems);
-      const limit = whole(ask, 'limit', { min: 1, max: 1000, fallback: 50 });
-      if (typeof limit === 'string') return refuse(req, res, [limit]);
+      const ask = readSearchParams(queryOf(req), ['limit'], nowNs(), DAY_NS);
+      if ('problems' in ask) return refuseSearch(req, res, ask.problems);
+      const limit = wholeParam(ask, 'limit', { min: 1, max: 1000, fallback: 50 });
+      if (typeof limit === 'string') return refuseSearch(req, res, [limit]);
       const counted = await countBy(logs, ask.node, ask.span, { field: FIELDS.get(name!) ?? name! }, res);
       if (!counted) return;
       const missing = counted.counts.get('') ?? 0;
@@ -120,7 +120,10 @@ const ranked = (counts: ReadonlyMap<string, number>): [string, number][] =>
   Array.from(counts).sort(([a, n], [b, m]) => m - n || (a < b ? -1 : 1));
 
 /** Whole steps that hold the time that is asked for. */
-function windowOf({ own, span: { fromNs, toNs } }: Ask): { stepMs: bigint; span: Span } | string {
+function windowOf({
+  own,
+  span: { fromNs, toNs },
+}: SearchParams): { stepMs: bigint; span: TimeRange } | string {
   const text = own('step');
   const given = text === undefined ? undefined : readSpan(text);
   if (text !== undefined && (given === undefined || given < MS))
@@ -138,14 +141,14 @@ function windowOf({ own, span: { fromNs, toNs } }: Ask): { stepMs: bigint; span:
 
 async function countBy(
   logs: LogStore,
-  node: Node,
-  span: Span,
-  by: TallyBy,
+  node: QueryNode,
+  span: TimeRange,
+  by: AggregateBy,
   res: ServerResponse,
-): Promise<Counted | undefined> {
+): Promise<CountResult | undefined> {
   const isWhole = span.fromNs % MINUTE_NS === 0n && (span.toNs + 1n) % MINUTE_NS === 0n;
   const fits = 'stepMs' in by ? by.stepMs % 60_000 === 0 && isWhole : SUMMED_FIELDS.includes(by.field);
-  if (!fits || !isSummed(node)) return count(logs, { node, ...span }, by, res);
+  if (!fits || !hasMinuteTotals(node)) return pagedCount(logs, { node, ...span }, by, res);
   return { counts: new Map(await logs.tallyMinutes(node, span, by)), others: 0, isPartial: false };
 }
 

@@ -3,13 +3,13 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { nearest } from '../../../core/nearest-name.ts';
 import { jsonBody } from '../read-body.ts';
 import { fail, json, type Endpoint } from '../endpoint.ts';
-import type { Keys, WantedKey } from '../key-store.ts';
+import type { KeyStore, WantedKey } from '../key-store.ts';
 import { readTime } from '../logs/time.ts';
 import { SCOPES, type KeyScope } from '../scopes.ts';
 
 /** What these routes need to know. */
 export interface WithKeys {
-  readonly keys: Keys;
+  readonly keys: KeyStore;
 }
 
 const FIELDS = ['name', 'scopes', 'expires_at'];

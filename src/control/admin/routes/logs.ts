@@ -1,21 +1,28 @@
 // GET /v1/logs: search, live tail and download, three answers to one question.
 // Must stay true: what is asked means the same in all three; nobody is answered by a search that he no longer waits for.
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { LogRecord, Node, PageQuery } from '../../../telemetry/logs/logs.ts';
+import type { LogRecord, QueryNode, PageQuery } from '../../../telemetry/logs/logs.ts';
 import { fail, json, queryOf, type Endpoint } from '../endpoint.ts';
-import { choice, cursorOf, readAsk, seqOf, whole, type Ask } from '../logs/search-params.ts';
+import {
+  choiceParam,
+  cursorOf,
+  readSearchParams,
+  seqOf,
+  wholeParam,
+  type SearchParams,
+} from '../logs/search-params.ts';
 import { acceptedFormat, download, FORMATS, type Format } from '../logs/download.ts';
 import { cursorText, logObject } from '../logs/record-json.ts';
-import { find, isGone, PAGE, type LogStore } from '../logs/paged-search.ts';
-import { isSummed } from '../logs/minute-totals.ts';
-import { headOf, Tail, type Tails } from '../logs/live-tail.ts';
+import { pagedSearch, isGone, PAGE, type LogStore } from '../logs/paged-search.ts';
+import { hasMinuteTotals } from '../logs/minute-totals.ts';
+import { headOf, LiveTail, type LiveTails } from '../logs/live-tail.ts';
 import { DAY_NS, EARLIEST_NS, LATEST_NS } from '../logs/time.ts';
 
 /** What the routes of the record need to know. */
 export interface WithLogs {
   /** `undefined`: nothing is recorded. */
   readonly logs: LogStore | undefined;
-  readonly tails: Tails;
+  readonly tails: LiveTails;
   /** Downloads cover at most 7 days and 100,000 rows (contracts/baseten.md 8.3). */
   readonly limitsDownloads: boolean;
 }
@@ -53,7 +60,7 @@ export const nothingRecorded = (req: IncomingMessage, res: ServerResponse): void
 const MOST_PROBLEMS = 10;
 
 /** Tells what is wrong with a question. */
-export function refuse(req: IncomingMessage, res: ServerResponse, problems: readonly string[]): void {
+export function refuseSearch(req: IncomingMessage, res: ServerResponse, problems: readonly string[]): void {
   const others = problems.length - MOST_PROBLEMS;
   const listed = [...problems.slice(0, MOST_PROBLEMS), ...(others > 0 ? [`and ${others} more`] : [])];
   fail(req, res, 'bad_request', listed.join('; '), { text: 'This cannot be asked' });
@@ -72,34 +79,34 @@ export const searchEndpoints: readonly Endpoint<WithSearch>[] = [
     async answer(shown, req, res) {
       const logs = recordOf(shown, req, res);
       if (!logs) return;
-      const ask = readAsk(queryOf(req), OWN, nowNs());
-      if ('problems' in ask) return refuse(req, res, ask.problems);
+      const ask = readSearchParams(queryOf(req), OWN, nowNs());
+      if ('problems' in ask) return refuseSearch(req, res, ask.problems);
       const model = ask.own('model_id');
       if (model !== undefined && model !== shown.modelId)
         return notThere(req, res, `model ${JSON.stringify(model.slice(0, 100))}`);
       const format = formatOf(ask, req);
-      if (typeof format === 'string') return refuse(req, res, [format]);
+      if (typeof format === 'string') return refuseSearch(req, res, [format]);
       if (isTail(ask, req)) return follow(logs, shown.tails, ask, req, res);
       const idle = idleParameters(ask);
-      if (idle.length > 0) return refuse(req, res, idle);
+      if (idle.length > 0) return refuseSearch(req, res, idle);
       if (format.format) return send(logs, shown.limitsDownloads, ask, format.format, req, res);
       return search(logs, ask, req, res);
     },
   },
 ];
 
-function formatOf(ask: Ask, req: IncomingMessage): { readonly format: Format | undefined } | string {
+function formatOf(ask: SearchParams, req: IncomingMessage): { readonly format: Format | undefined } | string {
   const wanted = ask.own('format');
   if (wanted === undefined) return { format: acceptedFormat(req.headers.accept) };
   const format = FORMATS.find((one) => one === wanted);
   return format ? { format } : `format: must be one of ${FORMATS.join(', ')}`;
 }
 
-const isTail = ({ own }: Ask, { headers }: IncomingMessage): boolean =>
+const isTail = ({ own }: SearchParams, { headers }: IncomingMessage): boolean =>
   ['1', 'true'].includes(own('follow') ?? '') || (headers.accept ?? '').includes('text/event-stream');
 
 /** What is wrong with parameters that only a live tail has, where none is asked for. */
-function idleParameters({ own }: Ask): string[] {
+function idleParameters({ own }: SearchParams): string[] {
   const problems = ['tail', 'after']
     .filter((name) => own(name) !== undefined)
     .map((name) => `${name}: applies only to a live tail; add follow=1`);
@@ -110,12 +117,12 @@ function idleParameters({ own }: Ask): string[] {
 
 /** Direction, cursor and limit of a question; problems where they are none. */
 function paging(
-  ask: Ask,
+  ask: SearchParams,
   limit: { readonly min: number; readonly max: number; readonly fallback: number },
 ): PageQuery | readonly string[] {
-  const direction = choice(ask, 'direction', ['desc', 'asc']);
+  const direction = choiceParam(ask, 'direction', ['desc', 'asc']);
   const after = cursorOf(ask);
-  const count = whole(ask, 'limit', limit);
+  const count = wholeParam(ask, 'limit', limit);
   const wrong = [direction, after, count].filter((one) => typeof one === 'string');
   if (typeof direction === 'string' || typeof after === 'string' || typeof count === 'string') return wrong;
   return {
@@ -127,10 +134,15 @@ function paging(
   };
 }
 
-async function search(logs: LogStore, ask: Ask, req: IncomingMessage, res: ServerResponse): Promise<void> {
+async function search(
+  logs: LogStore,
+  ask: SearchParams,
+  req: IncomingMessage,
+  res: ServerResponse,
+): Promise<void> {
   const query = paging(ask, { min: 1, max: 1000, fallback: 100 });
-  if (!('node' in query)) return refuse(req, res, query);
-  const found = await find(logs, query, res, { maxCharacters: MAX_PAGE_CHARACTERS });
+  if (!('node' in query)) return refuseSearch(req, res, query);
+  const found = await pagedSearch(logs, query, res, { maxCharacters: MAX_PAGE_CHARACTERS });
   if (!found) return;
   json(res, 200, {
     logs: found.records.map(logObject),
@@ -143,20 +155,20 @@ async function search(logs: LogStore, ask: Ask, req: IncomingMessage, res: Serve
 async function send(
   logs: LogStore,
   isLimited: boolean,
-  ask: Ask,
+  ask: SearchParams,
   format: Format,
   req: IncomingMessage,
   res: ServerResponse,
 ): Promise<void> {
   const most = isLimited ? MAX_DOWNLOAD_ROWS : Number.MAX_SAFE_INTEGER;
   const query = paging(ask, { min: 0, max: Math.min(most, 999_999_999_999), fallback: 0 });
-  if (!('node' in query)) return refuse(req, res, query);
+  if (!('node' in query)) return refuseSearch(req, res, query);
   const isOpen = { start: query.fromNs === EARLIEST_NS, end: query.toNs === LATEST_NS };
   const toNs = isOpen.end ? nowNs() : query.toNs;
   // Without a beginning it is as much as is allowed; with one, what is asked for or nothing.
   const fromNs = isLimited && isOpen.start ? max(0n, toNs - MAX_DOWNLOAD_NS) : query.fromNs;
   if (isLimited && toNs - fromNs > MAX_DOWNLOAD_NS)
-    return refuse(req, res, ['a download covers at most 7 days; logs.download_unlimited lifts that']);
+    return refuseSearch(req, res, ['a download covers at most 7 days; logs.download_unlimited lifts that']);
   const span = { fromNs, toNs: isOpen.end && query.direction === 'down' ? query.toNs : toNs };
   await download(logs, { ...query, ...span }, res, {
     format,
@@ -171,29 +183,29 @@ const max = (a: bigint, b: bigint): bigint => (a > b ? a : b);
 /** About how many match, where that is known without reading them. */
 async function estimateOf(
   logs: LogStore,
-  node: Node,
+  node: QueryNode,
   span: { fromNs: bigint; toNs: bigint },
 ): Promise<number | undefined> {
-  if (!isSummed(node)) return undefined;
+  if (!hasMinuteTotals(node)) return undefined;
   const sums = await logs.tallyMinutes(node, span, { field: 'kind' });
   return Array.from(sums.values()).reduce((sum, n) => sum + n, 0);
 }
 
 async function follow(
   logs: LogStore,
-  tails: Tails,
-  ask: Ask,
+  tails: LiveTails,
+  ask: SearchParams,
   req: IncomingMessage,
   res: ServerResponse,
 ): Promise<void> {
-  const lines = whole(ask, 'tail', { min: 0, max: PAGE, fallback: 0 });
+  const lines = wholeParam(ask, 'tail', { min: 0, max: PAGE, fallback: 0 });
   const from = seqOf('Last-Event-ID', req.headers['last-event-id'] as string | undefined);
   const after = seqOf('after', ask.own('after'));
   const wrong = [lines, from, after].filter((one) => typeof one === 'string');
   for (const name of ['since', 'start', 'end', 'cursor', 'limit', 'direction', 'format'])
     if (ask.own(name) !== undefined)
       wrong.push(`${name}: does not go with a live tail; tail=100 begins with the last 100`);
-  if (wrong.length > 0 || typeof lines === 'string') return refuse(req, res, wrong);
+  if (wrong.length > 0 || typeof lines === 'string') return refuseSearch(req, res, wrong);
   if (tails.isFull)
     return fail(req, res, 'rate_limited', '', { text: `There are ${tails.limits.most} live tails already` });
   if (req.method === 'HEAD') return void res.writeHead(200, { 'content-type': 'text/event-stream' }).end();
@@ -203,20 +215,20 @@ async function follow(
   const isResumed = from !== undefined || after !== undefined;
   const history = isResumed || lines === 0 ? [] : await lastOf(logs, ask.node, headSeq, lines, res);
   if (!history || isGone(res)) return;
-  const tail = new Tail(logs, ask.node, res, { seq, isLive: seq === headSeq }, tails.limits);
+  const tail = new LiveTail(logs, ask.node, res, { seq, isLive: seq === headSeq }, tails.limits);
   await tails.run(tail, history);
 }
 
 /** The last records up to a place, oldest first. */
 async function lastOf(
   logs: LogStore,
-  node: Node,
+  node: QueryNode,
   headSeq: number,
   limit: number,
   res: ServerResponse,
 ): Promise<LogRecord[] | undefined> {
   const span = { fromNs: EARLIEST_NS, toNs: LATEST_NS };
-  const found = await find(logs, { node, ...span, direction: 'down', after: undefined, limit }, res);
+  const found = await pagedSearch(logs, { node, ...span, direction: 'down', after: undefined, limit }, res);
   // What was stored since belongs to the tail itself.
   return found?.records.filter(({ seq }) => seq <= headSeq).reverse();
 }

@@ -1,7 +1,7 @@
 // Routes of the connections to OTLP receivers.
 // Must stay true: no answer holds a header's value; a change is answered when it is on disk.
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { Connections } from '../../../telemetry/otlp-export/otlp-export.ts';
+import type { OtlpExport } from '../../../telemetry/otlp-export/otlp-export.ts';
 import { jsonBody } from '../read-body.ts';
 import { fail, json, type Endpoint } from '../endpoint.ts';
 import { nothingRecorded } from './logs.ts';
@@ -9,12 +9,12 @@ import { nothingRecorded } from './logs.ts';
 /** What these routes need to know. */
 export interface WithConnections {
   /** `undefined`: nothing is recorded. */
-  readonly connections: Connections | undefined;
+  readonly connections: OtlpExport | undefined;
 }
 
 const ONE = '/v1/otel/connections/{id}';
 
-const routes: readonly Endpoint<{ readonly connections: Connections }>[] = [
+const routes: readonly Endpoint<{ readonly connections: OtlpExport }>[] = [
   {
     method: 'GET',
     path: '/v1/otel/connections',

@@ -3,14 +3,14 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { unknownName } from '../../../core/nearest-name.ts';
 import { recordsOfLogs, recordsOfSpans } from '../../../telemetry/logs/logs.ts';
-import type { LogRecord, Origin, OtlpIntake, PostResult } from '../../../telemetry/logs/logs.ts';
+import type { LogRecord, RecordOrigin, OtlpIntake, PostResult } from '../../../telemetry/logs/logs.ts';
 import { CONTENT_TYPES, decode, encodingOf, type Encoding } from '../../../protocol/otlp/codec.ts';
-import { errorOf, type Answer } from '../../../protocol/otlp/otlp-http.ts';
+import { errorOf, type OtlpResponse } from '../../../protocol/otlp/otlp-http.ts';
 import { logsRequest, tracesRequest } from '../../../protocol/otlp/messages.ts';
 import { bytesBody, mediaType } from '../read-body.ts';
 import { fail, json, queryOf, type Endpoint } from '../endpoint.ts';
 import { isGone, type LogStore } from '../logs/paged-search.ts';
-import { nowNs, recordOf, refuse, type WithLogs } from './logs.ts';
+import { nowNs, recordOf, refuseSearch, type WithLogs } from './logs.ts';
 
 const MAX_BODY_BYTES = 64 * 1024 ** 2;
 /** Lines that go to the record at once: more would fill the way there all alone. */
@@ -71,7 +71,7 @@ async function take(
       `${type.slice(0, 80)}; there is ${said}OTLP as application/x-protobuf or application/json`,
     );
   const origin = originOf(queryOf(req));
-  if (typeof origin === 'string') return refuse(req, res, [origin]);
+  if (typeof origin === 'string') return refuseSearch(req, res, [origin]);
   const body = await bytesBody(req, res, MAX_BODY_BYTES);
   if (body === undefined) return;
   if (encoding === undefined) return storeLines(logs, body, origin, req, res);
@@ -93,14 +93,14 @@ const SIGNALS: Readonly<Record<'logs' | 'traces', Signal>> = {
   },
 };
 /** All was taken: then `partial_success` must not be there (contracts/logplane.md C3), and nothing else is. */
-const success = (encoding: Encoding): Answer => ({
+const success = (encoding: Encoding): OtlpResponse => ({
   contentType: CONTENT_TYPES[encoding],
   body: Buffer.from(encoding === 'json' ? '{}' : ''),
 });
 /** google.rpc.Code of a bad request. */
 const INVALID_ARGUMENT = 3;
 
-function originOf(query: URLSearchParams): Origin | string {
+function originOf(query: URLSearchParams): RecordOrigin | string {
   const origin = { deployment: '', environment: '', replica: '', source: 'api' };
   for (const [name, value] of query) {
     const known = ORIGIN.find((one) => one === name);
@@ -114,7 +114,7 @@ function originOf(query: URLSearchParams): Origin | string {
 async function storeLines(
   logs: LogStore,
   body: Buffer,
-  origin: Origin,
+  origin: RecordOrigin,
   req: IncomingMessage,
   res: ServerResponse,
 ): Promise<void> {
@@ -166,7 +166,7 @@ async function storeOtlp(
   req: IncomingMessage,
   res: ServerResponse,
 ): Promise<void> {
-  const say = (status: number, answer: Answer): void => {
+  const say = (status: number, answer: OtlpResponse): void => {
     res.writeHead(status, { 'content-type': answer.contentType, 'content-length': answer.body.length });
     res.end(answer.body);
   };

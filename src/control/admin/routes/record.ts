@@ -1,20 +1,20 @@
 // One record of what happened, found by any of its ids, and what stands around it.
 // Must stay true: an id that is not found is said to be so, with what is known of it.
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { LogRecord, Node } from '../../../telemetry/logs/logs.ts';
+import type { LogRecord, QueryNode } from '../../../telemetry/logs/logs.ts';
 import { fail, json, queryOf, type Endpoint } from '../endpoint.ts';
-import { both, choice, readAsk, refuseAll, whole } from '../logs/search-params.ts';
+import { both, choiceParam, readSearchParams, refuseAll, wholeParam } from '../logs/search-params.ts';
 import { logObject } from '../logs/record-json.ts';
-import { count, find, type LogStore } from '../logs/paged-search.ts';
+import { pagedCount, pagedSearch, type LogStore } from '../logs/paged-search.ts';
 import { EARLIEST_NS, LATEST_NS } from '../logs/time.ts';
-import { nowNs, recordOf, refuse, type WithLogs } from './logs.ts';
+import { nowNs, recordOf, refuseSearch, type WithLogs } from './logs.ts';
 
 const ALL = { fromNs: EARLIEST_NS, toNs: LATEST_NS };
 const AROUND = { min: 0, max: 500, fallback: 10 };
 
-const equal = (name: string, value: string): Node => ({ op: 'field', name, compare: '=', value });
+const equal = (name: string, value: string): QueryNode => ({ op: 'field', name, compare: '=', value });
 /** Of an empty field, that it is empty. */
-const same = (name: 'deployment' | 'replica' | 'source', record: LogRecord): Node =>
+const same = (name: 'deployment' | 'replica' | 'source', record: LogRecord): QueryNode =>
   record[name] === '' ? { op: 'not', of: { op: 'exists', name } } : equal(name, record[name]);
 
 export const recordEndpoints: readonly Endpoint<WithLogs>[] = [
@@ -27,7 +27,7 @@ export const recordEndpoints: readonly Endpoint<WithLogs>[] = [
       const logs = recordOf(shown, req, res);
       if (!logs) return;
       const problems = refuseAll(queryOf(req));
-      if (problems.length > 0) return refuse(req, res, problems);
+      if (problems.length > 0) return refuseSearch(req, res, problems);
       const record = await byId(logs, id!, res);
       if (record === undefined) return;
       if (record === 'none') return unknown(logs, id!, req, res);
@@ -48,12 +48,12 @@ export const recordEndpoints: readonly Endpoint<WithLogs>[] = [
     async answer(shown, req, res, [seq]) {
       const logs = recordOf(shown, req, res);
       if (!logs) return;
-      const ask = readAsk(queryOf(req), ['before', 'after', 'scope'], nowNs());
-      if ('problems' in ask) return refuse(req, res, ask.problems);
-      const [before, after] = [whole(ask, 'before', AROUND), whole(ask, 'after', AROUND)];
-      const scope = choice(ask, 'scope', ['same', 'all']);
+      const ask = readSearchParams(queryOf(req), ['before', 'after', 'scope'], nowNs());
+      if ('problems' in ask) return refuseSearch(req, res, ask.problems);
+      const [before, after] = [wholeParam(ask, 'before', AROUND), wholeParam(ask, 'after', AROUND)];
+      const scope = choiceParam(ask, 'scope', ['same', 'all']);
       if (typeof before === 'string' || typeof after === 'string' || typeof scope === 'string')
-        return refuse(
+        return refuseSearch(
           req,
           res,
           [before, after, scope].filter((one) => typeof one === 'string'),
@@ -76,8 +76,8 @@ export const recordEndpoints: readonly Endpoint<WithLogs>[] = [
   },
 ];
 
-const look: typeof find = async (logs, query, res) =>
-  query.limit === 0 ? { records: [], next: undefined, isPartial: false } : find(logs, query, res);
+const look: typeof pagedSearch = async (logs, query, res) =>
+  query.limit === 0 ? { records: [], next: undefined, isPartial: false } : pagedSearch(logs, query, res);
 
 /** The record of an id; `none`, or `undefined` where the client has left. */
 async function byId(
@@ -92,7 +92,7 @@ async function byId(
   for (const name of /^[0-9a-f]{32}$/i.test(id) ? ['requestId', 'traceId'] : ['requestId']) {
     const node = both([equal('kind', 'request'), equal(name, name === 'traceId' ? id.toLowerCase() : id)]);
     // Of several tries under one id, and of several requests of one trace, the first.
-    const found = await find(logs, { node, ...ALL, direction: 'up', after: undefined, limit: 1 }, res);
+    const found = await pagedSearch(logs, { node, ...ALL, direction: 'up', after: undefined, limit: 1 }, res);
     if (!found) return undefined;
     if (found.records[0]) return found.records[0];
   }
@@ -102,7 +102,7 @@ async function byId(
 async function linesOf(logs: LogStore, requestId: string, res: ServerResponse): Promise<number | undefined> {
   if (requestId === '') return 0;
   const node = both([equal('kind', 'line'), equal('requestId', requestId)]);
-  const counted = await count(logs, { node, ...ALL }, { field: 'kind' }, res);
+  const counted = await pagedCount(logs, { node, ...ALL }, { field: 'kind' }, res);
   return counted && (counted.counts.get('line') ?? 0);
 }
 

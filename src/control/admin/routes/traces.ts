@@ -1,17 +1,17 @@
 // GET /v1/traces/{trace_id}: everything that is recorded of one trace, spans as a tree, and the lines.
 // Must stay true: a span whose parent is not recorded is a root, and nothing of a trace is left out for having no place.
-import type { LogRecord, Node } from '../../../telemetry/logs/logs.ts';
+import type { LogRecord, QueryNode } from '../../../telemetry/logs/logs.ts';
 import { fail, json, queryOf, type Endpoint } from '../endpoint.ts';
 import { both, refuseAll } from '../logs/search-params.ts';
 import { logObject } from '../logs/record-json.ts';
-import { find } from '../logs/paged-search.ts';
+import { pagedSearch } from '../logs/paged-search.ts';
 import { EARLIEST_NS, formatTime, LATEST_NS } from '../logs/time.ts';
 import { attributesOf } from '../../../telemetry/logs/logs.ts';
 import { STATUS, type Span as Made } from '../../../telemetry/tracing/tracing.ts';
-import { recordOf, refuse, type WithLogs } from './logs.ts';
+import { recordOf, refuseSearch, type WithLogs } from './logs.ts';
 
 /** A span of a trace. Times in nanoseconds since the epoch. */
-export interface Span {
+export interface TraceSpan {
   readonly spanId: string;
   /** Empty: none. */
   readonly parentSpanId: string;
@@ -35,7 +35,7 @@ const MAX_RECORDS = 5000;
 const MAX_DEPTH = 50;
 
 /** A record of a request, or of a span that others posted, as the one span that it says. */
-export function spanOf(record: LogRecord): Span {
+export function spanOf(record: LogRecord): TraceSpan {
   const attributes = attributesOf(record);
   const name = record.kind === 'span' ? attributes['name'] : undefined;
   return {
@@ -51,7 +51,7 @@ export function spanOf(record: LogRecord): Span {
 }
 
 /** The spans that a request's record stands for. */
-const madeOf = (record: LogRecord, { spansOf }: WithTraces): Span[] =>
+const madeOf = (record: LogRecord, { spansOf }: WithTraces): TraceSpan[] =>
   spansOf(record).map((made) => ({
     spanId: made.spanId,
     parentSpanId: made.parentSpanId,
@@ -79,13 +79,14 @@ export const traceEndpoints: readonly Endpoint<WithTraces>[] = [
       const logs = recordOf(shown, req, res);
       if (!logs) return;
       const problems = refuseAll(queryOf(req));
-      if (problems.length > 0) return refuse(req, res, problems);
-      if (!/^[0-9a-f]{32}$/i.test(id!)) return refuse(req, res, ['a trace id is 32 hexadecimal characters']);
+      if (problems.length > 0) return refuseSearch(req, res, problems);
+      if (!/^[0-9a-f]{32}$/i.test(id!))
+        return refuseSearch(req, res, ['a trace id is 32 hexadecimal characters']);
       const traceId = id!.toLowerCase();
-      const ofTrace: Node = { op: 'field', name: 'traceId', compare: '=', value: traceId };
-      const isLine: Node = { op: 'field', name: 'kind', compare: '=', value: 'line' };
-      const ask = (node: Node) =>
-        find(
+      const ofTrace: QueryNode = { op: 'field', name: 'traceId', compare: '=', value: traceId };
+      const isLine: QueryNode = { op: 'field', name: 'kind', compare: '=', value: 'line' };
+      const ask = (node: QueryNode) =>
+        pagedSearch(
           logs,
           { node: both([ofTrace, node]), ...ALL, direction: 'up', after: undefined, limit: MAX_RECORDS },
           res,
@@ -111,7 +112,7 @@ export const traceEndpoints: readonly Endpoint<WithTraces>[] = [
 const ALL = { fromNs: EARLIEST_NS, toNs: LATEST_NS };
 
 /** Spans below their parents, in the order of time. */
-export function tree(spans: readonly Span[]): SpanObject[] {
+export function tree(spans: readonly TraceSpan[]): SpanObject[] {
   const nodes = spans.map((span) => ({
     span,
     object: spanObject(span),
@@ -129,7 +130,7 @@ export function tree(spans: readonly Span[]): SpanObject[] {
 }
 
 interface Placed {
-  readonly span: Span;
+  readonly span: TraceSpan;
   readonly object: SpanObject;
   above: Placed | undefined;
   /** How many stand above it; 0: not known yet, or none. */
@@ -153,7 +154,7 @@ function isBelow(span: Placed, above: Placed): boolean {
   return false;
 }
 
-function spanObject(span: Span): SpanObject {
+function spanObject(span: TraceSpan): SpanObject {
   return {
     span_id: span.spanId,
     parent_span_id: span.parentSpanId === '' ? null : span.parentSpanId,

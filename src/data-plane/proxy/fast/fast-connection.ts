@@ -30,15 +30,15 @@ import type { Lease, Pool } from '../../replicas/pool.ts';
 import { interimText, MAX_RESPONSE_HEAD_BYTES } from '../response-head.ts';
 import { isRefusal } from '../connection-error.ts';
 import type { ProxyOptions } from '../options.ts';
-import { Patience, type Standing } from '../timeout-tracker.ts';
+import { TimeoutTracker, type Progress } from '../timeout-tracker.ts';
 import { HeadWriter } from './request-head.ts';
-import { GIVE_UP, isRetryableStatus, type Retries } from '../retry.ts';
+import { GIVE_UP, isRetryableStatus, type RetryBudget } from '../retry.ts';
 import type { ConnectionUser, ReplicaConnection, ReplicaConnections } from './replica-connection.ts';
-import { Seeker, type Seeking } from '../replica-acquirer.ts';
+import { ReplicaAcquirer, type AcquireListener } from '../replica-acquirer.ts';
 import { ATTEMPTS_HEADER, serverTiming } from '../server-timing.ts';
 
 /** Where a request is to go. `turn` is told when it really goes there. */
-export interface Decision {
+export interface RouteDecision {
   readonly deployment: number;
   readonly path: string;
   readonly turn: { take(deployment: number): void };
@@ -51,7 +51,7 @@ export interface FastDeps {
   readonly connections: ReplicaConnections;
   readonly deadlines: Deadlines;
   readonly options: ProxyOptions;
-  readonly retries: Retries;
+  readonly retries: RetryBudget;
   /** What clients speak HTTP over. */
   readonly proto: 'http' | 'https';
   readonly maxHeadBytes: number;
@@ -59,7 +59,7 @@ export interface FastDeps {
   readonly headerTimeoutMs: number;
   readonly keepAliveTimeoutMs: number;
   /** Where a request goes, or `undefined` where the full lane is to say it. */
-  readonly decide: (method: string, target: string) => Decision | undefined;
+  readonly decide: (method: string, target: string) => RouteDecision | undefined;
   /**
    * Gives a connection, paused and with all its unread bytes in place, to the full lane for good. `first`: these bytes, where they
    * are the first of the connection.
@@ -68,10 +68,10 @@ export interface FastDeps {
 }
 
 /** What a connection asks of the lane that it belongs to. */
-export interface Lane {
+export interface FastContext {
   readonly isDraining: boolean;
   /** The connection is over, or is the full lane's now. */
-  left(client: FastClient): void;
+  left(client: FastConnection): void;
 }
 
 const WAITING = 0;
@@ -95,13 +95,13 @@ const requestHead = new RequestHead();
 const responseHead = new ResponseHead();
 
 /** One client connection and the exchange that is under way on it. */
-export class FastClient implements Watched, ConnectionUser, Standing, Seeking {
+export class FastConnection implements Watched, ConnectionUser, Progress, AcquireListener {
   watchSlot = -1;
   readonly #deps: FastDeps;
-  readonly #lane: Lane;
+  readonly #lane: FastContext;
   readonly #socket: Socket;
-  readonly #patience: Patience;
-  readonly #seeker: Seeker;
+  readonly #patience: TimeoutTracker;
+  readonly #seeker: ReplicaAcquirer;
   #state = WAITING;
   /** Since when the state is what it is, roughly: only for limits of seconds. */
   #sinceMs = performance.now();
@@ -140,12 +140,12 @@ export class FastClient implements Watched, ConnectionUser, Standing, Seeking {
   /** A piece of the answer in the replica's own buffer is not out yet. */
   #isBulkPending = false;
 
-  constructor(deps: FastDeps, lane: Lane, socket: Socket) {
+  constructor(deps: FastDeps, lane: FastContext, socket: Socket) {
     this.#deps = deps;
     this.#lane = lane;
     this.#socket = socket;
-    this.#patience = new Patience(deps.options);
-    this.#seeker = new Seeker(deps, this);
+    this.#patience = new TimeoutTracker(deps.options);
+    this.#seeker = new ReplicaAcquirer(deps, this);
     socket.on('data', this.#onData);
     socket.on('drain', this.#onClientDrain);
     socket.on('end', this.#onClientEnd);

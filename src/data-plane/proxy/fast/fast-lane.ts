@@ -3,14 +3,14 @@
 // fast-connection.ts.
 import type { Socket } from 'node:net';
 import type { Failure } from '../../../core/errors.ts';
-import { FastClient, type FastDeps, type Lane } from './fast-connection.ts';
+import { FastConnection, type FastDeps, type FastContext } from './fast-connection.ts';
 
-export type { Decision, FastDeps } from './fast-connection.ts';
+export type { RouteDecision, FastDeps } from './fast-connection.ts';
 
 /** The fast lane of one data door. */
-export class FastLane implements Lane {
+export class FastLane implements FastContext {
   readonly #deps: FastDeps;
-  readonly #clients = new Set<FastClient>();
+  readonly #clients = new Set<FastConnection>();
   /** Answers say that the connection ends, and idle connections do. */
   isDraining = false;
 
@@ -20,10 +20,10 @@ export class FastLane implements Lane {
 
   /** Serves a new connection. */
   accept(socket: Socket): void {
-    this.#clients.add(new FastClient(this.#deps, this, socket));
+    this.#clients.add(new FastConnection(this.#deps, this, socket));
   }
 
-  left(client: FastClient): void {
+  left(client: FastConnection): void {
     this.#clients.delete(client);
   }
 

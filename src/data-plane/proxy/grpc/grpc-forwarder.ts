@@ -18,8 +18,8 @@ import {
   isGrpc,
   STATUS_HEADER,
   TIMEOUT_HEADER,
-  toReplica,
-  valueOf,
+  metadataToReplica,
+  metadataValue,
   type CallHop,
 } from '../../../protocol/grpc/metadata.ts';
 import { statusOf } from '../../../protocol/grpc/refusal.ts';
@@ -27,15 +27,15 @@ import { readStatus } from '../../../protocol/grpc/status.ts';
 import { formatTimeout, readTimeout } from '../../../protocol/grpc/timeout.ts';
 import { publicDetail } from '../../../protocol/http/reply.ts';
 import type { Lease } from '../../replicas/pool.ts';
-import { problemOf } from '../connection-error.ts';
-import type { Lane, Running } from '../http/http-forwarder.ts';
-import { CallAnswer } from './grpc-response.ts';
+import { connectionProblem } from '../connection-error.ts';
+import type { HttpContext, ActiveRequest } from '../http/http-forwarder.ts';
+import { GrpcResponseStream } from './grpc-response.ts';
 import { endedWithoutStatus, lostBy, noGrpc, noStatus, resetBy, type CallFailure } from './grpc-failure.ts';
-import { CallUpload, type HeldPieces } from './grpc-request.ts';
-import { Patience } from '../timeout-tracker.ts';
+import { GrpcRequestStream, type HeldPieces } from './grpc-request.ts';
+import { TimeoutTracker } from '../timeout-tracker.ts';
 import type { ReplicaSession, ReplicaSessions, SessionUser } from './replica-sessions.ts';
 import { GIVE_UP } from '../retry.ts';
-import { Seeker, type Seeking } from '../replica-acquirer.ts';
+import { ReplicaAcquirer, type AcquireListener } from '../replica-acquirer.ts';
 
 const { NGHTTP2_CANCEL, NGHTTP2_NO_ERROR, NGHTTP2_REFUSED_STREAM, NGHTTP2_FLAG_END_STREAM } = constants;
 
@@ -43,7 +43,7 @@ const { NGHTTP2_CANCEL, NGHTTP2_NO_ERROR, NGHTTP2_REFUSED_STREAM, NGHTTP2_FLAG_E
 const TRANSIT_MS = 25;
 
 /** What calls share with the other lanes, and the connections of their own. */
-export type GrpcLane = Pick<Lane, 'pool' | 'deadlines' | 'options' | 'retries' | 'open'> & {
+export type GrpcContext = Pick<HttpContext, 'pool' | 'deadlines' | 'options' | 'retries' | 'open'> & {
   readonly sessions: ReplicaSessions;
   readonly heldPieces: HeldPieces;
 };
@@ -57,19 +57,19 @@ export interface IncomingCall {
   readonly isEmpty: boolean;
 }
 
-export class GrpcCall implements Watched, Running, Seeking, SessionUser {
+export class GrpcForwarder implements Watched, ActiveRequest, AcquireListener, SessionUser {
   watchSlot = -1;
-  readonly #lane: GrpcLane;
+  readonly #lane: GrpcContext;
   readonly #exchange: Exchange;
   readonly #call: IncomingCall;
   readonly #client: ServerHttp2Stream;
   readonly #hop: CallHop;
-  readonly #patience: Patience;
-  readonly #upload: CallUpload;
-  readonly #answer: CallAnswer;
+  readonly #patience: TimeoutTracker;
+  readonly #upload: GrpcRequestStream;
+  readonly #answer: GrpcResponseStream;
   /** performance.now() of the client's deadline. */
   readonly #deadlineMs: number;
-  readonly #seeker: Seeker;
+  readonly #seeker: ReplicaAcquirer;
   #session: ReplicaSession | undefined;
   #to: ClientHttp2Stream | undefined;
   #isHeldUp = false;
@@ -80,19 +80,19 @@ export class GrpcCall implements Watched, Running, Seeking, SessionUser {
   /** Trailers that the replica has sent. */
   #trailers: readonly string[] | undefined;
 
-  constructor(lane: GrpcLane, exchange: Exchange, call: IncomingCall, hop: CallHop) {
+  constructor(lane: GrpcContext, exchange: Exchange, call: IncomingCall, hop: CallHop) {
     this.#lane = lane;
-    this.#seeker = new Seeker(lane, this);
+    this.#seeker = new ReplicaAcquirer(lane, this);
     this.#exchange = exchange;
     this.#call = call;
     this.#client = call.stream;
     this.#hop = hop;
     const { max_body, retry } = lane.options;
     const limits = { max_body, keptBytes: retry.max_body, held: lane.heldPieces };
-    this.#upload = new CallUpload(call.stream, exchange, limits, call.isEmpty, this.#onTooLarge);
-    this.#answer = new CallAnswer(call.stream, exchange);
-    this.#patience = new Patience(lane.options);
-    const timeout = readTimeout(valueOf(call.raw, TIMEOUT_HEADER) ?? '');
+    this.#upload = new GrpcRequestStream(call.stream, exchange, limits, call.isEmpty, this.#onTooLarge);
+    this.#answer = new GrpcResponseStream(call.stream, exchange);
+    this.#patience = new TimeoutTracker(lane.options);
+    const timeout = readTimeout(metadataValue(call.raw, TIMEOUT_HEADER) ?? '');
     this.#deadlineMs = timeout === undefined ? Infinity : exchange.startMs + timeout;
   }
 
@@ -128,7 +128,12 @@ export class GrpcCall implements Watched, Running, Seeking, SessionUser {
     if (!this.#exchange.isOpen) return;
     const pauseMs = this.#seeker.pauseAfterUnreachable(error, this.#upload.canRepeat);
     const failure = 'connect_failed';
-    this.#tryAgain(pauseMs, { failure, detail: problemOf(error), status: statusOf(failure), text: '' });
+    this.#tryAgain(pauseMs, {
+      failure,
+      detail: connectionProblem(error),
+      status: statusOf(failure),
+      text: '',
+    });
   }
 
   /** Seeks a replica once more, unless it has been tried enough. */
@@ -148,7 +153,10 @@ export class GrpcCall implements Watched, Running, Seeking, SessionUser {
     const timeout = leftMs === Infinity ? '' : formatTimeout(leftMs);
     let to: ClientHttp2Stream;
     try {
-      to = session.request(toReplica(this.#call.raw, this.#hop, session.scheme, timeout), this.#call.isEmpty);
+      to = session.request(
+        metadataToReplica(this.#call.raw, this.#hop, session.scheme, timeout),
+        this.#call.isEmpty,
+      );
     } catch (error) {
       return this.#fail('bad_request', describe(error));
     }
@@ -231,7 +239,7 @@ export class GrpcCall implements Watched, Running, Seeking, SessionUser {
   /** All messages are with the client's stream, which asks for the trailers once they are sent. */
   #onAnswered(): void {
     if (!this.#exchange.isOpen || this.#trailers === undefined || this.#answer.isEnding) return;
-    if (valueOf(this.#trailers, STATUS_HEADER) !== undefined) this.#answer.end(this.#trailers);
+    if (metadataValue(this.#trailers, STATUS_HEADER) !== undefined) this.#answer.end(this.#trailers);
   }
 
   /** The replica has ended its side. If the whole stream has ended, `#onClosed` finds the reason. */

@@ -2,9 +2,9 @@
 // Must stay true: bytes pass in their order, once to every replica that is tried; what is kept for another try takes no
 // more memory than its bytes, however small the pieces came; a replica that does not read pauses the client.
 import { constants, type ClientHttp2Stream, type ServerHttp2Stream } from 'node:http2';
-import { KeptBytes } from '../../../core/byte-queue.ts';
+import { ByteQueue } from '../../../core/byte-queue.ts';
 import type { Exchange } from '../../../core/exchange/exchange.ts';
-import { MessageFollower } from '../../../protocol/grpc/message-counter.ts';
+import { MessageCounter } from '../../../protocol/grpc/message-counter.ts';
 
 /** Pieces that one call may hold however much is held in all, and the mean size from which on more of them are worth it. */
 const CRUMBS = 1024;
@@ -33,16 +33,16 @@ interface Limits {
   readonly held: HeldPieces;
 }
 
-export class CallUpload {
+export class GrpcRequestStream {
   /** The client has said all that it has to say. */
   hasEnded: boolean;
   readonly #client: ServerHttp2Stream;
   readonly #exchange: Exchange;
   readonly #limits: Limits;
   readonly #tooLarge: (bytes: number) => void;
-  readonly #followed = new MessageFollower();
+  readonly #followed = new MessageCounter();
   /** What was read, while it may have to be sent again; `undefined` where it is too much, or heard. */
-  #kept: KeptBytes | undefined = new KeptBytes();
+  #kept: ByteQueue | undefined = new ByteQueue();
   #to: ClientHttp2Stream | undefined;
   #isReading = false;
   readonly #held: HeldPieces;

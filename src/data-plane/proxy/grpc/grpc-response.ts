@@ -3,8 +3,8 @@
 import { constants, type ServerHttp2Stream } from 'node:http2';
 import { describe, type Failure } from '../../../core/errors.ts';
 import type { Exchange } from '../../../core/exchange/exchange.ts';
-import { MessageFollower } from '../../../protocol/grpc/message-counter.ts';
-import { asObject, STATUS_HEADER, toClient, valueOf } from '../../../protocol/grpc/metadata.ts';
+import { MessageCounter } from '../../../protocol/grpc/message-counter.ts';
+import { asObject, STATUS_HEADER, metadataToClient, metadataValue } from '../../../protocol/grpc/metadata.ts';
 import { refusalHeaders, refusalTrailers } from '../../../protocol/grpc/refusal.ts';
 
 /** How long a client may take to read why its call failed. */
@@ -14,10 +14,10 @@ const CLOSING_MS = 1000;
 const HEAD_OPTIONS = { waitForTrailers: true, sendDate: false };
 const ONLY_OPTIONS = { endStream: true, sendDate: false };
 
-export class CallAnswer {
+export class GrpcResponseStream {
   readonly #client: ServerHttp2Stream;
   readonly #exchange: Exchange;
-  readonly #followed = new MessageFollower();
+  readonly #followed = new MessageCounter();
   /** The last that the client is to get. */
   #trailers: readonly string[] | undefined;
 
@@ -51,7 +51,7 @@ export class CallAnswer {
     // Its end is about to be told of.
     if (this.#client.destroyed || this.#client.closed) return '';
     try {
-      this.#client.respond(toClient(raw, this.#exchange.id, this.#exchange.attempts), options);
+      this.#client.respond(metadataToClient(raw, this.#exchange.id, this.#exchange.attempts), options);
       return '';
     } catch (cause) {
       return `its head cannot be sent: ${describe(cause)}`;
@@ -67,7 +67,7 @@ export class CallAnswer {
 
   /** All messages are here: the client's stream asks for the trailers once they are sent. */
   end(raw: readonly string[]): void {
-    this.#trailers = toClient(raw, this.#exchange.id, this.#exchange.attempts);
+    this.#trailers = metadataToClient(raw, this.#exchange.id, this.#exchange.attempts);
     this.#client.end();
   }
 
@@ -80,7 +80,7 @@ export class CallAnswer {
       this.#client.close(constants.NGHTTP2_INTERNAL_ERROR);
       throw new Error(`its trailers cannot be sent: ${describe(cause)}`, { cause });
     }
-    return valueOf(this.#trailers, STATUS_HEADER);
+    return metadataValue(this.#trailers, STATUS_HEADER);
   }
 
   /**

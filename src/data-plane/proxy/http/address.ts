@@ -1,7 +1,7 @@
 // Makes a request that http-proxy has begun ours: its path and its headers, before a byte of it is sent.
 // Must stay true: nothing of what http-proxy set is left.
 import type { ClientRequest, IncomingMessage } from 'node:http';
-import { toReplica, type Hop } from '../../../protocol/http/forwarded-headers.ts';
+import { headersToReplica, type Hop } from '../../../protocol/http/forwarded-headers.ts';
 
 /** Sets path and headers for a replica. `hasTrailers`: the body is chunked, and trailers may follow. */
 export function address(
@@ -13,6 +13,6 @@ export function address(
 ): void {
   to.path = path;
   for (const name of to.getHeaderNames()) to.removeHeader(name);
-  for (const [name, values] of toReplica(from.rawHeaders, hop, from.headers.connection, hasTrailers))
+  for (const [name, values] of headersToReplica(from.rawHeaders, hop, from.headers.connection, hasTrailers))
     to.setHeader(name, values.length === 1 ? values[0]! : values);
 }

@@ -8,42 +8,42 @@
 import type { Agent as HttpAgent, ClientRequest, IncomingMessage, ServerResponse } from 'node:http';
 import type { ProxyServer } from 'http-proxy';
 import type { Deadlines, Watched } from '../../../core/deadlines.ts';
-import { catalogue, describe, Fault, type Failure } from '../../../core/errors.ts';
+import { catalogue, describe, WeirError, type Failure } from '../../../core/errors.ts';
 import type { Exchange } from '../../../core/exchange/exchange.ts';
 import { endsWithHead } from '../../../protocol/http/body-framing.ts';
 import type { ResponseHead } from '../../../protocol/http/head-parser.ts';
-import { passableTrailers, toClient, type Hop } from '../../../protocol/http/forwarded-headers.ts';
+import { passableTrailers, headersToClient, type Hop } from '../../../protocol/http/forwarded-headers.ts';
 import { sendHead } from '../../../protocol/http/node-head.ts';
-import { publicDetail, refuse } from '../../../protocol/http/reply.ts';
+import { publicDetail, sendRefusal } from '../../../protocol/http/reply.ts';
 import { breakOff } from '../../../protocol/http/reset.ts';
 import type { Lease, Pool } from '../../replicas/pool.ts';
 import { address } from './address.ts';
 import { interimText } from '../response-head.ts';
-import { endsWithConnection, failureOf, isRefusal, problemOf } from '../connection-error.ts';
+import { endsWithConnection, failureOf, isRefusal, connectionProblem } from '../connection-error.ts';
 import type { ProxyOptions } from '../options.ts';
 import { LOAD_FORMAT_HEADER, LOAD_HEADER, reportOf } from '../load-report.ts';
-import { Patience } from '../timeout-tracker.ts';
+import { TimeoutTracker } from '../timeout-tracker.ts';
 import { readAnswer, type ReplicaSocket } from './replica-socket.ts';
 import { RequestBody } from './request-body.ts';
-import { GIVE_UP, isRetryableStatus, type Retries } from '../retry.ts';
-import { Seeker, type Seeking } from '../replica-acquirer.ts';
+import { GIVE_UP, isRetryableStatus, type RetryBudget } from '../retry.ts';
+import { ReplicaAcquirer, type AcquireListener } from '../replica-acquirer.ts';
 import { ATTEMPTS_HEADER, serverTiming } from '../server-timing.ts';
 
 /** An exchange under way that can be ended from outside. */
-export interface Running {
+export interface ActiveRequest {
   abort(failure: Failure, detail?: string): void;
 }
 
 /** What every passage shares. */
-export interface Lane {
+export interface HttpContext {
   readonly pool: Pool;
   readonly deadlines: Deadlines;
   readonly options: ProxyOptions;
-  readonly retries: Retries;
+  readonly retries: RetryBudget;
   readonly server: ProxyServer;
   readonly agentFor: (protocol: string) => HttpAgent;
   /** Exchanges under way, so that they can be ended when the drain's time is over. */
-  readonly open: Set<Running>;
+  readonly open: Set<ActiveRequest>;
 }
 
 /** Methods for which the absence of a body is said with Content-Length: 0 (RFC 9110 8.6). */
@@ -63,18 +63,18 @@ function flushSoon({ socket }: ServerResponse, flush: () => void): void {
 /** How long the rest of an answer that nobody wants may take to come. */
 const DISCARD_MS = 1000;
 
-export class Passage implements Watched, Running, Seeking {
+export class HttpForwarder implements Watched, ActiveRequest, AcquireListener {
   watchSlot = -1;
-  readonly #lane: Lane;
+  readonly #lane: HttpContext;
   readonly #exchange: Exchange;
   readonly #req: IncomingMessage;
   readonly #res: ServerResponse;
   readonly #path: string;
   readonly #hop: Hop;
   readonly #isChunked: boolean;
-  readonly #patience: Patience;
+  readonly #patience: TimeoutTracker;
   readonly #body: RequestBody;
-  readonly #seeker: Seeker;
+  readonly #seeker: ReplicaAcquirer;
   #hasResent = false;
   #toReplica: ClientRequest | undefined;
   #from: IncomingMessage | undefined;
@@ -84,7 +84,7 @@ export class Passage implements Watched, Running, Seeking {
   #hasInterim = false;
 
   constructor(
-    lane: Lane,
+    lane: HttpContext,
     exchange: Exchange,
     req: IncomingMessage,
     res: ServerResponse,
@@ -102,8 +102,8 @@ export class Passage implements Watched, Running, Seeking {
     delete req.headers.expect;
     // http-proxy would read the target as a URL, which not every target is; ours is set in #began.
     req.url = '/';
-    this.#patience = new Patience(lane.options);
-    this.#seeker = new Seeker(lane, this);
+    this.#patience = new TimeoutTracker(lane.options);
+    this.#seeker = new ReplicaAcquirer(lane, this);
     const { max_body, retry } = lane.options;
     this.#body = new RequestBody(
       req,
@@ -247,10 +247,10 @@ export class Passage implements Watched, Running, Seeking {
     // Trailers can follow only where our own answer is chunked.
     const hasTrailers =
       coding !== undefined && this.#exchange.method !== 'HEAD' && this.#req.httpVersionMinor === 1;
-    const headers = toClient(from.rawHeaders, from.headers.connection, id, hasTrailers);
+    const headers = headersToClient(from.rawHeaders, from.headers.connection, id, hasTrailers);
     try {
       if (isMalformed)
-        throw new Fault('bad_response', `status ${status}, Transfer-Encoding ${coding ?? 'none'}`);
+        throw new WeirError('bad_response', `status ${status}, Transfer-Encoding ${coding ?? 'none'}`);
       this.#exchange.headMs = performance.now();
       const format = this.#req.headers[LOAD_FORMAT_HEADER];
       if (format !== undefined && from.headers[LOAD_HEADER] === undefined) {
@@ -357,7 +357,7 @@ export class Passage implements Watched, Running, Seeking {
   #onUnreachable(error: NodeJS.ErrnoException): void {
     // Sent once already, and now the replica is gone: the request may be why, and must not take the next one with it.
     const pauseMs = this.#seeker.pauseAfterUnreachable(error, !this.#hasResent && this.#body.canRepeat);
-    if (pauseMs === GIVE_UP) this.#fail('connect_failed', problemOf(error));
+    if (pauseMs === GIVE_UP) this.#fail('connect_failed', connectionProblem(error));
     else this.#tryAgain(pauseMs);
   }
 
@@ -370,7 +370,7 @@ export class Passage implements Watched, Running, Seeking {
       if (this.#res.headersSent) this.#break();
       else {
         this.#body.stop();
-        refuse(this.#req, this.#res, failure, this.#exchange, {
+        sendRefusal(this.#req, this.#res, failure, this.#exchange, {
           detail: publicDetail(failure, detail),
           timing: serverTiming(this.#exchange),
         });

@@ -13,7 +13,7 @@ import { WriteGuard } from '../../../protocol/http/write-guard.ts';
 import { cleanHead, MAX_RESPONSE_HEAD_BYTES } from '../response-head.ts';
 
 /** Events of an answer that Node does not report to the sender of the request. */
-export interface AnswerEvents {
+export interface ResponseHeadEvents {
   /** True if 101 may be the final answer. */
   readonly mayUpgrade: boolean;
   /** An interim answer came (1xx, but not 101). `head` is only valid during the call. */
@@ -44,7 +44,7 @@ const head = new ResponseHead();
  * Reads the answer to `to` on the socket that it gets. Call it before it has one. A malformed answer ends the request with
  * an error whose code begins with HPE_, like the errors of Node's parser.
  */
-export function readAnswer(to: ClientRequest, events: AnswerEvents): void {
+export function readAnswer(to: ClientRequest, events: ResponseHeadEvents): void {
   // Node would silently drop all headers after the thousandth; the limit is in bytes instead.
   to.maxHeadersCount = 0;
   to.on('socket', (socket) => {
@@ -65,7 +65,7 @@ export class ReplicaSocket {
   readonly #push: Socket['push'];
   readonly #body = new BodyFollower();
   #state = IDLE;
-  #events: AnswerEvents | undefined;
+  #events: ResponseHeadEvents | undefined;
   #isToHead = false;
   /** The beginning of a head that is not whole yet. */
   #partial: Buffer = NOTHING;
@@ -80,7 +80,7 @@ export class ReplicaSocket {
   }
 
   /** A request got this socket, and nothing of it is sent yet. */
-  begin(to: ClientRequest, events: AnswerEvents): void {
+  begin(to: ClientRequest, events: ResponseHeadEvents): void {
     this.#state = HEAD;
     this.#isToHead = to.method === 'HEAD';
     this.#events = events;

@@ -11,12 +11,18 @@ import { ID_HEADER_LOWER, REQUEST_ID_HEADER, TRACE_HEADER } from '../../../core/
 import { endsWithHead } from '../../../protocol/http/body-framing.ts';
 import { request as httpRequest } from '../../../protocol/http/node-http.ts';
 import type { Lease } from '../../replicas/pool.ts';
-import { blame, endsWithConnection, failureOf, isRefusal, problemOf } from '../connection-error.ts';
-import type { Lane, Running } from '../http/http-forwarder.ts';
-import { readAnswer, type AnswerEvents } from '../http/replica-socket.ts';
+import {
+  reportConnectFailure,
+  endsWithConnection,
+  failureOf,
+  isRefusal,
+  connectionProblem,
+} from '../connection-error.ts';
+import type { HttpContext, ActiveRequest } from '../http/http-forwarder.ts';
+import { readAnswer, type ResponseHeadEvents } from '../http/replica-socket.ts';
 
 /** What is sent. */
-export interface ErrandRequest {
+export interface QueuedRequest {
   readonly id: string;
   readonly body: Uint8Array;
   /** Milliseconds since 1970 when it was submitted; 0 where it has run before. */
@@ -32,7 +38,7 @@ export interface ErrandRequest {
 }
 
 /** What came of it: a status and a body, or why there is none. */
-export interface ErrandAnswer {
+export interface QueuedResponse {
   readonly status: number;
   readonly failure: Failure | undefined;
   /** Path that it was sent to. */
@@ -42,27 +48,27 @@ export interface ErrandAnswer {
 }
 
 /** Interim answers are dropped, since there is no client. A failed write needs no action, since a request is one write. */
-const EVENTS: AnswerEvents = {
+const EVENTS: ResponseHeadEvents = {
   mayUpgrade: false,
   interim: () => undefined,
   writeFailed: () => undefined,
 };
 
-export class Errand implements Watched, Running {
+export class QueuedForwarder implements Watched, ActiveRequest {
   watchSlot = -1;
-  readonly #lane: Lane;
+  readonly #lane: HttpContext;
   readonly #exchanges: Exchanges;
   readonly #deployment: number;
   readonly #lease: Lease;
   #exchange: Exchange | undefined;
-  #request: ErrandRequest | undefined;
+  #request: QueuedRequest | undefined;
   #toReplica: ClientRequest | undefined;
-  #answered: ((answer: ErrandAnswer) => void) | undefined;
+  #answered: ((answer: QueuedResponse) => void) | undefined;
   #chunks: Buffer[] = [];
   #sentMs = 0;
   #isConnected = false;
 
-  constructor(lane: Lane, exchanges: Exchanges, deployment: number, lease: Lease) {
+  constructor(lane: HttpContext, exchanges: Exchanges, deployment: number, lease: Lease) {
     this.#lane = lane;
     this.#exchanges = exchanges;
     this.#deployment = deployment;
@@ -75,7 +81,7 @@ export class Errand implements Watched, Running {
   }
 
   /** Sends the request to the deployment's predict path; resolves when the answer is whole, or there will be none. */
-  send(request: ErrandRequest): Promise<ErrandAnswer> {
+  send(request: QueuedRequest): Promise<QueuedResponse> {
     const exchange = this.#exchanges.openAs(request.id);
     this.#exchange = exchange;
     this.#request = request;
@@ -108,7 +114,7 @@ export class Errand implements Watched, Running {
     const { timeoutMs } = this.#request!;
     if (nowMs - this.#exchange!.startMs > timeoutMs) this.#fail('total_timeout', `${timeoutMs} ms in all`);
     else if (!this.#isConnected && nowMs - this.#sentMs > connect_timeout) {
-      blame(this.#lease, undefined);
+      reportConnectFailure(this.#lease, undefined);
       this.#fail('connect_failed', `no connection within ${connect_timeout} ms`);
     } else if (this.#exchange!.headMs !== 0) this.#lease.heard();
   }
@@ -196,9 +202,9 @@ export class Errand implements Watched, Running {
       this.#begin(path);
       return;
     }
-    if (failure === 'connect_failed') blame(this.#lease, error);
+    if (failure === 'connect_failed') reportConnectFailure(this.#lease, error);
     else if (failure === 'reset_midway') this.#lease.broke();
-    this.#fail(failure, problemOf(error));
+    this.#fail(failure, connectionProblem(error));
   }
 
   #broke({ statusCode, headers }: IncomingMessage, detail: string): void {

@@ -11,18 +11,18 @@ import type { Watched } from '../../../core/deadlines.ts';
 import { catalogue, type Failure } from '../../../core/errors.ts';
 import type { Exchange } from '../../../core/exchange/exchange.ts';
 import { endsWithHead } from '../../../protocol/http/body-framing.ts';
-import { closeFrame, FrameFollower } from '../../../protocol/websocket/frame-counter.ts';
+import { closeFrame, FrameCounter } from '../../../protocol/websocket/frame-counter.ts';
 import type { ResponseHead } from '../../../protocol/http/head-parser.ts';
-import { toClient, type Hop } from '../../../protocol/http/forwarded-headers.ts';
+import { headersToClient, type Hop } from '../../../protocol/http/forwarded-headers.ts';
 import { refusalBytes } from '../../../protocol/http/reply.ts';
 import type { Lease } from '../../replicas/pool.ts';
 import { address } from '../http/address.ts';
 import { interimText } from '../response-head.ts';
-import { failureOf, problemOf } from '../connection-error.ts';
-import type { Lane, Running } from '../http/http-forwarder.ts';
+import { failureOf, connectionProblem } from '../connection-error.ts';
+import type { HttpContext, ActiveRequest } from '../http/http-forwarder.ts';
 import { readAnswer } from '../http/replica-socket.ts';
 import { GIVE_UP } from '../retry.ts';
-import { Seeker, type Seeking } from '../replica-acquirer.ts';
+import { ReplicaAcquirer, type AcquireListener } from '../replica-acquirer.ts';
 import { ATTEMPTS_HEADER, serverTiming } from '../server-timing.ts';
 
 /** Close code of a connection that ended without a close frame (RFC 6455 7.4.1). */
@@ -37,17 +37,17 @@ const CLOSING_MS = 2000;
 const MAX_EARLY_BYTES = 16 * 1024;
 const NOTHING = Buffer.alloc(0);
 
-export class Tunnel implements Watched, Running, Seeking {
+export class WebSocketForwarder implements Watched, ActiveRequest, AcquireListener {
   watchSlot = -1;
-  readonly #lane: Lane;
+  readonly #lane: HttpContext;
   readonly #exchange: Exchange;
   readonly #req: IncomingMessage;
   readonly #socket: Duplex;
   readonly #path: string;
   readonly #hop: Hop;
-  readonly #fromClient = new FrameFollower();
-  readonly #fromReplica = new FrameFollower();
-  readonly #seeker: Seeker;
+  readonly #fromClient = new FrameCounter();
+  readonly #fromReplica = new FrameCounter();
+  readonly #seeker: ReplicaAcquirer;
   #head: Buffer = NOTHING;
   #toReplica: ClientRequest | undefined;
   #replicaSocket: Duplex | undefined;
@@ -55,9 +55,16 @@ export class Tunnel implements Watched, Running, Seeking {
   #moved = false;
   #movedMs = 0;
 
-  constructor(lane: Lane, exchange: Exchange, req: IncomingMessage, socket: Duplex, path: string, hop: Hop) {
+  constructor(
+    lane: HttpContext,
+    exchange: Exchange,
+    req: IncomingMessage,
+    socket: Duplex,
+    path: string,
+    hop: Hop,
+  ) {
     this.#lane = lane;
-    this.#seeker = new Seeker(lane, this);
+    this.#seeker = new ReplicaAcquirer(lane, this);
     this.#exchange = exchange;
     this.#req = req;
     this.#socket = socket;
@@ -207,7 +214,7 @@ export class Tunnel implements Watched, Running, Seeking {
     this.#exchange.upgrade();
   }
 
-  #follow(stream: FrameFollower, chunk: Buffer): void {
+  #follow(stream: FrameCounter, chunk: Buffer): void {
     this.#moved = true;
     stream.follow(chunk);
     const { websocket_max_message } = this.#lane.options;
@@ -266,7 +273,7 @@ export class Tunnel implements Watched, Running, Seeking {
   /** Writes the head of the replica's answer with its bytes unchanged, and with weir's headers and framing for this connection. */
   #writeHead(answer: IncomingMessage, ofHop: string): void {
     let head = `HTTP/1.1 ${answer.statusCode} ${answer.statusMessage ?? ''}\r\n`;
-    const headers = toClient(answer.rawHeaders, answer.headers.connection, this.#exchange.id, false);
+    const headers = headersToClient(answer.rawHeaders, answer.headers.connection, this.#exchange.id, false);
     headers.push(ATTEMPTS_HEADER, String(this.#exchange.attempts));
     for (let i = 0; i < headers.length; i += 2) {
       // RFC 9110 8.6 and RFC 9112 6.1: no framing in an interim answer, such as 101.
@@ -281,7 +288,7 @@ export class Tunnel implements Watched, Running, Seeking {
     const failure = failureOf(error);
     if (failure === 'connect_failed' && this.#isTriedAgain(error)) return;
     if (failure === 'reset_midway') this.#seeker.lease?.broke();
-    this.#refuse(failure, problemOf(error));
+    this.#refuse(failure, connectionProblem(error));
   }
 
   /** Lets go of a replica that could not be reached, and asks for another one; false: it has been tried enough. */

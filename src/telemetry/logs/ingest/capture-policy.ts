@@ -1,13 +1,13 @@
 // What is kept of which request: everything, its metadata or nothing, by its path.
 // Must stay true: the first route that fits decides; all copies of bodies together stay within MAX_HELD_BYTES, beyond
 // which requests are recorded without bodies, and counted. Hot path: one look per request, none where there are no routes.
-import { Tap, type TapRoom, type Taps } from '../../../core/exchange/body-capture.ts';
+import { BodyCapture, type CaptureBudget, type BodyCaptures } from '../../../core/exchange/body-capture.ts';
 
-export type Mode = 'full' | 'metadata' | 'off';
+export type CaptureMode = 'full' | 'metadata' | 'off';
 
 export interface CaptureOptions {
-  readonly capture: Mode;
-  readonly routes: readonly { readonly path: string; readonly capture: Mode }[];
+  readonly capture: CaptureMode;
+  readonly routes: readonly { readonly path: string; readonly capture: CaptureMode }[];
   /** Bytes that are kept of each body. */
   readonly max_body: number;
 }
@@ -17,9 +17,9 @@ const MAX_HELD_BYTES = 64 * 1024 ** 2;
 /** How much more is read of a stream of events than is kept: one token takes an event of a few hundred bytes. */
 export const STREAM_FACTOR = 16;
 
-export class Capture implements Taps, TapRoom {
-  readonly #default: Mode;
-  readonly #routes: readonly { readonly fits: (path: string) => boolean; readonly capture: Mode }[];
+export class CapturePolicy implements BodyCaptures, CaptureBudget {
+  readonly #default: CaptureMode;
+  readonly #routes: readonly { readonly fits: (path: string) => boolean; readonly capture: CaptureMode }[];
   readonly #limits: { readonly bytes: number; readonly streamBytes: number };
   readonly #maxHeldBytes: number;
   #heldBytes = 0;
@@ -44,7 +44,7 @@ export class Capture implements Taps, TapRoom {
   }
 
   /** What is kept of a request. `target`: as the client wrote it; what stands behind its `?` does not count. */
-  modeOf(target: string): Mode {
+  modeOf(target: string): CaptureMode {
     if (this.#routes.length === 0) return this.#default;
     const query = target.indexOf('?');
     const path = query === -1 ? target : target.slice(0, query);
@@ -56,10 +56,11 @@ export class Capture implements Taps, TapRoom {
     return this.modeOf(target) === 'full';
   }
 
-  open(target: string): Tap | undefined {
+  open(target: string): BodyCapture | undefined {
     if (!this.wants(target)) return undefined;
     // Room for one body at least: a tap that can copy nothing is of no use.
-    if (this.#heldBytes + this.#limits.bytes <= this.#maxHeldBytes) return new Tap(this, this.#limits);
+    if (this.#heldBytes + this.#limits.bytes <= this.#maxHeldBytes)
+      return new BodyCapture(this, this.#limits);
     this.skipped++;
     return undefined;
   }

@@ -4,7 +4,7 @@
 import { timeOf } from './timestamp.ts';
 
 /** The data of a wrapper that a runtime wrote around a piece of a line. */
-export interface Wrapped {
+export interface ContainerLine {
   readonly text: string;
   readonly stream: 'stdout' | 'stderr';
   /** When the runtime received it, nanoseconds since the epoch. */
@@ -20,11 +20,11 @@ const CRI =
   /^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d)) (stdout|stderr) ([FP])(?::[\w:-]{0,64})?(?: |$)/;
 
 /** The line of a CRI log; `undefined` for every other line. */
-export function unwrapCri(line: string, nowNs: bigint): Wrapped | undefined {
+export function unwrapCri(line: string, nowNs: bigint): ContainerLine | undefined {
   const match = CRI.exec(line);
   const timeNs = match ? timeOf(match[1], nowNs) : undefined;
   if (!match || timeNs === undefined) return undefined;
-  const stream = match[2] as Wrapped['stream'];
+  const stream = match[2] as ContainerLine['stream'];
   return { text: line.slice(match[0].length), stream, timeNs, isPartial: match[3] === 'P', said: { stream } };
 }
 
@@ -32,7 +32,10 @@ export function unwrapCri(line: string, nowNs: bigint): Wrapped | undefined {
  * The line in an object of Docker's json-file driver; `undefined` for every other object. Docker ends the text of a whole
  * line with LF. Programs that write such objects themselves leave it out.
  */
-export function unwrapDocker(object: Readonly<Record<string, unknown>>, nowNs: bigint): Wrapped | undefined {
+export function unwrapDocker(
+  object: Readonly<Record<string, unknown>>,
+  nowNs: bigint,
+): ContainerLine | undefined {
   const { log, stream, time, ...said } = object;
   if (typeof log !== 'string' || (stream !== 'stdout' && stream !== 'stderr') || typeof time !== 'string')
     return undefined;
@@ -51,11 +54,11 @@ export class PartialLine {
   bytes = 0;
   isCut = false;
   /** The first piece. */
-  readonly first: Wrapped;
+  readonly first: ContainerLine;
   lastNs = 0n;
   readonly #maxBytes: number;
 
-  constructor(first: Wrapped, maxBytes: number) {
+  constructor(first: ContainerLine, maxBytes: number) {
     this.first = first;
     this.#maxBytes = maxBytes;
   }
@@ -64,7 +67,7 @@ export class PartialLine {
    * False: `next` is a line of its own. Two short pieces without a line end are two lines of a program that writes no line
    * ends, unless the file has had line ends before (`hasLineEnds`).
    */
-  isContinuedBy(next: Wrapped, hasLineEnds: boolean): boolean {
+  isContinuedBy(next: ContainerLine, hasLineEnds: boolean): boolean {
     if (this.first.isPartial !== 'perhaps' || next.isPartial !== 'perhaps' || hasLineEnds) return true;
     return this.bytes >= DOCKER_PIECE;
   }

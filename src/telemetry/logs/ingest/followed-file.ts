@@ -4,14 +4,14 @@
 import { createHash } from 'node:crypto';
 import { constants } from 'node:fs';
 import { open, type FileHandle } from 'node:fs/promises';
-import type { LineReader } from './stream-records.ts';
+import type { StreamRecords } from './stream-records.ts';
 import type { LogRecord } from '../log-record.ts';
 
 /** How many bytes at its beginning tell a file from another. */
 const HEAD_BYTES = 256;
 
 /** Where reading goes on after a restart. */
-export interface Position {
+export interface FilePosition {
   readonly path: string;
   /** Device and inode, `dev:ino`. */
   readonly inode: string;
@@ -31,8 +31,8 @@ export class FollowedFile {
   /** When it last had something to read. */
   lastNs: bigint;
   readonly #handle: FileHandle;
-  readonly #makeReader: () => LineReader;
-  #reader: LineReader;
+  readonly #makeReader: () => StreamRecords;
+  #reader: StreamRecords;
   #offset = 0;
   /** The place in the file that is byte 0 of the reader's stream. */
   #base = 0;
@@ -43,7 +43,7 @@ export class FollowedFile {
     path: string,
     inode: string,
     handle: FileHandle,
-    makeReader: () => LineReader,
+    makeReader: () => StreamRecords,
     nowNs: bigint,
   ) {
     this.path = path;
@@ -61,7 +61,7 @@ export class FollowedFile {
   static async open(
     path: string,
     inode: string,
-    makeReader: () => LineReader,
+    makeReader: () => StreamRecords,
     nowNs: bigint,
   ): Promise<FollowedFile | undefined> {
     // oxlint-disable-next-line no-bitwise -- flags of open(2)
@@ -72,7 +72,7 @@ export class FollowedFile {
     return undefined;
   }
 
-  get position(): Position {
+  get position(): FilePosition {
     return {
       path: this.path,
       inode: this.inode,
@@ -83,7 +83,7 @@ export class FollowedFile {
   }
 
   /** True where this is the file that the position was taken of, and all that was read is still in it. */
-  async isOf(position: Position): Promise<boolean> {
+  async isOf(position: FilePosition): Promise<boolean> {
     const { size } = await this.#handle.stat();
     if (size < position.offset || size < position.headBytes) return false;
     return hash(await this.#bytes(Math.min(position.headBytes, HEAD_BYTES))) === position.headHash;

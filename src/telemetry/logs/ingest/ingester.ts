@@ -2,22 +2,22 @@
 // Must stay true: lines of one stream keep their order, and what is kept was redacted before the store sees it.
 import { attributesText } from './attributes.ts';
 import { BodyReader } from './bodies/bodies.ts';
-import type { Entry } from '../store/segment-writer.ts';
-import { Follower, type FollowerOptions } from './log-files.ts';
-import { LineReader } from './stream-records.ts';
-import { Owners, type Owner } from './request-owners.ts';
-import type { LogRecord, Origin } from '../log-record.ts';
+import type { StoreEntry } from '../store/segment-writer.ts';
+import { LogFileFollower, type FollowerOptions } from './log-files.ts';
+import { StreamRecords } from './stream-records.ts';
+import { RequestOwners, type RequestOwner } from './request-owners.ts';
+import type { LogRecord, RecordOrigin } from '../log-record.ts';
 import { Redactor } from './redact.ts';
 import { compileRegex } from '../regex.ts';
 import { PACKED, unpack } from './request-record.ts';
 
-export interface IntakeOptions {
+export interface IngesterOptions {
   /** Bytes of a line; a longer one is cut. */
   readonly maxLineBytes: number;
   /** Paths of files that are followed; see follow.ts. */
   readonly files: readonly string[];
   /** Owner of lines that name no known request. */
-  readonly fileOrigin: Owner;
+  readonly fileOrigin: RequestOwner;
   /** How long records are kept: no plain line is dated earlier. */
   readonly retentionMs: number;
   /** Bytes that are kept of a body. */
@@ -30,15 +30,15 @@ export interface IntakeOptions {
 
 const nowNs = (): bigint => BigInt(Date.now()) * 1_000_000n;
 
-export class Intake {
-  readonly #options: IntakeOptions;
+export class Ingester {
+  readonly #options: IngesterOptions;
   readonly #redactor: Redactor;
   readonly #bodies: BodyReader;
-  readonly #readers = new Map<number, LineReader>();
-  readonly #owners = new Owners();
-  #fileOrigin: Owner;
+  readonly #readers = new Map<number, StreamRecords>();
+  readonly #owners = new RequestOwners();
+  #fileOrigin: RequestOwner;
 
-  constructor(options: IntakeOptions) {
+  constructor(options: IngesterOptions) {
     this.#options = options;
     this.#fileOrigin = options.fileOrigin;
     this.#redactor = new Redactor({
@@ -51,19 +51,19 @@ export class Intake {
   }
 
   /** A new stream of lines, or a new origin for later lines of a known one. */
-  open(stream: number, origin: Origin): void {
+  open(stream: number, origin: RecordOrigin): void {
     const reader = this.#readers.get(stream);
     if (reader === undefined) this.#readers.set(stream, this.#reader(origin));
     else reader.move(origin);
   }
 
   /** Sets the owner of later lines of followed files that name no known request. */
-  moveFiles(origin: Owner): void {
+  moveFiles(origin: RequestOwner): void {
     this.#fileOrigin = origin;
   }
 
   /** A running request, with its replica. */
-  running(requestId: string, owner: Owner): void {
+  running(requestId: string, owner: RequestOwner): void {
     this.#owners.put(requestId, owner);
   }
 
@@ -74,7 +74,7 @@ export class Intake {
   }
 
   /** Bytes of a stream, or its end. */
-  bytes(stream: number, bytes: Uint8Array | undefined, into: Entry[]): void {
+  bytes(stream: number, bytes: Uint8Array | undefined, into: StoreEntry[]): void {
     const reader = this.#readers.get(stream);
     if (reader === undefined) return;
     this.#add(into, bytes === undefined ? reader.end() : reader.push(bytes, nowNs()));
@@ -82,7 +82,7 @@ export class Intake {
   }
 
   /** Requests, packed one after the other. */
-  requests(values: readonly unknown[], into: Entry[]): void {
+  requests(values: readonly unknown[], into: StoreEntry[]): void {
     const hasFiles = this.#options.files.length > 0;
     for (let at = 0; at < values.length; at += PACKED) {
       const entry = unpack(
@@ -100,7 +100,7 @@ export class Intake {
   }
 
   /** Lines that came all at once. */
-  lines(bytes: Uint8Array, origin: Origin, into: Entry[]): void {
+  lines(bytes: Uint8Array, origin: RecordOrigin, into: StoreEntry[]): void {
     const reader = this.#reader(origin);
     add(into, reader.push(bytes, nowNs()));
     add(into, reader.end());
@@ -126,22 +126,24 @@ export class Intake {
   }
 
   /** Gives out what has waited long enough for more to come. */
-  tick(into: Entry[]): void {
+  tick(into: StoreEntry[]): void {
     const now = nowNs();
     for (const reader of this.#readers.values()) this.#add(into, reader.tick(now));
   }
 
   /** Gives out everything; nothing comes any more. */
-  end(into: Entry[]): void {
+  end(into: StoreEntry[]): void {
     for (const reader of this.#readers.values()) this.#add(into, reader.end());
     this.#readers.clear();
   }
 
   /** Lines of the files that are followed go through `deps`, from now on. */
-  follow(deps: Pick<FollowerOptions, 'give' | 'isFull' | 'save' | 'load' | 'say'>): Follower | undefined {
+  follow(
+    deps: Pick<FollowerOptions, 'give' | 'isFull' | 'save' | 'load' | 'say'>,
+  ): LogFileFollower | undefined {
     const { files } = this.#options;
     if (files.length === 0) return undefined;
-    const follower = new Follower({
+    const follower = new LogFileFollower({
       ...deps,
       paths: files,
       readerOf: (source) => this.#reader({ ...this.#fileOrigin, source }),
@@ -152,19 +154,19 @@ export class Intake {
   }
 
   /** Lines of a stream. One that names a request with a known replica belongs to that replica. */
-  #add(into: Entry[], records: readonly LogRecord[]): void {
+  #add(into: StoreEntry[], records: readonly LogRecord[]): void {
     for (const record of records) {
       const owner = record.requestId === '' ? undefined : this.#owners.get(record.requestId);
       into.push({ record: owner !== undefined && owner.replica !== '' ? { ...record, ...owner } : record });
     }
   }
 
-  #reader(origin: Origin): LineReader {
+  #reader(origin: RecordOrigin): StreamRecords {
     const { maxLineBytes, retentionMs } = this.#options;
-    return new LineReader(origin, { maxLineBytes, retentionMs, redactor: this.#redactor });
+    return new StreamRecords(origin, { maxLineBytes, retentionMs, redactor: this.#redactor });
   }
 }
 
-function add(into: Entry[], records: readonly LogRecord[]): void {
+function add(into: StoreEntry[], records: readonly LogRecord[]): void {
   for (const record of records) into.push({ record });
 }

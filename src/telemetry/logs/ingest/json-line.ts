@@ -1,7 +1,7 @@
 // A line that is a JSON object, understood: level, message, time, ids; the rest are attributes.
 // Must stay true: whatever a line says is found again, in a field or in an attribute of its own name; what cannot be
 // what its name says (a level nobody knows, a time in the far future) stays an attribute.
-import { isRequestId, spanIdOf, traceIdOf, type Line } from './parsed-line.ts';
+import { isRequestId, spanIdIn, traceIdIn, type ParsedLine } from './parsed-line.ts';
 import { severityOfName, severityOfPino, severityOfPython } from '../severity.ts';
 import { timeOf } from './timestamp.ts';
 
@@ -50,7 +50,7 @@ export function jsonObject(text: string): Record<string, unknown> | undefined {
 }
 
 /** What the object says. `text` is the message of one that has none of its own. */
-export function readObject(object: Record<string, unknown>, text: string, nowNs: bigint): Line {
+export function readObject(object: Record<string, unknown>, text: string, nowNs: bigint): ParsedLine {
   const named = new Map<Role, string[]>();
   for (const key of Object.keys(object)) {
     const found = ROLES.get(key) ?? (/^[A-Z]/.test(key) ? ROLES.get(key.toLowerCase()) : undefined);
@@ -81,8 +81,8 @@ export function readObject(object: Record<string, unknown>, text: string, nowNs:
   const exception = pick('exception', messageOf);
   const logger = pick('logger', messageOf);
   const requestId = pick('request', (value) => (isRequestId(value) ? value : undefined)) ?? '';
-  const traceId = pick('trace', traceIdOf) ?? '';
-  const spanId = pick('span', spanIdOf) ?? '';
+  const traceId = pick('trace', traceIdIn) ?? '';
+  const spanId = pick('span', spanIdIn) ?? '';
   // The traceback comes first: it is the last to be left out where there is too much.
   if (exception !== undefined) attributes['exc_info'] = exception;
   if (logger !== undefined) attributes['logger'] = logger;

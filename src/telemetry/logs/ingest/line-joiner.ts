@@ -1,13 +1,13 @@
 // Joins the plain lines of one stream to records: each record has the lines that belong together (multi-line.ts), also if
 // the lines of several processes, each with its own prefix, are mixed (line-prefix.ts).
 // Invariant: each line is in exactly one record. At most MAX_GROUPS records and one more wait for lines.
-import { isTraceback, MultiLine, type Bounds } from './multi-line.ts';
+import { isTraceback, MultiLine, type MultiLineLimits } from './multi-line.ts';
 import { prefixOf, type LinePrefix } from './line-prefix.ts';
 import { severityOfPlain } from './plain-line.ts';
-import type { Place } from './record-order.ts';
+import type { OrderTicket } from './record-order.ts';
 import { SEVERITY } from '../severity.ts';
 
-const BOUNDS: Bounds = { maxLines: 500, maxBytes: 256 * 1024 };
+const BOUNDS: MultiLineLimits = { maxLines: 500, maxBytes: 256 * 1024 };
 /** Lines that were printed further apart than this do not belong together. */
 const APART_NS = 500_000_000n;
 /** The same within a traceback or stack. Longer, since its lines are certain by their shape and a busy process prints slowly. */
@@ -26,7 +26,7 @@ export interface PlainLine {
   /** The time in the line or in its wrapper. Called only for the first line of a record. */
   readonly timeNs: () => bigint;
   /** Adds a place for the record that this line begins. */
-  readonly open: () => Place;
+  readonly open: () => OrderTicket;
   /** When it was printed, as a container runtime says; nanoseconds since the epoch. */
   readonly printedNs: bigint | undefined;
   /** Other attributes of the line. */
@@ -34,12 +34,12 @@ export interface PlainLine {
 }
 
 /** A record that may still grow. */
-export interface Pending {
+export interface PendingRecord {
   readonly lines: MultiLine;
   readonly severity: number;
   readonly timeNs: bigint;
   readonly said: Readonly<Record<string, unknown>> | undefined;
-  readonly place: Place;
+  readonly place: OrderTicket;
   /** When its last line was received, and when it was printed, if that is known. */
   lastNs: bigint;
   printedNs: bigint | undefined;
@@ -48,22 +48,22 @@ export interface Pending {
 /** A record of lines with the same prefix. */
 interface Group {
   readonly prefix: LinePrefix;
-  readonly pending: Pending;
+  readonly pending: PendingRecord;
   /** True if a second line had the prefix: a logger would put its head before the first line only. */
   isRepeated: boolean;
 }
 
 const hasLevel = (text: string): boolean => severityOfPlain(text) !== 0;
 
-export class Joiner {
-  readonly #give: (pending: Pending) => void;
-  #main: Pending | undefined;
+export class LineJoiner {
+  readonly #give: (pending: PendingRecord) => void;
+  #main: PendingRecord | undefined;
   readonly #groups: Group[] = [];
   /** The group that took the line before. */
   #last: Group | undefined;
 
   /** `give` receives each record that is finished. */
-  constructor(give: (pending: Pending) => void) {
+  constructor(give: (pending: PendingRecord) => void) {
     this.#give = give;
   }
 
@@ -102,7 +102,7 @@ export class Joiner {
   }
 
   #settleOlder(printedNs: bigint): void {
-    const isOlder = ({ printedNs: last = printedNs, lines }: Pending): boolean =>
+    const isOlder = ({ printedNs: last = printedNs, lines }: PendingRecord): boolean =>
       printedNs - last > (lines.isTrace ? APART_IN_TRACEBACK_NS : APART_NS);
     if (this.#main && isOlder(this.#main)) this.settleMain();
     this.#settleGroups(isOlder);
@@ -162,20 +162,20 @@ export class Joiner {
     return true;
   }
 
-  #begin({ text, isCut, bytes, nowNs, timeNs, open, printedNs, said }: PlainLine): Pending {
+  #begin({ text, isCut, bytes, nowNs, timeNs, open, printedNs, said }: PlainLine): PendingRecord {
     const severity = isTraceback(text) ? SEVERITY.error : severityOfPlain(text);
     const lines = new MultiLine(text, bytes, isCut, severity, BOUNDS);
     return { lines, severity, timeNs: timeNs(), said, place: open(), lastNs: nowNs, printedNs };
   }
 
-  #isTaken(pending: Pending, { bytes, isCut, nowNs, printedNs }: PlainLine, text: string): boolean {
+  #isTaken(pending: PendingRecord, { bytes, isCut, nowNs, printedNs }: PlainLine, text: string): boolean {
     if (!pending.lines.takes(text, bytes, isCut, hasLevel)) return false;
     pending.lastNs = nowNs;
     pending.printedNs = printedNs;
     return true;
   }
 
-  #settleGroups(isWanted: (pending: Pending) => boolean): void {
+  #settleGroups(isWanted: (pending: PendingRecord) => boolean): void {
     for (const group of this.#groups.filter(({ pending }) => isWanted(pending))) this.#settleGroup(group);
   }
 

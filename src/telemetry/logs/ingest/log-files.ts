@@ -5,10 +5,10 @@ import type { BigIntStats } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
 import { basename, dirname, join, matchesGlob } from 'node:path';
 import { describe } from '../../../core/errors.ts';
-import { FollowedFile, type Position } from './followed-file.ts';
+import { FollowedFile, type FilePosition } from './followed-file.ts';
 
-export type { Position as FilePosition } from './followed-file.ts';
-import type { LineReader } from './stream-records.ts';
+export type { FilePosition } from './followed-file.ts';
+import type { StreamRecords } from './stream-records.ts';
 import type { LogRecord } from '../log-record.ts';
 
 const POLL_MS = 250;
@@ -23,7 +23,7 @@ const MAX_FILES = 256;
 export interface FollowerOptions {
   /** Paths; `*`, `?`, `[…]` and `{…}` may stand in the last part. */
   readonly paths: readonly string[];
-  readonly readerOf: (path: string) => LineReader;
+  readonly readerOf: (path: string) => StreamRecords;
   readonly give: (records: readonly LogRecord[]) => void;
   /** True: nothing is read for now. */
   readonly isFull: () => boolean;
@@ -31,8 +31,8 @@ export interface FollowerOptions {
    * Where reading stands. `save` is called right after the `give` of the records before these positions, in the same
    * turn: who keeps both in one transaction loses and doubles nothing. `load` gives what was saved last; empty at first.
    */
-  readonly save: (positions: readonly Position[]) => void;
-  readonly load: () => readonly Position[];
+  readonly save: (positions: readonly FilePosition[]) => void;
+  readonly load: () => readonly FilePosition[];
   /** Something that a person should know, said once for as long as it lasts. */
   readonly say: (path: string, problem: string) => void;
   readonly nowNs: () => bigint;
@@ -40,14 +40,14 @@ export interface FollowerOptions {
 
 export const isPattern = (path: string): boolean => /[*?[\]{}]/.test(basename(path));
 
-export class Follower {
+export class LogFileFollower {
   readonly #options: FollowerOptions;
   /** By inode: a name may change hands, a file stays itself for as long as it is open. */
   readonly #files = new Map<string, FollowedFile>();
   readonly #said = new Map<string, string>();
   readonly #slice = Buffer.alloc(SLICE_BYTES);
   /** Positions of the last run that no file has claimed. */
-  #left: Position[] | undefined;
+  #left: FilePosition[] | undefined;
   /** Files that were there from the beginning are followed from their end, later ones whole. */
   readonly #early = new Set<string>();
   #lookedNs: bigint | undefined;
@@ -186,7 +186,7 @@ export class Follower {
   }
 
   /** The position of the last run that is this file's, taken from those that are left. */
-  async #claim(file: FollowedFile): Promise<Position | undefined> {
+  async #claim(file: FollowedFile): Promise<FilePosition | undefined> {
     const ofInode = this.#left!.filter((position) => position.inode === file.inode);
     // A disk that was mounted anew or a file that was restored: the same file has another inode.
     const ofPath = this.#left!.filter(({ path, inode }) => path === file.path && inode !== file.inode);

@@ -4,7 +4,7 @@
 import { GROUP_HEADER, HEADER } from './line-prefix.ts';
 
 /** Beyond either of these, the next line begins a record of its own. */
-export interface Bounds {
+export interface MultiLineLimits {
   readonly maxLines: number;
   readonly maxBytes: number;
 }
@@ -39,7 +39,7 @@ export const isTraceback = (text: string): boolean =>
 
 /** The lines of one record, as they come. */
 export class MultiLine {
-  readonly #bounds: Bounds;
+  readonly #bounds: MultiLineLimits;
   #text: string;
   #lines = 1;
   #bytes: number;
@@ -50,7 +50,7 @@ export class MultiLine {
   /** Its first line reports a failure or announces what follows, so a traceback behind it belongs to it. */
   readonly #isOfTrouble: boolean;
 
-  constructor(text: string, bytes: number, isCut: boolean, severity: number, bounds: Bounds) {
+  constructor(text: string, bytes: number, isCut: boolean, severity: number, bounds: MultiLineLimits) {
     this.#text = text;
     this.#bytes = bytes;
     this.#isCut = isCut;

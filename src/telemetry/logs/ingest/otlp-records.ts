@@ -9,7 +9,12 @@ import type {
   OtlpSpan,
   TracesRequest,
 } from '../../../protocol/otlp/messages.ts';
-import { plainAttributes, plainOf, type Attributes, type Plain } from '../../../protocol/otlp/any-value.ts';
+import {
+  plainAttributes,
+  plainOf,
+  type Attributes,
+  type PlainValue,
+} from '../../../protocol/otlp/any-value.ts';
 import type { LogRecord } from '../log-record.ts';
 import { severityOfName } from '../severity.ts';
 
@@ -42,7 +47,7 @@ const MAX_SEVERITY = 24;
 const MAX_NS = 2n ** 63n - 1n;
 
 /** What holds for all records of a request. */
-export interface Intake {
+export interface OtlpRecordResult {
   /** Nanoseconds since the epoch: the time of a line that has none. */
   readonly nowNs: bigint;
   /** The deployment of those who name none. */
@@ -50,7 +55,7 @@ export interface Intake {
 }
 
 /** Every log as a line. Only its place in the store (`seq`) is still 0. */
-export function recordsOfLogs({ resourceLogs }: LogsRequest, intake: Intake): LogRecord[] {
+export function recordsOfLogs({ resourceLogs }: LogsRequest, intake: OtlpRecordResult): LogRecord[] {
   return resourceLogs.flatMap(({ resource, scopeLogs }) =>
     scopeLogs.flatMap(({ scope, logRecords }) =>
       logRecords.map((log) => lineOf(log, resource, scope, intake)),
@@ -59,13 +64,13 @@ export function recordsOfLogs({ resourceLogs }: LogsRequest, intake: Intake): Lo
 }
 
 /** Every span. */
-export function recordsOfSpans({ resourceSpans }: TracesRequest, intake: Intake): LogRecord[] {
+export function recordsOfSpans({ resourceSpans }: TracesRequest, intake: OtlpRecordResult): LogRecord[] {
   return resourceSpans.flatMap(({ resource, scopeSpans }) =>
     scopeSpans.flatMap(({ scope, spans }) => spans.map((span) => spanOf(span, resource, scope, intake))),
   );
 }
 
-function lineOf(log: OtlpLog, resource: OtlpResource, scope: OtlpScope, intake: Intake): LogRecord {
+function lineOf(log: OtlpLog, resource: OtlpResource, scope: OtlpScope, intake: OtlpRecordResult): LogRecord {
   const { fields, rest } = takeFields(log.attributes, resource.attributes, LINE_NAMES, intake);
   const stack = log.attributes.get('exception.stacktrace');
   if (typeof stack === 'string' && !Object.hasOwn(rest, 'exc_info')) {
@@ -73,7 +78,7 @@ function lineOf(log: OtlpLog, resource: OtlpResource, scope: OtlpScope, intake: 
     delete rest['exception.stacktrace'];
   }
   // Before the sender's: of too many attributes the last are left out.
-  const own = Object.create(null) as Record<string, Plain>;
+  const own = Object.create(null) as Record<string, PlainValue>;
   if (log.eventName !== '') own['event_name'] = log.eventName;
   const message = log.body === null ? rest['message'] : log.body;
   // Some exporters, weir's among them, say the line in an attribute too.
@@ -97,7 +102,11 @@ function lineOf(log: OtlpLog, resource: OtlpResource, scope: OtlpScope, intake: 
 }
 
 /** The first of the times that is one; one that cannot be is kept as it was said, in an attribute. */
-function timeOf(times: readonly bigint[], rest: Record<string, Plain>, { nowNs }: Intake): bigint {
+function timeOf(
+  times: readonly bigint[],
+  rest: Record<string, PlainValue>,
+  { nowNs }: OtlpRecordResult,
+): bigint {
   const impossible = times.find((time) => time > MAX_NS);
   if (impossible !== undefined) rest['time_unix_nano'] = String(impossible);
   return times.find((time) => time > 0n && time <= MAX_NS) ?? nowNs;
@@ -111,11 +120,16 @@ function textOf(message: unknown, log: OtlpLog): string {
   return log.body === null ? log.eventName : JSON.stringify(plainOf(log.body));
 }
 
-function spanOf(span: OtlpSpan, resource: OtlpResource, scope: OtlpScope, intake: Intake): LogRecord {
+function spanOf(
+  span: OtlpSpan,
+  resource: OtlpResource,
+  scope: OtlpScope,
+  intake: OtlpRecordResult,
+): LogRecord {
   const { fields, rest } = takeFields(span.attributes, resource.attributes, SPAN_NAMES, intake);
   const { startTimeUnixNano: startNs, endTimeUnixNano: endNs } = span;
   // Before the sender's: of too many attributes the last are left out.
-  const own = Object.create(null) as Record<string, Plain>;
+  const own = Object.create(null) as Record<string, PlainValue>;
   own['name'] = span.name;
   own['kind'] = span.kind;
   if (span.status.code !== 0) own['status_code'] = span.status.code;
@@ -155,7 +169,7 @@ function spanOf(span: OtlpSpan, resource: OtlpResource, scope: OtlpScope, intake
   };
 }
 
-const withAttributes = (attributes: Attributes): { attributes?: Record<string, Plain> } =>
+const withAttributes = (attributes: Attributes): { attributes?: Record<string, PlainValue> } =>
   attributes.size === 0 ? {} : { attributes: plainAttributes(attributes) };
 
 /** Moves what a record has a field for out of the attributes; the record's own word counts before the resource's. */
@@ -163,10 +177,10 @@ function takeFields(
   attributes: Attributes,
   resource: Attributes,
   reserved: ReadonlySet<string>,
-  intake: Intake,
+  intake: OtlpRecordResult,
 ): {
   readonly fields: Record<Field, string> & { readonly source: string };
-  readonly rest: Record<string, Plain>;
+  readonly rest: Record<string, PlainValue>;
 } {
   const fields = { requestId: '', replica: '', environment: '', deployment: '', source: 'api' };
   const taken = new Set<string>();
@@ -178,7 +192,7 @@ function takeFields(
       if (from === attributes) taken.add(name);
     }
   fields.deployment ||= intake.deployment;
-  const rest = Object.create(null) as Record<string, Plain>;
+  const rest = Object.create(null) as Record<string, PlainValue>;
   for (const [name, value] of attributes)
     if (!taken.has(name)) rest[reserved.has(name) ? `attributes.${name}` : name] = plainOf(value);
   return { fields, rest };
@@ -186,7 +200,7 @@ function takeFields(
 
 const isName = (value: unknown): boolean => typeof value === 'string' && value !== '';
 
-function addSender(rest: Record<string, Plain>, resource: OtlpResource, scope: OtlpScope): void {
+function addSender(rest: Record<string, PlainValue>, resource: OtlpResource, scope: OtlpScope): void {
   if (resource.attributes.size > 0) rest['resource'] = plainAttributes(resource.attributes);
   if (scope.name === '' && scope.attributes.size === 0) return;
   rest['scope'] = {
@@ -196,7 +210,7 @@ function addSender(rest: Record<string, Plain>, resource: OtlpResource, scope: O
   };
 }
 
-const jsonOf = (attributes: Record<string, Plain>): string => {
+const jsonOf = (attributes: Record<string, PlainValue>): string => {
   const text = JSON.stringify(attributes);
   return text === '{}' ? '' : text;
 };

@@ -1,7 +1,7 @@
 // What one line says, and the ids that lines carry.
 // Must stay true: an id that is taken over has the shape of its kind; nothing else joins a line to a request or trace.
 
-export interface Line {
+export interface ParsedLine {
   readonly severity: number;
   readonly message: string;
   /** `undefined`: it says none, the time of its arrival counts. */
@@ -23,9 +23,9 @@ const hexOf = (value: unknown, length: number): string | undefined =>
     : undefined;
 
 /** 32 hex that are not all zero, in small letters (W3C Trace Context). */
-export const traceIdOf = (value: unknown): string | undefined => hexOf(value, 32);
+export const traceIdIn = (value: unknown): string | undefined => hexOf(value, 32);
 /** 16 hex that are not all zero, in small letters. */
-export const spanIdOf = (value: unknown): string | undefined => hexOf(value, 16);
+export const spanIdIn = (value: unknown): string | undefined => hexOf(value, 16);
 
 /** `request_id=…`, `requestId: …`, `"x-baseten-request-id": "…"` of 37 or 32 hex: no other id is sure to be one. */
 const REQUEST = /request[-_]?id["']?\s{0,4}[=:]\s{0,4}["']?([0-9a-f]{37}|[0-9a-f]{32})(?![0-9a-z])/i;
@@ -35,12 +35,12 @@ const SPAN = /span[-_]?id["']?\s{0,4}[=:]\s{0,4}["']?([0-9a-f]{16})(?![0-9a-z])/
 const NO_IDS = { requestId: '', traceId: '', spanId: '' };
 
 /** The ids that stand in a text. */
-export function idsIn(text: string): Pick<Line, 'requestId' | 'traceId' | 'spanId'> {
+export function idsIn(text: string): Pick<ParsedLine, 'requestId' | 'traceId' | 'spanId'> {
   if (!/request|trace/i.test(text)) return NO_IDS;
-  const traceId = traceIdOf(TRACE.exec(text)?.[1]) ?? '';
+  const traceId = traceIdIn(TRACE.exec(text)?.[1]) ?? '';
   return {
     requestId: REQUEST.exec(text)?.[1]?.toLowerCase() ?? '',
     traceId,
-    spanId: traceId === '' ? '' : (spanIdOf(SPAN.exec(text)?.[1]) ?? ''),
+    spanId: traceId === '' ? '' : (spanIdIn(SPAN.exec(text)?.[1]) ?? ''),
   };
 }

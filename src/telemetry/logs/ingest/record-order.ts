@@ -3,7 +3,7 @@
 import type { LogRecord } from '../log-record.ts';
 
 /** The place of one record. */
-export interface Place {
+export interface OrderTicket {
   /** Position in the stream where its first line begins. */
   readonly start: number;
   /** `undefined`: it still waits for lines. `false`: there is no record. */
@@ -15,19 +15,19 @@ const MAX_WAITING = 1000;
 const MAX_WAITING_CHARACTERS = 4 * 1024 * 1024;
 
 export class RecordOrder {
-  readonly #places: Place[] = [];
+  readonly #places: OrderTicket[] = [];
   #out: LogRecord[] = [];
   #waitingCharacters = 0;
 
   /** Adds a place at the end. */
-  open(start: number): Place {
-    const place: Place = { start, record: undefined };
+  open(start: number): OrderTicket {
+    const place: OrderTicket = { start, record: undefined };
     this.#places.push(place);
     return place;
   }
 
   /** The record of a place; `undefined`: there is none. */
-  close(place: Place, record: LogRecord | undefined): void {
+  close(place: OrderTicket, record: LogRecord | undefined): void {
     place.record = record ?? false;
     if (place === this.#places[0]) this.#advance();
     else this.#waitingCharacters += record?.message.length ?? 0;

@@ -2,7 +2,7 @@
 // with their replica, so that lines that name one get its deployment and replica.
 // Invariant: a request is taken once when it is routed, and once more if it had no replica then.
 import type { Exchange } from '../../../core/exchange/exchange.ts';
-import type { Owner } from './request-owners.ts';
+import type { RequestOwner } from './request-owners.ts';
 import type { PackedDeployment } from './request-record.ts';
 
 /** Requests without a replica that are taken again when they have one. Of further ones it is known when they end. */
@@ -11,7 +11,7 @@ const MAX_WITHOUT_REPLICA = 10_000;
 /** A request with its current replica, which is empty if the request waits. */
 export interface RunningRequest {
   readonly requestId: string;
-  readonly owner: Owner;
+  readonly owner: RequestOwner;
 }
 
 interface Entry {

@@ -10,7 +10,7 @@ const CR = 0x0d;
 const NOTHING = Buffer.alloc(0);
 
 /** One line. `bytes`: its length in the stream, without its end. `start`: where in the stream it began. */
-export type TakeLine = (text: string, isCut: boolean, bytes: number, start: number) => void;
+export type TakeByteLine = (text: string, isCut: boolean, bytes: number, start: number) => void;
 
 /**
  * Cuts at LF. CRs at the end belong to the line's end. A CR within it is how progress bars draw over themselves:
@@ -18,9 +18,9 @@ export type TakeLine = (text: string, isCut: boolean, bytes: number, start: numb
  * a line begins with must not vanish for a CR that somebody smuggled into it.)
  * A line longer than `maxBytes` is given cut, once it ends, and what is too much is never held.
  */
-export class Cutter {
+export class StreamLines {
   readonly #maxBytes: number;
-  readonly #take: TakeLine;
+  readonly #take: TakeByteLine;
   #held = NOTHING;
   #length = 0;
   /** Bytes of the unfinished line, held or not. */
@@ -28,7 +28,7 @@ export class Cutter {
   #isOver = false;
   #start = 0;
 
-  constructor(maxBytes: number, take: TakeLine) {
+  constructor(maxBytes: number, take: TakeByteLine) {
     this.#maxBytes = maxBytes;
     this.#take = take;
   }

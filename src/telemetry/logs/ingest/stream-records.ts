@@ -2,14 +2,14 @@
 // Invariants: records come in the order of their first lines; each line is in exactly one of them; no input makes this
 // throw, hang, or hold more than a bounded number of lines and records.
 import { attributesText } from './attributes.ts';
-import { PartialLine, unwrapCri, unwrapDocker, type Wrapped } from './container-line.ts';
-import { Cutter } from './stream-lines.ts';
-import { Joiner, type Pending } from './line-joiner.ts';
+import { PartialLine, unwrapCri, unwrapDocker, type ContainerLine } from './container-line.ts';
+import { StreamLines } from './stream-lines.ts';
+import { LineJoiner, type PendingRecord } from './line-joiner.ts';
 import { jsonObject, readObject } from './json-line.ts';
-import { idsIn, type Line } from './parsed-line.ts';
+import { idsIn, type ParsedLine } from './parsed-line.ts';
 import { timeOfPlain } from './line-time.ts';
-import { RecordOrder, type Place } from './record-order.ts';
-import type { LogRecord, Origin } from '../log-record.ts';
+import { RecordOrder, type OrderTicket } from './record-order.ts';
+import type { LogRecord, RecordOrigin } from '../log-record.ts';
 import type { Redactor } from './redact.ts';
 import { SEVERITY } from '../severity.ts';
 import { readable } from './terminal-escapes.ts';
@@ -23,7 +23,7 @@ const WAIT_NS = 25_000_000n;
 const PIECE_WAIT_NS = 1_000_000_000n;
 const YEAR_MS = 366 * 86_400_000;
 
-export interface LineOptions {
+export interface StreamRecordsOptions {
   /** `logs.max_line`: a longer line is cut, and its record says so (`is_cut`, `bytes`: how long it was). */
   readonly maxLineBytes: number;
   readonly redactor: Redactor;
@@ -37,36 +37,36 @@ interface Came {
   readonly isCut: boolean;
   readonly bytes: number;
   /** Its wrapper. */
-  readonly wrapped: Wrapped | undefined;
+  readonly wrapped: ContainerLine | undefined;
   /** Where its record begins. */
-  readonly open: () => Place;
+  readonly open: () => OrderTicket;
 }
 
 interface Piece {
   readonly line: PartialLine;
-  readonly place: Place;
+  readonly place: OrderTicket;
 }
 
-export class LineReader {
-  #origin: Origin;
+export class StreamRecords {
+  #origin: RecordOrigin;
   readonly #redactor: Redactor;
   readonly #maxLineBytes: number;
   readonly #retentionMs: number;
-  readonly #cutter: Cutter;
+  readonly #cutter: StreamLines;
   readonly #order = new RecordOrder();
   /** Stream that the wrapper names → its joiner. Lines without a wrapper have the empty name. */
-  readonly #joiners = new Map<string, Joiner>();
+  readonly #joiners = new Map<string, LineJoiner>();
   readonly #pieces = new Map<string, Piece>();
   /** True after a line that Docker ended with LF. */
   #hasLineEnds = false;
   #nowNs = 0n;
 
-  constructor(origin: Origin, options: LineOptions) {
+  constructor(origin: RecordOrigin, options: StreamRecordsOptions) {
     this.#origin = origin;
     this.#redactor = options.redactor;
     this.#maxLineBytes = options.maxLineBytes;
     this.#retentionMs = options.retentionMs ?? YEAR_MS;
-    this.#cutter = new Cutter(options.maxLineBytes, (text, isCut, bytes, start) =>
+    this.#cutter = new StreamLines(options.maxLineBytes, (text, isCut, bytes, start) =>
       this.#line(text, isCut, bytes, start),
     );
   }
@@ -77,7 +77,7 @@ export class LineReader {
   }
 
   /** Sets the origin of later lines. A record that waits for more lines ends with the earlier origin. */
-  move(origin: Origin): void {
+  move(origin: RecordOrigin): void {
     for (const joiner of this.#joiners.values()) joiner.settle();
     this.#origin = origin;
   }
@@ -150,7 +150,7 @@ export class LineReader {
   }
 
   /** A line, or a piece of one, that a container runtime wrote. */
-  #unwrapped(wrapped: Wrapped, { isCut, bytes, open }: Came): void {
+  #unwrapped(wrapped: ContainerLine, { isCut, bytes, open }: Came): void {
     const text = readable(wrapped.text);
     const { stream, isPartial } = wrapped;
     this.#hasLineEnds ||= isPartial === false;
@@ -175,7 +175,7 @@ export class LineReader {
     this.#pieces.delete(stream);
     const { text, isCut, bytes, first } = piece.line;
     let isUsed = false;
-    const open = (): Place => {
+    const open = (): OrderTicket => {
       isUsed = true;
       return piece.place;
     };
@@ -188,16 +188,16 @@ export class LineReader {
     for (const stream of this.#pieces.keys()) this.#finish(stream);
   }
 
-  #joinerOf(stream: string): Joiner {
+  #joinerOf(stream: string): LineJoiner {
     let joiner = this.#joiners.get(stream);
     if (joiner === undefined) {
-      joiner = new Joiner((pending) => this.#give(pending));
+      joiner = new LineJoiner((pending) => this.#give(pending));
       this.#joiners.set(stream, joiner);
     }
     return joiner;
   }
 
-  #give({ lines, severity: ofHead, timeNs, said, place }: Pending): void {
+  #give({ lines, severity: ofHead, timeNs, said, place }: PendingRecord): void {
     const { text, bytes, isCut, hasTraceback } = lines;
     const severity = ofHead === 0 && hasTraceback ? SEVERITY.error : ofHead;
     const attributes = isCut ? { is_cut: true, bytes, ...said } : said;
@@ -208,7 +208,7 @@ export class LineReader {
   }
 
   /** `isPlain`: control characters were removed already. A text from JSON may still have some, by escapes. */
-  #record(line: Line, isPlain = false): LogRecord {
+  #record(line: ParsedLine, isPlain = false): LogRecord {
     const { deployment, environment, replica, source } = this.#origin;
     const message = isPlain ? line.message : readable(line.message);
     return {

@@ -2,7 +2,7 @@
 // Must stay true: its limits and meanings are those of contracts/baseten.md 8.1, for a query string and a JSON body alike.
 import { unknownName } from '../../../core/nearest-name.ts';
 import { severityOfName } from '../severity.ts';
-import type { Node } from './query-node.ts';
+import type { QueryNode } from './query-node.ts';
 import { allOf, parseQuery, regexProblem } from './parse.ts';
 
 export const FILTERS = [
@@ -14,18 +14,18 @@ export const FILTERS = [
   'includes',
   'excludes',
 ] as const;
-export type Filter = (typeof FILTERS)[number];
+export type ContractFilter = (typeof FILTERS)[number];
 
 /** What is wrong with one of the parameters, in words. */
 export interface FilterProblem {
-  readonly name: Filter | 'q';
+  readonly name: ContractFilter | 'q';
   readonly problem: string;
   /** Of `q`: index into its text. */
   readonly at?: number;
 }
 
-export type Question =
-  | { readonly node: Node; readonly hints: readonly string[] }
+export type ContractQuery =
+  | { readonly node: QueryNode; readonly hints: readonly string[] }
   | { readonly problems: readonly FilterProblem[] };
 
 /** The contract's levels, and the names that other loggers use for them. */
@@ -38,7 +38,9 @@ const LONGEST_PART = 4096;
 const equals = (name: string) => (value: string) => ({ op: 'field', name, compare: '=', value }) as const;
 
 /** How each text becomes a node, or what is wrong with it. */
-const TEXTS: Readonly<Record<Exclude<Filter, 'includes' | 'excludes'>, (value: string) => Node | string>> = {
+const TEXTS: Readonly<
+  Record<Exclude<ContractFilter, 'includes' | 'excludes'>, (value: string) => QueryNode | string>
+> = {
   min_level: (value) =>
     LEVELS.includes(value.toUpperCase())
       ? { op: 'field', name: 'severity', compare: '>=', value: severityOfName(value) }
@@ -49,7 +51,7 @@ const TEXTS: Readonly<Record<Exclude<Filter, 'includes' | 'excludes'>, (value: s
   search_pattern: (pattern) => regexProblem(pattern) ?? { op: 'regex', pattern },
 };
 
-function textNode(name: keyof typeof TEXTS, value: unknown): Node | string {
+function textNode(name: keyof typeof TEXTS, value: unknown): QueryNode | string {
   if (typeof value !== 'string') return 'must be a text';
   if (value.length > LONGEST) return `must have at most ${LONGEST} characters`;
   return TEXTS[name](value);
@@ -71,8 +73,10 @@ function parts(value: unknown): readonly string[] | string {
  * a query string or a JSON body; `undefined`, `null` and empty texts are not given. `min_level` drops records without a
  * level.
  */
-export function question(given: Readonly<Partial<Record<Filter | 'q', unknown>>>): Question {
-  const nodes: Node[] = [];
+export function contractQuery(
+  given: Readonly<Partial<Record<ContractFilter | 'q', unknown>>>,
+): ContractQuery {
+  const nodes: QueryNode[] = [];
   const problems: FilterProblem[] = [];
   let hints: readonly string[] = [];
   for (const name of FILTERS) {

@@ -3,10 +3,10 @@
 import { nearest } from '../../../core/nearest-name.ts';
 import { KINDS } from '../log-record.ts';
 import { severityOfName } from '../severity.ts';
-import { attributeName, fieldOf, meantBy, type Field, type Values } from './field-names.ts';
-import type { Operator, Problem, Value } from './lex.ts';
-import type { Compare, Node } from './query-node.ts';
-import { words } from './words.ts';
+import { attributeName, fieldOf, meantBy, type QueryField, type FieldValues } from './field-names.ts';
+import type { Operator, QueryProblem, TokenValue } from './lex.ts';
+import type { Compare, QueryNode } from './query-node.ts';
+import { wordsOf } from './words.ts';
 
 const LEVELS = ['trace', 'debug', 'info', 'notice', 'warn', 'warning', 'error', 'critical', 'fatal'];
 /** Nanoseconds. */
@@ -42,7 +42,7 @@ function nanoseconds(text: string): number | undefined {
 }
 
 /** All that a value of a numeric field stands for: `warn` is 13 to 16, `5xx` 500 to 599. Or what would be right. */
-function rangeOf(values: Values, text: string): Range | string {
+function rangeOf(values: FieldValues, text: string): Range | string {
   if (values === 'level') {
     const value = numberOf(text);
     if (value !== undefined && Number.isInteger(value) && value >= 1 && value <= 24) return only(value);
@@ -68,8 +68,8 @@ function rangeOf(values: Values, text: string): Range | string {
   return only(values === 'ms' ? ns / 1e6 : ns);
 }
 
-function within(name: string, operator: Operator, [from, to]: Range): Node {
-  const field = (compare: Compare, value: number): Node => ({ op: 'field', name, compare, value });
+function within(name: string, operator: Operator, [from, to]: Range): QueryNode {
+  const field = (compare: Compare, value: number): QueryNode => ({ op: 'field', name, compare, value });
   switch (operator) {
     case '>':
       return field('>', to);
@@ -85,14 +85,18 @@ function within(name: string, operator: Operator, [from, to]: Range): Node {
 }
 
 /** A word or phrase; a text without any word (`→`, `!!`) is looked for letter by letter. */
-export function textNode(text: string, isPrefix: boolean): Node {
-  const found = words(text);
+export function textNode(text: string, isPrefix: boolean): QueryNode {
+  const found = wordsOf(text);
   if (found.length === 0) return { op: 'substring', text };
   // Behind a sign, an ideograph or a picture the last word is at its end: there is nothing to go on with.
-  return { op: 'words', words: found, isPrefix: isPrefix && words(`${text}a`).length === found.length };
+  return { op: 'words', words: found, isPrefix: isPrefix && wordsOf(`${text}a`).length === found.length };
 }
 
-function textValue({ name, values }: Field, operator: Operator, { text, isQuoted }: Value): Node | string {
+function textValue(
+  { name, values }: QueryField,
+  operator: Operator,
+  { text, isQuoted }: TokenValue,
+): QueryNode | string {
   const isPattern = !isQuoted && text.includes('*');
   if (values === 'includes')
     return operator === ':' || operator === '!=' ? { op: 'substring', text } : 'is asked for with : alone';
@@ -109,7 +113,7 @@ function textValue({ name, values }: Field, operator: Operator, { text, isQuoted
 }
 
 /** An attribute of which nothing is known: numbers compare as numbers, everything else letter by letter. */
-function attributeValue(name: string, operator: Operator, { text, isQuoted }: Value): Node {
+function attributeValue(name: string, operator: Operator, { text, isQuoted }: TokenValue): QueryNode {
   const number = isQuoted ? undefined : numberOf(text);
   if (operator !== ':' && operator !== '=' && operator !== '!=')
     return { op: 'field', name, compare: operator, value: number ?? text };
@@ -121,13 +125,13 @@ function attributeValue(name: string, operator: Operator, { text, isQuoted }: Va
 /**
  * The node of `key operator value`, without the negation of `!=`. `hint` is told what may not have been meant.
  */
-export function condition(
+export function fieldFilter(
   key: string,
   isLiteral: boolean,
   operator: Operator,
-  value: Value,
+  value: TokenValue,
   hint: (text: string) => void,
-): Node | Problem {
+): QueryNode | QueryProblem {
   const known = isLiteral ? undefined : fieldOf(key);
   const name = known?.name ?? attributeName(key);
   const isEquality = operator === ':' || operator === '=' || operator === '!=';
@@ -141,7 +145,7 @@ export function condition(
       hint(`${key} is an attribute: ${value.text} is compared as a text, letter by letter`);
     return attributeValue(name, operator, value);
   }
-  let node: Node | string;
+  let node: QueryNode | string;
   if (['level', 'status', 'duration', 'ms', 'number'].includes(known.values)) {
     const range = rangeOf(known.values, value.text);
     node = typeof range === 'string' ? range : within(name, operator, range);

@@ -4,7 +4,7 @@
 import { nearest } from '../../../core/nearest-name.ts';
 
 /** How a field's values are written. `text`: as they are; `hex`: lower case; `method`: upper case. */
-export type Values =
+export type FieldValues =
   | 'text'
   | 'hex'
   | 'method'
@@ -17,10 +17,10 @@ export type Values =
   | 'message'
   | 'includes';
 
-export interface Field {
+export interface QueryField {
   /** As a node names it: a field of the record, or an attribute. */
   readonly name: string;
-  readonly values: Values;
+  readonly values: FieldValues;
 }
 
 /** Fields of the record itself; a node's name that is none of these is an attribute's. */
@@ -43,7 +43,7 @@ const COLUMNS: ReadonlySet<string> = new Set([...TEXT_COLUMNS, ...NUMBER_COLUMNS
 export const isColumn = (name: string): boolean => COLUMNS.has(name);
 
 /** Name, how its values are written, synonyms. The first synonym is the one that help speaks of. */
-const TABLE: readonly (readonly [name: string, values: Values, ...synonyms: string[]])[] = [
+const TABLE: readonly (readonly [name: string, values: FieldValues, ...synonyms: string[]])[] = [
   ['requestId', 'text', 'requestId', 'request', 'rid'],
   ['traceId', 'hex', 'traceId', 'trace'],
   ['spanId', 'hex', 'spanId', 'span'],
@@ -79,14 +79,14 @@ const TABLE: readonly (readonly [name: string, values: Values, ...synonyms: stri
 
 const fold = (key: string): string => key.toLowerCase().replace(/[_-]/g, '');
 
-const BY_KEY: ReadonlyMap<string, Field> = new Map(
+const BY_KEY: ReadonlyMap<string, QueryField> = new Map(
   TABLE.flatMap(([name, values, ...synonyms]) =>
     synonyms.map((key) => [fold(key), { name, values }] as const),
   ),
 );
 const FIRST_NAMES = TABLE.map(([, , first]) => first!);
 
-export const fieldOf = (key: string): Field | undefined => BY_KEY.get(fold(key));
+export const fieldOf = (key: string): QueryField | undefined => BY_KEY.get(fold(key));
 
 /** The field that was probably meant by a key that is none; short keys and paths of attributes are left alone. */
 export const meantBy = (key: string): string | undefined =>

@@ -2,8 +2,8 @@
 // Must stay true: parseQuery(format(node)) asks the same; names and values go out in quotes, so that no text becomes an
 // operator on its way.
 import { fieldOf, isColumn } from './field-names.ts';
-import type { Node } from './query-node.ts';
-import { words } from './words.ts';
+import type { QueryNode } from './query-node.ts';
+import { wordsOf } from './words.ts';
 
 const quote = (text: string): string => `"${text.replace(/(["\\])/g, '\\$1')}"`;
 /** `\/` for a slash, save where a backslash stands before it already. */
@@ -16,11 +16,11 @@ function key(name: string): string {
   return `@${quote(name.replace(/^@/, ''))}`;
 }
 
-const operand = (node: Node): string =>
+const operand = (node: QueryNode): string =>
   node.op === 'and' || node.op === 'or' ? `(${format(node)})` : format(node);
 
 /** The text that asks the same as a node that parseQuery or the contract's parameters made. */
-export function format(node: Node): string {
+export function format(node: QueryNode): string {
   switch (node.op) {
     case 'all':
       return '*';
@@ -31,7 +31,7 @@ export function format(node: Node): string {
     case 'or':
       return node.of.length === 0 ? '-*' : node.of.map(operand).join(' OR ');
     case 'words': {
-      const found = node.words.flatMap(words);
+      const found = node.words.flatMap(wordsOf);
       return found.length === 0 ? '*' : `${quote(found.join(' '))}${node.isPrefix ? '*' : ''}`;
     }
     case 'substring':

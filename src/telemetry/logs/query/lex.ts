@@ -3,14 +3,14 @@
 // double quotes is never anything but text.
 
 /** What is wrong with a query in words, and where: index into the text, in UTF-16 code units. */
-export interface Problem {
+export interface QueryProblem {
   readonly problem: string;
   readonly at: number;
 }
 
 export type Operator = ':' | '=' | '!=' | '>' | '>=' | '<' | '<=';
 
-export interface Value {
+export interface TokenValue {
   readonly text: string;
   /** Taken letter by letter: no `*`, no number. */
   readonly isQuoted: boolean;
@@ -36,7 +36,7 @@ export type Term = { readonly at: number } & (
       /** Written `@key`: an attribute, whatever its name. */
       readonly isLiteral: boolean;
       readonly operator: Operator;
-      readonly values: readonly Value[];
+      readonly values: readonly TokenValue[];
     }
 );
 
@@ -53,7 +53,7 @@ const SPACE = /\s*/y;
 const REGEX = /\/((?:[^/\\]|\\[^])+)\/(i?)(?=[\s()|]|$)/uy;
 const WORD_OPERATORS = { OR: 'or', AND: 'and', NOT: 'not' } as const;
 
-const isProblem = (x: object): x is Problem => 'problem' in x;
+const isProblem = (x: object): x is QueryProblem => 'problem' in x;
 
 class Lexer {
   readonly #text: string;
@@ -64,7 +64,7 @@ class Lexer {
   }
 
   /** All tokens, or the first problem; at most `most` of them. */
-  tokens(most: number): Token[] | Problem {
+  tokens(most: number): Token[] | QueryProblem {
     const tokens: Token[] = [];
     for (;;) {
       this.#take(SPACE);
@@ -85,7 +85,7 @@ class Lexer {
     return match;
   }
 
-  #next(): Token | Problem {
+  #next(): Token | QueryProblem {
     const at = this.#at;
     const sign = this.#text[at]!;
     if (sign === '(' || sign === ')' || sign === '|') {
@@ -104,7 +104,7 @@ class Lexer {
     return this.#field(at) ?? this.#word(at);
   }
 
-  #quoted(at: number): Token | Problem {
+  #quoted(at: number): Token | QueryProblem {
     const value = this.#quotedValue();
     if (isProblem(value)) return value;
     const isPrefix = this.#text[this.#at] === '*';
@@ -113,7 +113,7 @@ class Lexer {
   }
 
   /** `\"` and `\\` stand for the sign itself; another backslash is a backslash. */
-  #quotedValue(): Value | Problem {
+  #quotedValue(): TokenValue | QueryProblem {
     const at = this.#at++;
     let text = '';
     for (let from = this.#at; ; this.#at++) {
@@ -131,7 +131,7 @@ class Lexer {
     }
   }
 
-  #field(at: number): Token | Problem | undefined {
+  #field(at: number): Token | QueryProblem | undefined {
     const key = this.#take(KEY);
     if (key === undefined) return undefined;
     let name = key[2]!;
@@ -158,9 +158,9 @@ class Lexer {
   }
 
   /** `value`, `a,b` or `(a OR b)`. */
-  #values(before: string): Value[] | Problem {
+  #values(before: string): TokenValue[] | QueryProblem {
     const opened = this.#text[this.#at] === '(' ? this.#at++ : undefined;
-    const values: Value[] = [];
+    const values: TokenValue[] = [];
     for (;;) {
       if (opened !== undefined) this.#take(SPACE);
       const value = this.#value(before);
@@ -187,7 +187,7 @@ class Lexer {
     }
   }
 
-  #value(before: string): Value | Problem {
+  #value(before: string): TokenValue | QueryProblem {
     const at = this.#at;
     if (this.#text[at] === '"') {
       const value = this.#quotedValue();
@@ -201,7 +201,7 @@ class Lexer {
     return { problem: `a value is missing behind ${before} (${why})`, at };
   }
 
-  #word(at: number): Token | Problem {
+  #word(at: number): Token | QueryProblem {
     const text = this.#take(BARE)![0];
     if (text === 'OR' || text === 'AND' || text === 'NOT') return { type: WORD_OPERATORS[text], at };
     if (/^(?:[<>=:]|!=)/.test(text))
@@ -224,4 +224,4 @@ function patternOf(written: string, flag: string): string {
 }
 
 /** The tokens of a query's text, at most `most` of them, or what is wrong with it. */
-export const lex = (text: string, most: number): Token[] | Problem => new Lexer(text).tokens(most);
+export const lex = (text: string, most: number): Token[] | QueryProblem => new Lexer(text).tokens(most);

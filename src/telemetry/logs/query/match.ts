@@ -4,7 +4,7 @@
 import { attributesOf, type LogRecord } from '../log-record.ts';
 import { compileRegex } from '../regex.ts';
 import { isColumn } from './field-names.ts';
-import type { Compare, Node } from './query-node.ts';
+import type { Compare, QueryNode } from './query-node.ts';
 import { phrase } from './phrase.ts';
 import { searchable } from './searchable-text.ts';
 import { spelled } from './words.ts';
@@ -118,7 +118,7 @@ function existsTest(name: string): Test {
   return (look) => (attributeAt(look.attributes(), path) ?? undefined) !== undefined;
 }
 
-function test(node: Node): Test {
+function test(node: QueryNode): Test {
   switch (node.op) {
     case 'all':
       return () => true;
@@ -156,7 +156,7 @@ function test(node: Node): Test {
  * The question, ready to be asked of records. Throws `TypeError` for a regular expression that parse.ts would have
  * refused.
  */
-export function compile(node: Node): (record: LogRecord) => boolean {
+export function compile(node: QueryNode): (record: LogRecord) => boolean {
   const keeps = test(node);
   const look = new Look();
   return (record) => {

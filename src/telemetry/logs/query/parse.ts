@@ -2,14 +2,14 @@
 // Must stay true: every text is a question or a problem with its place, never an exception; whatever is accepted is
 // bounded (length, depth, terms), so that a question costs no more than it looks.
 import { compileRegex } from '../regex.ts';
-import { condition, textNode } from './field-filter.ts';
-import { lex, type Problem, type Term, type Token } from './lex.ts';
-import type { Node } from './query-node.ts';
+import { fieldFilter, textNode } from './field-filter.ts';
+import { lex, type QueryProblem, type Term, type Token } from './lex.ts';
+import type { QueryNode } from './query-node.ts';
 
-export type { Problem } from './lex.ts';
+export type { QueryProblem } from './lex.ts';
 
-export interface Parsed {
-  readonly node: Node;
+export interface ParsedQuery {
+  readonly node: QueryNode;
   /** What was accepted but may not have been meant, in words for people. */
   readonly hints: readonly string[];
 }
@@ -17,7 +17,7 @@ export interface Parsed {
 /** Of a text in UTF-16 code units, of parentheses and negations around one term, of terms, of an expression, of a phrase's words. */
 export const MOST = { text: 4096, depth: 32, terms: 100, tokens: 600, regex: 256, words: 100 } as const;
 
-const isProblem = (x: object): x is Problem => 'problem' in x;
+const isProblem = (x: object): x is QueryProblem => 'problem' in x;
 
 /** What is wrong with a regular expression in words; `undefined`: nothing. */
 export function regexProblem(pattern: string): string | undefined {
@@ -27,16 +27,16 @@ export function regexProblem(pattern: string): string | undefined {
 }
 
 /** All of them; one alone is itself, none holds always. */
-export function allOf(of: readonly Node[]): Node {
+export function allOf(of: readonly QueryNode[]): QueryNode {
   if (of.length === 1) return of[0]!;
   return of.length === 0 ? { op: 'all' } : { op: 'and', of };
 }
 
-const anyOf = (of: readonly Node[]): Node => (of.length === 1 ? of[0]! : { op: 'or', of });
-const not = (of: Node): Node => ({ op: 'not', of });
+const anyOf = (of: readonly QueryNode[]): QueryNode => (of.length === 1 ? of[0]! : { op: 'or', of });
+const not = (of: QueryNode): QueryNode => ({ op: 'not', of });
 
 /** A long phrase over a long text that nearly repeats it costs the product of both. */
-const bounded = (node: Node, at: number): Node | Problem =>
+const bounded = (node: QueryNode, at: number): QueryNode | QueryProblem =>
   node.op === 'words' && node.words.length > MOST.words
     ? { problem: `a text that is searched has at most ${MOST.words} words`, at }
     : node;
@@ -53,7 +53,7 @@ class Parser {
     this.#end = end;
   }
 
-  query(): Node | Problem {
+  query(): QueryNode | QueryProblem {
     if (this.#tokens.length === 0) return { op: 'all' };
     const node = this.#or(0);
     const left = this.#tokens[this.#next];
@@ -61,8 +61,8 @@ class Parser {
     return { problem: 'this ) closes nothing: put it in quotes where it is text', at: left.at };
   }
 
-  #or(depth: number): Node | Problem {
-    const of: Node[] = [];
+  #or(depth: number): QueryNode | QueryProblem {
+    const of: QueryNode[] = [];
     do {
       const node = this.#and(depth);
       if (isProblem(node)) return node;
@@ -71,8 +71,8 @@ class Parser {
     return anyOf(of);
   }
 
-  #and(depth: number): Node | Problem {
-    const of: Node[] = [];
+  #and(depth: number): QueryNode | QueryProblem {
+    const of: QueryNode[] = [];
     for (;;) {
       const node = this.#unary(depth);
       if (isProblem(node)) return node;
@@ -89,7 +89,7 @@ class Parser {
     return true;
   }
 
-  #unary(depth: number): Node | Problem {
+  #unary(depth: number): QueryNode | QueryProblem {
     const token = this.#tokens[this.#next];
     if (token === undefined) return { problem: 'a term is missing at the end', at: this.#end };
     if (depth > MOST.depth)
@@ -107,7 +107,7 @@ class Parser {
     return { problem: 'this parenthesis is not closed: a ) is missing', at: token.at };
   }
 
-  #term(token: Term): Node | Problem {
+  #term(token: Term): QueryNode | QueryProblem {
     this.#terms += token.type === 'field' ? token.values.length : 1;
     if (this.#terms > MOST.terms) return { problem: `a query has at most ${MOST.terms} terms`, at: token.at };
     if (token.type === 'field') return this.#field(token);
@@ -131,12 +131,18 @@ class Parser {
       );
   }
 
-  #field({ key, isLiteral, operator, values, at }: Extract<Term, { type: 'field' }>): Node | Problem {
+  #field({
+    key,
+    isLiteral,
+    operator,
+    values,
+    at,
+  }: Extract<Term, { type: 'field' }>): QueryNode | QueryProblem {
     if (values.length > 1 && operator !== ':' && operator !== '=' && operator !== '!=')
       return { problem: `${key}${operator} is compared with one value`, at };
-    const of: Node[] = [];
+    const of: QueryNode[] = [];
     for (const value of values) {
-      const node = condition(key, isLiteral, operator, value, (hint) => this.hints.add(hint));
+      const node = fieldFilter(key, isLiteral, operator, value, (hint) => this.hints.add(hint));
       const bound = isProblem(node) ? node : bounded(node, value.at);
       if (isProblem(bound)) return bound;
       of.push(bound);
@@ -149,7 +155,7 @@ class Parser {
  * The question that the query bar's text asks; an empty text asks for everything. Terms next to each other must all
  * hold; `OR` or `|`, `NOT` or `-`, `AND` and parentheses combine them (source: contracts/logplane.md D3).
  */
-export function parseQuery(text: string): Parsed | Problem {
+export function parseQuery(text: string): ParsedQuery | QueryProblem {
   if (text.length > MOST.text)
     return { problem: `a query has at most ${MOST.text} characters`, at: MOST.text };
   const tokens = lex(text, MOST.tokens);

@@ -1,6 +1,6 @@
 // Words in a text, in order and next to each other.
 // Must stay true: the answer is that of comparing the lists words() makes; the text is only read, not cut up.
-import { isWordCode, words } from './words.ts';
+import { isWordCode, wordsOf } from './words.ts';
 
 /** Where a word that starts at `at` ends if it goes on with `word`; -1 if it does not. */
 function endOf(text: string, at: number, word: string, isPrefix: boolean): number {
@@ -12,7 +12,7 @@ function endOf(text: string, at: number, word: string, isPrefix: boolean): numbe
 /** Whether the words stand in a spelled text (words.ts); the last may be the start of a word. */
 export function phrase(given: readonly string[], isPrefix: boolean): (spelled: string) => boolean {
   // A node may come from elsewhere: what is compared is always what words() makes.
-  const [first, ...rest] = given.flatMap(words);
+  const [first, ...rest] = given.flatMap(wordsOf);
   if (first === undefined) return () => true;
   const isPrefixAlone = isPrefix && rest.length === 0;
 

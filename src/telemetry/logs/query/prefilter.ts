@@ -1,9 +1,9 @@
 // What a question says about where its records are: bounds that SQL and the full-text index can use.
 // Must stay true: every record that matches keeps every bound; where that is not certain there is no bound.
-import { KINDS, type Kind } from '../log-record.ts';
+import { KINDS, type RecordKind } from '../log-record.ts';
 import { TEXT_COLUMNS } from './field-names.ts';
-import type { Compare, Narrowing, Node } from './query-node.ts';
-import { isAscii, words } from './words.ts';
+import type { Compare, Prefilter, QueryNode } from './query-node.ts';
+import { isAscii, wordsOf } from './words.ts';
 
 const LISTS = ['kinds', 'requestIds', 'traceIds', 'deployments', 'environments', 'replicas'] as const;
 const RANGES = ['severity', 'status', 'durationNs'] as const;
@@ -16,24 +16,24 @@ const LIST_OF: Readonly<Partial<Record<string, (typeof LISTS)[number]>>> = {
   replica: 'replicas',
 };
 
-const NOTHING: Narrowing = { kinds: [] };
+const NOTHING: Prefilter = { kinds: [] };
 const MAX = Number.MAX_SAFE_INTEGER;
 /** Words of one text that are looked up: more cost more than they leave out. */
 const MOST_WORDS = 16;
 
-type Mutable = { -readonly [K in keyof Narrowing]: Narrowing[K] };
+type Mutable = { -readonly [K in keyof Prefilter]: Prefilter[K] };
 
-const isNothing = (of: Narrowing): boolean =>
+const isNothing = (of: Prefilter): boolean =>
   LISTS.some((name) => of[name]?.length === 0) ||
   RANGES.some((name) => of[name] && of[name][0] > of[name][1]);
 
 /** Both hold: lists and ranges meet (`fts`: see below). */
-function both(a: Narrowing, b: Narrowing): Narrowing {
+function both(a: Prefilter, b: Prefilter): Prefilter {
   const result: Mutable = { ...a };
   for (const name of LISTS) {
     const [one, other]: (readonly string[] | undefined)[] = [a[name], b[name]];
     const met = one && other ? one.filter((value) => other.includes(value)) : (one ?? other);
-    if (met) result[name] = met as readonly Kind[];
+    if (met) result[name] = met as readonly RecordKind[];
   }
   for (const name of RANGES) {
     const [one, other] = [a[name], b[name]];
@@ -45,13 +45,13 @@ function both(a: Narrowing, b: Narrowing): Narrowing {
 }
 
 /** One of them holds: a list or range stays where each has it. */
-function either(a: Narrowing, b: Narrowing): Narrowing {
+function either(a: Prefilter, b: Prefilter): Prefilter {
   if (isNothing(a)) return b;
   if (isNothing(b)) return a;
   const result: Mutable = {};
   for (const name of LISTS) {
     const [one, other] = [a[name], b[name]];
-    if (one && other) result[name] = [...new Set([...one, ...other])] as readonly Kind[];
+    if (one && other) result[name] = [...new Set([...one, ...other])] as readonly RecordKind[];
   }
   for (const name of RANGES) {
     const [one, other] = [a[name], b[name]];
@@ -65,14 +65,14 @@ const joined = (parts: readonly (string | undefined)[], sign: 'AND' | 'OR'): str
   parts.length === 1 ? parts[0]! : parts.map((part) => `(${part})`).join(` ${sign} `);
 
 /** All parts hold. */
-function all(parts: readonly Narrowing[]): Narrowing {
+function all(parts: readonly Prefilter[]): Prefilter {
   const result = parts.reduce(both, {});
   const fts = parts.flatMap((part) => part.fts ?? []);
   return isNothing(result) || fts.length === 0 ? result : { ...result, fts: joined(fts, 'AND') };
 }
 
 /** One of the parts holds. */
-function any(parts: readonly Narrowing[]): Narrowing {
+function any(parts: readonly Prefilter[]): Prefilter {
   const possible = parts.filter((part) => !isNothing(part));
   const fts = possible.map((part) => part.fts);
   const result = possible.reduce(either, NOTHING);
@@ -83,7 +83,7 @@ function any(parts: readonly Narrowing[]): Narrowing {
  * Tokens that the index must have. A token holds letters and digits alone, no sign and no quote, and FTS5 takes what
  * stands in quotes as a text: nothing in it can become an operator.
  */
-function tokens(of: readonly string[], prefix?: string): Narrowing {
+function tokens(of: readonly string[], prefix?: string): Prefilter {
   const longest = [...new Set(of)].sort((a, b) => b.length - a.length).slice(0, MOST_WORDS);
   const all = longest.map((word) => `"${word}"`);
   if (prefix !== undefined) all.push(`"${prefix}"*`);
@@ -94,20 +94,20 @@ function tokens(of: readonly string[], prefix?: string): Narrowing {
  * What a part of the message says about its words. Of ASCII: those that end inside it are whole, the last one may go on;
  * the first may be the end of another word. Beyond ASCII what stands around can change a word; ideographs stand alone.
  */
-function partOfMessage(text: string): Narrowing {
-  if (!isAscii(text)) return tokens((text.match(/\p{Script=Han}/gu) ?? []).flatMap(words));
+function partOfMessage(text: string): Prefilter {
+  if (!isAscii(text)) return tokens((text.match(/\p{Script=Han}/gu) ?? []).flatMap(wordsOf));
   const [, inside] = /^[a-z0-9]*([^]*)$/i.exec(text)!;
-  const found = words(inside!);
+  const found = wordsOf(inside!);
   return tokens(found, /[a-z0-9]$/i.test(inside!) ? found.pop() : undefined);
 }
 
-function phrase(of: readonly string[], isPrefix: boolean): Narrowing {
-  const found = of.flatMap(words);
+function phrase(of: readonly string[], isPrefix: boolean): Prefilter {
+  const found = of.flatMap(wordsOf);
   return tokens(found, isPrefix ? found.pop() : undefined);
 }
 
 /** Whole numbers that keep the comparison; a record that has none (0) does not. */
-function range(name: RangeName, compare: Compare, value: number): Narrowing {
+function range(name: RangeName, compare: Compare, value: number): Prefilter {
   if (compare === 'like') return {};
   const from =
     compare === '>' ? Math.floor(value) + 1 : compare === '<' || compare === '<=' ? 1 : Math.ceil(value);
@@ -117,12 +117,12 @@ function range(name: RangeName, compare: Compare, value: number): Narrowing {
 }
 
 /** Whole numbers that do not keep the comparison: bounds only where that is what lies below. */
-function outside(name: RangeName, compare: Compare, value: number): Narrowing {
+function outside(name: RangeName, compare: Compare, value: number): Prefilter {
   if ((compare !== '>' && compare !== '>=') || Number.isNaN(value)) return {};
   return { [name]: [0, Math.max(0, compare === '>' ? Math.floor(value) : Math.ceil(value) - 1)] };
 }
 
-function ofField(name: string, compare: Compare, value: string | number, isNegated: boolean): Narrowing {
+function ofField(name: string, compare: Compare, value: string | number, isNegated: boolean): Prefilter {
   if ((RANGES as readonly string[]).includes(name)) {
     const number = typeof value === 'number' ? value : value.trim() === '' ? Number.NaN : Number(value);
     return (isNegated ? outside : range)(name as RangeName, compare, number);
@@ -136,7 +136,7 @@ function ofField(name: string, compare: Compare, value: string | number, isNegat
   return list === undefined ? {} : { [list]: [text] };
 }
 
-function ofExists(name: string, isNegated: boolean): Narrowing {
+function ofExists(name: string, isNegated: boolean): Prefilter {
   if (name === 'kind') return isNegated ? NOTHING : {};
   // Of ids alone an empty one is stored as none at all.
   const list = isNegated && name !== 'requestId' && name !== 'traceId' ? LIST_OF[name] : undefined;
@@ -145,7 +145,7 @@ function ofExists(name: string, isNegated: boolean): Narrowing {
   return { [name]: isNegated ? [0, 0] : [1, MAX] };
 }
 
-function bounds(node: Node, isNegated: boolean): Narrowing {
+function bounds(node: QueryNode, isNegated: boolean): Prefilter {
   switch (node.op) {
     case 'all':
       return isNegated ? NOTHING : {};
@@ -171,4 +171,4 @@ function bounds(node: Node, isNegated: boolean): Narrowing {
 }
 
 /** Bounds that every record keeps which `compile(node)` lets through. */
-export const narrow = (node: Node): Narrowing => bounds(node, false);
+export const prefilter = (node: QueryNode): Prefilter => bounds(node, false);

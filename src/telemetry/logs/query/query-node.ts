@@ -1,13 +1,13 @@
 // A question to the record, as a tree: what the query bar's text, the contract's parameters and exporters become.
 // Must stay true: plain data that may cross threads; matching it against a record says the truth, and what prefilter.ts
 // makes of it for SQL only ever leaves out records that do not match.
-import type { Kind } from '../log-record.ts';
+import type { RecordKind } from '../log-record.ts';
 
-export type Node =
+export type QueryNode =
   | { readonly op: 'all' }
   /** `and` of nothing holds always, `or` of nothing never. */
-  | { readonly op: 'and' | 'or'; readonly of: readonly Node[] }
-  | { readonly op: 'not'; readonly of: Node }
+  | { readonly op: 'and' | 'or'; readonly of: readonly QueryNode[] }
+  | { readonly op: 'not'; readonly of: QueryNode }
   /**
    * Words (words.ts) that stand in this order, next to each other, in the record's searchable text; the last may be the
    * start of a word. No words: holds always.
@@ -42,8 +42,8 @@ export type Compare = '=' | '>' | '>=' | '<' | '<=' | 'like';
  * Lists are "one of these"; an empty list: nothing can match.
  * Ranges are inclusive whole numbers, 0 where the record has none.
  */
-export interface Narrowing {
-  readonly kinds?: readonly Kind[] | undefined;
+export interface Prefilter {
+  readonly kinds?: readonly RecordKind[] | undefined;
   readonly requestIds?: readonly string[] | undefined;
   readonly traceIds?: readonly string[] | undefined;
   readonly deployments?: readonly string[] | undefined;

@@ -1,10 +1,10 @@
 // What somebody wants to be given as it comes: kinds of records, from some level on, in the language of the search.
-import type { Kind } from '../log-record.ts';
-import type { Node } from './query-node.ts';
+import type { RecordKind } from '../log-record.ts';
+import type { QueryNode } from './query-node.ts';
 import { parseQuery } from './parse.ts';
 
-export interface Wanted {
-  readonly kinds: readonly Kind[];
+export interface Subscription {
+  readonly kinds: readonly RecordKind[];
   /** Least severity; 0: all records, those without one too. */
   readonly minSeverity: number;
   /** In the language of the search; empty: all. */
@@ -12,11 +12,15 @@ export interface Wanted {
 }
 
 /** The question, or what is wrong with its query, as the end of a sentence. */
-export function wantedNode({ kinds, minSeverity, query }: Wanted): { node: Node } | { problem: string } {
+export function subscriptionNode({
+  kinds,
+  minSeverity,
+  query,
+}: Subscription): { node: QueryNode } | { problem: string } {
   const parsed = parseQuery(query);
   if ('problem' in parsed) return { problem: `${parsed.problem} (at character ${parsed.at + 1})` };
-  const of: Node[] = [
-    { op: 'or', of: kinds.map((value): Node => ({ op: 'field', name: 'kind', compare: '=', value })) },
+  const of: QueryNode[] = [
+    { op: 'or', of: kinds.map((value): QueryNode => ({ op: 'field', name: 'kind', compare: '=', value })) },
     parsed.node,
   ];
   if (minSeverity > 0) of.push({ op: 'field', name: 'severity', compare: '>=', value: minSeverity });

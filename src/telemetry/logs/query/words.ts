@@ -62,4 +62,4 @@ export const isWordCode = (code: number): boolean =>
  * (NFKC: full-width letters are letters), `ß` as `ss`, the dotless `ı` as `i`. `_` and `-` cut. Each ideograph, kana,
  * Hangul syllable and picture is a word of its own.
  */
-export const words = (text: string): string[] => spelled(text).match(SPELLED_WORD) ?? [];
+export const wordsOf = (text: string): string[] => spelled(text).match(SPELLED_WORD) ?? [];

@@ -2,7 +2,7 @@
 import { attributesOf, type LogRecord } from '../log-record.ts';
 import { severityText } from '../severity.ts';
 
-export type TallyBy =
+export type AggregateBy =
   /** Counts for each step, by its beginning in milliseconds since the epoch; `split` also by level. */
   { readonly stepMs: number } | { readonly field: string };
 
@@ -10,7 +10,7 @@ export type TallyBy =
 export const SUMMED_FIELDS = ['deployment', 'environment', 'replica', 'source', 'kind', 'level', 'status'];
 
 /** Gives what a record counts for: the step's beginning and its level, or the field's value. */
-export function tallyKey(by: TallyBy): (record: LogRecord) => string {
+export function aggregateKey(by: AggregateBy): (record: LogRecord) => string {
   if ('stepMs' in by) {
     const { stepMs } = by;
     return ({ timeNs, severity }) => {

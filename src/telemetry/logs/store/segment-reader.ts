@@ -5,30 +5,30 @@ import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlit
 import { zstdDecompressSync } from 'node:zlib';
 import { conditionsOf, type Conditions } from './sql-conditions.ts';
 import { KINDS } from '../log-record.ts';
-import { startOf, type Direction, type Position } from './page-position.ts';
-import type { Narrowing } from '../query/query-node.ts';
-import type { LogRecord, Origin } from '../log-record.ts';
+import { startOf, type Direction, type PagePosition } from './page-position.ts';
+import type { Prefilter } from '../query/query-node.ts';
+import type { LogRecord, RecordOrigin } from '../log-record.ts';
 
 /** What is looked for: bounds for SQL, and the truth. */
-export interface Question {
-  readonly narrowing: Narrowing;
+export interface SegmentQuery {
+  readonly narrowing: Prefilter;
   readonly matches: (record: LogRecord) => boolean;
 }
 
 /** Times in nanoseconds, both inclusive. */
-export interface Span {
+export interface TimeRange {
   readonly fromNs: bigint;
   readonly toNs: bigint;
 }
 
-export interface Slice {
+export interface SegmentSlice {
   readonly records: LogRecord[];
   /** Everything up to here has been looked at; `undefined`: everything there is. */
-  readonly reached: Position | undefined;
+  readonly reached: PagePosition | undefined;
 }
 
 /** One minute's sum of one kind of records. */
-export interface Minute extends Origin {
+export interface Minute extends RecordOrigin {
   readonly minute: number;
   readonly record: LogRecord;
   readonly count: number;
@@ -67,10 +67,10 @@ const FROM = 'FROM records r LEFT JOIN requests q ON q.rid = r.rid';
 
 const timeOf = (ms: number, rest: number): bigint => BigInt(ms) * 1_000_000n + BigInt(rest);
 
-export class DayReader {
+export class SegmentReader {
   readonly #db: DatabaseSync;
   readonly #statements = new Map<string, StatementSync>();
-  readonly #origins = new Map<number, Origin>();
+  readonly #origins = new Map<number, RecordOrigin>();
 
   constructor(path: string) {
     this.#db = new DatabaseSync(path, { readOnly: true, timeout: 1000 });
@@ -86,7 +86,7 @@ export class DayReader {
   }
 
   /** Times of its first and last record; `undefined` for none. */
-  bounds(): Span | undefined {
+  bounds(): TimeRange | undefined {
     const row = (order: string) =>
       this.#rows(`SELECT ts / 1000000, ts % 1000000 FROM records ORDER BY ts ${order} LIMIT 1`)[0] as
         [number, number] | undefined;
@@ -100,12 +100,12 @@ export class DayReader {
 
   /** Records behind a position in the order of time. */
   slice(
-    { narrowing, matches }: Question,
-    { fromNs, toNs }: Span,
+    { narrowing, matches }: SegmentQuery,
+    { fromNs, toNs }: TimeRange,
     direction: Direction,
-    after: Position,
+    after: PagePosition,
     untilMs: number,
-  ): Slice {
+  ): SegmentSlice {
     const [beyond, within, order] = direction === 'down' ? ['<', '>=', 'DESC'] : ['>', '<=', 'ASC'];
     const bounds = this.#bounds(narrowing);
     if (bounds === undefined) return { records: [], reached: undefined };
@@ -134,7 +134,7 @@ export class DayReader {
   }
 
   /** Records behind a place, in the order of places. `reached`: as for slice, its time of no meaning. */
-  after({ narrowing, matches }: Question, seq: number, untilMs: number): Slice {
+  after({ narrowing, matches }: SegmentQuery, seq: number, untilMs: number): SegmentSlice {
     const bounds = this.#bounds(narrowing);
     if (bounds === undefined) return { records: [], reached: undefined };
     const edge = seq + WINDOW;
@@ -195,7 +195,7 @@ export class DayReader {
   /** Those that match. `last`: the last one that was looked at, where there are, or may be, more. */
   #matching(
     rows: readonly unknown[][],
-    matches: Question['matches'],
+    matches: SegmentQuery['matches'],
     untilMs: number,
   ): { records: LogRecord[]; last: LogRecord | undefined } {
     const records: LogRecord[] = [];
@@ -212,7 +212,7 @@ export class DayReader {
   }
 
   /** Where a slice that walks through the times ends; `undefined` where it reaches the end. */
-  #edge({ fromNs, toNs }: Span, direction: Direction, after: Position): Position | undefined {
+  #edge({ fromNs, toNs }: TimeRange, direction: Direction, after: PagePosition): PagePosition | undefined {
     const [beyond, order] = direction === 'down' ? ['<', 'DESC'] : ['>', 'ASC'];
     const [row] = this.#rows(
       `SELECT ts / 1000000, ts % 1000000, seq FROM records
@@ -228,7 +228,7 @@ export class DayReader {
   }
 
   /** Where in this file a question's records can be; `undefined`: nowhere. */
-  #bounds(narrowing: Narrowing): Conditions | undefined {
+  #bounds(narrowing: Prefilter): Conditions | undefined {
     return conditionsOf(narrowing, this.#originsOf(narrowing), (fts) => this.#isRare(fts));
   }
 
@@ -240,7 +240,7 @@ export class DayReader {
     return (row![0] as number) <= FEW;
   }
 
-  #originsOf({ deployments, environments, replicas }: Narrowing): number[] | undefined {
+  #originsOf({ deployments, environments, replicas }: Prefilter): number[] | undefined {
     if (!deployments && !environments && !replicas) return undefined;
     const isIn = (values: readonly string[] | undefined, value: string) => values?.includes(value) !== false;
     return this.#rows('SELECT origin FROM origins')
@@ -251,7 +251,7 @@ export class DayReader {
       });
   }
 
-  #origin(origin: number): Origin {
+  #origin(origin: number): RecordOrigin {
     let known = this.#origins.get(origin);
     if (known === undefined) {
       const [row] = this.#rows(

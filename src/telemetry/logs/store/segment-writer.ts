@@ -5,9 +5,9 @@ import { zstdCompressSync } from 'node:zlib';
 import { SqliteFile } from '../../../core/sqlite-file.ts';
 import { searchable } from '../query/searchable-text.ts';
 import { indexed, TOKENIZER } from '../query/words.ts';
-import { KINDS, type LogRecord, type Origin } from '../log-record.ts';
+import { KINDS, type LogRecord, type RecordOrigin } from '../log-record.ts';
 
-export const SCHEMA_VERSION = 1;
+export const LOG_SCHEMA_VERSION = 1;
 
 /** Bodies of a request, where they are kept. */
 export interface Bodies {
@@ -15,7 +15,7 @@ export interface Bodies {
   readonly response: Uint8Array | undefined;
 }
 
-export interface Entry {
+export interface StoreEntry {
   readonly record: LogRecord;
   readonly bodies?: Bodies | undefined;
 }
@@ -54,7 +54,7 @@ CREATE TABLE minutes (
 ) WITHOUT ROWID;
 CREATE TABLE notes (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE VIRTUAL TABLE words USING fts5(text, content='', detail=none, tokenize="${TOKENIZER}");
-PRAGMA user_version = ${SCHEMA_VERSION};
+PRAGMA user_version = ${LOG_SCHEMA_VERSION};
 `;
 
 /** Ids whose number is remembered; beyond that they are looked up anew. */
@@ -71,7 +71,7 @@ interface Sum {
   duration: number;
 }
 
-export class DayFile {
+export class SegmentWriter {
   readonly path: string;
   readonly #file: SqliteFile;
   readonly #origins = new Map<string, number>();
@@ -83,9 +83,9 @@ export class DayFile {
     this.#file = new SqliteFile(path, { sync: 'normal', maxBytes: UNBOUNDED, isShared: true });
     const { version } = this.#file;
     if (version === 0) this.#file.transaction(() => this.#file.exec(SCHEMA));
-    else if (version !== SCHEMA_VERSION) {
+    else if (version !== LOG_SCHEMA_VERSION) {
       this.#file.close();
-      throw new Error(`${path} has schema version ${version}, this weir knows ${SCHEMA_VERSION}`);
+      throw new Error(`${path} has schema version ${version}, this weir knows ${LOG_SCHEMA_VERSION}`);
     }
   }
 
@@ -108,7 +108,11 @@ export class DayFile {
   }
 
   /** Stores all or none, at the places from `firstSeq` on, and notes that belong to them. */
-  append(entries: readonly Entry[], firstSeq: number, notes: Readonly<Record<string, string>> = {}): void {
+  append(
+    entries: readonly StoreEntry[],
+    firstSeq: number,
+    notes: Readonly<Record<string, string>> = {},
+  ): void {
     try {
       this.#file.transaction(() => {
         for (const [name, value] of Object.entries(notes))
@@ -184,7 +188,7 @@ export class DayFile {
     );
   }
 
-  #origin({ deployment, environment, replica, source }: Origin): number {
+  #origin({ deployment, environment, replica, source }: RecordOrigin): number {
     const key = `${deployment}\n${environment}\n${replica}\n${source}`;
     const known = this.#origins.get(key);
     if (known !== undefined) return known;

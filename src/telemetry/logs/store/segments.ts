@@ -4,7 +4,7 @@
 import { readdirSync, renameSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 
-export interface Day {
+export interface Segment {
   readonly path: string;
   /** `20261121`. */
   readonly day: string;
@@ -19,13 +19,13 @@ const BESIDE = ['', '-wal', '-shm'];
 export const dayOf = (epochMs: number): string =>
   new Date(epochMs).toISOString().slice(0, 10).replaceAll('-', '');
 
-export const dayPath = (folder: string, day: string, firstSeq: number): string =>
+export const segmentPath = (folder: string, day: string, firstSeq: number): string =>
   join(folder, `logs-${day}-${String(firstSeq).padStart(15, '0')}.sqlite`);
 
 /** The files there are, in the order of their places. */
-export function listDays(folder: string): Day[] {
+export function listSegments(folder: string): Segment[] {
   return namesIn(folder)
-    .flatMap((name): Day[] => {
+    .flatMap((name): Segment[] => {
       const match = NAME.exec(name);
       return match ? [{ path: join(folder, name), day: match[1]!, firstSeq: Number(match[2]) }] : [];
     })
@@ -43,14 +43,14 @@ function namesIn(folder: string): string[] {
 }
 
 /** Bytes that a file and what belongs to it take on the disk; 0 when it is gone. */
-export function bytesOf(path: string): number {
+export function segmentBytes(path: string): number {
   let bytes = 0;
   for (const beside of BESIDE) bytes += statSync(path + beside, { throwIfNoEntry: false })?.size ?? 0;
   return bytes;
 }
 
 /** Deletes a file and what belongs to it. */
-export function removeDay(path: string): void {
+export function removeSegment(path: string): void {
   for (const beside of BESIDE) rmSync(path + beside, { force: true });
 }
 

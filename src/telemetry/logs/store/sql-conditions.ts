@@ -3,7 +3,7 @@
 // statements however long they are.
 import type { SQLInputValue } from 'node:sqlite';
 import { KINDS } from '../log-record.ts';
-import type { Narrowing } from '../query/query-node.ts';
+import type { Prefilter } from '../query/query-node.ts';
 
 export interface Conditions {
   /** All of them hold for `records r`. */
@@ -20,7 +20,7 @@ const list = (values: readonly unknown[]): string => JSON.stringify(values);
  * `undefined` where nothing can match.
  */
 export function conditionsOf(
-  { kinds, requestIds, traceIds, severity, status, durationNs, fts }: Narrowing,
+  { kinds, requestIds, traceIds, severity, status, durationNs, fts }: Prefilter,
   origins: readonly number[] | undefined,
   isRare: (fts: string) => boolean,
 ): Conditions | undefined {

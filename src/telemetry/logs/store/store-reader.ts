@@ -2,32 +2,32 @@
 // Must stay true: every call is bounded in time and keeps nothing for the next one: who wants more comes back with the
 // position that he was given. So a search that nobody waits for any more is over, and a long one holds up nobody.
 import { describe } from '../../../core/errors.ts';
-import { sqliteFault } from '../../../core/sqlite-file.ts';
-import { DayReader, type Question, type Slice, type Span } from './segment-reader.ts';
-import { listDays, type Day } from './segments.ts';
-import { BEYOND, isBefore, startOf, type Direction, type Position } from './page-position.ts';
+import { sqliteError } from '../../../core/sqlite-file.ts';
+import { SegmentReader, type SegmentQuery, type SegmentSlice, type TimeRange } from './segment-reader.ts';
+import { listSegments, type Segment } from './segments.ts';
+import { BEYOND, isBefore, startOf, type Direction, type PagePosition } from './page-position.ts';
 import { compile } from '../query/match.ts';
-import { narrow } from '../query/prefilter.ts';
-import type { Node } from '../query/query-node.ts';
+import { prefilter } from '../query/prefilter.ts';
+import type { QueryNode } from '../query/query-node.ts';
 import type { LogRecord } from '../log-record.ts';
 
 /** What a page is asked for with. Times in nanoseconds, both inclusive. */
-export interface PageQuery extends Span {
-  readonly node: Node;
+export interface PageQuery extends TimeRange {
+  readonly node: QueryNode;
   readonly direction: Direction;
   /** Where the last page ended; `undefined` for the first. */
-  readonly after: Position | undefined;
+  readonly after: PagePosition | undefined;
   /** Records at most. */
   readonly limit: number;
 }
 
-export interface Page {
+export interface RecordPage {
   readonly records: readonly LogRecord[];
   /** Where to go on; `undefined` when everything has been looked at. A page may be empty and yet not the last. */
-  readonly next: Position | undefined;
+  readonly next: PagePosition | undefined;
 }
 
-export interface Following {
+export interface FollowQuery {
   readonly records: readonly LogRecord[];
   /** Everything up to this place has been looked at. */
   readonly lastSeq: number;
@@ -37,9 +37,9 @@ export interface Following {
 }
 
 /** How many of what: of minutes, or of a field's values. */
-export interface Tally {
+export interface Aggregate {
   readonly counts: ReadonlyMap<string, number>;
-  readonly next: Position | undefined;
+  readonly next: PagePosition | undefined;
 }
 
 /** What becomes known while reading. */
@@ -54,19 +54,19 @@ const MAX_QUESTIONS = 64;
 
 /** One file, and how far it has been looked through. */
 interface Source {
-  readonly day: Day;
+  readonly day: Segment;
   /** Matches that were not given out yet. */
   ahead: LogRecord[];
   /** Everything before this, in the direction of the page, is done; `undefined`: all of it. */
-  reached: Position | undefined;
+  reached: PagePosition | undefined;
 }
 
-export class Reader {
+export class StoreReader {
   readonly #folder: string;
   readonly #events: ReaderEvents;
   readonly #budgetMs: number;
-  readonly #open = new Map<string, DayReader>();
-  readonly #questions = new Map<string, Question>();
+  readonly #open = new Map<string, SegmentReader>();
+  readonly #questions = new Map<string, SegmentQuery>();
 
   /** `budgetMs`: how long one call may look before it gives what it has. */
   constructor(folder: string, events: ReaderEvents, budgetMs: number) {
@@ -76,7 +76,7 @@ export class Reader {
   }
 
   /** The next records in the order of time. */
-  page({ node, fromNs, toNs, direction, after, limit }: PageQuery): Page {
+  page({ node, fromNs, toNs, direction, after, limit }: PageQuery): RecordPage {
     const question = this.#question(node);
     const span = { fromNs, toNs };
     const untilMs = performance.now() + this.#budgetMs;
@@ -106,7 +106,7 @@ export class Reader {
   }
 
   /** The next records in the order in which they were stored, behind a place. */
-  after(node: Node, seq: number, limit: number): Following {
+  after(node: QueryNode, seq: number, limit: number): FollowQuery {
     const question = this.#question(node);
     const untilMs = performance.now() + this.#budgetMs;
     const days = this.#days();
@@ -123,7 +123,9 @@ export class Reader {
       while (!isThrough) {
         if (records.length >= limit || characters > MAX_CHARACTERS || performance.now() > untilMs)
           return { records, lastSeq, headSeq, oldestSeq };
-        const slice: Slice | undefined = this.#ask(day, (reader) => reader.after(question, lastSeq, untilMs));
+        const slice: SegmentSlice | undefined = this.#ask(day, (reader) =>
+          reader.after(question, lastSeq, untilMs),
+        );
         const given = slice?.records ?? [];
         let taken = 0;
         while (taken < given.length && records.length < limit && characters <= MAX_CHARACTERS) {
@@ -154,7 +156,7 @@ export class Reader {
   }
 
   /** Counts what matches, by what `key` gives for each; goes from the newest to the oldest. */
-  tally(query: Omit<PageQuery, 'limit' | 'direction'>, key: (record: LogRecord) => string): Tally {
+  tally(query: Omit<PageQuery, 'limit' | 'direction'>, key: (record: LogRecord) => string): Aggregate {
     const { records, next } = this.page({ ...query, direction: 'down', limit: Infinity });
     const counts = new Map<string, number>();
     for (const record of records) counts.set(key(record), (counts.get(key(record)) ?? 0) + 1);
@@ -162,7 +164,11 @@ export class Reader {
   }
 
   /** The same from the sums of whole minutes, for questions that these can answer. */
-  tallyMinutes(node: Node, { fromNs, toNs }: Span, key: (record: LogRecord) => string): Map<string, number> {
+  tallyMinutes(
+    node: QueryNode,
+    { fromNs, toNs }: TimeRange,
+    key: (record: LogRecord) => string,
+  ): Map<string, number> {
     const { matches } = this.#question(node);
     const counts = new Map<string, number>();
     const minute = (ns: bigint) => Number(ns / 60_000_000_000n);
@@ -182,7 +188,7 @@ export class Reader {
     this.#days();
   }
 
-  #sources(span: Span, direction: Direction, after: Position | undefined): Source[] {
+  #sources(span: TimeRange, direction: Direction, after: PagePosition | undefined): Source[] {
     return this.#days().flatMap((day) => {
       const bounds = this.#ask(day, (one) => one.bounds());
       if (!bounds || bounds.toNs < span.fromNs || bounds.fromNs > span.toNs) return [];
@@ -194,13 +200,13 @@ export class Reader {
     });
   }
 
-  #dayOf(seq: number): Day | undefined {
+  #dayOf(seq: number): Segment | undefined {
     return this.#days().findLast(({ firstSeq }) => firstSeq <= seq);
   }
 
   /** The files there are; what is gone is closed. */
-  #days(): Day[] {
-    const days = listDays(this.#folder);
+  #days(): Segment[] {
+    const days = listSegments(this.#folder);
     for (const [path, reader] of this.#open)
       if (!days.some((day) => day.path === path)) {
         this.#open.delete(path);
@@ -210,10 +216,10 @@ export class Reader {
   }
 
   /** `undefined` for a file that is just being made: it has nothing to say yet. */
-  #reader({ path }: Day): DayReader | undefined {
+  #reader({ path }: Segment): SegmentReader | undefined {
     let reader = this.#open.get(path);
     if (reader === undefined) {
-      reader = new DayReader(path);
+      reader = new SegmentReader(path);
       this.#open.set(path, reader);
       if (!reader.isMade) {
         reader.close();
@@ -225,25 +231,25 @@ export class Reader {
   }
 
   /** Asks one file. One that is damaged, or has just been deleted, has nothing to say. */
-  #ask<T>(day: Day, ask: (reader: DayReader) => T): T | undefined {
+  #ask<T>(day: Segment, ask: (reader: SegmentReader) => T): T | undefined {
     try {
       const reader = this.#reader(day);
       return reader && ask(reader);
     } catch (error) {
       this.#open.get(day.path)?.close();
       this.#open.delete(day.path);
-      if (sqliteFault(error) === 'damaged') this.#events.damaged(day.path, describe(error));
-      else if (listDays(this.#folder).some(({ path }) => path === day.path)) throw error;
+      if (sqliteError(error) === 'damaged') this.#events.damaged(day.path, describe(error));
+      else if (listSegments(this.#folder).some(({ path }) => path === day.path)) throw error;
       return undefined;
     }
   }
 
-  #question(node: Node): Question {
+  #question(node: QueryNode): SegmentQuery {
     const key = JSON.stringify(node);
     let question = this.#questions.get(key);
     if (question === undefined) {
       if (this.#questions.size >= MAX_QUESTIONS) this.#questions.clear();
-      this.#questions.set(key, (question = { narrowing: narrow(node), matches: compile(node) }));
+      this.#questions.set(key, (question = { narrowing: prefilter(node), matches: compile(node) }));
     }
     return question;
   }
@@ -251,7 +257,7 @@ export class Reader {
 
 const charactersOf = ({ message, attributes }: LogRecord): number => message.length + attributes.length;
 
-const place = ({ timeNs, seq }: LogRecord): Position => ({ timeNs, seq });
+const place = ({ timeNs, seq }: LogRecord): PagePosition => ({ timeNs, seq });
 
 /** The source that has what comes next, or might have it. */
 function first(sources: readonly Source[], direction: Direction): Source | undefined {

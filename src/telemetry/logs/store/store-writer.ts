@@ -6,9 +6,9 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe } from '../../../core/errors.ts';
 import { EVENTS, type EventName } from '../../../core/events.ts';
-import { SqliteFile, sqliteFault } from '../../../core/sqlite-file.ts';
-import { DayFile, type Entry } from './segment-writer.ts';
-import { bytesOf, dayOf, dayPath, listDays, removeDay, setAside } from './segments.ts';
+import { SqliteFile, sqliteError } from '../../../core/sqlite-file.ts';
+import { SegmentWriter, type StoreEntry } from './segment-writer.ts';
+import { segmentBytes, dayOf, segmentPath, listSegments, removeSegment, setAside } from './segments.ts';
 
 export interface WriterOptions {
   readonly folder: string;
@@ -19,16 +19,16 @@ export interface WriterOptions {
 }
 
 /** Why records were lost. */
-export type Loss = 'store_full' | 'store_error';
+export type LostRecords = 'store_full' | 'store_error';
 
-export type Appended =
+export type AppendResult =
   | { readonly kind: 'stored' }
   /** Somebody else holds the file: the same entries may be tried again. */
   | { readonly kind: 'busy' }
-  | { readonly kind: 'lost'; readonly why: Loss };
+  | { readonly kind: 'lost'; readonly why: LostRecords };
 
 /** Reports something to the operator. `name`: the lifecycle event, if it is one. */
-export type Say = (
+export type WriterLog = (
   level: 'info' | 'warn' | 'error',
   event: string,
   fields: Record<string, unknown>,
@@ -48,12 +48,12 @@ const LOOK_EVERY = 2000;
 /** Between two complaints about the same thing. */
 const COMPLAIN_EVERY_MS = 60_000;
 
-export class Writer {
+export class StoreWriter {
   readonly #options: WriterOptions;
-  readonly #say: Say;
+  readonly #say: WriterLog;
   readonly #now: () => number;
   #lock: SqliteFile | undefined;
-  #file: DayFile | undefined;
+  #file: SegmentWriter | undefined;
   #day = '';
   /** Where the file in use begins. */
   #firstSeq = 0;
@@ -65,7 +65,7 @@ export class Writer {
   bytes = 0;
 
   /** `now` gives milliseconds since the epoch. */
-  constructor(options: WriterOptions, say: Say, now: () => number) {
+  constructor(options: WriterOptions, say: WriterLog, now: () => number) {
     this.#options = options;
     this.#say = say;
     this.#now = now;
@@ -84,7 +84,7 @@ export class Writer {
       return '';
     } catch (error) {
       this.#lock?.close();
-      return sqliteFault(error) === 'busy'
+      return sqliteError(error) === 'busy'
         ? `${folder} is in use by another weir`
         : `${folder} cannot be used: ${describe(error)}`;
     }
@@ -101,7 +101,7 @@ export class Writer {
   }
 
   /** Stores all of it or nothing; `note`: replaces what was noted before, in the same transaction. */
-  append(entries: readonly Entry[], note?: string): Appended {
+  append(entries: readonly StoreEntry[], note?: string): AppendResult {
     for (let attempt = 0; ; attempt++) {
       try {
         this.#current().append(entries, this.#seq + 1, note === undefined ? undefined : { [NOTE]: note });
@@ -112,7 +112,7 @@ export class Writer {
         if (this.#untilLook <= 0) this.tidy();
         return { kind: 'stored' };
       } catch (error) {
-        const fault = sqliteFault(error);
+        const fault = sqliteError(error);
         if (fault === 'busy') return { kind: 'busy' };
         if (attempt === 0 && fault === 'damaged' && this.#file) {
           this.#leave(this.#file.path, describe(error));
@@ -137,7 +137,7 @@ export class Writer {
 
   /** Takes a file out of use that a reader found damaged. */
   damaged(path: string, problem: string): void {
-    if (listDays(this.#options.folder).some((day) => day.path === path)) this.#leave(path, problem);
+    if (listSegments(this.#options.folder).some((day) => day.path === path)) this.#leave(path, problem);
   }
 
   close(): void {
@@ -147,7 +147,7 @@ export class Writer {
   }
 
   /** The file for now. */
-  #current(): DayFile {
+  #current(): SegmentWriter {
     const today = dayOf(this.#now());
     // A clock that was put back does not reopen yesterday.
     if (this.#file === undefined || today > this.#day) this.#begin(today > this.#day ? today : this.#day);
@@ -161,10 +161,10 @@ export class Writer {
       this.#file.close();
       this.#file = undefined;
       // Two files may not begin at the same place.
-      if (this.#seq < this.#firstSeq) removeDay(path);
+      if (this.#seq < this.#firstSeq) removeSegment(path);
     }
     this.#firstSeq = this.#seq + 1;
-    const file = new DayFile(dayPath(this.#options.folder, day, this.#firstSeq));
+    const file = new SegmentWriter(segmentPath(this.#options.folder, day, this.#firstSeq));
     try {
       // Before anything else is in it: the next run looks for it in the newest file alone.
       if (this.#note !== '') file.append([], 0, { [NOTE]: this.#note });
@@ -178,9 +178,9 @@ export class Writer {
 
   /** Goes on with the newest file that is whole. */
   #openLast(): void {
-    for (const { path, day, firstSeq } of listDays(this.#options.folder).reverse()) {
+    for (const { path, day, firstSeq } of listSegments(this.#options.folder).reverse()) {
       try {
-        const file = new DayFile(path);
+        const file = new SegmentWriter(path);
         const damage = file.damage(CHECKED_BYTES);
         if (damage === '') {
           this.#file = file;
@@ -193,7 +193,7 @@ export class Writer {
         file.close();
         this.#setAside(path, damage);
       } catch (error) {
-        if (sqliteFault(error) !== 'damaged') throw error;
+        if (sqliteError(error) !== 'damaged') throw error;
         this.#setAside(path, describe(error));
       }
       this.#seq = Math.max(this.#seq, firstSeq + JUMP);
@@ -222,13 +222,13 @@ export class Writer {
   #look(): void {
     const { folder, maxBytes, retentionMs } = this.#options;
     this.#untilLook = LOOK_EVERY;
-    const days = listDays(folder).map((day) => ({ ...day, bytes: bytesOf(day.path) }));
+    const days = listSegments(folder).map((day) => ({ ...day, bytes: segmentBytes(day.path) }));
     this.bytes = days.reduce((sum, { bytes }) => sum + bytes, 0);
     const oldest = dayOf(this.#now() - retentionMs);
     for (const { path, day, bytes } of days) {
       const isCurrent = path === this.#file?.path;
       if (isCurrent || (day >= oldest && this.bytes <= maxBytes)) break;
-      removeDay(path);
+      removeSegment(path);
       this.bytes -= bytes;
       this.#say('info', 'a file of the record was deleted', {
         file: path,
@@ -241,9 +241,9 @@ export class Writer {
 
   /** Makes room on a full disk at the cost of the oldest records; false where there is only the file in use. */
   #freeOldest(): boolean {
-    const [oldest] = listDays(this.#options.folder);
+    const [oldest] = listSegments(this.#options.folder);
     if (oldest === undefined || oldest.path === this.#file?.path) return false;
-    removeDay(oldest.path);
+    removeSegment(oldest.path);
     this.#complain('freed', `deleted ${oldest.path} as the disk is full`);
     return true;
   }

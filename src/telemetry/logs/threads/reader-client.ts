@@ -8,7 +8,7 @@ type Operation = keyof ReaderOperations;
 
 const THREAD = new URL(`./reader-thread${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url);
 
-export class Asker {
+export class ReaderClient {
   readonly #folder: string;
   readonly #damaged: (path: string, problem: string) => void;
   #thread: Worker | undefined;

@@ -3,9 +3,9 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { describe } from '../../../core/errors.ts';
 import type { Answer, Call } from './calls.ts';
-import { Reader, type PageQuery } from '../store/store-reader.ts';
-import type { Node } from '../query/query-node.ts';
-import { tallyKey, type TallyBy } from '../store/aggregate.ts';
+import { StoreReader, type PageQuery } from '../store/store-reader.ts';
+import type { QueryNode } from '../query/query-node.ts';
+import { aggregateKey, type AggregateBy } from '../store/aggregate.ts';
 
 /** From the thread: answers, and files that were found damaged. */
 export type ReaderMessage = Answer | { readonly damaged: string; readonly problem: string };
@@ -17,7 +17,7 @@ const TIDY_MS = 1000;
 
 const port = parentPort!;
 const { folder } = workerData as { folder: string };
-const reader = new Reader(
+const reader = new StoreReader(
   folder,
   { damaged: (damaged, problem) => port.postMessage({ damaged, problem }) },
   BUDGET_MS,
@@ -25,12 +25,12 @@ const reader = new Reader(
 
 const operations = {
   page: (query: PageQuery) => reader.page(query),
-  after: (node: Node, seq: number, limit: number) => reader.after(node, seq, limit),
+  after: (node: QueryNode, seq: number, limit: number) => reader.after(node, seq, limit),
   at: (seq: number) => reader.at(seq),
   bodies: (seq: number) => reader.bodies(seq),
-  tally: (query: PageQuery, by: TallyBy) => reader.tally(query, tallyKey(by)),
-  tallyMinutes: (node: Node, span: { fromNs: bigint; toNs: bigint }, by: TallyBy) =>
-    reader.tallyMinutes(node, span, tallyKey(by)),
+  tally: (query: PageQuery, by: AggregateBy) => reader.tally(query, aggregateKey(by)),
+  tallyMinutes: (node: QueryNode, span: { fromNs: bigint; toNs: bigint }, by: AggregateBy) =>
+    reader.tallyMinutes(node, span, aggregateKey(by)),
 };
 export type ReaderOperations = typeof operations;
 

@@ -3,27 +3,27 @@
 // thread ends, what it had is counted as lost, and another is started when something new has happened.
 import { Worker } from 'node:worker_threads';
 import { backoffMs } from '../../../core/backoff.ts';
-import type { Log } from '../../../core/logger.ts';
+import type { Logger } from '../../../core/logger.ts';
 import type { Exchange } from '../../../core/exchange/exchange.ts';
 import type { RawBodies } from '../../../core/exchange/body-capture.ts';
-import type { Owner } from '../ingest/request-owners.ts';
-import type { LogRecord, Origin } from '../log-record.ts';
+import type { RequestOwner } from '../ingest/request-owners.ts';
+import type { LogRecord, RecordOrigin } from '../log-record.ts';
 import { pack, type PackedDeployment } from '../ingest/request-record.ts';
 import { RunningRequests, type RunningRequest } from '../ingest/running-requests.ts';
 import type { Batch, Posted, PostedLines, WriterData, WriterMessage } from './writer-thread.ts';
-import type { Loss } from '../store/store-writer.ts';
+import type { LostRecords } from '../store/store-writer.ts';
 
 /** Why something was not recorded: the writer is behind, cannot open its folder, or met one of its own troubles. */
-export type Dropped = Loss | 'queue_full' | 'store_unusable';
+export type DroppedRecords = LostRecords | 'queue_full' | 'store_unusable';
 
 /** What became of something that was posted. */
-export type PostResult = { readonly stored: number } | { readonly problem: Dropped };
+export type PostResult = { readonly stored: number } | { readonly problem: DroppedRecords };
 
-export interface SenderFigures {
+export interface WriterClientFigures {
   /** By kind of record. */
   readonly stored: ReadonlyMap<string, number>;
   /** Requests, posted records and pieces of a stream (up to 64 KiB each), by reason. */
-  readonly dropped: ReadonlyMap<Dropped, number>;
+  readonly dropped: ReadonlyMap<DroppedRecords, number>;
   /** Requests that were stored without the bodies that were copied of them, because the writer is behind. */
   readonly bodiesDropped: number;
   /** Bytes that are on their way to the writer. */
@@ -57,10 +57,10 @@ const THREAD = new URL(`./writer-thread${import.meta.url.endsWith('.ts') ? '.ts'
 interface Pending extends Batch {
   requests: unknown[];
   chunks: { stream: number; bytes: Uint8Array | undefined }[];
-  streams: { stream: number; origin: Origin }[];
+  streams: { stream: number; origin: RecordOrigin }[];
   posted: Posted[];
   running: RunningRequest[];
-  fileOrigin: Owner | undefined;
+  fileOrigin: RequestOwner | undefined;
   /** Bytes, roughly. */
   weight: number;
   /** Requests, pieces of streams, posted records. */
@@ -99,9 +99,9 @@ const weigh = (records: readonly LogRecord[]): number =>
     0,
   );
 
-export class Sender {
+export class WriterClient {
   #data: WriterData;
-  readonly #log: Log;
+  readonly #log: Logger;
   readonly #stored: (headSeq: number) => void;
   #thread: Worker | undefined;
   #pending = empty();
@@ -115,24 +115,24 @@ export class Sender {
   #bytesOnTheirWay = 0;
   #n = 0;
   readonly #posts = new Map<number, (result: PostResult) => void>();
-  readonly #streams = new Map<number, Origin>();
+  readonly #streams = new Map<number, RecordOrigin>();
   #failures = 0;
   /** Records lost as `store_unusable` before the current series of failures. */
   #lostBefore = 0;
   #pauseUntilMs = 0;
   #isClosing = false;
-  readonly #counts = { stored: new Map<string, number>(), dropped: new Map<Dropped, number>() };
+  readonly #counts = { stored: new Map<string, number>(), dropped: new Map<DroppedRecords, number>() };
   #headSeq = 0;
   #storeBytes = 0;
 
   /** `stored` is told the newest place whenever something was stored. */
-  constructor(data: WriterData, log: Log, stored: (headSeq: number) => void) {
+  constructor(data: WriterData, log: Logger, stored: (headSeq: number) => void) {
     this.#data = data;
     this.#log = log;
     this.#stored = stored;
   }
 
-  get figures(): SenderFigures {
+  get figures(): WriterClientFigures {
     const { stored, dropped } = this.#counts;
     const queuedBytes = this.#bytesOnTheirWay + this.#pending.weight;
     return {
@@ -172,7 +172,7 @@ export class Sender {
   }
 
   /** Sets the origin of later lines of a stream. */
-  move(stream: number, origin: Origin): void {
+  move(stream: number, origin: RecordOrigin): void {
     if (!this.#streams.has(stream)) return;
     // Earlier bytes keep the earlier origin.
     this.#flush();
@@ -181,7 +181,7 @@ export class Sender {
   }
 
   /** Sets the owner of later lines of followed files that name no known request. */
-  moveFiles(origin: Owner): void {
+  moveFiles(origin: RequestOwner): void {
     this.#data = { ...this.#data, intake: { ...this.#data.intake, fileOrigin: origin } };
     if (this.#data.intake.files.length === 0) return;
     this.#pending.fileOrigin = origin;
@@ -189,7 +189,7 @@ export class Sender {
   }
 
   /** A new stream of lines; returns its number. */
-  stream(origin: Origin): number {
+  stream(origin: RecordOrigin): number {
     const stream = ++this.#n;
     this.#streams.set(stream, origin);
     this.#pending.streams.push({ stream, origin });
@@ -262,7 +262,7 @@ export class Sender {
     return this.#bytesOnTheirWay + this.#pending.weight + bytes <= of;
   }
 
-  #drop(why: Dropped, count = 1): void {
+  #drop(why: DroppedRecords, count = 1): void {
     const { dropped } = this.#counts;
     dropped.set(why, (dropped.get(why) ?? 0) + count);
   }
@@ -332,7 +332,7 @@ export class Sender {
     const counts = this.#counts;
     for (const [kind, n] of Object.entries(stored))
       counts.stored.set(kind, (counts.stored.get(kind) ?? 0) + n);
-    for (const [why, n] of Object.entries(lost)) this.#drop(why as Loss, n);
+    for (const [why, n] of Object.entries(lost)) this.#drop(why as LostRecords, n);
     for (const { n, ...result } of posted) this.#answer(n, result);
     if (opened === '') this.#opened();
     if (headSeq === this.#headSeq) return;

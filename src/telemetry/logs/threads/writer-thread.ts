@@ -3,17 +3,22 @@
 // answered, so that who sends knows what is still on its way, and what was posted is answered only once it is stored.
 import { parentPort, workerData } from 'node:worker_threads';
 import type { EventName } from '../../../core/events.ts';
-import type { Entry } from '../store/segment-writer.ts';
+import type { StoreEntry } from '../store/segment-writer.ts';
 import type { FilePosition } from '../ingest/log-files.ts';
-import { Intake, type IntakeOptions } from '../ingest/ingester.ts';
-import type { Owner } from '../ingest/request-owners.ts';
-import { Writer, type Appended, type Loss, type WriterOptions } from '../store/store-writer.ts';
-import type { LogRecord, Origin } from '../log-record.ts';
+import { Ingester, type IngesterOptions } from '../ingest/ingester.ts';
+import type { RequestOwner } from '../ingest/request-owners.ts';
+import {
+  StoreWriter,
+  type AppendResult,
+  type LostRecords,
+  type WriterOptions,
+} from '../store/store-writer.ts';
+import type { LogRecord, RecordOrigin } from '../log-record.ts';
 import type { RunningRequest } from '../ingest/running-requests.ts';
 
 export interface WriterData {
   readonly writer: WriterOptions;
-  readonly intake: IntakeOptions;
+  readonly intake: IngesterOptions;
 }
 
 /** What is sent in one go. */
@@ -23,11 +28,11 @@ export interface Batch {
   /** Bytes that a stream gave; none: the stream has ended. */
   readonly chunks: readonly { readonly stream: number; readonly bytes: Uint8Array | undefined }[];
   /** Streams that are new. */
-  readonly streams: readonly { readonly stream: number; readonly origin: Origin }[];
+  readonly streams: readonly { readonly stream: number; readonly origin: RecordOrigin }[];
   /** Running requests, if files are followed. */
   readonly running: readonly RunningRequest[];
   /** New owner of lines of followed files that name no known request. */
-  readonly fileOrigin?: Owner | undefined;
+  readonly fileOrigin?: RequestOwner | undefined;
   /** Posted from outside; its answer has the same number. */
   readonly posted: readonly Posted[];
 }
@@ -41,7 +46,7 @@ export interface Posted {
 
 export interface PostedLines {
   readonly bytes: Uint8Array;
-  readonly origin: Origin;
+  readonly origin: RecordOrigin;
   /** How many records they may become. */
   readonly count: number;
 }
@@ -52,8 +57,10 @@ interface News {
   done: number;
   /** Records by kind. */
   readonly stored: Record<string, number>;
-  readonly lost: Partial<Record<Loss, number>>;
-  readonly posted: ({ readonly n: number } & ({ readonly stored: number } | { readonly problem: Loss }))[];
+  readonly lost: Partial<Record<LostRecords, number>>;
+  readonly posted: ({ readonly n: number } & (
+    { readonly stored: number } | { readonly problem: LostRecords }
+  ))[];
 }
 
 export interface WriterMessage extends Readonly<News> {
@@ -83,16 +90,16 @@ const port = parentPort!;
 const { writer: writerOptions, intake: intakeOptions } = workerData as WriterData;
 
 let said: WriterMessage['said'][number][] = [];
-const writer = new Writer(
+const writer = new StoreWriter(
   writerOptions,
   (level, event, fields, name) => void said.push({ level, event, fields, name }),
   Date.now,
 );
-const intake = new Intake(intakeOptions);
+const intake = new Ingester(intakeOptions);
 
 /** What is stored together, or not at all, and what is owed for it. */
 interface Item {
-  readonly entries: Entry[];
+  readonly entries: StoreEntry[];
   /** Number of the post that waits for it; `batch`: it is the last of one; `tick`: nobody waits. */
   readonly of: number | 'batch' | 'tick';
   /** Where reading of followed files stands behind these entries. */
@@ -105,14 +112,14 @@ let isWriting = false;
 let finish: (() => void) | undefined;
 
 function accept({ streams, requests, chunks, posted, running, fileOrigin }: Batch): void {
-  const entries: Entry[] = [];
+  const entries: StoreEntry[] = [];
   if (fileOrigin) intake.moveFiles(fileOrigin);
   for (const { requestId, owner } of running) intake.running(requestId, owner);
   for (const { stream, origin } of streams) intake.open(stream, origin);
   intake.requests(requests, entries);
   for (const { stream, bytes } of chunks) intake.bytes(stream, bytes, entries);
   for (const { n, records, lines } of posted) {
-    const own: Entry[] = records.map((record) => ({ record: intake.bounded(record) }));
+    const own: StoreEntry[] = records.map((record) => ({ record: intake.bounded(record) }));
     if (lines) intake.lines(lines.bytes, lines.origin, own);
     queue.push({ entries: own, of: n });
   }
@@ -159,7 +166,7 @@ function write(): void {
     const entries = items.flatMap((item) => item.entries);
     const note = items.findLast((item) => item.note !== undefined)?.note;
     const isEmpty = entries.length === 0 && note === undefined;
-    const result: Appended = isEmpty ? { kind: 'stored' } : writer.append(entries, note);
+    const result: AppendResult = isEmpty ? { kind: 'stored' } : writer.append(entries, note);
     if (result.kind === 'busy') {
       isWriting = true;
       setTimeout(write, BUSY_MS);
@@ -190,7 +197,7 @@ tell({ opened, done: 0, stored: {}, lost: {}, posted: [] });
 if (opened === '') {
   let ticks = 0;
   const tick = () => {
-    const entries: Entry[] = [];
+    const entries: StoreEntry[] = [];
     intake.tick(entries);
     release(performance.now() - HELD_MS);
     if (entries.length > 0) queue.push({ entries, of: 'tick' });
@@ -218,7 +225,7 @@ if (opened === '') {
     clearInterval(timer);
     await follower?.close();
     release(Infinity);
-    const entries: Entry[] = [];
+    const entries: StoreEntry[] = [];
     intake.end(entries);
     queue.push({ entries, of: 'tick' });
     // The folder stays ours until all of it is written, or who waits for us has enough of it: the file may be held.

@@ -1,9 +1,9 @@
 // The families of asynchronous requests (contracts/baseten.md 4.2), and weir's own about them.
 // Must stay true: a depth is read from the queue's memory at the moment of the scrape.
-import { outcomes, type AsyncFigures } from '../async-totals.ts';
+import { outcomes, type AsyncTotals } from '../async-totals.ts';
 import type { Family } from '../family.ts';
 import type { HistogramReading } from '../histogram.ts';
-import { COMMON, type CommonLabels } from './labels.ts';
+import { COMMON_LABELS, type CommonLabels } from './labels.ts';
 
 /** Who knows of the queue and its webhooks. */
 export interface AsyncSources {
@@ -13,14 +13,14 @@ export interface AsyncSources {
 
 export function asyncFamilies(
   common: CommonLabels,
-  figures: AsyncFigures,
+  figures: AsyncTotals,
   { depth, webhooks }: AsyncSources,
 ): Family[] {
   const histogram = (name: string, help: string, read: (deployment: number) => HistogramReading): Family => ({
     name,
     type: 'histogram',
     help,
-    labels: COMMON,
+    labels: COMMON_LABELS,
     samples: () =>
       Array.from({ length: common.count }, (_, index) => ({
         labels: common.of(index),
@@ -32,7 +32,7 @@ export function asyncFamilies(
       name: 'baseten_async_queue_size',
       type: 'gauge',
       help: 'Asynchronous requests that are queued now.',
-      labels: COMMON,
+      labels: COMMON_LABELS,
       samples: () => common.each((index) => depth(common.id(index)).queued),
     },
     histogram(
@@ -44,7 +44,7 @@ export function asyncFamilies(
       name: 'baseten_async_webhook_requests_total',
       type: 'counter',
       help: 'Attempts to deliver a webhook.',
-      labels: COMMON,
+      labels: COMMON_LABELS,
       samples: () => common.each((index) => figures.latency(index).count),
     },
     histogram(

@@ -1,10 +1,10 @@
 // How the samplers do: whoever misses a series finds here which reading failed.
 // Must stay true: these are about the reading, not about what was read.
-import type { SamplerStats } from '../../../collectors/collectors.ts';
+import type { CollectorStats } from '../../../collectors/collectors.ts';
 import type { Family } from '../family.ts';
 
-export function samplerFamilies(stats: () => readonly SamplerStats[]): Family[] {
-  const gauge = (name: string, help: string, value: (of: SamplerStats) => number | undefined): Family => ({
+export function collectorFamilies(stats: () => readonly CollectorStats[]): Family[] {
+  const gauge = (name: string, help: string, value: (of: CollectorStats) => number | undefined): Family => ({
     name,
     type: 'gauge',
     help,

@@ -2,7 +2,7 @@
 // Must stay true: a replica that was not read has no series; 0 would say that it costs nothing.
 import type { ContainerReading } from '../../../collectors/collectors.ts';
 import type { Family } from '../family.ts';
-import { COMMON, type CommonLabels } from './labels.ts';
+import { COMMON_LABELS, type CommonLabels } from './labels.ts';
 
 export function containerFamilies(
   common: CommonLabels,
@@ -18,14 +18,14 @@ export function containerFamilies(
       name: 'baseten_container_cpu_usage_seconds_total',
       type: 'counter',
       help: 'Core-seconds that the replica has used, restarts included.',
-      labels: [...COMMON, 'replica'],
+      labels: [...COMMON_LABELS, 'replica'],
       samples: () => containers().map((reading) => ({ labels: labels(reading), value: reading.cpuSeconds })),
     },
     {
       name: 'baseten_container_cpu_memory_working_set_bytes',
       type: 'gauge',
       help: 'Memory of the replica without file pages that can be dropped.',
-      labels: [...COMMON, 'replica'],
+      labels: [...COMMON_LABELS, 'replica'],
       samples: () =>
         containers().map((reading) => ({ labels: labels(reading), value: reading.workingSetBytes })),
     },

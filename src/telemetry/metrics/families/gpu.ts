@@ -2,7 +2,7 @@
 // Must stay true: a figure that nvidia-smi does not have is absent, never 0.
 import type { GpuFigures, GpuReading } from '../../../collectors/collectors.ts';
 import type { Family } from '../family.ts';
-import { COMMON, type CommonLabels } from './labels.ts';
+import { COMMON_LABELS, type CommonLabels } from './labels.ts';
 
 const BYTES_PER_MIB = 1024 ** 2;
 
@@ -20,7 +20,7 @@ export function gpuFamilies(
     name,
     type: 'gauge',
     help,
-    labels: [...COMMON, 'replica', 'gpu'],
+    labels: [...COMMON_LABELS, 'replica', 'gpu'],
     samples: () =>
       gpus().flatMap((reading) => {
         const { deployment, replica, gpu } = reading;

@@ -1,7 +1,13 @@
 // The labels that every baseten_* family carries. Must stay true: exactly the contract's (contracts/baseten.md 4.2).
 import type { Labels } from '../family.ts';
 
-export const COMMON = ['model_id', 'model_name', 'deployment_id', 'environment', 'rollout_phase'] as const;
+export const COMMON_LABELS = [
+  'model_id',
+  'model_name',
+  'deployment_id',
+  'environment',
+  'rollout_phase',
+] as const;
 
 /** Who a deployment is, for labels. */
 export interface DeploymentLabels {

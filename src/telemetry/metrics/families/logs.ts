@@ -1,6 +1,6 @@
 // weir's own families about its record of what happened: what was stored, what was lost and why, what it takes.
 // Must stay true: what is lost anywhere on the way is counted here, under its reason.
-import type { Kind } from '../../logs/logs.ts';
+import type { RecordKind } from '../../logs/logs.ts';
 import type { Family } from '../family.ts';
 
 /** What the record knows of itself. */
@@ -14,7 +14,7 @@ export interface LogFigures {
   readonly storeBytes: number;
 }
 
-const KINDS = ['request', 'line', 'span', 'event'] satisfies readonly Kind[];
+const KINDS = ['request', 'line', 'span', 'event'] satisfies readonly RecordKind[];
 const REASONS = ['queue_full', 'store_full', 'store_error', 'store_unusable'];
 
 /** `figures` gives `undefined` where nothing is recorded: then there are no series. */

@@ -1,9 +1,9 @@
 // The families of replicas as a whole: how many, in what state, how often started again (contracts/baseten.md 4.2).
 // Must stay true: the API server speaks for the pods where it was heard lately, health checks where not, and restarts
 // are told by those alone who count them: a figure that two sources took turns at would look like a counter's reset.
-import type { Condition, PodFigures } from '../../../collectors/kubernetes/kubernetes.ts';
+import type { PodCondition, PodFigures } from '../../../collectors/kubernetes/kubernetes.ts';
 import type { Family } from '../family.ts';
-import { COMMON, type CommonLabels } from './labels.ts';
+import { COMMON_LABELS, type CommonLabels } from './labels.ts';
 
 /** Who knows of pods and processes. */
 export interface PodSources {
@@ -21,10 +21,10 @@ export interface Checked {
   count(state: 'ready' | 'starting'): number;
 }
 
-const CONDITIONS: readonly Condition[] = ['true', 'false', 'unknown'];
+const CONDITIONS: readonly PodCondition[] = ['true', 'false', 'unknown'];
 
 /** The condition of replicas by health checks: a check that failed or got no answer is a no, as a kubelet has it. */
-function readinessOf({ replicas }: Checked): Record<Condition, number> {
+function readinessOf({ replicas }: Checked): Record<PodCondition, number> {
   const counts = { true: 0, false: 0, unknown: 0 };
   for (const { isReady, wasAsked } of replicas) counts[isReady ? 'true' : wasAsked ? 'false' : 'unknown']++;
   return counts;
@@ -47,7 +47,7 @@ export function podFamilies(
       name: 'baseten_container_restarts_total',
       type: 'counter',
       help: 'Restarts of the model’s containers as Kubernetes counts them, and of the process that weir supervises.',
-      labels: COMMON,
+      labels: COMMON_LABELS,
       samples: () =>
         common.each((index) => restartsOf(index) ?? NaN).filter(({ value }) => !Number.isNaN(value)),
     },
@@ -55,7 +55,7 @@ export function podFamilies(
       name: 'baseten_pod_readiness',
       type: 'gauge',
       help: 'Pods by their Ready condition in Kubernetes; elsewhere replicas by their health checks, unknown: not asked yet.',
-      labels: [...COMMON, 'condition'],
+      labels: [...COMMON_LABELS, 'condition'],
       samples: () =>
         Array.from({ length: common.count }, (_, index) => {
           const readiness = podsOf(index)?.readiness ?? readinessOf(pool.deployments[index]!);
@@ -69,14 +69,14 @@ export function podFamilies(
       name: 'baseten_replicas_active',
       type: 'gauge',
       help: 'Replicas that are ready; pods that are being deleted are none.',
-      labels: COMMON,
+      labels: COMMON_LABELS,
       samples: () => common.each((index) => podsOf(index)?.active ?? pool.deployments[index]!.count('ready')),
     },
     {
       name: 'baseten_replicas_starting',
       type: 'gauge',
       help: 'Replicas that have not been ready since they were started; pods that wait for a place too.',
-      labels: COMMON,
+      labels: COMMON_LABELS,
       samples: () =>
         common.each((index) => podsOf(index)?.starting ?? pool.deployments[index]!.count('starting')),
     },

@@ -1,12 +1,12 @@
 // The families of finished and running exchanges (contracts/baseten.md 4.2).
 // Must stay true: they are read from the arrays that exchanges write; nothing is counted here.
 import { causes, catalogue } from '../../../core/errors.ts';
-import { OTHER, type Blocks, type HistogramName } from '../request-totals.ts';
+import { OTHER, type RequestTotals, type HistogramName } from '../request-totals.ts';
 import type { Family, Labels } from '../family.ts';
-import type { Live } from '../in-flight.ts';
-import { COMMON, type CommonLabels } from './labels.ts';
+import type { InFlight } from '../in-flight.ts';
+import { COMMON_LABELS, type CommonLabels } from './labels.ts';
 
-const BY_STATUS = [...COMMON, 'status_code', 'is_async'];
+const BY_STATUS = [...COMMON_LABELS, 'status_code', 'is_async'];
 
 const histograms: [HistogramName, string, string][] = [
   [
@@ -23,7 +23,7 @@ const histograms: [HistogramName, string, string][] = [
   ['responseSize', 'baseten_response_size_bytes', 'Bytes of the response body that were sent to the client.'],
 ];
 
-export function requestFamilies(common: CommonLabels, blocks: Blocks, live: Live): Family[] {
+export function requestFamilies(common: CommonLabels, blocks: RequestTotals, live: InFlight): Family[] {
   const byStatus = (block: { deployment: number; status: number; isAsync: boolean }): Labels =>
     common.with(block.deployment, {
       status_code: block.status === OTHER ? 'other' : String(block.status),
@@ -52,14 +52,14 @@ export function requestFamilies(common: CommonLabels, blocks: Blocks, live: Live
       name: 'baseten_concurrent_requests',
       type: 'gauge',
       help: 'Requests being served or waiting for a replica now; asynchronous ones are not counted.',
-      labels: COMMON,
+      labels: COMMON_LABELS,
       samples: () => common.each((index) => live.concurrent[index]!),
     },
     {
       name: 'baseten_ongoing_websocket_connections',
       type: 'gauge',
       help: 'WebSockets that are open now.',
-      labels: COMMON,
+      labels: COMMON_LABELS,
       samples: () => common.each((index) => live.websockets[index]!),
     },
     {

@@ -2,11 +2,11 @@
 // Must stay true: lengths are read from the pool at the moment of the scrape; nothing is counted here.
 import type { Pool } from '../../../data-plane/replicas/pool.ts';
 import type { Family } from '../family.ts';
-import type { Live } from '../in-flight.ts';
+import type { InFlight } from '../in-flight.ts';
 import type { CommonLabels } from './labels.ts';
 
 /** What a deployment's repeats came to. */
-export interface Repeats {
+export interface RetryTotals {
   readonly connect: number;
   readonly answer: number;
   readonly overBudget: number;
@@ -16,9 +16,9 @@ const BY_ID = ['deployment_id'];
 
 export function queueFamilies(
   common: CommonLabels,
-  live: Live,
+  live: InFlight,
   pool: Pick<Pool, 'deployments' | 'holding'>,
-  repeats: (deployment: number) => Repeats,
+  repeats: (deployment: number) => RetryTotals,
 ): Family[] {
   return [
     {

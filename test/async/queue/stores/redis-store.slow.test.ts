@@ -3,7 +3,7 @@ import { inspect } from 'node:util';
 import { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { RedisStore, type RedisStoreOptions } from '../../../../src/async/queue/stores/redis-store.ts';
-import { StoreFailure, type StoreEvents } from '../../../../src/async/queue/store.ts';
+import { TaskStoreError, type TaskStoreEvents } from '../../../../src/async/queue/store.ts';
 import { newTask, storeContract } from '../../../contract/store.ts';
 import { isMissing } from '../../../kit/program.ts';
 import { RedisServer, Wire } from '../../../kit/redis.ts';
@@ -14,7 +14,7 @@ const T0 = 1_790_000_000_000;
 const MAX = 1000;
 /** Long enough for a machine that is busy with other tests. */
 const LOCK_MS = 1000;
-const quiet: StoreEvents = { work: () => undefined, expired: () => undefined };
+const quiet: TaskStoreEvents = { work: () => undefined, expired: () => undefined };
 const ending = { status: 'SUCCEEDED', errors: [], result: undefined, keepResult: false } as const;
 
 let server: RedisServer;
@@ -251,7 +251,7 @@ describe.skipIf(isMissing('redis-server'))('with Redis', () => {
         };
         const ends = await Promise.allSettled([submit(), work(), work(), deliver()]);
         for (const end of ends)
-          expect(end).toMatchObject({ status: 'rejected', reason: expect.any(StoreFailure) });
+          expect(end).toMatchObject({ status: 'rejected', reason: expect.any(TaskStoreError) });
       };
       for (let life = 1; life <= 8; life++) {
         const { store, die } = await openMortal();
@@ -400,11 +400,11 @@ describe.skipIf(isMissing('redis-server'))('with Redis', () => {
       const running = (await store.claim('dep1', T0, HOUR))!.id;
       await server.kill();
       await Promise.all(submits);
-      expect(failure).toBeInstanceOf(StoreFailure);
-      expect((failure as StoreFailure).isFull).toBe(false);
+      expect(failure).toBeInstanceOf(TaskStoreError);
+      expect((failure as TaskStoreError).isFull).toBe(false);
       await expect(store.add(newTask(), MAX)).rejects.toThrow(/^Redis at 127\.0\.0\.1:\d+ is not connected$/);
-      await expect(store.finish(running, ending, T0, HOUR)).rejects.toThrow(StoreFailure);
-      await expect(store.status(running)).rejects.toThrow(StoreFailure);
+      await expect(store.finish(running, ending, T0, HOUR)).rejects.toThrow(TaskStoreError);
+      await expect(store.status(running)).rejects.toThrow(TaskStoreError);
       await server.start();
       await until('it is connected again', () =>
         store.status(running).then(
@@ -430,8 +430,8 @@ describe.skipIf(isMissing('redis-server'))('with Redis', () => {
       await store.add(newTask(), MAX);
       server.freeze();
       try {
-        await expect(store.add(newTask(), MAX)).rejects.toThrow(StoreFailure);
-        await expect(store.claim('dep1', T0, HOUR)).rejects.toThrow(StoreFailure);
+        await expect(store.add(newTask(), MAX)).rejects.toThrow(TaskStoreError);
+        await expect(store.claim('dep1', T0, HOUR)).rejects.toThrow(TaskStoreError);
       } finally {
         server.thaw();
       }
@@ -448,7 +448,7 @@ describe.skipIf(isMissing('redis-server'))('with Redis', () => {
     it('is named where nobody listens, and for what is no URL', async () => {
       const store = new RedisStore('redis://me:geheim@127.0.0.1:1/0', 'p', quiet);
       await expect(store.open()).rejects.toThrow(/cannot use Redis at 127\.0\.0\.1:1: .*ECONNREFUSED/);
-      await expect(store.status('x')).rejects.toThrow(StoreFailure);
+      await expect(store.status('x')).rejects.toThrow(TaskStoreError);
       expect(() => new RedisStore('redis//geheim', 'p', quiet)).toThrow(/is not a URL/);
     });
 
@@ -524,8 +524,8 @@ describe.skipIf(isMissing('redis-server'))('with Redis', () => {
           for (;;) await store.add(newTask({ input: Buffer.alloc(100_000, 'x') }), 1000);
         };
         const failure: unknown = await fill().catch((error: unknown) => error);
-        expect(failure).toBeInstanceOf(StoreFailure);
-        expect((failure as StoreFailure).isFull).toBe(true);
+        expect(failure).toBeInstanceOf(TaskStoreError);
+        expect((failure as TaskStoreError).isFull).toBe(true);
       } finally {
         await store.close();
         await small.stop();

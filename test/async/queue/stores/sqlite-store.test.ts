@@ -5,18 +5,18 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { FileStore } from '../../../../src/async/queue/stores/sqlite-store.ts';
-import { StoreFailure, type StoreEvents } from '../../../../src/async/queue/store.ts';
+import { SqliteStore } from '../../../../src/async/queue/stores/sqlite-store.ts';
+import { TaskStoreError, type TaskStoreEvents } from '../../../../src/async/queue/store.ts';
 import { newTask, storeContract } from '../../../contract/store.ts';
 
 const T0 = 1_790_000_000_000;
 const MIB = 1024 ** 2;
-const quiet: StoreEvents = { work: () => undefined, expired: () => undefined };
+const quiet: TaskStoreEvents = { work: () => undefined, expired: () => undefined };
 let folder = '';
-const opened: FileStore[] = [];
+const opened: SqliteStore[] = [];
 
 const open = async (events = quiet, maxBytes = 64 * MIB, from = folder, nowMs = T0) => {
-  const store = new FileStore({ folder: from, fsync: true, maxBytes, retentionMs: 3_600_000 }, events);
+  const store = new SqliteStore({ folder: from, fsync: true, maxBytes, retentionMs: 3_600_000 }, events);
   await store.open(nowMs);
   opened.push(store);
   return store;
@@ -200,7 +200,7 @@ describe('the file of the queue', () => {
     /** What was sent to threads so far, and to which. */
     // oxlint-disable-next-line typescript/unbound-method -- the spy itself is asked
     const posts = () => vi.mocked(Worker.prototype.postMessage).mock;
-    const kill = async (store: FileStore) => {
+    const kill = async (store: SqliteStore) => {
       const asked = store.status('x');
       await asked;
       const waiting = expect(store.sweep(T0, 1000)).rejects.toThrow(/the thread of the queue ended/);
@@ -214,7 +214,7 @@ describe('the file of the queue', () => {
       const kept = newTask();
       await store.add(kept, 10);
       await kill(store);
-      await expect(store.add(newTask(), 10)).rejects.toThrow(StoreFailure);
+      await expect(store.add(newTask(), 10)).rejects.toThrow(TaskStoreError);
       await expect(store.status(kept.id)).rejects.toThrow(/the thread of the queue ended/);
       works = 0;
       await store.sweep(T0 + 1000, 3_600_000);
@@ -232,7 +232,7 @@ describe('the file of the queue', () => {
       await store.finish(sending.id, ending, T0, 1000);
       expect((await store.claimDelivery(T0))!.id).toBe(sending.id);
       await kill(store);
-      await expect(store.finish(running.id, ending, T0, 1000)).rejects.toThrow(StoreFailure);
+      await expect(store.finish(running.id, ending, T0, 1000)).rejects.toThrow(TaskStoreError);
       await store.sweep(T0 + 1000, 1000);
       expect(await store.claim('dep1', T0 + 1000, 1000)).toBeUndefined();
       expect(await store.claimDelivery(T0 + 1000)).toBeUndefined();

@@ -6,7 +6,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { join } from 'node:path';
 import { Guard } from '../../../../src/control/admin/auth.ts';
 import { dispatch } from '../../../../src/control/admin/endpoint.ts';
-import { Keys } from '../../../../src/control/admin/key-store.ts';
+import { KeyStore } from '../../../../src/control/admin/key-store.ts';
 import { otelEndpoints } from '../../../../src/control/admin/routes/otlp-destinations.ts';
 import { startConnections, stopConnections, type Bench } from '../../../kit/connections.ts';
 import { begin, call, type CallOptions } from '../../../kit/client.ts';
@@ -23,7 +23,7 @@ let url = '';
 beforeAll(async () => {
   bench = await startConnections();
   receiver = await new Receiver().start();
-  const keys = new Keys(join(folder(), 'keys.json'), KEY);
+  const keys = new KeyStore(join(folder(), 'keys.json'), KEY);
   keys.load();
   const guard = new Guard(keys, false, () => undefined);
   server = createServer((req, res) => void dispatch(otelEndpoints, bench, guard, req, res));

@@ -7,7 +7,7 @@ import { load } from '../../../../src/config/config.ts';
 import { Exchanges } from '../../../../src/core/exchange/exchange.ts';
 import { Pool } from '../../../../src/data-plane/replicas/pool.ts';
 import { FastLane } from '../../../../src/data-plane/proxy/fast/fast-lane.ts';
-import { Retries } from '../../../../src/data-plane/proxy/retry.ts';
+import { RetryBudget } from '../../../../src/data-plane/proxy/retry.ts';
 import { ReplicaConnections } from '../../../../src/data-plane/proxy/fast/replica-connection.ts';
 import { closeReplicas, startRawReplica, type Replica } from '../../../kit/replica.ts';
 import { until } from '../../../kit/until.ts';
@@ -72,7 +72,7 @@ beforeEach(async () => {
     pool,
     exchanges,
     connections,
-    retries: new Retries(loaded.config.proxy),
+    retries: new RetryBudget(loaded.config.proxy),
     deadlines,
     options: loaded.config.proxy,
     proto: 'http',

@@ -2,11 +2,15 @@
 import { Agent, request, type IncomingMessage } from 'node:http';
 import { createServer, type AddressInfo, type Socket } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { readAnswer, type AnswerEvents } from '../../../../src/data-plane/proxy/http/replica-socket.ts';
+import { readAnswer, type ResponseHeadEvents } from '../../../../src/data-plane/proxy/http/replica-socket.ts';
 import { until } from '../../../kit/until.ts';
 
 const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
-const EVENTS: AnswerEvents = { mayUpgrade: false, interim: () => undefined, writeFailed: () => undefined };
+const EVENTS: ResponseHeadEvents = {
+  mayUpgrade: false,
+  interim: () => undefined,
+  writeFailed: () => undefined,
+};
 
 /** The replica's sides of all connections. */
 const sides: Socket[] = [];
@@ -39,7 +43,7 @@ interface Sent {
   isOver: boolean;
 }
 
-function send(method = 'GET', events: AnswerEvents = EVENTS): Sent {
+function send(method = 'GET', events: ResponseHeadEvents = EVENTS): Sent {
   const sent: Sent = { status: 0, body: '', error: undefined, isOver: false };
   const { port } = server.address() as AddressInfo;
   const to = request({ host: '127.0.0.1', port, method, agent });

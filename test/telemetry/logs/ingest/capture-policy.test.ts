@@ -2,13 +2,13 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
-  Capture,
+  CapturePolicy,
   pathPattern,
   type CaptureOptions,
 } from '../../../../src/telemetry/logs/ingest/capture-policy.ts';
 
 const capture = (options: Partial<CaptureOptions> = {}, maxHeldBytes?: number) =>
-  new Capture({ capture: 'metadata', routes: [], max_body: 1000, ...options }, maxHeldBytes);
+  new CapturePolicy({ capture: 'metadata', routes: [], max_body: 1000, ...options }, maxHeldBytes);
 const bytes = (text: string) => Buffer.from(text);
 
 describe('what is kept of a request', () => {

@@ -12,25 +12,25 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
-import { Follower } from '../../../../src/telemetry/logs/ingest/log-files.ts';
-import type { Position } from '../../../../src/telemetry/logs/ingest/followed-file.ts';
-import { LineReader } from '../../../../src/telemetry/logs/ingest/stream-records.ts';
+import { LogFileFollower } from '../../../../src/telemetry/logs/ingest/log-files.ts';
+import type { FilePosition } from '../../../../src/telemetry/logs/ingest/followed-file.ts';
+import { StreamRecords } from '../../../../src/telemetry/logs/ingest/stream-records.ts';
 import { Redactor } from '../../../../src/telemetry/logs/ingest/redact.ts';
 import { folder, removeFolders } from '../../../kit/folder.ts';
 import { until } from '../../../kit/until.ts';
 import { NOW } from '../store/store-reader.ts';
 
 const redactor = new Redactor({ builtIn: false, own: [] });
-const open: Follower[] = [];
+const open: LogFileFollower[] = [];
 
 /** One who follows, at a time that the test makes go by. What was saved outlives it. */
 class Desk {
   readonly messages: string[] = [];
   readonly said: string[] = [];
-  saved: readonly Position[] = [];
+  saved: readonly FilePosition[] = [];
   isFull = false;
   #nowNs = NOW;
-  #follower: Follower | undefined;
+  #follower: LogFileFollower | undefined;
   readonly #paths: string[];
 
   constructor(...paths: string[]) {
@@ -39,16 +39,16 @@ class Desk {
   }
 
   begin(): void {
-    this.#follower = new Follower({
+    this.#follower = new LogFileFollower({
       paths: this.#paths,
       readerOf: (source) =>
-        new LineReader(
+        new StreamRecords(
           { deployment: 'd', environment: '', replica: '', source },
           { maxLineBytes: 64 * 1024, redactor },
         ),
       give: (records) => void this.messages.push(...records.map(({ message }) => message)),
       isFull: () => this.isFull,
-      save: (positions) => (this.saved = JSON.parse(JSON.stringify(positions)) as Position[]),
+      save: (positions) => (this.saved = JSON.parse(JSON.stringify(positions)) as FilePosition[]),
       load: () => this.saved,
       say: (path, problem) => void this.said.push(`${path} ${problem}`),
       nowNs: () => this.#nowNs,
@@ -56,7 +56,7 @@ class Desk {
     open.push(this.#follower);
   }
 
-  get follower(): Follower {
+  get follower(): LogFileFollower {
     return this.#follower!;
   }
 

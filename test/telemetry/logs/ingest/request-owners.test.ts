@@ -1,11 +1,11 @@
 // The replica of each recent request: the latest one, for a limited number of requests.
 import { expect, it } from 'vitest';
-import { Owners } from '../../../../src/telemetry/logs/ingest/request-owners.ts';
+import { RequestOwners } from '../../../../src/telemetry/logs/ingest/request-owners.ts';
 
 const owner = (replica: string) => ({ deployment: 'dep1', environment: 'production', replica });
 
 it('keeps the latest owner of a request, and removes the oldest request if there are too many', () => {
-  const owners = new Owners(3);
+  const owners = new RequestOwners(3);
   for (const id of ['a', 'b', 'c']) owners.put(id, owner(''));
   // Set again with its replica, so now b is the oldest.
   owners.put('a', owner('r0'));

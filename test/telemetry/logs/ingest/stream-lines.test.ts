@@ -1,7 +1,7 @@
 // Bytes to lines, however they come.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { Cutter } from '../../../../src/telemetry/logs/ingest/stream-lines.ts';
+import { StreamLines } from '../../../../src/telemetry/logs/ingest/stream-lines.ts';
 
 const runs = { numRuns: Number(process.env['FUZZ_RUNS'] ?? 500) };
 
@@ -14,7 +14,7 @@ interface Cut {
 
 function cut(pieces: readonly Uint8Array[], maxBytes = 1000): Cut[] {
   const lines: Cut[] = [];
-  const cutter = new Cutter(maxBytes, (text, isCut, bytes, start) =>
+  const cutter = new StreamLines(maxBytes, (text, isCut, bytes, start) =>
     lines.push({ text, isCut, bytes, start }),
   );
   for (const piece of pieces) {
@@ -134,7 +134,7 @@ describe('lines are cut out of bytes', () => {
 
   it('holds no more than one line of the allowed length, whatever comes', () => {
     const lines: number[] = [];
-    const cutter = new Cutter(64 * 1024, (text, _isCut, bytes) => lines.push(text.length, bytes));
+    const cutter = new StreamLines(64 * 1024, (text, _isCut, bytes) => lines.push(text.length, bytes));
     const megabyte = Buffer.alloc(1024 * 1024, 0x61);
     const before = process.memoryUsage().arrayBuffers;
     for (let i = 0; i < 256; i++) cutter.push(megabyte);

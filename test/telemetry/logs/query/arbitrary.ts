@@ -1,6 +1,6 @@
 // Records and questions by chance, out of few values, so that they meet.
 import fc from 'fast-check';
-import type { Compare, Node } from '../../../../src/telemetry/logs/query/query-node.ts';
+import type { Compare, QueryNode } from '../../../../src/telemetry/logs/query/query-node.ts';
 import type { LogRecord } from '../../../../src/telemetry/logs/log-record.ts';
 
 export const PIECES =
@@ -71,8 +71,8 @@ const compare = fc.constantFrom<Compare>('=', '=', '>', '>=', '<', '<=');
 const field = (name: fc.Arbitrary<string>, values: fc.Arbitrary<string | number>, how = compare) =>
   fc.record({ op: fc.constant('field' as const), name, compare: how, value: values });
 
-const leaf: fc.Arbitrary<Node> = fc.oneof(
-  fc.constant<Node>({ op: 'all' }),
+const leaf: fc.Arbitrary<QueryNode> = fc.oneof(
+  fc.constant<QueryNode>({ op: 'all' }),
   fc.record({
     op: fc.constant('words' as const),
     words: fc.array(word, { maxLength: 3 }),
@@ -118,7 +118,7 @@ const leaf: fc.Arbitrary<Node> = fc.oneof(
   }),
 );
 
-export const node: fc.Arbitrary<Node> = fc.letrec<{ node: Node }>((tie) => ({
+export const node: fc.Arbitrary<QueryNode> = fc.letrec<{ node: QueryNode }>((tie) => ({
   node: fc.oneof(
     { depthSize: 'small', withCrossShrink: true },
     leaf,

@@ -1,18 +1,18 @@
 // What people type, and what it asks: read by parse.test.ts.
 // A question is written as nested lists, so that a table of them can be read.
-import type { Node } from '../../../../src/telemetry/logs/query/query-node.ts';
+import type { QueryNode } from '../../../../src/telemetry/logs/query/query-node.ts';
 
-export const all: Node = { op: 'all' };
-export const words = (...words: string[]): Node => ({ op: 'words', words, isPrefix: false });
-export const prefix = (...words: string[]): Node => ({ op: 'words', words, isPrefix: true });
-export const substring = (text: string): Node => ({ op: 'substring', text });
-export const regex = (pattern: string): Node => ({ op: 'regex', pattern });
-export const and = (...of: Node[]): Node => ({ op: 'and', of });
-export const or = (...of: Node[]): Node => ({ op: 'or', of });
-export const not = (of: Node): Node => ({ op: 'not', of });
-export const exists = (name: string): Node => ({ op: 'exists', name });
-type Field = Extract<Node, { op: 'field' }>;
-export const is = (name: string, value: Field['value'], compare: Field['compare'] = '='): Node => ({
+export const all: QueryNode = { op: 'all' };
+export const words = (...words: string[]): QueryNode => ({ op: 'words', words, isPrefix: false });
+export const prefix = (...words: string[]): QueryNode => ({ op: 'words', words, isPrefix: true });
+export const substring = (text: string): QueryNode => ({ op: 'substring', text });
+export const regex = (pattern: string): QueryNode => ({ op: 'regex', pattern });
+export const and = (...of: QueryNode[]): QueryNode => ({ op: 'and', of });
+export const or = (...of: QueryNode[]): QueryNode => ({ op: 'or', of });
+export const not = (of: QueryNode): QueryNode => ({ op: 'not', of });
+export const exists = (name: string): QueryNode => ({ op: 'exists', name });
+type Field = Extract<QueryNode, { op: 'field' }>;
+export const is = (name: string, value: Field['value'], compare: Field['compare'] = '='): QueryNode => ({
   op: 'field',
   name,
   compare,
@@ -20,7 +20,7 @@ export const is = (name: string, value: Field['value'], compare: Field['compare'
 });
 const between = (name: string, from: number, to: number) => and(is(name, from, '>='), is(name, to, '<='));
 
-export const QUESTIONS: [string, Node][] = [
+export const QUESTIONS: [string, QueryNode][] = [
   ['', all],
   ['  \t\n ', all],
   ['*', all],

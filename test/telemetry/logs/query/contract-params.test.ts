@@ -1,19 +1,19 @@
 import { describe, expect, it } from 'vitest';
 import { compile } from '../../../../src/telemetry/logs/query/match.ts';
-import { question } from '../../../../src/telemetry/logs/query/contract-params.ts';
+import { contractQuery } from '../../../../src/telemetry/logs/query/contract-params.ts';
 import { recordOf } from './arbitrary.ts';
 import { and, is, not, or, regex, substring, words } from './cases.ts';
 
 describe('the filters of the contract', () => {
   it('ask for everything when none is given', () => {
     const none = { q: '', min_level: null, replica: '', request_id: undefined, includes: [], excludes: [''] };
-    expect(question(none)).toEqual({ node: { op: 'all' }, hints: [] });
-    expect(question({})).toEqual({ node: { op: 'all' }, hints: [] });
+    expect(contractQuery(none)).toEqual({ node: { op: 'all' }, hints: [] });
+    expect(contractQuery({})).toEqual({ node: { op: 'all' }, hints: [] });
   });
 
   it('must all hold, together with the text of the query bar', () => {
     expect(
-      question({
+      contractQuery({
         min_level: 'WARNING',
         replica: 'abc12',
         request_id: 'r1',
@@ -37,13 +37,13 @@ describe('the filters of the contract', () => {
       ),
       hints: [],
     });
-    expect(question({ includes: 'one' })).toEqual({ node: substring('one'), hints: [] });
-    expect(question({ q: 'lvel:x' })).toMatchObject({ hints: [expect.stringContaining('level')] });
+    expect(contractQuery({ includes: 'one' })).toEqual({ node: substring('one'), hints: [] });
+    expect(contractQuery({ q: 'lvel:x' })).toMatchObject({ hints: [expect.stringContaining('level')] });
   });
 
   it('drop records without a level when a least level is asked for', () => {
     for (const [level, least] of Object.entries({ DEBUG: 5, INFO: 9, WARNING: 13, ERROR: 17 })) {
-      const asked = question({ min_level: level });
+      const asked = contractQuery({ min_level: level });
       if ('problems' in asked) throw new Error(JSON.stringify(asked));
       const matches = compile(asked.node);
       expect(matches(recordOf({ severity: 0 }))).toBe(false);
@@ -55,7 +55,7 @@ describe('the filters of the contract', () => {
 
   it('say everything that is wrong with them at once', () => {
     expect(
-      question({
+      contractQuery({
         min_level: 'LOUD',
         replica: 'x'.repeat(257),
         request_id: 5,
@@ -80,11 +80,13 @@ describe('the filters of the contract', () => {
         { name: 'q', problem: expect.stringContaining('abc is no status'), at: 7 },
       ],
     });
-    expect(question({ q: 5 })).toEqual({ problems: [{ name: 'q', problem: 'must be a text' }] });
-    expect(question({ search_pattern: 'a'.repeat(257) })).toMatchObject({
+    expect(contractQuery({ q: 5 })).toEqual({ problems: [{ name: 'q', problem: 'must be a text' }] });
+    expect(contractQuery({ search_pattern: 'a'.repeat(257) })).toMatchObject({
       problems: [{ name: 'search_pattern' }],
     });
-    expect(question({ includes: ['a'.repeat(4097)] })).toMatchObject({ problems: [{ name: 'includes' }] });
+    expect(contractQuery({ includes: ['a'.repeat(4097)] })).toMatchObject({
+      problems: [{ name: 'includes' }],
+    });
   });
 
   it('keep to their limits exactly', () => {
@@ -93,6 +95,6 @@ describe('the filters of the contract', () => {
       search_pattern: 'a'.repeat(256),
       includes: Array.from({ length: 8 }, () => 'a'),
     };
-    expect(question(longest)).toHaveProperty('node');
+    expect(contractQuery(longest)).toHaveProperty('node');
   });
 });

@@ -1,14 +1,14 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { compile } from '../../../../src/telemetry/logs/query/match.ts';
-import type { Node } from '../../../../src/telemetry/logs/query/query-node.ts';
+import type { QueryNode } from '../../../../src/telemetry/logs/query/query-node.ts';
 import { parseQuery } from '../../../../src/telemetry/logs/query/parse.ts';
 import { searchable } from '../../../../src/telemetry/logs/query/searchable-text.ts';
-import { words } from '../../../../src/telemetry/logs/query/words.ts';
+import { wordsOf } from '../../../../src/telemetry/logs/query/words.ts';
 import type { LogRecord } from '../../../../src/telemetry/logs/log-record.ts';
 import { node, record, recordOf, text } from './arbitrary.ts';
 
-function nodeOf(text: string): Node {
+function nodeOf(text: string): QueryNode {
   const parsed = parseQuery(text);
   if ('problem' in parsed) throw new Error(`${text}: ${parsed.problem}`);
   return parsed.node;
@@ -77,7 +77,7 @@ describe('words and phrases', () => {
       fc.property(text, text, fc.boolean(), fc.nat(), (message, other, isPrefix, cut) => {
         // Often a part of the text itself: by chance alone they would seldom meet.
         const sought = cut % 2 === 0 ? message.slice(cut % 7, (cut % 7) + (cut % 11)) : other;
-        const [has, wanted] = [words(message), words(sought)];
+        const [has, wanted] = [wordsOf(message), wordsOf(sought)];
         const last = wanted.length - 1;
         const expected =
           wanted.length === 0 ||

@@ -2,12 +2,12 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { format } from '../../../../src/telemetry/logs/query/format.ts';
 import { compile } from '../../../../src/telemetry/logs/query/match.ts';
-import type { Node } from '../../../../src/telemetry/logs/query/query-node.ts';
+import type { QueryNode } from '../../../../src/telemetry/logs/query/query-node.ts';
 import { parseQuery } from '../../../../src/telemetry/logs/query/parse.ts';
 import { node as anyNode, PIECES, record } from './arbitrary.ts';
 import { HINTS, NO_HINTS, PROBLEMS, QUESTIONS } from './cases.ts';
 
-function nodeOf(text: string): Node {
+function nodeOf(text: string): QueryNode {
   const parsed = parseQuery(text);
   if ('problem' in parsed) throw new Error(`${text}: ${parsed.problem}`);
   return parsed.node;
@@ -96,7 +96,11 @@ describe('the text of the query bar', () => {
 });
 
 describe('a question written back as text', () => {
-  const asksTheSame = (node: Node, text: string, records: Parameters<ReturnType<typeof compile>>[0][]) => {
+  const asksTheSame = (
+    node: QueryNode,
+    text: string,
+    records: Parameters<ReturnType<typeof compile>>[0][],
+  ) => {
     const [one, other] = [compile(node), compile(nodeOf(text))];
     for (const record of records) expect(other(record), text).toBe(one(record));
   };

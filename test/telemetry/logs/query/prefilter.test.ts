@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { compile } from '../../../../src/telemetry/logs/query/match.ts';
-import { narrow } from '../../../../src/telemetry/logs/query/prefilter.ts';
-import type { Narrowing, Node } from '../../../../src/telemetry/logs/query/query-node.ts';
+import { prefilter } from '../../../../src/telemetry/logs/query/prefilter.ts';
+import type { Prefilter, QueryNode } from '../../../../src/telemetry/logs/query/query-node.ts';
 import { parseQuery } from '../../../../src/telemetry/logs/query/parse.ts';
 import { searchable } from '../../../../src/telemetry/logs/query/searchable-text.ts';
 import type { LogRecord } from '../../../../src/telemetry/logs/log-record.ts';
@@ -10,7 +10,7 @@ import { node, record, recordOf } from './arbitrary.ts';
 import { FullText } from './full-text.ts';
 
 /** What the store does with the bounds, said once more and plainly. */
-function keeps(record: LogRecord, bounds: Narrowing, index: FullText): boolean {
+function keeps(record: LogRecord, bounds: Prefilter, index: FullText): boolean {
   const isOne = (list: readonly string[] | undefined, value: string) =>
     list === undefined || list.includes(value);
   const isIn = (range: readonly [number, number] | undefined, value: number) =>
@@ -29,10 +29,10 @@ function keeps(record: LogRecord, bounds: Narrowing, index: FullText): boolean {
   );
 }
 
-function bounds(text: string): Narrowing {
+function bounds(text: string): Prefilter {
   const parsed = parseQuery(text);
   if ('problem' in parsed) throw new Error(parsed.problem);
-  return narrow(parsed.node);
+  return prefilter(parsed.node);
 }
 
 describe('the bounds of a question', () => {
@@ -43,7 +43,7 @@ describe('the bounds of a question', () => {
     fc.assert(
       fc.property(node, fc.array(record, { minLength: 4, maxLength: 8 }), (node, records) => {
         const matches = compile(node);
-        const bounds = narrow(node);
+        const bounds = prefilter(node);
         for (const record of records) {
           const isKept = keeps(record, bounds, index);
           if (!isKept) left++;
@@ -65,7 +65,7 @@ describe('the bounds of a question', () => {
     fc.assert(
       fc.property(record, fc.nat(), fc.nat(), fc.boolean(), (record, from, length, isPrefix) => {
         const part = record.message.slice(from % 9, (from % 9) + (length % 9));
-        const nodes: Node[] = [
+        const nodes: QueryNode[] = [
           { op: 'substring', text: part },
           { op: 'words', words: [part], isPrefix },
           { op: 'field', name: 'message', compare: '=', value: record.message },
@@ -73,7 +73,7 @@ describe('the bounds of a question', () => {
         for (const node of nodes) {
           if (!compile(node)(record)) continue;
           matching++;
-          expect(keeps(record, narrow(node), index), JSON.stringify([node, record.message])).toBe(true);
+          expect(keeps(record, prefilter(node), index), JSON.stringify([node, record.message])).toBe(true);
         }
       }),
       { numRuns: 4000 },
@@ -81,7 +81,7 @@ describe('the bounds of a question', () => {
     expect(matching).toBeGreaterThan(1000);
   });
 
-  it.each<[string, Narrowing]>([
+  it.each<[string, Prefilter]>([
     ['', {}],
     ['requestId:r1 level>=warn', { requestIds: ['r1'], severity: [13, Number.MAX_SAFE_INTEGER] }],
     ['level:warn', { severity: [13, 16] }],
@@ -120,7 +120,7 @@ describe('the bounds of a question', () => {
       '"; DROP TABLE',
     ];
     for (const text of hostile) {
-      const { fts } = narrow({ op: 'words', words: [text], isPrefix: false });
+      const { fts } = prefilter({ op: 'words', words: [text], isPrefix: false });
       expect(fts).toMatch(/^"[\p{L}\p{N}]+"(?: AND "[\p{L}\p{N}]+")*$/u);
       expect(index.only(text).matches(fts!)).toBe(true);
     }

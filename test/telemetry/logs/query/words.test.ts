@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { indexed, words } from '../../../../src/telemetry/logs/query/words.ts';
+import { indexed, wordsOf } from '../../../../src/telemetry/logs/query/words.ts';
 import { text as pieces } from './arbitrary.ts';
 import { FullText } from './full-text.ts';
 
@@ -20,16 +20,16 @@ describe('the words of a text', () => {
     ['ΟΔΟΣ οδός', ['οδοσ', 'οδοσ']],
     ['', []],
     [' -- !? \ud800', []],
-  ])('%s', (text, expected) => expect(words(text)).toEqual(expected));
+  ])('%s', (text, expected) => expect(wordsOf(text)).toEqual(expected));
 
   it('are the same however an accent is written', () => {
-    expect(words('cafe\u0301 e\u0300\u0301')).toEqual(words('café è'));
+    expect(wordsOf('cafe\u0301 e\u0300\u0301')).toEqual(wordsOf('café è'));
   });
 
   it('are their own words', () => {
     fc.assert(
       fc.property(anyText, (text) => {
-        expect(words(words(text).join(' '))).toEqual(words(text));
+        expect(wordsOf(wordsOf(text).join(' '))).toEqual(wordsOf(text));
       }),
       { numRuns: 2000 },
     );
@@ -39,7 +39,7 @@ describe('the words of a text', () => {
     using index = new FullText();
     fc.assert(
       fc.property(anyText, (text) => {
-        expect(index.only(text).tokens()).toEqual([...new Set(words(text))].sort());
+        expect(index.only(text).tokens()).toEqual([...new Set(wordsOf(text))].sort());
       }),
       { numRuns: 2000 },
     );

@@ -1,5 +1,5 @@
 // A stream's reader for tests, at a time that stands still.
-import { LineReader } from '../../../../src/telemetry/logs/ingest/stream-records.ts';
+import { StreamRecords } from '../../../../src/telemetry/logs/ingest/stream-records.ts';
 import { attributesOf, type LogRecord } from '../../../../src/telemetry/logs/log-record.ts';
 import { Redactor } from '../../../../src/telemetry/logs/ingest/redact.ts';
 
@@ -7,7 +7,7 @@ import { Redactor } from '../../../../src/telemetry/logs/ingest/redact.ts';
 export const NOW = 1_795_194_000_000_000_000n;
 
 export const reader = (options: { redactor?: Redactor; maxLineBytes?: number; retentionMs?: number } = {}) =>
-  new LineReader(
+  new StreamRecords(
     { deployment: 'dep1', environment: 'production', replica: 'abc12', source: 'stderr' },
     { maxLineBytes: 64 * 1024, redactor: new Redactor({ builtIn: true, own: [] }), ...options },
   );

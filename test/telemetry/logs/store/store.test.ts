@@ -4,18 +4,18 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import fc from 'fast-check';
 import { afterEach, describe, expect, it } from 'vitest';
-import { removeDay } from '../../../../src/telemetry/logs/store/segments.ts';
+import { removeSegment } from '../../../../src/telemetry/logs/store/segments.ts';
 import {
   parsePosition,
   formatPosition,
   type Direction,
-  type Position,
+  type PagePosition,
 } from '../../../../src/telemetry/logs/store/page-position.ts';
 import { parseQuery } from '../../../../src/telemetry/logs/query/parse.ts';
-import type { Node } from '../../../../src/telemetry/logs/query/query-node.ts';
-import { Reader, type PageQuery } from '../../../../src/telemetry/logs/store/store-reader.ts';
+import type { QueryNode } from '../../../../src/telemetry/logs/query/query-node.ts';
+import { StoreReader, type PageQuery } from '../../../../src/telemetry/logs/store/store-reader.ts';
 import type { LogRecord } from '../../../../src/telemetry/logs/log-record.ts';
-import { Writer, type WriterOptions } from '../../../../src/telemetry/logs/store/store-writer.ts';
+import { StoreWriter, type WriterOptions } from '../../../../src/telemetry/logs/store/store-writer.ts';
 import { folder } from '../../../kit/folder.ts';
 
 const DAY_MS = 86_400_000;
@@ -42,7 +42,7 @@ const line = (message: string, more: Partial<LogRecord> = {}): LogRecord => ({
   ...more,
 });
 
-const node = (text: string): Node => {
+const node = (text: string): QueryNode => {
   const parsed = parseQuery(text);
   if ('problem' in parsed) throw new Error(parsed.problem);
   return parsed.node;
@@ -52,8 +52,8 @@ class Store {
   readonly path: string;
   readonly said: string[] = [];
   nowMs = NOON;
-  writer!: Writer;
-  reader!: Reader;
+  writer!: StoreWriter;
+  reader!: StoreReader;
   readonly #options: Partial<WriterOptions>;
 
   constructor(path = folder(), options: Partial<WriterOptions> = {}, budgetMs = 1000) {
@@ -64,14 +64,18 @@ class Store {
 
   open(budgetMs = 1000): void {
     const options = { folder: this.path, maxBytes: 2 ** 30, retentionMs: 7 * DAY_MS, ...this.#options };
-    this.writer = new Writer(
+    this.writer = new StoreWriter(
       options,
       (_, event, fields) => this.said.push(`${event} ${JSON.stringify(fields)}`),
       () => this.nowMs,
     );
     const problem = this.writer.open();
     if (problem !== '') throw new Error(problem);
-    this.reader = new Reader(this.path, { damaged: (path, why) => this.writer.damaged(path, why) }, budgetMs);
+    this.reader = new StoreReader(
+      this.path,
+      { damaged: (path, why) => this.writer.damaged(path, why) },
+      budgetMs,
+    );
     open.add(this);
   }
 
@@ -83,7 +87,7 @@ class Store {
   /** All pages of a question, one after the other. */
   all(text: string, more: Partial<PageQuery> = {}): LogRecord[] {
     const out: LogRecord[] = [];
-    let after: Position | undefined;
+    let after: PagePosition | undefined;
     for (let pages = 0; pages < 10_000; pages++) {
       const page = this.reader.page({
         node: node(text),
@@ -373,7 +377,7 @@ describe('a file that its writer is only just making', () => {
     expect(store.messages('')).toEqual(['old']);
     expect(store.reader.after(node(''), 0, 10)).toMatchObject({ records: [{ seq: 1 }], lastSeq: 1 });
     made.close();
-    removeDay(path);
+    removeSegment(path);
     store.nowMs += DAY_MS;
     store.add(line('new'));
     expect(store.messages('')).toEqual(['new', 'old']);
@@ -395,7 +399,7 @@ it('what was stored is stored, also where no further file can be made behind it'
 describe('a folder', () => {
   it('belongs to one weir at a time', () => {
     const store = new Store();
-    const second = new Writer(
+    const second = new StoreWriter(
       { folder: store.path, maxBytes: 2 ** 30, retentionMs: DAY_MS },
       () => undefined,
       () => NOON,

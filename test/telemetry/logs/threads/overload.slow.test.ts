@@ -1,8 +1,8 @@
 // The writer cannot keep up: what is given up first, that it is counted, and that nothing stays behind of it.
 import { afterEach, expect, it } from 'vitest';
-import { Log } from '../../../../src/core/logger.ts';
+import { Logger } from '../../../../src/core/logger.ts';
 import { Exchanges } from '../../../../src/core/exchange/exchange.ts';
-import { Capture, Logs } from '../../../../src/telemetry/logs/logs.ts';
+import { CapturePolicy, Logs } from '../../../../src/telemetry/logs/logs.ts';
 import { folder, removeFolders } from '../../../kit/folder.ts';
 import { recordsIn } from '../../../kit/record-files.ts';
 
@@ -25,9 +25,9 @@ it('requests are kept without their bodies while there is room for them, and the
       fileOrigin: { deployment: '', environment: '', replica: '' },
       redactPatterns: [],
     },
-    new Log(quiet, { level: 'error', isText: false }),
+    new Logger(quiet, { level: 'error', isText: false }),
   );
-  const capture = new Capture({ capture: 'full', routes: [], max_body: 65_536 });
+  const capture = new CapturePolicy({ capture: 'full', routes: [], max_body: 65_536 });
   const exchanges = new Exchanges({ trust_inbound: false });
   exchanges.tap(capture);
   exchanges.observe({ closed: (exchange) => logs.request(exchange, undefined) });

@@ -1,6 +1,6 @@
 // A streamed message of Anthropic's API, put together: blocks by their place, deltas joined, usage as last said.
 import type { Assembly } from './assemble.ts';
-import { listAt, objectAt, parseObject, placeAt, textAt, type Fields } from './json-values.ts';
+import { listAt, objectAt, parseObject, placeAt, textAt, type JsonObject } from './json-values.ts';
 
 /** Kind of a delta → where its text is, and the field of the block that it makes longer. */
 const DELTAS: Readonly<Record<string, readonly [from: string, to: string]>> = {
@@ -11,7 +11,7 @@ const DELTAS: Readonly<Record<string, readonly [from: string, to: string]>> = {
 };
 
 interface Block {
-  readonly start: Fields;
+  readonly start: JsonObject;
   readonly texts: Map<string, string>;
   readonly citations: unknown[];
 }
@@ -20,12 +20,12 @@ export class StreamedMessage implements Assembly {
   isWhole = false;
   isComplete = true;
   isExact = true;
-  #message: Fields = {};
-  #end: Fields = {};
-  #usage: Fields | undefined;
+  #message: JsonObject = {};
+  #end: JsonObject = {};
+  #usage: JsonObject | undefined;
   readonly #blocks = new Map<number, Block>();
 
-  add(event: Fields): void {
+  add(event: JsonObject): void {
     const type = textAt(event, 'type');
     if (type === 'message_start') {
       this.#message = objectAt(event, 'message') ?? this.#message;
@@ -39,7 +39,7 @@ export class StreamedMessage implements Assembly {
     } else if (type === 'message_stop') this.isWhole = true;
   }
 
-  answer(): Fields {
+  answer(): JsonObject {
     const blocks = [...this.#blocks.entries()].sort(([a], [b]) => a - b);
     return {
       ...this.#message,
@@ -49,7 +49,7 @@ export class StreamedMessage implements Assembly {
     };
   }
 
-  #begin(event: Fields): void {
+  #begin(event: JsonObject): void {
     const place = placeAt(event, 'index');
     const start = objectAt(event, 'content_block');
     if (place === undefined || !start) {
@@ -60,7 +60,7 @@ export class StreamedMessage implements Assembly {
     this.#blocks.set(place, { start, texts: new Map(), citations: [] });
   }
 
-  #extend(event: Fields): void {
+  #extend(event: JsonObject): void {
     const place = placeAt(event, 'index');
     const block = place === undefined ? undefined : this.#blocks.get(place);
     const delta = objectAt(event, 'delta');
@@ -84,7 +84,7 @@ export class StreamedMessage implements Assembly {
 }
 
 /** A block with what was added to it; the input of a tool is JSON that came in pieces. */
-function whole({ start, texts, citations }: Block): Fields {
+function whole({ start, texts, citations }: Block): JsonObject {
   const added = Array.from(texts, ([name, text]): [string, unknown] =>
     name === 'input'
       ? // A tool without arguments gets one empty piece.

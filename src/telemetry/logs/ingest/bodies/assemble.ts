@@ -3,25 +3,25 @@
 // Invariant: the result has only what the stream said, in its order; of a stream of unknown kind only the error is read.
 import { errorOfEvent, type AnswerError } from './response-error.ts';
 import { ChunkedAnswer } from './openai-chunks.ts';
-import { isObject, parseObject, type Fields } from './json-values.ts';
+import { isObject, parseObject, type JsonObject } from './json-values.ts';
 import { StreamedMessage } from './anthropic-message.ts';
 import { OllamaAnswer } from './ollama.ts';
 import { StreamedResponse } from './openai-response.ts';
 
 /** An answer that is assembled from its events. */
 export interface Assembly {
-  add(event: Fields): void;
+  add(event: JsonObject): void;
   /** True if its events say that it is complete. */
   readonly isWhole: boolean;
   /** False: something was left out because of a limit. */
   readonly isComplete: boolean;
   /** False: it is not certain where some pieces belong, so the answer may be wrong. */
   readonly isExact: boolean;
-  answer(): Fields;
+  answer(): JsonObject;
 }
 
 /** The assembly for a stream that has this event; `undefined` if its kind is unknown. */
-function assemblyFor(event: Fields): Assembly | undefined {
+function assemblyFor(event: JsonObject): Assembly | undefined {
   const { type, choices, done } = event;
   if (type === 'message_start') return new StreamedMessage();
   if (typeof type === 'string' && type.startsWith('response.')) return new StreamedResponse();
@@ -37,7 +37,7 @@ const isChunk = (choice: unknown): boolean =>
   isObject(choice) && (isObject(choice['delta']) || typeof choice['text'] === 'string');
 
 export interface Assembled {
-  readonly answer: Fields;
+  readonly answer: JsonObject;
   /** True if the stream is complete, has no error, and is in the answer as a whole. */
   readonly isWhole: boolean;
   /** False: the answer may be wrong, so it must not replace the stream. */

@@ -8,12 +8,12 @@ import { eventSource } from '../../../../protocol/http/event-stream.ts';
 import { readable } from '../terminal-escapes.ts';
 import { errorOfAnswer, type AnswerError } from './response-error.ts';
 import { StreamedAnswer } from './assemble.ts';
-import { parseObject, textOfJson, type Fields } from './json-values.ts';
+import { parseObject, textOfJson, type JsonObject } from './json-values.ts';
 import { endOfCharacters, textOf } from './decode-body.ts';
-import { factsOf, type Facts } from './usage.ts';
+import { factsOf, type UsageFacts } from './usage.ts';
 
 /** What the bodies add to the attributes of the request. */
-export interface BodyFacts extends Facts {
+export interface BodyFacts extends UsageFacts {
   /** What a body that was kept is not: `cut`, or why it was not kept. */
   readonly request_body?: string | undefined;
   readonly response_body?: string | undefined;
@@ -47,7 +47,7 @@ const MAX_ERROR = 1024;
 interface Kept {
   readonly text: string | undefined;
   /** Its JSON, where all of it came and is an object. */
-  readonly json: Fields | undefined;
+  readonly json: JsonObject | undefined;
   readonly mark: string | undefined;
 }
 

@@ -11,7 +11,7 @@ import {
 } from 'node:zlib';
 import type { RawBody } from '../../../../core/exchange/body-capture.ts';
 
-export type Text = { readonly text: string } | { readonly problem: string };
+export type DecodedText = { readonly text: string } | { readonly problem: string };
 
 type Unpack = (bytes: Uint8Array, maxOutputLength: number) => Buffer;
 
@@ -36,7 +36,7 @@ const CODINGS: Readonly<Record<string, Unpack>> = {
 const MAX_CODINGS = 2;
 
 /** The body as text of up to `maxBytes` bytes, or why it is none. */
-export function textOf(body: RawBody, maxBytes: number): Text {
+export function textOf(body: RawBody, maxBytes: number): DecodedText {
   const unpacked = unpack(body, maxBytes);
   if ('problem' in unpacked) return unpacked;
   const { bytes } = unpacked;

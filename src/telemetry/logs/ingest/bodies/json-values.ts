@@ -1,12 +1,12 @@
 // Reading values that somebody else wrote. Must stay true: what is not of the kind that was asked for is not there.
 
-export type Fields = Readonly<Record<string, unknown>>;
+export type JsonObject = Readonly<Record<string, unknown>>;
 
-export const isObject = (value: unknown): value is Fields =>
+export const isObject = (value: unknown): value is JsonObject =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
 /** A JSON object; `undefined` for everything else. */
-export function parseObject(text: string): Fields | undefined {
+export function parseObject(text: string): JsonObject | undefined {
   try {
     const value: unknown = JSON.parse(text);
     return isObject(value) ? value : undefined;
@@ -26,23 +26,23 @@ export function textOfJson(value: unknown): string | undefined {
   }
 }
 
-export const objectAt = (fields: Fields | undefined, name: string): Fields | undefined => {
+export const objectAt = (fields: JsonObject | undefined, name: string): JsonObject | undefined => {
   const value = fields?.[name];
   return isObject(value) ? value : undefined;
 };
 
-export const listAt = (fields: Fields | undefined, name: string): readonly unknown[] => {
+export const listAt = (fields: JsonObject | undefined, name: string): readonly unknown[] => {
   const value = fields?.[name];
   return Array.isArray(value) ? value : [];
 };
 
-export const textAt = (fields: Fields | undefined, name: string): string => {
+export const textAt = (fields: JsonObject | undefined, name: string): string => {
   const value = fields?.[name];
   return typeof value === 'string' ? value : '';
 };
 
 /** A count: a whole number from 0 on that is exact. */
-export const countAt = (fields: Fields | undefined, name: string): number | undefined => {
+export const countAt = (fields: JsonObject | undefined, name: string): number | undefined => {
   const value = fields?.[name];
   return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0 ? value : undefined;
 };
@@ -50,7 +50,7 @@ export const countAt = (fields: Fields | undefined, name: string): number | unde
 /** Places in lists that a stream may write to: more than any answer has, and few enough to be kept. */
 export const MAX_PLACES = 128;
 
-export const placeAt = (fields: Fields, name: string): number | undefined => {
+export const placeAt = (fields: JsonObject, name: string): number | undefined => {
   const place = countAt(fields, name) ?? 0;
   return place < MAX_PLACES ? place : undefined;
 };

@@ -1,9 +1,9 @@
 // Merges the pieces in which a streamed answer sends its values, as the OpenAI SDKs do (`accumulateDelta`): texts are
 // joined, entries of lists are appended or merged by their `index`, objects are merged, of other values the last counts.
 // Invariant: if something is lost or uncertain, `isComplete` or `isExact` is false.
-import { isObject, MAX_PLACES, type Fields } from './json-values.ts';
+import { isObject, MAX_PLACES, type JsonObject } from './json-values.ts';
 
-export type Merged = Record<string, unknown>;
+export type MergedValue = Record<string, unknown>;
 
 /** Texts that are not joined, since servers send them whole, some of them with every piece. */
 const WHOLE_TEXTS: ReadonlySet<string> = new Set([
@@ -22,7 +22,7 @@ const MAX_DEPTH = 16;
 const MAX_FIELDS = 256;
 
 /** An empty object in which `__proto__` is a name like any other. */
-export const emptyFields = (): Merged => Object.create(null) as Merged;
+export const emptyFields = (): MergedValue => Object.create(null) as MergedValue;
 
 const isNothing = (value: unknown): boolean => value === undefined || value === null;
 
@@ -36,7 +36,7 @@ export class Merger {
    * Merges a piece into `into`. The piece's values become part of the result. `joinsTexts`: texts are joined; else the
    * last one counts.
    */
-  merge(into: Merged, piece: Fields, joinsTexts: boolean, depth = 0): void {
+  merge(into: MergedValue, piece: JsonObject, joinsTexts: boolean, depth = 0): void {
     for (const key of Object.keys(piece)) {
       const value = piece[key];
       if (isNothing(value)) continue;
@@ -64,10 +64,10 @@ export class Merger {
     return this.#unfit(old);
   }
 
-  #object(old: unknown, value: Fields, joinsTexts: boolean, depth: number): unknown {
+  #object(old: unknown, value: JsonObject, joinsTexts: boolean, depth: number): unknown {
     if (!isNothing(old) && !isObject(old)) return this.#unfit(old);
     if (depth >= MAX_DEPTH) return isNothing(old) ? value : this.#unfit(old);
-    const into = isNothing(old) ? emptyFields() : (old as Merged);
+    const into = isNothing(old) ? emptyFields() : (old as MergedValue);
     this.merge(into, value, joinsTexts, depth + 1);
     return into;
   }
@@ -81,7 +81,7 @@ export class Merger {
           ? old.findIndex((other) => isObject(other) && other['index'] === index)
           : -1;
       if (place === -1) old.push(entry);
-      else old[place] = this.#object(old[place], entry as Fields, joinsTexts, depth);
+      else old[place] = this.#object(old[place], entry as JsonObject, joinsTexts, depth);
     }
     return old;
   }

@@ -1,7 +1,7 @@
 // A streamed answer of Ollama's API (/api/chat and /api/generate): one JSON object a line, the last one with `done: true`.
 import type { Assembly } from './assemble.ts';
-import type { Fields } from './json-values.ts';
-import { emptyFields, Merger, type Merged } from './merge-deltas.ts';
+import type { JsonObject } from './json-values.ts';
+import { emptyFields, Merger, type MergedValue } from './merge-deltas.ts';
 
 /** Fields whose objects and texts are merged line by line; of other fields the last value counts. */
 const CONTINUED: ReadonlySet<string> = new Set(['message', 'response', 'thinking']);
@@ -9,9 +9,9 @@ const CONTINUED: ReadonlySet<string> = new Set(['message', 'response', 'thinking
 export class OllamaAnswer implements Assembly {
   isWhole = false;
   readonly #merger = new Merger();
-  readonly #answer: Merged = emptyFields();
+  readonly #answer: MergedValue = emptyFields();
 
-  add(line: Fields): void {
+  add(line: JsonObject): void {
     for (const [name, value] of Object.entries(line))
       if (CONTINUED.has(name)) this.#merger.merge(this.#answer, { [name]: value }, true);
       else if (value !== null) this.#answer[name] = value;
@@ -26,7 +26,7 @@ export class OllamaAnswer implements Assembly {
     return this.#merger.isExact;
   }
 
-  answer(): Fields {
+  answer(): JsonObject {
     return this.#answer;
   }
 }

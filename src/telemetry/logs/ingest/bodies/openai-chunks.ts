@@ -1,8 +1,8 @@
 // Assembles OpenAI's chunks, of chats and of plain completions: deltas are merged by choice, tool calls by their id.
 // Invariant: choices, calls and fields are limited in number; if something is left out, `isComplete` is false.
 import type { Assembly } from './assemble.ts';
-import { isObject, listAt, placeAt, textAt, type Fields } from './json-values.ts';
-import { emptyFields, Merger, type Merged } from './merge-deltas.ts';
+import { isObject, listAt, placeAt, textAt, type JsonObject } from './json-values.ts';
+import { emptyFields, Merger, type MergedValue } from './merge-deltas.ts';
 import { ToolCalls } from './tool-calls.ts';
 import { usageIn } from './usage.ts';
 
@@ -13,8 +13,8 @@ class Choice {
   finish: string | null = null;
   text = '';
   readonly #merger: Merger;
-  readonly #message: Merged = emptyFields();
-  readonly #others: Merged = emptyFields();
+  readonly #message: MergedValue = emptyFields();
+  readonly #others: MergedValue = emptyFields();
   readonly #calls: ToolCalls;
 
   constructor(merger: Merger) {
@@ -22,7 +22,7 @@ class Choice {
     this.#calls = new ToolCalls(merger);
   }
 
-  add({ index: _index, text, finish_reason: finish, delta, ...others }: Fields): void {
+  add({ index: _index, text, finish_reason: finish, delta, ...others }: JsonObject): void {
     if (typeof text === 'string') this.text += text;
     if (typeof finish === 'string') this.finish = finish || this.finish;
     if (isObject(delta)) this.#delta(delta);
@@ -30,7 +30,7 @@ class Choice {
     this.#merger.merge(this.#others, others, false);
   }
 
-  result(isChat: boolean): Fields {
+  result(isChat: boolean): JsonObject {
     return {
       ...this.#others,
       ...(isChat ? { message: this.#whole() } : { text: this.text }),
@@ -38,13 +38,13 @@ class Choice {
     };
   }
 
-  #delta({ tool_calls: calls, ...fields }: Fields): void {
+  #delta({ tool_calls: calls, ...fields }: JsonObject): void {
     if (Array.isArray(calls)) this.#calls.add(calls);
     else if (calls !== undefined && calls !== null) this.#merger.isExact = false;
     this.#merger.merge(this.#message, fields, true);
   }
 
-  #whole(): Fields {
+  #whole(): JsonObject {
     const calls = this.#calls.result();
     return {
       content: null,
@@ -57,13 +57,13 @@ class Choice {
 
 export class ChunkedAnswer implements Assembly {
   readonly #merger = new Merger();
-  readonly #head: Merged = emptyFields();
+  readonly #head: MergedValue = emptyFields();
   readonly #choices = new Map<number, Choice>();
   /** `undefined`: not known yet. */
   #isChat: boolean | undefined;
-  #usage: Fields | undefined;
+  #usage: JsonObject | undefined;
 
-  add(chunk: Fields): void {
+  add(chunk: JsonObject): void {
     const { object, choices: _choices, usage: _usage, ...head } = chunk;
     if (object === 'text_completion') this.#isChat ??= false;
     else if (object === 'chat.completion.chunk') this.#isChat ??= true;
@@ -86,7 +86,7 @@ export class ChunkedAnswer implements Assembly {
     return this.#merger.isComplete;
   }
 
-  answer(): Fields {
+  answer(): JsonObject {
     const isChat = this.#isChat ?? true;
     const choices = [...this.#choices.entries()].sort(([a], [b]) => a - b);
     return {
@@ -105,7 +105,7 @@ export class ChunkedAnswer implements Assembly {
     else this.#head[name] = value;
   }
 
-  #choice(fields: Fields): void {
+  #choice(fields: JsonObject): void {
     const place = placeAt(fields, 'index');
     if (place === undefined) {
       this.#merger.isComplete = false;

@@ -1,6 +1,6 @@
 // A streamed response of OpenAI's responses API: its last event has all of it; one that was broken off has its texts.
 import type { Assembly } from './assemble.ts';
-import { objectAt, textAt, type Fields } from './json-values.ts';
+import { objectAt, textAt, type JsonObject } from './json-values.ts';
 
 const ENDS = new Set(['response.completed', 'response.incomplete', 'response.failed']);
 
@@ -8,10 +8,10 @@ export class StreamedResponse implements Assembly {
   isWhole = false;
   readonly isComplete = true;
   readonly isExact = true;
-  #response: Fields = { object: 'response' };
+  #response: JsonObject = { object: 'response' };
   #text = '';
 
-  add(event: Fields): void {
+  add(event: JsonObject): void {
     const type = textAt(event, 'type');
     if (this.isWhole) return;
     this.#response = objectAt(event, 'response') ?? this.#response;
@@ -19,7 +19,7 @@ export class StreamedResponse implements Assembly {
     this.isWhole = ENDS.has(type);
   }
 
-  answer(): Fields {
+  answer(): JsonObject {
     return this.isWhole ? this.#response : { ...this.#response, output_text: this.#text };
   }
 }

@@ -3,7 +3,7 @@
 // (Anthropic), {"type": "error", "message", "code"} and response.failed (OpenAI responses), {"object": "error", "message",
 // "type"} (older vLLM), {"error": "text", "error_type"} (TGI), {"error": "text"} (Ollama), {"x_groq": {"error": "text"}} (Groq,
 // where a stream stopped early), and events of the type `error`.
-import { isObject, listAt, objectAt, textAt, type Fields } from './json-values.ts';
+import { isObject, listAt, objectAt, textAt, type JsonObject } from './json-values.ts';
 
 export interface AnswerError {
   /** Empty if the error has none. */
@@ -12,12 +12,12 @@ export interface AnswerError {
   readonly type: string;
 }
 
-const codeAt = (fields: Fields, name: string): string => {
+const codeAt = (fields: JsonObject, name: string): string => {
   const value = fields[name];
   return typeof value === 'number' ? String(value) : textAt(fields, name);
 };
 
-function read(fields: Fields, type = ''): AnswerError {
+function read(fields: JsonObject, type = ''): AnswerError {
   const named = codeAt(fields, 'type') || codeAt(fields, 'error_type');
   return {
     message: textAt(fields, 'message') || textAt(fields, 'detail') || textAt(fields, 'error'),
@@ -27,7 +27,7 @@ function read(fields: Fields, type = ''): AnswerError {
 }
 
 /** The error in the field `error` of an object, as an object or a text; `undefined` if it is missing or empty. */
-function errorAt(fields: Fields): AnswerError | undefined {
+function errorAt(fields: JsonObject): AnswerError | undefined {
   const { error } = fields;
   if (typeof error === 'string') return error === '' ? undefined : read(fields);
   return isObject(error) && Object.keys(error).length > 0 ? read(error) : undefined;
@@ -37,7 +37,11 @@ function errorAt(fields: Fields): AnswerError | undefined {
  * The error that the data of one event reports; `undefined` if it reports none. `data`: its JSON object, if it is one.
  * `type`: the type of the event (`event:` of a text/event-stream).
  */
-export function errorOfEvent(data: Fields | undefined, text: string, type: string): AnswerError | undefined {
+export function errorOfEvent(
+  data: JsonObject | undefined,
+  text: string,
+  type: string,
+): AnswerError | undefined {
   if (data === undefined) return type === 'error' ? { message: text, type: '' } : undefined;
   const found = errorAt(data);
   if (found) return found;
@@ -62,7 +66,7 @@ const CONTENT = ['choices', 'output', 'content', 'data', 'response', 'result', '
  * The error that an answer without streaming reports. To be certain, it counts only with a message and without content
  * beside it.
  */
-export function errorOfAnswer(answer: Fields | undefined): AnswerError | undefined {
+export function errorOfAnswer(answer: JsonObject | undefined): AnswerError | undefined {
   if (answer === undefined || CONTENT.some((name) => answer[name] !== undefined && answer[name] !== null))
     return undefined;
   const { error } = answer;

@@ -3,8 +3,8 @@
 // an id that is new begins a new call; a piece with the same id, or without one, continues.
 // Invariant: if it is not certain to which call a piece belongs, `isExact` of the merger becomes false; if there are too
 // many calls, `isComplete` becomes false.
-import { countAt, isObject, MAX_PLACES, parseObject, textAt, type Fields } from './json-values.ts';
-import { emptyFields, type Merged, type Merger } from './merge-deltas.ts';
+import { countAt, isObject, MAX_PLACES, parseObject, textAt, type JsonObject } from './json-values.ts';
+import { emptyFields, type MergedValue, type Merger } from './merge-deltas.ts';
 
 interface Call {
   readonly index: number | undefined;
@@ -12,7 +12,7 @@ interface Call {
   name: string;
   /** More than one piece had a name. */
   isNamedAgain: boolean;
-  readonly fields: Merged;
+  readonly fields: MergedValue;
 }
 
 export class ToolCalls {
@@ -40,14 +40,14 @@ export class ToolCalls {
   }
 
   /** The calls, sorted by index if each has its own, else in the order in which they began. */
-  result(): Fields[] {
+  result(): JsonObject[] {
     const places = new Set(this.#calls.map(({ index }) => index));
     const isPlaced = places.size === this.#calls.length && !places.has(undefined);
     const calls = isPlaced ? this.#calls.toSorted((a, b) => a.index! - b.index!) : this.#calls;
     return calls.map((call) => this.#whole(call));
   }
 
-  #callOf(piece: Fields, taken: ReadonlySet<Call>): Call | undefined {
+  #callOf(piece: JsonObject, taken: ReadonlySet<Call>): Call | undefined {
     const index = countAt(piece, 'index');
     const id = textAt(piece, 'id');
     const name = nameOf(piece);
@@ -83,7 +83,7 @@ export class ToolCalls {
     return call;
   }
 
-  #extend(call: Call, piece: Fields): void {
+  #extend(call: Call, piece: JsonObject): void {
     const { index: _index, ...fields } = piece;
     const name = nameOf(piece);
     call.id ||= textAt(piece, 'id');
@@ -92,8 +92,8 @@ export class ToolCalls {
     this.#merger.merge(call.fields, fields, true);
   }
 
-  #whole({ id, name, isNamedAgain, fields }: Call): Fields {
-    const { function: called, ...others } = fields as { function?: Fields };
+  #whole({ id, name, isNamedAgain, fields }: Call): JsonObject {
+    const { function: called, ...others } = fields as { function?: JsonObject };
     const text = called?.['arguments'] ?? '';
     // Complete arguments twice: these may be two calls of one tool that cannot be told apart.
     if (isNamedAgain && (typeof text !== 'string' || (text !== '' && !parseObject(text))))
@@ -111,7 +111,7 @@ export class ToolCalls {
 const ENVELOPE: ReadonlySet<string> = new Set(['id', 'type']);
 
 /** The name of the function or the custom tool (`custom`). */
-function nameOf(piece: Fields): string {
+function nameOf(piece: JsonObject): string {
   const called = piece['function'] ?? piece['custom'];
   return isObject(called) ? textAt(called, 'name') : '';
 }

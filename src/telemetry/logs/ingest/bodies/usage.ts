@@ -2,10 +2,10 @@
 // Must stay true: only what an answer says is said: nothing is counted here, and nothing guessed from half an answer.
 // Shapes: OpenAI chat completions, completions, embeddings (prompt_tokens, completion_tokens) and responses
 // (input_tokens, output_tokens); Anthropic messages (input_tokens without what came from or went to the cache); Ollama.
-import { countAt, listAt, objectAt, textAt, isObject, type Fields } from './json-values.ts';
+import { countAt, listAt, objectAt, textAt, isObject, type JsonObject } from './json-values.ts';
 
 /** Attributes of a request's record; what is not known is left out. */
-export interface Facts {
+export interface UsageFacts {
   readonly model?: string | undefined;
   /** Where the answer names another model than the request asked for. */
   readonly response_model?: string | undefined;
@@ -19,11 +19,11 @@ export interface Facts {
 }
 
 const MAX_NAME = 256;
-const nameAt = (fields: Fields | undefined, name: string): string | undefined =>
+const nameAt = (fields: JsonObject | undefined, name: string): string | undefined =>
   textAt(fields, name).slice(0, MAX_NAME).toWellFormed() || undefined;
 
 /** What is known from the two bodies; `undefined` for one that is no JSON object, or not whole. */
-export function factsOf(request: Fields | undefined, answer: Fields | undefined): Facts {
+export function factsOf(request: JsonObject | undefined, answer: JsonObject | undefined): UsageFacts {
   const asked = nameAt(request, 'model');
   const answered = nameAt(answer, 'model');
   return {
@@ -36,7 +36,7 @@ export function factsOf(request: Fields | undefined, answer: Fields | undefined)
 }
 
 /** Ollama's counts, which are fields of the answer, under the usual names. */
-function ollamaUsage(answer: Fields | undefined): Fields | undefined {
+function ollamaUsage(answer: JsonObject | undefined): JsonObject | undefined {
   if (typeof answer?.['done'] !== 'boolean') return undefined;
   return { prompt_tokens: answer['prompt_eval_count'], completion_tokens: answer['eval_count'] };
 }
@@ -45,7 +45,7 @@ function ollamaUsage(answer: Fields | undefined): Fields | undefined {
  * The token counts of an answer or of a chunk: `usage`, Groq's `x_groq.usage`, or the `usage` of a choice (Moonshot).
  * `undefined` if there is none, or an empty one.
  */
-export function usageIn(answer: Fields | undefined): Fields | undefined {
+export function usageIn(answer: JsonObject | undefined): JsonObject | undefined {
   const [choice] = listAt(answer, 'choices');
   const places = [answer, objectAt(answer, 'x_groq'), isObject(choice) ? choice : undefined];
   return places
@@ -53,7 +53,7 @@ export function usageIn(answer: Fields | undefined): Fields | undefined {
     .find((usage) => usage && Object.keys(usage).length > 0);
 }
 
-function usageOf(usage: Fields | undefined): Partial<Facts> {
+function usageOf(usage: JsonObject | undefined): Partial<UsageFacts> {
   if (usage === undefined) return {};
   const input = countAt(usage, 'input_tokens') ?? countAt(usage, 'prompt_tokens');
   const output = countAt(usage, 'output_tokens') ?? countAt(usage, 'completion_tokens');
@@ -75,7 +75,7 @@ function usageOf(usage: Fields | undefined): Partial<Facts> {
 }
 
 /** Why it stopped: of the first choice, where there are several; a response of OpenAI says how it stands instead. */
-function finishReason(answer: Fields | undefined): string | undefined {
+function finishReason(answer: JsonObject | undefined): string | undefined {
   const [choice] = listAt(answer, 'choices');
   return (
     nameAt(isObject(choice) ? choice : undefined, 'finish_reason') ??
