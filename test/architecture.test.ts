@@ -1,188 +1,219 @@
-// The floors of the house: who may import whom. Fails when a line is in the wrong room.
-import { readdirSync, readFileSync } from 'node:fs';
-import { dirname, join, relative, resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
+// The layers of the source, and the rules on names and sizes that docs/ARCHITECTURE.md states.
+import { basename } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import {
+  declaredExports,
+  importsOf,
+  parseSource,
+  sourceFiles,
+  sourceText,
+  type Import,
+} from './kit/source.ts';
 
-const SRC = fileURLToPath(new URL('../src', import.meta.url));
+/** From the entry point down: a folder imports from folders of lower layers only. */
+const LAYERS = [
+  ['main.ts'],
+  ['cli'],
+  ['app'],
+  ['config'],
+  ['control'],
+  ['telemetry'],
+  ['data-plane'],
+  ['collectors', 'async'],
+  ['protocol'],
+  ['core'],
+];
 
-/** Room → rooms it may import. Toolboxes (floors 0 and 1) may be entered by any file, others by their door alone. */
-const TOOLS = [
-  'core',
-  'protocol/http',
-  'protocol/grpc',
-  'core/exchange',
-  'protocol/otlp',
-  'protocol/websocket',
-];
-const PARTS = [
-  'data-plane/replicas',
-  'control/child-process',
-  'collectors/kubernetes',
-  'async/queue',
-  'collectors',
-  'control/scaling',
-  'collectors/replica-metrics',
-  'async/webhook',
-  'telemetry/logs',
-  'telemetry/tracing',
-];
-const MAY_IMPORT: Record<string, string[]> = {
-  core: [],
-  'protocol/http': ['core'],
-  'protocol/grpc': ['core', 'core/exchange'],
-  'core/exchange': ['core'],
-  'protocol/otlp': ['core'],
+/** Modules inside a folder, and which of their neighbours each may import. A file belongs to the longest name that fits. */
+const MODULES: Record<string, string[]> = {
+  'main.ts': [],
+  cli: [],
+  app: [],
+  config: [],
+  'control/admin': ['control/scaling'],
+  'control/scaling': [],
+  'control/child-process': [],
+  'telemetry/logs': [],
+  'telemetry/tracing': [],
+  'telemetry/metrics': ['telemetry/logs'],
+  'telemetry/otlp-export': ['telemetry/logs'],
+  'data-plane/server': ['data-plane/routing', 'data-plane/proxy'],
+  'data-plane/routing': ['data-plane/proxy'],
+  'data-plane/proxy': ['data-plane/replicas'],
+  'data-plane/replicas': [],
+  collectors: [],
+  'collectors/kubernetes': [],
+  'collectors/replica-metrics': [],
+  'async/queue': [],
+  'async/webhook': [],
+  'protocol/http': [],
+  'protocol/grpc': [],
+  'protocol/otlp': [],
   'protocol/websocket': [],
-  'data-plane/replicas': TOOLS,
-  'control/child-process': TOOLS,
-  'collectors/kubernetes': TOOLS,
-  'collectors/replica-metrics': TOOLS,
-  collectors: TOOLS,
-  'control/scaling': TOOLS,
-  'async/queue': TOOLS,
-  'async/webhook': TOOLS,
-  'telemetry/logs': TOOLS,
-  'telemetry/tracing': TOOLS,
-  'data-plane/proxy': [...TOOLS, 'data-plane/replicas'],
-  'telemetry/otlp-export': [...TOOLS, 'telemetry/logs'],
-  'telemetry/metrics': [...TOOLS, ...PARTS],
-  'data-plane/routing': [...TOOLS, 'data-plane/proxy'],
-  'data-plane/server': [...TOOLS, 'data-plane/routing', 'data-plane/proxy', 'async/queue'],
-  'control/admin': [...TOOLS, ...PARTS, 'telemetry/metrics', 'telemetry/otlp-export'],
-  config: ['core'],
-  cli: ['core', 'protocol/http', 'config', 'app'],
-  app: [
-    ...TOOLS,
-    ...PARTS,
-    'data-plane/proxy',
-    'telemetry/metrics',
-    'telemetry/otlp-export',
-    'data-plane/server',
-    'control/admin',
-    'config',
-  ],
-  'main.ts': ['cli'],
+  core: [],
+  'core/exchange': ['core'],
 };
 
-/** The one file of a room that other rooms may import. */
-const DOORS: Record<string, string> = {
-  'data-plane/replicas': 'data-plane/replicas/pool.ts',
-  'control/child-process': 'control/child-process/child-process.ts',
-  'collectors/kubernetes': 'collectors/kubernetes/kubernetes.ts',
-  'async/queue': 'async/queue/queue.ts',
-  collectors: 'collectors/collectors.ts',
-  'control/scaling': 'control/scaling/autoscaler.ts',
-  'collectors/replica-metrics': 'collectors/replica-metrics/replica-metrics.ts',
-  'async/webhook': 'async/webhook/webhook.ts',
-  'telemetry/logs': 'telemetry/logs/logs.ts',
-  'telemetry/tracing': 'telemetry/tracing/tracing.ts',
-  'data-plane/proxy': 'data-plane/proxy/proxy.ts',
-  'telemetry/otlp-export': 'telemetry/otlp-export/otlp-export.ts',
-  'telemetry/metrics': 'telemetry/metrics/metrics.ts',
-  'data-plane/server': 'data-plane/server/data-server.ts',
-  'control/admin': 'control/admin/admin.ts',
-  config: 'config/config.ts',
+/** The one file of a module that other modules import. Modules without a row are libraries: any file may be imported. */
+const ENTRY: Record<string, string> = {
   cli: 'cli/cli.ts',
   app: 'app/sidecar.ts',
+  config: 'config/config.ts',
+  'control/admin': 'control/admin/admin.ts',
+  'control/scaling': 'control/scaling/autoscaler.ts',
+  'control/child-process': 'control/child-process/child-process.ts',
+  'telemetry/logs': 'telemetry/logs/logs.ts',
+  'telemetry/tracing': 'telemetry/tracing/tracing.ts',
+  'telemetry/metrics': 'telemetry/metrics/metrics.ts',
+  'telemetry/otlp-export': 'telemetry/otlp-export/otlp-export.ts',
+  'data-plane/server': 'data-plane/server/data-server.ts',
+  'data-plane/proxy': 'data-plane/proxy/proxy.ts',
+  'data-plane/replicas': 'data-plane/replicas/pool.ts',
+  collectors: 'collectors/collectors.ts',
+  'collectors/kubernetes': 'collectors/kubernetes/kubernetes.ts',
+  'collectors/replica-metrics': 'collectors/replica-metrics/replica-metrics.ts',
+  'async/queue': 'async/queue/queue.ts',
+  'async/webhook': 'async/webhook/webhook.ts',
 };
 
-interface Import {
-  from: string;
-  to: string;
-  isType: boolean;
+/** Files whose inside is about to be replaced, with the length that they must not exceed until then. */
+const LONG_FILES: Record<string, number> = {};
+const MAX_LINES = 400;
+const MAX_MEDIAN_LINES = 110;
+
+const startsWith = (file: string, module: string): boolean =>
+  file === module || file.startsWith(`${module}/`);
+const moduleOf = (file: string): string =>
+  Object.keys(MODULES)
+    .filter((module) => startsWith(file, module))
+    .reduce((longest, module) => (module.length > longest.length ? module : longest), '');
+const folderOf = (file: string): string => file.split('/')[0]!;
+const layerOf = (file: string): number => LAYERS.findIndex((folders) => folders.includes(folderOf(file)));
+
+const all: Import[] = sourceFiles.flatMap(importsOf);
+const imports = all.filter(({ isPackage }) => !isPackage);
+/** Imports from one module to another. */
+const across = imports.filter(({ from, to }) => moduleOf(from) !== moduleOf(to));
+/** config/ reads the settings of each module where they are declared. */
+const readsSettings = ({ from, to }: Import): boolean =>
+  folderOf(from) === 'config' && to.endsWith('/options.ts');
+const shown = ({ from, to }: Import): string => `${from} imports ${to}`;
+
+describe('the layers', () => {
+  it('hold every file of the source', () => {
+    expect(sourceFiles.filter((file) => layerOf(file) === -1 || moduleOf(file) === '')).toEqual([]);
+  });
+
+  it('are imported downwards only', () => {
+    const wrong = across.filter(
+      ({ from, to }) =>
+        layerOf(to) < layerOf(from) || (layerOf(to) === layerOf(from) && folderOf(from) !== folderOf(to)),
+    );
+    expect(wrong.map(shown)).toEqual([]);
+  });
+
+  it('keep neighbours apart that need not know each other', () => {
+    const wrong = across.filter(
+      ({ from, to }) => folderOf(from) === folderOf(to) && !MODULES[moduleOf(from)]!.includes(moduleOf(to)),
+    );
+    expect(wrong.map(shown)).toEqual([]);
+  });
+
+  it('are entered by the one file that each module offers', () => {
+    const wrong = across.filter((one) => {
+      const entry = ENTRY[moduleOf(one.to)];
+      return entry !== undefined && one.to !== entry && !readsSettings(one) && !isHelp(one);
+    });
+    expect(wrong.map(shown)).toEqual([]);
+  });
+
+  it('let config read settings and nothing else of other modules', () => {
+    const wrong = across.filter(
+      (one) => folderOf(one.from) === 'config' && folderOf(one.to) !== 'core' && !readsSettings(one),
+    );
+    expect(wrong.map(shown)).toEqual([]);
+  });
+
+  it('let metrics know the types of other modules only', () => {
+    const wrong = across.filter(
+      (one) =>
+        moduleOf(one.from) === 'telemetry/metrics' &&
+        !['core', 'protocol'].includes(folderOf(one.to)) &&
+        !one.isType,
+    );
+    expect(wrong.map(shown)).toEqual([]);
+  });
+});
+
+/** The help of a command is made from the settings. */
+function isHelp({ from, to }: Import): boolean {
+  return folderOf(from) === 'cli' && ['config/schema.ts', 'config/watch.ts'].includes(to);
 }
 
-const files = readdirSync(SRC, { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.ts'));
-const source = (file: string) => readFileSync(join(SRC, file), 'utf8');
-const ROOMS = Object.keys(MAY_IMPORT);
-const ROOM_OF = new Map<string, string>();
-/** The room with the longest name that the file's path begins with. */
-const room = (file: string): string => {
-  let found = ROOM_OF.get(file);
-  if (found === undefined) {
-    found = ROOMS.filter((name) => file === name || file.startsWith(`${name}/`)).sort(
-      (a, b) => b.length - a.length,
-    )[0];
-    ROOM_OF.set(file, (found ??= file));
-  }
-  return found;
-};
-
-const imports: Import[] = files.flatMap((from) =>
-  [...source(from).matchAll(/^(?:import|export)\s+(type\s)?[^;]*?from '(\.[^']+)'/gms)].map((match) => ({
-    from,
-    to: relative(SRC, resolve(SRC, dirname(from), match[2]!)),
-    isType: match[1] !== undefined,
-  })),
-);
-
-describe('the house', () => {
-  it('has the rooms of the plan and no others', () => {
-    expect([...new Set(files.map(room))].sort()).toEqual(Object.keys(MAY_IMPORT).sort());
+describe('names', () => {
+  it('of exported types are used once in the whole source', () => {
+    const declared = new Map<string, string[]>();
+    for (const file of sourceFiles)
+      for (const { name } of declaredExports(file))
+        if (/^[A-Z]\w*[a-z]/.test(name)) declared.set(name, [...(declared.get(name) ?? []), file]);
+    expect([...declared].filter(([, by]) => by.length > 1)).toEqual([]);
   });
 
-  it('imports go down, never up or sideways', () => {
-    const wrong = imports.filter(
-      ({ from, to }) =>
-        room(from) !== room(to) &&
-        !MAY_IMPORT[room(from)]!.includes(room(to)) &&
-        !(room(from) === 'config' && to.endsWith('options.ts')),
-    );
-    expect(wrong).toEqual([]);
-  });
-
-  it('a room is entered by its door', () => {
-    const wrong = imports.filter(
-      ({ from, to }) =>
-        room(from) !== room(to) &&
-        to.includes('/') &&
-        ![...TOOLS, 'data-plane/routing'].includes(room(to)) &&
-        to !== DOORS[room(to)] &&
-        !(room(from) === 'config' && to.endsWith('/options.ts')) &&
-        // The help of a command is made from the settings.
-        !(room(from) === 'cli' && ['config/schema.ts', 'config/watch.ts'].includes(to)),
-    );
-    expect(wrong).toEqual([]);
-  });
-
-  it('metrics know the parts as types only', () => {
-    const wrong = imports.filter(
-      ({ from, to, isType }) => room(from) === 'telemetry/metrics' && PARTS.includes(room(to)) && !isType,
-    );
-    expect(wrong).toEqual([]);
-  });
-
-  it('each library is imported by one file', () => {
-    const users = new Map<string, Set<string>>();
-    for (const file of files)
-      for (const [, name] of source(file).matchAll(/^import\s[^;]*?from '([^.'][^']*)'/gms))
-        if (!name!.startsWith('node:')) users.set(name!, (users.get(name!) ?? new Set()).add(file));
-    const shared = [...users].filter(([name, by]) => by.size > 1 && name !== 'http-proxy');
-    expect(shared).toEqual([]);
-  });
-
-  it('has no barrels, no default exports and no drawers for leftovers', () => {
-    for (const file of files) {
-      expect(file).not.toMatch(/(^|\/)(index|utils?|helpers?|services?|types|common-utils|managers?)\.ts$/);
-      expect(source(file)).not.toMatch(/^export default/m);
+  it('of files are used once, but where the folder says what its files are', () => {
+    const named = new Map<string, string[]>();
+    for (const file of sourceFiles) {
+      if (basename(file) === 'options.ts' || /\/(families|routes|commands)\//.test(file)) continue;
+      named.set(basename(file), [...(named.get(basename(file)) ?? []), file]);
     }
+    expect([...named.values()].filter((files) => files.length > 1)).toEqual([]);
   });
 
-  it('takes http from the one place that does not load what comes along with it', () => {
-    const takers = files.filter((file) => /^import (?!type)[^;]*from 'node:http';/m.test(source(file)));
-    expect(takers).toEqual([]);
+  it('of files say what is inside: no index, no utils, no helpers', () => {
+    const vague = /(^|\/)(index|utils?|helpers?|services?|types|common|managers?)\.ts$/;
+    expect(sourceFiles.filter((file) => vague.test(file))).toEqual([]);
+  });
+});
+
+describe('files', () => {
+  const lines = (file: string): number => sourceText(file).split('\n').length - 1;
+
+  it('open with a line that says what they are', () => {
+    for (const file of sourceFiles) expect(sourceText(file), file).toMatch(/^\/\/ \S/);
   });
 
-  it('reads the environment in one place', () => {
-    const readers = files.filter((file) => /process\.env/.test(source(file)));
-    // The command hands process.env to config/sources.ts; the replica's process gets it as it is.
-    const may = (file: string) =>
-      ['cli', 'config'].includes(room(file)) || file === 'control/child-process/child-process.ts';
-    expect(readers.every(may)).toBe(true);
+  it('have no default export', () => {
+    const exporting = sourceFiles.filter((file) =>
+      parseSource(file).module.staticExports.some(({ entries }) =>
+        entries.some(({ exportName }) => `${exportName.kind}` === 'Default'),
+      ),
+    );
+    expect(exporting).toEqual([]);
   });
 
-  it('every file opens with what it is', () => {
-    for (const file of files) expect(source(file), file).toMatch(/^\/\/ \S/);
+  it('are short', () => {
+    const long = sourceFiles.filter((file) => lines(file) > (LONG_FILES[file] ?? MAX_LINES));
+    expect(long.map((file) => `${file}: ${lines(file)} lines`)).toEqual([]);
+    const sorted = sourceFiles.map(lines).sort((a, b) => a - b);
+    expect(sorted[Math.floor(sorted.length / 2)]).toBeLessThan(MAX_MEDIAN_LINES);
+  });
+
+  it('share no library: one file imports it', () => {
+    const users = new Map<string, Set<string>>();
+    for (const { from, to, isPackage } of all)
+      if (isPackage && !to.startsWith('node:')) users.set(to, (users.get(to) ?? new Set()).add(from));
+    expect([...users].filter(([, by]) => by.size > 1).map(([name, by]) => [name, ...by])).toEqual([]);
+  });
+
+  it('take Node’s HTTP modules from the file that loads the least of them', () => {
+    const direct = all.filter(({ to, isType }) => to === 'node:http' && !isType);
+    expect(direct.map(shown)).toEqual([]);
+  });
+
+  it('leave the environment to the command line', () => {
+    const readers = sourceFiles.filter((file) => /process\.env/.test(sourceText(file)));
+    // The supervised process inherits the environment as it is.
+    const may = (file: string): boolean =>
+      ['cli', 'config'].includes(folderOf(file)) || file === 'control/child-process/child-process.ts';
+    expect(readers.filter((file) => !may(file))).toEqual([]);
   });
 });
