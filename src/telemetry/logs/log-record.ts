@@ -58,7 +58,7 @@ export function attributesOf({ attributes }: { readonly attributes: string }): R
 /**
  * Names of attributes that a request's record has (kind `request`), beside the record's own fields:
  * method, path, protocol, cause, detail, remote, queue_ms, async_wait_ms, leased_ms, connected_ms, head_ms, first_byte_ms,
- * request_bytes, response_bytes, attempts, retries, async, is_sampled, has_bodies; with bodies (bodies/bodies.ts):
+ * request_bytes, response_bytes, attempts, retries, async, is_sampled, has_bodies; with bodies (bodies/body-reader.ts):
  * model, response_model, response_id, input_tokens, output_tokens, total_tokens, cached_tokens, reasoning_tokens,
  * finish_reason, is_stream, is_assembled, request_body, response_body, response_error, response_error_type.
  * Of a line: whatever its JSON said; `exc_info` is a traceback, `is_cut` a line that was too long, `logger` who wrote it.

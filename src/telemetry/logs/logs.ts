@@ -14,12 +14,13 @@ import type { QueryNode } from './query/query-node.ts';
 import { subscriptionNode, type Subscription } from './query/subscription.ts';
 import type { FollowQuery, RecordPage, PageQuery, Aggregate } from './store/store-reader.ts';
 import type { LogRecord, RecordOrigin } from './log-record.ts';
-import type { PackedDeployment } from './ingest/request-record.ts';
+import type { RequestOwner } from './ingest/request-owners.ts';
+import type { RecordedDeployment } from './ingest/request-record.ts';
 import { WriterClient, type PostResult, type WriterClientFigures } from './threads/writer-client.ts';
 import type { AggregateBy } from './store/aggregate.ts';
 
 export { CapturePolicy } from './ingest/capture-policy.ts';
-export { recordsOfLogs, recordsOfSpans, type OtlpRecordResult as OtlpIntake } from './ingest/otlp-records.ts';
+export { recordsOfLogs, recordsOfSpans, type OtlpDefaults } from './ingest/otlp-records.ts';
 export { attributesOf, KINDS, type RecordKind, type LogRecord, type RecordOrigin } from './log-record.ts';
 export type { TimeRange } from './store/segment-reader.ts';
 export { formatPosition, parsePosition, type PagePosition } from './store/page-position.ts';
@@ -48,113 +49,113 @@ export interface RecordFeed {
 export interface LineStream {
   write(bytes: Uint8Array): void;
   /** Sets the origin of later lines. */
-  move(origin: RecordOrigin): void;
+  setOrigin(origin: RecordOrigin): void;
   end(): void;
 }
 
 export class Logs implements Component {
   readonly name = 'logs';
-  readonly #sender: WriterClient;
-  readonly #asker: ReaderClient;
+  readonly #writer: WriterClient;
+  readonly #reader: ReaderClient;
   readonly #followsFiles: boolean;
   readonly #listeners = new Set<() => void>();
 
   constructor({ folder, maxBytes, ...intake }: LogsConfig, log: Logger) {
     const { retentionMs } = intake;
-    this.#sender = new WriterClient({ writer: { folder, maxBytes, retentionMs }, intake }, log, () => {
+    this.#writer = new WriterClient({ writer: { folder, maxBytes, retentionMs }, intake }, log, () => {
       for (const listener of this.#listeners) listener();
     });
     this.#followsFiles = intake.files.length > 0;
-    this.#asker = new ReaderClient(folder, (path, problem) => this.#sender.damaged(path, problem));
+    this.#reader = new ReaderClient(folder, (path, problem) => this.#writer.damaged(path, problem));
   }
 
   /** Files are followed from the start; for the rest the threads are started when they are needed. */
   start(): void {
-    if (this.#followsFiles) this.#sender.open();
+    if (this.#followsFiles) this.#writer.open();
   }
 
   async stop(deadlineMs: number): Promise<void> {
-    await this.#sender.close(deadlineMs);
-    await this.#asker.close();
+    await this.#writer.close(deadlineMs);
+    await this.#reader.close();
   }
 
   get figures(): WriterClientFigures {
-    return this.#sender.figures;
+    return this.#writer.figures;
   }
 
   // ── What happened ────────────────────────────────────────────────────────────────────────────────────────────────
 
   /** A request that ended, with the copies of its bodies that its tap has. Hot path. */
-  request(exchange: Exchange, deployment: PackedDeployment | undefined): void {
-    this.#sender.request(exchange, deployment);
+  requestEnded(exchange: Exchange, deployment: RecordedDeployment | undefined): void {
+    this.#writer.request(exchange, deployment);
   }
 
   /** A stream of lines that begins. */
-  stream(origin: RecordOrigin): LineStream {
-    const stream = this.#sender.stream(origin);
+  openStream(origin: RecordOrigin): LineStream {
+    const stream = this.#writer.stream(origin);
     return {
-      write: (bytes) => this.#sender.bytes(stream, bytes),
-      move: (other) => this.#sender.move(stream, other),
-      end: () => this.#sender.bytes(stream, undefined),
+      write: (bytes) => this.#writer.bytes(stream, bytes),
+      setOrigin: (other) => this.#writer.setOrigin(stream, other),
+      end: () => this.#writer.bytes(stream, undefined),
     };
   }
 
   /** A request was given to a deployment: later lines of files and streams that name it belong to its replica. */
-  routed(exchange: Exchange, deployment: PackedDeployment): void {
-    this.#sender.routed(exchange, deployment);
+  requestRouted(exchange: Exchange, deployment: RecordedDeployment): void {
+    this.#writer.routed(exchange, deployment);
   }
 
   /** Sets the owner of later lines of followed files that name no known request. */
-  moveFiles(origin: Omit<RecordOrigin, 'source'>): void {
-    this.#sender.moveFiles(origin);
+  setFileOwner(owner: RequestOwner): void {
+    this.#writer.setFileOwner(owner);
   }
 
   /** Stores records from outside. Resolves when they are stored, or why they are not. */
   post(records: readonly LogRecord[]): Promise<PostResult> {
-    return this.#sender.post(records);
+    return this.#writer.post(records);
   }
 
   /** Stores lines from outside: plain text or a JSON object each. `count`: how many there are at most, blank ones aside. */
   postLines(bytes: Uint8Array, origin: RecordOrigin, count: number): Promise<PostResult> {
-    return this.#sender.post([], { bytes, origin, count });
+    return this.#writer.post([], { bytes, origin, count });
   }
 
   // ── What is asked ────────────────────────────────────────────────────────────────────────────────────────────────
 
   /** The next records in the order of time. A page may be empty and yet not the last: see `next`. */
   page(query: PageQuery): Promise<RecordPage> {
-    return this.#asker.ask('page', query);
+    return this.#reader.ask('page', query);
   }
 
   /** The next records in the order in which they were stored, behind the place `seq`. */
   after(node: QueryNode, seq: number, limit: number): Promise<FollowQuery> {
-    return this.#asker.ask('after', node, seq, limit);
+    return this.#reader.ask('after', node, seq, limit);
   }
 
   /** The record at a place. */
   at(seq: number): Promise<LogRecord | undefined> {
-    return this.#asker.ask('at', seq);
+    return this.#reader.ask('at', seq);
   }
 
   /** Bodies of the request at a place, where they were kept. */
   bodies(
     seq: number,
   ): Promise<{ request: Uint8Array | undefined; response: Uint8Array | undefined } | undefined> {
-    return this.#asker.ask('bodies', seq);
+    return this.#reader.ask('bodies', seq);
   }
 
   /** Counts what matches; comes back with `next` until everything was looked at. */
-  tally(query: Omit<PageQuery, 'limit' | 'direction'>, by: AggregateBy): Promise<Aggregate> {
-    return this.#asker.ask('tally', { ...query, direction: 'down', limit: 0 }, by);
+  aggregate(query: Omit<PageQuery, 'limit' | 'direction'>, by: AggregateBy): Promise<Aggregate> {
+    return this.#reader.ask('tally', { ...query, direction: 'down', limit: 0 }, by);
   }
 
   /** Counts by whole minutes, for questions about fields that these are summed by. */
-  tallyMinutes(
+  aggregateMinutes(
     node: QueryNode,
     span: { readonly fromNs: bigint; readonly toNs: bigint },
     by: AggregateBy,
   ): Promise<ReadonlyMap<string, number>> {
-    return this.#asker.ask('tallyMinutes', node, span, by);
+    return this.#reader.ask('tallyMinutes', node, span, by);
   }
 
   /** What is wanted, as it is stored, from any place on: what an exporter reads. `problem`: what is wrong with the query. */

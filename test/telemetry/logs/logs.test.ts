@@ -64,7 +64,7 @@ const messages = async (logs: Logs): Promise<string[]> =>
 /** An exchange that has ended. */
 function request(logs: Logs, target = '/predict?key=hidden'): string {
   const exchanges = new Exchanges({ trust_inbound: false });
-  exchanges.observe({ closed: (one) => logs.request(one, { id: 'dep1', environment: 'production' }) });
+  exchanges.observe({ closed: (one) => logs.requestEnded(one, { id: 'dep1', environment: 'production' }) });
   const exchange = exchanges.open(undefined);
   exchange.method = 'POST';
   exchange.target = target;
@@ -98,7 +98,7 @@ describe('what happened', () => {
   it('is there for whoever asks next: requests without their query, lines, posts', async () => {
     const logs = start(folder());
     const id = request(logs);
-    const stream = logs.stream(origin);
+    const stream = logs.openStream(origin);
     stream.write(Buffer.from(`{"levelname":"INFO","message":"one","request_id":"${id}"}\ntw`));
     stream.write(Buffer.from('o\n'));
     expect(await logs.post([record('three')])).toEqual({ stored: 1 });
@@ -164,7 +164,7 @@ describe('a store that stands still', () => {
     const holder = new DatabaseSync(join(path, name!));
     holder.exec('BEGIN IMMEDIATE');
     const piece = Buffer.from(`${'x'.repeat(1000)}\n`.repeat(64));
-    const stream = logs.stream(origin);
+    const stream = logs.openStream(origin);
     let longestMs = 0;
     for (let i = 0; i < 3000; i++) {
       const beganMs = performance.now();
@@ -185,7 +185,7 @@ describe('a store that stands still', () => {
 describe('a flood of lines of one letter', () => {
   it('waits in bounded numbers, is counted, and what was taken is stored', async () => {
     const logs = start(folder());
-    const stream = logs.stream(origin);
+    const stream = logs.openStream(origin);
     const piece = Buffer.from('y\n'.repeat(4096));
     for (let i = 0; i < 500; i++) stream.write(piece);
     const dropped = logs.figures.dropped.get('queue_full')!;

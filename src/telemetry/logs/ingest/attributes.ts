@@ -1,7 +1,7 @@
-// What a line says besides its message, made safe to keep: bounded, redacted, as the text of a JSON object.
+// What a line says besides its message, made safe to keep: copy, redacted, as the text of a JSON object.
 // Must stay true: no object that somebody logged, however deep, wide or long, costs more than these bounds.
 import { REDACTED, type Redactor } from './redact.ts';
-import { readable } from './terminal-escapes.ts';
+import { printable } from './terminal-escapes.ts';
 
 /** Values in all, levels of nesting, characters of all names and texts, characters of one text. */
 const MAX_VALUES = 512;
@@ -16,14 +16,14 @@ type Plain = Record<string, unknown>;
  * says how many values that are; a text that is too long is cut, with … at its end.
  */
 export function attributesText(attributes: Readonly<Plain>, redactor: Redactor): string {
-  const bounded = new Bounded(redactor);
-  const out = bounded.object(attributes, 0);
-  if (bounded.dropped > 0) out['attributes_dropped'] = bounded.dropped;
+  const copy = new BoundedCopy(redactor);
+  const out = copy.object(attributes, 0);
+  if (copy.dropped > 0) out['attributes_dropped'] = copy.dropped;
   const text = JSON.stringify(out);
   return text === '{}' ? '' : text;
 }
 
-class Bounded {
+class BoundedCopy {
   dropped = 0;
   #values = 0;
   #characters = 0;
@@ -77,11 +77,11 @@ class Bounded {
   }
 
   #text(value: string): string | undefined {
-    const text = this.#redactor.redactText(readable(value));
-    const room = Math.min(MAX_TEXT, MAX_CHARACTERS - this.#characters);
-    if (room <= 0 && text !== '') return undefined;
-    this.#characters += Math.min(text.length, room);
-    return text.length > room ? `${text.slice(0, room)}…`.toWellFormed() : text;
+    const text = this.#redactor.redactText(printable(value));
+    const free = Math.min(MAX_TEXT, MAX_CHARACTERS - this.#characters);
+    if (free <= 0 && text !== '') return undefined;
+    this.#characters += Math.min(text.length, free);
+    return text.length > free ? `${text.slice(0, free)}…`.toWellFormed() : text;
   }
 
   #isFull(): boolean {

@@ -1,5 +1,5 @@
 // What is kept of which request: everything, its metadata or nothing, by its path.
-// Must stay true: the first route that fits decides; all copies of bodies together stay within MAX_HELD_BYTES, beyond
+// Must stay true: the first route that matches decides; all copies of bodies together stay within MAX_HELD_BYTES, beyond
 // which requests are recorded without bodies, and counted. Hot path: one look per request, none where there are no routes.
 import { BodyCapture, type CaptureBudget, type BodyCaptures } from '../../../core/exchange/body-capture.ts';
 
@@ -19,7 +19,7 @@ export const STREAM_FACTOR = 16;
 
 export class CapturePolicy implements BodyCaptures, CaptureBudget {
   readonly #default: CaptureMode;
-  readonly #routes: readonly { readonly fits: (path: string) => boolean; readonly capture: CaptureMode }[];
+  readonly #routes: readonly { readonly matches: (path: string) => boolean; readonly capture: CaptureMode }[];
   readonly #limits: { readonly bytes: number; readonly streamBytes: number };
   readonly #maxHeldBytes: number;
   #heldBytes = 0;
@@ -28,7 +28,7 @@ export class CapturePolicy implements BodyCaptures, CaptureBudget {
 
   constructor({ capture, routes, max_body }: CaptureOptions, maxHeldBytes = MAX_HELD_BYTES) {
     this.#default = capture;
-    this.#routes = routes.map((route) => ({ fits: pathPattern(route.path), capture: route.capture }));
+    this.#routes = routes.map((route) => ({ matches: pathPattern(route.path), capture: route.capture }));
     this.#limits = { bytes: max_body, streamBytes: max_body * STREAM_FACTOR };
     this.#maxHeldBytes = maxHeldBytes;
   }
@@ -39,7 +39,7 @@ export class CapturePolicy implements BodyCaptures, CaptureBudget {
   }
 
   /** True where bodies of anything may be wanted. */
-  get isEverFull(): boolean {
+  get mayCaptureBodies(): boolean {
     return this.#default === 'full' || this.#routes.some(({ capture }) => capture === 'full');
   }
 
@@ -48,7 +48,7 @@ export class CapturePolicy implements BodyCaptures, CaptureBudget {
     if (this.#routes.length === 0) return this.#default;
     const query = target.indexOf('?');
     const path = query === -1 ? target : target.slice(0, query);
-    for (const { fits, capture } of this.#routes) if (fits(path)) return capture;
+    for (const { matches, capture } of this.#routes) if (matches(path)) return capture;
     return this.#default;
   }
 

@@ -12,7 +12,7 @@ export interface ContainerLine {
   /** True if the line continues in the next piece of the same stream. `perhaps`: its line end is missing, so it may continue. */
   readonly isPartial: boolean | 'perhaps';
   /** Other fields of the wrapper, as attributes of the line. */
-  readonly said: Readonly<Record<string, unknown>>;
+  readonly attributes: Readonly<Record<string, unknown>>;
 }
 
 /** Time, stream and tags (`F`: full, `P`: partial; more may follow behind colons). */
@@ -25,7 +25,13 @@ export function unwrapCri(line: string, nowNs: bigint): ContainerLine | undefine
   const timeNs = match ? timeOf(match[1], nowNs) : undefined;
   if (!match || timeNs === undefined) return undefined;
   const stream = match[2] as ContainerLine['stream'];
-  return { text: line.slice(match[0].length), stream, timeNs, isPartial: match[3] === 'P', said: { stream } };
+  return {
+    text: line.slice(match[0].length),
+    stream,
+    timeNs,
+    isPartial: match[3] === 'P',
+    attributes: { stream },
+  };
 }
 
 /**
@@ -36,13 +42,19 @@ export function unwrapDocker(
   object: Readonly<Record<string, unknown>>,
   nowNs: bigint,
 ): ContainerLine | undefined {
-  const { log, stream, time, ...said } = object;
+  const { log, stream, time, ...others } = object;
   if (typeof log !== 'string' || (stream !== 'stdout' && stream !== 'stderr') || typeof time !== 'string')
     return undefined;
   const timeNs = timeOf(time, nowNs);
   if (timeNs === undefined) return undefined;
   const text = log.replace(/\r?\n$/, '');
-  return { text, stream, timeNs, isPartial: text === log ? 'perhaps' : false, said: { stream, ...said } };
+  return {
+    text,
+    stream,
+    timeNs,
+    isPartial: text === log ? 'perhaps' : false,
+    attributes: { stream, ...others },
+  };
 }
 
 /** Docker splits lines that are longer than this, in bytes. */
@@ -78,9 +90,9 @@ export class PartialLine {
     this.bytes += bytes;
     this.lastNs = nowNs;
     if (this.isCut) return;
-    const room = this.#maxBytes - (this.bytes - bytes);
-    this.isCut = isCut || bytes > room;
-    this.text += bytes > room ? cutTo(text, room) : text;
+    const free = this.#maxBytes - (this.bytes - bytes);
+    this.isCut = isCut || bytes > free;
+    this.text += bytes > free ? cutTo(text, free) : text;
   }
 }
 

@@ -76,23 +76,23 @@ export class FollowedFile {
     return {
       path: this.path,
       inode: this.inode,
-      offset: this.#base + this.#reader.givenBytes,
+      offset: this.#base + this.#reader.emittedBytes,
       headBytes: this.#head.length,
       headHash: this.#headHash,
     };
   }
 
   /** True where this is the file that the position was taken of, and all that was read is still in it. */
-  async isOf(position: FilePosition): Promise<boolean> {
+  async matches(position: FilePosition): Promise<boolean> {
     const { size } = await this.#handle.stat();
     if (size < position.offset || size < position.headBytes) return false;
-    return hash(await this.#bytes(Math.min(position.headBytes, HEAD_BYTES))) === position.headHash;
+    return hash(await this.#firstBytes(Math.min(position.headBytes, HEAD_BYTES))) === position.headHash;
   }
 
   /** Goes on at an offset, or at the end. */
   async seek(offset: number | 'end'): Promise<void> {
     this.#offset = this.#base = offset === 'end' ? (await this.#handle.stat()).size : offset;
-    await this.#remember();
+    await this.#readHead();
   }
 
   /**
@@ -102,7 +102,7 @@ export class FollowedFile {
   async read(buffer: Buffer, nowNs: bigint, out: LogRecord[]): Promise<number> {
     const { size } = await this.#handle.stat();
     if (size === this.#offset) return 0;
-    if (size < this.#offset || !(await this.#bytes(this.#head.length)).equals(this.#head)) {
+    if (size < this.#offset || !(await this.#firstBytes(this.#head.length)).equals(this.#head)) {
       out.push(...this.#reader.end());
       this.#reader = this.#makeReader();
       await this.seek(0);
@@ -111,14 +111,14 @@ export class FollowedFile {
     if (bytesRead === 0) return 0;
     let from = 0;
     // Who writes on at the old place in a file that was cut off leaves a hole of zeros before it.
-    if (this.#base + this.#reader.givenBytes === this.#offset) {
+    if (this.#base + this.#reader.emittedBytes === this.#offset) {
       while (from < bytesRead && buffer[from] === 0) from++;
       this.#base += from;
     }
     this.#offset += bytesRead;
     this.lastNs = nowNs;
     for (const record of this.#reader.push(buffer.subarray(from, bytesRead), nowNs)) out.push(record);
-    if (this.#head.length < HEAD_BYTES) await this.#remember();
+    if (this.#head.length < HEAD_BYTES) await this.#readHead();
     return bytesRead;
   }
 
@@ -127,8 +127,8 @@ export class FollowedFile {
   }
 
   /** Every line that has its end; one that has none is read again by whoever goes on from the position. */
-  settle(): LogRecord[] {
-    return this.#reader.settle();
+  flush(): LogRecord[] {
+    return this.#reader.flush();
   }
 
   /** All that is left, the line without its end too. */
@@ -140,12 +140,12 @@ export class FollowedFile {
     await this.#handle.close();
   }
 
-  async #remember(): Promise<void> {
-    this.#head = await this.#bytes(Math.min(HEAD_BYTES, this.#offset));
+  async #readHead(): Promise<void> {
+    this.#head = await this.#firstBytes(Math.min(HEAD_BYTES, this.#offset));
     this.#headHash = hash(this.#head);
   }
 
-  async #bytes(length: number): Promise<Buffer> {
+  async #firstBytes(length: number): Promise<Buffer> {
     const buffer = Buffer.alloc(length);
     if (length === 0) return buffer;
     const { bytesRead } = await this.#handle.read(buffer, 0, length, 0);

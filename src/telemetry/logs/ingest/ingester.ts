@@ -1,15 +1,15 @@
 // Everything that comes to the record, as entries to be stored: packed requests, streams of lines, followed files.
 // Must stay true: lines of one stream keep their order, and what is kept was redacted before the store sees it.
 import { attributesText } from './attributes.ts';
-import { BodyReader } from './bodies/bodies.ts';
+import { BodyReader } from './bodies/body-reader.ts';
 import type { StoreEntry } from '../store/segment-writer.ts';
-import { LogFileFollower, type FollowerOptions } from './log-files.ts';
+import { LogFileFollower, type FollowerOptions } from './log-file-follower.ts';
 import { StreamRecords } from './stream-records.ts';
 import { RequestOwners, type RequestOwner } from './request-owners.ts';
 import type { LogRecord, RecordOrigin } from '../log-record.ts';
 import { Redactor } from './redact.ts';
 import { compileRegex } from '../regex.ts';
-import { PACKED, unpack } from './request-record.ts';
+import { VALUES_PER_REQUEST, unpack } from './request-record.ts';
 
 export interface IngesterOptions {
   /** Bytes of a line; a longer one is cut. */
@@ -36,14 +36,14 @@ export class Ingester {
   readonly #bodies: BodyReader;
   readonly #readers = new Map<number, StreamRecords>();
   readonly #owners = new RequestOwners();
-  #fileOrigin: RequestOwner;
+  #fileOwner: RequestOwner;
 
   constructor(options: IngesterOptions) {
     this.#options = options;
-    this.#fileOrigin = options.fileOrigin;
+    this.#fileOwner = options.fileOrigin;
     this.#redactor = new Redactor({
       builtIn: options.redactsKnown,
-      own: options.redactPatterns
+      custom: options.redactPatterns
         .map((pattern) => compileRegex(pattern))
         .filter((one) => typeof one !== 'string'),
     });
@@ -51,30 +51,30 @@ export class Ingester {
   }
 
   /** A new stream of lines, or a new origin for later lines of a known one. */
-  open(stream: number, origin: RecordOrigin): void {
+  openStream(stream: number, origin: RecordOrigin): void {
     const reader = this.#readers.get(stream);
     if (reader === undefined) this.#readers.set(stream, this.#reader(origin));
-    else reader.move(origin);
+    else reader.setOrigin(origin);
   }
 
   /** Sets the owner of later lines of followed files that name no known request. */
-  moveFiles(origin: RequestOwner): void {
-    this.#fileOrigin = origin;
+  setFileOwner(owner: RequestOwner): void {
+    this.#fileOwner = owner;
   }
 
   /** A running request, with its replica. */
-  running(requestId: string, owner: RequestOwner): void {
+  addRunning(requestId: string, owner: RequestOwner): void {
     this.#owners.put(requestId, owner);
   }
 
   /** A line of a followed file with the owner of the request that it names. */
-  owned(record: LogRecord): LogRecord {
+  withOwner(record: LogRecord): LogRecord {
     const owner = record.requestId === '' ? undefined : this.#owners.get(record.requestId);
-    return { ...record, ...(owner ?? this.#fileOrigin) };
+    return { ...record, ...(owner ?? this.#fileOwner) };
   }
 
   /** Bytes of a stream, or its end. */
-  bytes(stream: number, bytes: Uint8Array | undefined, into: StoreEntry[]): void {
+  addBytes(stream: number, bytes: Uint8Array | undefined, into: StoreEntry[]): void {
     const reader = this.#readers.get(stream);
     if (reader === undefined) return;
     this.#add(into, bytes === undefined ? reader.end() : reader.push(bytes, nowNs()));
@@ -82,9 +82,9 @@ export class Ingester {
   }
 
   /** Requests, packed one after the other. */
-  requests(values: readonly unknown[], into: StoreEntry[]): void {
+  addRequests(values: readonly unknown[], into: StoreEntry[]): void {
     const hasFiles = this.#options.files.length > 0;
-    for (let at = 0; at < values.length; at += PACKED) {
+    for (let at = 0; at < values.length; at += VALUES_PER_REQUEST) {
       const entry = unpack(
         values,
         at,
@@ -100,14 +100,14 @@ export class Ingester {
   }
 
   /** Lines that came all at once. */
-  lines(bytes: Uint8Array, origin: RecordOrigin, into: StoreEntry[]): void {
+  addLines(bytes: Uint8Array, origin: RecordOrigin, into: StoreEntry[]): void {
     const reader = this.#reader(origin);
     add(into, reader.push(bytes, nowNs()));
     add(into, reader.end());
   }
 
   /** A record from outside, within the bounds of a line and without its secrets. */
-  bounded(record: LogRecord): LogRecord {
+  sanitized(record: LogRecord): LogRecord {
     const { maxLineBytes } = this.#options;
     const said = record.attributes === '' ? {} : (JSON.parse(record.attributes) as Record<string, unknown>);
     let { message } = record;
@@ -139,14 +139,14 @@ export class Ingester {
 
   /** Lines of the files that are followed go through `deps`, from now on. */
   follow(
-    deps: Pick<FollowerOptions, 'give' | 'isFull' | 'save' | 'load' | 'say'>,
+    deps: Pick<FollowerOptions, 'deliver' | 'isFull' | 'save' | 'load' | 'report'>,
   ): LogFileFollower | undefined {
     const { files } = this.#options;
     if (files.length === 0) return undefined;
     const follower = new LogFileFollower({
       ...deps,
       paths: files,
-      readerOf: (source) => this.#reader({ ...this.#fileOrigin, source }),
+      readerOf: (source) => this.#reader({ ...this.#fileOwner, source }),
       nowNs,
     });
     follower.start();

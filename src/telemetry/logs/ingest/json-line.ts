@@ -32,7 +32,7 @@ const OF_PYTHON = ['levelname', 'asctime', 'lineno', 'funcName', 'exc_info'];
 
 /** Whole numbers of 16 digits and more, which a double may not hold. */
 const LONG_NUMBER = /[:[,]\s{0,8}-?\d{16}/;
-const exactly = (_key: string, value: unknown, context?: { source?: string }): unknown =>
+const keepLongNumbers = (_key: string, value: unknown, context?: { source?: string }): unknown =>
   typeof value === 'number' && Number.isInteger(value) && !Number.isSafeInteger(value)
     ? (context?.source ?? value)
     : value;
@@ -41,7 +41,7 @@ const exactly = (_key: string, value: unknown, context?: { source?: string }): u
 export function jsonObject(text: string): Record<string, unknown> | undefined {
   if (text.charCodeAt(0) !== 0x7b || !text.trimEnd().endsWith('}')) return undefined;
   try {
-    return JSON.parse(text, LONG_NUMBER.test(text) ? exactly : undefined) as Record<string, unknown>;
+    return JSON.parse(text, LONG_NUMBER.test(text) ? keepLongNumbers : undefined) as Record<string, unknown>;
   } catch (error) {
     // RangeError: nested so deep that its values cannot be visited.
     if (error instanceof SyntaxError || error instanceof RangeError) return undefined;

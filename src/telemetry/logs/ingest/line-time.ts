@@ -2,7 +2,7 @@
 // Invariant: the result is `undefined` if the line cannot have been written at that time; then the time of arrival counts.
 // A time without a zone is local time (as in timestamp.ts). A time without a date, and dates with an ambiguous order of day
 // and month (`05/01/2026`), are not read.
-import { behindProcess } from './plain-line.ts';
+import { withoutProcessPrefix } from './plain-line.ts';
 import { severityOfName } from '../severity.ts';
 import { timeOf } from './timestamp.ts';
 
@@ -60,7 +60,7 @@ export function timeOfPlain(text: string, nowNs: bigint, retentionMs: number): b
 
 /** The line without the text that may stand before its time. */
 function behindHead(line: string): string {
-  const behind = behindProcess(line).replace(PRIORITY, '');
+  const behind = withoutProcessPrefix(line).replace(PRIORITY, '');
   const level = LEVEL.exec(behind);
   return level && severityOfName(level[1] ?? level[2]!) !== 0 ? behind.slice(level[0].length) : behind;
 }

@@ -39,7 +39,7 @@ export const isTraceback = (text: string): boolean =>
 
 /** The lines of one record, as they come. */
 export class MultiLine {
-  readonly #bounds: MultiLineLimits;
+  readonly #limits: MultiLineLimits;
   #text: string;
   #lines = 1;
   #bytes: number;
@@ -48,14 +48,14 @@ export class MultiLine {
   #isCut: boolean;
   #hasTraceback = false;
   /** Its first line reports a failure or announces what follows, so a traceback behind it belongs to it. */
-  readonly #isOfTrouble: boolean;
+  readonly #introducesTraceback: boolean;
 
-  constructor(text: string, bytes: number, isCut: boolean, severity: number, bounds: MultiLineLimits) {
+  constructor(text: string, bytes: number, isCut: boolean, severity: number, limits: MultiLineLimits) {
     this.#text = text;
     this.#bytes = bytes;
     this.#isCut = isCut;
-    this.#bounds = bounds;
-    this.#isOfTrouble =
+    this.#limits = limits;
+    this.#introducesTraceback =
       severity >= 13 ||
       text.startsWith('Exception ') ||
       (severity === 0 && (text.endsWith(':') || ANNOUNCED.test(text.slice(0, 512))));
@@ -74,7 +74,7 @@ export class MultiLine {
   }
 
   /** True if its first line belongs to a traceback that began earlier, unseen. */
-  beginWithin(): void {
+  startInsideTraceback(): void {
     if (this.#phase === 'plain') this.#phase = 'frames';
   }
 
@@ -97,7 +97,7 @@ export class MultiLine {
   }
 
   /** A blank line: part of the record only if something of it follows. */
-  takeBlank(): void {
+  addBlank(): void {
     this.#blank++;
   }
 
@@ -105,9 +105,9 @@ export class MultiLine {
    * Takes the line in and returns true where it belongs here; false: it begins another record.
    * `hasLevel`: the line has a logger's level in front.
    */
-  takes(text: string, bytes: number, isCut: boolean, hasLevel: (text: string) => boolean): boolean {
+  append(text: string, bytes: number, isCut: boolean, hasLevel: (text: string) => boolean): boolean {
     if (!this.#belongs(text, hasLevel)) return false;
-    if (this.#lines + this.#blank >= this.#bounds.maxLines || this.#bytes + bytes > this.#bounds.maxBytes) {
+    if (this.#lines + this.#blank >= this.#limits.maxLines || this.#bytes + bytes > this.#limits.maxBytes) {
       this.#isCut = true;
       return false;
     }
@@ -126,7 +126,7 @@ export class MultiLine {
       if (isKeyLine || text.trimStart().startsWith('-----END ')) return true;
     }
     if (isTraceback(text)) {
-      if (this.#phase !== 'chained' && !(this.#phase === 'plain' && this.#isOfTrouble)) return false;
+      if (this.#phase !== 'chained' && !(this.#phase === 'plain' && this.#introducesTraceback)) return false;
       this.#phase = 'frames';
       this.#hasTraceback = true;
       return true;

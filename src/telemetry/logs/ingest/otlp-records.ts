@@ -1,5 +1,5 @@
 // From OTLP, as others post it, to records: lines of their logs and spans of their traces.
-// Must stay true: nothing that was said is lost here (intake.ts bounds it). What has a field of its own in a record is there, the rest is in its
+// Must stay true: nothing that was said is lost here (defaults.ts bounds it). What has a field of its own in a record is there, the rest is in its
 // attributes under its own name, and what the sender says of itself stays apart under `resource`.
 import type {
   LogsRequest,
@@ -47,7 +47,7 @@ const MAX_SEVERITY = 24;
 const MAX_NS = 2n ** 63n - 1n;
 
 /** What holds for all records of a request. */
-export interface OtlpRecordResult {
+export interface OtlpDefaults {
   /** Nanoseconds since the epoch: the time of a line that has none. */
   readonly nowNs: bigint;
   /** The deployment of those who name none. */
@@ -55,23 +55,23 @@ export interface OtlpRecordResult {
 }
 
 /** Every log as a line. Only its place in the store (`seq`) is still 0. */
-export function recordsOfLogs({ resourceLogs }: LogsRequest, intake: OtlpRecordResult): LogRecord[] {
+export function recordsOfLogs({ resourceLogs }: LogsRequest, defaults: OtlpDefaults): LogRecord[] {
   return resourceLogs.flatMap(({ resource, scopeLogs }) =>
     scopeLogs.flatMap(({ scope, logRecords }) =>
-      logRecords.map((log) => lineOf(log, resource, scope, intake)),
+      logRecords.map((log) => lineOf(log, resource, scope, defaults)),
     ),
   );
 }
 
 /** Every span. */
-export function recordsOfSpans({ resourceSpans }: TracesRequest, intake: OtlpRecordResult): LogRecord[] {
+export function recordsOfSpans({ resourceSpans }: TracesRequest, defaults: OtlpDefaults): LogRecord[] {
   return resourceSpans.flatMap(({ resource, scopeSpans }) =>
-    scopeSpans.flatMap(({ scope, spans }) => spans.map((span) => spanOf(span, resource, scope, intake))),
+    scopeSpans.flatMap(({ scope, spans }) => spans.map((span) => spanOf(span, resource, scope, defaults))),
   );
 }
 
-function lineOf(log: OtlpLog, resource: OtlpResource, scope: OtlpScope, intake: OtlpRecordResult): LogRecord {
-  const { fields, rest } = takeFields(log.attributes, resource.attributes, LINE_NAMES, intake);
+function lineOf(log: OtlpLog, resource: OtlpResource, scope: OtlpScope, defaults: OtlpDefaults): LogRecord {
+  const { fields, rest } = takeFields(log.attributes, resource.attributes, LINE_NAMES, defaults);
   const stack = log.attributes.get('exception.stacktrace');
   if (typeof stack === 'string' && !Object.hasOwn(rest, 'exc_info')) {
     rest['exc_info'] = stack;
@@ -83,7 +83,7 @@ function lineOf(log: OtlpLog, resource: OtlpResource, scope: OtlpScope, intake: 
   const message = log.body === null ? rest['message'] : log.body;
   // Some exporters, weir's among them, say the line in an attribute too.
   if (typeof rest['message'] === 'string' && rest['message'] === message) delete rest['message'];
-  const timeNs = timeOf([log.timeUnixNano, log.observedTimeUnixNano], own, intake);
+  const timeNs = timeOf([log.timeUnixNano, log.observedTimeUnixNano], own, defaults);
   addSender(own, resource, scope);
   return {
     ...fields,
@@ -102,11 +102,7 @@ function lineOf(log: OtlpLog, resource: OtlpResource, scope: OtlpScope, intake: 
 }
 
 /** The first of the times that is one; one that cannot be is kept as it was said, in an attribute. */
-function timeOf(
-  times: readonly bigint[],
-  rest: Record<string, PlainValue>,
-  { nowNs }: OtlpRecordResult,
-): bigint {
+function timeOf(times: readonly bigint[], rest: Record<string, PlainValue>, { nowNs }: OtlpDefaults): bigint {
   const impossible = times.find((time) => time > MAX_NS);
   if (impossible !== undefined) rest['time_unix_nano'] = String(impossible);
   return times.find((time) => time > 0n && time <= MAX_NS) ?? nowNs;
@@ -120,13 +116,8 @@ function textOf(message: unknown, log: OtlpLog): string {
   return log.body === null ? log.eventName : JSON.stringify(plainOf(log.body));
 }
 
-function spanOf(
-  span: OtlpSpan,
-  resource: OtlpResource,
-  scope: OtlpScope,
-  intake: OtlpRecordResult,
-): LogRecord {
-  const { fields, rest } = takeFields(span.attributes, resource.attributes, SPAN_NAMES, intake);
+function spanOf(span: OtlpSpan, resource: OtlpResource, scope: OtlpScope, defaults: OtlpDefaults): LogRecord {
+  const { fields, rest } = takeFields(span.attributes, resource.attributes, SPAN_NAMES, defaults);
   const { startTimeUnixNano: startNs, endTimeUnixNano: endNs } = span;
   // Before the sender's: of too many attributes the last are left out.
   const own = Object.create(null) as Record<string, PlainValue>;
@@ -149,7 +140,7 @@ function spanOf(
       ...(traceState !== '' && { trace_state: traceState }),
       ...withAttributes(attributes),
     }));
-  const timeNs = timeOf([startNs, endNs], own, intake);
+  const timeNs = timeOf([startNs, endNs], own, defaults);
   addSender(own, resource, scope);
   const isTimed = startNs > 0n && startNs <= MAX_NS && endNs > startNs;
   const durationNs = isTimed ? endNs - startNs : 0n;
@@ -177,7 +168,7 @@ function takeFields(
   attributes: Attributes,
   resource: Attributes,
   reserved: ReadonlySet<string>,
-  intake: OtlpRecordResult,
+  defaults: OtlpDefaults,
 ): {
   readonly fields: Record<Field, string> & { readonly source: string };
   readonly rest: Record<string, PlainValue>;
@@ -191,7 +182,7 @@ function takeFields(
       fields[field] = from.get(name) as string;
       if (from === attributes) taken.add(name);
     }
-  fields.deployment ||= intake.deployment;
+  fields.deployment ||= defaults.deployment;
   const rest = Object.create(null) as Record<string, PlainValue>;
   for (const [name, value] of attributes)
     if (!taken.has(name)) rest[reserved.has(name) ? `attributes.${name}` : name] = plainOf(value);

@@ -11,7 +11,7 @@ const WORD = '(?:[A-Za-z]{3,11})';
 const PROCESS = /^(?:\([^()]{1,64}\) |\[[^\]\s]{1,80}\]:? ?|[\w./-]{1,64} {1,32}\| )/;
 
 /** The line without the prefix of a launcher. */
-export const behindProcess = (line: string): string => line.replace(PROCESS, '');
+export const withoutProcessPrefix = (line: string): string => line.replace(PROCESS, '');
 
 /** Date and time, time alone, with or without brackets, fraction and zone; nginx writes slashes. */
 const TIME =
@@ -53,10 +53,10 @@ const WARNING = /^\S{1,200}\.py:\d{1,7}: \w{0,60}Warning: /;
 export function severityOfPlain(text: string): number {
   const line = text.length > 300 ? text.slice(0, 300) : text;
   // Only the form of a time begins with a parenthesis. There the text behind the prefix is tried first.
-  if (line.startsWith('(')) return severityAt(behindProcess(line)) || severityAt(line);
+  if (line.startsWith('(')) return severityAt(withoutProcessPrefix(line)) || severityAt(line);
   const severity = severityAt(line);
   if (severity !== 0) return severity;
-  const behind = behindProcess(line);
+  const behind = withoutProcessPrefix(line);
   return behind === line ? 0 : severityAt(behind);
 }
 

@@ -31,7 +31,7 @@ const PAIRS = new RegExp(
 /** Another token, if it looks like one: `token: expired` is a sentence, `"token": " Hel"` a word of a model. */
 const TOKEN = /(token\\{0,4}["']?[ \t]{0,8}[=:][ \t]{0,8}\\{0,4}["']?)([A-Za-z0-9._~+/-]{8,}={0,2})/gi;
 const SCHEME = /\b((?:bearer|basic|api-?key)\s{1,8})([A-Za-z0-9._~+/=-]{8,})/gi;
-const KNOWN =
+const KNOWN_KEYS =
   /\b(?:sk-[\w-]{16,}|hf_[A-Za-z0-9]{16,}|gh[pousr]_[A-Za-z0-9]{20,}|github_pat_\w{20,}|xox[abeprs]-[\w-]{10,}|glpat-[\w-]{16,}|AIza[\w-]{30,}|A(?:KIA|SIA)[A-Z0-9]{16}\b)/g;
 /** Two or three parts of base64url, the first of which begins as `{"` does. */
 const JWT = /(?<![\w-])eyJ[\w-]{8,}\.[\w-]{8,}(?:\.[\w-]*)?/g;
@@ -48,10 +48,10 @@ const looksRandom = (value: string): boolean => /\d|[a-z].*[A-Z]|=$/.test(value.
 
 /** `next_token=12`, `time_per_token: 0.3s` are counts. */
 const COUNT = /^["'\\]*-?[\d.]{1,20}[a-zµ%/]{0,6}["'\\]*$/i;
-const SAYS_NOTHING = /^["'\\]*(?:null|none|true|false)?["'\\]*$/i;
+const EMPTY_VALUE = /^["'\\]*(?:null|none|true|false)?["'\\]*$/i;
 
 function redactPair(all: string, before: string, name: string, value: string): string {
-  if (SAYS_NOTHING.test(value) || (name.toLowerCase() === 'token' && COUNT.test(value))) return all;
+  if (EMPTY_VALUE.test(value) || (name.toLowerCase() === 'token' && COUNT.test(value))) return all;
   const open = /^\\{0,4}["']/.exec(value)?.[0] ?? '';
   // A text within a text ends before its closing quote; one that is not closed is cut.
   const close = open.length === 1 && value.length > 1 && value.endsWith(open) ? open : '';
@@ -62,10 +62,10 @@ const redactRandom = (all: string, before: string, value: string): string =>
   looksRandom(value) && !COUNT.test(value) ? before + REDACTED : all;
 
 /** Rules that need no word in front come first: a later one may take that word for the end of what it takes out. */
-function redactKnown(text: string): string {
+function redactBuiltIn(text: string): string {
   if (!TRIGGERS.test(text)) return text;
   return text
-    .replace(KNOWN, REDACTED)
+    .replace(KNOWN_KEYS, REDACTED)
     .replace(JWT, REDACTED)
     .replace(SCHEME, redactRandom)
     .replace(PAIRS, redactPair)
@@ -78,18 +78,18 @@ function redactKnown(text: string): string {
 /** Takes secrets out of texts and of values by their names. */
 export class Redactor {
   readonly #hasBuiltIn: boolean;
-  readonly #own: readonly Regex[];
+  readonly #custom: readonly Regex[];
 
-  /** `own`: what these match is taken out whole, in this order, after the built-in rules. */
-  constructor(options: { readonly builtIn: boolean; readonly own: readonly Regex[] }) {
+  /** `custom`: what these match is taken out whole, in this order, after the built-in rules. */
+  constructor(options: { readonly builtIn: boolean; readonly custom: readonly Regex[] }) {
     this.#hasBuiltIn = options.builtIn;
-    this.#own = options.own;
+    this.#custom = options.custom;
   }
 
   /** The text with every secret that a rule knows replaced by `[redacted]`. For lines and for bodies. */
   redactText(text: string): string {
-    let out = this.#hasBuiltIn ? redactKnown(text) : text;
-    for (const regex of this.#own) out = regex.replaceAll(out, REDACTED);
+    let out = this.#hasBuiltIn ? redactBuiltIn(text) : text;
+    for (const regex of this.#custom) out = regex.replaceAll(out, REDACTED);
     return out;
   }
 

@@ -4,24 +4,24 @@
 // thread has changed.
 import type { Exchange } from '../../../core/exchange/exchange.ts';
 import type { RawBodies } from '../../../core/exchange/body-capture.ts';
-import type { ReadBodies } from './bodies/bodies.ts';
+import type { BodyResult } from './bodies/body-reader.ts';
 import type { Bodies } from '../store/segment-writer.ts';
 import type { LogRecord } from '../log-record.ts';
 import { SEVERITY } from '../severity.ts';
 
-export interface PackedDeployment {
+export interface RecordedDeployment {
   readonly id: string;
   readonly environment: string;
 }
 
 /** Values of one request in a packed list. */
-export const PACKED = 30;
+export const VALUES_PER_REQUEST = 30;
 
 /** Adds an exchange that has ended to a list. `raw`: its bodies, where they were copied. */
 export function pack(
   into: unknown[],
   e: Exchange,
-  deployment: PackedDeployment | undefined,
+  deployment: RecordedDeployment | undefined,
   raw: RawBodies | undefined,
 ): void {
   into.push(
@@ -103,27 +103,27 @@ function severityOf(protocol: string, status: number, cause: string): number {
 const WITHOUT_BODIES = { facts: undefined, bodies: undefined, isFailedStream: false };
 
 /** Milliseconds with three decimals; undefined, and so left out, where the moment never came. */
-const span = (fromMs: number, toMs: number): number | undefined =>
+const elapsed = (fromMs: number, toMs: number): number | undefined =>
   toMs === 0 ? undefined : Number((toMs - fromMs).toFixed(3));
 
 const oneLine = (text: string): string => text.replace(/\s+/g, ' ').trim();
 
 /**
- * The record of the request at place `at` of a packed list. `read` reads its bodies; `isEnded`: the answer is
+ * The record of the request at place `at` of a packed list. `readBodies` reads its bodies; `isEnded`: the answer is
  * complete by its framing.
  */
 export function unpack(
   values: readonly unknown[],
   at: number,
-  read: (raw: RawBodies, isEnded: boolean) => ReadBodies,
+  readBodies: (raw: RawBodies, isEnded: boolean) => BodyResult,
   redact: (text: string) => string,
 ): { record: LogRecord; bodies?: Bodies | undefined } {
   const [
     requestId, startMs, startEpochMs, endMs, leasedMs, headMs, firstByteMs, waitedMs, connectedMs, queuedMs, protocol,
     method, target, remote, status, cause, detail, attempts, retries, requestBytes, responseBytes, isAsync,
     deployment, environment, replica, traceparent, spanId, parentSpanId, isSampled, raw,
-  ] = values.slice(at, at + PACKED) as Packed; // prettier-ignore
-  const { facts, bodies, isFailedStream } = raw ? read(raw, cause === 'ok') : WITHOUT_BODIES;
+  ] = values.slice(at, at + VALUES_PER_REQUEST) as Packed; // prettier-ignore
+  const { facts, bodies, isFailedStream } = raw ? readBodies(raw, cause === 'ok') : WITHOUT_BODIES;
   const query = target.indexOf('?');
   // Without the query, which may carry secrets.
   const path = redact(query === -1 ? target : target.slice(0, query));
@@ -136,10 +136,10 @@ export function unpack(
     remote: remote === '' ? undefined : remote,
     queue_ms: Number(waitedMs.toFixed(3)),
     async_wait_ms: queuedMs === 0 ? undefined : Number(queuedMs.toFixed(3)),
-    leased_ms: span(startMs, leasedMs),
-    connected_ms: span(startMs, connectedMs),
-    head_ms: span(startMs, headMs),
-    first_byte_ms: span(startMs, firstByteMs),
+    leased_ms: elapsed(startMs, leasedMs),
+    connected_ms: elapsed(startMs, connectedMs),
+    head_ms: elapsed(startMs, headMs),
+    first_byte_ms: elapsed(startMs, firstByteMs),
     request_bytes: requestBytes,
     response_bytes: responseBytes,
     attempts,

@@ -3,7 +3,7 @@
 // Invariant: a request is taken once when it is routed, and once more if it had no replica then.
 import type { Exchange } from '../../../core/exchange/exchange.ts';
 import type { RequestOwner } from './request-owners.ts';
-import type { PackedDeployment } from './request-record.ts';
+import type { RecordedDeployment } from './request-record.ts';
 
 /** Requests without a replica that are taken again when they have one. Of further ones it is known when they end. */
 const MAX_WITHOUT_REPLICA = 10_000;
@@ -16,7 +16,7 @@ export interface RunningRequest {
 
 interface Entry {
   readonly exchange: Exchange;
-  readonly deployment: PackedDeployment;
+  readonly deployment: RecordedDeployment;
   /** It was taken, before it had a replica. */
   isTaken: boolean;
 }
@@ -25,7 +25,7 @@ export class RunningRequests {
   #entries: Entry[] = [];
 
   /** A request was given to a deployment. Its replica is read by `take`, since most requests have one by then. */
-  add(exchange: Exchange, deployment: PackedDeployment): void {
+  add(exchange: Exchange, deployment: RecordedDeployment): void {
     this.#entries.push({ exchange, deployment, isTaken: false });
   }
 

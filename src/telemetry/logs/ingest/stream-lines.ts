@@ -43,10 +43,10 @@ export class StreamLines {
     const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     let from = 0;
     for (let at = buffer.indexOf(LF); at !== -1; at = buffer.indexOf(LF, from)) {
-      if (this.#total === 0 && at - from <= this.#maxBytes) this.#give(buffer, from, at, at - from, false);
+      if (this.#total === 0 && at - from <= this.#maxBytes) this.#emit(buffer, from, at, at - from, false);
       else {
         this.#hold(buffer, from, at);
-        this.#giveHeld();
+        this.#emitHeld();
       }
       this.#start++;
       from = at + 1;
@@ -56,7 +56,7 @@ export class StreamLines {
 
   /** The stream has ended: what is there of its last line is a line. */
   end(): void {
-    if (this.#total > 0) this.#giveHeld();
+    if (this.#total > 0) this.#emitHeld();
   }
 
   #hold(buffer: Buffer, from: number, to: number): void {
@@ -64,17 +64,17 @@ export class StreamLines {
     while (from < to && !this.#isOver) {
       const piece = Math.min(to - from, this.#maxBytes - this.#length);
       if (piece === 0) {
-        this.#isOver = !this.#forgetDrawnOver();
+        this.#isOver = !this.#dropOverwritten();
         continue;
       }
-      this.#makeRoom(piece);
+      this.#grow(piece);
       buffer.copy(this.#held, this.#length, from, from + piece);
       this.#length += piece;
       from += piece;
     }
   }
 
-  #makeRoom(bytes: number): void {
+  #grow(bytes: number): void {
     const needed = this.#length + bytes;
     if (needed <= this.#held.length) return;
     const larger = Buffer.allocUnsafeSlow(
@@ -85,7 +85,7 @@ export class StreamLines {
   }
 
   /** Of a full buffer keeps the first and the last text between CRs. False: that makes no room. */
-  #forgetDrawnOver(): boolean {
+  #dropOverwritten(): boolean {
     const held = this.#held.subarray(0, this.#length);
     const firstEnd = held.indexOf(CR);
     let end = held.length;
@@ -97,15 +97,15 @@ export class StreamLines {
     return true;
   }
 
-  #giveHeld(): void {
+  #emitHeld(): void {
     const [held, length, total, isOver] = [this.#held, this.#length, this.#total, this.#isOver];
     this.#length = this.#total = 0;
     this.#isOver = false;
     if (held.length > KEEP_BYTES) this.#held = NOTHING;
-    this.#give(held, 0, isOver ? wholeCharacters(held, length) : length, total, isOver);
+    this.#emit(held, 0, isOver ? wholeCharacters(held, length) : length, total, isOver);
   }
 
-  #give(buffer: Buffer, from: number, to: number, bytes: number, isCut: boolean): void {
+  #emit(buffer: Buffer, from: number, to: number, bytes: number, isCut: boolean): void {
     const start = this.#start;
     this.#start += bytes;
     while (to > from && buffer[to - 1] === CR) to--;

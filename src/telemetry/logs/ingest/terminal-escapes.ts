@@ -26,7 +26,7 @@ const SEQUENCES = new RegExp(
  * Text without escape sequences, other control characters as their pictures (NUL is ␀), `\r\n` as `\n`, and without
  * lone surrogates. Tab and line feed stay.
  */
-export function readable(text: string): string {
+export function printable(text: string): string {
   if (!CONTROL.test(text)) return text.isWellFormed() ? text : text.toWellFormed();
   return text
     .replace(SEQUENCES, '')

@@ -25,13 +25,13 @@ describe('what is kept of a request', () => {
     expect(one.modeOf('/environments/production/sync/v1/completions?a=b')).toBe('full');
     expect(one.modeOf('/v1/completions/more')).toBe('metadata');
     expect(one.modeOf('/x?/v1/chat/')).toBe('metadata');
-    expect(one.isEverFull).toBe(true);
+    expect(one.mayCaptureBodies).toBe(true);
   });
 
   it('is nothing at all only where no route says otherwise', () => {
     expect(capture({ capture: 'off' }).isOn).toBe(false);
     expect(capture({ capture: 'off', routes: [{ path: '/a', capture: 'metadata' }] }).isOn).toBe(true);
-    expect(capture().isEverFull).toBe(false);
+    expect(capture().mayCaptureBodies).toBe(false);
   });
 
   it('fits as an expression would that is made of the pattern', () => {

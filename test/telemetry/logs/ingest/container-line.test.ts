@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { attributesOf } from '../../../../src/telemetry/logs/log-record.ts';
-import { NOW, reader, recordsOf } from '../store/store-reader.ts';
+import { NOW, reader, recordsOf } from './read-lines.ts';
 
 const SECOND = 1_000_000_000n;
 /** The time in the fixtures is in the week before this. */
@@ -183,9 +183,9 @@ describe('a line in pieces', () => {
     const lines = reader();
     const first = F('one');
     lines.push(Buffer.from(first + P('INFO: half')), NOW);
-    expect(lines.settle().map(({ message }) => message)).toEqual(['one']);
+    expect(lines.flush().map(({ message }) => message)).toEqual(['one']);
     // After a restart reading continues at its beginning.
-    expect(lines.givenBytes).toBe(first.length);
+    expect(lines.emittedBytes).toBe(first.length);
     expect(lines.tick(NOW + SECOND - 1n)).toEqual([]);
     expect(lines.tick(NOW + SECOND).map(({ message }) => message)).toEqual(['INFO: half']);
     lines.push(Buffer.from(P('last')), NOW);

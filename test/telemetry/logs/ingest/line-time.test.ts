@@ -1,7 +1,7 @@
 // The time of a plain line: the one at its beginning, else that of its arrival.
 import { describe, expect, it } from 'vitest';
 import { timeOfPlain } from '../../../../src/telemetry/logs/ingest/line-time.ts';
-import { NOW, recordOf, recordsOf } from '../store/store-reader.ts';
+import { NOW, recordOf, recordsOf } from './read-lines.ts';
 
 const DAY_MS = 86_400_000;
 const at = (line: string, retentionMs = 7 * DAY_MS) => timeOfPlain(line, NOW, retentionMs);

@@ -1,6 +1,6 @@
 // Lines that belong together.
 import { describe, expect, it } from 'vitest';
-import { NOW, reader, recordsOf } from '../store/store-reader.ts';
+import { NOW, reader, recordsOf } from './read-lines.ts';
 
 const messages = (...lines: string[]) =>
   recordsOf(lines.map((line) => `${line}\n`).join('')).map(({ message }) => message.split('\n').length);

@@ -11,7 +11,7 @@ import { decode } from '../../../../src/protocol/otlp/codec.ts';
 import { logsRequest, tracesRequest } from '../../../../src/protocol/otlp/messages.ts';
 import { messages } from '../../../protocol/otlp/arbitrary.ts';
 
-const intake = { nowNs: 1_700_000_000_000_000_000n, deployment: 'dep1' };
+const defaults = { nowNs: 1_700_000_000_000_000_000n, deployment: 'dep1' };
 const text = (stringValue: string) => ({ stringValue });
 const pairs = (said: Record<string, object>) => Object.entries(said).map(([key, value]) => ({ key, value }));
 
@@ -21,7 +21,7 @@ function line(log: object, resource: Record<string, object> = {}): LogRecord {
   };
   const read = decode('json', logsRequest, Buffer.from(JSON.stringify(request)));
   if ('problem' in read) throw new Error(read.problem);
-  return recordsOfLogs(read.message, intake)[0]!;
+  return recordsOfLogs(read.message, defaults)[0]!;
 }
 
 describe('a log', () => {
@@ -77,10 +77,10 @@ describe('a log', () => {
 
   it.each([
     [{ timeUnixNano: '0', observedTimeUnixNano: '5' }, 5n],
-    [{}, intake.nowNs],
+    [{}, defaults.nowNs],
     // More than the store has room for: it would take what is stored with it along.
     [{ timeUnixNano: '18446744073709551615', observedTimeUnixNano: '5' }, 5n],
-    [{ timeUnixNano: '9223372036854775808' }, intake.nowNs],
+    [{ timeUnixNano: '9223372036854775808' }, defaults.nowNs],
   ])('without a time, %j, has the next best', (log, timeNs) => expect(line(log).timeNs).toBe(timeNs));
 
   it.each([
@@ -134,7 +134,7 @@ it('a span has its duration, its parent, and all that it says', () => {
   };
   const read = decode('json', tracesRequest, Buffer.from(JSON.stringify(request)));
   if ('problem' in read) throw new Error(read.problem);
-  const [record] = recordsOfSpans(read.message, intake);
+  const [record] = recordsOfSpans(read.message, defaults);
   expect({ ...record, attributes: attributesOf(record!) }).toMatchObject({
     kind: 'span',
     message: 'predict',
@@ -161,7 +161,7 @@ it('a span has its duration, its parent, and all that it says', () => {
 it('a time that nothing can have is the time of arrival, and kept as it was said', () => {
   const beyond = String(2n ** 64n - 1n);
   const log = line({ timeUnixNano: beyond, body: text('from the future') });
-  expect(log.timeNs).toBe(intake.nowNs);
+  expect(log.timeNs).toBe(defaults.nowNs);
   expect(attributesOf(log)).toEqual({ time_unix_nano: beyond });
   expect(line({ timeUnixNano: beyond, observedTimeUnixNano: '7', body: text('x') }).timeNs).toBe(7n);
 });
@@ -169,7 +169,7 @@ it('a time that nothing can have is the time of arrival, and kept as it was said
 it('whatever is posted becomes as many records as were posted, with attributes that are JSON', () => {
   fc.assert(
     fc.property(messages(logsRequest), messages(tracesRequest), (logs, spans) => {
-      const records = [...recordsOfLogs(logs, intake), ...recordsOfSpans(spans, intake)];
+      const records = [...recordsOfLogs(logs, defaults), ...recordsOfSpans(spans, defaults)];
       const posted =
         logs.resourceLogs.flatMap((r) => r.scopeLogs.flatMap((s) => s.logRecords)).length +
         spans.resourceSpans.flatMap((r) => r.scopeSpans.flatMap((s) => s.spans)).length;

@@ -3,10 +3,10 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { REDACTED, Redactor } from '../../../../src/telemetry/logs/ingest/redact.ts';
 import { compileRegex, type Regex } from '../../../../src/telemetry/logs/regex.ts';
-import { recordOf } from '../store/store-reader.ts';
+import { recordOf } from './read-lines.ts';
 
 const runs = { numRuns: Number(process.env['FUZZ_RUNS'] ?? 500) };
-const builtIn = new Redactor({ builtIn: true, own: [] });
+const builtIn = new Redactor({ builtIn: true, custom: [] });
 const JWT = 'eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.dozjgNryP4J3jVmNHl0w5N_XgL0n3I9P';
 const own = (pattern: string): Regex => {
   const regex = compileRegex(pattern);
@@ -92,13 +92,13 @@ describe('secrets are taken out of text', () => {
   it('by the user’s own expressions, in addition or alone', () => {
     const patterns = [own(String.raw`user-\d+`), own('(?i)card [0-9]{4}')];
     const text = 'user-12 paid with CARD 1234, password=x';
-    expect(new Redactor({ builtIn: true, own: patterns }).redactText(text)).toBe(
+    expect(new Redactor({ builtIn: true, custom: patterns }).redactText(text)).toBe(
       '[redacted] paid with [redacted], password=[redacted]',
     );
-    expect(new Redactor({ builtIn: false, own: patterns }).redactText(text)).toBe(
+    expect(new Redactor({ builtIn: false, custom: patterns }).redactText(text)).toBe(
       '[redacted] paid with [redacted], password=x',
     );
-    expect(new Redactor({ builtIn: false, own: [] }).redactText(text)).toBe(text);
+    expect(new Redactor({ builtIn: false, custom: [] }).redactText(text)).toBe(text);
   });
 
   it('whatever stands around them', () => {

@@ -1,7 +1,7 @@
 // What is understood of the lines that model servers really write.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { NOW, reader, recordOf, recordsOf } from '../store/store-reader.ts';
+import { NOW, reader, recordOf, recordsOf } from './read-lines.ts';
 
 const runs = { numRuns: Number(process.env['FUZZ_RUNS'] ?? 500) };
 const ID = '31255019cf83c4d0c7492a5006591e1f502a5';
@@ -258,11 +258,11 @@ describe('a stream', () => {
   it('says up to which byte its lines were given out', () => {
     const lines = reader();
     lines.push(Buffer.from('one\ntwo\nthr'), NOW);
-    expect(lines.givenBytes).toBe(4);
-    lines.settle();
-    expect(lines.givenBytes).toBe(8);
+    expect(lines.emittedBytes).toBe(4);
+    lines.flush();
+    expect(lines.emittedBytes).toBe(8);
     lines.end();
-    expect(lines.givenBytes).toBe(11);
+    expect(lines.emittedBytes).toBe(11);
   });
 
   it('of any bytes gives records that hold only safe text', () => {
@@ -320,7 +320,7 @@ describe('a stream', () => {
 it('an unfinished record stays with the previous replica when its stream moves to another', () => {
   const lines = reader();
   const before = lines.push(Buffer.from('INFO first\nINFO second\n'), NOW);
-  lines.move({ deployment: 'dep2', environment: 'staging', replica: 'xyz', source: 'stderr' });
+  lines.setOrigin({ deployment: 'dep2', environment: 'staging', replica: 'xyz', source: 'stderr' });
   const after = [...lines.push(Buffer.from('INFO third\n'), NOW), ...lines.end()];
   expect([...before, ...after].map(({ message, deployment }) => [message, deployment])).toEqual([
     ['INFO first', 'dep1'],

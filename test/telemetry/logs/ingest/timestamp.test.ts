@@ -1,7 +1,7 @@
 // Times as loggers write them.
 import { describe, expect, it } from 'vitest';
 import { timeOf } from '../../../../src/telemetry/logs/ingest/timestamp.ts';
-import { NOW } from '../store/store-reader.ts';
+import { NOW } from './read-lines.ts';
 
 const at = (value: unknown) => timeOf(value, NOW);
 const FOUR = BigInt(Date.UTC(2026, 10, 20, 16)) * 1_000_000n;

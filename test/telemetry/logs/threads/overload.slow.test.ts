@@ -30,7 +30,7 @@ it('requests are kept without their bodies while there is room for them, and the
   const capture = new CapturePolicy({ capture: 'full', routes: [], max_body: 65_536 });
   const exchanges = new Exchanges({ trust_inbound: false });
   exchanges.tap(capture);
-  exchanges.observe({ closed: (exchange) => logs.request(exchange, undefined) });
+  exchanges.observe({ closed: (exchange) => logs.requestEnded(exchange, undefined) });
   const request = () => {
     const exchange = exchanges.open(undefined);
     exchange.target = '/x';

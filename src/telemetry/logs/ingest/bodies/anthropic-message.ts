@@ -1,6 +1,6 @@
 // A streamed message of Anthropic's API, put together: blocks by their place, deltas joined, usage as last said.
-import type { Assembly } from './assemble.ts';
-import { listAt, objectAt, parseObject, placeAt, textAt, type JsonObject } from './json-values.ts';
+import type { Assembler } from './streamed-body.ts';
+import { listAt, objectAt, parseObject, indexAt, textAt, type JsonObject } from './json-values.ts';
 
 /** Kind of a delta → where its text is, and the field of the block that it makes longer. */
 const DELTAS: Readonly<Record<string, readonly [from: string, to: string]>> = {
@@ -16,7 +16,7 @@ interface Block {
   readonly citations: unknown[];
 }
 
-export class StreamedMessage implements Assembly {
+export class AnthropicAssembler implements Assembler {
   isWhole = false;
   isComplete = true;
   isExact = true;
@@ -50,7 +50,7 @@ export class StreamedMessage implements Assembly {
   }
 
   #begin(event: JsonObject): void {
-    const place = placeAt(event, 'index');
+    const place = indexAt(event, 'index');
     const start = objectAt(event, 'content_block');
     if (place === undefined || !start) {
       this.isComplete = false;
@@ -61,7 +61,7 @@ export class StreamedMessage implements Assembly {
   }
 
   #extend(event: JsonObject): void {
-    const place = placeAt(event, 'index');
+    const place = indexAt(event, 'index');
     const block = place === undefined ? undefined : this.#blocks.get(place);
     const delta = objectAt(event, 'delta');
     const kind = textAt(delta, 'type');

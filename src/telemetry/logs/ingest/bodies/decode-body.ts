@@ -41,7 +41,7 @@ export function textOf(body: RawBody, maxBytes: number): DecodedText {
   if ('problem' in unpacked) return unpacked;
   const { bytes } = unpacked;
   // A character may have been cut in two.
-  const whole = body.isCut ? bytes.subarray(0, endOfCharacters(bytes)) : bytes;
+  const whole = body.isCut ? bytes.subarray(0, completeCharacters(bytes)) : bytes;
   if (isUtf8(whole) || isTextual(body.type)) return { text: whole.toString() };
   return { problem: 'binary' };
 }
@@ -72,7 +72,7 @@ function unpack({ bytes, coding }: RawBody, maxBytes: number): { bytes: Buffer }
 }
 
 /** Where the last character ends that is whole: UTF-8 says at its first byte how many it has. */
-export function endOfCharacters(bytes: Uint8Array): number {
+export function completeCharacters(bytes: Uint8Array): number {
   for (let back = 1; back <= Math.min(4, bytes.length); back++) {
     const byte = bytes[bytes.length - back]!;
     if ((byte & 0xc0) === 0x80) continue;

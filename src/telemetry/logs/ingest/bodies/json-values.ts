@@ -48,9 +48,9 @@ export const countAt = (fields: JsonObject | undefined, name: string): number | 
 };
 
 /** Places in lists that a stream may write to: more than any answer has, and few enough to be kept. */
-export const MAX_PLACES = 128;
+export const MAX_LIST_ENTRIES = 128;
 
-export const placeAt = (fields: JsonObject, name: string): number | undefined => {
+export const indexAt = (fields: JsonObject, name: string): number | undefined => {
   const place = countAt(fields, name) ?? 0;
-  return place < MAX_PLACES ? place : undefined;
+  return place < MAX_LIST_ENTRIES ? place : undefined;
 };

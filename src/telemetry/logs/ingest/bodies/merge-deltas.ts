@@ -1,7 +1,7 @@
 // Merges the pieces in which a streamed answer sends its values, as the OpenAI SDKs do (`accumulateDelta`): texts are
 // joined, entries of lists are appended or merged by their `index`, objects are merged, of other values the last counts.
 // Invariant: if something is lost or uncertain, `isComplete` or `isExact` is false.
-import { isObject, MAX_PLACES, type JsonObject } from './json-values.ts';
+import { isObject, MAX_LIST_ENTRIES, type JsonObject } from './json-values.ts';
 
 export type MergedValue = Record<string, unknown>;
 
@@ -77,7 +77,7 @@ export class Merger {
       const index = isObject(entry) ? entry['index'] : undefined;
       // Only entries that all have an index are parts of each other.
       const place =
-        typeof index === 'number' && old.length <= MAX_PLACES
+        typeof index === 'number' && old.length <= MAX_LIST_ENTRIES
           ? old.findIndex((other) => isObject(other) && other['index'] === index)
           : -1;
       if (place === -1) old.push(entry);

@@ -1,12 +1,12 @@
 // A streamed answer of Ollama's API (/api/chat and /api/generate): one JSON object a line, the last one with `done: true`.
-import type { Assembly } from './assemble.ts';
+import type { Assembler } from './streamed-body.ts';
 import type { JsonObject } from './json-values.ts';
 import { emptyFields, Merger, type MergedValue } from './merge-deltas.ts';
 
 /** Fields whose objects and texts are merged line by line; of other fields the last value counts. */
 const CONTINUED: ReadonlySet<string> = new Set(['message', 'response', 'thinking']);
 
-export class OllamaAnswer implements Assembly {
+export class OllamaAssembler implements Assembler {
   isWhole = false;
   readonly #merger = new Merger();
   readonly #answer: MergedValue = emptyFields();

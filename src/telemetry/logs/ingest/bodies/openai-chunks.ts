@@ -1,7 +1,7 @@
 // Assembles OpenAI's chunks, of chats and of plain completions: deltas are merged by choice, tool calls by their id.
 // Invariant: choices, calls and fields are limited in number; if something is left out, `isComplete` is false.
-import type { Assembly } from './assemble.ts';
-import { isObject, listAt, placeAt, textAt, type JsonObject } from './json-values.ts';
+import type { Assembler } from './streamed-body.ts';
+import { isObject, listAt, indexAt, textAt, type JsonObject } from './json-values.ts';
 import { emptyFields, Merger, type MergedValue } from './merge-deltas.ts';
 import { ToolCalls } from './tool-calls.ts';
 import { usageIn } from './usage.ts';
@@ -55,7 +55,7 @@ class Choice {
   }
 }
 
-export class ChunkedAnswer implements Assembly {
+export class OpenAiChunkAssembler implements Assembler {
   readonly #merger = new Merger();
   readonly #head: MergedValue = emptyFields();
   readonly #choices = new Map<number, Choice>();
@@ -106,7 +106,7 @@ export class ChunkedAnswer implements Assembly {
   }
 
   #choice(fields: JsonObject): void {
-    const place = placeAt(fields, 'index');
+    const place = indexAt(fields, 'index');
     if (place === undefined) {
       this.#merger.isComplete = false;
       return;

@@ -1,10 +1,10 @@
 // A streamed response of OpenAI's responses API: its last event has all of it; one that was broken off has its texts.
-import type { Assembly } from './assemble.ts';
+import type { Assembler } from './streamed-body.ts';
 import { objectAt, textAt, type JsonObject } from './json-values.ts';
 
 const ENDS = new Set(['response.completed', 'response.incomplete', 'response.failed']);
 
-export class StreamedResponse implements Assembly {
+export class OpenAiResponseAssembler implements Assembler {
   isWhole = false;
   readonly isComplete = true;
   readonly isExact = true;

@@ -5,7 +5,7 @@
 // where a stream stopped early), and events of the type `error`.
 import { isObject, listAt, objectAt, textAt, type JsonObject } from './json-values.ts';
 
-export interface AnswerError {
+export interface ResponseError {
   /** Empty if the error has none. */
   readonly message: string;
   /** Type or code as the server names it; empty if there is none. */
@@ -17,7 +17,7 @@ const codeAt = (fields: JsonObject, name: string): string => {
   return typeof value === 'number' ? String(value) : textAt(fields, name);
 };
 
-function read(fields: JsonObject, type = ''): AnswerError {
+function read(fields: JsonObject, type = ''): ResponseError {
   const named = codeAt(fields, 'type') || codeAt(fields, 'error_type');
   return {
     message: textAt(fields, 'message') || textAt(fields, 'detail') || textAt(fields, 'error'),
@@ -27,7 +27,7 @@ function read(fields: JsonObject, type = ''): AnswerError {
 }
 
 /** The error in the field `error` of an object, as an object or a text; `undefined` if it is missing or empty. */
-function errorAt(fields: JsonObject): AnswerError | undefined {
+function errorAt(fields: JsonObject): ResponseError | undefined {
   const { error } = fields;
   if (typeof error === 'string') return error === '' ? undefined : read(fields);
   return isObject(error) && Object.keys(error).length > 0 ? read(error) : undefined;
@@ -41,7 +41,7 @@ export function errorOfEvent(
   data: JsonObject | undefined,
   text: string,
   type: string,
-): AnswerError | undefined {
+): ResponseError | undefined {
   if (data === undefined) return type === 'error' ? { message: text, type: '' } : undefined;
   const found = errorAt(data);
   if (found) return found;
@@ -66,7 +66,7 @@ const CONTENT = ['choices', 'output', 'content', 'data', 'response', 'result', '
  * The error that an answer without streaming reports. To be certain, it counts only with a message and without content
  * beside it.
  */
-export function errorOfAnswer(answer: JsonObject | undefined): AnswerError | undefined {
+export function errorOfResponse(answer: JsonObject | undefined): ResponseError | undefined {
   if (answer === undefined || CONTENT.some((name) => answer[name] !== undefined && answer[name] !== null))
     return undefined;
   const { error } = answer;

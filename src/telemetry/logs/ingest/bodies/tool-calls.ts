@@ -3,7 +3,7 @@
 // an id that is new begins a new call; a piece with the same id, or without one, continues.
 // Invariant: if it is not certain to which call a piece belongs, `isExact` of the merger becomes false; if there are too
 // many calls, `isComplete` becomes false.
-import { countAt, isObject, MAX_PLACES, parseObject, textAt, type JsonObject } from './json-values.ts';
+import { countAt, isObject, MAX_LIST_ENTRIES, parseObject, textAt, type JsonObject } from './json-values.ts';
 import { emptyFields, type MergedValue, type Merger } from './merge-deltas.ts';
 
 interface Call {
@@ -73,7 +73,7 @@ export class ToolCalls {
   }
 
   #begin(index: number | undefined, id: string): Call | undefined {
-    if (this.#calls.length >= MAX_PLACES || (index ?? 0) >= MAX_PLACES) {
+    if (this.#calls.length >= MAX_LIST_ENTRIES || (index ?? 0) >= MAX_LIST_ENTRIES) {
       this.#merger.isComplete = false;
       return undefined;
     }

@@ -13,18 +13,18 @@ import type { LogRecord } from '../log-record.ts';
 
 const POLL_MS = 250;
 /** How often it is looked whether other files are at the paths. */
-const LOOK_NS = 1_000_000_000n;
+const SCAN_NS = 1_000_000_000n;
 /** A file that was renamed or deleted is left when nothing came for this long: its writer may not have noticed yet. */
-const IDLE_NS = 5_000_000_000n;
+const CLOSE_AFTER_NS = 5_000_000_000n;
 const SLICE_BYTES = 64 * 1024;
-const TURN_BYTES = 1024 * 1024;
+const POLL_BYTES = 1024 * 1024;
 const MAX_FILES = 256;
 
 export interface FollowerOptions {
   /** Paths; `*`, `?`, `[…]` and `{…}` may stand in the last part. */
   readonly paths: readonly string[];
   readonly readerOf: (path: string) => StreamRecords;
-  readonly give: (records: readonly LogRecord[]) => void;
+  readonly deliver: (records: readonly LogRecord[]) => void;
   /** True: nothing is read for now. */
   readonly isFull: () => boolean;
   /**
@@ -34,7 +34,7 @@ export interface FollowerOptions {
   readonly save: (positions: readonly FilePosition[]) => void;
   readonly load: () => readonly FilePosition[];
   /** Something that a person should know, said once for as long as it lasts. */
-  readonly say: (path: string, problem: string) => void;
+  readonly report: (path: string, problem: string) => void;
   readonly nowNs: () => bigint;
 }
 
@@ -44,13 +44,13 @@ export class LogFileFollower {
   readonly #options: FollowerOptions;
   /** By inode: a name may change hands, a file stays itself for as long as it is open. */
   readonly #files = new Map<string, FollowedFile>();
-  readonly #said = new Map<string, string>();
+  readonly #reported = new Map<string, string>();
   readonly #slice = Buffer.alloc(SLICE_BYTES);
   /** Positions of the last run that no file has claimed. */
-  #left: FilePosition[] | undefined;
+  #unclaimed: FilePosition[] | undefined;
   /** Files that were there from the beginning are followed from their end, later ones whole. */
-  readonly #early = new Set<string>();
-  #lookedNs: bigint | undefined;
+  readonly #initialPaths = new Set<string>();
+  #scannedNs: bigint | undefined;
   #saved = '';
   #timer: NodeJS.Timeout | undefined;
   #running: Promise<unknown> = Promise.resolve();
@@ -64,7 +64,7 @@ export class LogFileFollower {
   start(): void {
     this.#running = this.poll()
       .catch((error: unknown) => {
-        this.#say('', describe(error));
+        this.#report('', describe(error));
         return false;
       })
       .then((hasMore) => {
@@ -75,20 +75,20 @@ export class LogFileFollower {
   /** One bounded turn. True: there is more to read at once. */
   async poll(): Promise<boolean> {
     const nowNs = this.#options.nowNs();
-    if (this.#lookedNs === undefined || nowNs - this.#lookedNs >= LOOK_NS) {
-      await this.#look(nowNs);
-      this.#lookedNs = nowNs;
+    if (this.#scannedNs === undefined || nowNs - this.#scannedNs >= SCAN_NS) {
+      await this.#scan(nowNs);
+      this.#scannedNs = nowNs;
     }
     const records: LogRecord[] = [];
     const hasMore = await this.#read(nowNs, records);
     for (const file of this.#files.values()) {
       for (const record of file.tick(nowNs)) records.push(record);
-      if (!file.isGone || nowNs - file.lastNs < IDLE_NS || this.#options.isFull()) continue;
+      if (!file.isGone || nowNs - file.lastNs < CLOSE_AFTER_NS || this.#options.isFull()) continue;
       for (const record of file.end()) records.push(record);
       this.#files.delete(file.inode);
       await file.close();
     }
-    this.#hand(records);
+    this.#deliver(records);
     return hasMore;
   }
 
@@ -98,16 +98,16 @@ export class LogFileFollower {
     await this.#running;
     clearTimeout(this.#timer);
     try {
-      this.#hand([...this.#files.values()].flatMap((file) => file.settle()));
+      this.#deliver([...this.#files.values()].flatMap((file) => file.flush()));
     } finally {
       for (const file of this.#files.values()) await file.close();
       this.#files.clear();
     }
   }
 
-  #hand(records: readonly LogRecord[]): void {
-    if (records.length > 0) this.#options.give(records);
-    const positions = [...[...this.#files.values()].map((file) => file.position), ...(this.#left ?? [])];
+  #deliver(records: readonly LogRecord[]): void {
+    if (records.length > 0) this.#options.deliver(records);
+    const positions = [...[...this.#files.values()].map((file) => file.position), ...(this.#unclaimed ?? [])];
     const text = JSON.stringify(positions);
     if (text === this.#saved) return;
     this.#options.save(positions);
@@ -116,13 +116,13 @@ export class LogFileFollower {
 
   /** One slice of every file in turn, as long as there is something and the turn is not used up. */
   async #read(nowNs: bigint, records: LogRecord[]): Promise<boolean> {
-    let left = TURN_BYTES;
+    let left = POLL_BYTES;
     for (let files = [...this.#files.values()]; files.length > 0;) {
       const more: FollowedFile[] = [];
       for (const file of files) {
         if (this.#options.isFull()) return false;
         if (left <= 0) return true;
-        const bytes = await this.#attempt(file.path, () => file.read(this.#slice, nowNs, records));
+        const bytes = await this.#try(file.path, () => file.read(this.#slice, nowNs, records));
         if (bytes) more.push(file);
         left -= bytes ?? 0;
       }
@@ -132,16 +132,16 @@ export class LogFileFollower {
   }
 
   /** Looks which files are at the paths now. */
-  async #look(nowNs: bigint): Promise<void> {
-    const isFirst = this.#left === undefined;
-    this.#left ??= [...this.#options.load()];
+  async #scan(nowNs: bigint): Promise<void> {
+    const isFirst = this.#unclaimed === undefined;
+    this.#unclaimed ??= [...this.#options.load()];
     const seen = new Set<string>();
     for (const path of await this.#paths()) {
-      const stats = await this.#attempt(path, () => stat(path, { bigint: true }));
+      const stats = await this.#try(path, () => stat(path, { bigint: true }));
       if (stats === undefined) continue;
-      if (isFirst) this.#early.add(path);
+      if (isFirst) this.#initialPaths.add(path);
       if (!stats.isFile()) {
-        this.#say(path, `is ${kindOf(stats)}, only regular files can be followed`);
+        this.#report(path, `is ${kindOf(stats)}, only regular files can be followed`);
         continue;
       }
       const inode = `${stats.dev}:${stats.ino}`;
@@ -160,7 +160,7 @@ export class LogFileFollower {
         continue;
       }
       const folder = dirname(path);
-      const names = await this.#attempt(folder, () => readdir(folder));
+      const names = await this.#try(folder, () => readdir(folder));
       for (const name of names?.sort() ?? [])
         if (matchesGlob(name, basename(path))) paths.add(join(folder, name));
     }
@@ -169,30 +169,30 @@ export class LogFileFollower {
 
   async #open(path: string, inode: string, nowNs: bigint): Promise<FollowedFile | undefined> {
     if (this.#files.size >= MAX_FILES) {
-      this.#say(path, `is not followed: ${MAX_FILES} files are followed already`);
+      this.#report(path, `is not followed: ${MAX_FILES} files are followed already`);
       return undefined;
     }
-    const file = await this.#attempt(path, () =>
+    const file = await this.#try(path, () =>
       FollowedFile.open(path, inode, () => this.#options.readerOf(path), nowNs),
     );
     if (file === undefined) return undefined;
     const before = await this.#claim(file);
-    const wasFollowed = this.#left!.some((position) => position.path === path);
-    await file.seek(before?.offset ?? (this.#early.has(path) && !wasFollowed ? 'end' : 0));
+    const wasFollowed = this.#unclaimed!.some((position) => position.path === path);
+    await file.seek(before?.offset ?? (this.#initialPaths.has(path) && !wasFollowed ? 'end' : 0));
     this.#files.set(inode, file);
-    this.#early.delete(path);
-    this.#said.delete(path);
+    this.#initialPaths.delete(path);
+    this.#reported.delete(path);
     return file;
   }
 
   /** The position of the last run that is this file's, taken from those that are left. */
   async #claim(file: FollowedFile): Promise<FilePosition | undefined> {
-    const ofInode = this.#left!.filter((position) => position.inode === file.inode);
+    const ofInode = this.#unclaimed!.filter((position) => position.inode === file.inode);
     // A disk that was mounted anew or a file that was restored: the same file has another inode.
-    const ofPath = this.#left!.filter(({ path, inode }) => path === file.path && inode !== file.inode);
+    const ofPath = this.#unclaimed!.filter(({ path, inode }) => path === file.path && inode !== file.inode);
     for (const position of [...ofInode, ...ofPath]) {
-      if (!(await file.isOf(position))) continue;
-      this.#left = this.#left!.filter((other) => other !== position);
+      if (!(await file.matches(position))) continue;
+      this.#unclaimed = this.#unclaimed!.filter((other) => other !== position);
       return position;
     }
     return undefined;
@@ -200,12 +200,12 @@ export class LogFileFollower {
 
   /** Files of the last run that were renamed since: what was written to them until then is still to be read. */
   async #findRenamed(nowNs: bigint): Promise<void> {
-    for (const { path, inode } of this.#left!) {
+    for (const { path, inode } of this.#unclaimed!) {
       const folder = dirname(path);
-      const names = await this.#attempt(folder, () => readdir(folder));
+      const names = await this.#try(folder, () => readdir(folder));
       for (const name of names ?? []) {
         const other = join(folder, name);
-        const stats = await this.#attempt(other, () => stat(other, { bigint: true }));
+        const stats = await this.#try(other, () => stat(other, { bigint: true }));
         if (!stats?.isFile() || `${stats.dev}:${stats.ino}` !== inode || this.#files.has(inode)) continue;
         const file = await this.#open(other, inode, nowNs);
         if (file !== undefined) file.isGone = true;
@@ -213,25 +213,25 @@ export class LogFileFollower {
     }
     // Where there is no file at all it may come back, on a disk that is mounted late.
     const taken = new Set([...this.#files.values()].map((file) => file.path));
-    for (const { path } of this.#left!)
-      if (taken.has(path)) this.#say(path, 'was replaced; what it held before is not found');
-    this.#left = this.#left!.filter(({ path }) => !taken.has(path)).slice(-MAX_FILES);
+    for (const { path } of this.#unclaimed!)
+      if (taken.has(path)) this.#report(path, 'was replaced; what it held before is not found');
+    this.#unclaimed = this.#unclaimed!.filter(({ path }) => !taken.has(path)).slice(-MAX_FILES);
   }
 
   /** `undefined` where it failed, which is said; that something is not there yet is no failure. */
-  async #attempt<T>(path: string, act: () => Promise<T>): Promise<T | undefined> {
+  async #try<T>(path: string, act: () => Promise<T>): Promise<T | undefined> {
     try {
       return await act();
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') this.#say(path, describe(error));
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') this.#report(path, describe(error));
       return undefined;
     }
   }
 
-  #say(path: string, problem: string): void {
-    if (this.#said.get(path) === problem) return;
-    this.#said.set(path, problem);
-    this.#options.say(path, problem);
+  #report(path: string, problem: string): void {
+    if (this.#reported.get(path) === problem) return;
+    this.#reported.set(path, problem);
+    this.#options.report(path, problem);
   }
 }
 

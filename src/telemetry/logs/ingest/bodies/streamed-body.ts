@@ -1,15 +1,15 @@
 // Assembles a streamed answer of a language model, event by event: the JSON object that it would have been without
 // streaming, and the error that it reports. Its input is the data and the type of each event, in order.
 // Invariant: the result has only what the stream said, in its order; of a stream of unknown kind only the error is read.
-import { errorOfEvent, type AnswerError } from './response-error.ts';
-import { ChunkedAnswer } from './openai-chunks.ts';
+import { errorOfEvent, type ResponseError } from './response-error.ts';
+import { OpenAiChunkAssembler } from './openai-chunks.ts';
 import { isObject, parseObject, type JsonObject } from './json-values.ts';
-import { StreamedMessage } from './anthropic-message.ts';
-import { OllamaAnswer } from './ollama.ts';
-import { StreamedResponse } from './openai-response.ts';
+import { AnthropicAssembler } from './anthropic-message.ts';
+import { OllamaAssembler } from './ollama.ts';
+import { OpenAiResponseAssembler } from './openai-response.ts';
 
 /** An answer that is assembled from its events. */
-export interface Assembly {
+export interface Assembler {
   add(event: JsonObject): void;
   /** True if its events say that it is complete. */
   readonly isWhole: boolean;
@@ -20,14 +20,14 @@ export interface Assembly {
   answer(): JsonObject;
 }
 
-/** The assembly for a stream that has this event; `undefined` if its kind is unknown. */
-function assemblyFor(event: JsonObject): Assembly | undefined {
+/** The assembler for a stream that has this event; `undefined` if its kind is unknown. */
+function assemblerFor(event: JsonObject): Assembler | undefined {
   const { type, choices, done } = event;
-  if (type === 'message_start') return new StreamedMessage();
-  if (typeof type === 'string' && type.startsWith('response.')) return new StreamedResponse();
+  if (type === 'message_start') return new AnthropicAssembler();
+  if (typeof type === 'string' && type.startsWith('response.')) return new OpenAiResponseAssembler();
   const hasChunks = Array.isArray(choices) && (choices.length === 0 || choices.some(isChunk));
-  if (hasChunks || isChunkName(event['object'])) return new ChunkedAnswer();
-  return typeof done === 'boolean' && typeof event['model'] === 'string' ? new OllamaAnswer() : undefined;
+  if (hasChunks || isChunkName(event['object'])) return new OpenAiChunkAssembler();
+  return typeof done === 'boolean' && typeof event['model'] === 'string' ? new OllamaAssembler() : undefined;
 }
 
 const isChunkName = (name: unknown): boolean =>
@@ -36,7 +36,7 @@ const isChunkName = (name: unknown): boolean =>
 const isChunk = (choice: unknown): boolean =>
   isObject(choice) && (isObject(choice['delta']) || typeof choice['text'] === 'string');
 
-export interface Assembled {
+export interface AssembledResponse {
   readonly answer: JsonObject;
   /** True if the stream is complete, has no error, and is in the answer as a whole. */
   readonly isWhole: boolean;
@@ -44,11 +44,11 @@ export interface Assembled {
   readonly isExact: boolean;
 }
 
-export class StreamedAnswer {
+export class StreamedBody {
   /** The first error that an event reports. */
-  error: AnswerError | undefined;
+  error: ResponseError | undefined;
   #errorValue: unknown;
-  #assembly: Assembly | undefined;
+  #assembler: Assembler | undefined;
   #isDone = false;
   #isBroken = false;
 
@@ -69,21 +69,21 @@ export class StreamedAnswer {
       this.#isBroken ||= /^\s*\{/.test(data);
       return;
     }
-    this.#assembly ??= assemblyFor(event);
-    this.#assembly?.add(event);
+    this.#assembler ??= assemblerFor(event);
+    this.#assembler?.add(event);
   }
 
   /** The answer so far; `undefined` if the kind of the stream is unknown. */
-  result(): Assembled | undefined {
-    const assembly = this.#assembly;
-    if (assembly === undefined) return undefined;
-    const answer = assembly.answer();
-    const isFinished = this.#isDone || assembly.isWhole;
+  result(): AssembledResponse | undefined {
+    const assembler = this.#assembler;
+    if (assembler === undefined) return undefined;
+    const answer = assembler.answer();
+    const isFinished = this.#isDone || assembler.isWhole;
     return {
       // An answer that has an error of its own keeps it unchanged.
       answer: this.error === undefined ? answer : { ...answer, error: answer['error'] ?? this.#errorValue },
-      isWhole: isFinished && this.error === undefined && assembly.isComplete,
-      isExact: assembly.isExact && !this.#isBroken,
+      isWhole: isFinished && this.error === undefined && assembler.isComplete,
+      isExact: assembler.isExact && !this.#isBroken,
     };
   }
 }

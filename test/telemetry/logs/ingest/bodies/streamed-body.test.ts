@@ -3,14 +3,14 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { BodyReader } from '../../../../../src/telemetry/logs/ingest/bodies/bodies.ts';
+import { BodyReader } from '../../../../../src/telemetry/logs/ingest/bodies/body-reader.ts';
 import { Redactor } from '../../../../../src/telemetry/logs/ingest/redact.ts';
 
 const SSE = 'text/event-stream; charset=utf-8';
 const FOLDER = fileURLToPath(new URL('../../../../fixtures/streams/', import.meta.url));
 
 function read(text: string, { type = SSE, isEnded = true, isCut = false, maxBytes = 100_000 } = {}) {
-  const reader = new BodyReader(maxBytes, new Redactor({ builtIn: true, own: [] }));
+  const reader = new BodyReader(maxBytes, new Redactor({ builtIn: true, custom: [] }));
   const bytes = new Uint8Array(Buffer.from(text));
   const got = reader.read({ request: undefined, response: { bytes, type, coding: '', isCut } }, isEnded);
   return {

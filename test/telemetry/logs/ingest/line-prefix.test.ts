@@ -3,10 +3,10 @@ import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { NOW, reader, recordsOf } from './store/store-reader.ts';
+import { NOW, reader, recordsOf } from './read-lines.ts';
 
 const file = (name: string) =>
-  readFileSync(fileURLToPath(new URL(`../../fixtures/lines/${name}`, import.meta.url)));
+  readFileSync(fileURLToPath(new URL(`../../../fixtures/lines/${name}`, import.meta.url)));
 const TRACEBACK = [
   'Traceback (most recent call last):',
   '  File "/app/model.py", line 12, in predict',
@@ -192,7 +192,7 @@ describe('tracebacks', () => {
     expect(
       push(`[rank0]: ${TRACEBACK[0]}`, 'INFO: a', '{"message":"b"}', `[rank0]: ${TRACEBACK[1]}`),
     ).toEqual([]);
-    expect(lines.givenBytes).toBe(0);
+    expect(lines.emittedBytes).toBe(0);
     expect(lines.tick(NOW + 24_000_000n)).toEqual([]);
     expect(lines.tick(NOW + 25_000_000n).map(({ message }) => message)).toEqual([
       `[rank0]: ${TRACEBACK.slice(0, 2).join('\n')}`,

@@ -12,15 +12,15 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
-import { LogFileFollower } from '../../../../src/telemetry/logs/ingest/log-files.ts';
+import { LogFileFollower } from '../../../../src/telemetry/logs/ingest/log-file-follower.ts';
 import type { FilePosition } from '../../../../src/telemetry/logs/ingest/followed-file.ts';
 import { StreamRecords } from '../../../../src/telemetry/logs/ingest/stream-records.ts';
 import { Redactor } from '../../../../src/telemetry/logs/ingest/redact.ts';
 import { folder, removeFolders } from '../../../kit/folder.ts';
 import { until } from '../../../kit/until.ts';
-import { NOW } from '../store/store-reader.ts';
+import { NOW } from './read-lines.ts';
 
-const redactor = new Redactor({ builtIn: false, own: [] });
+const redactor = new Redactor({ builtIn: false, custom: [] });
 const open: LogFileFollower[] = [];
 
 /** One who follows, at a time that the test makes go by. What was saved outlives it. */
@@ -46,11 +46,11 @@ class Desk {
           { deployment: 'd', environment: '', replica: '', source },
           { maxLineBytes: 64 * 1024, redactor },
         ),
-      give: (records) => void this.messages.push(...records.map(({ message }) => message)),
+      deliver: (records) => void this.messages.push(...records.map(({ message }) => message)),
       isFull: () => this.isFull,
       save: (positions) => (this.saved = JSON.parse(JSON.stringify(positions)) as FilePosition[]),
       load: () => this.saved,
-      say: (path, problem) => void this.said.push(`${path} ${problem}`),
+      report: (path, problem) => void this.said.push(`${path} ${problem}`),
       nowNs: () => this.#nowNs,
     });
     open.push(this.#follower);

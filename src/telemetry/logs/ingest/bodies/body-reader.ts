@@ -5,11 +5,11 @@ import type { RawBodies, RawBody } from '../../../../core/exchange/body-capture.
 import type { Bodies } from '../../store/segment-writer.ts';
 import type { Redactor } from '../redact.ts';
 import { eventSource } from '../../../../protocol/http/event-stream.ts';
-import { readable } from '../terminal-escapes.ts';
-import { errorOfAnswer, type AnswerError } from './response-error.ts';
-import { StreamedAnswer } from './assemble.ts';
+import { printable } from '../terminal-escapes.ts';
+import { errorOfResponse, type ResponseError } from './response-error.ts';
+import { StreamedBody } from './streamed-body.ts';
 import { parseObject, textOfJson, type JsonObject } from './json-values.ts';
-import { endOfCharacters, textOf } from './decode-body.ts';
+import { completeCharacters, textOf } from './decode-body.ts';
 import { factsOf, type UsageFacts } from './usage.ts';
 
 /** What the bodies add to the attributes of the request. */
@@ -29,7 +29,7 @@ export interface BodyFacts extends UsageFacts {
   readonly response_error_type?: string | undefined;
 }
 
-export interface ReadBodies {
+export interface BodyResult {
   readonly facts: BodyFacts;
   readonly bodies: Bodies | undefined;
   /** The answer was a stream that reported an error: the request failed, whatever its status. */
@@ -64,11 +64,11 @@ export class BodyReader {
   }
 
   /** `isEnded`: the answer is complete by its framing. */
-  read({ request, response }: RawBodies, isEnded = true): ReadBodies {
+  read({ request, response }: RawBodies, isEnded = true): BodyResult {
     const asked = this.#plain(request);
     const raw = this.#plain(response);
     const stream = response && raw.text !== undefined ? followed(response, raw.text, isEnded) : undefined;
-    const error = stream ? stream.error : errorOfAnswer(raw.json);
+    const error = stream ? stream.error : errorOfResponse(raw.json);
     const answered = stream?.kept ?? raw;
     const [keptRequest, isRequestCut] = this.#clean(asked);
     const [keptResponse, isResponseCut] = this.#clean(answered);
@@ -101,10 +101,10 @@ export class BodyReader {
     };
   }
 
-  #errorFacts(error: AnswerError | undefined): Partial<BodyFacts> {
+  #errorFacts(error: ResponseError | undefined): Partial<BodyFacts> {
     if (error === undefined) return {};
     const kept = (text: string): string =>
-      readable(this.#redactor.redactText(text.slice(0, MAX_ERROR + MARGIN)))
+      printable(this.#redactor.redactText(text.slice(0, MAX_ERROR + MARGIN)))
         .slice(0, MAX_ERROR)
         .toWellFormed();
     return { response_error: kept(error.message), response_error_type: kept(error.type) || undefined };
@@ -117,7 +117,7 @@ export class BodyReader {
     const bytes = Buffer.from(this.#redactor.redactText(text.slice(0, max + MARGIN)));
     if (bytes.length <= max && text.length <= max + MARGIN) return [bytes, false];
     const cut = bytes.subarray(0, max);
-    return [cut.subarray(0, endOfCharacters(cut)), true];
+    return [cut.subarray(0, completeCharacters(cut)), true];
   }
 }
 
@@ -129,12 +129,12 @@ interface Followed {
   readonly kept: Kept | undefined;
   /** `undefined`: its kind is unknown, so nothing was assembled. */
   readonly isWhole: boolean | undefined;
-  readonly error: AnswerError | undefined;
+  readonly error: ResponseError | undefined;
 }
 
 /** Reads all events of an answer; `undefined` for an answer that is not an event stream. */
 function followed({ type, isCut }: RawBody, text: string, isEnded: boolean): Followed | undefined {
-  const answer = new StreamedAnswer();
+  const answer = new StreamedBody();
   const bytes = Buffer.from(text);
   const source = eventSource(type, (data, name) => answer.add(data, name), bytes.length + 1);
   if (source === undefined) return undefined;

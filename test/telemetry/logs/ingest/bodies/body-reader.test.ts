@@ -3,10 +3,10 @@ import { brotliCompressSync, deflateRawSync, deflateSync, gzipSync, zstdCompress
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { RawBody } from '../../../../../src/core/exchange/body-capture.ts';
-import { BodyReader } from '../../../../../src/telemetry/logs/ingest/bodies/bodies.ts';
+import { BodyReader } from '../../../../../src/telemetry/logs/ingest/bodies/body-reader.ts';
 import { Redactor } from '../../../../../src/telemetry/logs/ingest/redact.ts';
 
-const reader = (maxBytes = 10_000) => new BodyReader(maxBytes, new Redactor({ builtIn: true, own: [] }));
+const reader = (maxBytes = 10_000) => new BodyReader(maxBytes, new Redactor({ builtIn: true, custom: [] }));
 const body = (content: string | Uint8Array, more: Partial<RawBody> = {}): RawBody => ({
   bytes: new Uint8Array(typeof content === 'string' ? Buffer.from(content) : content),
   type: 'application/json',
