@@ -1,10 +1,10 @@
-// The door of the room: takes what happened, and answers what happened. The work is done in two threads, one that writes
-// and one that looks things up.
-// Must stay true: nobody who forwards a request ever waits for it.
-//   record.ts   one row of it                writer-client.ts → writer-thread.ts → intake.ts, store-writer.ts → segment-writer.ts
-//   request-record.ts  a request as such a row      reader-client.ts → reader-thread.ts → store-reader.ts → segment-reader.ts
-//   capture-policy.ts  whose bodies are kept        bodies/  what is made of them
-//   query/      questions to it              page-position.ts, aggregate.ts  where a page ends; what is counted
+// The log store: stores requests, log lines, spans and events, and runs queries. Other modules import only this file.
+//   threads/  worker threads and their clients: writer (calls ingest, then store) and reader (calls store)
+//   ingest/   turns requests, output streams, log files and OTLP messages into redacted records
+//   store/    SQLite segments: appends records, reads them, deletes old ones (calls query)
+//   query/    parses queries, matches records, derives SQL conditions; calls no other folder
+// Calls go downwards in this list; ingest uses only types of store.
+// Invariant: recording never waits for the store; what does not fit into the send buffer is dropped and counted.
 import type { Component } from '../../core/lifecycle.ts';
 import type { Logger } from '../../core/logger.ts';
 import type { Exchange } from '../../core/exchange/exchange.ts';
@@ -32,20 +32,21 @@ export { SUMMED_FIELDS, type AggregateBy } from './store/aggregate.ts';
 export type { PostResult, WriterClientFigures } from './threads/writer-client.ts';
 
 export interface LogsConfig extends IngesterOptions {
-  /** Folder of its own for the files. */
+  /** Folder of the segments. Other files in it are ignored. */
   readonly folder: string;
+  /** Maximum size of all segments together, in bytes. */
   readonly maxBytes: number;
 }
 
-/** Records as they are stored. */
+/** Reads matching records in the order in which they were stored. */
 export interface RecordFeed {
-  /** Up to `limit` wanted records behind the place `afterSeq`. */
+  /** Returns up to `limit` matching records with a sequence number above `afterSeq`. */
   read(afterSeq: number, limit: number): Promise<FollowQuery>;
-  /** `listener` is called when something was stored; returns how to stop that. */
+  /** Calls `listener` after records were stored. Returns a function that removes the listener. */
   onStored(listener: () => void): () => void;
 }
 
-/** A stream of logged lines. */
+/** A stream of log lines, for example the stdout of a replica. */
 export interface LineStream {
   write(bytes: Uint8Array): void;
   /** Sets the origin of later lines. */
@@ -57,21 +58,25 @@ export class Logs implements Component {
   readonly name = 'logs';
   readonly #writer: WriterClient;
   readonly #reader: ReaderClient;
-  readonly #followsFiles: boolean;
+  readonly #hasFiles: boolean;
   readonly #listeners = new Set<() => void>();
 
-  constructor({ folder, maxBytes, ...intake }: LogsConfig, log: Logger) {
-    const { retentionMs } = intake;
-    this.#writer = new WriterClient({ writer: { folder, maxBytes, retentionMs }, intake }, log, () => {
-      for (const listener of this.#listeners) listener();
-    });
-    this.#followsFiles = intake.files.length > 0;
+  constructor({ folder, maxBytes, ...ingest }: LogsConfig, log: Logger) {
+    const { retentionMs } = ingest;
+    this.#writer = new WriterClient(
+      { writer: { folder, maxBytes, retentionMs }, intake: ingest },
+      log,
+      () => {
+        for (const listener of this.#listeners) listener();
+      },
+    );
+    this.#hasFiles = ingest.files.length > 0;
     this.#reader = new ReaderClient(folder, (path, problem) => this.#writer.damaged(path, problem));
   }
 
-  /** Files are followed from the start; for the rest the threads are started when they are needed. */
+  /** Starts the writer thread if log files are followed. Otherwise each thread starts with its first call. */
   start(): void {
-    if (this.#followsFiles) this.#writer.open();
+    if (this.#hasFiles) this.#writer.open();
   }
 
   async stop(deadlineMs: number): Promise<void> {
@@ -83,14 +88,14 @@ export class Logs implements Component {
     return this.#writer.figures;
   }
 
-  // ── What happened ────────────────────────────────────────────────────────────────────────────────────────────────
+  // ── Recording ────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  /** A request that ended, with the copies of its bodies that its tap has. Hot path. */
+  /** Records a request that has ended, with the bodies that its body capture holds. Hot path. */
   requestEnded(exchange: Exchange, deployment: RecordedDeployment | undefined): void {
     this.#writer.request(exchange, deployment);
   }
 
-  /** A stream of lines that begins. */
+  /** Opens a stream of log lines. */
   openStream(origin: RecordOrigin): LineStream {
     const stream = this.#writer.stream(origin);
     return {
@@ -100,75 +105,75 @@ export class Logs implements Component {
     };
   }
 
-  /** A request was given to a deployment: later lines of files and streams that name it belong to its replica. */
+  /** Tells that a request was routed to a deployment, so that log lines with its id get its deployment and replica. */
   requestRouted(exchange: Exchange, deployment: RecordedDeployment): void {
     this.#writer.routed(exchange, deployment);
   }
 
-  /** Sets the owner of later lines of followed files that name no known request. */
+  /** Sets the owner of later lines of followed files that contain no known request id. */
   setFileOwner(owner: RequestOwner): void {
     this.#writer.setFileOwner(owner);
   }
 
-  /** Stores records from outside. Resolves when they are stored, or why they are not. */
+  /** Stores records that a client posted. Resolves when they are stored, or with the reason why they were dropped. */
   post(records: readonly LogRecord[]): Promise<PostResult> {
     return this.#writer.post(records);
   }
 
-  /** Stores lines from outside: plain text or a JSON object each. `count`: how many there are at most, blank ones aside. */
+  /** Stores posted lines, each plain text or a JSON object. `count`: maximum number of lines, without blank ones. */
   postLines(bytes: Uint8Array, origin: RecordOrigin, count: number): Promise<PostResult> {
     return this.#writer.post([], { bytes, origin, count });
   }
 
-  // ── What is asked ────────────────────────────────────────────────────────────────────────────────────────────────
+  // ── Reading ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  /** The next records in the order of time. A page may be empty and yet not the last: see `next`. */
+  /** Returns the next page of records, ordered by time. An empty page may have a `next`, since each call is limited. */
   page(query: PageQuery): Promise<RecordPage> {
     return this.#reader.ask('page', query);
   }
 
-  /** The next records in the order in which they were stored, behind the place `seq`. */
+  /** Returns the next records with a sequence number above `seq`, in the order in which they were stored. */
   after(node: QueryNode, seq: number, limit: number): Promise<FollowQuery> {
     return this.#reader.ask('after', node, seq, limit);
   }
 
-  /** The record at a place. */
+  /** Returns the record with this sequence number. */
   at(seq: number): Promise<LogRecord | undefined> {
     return this.#reader.ask('at', seq);
   }
 
-  /** Bodies of the request at a place, where they were kept. */
+  /** Returns the stored bodies of the request with this sequence number. */
   bodies(
     seq: number,
   ): Promise<{ request: Uint8Array | undefined; response: Uint8Array | undefined } | undefined> {
     return this.#reader.ask('bodies', seq);
   }
 
-  /** Counts what matches; comes back with `next` until everything was looked at. */
+  /** Counts the matching records. The result has a `next` until all records were examined. */
   aggregate(query: Omit<PageQuery, 'limit' | 'direction'>, by: AggregateBy): Promise<Aggregate> {
     return this.#reader.ask('tally', { ...query, direction: 'down', limit: 0 }, by);
   }
 
-  /** Counts by whole minutes, for questions about fields that these are summed by. */
+  /** Counts from the stored totals of whole minutes. The query may name only fields in `SUMMED_FIELDS`. */
   aggregateMinutes(
     node: QueryNode,
-    span: { readonly fromNs: bigint; readonly toNs: bigint },
+    range: { readonly fromNs: bigint; readonly toNs: bigint },
     by: AggregateBy,
   ): Promise<ReadonlyMap<string, number>> {
-    return this.#reader.ask('tallyMinutes', node, span, by);
+    return this.#reader.ask('tallyMinutes', node, range, by);
   }
 
-  /** What is wanted, as it is stored, from any place on: what an exporter reads. `problem`: what is wrong with the query. */
-  feed(wanted: Subscription): RecordFeed | { readonly problem: string } {
-    const question = subscriptionNode(wanted);
-    if ('problem' in question) return question;
+  /** Opens a feed of the subscribed records for an exporter. `problem`: what is wrong with the query. */
+  feed(subscription: Subscription): RecordFeed | { readonly problem: string } {
+    const query = subscriptionNode(subscription);
+    if ('problem' in query) return query;
     return {
-      read: (afterSeq, limit) => this.after(question.node, afterSeq, limit),
+      read: (afterSeq, limit) => this.after(query.node, afterSeq, limit),
       onStored: (listener) => this.onStored(listener),
     };
   }
 
-  /** `listener` is called when something was stored; returns how to stop that. */
+  /** Calls `listener` after records were stored. Returns a function that removes the listener. */
   onStored(listener: () => void): () => void {
     this.#listeners.add(listener);
     return () => void this.#listeners.delete(listener);

@@ -1,9 +1,9 @@
-// What a line says besides its message, made safe to keep: copy, redacted, as the text of a JSON object.
-// Must stay true: no object that somebody logged, however deep, wide or long, costs more than these bounds.
+// Converts the attributes of a log line to JSON text, redacted and limited in size.
+// Invariant: the cost is limited for every object, however deep, wide or long it is.
 import { REDACTED, type Redactor } from './redact.ts';
 import { printable } from './terminal-escapes.ts';
 
-/** Values in all, levels of nesting, characters of all names and texts, characters of one text. */
+/** Limits: number of values, levels of nesting, characters of all names and texts, characters of one text. */
 const MAX_VALUES = 512;
 const MAX_DEPTH = 6;
 const MAX_CHARACTERS = 64 * 1024;
@@ -12,8 +12,8 @@ const MAX_TEXT = 32 * 1024;
 type Plain = Record<string, unknown>;
 
 /**
- * The attributes as JSON text; empty when there are none. What is beyond the bounds is left out, `attributes_dropped`
- * says how many values that are; a text that is too long is cut, with … at its end.
+ * The attributes as JSON text; empty if there are none. Values beyond the limits are dropped; `attributes_dropped` is
+ * their number. A text that is too long is cut and ends with `…`.
  */
 export function attributesText(attributes: Readonly<Plain>, redactor: Redactor): string {
   const copy = new BoundedCopy(redactor);
@@ -33,7 +33,7 @@ class BoundedCopy {
     this.#redactor = redactor;
   }
 
-  /** A copy without a prototype, in which `__proto__` is a name like any other. */
+  /** Copies an object. The copy has no prototype, so `__proto__` is an ordinary name in it. */
   object(source: Readonly<Plain>, depth: number): Plain {
     const out = Object.create(null) as Plain;
     const keys = Object.keys(source);
@@ -67,7 +67,7 @@ class BoundedCopy {
     return out;
   }
 
-  /** `undefined`: beyond the bounds. */
+  /** `undefined`: beyond the limits. */
   #value(value: unknown, depth: number): unknown {
     this.#values++;
     if (typeof value === 'string') return this.#text(value);
@@ -89,7 +89,7 @@ class BoundedCopy {
   }
 }
 
-/** Nothing at all is no secret, and neither is a number of tokens. */
+/** False for empty values, booleans, and a number of tokens. */
 const isSecret = (key: string, value: unknown): boolean =>
   value !== null &&
   value !== '' &&

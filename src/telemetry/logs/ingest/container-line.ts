@@ -1,25 +1,26 @@
-// Lines as container runtimes write them to files: CRI (`2026-11-27T00:00:01.5Z stderr F text`, containerd and CRI-O) and
-// Docker's json-file driver (`{"log":"text\n","stream":"stderr","time":"…"}`). Both split long lines into pieces.
-// Invariant: the text of a line is what the container printed; a line that may not be wrapped stays unchanged.
+// Unwraps lines that container runtimes write to log files. Both formats split long lines into pieces.
+// CRI (containerd, CRI-O): `2026-11-27T00:00:01.5Z stderr F text`.
+// Docker (json-file driver): `{"log":"text\n","stream":"stderr","time":"…"}`.
+// Invariant: the result is the text that the container printed; a line without a certain wrapper stays unchanged.
 import { timeOf } from './timestamp.ts';
 
-/** The data of a wrapper that a runtime wrote around a piece of a line. */
+/** A line, or a piece of one, without the wrapper of the runtime, and the data of the wrapper. */
 export interface ContainerLine {
   readonly text: string;
   readonly stream: 'stdout' | 'stderr';
   /** When the runtime received it, nanoseconds since the epoch. */
   readonly timeNs: bigint;
-  /** True if the line continues in the next piece of the same stream. `perhaps`: its line end is missing, so it may continue. */
+  /** True if the line continues in the next piece of the stream. `perhaps`: it may, since its line end is missing. */
   readonly isPartial: boolean | 'perhaps';
   /** Other fields of the wrapper, as attributes of the line. */
   readonly attributes: Readonly<Record<string, unknown>>;
 }
 
-/** Time, stream and tags (`F`: full, `P`: partial; more may follow behind colons). */
+/** Time, stream and tags (`F`: full, `P`: partial; further tags follow after colons). */
 const CRI =
   /^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d)) (stdout|stderr) ([FP])(?::[\w:-]{0,64})?(?: |$)/;
 
-/** The line of a CRI log; `undefined` for every other line. */
+/** Unwraps a line of a CRI log; `undefined` for every other line. */
 export function unwrapCri(line: string, nowNs: bigint): ContainerLine | undefined {
   const match = CRI.exec(line);
   const timeNs = match ? timeOf(match[1], nowNs) : undefined;
@@ -35,8 +36,8 @@ export function unwrapCri(line: string, nowNs: bigint): ContainerLine | undefine
 }
 
 /**
- * The line in an object of Docker's json-file driver; `undefined` for every other object. Docker ends the text of a whole
- * line with LF. Programs that write such objects themselves leave it out.
+ * Unwraps an object of Docker's json-file driver; `undefined` for every other object. Docker ends the text of a whole
+ * line with LF. Other programs that write such objects leave it out.
  */
 export function unwrapDocker(
   object: Readonly<Record<string, unknown>>,
@@ -76,8 +77,8 @@ export class PartialLine {
   }
 
   /**
-   * False: `next` is a line of its own. Two short pieces without a line end are two lines of a program that writes no line
-   * ends, unless the file has had line ends before (`hasLineEnds`).
+   * Returns false if `next` is another line. Two short pieces without a line end are two lines of a program that writes
+   * no line ends, unless the file had line ends before (`hasLineEnds`).
    */
   isContinuedBy(next: ContainerLine, hasLineEnds: boolean): boolean {
     if (this.first.isPartial !== 'perhaps' || next.isPartial !== 'perhaps' || hasLineEnds) return true;

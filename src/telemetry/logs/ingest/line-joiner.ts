@@ -1,6 +1,6 @@
-// Joins the plain lines of one stream to records: each record has the lines that belong together (multi-line.ts), also if
-// the lines of several processes, each with its own prefix, are mixed (line-prefix.ts).
-// Invariant: each line is in exactly one record. At most MAX_GROUPS records and one more wait for lines.
+// Joins plain lines that belong together into one record (multi-line.ts), also if the output of several processes, each
+// with its own prefix, is mixed (line-prefix.ts).
+// Invariant: each line is in exactly one record, and at most MAX_GROUPS + 1 records wait for lines.
 import { isTraceback, MultiLine, type MultiLineLimits } from './multi-line.ts';
 import { prefixOf, type LinePrefix } from './line-prefix.ts';
 import { severityOfPlain } from './plain-line.ts';
@@ -8,9 +8,9 @@ import type { OrderTicket } from './record-order.ts';
 import { SEVERITY } from '../severity.ts';
 
 const LIMITS: MultiLineLimits = { maxLines: 500, maxBytes: 256 * 1024 };
-/** Lines that were printed further apart than this do not belong together. */
+/** Lines that were printed with a longer gap do not belong together. */
 const MAX_GAP_NS = 500_000_000n;
-/** The same within a traceback or stack. Longer, since its lines are certain by their shape and a busy process prints slowly. */
+/** The same within a traceback or stack. Longer, since its lines are recognized by form and may be printed slowly. */
 const MAX_GAP_IN_TRACEBACK_NS = 10_000_000_000n;
 /** Maximum number of prefixes with an open record. */
 const MAX_GROUPS = 16;
@@ -25,15 +25,15 @@ export interface PlainLine {
   readonly nowNs: bigint;
   /** The time in the line or in its wrapper. Called only for the first line of a record. */
   readonly timeNs: () => bigint;
-  /** Adds a place for the record that this line begins. */
+  /** Reserves the position of the record that this line begins. */
   readonly open: () => OrderTicket;
-  /** When it was printed, as a container runtime says; nanoseconds since the epoch. */
+  /** When it was printed according to the container runtime, nanoseconds since the epoch. */
   readonly printedNs: bigint | undefined;
-  /** Other attributes of the line. */
+  /** Attributes from the wrapper of a container runtime. */
   readonly attributes: Readonly<Record<string, unknown>> | undefined;
 }
 
-/** A record that may still grow. */
+/** A record that waits for further lines. */
 export interface PendingRecord {
   readonly lines: MultiLine;
   readonly severity: number;
@@ -49,7 +49,7 @@ export interface PendingRecord {
 interface Group {
   readonly prefix: LinePrefix;
   readonly pending: PendingRecord;
-  /** True if a second line had the prefix: a logger would put its head before the first line only. */
+  /** True if a second line had the prefix. The header of a logger is only on the first line. */
   isRepeated: boolean;
 }
 
@@ -59,7 +59,7 @@ export class LineJoiner {
   readonly #emit: (pending: PendingRecord) => void;
   #main: PendingRecord | undefined;
   readonly #groups: Group[] = [];
-  /** The group that took the line before. */
+  /** The group of the previous line. */
   #last: Group | undefined;
 
   /** `emit` receives each record that is finished. */
@@ -82,25 +82,26 @@ export class LineJoiner {
     this.#main = this.#begin(line);
   }
 
-  /** Finishes the records that got no further line for too long. */
+  /** Emits the records that got no further line for `waitNs`. */
   tick(nowNs: bigint, waitNs: bigint): void {
     if (this.#main && nowNs - this.#main.lastNs >= waitNs) this.flushMain();
     this.#flushGroups(({ lastNs }) => nowNs - lastNs >= waitNs);
   }
 
-  /** Finishes the record without a prefix, since something else follows it in the stream. */
+  /** Emits the record without a prefix, since another record follows it in the stream. */
   flushMain(): void {
     const main = this.#main;
     this.#main = undefined;
     if (main) this.#emit(main);
   }
 
-  /** Finishes all records. */
+  /** Emits all records. */
   flush(): void {
     this.flushMain();
     this.#flushGroups(() => true);
   }
 
+  /** Emits the records whose last line was printed too long before this one. */
   #flushOlder(printedNs: bigint): void {
     const isOlder = ({ printedNs: last = printedNs, lines }: PendingRecord): boolean =>
       printedNs - last > (lines.isTrace ? MAX_GAP_IN_TRACEBACK_NS : MAX_GAP_NS);
@@ -108,15 +109,15 @@ export class LineJoiner {
     this.#flushGroups(isOlder);
   }
 
-  /** Adds the line to the group with its prefix, the longest prefix first. */
+  /** Adds the line to the group with the longest prefix that it has. Returns false if there is none. */
   #addToGroup(line: PlainLine): boolean {
     let group: Group | undefined;
     let rest: string | undefined;
     for (const one of this.#groups) {
-      const behind = one.prefix.restOf(line.text);
-      if (behind !== undefined && (rest === undefined || behind.length < rest.length)) {
+      const text = one.prefix.restOf(line.text);
+      if (text !== undefined && (rest === undefined || text.length < rest.length)) {
         group = one;
-        rest = behind;
+        rest = text;
       }
     }
     if (group === undefined || rest === undefined) return false;
@@ -130,7 +131,7 @@ export class LineJoiner {
     return true;
   }
 
-  /** The text before the header was a logger's head, not a prefix, since the traceback continues without it. */
+  /** Continues a traceback whose first line had a logger's header, not a prefix, since this line does not have it. */
   #continueWithoutHead(line: PlainLine, last: Group | undefined): boolean {
     const index = last ? this.#groups.indexOf(last) : -1;
     if (last === undefined || index === -1 || last.isRepeated || !/^[ \t]/.test(line.text)) return false;
@@ -140,7 +141,7 @@ export class LineJoiner {
     return this.#append(last.pending, line, line.text);
   }
 
-  /** The line begins a traceback behind a prefix, or shows that the line before it, with the same prefix, began one. */
+  /** Begins a group if the line has a prefix and begins a traceback, or continues one of the previous line. */
   #beginGroup(line: PlainLine): boolean {
     const before = this.#main?.lines.onlyLine;
     const prefix = prefixOf(line.text, before);

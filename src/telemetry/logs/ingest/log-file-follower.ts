@@ -1,6 +1,5 @@
-// Log files that are followed by their paths, through rotation, truncation and restarts.
-// Must stay true: what was appended is given out once and in order; a file waits where nobody takes its lines; reading
-// goes in bounded slices, so that the thread it runs in is never held up.
+// Follows log files by their paths, across rotation, truncation and restarts of weir.
+// Invariant: each appended line is delivered once and in order, and one poll reads a limited number of bytes.
 import type { BigIntStats } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
 import { basename, dirname, join, matchesGlob } from 'node:path';
@@ -12,43 +11,46 @@ import type { StreamRecords } from './stream-records.ts';
 import type { LogRecord } from '../log-record.ts';
 
 const POLL_MS = 250;
-/** How often it is looked whether other files are at the paths. */
+/** Interval between two scans for new, renamed and deleted files. */
 const SCAN_NS = 1_000_000_000n;
-/** A file that was renamed or deleted is left when nothing came for this long: its writer may not have noticed yet. */
+/** A renamed or deleted file is closed after this time without new bytes, since its writer may still have it open. */
 const CLOSE_AFTER_NS = 5_000_000_000n;
+/** Maximum size of one read. */
 const SLICE_BYTES = 64 * 1024;
+/** One poll stops reading after this many bytes. */
 const POLL_BYTES = 1024 * 1024;
 const MAX_FILES = 256;
 
 export interface FollowerOptions {
-  /** Paths; `*`, `?`, `[…]` and `{…}` may stand in the last part. */
+  /** Paths. The last part may contain `*`, `?`, `[…]` and `{…}`. */
   readonly paths: readonly string[];
+  /** Creates the parser of a file's lines. */
   readonly readerOf: (path: string) => StreamRecords;
   readonly deliver: (records: readonly LogRecord[]) => void;
-  /** True: nothing is read for now. */
+  /** True: reading pauses. */
   readonly isFull: () => boolean;
   /**
-   * Where reading stands. `save` is called right after the `give` of the records before these positions, in the same
-   * turn: who keeps both in one transaction loses and doubles nothing. `load` gives what was saved last; empty at first.
+   * Stores the read positions. Called directly after `deliver` with the records before these positions. If both are
+   * stored in one transaction, no line is lost or stored twice. `load` returns the stored positions, at first none.
    */
   readonly save: (positions: readonly FilePosition[]) => void;
   readonly load: () => readonly FilePosition[];
-  /** Something that a person should know, said once for as long as it lasts. */
+  /** Receives a problem of a file, once until it changes. */
   readonly report: (path: string, problem: string) => void;
   readonly nowNs: () => bigint;
 }
 
-export const isPattern = (path: string): boolean => /[*?[\]{}]/.test(basename(path));
+const isPattern = (path: string): boolean => /[*?[\]{}]/.test(basename(path));
 
 export class LogFileFollower {
   readonly #options: FollowerOptions;
-  /** By inode: a name may change hands, a file stays itself for as long as it is open. */
+  /** By inode, since the path of a file may change while it is open. */
   readonly #files = new Map<string, FollowedFile>();
   readonly #reported = new Map<string, string>();
   readonly #slice = Buffer.alloc(SLICE_BYTES);
-  /** Positions of the last run that no file has claimed. */
+  /** Positions of the previous run whose files were not found yet. */
   #unclaimed: FilePosition[] | undefined;
-  /** Files that were there from the beginning are followed from their end, later ones whole. */
+  /** Paths that existed at the first scan. Their files are read from the end, later files from the beginning. */
   readonly #initialPaths = new Set<string>();
   #scannedNs: bigint | undefined;
   #saved = '';
@@ -60,7 +62,7 @@ export class LogFileFollower {
     this.#options = options;
   }
 
-  /** Polls from now on, four times a second, and at once again where there is more. */
+  /** Starts polling: every POLL_MS, and at once if there is more to read. */
   start(): void {
     this.#running = this.poll()
       .catch((error: unknown) => {
@@ -72,7 +74,7 @@ export class LogFileFollower {
       });
   }
 
-  /** One bounded turn. True: there is more to read at once. */
+  /** Reads new lines of all files. Returns true if there is more to read. */
   async poll(): Promise<boolean> {
     const nowNs = this.#options.nowNs();
     if (this.#scannedNs === undefined || nowNs - this.#scannedNs >= SCAN_NS) {
@@ -92,7 +94,7 @@ export class LogFileFollower {
     return hasMore;
   }
 
-  /** Stops; what was read up to a line's end is given out, the rest is read again by the next run. */
+  /** Stops and delivers all finished lines. The next run reads an unfinished line again. */
   async close(): Promise<void> {
     this.#isClosed = true;
     await this.#running;
@@ -114,7 +116,7 @@ export class LogFileFollower {
     this.#saved = text;
   }
 
-  /** One slice of every file in turn, as long as there is something and the turn is not used up. */
+  /** Reads one slice of each file in turn, until nothing is left or POLL_BYTES are read. */
   async #read(nowNs: bigint, records: LogRecord[]): Promise<boolean> {
     let left = POLL_BYTES;
     for (let files = [...this.#files.values()]; files.length > 0;) {
@@ -131,7 +133,7 @@ export class LogFileFollower {
     return false;
   }
 
-  /** Looks which files are at the paths now. */
+  /** Opens the files that are new at the paths, and marks the files that are no longer there. */
   async #scan(nowNs: bigint): Promise<void> {
     const isFirst = this.#unclaimed === undefined;
     this.#unclaimed ??= [...this.#options.load()];
@@ -141,7 +143,7 @@ export class LogFileFollower {
       if (stats === undefined) continue;
       if (isFirst) this.#initialPaths.add(path);
       if (!stats.isFile()) {
-        this.#report(path, `is ${kindOf(stats)}, only regular files can be followed`);
+        this.#report(path, `not a regular file: it is ${kindOf(stats)}`);
         continue;
       }
       const inode = `${stats.dev}:${stats.ino}`;
@@ -169,26 +171,26 @@ export class LogFileFollower {
 
   async #open(path: string, inode: string, nowNs: bigint): Promise<FollowedFile | undefined> {
     if (this.#files.size >= MAX_FILES) {
-      this.#report(path, `is not followed: ${MAX_FILES} files are followed already`);
+      this.#report(path, `too many log files: ${MAX_FILES} are followed already, which is the maximum`);
       return undefined;
     }
     const file = await this.#try(path, () =>
       FollowedFile.open(path, inode, () => this.#options.readerOf(path), nowNs),
     );
     if (file === undefined) return undefined;
-    const before = await this.#claim(file);
+    const previous = await this.#claim(file);
     const wasFollowed = this.#unclaimed!.some((position) => position.path === path);
-    await file.seek(before?.offset ?? (this.#initialPaths.has(path) && !wasFollowed ? 'end' : 0));
+    await file.seek(previous?.offset ?? (this.#initialPaths.has(path) && !wasFollowed ? 'end' : 0));
     this.#files.set(inode, file);
     this.#initialPaths.delete(path);
     this.#reported.delete(path);
     return file;
   }
 
-  /** The position of the last run that is this file's, taken from those that are left. */
+  /** Removes and returns the position that the previous run stored for this file. */
   async #claim(file: FollowedFile): Promise<FilePosition | undefined> {
     const ofInode = this.#unclaimed!.filter((position) => position.inode === file.inode);
-    // A disk that was mounted anew or a file that was restored: the same file has another inode.
+    // After a new mount or a restore, the same file has another inode.
     const ofPath = this.#unclaimed!.filter(({ path, inode }) => path === file.path && inode !== file.inode);
     for (const position of [...ofInode, ...ofPath]) {
       if (!(await file.matches(position))) continue;
@@ -198,7 +200,7 @@ export class LogFileFollower {
     return undefined;
   }
 
-  /** Files of the last run that were renamed since: what was written to them until then is still to be read. */
+  /** Opens files of the previous run that were renamed since then, to read the rest of them. */
   async #findRenamed(nowNs: bigint): Promise<void> {
     for (const { path, inode } of this.#unclaimed!) {
       const folder = dirname(path);
@@ -211,14 +213,18 @@ export class LogFileFollower {
         if (file !== undefined) file.isGone = true;
       }
     }
-    // Where there is no file at all it may come back, on a disk that is mounted late.
-    const taken = new Set([...this.#files.values()].map((file) => file.path));
+    // Without a file at the path, the position is kept, since the file may be on a disk that is mounted later.
+    const occupied = new Set([...this.#files.values()].map((file) => file.path));
     for (const { path } of this.#unclaimed!)
-      if (taken.has(path)) this.#report(path, 'was replaced; what it held before is not found');
-    this.#unclaimed = this.#unclaimed!.filter(({ path }) => !taken.has(path)).slice(-MAX_FILES);
+      if (occupied.has(path))
+        this.#report(
+          path,
+          'was replaced or truncated while weir was stopped; unread lines of the old file are lost',
+        );
+    this.#unclaimed = this.#unclaimed!.filter(({ path }) => !occupied.has(path)).slice(-MAX_FILES);
   }
 
-  /** `undefined` where it failed, which is said; that something is not there yet is no failure. */
+  /** Runs a file operation. `undefined`: it failed, which is reported, except that the file does not exist. */
   async #try<T>(path: string, act: () => Promise<T>): Promise<T | undefined> {
     try {
       return await act();

@@ -1,16 +1,16 @@
-// Keeps records in the order of their first lines, although some wait for more lines.
-// Invariant: each record is given out exactly once, after all records before it.
+// Orders records by their first lines, although some of them wait for more lines.
+// Invariant: each record is returned exactly once, after all records before it.
 import type { LogRecord } from '../log-record.ts';
 
-/** The ticket of one record. */
+/** The position of one record in the order. */
 export interface OrderTicket {
-  /** Position in the stream where its first line begins. */
+  /** Offset in the stream where its first line begins. */
   readonly start: number;
-  /** `undefined`: it still waits for lines. `false`: there is no record. */
+  /** `undefined`: the record waits for lines. `false`: there is no record at this position. */
   record: LogRecord | false | undefined;
 }
 
-/** Limits of records that wait for an open one before them. Above either of them, the open record must be finished. */
+/** Limits of records that wait for an open one. Above either of them, the open record must be closed. */
 const MAX_WAITING = 1000;
 const MAX_WAITING_CHARACTERS = 4 * 1024 * 1024;
 
@@ -19,14 +19,14 @@ export class RecordOrder {
   #out: LogRecord[] = [];
   #waitingCharacters = 0;
 
-  /** Adds a ticket at the end. */
+  /** Adds an open position at the end. */
   open(start: number): OrderTicket {
     const ticket: OrderTicket = { start, record: undefined };
     this.#tickets.push(ticket);
     return ticket;
   }
 
-  /** The record of a ticket; `undefined`: there is none. */
+  /** Sets the record of a position; `undefined`: it has none. */
   close(ticket: OrderTicket, record: LogRecord | undefined): void {
     ticket.record = record ?? false;
     if (ticket === this.#tickets[0]) this.#advance();
@@ -38,12 +38,12 @@ export class RecordOrder {
     return this.#tickets.length > MAX_WAITING || this.#waitingCharacters > MAX_WAITING_CHARACTERS;
   }
 
-  /** Position in the stream of the first record that was not given out. */
+  /** Offset in the stream of the first record that is not finished. */
   get firstStart(): number | undefined {
     return this.#tickets[0]?.start;
   }
 
-  /** Removes and returns the records at the front that are finished. */
+  /** Removes and returns the finished records at the front. */
   take(): LogRecord[] {
     const out = this.#out;
     if (out.length > 0) this.#out = [];

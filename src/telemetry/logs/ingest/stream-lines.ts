@@ -1,29 +1,27 @@
-// Bytes of a stream, in pieces of any size, to lines.
-// Must stay true: the same bytes give the same lines however they were cut up on the way, and memory is bounded by
-// the longest line that is allowed, whatever comes.
+// Splits the bytes of a stream of log lines into lines.
+// Invariant: the same bytes give the same lines at every split, and memory is limited to one line of `maxBytes`.
 
-/** Memory that is kept from one line to the next. */
+/** Largest buffer that is reused for the next line, in bytes. */
 const KEEP_BYTES = 16 * 1024;
 const FIRST_BYTES = 512;
 const LF = 0x0a;
 const CR = 0x0d;
 const NOTHING = Buffer.alloc(0);
 
-/** One line. `bytes`: its length in the stream, without its end. `start`: where in the stream it began. */
+/** Receives one line. `bytes`: its length in the stream without the line end. `start`: its offset in the stream. */
 export type TakeByteLine = (text: string, isCut: boolean, bytes: number, start: number) => void;
 
 /**
- * Cuts at LF. CRs at the end belong to the line's end. A CR within it is how progress bars draw over themselves:
- * the first and the last text between CRs are given as lines, what was drawn over is not. (The first too, because what
- * a line begins with must not vanish for a CR that somebody smuggled into it.)
- * A line longer than `maxBytes` is given cut, once it ends, and what is too much is never held.
+ * Splits at LF. CRs before it belong to the line end. Progress bars overwrite their line with CRs within it: only the
+ * first and the last text between CRs become lines. The first one too, so that a CR in the input of a client cannot
+ * hide the beginning of a line. A line longer than `maxBytes` is cut when it ends; the rest is not buffered.
  */
 export class StreamLines {
   readonly #maxBytes: number;
   readonly #take: TakeByteLine;
   #held = NOTHING;
   #length = 0;
-  /** Bytes of the unfinished line, held or not. */
+  /** Bytes of the unfinished line, buffered or not. */
   #total = 0;
   #isOver = false;
   #start = 0;
@@ -33,12 +31,12 @@ export class StreamLines {
     this.#take = take;
   }
 
-  /** Where in the stream the line begins that is not finished. */
+  /** Offset in the stream where the unfinished line begins. */
   get unfinishedFrom(): number {
     return this.#start;
   }
 
-  /** Takes bytes that stay the caller's: nothing of them is kept but by copy. */
+  /** Adds bytes. They are copied, so the caller may reuse them. */
   push(bytes: Uint8Array): void {
     const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     let from = 0;
@@ -54,7 +52,7 @@ export class StreamLines {
     if (from < buffer.length) this.#hold(buffer, from, buffer.length);
   }
 
-  /** The stream has ended: what is there of its last line is a line. */
+  /** Ends the stream. An unfinished line becomes a line. */
   end(): void {
     if (this.#total > 0) this.#emitHeld();
   }
@@ -84,7 +82,7 @@ export class StreamLines {
     this.#held = larger;
   }
 
-  /** Of a full buffer keeps the first and the last text between CRs. False: that makes no room. */
+  /** Keeps the first and the last text between CRs in a full buffer. Returns false if that frees nothing. */
   #dropOverwritten(): boolean {
     const held = this.#held.subarray(0, this.#length);
     const firstEnd = held.indexOf(CR);
@@ -119,7 +117,7 @@ export class StreamLines {
   }
 }
 
-/** `length`, or less where a UTF-8 character would be cut in two. */
+/** `length`, or less if a UTF-8 character would be split there. */
 function wholeCharacters(buffer: Buffer, length: number): number {
   let lead = length - 1;
   while (lead > length - 4 && lead > 0 && (buffer[lead]! & 0xc0) === 0x80) lead--;

@@ -18,7 +18,7 @@ import { printable } from './terminal-escapes.ts';
  * loses the lines that wait.
  */
 const MAX_LINE_WAIT_NS = 25_000_000n;
-/** How long a piece of a line waits for the next one. A container runtime writes each piece when the container prints it. */
+/** How long a piece of a line waits for the next one. The runtime writes each piece when the container prints it. */
 const MAX_PIECE_WAIT_NS = 1_000_000_000n;
 const YEAR_MS = 366 * 86_400_000;
 

@@ -1,4 +1,4 @@
-// Tracebacks with a prefix on each line are one record each, with any prefix of any program.
+// Tracebacks with a prefix on each line become one record, for any prefix of any program.
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import fc from 'fast-check';
@@ -64,7 +64,7 @@ const text = (lines: readonly string[]) => lines.map((line) => `${line}\n`).join
 const shape = (lines: readonly string[]) =>
   recordsOf(text(lines)).map(({ severity, message }) => [severity, message]);
 
-it('the log of vLLM’s engine is one record, an error', () => {
+it('joins the traceback of a vLLM engine into one record of level error', () => {
   const records = recordsOf(file('log_vllm_tb.log'));
   expect(records).toHaveLength(1);
   expect(records[0]).toMatchObject({
@@ -80,35 +80,35 @@ it('the log of vLLM’s engine is one record, an error', () => {
   });
 });
 
-describe.each(PREFIXES)('behind %j', (prefix) => {
+describe.each(PREFIXES)('with prefix %j', (prefix) => {
   it.each([
     ['a traceback', TRACEBACK],
     ['a chain of tracebacks', CHAIN],
     ['a group of exceptions', GROUP],
-  ])('%s is one record, an error, and the next line another', (_what, lines) => {
+  ])('joins %s into one record of level error, without the next line', (_what, lines) => {
     const [record, ...others] = shape([...prefixed(prefix, lines), 'INFO: next']);
     expect(record).toEqual([17, prefix + lines.join('\n')]);
     expect(others).toEqual([[9, 'INFO: next']]);
   });
 
-  it('a chain continues after a line that announces it, and after blank lines without the last space', () => {
+  it('continues a chain after a line that announces it, and after blank lines without the last space', () => {
     const lines = prefixed(prefix, ['Process EngineCore_DP0:', ...CHAIN]).map((line) => line.trimEnd());
     expect(shape(lines)).toEqual([[17, [`${prefix}Process EngineCore_DP0:`, ...CHAIN].join('\n')]]);
   });
 
-  it('two unlinked ones are two, and later lines with the same prefix are records of their own', () => {
+  it('separates two unlinked tracebacks, and later lines with the same prefix', () => {
     const records = shape([...prefixed(prefix, TRACEBACK), ...prefixed(prefix, TRACEBACK), `${prefix}next`]);
     expect(records.map(([, message]) => String(message).split('\n').length)).toEqual([4, 4, 1]);
     expect(records.slice(0, 2).map(([severity]) => severity)).toEqual([17, 17]);
   });
 
-  it('a traceback without its beginning is joined', () => {
+  it('joins a traceback without its beginning', () => {
     expect(shape(prefixed(prefix, TRACEBACK.slice(1)))).toEqual([
       [17, prefix + TRACEBACK.slice(1).join('\n')],
     ]);
   });
 
-  it('stacks of Java and Node are joined', () => {
+  it('joins stacks of Java and Node', () => {
     for (const lines of [JAVA, NODE])
       expect(shape(prefixed(prefix, lines)).map(([, message]) => message)).toEqual([
         prefix + lines.join('\n'),
@@ -116,14 +116,14 @@ describe.each(PREFIXES)('behind %j', (prefix) => {
   });
 });
 
-describe('tracebacks', () => {
-  it('of several processes, with alternating lines, are one record each', () => {
+describe('a traceback with a prefix', () => {
+  it('is one record per process if the lines of several processes alternate', () => {
     const workers = Array.from({ length: 8 }, (_, i) => `(Worker_TP${i} pid=${100 + i}) `);
     const lines = CHAIN.flatMap((line) => workers.map((prefix) => prefix + line));
     expect(shape(lines)).toEqual(workers.map((prefix) => [17, prefix + CHAIN.join('\n')]));
   });
 
-  it('of processes with similar prefixes are separate', () => {
+  it('is separate from one with a similar prefix', () => {
     const [short, long] = ['(W pid=1) ', '(W pid=1) ERROR 11-20 12:00:00 [core.py:708] '];
     const lines = [
       `${long}failed`,
@@ -137,7 +137,7 @@ describe('tracebacks', () => {
     ]);
   });
 
-  it('with a changing time in their prefix are joined, and keep the first time', () => {
+  it('is joined if the time in the prefix changes, and keeps the first time', () => {
     const lines = TRACEBACK.map((line, i) => `2026-11-20T12:00:0${i}.00${i}Z ${line}`);
     expect(recordsOf(text(lines))).toMatchObject([
       {
@@ -148,7 +148,7 @@ describe('tracebacks', () => {
     ]);
   });
 
-  it('with a logger’s head only on the first line are joined', () => {
+  it('is joined if only the first line has a logger’s header', () => {
     const head = '2026-11-20 12:00:00,123 WARNING ';
     expect(shape(['INFO: before', `${head}${TRACEBACK[0]}`, ...TRACEBACK.slice(1), 'INFO: after'])).toEqual([
       [9, 'INFO: before'],
@@ -157,7 +157,7 @@ describe('tracebacks', () => {
     ]);
   });
 
-  it('belong to an error line before them and keep its level, and not to a line that is not an error', () => {
+  it('belongs to an error line before it and keeps its level, but not to a line of another level', () => {
     const prefix = '(W pid=1) ';
     expect(
       shape([`${prefix}CRITICAL 11-20 12:00:00 [a.py:1] no`, ...prefixed(prefix, TRACEBACK)]),
@@ -170,7 +170,7 @@ describe('tracebacks', () => {
     );
   });
 
-  it('of an exception group end with it, without a prefix too', () => {
+  it('ends with its exception group, also without a prefix', () => {
     expect(shape(['INFO: before', ...GROUP, 'next'])).toEqual([
       [9, 'INFO: before'],
       [17, GROUP.join('\n')],
@@ -178,7 +178,7 @@ describe('tracebacks', () => {
     ]);
   });
 
-  it('on one line do not include later lines', () => {
+  it('does not include later lines if it is on one line', () => {
     const line = String.raw`failed: 'Traceback (most recent call last):\n  File "a.py"'`;
     expect(shape([line, 'next'])).toEqual([
       [17, line],
@@ -186,7 +186,7 @@ describe('tracebacks', () => {
     ]);
   });
 
-  it('delay other lines by at most 25 ms; records come in the order of their first lines', () => {
+  it('delays other lines by at most 25 ms, and records keep the order of their first lines', () => {
     const lines = reader();
     const push = (...all: string[]) => lines.push(Buffer.from(text(all)), NOW).map(({ message }) => message);
     expect(
@@ -201,7 +201,7 @@ describe('tracebacks', () => {
     ]);
   });
 
-  it('that never end delay a limited number of records, and lose none', () => {
+  it('delays a limited number of records if it never ends, and loses none', () => {
     const lines = reader();
     let given = 0;
     let most = 0;
@@ -216,7 +216,7 @@ describe('tracebacks', () => {
     expect(most).toBeLessThan(9000);
   });
 
-  it('in any mixture lose no line', () => {
+  it('loses no line in any mixture', () => {
     const line = fc.constantFrom(
       ...TRACEBACK,
       GROUP[0]!,
@@ -253,7 +253,7 @@ describe('tracebacks', () => {
   });
 });
 
-it('levels are read behind a prefix', () => {
+it('reads levels after a prefix', () => {
   expect(
     shape(['[rank0]: ERROR 11-20 12:00:00 x', 'app-1  | WARNING: y', '[default0]:INFO:     z']),
   ).toMatchObject([

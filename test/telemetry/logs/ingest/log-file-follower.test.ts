@@ -1,4 +1,4 @@
-// Followed files: nothing is lost, nothing comes twice, whatever is done to them.
+// Followed log files: no line is lost or delivered twice, across rotation, truncation and restarts.
 import { execFileSync } from 'node:child_process';
 import {
   appendFileSync,
@@ -23,10 +23,10 @@ import { NOW } from './read-lines.ts';
 const redactor = new Redactor({ builtIn: false, custom: [] });
 const open: LogFileFollower[] = [];
 
-/** One who follows, at a time that the test makes go by. What was saved outlives it. */
-class Desk {
+/** A follower with a clock that the test advances. The saved positions survive a restart of the follower. */
+class FollowRun {
   readonly messages: string[] = [];
-  readonly said: string[] = [];
+  readonly problems: string[] = [];
   saved: readonly FilePosition[] = [];
   isFull = false;
   #nowNs = NOW;
@@ -50,7 +50,7 @@ class Desk {
       isFull: () => this.isFull,
       save: (positions) => (this.saved = JSON.parse(JSON.stringify(positions)) as FilePosition[]),
       load: () => this.saved,
-      report: (path, problem) => void this.said.push(`${path} ${problem}`),
+      report: (path, problem) => void this.problems.push(`${path} ${problem}`),
       nowNs: () => this.#nowNs,
     });
     open.push(this.#follower);
@@ -60,7 +60,7 @@ class Desk {
     return this.#follower!;
   }
 
-  /** Lets seconds go by, one turn and more each. */
+  /** Advances the clock, and polls at each second until nothing is left. */
   async pass(seconds = 2): Promise<string[]> {
     for (let i = 0; i < seconds; i++) {
       this.#nowNs += 1_000_000_000n;
@@ -74,7 +74,7 @@ class Desk {
     this.begin();
   }
 
-  /** As after kill -9: nothing more is given out or saved. */
+  /** Restarts as after kill -9: what was delivered and saved while closing is undone. */
   async crash(): Promise<void> {
     const { saved } = this;
     const given = this.messages.length;
@@ -98,245 +98,247 @@ const text = (from: number, to: number) =>
     .join('');
 
 describe('a followed file', () => {
-  it('that is there is followed from its end', async () => {
+  it('that exists at the start is read from its end', async () => {
     const file = join(folder({ 'a.log': text(0, 3) }), 'a.log');
-    const desk = new Desk(file);
-    await desk.pass();
+    const run = new FollowRun(file);
+    await run.pass();
     appendFileSync(file, text(3, 6));
-    expect(await desk.pass()).toEqual(lines(3, 6));
+    expect(await run.pass()).toEqual(lines(3, 6));
   });
 
-  it('that comes later is followed from its beginning', async () => {
+  it('that is created later is read from its beginning', async () => {
     const file = join(folder(), 'a.log');
-    const desk = new Desk(file);
-    await desk.pass();
+    const run = new FollowRun(file);
+    await run.pass();
     writeFileSync(file, text(0, 3));
-    expect(await desk.pass()).toEqual(lines(0, 3));
-    expect(desk.said).toEqual([]);
+    expect(await run.pass()).toEqual(lines(0, 3));
+    expect(run.problems).toEqual([]);
   });
 
-  it('that is renamed is read to its end, even when its writer notices late, and the new one whole', async () => {
+  it('that is renamed is read to its end, and the new one from its beginning', async () => {
     const path = folder({ 'a.log': '' });
     const file = join(path, 'a.log');
-    const desk = new Desk(file);
-    await desk.pass();
+    const run = new FollowRun(file);
+    await run.pass();
     appendFileSync(file, text(0, 3));
     renameSync(file, `${file}.1`);
     writeFileSync(file, text(4, 6));
-    await desk.pass(1);
+    await run.pass(1);
     appendFileSync(`${file}.1`, text(3, 4));
-    await desk.pass(10);
-    expect(desk.messages.toSorted()).toEqual(lines(0, 6));
-    expect(desk.saved.map((position) => position.path)).toEqual([file]);
+    await run.pass(10);
+    expect(run.messages.toSorted()).toEqual(lines(0, 6));
+    expect(run.saved.map((position) => position.path)).toEqual([file]);
   });
 
-  it('that is rotated under a pattern comes once, though its new name fits too', async () => {
+  it('that is rotated is read once, although its new name matches the pattern too', async () => {
     const path = folder({ 'a.log': '' });
     const file = join(path, 'a.log');
-    const desk = new Desk(join(path, '*.log*'));
-    await desk.pass();
+    const run = new FollowRun(join(path, '*.log*'));
+    await run.pass();
     for (let i = 0; i < 5; i++) {
       appendFileSync(file, text(i, i + 1));
       renameSync(file, `${file}.${i}`);
       writeFileSync(file, '');
-      await desk.pass(3);
+      await run.pass(3);
     }
-    await desk.pass(10);
-    expect(desk.messages).toEqual(lines(0, 5));
+    await run.pass(10);
+    expect(run.messages).toEqual(lines(0, 5));
   });
 
-  it('that is copied and cut off goes on from its beginning', async () => {
+  it('that is copied and truncated is read again from its beginning', async () => {
     const file = join(folder({ 'a.log': '' }), 'a.log');
-    const desk = new Desk(file);
-    await desk.pass();
+    const run = new FollowRun(file);
+    await run.pass();
     appendFileSync(file, text(0, 5));
-    await desk.pass();
+    await run.pass();
     copyFileSync(file, `${file}.1`);
     truncateSync(file);
     appendFileSync(file, text(5, 7));
-    await desk.pass();
-    expect(desk.messages).toEqual(lines(0, 7));
+    await run.pass();
+    expect(run.messages).toEqual(lines(0, 7));
   });
 
-  it('that was cut off and has grown beyond the old place already is noticed by how it begins', async () => {
+  it('that was overwritten by a longer one is recognized by its first bytes', async () => {
     const file = join(folder({ 'a.log': '' }), 'a.log');
-    const desk = new Desk(file);
-    await desk.pass();
+    const run = new FollowRun(file);
+    await run.pass();
     appendFileSync(file, text(0, 2));
-    await desk.pass();
+    await run.pass();
     writeFileSync(file, text(2, 9));
-    expect(await desk.pass()).toEqual(lines(0, 9));
+    expect(await run.pass()).toEqual(lines(0, 9));
   });
 
-  it('whose writer goes on at the old place after it was cut off has a hole, which is no line', async () => {
+  it('that was truncated may have a hole of zeros, which is skipped', async () => {
     const file = join(folder({ 'a.log': '' }), 'a.log');
-    const desk = new Desk(file);
-    await desk.pass();
+    const run = new FollowRun(file);
+    await run.pass();
     appendFileSync(file, text(0, 5));
-    await desk.pass();
+    await run.pass();
     truncateSync(file);
     truncateSync(file, 200_000);
     appendFileSync(file, text(5, 7));
-    expect(await desk.pass()).toEqual(lines(0, 7));
-    await desk.restart();
-    expect(await desk.pass()).toEqual(lines(0, 7));
+    expect(await run.pass()).toEqual(lines(0, 7));
+    await run.restart();
+    expect(await run.pass()).toEqual(lines(0, 7));
   });
 
-  it('that is deleted and made anew is followed on', async () => {
+  it('that is deleted and created again is read from its beginning', async () => {
     const file = join(folder({ 'a.log': '' }), 'a.log');
-    const desk = new Desk(file);
-    await desk.pass();
+    const run = new FollowRun(file);
+    await run.pass();
     appendFileSync(file, text(0, 2));
     rmSync(file);
-    await desk.pass(10);
+    await run.pass(10);
     writeFileSync(file, text(2, 4));
-    await desk.pass();
-    expect(desk.messages).toEqual(lines(0, 4));
+    await run.pass();
+    expect(run.messages).toEqual(lines(0, 4));
   });
 
-  it('is not read while nobody takes its lines, and nothing of it is lost', async () => {
+  it('is not read while the receiver is full, and no line is lost', async () => {
     const file = join(folder({ 'a.log': '' }), 'a.log');
-    const desk = new Desk(file);
-    await desk.pass();
-    desk.isFull = true;
+    const run = new FollowRun(file);
+    await run.pass();
+    run.isFull = true;
     appendFileSync(file, text(0, 100));
-    expect(await desk.pass(20)).toEqual([]);
+    expect(await run.pass(20)).toEqual([]);
     renameSync(file, `${file}.1`);
-    expect(await desk.pass(20)).toEqual([]);
-    desk.isFull = false;
-    expect(await desk.pass(20)).toEqual(lines(0, 100));
+    expect(await run.pass(20)).toEqual([]);
+    run.isFull = false;
+    expect(await run.pass(20)).toEqual(lines(0, 100));
   });
 
-  it('is read a bounded piece at a time', async () => {
+  it('is read in limited pieces', async () => {
     const file = join(folder({ 'a.log': '' }), 'a.log');
-    const desk = new Desk(file);
-    await desk.pass();
+    const run = new FollowRun(file);
+    await run.pass();
     writeFileSync(file, text(0, 200_000));
-    expect(await desk.follower.poll()).toBe(true);
-    expect(desk.messages.length).toBeLessThan(200_000 / 2);
-    expect(await desk.pass()).toEqual(lines(0, 200_000));
+    expect(await run.follower.poll()).toBe(true);
+    expect(run.messages.length).toBeLessThan(200_000 / 2);
+    expect(await run.pass()).toEqual(lines(0, 200_000));
   });
 
-  it('that is large does not hold up the others', async () => {
+  it('that is large does not delay the others', async () => {
     const path = folder({ 'a.log': '', 'b.log': '' });
-    const desk = new Desk(join(path, 'a.log'), join(path, 'b.log'));
-    await desk.pass();
+    const run = new FollowRun(join(path, 'a.log'), join(path, 'b.log'));
+    await run.pass();
     appendFileSync(join(path, 'a.log'), 'x'.repeat(4 * 1024 * 1024));
     appendFileSync(join(path, 'b.log'), 'one\ntwo\n');
-    await desk.follower.poll();
-    expect(desk.messages).toEqual(['one']);
+    await run.follower.poll();
+    expect(run.messages).toEqual(['one']);
   });
 });
 
-describe('over a restart', () => {
-  it('no line is lost or doubled: appended meanwhile, or half there when it stopped', async () => {
+describe('after a restart', () => {
+  it('no line is lost or read twice, also one that was half written', async () => {
     const file = join(folder({ 'a.log': text(0, 1) }), 'a.log');
-    const desk = new Desk(file);
-    await desk.pass();
+    const run = new FollowRun(file);
+    await run.pass();
     appendFileSync(file, `${text(1, 3)}INFO li`);
-    await desk.pass();
-    await desk.restart();
+    await run.pass();
+    await run.restart();
     appendFileSync(file, `ne 3\n${text(4, 6)}`);
-    expect(await desk.pass()).toEqual(lines(1, 6));
-    await desk.restart();
-    expect(await desk.pass()).toEqual(lines(1, 6));
+    expect(await run.pass()).toEqual(lines(1, 6));
+    await run.restart();
+    expect(await run.pass()).toEqual(lines(1, 6));
   });
 
-  it('nor after kill -9, at whatever moment', async () => {
+  it('no line is lost or read twice after kill -9 at any moment', async () => {
     const file = join(folder({ 'a.log': '' }), 'a.log');
-    const desk = new Desk(file);
-    await desk.pass();
+    const run = new FollowRun(file);
+    await run.pass();
     for (let i = 0; i < 20; i++) {
       appendFileSync(file, `INFO line ${i}\n  more of it\nINFO hal`);
-      await desk.follower.poll();
-      if (i % 3 === 0) await desk.crash();
+      await run.follower.poll();
+      if (i % 3 === 0) await run.crash();
       appendFileSync(file, 'f\n');
-      if (i % 4 === 0) await desk.pass(1);
-      if (i % 5 === 0) await desk.crash();
+      if (i % 4 === 0) await run.pass(1);
+      if (i % 5 === 0) await run.crash();
     }
-    expect(await desk.pass()).toEqual(lines(0, 20).flatMap((line) => [`${line}\n  more of it`, 'INFO half']));
+    expect(await run.pass()).toEqual(lines(0, 20).flatMap((line) => [`${line}\n  more of it`, 'INFO half']));
   });
 
-  it('in which the file was rotated, the old one is found by its inode and read to its end first', async () => {
+  it('a file that was rotated meanwhile is found by its inode and read to its end', async () => {
     const file = join(folder({ 'a.log': '' }), 'a.log');
-    const desk = new Desk(file);
-    await desk.pass();
+    const run = new FollowRun(file);
+    await run.pass();
     appendFileSync(file, text(0, 2));
-    await desk.pass();
-    await desk.restart();
+    await run.pass();
+    await run.restart();
     appendFileSync(file, text(2, 4));
     renameSync(file, `${file}.1`);
     writeFileSync(file, text(4, 6));
-    expect((await desk.pass(10)).toSorted()).toEqual(lines(0, 6));
-    expect(desk.said).toEqual([]);
+    expect((await run.pass(10)).toSorted()).toEqual(lines(0, 6));
+    expect(run.problems).toEqual([]);
   });
 
-  it('in which the file was replaced, the new one is read whole, and that the old one is missing is said', async () => {
+  it('a file that was replaced meanwhile is reported, and the new one is read from its beginning', async () => {
     const file = join(folder({ 'a.log': '' }), 'a.log');
-    const desk = new Desk(file);
-    await desk.pass();
+    const run = new FollowRun(file);
+    await run.pass();
     appendFileSync(file, text(0, 2));
-    await desk.pass();
-    await desk.restart();
+    await run.pass();
+    await run.restart();
     rmSync(file);
     writeFileSync(file, text(7, 20));
-    expect(await desk.pass()).toEqual([...lines(0, 2), ...lines(7, 20)]);
-    expect(desk.said).toEqual([`${file} was replaced; what it held before is not found`]);
-  });
-
-  it('after which the file’s disk is mounted late, it goes on where it was', async () => {
-    const path = folder({ 'a.log': '' });
-    const file = join(path, 'a.log');
-    const desk = new Desk(file);
-    await desk.pass();
-    appendFileSync(file, text(0, 2));
-    await desk.pass();
-    await desk.restart();
-    mkdirSync(join(path, 'away'));
-    renameSync(file, join(path, 'away', 'a.log'));
-    await desk.pass();
-    await desk.restart();
-    await desk.pass();
-    renameSync(join(path, 'away', 'a.log'), file);
-    appendFileSync(file, text(2, 3));
-    expect(await desk.pass()).toEqual(lines(0, 3));
-  });
-});
-
-describe('what cannot be followed', () => {
-  it('is said once and in words: a folder, a FIFO', async () => {
-    const path = folder();
-    mkdirSync(join(path, 'folder'));
-    execFileSync('mkfifo', [join(path, 'fifo')]);
-    const desk = new Desk(join(path, 'folder'), join(path, 'fifo'));
-    await desk.pass(5);
-    expect(desk.said).toEqual([
-      `${join(path, 'folder')} is a directory, only regular files can be followed`,
-      `${join(path, 'fifo')} is a FIFO, only regular files can be followed`,
+    expect(await run.pass()).toEqual([...lines(0, 2), ...lines(7, 20)]);
+    expect(run.problems).toEqual([
+      `${file} was replaced or truncated while weir was stopped; unread lines of the old file are lost`,
     ]);
   });
 
-  it('for reasons of the system is said once, and followed once it can be', async () => {
-    const path = folder({ blocked: '' });
-    const file = join(path, 'blocked', 'a.log');
-    const desk = new Desk(file);
-    await desk.pass(5);
-    expect(desk.said).toEqual([expect.stringContaining('ENOTDIR')]);
-    rmSync(join(path, 'blocked'));
-    mkdirSync(join(path, 'blocked'));
-    writeFileSync(file, text(0, 1));
-    expect(await desk.pass()).toEqual(lines(0, 1));
+  it('a file that appears late is read from its saved position', async () => {
+    const path = folder({ 'a.log': '' });
+    const file = join(path, 'a.log');
+    const run = new FollowRun(file);
+    await run.pass();
+    appendFileSync(file, text(0, 2));
+    await run.pass();
+    await run.restart();
+    mkdirSync(join(path, 'away'));
+    renameSync(file, join(path, 'away', 'a.log'));
+    await run.pass();
+    await run.restart();
+    await run.pass();
+    renameSync(join(path, 'away', 'a.log'), file);
+    appendFileSync(file, text(2, 3));
+    expect(await run.pass()).toEqual(lines(0, 3));
   });
 });
 
-it('on its own clock it follows until it is closed', async () => {
+describe('a path that cannot be followed', () => {
+  it('is reported once if it is a directory or a FIFO', async () => {
+    const path = folder();
+    mkdirSync(join(path, 'folder'));
+    execFileSync('mkfifo', [join(path, 'fifo')]);
+    const run = new FollowRun(join(path, 'folder'), join(path, 'fifo'));
+    await run.pass(5);
+    expect(run.problems).toEqual([
+      `${join(path, 'folder')} not a regular file: it is a directory`,
+      `${join(path, 'fifo')} not a regular file: it is a FIFO`,
+    ]);
+  });
+
+  it('is reported once if the system refuses, and is followed when that changes', async () => {
+    const path = folder({ blocked: '' });
+    const file = join(path, 'blocked', 'a.log');
+    const run = new FollowRun(file);
+    await run.pass(5);
+    expect(run.problems).toEqual([expect.stringContaining('ENOTDIR')]);
+    rmSync(join(path, 'blocked'));
+    mkdirSync(join(path, 'blocked'));
+    writeFileSync(file, text(0, 1));
+    expect(await run.pass()).toEqual(lines(0, 1));
+  });
+});
+
+it('follows a file on its own timer until it is closed', async () => {
   const file = join(folder({ 'a.log': '' }), 'a.log');
-  const desk = new Desk(file);
-  desk.follower.start();
-  await until('the file is known', () => desk.saved.length === 1);
+  const run = new FollowRun(file);
+  run.follower.start();
+  await until('the file is known', () => run.saved.length === 1);
   appendFileSync(file, text(0, 3));
-  await until('two lines came', () => desk.messages.length >= 2);
-  await desk.follower.close();
-  expect(desk.messages).toEqual(lines(0, 3));
-  expect(desk.saved[0]!.offset).toBe(statSync(file).size);
+  await until('two lines came', () => run.messages.length >= 2);
+  await run.follower.close();
+  expect(run.messages).toEqual(lines(0, 3));
+  expect(run.saved[0]!.offset).toBe(statSync(file).size);
 });

@@ -1,6 +1,6 @@
-// What is kept of the bodies of one exchange, and what they say: unpacked, put together, without secrets, cut to size.
-// Must stay true: no body, whatever it claims to be, makes more than a bounded piece of work, or loses the record that it
-// belongs to; what is not kept, or not whole, says so. Runs in the writer's thread, behind the answer.
+// Prepares the captured bodies of a request for the store: decompressed, streams assembled, redacted, cut to size; and
+// reads facts from them, such as model and token counts. Runs on the writer thread.
+// Invariant: no body throws or costs more than a limited amount of work, and an incomplete body is marked.
 import type { RawBodies, RawBody } from '../../../../core/exchange/body-capture.ts';
 import type { Bodies } from '../../store/segment-writer.ts';
 import type { Redactor } from '../redact.ts';
@@ -9,90 +9,95 @@ import { printable } from '../terminal-escapes.ts';
 import { errorOfResponse, type ResponseError } from './response-error.ts';
 import { StreamedBody } from './streamed-body.ts';
 import { parseObject, textOfJson, type JsonObject } from './json-values.ts';
-import { completeCharacters, textOf } from './decode-body.ts';
+import { completeCharacters, decodeBody } from './decode-body.ts';
 import { factsOf, type UsageFacts } from './usage.ts';
 
-/** What the bodies add to the attributes of the request. */
+/** Attributes of the request that come from its bodies. */
 export interface BodyFacts extends UsageFacts {
-  /** What a body that was kept is not: `cut`, or why it was not kept. */
+  /** `cut`: only the beginning is stored. Another text: why the body is not stored. */
   readonly request_body?: string | undefined;
   readonly response_body?: string | undefined;
-  /** The answer came as events. */
+  /** The response is an event stream. */
   readonly is_stream?: true | undefined;
   /**
-   * True if its events were assembled. `false`: the stream is not complete, or it is not certain where its pieces belong;
-   * then the stream is kept as it came.
+   * True if the events were assembled completely. False: the stream is incomplete, or it is not certain where its
+   * pieces belong; in the second case the stream is stored unchanged.
    */
   readonly is_assembled?: boolean | undefined;
-  /** Message, and type or code, of the error that the answer reports in its body; without secrets. */
+  /** Message, and type or code, of the error that the response reports in its body; redacted. */
   readonly response_error?: string | undefined;
   readonly response_error_type?: string | undefined;
 }
 
 export interface BodyResult {
   readonly facts: BodyFacts;
+  /** The bodies to store; `undefined`: none. */
   readonly bodies: Bodies | undefined;
-  /** The answer was a stream that reported an error: the request failed, whatever its status. */
+  /** True if the response was a stream that reported an error. The request failed, even with a status below 400. */
   readonly isFailedStream: boolean;
 }
 
-/** Packed bodies may come to so many times what is kept. */
-const UNPACK_FACTOR = 16;
-/** Characters beyond what is kept that secrets are looked for in: one at the cut must not be halved into view. */
+/** Maximum size of a decompressed body, as a multiple of the stored size. */
+const DECOMPRESS_FACTOR = 16;
+/** Characters after the cut that are redacted too, so that no rule misses a secret that the cut would split. */
 const MARGIN = 4096;
-/** Longest message of an error that is kept, in characters. */
+/** Maximum length of a stored error message, in characters. */
 const MAX_ERROR = 1024;
 
-/** One body, read. */
-interface Kept {
+/** One body as text. */
+interface TextBody {
   readonly text: string | undefined;
-  /** Its JSON, where all of it came and is an object. */
+  /** The JSON object in it, if the body is complete and is one. */
   readonly json: JsonObject | undefined;
+  /** Value of `request_body` or `response_body`. */
   readonly mark: string | undefined;
 }
 
-const NOTHING: Kept = { text: undefined, json: undefined, mark: undefined };
+const NO_BODY: TextBody = { text: undefined, json: undefined, mark: undefined };
 
 export class BodyReader {
   readonly #maxBytes: number;
   readonly #redactor: Redactor;
 
-  /** `maxBytes`: what is kept of each. */
+  /** `maxBytes`: maximum stored size of each body. */
   constructor(maxBytes: number, redactor: Redactor) {
     this.#maxBytes = maxBytes;
     this.#redactor = redactor;
   }
 
-  /** `isEnded`: the answer is complete by its framing. */
+  /** `isEnded`: the response is complete according to its framing. */
   read({ request, response }: RawBodies, isEnded = true): BodyResult {
-    const asked = this.#plain(request);
-    const raw = this.#plain(response);
-    const stream = response && raw.text !== undefined ? followed(response, raw.text, isEnded) : undefined;
-    const error = stream ? stream.error : errorOfResponse(raw.json);
-    const answered = stream?.kept ?? raw;
-    const [keptRequest, isRequestCut] = this.#clean(asked);
-    const [keptResponse, isResponseCut] = this.#clean(answered);
+    const plainRequest = this.#decode(request);
+    const plainResponse = this.#decode(response);
+    const stream =
+      response && plainResponse.text !== undefined
+        ? assembleStream(response, plainResponse.text, isEnded)
+        : undefined;
+    const error = stream ? stream.error : errorOfResponse(plainResponse.json);
+    const finalResponse = stream?.body ?? plainResponse;
+    const [storedRequest, isRequestCut] = this.#toStored(plainRequest);
+    const [storedResponse, isResponseCut] = this.#toStored(finalResponse);
     const facts: BodyFacts = {
-      ...factsOf(asked.json, answered.json),
-      request_body: asked.mark ?? (isRequestCut ? 'cut' : undefined),
-      response_body: answered.mark ?? (isResponseCut ? 'cut' : undefined),
+      ...factsOf(plainRequest.json, finalResponse.json),
+      request_body: plainRequest.mark ?? (isRequestCut ? 'cut' : undefined),
+      response_body: finalResponse.mark ?? (isResponseCut ? 'cut' : undefined),
       is_stream: isStream(response) || undefined,
       is_assembled: stream?.isWhole,
       ...this.#errorFacts(error),
     };
-    const isAny = keptRequest !== undefined || keptResponse !== undefined;
+    const isAny = storedRequest !== undefined || storedResponse !== undefined;
     return {
       facts,
-      bodies: isAny ? { request: keptRequest, response: keptResponse } : undefined,
+      bodies: isAny ? { request: storedRequest, response: storedResponse } : undefined,
       isFailedStream: stream?.error !== undefined,
     };
   }
 
-  /** A body as it came. */
-  #plain(body: RawBody | undefined): Kept {
-    if (body === undefined) return NOTHING;
-    const read = textOf(body, this.#maxBytes * UNPACK_FACTOR);
-    if ('problem' in read) return { ...NOTHING, mark: read.problem };
+  /** Decompresses and decodes a body. */
+  #decode(body: RawBody | undefined): TextBody {
+    if (body === undefined) return NO_BODY;
+    const read = decodeBody(body, this.#maxBytes * DECOMPRESS_FACTOR);
+    if ('problem' in read) return { ...NO_BODY, mark: read.problem };
     const isJson = !body.isCut && /^\s*\{/.test(read.text);
     return {
       text: read.text,
@@ -103,15 +108,15 @@ export class BodyReader {
 
   #errorFacts(error: ResponseError | undefined): Partial<BodyFacts> {
     if (error === undefined) return {};
-    const kept = (text: string): string =>
+    const clean = (text: string): string =>
       printable(this.#redactor.redactText(text.slice(0, MAX_ERROR + MARGIN)))
         .slice(0, MAX_ERROR)
         .toWellFormed();
-    return { response_error: kept(error.message), response_error_type: kept(error.type) || undefined };
+    return { response_error: clean(error.message), response_error_type: clean(error.type) || undefined };
   }
 
-  /** What is stored of it, and whether that is less than there was. */
-  #clean({ text }: Kept): [body: Buffer | undefined, isCut: boolean] {
+  /** Redacts a body and cuts it to the stored size. */
+  #toStored({ text }: TextBody): [body: Buffer | undefined, isCut: boolean] {
     if (text === undefined) return [undefined, false];
     const max = this.#maxBytes;
     const bytes = Buffer.from(this.#redactor.redactText(text.slice(0, max + MARGIN)));
@@ -124,29 +129,33 @@ export class BodyReader {
 const isStream = (body: RawBody | undefined): boolean =>
   body !== undefined && eventSource(body.type, () => undefined, 0) !== undefined;
 
-interface Followed {
-  /** The text that is kept instead of the stream; `undefined`: the stream is kept as it came. */
-  readonly kept: Kept | undefined;
-  /** `undefined`: its kind is unknown, so nothing was assembled. */
+interface AssembledStream {
+  /** The body to store instead of the stream; `undefined`: the stream is stored unchanged. */
+  readonly body: TextBody | undefined;
+  /** `undefined`: the kind of the stream is unknown, so nothing was assembled. */
   readonly isWhole: boolean | undefined;
   readonly error: ResponseError | undefined;
 }
 
-/** Reads all events of an answer; `undefined` for an answer that is not an event stream. */
-function followed({ type, isCut }: RawBody, text: string, isEnded: boolean): Followed | undefined {
-  const answer = new StreamedBody();
+/** Reads and assembles all events of a response; `undefined` if it is not an event stream. */
+function assembleStream(
+  { type, isCut }: RawBody,
+  text: string,
+  isEnded: boolean,
+): AssembledStream | undefined {
+  const streamed = new StreamedBody();
   const bytes = Buffer.from(text);
-  const source = eventSource(type, (data, name) => answer.add(data, name), bytes.length + 1);
+  const source = eventSource(type, (data, name) => streamed.add(data, name), bytes.length + 1);
   if (source === undefined) return undefined;
   source.push(bytes);
   source.end(isEnded && !isCut);
-  const { error } = answer;
-  const result = answer.result();
-  if (result === undefined) return { kept: undefined, isWhole: undefined, error };
+  const { error } = streamed;
+  const result = streamed.result();
+  if (result === undefined) return { body: undefined, isWhole: undefined, error };
   const mark = isCut ? 'cut' : undefined;
-  const whole = textOfJson(result.answer);
+  const whole = textOfJson(result.response);
   return {
-    kept: { text: result.isExact && whole !== undefined ? whole : text, json: result.answer, mark },
+    body: { text: result.isExact && whole !== undefined ? whole : text, json: result.response, mark },
     isWhole: result.isWhole && result.isExact && whole !== undefined && isEnded && !isCut,
     error,
   };

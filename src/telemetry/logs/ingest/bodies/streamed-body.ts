@@ -1,27 +1,16 @@
-// Assembles a streamed answer of a language model, event by event: the JSON object that it would have been without
-// streaming, and the error that it reports. Its input is the data and the type of each event, in order.
-// Invariant: the result has only what the stream said, in its order; of a stream of unknown kind only the error is read.
+// Assembles the streamed response of a language model from its events: the JSON object that the server would have sent
+// without streaming, and the error that the stream reports.
+// Invariant: the result contains only data of the stream; of a stream of unknown kind only the error is read.
 import { errorOfEvent, type ResponseError } from './response-error.ts';
 import { OpenAiChunkAssembler } from './openai-chunks.ts';
 import { isObject, parseObject, type JsonObject } from './json-values.ts';
 import { AnthropicAssembler } from './anthropic-message.ts';
+import type { ResponseAssembler } from './assembler.ts';
 import { OllamaAssembler } from './ollama.ts';
 import { OpenAiResponseAssembler } from './openai-response.ts';
 
-/** An answer that is assembled from its events. */
-export interface Assembler {
-  add(event: JsonObject): void;
-  /** True if its events say that it is complete. */
-  readonly isWhole: boolean;
-  /** False: something was left out because of a limit. */
-  readonly isComplete: boolean;
-  /** False: it is not certain where some pieces belong, so the answer may be wrong. */
-  readonly isExact: boolean;
-  answer(): JsonObject;
-}
-
 /** The assembler for a stream that has this event; `undefined` if its kind is unknown. */
-function assemblerFor(event: JsonObject): Assembler | undefined {
+function assemblerFor(event: JsonObject): ResponseAssembler | undefined {
   const { type, choices, done } = event;
   if (type === 'message_start') return new AnthropicAssembler();
   if (typeof type === 'string' && type.startsWith('response.')) return new OpenAiResponseAssembler();
@@ -32,15 +21,15 @@ function assemblerFor(event: JsonObject): Assembler | undefined {
 
 const isChunkName = (name: unknown): boolean =>
   name === 'chat.completion.chunk' || name === 'text_completion';
-/** Servers may leave out the name of the object. */
+/** Recognizes a choice of a chunk, since some servers do not send the name of the object. */
 const isChunk = (choice: unknown): boolean =>
   isObject(choice) && (isObject(choice['delta']) || typeof choice['text'] === 'string');
 
 export interface AssembledResponse {
-  readonly answer: JsonObject;
-  /** True if the stream is complete, has no error, and is in the answer as a whole. */
+  readonly response: JsonObject;
+  /** True if the stream is complete and has no error, and the response contains all of it. */
   readonly isWhole: boolean;
-  /** False: the answer may be wrong, so it must not replace the stream. */
+  /** False: the response may be wrong, so it must not replace the stream. */
   readonly isExact: boolean;
 }
 
@@ -48,11 +37,11 @@ export class StreamedBody {
   /** The first error that an event reports. */
   error: ResponseError | undefined;
   #errorValue: unknown;
-  #assembler: Assembler | undefined;
+  #assembler: ResponseAssembler | undefined;
   #isDone = false;
   #isBroken = false;
 
-  /** Takes the data of the next event. `type`: its type, empty where it has none. */
+  /** Adds the data of the next event. `type`: its type, or empty. */
   add(data: string, type: string): void {
     if (data.trim() === '[DONE]') {
       this.#isDone = true;
@@ -65,7 +54,7 @@ export class StreamedBody {
       this.#errorValue = event?.['error'] ?? event ?? data;
     }
     if (event === undefined) {
-      // Data that begins like an object but is not JSON was lost. Other data does not belong to an answer.
+      // Data that begins like an object but is invalid JSON is lost. Other data is not part of a response.
       this.#isBroken ||= /^\s*\{/.test(data);
       return;
     }
@@ -73,15 +62,16 @@ export class StreamedBody {
     this.#assembler?.add(event);
   }
 
-  /** The answer so far; `undefined` if the kind of the stream is unknown. */
+  /** The response so far; `undefined` if the kind of the stream is unknown. */
   result(): AssembledResponse | undefined {
     const assembler = this.#assembler;
     if (assembler === undefined) return undefined;
-    const answer = assembler.answer();
+    const response = assembler.response();
     const isFinished = this.#isDone || assembler.isWhole;
     return {
-      // An answer that has an error of its own keeps it unchanged.
-      answer: this.error === undefined ? answer : { ...answer, error: answer['error'] ?? this.#errorValue },
+      // A response with an error of its own keeps it unchanged.
+      response:
+        this.error === undefined ? response : { ...response, error: response['error'] ?? this.#errorValue },
       isWhole: isFinished && this.error === undefined && assembler.isComplete,
       isExact: assembler.isExact && !this.#isBroken,
     };

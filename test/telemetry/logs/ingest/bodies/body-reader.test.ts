@@ -1,4 +1,4 @@
-// What is made of the bodies of a request: unpacked, put together, read, without secrets, never more than allowed.
+// Preparation of captured bodies: decompressed, assembled, redacted, limited in size, and the facts in them.
 import { brotliCompressSync, deflateRawSync, deflateSync, gzipSync, zstdCompressSync } from 'node:zlib';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
@@ -17,7 +17,7 @@ const body = (content: string | Uint8Array, more: Partial<RawBody> = {}): RawBod
 const read = (response: RawBody, request?: RawBody, maxBytes?: number) => {
   const { facts, bodies } = reader(maxBytes).read({ request, response });
   const text = (bytes: Uint8Array | undefined) => bytes && Buffer.from(bytes).toString();
-  // As it is stored: what is not known is not there.
+  // As in the store, without undefined values.
   const known = JSON.parse(JSON.stringify(facts)) as Record<string, unknown>;
   return { facts: known, request: text(bodies?.request), response: text(bodies?.response) };
 };
@@ -27,9 +27,9 @@ const stream = (...events: (object | string)[]) =>
   });
 const parsed = (text: string | undefined) => JSON.parse(text!) as Record<string, unknown>;
 
-describe('the usage and the model of an answer', () => {
+describe('the token counts and the model of a response', () => {
   it('are read from a chat completion', () => {
-    const answer = {
+    const chat = {
       id: 'c1',
       model: 'llama-3-8b',
       choices: [{ finish_reason: 'stop', message: { role: 'assistant', content: 'x' } }],
@@ -41,7 +41,7 @@ describe('the usage and the model of an answer', () => {
         completion_tokens_details: { reasoning_tokens: 2 },
       },
     };
-    const { facts } = read(body(JSON.stringify(answer)), body('{"model":"llama-3"}'));
+    const { facts } = read(body(JSON.stringify(chat)), body('{"model":"llama-3"}'));
     expect(facts).toEqual({
       model: 'llama-3',
       response_model: 'llama-3-8b',
@@ -88,7 +88,7 @@ describe('the usage and the model of an answer', () => {
         cache_creation_input_tokens: 10,
       },
     };
-    // What came from the cache and what went there was read as well.
+    // Input includes tokens read from and written to the cache.
     expect(read(body(JSON.stringify(message))).facts).toMatchObject({
       input_tokens: 117,
       output_tokens: 3,
@@ -98,11 +98,11 @@ describe('the usage and the model of an answer', () => {
     });
   });
 
-  it('make no sum of one half', () => {
+  it('have no total if only one of the two counts is known', () => {
     expect(read(body('{"usage":{"prompt_tokens":3}}')).facts).toEqual({ input_tokens: 3 });
   });
 
-  it('are not guessed where the answer is cut, no JSON, or says nonsense', () => {
+  it('are not read from a response that is cut, invalid JSON, or has invalid values', () => {
     const whole = '{"model":"m","usage":{"prompt_tokens":1,"completion_tokens":1}}';
     expect(read(body(whole, { isCut: true })).facts).toEqual({ response_body: 'cut' });
     expect(read(body(whole.slice(0, -1))).facts).toEqual({});
@@ -117,7 +117,7 @@ describe('the usage and the model of an answer', () => {
   });
 });
 
-describe('a streamed answer', () => {
+describe('a streamed response', () => {
   const chunk = (delta: object, more: object = {}) => ({
     id: 'c1',
     object: 'chat.completion.chunk',
@@ -126,7 +126,7 @@ describe('a streamed answer', () => {
     choices: [{ index: 0, delta, finish_reason: null, ...more }],
   });
 
-  it('of chunks becomes the answer that it would have been, with its usage', () => {
+  it('of chunks becomes the response without streaming, with its usage', () => {
     const { facts, response } = read(
       stream(
         chunk({ role: 'assistant', content: '' }),
@@ -168,7 +168,7 @@ describe('a streamed answer', () => {
     });
   });
 
-  it('of tool calls has them in their places, their arguments whole', () => {
+  it('of tool calls has them in order, with complete arguments', () => {
     const call = (index: number, more: object) => chunk({ tool_calls: [{ index, ...more }] });
     const { response } = read(
       stream(
@@ -194,7 +194,7 @@ describe('a streamed answer', () => {
     ]);
   });
 
-  it('of plain completions, of several choices, is put together by choice', () => {
+  it('of text completions with several choices is assembled by choice', () => {
     const piece = (index: number, text: string, finish: string | null = null) => ({
       object: 'text_completion',
       model: 'm',
@@ -210,7 +210,7 @@ describe('a streamed answer', () => {
     expect(facts['is_assembled']).toBe(true);
   });
 
-  it('of the responses API is its last word, or what came of it', () => {
+  it('of the responses API becomes the response in its last event, or the text so far', () => {
     const created = { type: 'response.created', response: { object: 'response', id: 'r1', model: 'm' } };
     const delta = (text: string) => ({ type: 'response.output_text.delta', delta: text });
     const output = [{ type: 'message', content: [{ type: 'output_text', text: 'Hello' }] }];
@@ -232,7 +232,7 @@ describe('a streamed answer', () => {
     expect(broken.facts).toMatchObject({ is_assembled: false, model: 'm' });
   });
 
-  it('of messages is the message, tools and thoughts included', () => {
+  it('of Anthropic messages becomes the message, with tools and thinking', () => {
     const at = (index: number, delta: object) => ({ type: 'content_block_delta', index, delta });
     const { response, facts } = read(
       stream(
@@ -277,14 +277,14 @@ describe('a streamed answer', () => {
     expect(facts).toMatchObject({ input_tokens: 9, output_tokens: 8, total_tokens: 17, is_assembled: true });
   });
 
-  it('that is none of these stays as it is', () => {
+  it('of unknown kind stays unchanged', () => {
     const raw = 'event: tick\ndata: {"n":1}\n\ndata: plain\n\n';
     const { response, facts } = read(body(raw, { type: 'text/event-stream' }));
     expect(response).toBe(raw);
     expect(facts).toEqual({ is_stream: true });
   });
 
-  it('that broke off says so, and an error within it is kept', () => {
+  it('that is incomplete is marked, and keeps an error in it', () => {
     const { response, facts } = read(
       stream(chunk({ content: 'a' }), { error: { message: 'out of memory', code: 500 } }),
     );
@@ -294,7 +294,7 @@ describe('a streamed answer', () => {
     expect(cut.facts).toMatchObject({ is_assembled: false, response_body: 'cut' });
   });
 
-  it('cannot make a list of places that nobody has', () => {
+  it('cannot create choices at impossible indexes', () => {
     const events = [1e9, -1, 1.5, 127, 128, '0', null].map((index) => ({
       object: 'chat.completion.chunk',
       choices: [
@@ -307,7 +307,7 @@ describe('a streamed answer', () => {
   });
 });
 
-describe('a packed answer', () => {
+describe('a compressed response', () => {
   const text = '{"model":"m","usage":{"prompt_tokens":1,"completion_tokens":2}}';
   const codings = {
     gzip: gzipSync(text),
@@ -319,17 +319,17 @@ describe('a packed answer', () => {
     'gzip, br': brotliCompressSync(gzipSync(text)),
   };
   for (const [coding, bytes] of Object.entries(codings))
-    it(`is unpacked: ${coding}`, () => {
+    it(`is decompressed: ${coding}`, () => {
       const { facts, response } = read(body(bytes, { coding }));
       expect(response).toBe(text);
       expect(facts).toMatchObject({ model: 'm', total_tokens: 3 });
     });
 
-  it('is unpacked without the wrapping that some leave out', () => {
+  it('is decompressed without a zlib header', () => {
     expect(read(body(deflateRawSync(text), { coding: 'deflate' })).response).toBe(text);
   });
 
-  it('that was broken off gives what came', () => {
+  it('that is truncated gives the data that it contains', () => {
     const long = JSON.stringify({ model: 'm', text: Array.from({ length: 2000 }, (_, i) => i).join(' ') });
     const packed = gzipSync(long);
     const { response } = read(body(packed.subarray(0, packed.length / 2), { coding: 'gzip', isCut: true }));
@@ -337,16 +337,16 @@ describe('a packed answer', () => {
     expect(long.startsWith(response!)).toBe(true);
   });
 
-  it('that is damaged, unknown, packed too often or comes to too much is not kept, and says so', () => {
+  it('is not stored, with the reason, if it is damaged, of unknown coding, or too large', () => {
     const bomb = (pack: (bytes: Buffer) => Buffer) => pack(Buffer.alloc(50 * 1024 ** 2));
     for (const [coding, bytes, problem] of [
-      ['gzip', Buffer.from('no gzip'), 'packed, and damaged'],
-      ['compress', Buffer.from(text), 'packed in a way that is not known'],
-      ['constructor', Buffer.from(text), 'packed in a way that is not known'],
-      ['gzip, gzip, gzip', Buffer.from(text), 'packed too often'],
-      ['gzip', bomb(gzipSync), 'too large when unpacked'],
-      ['br', bomb(brotliCompressSync), 'too large when unpacked'],
-      ['zstd', bomb(zstdCompressSync), 'too large when unpacked'],
+      ['gzip', Buffer.from('no gzip'), 'damaged compressed data'],
+      ['compress', Buffer.from(text), 'unknown content coding'],
+      ['constructor', Buffer.from(text), 'unknown content coding'],
+      ['gzip, gzip, gzip', Buffer.from(text), 'more than 2 content codings'],
+      ['gzip', bomb(gzipSync), 'too large after decompression'],
+      ['br', bomb(brotliCompressSync), 'too large after decompression'],
+      ['zstd', bomb(zstdCompressSync), 'too large after decompression'],
     ] as const) {
       const got = read(body(bytes, { coding }));
       expect(got).toEqual({ facts: { response_body: problem }, request: undefined, response: undefined });
@@ -354,8 +354,8 @@ describe('a packed answer', () => {
   });
 });
 
-describe('what is kept', () => {
-  it('has no secrets in it, wherever they stand', () => {
+describe('a stored body', () => {
+  it('has no secrets', () => {
     const key = `sk-${'a1B2c3D4'.repeat(6)}`;
     const { request, response } = read(
       body(JSON.stringify({ text: `use ${key}` })),
@@ -367,39 +367,39 @@ describe('what is kept', () => {
       object: 'chat.completion.chunk',
       choices: [{ index: 0, delta: { content } }],
     }));
-    // Its pieces are no secret each, and put together they are.
+    // The pieces are not secrets, but the assembled text is one.
     expect(read(stream(...chunks)).response).not.toContain(key);
   });
 
-  it('is cut to its size, at the end of a character, and says so', () => {
+  it('is cut to the maximum size at the end of a character, and is marked', () => {
     const { facts, request, response } = read(body(`"${'é'.repeat(1000)}"`), body('x'.repeat(50)), 100);
     expect(Buffer.byteLength(response!)).toBeLessThanOrEqual(100);
     expect(response).toMatch(/^"é+$/);
     expect(facts).toEqual({ response_body: 'cut' });
     expect(request).toBe('x'.repeat(50));
-    // One that was cut as it passed, in the midst of a character.
+    // Cut during capture, within a character.
     const bytes = Buffer.from('aé').subarray(0, 2);
     expect(read(body(bytes, { isCut: true, type: 'application/octet-stream' })).response).toBe('a');
   });
 
-  it('is no picture', () => {
+  it('is not binary data', () => {
     const png = Buffer.from([0x89, 0x50, 0x4e, 0x47, 0xff, 0xfe]);
     expect(read(body(png, { type: 'image/png' }))).toMatchObject({
       facts: { response_body: 'binary' },
       response: undefined,
     });
-    // Who says that it is text is believed, as far as it goes.
+    // With a text type, invalid UTF-8 is decoded anyway.
     expect(read(body(png, { type: 'application/json' })).response).toContain('PNG');
   });
 
-  it('costs no more however deep it is nested', () => {
+  it('may be deeply nested', () => {
     const deep = `${'['.repeat(5000)}${']'.repeat(5000)}`;
     const event = `{"type":"response.completed","response":{"object":"response","x":${'{"x":'.repeat(4000)}1${'}'.repeat(4000)}}}`;
     expect(read(body(`{"model":"m","x":${deep}}`), undefined, 100_000).facts).toMatchObject({ model: 'm' });
     expect(read(stream(event), undefined, 100_000).response).toBeDefined();
   });
 
-  it('never throws, whatever is sent', () => {
+  it('never causes an exception', () => {
     const piece = fc.oneof(
       fc.json(),
       fc.constantFrom(

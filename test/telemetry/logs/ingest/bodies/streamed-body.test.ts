@@ -1,4 +1,4 @@
-// Streamed answers of language models in the record: assembled without loss, or as they came.
+// Streamed responses of language models: assembled without loss, or stored unchanged.
 import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import fc from 'fast-check';
@@ -50,7 +50,7 @@ const namedIn = (text: string) =>
   ]);
 
 describe('tool calls', () => {
-  it.each(['tool_noindex.resp', 'tool_index0_twoids.resp'])('with an id that is new are two: %s', (name) => {
+  it.each(['tool_noindex.resp', 'tool_index0_twoids.resp'])('begin with each new id: %s', (name) => {
     const { facts, text } = read(file(name));
     expect(namedIn(text)).toEqual([
       ['t1', 'alpha', '{"a":1}'],
@@ -78,7 +78,7 @@ describe('tool calls', () => {
     }
   });
 
-  it('with alternating pieces are separated by index, or by id', () => {
+  it('are separated by index or id if their pieces alternate', () => {
     const byIndex = calls(
       piece('{"a"', { index: 0, id: 'a' }, 'f'),
       piece('{"b"', { index: 1, id: 'b' }, 'g'),
@@ -101,7 +101,7 @@ describe('tool calls', () => {
     }
   });
 
-  it('with one id for all of them are separated by index', () => {
+  it('are separated by index if all have the same id', () => {
     const { text } = read(
       calls(piece('{}', { index: 0, id: 'x' }, 'f'), piece('{}', { index: 1, id: 'x' }, 'g')),
     );
@@ -111,7 +111,7 @@ describe('tool calls', () => {
     ]);
   });
 
-  it('of one delta without index and id are one call each', () => {
+  it('are one call for each piece of a delta without index and id', () => {
     const { text, facts } = read(chat({ tool_calls: [piece('{}', {}, 'f'), piece('{"x":1}', {}, 'f')] }));
     expect(namedIn(text)).toEqual([
       ['', 'f', '{}'],
@@ -127,22 +127,19 @@ describe('tool calls', () => {
       'whole arguments twice',
       calls(piece('{"a":1}', { index: 0 }, 'f'), piece('{"a":2}', { index: 0 }, 'f')),
     ],
-    [
-      'a text behind an object',
-      calls(piece({ a: 1 }, { index: 0, id: 'a' }, 'f'), piece('{}', { index: 0 })),
-    ],
+    ['a text after an object', calls(piece({ a: 1 }, { index: 0, id: 'a' }, 'f'), piece('{}', { index: 0 }))],
     [
       'two pieces that continue',
       chat({ tool_calls: [piece('{', { id: 'a' }, 'f')] }, { tool_calls: [piece('"a"'), piece('}')] }),
     ],
     ['calls that are not a list', chat({ tool_calls: { id: 'a' } })],
-  ])('that cannot be told apart are kept as they came: %s', (_what, stream) => {
+  ])('stay unchanged if they cannot be separated: %s', (_what, stream) => {
     const { facts, text } = read(stream);
     expect(text).toBe(stream);
     expect(facts).toMatchObject({ is_stream: true, is_assembled: false, model: 'm', finish_reason: 'stop' });
   });
 
-  it('that repeat their name, or get their id late, are one', () => {
+  it('are one if a piece repeats the name, or has the id later', () => {
     const stream = calls(
       piece('{"a"', { index: 0 }, 'f'),
       piece(':1', { index: 0, id: 'a' }),
@@ -151,7 +148,7 @@ describe('tool calls', () => {
     expect(namedIn(read(stream).text)).toEqual([['a', 'f', '{"a":1}']]);
   });
 
-  it('with an object as arguments keep it, and keep their other fields', () => {
+  it('keep an object as arguments, and their other fields', () => {
     expect(namedIn(read(file('tool_args_object.resp')).text)).toEqual([['t1', 'alpha', { a: 1 }]]);
     const { text } = read(
       calls({ ...piece('{}', { index: 0, id: 'a' }, 'f'), extra_content: { google: { thought: 'x' } } }),
@@ -175,14 +172,14 @@ describe('tool calls', () => {
     ]);
   });
 
-  it('of the older kind (function_call) are joined', () => {
+  it('are joined in their older form (function_call)', () => {
     const { text } = read(
       chat({ function_call: { name: 'f', arguments: '{"a"' } }, { function_call: { arguments: ':1}' } }),
     );
     expect(messageOf(text)['function_call']).toEqual({ name: 'f', arguments: '{"a":1}' });
   });
 
-  it('in any order, cut at any place, never give a call that was not made', () => {
+  it('are never invented, for any order and any split', () => {
     const texts = fc.array(
       fc.string({ unit: fc.constantFrom('a', '1', '{', '"'), minLength: 1, maxLength: 6 }),
       {
@@ -217,8 +214,8 @@ describe('tool calls', () => {
   });
 });
 
-describe('what a stream says', () => {
-  it('of log probabilities is joined', () => {
+describe('an assembled stream', () => {
+  it('joins log probabilities', () => {
     const { text } = read(file('sse_logprobs.resp'));
     const { logprobs } = (parsed(text)['choices'] as Json[])[0]!;
     expect((logprobs as Json)['content']).toEqual(
@@ -238,7 +235,7 @@ describe('what a stream says', () => {
     });
   });
 
-  it('of its reasoning is kept, with its details', () => {
+  it('keeps reasoning with its details', () => {
     expect(messageOf(read(file('sse_reasoning.resp')).text)).toEqual({
       role: 'assistant',
       content: 'Hi',
@@ -256,7 +253,7 @@ describe('what a stream says', () => {
     ]);
   });
 
-  it('of audio is kept', () => {
+  it('keeps audio', () => {
     expect(messageOf(read(file('sse_audio.resp')).text)['audio']).toEqual({
       id: 'au1',
       transcript: 'hello',
@@ -264,7 +261,7 @@ describe('what a stream says', () => {
     });
   });
 
-  it('in unknown fields is kept: of the delta, the choice and the chunk', () => {
+  it('keeps unknown fields of the delta, the choice and the chunk', () => {
     const { text } = read(
       sse(
         {
@@ -287,14 +284,14 @@ describe('what a stream says', () => {
     });
   });
 
-  it('that does not fit together is kept as it came', () => {
+  it('is stored unchanged if its values cannot be merged', () => {
     const stream = chat({ content: 'a' }, { content: [{ type: 'text', text: 'b' }] });
     expect(read(stream)).toMatchObject({ text: stream, facts: { is_assembled: false } });
     const broken = sse(chunk({ content: 'a' }), '{"choices":[{"index":0,', '[DONE]');
     expect(read(broken)).toMatchObject({ text: broken, facts: { is_assembled: false } });
   });
 
-  it('of several choices is joined by choice, each with its own end', () => {
+  it('joins several choices, each with its own finish reason', () => {
     const of = (index: number, content: string, finish: string | null = null) => ({
       object: 'chat.completion.chunk',
       choices: [{ index, delta: { content }, finish_reason: finish }],
@@ -312,13 +309,13 @@ describe('what a stream says', () => {
     expect(facts).toMatchObject({ is_assembled: true, finish_reason: 'stop' });
   });
 
-  it('first with an empty id and model does not hide the later ones', () => {
+  it('ignores an empty id and model in the first chunk', () => {
     const { facts, text } = read(file('sse_emptyid_first.resp'));
     expect(facts).toMatchObject({ model: 'm', response_id: 'c1', total_tokens: 9, is_assembled: true });
     expect(parsed(text)).toMatchObject({ id: 'c1', created: 1, model: 'm' });
   });
 
-  it('of its usage is read from every known place', () => {
+  it('reads usage from every known field', () => {
     expect(read(file('sse_xgroq.resp')).facts).toMatchObject({
       input_tokens: 7,
       output_tokens: 2,
@@ -336,7 +333,7 @@ describe('what a stream says', () => {
   });
 
   it.each(['sse_nofinal_nl.resp', 'sse_one_nl.resp'])(
-    'last counts without a blank line behind it: %s',
+    'includes the last event without a blank line after it: %s',
     (name) => {
       expect(read(file(name)).facts).toMatchObject({ total_tokens: 9, is_assembled: true });
       for (const broken of [{ isEnded: false }, { isCut: true }]) {
@@ -347,7 +344,7 @@ describe('what a stream says', () => {
     },
   );
 
-  it('of Anthropic: citations are kept, a tool without arguments has its empty input, unknown deltas are not lost', () => {
+  it('keeps citations, empty tool input and unknown deltas of Anthropic', () => {
     const start = { type: 'message_start', message: { id: 'm1', type: 'message', model: 'm', content: [] } };
     const block = (index: number, content_block: object) => ({
       type: 'content_block_start',
@@ -375,7 +372,7 @@ describe('what a stream says', () => {
     expect(read(unknown)).toMatchObject({ text: unknown, facts: { is_assembled: false } });
   });
 
-  it('of Ollama, one JSON object per line, is assembled', () => {
+  it('joins JSON lines of Ollama', () => {
     const line = (message: object, more: object = {}) =>
       `${JSON.stringify({ model: 'l', created_at: 't', message: { role: 'assistant', ...message }, done: false, ...more })}\n`;
     const { text, facts } = read(
@@ -403,7 +400,7 @@ describe('what a stream says', () => {
 });
 
 describe('an error in a stream', () => {
-  it('is in the record of the request, and the answer is not complete', () => {
+  it('is in the record of the request, and the response is not complete', () => {
     const { facts, text, isFailedStream } = read(file('sse_error_mid.resp'));
     expect(facts).toMatchObject({
       response_error: 'engine died',
@@ -462,7 +459,7 @@ describe('an error in a stream', () => {
     expect(isFailedStream).toBe(true);
   });
 
-  it('that is empty does not count', () => {
+  it('is ignored if it is empty', () => {
     for (const error of [null, '', {}, false, 0]) {
       const { facts, isFailedStream } = read(
         sse({ ...chunk({ content: 'a' }, { finish_reason: 'stop' }), error }, '[DONE]'),
@@ -473,17 +470,17 @@ describe('an error in a stream', () => {
     }
   });
 
-  it('is kept without secrets, and no longer than allowed', () => {
+  it('is redacted and limited in length', () => {
     const key = `sk-${'a1B2c3D4'.repeat(6)}`;
     const { facts } = read(sse({ error: { message: `key ${key} is wrong\u001b[31m ${'x'.repeat(5000)}` } }));
     expect(facts['response_error']).toMatch(/^key \[redacted\] is wrong x+$/);
     expect(facts['response_error']).toHaveLength(1024);
   });
 
-  it('of an answer without streaming counts if it is certain', () => {
+  it('is read from a response without streaming if it is certain', () => {
     const type = 'application/json';
-    const answer = JSON.stringify({ error: { message: 'm', type: 't' } });
-    expect(read(answer, { type })).toMatchObject({
+    const response = JSON.stringify({ error: { message: 'm', type: 't' } });
+    expect(read(response, { type })).toMatchObject({
       facts: { response_error: 'm', response_error_type: 't' },
       isFailedStream: false,
     });
@@ -497,7 +494,7 @@ describe('an error in a stream', () => {
   });
 });
 
-it('every example stream is assembled, or marked as not assembled', () => {
+it('assembles every example stream, or marks it as not assembled', () => {
   for (const name of readdirSync(FOLDER)) {
     const { facts } = read(file(name));
     expect([name, facts['is_assembled']]).toEqual([name, name !== 'sse_error_mid.resp']);
