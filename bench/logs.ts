@@ -280,7 +280,7 @@ async function record(): Promise<void> {
       maxBytes: 2 ** 40,
       retentionMs: 86_400_000 * 30,
       maxLineBytes: 65_536,
-      redactsKnown: true,
+      redactsCommonSecrets: true,
       maxBodyBytes: 262_144,
       redactPatterns: [],
       files: [],

@@ -66,7 +66,7 @@ function openLogs({ data, logs, deployments }: Config, log: Logger): Logs {
       maxBytes: logs.max_bytes,
       retentionMs: logs.retention,
       maxLineBytes: logs.max_line,
-      redactsKnown: logs.redact,
+      redactsCommonSecrets: logs.redact,
       maxBodyBytes: logs.max_body,
       redactPatterns: logs.redact_patterns,
       files: logs.files,

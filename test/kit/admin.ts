@@ -66,7 +66,7 @@ export async function startAdmin({
       maxBytes: 2 ** 30,
       retentionMs: 366 * 86_400_000,
       maxLineBytes: 64 * 1024,
-      redactsKnown: true,
+      redactsCommonSecrets: true,
       redactPatterns: [],
       maxBodyBytes: 262_144,
       files: [],

@@ -15,7 +15,7 @@ import { subscriptionNode, type Subscription } from './query/subscription.ts';
 import type { FollowQuery, RecordPage, PageQuery, Aggregate } from './store/store-reader.ts';
 import type { LogRecord, RecordOrigin } from './log-record.ts';
 import type { RequestOwner } from './ingest/request-owners.ts';
-import type { RecordedDeployment } from './ingest/request-record.ts';
+import type { PackedDeployment } from './ingest/request-record.ts';
 import { WriterClient, type PostResult, type WriterClientFigures } from './threads/writer-client.ts';
 import type { AggregateBy } from './store/aggregate.ts';
 
@@ -38,11 +38,11 @@ export interface LogsConfig extends IngesterOptions {
   readonly maxBytes: number;
 }
 
-/** Reads matching records in the order in which they were stored. */
+/** Reads the wanted records in the order in which they were stored. */
 export interface RecordFeed {
-  /** Returns up to `limit` matching records with a sequence number above `afterSeq`. */
+  /** Reads up to `limit` wanted records with a sequence number above `afterSeq`. */
   read(afterSeq: number, limit: number): Promise<FollowQuery>;
-  /** Calls `listener` after records were stored. Returns a function that removes the listener. */
+  /** Calls `listener` after records were stored. Returns a function that ends this. */
   onStored(listener: () => void): () => void;
 }
 
@@ -91,7 +91,7 @@ export class Logs implements Component {
   // ── Recording ────────────────────────────────────────────────────────────────────────────────────────────────────
 
   /** Records a request that has ended, with the bodies that its body capture holds. Hot path. */
-  requestEnded(exchange: Exchange, deployment: RecordedDeployment | undefined): void {
+  requestEnded(exchange: Exchange, deployment: PackedDeployment | undefined): void {
     this.#writer.request(exchange, deployment);
   }
 
@@ -106,7 +106,7 @@ export class Logs implements Component {
   }
 
   /** Tells that a request was routed to a deployment, so that log lines with its id get its deployment and replica. */
-  requestRouted(exchange: Exchange, deployment: RecordedDeployment): void {
+  requestRouted(exchange: Exchange, deployment: PackedDeployment): void {
     this.#writer.routed(exchange, deployment);
   }
 
@@ -115,7 +115,7 @@ export class Logs implements Component {
     this.#writer.setFileOwner(owner);
   }
 
-  /** Stores records that a client posted. Resolves when they are stored, or with the reason why they were dropped. */
+  /** Stores posted records and events. Resolves when they are stored, or with the reason why they were dropped. */
   post(records: readonly LogRecord[]): Promise<PostResult> {
     return this.#writer.post(records);
   }
@@ -173,7 +173,7 @@ export class Logs implements Component {
     };
   }
 
-  /** Calls `listener` after records were stored. Returns a function that removes the listener. */
+  /** Calls `listener` after records were stored. Returns a function that ends this. */
   onStored(listener: () => void): () => void {
     this.#listeners.add(listener);
     return () => void this.#listeners.delete(listener);

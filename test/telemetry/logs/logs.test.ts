@@ -29,7 +29,7 @@ function start(path: string, more: Partial<LogsConfig> = {}): Logs {
       maxBytes: 2 ** 30,
       retentionMs: 86_400_000,
       maxLineBytes: 4096,
-      redactsKnown: true,
+      redactsCommonSecrets: true,
       maxBodyBytes: 262_144,
       redactPatterns: [],
       files: [],

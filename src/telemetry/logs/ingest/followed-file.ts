@@ -72,6 +72,7 @@ export class FollowedFile {
     return undefined;
   }
 
+  /** Where to continue after a restart. */
   get position(): FilePosition {
     return {
       path: this.path,

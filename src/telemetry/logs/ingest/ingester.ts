@@ -23,7 +23,7 @@ export interface IngesterOptions {
   /** Maximum size of a stored body, in bytes. */
   readonly maxBodyBytes: number;
   /** Redact secrets with the built-in rules. */
-  readonly redactsKnown: boolean;
+  readonly redactsCommonSecrets: boolean;
   /** Valid RE2 expressions whose matches are redacted too. */
   readonly redactPatterns: readonly string[];
 }
@@ -42,7 +42,7 @@ export class Ingester {
     this.#options = options;
     this.#fileOwner = options.fileOrigin;
     this.#redactor = new Redactor({
-      builtIn: options.redactsKnown,
+      builtIn: options.redactsCommonSecrets,
       custom: options.redactPatterns
         .map((pattern) => compileRegex(pattern))
         .filter((one) => typeof one !== 'string'),

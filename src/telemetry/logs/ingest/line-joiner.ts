@@ -67,10 +67,12 @@ export class LineJoiner {
     this.#emit = emit;
   }
 
+  /** Adds a blank line to the record of the previous line. */
   addBlank(): void {
     (this.#last?.pending ?? this.#main)?.lines.addBlank();
   }
 
+  /** Adds a line to the record that it continues, or begins a record with it. */
   add(line: PlainLine): void {
     const last = this.#last;
     this.#last = undefined;

@@ -8,8 +8,7 @@ import type { Bodies } from '../store/segment-writer.ts';
 import type { LogRecord } from '../log-record.ts';
 import { SEVERITY } from '../severity.ts';
 
-/** The deployment of a request, as stored in its record. */
-export interface RecordedDeployment {
+export interface PackedDeployment {
   readonly id: string;
   readonly environment: string;
 }
@@ -21,7 +20,7 @@ export const VALUES_PER_REQUEST = 30;
 export function pack(
   into: unknown[],
   e: Exchange,
-  deployment: RecordedDeployment | undefined,
+  deployment: PackedDeployment | undefined,
   raw: RawBodies | undefined,
 ): void {
   into.push(

@@ -8,7 +8,7 @@ import type { Exchange } from '../../../core/exchange/exchange.ts';
 import type { RawBodies } from '../../../core/exchange/body-capture.ts';
 import type { RequestOwner } from '../ingest/request-owners.ts';
 import type { LogRecord, RecordOrigin } from '../log-record.ts';
-import { pack, type RecordedDeployment } from '../ingest/request-record.ts';
+import { pack, type PackedDeployment } from '../ingest/request-record.ts';
 import { RunningRequests, type RunningRequest } from '../ingest/running-requests.ts';
 import type { Batch, Posted, PostedLines, WriterData, WriterMessage } from './writer-thread.ts';
 import type { LostRecords } from '../store/store-writer.ts';
@@ -152,7 +152,7 @@ export class WriterClient {
   }
 
   /** A request that ended. Hot path. */
-  request(exchange: Exchange, deployment: RecordedDeployment | undefined): void {
+  request(exchange: Exchange, deployment: PackedDeployment | undefined): void {
     // Taken in any case: what a tap holds is counted until then.
     const raw = exchange.tap?.take();
     if (!this.#hasRoom(REQUEST_BYTES)) return this.#drop('queue_full');
@@ -165,7 +165,7 @@ export class WriterClient {
    * A request was given to a deployment. Only called when files are followed or a supervised process may be several
    * replicas: lines that name the request belong to its replica.
    */
-  routed(exchange: Exchange, deployment: RecordedDeployment): void {
+  routed(exchange: Exchange, deployment: PackedDeployment): void {
     if (!this.#hasRoom(RUNNING_BYTES)) return;
     this.#running.add(exchange, deployment);
     this.#added(0, 0);

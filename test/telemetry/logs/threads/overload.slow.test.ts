@@ -20,7 +20,7 @@ it('requests are kept without their bodies while there is room for them, and the
       retentionMs: 86_400_000,
       maxLineBytes: 65_536,
       maxBodyBytes: 65_536,
-      redactsKnown: true,
+      redactsCommonSecrets: true,
       files: [],
       fileOrigin: { deployment: '', environment: '', replica: '' },
       redactPatterns: [],

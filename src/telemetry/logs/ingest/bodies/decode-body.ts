@@ -1,5 +1,5 @@
 // Decompresses a body (Content-Encoding, RFC 9110 8.4) and decodes it as UTF-8 text.
-// Invariant: the decompressed size is limited, and binary data is not decoded as text.
+// Invariant: the decompressed size is limited, and binary data counts as text only if its Content-Type says so.
 import { isUtf8 } from 'node:buffer';
 import {
   brotliDecompressSync,
@@ -56,7 +56,7 @@ function decompress({ bytes, coding }: RawBody, maxBytes: number): { bytes: Buff
     .map((one) => one.trim())
     .filter((one) => one !== '' && one !== 'identity');
   if (codings.length > MAX_CODINGS) return { problem: `more than ${MAX_CODINGS} content codings` };
-  // The server applied the codings in the listed order, so they are removed in reverse.
+  // The sender applied the codings in the listed order, so they are removed in reverse.
   for (const name of codings.reverse()) {
     const decompressOne = Object.hasOwn(CODINGS, name) ? CODINGS[name] : undefined;
     if (decompressOne === undefined) return { problem: 'unknown content coding' };
