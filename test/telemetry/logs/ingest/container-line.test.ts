@@ -47,7 +47,7 @@ it('reads the lines that the container printed from a Docker log', () => {
   ]);
 });
 
-describe('a wrapped line', () => {
+describe('a line with the wrapper of a container runtime', () => {
   it('keeps the time of the runtime to the nanosecond, with any zone and more tags', () => {
     for (const wrapped of [`${T} stderr F x`, '2026-11-20T18:00:00.000000001+02:00 stderr F:a:b x'])
       expect(of(`${wrapped}\n`)).toMatchObject([
@@ -55,7 +55,7 @@ describe('a wrapped line', () => {
       ]);
   });
 
-  it('that is JSON keeps its own time and attributes', () => {
+  it('keeps the time and attributes of a JSON line', () => {
     const inner = '{"message":"m","ts":"2026-11-20T15:00:00Z","k":1,"stream":"own"}';
     for (const line of [`${T} stdout F ${inner}\n`, docker(`${inner}\n`)])
       expect(of(line)).toMatchObject([
@@ -69,7 +69,7 @@ describe('a wrapped line', () => {
     ]);
   });
 
-  it('of a vLLM traceback with a prefix is joined with the others', () => {
+  it('is joined with the other lines of a vLLM traceback with a prefix', () => {
     const prefix = '(EngineCore_DP0 pid=77) ';
     const lines = [
       'Process EngineCore_DP0:',
@@ -86,7 +86,7 @@ describe('a wrapped line', () => {
     }
   });
 
-  it('of a traceback is joined with the others although they were printed a second apart', () => {
+  it('is joined with the other lines of a traceback that were printed seconds apart', () => {
     const lines = [
       'Traceback (most recent call last):',
       '  File "a", line 1, in f',
@@ -115,10 +115,10 @@ describe('a wrapped line', () => {
     }
   });
 
-  it('that is indented does not belong to a plain line printed long before', () =>
+  it('does not continue a line printed long before it, even if it is indented', () =>
     expect(of(`${T} stdout F step\n2026-11-20T16:00:01Z stdout F   loss 1.0\n`)).toHaveLength(2));
 
-  it('of stderr is not split by lines of stdout', () => {
+  it('is joined with lines of its own stream only', () => {
     const lines = ['Traceback (most recent call last):', '  File "a", line 1, in f', 'ValueError: x'];
     const mixed = lines.map((line, i) => `${T} stderr F ${line}\n${T} stdout F INFO: ${i}\n`).join('');
     expect(of(mixed).map(({ message }) => message)).toEqual([
@@ -129,7 +129,7 @@ describe('a wrapped line', () => {
     ]);
   });
 
-  it('that is not certain to be wrapped stays unchanged', () => {
+  it('stays unchanged if the wrapper is not certain', () => {
     for (const line of [
       `${T} stdin F x`,
       `${T} stdout G x`,
@@ -142,7 +142,7 @@ describe('a wrapped line', () => {
       expect(of(`${line}\n`)).toMatchObject([{ message: line }]);
   });
 
-  it('that is blank gives no record, and escapes cannot control a terminal', () => {
+  it('gives no record if it is blank, and loses its terminal escapes', () => {
     expect(of(`${T} stdout F\n${T} stdout F \n${docker('\n')}`)).toEqual([]);
     expect(of(docker('\u001b[31mred\u001b[0m\r\n'))).toMatchObject([{ message: 'red' }]);
   });

@@ -10,7 +10,7 @@ const UTC = BigInt(Date.UTC(2026, 10, 20, 12)) * 1_000_000n;
 const LOCAL = BigInt(new Date(2026, 10, 20, 12).getTime()) * 1_000_000n;
 const MS = 1_000_000n;
 
-describe('the time that a plain line begins with', () => {
+describe('the time of a plain line', () => {
   it.each([
     ['Python logging', '2026-11-20 12:00:00,123 ERROR boom', LOCAL + 123n * MS],
     ['Python logging, with names', '2026-11-20 12:00:00,123 - my.module - ERROR - boom', LOCAL + 123n * MS],
@@ -70,7 +70,7 @@ describe('the time that a plain line begins with', () => {
     expect(recordOf(line, { retentionMs: 7 * DAY_MS })).toMatchObject({ message: line, timeNs: NOW });
   });
 
-  it('without a year is in the latest possible year', () => {
+  it('is in the latest possible year if the line has no year', () => {
     const newYear = BigInt(new Date(2027, 0, 1, 0, 0, 10).getTime()) * MS;
     const of = (line: string) => timeOfPlain(line, newYear, 7 * DAY_MS);
     expect(of('INFO 12-31 23:59:59 x')).toBe(newYear - 11_000n * MS);
@@ -81,7 +81,7 @@ describe('the time that a plain line begins with', () => {
     expect(timeOfPlain('INFO 02-29 00:00:01 x', oldYear, 366 * DAY_MS)).toBeUndefined();
   });
 
-  it('of a record with several lines is the time of the first line', () => {
+  it('is the time of the first line in a record with several lines', () => {
     const [record] = recordsOf('2026-11-20 12:00:00,123 ERROR x\n  2026-11-20 13:00:00 in it\n');
     expect(record).toMatchObject({ timeNs: LOCAL + 123n * MS });
   });

@@ -77,10 +77,10 @@ class FollowRun {
   /** Restarts as after kill -9: what was delivered and saved while closing is undone. */
   async crash(): Promise<void> {
     const { saved } = this;
-    const given = this.messages.length;
+    const delivered = this.messages.length;
     await this.follower.close();
     this.saved = saved;
-    this.messages.length = given;
+    this.messages.length = delivered;
     this.begin();
   }
 }
@@ -97,8 +97,8 @@ const text = (from: number, to: number) =>
     .map((line) => `${line}\n`)
     .join('');
 
-describe('a followed file', () => {
-  it('that exists at the start is read from its end', async () => {
+describe('LogFileFollower', () => {
+  it('reads a file that exists at the start from its end', async () => {
     const file = join(folder({ 'a.log': text(0, 3) }), 'a.log');
     const run = new FollowRun(file);
     await run.pass();
@@ -106,7 +106,7 @@ describe('a followed file', () => {
     expect(await run.pass()).toEqual(lines(3, 6));
   });
 
-  it('that is created later is read from its beginning', async () => {
+  it('reads a file that is created later from its beginning', async () => {
     const file = join(folder(), 'a.log');
     const run = new FollowRun(file);
     await run.pass();
@@ -115,7 +115,7 @@ describe('a followed file', () => {
     expect(run.problems).toEqual([]);
   });
 
-  it('that is renamed is read to its end, and the new one from its beginning', async () => {
+  it('reads a renamed file to its end, and the new one from its beginning', async () => {
     const path = folder({ 'a.log': '' });
     const file = join(path, 'a.log');
     const run = new FollowRun(file);
@@ -130,7 +130,7 @@ describe('a followed file', () => {
     expect(run.saved.map((position) => position.path)).toEqual([file]);
   });
 
-  it('that is rotated is read once, although its new name matches the pattern too', async () => {
+  it('reads a rotated file once, although its new name matches the pattern too', async () => {
     const path = folder({ 'a.log': '' });
     const file = join(path, 'a.log');
     const run = new FollowRun(join(path, '*.log*'));
@@ -145,7 +145,7 @@ describe('a followed file', () => {
     expect(run.messages).toEqual(lines(0, 5));
   });
 
-  it('that is copied and truncated is read again from its beginning', async () => {
+  it('reads a file that was copied and truncated from its beginning', async () => {
     const file = join(folder({ 'a.log': '' }), 'a.log');
     const run = new FollowRun(file);
     await run.pass();
@@ -158,7 +158,7 @@ describe('a followed file', () => {
     expect(run.messages).toEqual(lines(0, 7));
   });
 
-  it('that was overwritten by a longer one is recognized by its first bytes', async () => {
+  it('recognizes a file that was overwritten with longer content by its first bytes', async () => {
     const file = join(folder({ 'a.log': '' }), 'a.log');
     const run = new FollowRun(file);
     await run.pass();
@@ -168,7 +168,7 @@ describe('a followed file', () => {
     expect(await run.pass()).toEqual(lines(0, 9));
   });
 
-  it('that was truncated may have a hole of zeros, which is skipped', async () => {
+  it('skips the zeros that a writer leaves in a truncated file', async () => {
     const file = join(folder({ 'a.log': '' }), 'a.log');
     const run = new FollowRun(file);
     await run.pass();
@@ -182,7 +182,7 @@ describe('a followed file', () => {
     expect(await run.pass()).toEqual(lines(0, 7));
   });
 
-  it('that is deleted and created again is read from its beginning', async () => {
+  it('reads a file that was deleted and created again from its beginning', async () => {
     const file = join(folder({ 'a.log': '' }), 'a.log');
     const run = new FollowRun(file);
     await run.pass();
@@ -194,7 +194,7 @@ describe('a followed file', () => {
     expect(run.messages).toEqual(lines(0, 4));
   });
 
-  it('is not read while the receiver is full, and no line is lost', async () => {
+  it('reads nothing while the receiver is full, and loses no line', async () => {
     const file = join(folder({ 'a.log': '' }), 'a.log');
     const run = new FollowRun(file);
     await run.pass();
@@ -207,7 +207,7 @@ describe('a followed file', () => {
     expect(await run.pass(20)).toEqual(lines(0, 100));
   });
 
-  it('is read in limited pieces', async () => {
+  it('reads a limited number of bytes per poll', async () => {
     const file = join(folder({ 'a.log': '' }), 'a.log');
     const run = new FollowRun(file);
     await run.pass();
@@ -217,7 +217,7 @@ describe('a followed file', () => {
     expect(await run.pass()).toEqual(lines(0, 200_000));
   });
 
-  it('that is large does not delay the others', async () => {
+  it('reads other files while it reads a large one', async () => {
     const path = folder({ 'a.log': '', 'b.log': '' });
     const run = new FollowRun(join(path, 'a.log'), join(path, 'b.log'));
     await run.pass();
@@ -228,8 +228,8 @@ describe('a followed file', () => {
   });
 });
 
-describe('after a restart', () => {
-  it('no line is lost or read twice, also one that was half written', async () => {
+describe('LogFileFollower after a restart', () => {
+  it('loses no line and reads none twice, also one that was half written', async () => {
     const file = join(folder({ 'a.log': text(0, 1) }), 'a.log');
     const run = new FollowRun(file);
     await run.pass();
@@ -242,7 +242,7 @@ describe('after a restart', () => {
     expect(await run.pass()).toEqual(lines(1, 6));
   });
 
-  it('no line is lost or read twice after kill -9 at any moment', async () => {
+  it('loses no line and reads none twice after kill -9 at any moment', async () => {
     const file = join(folder({ 'a.log': '' }), 'a.log');
     const run = new FollowRun(file);
     await run.pass();
@@ -257,7 +257,7 @@ describe('after a restart', () => {
     expect(await run.pass()).toEqual(lines(0, 20).flatMap((line) => [`${line}\n  more of it`, 'INFO half']));
   });
 
-  it('a file that was rotated meanwhile is found by its inode and read to its end', async () => {
+  it('finds a file that was rotated meanwhile by its inode, and reads it to its end', async () => {
     const file = join(folder({ 'a.log': '' }), 'a.log');
     const run = new FollowRun(file);
     await run.pass();
@@ -271,7 +271,7 @@ describe('after a restart', () => {
     expect(run.problems).toEqual([]);
   });
 
-  it('a file that was replaced meanwhile is reported, and the new one is read from its beginning', async () => {
+  it('reports a file that was replaced meanwhile, and reads the new one from its beginning', async () => {
     const file = join(folder({ 'a.log': '' }), 'a.log');
     const run = new FollowRun(file);
     await run.pass();
@@ -286,7 +286,7 @@ describe('after a restart', () => {
     ]);
   });
 
-  it('a file that appears late is read from its saved position', async () => {
+  it('continues a file that appears late at its saved position', async () => {
     const path = folder({ 'a.log': '' });
     const file = join(path, 'a.log');
     const run = new FollowRun(file);
@@ -305,8 +305,8 @@ describe('after a restart', () => {
   });
 });
 
-describe('a path that cannot be followed', () => {
-  it('is reported once if it is a directory or a FIFO', async () => {
+describe('LogFileFollower with a path that cannot be followed', () => {
+  it('reports a directory and a FIFO once', async () => {
     const path = folder();
     mkdirSync(join(path, 'folder'));
     execFileSync('mkfifo', [join(path, 'fifo')]);
@@ -318,7 +318,7 @@ describe('a path that cannot be followed', () => {
     ]);
   });
 
-  it('is reported once if the system refuses, and is followed when that changes', async () => {
+  it('reports an error of the system once, and follows the file when the error is gone', async () => {
     const path = folder({ blocked: '' });
     const file = join(path, 'blocked', 'a.log');
     const run = new FollowRun(file);

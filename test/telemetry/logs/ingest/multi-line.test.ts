@@ -21,7 +21,7 @@ describe('a log record', () => {
     ]);
   });
 
-  it('of a traceback has level error, and does not include the info line before it', () => {
+  it('has level error for a traceback, and does not include the info line before it', () => {
     const records = recordsOf(['INFO: fine', ...TRACEBACK, 'print', ''].join('\n'));
     expect(records.map(({ severity, message }) => [severity, message.split('\n').length])).toEqual([
       [9, 1],
@@ -57,7 +57,7 @@ describe('a log record', () => {
   it('ends at a logger’s line within a traceback', () =>
     expect(messages(...TRACEBACK.slice(0, 3), 'INFO: other thread', 'text')).toEqual([3, 1, 1]));
 
-  it('of a Node or Java stack has level error unless its first line has another level', () => {
+  it('has level error for a stack of Node or Java unless its first line has another level', () => {
     for (const [first, frame, severity] of [
       ['TypeError: x', '    at f (/app/a.js:1:1)', 17],
       ['Exception in thread "main" java.io.IOException: x', '\tat a.B.c(B.java:1)', 17],
@@ -89,7 +89,7 @@ describe('a log record', () => {
   it('does not consist of blank lines alone', () =>
     expect(messages('', 'a', '', '', 'b', '  ', '')).toEqual([1, 1]));
 
-  it('of a JSON line includes no other line', () => {
+  it('includes no other line if it begins with a JSON line', () => {
     const records = recordsOf('{"message":"a"}\n  indented\n{"message":"b"}\nERROR x\n{"message":"c"}\n');
     expect(records.map(({ message }) => message)).toEqual(['a', '  indented', 'b', 'ERROR x', 'c']);
   });
@@ -108,7 +108,7 @@ describe('a log record', () => {
     ]);
   });
 
-  it('of the first line of a key alone does not include the lines after it', () => {
+  it('does not continue after the first line of a key without its content', () => {
     const records = recordsOf('agent=-----BEGIN PRIVATE KEY-----\nINFO: login of root\n');
     expect(records.map(({ message }) => message)).toEqual(['agent=[redacted]', 'INFO: login of root']);
   });

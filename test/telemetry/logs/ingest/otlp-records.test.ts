@@ -25,8 +25,8 @@ function line(log: object, resource: Record<string, object> = {}): LogRecord {
   return recordsOfLogs(read.message, defaults)[0]!;
 }
 
-describe('a log', () => {
-  it('fills the fields of the record, and the rest becomes attributes', () => {
+describe('recordsOfLogs', () => {
+  it('fills the fields of a record, and puts the rest into its attributes', () => {
     const record = line(
       {
         timeUnixNano: '1700000001000000002',
@@ -68,7 +68,7 @@ describe('a log', () => {
     });
   });
 
-  it('gets fields from its resource that it does not have itself', () => {
+  it('takes missing fields from the resource', () => {
     const record = line(
       { body: text('x') },
       { environment: text('production'), model_version_id: text('dep9') },
@@ -82,7 +82,7 @@ describe('a log', () => {
     // Beyond the range of the store: the whole transaction would fail.
     [{ timeUnixNano: '18446744073709551615', observedTimeUnixNano: '5' }, 5n],
     [{ timeUnixNano: '9223372036854775808' }, defaults.nowNs],
-  ])('without a valid time, %j, gets the next best one', (log, timeNs) =>
+  ])('takes the next best time without a valid one: %j', (log, timeNs) =>
     expect(line(log).timeNs).toBe(timeNs),
   );
 
@@ -91,7 +91,7 @@ describe('a log', () => {
     [{ severityNumber: 99, severityText: 'ERROR' }, 17],
     [{ severityNumber: 2, severityText: 'whatever' }, 2],
     [{}, 0],
-  ])('has the level of %j', (log, severity) => expect(line(log).severity).toBe(severity));
+  ])('reads the level of %j', (log, severity) => expect(line(log).severity).toBe(severity));
 
   it.each([
     [{ body: { kvlistValue: { values: pairs({ a: { doubleValue: 1.5 } }) } } }, '{"a":1.5}'],
@@ -99,9 +99,9 @@ describe('a log', () => {
     [{ attributes: pairs({ message: text('from the attribute') }) }, 'from the attribute'],
     [{ eventName: 'gen_ai.evaluation.result' }, 'gen_ai.evaluation.result'],
     [{}, ''],
-  ])('gets a message from %j', (log, message) => expect(line(log).message).toBe(message));
+  ])('reads the message of %j', (log, message) => expect(line(log).message).toBe(message));
 
-  it('may have attributes with any name', () => {
+  it('accepts attributes with any name', () => {
     const attributes = pairs({ resource: text('mine'), __proto__x: text('a') });
     attributes.push({ key: '__proto__', value: text('b') });
     const stored = line({ attributes }, { host: text('h') }).attributes;

@@ -40,8 +40,8 @@ const stream = fc
   )
   .map((parts) => Buffer.concat(parts));
 const chunked = fc.tuple(stream, fc.array(fc.nat(200), { maxLength: 12 })).map(([bytes, cuts]) => {
-  const places = [0, ...cuts.filter((at) => at < bytes.length).sort((a, b) => a - b), bytes.length];
-  return { bytes, pieces: places.slice(1).map((to, i) => bytes.subarray(places[i], to)) };
+  const offsets = [0, ...cuts.filter((at) => at < bytes.length).sort((a, b) => a - b), bytes.length];
+  return { bytes, pieces: offsets.slice(1).map((to, i) => bytes.subarray(offsets[i], to)) };
 });
 
 describe('StreamLines', () => {

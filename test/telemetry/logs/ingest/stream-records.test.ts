@@ -9,7 +9,7 @@ const TRACE = '4bf92f3577b34da6a3ce929d0e0e4736';
 const ns = (iso: string) => BigInt(Date.parse(iso)) * 1_000_000n;
 
 describe('a JSON line', () => {
-  it('of truss gives level, message, local time, request id and attributes', () => {
+  it('gives level, message, local time, request id and attributes of truss', () => {
     const record = recordOf(
       `{"asctime": "2026-11-20 16:52:26,510", "levelname": "INFO", "message": "Starting prediction", "k": 1, "request_id": "${ID}", "chain_request_id": "c1"}`,
     );
@@ -29,7 +29,7 @@ describe('a JSON line', () => {
     expect(Object.keys(record.parsed)).toEqual(['k', 'chain_request_id']);
   });
 
-  it('with a traceback keeps it as exc_info', () => {
+  it('keeps a traceback as exc_info', () => {
     const record = recordOf(
       String.raw`{"asctime": "2026-11-20 16:52:26,510", "levelname": "ERROR", "message": "boom", "exc_info": "Traceback (most recent call last):\n  File \"m.py\"\nValueError: x"}`,
     );
@@ -98,7 +98,7 @@ describe('a JSON line', () => {
       ns('2026-11-20T16:00:00Z'),
     ],
     ['OTLP numbers', '{"severity_number":21,"body":"m"}', 21, 'm', NOW],
-  ])('of %s gives level, message and time', (_who, line, severity, message, timeNs) =>
+  ])('gives level, message and time of %s', (_who, line, severity, message, timeNs) =>
     expect(recordOf(line)).toMatchObject({ severity, message, timeNs }),
   );
 
@@ -129,7 +129,7 @@ describe('a JSON line', () => {
     expect(recordOf(`{"request_id":"${'x'.repeat(257)}"}`).requestId).toBe('');
   });
 
-  it('without a message has its text as message', () => {
+  it('has its text as message if it has none', () => {
     const line = '{"level":"info","status":200}';
     expect(recordOf(line)).toMatchObject({ severity: 9, message: line, parsed: { status: 200 } });
   });
@@ -140,7 +140,7 @@ describe('a JSON line', () => {
     expect(({} as Record<string, unknown>)['polluted']).toBeUndefined();
   });
 
-  it('that is very wide, deep or long is limited, and has the number of dropped values', () => {
+  it('is limited in width, depth and length, and counts the dropped values', () => {
     const wide = recordOf(`{"message":"m","list":[${'1,'.repeat(5000)}1]}`);
     expect((wide.parsed['list'] as unknown[]).length).toBeLessThan(600);
     expect(wide.parsed['attributes_dropped']).toBeGreaterThan(4000);
@@ -165,7 +165,7 @@ describe('a JSON line', () => {
     '12',
     'null',
     '{"a": NaN}',
-  ])('that is not a JSON object stays text: %s', (line) =>
+  ])('stays text if it is not a JSON object: %s', (line) =>
     expect(recordOf(line)).toMatchObject({ message: line, severity: 0, attributes: '' }),
   );
 });
@@ -195,7 +195,7 @@ describe('a plain line', () => {
     ['a sentence that begins so', 'Info about the model follows', 0],
     ['a URL', 'error://x', 0],
     ['a bar', '100%|#####| 4/4 [00:01<00:00]', 0],
-  ])('of %s has the level of its form', (_who, line, severity) =>
+  ])('has the level of its form: %s', (_who, line, severity) =>
     expect(recordOf(line)).toMatchObject({ message: line, severity, attributes: '' }),
   );
 
@@ -232,14 +232,14 @@ describe('a plain line', () => {
     expect(recordOf(String.raw`{"message":"a\u0000\u001b[2Jb\ud800"}`).message).toBe('a␀b\ufffd');
   });
 
-  it('that is too long is cut and marked', () => {
+  it('is cut and marked if it is too long', () => {
     expect(recordOf('x'.repeat(5000), { maxLineBytes: 1024 })).toMatchObject({
       message: 'x'.repeat(1024),
       parsed: { is_cut: true, bytes: 5000 },
     });
   });
 
-  it('that is too long gets its request id, and its secrets are redacted', () => {
+  it('gets its request id and is redacted if it is too long', () => {
     const line = `{"message": "m", "request_id": "${ID}", "password": "hunter2", "x": "${'x'.repeat(5000)}"}`;
     const record = recordOf(line, { maxLineBytes: 1024 });
     expect(record.requestId).toBe(ID);
@@ -247,7 +247,7 @@ describe('a plain line', () => {
   });
 });
 
-describe('a stream', () => {
+describe('a stream of lines', () => {
   it('keeps a line without a line end without a time limit, and returns it at the end', () => {
     const lines = reader();
     expect(lines.push(Buffer.from('half a li'), NOW)).toEqual([]);

@@ -126,7 +126,7 @@ describe('a streamed response', () => {
     choices: [{ index: 0, delta, finish_reason: null, ...more }],
   });
 
-  it('of chunks becomes the response without streaming, with its usage', () => {
+  it('becomes the response without streaming, with its usage, from chunks', () => {
     const { facts, response } = read(
       stream(
         chunk({ role: 'assistant', content: '' }),
@@ -168,7 +168,7 @@ describe('a streamed response', () => {
     });
   });
 
-  it('of tool calls has them in order, with complete arguments', () => {
+  it('has the tool calls in order, with complete arguments', () => {
     const call = (index: number, more: object) => chunk({ tool_calls: [{ index, ...more }] });
     const { response } = read(
       stream(
@@ -194,7 +194,7 @@ describe('a streamed response', () => {
     ]);
   });
 
-  it('of text completions with several choices is assembled by choice', () => {
+  it('is assembled by choice for text completions', () => {
     const piece = (index: number, text: string, finish: string | null = null) => ({
       object: 'text_completion',
       model: 'm',
@@ -210,7 +210,7 @@ describe('a streamed response', () => {
     expect(facts['is_assembled']).toBe(true);
   });
 
-  it('of the responses API becomes the response in its last event, or the text so far', () => {
+  it('becomes the response in the last event of the responses API, or the text so far', () => {
     const created = { type: 'response.created', response: { object: 'response', id: 'r1', model: 'm' } };
     const delta = (text: string) => ({ type: 'response.output_text.delta', delta: text });
     const output = [{ type: 'message', content: [{ type: 'output_text', text: 'Hello' }] }];
@@ -232,7 +232,7 @@ describe('a streamed response', () => {
     expect(broken.facts).toMatchObject({ is_assembled: false, model: 'm' });
   });
 
-  it('of Anthropic messages becomes the message, with tools and thinking', () => {
+  it('becomes a message of Anthropic, with tools and thinking', () => {
     const at = (index: number, delta: object) => ({ type: 'content_block_delta', index, delta });
     const { response, facts } = read(
       stream(
@@ -277,14 +277,14 @@ describe('a streamed response', () => {
     expect(facts).toMatchObject({ input_tokens: 9, output_tokens: 8, total_tokens: 17, is_assembled: true });
   });
 
-  it('of unknown kind stays unchanged', () => {
+  it('stays unchanged if its kind is unknown', () => {
     const raw = 'event: tick\ndata: {"n":1}\n\ndata: plain\n\n';
     const { response, facts } = read(body(raw, { type: 'text/event-stream' }));
     expect(response).toBe(raw);
     expect(facts).toEqual({ is_stream: true });
   });
 
-  it('that is incomplete is marked, and keeps an error in it', () => {
+  it('is marked if it is incomplete, and keeps an error in it', () => {
     const { response, facts } = read(
       stream(chunk({ content: 'a' }), { error: { message: 'out of memory', code: 500 } }),
     );
@@ -329,7 +329,7 @@ describe('a compressed response', () => {
     expect(read(body(deflateRawSync(text), { coding: 'deflate' })).response).toBe(text);
   });
 
-  it('that is truncated gives the data that it contains', () => {
+  it('gives the data that it contains if it is truncated', () => {
     const long = JSON.stringify({ model: 'm', text: Array.from({ length: 2000 }, (_, i) => i).join(' ') });
     const packed = gzipSync(long);
     const { response } = read(body(packed.subarray(0, packed.length / 2), { coding: 'gzip', isCut: true }));

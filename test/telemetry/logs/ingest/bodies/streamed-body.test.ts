@@ -438,7 +438,7 @@ describe('an error in a stream', () => {
     ['llama.cpp', `error: {"code":500,"message":"m","type":"server_error"}\n\n`, 'server_error'],
     ['Groq', data({ choices: [], x_groq: { id: 'r', error: 'm' } }), undefined],
     ['OpenRouter', data({ choices: [{ index: 0, delta: {}, error: { code: 502, message: 'm' } }] }), '502'],
-  ])('of %s is found', (_who, stream, type) => {
+  ])('is found in the form of %s', (_who, stream, type) => {
     const { facts, isFailedStream } = read(stream);
     expect([facts['response_error'], facts['response_error_type'], isFailedStream]).toEqual([
       'm',
@@ -452,7 +452,7 @@ describe('an error in a stream', () => {
     expect(parsed(read(data({ type: 'response.failed', response })).text)).toEqual(response);
   });
 
-  it('of Ollama is found', () => {
+  it('is found in the form of Ollama', () => {
     const lines = '{"model":"l","response":"a","done":false}\n{"error":"m"}\n';
     const { facts, isFailedStream } = read(lines, { type: 'application/x-ndjson' });
     expect(facts).toMatchObject({ response_error: 'm', is_assembled: false });
