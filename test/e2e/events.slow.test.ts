@@ -307,7 +307,7 @@ it('a replica has started when it answers, even if it is not ready', async () =>
   expect(await eventNamed(door(weir), 'replica_started')).toMatchObject({ deployment: 'dep1', replica: 'a' });
   expect(await eventNamed(door(weir), 'replica_not_ready')).toMatchObject({
     level: 'WARN',
-    message: 'Health check failed. Replica a is not ready: GET /health answered 503',
+    message: 'Health check failed. Replica a is not ready: GET /health returned 503',
   });
   expect((await eventsOf(door(weir))).some(({ attributes }) => attributes.event === 'replica_ready')).toBe(
     false,

@@ -600,7 +600,7 @@ it('health: NOT_SERVING is not ready, an unknown service is not, and the name is
   ]);
   const problem = async () => JSON.stringify(await (await fetch(`${weir.admin}/v1/replicas`)).json());
   await until('it is not ready', async () =>
-    (await problem()).includes('the health check of example.TestService says NOT_SERVING'),
+    (await problem()).includes('health check of example.TestService returned NOT_SERVING'),
   );
   expect((await fetch(`${weir.admin}/readyz`)).status).toBe(503);
   health = 1;
