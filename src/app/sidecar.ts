@@ -325,7 +325,7 @@ export async function startSidecar(
       ]);
       void hurried.then(() => {
         proxy.abortAll('draining');
-        ingress.cut();
+        ingress.endDrain();
       });
       await lifecycle.stop(performance.now() + config.ingress.drain_timeout);
       log.flushEvents();
