@@ -1,6 +1,6 @@
 // Probes of a replica by TCP or TLS connection and by HTTP.
-// Invariant: a probe ends within its time limit, and a failure is told apart from silence, since a silent replica may
-// only be busy.
+// Invariant: a probe ends within its time limit, and its result distinguishes a failure from silence, since a silent
+// replica may only be busy.
 import { request as httpsRequest } from 'node:https';
 import { connect } from 'node:net';
 import { connect as connectTls } from 'node:tls';
@@ -16,7 +16,7 @@ export interface ProbeResult {
   readonly problem: string;
   /** True if there was no response within the time limit. */
   readonly isSilent: boolean;
-  /** True if there was a response, also one that says no. */
+  /** True if there was a response, with any status. */
   readonly hasResponse?: boolean;
 }
 

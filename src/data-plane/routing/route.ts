@@ -48,7 +48,7 @@ export const routes = [
   },
 ] as const;
 
-/** Names of weir's routes: below a target, or alone. */
+/** Names of weir's routes, with a target prefix or without one. */
 export const ROUTE_NAMES = [
   'predict',
   'run_remote',

@@ -95,7 +95,11 @@ export class AsyncRoutes {
     // Node joins repeated headers to one value, which is a valid key as well.
     const key = req.headers['idempotency-key'] as string | undefined;
     if (key !== undefined && (key.length === 0 || key.length > MAX_KEY))
-      return this.#refuse(request, 'bad_request', `Idempotency-Key must have 1 to ${MAX_KEY} characters`);
+      return this.#refuse(
+        request,
+        'bad_request',
+        `Idempotency-Key has ${key.length} characters, must have 1 to ${MAX_KEY}`,
+      );
     const body = await readBody(req, this.#deps.maxBody);
     if (body === undefined || !exchange.isOpen) return;
     if (body === BODY_LATE)

@@ -157,7 +157,7 @@ export class Http1Server {
     latest.running = this.#deps.proxy.http(exchange, req, res, route.path, hop);
   }
 
-  /** Tells the autoscaler that a replica is wanted. Responds 202 with `{}` (contracts/baseten.md 1.2). */
+  /** Notifies the autoscaler that a replica is wanted. Responds 202 with `{}` (contracts/baseten.md 1.2). */
   #wake(deployment: number, req: IncomingMessage, res: ServerResponse, exchange: Exchange): void {
     this.#deps.onWake(deployment);
     req.resume();

@@ -1,4 +1,4 @@
-// Tells HTTP/2 from HTTP/1 by the first bytes of a connection (RFC 9113 3.4).
+// Distinguishes HTTP/2 from HTTP/1 by the first bytes of a connection (RFC 9113 3.4).
 // Invariant: all bytes that were read are put back in order before the connection is handed on.
 import type { Socket } from 'node:net';
 
