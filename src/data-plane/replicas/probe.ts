@@ -44,8 +44,10 @@ interface ConnectionError extends NodeJS.ErrnoException {
 
 /** Describes the error of a connection: `connection refused (127.0.0.1:8000)`. */
 export function probeProblem(error: ConnectionError): string {
+  const tls = tlsProblem(error);
+  if (tls !== undefined) return tls;
   const text = CONNECTION_ERRORS[error.code ?? ''];
-  if (text === undefined) return tlsProblem(error) ?? describe(error);
+  if (text === undefined) return describe(error);
   const { address: host, port } = error;
   return host === undefined || port === undefined ? text : `${text} (${formatAddress({ host, port })})`;
 }
