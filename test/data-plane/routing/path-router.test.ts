@@ -1,26 +1,26 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { Router } from '../../../src/data-plane/routing/route.ts';
+import { PathRouter } from '../../../src/data-plane/routing/path-router.ts';
 
 const deployment = (index: number, id: string, environment: string, traffic_weight = 100) => ({
   index,
   hasReady: true,
   options: { id, environment, traffic_weight, predict_path: '/p', websocket_path: '/ws' },
 });
-const withoutTurn = (route: object) => {
-  const { turn: _, ...rest } = route as { turn?: unknown };
+const withoutPicker = (route: object) => {
+  const { picker: _, ...rest } = route as { picker?: unknown };
   return rest;
 };
-const router = new Router([
+const router = new PathRouter([
   deployment(0, 'dep0', ''),
   deployment(1, 'dep1', 'production'),
   deployment(2, 'dep2', 'staging'),
 ]);
 const route = (method: string, target: string, isUpgrade = false) =>
-  withoutTurn(router.route(method, target, isUpgrade));
+  withoutPicker(router.route(method, target, isUpgrade));
 const forward = (deployment: number, path: string) => ({ kind: 'forward', deployment, path });
 
-describe('routes', () => {
+describe('PathRouter', () => {
   it.each([
     ['POST', '/predict', forward(1, '/p')],
     ['POST', '/predict?a=1', forward(1, '/p?a=1')],
@@ -49,7 +49,7 @@ describe('routes', () => {
     ['GET', '/', forward(1, '/')],
     ['GET', '/v1/models', forward(1, '/v1/models')],
     ['OPTIONS', '*', forward(1, '*')],
-    // A server of any kind may have these for itself.
+    // The model's server may have these paths itself.
     ['GET', '/predict', forward(1, '/predict')],
     ['GET', '/wake', forward(1, '/wake')],
     ['GET', '/websocket', forward(1, '/websocket')],
@@ -71,9 +71,9 @@ describe('routes', () => {
     ['GET', '/run_remote', forward(1, '/run_remote')],
     ['GET', '/syncing/x', forward(1, '/syncing/x')],
     ['POST', '/predict/more', forward(1, '/predict/more')],
-  ])('%s %s', (method, target, expected) => expect(route(method, target)).toEqual(expected));
+  ])('routes %s %s', (method, target, expected) => expect(route(method, target)).toEqual(expected));
 
-  it('upgrades go to the websocket path, or below sync to theirs', () => {
+  it('routes upgrades to the websocket path, and those below sync to their own path', () => {
     expect(route('GET', '/websocket?x', true)).toEqual(forward(1, '/ws?x'));
     expect(route('GET', '/environments/staging/websocket', true)).toEqual(forward(2, '/ws'));
     expect(route('GET', '/production/sync/v1/websocket', true)).toEqual(forward(1, '/v1/websocket'));
@@ -110,7 +110,7 @@ describe('routes', () => {
     ['POST', '/production/../predict', 'unknown_route'],
     ['POST', '/production/predict%2F', 'unknown_route'],
     ['POST', '/production/sync', 'unknown_route'],
-  ])('%s %s is refused', (method, target, failure) =>
+  ])('refuses %s %s', (method, target, failure) =>
     expect(route(method, target)).toMatchObject({ kind: 'refuse', failure }),
   );
 
@@ -123,7 +123,7 @@ describe('routes', () => {
     ['/deplo%79ment/nope/run_remote', '/deployment/nope/run_remote'],
     ['/production%2Fpredict', '/production/predict'],
     ['/async_request/../production/predict', '/production/predict'],
-  ])('%s names a target in another spelling, and goes to no other deployment', (target, meant) => {
+  ])('refuses %s, which names a target in another spelling', (target, meant) => {
     for (const method of ['GET', 'HEAD', 'POST', 'OPTIONS'])
       expect(route(method, target)).toEqual({
         kind: 'refuse',
@@ -138,11 +138,11 @@ describe('routes', () => {
     ['/production/sync?x', '"/production/sync"; did you mean "/production/sync/"?'],
     ['/production/v1/models', 'to reach the model\'s own path, use "/production/sync/v1/models"'],
     ['/environments/staging', 'to reach the model\'s own path, use "/environments/staging/sync/"'],
-  ])('%s: the error names the right path', (target, detail) =>
+  ])('names the right path in the refusal of %s', (target, detail) =>
     expect(route('POST', target)).toMatchObject({ detail: expect.stringContaining(detail) as string }),
   );
 
-  it('a path that names a target never reaches the default deployment', () => {
+  it('never routes a path that names a target to the default deployment', () => {
     const segment = fc.constantFrom('x', 'predict', 'sync', '', '.', '..', 'v1', '%2e', '%2F');
     const prefix = fc.constantFrom(
       '/deployment/dep2',
@@ -159,12 +159,12 @@ describe('routes', () => {
     );
   });
 
-  it('without an environment called production, bare paths go to the first deployment', () => {
-    const plain = new Router([deployment(0, 'a', 'staging'), deployment(1, 'b', '')]);
-    expect(withoutTurn(plain.route('POST', '/predict', false))).toEqual(forward(0, '/p'));
+  it('routes paths without a target to the first deployment if there is no environment production', () => {
+    const plain = new PathRouter([deployment(0, 'a', 'staging'), deployment(1, 'b', '')]);
+    expect(withoutPicker(plain.route('POST', '/predict', false))).toEqual(forward(0, '/p'));
   });
 
-  it('any target gets a route, in time that grows with its length alone', () => {
+  it('returns a route for any target, in time linear in its length', () => {
     const kinds = new Set(['forward', 'wake', 'refuse']);
     fc.assert(fc.property(fc.string(), (text) => kinds.has(router.route('POST', `/${text}`, false).kind)));
     const many = (text: string) => text.repeat(100_000);

@@ -1,4 +1,4 @@
-// How often the pool reports a replica that is not ready: at once, then after growing pauses.
+// Reports of a replica that is not ready: at the first failed probe, then after growing pauses.
 import { afterEach, expect, it, vi } from 'vitest';
 import { load } from '../../../src/config/config.ts';
 import { Pool, type FailingReplica } from '../../../src/data-plane/replicas/pool.ts';
@@ -34,13 +34,13 @@ function watch(url: string): FailingReplica[] {
   return reports;
 }
 
-it('reports a replica that is never reachable at its first probe, then after 30 s, 90 s, and so on', async () => {
+it('reports an unreachable replica at its first probe, then after 30 s, 90 s, and so on', async () => {
   const gone = await unusedAddress();
   const forward = fastForward();
   const reports = watch(gone.url);
   await pool!.start();
   expect(reports).toMatchObject([
-    { deployment: 'local', replica: 'r0', problem: `connect ECONNREFUSED 127.0.0.1:${gone.port}` },
+    { deployment: 'local', replica: 'r0', problem: `connection refused (127.0.0.1:${gone.port})` },
   ]);
   for (const [pauseMs, atMs] of [
     [30_000, 30_000],
@@ -55,7 +55,7 @@ it('reports a replica that is never reachable at its first probe, then after 30 
   }
 });
 
-it('pauses for ten minutes at most', async () => {
+it('pauses at most ten minutes between two reports', async () => {
   const gone = await unusedAddress();
   const forward = fastForward();
   const reports = watch(gone.url);
