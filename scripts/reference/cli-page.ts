@@ -1,0 +1,49 @@
+// docs/reference/cli.md: the commands, from their own help texts.
+import { commands } from '../../src/cli/cli.ts';
+import { optionsHelp } from '../../src/cli/help.ts';
+import { CODES } from '../../src/cli/logs/admin-client.ts';
+import { EXIT } from '../../src/cli/usage-errors.ts';
+import { code, fenced, GENERATED, page, table } from '../markdown.ts';
+
+const OPTIONS = 'Options: every setting that has a flag, listed in [Options](#options).';
+
+const exitCodes = (codes: Readonly<Record<string, number>>): string =>
+  table(
+    ['exit code', 'name'],
+    Object.entries(codes).map(([name, value]) => [String(value), name]),
+  );
+
+/** The page. */
+export function cliPage(): string {
+  const options = optionsHelp();
+  return page(
+    '# Command line',
+    GENERATED,
+    'In a checkout the command is `bin/weir`, or `npm run -s weir --` with the arguments behind it. Signals that are sent' +
+      ' to `npm run` do not reach weir, so containers and service units use `bin/weir`.',
+    table(
+      ['command', 'description'],
+      commands.map(({ name, summary }) => [`[${code(`weir ${name}`)}](#weir-${name})`, summary]),
+    ),
+    ...commands.flatMap(({ name, usage, summary, details }) => [
+      `## weir ${name}`,
+      fenced('text', `weir ${usage}`),
+      summary,
+      ...detailsOf(details, options),
+    ]),
+    '## Options',
+    'Options of `serve`, `run`, `check` and `settings`. [Settings](settings.md) has the same list as tables.',
+    fenced('text', options),
+    '## Exit codes',
+    'All commands except `weir logs`:',
+    exitCodes(EXIT),
+    '`weir logs`:',
+    exitCodes(CODES),
+  );
+}
+
+/** What a command's help says besides its summary. The list of options, which four commands share, becomes a link. */
+function detailsOf(details: string, options: string): string[] {
+  const own = details.replace(options, '').trim();
+  return [...(own === '' ? [] : [fenced('text', own)]), ...(details.includes(options) ? [OPTIONS] : [])];
+}
