@@ -4,12 +4,13 @@ import { CLIENT, OLD_CLIENT } from '../../src/config/variables.ts';
 import { code, GENERATED, page, table } from '../markdown.ts';
 
 /** File or folder below `data.dir`, content. A test compares the names with the folder of a running weir. */
-export const FILES: readonly (readonly [name: string, content: string])[] = [
+export const FILES: readonly (readonly [names: string, content: string])[] = [
+  ['weir.lock, weir.pid', 'lock, since one weir uses the folder at a time, and the id of its process'],
   [
     'logs/logs-DAY-SEQ.sqlite',
     'segments of the log store, one or more a day; `logs.retention` and `logs.max_bytes` limit them',
   ],
-  ['logs/lock.sqlite', 'lock: only one weir may write the log store'],
+  ['logs/lock.sqlite', 'lock of the log store'],
   ['queue.sqlite', 'asynchronous requests; created with the first one'],
   ['keys.json', 'digests of the keys of the admin API'],
   [
@@ -19,7 +20,7 @@ export const FILES: readonly (readonly [name: string, content: string])[] = [
   ['cursors.json', 'sequence number up to which each destination has received records'],
   [
     'secret.key',
-    'key for the header values in `connections.json`, unless `export.encryption_key` is set; back up both, or both are lost',
+    'key for the header values in `connections.json`, unless `export.encryption_key` is set; back it up too, since the values cannot be read without it',
   ],
 ];
 
@@ -66,7 +67,7 @@ export function filesPage(): string {
       ' `logs.capture: off` and `async.store: memory` weir needs no folder.',
     table(
       ['file', 'content'],
-      FILES.map(([name, content]) => [code(name), content]),
+      FILES.map(([names, content]) => [names.split(', ').map(code).join(', '), content]),
     ),
     'SQLite adds files with the endings `-wal` and `-shm` while weir runs. A damaged file is set aside under another name.',
     '## Environment variables',

@@ -19,7 +19,7 @@ const HEADERS: readonly (readonly [name: string, sentTo: string, meaning: string
     'time in the wait queue, time until the response head, time of earlier attempts',
   ],
   ['X-Baseten-Model-Prediction-Attempts', 'client', 'how many times the request was sent'],
-  ['Retry-After', 'client', 'seconds, with a 429'],
+  ['Retry-After', 'client', '`1` (second), with 429, 503 and 529 that weir makes'],
   ['X-Forwarded-For, X-Forwarded-Proto, X-Forwarded-Host, Forwarded', 'replica', 'the address of the client'],
   ['traceparent, tracestate', 'replica', 'the trace: see [Tracing](../guides/tracing.md)'],
 ];
