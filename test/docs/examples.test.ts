@@ -24,7 +24,7 @@ describe('YAML', () => {
   const isConfiguration = ({ text }: { text: string }) => text.startsWith('# weir.yaml\n');
 
   it.each(blocks.map(titled))('%s: parses', (_, text) => {
-    expect(text).toMatch(/^# (?:weir\.yaml|Prometheus|Kubernetes|KEDA)\n/);
+    expect(text).toMatch(/^# (?:weir\.yaml|prometheus\.yml|Kubernetes|KEDA)\n/);
     for (const document of parseAllDocuments(text)) expect(document.errors).toEqual([]);
   });
 
@@ -149,7 +149,9 @@ describe.skipIf(isMissing('promtool'))('promtool', () => {
   });
 
   it('accepts the scrape configuration', () => {
-    for (const { text } of blocksOf(GUIDES, 'yaml').filter((one) => one.text.startsWith('# Prometheus'))) {
+    for (const { text } of blocksOf(GUIDES, 'yaml').filter((one) =>
+      one.text.startsWith('# prometheus.yml'),
+    )) {
       const cwd = folder({ 'prometheus.yaml': text });
       const { stdout, stderr, status } = spawnSync('promtool', ['check', 'config', 'prometheus.yaml'], {
         cwd,

@@ -35,7 +35,7 @@ describe('the README', () => {
     const weir = { port: Number(port), adminPort: Number(adminPort), admin: `http://127.0.0.1:${adminPort}` };
     shell = new GuideShell(weir as Weir, folder(), [
       ['01a21d459259aac450c0dedb9e0e6d5bb068a', '$ID'],
-      ['duration>2s', 'duration>0ms'],
+      ['duration>200ms', 'duration>0ms'],
     ]);
   });
   afterAll(async () => {
