@@ -67,7 +67,7 @@ function logTable({ figures, many }: { figures: Record<string, number>; many: nu
       ],
       ['log lines stored per second (JSON with a request id)', count('lines_per_second')],
       ['requests stored per second', count('requests_per_second')],
-      ['bytes on disk per request', count('bytes_per_record')],
+      ['bytes on disk per record (lines and requests)', count('bytes_per_record')],
       [`search by request id in ${many.toLocaleString('en')} lines`, `${f('by_id_ms_many')} ms`],
       ['search for a rare word, same number', `${f('by_rare_word_ms_many')} ms`],
       ['from a line to a live tail, p99 at 1,000 lines a second', `${f('tail_p99_ms', 0)} ms`],

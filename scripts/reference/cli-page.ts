@@ -7,10 +7,32 @@ import { code, fenced, GENERATED, page, table } from '../markdown.ts';
 
 const OPTIONS = 'Options: every setting that has a flag, listed in [Options](#options).';
 
-const exitCodes = (codes: Readonly<Record<string, number>>): string =>
+const EXIT_MEANINGS: Readonly<Record<keyof typeof EXIT, string>> = {
+  ok: 'success, also after a drain',
+  failed: 'failed, or `weir health` says no',
+  usage: 'a mistake in flags, variables or the configuration file',
+  unavailable: 'cannot start: an address or the data folder is in use, or cannot be used',
+  internal: 'internal error',
+};
+
+const LOGS_MEANINGS: Readonly<Record<keyof typeof CODES, string>> = {
+  ok: 'success',
+  failed: 'weir cannot be reached, or the connection broke',
+  usage: 'a mistake in the flags',
+  auth: 'the key is missing, unknown or lacks the scope `logs:read`',
+  notFound: 'there is no record of the request, or weir serves another model',
+  validation: 'the query or a filter is wrong',
+  server: 'weir could not respond; try again later',
+  interrupted: 'ended by Ctrl-C',
+};
+
+const exitCodes = <N extends string>(
+  codes: Readonly<Record<N, number>>,
+  meanings: Readonly<Record<N, string>>,
+): string =>
   table(
-    ['exit code', 'name'],
-    Object.entries(codes).map(([name, value]) => [String(value), name]),
+    ['exit code', 'meaning'],
+    (Object.keys(codes) as N[]).map((name) => [String(codes[name]), meanings[name]]),
   );
 
 /** The page. */
@@ -36,9 +58,9 @@ export function cliPage(): string {
     fenced('text', options),
     '## Exit codes',
     'All commands except `weir logs`:',
-    exitCodes(EXIT),
+    exitCodes(EXIT, EXIT_MEANINGS),
     '`weir logs`:',
-    exitCodes(CODES),
+    exitCodes(CODES, LOGS_MEANINGS),
   );
 }
 

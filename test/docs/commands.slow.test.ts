@@ -68,7 +68,7 @@ async function recorded(weir: Weir): Promise<{ id: string; seq: number }> {
   return { id, seq };
 }
 
-/** The commands of tls.md need a certificate: the tests of TLS have their own. */
+/** Guides with commands that need no certificate. */
 const pages = GUIDES.filter(({ file }) => file.startsWith('docs/guides/') && !file.endsWith('/tls.md'));
 
 describe('every command that asks weir works as printed', () => {
