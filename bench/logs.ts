@@ -136,7 +136,7 @@ async function lines(logs: Logs, stream: LineStream, from: number, to: number): 
 
 async function requests(logs: Logs, count: number): Promise<number> {
   const exchanges = new Exchanges({ trust_inbound: false });
-  exchanges.observe({ closed: (one) => logs.request(one, { id: 'dep1', environment: 'production' }) });
+  exchanges.observe({ closed: (one) => logs.requestEnded(one, { id: 'dep1', environment: 'production' }) });
   const startMs = performance.now();
   for (let i = 0; i < count; i++) {
     const exchange = exchanges.open(undefined);
@@ -280,7 +280,7 @@ async function record(): Promise<void> {
       maxBytes: 2 ** 40,
       retentionMs: 86_400_000 * 30,
       maxLineBytes: 65_536,
-      redactsKnown: true,
+      redactsCommonSecrets: true,
       maxBodyBytes: 262_144,
       redactPatterns: [],
       files: [],
@@ -288,16 +288,16 @@ async function record(): Promise<void> {
     },
     new Logger(quiet, { level: 'error', isText: false }),
   );
-  const stream = logs.stream({ ...origin, source: 'stdout' });
+  const stream = logs.openStream({ ...origin, source: 'stdout' });
   process.stderr.write(`${SOME} lines\n`);
   figures['lines_per_second'] = await lines(logs, stream, 0, SOME);
   figures['requests_per_second'] = await requests(logs, SOME / 5);
   figures['bytes_per_record'] = logs.figures.storeBytes / (SOME + SOME / 5);
   for (const [name, ms] of Object.entries(await searches(logs, SOME))) figures[`${name}_some`] = ms;
-  const times = await following(logs, logs.stream({ ...origin, source: 'marker' }));
+  const times = await following(logs, logs.openStream({ ...origin, source: 'marker' }));
   figures['tail_p50_ms'] = percentile(times, 0.5);
   figures['tail_p99_ms'] = percentile(times, 0.99);
-  const lags = await exporting(logs, logs.stream({ ...origin, source: 'exported' }));
+  const lags = await exporting(logs, logs.openStream({ ...origin, source: 'exported' }));
   figures['export_lag_p50_ms'] = percentile(lags, 0.5);
   figures['export_lag_p99_ms'] = percentile(lags, 0.99);
   process.stderr.write(`${MANY} lines\n`);

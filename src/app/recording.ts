@@ -66,7 +66,7 @@ function openLogs({ data, logs, deployments }: Config, log: Logger): Logs {
       maxBytes: logs.max_bytes,
       retentionMs: logs.retention,
       maxLineBytes: logs.max_line,
-      redactsKnown: logs.redact,
+      redactsCommonSecrets: logs.redact,
       maxBodyBytes: logs.max_body,
       redactPatterns: logs.redact_patterns,
       files: logs.files,
@@ -86,14 +86,14 @@ function recorded(
 ): { output: ChildOutput; move: (owner: Owner) => void } {
   const of = (source: string, sink: LineSink) => {
     const echo = new OutputRelay(sink);
-    const stream = logs.stream({ ...owner, source });
+    const stream = logs.openStream({ ...owner, source });
     return {
       write(bytes: Uint8Array | undefined) {
         echo.write(bytes);
         // Another process may continue the stream, so the stream stays open, but its last line ends here.
         stream.write(bytes ?? LINE_END);
       },
-      move: (other: Owner) => stream.move({ ...other, source }),
+      move: (other: Owner) => stream.setOrigin({ ...other, source }),
     };
   };
   const streams = { stdout: of('stdout', log.sink), stderr: of('stderr', fileSink(2)) };
@@ -207,7 +207,7 @@ export function openRecording(
     move(deployments, own) {
       hasSeveral = hasSeveralReplicas(deployments);
       if (own) child?.move(own);
-      logs?.moveFiles(firstReplica(deployments));
+      logs?.setFileOwner(firstReplica(deployments));
     },
     isUp: false,
     bodiesSkipped: () => capture.skipped,
@@ -229,11 +229,11 @@ export function openRecording(
         exchanges.observe(tracing.observer);
       }
       if (logs === undefined) return;
-      if (capture.isEverFull) exchanges.tap(capture);
+      if (capture.mayCaptureBodies) exchanges.tap(capture);
       exchanges.observe({
         closed(exchange) {
           if (capture.modeOf(exchange.target) !== 'off')
-            logs.request(exchange, deploymentAt(exchange.recordedAs));
+            logs.requestEnded(exchange, deploymentAt(exchange.recordedAs));
         },
       });
       // Lines of followed files and of the supervised process may name a running request.
@@ -243,7 +243,7 @@ export function openRecording(
           routed(exchange) {
             if (!hasFiles && !hasSeveral) return;
             const deployment = deploymentAt(exchange.deployment);
-            if (deployment) logs.routed(exchange, deployment);
+            if (deployment) logs.requestRouted(exchange, deployment);
           },
           closed: () => undefined,
         });

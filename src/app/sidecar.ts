@@ -70,7 +70,7 @@ export async function startSidecar(
 
   const pool: Pool = new Pool(config.deployments, config.pool, {
     ...replicaEvents(log, () => samplers.replicaReady()),
-    spare: (deployment) => queue.freed(deployment),
+    freeCapacity: (deployment) => queue.freed(deployment),
     dead(replica) {
       const isSupervised = child !== undefined && own.urls.has(replica.url);
       log.event(isSupervised ? 'replica_restarting' : 'replica_unhealthy', replica);
@@ -132,7 +132,9 @@ export async function startSidecar(
         })),
       childPid: () => child?.pid,
       processEnded: ({ deployment, replica: its }) =>
-        pool.deployments[deployment]?.processEnded(({ id, isLeaving }) => id === its && !isLeaving),
+        pool.deployments[deployment]?.replicaSet.processEnded(
+          ({ id, isLeaving }) => id === its && !isLeaving,
+        ),
     },
     log,
   );
@@ -309,7 +311,7 @@ export async function startSidecar(
     hurry: () => hurry(),
     async stop() {
       isAccepting = false;
-      pool.close();
+      pool.startDraining();
       queue.pause();
       scale.leave();
       log.event('weir_draining', {
@@ -323,7 +325,7 @@ export async function startSidecar(
       ]);
       void hurried.then(() => {
         proxy.abortAll('draining');
-        ingress.cut();
+        ingress.endDrain();
       });
       await lifecycle.stop(performance.now() + config.ingress.drain_timeout);
       log.flushEvents();

@@ -12,7 +12,8 @@ import { serve } from './commands/serve.ts';
 import { showSettings } from './commands/settings.ts';
 import { showVersion } from './commands/version.ts';
 
-const commands: readonly Command[] = [serve, run, check, showSettings, health, logs, showVersion];
+/** All commands, in the order of `weir --help`. */
+export const commands: readonly Command[] = [serve, run, check, showSettings, health, logs, showVersion];
 
 const overview = (): string =>
   [

@@ -35,7 +35,7 @@ describe('weir', () => {
       expect(help.out).toContain(`Usage: weir ${command}`);
     }
     expect((await runWeir(['serve', '-h'])).out).toMatch(
-      /--listen <host:port>\n\s+Where requests .*\[0\.0\.0\.0:8080\]/,
+      /--listen <host:port>\n\s+Address of the data server, .*\[0\.0\.0\.0:8080\]/,
     );
   });
 

@@ -253,9 +253,9 @@ it('events say why a replica goes down, is ejected, drained or resumed', async (
   expect(down).toMatchObject({
     ...where('r0'),
     level: 'WARN',
-    attributes: { from: 'ready', problem: 'GET /health answered 500' },
+    attributes: { from: 'ready', problem: 'GET /health returned 500' },
   });
-  expect(down.message).toMatch(/^Health check failed\. Replica r0 is down .*: GET \/health answered 500$/);
+  expect(down.message).toMatch(/^Health check failed\. Replica r0 is down .*: GET \/health returned 500$/);
   handlers[0] = ok;
   expect(
     await eventNamed(door(weir), 'replica_ready', ({ attributes }) => attributes['from'] === 'down'),
@@ -284,7 +284,7 @@ it('events say why a replica goes down, is ejected, drained or resumed', async (
   const unhealthy = await eventNamed(door(weir), 'replica_unhealthy');
   expect(unhealthy).toMatchObject({ ...where('r1'), level: 'ERROR' });
   expect(unhealthy.message).toMatch(
-    /^Health check failed\. Replica r1 needs a restart: .*GET \/live answered 500$/,
+    /^Health check failed\. Replica r1 needs a restart: .*GET \/live returned 500$/,
   );
   // One call writes both: the line in weir's own log has the same facts.
   await weir.line(
@@ -307,7 +307,7 @@ it('a replica has started when it answers, even if it is not ready', async () =>
   expect(await eventNamed(door(weir), 'replica_started')).toMatchObject({ deployment: 'dep1', replica: 'a' });
   expect(await eventNamed(door(weir), 'replica_not_ready')).toMatchObject({
     level: 'WARN',
-    message: 'Health check failed. Replica a is not ready: GET /health answered 503',
+    message: 'Health check failed. Replica a is not ready: GET /health returned 503',
   });
   expect((await eventsOf(door(weir))).some(({ attributes }) => attributes.event === 'replica_ready')).toBe(
     false,

@@ -600,7 +600,7 @@ it('health: NOT_SERVING is not ready, an unknown service is not, and the name is
   ]);
   const problem = async () => JSON.stringify(await (await fetch(`${weir.admin}/v1/replicas`)).json());
   await until('it is not ready', async () =>
-    (await problem()).includes('the health check of example.TestService says NOT_SERVING'),
+    (await problem()).includes('health check of example.TestService returned NOT_SERVING'),
   );
   expect((await fetch(`${weir.admin}/readyz`)).status).toBe(503);
   health = 1;
@@ -643,7 +643,7 @@ describe('the target', () => {
     ]);
     expect(await went(['x-baseten-environment', 'web'])).toEqual([
       status.UNIMPLEMENTED,
-      'This is not spoken here: this deployment serves HTTP, not gRPC',
+      'This is not spoken here: this deployment serves HTTP, the request is gRPC',
     ]);
     // Beside them, HTTP/1.1 on the same port.
     expect(await (await fetch(`${weir.url}/environments/web/sync/x`)).text()).toBe('web');

@@ -93,7 +93,10 @@ describe('two replicas on one GPU', () => {
     // Then only the other replica uses the GPU.
     await shows(weir, { r0: 4935 });
     const down = await weir.line('it is down', (line) => line.event === 'replica is down');
-    expect(down).toMatchObject({ replica: 'r1', problem: expect.stringContaining('ECONNREFUSED') as string });
+    expect(down).toMatchObject({
+      replica: 'r1',
+      problem: expect.stringContaining('connection refused (127.0.0.1:') as string,
+    });
   });
 
   it('have the memory of the GPU if the driver does not report that of processes', async () => {

@@ -155,7 +155,7 @@ it('takes a 2xx of readiness_path as ready, where one is set', async () => {
   };
   expect(shown.deployments[0]!.replicas[0]).toMatchObject({
     state: 'starting',
-    problem: 'GET /healthz answered 503',
+    problem: 'GET /healthz returned 503',
   });
   isReady = true;
   await weir.shows('baseten_replicas_active', 1);

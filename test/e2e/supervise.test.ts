@@ -164,7 +164,7 @@ describe('with a second deployment that weir does not run', () => {
     expect(weir.lines.find(failed)).toMatchObject({
       level: 'error',
       deployment: 'other',
-      reason: 'not alive: GET /live answered 500',
+      reason: 'liveness probe failed 2 times: GET /live returned 500',
     });
     expect(weir.lines.some((line) => line.event === 'replica process died')).toBe(false);
     expect((await weir.page()).sum('baseten_container_restarts_total')).toBe(0);

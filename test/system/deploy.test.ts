@@ -4,7 +4,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { afterAll, describe, expect, it } from 'vitest';
 import { parseAllDocuments } from 'yaml';
 import { dashboard } from '../../scripts/dashboard.ts';
-import { families } from '../../scripts/readme.ts';
+import { families } from '../../scripts/metric-families.ts';
 import { load } from '../../src/config/config.ts';
 import { readTrigger } from '../../src/control/scaling/scaled-object.ts';
 import type { ScaleReading } from '../../src/control/scaling/autoscaler.ts';

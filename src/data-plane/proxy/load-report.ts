@@ -12,11 +12,14 @@ export const LOAD_HEADER = 'endpoint-load-metrics';
  * requests in service as a share of what the ready replicas may hold (absent without a target; above 1 while some wait);
  * named metrics: requests that run and wait.
  */
-export function loadReport(format: string, { options, replicas, line, count }: Load): string | undefined {
+export function loadReport(
+  format: string,
+  { options, replicas, waitQueue, count }: Load,
+): string | undefined {
   const running = replicas.reduce((sum, { outstanding }) => sum + outstanding, 0);
   const room = options.concurrency_target * count;
-  const utilization = room === 0 ? undefined : (running + line.length) / room;
-  const named = { running, waiting: line.length };
+  const utilization = room === 0 ? undefined : (running + waitQueue.length) / room;
+  const named = { running, waiting: waitQueue.length };
   if (format.toUpperCase() === 'JSON')
     return `JSON ${JSON.stringify({ application_utilization: utilization, named_metrics: named })}`;
   if (format.toUpperCase() !== 'TEXT') return undefined;
@@ -29,7 +32,7 @@ export function loadReport(format: string, { options, replicas, line, count }: L
 interface Load {
   readonly options: { readonly concurrency_target: number };
   readonly replicas: readonly { readonly outstanding: number }[];
-  readonly line: { readonly length: number };
+  readonly waitQueue: { readonly length: number };
   /** Ready replicas. */
   readonly count: number;
 }
@@ -39,6 +42,6 @@ export const reportOf = (format: string, deployment: Deployment): string | undef
   loadReport(format, {
     options: deployment.options,
     replicas: deployment.replicas,
-    line: deployment.line,
+    waitQueue: deployment.waitQueue,
     count: deployment.count('ready'),
   });

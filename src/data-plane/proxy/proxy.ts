@@ -141,14 +141,14 @@ export class Proxy {
 
   /** A place for a task of the queue at a replica of a deployment, if nobody else wants it. */
   seat(deployment: number): QueuedForwarder | undefined {
-    const lease = this.#lane.pool.spare(deployment);
+    const lease = this.#lane.pool.tryReserveIdle(deployment);
     return lease && new QueuedForwarder(this.#lane, this.#exchanges, deployment, lease);
   }
 
   /** Ends whatever still runs. */
   abortAll(failure: Failure): void {
     // First, or each one that ends would make room for one that waits.
-    this.#lane.pool.cut();
+    this.#lane.pool.refuseAll();
     this.#fast?.abortAll(failure);
     for (const running of this.#lane.open) running.abort(failure);
   }

@@ -60,7 +60,7 @@ export class ReplicaAcquirer implements Waiter {
 
   /** Counts bytes that are held for it while it stands in line; refuses it, and returns false, where there is no room. */
   hold(bytes: number): boolean {
-    if (this.#place === undefined || this.#place.hold(bytes)) return true;
+    if (this.#place === undefined || this.#place.buffer(bytes)) return true;
     this.#owner.refused('queue_full', 'too many bytes are waiting');
     return false;
   }
@@ -120,7 +120,7 @@ export class ReplicaAcquirer implements Waiter {
 
   // ── What the pool says ───────────────────────────────────────────────────────────────────────────────────────────
 
-  leased(lease: Lease): void {
+  granted(lease: Lease): void {
     this.#place = undefined;
     this.lease = lease;
     this.#owner.found(lease);
@@ -135,7 +135,7 @@ export class ReplicaAcquirer implements Waiter {
     const exchange = this.#exchange!;
     const got = this.#pool.reserve(exchange, this, this.#avoid);
     if (typeof got === 'string') this.#owner.refused(got);
-    else if (got instanceof Lease) this.leased(got);
+    else if (got instanceof Lease) this.granted(got);
     else {
       this.#place = got;
       if (this.hold(exchange.requestBytes)) this.#owner.waits();

@@ -1,51 +1,51 @@
-// A place at a replica, held until it is released. Hot path.
-// Must stay true: `outstanding` is exactly the number of leases not yet released, whatever way exchanges end.
+// A lease: one reserved place for a request at a replica. Hot path.
+// Invariant: `replica.outstanding` is the number of leases not yet released, however their exchanges end.
 import type { Replica } from './replica.ts';
 
-/** What a lease tells the deployment that gave it. */
+/** Receives what a lease reports about its replica. */
 export interface LeaseOwner {
-  /** A place at the replica is free. */
-  freed(replica: Replica): void;
+  /** One lease was released. */
+  released(replica: Replica): void;
   unreachable(replica: Replica): void;
   broke(replica: Replica): void;
 }
 
 export class Lease {
   readonly replica: Replica;
-  readonly #lessor: LeaseOwner;
-  #isHeld = true;
+  readonly #owner: LeaseOwner;
+  #isReleased = false;
 
-  constructor(replica: Replica, lessor: LeaseOwner) {
+  constructor(replica: Replica, owner: LeaseOwner) {
     this.replica = replica;
-    this.#lessor = lessor;
+    this.#owner = owner;
     replica.outstanding++;
   }
 
-  /** Gives the place back; a second call changes nothing. */
+  /** Frees the place. Safe to call twice. */
   release(): void {
-    if (!this.#isHeld) return;
-    this.#isHeld = false;
+    if (this.#isReleased) return;
+    this.#isReleased = true;
     this.replica.outstanding--;
-    this.#lessor.freed(this.replica);
+    this.#owner.released(this.replica);
   }
 
-  /** It works: an answer has begun, or goes on. */
+  /** Reports that the replica works: a response has begun or continues. */
   heard(): void {
     this.replica.silentSinceMs = 0;
   }
 
-  /** It has completed an answer, whatever that says: who answers 4xx, or that he is busy, is not dead. */
+  /** Reports a complete response with any status, since a replica that answers 4xx or 503 is alive. */
   completed(): void {
     this.replica.failures = 0;
   }
 
-  /** It refused a connection: it gets no more until a probe succeeds. */
+  /** Reports a refused connection: the replica gets no requests until a probe succeeds. */
   unreachable(): void {
-    this.#lessor.unreachable(this.replica);
+    this.#owner.unreachable(this.replica);
   }
 
-  /** It broke an exchange off, or did not accept a connection in time. */
+  /** Reports an exchange that the replica broke off, or a connection that it did not accept in time. */
   broke(): void {
-    this.#lessor.broke(this.replica);
+    this.#owner.broke(this.replica);
   }
 }

@@ -1,4 +1,4 @@
-// Settings of deployments and their replicas, and of how their health is asked for.
+// Settings of deployments, their replicas and the pool.
 import {
   bytes,
   choice,
@@ -11,61 +11,7 @@ import {
   wordList,
   type Settings,
 } from '../../core/settings.ts';
-
-/** Where a replica answers. */
-export interface ReplicaUrl {
-  /** `grpc:` is HTTP/2 in clear text, `grpcs:` HTTP/2 over TLS. */
-  readonly protocol: 'http:' | 'https:' | 'grpc:' | 'grpcs:';
-  /** The host to connect to: the name as written, or one of its addresses. */
-  readonly host: string;
-  /** The host as written: the name that a certificate must have. */
-  readonly name: string;
-  /** Host and port as written, without the port of the scheme: the `Host` of weir's own requests. */
-  readonly authority: string;
-  readonly port: number;
-  /** As written, without a trailing slash. */
-  readonly href: string;
-}
-
-/** Scheme → the port where none is written. For gRPC: contracts/baseten.md 6.4. */
-const PORTS = { 'http:': 80, 'https:': 443, 'grpc:': 50051, 'grpcs:': 443 } as const;
-
-const isScheme = (protocol: string): protocol is ReplicaUrl['protocol'] => Object.hasOwn(PORTS, protocol);
-
-/** True where the replica takes gRPC calls, and nothing else. */
-export const speaksGrpc = ({ protocol }: { readonly protocol: string }): boolean =>
-  protocol === 'grpc:' || protocol === 'grpcs:';
-
-/** True where the replica is reached over TLS. */
-export const speaksTls = ({ protocol }: { readonly protocol: string }): boolean =>
-  protocol === 'https:' || protocol === 'grpcs:';
-
-/** Reads `http://host:port`: no path, no query, no user name; https and grpcs where the replica speaks TLS. */
-function parseReplicaUrl(input: string): { value: ReplicaUrl } | { problem: string } {
-  // What may hold a password or a key is not repeated.
-  const shown = /[@?]/.test(input) ? '***' : JSON.stringify(input);
-  const like = 'must be a URL such as http://127.0.0.1:8000';
-  const url = URL.parse(input);
-  if (!url) return { problem: `is ${shown}, ${like}` };
-  const { protocol } = url;
-  if (!isScheme(protocol))
-    return { problem: `is ${shown}, ${like}: the scheme must be http, https, grpc or grpcs` };
-  if (url.hostname === '') return { problem: `is ${shown}, ${like}: there is no host` };
-  if (url.username || url.password)
-    return { problem: `is ${shown}, ${like}: a user name or password is not supported` };
-  if (!['', '/'].includes(url.pathname) || url.search || url.hash)
-    return { problem: `is ${shown}, ${like}: a path is not supported, requests keep their own` };
-  return {
-    value: {
-      protocol,
-      host: url.hostname.replace(/^\[|\]$/g, ''),
-      name: url.hostname.replace(/^\[|\]$/g, ''),
-      authority: url.host,
-      port: Number(url.port) || PORTS[protocol],
-      href: `${protocol}//${url.host}`,
-    },
-  };
-}
+import { parseReplicaUrl } from './replica-url.ts';
 
 const MINUTES = 60_000;
 
@@ -79,11 +25,11 @@ const replica = section({
     default: '',
     pattern: /^[A-Za-z0-9._-]{0,64}$/,
     like: labelLike,
-    doc: 'Name in metrics and logs; empty: r0, r1, … in order.',
+    doc: 'Name in metrics and logs. Empty means r0, r1, … in order.',
   }),
   url: required(
     'a URL',
-    'Where the replica answers: http, https, grpc or grpcs, host and port.',
+    'URL of the replica: scheme http, https, grpc or grpcs, host and port.',
     parseReplicaUrl,
     (url) => url.href,
   ),
@@ -91,26 +37,26 @@ const replica = section({
     default: [],
     pattern: /^(?:\d{1,4}(?::\d{1,4})?|(?:GPU|MIG)-[\w/-]{4,80})$/,
     like: 'indices such as 0, MIG slices such as 0:1, or UUIDs of GPUs',
-    doc: 'Its GPUs: indices, `0:1` for a MIG slice, or UUIDs; empty: those on which its processes are seen.',
+    doc: 'GPUs of the replica: indices, `0:1` for a MIG slice, or UUIDs. Empty means the GPUs that its processes use.',
   }),
   container: section({
     cgroup: text({
       default: 'auto',
       pattern: /^(?:auto|\/.*)?$/,
       like: 'auto, a path that begins with /, or empty',
-      doc: 'Control group of its figures, by name or path; auto: its process’s, if it is alone there; empty: none.',
+      doc: 'Control group to read its metrics from, by name or path. `auto` means the group of its process, if nothing else runs in that group. Empty means none.',
     }),
     pid: int({
       default: 0,
       min: 0,
       max: 2 ** 22,
-      doc: 'Its process; 0: the supervised one, or the one that listens on its port.',
+      doc: 'Process id of the replica. 0 means the supervised process, or the process that listens on the replica’s port.',
     }),
     docker: text({
       default: '',
       pattern: /^[a-z0-9_.-]{0,128}$/,
-      like: 'the name or id of a container, in small letters',
-      doc: 'Name or id of its Docker container, whose figures then come from the daemon.',
+      like: 'the name or id of a container, in lower case',
+      doc: 'Name or id of its Docker container. Its metrics then come from the Docker daemon.',
     }),
   }),
 });
@@ -121,90 +67,90 @@ export const deploymentOptions = listOf(
       default: 'local',
       pattern: label,
       like: labelLike,
-      doc: 'Deployment id: /deployment/{id}/… and the metrics’ label.',
+      doc: 'Deployment id, for paths such as /deployment/{id}/predict and the metric label `deployment_id`.',
     }),
     environment: text({
       default: 'production',
       pattern: /^[A-Za-z0-9._-]{0,64}$/,
       like: labelLike,
-      doc: 'Environment it serves: /environments/{name}/…; empty: none.',
+      doc: 'Environment that the deployment serves, for paths such as /environments/{name}/predict. Empty means none.',
     }),
     rollout_phase: choice(['auto', 'stable', 'promoting', ''], {
       default: 'auto',
-      doc: 'The metrics’ label; auto is stable in an environment and empty outside one.',
+      doc: 'Metric label `rollout_phase`. `auto` means stable in an environment and empty outside one.',
     }),
     predict_path: text({
       default: '/v1/models/model:predict',
       pattern: path,
       like: pathLike,
-      doc: 'Where …/predict goes on the replica.',
+      doc: 'Path on the replica for …/predict.',
     }),
     websocket_path: text({
       default: '/v1/websocket',
       pattern: path,
       like: pathLike,
-      doc: 'Where …/websocket goes on the replica.',
+      doc: 'Path on the replica for …/websocket.',
     }),
     readiness_path: text({
       default: '',
       pattern: /^(\/[!-~]*)?$/,
       like: pathLike,
-      doc: 'A GET that answers 2xx when the replica is ready; empty: a connection is enough, over TLS with its handshake. Not for gRPC.',
+      doc: 'Path of the readiness probe: the replica is ready if a GET returns 2xx. Empty means that a connection is enough, including the TLS handshake. Not for gRPC.',
     }),
     health_service: text({
       default: '',
       pattern: /^[A-Za-z0-9._-]{0,120}$/,
       like: 'the name of a gRPC service',
-      doc: 'The service that a gRPC replica’s grpc.health.v1 is asked for; empty: the server as a whole.',
+      doc: 'Service name in the readiness probe of a gRPC replica (grpc.health.v1). Empty means the whole server.',
     }),
     liveness_service: text({
       default: '',
       pattern: /^(?:\*|[A-Za-z0-9._-]{0,120})$/,
       like: 'the name of a gRPC service, or * for the server as a whole',
-      doc: 'The service that a gRPC replica’s grpc.health.v1 is asked for to learn whether it is alive, as liveness_path for HTTP; `*`: the server as a whole. Empty: not asked.',
+      doc: 'Service name in the liveness probe of a gRPC replica (grpc.health.v1). `*` means the whole server. Empty means no liveness probe.',
     }),
     tls_ca: text({
       default: '',
-      doc: 'PEM file with the authorities that sign certificates of https and grpcs replicas, in the place of the public ones; read at the start and at SIGHUP.',
+      doc: 'PEM file with the certificate authorities of https and grpcs replicas, instead of the public ones. Read at start and at SIGHUP.',
     }),
     tls_server_name: text({
       default: '',
       pattern: /^(?:[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*)?$/,
       like: 'a host name',
-      doc: 'The name that certificates of https and grpcs replicas are made out to; empty: the host of their URL.',
+      doc: 'Host name that certificates of https and grpcs replicas must have. Empty means the host of their URL.',
     }),
     liveness_path: text({
       default: '',
       pattern: /^(\/[!-~]*)?$/,
       like: pathLike,
-      doc: 'A GET that answers 2xx while the replica is alive; a supervised one that is not is started anew. Empty: not asked. Not for gRPC.',
+      doc: 'Path of the liveness probe: the replica is alive if a GET returns 2xx. A supervised replica that is not alive is restarted. Empty means no liveness probe. Not for gRPC.',
     }),
     traffic_weight: int({
       default: 100,
       min: 0,
       max: 1_000_000,
-      doc: 'Share of its environment’s traffic, relative to the other deployments of that environment.',
+      doc: 'Share of the environment’s traffic, relative to the other deployments of that environment.',
     }),
     concurrency_target: int({
       default: 0,
       min: 0,
       max: 1_000_000,
-      doc: 'Requests one replica gets at once; what does not fit waits in line. 0: as many as come.',
+      doc: 'Maximum concurrent requests per replica. 0 means no limit.',
     }),
     backpressure: choice(['queue_on_full', 'reject_on_full'], {
       default: 'queue_on_full',
-      doc: 'When all ready replicas are full: wait in line, or 529. Without a ready replica requests wait either way.',
+      doc: 'What happens when all ready replicas are full: the request waits, or gets 529. Without a ready replica requests always wait.',
     }),
     max_queue: int({
       default: 10_000,
       min: 0,
       max: 10_000_000,
-      doc: 'Requests that may wait in line; the next one gets 429. 0: nobody waits.',
+      doc: 'Maximum waiting requests; further ones get 429. 0 means that no request waits.',
     }),
     queue_timeout: duration({
       default: 20 * MINUTES,
       min: 10,
-      doc: 'How long a request may wait for a replica; then it gets 500, a WebSocket 408.',
+      doc: 'Longest wait for a replica. Then a request gets 500, a WebSocket upgrade 408.',
     }),
     replicas: listOf(replica, 1),
   }),
@@ -213,8 +159,8 @@ export type DeploymentOptions = Settings<typeof deploymentOptions>[number];
 export type ReplicaOptions = DeploymentOptions['replicas'][number];
 
 export const modelOptions = section({
-  id: text({ default: 'local', pattern: label, like: labelLike, doc: 'The metrics’ label model_id.' }),
-  name: text({ default: 'local', doc: 'The metrics’ label model_name.' }),
+  id: text({ default: 'local', pattern: label, like: labelLike, doc: 'Metric label `model_id`.' }),
+  name: text({ default: 'local', doc: 'Metric label `model_name`.' }),
 });
 export type ModelOptions = Settings<typeof modelOptions>;
 
@@ -222,53 +168,57 @@ export const poolOptions = section({
   probe_interval: duration({
     default: 10_000,
     min: 50,
-    doc: 'How often a ready replica is asked whether it still is, and whether it is alive.',
+    doc: 'Time between two readiness probes of a ready replica, and between two liveness probes.',
   }),
-  probe_retry_interval: duration({ default: 500, min: 50, doc: 'How often one that is not ready is asked.' }),
+  probe_retry_interval: duration({
+    default: 500,
+    min: 50,
+    doc: 'Time between two readiness probes of a replica that is not ready.',
+  }),
   resolve_interval: duration({
     default: 10_000,
-    doc: 'How often host names in replicas’ URLs are resolved; each address is a replica of its own. 0: never; the system then chooses an address for each connection.',
+    doc: 'Time between two lookups of a host name in a replica’s URL; each address becomes a replica of its own. 0 means never; the system then chooses an address for each connection.',
   }),
-  probe_timeout: duration({ default: 2000, min: 50, doc: 'How long a replica may take to answer that.' }),
+  probe_timeout: duration({ default: 2000, min: 50, doc: 'Time limit of one probe.' }),
   probe_failures: int({
     default: 3,
     min: 1,
     max: 1000,
-    doc: 'Failed readiness probes in a row after which a ready replica gets no more requests.',
+    doc: 'Consecutive failed readiness probes after which a ready replica gets no more requests.',
   }),
   liveness_failures: int({
     default: 9,
     min: 1,
     max: 1000,
-    doc: 'Failed liveness probes in a row after which a replica counts as dead.',
+    doc: 'Consecutive failed liveness probes after which a replica counts as dead.',
   }),
   startup_timeout: duration({
     default: 30 * MINUTES,
     min: 100,
-    doc: 'How long a replica may take to become ready; a supervised one is then started anew.',
+    doc: 'Time in which a replica must become ready. A supervised replica that does not is restarted.',
   }),
   busy_grace: duration({
     default: 60_000,
-    doc: 'A probe that gets no answer does not count against a replica that works on requests and was heard within this time.',
+    doc: 'A probe without a response is ignored if the replica has requests in flight and gave a sign of life within this time.',
   }),
   eject_failures: int({
     default: 5,
     min: 1,
     max: 1_000_000,
-    doc: 'Answers broken off in a row after which a replica gets no requests for a while; never the last half of them.',
+    doc: 'Consecutive broken responses after which a replica is ejected: it gets no requests for a while. At least half of the replicas stay.',
   }),
   eject_time: duration({
     default: 10_000,
     min: 50,
-    doc: 'How long that is; doubles each time up to 5 minutes.',
+    doc: 'Duration of an ejection. Doubles with each one, up to 5 minutes.',
   }),
   slow_return: duration({
     default: 10_000,
-    doc: 'How long a replica that is back takes to get its full share again.',
+    doc: 'Time in which a replica that returns gradually gets its full share of requests again.',
   }),
   max_queue_bytes: bytes({
     default: 256 * 1024 ** 2,
-    doc: 'Request bodies held for all that wait in line; beyond that they get 429.',
+    doc: 'Maximum bytes of request bodies that all waiting requests buffer together; beyond that a request gets 429.',
   }),
 });
 export type PoolOptions = Settings<typeof poolOptions>;

@@ -1,10 +1,11 @@
-// Which replica gets the next request. Hot path. Must stay true: a pure choice, nothing is changed.
+// Chooses the replica for the next request. Hot path.
+// Invariant: the choice changes no state.
 import type { Replica } from './replica.ts';
 
 /**
- * The least loaded ready replica that holds fewer than `cap` requests, or `undefined` where there is none.
- * Ties go to the first one from `start` on, so that a turning start spreads them. `avoid` is chosen only where no other
- * fits: it has just failed this request.
+ * Returns the least loaded ready replica with fewer than `cap` requests, or `undefined` if there is none. Ties go to
+ * the first one from index `start`, so a rotating start spreads them. `avoid` just failed this request: it is chosen
+ * only if no other replica fits.
  */
 export function leastLoaded(
   replicas: readonly Replica[],
@@ -25,7 +26,7 @@ export function leastLoaded(
     }
   }
   if (best === undefined && avoid !== undefined && avoid.isReady && avoid.outstanding < cap)
-    // It may have left the list meanwhile.
+    // It may have left the list since the failure.
     return replicas.includes(avoid) ? avoid : undefined;
   return best;
 }

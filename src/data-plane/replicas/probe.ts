@@ -1,23 +1,26 @@
-// Questions to a replica: is it there, is it well. Must stay true: each ends within its time limit, and an answer that
-// says no is told apart from none at all: who does not answer may only be busy.
+// Probes of a replica by TCP or TLS connection and by HTTP.
+// Invariant: a probe ends within its time limit, and its result distinguishes a failure from silence, since a silent
+// replica may only be busy.
 import { request as httpsRequest } from 'node:https';
 import { connect } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import { describe } from '../../core/errors.ts';
+import { formatAddress } from '../../core/settings.ts';
 import { tlsProblem } from '../../protocol/http/tls-errors.ts';
 import { request as httpRequest } from '../../protocol/http/node-http.ts';
-import type { ReplicaUrl } from './options.ts';
 import type { ReplicaTls } from './replica-tls.ts';
+import type { ReplicaUrl } from './replica-url.ts';
 
-/** What came of a question. `problem` is empty when all is well; `isSilent`: there was no answer in time. */
 export interface ProbeResult {
+  /** Why the probe failed; empty if it succeeded. */
   readonly problem: string;
+  /** True if there was no response within the time limit. */
   readonly isSilent: boolean;
-  /** True if it answered, also if the answer was a failure. */
-  readonly isAnswer?: boolean;
+  /** True if there was a response, with any status. */
+  readonly hasResponse?: boolean;
 }
 
-/** Who is asked. */
+/** The part of a replica that a probe needs. */
 export interface ProbeTarget {
   readonly url: ReplicaUrl;
   readonly tls: ReplicaTls | undefined;
@@ -25,10 +28,31 @@ export interface ProbeTarget {
 
 export type Probe = (replica: ProbeTarget, timeoutMs: number) => Promise<ProbeResult>;
 
-/** What an error of a connection says, in words. */
-export const probeProblem = (error: NodeJS.ErrnoException): string => tlsProblem(error) ?? describe(error);
+const CONNECTION_ERRORS: Readonly<Record<string, string>> = {
+  ECONNREFUSED: 'connection refused',
+  ECONNRESET: 'connection reset',
+  EHOSTUNREACH: 'host unreachable',
+  ENETUNREACH: 'network unreachable',
+  ETIMEDOUT: 'connection timed out',
+};
 
-/** Well is who accepts a connection, over TLS with a certificate that is trusted: fits any server without configuration. */
+/** Fields of a failed connection's error: the address, if there is only one. */
+interface ConnectionError extends NodeJS.ErrnoException {
+  readonly address?: string;
+  readonly port?: number;
+}
+
+/** Describes the error of a connection: `connection refused (127.0.0.1:8000)`. */
+export function probeProblem(error: ConnectionError): string {
+  const tls = tlsProblem(error);
+  if (tls !== undefined) return tls;
+  const text = CONNECTION_ERRORS[error.code ?? ''];
+  if (text === undefined) return describe(error);
+  const { address: host, port } = error;
+  return host === undefined || port === undefined ? text : `${text} (${formatAddress({ host, port })})`;
+}
+
+/** Succeeds if the replica accepts a connection, over TLS with a trusted certificate. Works with any server. */
 export const connectionProbe: Probe = ({ url: { host, port }, tls }, timeoutMs) =>
   new Promise((resolve) => {
     const socket = tls === undefined ? connect({ host, port }) : connectTls({ host, port, ...tls });
@@ -42,7 +66,7 @@ export const connectionProbe: Probe = ({ url: { host, port }, tls }, timeoutMs) 
     socket.once('error', (error) => done(probeProblem(error)));
   });
 
-/** Well is who answers a GET of `path` with 2xx. */
+/** Succeeds if a GET of `path` returns 2xx. */
 export const httpProbe =
   (path: string): Probe =>
   ({ url: { host, port, authority }, tls }, timeoutMs) =>
@@ -55,60 +79,18 @@ export const httpProbe =
         headers: { host: authority, 'user-agent': 'weir-probe' },
         ...tls,
       });
-      const done = (problem: string, isSilent = false, isAnswer = false) => {
+      const done = (problem: string, isSilent = false, hasResponse = false) => {
         clearTimeout(timer);
         request.destroy();
-        resolve({ problem, isSilent, isAnswer });
+        resolve({ problem, isSilent, hasResponse });
       };
       const timer = setTimeout(
-        () => done(`no answer to GET ${path} within ${timeoutMs} ms`, true),
+        () => done(`no response to GET ${path} within ${timeoutMs} ms`, true),
         timeoutMs,
       );
       request.on('response', ({ statusCode = 0 }) =>
-        done(statusCode >= 200 && statusCode < 300 ? '' : `GET ${path} answered ${statusCode}`, false, true),
+        done(statusCode >= 200 && statusCode < 300 ? '' : `GET ${path} returned ${statusCode}`, false, true),
       );
       request.on('error', (error) => done(probeProblem(error)));
       request.end();
     });
-
-/** One question asked over and over: never two at once, none after `stop`. */
-export class ProbeOptions {
-  /** Asks once; resolves to the milliseconds until the next time. */
-  readonly #ask: () => Promise<number>;
-  #timer: NodeJS.Timeout | undefined;
-  #isAsking = false;
-  #isWantedSoon = false;
-  #isStopped = true;
-
-  constructor(ask: () => Promise<number>) {
-    this.#ask = ask;
-  }
-
-  /** Asks now, and then on a timer; resolves when the first answer is in. */
-  start(): Promise<void> {
-    this.#isStopped = false;
-    return this.#isAsking ? Promise.resolve() : this.#once();
-  }
-
-  stop(): void {
-    this.#isStopped = true;
-    clearTimeout(this.#timer);
-  }
-
-  /** Asks as soon as the question under way, if any, is answered. */
-  soon(): void {
-    if (this.#isStopped) return;
-    if (this.#isAsking) this.#isWantedSoon = true;
-    else void this.#once();
-  }
-
-  async #once(): Promise<void> {
-    clearTimeout(this.#timer);
-    this.#isAsking = true;
-    const nextMs = await this.#ask();
-    this.#isAsking = false;
-    if (this.#isStopped) return;
-    this.#timer = setTimeout(() => void this.#once(), this.#isWantedSoon ? 0 : nextMs).unref();
-    this.#isWantedSoon = false;
-  }
-}

@@ -1,27 +1,28 @@
-// Whose certificates are accepted of replicas, and for which name.
-// Must stay true: a certificate is always verified, whatever variables of Node's say; and the name it must have is the
-// configuration's, never one that a client sent.
+// TLS of connections to replicas: the accepted certificate authorities and the expected host name.
+// Invariant: a certificate is always verified, whatever Node's environment variables say, and against a name from the
+// configuration, never one from a client.
 import { isIP } from 'node:net';
 import { createSecureContext, type SecureContext } from 'node:tls';
 import { readAuthorities } from '../../core/certificates.ts';
-import { speaksTls, type DeploymentOptions, type ReplicaUrl } from './options.ts';
+import type { DeploymentOptions } from './options.ts';
+import { speaksTls, type ReplicaUrl } from './replica-url.ts';
 
-/** What a connection over TLS to a replica is made with: options of `tls.connect`. */
+/** Options of `tls.connect` for a connection to a replica. */
 export interface ReplicaTls {
-  /** Empty for an address, which is no name to ask for (RFC 6066 3): the certificate must then have the address. */
+  /** Empty for an IP address, which SNI does not allow (RFC 6066 3): the certificate must then contain the address. */
   readonly servername: string;
   readonly rejectUnauthorized: true;
   readonly minVersion: 'TLSv1.2';
-  /** `undefined`: the public authorities, and those of NODE_EXTRA_CA_CERTS. */
+  /** `undefined` means the public authorities and those of NODE_EXTRA_CA_CERTS. */
   readonly secureContext: SecureContext | undefined;
 }
 
-/** The authorities of a deployment. */
+/** The certificate authorities that a deployment accepts. */
 export interface ReplicaTrust {
   readonly context: SecureContext | undefined;
 }
 
-/** Reads the authorities that a deployment's replicas may have, or says why they cannot be had. */
+/** Reads the certificate authorities of a deployment, or says why they cannot be read. */
 export function trustOf({ id, tls_ca }: DeploymentOptions): ReplicaTrust | { readonly problem: string } {
   if (tls_ca === '') return { context: undefined };
   const read = readAuthorities(tls_ca);
@@ -29,7 +30,7 @@ export function trustOf({ id, tls_ca }: DeploymentOptions): ReplicaTrust | { rea
   return { context: createSecureContext({ ca: read.pem, minVersion: 'TLSv1.2' }) };
 }
 
-/** How a replica is spoken to over TLS; `undefined` for one in clear text. */
+/** The TLS options for a replica; `undefined` for one in clear text. */
 export function tlsFor(
   url: ReplicaUrl,
   { tls_server_name }: Pick<DeploymentOptions, 'tls_server_name'>,

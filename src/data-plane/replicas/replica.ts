@@ -1,50 +1,52 @@
-// One replica as the pool sees it: does it take requests, how many does it hold, and how has it done lately.
-// Must stay true: only `to` changes the state.
+// One replica: its state, its load and its recent failures. Hot path.
+// Invariant: only `setState` changes the state.
 //
-//              probe ok                probes failed, or a connection refused
+//              probe ok              probes failed, or a connection was refused
 //   starting ───────────► ready ──────────────────────────────────────────────► down
-//      ▲                   │ ▲ answers broken off in a row     probe ok         │
+//      ▲                   │ ▲ too many broken responses       probe ok         │
 //      │                   │ └──────────── ejected ◄─┐   ready ◄────────────────┘
-//      │                   └─────────────────────────┘ (back when its time is over and a probe says ok)
+//      │                   └─────────────────────────┘ (ready again when its time is over and a probe succeeds)
 //      └── restarted: the supervised process is a new one (from any state)
-//   any state ──► draining: an operator, or the configuration, wants it to get no more (back: starting)
-import type { ReplicaOptions, ReplicaUrl } from './options.ts';
+//   any state ──► draining: by an operator or the configuration; gets no more requests (back: starting)
+import type { ReplicaOptions } from './options.ts';
 import type { ReplicaTls } from './replica-tls.ts';
+import type { ReplicaUrl } from './replica-url.ts';
 
 /**
- * starting: never ready since it was (re)started. down: was ready, is not now. ejected: says that it is ready, but broke
- * too many answers. draining: gets no more requests, on request.
+ * starting: not ready since it was (re)started. down: was ready and is not now. ejected: its probes succeed, but it
+ * broke too many responses. draining: gets no more requests, by an operator or the configuration.
  */
 export type ReplicaState = 'starting' | 'ready' | 'down' | 'ejected' | 'draining';
 
-/** Share of the load that a replica gets at the very beginning of its return. */
+/** Share of the load at the start of a replica's return. */
 const FIRST_SHARE = 0.1;
 
 export class Replica {
-  /** Changed by the pool alone, when the configuration gives it another name. */
+  /** Changed only by the pool, when the configuration renames the replica. */
   id: string;
   readonly url: ReplicaUrl;
   options: ReplicaOptions;
-  /** How it is spoken to over TLS; `undefined` in clear text. Changed by the pool alone, with the configuration. */
+  /** TLS options of connections to it; `undefined` in clear text. Changed only by the pool, with the configuration. */
   tls: ReplicaTls | undefined = undefined;
-  /** Requests it holds right now. Written by leases alone. */
+  /** Number of requests in flight. Written only by leases. */
   outstanding = 0;
-  /** Answers broken off in a row. */
+  /** Consecutive exchanges that the replica broke off. */
   failures = 0;
-  /** performance.now() of the first probe that it left unanswered since it last gave a sign of life; 0: none. */
+  /** performance.now() of the first unanswered probe since the last sign of life; 0: none. */
   silentSinceMs = 0;
-  /** Times that it was ejected without a good while in between, and until when it is now (performance.now()). */
+  /** Number of recent ejections; the next one lasts longer for each. */
   ejections = 0;
+  /** performance.now() at which the last ejection ends; 0: never ejected. */
   ejectedUntilMs = 0;
-  /** A readiness probe has said something of it. */
-  wasAsked = false;
+  /** True after the first readiness probe has ended. */
+  wasProbed = false;
   /** True if it has answered a readiness probe, with any result, since its process started. */
   wasReached = false;
-  /** Its liveness probes have not failed too often. */
+  /** False after too many failed liveness probes. */
   isAlive = true;
-  /** The configuration names it no more: it goes when it holds nothing. */
+  /** True if the configuration no longer names it. It is removed when it has no request left. */
   isLeaving = false;
-  /** performance.now() of its return from down or ejected while it is still given less; 0: it gets its full share. */
+  /** performance.now() of its return from down or ejected while it gets a reduced share; 0: it gets its full share. */
   #returnedMs = 0;
   readonly #slowReturnMs: number;
   #state: ReplicaState = 'starting';
@@ -70,13 +72,13 @@ export class Replica {
     return this.#state === 'ready';
   }
 
-  /** How full it is, to be compared: the requests it holds, weighed up while it has only just returned. */
+  /** Load for comparison: requests in flight, scaled up while the replica has only just returned. */
   get load(): number {
     return this.#returnedMs === 0 ? this.outstanding : this.#returningLoad();
   }
 
-  /** The one way to change the state; the pool's listener hears of real changes only. */
-  to(state: ReplicaState): void {
+  /** Changes the state. The listener is called only if the state differs. */
+  setState(state: ReplicaState): void {
     const from = this.#state;
     if (from === state) return;
     this.#state = state;

@@ -1,20 +1,20 @@
-// The waiting line of a deployment: first come, first served. Hot path where replicas are full.
-// Must stay true: whoever waits is in the line exactly once, and whoever leaves, for whatever reason, leaves it at once
-// with every byte that was counted for him.
+// FIFO queue of requests that wait for a free replica, one per deployment. Hot path when replicas are full.
+// Invariant: a waiting request is in the queue exactly once, and its buffered bytes are counted until it leaves.
 import { Deadlines, type Watched } from '../../core/deadlines.ts';
 import type { Failure } from '../../core/errors.ts';
 import type { Exchange } from '../../core/exchange/exchange.ts';
 import type { Lease } from './lease.ts';
 import type { Replica } from './replica.ts';
 
-/** Who asks for a replica. One of the two is called, once, unless the place is left first. */
+/** Receives the outcome of a wait. Exactly one method is called, once, unless the request leaves the queue first. */
 export interface Waiter {
-  leased(lease: Lease): void;
+  granted(lease: Lease): void;
   refused(failure: Failure): void;
 }
 
-/** Request bodies held for all who wait, and how much that may be. */
+/** Limits the bytes of request bodies that all waiting requests may buffer together. */
 export class BufferBudget {
+  /** Bytes in use. */
   bytes = 0;
   readonly limit: number;
 
@@ -23,44 +23,45 @@ export class BufferBudget {
   }
 }
 
-/** A place in a line. */
+/** One waiting request. */
 export class WaitEntry {
   readonly exchange: Exchange;
-  readonly applicant: Waiter;
-  /** The replica that has just failed this exchange. */
+  readonly waiter: Waiter;
+  /** Replica that just failed this request; another one is preferred. */
   readonly avoid: Replica | undefined;
-  /** performance.now() of its joining, as if it had waited before that for as long as it had in all. */
-  readonly joinedMs: number;
+  /** When the wait began (performance.now()), minus earlier waits of the same request. */
+  readonly queuedAtMs: number;
   next: WaitEntry | undefined;
   previous: WaitEntry | undefined;
-  heldBytes = 0;
-  #line: WaitQueue | undefined;
+  #bufferedBytes = 0;
+  /** `undefined` after the entry has left. */
+  #queue: WaitQueue | undefined;
 
-  constructor(line: WaitQueue, exchange: Exchange, applicant: Waiter, avoid: Replica | undefined) {
-    this.#line = line;
+  constructor(queue: WaitQueue, exchange: Exchange, waiter: Waiter, avoid: Replica | undefined) {
+    this.#queue = queue;
     this.exchange = exchange;
-    this.applicant = applicant;
+    this.waiter = waiter;
     this.avoid = avoid;
-    this.joinedMs = performance.now() - exchange.waitedMs;
+    this.queuedAtMs = performance.now() - exchange.waitedMs;
   }
 
-  /** Counts bytes of the body that are held while it waits. False: there is no room for them. */
-  hold(bytes: number): boolean {
-    const { holding } = this.#line!;
-    if (holding.bytes + bytes > holding.limit) return false;
-    holding.bytes += bytes;
-    this.heldBytes += bytes;
+  /** Adds bytes to the budget. Returns false if the budget is exhausted. Call only while the entry is in the queue. */
+  buffer(bytes: number): boolean {
+    const { bufferBudget } = this.#queue!;
+    if (bufferBudget.bytes + bytes > bufferBudget.limit) return false;
+    bufferBudget.bytes += bytes;
+    this.#bufferedBytes += bytes;
     return true;
   }
 
-  /** Leaves the line; a second call changes nothing. */
+  /** Removes the entry, releases its bytes and sets `exchange.waitedMs`. Safe to call twice. */
   leave(): void {
-    const line = this.#line;
-    if (line === undefined) return;
-    this.#line = undefined;
-    line.remove(this);
-    line.holding.bytes -= this.heldBytes;
-    this.exchange.waitedMs = performance.now() - this.joinedMs;
+    const queue = this.#queue;
+    if (queue === undefined) return;
+    this.#queue = undefined;
+    queue.remove(this);
+    queue.bufferBudget.bytes -= this.#bufferedBytes;
+    this.exchange.waitedMs = performance.now() - this.queuedAtMs;
   }
 }
 
@@ -68,60 +69,60 @@ export class WaitQueue implements Watched {
   watchSlot = -1;
   length = 0;
   first: WaitEntry | undefined;
-  readonly holding: BufferBudget;
-  /** How long anyone may wait, milliseconds. */
+  readonly bufferBudget: BufferBudget;
+  /** Longest wait, in milliseconds. */
   timeoutMs: number;
   #last: WaitEntry | undefined;
   readonly #deadlines: Deadlines;
 
-  constructor(timeoutMs: number, holding: BufferBudget, deadlines: Deadlines) {
+  constructor(timeoutMs: number, bufferBudget: BufferBudget, deadlines: Deadlines) {
     this.timeoutMs = timeoutMs;
-    this.holding = holding;
+    this.bufferBudget = bufferBudget;
     this.#deadlines = deadlines;
   }
 
-  /** Joins at the end; who has had a replica already, and it failed, goes before all who have not. */
-  join(exchange: Exchange, applicant: Waiter, avoid: Replica | undefined): WaitEntry {
-    const place = new WaitEntry(this, exchange, applicant, avoid);
+  /** Adds a request at the end. A retry goes to the front, since it has waited before. */
+  enqueue(exchange: Exchange, waiter: Waiter, avoid: Replica | undefined): WaitEntry {
+    const entry = new WaitEntry(this, exchange, waiter, avoid);
     if (exchange.attempts > 0 && this.first !== undefined) {
-      place.next = this.first;
-      this.first.previous = place;
-      this.first = place;
+      entry.next = this.first;
+      this.first.previous = entry;
+      this.first = entry;
     } else {
-      place.previous = this.#last;
-      if (this.#last === undefined) this.first = place;
-      else this.#last.next = place;
-      this.#last = place;
+      entry.previous = this.#last;
+      if (this.#last === undefined) this.first = entry;
+      else this.#last.next = entry;
+      this.#last = entry;
     }
     if (this.length++ === 0) this.#deadlines.watch(this);
-    return place;
+    return entry;
   }
 
-  /** Called by the place that leaves, alone. */
-  remove(place: WaitEntry): void {
-    if (place.previous === undefined) this.first = place.next;
-    else place.previous.next = place.next;
-    if (place.next === undefined) this.#last = place.previous;
-    else place.next.previous = place.previous;
-    place.next = place.previous = undefined;
+  /** Unlinks an entry. Called only by `WaitEntry.leave`. */
+  remove(entry: WaitEntry): void {
+    if (entry.previous === undefined) this.first = entry.next;
+    else entry.previous.next = entry.next;
+    if (entry.next === undefined) this.#last = entry.previous;
+    else entry.next.previous = entry.previous;
+    entry.next = entry.previous = undefined;
     if (--this.length === 0) this.#deadlines.unwatch(this);
   }
 
-  /** Whoever came first has waited longest: those whose time is over stand at the front. */
+  /** Refuses requests that have waited longer than `timeoutMs`. The oldest are first, so this stops early. */
   sweep(nowMs: number): void {
-    for (let place = this.first; place !== undefined; place = this.first) {
-      if (nowMs - place.joinedMs <= this.timeoutMs) return;
-      this.#refuse(place, 'queue_timeout');
+    for (let entry = this.first; entry !== undefined; entry = this.first) {
+      if (nowMs - entry.queuedAtMs <= this.timeoutMs) return;
+      this.#refuse(entry, 'queue_timeout');
     }
   }
 
-  /** Sends everybody away. */
+  /** Refuses every waiting request, for example when the deployment is removed. */
   refuseAll(failure: Failure): void {
     while (this.first !== undefined) this.#refuse(this.first, failure);
   }
 
-  #refuse(place: WaitEntry, failure: Failure): void {
-    place.leave();
-    place.applicant.refused(failure);
+  #refuse(entry: WaitEntry, failure: Failure): void {
+    entry.leave();
+    entry.waiter.refused(failure);
   }
 }

@@ -1,18 +1,19 @@
-// Where what comes in goes, with regard to what the replicas speak. Hot path.
-// Must stay true: a deployment is asked in its own protocol alone: HTTP or gRPC.
+// Routes requests of the data server, and refuses those whose protocol the deployment does not serve. Hot path.
+// Invariant: a deployment gets requests only in the protocol of its replicas: HTTP or gRPC.
 import type { RouteDecision } from '../proxy/proxy.ts';
-import { Router, type CallRoute, type CallTarget, type Route, type RouteResult } from './route.ts';
+import { PathRouter } from './path-router.ts';
+import type { CallRoute, CallTarget, RoutableDeployment, Route } from './route.ts';
 
-/** The id of a model that was given none. */
+/** The default model id, which says that none was configured. */
 const NO_MODEL = 'local';
 
-/** A deployment as the door sees it. */
-export type ServedProtocol = RouteResult & {
+/** The part of a deployment that the data server needs. */
+export type ServedDeployment = RoutableDeployment & {
   readonly options: { readonly replicas: readonly { url: { protocol: string } }[] };
 };
 
-/** Scheme of the replicas of each deployment, by index; empty where they differ, as http and https may. */
-function schemes(deployments: readonly ServedProtocol[]): string[] {
+/** The scheme of each deployment's replicas, by index; empty if it has several, such as http and https. */
+function schemes(deployments: readonly ServedDeployment[]): string[] {
   const byIndex: string[] = [];
   for (const { index, options } of deployments) {
     const [first, ...others] = new Set(options.replicas.map(({ url }) => url.protocol));
@@ -21,67 +22,67 @@ function schemes(deployments: readonly ServedProtocol[]): string[] {
   return byIndex;
 }
 
-const isForCalls = (scheme: string | undefined): boolean => scheme === 'grpc:' || scheme === 'grpcs:';
+const isGrpc = (scheme: string | undefined): boolean => scheme === 'grpc:' || scheme === 'grpcs:';
 
 export class ProtocolRouter {
   readonly #modelId: string;
-  readonly #wantsBodies: (target: string) => boolean;
-  #router: Router;
+  readonly #capturesBodies: (target: string) => boolean;
+  #router: PathRouter;
   #schemes: readonly string[];
 
-  /** `deployments` must not be empty. `wantsBodies`: somebody wants a copy of what goes to this target. */
+  /** `deployments` must not be empty. `capturesBodies`: whether the bodies of requests to this target are captured. */
   constructor(
     modelId: string,
-    deployments: readonly ServedProtocol[],
-    wantsBodies: (target: string) => boolean,
+    deployments: readonly ServedDeployment[],
+    capturesBodies: (target: string) => boolean,
   ) {
     this.#modelId = modelId;
-    this.#wantsBodies = wantsBodies;
-    this.#router = new Router(deployments);
+    this.#capturesBodies = capturesBodies;
+    this.#router = new PathRouter(deployments);
     this.#schemes = schemes(deployments);
   }
 
-  /** True where some deployment serves more than gRPC. */
-  get servesRequests(): boolean {
-    return this.#schemes.some((scheme) => scheme !== undefined && !isForCalls(scheme));
+  /** True if some deployment serves HTTP. */
+  get servesHttp(): boolean {
+    return this.#schemes.some((scheme) => scheme !== undefined && !isGrpc(scheme));
   }
 
-  /** Requests from now on are routed by this list. */
-  reroute(deployments: readonly ServedProtocol[]): void {
-    this.#router = new Router(deployments);
+  /** Replaces the deployments for all further requests. */
+  reroute(deployments: readonly ServedDeployment[]): void {
+    this.#router = new PathRouter(deployments);
     this.#schemes = schemes(deployments);
   }
 
   /**
-   * What the fast lane may take: what goes to replicas that speak plain HTTP, and whose bodies nobody wants a copy of.
-   * Our own routes are the full lane's.
+   * Routes a request of the fast lane. Returns `undefined` for a request that the full lane must serve: one of weir's
+   * own routes, one to replicas that do not serve plain HTTP, or one whose bodies are captured.
    */
-  plain(method: string, target: string): RouteDecision | undefined {
+  routeFast(method: string, target: string): RouteDecision | undefined {
     const route = this.#router.route(method, target, false);
     const isPlain = route.kind === 'forward' && this.#schemes[route.deployment] === 'http:';
-    return isPlain && !this.#wantsBodies(target) ? route : undefined;
+    return isPlain && !this.#capturesBodies(target) ? route : undefined;
   }
 
-  /** Where an HTTP request goes; `isUpgrade`: one to become a WebSocket. */
-  request(method: string, target: string, isUpgrade: boolean): Route {
+  /** Routes an HTTP request. `isUpgrade`: it is a WebSocket upgrade. */
+  routeHttp(method: string, target: string, isUpgrade: boolean): Route {
     const route = this.#router.route(method, target, isUpgrade);
     const { deployment } = route as { readonly deployment?: number };
     if (deployment === undefined || route.kind === 'wake' || route.kind === 'refuse') return route;
-    if (!isForCalls(this.#schemes[deployment])) return route;
-    const detail = 'this deployment serves gRPC alone';
+    if (!isGrpc(this.#schemes[deployment])) return route;
+    const detail = 'this deployment serves gRPC, the request is HTTP';
     return { kind: 'refuse', failure: 'wrong_protocol', detail, deployment };
   }
 
-  /** Where a gRPC call goes. `baseten-model-id` only has to be ours, where we know what that is. */
-  call(target: CallTarget): CallRoute {
+  /** Routes a gRPC call. `baseten-model-id` must be the configured model id, if one is configured. */
+  routeCall(target: CallTarget): CallRoute {
     const { modelId } = target;
-    const isOurs = modelId === this.#modelId || modelId === `model-${this.#modelId}`;
-    if (modelId !== undefined && this.#modelId !== NO_MODEL && !isOurs)
+    const isConfigured = modelId === this.#modelId || modelId === `model-${this.#modelId}`;
+    if (modelId !== undefined && this.#modelId !== NO_MODEL && !isConfigured)
       return { kind: 'refuse', failure: 'unknown_target', detail: `model ${JSON.stringify(modelId)}` };
-    const route = this.#router.call(target);
-    if (route.kind === 'refuse' || isForCalls(this.#schemes[route.deployment])) return route;
+    const route = this.#router.routeCall(target);
+    if (route.kind === 'refuse' || isGrpc(this.#schemes[route.deployment])) return route;
     const { deployment } = route;
-    const detail = 'this deployment serves HTTP, not gRPC';
+    const detail = 'this deployment serves HTTP, the request is gRPC';
     return { kind: 'refuse', failure: 'wrong_protocol', detail, deployment };
   }
 }

@@ -1,9 +1,9 @@
-// How the traffic of one environment is divided between its deployments. Hot path.
-// Must stay true: over any run of requests each deployment gets its share to within one request, as long as all of them
-// have a ready replica; one that has none gets nothing while another one has.
-// The method is smooth weighted round robin, as nginx has it: shares come evenly mixed, without a random number.
+// Divides the traffic of one environment between its deployments by weight. Hot path.
+// Invariant: as long as all deployments have a ready replica, each gets its share of any run of requests to within one
+// request; one without a ready replica gets nothing while another has one.
+// The method is nginx's smooth weighted round robin: shares are mixed evenly, without random numbers.
 
-/** A deployment with its share. */
+/** A deployment's share of the traffic. */
 export interface Share {
   readonly deployment: number;
   readonly weight: number;
@@ -14,14 +14,14 @@ export class WeightedPicker {
   readonly #credits: number[];
   readonly #hasReady: (deployment: number) => boolean;
 
-  /** `shares` must not be empty; `hasReady` says whether a deployment has a replica that takes requests. */
+  /** `shares` must not be empty. `hasReady` says whether a deployment has a replica that takes requests. */
   constructor(shares: readonly Share[], hasReady: (deployment: number) => boolean) {
     this.#shares = shares;
     this.#credits = shares.map(() => 0);
     this.#hasReady = hasReady;
   }
 
-  /** The deployment of the next request; it counts as sent there once that is told to `take`. */
+  /** Returns the deployment for the next request. It is not counted until `take` is called. */
   peek(): number {
     const shares = this.#shares;
     if (shares.length === 1) return shares[0]!.deployment;
@@ -30,7 +30,7 @@ export class WeightedPicker {
     let most = -Infinity;
     for (let i = 0; i < shares.length; i++) {
       const share = shares[i]!;
-      if (!this.#isServed(share, isAnyReady)) continue;
+      if (!this.#isEligible(share, isAnyReady)) continue;
       const credit = this.#credits[i]! + share.weight;
       if (credit > most) {
         most = credit;
@@ -40,7 +40,7 @@ export class WeightedPicker {
     return chosen.deployment;
   }
 
-  /** A request goes to `deployment`. */
+  /** Counts a request that goes to `deployment`. */
   take(deployment: number): void {
     const shares = this.#shares;
     if (shares.length === 1) return;
@@ -48,7 +48,7 @@ export class WeightedPicker {
     let total = 0;
     for (let i = 0; i < shares.length; i++) {
       const share = shares[i]!;
-      if (!this.#isServed(share, isAnyReady)) continue;
+      if (!this.#isEligible(share, isAnyReady)) continue;
       total += share.weight;
       this.#credits[i]! += share.weight;
     }
@@ -60,7 +60,7 @@ export class WeightedPicker {
     return this.#shares.some(({ deployment, weight }) => weight > 0 && this.#hasReady(deployment));
   }
 
-  #isServed({ deployment, weight }: Share, isAnyReady: boolean): boolean {
+  #isEligible({ deployment, weight }: Share, isAnyReady: boolean): boolean {
     return weight > 0 && (!isAnyReady || this.#hasReady(deployment));
   }
 }

@@ -1,10 +1,10 @@
-// The data door: looks at every new connection and gives it to whoever serves what it speaks, and opens and closes the
-// whole of it. Must stay true: a connection has one owner at any time, and none is forgotten at the end.
+// The data server: accepts connections of clients and gives each to the server of its protocol.
+// Invariant: a connection has one owner at any time, and `stop` ends every connection.
 //
-//   connection ─► fast lane (data-plane/proxy/fast/fast-lane.ts) for as long as it is ordinary HTTP/1.1 to a plain replica; then
-//              ─► HTTP/1.1, whatever else of it there is: http1-server.ts
-//              ─► HTTP/2, by its first bytes, or as TLS agreed on it: http2-server.ts
-//   With a certificate every connection goes through tls-server.ts first.
+//   connection ─► fast lane (proxy/fast/fast-lane.ts), while its requests are ordinary HTTP/1.1 to plain replicas
+//              ─► http1-server.ts for all other HTTP/1.1
+//              ─► http2-server.ts for HTTP/2, detected by its first bytes or by ALPN
+//   With a certificate every connection passes tls-server.ts first.
 import type { Socket } from 'node:net';
 import { readKeyPair, type KeyPair } from '../../core/certificates.ts';
 import { WeirError } from '../../core/errors.ts';
@@ -13,7 +13,7 @@ import type { Exchanges } from '../../core/exchange/exchange.ts';
 import { boundAddress, listen } from '../../protocol/http/listen.ts';
 import type { FastLane, Proxy } from '../proxy/proxy.ts';
 import { AsyncRoutes, type AsyncDeps } from './async-routes.ts';
-import { ProtocolRouter, type ServedProtocol } from '../routing/protocol-router.ts';
+import { ProtocolRouter, type ServedDeployment } from '../routing/protocol-router.ts';
 import { Http1Server, type Http1Limits } from './http1-server.ts';
 import { Http2Server } from './http2-server.ts';
 import type { DataServerOptions } from './options.ts';
@@ -27,49 +27,47 @@ export class DataServer {
   readonly #options: DataServerOptions;
   readonly #exchanges: Exchanges;
   readonly #proxy: Proxy;
-  readonly #directions: ProtocolRouter;
+  readonly #router: ProtocolRouter;
   readonly #http1: Http1Server;
   readonly #http2: Http2Server;
   readonly #fast: FastLane | undefined;
   readonly #tls: TlsServer | undefined;
   #pair: KeyPair | undefined;
-  readonly #cut = Promise.withResolvers<void>();
+  readonly #drainEnded = Promise.withResolvers<void>();
 
   constructor(
     options: DataServerOptions,
     limits: Http1Limits,
-    deployments: readonly ServedProtocol[],
+    deployments: readonly ServedDeployment[],
     exchanges: Exchanges,
     proxy: Proxy,
     async: AsyncDeps,
-    woken: (deployment: number) => void,
+    onWake: (deployment: number) => void,
   ) {
     this.#options = options;
     this.#exchanges = exchanges;
     this.#proxy = proxy;
-    const directions = new ProtocolRouter(async.modelId, deployments, (target) =>
-      exchanges.wantsBodies(target),
-    );
-    this.#directions = directions;
+    const router = new ProtocolRouter(async.modelId, deployments, (target) => exchanges.wantsBodies(target));
+    this.#router = router;
     this.#pair = options.tls.cert === '' ? undefined : this.#readPair();
     if (this.#pair !== undefined)
       this.#tls = new TlsServer(
         this.#pair,
         options.tls.handshake_timeout,
-        () => directions.servesRequests,
-        (socket, protocol) => this.#secured(socket, protocol),
+        () => router.servesHttp,
+        (socket, protocol) => this.#onHandshake(socket, protocol),
       );
     const proto = this.#tls === undefined ? 'http' : 'https';
     this.#http1 = new Http1Server(
       options,
       limits,
-      { exchanges, proxy, async: new AsyncRoutes(async), directions, woken, proto },
-      (socket) => this.#connected(socket),
+      { exchanges, proxy, async: new AsyncRoutes(async), router, onWake, proto },
+      (socket) => this.#onConnection(socket),
     );
     this.#http2 = new Http2Server(options, {
       exchanges,
       proxy,
-      decide: (target) => directions.call(target),
+      decide: (target) => router.routeCall(target),
     });
     this.#fast = proxy.fastLane({
       exchanges,
@@ -77,12 +75,12 @@ export class DataServer {
       maxHeadBytes: options.max_header,
       headerTimeoutMs: options.header_timeout,
       keepAliveTimeoutMs: options.keep_alive_timeout,
-      decide: (method, target) => directions.plain(method, target),
-      handOver: (socket, first) => this.#handedOver(socket, first),
+      decide: (method, target) => router.routeFast(method, target),
+      handOver: (socket, first) => this.#onHandOver(socket, first),
     });
   }
 
-  /** Listens; throws a Fault with the address in words when it cannot. */
+  /** Throws a WeirError that names the address if it cannot listen. */
   start(): Promise<void> {
     return listen(this.#http1.server, this.#options.listen, '--listen');
   }
@@ -92,8 +90,8 @@ export class DataServer {
   }
 
   /**
-   * Accepts nothing new and lets running exchanges end; what still runs at `deadlineMs` is cut.
-   * Resolves as soon as nothing runs.
+   * Accepts no new connections and lets running exchanges end; aborts those that still run at `deadlineMs`
+   * (performance.now()). Resolves when none is left.
    */
   async stop(deadlineMs: number): Promise<void> {
     this.#http1.drain();
@@ -103,26 +101,26 @@ export class DataServer {
     const timeIsUp = new Promise<void>((resolve) => {
       timer = setTimeout(resolve, Math.max(0, deadlineMs - performance.now()));
     });
-    await Promise.race([this.#exchanges.idle(), timeIsUp, this.#cut.promise]);
+    await Promise.race([this.#exchanges.idle(), timeIsUp, this.#drainEnded.promise]);
     clearTimeout(timer);
     this.#proxy.abortAll('draining');
     this.#http1.server.closeAllConnections();
     await this.#http2.closeAll();
   }
 
-  /** What still runs is not waited for any longer. */
-  cut(): void {
-    this.#cut.resolve();
+  /** Ends the wait in `stop`, so running exchanges are aborted now. */
+  endDrain(): void {
+    this.#drainEnded.resolve();
   }
 
-  /** Requests from now on are routed by this list. */
-  reroute(deployments: readonly ServedProtocol[]): void {
-    this.#directions.reroute(deployments);
+  /** Replaces the deployments for all further requests. */
+  reroute(deployments: readonly ServedDeployment[]): void {
+    this.#router.reroute(deployments);
   }
 
   /**
-   * Reads the certificate anew, for new connections; false where there is nothing new. Throws a Fault when it is wrong,
-   * and the one before stays.
+   * Reads the certificate again, for new connections. Returns false if it is unchanged or not configured. Throws a
+   * WeirError if it is invalid; the old one stays in use.
    */
   renewCertificate(): boolean {
     if (this.#tls === undefined) return false;
@@ -133,7 +131,7 @@ export class DataServer {
     return true;
   }
 
-  /** What the door shows clients of itself, where it speaks TLS. */
+  /** The certificate that clients see; `undefined` without TLS. */
   get certificate(): Pick<KeyPair, 'names' | 'validToMs'> | undefined {
     return this.#pair;
   }
@@ -145,27 +143,27 @@ export class DataServer {
     throw new WeirError('bad_settings', read.problems.map((problem) => `ingress.tls.${problem}`).join('; '));
   }
 
-  #connected(socket: Socket): void {
+  #onConnection(socket: Socket): void {
     if (this.#tls !== undefined) this.#tls.accept(socket);
     else if (this.#fast) this.#fast.accept(socket);
-    else this.#tellApart(socket);
+    else this.#detectProtocol(socket);
   }
 
-  /** Over TLS the protocol is agreed on before the first byte (RFC 9113 3.3). */
-  #secured(socket: Socket, protocol: 'http1' | 'http2'): void {
+  /** Over TLS the protocol is known before the first byte (RFC 9113 3.3). */
+  #onHandshake(socket: Socket, protocol: 'http1' | 'http2'): void {
     if (protocol === 'http1' && this.#fast) this.#fast.accept(socket);
     else this.#serve(socket, protocol);
   }
 
-  /** What the fast lane does not take. `first`: its bytes, where they are the first of the connection. */
-  #handedOver(socket: Socket, first: Buffer | undefined): void {
-    const isAgreed = first === undefined || this.#tls !== undefined;
-    const protocol = isAgreed ? 'http1' : protocolOf(first);
-    if (protocol === 'too short to tell') this.#tellApart(socket);
+  /** Serves a connection that the fast lane gives up. `first`: its bytes, if they are the first of the connection. */
+  #onHandOver(socket: Socket, first: Buffer | undefined): void {
+    const isHttp1 = first === undefined || this.#tls !== undefined;
+    const protocol = isHttp1 ? 'http1' : protocolOf(first);
+    if (protocol === 'incomplete') this.#detectProtocol(socket);
     else this.#serve(socket, protocol);
   }
 
-  #tellApart(socket: Socket): void {
+  #detectProtocol(socket: Socket): void {
     awaitFirstBytes(socket, this.#options.header_timeout, (protocol) => this.#serve(socket, protocol));
   }
 

@@ -1,6 +1,7 @@
-// HTTP/1.1 at the data door, by Node's own server: every request becomes an exchange, is routed, and is handed to the
-// proxy or answered. Must stay true: whatever arrives, one exchange is opened and closed for it, and the id is in the
-// answer; and no answer stands in the midst of another.
+// HTTP/1.1 of the data server, by Node's HTTP server: opens an exchange for every request, routes it and forwards or
+// refuses it.
+// Invariant: every request opens and closes one exchange and gets its id in the response; responses on a connection
+// never overlap.
 //
 //   request ─► exchange.open ─► strict? ─► route ─► proxy.http | proxy.upgrade
 //    │ malformed, slow           └► refuse     ├► wake: 202
@@ -16,51 +17,20 @@ import { ClientStream } from '../../protocol/http/client-stream.ts';
 import { onlyValueOf, type Hop } from '../../protocol/http/forwarded-headers.ts';
 import { createServer } from '../../protocol/http/node-http.ts';
 import { refusalBytes, sendRefusal } from '../../protocol/http/reply.ts';
-import {
-  absoluteForm,
-  problemWith,
-  problemWithMethod,
-  problemWithUpgrade,
-} from '../../protocol/http/strict-request.ts';
+import { absoluteForm, problemWith, problemWithUpgrade } from '../../protocol/http/strict-request.ts';
 import type { Proxy, ActiveRequest } from '../proxy/proxy.ts';
 import type { AsyncRoutes } from './async-routes.ts';
 import type { ProtocolRouter } from '../routing/protocol-router.ts';
 import { plainAddress } from './http2-server.ts';
 import type { DataServerOptions } from './options.ts';
+import { parserProblem } from './parser-errors.ts';
 import type { RouteRefusal, Route } from '../routing/route.ts';
 
-/** Silence after which the operating system asks whether a client is still there. */
+/** Idle time after which the operating system sends TCP keep-alive probes. */
 const KEEP_ALIVE_PROBE_MS = 60_000;
 
-/** Errors of Node's parser that have a cause of their own; all others are bad_request. */
-const PARSER_FAILURES: Record<string, Failure> = {
-  HPE_HEADER_OVERFLOW: 'headers_too_large',
-  ERR_HTTP_REQUEST_TIMEOUT: 'request_timeout',
-  // The client closed its side in the middle of a message.
-  HPE_INVALID_EOF_STATE: 'client_gone',
-};
-
-/** Fields that Node's parser adds to its errors. */
-interface ParserError extends NodeJS.ErrnoException {
-  readonly reason?: string;
-  readonly rawPacket?: Buffer;
-  readonly bytesParsed?: number;
-}
-
-/** The cause of an error of Node's parser, and the detail for the client, which may be empty. */
-function parserProblem({ code = '', reason, rawPacket, bytesParsed = 0 }: ParserError): {
-  failure: Failure;
-  detail: string;
-} {
-  if (code === 'HPE_INVALID_METHOD' && rawPacket !== undefined)
-    return problemWithMethod(rawPacket, bytesParsed);
-  if (reason?.startsWith('Invalid method for HTTP'))
-    return { failure: 'not_implemented', detail: 'methods of RTSP are not supported' };
-  return { failure: PARSER_FAILURES[code] ?? 'bad_request', detail: '' };
-}
-
-/** An answer under way; `running` where it is a replica's. */
-interface Answering {
+/** The latest request on a connection. `running`: set once it is forwarded or served by the asynchronous routes. */
+interface LatestRequest {
   readonly req: IncomingMessage;
   readonly res: ServerResponse;
   running: ActiveRequest | undefined;
@@ -75,26 +45,26 @@ export interface Http1Deps {
   readonly exchanges: Exchanges;
   readonly proxy: Proxy;
   readonly async: AsyncRoutes;
-  readonly directions: ProtocolRouter;
-  /** Somebody wants a replica of that deployment to be there soon. */
-  readonly woken: (deployment: number) => void;
-  /** What clients speak HTTP over. */
+  readonly router: ProtocolRouter;
+  /** Called for a request to `wake`. */
+  readonly onWake: (deployment: number) => void;
+  /** Scheme that clients use. */
   readonly proto: 'http' | 'https';
 }
 
 export class Http1Server {
-  /** The one that listens; new connections come to its 'connection', where others may look at them first. */
+  /** The listening server. Its new connections go to `connected`, not to Node's HTTP server. */
   readonly server: Server;
   readonly #deps: Http1Deps;
   readonly #maxBody: number;
   readonly #maxHead: number;
-  readonly #takeOver: (this: Server, socket: Socket) => void;
-  /** The latest exchange on each connection, and the connections whose input was refused. */
-  readonly #answering = new WeakMap<Duplex, Answering>();
+  readonly #acceptByNode: (this: Server, socket: Socket) => void;
+  readonly #latest = new WeakMap<Duplex, LatestRequest>();
+  /** Connections after a parser error. */
   readonly #broken = new WeakSet<Duplex>();
   #isDraining = false;
 
-  /** `connected` is given every new connection. */
+  /** `connected` receives every new connection. */
   constructor(
     options: DataServerOptions,
     limits: Http1Limits,
@@ -106,7 +76,7 @@ export class Http1Server {
     this.#maxHead = options.max_header;
     this.server = createServer({
       insecureHTTPParser: false,
-      // Looked at in protocol/http/strict-request.ts: Node would answer without an id and without an exchange.
+      // Checked in protocol/http/strict-request.ts instead, since Node would respond without an exchange and its id.
       requireHostHeader: false,
       maxHeaderSize: options.max_header,
       headersTimeout: options.header_timeout,
@@ -116,15 +86,15 @@ export class Http1Server {
       noDelay: true,
       keepAlive: true,
       keepAliveInitialDelay: KEEP_ALIVE_PROBE_MS,
-      // Only a WebSocket is an upgrade to us: offers of h2c and the like are plain requests.
+      // Only WebSocket upgrades are served; a request that offers h2c or another protocol is an ordinary request.
       shouldUpgradeCallback: (req: IncomingMessage) =>
         req.method === 'GET' && req.headers.upgrade?.toLowerCase() === 'websocket',
     });
     this.server.maxConnections = options.max_connections;
-    // Node would cut off a request's headers silently at this count: the limit is in bytes instead.
+    // Node would silently drop headers above this count. `max_header` limits their bytes instead.
     this.server.maxHeadersCount = 0;
-    // The server's own listener is what makes a connection Node's: others come first.
-    [this.#takeOver] = this.server.listeners('connection') as [(this: Server, socket: Socket) => void];
+    // Node's own listener serves a connection as HTTP/1. `accept` calls it after the protocol is known.
+    [this.#acceptByNode] = this.server.listeners('connection') as [(this: Server, socket: Socket) => void];
     this.server.removeAllListeners('connection');
     this.server.on('connection', connected);
     this.server.on('request', (req, res) => this.#onRequest(req, res));
@@ -135,18 +105,17 @@ export class Http1Server {
     this.server.on('clientError', (error, socket) => this.#onClientError(error, socket));
   }
 
-  /** Serves a connection, from its first byte or from where a message begins. It is paused. */
+  /** Serves a paused connection, from its first byte or from the start of a request. */
   accept(socket: Socket): void {
     const stream = new ClientStream(socket, {
       maxHeadBytes: this.#maxHead,
       malformed: (problem) => this.#onClientError(new Error(problem), stream),
     });
-    this.#takeOver.call(this.server, stream as unknown as Socket);
-    // The reader of the first bytes has paused it.
+    this.#acceptByNode.call(this.server, stream as unknown as Socket);
     socket.resume();
   }
 
-  /** Listens no more; from now on answers say that their connection ends, and idle ones do. */
+  /** Stops listening and closes idle connections. Responses to further requests close their connection. */
   drain(): void {
     this.#isDraining = true;
     this.server.close();
@@ -155,43 +124,42 @@ export class Http1Server {
 
   #onRequest(req: IncomingMessage, res: ServerResponse): void {
     const exchange = this.#open(req, req.socket);
-    const answering: Answering = { req, res, running: undefined };
-    this.#answering.set(req.socket, answering);
+    const latest: LatestRequest = { req, res, running: undefined };
+    this.#latest.set(req.socket, latest);
     res.once('close', () => (req.socket as Duplex as ClientStream).answered());
     if (this.#isDraining) res.shouldKeepAlive = false;
     const hop = this.#hop(req, exchange);
     const problem = problemWith(req);
     if (problem !== undefined) {
       res.shouldKeepAlive = false;
-      return refuseWith(answering, exchange, problem.failure, problem.detail);
+      return refuse(latest, exchange, problem.failure, problem.detail);
     }
-    const route = this.#deps.directions.request(req.method!, req.url!, false);
+    const route = this.#deps.router.routeHttp(req.method!, req.url!, false);
     if (route.kind !== 'async_request') exchange.askedFor = route.deployment ?? NO_DEPLOYMENT;
     const length = req.headers['content-length'];
     if (Number(length ?? 0) > this.#maxBody)
-      return refuseWith(answering, exchange, 'too_large', `${length} bytes, the limit is ${this.#maxBody}`);
-    // HTTP/1.0 has no expectations, and no interim answers (RFC 9110 10.1.1 and 15.2).
+      return refuse(latest, exchange, 'too_large', `${length} bytes, the maximum is ${this.#maxBody}`);
+    // HTTP/1.0 has no expectations and no interim responses (RFC 9110 10.1.1 and 15.2).
     const expects = req.httpVersionMinor === 0 ? undefined : req.headers.expect?.toLowerCase();
     if (expects !== undefined && expects !== '100-continue')
-      return refuseWith(answering, exchange, 'expectation_failed', '');
-    if (route.kind === 'refuse')
-      return refuseWith(answering, exchange, route.failure, route.detail, route.allow);
+      return refuse(latest, exchange, 'expectation_failed', '');
+    if (route.kind === 'refuse') return refuse(latest, exchange, route.failure, route.detail, route.allow);
     if (route.kind === 'wake') return this.#wake(route.deployment, req, res, exchange);
     if (expects !== undefined) res.writeContinue();
     if (route.kind !== 'forward') {
-      if (route.kind === 'async_predict') route.turn.take(route.deployment);
-      answering.running = this.#deps.async.answer(route, req, res, exchange);
+      if (route.kind === 'async_predict') route.picker.take(route.deployment);
+      latest.running = this.#deps.async.serve(route, req, res, exchange);
       return;
     }
     exchange.route(route.deployment);
-    route.turn.take(route.deployment);
+    route.picker.take(route.deployment);
     if (!isPrivate(req.headers[DEBUG_HEADER])) exchange.capture();
-    answering.running = this.#deps.proxy.http(exchange, req, res, route.path, hop);
+    latest.running = this.#deps.proxy.http(exchange, req, res, route.path, hop);
   }
 
-  /** `wake` asks for a replica to be there soon: whoever scales hears of it. 202 with `{}` (contract 1.2). */
+  /** Notifies the autoscaler that a replica is wanted. Responds 202 with `{}` (contracts/baseten.md 1.2). */
   #wake(deployment: number, req: IncomingMessage, res: ServerResponse, exchange: Exchange): void {
-    this.#deps.woken(deployment);
+    this.#deps.onWake(deployment);
     req.resume();
     res.writeHead(202, ['Content-Type', 'application/json', 'Content-Length', '2', ID_HEADER, exchange.id]);
     res.end('{}');
@@ -205,11 +173,11 @@ export class Http1Server {
     const problem = problemWith(req) ?? problemWithUpgrade(req);
     const route: Route =
       problem === undefined
-        ? this.#deps.directions.request(req.method!, req.url!, true)
+        ? this.#deps.router.routeHttp(req.method!, req.url!, true)
         : { kind: 'refuse', ...problem };
     if (route.kind !== 'async_request') exchange.askedFor = route.deployment ?? NO_DEPLOYMENT;
     if (route.kind !== 'forward') {
-      // Routes of our own that are no refusals are never upgrades: they take other methods.
+      // weir's own routes do not accept upgrades.
       const { failure, detail, allow } =
         route.kind === 'refuse' ? route : ({ failure: 'method_not_allowed', detail: '' } as RouteRefusal);
       endWith(socket, refusalBytes(failure, exchange, { detail, allow }));
@@ -217,23 +185,23 @@ export class Http1Server {
       return;
     }
     exchange.route(route.deployment);
-    route.turn.take(route.deployment);
+    route.picker.take(route.deployment);
     const released = (socket as ClientStream).release();
     released.socket.on('error', () => released.socket.destroy());
     const early = Buffer.concat([head, released.head]);
     this.#deps.proxy.upgrade(exchange, req, released.socket, early, route.path, hop);
   }
 
-  /** We are a gateway to known replicas, never a way to somewhere else (RFC 9110 9.3.6). */
+  /** Refuses CONNECT, since weir is a gateway and not a tunnel (RFC 9110 9.3.6). */
   #onConnect(req: IncomingMessage, socket: Duplex): void {
     const exchange = this.#open(req, req.socket);
-    endWith(socket, refusalBytes('method_not_allowed', exchange, { detail: 'CONNECT is not served' }));
+    endWith(socket, refusalBytes('method_not_allowed', exchange, { detail: 'CONNECT is not supported' }));
     exchange.close('method_not_allowed', catalogue.method_not_allowed.http);
   }
 
-  /** What Node's parser refused, or did not get in time. A connection that broke is no request. */
+  /** Handles parser errors and timeouts. A broken connection without a request opens no exchange. */
   #onClientError(error: NodeJS.ErrnoException, socket: Duplex): void {
-    // TLS that broke is told of like what the parser refuses, and has nobody to read an answer.
+    // Errors of TLS arrive here too; the client cannot read a response then.
     if (error.code === 'ECONNRESET' || error.code?.startsWith('ERR_SSL') || !socket.writable) {
       socket.destroy();
       return;
@@ -241,23 +209,23 @@ export class Http1Server {
     if (this.#broken.has(socket)) return;
     this.#broken.add(socket);
     const { failure, detail } = parserProblem(error);
-    const answering = this.#answering.get(socket);
-    const isAnswering = answering?.res.writableFinished === false;
-    if (answering?.req.complete === false) {
-      // What is malformed, or late, is the body of a request that is under way.
-      if (isAnswering && answering.running) answering.running.abort(failure, error.code ?? error.message);
-      // Refused already, and told so; only the rest of its body is malformed.
-      else if (isAnswering) answering.res.end(() => socket.destroy());
-      // Answered already: the client would take a second answer for that of the next request.
+    const latest = this.#latest.get(socket);
+    const isResponding = latest?.res.writableFinished === false;
+    if (latest?.req.complete === false) {
+      // The body of the latest request is malformed or late.
+      if (isResponding && latest.running) latest.running.abort(failure, error.code ?? error.message);
+      // It was refused already: the refusal is sent to its end.
+      else if (isResponding) latest.res.end(() => socket.destroy());
+      // It has its response already: the client would take another one for the response to its next request.
       else socket.destroy();
       if (failure === 'client_gone') socket.destroy();
       return;
     }
     const exchange = this.#deps.exchanges.open(undefined);
     exchange.remoteAddress = plainAddress((socket as Socket).remoteAddress ?? '');
-    // An answer that is on its way on this connection goes first: another in its midst would be taken for part of it.
+    // A response that is being sent goes first, since a refusal in its middle would be read as a part of it.
     if (failure === 'client_gone') socket.destroy();
-    else if (isAnswering) answering.res.once('close', () => socket.destroy());
+    else if (isResponding) latest.res.once('close', () => socket.destroy());
     else endWith(socket, refusalBytes(failure, exchange, { detail }));
     exchange.close(failure, catalogue[failure].http, detail || (error.code ?? error.message));
   }
@@ -270,7 +238,7 @@ export class Http1Server {
     return exchange;
   }
 
-  /** What the replica learns about the way; brings an absolute-form target into origin form. */
+  /** Returns what the forwarded headers say about this hop. Converts an absolute-form target to origin form. */
   #hop(req: IncomingMessage, exchange: Exchange): Hop {
     const absolute = absoluteForm(req.url!);
     if (absolute) req.url = exchange.target = absolute.path;
@@ -286,16 +254,16 @@ export class Http1Server {
   }
 }
 
-/** Ends a connection that Node's server has released, with a last answer. */
-function endWith(socket: Duplex, answer: string): void {
+/** Sends a last response on a connection that Node's server has released, and closes it. */
+function endWith(socket: Duplex, response: string): void {
   socket.on('error', () => socket.destroy());
-  socket.write(answer);
+  socket.write(response);
   (socket as ClientStream).destroySoon();
 }
 
-/** Ends a request that nobody is to have. */
-function refuseWith(
-  { req, res }: Answering,
+/** Sends a refusal and closes the exchange. */
+function refuse(
+  { req, res }: LatestRequest,
   exchange: Exchange,
   failure: Failure,
   detail: string,

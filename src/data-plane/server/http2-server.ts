@@ -1,12 +1,15 @@
-// HTTP/2 at the data door: every stream becomes an exchange, is routed, and is handed to the proxy or refused.
-// Must stay true: what is called as gRPC is answered as gRPC, whatever is wrong; and a peer that floods a connection with
-// streams, resets, settings, pings or headers loses that connection, not everybody's memory.
+// HTTP/2 of the data server, for gRPC: opens an exchange for every stream, routes it and forwards or refuses it.
+// Invariant: a gRPC call gets a gRPC response, whatever is wrong; and a client that floods a connection with streams,
+// resets, settings, pings or headers loses that connection, and costs no unbounded memory.
 //
-// What bounds that: concurrent streams and header size by our own settings (RFC 9113 6.5.2); resets at 33 a second after
-// a burst of 1,000, frames that say nothing (settings, pings, priorities, unknown ones) at 330 a second after 10,000,
-// CONTINUATION frames per header, unanswered acknowledgements and empty DATA by nghttp2 and Node, which also takes no
-// more streams while ten megabytes wait on a connection; silence by ingress.keep_alive_timeout; streams that stand
-// still, or hold too many small pieces, by their call. test/e2e/http2-attacks.slow.test.ts tries each.
+// Limits, each tried by test/e2e/http2-attacks.slow.test.ts:
+//   concurrent streams, header size       weir's settings (RFC 9113 6.5.2)
+//   resets                                nghttp2: 33 a second after a burst of 1,000
+//   settings, pings, priorities, unknown  nghttp2: 330 a second after 10,000
+//   CONTINUATION frames per header, unanswered acknowledgements, empty DATA: nghttp2 and Node
+//   data that waits on a connection       Node: no more streams above ten megabytes
+//   silence                               ingress.keep_alive_timeout
+//   streams that stall or hold too many small pieces: the call's own limits
 import {
   constants,
   createServer,
@@ -29,21 +32,20 @@ import type { CallRoute, CallTarget } from '../routing/route.ts';
 
 const { NGHTTP2_FLAG_END_STREAM, NGHTTP2_NO_ERROR } = constants;
 
-/** Window of a whole connection; that of one stream stays at the protocol's 64 KiB. */
+/** Window of a whole connection. The window of one stream stays at the protocol's 64 KiB. */
 const SESSION_WINDOW_BYTES = 1024 ** 2;
 
-/** What an entry of a head weighs at least: its length and 32 (RFC 9113 6.5.2). */
-const MIN_ENTRY_BYTES = 33;
-/** Metadata may hold any name twice, also what HTTP has once. */
-const AS_SENT: object = { strictSingleValueFields: false };
+/** Minimum size of a header in a header list: its length plus 32 (RFC 9113 6.5.2). */
+const MIN_HEADER_BYTES = 33;
+/** Metadata may repeat any name, also those that HTTP allows once. */
+const ALLOW_REPEATED_NAMES: object = { strictSingleValueFields: false };
 
-/** How long the last trailers may take to a client that reads. */
+/** Time in which a client must read the last trailers. */
 const CLOSING_MS = 1000;
 
 export interface Http2Deps {
   readonly exchanges: Exchanges;
   readonly proxy: Proxy;
-  /** Where a call goes. */
   readonly decide: (target: CallTarget) => CallRoute;
 }
 
@@ -60,33 +62,33 @@ export class Http2Server {
     this.#server = createServer({
       settings: { maxConcurrentStreams: options.max_streams, maxHeaderListSize: options.max_header },
       maxSessionInvalidFrames: 100,
-      // The limit is in bytes.
-      maxHeaderListPairs: Math.ceil(options.max_header / MIN_ENTRY_BYTES),
-      ...AS_SENT,
+      // `max_header` limits bytes, so the number of headers must not be the tighter limit.
+      maxHeaderListPairs: Math.ceil(options.max_header / MIN_HEADER_BYTES),
+      ...ALLOW_REPEATED_NAMES,
     });
     this.#server.on('session', (session) => this.#onSession(session, options.keep_alive_timeout));
-    // A connection that broke is no call; its streams end by themselves.
+    // A broken connection opens no exchange; its streams end by themselves.
     this.#server.on('sessionError', (_, session) => session.destroy());
     this.#server.on('stream', (stream, headers, flags, raw: string[]) =>
       this.#onStream(stream, headers, (flags & NGHTTP2_FLAG_END_STREAM) !== 0, raw),
     );
   }
 
-  /** Serves a connection that begins with the preface of HTTP/2, all its bytes in place. */
+  /** Serves a connection. Its first unread bytes must be the HTTP/2 preface. */
   accept(socket: Socket): void {
-    // A client that has ended its side is gone: it cannot even say that it has read something. The server for HTTP/1,
-    // which took the connection, leaves such a one half open.
+    // A client that ended its side has left, since it cannot even acknowledge data. The HTTP/1 server, which accepted
+    // the connection, allows half-open connections.
     socket.allowHalfOpen = false;
     this.#server.emit('connection', socket);
   }
 
-  /** Tells every client to go elsewhere with its next call; connections end when nothing runs on them. */
+  /** Sends GOAWAY on every connection; a connection ends when it has no stream left. */
   drain(): void {
     this.#isDraining = true;
     for (const session of this.#sessions) session.close();
   }
 
-  /** Ends what is left, once the last trailers are out or the time for that is over. */
+  /** Closes all connections, once the last trailers are sent or CLOSING_MS have passed. */
   async closeAll(): Promise<void> {
     let timer: NodeJS.Timeout | undefined;
     const timeIsUp = new Promise<void>((resolve) => (timer = setTimeout(resolve, CLOSING_MS)));
@@ -108,11 +110,11 @@ export class Http2Server {
       streams++;
       stream.on('close', () => streams--);
     });
-    // Calls have deadlines of their own; a connection without one has this.
+    // Calls have time limits of their own; this one is for a connection without calls.
     session.setTimeout(idleMs, () => {
       if (streams > 0) return;
       session.close();
-      // A head that was begun and never finished would keep it open.
+      // Otherwise an unfinished header block would keep it open.
       setTimeout(() => {
         if (streams === 0) session.destroy();
       }, CLOSING_MS).unref();
@@ -127,7 +129,7 @@ export class Http2Server {
     exchange.method = headers[':method'] ?? '';
     exchange.target = headers[':path'] ?? '';
     exchange.remoteAddress = plainAddress(stream.session?.socket.remoteAddress ?? '');
-    if (!isGrpc(headers['content-type'])) return refuseRequest(stream, exchange);
+    if (!isGrpc(headers['content-type'])) return refuseHttp(stream, exchange);
     exchange.protocol = 'grpc';
     const route = decide({
       modelId: text('baseten-model-id'),
@@ -136,10 +138,10 @@ export class Http2Server {
     });
     exchange.askedFor = route.deployment ?? NO_DEPLOYMENT;
     if (exchange.method !== 'POST')
-      return refuseCall(stream, exchange, 'method_not_allowed', 'gRPC takes POST');
+      return refuseCall(stream, exchange, 'method_not_allowed', 'gRPC requires POST');
     if (route.kind === 'refuse') return refuseCall(stream, exchange, route.failure, route.detail);
     exchange.route(route.deployment);
-    route.turn.take(route.deployment);
+    route.picker.take(route.deployment);
     const traceparent = exchange.trace(onlyValueOf(raw, TRACE_HEADER));
     proxy.grpc(
       exchange,
@@ -163,9 +165,9 @@ function refuseCall(stream: ServerHttp2Stream, exchange: Exchange, failure: Fail
   stream.close(NGHTTP2_NO_ERROR);
 }
 
-/** A plain request over HTTP/2: only calls are served there. */
-function refuseRequest(stream: ServerHttp2Stream, exchange: Exchange): void {
-  const detail = 'over HTTP/2 only gRPC is served; send this as HTTP/1.1';
+/** Refuses an HTTP request over HTTP/2, which serves only gRPC. */
+function refuseHttp(stream: ServerHttp2Stream, exchange: Exchange): void {
+  const detail = 'weir serves only gRPC over HTTP/2; send this request over HTTP/1.1';
   const { status, headers, body } = errorMessage('wrong_protocol', exchange.id, { detail });
   const sent = exchange.method === 'HEAD' ? '' : body;
   if (!stream.destroyed) exchange.wrote(Buffer.byteLength(sent));
@@ -181,6 +183,6 @@ function refuseRequest(stream: ServerHttp2Stream, exchange: Exchange): void {
   stream.close(NGHTTP2_NO_ERROR);
 }
 
-/** An IPv4 address that came in on an IPv6 socket, as the IPv4 address it is. */
+/** Converts an IPv4-mapped IPv6 address (::ffff:1.2.3.4) to IPv4. */
 export const plainAddress = (address: string): string =>
   address.startsWith('::ffff:') ? address.slice(7) : address;

@@ -1,22 +1,22 @@
-// Warns that a model's server does not know predict_path. Invariants: at most one warning per deployment and path, and a
-// request with another status costs one comparison.
+// Warns that a model's server does not know `predict_path`.
+// Invariant: at most one warning per deployment and path, and a response with another status costs one comparison.
 import type { Logger } from '../../core/logger.ts';
 import type { Exchange, Observer } from '../../core/exchange/exchange.ts';
 import { TARGET } from '../routing/target-path.ts';
 
-/** The routes that go to predict_path. */
+/** Matches the routes that are forwarded to `predict_path`. */
 const PREDICT = new RegExp(`^(?:${TARGET})?/(?:predict|run_remote)(?:\\?|$)`);
 
 /** The part of a deployment's options that the warning needs. */
-interface Predicting {
+interface PredictTarget {
   readonly id: string;
   readonly predict_path: string;
 }
 
-/** Warns of the first 404 that a replica of a deployment answers to a request for `predict_path`. */
+/** Returns an observer that warns of a deployment's first 404 for `predict_path`. */
 export function predictPathWarning(
   log: Pick<Logger, 'warn'>,
-  deploymentOf: (index: number) => Predicting | undefined,
+  deploymentOf: (index: number) => PredictTarget | undefined,
 ): Observer {
   const warned = new Set<string>();
   return {
@@ -27,7 +27,7 @@ export function predictPathWarning(
       const { id, predict_path: path } = deployment;
       if (warned.has(`${id} ${path}`)) return;
       warned.add(`${id} ${path}`);
-      log.warn('replica answered 404 to predict_path', {
+      log.warn('replica returned 404 for predict_path', {
         deployment: id,
         replica: exchange.replica,
         request_id: exchange.id,

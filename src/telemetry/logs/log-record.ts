@@ -1,49 +1,60 @@
-// One row of the log store: a request, a log line, a span of a trace, or a lifecycle event of weir.
-// Must stay true: a record is plain data that may cross threads, and every projection (search, tail, CSV, the contract's
-// API, OTLP) is made of these fields alone. Source: contracts/logplane.md E4 and F2.
+// One row of the log store: a request, a log line, a span, or a lifecycle event of weir (contracts/logplane.md E4, F2).
+// Invariant: a record is plain data that can be sent to another thread, and holds all data that any output needs.
 
 /**
- * `request`: an exchange that ended. `line`: logged by a replica or another program. `span`: posted by another program.
- * `event`: a lifecycle event of weir (core/events.ts). Stored as the index in this list, so new kinds are added at the end.
+ * `request`: an exchange that has ended. `line`: a log line of a replica or another program. `span`: a posted span.
+ * `event`: a lifecycle event of weir (core/events.ts). Stored as the index in this list, so new kinds go to the end.
  */
 export const KINDS = ['request', 'line', 'span', 'event'] as const;
 export type RecordKind = (typeof KINDS)[number];
 
-/** Who said it. Empty texts: unknown, or there is none. */
+/** Where a record comes from. A text is empty if it is unknown or does not apply. */
 export interface RecordOrigin {
   /** Id of the deployment. */
   readonly deployment: string;
   readonly environment: string;
   readonly replica: string;
-  /** `weir` (its own exchanges and events), `stdout`, `stderr`, a followed file's path, or `api`. */
+  /** `weir` (requests and events), `stdout`, `stderr`, the path of a followed file, or `api`. */
   readonly source: string;
 }
 
 export interface LogRecord extends RecordOrigin {
-  /** Place in the store: counts up without gaps over everything that is stored. 0: not stored yet. */
+  /** Sequence number: counts all stored records, without gaps. 0: not stored yet. */
   readonly seq: number;
   readonly kind: RecordKind;
-  /** Nanoseconds since the epoch: when a request began, when a line was written, when a span began. */
+  /** Nanoseconds since the epoch: begin of the request or span, or when the line was written. */
   readonly timeNs: bigint;
-  /** OTLP severity number, 1 to 24 (contracts/logplane.md C4); 0 where nobody said. */
+  /** OTLP severity number, 1 to 24 (contracts/logplane.md C4); 0: unknown. */
   readonly severity: number;
-  /** The line's text; of a request, what it was in a few words. */
+  /** Text of the line; of a request a summary, for example `POST /predict 200`. */
   readonly message: string;
   readonly requestId: string;
   /** 32 lowercase hex, or empty. */
   readonly traceId: string;
-  /** 16 lowercase hex, or empty: of a line, the span that it was written in. */
+  /** 16 lowercase hex, or empty. Of a line: the span in which it was written. */
   readonly spanId: string;
   readonly parentSpanId: string;
-  /** What the client was told (HTTP status, gRPC status, WebSocket close code); 0: no request. */
+  /** HTTP status, gRPC status or WebSocket close code that the client received; 0 for other kinds. */
   readonly status: number;
-  /** How long a request or span took; 0 for a line or an event. */
+  /** Duration of the request or span; 0 for a line or an event. */
   readonly durationNs: number;
-  /** Everything else that it says, as the text of a JSON object; empty when there is nothing. */
+  /** Further data as JSON text of an object; empty if there is none. Names: see `attributesOf`. */
   readonly attributes: string;
 }
 
-/** What a record says besides, read. Never throws: text that is no JSON object says nothing. */
+/**
+ * Parses the attributes of a record. Returns an empty object for text that is not a JSON object.
+ *
+ * Names of a request's attributes: method, path, protocol, cause, detail, remote, queue_ms, async_wait_ms, leased_ms,
+ * connected_ms, head_ms, first_byte_ms, request_bytes, response_bytes, attempts, retries, async, is_sampled,
+ * has_bodies; with bodies (ingest/bodies/body-reader.ts): model, response_model, response_id, input_tokens,
+ * output_tokens, total_tokens, cached_tokens, reasoning_tokens, finish_reason, is_stream, is_assembled, request_body,
+ * response_body, response_error, response_error_type.
+ * Of a line: the fields of its JSON; `exc_info` (traceback), `is_cut` (it was longer than allowed), `logger`.
+ * Of an event: `event` (its name in core/events.ts) and its fields; `suppressed` (earlier ones that were not recorded).
+ * Of a span: its own attributes, and name, kind (OTLP number), status_code, status_message, trace_state, events, links.
+ * Of posted lines and spans: `resource` and `scope` of the sender (ingest/otlp-records.ts).
+ */
 export function attributesOf({ attributes }: { readonly attributes: string }): Record<string, unknown> {
   if (attributes === '') return {};
   try {
@@ -54,16 +65,3 @@ export function attributesOf({ attributes }: { readonly attributes: string }): R
     throw error;
   }
 }
-
-/**
- * Names of attributes that a request's record has (kind `request`), beside the record's own fields:
- * method, path, protocol, cause, detail, remote, queue_ms, async_wait_ms, leased_ms, connected_ms, head_ms, first_byte_ms,
- * request_bytes, response_bytes, attempts, retries, async, is_sampled, has_bodies; with bodies (bodies/bodies.ts):
- * model, response_model, response_id, input_tokens, output_tokens, total_tokens, cached_tokens, reasoning_tokens,
- * finish_reason, is_stream, is_assembled, request_body, response_body, response_error, response_error_type.
- * Of a line: whatever its JSON said; `exc_info` is a traceback, `is_cut` a line that was too long, `logger` who wrote it.
- * Of an event: `event`, its name in core/events.ts, and its facts; `suppressed`: earlier ones that were left out.
- * Of a span: its own attributes, and name, kind (OTLP's number), status_code, status_message, trace_state, events, links.
- * Of lines and spans that others posted: `resource` and `scope`, which say who sent them (otlp-records.ts).
- */
-export type AttributeName = string;

@@ -1,10 +1,10 @@
-// The door of the room: takes what happened, and answers what happened. The work is done in two threads, one that writes
-// and one that looks things up.
-// Must stay true: nobody who forwards a request ever waits for it.
-//   record.ts   one row of it                writer-client.ts → writer-thread.ts → intake.ts, store-writer.ts → segment-writer.ts
-//   request-record.ts  a request as such a row      reader-client.ts → reader-thread.ts → store-reader.ts → segment-reader.ts
-//   capture-policy.ts  whose bodies are kept        bodies/  what is made of them
-//   query/      questions to it              page-position.ts, aggregate.ts  where a page ends; what is counted
+// The log store: stores requests, log lines, spans and events, and runs queries. Other modules import only this file.
+//   threads/  worker threads and their clients: writer (calls ingest, then store) and reader (calls store)
+//   ingest/   turns requests, output streams, log files and OTLP messages into redacted records
+//   store/    SQLite segments: appends records, reads them, deletes old ones (calls query)
+//   query/    parses queries, matches records, derives SQL conditions; calls no other folder
+// Calls go downwards in this list; ingest uses only types of store.
+// Invariant: recording never waits for the store; what does not fit into the send buffer is dropped and counted.
 import type { Component } from '../../core/lifecycle.ts';
 import type { Logger } from '../../core/logger.ts';
 import type { Exchange } from '../../core/exchange/exchange.ts';
@@ -14,12 +14,13 @@ import type { QueryNode } from './query/query-node.ts';
 import { subscriptionNode, type Subscription } from './query/subscription.ts';
 import type { FollowQuery, RecordPage, PageQuery, Aggregate } from './store/store-reader.ts';
 import type { LogRecord, RecordOrigin } from './log-record.ts';
+import type { RequestOwner } from './ingest/request-owners.ts';
 import type { PackedDeployment } from './ingest/request-record.ts';
 import { WriterClient, type PostResult, type WriterClientFigures } from './threads/writer-client.ts';
 import type { AggregateBy } from './store/aggregate.ts';
 
 export { CapturePolicy } from './ingest/capture-policy.ts';
-export { recordsOfLogs, recordsOfSpans, type OtlpRecordResult as OtlpIntake } from './ingest/otlp-records.ts';
+export { recordsOfLogs, recordsOfSpans, type OtlpDefaults } from './ingest/otlp-records.ts';
 export { attributesOf, KINDS, type RecordKind, type LogRecord, type RecordOrigin } from './log-record.ts';
 export type { TimeRange } from './store/segment-reader.ts';
 export { formatPosition, parsePosition, type PagePosition } from './store/page-position.ts';
@@ -31,143 +32,148 @@ export { SUMMED_FIELDS, type AggregateBy } from './store/aggregate.ts';
 export type { PostResult, WriterClientFigures } from './threads/writer-client.ts';
 
 export interface LogsConfig extends IngesterOptions {
-  /** Folder of its own for the files. */
+  /** Folder of the segments. Other files in it are ignored. */
   readonly folder: string;
+  /** Maximum size of all segments together, in bytes. */
   readonly maxBytes: number;
 }
 
-/** Records as they are stored. */
+/** Reads the wanted records in the order in which they were stored. */
 export interface RecordFeed {
-  /** Up to `limit` wanted records behind the place `afterSeq`. */
+  /** Reads up to `limit` wanted records with a sequence number above `afterSeq`. */
   read(afterSeq: number, limit: number): Promise<FollowQuery>;
-  /** `listener` is called when something was stored; returns how to stop that. */
+  /** Calls `listener` after records were stored. Returns a function that ends this. */
   onStored(listener: () => void): () => void;
 }
 
-/** A stream of logged lines. */
+/** A stream of log lines, for example the stdout of a replica. */
 export interface LineStream {
   write(bytes: Uint8Array): void;
   /** Sets the origin of later lines. */
-  move(origin: RecordOrigin): void;
+  setOrigin(origin: RecordOrigin): void;
   end(): void;
 }
 
 export class Logs implements Component {
   readonly name = 'logs';
-  readonly #sender: WriterClient;
-  readonly #asker: ReaderClient;
-  readonly #followsFiles: boolean;
+  readonly #writer: WriterClient;
+  readonly #reader: ReaderClient;
+  readonly #hasFiles: boolean;
   readonly #listeners = new Set<() => void>();
 
-  constructor({ folder, maxBytes, ...intake }: LogsConfig, log: Logger) {
-    const { retentionMs } = intake;
-    this.#sender = new WriterClient({ writer: { folder, maxBytes, retentionMs }, intake }, log, () => {
-      for (const listener of this.#listeners) listener();
-    });
-    this.#followsFiles = intake.files.length > 0;
-    this.#asker = new ReaderClient(folder, (path, problem) => this.#sender.damaged(path, problem));
+  constructor({ folder, maxBytes, ...ingest }: LogsConfig, log: Logger) {
+    const { retentionMs } = ingest;
+    this.#writer = new WriterClient(
+      { writer: { folder, maxBytes, retentionMs }, intake: ingest },
+      log,
+      () => {
+        for (const listener of this.#listeners) listener();
+      },
+    );
+    this.#hasFiles = ingest.files.length > 0;
+    this.#reader = new ReaderClient(folder, (path, problem) => this.#writer.damaged(path, problem));
   }
 
-  /** Files are followed from the start; for the rest the threads are started when they are needed. */
+  /** Starts the writer thread if log files are followed. Otherwise each thread starts with its first call. */
   start(): void {
-    if (this.#followsFiles) this.#sender.open();
+    if (this.#hasFiles) this.#writer.open();
   }
 
   async stop(deadlineMs: number): Promise<void> {
-    await this.#sender.close(deadlineMs);
-    await this.#asker.close();
+    await this.#writer.close(deadlineMs);
+    await this.#reader.close();
   }
 
   get figures(): WriterClientFigures {
-    return this.#sender.figures;
+    return this.#writer.figures;
   }
 
-  // ── What happened ────────────────────────────────────────────────────────────────────────────────────────────────
+  // ── Recording ────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  /** A request that ended, with the copies of its bodies that its tap has. Hot path. */
-  request(exchange: Exchange, deployment: PackedDeployment | undefined): void {
-    this.#sender.request(exchange, deployment);
+  /** Records a request that has ended, with the bodies that its body capture holds. Hot path. */
+  requestEnded(exchange: Exchange, deployment: PackedDeployment | undefined): void {
+    this.#writer.request(exchange, deployment);
   }
 
-  /** A stream of lines that begins. */
-  stream(origin: RecordOrigin): LineStream {
-    const stream = this.#sender.stream(origin);
+  /** Opens a stream of log lines. */
+  openStream(origin: RecordOrigin): LineStream {
+    const stream = this.#writer.stream(origin);
     return {
-      write: (bytes) => this.#sender.bytes(stream, bytes),
-      move: (other) => this.#sender.move(stream, other),
-      end: () => this.#sender.bytes(stream, undefined),
+      write: (bytes) => this.#writer.bytes(stream, bytes),
+      setOrigin: (other) => this.#writer.setOrigin(stream, other),
+      end: () => this.#writer.bytes(stream, undefined),
     };
   }
 
-  /** A request was given to a deployment: later lines of files and streams that name it belong to its replica. */
-  routed(exchange: Exchange, deployment: PackedDeployment): void {
-    this.#sender.routed(exchange, deployment);
+  /** Tells that a request was routed to a deployment, so that log lines with its id get its deployment and replica. */
+  requestRouted(exchange: Exchange, deployment: PackedDeployment): void {
+    this.#writer.routed(exchange, deployment);
   }
 
-  /** Sets the owner of later lines of followed files that name no known request. */
-  moveFiles(origin: Omit<RecordOrigin, 'source'>): void {
-    this.#sender.moveFiles(origin);
+  /** Sets the owner of later lines of followed files that contain no known request id. */
+  setFileOwner(owner: RequestOwner): void {
+    this.#writer.setFileOwner(owner);
   }
 
-  /** Stores records from outside. Resolves when they are stored, or why they are not. */
+  /** Stores posted records and events. Resolves when they are stored, or with the reason why they were dropped. */
   post(records: readonly LogRecord[]): Promise<PostResult> {
-    return this.#sender.post(records);
+    return this.#writer.post(records);
   }
 
-  /** Stores lines from outside: plain text or a JSON object each. `count`: how many there are at most, blank ones aside. */
+  /** Stores posted lines, each plain text or a JSON object. `count`: maximum number of lines, without blank ones. */
   postLines(bytes: Uint8Array, origin: RecordOrigin, count: number): Promise<PostResult> {
-    return this.#sender.post([], { bytes, origin, count });
+    return this.#writer.post([], { bytes, origin, count });
   }
 
-  // ── What is asked ────────────────────────────────────────────────────────────────────────────────────────────────
+  // ── Reading ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  /** The next records in the order of time. A page may be empty and yet not the last: see `next`. */
+  /** Returns the next page of records, ordered by time. An empty page may have a `next`, since each call is limited. */
   page(query: PageQuery): Promise<RecordPage> {
-    return this.#asker.ask('page', query);
+    return this.#reader.ask('page', query);
   }
 
-  /** The next records in the order in which they were stored, behind the place `seq`. */
+  /** Returns the next records with a sequence number above `seq`, in the order in which they were stored. */
   after(node: QueryNode, seq: number, limit: number): Promise<FollowQuery> {
-    return this.#asker.ask('after', node, seq, limit);
+    return this.#reader.ask('after', node, seq, limit);
   }
 
-  /** The record at a place. */
+  /** Returns the record with this sequence number. */
   at(seq: number): Promise<LogRecord | undefined> {
-    return this.#asker.ask('at', seq);
+    return this.#reader.ask('at', seq);
   }
 
-  /** Bodies of the request at a place, where they were kept. */
+  /** Returns the stored bodies of the request with this sequence number. */
   bodies(
     seq: number,
   ): Promise<{ request: Uint8Array | undefined; response: Uint8Array | undefined } | undefined> {
-    return this.#asker.ask('bodies', seq);
+    return this.#reader.ask('bodies', seq);
   }
 
-  /** Counts what matches; comes back with `next` until everything was looked at. */
-  tally(query: Omit<PageQuery, 'limit' | 'direction'>, by: AggregateBy): Promise<Aggregate> {
-    return this.#asker.ask('tally', { ...query, direction: 'down', limit: 0 }, by);
+  /** Counts the matching records. The result has a `next` until all records were examined. */
+  aggregate(query: Omit<PageQuery, 'limit' | 'direction'>, by: AggregateBy): Promise<Aggregate> {
+    return this.#reader.ask('tally', { ...query, direction: 'down', limit: 0 }, by);
   }
 
-  /** Counts by whole minutes, for questions about fields that these are summed by. */
-  tallyMinutes(
+  /** Counts from the stored totals of whole minutes. The query may name only fields in `SUMMED_FIELDS`. */
+  aggregateMinutes(
     node: QueryNode,
-    span: { readonly fromNs: bigint; readonly toNs: bigint },
+    range: { readonly fromNs: bigint; readonly toNs: bigint },
     by: AggregateBy,
   ): Promise<ReadonlyMap<string, number>> {
-    return this.#asker.ask('tallyMinutes', node, span, by);
+    return this.#reader.ask('tallyMinutes', node, range, by);
   }
 
-  /** What is wanted, as it is stored, from any place on: what an exporter reads. `problem`: what is wrong with the query. */
-  feed(wanted: Subscription): RecordFeed | { readonly problem: string } {
-    const question = subscriptionNode(wanted);
-    if ('problem' in question) return question;
+  /** Opens a feed of the subscribed records for an exporter. `problem`: what is wrong with the query. */
+  feed(subscription: Subscription): RecordFeed | { readonly problem: string } {
+    const query = subscriptionNode(subscription);
+    if ('problem' in query) return query;
     return {
-      read: (afterSeq, limit) => this.after(question.node, afterSeq, limit),
+      read: (afterSeq, limit) => this.after(query.node, afterSeq, limit),
       onStored: (listener) => this.onStored(listener),
     };
   }
 
-  /** `listener` is called when something was stored; returns how to stop that. */
+  /** Calls `listener` after records were stored. Returns a function that ends this. */
   onStored(listener: () => void): () => void {
     this.#listeners.add(listener);
     return () => void this.#listeners.delete(listener);

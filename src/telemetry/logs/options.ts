@@ -1,4 +1,4 @@
-// Settings of the record of what happened (section `logs`): what is kept, where it comes from, for how long.
+// Settings of the log store (section `logs`): what is stored, from where, and for how long.
 import { basename, dirname } from 'node:path';
 import {
   bytes,
@@ -24,13 +24,13 @@ const PATH = /^[/*][^\s?#]{0,255}$/;
 export const logsOptions = section({
   capture: choice(MODES, {
     default: 'metadata',
-    doc: 'What is kept of each request: metadata; full for the bodies of HTTP too (`x-portkey-debug: false` has them left out; those of gRPC and WebSockets are never kept); off for nothing. A run of the queue goes by `predict_path`.',
+    doc: 'What is stored of each request. `metadata`: everything except bodies. `full`: HTTP bodies too, unless the request has `x-portkey-debug: false`; bodies of gRPC and WebSocket are never stored. `off`: nothing. Requests from the queue are matched by `predict_path`.',
   }),
   routes: listOf(
     section({
       path: required(
         'path',
-        'Requests whose path, as the client wrote it, begins like this; with a `*` in it: is this, `*` for any characters.',
+        'Start of the request path as the client sent it. If it contains `*`, the whole path must match; `*` stands for any characters.',
         (input) =>
           PATH.test(input)
             ? { value: input }
@@ -39,7 +39,7 @@ export const logsOptions = section({
       ),
       capture: choice(MODES, {
         default: 'full',
-        doc: 'What is kept of these; the first entry that fits counts.',
+        doc: 'What is stored of these requests. The first matching entry applies.',
       }),
     }),
   ),
@@ -47,45 +47,45 @@ export const logsOptions = section({
     default: 256 * 1024,
     min: 1024,
     max: 16 * 1024 ** 2,
-    doc: 'Bytes that `full` keeps of each body, unpacked; a longer one is cut and marked.',
+    doc: 'Maximum bytes stored of each body, after decompression. Longer bodies are cut and marked.',
   }),
   retention: duration({
     default: 7 * DAY,
     min: 60_000,
     max: 366 * DAY,
-    doc: 'What is older is deleted, whole days at a time.',
+    doc: 'Records older than this are deleted, whole days at a time.',
   }),
   max_bytes: bytes({
     default: 4 * 1024 ** 3,
     min: 16 * 1024 ** 2,
-    doc: 'What all of the record may take on the disk; the oldest goes first.',
+    doc: 'Maximum size of the log store on disk. The oldest records are deleted first.',
   }),
   files: wordList({
     default: [],
     pattern: { test: isFollowable },
-    like: 'paths of files; * and ? may stand in the last part alone, such as /var/log/model/*.log',
-    doc: 'Log files that are followed, through rotation too; `*` and `?` may stand in the last part of a path.',
+    like: 'file paths, with * and ? only in the last part, such as /var/log/model/*.log',
+    doc: 'Log files to follow, also across rotation. The last part of a path may contain `*` and `?`.',
   }),
   max_line: bytes({
     default: 64 * 1024,
     min: 1024,
     max: 16 * 1024 ** 2,
-    doc: 'A logged line longer than this is cut, and marked with `is_cut`.',
+    doc: 'Maximum length of a log line. Longer lines are cut and marked with `is_cut`.',
   }),
   redact: flag({
     default: true,
-    doc: 'Take out what looks like a secret: keys, tokens, passwords, credentials in URLs, private keys.',
+    doc: 'Replace what looks like a secret with `[redacted]`: keys, tokens, passwords, credentials in URLs, private keys.',
   }),
   redact_patterns: wordList({
     default: [],
     separator: '\n',
     pattern: { test: (pattern) => pattern !== '' && typeof compileRegex(pattern) !== 'string' },
-    like: 'RE2 expressions, one a line, without lookaround and backreferences',
-    doc: 'What else is taken out: RE2 expressions, in a file as a list, elsewhere one a line.',
+    like: 'RE2 expressions, one per line, without lookaround and backreferences',
+    doc: 'RE2 expressions whose matches are redacted too. A list in the configuration file, otherwise one per line.',
   }),
   download_unlimited: flag({
     default: false,
-    doc: 'Let downloads go beyond 7 days and 100,000 rows.',
+    doc: 'Allow downloads of more than 7 days or 100,000 rows.',
   }),
 });
 export type LogsOptions = Settings<typeof logsOptions>;

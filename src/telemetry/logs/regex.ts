@@ -1,26 +1,25 @@
-// Regular expressions that users write: RE2 syntax, matched in time linear in the text.
-// Must stay true: no text and no expression makes matching slow, so neither the built-in RegExp nor a feature that
-// needs going back (lookaround, backreferences) is offered. Only this file imports re2js.
+// Compiles regular expressions of users. RE2 syntax, so without lookaround and backreferences.
+// Invariant: matching takes time linear in the text, for every expression and text. Only this file imports re2js.
 import { createRequire } from 'node:module';
 
 export interface Regex {
-  /** True where the expression is found anywhere in the text. */
+  /** Returns true if the text contains a match. */
   test(text: string): boolean;
-  /** The text with every match replaced by `by`, which is taken as it stands (`$1` means nothing). */
+  /** Replaces every match with `by`. `$` has no special meaning in `by`. */
   replaceAll(text: string, by: string): string;
 }
 
-/** Longest expression, in characters: compiling takes time and memory in proportion. */
+/** Longest expression, in characters, since compiling takes time and memory in proportion. */
 const MAX_PATTERN = 1000;
 
 let library: typeof import('re2js') | undefined;
-/** Loaded with the first expression: most sidecars have none. */
+/** Loads the library with the first expression, since most configurations have none. */
 const re2js = () => (library ??= createRequire(import.meta.url)('re2js') as typeof import('re2js'));
 
-/** The expression ready for use, or in words what is wrong with it (https://github.com/google/re2/wiki/Syntax). */
+/** Compiles an expression (https://github.com/google/re2/wiki/Syntax). Returns an error text if it is invalid. */
 export function compileRegex(pattern: string): Regex | string {
   if (pattern.length > MAX_PATTERN)
-    return `the expression has ${pattern.length} characters, ${MAX_PATTERN} are allowed`;
+    return `regular expression too long: ${pattern.length} characters, the maximum is ${MAX_PATTERN}`;
   const { RE2JS, RE2JSException } = re2js();
   try {
     const compiled = RE2JS.compile(pattern);
@@ -30,7 +29,7 @@ export function compileRegex(pattern: string): Regex | string {
         compiled.test(text) ? compiled.matcher(text).replaceAll(() => by) : text,
     };
   } catch (error) {
-    if (error instanceof RE2JSException) return `the expression cannot be read: ${error.message}`;
+    if (error instanceof RE2JSException) return `invalid regular expression: ${error.message}`;
     throw error;
   }
 }

@@ -1,10 +1,10 @@
-// Levels: from what others write to the OTLP severity number, and back to names.
-// Must stay true: one table for everybody (contracts/logplane.md C4); comparisons are made on the number alone.
+// Converts log levels of other programs to OTLP severity numbers, and numbers to names (contracts/logplane.md C4).
+// Invariant: levels are compared by their number only.
 
 /** Smallest severity number of each level. */
 export const SEVERITY = { trace: 1, debug: 5, info: 9, notice: 10, warn: 13, error: 17, fatal: 21 } as const;
 
-/** Level names in capital letters, as loggers of this world write them. */
+/** Level names of common loggers, in capital letters. */
 const NAMES: Readonly<Record<string, number>> = {
   TRACE: SEVERITY.trace,
   TRC: SEVERITY.trace,
@@ -33,24 +33,24 @@ const NAMES: Readonly<Record<string, number>> = {
   PANIC: SEVERITY.fatal,
 };
 
-/** The longest name, and some room for spaces around it: what is longer is no level. */
+/** Longest text that is looked up: the longest name, with spaces around it. */
 const MAX_NAME = 24;
 
-/** The severity number of a level's name in any case of letters; 0 for a name that is none. */
+/** The severity number of a level name, in any letter case; 0 for other names. */
 export const severityOfName = (name: string): number =>
   name.length > MAX_NAME ? 0 : (NAMES[name.trim().toUpperCase()] ?? 0);
 
-/** Whole tens from 10 up; 0 for another number. */
+/** Looks up levels that count in tens from 10 up; 0 for other numbers. */
 const byTens = (level: number, severities: readonly number[]): number =>
   level >= 10 ? (severities[Math.trunc(level / 10) - 1] ?? 0) : 0;
 
-/** The severity number of pino's and bunyan's levels, 10 (trace) to 60 (fatal); 0 for another number. */
+/** The severity number of a level of pino or bunyan, 10 (trace) to 60 (fatal); 0 for other numbers. */
 export const severityOfPino = (level: number): number => byTens(level, [1, 5, 9, 13, 17, 21]);
 
-/** The severity number of the levels of Python's logging, 10 (debug) to 50 (critical); 0 for another number. */
+/** The severity number of a level of Python's logging, 10 (debug) to 50 (critical); 0 for other numbers. */
 export const severityOfPython = (level: number): number => byTens(level, [5, 9, 13, 17, 21]);
 
-/** OTLP's short name: TRACE, DEBUG, INFO, WARN, ERROR, FATAL; empty for 0. */
+/** The OTLP short name: TRACE, DEBUG, INFO, WARN, ERROR or FATAL; empty for 0. */
 export function severityText(severity: number): string {
   if (severity === 0) return '';
   return ['TRACE', 'DEBUG', 'INFO', 'WARN', 'ERROR', 'FATAL'][Math.min(5, Math.trunc((severity - 1) / 4))]!;

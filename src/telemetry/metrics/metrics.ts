@@ -170,7 +170,7 @@ export interface Measured {
 export function createMetrics(
   options: MetricsOptions,
   model: { readonly id: string; readonly name: string },
-  pool: Pick<Pool, 'deployments' | 'holding'>,
+  pool: Pick<Pool, 'deployments' | 'bufferBudget'>,
   sources: MetricSources,
 ): Measured {
   const common = new CommonLabels(model, pool.deployments);

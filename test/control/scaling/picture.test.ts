@@ -3,7 +3,7 @@ import { expect, it } from 'vitest';
 import { draw, simulate } from '../../../examples/autoscale.ts';
 import { ROOT } from '../../kit/weir.ts';
 
-it('the README’s picture is what the algorithm makes of that day (npm run docs draws it)', () => {
+it('draws the picture of the autoscaling guide from the algorithm (npm run docs)', () => {
   const moments = simulate();
   expect(draw(moments)).toBe(readFileSync(`${ROOT}docs/autoscale.svg`, 'utf8'));
   // The day has what the picture is to show: nothing at night, the first request at once, the limit never passed.

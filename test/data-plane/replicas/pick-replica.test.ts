@@ -4,7 +4,7 @@ import { leastLoaded } from '../../../src/data-plane/replicas/pick-replica.ts';
 import { Replica } from '../../../src/data-plane/replicas/replica.ts';
 import { replicaOptions } from '../../kit/deployment.ts';
 
-it('picks the ready replica that holds the fewest below the cap, and the one to avoid only as the last', () => {
+it('picks the ready replica with the fewest requests below the cap, and the one to avoid only as a last resort', () => {
   fc.assert(
     fc.property(
       fc.array(fc.tuple(fc.boolean(), fc.nat(5)), { minLength: 1, maxLength: 8 }),
@@ -15,7 +15,7 @@ it('picks the ready replica that holds the fewest below the cap, and the one to 
         const replicas = states.map(([isReady, outstanding], i) => {
           const replica = new Replica(replicaOptions(`r${i}`), () => undefined);
           replica.outstanding = outstanding;
-          if (isReady) replica.to('ready');
+          if (isReady) replica.setState('ready');
           return replica;
         });
         const avoid = avoided === undefined ? undefined : replicas[avoided];
@@ -33,16 +33,16 @@ it('picks the ready replica that holds the fewest below the cap, and the one to 
   );
 });
 
-it('gives a replica that is back its full share little by little', () => {
+it('gives a returning replica its full share step by step', () => {
   const back = new Replica(replicaOptions('back'), () => undefined, 60_000);
-  back.to('ready');
+  back.setState('ready');
   expect(back.load).toBe(0);
-  back.to('down');
-  back.to('ready');
-  // A tenth of the share at first: as if ten times as full.
+  back.setState('down');
+  back.setState('ready');
+  // The share starts at a tenth, so the load is scaled by ten.
   expect(back.load).toBeCloseTo(9, 0);
   const quick = new Replica(replicaOptions('quick'), () => undefined, 0);
-  quick.to('down');
-  quick.to('ready');
+  quick.setState('down');
+  quick.setState('ready');
   expect(quick.load).toBe(0);
 });

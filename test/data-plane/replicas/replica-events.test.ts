@@ -1,4 +1,4 @@
-// The events of a changed configuration: added, promoted, detached, weighted, removed.
+// Lifecycle events of a changed configuration: added, promoted, detached, weight changed, removed.
 import { describe, expect, it } from 'vitest';
 import { Logger } from '../../../src/core/logger.ts';
 import type { DeploymentOptions } from '../../../src/data-plane/replicas/options.ts';
@@ -18,12 +18,12 @@ function eventsBetween(before: readonly DeploymentOptions[], now: readonly Deplo
   return events;
 }
 
-describe('a configuration that changes', () => {
+describe('deploymentEvents', () => {
   it.each<[string, DeploymentOptions[], DeploymentOptions[], unknown[]]>([
-    ['nothing', [dep()], [dep()], []],
-    ['the first one', [], [dep()], [['deployment_added', 'dep1', 'production']]],
+    ['writes nothing if nothing has changed', [dep()], [dep()], []],
+    ['writes that a deployment was added', [], [dep()], [['deployment_added', 'dep1', 'production']]],
     [
-      'one that comes as a candidate',
+      'writes that a new deployment is being promoted',
       [],
       [dep({ rollout_phase: 'promoting' })],
       [
@@ -32,32 +32,37 @@ describe('a configuration that changes', () => {
       ],
     ],
     [
-      'a candidate becomes the current one',
+      'writes that a deployment was promoted, by its phase',
       [dep({ rollout_phase: 'promoting' })],
       [dep({ rollout_phase: 'auto' })],
       [['deployment_promoted', 'dep1', 'production']],
     ],
     [
-      'another environment',
+      'writes that a deployment was promoted, by its environment',
       [dep({ environment: 'staging' })],
       [dep()],
       [['deployment_promoted', 'dep1', 'production']],
     ],
     [
-      'an environment, where it had none',
+      'writes that a deployment is being promoted to its first environment',
       [dep({ environment: '' })],
       [dep({ rollout_phase: 'promoting' })],
       [['deployment_promoting', 'dep1', 'production']],
     ],
-    ['no environment any more', [dep()], [dep({ environment: '' })], [['deployment_detached', 'dep1', '']]],
     [
-      'another weight',
+      'writes that a deployment lost its environment',
+      [dep()],
+      [dep({ environment: '' })],
+      [['deployment_detached', 'dep1', '']],
+    ],
+    [
+      'writes that the weight has changed',
       [dep()],
       [dep({ traffic_weight: 7 })],
       [['deployment_weight_changed', 'dep1', 'production']],
     ],
     [
-      'another replica at another address',
+      'writes that a replica was added and another removed',
       [dep()],
       [dep({ replicas: deploymentOptions(['x', 'new']).replicas.slice(1) })],
       [
@@ -66,11 +71,11 @@ describe('a configuration that changes', () => {
       ],
     ],
     [
-      'a replica that only has another name',
+      'writes nothing if a replica is only renamed',
       [dep()],
       [dep({ replicas: deploymentOptions(['renamed']).replicas })],
       [],
     ],
-    ['it is gone', [dep()], [], [['deployment_removed', 'dep1', 'production']]],
+    ['writes that a deployment was removed', [dep()], [], [['deployment_removed', 'dep1', 'production']]],
   ])('%s', (_, before, now, expected) => expect(eventsBetween(before, now)).toEqual(expected));
 });

@@ -1,4 +1,4 @@
-// The record through its door: two threads, real files. Nobody who forwards waits; what is lost is counted.
+// The log store with its two threads and real files: recording never waits, and dropped records are counted.
 import { readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -10,14 +10,14 @@ import { folder } from '../../kit/folder.ts';
 import { until } from '../../kit/until.ts';
 
 const ALL = { node: { op: 'all' }, fromNs: 0n, toNs: 2n ** 62n, direction: 'up', after: undefined } as const;
-const said: string[] = [];
-const sink = { ...fileSink(2), write: (line: string) => void said.push(line), flush: () => undefined };
+const logged: string[] = [];
+const sink = { ...fileSink(2), write: (line: string) => void logged.push(line), flush: () => undefined };
 const log = new Logger(sink, { level: 'info', isText: false });
 const origin = { deployment: 'dep1', environment: 'production', replica: 'abc12', source: 'api' };
 const open = new Set<Logs>();
 
 afterEach(async () => {
-  said.length = 0;
+  logged.length = 0;
   for (const logs of open) await logs.stop(performance.now() + 5000);
   open.clear();
 });
@@ -29,7 +29,7 @@ function start(path: string, more: Partial<LogsConfig> = {}): Logs {
       maxBytes: 2 ** 30,
       retentionMs: 86_400_000,
       maxLineBytes: 4096,
-      redactsKnown: true,
+      redactsCommonSecrets: true,
       maxBodyBytes: 262_144,
       redactPatterns: [],
       files: [],
@@ -61,10 +61,10 @@ const record = (message: string): LogRecord => ({
 const messages = async (logs: Logs): Promise<string[]> =>
   (await logs.page({ ...ALL, limit: 1000 })).records.map(({ message }) => message);
 
-/** An exchange that has ended. */
+/** Records an exchange that has ended, and returns its id. */
 function request(logs: Logs, target = '/predict?key=hidden'): string {
   const exchanges = new Exchanges({ trust_inbound: false });
-  exchanges.observe({ closed: (one) => logs.request(one, { id: 'dep1', environment: 'production' }) });
+  exchanges.observe({ closed: (one) => logs.requestEnded(one, { id: 'dep1', environment: 'production' }) });
   const exchange = exchanges.open(undefined);
   exchange.method = 'POST';
   exchange.target = target;
@@ -72,8 +72,8 @@ function request(logs: Logs, target = '/predict?key=hidden'): string {
   return exchange.id;
 }
 
-describe('a record from outside', () => {
-  it('is cut where a line would be, and marked', async () => {
+describe('a posted record', () => {
+  it('is cut to the length of a line, and is marked', async () => {
     const logs = start(folder());
     const many = Object.fromEntries(Array.from({ length: 5000 }, (_, i) => [`k${i}`, 'v'.repeat(50)]));
     await logs.post([
@@ -86,7 +86,7 @@ describe('a record from outside', () => {
     expect(JSON.parse(wide!.attributes)).toMatchObject({ name: 'kept', attributes_dropped: 5001 - 512 });
   });
 
-  it('keeps attributes that can be read, whatever a pattern takes out', async () => {
+  it('keeps attributes that are valid JSON after redaction', async () => {
     const logs = start(folder(), { redactPatterns: ['token.*'] });
     await logs.post([{ ...record('x'), attributes: JSON.stringify({ a: 'the token abc', b: 'stays' }) }]);
     const [{ attributes }] = (await logs.page({ ...ALL, limit: 10 })).records as [LogRecord];
@@ -94,11 +94,11 @@ describe('a record from outside', () => {
   });
 });
 
-describe('what happened', () => {
-  it('is there for whoever asks next: requests without their query, lines, posts', async () => {
+describe('the log store', () => {
+  it('returns requests without their query string, lines and posted records', async () => {
     const logs = start(folder());
     const id = request(logs);
-    const stream = logs.stream(origin);
+    const stream = logs.openStream(origin);
     stream.write(Buffer.from(`{"levelname":"INFO","message":"one","request_id":"${id}"}\ntw`));
     stream.write(Buffer.from('o\n'));
     expect(await logs.post([record('three')])).toEqual({ stored: 1 });
@@ -116,7 +116,7 @@ describe('what happened', () => {
     expect(logs.figures.stored).toEqual(new Map([['request', 1], ['line', 5]])); // prettier-ignore
   });
 
-  it('is kept over a restart, and gets places behind those before', async () => {
+  it('keeps records across a restart and continues the sequence numbers', async () => {
     const path = folder();
     const first = start(path);
     await first.post([record('before')]);
@@ -129,7 +129,7 @@ describe('what happened', () => {
     ]);
   });
 
-  it('has no secrets', async () => {
+  it('redacts secrets in posted records and requests', async () => {
     const logs = start(folder(), { redactPatterns: ['cust-\\d+'] });
     await logs.post([
       { ...record('password=hunter22 of cust-123'), attributes: '{"api_key":"abcdefgh1234"}' },
@@ -143,7 +143,7 @@ describe('what happened', () => {
     expect(() => JSON.parse(records[0]!.attributes)).not.toThrow();
   });
 
-  it('wakes those who follow', async () => {
+  it('calls listeners after records were stored, until they are removed', async () => {
     const logs = start(folder());
     let calls = 0;
     const stop = logs.onStored(() => calls++);
@@ -155,8 +155,8 @@ describe('what happened', () => {
   });
 });
 
-describe('a store that stands still', () => {
-  it('holds up nobody, takes what is bounded, counts the rest, and goes on', async () => {
+describe('a store that is locked', () => {
+  it('does not block recording, drops and counts what exceeds the limit, and stores the rest later', async () => {
     const path = folder();
     const logs = start(path);
     await logs.post([record('first')]);
@@ -164,7 +164,7 @@ describe('a store that stands still', () => {
     const holder = new DatabaseSync(join(path, name!));
     holder.exec('BEGIN IMMEDIATE');
     const piece = Buffer.from(`${'x'.repeat(1000)}\n`.repeat(64));
-    const stream = logs.stream(origin);
+    const stream = logs.openStream(origin);
     let longestMs = 0;
     for (let i = 0; i < 3000; i++) {
       const beganMs = performance.now();
@@ -177,46 +177,46 @@ describe('a store that stands still', () => {
     holder.close();
     await until('all is stored', () => logs.figures.queuedBytes === 0, 60_000);
     expect(logs.figures.stored.get('line')).toBeGreaterThan(30_000);
-    // Each piece was handed over without a wait for the store, which stood for seconds.
+    // No write waited for the store, which was locked for seconds.
     expect(longestMs).toBeLessThan(1000);
   });
 });
 
 describe('a flood of lines of one letter', () => {
-  it('waits in bounded numbers, is counted, and what was taken is stored', async () => {
+  it('is limited in number, its dropped lines are counted, and the others are stored', async () => {
     const logs = start(folder());
-    const stream = logs.stream(origin);
+    const stream = logs.openStream(origin);
     const piece = Buffer.from('y\n'.repeat(4096));
     for (let i = 0; i < 500; i++) stream.write(piece);
     const dropped = logs.figures.dropped.get('queue_full')!;
-    // Of 512 bytes each in 64 MiB.
+    // 64 MiB, with 512 bytes per line.
     expect((500 - dropped) * 4096).toBeLessThan(140_000);
-    const taken = (500 - dropped) * 4096;
-    // The last one waits a moment for a line that goes with it.
-    await until('what was taken is stored', () => logs.figures.stored.get('line') === taken, 60_000);
+    const accepted = (500 - dropped) * 4096;
+    // The last line waits a moment for a line that continues it.
+    await until('the accepted lines are stored', () => logs.figures.stored.get('line') === accepted, 60_000);
   });
 });
 
 describe('a folder that cannot be used', () => {
-  it('is said, counted, and tried again', async () => {
+  it('is reported, and its dropped records are counted', async () => {
     const path = join(folder({ file: 'no folder' }), 'file', 'logs');
     const logs = start(path);
     expect(await logs.post([record('one')])).toEqual({ problem: 'store_unusable' });
-    expect(said.join()).toMatch(/the record of what happened is not kept.*cannot be used/);
+    expect(logged.join()).toMatch(/the record of what happened is not kept.*cannot be used/);
     expect(logs.figures.dropped.get('store_unusable')).toBe(1);
     await expect(logs.page({ ...ALL, limit: 1 })).rejects.toThrow(/not a directory/);
   });
 
-  it('is not taken from another weir', async () => {
+  it('is refused if another weir uses it', async () => {
     const path = folder();
     const first = start(path);
     await first.post([record('one')]);
     const second = start(path);
     expect(await second.post([record('two')])).toEqual({ problem: 'store_unusable' });
-    expect(said.join()).toMatch(/in use by another weir/);
+    expect(logged.join()).toMatch(/in use by another weir/);
   });
 
-  it('may hold a file that is none of ours', async () => {
+  it('may contain other files', async () => {
     const path = folder();
     writeFileSync(join(path, 'logs-notes.txt'), 'mine');
     const logs = start(path);

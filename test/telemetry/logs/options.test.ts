@@ -1,4 +1,4 @@
-// The settings of followed files and of what is taken out of lines.
+// The settings of followed log files and of redaction.
 import { afterEach, describe, expect, it } from 'vitest';
 import { join } from 'node:path';
 import { load } from '../../../src/config/config.ts';
@@ -18,22 +18,22 @@ const problemsOf = (args: string[]) => {
 };
 
 describe('settings of logs', () => {
-  it('follow nothing, cut at 64 KiB and take secrets out where nothing is said', () => {
+  it('by default follow no file, cut lines at 64 KiB and redact secrets', () => {
     expect(logsOf([])).toMatchObject({ files: [], max_line: 65_536, redact: true, redact_patterns: [] });
   });
 
-  it('name files with commas between them, and patterns in the last part', () => {
+  it('accept comma-separated files, with patterns in the last part', () => {
     expect(logsOf(['--logs-files', '/var/log/a.log, /var/log/model/*.log']).files).toEqual([
       '/var/log/a.log',
       '/var/log/model/*.log',
     ]);
   });
 
-  it.each(['/var/*/a.log', '/var/log/', '/'])('refuse %s as a file', (file) =>
-    expect(problemsOf(['--logs-files', file])).toMatch(/--logs-files.*may stand in the last part alone/),
+  it.each(['/var/*/a.log', '/var/log/', '/'])('reject %s as a file', (file) =>
+    expect(problemsOf(['--logs-files', file])).toMatch(/--logs-files.*with \* and \? only in the last part/),
   );
 
-  it('take expressions that have commas in them', () => {
+  it('accept expressions that contain commas', () => {
     const one = String.raw`\d{2,4}-[a,b]`;
     expect(logsOf(['--logs-redact-patterns', one]).redact_patterns).toEqual([one]);
     expect(logsOf([], { WEIR_LOGS_REDACT_PATTERNS: `${one}\nx+` }).redact_patterns).toEqual([one, 'x+']);
@@ -41,7 +41,7 @@ describe('settings of logs', () => {
     expect(logsOf(['--config', file]).redact_patterns).toEqual(['a{1,3}', 'b']);
   });
 
-  it.each(['(a', 'a(?=b)', String.raw`(a)\1`])('refuse %s as an expression', (pattern) =>
+  it.each(['(a', 'a(?=b)', String.raw`(a)\1`])('reject %s as an expression', (pattern) =>
     expect(problemsOf(['--logs-redact-patterns', pattern])).toMatch(/must be a list of RE2 expressions/),
   );
 });

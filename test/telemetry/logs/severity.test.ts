@@ -1,4 +1,4 @@
-// Levels of other loggers, on one scale.
+// Levels of other loggers as OTLP severity numbers.
 import { describe, expect, it } from 'vitest';
 import {
   apiLevel,
@@ -9,7 +9,7 @@ import {
   severityText,
 } from '../../../src/telemetry/logs/severity.ts';
 
-describe('levels', () => {
+describe('severity', () => {
   it.each([
     ['trace', 1],
     ['DEBUG', 5],
@@ -23,26 +23,29 @@ describe('levels', () => {
     ['emerg', 21],
     ['fatal', 21],
     ['panic', 21],
-  ])('%s is %i', (name, severity) => expect(severityOfName(name)).toBe(severity));
+  ])('reads level %s as %i', (name, severity) => expect(severityOfName(name)).toBe(severity));
 
   it.each(['', 'loud', 'constructor', '__proto__', 'toString', `error${' '.repeat(100)}`])(
-    '%j is no level',
+    'reads %j as 0, since it is not a level',
     (name) => expect(severityOfName(name)).toBe(0),
   );
 
-  it('numbers of pino and of Python mean different things', () => {
+  it('distinguishes level numbers of pino and of Python', () => {
     expect([10, 20, 30, 40, 50, 60].map(severityOfPino)).toEqual([1, 5, 9, 13, 17, 21]);
     expect([10, 20, 30, 40, 50].map(severityOfPython)).toEqual([5, 9, 13, 17, 21]);
-    // A level of one's own lies in the range of the one below.
+    // A custom level belongs to the standard level below it.
     expect([25, 35].map(severityOfPython)).toEqual([9, 13]);
   });
 
-  it.each([-10, 0, 9, 70, 1e9, Number.NaN, Infinity])('%d is no number of a level', (level) => {
-    expect(severityOfPino(level)).toBe(0);
-    expect(severityOfPython(level)).toBe(0);
-  });
+  it.each([-10, 0, 9, 70, 1e9, Number.NaN, Infinity])(
+    'reads number %d as 0, since it is not a level',
+    (level) => {
+      expect(severityOfPino(level)).toBe(0);
+      expect(severityOfPython(level)).toBe(0);
+    },
+  );
 
-  it('has a name for every number, of which there are 24', () => {
+  it('has a name for each of the 24 numbers', () => {
     const names = Array.from({ length: 25 }, (_, severity) => severityText(severity));
     expect(names).toEqual([
       '',
@@ -50,7 +53,7 @@ describe('levels', () => {
     ]);
   });
 
-  it('the contract’s API knows four levels, and none where nobody said', () => {
+  it('maps to the four levels of the contract’s log API, and 0 to none', () => {
     expect(Object.values(SEVERITY).map(apiLevel)).toEqual([
       'DEBUG',
       'DEBUG',

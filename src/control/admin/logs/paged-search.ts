@@ -13,7 +13,7 @@ import type {
 /** What the log routes need of the record. */
 export type LogStore = Pick<
   Logs,
-  'page' | 'after' | 'at' | 'bodies' | 'tally' | 'tallyMinutes' | 'onStored' | 'post' | 'postLines'
+  'page' | 'after' | 'at' | 'bodies' | 'aggregate' | 'aggregateMinutes' | 'onStored' | 'post' | 'postLines'
 >;
 
 /** How long a route looks before it answers with what it has. */
@@ -86,7 +86,7 @@ const MAX_VALUES = 10_000;
 
 /** Counts all that matches; `undefined` where the client has left. */
 export async function pagedCount(
-  logs: Pick<LogStore, 'tally'>,
+  logs: Pick<LogStore, 'aggregate'>,
   query: Omit<PageQuery, 'limit' | 'direction' | 'after'>,
   by: AggregateBy,
   res: ServerResponse,
@@ -97,7 +97,7 @@ export async function pagedCount(
   let others = 0;
   let after: PagePosition | undefined;
   for (;;) {
-    const tally: Aggregate = await logs.tally({ ...query, after }, by);
+    const tally: Aggregate = await logs.aggregate({ ...query, after }, by);
     if (isGone(res)) return undefined;
     for (const [value, n] of tally.counts) {
       const known = counts.get(value);

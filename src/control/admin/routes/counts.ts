@@ -149,7 +149,7 @@ async function countBy(
   const isWhole = span.fromNs % MINUTE_NS === 0n && (span.toNs + 1n) % MINUTE_NS === 0n;
   const fits = 'stepMs' in by ? by.stepMs % 60_000 === 0 && isWhole : SUMMED_FIELDS.includes(by.field);
   if (!fits || !hasMinuteTotals(node)) return pagedCount(logs, { node, ...span }, by, res);
-  return { counts: new Map(await logs.tallyMinutes(node, span, by)), others: 0, isPartial: false };
+  return { counts: new Map(await logs.aggregateMinutes(node, span, by)), others: 0, isPartial: false };
 }
 
 interface Step {

@@ -187,7 +187,7 @@ async function estimateOf(
   span: { fromNs: bigint; toNs: bigint },
 ): Promise<number | undefined> {
   if (!hasMinuteTotals(node)) return undefined;
-  const sums = await logs.tallyMinutes(node, span, { field: 'kind' });
+  const sums = await logs.aggregateMinutes(node, span, { field: 'kind' });
   return Array.from(sums.values()).reduce((sum, n) => sum + n, 0);
 }
 

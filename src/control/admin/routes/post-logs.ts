@@ -3,7 +3,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { unknownName } from '../../../core/nearest-name.ts';
 import { recordsOfLogs, recordsOfSpans } from '../../../telemetry/logs/logs.ts';
-import type { LogRecord, RecordOrigin, OtlpIntake, PostResult } from '../../../telemetry/logs/logs.ts';
+import type { LogRecord, RecordOrigin, OtlpDefaults, PostResult } from '../../../telemetry/logs/logs.ts';
 import { CONTENT_TYPES, decode, encodingOf, type Encoding } from '../../../protocol/otlp/codec.ts';
 import { errorOf, type OtlpResponse } from '../../../protocol/otlp/otlp-http.ts';
 import { logsRequest, tracesRequest } from '../../../protocol/otlp/messages.ts';
@@ -80,7 +80,7 @@ async function take(
 }
 
 /** How the body of an OTLP request becomes records. A text is what is wrong with it, as the end of a sentence. */
-type Signal = (encoding: Encoding, body: Uint8Array, intake: OtlpIntake) => LogRecord[] | string;
+type Signal = (encoding: Encoding, body: Uint8Array, intake: OtlpDefaults) => LogRecord[] | string;
 
 const SIGNALS: Readonly<Record<'logs' | 'traces', Signal>> = {
   logs(encoding, body, intake) {

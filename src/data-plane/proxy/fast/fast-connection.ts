@@ -37,11 +37,11 @@ import type { ConnectionUser, ReplicaConnection, ReplicaConnections } from './re
 import { ReplicaAcquirer, type AcquireListener } from '../replica-acquirer.ts';
 import { ATTEMPTS_HEADER, serverTiming } from '../server-timing.ts';
 
-/** Where a request is to go. `turn` is told when it really goes there. */
+/** Where a request is to go. `picker` is told when it really goes there. */
 export interface RouteDecision {
   readonly deployment: number;
   readonly path: string;
-  readonly turn: { take(deployment: number): void };
+  readonly picker: { take(deployment: number): void };
 }
 
 /** What the lane works with. */
@@ -222,7 +222,7 @@ export class FastConnection implements Watched, ConnectionUser, Progress, Acquir
     exchange.remoteAddress = heads.remoteAddress;
     exchange.requestBytes = request.payloadBytes;
     exchange.route(decision.deployment);
-    decision.turn.take(decision.deployment);
+    decision.picker.take(decision.deployment);
     this.#path = decision.path;
     this.#exchange = exchange;
     this.#state = ANSWERING;

@@ -1,9 +1,9 @@
-// What a line says besides its message, made safe to keep: bounded, redacted, as the text of a JSON object.
-// Must stay true: no object that somebody logged, however deep, wide or long, costs more than these bounds.
+// Converts the attributes of a log line to JSON text, redacted and limited in size.
+// Invariant: the cost is limited for every object, however deep, wide or long it is.
 import { REDACTED, type Redactor } from './redact.ts';
-import { readable } from './terminal-escapes.ts';
+import { printable } from './terminal-escapes.ts';
 
-/** Values in all, levels of nesting, characters of all names and texts, characters of one text. */
+/** Limits: number of values, levels of nesting, characters of all names and texts, characters of one text. */
 const MAX_VALUES = 512;
 const MAX_DEPTH = 6;
 const MAX_CHARACTERS = 64 * 1024;
@@ -12,18 +12,18 @@ const MAX_TEXT = 32 * 1024;
 type Plain = Record<string, unknown>;
 
 /**
- * The attributes as JSON text; empty when there are none. What is beyond the bounds is left out, `attributes_dropped`
- * says how many values that are; a text that is too long is cut, with … at its end.
+ * The attributes as JSON text; empty if there are none. Values beyond the limits are dropped; `attributes_dropped` is
+ * their number. A text that is too long is cut and ends with `…`.
  */
 export function attributesText(attributes: Readonly<Plain>, redactor: Redactor): string {
-  const bounded = new Bounded(redactor);
-  const out = bounded.object(attributes, 0);
-  if (bounded.dropped > 0) out['attributes_dropped'] = bounded.dropped;
+  const copy = new BoundedCopy(redactor);
+  const out = copy.object(attributes, 0);
+  if (copy.dropped > 0) out['attributes_dropped'] = copy.dropped;
   const text = JSON.stringify(out);
   return text === '{}' ? '' : text;
 }
 
-class Bounded {
+class BoundedCopy {
   dropped = 0;
   #values = 0;
   #characters = 0;
@@ -33,7 +33,7 @@ class Bounded {
     this.#redactor = redactor;
   }
 
-  /** A copy without a prototype, in which `__proto__` is a name like any other. */
+  /** Copies an object. The copy has no prototype, so `__proto__` is an ordinary name in it. */
   object(source: Readonly<Plain>, depth: number): Plain {
     const out = Object.create(null) as Plain;
     const keys = Object.keys(source);
@@ -67,7 +67,7 @@ class Bounded {
     return out;
   }
 
-  /** `undefined`: beyond the bounds. */
+  /** `undefined`: beyond the limits. */
   #value(value: unknown, depth: number): unknown {
     this.#values++;
     if (typeof value === 'string') return this.#text(value);
@@ -77,11 +77,11 @@ class Bounded {
   }
 
   #text(value: string): string | undefined {
-    const text = this.#redactor.redactText(readable(value));
-    const room = Math.min(MAX_TEXT, MAX_CHARACTERS - this.#characters);
-    if (room <= 0 && text !== '') return undefined;
-    this.#characters += Math.min(text.length, room);
-    return text.length > room ? `${text.slice(0, room)}…`.toWellFormed() : text;
+    const text = this.#redactor.redactText(printable(value));
+    const free = Math.min(MAX_TEXT, MAX_CHARACTERS - this.#characters);
+    if (free <= 0 && text !== '') return undefined;
+    this.#characters += Math.min(text.length, free);
+    return text.length > free ? `${text.slice(0, free)}…`.toWellFormed() : text;
   }
 
   #isFull(): boolean {
@@ -89,7 +89,7 @@ class Bounded {
   }
 }
 
-/** Nothing at all is no secret, and neither is a number of tokens. */
+/** False for empty values, booleans, and a number of tokens. */
 const isSecret = (key: string, value: unknown): boolean =>
   value !== null &&
   value !== '' &&

@@ -1,6 +1,5 @@
-// What is kept of which request: everything, its metadata or nothing, by its path.
-// Must stay true: the first route that fits decides; all copies of bodies together stay within MAX_HELD_BYTES, beyond
-// which requests are recorded without bodies, and counted. Hot path: one look per request, none where there are no routes.
+// Decides by its path what is stored of a request: metadata and bodies, metadata only, or nothing. Hot path.
+// Invariant: the first matching route applies, and all captured bodies together stay below MAX_HELD_BYTES.
 import { BodyCapture, type CaptureBudget, type BodyCaptures } from '../../../core/exchange/body-capture.ts';
 
 export type CaptureMode = 'full' | 'metadata' | 'off';
@@ -8,47 +7,47 @@ export type CaptureMode = 'full' | 'metadata' | 'off';
 export interface CaptureOptions {
   readonly capture: CaptureMode;
   readonly routes: readonly { readonly path: string; readonly capture: CaptureMode }[];
-  /** Bytes that are kept of each body. */
+  /** Maximum number of bytes that are stored of each body. */
   readonly max_body: number;
 }
 
-/** What the copies of all exchanges that run may hold. */
+/** Maximum size of the captured bodies of all open exchanges. */
 const MAX_HELD_BYTES = 64 * 1024 ** 2;
-/** How much more is read of a stream of events than is kept: one token takes an event of a few hundred bytes. */
+/** Event streams are captured up to `max_body` times this, since each token is an event of a few hundred bytes. */
 export const STREAM_FACTOR = 16;
 
 export class CapturePolicy implements BodyCaptures, CaptureBudget {
   readonly #default: CaptureMode;
-  readonly #routes: readonly { readonly fits: (path: string) => boolean; readonly capture: CaptureMode }[];
+  readonly #routes: readonly { readonly matches: (path: string) => boolean; readonly capture: CaptureMode }[];
   readonly #limits: { readonly bytes: number; readonly streamBytes: number };
   readonly #maxHeldBytes: number;
   #heldBytes = 0;
-  /** Requests whose bodies were wanted, and not copied because there was no room. */
+  /** Number of requests whose bodies were not captured, since the budget was exhausted. */
   skipped = 0;
 
   constructor({ capture, routes, max_body }: CaptureOptions, maxHeldBytes = MAX_HELD_BYTES) {
     this.#default = capture;
-    this.#routes = routes.map((route) => ({ fits: pathPattern(route.path), capture: route.capture }));
+    this.#routes = routes.map((route) => ({ matches: pathPattern(route.path), capture: route.capture }));
     this.#limits = { bytes: max_body, streamBytes: max_body * STREAM_FACTOR };
     this.#maxHeldBytes = maxHeldBytes;
   }
 
-  /** True where anything at all may be kept. */
+  /** True if any request may be recorded. */
   get isOn(): boolean {
     return this.#default !== 'off' || this.#routes.some(({ capture }) => capture !== 'off');
   }
 
-  /** True where bodies of anything may be wanted. */
-  get isEverFull(): boolean {
+  /** True if bodies of any request may be captured. */
+  get mayCaptureBodies(): boolean {
     return this.#default === 'full' || this.#routes.some(({ capture }) => capture === 'full');
   }
 
-  /** What is kept of a request. `target`: as the client wrote it; what stands behind its `?` does not count. */
+  /** The mode for a request target as the client sent it. The query string is ignored. */
   modeOf(target: string): CaptureMode {
     if (this.#routes.length === 0) return this.#default;
     const query = target.indexOf('?');
     const path = query === -1 ? target : target.slice(0, query);
-    for (const { fits, capture } of this.#routes) if (fits(path)) return capture;
+    for (const { matches, capture } of this.#routes) if (matches(path)) return capture;
     return this.#default;
   }
 
@@ -58,7 +57,7 @@ export class CapturePolicy implements BodyCaptures, CaptureBudget {
 
   open(target: string): BodyCapture | undefined {
     if (!this.wants(target)) return undefined;
-    // Room for one body at least: a tap that can copy nothing is of no use.
+    // A capture without space for one body would be useless.
     if (this.#heldBytes + this.#limits.bytes <= this.#maxHeldBytes)
       return new BodyCapture(this, this.#limits);
     this.skipped++;
@@ -77,8 +76,8 @@ export class CapturePolicy implements BodyCaptures, CaptureBudget {
 }
 
 /**
- * Fits paths that begin with `pattern`; where there is a `*` in it, whole paths in which any characters stand for each.
- * No expression is made of it: each piece is looked for once, so that no path takes long.
+ * Returns a function that matches paths beginning with `pattern`. With a `*` in the pattern, it matches whole paths,
+ * and each `*` stands for any characters. Searches each part once, so it takes linear time.
  */
 export function pathPattern(pattern: string): (path: string) => boolean {
   const [first = '', ...others] = pattern.split('*');

@@ -1,23 +1,23 @@
-// One file that is followed: what was appended to it, as records, and where that stands.
-// Must stay true: a position is where a record ended that was given out, so that whoever goes on there neither loses nor
-// doubles a line; the file is known by what it begins with, not by its name alone.
+// One followed log file: reads appended bytes as records, and keeps the position to continue from after a restart.
+// Invariant: a position is the end of the last returned record, so no line is lost or read twice.
 import { createHash } from 'node:crypto';
 import { constants } from 'node:fs';
 import { open, type FileHandle } from 'node:fs/promises';
 import type { StreamRecords } from './stream-records.ts';
 import type { LogRecord } from '../log-record.ts';
 
-/** How many bytes at its beginning tell a file from another. */
+/** Number of bytes at the beginning that identify a file. */
 const HEAD_BYTES = 256;
 
-/** Where reading goes on after a restart. */
+/** Where to continue reading after a restart. */
 export interface FilePosition {
   readonly path: string;
   /** Device and inode, `dev:ino`. */
   readonly inode: string;
   readonly offset: number;
-  /** The first `headBytes` bytes (at most 256) had this SHA-256. */
+  /** Number of bytes in `headHash`, at most 256. */
   readonly headBytes: number;
+  /** SHA-256 of the first bytes of the file, as hex. */
   readonly headHash: string;
 }
 
@@ -26,15 +26,15 @@ const hash = (bytes: Uint8Array): string => createHash('sha256').update(bytes).d
 export class FollowedFile {
   readonly path: string;
   readonly inode: string;
-  /** No longer at a path that is followed: renamed or deleted. It is read to its end. */
+  /** The file was renamed or deleted. It is read to its end. */
   isGone = false;
-  /** When it last had something to read. */
+  /** When bytes were read last, nanoseconds since the epoch. */
   lastNs: bigint;
   readonly #handle: FileHandle;
   readonly #makeReader: () => StreamRecords;
   #reader: StreamRecords;
   #offset = 0;
-  /** The place in the file that is byte 0 of the reader's stream. */
+  /** Offset in the file of the first byte of the reader's stream. */
   #base = 0;
   #head: Buffer = Buffer.alloc(0);
   #headHash = hash(this.#head);
@@ -55,8 +55,8 @@ export class FollowedFile {
   }
 
   /**
-   * Opens the file; `undefined` where another has taken its place meanwhile. Never waits for a writer, should it have
-   * become a FIFO. Throws what open throws.
+   * Opens the file; `undefined` if another file is at the path now. Does not block if the path is a FIFO. Throws the
+   * errors of open(2).
    */
   static async open(
     path: string,
@@ -72,37 +72,38 @@ export class FollowedFile {
     return undefined;
   }
 
+  /** Where to continue after a restart. */
   get position(): FilePosition {
     return {
       path: this.path,
       inode: this.inode,
-      offset: this.#base + this.#reader.givenBytes,
+      offset: this.#base + this.#reader.emittedBytes,
       headBytes: this.#head.length,
       headHash: this.#headHash,
     };
   }
 
-  /** True where this is the file that the position was taken of, and all that was read is still in it. */
-  async isOf(position: FilePosition): Promise<boolean> {
+  /** True if the position belongs to this file, and the file still has all bytes before it. */
+  async matches(position: FilePosition): Promise<boolean> {
     const { size } = await this.#handle.stat();
     if (size < position.offset || size < position.headBytes) return false;
-    return hash(await this.#bytes(Math.min(position.headBytes, HEAD_BYTES))) === position.headHash;
+    return hash(await this.#firstBytes(Math.min(position.headBytes, HEAD_BYTES))) === position.headHash;
   }
 
-  /** Goes on at an offset, or at the end. */
+  /** Continues at an offset, or at the end. */
   async seek(offset: number | 'end'): Promise<void> {
     this.#offset = this.#base = offset === 'end' ? (await this.#handle.stat()).size : offset;
-    await this.#remember();
+    await this.#readHead();
   }
 
   /**
-   * Reads up to one buffer full and adds the records in it to `out`. Returns how many bytes came; 0: nothing new.
-   * Begins anew where the file was cut off or written anew since (copytruncate).
+   * Reads at most the size of the buffer, and adds the finished records to `out`. Returns the number of bytes read.
+   * Starts again at the beginning if the file was truncated or overwritten (copytruncate).
    */
   async read(buffer: Buffer, nowNs: bigint, out: LogRecord[]): Promise<number> {
     const { size } = await this.#handle.stat();
     if (size === this.#offset) return 0;
-    if (size < this.#offset || !(await this.#bytes(this.#head.length)).equals(this.#head)) {
+    if (size < this.#offset || !(await this.#firstBytes(this.#head.length)).equals(this.#head)) {
       out.push(...this.#reader.end());
       this.#reader = this.#makeReader();
       await this.seek(0);
@@ -110,28 +111,29 @@ export class FollowedFile {
     const { bytesRead } = await this.#handle.read(buffer, 0, buffer.length, this.#offset);
     if (bytesRead === 0) return 0;
     let from = 0;
-    // Who writes on at the old place in a file that was cut off leaves a hole of zeros before it.
-    if (this.#base + this.#reader.givenBytes === this.#offset) {
+    // Skips the zeros that a writer leaves which continues at its old offset after the file was truncated.
+    if (this.#base + this.#reader.emittedBytes === this.#offset) {
       while (from < bytesRead && buffer[from] === 0) from++;
       this.#base += from;
     }
     this.#offset += bytesRead;
     this.lastNs = nowNs;
     for (const record of this.#reader.push(buffer.subarray(from, bytesRead), nowNs)) out.push(record);
-    if (this.#head.length < HEAD_BYTES) await this.#remember();
+    if (this.#head.length < HEAD_BYTES) await this.#readHead();
     return bytesRead;
   }
 
+  /** Returns the records that waited long enough for further lines. */
   tick(nowNs: bigint): LogRecord[] {
     return this.#reader.tick(nowNs);
   }
 
-  /** Every line that has its end; one that has none is read again by whoever goes on from the position. */
-  settle(): LogRecord[] {
-    return this.#reader.settle();
+  /** Returns the records of all finished lines. An unfinished line is read again after a restart. */
+  flush(): LogRecord[] {
+    return this.#reader.flush();
   }
 
-  /** All that is left, the line without its end too. */
+  /** Ends the stream and returns all remaining records, with an unfinished line too. */
   end(): LogRecord[] {
     return this.#reader.end();
   }
@@ -140,12 +142,12 @@ export class FollowedFile {
     await this.#handle.close();
   }
 
-  async #remember(): Promise<void> {
-    this.#head = await this.#bytes(Math.min(HEAD_BYTES, this.#offset));
+  async #readHead(): Promise<void> {
+    this.#head = await this.#firstBytes(Math.min(HEAD_BYTES, this.#offset));
     this.#headHash = hash(this.#head);
   }
 
-  async #bytes(length: number): Promise<Buffer> {
+  async #firstBytes(length: number): Promise<Buffer> {
     const buffer = Buffer.alloc(length);
     if (length === 0) return buffer;
     const { bytesRead } = await this.#handle.read(buffer, 0, length, 0);

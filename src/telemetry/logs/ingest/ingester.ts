@@ -1,30 +1,30 @@
-// Everything that comes to the record, as entries to be stored: packed requests, streams of lines, followed files.
-// Must stay true: lines of one stream keep their order, and what is kept was redacted before the store sees it.
+// Turns all input of the writer thread into entries for the store: packed requests, streams of lines, log files, posts.
+// Invariant: lines of one stream keep their order, and every text is redacted before it is stored.
 import { attributesText } from './attributes.ts';
-import { BodyReader } from './bodies/bodies.ts';
+import { BodyReader } from './bodies/body-reader.ts';
 import type { StoreEntry } from '../store/segment-writer.ts';
-import { LogFileFollower, type FollowerOptions } from './log-files.ts';
+import { LogFileFollower, type FollowerOptions } from './log-file-follower.ts';
 import { StreamRecords } from './stream-records.ts';
 import { RequestOwners, type RequestOwner } from './request-owners.ts';
 import type { LogRecord, RecordOrigin } from '../log-record.ts';
 import { Redactor } from './redact.ts';
 import { compileRegex } from '../regex.ts';
-import { PACKED, unpack } from './request-record.ts';
+import { VALUES_PER_REQUEST, unpack } from './request-record.ts';
 
 export interface IngesterOptions {
-  /** Bytes of a line; a longer one is cut. */
+  /** Maximum length of a line in bytes; a longer line is cut. */
   readonly maxLineBytes: number;
-  /** Paths of files that are followed; see follow.ts. */
+  /** Paths of log files to follow (log-file-follower.ts). */
   readonly files: readonly string[];
-  /** Owner of lines that name no known request. */
+  /** Owner of lines of followed files that contain no known request id. */
   readonly fileOrigin: RequestOwner;
-  /** How long records are kept: no plain line is dated earlier. */
+  /** How long records are kept. An older time in a plain line is ignored. */
   readonly retentionMs: number;
-  /** Bytes that are kept of a body. */
+  /** Maximum size of a stored body, in bytes. */
   readonly maxBodyBytes: number;
-  /** Take out what usual secrets look like. */
-  readonly redactsKnown: boolean;
-  /** What else is taken out: expressions of RE2 that were found right. */
+  /** Redact secrets with the built-in rules. */
+  readonly redactsCommonSecrets: boolean;
+  /** Valid RE2 expressions whose matches are redacted too. */
   readonly redactPatterns: readonly string[];
 }
 
@@ -36,55 +36,55 @@ export class Ingester {
   readonly #bodies: BodyReader;
   readonly #readers = new Map<number, StreamRecords>();
   readonly #owners = new RequestOwners();
-  #fileOrigin: RequestOwner;
+  #fileOwner: RequestOwner;
 
   constructor(options: IngesterOptions) {
     this.#options = options;
-    this.#fileOrigin = options.fileOrigin;
+    this.#fileOwner = options.fileOrigin;
     this.#redactor = new Redactor({
-      builtIn: options.redactsKnown,
-      own: options.redactPatterns
+      builtIn: options.redactsCommonSecrets,
+      custom: options.redactPatterns
         .map((pattern) => compileRegex(pattern))
         .filter((one) => typeof one !== 'string'),
     });
     this.#bodies = new BodyReader(options.maxBodyBytes, this.#redactor);
   }
 
-  /** A new stream of lines, or a new origin for later lines of a known one. */
-  open(stream: number, origin: RecordOrigin): void {
+  /** Opens a stream of lines. For an open stream, sets the origin of later lines. */
+  openStream(stream: number, origin: RecordOrigin): void {
     const reader = this.#readers.get(stream);
     if (reader === undefined) this.#readers.set(stream, this.#reader(origin));
-    else reader.move(origin);
+    else reader.setOrigin(origin);
   }
 
-  /** Sets the owner of later lines of followed files that name no known request. */
-  moveFiles(origin: RequestOwner): void {
-    this.#fileOrigin = origin;
+  /** Sets the owner of later lines of followed files that contain no known request id. */
+  setFileOwner(owner: RequestOwner): void {
+    this.#fileOwner = owner;
   }
 
-  /** A running request, with its replica. */
-  running(requestId: string, owner: RequestOwner): void {
+  /** Stores the owner of a running request. */
+  addRunning(requestId: string, owner: RequestOwner): void {
     this.#owners.put(requestId, owner);
   }
 
-  /** A line of a followed file with the owner of the request that it names. */
-  owned(record: LogRecord): LogRecord {
+  /** Returns a line of a followed file with the owner of the request whose id it contains. */
+  withOwner(record: LogRecord): LogRecord {
     const owner = record.requestId === '' ? undefined : this.#owners.get(record.requestId);
-    return { ...record, ...(owner ?? this.#fileOrigin) };
+    return { ...record, ...(owner ?? this.#fileOwner) };
   }
 
-  /** Bytes of a stream, or its end. */
-  bytes(stream: number, bytes: Uint8Array | undefined, into: StoreEntry[]): void {
+  /** Adds bytes of a stream; `undefined` ends the stream. */
+  addBytes(stream: number, bytes: Uint8Array | undefined, into: StoreEntry[]): void {
     const reader = this.#readers.get(stream);
     if (reader === undefined) return;
-    this.#add(into, bytes === undefined ? reader.end() : reader.push(bytes, nowNs()));
+    this.#addOwned(into, bytes === undefined ? reader.end() : reader.push(bytes, nowNs()));
     if (bytes === undefined) this.#readers.delete(stream);
   }
 
-  /** Requests, packed one after the other. */
-  requests(values: readonly unknown[], into: StoreEntry[]): void {
+  /** Adds requests that `pack` wrote into one list. */
+  addRequests(values: readonly unknown[], into: StoreEntry[]): void {
     const hasFiles = this.#options.files.length > 0;
-    for (let at = 0; at < values.length; at += PACKED) {
+    for (let at = 0; at < values.length; at += VALUES_PER_REQUEST) {
       const entry = unpack(
         values,
         at,
@@ -99,21 +99,21 @@ export class Ingester {
     }
   }
 
-  /** Lines that came all at once. */
-  lines(bytes: Uint8Array, origin: RecordOrigin, into: StoreEntry[]): void {
+  /** Adds lines that were posted together. */
+  addLines(bytes: Uint8Array, origin: RecordOrigin, into: StoreEntry[]): void {
     const reader = this.#reader(origin);
     add(into, reader.push(bytes, nowNs()));
     add(into, reader.end());
   }
 
-  /** A record from outside, within the bounds of a line and without its secrets. */
-  bounded(record: LogRecord): LogRecord {
+  /** Returns a posted record cut to the length of a line, with its attributes limited, and redacted. */
+  sanitized(record: LogRecord): LogRecord {
     const { maxLineBytes } = this.#options;
-    const said = record.attributes === '' ? {} : (JSON.parse(record.attributes) as Record<string, unknown>);
+    const posted = record.attributes === '' ? {} : (JSON.parse(record.attributes) as Record<string, unknown>);
     let { message } = record;
     const bytes = message.length * 3 > maxLineBytes ? Buffer.byteLength(message) : 0;
     const isCut = bytes > maxLineBytes;
-    // What a byte too many left of a character goes with it.
+    // Without the partial character at the end.
     if (isCut)
       message = Buffer.from(message.slice(0, maxLineBytes))
         .toString('utf8', 0, maxLineBytes)
@@ -121,40 +121,40 @@ export class Ingester {
     return {
       ...record,
       message: message === '' ? '' : this.#redactor.redactText(message),
-      attributes: attributesText(isCut ? { is_cut: true, bytes, ...said } : said, this.#redactor),
+      attributes: attributesText(isCut ? { is_cut: true, bytes, ...posted } : posted, this.#redactor),
     };
   }
 
-  /** Gives out what has waited long enough for more to come. */
+  /** Adds the records that waited long enough for further lines. */
   tick(into: StoreEntry[]): void {
     const now = nowNs();
-    for (const reader of this.#readers.values()) this.#add(into, reader.tick(now));
+    for (const reader of this.#readers.values()) this.#addOwned(into, reader.tick(now));
   }
 
-  /** Gives out everything; nothing comes any more. */
+  /** Ends all streams and adds their remaining records. */
   end(into: StoreEntry[]): void {
-    for (const reader of this.#readers.values()) this.#add(into, reader.end());
+    for (const reader of this.#readers.values()) this.#addOwned(into, reader.end());
     this.#readers.clear();
   }
 
-  /** Lines of the files that are followed go through `deps`, from now on. */
+  /** Starts following the log files. `undefined`: there are none. */
   follow(
-    deps: Pick<FollowerOptions, 'give' | 'isFull' | 'save' | 'load' | 'say'>,
+    options: Pick<FollowerOptions, 'deliver' | 'isFull' | 'save' | 'load' | 'report'>,
   ): LogFileFollower | undefined {
     const { files } = this.#options;
     if (files.length === 0) return undefined;
     const follower = new LogFileFollower({
-      ...deps,
+      ...options,
       paths: files,
-      readerOf: (source) => this.#reader({ ...this.#fileOrigin, source }),
+      readerOf: (source) => this.#reader({ ...this.#fileOwner, source }),
       nowNs,
     });
     follower.start();
     return follower;
   }
 
-  /** Lines of a stream. One that names a request with a known replica belongs to that replica. */
-  #add(into: StoreEntry[], records: readonly LogRecord[]): void {
+  /** Adds lines of a stream. A line with the id of a request with a known replica gets the owner of that request. */
+  #addOwned(into: StoreEntry[], records: readonly LogRecord[]): void {
     for (const record of records) {
       const owner = record.requestId === '' ? undefined : this.#owners.get(record.requestId);
       into.push({ record: owner !== undefined && owner.replica !== '' ? { ...record, ...owner } : record });

@@ -1,13 +1,12 @@
-// A line that is a JSON object, understood: level, message, time, ids; the rest are attributes.
-// Must stay true: whatever a line says is found again, in a field or in an attribute of its own name; what cannot be
-// what its name says (a level nobody knows, a time in the far future) stays an attribute.
+// Reads a log line that is a JSON object: level, message, time and ids become fields, the rest attributes.
+// Invariant: no value is lost; a value that does not fit its name, such as an unknown level, stays an attribute.
 import { isRequestId, spanIdIn, traceIdIn, type ParsedLine } from './parsed-line.ts';
 import { severityOfName, severityOfPino, severityOfPython } from '../severity.ts';
 import { timeOf } from './timestamp.ts';
 
 type Role = 'level' | 'message' | 'time' | 'exception' | 'request' | 'trace' | 'span' | 'logger';
 
-/** Names of each role, the one that counts first in front. Names that begin with a capital are looked up in small. */
+/** Names of each role, in order of preference. Names that begin with a capital letter are looked up in lower case. */
 const NAMES: Readonly<Record<Role, string>> = {
   level:
     'levelname level severity lvl log.level severity_text severitytext @l ' +
@@ -27,29 +26,29 @@ const ROLES = new Map<string, { readonly role: Role; readonly rank: number }>(
   ),
 );
 
-/** Numbers of Python's logging and of pino overlap: these names only Python's loggers write. */
+/** Names that only Python loggers write. They decide, since the level numbers of Python and pino overlap. */
 const OF_PYTHON = ['levelname', 'asctime', 'lineno', 'funcName', 'exc_info'];
 
-/** Whole numbers of 16 digits and more, which a double may not hold. */
+/** Whole numbers of 16 digits and more, which a double may not represent. They are kept as text. */
 const LONG_NUMBER = /[:[,]\s{0,8}-?\d{16}/;
-const exactly = (_key: string, value: unknown, context?: { source?: string }): unknown =>
+const keepLongNumbers = (_key: string, value: unknown, context?: { source?: string }): unknown =>
   typeof value === 'number' && Number.isInteger(value) && !Number.isSafeInteger(value)
     ? (context?.source ?? value)
     : value;
 
-/** The object that the text is; `undefined` for everything else, a broken one too. */
+/** Parses a JSON object; `undefined` for every other text. */
 export function jsonObject(text: string): Record<string, unknown> | undefined {
   if (text.charCodeAt(0) !== 0x7b || !text.trimEnd().endsWith('}')) return undefined;
   try {
-    return JSON.parse(text, LONG_NUMBER.test(text) ? exactly : undefined) as Record<string, unknown>;
+    return JSON.parse(text, LONG_NUMBER.test(text) ? keepLongNumbers : undefined) as Record<string, unknown>;
   } catch (error) {
-    // RangeError: nested so deep that its values cannot be visited.
+    // RangeError: too deeply nested for the reviver.
     if (error instanceof SyntaxError || error instanceof RangeError) return undefined;
     throw error;
   }
 }
 
-/** What the object says. `text` is the message of one that has none of its own. */
+/** Reads the fields of the object. `text` is the message if the object has none. */
 export function readObject(object: Record<string, unknown>, text: string, nowNs: bigint): ParsedLine {
   const named = new Map<Role, string[]>();
   for (const key of Object.keys(object)) {
@@ -60,7 +59,7 @@ export function readObject(object: Record<string, unknown>, text: string, nowNs:
     else keys.push(key);
   }
   const used = new Set<string>();
-  /** The first of a role's keys, by rank, whose value can be what its name says. */
+  /** Reads the value of a role from its first key, by rank, whose value fits. */
   const pick = <T>(role: Role, read: (value: unknown, key: string) => T | undefined): T | undefined => {
     const keys = named.get(role);
     if (keys === undefined) return undefined;
@@ -83,7 +82,7 @@ export function readObject(object: Record<string, unknown>, text: string, nowNs:
   const requestId = pick('request', (value) => (isRequestId(value) ? value : undefined)) ?? '';
   const traceId = pick('trace', traceIdIn) ?? '';
   const spanId = pick('span', spanIdIn) ?? '';
-  // The traceback comes first: it is the last to be left out where there is too much.
+  // First, since the last attributes are dropped if there are too many.
   if (exception !== undefined) attributes['exc_info'] = exception;
   if (logger !== undefined) attributes['logger'] = logger;
   for (const key of Object.keys(object)) if (!used.has(key)) attributes[key] = object[key];
@@ -110,7 +109,7 @@ function severityOf(value: unknown, key: string, isOfPython: boolean): number | 
   return (isPython ? severityOfPython(number) : severityOfPino(number)) || undefined;
 }
 
-/** Text, or what else stands for it as JSON; nothing and the empty say nothing. */
+/** A text, or another value as JSON; `undefined` for the empty text, null and booleans. */
 const messageOf = (value: unknown): string | undefined =>
   typeof value === 'string'
     ? value || undefined
@@ -122,12 +121,12 @@ function textOf(value: unknown): string | undefined {
   try {
     return JSON.stringify(value);
   } catch (error) {
-    if (error instanceof RangeError) return undefined; // Nested too deep.
+    if (error instanceof RangeError) return undefined; // Too deeply nested.
     throw error;
   }
 }
 
-/** Loggers of Rust (tracing) keep the message in `fields`: taken out of there. */
+/** Moves the message out of `fields`, where the tracing library of Rust puts it. */
 function nestedMessage(attributes: Record<string, unknown>): string | undefined {
   const { fields } = attributes;
   if (typeof fields !== 'object' || fields === null || !Object.hasOwn(fields, 'message')) return undefined;

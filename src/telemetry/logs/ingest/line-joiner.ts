@@ -1,17 +1,17 @@
-// Joins the plain lines of one stream to records: each record has the lines that belong together (multi-line.ts), also if
-// the lines of several processes, each with its own prefix, are mixed (line-prefix.ts).
-// Invariant: each line is in exactly one record. At most MAX_GROUPS records and one more wait for lines.
+// Joins plain lines that belong together into one record (multi-line.ts), also if the output of several processes, each
+// with its own prefix, is mixed (line-prefix.ts).
+// Invariant: each line is in exactly one record, and at most MAX_GROUPS + 1 records wait for lines.
 import { isTraceback, MultiLine, type MultiLineLimits } from './multi-line.ts';
 import { prefixOf, type LinePrefix } from './line-prefix.ts';
 import { severityOfPlain } from './plain-line.ts';
 import type { OrderTicket } from './record-order.ts';
 import { SEVERITY } from '../severity.ts';
 
-const BOUNDS: MultiLineLimits = { maxLines: 500, maxBytes: 256 * 1024 };
-/** Lines that were printed further apart than this do not belong together. */
-const APART_NS = 500_000_000n;
-/** The same within a traceback or stack. Longer, since its lines are certain by their shape and a busy process prints slowly. */
-const APART_IN_TRACEBACK_NS = 10_000_000_000n;
+const LIMITS: MultiLineLimits = { maxLines: 500, maxBytes: 256 * 1024 };
+/** Lines that were printed with a longer gap do not belong together. */
+const MAX_GAP_NS = 500_000_000n;
+/** The same within a traceback or stack. Longer, since its lines are recognized by form and may be printed slowly. */
+const MAX_GAP_IN_TRACEBACK_NS = 10_000_000_000n;
 /** Maximum number of prefixes with an open record. */
 const MAX_GROUPS = 16;
 
@@ -25,21 +25,21 @@ export interface PlainLine {
   readonly nowNs: bigint;
   /** The time in the line or in its wrapper. Called only for the first line of a record. */
   readonly timeNs: () => bigint;
-  /** Adds a place for the record that this line begins. */
+  /** Reserves the position of the record that this line begins. */
   readonly open: () => OrderTicket;
-  /** When it was printed, as a container runtime says; nanoseconds since the epoch. */
+  /** When it was printed according to the container runtime, nanoseconds since the epoch. */
   readonly printedNs: bigint | undefined;
-  /** Other attributes of the line. */
-  readonly said: Readonly<Record<string, unknown>> | undefined;
+  /** Attributes from the wrapper of a container runtime. */
+  readonly attributes: Readonly<Record<string, unknown>> | undefined;
 }
 
-/** A record that may still grow. */
+/** A record that waits for further lines. */
 export interface PendingRecord {
   readonly lines: MultiLine;
   readonly severity: number;
   readonly timeNs: bigint;
-  readonly said: Readonly<Record<string, unknown>> | undefined;
-  readonly place: OrderTicket;
+  readonly attributes: Readonly<Record<string, unknown>> | undefined;
+  readonly ticket: OrderTicket;
   /** When its last line was received, and when it was printed, if that is known. */
   lastNs: bigint;
   printedNs: bigint | undefined;
@@ -49,80 +49,83 @@ export interface PendingRecord {
 interface Group {
   readonly prefix: LinePrefix;
   readonly pending: PendingRecord;
-  /** True if a second line had the prefix: a logger would put its head before the first line only. */
+  /** True if a second line had the prefix. The header of a logger is only on the first line. */
   isRepeated: boolean;
 }
 
 const hasLevel = (text: string): boolean => severityOfPlain(text) !== 0;
 
 export class LineJoiner {
-  readonly #give: (pending: PendingRecord) => void;
+  readonly #emit: (pending: PendingRecord) => void;
   #main: PendingRecord | undefined;
   readonly #groups: Group[] = [];
-  /** The group that took the line before. */
+  /** The group of the previous line. */
   #last: Group | undefined;
 
-  /** `give` receives each record that is finished. */
-  constructor(give: (pending: PendingRecord) => void) {
-    this.#give = give;
+  /** `emit` receives each record that is finished. */
+  constructor(emit: (pending: PendingRecord) => void) {
+    this.#emit = emit;
   }
 
-  blank(): void {
-    (this.#last?.pending ?? this.#main)?.lines.takeBlank();
+  /** Adds a blank line to the record of the previous line. */
+  addBlank(): void {
+    (this.#last?.pending ?? this.#main)?.lines.addBlank();
   }
 
-  take(line: PlainLine): void {
+  /** Adds a line to the record that it continues, or begins a record with it. */
+  add(line: PlainLine): void {
     const last = this.#last;
     this.#last = undefined;
-    if (line.printedNs !== undefined) this.#settleOlder(line.printedNs);
-    if (this.#groups.length > 0 && (this.#takenByGroup(line) || this.#takenBehindHead(line, last))) return;
-    if (this.#begunGroup(line)) return;
-    if (this.#main && this.#isTaken(this.#main, line, line.text)) return;
-    this.settleMain();
+    if (line.printedNs !== undefined) this.#flushOlder(line.printedNs);
+    if (this.#groups.length > 0 && (this.#addToGroup(line) || this.#continueWithoutHead(line, last))) return;
+    if (this.#beginGroup(line)) return;
+    if (this.#main && this.#append(this.#main, line, line.text)) return;
+    this.flushMain();
     this.#main = this.#begin(line);
   }
 
-  /** Finishes the records that got no further line for too long. */
+  /** Emits the records that got no further line for `waitNs`. */
   tick(nowNs: bigint, waitNs: bigint): void {
-    if (this.#main && nowNs - this.#main.lastNs >= waitNs) this.settleMain();
-    this.#settleGroups(({ lastNs }) => nowNs - lastNs >= waitNs);
+    if (this.#main && nowNs - this.#main.lastNs >= waitNs) this.flushMain();
+    this.#flushGroups(({ lastNs }) => nowNs - lastNs >= waitNs);
   }
 
-  /** Finishes the record without a prefix, since something else follows it in the stream. */
-  settleMain(): void {
+  /** Emits the record without a prefix, since another record follows it in the stream. */
+  flushMain(): void {
     const main = this.#main;
     this.#main = undefined;
-    if (main) this.#give(main);
+    if (main) this.#emit(main);
   }
 
-  /** Finishes all records. */
-  settle(): void {
-    this.settleMain();
-    this.#settleGroups(() => true);
+  /** Emits all records. */
+  flush(): void {
+    this.flushMain();
+    this.#flushGroups(() => true);
   }
 
-  #settleOlder(printedNs: bigint): void {
+  /** Emits the records whose last line was printed too long before this one. */
+  #flushOlder(printedNs: bigint): void {
     const isOlder = ({ printedNs: last = printedNs, lines }: PendingRecord): boolean =>
-      printedNs - last > (lines.isTrace ? APART_IN_TRACEBACK_NS : APART_NS);
-    if (this.#main && isOlder(this.#main)) this.settleMain();
-    this.#settleGroups(isOlder);
+      printedNs - last > (lines.isTrace ? MAX_GAP_IN_TRACEBACK_NS : MAX_GAP_NS);
+    if (this.#main && isOlder(this.#main)) this.flushMain();
+    this.#flushGroups(isOlder);
   }
 
-  /** Adds the line to the group with its prefix, the longest prefix first. */
-  #takenByGroup(line: PlainLine): boolean {
+  /** Adds the line to the group with the longest prefix that it has. Returns false if there is none. */
+  #addToGroup(line: PlainLine): boolean {
     let group: Group | undefined;
     let rest: string | undefined;
     for (const one of this.#groups) {
-      const behind = one.prefix.restOf(line.text);
-      if (behind !== undefined && (rest === undefined || behind.length < rest.length)) {
+      const text = one.prefix.restOf(line.text);
+      if (text !== undefined && (rest === undefined || text.length < rest.length)) {
         group = one;
-        rest = behind;
+        rest = text;
       }
     }
     if (group === undefined || rest === undefined) return false;
-    if (rest.trim() === '') group.pending.lines.takeBlank();
-    else if (!this.#isTaken(group.pending, line, rest)) {
-      this.#settleGroup(group);
+    if (rest.trim() === '') group.pending.lines.addBlank();
+    else if (!this.#append(group.pending, line, rest)) {
+      this.#flushGroup(group);
       return false;
     }
     group.isRepeated = true;
@@ -130,18 +133,18 @@ export class LineJoiner {
     return true;
   }
 
-  /** The text before the header was a logger's head, not a prefix, since the traceback continues without it. */
-  #takenBehindHead(line: PlainLine, last: Group | undefined): boolean {
-    const place = last ? this.#groups.indexOf(last) : -1;
-    if (last === undefined || place === -1 || last.isRepeated || !/^[ \t]/.test(line.text)) return false;
-    this.#groups.splice(place, 1);
-    this.settleMain();
+  /** Continues a traceback whose first line had a logger's header, not a prefix, since this line does not have it. */
+  #continueWithoutHead(line: PlainLine, last: Group | undefined): boolean {
+    const index = last ? this.#groups.indexOf(last) : -1;
+    if (last === undefined || index === -1 || last.isRepeated || !/^[ \t]/.test(line.text)) return false;
+    this.#groups.splice(index, 1);
+    this.flushMain();
     this.#main = last.pending;
-    return this.#isTaken(last.pending, line, line.text);
+    return this.#append(last.pending, line, line.text);
   }
 
-  /** The line begins a traceback behind a prefix, or shows that the line before it, with the same prefix, began one. */
-  #begunGroup(line: PlainLine): boolean {
+  /** Begins a group if the line has a prefix and begins a traceback, or continues one of the previous line. */
+  #beginGroup(line: PlainLine): boolean {
     const before = this.#main?.lines.onlyLine;
     const prefix = prefixOf(line.text, before);
     if (prefix === undefined) return false;
@@ -151,37 +154,37 @@ export class LineJoiner {
       main !== undefined &&
       before !== undefined &&
       prefix.restOf(before) !== undefined &&
-      this.#isTaken(main, line, rest);
+      this.#append(main, line, rest);
     const pending = isOfMain ? main : this.#begin(line);
     if (isOfMain) this.#main = undefined;
-    if (!isTraceback(rest)) pending.lines.beginWithin();
-    if (this.#groups.length >= MAX_GROUPS) this.#settleGroup(this.#groups[0]!);
+    if (!isTraceback(rest)) pending.lines.startInsideTraceback();
+    if (this.#groups.length >= MAX_GROUPS) this.#flushGroup(this.#groups[0]!);
     const group = { prefix, pending, isRepeated: isOfMain };
     this.#groups.push(group);
     this.#last = group;
     return true;
   }
 
-  #begin({ text, isCut, bytes, nowNs, timeNs, open, printedNs, said }: PlainLine): PendingRecord {
+  #begin({ text, isCut, bytes, nowNs, timeNs, open, printedNs, attributes }: PlainLine): PendingRecord {
     const severity = isTraceback(text) ? SEVERITY.error : severityOfPlain(text);
-    const lines = new MultiLine(text, bytes, isCut, severity, BOUNDS);
-    return { lines, severity, timeNs: timeNs(), said, place: open(), lastNs: nowNs, printedNs };
+    const lines = new MultiLine(text, bytes, isCut, severity, LIMITS);
+    return { lines, severity, timeNs: timeNs(), attributes, ticket: open(), lastNs: nowNs, printedNs };
   }
 
-  #isTaken(pending: PendingRecord, { bytes, isCut, nowNs, printedNs }: PlainLine, text: string): boolean {
-    if (!pending.lines.takes(text, bytes, isCut, hasLevel)) return false;
+  #append(pending: PendingRecord, { bytes, isCut, nowNs, printedNs }: PlainLine, text: string): boolean {
+    if (!pending.lines.append(text, bytes, isCut, hasLevel)) return false;
     pending.lastNs = nowNs;
     pending.printedNs = printedNs;
     return true;
   }
 
-  #settleGroups(isWanted: (pending: PendingRecord) => boolean): void {
-    for (const group of this.#groups.filter(({ pending }) => isWanted(pending))) this.#settleGroup(group);
+  #flushGroups(isWanted: (pending: PendingRecord) => boolean): void {
+    for (const group of this.#groups.filter(({ pending }) => isWanted(pending))) this.#flushGroup(group);
   }
 
-  #settleGroup(group: Group): void {
+  #flushGroup(group: Group): void {
     this.#groups.splice(this.#groups.indexOf(group), 1);
     if (this.#last === group) this.#last = undefined;
-    this.#give(group.pending);
+    this.#emit(group.pending);
   }
 }

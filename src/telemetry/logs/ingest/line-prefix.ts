@@ -1,6 +1,7 @@
-// Finds the prefix that a launcher or a logger puts before each line of a traceback: `(EngineCore_DP0 pid=77) `, `[rank0]: `,
-// `app-1  | `, `ERROR 11-20 12:00:00 [core.py:708] `. The text behind it shows where it ends, so no list of launchers is needed.
-// Invariant: the time of every search is linear in the line.
+// Finds the prefix that a launcher or logger puts before each line of a traceback: `(EngineCore_DP0 pid=77) `,
+// `[rank0]: `, `app-1  | `, `ERROR 11-20 12:00:00 [core.py:708] `. The text after a prefix shows where it ends, so no
+// list of launchers is needed.
+// Invariant: every search takes time linear in the line.
 
 export const HEADER = 'Traceback (most recent call last):';
 /** First line of the traceback of a Python exception group. */
@@ -15,7 +16,7 @@ const TIME_HERE = new RegExp(TIME, 'y');
 
 export class LinePrefix {
   readonly #before: string;
-  /** The part behind the time; `undefined`: the prefix has no time. */
+  /** The part after the time; `undefined`: the prefix has no time. */
   readonly #after: string | undefined;
 
   constructor(text: string) {
@@ -26,23 +27,23 @@ export class LinePrefix {
 
   /** The line without the prefix; `undefined`: the line has another prefix, or none. */
   restOf(line: string): string | undefined {
-    if (this.#after === undefined) return restBehind(line, 0, this.#before);
+    if (this.#after === undefined) return restAfter(line, 0, this.#before);
     if (!line.startsWith(this.#before)) return undefined;
     TIME_HERE.lastIndex = this.#before.length;
     const time = TIME_HERE.exec(line);
-    return time ? restBehind(line, TIME_HERE.lastIndex, this.#after) : undefined;
+    return time ? restAfter(line, TIME_HERE.lastIndex, this.#after) : undefined;
   }
 }
 
-/** The text behind `prefix`, which is expected at `at`. A blank line may lack the last space of the prefix. */
-function restBehind(line: string, at: number, prefix: string): string | undefined {
+/** The text after `prefix`, which must be at `at`. A blank line may lack the last space of the prefix. */
+function restAfter(line: string, at: number, prefix: string): string | undefined {
   if (line.startsWith(prefix, at)) return line.slice(at + prefix.length);
   return line.length - at === prefix.trimEnd().length && prefix.startsWith(line.slice(at)) ? '' : undefined;
 }
 
 /**
- * The prefix of a line that begins a traceback or belongs to one; `undefined` for other lines, and for lines without a
- * prefix. `before`: the line before it, since a frame of JavaScript or Java is recognized by the prefix that both share.
+ * The prefix of a line that begins or continues a traceback; `undefined` for other lines and lines without a prefix.
+ * `before`: the previous line, since a stack frame of JavaScript or Java is recognized by the prefix that both share.
  */
 export function prefixOf(line: string, before: string | undefined): LinePrefix | undefined {
   const length = headerAt(line) ?? frameAt(line) ?? sharedLength(line, before);
@@ -50,7 +51,7 @@ export function prefixOf(line: string, before: string | undefined): LinePrefix |
   return new LinePrefix(line.slice(0, length));
 }
 
-/** Where the header of a traceback begins, if nothing stands behind it. */
+/** Index of the header of a traceback, if no text follows it. */
 function headerAt(line: string): number | undefined {
   const at = line.indexOf(HEADER);
   if (at === -1 || line.slice(at + HEADER.length).trim() !== '') return undefined;
@@ -58,7 +59,7 @@ function headerAt(line: string): number | undefined {
   return line.startsWith(GROUP_HEADER, ofGroup) ? ofGroup : at;
 }
 
-/** Where a frame of Python begins. */
+/** Index of a stack frame of Python. */
 function frameAt(line: string): number | undefined {
   const at = line.indexOf(FRAME);
   return at !== -1 && /", line \d/.test(line.slice(at)) ? at : undefined;

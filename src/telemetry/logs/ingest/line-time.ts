@@ -1,13 +1,13 @@
 // Reads the time at the beginning of a plain line, if its form is unambiguous.
-// Invariant: the result is `undefined` if the line cannot have been written at that time; then the time of arrival counts.
-// A time without a zone is local time (as in timestamp.ts). A time without a date, and dates with an ambiguous order of day
-// and month (`05/01/2026`), are not read.
-import { behindProcess } from './plain-line.ts';
+// A time without a zone is local time (as in timestamp.ts). A time without a date, and dates with an ambiguous order of
+// day and month (`05/01/2026`), are not read.
+// Invariant: the result is `undefined` if the line cannot have been written at that time.
+import { withoutProcessPrefix } from './plain-line.ts';
 import { severityOfName } from '../severity.ts';
 import { timeOf } from './timestamp.ts';
 
 /** Number of characters that are searched. */
-const LONGEST = 160;
+const MAX_LENGTH = 160;
 /** A time without a zone that is more than this ahead was written in another zone, or a year earlier. */
 const AHEAD_NS = 300_000_000_000n;
 
@@ -41,28 +41,29 @@ const DAY_FIRST = new RegExp(
 );
 /** `time=… level=info` of logfmt. */
 const LOGFMT = /^(?:time|ts|t|timestamp)=(?:"([^"]{1,64})"|(\S{1,64}))(?=\s|$)/;
-/** Seconds since the epoch with a fraction. Whole numbers may be anything. */
+/** Seconds since the epoch with a fraction. A whole number may have another meaning. */
 const EPOCH = /^\[?(\d{10}\.\d{3,9})\]?(?=\s)/;
 
 /** Every line with a readable time matches this. */
 const HAS_TIME = /\d:\d\d:\d\d|^(?:time|ts|t|timestamp)=|^\[?\d{10}\./;
 
 /**
- * The time that a plain line begins with, nanoseconds since the epoch, behind a level and a launcher's prefix.
+ * The time at the beginning of a plain line, nanoseconds since the epoch. A level and a launcher's prefix may be before
+ * it.
  * `undefined`: there is none, it is older than `retentionMs`, or too far ahead of `nowNs`.
  */
 export function timeOfPlain(text: string, nowNs: bigint, retentionMs: number): bigint | undefined {
-  const start = text.length > LONGEST ? text.slice(0, LONGEST) : text;
+  const start = text.length > MAX_LENGTH ? text.slice(0, MAX_LENGTH) : text;
   if (!HAS_TIME.test(start)) return undefined;
-  const time = readAt(start, nowNs) ?? readAt(behindHead(start), nowNs);
+  const time = readAt(start, nowNs) ?? readAt(withoutHeader(start), nowNs);
   return time !== undefined && time >= nowNs - BigInt(retentionMs) * 1_000_000n ? time : undefined;
 }
 
-/** The line without the text that may stand before its time. */
-function behindHead(line: string): string {
-  const behind = behindProcess(line).replace(PRIORITY, '');
-  const level = LEVEL.exec(behind);
-  return level && severityOfName(level[1] ?? level[2]!) !== 0 ? behind.slice(level[0].length) : behind;
+/** The line without the text that may precede its time. */
+function withoutHeader(line: string): string {
+  const rest = withoutProcessPrefix(line).replace(PRIORITY, '');
+  const level = LEVEL.exec(rest);
+  return level && severityOfName(level[1] ?? level[2]!) !== 0 ? rest.slice(level[0].length) : rest;
 }
 
 function readAt(line: string, nowNs: bigint): bigint | undefined {
@@ -121,7 +122,7 @@ interface When {
   readonly zone?: string | undefined;
 }
 
-/** The last second that was read, kept since there are many lines in a second. */
+/** The last second, cached since many lines are from the same second. */
 let last: When = { month: '', day: '', clock: '' };
 let lastSecondNs: bigint | undefined;
 let lastNowNs = 0n;

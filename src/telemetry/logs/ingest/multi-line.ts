@@ -1,45 +1,44 @@
-// Which plain lines belong to the one before them: tracebacks, stacks, indented text, PEM keys.
-// Must stay true: a line that a logger began with a level of its own is never swallowed, and what is joined is bounded.
-
+// Decides which plain lines continue the line before them: tracebacks, stacks, indented text, PEM keys.
+// Invariant: a line with a logger's level begins a new record, and a record has a limited number of lines and bytes.
 import { GROUP_HEADER, HEADER } from './line-prefix.ts';
 
-/** Beyond either of these, the next line begins a record of its own. */
+/** Limits of one record. At either limit, the next line begins a new record. */
 export interface MultiLineLimits {
   readonly maxLines: number;
   readonly maxBytes: number;
 }
 
-/** How Python goes on when one exception was raised while another was handled, or from it. */
+/** Between two tracebacks of Python, if one exception was raised while another was handled, or from it. */
 const CHAINED =
   /^(?:During handling of the above exception, another exception occurred:|The above exception was the direct cause of the following exception:)$/;
 const CAUSED = /^(?:Caused by: |Suppressed: )/;
-/** A frame of Java or JavaScript: `at a.b.C.d(C.java:10)`, `at f (/app/a.js:1:1)`, `at /app/b.js:2:2`. */
+/** A stack frame of Java or JavaScript: `at a.b.C.d(C.java:10)`, `at f (/app/a.js:1:1)`, `at /app/b.js:2:2`. */
 const FRAME =
   /^[ \t]{1,16}at \S.{0,500}(?::\d+\)?|\((?:Native Method|Unknown Source|<anonymous>)\))(?: \{)?$/;
 const CLOSING = /^[\])}]{1,8}[;,]?$/;
-/** The last line of a traceback: a class's name alone or with a message. */
+/** Last line of a traceback: the class name, alone or with a message. */
 const RAISED = /^[A-Za-z_][\w.]*(?:Error|Exception|Warning|Exit|Interrupt|Iteration|Group)\b/;
 const KEY = /-----BEGIN [A-Z ]{0,32}PRIVATE KEY-----/;
 const KEY_LINE = /^(?:[A-Za-z0-9+/=]{1,80}|Proc-Type: .{1,40}|DEK-Info: .{1,80})?$/;
 
 /**
- * plain; frames: in a traceback; raised: behind its last line; chained: another traceback was announced;
- * key: in a PEM private key.
+ * frames: within a traceback; raised: after its last line; chained: a line announced another traceback;
+ * key: within a PEM private key.
  */
 type Phase = 'plain' | 'frames' | 'raised' | 'chained' | 'key';
 
 /** Last line of the traceback of a Python exception group. */
 const GROUP_END = /^ {2,64}\+-{8,}\s*$/;
-/** A line that names the exception, with the launcher's prefix in front. */
+/** A line that announces an exception, after the prefix of a launcher. */
 const ANNOUNCED = /(?:^|[)\]:|] ?)Exception [a-z]/;
 
-/** True where the line alone shows that something broke: it begins a record, whatever was before it. */
+/** True for the first line of a traceback. It begins a record unless the line before introduces it. */
 export const isTraceback = (text: string): boolean =>
   text.startsWith(HEADER) || text.startsWith(GROUP_HEADER);
 
-/** The lines of one record, as they come. */
+/** The lines of one record. */
 export class MultiLine {
-  readonly #bounds: MultiLineLimits;
+  readonly #limits: MultiLineLimits;
   #text: string;
   #lines = 1;
   #bytes: number;
@@ -47,34 +46,34 @@ export class MultiLine {
   #phase: Phase = 'plain';
   #isCut: boolean;
   #hasTraceback = false;
-  /** Its first line reports a failure or announces what follows, so a traceback behind it belongs to it. */
-  readonly #isOfTrouble: boolean;
+  /** The first line reports a failure or announces a traceback, so a traceback after it belongs to the record. */
+  readonly #introducesTraceback: boolean;
 
-  constructor(text: string, bytes: number, isCut: boolean, severity: number, bounds: MultiLineLimits) {
+  constructor(text: string, bytes: number, isCut: boolean, severity: number, limits: MultiLineLimits) {
     this.#text = text;
     this.#bytes = bytes;
     this.#isCut = isCut;
-    this.#bounds = bounds;
-    this.#isOfTrouble =
+    this.#limits = limits;
+    this.#introducesTraceback =
       severity >= 13 ||
       text.startsWith('Exception ') ||
       (severity === 0 && (text.endsWith(':') || ANNOUNCED.test(text.slice(0, 512))));
     const header = text.indexOf(HEADER);
     if (header !== -1) {
       this.#hasTraceback = true;
-      // With text behind it in the same line, the whole traceback is on that line.
+      // With text after the header, the whole traceback is on this line.
       if (text.slice(header + HEADER.length).trim() === '') this.#phase = 'frames';
     }
     if (KEY.test(text) && !text.includes('-----END')) this.#phase = 'key';
   }
 
-  /** The text of its first line; `undefined` if it has more lines. */
+  /** The text of the only line; `undefined` if there are more. */
   get onlyLine(): string | undefined {
     return this.#lines === 1 ? this.#text : undefined;
   }
 
-  /** True if its first line belongs to a traceback that began earlier, unseen. */
-  beginWithin(): void {
+  /** Tells that the first line belongs to a traceback whose beginning is missing. */
+  startInsideTraceback(): void {
     if (this.#phase === 'plain') this.#phase = 'frames';
   }
 
@@ -91,23 +90,23 @@ export class MultiLine {
     return this.#hasTraceback;
   }
 
-  /** True if it has a traceback or a stack, or a part of one. */
+  /** True if the record has a traceback or a stack, or a part of one. */
   get isTrace(): boolean {
     return this.#hasTraceback || this.#phase === 'frames';
   }
 
-  /** A blank line: part of the record only if something of it follows. */
-  takeBlank(): void {
+  /** Adds a blank line. It becomes part of the record only if another line of the record follows. */
+  addBlank(): void {
     this.#blank++;
   }
 
   /**
-   * Takes the line in and returns true where it belongs here; false: it begins another record.
-   * `hasLevel`: the line has a logger's level in front.
+   * Adds the line if it belongs to the record. Returns false if it begins another one.
+   * `hasLevel`: returns true for a line that begins with a logger's level.
    */
-  takes(text: string, bytes: number, isCut: boolean, hasLevel: (text: string) => boolean): boolean {
+  append(text: string, bytes: number, isCut: boolean, hasLevel: (text: string) => boolean): boolean {
     if (!this.#belongs(text, hasLevel)) return false;
-    if (this.#lines + this.#blank >= this.#bounds.maxLines || this.#bytes + bytes > this.#bounds.maxBytes) {
+    if (this.#lines + this.#blank >= this.#limits.maxLines || this.#bytes + bytes > this.#limits.maxBytes) {
       this.#isCut = true;
       return false;
     }
@@ -126,13 +125,13 @@ export class MultiLine {
       if (isKeyLine || text.trimStart().startsWith('-----END ')) return true;
     }
     if (isTraceback(text)) {
-      if (this.#phase !== 'chained' && !(this.#phase === 'plain' && this.#isOfTrouble)) return false;
+      if (this.#phase !== 'chained' && !(this.#phase === 'plain' && this.#introducesTraceback)) return false;
       this.#phase = 'frames';
       this.#hasTraceback = true;
       return true;
     }
     if (/^[ \t]/.test(text)) {
-      // Groups of exceptions draw their tracebacks indented.
+      // Exception groups print their tracebacks indented.
       if (text.includes(HEADER) || FRAME.test(text)) this.#hasTraceback = true;
       else if (KEY.test(text)) this.#phase = 'key';
       else if (this.#phase === 'frames' && GROUP_END.test(text)) this.#phase = 'raised';

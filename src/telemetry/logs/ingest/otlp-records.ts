@@ -1,6 +1,6 @@
-// From OTLP, as others post it, to records: lines of their logs and spans of their traces.
-// Must stay true: nothing that was said is lost here (intake.ts bounds it). What has a field of its own in a record is there, the rest is in its
-// attributes under its own name, and what the sender says of itself stays apart under `resource`.
+// Converts posted OTLP logs and spans to records. Data without a field in a record becomes an attribute of its own
+// name; resource and scope become the attributes `resource` and `scope`. The ingester limits and redacts them later.
+// Invariant: no data of a log or a span is lost here.
 import type {
   LogsRequest,
   OtlpLog,
@@ -18,7 +18,7 @@ import {
 import type { LogRecord } from '../log-record.ts';
 import { severityOfName } from '../severity.ts';
 
-/** Names by which senders say what a record has a field for; the first that is there counts. */
+/** Attributes of senders for fields of a record, in order of preference. */
 const FIELD_NAMES = {
   requestId: ['request_id', 'x-baseten-request-id', 'baseten.request_id'],
   replica: ['replica'],
@@ -28,7 +28,7 @@ const FIELD_NAMES = {
 type Field = keyof typeof FIELD_NAMES;
 const FIELDS = Object.keys(FIELD_NAMES) as Field[];
 
-/** Names in a record's attributes that are not the sender's; his own of that name get `attributes.` before them. */
+/** Reserved names in a record's attributes. A sender's attribute with such a name gets the prefix `attributes.`. */
 const LINE_NAMES: ReadonlySet<string> = new Set(['resource', 'scope', 'event_name', 'time_unix_nano']);
 const SPAN_NAMES: ReadonlySet<string> = new Set([
   'resource',
@@ -43,47 +43,47 @@ const SPAN_NAMES: ReadonlySet<string> = new Set([
   'links',
 ]);
 const MAX_SEVERITY = 24;
-/** A time or duration behind it, in the year 2262, has no place in the store. */
+/** Largest time and duration that the store can hold, in the year 2262. */
 const MAX_NS = 2n ** 63n - 1n;
 
-/** What holds for all records of a request. */
-export interface OtlpRecordResult {
-  /** Nanoseconds since the epoch: the time of a line that has none. */
+/** Values for records that lack them. */
+export interface OtlpDefaults {
+  /** Time of a record without a time, nanoseconds since the epoch. */
   readonly nowNs: bigint;
-  /** The deployment of those who name none. */
+  /** Deployment of a record without one. */
   readonly deployment: string;
 }
 
-/** Every log as a line. Only its place in the store (`seq`) is still 0. */
-export function recordsOfLogs({ resourceLogs }: LogsRequest, intake: OtlpRecordResult): LogRecord[] {
+/** Converts each log to a record of kind `line`. `seq` is 0, since the store assigns it. */
+export function recordsOfLogs({ resourceLogs }: LogsRequest, defaults: OtlpDefaults): LogRecord[] {
   return resourceLogs.flatMap(({ resource, scopeLogs }) =>
     scopeLogs.flatMap(({ scope, logRecords }) =>
-      logRecords.map((log) => lineOf(log, resource, scope, intake)),
+      logRecords.map((log) => lineOf(log, resource, scope, defaults)),
     ),
   );
 }
 
-/** Every span. */
-export function recordsOfSpans({ resourceSpans }: TracesRequest, intake: OtlpRecordResult): LogRecord[] {
+/** Converts each span to a record of kind `span`. `seq` is 0, since the store assigns it. */
+export function recordsOfSpans({ resourceSpans }: TracesRequest, defaults: OtlpDefaults): LogRecord[] {
   return resourceSpans.flatMap(({ resource, scopeSpans }) =>
-    scopeSpans.flatMap(({ scope, spans }) => spans.map((span) => spanOf(span, resource, scope, intake))),
+    scopeSpans.flatMap(({ scope, spans }) => spans.map((span) => spanOf(span, resource, scope, defaults))),
   );
 }
 
-function lineOf(log: OtlpLog, resource: OtlpResource, scope: OtlpScope, intake: OtlpRecordResult): LogRecord {
-  const { fields, rest } = takeFields(log.attributes, resource.attributes, LINE_NAMES, intake);
+function lineOf(log: OtlpLog, resource: OtlpResource, scope: OtlpScope, defaults: OtlpDefaults): LogRecord {
+  const { fields, rest } = takeFields(log.attributes, resource.attributes, LINE_NAMES, defaults);
   const stack = log.attributes.get('exception.stacktrace');
   if (typeof stack === 'string' && !Object.hasOwn(rest, 'exc_info')) {
     rest['exc_info'] = stack;
     delete rest['exception.stacktrace'];
   }
-  // Before the sender's: of too many attributes the last are left out.
+  // Before the sender's attributes, since the last ones are dropped if there are too many.
   const own = Object.create(null) as Record<string, PlainValue>;
   if (log.eventName !== '') own['event_name'] = log.eventName;
   const message = log.body === null ? rest['message'] : log.body;
-  // Some exporters, weir's among them, say the line in an attribute too.
+  // Some exporters, such as weir's, send the message as an attribute too.
   if (typeof rest['message'] === 'string' && rest['message'] === message) delete rest['message'];
-  const timeNs = timeOf([log.timeUnixNano, log.observedTimeUnixNano], own, intake);
+  const timeNs = timeOf([log.timeUnixNano, log.observedTimeUnixNano], own, defaults);
   addSender(own, resource, scope);
   return {
     ...fields,
@@ -101,12 +101,8 @@ function lineOf(log: OtlpLog, resource: OtlpResource, scope: OtlpScope, intake: 
   };
 }
 
-/** The first of the times that is one; one that cannot be is kept as it was said, in an attribute. */
-function timeOf(
-  times: readonly bigint[],
-  rest: Record<string, PlainValue>,
-  { nowNs }: OtlpRecordResult,
-): bigint {
+/** The first valid time. A time beyond the range of the store is kept as text in an attribute. */
+function timeOf(times: readonly bigint[], rest: Record<string, PlainValue>, { nowNs }: OtlpDefaults): bigint {
   const impossible = times.find((time) => time > MAX_NS);
   if (impossible !== undefined) rest['time_unix_nano'] = String(impossible);
   return times.find((time) => time > 0n && time <= MAX_NS) ?? nowNs;
@@ -120,15 +116,10 @@ function textOf(message: unknown, log: OtlpLog): string {
   return log.body === null ? log.eventName : JSON.stringify(plainOf(log.body));
 }
 
-function spanOf(
-  span: OtlpSpan,
-  resource: OtlpResource,
-  scope: OtlpScope,
-  intake: OtlpRecordResult,
-): LogRecord {
-  const { fields, rest } = takeFields(span.attributes, resource.attributes, SPAN_NAMES, intake);
+function spanOf(span: OtlpSpan, resource: OtlpResource, scope: OtlpScope, defaults: OtlpDefaults): LogRecord {
+  const { fields, rest } = takeFields(span.attributes, resource.attributes, SPAN_NAMES, defaults);
   const { startTimeUnixNano: startNs, endTimeUnixNano: endNs } = span;
-  // Before the sender's: of too many attributes the last are left out.
+  // Before the sender's attributes, since the last ones are dropped if there are too many.
   const own = Object.create(null) as Record<string, PlainValue>;
   own['name'] = span.name;
   own['kind'] = span.kind;
@@ -137,7 +128,7 @@ function spanOf(
   if (span.traceState !== '') own['trace_state'] = span.traceState;
   if (span.events.length > 0)
     own['events'] = span.events.map(({ timeUnixNano, name, attributes }) => ({
-      // As OTLP/JSON writes times: a number would not hold it.
+      // Text, as in OTLP/JSON, since a number cannot hold all digits.
       time_ns: String(timeUnixNano),
       name,
       ...withAttributes(attributes),
@@ -149,7 +140,7 @@ function spanOf(
       ...(traceState !== '' && { trace_state: traceState }),
       ...withAttributes(attributes),
     }));
-  const timeNs = timeOf([startNs, endNs], own, intake);
+  const timeNs = timeOf([startNs, endNs], own, defaults);
   addSender(own, resource, scope);
   const isTimed = startNs > 0n && startNs <= MAX_NS && endNs > startNs;
   const durationNs = isTimed ? endNs - startNs : 0n;
@@ -172,33 +163,33 @@ function spanOf(
 const withAttributes = (attributes: Attributes): { attributes?: Record<string, PlainValue> } =>
   attributes.size === 0 ? {} : { attributes: plainAttributes(attributes) };
 
-/** Moves what a record has a field for out of the attributes; the record's own word counts before the resource's. */
+/** Separates the fields of a record from the attributes. Attributes of the record have priority over the resource's. */
 function takeFields(
   attributes: Attributes,
   resource: Attributes,
   reserved: ReadonlySet<string>,
-  intake: OtlpRecordResult,
+  defaults: OtlpDefaults,
 ): {
   readonly fields: Record<Field, string> & { readonly source: string };
   readonly rest: Record<string, PlainValue>;
 } {
   const fields = { requestId: '', replica: '', environment: '', deployment: '', source: 'api' };
-  const taken = new Set<string>();
+  const used = new Set<string>();
   for (const field of FIELDS)
     for (const from of [attributes, resource]) {
-      const name = FIELD_NAMES[field].find((known) => isName(from.get(known)));
+      const name = FIELD_NAMES[field].find((known) => isNonEmptyText(from.get(known)));
       if (name === undefined || fields[field] !== '') continue;
       fields[field] = from.get(name) as string;
-      if (from === attributes) taken.add(name);
+      if (from === attributes) used.add(name);
     }
-  fields.deployment ||= intake.deployment;
+  fields.deployment ||= defaults.deployment;
   const rest = Object.create(null) as Record<string, PlainValue>;
   for (const [name, value] of attributes)
-    if (!taken.has(name)) rest[reserved.has(name) ? `attributes.${name}` : name] = plainOf(value);
+    if (!used.has(name)) rest[reserved.has(name) ? `attributes.${name}` : name] = plainOf(value);
   return { fields, rest };
 }
 
-const isName = (value: unknown): boolean => typeof value === 'string' && value !== '';
+const isNonEmptyText = (value: unknown): boolean => typeof value === 'string' && value !== '';
 
 function addSender(rest: Record<string, PlainValue>, resource: OtlpResource, scope: OtlpScope): void {
   if (resource.attributes.size > 0) rest['resource'] = plainAttributes(resource.attributes);

@@ -1,19 +1,19 @@
-// What one line says, and the ids that lines carry.
-// Must stay true: an id that is taken over has the shape of its kind; nothing else joins a line to a request or trace.
+// The content of one parsed log line, and the ids of requests, traces and spans in it.
+// Invariant: only an id of valid form assigns a line to a request or a trace.
 
 export interface ParsedLine {
   readonly severity: number;
   readonly message: string;
-  /** `undefined`: it says none, the time of its arrival counts. */
+  /** `undefined`: the line has no time; the time of arrival is used. */
   readonly timeNs: bigint | undefined;
   readonly requestId: string;
   readonly traceId: string;
   readonly spanId: string;
-  /** Not bounded and not redacted yet. */
+  /** Not yet limited and redacted. */
   readonly attributes: Readonly<Record<string, unknown>> | undefined;
 }
 
-/** Up to 256 visible ASCII characters: ids are opaque (contracts/baseten.md 3). */
+/** Up to 256 visible ASCII characters, since ids are opaque (contracts/baseten.md 3). */
 export const isRequestId = (value: unknown): value is string =>
   typeof value === 'string' && value.length <= 256 && /^[!-~]+$/.test(value);
 
@@ -22,19 +22,19 @@ const hexOf = (value: unknown, length: number): string | undefined =>
     ? value.toLowerCase()
     : undefined;
 
-/** 32 hex that are not all zero, in small letters (W3C Trace Context). */
+/** 32 hex digits that are not all zero, in lower case (W3C Trace Context). */
 export const traceIdIn = (value: unknown): string | undefined => hexOf(value, 32);
-/** 16 hex that are not all zero, in small letters. */
+/** 16 hex digits that are not all zero, in lower case. */
 export const spanIdIn = (value: unknown): string | undefined => hexOf(value, 16);
 
-/** `request_id=…`, `requestId: …`, `"x-baseten-request-id": "…"` of 37 or 32 hex: no other id is sure to be one. */
+/** `request_id=…`, `requestId: …`, `"x-baseten-request-id": "…"`, with 37 or 32 hex digits. Other ids are uncertain. */
 const REQUEST = /request[-_]?id["']?\s{0,4}[=:]\s{0,4}["']?([0-9a-f]{37}|[0-9a-f]{32})(?![0-9a-z])/i;
 const TRACE = /trace[-_]?id["']?\s{0,4}[=:]\s{0,4}["']?([0-9a-f]{32})(?![0-9a-z])/i;
 const SPAN = /span[-_]?id["']?\s{0,4}[=:]\s{0,4}["']?([0-9a-f]{16})(?![0-9a-z])/i;
 
 const NO_IDS = { requestId: '', traceId: '', spanId: '' };
 
-/** The ids that stand in a text. */
+/** The ids in a text. */
 export function idsIn(text: string): Pick<ParsedLine, 'requestId' | 'traceId' | 'spanId'> {
   if (!/request|trace/i.test(text)) return NO_IDS;
   const traceId = traceIdIn(TRACE.exec(text)?.[1]) ?? '';

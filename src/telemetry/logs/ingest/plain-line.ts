@@ -1,24 +1,23 @@
-// The level of a line that is plain text, where the line's shape leaves no doubt.
-// Must stay true: a word in the middle of a sentence is no level; no shape, no level (0).
+// Reads the level of a plain text line, if the line has a known form.
+// Invariant: a word within a sentence is not read as a level.
 import { SEVERITY, severityOfName } from '../severity.ts';
 
 const WORD = '(?:[A-Za-z]{3,11})';
 
 /**
- * `(EngineCore_0 pid=12) `, `[rank0]: `, `app-1  | ` and the like, which launchers of several processes and containers put
- * in front.
+ * Prefix that launchers of several processes or containers add: `(EngineCore_0 pid=12) `, `[rank0]: `, `app-1  | `.
  */
 const PROCESS = /^(?:\([^()]{1,64}\) |\[[^\]\s]{1,80}\]:? ?|[\w./-]{1,64} {1,32}\| )/;
 
 /** The line without the prefix of a launcher. */
-export const behindProcess = (line: string): string => line.replace(PROCESS, '');
+export const withoutProcessPrefix = (line: string): string => line.replace(PROCESS, '');
 
-/** Date and time, time alone, with or without brackets, fraction and zone; nginx writes slashes. */
+/** Date and time, or a time alone; with or without brackets, fraction and zone. nginx writes slashes. */
 const TIME =
   '[[(]?(?:\\d{4}[-/.]\\d\\d[-/.]\\d\\d[T ])?\\d\\d:\\d\\d:\\d\\d(?:[.,]\\d{1,9})?(?: ?(?:Z|[+-]\\d\\d:?\\d\\d))?[\\])]?';
 
-/** Each shape has the level's word in its one group. Only the first 300 characters are looked at. */
-const SHAPES: readonly RegExp[] = [
+/** Known forms. The only group is the level. */
+const FORMS: readonly RegExp[] = [
   // `INFO:     127.0.0.1 …`, `warning: …`, `ERROR:root:…`
   new RegExp(`^(${WORD}):(?!//)`),
   // `INFO 11-20 12:00:00 [core.py:58] …`, `ERROR something`
@@ -49,22 +48,22 @@ const OF_GLOG: Readonly<Record<string, number>> = {
 /** Python's warnings module: `/app/model.py:12: UserWarning: …`. */
 const WARNING = /^\S{1,200}\.py:\d{1,7}: \w{0,60}Warning: /;
 
-/** The OTLP severity number of a plain line; 0 where nothing is sure. */
+/** The OTLP severity number of a plain line; 0: unknown. Only the first 300 characters are searched. */
 export function severityOfPlain(text: string): number {
   const line = text.length > 300 ? text.slice(0, 300) : text;
-  // Only the form of a time begins with a parenthesis. There the text behind the prefix is tried first.
-  if (line.startsWith('(')) return severityAt(behindProcess(line)) || severityAt(line);
+  // Of the forms only a time begins with a parenthesis, so the text after the prefix is tried first.
+  if (line.startsWith('(')) return severityAt(withoutProcessPrefix(line)) || severityAt(line);
   const severity = severityAt(line);
   if (severity !== 0) return severity;
-  const behind = behindProcess(line);
-  return behind === line ? 0 : severityAt(behind);
+  const rest = withoutProcessPrefix(line);
+  return rest === line ? 0 : severityAt(rest);
 }
 
 function severityAt(line: string): number {
   const glog = GLOG.exec(line);
   if (glog) return OF_GLOG[glog[1]!]!;
-  for (const shape of SHAPES) {
-    const match = shape.exec(line);
+  for (const form of FORMS) {
+    const match = form.exec(line);
     const severity = match === null ? 0 : severityOfName(match[1]!);
     if (severity !== 0) return severity;
   }

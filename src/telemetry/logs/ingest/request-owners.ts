@@ -1,12 +1,12 @@
-// The replica of each recent request. Lines of followed files, and of a supervised process that may be several replicas, get
-// the deployment and replica of the request that they name.
-// Invariant: at most `max` requests are kept; a request that is not kept is `undefined`.
+// Maps the ids of recent requests to their deployments and replicas. Log lines of followed files, and of a supervised
+// process that is several replicas, get the owner of the request whose id they contain.
+// Invariant: at most `max` requests are kept.
 import type { RecordOrigin } from '../log-record.ts';
 
-/** The replica that a line belongs to. */
+/** The deployment, environment and replica that a line belongs to. */
 export type RequestOwner = Omit<RecordOrigin, 'source'>;
 
-/** Requests that are kept: at 1,000 requests a second, those of the last 20 s. */
+/** Number of requests that are kept. At 1,000 requests a second, these are the requests of the last 20 s. */
 const MAX_REQUESTS = 20_000;
 
 export class RequestOwners {
@@ -17,7 +17,7 @@ export class RequestOwners {
     this.#max = max;
   }
 
-  /** Keeps the owner of a request, in place of an earlier one. Removes the oldest request when there are too many. */
+  /** Sets the owner of a request. Removes the oldest request if there are too many. */
   put(requestId: string, owner: RequestOwner): void {
     this.#byId.delete(requestId);
     this.#byId.set(requestId, owner);
@@ -26,6 +26,7 @@ export class RequestOwners {
     this.#byId.delete(oldest!);
   }
 
+  /** `undefined`: unknown, or no longer kept. */
   get(requestId: string): RequestOwner | undefined {
     return this.#byId.get(requestId);
   }

@@ -1,10 +1,9 @@
-// A request that ended, as a row of the record: its facts in flat lists for the way between threads, and what is made of
-// them there. Hot path: `pack` runs for every request on the thread that forwards.
-// Must stay true: `pack` writes as many values as `unpack` reads, in the same order; nothing is formatted before the
-// thread has changed.
+// Converts an ended request to a record: `pack` copies its values into a flat list on the main thread, and `unpack`
+// builds the record on the writer thread. Hot path: `pack` runs for every request, so it formats nothing.
+// Invariant: `pack` writes the values that `unpack` reads, in the same order.
 import type { Exchange } from '../../../core/exchange/exchange.ts';
 import type { RawBodies } from '../../../core/exchange/body-capture.ts';
-import type { ReadBodies } from './bodies/bodies.ts';
+import type { BodyResult } from './bodies/body-reader.ts';
 import type { Bodies } from '../store/segment-writer.ts';
 import type { LogRecord } from '../log-record.ts';
 import { SEVERITY } from '../severity.ts';
@@ -14,10 +13,10 @@ export interface PackedDeployment {
   readonly environment: string;
 }
 
-/** Values of one request in a packed list. */
-export const PACKED = 30;
+/** Number of values of one request in a packed list. */
+export const VALUES_PER_REQUEST = 30;
 
-/** Adds an exchange that has ended to a list. `raw`: its bodies, where they were copied. */
+/** Adds the values of an ended exchange to a list. `raw`: its captured bodies. */
 export function pack(
   into: unknown[],
   e: Exchange,
@@ -91,7 +90,7 @@ type Packed = [
   raw: RawBodies | undefined,
 ];
 
-/** Levels of causes and codes: what weir or a replica did wrong is an error, what the client did a warning. */
+/** The severity of a request: error if weir or a replica failed, warning if the client did. */
 function severityOf(protocol: string, status: number, cause: string): number {
   if (cause === 'client_gone' || cause === 'bad_request') return SEVERITY.warn;
   if (cause !== 'ok') return status >= 500 || protocol !== 'http' ? SEVERITY.error : SEVERITY.warn;
@@ -102,30 +101,30 @@ function severityOf(protocol: string, status: number, cause: string): number {
 
 const WITHOUT_BODIES = { facts: undefined, bodies: undefined, isFailedStream: false };
 
-/** Milliseconds with three decimals; undefined, and so left out, where the moment never came. */
-const span = (fromMs: number, toMs: number): number | undefined =>
+/** Milliseconds between two times, with three decimals; `undefined` if the second one is 0, which means never. */
+const elapsed = (fromMs: number, toMs: number): number | undefined =>
   toMs === 0 ? undefined : Number((toMs - fromMs).toFixed(3));
 
 const oneLine = (text: string): string => text.replace(/\s+/g, ' ').trim();
 
 /**
- * The record of the request at place `at` of a packed list. `read` reads its bodies; `isEnded`: the answer is
- * complete by its framing.
+ * Builds the record of the request at index `at` of a packed list. `readBodies` decodes its bodies; `isEnded`: the
+ * response is complete according to its framing.
  */
 export function unpack(
   values: readonly unknown[],
   at: number,
-  read: (raw: RawBodies, isEnded: boolean) => ReadBodies,
+  readBodies: (raw: RawBodies, isEnded: boolean) => BodyResult,
   redact: (text: string) => string,
 ): { record: LogRecord; bodies?: Bodies | undefined } {
   const [
     requestId, startMs, startEpochMs, endMs, leasedMs, headMs, firstByteMs, waitedMs, connectedMs, queuedMs, protocol,
     method, target, remote, status, cause, detail, attempts, retries, requestBytes, responseBytes, isAsync,
     deployment, environment, replica, traceparent, spanId, parentSpanId, isSampled, raw,
-  ] = values.slice(at, at + PACKED) as Packed; // prettier-ignore
-  const { facts, bodies, isFailedStream } = raw ? read(raw, cause === 'ok') : WITHOUT_BODIES;
+  ] = values.slice(at, at + VALUES_PER_REQUEST) as Packed; // prettier-ignore
+  const { facts, bodies, isFailedStream } = raw ? readBodies(raw, cause === 'ok') : WITHOUT_BODIES;
   const query = target.indexOf('?');
-  // Without the query, which may carry secrets.
+  // Without the query string, which may contain secrets.
   const path = redact(query === -1 ? target : target.slice(0, query));
   const attributes = {
     method,
@@ -136,10 +135,10 @@ export function unpack(
     remote: remote === '' ? undefined : remote,
     queue_ms: Number(waitedMs.toFixed(3)),
     async_wait_ms: queuedMs === 0 ? undefined : Number(queuedMs.toFixed(3)),
-    leased_ms: span(startMs, leasedMs),
-    connected_ms: span(startMs, connectedMs),
-    head_ms: span(startMs, headMs),
-    first_byte_ms: span(startMs, firstByteMs),
+    leased_ms: elapsed(startMs, leasedMs),
+    connected_ms: elapsed(startMs, connectedMs),
+    head_ms: elapsed(startMs, headMs),
+    first_byte_ms: elapsed(startMs, firstByteMs),
     request_bytes: requestBytes,
     response_bytes: responseBytes,
     attempts,
@@ -149,8 +148,8 @@ export function unpack(
     has_bodies: bodies ? true : undefined,
     ...facts,
   };
-  // A stream that reports an error after its head failed, though its status says success. Clients that read such an
-  // event close the connection.
+  // A stream that reports an error in an event has failed, although its status means success. Clients close the
+  // connection after such an event.
   const isFailed = isFailedStream && (status < 400 || cause !== 'ok');
   const failure = isFailed ? ` stream error: ${oneLine(facts?.response_error ?? '')}`.trimEnd() : '';
   const record: LogRecord = {

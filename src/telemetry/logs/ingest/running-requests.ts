@@ -1,14 +1,14 @@
-// Requests that run, while files are followed or a supervised process may be several replicas: sent to the writer's thread
-// with their replica, so that lines that name one get its deployment and replica.
-// Invariant: a request is taken once when it is routed, and once more if it had no replica then.
+// Collects running requests with their replicas for the writer thread, so that log lines with a request id get the
+// deployment and replica of the request. Used if log files are followed, or a supervised process is several replicas.
+// Invariant: a request is returned once after it was routed, and once more if it had no replica then.
 import type { Exchange } from '../../../core/exchange/exchange.ts';
 import type { RequestOwner } from './request-owners.ts';
 import type { PackedDeployment } from './request-record.ts';
 
-/** Requests without a replica that are taken again when they have one. Of further ones it is known when they end. */
+/** Maximum number of requests that are kept until they have a replica. The replica of others is known at their end. */
 const MAX_WITHOUT_REPLICA = 10_000;
 
-/** A request with its current replica, which is empty if the request waits. */
+/** A request with its current replica, which is empty while the request waits for one. */
 export interface RunningRequest {
   readonly requestId: string;
   readonly owner: RequestOwner;
@@ -17,24 +17,24 @@ export interface RunningRequest {
 interface Entry {
   readonly exchange: Exchange;
   readonly deployment: PackedDeployment;
-  /** It was taken, before it had a replica. */
+  /** `take` has returned it, without a replica. */
   isTaken: boolean;
 }
 
 export class RunningRequests {
   #entries: Entry[] = [];
 
-  /** A request was given to a deployment. Its replica is read by `take`, since most requests have one by then. */
+  /** Adds a request that was routed to a deployment. `take` reads its replica, since most requests have one by then. */
   add(exchange: Exchange, deployment: PackedDeployment): void {
     this.#entries.push({ exchange, deployment, isTaken: false });
   }
 
-  /** True while a request waits for its replica, so that `take` must be called again. */
+  /** True while a request waits for its replica. Then `take` must be called again. */
   get isWaiting(): boolean {
     return this.#entries.length > 0;
   }
 
-  /** Returns the requests that are new, and those that waited and have a replica now. */
+  /** Returns the new requests, and those that waited and have a replica now. */
   take(): RunningRequest[] {
     if (this.#entries.length === 0) return [];
     const taken: RunningRequest[] = [];

@@ -1,29 +1,27 @@
-// Bytes of a stream, in pieces of any size, to lines.
-// Must stay true: the same bytes give the same lines however they were cut up on the way, and memory is bounded by
-// the longest line that is allowed, whatever comes.
+// Splits the bytes of a stream of log lines into lines.
+// Invariant: the same bytes give the same lines at every split, and memory is limited to one line of `maxBytes`.
 
-/** Memory that is kept from one line to the next. */
+/** Largest buffer that is reused for the next line, in bytes. */
 const KEEP_BYTES = 16 * 1024;
 const FIRST_BYTES = 512;
 const LF = 0x0a;
 const CR = 0x0d;
 const NOTHING = Buffer.alloc(0);
 
-/** One line. `bytes`: its length in the stream, without its end. `start`: where in the stream it began. */
+/** Receives one line. `bytes`: its length in the stream without the line end. `start`: its offset in the stream. */
 export type TakeByteLine = (text: string, isCut: boolean, bytes: number, start: number) => void;
 
 /**
- * Cuts at LF. CRs at the end belong to the line's end. A CR within it is how progress bars draw over themselves:
- * the first and the last text between CRs are given as lines, what was drawn over is not. (The first too, because what
- * a line begins with must not vanish for a CR that somebody smuggled into it.)
- * A line longer than `maxBytes` is given cut, once it ends, and what is too much is never held.
+ * Splits at LF. CRs before it belong to the line end. Progress bars overwrite their line with CRs within it: only the
+ * first and the last text between CRs become lines. The first one too, so that a CR in the input of a client cannot
+ * hide the beginning of a line. A line longer than `maxBytes` is cut when it ends; the rest is not buffered.
  */
 export class StreamLines {
   readonly #maxBytes: number;
   readonly #take: TakeByteLine;
   #held = NOTHING;
   #length = 0;
-  /** Bytes of the unfinished line, held or not. */
+  /** Bytes of the unfinished line, buffered or not. */
   #total = 0;
   #isOver = false;
   #start = 0;
@@ -33,20 +31,20 @@ export class StreamLines {
     this.#take = take;
   }
 
-  /** Where in the stream the line begins that is not finished. */
+  /** Offset in the stream where the unfinished line begins. */
   get unfinishedFrom(): number {
     return this.#start;
   }
 
-  /** Takes bytes that stay the caller's: nothing of them is kept but by copy. */
+  /** Adds bytes. They are copied, so the caller may reuse them. */
   push(bytes: Uint8Array): void {
     const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     let from = 0;
     for (let at = buffer.indexOf(LF); at !== -1; at = buffer.indexOf(LF, from)) {
-      if (this.#total === 0 && at - from <= this.#maxBytes) this.#give(buffer, from, at, at - from, false);
+      if (this.#total === 0 && at - from <= this.#maxBytes) this.#emit(buffer, from, at, at - from, false);
       else {
         this.#hold(buffer, from, at);
-        this.#giveHeld();
+        this.#emitHeld();
       }
       this.#start++;
       from = at + 1;
@@ -54,9 +52,9 @@ export class StreamLines {
     if (from < buffer.length) this.#hold(buffer, from, buffer.length);
   }
 
-  /** The stream has ended: what is there of its last line is a line. */
+  /** Ends the stream. An unfinished line becomes a line. */
   end(): void {
-    if (this.#total > 0) this.#giveHeld();
+    if (this.#total > 0) this.#emitHeld();
   }
 
   #hold(buffer: Buffer, from: number, to: number): void {
@@ -64,17 +62,17 @@ export class StreamLines {
     while (from < to && !this.#isOver) {
       const piece = Math.min(to - from, this.#maxBytes - this.#length);
       if (piece === 0) {
-        this.#isOver = !this.#forgetDrawnOver();
+        this.#isOver = !this.#dropOverwritten();
         continue;
       }
-      this.#makeRoom(piece);
+      this.#grow(piece);
       buffer.copy(this.#held, this.#length, from, from + piece);
       this.#length += piece;
       from += piece;
     }
   }
 
-  #makeRoom(bytes: number): void {
+  #grow(bytes: number): void {
     const needed = this.#length + bytes;
     if (needed <= this.#held.length) return;
     const larger = Buffer.allocUnsafeSlow(
@@ -84,8 +82,8 @@ export class StreamLines {
     this.#held = larger;
   }
 
-  /** Of a full buffer keeps the first and the last text between CRs. False: that makes no room. */
-  #forgetDrawnOver(): boolean {
+  /** Keeps the first and the last text between CRs in a full buffer. Returns false if that frees nothing. */
+  #dropOverwritten(): boolean {
     const held = this.#held.subarray(0, this.#length);
     const firstEnd = held.indexOf(CR);
     let end = held.length;
@@ -97,15 +95,15 @@ export class StreamLines {
     return true;
   }
 
-  #giveHeld(): void {
+  #emitHeld(): void {
     const [held, length, total, isOver] = [this.#held, this.#length, this.#total, this.#isOver];
     this.#length = this.#total = 0;
     this.#isOver = false;
     if (held.length > KEEP_BYTES) this.#held = NOTHING;
-    this.#give(held, 0, isOver ? wholeCharacters(held, length) : length, total, isOver);
+    this.#emit(held, 0, isOver ? wholeCharacters(held, length) : length, total, isOver);
   }
 
-  #give(buffer: Buffer, from: number, to: number, bytes: number, isCut: boolean): void {
+  #emit(buffer: Buffer, from: number, to: number, bytes: number, isCut: boolean): void {
     const start = this.#start;
     this.#start += bytes;
     while (to > from && buffer[to - 1] === CR) to--;
@@ -119,7 +117,7 @@ export class StreamLines {
   }
 }
 
-/** `length`, or less where a UTF-8 character would be cut in two. */
+/** `length`, or less if a UTF-8 character would be split there. */
 function wholeCharacters(buffer: Buffer, length: number): number {
   let lead = length - 1;
   while (lead > length - 4 && lead > 0 && (buffer[lead]! & 0xc0) === 0x80) lead--;

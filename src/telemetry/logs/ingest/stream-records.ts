@@ -1,6 +1,5 @@
-// The lines of one stream: its bytes in, finished records out.
-// Invariants: records come in the order of their first lines; each line is in exactly one of them; no input makes this
-// throw, hang, or hold more than a bounded number of lines and records.
+// Turns the bytes of one stream of lines into log records.
+// Invariant: each line is in exactly one record, records come in the order of their first lines, and memory is limited.
 import { attributesText } from './attributes.ts';
 import { PartialLine, unwrapCri, unwrapDocker, type ContainerLine } from './container-line.ts';
 import { StreamLines } from './stream-lines.ts';
@@ -12,39 +11,41 @@ import { RecordOrder, type OrderTicket } from './record-order.ts';
 import type { LogRecord, RecordOrigin } from '../log-record.ts';
 import type { Redactor } from './redact.ts';
 import { SEVERITY } from '../severity.ts';
-import { readable } from './terminal-escapes.ts';
+import { printable } from './terminal-escapes.ts';
 
 /**
- * How long a record waits for further lines that belong to it: they are printed at once. What waits is what a `kill -9`
- * of weir loses.
+ * How long a record waits for further lines that belong to it. Programs print such lines at once. A `kill -9` of weir
+ * loses the lines that wait.
  */
-const WAIT_NS = 25_000_000n;
-/** How long a piece of a line waits for the next one. A container runtime writes the pieces when its container prints them. */
-const PIECE_WAIT_NS = 1_000_000_000n;
+const MAX_LINE_WAIT_NS = 25_000_000n;
+/** How long a piece of a line waits for the next one. The runtime writes each piece when the container prints it. */
+const MAX_PIECE_WAIT_NS = 1_000_000_000n;
 const YEAR_MS = 366 * 86_400_000;
 
 export interface StreamRecordsOptions {
-  /** `logs.max_line`: a longer line is cut, and its record says so (`is_cut`, `bytes`: how long it was). */
+  /** `logs.max_line`: a longer line is cut, and its record gets `is_cut` and `bytes`, its original length. */
   readonly maxLineBytes: number;
   readonly redactor: Redactor;
-  /** `logs.retention`: the time in a plain line counts if it is not older. Default: a year. */
+  /** `logs.retention`: an older time in a plain line is ignored. Default: a year. */
   readonly retentionMs?: number;
 }
 
-/** One line, without its wrapper if it had one. */
-interface Came {
+/** One line, without the wrapper of a container runtime. */
+interface InputLine {
   readonly text: string;
   readonly isCut: boolean;
+  /** Length as received. */
   readonly bytes: number;
-  /** Its wrapper. */
+  /** The wrapper, if the line had one. */
   readonly wrapped: ContainerLine | undefined;
-  /** Where its record begins. */
+  /** Reserves the position of the record that this line begins. */
   readonly open: () => OrderTicket;
 }
 
+/** The pieces of one unfinished line. */
 interface Piece {
   readonly line: PartialLine;
-  readonly place: OrderTicket;
+  readonly ticket: OrderTicket;
 }
 
 export class StreamRecords {
@@ -52,9 +53,9 @@ export class StreamRecords {
   readonly #redactor: Redactor;
   readonly #maxLineBytes: number;
   readonly #retentionMs: number;
-  readonly #cutter: StreamLines;
+  readonly #lines: StreamLines;
   readonly #order = new RecordOrder();
-  /** Stream that the wrapper names → its joiner. Lines without a wrapper have the empty name. */
+  /** Joiner of each stream that a wrapper names. Lines without a wrapper use the empty name. */
   readonly #joiners = new Map<string, LineJoiner>();
   readonly #pieces = new Map<string, Piece>();
   /** True after a line that Docker ended with LF. */
@@ -66,92 +67,95 @@ export class StreamRecords {
     this.#redactor = options.redactor;
     this.#maxLineBytes = options.maxLineBytes;
     this.#retentionMs = options.retentionMs ?? YEAR_MS;
-    this.#cutter = new StreamLines(options.maxLineBytes, (text, isCut, bytes, start) =>
-      this.#line(text, isCut, bytes, start),
+    this.#lines = new StreamLines(options.maxLineBytes, (text, isCut, bytes, start) =>
+      this.#addLine(text, isCut, bytes, start),
     );
   }
 
-  /** How many bytes of the stream are in records that were given out: from here on everything is still to come. */
-  get givenBytes(): number {
-    return this.#order.firstStart ?? this.#cutter.unfinishedFrom;
+  /** Offset in the stream up to which all records were returned. A restart continues there. */
+  get emittedBytes(): number {
+    return this.#order.firstStart ?? this.#lines.unfinishedFrom;
   }
 
   /** Sets the origin of later lines. A record that waits for more lines ends with the earlier origin. */
-  move(origin: RecordOrigin): void {
-    for (const joiner of this.#joiners.values()) joiner.settle();
+  setOrigin(origin: RecordOrigin): void {
+    for (const joiner of this.#joiners.values()) joiner.flush();
     this.#origin = origin;
   }
 
-  /** Takes the next bytes, which stay the caller's. `nowNs`: when they came, nanoseconds since the epoch. */
+  /**
+   * Adds bytes and returns the records that are finished. The bytes are copied, so the caller may reuse them.
+   * `nowNs`: when they were received, nanoseconds since the epoch.
+   */
   push(bytes: Uint8Array, nowNs: bigint): LogRecord[] {
     this.#nowNs = nowNs;
-    this.#cutter.push(bytes);
+    this.#lines.push(bytes);
     return this.#order.take();
   }
 
   /**
-   * Gives out what waited long enough for lines that belong to it. A line without its end is never cut by time: it
-   * may be a progress bar.
+   * Returns the records that waited long enough for further lines. A line without a line end waits without a limit,
+   * since it may be a progress bar.
    */
   tick(nowNs: bigint): LogRecord[] {
     for (const [stream, { line }] of this.#pieces)
-      if (nowNs - line.lastNs >= PIECE_WAIT_NS) this.#finish(stream);
-    for (const joiner of this.#joiners.values()) joiner.tick(nowNs, WAIT_NS);
+      if (nowNs - line.lastNs >= MAX_PIECE_WAIT_NS) this.#finish(stream);
+    for (const joiner of this.#joiners.values()) joiner.tick(nowNs, MAX_LINE_WAIT_NS);
     return this.#order.take();
   }
 
-  /** Gives out every line that has its end, without waiting for what may belong to it. */
-  settle(): LogRecord[] {
-    for (const joiner of this.#joiners.values()) joiner.settle();
+  /** Returns the records of all finished lines, without waiting for further lines. */
+  flush(): LogRecord[] {
+    for (const joiner of this.#joiners.values()) joiner.flush();
     return this.#order.take();
   }
 
-  /** The stream has ended: gives out everything. */
+  /** Ends the stream and returns all remaining records. */
   end(): LogRecord[] {
-    this.#cutter.end();
+    this.#lines.end();
     this.#finishAll();
-    return this.settle();
+    return this.flush();
   }
 
-  #line(raw: string, isCut: boolean, bytes: number, start: number): void {
-    const came = {
-      text: readable(raw),
+  #addLine(raw: string, isCut: boolean, bytes: number, start: number): void {
+    const line = {
+      text: printable(raw),
       isCut,
       bytes,
       wrapped: undefined,
       open: () => this.#order.open(start),
     };
-    const wrapped = unwrapCri(came.text, this.#nowNs);
-    if (wrapped) this.#unwrapped(wrapped, came);
-    else this.#text(came);
+    const wrapped = unwrapCri(line.text, this.#nowNs);
+    if (wrapped) this.#addPiece(wrapped, line);
+    else this.#addText(line);
     if (!this.#order.isOverdue) return;
     this.#finishAll();
-    for (const joiner of this.#joiners.values()) joiner.settle();
+    for (const joiner of this.#joiners.values()) joiner.flush();
   }
 
-  #text(came: Came): void {
-    const { text, isCut, bytes, wrapped, open } = came;
+  #addText(line: InputLine): void {
+    const { text, isCut, bytes, wrapped, open } = line;
     const joiner = this.#joinerOf(wrapped?.stream ?? '');
-    if (text.trim() === '') return joiner.blank();
+    if (text.trim() === '') return joiner.addBlank();
     const object = isCut ? undefined : jsonObject(text);
     if (object === undefined) {
       const timeNs = (): bigint =>
         wrapped?.timeNs ?? timeOfPlain(text, this.#nowNs, this.#retentionMs) ?? this.#nowNs;
-      const [printedNs, said] = [wrapped?.timeNs, wrapped?.said];
-      return joiner.take({ text, isCut, bytes, nowNs: this.#nowNs, timeNs, open, printedNs, said });
+      const [printedNs, attributes] = [wrapped?.timeNs, wrapped?.attributes];
+      return joiner.add({ text, isCut, bytes, nowNs: this.#nowNs, timeNs, open, printedNs, attributes });
     }
     const inner = wrapped ? undefined : unwrapDocker(object, this.#nowNs);
-    if (inner) return this.#unwrapped(inner, came);
-    joiner.settleMain();
-    const line = readObject(object, text, this.#nowNs);
-    const attributes = wrapped ? { ...wrapped.said, ...line.attributes } : line.attributes;
-    const timeNs = line.timeNs ?? wrapped?.timeNs;
-    this.#order.close(open(), this.#record({ ...line, timeNs, attributes }));
+    if (inner) return this.#addPiece(inner, line);
+    joiner.flushMain();
+    const parsed = readObject(object, text, this.#nowNs);
+    const attributes = wrapped ? { ...wrapped.attributes, ...parsed.attributes } : parsed.attributes;
+    const timeNs = parsed.timeNs ?? wrapped?.timeNs;
+    this.#order.close(open(), this.#record({ ...parsed, timeNs, attributes }));
   }
 
-  /** A line, or a piece of one, that a container runtime wrote. */
-  #unwrapped(wrapped: ContainerLine, { isCut, bytes, open }: Came): void {
-    const text = readable(wrapped.text);
+  /** Adds a line, or a piece of one, that a container runtime wrote. */
+  #addPiece(wrapped: ContainerLine, { isCut, bytes, open }: InputLine): void {
+    const text = printable(wrapped.text);
     const { stream, isPartial } = wrapped;
     this.#hasLineEnds ||= isPartial === false;
     let piece = this.#pieces.get(stream);
@@ -159,16 +163,17 @@ export class StreamRecords {
       this.#finish(stream);
       piece = undefined;
     }
-    if (piece === undefined && isPartial === false) return this.#text({ text, isCut, bytes, wrapped, open });
+    if (piece === undefined && isPartial === false)
+      return this.#addText({ text, isCut, bytes, wrapped, open });
     if (piece === undefined) {
-      piece = { line: new PartialLine(wrapped, this.#maxLineBytes), place: open() };
+      piece = { line: new PartialLine(wrapped, this.#maxLineBytes), ticket: open() };
       this.#pieces.set(stream, piece);
     }
     piece.line.add(text, isCut, this.#nowNs);
     if (isPartial === false) this.#finish(stream);
   }
 
-  /** Finishes the line of the pieces so far: it is whole, or its next piece did not come. */
+  /** Adds the line that the pieces so far form: its last piece was received, or waiting for it has ended. */
   #finish(stream: string): void {
     const piece = this.#pieces.get(stream);
     if (piece === undefined) return;
@@ -177,11 +182,11 @@ export class StreamRecords {
     let isUsed = false;
     const open = (): OrderTicket => {
       isUsed = true;
-      return piece.place;
+      return piece.ticket;
     };
-    this.#text({ text, isCut, bytes, wrapped: first, open });
-    // The line was added to a record that had begun before.
-    if (!isUsed) this.#order.close(piece.place, undefined);
+    this.#addText({ text, isCut, bytes, wrapped: first, open });
+    // The line was added to an earlier record, so it begins none.
+    if (!isUsed) this.#order.close(piece.ticket, undefined);
   }
 
   #finishAll(): void {
@@ -191,26 +196,26 @@ export class StreamRecords {
   #joinerOf(stream: string): LineJoiner {
     let joiner = this.#joiners.get(stream);
     if (joiner === undefined) {
-      joiner = new LineJoiner((pending) => this.#give(pending));
+      joiner = new LineJoiner((pending) => this.#emit(pending));
       this.#joiners.set(stream, joiner);
     }
     return joiner;
   }
 
-  #give({ lines, severity: ofHead, timeNs, said, place }: PendingRecord): void {
+  #emit({ lines, severity: ofFirstLine, timeNs, attributes: own, ticket }: PendingRecord): void {
     const { text, bytes, isCut, hasTraceback } = lines;
-    const severity = ofHead === 0 && hasTraceback ? SEVERITY.error : ofHead;
-    const attributes = isCut ? { is_cut: true, bytes, ...said } : said;
+    const severity = ofFirstLine === 0 && hasTraceback ? SEVERITY.error : ofFirstLine;
+    const attributes = isCut ? { is_cut: true, bytes, ...own } : own;
     this.#order.close(
-      place,
+      ticket,
       this.#record({ severity, message: text, timeNs, ...idsIn(text), attributes }, true),
     );
   }
 
-  /** `isPlain`: control characters were removed already. A text from JSON may still have some, by escapes. */
-  #record(line: ParsedLine, isPlain = false): LogRecord {
+  /** `isPrintable`: control characters were removed before. The text of a JSON line may contain escaped ones. */
+  #record(line: ParsedLine, isPrintable = false): LogRecord {
     const { deployment, environment, replica, source } = this.#origin;
-    const message = isPlain ? line.message : readable(line.message);
+    const message = isPrintable ? line.message : printable(line.message);
     return {
       seq: 0,
       kind: 'line',

@@ -1,7 +1,7 @@
-// Times as loggers write them, to nanoseconds since the epoch.
-// Must stay true: what is no time, or cannot be the time of a line that was just written, is undefined, never a guess.
+// Parses times that loggers write, to nanoseconds since the epoch.
+// Invariant: the result is `undefined`, never a guess, for a value that cannot be the time of a line written just now.
 
-/** 2000-01-01: nothing that runs today logged before. */
+/** 2000-01-01. Earlier times are errors. */
 const EARLIEST_NS = 946_684_800_000_000_000n;
 const DAY_NS = 86_400_000_000_000n;
 
@@ -10,9 +10,9 @@ const CALENDAR =
 const EPOCH = /^(\d{9,19})(?:\.(\d{1,9})\d{0,9})?$/;
 
 /**
- * The time that a logged value means: ISO 8601, Python's `2026-11-20 16:52:26,510` (no zone: that of this machine), or
- * seconds, milliseconds, microseconds or nanoseconds since the epoch, told apart by their size, as number or text.
- * `undefined` for what is none of these, lies before 2000, or more than a day after `nowNs`.
+ * Parses ISO 8601, Python's `2026-11-20 16:52:26,510` (without a zone: local time), or a number or text of seconds,
+ * milliseconds, microseconds or nanoseconds since the epoch; the number of digits decides.
+ * `undefined` for other values, and for times before 2000 or more than a day after `nowNs`.
  */
 export function timeOf(value: unknown, nowNs: bigint): bigint | undefined {
   const time =
@@ -23,7 +23,7 @@ export function timeOf(value: unknown, nowNs: bigint): bigint | undefined {
 const read = (text: string): bigint | undefined =>
   text.length > 48 ? undefined : (calendar(text) ?? epoch(text));
 
-/** A number's digits: in seconds a double holds no more than the microsecond. */
+/** The digits of a number. Microseconds, since a double holds no smaller part of seconds. */
 const decimal = (value: number): string =>
   Number.isInteger(value) || !Number.isFinite(value) ? String(value) : value.toFixed(6);
 
@@ -37,7 +37,7 @@ function epoch(text: string): bigint | undefined {
   return BigInt(match[1]! + fraction);
 }
 
-/** The last whole second that was read: lines come many to a second, and local time is costly to reckon. */
+/** The last whole second, cached since many lines are from the same second and local time is expensive. */
 let lastSecond = '';
 let lastSecondMs = 0;
 
@@ -64,7 +64,7 @@ function milliseconds(match: RegExpExecArray, zone: string | undefined): number 
     number,
     number,
   ];
-  // Second 60 is a leap second; it rolls over into the next minute.
+  // Second 60 is a leap second. It becomes second 0 of the next minute.
   if (hour > 23 || minute > 59 || second > 60) return undefined;
   const midnight = new Date(Date.UTC(year, month - 1, day));
   if (midnight.getUTCMonth() !== month - 1 || midnight.getUTCDate() !== day) return undefined;

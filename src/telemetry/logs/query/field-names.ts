@@ -77,6 +77,10 @@ const TABLE: readonly (readonly [name: string, values: FieldValues, ...synonyms:
   ['has_bodies', 'text', 'has_bodies'],
 ];
 
+/** Every field with its names, the usual one first, for the docs. */
+export const QUERY_FIELDS: readonly { readonly names: readonly string[]; readonly values: FieldValues }[] =
+  TABLE.map(([, values, ...names]) => ({ names, values }));
+
 const fold = (key: string): string => key.toLowerCase().replace(/[_-]/g, '');
 
 const BY_KEY: ReadonlyMap<string, QueryField> = new Map(

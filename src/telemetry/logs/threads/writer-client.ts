@@ -172,7 +172,7 @@ export class WriterClient {
   }
 
   /** Sets the origin of later lines of a stream. */
-  move(stream: number, origin: RecordOrigin): void {
+  setOrigin(stream: number, origin: RecordOrigin): void {
     if (!this.#streams.has(stream)) return;
     // Earlier bytes keep the earlier origin.
     this.#flush();
@@ -181,7 +181,7 @@ export class WriterClient {
   }
 
   /** Sets the owner of later lines of followed files that name no known request. */
-  moveFiles(origin: RequestOwner): void {
+  setFileOwner(origin: RequestOwner): void {
     this.#data = { ...this.#data, intake: { ...this.#data.intake, fileOrigin: origin } };
     if (this.#data.intake.files.length === 0) return;
     this.#pending.fileOrigin = origin;

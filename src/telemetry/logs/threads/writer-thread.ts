@@ -4,7 +4,7 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import type { EventName } from '../../../core/events.ts';
 import type { StoreEntry } from '../store/segment-writer.ts';
-import type { FilePosition } from '../ingest/log-files.ts';
+import type { FilePosition } from '../ingest/log-file-follower.ts';
 import { Ingester, type IngesterOptions } from '../ingest/ingester.ts';
 import type { RequestOwner } from '../ingest/request-owners.ts';
 import {
@@ -113,14 +113,14 @@ let finish: (() => void) | undefined;
 
 function accept({ streams, requests, chunks, posted, running, fileOrigin }: Batch): void {
   const entries: StoreEntry[] = [];
-  if (fileOrigin) intake.moveFiles(fileOrigin);
-  for (const { requestId, owner } of running) intake.running(requestId, owner);
-  for (const { stream, origin } of streams) intake.open(stream, origin);
-  intake.requests(requests, entries);
-  for (const { stream, bytes } of chunks) intake.bytes(stream, bytes, entries);
+  if (fileOrigin) intake.setFileOwner(fileOrigin);
+  for (const { requestId, owner } of running) intake.addRunning(requestId, owner);
+  for (const { stream, origin } of streams) intake.openStream(stream, origin);
+  intake.addRequests(requests, entries);
+  for (const { stream, bytes } of chunks) intake.addBytes(stream, bytes, entries);
   for (const { n, records, lines } of posted) {
-    const own: StoreEntry[] = records.map((record) => ({ record: intake.bounded(record) }));
-    if (lines) intake.lines(lines.bytes, lines.origin, own);
+    const own: StoreEntry[] = records.map((record) => ({ record: intake.sanitized(record) }));
+    if (lines) intake.addLines(lines.bytes, lines.origin, own);
     queue.push({ entries: own, of: n });
   }
   queue.push({ entries, of: 'batch' });
@@ -144,7 +144,10 @@ const held: Held[] = [];
 function release(untilMs: number): void {
   while (held[0] !== undefined && held[0].sinceMs <= untilMs) {
     const { records, note } = held.shift()!;
-    const item: Item = { entries: records.map((record) => ({ record: intake.owned(record) })), of: 'tick' };
+    const item: Item = {
+      entries: records.map((record) => ({ record: intake.withOwner(record) })),
+      of: 'tick',
+    };
     if (note !== undefined) item.note = note;
     queue.push(item);
   }
@@ -208,8 +211,8 @@ if (opened === '') {
   };
   const timer = setInterval(tick, TICK_MS);
   const follower = intake.follow({
-    give: (records) => void held.push({ records, sinceMs: performance.now() }),
-    // Called in the same turn as `give`: the positions belong to the last held records.
+    deliver: (records) => void held.push({ records, sinceMs: performance.now() }),
+    // Called in the same turn as `deliver`: the positions belong to the last held records.
     save(positions) {
       const note = JSON.stringify(positions);
       const last = held.at(-1);
@@ -218,7 +221,7 @@ if (opened === '') {
     },
     load: () => (writer.note === '' ? [] : (JSON.parse(writer.note) as FilePosition[])),
     isFull: () => queue.length + held.length > MAX_WAITING,
-    say: (file, problem) =>
+    report: (file, problem) =>
       void said.push({ level: 'warn', event: 'a log file is not followed', fields: { file, problem } }),
   });
   const close = async () => {

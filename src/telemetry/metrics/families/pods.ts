@@ -17,7 +17,7 @@ export interface PodSources {
 
 /** What health checks know of the replicas of a deployment. */
 export interface Checked {
-  readonly replicas: readonly { readonly isReady: boolean; readonly wasAsked: boolean }[];
+  readonly replicas: readonly { readonly isReady: boolean; readonly wasProbed: boolean }[];
   count(state: 'ready' | 'starting'): number;
 }
 
@@ -26,7 +26,7 @@ const CONDITIONS: readonly PodCondition[] = ['true', 'false', 'unknown'];
 /** The condition of replicas by health checks: a check that failed or got no answer is a no, as a kubelet has it. */
 function readinessOf({ replicas }: Checked): Record<PodCondition, number> {
   const counts = { true: 0, false: 0, unknown: 0 };
-  for (const { isReady, wasAsked } of replicas) counts[isReady ? 'true' : wasAsked ? 'false' : 'unknown']++;
+  for (const { isReady, wasProbed } of replicas) counts[isReady ? 'true' : wasProbed ? 'false' : 'unknown']++;
   return counts;
 }
 

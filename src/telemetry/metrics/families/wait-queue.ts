@@ -17,7 +17,7 @@ const BY_ID = ['deployment_id'];
 export function queueFamilies(
   common: CommonLabels,
   live: InFlight,
-  pool: Pick<Pool, 'deployments' | 'holding'>,
+  pool: Pick<Pool, 'deployments' | 'bufferBudget'>,
   repeats: (deployment: number) => RetryTotals,
 ): Family[] {
   return [
@@ -26,7 +26,7 @@ export function queueFamilies(
       type: 'gauge',
       help: 'Requests that wait in line for a replica now.',
       labels: BY_ID,
-      samples: () => common.eachById((index) => pool.deployments[index]!.line.length),
+      samples: () => common.eachById((index) => pool.deployments[index]!.waitQueue.length),
     },
     {
       name: 'weir_queue_wait_seconds',
@@ -44,7 +44,7 @@ export function queueFamilies(
       type: 'gauge',
       help: 'Bytes of request bodies held for those who wait in line.',
       labels: [],
-      samples: () => [{ labels: {}, value: pool.holding.bytes }],
+      samples: () => [{ labels: {}, value: pool.bufferBudget.bytes }],
     },
     {
       name: 'weir_retries_total',

@@ -56,7 +56,7 @@ describe('a live tail', () => {
 
   it('misses nothing and repeats nothing at 1,000 lines a second, cut off twice', async () => {
     const door = await startAdmin();
-    const stream = door.logs.stream({
+    const stream = door.logs.openStream({
       deployment: 'dep1',
       environment: '',
       replica: 'abc12',

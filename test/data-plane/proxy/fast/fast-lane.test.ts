@@ -79,7 +79,7 @@ beforeEach(async () => {
     maxHeadBytes: 32 * 1024,
     headerTimeoutMs: 60_000,
     keepAliveTimeoutMs: 60_000,
-    decide: (_, path) => ({ deployment: 0, path, turn: { take: () => undefined } }),
+    decide: (_, path) => ({ deployment: 0, path, picker: { take: () => undefined } }),
     handOver: () => {
       throw new Error('handed over');
     },

@@ -1,16 +1,16 @@
-// The time of a plain line: the one at its beginning, else that of its arrival.
+// The time of a plain line: the one at its beginning, otherwise the time of arrival.
 import { describe, expect, it } from 'vitest';
 import { timeOfPlain } from '../../../../src/telemetry/logs/ingest/line-time.ts';
-import { NOW, recordOf, recordsOf } from '../store/store-reader.ts';
+import { NOW, recordOf, recordsOf } from './read-lines.ts';
 
 const DAY_MS = 86_400_000;
 const at = (line: string, retentionMs = 7 * DAY_MS) => timeOfPlain(line, NOW, retentionMs);
-/** 2026-11-20 12:00:00 in UTC, and here. */
+/** 2026-11-20 12:00:00 in UTC, and in local time. */
 const UTC = BigInt(Date.UTC(2026, 10, 20, 12)) * 1_000_000n;
 const LOCAL = BigInt(new Date(2026, 10, 20, 12).getTime()) * 1_000_000n;
 const MS = 1_000_000n;
 
-describe('the time that a plain line begins with', () => {
+describe('the time of a plain line', () => {
   it.each([
     ['Python logging', '2026-11-20 12:00:00,123 ERROR boom', LOCAL + 123n * MS],
     ['Python logging, with names', '2026-11-20 12:00:00,123 - my.module - ERROR - boom', LOCAL + 123n * MS],
@@ -40,20 +40,20 @@ describe('the time that a plain line begins with', () => {
     ['logfmt', 'time="2026-11-20T12:00:00Z" level=warning msg="slow"', UTC],
     ['logfmt, epoch', 'ts=1795176000.5 level=info msg=x', UTC + 500n * MS],
     ['Squid', '1795176000.123    45 10.0.0.1 TCP_MISS/200', UTC + 123n * MS],
-  ])('is read: %s', (_who, line, time) => {
+  ])('is read from %s', (_who, line, time) => {
     expect(at(line)).toBe(time);
     expect(recordOf(line)).toMatchObject({ message: line, timeNs: time });
   });
 
   it.each([
-    ['none', 'INFO:     127.0.0.1:5000 - "GET / HTTP/1.1" 200 OK'],
+    ['a line without one', 'INFO:     127.0.0.1:5000 - "GET / HTTP/1.1" 200 OK'],
     ['one in the middle', 'loaded at 2026-11-20 12:00:00'],
     ['one behind an address', '10.0.0.1 - - [20/Nov/2026:12:00:00 +0000] "GET / HTTP/1.1" 200 1'],
     ['a date alone', '2026-11-20 is a Friday'],
     ['a clock alone, which may be a duration', '12:00:00.1234 WARNING low memory'],
     ['a version', '2026.11.20 released'],
     ['a version in front of a clock', '1.2.3 12:00:00 x'],
-    ['a name of the kind', 'model-2026-11-20 12:00:00 x'],
+    ['a name that contains a date', 'model-2026-11-20 12:00:00 x'],
     ['a date with text directly behind it', '2026-11-20 12:00:00x'],
     ['a day that does not exist', '2026-02-30 12:00:00 x'],
     ['an hour that does not exist', '2026-11-20 25:00:00 x'],
@@ -61,32 +61,32 @@ describe('the time that a plain line begins with', () => {
     ['a word that is not a month', 'May be 12 12:00:00 x'],
     ['a whole number', '1795176000 requests'],
     ['the far future', '2027-11-20T12:00:00Z x'],
-    ['what the record no longer keeps', '2026-11-12T12:00:00Z x'],
+    ['a time before the retention', '2026-11-12T12:00:00Z x'],
     ['an old build', '2019-01-01 12:00:00 x'],
     ['hours ahead without a zone, so that of another zone', '2026-11-21 12:00:00 x'],
     ['a word that looks like a level', 'Info 2026-11-20'],
-  ])('is not guessed: %s', (_what, line) => {
+  ])('is not read from %s', (_what, line) => {
     expect(at(line)).toBeUndefined();
     expect(recordOf(line, { retentionMs: 7 * DAY_MS })).toMatchObject({ message: line, timeNs: NOW });
   });
 
-  it('without a year is the latest one in the past', () => {
+  it('is in the latest possible year if the line has no year', () => {
     const newYear = BigInt(new Date(2027, 0, 1, 0, 0, 10).getTime()) * MS;
     const of = (line: string) => timeOfPlain(line, newYear, 7 * DAY_MS);
     expect(of('INFO 12-31 23:59:59 x')).toBe(newYear - 11_000n * MS);
     expect(of('INFO 01-01 00:00:05 x')).toBe(newYear - 5000n * MS);
     const oldYear = BigInt(new Date(2026, 11, 31, 23, 59, 59).getTime()) * MS;
-    // The clock of the writer is slightly ahead.
+    // The clock of the other machine is slightly ahead.
     expect(timeOfPlain('INFO 01-01 00:00:01 x', oldYear, DAY_MS)).toBe(oldYear + 2000n * MS);
     expect(timeOfPlain('INFO 02-29 00:00:01 x', oldYear, 366 * DAY_MS)).toBeUndefined();
   });
 
-  it('of a record with several lines is that of the first', () => {
+  it('is the time of the first line in a record with several lines', () => {
     const [record] = recordsOf('2026-11-20 12:00:00,123 ERROR x\n  2026-11-20 13:00:00 in it\n');
     expect(record).toMatchObject({ timeNs: LOCAL + 123n * MS });
   });
 
-  it('takes no longer for long lines', () => {
+  it('is read in constant time from long lines', () => {
     const line = `${'2026-11-20 '.repeat(20_000)}${'[INFO] '.repeat(20_000)}`;
     const begin = performance.now();
     for (let i = 0; i < 1000; i++) at(line);

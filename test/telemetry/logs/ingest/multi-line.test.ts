@@ -1,6 +1,6 @@
-// Lines that belong together.
+// Joining of lines that belong together.
 import { describe, expect, it } from 'vitest';
-import { NOW, reader, recordsOf } from '../store/store-reader.ts';
+import { NOW, reader, recordsOf } from './read-lines.ts';
 
 const messages = (...lines: string[]) =>
   recordsOf(lines.map((line) => `${line}\n`).join('')).map(({ message }) => message.split('\n').length);
@@ -12,8 +12,8 @@ const TRACEBACK = [
   'ValueError: x must be positive',
 ];
 
-describe('lines that belong together are one record', () => {
-  it('a traceback behind the error that it explains', () => {
+describe('a log record', () => {
+  it('includes the traceback after an error line', () => {
     const records = recordsOf(['ERROR:root:boom', ...TRACEBACK, 'INFO: next', ''].join('\n'));
     expect(records.map(({ severity, message }) => [severity, message])).toEqual([
       [17, ['ERROR:root:boom', ...TRACEBACK].join('\n')],
@@ -21,7 +21,7 @@ describe('lines that belong together are one record', () => {
     ]);
   });
 
-  it('a traceback of its own, which is an error; the line before it says something else', () => {
+  it('has level error for a traceback, and does not include the info line before it', () => {
     const records = recordsOf(['INFO: fine', ...TRACEBACK, 'print', ''].join('\n'));
     expect(records.map(({ severity, message }) => [severity, message.split('\n').length])).toEqual([
       [9, 1],
@@ -30,12 +30,12 @@ describe('lines that belong together are one record', () => {
     ]);
   });
 
-  it('a traceback behind the words that announce it', () => {
+  it('includes the traceback after a line that announces it', () => {
     const [record] = recordsOf(['Exception in thread Thread-1 (f):', ...TRACEBACK, ''].join('\n'));
     expect(record).toMatchObject({ severity: 17, message: expect.stringMatching(/^Exception.*positive$/s) });
   });
 
-  it('a chain of tracebacks', () => {
+  it('includes a chain of tracebacks', () => {
     const chain = [
       ...TRACEBACK,
       '',
@@ -51,13 +51,13 @@ describe('lines that belong together are one record', () => {
     expect(records.map(({ message }) => message)).toEqual([chain.join('\n'), 'after']);
   });
 
-  it('but two tracebacks that nothing links are two', () =>
+  it('includes only one of two tracebacks that are not linked', () =>
     expect(messages(...TRACEBACK, ...TRACEBACK, '', ...TRACEBACK)).toEqual([4, 4, 4]));
 
-  it('a logger that speaks in the middle of a traceback is heard', () =>
+  it('ends at a logger’s line within a traceback', () =>
     expect(messages(...TRACEBACK.slice(0, 3), 'INFO: other thread', 'text')).toEqual([3, 1, 1]));
 
-  it('a stack of Node or Java, which is an error unless its first line has another level', () => {
+  it('has level error for a stack of Node or Java unless its first line has another level', () => {
     for (const [first, frame, severity] of [
       ['TypeError: x', '    at f (/app/a.js:1:1)', 17],
       ['Exception in thread "main" java.io.IOException: x', '\tat a.B.c(B.java:1)', 17],
@@ -68,7 +68,7 @@ describe('lines that belong together are one record', () => {
       expect(recordsOf(`${first}\n${frame}\n`)).toMatchObject([{ severity, message: `${first}\n${frame}` }]);
   });
 
-  it('stacks of Node and Java', () => {
+  it('includes a stack of Node or Java', () => {
     expect(
       messages('Error: no', '    at f (a.js:1:1)', '    at g (a.js:2:1) {', "  code: 'E'", '}', 'next'),
     ).toEqual([5, 1]);
@@ -83,17 +83,18 @@ describe('lines that belong together are one record', () => {
     ).toEqual([5]);
   });
 
-  it('indented lines of whatever kind', () =>
+  it('includes indented lines of any kind', () =>
     expect(messages('{', '  "a": 1', '}', 'x', '\ty')).toEqual([3, 2]));
 
-  it('blank lines alone are nothing', () => expect(messages('', 'a', '', '', 'b', '  ', '')).toEqual([1, 1]));
+  it('does not consist of blank lines alone', () =>
+    expect(messages('', 'a', '', '', 'b', '  ', '')).toEqual([1, 1]));
 
-  it('JSON lines never belong to another', () => {
+  it('includes no other line if it begins with a JSON line', () => {
     const records = recordsOf('{"message":"a"}\n  indented\n{"message":"b"}\nERROR x\n{"message":"c"}\n');
     expect(records.map(({ message }) => message)).toEqual(['a', '  indented', 'b', 'ERROR x', 'c']);
   });
 
-  it('a private key, of which nothing is shown', () => {
+  it('includes a private key, which is redacted', () => {
     const key = [
       '-----BEGIN RSA PRIVATE KEY-----',
       'MIIEpAIBAAKCAQEA7bq',
@@ -107,12 +108,12 @@ describe('lines that belong together are one record', () => {
     ]);
   });
 
-  it('and who only writes how a key begins hides nothing that follows', () => {
+  it('does not continue after the first line of a key without its content', () => {
     const records = recordsOf('agent=-----BEGIN PRIVATE KEY-----\nINFO: login of root\n');
     expect(records.map(({ message }) => message)).toEqual(['agent=[redacted]', 'INFO: login of root']);
   });
 
-  it('waits 25 ms for more, and no longer', () => {
+  it('waits 25 ms for further lines', () => {
     const lines = reader();
     expect(lines.push(Buffer.from('ERROR a\n  b\n'), NOW)).toEqual([]);
     expect(lines.tick(NOW + 24_000_000n)).toEqual([]);
@@ -122,7 +123,7 @@ describe('lines that belong together are one record', () => {
     expect(lines.tick(NOW + 999_000_000n)).toEqual([]);
   });
 
-  it('no more than 500 lines or 256 KiB; what is more is a record of its own, and nothing is lost', () => {
+  it('includes at most 500 lines or 256 KiB, and further lines become new records', () => {
     const records = recordsOf(`a\n${' b\n'.repeat(1200)}`);
     expect(records.map(({ message, attributes }) => [message.split('\n').length, attributes])).toEqual([
       [500, '{"is_cut":true,"bytes":1498}'],

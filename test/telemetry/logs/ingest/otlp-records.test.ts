@@ -1,4 +1,4 @@
-// Logs and spans that others post become records: what is a field of its own, what stays an attribute, and under which name.
+// Conversion of posted OTLP logs and spans to records: fields, attributes and their names.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
@@ -11,9 +11,10 @@ import { decode } from '../../../../src/protocol/otlp/codec.ts';
 import { logsRequest, tracesRequest } from '../../../../src/protocol/otlp/messages.ts';
 import { messages } from '../../../protocol/otlp/arbitrary.ts';
 
-const intake = { nowNs: 1_700_000_000_000_000_000n, deployment: 'dep1' };
+const defaults = { nowNs: 1_700_000_000_000_000_000n, deployment: 'dep1' };
 const text = (stringValue: string) => ({ stringValue });
-const pairs = (said: Record<string, object>) => Object.entries(said).map(([key, value]) => ({ key, value }));
+const pairs = (values: Record<string, object>) =>
+  Object.entries(values).map(([key, value]) => ({ key, value }));
 
 function line(log: object, resource: Record<string, object> = {}): LogRecord {
   const request = {
@@ -21,11 +22,11 @@ function line(log: object, resource: Record<string, object> = {}): LogRecord {
   };
   const read = decode('json', logsRequest, Buffer.from(JSON.stringify(request)));
   if ('problem' in read) throw new Error(read.problem);
-  return recordsOfLogs(read.message, intake)[0]!;
+  return recordsOfLogs(read.message, defaults)[0]!;
 }
 
-describe('a log', () => {
-  it('has what a record has fields for in its fields, and the rest in its attributes', () => {
+describe('recordsOfLogs', () => {
+  it('fills the fields of a record, and puts the rest into its attributes', () => {
     const record = line(
       {
         timeUnixNano: '1700000001000000002',
@@ -67,7 +68,7 @@ describe('a log', () => {
     });
   });
 
-  it('takes from its resource what it does not say itself', () => {
+  it('takes missing fields from the resource', () => {
     const record = line(
       { body: text('x') },
       { environment: text('production'), model_version_id: text('dep9') },
@@ -77,18 +78,20 @@ describe('a log', () => {
 
   it.each([
     [{ timeUnixNano: '0', observedTimeUnixNano: '5' }, 5n],
-    [{}, intake.nowNs],
-    // More than the store has room for: it would take what is stored with it along.
+    [{}, defaults.nowNs],
+    // Beyond the range of the store: the whole transaction would fail.
     [{ timeUnixNano: '18446744073709551615', observedTimeUnixNano: '5' }, 5n],
-    [{ timeUnixNano: '9223372036854775808' }, intake.nowNs],
-  ])('without a time, %j, has the next best', (log, timeNs) => expect(line(log).timeNs).toBe(timeNs));
+    [{ timeUnixNano: '9223372036854775808' }, defaults.nowNs],
+  ])('takes the next best time without a valid one: %j', (log, timeNs) =>
+    expect(line(log).timeNs).toBe(timeNs),
+  );
 
   it.each([
     [{ severityText: 'warning' }, 13],
     [{ severityNumber: 99, severityText: 'ERROR' }, 17],
     [{ severityNumber: 2, severityText: 'whatever' }, 2],
     [{}, 0],
-  ])('has the level of %j', (log, severity) => expect(line(log).severity).toBe(severity));
+  ])('reads the level of %j', (log, severity) => expect(line(log).severity).toBe(severity));
 
   it.each([
     [{ body: { kvlistValue: { values: pairs({ a: { doubleValue: 1.5 } }) } } }, '{"a":1.5}'],
@@ -96,19 +99,19 @@ describe('a log', () => {
     [{ attributes: pairs({ message: text('from the attribute') }) }, 'from the attribute'],
     [{ eventName: 'gen_ai.evaluation.result' }, 'gen_ai.evaluation.result'],
     [{}, ''],
-  ])('%j has a message', (log, message) => expect(line(log).message).toBe(message));
+  ])('reads the message of %j', (log, message) => expect(line(log).message).toBe(message));
 
-  it('may have attributes of any name', () => {
+  it('accepts attributes with any name', () => {
     const attributes = pairs({ resource: text('mine'), __proto__x: text('a') });
     attributes.push({ key: '__proto__', value: text('b') });
-    const said = line({ attributes }, { host: text('h') }).attributes;
-    expect(said).toBe(
+    const stored = line({ attributes }, { host: text('h') }).attributes;
+    expect(stored).toBe(
       '{"resource":{"host":"h"},"attributes.resource":"mine","__proto__x":"a","__proto__":"b"}',
     );
   });
 });
 
-it('a span has its duration, its parent, and all that it says', () => {
+it('converts a span with its duration, parent and all its data', () => {
   const span = {
     traceId: 'ab'.repeat(16),
     spanId: 'cd'.repeat(8),
@@ -134,7 +137,7 @@ it('a span has its duration, its parent, and all that it says', () => {
   };
   const read = decode('json', tracesRequest, Buffer.from(JSON.stringify(request)));
   if ('problem' in read) throw new Error(read.problem);
-  const [record] = recordsOfSpans(read.message, intake);
+  const [record] = recordsOfSpans(read.message, defaults);
   expect({ ...record, attributes: attributesOf(record!) }).toMatchObject({
     kind: 'span',
     message: 'predict',
@@ -158,24 +161,24 @@ it('a span has its duration, its parent, and all that it says', () => {
   });
 });
 
-it('a time that nothing can have is the time of arrival, and kept as it was said', () => {
+it('replaces an impossible time by the time of arrival, and keeps it as an attribute', () => {
   const beyond = String(2n ** 64n - 1n);
   const log = line({ timeUnixNano: beyond, body: text('from the future') });
-  expect(log.timeNs).toBe(intake.nowNs);
+  expect(log.timeNs).toBe(defaults.nowNs);
   expect(attributesOf(log)).toEqual({ time_unix_nano: beyond });
   expect(line({ timeUnixNano: beyond, observedTimeUnixNano: '7', body: text('x') }).timeNs).toBe(7n);
 });
 
-it('whatever is posted becomes as many records as were posted, with attributes that are JSON', () => {
+it('gives one record for each posted log and span, with valid JSON attributes', () => {
   fc.assert(
     fc.property(messages(logsRequest), messages(tracesRequest), (logs, spans) => {
-      const records = [...recordsOfLogs(logs, intake), ...recordsOfSpans(spans, intake)];
+      const records = [...recordsOfLogs(logs, defaults), ...recordsOfSpans(spans, defaults)];
       const posted =
         logs.resourceLogs.flatMap((r) => r.scopeLogs.flatMap((s) => s.logRecords)).length +
         spans.resourceSpans.flatMap((r) => r.scopeSpans.flatMap((s) => s.spans)).length;
       expect(records).toHaveLength(posted);
       for (const { attributes, durationNs, timeNs } of records) {
-        // What the store's numbers hold, and what can be said of the end again.
+        // The store and an exporter can represent begin and end.
         expect(timeNs >= 0n && timeNs < 2n ** 63n).toBe(true);
         expect(timeNs + BigInt(durationNs) < 2n ** 64n).toBe(true);
         if (attributes !== '') JSON.parse(attributes);

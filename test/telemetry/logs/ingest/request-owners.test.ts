@@ -1,4 +1,4 @@
-// The replica of each recent request: the latest one, for a limited number of requests.
+// The latest replica of each request, for a limited number of requests.
 import { expect, it } from 'vitest';
 import { RequestOwners } from '../../../../src/telemetry/logs/ingest/request-owners.ts';
 
@@ -7,7 +7,7 @@ const owner = (replica: string) => ({ deployment: 'dep1', environment: 'producti
 it('keeps the latest owner of a request, and removes the oldest request if there are too many', () => {
   const owners = new RequestOwners(3);
   for (const id of ['a', 'b', 'c']) owners.put(id, owner(''));
-  // Set again with its replica, so now b is the oldest.
+  // Set again, so now b is the oldest.
   owners.put('a', owner('r0'));
   owners.put('d', owner('r1'));
   expect(['a', 'b', 'c', 'd'].map((id) => owners.get(id)?.replica)).toEqual(['r0', undefined, '', 'r1']);

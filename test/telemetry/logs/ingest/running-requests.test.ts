@@ -1,11 +1,11 @@
-// Running requests are taken with their replica as soon as they have one.
+// Running requests are returned with their replica as soon as they have one.
 import { expect, it } from 'vitest';
 import { Exchanges } from '../../../../src/core/exchange/exchange.ts';
 import { RunningRequests } from '../../../../src/telemetry/logs/ingest/running-requests.ts';
 
 const deployment = { id: 'dep1', environment: 'staging' };
 
-it('a request is taken at once, and once more when it has a replica', () => {
+it('returns a request at once, and once more when it has a replica', () => {
   const exchanges = new Exchanges({ trust_inbound: false });
   const running = new RunningRequests();
   const [served, waiting, ended] = [1, 2, 3].map(() => exchanges.open(undefined));

@@ -1,4 +1,4 @@
-// Bytes to lines, however they come.
+// Splitting of bytes into lines, for pieces of any size.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { StreamLines } from '../../../../src/telemetry/logs/ingest/stream-lines.ts';
@@ -14,15 +14,15 @@ interface Cut {
 
 function cut(pieces: readonly Uint8Array[], maxBytes = 1000): Cut[] {
   const lines: Cut[] = [];
-  const cutter = new StreamLines(maxBytes, (text, isCut, bytes, start) =>
+  const splitter = new StreamLines(maxBytes, (text, isCut, bytes, start) =>
     lines.push({ text, isCut, bytes, start }),
   );
   for (const piece of pieces) {
     const lent = Buffer.from(piece);
-    cutter.push(lent);
-    lent.fill(0x58); // The bytes are the caller's again.
+    splitter.push(lent);
+    lent.fill(0x58); // The caller reuses its bytes.
   }
-  cutter.end();
+  splitter.end();
   return lines;
 }
 const texts = (text: string, maxBytes?: number) =>
@@ -40,12 +40,12 @@ const stream = fc
   )
   .map((parts) => Buffer.concat(parts));
 const chunked = fc.tuple(stream, fc.array(fc.nat(200), { maxLength: 12 })).map(([bytes, cuts]) => {
-  const places = [0, ...cuts.filter((at) => at < bytes.length).sort((a, b) => a - b), bytes.length];
-  return { bytes, pieces: places.slice(1).map((to, i) => bytes.subarray(places[i], to)) };
+  const offsets = [0, ...cuts.filter((at) => at < bytes.length).sort((a, b) => a - b), bytes.length];
+  return { bytes, pieces: offsets.slice(1).map((to, i) => bytes.subarray(offsets[i], to)) };
 });
 
-describe('lines are cut out of bytes', () => {
-  it('gives what splitting at line feeds gives, for any pieces', () => {
+describe('StreamLines', () => {
+  it('gives the same lines as splitting at line feeds, for any pieces', () => {
     fc.assert(
       fc.property(chunked, ({ bytes, pieces }) => {
         const text = bytes.toString('latin1').replaceAll(/\r+(?=\n|$)/g, '');
@@ -67,7 +67,7 @@ describe('lines are cut out of bytes', () => {
     );
   });
 
-  it('gives the same for any pieces where lines are too long as well', () => {
+  it('gives the same lines for any pieces if lines are too long', () => {
     fc.assert(
       fc.property(chunked, fc.integer({ min: 1, max: 20 }), ({ bytes, pieces }, maxBytes) => {
         expect(cut(pieces, maxBytes)).toEqual(cut([bytes], maxBytes));
@@ -76,7 +76,7 @@ describe('lines are cut out of bytes', () => {
     );
   });
 
-  it('counts every byte: a line begins where the one before ended', () => {
+  it('counts every byte, so that a line begins where the previous one ended', () => {
     fc.assert(
       fc.property(chunked, ({ bytes, pieces }) => {
         for (const { start } of cut(pieces, 16)) expect(start === 0 || bytes[start - 1] === 0x0a).toBe(true);
@@ -85,32 +85,32 @@ describe('lines are cut out of bytes', () => {
     );
   });
 
-  it('puts a character together that came in two pieces', () => {
+  it('joins a character that was split between two pieces', () => {
     const bytes = Buffer.from('日本語 🙂\n');
     for (let at = 0; at <= bytes.length; at++)
       expect(cut([bytes.subarray(0, at), bytes.subarray(at)])[0]!.text).toBe('日本語 🙂');
   });
 
-  it('shows bytes that are no UTF-8 as �', () => {
+  it('replaces invalid UTF-8 by �', () => {
     expect(cut([Uint8Array.of(0x61, 0xff, 0xc3, 0x0a)])[0]!.text).toBe('a\ufffd\ufffd');
   });
 
-  it('leaves out a byte order mark', () => expect(texts('\ufeff{"a":1}\n')).toEqual(['{"a":1}']));
+  it('removes a byte order mark', () => expect(texts('\ufeff{"a":1}\n')).toEqual(['{"a":1}']));
 
-  it('gives a last line that has no end', () => expect(texts('one\ntwo')).toEqual(['one', 'two']));
+  it('gives a last line without a line end', () => expect(texts('one\ntwo')).toEqual(['one', 'two']));
 
-  it('takes carriage returns at the end for the line’s end', () =>
+  it('treats carriage returns at the end of a line as part of its line end', () =>
     expect(texts('a\r\nb\r\r\nc\r')).toEqual(['a', 'b', 'c']));
 
-  it('shows of a progress bar what it showed last', () => {
+  it('keeps the last state of a progress bar', () => {
     expect(texts('\r 10%|#  \r 50%|###\r100%|#####\n')).toEqual(['100%|#####']);
   });
 
-  it('never hides how a line began, whatever draws over it', () => {
+  it('keeps the beginning of a line that is overwritten', () => {
     expect(texts('user=evil\rnothing\rall is well\n')).toEqual(['user=evil', 'all is well']);
   });
 
-  it('shows a progress bar that goes on for megabytes whole at its end', () => {
+  it('keeps the complete last state of a progress bar of megabytes', () => {
     const bar = Array.from({ length: 50_000 }, (_, i) => Buffer.from(`\rstep ${i} of 50000`));
     expect(cut([Buffer.from('loading'), ...bar, Buffer.from('\n')], 4096)).toMatchObject([
       { text: 'loading', isCut: false },
@@ -118,7 +118,7 @@ describe('lines are cut out of bytes', () => {
     ]);
   });
 
-  it('cuts a line that is too long, says how long it was, and goes on behind it', () => {
+  it('cuts a line that is too long, reports its length, and continues after it', () => {
     expect(cut([Buffer.from(`${'x'.repeat(50)}\nnext\n`)], 10)).toEqual([
       { text: 'x'.repeat(10), isCut: true, bytes: 50, start: 0 },
       { text: 'next', isCut: false, bytes: 4, start: 51 },
@@ -132,14 +132,14 @@ describe('lines are cut out of bytes', () => {
     expect(texts('aé\n', 3)).toEqual(['aé']);
   });
 
-  it('holds no more than one line of the allowed length, whatever comes', () => {
+  it('buffers at most one line of the maximum length', () => {
     const lines: number[] = [];
-    const cutter = new StreamLines(64 * 1024, (text, _isCut, bytes) => lines.push(text.length, bytes));
+    const splitter = new StreamLines(64 * 1024, (text, _isCut, bytes) => lines.push(text.length, bytes));
     const megabyte = Buffer.alloc(1024 * 1024, 0x61);
     const before = process.memoryUsage().arrayBuffers;
-    for (let i = 0; i < 256; i++) cutter.push(megabyte);
+    for (let i = 0; i < 256; i++) splitter.push(megabyte);
     expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(1024 * 1024);
-    cutter.push(Buffer.from('\n'));
+    splitter.push(Buffer.from('\n'));
     expect(lines).toEqual([64 * 1024, 256 * 1024 * 1024]);
   });
 });

@@ -1,7 +1,7 @@
-// What is understood of the lines that model servers really write.
+// Parsing of log lines that model servers write.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { NOW, reader, recordOf, recordsOf } from '../store/store-reader.ts';
+import { NOW, reader, recordOf, recordsOf } from './read-lines.ts';
 
 const runs = { numRuns: Number(process.env['FUZZ_RUNS'] ?? 500) };
 const ID = '31255019cf83c4d0c7492a5006591e1f502a5';
@@ -9,7 +9,7 @@ const TRACE = '4bf92f3577b34da6a3ce929d0e0e4736';
 const ns = (iso: string) => BigInt(Date.parse(iso)) * 1_000_000n;
 
 describe('a JSON line', () => {
-  it('of truss: level, message, local time, request and the rest', () => {
+  it('gives level, message, local time, request id and attributes of truss', () => {
     const record = recordOf(
       `{"asctime": "2026-11-20 16:52:26,510", "levelname": "INFO", "message": "Starting prediction", "k": 1, "request_id": "${ID}", "chain_request_id": "c1"}`,
     );
@@ -24,19 +24,19 @@ describe('a JSON line', () => {
       severity: 9,
       message: 'Starting prediction',
       requestId: ID,
-      said: { k: 1, chain_request_id: 'c1' },
+      parsed: { k: 1, chain_request_id: 'c1' },
     });
-    expect(Object.keys(record.said)).toEqual(['k', 'chain_request_id']);
+    expect(Object.keys(record.parsed)).toEqual(['k', 'chain_request_id']);
   });
 
-  it('with a traceback keeps it as exc_info', () => {
+  it('keeps a traceback as exc_info', () => {
     const record = recordOf(
       String.raw`{"asctime": "2026-11-20 16:52:26,510", "levelname": "ERROR", "message": "boom", "exc_info": "Traceback (most recent call last):\n  File \"m.py\"\nValueError: x"}`,
     );
     expect(record).toMatchObject({
       severity: 17,
       message: 'boom',
-      said: { exc_info: 'Traceback (most recent call last):\n  File "m.py"\nValueError: x' },
+      parsed: { exc_info: 'Traceback (most recent call last):\n  File "m.py"\nValueError: x' },
     });
   });
 
@@ -98,17 +98,17 @@ describe('a JSON line', () => {
       ns('2026-11-20T16:00:00Z'),
     ],
     ['OTLP numbers', '{"severity_number":21,"body":"m"}', 21, 'm', NOW],
-  ])('of %s is understood', (_who, line, severity, message, timeNs) =>
+  ])('gives level, message and time of %s', (_who, line, severity, message, timeNs) =>
     expect(recordOf(line)).toMatchObject({ severity, message, timeNs }),
   );
 
-  it('joins the trace it was written in', () => {
+  it('gets the trace and span ids that it contains', () => {
     expect(
       recordOf(`{"msg":"m","trace_id":"${TRACE.toUpperCase()}","span_id":"00f067aa0ba902b7"}`),
-    ).toMatchObject({ traceId: TRACE, spanId: '00f067aa0ba902b7', said: {} });
+    ).toMatchObject({ traceId: TRACE, spanId: '00f067aa0ba902b7', parsed: {} });
   });
 
-  it('whose values are not what their names say keeps them as attributes', () => {
+  it('keeps values that do not fit their names as attributes', () => {
     const odd = {
       level: 'loud',
       message: 'm',
@@ -121,37 +121,37 @@ describe('a JSON line', () => {
     const record = recordOf(JSON.stringify(odd));
     expect(record).toMatchObject({ severity: 0, timeNs: NOW, requestId: '', traceId: '', spanId: '' });
     const { message: _message, ...others } = odd;
-    expect(record.said).toEqual(others);
+    expect(record.parsed).toEqual(others);
   });
 
-  it('takes an id of up to 256 characters, whatever it looks like', () => {
+  it('gets a request id of up to 256 characters of any form', () => {
     expect(recordOf(`{"request_id":"${'x'.repeat(256)}"}`).requestId).toBe('x'.repeat(256));
     expect(recordOf(`{"request_id":"${'x'.repeat(257)}"}`).requestId).toBe('');
   });
 
-  it('without a message is its own', () => {
+  it('has its text as message if it has none', () => {
     const line = '{"level":"info","status":200}';
-    expect(recordOf(line)).toMatchObject({ severity: 9, message: line, said: { status: 200 } });
+    expect(recordOf(line)).toMatchObject({ severity: 9, message: line, parsed: { status: 200 } });
   });
 
-  it('cannot reach into the program by the names of its keys', () => {
+  it('cannot change prototypes by the names of its keys', () => {
     const record = recordOf('{"message":"m","__proto__":{"polluted":1},"constructor":{"prototype":{"p":1}}}');
     expect(record.attributes).toBe('{"__proto__":{"polluted":1},"constructor":{"prototype":{"p":1}}}');
     expect(({} as Record<string, unknown>)['polluted']).toBeUndefined();
   });
 
-  it('that is very wide, deep or long is bounded, and says how much is left out', () => {
+  it('is limited in width, depth and length, and counts the dropped values', () => {
     const wide = recordOf(`{"message":"m","list":[${'1,'.repeat(5000)}1]}`);
-    expect((wide.said['list'] as unknown[]).length).toBeLessThan(600);
-    expect(wide.said['attributes_dropped']).toBeGreaterThan(4000);
+    expect((wide.parsed['list'] as unknown[]).length).toBeLessThan(600);
+    expect(wide.parsed['attributes_dropped']).toBeGreaterThan(4000);
     const deep = recordOf(`{"message":"m","a":${'['.repeat(20_000)}${']'.repeat(20_000)}}`);
     expect(deep.attributes.length).toBeLessThan(200);
     const long = recordOf(`{"message":"m","a":"${'x'.repeat(200_000)}"}`, { maxLineBytes: 1 << 20 });
     expect(long.attributes.length).toBeLessThan(64 * 1024);
   });
 
-  it('keeps whole numbers that a double cannot hold', () => {
-    expect(recordOf('{"message":"m","user":12345678901234567890}').said).toEqual({
+  it('keeps whole numbers that a double cannot represent', () => {
+    expect(recordOf('{"message":"m","user":12345678901234567890}').parsed).toEqual({
       user: '12345678901234567890',
     });
   });
@@ -165,7 +165,7 @@ describe('a JSON line', () => {
     '12',
     'null',
     '{"a": NaN}',
-  ])('that is no JSON object stays text: %s', (line) =>
+  ])('stays text if it is not a JSON object: %s', (line) =>
     expect(recordOf(line)).toMatchObject({ message: line, severity: 0, attributes: '' }),
   );
 });
@@ -195,7 +195,7 @@ describe('a plain line', () => {
     ['a sentence that begins so', 'Info about the model follows', 0],
     ['a URL', 'error://x', 0],
     ['a bar', '100%|#####| 4/4 [00:01<00:00]', 0],
-  ])('of %s has the level that its shape says', (_who, line, severity) =>
+  ])('has the level of its form: %s', (_who, line, severity) =>
     expect(recordOf(line)).toMatchObject({ message: line, severity, attributes: '' }),
   );
 
@@ -203,15 +203,16 @@ describe('a plain line', () => {
     `request_id=${ID} done`,
     `done (requestId: ${ID.slice(0, 32)})`,
     `"x-baseten-request-id": "${ID}", more`,
-  ])('joins the request that it names: %s', (line) =>
+  ])('gets the request id that it contains: %s', (line) =>
     expect(recordOf(line).requestId).toMatch(/^3125[0-9a-f]{28,33}$/),
   );
 
-  it.each(['request_id=12', `request_id=${ID}f`, 'request_id=', `id=${ID}`])('joins none by %s', (line) =>
-    expect(recordOf(line).requestId).toBe(''),
+  it.each(['request_id=12', `request_id=${ID}f`, 'request_id=', `id=${ID}`])(
+    'gets no request id from %s',
+    (line) => expect(recordOf(line).requestId).toBe(''),
   );
 
-  it('joins the trace that it names', () => {
+  it('gets the trace and span ids that it contains', () => {
     expect(recordOf(`[trace_id=${TRACE} span_id=00f067aa0ba902b7] text`)).toMatchObject({
       traceId: TRACE,
       spanId: '00f067aa0ba902b7',
@@ -226,19 +227,19 @@ describe('a plain line', () => {
     expect(recordOf('\u001b[1m{"level":"error","message":"m"}\u001b[0m')).toMatchObject({ severity: 17 });
   });
 
-  it('cannot steer the terminal of who reads it, nor end in the middle for a NUL', () => {
+  it('has no characters that control a terminal, and does not end at a NUL', () => {
     expect(recordOf('a\u0000b\u0007c\u001bd\u009b31m').message).toBe('a␀b␇c\ufffd31m');
     expect(recordOf(String.raw`{"message":"a\u0000\u001b[2Jb\ud800"}`).message).toBe('a␀b\ufffd');
   });
 
-  it('that is too long is cut and marked', () => {
+  it('is cut and marked if it is too long', () => {
     expect(recordOf('x'.repeat(5000), { maxLineBytes: 1024 })).toMatchObject({
       message: 'x'.repeat(1024),
-      said: { is_cut: true, bytes: 5000 },
+      parsed: { is_cut: true, bytes: 5000 },
     });
   });
 
-  it('that is too long still joins its request, and its secrets are still taken out', () => {
+  it('gets its request id and is redacted if it is too long', () => {
     const line = `{"message": "m", "request_id": "${ID}", "password": "hunter2", "x": "${'x'.repeat(5000)}"}`;
     const record = recordOf(line, { maxLineBytes: 1024 });
     expect(record.requestId).toBe(ID);
@@ -246,8 +247,8 @@ describe('a plain line', () => {
   });
 });
 
-describe('a stream', () => {
-  it('without a line end is kept for as long as it takes, and given at its end', () => {
+describe('a stream of lines', () => {
+  it('keeps a line without a line end without a time limit, and returns it at the end', () => {
     const lines = reader();
     expect(lines.push(Buffer.from('half a li'), NOW)).toEqual([]);
     expect(lines.tick(NOW + 3_600_000_000_000n)).toEqual([]);
@@ -255,17 +256,17 @@ describe('a stream', () => {
     expect(lines.end().map(({ message }) => message)).toEqual(['half a line']);
   });
 
-  it('says up to which byte its lines were given out', () => {
+  it('counts the bytes of the records that were returned', () => {
     const lines = reader();
     lines.push(Buffer.from('one\ntwo\nthr'), NOW);
-    expect(lines.givenBytes).toBe(4);
-    lines.settle();
-    expect(lines.givenBytes).toBe(8);
+    expect(lines.emittedBytes).toBe(4);
+    lines.flush();
+    expect(lines.emittedBytes).toBe(8);
     lines.end();
-    expect(lines.givenBytes).toBe(11);
+    expect(lines.emittedBytes).toBe(11);
   });
 
-  it('of any bytes gives records that hold only safe text', () => {
+  it('gives records without control characters for any bytes', () => {
     const bytes = fc.oneof(
       fc.uint8Array({ maxLength: 300 }),
       fc.json().map((text) => Buffer.from(`${text}\n`)),
@@ -297,7 +298,7 @@ describe('a stream', () => {
     );
   });
 
-  it('gives every line of plain text in one record, in order', () => {
+  it('gives each plain line in exactly one record, in order', () => {
     const line = fc.string({
       unit: fc.constantFrom('a', 'b', ' ', '{', '}', ':', '.', '(', '\t'),
       maxLength: 10,
@@ -317,10 +318,10 @@ describe('a stream', () => {
   });
 });
 
-it('an unfinished record stays with the previous replica when its stream moves to another', () => {
+it('keeps the previous origin for an unfinished record when the origin of the stream changes', () => {
   const lines = reader();
   const before = lines.push(Buffer.from('INFO first\nINFO second\n'), NOW);
-  lines.move({ deployment: 'dep2', environment: 'staging', replica: 'xyz', source: 'stderr' });
+  lines.setOrigin({ deployment: 'dep2', environment: 'staging', replica: 'xyz', source: 'stderr' });
   const after = [...lines.push(Buffer.from('INFO third\n'), NOW), ...lines.end()];
   expect([...before, ...after].map(({ message, deployment }) => [message, deployment])).toEqual([
     ['INFO first', 'dep1'],

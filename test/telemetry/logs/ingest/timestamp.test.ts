@@ -1,12 +1,12 @@
-// Times as loggers write them.
+// Parsing of times that loggers write.
 import { describe, expect, it } from 'vitest';
 import { timeOf } from '../../../../src/telemetry/logs/ingest/timestamp.ts';
-import { NOW } from '../store/store-reader.ts';
+import { NOW } from './read-lines.ts';
 
 const at = (value: unknown) => timeOf(value, NOW);
 const FOUR = BigInt(Date.UTC(2026, 10, 20, 16)) * 1_000_000n;
 
-describe('the time of a line', () => {
+describe('timeOf', () => {
   it.each([
     ['2026-11-20T16:00:00Z', 0n],
     ['2026-11-20T16:00:00.123456789Z', 123_456_789n],
@@ -15,15 +15,15 @@ describe('the time of a line', () => {
     ['2026-11-20 10:30:00-0530', 0n],
     ['2026-11-20 15:00:00 -01', 0n],
     ['2026-11-20 16:00:00 UTC', 0n],
-  ])('%s', (text, fraction) => expect(at(text)).toBe(FOUR + fraction));
+  ])('parses %s', (text, fraction) => expect(at(text)).toBe(FOUR + fraction));
 
-  it('without a zone is that of this machine', () => {
+  it('reads a time without a zone as local time', () => {
     const local = BigInt(new Date(2026, 10, 20, 16, 52, 26).getTime()) * 1_000_000n;
     expect(at('2026-11-20 16:52:26,510')).toBe(local + 510_000_000n);
     expect(at('2026-11-20 16:52:26')).toBe(local);
   });
 
-  it('since the epoch: seconds, milliseconds, microseconds, nanoseconds, as number or text', () => {
+  it('reads seconds, milliseconds, microseconds and nanoseconds since the epoch, as number or text', () => {
     const s = 1_795_190_400n;
     for (const value of [s, s * 1000n, s * 1_000_000n, s * 1_000_000_000n]) {
       expect(at(String(value))).toBe(FOUR);
@@ -34,7 +34,7 @@ describe('the time of a line', () => {
     expect(at(1_795_190_400_123.5)).toBe(FOUR + 123_500_000n);
   });
 
-  it('just before a second’s cache is that of its own second and zone', () => {
+  it('does not reuse the cached second for another second or zone', () => {
     expect(at('2026-11-20T16:00:00Z')).toBe(FOUR);
     expect(at('2026-11-20T16:00:00+01:00')).toBe(FOUR - 3_600_000_000_000n);
     expect(at('2026-11-20T16:00:01Z')).toBe(FOUR + 1_000_000_000n);
@@ -60,5 +60,5 @@ describe('the time of a line', () => {
     null,
     true,
     {},
-  ])('%j is none', (value) => expect(at(value)).toBeUndefined());
+  ])('returns undefined for %j', (value) => expect(at(value)).toBeUndefined());
 });

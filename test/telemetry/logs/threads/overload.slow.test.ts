@@ -20,7 +20,7 @@ it('requests are kept without their bodies while there is room for them, and the
       retentionMs: 86_400_000,
       maxLineBytes: 65_536,
       maxBodyBytes: 65_536,
-      redactsKnown: true,
+      redactsCommonSecrets: true,
       files: [],
       fileOrigin: { deployment: '', environment: '', replica: '' },
       redactPatterns: [],
@@ -30,7 +30,7 @@ it('requests are kept without their bodies while there is room for them, and the
   const capture = new CapturePolicy({ capture: 'full', routes: [], max_body: 65_536 });
   const exchanges = new Exchanges({ trust_inbound: false });
   exchanges.tap(capture);
-  exchanges.observe({ closed: (exchange) => logs.request(exchange, undefined) });
+  exchanges.observe({ closed: (exchange) => logs.requestEnded(exchange, undefined) });
   const request = () => {
     const exchange = exchanges.open(undefined);
     exchange.target = '/x';

@@ -12,7 +12,7 @@ const common = new CommonLabels(
   ['one', 'two'].map((id) => ({ options: { id, environment: '', rollout_phase: '' as const } })),
 );
 
-const checked = (...replicas: { isReady: boolean; wasAsked: boolean }[]): Checked => ({
+const checked = (...replicas: { isReady: boolean; wasProbed: boolean }[]): Checked => ({
   replicas,
   count: (state) => replicas.filter(({ isReady }) => isReady === (state === 'ready')).length,
 });
@@ -22,8 +22,8 @@ const pods = { restarts: 7, readiness: { true: 3, false: 2, unknown: 1 }, active
 function values(sources: Partial<PodSources>): Record<string, number> {
   const pool = {
     deployments: [
-      checked({ isReady: true, wasAsked: true }, { isReady: false, wasAsked: true }),
-      checked({ isReady: false, wasAsked: false }),
+      checked({ isReady: true, wasProbed: true }, { isReady: false, wasProbed: true }),
+      checked({ isReady: false, wasProbed: false }),
     ],
   };
   const families = podFamilies(common, pool, {

@@ -1,8 +1,8 @@
-// A streamed message of Anthropic's API, put together: blocks by their place, deltas joined, usage as last said.
-import type { Assembly } from './assemble.ts';
-import { listAt, objectAt, parseObject, placeAt, textAt, type JsonObject } from './json-values.ts';
+// Assembles a streamed message of Anthropic's API: joins the deltas of each block, and keeps the latest usage.
+import type { ResponseAssembler } from './assembler.ts';
+import { listAt, objectAt, parseObject, indexAt, textAt, type JsonObject } from './json-values.ts';
 
-/** Kind of a delta → where its text is, and the field of the block that it makes longer. */
+/** For each kind of delta: the field with its text, and the field of the block that the text extends. */
 const DELTAS: Readonly<Record<string, readonly [from: string, to: string]>> = {
   text_delta: ['text', 'text'],
   thinking_delta: ['thinking', 'thinking'],
@@ -16,7 +16,7 @@ interface Block {
   readonly citations: unknown[];
 }
 
-export class StreamedMessage implements Assembly {
+export class AnthropicAssembler implements ResponseAssembler {
   isWhole = false;
   isComplete = true;
   isExact = true;
@@ -34,35 +34,35 @@ export class StreamedMessage implements Assembly {
     else if (type === 'content_block_delta') this.#extend(event);
     else if (type === 'message_delta') {
       this.#end = objectAt(event, 'delta') ?? this.#end;
-      // Only what has changed is said again.
+      // The event contains only the counts that changed.
       this.#usage = { ...this.#usage, ...objectAt(event, 'usage') };
     } else if (type === 'message_stop') this.isWhole = true;
   }
 
-  answer(): JsonObject {
+  response(): JsonObject {
     const blocks = [...this.#blocks.entries()].sort(([a], [b]) => a - b);
     return {
       ...this.#message,
       ...this.#end,
-      content: blocks.map(([, block]) => whole(block)),
+      content: blocks.map(([, block]) => fullBlock(block)),
       ...(this.#usage && { usage: this.#usage }),
     };
   }
 
   #begin(event: JsonObject): void {
-    const place = placeAt(event, 'index');
+    const index = indexAt(event, 'index');
     const start = objectAt(event, 'content_block');
-    if (place === undefined || !start) {
+    if (index === undefined || !start) {
       this.isComplete = false;
       return;
     }
-    if (this.#blocks.has(place)) this.isExact = false;
-    this.#blocks.set(place, { start, texts: new Map(), citations: [] });
+    if (this.#blocks.has(index)) this.isExact = false;
+    this.#blocks.set(index, { start, texts: new Map(), citations: [] });
   }
 
   #extend(event: JsonObject): void {
-    const place = placeAt(event, 'index');
-    const block = place === undefined ? undefined : this.#blocks.get(place);
+    const index = indexAt(event, 'index');
+    const block = index === undefined ? undefined : this.#blocks.get(index);
     const delta = objectAt(event, 'delta');
     const kind = textAt(delta, 'type');
     if (block === undefined) {
@@ -74,7 +74,7 @@ export class StreamedMessage implements Assembly {
       return;
     }
     if (!Object.hasOwn(DELTAS, kind)) {
-      // A delta of unknown kind: it is not certain where its values belong.
+      // It is not certain where the values of an unknown delta belong.
       this.isExact = false;
       return;
     }
@@ -83,11 +83,11 @@ export class StreamedMessage implements Assembly {
   }
 }
 
-/** A block with what was added to it; the input of a tool is JSON that came in pieces. */
-function whole({ start, texts, citations }: Block): JsonObject {
+/** The block with its deltas added. The input of a tool is JSON text, sent in pieces. */
+function fullBlock({ start, texts, citations }: Block): JsonObject {
   const added = Array.from(texts, ([name, text]): [string, unknown] =>
     name === 'input'
-      ? // A tool without arguments gets one empty piece.
+      ? // A tool without arguments has one empty piece.
         [name, text === '' ? start['input'] : (parseObject(text) ?? text)]
       : [name, textAt(start, name) + text],
   );

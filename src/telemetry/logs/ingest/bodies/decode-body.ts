@@ -1,5 +1,5 @@
-// A body as it passed, as text: unpacked where it is packed (RFC 9110 8.4), decoded where it is UTF-8.
-// Must stay true: however small what is packed, what comes out of it is bounded; what is no text is not taken for some.
+// Decompresses a body (Content-Encoding, RFC 9110 8.4) and decodes it as UTF-8 text.
+// Invariant: the decompressed size is limited, and binary data counts as text only if its Content-Type says so.
 import { isUtf8 } from 'node:buffer';
 import {
   brotliDecompressSync,
@@ -13,18 +13,18 @@ import type { RawBody } from '../../../../core/exchange/body-capture.ts';
 
 export type DecodedText = { readonly text: string } | { readonly problem: string };
 
-type Unpack = (bytes: Uint8Array, maxOutputLength: number) => Buffer;
+type Decompress = (bytes: Uint8Array, maxOutputLength: number) => Buffer;
 
-/** What was cut, or broken off, gives as much as there is: nobody waits for the end of it. */
-const gzip: Unpack = (bytes, maxOutputLength) =>
+/** Z_SYNC_FLUSH: a truncated body gives the data that it contains. */
+const gzip: Decompress = (bytes, maxOutputLength) =>
   gunzipSync(bytes, { finishFlush: constants.Z_SYNC_FLUSH, maxOutputLength });
 
-const CODINGS: Readonly<Record<string, Unpack>> = {
+const CODINGS: Readonly<Record<string, Decompress>> = {
   gzip,
   'x-gzip': gzip,
   deflate(bytes, maxOutputLength) {
     const options = { finishFlush: constants.Z_SYNC_FLUSH, maxOutputLength };
-    // Some senders leave out the wrapping that the name asks for (RFC 9110 8.4.1.2): its first four bits are 8.
+    // Some senders omit the zlib header (RFC 9110 8.4.1.2). With the header, the low four bits of the first byte are 8.
     return (bytes[0]! & 0xf) === 8 ? inflateSync(bytes, options) : inflateRawSync(bytes, options);
   },
   br: (bytes, maxOutputLength) =>
@@ -32,47 +32,50 @@ const CODINGS: Readonly<Record<string, Unpack>> = {
   zstd: (bytes, maxOutputLength) =>
     zstdDecompressSync(bytes, { finishFlush: constants.ZSTD_e_flush, maxOutputLength }),
 };
-/** More codings than this are no content, but an attack on who unpacks it. */
+/** Maximum number of codings of one body. More of them are an attack. */
 const MAX_CODINGS = 2;
 
-/** The body as text of up to `maxBytes` bytes, or why it is none. */
-export function textOf(body: RawBody, maxBytes: number): DecodedText {
-  const unpacked = unpack(body, maxBytes);
-  if ('problem' in unpacked) return unpacked;
-  const { bytes } = unpacked;
-  // A character may have been cut in two.
-  const whole = body.isCut ? bytes.subarray(0, endOfCharacters(bytes)) : bytes;
+/** Decodes a body of up to `maxBytes` decompressed bytes. `problem`: why this is not possible. */
+export function decodeBody(body: RawBody, maxBytes: number): DecodedText {
+  const decompressed = decompress(body, maxBytes);
+  if ('problem' in decompressed) return decompressed;
+  const { bytes } = decompressed;
+  // The cut may have split a character.
+  const whole = body.isCut ? bytes.subarray(0, completeCharacters(bytes)) : bytes;
   if (isUtf8(whole) || isTextual(body.type)) return { text: whole.toString() };
   return { problem: 'binary' };
 }
 
 const isTextual = (type: string): boolean => /^(?:text\/|application\/(?:[\w.+-]*\+)?json\b)/i.test(type);
 
-function unpack({ bytes, coding }: RawBody, maxBytes: number): { bytes: Buffer } | { problem: string } {
+function decompress({ bytes, coding }: RawBody, maxBytes: number): { bytes: Buffer } | { problem: string } {
   let out = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
   const codings = coding
     .toLowerCase()
     .split(',')
     .map((one) => one.trim())
     .filter((one) => one !== '' && one !== 'identity');
-  if (codings.length > MAX_CODINGS) return { problem: 'packed too often' };
-  // The last one was applied last.
+  if (codings.length > MAX_CODINGS) return { problem: `more than ${MAX_CODINGS} content codings` };
+  // The sender applied the codings in the listed order, so they are removed in reverse.
   for (const name of codings.reverse()) {
-    const how = Object.hasOwn(CODINGS, name) ? CODINGS[name] : undefined;
-    if (how === undefined) return { problem: 'packed in a way that is not known' };
+    const decompressOne = Object.hasOwn(CODINGS, name) ? CODINGS[name] : undefined;
+    if (decompressOne === undefined) return { problem: 'unknown content coding' };
     if (out.length === 0) continue;
     try {
-      out = how(out, maxBytes) as Buffer<ArrayBuffer>;
+      out = decompressOne(out, maxBytes) as Buffer<ArrayBuffer>;
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException;
-      return { problem: code === 'ERR_BUFFER_TOO_LARGE' ? 'too large when unpacked' : 'packed, and damaged' };
+      return {
+        problem:
+          code === 'ERR_BUFFER_TOO_LARGE' ? 'too large after decompression' : 'damaged compressed data',
+      };
     }
   }
   return { bytes: out };
 }
 
-/** Where the last character ends that is whole: UTF-8 says at its first byte how many it has. */
-export function endOfCharacters(bytes: Uint8Array): number {
+/** Number of bytes without a partial UTF-8 character at the end. */
+export function completeCharacters(bytes: Uint8Array): number {
   for (let back = 1; back <= Math.min(4, bytes.length); back++) {
     const byte = bytes[bytes.length - back]!;
     if ((byte & 0xc0) === 0x80) continue;

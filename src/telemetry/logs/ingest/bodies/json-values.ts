@@ -1,11 +1,11 @@
-// Reading values that somebody else wrote. Must stay true: what is not of the kind that was asked for is not there.
+// Reads values from untrusted JSON. A value of another type counts as missing.
 
 export type JsonObject = Readonly<Record<string, unknown>>;
 
 export const isObject = (value: unknown): value is JsonObject =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
-/** A JSON object; `undefined` for everything else. */
+/** Parses a JSON object; `undefined` for every other text. */
 export function parseObject(text: string): JsonObject | undefined {
   try {
     const value: unknown = JSON.parse(text);
@@ -16,7 +16,7 @@ export function parseObject(text: string): JsonObject | undefined {
   }
 }
 
-/** As JSON; `undefined` for what is nested deeper than can be written. */
+/** JSON text of a value; `undefined` if it is too deeply nested. */
 export function textOfJson(value: unknown): string | undefined {
   try {
     return JSON.stringify(value);
@@ -26,31 +26,35 @@ export function textOfJson(value: unknown): string | undefined {
   }
 }
 
+/** The object in a field; `undefined` if it is missing. */
 export const objectAt = (fields: JsonObject | undefined, name: string): JsonObject | undefined => {
   const value = fields?.[name];
   return isObject(value) ? value : undefined;
 };
 
+/** The array in a field; empty if it is missing. */
 export const listAt = (fields: JsonObject | undefined, name: string): readonly unknown[] => {
   const value = fields?.[name];
   return Array.isArray(value) ? value : [];
 };
 
+/** The text in a field; empty if it is missing. */
 export const textAt = (fields: JsonObject | undefined, name: string): string => {
   const value = fields?.[name];
   return typeof value === 'string' ? value : '';
 };
 
-/** A count: a whole number from 0 on that is exact. */
+/** The safe integer of 0 or more in a field; `undefined` if it is missing. */
 export const countAt = (fields: JsonObject | undefined, name: string): number | undefined => {
   const value = fields?.[name];
   return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0 ? value : undefined;
 };
 
-/** Places in lists that a stream may write to: more than any answer has, and few enough to be kept. */
-export const MAX_PLACES = 128;
+/** Maximum number of entries of a list that is assembled, such as choices, blocks and tool calls. */
+export const MAX_LIST_ENTRIES = 128;
 
-export const placeAt = (fields: JsonObject, name: string): number | undefined => {
-  const place = countAt(fields, name) ?? 0;
-  return place < MAX_PLACES ? place : undefined;
+/** The list index in a field, 0 if it is missing; `undefined` if it is too large. */
+export const indexAt = (fields: JsonObject, name: string): number | undefined => {
+  const index = countAt(fields, name) ?? 0;
+  return index < MAX_LIST_ENTRIES ? index : undefined;
 };

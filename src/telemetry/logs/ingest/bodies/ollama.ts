@@ -1,20 +1,20 @@
-// A streamed answer of Ollama's API (/api/chat and /api/generate): one JSON object a line, the last one with `done: true`.
-import type { Assembly } from './assemble.ts';
+// Assembles a streamed response of Ollama (/api/chat, /api/generate): one JSON object per line, the last with `done`.
+import type { ResponseAssembler } from './assembler.ts';
 import type { JsonObject } from './json-values.ts';
 import { emptyFields, Merger, type MergedValue } from './merge-deltas.ts';
 
-/** Fields whose objects and texts are merged line by line; of other fields the last value counts. */
-const CONTINUED: ReadonlySet<string> = new Set(['message', 'response', 'thinking']);
+/** Fields whose values are merged line by line. Of other fields the last value is kept. */
+const MERGED: ReadonlySet<string> = new Set(['message', 'response', 'thinking']);
 
-export class OllamaAnswer implements Assembly {
+export class OllamaAssembler implements ResponseAssembler {
   isWhole = false;
   readonly #merger = new Merger();
-  readonly #answer: MergedValue = emptyFields();
+  readonly #response: MergedValue = emptyFields();
 
   add(line: JsonObject): void {
     for (const [name, value] of Object.entries(line))
-      if (CONTINUED.has(name)) this.#merger.merge(this.#answer, { [name]: value }, true);
-      else if (value !== null) this.#answer[name] = value;
+      if (MERGED.has(name)) this.#merger.merge(this.#response, { [name]: value }, true);
+      else if (value !== null) this.#response[name] = value;
     if (line['done'] === true) this.isWhole = true;
   }
 
@@ -26,7 +26,7 @@ export class OllamaAnswer implements Assembly {
     return this.#merger.isExact;
   }
 
-  answer(): JsonObject {
-    return this.#answer;
+  response(): JsonObject {
+    return this.#response;
   }
 }

@@ -1,13 +1,13 @@
-// Assembles OpenAI's chunks, of chats and of plain completions: deltas are merged by choice, tool calls by their id.
-// Invariant: choices, calls and fields are limited in number; if something is left out, `isComplete` is false.
-import type { Assembly } from './assemble.ts';
-import { isObject, listAt, placeAt, textAt, type JsonObject } from './json-values.ts';
+// Assembles the chunks of OpenAI's chat and text completions: merges deltas by choice, and tool calls by index or id.
+// Invariant: choices, calls and fields are limited in number; if one is dropped, `isComplete` is false.
+import type { ResponseAssembler } from './assembler.ts';
+import { isObject, listAt, indexAt, textAt, type JsonObject } from './json-values.ts';
 import { emptyFields, Merger, type MergedValue } from './merge-deltas.ts';
 import { ToolCalls } from './tool-calls.ts';
 import { usageIn } from './usage.ts';
 
 /** Fields that every chunk repeats. */
-const FIRST: ReadonlySet<string> = new Set(['id', 'created', 'model']);
+const REPEATED: ReadonlySet<string> = new Set(['id', 'created', 'model']);
 
 class Choice {
   finish: string | null = null;
@@ -25,7 +25,7 @@ class Choice {
   add({ index: _index, text, finish_reason: finish, delta, ...others }: JsonObject): void {
     if (typeof text === 'string') this.text += text;
     if (typeof finish === 'string') this.finish = finish || this.finish;
-    if (isObject(delta)) this.#delta(delta);
+    if (isObject(delta)) this.#addDelta(delta);
     // logprobs, stop_reason, content_filter_results and other fields of servers.
     this.#merger.merge(this.#others, others, false);
   }
@@ -33,18 +33,18 @@ class Choice {
   result(isChat: boolean): JsonObject {
     return {
       ...this.#others,
-      ...(isChat ? { message: this.#whole() } : { text: this.text }),
+      ...(isChat ? { message: this.#fullMessage() } : { text: this.text }),
       finish_reason: this.finish,
     };
   }
 
-  #delta({ tool_calls: calls, ...fields }: JsonObject): void {
+  #addDelta({ tool_calls: calls, ...fields }: JsonObject): void {
     if (Array.isArray(calls)) this.#calls.add(calls);
     else if (calls !== undefined && calls !== null) this.#merger.isExact = false;
     this.#merger.merge(this.#message, fields, true);
   }
 
-  #whole(): JsonObject {
+  #fullMessage(): JsonObject {
     const calls = this.#calls.result();
     return {
       content: null,
@@ -55,11 +55,11 @@ class Choice {
   }
 }
 
-export class ChunkedAnswer implements Assembly {
+export class OpenAiChunkAssembler implements ResponseAssembler {
   readonly #merger = new Merger();
   readonly #head: MergedValue = emptyFields();
   readonly #choices = new Map<number, Choice>();
-  /** `undefined`: not known yet. */
+  /** `undefined`: unknown so far. */
   #isChat: boolean | undefined;
   #usage: JsonObject | undefined;
 
@@ -67,9 +67,9 @@ export class ChunkedAnswer implements Assembly {
     const { object, choices: _choices, usage: _usage, ...head } = chunk;
     if (object === 'text_completion') this.#isChat ??= false;
     else if (object === 'chat.completion.chunk') this.#isChat ??= true;
-    for (const [name, value] of Object.entries(head)) this.#headField(name, value);
-    for (const fields of listAt(chunk, 'choices')) if (isObject(fields)) this.#choice(fields);
-    // The last one counts: some servers send it with every chunk.
+    for (const [name, value] of Object.entries(head)) this.#addHeadField(name, value);
+    for (const fields of listAt(chunk, 'choices')) if (isObject(fields)) this.#addChoice(fields);
+    // The last usage is valid, since some servers send one with every chunk.
     this.#usage = usageIn(chunk) ?? this.#usage;
   }
 
@@ -77,7 +77,7 @@ export class ChunkedAnswer implements Assembly {
     return this.#merger.isExact;
   }
 
-  /** `[DONE]` is the last event of these streams. If it is missing, every choice must have ended. */
+  /** For a stream without its last event, `[DONE]`: true if every choice has a finish reason. */
   get isWhole(): boolean {
     return this.#choices.size > 0 && [...this.#choices.values()].every(({ finish }) => finish !== null);
   }
@@ -86,7 +86,7 @@ export class ChunkedAnswer implements Assembly {
     return this.#merger.isComplete;
   }
 
-  answer(): JsonObject {
+  response(): JsonObject {
     const isChat = this.#isChat ?? true;
     const choices = [...this.#choices.entries()].sort(([a], [b]) => a - b);
     return {
@@ -97,24 +97,24 @@ export class ChunkedAnswer implements Assembly {
     };
   }
 
-  /** Of id, time and model the first one that is not empty counts; of other fields the last one. */
-  #headField(name: string, value: unknown): void {
-    // Gateways send a first chunk with an empty id and model, and the time 0.
+  /** Keeps the first non-empty id, time and model, and the last value of other fields. */
+  #addHeadField(name: string, value: unknown): void {
+    // Gateways send a first chunk with empty id and model, and time 0.
     if (value === null || value === '' || value === 0) return;
-    if (FIRST.has(name)) this.#head[name] ??= value;
+    if (REPEATED.has(name)) this.#head[name] ??= value;
     else this.#head[name] = value;
   }
 
-  #choice(fields: JsonObject): void {
-    const place = placeAt(fields, 'index');
-    if (place === undefined) {
+  #addChoice(fields: JsonObject): void {
+    const index = indexAt(fields, 'index');
+    if (index === undefined) {
       this.#merger.isComplete = false;
       return;
     }
     if (isObject(fields['delta'])) this.#isChat ??= true;
     else if (typeof fields['text'] === 'string') this.#isChat ??= false;
-    let choice = this.#choices.get(place);
-    if (choice === undefined) this.#choices.set(place, (choice = new Choice(this.#merger)));
+    let choice = this.#choices.get(index);
+    if (choice === undefined) this.#choices.set(index, (choice = new Choice(this.#merger)));
     choice.add(fields);
   }
 }

@@ -1,10 +1,11 @@
-// A streamed response of OpenAI's responses API: its last event has all of it; one that was broken off has its texts.
-import type { Assembly } from './assemble.ts';
+// Assembles a streamed response of OpenAI's responses API. Its last event contains the whole response; without it, only
+// the output text is kept.
+import type { ResponseAssembler } from './assembler.ts';
 import { objectAt, textAt, type JsonObject } from './json-values.ts';
 
-const ENDS = new Set(['response.completed', 'response.incomplete', 'response.failed']);
+const LAST_EVENTS = new Set(['response.completed', 'response.incomplete', 'response.failed']);
 
-export class StreamedResponse implements Assembly {
+export class OpenAiResponseAssembler implements ResponseAssembler {
   isWhole = false;
   readonly isComplete = true;
   readonly isExact = true;
@@ -16,10 +17,10 @@ export class StreamedResponse implements Assembly {
     if (this.isWhole) return;
     this.#response = objectAt(event, 'response') ?? this.#response;
     if (type === 'response.output_text.delta') this.#text += textAt(event, 'delta');
-    this.isWhole = ENDS.has(type);
+    this.isWhole = LAST_EVENTS.has(type);
   }
 
-  answer(): JsonObject {
+  response(): JsonObject {
     return this.isWhole ? this.#response : { ...this.#response, output_text: this.#text };
   }
 }

@@ -1,11 +1,11 @@
-// Reads the error that an answer, or an event of a streamed answer, reports in its body although its status means success.
-// Shapes: {"error": {"message", "type", "code"}} (OpenAI, vLLM, SGLang, LiteLLM, OpenRouter), {"type": "error", "error": {…}}
-// (Anthropic), {"type": "error", "message", "code"} and response.failed (OpenAI responses), {"object": "error", "message",
-// "type"} (older vLLM), {"error": "text", "error_type"} (TGI), {"error": "text"} (Ollama), {"x_groq": {"error": "text"}} (Groq,
-// where a stream stopped early), and events of the type `error`.
+// Reads the error that a response, or an event of a stream, reports in its body although its status means success.
+// Forms: {"error": {"message", "type", "code"}} (OpenAI, vLLM, SGLang, LiteLLM, OpenRouter); {"type": "error", "error":
+// {…}} (Anthropic); {"type": "error", "message", "code"} and response.failed (OpenAI responses); {"object": "error",
+// "message", "type"} (older vLLM); {"error": "text", "error_type"} (TGI); {"error": "text"} (Ollama); {"x_groq": {"error":
+// "text"}} (Groq, after a stream that stopped early); events of type `error`.
 import { isObject, listAt, objectAt, textAt, type JsonObject } from './json-values.ts';
 
-export interface AnswerError {
+export interface ResponseError {
   /** Empty if the error has none. */
   readonly message: string;
   /** Type or code as the server names it; empty if there is none. */
@@ -17,20 +17,20 @@ const codeAt = (fields: JsonObject, name: string): string => {
   return typeof value === 'number' ? String(value) : textAt(fields, name);
 };
 
-function read(fields: JsonObject, type = ''): AnswerError {
+function readError(fields: JsonObject, type = ''): ResponseError {
   const named = codeAt(fields, 'type') || codeAt(fields, 'error_type');
   return {
     message: textAt(fields, 'message') || textAt(fields, 'detail') || textAt(fields, 'error'),
-    // The type of an envelope is just `error`, which says nothing.
+    // `error` is the type of the envelope, not of the error.
     type: (named === 'error' ? '' : named) || codeAt(fields, 'code') || type,
   };
 }
 
 /** The error in the field `error` of an object, as an object or a text; `undefined` if it is missing or empty. */
-function errorAt(fields: JsonObject): AnswerError | undefined {
+function errorAt(fields: JsonObject): ResponseError | undefined {
   const { error } = fields;
-  if (typeof error === 'string') return error === '' ? undefined : read(fields);
-  return isObject(error) && Object.keys(error).length > 0 ? read(error) : undefined;
+  if (typeof error === 'string') return error === '' ? undefined : readError(fields);
+  return isObject(error) && Object.keys(error).length > 0 ? readError(error) : undefined;
 }
 
 /**
@@ -41,11 +41,11 @@ export function errorOfEvent(
   data: JsonObject | undefined,
   text: string,
   type: string,
-): AnswerError | undefined {
+): ResponseError | undefined {
   if (data === undefined) return type === 'error' ? { message: text, type: '' } : undefined;
   const found = errorAt(data);
   if (found) return found;
-  if (type === 'error' || data['type'] === 'error' || data['object'] === 'error') return read(data);
+  if (type === 'error' || data['type'] === 'error' || data['object'] === 'error') return readError(data);
   if (data['type'] === 'response.failed')
     return errorAt(objectAt(data, 'response') ?? {}) ?? { message: '', type: 'response.failed' };
   const ofGroq = errorAt(objectAt(data, 'x_groq') ?? {});
@@ -59,17 +59,17 @@ export function errorOfEvent(
   return undefined;
 }
 
-/** Fields that only an answer with content has. */
+/** Fields that only a response with content has. */
 const CONTENT = ['choices', 'output', 'content', 'data', 'response', 'result', 'predictions'];
 
-/**
- * The error that an answer without streaming reports. To be certain, it counts only with a message and without content
- * beside it.
- */
-export function errorOfAnswer(answer: JsonObject | undefined): AnswerError | undefined {
-  if (answer === undefined || CONTENT.some((name) => answer[name] !== undefined && answer[name] !== null))
+/** The error that a response without streaming reports. Only an error with a message and without content is certain. */
+export function errorOfResponse(response: JsonObject | undefined): ResponseError | undefined {
+  if (
+    response === undefined ||
+    CONTENT.some((name) => response[name] !== undefined && response[name] !== null)
+  )
     return undefined;
-  const { error } = answer;
-  const said = isObject(error) ? error : answer['object'] === 'error' ? answer : undefined;
-  return said && textAt(said, 'message') !== '' ? read(said) : undefined;
+  const { error } = response;
+  const fields = isObject(error) ? error : response['object'] === 'error' ? response : undefined;
+  return fields && textAt(fields, 'message') !== '' ? readError(fields) : undefined;
 }

@@ -1,17 +1,16 @@
 // Assembles the tool calls of a streamed chat from their pieces.
-// A piece belongs to the call with its index (OpenAI's rule). Some servers send no index, or the same one for all calls:
-// an id that is new begins a new call; a piece with the same id, or without one, continues.
-// Invariant: if it is not certain to which call a piece belongs, `isExact` of the merger becomes false; if there are too
-// many calls, `isComplete` becomes false.
-import { countAt, isObject, MAX_PLACES, parseObject, textAt, type JsonObject } from './json-values.ts';
+// A piece belongs to the call with its index (OpenAI's rule). Some servers send no index, or one index for all calls:
+// then a new id begins a new call, and a piece with the same id, or without one, continues the call.
+// Invariant: `isExact` is false if a piece may belong to another call, `isComplete` if there are too many calls.
+import { countAt, isObject, MAX_LIST_ENTRIES, parseObject, textAt, type JsonObject } from './json-values.ts';
 import { emptyFields, type MergedValue, type Merger } from './merge-deltas.ts';
 
 interface Call {
   readonly index: number | undefined;
   id: string;
   name: string;
-  /** More than one piece had a name. */
-  isNamedAgain: boolean;
+  /** True if more than one piece had a name. */
+  hasSecondName: boolean;
   readonly fields: MergedValue;
 }
 
@@ -28,12 +27,12 @@ export class ToolCalls {
 
   /** Adds the pieces of one delta (`tool_calls`). */
   add(pieces: readonly unknown[]): void {
-    const taken = new Set<Call>();
+    const used = new Set<Call>();
     for (const piece of pieces) {
       if (!isObject(piece)) continue;
-      const call = this.#callOf(piece, taken);
+      const call = this.#callOf(piece, used);
       if (call === undefined) continue;
-      taken.add(call);
+      used.add(call);
       this.#last = call;
       this.#extend(call, piece);
     }
@@ -41,13 +40,13 @@ export class ToolCalls {
 
   /** The calls, sorted by index if each has its own, else in the order in which they began. */
   result(): JsonObject[] {
-    const places = new Set(this.#calls.map(({ index }) => index));
-    const isPlaced = places.size === this.#calls.length && !places.has(undefined);
-    const calls = isPlaced ? this.#calls.toSorted((a, b) => a.index! - b.index!) : this.#calls;
-    return calls.map((call) => this.#whole(call));
+    const indexes = new Set(this.#calls.map(({ index }) => index));
+    const isIndexed = indexes.size === this.#calls.length && !indexes.has(undefined);
+    const calls = isIndexed ? this.#calls.toSorted((a, b) => a.index! - b.index!) : this.#calls;
+    return calls.map((call) => this.#toJson(call));
   }
 
-  #callOf(piece: JsonObject, taken: ReadonlySet<Call>): Call | undefined {
+  #callOf(piece: JsonObject, used: ReadonlySet<Call>): Call | undefined {
     const index = countAt(piece, 'index');
     const id = textAt(piece, 'id');
     const name = nameOf(piece);
@@ -59,25 +58,25 @@ export class ToolCalls {
     }
     const latest = index === undefined ? this.#last : this.#latestAt.get(index);
     if (latest === undefined) return this.#begin(index, id);
-    // Another id is another call. A call without an id so far may get its id late.
+    // Another id means another call. A call without an id may get its id in a later piece.
     if (id !== '' && (latest.id !== '' || (name !== '' && latest.name !== ''))) return this.#begin(index, id);
-    // Without an index two pieces of one delta are two calls.
-    if (index === undefined && taken.has(latest))
-      return name === '' ? this.#undecided() : this.#begin(index, id);
-    // Another name without an id is either a new call or the rest of the name.
-    return name !== '' && latest.name !== '' && name !== latest.name ? this.#undecided() : latest;
+    // Without an index, two pieces of one delta are two calls.
+    if (index === undefined && used.has(latest))
+      return name === '' ? this.#uncertain() : this.#begin(index, id);
+    // Another name without an id is a new call or the rest of the name.
+    return name !== '' && latest.name !== '' && name !== latest.name ? this.#uncertain() : latest;
   }
 
-  #undecided(): undefined {
+  #uncertain(): undefined {
     this.#merger.isExact = false;
   }
 
   #begin(index: number | undefined, id: string): Call | undefined {
-    if (this.#calls.length >= MAX_PLACES || (index ?? 0) >= MAX_PLACES) {
+    if (this.#calls.length >= MAX_LIST_ENTRIES || (index ?? 0) >= MAX_LIST_ENTRIES) {
       this.#merger.isComplete = false;
       return undefined;
     }
-    const call = { index, id, name: '', isNamedAgain: false, fields: emptyFields() };
+    const call = { index, id, name: '', hasSecondName: false, fields: emptyFields() };
     this.#calls.push(call);
     if (index !== undefined) this.#latestAt.set(index, call);
     return call;
@@ -87,16 +86,16 @@ export class ToolCalls {
     const { index: _index, ...fields } = piece;
     const name = nameOf(piece);
     call.id ||= textAt(piece, 'id');
-    call.isNamedAgain ||= name !== '' && call.name !== '';
+    call.hasSecondName ||= name !== '' && call.name !== '';
     call.name ||= name;
     this.#merger.merge(call.fields, fields, true);
   }
 
-  #whole({ id, name, isNamedAgain, fields }: Call): JsonObject {
+  #toJson({ id, name, hasSecondName, fields }: Call): JsonObject {
     const { function: called, ...others } = fields as { function?: JsonObject };
     const text = called?.['arguments'] ?? '';
-    // Complete arguments twice: these may be two calls of one tool that cannot be told apart.
-    if (isNamedAgain && (typeof text !== 'string' || (text !== '' && !parseObject(text))))
+    // Two complete argument texts may be two calls of one tool, which cannot be separated.
+    if (hasSecondName && (typeof text !== 'string' || (text !== '' && !parseObject(text))))
       this.#merger.isExact = false;
     const isFunction = called !== undefined || Object.keys(others).every((key) => ENVELOPE.has(key));
     return {

@@ -1,13 +1,13 @@
-// Which model answered and what it counted, from the JSON of a request and of its answer.
-// Must stay true: only what an answer says is said: nothing is counted here, and nothing guessed from half an answer.
-// Shapes: OpenAI chat completions, completions, embeddings (prompt_tokens, completion_tokens) and responses
-// (input_tokens, output_tokens); Anthropic messages (input_tokens without what came from or went to the cache); Ollama.
+// Reads model, token counts and finish reason from the JSON of a request and its response.
+// Forms: OpenAI chat completions, completions, embeddings (prompt_tokens, completion_tokens) and responses
+// (input_tokens, output_tokens); Anthropic messages (input_tokens without cached tokens); Ollama.
+// Invariant: every value is in the response or a sum of its values; nothing is estimated.
 import { countAt, listAt, objectAt, textAt, isObject, type JsonObject } from './json-values.ts';
 
-/** Attributes of a request's record; what is not known is left out. */
+/** Attributes of a request's record. Unknown values are `undefined`. */
 export interface UsageFacts {
   readonly model?: string | undefined;
-  /** Where the answer names another model than the request asked for. */
+  /** Model of the response, if it differs from the model of the request. */
   readonly response_model?: string | undefined;
   readonly input_tokens?: number | undefined;
   readonly output_tokens?: number | undefined;
@@ -22,34 +22,34 @@ const MAX_NAME = 256;
 const nameAt = (fields: JsonObject | undefined, name: string): string | undefined =>
   textAt(fields, name).slice(0, MAX_NAME).toWellFormed() || undefined;
 
-/** What is known from the two bodies; `undefined` for one that is no JSON object, or not whole. */
-export function factsOf(request: JsonObject | undefined, answer: JsonObject | undefined): UsageFacts {
-  const asked = nameAt(request, 'model');
-  const answered = nameAt(answer, 'model');
+/** Reads the facts from both bodies. A body is `undefined` if it is not a complete JSON object. */
+export function factsOf(request: JsonObject | undefined, response: JsonObject | undefined): UsageFacts {
+  const requested = nameAt(request, 'model');
+  const used = nameAt(response, 'model');
   return {
-    model: asked ?? answered,
-    response_model: asked !== undefined && answered !== asked ? answered : undefined,
-    response_id: nameAt(answer, 'id'),
-    finish_reason: finishReason(answer),
-    ...usageOf(usageIn(answer) ?? ollamaUsage(answer)),
+    model: requested ?? used,
+    response_model: requested !== undefined && used !== requested ? used : undefined,
+    response_id: nameAt(response, 'id'),
+    finish_reason: finishReason(response),
+    ...usageOf(usageIn(response) ?? ollamaUsage(response)),
   };
 }
 
-/** Ollama's counts, which are fields of the answer, under the usual names. */
-function ollamaUsage(answer: JsonObject | undefined): JsonObject | undefined {
-  if (typeof answer?.['done'] !== 'boolean') return undefined;
-  return { prompt_tokens: answer['prompt_eval_count'], completion_tokens: answer['eval_count'] };
+/** Ollama's counts, which are fields of the response, under OpenAI's names. */
+function ollamaUsage(response: JsonObject | undefined): JsonObject | undefined {
+  if (typeof response?.['done'] !== 'boolean') return undefined;
+  return { prompt_tokens: response['prompt_eval_count'], completion_tokens: response['eval_count'] };
 }
 
 /**
- * The token counts of an answer or of a chunk: `usage`, Groq's `x_groq.usage`, or the `usage` of a choice (Moonshot).
+ * The token counts of a response or of a chunk: `usage`, Groq's `x_groq.usage`, or the `usage` of a choice (Moonshot).
  * `undefined` if there is none, or an empty one.
  */
-export function usageIn(answer: JsonObject | undefined): JsonObject | undefined {
-  const [choice] = listAt(answer, 'choices');
-  const places = [answer, objectAt(answer, 'x_groq'), isObject(choice) ? choice : undefined];
-  return places
-    .map((place) => objectAt(place, 'usage'))
+export function usageIn(body: JsonObject | undefined): JsonObject | undefined {
+  const [choice] = listAt(body, 'choices');
+  const parents = [body, objectAt(body, 'x_groq'), isObject(choice) ? choice : undefined];
+  return parents
+    .map((parent) => objectAt(parent, 'usage'))
     .find((usage) => usage && Object.keys(usage).length > 0);
 }
 
@@ -60,13 +60,13 @@ function usageOf(usage: JsonObject | undefined): Partial<UsageFacts> {
   const inputDetails = objectAt(usage, 'input_tokens_details') ?? objectAt(usage, 'prompt_tokens_details');
   const outputDetails =
     objectAt(usage, 'output_tokens_details') ?? objectAt(usage, 'completion_tokens_details');
-  // Anthropic's `input_tokens` leave out what the cache had, and what was put into it.
-  const apart =
+  // Anthropic's `input_tokens` do not include tokens read from or written to the cache.
+  const cached =
     (countAt(usage, 'cache_read_input_tokens') ?? 0) + (countAt(usage, 'cache_creation_input_tokens') ?? 0);
-  const read = input === undefined ? undefined : input + apart;
-  const sum = read === undefined || output === undefined ? undefined : read + output;
+  const allInput = input === undefined ? undefined : input + cached;
+  const sum = allInput === undefined || output === undefined ? undefined : allInput + output;
   return {
-    input_tokens: read,
+    input_tokens: allInput,
     output_tokens: output,
     total_tokens: countAt(usage, 'total_tokens') ?? sum,
     cached_tokens: countAt(usage, 'cache_read_input_tokens') ?? countAt(inputDetails, 'cached_tokens'),
@@ -74,13 +74,13 @@ function usageOf(usage: JsonObject | undefined): Partial<UsageFacts> {
   };
 }
 
-/** Why it stopped: of the first choice, where there are several; a response of OpenAI says how it stands instead. */
-function finishReason(answer: JsonObject | undefined): string | undefined {
-  const [choice] = listAt(answer, 'choices');
+/** The finish reason of the first choice or message; of OpenAI's responses API the status. */
+function finishReason(response: JsonObject | undefined): string | undefined {
+  const [choice] = listAt(response, 'choices');
   return (
     nameAt(isObject(choice) ? choice : undefined, 'finish_reason') ??
-    nameAt(answer, 'stop_reason') ??
-    (typeof answer?.['done'] === 'boolean' ? nameAt(answer, 'done_reason') : undefined) ??
-    (answer?.['object'] === 'response' ? nameAt(answer, 'status') : undefined)
+    nameAt(response, 'stop_reason') ??
+    (typeof response?.['done'] === 'boolean' ? nameAt(response, 'done_reason') : undefined) ??
+    (response?.['object'] === 'response' ? nameAt(response, 'status') : undefined)
   );
 }

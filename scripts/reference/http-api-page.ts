@@ -1,0 +1,69 @@
+// docs/reference/http-api.md: the routes of the data server and of the admin server.
+import { endpoints } from '../../src/control/admin/admin.ts';
+import { COMMON_PARAMS } from '../../src/control/admin/logs/search-params.ts';
+import { SCOPES, type AdminScope } from '../../src/control/admin/scopes.ts';
+import { routes, targets } from '../../src/data-plane/routing/route.ts';
+import { code, GENERATED, page, table } from '../markdown.ts';
+
+const HEADERS: readonly (readonly [name: string, sentTo: string, meaning: string])[] = [
+  [
+    'X-Baseten-Request-Id',
+    'client, replica',
+    'id of the request: 37 hex digits, the first 12 are its time in ms',
+  ],
+  ['X-Request-Id', 'replica', 'the same id, unless the client sent its own'],
+  ['X-Weir-Cause', 'client', 'cause of an error that weir made: see [Errors](errors.md)'],
+  [
+    'Server-Timing',
+    'client',
+    'time in the wait queue, time until the response head, time of earlier attempts',
+  ],
+  ['X-Baseten-Model-Prediction-Attempts', 'client', 'how many times the request was sent'],
+  ['Retry-After', 'client', '`1` (second), with 429, 503 and 529 that weir makes'],
+  ['X-Forwarded-For, X-Forwarded-Proto, X-Forwarded-Host, Forwarded', 'replica', 'the address of the client'],
+  ['traceparent, tracestate', 'replica', 'the trace: see [Tracing](../guides/tracing.md)'],
+];
+
+const scopeOf = (scope: AdminScope): string =>
+  scope === 'open'
+    ? 'open'
+    : scope === 'metrics'
+      ? 'open; with `admin.protect_metrics`: this machine, or `metrics`'
+      : code(scope);
+
+/** The page. */
+export function httpApiPage(): string {
+  return page(
+    '# HTTP API',
+    GENERATED,
+    '## Data server',
+    'Default address: `0.0.0.0:8080` (`ingress.listen`). A path consists of a target `{t}`, which names a deployment, and a' +
+      ' route. See [Routing](../guides/routing.md).',
+    '### Targets',
+    table(
+      ['`{t}`', 'selects'],
+      targets.map(({ prefix, picks }) => [code(prefix), picks]),
+    ),
+    '### Routes',
+    table(
+      ['method', 'path', 'result'],
+      routes.map(({ method, path, does }) => [method, path.includes('{') ? code(path) : path, does]),
+    ),
+    '### Headers that weir adds',
+    table(
+      ['header', 'sent to', 'meaning'],
+      HEADERS.map(([name, to, meaning]) => [name.split(', ').map(code).join(', '), to, meaning]),
+    ),
+    '## Admin server',
+    'Default address: `0.0.0.0:9464` (`admin.listen`). Without any key, routes that are not open answer only requests from' +
+      ' this machine. With a key, send `Authorization: Bearer KEY`. See [Keys](../guides/keys.md).',
+    `Scopes: ${SCOPES.map(code).join(', ')}. \`admin\` includes all others. HEAD works where GET does.`,
+    table(
+      ['route', 'result', 'scope'],
+      endpoints.map(({ method, path, does, scope }) => [code(`${method} ${path}`), does, scopeOf(scope)]),
+    ),
+    '### Filters of the log routes',
+    `All log routes accept ${COMMON_PARAMS.map(code).join(', ')}. An unknown parameter is an error. See` +
+      ' [Logs](../guides/logs.md) and [Query language](query-language.md).',
+  );
+}

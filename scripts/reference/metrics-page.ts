@@ -1,0 +1,15 @@
+// docs/reference/metrics.md: every metric family.
+import { code, GENERATED, page, table } from '../markdown.ts';
+import { families } from '../metric-families.ts';
+
+/** The page. */
+export const metricsPage = (): string =>
+  page(
+    '# Metrics',
+    GENERATED,
+    'Families of the page `/metrics` of the admin server. See [Metrics](../guides/metrics.md) for PromQL and sources.',
+    table(
+      ['family', 'type', 'labels', 'description'],
+      families().map(({ name, type, labels, help }) => [code(name), type, labels.join(' '), help]),
+    ),
+  );

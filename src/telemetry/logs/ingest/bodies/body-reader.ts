@@ -1,0 +1,162 @@
+// Prepares the captured bodies of a request for the store: decompressed, streams assembled, redacted, cut to size; and
+// reads facts from them, such as model and token counts. Runs on the writer thread.
+// Invariant: no body throws or costs more than a limited amount of work, and an incomplete body is marked.
+import type { RawBodies, RawBody } from '../../../../core/exchange/body-capture.ts';
+import type { Bodies } from '../../store/segment-writer.ts';
+import type { Redactor } from '../redact.ts';
+import { eventSource } from '../../../../protocol/http/event-stream.ts';
+import { printable } from '../terminal-escapes.ts';
+import { errorOfResponse, type ResponseError } from './response-error.ts';
+import { StreamedBody } from './streamed-body.ts';
+import { parseObject, textOfJson, type JsonObject } from './json-values.ts';
+import { completeCharacters, decodeBody } from './decode-body.ts';
+import { factsOf, type UsageFacts } from './usage.ts';
+
+/** Attributes of the request that come from its bodies. */
+export interface BodyFacts extends UsageFacts {
+  /** `cut`: only the beginning is stored. Another text: why the body is not stored. */
+  readonly request_body?: string | undefined;
+  readonly response_body?: string | undefined;
+  /** The response is an event stream. */
+  readonly is_stream?: true | undefined;
+  /**
+   * True if the events were assembled completely. False: the stream is incomplete, or it is not certain where its
+   * pieces belong; in the second case the stream is stored unchanged.
+   */
+  readonly is_assembled?: boolean | undefined;
+  /** Message, and type or code, of the error that the response reports in its body; redacted. */
+  readonly response_error?: string | undefined;
+  readonly response_error_type?: string | undefined;
+}
+
+export interface BodyResult {
+  readonly facts: BodyFacts;
+  /** The bodies to store; `undefined`: none. */
+  readonly bodies: Bodies | undefined;
+  /** True if the response was a stream that reported an error. The request failed, even with a status below 400. */
+  readonly isFailedStream: boolean;
+}
+
+/** Maximum size of a decompressed body, as a multiple of the stored size. */
+const DECOMPRESS_FACTOR = 16;
+/** Characters after the cut that are redacted too, so that no rule misses a secret that the cut would split. */
+const MARGIN = 4096;
+/** Maximum length of a stored error message, in characters. */
+const MAX_ERROR = 1024;
+
+/** One body as text. */
+interface TextBody {
+  readonly text: string | undefined;
+  /** The JSON object in it, if the body is complete and is one. */
+  readonly json: JsonObject | undefined;
+  /** Value of `request_body` or `response_body`. */
+  readonly mark: string | undefined;
+}
+
+const NO_BODY: TextBody = { text: undefined, json: undefined, mark: undefined };
+
+export class BodyReader {
+  readonly #maxBytes: number;
+  readonly #redactor: Redactor;
+
+  /** `maxBytes`: maximum stored size of each body. */
+  constructor(maxBytes: number, redactor: Redactor) {
+    this.#maxBytes = maxBytes;
+    this.#redactor = redactor;
+  }
+
+  /** `isEnded`: the response is complete according to its framing. */
+  read({ request, response }: RawBodies, isEnded = true): BodyResult {
+    const plainRequest = this.#decode(request);
+    const plainResponse = this.#decode(response);
+    const stream =
+      response && plainResponse.text !== undefined
+        ? assembleStream(response, plainResponse.text, isEnded)
+        : undefined;
+    const error = stream ? stream.error : errorOfResponse(plainResponse.json);
+    const finalResponse = stream?.body ?? plainResponse;
+    const [storedRequest, isRequestCut] = this.#toStored(plainRequest);
+    const [storedResponse, isResponseCut] = this.#toStored(finalResponse);
+    const facts: BodyFacts = {
+      ...factsOf(plainRequest.json, finalResponse.json),
+      request_body: plainRequest.mark ?? (isRequestCut ? 'cut' : undefined),
+      response_body: finalResponse.mark ?? (isResponseCut ? 'cut' : undefined),
+      is_stream: isStream(response) || undefined,
+      is_assembled: stream?.isWhole,
+      ...this.#errorFacts(error),
+    };
+    const isAny = storedRequest !== undefined || storedResponse !== undefined;
+    return {
+      facts,
+      bodies: isAny ? { request: storedRequest, response: storedResponse } : undefined,
+      isFailedStream: stream?.error !== undefined,
+    };
+  }
+
+  /** Decompresses and decodes a body. */
+  #decode(body: RawBody | undefined): TextBody {
+    if (body === undefined) return NO_BODY;
+    const read = decodeBody(body, this.#maxBytes * DECOMPRESS_FACTOR);
+    if ('problem' in read) return { ...NO_BODY, mark: read.problem };
+    const isJson = !body.isCut && /^\s*\{/.test(read.text);
+    return {
+      text: read.text,
+      json: isJson ? parseObject(read.text) : undefined,
+      mark: body.isCut ? 'cut' : undefined,
+    };
+  }
+
+  #errorFacts(error: ResponseError | undefined): Partial<BodyFacts> {
+    if (error === undefined) return {};
+    const clean = (text: string): string =>
+      printable(this.#redactor.redactText(text.slice(0, MAX_ERROR + MARGIN)))
+        .slice(0, MAX_ERROR)
+        .toWellFormed();
+    return { response_error: clean(error.message), response_error_type: clean(error.type) || undefined };
+  }
+
+  /** Redacts a body and cuts it to the stored size. */
+  #toStored({ text }: TextBody): [body: Buffer | undefined, isCut: boolean] {
+    if (text === undefined) return [undefined, false];
+    const max = this.#maxBytes;
+    const bytes = Buffer.from(this.#redactor.redactText(text.slice(0, max + MARGIN)));
+    if (bytes.length <= max && text.length <= max + MARGIN) return [bytes, false];
+    const cut = bytes.subarray(0, max);
+    return [cut.subarray(0, completeCharacters(cut)), true];
+  }
+}
+
+const isStream = (body: RawBody | undefined): boolean =>
+  body !== undefined && eventSource(body.type, () => undefined, 0) !== undefined;
+
+interface AssembledStream {
+  /** The body to store instead of the stream; `undefined`: the stream is stored unchanged. */
+  readonly body: TextBody | undefined;
+  /** `undefined`: the kind of the stream is unknown, so nothing was assembled. */
+  readonly isWhole: boolean | undefined;
+  readonly error: ResponseError | undefined;
+}
+
+/** Reads and assembles all events of a response; `undefined` if it is not an event stream. */
+function assembleStream(
+  { type, isCut }: RawBody,
+  text: string,
+  isEnded: boolean,
+): AssembledStream | undefined {
+  const streamed = new StreamedBody();
+  const bytes = Buffer.from(text);
+  const source = eventSource(type, (data, name) => streamed.add(data, name), bytes.length + 1);
+  if (source === undefined) return undefined;
+  source.push(bytes);
+  source.end(isEnded && !isCut);
+  const { error } = streamed;
+  const result = streamed.result();
+  if (result === undefined) return { body: undefined, isWhole: undefined, error };
+  const mark = isCut ? 'cut' : undefined;
+  const whole = textOfJson(result.response);
+  return {
+    body: { text: result.isExact && whole !== undefined ? whole : text, json: result.response, mark },
+    isWhole: result.isWhole && result.isExact && whole !== undefined && isEnded && !isCut,
+    error,
+  };
+}
