@@ -3,8 +3,8 @@
 // Ids of requests and origins are kept once in a file, not once in a line (contracts/logplane.md E4).
 import { zstdCompressSync } from 'node:zlib';
 import { SqliteFile } from '../../../core/sqlite-file.ts';
-import { searchable } from '../query/searchable-text.ts';
-import { indexed, TOKENIZER } from '../query/words.ts';
+import { searchableText } from '../query/searchable-text.ts';
+import { indexText, TOKENIZER } from '../query/words.ts';
 import { KINDS, type LogRecord, type RecordOrigin } from '../log-record.ts';
 
 export const LOG_SCHEMA_VERSION = 1;
@@ -156,7 +156,7 @@ export class SegmentWriter {
       record.message,
       record.attributes,
     );
-    const text = indexed(searchable(record));
+    const text = indexText(searchableText(record));
     if (text !== '') this.#file.run('INSERT INTO words (rowid, text) VALUES (?, ?)', seq, text);
     if (bodies) this.#insertBodies(seq, bodies);
     const minute = Number(timeNs / MINUTE_NS);

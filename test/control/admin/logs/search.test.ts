@@ -106,8 +106,8 @@ describe('search', () => {
 
   it.each([
     ['replcia=x', /unknown parameter "replcia"; did you mean "replica"\?/],
-    ['q=level%3E%3Dbogus', /q: level: bogus is no level.*\(at character 8\)/],
-    ['q=(a', /q: this parenthesis is not closed.*at character 1/],
+    ['q=level%3E%3Dbogus', /q: unknown level "bogus"; .*\(at character 8\)/],
+    ['q=(a', /q: unclosed parenthesis; add a closing \) \(at character 1\)/],
     ['search_pattern=(a', /search_pattern: .*expression/],
     ['since=yesterday', /since: yesterday is no time span; write 90s, 30m, 2h or 3d/],
     ['since=1h&start=2026-01-01', /since: goes back from now/],

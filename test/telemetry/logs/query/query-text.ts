@@ -1,25 +1,24 @@
-// A question to the record, back to the query bar's text.
-// Must stay true: parseQuery(format(node)) asks the same; names and values go out in quotes, so that no text becomes an
-// operator on its way.
-import { fieldOf, isColumn } from './field-names.ts';
-import type { QueryNode } from './query-node.ts';
-import { wordsOf } from './words.ts';
+// Writes a query as text of the query bar, so that any query can be parsed again.
+// Invariant: names and values are quoted, so that no text becomes an operator.
+import { findField, isColumn } from '../../../../src/telemetry/logs/query/field-names.ts';
+import type { QueryNode } from '../../../../src/telemetry/logs/query/query-node.ts';
+import { wordsOf } from '../../../../src/telemetry/logs/query/words.ts';
 
 const quote = (text: string): string => `"${text.replace(/(["\\])/g, '\\$1')}"`;
-/** `\/` for a slash, save where a backslash stands before it already. */
-const slashed = (pattern: string): string =>
+/** Writes each slash as `\/`, unless a backslash precedes it. */
+const escapeSlashes = (pattern: string): string =>
   pattern === '' ? '(?:)' : pattern.replace(/\\[^]|\//g, (found) => (found === '/' ? '\\/' : found));
 
-/** `durationNs` is a name of nodes alone; every other column is found by its own name. */
+/** The query bar knows every column by its own name except `durationNs`. */
 function key(name: string): string {
-  if (isColumn(name)) return fieldOf(name)?.name === name ? name : name.replace(/Ns$/, '');
+  if (isColumn(name)) return findField(name)?.name === name ? name : name.replace(/Ns$/, '');
   return `@${quote(name.replace(/^@/, ''))}`;
 }
 
 const operand = (node: QueryNode): string =>
   node.op === 'and' || node.op === 'or' ? `(${format(node)})` : format(node);
 
-/** The text that asks the same as a node that parseQuery or the contract's parameters made. */
+/** Text that parseQuery converts to an equivalent node. */
 export function format(node: QueryNode): string {
   switch (node.op) {
     case 'all':
@@ -31,13 +30,13 @@ export function format(node: QueryNode): string {
     case 'or':
       return node.of.length === 0 ? '-*' : node.of.map(operand).join(' OR ');
     case 'words': {
-      const found = node.words.flatMap(wordsOf);
-      return found.length === 0 ? '*' : `${quote(found.join(' '))}${node.isPrefix ? '*' : ''}`;
+      const words = node.words.flatMap(wordsOf);
+      return words.length === 0 ? '*' : `${quote(words.join(' '))}${node.isPrefix ? '*' : ''}`;
     }
     case 'substring':
       return node.text === '' ? '*' : `includes:${quote(node.text)}`;
     case 'regex':
-      return `/${slashed(node.pattern)}/`;
+      return `/${escapeSlashes(node.pattern)}/`;
     case 'exists':
       return `${key(node.name)}:*`;
     case 'field': {
