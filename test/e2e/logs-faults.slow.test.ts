@@ -175,7 +175,7 @@ it.skipIf(!canMount())(
         20_000,
       );
       expect(await store(weir, ['none of it'.repeat(1000)])).toBe(507);
-      const lost = weir.lines.filter(({ event }) => event === 'records are lost');
+      const lost = weir.lines.filter(({ event }) => event === 'log records lost');
       expect(lost.map(({ why }) => why)).toEqual(['store_full']);
       const stored = (await weir.page()).sum('weir_log_records_total', '');
       closeSync(fd);

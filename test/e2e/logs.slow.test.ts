@@ -357,7 +357,7 @@ describe('weir logs', () => {
     expect((await logs(off)).code).toBe(4);
     expect(await logs(weir, ...key, '-q', 'level:bogus')).toMatchObject({
       code: 5,
-      err: /bogus is no level/,
+      err: /unknown level "bogus"/,
     });
     const refused = await runWeir(['logs', '--url', 'http://127.0.0.1:1']);
     expect(refused).toMatchObject({

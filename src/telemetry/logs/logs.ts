@@ -12,7 +12,7 @@ import { ReaderClient } from './threads/reader-client.ts';
 import type { IngesterOptions } from './ingest/ingester.ts';
 import type { QueryNode } from './query/query-node.ts';
 import { subscriptionNode, type Subscription } from './query/subscription.ts';
-import type { FollowQuery, RecordPage, PageQuery, Aggregate } from './store/store-reader.ts';
+import type { FeedPage, RecordPage, PageQuery, Aggregate } from './store/store-reader.ts';
 import type { LogRecord, RecordOrigin } from './log-record.ts';
 import type { RequestOwner } from './ingest/request-owners.ts';
 import type { PackedDeployment } from './ingest/request-record.ts';
@@ -26,7 +26,7 @@ export type { TimeRange } from './store/segment-reader.ts';
 export { formatPosition, parsePosition, type PagePosition } from './store/page-position.ts';
 export type { QueryNode } from './query/query-node.ts';
 export { FILTERS, contractQuery } from './query/contract-params.ts';
-export type { FollowQuery, RecordPage, PageQuery, Aggregate } from './store/store-reader.ts';
+export type { FeedPage, RecordPage, PageQuery, Aggregate } from './store/store-reader.ts';
 export { apiLevel, SEVERITY, severityOfName, severityText } from './severity.ts';
 export { SUMMED_FIELDS, type AggregateBy } from './store/aggregate.ts';
 export type { PostResult, WriterClientFigures } from './threads/writer-client.ts';
@@ -41,7 +41,7 @@ export interface LogsConfig extends IngesterOptions {
 /** Reads the wanted records in the order in which they were stored. */
 export interface RecordFeed {
   /** Reads up to `limit` wanted records with a sequence number above `afterSeq`. */
-  read(afterSeq: number, limit: number): Promise<FollowQuery>;
+  read(afterSeq: number, limit: number): Promise<FeedPage>;
   /** Calls `listener` after records were stored. Returns a function that ends this. */
   onStored(listener: () => void): () => void;
 }
@@ -63,13 +63,9 @@ export class Logs implements Component {
 
   constructor({ folder, maxBytes, ...ingest }: LogsConfig, log: Logger) {
     const { retentionMs } = ingest;
-    this.#writer = new WriterClient(
-      { writer: { folder, maxBytes, retentionMs }, intake: ingest },
-      log,
-      () => {
-        for (const listener of this.#listeners) listener();
-      },
-    );
+    this.#writer = new WriterClient({ writer: { folder, maxBytes, retentionMs }, ingest }, log, () => {
+      for (const listener of this.#listeners) listener();
+    });
     this.#hasFiles = ingest.files.length > 0;
     this.#reader = new ReaderClient(folder, (path, problem) => this.#writer.damaged(path, problem));
   }
@@ -133,7 +129,7 @@ export class Logs implements Component {
   }
 
   /** Returns the next records with a sequence number above `seq`, in the order in which they were stored. */
-  after(node: QueryNode, seq: number, limit: number): Promise<FollowQuery> {
+  after(node: QueryNode, seq: number, limit: number): Promise<FeedPage> {
     return this.#reader.ask('after', node, seq, limit);
   }
 
@@ -151,7 +147,7 @@ export class Logs implements Component {
 
   /** Counts the matching records. The result has a `next` until all records were examined. */
   aggregate(query: Omit<PageQuery, 'limit' | 'direction'>, by: AggregateBy): Promise<Aggregate> {
-    return this.#reader.ask('tally', { ...query, direction: 'down', limit: 0 }, by);
+    return this.#reader.ask('aggregate', { ...query, direction: 'down', limit: 0 }, by);
   }
 
   /** Counts from the stored totals of whole minutes. The query may name only fields in `SUMMED_FIELDS`. */
@@ -160,7 +156,7 @@ export class Logs implements Component {
     range: { readonly fromNs: bigint; readonly toNs: bigint },
     by: AggregateBy,
   ): Promise<ReadonlyMap<string, number>> {
-    return this.#reader.ask('tallyMinutes', node, range, by);
+    return this.#reader.ask('aggregateMinutes', node, range, by);
   }
 
   /** Opens a feed of the subscribed records for an exporter. `problem`: what is wrong with the query. */

@@ -9,7 +9,8 @@ import type { Compare, QueryNode } from './query-node.ts';
 import { wordsOf } from './words.ts';
 
 const LEVELS = ['trace', 'debug', 'info', 'notice', 'warn', 'warning', 'error', 'critical', 'fatal'];
-const UNITS_NS: Readonly<Record<string, number>> = {
+/** Nanoseconds. */
+const UNITS: Readonly<Record<string, number>> = {
   ns: 1,
   us: 1e3,
   µs: 1e3,
@@ -37,10 +38,10 @@ function parseNumber(text: string): number | undefined {
   return Math.abs(value) <= Number.MAX_SAFE_INTEGER ? value : undefined;
 }
 
-/** Nanoseconds of `150ms`, `2s`, `1.5m`. A number without a unit is in milliseconds. */
-function parseDurationNs(text: string): number | undefined {
+/** Nanoseconds of `150ms`, `2s`, `1.5m`; a number without unit is milliseconds. */
+function nanoseconds(text: string): number | undefined {
   const [, digits, unit] = /^(\d+(?:\.\d+)?)(\p{L}*)$/u.exec(text) ?? [];
-  const factor = unit === undefined ? undefined : UNITS_NS[unit === '' ? 'ms' : unit];
+  const factor = unit === undefined ? undefined : UNITS[unit === '' ? 'ms' : unit];
   if (factor === undefined) return undefined;
   const value = Math.round(Number(digits) * factor);
   return value <= Number.MAX_SAFE_INTEGER ? value : undefined;
@@ -73,7 +74,7 @@ function parseRange(values: FieldValues, key: string, text: string): Range | str
       ? `invalid value ${quote(text)} of ${key}; use a number such as 100`
       : single(value);
   }
-  const ns = parseDurationNs(text);
+  const ns = nanoseconds(text);
   if (ns === undefined)
     return `invalid duration ${quote(text)}; use a number with ns, us, ms, s, m, h or d, such as 150ms`;
   return single(values === 'ms' ? ns / 1e6 : ns);
