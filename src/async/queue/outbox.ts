@@ -11,7 +11,7 @@ import type { ClaimedDelivery } from './task.ts';
 
 /** What one delivery came to. */
 export interface DeliveryResult {
-  readonly isTaken: boolean;
+  readonly isDelivered: boolean;
   /** Another attempt may go better. */
   readonly isRetryable: boolean;
   /** For the log; empty when it was taken. */
@@ -92,10 +92,10 @@ export class Outbox {
     const { id } = delivery;
     const receiver = receiverKey(delivery.url);
     this.#receivers.began(receiver);
-    const { isTaken, isRetryable, problem } = await this.#attempt(delivery);
-    this.#receivers.ended(receiver, isTaken);
-    const isLast = isTaken || !isRetryable || delivery.attempts >= attempts;
-    if (!isTaken)
+    const { isDelivered, isRetryable, problem } = await this.#attempt(delivery);
+    this.#receivers.ended(receiver, isDelivered);
+    const isLast = isDelivered || !isRetryable || delivery.attempts >= attempts;
+    if (!isDelivered)
       log.warn('a webhook was not taken', {
         request_id: id,
         attempt: delivery.attempts,
@@ -104,7 +104,7 @@ export class Outbox {
       });
     await this.#settle(id, (store) =>
       isLast
-        ? store.delivered(id, isTaken, now(), retentionMs)
+        ? store.delivered(id, isDelivered, now(), retentionMs)
         : store.deliverLater(id, now() + retryDelayMs),
     );
     if (!isLast) due(retryDelayMs);
@@ -115,7 +115,7 @@ export class Outbox {
     try {
       return await this.#deps.deliver(delivery);
     } catch (error) {
-      return { isTaken: false, isRetryable: false, problem: describe(error) };
+      return { isDelivered: false, isRetryable: false, problem: describe(error) };
     }
   }
 

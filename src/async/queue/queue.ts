@@ -32,7 +32,7 @@ const EARLY_MS = 10;
 export type QueueEvent = 'SUCCEEDED' | 'FAILED' | 'EXPIRED' | 'CANCELED';
 
 /** What the queue needs of others. */
-export interface QueueDeps extends Pick<WorkerDeps, 'deployments' | 'seat' | 'started'> {
+export interface QueueDeps extends Pick<WorkerDeps, 'deployments' | 'acquireSlot' | 'started'> {
   /** Folder for the store in a file. */
   readonly folder: string;
   readonly log: Logger;

@@ -34,12 +34,12 @@ export class ReceiverLimits {
     this.#running.set(receiver, (this.#running.get(receiver) ?? 0) + 1);
   }
 
-  ended(receiver: string, isTaken: boolean): void {
+  ended(receiver: string, isDelivered: boolean): void {
     const left = this.#running.get(receiver)! - 1;
     if (left === 0) this.#running.delete(receiver);
     else this.#running.set(receiver, left);
     this.#failing.delete(receiver);
-    if (isTaken) return;
+    if (isDelivered) return;
     this.#failing.add(receiver);
     if (this.#failing.size > MAX_FAILING) this.#failing.delete(this.#failing.values().next().value!);
   }

@@ -70,7 +70,7 @@ export interface TaskStore {
   /** It was not taken, and is to be sent again at `dueMs`. */
   deliverLater(id: string, dueMs: number): Promise<void>;
   /** It was taken, or will not be sent again. The task is done. */
-  delivered(id: string, isTaken: boolean, nowMs: number, retentionMs: number): Promise<void>;
+  delivered(id: string, isDelivered: boolean, nowMs: number, retentionMs: number): Promise<void>;
 
   /** Expires, wakes and forgets what is due; to be called about once a second. */
   sweep(nowMs: number, retentionMs: number): Promise<void>;

@@ -14,7 +14,7 @@ import { taskOutcome, type ModelResponse } from './task-outcome.ts';
 export interface QueuedSlot {
   /** Sends the task and gives the place back. `wantsBody`: the answer's body is needed. */
   send(task: ClaimedTask, wantsBody: boolean): Promise<ModelResponse>;
-  leave(): void;
+  release(): void;
 }
 
 /** What the worker needs of others. */
@@ -25,7 +25,7 @@ export interface WorkerDeps {
   /** Ids of the deployments that there are. */
   readonly deployments: () => readonly string[];
   /** A place for a deployment's next task, if nobody else wants it. */
-  readonly seat: (deployment: string) => QueuedSlot | undefined;
+  readonly acquireSlot: (deployment: string) => QueuedSlot | undefined;
   /** Something of the store is due after so many milliseconds. */
   readonly due: (delayMs: number) => void;
   /** A task has left the queue for its first run, after so many seconds. */
@@ -109,18 +109,18 @@ export class Worker {
         this.#wakeLater(deployment, lane);
         break;
       }
-      const seat = this.#deps.seat(deployment);
-      if (seat === undefined) break;
+      const slot = this.#deps.acquireSlot(deployment);
+      if (slot === undefined) break;
       // Set before asking: what comes while the answer is on its way is not to be overlooked.
       lane.isEmpty = true;
       const task = await this.#claim(deployment);
       if (task === undefined) {
-        seat.leave();
+        slot.release();
         continue;
       }
       lane.isEmpty = false;
       lane.running++;
-      const run = this.#run(task, seat, lane).finally(() => {
+      const run = this.#run(task, slot, lane).finally(() => {
         lane.running--;
         this.#runs.delete(run);
         this.wake(deployment);
@@ -152,11 +152,11 @@ export class Worker {
     }
   }
 
-  async #run(task: ClaimedTask, seat: QueuedSlot, lane: Lane): Promise<void> {
+  async #run(task: ClaimedTask, slot: QueuedSlot, lane: Lane): Promise<void> {
     const { now, started } = this.#deps;
     const { id, deployment, attempts, retry, hasWebhook, createdMs } = task;
     if (attempts === 1) started(deployment, Math.max(0, now() - createdMs) / 1000);
-    const answer = await seat.send(task, hasWebhook || this.#options.keep_results);
+    const answer = await slot.send(task, hasWebhook || this.#options.keep_results);
     const verdict = taskOutcome(answer);
     if (verdict.kind === 'busy') {
       lane.busyUntilMs = performance.now() + backoffMs(lane.busyTimes++, BUSY_MS, MAX_BUSY_MS);

@@ -100,6 +100,9 @@ function specialty(address: string): string {
 /** Whether an address is of the loopback network. */
 export const isLoopback = (address: string): boolean => has(loopback, plainForm(address));
 
+/** True if a listen address with this host accepts connections from this machine only. */
+export const isLoopbackHost = (host: string): boolean => /^(?:127\.|::1$|localhost$)/.test(host);
+
 /** Whether a connection to this address ends on this machine. */
 export function isThisMachine(address: string): boolean {
   const plain = plainForm(address);

@@ -4,7 +4,7 @@
 import { createSecureContext, getCACertificates, type SecureContext } from 'node:tls';
 import { readAuthorities } from '../../core/certificates.ts';
 import { WeirError } from '../../core/errors.ts';
-import { AddressPolicy } from './address-policy.ts';
+import { AddressPolicy, isLoopbackHost } from './address-policy.ts';
 import type { WebhookOptions } from './options.ts';
 import { post, type WebhookResponse } from './post.ts';
 import { signPayload } from './signature.ts';
@@ -65,8 +65,8 @@ export interface WebhookDelivery {
 type End = Pick<WebhookDelivery, 'result' | 'status' | 'error'>;
 
 export interface WebhookDeps {
-  /** Whether this machine may be called, over http too, as the setting `localhost` says. */
-  readonly isLoopbackAllowed: boolean;
+  /** Host that the data server listens on, which decides about loopback webhooks. */
+  readonly listenHost: string;
   /** Ports on which weir listens now. A webhook never goes there: from here, it could speak to the admin door. */
   readonly ownPorts: () => readonly number[];
   /** Called at the end of every attempt. */
@@ -83,11 +83,14 @@ export class Webhooks {
   readonly #trust: SecureContext | undefined;
   readonly #counts = new Map<WebhookResult, number>(webhookResults.map((result) => [result, 0]));
 
-  /** Throws a Fault when `ca_file` cannot be used. */
+  /**
+   * Throws a WeirError when `ca_file` cannot be used. Loopback webhooks are allowed if the data server listens on
+   * loopback: then only clients on this machine can name one, and they could call it themselves (SSRF).
+   */
   constructor(options: WebhookOptions, deps: WebhookDeps) {
     this.#options = options;
     this.#deps = deps;
-    const local = deps.isLoopbackAllowed ? ['localhost'] : [];
+    const local = isLoopbackHost(deps.listenHost) ? ['localhost'] : [];
     this.#bounds = {
       reach: new AddressPolicy([...options.allow_networks, ...local]),
       ownPorts: deps.ownPorts,

@@ -50,7 +50,7 @@ export async function runSidecar(
     explain(current.loaded.config, current.loaded.given),
   );
   for (const { level, event, fields } of loaded.notices) sidecar.log[level](event, fields);
-  hurry = () => sidecar.hurry();
+  hurry = () => sidecar.endDrain();
   // Without a child they mean what they mean to any process: a closed terminal ends it.
   // With a file to read anew, SIGHUP is for weir: the replica may not know what to do with it.
   const passedOn = FOR_THE_CHILD.filter((signal) => signal !== 'SIGHUP' || !isReloadable);

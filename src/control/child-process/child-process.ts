@@ -12,7 +12,7 @@ import type { Logger } from '../../core/logger.ts';
 import type { ChildOptions } from './options.ts';
 
 export { OutputRelay } from './output-relay.ts';
-export { isLoopbackUrl, replicaOf, supervised } from './supervised-replicas.ts';
+export { replicaOf, supervised, type NamedReplica, type Supervised } from './supervised-replicas.ts';
 
 /** What a process writes, piece by piece; `undefined` when the process has ended. */
 export type ChildOutput = (stream: 'stdout' | 'stderr', bytes: Uint8Array | undefined) => void;

@@ -25,14 +25,14 @@ export interface NamedReplica {
 }
 
 /** True for an address that only this machine can reach. */
-export const isLoopbackUrl = (host: string): boolean => /^(?:127\.|::1$|localhost$)/.test(host);
+const isLoopbackHost = (host: string): boolean => /^(?:127\.|::1$|localhost$)/.test(host);
 
 /**
  * The replicas on this machine of the first deployment that has any, since one command may start several servers.
  * Where no replica is on this machine: all replicas of the first deployment.
  */
 export function supervised(deployments: readonly Deployment[]): Supervised {
-  const isHere = ({ url }: Replica) => isLoopbackUrl(url.host);
+  const isHere = ({ url }: Replica) => isLoopbackHost(url.host);
   const local = deployments.findIndex(({ replicas }) => replicas.some(isHere));
   const deployment = local === -1 ? Math.min(0, deployments.length - 1) : local;
   const replicas = deployments[deployment]?.replicas ?? [];

@@ -50,7 +50,7 @@ const httpsServer = (answer: RequestListener) =>
 function webhooks(settings: Record<string, unknown> = {}, deps: Partial<WebhookDeps> = {}): Webhooks {
   const result = read(webhookOptions, settings);
   if (!result.ok) throw new Error(JSON.stringify(result.problems));
-  return new Webhooks(result.settings, { isLoopbackAllowed: true, ownPorts: () => [], ...deps });
+  return new Webhooks(result.settings, { listenHost: '127.0.0.1', ownPorts: () => [], ...deps });
 }
 
 const deliver = (to: Webhooks, url: string, signal?: AbortSignal) =>
@@ -378,7 +378,7 @@ describe('an attempt', () => {
   });
 
   it('is judged by the settings of now, whatever it was checked against before', async () => {
-    const hooks = webhooks({}, { isLoopbackAllowed: false });
+    const hooks = webhooks({}, { listenHost: '0.0.0.0' });
     expect(hooks.check('http://127.0.0.1:1/')).toBe('must begin with https://');
     expect(await deliver(hooks, 'http://127.0.0.1:1/')).toMatchObject({
       result: 'forbidden',

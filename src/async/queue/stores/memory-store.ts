@@ -55,8 +55,8 @@ export class MemoryStore implements TaskStore {
 
   deliverLater = async (id: string, dueMs: number) => this.#tables.deliverLater(id, dueMs);
 
-  delivered = async (id: string, isTaken: boolean, nowMs: number, retentionMs: number) =>
-    this.#tables.delivered(id, isTaken, nowMs, retentionMs);
+  delivered = async (id: string, isDelivered: boolean, nowMs: number, retentionMs: number) =>
+    this.#tables.delivered(id, isDelivered, nowMs, retentionMs);
 
   async sweep(nowMs: number, retentionMs: number): Promise<void> {
     if (this.#tables.sweep(nowMs, retentionMs, this.#events.expired)) this.#events.work();

@@ -253,9 +253,9 @@ export class RedisStore implements TaskStore {
     return this.#letting(this.#sendings, id, (owner) => this.#run('deliverLater', id, owner, dueMs));
   }
 
-  delivered(id: string, isTaken: boolean, nowMs: number, retentionMs: number): Promise<void> {
+  delivered(id: string, isDelivered: boolean, nowMs: number, retentionMs: number): Promise<void> {
     return this.#letting(this.#sendings, id, (owner) =>
-      this.#run('delivered', id, owner, isTaken ? 1 : 0, nowMs, retentionMs),
+      this.#run('delivered', id, owner, isDelivered ? 1 : 0, nowMs, retentionMs),
     );
   }
 

@@ -139,8 +139,8 @@ export class SqliteStore implements TaskStore {
 
   deliverLater = (id: string, dueMs: number) => this.#end(this.#sendings, 'deliverLater', id, dueMs);
 
-  delivered = (id: string, isTaken: boolean, nowMs: number, retentionMs: number) =>
-    this.#end(this.#sendings, 'delivered', id, isTaken, nowMs, retentionMs);
+  delivered = (id: string, isDelivered: boolean, nowMs: number, retentionMs: number) =>
+    this.#end(this.#sendings, 'delivered', id, isDelivered, nowMs, retentionMs);
 
   async sweep(nowMs: number, retentionMs: number): Promise<void> {
     if (this.#failure !== undefined) await this.#reopen(nowMs);

@@ -379,7 +379,7 @@ export class SqliteTables {
     this.#file.run('UPDATE tasks SET phase = 3, due = ? WHERE id = ? AND phase = 4', dueMs, id);
   }
 
-  delivered(id: string, isTaken: boolean, nowMs: number, retentionMs: number): void {
+  delivered(id: string, isDelivered: boolean, nowMs: number, retentionMs: number): void {
     this.#file.run(
       'DELETE FROM results WHERE seq = (SELECT seq FROM tasks WHERE id = ? AND phase = 4 AND keep = 0)',
       id,
@@ -390,8 +390,8 @@ export class SqliteTables {
        WHERE id = ? AND phase = 4`,
       nowMs + retentionMs,
       nowMs,
-      isTaken ? 'SUCCEEDED' : 'FAILED',
-      isTaken ? 1 : 0,
+      isDelivered ? 'SUCCEEDED' : 'FAILED',
+      isDelivered ? 1 : 0,
       id,
     );
   }
