@@ -156,7 +156,7 @@ export function storeContract(name: string, make: () => StoreUnderTest): void {
         id: first.id,
       });
       expect(await store.add(newTask({ idempotencyKey: 'k1', digest: 'two' }), MAX)).toEqual({
-        kind: 'conflict',
+        kind: 'idempotency_conflict',
       });
       // Deployments of one environment share a key: whose turn it is makes no difference.
       expect(
@@ -165,7 +165,7 @@ export function storeContract(name: string, make: () => StoreUnderTest): void {
         kind: 'known',
         id: first.id,
       });
-      expect(await store.add(newTask({ id: first.id }), MAX)).toEqual({ kind: 'taken' });
+      expect(await store.add(newTask({ id: first.id }), MAX)).toEqual({ kind: 'id_in_use' });
       expect(store.depth('dep1').queued).toBe(1);
       // Two at once are one.
       const both = await Promise.all([1, 2, 3].map(() => store.add(newTask({ idempotencyKey: 'k2' }), MAX)));
@@ -175,10 +175,10 @@ export function storeContract(name: string, make: () => StoreUnderTest): void {
     it('takes no more tasks of a deployment than it may', async () => {
       await add();
       await add();
-      expect(await store.add(newTask(), 2)).toEqual({ kind: 'full' });
+      expect(await store.add(newTask(), 2)).toEqual({ kind: 'queue_full' });
       expect(await store.add(newTask({ deployment: 'dep2' }), 2)).toEqual({ kind: 'added' });
       await claim();
-      expect(await store.add(newTask(), 2)).toEqual({ kind: 'full' });
+      expect(await store.add(newTask(), 2)).toEqual({ kind: 'queue_full' });
     });
 
     it('cancels what is queued, and nothing else', async () => {

@@ -6,14 +6,14 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { steadyNow } from '../../core/clock.ts';
-import { describe, type Failure } from '../../core/errors.ts';
+import { describe } from '../../core/errors.ts';
 import type { Component } from '../../core/lifecycle.ts';
 import type { Logger } from '../../core/logger.ts';
 import { SqliteStore } from './stores/sqlite-store.ts';
 import { MemoryStore } from './stores/memory-store.ts';
 import type { QueueOptions } from './options.ts';
 import { Outbox, type DeliveryResult, type OutboxOptions } from './outbox.ts';
-import { TaskStoreError, type TaskStore, type TaskStoreEvents } from './store.ts';
+import { TaskStoreError, type AddFailure, type TaskStore, type TaskStoreEvents } from './store.ts';
 import type { Submission } from './submission.ts';
 import type { CancelResult, ClaimedDelivery, QueueDepth, NewTask, TaskResult, TaskStatus } from './task.ts';
 import { Worker, type WorkerDeps } from './worker.ts';
@@ -40,15 +40,8 @@ export interface QueueDeps extends Pick<WorkerDeps, 'deployments' | 'acquireSlot
   readonly ended: (deployment: string, outcome: QueueEvent) => void;
 }
 
-/** What a submit came to: the id under which the task is kept, or why it is not. */
-export type Submitted =
-  | { readonly id: string }
-  | {
-      readonly failure: Extract<
-        Failure,
-        'queue_full' | 'storage_full' | 'storage_failed' | 'idempotency_conflict' | 'id_in_use'
-      >;
-    };
+/** Result of a submit: the id of the task, or why it was not stored. */
+export type Submitted = { readonly id: string } | { readonly failure: AddFailure | 'storage_failed' };
 
 interface Working {
   readonly store: TaskStore;
@@ -144,9 +137,7 @@ export class Queue implements Component {
       const added = await store.add(task, this.#options.max_tasks);
       if (added.kind === 'added') return { id };
       if (added.kind === 'known') return { id: added.id };
-      if (added.kind === 'conflict') return { failure: 'idempotency_conflict' };
-      if (added.kind === 'taken') return { failure: 'id_in_use' };
-      return { failure: added.kind === 'full' ? 'queue_full' : 'storage_full' };
+      return { failure: added.kind };
     } catch (error) {
       this.#deps.log.error('a task cannot be kept', { request_id: id, problem: describe(error) });
       return { failure: error instanceof TaskStoreError && error.isFull ? 'storage_full' : 'storage_failed' };

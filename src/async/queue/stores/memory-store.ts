@@ -1,5 +1,4 @@
-// The store in memory: the same promises as the others, but for the one that matters: nothing survives the process.
-// Must stay true: it is the same tables, in SQLite's memory: two sets of rules would drift apart.
+// Task store in memory: the tables of the file store in an in-memory SQLite database. Tasks are lost with the process.
 import { SqliteFile } from '../../../core/sqlite-file.ts';
 import { SqliteTables } from './sqlite-tables.ts';
 import type { AddResult, TaskStore, TaskStoreEvents } from '../store.ts';

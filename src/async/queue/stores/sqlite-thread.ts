@@ -6,7 +6,8 @@ import { join } from 'node:path';
 import { parentPort, workerData } from 'node:worker_threads';
 import { describe } from '../../../core/errors.ts';
 import { SqliteFile, sqliteError } from '../../../core/sqlite-file.ts';
-import { QUEUE_SCHEMA_VERSION, SqliteTables } from './sqlite-tables.ts';
+import { QUEUE_SCHEMA_VERSION } from './sqlite-schema.ts';
+import { SqliteTables } from './sqlite-tables.ts';
 import type { QueueDepth } from '../task.ts';
 
 /** What the thread is started with. */

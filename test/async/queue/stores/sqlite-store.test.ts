@@ -152,7 +152,7 @@ describe('the file of the queue', () => {
       if (added.kind === 'added') kept.push(task.id);
       else last = added;
     }
-    expect(last).toEqual({ kind: 'no_room' });
+    expect(last).toEqual({ kind: 'storage_full' });
     expect(kept.length).toBeGreaterThan(5);
     expect(store.depth('dep1')).toEqual({ queued: kept.length, inProgress: 0 });
     for (const id of kept) expect(await store.status(id)).toMatchObject({ status: 'QUEUED' });
