@@ -57,7 +57,7 @@ async function deliver(modules: Modules, delivery: ClaimedDelivery): Promise<Del
     modelId: modules.config.model.id,
     deploymentId: deployment,
     timeMs: steadyNow(),
-    answer: result && Buffer.from(result.body),
+    response: result && Buffer.from(result.body),
     contentType: result?.contentType ?? '',
     errors,
   });

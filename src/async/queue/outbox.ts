@@ -1,7 +1,6 @@
-// Delivers results from the store to their webhooks, apart from the work: a receiver that is down, or slow, holds up
-// neither a task nor a cancel, nor what others are to receive (receiver-limits.ts). Must stay true: a result leaves the outbox only when it was taken, or has been refused as
-// often as the contract says; a process that dies in between delivers it again (at least once).
-// Source: contracts/baseten.md 2.7: two attempts, about 2 s apart.
+// Delivers results from the store to their webhooks: two attempts, about 2 s apart (contracts/baseten.md 2.7).
+// Invariant: a result is delivered at least once or fails all its attempts; a crash in between repeats the attempt.
+// A slow receiver delays neither tasks nor deliveries to other receivers (receiver-limits.ts).
 import { describe } from '../../core/errors.ts';
 import type { Logger } from '../../core/logger.ts';
 import { receiverKey, ReceiverLimits } from './receiver-limits.ts';
@@ -9,12 +8,12 @@ import { settle } from './settle.ts';
 import type { TaskStore } from './store.ts';
 import type { ClaimedDelivery } from './task.ts';
 
-/** What one delivery came to. */
+/** Result of one attempt to deliver. */
 export interface DeliveryResult {
   readonly isDelivered: boolean;
-  /** Another attempt may go better. */
+  /** True if another attempt may succeed. */
   readonly isRetryable: boolean;
-  /** For the log; empty when it was taken. */
+  /** For the log; '' if it was delivered. */
   readonly problem: string;
 }
 
@@ -22,7 +21,7 @@ export interface OutboxDeps {
   readonly store: TaskStore;
   readonly log: Logger;
   readonly now: () => number;
-  /** Something of the store is due after so many milliseconds. */
+  /** Requests a sweep of the store after a delay. */
   readonly due: (delayMs: number) => void;
   readonly deliver: (delivery: ClaimedDelivery) => Promise<DeliveryResult>;
 }
@@ -49,7 +48,7 @@ export class Outbox {
     this.#receivers = new ReceiverLimits(options.concurrency);
   }
 
-  /** There may be results to deliver. */
+  /** Starts deliveries, if there are any. */
   wake(): void {
     this.#isWanted = true;
     if (!this.#isClaiming) void this.#work();
@@ -59,7 +58,7 @@ export class Outbox {
     this.#isStopped = true;
   }
 
-  /** Resolves when no delivery is under way. */
+  /** Resolves when no delivery is running. */
   async settled(): Promise<void> {
     while (this.#running.size > 0) await Promise.all(this.#running);
   }
@@ -73,7 +72,7 @@ export class Outbox {
       try {
         delivery = await store.claimDelivery(now(), this.#receivers.busy);
       } catch (error) {
-        log.warn('results cannot be delivered now', { problem: describe(error) });
+        log.warn('queue store failed; no result is delivered', { problem: describe(error) });
       }
       if (delivery === undefined) continue;
       this.#isWanted = true;
@@ -96,7 +95,7 @@ export class Outbox {
     this.#receivers.ended(receiver, isDelivered);
     const isLast = isDelivered || !isRetryable || delivery.attempts >= attempts;
     if (!isDelivered)
-      log.warn('a webhook was not taken', {
+      log.warn('webhook delivery failed', {
         request_id: id,
         attempt: delivery.attempts,
         problem,
@@ -110,7 +109,7 @@ export class Outbox {
     if (!isLast) due(retryDelayMs);
   }
 
-  /** What cannot even be sent will not be the next time either, and must not stand in the way of the others. */
+  /** Makes one attempt. An unexpected error is final, so that it does not block other deliveries. */
   async #attempt(delivery: ClaimedDelivery): Promise<DeliveryResult> {
     try {
       return await this.#deps.deliver(delivery);
@@ -123,7 +122,7 @@ export class Outbox {
     const { store, log } = this.#deps;
     return settle(
       () => write(store),
-      (problem) => log.error('a delivery cannot be written yet', { request_id: id, problem }),
+      (problem) => log.error('webhook result not stored yet; trying again', { request_id: id, problem }),
       () => this.#isStopped,
     );
   }
