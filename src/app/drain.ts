@@ -51,7 +51,7 @@ export class Drain {
     this.#isRunning = true;
     pool.startDraining();
     queue.pause();
-    autoscaler.leave();
+    autoscaler.drain();
     log.event('weir_draining', {
       running: exchanges.openCount,
       timeout_ms: drain_timeout,

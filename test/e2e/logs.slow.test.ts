@@ -277,7 +277,7 @@ describe('weir logs', () => {
     expect(await logs(weir, '--model-id', 'other')).toEqual({
       code: 4,
       out: '',
-      err: 'weir: There is no such target: model "other"\n',
+      err: 'weir: No such target: model "other"\n',
     });
     const painted = await logs(weir, ...flags, '--limit', '4', '--color', 'always', '--min-level', 'WARN');
     expect(painted.out).toContain('\u001b[33mWARN \u001b[0m line 3\n');
