@@ -1,6 +1,6 @@
 // Interface of the task stores. test/contract/store.ts tests every store against it.
-// Invariant: a task is claimed by one worker at a time, and a resolved `add` or `finish` survives a crash of the process
-// (except in the memory store).
+// Invariant: a task is claimed by one worker at a time, and a resolved `add` or `finish` survives a crash (except in the
+// memory store).
 import type { Failure } from '../../core/errors.ts';
 import type {
   CancelResult,

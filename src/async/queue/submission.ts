@@ -157,7 +157,7 @@ function refuseUnknown(fields: Fields, known: readonly string[], path: string, p
 /** Structural characters of JSON. */
 const STRUCTURE = /["{}[\]:,]/g;
 
-/** Source text of a member of the outermost object; the last one of that name, as JSON.parse does. `text` is valid JSON. */
+/** Source text of a member of the outermost object: the last one of that name, as in JSON.parse. `text` is valid. */
 export function sourceOf(text: string, name: string): string {
   let found = '';
   let depth = 0;
@@ -184,7 +184,7 @@ export function sourceOf(text: string, name: string): string {
   return found;
 }
 
-/** Index after the closing quote of the string at `start`: the first quote with an even number of backslashes before it. */
+/** Index after the closing quote of the string at `start`: the first quote after an even number of backslashes. */
 function endOfString(text: string, start: number): number {
   for (let end = text.indexOf('"', start + 1); ; end = text.indexOf('"', end + 1)) {
     let before = end - 1;

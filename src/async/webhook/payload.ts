@@ -46,8 +46,8 @@ export function timestamp(timeMs: number): string {
 }
 
 /**
- * The response as JSON text: a JSON value, or a string. The contract has no form for binary responses, so bytes that are
- * not UTF-8 become U+FFFD.
+ * The response as JSON text: a JSON value, or a string. The contract has no form for binary responses, so bytes that
+ * are not UTF-8 become U+FFFD.
  */
 function dataOf({ response, contentType }: WebhookOutcome): string {
   if (response === undefined) return 'null';

@@ -35,7 +35,7 @@ export interface WebhookRules {
 
 const isLocalName = (host: string): boolean => /(^|\.)localhost\.?$/.test(host);
 
-/** Parses and checks a URL without resolving it. Returns the problem as the end of a sentence: `must begin with https://`. */
+/** Checks a URL without resolving it. Returns the problem as the end of a sentence: `must begin with https://`. */
 export function readTarget(text: string, rules: WebhookRules): WebhookTarget | string {
   if (text.length > MAX_URL) return `must not be longer than ${MAX_URL} characters`;
   // The URL parser removes white space and reads a backslash as a slash, so the URL would not be what the client wrote.

@@ -1,7 +1,7 @@
 // Admin server: the HTTP API for operators, probes and Prometheus. `endpoints` lists all routes.
 // Invariant: no route sends a request to a replica or waits for one.
-//   endpoint.ts  a route, and dispatch    auth.ts, key-store.ts, scopes.ts  authorization    read-body.ts  request bodies
-//   routes/      the routes               logs/                             queries of the log store, and their output
+//   endpoint.ts  a route, and dispatch   auth.ts, key-store.ts, scopes.ts  authorization   read-body.ts  request bodies
+//   routes/      the routes              logs/                             queries of the log store, and their output
 import type { Server } from 'node:http';
 import { join } from 'node:path';
 import { describe } from '../../core/errors.ts';

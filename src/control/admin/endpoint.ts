@@ -1,5 +1,5 @@
 // Routes of the admin API: their type, dispatch, and helpers for responses.
-// Invariant: a request without authorization does not learn which routes exist, and a failed route ends in one response.
+// Invariant: an unauthorized request does not learn which routes exist, and a failed route ends in one response.
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Failure } from '../../core/errors.ts';
 import { requestId } from '../../core/request-id.ts';

@@ -77,7 +77,7 @@ export class KeyStore {
     return this.#mainKey !== undefined || this.#keys.length > 0;
   }
 
-  /** Scopes of a key; `undefined` for an unknown key. Compares it with all keys, so that the time does not depend on it. */
+  /** Scopes of a key; `undefined` for an unknown key. Compares it with all keys, so that the time is constant. */
   scopesOf(key: string, nowMs: number): readonly KeyScope[] | 'expired' | undefined {
     const given = digest(key);
     let scopes: readonly KeyScope[] | 'expired' | undefined;

@@ -35,8 +35,8 @@ function parse(req: IncomingMessage, res: ServerResponse, bytes: Buffer): { valu
 }
 
 /**
- * Reads a body of at most `limit` decompressed bytes. Sends an error response and returns `undefined` if it is not valid.
- * Returns `undefined` if the client has left.
+ * Reads a body of at most `limit` decompressed bytes. Sends an error response and returns `undefined` if it is not
+ * valid. Returns `undefined` if the client has left.
  */
 export async function bytesBody(
   req: IncomingMessage,

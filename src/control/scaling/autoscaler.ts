@@ -1,7 +1,7 @@
 // Autoscaler: decides the desired replicas of each deployment once a second, and at the first request after idle time.
 // Invariant: it starts and stops no replica; KEDA, an HPA or a person reads the decision. `routed` and `closed` are on
 // the hot path.
-//   sliding-mean.ts  mean of requests in flight    desired-replicas.ts  load → replicas    keda.ts  gRPC server for KEDA
+//   sliding-mean.ts  mean of requests in flight   desired-replicas.ts  load → replicas   keda.ts  gRPC server for KEDA
 import type { Component } from '../../core/lifecycle.ts';
 import type { Address } from '../../core/settings.ts';
 import type { Exchange, Observer } from '../../core/exchange/exchange.ts';

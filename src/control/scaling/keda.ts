@@ -1,4 +1,4 @@
-// gRPC server for KEDA: its external scaler protocol (proto/externalscaler.proto) and health checks (proto/health.proto).
+// gRPC server for KEDA: external scaler protocol (proto/externalscaler.proto) and health checks (proto/health.proto).
 // Invariant: KEDA gets the values that /v1/scale shows at that moment, and a closed stream leaves nothing behind.
 // Only this file imports gRPC, and it is loaded only if the server is enabled.
 import { fileURLToPath } from 'node:url';

@@ -42,8 +42,8 @@ export class RedisClaims {
   }
 
   /**
-   * Releases the claim of a task after `end`, the script that stores why, has succeeded. If `end` fails, the claim stays
-   * and the call can be repeated. Does nothing for a task that this process has not claimed.
+   * Releases the claim of a task after `end`, the script that stores why, has succeeded. If `end` fails, the claim
+   * stays and the call can be repeated. Does nothing for a task that this process has not claimed.
    */
   release(id: string, end: (owner: string) => Promise<unknown>): Promise<void> {
     const ticket = this.#held.get(id);

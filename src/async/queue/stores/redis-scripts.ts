@@ -7,7 +7,7 @@
 //
 // Keys below one root, which is in braces so that all keys are in one hash slot:
 //   task:<id>   hash of a task          key:<len>:<deployment>:<key>   id of the task with this idempotency key
-//   depth       hash, q:<deployment> and p:<deployment>     unwritten  set of tickets that may be missing in their queue
+//   depth       hash, q:<deployment> and p:<deployment>     unwritten  set of tickets that their queue may lack
 //   schema      version of all this
 //   expiries, resting, outbox, done     sorted sets of task ids by due time, in milliseconds of the caller's clock
 

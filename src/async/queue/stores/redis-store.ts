@@ -1,12 +1,12 @@
 // Task store in Redis, for several sidecars with one queue. Loaded only if it is configured.
 // Invariant: a submit is acknowledged after Redis has acknowledged the task, and a task runs at least once.
 //
-// Whether an acknowledged task is on disk depends on Redis: with `appendfsync always` it is; with `everysec` a power cut
-// may lose the last second, and a failover may lose tasks that were not replicated yet
+// Whether an acknowledged task is on disk depends on Redis: with `appendfsync always` it is; with `everysec` a power
+// cut may lose the last second, and a failover may lose tasks that were not replicated yet
 // (https://redis.io/docs/latest/operate/oss_and_stack/management/persistence/).
 //
 // Each step is one script (redis-scripts.ts). Tickets are written after it; `sweep` writes those again that a crash in
-// between has lost. The claims of a crashed process go to others when their locks run out, so such a task may run twice.
+// between has lost. When the locks of a crashed process run out, others run its tasks, so a task may run twice.
 import { WeirError } from '../../../core/errors.ts';
 import { RedisClaims } from './redis-claims.ts';
 import { RedisConnection } from './redis-connection.ts';
@@ -326,7 +326,7 @@ export class RedisStore implements TaskStore {
     }
   }
 
-  /** Removes the ticket of a task that will not run. If this fails, the ticket is found to be stale when it is taken. */
+  /** Removes the ticket of a task that will not run. If this fails, the ticket is dropped as stale when it is taken. */
   async #remove(deployment: string, ticket: string): Promise<void> {
     await this.#tickets.remove({ runsOf: deployment }, ticket).catch(() => this.#skipped++);
   }

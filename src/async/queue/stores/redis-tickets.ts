@@ -48,7 +48,7 @@ export class Tickets {
     await (await this.#queue(kind)).remove(name);
   }
 
-  /** Adds tickets to their queues. A ticket is the text of a script: kind, priority, name and deployment, a line each. */
+  /** Adds tickets to their queues. A ticket is text of four lines: kind, priority, name and deployment. */
   async write(tickets: readonly string[]): Promise<void> {
     if (tickets.length === 0) return;
     await Promise.all(

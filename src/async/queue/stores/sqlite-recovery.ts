@@ -6,8 +6,8 @@ const LONGEST_REST_MS = 60_000;
 export const LONGEST_QUEUE_MS = 259_200_000;
 
 /**
- * Releases the claims of a process that ended: all tasks except those in `held`. Corrects due times that lie further ahead
- * than a task can have: they were written before the clock was set back. Runs inside a transaction.
+ * Releases the claims of a process that ended: all tasks except those in `held`. Corrects due times that are further
+ * ahead than a task can have: they were written before the clock was set back. Runs inside a transaction.
  */
 export function recoverTasks(
   file: SqliteFile,

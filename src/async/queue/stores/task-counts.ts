@@ -1,4 +1,4 @@
-// Number of queued and running tasks per deployment, kept in memory since counting rows takes time that grows with them.
+// Number of queued and running tasks per deployment, kept in memory since counting many rows is slow.
 import type { QueueDepth } from '../task.ts';
 
 interface MutableDepth {

@@ -1,6 +1,7 @@
 // Live tail: matching records as server-sent events, from now on.
 // Invariant: a client that reconnects with the `id` of its last event misses nothing and gets nothing twice.
-// One query of the log store runs at a time, and none while the client does not read. A slow client is told what it missed.
+// One query of the log store runs at a time, and none while the client does not read. A slow client gets an event with
+// the number of records that it missed.
 import type { ServerResponse } from 'node:http';
 import type { LogRecord, QueryNode } from '../../../telemetry/logs/logs.ts';
 import { logObject } from './record-json.ts';

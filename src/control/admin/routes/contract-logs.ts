@@ -1,7 +1,7 @@
 // Log API of the serving contract: log lines of a deployment or environment.
 // Invariant: parameters, limits and the response are those of contracts/baseten.md 8.1.
-// Returns log lines and the lifecycle events of the deployment and of weir as a whole. The record of a request itself is
-// included only with `request_id`, so that counts are those of the model's log.
+// Returns log lines and the lifecycle events of the deployment and of weir as a whole. The record of a request itself
+// is included only with `request_id`, so that counts are those of the model's log.
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { unknownName } from '../../../core/nearest-name.ts';
 import {
