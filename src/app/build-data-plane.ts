@@ -7,7 +7,7 @@ export function buildPool(modules: Modules): Pool {
   const { config, log } = modules;
   return new Pool(config.deployments, config.pool, {
     ...replicaEvents(log, () => modules.collectors.replicaReady()),
-    freeCapacity: (deployment) => modules.queue.freed(deployment),
+    freeCapacity: (deployment) => modules.queue.capacityFreed(deployment),
     dead(replica) {
       const { child, supervised } = modules;
       const isSupervised = child !== undefined && supervised.urls.has(replica.url);

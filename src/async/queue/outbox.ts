@@ -22,7 +22,7 @@ export interface OutboxDeps {
   readonly log: Logger;
   readonly now: () => number;
   /** Requests a sweep of the store after a delay. */
-  readonly due: (delayMs: number) => void;
+  readonly sweepAfter: (delayMs: number) => void;
   readonly deliver: (delivery: ClaimedDelivery) => Promise<DeliveryResult>;
 }
 
@@ -86,7 +86,7 @@ export class Outbox {
   }
 
   async #deliver(delivery: ClaimedDelivery): Promise<void> {
-    const { log, now, due } = this.#deps;
+    const { log, now, sweepAfter } = this.#deps;
     const { attempts, retryDelayMs, retentionMs } = this.#options;
     const { id } = delivery;
     const receiver = receiverKey(delivery.url);
@@ -106,7 +106,7 @@ export class Outbox {
         ? store.delivered(id, isDelivered, now(), retentionMs)
         : store.deliverLater(id, now() + retryDelayMs),
     );
-    if (!isLast) due(retryDelayMs);
+    if (!isLast) sweepAfter(retryDelayMs);
   }
 
   /** Makes one attempt. An unexpected error is final, so that it does not block other deliveries. */

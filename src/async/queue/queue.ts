@@ -99,7 +99,7 @@ export class Queue implements Component {
   }
 
   /** A replica of this deployment is free, and no synchronous request waits for it. */
-  freed(deployment: string): void {
+  capacityFreed(deployment: string): void {
     this.#working?.worker.wake(deployment);
   }
 
@@ -191,10 +191,11 @@ export class Queue implements Component {
     });
     await store.open(this.#now());
     const now = () => this.#now();
-    const due = (delayMs: number) => void setTimeout(() => void this.#sweep(), delayMs + EARLY_MS).unref();
-    const worker = new Worker({ ...others, store, log, now, due, ended }, this.#options);
+    const sweepAfter = (delayMs: number) =>
+      void setTimeout(() => void this.#sweep(), delayMs + EARLY_MS).unref();
+    const worker = new Worker({ ...others, store, log, now, sweepAfter, ended }, this.#options);
     const outboxOptions = { ...this.#outboxOptions, retentionMs: this.#options.retention };
-    const outbox = new Outbox({ store, log, now, due, deliver }, outboxOptions);
+    const outbox = new Outbox({ store, log, now, sweepAfter, deliver }, outboxOptions);
     working = { store, worker, outbox };
     this.#working = working;
     if (this.#isPaused) this.pause();

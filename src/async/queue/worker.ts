@@ -26,7 +26,7 @@ export interface WorkerDeps {
   /** A slot for the next task of a deployment; `undefined` if no replica is free, or a request waits for one. */
   readonly acquireSlot: (deployment: string) => QueuedSlot | undefined;
   /** Requests a sweep of the store after a delay. */
-  readonly due: (delayMs: number) => void;
+  readonly sweepAfter: (delayMs: number) => void;
   /** A task has started its first attempt. */
   readonly started: (deployment: string, waitedSeconds: number) => void;
   readonly ended: (deployment: string, status: 'SUCCEEDED' | 'FAILED') => void;
@@ -169,7 +169,7 @@ export class Worker {
     if (outcome.kind === 'failed' && outcome.isRetryable && attempts < retry.max_attempts) {
       const delayMs = Math.min(retry.max_delay_ms, retry.initial_delay_ms * 2 ** (attempts - 1));
       await this.#settle(id, (store) => store.rest(id, now() + delayMs, outcome.error));
-      this.#deps.due(delayMs);
+      this.#deps.sweepAfter(delayMs);
       return;
     }
     const ending: TaskEnding =

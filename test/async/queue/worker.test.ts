@@ -28,7 +28,7 @@ it('retries a failing store once a second, however many deployments there are', 
         slots++;
         return { send: () => Promise.reject(new Error('nothing to send')), release: () => void slots-- };
       },
-      due: () => undefined,
+      sweepAfter: () => undefined,
       started: () => undefined,
       ended: () => undefined,
     },

@@ -4,7 +4,7 @@ import type { ServerResponse } from 'node:http';
 import type { PageQuery } from '../../../telemetry/logs/logs.ts';
 import { CSV_HEAD, csvRow } from './csv.ts';
 import { cursorText, logObject, type LogObject } from './record-json.ts';
-import { isGone, PAGE, type LogStore } from './paged-search.ts';
+import { isClosed, PAGE, type LogStore } from './paged-search.ts';
 
 export const FORMATS = ['ndjson', 'csv', 'json'] as const;
 export type Format = (typeof FORMATS)[number];
@@ -65,7 +65,7 @@ export async function download(
   const { type, head, tail, row } = WRITERS[format];
   // Read before the head is sent, so that a failing query gets an error status.
   let page = await logs.page({ ...query, limit: Math.min(PAGE, maxRows) });
-  if (isGone(res)) return;
+  if (isClosed(res)) return;
   res.writeHead(200, {
     'content-type': type,
     'content-disposition': `attachment; filename="${name}.${format}"`,
@@ -86,7 +86,7 @@ export async function download(
     }
     if (page.next === undefined || rows === maxRows) break;
     page = await logs.page({ ...query, after: page.next, limit: Math.min(PAGE, maxRows - rows) });
-    if (isGone(res)) return;
+    if (isClosed(res)) return;
   }
   const isTruncated = rows === maxRows && (await hasMore(logs, query, last, res));
   res.addTrailers({
@@ -99,7 +99,7 @@ export async function download(
 
 /** Writes and waits until the client can take more. Returns false if it has left. */
 async function writeText(res: ServerResponse, text: string): Promise<boolean> {
-  if (isGone(res)) return false;
+  if (isClosed(res)) return false;
   if (res.write(text)) return true;
   const { promise, resolve } = Promise.withResolvers<void>();
   const wake = () => resolve();
@@ -108,7 +108,7 @@ async function writeText(res: ServerResponse, text: string): Promise<boolean> {
   await promise;
   res.off('drain', wake);
   res.off('close', wake);
-  return !isGone(res);
+  return !isClosed(res);
 }
 
 async function hasMore(
@@ -121,7 +121,7 @@ async function hasMore(
   for (;;) {
     const { records, next } = await logs.page({ ...query, after, limit: 1 });
     if (records.length > 0) return true;
-    if (next === undefined || isGone(res)) return false;
+    if (next === undefined || isClosed(res)) return false;
     after = next;
   }
 }

@@ -5,7 +5,7 @@
 import type { ServerResponse } from 'node:http';
 import type { LogRecord, QueryNode } from '../../../telemetry/logs/logs.ts';
 import { logObject } from './record-json.ts';
-import { isGone, PAGE, type LogStore } from './paged-search.ts';
+import { isClosed, PAGE, type LogStore } from './paged-search.ts';
 
 /** When a client counts as slow, and when it is disconnected. */
 export interface TailLimits {
@@ -113,7 +113,7 @@ export class LiveTail {
   end(reason: string): void {
     if (this.#isEnded) return;
     this.#isEnded = true;
-    if (!isGone(this.#res)) this.#res.end(event('end', { reason }));
+    if (!isClosed(this.#res)) this.#res.end(event('end', { reason }));
     this.#wake?.();
   }
 
@@ -195,7 +195,7 @@ export class LiveTail {
   }
 
   #isOver(): boolean {
-    return this.#isEnded || isGone(this.#res);
+    return this.#isEnded || isClosed(this.#res);
   }
 }
 

@@ -36,7 +36,7 @@ interface SearchLimits {
 }
 
 /** True if the client has left or the response has ended. */
-export const isGone = (res: ServerResponse): boolean => res.destroyed || res.closed;
+export const isClosed = (res: ServerResponse): boolean => res.destroyed || res.closed;
 
 /** Finds the next `query.limit` records. Returns `undefined` if the client has left. */
 export async function pagedSearch(
@@ -53,7 +53,7 @@ export async function pagedSearch(
   for (;;) {
     // One record more than the limit tells whether there is a next page.
     const page = await logs.page({ ...query, after, limit: Math.min(PAGE, limit + 1 - records.length) });
-    if (isGone(res)) return undefined;
+    if (isClosed(res)) return undefined;
     for (const record of page.records) {
       records.push(record);
       characters += record.message.length + record.attributes.length;
@@ -97,7 +97,7 @@ export async function pagedCount(
   let after: PagePosition | undefined;
   for (;;) {
     const tally: Aggregate = await logs.aggregate({ ...query, after }, by);
-    if (isGone(res)) return undefined;
+    if (isClosed(res)) return undefined;
     for (const [value, n] of tally.counts) {
       const known = counts.get(value);
       if (known === undefined && counts.size >= MAX_VALUES) others += n;

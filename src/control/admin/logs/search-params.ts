@@ -98,15 +98,15 @@ export function readSearchParams(
   const span = readSpanOf(one, nowNs, sinceNs, problems);
   if (problems.length > 0 || 'problems' in filter) return { problems };
   if (filter.node.op !== 'all') nodes.unshift(filter.node);
-  return { node: both(nodes), hints: filter.hints, span, own: one };
+  return { node: allOf(nodes), hints: filter.hints, span, own: one };
 }
 
 /** Problems of the query string of a route without parameters. */
-export const refuseAll = (query: URLSearchParams): string[] =>
+export const unexpectedParams = (query: URLSearchParams): string[] =>
   [...new Set(query.keys())].map((name) => unknownName('parameter', name, []));
 
 /** Combines conditions with AND. */
-export const both = (nodes: readonly QueryNode[]): QueryNode =>
+export const allOf = (nodes: readonly QueryNode[]): QueryNode =>
   nodes.length === 0 ? { op: 'all' } : nodes.length === 1 ? nodes[0]! : { op: 'and', of: nodes };
 
 function readSpanOf(
@@ -146,7 +146,7 @@ function readSpanOf(
 const max = (a: bigint, b: bigint): bigint => (a > b ? a : b);
 
 /** Value of a parameter that is a whole number, or its default; a text is the problem. */
-export function wholeParam(
+export function wholeNumberParam(
   { own }: SearchParams,
   name: string,
   { min, max: most, fallback }: { readonly min: number; readonly max: number; readonly fallback: number },

@@ -13,7 +13,7 @@ import {
 } from '../../../telemetry/logs/logs.ts';
 import { jsonBody } from '../read-body.ts';
 import { fail, json, queryOf, type Endpoint } from '../endpoint.ts';
-import { both } from '../logs/search-params.ts';
+import { allOf } from '../logs/search-params.ts';
 import { pagedSearch, type LogStore } from '../logs/paged-search.ts';
 import { EARLIEST_NS, LATEST_NS } from '../logs/time.ts';
 import { failQuery, failTarget, logsOrFail, type WithLogs } from './logs.ts';
@@ -89,7 +89,7 @@ async function sendLogs(
     typeof given['request_id'] === 'string' && given['request_id'] !== ''
       ? { op: 'not', of: equal('kind', 'span') }
       : { op: 'or', of: [equal('kind', 'line'), equal('kind', 'event')] };
-  const query = { ...window, node: both([within(scope), kinds, filter.node]), after: undefined };
+  const query = { ...window, node: allOf([within(scope), kinds, filter.node]), after: undefined };
   const found = await pagedSearch(logs, query, res, { searchMs: SEARCH_MS });
   if (!found) return;
   // This API has no cursor, so an incomplete result would look complete.
@@ -104,7 +104,7 @@ const without = (name: string): QueryNode => ({ op: 'not', of: { op: 'exists', n
 /** Records of a target: its own, and lifecycle events of weir as a whole, which name no deployment. */
 const within = (scope: QueryNode): QueryNode => ({
   op: 'or',
-  of: [scope, both([equal('kind', 'event'), without('deployment'), without('environment')])],
+  of: [scope, allOf([equal('kind', 'event'), without('deployment'), without('environment')])],
 });
 
 const contractLine = ({ timeNs, message, replica, requestId, severity }: LogRecord) => ({

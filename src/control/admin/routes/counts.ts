@@ -9,7 +9,7 @@ import {
   type AggregateBy,
 } from '../../../telemetry/logs/logs.ts';
 import { json, queryOf, type Endpoint } from '../endpoint.ts';
-import { readSearchParams, wholeParam, type SearchParams } from '../logs/search-params.ts';
+import { readSearchParams, wholeNumberParam, type SearchParams } from '../logs/search-params.ts';
 import { pagedCount, pagedSearch, type CountResult, type LogStore } from '../logs/paged-search.ts';
 import { hasMinuteTotals, MINUTE_NS } from '../logs/minute-totals.ts';
 import { DAY_NS, formatTime, LATEST_NS, readSpan } from '../logs/time.ts';
@@ -96,7 +96,7 @@ export const countEndpoints: readonly Endpoint<WithLogs>[] = [
       if (!logs) return;
       const params = readSearchParams(queryOf(req), ['limit'], nowNs(), DAY_NS);
       if ('problems' in params) return failQuery(req, res, params.problems);
-      const limit = wholeParam(params, 'limit', { min: 1, max: 1000, fallback: 50 });
+      const limit = wholeNumberParam(params, 'limit', { min: 1, max: 1000, fallback: 50 });
       if (typeof limit === 'string') return failQuery(req, res, [limit]);
       const counted = await countBy(
         logs,

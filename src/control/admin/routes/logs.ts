@@ -7,12 +7,12 @@ import {
   cursorOf,
   readSearchParams,
   seqOf,
-  wholeParam,
+  wholeNumberParam,
   type SearchParams,
 } from '../logs/search-params.ts';
 import { acceptedFormat, download, FORMATS, type Format } from '../logs/download.ts';
 import { cursorText, logObject } from '../logs/record-json.ts';
-import { pagedSearch, isGone, PAGE, type LogStore } from '../logs/paged-search.ts';
+import { pagedSearch, isClosed, PAGE, type LogStore } from '../logs/paged-search.ts';
 import { hasMinuteTotals } from '../logs/minute-totals.ts';
 import { headSeqOf, LiveTail, type LiveTails } from '../logs/live-tail.ts';
 import { DAY_NS, EARLIEST_NS, LATEST_NS } from '../logs/time.ts';
@@ -124,7 +124,7 @@ function paging(
 ): PageQuery | readonly string[] {
   const direction = choiceParam(params, 'direction', ['desc', 'asc']);
   const after = cursorOf(params);
-  const count = wholeParam(params, 'limit', limit);
+  const count = wholeNumberParam(params, 'limit', limit);
   const wrong = [direction, after, count].filter((one) => typeof one === 'string');
   if (typeof direction === 'string' || typeof after === 'string' || typeof count === 'string') return wrong;
   return {
@@ -200,7 +200,7 @@ async function follow(
   req: IncomingMessage,
   res: ServerResponse,
 ): Promise<void> {
-  const lines = wholeParam(params, 'tail', { min: 0, max: PAGE, fallback: 0 });
+  const lines = wholeNumberParam(params, 'tail', { min: 0, max: PAGE, fallback: 0 });
   const from = seqOf('Last-Event-ID', req.headers['last-event-id'] as string | undefined);
   const after = seqOf('after', params.own('after'));
   const wrong = [lines, from, after].filter((one) => typeof one === 'string');
@@ -218,7 +218,7 @@ async function follow(
   const seq = Math.min((from ?? after ?? headSeq) as number, headSeq);
   const isResumed = from !== undefined || after !== undefined;
   const history = isResumed || lines === 0 ? [] : await lastRecords(logs, params.node, headSeq, lines, res);
-  if (!history || isGone(res)) return;
+  if (!history || isClosed(res)) return;
   const tail = new LiveTail(logs, params.node, res, { seq, isLive: seq === headSeq }, tails.limits);
   await tails.run(tail, history);
 }

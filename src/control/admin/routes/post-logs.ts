@@ -9,7 +9,7 @@ import { errorOf, type OtlpResponse } from '../../../protocol/otlp/otlp-http.ts'
 import { logsRequest, tracesRequest } from '../../../protocol/otlp/messages.ts';
 import { bytesBody, mediaType } from '../read-body.ts';
 import { fail, json, queryOf, type Endpoint } from '../endpoint.ts';
-import { isGone, type LogStore } from '../logs/paged-search.ts';
+import { isClosed, type LogStore } from '../logs/paged-search.ts';
 import { failQuery, logsOrFail, nowNs, type WithLogs } from './logs.ts';
 
 const MAX_BODY_BYTES = 64 * 1024 ** 2;
@@ -121,7 +121,7 @@ async function storeLines(
   let stored = 0;
   for (let from = 0; from < body.length;) {
     // The client has left, so its body no longer counts towards the limit of buffered bodies.
-    if (isGone(res)) return;
+    if (isClosed(res)) return;
     const { to, count } = chunkAt(body, from);
     // A copy, since a view would send its whole buffer to the thread.
     const result =
@@ -176,7 +176,7 @@ async function storeOtlp(
     return send(400, errorOf(encoding, INVALID_ARGUMENT, `the body ${records}`));
   let stored = 0;
   while (stored < records.length) {
-    if (isGone(res)) return;
+    if (isClosed(res)) return;
     const result = await logs.post(records.slice(stored, stored + CHUNK_LINES));
     if ('problem' in result) return failStore(result.problem, stored, req, res);
     stored += result.stored;

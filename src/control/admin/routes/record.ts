@@ -2,7 +2,13 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { LogRecord, QueryNode } from '../../../telemetry/logs/logs.ts';
 import { fail, json, queryOf, type Endpoint } from '../endpoint.ts';
-import { both, choiceParam, readSearchParams, refuseAll, wholeParam } from '../logs/search-params.ts';
+import {
+  allOf,
+  choiceParam,
+  readSearchParams,
+  unexpectedParams,
+  wholeNumberParam,
+} from '../logs/search-params.ts';
 import { logObject } from '../logs/record-json.ts';
 import { pagedCount, pagedSearch, type LogStore } from '../logs/paged-search.ts';
 import { EARLIEST_NS, LATEST_NS } from '../logs/time.ts';
@@ -25,7 +31,7 @@ export const recordEndpoints: readonly Endpoint<WithLogs>[] = [
     async handle(context, req, res, [id]) {
       const logs = logsOrFail(context, req, res);
       if (!logs) return;
-      const problems = refuseAll(queryOf(req));
+      const problems = unexpectedParams(queryOf(req));
       if (problems.length > 0) return failQuery(req, res, problems);
       const record = await byId(logs, id!, res);
       if (record === undefined) return;
@@ -49,7 +55,10 @@ export const recordEndpoints: readonly Endpoint<WithLogs>[] = [
       if (!logs) return;
       const params = readSearchParams(queryOf(req), ['before', 'after', 'scope'], nowNs());
       if ('problems' in params) return failQuery(req, res, params.problems);
-      const [before, after] = [wholeParam(params, 'before', AROUND), wholeParam(params, 'after', AROUND)];
+      const [before, after] = [
+        wholeNumberParam(params, 'before', AROUND),
+        wholeNumberParam(params, 'after', AROUND),
+      ];
       const scope = choiceParam(params, 'scope', ['same', 'all']);
       if (typeof before === 'string' || typeof after === 'string' || typeof scope === 'string')
         return failQuery(
@@ -60,7 +69,7 @@ export const recordEndpoints: readonly Endpoint<WithLogs>[] = [
       const record = /^\d{1,15}$/.test(seq!) ? await logs.at(Number(seq)) : undefined;
       if (!record) return fail(req, res, 'unknown_record', `no record with seq ${seq!.slice(0, 80)}`);
       const own = (['deployment', 'replica', 'source'] as const).map((name) => same(name, record));
-      const node = both([...(scope.word === 'all' ? [] : own), params.node]);
+      const node = allOf([...(scope.word === 'all' ? [] : own), params.node]);
       const around = { node, ...params.span, after: { timeNs: record.timeNs, seq: record.seq } };
       const earlier = await searchUnlessZero(logs, { ...around, direction: 'down', limit: before }, res);
       const later =
@@ -90,7 +99,7 @@ async function byId(
     if (record) return record;
   }
   for (const name of /^[0-9a-f]{32}$/i.test(id) ? ['requestId', 'traceId'] : ['requestId']) {
-    const node = both([equal('kind', 'request'), equal(name, name === 'traceId' ? id.toLowerCase() : id)]);
+    const node = allOf([equal('kind', 'request'), equal(name, name === 'traceId' ? id.toLowerCase() : id)]);
     // The first one, if several requests have the same id or trace.
     const found = await pagedSearch(logs, { node, ...ALL, direction: 'up', after: undefined, limit: 1 }, res);
     if (!found) return undefined;
@@ -101,7 +110,7 @@ async function byId(
 
 async function linesOf(logs: LogStore, requestId: string, res: ServerResponse): Promise<number | undefined> {
   if (requestId === '') return 0;
-  const node = both([equal('kind', 'line'), equal('requestId', requestId)]);
+  const node = allOf([equal('kind', 'line'), equal('requestId', requestId)]);
   const counted = await pagedCount(logs, { node, ...ALL }, { field: 'kind' }, res);
   return counted && (counted.counts.get('line') ?? 0);
 }

@@ -2,7 +2,7 @@
 // Invariant: every recorded span is in the tree. A span whose parent is not recorded is a root.
 import type { LogRecord, QueryNode } from '../../../telemetry/logs/logs.ts';
 import { fail, json, queryOf, type Endpoint } from '../endpoint.ts';
-import { both, refuseAll } from '../logs/search-params.ts';
+import { allOf, unexpectedParams } from '../logs/search-params.ts';
 import { logObject } from '../logs/record-json.ts';
 import { pagedSearch } from '../logs/paged-search.ts';
 import { EARLIEST_NS, formatTime, LATEST_NS } from '../logs/time.ts';
@@ -78,7 +78,7 @@ export const traceEndpoints: readonly Endpoint<WithTraces>[] = [
     async handle(context, req, res, [id]) {
       const logs = logsOrFail(context, req, res);
       if (!logs) return;
-      const problems = refuseAll(queryOf(req));
+      const problems = unexpectedParams(queryOf(req));
       if (problems.length > 0) return failQuery(req, res, problems);
       if (!/^[0-9a-f]{32}$/i.test(id!))
         return failQuery(req, res, [
@@ -90,7 +90,7 @@ export const traceEndpoints: readonly Endpoint<WithTraces>[] = [
       const find = (node: QueryNode) =>
         pagedSearch(
           logs,
-          { node: both([ofTrace, node]), ...ALL, direction: 'up', after: undefined, limit: MAX_RECORDS },
+          { node: allOf([ofTrace, node]), ...ALL, direction: 'up', after: undefined, limit: MAX_RECORDS },
           res,
         );
       const spans = await find({ op: 'not', of: isLine });
