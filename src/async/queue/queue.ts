@@ -54,7 +54,7 @@ export class Queue implements Component {
   readonly #outboxOptions: Omit<OutboxOptions, 'retentionMs'>;
   readonly #deps: QueueDeps;
   #opening: Promise<OpenQueue> | undefined;
-  #working: OpenQueue | undefined;
+  #openQueue: OpenQueue | undefined;
   #timer: NodeJS.Timeout | undefined;
   #isSweeping = false;
   /** Why the last sweep failed; '' if it succeeded. */
@@ -78,8 +78,8 @@ export class Queue implements Component {
   /** Starts no further task or delivery. Running ones continue. */
   pause(): void {
     this.#isPaused = true;
-    this.#working?.worker.stop();
-    this.#working?.outbox.stop();
+    this.#openQueue?.worker.stop();
+    this.#openQueue?.outbox.stop();
   }
 
   /** Waits for running tasks until `deadlineMs`. The proxy has cut those that still run then, and they are requeued. */
@@ -87,20 +87,20 @@ export class Queue implements Component {
     this.pause();
     clearInterval(this.#timer);
     // The store may still be opening.
-    const working = await this.#opening?.catch(() => undefined);
-    if (working === undefined) return;
+    const openQueue = await this.#opening?.catch(() => undefined);
+    if (openQueue === undefined) return;
     let timer: NodeJS.Timeout | undefined;
     const timeIsUp = new Promise((resolve) => {
       timer = setTimeout(resolve, Math.max(0, Math.min(deadlineMs - performance.now(), 15_000)));
     });
-    await Promise.race([Promise.all([working.worker.settled(), working.outbox.settled()]), timeIsUp]);
+    await Promise.race([Promise.all([openQueue.worker.settled(), openQueue.outbox.settled()]), timeIsUp]);
     clearTimeout(timer);
-    await working.store.close();
+    await openQueue.store.close();
   }
 
   /** A replica of this deployment is free, and no synchronous request waits for it. */
   capacityFreed(deployment: string): void {
-    this.#working?.worker.wake(deployment);
+    this.#openQueue?.worker.wake(deployment);
   }
 
   /** Stores a task. `digest` of the body tells a repeated submit from another body with the same `idempotencyKey`. */
@@ -147,11 +147,11 @@ export class Queue implements Component {
   }
 
   async cancel(id: string): Promise<CancelResult> {
-    const working = await this.#opened();
-    if (working === undefined) return undefined;
-    const cancelled = await working.store.cancel(id, this.#now(), this.#options.retention);
+    const openQueue = await this.#opened();
+    if (openQueue === undefined) return undefined;
+    const cancelled = await openQueue.store.cancel(id, this.#now(), this.#options.retention);
     if (cancelled?.isCanceled === true) {
-      const task = await working.store.status(id);
+      const task = await openQueue.store.status(id);
       if (task) this.#deps.ended(task.deployment, 'CANCELED');
     }
     return cancelled;
@@ -162,7 +162,7 @@ export class Queue implements Component {
   }
 
   depth(deployment: string): QueueDepth {
-    return this.#working?.store.depth(deployment) ?? { queued: 0, inProgress: 0 };
+    return this.#openQueue?.store.depth(deployment) ?? { queued: 0, inProgress: 0 };
   }
 
   /** The store, if it is open or opening. A store that was never opened has no tasks. */
@@ -181,11 +181,11 @@ export class Queue implements Component {
 
   async #openStore(): Promise<OpenQueue> {
     const { log, deliver, ended, ...others } = this.#deps;
-    let working: OpenQueue | undefined;
+    let openQueue: OpenQueue | undefined;
     const store = await this.#makeStore({
       work() {
-        working?.worker.wakeAll();
-        working?.outbox.wake();
+        openQueue?.worker.wakeAll();
+        openQueue?.outbox.wake();
       },
       expired: (deployment) => ended(deployment, 'EXPIRED'),
     });
@@ -196,15 +196,15 @@ export class Queue implements Component {
     const worker = new Worker({ ...others, store, log, now, sweepAfter, ended }, this.#options);
     const outboxOptions = { ...this.#outboxOptions, retentionMs: this.#options.retention };
     const outbox = new Outbox({ store, log, now, sweepAfter, deliver }, outboxOptions);
-    working = { store, worker, outbox };
-    this.#working = working;
+    openQueue = { store, worker, outbox };
+    this.#openQueue = openQueue;
     if (this.#isPaused) this.pause();
     else {
       this.#timer = setInterval(() => void this.#sweep(), SWEEP_MS).unref();
       worker.wakeAll();
       outbox.wake();
     }
-    return working;
+    return openQueue;
   }
 
   async #makeStore(events: TaskStoreEvents): Promise<TaskStore> {
@@ -221,7 +221,7 @@ export class Queue implements Component {
   }
 
   async #sweep(): Promise<void> {
-    const store = this.#working?.store;
+    const store = this.#openQueue?.store;
     if (store === undefined || this.#isSweeping || this.#isPaused) return;
     this.#isSweeping = true;
     try {
