@@ -14,6 +14,7 @@ export interface Endpoint<Context> {
   readonly method: Method;
   /** `{name}` matches one segment. A path with fewer of them takes precedence. */
   readonly path: string;
+  /** What the route does, for the reference: a verb phrase. */
   readonly does: string;
   /** Scope that a key needs. */
   readonly scope: AdminScope;

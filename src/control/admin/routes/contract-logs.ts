@@ -41,8 +41,8 @@ const route = (method: 'GET' | 'POST', of: Of): Endpoint<WithModel> => ({
   path: `/v1/models/{model}/${of}s/{${of}}/logs`,
   does:
     method === 'GET'
-      ? `Log lines of ${of === 'deployment' ? 'a deployment' : 'an environment'}, as the serving contract defines. With \`request_id\` also the record of the request.`
-      : 'The same, with the parameters in a JSON body.',
+      ? `returns log lines of ${of === 'deployment' ? 'a deployment' : 'an environment'}, as the serving contract defines; with \`request_id\` also the record of the request`
+      : 'the same as the route above, with the parameters in a JSON body',
   scope: 'logs:read',
   async handle(context, req, res, params) {
     const logs = logsOrFail(context, req, res);

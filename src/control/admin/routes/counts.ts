@@ -36,7 +36,7 @@ export const countEndpoints: readonly Endpoint<WithLogs>[] = [
   {
     method: 'GET',
     path: '/v1/logs/hits',
-    does: 'Number of matching records by time (`step`) and level, by default of the last 24 hours.',
+    does: 'counts matching records by time (`step`) and level, by default of the last 24 hours',
     scope: 'logs:read',
     async handle(context, req, res) {
       const logs = logsOrFail(context, req, res);
@@ -62,7 +62,7 @@ export const countEndpoints: readonly Endpoint<WithLogs>[] = [
   {
     method: 'GET',
     path: '/v1/logs/fields',
-    does: 'Names of fields, and of attributes in the newest thousand matching records.',
+    does: 'returns the names of fields, and of attributes in the newest thousand matching records',
     scope: 'logs:read',
     async handle(context, req, res) {
       const logs = logsOrFail(context, req, res);
@@ -89,7 +89,7 @@ export const countEndpoints: readonly Endpoint<WithLogs>[] = [
   {
     method: 'GET',
     path: '/v1/logs/fields/{name}/values',
-    does: 'Values of a field or attribute with their number of records, by default of the last 24 hours.',
+    does: 'returns the values of a field or attribute with their number of records, by default of the last 24 hours',
     scope: 'logs:read',
     async handle(context, req, res, [name]) {
       const logs = logsOrFail(context, req, res);

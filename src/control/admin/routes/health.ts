@@ -16,21 +16,21 @@ export const healthEndpoints: readonly Endpoint<WithMetrics>[] = [
   {
     method: 'GET',
     path: '/metrics',
-    does: 'Metrics as Prometheus text 0.0.4, or OpenMetrics 1.0 by `Accept`. Gzip by `Accept-Encoding`.',
+    does: 'returns the metrics as Prometheus text 0.0.4, or OpenMetrics 1.0 by `Accept`; gzip by `Accept-Encoding`',
     scope: 'metrics',
     handle: servePage,
   },
   {
     method: 'GET',
     path: '/livez',
-    does: '200 while the process runs, under any load.',
+    does: 'returns 200 while the process runs, under any load',
     scope: 'open',
     handle: (_, __, res) => json(res, 200, { status: 'alive' }),
   },
   {
     method: 'GET',
     path: '/readyz',
-    does: '200 while a replica accepts requests, otherwise 503 with the reason. 503 as soon as a shutdown begins.',
+    does: 'returns 200 while a replica accepts requests, otherwise 503 with the reason; 503 as soon as a shutdown begins',
     scope: 'open',
     handle: ({ pool, isAccepting }, _, res) => {
       if (!isAccepting()) json(res, 503, { status: 'draining' });

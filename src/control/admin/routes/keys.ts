@@ -20,14 +20,14 @@ export const keyEndpoints: readonly Endpoint<WithKeys>[] = [
   {
     method: 'GET',
     path: '/v1/keys',
-    does: 'All keys: id, name, scopes and expiry, never the key itself.',
+    does: 'returns all keys: id, name, scopes and expiry, never the key itself',
     scope: 'admin',
     handle: ({ keys }, _, res) => json(res, 200, { keys: keys.list() }),
   },
   {
     method: 'POST',
     path: '/v1/keys',
-    does: 'Creates a key from `{"name", "scopes": […], "expires_at"?}`. Only this response shows the key.',
+    does: 'creates a key from `{"name", "scopes": […], "expires_at"?}`; only this response shows the key',
     scope: 'admin',
     async handle({ keys }, req, res) {
       const body = await jsonBody(req, res);
@@ -43,7 +43,7 @@ export const keyEndpoints: readonly Endpoint<WithKeys>[] = [
   {
     method: 'DELETE',
     path: '/v1/keys/{id}',
-    does: 'Removes a key, with immediate effect.',
+    does: 'removes a key, with immediate effect',
     scope: 'admin',
     async handle({ keys }, req, res, [id]) {
       const problem = await keys.remove(id!);

@@ -73,7 +73,7 @@ export const logEndpoints: readonly Endpoint<WithSearch>[] = [
   {
     method: 'GET',
     path: '/v1/logs',
-    does: 'Records: search by `q` and filters, in pages (`cursor`). `Accept: text/event-stream` or `follow=1` starts a live tail; `application/x-ndjson`, `text/csv` or `format` a download.',
+    does: 'searches records by `q` and filters, in pages (`cursor`); `Accept: text/event-stream` or `follow=1` starts a live tail; `application/x-ndjson`, `text/csv` or `format` starts a download',
     scope: 'logs:read',
     async handle(context, req, res) {
       const logs = logsOrFail(context, req, res);

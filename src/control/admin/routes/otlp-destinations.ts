@@ -18,14 +18,14 @@ const routes: readonly Endpoint<{ readonly connections: OtlpExport }>[] = [
   {
     method: 'GET',
     path: '/v1/otel/connections',
-    does: 'All connections to OTLP receivers. Header values are shown as `***`.',
+    does: 'returns all connections to OTLP receivers; header values are shown as `***`',
     scope: 'export',
     handle: ({ connections }, _, res) => json(res, 200, { connections: connections.list() }),
   },
   {
     method: 'POST',
     path: '/v1/otel/connections',
-    does: 'Creates a connection from `{"endpoint_url", "header_name", "header_value", …}`. It starts sending at once.',
+    does: 'creates a connection from `{"endpoint_url", "header_name", "header_value", …}`; it starts sending at once',
     scope: 'export',
     async handle({ connections }, req, res) {
       const body = await jsonBody(req, res);
@@ -38,14 +38,14 @@ const routes: readonly Endpoint<{ readonly connections: OtlpExport }>[] = [
   {
     method: 'GET',
     path: ONE,
-    does: 'One connection.',
+    does: 'returns one connection',
     scope: 'export',
     handle: ({ connections }, req, res, [id]) => sendOrFail(req, res, id!, connections.get(id!)),
   },
   {
     method: 'PATCH',
     path: ONE,
-    does: 'Changes the given fields. `null` restores a default; a new `start_from` moves the cursor.',
+    does: 'changes the given fields; `null` restores a default, a new `start_from` moves the cursor',
     scope: 'export',
     async handle({ connections }, req, res, [id]) {
       const body = await jsonBody(req, res);
@@ -59,7 +59,7 @@ const routes: readonly Endpoint<{ readonly connections: OtlpExport }>[] = [
   {
     method: 'DELETE',
     path: ONE,
-    does: 'Removes a connection. Nothing more is sent.',
+    does: 'removes a connection; nothing more is sent',
     scope: 'export',
     async handle({ connections }, req, res, [id]) {
       const removed = await connections.remove(id!);
@@ -71,7 +71,7 @@ const routes: readonly Endpoint<{ readonly connections: OtlpExport }>[] = [
   {
     method: 'POST',
     path: `${ONE}/test`,
-    does: 'Sends one test record and returns the result.',
+    does: 'sends one test record and returns the result',
     scope: 'export',
     async handle({ connections }, req, res, [id]) {
       sendOrFail(req, res, id!, await connections.test(id!));
@@ -80,7 +80,7 @@ const routes: readonly Endpoint<{ readonly connections: OtlpExport }>[] = [
   {
     method: 'GET',
     path: `${ONE}/status`,
-    does: 'State: cursor, queue, lag, sent, rejected, dropped, last error. `paused`: the receiver rejects the credentials or the URL (401, 402, 403, 404, 405, 407 or a redirect); weir keeps trying and drops nothing.',
+    does: 'returns the state: cursor, queue, lag, sent, rejected, dropped, last error; `paused`: the receiver rejects the credentials or the URL (401, 402, 403, 404, 405, 407 or a redirect); weir keeps trying and drops nothing',
     scope: 'export',
     handle: ({ connections }, req, res, [id]) => sendOrFail(req, res, id!, connections.status(id!)),
   },

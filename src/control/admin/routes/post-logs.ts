@@ -33,14 +33,14 @@ export const postLogEndpoints: readonly Endpoint<WithLogs>[] = [
   {
     method: 'POST',
     path: '/v1/logs',
-    does: 'Stores log lines: NDJSON or plain text (with `deployment`, `environment`, `replica` and `source` in the query), or OTLP as protobuf or JSON. Responds after they are stored.',
+    does: 'stores log lines: NDJSON or plain text (with `deployment`, `environment`, `replica` and `source` in the query), or OTLP as protobuf or JSON; responds after they are stored',
     scope: 'logs:write',
     handle: (context, req, res) => store(context, 'logs', req, res),
   },
   {
     method: 'POST',
     path: '/v1/traces',
-    does: 'Stores spans of other programs as OTLP (protobuf or JSON). They appear in their traces.',
+    does: 'stores spans of other programs as OTLP (protobuf or JSON); they appear in their traces',
     scope: 'logs:write',
     handle: (context, req, res) => store(context, 'traces', req, res),
   },

@@ -26,7 +26,7 @@ export const recordEndpoints: readonly Endpoint<WithLogs>[] = [
   {
     method: 'GET',
     path: '/v1/logs/{id}',
-    does: 'One record by its `seq`, or a request by its request id or trace id, with the number of its lines and its stored bodies.',
+    does: 'returns one record by its `seq`, or a request by its request id or trace id, with the number of its lines and its stored bodies',
     scope: 'logs:read',
     async handle(context, req, res, [id]) {
       const logs = logsOrFail(context, req, res);
@@ -48,7 +48,7 @@ export const recordEndpoints: readonly Endpoint<WithLogs>[] = [
   {
     method: 'GET',
     path: '/v1/logs/{seq}/context',
-    does: 'Records before and after a record: of the same replica and source, or of all with `scope=all`.',
+    does: 'returns the records before and after a record: of the same replica and source, or of all with `scope=all`',
     scope: 'logs:read',
     async handle(context, req, res, [seq]) {
       const logs = logsOrFail(context, req, res);

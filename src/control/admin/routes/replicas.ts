@@ -12,14 +12,14 @@ export const replicaEndpoints: readonly Endpoint<WithPool>[] = [
   {
     method: 'GET',
     path: '/v1/replicas',
-    does: 'All replicas: state, outstanding requests, and the problem of the last probe.',
+    does: 'returns all replicas: state, outstanding requests, and the problem of the last probe',
     scope: 'admin',
     handle: ({ pool }, _, res) => json(res, 200, { deployments: pool.snapshot() }),
   },
   {
     method: 'POST',
     path: '/v1/replicas/{deployment}/{replica}/drain',
-    does: 'Sends no further requests to a replica. Running requests continue (see `outstanding`).',
+    does: 'sends no further requests to a replica; running requests continue (see `outstanding`)',
     scope: 'admin',
     handle: ({ pool }, req, res, params) =>
       change(req, res, params, (id, replica) => pool.drain(id, replica)),
@@ -27,7 +27,7 @@ export const replicaEndpoints: readonly Endpoint<WithPool>[] = [
   {
     method: 'POST',
     path: '/v1/replicas/{deployment}/{replica}/resume',
-    does: 'Ends the drain: the replica gets requests again after its next successful probe.',
+    does: 'ends the drain; the replica gets requests again after its next successful probe',
     scope: 'admin',
     handle: ({ pool }, req, res, params) =>
       change(req, res, params, (id, replica) => pool.resume(id, replica)),

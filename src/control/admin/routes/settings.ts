@@ -13,14 +13,14 @@ export const settingsEndpoints: readonly Endpoint<WithSettings>[] = [
   {
     method: 'GET',
     path: '/v1/scale',
-    does: 'Desired replicas of each deployment, with all inputs of the decision.',
+    does: 'returns the desired replicas of each deployment, with all inputs of the decision',
     scope: 'admin',
     handle: ({ scale }, _, res) => json(res, 200, { deployments: scale() }),
   },
   {
     method: 'GET',
     path: '/v1/settings',
-    does: 'All settings with their values and sources. Secrets are shown as `***`.',
+    does: 'returns all settings with their values and sources; secrets are shown as `***`',
     scope: 'admin',
     handle: ({ settings }, _, res) => json(res, 200, { settings: settings() }),
   },

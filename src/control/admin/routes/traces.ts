@@ -73,7 +73,7 @@ export const traceEndpoints: readonly Endpoint<WithTraces>[] = [
   {
     method: 'GET',
     path: '/v1/traces/{trace_id}',
-    does: 'One trace: its spans as a tree, and its log lines.',
+    does: 'returns a trace: its spans as a tree, and its log lines',
     scope: 'logs:read',
     async handle(context, req, res, [id]) {
       const logs = logsOrFail(context, req, res);
