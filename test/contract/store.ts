@@ -226,7 +226,7 @@ export function storeContract(name: string, make: () => StoreUnderTest): void {
       const task = await add();
       const next = await add();
       await claim();
-      await store.rest(task.id, T0 + 1000, { code: 'MODEL_PREDICT_ERROR', message: 'm' });
+      await store.retryLater(task.id, T0 + 1000, { code: 'MODEL_PREDICT_ERROR', message: 'm' });
       expect(await store.status(task.id)).toMatchObject({
         status: 'IN_PROGRESS',
         errors: [{ code: 'MODEL_PREDICT_ERROR', message: 'm' }],
@@ -316,7 +316,7 @@ export function storeContract(name: string, make: () => StoreUnderTest): void {
       await store.deliverLater(taken.id, T0 + 2000);
       expect(await store.claimDelivery(T0 + 1999)).toBeUndefined();
       expect(await store.claimDelivery(T0 + 2000)).toMatchObject({ id: taken.id, attempts: 2 });
-      await store.delivered(taken.id, true, T0 + 2001, HOUR);
+      await store.finishDelivery(taken.id, true, T0 + 2001, HOUR);
       expect(await store.status(taken.id)).toMatchObject({
         status: 'SUCCEEDED',
         webhookStatus: 'SUCCEEDED',
@@ -326,7 +326,7 @@ export function storeContract(name: string, make: () => StoreUnderTest): void {
 
       await store.finish(given.id, { ...success(), keepResult: true }, T0, HOUR);
       await store.claimDelivery(T0);
-      await store.delivered(given.id, false, T0, HOUR);
+      await store.finishDelivery(given.id, false, T0, HOUR);
       expect(await store.status(given.id)).toMatchObject({
         status: 'WEBHOOK_FAILED',
         webhookStatus: 'FAILED',
@@ -344,7 +344,7 @@ export function storeContract(name: string, make: () => StoreUnderTest): void {
         result: undefined,
         errors: [{ code: 'c', message: 'm' }],
       });
-      await store.delivered(failed.id, false, T0, HOUR);
+      await store.finishDelivery(failed.id, false, T0, HOUR);
       expect(await store.status(failed.id)).toMatchObject({ status: 'FAILED', webhookStatus: 'FAILED' });
     });
 
@@ -391,7 +391,7 @@ export function storeContract(name: string, make: () => StoreUnderTest): void {
         await add({ webhook: 'https://x/' }),
       ];
       for (let i = 0; i < 4; i++) await claim();
-      await store.rest(resting.id, T0 + 1000, { code: 'c', message: 'm' });
+      await store.retryLater(resting.id, T0 + 1000, { code: 'c', message: 'm' });
       await store.finish(done.id, success(), T0, HOUR);
       await store.finish(sending.id, success('7'), T0, HOUR);
       expect((await store.claimDelivery(T0))!.id).toBe(sending.id);

@@ -103,7 +103,7 @@ export class Outbox {
       });
     await this.#settle(id, (store) =>
       isLast
-        ? store.delivered(id, isDelivered, now(), retentionMs)
+        ? store.finishDelivery(id, isDelivered, now(), retentionMs)
         : store.deliverLater(id, now() + retryDelayMs),
     );
     if (!isLast) sweepAfter(retryDelayMs);

@@ -1,6 +1,6 @@
 // Interface of the task stores. test/contract/store.ts tests every store against it.
-// Invariant: a task is claimed by one worker at a time, and a resolved `add` or `finish` survives a crash (except in the
-// memory store).
+// Invariant: a task is claimed by one worker at a time, and a resolved `add` or `finish` survives a crash, except in
+// the memory store.
 import type { Failure } from '../../core/errors.ts';
 import type {
   CancelResult,
@@ -66,7 +66,7 @@ export interface TaskStore {
   /** Claims the next task of a deployment: lowest priority number first, then oldest first. */
   claim(deployment: string, nowMs: number, retentionMs: number): Promise<ClaimedTask | undefined>;
   /** Schedules another run of a claimed task at `dueMs`. `error`: why this run failed. */
-  rest(id: string, dueMs: number, error: TaskError): Promise<void>;
+  retryLater(id: string, dueMs: number, error: TaskError): Promise<void>;
   /** Undoes a claim whose run did not happen. The attempt does not count. */
   giveBack(id: string): Promise<void>;
   /** Ends a claimed task. Its result is due for delivery at once, or the task is done if it has no webhook. */
@@ -77,7 +77,7 @@ export interface TaskStore {
   /** Schedules another attempt of a claimed delivery at `dueMs`. */
   deliverLater(id: string, dueMs: number): Promise<void>;
   /** Ends a claimed delivery, successful or not. The task is done. */
-  delivered(id: string, isDelivered: boolean, nowMs: number, retentionMs: number): Promise<void>;
+  finishDelivery(id: string, isDelivered: boolean, nowMs: number, retentionMs: number): Promise<void>;
 
   /** Expires, requeues and deletes due tasks. Call it about once a second. */
   sweep(nowMs: number, retentionMs: number): Promise<void>;

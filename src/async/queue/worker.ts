@@ -168,7 +168,7 @@ export class Worker {
     }
     if (outcome.kind === 'failed' && outcome.isRetryable && attempts < retry.max_attempts) {
       const delayMs = Math.min(retry.max_delay_ms, retry.initial_delay_ms * 2 ** (attempts - 1));
-      await this.#settle(id, (store) => store.rest(id, now() + delayMs, outcome.error));
+      await this.#settle(id, (store) => store.retryLater(id, now() + delayMs, outcome.error));
       this.#deps.sweepAfter(delayMs);
       return;
     }

@@ -41,7 +41,8 @@ export class MemoryStore implements TaskStore {
   claim = async (deployment: string, nowMs: number, retentionMs: number) =>
     this.#tables.claim(deployment, nowMs, retentionMs, this.#events.expired);
 
-  rest = async (id: string, dueMs: number, error: TaskError) => this.#tables.rest(id, dueMs, error);
+  retryLater = async (id: string, dueMs: number, error: TaskError) =>
+    this.#tables.retryLater(id, dueMs, error);
 
   giveBack = async (id: string) => this.#tables.giveBack(id);
 
@@ -54,8 +55,8 @@ export class MemoryStore implements TaskStore {
 
   deliverLater = async (id: string, dueMs: number) => this.#tables.deliverLater(id, dueMs);
 
-  delivered = async (id: string, isDelivered: boolean, nowMs: number, retentionMs: number) =>
-    this.#tables.delivered(id, isDelivered, nowMs, retentionMs);
+  finishDelivery = async (id: string, isDelivered: boolean, nowMs: number, retentionMs: number) =>
+    this.#tables.finishDelivery(id, isDelivered, nowMs, retentionMs);
 
   async sweep(nowMs: number, retentionMs: number): Promise<void> {
     if (this.#tables.sweep(nowMs, retentionMs, this.#events.expired)) this.#events.work();

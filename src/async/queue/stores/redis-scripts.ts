@@ -116,7 +116,7 @@ set(id, 'phase', 'running', 'owner', owner, 'changed', now)
 return reply(t[4], 'run', attempts, t[5], t[6], t[7], t[8], t[9] or '', t[10] or '0')
 `;
 
-const rest = `
+const retryLater = `
 local id, owner, due, error = unpack(ARGV)
 if not isHeld(id, 'running', owner) then return {} end
 local errors = cjson.decode(call('HGET', task(id), 'errors'))
@@ -180,7 +180,7 @@ call('ZADD', root .. 'outbox', due, id)
 return {}
 `;
 
-const delivered = `
+const finishDelivery = `
 local id, owner, taken, now, retention = unpack(ARGV)
 if not isHeld(id, 'sending', owner) then return {} end
 local t = get(id, 'keep', 'ending')
@@ -229,12 +229,12 @@ const bodies = {
   add,
   cancel,
   start,
-  rest,
+  retryLater,
   giveBack,
   finish,
   startDelivery,
   deliverLater,
-  delivered,
+  finishDelivery,
   promote,
   sweep,
 };

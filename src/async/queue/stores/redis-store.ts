@@ -196,8 +196,10 @@ export class RedisStore implements TaskStore {
     });
   }
 
-  rest(id: string, dueMs: number, error: TaskError): Promise<void> {
-    return this.#runs.release(id, (owner) => this.#run('rest', id, owner, dueMs, JSON.stringify(error)));
+  retryLater(id: string, dueMs: number, error: TaskError): Promise<void> {
+    return this.#runs.release(id, (owner) =>
+      this.#run('retryLater', id, owner, dueMs, JSON.stringify(error)),
+    );
   }
 
   async giveBack(id: string): Promise<void> {
@@ -255,9 +257,9 @@ export class RedisStore implements TaskStore {
     return this.#deliveries.release(id, (owner) => this.#run('deliverLater', id, owner, dueMs));
   }
 
-  delivered(id: string, isDelivered: boolean, nowMs: number, retentionMs: number): Promise<void> {
+  finishDelivery(id: string, isDelivered: boolean, nowMs: number, retentionMs: number): Promise<void> {
     return this.#deliveries.release(id, (owner) =>
-      this.#run('delivered', id, owner, isDelivered ? 1 : 0, nowMs, retentionMs),
+      this.#run('finishDelivery', id, owner, isDelivered ? 1 : 0, nowMs, retentionMs),
     );
   }
 

@@ -204,7 +204,7 @@ export class SqliteTables {
     }
   }
 
-  rest(id: string, dueMs: number, error: TaskError): void {
+  retryLater(id: string, dueMs: number, error: TaskError): void {
     const row = this.#running(id);
     if (row === undefined) return;
     // Only the last 10 errors are kept, so that the row does not grow with each attempt.
@@ -260,7 +260,7 @@ export class SqliteTables {
     deliverLater(this.#file, id, dueMs);
   }
 
-  delivered(id: string, isDelivered: boolean, nowMs: number, retentionMs: number): void {
+  finishDelivery(id: string, isDelivered: boolean, nowMs: number, retentionMs: number): void {
     finishDelivery(this.#file, id, isDelivered, nowMs, retentionMs);
   }
 

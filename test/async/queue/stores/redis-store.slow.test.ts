@@ -191,7 +191,7 @@ describe.skipIf(isMissing('redis-server'))('with Redis', () => {
       expect(await other.claim('dep1', T0, HOUR)).toMatchObject({ id: 'inherited', attempts: 2 });
       await other.finish('inherited', ending, T0, HOUR);
       expect(await other.claimDelivery(T0)).toMatchObject({ id: 'inherited', attempts: 1 });
-      await other.delivered('inherited', true, T0, HOUR);
+      await other.finishDelivery('inherited', true, T0, HOUR);
       expect(await other.status('inherited')).toMatchObject({
         status: 'SUCCEEDED',
         webhookStatus: 'SUCCEEDED',
@@ -237,7 +237,7 @@ describe.skipIf(isMissing('redis-server'))('with Redis', () => {
           for (let i = 0; ; i++) {
             const task = await store.claim('dep1', T0, HOUR);
             if (task === undefined) await store.sweep(T0, HOUR);
-            else if (i % 5 === 0) await store.rest(task.id, T0, { code: 'c', message: 'm' });
+            else if (i % 5 === 0) await store.retryLater(task.id, T0, { code: 'c', message: 'm' });
             else if (i % 7 === 0) await store.giveBack(task.id);
             else await store.finish(task.id, ending, T0, HOUR);
           }
@@ -246,7 +246,7 @@ describe.skipIf(isMissing('redis-server'))('with Redis', () => {
           for (let i = 0; ; i++) {
             const delivery = await store.claimDelivery(T0);
             if (delivery && i % 5 === 0) await store.deliverLater(delivery.id, T0);
-            else if (delivery) await store.delivered(delivery.id, true, T0, HOUR);
+            else if (delivery) await store.finishDelivery(delivery.id, true, T0, HOUR);
           }
         };
         const ends = await Promise.allSettled([submit(), work(), work(), deliver()]);
@@ -272,7 +272,7 @@ describe.skipIf(isMissing('redis-server'))('with Redis', () => {
           )
             await other.finish(task.id, ending, T0, HOUR);
           for (let sent = await other.claimDelivery(T0); sent; sent = await other.claimDelivery(T0))
-            await other.delivered(sent.id, true, T0, HOUR);
+            await other.finishDelivery(sent.id, true, T0, HOUR);
           const statuses = await Promise.all([...kept].map((id) => other.status(id)));
           const { queued, inProgress } = other.depth('dep1');
           // Includes tasks that were stored but not acknowledged.
@@ -341,7 +341,7 @@ describe.skipIf(isMissing('redis-server'))('with Redis', () => {
       const store = await open();
       await store.add(newTask({ id: 'again' }), MAX);
       await store.claim('dep1', T0, HOUR);
-      await store.rest('again', T0, { code: 'c', message: 'm' });
+      await store.retryLater('again', T0, { code: 'c', message: 'm' });
       await store.sweep(T0, HOUR);
       expect(await store.claim('dep1', T0, HOUR)).toMatchObject({ id: 'again', attempts: 2 });
       await redis.sadd(`{${prefix}}:unwritten`, 'run\n2\nagain.1\ndep1');
@@ -358,7 +358,7 @@ describe.skipIf(isMissing('redis-server'))('with Redis', () => {
           await store.add(newTask({ id, deployment, webhook: 'https://x/', idempotencyKey: id }), MAX);
         await store.cancel(ids[3]!, T0, 1);
         const [one, two, three] = [0, 0, 0].map(() => store.claim(deployment, T0, HOUR));
-        await store.rest((await one!)!.id, T0, { code: 'c', message: 'm' });
+        await store.retryLater((await one!)!.id, T0, { code: 'c', message: 'm' });
         await store.giveBack((await two!)!.id);
         await store.finish((await three!)!.id, ending, T0, 1);
         await store.sweep(T0, 1);
@@ -370,7 +370,7 @@ describe.skipIf(isMissing('redis-server'))('with Redis', () => {
           await store.finish(task.id, ending, T0, 1);
       }
       for (let task = await store.claimDelivery(T0); task; task = await store.claimDelivery(T0))
-        await store.delivered(task.id, true, T0, 1);
+        await store.finishDelivery(task.id, true, T0, 1);
       await store.sweep(T0 + 1, 1);
       const left = await redis.keys(`{${prefix}}:*`);
       // Keys that BullMQ keeps for each queue.

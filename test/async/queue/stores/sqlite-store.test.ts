@@ -101,7 +101,7 @@ describe('the file store', () => {
     db.exec('PRAGMA user_version = 99');
     db.close();
     await expect(open()).rejects.toThrow(
-      /has schema version 99, this weir knows 2: use the weir that wrote it/,
+      /has schema version 99, but this weir supports 2; use the version of weir that wrote it/,
     );
   });
 
@@ -176,7 +176,7 @@ describe('the file store', () => {
     for (const task of [resting, sent, done]) await store.add(task, 10);
     for (let i = 0; i < 3; i++) await store.claim('dep1', T0, 1000);
     const ending = { status: 'SUCCEEDED' as const, errors: [], result: undefined, keepResult: false };
-    await store.rest(resting.id, T0 + 5000, { code: 'c', message: 'm' });
+    await store.retryLater(resting.id, T0 + 5000, { code: 'c', message: 'm' });
     await store.finish(sent.id, ending, T0, 1000);
     await store.claimDelivery(T0);
     await store.deliverLater(sent.id, T0 + 2000);
@@ -236,7 +236,7 @@ describe('the file store', () => {
       expect(await store.claim('dep1', T0 + 1000, 1000)).toBeUndefined();
       expect(await store.claimDelivery(T0 + 1000)).toBeUndefined();
       await store.finish(running.id, ending, T0 + 1000, 1000);
-      await store.delivered(sending.id, true, T0 + 1000, 1000);
+      await store.finishDelivery(sending.id, true, T0 + 1000, 1000);
       expect(await store.status(running.id)).toMatchObject({ status: 'SUCCEEDED' });
       expect(await store.status(sending.id)).toMatchObject({ webhookStatus: 'SUCCEEDED' });
     });
