@@ -4,7 +4,7 @@
 //
 //   open ──► route() ──► (lease, first byte, bytes) ──► close(cause, status)
 //     └──────────────────────────────────────────────►     (refused before it had a deployment)
-import type { Cause } from '../errors.ts';
+import { catalogue, type Cause, type Failure } from '../errors.ts';
 import { spanId } from '../request-id.ts';
 import {
   childSpanId,
@@ -194,6 +194,14 @@ export class Exchange {
     this.endMs = performance.now();
     for (const observer of this.#home.observers) observer.closed(this);
     return true;
+  }
+
+  /**
+   * Closes it with a failure. `status`: the HTTP status of the catalogue, or what the client gets instead: a gRPC status
+   * or a WebSocket close code. Returns false, and changes nothing, if it is closed already.
+   */
+  fail(failure: Failure, detail = '', status: number = catalogue[failure].http): boolean {
+    return this.close(failure, status, detail);
   }
 }
 

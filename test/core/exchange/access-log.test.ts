@@ -6,7 +6,7 @@ import { Exchanges } from '../../../src/core/exchange/exchange.ts';
 const ended = (method: string, target: string, detail: string) => {
   const exchange = new Exchanges({ trust_inbound: false }).open(undefined);
   Object.assign(exchange, { method, target });
-  exchange.close('bad_request', 400, detail);
+  exchange.fail('bad_request', detail);
   return exchange;
 };
 

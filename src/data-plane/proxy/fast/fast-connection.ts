@@ -719,7 +719,7 @@ export class FastConnection implements Watched, ConnectionUser, Progress, Acquir
     const exchange = this.#deps.exchanges.open(undefined);
     exchange.remoteAddress = this.#remoteAddress();
     const refusal = refusalBytes('request_timeout', exchange);
-    exchange.close('request_timeout', catalogue.request_timeout.http, 'the connection was silent');
+    exchange.fail('request_timeout', 'the connection was silent');
     this.#socket.write(refusal);
     this.#keepAlive = false;
     this.#sinceMs = exchange.endMs;
@@ -747,7 +747,7 @@ export class FastConnection implements Watched, ConnectionUser, Progress, Acquir
     this.#held = undefined;
     const exchange = this.#deps.exchanges.open(undefined);
     exchange.remoteAddress = this.#remoteAddress();
-    exchange.close('client_gone', catalogue.client_gone.http, 'in the middle of a head');
+    exchange.fail('client_gone', 'in the middle of a head');
   }
 
   readonly #onClientError = (error: Error): void => {
