@@ -13,14 +13,14 @@ export function queuedSlotAt(
   if (errand === undefined) return undefined;
   return {
     send: ({ id, input, attempts, createdMs, traceparent, isPrivate }, wantsBody) =>
-      errand.send({
+      errand.run({
         id,
         body: input,
         queuedSinceMs: attempts === 1 ? createdMs : 0,
         traceparent,
         isPrivate,
         timeoutMs: run_timeout,
-        maxAnswerBytes: wantsBody ? max_result : 0,
+        maxResponseBytes: wantsBody ? max_result : 0,
       }),
     leave: () => errand.leave(),
   };

@@ -229,7 +229,7 @@ export function openRecording(
         exchanges.observe(tracing.observer);
       }
       if (logs === undefined) return;
-      if (capture.mayCaptureBodies) exchanges.tap(capture);
+      if (capture.mayCaptureBodies) exchanges.captureWith(capture);
       exchanges.observe({
         closed(exchange) {
           if (capture.modeOf(exchange.target) !== 'off')

@@ -171,7 +171,7 @@ export async function startSidecar(
     log,
     folder: config.data.dir,
     deployments: () => current().map(({ options }) => options.id),
-    seat: (deployment) => queuedSlotAt(proxy.seat(deploymentIndex(deployment)), config.async),
+    seat: (deployment) => queuedSlotAt(proxy.reserveSlot(deploymentIndex(deployment)), config.async),
     started: (deployment, seconds) => measured.async.started(deployment, seconds),
     ended: (deployment, outcome) => measured.async.ended(deployment, outcome),
     deliver: (delivery) => deliverWebhook(webhooks, config.model.id, delivery, wasDelivered),

@@ -116,7 +116,7 @@ export class BodyCapture {
   }
 
   /** An answer begins that goes to the client. */
-  answers(type: string | undefined, coding: string | undefined): void {
+  responseBegins(type: string | undefined, coding: string | undefined): void {
     const { bytes, streamBytes } = this.#limits;
     this.response.describe(type, coding, EVENT_STREAM.test(type ?? '') ? streamBytes : bytes);
   }

@@ -77,8 +77,8 @@ export class Exchange {
   attempts = 0;
   /** Of these, times that it was sent again because a replica's answer said so. */
   retries = 0;
-  /** Why it is to be sent once more; empty where it is not. */
-  againFor: '' | 'connect' | 'answer' = '';
+  /** Why it is to be sent again; empty if it is not. */
+  retryReason: '' | 'connect' | 'answer' = '';
   /** Body bytes from and to the client, framing left out. */
   requestBytes = 0;
   responseBytes = 0;
@@ -90,8 +90,8 @@ export class Exchange {
   spanId = '';
   /** Its trace is wanted. */
   isSampled = false;
-  /** Copies of its bodies, where they are kept. */
-  tap: BodyCapture | undefined = undefined;
+  /** Copies of its bodies, if they are kept. */
+  bodyCapture: BodyCapture | undefined = undefined;
   /** Milliseconds that a task lay in the queue before this, its first run. */
   queuedMs = 0;
   /** Milliseconds that it waited in line for a replica, all waits together. */
@@ -159,9 +159,9 @@ export class Exchange {
     return `00-${traceIdOf(this.traceparent)}-${this.spanId}-${flags}`;
   }
 
-  /** Has its bodies copied from here on, where they are wanted; its target must be known. */
-  capture(): void {
-    this.tap = this.#home.taps?.open(this.target);
+  /** Copies its bodies from here on, if those of its target are to be kept. */
+  captureBodies(): void {
+    this.bodyCapture = this.#home.taps?.open(this.target);
   }
 
   /** weir's own answer is written now, head and body together; `bodyBytes`: size of the body that is sent. */
@@ -226,9 +226,9 @@ export class Exchanges {
     this.#home.sampler = sampler;
   }
 
-  /** From here on bodies are copied where `taps` wants them. */
-  tap(taps: BodyCaptures): void {
-    this.#home.taps = taps;
+  /** From here on bodies are copied as `captures` decides. */
+  captureWith(captures: BodyCaptures): void {
+    this.#home.taps = captures;
   }
 
   /** True where bodies of requests to this target are wanted. */

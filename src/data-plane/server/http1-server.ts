@@ -153,7 +153,7 @@ export class Http1Server {
     }
     exchange.route(route.deployment);
     route.picker.take(route.deployment);
-    if (!isPrivate(req.headers[DEBUG_HEADER])) exchange.capture();
+    if (!isPrivate(req.headers[DEBUG_HEADER])) exchange.captureBodies();
     latest.running = this.#deps.proxy.http(exchange, req, res, route.path, hop);
   }
 

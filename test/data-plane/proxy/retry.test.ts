@@ -29,7 +29,7 @@ function open(): Exchange {
 function pauses(retries: RetryBudget, exchange: Exchange): number[] {
   const found: number[] = [];
   for (;;) {
-    const pause = retries.afterAnswer(exchange, true, '/');
+    const pause = retries.afterResponse(exchange, true, '/');
     if (pause === GIVE_UP) return found;
     found.push(pause);
     exchange.attempts++;
@@ -86,13 +86,13 @@ it('never lets more than the share of the live traffic be repeats, or three, wha
           if (step !== 'answer') continue;
           const before = live.filter(({ retries: times }) => times > 0).length;
           const wasRepeat = live[at]!.retries > 0;
-          const isAllowed = retries.afterAnswer(live[at]!, true, '/') !== GIVE_UP;
+          const isAllowed = retries.afterResponse(live[at]!, true, '/') !== GIVE_UP;
           const limit = Math.max(budget === 0 ? 0 : 3, (live.length * budget) / 100);
           expect(isAllowed).toBe(before - (wasRepeat ? 1 : 0) < limit);
         }
         for (const exchange of live) exchange.close('ok', 200);
         // Nothing of those that ended is counted any more.
-        if (budget > 0) expect(retries.afterAnswer(open(), true, '/')).not.toBe(GIVE_UP);
+        if (budget > 0) expect(retries.afterResponse(open(), true, '/')).not.toBe(GIVE_UP);
       },
     ),
   );
@@ -100,6 +100,6 @@ it('never lets more than the share of the live traffic be repeats, or three, wha
 
 it('counts what it would have repeated and did not', () => {
   const retries = make('--proxy-retry-budget=0');
-  expect(retries.afterAnswer(open(), true, '/')).toBe(GIVE_UP);
+  expect(retries.afterResponse(open(), true, '/')).toBe(GIVE_UP);
   expect(retries.counts(0).overBudget).toBe(1);
 });

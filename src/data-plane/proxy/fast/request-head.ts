@@ -1,10 +1,17 @@
 // The head of a request as the replica gets it, from the head as the client sent it. Hot path.
 // Must stay true: the client's own lines pass as they are; the lines that say who asks and by which id are ours alone.
+import type { Socket } from 'node:net';
 import type { Exchange } from '../../../core/exchange/exchange.ts';
 import { NO_BODY, withoutLines, type RequestHead } from '../../../protocol/http/head-parser.ts';
 import { forwardedElement } from '../../../protocol/http/forwarded-headers.ts';
 
 const TRACESTATE_NAME = new Set(['tracestate']);
+
+/** Address of the other side; an IPv4 address on an IPv6 socket as IPv4. Empty if the socket is closed. */
+export function remoteAddressOf(socket: Socket): string {
+  const address = socket.remoteAddress ?? '';
+  return address.startsWith('::ffff:') ? address.slice(7) : address;
+}
 
 /** Writes the heads of one client connection. */
 export class HeadWriter {

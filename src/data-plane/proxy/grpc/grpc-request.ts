@@ -65,7 +65,7 @@ export class GrpcRequestStream {
   }
 
   /** True while everything that was read from the client can be sent again. */
-  get canRepeat(): boolean {
+  get canResend(): boolean {
     return this.#kept !== undefined;
   }
 
@@ -108,8 +108,8 @@ export class GrpcRequestStream {
     });
   }
 
-  /** No replica has it for now: what comes waits in the window of the client's stream, which is bounded. */
-  hold(): void {
+  /** No replica has the call for now: what comes waits in the window of the client's stream, which is bounded. */
+  pause(): void {
     this.#to = undefined;
     if (this.#isReading) this.#client.pause();
   }

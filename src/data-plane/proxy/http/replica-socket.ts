@@ -44,7 +44,7 @@ const head = new ResponseHead();
  * Reads the answer to `to` on the socket that it gets. Call it before it has one. A malformed answer ends the request with
  * an error whose code begins with HPE_, like the errors of Node's parser.
  */
-export function readAnswer(to: ClientRequest, events: ResponseHeadEvents): void {
+export function readResponse(to: ClientRequest, events: ResponseHeadEvents): void {
   // Node would silently drop all headers after the thousandth; the limit is in bytes instead.
   to.maxHeadersCount = 0;
   to.on('socket', (socket) => {

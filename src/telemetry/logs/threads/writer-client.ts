@@ -154,7 +154,7 @@ export class WriterClient {
   /** A request that ended. Hot path. */
   request(exchange: Exchange, deployment: PackedDeployment | undefined): void {
     // Taken in any case: what a tap holds is counted until then.
-    const raw = exchange.tap?.take();
+    const raw = exchange.bodyCapture?.take();
     if (!this.#hasRoom(REQUEST_BYTES)) return this.#drop('queue_full');
     const bodies = raw && this.#fitting(raw);
     pack(this.#pending.requests, exchange, deployment, bodies);

@@ -2,7 +2,10 @@
 import { Agent, request, type IncomingMessage } from 'node:http';
 import { createServer, type AddressInfo, type Socket } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { readAnswer, type ResponseHeadEvents } from '../../../../src/data-plane/proxy/http/replica-socket.ts';
+import {
+  readResponse,
+  type ResponseHeadEvents,
+} from '../../../../src/data-plane/proxy/http/replica-socket.ts';
 import { until } from '../../../kit/until.ts';
 
 const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
@@ -47,7 +50,7 @@ function send(method = 'GET', events: ResponseHeadEvents = EVENTS): Sent {
   const sent: Sent = { status: 0, body: '', error: undefined, isOver: false };
   const { port } = server.address() as AddressInfo;
   const to = request({ host: '127.0.0.1', port, method, agent });
-  readAnswer(to, events);
+  readResponse(to, events);
   to.on('response', (from: IncomingMessage) => {
     sent.status = from.statusCode!;
     from.on('data', (chunk: Buffer) => (sent.body += chunk.toString('latin1')));

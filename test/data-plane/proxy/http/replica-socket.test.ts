@@ -3,7 +3,7 @@ import { request, type ClientRequest, type IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import { describe, expect, it } from 'vitest';
 import { interimText } from '../../../../src/data-plane/proxy/response-head.ts';
-import { readAnswer } from '../../../../src/data-plane/proxy/http/replica-socket.ts';
+import { readResponse } from '../../../../src/data-plane/proxy/http/replica-socket.ts';
 import { PlayedSocket, settled } from '../../../kit/node-parser.ts';
 
 interface Outcome {
@@ -38,7 +38,7 @@ async function played(
     createConnection: () => socket,
     maxHeaderSize: 64 * 1024,
   });
-  readAnswer(to, {
+  readResponse(to, {
     mayUpgrade,
     interim: (head) => out.interim.push(interimText(head)),
     writeFailed: () => undefined,

@@ -29,15 +29,15 @@ it('requests are kept without their bodies while there is room for them, and the
   );
   const capture = new CapturePolicy({ capture: 'full', routes: [], max_body: 65_536 });
   const exchanges = new Exchanges({ trust_inbound: false });
-  exchanges.tap(capture);
+  exchanges.captureWith(capture);
   exchanges.observe({ closed: (exchange) => logs.requestEnded(exchange, undefined) });
   const request = () => {
     const exchange = exchanges.open(undefined);
     exchange.target = '/x';
-    exchange.capture();
+    exchange.captureBodies();
     // Refused where a copy of an earlier one still held its room.
-    expect(exchange.tap).toBeDefined();
-    exchange.tap!.response.push(BODY);
+    expect(exchange.bodyCapture).toBeDefined();
+    exchange.bodyCapture!.response.push(BODY);
     exchange.close('ok', 200);
   };
   // No turn of the event loop in between: nothing that was sent to the writer is acknowledged.
