@@ -1,5 +1,5 @@
-// The attempts of one request, one after the other: reserves a replica, waits for one, decides on retries, applies the time
-// limits, and releases the replica at the end. The forwarders move the bytes. Hot path.
+// The attempts of one request, one after the other: reserves a replica, waits for one, decides on retries, applies the
+// time limits, and releases the replica at the end. The forwarders move the bytes. Hot path.
 // Invariant: an open request has exactly one of a lease, an entry in the wait queue, or a time of its next attempt.
 //
 //   start ─► (wait queue) ─► send ─► finish, fail
@@ -124,8 +124,8 @@ export class Attempt implements Waiter {
   }
 
   /**
-   * A connection was lost: sends the request again if the replica closed a kept connection before it read the request, or
-   * fails. `isRefusal`: see `isRefusal` in connection-error.ts.
+   * A connection was lost: sends the request again if the replica closed a kept connection before it read the request,
+   * or fails. `isRefusal`: see `isRefusal` in connection-error.ts.
    */
   connectionLost(detail: string, isReused: boolean, isRefusal: boolean): void {
     if (isReused && !this.hasResponseBytes && !this.#hasResent && this.#listener.canResend) {
@@ -189,7 +189,7 @@ export class Attempt implements Waiter {
 
   /** The connection of the current attempt took too long, and is destroyed. */
   connectTimedOut(): void {
-    this.unreachable(`no connection within ${this.#options.connect_timeout} ms`);
+    this.unreachable(`no connection within ${this.#options.connect_timeout} ms (proxy.connect_timeout)`);
   }
 
   // ── The end ──────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -270,10 +270,13 @@ export class Attempt implements Waiter {
     return backoffMs !== GIVE_UP;
   }
 
-  /** Counts body bytes of a request in the wait queue. Fails the request, and returns false, if all requests buffer too much. */
+  /**
+   * Counts body bytes of a request in the wait queue. Fails the request, and returns false, if all requests buffer too
+   * much.
+   */
   #countBuffered(bytes: number): boolean {
     if (this.#entry!.buffer(bytes)) return true;
-    this.#listener.fail('queue_full', 'too many bytes are waiting');
+    this.#listener.fail('queue_full', 'the request bodies in the wait queue exceed pool.max_queue_bytes');
     return false;
   }
 }

@@ -1,6 +1,6 @@
 // Decides whether a request is sent again, and after how long. Hot path: the two observer calls only.
-// Invariant: retries never amplify an outage. After a response only a share of the live traffic is sent again; a connection
-// that failed gave no replica any work, so the attempt at another one adds none.
+// Invariant: retries never amplify an outage. After a response only a share of the live traffic is sent again; a
+// connection that failed gave no replica any work, so the attempt at another one adds none.
 // Source of the numbers: contracts/baseten.md 1.6.
 import { backoffMs } from '../../core/backoff.ts';
 import type { Exchange, Observer } from '../../core/exchange/exchange.ts';
@@ -62,8 +62,8 @@ export class RetryBudget implements Observer {
   }
 
   /**
-   * Milliseconds until the request is sent again after a connection that failed, or GIVE_UP. `canResend`: everything that was
-   * read of the request is kept.
+   * Milliseconds until the request is sent again after a connection that failed, or GIVE_UP. `canResend`: everything
+   * that was read of the request is kept.
    */
   afterConnectFailure(exchange: Exchange, canResend: boolean): number {
     // The queue retries its tasks itself.

@@ -1,6 +1,6 @@
 // The time limits of an exchange, step by step.
-// Invariant: an exchange that makes progress is only ended by the total limit. Progress is seen by comparing byte counts from
-// one check to the next, so that moving bytes needs no clock.
+// Invariant: an exchange that makes progress is only ended by the total limit. Progress is seen by comparing byte
+// counts from one check to the next, so that moving bytes needs no clock.
 import type { Failure } from '../../core/errors.ts';
 import type { Exchange } from '../../core/exchange/exchange.ts';
 import type { ProxyOptions } from './options.ts';
@@ -36,8 +36,8 @@ export class TimeoutTracker {
   }
 
   /**
-   * The time limit of `exchange` that has passed at `nowMs` (performance.now()), or undefined. Call it at short intervals.
-   * `hasReplica`: the request was sent to a replica, and does not wait for one.
+   * The time limit of `exchange` that has passed at `nowMs` (performance.now()), or undefined. Call it at short
+   * intervals. `hasReplica`: the request was sent to a replica, and does not wait for one.
    */
   check(
     nowMs: number,
@@ -62,23 +62,38 @@ export class TimeoutTracker {
       return {
         // Without an attempt all the time went into waiting for a replica.
         failure: exchange.attempts === 0 && !hasReplica ? 'queue_timeout' : 'total_timeout',
-        detail: `${total_timeout} ms in all`,
+        detail: `not complete after ${total_timeout} ms (proxy.total_timeout)`,
       };
     const stillMs = nowMs - Math.max(this.#progressMs, exchange.leasedMs, exchange.headMs);
     if (!progress.isUploaded && exchange.headMs === 0) {
       if (stillMs <= idle_timeout) return undefined;
       return progress.waitsForReplica
-        ? { failure: 'idle_timeout', detail: `the replica read nothing for ${idle_timeout} ms` }
-        : { failure: 'request_timeout', detail: `no more of the body came for ${idle_timeout} ms` };
+        ? {
+            failure: 'idle_timeout',
+            detail: `the replica read nothing for ${idle_timeout} ms (proxy.idle_timeout)`,
+          }
+        : {
+            failure: 'request_timeout',
+            detail: `no more of the body came for ${idle_timeout} ms (proxy.idle_timeout)`,
+          };
     }
     if (!hasReplica) return undefined;
     if (exchange.headMs === 0)
       return stillMs > first_byte_timeout
-        ? { failure: 'first_byte_timeout', detail: `${first_byte_timeout} ms` }
+        ? {
+            failure: 'first_byte_timeout',
+            detail: `no response head within ${first_byte_timeout} ms (proxy.first_byte_timeout)`,
+          }
         : undefined;
     if (stillMs <= idle_timeout) return undefined;
     return progress.waitsForClient
-      ? { failure: 'client_stalled', detail: `the client read nothing for ${idle_timeout} ms` }
-      : { failure: 'idle_timeout', detail: `the replica sent nothing for ${idle_timeout} ms` };
+      ? {
+          failure: 'client_stalled',
+          detail: `the client read nothing for ${idle_timeout} ms (proxy.idle_timeout)`,
+        }
+      : {
+          failure: 'idle_timeout',
+          detail: `the replica sent nothing for ${idle_timeout} ms (proxy.idle_timeout)`,
+        };
   }
 }

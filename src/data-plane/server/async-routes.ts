@@ -108,7 +108,7 @@ export class AsyncRoutes {
     const digest = key === undefined ? '' : createHash('sha256').update(body).digest('base64');
     const { queue } = this.#deps;
     const scoped = key === undefined ? '' : `${this.#deps.keyScope(deployment)}\n${key}`;
-    const origin = { traceparent: exchange.asParent, isPrivate: isPrivate(req.headers[DEBUG_HEADER]) };
+    const origin = { traceparent: exchange.ownTraceparent, isPrivate: isPrivate(req.headers[DEBUG_HEADER]) };
     const submitted = await queue.submit(exchange.id, deployment, read.submission, scoped, digest, origin);
     if ('failure' in submitted) return this.#refuse(request, submitted.failure);
     // A repeated submit gets the id of the first one, in the header and in the body.
@@ -118,7 +118,7 @@ export class AsyncRoutes {
   /** Returns a task, and records its deployment in the exchange. */
   async #find({ exchange }: AsyncRouteRequest, id: string): Promise<TaskStatus | undefined> {
     const task = await this.#deps.queue.status(id);
-    if (task !== undefined) exchange.askedFor = this.#deps.deploymentIndex(task.deployment);
+    if (task !== undefined) exchange.requestedDeployment = this.#deps.deploymentIndex(task.deployment);
     return task;
   }
 

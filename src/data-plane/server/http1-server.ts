@@ -135,7 +135,7 @@ export class Http1Server {
       return refuse(latest, exchange, problem.failure, problem.detail);
     }
     const route = this.#deps.router.routeHttp(req.method!, req.url!, false);
-    if (route.kind !== 'async_request') exchange.askedFor = route.deployment ?? NO_DEPLOYMENT;
+    if (route.kind !== 'async_request') exchange.requestedDeployment = route.deployment ?? NO_DEPLOYMENT;
     const length = req.headers['content-length'];
     if (Number(length ?? 0) > this.#maxBody)
       return refuse(latest, exchange, 'too_large', `${length} bytes, the maximum is ${this.#maxBody}`);
@@ -175,7 +175,7 @@ export class Http1Server {
       problem === undefined
         ? this.#deps.router.routeHttp(req.method!, req.url!, true)
         : { kind: 'refuse', ...problem };
-    if (route.kind !== 'async_request') exchange.askedFor = route.deployment ?? NO_DEPLOYMENT;
+    if (route.kind !== 'async_request') exchange.requestedDeployment = route.deployment ?? NO_DEPLOYMENT;
     if (route.kind !== 'forward') {
       // weir's own routes do not accept upgrades.
       const { failure, detail, allow } =

@@ -136,7 +136,7 @@ export class Http2Server {
       environment: text('x-baseten-environment'),
       deployment: text('x-baseten-deployment'),
     });
-    exchange.askedFor = route.deployment ?? NO_DEPLOYMENT;
+    exchange.requestedDeployment = route.deployment ?? NO_DEPLOYMENT;
     if (exchange.method !== 'POST')
       return refuseCall(stream, exchange, 'method_not_allowed', 'gRPC requires POST');
     if (route.kind === 'refuse') return refuseCall(stream, exchange, route.failure, route.detail);

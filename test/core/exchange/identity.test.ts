@@ -49,7 +49,7 @@ describe('traceparent', () => {
         const exchange = new Exchanges({ trust_inbound: false }).open(undefined);
         const isValid = inbound !== undefined && isValidTraceparent(inbound);
         expect(exchange.trace(inbound)).toBe(isValid ? inbound : '');
-        expect(exchange.asParent).toBe(isValid ? inbound : '');
+        expect(exchange.ownTraceparent).toBe(isValid ? inbound : '');
         expect(exchange.isClientTrace).toBe(isValid);
       }),
     );
@@ -62,7 +62,7 @@ describe('traceparent', () => {
       fc.property(anything, (inbound) => {
         const exchange = exchanges.open(undefined);
         expect(isValidTraceparent(exchange.trace(inbound))).toBe(true);
-        expect(isValidTraceparent(exchange.asParent)).toBe(true);
+        expect(isValidTraceparent(exchange.ownTraceparent)).toBe(true);
       }),
     );
     for (const [sent, passed] of [
@@ -75,7 +75,7 @@ describe('traceparent', () => {
     ]) {
       const exchange = exchanges.open(undefined);
       expect(exchange.trace(`00-${trace}-${span}-${sent}`).slice(-3)).toBe(`-${passed}`);
-      expect(exchange.asParent.slice(-3)).toBe(`-${passed}`);
+      expect(exchange.ownTraceparent.slice(-3)).toBe(`-${passed}`);
     }
   });
 });

@@ -1,6 +1,6 @@
 // One client connection of the fast lane: strict, ordinary HTTP/1.1 between its socket and a replica's. Hot path.
-// Invariant: a request that is not strict and ordinary goes to the full lane with all its bytes, before any of them was used;
-// and however an exchange ends, the client gets one whole response or a visible break.
+// Invariant: a request that is not strict and ordinary goes to the full lane with all its bytes, before any of them was
+// used; and however an exchange ends, the client gets one whole response or a visible break.
 // Per request there is no header object, closure, promise or timer.
 //
 //                  head read             response sent, request whole
@@ -124,15 +124,10 @@ export class FastConnection implements Watched, ResponseOwner, Progress, Attempt
     const request = this.#request;
     const { options, maxHeadBytes, exchanges, proto } = this.#context;
     const decision = this.#context.decide(head.method, head.target);
-    if (decision === undefined || head.end > maxHeadBytes || head.length > options.max_body) {
-      this.#handOver(bytes);
-      return;
-    }
+    if (decision === undefined || head.end > maxHeadBytes || head.length > options.max_body)
+      return this.#handOver(bytes);
     const bodyEnd = request.readBody(head, bytes);
-    if (bodyEnd === BROKEN || request.payloadBytes > options.max_body) {
-      this.#handOver(bytes);
-      return;
-    }
+    if (bodyEnd === BROKEN || request.payloadBytes > options.max_body) return this.#handOver(bytes);
 
     const exchange = exchanges.open(head.inboundId === '' ? undefined : head.inboundId);
     exchange.method = head.method;
@@ -189,7 +184,8 @@ export class FastConnection implements Watched, ResponseOwner, Progress, Attempt
     if (end === BROKEN) return this.fail('bad_request', MALFORMED_CHUNKS);
     const { max_body } = this.#context.options;
     this.#attempt.exchange!.requestBytes = request.payloadBytes;
-    if (request.payloadBytes > max_body) return this.fail('too_large', `more than ${max_body} bytes`);
+    if (request.payloadBytes > max_body)
+      return this.fail('too_large', `the body has more than ${max_body} bytes (proxy.max_body)`);
     const passing = request.take(chunk, end);
     if (end < chunk.length) this.#hold(chunk.subarray(end));
     const { connection } = this.#response;
@@ -258,7 +254,9 @@ export class FastConnection implements Watched, ResponseOwner, Progress, Attempt
     this.#sinceMs = exchange.endMs;
   }
 
-  /** After an exchange has been closed: closes the connection, drops the rest of the request, or serves the next one. */
+  /**
+   * After an exchange has been closed: closes the connection, drops the rest of the request, or serves the next one.
+   */
   next(): void {
     if (!this.keepAlive) return this.#close();
     if (!this.#request.isWhole) {
@@ -319,10 +317,7 @@ export class FastConnection implements Watched, ResponseOwner, Progress, Attempt
   }
 
   sweep(nowMs: number): void {
-    if (this.#state === SERVING) {
-      this.#sweepExchange(nowMs);
-      return;
-    }
+    if (this.#state === SERVING) return this.#sweepExchange(nowMs);
     const forMs = nowMs - this.#sinceMs;
     if (this.#state === READING_HEAD) {
       if (this.#held !== undefined) {
@@ -346,14 +341,22 @@ export class FastConnection implements Watched, ResponseOwner, Progress, Attempt
 
   /** No byte of a first request came in time. */
   #refuseSilence(): void {
-    const exchange = this.#context.exchanges.open(undefined);
-    exchange.remoteAddress = remoteAddressOf(this.#socket);
+    const exchange = this.#openWithoutRequest();
     const refusal = refusalBytes('request_timeout', exchange);
-    exchange.fail('request_timeout', 'the connection was silent');
+    exchange.fail(
+      'request_timeout',
+      `no request within ${this.#context.headerTimeoutMs} ms (ingress.header_timeout)`,
+    );
     this.#socket.write(refusal);
     this.keepAlive = false;
     this.#sinceMs = exchange.endMs;
     this.next();
+  }
+
+  #openWithoutRequest(): Exchange {
+    const exchange = this.#context.exchanges.open(undefined);
+    exchange.remoteAddress = remoteAddressOf(this.#socket);
+    return exchange;
   }
 
   // ── From the lane, and the client's end ──────────────────────────────────────────────────────────────────────────
@@ -370,17 +373,12 @@ export class FastConnection implements Watched, ResponseOwner, Progress, Attempt
   /** The client has closed its side. As in Node's server, that means that it has left. */
   readonly #onClientEnd = (): void => {
     if (this.#state === SERVING) this.fail('client_gone');
-    else if (this.#held !== undefined) this.#leftInHead();
+    else if (this.#held !== undefined) {
+      this.#held = undefined;
+      this.#openWithoutRequest().fail('client_gone', 'in the middle of a request head');
+    }
     if (this.#state !== CLOSING) this.#close();
   };
-
-  /** The client left in the middle of a head, which counts as an exchange too. */
-  #leftInHead(): void {
-    this.#held = undefined;
-    const exchange = this.#context.exchanges.open(undefined);
-    exchange.remoteAddress = remoteAddressOf(this.#socket);
-    exchange.fail('client_gone', 'in the middle of a head');
-  }
 
   readonly #onClientError = (error: Error): void => {
     this.fail('client_gone', describe(error));

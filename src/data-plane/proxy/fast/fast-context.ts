@@ -24,8 +24,8 @@ export interface FastLaneOptions {
   /** Where a request goes, or undefined if the full lane must decide that. */
   readonly decide: (method: string, target: string) => RouteDecision | undefined;
   /**
-   * Gives a connection, paused and with all its unread bytes put back, to the full lane for good. `first`: these bytes, if they
-   * are the first of the connection.
+   * Gives a connection, paused and with all its unread bytes put back, to the full lane for good. `first`: these bytes,
+   * if they are the first of the connection.
    */
   readonly handOver: (socket: Socket, first: Buffer | undefined) => void;
 }

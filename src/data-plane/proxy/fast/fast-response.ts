@@ -1,6 +1,6 @@
 // The response of a fast-lane exchange: read from the replica's connection, written to the client's. Hot path.
-// Invariant: bodies are followed to their end, not parsed, and bytes of the shared read buffer are written or copied before
-// the next read.
+// Invariant: bodies are followed to their end, not parsed, and bytes of the shared read buffer are written or copied
+// before the next read.
 import type { Socket } from 'node:net';
 import { describe, type Failure } from '../../../core/errors.ts';
 import { BodyFollower, BROKEN } from '../../../protocol/http/body-framing.ts';
@@ -202,7 +202,9 @@ export class FastResponse implements ConnectionUser {
     this.#finishIfWhole(end, size);
   }
 
-  /** Writes the head with the part of the body that came with it: bytes[from, end). Call it right after `#followBody`. */
+  /**
+   * Writes the head with the part of the body that came with it: bytes[from, end). Call it right after `#followBody`.
+   */
   #writeHead(head: ResponseHead, bytes: Buffer, from: number, end: number): void {
     const exchange = this.#attempt.exchange!;
     const owner = this.#owner;
@@ -297,7 +299,9 @@ export class FastResponse implements ConnectionUser {
     else this.#client.write('', this.#onWritten);
   }
 
-  /** Keeps the replica's connection for another request, if both sides of this exchange are complete, else closes it. */
+  /**
+   * Keeps the replica's connection for another request, if both sides of this exchange are complete, else closes it.
+   */
   #giveBack(connection: ReplicaConnection, isReusable: boolean): void {
     if (isReusable && this.#request.isWhole && connection.isFlushed)
       this.#connections.keep(this.#attempt.lease!.replica.url, connection);

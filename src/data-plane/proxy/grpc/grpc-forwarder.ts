@@ -1,6 +1,6 @@
 // One gRPC call of any kind: two streams of HTTP/2, and how it ended. Hot path.
-// Invariant: messages pass unchanged; however the call ends, its client gets one grpc-status with the id, or a reset if it
-// does not read; the replica is released, the stream to the replica is over, and the exchange is closed once.
+// Invariant: messages pass unchanged; however the call ends, its client gets one grpc-status with the id, or a reset if
+// it does not read; the replica is released, the stream to the replica is over, and the exchange is closed once.
 //
 //   Attempt.start ─► connection ─► stream ─► initial metadata ─► messages ─► trailers ─► finish (status: grpc-status)
 //                      any failure ─► fail: trailers with weir's own status
@@ -37,7 +37,9 @@ import type { ReplicaSession, ReplicaSessions, SessionUser } from './replica-ses
 
 const { NGHTTP2_CANCEL, NGHTTP2_NO_ERROR, NGHTTP2_REFUSED_STREAM, NGHTTP2_FLAG_END_STREAM } = constants;
 
-/** Longest time that a call is on its way from the client: the client's deadline passes this much before weir's at most. */
+/**
+ * Longest time that a call is on its way from the client: the client's deadline passes this much before weir's at most.
+ */
 const TRANSIT_MS = 25;
 
 export interface GrpcContext extends ForwarderContext {
@@ -174,7 +176,10 @@ export class GrpcForwarder implements Watched, ActiveRequest, AttemptListener, S
   // ── From the client ──────────────────────────────────────────────────────────────────────────────────────────────
 
   readonly #onTooLarge = (bytes: number): void =>
-    this.fail('too_large', `a message of ${bytes} bytes, the limit is ${this.#context.options.max_body}`);
+    this.fail(
+      'too_large',
+      `a message of ${bytes} bytes; the limit is ${this.#context.options.max_body} (proxy.max_body)`,
+    );
 
   readonly #onClientGone = (): void => {
     // A client cancels its call at its deadline: then the deadline is the cause.
@@ -189,19 +194,19 @@ export class GrpcForwarder implements Watched, ActiveRequest, AttemptListener, S
     if (!this.#exchange.isOpen) return;
     const http = Number(headers[':status']);
     const status = headers[STATUS_HEADER] as string | undefined;
-    const isOnly = (flags & NGHTTP2_FLAG_END_STREAM) !== 0;
+    const isTrailersOnly = (flags & NGHTTP2_FLAG_END_STREAM) !== 0;
     this.#upload.forget();
     const type = headers['content-type'];
     if (status === undefined && (http !== 200 || !isGrpc(type)))
       return this.#failWith(noGrpc(http, type, raw));
     this.#exchange.headMs = performance.now();
     this.#attempt.lease!.heard();
-    if (isOnly && status === undefined) return this.#failWith(noStatus(raw));
-    if (isOnly) this.#exchange.bodyBegan();
-    this.#hasReplicaEnded = isOnly;
-    const problem = isOnly ? this.#response.only(raw) : this.#response.begin(raw);
+    if (isTrailersOnly && status === undefined) return this.#failWith(noStatus(raw));
+    if (isTrailersOnly) this.#exchange.bodyBegan();
+    this.#hasReplicaEnded = isTrailersOnly;
+    const problem = isTrailersOnly ? this.#response.trailersOnly(raw) : this.#response.begin(raw);
     if (problem !== '') return this.fail('bad_response', problem);
-    if (isOnly) this.#finish(status!);
+    if (isTrailersOnly) this.#finish(status!);
   }
 
   #onMessageBytes(chunk: Buffer): void {
@@ -280,7 +285,8 @@ export class GrpcForwarder implements Watched, ActiveRequest, AttemptListener, S
 
   sweep(nowMs: number): void {
     if (nowMs >= this.#deadlineMs) return this.fail('deadline_exceeded');
-    if (this.#upload.isTooMuch()) return this.fail('bad_request', 'messages come in pieces of a few bytes');
+    if (this.#upload.hasTooManyPieces())
+      return this.fail('bad_request', 'too many unread pieces of a few bytes each');
     this.#attempt.expire(nowMs, this);
   }
 

@@ -1,6 +1,6 @@
 // The full lane: one HTTP request through Node's own server and http-proxy. Serves whatever is well formed.
-// Invariant: however the request ends, the client gets exactly one response or a visible break, the replica is released, the
-// request to the replica is over, and the exchange is closed once.
+// Invariant: however the request ends, the client gets exactly one response or a visible break, the replica is
+// released, the request to the replica is over, and the exchange is closed once.
 //
 //   Attempt.start ─► send ─► response head ─► body ─► finish
 //                      any failure ─► fail: an error response if none has begun, else a break
@@ -36,9 +36,9 @@ export interface HttpContext extends ForwarderContext {
 const DISCARD_MS = 1000;
 
 /**
- * Sends a response's head in this turn of the event loop, with whatever of the body comes in it: a stream's head must not
- * wait for its first event, and most responses fit into one piece. The socket is corked, not the response, whose own cork
- * would put chunks behind their end.
+ * Sends a response's head in this turn of the event loop, with whatever of the body comes in it: a stream's head must
+ * not wait for its first event, and most responses fit into one piece. The socket is corked, not the response, whose
+ * own cork would put chunks behind their end.
  */
 function flushSoon({ socket }: ServerResponse, flush: () => void): void {
   socket?.cork();
@@ -80,7 +80,7 @@ export class HttpForwarder implements Watched, ActiveRequest, AttemptListener, P
       exchange,
       { max_body, keptBytes: retry.max_body },
       {
-        tooLarge: () => this.fail('too_large', `more than ${max_body} bytes`),
+        tooLarge: () => this.fail('too_large', `the body has more than ${max_body} bytes (proxy.max_body)`),
         buffered: (bytes) => {
           if (this.#attempt.buffer(bytes)) this.#req.pause();
         },
@@ -157,7 +157,8 @@ export class HttpForwarder implements Watched, ActiveRequest, AttemptListener, P
       if (socket.connecting) socket.once('connect', () => (this.#exchange.connectedMs = performance.now()));
       else this.#exchange.connectedMs = 0;
     });
-    // In a later tick: by then Node has reported if the rest of the same bytes is malformed, and an error can still be sent.
+    // In a later tick: by then Node has reported if the rest of the same bytes is malformed, and an error can still be
+    // sent.
     to.on('response', (from) =>
       process.nextTick(() => {
         if (this.#exchange.isOpen && to === this.#toReplica) this.#onResponse(from);
@@ -168,7 +169,9 @@ export class HttpForwarder implements Watched, ActiveRequest, AttemptListener, P
 
   // ── The response to the client ───────────────────────────────────────────────────────────────────────────────────
 
-  /** Interim responses pass to the client, except 100, which answers an Expect that weir never forwards (RFC 9110 15.2). */
+  /**
+   * Interim responses pass to the client, except 100, which answers an Expect that weir never forwards (RFC 9110 15.2).
+   */
   #onInterim(head: ResponseHead, replica: ReplicaSocket): void {
     this.#attempt.hasResponseBytes = true;
     // HTTP/1.0 has no interim responses.
@@ -254,7 +257,8 @@ export class HttpForwarder implements Watched, ActiveRequest, AttemptListener, P
   #discard(from: IncomingMessage): void {
     const to = this.#toReplica!;
     from.on('error', () => to.destroy());
-    // A short response is read to its end, and its connection kept. A long one, or half a request, is not worth waiting for.
+    // A short response is read to its end, and its connection kept. A long one, or half a request, is not worth waiting
+    // for.
     if (to.writableFinished) {
       from.resume();
       setTimeout(() => {

@@ -1,6 +1,6 @@
 // The one user of http-proxy: sends HTTP requests and WebSocket upgrades to replicas with it.
-// Invariant: nothing that http-proxy sets or would send reaches the replica or the client: path, headers and responses are
-// weir's own.
+// Invariant: nothing that http-proxy sets or would send reaches the replica or the client: path, headers and responses
+// are weir's own.
 import type { Agent, ClientRequest, IncomingMessage, ServerResponse } from 'node:http';
 import { Stream, type Duplex } from 'node:stream';
 import type { Socket } from 'node:net';
@@ -23,7 +23,9 @@ export interface ReplicaRequest {
 export interface SendListener {
   /** The request has its path and headers, and nothing of it is sent: attach listeners, and write the body. */
   created(to: ClientRequest): void;
-  /** The connection failed, or `from`, the client's request, did. May be called after the response, and more than once. */
+  /**
+   * The connection failed, or `from`, the client's request, did. May be called after the response, and more than once.
+   */
   failed(error: NodeJS.ErrnoException): void;
 }
 
@@ -81,7 +83,9 @@ export class HttpProxyAdapter {
     );
   }
 
-  /** Asks a replica to upgrade. `head`: bytes of the client that came with its request; they are put back into `socket`. */
+  /**
+   * Asks a replica to upgrade. `head`: bytes of the client that came with its request; they are put back into `socket`.
+   */
   upgrade(
     from: IncomingMessage,
     socket: Duplex,
@@ -106,15 +110,17 @@ export class HttpProxyAdapter {
     to?.removeAllListeners('response')
       .removeAllListeners('error')
       .removeAllListeners('upgrade')
-      .on('upgrade', (answer, replicaSocket: Socket, early: Buffer) =>
-        listener.upgraded(answer, replicaSocket, early),
+      .on('upgrade', (response, replicaSocket: Socket, early: Buffer) =>
+        listener.upgraded(response, replicaSocket, early),
       )
-      .on('response', (answer) => listener.refused(answer))
+      .on('response', (response) => listener.refused(response))
       .on('error', (error) => listener.failed(error));
   }
 }
 
-/** http-proxy would send the head too early with an Expect, and reads the target as a URL, which not every target is. */
+/**
+ * http-proxy would send the head too early with an Expect, and reads the target as a URL, which not every target is.
+ */
 function prepare(from: IncomingMessage): void {
   delete from.headers.expect;
   from.url = '/';

@@ -1,6 +1,7 @@
-// The body of a full-lane request on its way to the replica: counted, limited, and kept while it is short enough to send again.
-// Invariant: once a replica has the request, at most `keptBytes` are held here, and a slow replica pauses the client; before
-// that, at most what the wait queue may buffer.
+// The body of a full-lane request on its way to the replica: counted, limited, and kept while it is short enough to
+// send again.
+// Invariant: once a replica has the request, at most `keptBytes` are held here, and a slow replica pauses the client;
+// before that, at most what the wait queue may buffer.
 import type { ClientRequest, IncomingMessage } from 'node:http';
 import type { Exchange } from '../../../core/exchange/exchange.ts';
 import type { BodyCopy } from '../../../core/exchange/body-capture.ts';
@@ -52,8 +53,8 @@ export class RequestBody {
   }
 
   /**
-   * Nothing more can be sent to this replica, but its response may come. The client is still read, so that it can finish and
-   * read the response.
+   * Nothing more can be sent to this replica, but its response may come. The client is still read, so that it can
+   * finish and read the response.
    */
   refuse(to: ClientRequest): void {
     if (to !== this.#to) return;

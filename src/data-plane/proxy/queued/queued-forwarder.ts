@@ -1,6 +1,6 @@
 // Sends one task of the queue: a request that weir makes itself, without a client that waits.
-// Invariant: the replica is released once, however the request ends; the response is read to its end, and no more of it is
-// kept than was asked for.
+// Invariant: the replica is released once, however the request ends; the response is read to its end, and no more of it
+// is kept than was asked for.
 import type { ClientRequest, IncomingMessage } from 'node:http';
 import { request as httpsRequest } from 'node:https';
 import { steadyNow } from '../../../core/clock.ts';
@@ -42,7 +42,10 @@ export interface QueuedResponse {
   readonly body: Uint8Array;
 }
 
-/** Interim responses are dropped, since there is no client. A failed write needs no action, since a request is one write. */
+/**
+ * Interim responses are dropped, since there is no client. A failed write needs no action, since a request is one
+ * write.
+ */
 const EVENTS: ResponseHeadEvents = {
   mayUpgrade: false,
   interim: () => undefined,
@@ -110,7 +113,8 @@ export class QueuedForwarder implements Watched, ActiveRequest, AttemptListener 
 
   sweep(nowMs: number): void {
     const { timeoutMs } = this.#request!;
-    if (nowMs - this.#exchange!.startMs > timeoutMs) this.fail('total_timeout', `${timeoutMs} ms in all`);
+    if (nowMs - this.#exchange!.startMs > timeoutMs)
+      this.fail('total_timeout', `not complete after ${timeoutMs} ms (async.run_timeout)`);
     else if (!this.#isConnected && this.#attempt.isConnectOverdue(nowMs)) this.#attempt.connectTimedOut();
     else if (this.#exchange!.headMs !== 0) this.#lease.heard();
   }

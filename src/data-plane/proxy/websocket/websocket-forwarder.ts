@@ -1,5 +1,6 @@
 // One WebSocket through http-proxy: the upgrade, the bytes both ways, and how it ended.
-// Invariant: the lease is held for the life of the WebSocket, and if either side leaves, in whatever phase, both are closed.
+// Invariant: the lease is held for the life of the WebSocket, and if either side leaves, in whatever phase, both are
+// closed.
 //
 //   Attempt.start ─► send ─► 101 ─► frames ─► close (status: the close code, 1006 without a close frame)
 //                      └► another response: passed on as it is (status: its HTTP status)
@@ -124,7 +125,7 @@ export class WebSocketForwarder implements Watched, ActiveRequest, AttemptListen
     this.#socket.read(0);
     // With more than this buffered it would not be read at all.
     if (this.#socket.readableLength >= MAX_EARLY_BYTES)
-      this.fail('bad_request', 'bytes before the handshake');
+      this.fail('bad_request', 'too many bytes before the response to the upgrade');
   };
 
   /** Interim responses pass to the client, except 100, which answers an Expect that weir never forwards. */
@@ -167,7 +168,10 @@ export class WebSocketForwarder implements Watched, ActiveRequest, AttemptListen
     this.#socket.resume();
   }
 
-  /** Writes the head of the replica's response with its bytes unchanged, and with weir's headers and framing for this connection. */
+  /**
+   * Writes the head of the replica's response with its bytes unchanged, and with weir's headers and framing for this
+   * connection.
+   */
   #writeHead(response: IncomingMessage, ofHop: string): void {
     let head = `HTTP/1.1 ${response.statusCode} ${response.statusMessage ?? ''}\r\n`;
     const headers = headersToClient(
@@ -187,7 +191,10 @@ export class WebSocketForwarder implements Watched, ActiveRequest, AttemptListen
 
   // ── The open WebSocket ───────────────────────────────────────────────────────────────────────────────────────────
 
-  /** The replica switches: its 101 passes to the client, then bytes pass both ways. `early`: bytes that came with the 101. */
+  /**
+   * The replica switches: its 101 passes to the client, then bytes pass both ways. `early`: bytes that came with the
+   * 101.
+   */
   #onUpgrade(response: IncomingMessage, replicaSocket: Socket, early: Buffer): void {
     replicaSocket.on('error', () => replicaSocket.destroy());
     if (!this.#exchange.isOpen) {
@@ -205,7 +212,8 @@ export class WebSocketForwarder implements Watched, ActiveRequest, AttemptListen
     if (early.length > 0) replicaSocket.unshift(early);
     const { upgrade = 'websocket' } = response.headers;
     this.#writeHead(response, `Connection: Upgrade\r\nUpgrade: ${upgrade}\r\n`);
-    // Pipes first, so that a frame passes before it is counted, since the last frame ends both. Nothing flows in this turn.
+    // Pipes first, so that a frame passes before it is counted, since the last frame ends both. Nothing flows in this
+    // turn.
     replicaSocket.pipe(this.#socket).pipe(replicaSocket);
     this.#socket.on('data', (chunk: Buffer) => {
       this.#count(this.#fromClient, chunk);
@@ -225,7 +233,11 @@ export class WebSocketForwarder implements Watched, ActiveRequest, AttemptListen
     const { websocket_max_message } = this.#context.options;
     if (!this.#exchange.isOpen) return;
     if (frames.messageBytes > websocket_max_message)
-      this.#close('too_large', TOO_BIG, `a message of more than ${websocket_max_message} bytes`);
+      this.#close(
+        'too_large',
+        TOO_BIG,
+        `a message of more than ${websocket_max_message} bytes (proxy.websocket_max_message)`,
+      );
     else if (this.#fromClient.hasClosed && this.#fromReplica.hasClosed) {
       // Neither side may send any more (RFC 6455 5.5.1), so weir closes both connections.
       this.#unpipe();
@@ -276,7 +288,11 @@ export class WebSocketForwarder implements Watched, ActiveRequest, AttemptListen
     if (this.#hasMoved) this.#movedMs = nowMs;
     this.#hasMoved = false;
     if (nowMs - this.#movedMs > websocket_idle_timeout)
-      this.#close('idle_timeout', GOING_AWAY, `nothing moved for ${websocket_idle_timeout} ms`);
+      this.#close(
+        'idle_timeout',
+        GOING_AWAY,
+        `no bytes for ${websocket_idle_timeout} ms (proxy.websocket_idle_timeout)`,
+      );
   }
 
   /** Ends it from outside: the time for draining is over. */
