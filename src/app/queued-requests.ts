@@ -22,7 +22,7 @@ export function queuedSlotAt(
         timeoutMs: run_timeout,
         maxResponseBytes: wantsBody ? max_result : 0,
       }),
-    leave: () => errand.leave(),
+    leave: () => errand.release(),
   };
 }
 

@@ -1,5 +1,4 @@
-// The load of a deployment, for a load balancer that asks for it with each request (Open Request Cost Aggregation,
-// ORCA).
+// The load of a deployment, for a load balancer that asks for it (Open Request Cost Aggregation, ORCA).
 // Invariant: only a request that asks for a report gets one, and a report of the replica itself passes instead.
 // Source: xds.data.orca.v3.OrcaLoadReport, in the header formats that model servers use (TEXT and JSON).
 import type { Deployment } from '../replicas/pool.ts';

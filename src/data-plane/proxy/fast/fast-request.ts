@@ -1,5 +1,4 @@
-// The request of a fast-lane exchange on its way to the replica: its head, and the parts of its body that are kept. Hot
-// path.
+// The request of a fast-lane exchange on its way to the replica: its head and its kept body. Hot path.
 // Invariant: everything that was read of the request is kept until it exceeds `retry.max_body` and a connection takes
 // it, or until the response begins.
 import { BodyFollower } from '../../../protocol/http/body-framing.ts';

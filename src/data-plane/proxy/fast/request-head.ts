@@ -1,6 +1,5 @@
 // Writes the head of a request for the replica, from the head that the client sent. Hot path.
-// Invariant: the client's other lines pass unchanged; the lines with the client's address and the request id are weir's
-// alone.
+// Invariant: weir alone writes the lines with the client's address and the request id; the client's others pass unchanged.
 import type { Socket } from 'node:net';
 import type { Exchange } from '../../../core/exchange/exchange.ts';
 import { NO_BODY, withoutLines, type RequestHead } from '../../../protocol/http/head-parser.ts';

@@ -55,9 +55,9 @@ export class HttpForwarder implements Watched, ActiveRequest, AttemptListener, P
   readonly #request: ReplicaRequest;
   readonly #body: RequestBody;
   readonly #attempt: Attempt;
-  /** The request to the replica and its response, of the current attempt. */
+  /** The request to the replica of the current attempt, and the response that is passed on. */
   #toReplica: ClientRequest | undefined;
-  #from: IncomingMessage | undefined;
+  #response: IncomingMessage | undefined;
 
   /** `path`: what the replica sees. */
   constructor(
@@ -159,9 +159,9 @@ export class HttpForwarder implements Watched, ActiveRequest, AttemptListener, P
     });
     // In a later tick: by then Node has reported if the rest of the same bytes is malformed, and an error can still be
     // sent.
-    to.on('response', (from) =>
+    to.on('response', (response) =>
       process.nextTick(() => {
-        if (this.#exchange.isOpen && to === this.#toReplica) this.#onResponse(from);
+        if (this.#exchange.isOpen && to === this.#toReplica) this.#onResponse(response);
       }),
     );
     this.#body.sendTo(to);
@@ -184,14 +184,14 @@ export class HttpForwarder implements Watched, ActiveRequest, AttemptListener, P
     client.once('drain', () => replica.resume());
   }
 
-  #onResponse(from: IncomingMessage): void {
-    const status = from.statusCode!;
+  #onResponse(response: IncomingMessage): void {
+    const status = response.statusCode!;
     if (this.#attempt.retriesResponse(status)) {
-      this.#discard(from);
+      this.#discard(response);
       this.#attempt.retry();
       return;
     }
-    const coding = from.headers['transfer-encoding'];
+    const coding = response.headers['transfer-encoding'];
     // Trailers can follow only where the response to the client is chunked.
     const hasTrailers =
       coding !== undefined && this.#exchange.method !== 'HEAD' && this.#req.httpVersionMinor === 1;
@@ -199,7 +199,7 @@ export class HttpForwarder implements Watched, ActiveRequest, AttemptListener, P
       if (status < 200 || (coding !== undefined && coding.toLowerCase() !== 'chunked'))
         throw new WeirError('bad_response', `status ${status}, Transfer-Encoding ${coding ?? 'none'}`);
       this.#exchange.headMs = performance.now();
-      this.#res.writeHead(status, from.statusMessage, this.#headersOf(from, hasTrailers));
+      this.#res.writeHead(status, response.statusMessage, this.#headersOf(response, hasTrailers));
       flushSoon(this.#res, () => sendHead(this.#res));
     } catch (error) {
       // Node reads more than it writes: a control character in the reason, for example.
@@ -207,19 +207,19 @@ export class HttpForwarder implements Watched, ActiveRequest, AttemptListener, P
       this.fail('bad_response', describe(error));
       return;
     }
-    this.#from = from;
+    this.#response = response;
     this.#attempt.lease!.heard();
-    if (endsWithHead(this.#exchange.method, status, from.headers['content-length']))
+    if (endsWithHead(this.#exchange.method, status, response.headers['content-length']))
       this.#exchange.firstByteMs = this.#exchange.headMs;
-    this.#passBody(from, status, hasTrailers);
+    this.#passBody(response, status, hasTrailers);
   }
 
   /** The replica's headers and weir's own, as a raw list. */
-  #headersOf(from: IncomingMessage, hasTrailers: boolean): string[] {
+  #headersOf(response: IncomingMessage, hasTrailers: boolean): string[] {
     const { id, deployment, attempts } = this.#exchange;
-    const headers = headersToClient(from.rawHeaders, from.headers.connection, id, hasTrailers);
+    const headers = headersToClient(response.rawHeaders, response.headers.connection, id, hasTrailers);
     const format = this.#req.headers[LOAD_FORMAT_HEADER];
-    if (format !== undefined && from.headers[LOAD_HEADER] === undefined) {
+    if (format !== undefined && response.headers[LOAD_HEADER] === undefined) {
       const report = reportOf(String(format), this.#context.pool.deployments[deployment]!);
       if (report !== undefined) headers.push(LOAD_HEADER, report);
     }
@@ -227,42 +227,42 @@ export class HttpForwarder implements Watched, ActiveRequest, AttemptListener, P
     return headers;
   }
 
-  #passBody(from: IncomingMessage, status: number, hasTrailers: boolean): void {
-    from.on('data', (chunk: Buffer) => {
+  #passBody(response: IncomingMessage, status: number, hasTrailers: boolean): void {
+    response.on('data', (chunk: Buffer) => {
       this.#exchange.bodyBegan();
       this.#exchange.responseBytes += chunk.length;
-      if (!this.#res.write(chunk)) from.pause();
+      if (!this.#res.write(chunk)) response.pause();
     });
     const { bodyCapture } = this.#exchange;
     if (bodyCapture) {
-      bodyCapture.responseBegins(from.headers['content-type'], from.headers['content-encoding']);
-      from.on('data', bodyCapture.response.push);
+      bodyCapture.responseBegins(response.headers['content-type'], response.headers['content-encoding']);
+      response.on('data', bodyCapture.response.push);
     }
-    this.#res.on('drain', () => from.resume());
-    from.on('end', () => {
-      if (!from.complete) return;
+    this.#res.on('drain', () => response.resume());
+    response.on('end', () => {
+      if (!response.complete) return;
       this.#exchange.bodyBegan();
       this.#attempt.lease?.completed();
-      const trailers = hasTrailers ? passableTrailers(from.rawTrailers) : [];
+      const trailers = hasTrailers ? passableTrailers(response.rawTrailers) : [];
       if (trailers.length > 0) this.#res.addTrailers(trailers);
       // 'finish': the last byte is with the operating system.
       this.#res.end(() => this.#attempt.finish(status));
     });
-    from.on('close', () => {
-      if (!from.complete) this.#onResponseBroken('');
+    response.on('close', () => {
+      if (!response.complete) this.#onResponseBroken('');
     });
   }
 
   /** Reads away a response that is not passed on. */
-  #discard(from: IncomingMessage): void {
+  #discard(response: IncomingMessage): void {
     const to = this.#toReplica!;
-    from.on('error', () => to.destroy());
+    response.on('error', () => to.destroy());
     // A short response is read to its end, and its connection kept. A long one, or half a request, is not worth waiting
     // for.
     if (to.writableFinished) {
-      from.resume();
+      response.resume();
       setTimeout(() => {
-        if (!from.complete) to.destroy();
+        if (!response.complete) to.destroy();
       }, DISCARD_MS).unref();
     } else to.destroy();
   }
@@ -272,12 +272,12 @@ export class HttpForwarder implements Watched, ActiveRequest, AttemptListener, P
     // Errors of an attempt that is over are of no interest.
     if (!this.#exchange.isOpen || attempts !== this.#exchange.attempts || this.#attempt.lease === undefined)
       return;
-    if (this.#from === undefined) {
+    if (this.#response === undefined) {
       this.#attempt.connectionFailed(error, this.#toReplica?.reusedSocket === true);
       return;
     }
     // Node takes the end of the connection for the end of a body without a length, also when it was a reset.
-    if (this.#from.complete) return;
+    if (this.#response.complete) return;
     if (failureOf(error) === 'bad_response') this.fail('bad_response', describe(error));
     else this.#onResponseBroken(describe(error));
   }
@@ -285,7 +285,7 @@ export class HttpForwarder implements Watched, ActiveRequest, AttemptListener, P
   /** The connection was lost before the response was complete. */
   #onResponseBroken(detail: string): void {
     if (!this.#exchange.isOpen) return;
-    const { statusCode, headers } = this.#from!;
+    const { statusCode, headers } = this.#response!;
     this.#attempt.connectionLost(detail, false, isRefusal(statusCode!, endsWithConnection(headers)));
   }
 

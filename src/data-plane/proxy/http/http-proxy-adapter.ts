@@ -24,7 +24,7 @@ export interface SendListener {
   /** The request has its path and headers, and nothing of it is sent: attach listeners, and write the body. */
   created(to: ClientRequest): void;
   /**
-   * The connection failed, or `from`, the client's request, did. May be called after the response, and more than once.
+   * The connection failed, or `req` did. May be called after the response, and more than once.
    */
   failed(error: NodeJS.ErrnoException): void;
 }
@@ -52,24 +52,24 @@ export class HttpProxyAdapter {
     this.#server.on('error', () => undefined);
   }
 
-  /** Sends the head of `from` to a replica. Listen to 'response' of the created request for the response. */
+  /** Sends the head of `req` to a replica. Listen to 'response' of the created request for the response. */
   send(
-    from: IncomingMessage,
-    response: ServerResponse,
+    req: IncomingMessage,
+    res: ServerResponse,
     replica: Replica,
     agent: Agent,
     request: ReplicaRequest,
     listener: SendListener,
   ): void {
-    prepare(from);
+    prepare(req);
     // http-proxy adds listeners for each attempt.
-    from.setMaxListeners(0);
-    response.setMaxListeners(0);
+    req.setMaxListeners(0);
+    res.setMaxListeners(0);
     // http-proxy pipes this into its request: the one moment at which that exists and nothing of it is sent.
     const body = new Stream();
     body.pipe = (to) => {
       const created = to as unknown as ClientRequest;
-      setHead(created, from, request);
+      setHead(created, req, request);
       if (request.isChunked) created.setHeader('Transfer-Encoding', 'chunked');
       // Without a length Node would send a chunked body with these methods.
       else if (!created.hasHeader('content-length') && METHODS_WITH_BODY.has(created.method))
@@ -78,7 +78,7 @@ export class HttpProxyAdapter {
       listener.created(created);
       return to;
     };
-    this.#server.web(from, response, { ...targetOf(replica), agent, buffer: body }, (error) =>
+    this.#server.web(req, res, { ...targetOf(replica), agent, buffer: body }, (error) =>
       listener.failed(error),
     );
   }
@@ -87,24 +87,24 @@ export class HttpProxyAdapter {
    * Asks a replica to upgrade. `head`: bytes of the client that came with its request; they are put back into `socket`.
    */
   upgrade(
-    from: IncomingMessage,
+    req: IncomingMessage,
     socket: Duplex,
     head: Buffer,
     replica: Replica,
     request: ReplicaRequest,
     listener: UpgradeListener,
   ): void {
-    prepare(from);
+    prepare(req);
     let to: ClientRequest | undefined;
     // Emitted inside `ws`.
     this.#server.once('proxyReqWs', (created) => {
       to = created;
-      setHead(created, from, request);
+      setHead(created, req, request);
       created.setHeader('Connection', 'Upgrade');
       created.setHeader('Upgrade', 'websocket');
       listener.created(created);
     });
-    this.#server.ws(from, socket, head, targetOf(replica), (error) => listener.failed(error));
+    this.#server.ws(req, socket, head, targetOf(replica), (error) => listener.failed(error));
     // http-proxy would pass on another response without regard to whether the client reads it, would close the client's
     // socket if the replica cannot be reached, and would write the head of a 101 in UTF-8.
     to?.removeAllListeners('response')
@@ -121,9 +121,9 @@ export class HttpProxyAdapter {
 /**
  * http-proxy would send the head too early with an Expect, and reads the target as a URL, which not every target is.
  */
-function prepare(from: IncomingMessage): void {
-  delete from.headers.expect;
-  from.url = '/';
+function prepare(req: IncomingMessage): void {
+  delete req.headers.expect;
+  req.url = '/';
 }
 
 const targetOf = ({ url: { protocol, host, port }, tls }: Replica) => ({
@@ -133,9 +133,9 @@ const targetOf = ({ url: { protocol, host, port }, tls }: Replica) => ({
 });
 
 /** Replaces the path and all headers that http-proxy has set. */
-function setHead(to: ClientRequest, from: IncomingMessage, { path, hop, isChunked }: ReplicaRequest): void {
+function setHead(to: ClientRequest, req: IncomingMessage, { path, hop, isChunked }: ReplicaRequest): void {
   to.path = path;
   for (const name of to.getHeaderNames()) to.removeHeader(name);
-  for (const [name, values] of headersToReplica(from.rawHeaders, hop, from.headers.connection, isChunked))
+  for (const [name, values] of headersToReplica(req.rawHeaders, hop, req.headers.connection, isChunked))
     to.setHeader(name, values.length === 1 ? values[0]! : values);
 }

@@ -1,5 +1,4 @@
-// The body of a full-lane request on its way to the replica: counted, limited, and kept while it is short enough to
-// send again.
+// The body of a full-lane request: counted, limited, and kept while it is short enough to send again.
 // Invariant: once a replica has the request, at most `keptBytes` are held here, and a slow replica pauses the client;
 // before that, at most what the wait queue may buffer.
 import type { ClientRequest, IncomingMessage } from 'node:http';

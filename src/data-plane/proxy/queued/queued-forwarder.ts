@@ -79,7 +79,7 @@ export class QueuedForwarder implements Watched, ActiveRequest, AttemptListener 
   }
 
   /** There is no task: releases the replica. */
-  leave(): void {
+  release(): void {
     this.#lease.release();
   }
 

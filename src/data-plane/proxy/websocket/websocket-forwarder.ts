@@ -1,6 +1,5 @@
 // One WebSocket through http-proxy: the upgrade, the bytes both ways, and how it ended.
-// Invariant: the lease is held for the life of the WebSocket, and if either side leaves, in whatever phase, both are
-// closed.
+// Invariant: the lease is held for the life of the WebSocket, and both sides are closed if either of them leaves.
 //
 //   Attempt.start ─► send ─► 101 ─► frames ─► close (status: the close code, 1006 without a close frame)
 //                      └► another response: passed on as it is (status: its HTTP status)
