@@ -1,5 +1,6 @@
 // Writes the head of a request for the replica, from the head that the client sent. Hot path.
-// Invariant: weir alone writes the lines with the client's address and the request id; the client's others pass unchanged.
+// Invariant: weir alone writes the lines with the client's address and the request id; the client's others pass
+// unchanged.
 import type { Socket } from 'node:net';
 import type { Exchange } from '../../../core/exchange/exchange.ts';
 import { NO_BODY, withoutLines, type RequestHead } from '../../../protocol/http/head-parser.ts';
