@@ -723,8 +723,8 @@ pool: { probe_interval: 1d }
       });
 
       it('responds 413 to a Content-Length over the limit, and sends nothing to the replica', async () => {
-        let heard = 0;
-        handler = (req, res) => (heard++, mirror(req, res));
+        let requests = 0;
+        handler = (req, res) => (requests++, mirror(req, res));
         const req = begin(strict.url, '/x', {
           method: 'POST',
           headers: { 'content-length': 1024 * 1024 + 1 + '' },
@@ -739,7 +739,7 @@ pool: { probe_interval: 1d }
           'payload_too_large',
           strict,
         );
-        expect(heard).toBe(0);
+        expect(requests).toBe(0);
         req.destroy();
       });
 

@@ -133,7 +133,7 @@ export class Attempt implements Waiter {
       this.#send(true);
       return;
     }
-    if (!isRefusal) this.lease?.broke();
+    if (!isRefusal) this.lease?.reportBroken();
     this.#listener.fail('reset_midway', detail);
   }
 
@@ -147,7 +147,7 @@ export class Attempt implements Waiter {
     if (!isRetryableStatus(status) || this.hasInterim) return false;
     const { canResend } = this.#listener;
     if (!this.#mayRetry(this.#retries.afterResponse(this.exchange!, canResend, this.#path))) return false;
-    this.lease!.completed();
+    this.lease!.reportCompleted();
     return true;
   }
 
@@ -178,7 +178,7 @@ export class Attempt implements Waiter {
   expire(nowMs: number, progress: Progress): void {
     if (this.retryIfDue(nowMs)) return;
     const expired = this.#timeouts.check(nowMs, this.exchange!, !this.isWaiting, progress);
-    if (this.#timeouts.isMoving) this.lease?.heard();
+    if (this.#timeouts.isMoving) this.lease?.reportProgress();
     if (expired) this.#listener.fail(expired.failure, expired.detail);
   }
 

@@ -28,8 +28,8 @@ const LOCAL = new Set(['EMFILE', 'ENFILE', 'EADDRNOTAVAIL', 'ENOBUFS', 'ENOMEM',
 export function reportConnectFailure(lease: Lease, error: NodeJS.ErrnoException | undefined): void {
   const code = error?.code;
   if (code !== undefined && LOCAL.has(code)) return;
-  if (code === undefined || code === 'ETIMEDOUT' || code === 'ECONNECT_TIMEOUT') lease.broke();
-  else lease.unreachable();
+  if (code === undefined || code === 'ETIMEDOUT' || code === 'ECONNECT_TIMEOUT') lease.reportBroken();
+  else lease.reportUnreachable();
 }
 
 /** The text of an error of a replica's connection, for the log. */

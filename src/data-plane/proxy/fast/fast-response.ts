@@ -195,7 +195,7 @@ export class FastResponse implements ConnectionUser {
     }
     // A kept connection was made for an earlier request.
     exchange.connectedMs = this.connection!.isReused ? 0 : this.connection!.connectedMs;
-    this.#attempt.lease!.heard();
+    this.#attempt.lease!.reportProgress();
     this.#request.forget();
     this.hasBegun = true;
     this.#writeHead(responseHead, bytes, from, end);
@@ -291,7 +291,7 @@ export class FastResponse implements ConnectionUser {
   #finish(): void {
     const connection = this.connection!;
     this.connection = undefined;
-    this.#attempt.lease!.completed();
+    this.#attempt.lease!.reportCompleted();
     connection.endBulk(!this.#isBulkPending);
     this.#isBulkPending = false;
     this.#giveBack(connection, this.#isReusable);

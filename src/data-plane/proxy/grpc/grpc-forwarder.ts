@@ -200,7 +200,7 @@ export class GrpcForwarder implements Watched, ActiveRequest, AttemptListener, S
     if (status === undefined && (http !== 200 || !isGrpc(type)))
       return this.#failWith(noGrpc(http, type, raw));
     this.#exchange.headMs = performance.now();
-    this.#attempt.lease!.heard();
+    this.#attempt.lease!.reportProgress();
     if (isTrailersOnly && status === undefined) return this.#failWith(noStatus(raw));
     if (isTrailersOnly) this.#exchange.bodyBegan();
     this.#hasReplicaEnded = isTrailersOnly;
@@ -248,11 +248,11 @@ export class GrpcForwarder implements Watched, ActiveRequest, AttemptListener, S
       return;
     }
     if (this.#session!.isLost) {
-      this.#attempt.lease!.broke();
+      this.#attempt.lease!.reportBroken();
       return this.#failWith(lostBy(this.#streamError, this.#exchange.detail));
     }
     if (rstCode === NGHTTP2_NO_ERROR) return this.#failWith(endedWithoutStatus(this.#trailers));
-    if (rstCode !== NGHTTP2_CANCEL) this.#attempt.lease!.broke();
+    if (rstCode !== NGHTTP2_CANCEL) this.#attempt.lease!.reportBroken();
     this.#failWith(resetBy(rstCode));
   }
 
@@ -272,7 +272,7 @@ export class GrpcForwarder implements Watched, ActiveRequest, AttemptListener, S
 
   /** The client got the replica's status. */
   #finish(status: string): void {
-    this.#attempt.lease?.completed();
+    this.#attempt.lease?.reportCompleted();
     this.#exchange.bodyBegan();
     this.#attempt.finish(readStatus(status));
     this.#upload.stop();

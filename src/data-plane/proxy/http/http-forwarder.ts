@@ -208,7 +208,7 @@ export class HttpForwarder implements Watched, ActiveRequest, AttemptListener, P
       return;
     }
     this.#response = response;
-    this.#attempt.lease!.heard();
+    this.#attempt.lease!.reportProgress();
     if (endsWithHead(this.#exchange.method, status, response.headers['content-length']))
       this.#exchange.firstByteMs = this.#exchange.headMs;
     this.#passBody(response, status, hasTrailers);
@@ -242,7 +242,7 @@ export class HttpForwarder implements Watched, ActiveRequest, AttemptListener, P
     response.on('end', () => {
       if (!response.complete) return;
       this.#exchange.bodyBegan();
-      this.#attempt.lease?.completed();
+      this.#attempt.lease?.reportCompleted();
       const trailers = hasTrailers ? passableTrailers(response.rawTrailers) : [];
       if (trailers.length > 0) this.#res.addTrailers(trailers);
       // 'finish': the last byte is with the operating system.

@@ -116,7 +116,7 @@ export class QueuedForwarder implements Watched, ActiveRequest, AttemptListener 
     if (nowMs - this.#exchange!.startMs > timeoutMs)
       this.fail('total_timeout', `not complete after ${timeoutMs} ms (async.run_timeout)`);
     else if (!this.#isConnected && this.#attempt.isConnectOverdue(nowMs)) this.#attempt.connectTimedOut();
-    else if (this.#exchange!.headMs !== 0) this.#lease.heard();
+    else if (this.#exchange!.headMs !== 0) this.#lease.reportProgress();
   }
 
   // ── The request ──────────────────────────────────────────────────────────────────────────────────────────────────
@@ -177,7 +177,7 @@ export class QueuedForwarder implements Watched, ActiveRequest, AttemptListener 
     exchange.headMs = performance.now();
     if (endsWithHead('POST', response.statusCode!, response.headers['content-length']))
       exchange.firstByteMs = exchange.headMs;
-    this.#lease.heard();
+    this.#lease.reportProgress();
     const coding = response.headers['content-encoding'] ?? 'identity';
     if (coding !== 'identity' && maxResponseBytes > 0) {
       this.fail(
@@ -203,7 +203,7 @@ export class QueuedForwarder implements Watched, ActiveRequest, AttemptListener 
     response.on('close', () => {
       if (response.complete) {
         exchange.bodyBegan();
-        if (exchange.isOpen) this.#lease.completed();
+        if (exchange.isOpen) this.#lease.reportCompleted();
         this.#attempt.finish(response.statusCode!);
       } else this.#onResponseBroken(response, 'the connection was closed before the response was complete');
     });

@@ -203,7 +203,7 @@ export class WebSocketForwarder implements Watched, ActiveRequest, AttemptListen
     this.#replicaSocket = replicaSocket;
     if (this.#context.options.websocket_idle_timeout === 0) this.#context.deadlines.unwatch(this);
     this.#movedMs = this.#exchange.headMs = this.#exchange.firstByteMs = performance.now();
-    this.#attempt.lease!.heard();
+    this.#attempt.lease!.reportProgress();
     this.#socket.off('readable', this.#peek);
     replicaSocket.setTimeout(0);
     replicaSocket.setNoDelay(true);
@@ -323,7 +323,7 @@ export class WebSocketForwarder implements Watched, ActiveRequest, AttemptListen
   }
 
   #finish(status: number, detail: string): void {
-    this.#attempt.lease?.completed();
+    this.#attempt.lease?.reportCompleted();
     this.#isGentle = true;
     this.#attempt.finish(status, detail);
   }
