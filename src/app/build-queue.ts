@@ -21,7 +21,7 @@ export function buildQueue(modules: Modules): Queue {
     log,
     folder: config.data.dir,
     deployments: () => pool.current.map(({ options }) => options.id),
-    acquireSlot: (deployment) => queuedSlot(proxy.seat(pool.indexOf(deployment)), config.async),
+    acquireSlot: (deployment) => queuedSlot(proxy.reserveSlot(pool.indexOf(deployment)), config.async),
     started: (deployment, seconds) => metrics.async.started(deployment, seconds),
     ended: (deployment, outcome) => metrics.async.ended(deployment, outcome),
     deliver: (delivery) => deliver(modules, delivery),
@@ -36,16 +36,16 @@ function queuedSlot(
   if (forwarder === undefined) return undefined;
   return {
     send: ({ id, input, attempts, createdMs, traceparent, isPrivate }, wantsBody) =>
-      forwarder.send({
+      forwarder.run({
         id,
         body: input,
         queuedSinceMs: attempts === 1 ? createdMs : 0,
         traceparent,
         isPrivate,
         timeoutMs: run_timeout,
-        maxAnswerBytes: wantsBody ? max_result : 0,
+        maxResponseBytes: wantsBody ? max_result : 0,
       }),
-    release: () => forwarder.leave(),
+    release: () => forwarder.release(),
   };
 }
 

@@ -94,7 +94,7 @@ export class LogPipeline {
   /** Samples traces and captures bodies of exchanges from now on. */
   attach(exchanges: Exchanges): void {
     if (this.#config.trace.enabled) exchanges.sample(this.#tracing.sampler);
-    if (this.logs && this.#capture.mayCaptureBodies) exchanges.tap(this.#capture);
+    if (this.logs && this.#capture.mayCaptureBodies) exchanges.captureWith(this.#capture);
   }
 
   /** Observers that sample and store exchanges, in the order in which they must be called. */

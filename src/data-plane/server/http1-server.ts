@@ -9,7 +9,7 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { catalogue, type Failure } from '../../core/errors.ts';
+import type { Failure } from '../../core/errors.ts';
 import { NO_DEPLOYMENT, type Exchange, type Exchanges } from '../../core/exchange/exchange.ts';
 import { ID_HEADER, ID_HEADER_LOWER, TRACE_HEADER } from '../../core/exchange/identity.ts';
 import { DEBUG_HEADER, isPrivate } from '../../core/exchange/body-capture.ts';
@@ -135,7 +135,7 @@ export class Http1Server {
       return refuse(latest, exchange, problem.failure, problem.detail);
     }
     const route = this.#deps.router.routeHttp(req.method!, req.url!, false);
-    if (route.kind !== 'async_request') exchange.askedFor = route.deployment ?? NO_DEPLOYMENT;
+    if (route.kind !== 'async_request') exchange.requestedDeployment = route.deployment ?? NO_DEPLOYMENT;
     const length = req.headers['content-length'];
     if (Number(length ?? 0) > this.#maxBody)
       return refuse(latest, exchange, 'too_large', `${length} bytes, the maximum is ${this.#maxBody}`);
@@ -153,7 +153,7 @@ export class Http1Server {
     }
     exchange.route(route.deployment);
     route.picker.take(route.deployment);
-    if (!isPrivate(req.headers[DEBUG_HEADER])) exchange.capture();
+    if (!isPrivate(req.headers[DEBUG_HEADER])) exchange.captureBodies();
     latest.running = this.#deps.proxy.http(exchange, req, res, route.path, hop);
   }
 
@@ -175,13 +175,13 @@ export class Http1Server {
       problem === undefined
         ? this.#deps.router.routeHttp(req.method!, req.url!, true)
         : { kind: 'refuse', ...problem };
-    if (route.kind !== 'async_request') exchange.askedFor = route.deployment ?? NO_DEPLOYMENT;
+    if (route.kind !== 'async_request') exchange.requestedDeployment = route.deployment ?? NO_DEPLOYMENT;
     if (route.kind !== 'forward') {
       // weir's own routes do not accept upgrades.
       const { failure, detail, allow } =
         route.kind === 'refuse' ? route : ({ failure: 'method_not_allowed', detail: '' } as RouteRefusal);
       endWith(socket, refusalBytes(failure, exchange, { detail, allow }));
-      exchange.close(failure, catalogue[failure].http, detail);
+      exchange.fail(failure, detail);
       return;
     }
     exchange.route(route.deployment);
@@ -196,7 +196,7 @@ export class Http1Server {
   #onConnect(req: IncomingMessage, socket: Duplex): void {
     const exchange = this.#open(req, req.socket);
     endWith(socket, refusalBytes('method_not_allowed', exchange, { detail: 'CONNECT is not supported' }));
-    exchange.close('method_not_allowed', catalogue.method_not_allowed.http);
+    exchange.fail('method_not_allowed');
   }
 
   /** Handles parser errors and timeouts. A broken connection without a request opens no exchange. */
@@ -227,7 +227,7 @@ export class Http1Server {
     if (failure === 'client_gone') socket.destroy();
     else if (isResponding) latest.res.once('close', () => socket.destroy());
     else endWith(socket, refusalBytes(failure, exchange, { detail }));
-    exchange.close(failure, catalogue[failure].http, detail || (error.code ?? error.message));
+    exchange.fail(failure, detail || (error.code ?? error.message));
   }
 
   #open(req: IncomingMessage, socket: Socket): Exchange {
@@ -270,5 +270,5 @@ function refuse(
   allow?: string,
 ): void {
   sendRefusal(req, res, failure, exchange, { detail, allow });
-  exchange.close(failure, catalogue[failure].http, detail);
+  exchange.fail(failure, detail);
 }

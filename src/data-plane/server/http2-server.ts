@@ -136,7 +136,7 @@ export class Http2Server {
       environment: text('x-baseten-environment'),
       deployment: text('x-baseten-deployment'),
     });
-    exchange.askedFor = route.deployment ?? NO_DEPLOYMENT;
+    exchange.requestedDeployment = route.deployment ?? NO_DEPLOYMENT;
     if (exchange.method !== 'POST')
       return refuseCall(stream, exchange, 'method_not_allowed', 'gRPC requires POST');
     if (route.kind === 'refuse') return refuseCall(stream, exchange, route.failure, route.detail);
@@ -158,7 +158,7 @@ export class Http2Server {
 
 function refuseCall(stream: ServerHttp2Stream, exchange: Exchange, failure: Failure, detail: string): void {
   if (!stream.destroyed) exchange.wrote(0);
-  exchange.close(failure, statusOf(failure), detail);
+  exchange.fail(failure, detail, statusOf(failure));
   stream.on('error', () => stream.destroy());
   if (stream.destroyed) return;
   stream.respond(refusalHeaders(failure, exchange.id, detail), { endStream: true });
@@ -171,7 +171,7 @@ function refuseHttp(stream: ServerHttp2Stream, exchange: Exchange): void {
   const { status, headers, body } = errorMessage('wrong_protocol', exchange.id, { detail });
   const sent = exchange.method === 'HEAD' ? '' : body;
   if (!stream.destroyed) exchange.wrote(Buffer.byteLength(sent));
-  exchange.close('wrong_protocol', status, detail);
+  exchange.fail('wrong_protocol', detail);
   stream.on('error', () => stream.destroy());
   if (stream.destroyed) return;
   stream.respond([

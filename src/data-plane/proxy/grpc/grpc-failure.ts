@@ -27,19 +27,19 @@ const bad = (what: string, raw: readonly string[], http = 200): CallFailure => {
   return { failure: 'bad_response', detail: text, status: statusOfHttp(http), text };
 };
 
-/** An HTTP answer that is not gRPC. `raw`: its headers. */
+/** An HTTP response that is not gRPC. `raw`: its headers. */
 export const noGrpc = (http: number, type: string | undefined, raw: readonly string[]): CallFailure =>
   bad(
-    `The replica answered HTTP ${http}` +
+    `The replica responded with HTTP ${http}` +
       (http === 200 ? ` (content-type ${type === undefined ? 'missing' : type.slice(0, MAX_TYPE)})` : ''),
     raw,
     http,
   );
 
-/** An answer without a body whose head has no grpc-status. */
-export const noStatus = (raw: readonly string[]): CallFailure => bad('The replica answered', raw);
+/** A response without a body whose head has no grpc-status. */
+export const noStatus = (raw: readonly string[]): CallFailure => bad('The replica responded', raw);
 
-/** The end of an answer without a grpc-status in its trailers, or without trailers. */
+/** The end of a response without grpc-status in its trailers, or without trailers. */
 export const endedWithoutStatus = (trailers: readonly string[] | undefined): CallFailure =>
   bad('The replica ended the call', trailers ?? []);
 

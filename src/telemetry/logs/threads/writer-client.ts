@@ -157,7 +157,7 @@ export class WriterClient {
   /** Records a request that has ended. Hot path. */
   request(exchange: Exchange, deployment: PackedDeployment | undefined): void {
     // Taken in any case, since captured bodies count against their limit until they are taken.
-    const raw = exchange.tap?.take();
+    const raw = exchange.bodyCapture?.take();
     if (!this.#hasRoom(REQUEST_BYTES)) return this.#drop('queue_full');
     const bodies = raw && this.#bodiesIfRoom(raw);
     pack(this.#pending.requests, exchange, deployment, bodies);

@@ -29,15 +29,15 @@ it('drops bodies before requests while the writer is behind, and releases the me
   );
   const capture = new CapturePolicy({ capture: 'full', routes: [], max_body: 65_536 });
   const exchanges = new Exchanges({ trust_inbound: false });
-  exchanges.tap(capture);
+  exchanges.captureWith(capture);
   exchanges.observe({ closed: (exchange) => logs.requestEnded(exchange, undefined) });
   const request = () => {
     const exchange = exchanges.open(undefined);
     exchange.target = '/x';
-    exchange.capture();
+    exchange.captureBodies();
     // Undefined if the bodies of earlier requests still counted against the limit.
-    expect(exchange.tap).toBeDefined();
-    exchange.tap!.response.push(BODY);
+    expect(exchange.bodyCapture).toBeDefined();
+    exchange.bodyCapture!.response.push(BODY);
     exchange.close('ok', 200);
   };
   // Runs without a turn of the event loop, so the writer's acknowledgements are not received.
