@@ -3,6 +3,7 @@
 // Must stay true: nothing is decided here; what the one says is put into the other's words.
 import { join } from 'node:path';
 import { steadyNow } from '../core/clock.ts';
+import type { DeploymentIdentity } from '../core/deployment-identity.ts';
 import type { LifecycleEvent } from '../core/events.ts';
 import type { Component } from '../core/lifecycle.ts';
 import { fileSink, type LineSink, type Logger } from '../core/logger.ts';
@@ -15,12 +16,6 @@ import type { ClaimedDelivery } from '../async/queue/queue.ts';
 import { Tracing, type Span } from '../telemetry/tracing/tracing.ts';
 import { version } from '../core/version.ts';
 import type { WebhookDelivery } from '../async/webhook/webhook.ts';
-
-/** A deployment as the record names it. */
-interface Named {
-  readonly id: string;
-  readonly environment: string;
-}
 
 /** The replica that a line belongs to. */
 type Owner = Omit<RecordOrigin, 'source'>;
@@ -38,7 +33,7 @@ export interface Recording {
   /** The spans that a request's record stands for. */
   spansOf(record: LogRecord): readonly Span[];
   /** Records what ends from now on. `deploymentAt` gives the deployment of an index. */
-  observe(exchanges: Exchanges, deploymentAt: (index: number) => Named | undefined): void;
+  observe(exchanges: Exchanges, deploymentAt: (index: number) => DeploymentIdentity | undefined): void;
   /** Later lines belong to the changed configuration. `supervised`: the replica that weir runs. */
   move(deployments: readonly Configured[], supervised: Owner | undefined): void;
   /** weir has started. Without this call, `weir_stopped` is not written at the end. */

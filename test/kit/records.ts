@@ -1,11 +1,5 @@
 // A store of records for tests of those who read it: what is put in counts up, and what is too old goes.
-import type {
-  ExportFeed,
-  OpenExportFeed,
-  FeedPage,
-  FeedFilter,
-} from '../../src/telemetry/otlp-export/otlp-export.ts';
-import type { LogRecord } from '../../src/telemetry/logs/logs.ts';
+import type { FeedPage, LogRecord, Logs, RecordFeed, Subscription } from '../../src/telemetry/logs/logs.ts';
 
 export const BLANK: LogRecord = {
   seq: 0,
@@ -56,10 +50,10 @@ export class Records {
   }
 
   /** The only query it knows is a word that must stand in the message; `(` is malformed. */
-  readonly open: OpenExportFeed = (wanted) =>
+  readonly open: Logs['feed'] = (wanted) =>
     wanted.query === '(' ? { problem: 'has a parenthesis that is not closed' } : this.#feed(wanted);
 
-  #feed({ kinds, minSeverity, query }: FeedFilter): ExportFeed {
+  #feed({ kinds, minSeverity, query }: Subscription): RecordFeed {
     return {
       read: async (afterSeq: number, limit: number): Promise<FeedPage> => {
         if (this.broken !== undefined) throw this.broken;

@@ -1,14 +1,9 @@
 // One line for every exchange that ended. Hot path: no object and no JSON.stringify of one per request.
 // Must stay true: a line is valid JSON whatever the client sent, and holds no header, no query and no body.
 // The query is left out because it may carry secrets.
+import type { DeploymentIdentity } from '../deployment-identity.ts';
 import { clockTime, type LineSink } from '../logger.ts';
 import type { Exchange, Observer } from './exchange.ts';
-
-/** What the log needs to know of a deployment. */
-export interface LoggedDeployment {
-  readonly id: string;
-  readonly environment: string;
-}
 
 /** Milliseconds with three decimals; null where the moment never came. */
 const span = (fromMs: number, toMs: number): string => (toMs === 0 ? 'null' : (toMs - fromMs).toFixed(3));
@@ -19,7 +14,7 @@ const pathOf = (target: string): string => {
 };
 
 /** The line for machines: one JSON object. Durations in milliseconds, sizes in bytes of body. */
-export function jsonLine(exchange: Exchange, deployment: LoggedDeployment | undefined): string {
+export function jsonLine(exchange: Exchange, deployment: DeploymentIdentity | undefined): string {
   const e = exchange;
   return (
     `{"time":"${new Date(e.startEpochMs).toISOString()}","level":"info","event":"exchange"` +
@@ -38,7 +33,7 @@ export function jsonLine(exchange: Exchange, deployment: LoggedDeployment | unde
 }
 
 /** The line for a person at a terminal. */
-export function accessTextLine(exchange: Exchange, deployment: LoggedDeployment | undefined): string {
+export function accessTextLine(exchange: Exchange, deployment: DeploymentIdentity | undefined): string {
   const e = exchange;
   // JSON quoting, without the quotes: a client's control characters must not reach the terminal.
   const target = JSON.stringify(`${e.method} ${pathOf(e.target)}`).slice(1, -1);
@@ -53,7 +48,7 @@ export function accessTextLine(exchange: Exchange, deployment: LoggedDeployment 
 export function accessLog(
   sink: LineSink,
   isText: boolean,
-  deployment: (index: number) => LoggedDeployment | undefined,
+  deployment: (index: number) => DeploymentIdentity | undefined,
 ): Observer {
   const line = isText ? accessTextLine : jsonLine;
   return { closed: (exchange) => sink.write(line(exchange, deployment(exchange.recordedAs))) };

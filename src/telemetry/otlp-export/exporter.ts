@@ -5,18 +5,17 @@
 import { backoffMs } from '../../core/backoff.ts';
 import { describe } from '../../core/errors.ts';
 import type { Logger } from '../../core/logger.ts';
-import type { LogRecord } from '../logs/logs.ts';
+import type { FeedPage, LogRecord, RecordFeed } from '../logs/logs.ts';
 import { fitting, MAX_RECORDS } from './batch.ts';
 import { OtlpClient, type ProjectSpans, type TestResult } from './otlp-client.ts';
 import type { Cursors } from './cursors.ts';
 import { scrub, type Destination } from './destination.ts';
-import type { ExportFeed, FeedPage } from './feed.ts';
 import type { ExportOrigin } from './otlp-logs.ts';
 import type { ExporterCounts, ExporterStatus, ExporterTiming } from './exporter-state.ts';
 import type { ExportResult } from './delivery-result.ts';
 
 export interface ExporterDeps {
-  readonly feed: ExportFeed;
+  readonly feed: RecordFeed;
   readonly cursors: Cursors;
   readonly counts: ExporterCounts;
   readonly sender: ExportOrigin;

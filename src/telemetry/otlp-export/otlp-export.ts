@@ -4,7 +4,7 @@
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import type { Logger } from '../../core/logger.ts';
-import { SEVERITY } from '../logs/logs.ts';
+import { SEVERITY, type Logs, type RecordFeed } from '../logs/logs.ts';
 import type { ProjectSpans, TestResult } from './otlp-client.ts';
 import { Cursors } from './cursors.ts';
 import { readDestination, refusalOf, secretsToRepeat, shownForm, type Destination } from './destination.ts';
@@ -18,7 +18,6 @@ import {
   type ExporterStatus,
   type ExporterTiming,
 } from './exporter-state.ts';
-import type { ExportFeed, OpenExportFeed } from './feed.ts';
 import type { ExportOptions } from './options.ts';
 import type { ExportOrigin } from './otlp-logs.ts';
 import { DestinationStore } from './destination-store.ts';
@@ -26,7 +25,6 @@ import { DestinationStore } from './destination-store.ts';
 export type { ProjectSpans, TestResult } from './otlp-client.ts';
 export { spanProjection } from './otlp-spans.ts';
 export type { ExporterStatus, ExporterTiming } from './exporter-state.ts';
-export type { ExportFeed, OpenExportFeed, FeedPage, FeedFilter } from './feed.ts';
 export type { ResourceSpans, ExportOrigin } from './otlp-logs.ts';
 
 const MAX_CONNECTIONS = 64;
@@ -34,7 +32,7 @@ const MAX_CONNECTIONS = 64;
 export interface ConnectionsDeps {
   /** Folder for what must survive a restart. */
   readonly folder: string;
-  readonly openFeed: OpenExportFeed;
+  readonly openFeed: Logs['feed'];
   readonly spans: ProjectSpans;
   readonly sender: ExportOrigin;
   /** Ports on which weir listens: what it exports must not come in again. */
@@ -197,7 +195,7 @@ export class OtlpExport {
     return { shown: this.get(destination.id)! };
   }
 
-  #feedOf({ signal, min_level: level, query }: Destination): ExportFeed | { readonly problem: string } {
+  #feedOf({ signal, min_level: level, query }: Destination): RecordFeed | { readonly problem: string } {
     return this.#deps.openFeed({
       kinds: signal === 'logs' ? ['line', 'request', 'event'] : ['span', 'request'],
       minSeverity: level === '' ? 0 : SEVERITY[level],

@@ -4,22 +4,10 @@
 import { attributesOf, type LogRecord } from '../logs/logs.ts';
 import { emptyOf, emptySpan, tracesRequest, type OtlpSpan } from '../../protocol/otlp/messages.ts';
 import { attributesFrom, type Attributes } from '../../protocol/otlp/any-value.ts';
+import type { Span } from '../tracing/tracing.ts';
 import type { ProjectSpans } from './otlp-client.ts';
 import { markOf, nextHop, SCOPE, type HopScope } from './hop-count.ts';
 import type { ResourceSpans } from './otlp-logs.ts';
-
-/** A span as the room of traces makes it from a request. */
-export interface SpanLike extends Pick<
-  OtlpSpan,
-  'traceId' | 'spanId' | 'parentSpanId' | 'name' | 'kind' | 'startTimeUnixNano' | 'endTimeUnixNano' | 'status'
-> {
-  readonly attributes: object;
-  readonly events: readonly {
-    readonly timeUnixNano: bigint;
-    readonly name: string;
-    readonly attributes: object;
-  }[];
-}
 
 /** Spans with who says them: the key of `senders` is its text. */
 interface Grouped {
@@ -30,7 +18,7 @@ interface Grouped {
 
 /** `spansOf`: the spans of a request's record. `version` is weir's own. */
 export function spanProjection(
-  spansOf: (record: LogRecord) => readonly SpanLike[],
+  spansOf: (record: LogRecord) => readonly Span[],
   version: string,
 ): ProjectSpans {
   return (records, serviceName) => {
@@ -48,7 +36,7 @@ export function spanProjection(
   };
 }
 
-const spanOf = ({ attributes, events, ...span }: SpanLike): OtlpSpan => ({
+const spanOf = ({ attributes, events, ...span }: Span): OtlpSpan => ({
   ...emptySpan(),
   ...span,
   attributes: attributesFrom(attributes),

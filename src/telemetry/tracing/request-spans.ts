@@ -9,6 +9,7 @@
 //                    └─ the delivery of its result (webhook-span.ts)
 // Conventions: contracts/logplane.md C5.
 import { childSpanId, REPLICA_SPAN } from '../../core/exchange/identity.ts';
+import type { LogRecord } from '../logs/logs.ts';
 import { errorType, hasFailed, hasReplicaFailed, type SpanOutcome } from './span-status.ts';
 import { operationOf, routeOf, type OperationName } from './route-name.ts';
 import {
@@ -20,24 +21,6 @@ import {
   type SpanEvent,
   type SpanValue,
 } from './span.ts';
-
-/** What a record says of a request; other kinds of records have no spans here. */
-export interface RecordLike {
-  readonly kind: string;
-  /** Nanoseconds since the epoch. */
-  readonly timeNs: bigint;
-  readonly durationNs: number;
-  readonly requestId: string;
-  readonly traceId: string;
-  readonly spanId: string;
-  readonly parentSpanId: string;
-  readonly deployment: string;
-  readonly environment: string;
-  readonly replica: string;
-  readonly status: number;
-  /** JSON, with the names that a request's record has. */
-  readonly attributes: string;
-}
 
 /** Which child of the request's span is which; REPLICA_SPAN is the first. */
 const QUEUE_SPAN = 2;
@@ -76,7 +59,7 @@ const ns = (ms: number): bigint => BigInt(Math.round(ms * 1e6));
 export type UrlScheme = 'http' | 'https';
 
 /** The spans of a request, its own first; none of what is no request, or took no part in a trace. */
-export function spansOf(record: RecordLike, modelId: string, scheme: UrlScheme = 'http'): Span[] {
+export function spansOf(record: LogRecord, modelId: string, scheme: UrlScheme = 'http'): Span[] {
   if (record.kind !== 'request' || record.spanId === '') return [];
   const said = new Said(record.attributes);
   const spans = [requestSpan(record, said, modelId, scheme)];
@@ -123,7 +106,7 @@ export function spansOf(record: RecordLike, modelId: string, scheme: UrlScheme =
   return spans;
 }
 
-const outcomeOf = (record: RecordLike, said: Said): SpanOutcome => ({
+const outcomeOf = (record: LogRecord, said: Said): SpanOutcome => ({
   protocol: said.text('protocol'),
   status: record.status,
   cause: said.text('cause'),
@@ -135,7 +118,7 @@ const callOf = (path: string): readonly [service: string, method: string] | unde
   return match ? [match[1]!, match[2]!] : undefined;
 };
 
-function requestSpan(record: RecordLike, said: Said, modelId: string, scheme: UrlScheme): Span {
+function requestSpan(record: LogRecord, said: Said, modelId: string, scheme: UrlScheme): Span {
   const outcome = outcomeOf(record, said);
   const isAsync = said.is('async');
   const isError = hasFailed(outcome);
@@ -230,7 +213,7 @@ function callAttributes({ status }: SpanOutcome, said: Said): Attributes {
 
 /** The time at the replica: its name, when it was, and what it was asked for. */
 function replicaSpan(
-  record: RecordLike,
+  record: LogRecord,
   said: Said,
   fromMs: number,
 ): [name: string, fromMs: number, toMs: number, more: Partial<Span>] {

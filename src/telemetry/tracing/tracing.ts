@@ -2,17 +2,17 @@
 // Must stay true: nothing is kept here. A span is made from the record of a request whenever somebody wants it.
 //   sampling.ts  which traces       spans.ts  record → spans       webhook-span.ts  a webhook → a record
 import type { Observer } from '../../core/exchange/exchange.ts';
-import { deliverySpan, type DeliverySpan, type SpanRecord } from './webhook-span.ts';
+import type { LogRecord } from '../logs/logs.ts';
+import { deliverySpan, type DeliverySpan } from './webhook-span.ts';
 import type { TraceOptions } from './options.ts';
 import { hasFailed } from './span-status.ts';
 import { ratioSampler, type RatioSampler } from './sampling.ts';
 import type { Span } from './span.ts';
-import { spansOf, type RecordLike, type UrlScheme } from './request-spans.ts';
+import { spansOf, type UrlScheme } from './request-spans.ts';
 
 export type { DeliverySpan } from './webhook-span.ts';
 export { STATUS } from './span.ts';
 export type { Span, SpanAttributes, SpanEvent } from './span.ts';
-export type { RecordLike } from './request-spans.ts';
 
 /** What all requests have in common. */
 export interface TraceSubject {
@@ -44,12 +44,12 @@ export class Tracing {
   }
 
   /** The spans of a request's record, its own first. */
-  spansOf(record: RecordLike): Span[] {
+  spansOf(record: LogRecord): Span[] {
     return spansOf(record, this.#about.modelId, this.#about.scheme);
   }
 
   /** The record of a delivery, where its trace is wanted. */
-  delivery(delivery: DeliverySpan, environment: string): SpanRecord | undefined {
+  delivery(delivery: DeliverySpan, environment: string): LogRecord | undefined {
     return deliverySpan(delivery, environment, this.#options.always_on_error);
   }
 }

@@ -2,6 +2,7 @@
 // Must stay true: of the webhook's URL only the host is said, for its path and query may be secrets.
 import { spanId } from '../../core/request-id.ts';
 import { isSampled, isValidTraceparent, spanIdOf, traceIdOf } from '../../core/exchange/identity.ts';
+import { SEVERITY, type LogRecord } from '../logs/logs.ts';
 import { KIND, known, STATUS } from './span.ts';
 
 /** One attempt that has ended. */
@@ -24,36 +25,12 @@ export interface DeliverySpan {
   readonly problem: string;
 }
 
-/** A span as a row of the record (kind `span`). */
-export interface SpanRecord {
-  readonly seq: 0;
-  readonly kind: 'span';
-  readonly timeNs: bigint;
-  readonly severity: number;
-  readonly message: string;
-  readonly requestId: string;
-  readonly traceId: string;
-  readonly spanId: string;
-  readonly parentSpanId: string;
-  readonly deployment: string;
-  readonly environment: string;
-  readonly replica: '';
-  readonly source: 'weir';
-  readonly status: 0;
-  readonly durationNs: number;
-  readonly attributes: string;
-}
-
-/** OTLP severity numbers. */
-const INFO = 9;
-const ERROR = 17;
-
 /** The span of an attempt; `undefined` where its trace is not sampled, and it did not fail or `onError` is false. */
 export function deliverySpan(
   delivery: DeliverySpan,
   environment: string,
   onError: boolean,
-): SpanRecord | undefined {
+): LogRecord | undefined {
   const { traceparent, requestId, deployment, startEpochMs, durationMs, result, status, problem } = delivery;
   if (!isValidTraceparent(traceparent)) return undefined;
   const isError = result !== 'ok';
@@ -78,7 +55,7 @@ export function deliverySpan(
     seq: 0,
     kind: 'span',
     timeNs: BigInt(Math.round(startEpochMs * 1000)) * 1000n,
-    severity: isError ? ERROR : INFO,
+    severity: isError ? SEVERITY.error : SEVERITY.info,
     message,
     requestId,
     traceId: traceIdOf(traceparent),

@@ -6,8 +6,8 @@ import { partialSuccess } from '../../kit/otlp-messages.ts';
 import { answering, linesOf, logsIn, Receiver, resetting, spansIn } from '../../kit/otlp-receiver.ts';
 import { Records } from '../../kit/records.ts';
 import { until } from '../../kit/until.ts';
-import type { OpenExportFeed, ProjectSpans } from '../../../src/telemetry/otlp-export/otlp-export.ts';
-import type { LogRecord } from '../../../src/telemetry/logs/logs.ts';
+import type { ProjectSpans } from '../../../src/telemetry/otlp-export/otlp-export.ts';
+import type { LogRecord, Logs } from '../../../src/telemetry/logs/logs.ts';
 import { emptyOf, emptySpan, tracesRequest } from '../../../src/protocol/otlp/messages.ts';
 
 let receiver: Receiver;
@@ -468,7 +468,7 @@ describe('spans', () => {
 it('nobody waits for a store that hangs', async () => {
   const records = new Records();
   let isHanging = false;
-  const open: OpenExportFeed = (wanted) => {
+  const open: Logs['feed'] = (wanted) => {
     const feed = records.open(wanted);
     if ('problem' in feed) return feed;
     return {

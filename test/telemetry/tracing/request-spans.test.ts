@@ -6,16 +6,20 @@ import { deliverySpan } from '../../../src/telemetry/tracing/webhook-span.ts';
 import { hasFailed } from '../../../src/telemetry/tracing/span-status.ts';
 import { operationOf, routeOf } from '../../../src/telemetry/tracing/route-name.ts';
 import type { Span } from '../../../src/telemetry/tracing/span.ts';
-import { spansOf, type RecordLike } from '../../../src/telemetry/tracing/request-spans.ts';
+import { spansOf } from '../../../src/telemetry/tracing/request-spans.ts';
+import type { LogRecord } from '../../../src/telemetry/logs/logs.ts';
 
 const T = 1_790_000_000_000_000_000n;
 const ms = (n: number) => T + BigInt(Math.round(n * 1e6));
 const SPAN = 'b'.repeat(16);
 const PARENT = 'c'.repeat(16);
 
-const record = (says: object = {}, more: Partial<RecordLike> = {}): RecordLike => ({
+const record = (says: object = {}, more: Partial<LogRecord> = {}): LogRecord => ({
+  seq: 1,
   kind: 'request',
   timeNs: T,
+  severity: 9,
+  message: '',
   durationNs: 50_000_000,
   requestId: 'r1',
   traceId: 'a'.repeat(32),
@@ -24,6 +28,7 @@ const record = (says: object = {}, more: Partial<RecordLike> = {}): RecordLike =
   deployment: 'dep1',
   environment: 'production',
   replica: 'abc12',
+  source: 'weir',
   status: 200,
   ...more,
   attributes: JSON.stringify({
@@ -41,7 +46,7 @@ const record = (says: object = {}, more: Partial<RecordLike> = {}): RecordLike =
     ...says,
   }),
 });
-const spans = (one: RecordLike) => spansOf(one, 'mdl1');
+const spans = (one: LogRecord) => spansOf(one, 'mdl1');
 const named = (all: readonly Span[], name: string) => all.find((span) => span.name === name)!;
 
 describe('the spans of a request', () => {

@@ -1,4 +1,5 @@
 // The labels that every baseten_* family carries. Must stay true: exactly the contract's (contracts/baseten.md 4.2).
+import type { DeploymentIdentity } from '../../../core/deployment-identity.ts';
 import type { Labels } from '../family.ts';
 
 export const COMMON_LABELS = [
@@ -10,9 +11,7 @@ export const COMMON_LABELS = [
 ] as const;
 
 /** Who a deployment is, for labels. */
-export interface DeploymentLabels {
-  readonly id: string;
-  readonly environment: string;
+export interface DeploymentLabels extends DeploymentIdentity {
   /** auto: stable in an environment, empty outside one. */
   readonly rollout_phase: 'auto' | 'stable' | 'promoting' | '';
 }
