@@ -18,7 +18,7 @@ import { accessLog } from '../core/exchange/access-log.ts';
 import { Exchanges } from '../core/exchange/exchange.ts';
 import { DataServer, predictPathWarning } from '../data-plane/server/data-server.ts';
 import { Kubernetes } from '../collectors/kubernetes/kubernetes.ts';
-import { createMetrics, type Measured } from '../telemetry/metrics/metrics.ts';
+import { createMetrics, MetricCounters } from '../telemetry/metrics/metrics.ts';
 import {
   MAX_DEPLOYMENTS,
   deploymentEvents,
@@ -139,31 +139,14 @@ export async function startSidecar(
     log,
   );
   if (child) child.ended = () => pool.processEnded(own.urls);
-  const measured: Measured = createMetrics(config.metrics, config.model, pool, {
-    build: { version, node: process.versions.node },
-    connections: () => proxy.connections(),
-    pods: {
-      followed,
-      figures: () => kubernetes.figures(),
-      childRestarts: child && ((deployment) => (deployment === own.deployment ? child.restarts : undefined)),
-    },
-    merged: { pages: () => scraper.pages(), readings: () => scraper.readings() },
-    droppedLines: () => log.sink.dropped(),
-    repeats: (deployment) => proxy.retries(deployment),
-    maxDeployments: MAX_DEPLOYMENTS,
-    async: { depth: (deployment) => queue.depth(deployment), webhooks: () => webhooks.counts },
-    samplers,
-    scale: () => scale.readings(),
-    logs: () => recording.logs && { ...recording.logs.figures, bodiesSkipped: recording.bodiesSkipped() },
-    exports: () => recording.connections?.readings() ?? [],
-  });
+  const counters = new MetricCounters(config.metrics, MAX_DEPLOYMENTS, deploymentIndex);
   const webhooks: Webhooks = new Webhooks(config.webhook, {
     // Whoever can reach us could have us call this machine; where only this machine can, he could himself.
     isLoopbackAllowed: isLoopbackUrl(config.ingress.listen.host),
     ownPorts: () => [ingress.address.port, admin.address.port],
   });
   const wasDelivered = (delivery: ClaimedDelivery, made: WebhookDelivery) => {
-    measured.async.delivered(delivery.deployment, made.durationMs / 1000);
+    counters.async.delivered(delivery.deployment, made.durationMs / 1000);
     recording.delivered(delivery, made, environmentOf(delivery.deployment));
   };
   const outbox = { attempts: 2, retryDelayMs: 2000, concurrency: config.webhook.concurrency };
@@ -172,8 +155,8 @@ export async function startSidecar(
     folder: config.data.dir,
     deployments: () => current().map(({ options }) => options.id),
     seat: (deployment) => queuedSlotAt(proxy.seat(deploymentIndex(deployment)), config.async),
-    started: (deployment, seconds) => measured.async.started(deployment, seconds),
-    ended: (deployment, outcome) => measured.async.ended(deployment, outcome),
+    started: (deployment, seconds) => counters.async.started(deployment, seconds),
+    ended: (deployment, outcome) => counters.async.ended(deployment, outcome),
     deliver: (delivery) => deliverWebhook(webhooks, config.model.id, delivery, wasDelivered),
   });
   const scale: Autoscaler = new Autoscaler(config.scale, {
@@ -194,7 +177,25 @@ export async function startSidecar(
       return queued + inProgress;
     },
   });
-  exchanges.observe(measured.observer);
+  const metrics = createMetrics(config.model, counters, {
+    build: { version, node: process.versions.node },
+    pool,
+    proxy,
+    pods: {
+      followed,
+      figures: () => kubernetes.figures(),
+      childRestarts: (deployment) => (deployment === own.deployment ? child?.restarts : undefined),
+    },
+    collectors: samplers,
+    replicaMetrics: scraper,
+    queue,
+    webhooks,
+    autoscaler: scale,
+    logStore: () => recording.logs && { ...recording.logs.figures, bodiesSkipped: recording.bodiesSkipped() },
+    exporters: recording.connections,
+    output: log.sink,
+  });
+  exchanges.observe(counters.inFlight);
   exchanges.observe(scale.observer);
   recording.observe(exchanges, (index) => pool.deployments[index]?.options);
   exchanges.observe(predictPathWarning(log, (index) => pool.deployments[index]?.options));
@@ -228,7 +229,7 @@ export async function startSidecar(
     config.admin,
     config.data.dir,
     {
-      metrics: measured.metrics,
+      metrics,
       pool,
       scale: () => scale.readings(),
       isAccepting: () => isAccepting,
@@ -254,7 +255,7 @@ export async function startSidecar(
   // First to start and last to stop. Not needed if neither records nor tasks are kept on disk.
   if (recording.logs || config.async.store === 'file')
     parts.push(new DataFolder(config.data.dir, recording.logs ? ['logs'] : [], log));
-  parts.push(...recording.parts, measured.loop, samplers, kubernetes, scraper, admin, scale);
+  parts.push(...recording.parts, counters.eventLoop, samplers, kubernetes, scraper, admin, scale);
   if (child) parts.push(child);
   const tellDeployments = () => deploymentEvents(log, [], config.deployments);
   parts.push(queue, { name: 'deployments', start: tellDeployments, stop: () => undefined });

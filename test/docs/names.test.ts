@@ -1,6 +1,6 @@
 // Names of settings, flags, variables, metrics, events and errors in the README and the guides.
 import { describe, expect, it } from 'vitest';
-import { families } from '../../scripts/metric-families.ts';
+import { metricFamilies } from '../../src/telemetry/metrics/metrics.ts';
 import { settings } from '../../src/config/schema.ts';
 import { CLIENT, isServiceLink, OLD_CLIENT } from '../../src/config/variables.ts';
 import { catalogue } from '../../src/core/errors.ts';
@@ -48,7 +48,7 @@ describe.each(GUIDES)('$file', (page) => {
   });
 
   it('names metrics that exist', () => {
-    const names = new Set(families().map(({ name }) => name));
+    const names = new Set(metricFamilies.map(({ name }) => name));
     for (const [whole, name] of page.text.matchAll(
       /\b((?:weir|baseten)_[a-z_]+?)(?:_bucket|_sum|_count)?\b/g,
     ))

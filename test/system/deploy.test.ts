@@ -4,7 +4,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { afterAll, describe, expect, it } from 'vitest';
 import { parseAllDocuments } from 'yaml';
 import { dashboard } from '../../scripts/dashboard.ts';
-import { families } from '../../scripts/metric-families.ts';
+import { metricFamilies } from '../../src/telemetry/metrics/metrics.ts';
 import { load } from '../../src/config/config.ts';
 import { readTrigger } from '../../src/control/scaling/scaled-object.ts';
 import type { ScaleReading } from '../../src/control/scaling/autoscaler.ts';
@@ -18,7 +18,7 @@ const textOf = (file: string) => readFileSync(`${DEPLOY}${file}`, 'utf8');
 
 /** Every name that a page of weir can have, with the ends that the lines of a histogram have. */
 const known = new Set(
-  families().flatMap(({ name, type }) =>
+  metricFamilies.flatMap(({ name, type }) =>
     type === 'histogram' ? ['_bucket', '_sum', '_count'].map((end) => name + end) : [name],
   ),
 );
@@ -59,7 +59,7 @@ describe('deploy/', () => {
       ([name]) => name,
     );
     expect(
-      names.filter((name) => !known.has(name) && !families().some((family) => family.name === name)),
+      names.filter((name) => !known.has(name) && !metricFamilies.some((family) => family.name === name)),
     ).toEqual([]);
   });
 
@@ -124,7 +124,7 @@ describe('deploy/', () => {
       ];
       expect(selectors.length).toBeGreaterThan(0);
       for (const [whole, name, matchers] of selectors) {
-        const family = families().find((one) => one.name === name);
+        const family = metricFamilies.find((one) => one.name === name);
         expect(family, whole).toBeDefined();
         for (const [, label] of matchers!.matchAll(/(\w+)\s*(?:=~|!~|!=|=)/g))
           expect([...family!.labels, ...added], whole).toContain(label);
@@ -144,7 +144,7 @@ describe('deploy/', () => {
     const text = textOf('grafana-dashboard.json');
     expect(text).toBe(dashboard());
     expect(() => JSON.parse(text) as unknown).not.toThrow();
-    for (const { name } of families()) expect(text).toMatch(new RegExp(`\\b${name}(?:_bucket)?\\b`));
+    for (const { name } of metricFamilies) expect(text).toMatch(new RegExp(`\\b${name}(?:_bucket)?\\b`));
     // Without these Grafana would draw one panel over another.
     const ids = [...text.matchAll(/"id": (\d+)/g)].map(([, id]) => id);
     expect(new Set(ids).size).toBe(ids.length);

@@ -12,6 +12,7 @@ import {
   type DesiredReason as Decided,
   type ScaleRule,
 } from './desired-replicas.ts';
+import type { ScalingFigures } from '../../telemetry/metrics/metrics.ts';
 import type { KedaServer } from './keda.ts';
 import type { ScaleOptions } from './options.ts';
 import { SlidingMean } from './sliding-mean.ts';
@@ -52,20 +53,15 @@ export interface DesiredChange {
 }
 
 /** A decision with all that it was made of, as `/v1/scale` shows it. */
-export interface ScaleReading {
-  readonly id: string;
-  /** `null`: not decided yet. */
-  readonly desired: number | null;
+export interface ScaleReading extends ScalingFigures {
   readonly current: number | null;
   /** What the load alone asks for, before the delay of going down. */
   readonly wanted: number | null;
   readonly reason: ScaleReason;
-  readonly mean_in_flight: number;
   readonly in_flight: number;
   readonly async_counted: number;
   readonly concurrency_target: number;
   readonly target_utilization_percentage: number;
-  readonly in_flight_per_replica: number;
   readonly min_replica: number;
   readonly max_replica: number;
   /** Seconds until fewer replicas are desired if nothing comes; null while no fewer are. */
