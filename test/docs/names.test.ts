@@ -76,10 +76,10 @@ it('the guide of the export says what happens after every status of a receiver',
   const retried = statuses(/^\| ([\d, ]+), or not at all +\| retries/m);
   const paused = statuses(/^\| ([\d, ]+), a redirect +\| pauses/m);
   const resultOf = (status: number) =>
-    exportResult({ status, headers: {}, body: Buffer.alloc(0) }, 'logs', 'json', 1, 0).is;
-  expect(retried.map(resultOf)).toEqual(retried.map(() => 'again'));
+    exportResult({ status, headers: {}, body: Buffer.alloc(0) }, 'logs', 'json', 1, 0).kind;
+  expect(retried.map(resultOf)).toEqual(retried.map(() => 'retry'));
   expect([...paused, 301, 308].map(resultOf)).toEqual([...paused, 301, 308].map(() => 'locked_out'));
   for (let status = 400; status < 600; status++)
     if (![...retried, ...paused].includes(status))
-      expect(['refused', 'too_large'], String(status)).toContain(resultOf(status));
+      expect(['rejected', 'too_large'], String(status)).toContain(resultOf(status));
 });

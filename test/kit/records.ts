@@ -1,4 +1,4 @@
-// A store of records for tests of those who read it: what is put in counts up, and what is too old goes.
+// A log store in memory for tests of its readers.
 import type { FeedPage, LogRecord, Logs, RecordFeed, Subscription } from '../../src/telemetry/logs/logs.ts';
 
 export const BLANK: LogRecord = {
@@ -44,12 +44,12 @@ export class Records {
     return this.#head;
   }
 
-  /** What is below goes. */
+  /** Removes records with a lower sequence number. */
   expire(below: number): void {
     this.#records = this.#records.filter(({ seq }) => seq >= below);
   }
 
-  /** The only query it knows is a word that must stand in the message; `(` is malformed. */
+  /** A query is a word that the message must contain. The query `(` is malformed. */
   readonly open: Logs['feed'] = (wanted) =>
     wanted.query === '(' ? { problem: 'has a parenthesis that is not closed' } : this.#feed(wanted);
 

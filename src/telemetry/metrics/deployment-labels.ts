@@ -26,7 +26,7 @@ interface CachedLabels {
   readonly extended: Map<string, Labels>;
 }
 
-/** Deployments are named by their index in the pool. A label set is rebuilt only when the deployment's options change. */
+/** Deployments are named by their index in the pool. Label sets are rebuilt when a deployment's options change. */
 export class DeploymentLabels {
   readonly #model: { readonly id: string; readonly name: string };
   readonly #deployments: readonly { readonly options: LabeledDeployment }[];

@@ -1,6 +1,6 @@
 // Counts of running exchanges, and totals that are added when an exchange closes. Hot path.
-// Invariant: an exchange that raised a count lowers it exactly once, since both happen in observer calls that an exchange
-// makes once.
+// Invariant: an exchange that raised a count lowers it exactly once, since both happen in observer calls that an
+// exchange makes once.
 import { causes, type Cause } from '../../core/errors.ts';
 import type { Exchange, Observer } from '../../core/exchange/exchange.ts';
 import type { RequestTotals } from './request-totals.ts';

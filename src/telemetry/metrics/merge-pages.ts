@@ -1,6 +1,6 @@
 // Merges the metrics pages of the replicas into one text, in either format.
-// Invariant: each family has one HELP and TYPE line, however many replicas have it. The sample lines were validated when
-// the page was fetched (collectors/replica-metrics/exposition.ts).
+// Invariant: each family has one HELP and TYPE line, however many replicas have it. The sample lines were validated
+// when the page was fetched (collectors/replica-metrics/exposition.ts).
 import type { PageFamily } from '../../collectors/replica-metrics/replica-metrics.ts';
 
 type Pages = readonly ReadonlyMap<string, PageFamily>[];

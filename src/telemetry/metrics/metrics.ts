@@ -1,7 +1,7 @@
 // The metrics page: all families in Prometheus text or OpenMetrics, then the replicas' own families.
 // Invariant: a family that cannot be read is left out and counted; the other families are still on the page.
-// Only this file imports prom-client. There is one registry per format, since prom-client renames counters in place when
-// it writes OpenMetrics.
+// Only this file imports prom-client. There is one registry per format, since prom-client renames counters in place
+// when it writes OpenMetrics.
 import { Registry, type Metric } from 'prom-client';
 import type { MetricCounters } from './counters.ts';
 import { DeploymentLabels, type Labels } from './deployment-labels.ts';

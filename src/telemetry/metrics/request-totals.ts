@@ -1,5 +1,5 @@
 // Totals of finished exchanges, in flat arrays. Hot path: `observe` runs once for every exchange.
-// Invariant: no hashing, no allocation and no label text in `observe`; memory is fixed by configuration, not by traffic.
+// Invariant: `observe` hashes nothing, allocates nothing and builds no label text; memory depends on settings only.
 //
 // One block per (deployment, is_async, status), found by index:
 //   [ count | four histograms, each: sum, count, buckets… ]    in the order of HISTOGRAMS

@@ -1,8 +1,7 @@
-// Families of the exporters to OTLP destinations. Invariant: one series per destination, with the name that it was given.
+// Families of the exporters to OTLP destinations.
 import type { Family, Sample } from '../family.ts';
 import type { ExportFigures, MetricParts } from '../metric-sources.ts';
 
-/** `figuresOf` gives the state of all exporters; each of them has one value. */
 const figuresOf = ({ exporters }: Pick<MetricParts, 'exporters'>): readonly ExportFigures[] =>
   exporters?.readings() ?? [];
 const each =

@@ -1,6 +1,6 @@
 // Families that count the replicas of a deployment: restarts, readiness, active, starting (contracts/baseten.md 4.2).
-// Invariant: readiness comes from Kubernetes while that is recent, else from probes; restarts come from one source only,
-// since a counter with alternating sources looks reset.
+// Invariant: readiness comes from Kubernetes while that is recent, else from probes; restarts come from one source
+// only, since a counter with alternating sources looks reset.
 import type { PodCondition } from '../../../collectors/kubernetes/kubernetes.ts';
 import { COMMON_LABELS, type DeploymentLabels } from '../deployment-labels.ts';
 import type { Family } from '../family.ts';

@@ -1,5 +1,5 @@
 // Families of single replicas. Families that count all replicas of a deployment are in pods.ts.
-// Invariant: one series per replica id, also while a replaced replica and its successor of the same id both serve requests.
+// Invariant: one series per replica id, also while a replica that was replaced and its successor share an id.
 import type { Pool, Replica } from '../../../data-plane/replicas/pool.ts';
 import type { Family, Sample } from '../family.ts';
 import type { MetricSources } from '../metric-sources.ts';

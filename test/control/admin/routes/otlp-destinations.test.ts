@@ -122,10 +122,13 @@ it('a connection is made, listed, shown, changed, tested, asked how it is, and r
 describe('what is wrong is said', () => {
   it.each([
     ['{"endpoint_url":', 'The request is malformed: the body is no JSON: Unexpected end of JSON input'],
-    ['[]', 'The request is malformed: a connection is a JSON object, such as {"endpoint_url": "https://…"}'],
+    [
+      '[]',
+      'The request is malformed: a connection must be a JSON object such as {"endpoint_url": "https://otlp.example.com/v1/logs"}',
+    ],
     [
       '{"endpoint_ur1":"https://x/"}',
-      'The request is malformed: "endpoint_ur1" is nothing that a connection has; did you mean endpoint_url?',
+      'The request is malformed: unknown field "endpoint_ur1"; did you mean "endpoint_url"?',
     ],
     ['', 'The request is malformed: the body is no JSON: Unexpected end of JSON input'],
   ])('%s', async (body, error) => {
@@ -191,6 +194,6 @@ it('a test that fails is an answer', async () => {
   const tested = await ask('POST', `${BASE}/${made.json.id}/test`);
   expect([tested.status, tested.json]).toMatchObject([
     200,
-    { ok: false, status: 401, message: 'answered 401: what is ***?' },
+    { ok: false, status: 401, message: 'receiver returned 401: what is ***?' },
   ]);
 });
