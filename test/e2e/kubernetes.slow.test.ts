@@ -167,14 +167,16 @@ describe('an API server that fails', () => {
     await until('it has asked twice', () => api.lists >= 2);
     api.isMute = false;
     await weir.shows(RESTARTS, 3);
-    expect(await complaints(weir)).toMatchObject([{ problem: 'did not answer in time' }]);
+    expect(await complaints(weir)).toMatchObject([
+      { problem: 'no response from the API server within kubernetes.request_timeout' },
+    ]);
   });
 
   it('that does not know the token, or is not the one of the certificate, is not believed', async () => {
     api.put(podObject({ name: 'a', restarts: 3 }));
     writeFileSync(join(api.credentials, 'token'), 'of somebody else');
     const weir = await startSelector();
-    await weir.line('the complaint', ({ problem }) => problem === 'answered 401');
+    await weir.line('the complaint', ({ problem }) => problem === 'the API server returned 401');
     writeFileSync(join(api.credentials, 'ca.crt'), rootCertificates[0]!);
     const stranger = await startSelector();
     const { problem } = await stranger.line('a complaint', ({ event }) => event === 'pods cannot be watched');
@@ -190,7 +192,7 @@ describe('an API server that fails', () => {
     await weir.shows(ACTIVE, 1);
     api.refuse = {};
     await weir.shows(RESTARTS, 3);
-    expect(await complaints(weir)).toMatchObject([{ problem: 'answered 403' }]);
+    expect(await complaints(weir)).toMatchObject([{ problem: 'the API server returned 403' }]);
   });
 
   it('that forbids the watch alone is listed instead, and named once', async () => {
@@ -200,7 +202,7 @@ describe('an API server that fails', () => {
     await weir.shows(RESTARTS, 3);
     api.putInSilence(podObject({ name: 'a', restarts: 4 }));
     await weir.shows(RESTARTS, 4);
-    expect(await complaints(weir)).toMatchObject([{ problem: 'answered 403' }]);
+    expect(await complaints(weir)).toMatchObject([{ problem: 'the API server returned 403' }]);
   });
 
   it('that answers with something else is asked again', async () => {

@@ -160,13 +160,13 @@ describe('a page that is not one', () => {
     body = page(GOOD.replace(' 3\n', ' 4\n'));
     await weir.shows(RUNNING, 4);
     const said = await until('all is said', () => {
-      const found = weir.lines.filter(({ event }) => String(event).startsWith('metrics page'));
+      const found = weir.lines.filter(({ event }) => String(event).includes('metrics page of replica'));
       return found.length >= 3 && found;
     });
     expect(said.map(({ event }) => event)).toEqual([
-      'metrics page is merged',
-      'metrics page cannot be merged',
-      'metrics page is merged',
+      'merging metrics page of replica',
+      'cannot merge metrics page of replica',
+      'merging metrics page of replica',
     ]);
   });
 

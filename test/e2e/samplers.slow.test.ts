@@ -332,7 +332,7 @@ describe('GPUs', () => {
     );
     expect(seen.value('weir_sampler_success{sampler="gpu"}')).toBe(0);
     expect(shown(seen, USED)).toEqual({});
-    expect(await weir.line('the reason', (line) => line.event === 'sampler failed')).toMatchObject({
+    expect(await weir.line('the reason', (line) => line.event === 'collector failed')).toMatchObject({
       level: 'warn',
       sampler: 'gpu',
       problem: expect.stringContaining(reason) as string,
@@ -370,8 +370,8 @@ describe('GPUs', () => {
     );
     expect(shown(seen, USED)).toEqual({ 'r0 0': 61234, 'r0 1': 40960 });
     expect(standIn.alive('stream').length).toBeLessThanOrEqual(1);
-    const told = await weir.line('the reason', (line) => line.event === 'sampler failed');
-    expect(told['problem']).toBe('nvidia-smi ended (255): 0, GPU-5f8b2a14-9c3d');
+    const told = await weir.line('the reason', (line) => line.event === 'collector failed');
+    expect(told['problem']).toBe('nvidia-smi exited (255): 0, GPU-5f8b2a14-9c3d');
     await stopClean(weir, standIn);
   });
 

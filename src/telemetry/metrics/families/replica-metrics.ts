@@ -1,9 +1,9 @@
 // Families of replica metrics: whether each replica's own metrics page is merged, and what of it is left out.
-import type { MergeReading } from '../../../collectors/replica-metrics/replica-metrics.ts';
+import type { ReplicaMetricsReading } from '../../../collectors/replica-metrics/replica-metrics.ts';
 import type { Family } from '../family.ts';
 
 const LABELS = ['deployment_id', 'replica'];
-const labelsOf = ({ deployment, replica }: MergeReading) => ({ deployment_id: deployment, replica });
+const labelsOf = ({ deployment, replica }: ReplicaMetricsReading) => ({ deployment_id: deployment, replica });
 
 export const replicaMetricsFamilies: readonly Family[] = [
   {
@@ -14,8 +14,8 @@ export const replicaMetricsFamilies: readonly Family[] = [
     samples: ({ replicaMetrics }) =>
       replicaMetrics
         .readings()
-        .filter(({ isWell }) => isWell !== undefined)
-        .map((reading) => ({ labels: labelsOf(reading), value: reading.isWell ? 1 : 0 })),
+        .filter(({ isSuccess }) => isSuccess !== undefined)
+        .map((reading) => ({ labels: labelsOf(reading), value: reading.isSuccess ? 1 : 0 })),
   },
   {
     name: 'weir_merge_series',
@@ -32,7 +32,7 @@ export const replicaMetricsFamilies: readonly Family[] = [
     labels: [...LABELS, 'reason'],
     samples: ({ replicaMetrics }) =>
       replicaMetrics.readings().flatMap((reading) =>
-        Array.from(reading.faults, ([reason, value]) => ({
+        Array.from(reading.errors, ([reason, value]) => ({
           labels: { ...labelsOf(reading), reason },
           value,
         })),
