@@ -2,8 +2,8 @@
 import { Collectors } from '../collectors/collectors.ts';
 import { ReplicaMetrics } from '../collectors/replica-metrics/replica-metrics.ts';
 import { version } from '../core/version.ts';
-import { MAX_DEPLOYMENTS, speaksGrpc } from '../data-plane/replicas/pool.ts';
-import { createMetrics, type Measured } from '../telemetry/metrics/metrics.ts';
+import { speaksGrpc } from '../data-plane/replicas/pool.ts';
+import { createMetrics, type Metrics } from '../telemetry/metrics/metrics.ts';
 import type { Modules } from './modules.ts';
 
 /** Scrapes the metrics pages of all HTTP replicas; gRPC replicas have none. */
@@ -46,28 +46,25 @@ export function buildCollectors(modules: Modules): Collectors {
   );
 }
 
-export function buildMetrics(modules: Modules): Measured {
-  const { config, log, pool, proxy, child, kubernetes, replicaMetrics, logPipeline, supervised } = modules;
-  return createMetrics(config.metrics, config.model, pool, {
+export function buildMetrics(modules: Modules): Metrics {
+  const { config, log, child, supervised, logPipeline } = modules;
+  return createMetrics(config.model, modules.counters, {
     build: { version, node: process.versions.node },
-    connections: () => proxy.connections(),
+    pool: modules.pool,
+    proxy: modules.proxy,
     pods: {
       followed: modules.podDeployment,
-      figures: () => kubernetes.figures(),
-      childRestarts:
-        child && ((deployment) => (deployment === supervised.deployment ? child.restarts : undefined)),
+      figures: () => modules.kubernetes.figures(),
+      childRestarts: (deployment) => (deployment === supervised.deployment ? child?.restarts : undefined),
     },
-    merged: { pages: () => replicaMetrics.pages(), readings: () => replicaMetrics.readings() },
-    droppedLines: () => log.sink.dropped(),
-    repeats: (deployment) => proxy.retries(deployment),
-    maxDeployments: MAX_DEPLOYMENTS,
-    async: {
-      depth: (deployment) => modules.queue.depth(deployment),
-      webhooks: () => modules.webhooks.counts,
-    },
-    samplers: modules.collectors,
-    scale: () => modules.autoscaler.readings(),
-    logs: () => logPipeline.logs && { ...logPipeline.logs.figures, bodiesSkipped: logPipeline.bodiesSkipped },
-    exports: () => logPipeline.connections?.readings() ?? [],
+    collectors: modules.collectors,
+    replicaMetrics: modules.replicaMetrics,
+    queue: modules.queue,
+    webhooks: modules.webhooks,
+    autoscaler: modules.autoscaler,
+    logStore: () =>
+      logPipeline.logs && { ...logPipeline.logs.figures, bodiesSkipped: logPipeline.bodiesSkipped },
+    exporters: logPipeline.connections,
+    output: log.sink,
   });
 }

@@ -53,7 +53,7 @@ export function buildAdmin(modules: Modules, explain: () => unknown): Admin {
     config.admin,
     config.data.dir,
     {
-      metrics: modules.metrics.metrics,
+      metrics: modules.metrics,
       pool,
       scale: () => modules.autoscaler.readings(),
       isAccepting: () => !modules.drain.isRunning,

@@ -15,15 +15,15 @@ export const buildWebhooks = (modules: Modules): Webhooks =>
   });
 
 export function buildQueue(modules: Modules): Queue {
-  const { config, log, pool, proxy, metrics } = modules;
+  const { config, log, pool, proxy, counters } = modules;
   const outbox = { ...DELIVERY, concurrency: config.webhook.concurrency };
   return new Queue(config.async, outbox, {
     log,
     folder: config.data.dir,
     deployments: () => pool.current.map(({ options }) => options.id),
     acquireSlot: (deployment) => queuedSlot(proxy.reserveSlot(pool.indexOf(deployment)), config.async),
-    started: (deployment, seconds) => metrics.async.started(deployment, seconds),
-    ended: (deployment, outcome) => metrics.async.ended(deployment, outcome),
+    started: (deployment, seconds) => counters.async.started(deployment, seconds),
+    ended: (deployment, outcome) => counters.async.ended(deployment, outcome),
     deliver: (delivery) => deliver(modules, delivery),
   });
 }
@@ -62,7 +62,7 @@ async function deliver(modules: Modules, delivery: ClaimedDelivery): Promise<Del
     errors,
   });
   const made = await modules.webhooks.deliver({ url, requestId: id, body });
-  modules.metrics.async.delivered(deployment, made.durationMs / 1000);
+  modules.counters.async.delivered(deployment, made.durationMs / 1000);
   modules.logPipeline.recordDelivery(delivery, made, modules.environmentOf(deployment));
   return { isDelivered: made.ok, isRetryable: made.isRetryable, problem: made.error };
 }

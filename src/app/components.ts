@@ -14,7 +14,7 @@ export function componentsOf(modules: Modules): Component[] {
   return [
     ...(usesFolder ? [new DataFolder(config.data.dir, logPipeline.logs ? ['logs'] : [], log)] : []),
     ...logPipeline.components,
-    modules.metrics.loop,
+    modules.counters.eventLoop,
     modules.collectors,
     modules.kubernetes,
     modules.replicaMetrics,

@@ -12,7 +12,7 @@ export function observersOf(modules: Modules): Observer[] {
   const { config, log, pool } = modules;
   const deploymentAt = (index: number) => pool.deployments[index]?.options;
   return [
-    modules.metrics.observer,
+    modules.counters.inFlight,
     modules.autoscaler.observer,
     ...modules.logPipeline.observers(deploymentAt),
     predictPathWarning(log, deploymentAt),

@@ -10,7 +10,7 @@ import { kubernetesOptions } from '../collectors/kubernetes/options.ts';
 import { metricsOptions } from '../telemetry/metrics/options.ts';
 import { deploymentOptions, modelOptions, poolOptions } from '../data-plane/replicas/options.ts';
 import { logsOptions } from '../telemetry/logs/options.ts';
-import { mergeOptions } from '../collectors/replica-metrics/options.ts';
+import { replicaMetricsOptions } from '../collectors/replica-metrics/options.ts';
 import { proxyOptions } from '../data-plane/proxy/options.ts';
 import { queueOptions } from '../async/queue/options.ts';
 import { collectorsOptions } from '../collectors/options.ts';
@@ -34,7 +34,7 @@ export const schema = section({
   child: childOptions,
   samplers: collectorsOptions,
   metrics: metricsOptions,
-  merge_metrics: mergeOptions,
+  merge_metrics: replicaMetricsOptions,
   kubernetes: kubernetesOptions,
   export: exportOptions,
   admin: adminOptions,

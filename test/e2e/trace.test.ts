@@ -1,4 +1,4 @@
-// weir in a trace, with the real binary: what the replica is told, what the record says, and that both are the same trace.
+// Traces with the real binary: the traceparent that a replica gets and the stored record belong to the same trace.
 import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { childSpanId, REPLICA_SPAN } from '../../src/core/exchange/identity.ts';
 import { spansOf } from '../../src/telemetry/tracing/request-spans.ts';
@@ -21,7 +21,7 @@ const partsOf = (traceparent: string | undefined) => {
 
 let replica: Replica;
 let data: string;
-/** What the replica was told, by path. */
+/** The traceparent that the replica got, by path. */
 let told: Map<string, string>;
 let statusOf: (path: string) => number;
 
@@ -49,7 +49,7 @@ for (const lane of ['fast', 'full'])
   describe(`in the ${lane} lane`, () => {
     const here = `--proxy-fast-lane=${lane === 'fast'}`;
 
-    it('a request is a span below its caller’s, and the replica’s work is below that', async () => {
+    it('makes a request a child of the client’s span, and the replica’s spans children of the request', async () => {
       const weir = await start([here]);
       const headers = { traceparent: `00-${TRACE}-${SPAN}-01` };
       const id = idOf(await call(weir.url, '/x', { headers }));
@@ -75,7 +75,7 @@ for (const lane of ['fast', 'full'])
       expect(partsOf(told.get('/again')).traceId).toBe(again.traceId);
     });
 
-    it('what the caller does not sample is not, but what fails is in any case', async () => {
+    it('does not sample what the client does not sample, but always samples failures', async () => {
       const weir = await start([here]);
       statusOf = (path) => (path === '/fails' ? 500 : path === '/missing' ? 404 : 200);
       const sampled = new Map<string, unknown>();
@@ -90,7 +90,7 @@ for (const lane of ['fast', 'full'])
   });
 
 describe('a gRPC call', () => {
-  it('is a span like any other, and none of its bodies are ever kept', async () => {
+  it('has a span, and its bodies are never stored', async () => {
     const calls = await startGrpcReplica();
     const weir = await start(['--logs-capture=full'], { to: calls.url });
     const { id } = await new TestClient(weir.port).unary('emptyCall').outcome;
@@ -105,8 +105,8 @@ describe('a gRPC call', () => {
   });
 });
 
-describe('a ratio', () => {
-  it('takes the same traces in every weir on the way, each for itself', async () => {
+describe('trace.sample_ratio', () => {
+  it('samples the same traces in every weir', async () => {
     const inner = folder();
     const ratio = ['--trace-sample-ratio=0.5', '--trace-parent-based=false'];
     const behind = await start(ratio, { dir: inner });
@@ -129,7 +129,7 @@ describe('a ratio', () => {
     }
   });
 
-  it('of 0 with always_on_error switched off samples nothing', async () => {
+  it('samples nothing if it is 0 and always_on_error is false', async () => {
     const weir = await start(['--trace-sample-ratio=0', '--trace-always-on-error=false']);
     statusOf = () => 500;
     const record = await requestIn(data, idOf(await call(weir.url, '/x')));
@@ -138,7 +138,7 @@ describe('a ratio', () => {
 });
 
 describe('an asynchronous request', () => {
-  it('is one trace: its submit, its wait, its run, the replica’s time and the delivery', async () => {
+  it('is one trace of submission, wait, attempt, replica and webhook delivery', async () => {
     let delivered = 0;
     const hook = await startReplica((req, res) => {
       void whole(req, () => {
@@ -179,13 +179,13 @@ describe('an asynchronous request', () => {
     });
     expect(delivery.attributes).not.toMatch(/secret|token/);
     expect(delivery.timeNs).toBeGreaterThanOrEqual(run.timeNs);
-    // All of it hangs together.
+    // All spans are connected.
     const spans = [first, run].flatMap((record: Seen) => spansOf(record, ''));
     const ids = new Set([SPAN, ...spans.map(({ spanId }) => spanId)]);
     for (const span of [...spans, delivery]) expect(ids.has(span.parentSpanId)).toBe(true);
   });
 
-  it('that nobody traces has its submit’s trace all the same, and no spans', async () => {
+  it('keeps the trace id of its submission if it is not sampled, and has no spans', async () => {
     const weir = await startWeir(['--replica', replica.url, '--data-dir', data]);
     const traceparent = `00-${TRACE}-${SPAN}-01`;
     const submit = await call(weir.url, '/production/async_predict', {
@@ -211,8 +211,8 @@ describe('an asynchronous request', () => {
   });
 });
 
-describe('the settings', () => {
-  it('that contradict each other are refused in words', async () => {
+describe('settings', () => {
+  it('are rejected with a message if they contradict each other', async () => {
     const { code, err } = await runWeir([
       'check',
       '--replica=http://127.0.0.1:1',

@@ -1,4 +1,5 @@
 // A scaling decision with all its inputs, as /v1/scale shows it.
+import type { ScalingFigures } from '../../telemetry/metrics/metrics.ts';
 import type { DesiredReason, ScaleDecision } from './desired-replicas.ts';
 import type { ScaleOptions } from './options.ts';
 
@@ -15,20 +16,15 @@ export interface ScaledDeployment {
   readonly current: number | undefined;
 }
 
-export interface ScaleReading {
-  readonly id: string;
-  /** `null`: not decided yet. */
-  readonly desired: number | null;
+export interface ScaleReading extends ScalingFigures {
   readonly current: number | null;
   /** Replicas that the load needs, before the delay of scaling down. */
   readonly wanted: number | null;
   readonly reason: ScaleReason;
-  readonly mean_in_flight: number;
   readonly in_flight: number;
   readonly async_counted: number;
   readonly concurrency_target: number;
   readonly target_utilization_percentage: number;
-  readonly in_flight_per_replica: number;
   readonly min_replica: number;
   readonly max_replica: number;
   /** Seconds until fewer replicas are desired if no request arrives; `null` while no fewer are wanted. */

@@ -1,14 +1,9 @@
 // The access log: one line for every exchange that has ended. Hot path: builds no object per request.
 // Invariant: a line is valid JSON whatever the client sent, and has no header, no body, and no query, since that may
 // carry secrets.
+import type { DeploymentIdentity } from '../deployment-identity.ts';
 import { clockTime, type LineSink } from '../logger.ts';
 import type { Exchange, Observer } from './exchange.ts';
-
-/** The part of a deployment that the log names. */
-export interface LoggedDeployment {
-  readonly id: string;
-  readonly environment: string;
-}
 
 /** A duration in milliseconds with three decimals; null if it never ended. */
 const duration = (fromMs: number, toMs: number): string => (toMs === 0 ? 'null' : (toMs - fromMs).toFixed(3));
@@ -19,7 +14,7 @@ const pathOf = (target: string): string => {
 };
 
 /** The line as one JSON object. Durations in milliseconds, sizes in bytes of body. */
-export function jsonLine(exchange: Exchange, deployment: LoggedDeployment | undefined): string {
+export function jsonLine(exchange: Exchange, deployment: DeploymentIdentity | undefined): string {
   const e = exchange;
   return (
     `{"time":"${new Date(e.startEpochMs).toISOString()}","level":"info","event":"exchange"` +
@@ -38,7 +33,7 @@ export function jsonLine(exchange: Exchange, deployment: LoggedDeployment | unde
 }
 
 /** The line for a terminal. */
-export function accessTextLine(exchange: Exchange, deployment: LoggedDeployment | undefined): string {
+export function accessTextLine(exchange: Exchange, deployment: DeploymentIdentity | undefined): string {
   const e = exchange;
   // JSON quoting, without the quotes: a client's control characters must not reach the terminal.
   const target = JSON.stringify(`${e.method} ${pathOf(e.target)}`).slice(1, -1);
@@ -53,7 +48,7 @@ export function accessTextLine(exchange: Exchange, deployment: LoggedDeployment 
 export function accessLog(
   sink: LineSink,
   isText: boolean,
-  deployment: (index: number) => LoggedDeployment | undefined,
+  deployment: (index: number) => DeploymentIdentity | undefined,
 ): Observer {
   const line = isText ? accessTextLine : jsonLine;
   return { closed: (exchange) => sink.write(line(exchange, deployment(exchange.recordedAs))) };

@@ -5,6 +5,7 @@
 //   query/    parses queries, matches records, derives SQL conditions; calls no other folder
 // Calls go downwards in this list; ingest uses only types of store.
 // Invariant: recording never waits for the store; what does not fit into the send buffer is dropped and counted.
+import type { DeploymentIdentity } from '../../core/deployment-identity.ts';
 import type { Component } from '../../core/lifecycle.ts';
 import type { Logger } from '../../core/logger.ts';
 import type { Exchange } from '../../core/exchange/exchange.ts';
@@ -15,7 +16,6 @@ import { subscriptionNode, type Subscription } from './query/subscription.ts';
 import type { FeedPage, RecordPage, PageQuery, Aggregate } from './store/store-reader.ts';
 import type { LogRecord, RecordOrigin } from './log-record.ts';
 import type { RequestOwner } from './ingest/request-owners.ts';
-import type { PackedDeployment } from './ingest/request-record.ts';
 import { WriterClient, type PostResult, type WriterClientFigures } from './threads/writer-client.ts';
 import type { AggregateBy } from './store/aggregate.ts';
 
@@ -26,6 +26,7 @@ export type { TimeRange } from './store/segment-reader.ts';
 export { formatPosition, parsePosition, type PagePosition } from './store/page-position.ts';
 export type { QueryNode } from './query/query-node.ts';
 export { FILTERS, contractQuery } from './query/contract-params.ts';
+export type { Subscription } from './query/subscription.ts';
 export type { FeedPage, RecordPage, PageQuery, Aggregate } from './store/store-reader.ts';
 export { apiLevel, SEVERITY, severityOfName, severityText } from './severity.ts';
 export { SUMMED_FIELDS, type AggregateBy } from './store/aggregate.ts';
@@ -87,7 +88,7 @@ export class Logs implements Component {
   // ── Recording ────────────────────────────────────────────────────────────────────────────────────────────────────
 
   /** Records a request that has ended, with the bodies that its body capture holds. Hot path. */
-  requestEnded(exchange: Exchange, deployment: PackedDeployment | undefined): void {
+  requestEnded(exchange: Exchange, deployment: DeploymentIdentity | undefined): void {
     this.#writer.request(exchange, deployment);
   }
 
@@ -102,7 +103,7 @@ export class Logs implements Component {
   }
 
   /** Tells that a request was routed to a deployment, so that log lines with its id get its deployment and replica. */
-  requestRouted(exchange: Exchange, deployment: PackedDeployment): void {
+  requestRouted(exchange: Exchange, deployment: DeploymentIdentity): void {
     this.#writer.routed(exchange, deployment);
   }
 

@@ -1,4 +1,4 @@
-// A watch ends by itself, whatever the network forgot.
+// Watches that end by themselves on a dropped connection.
 import { afterEach, expect, it, vi } from 'vitest';
 import { kubernetesOptions } from '../../../src/collectors/kubernetes/options.ts';
 import { openPodApi } from '../../../src/collectors/kubernetes/pod-api.ts';
@@ -13,7 +13,7 @@ afterEach(async () => {
   await server.stop();
 });
 
-it('a watch that nothing came from for 30 s is over, and no failure; its connection is closed', async () => {
+it('ends a watch after 30 s without data, without a failure, and closes its connection', async () => {
   await server.start();
   server.put(podObject({ name: 'a' }));
   const result = read(kubernetesOptions, {

@@ -7,7 +7,8 @@ import type { Exchange } from '../../../core/exchange/exchange.ts';
 import type { RawBodies } from '../../../core/exchange/body-capture.ts';
 import type { RequestOwner } from '../ingest/request-owners.ts';
 import type { LogRecord, RecordOrigin } from '../log-record.ts';
-import { pack, type PackedDeployment } from '../ingest/request-record.ts';
+import type { DeploymentIdentity } from '../../../core/deployment-identity.ts';
+import { pack } from '../ingest/request-record.ts';
 import { RunningRequests, type RunningRequest } from '../ingest/running-requests.ts';
 import type { Batch, PostedLines, StorePost, WriterData, WriterMessage } from './writer-thread.ts';
 import type { LostRecords } from '../store/store-writer.ts';
@@ -155,7 +156,7 @@ export class WriterClient {
   }
 
   /** Records a request that has ended. Hot path. */
-  request(exchange: Exchange, deployment: PackedDeployment | undefined): void {
+  request(exchange: Exchange, deployment: DeploymentIdentity | undefined): void {
     // Taken in any case, since captured bodies count against their limit until they are taken.
     const raw = exchange.bodyCapture?.take();
     if (!this.#hasRoom(REQUEST_BYTES)) return this.#drop('queue_full');
@@ -168,7 +169,7 @@ export class WriterClient {
    * Tells the writer the replica of a running request, for lines that name it. Called only if files are followed or a
    * supervised process may serve several replicas.
    */
-  routed(exchange: Exchange, deployment: PackedDeployment): void {
+  routed(exchange: Exchange, deployment: DeploymentIdentity): void {
     if (!this.#hasRoom(RUNNING_BYTES)) return;
     this.#running.add(exchange, deployment);
     this.#added(0, 0);

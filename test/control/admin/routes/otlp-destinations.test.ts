@@ -125,10 +125,13 @@ describe('an invalid request', () => {
       '{"endpoint_url":',
       'The request is malformed: the body is not valid JSON: Unexpected end of JSON input',
     ],
-    ['[]', 'The request is malformed: a connection is a JSON object, such as {"endpoint_url": "https://…"}'],
+    [
+      '[]',
+      'The request is malformed: a connection must be a JSON object such as {"endpoint_url": "https://otlp.example.com/v1/logs"}',
+    ],
     [
       '{"endpoint_ur1":"https://x/"}',
-      'The request is malformed: "endpoint_ur1" is nothing that a connection has; did you mean endpoint_url?',
+      'The request is malformed: unknown field "endpoint_ur1"; did you mean "endpoint_url"?',
     ],
     ['', 'The request is malformed: the body is not valid JSON: Unexpected end of JSON input'],
   ])('with body %s gets an error that names the problem', async (body, error) => {
@@ -194,6 +197,6 @@ it('returns the result of a failed test', async () => {
   const tested = await send('POST', `${BASE}/${made.json.id}/test`);
   expect([tested.status, tested.json]).toMatchObject([
     200,
-    { ok: false, status: 401, message: 'answered 401: what is ***?' },
+    { ok: false, status: 401, message: 'receiver returned 401: what is ***?' },
   ]);
 });

@@ -1,5 +1,8 @@
-// The labels that every baseten_* family carries. Must stay true: exactly the contract's (contracts/baseten.md 4.2).
-import type { Labels } from '../family.ts';
+// Label sets of deployments, built once and reused by every scrape.
+// Invariant: every baseten_* family carries exactly COMMON_LABELS (contracts/baseten.md 4.2).
+import type { DeploymentIdentity } from '../../core/deployment-identity.ts';
+
+export type Labels = Readonly<Record<string, string>>;
 
 export const COMMON_LABELS = [
   'model_id',
@@ -9,32 +12,29 @@ export const COMMON_LABELS = [
   'rollout_phase',
 ] as const;
 
-/** Who a deployment is, for labels. */
-export interface DeploymentLabels {
-  readonly id: string;
-  readonly environment: string;
-  /** auto: stable in an environment, empty outside one. */
+/** Settings of a deployment that become labels. */
+export interface LabeledDeployment extends DeploymentIdentity {
+  /** auto: `stable` in an environment, empty outside one. */
   readonly rollout_phase: 'auto' | 'stable' | 'promoting' | '';
 }
 
-interface Known {
-  readonly options: DeploymentLabels;
+/** Label sets that were built from one version of a deployment's options. */
+interface CachedLabels {
+  readonly options: LabeledDeployment;
   readonly labels: Labels;
+  /** Label sets with further labels, by the values of these. */
   readonly extended: Map<string, Labels>;
 }
 
-/**
- * The labels of each deployment, by its index. Built once and kept until the deployment's options change: a scrape must
- * not build the same ones again.
- */
-export class CommonLabels {
+/** Deployments are named by their index in the pool. Label sets are rebuilt when a deployment's options change. */
+export class DeploymentLabels {
   readonly #model: { readonly id: string; readonly name: string };
-  readonly #deployments: readonly { readonly options: DeploymentLabels }[];
-  readonly #known: Known[] = [];
+  readonly #deployments: readonly { readonly options: LabeledDeployment }[];
+  readonly #cache: CachedLabels[] = [];
 
   constructor(
     model: { readonly id: string; readonly name: string },
-    deployments: readonly { readonly options: DeploymentLabels }[],
+    deployments: readonly { readonly options: LabeledDeployment }[],
   ) {
     this.#model = model;
     this.#deployments = deployments;
@@ -42,29 +42,29 @@ export class CommonLabels {
 
   /** The common labels of a deployment. */
   of(deployment: number): Labels {
-    return this.#of(deployment).labels;
+    return this.#cached(deployment).labels;
   }
 
-  /** The same and more. */
+  /** The common labels and further ones. */
   with(deployment: number, extra: Labels): Labels {
-    const { labels, extended } = this.#of(deployment);
+    const { labels, extended } = this.#cached(deployment);
     const key = Object.values(extra).join('\n');
     let joined = extended.get(key);
     if (joined === undefined) extended.set(key, (joined = { ...labels, ...extra }));
     return joined;
   }
 
-  /** The id of a deployment, or '' for the index of none. */
+  /** The id of a deployment; empty if there is no deployment with this index. */
   id(deployment: number): string {
     return this.#deployments[deployment]?.options.id ?? '';
   }
 
-  /** One sample for each deployment. */
+  /** One sample per deployment, with the common labels. */
   each(value: (deployment: number) => number): { labels: Labels; value: number }[] {
     return this.#deployments.map((_, index) => ({ labels: this.of(index), value: value(index) }));
   }
 
-  /** The same with the id as the only label, as weir's own families have it. */
+  /** One sample per deployment, with `deployment_id` as its only label. */
   eachById(value: (deployment: number) => number): { labels: Labels; value: number }[] {
     return this.#deployments.map(({ options }, index) => ({
       labels: { deployment_id: options.id },
@@ -76,10 +76,10 @@ export class CommonLabels {
     return this.#deployments.length;
   }
 
-  #of(deployment: number): Known {
+  #cached(deployment: number): CachedLabels {
     const { options } = this.#deployments[deployment]!;
-    const known = this.#known[deployment];
-    if (known?.options === options) return known;
+    const cached = this.#cache[deployment];
+    if (cached?.options === options) return cached;
     const { id, environment, rollout_phase } = options;
     const labels = {
       model_id: this.#model.id,
@@ -88,6 +88,6 @@ export class CommonLabels {
       environment,
       rollout_phase: rollout_phase === 'auto' ? (environment === '' ? '' : 'stable') : rollout_phase,
     };
-    return (this.#known[deployment] = { options, labels, extended: new Map() });
+    return (this.#cache[deployment] = { options, labels, extended: new Map() });
   }
 }
