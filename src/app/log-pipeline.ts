@@ -1,5 +1,6 @@
 // Connects the log store, body capture, tracing and OTLP export.
 import { join } from 'node:path';
+import type { DeploymentIdentity } from '../core/deployment-identity.ts';
 import { steadyNow } from '../core/clock.ts';
 import type { Component } from '../core/lifecycle.ts';
 import type { Logger } from '../core/logger.ts';
@@ -16,7 +17,7 @@ import { storedOutput, type LineOwner, type StoredOutput } from './child-output.
 import { recordEvents, type EventsStored } from './event-recorder.ts';
 
 type DeploymentConfig = Config['deployments'][number];
-type DeploymentAt = (index: number) => Pick<DeploymentConfig, 'id' | 'environment'> | undefined;
+type DeploymentAt = (index: number) => DeploymentIdentity | undefined;
 
 export class LogPipeline {
   /** `undefined`: nothing is stored, since `logs.capture` is off. */
