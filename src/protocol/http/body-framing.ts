@@ -2,9 +2,15 @@
 // Must stay true: `isWhole` is true exactly when the body has ended, and no byte behind its end is counted.
 // Source: RFC 9112 6.3.
 import { BROKEN, ChunkFollower, MORE } from './chunked.ts';
-import { BY_CHUNKS, BY_CLOSE, BY_LENGTH, NO_BODY, type Framing } from './head-parser.ts';
 
 export { BROKEN } from './chunked.ts';
+
+/** How the end of a body is found. BY_CLOSE: the body ends with the connection. */
+export const NO_BODY = 0;
+export const BY_LENGTH = 1;
+export const BY_CHUNKS = 2;
+export const BY_CLOSE = 3;
+export type Framing = 0 | 1 | 2 | 3;
 
 /** True where an answer to `method` has no body, as its head says (RFC 9110 6.4.1, RFC 9112 6.3). */
 export const endsWithHead = (method: string, status: number, contentLength: string | undefined): boolean =>

@@ -5,7 +5,7 @@
 //
 //   SIZE ─► (extensions) ─► SIZE_LF ─► DATA ─► DATA_CR ─► DATA_LF ─► SIZE …
 //                              └ size 0 ─► TRAILER_START ─► (TRAILER … ─►) END_LF ─► done
-import { ExtensionReader } from './chunk-extension.ts';
+import { ChunkExtensionReader } from './chunk-extension.ts';
 import { isForbiddenTrailer, isFramingTrailer } from './forwarded-headers.ts';
 
 const CR = 13;
@@ -52,7 +52,7 @@ export class ChunkFollower {
   #left = 0;
   #extraBytes = 0;
   #line = '';
-  readonly #extension = new ExtensionReader();
+  readonly #extension = new ChunkExtensionReader();
   /** Begin and end, in pairs, of the parts of the latest bytes that are cut out. */
   readonly #cuts: number[] = [];
   /** Where an unfinished cut began, or -1. */
@@ -113,7 +113,7 @@ export class ChunkFollower {
         }
         case EXTENSION:
           if (byte === CR) {
-            if (!this.#extension.mayEnd) return BROKEN;
+            if (!this.#extension.canEnd) return BROKEN;
             this.#endCut(i - 1);
             this.#state = SIZE_LF;
           } else if (!this.#extension.read(byte) || ++this.#extraBytes > MAX_EXTRA_BYTES) return BROKEN;

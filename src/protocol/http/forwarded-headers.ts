@@ -30,7 +30,7 @@ const KEPT = new Set([
 ]);
 
 /** Names, in lower case, that `Connection` lists as being for this hop only; `undefined` for the usual few. */
-export function nominated(connection: string | undefined): Set<string> | undefined {
+export function namesInConnection(connection: string | undefined): Set<string> | undefined {
   if (connection === undefined || /^(keep-alive|close|upgrade)$/i.test(connection)) return undefined;
   const names = connection
     .toLowerCase()
@@ -82,7 +82,7 @@ export function headersToReplica(
   connection: string | undefined,
   hasTrailers: boolean,
 ): [string, string[]][] {
-  const drop = nominated(connection);
+  const drop = namesInConnection(connection);
   const out = new Map<string, [string, string[]]>();
   let forwardedFor = '';
   let forwarded = '';
@@ -141,7 +141,7 @@ export function headersToClient(
   id: string,
   hasTrailers: boolean,
 ): string[] {
-  const drop = nominated(connection);
+  const drop = namesInConnection(connection);
   const first: string[] = [];
   const out: string[] = [];
   for (let i = 0; i < raw.length; i += 2) {

@@ -3,8 +3,7 @@
 // connection, so any end is right as long as the parser gets enough to refuse it. Only the chunks of a body
 // and the empty lines before a request are validated here.
 // Sources: RFC 9112 2.2 (empty lines before a request), 6.3 (length of a body).
-import { BodyFollower, BROKEN } from './body-framing.ts';
-import { BY_CHUNKS, BY_LENGTH, NO_BODY } from './head-parser.ts';
+import { BodyFollower, BROKEN, BY_CHUNKS, BY_LENGTH, NO_BODY } from './body-framing.ts';
 
 const CR = 13;
 const LF = 10;

@@ -2,7 +2,7 @@
 // Invariant: everything that was read of the request is kept until it exceeds `retry.max_body` and a connection takes
 // it, or until the response begins.
 import { BodyFollower } from '../../../protocol/http/body-framing.ts';
-import type { RequestHead } from '../../../protocol/http/head-parser.ts';
+import type { RequestHead } from '../../../protocol/http/request-head-parser.ts';
 import type { ReplicaConnection } from './replica-connection.ts';
 
 /** A head and body up to this size are written as one string: one copy, one system call. */

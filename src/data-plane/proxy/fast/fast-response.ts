@@ -3,14 +3,9 @@
 // before the next read.
 import type { Socket } from 'node:net';
 import { describe, type Failure } from '../../../core/errors.ts';
-import { BodyFollower, BROKEN } from '../../../protocol/http/body-framing.ts';
-import {
-  BY_CLOSE,
-  INCOMPLETE,
-  READY,
-  readResponseHead,
-  ResponseHead,
-} from '../../../protocol/http/head-parser.ts';
+import { BodyFollower, BROKEN, BY_CLOSE } from '../../../protocol/http/body-framing.ts';
+import { INCOMPLETE, READY } from '../../../protocol/http/head-result.ts';
+import { readResponseHead, ResponseHead } from '../../../protocol/http/response-head-parser.ts';
 import type { ReplicaUrl } from '../../replicas/pool.ts';
 import type { Attempt } from '../attempt.ts';
 import { isRefusal } from '../connection-error.ts';

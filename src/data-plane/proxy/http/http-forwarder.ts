@@ -9,7 +9,7 @@ import type { Watched } from '../../../core/deadlines.ts';
 import { describe, WeirError, type Failure } from '../../../core/errors.ts';
 import type { Exchange } from '../../../core/exchange/exchange.ts';
 import { endsWithHead } from '../../../protocol/http/body-framing.ts';
-import type { ResponseHead } from '../../../protocol/http/head-parser.ts';
+import type { ResponseHead } from '../../../protocol/http/response-head-parser.ts';
 import { passableTrailers, headersToClient, type Hop } from '../../../protocol/http/forwarded-headers.ts';
 import { sendHead } from '../../../protocol/http/node-head.ts';
 import { publicDetail, sendRefusal } from '../../../protocol/http/reply.ts';

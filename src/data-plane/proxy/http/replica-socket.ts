@@ -8,7 +8,8 @@
 import type { ClientRequest } from 'node:http';
 import type { Socket } from 'node:net';
 import { BodyFollower, BROKEN } from '../../../protocol/http/body-framing.ts';
-import { INCOMPLETE, READY, readResponseHead, ResponseHead } from '../../../protocol/http/head-parser.ts';
+import { INCOMPLETE, READY } from '../../../protocol/http/head-result.ts';
+import { readResponseHead, ResponseHead } from '../../../protocol/http/response-head-parser.ts';
 import { WriteGuard } from '../../../protocol/http/write-guard.ts';
 import { cleanHead, MAX_RESPONSE_HEAD_BYTES } from '../response-head.ts';
 

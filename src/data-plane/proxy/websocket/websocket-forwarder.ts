@@ -11,7 +11,7 @@ import type { Failure } from '../../../core/errors.ts';
 import type { Exchange } from '../../../core/exchange/exchange.ts';
 import { endsWithHead } from '../../../protocol/http/body-framing.ts';
 import { closeFrame, FrameCounter } from '../../../protocol/websocket/frame-counter.ts';
-import type { ResponseHead } from '../../../protocol/http/head-parser.ts';
+import type { ResponseHead } from '../../../protocol/http/response-head-parser.ts';
 import { headersToClient, type Hop } from '../../../protocol/http/forwarded-headers.ts';
 import { refusalBytes } from '../../../protocol/http/reply.ts';
 import type { Lease } from '../../replicas/pool.ts';
