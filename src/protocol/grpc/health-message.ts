@@ -8,7 +8,7 @@ export const SERVING = 1;
 const NAMES = ['UNKNOWN', 'SERVING', 'NOT_SERVING', 'SERVICE_UNKNOWN'];
 
 /** The request about a service (empty: the server as a whole), with its five bytes of framing. */
-export function healthRequest(service: string): Buffer {
+export function healthRequestMessage(service: string): Buffer {
   const name = Buffer.from(service, 'utf8');
   // Names up to 127 bytes: their length is one byte.
   const message = name.length === 0 ? name : Buffer.concat([Buffer.from([0x0a, name.length]), name]);
@@ -18,7 +18,7 @@ export function healthRequest(service: string): Buffer {
 }
 
 /** The status that a framed, uncompressed answer says, or `undefined` for one that cannot be read. */
-export function healthStatus(answer: Buffer): number | undefined {
+export function readHealthStatus(answer: Buffer): number | undefined {
   if (answer.length < 5 || answer[0] !== 0 || answer.readUInt32BE(1) !== answer.length - 5) return undefined;
   let status = 0;
   for (let at = 5; at < answer.length;) {
@@ -35,7 +35,7 @@ export function healthStatus(answer: Buffer): number | undefined {
 }
 
 /** A status in words. */
-export const healthName = (status: number | undefined): string =>
+export const healthStatusName = (status: number | undefined): string =>
   status === undefined ? 'what cannot be read' : (NAMES[status] ?? String(status));
 
 /** A number and where it ends; NaN where it has no end. */

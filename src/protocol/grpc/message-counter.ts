@@ -18,7 +18,7 @@ export class MessageCounter {
   #length = 0;
 
   /** Follows the next piece. */
-  follow(chunk: Uint8Array): void {
+  count(chunk: Uint8Array): void {
     let at = 0;
     const end = chunk.length;
     while (at < end) {

@@ -18,7 +18,7 @@ const ATTEMPTS_HEADER = 'x-baseten-model-prediction-attempts';
 const DROPPED_TO_REPLICA = new Set([ID_HEADER_LOWER, TRACE_HEADER, TIMEOUT_HEADER, 'host']);
 
 /** What a replica is told about the way. */
-export interface CallHop {
+export interface ForwardedCall {
   readonly id: string;
   /** Empty: the replica gets none. */
   readonly traceparent: string;
@@ -34,7 +34,7 @@ export const isGrpc = (contentType: string | undefined): boolean =>
 /** The list for the replica. `timeout` stands for the client's grpc-timeout; empty: there was none. */
 export function metadataToReplica(
   raw: readonly string[],
-  hop: CallHop,
+  hop: ForwardedCall,
   scheme: 'http' | 'https',
   timeout: string,
 ): string[] {
@@ -82,7 +82,7 @@ export function metadataValue(raw: readonly string[], name: string): string | un
 }
 
 /** A raw list as an object, which trailers have to be; duplicates become lists. */
-export function asObject(raw: readonly string[]): Record<string, string | string[]> {
+export function metadataObject(raw: readonly string[]): Record<string, string | string[]> {
   const out: Record<string, string | string[]> = Object.create(null) as Record<string, string | string[]>;
   for (let i = 0; i < raw.length; i += 2) {
     const name = raw[i]!;

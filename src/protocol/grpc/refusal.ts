@@ -6,7 +6,7 @@ import { MESSAGE_HEADER, STATUS_HEADER, metadataValue } from './metadata.ts';
 import { decodeMessage, encodeMessage, statusNumber } from './status.ts';
 
 /** The number that a failure is counted with. */
-export const statusOf = (failure: Failure): number => statusNumber(catalogue[failure].grpc);
+export const grpcStatusOf = (failure: Failure): number => statusNumber(catalogue[failure].grpc);
 
 /** Longest text of a replica that weir repeats in a message, in characters. */
 const MAX_REPEATED = 1000;
@@ -15,7 +15,7 @@ const MAX_REPEATED = 1000;
  * Error text for a replica's answer without grpc-status. `what`: what the replica did; `raw`: the headers or trailers that
  * should have had the status. A grpc-message in them is repeated, since it may say what went wrong.
  */
-export function withoutStatus(what: string, raw: readonly string[]): string {
+export function missingStatusText(what: string, raw: readonly string[]): string {
   const message = metadataValue(raw, MESSAGE_HEADER);
   const said =
     message === undefined ? '' : `; its grpc-message: ${decodeMessage(message).slice(0, MAX_REPEATED)}`;
@@ -30,7 +30,7 @@ export function refusalTrailers(
   failure: Failure,
   id: string,
   detail: string,
-  status = statusOf(failure),
+  status = grpcStatusOf(failure),
   text = '',
 ): string[] {
   const message = text === '' ? catalogue[failure].message : text;

@@ -30,7 +30,7 @@ const MAX_SIZE_DIGITS = 12;
 /** Bytes of extensions and trailers in a message may exceed its data by this many. */
 const MAX_EXTRA_BYTES = 16 * 1024;
 
-/** What `follow` returns besides a position. */
+/** What `scan` returns besides a position. */
 export const MORE = -1;
 export const BROKEN = -2;
 
@@ -40,7 +40,7 @@ const HEX = Uint8Array.from({ length: 256 }, (_, byte) => {
   return Number.isNaN(value) ? 255 : value;
 });
 
-export class ChunkFollower {
+export class ChunkScanner {
   /** Bytes of data in the chunks so far. */
   payloadBytes = 0;
   /** True if the latest bytes do not pass unchanged: `edited` returns what passes. */
@@ -80,7 +80,7 @@ export class ChunkFollower {
   }
 
   /** Looks at bytes[from, to): the index behind the body's end, MORE where it has not ended yet, or BROKEN. */
-  follow(bytes: Uint8Array, from: number, to: number): number {
+  scan(bytes: Uint8Array, from: number, to: number): number {
     this.isEdited = false;
     if (this.#state === EXTENSION || this.#hasTrailers) this.#beginCut(from);
     let i = from;
@@ -173,7 +173,7 @@ export class ChunkFollower {
     return MORE;
   }
 
-  /** The part of bytes[from, end) that passes. Call it right after `follow`, if `isEdited`. */
+  /** The part of bytes[from, end) that passes. Call it right after `scan`, if `isEdited`. */
   edited(bytes: Buffer, from: number, end: number): Buffer {
     const pieces: Buffer[] = [];
     let at = from;

@@ -5,8 +5,8 @@
 import type { Socket } from 'node:net';
 import { Duplex } from 'node:stream';
 import { DISCARD_MS, linger, LINGER_MS } from './linger.ts';
-import { BROKEN, RequestFollower } from './request-follower.ts';
-import { carries } from './reset.ts';
+import { BROKEN, RequestScanner } from './request-scanner.ts';
+import { registerRawSocket } from './reset.ts';
 
 /** Bytes of later requests to hold while one is answered. Above this the client is not read. */
 const MAX_HELD_BYTES = 64 * 1024;
@@ -20,7 +20,7 @@ interface Options {
 export class ClientStream extends Duplex {
   readonly #socket: Socket;
   readonly #malformed: (problem: string) => void;
-  readonly #request: RequestFollower;
+  readonly #request: RequestScanner;
   /** The request that the server has is answered, though the rest of it may still come. */
   #isAnswered = false;
   /** The input is malformed, so nothing more is passed on. */
@@ -36,8 +36,8 @@ export class ClientStream extends Duplex {
     super({ decodeStrings: false });
     this.#socket = socket;
     this.#malformed = malformed;
-    this.#request = new RequestFollower(maxHeadBytes);
-    carries(socket, this);
+    this.#request = new RequestScanner(maxHeadBytes);
+    registerRawSocket(socket, this);
     socket.on('data', this.#onData);
     socket.on('end', this.#onEnd);
     socket.on('error', this.#onError);
@@ -46,7 +46,7 @@ export class ClientStream extends Duplex {
   }
 
   /** The answer to the request that the server has is sent, or given up. */
-  answered(): void {
+  responseEnded(): void {
     this.#isAnswered = true;
     if (this.#request.isWhole) this.#next();
     else if (!this.destroyed && this.#discardTimer === undefined)
@@ -84,7 +84,7 @@ export class ClientStream extends Duplex {
   };
 
   #pass(bytes: Buffer): void {
-    const end = this.#request.follow(bytes);
+    const end = this.#request.scan(bytes);
     if (end === BROKEN) {
       this.#isBroken = true;
       // By then the server has read what was passed before.

@@ -41,7 +41,7 @@ export function namesInConnection(connection: string | undefined): Set<string> |
 }
 
 /** What the replica is told about the client and the id of the request. */
-export interface Hop {
+export interface ForwardedRequest {
   readonly id: string;
   /** Empty: the replica gets none. */
   readonly traceparent: string;
@@ -53,7 +53,7 @@ export interface Hop {
 }
 
 /** The value of a header that came exactly once; `undefined` where it came never, or more often. `name`: in lower case. */
-export function onlyValueOf(raw: readonly string[], name: string): string | undefined {
+export function singleValueOf(raw: readonly string[], name: string): string | undefined {
   let value: string | undefined;
   for (let i = 0; i < raw.length; i += 2) {
     if (raw[i]!.length !== name.length || raw[i]!.toLowerCase() !== name) continue;
@@ -78,7 +78,7 @@ const OURS_TO_REPLICA = new Set([
  */
 export function headersToReplica(
   raw: readonly string[],
-  hop: Hop,
+  hop: ForwardedRequest,
   connection: string | undefined,
   hasTrailers: boolean,
 ): [string, string[]][] {
@@ -125,7 +125,7 @@ export function headersToReplica(
 }
 
 /** One element of `Forwarded` (RFC 7239 4): IPv6 addresses and anything but a token stand in quotes. */
-export function forwardedElement(hop: Pick<Hop, 'remoteAddress' | 'host' | 'proto'>): string {
+export function forwardedElement(hop: Pick<ForwardedRequest, 'remoteAddress' | 'host' | 'proto'>): string {
   const node = hop.remoteAddress.includes(':') ? `"[${hop.remoteAddress}]"` : hop.remoteAddress || 'unknown';
   const host = /^[\w!#$%&'*+.^`|~-]+$/.test(hop.host) ? hop.host : `"${hop.host.replace(/["\\]/g, '\\$&')}"`;
   return `for=${node};host=${host};proto=${hop.proto}`;
@@ -202,7 +202,7 @@ const FRAMING = new Set(['content-length', 'transfer-encoding']);
 export const isFramingTrailer = (name: string): boolean => FRAMING.has(name.toLowerCase());
 
 /** Trailers that may be passed on, as a raw list of pairs. */
-export function passableTrailers(raw: readonly string[]): [string, string][] {
+export function allowedTrailers(raw: readonly string[]): [string, string][] {
   const out: [string, string][] = [];
   for (let i = 0; i < raw.length; i += 2) if (!isForbiddenTrailer(raw[i]!)) out.push([raw[i]!, raw[i + 1]!]);
   return out;

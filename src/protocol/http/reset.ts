@@ -7,12 +7,12 @@ import type { Duplex } from 'node:stream';
 const beneath = new WeakMap<Duplex, Socket>();
 
 /** `stream` runs over `raw`: it is a TLS socket, or the stream that a server gets for a connection. */
-export function carries(raw: Socket, stream: Duplex): void {
+export function registerRawSocket(raw: Socket, stream: Duplex): void {
   beneath.set(stream, raw);
 }
 
 /** Ends a connection of a client with a TCP reset. */
-export function breakOff(stream: Duplex): void {
+export function resetConnection(stream: Duplex): void {
   let lowest = stream;
   for (let next = beneath.get(lowest); next !== undefined; next = beneath.get(lowest)) lowest = next;
   (lowest as Socket).resetAndDestroy();

@@ -23,12 +23,12 @@ const quoted = (value: string): string => {
 };
 
 /** What is wrong with this request; `undefined` if nothing is. */
-export function problemWith(req: IncomingMessage): RequestProblem | undefined {
+export function requestProblem(req: IncomingMessage): RequestProblem | undefined {
   if (req.httpVersionMajor !== 1) return malformed(`HTTP/${req.httpVersion} is not a version of HTTP/1`);
   const coding = req.headers['transfer-encoding'];
   if (coding !== undefined && req.httpVersionMinor === 0)
     return malformed('HTTP/1.0 has no Transfer-Encoding');
-  const problem = coding === undefined ? undefined : problemWithCoding(coding);
+  const problem = coding === undefined ? undefined : codingProblem(coding);
   if (problem !== undefined) return problem;
   const target = req.url ?? '';
   if (target === '*' ? req.method !== 'OPTIONS' : !target.startsWith('/'))
@@ -62,7 +62,7 @@ const CODING = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+(?:[ \t]*;|$)/;
  * A coding beneath chunked would be lost on the way, since it is between the two ends of a connection: 501. Where chunked
  * is not the last one, or comes twice, the end of the body is not known: 400. Source: RFC 9112 6.1, 6.3 and 7.
  */
-function problemWithCoding(value: string): RequestProblem | undefined {
+function codingProblem(value: string): RequestProblem | undefined {
   const codings = value.split(',').map((coding) => coding.trim().toLowerCase());
   if (codings.length === 1 && codings[0] === 'chunked') return undefined;
   const others = codings.slice(0, -1);
@@ -78,7 +78,7 @@ function problemWithCoding(value: string): RequestProblem | undefined {
 }
 
 /** Further checks of a WebSocket handshake. RFC 6455 4.1 and RFC 9110 7.8. */
-export function problemWithUpgrade({ headers }: IncomingMessage): RequestProblem | undefined {
+export function upgradeProblem({ headers }: IncomingMessage): RequestProblem | undefined {
   const length = headers['content-length'] ?? '0';
   if (headers['transfer-encoding'] === undefined && Number(length) === 0) return undefined;
   return malformed(
@@ -95,7 +95,7 @@ const BEGINNING = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+(?: |$)/;
  * latest input of the parser; it stopped at `at`, within the method or right behind it. The method is not named, since
  * `bytes` has only its end if it came in several pieces.
  */
-export function problemWithMethod(bytes: Buffer, at: number): RequestProblem {
+export function methodProblem(bytes: Buffer, at: number): RequestProblem {
   const start = bytes.lastIndexOf(10, Math.max(0, at - 1)) + 1;
   const end = bytes.indexOf(10, start);
   const line = bytes.toString('latin1', start, end === -1 ? bytes.length : end);

@@ -38,7 +38,7 @@ export class FrameCounter {
   }
 
   /** Looks at the next bytes of the stream. */
-  follow(chunk: Uint8Array): void {
+  count(chunk: Uint8Array): void {
     let at = 0;
     while (at < chunk.length) {
       if (this.#payloadLeft > 0) {

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { catalogue } from '../../../src/core/errors.ts';
-import { healthRequest, healthStatus } from '../../../src/protocol/grpc/health-message.ts';
+import { healthRequestMessage, readHealthStatus } from '../../../src/protocol/grpc/health-message.ts';
 import {
   decodeMessage,
   encodeMessage,
@@ -70,11 +70,11 @@ it.each([
 });
 
 it('the health messages are those of protocol buffers', () => {
-  expect(healthRequest('')).toEqual(Buffer.alloc(5));
-  expect(healthRequest('ab')).toEqual(Buffer.from([0, 0, 0, 0, 4, 0x0a, 2, 0x61, 0x62]));
-  expect(healthStatus(Buffer.from([0, 0, 0, 0, 2, 8, 1]))).toBe(1);
-  expect(healthStatus(Buffer.from([0, 0, 0, 0, 0]))).toBe(0);
+  expect(healthRequestMessage('')).toEqual(Buffer.alloc(5));
+  expect(healthRequestMessage('ab')).toEqual(Buffer.from([0, 0, 0, 0, 4, 0x0a, 2, 0x61, 0x62]));
+  expect(readHealthStatus(Buffer.from([0, 0, 0, 0, 2, 8, 1]))).toBe(1);
+  expect(readHealthStatus(Buffer.from([0, 0, 0, 0, 0]))).toBe(0);
   // Fields that nobody knows yet, before and behind.
-  expect(healthStatus(Buffer.from([0, 0, 0, 0, 8, 0x12, 1, 0x7a, 8, 2, 0x18, 0x96, 1]))).toBe(2);
-  fc.assert(fc.property(fc.uint8Array(), (junk) => void healthStatus(Buffer.from(junk))));
+  expect(readHealthStatus(Buffer.from([0, 0, 0, 0, 8, 0x12, 1, 0x7a, 8, 2, 0x18, 0x96, 1]))).toBe(2);
+  fc.assert(fc.property(fc.uint8Array(), (junk) => void readHealthStatus(Buffer.from(junk))));
 });

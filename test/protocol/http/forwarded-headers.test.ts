@@ -1,14 +1,14 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
-  passableTrailers,
+  allowedTrailers,
   headersToClient,
   headersToReplica,
-  type Hop,
+  type ForwardedRequest,
 } from '../../../src/protocol/http/forwarded-headers.ts';
 import { headerValues } from '../../kit/replica.ts';
 
-const hop: Hop = {
+const hop: ForwardedRequest = {
   id: 'f'.repeat(37),
   traceparent: `00-${'a'.repeat(32)}-${'b'.repeat(16)}-00`,
   isClientTrace: true,
@@ -22,7 +22,7 @@ const flat = (list: [string, string[]][]): string[] =>
 
 describe('headers for the replica', () => {
   it('name IPv6 clients and odd hosts as RFC 7239 wants them', () => {
-    const forwarded = (of: Partial<Hop>) =>
+    const forwarded = (of: Partial<ForwardedRequest>) =>
       headerValues(flat(headersToReplica([], { ...hop, ...of }, undefined, false)), 'forwarded')[0];
     expect(forwarded({})).toBe('for=10.0.0.9;host=m.example;proto=http');
     expect(forwarded({ remoteAddress: '2001:db8::1' })).toBe('for="[2001:db8::1]";host=m.example;proto=http');
@@ -94,7 +94,7 @@ describe('trailers', () => {
       'Set-Cookie',
       'x',
     ];
-    expect(passableTrailers(raw)).toEqual([
+    expect(allowedTrailers(raw)).toEqual([
       ['X-Sum', '1'],
       ['Grpc-Status', '0'],
     ]);
@@ -121,7 +121,7 @@ describe('trailers', () => {
       'Date',
     ];
     const raw = [...forbidden.flatMap((name) => [name, '1']), 'Server-Timing', 'db;dur=1', 'ETag', '"a"'];
-    expect(passableTrailers(raw)).toEqual([
+    expect(allowedTrailers(raw)).toEqual([
       ['Server-Timing', 'db;dur=1'],
       ['ETag', '"a"'],
     ]);

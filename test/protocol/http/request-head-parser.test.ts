@@ -1,7 +1,7 @@
 // Compares the fast lane's request parser with Node's strict parser, and checks what it declines.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { BodyFollower, BROKEN } from '../../../src/protocol/http/body-framing.ts';
+import { BodyScanner, BROKEN } from '../../../src/protocol/http/body-framing.ts';
 import { DECLINED, INCOMPLETE, READY } from '../../../src/protocol/http/head-result.ts';
 import { readRequestHead, RequestHead } from '../../../src/protocol/http/request-head-parser.ts';
 import { plainRequest, requestText } from '../../kit/http-arbitrary.ts';
@@ -23,9 +23,9 @@ describe('the parser of request heads', () => {
       fc.asyncProperty(requestText, async (text) => {
         const input = bytes(text);
         if (readRequestHead(input, 0, head) !== READY) return;
-        const body = new BodyFollower();
+        const body = new BodyScanner();
         body.begin(head.framing, head.length);
-        const end = body.follow(input, head.end, input.length);
+        const end = body.scan(input, head.end, input.length);
         if (end === BROKEN) return;
         accepted++;
         const { method, target, host, kept } = head;

@@ -1,7 +1,7 @@
 // Compares the parser of responses with Node's strict parser.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { BodyFollower, BROKEN } from '../../../src/protocol/http/body-framing.ts';
+import { BodyScanner, BROKEN } from '../../../src/protocol/http/body-framing.ts';
 import { INCOMPLETE, MALFORMED, READY } from '../../../src/protocol/http/head-result.ts';
 import { readResponseHead, ResponseHead } from '../../../src/protocol/http/response-head-parser.ts';
 import { linePairs } from '../../kit/header-lines.ts';
@@ -21,9 +21,9 @@ describe('the parser of response heads', () => {
         const result = readResponseHead(input, 0, input.length, method === 'HEAD', head);
         const byNode = await answerByNode(input, method);
         if (result === READY && head.status >= 200) {
-          const body = new BodyFollower();
+          const body = new BodyScanner();
           body.begin(head.framing, head.length);
-          const end = body.follow(input, head.end, input.length);
+          const end = body.scan(input, head.end, input.length);
           if (end === BROKEN) return;
           // Node reports bytes after the end as an error; weir closes the connection.
           if (byNode === undefined && end < input.length) return;

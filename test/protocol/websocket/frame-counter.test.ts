@@ -33,22 +33,22 @@ it('a close frame is read as what it says, and only between frames can it be put
       sizes,
       masks,
       (code, isMasked, size, mask) => {
-        const follower = new FrameCounter();
+        const counter = new FrameCounter();
         const data = frame(2, Buffer.alloc(size, 1), mask);
-        for (const byte of data.subarray(0, -1)) follower.follow(Buffer.from([byte]));
-        expect(follower.isBetweenFrames).toBe(false);
-        expect(follower.messageBytes).toBe(size);
-        follower.follow(data.subarray(-1));
-        expect([follower.isBetweenFrames, follower.messageBytes]).toEqual([true, 0]);
-        follower.follow(closeFrame(code, isMasked));
-        expect([follower.isBetweenFrames, follower.closeCode]).toEqual([true, code]);
+        for (const byte of data.subarray(0, -1)) counter.count(Buffer.from([byte]));
+        expect(counter.isBetweenFrames).toBe(false);
+        expect(counter.messageBytes).toBe(size);
+        counter.count(data.subarray(-1));
+        expect([counter.isBetweenFrames, counter.messageBytes]).toEqual([true, 0]);
+        counter.count(closeFrame(code, isMasked));
+        expect([counter.isBetweenFrames, counter.closeCode]).toEqual([true, code]);
       },
     ),
     { numRuns: 50 },
   );
 });
 
-describe('the frame follower', () => {
+describe('the frame counter', () => {
   it('counts the payload of data frames and reads the close code, however the stream is cut', () => {
     fc.assert(
       fc.property(
@@ -62,12 +62,12 @@ describe('the frame follower', () => {
             const payload = Buffer.concat([Buffer.from([code >> 8, code & 255]), Buffer.from('because')]);
             bytes.push(frame(8, payload, closeMask));
           }
-          const follower = new FrameCounter();
-          for (const chunk of cut(Buffer.concat(bytes), places)) follower.follow(chunk);
-          expect(follower.payloadBytes).toBe(
+          const counter = new FrameCounter();
+          for (const chunk of cut(Buffer.concat(bytes), places)) counter.count(chunk);
+          expect(counter.payloadBytes).toBe(
             frames.filter(([op]) => op < 8).reduce((sum, [, size]) => sum + size, 0),
           );
-          expect(follower.closeCode).toBe(code ?? 0);
+          expect(counter.closeCode).toBe(code ?? 0);
         },
       ),
       { numRuns: 300 },
@@ -75,39 +75,39 @@ describe('the frame follower', () => {
   });
 
   it('knows a close frame without a code', () => {
-    const follower = new FrameCounter();
-    follower.follow(frame(8, Buffer.alloc(0), Buffer.from([1, 2, 3, 4])));
-    expect(follower.closeCode).toBe(1005);
+    const counter = new FrameCounter();
+    counter.count(frame(8, Buffer.alloc(0), Buffer.from([1, 2, 3, 4])));
+    expect(counter.closeCode).toBe(1005);
   });
 
   it('keeps the first close code', () => {
-    const follower = new FrameCounter();
-    follower.follow(frame(8, Buffer.from([3, 232]), undefined));
-    follower.follow(frame(8, Buffer.from([3, 233]), undefined));
-    expect(follower.closeCode).toBe(1000);
+    const counter = new FrameCounter();
+    counter.count(frame(8, Buffer.from([3, 232]), undefined));
+    counter.count(frame(8, Buffer.from([3, 233]), undefined));
+    expect(counter.closeCode).toBe(1000);
   });
 
   it.each([0, 200, 999])('takes %d for no code, and not for the status of another protocol', (number) => {
-    const follower = new FrameCounter();
-    follower.follow(closeFrame(number, true));
-    expect([follower.closeCode, follower.hasClosed]).toEqual([65_535, true]);
+    const counter = new FrameCounter();
+    counter.count(closeFrame(number, true));
+    expect([counter.closeCode, counter.hasClosed]).toEqual([65_535, true]);
   });
 
   it('has closed when the whole frame has gone by', () => {
-    const follower = new FrameCounter();
+    const counter = new FrameCounter();
     const whole = frame(8, Buffer.concat([Buffer.from([3, 232]), Buffer.from('because')]), undefined);
-    follower.follow(whole.subarray(0, 6));
-    expect([follower.closeCode, follower.hasClosed]).toEqual([1000, false]);
-    follower.follow(whole.subarray(6));
-    expect(follower.hasClosed).toBe(true);
+    counter.count(whole.subarray(0, 6));
+    expect([counter.closeCode, counter.hasClosed]).toEqual([1000, false]);
+    counter.count(whole.subarray(6));
+    expect(counter.hasClosed).toBe(true);
   });
 
   it('survives any bytes', () => {
     fc.assert(
       fc.property(fc.array(fc.uint8Array({ maxLength: 100 }), { maxLength: 20 }), (chunks) => {
-        const follower = new FrameCounter();
-        for (const chunk of chunks) follower.follow(chunk);
-        expect(follower.payloadBytes).toBeGreaterThanOrEqual(0);
+        const counter = new FrameCounter();
+        for (const chunk of chunks) counter.count(chunk);
+        expect(counter.payloadBytes).toBeGreaterThanOrEqual(0);
       }),
     );
   });

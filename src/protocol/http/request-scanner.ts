@@ -3,7 +3,7 @@
 // connection, so any end is right as long as the parser gets enough to refuse it. Only the chunks of a body
 // and the empty lines before a request are validated here.
 // Sources: RFC 9112 2.2 (empty lines before a request), 6.3 (length of a body).
-import { BodyFollower, BROKEN, BY_CHUNKS, BY_LENGTH, NO_BODY } from './body-framing.ts';
+import { BodyScanner, BROKEN, BY_CHUNKS, BY_LENGTH, NO_BODY } from './body-framing.ts';
 
 const CR = 13;
 const LF = 10;
@@ -17,9 +17,9 @@ const SERVED = /^[^\r\n ]+ +[^\r\n ]+ +HTTP\/1\.[01]\r\n/;
 /** Bytes of empty lines that are skipped before a request. RFC 9112 2.2 asks for one line; a client could send them without end. */
 const MAX_EMPTY_BYTES = 64;
 
-export class RequestFollower {
+export class RequestScanner {
   readonly #maxHeadBytes: number;
-  readonly #body = new BodyFollower();
+  readonly #body = new BodyScanner();
   #head = '';
   #emptyBytes = 0;
   #isInHead = true;
@@ -57,21 +57,21 @@ export class RequestFollower {
   }
 
   /** Reads the next bytes. Returns the index behind the last byte of this request, or BROKEN. */
-  follow(bytes: Buffer): number {
+  scan(bytes: Buffer): number {
     if (this.#isLost) return bytes.length;
-    const bodyStart = this.#isInHead ? this.#followHead(bytes) : 0;
+    const bodyStart = this.#isInHead ? this.#scanHead(bytes) : 0;
     if (this.#isInHead) return bodyStart === BROKEN ? BROKEN : bytes.length;
-    return this.#body.follow(bytes, bodyStart, bytes.length);
+    return this.#body.scan(bytes, bodyStart, bytes.length);
   }
 
-  /** The part of bytes[0, end) that the parser must get. Call it right after `follow`. */
+  /** The part of bytes[0, end) that the parser must get. Call it right after `scan`. */
   passing(bytes: Buffer, end: number): Buffer {
     if (!this.#isInHead && this.#body.isEdited) return this.#body.edited(bytes, 0, end);
     return end === bytes.length ? bytes : bytes.subarray(0, end);
   }
 
   /** Returns where the body begins, if the head ends in these bytes, or BROKEN. */
-  #followHead(bytes: Buffer): number {
+  #scanHead(bytes: Buffer): number {
     let from = 0;
     if (this.#head === '') {
       while (bytes[from] === CR || bytes[from] === LF) from++;

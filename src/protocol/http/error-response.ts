@@ -16,14 +16,14 @@ const reasonOf = (status: number): string =>
   STATUS_CODES[status] ?? (status === 529 ? 'Overloaded' : 'Error');
 
 /** A refusal as an HTTP message: its status, headers (raw list) and body. */
-export interface ErrorMessage {
+export interface ErrorResponse {
   readonly status: number;
   readonly headers: string[];
   readonly body: string;
 }
 
 /** What there may be to say beyond the failure itself. */
-export interface ReplyOptions {
+export interface ErrorResponseOptions {
   /** What is wrong this time, for whoever made the request. */
   readonly detail?: string | undefined;
   /** The value of Server-Timing. */
@@ -35,7 +35,7 @@ export interface ReplyOptions {
 }
 
 /** The exchange that weir answers itself. */
-export interface SentReply {
+export interface AnsweredExchange {
   readonly id: string;
   readonly method: string;
   /** Called when the answer is written, with the size of the body that is sent. */
@@ -43,11 +43,11 @@ export interface SentReply {
 }
 
 /** Builds the answer to a failure. */
-export function errorMessage(
+export function errorResponse(
   failure: Failure,
   id: string,
-  { detail = '', timing = '', text = catalogue[failure].message, allow = '' }: ReplyOptions = {},
-): ErrorMessage {
+  { detail = '', timing = '', text = catalogue[failure].message, allow = '' }: ErrorResponseOptions = {},
+): ErrorResponse {
   const row = catalogue[failure];
   const body = JSON.stringify({
     error: detail === '' ? text : `${text}: ${detail}`,
@@ -69,17 +69,17 @@ export function sendRefusal(
   req: IncomingMessage,
   res: ServerResponse,
   failure: Failure,
-  exchange: SentReply,
-  saying?: ReplyOptions,
+  exchange: AnsweredExchange,
+  saying?: ErrorResponseOptions,
 ): void {
-  exchange.wrote(sendError(req, res, errorMessage(failure, exchange.id, saying)));
+  exchange.wrote(sendError(req, res, errorResponse(failure, exchange.id, saying)));
 }
 
 /** Sends an error, and returns the bytes of its body; closes the connection where the request was not read to its end. */
 export function sendError(
   req: IncomingMessage,
   res: ServerResponse,
-  { status, headers, body }: ErrorMessage,
+  { status, headers, body }: ErrorResponse,
 ): number {
   // The answer to a HEAD ends with its head (RFC 9110 9.3.2).
   const bodyBytes = req.method === 'HEAD' ? 0 : Buffer.byteLength(body);
@@ -119,11 +119,11 @@ const hasShortBody = ({ headers }: IncomingMessage): boolean =>
  */
 export function refusalBytes(
   failure: Failure,
-  exchange: SentReply,
-  saying?: ReplyOptions,
+  exchange: AnsweredExchange,
+  saying?: ErrorResponseOptions,
   keepAlive = false,
 ): string {
-  const { status, headers, body } = errorMessage(failure, exchange.id, saying);
+  const { status, headers, body } = errorResponse(failure, exchange.id, saying);
   let head = `HTTP/1.1 ${status} ${reasonOf(status)}\r\n`;
   for (let i = 0; i < headers.length; i += 2) head += `${headers[i]}: ${headers[i + 1]}\r\n`;
   head += keepAlive ? '\r\n' : 'Connection: close\r\n\r\n';

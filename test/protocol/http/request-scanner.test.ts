@@ -1,19 +1,19 @@
 // Compares the end of a request that the full lane finds with that of Node's strict parser.
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { BROKEN, RequestFollower } from '../../../src/protocol/http/request-follower.ts';
+import { BROKEN, RequestScanner } from '../../../src/protocol/http/request-scanner.ts';
 import { requestText } from '../../kit/http-arbitrary.ts';
 import { readByNode } from '../../kit/node-parser.ts';
 
 const runs = Number(process.env['FUZZ_RUNS'] ?? 1500);
-const follower = new RequestFollower(32 * 1024);
+const follower = new RequestScanner(32 * 1024);
 
 /** Follows one request in pieces. Returns what passes, and whether its end was found. */
 function follow(pieces: readonly Buffer[]): { passed: Buffer; verdict: 'whole' | 'open' | 'broken' } {
   follower.begin();
   const passed: Buffer[] = [];
   for (const piece of pieces) {
-    const end = follower.follow(piece);
+    const end = follower.scan(piece);
     if (end === BROKEN) return { passed: Buffer.concat(passed), verdict: 'broken' };
     passed.push(follower.passing(piece, end));
     if (follower.isWhole) return { passed: Buffer.concat(passed), verdict: 'whole' };
