@@ -17,7 +17,7 @@ import { ClientStream } from '../../protocol/http/client-stream.ts';
 import { singleValueOf, type ForwardedRequest } from '../../protocol/http/forwarded-headers.ts';
 import { createServer } from '../../protocol/http/node-http.ts';
 import { refusalBytes, sendRefusal } from '../../protocol/http/error-response.ts';
-import { absoluteForm, requestProblem, upgradeProblem } from '../../protocol/http/strict-request.ts';
+import { parseAbsoluteForm, requestProblem, upgradeProblem } from '../../protocol/http/strict-request.ts';
 import type { Proxy, ActiveRequest } from '../proxy/proxy.ts';
 import type { AsyncRoutes } from './async-routes.ts';
 import type { ProtocolRouter } from '../routing/protocol-router.ts';
@@ -109,7 +109,7 @@ export class Http1Server {
   accept(socket: Socket): void {
     const stream = new ClientStream(socket, {
       maxHeadBytes: this.#maxHead,
-      malformed: (problem) => this.#onClientError(new Error(problem), stream),
+      onMalformed: (problem) => this.#onClientError(new Error(problem), stream),
     });
     this.#acceptByNode.call(this.server, stream as unknown as Socket);
     socket.resume();
@@ -240,7 +240,7 @@ export class Http1Server {
 
   /** Returns what the forwarded headers say about this hop. Converts an absolute-form target to origin form. */
   #hop(req: IncomingMessage, exchange: Exchange): ForwardedRequest {
-    const absolute = absoluteForm(req.url!);
+    const absolute = parseAbsoluteForm(req.url!);
     if (absolute) req.url = exchange.target = absolute.path;
     const traceparent = exchange.trace(singleValueOf(req.rawHeaders, TRACE_HEADER));
     return {

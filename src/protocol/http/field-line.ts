@@ -86,7 +86,9 @@ const ATTEMPTS = 14;
 const TRACESTATE = 15;
 const X_REQUEST_ID = 16;
 
-/** The kinds, which a parser copies to constants of its own, since V8 reads imported and exported bindings more slowly. */
+/**
+ * The kinds, which a parser copies to constants of its own, since V8 reads imported and exported bindings more slowly.
+ */
 export const FIELD_KINDS = {
   OTHER,
   HOST,

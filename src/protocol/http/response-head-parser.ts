@@ -68,8 +68,8 @@ function isStatusLineStart(bytes: Uint8Array, start: number, end: number): boole
 }
 
 /**
- * Parses the response head that begins at `start` in bytes[0, size). `isToHead`: the request's method is HEAD. READY sets
- * all fields of `head`.
+ * Parses the response head that begins at `start` in bytes[0, size). `isToHead`: the request's method is HEAD. READY
+ * sets all fields of `head`.
  */
 export function readResponseHead(
   bytes: Buffer,

@@ -1,7 +1,7 @@
 // Splitting bodies into events, from pieces of any size (HTML standard, 9.2.6).
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { eventSource } from '../../../src/protocol/http/event-stream.ts';
+import { eventSplitter } from '../../../src/protocol/http/event-stream.ts';
 
 const runs = { numRuns: Number(process.env['FUZZ_RUNS'] ?? 500) };
 
@@ -11,7 +11,7 @@ function split(
   { isWhole = true, type = 'text/event-stream', maxEventBytes = 1000 } = {},
 ) {
   const events: string[] = [];
-  const source = eventSource(type, (data, name) => events.push(`${name}|${data}`), maxEventBytes)!;
+  const source = eventSplitter(type, (data, name) => events.push(`${name}|${data}`), maxEventBytes)!;
   for (const piece of pieces) source.push(new Uint8Array(Buffer.from(piece as string)));
   source.end(isWhole);
   return { events, skipped: source.skipped };
@@ -90,5 +90,5 @@ describe('JSON lines', () => {
 
 it('other types are not event streams', () => {
   for (const type of ['', 'application/json', 'text/event-streams', 'text/plain'])
-    expect(eventSource(type, () => undefined, 10)).toBeUndefined();
+    expect(eventSplitter(type, () => undefined, 10)).toBeUndefined();
 });

@@ -15,7 +15,7 @@ function follow(pieces: readonly Buffer[]): { passed: Buffer; verdict: 'whole' |
   for (const piece of pieces) {
     const end = follower.scan(piece);
     if (end === BROKEN) return { passed: Buffer.concat(passed), verdict: 'broken' };
-    passed.push(follower.passing(piece, end));
+    passed.push(follower.bytesToPass(piece, end));
     if (follower.isWhole) return { passed: Buffer.concat(passed), verdict: 'whole' };
   }
   return { passed: Buffer.concat(passed), verdict: 'open' };
