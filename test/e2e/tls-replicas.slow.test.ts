@@ -163,16 +163,22 @@ describe('a gRPC replica over TLS', () => {
   it('that speaks no TLS, or no HTTP/2 over it, is said to be so', async () => {
     const clear = await startGrpcReplica();
     const one = await startWeir(['--replica', clear.url.replace('grpc:', 'grpcs:'), trusted()]);
-    expect((await shown(one)).problem).toMatch(/the server does not use TLS .*grpc:\/\/ connects without TLS/);
+    expect((await shown(one)).problem).toMatch(
+      /the server does not use TLS .*grpc:\/\/ connects without TLS/,
+    );
     const { port } = await startHttps(mirror);
     const two = await startWeir(['--replica', `grpcs://localhost:${port}`, trusted()]);
-    expect((await shown(two)).problem).toBe('the server does not support HTTP/2 over TLS (ALPN did not select h2)');
+    expect((await shown(two)).problem).toBe(
+      'the server does not support HTTP/2 over TLS (ALPN did not select h2)',
+    );
     const { cert, key } = server;
     const mute = await listening(
       createTlsServer({ cert, key }, (socket) => socket.on('error', () => undefined)),
     );
     const three = await startWeir(['--replica', `grpcs://localhost:${mute.port}`, trusted()]);
-    expect((await shown(three)).problem).toBe('the server does not support HTTP/2 over TLS (ALPN did not select h2)');
+    expect((await shown(three)).problem).toBe(
+      'the server does not support HTTP/2 over TLS (ALPN did not select h2)',
+    );
   });
 });
 
