@@ -1,6 +1,6 @@
 // The one catalogue of how an exchange can end other than well, and what its client is told.
 // Must stay true: every cause has exactly one row, and nobody else decides a status.
-// Does not belong here: turning a row into bytes (protocol/http/reply.ts).
+// Does not belong here: turning a row into bytes (protocol/http/error-response.ts).
 
 /** Who has to act: the caller, weir (and whoever runs it), or the model's replica. */
 export type Origin = 'client' | 'weir' | 'replica';

@@ -110,7 +110,7 @@ describe('weir', () => {
     ]);
     expect(code).toBe(69);
     expect(err).toBe(
-      `weir: cannot listen on 127.0.0.1:${port}: something else is listening there; choose another address with --listen\n`,
+      `weir: cannot listen on 127.0.0.1:${port}: the port is in use; choose another address with --listen\n`,
     );
     blocker.close();
   });

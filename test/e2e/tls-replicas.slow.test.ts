@@ -122,17 +122,17 @@ describe('a gRPC replica over TLS', () => {
     [
       'public authorities alone',
       () => [],
-      /its certificate is not trusted \(UNABLE_TO_VERIFY_LEAF_SIGNATURE\): .*tls_ca/,
+      /the server's certificate is not trusted \(UNABLE_TO_VERIFY_LEAF_SIGNATURE\); set tls_ca/,
     ],
     [
       'another authority',
       () => [`--deployment-tls-ca=${certificate(at, 'other').certFile}`],
-      /its certificate is not trusted/,
+      /the server's certificate is not trusted/,
     ],
     [
       'another name',
       () => [trusted(), '--deployment-tls-server-name=model.internal'],
-      /made out to another name; set tls_server_name/,
+      /for another name; set tls_server_name/,
     ],
   ])('that is not accepted, by %s, is said to be so', async (_, args, problem) => {
     const replica = await startSecure();
@@ -163,16 +163,22 @@ describe('a gRPC replica over TLS', () => {
   it('that speaks no TLS, or no HTTP/2 over it, is said to be so', async () => {
     const clear = await startGrpcReplica();
     const one = await startWeir(['--replica', clear.url.replace('grpc:', 'grpcs:'), trusted()]);
-    expect((await shown(one)).problem).toMatch(/it does not speak TLS .*grpc:\/\/ would be clear text/);
+    expect((await shown(one)).problem).toMatch(
+      /the server does not use TLS .*grpc:\/\/ connects without TLS/,
+    );
     const { port } = await startHttps(mirror);
     const two = await startWeir(['--replica', `grpcs://localhost:${port}`, trusted()]);
-    expect((await shown(two)).problem).toBe('it does not speak HTTP/2 over TLS (no h2 by ALPN)');
+    expect((await shown(two)).problem).toBe(
+      'the server does not support HTTP/2 over TLS (ALPN did not select h2)',
+    );
     const { cert, key } = server;
     const mute = await listening(
       createTlsServer({ cert, key }, (socket) => socket.on('error', () => undefined)),
     );
     const three = await startWeir(['--replica', `grpcs://localhost:${mute.port}`, trusted()]);
-    expect((await shown(three)).problem).toBe('it does not speak HTTP/2 over TLS (no h2 by ALPN)');
+    expect((await shown(three)).problem).toBe(
+      'the server does not support HTTP/2 over TLS (ALPN did not select h2)',
+    );
   });
 });
 
@@ -198,7 +204,7 @@ describe('an HTTP replica over TLS', () => {
     ]);
     expect((await call(two.url, '/x')).status).toBe(200);
     const three = await startWeir(['--replica', `https://127.0.0.1:${other.port}`, trusted()]);
-    expect((await shown(three)).problem).toMatch(/made out to another name/);
+    expect((await shown(three)).problem).toMatch(/certificate is for another name/);
   });
 
   it('is not ready with a certificate that nobody trusts, with or without a path to ask', async () => {
@@ -210,7 +216,7 @@ describe('an HTTP replica over TLS', () => {
         `--deployment-readiness-path=${path}`,
       ]);
       expect(await shown(weir)).toMatchObject({ state: 'starting' });
-      expect((await shown(weir)).problem).toMatch(/its certificate is not trusted/);
+      expect((await shown(weir)).problem).toMatch(/the server's certificate is not trusted/);
       await weir.stop();
     }
   });
@@ -228,7 +234,7 @@ describe('an HTTP replica over TLS', () => {
     const answer = await call(weir.url, '/x');
     expect([answer.status, answer.headers['x-weir-cause']]).toEqual([502, 'connect_failed']);
     const line = await weir.exchange(answer.headers['x-baseten-request-id'] as string);
-    expect(line['detail']).toMatch(/made out to another name/);
+    expect(line['detail']).toMatch(/certificate is for another name/);
     // Names of the inside are not for clients.
     expect(answer.text).not.toMatch(/model\.internal/);
   });
@@ -316,9 +322,9 @@ it('nothing is sent to a replica that is only half through its handshake', async
     ),
   );
   const weir = await startWeir(['--replica', `https://localhost:${port}`, trusted()]);
-  expect((await shown(weir)).problem).toBe('it closed the connection during the TLS handshake');
+  expect((await shown(weir)).problem).toBe('the server closed the connection during the TLS handshake');
   expect(bytes).toBeGreaterThan(0);
   const plain = await startReplica(mirror);
   const other = await startWeir(['--replica', plain.url.replace('http:', 'https:'), trusted()]);
-  expect((await shown(other)).problem).toMatch(/it does not speak TLS/);
+  expect((await shown(other)).problem).toMatch(/the server does not use TLS/);
 });

@@ -3,7 +3,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Failure } from '../../core/errors.ts';
 import { requestId } from '../../core/request-id.ts';
-import { errorMessage, sendError } from '../../protocol/http/reply.ts';
+import { errorResponse, sendError } from '../../protocol/http/error-response.ts';
 import { isSameOrigin, type Guard } from './auth.ts';
 import type { AdminScope } from './scopes.ts';
 
@@ -41,7 +41,7 @@ export function fail(
   detail = '',
   { allow = '', text }: { allow?: string; text?: string } = {},
 ): void {
-  const message = errorMessage(failure, requestId(Date.now()), { detail, text, allow });
+  const message = errorResponse(failure, requestId(Date.now()), { detail, text, allow });
   if (failure === 'unauthorized') message.headers.push('WWW-Authenticate', 'Bearer');
   sendError(req, res, message);
 }

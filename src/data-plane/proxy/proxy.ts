@@ -10,8 +10,8 @@ import type { Duplex } from 'node:stream';
 import { Deadlines } from '../../core/deadlines.ts';
 import type { Failure } from '../../core/errors.ts';
 import type { Exchange, Exchanges } from '../../core/exchange/exchange.ts';
-import type { CallHop } from '../../protocol/grpc/metadata.ts';
-import type { Hop } from '../../protocol/http/forwarded-headers.ts';
+import type { ForwardedCall } from '../../protocol/grpc/metadata.ts';
+import type { ForwardedRequest } from '../../protocol/http/forwarded-headers.ts';
 import type { Pool } from '../replicas/pool.ts';
 import { FastLane, type FastLaneOptions } from './fast/fast-lane.ts';
 import { ReplicaConnections } from './fast/replica-connection.ts';
@@ -71,7 +71,13 @@ export class Proxy {
   }
 
   /** Serves an HTTP request that is routed. `path`: what the replica sees. */
-  http(exchange: Exchange, req: IncomingMessage, res: ServerResponse, path: string, hop: Hop): ActiveRequest {
+  http(
+    exchange: Exchange,
+    req: IncomingMessage,
+    res: ServerResponse,
+    path: string,
+    hop: ForwardedRequest,
+  ): ActiveRequest {
     const forwarder = new HttpForwarder(this.#context, exchange, req, res, path, hop);
     forwarder.start();
     return forwarder;
@@ -84,13 +90,13 @@ export class Proxy {
     socket: Duplex,
     head: Buffer,
     path: string,
-    hop: Hop,
+    hop: ForwardedRequest,
   ): void {
     new WebSocketForwarder(this.#context, exchange, req, socket, path, hop).start(head);
   }
 
   /** Serves a gRPC call that is routed. */
-  grpc(exchange: Exchange, call: IncomingCall, hop: CallHop): void {
+  grpc(exchange: Exchange, call: IncomingCall, hop: ForwardedCall): void {
     new GrpcForwarder(this.#context, exchange, call, hop).start();
   }
 

@@ -1,5 +1,5 @@
 // The head of a replica's response as text: for the client, and for Node's parser.
-import type { ResponseHead } from '../../protocol/http/head-parser.ts';
+import type { ResponseHead } from '../../protocol/http/response-head-parser.ts';
 
 /** Maximum size of one head in bytes, the same as the limit that Node's parser gets. */
 export const MAX_RESPONSE_HEAD_BYTES = 64 * 1024;

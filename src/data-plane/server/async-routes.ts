@@ -8,7 +8,7 @@ import { RateLimiter } from '../../core/rate-limiter.ts';
 import type { Exchange } from '../../core/exchange/exchange.ts';
 import { ID_HEADER } from '../../core/exchange/identity.ts';
 import { DEBUG_HEADER, isPrivate } from '../../core/exchange/body-capture.ts';
-import { errorMessage, sendRefusal, sendError } from '../../protocol/http/reply.ts';
+import { errorResponse, sendRefusal, sendError } from '../../protocol/http/error-response.ts';
 import { readSubmission, type Queue, type TaskStatus } from '../../async/queue/queue.ts';
 import type { ActiveRequest } from '../proxy/proxy.ts';
 import type { AsyncRoute } from '../routing/route.ts';
@@ -160,7 +160,7 @@ export class AsyncRoutes {
       const text = isEnded
         ? `No result stored: this request is ${task.status}. Set async.keep_results to keep results, or use a webhook`
         : `No result yet: this request is ${task.status}. A result is kept if async.keep_results is set`;
-      exchange.wrote(sendError(req, res, errorMessage('unknown_request', exchange.id, { text })));
+      exchange.wrote(sendError(req, res, errorResponse('unknown_request', exchange.id, { text })));
       exchange.fail('unknown_request', text);
       return;
     }
@@ -181,7 +181,7 @@ export class AsyncRoutes {
   #tooLarge(request: AsyncRouteRequest, bytes: number): void {
     const text = `payload size of ${bytes} bytes exceeds maximum size of ${this.#deps.maxBody} bytes`;
     const { req, res, exchange } = request;
-    exchange.wrote(sendError(req, res, errorMessage('too_large', exchange.id, { text })));
+    exchange.wrote(sendError(req, res, errorResponse('too_large', exchange.id, { text })));
     exchange.fail('too_large', text);
   }
 

@@ -14,10 +14,10 @@ import { NO_DEPLOYMENT, type Exchange, type Exchanges } from '../../core/exchang
 import { ID_HEADER, ID_HEADER_LOWER, TRACE_HEADER } from '../../core/exchange/identity.ts';
 import { DEBUG_HEADER, isPrivate } from '../../core/exchange/body-capture.ts';
 import { ClientStream } from '../../protocol/http/client-stream.ts';
-import { onlyValueOf, type Hop } from '../../protocol/http/forwarded-headers.ts';
+import { singleValueOf, type ForwardedRequest } from '../../protocol/http/forwarded-headers.ts';
 import { createServer } from '../../protocol/http/node-http.ts';
-import { refusalBytes, sendRefusal } from '../../protocol/http/reply.ts';
-import { absoluteForm, problemWith, problemWithUpgrade } from '../../protocol/http/strict-request.ts';
+import { refusalBytes, sendRefusal } from '../../protocol/http/error-response.ts';
+import { parseAbsoluteForm, requestProblem, upgradeProblem } from '../../protocol/http/strict-request.ts';
 import type { Proxy, ActiveRequest } from '../proxy/proxy.ts';
 import type { AsyncRoutes } from './async-routes.ts';
 import type { ProtocolRouter } from '../routing/protocol-router.ts';
@@ -109,7 +109,7 @@ export class Http1Server {
   accept(socket: Socket): void {
     const stream = new ClientStream(socket, {
       maxHeadBytes: this.#maxHead,
-      malformed: (problem) => this.#onClientError(new Error(problem), stream),
+      onMalformed: (problem) => this.#onClientError(new Error(problem), stream),
     });
     this.#acceptByNode.call(this.server, stream as unknown as Socket);
     socket.resume();
@@ -126,10 +126,10 @@ export class Http1Server {
     const exchange = this.#open(req, req.socket);
     const latest: LatestRequest = { req, res, running: undefined };
     this.#latest.set(req.socket, latest);
-    res.once('close', () => (req.socket as Duplex as ClientStream).answered());
+    res.once('close', () => (req.socket as Duplex as ClientStream).responseEnded());
     if (this.#isDraining) res.shouldKeepAlive = false;
     const hop = this.#hop(req, exchange);
-    const problem = problemWith(req);
+    const problem = requestProblem(req);
     if (problem !== undefined) {
       res.shouldKeepAlive = false;
       return refuse(latest, exchange, problem.failure, problem.detail);
@@ -170,7 +170,7 @@ export class Http1Server {
   #onUpgrade(req: IncomingMessage, socket: Duplex, head: Buffer): void {
     const exchange = this.#open(req, req.socket);
     const hop = this.#hop(req, exchange);
-    const problem = problemWith(req) ?? problemWithUpgrade(req);
+    const problem = requestProblem(req) ?? upgradeProblem(req);
     const route: Route =
       problem === undefined
         ? this.#deps.router.routeHttp(req.method!, req.url!, true)
@@ -239,10 +239,10 @@ export class Http1Server {
   }
 
   /** Returns what the forwarded headers say about this hop. Converts an absolute-form target to origin form. */
-  #hop(req: IncomingMessage, exchange: Exchange): Hop {
-    const absolute = absoluteForm(req.url!);
+  #hop(req: IncomingMessage, exchange: Exchange): ForwardedRequest {
+    const absolute = parseAbsoluteForm(req.url!);
     if (absolute) req.url = exchange.target = absolute.path;
-    const traceparent = exchange.trace(onlyValueOf(req.rawHeaders, TRACE_HEADER));
+    const traceparent = exchange.trace(singleValueOf(req.rawHeaders, TRACE_HEADER));
     return {
       id: exchange.id,
       traceparent,

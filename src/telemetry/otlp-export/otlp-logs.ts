@@ -3,7 +3,7 @@
 import { attributesOf, SEVERITY, severityText, type LogRecord } from '../logs/logs.ts';
 import {
   emptyLog,
-  emptyOf,
+  emptyMessage,
   emptySpan,
   logsRequest,
   tracesRequest,
@@ -29,7 +29,7 @@ export function logsOf(
   destination: DestinationSettings,
   sender: ExportOrigin,
 ): LogsRequest {
-  const group = emptyOf(logsRequest.resourceLogs[1].fields);
+  const group = emptyMessage(logsRequest.resourceLogs[1].fields);
   const names = destination.attributes.map((name) => ({ name, asKey: JSON.stringify(name) }));
   const byHop = new Map<number, OtlpLog[]>();
   for (const record of records) {
@@ -43,7 +43,7 @@ export function logsOf(
   if (byHop.size === 0) return { resourceLogs: [] };
   group.resource = { ...group.resource, attributes: new Map([['service.name', destination.service_name]]) };
   group.scopeLogs = Array.from(byHop, ([hop, logRecords]) => {
-    const inner = emptyOf(logsRequest.resourceLogs[1].fields.scopeLogs[1].fields);
+    const inner = emptyMessage(logsRequest.resourceLogs[1].fields.scopeLogs[1].fields);
     const attributes = attributesFrom(hopAttributes(hop, SCOPE));
     inner.scope = { ...inner.scope, name: SCOPE, version: sender.version, attributes };
     inner.logRecords = logRecords;
@@ -121,8 +121,8 @@ export function testSpans(
   destination: DestinationSettings,
   ids: { traceId: string; spanId: string },
 ): ResourceSpans {
-  const group = emptyOf(tracesRequest.resourceSpans[1].fields);
-  const inner = emptyOf(tracesRequest.resourceSpans[1].fields.scopeSpans[1].fields);
+  const group = emptyMessage(tracesRequest.resourceSpans[1].fields);
+  const inner = emptyMessage(tracesRequest.resourceSpans[1].fields.scopeSpans[1].fields);
   inner.scope = { ...inner.scope, name: SCOPE };
   inner.spans = [
     {

@@ -2,7 +2,7 @@
 // Invariant: a posted span leaves as it arrived (telemetry/logs/ingest/otlp-records.ts is the inverse), with its
 // resource and scope; a request has spans only if its trace is sampled; the same record always makes the same spans.
 import { attributesOf, type LogRecord } from '../logs/logs.ts';
-import { emptyOf, emptySpan, tracesRequest, type OtlpSpan } from '../../protocol/otlp/messages.ts';
+import { emptyMessage, emptySpan, tracesRequest, type OtlpSpan } from '../../protocol/otlp/messages.ts';
 import { attributesFrom, type Attributes } from '../../protocol/otlp/any-value.ts';
 import type { Span } from '../tracing/tracing.ts';
 import type { ProjectSpans } from './otlp-client.ts';
@@ -145,8 +145,8 @@ function addPosted(record: LogRecord, own: SpanGroup, senders: Map<string, SpanG
 }
 
 function groupOf({ resource, scope, spans }: SpanGroup): ResourceSpans[number] {
-  const group = emptyOf(tracesRequest.resourceSpans[1].fields);
-  const inner = emptyOf(tracesRequest.resourceSpans[1].fields.scopeSpans[1].fields);
+  const group = emptyMessage(tracesRequest.resourceSpans[1].fields);
+  const inner = emptyMessage(tracesRequest.resourceSpans[1].fields.scopeSpans[1].fields);
   const { name = '', version = '', attributes = {} } = scope;
   inner.scope = { ...inner.scope, name, version, attributes: attributesFrom(attributes) };
   inner.spans = spans;

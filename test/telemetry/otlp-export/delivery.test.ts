@@ -8,7 +8,7 @@ import { Records } from '../../kit/records.ts';
 import { until } from '../../kit/until.ts';
 import type { ProjectSpans } from '../../../src/telemetry/otlp-export/otlp-export.ts';
 import type { LogRecord, Logs } from '../../../src/telemetry/logs/logs.ts';
-import { emptyOf, emptySpan, tracesRequest } from '../../../src/protocol/otlp/messages.ts';
+import { emptyMessage, emptySpan, tracesRequest } from '../../../src/protocol/otlp/messages.ts';
 
 let receiver: Receiver;
 beforeEach(async () => {
@@ -410,11 +410,11 @@ describe('spans', () => {
     return wanted.length === 0 ? [] : [groupOf(wanted, serviceName)];
   };
   const groupOf = (records: readonly LogRecord[], serviceName: string) => ({
-    ...emptyOf(tracesRequest.resourceSpans[1].fields),
+    ...emptyMessage(tracesRequest.resourceSpans[1].fields),
     resource: { attributes: new Map([['service.name', serviceName]]), droppedAttributesCount: 0 },
     scopeSpans: [
       {
-        ...emptyOf(tracesRequest.resourceSpans[1].fields.scopeSpans[1].fields),
+        ...emptyMessage(tracesRequest.resourceSpans[1].fields.scopeSpans[1].fields),
         spans: records.map(({ message, traceId, spanId, timeNs }) => ({
           ...emptySpan(),
           name: message,

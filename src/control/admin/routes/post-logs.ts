@@ -5,7 +5,7 @@ import { unknownName } from '../../../core/nearest-name.ts';
 import { recordsOfLogs, recordsOfSpans } from '../../../telemetry/logs/logs.ts';
 import type { LogRecord, RecordOrigin, OtlpDefaults, PostResult } from '../../../telemetry/logs/logs.ts';
 import { CONTENT_TYPES, decode, encodingOf, type Encoding } from '../../../protocol/otlp/codec.ts';
-import { errorOf, type OtlpResponse } from '../../../protocol/otlp/otlp-http.ts';
+import { otlpError, type OtlpResponse } from '../../../protocol/otlp/otlp-response.ts';
 import { logsRequest, tracesRequest } from '../../../protocol/otlp/messages.ts';
 import { bytesBody, mediaType } from '../read-body.ts';
 import { fail, json, queryOf, type Endpoint } from '../endpoint.ts';
@@ -173,7 +173,7 @@ async function storeOtlp(
   const records = convert(encoding, body, { nowNs: nowNs(), deployment });
   // In the encoding of the request (contracts/logplane.md C3).
   if (typeof records === 'string')
-    return send(400, errorOf(encoding, INVALID_ARGUMENT, `the body ${records}`));
+    return send(400, otlpError(encoding, INVALID_ARGUMENT, `the body ${records}`));
   let stored = 0;
   while (stored < records.length) {
     if (isClosed(res)) return;

@@ -13,10 +13,11 @@ import type { Watched } from '../../../core/deadlines.ts';
 import { describe, type Failure } from '../../../core/errors.ts';
 import type { Exchange } from '../../../core/exchange/exchange.ts';
 import { BROKEN } from '../../../protocol/http/body-framing.ts';
-import { INCOMPLETE, READY, readRequestHead, RequestHead } from '../../../protocol/http/head-parser.ts';
+import { INCOMPLETE, READY } from '../../../protocol/http/head-result.ts';
+import { readRequestHead, RequestHead } from '../../../protocol/http/request-head-parser.ts';
 import { DISCARD_MS, LINGER_MS } from '../../../protocol/http/linger.ts';
-import { publicDetail, refusalBytes } from '../../../protocol/http/reply.ts';
-import { breakOff } from '../../../protocol/http/reset.ts';
+import { publicDetail, refusalBytes } from '../../../protocol/http/error-response.ts';
+import { resetConnection } from '../../../protocol/http/reset.ts';
 import type { Lease } from '../../replicas/pool.ts';
 import { Attempt, type AttemptListener } from '../attempt.ts';
 import { serverTiming } from '../server-timing.ts';
@@ -180,7 +181,7 @@ export class FastConnection implements Watched, ResponseOwner, Progress, Attempt
   /** More of the request's body, and perhaps the beginning of the next request. */
   #forwardBody(chunk: Buffer): void {
     const request = this.#request;
-    const end = request.follow(chunk);
+    const end = request.scan(chunk);
     if (end === BROKEN) return this.fail('bad_request', MALFORMED_CHUNKS);
     const { max_body } = this.#context.options;
     this.#attempt.exchange!.requestBytes = request.payloadBytes;
@@ -285,7 +286,7 @@ export class FastConnection implements Watched, ResponseOwner, Progress, Attempt
     // Bytes that were read already are still emitted after the socket's end.
     this.#state = CLOSING;
     this.#held = undefined;
-    if (this.#response.endsWithConnection && !this.#socket.destroyed) breakOff(this.#socket);
+    if (this.#response.endsWithConnection && !this.#socket.destroyed) resetConnection(this.#socket);
     else this.#socket.destroy();
   }
 
@@ -295,7 +296,7 @@ export class FastConnection implements Watched, ResponseOwner, Progress, Attempt
 
   /** DISCARDING: drops the rest of a body, and serves the next request behind it. */
   #discard(chunk: Buffer): void {
-    const end = this.#request.follow(chunk);
+    const end = this.#request.scan(chunk);
     if (end === BROKEN) return this.#break();
     if (!this.#request.isWhole) return;
     if (end < chunk.length) this.#held = chunk.subarray(end);

@@ -1,8 +1,8 @@
 // The request of a fast-lane exchange on its way to the replica: its head and its kept body. Hot path.
 // Invariant: everything that was read of the request is kept until it exceeds `retry.max_body` and a connection takes
 // it, or until the response begins.
-import { BodyFollower } from '../../../protocol/http/body-framing.ts';
-import type { RequestHead } from '../../../protocol/http/head-parser.ts';
+import { BodyScanner } from '../../../protocol/http/body-framing.ts';
+import type { RequestHead } from '../../../protocol/http/request-head-parser.ts';
 import type { ReplicaConnection } from './replica-connection.ts';
 
 /** A head and body up to this size are written as one string: one copy, one system call. */
@@ -10,7 +10,7 @@ export const ONE_PIECE_BYTES = 8 * 1024;
 
 /** Used again for each request of a client connection. */
 export class FastRequest {
-  readonly #body = new BodyFollower();
+  readonly #body = new BodyScanner();
   readonly #keptBytes: number;
   #head = '';
   /** The body so far, while it may have to be sent again; undefined if there is none, or it is not kept. */
@@ -43,7 +43,7 @@ export class FastRequest {
   /** Reads the part of the body that came with the head. Returns the index behind the body's last byte, or BROKEN. */
   readBody(head: RequestHead, bytes: Buffer): number {
     this.#body.begin(head.framing, head.length);
-    return this.#body.follow(bytes, head.end, bytes.length);
+    return this.#body.scan(bytes, head.end, bytes.length);
   }
 
   /** Sets the head as the replica gets it, and keeps bytes[from, end) of the body. Call it right after `readBody`. */
@@ -55,11 +55,11 @@ export class FastRequest {
   }
 
   /** Reads more of the body. Returns the index behind its last byte in `chunk`, or BROKEN. */
-  follow(chunk: Buffer): number {
-    return this.#body.follow(chunk, 0, chunk.length);
+  scan(chunk: Buffer): number {
+    return this.#body.scan(chunk, 0, chunk.length);
   }
 
-  /** The part of chunk[0, end) that passes to the replica, which is kept too. Call it right after `follow`. */
+  /** The part of chunk[0, end) that passes to the replica, which is kept too. Call it right after `scan`. */
   take(chunk: Buffer, end: number): Buffer {
     const passing = this.#passing(chunk, 0, end);
     this.#kept?.push(passing);

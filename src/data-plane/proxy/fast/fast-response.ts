@@ -3,14 +3,9 @@
 // before the next read.
 import type { Socket } from 'node:net';
 import { describe, type Failure } from '../../../core/errors.ts';
-import { BodyFollower, BROKEN } from '../../../protocol/http/body-framing.ts';
-import {
-  BY_CLOSE,
-  INCOMPLETE,
-  READY,
-  readResponseHead,
-  ResponseHead,
-} from '../../../protocol/http/head-parser.ts';
+import { BodyScanner, BROKEN, BY_CLOSE } from '../../../protocol/http/body-framing.ts';
+import { INCOMPLETE, READY } from '../../../protocol/http/head-result.ts';
+import { readResponseHead, ResponseHead } from '../../../protocol/http/response-head-parser.ts';
 import type { ReplicaUrl } from '../../replicas/pool.ts';
 import type { Attempt } from '../attempt.ts';
 import { isRefusal } from '../connection-error.ts';
@@ -49,7 +44,7 @@ export class FastResponse implements ConnectionUser {
   readonly #attempt: Attempt;
   readonly #request: FastRequest;
   readonly #connections: ReplicaConnections;
-  readonly #body = new BodyFollower();
+  readonly #body = new BodyScanner();
   #isToHead = false;
   /** The replica's connection may serve another request afterwards. */
   #isReusable = false;
@@ -186,7 +181,7 @@ export class FastResponse implements ConnectionUser {
     const exchange = this.#attempt.exchange!;
     exchange.headMs = performance.now();
     this.#body.begin(responseHead.framing, responseHead.length, true);
-    const end = this.#followBody(bytes, from, size, exchange.headMs);
+    const end = this.#scanBody(bytes, from, size, exchange.headMs);
     // Nothing of the response is written yet, so an error response is still possible.
     if (end === BROKEN) {
       exchange.headMs = exchange.firstByteMs = exchange.responseBytes = 0;
@@ -203,7 +198,7 @@ export class FastResponse implements ConnectionUser {
   }
 
   /**
-   * Writes the head with the part of the body that came with it: bytes[from, end). Call it right after `#followBody`.
+   * Writes the head with the part of the body that came with it: bytes[from, end). Call it right after `#scanBody`.
    */
   #writeHead(head: ResponseHead, bytes: Buffer, from: number, end: number): void {
     const exchange = this.#attempt.exchange!;
@@ -234,14 +229,14 @@ export class FastResponse implements ConnectionUser {
     const connection = this.connection!;
     this.connection = undefined;
     this.#body.begin(framing, length, true);
-    const isClean = this.#body.follow(bytes, from, size) === size && this.#body.isWhole;
+    const isClean = this.#body.scan(bytes, from, size) === size && this.#body.isWhole;
     this.#giveBack(connection, isClean && keepAlive && framing !== BY_CLOSE);
   }
 
   // ── The body ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
   #forwardBody(bytes: Buffer, from: number, size: number): void {
-    const end = this.#followBody(bytes, from, size, 0);
+    const end = this.#scanBody(bytes, from, size, 0);
     if (end === BROKEN) {
       this.#owner.fail('bad_response', MALFORMED_CHUNKS);
       return;
@@ -261,9 +256,9 @@ export class FastResponse implements ConnectionUser {
   }
 
   /** Counts bytes[from, size) and returns the index behind the body's last byte, or BROKEN. `nowMs`: 0 if not known. */
-  #followBody(bytes: Buffer, from: number, size: number, nowMs: number): number {
+  #scanBody(bytes: Buffer, from: number, size: number, nowMs: number): number {
     const body = this.#body;
-    const end = body.follow(bytes, from, size);
+    const end = body.scan(bytes, from, size);
     const exchange = this.#attempt.exchange!;
     exchange.responseBytes = body.payloadBytes;
     if (exchange.firstByteMs === 0 && (body.payloadBytes > 0 || body.isWhole))

@@ -3,7 +3,9 @@
 // unchanged.
 import type { Socket } from 'node:net';
 import type { Exchange } from '../../../core/exchange/exchange.ts';
-import { NO_BODY, withoutLines, type RequestHead } from '../../../protocol/http/head-parser.ts';
+import { NO_BODY } from '../../../protocol/http/body-framing.ts';
+import { withoutLines } from '../../../protocol/http/field-line.ts';
+import type { RequestHead } from '../../../protocol/http/request-head-parser.ts';
 import { forwardedElement } from '../../../protocol/http/forwarded-headers.ts';
 
 const TRACESTATE_NAME = new Set(['tracestate']);
@@ -37,7 +39,7 @@ export class HeadWriter {
       `${head.method} ${path} HTTP/1.1\r\n${kept}x-baseten-request-id: ${exchange.id}\r\n` +
       // vLLM and other servers read this name. A client's own value is kept, since the client identifies its request by
       // it.
-      (head.hasOwnId ? '' : `X-Request-Id: ${exchange.id}\r\n`) +
+      (head.hasRequestId ? '' : `X-Request-Id: ${exchange.id}\r\n`) +
       (traceparent === '' ? '' : `traceparent: ${traceparent}\r\n`) +
       this.#forwardedFor(head) +
       // RFC 9110 8.6: methods that usually have a body get Content-Length: 0 without one.

@@ -19,12 +19,12 @@ import {
   TIMEOUT_HEADER,
   metadataToReplica,
   metadataValue,
-  type CallHop,
+  type ForwardedCall,
 } from '../../../protocol/grpc/metadata.ts';
-import { statusOf } from '../../../protocol/grpc/refusal.ts';
+import { grpcStatusOf } from '../../../protocol/grpc/refusal.ts';
 import { readStatus } from '../../../protocol/grpc/status.ts';
 import { formatTimeout, readTimeout } from '../../../protocol/grpc/timeout.ts';
-import { publicDetail } from '../../../protocol/http/reply.ts';
+import { publicDetail } from '../../../protocol/http/error-response.ts';
 import type { Lease } from '../../replicas/pool.ts';
 import { connectionProblem } from '../connection-error.ts';
 import type { Progress } from '../timeout-tracker.ts';
@@ -62,7 +62,7 @@ export class GrpcForwarder implements Watched, ActiveRequest, AttemptListener, S
   readonly #exchange: Exchange;
   readonly #call: IncomingCall;
   readonly #client: ServerHttp2Stream;
-  readonly #hop: CallHop;
+  readonly #hop: ForwardedCall;
   readonly #upload: GrpcRequestStream;
   readonly #response: GrpcResponseStream;
   /** performance.now() of the client's deadline. */
@@ -79,7 +79,7 @@ export class GrpcForwarder implements Watched, ActiveRequest, AttemptListener, S
   /** Trailers that the replica has sent. */
   #trailers: readonly string[] | undefined;
 
-  constructor(context: GrpcContext, exchange: Exchange, call: IncomingCall, hop: CallHop) {
+  constructor(context: GrpcContext, exchange: Exchange, call: IncomingCall, hop: ForwardedCall) {
     this.#context = context;
     this.#attempt = new Attempt(context, this);
     this.#exchange = exchange;
@@ -185,7 +185,7 @@ export class GrpcForwarder implements Watched, ActiveRequest, AttemptListener, S
     // A client cancels its call at its deadline: then the deadline is the cause.
     const isOverdue = performance.now() + TRANSIT_MS >= this.#deadlineMs;
     const failure = isOverdue ? 'deadline_exceeded' : 'client_gone';
-    this.#attempt.fail(failure, '', statusOf(failure));
+    this.#attempt.fail(failure, '', grpcStatusOf(failure));
   };
 
   // ── From the replica ─────────────────────────────────────────────────────────────────────────────────────────────
@@ -263,7 +263,7 @@ export class GrpcForwarder implements Watched, ActiveRequest, AttemptListener, S
     try {
       status = this.#response.sendTrailers();
     } catch (error) {
-      return this.#attempt.fail('bad_response', describe(error), statusOf('bad_response'));
+      return this.#attempt.fail('bad_response', describe(error), grpcStatusOf('bad_response'));
     }
     if (status === undefined) return;
     if (this.#exchange.isOpen) this.#finish(status);
@@ -304,7 +304,7 @@ export class GrpcForwarder implements Watched, ActiveRequest, AttemptListener, S
   }
 
   fail(failure: Failure, detail = ''): void {
-    this.#failWith({ failure, detail, status: statusOf(failure), text: '' });
+    this.#failWith({ failure, detail, status: grpcStatusOf(failure), text: '' });
   }
 
   #failWith({ failure, detail, status, text }: CallFailure): void {

@@ -152,7 +152,7 @@ export class GrpcRequestStream {
   #onBytes(chunk: Buffer): void {
     if (!this.#exchange.isOpen) return;
     const { max_body, keptBytes } = this.#limits;
-    this.#counter.follow(chunk);
+    this.#counter.count(chunk);
     this.#exchange.requestBytes = this.#counter.payloadBytes;
     if (this.#counter.largestBytes > max_body) return this.#tooLarge(this.#counter.largestBytes);
     if (this.#kept !== undefined) {

@@ -4,7 +4,12 @@ import { constants, type ServerHttp2Stream } from 'node:http2';
 import { describe, type Failure } from '../../../core/errors.ts';
 import type { Exchange } from '../../../core/exchange/exchange.ts';
 import { MessageCounter } from '../../../protocol/grpc/message-counter.ts';
-import { asObject, STATUS_HEADER, metadataToClient, metadataValue } from '../../../protocol/grpc/metadata.ts';
+import {
+  metadataObject,
+  STATUS_HEADER,
+  metadataToClient,
+  metadataValue,
+} from '../../../protocol/grpc/metadata.ts';
 import { refusalHeaders, refusalTrailers } from '../../../protocol/grpc/refusal.ts';
 
 /** How long a client may take to read the trailers of a failed call. */
@@ -60,7 +65,7 @@ export class GrpcResponseStream {
 
   /** Writes bytes of messages. Returns false if the client does not read. */
   write(chunk: Buffer): boolean {
-    this.#counter.follow(chunk);
+    this.#counter.count(chunk);
     this.#exchange.responseBytes = this.#counter.payloadBytes;
     return this.#client.write(chunk);
   }
@@ -78,7 +83,7 @@ export class GrpcResponseStream {
   sendTrailers(): string | undefined {
     if (this.#trailers === undefined || this.#client.destroyed) return undefined;
     try {
-      this.#client.sendTrailers(asObject(this.#trailers));
+      this.#client.sendTrailers(metadataObject(this.#trailers));
     } catch (cause) {
       this.#client.close(constants.NGHTTP2_INTERNAL_ERROR);
       throw new Error(`the trailers of the response cannot be sent: ${describe(cause)}`, { cause });

@@ -8,12 +8,16 @@ import type { ClientRequest, IncomingMessage, ServerResponse } from 'node:http';
 import type { Watched } from '../../../core/deadlines.ts';
 import { describe, WeirError, type Failure } from '../../../core/errors.ts';
 import type { Exchange } from '../../../core/exchange/exchange.ts';
-import { endsWithHead } from '../../../protocol/http/body-framing.ts';
-import type { ResponseHead } from '../../../protocol/http/head-parser.ts';
-import { passableTrailers, headersToClient, type Hop } from '../../../protocol/http/forwarded-headers.ts';
+import { hasNoBody } from '../../../protocol/http/body-framing.ts';
+import type { ResponseHead } from '../../../protocol/http/response-head-parser.ts';
+import {
+  allowedTrailers,
+  headersToClient,
+  type ForwardedRequest,
+} from '../../../protocol/http/forwarded-headers.ts';
 import { sendHead } from '../../../protocol/http/node-head.ts';
-import { publicDetail, sendRefusal } from '../../../protocol/http/reply.ts';
-import { breakOff } from '../../../protocol/http/reset.ts';
+import { publicDetail, sendRefusal } from '../../../protocol/http/error-response.ts';
+import { resetConnection } from '../../../protocol/http/reset.ts';
 import type { Lease } from '../../replicas/pool.ts';
 import { Attempt, type AttemptListener } from '../attempt.ts';
 import { endsWithConnection, failureOf, isRefusal } from '../connection-error.ts';
@@ -66,7 +70,7 @@ export class HttpForwarder implements Watched, ActiveRequest, AttemptListener, P
     req: IncomingMessage,
     res: ServerResponse,
     path: string,
-    hop: Hop,
+    hop: ForwardedRequest,
   ) {
     this.#context = context;
     this.#exchange = exchange;
@@ -209,7 +213,7 @@ export class HttpForwarder implements Watched, ActiveRequest, AttemptListener, P
     }
     this.#response = response;
     this.#attempt.lease!.reportProgress();
-    if (endsWithHead(this.#exchange.method, status, response.headers['content-length']))
+    if (hasNoBody(this.#exchange.method, status, response.headers['content-length']))
       this.#exchange.firstByteMs = this.#exchange.headMs;
     this.#passBody(response, status, hasTrailers);
   }
@@ -243,7 +247,7 @@ export class HttpForwarder implements Watched, ActiveRequest, AttemptListener, P
       if (!response.complete) return;
       this.#exchange.bodyBegan();
       this.#attempt.lease?.reportCompleted();
-      const trailers = hasTrailers ? passableTrailers(response.rawTrailers) : [];
+      const trailers = hasTrailers ? allowedTrailers(response.rawTrailers) : [];
       if (trailers.length > 0) this.#res.addTrailers(trailers);
       // 'finish': the last byte is with the operating system.
       this.#res.end(() => this.#attempt.finish(status));
@@ -311,7 +315,7 @@ export class HttpForwarder implements Watched, ActiveRequest, AttemptListener, P
 
   /** Ends the connection visibly: to HTTP/1.0 a response that ends with its connection must not look complete. */
   #break(): void {
-    if (this.#req.httpVersionMinor === 0) breakOff(this.#req.socket);
+    if (this.#req.httpVersionMinor === 0) resetConnection(this.#req.socket);
     else this.#res.destroy();
   }
 

@@ -5,7 +5,7 @@ import type { Agent, ClientRequest, IncomingMessage, ServerResponse } from 'node
 import { Stream, type Duplex } from 'node:stream';
 import type { Socket } from 'node:net';
 import httpProxy, { type ProxyServer } from 'http-proxy';
-import { headersToReplica, type Hop } from '../../../protocol/http/forwarded-headers.ts';
+import { headersToReplica, type ForwardedRequest } from '../../../protocol/http/forwarded-headers.ts';
 import type { Replica } from '../../replicas/pool.ts';
 
 /** Methods for which the absence of a body is sent as Content-Length: 0 (RFC 9110 8.6). */
@@ -15,7 +15,7 @@ const METHODS_WITH_BODY = new Set(['POST', 'PUT', 'PATCH']);
 export interface ReplicaRequest {
   /** Target in origin form. */
   readonly path: string;
-  readonly hop: Hop;
+  readonly hop: ForwardedRequest;
   /** The body is chunked, and trailers may follow it. Read from the client's headers before the first `send`. */
   readonly isChunked: boolean;
 }

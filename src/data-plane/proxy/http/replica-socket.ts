@@ -7,8 +7,9 @@
 //             └ 101 ─► SWITCHED
 import type { ClientRequest } from 'node:http';
 import type { Socket } from 'node:net';
-import { BodyFollower, BROKEN } from '../../../protocol/http/body-framing.ts';
-import { INCOMPLETE, READY, readResponseHead, ResponseHead } from '../../../protocol/http/head-parser.ts';
+import { BodyScanner, BROKEN } from '../../../protocol/http/body-framing.ts';
+import { INCOMPLETE, READY } from '../../../protocol/http/head-result.ts';
+import { readResponseHead, ResponseHead } from '../../../protocol/http/response-head-parser.ts';
 import { WriteGuard } from '../../../protocol/http/write-guard.ts';
 import { cleanHead, MAX_RESPONSE_HEAD_BYTES } from '../response-head.ts';
 
@@ -63,7 +64,7 @@ export class ReplicaSocket {
   readonly #socket: Socket;
   readonly #guard: WriteGuard;
   readonly #push: Socket['push'];
-  readonly #body = new BodyFollower();
+  readonly #body = new BodyScanner();
   #state = IDLE;
   #events: ResponseHeadEvents | undefined;
   #isToHead = false;
@@ -160,7 +161,7 @@ export class ReplicaSocket {
 
   /** Passes on `before` and the part of bytes[from, …) that belongs to the body. */
   #passBody(before: Buffer, bytes: Buffer, from: number): boolean {
-    const end = this.#body.follow(bytes, from, bytes.length);
+    const end = this.#body.scan(bytes, from, bytes.length);
     if (end === BROKEN) return this.#refuse('HPE_INVALID_CHUNK_SIZE', 'the chunked body is malformed');
     if (this.#body.isWhole) this.#state = end === bytes.length ? ENDED : OUT_OF_STEP;
     const passing = this.#body.isEdited ? this.#body.edited(bytes, from, end) : bytes.subarray(from, end);

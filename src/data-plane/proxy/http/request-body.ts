@@ -4,7 +4,7 @@
 import type { ClientRequest, IncomingMessage } from 'node:http';
 import type { Exchange } from '../../../core/exchange/exchange.ts';
 import type { BodyCopy } from '../../../core/exchange/body-capture.ts';
-import { passableTrailers } from '../../../protocol/http/forwarded-headers.ts';
+import { allowedTrailers } from '../../../protocol/http/forwarded-headers.ts';
 
 export interface RequestBodyListener {
   /** The body exceeds the limit. */
@@ -133,7 +133,7 @@ export class RequestBody {
   #end(): void {
     if (this.#isRefused) return;
     // Node reads trailers of chunked bodies only.
-    const trailers = passableTrailers(this.#req.rawTrailers);
+    const trailers = allowedTrailers(this.#req.rawTrailers);
     if (trailers.length > 0) this.#to!.addTrailers(trailers);
     this.#to!.end();
   }

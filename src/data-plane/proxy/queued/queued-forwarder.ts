@@ -8,7 +8,7 @@ import type { Watched } from '../../../core/deadlines.ts';
 import { describe, type Cause, type Failure } from '../../../core/errors.ts';
 import type { Exchange, Exchanges } from '../../../core/exchange/exchange.ts';
 import { ID_HEADER_LOWER, REQUEST_ID_HEADER, TRACE_HEADER } from '../../../core/exchange/identity.ts';
-import { endsWithHead } from '../../../protocol/http/body-framing.ts';
+import { hasNoBody } from '../../../protocol/http/body-framing.ts';
 import { request as httpRequest } from '../../../protocol/http/node-http.ts';
 import type { Lease } from '../../replicas/pool.ts';
 import { Attempt, type AttemptListener } from '../attempt.ts';
@@ -175,7 +175,7 @@ export class QueuedForwarder implements Watched, ActiveRequest, AttemptListener 
     const exchange = this.#exchange!;
     const { maxResponseBytes } = this.#request!;
     exchange.headMs = performance.now();
-    if (endsWithHead('POST', response.statusCode!, response.headers['content-length']))
+    if (hasNoBody('POST', response.statusCode!, response.headers['content-length']))
       exchange.firstByteMs = exchange.headMs;
     this.#lease.reportProgress();
     const coding = response.headers['content-encoding'] ?? 'identity';

@@ -9,11 +9,11 @@ import type { Duplex } from 'node:stream';
 import type { Watched } from '../../../core/deadlines.ts';
 import type { Failure } from '../../../core/errors.ts';
 import type { Exchange } from '../../../core/exchange/exchange.ts';
-import { endsWithHead } from '../../../protocol/http/body-framing.ts';
+import { hasNoBody } from '../../../protocol/http/body-framing.ts';
 import { closeFrame, FrameCounter } from '../../../protocol/websocket/frame-counter.ts';
-import type { ResponseHead } from '../../../protocol/http/head-parser.ts';
-import { headersToClient, type Hop } from '../../../protocol/http/forwarded-headers.ts';
-import { refusalBytes } from '../../../protocol/http/reply.ts';
+import type { ResponseHead } from '../../../protocol/http/response-head-parser.ts';
+import { headersToClient, type ForwardedRequest } from '../../../protocol/http/forwarded-headers.ts';
+import { refusalBytes } from '../../../protocol/http/error-response.ts';
 import type { Lease } from '../../replicas/pool.ts';
 import { Attempt, type AttemptListener } from '../attempt.ts';
 import type { ActiveRequest } from '../forwarder.ts';
@@ -64,7 +64,7 @@ export class WebSocketForwarder implements Watched, ActiveRequest, AttemptListen
     req: IncomingMessage,
     socket: Duplex,
     path: string,
-    hop: Hop,
+    hop: ForwardedRequest,
   ) {
     this.#context = context;
     this.#attempt = new Attempt(context, this);
@@ -146,7 +146,7 @@ export class WebSocketForwarder implements Watched, ActiveRequest, AttemptListen
     const status = response.statusCode!;
     if (status < 200) return this.abort('bad_response');
     this.#exchange.headMs = performance.now();
-    if (endsWithHead('GET', status, response.headers['content-length'])) this.#exchange.bodyBegan();
+    if (hasNoBody('GET', status, response.headers['content-length'])) this.#exchange.bodyBegan();
     this.#socket.off('readable', this.#peek);
     this.#writeHead(response, 'Connection: close\r\n');
     response.on('data', (chunk: Buffer) => {
@@ -228,7 +228,7 @@ export class WebSocketForwarder implements Watched, ActiveRequest, AttemptListen
 
   #count(frames: FrameCounter, chunk: Buffer): void {
     this.#hasMoved = true;
-    frames.follow(chunk);
+    frames.count(chunk);
     const { websocket_max_message } = this.#context.options;
     if (!this.#exchange.isOpen) return;
     if (frames.messageBytes > websocket_max_message)

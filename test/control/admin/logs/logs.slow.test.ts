@@ -404,7 +404,7 @@ describe('POST /v1/logs', () => {
       '67108864 bytes, decompressed',
     ],
     [{ 'content-length': String(65 * 1024 ** 2) }, '', 413, '67108864 bytes'],
-    [{ 'content-type': 'application/x-protobuf' }, 'x', 400, 'is no protobuf message'],
+    [{ 'content-type': 'application/x-protobuf' }, 'x', 400, 'is not a valid protobuf message'],
   ])('rejects a body with %j', async (headers, body, status, why) => {
     const server = await startAdmin();
     const response = await send(server, body, headers);

@@ -1,46 +1,45 @@
-// Finds where a request ends in the bytes of a client, so that Node's parser can be given one request at a time.
-// Invariant: for input that Node's strict parser accepts, both find the same end of the request. Input that it refuses ends the
-// connection, so any end is right as long as the parser gets enough to refuse it. Only the chunks of a body
+// Finds the end of a request in the bytes of a client, so that Node's parser gets one request at a time.
+// Invariant: for input that Node's strict parser accepts, both find the same end of the request.
+// Input that Node refuses ends the connection, so any end is right if the parser gets enough to refuse it. Only chunks
 // and the empty lines before a request are validated here.
 // Sources: RFC 9112 2.2 (empty lines before a request), 6.3 (length of a body).
-import { BodyFollower, BROKEN } from './body-framing.ts';
-import { BY_CHUNKS, BY_LENGTH, NO_BODY } from './head-parser.ts';
+import { BodyScanner, BROKEN, BY_CHUNKS, BY_LENGTH, NO_BODY } from './body-framing.ts';
 
 const CR = 13;
 const LF = 10;
 const HEAD_END = '\r\n\r\n';
 /**
- * A request that can be served: Node's parser accepts several spaces between the parts of its line. The parser is to judge all
- * others, with whatever follows: it reads the preface of HTTP/2 whole.
+ * A request line of HTTP/1.x. Node's parser accepts several spaces between its parts. After any other line the parser
+ * gets all bytes, since it reads the HTTP/2 preface as a whole.
  */
-const SERVED = /^[^\r\n ]+ +[^\r\n ]+ +HTTP\/1\.[01]\r\n/;
+const REQUEST_LINE = /^[^\r\n ]+ +[^\r\n ]+ +HTTP\/1\.[01]\r\n/;
 
-/** Bytes of empty lines that are skipped before a request. RFC 9112 2.2 asks for one line; a client could send them without end. */
+/** Maximum bytes of empty lines before a request. RFC 9112 2.2 requires that at least one empty line is accepted. */
 const MAX_EMPTY_BYTES = 64;
 
-export class RequestFollower {
+export class RequestScanner {
   readonly #maxHeadBytes: number;
-  readonly #body = new BodyFollower();
+  readonly #body = new BodyScanner();
   #head = '';
   #emptyBytes = 0;
   #isInHead = true;
-  /** The end of a request is not searched any more. */
-  #isLost = false;
+  /** The end of the request is no longer searched: all bytes go to the parser. */
+  #isPassingAll = false;
 
-  /** `maxHeadBytes`: the parser refuses a longer head, so its end is not searched. */
+  /** `maxHeadBytes`: the parser's limit. The end of a longer head is not searched. */
   constructor(maxHeadBytes: number) {
     this.#maxHeadBytes = maxHeadBytes;
   }
 
-  /** Ready for the next request. */
+  /** Prepares for the next request. */
   begin(): void {
     this.#head = '';
     this.#emptyBytes = 0;
     this.#isInHead = true;
-    this.#isLost = false;
+    this.#isPassingAll = false;
   }
 
-  /** The head has ended, and the body has not. */
+  /** The head has ended and the body has not. */
   get isInBody(): boolean {
     return !this.#isInHead && !this.#body.isWhole;
   }
@@ -50,29 +49,29 @@ export class RequestFollower {
     return !this.#isInHead && this.#body.isWhole;
   }
 
-  /** What is wrong, after BROKEN. */
+  /** Why `scan` returned BROKEN. */
   get problem(): string {
     return this.#isInHead
       ? `more than ${MAX_EMPTY_BYTES} bytes of empty lines before a request`
       : 'the chunked body is malformed';
   }
 
-  /** Reads the next bytes. Returns the index behind the last byte of this request, or BROKEN. */
-  follow(bytes: Buffer): number {
-    if (this.#isLost) return bytes.length;
-    const bodyStart = this.#isInHead ? this.#followHead(bytes) : 0;
+  /** Scans the next bytes. Returns the index after the last byte of this request, or BROKEN. */
+  scan(bytes: Buffer): number {
+    if (this.#isPassingAll) return bytes.length;
+    const bodyStart = this.#isInHead ? this.#scanHead(bytes) : 0;
     if (this.#isInHead) return bodyStart === BROKEN ? BROKEN : bytes.length;
-    return this.#body.follow(bytes, bodyStart, bytes.length);
+    return this.#body.scan(bytes, bodyStart, bytes.length);
   }
 
-  /** The part of bytes[0, end) that the parser must get. Call it right after `follow`. */
-  passing(bytes: Buffer, end: number): Buffer {
+  /** Returns what the parser must get of bytes[0, end). Call it directly after `scan`. */
+  bytesToPass(bytes: Buffer, end: number): Buffer {
     if (!this.#isInHead && this.#body.isEdited) return this.#body.edited(bytes, 0, end);
     return end === bytes.length ? bytes : bytes.subarray(0, end);
   }
 
-  /** Returns where the body begins, if the head ends in these bytes, or BROKEN. */
-  #followHead(bytes: Buffer): number {
+  /** Returns the index where the body begins, if the head ends in these bytes; BROKEN; or 0. */
+  #scanHead(bytes: Buffer): number {
     let from = 0;
     if (this.#head === '') {
       while (bytes[from] === CR || bytes[from] === LF) from++;
@@ -82,9 +81,9 @@ export class RequestFollower {
     const before = this.#head.length;
     this.#head += bytes.latin1Slice(from);
     const end = this.#head.indexOf(HEAD_END, Math.max(0, before - HEAD_END.length + 1));
-    const isServed = end === -1 || SERVED.test(this.#head);
-    if (!isServed || this.#head.length > this.#maxHeadBytes + bytes.length) {
-      this.#isLost = true;
+    const isRequestLine = end === -1 || REQUEST_LINE.test(this.#head);
+    if (!isRequestLine || this.#head.length > this.#maxHeadBytes + bytes.length) {
+      this.#isPassingAll = true;
       this.#head = '';
       return 0;
     }
