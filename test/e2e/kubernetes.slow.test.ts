@@ -174,7 +174,7 @@ describe('an API server that fails', () => {
 
   it('is not used if it rejects the token or has another certificate', async () => {
     api.put(podObject({ name: 'a', restarts: 3 }));
-    writeFileSync(join(api.credentials, 'token'), 'of somebody else');
+    writeFileSync(join(api.credentials, 'token'), 'wrong token');
     const weir = await startSelector();
     await weir.line('the warning', ({ problem }) => problem === 'the API server returned 401');
     writeFileSync(join(api.credentials, 'ca.crt'), rootCertificates[0]!);

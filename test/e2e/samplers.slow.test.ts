@@ -212,7 +212,7 @@ describe('GPUs', () => {
   }
 
   /** Stops weir and checks that none of its child processes is left. */
-  async function stopClean(weir: Weir, standIn: StandIn): Promise<void> {
+  async function expectCleanStop(weir: Weir, standIn: StandIn): Promise<void> {
     expect(standIn.alive('stream').length).toBeLessThanOrEqual(1);
     expect(standIn.alive('inventory').length).toBeLessThanOrEqual(1);
     expect(await weir.stop()).toBe(0);
@@ -244,7 +244,7 @@ describe('GPUs', () => {
       (seen) => seen.value('weir_sampler_success{sampler="gpu_inventory"}') === 1,
     );
     expect(standIn.started('stream')).toBe(1);
-    await stopClean(weir, standIn);
+    await expectCleanStop(weir, standIn);
   });
 
   it('are read per slice under MIG, without values that the driver does not report', async () => {
@@ -257,7 +257,7 @@ describe('GPUs', () => {
     );
     expect(shown(seen, USED)).toEqual({ 'r0 0': 1024, 'r0 1:0': 18433, 'r0 1:1': 3071, 'r0 3': 2048 });
     expect(shown(seen, BUSY)).toEqual({ 'r0 0': 0, 'r0 3': 100 });
-    await stopClean(weir, standIn);
+    await expectCleanStop(weir, standIn);
   });
 
   it('belong to the replica whose processes use them, or for which they are configured', async () => {
@@ -276,17 +276,21 @@ describe('GPUs', () => {
     const weir = await start(standIn, '--config', replicas());
     const seen = await page(weir, 'both are known', (seen) => Object.keys(shown(seen, USED)).length === 2);
     expect(shown(seen, USED)).toEqual({ 'r0 1': 40960, 'r1 0': 61234 });
-    await stopClean(weir, standIn);
+    await expectCleanStop(weir, standIn);
 
     standIn.replace({});
-    const told = await start(
+    const configured = await start(
       standIn,
       '--config',
       replicas(', gpus: [0]', ', gpus: "1, GPU-5f8b2a14-9c3d-47e6-a1b0-6d2e8f4c7a91"'),
     );
-    const both = await page(told, 'they are as told', (seen) => Object.keys(shown(seen, USED)).length === 3);
+    const both = await page(
+      configured,
+      'they are as configured',
+      (seen) => Object.keys(shown(seen, USED)).length === 3,
+    );
     expect(shown(both, USED)).toEqual({ 'r0 0': 61234, 'r1 0': 61234, 'r1 1': 40960 });
-    await stopClean(told, standIn);
+    await expectCleanStop(configured, standIn);
 
     // Neither configured nor found: several replicas could use them.
     const weir3 = await start(standIn, '--config', replicas());
@@ -296,7 +300,7 @@ describe('GPUs', () => {
       (seen) => seen.value('weir_sampler_success{sampler="gpu_inventory"}') === 1,
     );
     expect(shown(await weir3.page(), USED)).toEqual({});
-    await stopClean(weir3, standIn);
+    await expectCleanStop(weir3, standIn);
   });
 
   it('are no failure if nvidia-smi is not installed', async () => {
@@ -345,7 +349,7 @@ describe('GPUs', () => {
     expect(standIn.alive('stream').length).toBeLessThanOrEqual(1);
     standIn.goes('h100x2');
     await page(weir, 'they are there', (seen) => shown(seen, USED)['r0 1'] === 40960);
-    await stopClean(weir, standIn);
+    await expectCleanStop(weir, standIn);
   });
 
   it('disappear when nvidia-smi stops printing, and come back with the next one', async () => {
@@ -360,7 +364,7 @@ describe('GPUs', () => {
     expect(standIn.alive('stream').length).toBeLessThanOrEqual(1);
     standIn.goes('h100x2');
     await page(weir, 'they are back', (seen) => shown(seen, USED)['r0 0'] === 61234);
-    await stopClean(weir, standIn);
+    await expectCleanStop(weir, standIn);
   });
 
   it('ignore the incomplete line of an nvidia-smi that exits, which is restarted', async () => {
@@ -373,9 +377,9 @@ describe('GPUs', () => {
     );
     expect(shown(seen, USED)).toEqual({ 'r0 0': 61234, 'r0 1': 40960 });
     expect(standIn.alive('stream').length).toBeLessThanOrEqual(1);
-    const told = await weir.line('the reason', (line) => line.event === 'collector failed');
-    expect(told['problem']).toBe('nvidia-smi exited (255): 0, GPU-5f8b2a14-9c3d');
-    await stopClean(weir, standIn);
+    const failed = await weir.line('the reason', (line) => line.event === 'collector failed');
+    expect(failed['problem']).toBe('nvidia-smi exited (255): 0, GPU-5f8b2a14-9c3d');
+    await expectCleanStop(weir, standIn);
   });
 
   it('are shown if the inventory hangs, and each process that hangs is killed', async () => {
@@ -390,7 +394,7 @@ describe('GPUs', () => {
     expect(shown(seen, USED)).toEqual({ 'r0 0': 61234, 'r0 1': 40960 });
     expect(seen.value('weir_sampler_success{sampler="gpu_inventory"}')).toBe(0);
     expect(seen.value('weir_sampler_success{sampler="gpu"}')).toBe(1);
-    await stopClean(weir, standIn);
+    await expectCleanStop(weir, standIn);
   });
 
   it('are not read if the setting is off', async () => {

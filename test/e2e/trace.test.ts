@@ -22,16 +22,16 @@ const partsOf = (traceparent: string | undefined) => {
 let replica: Replica;
 let data: string;
 /** The traceparent that the replica got, by path. */
-let told: Map<string, string>;
+let traceparents: Map<string, string>;
 let statusOf: (path: string) => number;
 
 beforeEach(async () => {
   data = folder();
-  told = new Map();
+  traceparents = new Map();
   statusOf = () => 200;
   replica = await startReplica((req, res) => {
     void whole(req, () => {
-      told.set(req.url!, String(req.headers['traceparent']));
+      traceparents.set(req.url!, String(req.headers['traceparent']));
       res.writeHead(statusOf(req.url!), { 'content-type': 'application/json' }).end('{"output":1}');
     });
   });
@@ -56,7 +56,7 @@ for (const lane of ['fast', 'full'])
       const record = await requestIn(data, id);
       expect(record).toMatchObject({ traceId: TRACE, parentSpanId: SPAN });
       expect(record.says['is_sampled']).toBe(true);
-      expect(partsOf(told.get('/x'))).toEqual({
+      expect(partsOf(traceparents.get('/x'))).toEqual({
         traceId: TRACE,
         spanId: childSpanId(record.spanId, REPLICA_SPAN),
         isSampled: true,
@@ -68,11 +68,11 @@ for (const lane of ['fast', 'full'])
       );
       // The first request finds no connection.
       expect(below.map(({ name }) => name)).toEqual(['weir.connect', 'GET']);
-      expect(below.at(-1)!.spanId).toBe(partsOf(told.get('/x')).spanId);
+      expect(below.at(-1)!.spanId).toBe(partsOf(traceparents.get('/x')).spanId);
       const again = await requestIn(data, idOf(await call(weir.url, '/again')));
       expect(spansOf(again, '').map(({ name }) => name)).toEqual(['GET', 'GET']);
       expect(again).toMatchObject({ parentSpanId: '' });
-      expect(partsOf(told.get('/again')).traceId).toBe(again.traceId);
+      expect(partsOf(traceparents.get('/again')).traceId).toBe(again.traceId);
     });
 
     it('does not sample what the client does not sample, but always samples failures', async () => {
@@ -82,7 +82,7 @@ for (const lane of ['fast', 'full'])
       for (const path of ['/works', '/missing', '/fails']) {
         const headers = { traceparent: `00-${TRACE}-${SPAN}-00` };
         const record = await requestIn(data, idOf(await call(weir.url, path, { headers })));
-        expect(partsOf(told.get(path)).isSampled).toBe(false);
+        expect(partsOf(traceparents.get(path)).isSampled).toBe(false);
         sampled.set(path, record.says['is_sampled'] ?? false);
       }
       expect(Object.fromEntries(sampled)).toEqual({ '/works': false, '/missing': false, '/fails': true });
@@ -123,7 +123,7 @@ describe('trace.sample_ratio', () => {
     expect(inside).toEqual(outside);
     expect(outside.size).toBe(40);
     expect(new Set(outside.values())).toEqual(new Set([true, false]));
-    for (const traceparent of told.values()) {
+    for (const traceparent of traceparents.values()) {
       const { traceId, isSampled } = partsOf(traceparent);
       expect(outside.get(traceId)).toBe(isSampled);
     }
@@ -160,7 +160,7 @@ describe('an asynchronous request', () => {
     expect(run).toMatchObject({ traceId: TRACE, parentSpanId: first.spanId });
     expect(run.says['is_sampled']).toBe(true);
     const path = '/v1/models/model:predict';
-    expect(partsOf(told.get(path))).toMatchObject({
+    expect(partsOf(traceparents.get(path))).toMatchObject({
       traceId: TRACE,
       spanId: childSpanId(run.spanId, REPLICA_SPAN),
     });
@@ -194,7 +194,7 @@ describe('an asynchronous request', () => {
       body: '{"model_input":{}}',
     });
     const run = await requestIn(data, idOf(submit), ({ says }) => says['async'] === true);
-    expect(told.get('/v1/models/model:predict')).toBe(traceparent);
+    expect(traceparents.get('/v1/models/model:predict')).toBe(traceparent);
     expect(run).toMatchObject({ traceId: TRACE, spanId: '', parentSpanId: SPAN });
     expect(spansOf(run, '')).toEqual([]);
     // Without a traceparent, or with an invalid one, the run has none, so the replica's own sampler decides.
@@ -205,7 +205,7 @@ describe('an asynchronous request', () => {
         body: '{"model_input":{}}',
       });
       const itsRun = await requestIn(data, idOf(other), ({ says }) => says['async'] === true);
-      expect(told.get('/v1/models/model:predict')).toBe('undefined');
+      expect(traceparents.get('/v1/models/model:predict')).toBe('undefined');
       expect(itsRun).toMatchObject({ traceId: '', spanId: '', parentSpanId: '' });
     }
   });

@@ -67,8 +67,8 @@ describe('deploy/', () => {
     expect(manifests.map(({ manifest }) => manifest.kind)).toContain('ScaledObject');
     for (const { file, errors, manifest } of manifests) {
       expect(errors, file).toEqual([]);
-      for (const said of [manifest.apiVersion, manifest.kind, manifest.metadata.name])
-        expect(said, file).toMatch(/\S/);
+      for (const text of [manifest.apiVersion, manifest.kind, manifest.metadata.name])
+        expect(text, file).toMatch(/\S/);
     }
   });
 
@@ -151,7 +151,7 @@ describe('deploy/', () => {
   });
 });
 
-const promtool = (cwd: string, ...args: string[]) => {
+const expectPromtoolAccepts = (cwd: string, ...args: string[]) => {
   const { stdout, stderr, status } = spawnSync('promtool', args, { cwd, encoding: 'utf8' });
   expect(status, stdout + stderr).toBe(0);
 };
@@ -160,8 +160,8 @@ describe.skipIf(isMissing('promtool'))('promtool', () => {
   afterAll(removeFolders);
 
   it('accepts the rules, and their tests pass', () => {
-    promtool(DEPLOY, 'check', 'rules', 'rules.yaml');
-    promtool(DEPLOY, 'test', 'rules', 'rules.test.yaml');
+    expectPromtoolAccepts(DEPLOY, 'check', 'rules', 'rules.yaml');
+    expectPromtoolAccepts(DEPLOY, 'test', 'rules', 'rules.test.yaml');
   });
 
   it('accepts the scrape configuration', () => {
@@ -171,7 +171,7 @@ describe.skipIf(isMissing('promtool'))('promtool', () => {
       'static_configs: [{ targets: [a:1] }]',
     );
     const there = folder({ 'rules.yaml': textOf('rules.yaml'), 'prometheus.yaml': config });
-    promtool(there, 'check', 'config', 'prometheus.yaml');
+    expectPromtoolAccepts(there, 'check', 'config', 'prometheus.yaml');
   });
 
   it('parses every expression of the dashboard', () => {
@@ -181,6 +181,6 @@ describe.skipIf(isMissing('promtool'))('promtool', () => {
     expect(exprs.length).toBeGreaterThan(40);
     const rules = exprs.map((expr, i) => ({ record: `checked:${i}`, expr }));
     const there = folder({ 'dashboard.json': JSON.stringify({ groups: [{ name: 'dashboard', rules }] }) });
-    promtool(there, 'check', 'rules', 'dashboard.json');
+    expectPromtoolAccepts(there, 'check', 'rules', 'dashboard.json');
   });
 });

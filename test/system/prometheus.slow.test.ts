@@ -32,7 +32,7 @@ describe.skipIf(isMissing('prometheus', 'promtool'))('Prometheus', () => {
     const p99 =
       'histogram_quantile(0.99, sum by (le) (rate(baseten_end_to_end_response_time_seconds_bucket{status_code="200"}[5s])))';
     const seen = await until(
-      'there is an answer',
+      'both queries have a result',
       async () => {
         await Promise.all(
           Array.from({ length: 10 }, () => call(weir.url, '/predict', { method: 'POST', body: '{}' })),
