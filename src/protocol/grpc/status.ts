@@ -22,7 +22,7 @@ export const statusNames = [
   'DATA_LOSS',
   'UNAUTHENTICATED',
 ] as const;
-export type StatusName = (typeof statusNames)[number];
+type StatusName = (typeof statusNames)[number];
 
 const UNKNOWN = 2;
 
