@@ -8,9 +8,9 @@ export function optionsHelp(): string {
     ['--replica URL', 'Where a replica answers; give it once for each.'],
     ...settings
       .filter(({ flags }) => flags.length > 0)
-      .map(({ flags, about }): [string, string] => [
-        `--${about.alias ?? flags[0]} ${about.kind === 'boolean' ? '' : `<${about.kind.replaceAll(' \\| ', '|')}>`}`.trim(),
-        `${about.doc}${about.fallback ? ` [${about.fallback}]` : ''}`,
+      .map(({ flags, info }): [string, string] => [
+        `--${info.alias ?? flags[0]} ${info.kind === 'boolean' ? '' : `<${info.kind.replaceAll(' \\| ', '|')}>`}`.trim(),
+        `${info.doc}${info.defaultText ? ` [${info.defaultText}]` : ''}`,
       ]),
   ];
   return [

@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { load } from '../../src/config/config.ts';
 import { settings } from '../../src/config/schema.ts';
-import { isServiceLink } from '../../src/config/variables.ts';
+import { isServiceLink } from '../../src/config/service-links.ts';
 
 const ARGS = ['--replica=http://127.0.0.1:8000'];
 const loaded = (env: Record<string, string>) => load(ARGS, env);

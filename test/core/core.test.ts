@@ -6,7 +6,6 @@ import { catalogue, describe as inWords } from '../../src/core/errors.ts';
 import { Lifecycle, type Component } from '../../src/core/lifecycle.ts';
 import { Logger, type LineSink } from '../../src/core/logger.ts';
 import { nearest } from '../../src/core/nearest-name.ts';
-import { read, secrets, section, wordList } from '../../src/core/settings.ts';
 import { formatBytes, formatDuration, parseBytes, parseDuration } from '../../src/core/units.ts';
 import { until } from '../kit/until.ts';
 
@@ -36,34 +35,6 @@ describe('units', () => {
     ['1MB', undefined],
     ['', undefined],
   ])('size %s', (text, size) => expect(parseBytes(text)).toBe(size));
-});
-
-describe('a list of words', () => {
-  const schema = section({
-    list: wordList({ default: ['a'], pattern: /^[a-z0-9]{1,3}$/, like: 'short words', doc: '' }),
-  });
-  const listOf = (input: unknown) => {
-    const result = read(schema, { list: input });
-    return result.ok ? result.settings.list : result.problems.map(({ message }) => message).join();
-  };
-
-  it.each([
-    [undefined, ['a']],
-    [[], []],
-    [
-      [0, 'b', 12],
-      ['0', 'b', '12'],
-    ],
-    ['0, b,12', ['0', 'b', '12']],
-    ['', []],
-    [['toolong'], 'is ["toolong"], must be a list of short words'],
-    [[1.5], 'is [1.5], must be a list of short words'],
-    [[[1]], 'is [[1]], must be a list of short words'],
-    [{ a: 1 }, 'is {"a":1}, must be a list of short words'],
-    [7, 'is 7, must be a list of short words'],
-  ])('%j', (input, expected) => expect(listOf(input)).toEqual(expected));
-
-  it('is not endless', () => expect(listOf(Array(65).fill('a'))).toMatch(/must be a list/));
 });
 
 describe('the nearest word', () => {
@@ -182,28 +153,4 @@ describe('the log', () => {
     log.info('nothing');
     expect(written).toEqual([]);
   });
-});
-
-describe('a list of secrets', () => {
-  const schema = section({ list: secrets({ minLength: 4, max: 2, doc: '' }) });
-  const listOf = (input: unknown) => {
-    const result = read(schema, { list: input });
-    return result.ok ? result.settings.list : result.problems.map(({ message }) => message).join();
-  };
-  const wrong = 'must be up to 2 texts of at least 4 characters each';
-
-  it.each([
-    [undefined, []],
-    ['', []],
-    ['first, second', ['first', 'second']],
-    [
-      ['first', 'second'],
-      ['first', 'second'],
-    ],
-    [['first', 'abc'], wrong],
-    ['abc', wrong],
-    [[12_345], wrong],
-    [{}, wrong],
-    ['first,second,third', wrong],
-  ])('%j', (input, list) => expect(listOf(input)).toEqual(list));
 });

@@ -172,7 +172,9 @@ it('a file that is wrong changes nothing, and all that is wrong is said', async 
   weir.process.kill('SIGHUP');
   const refused = await weir.line('the refusal', (line) => line.event === 'configuration not taken over');
   expect(String(refused['problems'])).toMatch(/must be a URL such as/);
-  expect(String(refused['problems'])).toMatch(/did you mean max_queue/);
+  expect(String(refused['problems'])).toMatch(
+    /unknown setting "deployments\[0\]\.max_queu"; did you mean "max_queue"\?/,
+  );
   expect((await call(weir.url, '/')).text).toBe('one');
   // What takes a restart is named, and what does not is taken over.
   writeFileSync(

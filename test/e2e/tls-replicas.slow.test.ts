@@ -296,9 +296,15 @@ it.each([
     ['--replica=grpcs://x', '--deployment-tls-ca=/nowhere.pem'],
     /deployments\[0\]\.tls_ca \(\/nowhere\.pem\) cannot be read/,
   ],
-  [['--replica=http://x', '--deployment-tls-server-name=y'], /are for replicas at https:\/\/ or grpcs:\/\//],
+  [
+    ['--replica=http://x', '--deployment-tls-server-name=y'],
+    /tls_ca and tls_server_name need a replica with an https:\/\/ or grpcs:\/\/ URL/,
+  ],
   [['--replica=http://x', '--deployment-liveness-service=y'], /liveness_service is for gRPC/],
-  [['--replica=grpc://x', '--deployment-liveness-path=/y'], /asked by health_service and liveness_service/],
+  [
+    ['--replica=grpc://x', '--deployment-liveness-path=/y'],
+    /for gRPC replicas set health_service and liveness_service/,
+  ],
 ])('check %j says what is wrong', async (args, problem) => {
   const { code, err } = await runWeir(['check', ...args]);
   expect(code).toBe(2);

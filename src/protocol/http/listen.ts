@@ -1,7 +1,7 @@
 // Opening a door. Must stay true: a door that cannot open says why, and what to do, in one sentence.
 import type { AddressInfo, Server } from 'node:net';
 import { WeirError } from '../../core/errors.ts';
-import { formatAddress, type Address } from '../../core/settings.ts';
+import { formatAddress, type Address } from '../../core/address.ts';
 
 /** Connections that the operating system holds for us while we are busy; it may allow fewer. */
 const BACKLOG = 4096;
