@@ -315,7 +315,7 @@ function damage(path: string): void {
 const isSetAside = (): boolean =>
   readdirSync(join(data, 'logs')).some((name) => /\.sqlite\.damaged-\d+$/.test(name));
 const says = ({ event }: { event?: string }): boolean =>
-  event === 'a file of the record is damaged and was set aside';
+  event === 'log store segment is damaged and was renamed';
 
 it('a file that is damaged while it runs is set aside and said so, and the record goes on', async () => {
   const weir = await start();

@@ -284,7 +284,7 @@ it('a changed authority is taken at SIGHUP, and one that cannot be read changes 
   expect((await shown(weir)).problem).toMatch(/not trusted/);
   writeFileSync(file, 'hello');
   weir.process.kill('SIGHUP');
-  const refused = await weir.line('the refusal', (line) => line.event === 'configuration not taken over');
+  const refused = await weir.line('the refusal', (line) => line.event === 'configuration refused');
   expect(String(refused['problems'])).toMatch(/tls_ca \(.*ca\.pem\) is not PEM/);
   copyFileSync(authority.certFile, file);
   weir.process.kill('SIGHUP');

@@ -439,7 +439,7 @@ describe('a certificate', () => {
 
     writeFileSync(keyFile, authority.key);
     weir.process.kill('SIGHUP');
-    const refused = await weir.line('the refusal', (line) => line.event === 'certificate not taken over');
+    const refused = await weir.line('the refusal', (line) => line.event === 'certificate refused');
     expect(refused['problem']).toMatch(/does not belong to the certificate/);
     expect(await shown()).toBe('second');
 
