@@ -1,11 +1,11 @@
-// The options part of a command's help, made from the settings. Must stay true: every flag is in it.
+// The list of options in the help of a command. Invariant: it has every setting with a flag.
 import { settings } from '../config/schema.ts';
 
-/** One line for every flag: its name, what values look like, what it does, its default. */
+/** The options, two lines each: the flag with the form of its values, then a description with the default. */
 export function optionsHelp(): string {
   const rows: [string, string][] = [
-    ['--config FILE', 'A YAML file with settings.'],
-    ['--replica URL', 'Where a replica answers; give it once for each.'],
+    ['--config FILE', 'YAML file with settings.'],
+    ['--replica URL', 'URL of a replica, such as http://127.0.0.1:8000. Repeat it for more replicas.'],
     ...settings
       .filter(({ flags }) => flags.length > 0)
       .map(({ flags, info }): [string, string] => [
@@ -14,7 +14,7 @@ export function optionsHelp(): string {
       ]),
   ];
   return [
-    'Options (each is also a variable WEIR_… and a key of the file):',
+    'Options (each can also be set as WEIR_… variable and in the file; flags win over variables, variables over the file):',
     ...rows.map(([flag, doc]) => `  ${flag}\n        ${doc}`),
   ].join('\n');
 }

@@ -95,7 +95,7 @@ describe('weir', () => {
   it('fails to run without a command after --', async () => {
     const { code, err } = await runWeir(['run', REPLICA]);
     expect(code).toBe(2);
-    expect(err).toMatch(/^weir: run needs the replica’s command behind --, such as: .*\n$/);
+    expect(err).toMatch(/^weir: weir run needs the command of the replica after --, such as: weir run .*\n$/);
   });
 
   it('reports an address that is in use in one sentence', async () => {

@@ -476,7 +476,7 @@ describe('over TLS', () => {
 
   it.each(['nowhere.crt', 'server.key'])('fails at the start when webhook.ca_file is %s', (name) =>
     expect(() => webhooks({ ca_file: fixture(name) })).toThrow(
-      /^webhook\.ca_file \(.*\) (?:cannot be read: ENOENT|holds a private key and no certificate)/,
+      /^webhook\.ca_file \(.*\) (?:cannot be read: ENOENT|contains a private key but no certificate)/,
     ),
   );
 });
