@@ -19,7 +19,7 @@ it.each([
   file.close();
 });
 
-it('the setting async.fsync, which turns syncing off, says that a power cut may damage the file', () => {
+it('documents at async.fsync that a power cut may damage the file', () => {
   const fsync = settingsIn(queueOptions).find(({ path }) => path.join('.') === 'fsync');
   expect(fsync?.info.doc).toContain('a power cut may damage the file');
 });
