@@ -71,10 +71,10 @@ describe('the flags of weir logs', () => {
     expect(
       readArguments(['--since=1h', '--end=never', '--limit=-1', '--url=nowhere', 'what'], {}, NOW),
     ).toEqual([
-      'what: is no flag; see weir logs --help',
-      '--limit: must be a whole number; 0 is no limit',
-      '--url: nowhere is no URL such as http://127.0.0.1:9464',
-      '--since: does not go together with --start or --end',
+      'unexpected argument "what"; see weir logs --help',
+      '--limit: is "-1", must be a whole number; 0 means no limit',
+      '--url: is "nowhere", must be a URL such as http://127.0.0.1:9464',
+      '--since: cannot be combined with --start or --end',
       '--end: never is no time; write 2026-11-20T16:52:26, with Z or +01:00 for another zone',
     ]);
   });
@@ -90,8 +90,8 @@ describe('the flags of weir logs', () => {
       ]) as unknown,
     });
     expect(readArguments(['--deployment=a', '--deployment-id=a', '--color=blue'], {}, NOW)).toEqual([
-      '--color: must be one of auto, always, never',
-      '--deployment-id: means the same as --deployment; give one of them',
+      '--color: is "blue", must be one of auto, always, never',
+      '--deployment-id: means the same as --deployment; give only one of them',
     ]);
   });
 
