@@ -130,7 +130,10 @@ export const duration = (o: Common<number> & { min?: number; max?: number }) => 
     o,
     'duration',
     `a time from ${formatDuration(min)} to ${formatDuration(max)} with its unit, such as 500ms, 30s, 20m or 2h`,
-    { show: formatDuration, json: { type: 'string', pattern: '^(0|\\d+(\\.\\d+)? ?(ms|s|m|h|d))$' } },
+    {
+      show: formatDuration,
+      json: { type: 'string', pattern: '^(0|(\\d+(\\.\\d+)? ?(ns|us|µs|ms|[smhdw]) ?)+)$' },
+    },
   );
 };
 
