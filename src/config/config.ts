@@ -112,7 +112,9 @@ function assemble(given: readonly GivenValue[]): Record<string, unknown> {
   return root;
 }
 
-/** Error texts of one problem: `weir.yaml:12: unknown setting "pool.probe_intervall"; did you mean "probe_interval"?` */
+/**
+ * Error texts of one problem: `weir.yaml:12: unknown setting "pool.probe_intervall"; did you mean "probe_interval"?`
+ */
 function errorsOf({ path, message, unknown }: SettingProblem, sources: ConfigSources): string[] {
   /** The origin of the value, or else the line of the key or of the section around it. */
   const where = (at: SettingPath): string => {

@@ -13,8 +13,8 @@ const isLink = (value: string): boolean => {
 
 /**
  * Names behind the name of the Service or container, and what their values look like. Kubernetes: "Environment
- * variables" of the page "Service" (`{NAME}_SERVICE_HOST`, `{NAME}_SERVICE_PORT`, `{NAME}_SERVICE_PORT_{PORT NAME}`), and
- * those compatible with Docker's legacy container links, which also have ranges of ports (`_START`, `_END`).
+ * variables" of the page "Service" (`{NAME}_SERVICE_HOST`, `{NAME}_SERVICE_PORT`, `{NAME}_SERVICE_PORT_{PORT NAME}`),
+ * and those compatible with Docker's legacy container links, which also have ranges of ports (`_START`, `_END`).
  */
 const LINKS: readonly (readonly [end: RegExp, fits: (value: string) => boolean])[] = [
   [/_SERVICE_HOST$/, isAddress],

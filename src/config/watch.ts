@@ -1,6 +1,6 @@
 // Watches a configuration file or certificate for changes.
-// Invariant: a change is reported only after two equal readings, so that a half-written file is not read. A replaced file
-// and a link that points to another file (as with a Kubernetes ConfigMap) count as changed.
+// Invariant: a change is reported only after two equal readings, so that a half-written file is not read. A replaced
+// file and a link that points to another file (as with a Kubernetes ConfigMap) count as changed.
 import { readFile } from 'node:fs/promises';
 
 /** Interval of readings. The file is small, and file system events may get lost. */

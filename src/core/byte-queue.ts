@@ -1,6 +1,6 @@
 // FIFO buffer of body bytes. Hot path.
-// Invariant: memory is proportional to the number of bytes, not of pieces. A piece is a view of a 64 KiB socket buffer, so
-// keeping a piece of one byte would keep the whole buffer.
+// Invariant: memory is proportional to the number of bytes, not of pieces. A piece is a view of a 64 KiB socket buffer,
+// so keeping a piece of one byte would keep the whole buffer.
 
 /** Pieces of at least this size are kept without a copy. */
 const LARGE_BYTES = 16 * 1024;

@@ -228,7 +228,7 @@ export const causes: readonly Cause[] = ['ok', ...(Object.keys(catalogue) as Fai
 
 /**
  * An error with a code and a message for the operator, such as one that ends the process. Expected failures of requests
- * are returned as values of the catalogue instead, since an exception per refused request would be expensive under load.
+ * are returned as values of the catalogue instead, since exceptions are expensive under load.
  */
 export class WeirError extends Error {
   readonly code: string;

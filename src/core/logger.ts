@@ -1,5 +1,5 @@
 // weir's own log: one line per event on stdout, as JSON or text. The access log is made in core/exchange/access-log.ts.
-// Invariant: writing never waits for the reader of stdout; lines that do not fit into the buffer are dropped and counted.
+// Invariant: writing never waits for the reader of stdout; lines beyond the buffer are dropped and counted.
 import sonicBoom from 'sonic-boom';
 import { EVENTS, lifecycleEvent, type EventName, type FactsOf, type LifecycleEvent } from './events.ts';
 import { RepeatLimiter } from './repeat-limiter.ts';
@@ -78,7 +78,9 @@ export class Logger {
   warn = (event: string, fields?: LogFields): void => this.#write('warn', event, fields);
   error = (event: string, fields?: LogFields): void => this.#write('error', event, fields);
 
-  /** Writes the line of a lifecycle event and passes its record to `recorder`. Repeats are limited (repeat-limiter.ts). */
+  /**
+   * Writes the line of a lifecycle event and passes its record to `recorder`. Repeats are limited (repeat-limiter.ts).
+   */
   event = <N extends EventName>(name: N, facts: FactsOf<N>): void => {
     const now = new Date();
     const { level, line, isLimited } = EVENTS[name];

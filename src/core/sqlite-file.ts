@@ -8,9 +8,9 @@ export type SqliteValue = string | number | bigint | null | Uint8Array;
 export interface SqliteFileOptions {
   /**
    * What `PRAGMA synchronous` promises in WAL mode, which is the mode used here
-   * (https://www.sqlite.org/pragma.html#pragma_synchronous). With all three, the end of the process loses no transaction.
-   * On a power cut or a crash of the operating system `full` loses none, `normal` may lose the last ones but never
-   * damages the file, and `off`, which syncs nothing, may damage the file.
+   * (https://www.sqlite.org/pragma.html#pragma_synchronous). With all three, the end of the process loses no
+   * transaction. On a power cut or a crash of the operating system `full` loses none, `normal` may lose the last ones
+   * but never damages the file, and `off`, which syncs nothing, may damage the file.
    */
   readonly sync: 'full' | 'normal' | 'off';
   /** Maximum size of the file. */

@@ -97,13 +97,13 @@ function hintFor(
   isDataPort: boolean,
   keyVariable: string | undefined,
 ): string {
-  const place = `give the URL of weir's admin server with --url or ${CLIENT.url} (default: http://127.0.0.1:9464)`;
-  if (isDataPort) return `: this is weir's data server; ${place}`;
+  const advice = `give the URL of weir's admin server with --url or ${CLIENT.url} (default: http://127.0.0.1:9464)`;
+  if (isDataPort) return `: this is weir's data server; ${advice}`;
   if (status === 401)
     return keyVariable === undefined
       ? `; give a key with the scope logs:read with --key or ${CLIENT.key}`
       : `; check the key in --key or ${keyVariable}`;
-  return status === 200 || (status === 404 && !headers.has('x-weir-cause')) ? `; ${place}` : '';
+  return status === 200 || (status === 404 && !headers.has('x-weir-cause')) ? `; ${advice}` : '';
 }
 
 /** The message in the body of an error response. */

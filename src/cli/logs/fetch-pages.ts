@@ -1,6 +1,6 @@
 // Fetches records page by page and prints them.
-// Invariant: the oldest record is printed first; without a limit memory does not grow with the number of records; stderr
-// tells if the limit left records out.
+// Invariant: the oldest record is printed first; without a limit memory does not grow with the number of records;
+// stderr tells if the limit left records out.
 import type { LogsArguments } from './flags.ts';
 import { getLogs, CODES, AdminError, type LogEntry, type LogPage } from './admin-client.ts';
 import type { Printer } from './printer.ts';

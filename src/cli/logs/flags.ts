@@ -104,7 +104,8 @@ const BEFORE_ID_MS = 10 * 60_000;
 const FIRST_ID_MS = Date.UTC(2020);
 
 /**
- * Time in a request id of weir, in milliseconds since 1970: the first 12 of its 37 hex digits. `undefined` for other ids.
+ * Time in a request id of weir, in milliseconds since 1970: the first 12 of its 37 hex digits. `undefined` for other
+ * ids.
  */
 export function timeOfId(id: string, nowMs: number): number | undefined {
   const ms = /^[0-9a-f]{37}$/.test(id) ? parseInt(id.slice(0, 12), 16) : NaN;

@@ -75,7 +75,9 @@ async function show({ name, data }: ServerEvent, printer: Printer): Promise<void
   process.stderr.write(`weir: ${what} were left out, since they came faster than they were read\n`);
 }
 
-/** The events of a stream (https://html.spec.whatwg.org/multipage/server-sent-events.html). Comments are empty events. */
+/**
+ * The events of a stream (https://html.spec.whatwg.org/multipage/server-sent-events.html). Comments are empty events.
+ */
 async function* events(body: ReadableStream<Uint8Array>, alive: () => void): AsyncGenerator<ServerEvent> {
   const decoder = new TextDecoder();
   let text = '';

@@ -34,9 +34,9 @@ const durationText = (ms: number): string =>
   ms < 1000 ? `${ms.toFixed(1)}ms` : `${(ms / 1000).toFixed(2)}s`;
 
 /**
- * `[2026-11-20 17:52:26]: ERROR (abc12 31255019…) message`, in this machine's time (contracts/baseten.md 8.2). The level
- * and what stands in parentheses, replica and request id, are there where the record has them; the duration of a request stands
- * at its end. Its status is part of the message.
+ * `[2026-11-20 17:52:26]: ERROR (abc12 31255019…) message 12.3ms`, in local time (contracts/baseten.md 8.2). Level,
+ * replica and request id (in parentheses) and duration appear if the record has them. The status of a request is part
+ * of its message.
  */
 export function formatTextLine(log: LogEntry, isColored = false): string {
   const { timestamp, message, level, replica, request_id: id, duration_ms: duration } = log;
