@@ -13,7 +13,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { fileURLToPath } from 'node:url';
 import { gunzipSync } from 'node:zlib';
 import { Logger } from '../src/core/logger.ts';
-import { read } from '../src/core/settings.ts';
+import { read } from '../src/core/read-settings.ts';
 import { Exchanges } from '../src/core/exchange/exchange.ts';
 import { OtlpExport } from '../src/telemetry/otlp-export/otlp-export.ts';
 import { exportOptions } from '../src/telemetry/otlp-export/options.ts';

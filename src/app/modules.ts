@@ -5,6 +5,7 @@ import { Kubernetes } from '../collectors/kubernetes/kubernetes.ts';
 import type { Collectors } from '../collectors/collectors.ts';
 import type { ReplicaMetrics } from '../collectors/replica-metrics/replica-metrics.ts';
 import { Exchanges } from '../core/exchange/exchange.ts';
+import { stepLog } from '../core/exchange/step-log.ts';
 import { fileSink, Logger } from '../core/logger.ts';
 import type { Admin } from '../control/admin/admin.ts';
 import {
@@ -83,6 +84,8 @@ export class Modules {
     this.admin = buildAdmin(this, explain);
     this.logPipeline.attach(this.exchanges);
     for (const observer of observersOf(this)) this.exchanges.observe(observer);
+    if (this.log.isDebug)
+      this.exchanges.follow(stepLog(this.log, (index) => this.pool.deployments[index]?.options));
   }
 
   /** Current environment of a deployment; '' if it has none, or has left the configuration. */

@@ -1,11 +1,11 @@
 // A running sidecar: start, reload, shutdown.
 //   modules.ts    creates the modules        components.ts  order of start and stop    drain.ts  shutdown
 //   observers.ts  who sees each exchange     build-*.ts     how modules are connected
+import { formatAddress, type Address } from '../core/address.ts';
 import type { Config } from '../config/config.ts';
 import { WeirError } from '../core/errors.ts';
 import { Lifecycle } from '../core/lifecycle.ts';
 import type { Logger } from '../core/logger.ts';
-import { formatAddress, type Address } from '../core/settings.ts';
 import { version } from '../core/version.ts';
 import { replicaOf } from '../control/child-process/child-process.ts';
 import { deploymentEvents, type DeploymentOptions } from '../data-plane/replicas/pool.ts';

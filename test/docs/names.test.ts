@@ -2,7 +2,8 @@
 import { describe, expect, it } from 'vitest';
 import { metricFamilies } from '../../src/telemetry/metrics/metrics.ts';
 import { settings } from '../../src/config/schema.ts';
-import { CLIENT, isServiceLink, OLD_CLIENT } from '../../src/config/variables.ts';
+import { isServiceLink } from '../../src/config/service-links.ts';
+import { CLIENT, OLD_CLIENT } from '../../src/config/variables.ts';
 import { catalogue } from '../../src/core/errors.ts';
 import { EVENTS } from '../../src/core/events.ts';
 import { exportResult } from '../../src/telemetry/otlp-export/delivery-result.ts';

@@ -643,7 +643,7 @@ describe('the target', () => {
     ]);
     expect(await went(['x-baseten-environment', 'web'])).toEqual([
       status.UNIMPLEMENTED,
-      'This is not spoken here: this deployment serves HTTP, the request is gRPC',
+      'Protocol not supported: this deployment serves HTTP, the request is gRPC',
     ]);
     // Beside them, HTTP/1.1 on the same port.
     expect(await (await fetch(`${weir.url}/environments/web/sync/x`)).text()).toBe('web');

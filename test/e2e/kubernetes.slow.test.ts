@@ -258,5 +258,5 @@ it('rejects a configuration without a selector or with an unknown deployment', a
   ]);
   expect(code).toBe(2);
   expect(err).toContain('kubernetes.selector is empty');
-  expect(err).toContain('there is no deployment "nope"');
+  expect(err).toContain('unknown deployment "nope"; known deployments: local');
 });

@@ -249,11 +249,13 @@ describe('weir logs', () => {
     expect((await logs(weir, '--request-id', wrong)).out).toContain('earlier than its id');
     const unknown = await logs(weir, '--request-id', 'c'.repeat(37));
     expect(unknown).toMatchObject({ code: 4, out: '' });
-    expect(unknown.err).toMatch(/^weir: no record of request c{37}; a request is recorded when it ends/);
+    expect(unknown.err).toMatch(
+      /^weir: no record of request c{37}; requests are recorded when they end and kept for logs.retention/,
+    );
     const others = await logs(weir, '--request-id', id, '--min-level', 'error', '-o', 'json');
     expect(others).toMatchObject({ code: 0, out: '[]\n' });
     expect(others.err).toMatch(
-      /^weir: request [0-9a-f]{37} has records, the first at \d{4}-.*Z, but none that match all filters\n$/,
+      /^weir: request [0-9a-f]{37} has records, the first at \d{4}-.*Z, but none matches all filters\n$/,
     );
   });
 
@@ -271,7 +273,7 @@ describe('weir logs', () => {
     for (const form of ['text', 'json', 'jsonl', 'csv', 'none'])
       expect(await logs(weir, ...flags, '--limit', '3', '-o', form)).toMatchObject({
         code: 0,
-        err: 'weir: showing the newest 3 records; there are more: --limit 0 shows all\n',
+        err: 'weir: showing the newest 3 records; there are more; --limit 0 shows all\n',
       });
     expect((await logs(weir, ...flags, '--limit', '4')).err).toBe('');
     expect(await logs(weir, '--model-id', 'other')).toEqual({
@@ -367,7 +369,7 @@ describe('weir logs', () => {
     expect(await logs(weir, '--sicne', '1h')).toEqual({
       code: 2,
       out: '',
-      err: 'weir: --sicne: is no flag; did you mean --since?\n',
+      err: 'weir: unknown flag --sicne; did you mean --since?\n',
     });
     const usage = await logs(
       weir,
@@ -400,7 +402,7 @@ describe('weir logs', () => {
     expect(await runWeir(['logs', '--url', weir.url, ...args])).toEqual({
       code: 4,
       out: '',
-      err: `weir: ${weir.url}/v1/logs answered ${seen}: this is weir's data port; give the URL of weir's admin port with --url or WEIR_CLIENT_URL (by default http://127.0.0.1:9464)\n`,
+      err: `weir: ${weir.url}/v1/logs responded with ${seen}: this is weir's data server; give the URL of weir's admin server with --url or WEIR_CLIENT_URL (default: http://127.0.0.1:9464)\n`,
     });
   });
 
@@ -409,11 +411,11 @@ describe('weir logs', () => {
       404,
       'text/plain',
       'Not Found',
-      /answered 404; give the URL of weir's admin port with --url or WEIR_CLIENT_URL/,
+      /responded with 404; give the URL of weir's admin server with --url or WEIR_CLIENT_URL/,
     ],
-    [200, 'text/html', '<p>', /answered 200 \(text\/html\); give the URL of weir's admin port/],
-    [200, 'application/json', '{"ok": true}', /answered with JSON that is not weir's/],
-    [200, 'application/json', 'null', /answered with JSON that is not weir's/],
+    [200, 'text/html', '<p>', /responded with 200 \(text\/html\); give the URL of weir's admin server/],
+    [200, 'application/json', '{"ok": true}', /did not respond with records of weir; check --url/],
+    [200, 'application/json', 'null', /did not respond with records of weir; check --url/],
   ])('reports that a server is not weir if it responds with %s %s', async (status, type, body, message) => {
     const other = await startReplica((_req, res) =>
       res.writeHead(status, { 'content-type': type }).end(body),

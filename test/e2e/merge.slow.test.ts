@@ -214,5 +214,5 @@ it('rejects a max_age that is shorter than the interval', async () => {
     '--merge-metrics-interval=1m',
   ]);
   expect(code).toBe(2);
-  expect(err).toContain('merge_metrics.max_age is smaller than merge_metrics.interval');
+  expect(err).toContain('merge_metrics.max_age (30s) is smaller than merge_metrics.interval (1m)');
 });

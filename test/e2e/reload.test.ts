@@ -24,8 +24,8 @@ const named =
 
 const expectReloads = (weir: Weir, times: number) =>
   until(
-    `the configuration was taken over ${times} times`,
-    () => weir.lines.filter((line) => line.event === 'configuration taken over').length === times,
+    `the configuration was reloaded ${times} times`,
+    () => weir.lines.filter((line) => line.event === 'configuration reloaded').length === times,
   );
 
 it('adds and removes replicas with the file and drops no request', async () => {
@@ -86,7 +86,7 @@ it('adds and removes replicas with the file and drops no request', async () => {
   expect(statuses.length).toBeGreaterThan(20);
 });
 
-it('a changed file is taken over by itself, also when a link is pointed elsewhere', async () => {
+it('reloads a changed file, and a file behind a changed link', async () => {
   const one = await startReplica(named('one'));
   const two = await startReplica(named('two'));
   const directory = folder();
@@ -103,7 +103,7 @@ it('a changed file is taken over by itself, also when a link is pointed elsewher
   await until('the second serves', async () => (await call(weir.url, '/')).text === 'two');
 });
 
-it('a file that changes back after SIGHUP is taken over, and a change that SIGHUP took is not told again', async () => {
+it('reloads a file that changes back after SIGHUP, and does not reload twice what SIGHUP loaded', async () => {
   const one = await startReplica(named('one'));
   const two = await startReplica(named('two'));
   const file = join(folder(), 'weir.yaml');
@@ -170,17 +170,19 @@ it('rejects an invalid file with all its problems and changes nothing', async ()
   const weir = await startWeir(['--config', file, ...quick]);
   writeFileSync(file, 'deployments: [{ id: dep, replicas: [{ url: "ftp://x" }], max_queu: 1 }]\n');
   weir.process.kill('SIGHUP');
-  const refused = await weir.line('the refusal', (line) => line.event === 'configuration not taken over');
+  const refused = await weir.line('the refusal', (line) => line.event === 'configuration refused');
   expect(String(refused['problems'])).toMatch(/must be a URL such as/);
-  expect(String(refused['problems'])).toMatch(/did you mean max_queue/);
+  expect(String(refused['problems'])).toMatch(
+    /unknown setting "deployments\[0\]\.max_queu"; did you mean "max_queue"\?/,
+  );
   expect((await call(weir.url, '/')).text).toBe('one');
-  // What takes a restart is named, and what does not is taken over.
+  // Settings that need a restart are named; the others take effect.
   writeFileSync(
     file,
     `${good.replace('id: dep', 'id: dep, concurrency_target: 3')}proxy: { max_body: 1MiB }\n`,
   );
   weir.process.kill('SIGHUP');
-  const line = await weir.line('what takes a restart', (one) => one.event === 'configuration taken over');
+  const line = await weir.line('what takes a restart', (one) => one.event === 'configuration reloaded');
   expect(line['take_a_restart']).toEqual(['proxy.max_body']);
   const settings = await (await fetch(`${weir.admin}/v1/settings`)).text();
   expect(settings).toMatch(/"key": "deployments\[0\]\.concurrency_target",\s+"value": "3"/);

@@ -293,7 +293,7 @@ it('loads a changed authority at SIGHUP, and keeps the old one if the file is in
   expect((await shown(weir)).problem).toMatch(/not trusted/);
   writeFileSync(file, 'hello');
   weir.process.kill('SIGHUP');
-  const refused = await weir.line('the refusal', (line) => line.event === 'configuration not taken over');
+  const refused = await weir.line('the refusal', (line) => line.event === 'configuration refused');
   expect(String(refused['problems'])).toMatch(/tls_ca \(.*ca\.pem\) is not PEM/);
   copyFileSync(authority.certFile, file);
   weir.process.kill('SIGHUP');
@@ -305,9 +305,15 @@ it.each([
     ['--replica=grpcs://x', '--deployment-tls-ca=/nowhere.pem'],
     /deployments\[0\]\.tls_ca \(\/nowhere\.pem\) cannot be read/,
   ],
-  [['--replica=http://x', '--deployment-tls-server-name=y'], /are for replicas at https:\/\/ or grpcs:\/\//],
+  [
+    ['--replica=http://x', '--deployment-tls-server-name=y'],
+    /tls_ca and tls_server_name need a replica with an https:\/\/ or grpcs:\/\/ URL/,
+  ],
   [['--replica=http://x', '--deployment-liveness-service=y'], /liveness_service is for gRPC/],
-  [['--replica=grpc://x', '--deployment-liveness-path=/y'], /asked by health_service and liveness_service/],
+  [
+    ['--replica=grpc://x', '--deployment-liveness-path=/y'],
+    /for gRPC replicas set health_service and liveness_service/,
+  ],
 ])('rejects %j in weir check', async (args, problem) => {
   const { code, err } = await runWeir(['check', ...args]);
   expect(code).toBe(2);

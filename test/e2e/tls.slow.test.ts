@@ -368,17 +368,19 @@ describe('a certificate', () => {
     );
     expect(both).toMatch(/ingress\.tls\.key .* is not PEM: a private key begins with -----BEGIN PRIVATE KEY/);
     const swapped = await wrong(keyFile, certFile);
-    expect(swapped).toMatch(/cert .* holds a private key and no certificate/);
-    expect(swapped).toMatch(/key .* holds a certificate and no private key/);
-    expect(await wrong(certFile, authority.keyFile)).toMatch(/key .* does not belong to the certificate of/);
+    expect(swapped).toMatch(
+      /cert .* contains a private key but no certificate; give the file of the certificate/,
+    );
+    expect(swapped).toMatch(/key .* contains a certificate but no private key; give the file of the key/);
+    expect(await wrong(certFile, authority.keyFile)).toMatch(/key .* does not match the certificate in cert/);
     expect(await wrong(file('order.pem', authority.cert + cert), keyFile)).toMatch(
-      /own certificate as number 2: it must be the first/,
+      /the certificate of the server at position 2; it must be the first/,
     );
     expect(await wrong(file('cut.pem', cert.replace(/\n.{20}/, '\n')), keyFile)).toMatch(
-      /certificate that cannot be read: number 1/,
+      /cannot be parsed: certificate number 1 in it is invalid/,
     );
     const broken = await wrong(certFile, file('broken-key.pem', key.replace(/\n.{20}/, '\n')));
-    expect(broken).toMatch(/private key that cannot be read/);
+    expect(broken).toMatch(/cannot be parsed: the private key in it is invalid/);
     // The error contains no line of the key.
     for (const line of key.split('\n').filter((one) => one.length > 20 && !one.startsWith('-----')))
       expect(broken).not.toContain(line.slice(20));
@@ -394,7 +396,7 @@ describe('a certificate', () => {
     ]);
     expect([alone.code, alone.err]).toEqual([
       2,
-      'weir: ingress.tls.cert is set without ingress.tls.key: TLS takes both, the certificate and its private key\n',
+      'weir: ingress.tls.cert is set without ingress.tls.key: TLS needs both the certificate and its private key\n',
     ]);
   });
 
@@ -439,8 +441,8 @@ describe('a certificate', () => {
 
     writeFileSync(keyFile, authority.key);
     weir.process.kill('SIGHUP');
-    const refused = await weir.line('the refusal', (line) => line.event === 'certificate not taken over');
-    expect(refused['problem']).toMatch(/does not belong to the certificate/);
+    const refused = await weir.line('the refusal', (line) => line.event === 'certificate refused');
+    expect(refused['problem']).toMatch(/does not match the certificate/);
     expect(await shown()).toBe('second');
 
     put(certificate(at, 'third', 'DNS:localhost,IP:127.0.0.1', authority));

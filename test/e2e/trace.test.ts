@@ -222,7 +222,7 @@ describe('settings', () => {
     expect(code).not.toBe(0);
     expect(err).toContain('trace.enabled is true, but logs.capture is off');
     const ratio = await runWeir(['check', '--replica=http://127.0.0.1:1', '--trace-sample-ratio=1.5']);
-    expect(ratio.err).toContain('trace.sample_ratio is 1.5, must be from 0 to 1');
+    expect(ratio.err).toContain('trace.sample_ratio is "1.5", must be a number from 0 to 1');
     const word = await runWeir(['check', '--replica=http://127.0.0.1:1', '--trace-sample-ratio=half']);
     expect(word.err).toContain('trace.sample_ratio is "half", must be a number from 0 to 1');
   });

@@ -1,6 +1,6 @@
 // Connections for tests: with their own folder and records, and with waits of milliseconds.
 import { Logger, type LineSink } from '../../src/core/logger.ts';
-import { read } from '../../src/core/settings.ts';
+import { read } from '../../src/core/read-settings.ts';
 import {
   OtlpExport,
   type OtlpExportDeps,

@@ -6,7 +6,7 @@ import type { Server } from 'node:http';
 import { join } from 'node:path';
 import { describe } from '../../core/errors.ts';
 import type { Logger } from '../../core/logger.ts';
-import type { Address } from '../../core/settings.ts';
+import type { Address } from '../../core/address.ts';
 import { boundAddress, listen } from '../../protocol/http/listen.ts';
 import { createServer } from '../../protocol/http/node-http.ts';
 import { Guard } from './auth.ts';

@@ -3,7 +3,7 @@
 // the hot path.
 //   sliding-mean.ts  mean of requests in flight   desired-replicas.ts  load → replicas   keda.ts  gRPC server for KEDA
 import type { Component } from '../../core/lifecycle.ts';
-import type { Address } from '../../core/settings.ts';
+import type { Address } from '../../core/address.ts';
 import type { Exchange, Observer } from '../../core/exchange/exchange.ts';
 import {
   initialScale,

@@ -15,7 +15,7 @@ import {
 } from '@grpc/grpc-js';
 import { loadSync } from '@grpc/proto-loader';
 import { WeirError } from '../../core/errors.ts';
-import { formatAddress, type Address } from '../../core/settings.ts';
+import { formatAddress, type Address } from '../../core/address.ts';
 import { readTrigger, type Trigger } from './scaled-object.ts';
 import type { ScaleReading } from './scale-reading.ts';
 

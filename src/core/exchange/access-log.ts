@@ -8,7 +8,8 @@ import type { Exchange, Observer } from './exchange.ts';
 /** A duration in milliseconds with three decimals; null if it never ended. */
 const duration = (fromMs: number, toMs: number): string => (toMs === 0 ? 'null' : (toMs - fromMs).toFixed(3));
 
-const pathOf = (target: string): string => {
+/** The path of a request target. The query is not logged, since it may contain secrets. */
+export const pathOf = (target: string): string => {
   const query = target.indexOf('?');
   return query === -1 ? target : target.slice(0, query);
 };

@@ -33,6 +33,19 @@ export interface Observer {
   closed(exchange: Exchange): void;
 }
 
+/** The part of weir that accepted a request. */
+export type AcceptedBy = 'fast lane' | 'HTTP/1.1 server' | 'HTTP/2 server' | 'queue';
+
+/** Is told of each step of every exchange as it happens, for the debug log. */
+export interface StepListener {
+  accepted(exchange: Exchange, by: AcceptedBy): void;
+  queued(exchange: Exchange): void;
+  leased(exchange: Exchange): void;
+  sent(exchange: Exchange): void;
+  retrying(exchange: Exchange, delayMs: number): void;
+  responded(exchange: Exchange, status: number): void;
+}
+
 /**
  * Decides whether a new exchange's trace is sampled. `parent`: the decision of the caller, if it sent a traceparent.
  */
@@ -41,6 +54,8 @@ export type TraceSampler = (traceId: string, parent: boolean | undefined) => boo
 /** What all exchanges share. */
 interface Shared {
   readonly observers: Observer[];
+  /** undefined: steps are not reported. */
+  steps: StepListener | undefined;
   /** undefined: tracing is off, and a valid traceparent is passed on unchanged. */
   sampler: TraceSampler | undefined;
   /** undefined: no bodies are kept. */
@@ -118,6 +133,42 @@ export class Exchange {
     this.startMs = startMs;
     this.startEpochMs = startEpochMs;
     this.#shared = shared;
+  }
+
+  /** The request was read: `method`, `target` and `remoteAddress` are set. */
+  accepted(by: AcceptedBy): void {
+    this.#shared.steps?.accepted(this, by);
+  }
+
+  /** No replica is free: it is in the wait queue. */
+  queued(): void {
+    this.#shared.steps?.queued(this);
+  }
+
+  /** A replica is reserved for it. */
+  leased(replica: string): void {
+    this.replica = replica;
+    this.leasedMs = performance.now();
+    this.#shared.steps?.leased(this);
+  }
+
+  /** It is sent to the replica. Returns the number of this attempt. */
+  sent(): number {
+    this.attempts++;
+    this.#shared.steps?.sent(this);
+    return this.attempts;
+  }
+
+  /** It is to be sent again after `delayMs`. */
+  retrying(reason: 'connect' | 'answer', delayMs: number): void {
+    this.retryReason = reason;
+    this.#shared.steps?.retrying(this, delayMs);
+  }
+
+  /** The head of the final response came from the replica. */
+  responded(status: number): void {
+    this.headMs = performance.now();
+    this.#shared.steps?.responded(this, status);
   }
 
   /** Assigns it to a deployment, whose concurrency counts it from here on. At most once. */
@@ -213,7 +264,7 @@ export class Exchange {
 
 /** Opens exchanges, counts the open ones, and has the list of observers. */
 export class Exchanges {
-  readonly #shared: Shared = { observers: [], sampler: undefined, captures: undefined };
+  readonly #shared: Shared = { observers: [], steps: undefined, sampler: undefined, captures: undefined };
   readonly #trustInbound: boolean;
   #open = 0;
   #whenIdle: (() => void)[] = [];
@@ -225,6 +276,12 @@ export class Exchanges {
 
   observe(observer: Observer): void {
     this.#shared.observers.push(observer);
+  }
+
+  /** Reports each step of every exchange from here on, and observes them. */
+  follow(steps: StepListener & Observer): void {
+    this.#shared.steps = steps;
+    this.observe(steps);
   }
 
   /** Turns tracing on for new exchanges. */

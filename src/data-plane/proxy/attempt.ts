@@ -82,8 +82,7 @@ export class Attempt implements Waiter {
   /** The same with a replica that is reserved already. */
   startAt(lease: Lease, exchange: Exchange, path: string): void {
     this.#begin(exchange, path);
-    exchange.replica = lease.replica.id;
-    exchange.leasedMs = performance.now();
+    exchange.leased(lease.replica.id);
     this.granted(lease);
   }
 
@@ -260,7 +259,7 @@ export class Attempt implements Waiter {
 
   #send(isFresh: boolean): void {
     const exchange = this.exchange!;
-    if (++exchange.attempts > 1) this.#retries.sent(exchange);
+    if (exchange.sent() > 1) this.#retries.sent(exchange);
     this.#sentMs = isFresh ? performance.now() : exchange.leasedMs;
     this.#listener.send(this.lease!, isFresh);
   }

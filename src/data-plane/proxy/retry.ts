@@ -72,7 +72,7 @@ export class RetryBudget implements Observer {
     // The first retry goes to another replica at once; later ones wait longer each time.
     const delayMs = exchange.attempts === 1 ? 0 : this.#delay(exchange.attempts - 2);
     if (!this.#isInTime(exchange, delayMs, this.#totalMs)) return GIVE_UP;
-    exchange.retryReason = 'connect';
+    exchange.retrying('connect', delayMs);
     return delayMs;
   }
 
@@ -91,7 +91,7 @@ export class RetryBudget implements Observer {
     }
     if (exchange.retries === 0) counts.retrying++;
     exchange.retries++;
-    exchange.retryReason = 'answer';
+    exchange.retrying('answer', delayMs);
     return delayMs;
   }
 

@@ -235,6 +235,7 @@ export class Http1Server {
     exchange.method = req.method!;
     exchange.target = req.url!;
     exchange.remoteAddress = plainAddress(socket.remoteAddress ?? '');
+    exchange.accepted('HTTP/1.1 server');
     return exchange;
   }
 

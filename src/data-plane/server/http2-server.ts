@@ -129,6 +129,7 @@ export class Http2Server {
     exchange.method = headers[':method'] ?? '';
     exchange.target = headers[':path'] ?? '';
     exchange.remoteAddress = plainAddress(stream.session?.socket.remoteAddress ?? '');
+    exchange.accepted('HTTP/2 server');
     if (!isGrpc(headers['content-type'])) return refuseHttp(stream, exchange);
     exchange.protocol = 'grpc';
     const route = decide({

@@ -1,7 +1,7 @@
 // Makes a server listen on an address.
 import type { AddressInfo, Server } from 'node:net';
 import { WeirError } from '../../core/errors.ts';
-import { formatAddress, type Address } from '../../core/settings.ts';
+import { formatAddress, type Address } from '../../core/address.ts';
 
 /** Connections that may wait to be accepted. The operating system may allow fewer. */
 const BACKLOG = 4096;

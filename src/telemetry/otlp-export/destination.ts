@@ -2,17 +2,8 @@
 // Invariant: a validated destination has a usable URL and headers, and its header values appear in requests to it only.
 import { networkInterfaces } from 'node:os';
 import { nearest } from '../../core/nearest-name.ts';
-import {
-  choice,
-  flag,
-  keysAt,
-  read,
-  required,
-  section,
-  text,
-  wordList,
-  type Settings,
-} from '../../core/settings.ts';
+import { keysAt, read } from '../../core/read-settings.ts';
+import { choice, flag, required, section, text, wordList, type Settings } from '../../core/settings.ts';
 import { encodings } from '../../protocol/otlp/codec.ts';
 
 /** Attributes that are sent by default (contracts/baseten.md 8.3). */
@@ -114,8 +105,6 @@ export function parseDestination(
   const result = read(schema, rest);
   const problems = result.ok ? [] : result.problems.flatMap(problemTexts);
   const headers = readHeaders(givenHeaders, before?.headers ?? {}, problems);
-  // The schema leaves a missing setting without a default undefined.
-  if (result.ok && result.settings.endpoint_url === undefined) problems.push('endpoint_url is missing');
   if (!result.ok || problems.length > 0) return { problems };
   const settings: DestinationSettings = { ...result.settings, headers };
   problems.push(...contradictions(settings));

@@ -7,7 +7,7 @@ import { createServer, type AddressInfo, type Server, type Socket } from 'node:n
 import type { TLSSocket } from 'node:tls';
 import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, it } from 'vitest';
-import { read } from '../../../src/core/settings.ts';
+import { read } from '../../../src/core/read-settings.ts';
 import { webhookOptions } from '../../../src/async/webhook/options.ts';
 import { signPayload } from '../../../src/async/webhook/signature.ts';
 import { Webhooks, type WebhookDelivery, type WebhookDeps } from '../../../src/async/webhook/webhook.ts';
@@ -476,7 +476,7 @@ describe('over TLS', () => {
 
   it.each(['nowhere.crt', 'server.key'])('fails at the start when webhook.ca_file is %s', (name) =>
     expect(() => webhooks({ ca_file: fixture(name) })).toThrow(
-      /^webhook\.ca_file \(.*\) (?:cannot be read: ENOENT|holds a private key and no certificate)/,
+      /^webhook\.ca_file \(.*\) (?:cannot be read: ENOENT|contains a private key but no certificate)/,
     ),
   );
 });

@@ -2,7 +2,7 @@
 import { afterEach, expect, it, vi } from 'vitest';
 import { kubernetesOptions } from '../../../src/collectors/kubernetes/options.ts';
 import { openPodApi } from '../../../src/collectors/kubernetes/pod-api.ts';
-import { read } from '../../../src/core/settings.ts';
+import { read } from '../../../src/core/read-settings.ts';
 import { KubeApi } from '../../kit/kube-api.ts';
 import { podObject } from '../../kit/pod.ts';
 import { until } from '../../kit/until.ts';

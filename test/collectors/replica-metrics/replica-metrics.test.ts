@@ -1,7 +1,7 @@
 // Replica metrics of a changing list of replicas.
 import { afterEach, expect, it } from 'vitest';
 import { Logger } from '../../../src/core/logger.ts';
-import { read } from '../../../src/core/settings.ts';
+import { read } from '../../../src/core/read-settings.ts';
 import { replicaMetricsOptions } from '../../../src/collectors/replica-metrics/options.ts';
 import {
   ReplicaMetrics,

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { read } from '../../../src/core/settings.ts';
+import { read } from '../../../src/core/read-settings.ts';
 import { Exchanges } from '../../../src/core/exchange/exchange.ts';
 import { scaleOptions } from '../../../src/control/scaling/options.ts';
 import { Autoscaler, type ScaledDeployment } from '../../../src/control/scaling/autoscaler.ts';

@@ -240,8 +240,11 @@ describe('a connection', () => {
     const url = 'https://otlp.example.com/v1/logs';
     const cases: [unknown, string][] = [
       [[], 'a connection must be a JSON object such as {"endpoint_url": "https://otlp.example.com/v1/logs"}'],
-      [{}, 'endpoint_url is missing'],
-      [{ endpoint_url: null }, 'endpoint_url is missing'],
+      [{}, 'endpoint_url is missing, must be a URL such as https://otlp.example.com/v1/logs'],
+      [
+        { endpoint_url: null },
+        'endpoint_url is missing, must be a URL such as https://otlp.example.com/v1/logs',
+      ],
       [{ endpoint_url: 7 }, 'endpoint_url is 7, must be a URL such as https://otlp.example.com/v1/logs'],
       [{ endpoint_url: 'ftp://x/' }, 'endpoint_url must be a URL such as https://otlp.example.com/v1/logs'],
       [{ endpoint_url: receiver.url }, 'endpoint_url must not point to weir itself'],

@@ -136,6 +136,7 @@ export class FastConnection implements Watched, ResponseOwner, Progress, Attempt
     const heads = (this.#heads ??= new HeadWriter(remoteAddressOf(this.#socket), proto));
     exchange.remoteAddress = heads.remoteAddress;
     exchange.requestBytes = request.payloadBytes;
+    exchange.accepted('fast lane');
     exchange.route(decision.deployment);
     decision.picker.take(decision.deployment);
     this.#state = SERVING;

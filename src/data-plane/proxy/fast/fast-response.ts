@@ -179,7 +179,7 @@ export class FastResponse implements ConnectionUser {
 
   #begin(bytes: Buffer, from: number, size: number): void {
     const exchange = this.#attempt.exchange!;
-    exchange.headMs = performance.now();
+    exchange.responded(responseHead.status);
     this.#body.begin(responseHead.framing, responseHead.length, true);
     const end = this.#scanBody(bytes, from, size, exchange.headMs);
     // Nothing of the response is written yet, so an error response is still possible.

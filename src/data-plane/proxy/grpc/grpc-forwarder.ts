@@ -199,7 +199,7 @@ export class GrpcForwarder implements Watched, ActiveRequest, AttemptListener, S
     const type = headers['content-type'];
     if (status === undefined && (http !== 200 || !isGrpc(type)))
       return this.#failWith(noGrpc(http, type, raw));
-    this.#exchange.headMs = performance.now();
+    this.#exchange.responded(http);
     this.#attempt.lease!.reportProgress();
     if (isTrailersOnly && status === undefined) return this.#failWith(noStatus(raw));
     if (isTrailersOnly) this.#exchange.bodyBegan();

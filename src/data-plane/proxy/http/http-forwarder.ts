@@ -202,7 +202,7 @@ export class HttpForwarder implements Watched, ActiveRequest, AttemptListener, P
     try {
       if (status < 200 || (coding !== undefined && coding.toLowerCase() !== 'chunked'))
         throw new WeirError('bad_response', `status ${status}, Transfer-Encoding ${coding ?? 'none'}`);
-      this.#exchange.headMs = performance.now();
+      this.#exchange.responded(status);
       this.#res.writeHead(status, response.statusMessage, this.#headersOf(response, hasTrailers));
       flushSoon(this.#res, () => sendHead(this.#res));
     } catch (error) {

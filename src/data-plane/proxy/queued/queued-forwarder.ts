@@ -92,6 +92,7 @@ export class QueuedForwarder implements Watched, ActiveRequest, AttemptListener 
     exchange.isAsync = true;
     exchange.method = 'POST';
     exchange.target = predict_path;
+    exchange.accepted('queue');
     exchange.requestBytes = request.body.length;
     if (request.queuedSinceMs !== 0) exchange.queuedMs = Math.max(0, steadyNow() - request.queuedSinceMs);
     if (!request.isPrivate) exchange.captureBodies();
@@ -174,7 +175,7 @@ export class QueuedForwarder implements Watched, ActiveRequest, AttemptListener 
   #onResponse(response: IncomingMessage): void {
     const exchange = this.#exchange!;
     const { maxResponseBytes } = this.#request!;
-    exchange.headMs = performance.now();
+    exchange.responded(response.statusCode!);
     if (hasNoBody('POST', response.statusCode!, response.headers['content-length']))
       exchange.firstByteMs = exchange.headMs;
     this.#lease.reportProgress();

@@ -145,7 +145,7 @@ export class WebSocketForwarder implements Watched, ActiveRequest, AttemptListen
   #onRefusal(response: IncomingMessage): void {
     const status = response.statusCode!;
     if (status < 200) return this.abort('bad_response');
-    this.#exchange.headMs = performance.now();
+    this.#exchange.responded(status);
     if (hasNoBody('GET', status, response.headers['content-length'])) this.#exchange.bodyBegan();
     this.#socket.off('readable', this.#peek);
     this.#writeHead(response, 'Connection: close\r\n');
@@ -202,7 +202,8 @@ export class WebSocketForwarder implements Watched, ActiveRequest, AttemptListen
     }
     this.#replicaSocket = replicaSocket;
     if (this.#context.options.websocket_idle_timeout === 0) this.#context.deadlines.unwatch(this);
-    this.#movedMs = this.#exchange.headMs = this.#exchange.firstByteMs = performance.now();
+    this.#exchange.responded(101);
+    this.#movedMs = this.#exchange.firstByteMs = this.#exchange.headMs;
     this.#attempt.lease!.reportProgress();
     this.#socket.off('readable', this.#peek);
     replicaSocket.setTimeout(0);
