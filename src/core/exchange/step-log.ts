@@ -1,7 +1,8 @@
 // Debug log of requests (log.level debug): one line for each step of a request, as it happens, with its request_id.
 // Invariant: a line has no header, no query and no body.
 import type { Logger } from '../logger.ts';
-import { pathOf, type LoggedDeployment } from './access-log.ts';
+import type { DeploymentIdentity } from '../deployment-identity.ts';
+import { pathOf } from './access-log.ts';
 import type { Observer, StepListener } from './exchange.ts';
 
 /** Milliseconds with three decimals. */
@@ -10,7 +11,7 @@ const rounded = (ms: number): number => Math.round(ms * 1000) / 1000;
 /** Makes the listener. `deployment`: the deployment of an index. */
 export const stepLog = (
   log: Logger,
-  deployment: (index: number) => LoggedDeployment | undefined,
+  deployment: (index: number) => DeploymentIdentity | undefined,
 ): StepListener & Observer => ({
   accepted({ id, method, target, remoteAddress }, by) {
     const remote = remoteAddress === '' ? undefined : remoteAddress;
