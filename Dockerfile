@@ -1,4 +1,4 @@
-# weir in a container: built with the whole toolchain, run with the little that it needs, and not as root.
+# Image of weir. Builds with all dependencies, runs with those of production, as user node.
 FROM node:24-slim AS build
 WORKDIR /weir
 COPY package.json package-lock.json ./
@@ -7,7 +7,7 @@ COPY tsconfig.json tsconfig.build.json ./
 COPY src src
 RUN npm run build
 
-# --omit=optional: this image has its Node already.
+# --omit=optional, since the optional dependency is Node, which the image has.
 FROM node:24-slim AS production
 WORKDIR /weir
 COPY package.json package-lock.json ./
@@ -21,14 +21,14 @@ COPY package.json ./
 COPY proto proto
 COPY bin bin
 RUN ln -s /weir/bin/weir /usr/local/bin/weir
-# What must survive a restart: asynchronous requests.
+# Asynchronous requests and logs. Mount a volume here to keep them.
 RUN mkdir /data && chown node:node /data
 ENV WEIR_DATA_DIR=/data
 VOLUME /data
 USER node
 EXPOSE 8080 9464 9465
-# Alive, not ready: a replica that is down is no reason to replace its sidecar.
+# Checks that weir is alive, not ready, since a replica that is down is no reason to restart weir.
 HEALTHCHECK --interval=10s --timeout=5s --start-period=10s CMD ["weir", "health"]
-# The launcher becomes Node, so SIGTERM reaches weir itself and drains it.
+# The launcher execs Node, so weir gets SIGTERM and drains.
 ENTRYPOINT ["weir"]
 CMD ["serve", "--help"]

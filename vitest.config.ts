@@ -1,5 +1,6 @@
-// How the tests run: npm test the quick ones, npm run test:slow those in *.slow.test.ts, which take long by nature (floods,
-// kills under load, large bodies, contracts repeated over TLS, both lanes compared, programs of others, pauses and intervals). One worker process shares one module graph (isolate off): starting is the slow part.
+// Test configuration. npm test runs the quick tests, npm run test:slow those in *.slow.test.ts: floods, kills under
+// load, large bodies, contracts repeated over TLS, comparisons of the lanes, other programs, pauses and intervals.
+// Test files in one worker share their modules (isolate: false), since loading them takes most of the time.
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
 
@@ -16,12 +17,12 @@ export default defineConfig({
   test: {
     ...suite,
     isolate: false,
-    // Most of a test is waiting for another process.
+    // Tests mostly wait for other processes.
     maxWorkers: 3,
     testTimeout: 30_000,
     // Hooks start servers.
     hookTimeout: 90_000,
-    // The sources are compiled once, not at every start of weir.
+    // Caches compiled sources, so that weir starts faster.
     env: { NODE_COMPILE_CACHE: fileURLToPath(new URL('node_modules/.cache/weir', import.meta.url)) },
     coverage: { include: ['src/**'] },
   },

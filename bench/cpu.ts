@@ -1,19 +1,19 @@
-// What a process has cost so far, as the operating system counts it.
-// Must stay true: user and system time of the whole process, or of the thread that is named, from /proc (Linux).
+// CPU time and memory of a process, from /proc (Linux).
+// Invariant: CPU time is user time plus system time.
 import { readFileSync } from 'node:fs';
 
-/** Clock ticks per second of /proc/PID/stat: 100 on every Linux that Node runs on. */
+/** Clock ticks per second in /proc/PID/stat. 100 on every Linux that Node supports. */
 const TICKS = 100;
 
-/** Processor time in microseconds. */
+/** CPU time of the whole process, in microseconds. */
 export const cpuMicros = (pid: number): number => micros(`/proc/${pid}/stat`);
 
-/** Processor time of the first thread alone, the one that forwards, in microseconds. */
+/** CPU time of the main thread, which forwards requests, in microseconds. */
 export const firstThreadMicros = (pid: number): number => micros(`/proc/${pid}/task/${pid}/stat`);
 
 function micros(path: string): number {
   const stat = readFileSync(path, 'utf8');
-  // The name in parentheses may hold spaces: fields are counted behind it.
+  // The process name in parentheses may contain spaces, so fields are counted after it.
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
   return ((Number(fields[11]) + Number(fields[12])) / TICKS) * 1e6;
 }

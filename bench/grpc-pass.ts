@@ -1,4 +1,4 @@
-// The peer that Node's http2 makes by itself: stream to stream, headers as objects, no ids, deadlines or figures.
+// Peer of the gRPC benchmark: node:http2 with piped streams, without request ids, deadlines or metrics.
 // Usage: node grpc-pass.ts LISTEN_PORT REPLICA_PORT
 import { connect, createServer, type IncomingHttpHeaders } from 'node:http2';
 
@@ -7,16 +7,16 @@ const session = connect(`http://127.0.0.1:${replica}`);
 
 createServer()
   .on('stream', (client, headers) => {
-    const to = session.request({ ...headers, ':authority': `127.0.0.1:${replica}` });
-    client.on('error', () => to.close());
-    to.on('error', () => client.close());
-    client.pipe(to);
-    to.on('response', (answer) => {
-      client.respond({ ...answer }, { waitForTrailers: true });
+    const upstream = session.request({ ...headers, ':authority': `127.0.0.1:${replica}` });
+    client.on('error', () => upstream.close());
+    upstream.on('error', () => client.close());
+    client.pipe(upstream);
+    upstream.on('response', (response) => {
+      client.respond({ ...response }, { waitForTrailers: true });
       let trailers: IncomingHttpHeaders = {};
-      to.on('trailers', (got) => (trailers = got));
+      upstream.on('trailers', (got) => (trailers = got));
       client.on('wantTrailers', () => client.sendTrailers({ ...trailers }));
-      to.pipe(client);
+      upstream.pipe(client);
     });
   })
   .listen(listen, '127.0.0.1', 4096);

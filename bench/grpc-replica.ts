@@ -1,9 +1,9 @@
-// The server behind every proxy of the gRPC bench: answers each call with one small message and its trailers.
-// A GET is answered with how many calls there were so far, so that nobody is measured for calls that never arrived.
+// Replica of the gRPC benchmark: responds to each call with one small message and trailers. Responds to a GET with the
+// number of calls so far, so that the benchmark can check that all calls arrived.
 // Usage: node grpc-replica.ts PORT
 import { createServer } from 'node:http2';
 
-const ANSWER = Buffer.concat([Buffer.from([0, 0, 0, 0, 32]), Buffer.alloc(32, 'a')]);
+const RESPONSE = Buffer.concat([Buffer.from([0, 0, 0, 0, 32]), Buffer.alloc(32, 'a')]);
 let calls = 0;
 
 createServer({ settings: { maxConcurrentStreams: 10_000 } })
@@ -14,7 +14,7 @@ createServer({ settings: { maxConcurrentStreams: 10_000 } })
       stream.end(String(calls));
       return;
     }
-    // It has no health service, which is said as gRPC says it.
+    // No health service: UNIMPLEMENTED (12).
     if (String(headers[':path']).startsWith('/grpc.health.v1.')) {
       stream.respond(
         { ':status': 200, 'content-type': 'application/grpc', 'grpc-status': '12' },
@@ -27,7 +27,7 @@ createServer({ settings: { maxConcurrentStreams: 10_000 } })
     stream.on('end', () => {
       stream.respond({ ':status': 200, 'content-type': 'application/grpc' }, { waitForTrailers: true });
       stream.on('wantTrailers', () => stream.sendTrailers({ 'grpc-status': '0' }));
-      stream.end(ANSWER);
+      stream.end(RESPONSE);
     });
   })
   .listen(Number(process.argv[2]), '127.0.0.1', 4096);

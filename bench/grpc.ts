@@ -1,7 +1,7 @@
-// npm run bench:grpc: what a small unary call costs, beside nginx, HAProxy and Node's own streams. Needs h2load.
-// Must stay true: processor time that the operating system counted for the whole proxy process, divided by calls that
-// the replica has seen; rounds of all peers are interleaved; a ratio is that of one round, and the median of them stands.
-// Options: --quick (one short round), --beside ROOT (another weir, built, by its folder; may be repeated).
+// npm run bench:grpc: CPU time of a small unary call through weir, nginx, HAProxy and node:http2. Needs h2load.
+// Invariant: CPU time is that of the whole proxy process, divided by the calls that the replica received. Rounds of all
+// peers are interleaved, and a ratio is the median of the ratios within each round.
+// Options: --quick (one short round), --beside ROOT (folder of another built weir; can be repeated).
 import { execFileSync, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, writeFileSync } from 'node:fs';
@@ -30,7 +30,7 @@ const CONNECTIONS = 4;
 const STREAMS = 16;
 const REPLICA_PORT = 18_930;
 const path = (name: string): string => fileURLToPath(new URL(name, import.meta.url));
-/** A message of 32 bytes, behind its prefix. */
+/** A message of 32 bytes with its gRPC prefix. */
 const BODY = file('call.bin', `\0\0\0\0\x20${'q'.repeat(32)}`);
 
 const nginx = (
@@ -119,8 +119,8 @@ const peers: Peer[] = [
   },
 ];
 
-/** Calls that the replica has seen so far. */
-async function seen(): Promise<number> {
+/** Calls that the replica has received so far. */
+async function received(): Promise<number> {
   const session = connect(`http://127.0.0.1:${REPLICA_PORT}`);
   const stream = session.request({ ':path': '/' });
   let text = '';
@@ -130,20 +130,20 @@ async function seen(): Promise<number> {
 }
 
 async function calls(port: number, count: number): Promise<void> {
-  const given =
+  const options =
     `-n ${count} -c ${CONNECTIONS} -m ${STREAMS} -d ${BODY} -H content-type:application/grpc -H te:trailers`.split(
       ' ',
     );
   const url = `http://127.0.0.1:${port}/example.TestService/UnaryCall`;
-  const child = pinned(LOAD_CORE, 'h2load', [...given, url]);
+  const child = pinned(LOAD_CORE, 'h2load', [...options, url]);
   let out = '';
   child.stdout!.on('data', (chunk: Buffer) => (out += chunk.toString()));
   const [code] = (await once(child, 'close')) as [number];
   if (code !== 0 || !out.includes(` ${count} succeeded`))
-    throw new Error(`h2load ended with ${code}: ${out}`);
+    throw new Error(`h2load exited with code ${code}: ${out}`);
 }
 
-if (!isThere('h2load')) throw new Error('h2load is not installed (Debian: nghttp2-client)');
+if (!isThere('h2load')) throw new Error('h2load is not installed; on Debian install nghttp2-client');
 const running = new Map<Peer, ChildProcess>();
 const rounds = new Map<Peer, number[]>(peers.map((peer) => [peer, []]));
 const replica = pinned(LOAD_CORE, process.execPath, [path('grpc-replica.ts'), String(REPLICA_PORT)]);
@@ -152,18 +152,18 @@ try {
   for (const peer of peers) {
     running.set(peer, peer.start());
     await listening(peer.port);
-    // Warm, so that no round measures a compiler.
+    // Warm-up, so that no round measures the JIT compiler.
     await calls(peer.port, CALLS / 2);
   }
   for (let round = 1; round <= ROUNDS; round++) {
     process.stderr.write(`round ${round} of ${ROUNDS}\n`);
     for (const peer of peers) {
       const { pid } = running.get(peer)!;
-      const seenBefore = await seen();
+      const receivedBefore = await received();
       const before = cpuMicros(pid!);
       await calls(peer.port, CALLS);
       const micros = cpuMicros(pid!) - before;
-      const arrived = (await seen()) - seenBefore;
+      const arrived = (await received()) - receivedBefore;
       if (arrived !== CALLS) throw new Error(`${peer.name}: ${arrived} of ${CALLS} calls arrived`);
       rounds.get(peer)!.push(micros / CALLS);
     }

@@ -1,4 +1,4 @@
-// The peer that most Node projects would use: http-proxy by itself, without ids, limits or figures.
+// Peer of the benchmark: http-proxy alone, without request ids, limits or metrics.
 // Usage: node http-proxy.ts LISTEN_PORT REPLICA_PORT
 import { Agent, createServer } from 'node:http';
 import httpProxy from 'http-proxy';

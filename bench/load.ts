@@ -1,9 +1,10 @@
-// The client of the bench, from raw sockets. One job a run; prints one line of JSON.
-//   requests PORT CONNECTIONS SECONDS         as many POST /small as the other side takes
-//   rate     PORT CONNECTIONS SECONDS RATE    RATE of them a second, with the time that each took
-//   streams  PORT STREAMS COUNT EVERY_MS      that many streams at once, read to their end
-//   down     PORT BYTES TIMES | up PORT BYTES TIMES    bodies, one after the other
-//   idle     PORT CONNECTIONS                 opens connections that have served one request, prints, waits for a line
+// Load generator of the benchmarks, on raw sockets. Runs one job and prints one line of JSON.
+//   requests PORT CONNECTIONS SECONDS         POST /small, as fast as possible
+//   rate     PORT CONNECTIONS SECONDS RATE    RATE requests per second; prints latencies
+//   streams  PORT STREAMS COUNT EVERY_MS      concurrent streams of COUNT events, one every EVERY_MS
+//   down     PORT BYTES TIMES                 downloads, one after the other
+//   up       PORT BYTES TIMES                 uploads, one after the other
+//   idle     PORT CONNECTIONS                 opens connections, sends one request on each, prints, waits for a line
 import { connect, type Socket } from 'node:net';
 import { once } from 'node:events';
 
@@ -14,7 +15,7 @@ const numbers = rest.map(Number);
 const BODY = '{"model":"m","prompt":"The river","max_tokens":7}';
 const headers =
   'Host: 127.0.0.1\r\nUser-Agent: bench\r\nAccept: application/json\r\nAuthorization: Bearer sk-0123456789abcdef\r\n';
-/** One kilobyte for async_predict, where the environment says so. */
+/** Body of 1 KB for async_predict. Used if BENCH_SUBMIT is set. */
 const SUBMIT = `{"model_input":{"prompt":"${'x'.repeat(970)}"}}`;
 const SMALL = Buffer.from(
   process.env['BENCH_SUBMIT'] !== undefined
@@ -22,8 +23,8 @@ const SMALL = Buffer.from(
     : `POST /small HTTP/1.1\r\n${headers}Content-Type: application/json\r\nContent-Length: ${BODY.length}\r\n\r\n${BODY}`,
 );
 
-/** A connection that asks again as soon as it is answered; `answered` says whether to go on. */
-function client(answered: () => boolean): { socket: Socket; ask: () => void } {
+/** A connection that sends the next request after each response, as long as `responded` returns true. */
+function client(responded: () => boolean): { socket: Socket; send: () => void } {
   let left = 0;
   let head = '';
   const socket = connect({
@@ -35,7 +36,7 @@ function client(answered: () => boolean): { socket: Socket; ask: () => void } {
       callback(size, bytes) {
         let from = 0;
         if (left === 0) {
-          // One answer at a time: its head is searched for its length, the rest is counted.
+          // One response at a time: the head has the length, and the body is counted.
           head += (bytes as Buffer).toString('latin1', 0, size);
           const end = head.indexOf('\r\n\r\n');
           if (end === -1) return true;
@@ -46,7 +47,7 @@ function client(answered: () => boolean): { socket: Socket; ask: () => void } {
           head = '';
         }
         left -= size - from;
-        if (left === 0 && answered()) socket.write(SMALL);
+        if (left === 0 && responded()) socket.write(SMALL);
         return true;
       },
     },
@@ -54,7 +55,7 @@ function client(answered: () => boolean): { socket: Socket; ask: () => void } {
   socket.on('error', (error) => {
     throw error;
   });
-  return { socket, ask: () => socket.write(SMALL) };
+  return { socket, send: () => socket.write(SMALL) };
 }
 
 const percentile = (sorted: Float64Array, p: number): number =>
@@ -64,7 +65,7 @@ async function requests(connections: number, seconds: number): Promise<object> {
   let count = 0;
   let isOver = false;
   const clients = Array.from({ length: connections }, () => client(() => (count++, !isOver)));
-  for (const { ask } of clients) ask();
+  for (const { send } of clients) send();
   const startMs = performance.now();
   await new Promise((resolve) => setTimeout(resolve, seconds * 1000));
   isOver = true;
@@ -81,19 +82,19 @@ async function rate(connections: number, seconds: number, perSecond: number): Pr
       free.push(entry);
       return false;
     });
-    const entry = { ...one, ask: () => ((startMs = performance.now()), one.ask()) };
+    const entry = { ...one, send: () => ((startMs = performance.now()), one.send()) };
     free.push(entry);
     await once(one.socket, 'connect');
   }
   const startMs = performance.now();
-  let asked = 0;
+  let sent = 0;
   while (performance.now() - startMs < seconds * 1000) {
     const due = ((performance.now() - startMs) / 1000) * perSecond;
-    for (; asked < due && free.length > 0; asked++) free.shift()!.ask();
-    // Yields to the sockets; timers of a millisecond would be too coarse.
+    for (; sent < due && free.length > 0; sent++) free.shift()!.send();
+    // Yields to the sockets. A timer of 1 ms would be too coarse.
     await new Promise((resolve) => setImmediate(resolve));
   }
-  // The first tenth warms up.
+  // The first tenth is the warm-up.
   const sorted = Float64Array.from(times.slice(Math.floor(times.length / 10))).sort();
   return { count: times.length, p50: percentile(sorted, 0.5), p99: percentile(sorted, 0.99) };
 }
@@ -116,7 +117,7 @@ async function streams(count: number, chunks: number, everyMs: number): Promise<
   return { chunks: count * chunks, bytes, events };
 }
 
-/** A connection whose end before the job's is an error. */
+/** Opens a connection. Throws if it closes before the job ends. */
 function opened(): Socket {
   const socket = connect({ port, host: '127.0.0.1' });
   socket.on('close', () => {
@@ -125,7 +126,7 @@ function opened(): Socket {
   return socket;
 }
 
-/** `times` answers of `size` bytes, one after the other on one connection. */
+/** Downloads `times` bodies of `size` bytes, one after the other on one connection. */
 async function down(size: number, times: number): Promise<object> {
   const socket = opened();
   for (let i = 0; i < times; i++) {
@@ -134,7 +135,7 @@ async function down(size: number, times: number): Promise<object> {
     socket.write(`GET /down/${size} HTTP/1.1\r\n${headers}\r\n`);
     await new Promise<void>((resolve) => {
       const onData = (chunk: Buffer) => {
-        // A head comes whole, alone or with the first of the body.
+        // The head arrives whole, alone or with the first part of the body.
         left -= isHead ? chunk.length - chunk.indexOf('\r\n\r\n') - 4 : chunk.length;
         isHead = false;
         if (left > 0) return;
@@ -151,27 +152,27 @@ async function up(size: number, times: number): Promise<object> {
   const socket = opened();
   const block = Buffer.alloc(256 * 1024, 'x');
   for (let i = 0; i < times; i++) {
-    const answered = once(socket, 'data');
+    const responded = once(socket, 'data');
     socket.write(`POST /up HTTP/1.1\r\n${headers}Content-Length: ${size}\r\n\r\n`);
     for (let left = size; left > 0; left -= block.length)
       if (!socket.write(left < block.length ? block.subarray(0, left) : block)) await once(socket, 'drain');
-    await answered;
+    await responded;
   }
   return { bytes: size * times };
 }
 
 async function idle(connections: number): Promise<object> {
-  let answers = 0;
+  let responses = 0;
   const clients = [];
   for (let i = 0; i < connections; i++) {
-    const one = client(() => (answers++, false));
+    const one = client(() => (responses++, false));
     clients.push(one);
     await once(one.socket, 'connect');
-    one.ask();
+    one.send();
   }
   await new Promise<void>((resolve) => {
     const timer = setInterval(() => {
-      if (answers < connections) return;
+      if (responses < connections) return;
       clearInterval(timer);
       resolve();
     }, 20);

@@ -1,6 +1,6 @@
-// npm run bench:logs: what the record costs those who forward, and what it does: lines and requests a second, searches in
-// a million and in ten million lines, how soon a line is with those who follow, and with a receiver of OTLP.
-// Must stay true: with and without the record are measured in the same rounds; ratios are medians of the rounds'.
+// npm run bench:logs: cost of the log store for forwarding, and its speed: lines and requests per second, searches in 1
+// and 10 million lines, and the delay until a new line is followed and exported.
+// Invariant: with and without the log store are measured in the same rounds, and a ratio is the median of the rounds.
 // Option: --quick (one round, 100,000 and 1,000,000 lines). Prints the table and writes results/logs.json.
 import { once } from 'node:events';
 import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
@@ -13,7 +13,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { fileURLToPath } from 'node:url';
 import { gunzipSync } from 'node:zlib';
 import { Logger } from '../src/core/logger.ts';
-import { read } from '../src/core/settings.ts';
+import { read } from '../src/core/read-settings.ts';
 import { Exchanges } from '../src/core/exchange/exchange.ts';
 import { OtlpExport } from '../src/telemetry/otlp-export/otlp-export.ts';
 import { exportOptions } from '../src/telemetry/otlp-export/options.ts';
@@ -36,10 +36,10 @@ const percentile = (values: readonly number[], p: number): number =>
 const figures: Record<string, number> = {};
 const rounds: Record<string, number[]> = {};
 
-// ── What it costs to forward ───────────────────────────────────────────────────────────────────────────────────────
+// ── Cost for forwarding ────────────────────────────────────────────────────────────────────────────────────────────
 
-/** Holds the newest file of a record as a disk would that does not answer. */
-function hold(folder: string): () => void {
+/** Locks the newest segment, like a disk that hangs. Returns a function that releases it. */
+function lock(folder: string): () => void {
   const name = readdirSync(folder).findLast((one) => /^logs-.*\.sqlite$/.test(one))!;
   const file = new DatabaseSync(join(folder, name));
   file.exec('BEGIN IMMEDIATE');
@@ -66,10 +66,10 @@ async function forwarding(): Promise<void> {
   for (let round = 0; round < ROUNDS; round++) {
     const got: Record<string, { thread: number; process: number; p50: number; p99: number }> = {};
     for (const kind of ['off', 'on', 'stalled']) {
-      process.stderr.write(`round ${round + 1} of ${ROUNDS}: record ${kind}\n`);
+      process.stderr.write(`round ${round + 1} of ${ROUNDS}: log store ${kind}\n`);
       const peer = kind === 'off' ? off : on;
       const { pid } = children.get(peer.name)!;
-      const release = kind === 'stalled' ? hold(join(folder, 'logs')) : () => undefined;
+      const release = kind === 'stalled' ? lock(join(folder, 'logs')) : () => undefined;
       const before = [firstThreadMicros(pid!), cpuMicros(pid!)] as const;
       const { count, p50, p99 } = await load<{ count: number; p50: number; p99: number }>(
         'rate',
@@ -95,7 +95,7 @@ async function forwarding(): Promise<void> {
   for (const child of [...children.values(), replica]) child.kill('SIGKILL');
 }
 
-// ── What it does ───────────────────────────────────────────────────────────────────────────────────────────────────
+// ── Speed ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 const WORDS =
   'load model weights shard tensor cuda memory batch token request queue latency prefill decode attention kernel stream buffer cache evict page allocate worker engine step scheduler gradient'.split(
@@ -104,21 +104,21 @@ const WORDS =
 const word = () => WORDS[Math.floor(Math.random() * WORDS.length)]!;
 const idOf = (n: number) => `${(0x19a000000000 + n).toString(16)}0123456789abcdef012345678`;
 const BEGAN_MS = Date.parse('2026-11-20T00:00:00Z');
-/** Local time, as Python's logging writes it. */
+/** Local time in the format of Python's logging. */
 const asctime = (ms: number): string =>
   new Date(ms - new Date(ms).getTimezoneOffset() * 60_000)
     .toISOString()
     .slice(0, 23)
     .replace('T', ' ')
     .replace('.', ',');
-/** A line of a truss server, a millisecond after the one before; eight of them belong to one request. */
+/** Line `n` of a Truss server, 1 ms after line n - 1. Eight lines belong to one request. */
 const line = (n: number) =>
   `{"asctime":"${asctime(BEGAN_MS + n)}","levelname":"INFO","message":"${Array.from({ length: 14 }, word).join(' ')} u${n}","request_id":"${idOf(n >> 3)}"}\n`;
 
 const settled = async (logs: Logs, kind: string, count: number): Promise<void> => {
   while ((logs.figures.stored.get(kind) ?? 0) < count) await new Promise((resolve) => setTimeout(resolve, 5));
 };
-const room = async (logs: Logs): Promise<void> => {
+const queueSpace = async (logs: Logs): Promise<void> => {
   while (logs.figures.queuedBytes > 16e6) await new Promise((resolve) => setTimeout(resolve, 1));
 };
 
@@ -128,7 +128,7 @@ async function lines(logs: Logs, stream: LineStream, from: number, to: number): 
     let piece = '';
     for (let i = 0; i < 250 && n < to; i++, n++) piece += line(n);
     stream.write(Buffer.from(piece));
-    await room(logs);
+    await queueSpace(logs);
   }
   await settled(logs, 'line', to);
   return (to - from) / ((performance.now() - startMs) / 1000);
@@ -145,7 +145,7 @@ async function requests(logs: Logs, count: number): Promise<number> {
     exchange.replica = 'abc12';
     exchange.trace(undefined);
     exchange.close('ok', 200);
-    if (i % 500 === 0) await room(logs);
+    if (i % 500 === 0) await queueSpace(logs);
   }
   await settled(logs, 'request', count);
   return count / ((performance.now() - startMs) / 1000);
@@ -172,7 +172,7 @@ async function searches(logs: Logs, count: number): Promise<Record<string, numbe
         found += page.records.length;
         after = page.next;
       } while (after !== undefined && found < 100);
-      if (found === 0) throw new Error(`nothing is found with ${text(0)}`);
+      if (found === 0) throw new Error(`no records found with ${text(0)}`);
       times.push(performance.now() - startMs);
     }
     return median(times);
@@ -184,7 +184,7 @@ async function searches(logs: Logs, count: number): Promise<Record<string, numbe
   };
 }
 
-/** Milliseconds from the line to who follows, at 1,000 lines a second. */
+/** Milliseconds from writing a line until a follower has it, at 1,000 lines per second. */
 async function following(logs: Logs, stream: LineStream): Promise<number[]> {
   const parsed = parseQuery('marker');
   if ('problem' in parsed) throw new Error(parsed.problem);
@@ -221,7 +221,7 @@ async function following(logs: Logs, stream: LineStream): Promise<number[]> {
   return times;
 }
 
-/** Milliseconds from the line to the receiver's having it, at 1,000 lines a second; protobuf and gzip, as by default. */
+/** Milliseconds from writing a line until an OTLP receiver has it, at 1,000 lines per second, protobuf and gzip. */
 async function exporting(logs: Logs, stream: LineStream): Promise<number[]> {
   const written = new Map<string, number>();
   const times: number[] = [];
@@ -244,7 +244,7 @@ async function exporting(logs: Logs, stream: LineStream): Promise<number[]> {
   await once(receiver, 'listening');
   const { port } = receiver.address() as AddressInfo;
   const options = read(exportOptions, { endpoint: `http://127.0.0.1:${port}/v1/logs` });
-  if (!options.ok) throw new Error('the settings of the export are wrong');
+  if (!options.ok) throw new Error('invalid export settings');
   const connections = new OtlpExport(options.settings, {
     folder: join(root, 'export'),
     openFeed: (wanted) => logs.feed(wanted),

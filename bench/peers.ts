@@ -1,5 +1,5 @@
-// Who is measured, and how each is started: one process on one core, in front of the same replica.
-// Must stay true: peers run with what they need for this work and no more (no access log, keep-alive on both sides).
+// The proxies that are measured, and how each is started: one process on one core, in front of the same replica.
+// Invariant: each peer has the minimal configuration for this work (no access log, keep-alive on both sides).
 import { execFileSync, spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { cpSync, mkdtempSync, symlinkSync, writeFileSync } from 'node:fs';
@@ -28,13 +28,13 @@ export function pinned(
 export interface Peer {
   readonly name: string;
   readonly port: number;
-  /** Metrics page, where it has one. */
+  /** URL of the metrics page, if the peer has one. */
   readonly page?: string;
   start(): ChildProcess;
 }
 
-/** weir as it is shipped: the build alone, without sources. */
-function shipped(): string {
+/** Builds weir and copies what is published, without sources. Returns the launcher. */
+function buildWeir(): string {
   const root = path('..');
   const into = join(dir, 'weir');
   execFileSync('npm', ['run', '-s', 'build'], { cwd: root });
@@ -43,8 +43,8 @@ function shipped(): string {
   symlinkSync(join(root, 'node_modules'), join(into, 'node_modules'));
   return join(into, 'bin/weir');
 }
-/** The launcher of the weir that is measured. */
-export const launcher = shipped();
+/** Launcher of the weir that is measured. */
+export const launcher = buildWeir();
 
 export const isThere = (program: string): boolean =>
   spawnSync('sh', ['-c', `command -v ${program}`]).status === 0;
@@ -84,16 +84,16 @@ backend replica
   server r 127.0.0.1:${REPLICA_PORT}
 `;
 
-/** The file with a configuration in it. */
+/** Writes a configuration file. Returns its path. */
 export function file(name: string, text: string): string {
   writeFileSync(join(dir, name), text);
   return join(dir, name);
 }
 
-/** Keeps nothing on disk, since these weirs run at the same time and must not share a data folder. */
+/** Stores nothing on disk, since several weirs run at the same time and must not share a data folder. */
 export const WITHOUT_FOLDER = ['--logs-capture=off', '--async-store=memory'];
 
-/** weir in front of the replica. Without its record, which its peers do not keep: bench/logs.ts tells what that costs. */
+/** weir in front of the replica, without the log store, which its peers do not have. bench/logs.ts measures that. */
 export const weir = (name: string, port: number, ...args: string[]): Peer => ({
   name,
   port,
@@ -109,7 +109,7 @@ export const weir = (name: string, port: number, ...args: string[]): Peer => ({
     ]),
 });
 
-/** Everyone who can be measured here: direct first, then weir, then what is installed. */
+/** All peers that can be measured here: direct first, then weir, then installed proxies. */
 export const peers: Peer[] = [
   { name: 'direct', port: REPLICA_PORT, start: startReplica },
   weir('weir', 18_904, '--log-access=false'),
@@ -156,15 +156,15 @@ export async function listening(port: number): Promise<void> {
     if (isOpen) return;
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
-  throw new Error(`nobody listens on ${port}`);
+  throw new Error(`no server listens on port ${port} after 10 s`);
 }
 
-/** Runs one job of load.ts to its end and returns what it printed. */
+/** Runs one job of load.ts. Returns the JSON that it printed. */
 export async function load<T>(job: string, ...args: (string | number)[]): Promise<T> {
   const child = pinned(LOAD_CORE, process.execPath, [path('load.ts'), job, ...args.map(String)]);
   let out = '';
   child.stdout!.on('data', (chunk: Buffer) => (out += chunk.toString()));
   const [code] = (await once(child, 'close')) as [number];
-  if (code !== 0) throw new Error(`load ${job} ended with ${code}`);
+  if (code !== 0) throw new Error(`load.ts ${job} exited with code ${code}`);
   return JSON.parse(out) as T;
 }

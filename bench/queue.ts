@@ -1,6 +1,6 @@
-// npm run bench:queue: durable submits beside BullMQ, with fsync off, and with a queue a million deep. Needs redis-server.
-// Must stay true: all sides answer the same clients with the same bodies; rounds are interleaved; figures are ratios
-// within a round, and the median of them. Prints the table and writes results/queue.json.
+// npm run bench:queue: submissions of async requests, durable, without fsync, and through BullMQ, and a queue with a
+// million tasks. Needs redis-server. Prints the table and writes results/queue.json.
+// Invariant: all servers get the same requests, rounds are interleaved, and a ratio is the median of the rounds.
 // Option: --quick (one round, a queue of 100,000).
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -24,7 +24,7 @@ const children: ChildProcess[] = [];
 const median = (values: number[]): number => values.toSorted((a, b) => a - b)[values.length >> 1]!;
 
 function start(command: string, args: string[]): ChildProcess {
-  // All that serves on one core, the clients on the other: what is compared is the work that a submit takes.
+  // All servers run on one core and the clients on the other, so that the work of a submission is compared.
   const child = spawn('taskset', ['-c', '0', command, ...args], { stdio: ['ignore', 'ignore', 'inherit'] });
   children.push(child);
   return child;
@@ -42,7 +42,7 @@ async function listening(port: number): Promise<void> {
   }
 }
 
-/** weir with a queue of its own, in front of nothing: what is submitted stays. */
+/** Starts weir with a queue but without a reachable replica, so that tasks stay queued. */
 async function weir(port: number, ...args: string[]): Promise<void> {
   const common = ['--replica=http://127.0.0.1:9', `--listen=127.0.0.1:${port}`, '--admin=127.0.0.1:0'];
   const free = [
@@ -64,7 +64,7 @@ function load<T>(...args: (string | number)[]): Promise<T> {
   child.stdout.on('data', (chunk: Buffer) => (out += chunk.toString()));
   return new Promise((resolve, reject) => {
     child.on('exit', (code) =>
-      code === 0 ? resolve(JSON.parse(out) as T) : reject(new Error(`load ended with ${code}`)),
+      code === 0 ? resolve(JSON.parse(out) as T) : reject(new Error(`load.ts exited with code ${code}`)),
     );
   });
 }
@@ -72,7 +72,7 @@ function load<T>(...args: (string | number)[]): Promise<T> {
 const open = (folder: string): SqliteTables =>
   new SqliteTables(new SqliteFile(join(folder, 'queue.sqlite'), { sync: 'off', maxBytes: 64 * 1024 ** 3 }));
 
-/** A queue with so many tasks, written as fast as SQLite does. */
+/** Writes a queue with `count` tasks directly into SQLite. */
 function fill(folder: string, count: number): void {
   mkdirSync(folder, { recursive: true });
   const tables = open(folder);
@@ -104,11 +104,11 @@ function fill(folder: string, count: number): void {
       }
     });
   tables.close();
-  // Or the first checkpoint of the measured process would have to write all of it.
+  // Otherwise the first checkpoint of the measured process would write all of it.
   execFileSync('sync');
 }
 
-/** Microseconds that a claim and the end of its task take, without waiting for the disk. */
+/** Microseconds to claim and finish a task, without fsync. */
 function claimMicros(folder: string): number {
   const tables = open(folder);
   const ending = { status: 'SUCCEEDED' as const, errors: [], result: undefined, keepResult: false };

@@ -1,8 +1,8 @@
-// The server behind every proxy of the bench: canned answers from raw sockets, so that it costs next to nothing.
-//   POST /small            a JSON answer of 200 bytes
-//   GET  /stream/COUNT/MS  COUNT server-sent events, one every MS milliseconds, chunked
-//   GET  /down/BYTES       that many bytes
-//   POST /up               takes any body, answers with its size
+// Replica of the benchmark: fixed responses on raw sockets, so that it uses little CPU.
+//   POST /small            responds with 200 bytes of JSON
+//   GET  /stream/COUNT/MS  responds with COUNT server-sent events, one every MS milliseconds, chunked
+//   GET  /down/BYTES       responds with BYTES bytes
+//   POST /up               reads any body, responds with its size
 // Usage: node replica.ts PORT
 import { createServer, type Socket } from 'node:net';
 
@@ -49,7 +49,7 @@ createServer({ noDelay: true }, (socket) => {
   let bodyLeft = 0;
   let size = 0;
   let path = '';
-  const answer = () => {
+  const respond = () => {
     const [, kind, a, b] = path.split('/');
     if (kind === 'small') socket.write(SMALL);
     else if (kind === 'stream') stream(socket, Number(a), Number(b));
@@ -71,7 +71,7 @@ createServer({ noDelay: true }, (socket) => {
     bodyLeft -= body;
     if (bodyLeft <= 0) {
       bodyLeft = 0;
-      answer();
+      respond();
     }
   });
 }).listen(Number(process.argv[2]), '127.0.0.1', 16_384, () => console.log('ready'));

@@ -1,8 +1,7 @@
-// npm run bench: weir beside its peers, in one run, as ratios. Prints the table and writes results/latest.json.
-// Must stay true: figures are processor time that the operating system counted for the whole proxy process; rounds of
-// all peers are interleaved; a ratio is the median of the rounds' ratios, so that a machine whose speed drifts disturbs
-// both sides of it alike.
-// Options: --quick (one short round), --only NAME (a peer by name, may be repeated; direct always runs).
+// npm run bench: compares weir with its peers in one run. Prints the table and writes results/latest.json.
+// Invariant: CPU time is that of the whole proxy process. Rounds of all peers are interleaved, and a ratio is the
+// median of the ratios within each round, since the speed of a machine changes over time.
+// Options: --quick (one short round), --only NAME (a peer by name; can be repeated; direct always runs).
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { once } from 'node:events';
 import { cpus } from 'node:os';
@@ -12,14 +11,14 @@ import { LOAD_CORE, listening, load, peers, pinned, startReplica, type Peer } fr
 import { fileURLToPath } from 'node:url';
 
 const MB100 = 100_000_000;
-/** Bodies a round: one alone takes few ticks of the clock that processor time is counted in. */
+/** Bodies per round. One alone takes only a few ticks of the CPU clock. */
 const BODIES = 3;
 const isQuick = process.argv.includes('--quick');
 const only = process.argv.flatMap((arg, i, all) => (all[i - 1] === '--only' ? [arg] : []));
 const ROUNDS = isQuick ? 1 : 5;
 const SECONDS = isQuick ? 1 : 1.5;
 
-/** One peer's figures: a list of rounds for each. */
+/** Measurements of one peer: the values of all rounds, by name. */
 type Figures = Record<string, number[]>;
 
 const running = new Map<Peer, ChildProcess>();
@@ -31,7 +30,7 @@ const note = (peer: Peer, figure: string, value: number): void => {
   (figures[figure] ??= []).push(value);
 };
 
-/** Processor time that a peer's process takes while `work` runs; for direct there is no process between. */
+/** CPU time of a peer's process while `work` runs. 0 for direct, which has no process. */
 async function cost<T>(peer: Peer, work: () => Promise<T>): Promise<{ micros: number; result: T }> {
   const child = running.get(peer);
   const before = child ? cpuMicros(child.pid!) : 0;
@@ -68,7 +67,7 @@ async function latency(peer: Peer): Promise<void> {
   note(peer, 'p99_ms', p99);
 }
 
-/** Memory of a process that has just started, and with connections that are open and silent. */
+/** Memory of a new process without connections, and with open idle connections. */
 async function memory(peer: Peer): Promise<void> {
   for (const connections of [0, 1000, 10_000]) {
     const child = peer.start();
@@ -82,7 +81,7 @@ async function memory(peer: Peer): Promise<void> {
         [fileURLToPath(new URL('load.ts', import.meta.url)), 'idle', String(peer.port), String(connections)],
         'pipe',
       );
-      // A peer that cannot hold that many has no figure.
+      // A peer that cannot hold that many connections has no value.
       const opened = await Promise.race([
         once(idle.stdout!, 'data').then(() => true),
         once(idle, 'exit').then(() => false),
@@ -118,7 +117,7 @@ for (const peer of proxies) {
   running.set(peer, peer.start());
   await listening(peer.port);
 }
-// Warm: every kind of work once, so that no round measures a compiler.
+// Warm-up with all kinds of work, so that no round measures the JIT compiler.
 for (const peer of chosen)
   for (let i = 0; i < (isQuick ? 1 : 3); i++) {
     await load('requests', peer.port, 32, 1);

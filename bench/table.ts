@@ -1,20 +1,19 @@
-// The bench's results as a table, for the terminal and for the README.
-// Must stay true: a ratio is the median of the ratios within each round of one run; absolute figures are medians, and
-// stand beside only to give a scale.
+// Benchmark results as a Markdown table, for the terminal and the documentation.
+// Invariant: a ratio is the median of the ratios within each round of one run. Absolute values are medians, for scale.
 
-/** One peer's figures: the median of the rounds, and the rounds themselves in order. */
+/** Measurements of one peer: the median of the rounds, and the rounds in order. */
 interface PeerReport {
   readonly name: string;
   readonly median: Readonly<Record<string, number | undefined>>;
   readonly rounds?: Readonly<Record<string, readonly number[]>> | undefined;
 }
 
-/** What run.ts writes, as far as the table needs it. */
+/** The part of run.ts's results that the table needs. */
 export interface Report {
   readonly peers: readonly PeerReport[];
 }
 
-/** Figure, its title, and the peer that it is compared to. */
+/** Name and title of a measurement, and the peer that it is compared with. */
 const rows: [figure: string, title: string, to: string][] = [
   ['cpu_us_per_request', 'CPU per small JSON request, µs', 'HAProxy'],
   ['cpu_us_per_chunk', 'CPU per streamed chunk, µs', 'nginx'],
@@ -32,9 +31,9 @@ const rows: [figure: string, title: string, to: string][] = [
 const short = (value: number | undefined): string =>
   value === undefined ? '' : value >= 100 ? String(Math.round(value)) : value.toPrecision(3);
 
-/** A Markdown table: a row a figure, a column a peer, and weir's ratio to the peer that it is held against. */
+/** A Markdown table with a row per measurement, a column per peer, and weir's ratio to the compared peer. */
 export function benchTable({ peers }: Report): string {
-  /** The median over the rounds of what `compare` makes of weir's figure and the other's. */
+  /** The median over the rounds of `compare`, called with the values of weir and the other peer. */
   const paired = (to: string, figure: string, compare: (ours: number, theirs: number) => number) => {
     const ours = peers.find((peer) => peer.name === 'weir')?.rounds?.[figure] ?? [];
     const theirs = peers.find((peer) => peer.name === to)?.rounds?.[figure] ?? [];
@@ -55,7 +54,7 @@ export function benchTable({ peers }: Report): string {
         : to === 'direct'
           ? `+${ratio.toFixed(2)} ms over ${to}`
           : `${ratio.toFixed(2)} × ${to}`;
-    // Direct has no proxy whose processor time could be counted.
+    // Direct has no proxy process.
     const cells = peers.map((peer) =>
       figure.startsWith('cpu') && peer.name === 'direct' ? '' : short(peer.median[figure]),
     );
@@ -64,15 +63,15 @@ export function benchTable({ peers }: Report): string {
   return lines.join('\n');
 }
 
-/** What grpc.ts writes, as far as the table needs it. */
+/** The part of grpc.ts's results that the table needs. */
 export interface GrpcReport {
   readonly peers: readonly { readonly name: string; readonly cpu_us_per_call: readonly number[] }[];
 }
 
-/** A Markdown table: a row a peer, what a call costs it, and its ratio to nginx, with the range over the rounds. */
+/** A Markdown table with a row per peer: CPU time per call and ratio to nginx, as median and range of the rounds. */
 export function grpcTable({ peers }: GrpcReport): string {
   const nginx = peers.find(({ name }) => name === 'nginx')?.cpu_us_per_call ?? [];
-  const said = (values: readonly number[], digits: number): string => {
+  const medianAndRange = (values: readonly number[], digits: number): string => {
     const sorted = values.toSorted((a, b) => a - b);
     if (sorted.length === 0) return '';
     const [low, middle, high] = [sorted[0]!, sorted[sorted.length >> 1]!, sorted.at(-1)!];
@@ -81,7 +80,9 @@ export function grpcTable({ peers }: GrpcReport): string {
   const lines = ['| small unary call | CPU, µs | × nginx |', '| --- | --- | --- |'];
   for (const { name, cpu_us_per_call: micros } of peers) {
     const ratios = micros.flatMap((value, i) => (nginx[i] === undefined ? [] : [value / nginx[i]]));
-    lines.push(`| ${name} | ${said(micros, 1)} | ${name === 'nginx' ? '' : said(ratios, 2)} |`);
+    lines.push(
+      `| ${name} | ${medianAndRange(micros, 1)} | ${name === 'nginx' ? '' : medianAndRange(ratios, 2)} |`,
+    );
   }
   return lines.join('\n');
 }

@@ -1,6 +1,5 @@
-// A day of traffic against the algorithm of src/control/scaling/desired-replicas.ts, drawn as docs/autoscale.svg.
-// Must stay true: what decides here is what decides in a running weir, second by second; nothing is left to chance: the
-// same source gives the same bytes.
+// Simulates a day of traffic with src/control/scaling/desired-replicas.ts and draws it as docs/autoscale.svg.
+// Invariant: uses the code of a running weir, second by second, and the same source gives the same bytes.
 import { writeFileSync } from 'node:fs';
 import { initialScale, decideReplicas, type ScaleRule } from '../src/control/scaling/desired-replicas.ts';
 import { SlidingMean } from '../src/control/scaling/sliding-mean.ts';
@@ -9,7 +8,7 @@ const FILE = new URL('../docs/autoscale.svg', import.meta.url);
 const HOURS = 24;
 const SECONDS = HOURS * 3600;
 
-/** The contract's defaults, for replicas that are meant for 16 requests at once. */
+/** Default settings, for replicas with a concurrency target of 16. */
 const RULE: ScaleRule = { min: 0, max: 12, perReplica: 16 * 0.7, downDelayMs: 900_000, downRate: 50 };
 const WINDOW_MS = 60_000;
 
@@ -19,8 +18,8 @@ interface Moment {
   readonly desired: number;
 }
 
-/** Numbers from 0 to 1 that look like chance and are the same each time (mulberry32). */
-function dice(seed: number): () => number {
+/** Pseudo-random numbers from 0 to 1, the same in every run (mulberry32). */
+function randomNumbers(seed: number): () => number {
   let state = seed;
   return () => {
     state = (state + 0x6d2b79f5) | 0;
@@ -30,7 +29,7 @@ function dice(seed: number): () => number {
   };
 }
 
-/** Spikes: when, for how long, and how many requests in flight they bring. */
+/** Spikes: start, duration, and additional requests in flight. */
 const spikes = [
   { hour: 4.5, minutes: 1, height: 20 },
   { hour: 10, minutes: 25, height: 45 },
@@ -39,7 +38,7 @@ const spikes = [
   { hour: 21.75, minutes: 6, height: 25 },
 ];
 
-/** A working day: nothing at night, a hump with a dent at noon, spikes on it. */
+/** Requests in flight of a working day: none at night, less at noon, and spikes. */
 function expected(hour: number): number {
   const hump = (middle: number, width: number) => Math.exp(-(((hour - middle) / width) ** 2));
   const day = hour < 6.5 || hour > 22.5 ? 0 : 42 * hump(11, 2.6) + 50 * hump(16, 2.4);
@@ -47,9 +46,9 @@ function expected(hour: number): number {
   return (day < 1 ? 0 : day) + (spike?.height ?? 0);
 }
 
-/** The day as weir would have seen and decided it. */
+/** Requests in flight and desired replicas for each second of the day. */
 export function simulate(): Moment[] {
-  const chance = dice(7);
+  const random = randomNumbers(7);
   const mean = new SlidingMean(WINDOW_MS, 0);
   const moments: Moment[] = [];
   let decision = initialScale(0, RULE, 0);
@@ -58,7 +57,7 @@ export function simulate(): Moment[] {
     const nowMs = second * 1000;
     const wanted = expected(second / 3600);
     const inFlight =
-      wanted === 0 ? 0 : Math.max(0, Math.round(wanted + (chance() - 0.5) * Math.sqrt(wanted) * 5));
+      wanted === 0 ? 0 : Math.max(0, Math.round(wanted + (random() - 0.5) * Math.sqrt(wanted) * 5));
     if (inFlight === 0 && mean.value > 0) idleSinceMs = nowMs;
     mean.change(inFlight - mean.value, nowMs);
     decision = decideReplicas(decision, RULE, { mean: mean.mean(nowMs), inFlight, idleSinceMs }, nowMs);
@@ -67,7 +66,7 @@ export function simulate(): Moment[] {
   return moments;
 }
 
-// ── The picture ──────────────────────────────────────────────────────────────────────────────────────────────────────
+// ── Drawing ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 const WIDTH = 960;
 const LEFT = 60;
@@ -100,7 +99,7 @@ function frame(chart: Chart, title: string, step: number): string {
   return lines.join('\n');
 }
 
-/** The least and the most of each three minutes, as one filled band. */
+/** A filled band between the minimum and the maximum of every three minutes. */
 function band(moments: readonly Moment[]): string {
   const every = 180;
   const upper: string[] = [];
@@ -113,23 +112,23 @@ function band(moments: readonly Moment[]): string {
   return `<path d="M${[...upper, ...lower].join('L')}Z" fill="#54aeff" stroke="#0969da" stroke-width="0.5"/>`;
 }
 
-/** The replica count, as steps. */
+/** The desired replicas as a step line. */
 function stairs(moments: readonly Moment[]): string {
   let path = `M${x(0)} ${y(REPLICAS, 0)}`;
-  let before = -1;
+  let previous = -1;
   moments.forEach(({ desired }, second) => {
-    if (desired !== before) path += `H${x(second)}V${y(REPLICAS, desired)}`;
-    before = desired;
+    if (desired !== previous) path += `H${x(second)}V${y(REPLICAS, desired)}`;
+    previous = desired;
   });
   path += `H${x(SECONDS)}`;
-  const floor = y(REPLICAS, 0);
+  const bottom = y(REPLICAS, 0);
   return [
-    `<path d="${path}V${floor}H${x(0)}Z" fill="#2da44e" fill-opacity="0.25"/>`,
+    `<path d="${path}V${bottom}H${x(0)}Z" fill="#2da44e" fill-opacity="0.25"/>`,
     `<path d="${path}" fill="none" stroke="#1a7f37" stroke-width="1.5"/>`,
   ].join('\n');
 }
 
-/** The picture of the day. */
+/** Draws the day as SVG. */
 export function draw(moments: readonly Moment[]): string {
   const hours = Array.from({ length: HOURS / 2 + 1 }, (_, i) =>
     label(x(i * 7200), REPLICAS.top + REPLICAS.height + 20, `${i * 2}:00`, 'middle'),

@@ -1,5 +1,5 @@
-// npm start: the example replica behind a weir that supervises it, and some lines to try it with.
-// Must stay true: what it prints works when it is pasted; where a usual port is taken, the next free one is used.
+// npm start: runs the example replica under weir and prints commands to try.
+// Invariant: the printed commands work as they are. If a default port is in use, a free one is used.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -10,9 +10,9 @@ import { fileURLToPath } from 'node:url';
 
 const path = (relative: string): string => fileURLToPath(new URL(relative, import.meta.url));
 
-/** The wanted port where it is free, else any. */
-async function freePort(wanted: number): Promise<number> {
-  for (const port of [wanted, 0]) {
+/** Returns the preferred port if it is free, otherwise any free port. */
+async function freePort(preferred: number): Promise<number> {
+  for (const port of [preferred, 0]) {
     const probe = createServer().listen(port, '127.0.0.1');
     const failed = once(probe, 'error').then(() => false);
     if (!(await Promise.race([once(probe, 'listening').then(() => true), failed]))) continue;
@@ -21,11 +21,11 @@ async function freePort(wanted: number): Promise<number> {
     await once(probe, 'close');
     return found;
   }
-  throw new Error('no port is free on 127.0.0.1');
+  throw new Error('no free port on 127.0.0.1');
 }
 
 const [replica, data, admin] = [await freePort(8000), await freePort(8080), await freePort(9464)];
-// Of its own for each start: another one may be running.
+// A new folder for each start, since another one may be running.
 const folder = mkdtempSync(join(tmpdir(), 'weir-example-'));
 const weir = spawn(
   path('../bin/weir'),
@@ -42,7 +42,7 @@ const weir = spawn(
     path('replica/server.ts'),
     String(replica),
   ],
-  // A group of its own: Ctrl-C reaches weir once, through us.
+  // A separate process group, so that Ctrl-C reaches weir only once, through this process.
   { stdio: ['ignore', 'inherit', 'inherit'], detached: true },
 );
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => weir.kill(signal));
@@ -61,16 +61,16 @@ while (!(await isReady())) await new Promise((resolve) => setTimeout(resolve, 50
 console.log(`
   client ──► weir 127.0.0.1:${data} ──► replica 127.0.0.1:${replica}    metrics: 127.0.0.1:${admin}
 
-A prediction, with its request id among the headers:
+Send a prediction request; the response headers contain its request id:
   curl -i http://127.0.0.1:${data}/production/predict -d '{"prompt": "The river", "max_tokens": 20}'
 
-A streamed chat:
+Stream a chat completion:
   curl -N http://127.0.0.1:${data}/v1/chat/completions -d '{"model": "weir-ngram", "stream": true, "messages": [{"role": "user", "content": "A good weir"}]}'
 
-What Prometheus reads:
+Read the metrics:
   curl http://127.0.0.1:${admin}/metrics
 
-What happened, to the requests and in the replica's output:
+Read the logs of the requests and of the replica:
   curl "http://127.0.0.1:${admin}/v1/logs?limit=5"
   bin/weir logs --url http://127.0.0.1:${admin} --since 1h
 

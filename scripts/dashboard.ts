@@ -1,7 +1,6 @@
-// Makes deploy/grafana-dashboard.json: what matters first by hand, then every family of the page, from the source.
-// Must stay true: a family that is added is on the dashboard after npm run docs; the same source gives the same bytes.
-import type { Family } from '../src/telemetry/metrics/family.ts';
-import { families } from './metric-families.ts';
+// Makes deploy/grafana-dashboard.json: hand-written panels first, then one panel per metric family.
+// Invariant: every metric family is on the dashboard, and the same source gives the same bytes.
+import { metricFamilies, type Family } from '../src/telemetry/metrics/metrics.ts';
 
 const SOURCE = { type: 'prometheus', uid: '${datasource}' };
 
@@ -18,11 +17,11 @@ interface Panel {
 
 const HERE = 'deployment_id=~"$deployment"';
 
-/** What an on-call person looks at first. */
+/** Panels for a first look. */
 const first: readonly Panel[] = [
   {
     title: 'Requests by status',
-    description: 'Requests that ended each second.',
+    description: 'Finished requests per second, by status code.',
     unit: 'reqps',
     targets: [
       {
@@ -32,8 +31,8 @@ const first: readonly Panel[] = [
     ],
   },
   {
-    title: 'What went wrong',
-    description: 'Exchanges that did not end well, by cause and by who has to act on it.',
+    title: 'Failed requests',
+    description: 'Failed requests per second, by cause and by origin (who has to act on it).',
     unit: 'reqps',
     targets: [
       {
@@ -44,7 +43,7 @@ const first: readonly Panel[] = [
   },
   {
     title: 'Replicas: desired, ready, starting',
-    description: 'What weir says there should be, and what there is.',
+    description: 'Replicas that the load needs, and replicas that exist.',
     unit: 'short',
     targets: [
       { expr: `sum(weir_replicas_desired{${HERE}})`, legend: 'desired' },
@@ -53,8 +52,8 @@ const first: readonly Panel[] = [
     ],
   },
   {
-    title: 'Load: in flight, its mean, and what the replicas are meant for',
-    description: 'Above the line for long means that replicas are missing.',
+    title: 'Load: requests in flight, mean, and target of the ready replicas',
+    description: 'A mean above the target for long means that replicas are missing.',
     unit: 'short',
     targets: [
       { expr: `sum(baseten_concurrent_requests{${HERE}})`, legend: 'in flight' },
@@ -67,13 +66,13 @@ const first: readonly Panel[] = [
   },
 ];
 
-/** The rows of the rest, by what a family's name begins with; the first that fits has it. */
+/** Rows for all families, by name. A family is in the first row that matches. */
 const rows: readonly [string, RegExp][] = [
   ['Asynchronous requests', /async|webhook_attempts/],
   ['Autoscaling and replicas', /replica|pod_readiness|restarts|in_flight/],
   ['GPUs and containers', /gpu|container|sampler/],
   ['Requests', /^baseten_|exchanges/],
-  ['Waiting and sending again', /queue|retries/],
+  ['Queueing and retries', /queue|retries/],
   ['weir itself', /./],
 ];
 
@@ -88,7 +87,7 @@ const unitOf = (name: string): string =>
           ? 'percent'
           : 'short';
 
-/** Labels by which a family's series are told apart on one deployment's dashboard. */
+/** Labels that distinguish the series of a family within one deployment. */
 const legendLabels = ({ labels }: Family): string[] =>
   labels.filter((label) => !/^(model_(id|name)|environment|rollout_phase)$/.test(label));
 
@@ -116,7 +115,7 @@ function panelOf(family: Family): Panel {
 export function dashboard(): string {
   const panels: unknown[] = [];
   let y = 0;
-  const add = (title: string, its: readonly Panel[], collapsed: boolean): void => {
+  const add = (title: string, rowPanels: readonly Panel[], collapsed: boolean): void => {
     const row = {
       type: 'row',
       title,
@@ -124,19 +123,19 @@ export function dashboard(): string {
       gridPos: { x: 0, y: y++, w: 24, h: 1 },
       id: panels.length + 1,
     };
-    const inside = its.map((panel, i) => drawn(panel, row.id * 100 + i, i, y));
+    const inside = rowPanels.map((panel, i) => drawn(panel, row.id * 100 + i, i, y));
     if (collapsed) panels.push({ ...row, panels: inside });
     else {
       panels.push({ ...row, panels: [] }, ...inside);
-      y += Math.ceil(its.length / 2) * 8;
+      y += Math.ceil(rowPanels.length / 2) * 8;
     }
   };
   add('At a glance', first, false);
-  const left = new Set(families());
+  const left = new Set(metricFamilies);
   for (const [title, pattern] of rows) {
-    const its = [...left].filter(({ name }) => pattern.test(name));
-    for (const family of its) left.delete(family);
-    add(title, its.map(panelOf), true);
+    const matching = [...left].filter(({ name }) => pattern.test(name));
+    for (const family of matching) left.delete(family);
+    add(title, matching.map(panelOf), true);
   }
   const variable = {
     name: 'deployment',
@@ -163,7 +162,7 @@ export function dashboard(): string {
   return `${JSON.stringify(board, null, 2)}\n`;
 }
 
-/** A panel in its place: two beside each other. */
+/** A panel as Grafana stores it. Two panels are side by side. */
 const drawn = ({ title, description, unit, targets }: Panel, id: number, index: number, y: number) => ({
   id,
   type: 'timeseries',

@@ -1,7 +1,7 @@
-// The entry point: arguments in, exit code out. It detects a missing package and names it.
+// The entry point. It names a package that is not installed instead of printing a stack trace.
 import { fileURLToPath } from 'node:url';
 
-/** Loads the command line, or reports the package that is not installed. */
+/** Loads the command line. */
 async function load(): Promise<typeof import('./cli/cli.ts')> {
   try {
     return await import('./cli/cli.ts');

@@ -1,13 +1,13 @@
-// A real language model, if a tiny one: counts of which word follows which two words, learnt from a text at start.
-// Must stay true: what it writes is drawn from those counts; with the same seed it writes the same.
+// A tiny language model: word trigram counts, learnt from a text at start.
+// Invariant: the same seed gives the same output.
 
-/** Words, and marks of punctuation as words of their own. */
+/** Splits a text into words and punctuation marks. */
 export const tokenize = (text: string): string[] => text.match(/[\p{L}\p{N}'’]+|[.,:;!?]/gu) ?? [];
 
 const isMark = (token: string): boolean => /^[.,:;!?]$/.test(token);
 
 export class NgramModel {
-  /** Context of two, one or no words → the words seen behind it, as often as they were seen. */
+  /** Words that follow a context of two, one or no words, once for each occurrence. */
   readonly #next = new Map<string, string[]>();
   readonly tokens: number;
 
@@ -29,8 +29,8 @@ export class NgramModel {
   }
 
   /**
-   * Writes up to `count` tokens behind `prompt`, each with the space that belongs before it.
-   * Backs off from two words of context to one to none where the longer one was never seen.
+   * Generates `count` tokens after `prompt`, each with the space before it.
+   * Uses a shorter context if the longer one does not occur in the text.
    */
   *generate(prompt: string, count: number, seed: number): Generator<string> {
     const random = randomFrom(seed);
@@ -52,7 +52,7 @@ export class NgramModel {
   }
 }
 
-/** Numbers from 0 to 1 that depend on the seed alone (mulberry32). */
+/** Pseudo-random numbers from 0 to 1 that depend only on the seed (mulberry32). */
 function randomFrom(seed: number): () => number {
   let state = seed >>> 0;
   return () => {

@@ -1,9 +1,9 @@
-// The example replica: a model server with OpenAI's routes, as small as it can be and still true.
-//   POST /v1/chat/completions, /v1/completions   plain, or `stream: true` as server-sent events, one token a chunk
+// The example replica: a small model server with OpenAI's routes.
+//   POST /v1/chat/completions, /v1/completions   JSON, or server-sent events with `stream: true`, one token per event
 //   POST /v1/models/model:predict                {"prompt", "max_tokens"} → {"output", "tokens"}
 //   GET  /v1/models, /health
-// Must stay true: it stops generating when its client leaves, and logs each request with weir's id.
-// Usage: node server.ts [PORT]   (default 8000; TOKEN_MS: milliseconds a token takes, default 15)
+// Invariant: it stops generating when its client disconnects, and logs each request with weir's request id.
+// Usage: node server.ts [PORT, default 8000]   Environment: TOKEN_MS, milliseconds per token, default 15
 import { readFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { setTimeout as wait } from 'node:timers/promises';
@@ -17,7 +17,7 @@ const MAX_TOKENS = 4096;
 
 const model = new NgramModel(readFileSync(new URL('corpus.txt', import.meta.url), 'utf8'));
 
-interface Ask {
+interface Generation {
   prompt: string;
   maxTokens: number;
   seed: number;
@@ -27,17 +27,17 @@ interface Ask {
 
 class BadRequest extends Error {}
 
-/** Tokens at the pace of a model; ends early when the client has left. */
-async function* tokens(ask: Ask, res: ServerResponse): AsyncGenerator<string> {
-  for (const token of model.generate(ask.prompt, ask.maxTokens, ask.seed)) {
+/** Generates tokens at the pace of a model. Stops when the client disconnects. */
+async function* tokens(generation: Generation, res: ServerResponse): AsyncGenerator<string> {
+  for (const token of model.generate(generation.prompt, generation.maxTokens, generation.seed)) {
     await wait(TOKEN_MS);
     if (res.destroyed) return;
     yield token;
   }
 }
 
-const usage = (ask: Ask, completion: number) => {
-  const prompt = tokenize(ask.prompt).length;
+const usage = (generation: Generation, completion: number) => {
+  const prompt = tokenize(generation.prompt).length;
   return { prompt_tokens: prompt, completion_tokens: completion, total_tokens: prompt + completion };
 };
 
@@ -46,25 +46,25 @@ async function readJson(req: IncomingMessage): Promise<Record<string, unknown>> 
   const chunks: Buffer[] = [];
   for await (const chunk of req) {
     size += (chunk as Buffer).length;
-    if (size > MAX_BODY) throw new BadRequest(`the body is larger than ${MAX_BODY} bytes`);
+    if (size > MAX_BODY) throw new BadRequest(`the body is larger than the limit of ${MAX_BODY} bytes`);
     chunks.push(chunk as Buffer);
   }
   try {
     const parsed: unknown = JSON.parse(Buffer.concat(chunks).toString());
     if (parsed !== null && typeof parsed === 'object') return parsed as Record<string, unknown>;
   } catch (error) {
-    throw new BadRequest('the body is no JSON', { cause: error });
+    throw new BadRequest('the body is not valid JSON', { cause: error });
   }
   throw new BadRequest('the body must be a JSON object');
 }
 
-function askFrom(body: Record<string, unknown>, prompt: string): Ask {
-  const asked = Number(body['max_tokens'] ?? body['max_completion_tokens'] ?? 40);
-  if (!Number.isInteger(asked) || asked < 1)
-    throw new BadRequest('max_tokens must be a whole number above 0');
+function generationFrom(body: Record<string, unknown>, prompt: string): Generation {
+  const maxTokens = Number(body['max_tokens'] ?? body['max_completion_tokens'] ?? 40);
+  if (!Number.isInteger(maxTokens) || maxTokens < 1)
+    throw new BadRequest('max_tokens must be an integer greater than 0');
   return {
     prompt,
-    maxTokens: Math.min(asked, MAX_TOKENS),
+    maxTokens: Math.min(maxTokens, MAX_TOKENS),
     seed: Number.isInteger(body['seed']) ? (body['seed'] as number) : Math.floor(Math.random() * 2 ** 32),
     isStream: body['stream'] === true,
     wantsUsage: (body['stream_options'] as { include_usage?: boolean } | undefined)?.include_usage !== false,
@@ -73,7 +73,7 @@ function askFrom(body: Record<string, unknown>, prompt: string): Ask {
 
 function promptOf(messages: unknown): string {
   if (!Array.isArray(messages) || messages.length === 0)
-    throw new BadRequest('messages must be a list of messages');
+    throw new BadRequest('messages must be a non-empty array');
   const last = (messages.at(-1) as { content?: unknown } | null)?.content;
   if (typeof last === 'string') return last;
   if (Array.isArray(last)) return last.map((part: { text?: string }) => part.text ?? '').join(' ');
@@ -81,7 +81,7 @@ function promptOf(messages: unknown): string {
 }
 
 function promptFrom(prompt: unknown = ''): string {
-  if (typeof prompt !== 'string') throw new BadRequest('prompt must be text');
+  if (typeof prompt !== 'string') throw new BadRequest('prompt must be a string');
   return prompt;
 }
 
@@ -90,13 +90,13 @@ const json = (res: ServerResponse, status: number, body: unknown): void => {
   res.end(JSON.stringify(body));
 };
 
-/** One answer in OpenAI's shapes; `chat` and plain completions differ in how they wrap a token. */
-async function complete(res: ServerResponse, ask: Ask, isChat: boolean): Promise<void> {
+/** Sends one completion in OpenAI's format. Chat completions and plain ones differ in how they wrap a token. */
+async function complete(res: ServerResponse, generation: Generation, isChat: boolean): Promise<void> {
   const head = { id: `cmpl-${Date.now().toString(36)}`, created: Math.floor(Date.now() / 1000), model: NAME };
-  if (!ask.isStream) {
+  if (!generation.isStream) {
     let text = '';
     let count = 0;
-    for await (const token of tokens(ask, res)) {
+    for await (const token of tokens(generation, res)) {
       text += token;
       count++;
     }
@@ -105,7 +105,7 @@ async function complete(res: ServerResponse, ask: Ask, isChat: boolean): Promise
       ...head,
       object: isChat ? 'chat.completion' : 'text_completion',
       choices: [{ index: 0, ...choice, finish_reason: 'length' }],
-      usage: usage(ask, count),
+      usage: usage(generation, count),
     });
     return;
   }
@@ -127,16 +127,16 @@ async function complete(res: ServerResponse, ask: Ask, isChat: boolean): Promise
   if (isChat)
     event({ choices: [{ index: 0, delta: { role: 'assistant', content: '' }, finish_reason: null }] });
   let count = 0;
-  for await (const token of tokens(ask, res)) {
+  for await (const token of tokens(generation, res)) {
     chunk(token, null);
     count++;
   }
   chunk('', 'length');
-  if (ask.wantsUsage) event({ choices: [], usage: usage(ask, count) });
+  if (generation.wantsUsage) event({ choices: [], usage: usage(generation, count) });
   res.end('data: [DONE]\n\n');
 }
 
-async function answer(req: IncomingMessage, res: ServerResponse): Promise<void> {
+async function respond(req: IncomingMessage, res: ServerResponse): Promise<void> {
   const route = `${req.method} ${req.url!.split('?')[0]}`;
   switch (route) {
     case 'GET /health':
@@ -145,27 +145,27 @@ async function answer(req: IncomingMessage, res: ServerResponse): Promise<void> 
       return json(res, 200, { object: 'list', data: [{ id: NAME, object: 'model', owned_by: 'weir' }] });
     case 'POST /v1/chat/completions': {
       const body = await readJson(req);
-      return complete(res, askFrom(body, promptOf(body['messages'])), true);
+      return complete(res, generationFrom(body, promptOf(body['messages'])), true);
     }
     case 'POST /v1/completions': {
       const body = await readJson(req);
-      return complete(res, askFrom(body, promptFrom(body['prompt'])), false);
+      return complete(res, generationFrom(body, promptFrom(body['prompt'])), false);
     }
     case 'POST /v1/models/model:predict': {
       const body = await readJson(req);
-      const ask = askFrom(body, promptFrom(body['prompt']));
+      const generation = generationFrom(body, promptFrom(body['prompt']));
       let output = '';
-      for await (const token of tokens(ask, res)) output += token;
-      return json(res, 200, { output, tokens: ask.maxTokens });
+      for await (const token of tokens(generation, res)) output += token;
+      return json(res, 200, { output, tokens: generation.maxTokens });
     }
     default:
-      return json(res, 404, { error: { message: `no route ${route}`, type: 'invalid_request_error' } });
+      return json(res, 404, { error: { message: `unknown route ${route}`, type: 'invalid_request_error' } });
   }
 }
 
 const server = createServer((req, res) => {
   const id = req.headers['x-baseten-request-id'];
-  answer(req, res).catch((error: unknown) => {
+  respond(req, res).catch((error: unknown) => {
     const status = error instanceof BadRequest ? 400 : 500;
     if (!res.headersSent)
       json(res, status, { error: { message: String(error), type: 'invalid_request_error' } });
@@ -182,7 +182,7 @@ server.listen(PORT, '127.0.0.1', () =>
   console.log(
     JSON.stringify({
       level: 'INFO',
-      message: `${NAME} learnt ${model.tokens} tokens, listens on 127.0.0.1:${PORT}`,
+      message: `${NAME} learnt ${model.tokens} tokens; listening on 127.0.0.1:${PORT}`,
     }),
   ),
 );

@@ -48,18 +48,18 @@ const EXTERNAL: readonly (readonly [name: string, meaning: string])[] = [
 
 /** The page. */
 export function filesPage(): string {
-  const listening = settings.filter(({ about }) => about.kind === 'host:port');
+  const listening = settings.filter(({ info }) => info.kind === 'host:port');
   return page(
     '# Ports, files and environment variables',
     GENERATED,
     '## Ports',
     table(
       ['default', 'setting', 'flag', 'serves'],
-      listening.map(({ key, flags, about }) => [
-        code(about.fallback ?? ''),
+      listening.map(({ key, flags, info }) => [
+        code(info.defaultText ?? ''),
         code(key),
         flags.map((flag) => code(`--${flag}`)).join(' '),
-        PORTS[key] ?? about.doc,
+        PORTS[key] ?? info.doc,
       ]),
     ),
     '## Files',

@@ -1,6 +1,6 @@
 // docs/reference/metrics.md: every metric family.
 import { code, GENERATED, page, table } from '../markdown.ts';
-import { families } from '../metric-families.ts';
+import { metricFamilies } from '../../src/telemetry/metrics/metrics.ts';
 
 /** The page. */
 export const metricsPage = (): string =>
@@ -10,6 +10,6 @@ export const metricsPage = (): string =>
     'Families of the page `/metrics` of the admin server. See [Metrics](../guides/metrics.md) for PromQL and sources.',
     table(
       ['family', 'type', 'labels', 'description'],
-      families().map(({ name, type, labels, help }) => [code(name), type, labels.join(' '), help]),
+      metricFamilies.map(({ name, type, labels, help }) => [code(name), type, labels.join(' '), help]),
     ),
   );

@@ -1,7 +1,7 @@
 // docs/reference/query-language.md: the fields and operators of log searches.
 import { KINDS } from '../../src/telemetry/logs/log-record.ts';
 import { QUERY_FIELDS, type FieldValues } from '../../src/telemetry/logs/query/field-names.ts';
-import { MOST } from '../../src/telemetry/logs/query/parse.ts';
+import { QUERY_LIMITS } from '../../src/telemetry/logs/query/parse.ts';
 import { code, fenced, GENERATED, page, table } from '../markdown.ts';
 
 const INTRO = `The query language selects records of the log store: in \`weir logs -q\`, in the parameter \`q\` of the log
@@ -70,11 +70,11 @@ export const queryLanguagePage = (): string =>
     table(
       ['limit', 'most'],
       [
-        ['characters of a query', String(MOST.text)],
-        ['terms', String(MOST.terms)],
-        ['depth of parentheses', String(MOST.depth)],
-        ['characters of a regular expression', String(MOST.regex)],
-        ['words of a phrase', String(MOST.words)],
+        ['characters of a query', String(QUERY_LIMITS.length)],
+        ['terms', String(QUERY_LIMITS.terms)],
+        ['depth of parentheses', String(QUERY_LIMITS.depth)],
+        ['characters of a regular expression', String(QUERY_LIMITS.regexLength)],
+        ['words of a phrase', String(QUERY_LIMITS.words)],
       ],
     ),
     '## Errors',

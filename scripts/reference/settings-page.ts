@@ -22,12 +22,12 @@ const KINDS = table(
   ],
 );
 
-const rowOf = ({ key, flags, about }: Setting): string[] => [
+const rowOf = ({ key, flags, info }: Setting): string[] => [
   code(key),
   flags.length === 0 ? 'file only' : flags.map((flag) => code(`--${flag}`)).join(' '),
-  about.kind,
-  code(about.fallback ?? ''),
-  about.doc,
+  info.kind,
+  code(info.defaultText ?? ''),
+  info.doc,
 ];
 
 /** The page. */

@@ -1,5 +1,5 @@
-// The command line: which command, its help, and the exit code. Must stay true: a mistake of the caller is answered
-// with what is wrong on stderr and code 2, never with a stack trace.
+// The command line: finds the command, prints help, returns the exit code.
+// Invariant: a usage error gives a message on stderr and exit code 2, never a stack trace.
 import { WeirError } from '../core/errors.ts';
 import { nearest } from '../core/nearest-name.ts';
 import { check } from './commands/check.ts';
@@ -17,13 +17,13 @@ export const commands: readonly Command[] = [serve, run, check, showSettings, he
 
 const overview = (): string =>
   [
-    'weir: a sidecar in front of model replicas. It forwards, measures and remembers every request.',
+    'weir is a sidecar for model serving: it forwards requests to model replicas, measures and logs them.',
     '',
     'Usage: weir COMMAND [OPTIONS]',
     '',
     ...commands.map(({ name, summary }) => `  ${name.padEnd(10)} ${summary}`),
     '',
-    'weir help COMMAND, or weir COMMAND --help, tells more.',
+    'Run weir COMMAND --help for the options of a command.',
     '',
   ].join('\n');
 
@@ -34,15 +34,16 @@ const helpOf = ({ usage, summary, details }: Command): string =>
 function find(word: string): Command | string {
   const names = [...commands.map(({ name }) => name), 'help'];
   const near = nearest(word, names);
-  const hint = near === undefined ? 'weir --help lists the commands' : `did you mean ${near}?`;
+  const hint = near === undefined ? 'run weir --help for a list' : `did you mean ${near}?`;
   return commands.find(({ name }) => name === word) ?? `unknown command ${JSON.stringify(word)}; ${hint}`;
 }
 
-/** `weir help`, `weir help COMMAND`. */
+/** Runs `weir help [COMMAND]`. */
 function help([word, more]: readonly string[]): number {
-  if (more !== undefined) return printProblems([`unexpected argument ${JSON.stringify(more)}`]);
-  const isOfAll = word === undefined || ['help', '--help', '-h'].includes(word);
-  const command = isOfAll ? undefined : find(word);
+  if (more !== undefined)
+    return printProblems([`unexpected argument ${JSON.stringify(more)}; usage: weir help [COMMAND]`]);
+  const isOverview = word === undefined || ['help', '--help', '-h'].includes(word);
+  const command = isOverview ? undefined : find(word);
   if (typeof command === 'string') return printProblems([command]);
   process.stdout.write(command === undefined ? overview() : helpOf(command));
   return EXIT.ok;

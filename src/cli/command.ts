@@ -1,4 +1,4 @@
-// What a command of the command line is.
+// The interface of a command.
 
 /** One command. `run` resolves to the exit code. */
 export interface Command {

@@ -1,20 +1,20 @@
-// The options part of a command's help, made from the settings. Must stay true: every flag is in it.
+// The list of options in the help of a command. Invariant: it has every setting with a flag.
 import { settings } from '../config/schema.ts';
 
-/** One line for every flag: its name, what values look like, what it does, its default. */
+/** The options, two lines each: the flag with the form of its values, then a description with the default. */
 export function optionsHelp(): string {
   const rows: [string, string][] = [
-    ['--config FILE', 'A YAML file with settings.'],
-    ['--replica URL', 'Where a replica answers; give it once for each.'],
+    ['--config FILE', 'YAML file with settings.'],
+    ['--replica URL', 'URL of a replica, such as http://127.0.0.1:8000. Repeat it for more replicas.'],
     ...settings
       .filter(({ flags }) => flags.length > 0)
-      .map(({ flags, about }): [string, string] => [
-        `--${about.alias ?? flags[0]} ${about.kind === 'boolean' ? '' : `<${about.kind.replaceAll(' \\| ', '|')}>`}`.trim(),
-        `${about.doc}${about.fallback ? ` [${about.fallback}]` : ''}`,
+      .map(({ flags, info }): [string, string] => [
+        `--${info.alias ?? flags[0]} ${info.kind === 'boolean' ? '' : `<${info.kind.replaceAll(' \\| ', '|')}>`}`.trim(),
+        `${info.doc}${info.defaultText ? ` [${info.defaultText}]` : ''}`,
       ]),
   ];
   return [
-    'Options (each is also a variable WEIR_… and a key of the file):',
+    'Options (each can also be set as WEIR_… variable and in the file; flags win over variables, variables over the file):',
     ...rows.map(([flag, doc]) => `  ${flag}\n        ${doc}`),
   ].join('\n');
 }

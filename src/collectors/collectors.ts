@@ -1,5 +1,6 @@
-// The door of the room: figures that nobody sends us, read beside the traffic and kept for the scrape.
-// Must stay true: a scrape reads memory only; one sampler that fails or hangs harms neither another nor the page.
+// The collectors: they read CPU, memory, GPUs and processes of the replicas on timers, and keep the values for a
+// scrape.
+// Invariant: a scrape reads memory only; a collector that fails or hangs affects no other one.
 import type { Logger } from '../core/logger.ts';
 import { ContainerUsage, type ContainerReading } from './containers/container-usage.ts';
 import { DockerContainers } from './containers/docker.ts';
@@ -17,34 +18,34 @@ export type { EndedProcess } from './processes/exit-watch.ts';
 export type { ContainerOptions, CollectedReplica } from './processes/replica-processes.ts';
 export type { CollectorStats } from './runner.ts';
 
-/** weir's own start comes first. */
+/** Wait before the first run, so that weir starts first. */
 const FIRST_RUN_MS = 500;
-/** A replica that is not there yet is looked for this often. */
+/** Interval while a replica on this machine has not started yet. */
 const RETRY_MS = 1000;
-/** What SIGKILL does not end in this time is stuck in the kernel: nobody can wait for that. */
+/** Longest wait for child processes after SIGKILL. One that is stuck in the kernel does not end. */
 const STOP_MS = 2000;
 
 const THIS_MACHINE: Machine = { proc: '/proc', root: '' };
 
-/** What others tell the samplers. */
+/** What collectors need from other modules. */
 export interface CollectorDeps {
-  /** All replicas as they are now. */
+  /** The current replicas. */
   readonly replicas: () => readonly CollectedReplica[];
-  /** The supervised process, if there is one. */
+  /** Process id of the supervised replica, if there is one. */
   readonly childPid: () => number | undefined;
-  /** Called when the process of a replica on this machine has ended. */
+  /** Called when the process of a replica on this machine ended. */
   readonly processEnded: (process: EndedProcess) => void;
 }
 
 export class Collectors {
-  readonly name = 'samplers';
+  readonly name = 'collectors';
   readonly #containers: CollectorRunner<ContainerReading[]> | undefined;
   readonly #docker: CollectorRunner<ContainerReading[]> | undefined;
-  readonly #stream: NvidiaSmiStream | undefined;
+  readonly #smiStream: NvidiaSmiStream | undefined;
   readonly #inventory: CollectorRunner<readonly InventoryCard[]> | undefined;
   readonly #gpus: Gpus | undefined;
-  readonly #watch: ExitWatch | undefined;
-  readonly #looks: CollectorRunner<number> | undefined;
+  readonly #exitWatch: ExitWatch | undefined;
+  readonly #exitRunner: CollectorRunner<number> | undefined;
 
   constructor(
     options: CollectorsOptions,
@@ -53,16 +54,20 @@ export class Collectors {
     machine = THIS_MACHINE,
   ) {
     const processes = new ReplicaProcesses(machine, childPid);
-    const runs = (intervalMs: number) => ({
+    const every = (intervalMs: number) => ({
       intervalMs,
       timeoutMs: options.timeout,
       maxAgeMs: options.max_age,
       retryMs: RETRY_MS,
     });
     if (options.container) {
-      const every = runs(options.container_interval);
-      this.#containers = new CollectorRunner(new ContainerUsage(machine, processes, replicas), every, log);
-      this.#docker = new CollectorRunner(new DockerContainers(replicas), every, log);
+      const runnerOptions = every(options.container_interval);
+      this.#containers = new CollectorRunner(
+        new ContainerUsage(machine, processes, replicas),
+        runnerOptions,
+        log,
+      );
+      this.#docker = new CollectorRunner(new DockerContainers(replicas), runnerOptions, log);
     }
     if (options.gpu) {
       const stream = new NvidiaSmiStream(
@@ -70,38 +75,38 @@ export class Collectors {
         log,
         () => this.#inventory?.runSoon(),
       );
-      this.#stream = stream;
+      this.#smiStream = stream;
       this.#gpus = new Gpus(machine.proc, () => stream.cards(), replicas, processes);
-      this.#inventory = new CollectorRunner(this.#gpus, runs(options.gpu_inventory_interval), log);
+      this.#inventory = new CollectorRunner(this.#gpus, every(options.gpu_inventory_interval), log);
     }
     if (options.process_interval > 0) {
       const ended = (process: EndedProcess) => {
         processEnded(process);
         this.#inventory?.runSoon();
       };
-      this.#watch = new ExitWatch(processes, replicas, ended);
-      this.#looks = new CollectorRunner(this.#watch, runs(options.process_interval), log);
+      this.#exitWatch = new ExitWatch(processes, replicas, ended);
+      this.#exitRunner = new CollectorRunner(this.#exitWatch, every(options.process_interval), log);
     }
   }
 
-  /** A replica has become ready: searches for its process at once. */
+  /** Called when a replica became ready: searches for its process at once. */
   replicaReady(): void {
-    this.#watch?.searchAgain();
-    this.#looks?.runSoon();
+    this.#exitWatch?.searchAgain();
+    this.#exitRunner?.runSoon();
   }
 
-  /** Begins to read; nothing is waited for. */
+  /** Starts all collectors, without waiting for their first reading. */
   start(): void {
     for (const runner of this.#runners()) runner.start(FIRST_RUN_MS);
-    this.#stream?.start();
+    this.#smiStream?.start();
     if (this.#gpus) process.on('exit', this.#gpus.kill);
   }
 
-  /** Ends all reading and every process that was started for it. */
+  /** Stops all collectors and ends their child processes. Returns by `deadlineMs` (performance.now()). */
   async stop(deadlineMs: number): Promise<void> {
     const latestMs = Math.min(deadlineMs, performance.now() + STOP_MS);
     const ended = this.#runners().map((runner) => runner.stop());
-    if (this.#stream) ended.push(this.#stream.stop(latestMs));
+    if (this.#smiStream) ended.push(this.#smiStream.stop(latestMs));
     if (this.#gpus) {
       process.off('exit', this.#gpus.kill);
       this.#gpus.kill();
@@ -114,29 +119,29 @@ export class Collectors {
     clearTimeout(timer);
   }
 
-  /** Processor time and memory of every replica that could be read. */
+  /** CPU and memory of each replica that could be read. */
   containers(): readonly ContainerReading[] {
     return [...(this.#containers?.last() ?? []), ...(this.#docker?.last() ?? [])];
   }
 
-  /** Every replica's GPUs. */
+  /** The GPUs of each replica. */
   gpus(): readonly GpuReading[] {
     return this.#gpus?.readings(this.#inventory?.last() ?? []) ?? [];
   }
 
-  /** Each GPU, and under MIG each slice. */
+  /** Each GPU; under MIG, each slice. */
   gpuFigures(): readonly GpuFigures[] {
     return this.#gpus?.figures(this.#inventory?.last() ?? []) ?? [];
   }
 
-  /** How the samplers themselves do. */
+  /** State of each collector. */
   stats(): readonly CollectorStats[] {
     const stats = this.#runners().map((runner) => runner.stats());
-    return this.#stream ? [...stats, this.#stream.stats()] : stats;
+    return this.#smiStream ? [...stats, this.#smiStream.stats()] : stats;
   }
 
   #runners(): CollectorRunner<unknown>[] {
-    return [this.#containers, this.#docker, this.#inventory, this.#looks].filter(
+    return [this.#containers, this.#docker, this.#inventory, this.#exitRunner].filter(
       (runner) => runner !== undefined,
     );
   }

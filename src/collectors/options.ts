@@ -1,36 +1,36 @@
-// Settings of the samplers: what is read beside the traffic, how often, and how long a reading counts.
+// Settings of the collectors (section `samplers`).
 import { duration, flag, section, type Settings } from '../core/settings.ts';
 
 export const collectorsOptions = section({
-  container: flag({ default: true, doc: 'Read processor time and memory of the replicas on this machine.' }),
-  container_interval: duration({ default: 10_000, min: 100, doc: 'How often that is read.' }),
+  container: flag({ default: true, doc: 'Collect CPU time and memory of replicas on this machine.' }),
+  container_interval: duration({ default: 10_000, min: 100, doc: 'Interval of these readings.' }),
   gpu: flag({
     default: true,
-    doc: 'Read GPU memory and utilization from nvidia-smi, where it is installed.',
+    doc: 'Collect GPU memory and utilization with nvidia-smi, if it is installed.',
   }),
   gpu_interval: duration({
     default: 5000,
     min: 100,
-    doc: 'How often the one nvidia-smi that runs prints them.',
+    doc: 'Interval in which the running nvidia-smi prints them.',
   }),
   gpu_inventory_interval: duration({
     default: 30_000,
     min: 100,
-    doc: 'How often a second nvidia-smi is asked for MIG slices and for which process sits on which GPU.',
+    doc: 'Interval of a second nvidia-smi that lists MIG slices and the processes on each GPU.',
   }),
   process_interval: duration({
     default: 1000,
-    doc: 'How often weir checks whether the processes of replicas on this machine still run; a replica whose process has ended is probed at once. 0: never.',
+    doc: 'Interval of checks that the processes of replicas on this machine still run. A replica whose process ended is probed at once. 0 means no checks.',
   }),
   timeout: duration({
     default: 10_000,
     min: 50,
-    doc: 'How long one reading may take, and nvidia-smi may take to its first line.',
+    doc: 'Maximum duration of one reading, and of the wait for the first line of nvidia-smi.',
   }),
   max_age: duration({
     default: 60_000,
     min: 200,
-    doc: 'A reading older than this is shown no more: its series disappear.',
+    doc: 'Maximum age of a reading. The series of an older one are removed.',
   }),
 });
 export type CollectorsOptions = Settings<typeof collectorsOptions>;

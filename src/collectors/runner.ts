@@ -1,35 +1,36 @@
-// Runs one sampler on a timer of its own and keeps its last reading.
-// Must stay true: never two runs at once. A run that hangs past its deadline has failed, and the next one begins only
-// when it has really ended: a stuck driver or daemon must not gather a pile of waiting calls.
+// Runs one collector on a timer and keeps its last reading.
+// Invariant: at most one run at a time. A run past its deadline counts as failed, and the next one starts after it has
+// ended, so that calls to a driver or daemon that hangs do not accumulate.
 import { describe } from '../core/errors.ts';
 import type { Logger } from '../core/logger.ts';
 
-/** What one run gave. */
+/** Result of one run. */
 export interface CollectorReading<T> {
-  /** The reading; `undefined` where there is none. Without a problem that means: nothing to read, not a run. */
+  /** `undefined` without a problem: there was nothing to read, and the run does not count. */
   readonly value: T | undefined;
-  /** What is wrong, empty when nothing is. There may be a value all the same: the part that could be read. */
+  /** What could not be read; empty if nothing failed. There may be a value with the rest. */
   readonly problem: string;
-  /** True: something was not there yet that may come any moment. */
-  readonly askSoon: boolean;
+  /** True if something is missing that may appear soon, such as a process that starts. */
+  readonly retrySoon: boolean;
 }
 
-/** Something that is read now and then. `signal` fires at the deadline: end what can be ended. */
+/** Reads values. `signal` fires at the deadline of a run. */
 export interface Collector<T> {
   readonly name: string;
-  sample(signal: AbortSignal): Promise<CollectorReading<T>>;
+  collect(signal: AbortSignal): Promise<CollectorReading<T>>;
 }
 
-/** How runs of a sampler end. `missing`: there is nothing to ask, such as a program that is not installed. */
+/** Result of a run. `missing`: the program that gives the values is not installed. */
 export type CollectResult = 'success' | 'failure' | 'timeout' | 'missing';
 
-/** What a sampler says of itself. `undefined` where there is nothing to say yet. */
+/** State of a collector. Values are `undefined` before the first run. */
 export interface CollectorStats {
+  /** Name of the collector. */
   readonly sampler: string;
   readonly isSuccess: boolean | undefined;
-  /** How long the last run took that ended or was given up. */
+  /** Duration of the last run that ended or reached its deadline. */
   readonly durationSeconds: number | undefined;
-  /** Since the last reading that succeeded. */
+  /** Age of the last reading. */
   readonly ageSeconds: number | undefined;
   readonly runs: Readonly<Record<CollectResult, number>>;
 }
@@ -38,12 +39,12 @@ export interface RunnerOptions {
   readonly intervalMs: number;
   readonly timeoutMs: number;
   readonly maxAgeMs: number;
-  /** How soon to ask again when a run says so. */
+  /** Wait after a run with `retrySoon`. */
   readonly retryMs: number;
 }
 
 export class CollectorRunner<T> {
-  readonly #sampler: Collector<T>;
+  readonly #collector: Collector<T>;
   readonly #options: RunnerOptions;
   readonly #log: Logger;
   readonly #runs: Record<CollectResult, number> = { success: 0, failure: 0, timeout: 0, missing: 0 };
@@ -54,31 +55,31 @@ export class CollectorRunner<T> {
   #running: Promise<void> | undefined;
   #isStopped = true;
 
-  constructor(sampler: Collector<T>, options: RunnerOptions, log: Logger) {
-    this.#sampler = sampler;
+  constructor(collector: Collector<T>, options: RunnerOptions, log: Logger) {
+    this.#collector = collector;
     this.#options = options;
     this.#log = log;
   }
 
-  /** The first run begins after `delayMs`; nothing is awaited. */
+  /** Starts the first run after `delayMs`. */
   start(delayMs: number): void {
     this.#isStopped = false;
     this.#next(delayMs);
   }
 
-  /** No run begins any more; resolves when the one under way, if any, has ended. */
+  /** Starts no more runs. Resolves when the current run has ended. */
   stop(): Promise<void> {
     this.#isStopped = true;
     clearTimeout(this.#timer);
     return this.#running ?? Promise.resolve();
   }
 
-  /** Runs as soon as it may: at once, unless a run is under way. */
+  /** Starts a run at once, unless one is running. */
   runSoon(): void {
     if (this.#running === undefined) this.#next(0);
   }
 
-  /** The last reading, or `undefined` when there is none or it is too old to be shown. */
+  /** The last reading; `undefined` if there is none or it is too old. */
   last(): T | undefined {
     const reading = this.#reading;
     return reading && performance.now() - reading.atMs <= this.#options.maxAgeMs ? reading.value : undefined;
@@ -86,7 +87,7 @@ export class CollectorRunner<T> {
 
   stats(): CollectorStats {
     return {
-      sampler: this.#sampler.name,
+      sampler: this.#collector.name,
       isSuccess: this.#lastResult === undefined ? undefined : this.#lastResult === 'success',
       durationSeconds: this.#durationSeconds,
       ageSeconds: this.#reading && (performance.now() - this.#reading.atMs) / 1000,
@@ -105,7 +106,7 @@ export class CollectorRunner<T> {
     }, delayMs).unref();
   }
 
-  /** One run from its beginning to its real end; resolves to the wait before the next. */
+  /** One run. Resolves when it has ended, with the wait before the next run in milliseconds. */
   async #run(): Promise<number> {
     const { intervalMs, timeoutMs, retryMs } = this.#options;
     const startedMs = performance.now();
@@ -120,30 +121,30 @@ export class CollectorRunner<T> {
       end('timeout', `no reading within ${timeoutMs} ms`);
       deadline.abort();
     }, timeoutMs).unref();
-    let sampled: CollectorReading<T>;
+    let reading: CollectorReading<T>;
     try {
-      sampled = await this.#sampler.sample(deadline.signal);
+      reading = await this.#collector.collect(deadline.signal);
     } catch (error) {
-      sampled = { value: undefined, problem: describe(error), askSoon: false };
+      reading = { value: undefined, problem: describe(error), retrySoon: false };
     }
     clearTimeout(timer);
-    // What comes late may describe the past: the next run tells how things are.
+    // A late reading may be outdated, so it is dropped.
     if (!isLate) {
-      if (sampled.value !== undefined) this.#reading = { value: sampled.value, atMs: performance.now() };
-      if (sampled.problem !== '') end('failure', sampled.problem);
-      else if (sampled.value !== undefined) end('success', '');
+      if (reading.value !== undefined) this.#reading = { value: reading.value, atMs: performance.now() };
+      if (reading.problem !== '') end('failure', reading.problem);
+      else if (reading.value !== undefined) end('success', '');
     }
-    return !isLate && sampled.askSoon ? Math.min(intervalMs, retryMs) : intervalMs;
+    return !isLate && reading.retrySoon ? Math.min(intervalMs, retryMs) : intervalMs;
   }
 
-  /** Counts a run; the log hears of changes only. */
+  /** Counts a run. Logs only when success turns to failure or back. */
   #count(result: CollectResult, problem: string): void {
     this.#runs[result]++;
     const before = this.#lastResult ?? 'success';
     this.#lastResult = result;
-    const sampler = this.#sampler.name;
-    if (result === 'success' && before !== 'success') this.#log.info('sampler reads again', { sampler });
+    const sampler = this.#collector.name;
+    if (result === 'success' && before !== 'success') this.#log.info('collector recovered', { sampler });
     else if (result !== 'success' && before === 'success')
-      this.#log.warn('sampler failed', { sampler, problem });
+      this.#log.warn('collector failed', { sampler, problem });
   }
 }

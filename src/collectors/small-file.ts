@@ -1,10 +1,10 @@
-// Reads files of /proc and cgroup trees, which have no size of their own.
-// Must stay true: never more than the limit is read, and never on the event loop's own thread.
+// Reads files of /proc and cgroup file systems, whose size is not known in advance.
+// Invariant: at most `maxBytes` are read, and never synchronously.
 import { open } from 'node:fs/promises';
 
 const CHUNK_BYTES = 16 * 1024;
 
-/** The first `maxBytes` of a file as text, or `undefined` where it is not there, not ours to read, or gone midway. */
+/** The first `maxBytes` of a file as text; `undefined` if it is missing, not readable, or disappears meanwhile. */
 export async function readSmall(path: string, maxBytes = 256 * 1024): Promise<string | undefined> {
   try {
     await using file = await open(path, 'r');
@@ -25,19 +25,19 @@ export async function readSmall(path: string, maxBytes = 256 * 1024): Promise<st
   }
 }
 
-/** Processes end and permissions differ: what a reader of other people's files must live with. */
+/** True for errors that are normal with files of other processes: they end, and permissions differ. */
 export const isExpected = (error: unknown): boolean =>
   ['ENOENT', 'ENOTDIR', 'ESRCH', 'EACCES', 'EPERM', 'ENODEV', 'EOPNOTSUPP', 'EINVAL'].includes(
     (error as NodeJS.ErrnoException).code ?? '',
   );
 
-/** A whole number of a file that holds nothing else; `undefined` where it does not. */
+/** The integer in a file that contains nothing else; `undefined` if it contains something else. */
 export async function readNumber(path: string): Promise<number | undefined> {
   const text = (await readSmall(path, 64))?.trim();
   return text !== undefined && /^\d+$/.test(text) ? Number(text) : undefined;
 }
 
-/** A file of `name number` lines, such as cpu.stat and memory.stat. */
+/** Reads lines of the form `name number`, as in cpu.stat and memory.stat. */
 export async function readTable(path: string): Promise<Map<string, number> | undefined> {
   const text = await readSmall(path);
   if (text === undefined) return undefined;

@@ -1,7 +1,8 @@
-// All settings of all rooms in one schema. Must stay true: a setting is born in its room's options.ts, never here.
+// All settings in one schema. Invariant: a setting is defined in the options.ts of its module, never here.
 import { adminOptions } from '../control/admin/options.ts';
 import { dataOptions, logOptions } from '../core/options.ts';
-import { section, settingsIn, type SettingInfo, type Settings } from '../core/settings.ts';
+import { settingsIn } from '../core/read-settings.ts';
+import { section, type SettingInfo, type Settings } from '../core/settings.ts';
 import { childOptions } from '../control/child-process/options.ts';
 import { exportOptions } from '../telemetry/otlp-export/options.ts';
 import { identityOptions } from '../core/exchange/options.ts';
@@ -10,7 +11,7 @@ import { kubernetesOptions } from '../collectors/kubernetes/options.ts';
 import { metricsOptions } from '../telemetry/metrics/options.ts';
 import { deploymentOptions, modelOptions, poolOptions } from '../data-plane/replicas/options.ts';
 import { logsOptions } from '../telemetry/logs/options.ts';
-import { mergeOptions } from '../collectors/replica-metrics/options.ts';
+import { replicaMetricsOptions } from '../collectors/replica-metrics/options.ts';
 import { proxyOptions } from '../data-plane/proxy/options.ts';
 import { queueOptions } from '../async/queue/options.ts';
 import { collectorsOptions } from '../collectors/options.ts';
@@ -34,7 +35,7 @@ export const schema = section({
   child: childOptions,
   samplers: collectorsOptions,
   metrics: metricsOptions,
-  merge_metrics: mergeOptions,
+  merge_metrics: replicaMetricsOptions,
   kubernetes: kubernetesOptions,
   export: exportOptions,
   admin: adminOptions,
@@ -44,28 +45,28 @@ export type Config = Settings<typeof schema>;
 
 /** One setting with all its names. */
 export interface Setting {
-  /** `pool.probe_interval`; entries of lists have `[]` in theirs. */
+  /** `pool.probe_interval`; items of lists have `[]`. */
   readonly key: string;
   readonly path: readonly string[];
-  /** Without dashes; empty for entries of lists, which only a file can give, but for those of the one deployment. */
+  /** Names without dashes. Settings in lists have none, since only a file can set them, except those of deployments. */
   readonly flags: readonly string[];
   readonly variables: readonly string[];
-  readonly about: SettingInfo;
+  readonly info: SettingInfo;
 }
 
 /** Every setting, in the order of the schema. */
-export const settings: readonly Setting[] = settingsIn(schema).map(({ path, about }) => {
-  const isDeployment = path[0] === 'deployments' && path.length === 3;
-  const names = isDeployment
+export const settings: readonly Setting[] = settingsIn(schema).map(({ path, info }) => {
+  const isOfDeployment = path[0] === 'deployments' && path.length === 3;
+  const names = isOfDeployment
     ? [`deployment-${path[2]}`]
     : path.includes('[]')
       ? []
-      : [path.join('-'), ...(about.alias ? [about.alias] : [])];
+      : [path.join('-'), ...(info.alias ? [info.alias] : [])];
   return {
     key: path.join('.').replaceAll('.[]', '[]'),
     path,
     flags: names.map((name) => name.replaceAll('_', '-')),
     variables: names.map((name) => `WEIR_${name.replaceAll('-', '_').toUpperCase()}`),
-    about,
+    info,
   };
 });

@@ -1,7 +1,8 @@
-// WEIR_… variables that are not settings and not mistakes either: those of weir's client commands, and those that
-// Kubernetes and Docker set for a Service or container called weir or weir-….
-// Invariant: a variable counts as a service link only if its name and its value have the documented form.
-import { isIP } from 'node:net';
+// Reads environment variables: WEIR_… settings, and those that name a receiver of traces.
+// Invariant: every WEIR_… variable is a setting, a variable of the client commands, a service link, or a mistake.
+import { CONFIG, pathSetBy, REPLICA, suggestion, type GivenValue, type SettingPath } from './given-value.ts';
+import { settings } from './schema.ts';
+import { isServiceLink } from './service-links.ts';
 
 /** Variables of weir's client commands, such as `weir logs`. The server knows them and ignores them. */
 export const CLIENT = { url: 'WEIR_CLIENT_URL', key: 'WEIR_CLIENT_KEY' } as const;
@@ -9,50 +10,55 @@ export const CLIENT = { url: 'WEIR_CLIENT_URL', key: 'WEIR_CLIENT_KEY' } as cons
 /** Older names, which `weir logs` reads after CLIENT. WEIR_ADMIN_KEY is a setting of the server too: `admin.key`. */
 export const OLD_CLIENT = { url: 'WEIR_ADMIN_URL', key: 'WEIR_ADMIN_KEY' } as const;
 
-/** True for a variable that only client commands read. */
-export const isOfClient = (name: string): boolean =>
-  name === CLIENT.url || name === CLIENT.key || name === OLD_CLIENT.url;
+const ONLY_CLIENT: ReadonlySet<string> = new Set([CLIENT.url, CLIENT.key, OLD_CLIENT.url]);
+const NOT_SETTINGS: readonly string[] = [REPLICA.variable, CONFIG.variable];
 
-const isPort = (value: string): boolean => /^\d{1,5}$/.test(value) && Number(value) <= 65_535;
-const isAddress = (value: string): boolean => isIP(value) !== 0;
-const isProtocol = (value: string): boolean => /^(?:tcp|udp|sctp)$/.test(value);
-/** `tcp://10.96.0.7:8080`, `tcp://[fd00::7]:8080`. */
-const isLink = (value: string): boolean => {
-  const [, host = '', port = ''] = /^(?:tcp|udp|sctp):\/\/(.+):(\d+)$/.exec(value) ?? [];
-  return isPort(port) && isAddress(/^\[(.*)\]$/.exec(host)?.[1] ?? host);
-};
+const byVariable = new Map(
+  settings.flatMap((setting) => setting.variables.map((name) => [name, setting] as const)),
+);
 
-/**
- * Names behind the name of the Service or container, and what their values look like. Kubernetes: "Environment
- * variables" of the page "Service" (`{NAME}_SERVICE_HOST`, `{NAME}_SERVICE_PORT`, `{NAME}_SERVICE_PORT_{PORT NAME}`), and
- * those compatible with Docker's legacy container links, which also have ranges of ports (`_START`, `_END`).
- */
-const LINKS: readonly (readonly [end: RegExp, fits: (value: string) => boolean])[] = [
-  [/_SERVICE_HOST$/, isAddress],
-  [/_SERVICE_PORT(?:_[A-Z0-9_]+)?$/, isPort],
-  [/_PORT$/, isLink],
-  [/_PORT_\d+_(?:TCP|UDP|SCTP)(?:_START|_END)?$/, isLink],
-  [/_PORT_\d+_(?:TCP|UDP|SCTP)_ADDR$/, isAddress],
-  [/_PORT_\d+_(?:TCP|UDP|SCTP)_PORT(?:_START|_END)?$/, isPort],
-  [/_PORT_\d+_(?:TCP|UDP|SCTP)_PROTO$/, isProtocol],
-];
-
-/** Only Docker sets this one: `WEIR_FRONT_NAME=/model/weir-front`, the path of the link. */
-function isPathOfLink(name: string, value: string): boolean {
-  const [, alias] = /^(?:\/[^/\s]+)?\/([^/\s]+)$/.exec(value) ?? [];
-  return (
-    alias !== undefined &&
-    (name === 'WEIR_NAME' || name === `${alias.toUpperCase().replaceAll('-', '_')}_NAME`)
-  );
+/** Reads the WEIR_… variables. `links`: names of service links, which are ignored. */
+export function readVariables(
+  env: NodeJS.ProcessEnv,
+  problems: string[],
+): { given: GivenValue[]; links: string[] } {
+  const given: GivenValue[] = [];
+  const links: string[] = [];
+  for (const [name, value] of Object.entries(env)) {
+    if (!name.startsWith('WEIR_') || value === undefined) continue;
+    if (NOT_SETTINGS.includes(name) || ONLY_CLIENT.has(name)) continue;
+    const setting = byVariable.get(name);
+    if (setting) given.push({ path: pathSetBy(setting), value, origin: name });
+    else if (isServiceLink(name, env)) links.push(name);
+    else {
+      const known = [...byVariable.keys(), ...NOT_SETTINGS, ...Object.values(CLIENT)];
+      problems.push(`unknown variable ${name}${suggestion(name, known)}`);
+    }
+  }
+  return { given, links };
 }
 
+const TRACES_ENDPOINT: SettingPath = ['export', 'traces_endpoint'];
+
 /**
- * True for a variable that Kubernetes or Docker set for a Service or container called weir or weir-…. A link of Docker
- * also copies the other container's environment (`WEIR_ENV_PATH`): that counts only beside the link's own `WEIR_NAME`.
+ * Reads the receiver of spans from OTEL_EXPORTER_OTLP_ENDPOINT or Honeycomb's variables (docs/contracts/serving.md 7.6).
+ * Ignores them if weir's own sources set anything about traces, so that a key is never sent to another endpoint.
  */
-export function isServiceLink(name: string, env: NodeJS.ProcessEnv): boolean {
-  const value = env[name] ?? '';
-  if (LINKS.some(([end, fits]) => end.test(name) && fits(value)) || isPathOfLink(name, value)) return true;
-  const parts = name.split('_ENV_');
-  return parts.slice(1).some((_, i) => isServiceLink(`${parts.slice(0, i + 1).join('_ENV_')}_NAME`, env));
+export function readTracing(env: NodeJS.ProcessEnv, given: readonly GivenValue[]): GivenValue[] {
+  if (given.some(({ path }) => path[0] === 'export' && String(path[1]).startsWith('traces_'))) return [];
+  const { OTEL_EXPORTER_OTLP_ENDPOINT: url, HONEYCOMB_API_KEY: key, HONEYCOMB_DATASET: dataset } = env;
+  if (url) return [{ path: TRACES_ENDPOINT, value: tracesUrl(url), origin: 'OTEL_EXPORTER_OTLP_ENDPOINT' }];
+  if (!key || !dataset) return [];
+  return [
+    { path: TRACES_ENDPOINT, value: 'https://api.honeycomb.io/v1/traces', origin: 'HONEYCOMB_DATASET' },
+    {
+      path: ['export', 'traces_headers'],
+      value: [`x-honeycomb-team=${key}`, `x-honeycomb-dataset=${dataset}`],
+      origin: 'HONEYCOMB_API_KEY',
+    },
+  ];
 }
+
+/** The whole URL, as truss reads it (docs/contracts/serving.md 7.6); a URL without a path is a base, as in OpenTelemetry. */
+const tracesUrl = (url: string): string =>
+  URL.parse(url)?.pathname === '/' ? new URL('/v1/traces', url).href : url;

@@ -1,23 +1,23 @@
-// Bytes that are kept for a while, in the order they came. Hot path.
-// Must stay true: they take memory in proportion to how many they are, not to how many pieces they came in: a piece is a
-// view of what a socket has read, and a byte that is kept as one holds some hundred others and 64 KiB of the socket's.
+// FIFO buffer of body bytes. Hot path.
+// Invariant: memory is proportional to the number of bytes, not of pieces. A piece is a view of a 64 KiB socket buffer,
+// so keeping a piece of one byte would keep the whole buffer.
 
-/** Pieces from here on are kept as they are: they are worth what they hold. */
+/** Pieces of at least this size are kept without a copy. */
 const LARGE_BYTES = 16 * 1024;
-/** Small ones are copied into blocks, each twice the one before up to this. */
+/** Smaller pieces are copied into blocks. Each block is twice as large as the one before, up to this size. */
 const MAX_BLOCK_BYTES = 32 * 1024;
 const MIN_BLOCK_BYTES = 256;
 
 export class ByteQueue {
-  /** Blocks that are full, and large pieces. */
+  /** Full blocks and large pieces. */
   readonly #full: Uint8Array[] = [];
-  /** The block that has room, and how much of it is used. */
+  /** The block that is being filled, and the number of bytes in it. */
   #block: Buffer | undefined;
   #used = 0;
-  /** Bytes in all. */
+  /** Total bytes. */
   length = 0;
 
-  /** Adds a piece; what it holds must not be written to afterwards. */
+  /** Adds a piece, which must not be modified afterwards. */
   push(piece: Uint8Array): void {
     this.length += piece.length;
     if (piece.length >= LARGE_BYTES) {
@@ -34,11 +34,11 @@ export class ByteQueue {
     this.#used += piece.length;
   }
 
-  /** Writes all of it; false where the stream has had enough. It stays kept. */
+  /** Writes all bytes and keeps them. Returns the result of the last `write`: false asks for a pause until `drain`. */
   writeTo(stream: { write(bytes: Uint8Array): boolean }): boolean {
     let hasRoom = true;
     for (const bytes of this.#full) hasRoom = stream.write(bytes);
-    // Later pieces are added behind what was written: those bytes do not change.
+    // No copy is needed, since later pieces are appended after these bytes.
     if (this.#used > 0) hasRoom = stream.write(this.#block!.subarray(0, this.#used));
     return hasRoom;
   }

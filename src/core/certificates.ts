@@ -1,17 +1,17 @@
-// Reads certificates and keys from PEM files, and says in words what is wrong with them.
-// Must stay true: no line of a file is ever repeated, in an error least of all: it may be a private key.
+// Reads certificates and keys from PEM files and checks them.
+// Invariant: no error contains any line of a file, since it may be a private key.
 import { createPrivateKey, X509Certificate, type KeyObject } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { createSecureContext } from 'node:tls';
 import { describe } from './errors.ts';
 
-/** A certificate with its chain, and the key that belongs to it, as PEM. */
+/** A certificate with its chain and its private key, as PEM. */
 export interface KeyPair {
   readonly cert: string;
   readonly key: string;
-  /** The names it is made out to, such as `DNS:example.org, IP Address:127.0.0.1`. */
+  /** The names of the certificate, such as `DNS:example.org, IP Address:127.0.0.1`. */
   readonly names: string;
-  /** Date.now() when it ends. */
+  /** Expiry, in milliseconds since 1970. */
   readonly validToMs: number;
 }
 
@@ -30,13 +30,13 @@ function readText(file: string): Text {
 
 type Chain = { readonly chain: readonly X509Certificate[] } | { readonly problem: string };
 
-/** All certificates of a text, in order; at least one. */
+/** All certificates of a text in order, or a problem if there is none. */
 function chainIn(text: string): Chain {
   const blocks = text.match(CERTIFICATE) ?? [];
   if (blocks.length === 0)
     return {
       problem: PRIVATE_KEY.test(text)
-        ? 'holds a private key and no certificate'
+        ? 'contains a private key but no certificate; give the file of the certificate'
         : 'is not PEM: a certificate begins with -----BEGIN CERTIFICATE-----',
     };
   const chain: X509Certificate[] = [];
@@ -44,7 +44,7 @@ function chainIn(text: string): Chain {
     try {
       chain.push(new X509Certificate(block));
     } catch {
-      return { problem: `has a certificate that cannot be read: number ${chain.length + 1} of it` };
+      return { problem: `cannot be parsed: certificate number ${chain.length + 1} in it is invalid` };
     }
   return { chain };
 }
@@ -55,20 +55,20 @@ function keyIn(text: string): Key {
   if (!PRIVATE_KEY.test(text))
     return {
       problem: text.includes('-----BEGIN CERTIFICATE-----')
-        ? 'holds a certificate and no private key'
+        ? 'contains a certificate but no private key; give the file of the key'
         : 'is not PEM: a private key begins with -----BEGIN PRIVATE KEY-----, or EC or RSA before PRIVATE',
     };
-  if (/ENCRYPTED/.test(text)) return { problem: 'is encrypted: a key without a passphrase is needed' };
+  if (/ENCRYPTED/.test(text)) return { problem: 'is encrypted; give a private key without a passphrase' };
   try {
     return { key: createPrivateKey(text) };
   } catch {
-    return { problem: 'holds a private key that cannot be read' };
+    return { problem: 'cannot be parsed: the private key in it is invalid' };
   }
 }
 
 /**
- * Reads a server's certificate (its own first, then those between it and its authority) and its private key. Problems
- * are ends of sentences that begin with `cert` or `key`.
+ * Reads the certificate of a server, followed in the file by its intermediate certificates, and its private key.
+ * Problems begin with `cert` or `key`, so that a caller can put the name of a section in front.
  */
 export function readKeyPair(
   certFile: string,
@@ -85,18 +85,21 @@ export function readKeyPair(
     return { ok: false, problems };
   const own = certs.chain[0]!;
   const at = certs.chain.findIndex((one) => one.checkPrivateKey(secret.key));
-  if (at === -1) problems.push(`key (${keyFile}) does not belong to the certificate of cert (${certFile})`);
+  if (at === -1)
+    problems.push(
+      `key (${keyFile}) does not match the certificate in cert (${certFile}); give the key that it was issued for`,
+    );
   else if (at > 0)
     problems.push(
-      `cert (${certFile}) has the server’s own certificate as number ${at + 1}: it must be the first`,
+      `cert (${certFile}) has the certificate of the server at position ${at + 1}; it must be the first`,
     );
   else
     try {
       createSecureContext({ cert: cert.text, key: key.text });
     } catch (error) {
-      // What the library itself refuses: a key that is too short, for one.
+      // Refused by OpenSSL, for example since the key is too short.
       const reason = (error as { reason?: string }).reason ?? (error as NodeJS.ErrnoException).code;
-      problems.push(`cert (${certFile}) cannot be served: ${reason ?? 'it is not accepted'}`);
+      problems.push(`cert (${certFile}) cannot be used: ${reason ?? 'OpenSSL refuses it'}`);
     }
   if (problems.length > 0) return { ok: false, problems };
   return {
@@ -110,7 +113,7 @@ export function readKeyPair(
   };
 }
 
-/** Reads certificates of authorities; the problem is the end of a sentence that begins with the setting. */
+/** Reads CA certificates. A caller puts the name of the setting in front of the problem. */
 export function readAuthorities(file: string): { readonly pem: string } | { readonly problem: string } {
   const read = readText(file);
   const chain: Chain = 'text' in read ? chainIn(read.text) : read;

@@ -1,5 +1,5 @@
-// Wall time that does not jump. Must stay true: it never goes back while the process runs, and goes on at the pace of
-// time whatever is done to the machine's clock meanwhile; a step is taken over at the next start.
+// Wall clock time without jumps.
+// Invariant: it never goes back while the process runs. Changes of the system clock take effect at the next start.
 
-/** Milliseconds since 1970. */
+/** Milliseconds since 1970, with fractions. */
 export const steadyNow = (): number => performance.timeOrigin + performance.now();

@@ -1,7 +1,7 @@
-// The folder of data.dir. Only one weir at a time may use it: a second one fails to start, and so does a weir that cannot
-// write to the folder.
-// Invariant: the lock ends with the process, however the process ends. Node has no flock, so the lock is SQLite's (fcntl)
-// on a file that stays empty, so a crash cannot damage it.
+// The folder of data.dir. Only one weir at a time may use it: a second one fails to start, and so does a weir that
+// cannot write to the folder.
+// Invariant: the lock ends with the process, even after kill -9. Node has no flock, so the lock is that of SQLite
+// (fcntl) on a file that stays empty, so that a crash cannot damage it.
 import {
   accessSync,
   closeSync,
@@ -29,7 +29,9 @@ const RETRY_MS = 50;
 const codeOf = (error: unknown): string => (error as NodeJS.ErrnoException).code ?? '';
 const isFull = (error: unknown): boolean => ['ENOSPC', 'EDQUOT'].includes(codeOf(error));
 
-/** Makes a folder and those above it. Node's `recursive` never returns where a file system such as /proc says ENOENT. */
+/**
+ * Makes a folder and its parents. Node's `recursive` never returns on file systems such as /proc that report ENOENT.
+ */
 function makeFolder(path: string): void {
   if (existsSync(path)) return;
   makeFolder(dirname(path));
@@ -50,7 +52,7 @@ export class DataFolder implements Component {
     this.#log = log;
   }
 
-  /** Makes the folder and takes its lock; rejects with a Fault that says why it cannot, and what to do. */
+  /** Makes the folder and takes its lock. Rejects with a WeirError that says why it cannot and what to do. */
   async start(): Promise<void> {
     const file = join(this.#folder, 'weir.lock');
     const wasThere = existsSync(file);
@@ -82,7 +84,7 @@ export class DataFolder implements Component {
     this.#lock = undefined;
   }
 
-  /** File with the process id and host of the weir that holds the lock, for the error of a second weir and for operators. */
+  /** File with the process id and host of the weir that holds the lock, for operators and errors of other weirs. */
   get #pidFile(): string {
     return join(this.#folder, 'weir.pid');
   }
@@ -117,7 +119,7 @@ export class DataFolder implements Component {
     );
   }
 
-  /** ` (pid 7)`, ` (pid 7 on host a)`, or nothing where that is not known. */
+  /** ` (pid 7)`, ` (pid 7 on host a)`, or an empty text if the owner is unknown. */
   #owner(): string {
     if (!existsSync(this.#pidFile)) return '';
     const [, pid, host] = /^(\d+) (.*)\n$/.exec(readFileSync(this.#pidFile, 'utf8')) ?? [];

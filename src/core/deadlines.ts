@@ -1,14 +1,13 @@
-// One coarse clock for all deadlines: a single timer sweeps whoever is being watched.
-// Must stay true: no timer per request, none at all while nobody is watched, and a watched one is swept until
-// it is let go. Deadlines are met to within one sweep (100 ms). Hot path: watch and unwatch only.
+// One timer for all deadlines: every 100 ms it calls `sweep` of each watched item. Hot path: watch and unwatch only.
+// Invariant: there is no timer per item and none while no item is watched; a watched item is swept until `unwatch`.
 
-/** How far apart sweeps are: the coarseness of every deadline. */
+/** Interval of sweeps, in milliseconds: the accuracy of every deadline. */
 export const SWEEP_MS = 100;
 
 export interface Watched {
-  /** Where in the list it stands, -1 while it is not watched. Belongs to `Deadlines`. */
+  /** Index in the list of watched items, -1 while it is not watched. Only `Deadlines` writes it. */
   watchSlot: number;
-  /** Called on every sweep with performance.now(); may unwatch itself or others. */
+  /** Called on every sweep with performance.now(). May unwatch this and other items. */
   sweep(nowMs: number): void;
 }
 
@@ -16,14 +15,14 @@ export class Deadlines {
   readonly #watched: Watched[] = [];
   #timer: NodeJS.Timeout | undefined;
 
-  /** Begins to sweep `item`. */
+  /** Starts to sweep `item`, which must not be watched. */
   watch(item: Watched): void {
     item.watchSlot = this.#watched.length;
     this.#watched.push(item);
     this.#timer ??= setInterval(() => this.#sweepAll(), SWEEP_MS).unref();
   }
 
-  /** Ends it; harmless when it is not watched. The last of the list takes the free place. */
+  /** Stops to sweep `item`. Does nothing if it is not watched. The last item of the list moves into the gap. */
   unwatch(item: Watched): void {
     const slot = item.watchSlot;
     if (slot === -1) return;
@@ -46,7 +45,7 @@ export class Deadlines {
       return;
     }
     const now = performance.now();
-    // Backwards: an item that unwatches itself is replaced by one that was swept already.
+    // From the end, since the gap of an item that unwatches itself is filled with one that was swept already.
     for (let i = this.#watched.length - 1; i >= 0; i--) this.#watched[i]?.sweep(now);
   }
 }

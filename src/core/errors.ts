@@ -1,11 +1,10 @@
-// The one catalogue of how an exchange can end other than well, and what its client is told.
-// Must stay true: every cause has exactly one row, and nobody else decides a status.
-// Does not belong here: turning a row into bytes (protocol/http/reply.ts).
+// The catalogue of all failures of an exchange, with the status and message that the client gets.
+// Invariant: every cause has exactly one row, and no other file decides a status.
 
-/** Who has to act: the caller, weir (and whoever runs it), or the model's replica. */
+/** Where the cause is: at the client, in weir or its configuration, or at the replica. */
 export type Origin = 'client' | 'weir' | 'replica';
 
-/** Names of `error_code` in the JSON body: contracts/baseten.md 1.4. */
+/** `error_code` in the JSON body of an error (docs/contracts/serving.md 1.4). */
 export type ErrorCode =
   | 'timeout'
   | 'client_error'
@@ -16,15 +15,16 @@ export type ErrorCode =
   | 'unauthorized'
   | 'internal_baseten_error';
 
-/** One row: what a cause means to the HTTP client, to the gRPC client, and to the one on call. */
+/** What an HTTP client, a gRPC client and an operator get for a cause. */
 export interface ErrorRow {
   readonly origin: Origin;
-  /** HTTP status; 499 is never sent, it only counts (the client has left). */
+  /** HTTP status. 499 is never sent, since the client has disconnected; it appears in logs and metrics. */
   readonly http: number;
   /** gRPC status name (https://grpc.io/docs/guides/status-codes/). */
   readonly grpc: string;
   readonly retryable: boolean;
   readonly errorCode: ErrorCode;
+  /** One sentence without a full stop, since `: ` and a detail may follow. */
   readonly message: string;
 }
 
@@ -37,11 +37,11 @@ const row = (
   message: string,
 ): ErrorRow => Object.freeze({ origin, http, grpc, retryable, errorCode, message });
 
-/** Cause → row. The keys, with `ok`, are the closed set of causes an exchange can end with. */
+/** Cause → row. */
 export const catalogue = Object.freeze({
   bad_request: row('client', 400, 'client_error', 'INVALID_ARGUMENT', false, 'The request is malformed'),
   unauthorized: row('client', 401, 'unauthorized', 'UNAUTHENTICATED', false, 'A valid key is required'),
-  forbidden: row('client', 403, 'unauthorized', 'PERMISSION_DENIED', false, 'This is not allowed'),
+  forbidden: row('client', 403, 'unauthorized', 'PERMISSION_DENIED', false, 'Access denied'),
   unknown_target: row(
     'client',
     404,
@@ -68,14 +68,14 @@ export const catalogue = Object.freeze({
     false,
     'The payload exceeds the maximum size',
   ),
-  wrong_protocol: row('client', 415, 'client_error', 'UNIMPLEMENTED', false, 'This is not spoken here'),
+  wrong_protocol: row('client', 415, 'client_error', 'UNIMPLEMENTED', false, 'Protocol not supported'),
   expectation_failed: row(
     'client',
     417,
     'client_error',
     'INVALID_ARGUMENT',
     false,
-    'The only expectation that is met is 100-continue',
+    'Unsupported Expect header: only 100-continue is supported',
   ),
   headers_too_large: row(
     'client',
@@ -87,15 +87,22 @@ export const catalogue = Object.freeze({
   ),
   not_implemented: row('client', 501, 'client_error', 'UNIMPLEMENTED', false, 'Not implemented'),
   unknown_request: row('client', 404, 'client_error', 'NOT_FOUND', false, 'No such async request'),
-  unknown_record: row('client', 404, 'client_error', 'NOT_FOUND', false, 'There is no record of this'),
-  id_in_use: row('client', 409, 'client_error', 'ALREADY_EXISTS', false, 'There is a request of this id'),
+  unknown_record: row('client', 404, 'client_error', 'NOT_FOUND', false, 'No such record'),
+  id_in_use: row(
+    'client',
+    409,
+    'client_error',
+    'ALREADY_EXISTS',
+    false,
+    'A request with this id already exists',
+  ),
   idempotency_conflict: row(
     'client',
     422,
     'client_error',
     'INVALID_ARGUMENT',
     false,
-    'This Idempotency-Key came with another body before',
+    'This Idempotency-Key was already used with a different body',
   ),
   rate_limited: row(
     'client',
@@ -119,7 +126,7 @@ export const catalogue = Object.freeze({
     'client_error',
     'CANCELLED',
     false,
-    'The client left before the response was complete',
+    'The client disconnected before the response was complete',
   ),
   client_stalled: row(
     'client',
@@ -136,7 +143,7 @@ export const catalogue = Object.freeze({
     'rate_limited',
     'RESOURCE_EXHAUSTED',
     true,
-    'Every replica holds as many requests as it may',
+    'All replicas are at their concurrency limit',
   ),
   queue_timeout: row('weir', 500, 'timeout', 'DEADLINE_EXCEEDED', true, 'No replica was free in time'),
   no_replica: row('weir', 503, 'model_unavailable', 'UNAVAILABLE', true, 'No replica is ready'),
@@ -147,16 +154,9 @@ export const catalogue = Object.freeze({
     'internal_baseten_error',
     'RESOURCE_EXHAUSTED',
     true,
-    'There is no room to keep the request',
+    'The task store is full',
   ),
-  storage_failed: row(
-    'weir',
-    503,
-    'model_unavailable',
-    'UNAVAILABLE',
-    true,
-    'The request cannot be kept at the moment',
-  ),
+  storage_failed: row('weir', 503, 'model_unavailable', 'UNAVAILABLE', true, 'The task store is unavailable'),
   search_timeout: row('weir', 504, 'timeout', 'DEADLINE_EXCEEDED', true, 'The search took too long'),
   internal: row('weir', 500, 'internal_baseten_error', 'INTERNAL', false, 'Internal error'),
   connect_failed: row(
@@ -181,7 +181,7 @@ export const catalogue = Object.freeze({
     'model_unavailable',
     'INTERNAL',
     false,
-    'The replica answered with malformed HTTP',
+    'The replica sent a malformed response',
   ),
   first_byte_timeout: row(
     'replica',
@@ -189,7 +189,7 @@ export const catalogue = Object.freeze({
     'timeout',
     'DEADLINE_EXCEEDED',
     false,
-    'The replica did not begin to answer in time',
+    'The replica did not begin its response in time',
   ),
   upgrade_timeout: row(
     'replica',
@@ -197,9 +197,16 @@ export const catalogue = Object.freeze({
     'timeout',
     'DEADLINE_EXCEEDED',
     true,
-    'The replica did not answer the WebSocket upgrade in time',
+    'The replica did not accept the WebSocket upgrade in time',
   ),
-  idle_timeout: row('replica', 504, 'timeout', 'DEADLINE_EXCEEDED', false, 'Nothing moved for too long'),
+  idle_timeout: row(
+    'replica',
+    504,
+    'timeout',
+    'DEADLINE_EXCEEDED',
+    false,
+    'No data was sent or received for too long',
+  ),
   total_timeout: row(
     'replica',
     504,
@@ -213,26 +220,26 @@ export const catalogue = Object.freeze({
 /** A cause that is not `ok`. */
 export type Failure = keyof typeof catalogue;
 
-/** What an exchange ended with. */
+/** How an exchange ended. */
 export type Cause = 'ok' | Failure;
 
-/** All causes, `ok` first, in a fixed order: the position is the index into per-cause counters. */
+/** All causes, `ok` first. The position is the index into per-cause counters. */
 export const causes: readonly Cause[] = ['ok', ...(Object.keys(catalogue) as Failure[])];
 
 /**
- * A fault nobody planned for, or one that ends the process: thrown, never returned.
- * Expected refusals are values of the catalogue instead (shedding load must be cheap).
+ * An error with a code and a message for the operator, such as one that ends the process. Expected failures of requests
+ * are returned as values of the catalogue instead, since exceptions are expensive under load.
  */
 export class WeirError extends Error {
   readonly code: string;
   constructor(code: string, detail: string, options?: { cause?: unknown }) {
     super(detail, options);
-    this.name = 'Fault';
+    this.name = 'WeirError';
     this.code = code;
   }
 }
 
-/** The text of anything thrown, with its chain of causes, on one line. */
+/** The message of any thrown value and of its causes, on one line. */
 export function describe(error: unknown): string {
   const parts: string[] = [];
   for (

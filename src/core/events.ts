@@ -1,9 +1,9 @@
-// The lifecycle events of weir, in one table: the level of each, its line in weir's own log, and its message in the log
-// store. `Log.event` writes both.
+// Table of lifecycle events: the level of each, its line in weir's own log, and its message in the log store.
+// `Logger.event` writes both.
 // Invariant: names never change, since users search for them (`event:replica_down`).
 import type { LogLevel } from './logger.ts';
 
-/** Ids of what an event is about. An event without any is about weir as a whole. */
+/** Ids of the subject of an event. An event without ids is about weir as a whole. */
 export interface EventTable {
   readonly deployment?: string;
   /** Default: the current environment of the deployment. */
@@ -12,12 +12,12 @@ export interface EventTable {
 }
 
 interface Kind<F extends EventTable> {
-  /** Its repeats are limited (repeat-limiter.ts), since it may recur without an action of an operator. */
+  /** True: repeats are limited (repeat-limiter.ts), since the event may recur without an action of an operator. */
   readonly isLimited: boolean;
   readonly level: LogLevel;
-  /** `event` of the line in weir's log. */
+  /** The value of `event` in the log line. */
   readonly line: string;
-  /** The message of the record: whole sentences. */
+  /** The message of the record: full sentences. */
   message(facts: F): string;
 }
 
@@ -50,7 +50,7 @@ interface OfReplica extends EventTable {
 interface ReplicaMoved extends OfReplica {
   /** State before. */
   readonly from: string;
-  /** What the last probe found wrong. */
+  /** Why the last probe failed. */
   readonly problem?: string | undefined;
 }
 
@@ -68,7 +68,7 @@ interface ProcessEnd extends EventTable {
   readonly ran_ms: number;
 }
 
-/** The addresses of a host name that replicas have in their URL. */
+/** Addresses of a host name in replica URLs. */
 interface Addresses extends EventTable {
   readonly host: string;
   readonly addresses: readonly string[];
@@ -81,11 +81,11 @@ const because = (problem: string | undefined): string =>
 const inEnvironment = (environment: string): string =>
   environment === '' ? '' : ` of environment ${environment}`;
 
-/** All events. Texts in the contract's words where it has them (contracts/baseten.md 6.5). */
+/** All events. Messages that the contract has are worded as there (docs/contracts/serving.md 6.5). */
 export const EVENTS = {
   weir_started: byOperator<
     EventTable & { version: string; data: string; admin: string; scaler?: string | undefined }
-  >('info', 'listening', (of) => `weir ${of.version} started; it serves clients on ${of.data}.`),
+  >('info', 'listening', (of) => `weir ${of.version} started; listening for clients on ${of.data}.`),
   weir_draining: byOperator<EventTable & { running: number; timeout_ms: number; hint: string }>(
     'info',
     'draining',
@@ -95,18 +95,18 @@ export const EVENTS = {
   weir_stopped: byOperator('info', 'stopped', () => 'weir stopped.'),
   configuration_reloaded: byOperator<EventTable & { take_a_restart?: readonly string[] | undefined }>(
     'info',
-    'configuration taken over',
+    'configuration reloaded',
     (of) =>
       `Configuration reloaded.${of.take_a_restart === undefined ? '' : ` These settings changed and take effect after a restart: ${of.take_a_restart.join(', ')}.`}`,
   ),
   configuration_refused: byOperator<EventTable & { problems: readonly string[] }>(
     'error',
-    'configuration not taken over',
+    'configuration refused',
     (of) => `Configuration refused; the previous one stays in use: ${of.problems.join('; ')}`,
   ),
   certificate_refused: byOperator<EventTable & { problem: string }>(
     'error',
-    'certificate not taken over',
+    'certificate refused',
     (of) => `Certificate refused; the previous one stays in use: ${of.problem}`,
   ),
   deployment_added: byOperator<OfDeployment & { replicas: number }>(
@@ -168,7 +168,7 @@ export const EVENTS = {
   replica_started: kind<OfReplica>(
     'info',
     'replica started',
-    (of) => `Replica ${of.replica} started: it answers at ${of.url}.`,
+    (of) => `Replica ${of.replica} started at ${of.url}.`,
   ),
   replica_ready: kind<ReplicaMoved>('info', 'replica is ready', (of) => `Replica ${of.replica} is ready.`),
   replica_down: kind<ReplicaMoved>('warn', 'replica is down', (of) =>
@@ -180,7 +180,7 @@ export const EVENTS = {
     'warn',
     'replica is ejected',
     (of) =>
-      `Replica ${of.replica} was ejected: too many of its answers in a row broke off${because(of.problem)}. It gets no requests for a while.`,
+      `Replica ${of.replica} was ejected: too many responses in a row broke off${because(of.problem)}. It gets no requests for a while.`,
   ),
   replica_drained: kind<ReplicaMoved & { running: number }>(
     'info',
@@ -196,7 +196,7 @@ export const EVENTS = {
     'warn',
     'replica is not ready',
     (of) =>
-      `Health check failed. Replica ${of.replica} is not ready${of.for_s > 0 ? `, for ${of.for_s} s now` : ''}: ${of.problem}`,
+      `Health check failed. Replica ${of.replica} is not ready${of.for_s > 0 ? ` (for ${of.for_s} s)` : ''}: ${of.problem}`,
   ),
   replica_unhealthy: kind<OfReplica & { reason: string }>(
     'error',
@@ -217,7 +217,7 @@ export const EVENTS = {
     'warn',
     'host name resolution problem',
     (of) =>
-      `Host ${of.host} could not be resolved: ${of.problem}. Addresses that stay in use: ${of.addresses.join(', ') || 'none'}.`,
+      `Host ${of.host} could not be resolved: ${of.problem}. Addresses still in use: ${of.addresses.join(', ') || 'none'}.`,
   ),
   process_started: kind<EventTable & { pid: number | undefined; program: string | undefined }>(
     'info',
@@ -245,8 +245,8 @@ export const EVENTS = {
   ),
   process_not_started: kind<EventTable & { error: string; restart_in_ms: number | undefined }>(
     'error',
-    'replica process could not be started again',
-    (of) => `The replica process could not be started again: ${of.error}`,
+    'replica process could not be restarted',
+    (of) => `Replica process could not be restarted: ${of.error}`,
   ),
   process_stopped: kind<ProcessEnd>(
     'info',
@@ -255,7 +255,7 @@ export const EVENTS = {
   ),
   export_paused: kind<EventTable & { destination: string; problem: string }>(
     'warn',
-    'otlp export',
+    'otlp export paused',
     (of) => `Export to ${of.destination} is paused: ${of.problem}`,
   ),
   export_resumed: kind<EventTable & { destination: string; paused_ms: number }>(
@@ -265,33 +265,33 @@ export const EVENTS = {
   ),
   export_state_damaged: byOperator<EventTable & { problem: string }>(
     'error',
-    'otlp export',
-    (of) => `Saved state of the export cannot be used: ${of.problem}`,
+    'otlp export state is unusable',
+    (of) => `Saved state of the OTLP export is unusable: ${of.problem}`,
   ),
   queue_store_lost: kind<EventTable & { problem: string }>(
     'warn',
-    'the queue cannot be looked through',
-    (of) => `The store of the async queue cannot be reached: ${of.problem}`,
+    'queue store is unreachable',
+    (of) => `Store of the async queue is unreachable: ${of.problem}`,
   ),
   queue_store_back: kind<EventTable>(
     'info',
-    'the queue can be looked through again',
-    () => 'The store of the async queue is reachable again.',
+    'queue store is reachable again',
+    () => 'Store of the async queue is reachable again.',
   ),
   log_store_damaged: kind<EventTable & { file: string; problem: string }>(
     'error',
-    'a file of the record is damaged and was set aside',
-    (of) => `A file of the log store is damaged and was set aside as ${of.file}: ${of.problem}`,
+    'log store segment is damaged and was renamed',
+    (of) => `A segment of the log store is damaged and was renamed to ${of.file}: ${of.problem}`,
   ),
   log_store_lost: kind<EventTable & { problem: string; again_in_ms: number }>(
     'error',
-    'the record of what happened is not kept',
-    (of) => `The log store cannot be written: ${of.problem}. Next try in ${of.again_in_ms} ms.`,
+    'log store is not being written',
+    (of) => `Log store is not being written: ${of.problem}. Next attempt in ${of.again_in_ms} ms.`,
   ),
   log_store_back: kind<EventTable & { lost: number }>(
     'info',
-    'the record of what happened is kept again',
-    (of) => `The log store can be written again; records lost meanwhile: ${of.lost}.`,
+    'log store is being written again',
+    (of) => `Log store is being written again; records lost: ${of.lost}.`,
   ),
   pods_lost: kind<EventTable & { problem: string }>(
     'warn',
@@ -307,7 +307,7 @@ export const EVENTS = {
 
 export type EventName = keyof typeof EVENTS;
 
-/** The facts that an event has. */
+/** The facts of an event. */
 export type FactsOf<N extends EventName> = Parameters<(typeof EVENTS)[N]['message']>[0];
 
 /** An event in the form that the log store accepts. */
@@ -319,11 +319,11 @@ export interface LifecycleEvent extends Required<Omit<EventTable, 'environment'>
   readonly message: string;
   /** `undefined`: the current environment of the deployment. */
   readonly environment: string | undefined;
-  /** Everything else; `suppressed`: earlier events of this name about the same thing that were left out. */
+  /** All other facts. `suppressed`: number of earlier events of this name and subject that were left out. */
   readonly attributes: Readonly<Record<string, unknown>>;
 }
 
-/** Makes an event of a name and its facts. `suppressed`: how many like it were left out before. */
+/** Makes an event. `suppressed`: number of earlier events of this name and subject that were left out. */
 export function lifecycleEvent(
   name: EventName,
   facts: EventTable & object,

@@ -1,31 +1,30 @@
-// What lives: parts that are started in order and stopped in reverse under one deadline.
-// Must stay true: whoever starts is stopped, once, also when a later part fails to start.
+// Starts components in order and stops them in reverse order, under one deadline.
+// Invariant: a component that was started is stopped exactly once, even if a later one fails to start.
 import type { Logger } from './logger.ts';
 
 export interface Component {
   readonly name: string;
   start(): void | Promise<void>;
-  /** Must return by `deadlineMs` (performance.now()) at the latest; it may cut what is still running then. */
+  /** Must return by `deadlineMs` (performance.now()). It may abort what still runs then. */
   stop(deadlineMs: number): void | Promise<void>;
 }
 
-/** Starts parts in the order given; `stop` undoes it in reverse. */
 export class Lifecycle {
-  readonly #parts: readonly Component[];
+  readonly #components: readonly Component[];
   readonly #log: Logger;
   #started: Component[] = [];
 
-  constructor(parts: readonly Component[], log: Logger) {
-    this.#parts = parts;
+  constructor(components: readonly Component[], log: Logger) {
+    this.#components = components;
     this.#log = log;
   }
 
-  /** Starts all parts, or stops those already started and throws what went wrong. */
+  /** Starts all components. If one fails, stops the others and throws its error. */
   async start(): Promise<void> {
-    for (const part of this.#parts) {
+    for (const component of this.#components) {
       try {
-        this.#started.push(part);
-        await part.start();
+        this.#started.push(component);
+        await component.start();
       } catch (error) {
         await this.stop(performance.now() + 1000);
         throw error;
@@ -33,15 +32,15 @@ export class Lifecycle {
     }
   }
 
-  /** Stops in reverse. A part that fails to stop is named in the log and does not keep the others from it. */
+  /** Stops all components in reverse order. An error of one is logged, and the others are stopped all the same. */
   async stop(deadlineMs: number): Promise<void> {
-    const parts = this.#started.reverse();
+    const components = this.#started.reverse();
     this.#started = [];
-    for (const part of parts) {
+    for (const component of components) {
       try {
-        await part.stop(deadlineMs);
+        await component.stop(deadlineMs);
       } catch (error) {
-        this.#log.error('part failed to stop', { part: part.name, error: String(error) });
+        this.#log.error('component failed to stop', { component: component.name, error: String(error) });
       }
     }
   }

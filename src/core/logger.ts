@@ -1,6 +1,5 @@
-// weir's own voice: one event a line on stdout, JSON for machines, readable text on a terminal.
-// Must stay true: writing never waits for whoever reads stdout; what does not fit is dropped and counted.
-// The replica's own lines are not ours; the access log's fields are chosen in core/exchange/access-log.ts.
+// weir's own log: one line per event on stdout, as JSON or text. The access log is made in core/exchange/access-log.ts.
+// Invariant: writing never waits for the reader of stdout; lines beyond the buffer are dropped and counted.
 import sonicBoom from 'sonic-boom';
 import { EVENTS, lifecycleEvent, type EventName, type FactsOf, type LifecycleEvent } from './events.ts';
 import { RepeatLimiter } from './repeat-limiter.ts';
@@ -8,24 +7,24 @@ import { RepeatLimiter } from './repeat-limiter.ts';
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
 const levels: readonly LogLevel[] = ['debug', 'info', 'warn', 'error'];
 
-/** Extra facts of an event; `undefined` values are left out. */
+/** Facts of an event. `undefined` values are left out. */
 export type LogFields = Record<string, unknown>;
 
-/** Lines held back for a slow reader of stdout, at most. */
+/** Maximum size of the lines that wait for a slow reader of stdout. */
 const MAX_PENDING_BYTES = 8 * 1024 * 1024;
 const FLUSH_EVERY_MS = 100;
 const FLUSH_AT_BYTES = 16 * 1024;
 
-/** Where lines go. */
+/** Receives the lines of the log. */
 export interface LineSink {
   write(line: string): void;
-  /** Writes what is pending, waiting for the reader; for the moment before exit. */
+  /** Writes all pending lines and waits for the reader. For use before exit. */
   flush(): void;
-  /** Lines lost so far because the reader was too slow. */
+  /** Number of lines that were dropped since the reader was too slow. */
   dropped(): number;
 }
 
-/** Lines to a file descriptor, gathered and written in the background. */
+/** Writes lines to a file descriptor, in batches and in the background. */
 export function fileSink(fd: number): LineSink {
   const stream = new sonicBoom.SonicBoom({
     fd,
@@ -38,7 +37,7 @@ export function fileSink(fd: number): LineSink {
   let dropped = 0;
   let broken = false;
   stream.on('drop', () => dropped++);
-  // A reader that is gone (EPIPE) must not take the data plane with it: from then on every line is dropped.
+  // An error such as EPIPE must not stop the data plane: from then on every line is dropped.
   stream.on('error', () => (broken = true));
   return {
     write(line) {
@@ -60,7 +59,9 @@ export function fileSink(fd: number): LineSink {
 export class Logger {
   readonly sink: LineSink;
   readonly isText: boolean;
-  /** Receives every lifecycle event, whatever `log.level` is; `undefined`: events are lines of the log alone. */
+  /** True: `debug` writes. Test it before building fields on the hot path. */
+  readonly isDebug: boolean;
+  /** Receives every lifecycle event, whatever `log.level` is. `undefined`: events are only written to the log. */
   recorder: ((event: LifecycleEvent) => void) | undefined;
   readonly #threshold: number;
   readonly #repeats = new RepeatLimiter();
@@ -69,6 +70,7 @@ export class Logger {
     this.sink = sink;
     this.isText = options.isText;
     this.#threshold = levels.indexOf(options.level);
+    this.isDebug = options.level === 'debug';
   }
 
   debug = (event: string, fields?: LogFields): void => this.#write('debug', event, fields);
@@ -76,7 +78,9 @@ export class Logger {
   warn = (event: string, fields?: LogFields): void => this.#write('warn', event, fields);
   error = (event: string, fields?: LogFields): void => this.#write('error', event, fields);
 
-  /** Writes the line of a lifecycle event and hands its record to `recorder`. Repeats are limited (repeat-limiter.ts). */
+  /**
+   * Writes the line of a lifecycle event and passes its record to `recorder`. Repeats are limited (repeat-limiter.ts).
+   */
   event = <N extends EventName>(name: N, facts: FactsOf<N>): void => {
     const now = new Date();
     const { level, line, isLimited } = EVENTS[name];
@@ -90,13 +94,14 @@ export class Logger {
     else pass(0);
   };
 
-  /** Writes the repeated events that are held back, before the end. */
+  /** Writes the repeated events that are held back. For use before exit. */
   flushEvents(): void {
     this.#repeats.flush();
   }
 
-  #write(level: LogLevel, event: string, fields: LogFields = {}, now = new Date()): void {
+  #write(level: LogLevel, event: string, fields: LogFields = {}, at?: Date): void {
     if (levels.indexOf(level) < this.#threshold) return;
+    const now = at ?? new Date();
     this.sink.write(
       this.isText
         ? `${clockTime(now)} ${level.toUpperCase().padEnd(5)} ${event}${asText(fields)}\n`
@@ -105,7 +110,7 @@ export class Logger {
   }
 }
 
-/** Local wall time to the millisecond, for people at a terminal. */
+/** Local time of day with milliseconds, for text lines. */
 export const clockTime = (date: Date): string =>
   `${date.toTimeString().slice(0, 8)}.${String(date.getMilliseconds()).padStart(3, '0')}`;
 

@@ -1,11 +1,12 @@
-// The known word nearest to a mistyped one. Must stay true: a suggestion is only made when it is likely.
+// Suggestions for mistyped names. Invariant: a suggestion differs from the name in at most a third of its letters, or
+// two.
 
 /** Longest part of a name that an error repeats, in characters. */
 const SHOWN = 80;
 
 /**
- * Error text for an unknown name, with the nearest known one: `unknown parameter "modle"; did you mean "model"?`. `kind`:
- * what the name stands for; `path`: prefix of the name when it is nested, such as `retry.`.
+ * Error text for an unknown name, with the nearest known one: `unknown parameter "modle"; did you mean "model"?`.
+ * `kind`: what the name stands for; `path`: prefix of the name when it is nested, such as `retry.`.
  */
 export function unknownName(kind: string, name: string, known: readonly string[], path = ''): string {
   const near = nearest(name, known);
@@ -38,8 +39,8 @@ function distance(a: string, b: string): number {
 }
 
 /**
- * The member of `known` that is nearest to `word`, ignoring case. `undefined` if all are more than `mostEdits` edits away.
- * Default of `mostEdits`: a third of the length of the word, at least 2.
+ * The member of `known` that is nearest to `word`, ignoring case. `undefined` if all are more than `mostEdits` edits
+ * away. Default of `mostEdits`: a third of the length of the word, at least 2.
  */
 export function nearest(
   word: string,

@@ -1,23 +1,23 @@
-// Settings of weir's own voice, and of the place where all rooms keep what must survive a restart.
+// Settings of weir's own log (section `log`) and of the data folder (section `data`).
 import { choice, flag, section, text, type Settings } from './settings.ts';
 
 export const logOptions = section({
   level: choice(['debug', 'info', 'warn', 'error'], {
     default: 'info',
-    doc: 'Least severity of the events that weir writes about itself.',
+    doc: 'Minimum level of weir’s own log lines. debug adds several lines per request.',
   }),
   format: choice(['auto', 'json', 'text'], {
     default: 'auto',
-    doc: 'How lines look on stdout: auto is text on a terminal and JSON elsewhere.',
+    doc: 'Format of the lines on stdout. auto: text on a terminal, JSON elsewhere.',
   }),
-  access: flag({ default: true, doc: 'One line for every exchange.' }),
+  access: flag({ default: true, doc: 'Write one line per request (access log).' }),
 });
 export type LogOptions = Settings<typeof logOptions>;
 
 export const dataOptions = section({
   dir: text({
     default: 'weir-data',
-    doc: 'Folder for what must survive a restart: asynchronous tasks, the record of requests and lines, exports.',
+    doc: 'Folder for data that must survive a restart: queued tasks, the log store, state of exports, API keys.',
   }),
 });
 export type DataOptions = Settings<typeof dataOptions>;

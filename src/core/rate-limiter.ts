@@ -1,7 +1,7 @@
-// At most so many a second. Must stay true: over any second no more than twice the rate, in the long run never more than
-// the rate; asking costs no timer.
+// Token bucket.
+// Invariant: at most twice the rate in any second, and at most the rate in the long run. It needs no timer.
 
-/** A bucket of tokens that fills at `perSecond` up to one second's worth. 0: no limit. */
+/** Holds up to `perSecond` tokens and gains `perSecond` tokens each second. 0 means no limit. */
 export class RateLimiter {
   readonly #perSecond: number;
   #tokens: number;
@@ -12,7 +12,7 @@ export class RateLimiter {
     this.#tokens = perSecond;
   }
 
-  /** Takes a token; false when there is none. */
+  /** Takes a token. Returns false if there is none. */
   take(nowMs = performance.now()): boolean {
     if (this.#perSecond === 0) return true;
     this.#tokens = Math.min(

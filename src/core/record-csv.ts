@@ -1,5 +1,6 @@
-// Records as CSV (RFC 4180), for downloads and for weir logs. Invariant: a spreadsheet that opens the file runs no formula:
-// a text that looks like a formula gets an apostrophe in front, as OWASP recommends.
+// Records as CSV (RFC 4180), for downloads and for weir logs.
+// Invariant: no spreadsheet runs a formula of the file. A text that looks like a formula gets an apostrophe in front,
+// as OWASP recommends.
 
 /** Fields of a record as clients get it, in the order of the columns. */
 export const COLUMNS = [

@@ -1,5 +1,6 @@
 // Limits repeated events, so that a replica that keeps going up and down does not fill the log and the store.
-// Invariant: each event is either passed on once (at once, or when its window ends) or counted in a later one of its key.
+// Invariant: each event is either passed on once (at once, or when its window ends) or counted in a later one of its
+// key.
 
 /** Events of one key that are passed on at once in one window. */
 const BURST = 10;
@@ -28,7 +29,9 @@ export class RepeatLimiter {
     this.#now = now;
   }
 
-  /** Passes on the first ten events of a key in a minute immediately, and the latest of the others when the minute ends. */
+  /**
+   * Passes on the first ten events of a key in a minute immediately, and the latest of the others when the minute ends.
+   */
   take(key: string, passOn: PassOn): void {
     const nowMs = this.#now();
     let window = this.#windows.get(key);

@@ -1,6 +1,5 @@
-// A SQLite file of ours: opened, looked over, written in transactions, bounded in size.
-// Must stay true: what a transaction has returned is on disk (`full`), and one that throws has changed nothing.
-// Knows no table. It waits for the disk: only for threads that may.
+// A SQLite file of limited size. It blocks, so use it only in worker threads and at start.
+// Invariant: with `full`, a finished transaction is on disk; a transaction that throws has changed nothing.
 import { chmodSync } from 'node:fs';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
 
@@ -9,26 +8,26 @@ export type SqliteValue = string | number | bigint | null | Uint8Array;
 export interface SqliteFileOptions {
   /**
    * What `PRAGMA synchronous` promises in WAL mode, which is the mode used here
-   * (https://www.sqlite.org/pragma.html#pragma_synchronous). With all three, the end of the process loses no transaction.
-   * On a power cut or a crash of the operating system `full` loses none, `normal` may lose the last ones but never
-   * damages the file, and `off`, which syncs nothing, may damage the file.
+   * (https://www.sqlite.org/pragma.html#pragma_synchronous). With all three, the end of the process loses no
+   * transaction. On a power cut or a crash of the operating system `full` loses none, `normal` may lose the last ones
+   * but never damages the file, and `off`, which syncs nothing, may damage the file.
    */
   readonly sync: 'full' | 'normal' | 'off';
-  /** Largest that the file may become. */
+  /** Maximum size of the file. */
   readonly maxBytes: number;
-  /** Other threads read it meanwhile; otherwise it is ours alone, so that two processes never work on it. */
+  /** True: other threads read the file too. Otherwise it is locked, so that no other process can open it. */
   readonly isShared?: boolean;
 }
 
-/** Pages in the log of changes before they are moved into the file. */
+/** Pages in the write-ahead log before they are moved into the file. */
 const CHECKPOINT_PAGES = 4000;
-/** For whoever shares the file: how long another one's transaction is waited for. */
+/** How long to wait for the transaction of another connection to a shared file. */
 const SHARED_WAIT_MS = 1000;
 
-/** What a failure means for whoever keeps something in a file. */
+/** Kinds of SQLite errors that callers treat differently. */
 export type SqliteError = 'busy' | 'full' | 'damaged' | 'other';
 
-/** Which kind of failure SQLite reports (its result codes, the low byte: SQLITE_BUSY, _LOCKED, _FULL, _CORRUPT, _NOTADB). */
+/** The kind of an error, from SQLite's primary result code: SQLITE_BUSY, _LOCKED, _FULL, _CORRUPT, _NOTADB. */
 export function sqliteError(error: unknown): SqliteError {
   const code = ((error as { errcode?: number }).errcode ?? 0) & 0xff;
   if (code === 5 || code === 6) return 'busy';
@@ -42,12 +41,12 @@ export class SqliteFile {
   readonly #maxBytes: number;
   readonly #statements = new Map<string, StatementSync>();
 
-  /** Opens the file; throws what SQLite says. */
+  /** Opens or creates the file. Throws the error of SQLite. */
   constructor(file: string, { sync, maxBytes, isShared = false }: SqliteFileOptions) {
     this.#db = new DatabaseSync(file, { timeout: isShared ? SHARED_WAIT_MS : 0 });
-    // What people send to a model is for nobody else on the machine; what SQLite keeps beside the file is like it.
+    // Only the owner may read it, since it may contain prompts. SQLite gives its -wal and -shm files the same mode.
     if (file !== ':memory:') chmodSync(file, 0o600);
-    // Before anything is read.
+    // Must be set before the first read.
     if (!isShared) this.#db.exec('PRAGMA locking_mode = EXCLUSIVE');
     this.#db.exec('PRAGMA journal_mode = WAL');
     this.#db.exec(`PRAGMA synchronous = ${sync}; PRAGMA wal_autocheckpoint = ${CHECKPOINT_PAGES}`);
@@ -57,30 +56,30 @@ export class SqliteFile {
     this.#db.exec(`PRAGMA max_page_count = ${Math.ceil(maxBytes / this.#pageBytes)}`);
   }
 
-  /** The version of the schema that the file has; 0: a new file. */
+  /** `user_version` of the file, used as the version of the schema. 0 means a new file. */
   get version(): number {
     return this.#pragma('user_version');
   }
 
-  /** Bytes that it may still grow by, places inside that are free included. */
+  /** Free bytes: how far the file may still grow, plus its free pages. */
   get freeBytes(): number {
     const used = this.#pragma('page_count') - this.#pragma('freelist_count');
     return this.#maxBytes - used * this.#pageBytes;
   }
 
-  /** What SQLite finds wrong with a file of up to `limitBytes`; empty when nothing is. A larger one is believed. */
+  /** What `quick_check` finds wrong; empty if nothing. A file larger than `limitBytes` is not checked. */
   damage(limitBytes: number): string {
     if (this.#pragma('page_count') * this.#pageBytes > limitBytes) return '';
     const [row] = this.all<{ quick_check: string }>('PRAGMA quick_check(1)');
     return row?.quick_check === 'ok' ? '' : String(row?.quick_check);
   }
 
-  /** Runs statements that are no one else's business: a schema. */
+  /** Runs statements without parameters, such as a schema. */
   exec(sql: string): void {
     this.#db.exec(sql);
   }
 
-  /** Runs `work` in one durable transaction; where it or the commit throws, nothing of it has happened. */
+  /** Runs `work` in one transaction. If `work` or the commit throws, the transaction is rolled back. */
   transaction<T>(work: () => T): T {
     this.#db.exec('BEGIN IMMEDIATE');
     try {
@@ -93,7 +92,7 @@ export class SqliteFile {
     }
   }
 
-  /** Runs a statement; returns the number of rows that it changed. */
+  /** Runs a statement. Returns the number of changed rows. */
   run(sql: string, ...values: SqliteValue[]): number {
     return Number(this.#prepare(sql).run(...values).changes);
   }
@@ -103,7 +102,7 @@ export class SqliteFile {
     return this.#prepare(sql).get(...values);
   }
 
-  /** All rows of a query. Their type is what the query says: SQLite does not know it. */
+  /** All rows of a query. `R` must match the query, since SQLite does not check it. */
   all<R>(sql: string, ...values: SqliteValue[]): R[] {
     return this.#prepare(sql).all(...values) as R[];
   }

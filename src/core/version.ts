@@ -1,4 +1,4 @@
-// What this is called in figures and logs. Must stay true: the version of package.json, read once.
+// The version in package.json, for metrics, logs and `weir version`.
 import { readFileSync } from 'node:fs';
 
 const manifest = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {

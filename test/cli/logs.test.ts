@@ -1,4 +1,4 @@
-// What the flags of weir logs mean.
+// The flags of weir logs, and its text output.
 import { describe, expect, it } from 'vitest';
 import { readArguments, readDuration, readLocalTime, timeOfId } from '../../src/cli/logs/flags.ts';
 import { isColored, formatTextLine } from '../../src/cli/logs/printer.ts';
@@ -7,7 +7,7 @@ import { formatTime, readSpan, readTime } from '../../src/control/admin/logs/tim
 const NOW = Date.parse('2026-11-20T12:00:00Z');
 
 describe('the flags of weir logs', () => {
-  it('ask for the last half hour of lines, requests and events, 5,000 at most, unless told otherwise', () => {
+  it('select by default at most 5,000 lines, requests and events of the last 30 minutes', () => {
     expect(readArguments([], {}, NOW)).toEqual({
       url: 'http://127.0.0.1:9464',
       key: '',
@@ -25,7 +25,7 @@ describe('the flags of weir logs', () => {
     });
   });
 
-  it('may be given by the environment, and go before it', () => {
+  it('override the variables WEIR_CLIENT_URL and WEIR_CLIENT_KEY', () => {
     const env = { WEIR_CLIENT_URL: 'https://a/', WEIR_CLIENT_KEY: 'k' };
     expect(readArguments([], env, NOW)).toMatchObject({ url: 'https://a', key: 'k' });
     expect(readArguments(['--url=http://b', '--key', 'j'], env, NOW)).toMatchObject({
@@ -34,7 +34,7 @@ describe('the flags of weir logs', () => {
     });
   });
 
-  it('accept the older names of these variables if the newer are not set', () => {
+  it('accept the old names of these variables if the new ones are not set', () => {
     const old = { WEIR_ADMIN_URL: 'http://old', WEIR_ADMIN_KEY: 'of the server' };
     expect(readArguments([], old, NOW)).toMatchObject({ url: 'http://old', key: 'of the server' });
     expect(readArguments([], { ...old, WEIR_CLIENT_KEY: 'k' }, NOW)).toMatchObject({
@@ -56,9 +56,9 @@ describe('the flags of weir logs', () => {
     ['soon', undefined],
     ['5', undefined],
     ['', undefined],
-  ])('know the time span %s', (text, ms) => expect(readDuration(text)).toBe(ms));
+  ])('accept the duration %s', (text, ms) => expect(readDuration(text)).toBe(ms));
 
-  it('take a time without a zone for one of this machine', () => {
+  it('read a time without a zone as local time', () => {
     const local = new Date(2026, 10, 20, 16, 52, 26).getTime();
     expect(readLocalTime('2026-11-20T16:52:26')).toBe(local);
     expect(readLocalTime('2026-11-20 16:52:26')).toBe(local);
@@ -67,19 +67,19 @@ describe('the flags of weir logs', () => {
     expect(readLocalTime('yesterday')).toBeUndefined();
   });
 
-  it('say everything that is wrong at once', () => {
+  it('report all mistakes at once', () => {
     expect(
       readArguments(['--since=1h', '--end=never', '--limit=-1', '--url=nowhere', 'what'], {}, NOW),
     ).toEqual([
-      'what: is no flag; see weir logs --help',
-      '--limit: must be a whole number; 0 is no limit',
-      '--url: nowhere is no URL such as http://127.0.0.1:9464',
-      '--since: does not go together with --start or --end',
+      'unexpected argument "what"; see weir logs --help',
+      '--limit: is "-1", must be a whole number; 0 means no limit',
+      '--url: is "nowhere", must be a URL such as http://127.0.0.1:9464',
+      '--since: cannot be combined with --start or --end',
       '--end: never is no time; write 2026-11-20T16:52:26, with Z or +01:00 for another zone',
     ]);
   });
 
-  it('are those of the document too', () => {
+  it('accept the names of the contract too', () => {
     const args = ['--model-id', 'mdl1', '--deployment-id', 'dep1', '--since', '1h', '--output', 'jsonl'];
     expect(readArguments(args, {}, NOW)).toMatchObject({
       output: 'jsonl',
@@ -90,8 +90,8 @@ describe('the flags of weir logs', () => {
       ]) as unknown,
     });
     expect(readArguments(['--deployment=a', '--deployment-id=a', '--color=blue'], {}, NOW)).toEqual([
-      '--color: must be one of auto, always, never',
-      '--deployment-id: means the same as --deployment; give one of them',
+      '--color: is "blue", must be one of auto, always, never',
+      '--deployment-id: means the same as --deployment; give only one of them',
     ]);
   });
 
@@ -99,13 +99,13 @@ describe('the flags of weir logs', () => {
     [['--tail', '20'], '--tail: takes no value, and "20" was given'],
     [['-f', '20'], '--tail: takes no value, and "20" was given'],
     [['--tail=20'], '--tail: takes no value'],
-  ])('say for %j how a number of records is given', (args, problem) =>
+  ])('explain for %j how to set the number of records', (args, problem) =>
     expect(readArguments(args, {}, NOW)).toEqual([
       `${problem}; --limit 20 sets how many records it begins with`,
     ]),
   );
 
-  it('say which old variable the key came from', () => {
+  it('remember which old variable the key came from', () => {
     const old = { WEIR_ADMIN_KEY: 'old' };
     const nameOf = (args: string[], env: NodeJS.ProcessEnv) => readArguments(args, env, NOW);
     expect(nameOf([], old)).toMatchObject({ key: 'old', keyVariable: 'WEIR_ADMIN_KEY' });
@@ -116,11 +116,11 @@ describe('the flags of weir logs', () => {
     expect(nameOf(['--key=mine'], old)).toMatchObject({ key: 'mine', keyVariable: undefined });
   });
 
-  it.each([['--tail'], ['--follow'], ['-f']])('follow with %s', (flag) =>
+  it.each([['--tail'], ['--follow'], ['-f']])('include %s for a live tail', (flag) =>
     expect(readArguments([flag], {}, NOW)).toMatchObject({ isTail: true }),
   );
 
-  it.each(['warn', 'WARN', 'warning', 'Error', 'fatal'])('know the level %s', (level) =>
+  it.each(['warn', 'WARN', 'warning', 'Error', 'fatal'])('accept the level %s', (level) =>
     expect(readArguments(['--min-level', level], {}, NOW)).toMatchObject({
       filters: expect.arrayContaining([['min_level', level.toLowerCase()]]) as unknown,
     }),
@@ -139,7 +139,7 @@ describe('the flags of weir logs', () => {
   };
   const idAt = (ms: number) => ms.toString(16).padStart(12, '0') + 'f'.repeat(25);
 
-  it('begin the search for a request at the time in its id', () => {
+  it('start the search for a request at the time in its id', () => {
     const old = NOW - 30 * 86_400_000;
     expect(timeOfId(idAt(old), NOW)).toBe(old);
     expect(startOf('--request-id', idAt(old))).toEqual([old - 600_000, true]);
@@ -155,12 +155,12 @@ describe('the flags of weir logs', () => {
     ['from before weir', idAt(5)],
     ['of others', 'my-own-1'],
     ['from the future', idAt(NOW + 1)],
-  ])('look everywhere for an id %s', (_, id) => {
+  ])('search all records for an id %s', (_, id) => {
     expect(timeOfId(id, NOW)).toBeUndefined();
     expect(startOf('--request-id', id)).toEqual([0, true]);
   });
 
-  it('let a tail have filters, and no times', () => {
+  it('allow filters but no times with --tail', () => {
     expect(readArguments(['--tail', '--replica=abc12', '--limit=10'], {}, NOW)).toMatchObject({
       isTail: true,
       limit: 10,
@@ -175,7 +175,7 @@ describe('the flags of weir logs', () => {
   });
 });
 
-it('a line without a replica has no parentheses', () => {
+it('formats a line without replica and request id without parentheses', () => {
   const at = new Date(2026, 10, 20, 1, 2, 3).toISOString();
   expect(formatTextLine({ timestamp: at, message: 'm' })).toBe('[2026-11-20 01:02:03]: m\n');
   expect(formatTextLine({ timestamp: at, message: 'm', replica: 'r' })).toBe(
@@ -195,7 +195,7 @@ describe('a line of text', () => {
     duration_ms: 12.345,
   };
 
-  it('has level, replica, request id and duration if the record has them', () => {
+  it('has the level, replica, request id and duration of the record, if any', () => {
     expect(formatTextLine(line)).toBe(
       `[2026-11-20 01:02:03]: ERROR (abc12 ${'f'.repeat(37)}) POST /predict 503 no_replica 12.3ms\n`,
     );
@@ -208,7 +208,7 @@ describe('a line of text', () => {
     expect(formatTextLine({ timestamp: at, message: 'm', duration_ms: 1234.5 })).toMatch(/ m 1\.23s\n$/);
   });
 
-  it('is coloured by its level, and otherwise the same text', () => {
+  it('differs only in escape sequences when coloured', () => {
     const painted = formatTextLine(line, true);
     expect(painted).toContain('\u001b[31mERROR\u001b[0m');
     // oxlint-disable-next-line no-control-regex -- these are the colours
@@ -223,7 +223,7 @@ describe('a line of text', () => {
     ['auto', true, { TERM: 'dumb' }, false],
     ['always', false, { NO_COLOR: '1' }, true],
     ['never', true, {}, false],
-  ] as const)('is coloured with --color %s, on a terminal: %s, with %j: %s', (color, isTerminal, env, is) =>
+  ] as const)('is coloured according to --color %s, terminal %s and %j: %s', (color, isTerminal, env, is) =>
     expect(isColored(color, isTerminal, env)).toBe(is),
   );
 });
@@ -239,7 +239,7 @@ describe('times of the log routes', () => {
     ['1795193546510', '2026-11-20T16:52:26.510000000Z'],
     ['1795193546510123', '2026-11-20T16:52:26.510123000Z'],
     ['1795193546510123456', '2026-11-20T16:52:26.510123456Z'],
-  ])('%s is %s', (text, iso) => expect(formatTime(readTime(text)!)).toBe(iso));
+  ])('%s is read as %s', (text, iso) => expect(formatTime(readTime(text)!)).toBe(iso));
 
   it.each([
     '',
@@ -250,9 +250,9 @@ describe('times of the log routes', () => {
     '99999999999999999999',
     '-1',
     '1969-12-31',
-  ])('%s is none', (text) => expect(readTime(text)).toBeUndefined());
+  ])('%s is not a time', (text) => expect(readTime(text)).toBeUndefined());
 
-  it('spans add up', () => {
+  it('adds up the parts of a duration', () => {
     expect(readSpan('1h30m')).toBe(5_400_000_000_000n);
     expect(readSpan('1.5h')).toBeUndefined();
     expect(readSpan('999999999d999999999d')).toBeUndefined();

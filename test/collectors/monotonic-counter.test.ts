@@ -1,32 +1,42 @@
-// Counters of things that restart.
+// Counters that continue after restarts of their source.
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { MonotonicCounter } from '../../src/collectors/monotonic-counter.ts';
 
-const cgroup = (value: number, of = '/a') => ({ kind: 'cgroup_v2', of, value, onFall: 'restart' as const });
-const tree = (value: number, of = '10 7') => ({ kind: 'process_tree', of, value, onFall: 'loss' as const });
+const cgroup = (value: number, owner = '/a') => ({
+  kind: 'cgroup_v2',
+  owner,
+  value,
+  onDecrease: 'restart' as const,
+});
+const tree = (value: number, owner = '10 7') => ({
+  kind: 'process_tree',
+  owner,
+  value,
+  onDecrease: 'loss' as const,
+});
 
-it('begins with what its source has counted already', () => {
+it('starts with the value of its source', () => {
   expect(new MonotonicCounter().add(cgroup(120))).toBe(120);
 });
 
-it('adds what came before a restart', () => {
+it('adds the count before a restart', () => {
   const counter = new MonotonicCounter();
   counter.add(cgroup(100));
   expect(counter.add(cgroup(3))).toBe(103);
   expect(counter.add(cgroup(5))).toBe(105);
   expect(counter.add(cgroup(2, '/b'))).toBe(107);
-  // Another one may be ahead of the last: it began at zero all the same.
+  // The value of a new owner may be higher than the last one, but it started at zero.
   expect(counter.add(cgroup(50, '/c'))).toBe(157);
 });
 
-it('does not take a tree that lost a part for one that began anew', () => {
+it('distinguishes a process tree that lost a part from a restart', () => {
   const counter = new MonotonicCounter();
   counter.add(tree(100));
-  // Out of sight for a moment: it comes back, and is not counted again.
+  // Not visible for a moment: it comes back, and is not counted again.
   expect(counter.add(tree(90))).toBe(100);
   expect(counter.add(tree(101))).toBe(101);
-  // Out of sight for good: what is left goes on.
+  // Lost for good: the rest continues.
   for (const value of [81, 82, 83]) expect(counter.add(tree(value))).toBe(101);
   expect(counter.add(tree(85))).toBe(103);
   expect(counter.add(tree(1, '11 8'))).toBe(104);
@@ -39,7 +49,7 @@ it('counts nothing twice when the source changes', () => {
   expect(counter.add(cgroup(131))).toBe(101);
 });
 
-it('never goes down, and is exact as long as one kind of source counts what happens', () => {
+it('never decreases, and is exact while the kind of source is the same', () => {
   fc.assert(
     fc.property(fc.array(fc.tuple(fc.nat(50), fc.boolean()), { minLength: 1 }), (steps) => {
       const counter = new MonotonicCounter();
@@ -60,9 +70,9 @@ it('never goes down, and is exact as long as one kind of source counts what happ
       fc.array(
         fc.record({
           kind: fc.constantFrom('a', 'b'),
-          of: fc.constantFrom('1', '2'),
+          owner: fc.constantFrom('1', '2'),
           value: fc.nat(),
-          onFall: fc.constantFrom('restart' as const, 'loss' as const),
+          onDecrease: fc.constantFrom('restart' as const, 'loss' as const),
         }),
       ),
       (readings) => {

@@ -1,4 +1,4 @@
-// When samplers run, and when they do not.
+// When collectors run, and when they do not.
 import { afterEach, expect, it } from 'vitest';
 import { Logger } from '../../src/core/logger.ts';
 import { CollectorRunner, type RunnerOptions, type CollectorReading } from '../../src/collectors/runner.ts';
@@ -15,14 +15,14 @@ afterEach(() => {
   for (const runner of started.splice(0)) void runner.stop();
 });
 
-const good = <T>(value: T): CollectorReading<T> => ({ value, problem: '', askSoon: false });
+const good = <T>(value: T): CollectorReading<T> => ({ value, problem: '', retrySoon: false });
 
 function start<T>(
-  sample: (signal: AbortSignal) => Promise<CollectorReading<T>>,
+  collect: (signal: AbortSignal) => Promise<CollectorReading<T>>,
   options: Partial<RunnerOptions> = {},
 ): CollectorRunner<T> {
   const runner = new CollectorRunner<T>(
-    { name: 'test', sample },
+    { name: 'test', collect },
     { intervalMs: 5, timeoutMs: 5000, maxAgeMs: 60_000, retryMs: 5, ...options },
     log,
   );
@@ -31,7 +31,7 @@ function start<T>(
   return runner;
 }
 
-it('reads again and again, and keeps the last reading', async () => {
+it('reads repeatedly and keeps the last reading', async () => {
   let count = 0;
   const runner = start(async () => good(++count));
   await until('it has run a few times', () => (runner.last() ?? 0) >= 3);
@@ -40,7 +40,7 @@ it('reads again and again, and keeps the last reading', async () => {
   expect(runner.stats().ageSeconds).toBeLessThan(5);
 });
 
-it('is never run twice at once: one that hangs has failed, and is left alone until it ends', async () => {
+it('never runs twice at once: a run past its deadline fails, and the next one waits until it has ended', async () => {
   let running = 0;
   let most = 0;
   let begun = 0;
@@ -69,7 +69,7 @@ it('is never run twice at once: one that hangs has failed, and is left alone unt
   expect(runner.stats().runs.timeout).toBe(1);
   release();
   await until('the next one runs', () => begun === 3);
-  // What came late tells of the past: it was not taken.
+  // The late reading is dropped.
   expect(runner.last()).toBe(1);
   release();
   await until('it reads again', () => runner.stats().isSuccess === true);
@@ -77,7 +77,7 @@ it('is never run twice at once: one that hangs has failed, and is left alone unt
   expect(most).toBe(1);
 });
 
-it('shows no reading that is older than its age', async () => {
+it('drops a reading that is older than maxAgeMs', async () => {
   let isDown = false;
   const runner = start(async () => (isDown ? Promise.reject(new Error('gone')) : good('x')), {
     maxAgeMs: 100,
@@ -89,43 +89,46 @@ it('shows no reading that is older than its age', async () => {
   expect(runner.stats().ageSeconds).toBeGreaterThanOrEqual(0.1);
 });
 
-it('keeps what could be read, and says what could not', async () => {
-  const runner = start(async () => ({ value: ['a'], problem: 'b: no', askSoon: false }));
+it('keeps a partial reading and counts a failure', async () => {
+  const runner = start(async () => ({ value: ['a'], problem: 'b: no', retrySoon: false }));
   await until('it has run', () => runner.stats().runs.failure > 0);
   expect(runner.last()).toEqual(['a']);
   expect(runner.stats().isSuccess).toBe(false);
 });
 
-it('counts no run where there is nothing to read', async () => {
+it('counts no run if there is nothing to read', async () => {
   let calls = 0;
   const runner = start<string>(async () => {
     calls++;
-    return { value: undefined, problem: '', askSoon: false };
+    return { value: undefined, problem: '', retrySoon: false };
   });
-  await until('it was asked', () => calls > 2);
+  await until('it has run', () => calls > 2);
   expect(runner.stats()).toMatchObject({ isSuccess: undefined, runs: { success: 0, failure: 0 } });
 });
 
-it('asks soon for what is not there yet, and as often as usual after that', async () => {
+it('retries soon while a reading says so, and then at the interval', async () => {
   let calls = 0;
-  start(async () => ({ value: 1, problem: '', askSoon: ++calls < 5 }), { intervalMs: 3_600_000, retryMs: 1 });
-  await until('it was asked often', () => calls === 5);
+  start(async () => ({ value: 1, problem: '', retrySoon: ++calls < 5 }), {
+    intervalMs: 3_600_000,
+    retryMs: 1,
+  });
+  await until('it has run often', () => calls === 5);
 });
 
-it('tells the log of changes only', async () => {
+it('logs changes only', async () => {
   let isDown = true;
   const runner = start(async () => (isDown ? Promise.reject(new Error('no such thing')) : good(1)));
   await until('it has failed often', () => runner.stats().runs.failure > 3);
   isDown = false;
   await until('it reads', () => runner.stats().runs.success > 3);
   expect(lines.map((line) => (JSON.parse(line) as { event: string }).event)).toEqual([
-    'sampler failed',
-    'sampler reads again',
+    'collector failed',
+    'collector recovered',
   ]);
   expect(lines[0]).toContain('no such thing');
 });
 
-it('is stopped when the run under way has ended, and runs no more', async () => {
+it('stops after the current run has ended', async () => {
   let begun = 0;
   let release = (): void => undefined;
   const runner = start(async () => {

@@ -12,7 +12,7 @@ const loaded = (...urls: string[]) =>
   );
 
 describe('the same replica twice in one deployment', () => {
-  it('is refused with both places', () => {
+  it('is rejected with both positions', () => {
     expect(loaded('http://127.0.0.1:8000', 'http://127.0.0.1:8001', 'http://127.0.0.1:8000')).toEqual({
       ok: false,
       problems: [
@@ -29,7 +29,7 @@ describe('the same replica twice in one deployment', () => {
     ['grpcs://model', 'grpcs://model:443'],
     ['http://[::1]:8000', 'http://[0:0::1]:8000'],
     ['http://127.0.0.1:1', 'http://127.1:1'],
-  ])('is refused in any spelling: %s and %s', (one, other) => {
+  ])('is rejected in any spelling: %s and %s', (one, other) => {
     expect(loaded(one, other)).toMatchObject({ ok: false, problems: [expect.stringContaining('give each')] });
   });
 
@@ -37,7 +37,7 @@ describe('the same replica twice in one deployment', () => {
     ['http://127.0.0.1:8000', 'http://127.0.0.1:8001'],
     ['http://127.0.0.1:8000', 'http://localhost:8000'],
     ['http://model', 'https://model'],
-  ])('is not what %s and %s are', (one, other) => {
+  ])('is not found for the different URLs %s and %s', (one, other) => {
     expect(loaded(one, other)).toMatchObject({ ok: true });
   });
 

@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { load } from '../../src/config/config.ts';
 import { settings } from '../../src/config/schema.ts';
-import { isServiceLink } from '../../src/config/variables.ts';
+import { isServiceLink } from '../../src/config/service-links.ts';
 
 const ARGS = ['--replica=http://127.0.0.1:8000'];
 const loaded = (env: Record<string, string>) => load(ARGS, env);
@@ -58,7 +58,7 @@ describe('service links', () => {
     },
   );
 
-  it('of Docker are ignored, with the environment that a link copies', () => {
+  it('of Docker are ignored, and so is the environment that a link copies', () => {
     expect(loaded(DOCKER)).toMatchObject({ ok: true });
     const front = { WEIR_FRONT_NAME: '/model/weir-front', WEIR_FRONT_ENV_HOME: '/root' };
     expect(loaded(front)).toMatchObject({ ok: true });
@@ -68,7 +68,7 @@ describe('service links', () => {
     expect(loaded({ [name]: serviceLinks('weir', '10.96.0.7')[name]! })).toMatchObject({ ok: true });
   });
 
-  it('leave the settings of the same environment in force', () => {
+  it('do not affect settings in the same environment', () => {
     const env = { ...serviceLinks('weir', '10.96.0.7'), WEIR_LISTEN: '127.0.0.1:1', WEIR_LOG_LEVEL: 'warn' };
     const result = loaded(env);
     if (!result.ok) throw new Error(result.problems.join());
@@ -82,7 +82,7 @@ describe('service links', () => {
       for (const value of values) expect(isServiceLink(name, { [name]: value }), name).toBe(false);
   });
 
-  it('do not hide a setting: a variable that is a setting is read as a setting', () => {
+  it('never hide a setting', () => {
     const result = loaded({ WEIR_MODEL_NAME: 'llama-3', WEIR_EXPORT_SERVICE_NAME: 'mine' });
     if (!result.ok) throw new Error(result.problems.join());
     expect(result.config.model.name).toBe('llama-3');
@@ -102,7 +102,7 @@ describe('service links', () => {
     ['WEIR_ENV_PATH', '/bin'],
     ['WEIR_PORT_8080_TCP_PROT', 'tcp'],
     ['WEIR_ADMINN', 'x'],
-  ])('%s=%s is not a service link, and is refused as an unknown variable', (name, value) => {
+  ])('%s=%s is rejected as an unknown variable', (name, value) => {
     expect(loaded({ [name]: value })).toMatchObject({
       ok: false,
       problems: [

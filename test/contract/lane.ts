@@ -1,5 +1,5 @@
-// What every lane promises: transparency, streaming, cancellation, limits, causes, figures. One suite, run by each.
-// Must stay true: a lane that differs from another fails here, not in production.
+// The behaviour that both lanes share: transparency, streaming, cancellation, limits, causes, metrics. One suite, run for
+// each lane.
 import { once } from 'node:events';
 import { Agent, type IncomingMessage, type RequestListener } from 'node:http';
 import type { Socket } from 'node:net';
@@ -28,7 +28,7 @@ const fixture = (name: string) => new URL(`../fixtures/${name}`, import.meta.url
 
 const toLocal = (status: string) => `status_code="${status}",is_async="false"`;
 
-/** What clients come through: `stand` is called with every weir of the suite once it listens. */
+/** What stands in front of weir. `stand` is called with every weir of the suite once it listens. */
 interface Front {
   readonly proto: 'http' | 'https';
   stand(weir: Weir): Promise<void>;
@@ -37,13 +37,13 @@ interface Front {
 const NOTHING: Front = { proto: 'http', stand: async () => undefined };
 
 export function laneContract(name: string, args: string[], front: Front = NOTHING): void {
-  describe(`${name}: an HTTP exchange`, () => {
+  describe(`${name}: HTTP requests`, () => {
     let handler: RequestListener;
     let script: (socket: Socket) => void;
     let http: Replica;
     let raw: Replica;
     let weir: Weir;
-    /** Small limits and short times; otherwise the same. */
+    /** The same with small limits and short timeouts. */
     let strict: Weir;
 
     beforeAll(async () => {
@@ -51,7 +51,7 @@ export function laneContract(name: string, args: string[], front: Front = NOTHIN
       raw = await startRawReplica((socket) => script(socket));
       const dead = await unusedAddress();
       const file = join(mkdtempSync(join(tmpdir(), 'weir-')), 'weir.yaml');
-      // The bare socket's health is asked for by connections too: a day between them keeps them out of the scripts.
+      // Probes connect to the raw replica too; a day between them keeps them out of the scripts.
       writeFileSync(
         file,
         `deployments:
@@ -91,13 +91,13 @@ pool: { probe_interval: 1d }
 
     const toRaw = '/deployment/raw/sync';
 
-    describe('passes everything on', () => {
+    describe('transparency', () => {
       it('keeps method, path, query and body as they are', async () => {
         const body = Buffer.from(Array.from({ length: 256 }, (_, i) => i));
         for (const method of ['POST', 'PUT', 'PATCH', 'DELETE', 'QUERY']) {
           const headers = { 'content-length': '256' };
-          const answer = await call(weir.url, '/a/../b//c?x=%2F&y=a?b', { method, headers, body });
-          const seen = JSON.parse(answer.text) as Seen;
+          const response = await call(weir.url, '/a/../b//c?x=%2F&y=a?b', { method, headers, body });
+          const seen = JSON.parse(response.text) as Seen;
           expect(seen).toMatchObject({
             method,
             url: '/a/../b//c?x=%2F&y=a?b',
@@ -107,18 +107,18 @@ pool: { probe_interval: 1d }
       });
 
       it('keeps the headers of the client, duplicates and order of values included', async () => {
-        const answer = await call(weir.url, '/', {
+        const response = await call(weir.url, '/', {
           headers: ['Host', 'model.example:8443', 'X-A', '1', 'x-a', '2', 'Cookie', 'a=1', 'X-Empty', ''],
         });
-        const { headers } = JSON.parse(answer.text) as Seen;
+        const { headers } = JSON.parse(response.text) as Seen;
         expect(headerValues(headers, 'host')).toEqual(['model.example:8443']);
         expect(headerValues(headers, 'x-a')).toEqual(['1', '2']);
         expect(headerValues(headers, 'cookie')).toEqual(['a=1']);
         expect(headerValues(headers, 'x-empty')).toEqual(['']);
       });
 
-      it('takes away what was for this hop, and what Connection names, but never what frames the message', async () => {
-        const answer = await call(weir.url, '/', {
+      it('removes hop-by-hop headers and those that Connection names, but never the framing', async () => {
+        const response = await call(weir.url, '/', {
           method: 'POST',
           headers: {
             connection: 'keep-alive, X-Secret-Hop, Content-Length, Host',
@@ -130,7 +130,7 @@ pool: { probe_interval: 1d }
           },
           body: 'abc',
         });
-        const { headers, body } = JSON.parse(answer.text) as Seen;
+        const { headers, body } = JSON.parse(response.text) as Seen;
         for (const name of ['keep-alive', 'proxy-connection', 'x-secret-hop'])
           expect(headerValues(headers, name)).toEqual([]);
         expect(headerValues(headers, 'te')).toEqual(['trailers']);
@@ -138,7 +138,7 @@ pool: { probe_interval: 1d }
         expect(body).toBe('abc');
       });
 
-      it('tells the replica who the client is', async () => {
+      it('sends the address of the client to the replica', async () => {
         const plain = JSON.parse(
           (await call(weir.url, '/', { headers: { host: 'm.example' } })).text,
         ) as Seen;
@@ -164,10 +164,10 @@ pool: { probe_interval: 1d }
         expect(headerValues(behind.headers, 'forwarded')[0]).toMatch(/^for=10\.0\.0\.7, for=127\.0\.0\.1;/);
       });
 
-      it('gives the exchange one id: the client, the replica and the log see the same', async () => {
-        const answer = await call(weir.url, '/', { headers: { 'x-baseten-request-id': 'mine' } });
-        const { headers } = JSON.parse(answer.text) as Seen;
-        const id = answer.headers['x-baseten-request-id'];
+      it('gives the client, the replica and the log the same request id', async () => {
+        const response = await call(weir.url, '/', { headers: { 'x-baseten-request-id': 'mine' } });
+        const { headers } = JSON.parse(response.text) as Seen;
+        const id = response.headers['x-baseten-request-id'];
         expect(id).toMatch(ID);
         expect(headerValues(headers, 'x-baseten-request-id')).toEqual([id]);
         expect(await weir.exchange(id as string)).toMatchObject({
@@ -178,11 +178,11 @@ pool: { probe_interval: 1d }
         });
       });
 
-      it('sends the id as X-Request-Id too, unless the client sent its own', async () => {
+      it('sends the request id as X-Request-Id too, unless the client sent its own', async () => {
         const ownId = async (headers: Record<string, string>) => {
-          const answer = await call(weir.url, '/', { headers });
-          const seen = headerValues((JSON.parse(answer.text) as Seen).headers, 'x-request-id');
-          return { seen, id: answer.headers['x-baseten-request-id'] };
+          const response = await call(weir.url, '/', { headers });
+          const seen = headerValues((JSON.parse(response.text) as Seen).headers, 'x-request-id');
+          return { seen, id: response.headers['x-baseten-request-id'] };
         };
         const { seen, id } = await ownId({});
         expect(seen).toEqual([id]);
@@ -191,16 +191,16 @@ pool: { probe_interval: 1d }
         expect(named.seen).toEqual([named.id]);
       });
 
-      it('keeps a valid traceparent, and sends none if it is missing or wrong', async () => {
+      it('keeps a valid traceparent, and sends none if it is missing or invalid', async () => {
         const valid = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';
         for (const sent of [valid, 'junk', undefined]) {
-          const answer = await call(weir.url, '/', { headers: sent ? { traceparent: sent } : {} });
-          const passed = headerValues((JSON.parse(answer.text) as Seen).headers, 'traceparent');
+          const response = await call(weir.url, '/', { headers: sent ? { traceparent: sent } : {} });
+          const passed = headerValues((JSON.parse(response.text) as Seen).headers, 'traceparent');
           expect(passed).toEqual(sent === valid ? [valid] : []);
         }
       });
 
-      it('gives the client the status, reason, headers and body of the replica', async () => {
+      it('sends the status, reason, headers and body of the replica to the client', async () => {
         handler = (_, res) => {
           res.writeHead(418, 'Short and stout', [
             'Set-Cookie',
@@ -214,16 +214,16 @@ pool: { probe_interval: 1d }
           ]);
           res.end('tea');
         };
-        const answer = await call(weir.url, '/');
-        expect(answer).toMatchObject({ status: 418, reason: 'Short and stout', text: 'tea' });
-        expect(headerValues(answer.rawHeaders, 'set-cookie')).toEqual(['a=1', 'b=2']);
-        expect(headerValues(answer.rawHeaders, 'x-model')).toEqual(['m']);
-        expect(headerValues(answer.rawHeaders, 'x-baseten-request-id')).toHaveLength(1);
-        expect(answer.headers['x-baseten-request-id']).toMatch(ID);
-        expect(answer.headers['server-timing']).toMatch(/^queue;dur=[\d.]+, replica;dur=[\d.]+$/);
+        const response = await call(weir.url, '/');
+        expect(response).toMatchObject({ status: 418, reason: 'Short and stout', text: 'tea' });
+        expect(headerValues(response.rawHeaders, 'set-cookie')).toEqual(['a=1', 'b=2']);
+        expect(headerValues(response.rawHeaders, 'x-model')).toEqual(['m']);
+        expect(headerValues(response.rawHeaders, 'x-baseten-request-id')).toHaveLength(1);
+        expect(response.headers['x-baseten-request-id']).toMatch(ID);
+        expect(response.headers['server-timing']).toMatch(/^queue;dur=[\d.]+, replica;dur=[\d.]+$/);
       });
 
-      it('knows answers that have no body', async () => {
+      it('sends responses that have no body', async () => {
         handler = (req, res) => {
           if (req.method === 'HEAD') res.writeHead(200, { 'content-length': '1000' });
           else res.writeHead(req.url === '/304' ? 304 : 204);
@@ -237,7 +237,7 @@ pool: { probe_interval: 1d }
         agent.destroy();
       });
 
-      it('passes an answer that ends with the connection', async () => {
+      it('passes on a response that ends with its connection', async () => {
         script = (socket) =>
           socket.once('data', () =>
             socket.end('HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n\r\nall of it'),
@@ -245,7 +245,7 @@ pool: { probe_interval: 1d }
         expect(await call(weir.url, `${toRaw}/x`)).toMatchObject({ status: 200, text: 'all of it' });
       });
 
-      it('passes trailers both ways', async () => {
+      it('passes on trailers in both directions', async () => {
         handler = (req, res) => {
           void whole(req, () => {
             res.writeHead(200, { trailer: 'x-sum' });
@@ -266,7 +266,7 @@ pool: { probe_interval: 1d }
         expect(res.trailers).toEqual({ 'x-sum': '42' });
       });
 
-      it('passes early hints on before the answer', async () => {
+      it('passes on early hints before the response', async () => {
         handler = (_, res) => {
           res.writeEarlyHints({ link: '</style.css>; rel=preload' });
           res.end('done');
@@ -280,7 +280,7 @@ pool: { probe_interval: 1d }
         expect(hints).toEqual([[103, '</style.css>; rel=preload']]);
       });
 
-      it('answers Expect: 100-continue itself and passes the body on', async () => {
+      it('responds to Expect: 100-continue itself and passes on the body', async () => {
         const req = begin(weir.url, '/', {
           method: 'POST',
           headers: { expect: '100-continue', 'content-length': '4' },
@@ -302,7 +302,7 @@ pool: { probe_interval: 1d }
         expect(received.toLowerCase()).not.toContain('transfer-encoding');
       });
 
-      it('serves a target in absolute form and takes its host', async () => {
+      it('serves a target in absolute form and uses its host', async () => {
         const client = new RawClient(weir.port).send(
           'GET http://model.example/abs?q=1 HTTP/1.1\r\nHost: other\r\nConnection: close\r\n\r\n',
         );
@@ -312,8 +312,8 @@ pool: { probe_interval: 1d }
       });
     });
 
-    describe('routes', () => {
-      it('forwards run_remote to the predict path, and passes a preflight on', async () => {
+    describe('routing', () => {
+      it('forwards run_remote to the predict path, and passes on a preflight', async () => {
         const predict = '/v1/models/model:predict';
         for (const target of ['', '/deployment/local'])
           for (const [method, word] of [
@@ -322,8 +322,8 @@ pool: { probe_interval: 1d }
             ['OPTIONS', 'predict'],
             ['OPTIONS', 'run_remote'],
           ] as const) {
-            const answer = await call(weir.url, `${target}/${word}`, { method });
-            expect(JSON.parse(answer.text), `${method} ${target}/${word}`).toMatchObject({
+            const response = await call(weir.url, `${target}/${word}`, { method });
+            expect(JSON.parse(response.text), `${method} ${target}/${word}`).toMatchObject({
               method,
               url: predict,
             });
@@ -347,22 +347,22 @@ pool: { probe_interval: 1d }
         ['//deployment/raw/predict', 'unknown_route'],
         ['/x/../deployment/raw/predict', 'unknown_route'],
         ['/%64eployment/raw/predict', 'unknown_route'],
-      ])('answers 404 to %s with any method, and no replica gets it', async (path, cause) => {
+      ])('responds 404 to %s with any method, and sends it to no replica', async (path, cause) => {
         let requests = 0;
         handler = (_, res) => {
           requests++;
           res.end();
         };
         for (const method of ['GET', 'POST', 'PUT', 'DELETE', 'OPTIONS', 'HEAD', 'QUERY']) {
-          const answer = await call(weir.url, path, { method });
-          expect([method, answer.status, answer.headers['x-weir-cause']]).toEqual([method, 404, cause]);
+          const response = await call(weir.url, path, { method });
+          expect([method, response.status, response.headers['x-weir-cause']]).toEqual([method, 404, cause]);
         }
         expect(requests).toBe(0);
       });
     });
 
-    describe('streams', () => {
-      it('gives every event to the client before the next one is sent', async () => {
+    describe('streaming', () => {
+      it('sends every event to the client before the replica sends the next one', async () => {
         let next: (text: string) => void = () => undefined;
         let end: () => void = () => undefined;
         handler = (_, res) => {
@@ -378,14 +378,14 @@ pool: { probe_interval: 1d }
         res.on('data', (chunk: Buffer) => (received += chunk.toString()));
         for (let i = 0; i < 20; i++) {
           next(`data: ${i}\n\n`);
-          await until(`event ${i} is there`, () => received.endsWith(`data: ${i}\n\n`));
+          await until(`event ${i} has arrived`, () => received.endsWith(`data: ${i}\n\n`));
         }
         end();
         await once(res, 'end');
         expect(res.complete).toBe(true);
       });
 
-      it('moves both directions at once', async () => {
+      it('transfers both directions at once', async () => {
         handler = (req, res) => {
           res.writeHead(200);
           res.flushHeaders();
@@ -399,30 +399,30 @@ pool: { probe_interval: 1d }
         res.on('data', (chunk: Buffer) => (received += chunk.toString()));
         for (const word of ['one ', 'two ', 'three ']) {
           req.write(word);
-          await until(`${word} is back`, () => received.endsWith(word.toUpperCase()));
+          await until(`${word} has come back`, () => received.endsWith(word.toUpperCase()));
         }
         req.end();
         await once(res, 'end');
         expect(received).toBe('ONE TWO THREE ');
       });
 
-      it('moves large bodies whole, and counts them', async () => {
+      it('transfers large bodies whole, and counts their bytes', async () => {
         const size = 20 * MIB;
         handler = (req, res) => {
           let got = 0;
           req.on('data', (chunk: Buffer) => (got += chunk.length));
           req.on('end', () => res.end(Buffer.alloc(got, 'y')));
         };
-        const answer = await call(weir.url, '/', { method: 'POST', body: Buffer.alloc(size, 'x') });
-        expect(answer.body.length).toBe(size);
-        expect(answer.body.every((byte) => byte === 0x79)).toBe(true);
-        expect(await weir.exchange(answer.headers['x-baseten-request-id'] as string)).toMatchObject({
+        const response = await call(weir.url, '/', { method: 'POST', body: Buffer.alloc(size, 'x') });
+        expect(response.body.length).toBe(size);
+        expect(response.body.every((byte) => byte === 0x79)).toBe(true);
+        expect(await weir.exchange(response.headers['x-baseten-request-id'] as string)).toMatchObject({
           request_bytes: size,
           response_bytes: size,
         });
       });
 
-      it('holds a fast replica back for a client that does not read, in bounded memory', async () => {
+      it('pauses a fast replica in bounded memory while the client does not read', async () => {
         let sent = 0;
         handler = (_, res) => {
           res.writeHead(200);
@@ -439,7 +439,7 @@ pool: { probe_interval: 1d }
         client.socket.pause();
         client.send('GET /flood HTTP/1.1\r\nHost: x\r\n\r\n');
         let last = -1;
-        await until('the replica is held back', async () => {
+        await until('the replica is paused', async () => {
           if (sent > 0 && sent === last) return true;
           last = sent;
           await new Promise((resolve) => setTimeout(resolve, 200));
@@ -448,10 +448,10 @@ pool: { probe_interval: 1d }
         expect(sent).toBeLessThan(64 * MIB);
         expect(weir.residentBytes() - before).toBeLessThan(64 * MIB);
         client.socket.destroy();
-        await until('the replica is let go', () => http.open === 0);
+        await until('the request to the replica is over', () => http.open === 0);
       });
 
-      it('holds a fast client back for a replica that does not read', async () => {
+      it('pauses a fast client while the replica does not read', async () => {
         script = (socket) => socket.pause();
         const client = new RawClient(weir.port);
         client.send(`POST ${toRaw}/slow HTTP/1.1\r\nHost: x\r\nContent-Length: ${90 * MIB}\r\n\r\n`);
@@ -470,8 +470,8 @@ pool: { probe_interval: 1d }
       });
     });
 
-    describe('keeps connections', () => {
-      it('serves many requests over one connection on either side', async () => {
+    describe('kept connections', () => {
+      it('serves many requests over one connection on each side', async () => {
         const agent = new Agent({ keepAlive: true, maxSockets: 1 });
         await call(weir.url, '/', { agent });
         const before = http.connections;
@@ -480,7 +480,7 @@ pool: { probe_interval: 1d }
         agent.destroy();
       });
 
-      it('answers pipelined requests in order', async () => {
+      it('responds to pipelined requests in order', async () => {
         const get = (n: number) => `GET /n${n} HTTP/1.1\r\nHost: x\r\n\r\n`;
         const client = new RawClient(weir.port).send(get(1) + get(2) + get(3));
         await client.has('"/n3"');
@@ -489,18 +489,18 @@ pool: { probe_interval: 1d }
         client.socket.destroy();
       });
 
-      it('sends a request again when the replica had closed the kept connection meanwhile', async () => {
+      it('sends a request again when the replica has closed the kept connection', async () => {
         const bodies: string[] = [];
         script = (socket) => {
           let received = '';
-          let answered = 0;
+          let served = 0;
           socket.on('data', (chunk) => {
-            // The first request is answered; the second finds the connection closing, as it does when idle runs out.
-            if (answered > 0) return void socket.destroy();
+            // The first request gets a response; the second finds the connection closing, as after its idle timeout.
+            if (served > 0) return void socket.destroy();
             received += chunk.toString();
             const [, body] = received.split('\r\n\r\n');
             if (!body?.endsWith('!')) return;
-            answered++;
+            served++;
             bodies.push(body);
             socket.write('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok');
           });
@@ -522,9 +522,9 @@ pool: { probe_interval: 1d }
       });
     });
 
-    describe('ends the replica’s request when the client leaves', () => {
+    describe('when the client leaves', () => {
       const gone = async (what: string, before: number) => {
-        await until('the replica’s request is over', () => http.open === 0);
+        await until('the request to the replica is over', () => http.open === 0);
         await until(
           `${what} is counted as 499`,
           async () =>
@@ -536,13 +536,13 @@ pool: { probe_interval: 1d }
       const count499 = async () =>
         (await weir.page()).value(`baseten_inference_requests_total{${toLocal('499')}}`) ?? 0;
 
-      it('before the first byte', async () => {
+      it('ends the request to the replica before the first byte of the response', async () => {
         const before = await count499();
         handler = () => undefined;
         const client = new RawClient(weir.port).send(
           'POST /wait HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}',
         );
-        await until('the replica has it', () => http.open === 1);
+        await until('the replica has the request', () => http.open === 1);
         await weir.shows('baseten_concurrent_requests', 1);
         client.socket.destroy();
         await gone('it', before);
@@ -550,7 +550,7 @@ pool: { probe_interval: 1d }
         expect(line).toMatchObject({ status: 499, cause: 'client_gone', first_byte_ms: null });
       });
 
-      it('after a large body, while the replica thinks', async () => {
+      it('ends the request to the replica after a large body, before the response', async () => {
         const before = await count499();
         let isRead = false;
         handler = (req) => void whole(req, () => (isRead = true));
@@ -558,12 +558,12 @@ pool: { probe_interval: 1d }
           `POST /think HTTP/1.1\r\nHost: x\r\nContent-Length: ${4 * MIB}\r\n\r\n`,
         );
         client.send(Buffer.alloc(4 * MIB));
-        await until('the replica has it all', () => isRead);
+        await until('the replica has the whole body', () => isRead);
         client.socket.destroy();
         await gone('it', before);
       });
 
-      it('in the middle of a stream', async () => {
+      it('ends the request to the replica in the middle of a stream', async () => {
         const before = await count499();
         handler = (_, res) => {
           res.writeHead(200);
@@ -576,40 +576,40 @@ pool: { probe_interval: 1d }
         await gone('it', before);
       });
 
-      it('in the middle of an upload', async () => {
+      it('ends the request to the replica in the middle of an upload', async () => {
         const before = await count499();
         handler = (req) => req.resume();
         const client = new RawClient(weir.port).send(
           'POST /up HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\nsome',
         );
-        await until('the replica has it', () => http.open === 1);
+        await until('the replica has the request', () => http.open === 1);
         client.socket.destroy();
         await gone('it', before);
       });
     });
 
-    describe('says what went wrong', () => {
+    describe('failures', () => {
       const failed = async (
-        answer: { status: number; headers: IncomingMessage['headers']; text: string },
+        response: { status: number; headers: IncomingMessage['headers']; text: string },
         status: number,
         cause: string,
         errorCode: string,
         of = weir,
       ) => {
-        const id = answer.headers['x-baseten-request-id'] as string;
-        expect(answer.status).toBe(status);
+        const id = response.headers['x-baseten-request-id'] as string;
+        expect(response.status).toBe(status);
         expect(id).toMatch(ID);
-        expect(answer.headers['x-weir-cause']).toBe(cause);
-        expect(JSON.parse(answer.text)).toEqual({
+        expect(response.headers['x-weir-cause']).toBe(cause);
+        expect(JSON.parse(response.text)).toEqual({
           error: expect.any(String),
           error_code: errorCode,
           request_id: id,
         });
-        expect(answer.text).not.toMatch(/ at |node:|127\.0\.0\.1/);
+        expect(response.text).not.toMatch(/ at |node:|127\.0\.0\.1/);
         expect(await of.exchange(id)).toMatchObject({ status, cause });
       };
 
-      it('a replica that refuses connections, where nobody may wait: 503 model_unavailable', async () => {
+      it('responds 503 model_unavailable if the replica refuses connections and max_queue is 0', async () => {
         await failed(
           await call(weir.url, '/deployment/dead/predict', { method: 'POST', body: '{}' }),
           503,
@@ -618,17 +618,17 @@ pool: { probe_interval: 1d }
         );
       });
 
-      it('a replica that closes before it answers: 502 model_unavailable', async () => {
+      it('responds 502 model_unavailable if the replica closes before it responds', async () => {
         script = (socket) => socket.once('data', () => socket.destroy());
         await failed(await call(weir.url, `${toRaw}/x`), 502, 'reset_midway', 'model_unavailable');
       });
 
-      it('a replica that answers no HTTP: 502 model_unavailable', async () => {
+      it('responds 502 model_unavailable if the replica does not respond with HTTP', async () => {
         script = (socket) => socket.once('data', () => socket.end('SSH-2.0-OpenSSH_9.2\r\n'));
         await failed(await call(weir.url, `${toRaw}/x`), 502, 'bad_response', 'model_unavailable');
       });
 
-      it('a replica that frames its answer in two ways: 502, not a guess', async () => {
+      it('responds 502 if the response has both Content-Length and Transfer-Encoding', async () => {
         script = (socket) =>
           socket.once('data', () =>
             socket.end('HTTP/1.1 200 OK\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n'),
@@ -636,13 +636,13 @@ pool: { probe_interval: 1d }
         await failed(await call(weir.url, `${toRaw}/x`), 502, 'bad_response', 'model_unavailable');
       });
 
-      it('a replica that does not answer in time: 504 timeout', async () => {
+      it('responds 504 timeout if the replica does not respond in time', async () => {
         handler = () => undefined;
         await failed(await call(strict.url, '/x'), 504, 'first_byte_timeout', 'timeout', strict);
-        await until('the replica’s request is over', () => http.open === 0);
+        await until('the request to the replica is over', () => http.open === 0);
       });
 
-      it('a replica that stops in the middle of its answer: the client sees the break', async () => {
+      it('breaks the connection to the client if the replica stops in the middle of its response', async () => {
         handler = (_, res) => {
           res.writeHead(200, { 'content-type': 'text/plain' });
           res.write('half');
@@ -659,7 +659,7 @@ pool: { probe_interval: 1d }
         });
       });
 
-      it('a replica that closes in the middle of its answer: the client sees the break', async () => {
+      it('breaks the connection to the client if the replica closes in the middle of its response', async () => {
         for (const head of ['Content-Length: 100', 'Transfer-Encoding: chunked']) {
           script = (socket) =>
             socket.once('data', () => socket.end(`HTTP/1.1 200 OK\r\n${head}\r\n\r\n4\r\nhalf\r\n`));
@@ -672,7 +672,7 @@ pool: { probe_interval: 1d }
         }
       });
 
-      it('a request that takes too long in all: cut, though bytes still flow', async () => {
+      it('ends a request at total_timeout although bytes still flow', async () => {
         handler = (_, res) => {
           res.writeHead(200);
           const timer = setInterval(() => res.write('.'), 20);
@@ -687,7 +687,7 @@ pool: { probe_interval: 1d }
         });
       });
 
-      it('a stream that moves is not cut by the times for the first byte or for standing still', async () => {
+      it('does not end a stream with progress at first_byte_timeout or idle_timeout', async () => {
         handler = (_, res) => {
           res.writeHead(200);
           let sent = 0;
@@ -699,14 +699,14 @@ pool: { probe_interval: 1d }
         expect((await call(strict.url, '/x')).text).toHaveLength(15);
       });
 
-      it('a client that stops sending its body: 408', async () => {
+      it('responds 408 if the client stops sending its body', async () => {
         const client = new RawClient(strict.port).send(
           'POST /x HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nhalf',
         );
         expect(await client.ended()).toMatch(/^HTTP\/1\.1 408 [\s\S]*request_timeout[\s\S]*client_error/);
       });
 
-      it('a client that stops reading: cut, and counted as its own doing', async () => {
+      it('ends a request whose client stops reading, with the cause client_stalled', async () => {
         handler = (_, res) => {
           res.writeHead(200);
           const fill = () => {
@@ -722,9 +722,9 @@ pool: { probe_interval: 1d }
         client.socket.destroy();
       });
 
-      it('a body that says it is over the limit: 413 before the replica hears of it', async () => {
-        let heard = 0;
-        handler = (req, res) => (heard++, mirror(req, res));
+      it('responds 413 to a Content-Length over the limit, and sends nothing to the replica', async () => {
+        let requests = 0;
+        handler = (req, res) => (requests++, mirror(req, res));
         const req = begin(strict.url, '/x', {
           method: 'POST',
           headers: { 'content-length': 1024 * 1024 + 1 + '' },
@@ -739,11 +739,11 @@ pool: { probe_interval: 1d }
           'payload_too_large',
           strict,
         );
-        expect(heard).toBe(0);
+        expect(requests).toBe(0);
         req.destroy();
       });
 
-      it('a chunked body that grows over the limit: 413, and the replica’s request ends', async () => {
+      it('responds 413 to a chunked body over the limit, and ends the request to the replica', async () => {
         handler = (req) => req.resume();
         const req = begin(strict.url, '/x', { method: 'POST' });
         for (let i = 0; i < 5; i++) req.write(Buffer.alloc(256 * 1024));
@@ -756,22 +756,22 @@ pool: { probe_interval: 1d }
           'payload_too_large',
           strict,
         );
-        await until('the replica’s request is over', () => http.open === 0);
+        await until('the request to the replica is over', () => http.open === 0);
         req.destroy();
       });
 
-      it('a body of exactly the limit is served', async () => {
+      it('serves a body of exactly the limit', async () => {
         handler = (req, res) => void whole(req, (body) => res.end(String(body.length)));
-        const answer = await call(strict.url, '/x', { method: 'POST', body: Buffer.alloc(MIB) });
-        expect(answer).toMatchObject({ status: 200, text: String(MIB) });
+        const response = await call(strict.url, '/x', { method: 'POST', body: Buffer.alloc(MIB) });
+        expect(response).toMatchObject({ status: 200, text: String(MIB) });
       });
 
-      it('heads over the limit: 431', async () => {
-        const answer = await call(strict.url, '/x', { headers: { 'x-long': 'x'.repeat(9000) } });
-        await failed(answer, 431, 'headers_too_large', 'client_error', strict);
+      it('responds 431 to a head over the limit', async () => {
+        const response = await call(strict.url, '/x', { headers: { 'x-long': 'x'.repeat(9000) } });
+        await failed(response, 431, 'headers_too_large', 'client_error', strict);
       });
 
-      it('a head that never ends: 408, while others are served', async () => {
+      it('responds 408 to a head that does not end, and serves other clients meanwhile', async () => {
         const slow = new RawClient(strict.port).send('GET /slow HTTP/1.1\r\nHost: x\r\nX-');
         expect((await call(strict.url, '/quick')).status).toBe(200);
         expect(await slow.ended()).toMatch(/^HTTP\/1\.1 408 [\s\S]*request_timeout/);
@@ -806,22 +806,22 @@ pool: { probe_interval: 1d }
         ['a bare target', 'GET foo HTTP/1.1\r\nHost: a\r\n\r\n'],
         ['an asterisk for GET', 'GET * HTTP/1.1\r\nHost: a\r\n\r\n'],
         ['a bad chunk size', 'POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n'],
-      ])('malformed input, %s: 400 and nothing reaches the replica', async (_, bytes) => {
-        let answered = 0;
-        handler = (req, res) => void whole(req, () => (answered++, res.end()));
+      ])('responds 400 to malformed input (%s), and sends nothing to the replica', async (_, bytes) => {
+        let served = 0;
+        handler = (req, res) => void whole(req, () => (served++, res.end()));
         const client = new RawClient(weir.port).send(bytes);
         const received = await client.ended();
         expect(received).toMatch(/^HTTP\/1\.1 400 [\s\S]*"error_code":"client_error"/);
         expect(received).toMatch(/X-Baseten-Request-Id: [0-9a-f]{37}/i);
-        expect(answered).toBe(0);
+        expect(served).toBe(0);
       });
 
-      it('CONNECT: 405, we are no way to somewhere else', async () => {
+      it('responds 405 to CONNECT', async () => {
         const client = new RawClient(weir.port).send('CONNECT db.internal:5432 HTTP/1.1\r\nHost: db\r\n\r\n');
         expect(await client.ended()).toMatch(/^HTTP\/1\.1 405 /);
       });
 
-      it('an unknown deployment or environment: 404 model_does_not_exist', async () => {
+      it('responds 404 model_does_not_exist to an unknown deployment or environment', async () => {
         for (const path of ['/deployment/nope/predict', '/environments/nope/sync/x', '/development/predict'])
           await failed(
             await call(weir.url, path, { method: 'POST', body: '{}' }),
@@ -831,22 +831,22 @@ pool: { probe_interval: 1d }
           );
       });
 
-      it('passes the replica’s own errors unchanged', async () => {
+      it('passes on error responses of the replica unchanged', async () => {
         handler = (_, res) => {
           res.writeHead(500, { 'content-type': 'text/plain', 'x-baseten-error-code': '600' });
           res.end('Traceback (most recent call last)');
         };
-        const answer = await call(weir.url, '/');
-        expect(answer).toMatchObject({ status: 500, text: 'Traceback (most recent call last)' });
-        expect(answer.headers['x-weir-cause']).toBeUndefined();
-        expect(answer.headers['x-baseten-error-code']).toBe('600');
-        expect(await weir.exchange(answer.headers['x-baseten-request-id'] as string)).toMatchObject({
+        const response = await call(weir.url, '/');
+        expect(response).toMatchObject({ status: 500, text: 'Traceback (most recent call last)' });
+        expect(response.headers['x-weir-cause']).toBeUndefined();
+        expect(response.headers['x-baseten-error-code']).toBe('600');
+        expect(await weir.exchange(response.headers['x-baseten-request-id'] as string)).toMatchObject({
           status: 500,
           cause: 'ok',
         });
       });
 
-      it('passes an answer that comes while the upload still runs', async () => {
+      it('passes on a response that comes before the upload has ended', async () => {
         handler = (_, res) => {
           res.writeHead(413, { 'content-length': '8' });
           res.end('too much');
@@ -865,7 +865,7 @@ pool: { probe_interval: 1d }
       });
     });
 
-    it('counts every exchange exactly, sizes and times included', async () => {
+    it('counts every exchange exactly, with sizes and times', async () => {
       handler = (req, res) => void whole(req, () => res.end('x'.repeat(300)));
       const before = await weir.page();
       const series = (family: string) => `${family}{${toLocal('200')}}`;

@@ -1,5 +1,5 @@
-// What every store of the queue promises. One suite, run by each.
-// Must stay true: time is an argument, so nothing here waits for a clock.
+// The contract of all task stores. Each store runs this suite.
+// Invariant: time is an argument, so no test waits for a clock.
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { TaskStore, TaskStoreEvents } from '../../src/async/queue/store.ts';
@@ -9,10 +9,11 @@ const HOUR = 3_600_000;
 const T0 = 1_790_000_000_000;
 const MAX = 1000;
 
-/** Opens a new, empty store; `reopen` opens the same one again, as after the process was killed, where that is possible. */
+/** Opens the store that is tested. */
 export interface StoreUnderTest {
+  /** Opens a new, empty store. */
   open(events: TaskStoreEvents): Promise<TaskStore>;
-  /** The same tasks in a new process; undefined: they do not survive. */
+  /** Opens the same store as after a kill. Undefined if its tasks do not survive one. */
   reopen?(events: TaskStoreEvents): Promise<TaskStore>;
   clean(): Promise<void>;
 }
@@ -36,7 +37,7 @@ export const newTask = (changes: Partial<NewTask> = {}): NewTask => ({
 });
 
 export function storeContract(name: string, make: () => StoreUnderTest): void {
-  describe(`${name}: a store`, () => {
+  describe(`the ${name} store`, () => {
     let under: StoreUnderTest;
     let store: TaskStore;
     let expired: string[];
@@ -69,7 +70,7 @@ export function storeContract(name: string, make: () => StoreUnderTest): void {
       await under.clean();
     });
 
-    it('keeps what the submit leaves to the runs and to the delivery', async () => {
+    it('keeps the traceparent and privacy of a submission for its attempts and its delivery', async () => {
       const traceparent = `00-${'a'.repeat(32)}-${'b'.repeat(16)}-01`;
       await add({ traceparent, isPrivate: true, webhook: 'https://x/' });
       const task = await claim();
@@ -80,7 +81,7 @@ export function storeContract(name: string, make: () => StoreUnderTest): void {
       expect(await claim()).toMatchObject({ traceparent: '', isPrivate: false });
     });
 
-    it('gives a task from its submit to its end', async () => {
+    it('tracks a task from its submission to its end', async () => {
       const task = await add();
       expect(worked).toBeGreaterThan(0);
       expect(await store.status(task.id)).toEqual({
@@ -109,20 +110,20 @@ export function storeContract(name: string, make: () => StoreUnderTest): void {
       await store.finish(task.id, success(), T0 + 10, HOUR);
       expect(await store.status(task.id)).toMatchObject({ status: 'SUCCEEDED', statusMs: T0 + 10 });
       expect(store.depth('dep1')).toEqual({ queued: 0, inProgress: 0 });
-      // Without a webhook and without keepResult the result is dropped (contract 2.2).
+      // Without a webhook and without keepResult the result is dropped.
       expect(await store.result(task.id)).toBeUndefined();
     });
 
-    it('knows nothing of ids that it was not given', async () => {
-      expect(await store.status('nobody')).toBeUndefined();
-      expect(await store.cancel('nobody', T0, HOUR)).toBeUndefined();
-      expect(await store.result('nobody')).toBeUndefined();
-      await store.finish('nobody', success(), T0, HOUR);
-      await store.giveBack('nobody');
+    it('ignores unknown ids', async () => {
+      expect(await store.status('unknown')).toBeUndefined();
+      expect(await store.cancel('unknown', T0, HOUR)).toBeUndefined();
+      expect(await store.result('unknown')).toBeUndefined();
+      await store.finish('unknown', success(), T0, HOUR);
+      await store.giveBack('unknown');
       expect(store.depth('dep1')).toEqual({ queued: 0, inProgress: 0 });
     });
 
-    it('claims by priority, then by arrival, for the deployment that is asked for', async () => {
+    it('claims tasks of one deployment by priority, then by arrival', async () => {
       await fc.assert(
         fc.asyncProperty(fc.array(fc.integer({ min: 0, max: 2 }), { maxLength: 8 }), async (priorities) => {
           const ids: [number, number, string][] = [];
@@ -141,7 +142,7 @@ export function storeContract(name: string, make: () => StoreUnderTest): void {
       );
     });
 
-    it('never gives one task to two who claim at once', async () => {
+    it('never gives one task to two concurrent claims', async () => {
       for (let i = 0; i < 20; i++) await add();
       const got = await Promise.all(Array.from({ length: 40 }, () => claim()));
       const ids = got.flatMap((task) => (task ? [task.id] : []));
@@ -149,45 +150,45 @@ export function storeContract(name: string, make: () => StoreUnderTest): void {
       expect(new Set(ids).size).toBe(20);
     });
 
-    it('returns the first id for a submit with the same key, and refuses another one with it', async () => {
+    it('returns the first id for the same idempotency key, and refuses another body with it', async () => {
       const first = await add({ idempotencyKey: 'k1', digest: 'one' });
       expect(await store.add(newTask({ idempotencyKey: 'k1', digest: 'one' }), MAX)).toEqual({
         kind: 'known',
         id: first.id,
       });
       expect(await store.add(newTask({ idempotencyKey: 'k1', digest: 'two' }), MAX)).toEqual({
-        kind: 'conflict',
+        kind: 'idempotency_conflict',
       });
-      // Deployments of one environment share a key: whose turn it is makes no difference.
+      // Deployments of one environment share their keys, since the router may pick any of them.
       expect(
         await store.add(newTask({ idempotencyKey: 'k1', digest: 'one', deployment: 'dep2' }), MAX),
       ).toEqual({
         kind: 'known',
         id: first.id,
       });
-      expect(await store.add(newTask({ id: first.id }), MAX)).toEqual({ kind: 'taken' });
+      expect(await store.add(newTask({ id: first.id }), MAX)).toEqual({ kind: 'id_in_use' });
       expect(store.depth('dep1').queued).toBe(1);
-      // Two at once are one.
+      // Concurrent submissions with one key add one task.
       const both = await Promise.all([1, 2, 3].map(() => store.add(newTask({ idempotencyKey: 'k2' }), MAX)));
       expect(both.map(({ kind }) => kind).sort()).toEqual(['added', 'known', 'known']);
     });
 
-    it('takes no more tasks of a deployment than it may', async () => {
+    it('refuses more tasks of a deployment than the limit', async () => {
       await add();
       await add();
-      expect(await store.add(newTask(), 2)).toEqual({ kind: 'full' });
+      expect(await store.add(newTask(), 2)).toEqual({ kind: 'queue_full' });
       expect(await store.add(newTask({ deployment: 'dep2' }), 2)).toEqual({ kind: 'added' });
       await claim();
-      expect(await store.add(newTask(), 2)).toEqual({ kind: 'full' });
+      expect(await store.add(newTask(), 2)).toEqual({ kind: 'queue_full' });
     });
 
-    it('cancels what is queued, and nothing else', async () => {
+    it('cancels only queued tasks', async () => {
       const [queued, running, done] = [
         await add({ webhook: 'https://x/' }),
         await add({ priority: 0 }),
         await add(),
       ];
-      // The first two in the line are not the one to be cancelled.
+      // The cancelled task is the first in the queue. The two others are not affected.
       expect(await store.cancel(queued.id, T0 + 1, HOUR)).toEqual({ isCanceled: true, status: 'CANCELED' });
       expect(await store.status(queued.id)).toMatchObject({
         status: 'CANCELED',
@@ -204,7 +205,7 @@ export function storeContract(name: string, make: () => StoreUnderTest): void {
       expect(await claim()).toBeUndefined();
     });
 
-    it('expires what has waited too long, at a claim and by itself', async () => {
+    it('expires queued tasks after their time, at a claim and in a sweep', async () => {
       const late = await add({ expiresMs: T0 + 10 });
       const good = await add({ expiresMs: T0 + 1000 });
       expect((await claim('dep1', T0 + 11))!.id).toBe(good.id);
@@ -217,16 +218,16 @@ export function storeContract(name: string, make: () => StoreUnderTest): void {
       expect(await store.status(alone.id)).toMatchObject({ status: 'EXPIRED', statusMs: T0 + 10 });
       expect(expired).toEqual(['dep1', 'dep2']);
       expect(store.depth('dep2')).toEqual({ queued: 0, inProgress: 0 });
-      // What runs does not expire.
+      // A task in progress does not expire.
       await store.sweep(T0 + 2000, HOUR);
       expect(await store.status(good.id)).toMatchObject({ status: 'IN_PROGRESS' });
     });
 
-    it('lets a task rest between two runs, in progress all the while, and keeps its place', async () => {
+    it('keeps a task in progress between two attempts, and claims it again before newer tasks', async () => {
       const task = await add();
       const next = await add();
       await claim();
-      await store.rest(task.id, T0 + 1000, { code: 'MODEL_PREDICT_ERROR', message: 'm' });
+      await store.retryLater(task.id, T0 + 1000, { code: 'MODEL_PREDICT_ERROR', message: 'm' });
       expect(await store.status(task.id)).toMatchObject({
         status: 'IN_PROGRESS',
         errors: [{ code: 'MODEL_PREDICT_ERROR', message: 'm' }],
@@ -239,7 +240,7 @@ export function storeContract(name: string, make: () => StoreUnderTest): void {
       worked = 0;
       await store.sweep(T0 + 1000, HOUR);
       expect(worked).toBeGreaterThan(0);
-      // Its time in the queue is over by now, but it is not in the queue.
+      // Only queued tasks expire, so its time limit does not matter now.
       expect(await claim('dep1', T0 + 599_999)).toMatchObject({ id: task.id, attempts: 2 });
       expect((await claim('dep1', T0 + 599_999))!.id).toBe(late.id);
       await store.finish(
@@ -254,7 +255,7 @@ export function storeContract(name: string, make: () => StoreUnderTest): void {
       });
     });
 
-    it('takes a claim back as if it had not been', async () => {
+    it('puts a task back into the queue without counting the attempt', async () => {
       const task = await add();
       await claim();
       await store.giveBack(task.id);
@@ -262,12 +263,12 @@ export function storeContract(name: string, make: () => StoreUnderTest): void {
       expect(store.depth('dep1')).toEqual({ queued: 1, inProgress: 0 });
       expect(await claim()).toMatchObject({ id: task.id, attempts: 1 });
       await store.giveBack(task.id);
-      // Also in that its time in the queue goes on.
+      // Its time limit keeps running.
       expect(await claim('dep1', T0 + 600_000)).toBeUndefined();
       expect(await store.status(task.id)).toMatchObject({ status: 'EXPIRED' });
     });
 
-    it('passes over results for receivers that are busy, without counting that as an attempt', async () => {
+    it('skips deliveries to busy receivers without counting an attempt', async () => {
       const tasks = [];
       for (const webhook of [
         'https://a.example/1',
@@ -296,7 +297,7 @@ export function storeContract(name: string, make: () => StoreUnderTest): void {
       expect(await urls(T0 + 60_000)).toEqual(['https://a.example/1', 'https://a.example/2']);
     });
 
-    it('delivers a result until it is taken or given up', async () => {
+    it('offers a result for delivery until it succeeds or fails for good', async () => {
       const taken = await add({ webhook: 'https://a/' });
       const given = await add({ webhook: 'https://b/' });
       const failed = await add({ webhook: 'https://c/' });
@@ -316,7 +317,7 @@ export function storeContract(name: string, make: () => StoreUnderTest): void {
       await store.deliverLater(taken.id, T0 + 2000);
       expect(await store.claimDelivery(T0 + 1999)).toBeUndefined();
       expect(await store.claimDelivery(T0 + 2000)).toMatchObject({ id: taken.id, attempts: 2 });
-      await store.delivered(taken.id, true, T0 + 2001, HOUR);
+      await store.finishDelivery(taken.id, true, T0 + 2001, HOUR);
       expect(await store.status(taken.id)).toMatchObject({
         status: 'SUCCEEDED',
         webhookStatus: 'SUCCEEDED',
@@ -326,7 +327,7 @@ export function storeContract(name: string, make: () => StoreUnderTest): void {
 
       await store.finish(given.id, { ...success(), keepResult: true }, T0, HOUR);
       await store.claimDelivery(T0);
-      await store.delivered(given.id, false, T0, HOUR);
+      await store.finishDelivery(given.id, false, T0, HOUR);
       expect(await store.status(given.id)).toMatchObject({
         status: 'WEBHOOK_FAILED',
         webhookStatus: 'FAILED',
@@ -344,11 +345,11 @@ export function storeContract(name: string, make: () => StoreUnderTest): void {
         result: undefined,
         errors: [{ code: 'c', message: 'm' }],
       });
-      await store.delivered(failed.id, false, T0, HOUR);
+      await store.finishDelivery(failed.id, false, T0, HOUR);
       expect(await store.status(failed.id)).toMatchObject({ status: 'FAILED', webhookStatus: 'FAILED' });
     });
 
-    it('keeps a result where that is wanted, and forgets everything after its time', async () => {
+    it('keeps a result if keepResult is set, and deletes the task after its retention', async () => {
       const task = await add({ idempotencyKey: 'again' });
       await claim();
       await store.finish(task.id, { ...success('bytes \u0000'), keepResult: true }, T0, 5000);
@@ -360,11 +361,11 @@ export function storeContract(name: string, make: () => StoreUnderTest): void {
       await store.sweep(T0 + 5000, HOUR);
       expect(await store.status(task.id)).toBeUndefined();
       expect(await store.result(task.id)).toBeUndefined();
-      // With it goes its key.
+      // Its idempotency key is free again.
       await add({ idempotencyKey: 'again' });
     });
 
-    it('keeps bytes as they are', async () => {
+    it('stores inputs and results byte by byte', async () => {
       await fc.assert(
         fc.asyncProperty(fc.uint8Array({ maxLength: 2000 }), async (bytes) => {
           const task = await add({ input: bytes, deployment: 'bytes' });
@@ -381,7 +382,7 @@ export function storeContract(name: string, make: () => StoreUnderTest): void {
       );
     });
 
-    it('after the process was killed: nothing is lost, what ran runs again, what was done stays done', async () => {
+    it('loses no task after a kill, and claims tasks in progress again', async () => {
       if (under.reopen === undefined) return;
       const [queued, running, resting, done, sending] = [
         await add({ priority: 2 }),
@@ -391,7 +392,7 @@ export function storeContract(name: string, make: () => StoreUnderTest): void {
         await add({ webhook: 'https://x/' }),
       ];
       for (let i = 0; i < 4; i++) await claim();
-      await store.rest(resting.id, T0 + 1000, { code: 'c', message: 'm' });
+      await store.retryLater(resting.id, T0 + 1000, { code: 'c', message: 'm' });
       await store.finish(done.id, success(), T0, HOUR);
       await store.finish(sending.id, success('7'), T0, HOUR);
       expect((await store.claimDelivery(T0))!.id).toBe(sending.id);

@@ -1,5 +1,4 @@
-// What every lane promises of waiting for a replica and of sending again. One suite, run by each.
-// Must stay true: a lane that differs from another fails here, not in production.
+// The behaviour of the wait queue and of retries that both lanes share. One suite, run for each lane.
 import { once } from 'node:events';
 import { mkdtempSync, writeFileSync } from 'node:fs';
 import type { RequestListener, ServerResponse } from 'node:http';
@@ -15,13 +14,13 @@ import { startWeir, type Weir } from '../kit/weir.ts';
 const MIB = 1024 * 1024;
 
 export function waitingContract(name: string, args: string[]): void {
-  describe(`${name}: waiting for a replica`, () => {
+  describe(`${name}: the wait queue`, () => {
     let handler: RequestListener;
     let one: Replica;
     let coldPort: number;
     let weir: Weir;
-    /** Answers that the replica still owes, in the order in which their requests came. */
-    let owed: { url: string; res: ServerResponse }[];
+    /** Responses that the replica has not sent yet, in the order of their requests. */
+    let pending: { url: string; res: ServerResponse }[];
 
     beforeAll(async () => {
       one = await startReplica((req, res) => handler(req, res));
@@ -43,8 +42,8 @@ pool: { probe_interval: 1d, probe_retry_interval: 50ms, max_queue_bytes: 8MiB }
       weir = await startWeir(['--config', file, ...args]);
     });
     beforeEach(() => {
-      owed = [];
-      handler = (req, res) => void owed.push({ url: req.url!, res });
+      pending = [];
+      handler = (req, res) => void pending.push({ url: req.url!, res });
     });
     afterAll(async () => {
       await weir.stop('SIGKILL');
@@ -61,24 +60,24 @@ pool: { probe_interval: 1d, probe_retry_interval: 50ms, max_queue_bytes: 8MiB }
         count,
       );
     const at = (deployment: string, path: string) => `/deployment/${deployment}/sync${path}`;
-    const owes = (count: number) => until(`the replica has ${count}`, () => owed.length === count);
+    const receives = (count: number) => until(`the replica has ${count}`, () => pending.length === count);
 
-    it('gives a replica no more than its target, and the rest in the order in which they came', async () => {
-      const answers = [call(weir.url, at('one', '/0'))];
-      await owes(1);
+    it('sends a replica no more requests than its target, and the others in order of arrival', async () => {
+      const responses = [call(weir.url, at('one', '/0'))];
+      await receives(1);
       for (let i = 1; i <= 3; i++) {
-        answers.push(call(weir.url, at('one', `/${i}`)));
+        responses.push(call(weir.url, at('one', `/${i}`)));
         await waits(i);
       }
       await concurrent(4);
       for (let i = 0; i <= 3; i++) {
-        await owes(i + 1);
-        expect(owed.map(({ url }) => url)).toEqual(['/0', '/1', '/2', '/3'].slice(0, i + 1));
-        owed[i]!.res.end(String(i));
-        const answer = await answers[i]!;
-        expect([answer.status, answer.text]).toEqual([200, String(i)]);
-        const line = await weir.exchange(answer.headers['x-baseten-request-id'] as string);
-        const queued = Number(/queue;dur=([\d.]+)/.exec(String(answer.headers['server-timing']))![1]);
+        await receives(i + 1);
+        expect(pending.map(({ url }) => url)).toEqual(['/0', '/1', '/2', '/3'].slice(0, i + 1));
+        pending[i]!.res.end(String(i));
+        const response = await responses[i]!;
+        expect([response.status, response.text]).toEqual([200, String(i)]);
+        const line = await weir.exchange(response.headers['x-baseten-request-id'] as string);
+        const queued = Number(/queue;dur=([\d.]+)/.exec(String(response.headers['server-timing']))![1]);
         if (i === 0) expect([line['queue_ms'], queued]).toEqual([0, 0]);
         else {
           expect(line['queue_ms']).toBeGreaterThan(0);
@@ -93,9 +92,9 @@ pool: { probe_interval: 1d, probe_retry_interval: 50ms, max_queue_bytes: 8MiB }
       expect(page.value('weir_queue_wait_seconds_sum{deployment_id="one"}')).toBeGreaterThan(0);
     });
 
-    it('answers 429 when the line is full', async () => {
+    it('responds 429 when the wait queue is full', async () => {
       const running = call(weir.url, at('one', '/run'));
-      await owes(1);
+      await receives(1);
       const waiting = [1, 2, 3].map((i) => call(weir.url, at('one', `/${i}`)));
       await waits(3);
       const refused = await call(weir.url, at('one', '/too-many'), { method: 'POST', body: '{}' });
@@ -106,48 +105,48 @@ pool: { probe_interval: 1d, probe_retry_interval: 50ms, max_queue_bytes: 8MiB }
       ]);
       expect(JSON.parse(refused.text)).toMatchObject({ error_code: 'rate_limited' });
       for (let i = 0; i < 4; i++) {
-        await owes(i + 1);
-        owed[i]!.res.end();
+        await receives(i + 1);
+        pending[i]!.res.end();
       }
       await Promise.all([running, ...waiting]);
-      expect(owed.map(({ url }) => url)).not.toContain('/too-many');
+      expect(pending.map(({ url }) => url)).not.toContain('/too-many');
     });
 
-    it('answers 529 where the deployment rejects when it is full', async () => {
+    it('responds 529 when all replicas are full and the deployment has reject_on_full', async () => {
       const running = call(weir.url, at('reject', '/run'));
-      await owes(1);
+      await receives(1);
       const refused = await call(weir.url, at('reject', '/x'));
       expect([refused.status, refused.headers['x-weir-cause'], refused.headers['retry-after']]).toEqual([
         529,
         'at_capacity',
         '1',
       ]);
-      owed[0]!.res.end();
+      pending[0]!.res.end();
       expect((await running).status).toBe(200);
     });
 
-    it('answers 500 when no replica was free in time, and 408 to a WebSocket', async () => {
+    it('responds 500 to a request and 408 to a WebSocket when no replica is free in time', async () => {
       const running = call(weir.url, at('short', '/run'));
-      await owes(1);
+      await receives(1);
       const late = await call(weir.url, at('short', '/x'));
       expect([late.status, late.headers['x-weir-cause']]).toEqual([500, 'queue_timeout']);
       const line = await weir.exchange(late.headers['x-baseten-request-id'] as string);
       expect(line['queue_ms']).toBeGreaterThanOrEqual(300);
       expect(line['attempts']).toBe(0);
       const socket = new WebSocket(`${weir.url.replace('http', 'ws')}${at('short', '/ws')}`);
-      const [, answer] = (await once(socket, 'unexpected-response')) as [unknown, { statusCode: number }];
-      expect(answer.statusCode).toBe(408);
+      const [, response] = (await once(socket, 'unexpected-response')) as [unknown, { statusCode: number }];
+      expect(response.statusCode).toBe(408);
       socket.on('error', () => undefined);
       socket.terminate();
       await waits(0, 'short');
-      owed[0]!.res.end();
+      pending[0]!.res.end();
       await running;
     });
 
-    it('forgets at once who leaves the line, whatever he was about to send', async () => {
+    it('removes a request from the wait queue at once when its client leaves, whatever its body', async () => {
       const running = call(weir.url, at('one', '/run'));
-      await owes(1);
-      const leavers = [
+      await receives(1);
+      const leaving = [
         begin(weir.url, at('one', '/plain')),
         begin(weir.url, at('one', '/body'), {
           method: 'POST',
@@ -158,64 +157,64 @@ pool: { probe_interval: 1d, probe_retry_interval: 50ms, max_queue_bytes: 8MiB }
           headers: { 'transfer-encoding': 'chunked' },
         }),
       ];
-      for (const leaver of leavers) leaver.on('error', () => undefined);
-      leavers[0]!.end();
-      leavers[1]!.write(Buffer.alloc(2 * MIB));
-      leavers[2]!.write(Buffer.alloc(MIB));
+      for (const client of leaving) client.on('error', () => undefined);
+      leaving[0]!.end();
+      leaving[1]!.write(Buffer.alloc(2 * MIB));
+      leaving[2]!.write(Buffer.alloc(MIB));
       await waits(3);
-      await until('what they sent is held', async () => {
-        // The framing of a chunked body is held with it.
+      await until('the bodies are buffered', async () => {
+        // The framing of a chunked body is buffered too.
         return (await weir.page()).value('weir_queue_held_bytes{}')! >= 3 * MIB;
       });
-      for (const [i, leaver] of leavers.entries()) {
-        leaver.destroy();
+      for (const [i, client] of leaving.entries()) {
+        client.destroy();
         await waits(2 - i);
       }
       await concurrent(1);
       await weir.shows('weir_queue_held_bytes{}', 0);
-      owed[0]!.res.end();
+      pending[0]!.res.end();
       await running;
       await holds(0);
-      expect(owed.map(({ url }) => url)).toEqual(['/run']);
+      expect(pending.map(({ url }) => url)).toEqual(['/run']);
       const page = await weir.page();
       expect(
         page.value('weir_exchanges_total{deployment_id="one",cause="client_gone",origin="client"}'),
       ).toBe(3);
     });
 
-    it('forgets a WebSocket that leaves the line', async () => {
+    it('removes a WebSocket from the wait queue when its client leaves', async () => {
       const running = call(weir.url, at('one', '/run'));
-      await owes(1);
+      await receives(1);
       const socket = new WebSocket(`${weir.url.replace('http', 'ws')}${at('one', '/ws')}`);
       socket.on('error', () => undefined);
       await waits(1);
       socket.terminate();
       await waits(0);
-      owed[0]!.res.end();
+      pending[0]!.res.end();
       await running;
       await concurrent(0);
     });
 
-    it('holds no more for all who wait than it may: 429', async () => {
+    it('responds 429 when the bodies in the wait queue exceed their limit', async () => {
       const running = call(weir.url, at('one', '/run'));
-      await owes(1);
+      await receives(1);
       const large = { method: 'POST', body: Buffer.alloc(5 * MIB) };
       const first = call(weir.url, at('one', '/first'), large);
-      await until('the first is held', async () => {
+      await until('the first body is buffered', async () => {
         return (await weir.page()).value('weir_queue_held_bytes{}')! === 5 * MIB;
       });
       const second = await call(weir.url, at('one', '/second'), large);
       expect([second.status, second.headers['x-weir-cause']]).toEqual([429, 'queue_full']);
       handler = (req, res) => void whole(req, (body) => res.end(String(body.length)));
-      owed[0]!.res.end();
+      pending[0]!.res.end();
       expect((await first).text).toBe(String(5 * MIB));
       await running;
       await weir.shows('weir_queue_held_bytes{}', 0);
     });
 
-    it('lets requests wait for a replica that is not there yet, whatever their bodies', async () => {
+    it('queues requests with any body until the first replica is ready', async () => {
       const bodies = [Buffer.alloc(0), Buffer.from('{}'), Buffer.alloc(3 * MIB, 'x')];
-      const answers = bodies.map((body) => call(weir.url, at('cold', '/x'), { method: 'POST', body }));
+      const responses = bodies.map((body) => call(weir.url, at('cold', '/x'), { method: 'POST', body }));
       const chunked = begin(weir.url, at('cold', '/chunked'), {
         method: 'POST',
         headers: { 'transfer-encoding': 'chunked' },
@@ -235,8 +234,8 @@ pool: { probe_interval: 1d, probe_retry_interval: 50ms, max_queue_bytes: 8MiB }
       });
       const [, refused] = (await once(socket, 'unexpected-response')) as [unknown, { statusCode: number }];
       expect(refused.statusCode).toBe(426);
-      for (const [i, answer] of (await Promise.all(answers)).entries())
-        expect(answer.text).toBe(`${bodies[i]!.length} ${bodies[i]!.toString().slice(0, 20)}`);
+      for (const [i, response] of (await Promise.all(responses)).entries())
+        expect(response.text).toBe(`${bodies[i]!.length} ${bodies[i]!.toString().slice(0, 20)}`);
       chunked.end('three');
       const [res] = (await once(chunked, 'response')) as [NodeJS.ReadableStream];
       let text = '';
@@ -247,7 +246,7 @@ pool: { probe_interval: 1d, probe_retry_interval: 50ms, max_queue_bytes: 8MiB }
     });
   });
 
-  describe(`${name}: sending again`, () => {
+  describe(`${name}: retries`, () => {
     let handlers: RequestListener[];
     let replicas: Replica[];
     let weir: Weir;
@@ -290,7 +289,7 @@ proxy: { retry: { max_time: 3s, max_body: 64KiB, exclude_paths: [/v1/never] } }
       call(weir.url, path, { method: 'POST', body, headers: { 'content-type': 'x/y' } });
     const ATTEMPTS = 'x-baseten-model-prediction-attempts';
 
-    it('tells who asks how busy the deployment is, unless the replica does', async () => {
+    it('adds a load report to a response that was asked for one, unless the replica has', async () => {
       const ask = (format: string) =>
         call(weir.url, '/x', { headers: { 'endpoint-load-metrics-format': format } });
       expect((await ask('TEXT')).headers['endpoint-load-metrics']).toBe(
@@ -305,51 +304,53 @@ proxy: { retry: { max_time: 3s, max_body: 64KiB, exclude_paths: [/v1/never] } }
       expect((await ask('TEXT')).headers['endpoint-load-metrics']).toBe('TEXT mine=1');
     });
 
-    it('says that an ordinary request was sent once', async () => {
+    it('counts one attempt for an ordinary request', async () => {
       expect((await post('/predict')).headers[ATTEMPTS]).toBe('1');
       expect((await call(weir.url, '/x')).headers[ATTEMPTS]).toBe('1');
     });
 
-    it.each([502, 503, 504])('asks the other replica when one answers %d', async (status) => {
+    it.each([502, 503, 504])('sends a request to the other replica when one responds %d', async (status) => {
       handlers[0] = (req, res) => {
         req.resume();
         res.writeHead(status).end('no');
       };
-      const answers = [];
-      for (let i = 0; i < 4; i++) answers.push(await post('/predict', `{"n":${i}}`));
-      expect(answers.map((answer) => answer.status)).toEqual([200, 200, 200, 200]);
-      for (const [i, { text }] of answers.entries())
+      const responses = [];
+      for (let i = 0; i < 4; i++) responses.push(await post('/predict', `{"n":${i}}`));
+      expect(responses.map((response) => response.status)).toEqual([200, 200, 200, 200]);
+      for (const [i, { text }] of responses.entries())
         expect(JSON.parse(text)).toMatchObject({ url: '/predict', body: `{"n":${i}}` });
-      // Those that went to the first replica were sent twice, and no other.
+      // Only requests that went to the first replica were sent twice.
       const first = seen.filter((entry) => entry.startsWith('0')).length;
       expect(first).toBeGreaterThan(0);
-      expect(answers.filter(({ headers }) => headers[ATTEMPTS] === '2').length).toBe(first);
-      expect(answers.filter(({ headers }) => headers[ATTEMPTS] === '1').length).toBe(4 - first);
-      const twice = answers.find(({ headers }) => headers[ATTEMPTS] === '2')!;
+      expect(responses.filter(({ headers }) => headers[ATTEMPTS] === '2').length).toBe(first);
+      expect(responses.filter(({ headers }) => headers[ATTEMPTS] === '1').length).toBe(4 - first);
+      const twice = responses.find(({ headers }) => headers[ATTEMPTS] === '2')!;
       expect(twice.headers['server-timing']).toMatch(/retry;dur=[1-9]/);
       const line = await weir.exchange(twice.headers['x-baseten-request-id'] as string);
       expect([line['attempts'], line['replica'], line['status']]).toEqual([2, 'r1', 200]);
     });
 
-    it('passes the last answer on when the time for trying is over', async () => {
+    it('passes the last response on when the time for retries is over', async () => {
       handlers = [busy, busy];
-      const answer = await post('/predict');
-      expect([answer.status, answer.text, answer.headers['x-mine']]).toEqual([503, 'busy', '1']);
-      expect(Number(answer.headers[ATTEMPTS])).toBeGreaterThan(2);
-      expect(seen.length).toBe(Number(answer.headers[ATTEMPTS]));
-      // In turn: who has just said no is not asked next.
+      const response = await post('/predict');
+      expect([response.status, response.text, response.headers['x-mine']]).toEqual([503, 'busy', '1']);
+      expect(Number(response.headers[ATTEMPTS])).toBeGreaterThan(2);
+      expect(seen.length).toBe(Number(response.headers[ATTEMPTS]));
+      // In turn, since the replica of the last attempt is avoided.
       const turns = seen.map((entry) => entry[0]);
       for (const [i, turn] of turns.entries()) if (i > 0) expect(turn).not.toBe(turns[i - 1]);
     });
 
-    it('passes such an answer on at once for methods, paths and bodies that are not to be sent again', async () => {
+    it('passes a 503 on at once for methods, paths and bodies that are not retried', async () => {
       handlers = [busy, busy];
-      const answers = [
+      const responses = [
         await call(weir.url, '/health'),
         await post('/v1/never/again'),
         await post('/predict', Buffer.alloc(65 * 1024)),
       ];
-      expect(answers.map((answer) => [answer.status, answer.text, answer.headers[ATTEMPTS]])).toEqual([
+      expect(
+        responses.map((response) => [response.status, response.text, response.headers[ATTEMPTS]]),
+      ).toEqual([
         [503, 'busy', '1'],
         [503, 'busy', '1'],
         [503, 'busy', '1'],
@@ -357,7 +358,7 @@ proxy: { retry: { max_time: 3s, max_body: 64KiB, exclude_paths: [/v1/never] } }
       expect(seen.length).toBe(3);
     });
 
-    it('passes other errors on at once', async () => {
+    it('passes other error responses on at once', async () => {
       handlers[0] = handlers[1] = (req, res) => {
         req.resume();
         res.writeHead(500).end();
@@ -366,7 +367,7 @@ proxy: { retry: { max_time: 3s, max_body: 64KiB, exclude_paths: [/v1/never] } }
       expect(seen.length).toBe(1);
     });
 
-    it('passes a long answer of that kind over for the other replica’s', async () => {
+    it('drops a long 503 in favour of the response of the other replica', async () => {
       handlers[0] = (req, res) => {
         req.resume();
         res.writeHead(503);
@@ -374,46 +375,46 @@ proxy: { retry: { max_time: 3s, max_body: 64KiB, exclude_paths: [/v1/never] } }
         res.on('close', () => clearInterval(more));
       };
       for (let i = 0; i < 2; i++) expect((await post('/predict')).status).toBe(200);
-      await until('nobody reads the long one', () => replicas[0]!.open === 0);
+      await until('the connection of the long response is closed', () => replicas[0]!.open === 0);
     });
 
-    it('knows an excluded path however the client writes it', async () => {
+    it('recognizes an excluded path in every form of the target', async () => {
       handlers = [busy, busy];
-      const answers = [await post('http://x/v1/never/again'), await post('/production/sync/v1/never')];
-      expect(answers.map(({ status }) => status)).toEqual([503, 503]);
+      const responses = [await post('http://x/v1/never/again'), await post('/production/sync/v1/never')];
+      expect(responses.map(({ status }) => status)).toEqual([503, 503]);
       expect(seen.length).toBe(2);
     });
 
-    it('leaves nothing behind of an upload that was answered too soon and sent elsewhere', async () => {
+    it('resends an upload after an early 503 and leaves no connection behind', async () => {
       handlers[0] = handlers[1] = (_, res) => void res.writeHead(503, { 'content-length': '2' }).end('no');
       const early = begin(weir.url, '/predict', { method: 'POST', headers: { 'content-length': '20' } });
       early.on('error', () => undefined);
       early.write('1234567890');
-      await until('it was sent and answered', () => seen.length > 0);
+      await until('the first replica has responded', () => seen.length > 0);
       handlers = [mirror, mirror];
-      const answer = once(early, 'response');
-      await until('it was sent again', () => seen.length > 1);
+      const response = once(early, 'response');
+      await until('the request is sent again', () => seen.length > 1);
       early.end('1234567890');
-      const [res] = (await answer) as [NodeJS.ReadableStream & { statusCode: number }];
+      const [res] = (await response) as [NodeJS.ReadableStream & { statusCode: number }];
       let text = '';
       for await (const chunk of res) text += String(chunk);
       expect(JSON.parse(text)).toMatchObject({ body: '12345678901234567890' });
       await weir.shows('weir_replica_connections{state="active"}', 0);
     });
 
-    it('stops trying when the client leaves', async () => {
+    it('stops its retries when the client leaves', async () => {
       handlers = [busy, busy];
-      const leaver = begin(weir.url, '/predict', { method: 'POST' });
-      leaver.on('error', () => undefined);
-      leaver.end('{}');
-      await until('it was sent once', () => seen.length === 1);
-      leaver.destroy();
+      const leavingClient = begin(weir.url, '/predict', { method: 'POST' });
+      leavingClient.on('error', () => undefined);
+      leavingClient.end('{}');
+      await until('the request is sent', () => seen.length === 1);
+      leavingClient.destroy();
       await weir.shows(
         'baseten_concurrent_requests{model_id="local",model_name="local",deployment_id="twins",environment="production",rollout_phase="stable"}',
         0,
       );
       const ended = await weir.line(
-        'its end',
+        'the closed exchange',
         (line) => line.event === 'exchange' && line['cause'] === 'client_gone',
       );
       expect(ended['attempts']).toBeLessThanOrEqual(2);
@@ -423,16 +424,16 @@ proxy: { retry: { max_time: 3s, max_body: 64KiB, exclude_paths: [/v1/never] } }
       expect(seen.length).toBe(sent + 1);
     });
 
-    it('sends a request elsewhere when its replica refuses the connection, whatever the method and the body', async () => {
+    it('sends a request with any method and body to another replica when the first refuses the connection', async () => {
       const closed = replicas[1]!;
       await closed.close();
       const bodies = [undefined, '{}', Buffer.alloc(2 * MIB, 'y')];
-      // One after the other, and each replica in turn: at least one of the first two meets the closed one.
-      const answers = [];
+      // One after the other, and each replica in turn, so at least one of the first two gets the closed one.
+      const responses = [];
       for (const body of bodies)
-        answers.push(await call(weir.url, '/x', body === undefined ? {} : { method: 'PUT', body }));
-      expect(answers.map((answer) => answer.status)).toEqual([200, 200, 200]);
-      expect(answers.filter((answer) => answer.headers[ATTEMPTS] === '2').length).toBe(1);
+        responses.push(await call(weir.url, '/x', body === undefined ? {} : { method: 'PUT', body }));
+      expect(responses.map((response) => response.status)).toEqual([200, 200, 200]);
+      expect(responses.filter((response) => response.headers[ATTEMPTS] === '2').length).toBe(1);
       await weir.shows('weir_replica_state{deployment_id="twins",replica="r1",state="down"}', 1);
       const page = await weir.page();
       expect(page.value('weir_retries_total{deployment_id="twins",reason="connect"}')).toBe(1);
@@ -443,15 +444,15 @@ proxy: { retry: { max_time: 3s, max_body: 64KiB, exclude_paths: [/v1/never] } }
       await weir.shows('weir_replica_state{deployment_id="twins",replica="r1",state="ready"}', 1);
     });
 
-    it('waits for one to come back when none is left, and loses nothing', async () => {
+    it('queues requests while all replicas are down, and loses none', async () => {
       const ports = replicas.map(({ port }) => port);
       await Promise.all(replicas.map((replica) => replica.close()));
-      const answers = [post('/predict', 'first'), post('/predict', 'second'), call(weir.url, '/third')];
+      const responses = [post('/predict', 'first'), post('/predict', 'second'), call(weir.url, '/third')];
       await weir.shows('weir_queue_length{deployment_id="twins"}', 3);
       replicas = await Promise.all(
         ports.map((port, i) => startReplica((req, res) => handlers[i]!(req, res), port)),
       );
-      expect((await Promise.all(answers)).map((answer) => answer.status)).toEqual([200, 200, 200]);
+      expect((await Promise.all(responses)).map((response) => response.status)).toEqual([200, 200, 200]);
     });
   });
 }

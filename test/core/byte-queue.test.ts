@@ -1,4 +1,4 @@
-// Bytes that are kept: the same bytes come back, and they take no more room than they are worth.
+// The byte queue keeps bytes in order, in memory proportional to their number.
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { ByteQueue } from '../../src/core/byte-queue.ts';
@@ -15,7 +15,7 @@ class Sink {
   }
 }
 
-it('gives back what was pushed, in order, however it was cut and whenever it is asked', () => {
+it('writes the pushed bytes in order, for any sizes of the pieces', () => {
   fc.assert(
     fc.property(
       fc.array(fc.oneof(fc.integer({ min: 0, max: 40 }), fc.integer({ min: 0, max: 40_000 })), {
@@ -47,7 +47,7 @@ it('gives back what was pushed, in order, however it was cut and whenever it is 
   );
 });
 
-it('a hundred thousand single bytes are a handful of blocks', () => {
+it('keeps a hundred thousand single bytes in a few blocks', () => {
   const kept = new ByteQueue();
   const read = Buffer.alloc(64 * 1024, 'x');
   for (let i = 0; i < 100_000; i++) kept.push(read.subarray(0, 1));

@@ -2,16 +2,15 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { backoffMs } from '../../src/core/backoff.ts';
 import { Deadlines, type Watched } from '../../src/core/deadlines.ts';
-import { catalogue, describe as inWords } from '../../src/core/errors.ts';
+import { catalogue, describe as describeError } from '../../src/core/errors.ts';
 import { Lifecycle, type Component } from '../../src/core/lifecycle.ts';
 import { Logger, type LineSink } from '../../src/core/logger.ts';
 import { nearest } from '../../src/core/nearest-name.ts';
-import { read, secrets, section, wordList } from '../../src/core/settings.ts';
 import { formatBytes, formatDuration, parseBytes, parseDuration } from '../../src/core/units.ts';
 import { until } from '../kit/until.ts';
 
 describe('units', () => {
-  it('what is written can be read again', () => {
+  it('parses what it formats', () => {
     fc.assert(fc.property(fc.nat(), (ms) => parseDuration(formatDuration(ms)) === ms));
     fc.assert(
       fc.property(fc.nat({ max: Number.MAX_SAFE_INTEGER }), (size) => parseBytes(formatBytes(size)) === size),
@@ -27,7 +26,7 @@ describe('units', () => {
     ['-1s', undefined],
     ['s', undefined],
     ['1 fortnight', undefined],
-  ])('duration %s', (text, ms) => expect(parseDuration(text)).toBe(ms));
+  ])('parses the duration %s', (text, ms) => expect(parseDuration(text)).toBe(ms));
 
   it.each([
     ['100MiB', 104_857_600],
@@ -35,44 +34,16 @@ describe('units', () => {
     ['1.5KiB', 1536],
     ['1MB', undefined],
     ['', undefined],
-  ])('size %s', (text, size) => expect(parseBytes(text)).toBe(size));
+  ])('parses the size %s', (text, size) => expect(parseBytes(text)).toBe(size));
 });
 
-describe('a list of words', () => {
-  const schema = section({
-    list: wordList({ default: ['a'], pattern: /^[a-z0-9]{1,3}$/, like: 'short words', doc: '' }),
-  });
-  const listOf = (input: unknown) => {
-    const result = read(schema, { list: input });
-    return result.ok ? result.settings.list : result.problems.map(({ message }) => message).join();
-  };
-
-  it.each([
-    [undefined, ['a']],
-    [[], []],
-    [
-      [0, 'b', 12],
-      ['0', 'b', '12'],
-    ],
-    ['0, b,12', ['0', 'b', '12']],
-    ['', []],
-    [['toolong'], 'is ["toolong"], must be a list of short words'],
-    [[1.5], 'is [1.5], must be a list of short words'],
-    [[[1]], 'is [[1]], must be a list of short words'],
-    [{ a: 1 }, 'is {"a":1}, must be a list of short words'],
-    [7, 'is 7, must be a list of short words'],
-  ])('%j', (input, expected) => expect(listOf(input)).toEqual(expected));
-
-  it('is not endless', () => expect(listOf(Array(65).fill('a'))).toMatch(/must be a list/));
-});
-
-describe('the nearest word', () => {
+describe('nearest', () => {
   it.each([
     ['probe_intervall', 'probe_interval'],
     ['lisetn', 'listen'],
     ['LISTEN', 'listen'],
     ['quux', undefined],
-  ])('%s', (word, expected) =>
+  ])('finds the nearest known name to %s', (word, expected) =>
     expect(nearest(word, ['probe_interval', 'listen', 'max_body'])).toBe(expected),
   );
 });
@@ -90,7 +61,7 @@ describe('backoff', () => {
 });
 
 describe('deadlines', () => {
-  it('sweep everyone who is watched, also when some let go of others in the middle of it', async () => {
+  it('sweep every watched item, even if items unwatch others during a sweep', async () => {
     const deadlines = new Deadlines();
     const swept = new Set<number>();
     const items: Watched[] = Array.from({ length: 50 }, (_, i) => ({
@@ -102,7 +73,7 @@ describe('deadlines', () => {
       },
     }));
     for (const item of items) deadlines.watch(item);
-    await until('all were swept', () => deadlines.size === 0);
+    await until('all items are swept', () => deadlines.size === 0);
     expect(swept.size).toBe(50);
   });
 });
@@ -129,7 +100,7 @@ describe('the lifecycle', () => {
     expect(log).toEqual(['start a', 'start b', 'stop b', 'stop a']);
   });
 
-  it('undoes what was started when a part fails to start', async () => {
+  it('stops the started components if a later one fails to start', async () => {
     const log: string[] = [];
     const lifecycle = new Lifecycle([part('a', log), part('b', log, true), part('c', log)], quiet);
     await expect(lifecycle.start()).rejects.toThrow('no');
@@ -137,8 +108,8 @@ describe('the lifecycle', () => {
   });
 });
 
-describe('the catalogue', () => {
-  it('has a message for people in every row, and statuses that HTTP knows', () => {
+describe('the catalogue of failures', () => {
+  it('has a message and a valid HTTP status in every row', () => {
     for (const row of Object.values(catalogue)) {
       expect(row.message).toMatch(/^[A-Z].*[a-zA-Z]$/);
       expect(row.http).toBeGreaterThanOrEqual(400);
@@ -146,19 +117,19 @@ describe('the catalogue', () => {
     }
   });
 
-  it('tells a chain of causes on one line', () => {
-    expect(inWords(new Error('a', { cause: new Error('b', { cause: 'c' }) }))).toBe('a: b: "c"');
+  it('describes an error and its causes on one line', () => {
+    expect(describeError(new Error('a', { cause: new Error('b', { cause: 'c' }) }))).toBe('a: b: "c"');
   });
 });
 
-describe('the log', () => {
+describe('the logger', () => {
   const lines = (isText: boolean, level: 'info' | 'warn' = 'info') => {
     const written: string[] = [];
     const sink: LineSink = { write: (line) => written.push(line), flush: () => undefined, dropped: () => 0 };
     return { written, log: new Logger(sink, { level, isText }) };
   };
 
-  it('writes JSON for machines', () => {
+  it('writes JSON lines', () => {
     const { log, written } = lines(false);
     log.info('hello', { a: 1, b: undefined });
     expect(JSON.parse(written[0]!)).toEqual({
@@ -169,7 +140,7 @@ describe('the log', () => {
     });
   });
 
-  it('writes text for people, quoted where it must be', () => {
+  it('writes text lines, with quotes where needed', () => {
     const { log, written } = lines(true);
     log.warn('replica is down', { replica: 'r0', problem: 'no "way"' });
     expect(written[0]).toMatch(
@@ -177,33 +148,9 @@ describe('the log', () => {
     );
   });
 
-  it('keeps quiet below its level', () => {
+  it('writes nothing below its level', () => {
     const { log, written } = lines(false, 'warn');
     log.info('nothing');
     expect(written).toEqual([]);
   });
-});
-
-describe('a list of secrets', () => {
-  const schema = section({ list: secrets({ minLength: 4, max: 2, doc: '' }) });
-  const listOf = (input: unknown) => {
-    const result = read(schema, { list: input });
-    return result.ok ? result.settings.list : result.problems.map(({ message }) => message).join();
-  };
-  const wrong = 'must be up to 2 texts of at least 4 characters each';
-
-  it.each([
-    [undefined, []],
-    ['', []],
-    ['first, second', ['first', 'second']],
-    [
-      ['first', 'second'],
-      ['first', 'second'],
-    ],
-    [['first', 'abc'], wrong],
-    ['abc', wrong],
-    [[12_345], wrong],
-    [{}, wrong],
-    ['first,second,third', wrong],
-  ])('%j', (input, list) => expect(listOf(input)).toEqual(list));
 });

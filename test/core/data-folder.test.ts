@@ -70,7 +70,7 @@ it('creates the folder and its parents, for their owner only, and releases the l
   await take(path);
 });
 
-it('is refused while another process uses it, with its pid, and works as soon as that is killed', async () => {
+it('fails with the pid of another process that uses the folder, and works once that process is killed', async () => {
   const path = folder();
   const child = await other(path);
   expect(await refusal(path)).toBe(
@@ -83,7 +83,7 @@ it('is refused while another process uses it, with its pid, and works as soon as
   expect(readFileSync(join(path, 'weir.pid'), 'utf8')).toMatch(`${process.pid} `);
 });
 
-it('is refused under any path that leads to it, and names the host of the other weir', async () => {
+it('fails for every path to a folder in use, and names the host of the other weir', async () => {
   const path = folder();
   await other(path);
   writeFileSync(join(path, 'weir.pid'), '7 some-other-host\n');
@@ -101,20 +101,20 @@ it.each([
     /cannot write to the data folder .*\/data: something in its path is not a folder \(\w+\);/,
   ],
   ['a file above it', '/deeper/still', /still: something in its path is not a folder \(ENOTDIR\);/],
-])('is refused where there is %s', async (_, below, message) => {
+])('fails if there is %s', async (_, below, message) => {
   const path = `${folder({ data: 'a file' })}/data${below}`;
   const said = await refusal(path);
   expect(said).toMatch(message);
   expect(said).toMatch(/choose another one with --data-dir, or keep nothing on disk with --logs-capture=off/);
 });
 
-it('is refused at once if the file system allows no new folders', async () => {
+it('fails at once if the file system allows no new folders', async () => {
   expect(await refusal('/proc/weir/data')).toMatch(
     /cannot write to the data folder \/proc\/weir\/data: E\w+: /,
   );
 });
 
-it('is refused if its files cannot be written', async () => {
+it('fails if its files cannot be written', async () => {
   const lock = folder();
   mkdirSync(join(lock, 'weir.lock'));
   expect(await refusal(lock)).toMatch(/EISDIR: /);

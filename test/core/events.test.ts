@@ -9,14 +9,14 @@ afterEach(() => void vi.useRealTimers());
 
 const MINUTE_MS = 60_000;
 
-describe('repeats', () => {
+describe('the repeat limiter', () => {
   /** The events that were passed on: number of the event, and how many were left out before it. */
   const heard = (repeats: RepeatLimiter, key: string, count: number, into: [number, number][] = []) => {
     for (let i = 0; i < count; i++) repeats.take(key, (suppressed) => void into.push([i, suppressed]));
     return into;
   };
 
-  it('are passed on ten times a minute, then the latest with a count of the others', () => {
+  it('passes on ten events a minute, then the latest with a count of the others', () => {
     const repeats = new RepeatLimiter();
     const into = heard(repeats, 'a', 25);
     expect(into).toEqual(Array.from({ length: 10 }, (_, i) => [i, 0]));
@@ -27,7 +27,7 @@ describe('repeats', () => {
     expect(into).toHaveLength(11);
   });
 
-  it('of a new minute are passed on at once, after the held one', () => {
+  it('passes on events of a new minute at once, after the held one', () => {
     const repeats = new RepeatLimiter();
     const into = heard(repeats, 'a', 12);
     vi.setSystemTime(Date.now());
@@ -37,7 +37,7 @@ describe('repeats', () => {
     expect(into.slice(10)).toEqual([[11, 1], ...Array.from({ length: 9 }, (_, i) => [i, 0])]);
   });
 
-  it('that are held are passed on at the end, each once', () => {
+  it('passes on each held event once on flush', () => {
     const repeats = new RepeatLimiter();
     const into = heard(repeats, 'a', 11);
     repeats.flush();
@@ -46,7 +46,7 @@ describe('repeats', () => {
     expect(into.slice(10)).toEqual([[10, 0]]);
   });
 
-  it('of too many keys are not lost', () => {
+  it('loses no event if there are too many keys', () => {
     const repeats = new RepeatLimiter();
     let passed = 0;
     let suppressed = 0;
@@ -63,7 +63,7 @@ describe('repeats', () => {
   });
 });
 
-describe('an event', () => {
+describe('a lifecycle event', () => {
   const open = (level: LogLevel = 'info') => {
     const lines: Record<string, unknown>[] = [];
     const records: LifecycleEvent[] = [];
@@ -84,7 +84,7 @@ describe('an event', () => {
     problem: 'GET /health answered 500',
   };
 
-  it('is a line of the log and a record with the same facts', () => {
+  it('writes a log line and a record with the same facts', () => {
     const { log, lines, records } = open();
     log.event('replica_down', down);
     expect(lines).toEqual([
@@ -106,7 +106,7 @@ describe('an event', () => {
     ]);
   });
 
-  it('that was held has its own time, and the number of events that were left out', () => {
+  it('keeps its own time when it is held, and counts the events that were left out', () => {
     const { log, lines, records } = open();
     for (let i = 0; i < 13; i++) {
       vi.advanceTimersByTime(10);
@@ -119,7 +119,7 @@ describe('an event', () => {
     expect(lines[10]).toMatchObject({ time: new Date(lastMs).toISOString(), suppressed: 2 });
   });
 
-  it('of another replica, or of an operator, is not limited by it', () => {
+  it('is limited per replica, and not at all if an operator caused it', () => {
     const { log, records } = open();
     for (let i = 0; i < 12; i++) log.event('replica_down', down);
     log.event('replica_down', { ...down, replica: 'r1' });
@@ -128,14 +128,14 @@ describe('an event', () => {
     expect(records.filter(({ name }) => name === 'configuration_reloaded')).toHaveLength(12);
   });
 
-  it('is recorded even if the log does not show its level', () => {
+  it('is recorded even if log.level hides its line', () => {
     const { log, lines, records } = open('error');
     log.event('replica_down', down);
     expect(lines).toEqual([]);
     expect(records).toHaveLength(1);
   });
 
-  it('has a name in lower case, and a log line', () => {
+  it('has a lower case name and a log line', () => {
     for (const [name, { line }] of Object.entries(EVENTS)) {
       expect(name).toMatch(/^[a-z]+(_[a-z]+)+$/);
       expect(line).not.toBe('');

@@ -2,7 +2,7 @@
 import { afterAll, expect, it } from 'vitest';
 import { SqliteFile } from '../../src/core/sqlite-file.ts';
 import { queueOptions } from '../../src/async/queue/options.ts';
-import { settingsIn } from '../../src/core/settings.ts';
+import { settingsIn } from '../../src/core/read-settings.ts';
 import { folder, removeFolders } from '../kit/folder.ts';
 
 afterAll(removeFolders);
@@ -19,7 +19,7 @@ it.each([
   file.close();
 });
 
-it('the setting async.fsync, which turns syncing off, says that a power cut may damage the file', () => {
+it('documents at async.fsync that a power cut may damage the file', () => {
   const fsync = settingsIn(queueOptions).find(({ path }) => path.join('.') === 'fsync');
-  expect(fsync?.about.doc).toContain('a power cut may damage the file');
+  expect(fsync?.info.doc).toContain('a power cut may damage the file');
 });

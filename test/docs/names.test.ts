@@ -1,8 +1,9 @@
 // Names of settings, flags, variables, metrics, events and errors in the README and the guides.
 import { describe, expect, it } from 'vitest';
-import { families } from '../../scripts/metric-families.ts';
+import { metricFamilies } from '../../src/telemetry/metrics/metrics.ts';
 import { settings } from '../../src/config/schema.ts';
-import { CLIENT, isServiceLink, OLD_CLIENT } from '../../src/config/variables.ts';
+import { isServiceLink } from '../../src/config/service-links.ts';
+import { CLIENT, OLD_CLIENT } from '../../src/config/variables.ts';
 import { catalogue } from '../../src/core/errors.ts';
 import { EVENTS } from '../../src/core/events.ts';
 import { exportResult } from '../../src/telemetry/otlp-export/delivery-result.ts';
@@ -48,7 +49,7 @@ describe.each(GUIDES)('$file', (page) => {
   });
 
   it('names metrics that exist', () => {
-    const names = new Set(families().map(({ name }) => name));
+    const names = new Set(metricFamilies.map(({ name }) => name));
     for (const [whole, name] of page.text.matchAll(
       /\b((?:weir|baseten)_[a-z_]+?)(?:_bucket|_sum|_count)?\b/g,
     ))
@@ -76,10 +77,10 @@ it('the guide of the export says what happens after every status of a receiver',
   const retried = statuses(/^\| ([\d, ]+), or not at all +\| retries/m);
   const paused = statuses(/^\| ([\d, ]+), a redirect +\| pauses/m);
   const resultOf = (status: number) =>
-    exportResult({ status, headers: {}, body: Buffer.alloc(0) }, 'logs', 'json', 1, 0).is;
-  expect(retried.map(resultOf)).toEqual(retried.map(() => 'again'));
+    exportResult({ status, headers: {}, body: Buffer.alloc(0) }, 'logs', 'json', 1, 0).kind;
+  expect(retried.map(resultOf)).toEqual(retried.map(() => 'retry'));
   expect([...paused, 301, 308].map(resultOf)).toEqual([...paused, 301, 308].map(() => 'locked_out'));
   for (let status = 400; status < 600; status++)
     if (![...retried, ...paused].includes(status))
-      expect(['refused', 'too_large'], String(status)).toContain(resultOf(status));
+      expect(['rejected', 'too_large'], String(status)).toContain(resultOf(status));
 });

@@ -149,7 +149,7 @@ describe('a submit', () => {
     const { error, error_code } = JSON.parse(text) as { error: string; error_code: string };
     expect(error_code).toBe('client_error');
     for (const part of [
-      'model_input must be an object, and is a string',
+      'model_input must be an object, not a string',
       'webhook_endpoint must',
       'priority must be a whole number from 0 to 2',
       'max_time_in_queue_seconds must be a whole number from 10 to 259200',

@@ -117,8 +117,10 @@ describe('/v1/scale and the page', () => {
     const args = ['check', '--replica', 'http://127.0.0.1:1', '--scale-keda'];
     const checked = await runWeir([...args, '--scale-min-replica=2', '--scaler=0.0.0.0:8080']);
     expect(checked.code).toBe(2);
-    expect(checked.err).toContain('scale.min_replica is larger than scale.max_replica');
-    expect(checked.err).toContain('ingress.listen and scale.listen are the same address');
+    expect(checked.err).toContain('scale.min_replica (2) is larger than scale.max_replica (1)');
+    expect(checked.err).toContain(
+      'ingress.listen and scale.listen are the same address, 0.0.0.0:8080; change one of them',
+    );
   });
 });
 

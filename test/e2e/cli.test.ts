@@ -1,4 +1,4 @@
-// The command line as people meet it: help, mistakes, settings and where they came from.
+// The command line: help, usage errors, settings and their origins.
 import { spawnSync } from 'node:child_process';
 import { cpSync, mkdtempSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
@@ -25,7 +25,7 @@ const yaml = (text: string): string => {
 };
 
 describe('weir', () => {
-  it('helps: overview, every command, every flag', async () => {
+  it('prints an overview, and help for every command with every flag', async () => {
     const overview = await runWeir(['--help']);
     expect(overview.code).toBe(0);
     for (const command of ['serve', 'run', 'check', 'settings', 'health', 'logs']) {
@@ -43,7 +43,7 @@ describe('weir', () => {
     expect(await runWeir([word])).toMatchObject({ code: 0, out: expect.stringMatching(/^\d+\.\d+\.\d+\n$/) });
   });
 
-  it('shows the help of a command with help COMMAND, too', async () => {
+  it('prints the same help for help COMMAND and COMMAND --help', async () => {
     const [asked, same] = [await runWeir(['help', 'logs']), await runWeir(['logs', '--help'])];
     expect(asked).toEqual(same);
     expect(asked.out).toMatch(/^Usage: weir logs /);
@@ -65,7 +65,7 @@ describe('weir', () => {
     ['settings', 'more'],
     ['health', '--lsten=x'],
     ['logs', '--sicne=1h'],
-  ])('ends with 2 for a mistake in its arguments: %s %s', async (...args) => {
+  ])('exits with code 2 for a wrong argument: %s %s', async (...args) => {
     const { code, out, err } = await runWeir(args.filter((arg) => arg !== undefined));
     expect([code, out]).toEqual([2, '']);
     expect(err).toMatch(/^weir: .+\n$/);
@@ -85,20 +85,20 @@ describe('weir', () => {
     );
   });
 
-  it('suggests the command that was meant', async () => {
+  it('suggests the nearest command for an unknown one', async () => {
     expect(await runWeir(['sevre'])).toMatchObject({
       code: 2,
       err: 'weir: unknown command "sevre"; did you mean serve?\n',
     });
   });
 
-  it('asks run for a command', async () => {
+  it('fails to run without a command after --', async () => {
     const { code, err } = await runWeir(['run', REPLICA]);
     expect(code).toBe(2);
-    expect(err).toMatch(/^weir: run needs the replica’s command behind --, such as: .*\n$/);
+    expect(err).toMatch(/^weir: weir run needs the command of the replica after --, such as: weir run .*\n$/);
   });
 
-  it('says in one sentence that a door is taken', async () => {
+  it('reports an address that is in use in one sentence', async () => {
     const blocker = createServer().listen(0, '127.0.0.1');
     await once(blocker, 'listening');
     const { port } = blocker.address() as AddressInfo;
@@ -110,12 +110,12 @@ describe('weir', () => {
     ]);
     expect(code).toBe(69);
     expect(err).toBe(
-      `weir: cannot listen on 127.0.0.1:${port}: something else is listening there; choose another address with --listen\n`,
+      `weir: cannot listen on 127.0.0.1:${port}: the port is in use; choose another address with --listen\n`,
     );
     blocker.close();
   });
 
-  it('fails to start with a data folder that another weir uses, before it listens', async () => {
+  it('fails to start with a data folder that another weir uses', async () => {
     const replica = await startReplica((_, res) => res.end());
     const data = mkdtempSync(join(tmpdir(), 'weir-'));
     const weir = await startWeir(['--replica', replica.url, '--data-dir', data]);
@@ -129,7 +129,7 @@ describe('weir', () => {
     await startWeir(['--replica', replica.url, '--data-dir', data]);
   });
 
-  it('fails to start with a data folder that cannot be written, unless nothing is kept there', async () => {
+  it('fails to start with a data folder that it cannot write to, unless it keeps nothing there', async () => {
     const data = yaml('a file');
     const { code, err } = await runWeir(['serve', REPLICA, '--listen=127.0.0.1:0', '--data-dir', data]);
     expect([code, err.startsWith(`weir: cannot write to the data folder ${data}: `)]).toEqual([69, true]);
@@ -138,7 +138,7 @@ describe('weir', () => {
     await startWeir(['--replica', replica.url, '--data-dir=/proc/nowhere', ...nothingKept]);
   });
 
-  it('asks a running weir how it is', async () => {
+  it('reports the health of a running weir by exit code', async () => {
     const replica = await startReplica((_, res) => res.end());
     const weir = await startWeir(['--replica', replica.url]);
     const admin = `--admin=127.0.0.1:${weir.adminPort}`;
@@ -168,7 +168,7 @@ describe('variables of other programs', () => {
     WEIR_ADMIN_URL: 'http://127.0.0.1:1',
   };
 
-  it('do not disturb any command: those of Kubernetes for a Service called weir, and those of weir logs', async () => {
+  it('of Kubernetes for a Service called weir, and of weir logs, are ignored by all commands', async () => {
     const replica = await startReplica((_, res) => res.end());
     const env = { ...LINKS, ...CLIENT };
     expect(await runWeir(['check', REPLICA], env)).toEqual({
@@ -190,7 +190,7 @@ describe('variables of other programs', () => {
     expect((await fetch(`${weir.admin}/v1/settings`)).status).toBe(200);
   });
 
-  it('do not disturb weir run, and reach the replica unchanged', async () => {
+  it('are ignored by weir run and passed to the replica unchanged', async () => {
     const replica = await startReplica((_, res) => res.end());
     const weir = await startWeir(['--replica', replica.url, '--log-format=json'], {
       command: 'run',
@@ -201,7 +201,7 @@ describe('variables of other programs', () => {
     expect(port).toBe(LINKS.WEIR_PORT);
   });
 
-  it('give weir logs another key than the server’s', async () => {
+  it('give weir logs a different key than the server', async () => {
     const replica = await startReplica((_, res) => res.end());
     const weir = await startWeir(['--replica', replica.url, '--logs-capture=metadata'], {
       env: { WEIR_ADMIN_KEY: 'key-of-the-server', WEIR_CLIENT_KEY: 'some-other-key-here' },
@@ -214,7 +214,7 @@ describe('variables of other programs', () => {
 });
 
 describe('weir check', () => {
-  it('finds nothing wrong with what is right', async () => {
+  it('accepts a valid configuration', async () => {
     expect(await runWeir(['check', REPLICA])).toEqual({
       code: 0,
       out: 'ok: 1 deployment(s), 1 replica(s)\n',
@@ -222,13 +222,13 @@ describe('weir check', () => {
     });
   });
 
-  it('wants a replica', async () => {
+  it('fails without a replica', async () => {
     expect((await runWeir(['check'])).err).toBe(
-      'weir: no replica is configured: give --replica http://127.0.0.1:8000, or deployments in a file\n',
+      'weir: no replica is configured; give --replica http://127.0.0.1:8000, or deployments in a file with --config\n',
     );
   });
 
-  it('lists all mistakes at once, with their place and the nearest known key', async () => {
+  it('lists all mistakes at once, each with its origin and the nearest known name', async () => {
     const file = yaml(`model: { id: mdl1, nmae: llama }
 ingres:
   listen: 127.0.0.1:80
@@ -259,22 +259,22 @@ deployments:
       [
         'weir: --log-level: log.level is "loud", must be one of debug, info, warn, error',
         'weir: WEIR_LOG_ACCESS: log.access is "maybe", must be true or false',
-        'weir: unknown option --lsten; did you mean --listen?',
+        'weir: unknown flag --lsten; did you mean --listen?',
         'weir: unknown variable WEIR_ADMINN; did you mean WEIR_ADMIN?',
-        'weir: weir.yaml:1: model.nmae is no setting; did you mean name?',
+        'weir: weir.yaml:1: unknown setting "model.nmae"; did you mean "name"?',
         'weir: weir.yaml:12: deployments[0].replicas[0].url is "ftp://127.0.0.1", must be a URL such as http://127.0.0.1:8000: the scheme must be http, https, grpc or grpcs',
         'weir: weir.yaml:13: deployments[0].replicas[1].url is ***, must be a URL such as http://127.0.0.1:8000: a user name or password is not supported',
         'weir: weir.yaml:14: deployments[0].rollout_phase is "done", must be one of auto, stable, promoting, ""',
-        'weir: weir.yaml:2: ingres is no setting; did you mean ingress?',
-        'weir: weir.yaml:5: pool.probe_intervall is no setting; did you mean probe_interval?',
-        'weir: weir.yaml:6: pool.probe_timeout is 5, must be a time with its unit, such as 500ms, 30s, 20m or 2h',
+        'weir: weir.yaml:2: unknown setting "ingres"; did you mean "ingress"?',
+        'weir: weir.yaml:5: unknown setting "pool.probe_intervall"; did you mean "probe_interval"?',
+        'weir: weir.yaml:6: pool.probe_timeout is 5, must be a time from 50ms to 7d with its unit, such as 500ms, 30s, 20m or 2h',
         'weir: weir.yaml:8: proxy.max_body is "lots", must be a size such as 64KiB, 100MiB or a number of bytes',
-        'weir: weir.yaml:9: proxy.idle_timeout is 1ms, must be from 100ms to 7d',
+        'weir: weir.yaml:9: proxy.idle_timeout is "1ms", must be a time from 100ms to 7d with its unit, such as 500ms, 30s, 20m or 2h',
       ].sort(),
     );
   });
 
-  it('finds what is right by itself and wrong together', async () => {
+  it('finds settings that contradict each other', async () => {
     const file = yaml(`deployments:
   - { id: a, replicas: [{ id: x, url: "http://127.0.0.1:1" }, { id: x, url: "http://127.0.0.1:2" }] }
   - { id: a, replicas: [{ url: "http://127.0.0.1:3" }] }
@@ -283,21 +283,30 @@ admin: { listen: "127.0.0.1:9000" }
 samplers: { container_interval: 2m }
 `);
     expect((await runWeir(['check', '--config', file])).err.trim().split('\n')).toEqual([
-      'weir: deployments: the id "a" is used twice',
-      'weir: deployments[0].replicas: the id "x" is used twice',
-      'weir: ingress.listen and admin.listen are the same address',
-      'weir: samplers.max_age is not larger than the intervals: readings would come and go',
+      'weir: deployments: the id "a" is used twice; give each deployment an id of its own',
+      'weir: deployments[0].replicas: the id "x" is used twice; give each replica an id of its own',
+      'weir: samplers.max_age (1m) must be larger than the longest interval of samplers (2m), or readings would expire between two of them',
+      'weir: ingress.listen and admin.listen are the same address, 127.0.0.1:9000; change one of them',
     ]);
   });
 
-  it('says where a file is no YAML, and that a file is missing', async () => {
+  it('reports the line of a YAML syntax error, and a missing file', async () => {
     expect((await runWeir(['check', '--config', yaml('model: [1\nx: 2')])).err).toMatch(/\d+\.yaml:2: /);
     expect((await runWeir(['check', REPLICA, '--config', '/nowhere/weir.yaml'])).err).toMatch(
-      /^weir: cannot read the configuration: ENOENT/,
+      /^weir: cannot read the configuration file: ENOENT/,
     );
   });
 
-  it('takes a key with nothing behind it for absent, and refuses what is no section', async () => {
+  it('names the section of a required setting that is missing', async () => {
+    const file = yaml('deployments:\n  - replicas:\n      - id: a\n');
+    expect(await runWeir(['check', '--config', file])).toEqual({
+      code: 2,
+      out: '',
+      err: `weir: ${file}:3: deployments[0].replicas[0].url is missing, must be a URL\n`,
+    });
+  });
+
+  it('treats a key without a value as absent, and rejects text in place of a section', async () => {
     expect((await runWeir(['check', REPLICA, '--config', yaml('pool:\nproxy:\n')])).code).toBe(0);
     expect((await runWeir(['check', REPLICA, '--config', yaml('pool: fast\n')])).err).toMatch(
       /\.yaml:1: pool must be a section \(key: value lines\)\n$/,
@@ -306,13 +315,27 @@ samplers: { container_interval: 2m }
 });
 
 describe('weir settings', () => {
-  it('needs no replica', async () => {
+  it('works without a replica', async () => {
     const { code, out } = await runWeir(['settings']);
     expect(code).toBe(0);
     expect(out).toMatch(/^admin\.listen +0\.0\.0\.0:9464 +default$/m);
   });
 
-  it('prints every value and where it came from: flag, variable, file, default', async () => {
+  it('prints the JSON schema of the configuration file with --schema', async () => {
+    const { code, out, err } = await runWeir(['settings', '--schema'], { WEIR_LOG_LEVEL: 'loud' });
+    expect([code, err]).toEqual([0, '']);
+    expect(JSON.parse(out)).toMatchObject({
+      $schema: 'https://json-schema.org/draft/2020-12/schema',
+      properties: { pool: { properties: { probe_interval: { type: 'string', default: '10s' } } } },
+    });
+    expect(await runWeir(['settings', '--schema', REPLICA])).toEqual({
+      code: 2,
+      out: '',
+      err: `weir: unexpected argument "${REPLICA}"; --schema takes no other argument\n`,
+    });
+  });
+
+  it('prints every value with its origin: flag, variable, file or default', async () => {
     const file = yaml(
       `pool:\n  probe_interval: 1m\n  probe_timeout: 3s\nproxy:\n  max_body: 1MiB\nmodel:\n  id: mdl1\n`,
     );
@@ -341,7 +364,7 @@ describe('weir settings', () => {
     expect(out).not.toContain('0123456789abcdef');
   });
 
-  it('puts --replica in the place of the replicas of the file’s one deployment', async () => {
+  it('replaces the replicas of the only deployment of the file with those of --replica', async () => {
     const file = yaml(
       'deployments: [{ id: dep1, replicas: [{ url: "http://127.0.0.1:1" }, { url: "http://127.0.0.1:2" }] }]',
     );
@@ -352,7 +375,7 @@ describe('weir settings', () => {
       'deployments: [{ id: a, replicas: [{ url: "http://127.0.0.1:1" }] }, { id: b, replicas: [{ url: "http://127.0.0.1:2" }] }]',
     );
     expect((await runWeir(['settings', REPLICA, '--config', two])).err).toContain(
-      '--replica: the configuration has several deployments',
+      '--replica: the configuration file has 2 deployments; set this in the file, for one of them',
     );
   });
 });

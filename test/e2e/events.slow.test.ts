@@ -102,7 +102,7 @@ it('start and end of weir and its replicas are in search, tail, contract API, we
     expect(of(deployment)).toEqual(['deployment_added', 'replica_started', 'replica_ready']);
   const started = found.find(({ attributes }) => attributes.event === 'weir_started')!;
   expect(started).toMatchObject({ level: 'INFO', source: 'weir' });
-  expect(started.message).toContain(`started; it serves clients on 127.0.0.1:${weir.port}`);
+  expect(started.message).toContain(`started; listening for clients on 127.0.0.1:${weir.port}`);
   for (const name of ['deployment', 'environment', 'replica']) expect(started).not.toHaveProperty(name);
 
   // With words, with the query bar, and counted by kind.
@@ -456,7 +456,7 @@ it('an event in the next file reports a damaged file of the log store that was s
   const damaged = await eventNamed(door(again), 'log_store_damaged');
   expect(damaged).toMatchObject({ level: 'ERROR', source: 'weir' });
   expect(damaged.message).toMatch(
-    /^A file of the log store is damaged and was set aside as .*\.damaged-\d+: /,
+    /^A segment of the log store is damaged and was renamed to .*\.damaged-\d+: /,
   );
 }, 30_000);
 

@@ -1,4 +1,4 @@
-// What weir sends on, with the real binary: over an outage in which it is restarted and killed, and to another weir.
+// OTLP export with the real binary: during an outage with restarts and kills, and to another weir.
 import { get } from 'node:https';
 import { TracerProvider, SimpleSpanProcessor } from '@opentelemetry/sdk-trace';
 import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-proto';
@@ -36,7 +36,7 @@ const create = async (weir: Weir, connection: object): Promise<string> => {
   return (JSON.parse(answer.text) as { id: string }).id;
 };
 
-it('an outage, in which weir is stopped and killed, loses nothing and doubles nothing', async () => {
+it('loses and repeats nothing in an outage during which weir is stopped and killed', async () => {
   const receiver = await new Receiver().start();
   const { port } = receiver;
   let weir = await start();
@@ -58,7 +58,7 @@ it('an outage, in which weir is stopped and killed, loses nothing and doubles no
     (await json(weir, `/v1/otel/connections/${id}/status`))['state'] === 'retrying';
   await more('down');
   await until('it retries', isRetrying);
-  // That the export is paused is an event, which is stored behind them.
+  // The event export_paused is stored after them.
   await until('the queue is seen', async () => (await figure('queue_records{destination="far"}'))! >= 700);
   expect(await figure('lag_seconds{destination="far"}')).toBeGreaterThan(0);
   expect(await figure('requests_total{destination="far",code="none"}')).toBeGreaterThan(0);
@@ -80,7 +80,7 @@ it('an outage, in which weir is stopped and killed, loses nothing and doubles no
   await receiver.stop();
 }, 60_000);
 
-it('two weirs that export to each other come to rest', async () => {
+it('stops exporting a record between two weirs that export to each other', async () => {
   const [one, two] = [await start([], folder()), await start([], folder())];
   const ids = [
     await create(one, { endpoint_url: `${two.admin}/v1/logs` }),
@@ -100,7 +100,7 @@ it('two weirs that export to each other come to rest', async () => {
   expect([await has(one), await has(two)]).toEqual([2, 2]);
 });
 
-it('spans and logs of OpenTelemetry’s packages are found by their trace', async () => {
+it('finds spans and logs of the OpenTelemetry packages by trace id', async () => {
   const weir = await start();
   const spans = new TracerProvider({
     spanProcessors: [
@@ -129,7 +129,7 @@ it('spans and logs of OpenTelemetry’s packages are found by their trace', asyn
   });
 });
 
-it('a request over TLS says so in its span', async () => {
+it('has the URL scheme https in the span of a request over TLS', async () => {
   const { server } = localCertificate();
   const replica = await startReplica((_, res) => void res.end());
   const tls = [`--ingress-tls-cert=${server.certFile}`, `--ingress-tls-key=${server.keyFile}`];

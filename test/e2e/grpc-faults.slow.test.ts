@@ -199,14 +199,14 @@ describe('a replica', () => {
       (s) => s.respond({ ':status': 200, 'content-type': 'text/html' }, { endStream: true }),
       status.UNKNOWN,
       'bad_response',
-      'The replica answered HTTP 200 (content-type text/html) without grpc-status',
+      'The replica responded with HTTP 200 (content-type text/html) without grpc-status',
     ],
     [
       'that sends a grpc-message without a grpc-status',
       (s) => s.respond({ ...HEADERS, 'grpc-message': 'out of %F0%9F%90%8F' }, { endStream: true }),
       status.UNKNOWN,
       'bad_response',
-      'The replica answered without grpc-status; its grpc-message: out of 🐏',
+      'The replica responded without grpc-status; its grpc-message: out of 🐏',
     ],
     [
       'that sends the same in its trailers',
@@ -225,7 +225,7 @@ describe('a replica', () => {
       (s) => s.respond({ ':status': 503, 'content-type': 'text/html' }, { endStream: true }),
       status.UNAVAILABLE,
       'bad_response',
-      'The replica answered HTTP 503 without grpc-status',
+      'The replica responded with HTTP 503 without grpc-status',
     ],
     [
       'that answers HTTP 404 with a page',
@@ -235,7 +235,7 @@ describe('a replica', () => {
       },
       status.UNIMPLEMENTED,
       'bad_response',
-      'The replica answered HTTP 404 without grpc-status',
+      'The replica responded with HTTP 404 without grpc-status',
     ],
     [
       'that ends without a grpc-status',
@@ -643,7 +643,7 @@ describe('the target', () => {
     ]);
     expect(await went(['x-baseten-environment', 'web'])).toEqual([
       status.UNIMPLEMENTED,
-      'This is not spoken here: this deployment serves HTTP, the request is gRPC',
+      'Protocol not supported: this deployment serves HTTP, the request is gRPC',
     ]);
     // Beside them, HTTP/1.1 on the same port.
     expect(await (await fetch(`${weir.url}/environments/web/sync/x`)).text()).toBe('web');

@@ -334,7 +334,7 @@ for (const [lane, args] of [
       expect(answer.status).toBe(415);
       expect(answer.headers.get('x-weir-cause')).toBe('wrong_protocol');
       expect(await answer.json()).toMatchObject({
-        error: 'This is not spoken here: this deployment serves gRPC, the request is HTTP',
+        error: 'Protocol not supported: this deployment serves gRPC, the request is HTTP',
       });
     });
   });

@@ -1,4 +1,4 @@
-// Inside Kubernetes the API server says how many pods there are, in what state, and how often they were started again.
+// Pod counts from a Kubernetes API server, with the real binary.
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { rootCertificates } from 'node:tls';
@@ -38,8 +38,8 @@ async function start(...args: string[]): Promise<Weir> {
 const startSelector = (...args: string[]) =>
   start('--kubernetes-pods=selector', '--kubernetes-selector=app=llama', ...args);
 
-/** All complaints of a weir, which ends with this: its last line has been read then, so none is missing. */
-async function complaints(weir: Weir): Promise<Line[]> {
+/** Stops a weir and returns all its warnings. All of its lines have been read then. */
+async function warnings(weir: Weir): Promise<Line[]> {
   await weir.stop();
   await weir.line('its end', ({ event }) => event === 'stopped');
   return weir.lines.filter(({ event }) => event === 'pods cannot be watched');
@@ -47,7 +47,7 @@ async function complaints(weir: Weir): Promise<Line[]> {
 const isWatched = (weir: Weir) => weir.line('the watch', ({ event }) => event === 'pods are watched');
 
 describe('pods by a selector', () => {
-  it('are counted by state, with the contract’s labels, and followed as they come, change and go', async () => {
+  it('are counted by state, with the contract’s labels, while they are added, changed and deleted', async () => {
     api.put(podObject({ name: 'a', restarts: 2 }));
     api.put(podObject({ name: 'b', isPending: true }));
     api.put(podObject({ name: 'other', labels: { app: 'gemma' }, restarts: 50 }));
@@ -71,7 +71,7 @@ describe('pods by a selector', () => {
     api.put(podObject({ name: 'b', restarts: 1 }));
     await weir.shows(RESTARTS, 3);
 
-    // Replaced: what the old one had counted stays.
+    // Replaced: the restarts of the old one still count.
     api.put(podObject({ name: 'a', restarts: 2, isDeleting: true }));
     await weir.shows(ACTIVE, 1);
     api.put(podObject({ name: 'c', isPending: true }));
@@ -82,7 +82,7 @@ describe('pods by a selector', () => {
     expect(api.lists).toBe(1);
   });
 
-  it('are known again after the watch was cut, with nothing missed and no new list', async () => {
+  it('are watched again after the connection is cut, without a missed event or a new list', async () => {
     api.put(podObject({ name: 'a' }));
     const weir = await startSelector();
     await isWatched(weir);
@@ -91,10 +91,10 @@ describe('pods by a selector', () => {
     await weir.shows(RESTARTS, 1);
     await until('it watches again', () => api.openWatches === 1);
     expect(api.lists).toBe(1);
-    expect(await complaints(weir)).toEqual([]);
+    expect(await warnings(weir)).toEqual([]);
   });
 
-  it('are listed anew when the version is gone (410), in the stream or as the answer', async () => {
+  it('are listed again after 410 Gone, in the stream or as the response', async () => {
     api.put(podObject({ name: 'a' }));
     const weir = await startSelector();
     await isWatched(weir);
@@ -111,10 +111,10 @@ describe('pods by a selector', () => {
     await weir.shows(RESTARTS, 5);
     api.refuse = {};
     await until('it watches again', () => api.openWatches === 1);
-    expect(await complaints(weir)).toEqual([]);
+    expect(await warnings(weir)).toEqual([]);
   });
 
-  it('are not harmed by lines that are no events', async () => {
+  it('ignore lines that are not events', async () => {
     api.put(podObject({ name: 'a' }));
     const weir = await startSelector();
     await isWatched(weir);
@@ -134,7 +134,7 @@ describe('pods by a selector', () => {
 });
 
 describe('weir’s own pod', () => {
-  it('is the one that the host is named after, or that a setting names', async () => {
+  it('is found by the host name, or by a setting', async () => {
     api.put(podObject({ name: 'mine', restarts: 1 }));
     api.put(podObject({ name: 'neighbour', restarts: 10 }));
     const weir = await start('--kubernetes-pods=own', '--kubernetes-pod-name=mine');
@@ -145,44 +145,46 @@ describe('weir’s own pod', () => {
 });
 
 describe('an API server that fails', () => {
-  it('keeps weir from nothing: health checks speak for the replicas until it is there', async () => {
+  it('does not delay weir: replicas are counted by probes until it is up', async () => {
     await api.stop();
     const weir = await startSelector();
     await weir.shows(ACTIVE, 1);
     await weir.shows(readiness('true'), 1);
     expect((await weir.page()).value(RESTARTS)).toBeUndefined();
-    await weir.line('the complaint', ({ event }) => event === 'pods cannot be watched');
+    await weir.line('the warning', ({ event }) => event === 'pods cannot be watched');
     api.put(podObject({ name: 'a', restarts: 3 }));
     api.put(podObject({ name: 'b' }));
     await api.start();
     await weir.shows(RESTARTS, 3);
     await weir.shows(ACTIVE, 2);
-    expect(await complaints(weir)).toHaveLength(1);
+    expect(await warnings(weir)).toHaveLength(1);
   });
 
-  it('that takes a question and never answers is asked again', async () => {
+  it('is asked again after it did not respond', async () => {
     api.put(podObject({ name: 'a', restarts: 3 }));
     api.isMute = true;
     const weir = await startSelector('--kubernetes-request-timeout=200ms');
     await until('it has asked twice', () => api.lists >= 2);
     api.isMute = false;
     await weir.shows(RESTARTS, 3);
-    expect(await complaints(weir)).toMatchObject([{ problem: 'did not answer in time' }]);
+    expect(await warnings(weir)).toMatchObject([
+      { problem: 'no response from the API server within kubernetes.request_timeout' },
+    ]);
   });
 
-  it('that does not know the token, or is not the one of the certificate, is not believed', async () => {
+  it('is not used if it rejects the token or has another certificate', async () => {
     api.put(podObject({ name: 'a', restarts: 3 }));
-    writeFileSync(join(api.credentials, 'token'), 'of somebody else');
+    writeFileSync(join(api.credentials, 'token'), 'wrong token');
     const weir = await startSelector();
-    await weir.line('the complaint', ({ problem }) => problem === 'answered 401');
+    await weir.line('the warning', ({ problem }) => problem === 'the API server returned 401');
     writeFileSync(join(api.credentials, 'ca.crt'), rootCertificates[0]!);
     const stranger = await startSelector();
-    const { problem } = await stranger.line('a complaint', ({ event }) => event === 'pods cannot be watched');
+    const { problem } = await stranger.line('a warning', ({ event }) => event === 'pods cannot be watched');
     expect(problem).toMatch(/certificate/);
     await weir.shows(ACTIVE, 1);
   });
 
-  it('that forbids the list is named once, and asked again', async () => {
+  it('is reported once and asked again if it forbids the list', async () => {
     api.put(podObject({ name: 'a', restarts: 3 }));
     api.refuse = { list: 403 };
     const weir = await startSelector();
@@ -190,20 +192,20 @@ describe('an API server that fails', () => {
     await weir.shows(ACTIVE, 1);
     api.refuse = {};
     await weir.shows(RESTARTS, 3);
-    expect(await complaints(weir)).toMatchObject([{ problem: 'answered 403' }]);
+    expect(await warnings(weir)).toMatchObject([{ problem: 'the API server returned 403' }]);
   });
 
-  it('that forbids the watch alone is listed instead, and named once', async () => {
+  it('is reported once and listed repeatedly if it forbids only the watch', async () => {
     api.put(podObject({ name: 'a', restarts: 3 }));
     api.refuse = { watch: 403 };
     const weir = await startSelector();
     await weir.shows(RESTARTS, 3);
     api.putInSilence(podObject({ name: 'a', restarts: 4 }));
     await weir.shows(RESTARTS, 4);
-    expect(await complaints(weir)).toMatchObject([{ problem: 'answered 403' }]);
+    expect(await warnings(weir)).toMatchObject([{ problem: 'the API server returned 403' }]);
   });
 
-  it('that answers with something else is asked again', async () => {
+  it('is asked again after a response that is not a list', async () => {
     api.put(podObject({ name: 'a', restarts: 3 }));
     for (const garbage of ['<html>maintenance</html>', '{"kind":"PodList","items":"none"}', '[]', '']) {
       api.garbage = garbage;
@@ -213,11 +215,11 @@ describe('an API server that fails', () => {
       expect((await weir.page()).value(RESTARTS)).toBeUndefined();
       api.garbage = undefined;
       await weir.shows(RESTARTS, 3);
-      expect(await complaints(weir)).toHaveLength(1);
+      expect(await warnings(weir)).toHaveLength(1);
     }
   });
 
-  it('is not believed for ever: after max_age health checks speak again, and restarts are not told', async () => {
+  it('is not used after max_age: replicas are counted by probes, and there are no restarts', async () => {
     api.put(podObject({ name: 'a', restarts: 3, ready: 'False', turned: '2026-11-20T08:00:01Z' }));
     const weir = await startSelector('--kubernetes-max-age=300ms');
     await weir.shows(ACTIVE, 0);
@@ -229,17 +231,17 @@ describe('an API server that fails', () => {
     await weir.shows(RESTARTS, 3);
   });
 
-  it('that nobody has announced is said to be missing', async () => {
+  it('is reported as missing outside of a cluster', async () => {
     const replica = await startReplica((_, res) => res.end('ok'));
     const weir = await startWeir(['--replica', replica.url, '--kubernetes-pods=own'], {
       env: { KUBERNETES_SERVICE_HOST: '', KUBERNETES_SERVICE_PORT: '' },
     });
-    const { problem } = await weir.line('the complaint', ({ event }) => event === 'pods cannot be watched');
+    const { problem } = await weir.line('the warning', ({ event }) => event === 'pods cannot be watched');
     expect(problem).toContain('set kubernetes.server');
     await weir.shows(ACTIVE, 1);
   });
 
-  it('does not hold up the end of weir', async () => {
+  it('does not delay the end of weir', async () => {
     const weir = await startSelector();
     await isWatched(weir);
     expect(await weir.stop()).toBe(0);
@@ -247,7 +249,7 @@ describe('an API server that fails', () => {
   });
 });
 
-it('pods by no selector, or of no deployment, are mistakes of the configuration', async () => {
+it('rejects a configuration without a selector or with an unknown deployment', async () => {
   const { code, err } = await runWeir([
     'check',
     '--replica=http://127.0.0.1:1',
@@ -256,5 +258,5 @@ it('pods by no selector, or of no deployment, are mistakes of the configuration'
   ]);
   expect(code).toBe(2);
   expect(err).toContain('kubernetes.selector is empty');
-  expect(err).toContain('there is no deployment "nope"');
+  expect(err).toContain('unknown deployment "nope"; known deployments: local');
 });

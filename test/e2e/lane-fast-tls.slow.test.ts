@@ -1,4 +1,4 @@
-// The fast lane keeps the promises of every lane over TLS too.
+// The contract of all lanes, for the fast lane over TLS.
 import { afterAll } from 'vitest';
 import { laneContract } from '../contract/lane.ts';
 import { localCertificate } from '../kit/certificate.ts';

@@ -1,4 +1,4 @@
-// The fast lane keeps the promises of every lane.
+// The contract of all lanes, for the fast lane.
 import { laneContract } from '../contract/lane.ts';
 
 laneContract('the fast lane', []);

@@ -1,6 +1,6 @@
-// Bodies, trailers, chunk extensions and pipelines through both lanes, split at every position. Both sides use raw bytes, so
-// that no library repairs them. The replica must see the same request, and the client the same answer.
-// FUZZ_RUNS makes the generated part longer: npm run fuzz.
+// Bodies, trailers, chunk extensions and pipelines through both lanes, split at every position. Client and replica use
+// raw sockets, since a library could repair the bytes. Both lanes must send the same request and the same response.
+// FUZZ_RUNS sets the number of generated bodies: npm run fuzz.
 import type { Socket } from 'node:net';
 import fc from 'fast-check';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
@@ -11,21 +11,21 @@ import { startWeir, type Weir } from '../kit/weir.ts';
 
 const runs = Math.max(100, Math.floor(Number(process.env['FUZZ_RUNS'] ?? 1500) / 10));
 
-/** The ways through weir. In the last one the fast lane hands the connection over. */
+/** The ways through weir. In the last one the fast lane passes the connection to the full lane. */
 const WAYS = [
   ['the fast lane', 'fast', ''],
   ['the full lane', 'full', ''],
-  ['the fast lane and then the full one', 'fast', 'TE: trailers\r\n'],
+  ['the fast lane and then the full lane', 'fast', 'TE: trailers\r\n'],
 ] as const;
 
 let replica: Replica;
 const weirs: Record<string, Weir> = {};
 /** The complete requests that the replica got. */
 let seen: { body: string; trailers: string[] }[] = [];
-/** The connection on which the latest request came. */
+/** The connection of the latest request. */
 let latest: Socket | undefined;
-/** What the replica answers with, in pieces. */
-let answer: readonly string[] = [];
+/** The response of the replica, in pieces. */
+let response: readonly string[] = [];
 const ok = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
 
 beforeAll(async () => {
@@ -40,7 +40,7 @@ beforeAll(async () => {
         received = received.slice(read.end);
         latest = socket;
         seen.push({ body: read.message.body, trailers: read.message.trailers });
-        void sendApart(socket, answer);
+        void sendApart(socket, response);
       }
     });
   });
@@ -56,17 +56,17 @@ afterAll(async () => {
 });
 beforeEach(() => {
   seen = [];
-  answer = [ok];
+  response = [ok];
 });
 
-/** Every way to cut a text in two. */
+/** All ways to split a text in two. */
 const splits = (text: string): [string, string][] =>
   Array.from({ length: text.length }, (_, at) => [text.slice(0, at), text.slice(at)]);
 
 const head = (fields: string): string =>
   `POST /x HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n${fields}\r\n`;
 
-/** A trailer line with its name in lower case and without blanks around its value. */
+/** A trailer line with a lower-case name and without blanks around the value. */
 const plain = (line: string): string => {
   const colon = line.indexOf(':');
   return `${line.slice(0, colon).toLowerCase()}: ${line.slice(colon + 1).trim()}`;
@@ -95,7 +95,7 @@ describe.each(WAYS)('%s', (_, lane, fields) => {
       { body: 'hello', trailers: ['x-sum: 42', 'x-b: 1'] },
     ],
     [
-      'trailers that look like what weir says',
+      'trailers that look like headers of weir',
       '5\r\nhello\r\n0\r\nX_Forwarded_For: 9.9.9.9\r\nX-Baseten-Request-Id: forged\r\nX-Sum: 42\r\n\r\n',
       { body: 'hello', trailers: ['x-sum: 42'] },
     ],
@@ -106,7 +106,7 @@ describe.each(WAYS)('%s', (_, lane, fields) => {
     ],
   ];
 
-  it.each(ACCEPTED)('passes %s on, wherever they are split', async (_name, body, wanted) => {
+  it.each(ACCEPTED)('forwards %s, split at any position', async (_name, body, wanted) => {
     for (const [first, second] of splits(body)) {
       seen = [];
       const { received } = await exchange(weirs[lane]!.port, [head(fields) + first, second]);
@@ -114,7 +114,7 @@ describe.each(WAYS)('%s', (_, lane, fields) => {
       const lower = seen.map((one) => ({ ...one, trailers: one.trailers.map(plain) }));
       expect([first, lower]).toEqual([first, [wanted]]);
     }
-    // Head and body apart, too.
+    // Head and body separately, too.
     const { received } = await exchange(weirs[lane]!.port, [head(fields), body]);
     expect(statusOf(received)).toBe(200);
   });
@@ -124,29 +124,29 @@ describe.each(WAYS)('%s', (_, lane, fields) => {
     ['an extension without a value', '5;a=\r\nhello\r\n0\r\n\r\n'],
     ['a quoted value without its end', '5;a="b\r\nhello\r\n0\r\n\r\n'],
     ['an extension that ends with a blank', '5;a=b \r\nhello\r\n0\r\n\r\n'],
-    ['something behind a quoted value', '5;a="b"c\r\nhello\r\n0\r\n\r\n'],
+    ['bytes after a quoted value', '5;a="b"c\r\nhello\r\n0\r\n\r\n'],
     ['a size with a blank', '5 \r\nhello\r\n0\r\n\r\n'],
     ['a blank before a size', ' 5\r\nhello\r\n0\r\n\r\n'],
-    ['a bare LF behind a size', '5\nhello\r\n0\r\n\r\n'],
+    ['a bare LF after a size', '5\nhello\r\n0\r\n\r\n'],
     ['a bare LF in an extension', '5;a\n\r\nhello\r\n0\r\n\r\n'],
     ['a bare CR in an extension', '5;a\rb\r\nhello\r\n0\r\n\r\n'],
     ['a chunk longer than its size', '4\r\nhello\r\n0\r\n\r\n'],
-    ['a size in another notation', '0x5\r\nhello\r\n0\r\n\r\n'],
-    ['an endless size', '0000000000000005\r\nhello\r\n0\r\n\r\n'],
+    ['a size with the prefix 0x', '0x5\r\nhello\r\n0\r\n\r\n'],
+    ['a size of 16 digits', '0000000000000005\r\nhello\r\n0\r\n\r\n'],
     ['an extension of 20 KB', `5;${'a'.repeat(20_000)}\r\nhello\r\n0\r\n\r\n`],
     ['a Content-Length as trailer', '5\r\nhello\r\n0\r\nContent-Length: 5\r\n\r\n'],
     ['a Transfer-Encoding as trailer', '5\r\nhello\r\n0\r\ntransfer-encoding: chunked\r\n\r\n'],
     ['a trailer without a colon', '5\r\nhello\r\n0\r\nX-Sum\r\n\r\n'],
     ['a trailer with a blank before its colon', '5\r\nhello\r\n0\r\nX-Sum : 1\r\n\r\n'],
-    ['a bare LF behind a trailer', '5\r\nhello\r\n0\r\nX-Sum: 1\n\r\n'],
-  ])('answers %s with 400, wherever it is split', async (_name, body) => {
+    ['a bare LF after a trailer', '5\r\nhello\r\n0\r\nX-Sum: 1\n\r\n'],
+  ])('rejects %s with 400, split at any position', async (_name, body) => {
     for (const [first, second] of body.length > 1000 ? [[body.slice(0, 9), body.slice(9)]] : splits(body)) {
       const { received } = await exchange(weirs[lane]!.port, [head(fields) + first, second!]);
       expect([first, statusOf(received)]).toEqual([first, 400]);
       expect(readMessages(received).messages).toHaveLength(1);
       expect(received).toMatch(/X-Baseten-Request-Id: [0-9a-f]{37}/);
     }
-    // No replica has seen a whole request.
+    // The replica has not got a complete request.
     expect(seen).toEqual([]);
   });
 
@@ -164,9 +164,9 @@ describe.each(WAYS)('%s', (_, lane, fields) => {
       '5\r\nhello\r\n0\r\nSet-Cookie: a=b\r\nX-Sum: 42\r\nContent-Type: x\r\n\r\n',
       ['x-sum: 42'],
     ],
-  ])('passes an answer with %s on, wherever it is split', async (_name, body, trailers) => {
+  ])('forwards a response with %s, split at any position', async (_name, body, trailers) => {
     for (const [first, second] of splits(body)) {
-      answer = [chunked + first, second];
+      response = [chunked + first, second];
       const { received } = await exchange(weirs[lane]!.port, [`${head(fields)}0\r\n\r\n`]);
       const { message } = readMessage(received) ?? {};
       expect([first, message?.body]).toEqual([first, 'hello']);
@@ -175,14 +175,14 @@ describe.each(WAYS)('%s', (_, lane, fields) => {
   });
 
   it.each([
-    ['no chunk', 'ZZ\r\n'],
+    ['an invalid chunk size', 'ZZ\r\n'],
     ['a chunk longer than its size', '4\r\nhello\r\n0\r\n\r\n'],
     ['a bare LF', '5\nhello\r\n0\r\n\r\n'],
     ['a Content-Length as trailer', '5\r\nhello\r\n0\r\nContent-Length: 5\r\n\r\n'],
   ])(
-    'answers 502 if an answer has %s together with its head, and breaks off if it comes later',
+    'responds 502 if a response has %s together with its head, and aborts the response if it comes later',
     async (_name, body) => {
-      answer = [chunked + body];
+      response = [chunked + body];
       const { received } = await exchange(weirs[lane]!.port, [`${head(fields)}0\r\n\r\n`]);
       expect(received).toMatch(/^HTTP\/1\.1 502 [\s\S]*X-Weir-Cause: bad_response\r\n/);
       const id = /X-Baseten-Request-Id: ([0-9a-f]{37})/.exec(received)?.[1];
@@ -193,9 +193,9 @@ describe.each(WAYS)('%s', (_, lane, fields) => {
         cause: 'bad_response',
         response_bytes: sent.length,
       });
-      answer = [chunked, body];
+      response = [chunked, body];
       const later = await exchange(weirs[lane]!.port, [`${head(fields)}0\r\n\r\n`]);
-      // If head and body were read together, it is a 502 again.
+      // If weir read head and body together, it responds 502 again.
       if (statusOf(later.received) === 200)
         expect([later.isEnded, readMessage(later.received)]).toEqual([true, undefined]);
       else expect(statusOf(later.received)).toBe(502);
@@ -222,23 +222,23 @@ describe.each(WAYS)('%s', (_, lane, fields) => {
         const statuses = readMessages(received).messages.map(({ start }) => statusOf(start));
         expect(statuses.slice(0, 3), JSON.stringify(last)).toEqual([200, 200, 200]);
         expect(seen.slice(0, 3).map(({ body }) => body)).toEqual(['one', 'two', 'three']);
-        // A refused upgrade is passed on without a length.
+        // The response to a refused upgrade has no length.
         if (last === UPGRADE) expect(received.match(/HTTP\/1\.1 200 /g)).toHaveLength(4);
         else expect([400, 404, status]).toContain(statuses[3]);
       }
     }
   });
 
-  it('does not begin a request before the previous one is answered', async () => {
-    answer = [];
+  it('does not start a pipelined request before the response to the previous one', async () => {
+    response = [];
     const post = (body: string) =>
       `POST /x HTTP/1.1\r\nHost: h\r\n${fields}Content-Length: ${body.length}\r\n\r\n${body}`;
     const pending = exchange(weirs[lane]!.port, [post('one') + post('two')], 2);
-    await until('the first is there', () => seen.length === 1);
-    // A metrics page was served since, so a request that begins at once would have begun.
+    await until('the replica has the first request', () => seen.length === 1);
+    // A metrics page has been served since, so a second request would have arrived if it started at once.
     await weirs[lane]!.shows('baseten_concurrent_requests', 1);
     expect(seen.map(({ body }) => body)).toEqual(['one']);
-    answer = [ok];
+    response = [ok];
     latest!.write(ok);
     const { received } = await pending;
     expect(readMessages(received).messages.map(({ start }) => statusOf(start))).toEqual([200, 200]);
@@ -287,14 +287,14 @@ const body = fc
   .map(([chunks, trailers, last]) => `${chunks.join('')}${last}${trailers.join('')}\r\n`);
 const cuts = fc.array(fc.nat(), { maxLength: 3 });
 
-/** A text in pieces, cut at the given positions. */
-const cutUp = (text: string, at: readonly number[]): string[] => {
-  const places = [0, ...at.map((one) => one % (text.length + 1)).sort((a, b) => a - b), text.length];
-  return places.slice(1).map((place, i) => text.slice(places[i], place));
+/** Splits a text at the given positions. */
+const splitAt = (text: string, at: readonly number[]): string[] => {
+  const positions = [0, ...at.map((one) => one % (text.length + 1)).sort((a, b) => a - b), text.length];
+  return positions.slice(1).map((position, i) => text.slice(positions[i], position));
 };
 
 describe('generated bodies', () => {
-  it(`of requests mean the same in both lanes, ${runs} times over`, async () => {
+  it(`of ${runs} requests are the same in both lanes`, async () => {
     await fc.assert(
       fc.asyncProperty(body, cuts, cuts, async (text, first, second) => {
         const outcomes = [];
@@ -304,7 +304,7 @@ describe('generated bodies', () => {
           [WAYS[2], first],
         ] as const) {
           seen = [];
-          const { received } = await exchange(weirs[lane]!.port, cutUp(head(fields) + text, at));
+          const { received } = await exchange(weirs[lane]!.port, splitAt(head(fields) + text, at));
           const lower = seen.map((one) => [one.body, one.trailers.map(plain)]);
           outcomes.push([statusOf(received), lower]);
         }
@@ -315,13 +315,13 @@ describe('generated bodies', () => {
     );
   }, 600_000);
 
-  it(`of answers mean the same in both lanes, ${runs} times over`, async () => {
+  it(`of ${runs} responses are the same in both lanes`, async () => {
     await fc.assert(
       fc.asyncProperty(body, cuts, async (text, at) => {
         const outcomes = [];
         for (const [, lane, fields] of WAYS) {
-          // The head is sent separately, else it depends on the pieces whether an error can still be sent.
-          answer = cutUp(`HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n${text}`, at);
+          // The head and the body are cut at random, and weir can respond 502 only before it has sent a head.
+          response = splitAt(`HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n${text}`, at);
           const { received } = await exchange(weirs[lane]!.port, [`${head(fields)}0\r\n\r\n`]);
           const read = statusOf(received) === 502 ? undefined : readMessage(received);
           outcomes.push(

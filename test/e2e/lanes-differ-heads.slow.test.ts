@@ -1,5 +1,5 @@
-// Generated heads through both lanes as bytes, cut at any position: what the replica saw and what the client got must be
-// the same, whether the exchange was served or refused.
+// Generated heads through both lanes as raw bytes, split at any position. The replica must get the same request and the
+// client the same response in both lanes, also if weir refuses the request.
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { byteAnswer, byteRequest, cutAt } from '../kit/head-arbitrary.ts';
@@ -8,11 +8,11 @@ import { startWeir, type Weir } from '../kit/weir.ts';
 
 const runs = Math.ceil(Number(process.env['FUZZ_RUNS'] ?? 1500) / 5);
 
-/** Fields that differ from exchange to exchange, or between the lanes without a difference in meaning. */
+/** Fields that differ between requests, or between the lanes without a difference in meaning. */
 const INCIDENTAL =
   /^(x-baseten-request-id|server-timing|date|connection|keep-alive|content-length|transfer-encoding)$/;
 
-/** The first line, and the header lines in any order of different names. */
+/** The first line, and the header lines sorted. */
 function comparable(head: string): string[] {
   const [first, ...lines] = head.split('\r\n');
   const fields = lines
@@ -20,20 +20,20 @@ function comparable(head: string): string[] {
     .flatMap((line) => {
       const colon = line.indexOf(':');
       const name = line.slice(0, colon).toLowerCase();
-      // An id that weir has made differs from exchange to exchange.
+      // A request id that weir generates differs between requests.
       const value = line
         .slice(colon + 1)
         .trim()
         .replace(/^[0-9a-f]{37}$/, 'ID');
-      // Cookie lines may be joined on the way (RFC 9113 8.2.3).
+      // Cookie lines may be joined (RFC 9113 8.2.3).
       return (name === 'cookie' ? value.split(/; ?/) : [value]).map((one) => `${name}: ${one.trim()}`);
     })
     .filter((line) => !INCIDENTAL.test(line.slice(0, line.indexOf(':'))));
   return [first!, ...fields.sort()];
 }
 
-/** The heads of all answers that a client received, and whether weir answered itself. */
-function answersIn(received: string): unknown {
+/** The heads of all responses that a client received, and the body of the last one. */
+function responsesIn(received: string): unknown {
   const heads: string[][] = [];
   let rest = received;
   for (;;) {
@@ -44,7 +44,7 @@ function answersIn(received: string): unknown {
     rest = rest.slice(end + 4);
     if (!/^HTTP\/1\.1 1\d\d/.test(head[0]!)) break;
   }
-  // The body of an error holds the id.
+  // The body of an error contains the request id.
   return { heads, body: rest.replaceAll(/[0-9a-f]{37}/g, 'ID').replace(/^2\r\nok\r\n0\r\n\r\n$/, 'ok') };
 }
 
@@ -61,24 +61,30 @@ afterAll(async () => {
   await replica.replica.close();
 });
 
-it(`are the same exchange, ${runs} times over`, async () => {
+it(`both lanes forward ${runs} generated heads alike`, async () => {
   let served = 0;
   await fc.assert(
-    fc.asyncProperty(byteRequest, byteAnswer, cutAt, cutAt, async (asked, answer, cutAsked, cutAnswer) => {
-      replica.next = cutAnswer(answer.text);
-      replica.closes = answer.closes;
-      const outcomes = [];
-      for (const weir of lanes) {
-        replica.heads.length = 0;
-        const got = await exchangeBytes(weir.port, cutAsked(asked));
-        outcomes.push({ seen: replica.heads.map(comparable), got: answersIn(got) });
-      }
-      expect(outcomes[0]).toEqual(outcomes[1]);
-      if (outcomes[0]!.seen.length > 0) served++;
-    }),
+    fc.asyncProperty(
+      byteRequest,
+      byteAnswer,
+      cutAt,
+      cutAt,
+      async (request, response, cutRequest, cutResponse) => {
+        replica.next = cutResponse(response.text);
+        replica.closes = response.closes;
+        const outcomes = [];
+        for (const weir of lanes) {
+          replica.heads.length = 0;
+          const got = await exchangeBytes(weir.port, cutRequest(request));
+          outcomes.push({ seen: replica.heads.map(comparable), got: responsesIn(got) });
+        }
+        expect(outcomes[0]).toEqual(outcomes[1]);
+        if (outcomes[0]!.seen.length > 0) served++;
+      },
+    ),
     { numRuns: runs },
   );
-  // Enough of the generated heads must be valid.
+  // A third of the generated heads must be valid, or the test compares too little.
   expect(served).toBeGreaterThan(runs / 3);
   for (const weir of lanes) {
     await weir.shows('baseten_concurrent_requests', 0);
@@ -86,7 +92,7 @@ it(`are the same exchange, ${runs} times over`, async () => {
   }
 }, 1_200_000);
 
-it('are the same at every cut of a head of a request and of an answer', async () => {
+it('both lanes forward heads of requests and responses alike, split at any position', async () => {
   const request =
     'POST /x HTTP/1.1\r\nHost: [::1]:80\r\nConnection: close\r\nX-A: caf\u00c3\u00a9\r\nContent-Length: 0\r\n\r\n';
   const text = `HTTP/1.1 103 E\u00fc\r\nX-A: \u00fc\r\n\r\nHTTP/1.1 200 O\u00fc\r\nX-A: \u00fc\r\nContent-Length: 2, 2\r\n\r\nok`;
@@ -98,7 +104,7 @@ it('are the same at every cut of a head of a request and of an answer', async ()
       replica.next = [text.slice(0, at), text.slice(at)].filter((piece) => piece !== '');
       const pieces = [request.slice(0, at), request.slice(at)].filter((piece) => piece !== '');
       const got = await exchangeBytes(weir.port, pieces);
-      outcomes.push({ seen: replica.heads.map(comparable), got: answersIn(got) });
+      outcomes.push({ seen: replica.heads.map(comparable), got: responsesIn(got) });
     }
   for (const outcome of outcomes) expect(outcome).toEqual(outcomes[0]);
 }, 120_000);

@@ -1,4 +1,5 @@
-// Thousands of generated exchanges through both lanes: what the replica saw and what the client got must be the same.
+// Generated requests and responses through both lanes. The replica must get the same request and the client the same
+// response in both lanes.
 import { request } from 'node:http';
 import { once } from 'node:events';
 import { Agent, type IncomingMessage } from 'node:http';
@@ -11,13 +12,13 @@ import { startWeir, type Weir } from '../kit/weir.ts';
 const runs = Number(process.env['FUZZ_RUNS'] ?? 1500);
 
 /**
- * What differs from exchange to exchange, or is only one lane's way of saying the same: a body without a length may
- * end with the connection or come in chunks.
+ * Fields that differ between requests, or between the lanes without a difference in meaning: a body without a length
+ * ends with the connection or is chunked.
  */
 const INCIDENTAL =
   /^(x-baseten-request-id|x-request-id|traceparent|server-timing|date|connection|keep-alive|transfer-encoding)$/i;
 
-/** Headers as sorted `name: value` lines, names in lower case. Cookie lines may be joined on the way (RFC 9113 8.2.3). */
+/** Headers as sorted `name: value` lines, names in lower case. Cookie lines may be joined (RFC 9113 8.2.3). */
 const comparable = (raw: readonly string[]): string[] =>
   raw
     .flatMap((name, i) => {
@@ -84,32 +85,32 @@ afterAll(async () => {
   await replica.close();
 });
 
-it(`are the same exchange, ${runs} times over`, async () => {
+it(`both lanes forward ${runs} generated requests and responses alike`, async () => {
   const agents = [
     new Agent({ keepAlive: true, maxSockets: 1 }),
     new Agent({ keepAlive: true, maxSockets: 1 }),
   ];
   await fc.assert(
-    fc.asyncProperty(plainRequest, reply, async (asked, answer) => {
-      next = answer;
+    fc.asyncProperty(plainRequest, reply, async (generated, response) => {
+      next = response;
       const outcomes = [];
       for (const [i, weir] of lanes.entries()) {
-        const headers = ['Host', 'model.example', ...asked.headers.flat()];
-        if (asked.body !== undefined && !asked.isChunked)
-          headers.push('Content-Length', String(asked.body.length));
-        if (asked.body !== undefined && asked.isChunked) headers.push('Transfer-Encoding', 'chunked');
-        if (!asked.keepAlive) headers.push('Connection', 'close');
+        const headers = ['Host', 'model.example', ...generated.headers.flat()];
+        if (generated.body !== undefined && !generated.isChunked)
+          headers.push('Content-Length', String(generated.body.length));
+        if (generated.body !== undefined && generated.isChunked) headers.push('Transfer-Encoding', 'chunked');
+        if (!generated.keepAlive) headers.push('Connection', 'close');
         seen = undefined;
         const req = request({
           host: '127.0.0.1',
           port: weir.port,
-          method: asked.method,
-          path: asked.target,
+          method: generated.method,
+          path: generated.target,
           headers,
           agent: agents[i]!,
         });
         req.useChunkedEncodingByDefault = false;
-        req.end(asked.body);
+        req.end(generated.body);
         const [res] = (await once(req, 'response')) as [IncomingMessage];
         const body = await bodyOf(res);
         outcomes.push({

@@ -1,5 +1,5 @@
-// What the record must survive, in the real binary: killed under load, a disk that is full, a store that is held by
-// another process, files that are damaged, followed files that are turned over. Forwarding never notices any of it.
+// Faults of the log store, with the real binary: a kill under load, a full disk, a segment that another process locks,
+// damaged segments, rotated files. Requests are forwarded in all cases.
 import { execFileSync } from 'node:child_process';
 import {
   appendFileSync,
@@ -41,10 +41,10 @@ afterEach(async () => {
 const start = (args: string[] = [], options: StartOptions = {}): Promise<Weir> =>
   startWeir([`--replica=${model.url}`, `--data-dir=${data}`, ...args], options);
 
-const door = (weir: Weir) => ({ url: weir.admin });
+const adminOf = (weir: Weir) => ({ url: weir.admin });
 
-/** Posts lines; resolves to the status, or 0 where nobody answered. */
-async function store(weir: Weir, lines: readonly string[] | string): Promise<number> {
+/** Posts lines. Returns the status, or 0 without a response. */
+async function postLines(weir: Weir, lines: readonly string[] | string): Promise<number> {
   const body = typeof lines === 'string' ? lines : `${lines.join('\n')}\n`;
   try {
     const headers = { 'content-type': 'text/plain' };
@@ -54,7 +54,7 @@ async function store(weir: Weir, lines: readonly string[] | string): Promise<num
   }
 }
 
-/** All that is recorded of a source, oldest place first. */
+/** All records that match the query, by sequence number. */
 async function all(weir: Weir, query: Record<string, string> = {}): Promise<Log[]> {
   const wanted = new URLSearchParams({ ...query, format: 'ndjson', direction: 'asc' });
   const { status, text } = await call(weir.admin, `/v1/logs?${wanted.toString()}`);
@@ -66,20 +66,20 @@ async function all(weir: Weir, query: Record<string, string> = {}): Promise<Log[
     .toSorted((a, b) => a.seq - b.seq);
 }
 
-const daysIn = (at = data): string[] =>
+const segmentsIn = (at = data): string[] =>
   readdirSync(join(at, 'logs'))
     .filter((name) => /^logs-.*\.sqlite$/.test(name))
     .sort()
     .map((name) => join(at, 'logs', name));
 
-/** Forwards `n` requests, all of which must come back with 200. */
-async function forward(weir: Weir, n: number): Promise<void> {
-  const answers = await Promise.all(Array.from({ length: n }, () => call(weir.url, '/predict')));
-  expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([200]));
+/** Sends `n` requests and expects status 200 for all. */
+async function expectForwarded(weir: Weir, n: number): Promise<void> {
+  const responses = await Promise.all(Array.from({ length: n }, () => call(weir.url, '/predict')));
+  expect(new Set(responses.map(({ status }) => status))).toEqual(new Set([200]));
 }
 
-it('killed under load, it has every line that it answered for, and those that its replica had printed before', async () => {
-  // Prints until nobody reads any more.
+it('loses no accepted line and no visible line of its replica when it is killed under load', async () => {
+  // Prints until its stdout is closed.
   const printer = `
     let n = 0;
     process.stdout.on('error', () => process.exit());
@@ -93,24 +93,24 @@ it('killed under load, it has every line that it answered for, and those that it
     const clients = Array.from({ length: 4 }, async () => {
       while (!load.isOver) {
         const lines = Array.from({ length: 5 }, () => `posted ${++posted}`);
-        if ((await store(weir, lines)) === 200) for (const line of lines) accepted.add(line);
+        if ((await postLines(weir, lines)) === 200) for (const line of lines) accepted.add(line);
         else break;
       }
     });
     const before = accepted.size;
-    await until('enough was accepted', () => accepted.size >= before + 200, 20_000);
-    const visible = await until('enough was printed', async () => {
-      const { logs } = await search(door(weir), { q: 'source:stdout', limit: '1' });
+    await until('200 more lines are accepted', () => accepted.size >= before + 200, 20_000);
+    const visible = await until('100 printed lines are found', async () => {
+      const { logs } = await search(adminOf(weir), { q: 'source:stdout', limit: '1' });
       const n = Number(logs[0]?.message.split(' ')[1] ?? 0);
       return n > 100 && { n, seq: logs[0]!.seq };
     });
     const seenMs = performance.now();
-    await until('that was a while ago', () => performance.now() - seenMs > 200);
+    await until('200 ms have passed', () => performance.now() - seenMs > 200);
     await weir.stop('SIGKILL');
     load.isOver = true;
     await Promise.all(clients);
 
-    for (const path of daysIn()) {
+    for (const path of segmentsIn()) {
       const file = new DatabaseSync(path);
       expect(file.prepare('PRAGMA integrity_check').get(), path).toEqual({ integrity_check: 'ok' });
       file.close();
@@ -126,27 +126,27 @@ it('killed under load, it has every line that it answered for, and those that it
     expect(printed.length).toBeGreaterThanOrEqual(visible.n);
     expect(printed).toEqual(printed.map((_, i) => `printed ${i + 1}`));
     lastSeq = records.length;
-    expect(await store(after, [`posted ${++posted}`])).toBe(200);
-    expect((await search(door(after), { limit: '1' })).logs[0]!.seq).toBe(++lastSeq);
+    expect(await postLines(after, [`posted ${++posted}`])).toBe(200);
+    expect((await search(adminOf(after), { limit: '1' })).logs[0]!.seq).toBe(++lastSeq);
     await after.stop();
   }
 }, 90_000);
 
-// A disk of its own takes the right to mount one, which a container may not have.
+// Mounting a file system needs privileges that a container may not have.
 const canMount = (): boolean => {
-  const place = mkdtempSync(join(tmpdir(), 'weir-mount-'));
+  const directory = mkdtempSync(join(tmpdir(), 'weir-mount-'));
   try {
-    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=1m', 'tmpfs', place], { stdio: 'ignore' });
-    execFileSync('umount', [place]);
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=1m', 'tmpfs', directory], { stdio: 'ignore' });
+    execFileSync('umount', [directory]);
     return true;
   } catch {
     return false;
   } finally {
-    rmSync(place, { recursive: true, force: true });
+    rmSync(directory, { recursive: true, force: true });
   }
 };
 it.skipIf(!canMount())(
-  'on a full disk every request is answered, what is lost is counted and said once, and it goes on when there is room',
+  'serves requests on a full disk, counts lost records, logs the loss once, and stores again when there is space',
   async () => {
     const disk = folder();
     execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=8m', 'tmpfs', disk]);
@@ -154,7 +154,7 @@ it.skipIf(!canMount())(
       data = join(disk, 'data');
       mkdirSync(data);
       const weir = await start();
-      expect(await store(weir, ['before'])).toBe(200);
+      expect(await postLines(weir, ['before'])).toBe(200);
       const ballast = join(disk, 'ballast');
       const fd = openSync(ballast, 'w');
       const block = Buffer.alloc(4096);
@@ -169,20 +169,20 @@ it.skipIf(!canMount())(
         'records are lost',
         async () => {
           fill();
-          await forward(weir, 50);
+          await expectForwarded(weir, 50);
           return ((await weir.page()).value('weir_log_records_lost_total{reason="store_full"}') ?? 0) > 100;
         },
         20_000,
       );
-      expect(await store(weir, ['none of it'.repeat(1000)])).toBe(507);
-      const lost = weir.lines.filter(({ event }) => event === 'records are lost');
+      expect(await postLines(weir, ['not stored'.repeat(1000)])).toBe(507);
+      const lost = weir.lines.filter(({ event }) => event === 'log records lost');
       expect(lost.map(({ why }) => why)).toEqual(['store_full']);
       const stored = (await weir.page()).sum('weir_log_records_total', '');
       closeSync(fd);
       rmSync(ballast);
-      await until('there is room', async () => (await store(weir, ['after'])) === 200);
-      await forward(weir, 50);
-      await until('they are recorded', async () => (await all(weir)).length >= stored + 51);
+      await until('there is space', async () => (await postLines(weir, ['after'])) === 200);
+      await expectForwarded(weir, 50);
+      await until('the requests are recorded', async () => (await all(weir)).length >= stored + 51);
       const records = await all(weir);
       expect(records.map(({ seq }) => seq)).toEqual(records.map((_, i) => i + 1));
       expect(records.map(({ message }) => message)).toEqual(expect.arrayContaining(['before', 'after']));
@@ -195,21 +195,21 @@ it.skipIf(!canMount())(
   60_000,
 );
 
-it('while another process holds the store every request is answered, memory stays bounded, and what fitted is there', async () => {
+it('serves requests in bounded memory while another process locks the segment, and stores what it accepted', async () => {
   const weir = await start();
-  expect(await store(weir, ['first'])).toBe(200);
-  await forward(weir, 50);
-  const holder = new DatabaseSync(daysIn().at(-1)!);
+  expect(await postLines(weir, ['first'])).toBe(200);
+  await expectForwarded(weir, 50);
+  const holder = new DatabaseSync(segmentsIn().at(-1)!);
   holder.exec('BEGIN IMMEDIATE');
   const before = weir.residentBytes();
-  // Far more than the way to the store takes.
+  // Far more than the queue of the log store takes.
   const large = `${'x'.repeat(999)}\n`.repeat(1000);
-  const posts = Array.from({ length: 60 }, (_, i) => store(weir, `large ${i}\n${large}`));
+  const posts = Array.from({ length: 60 }, (_, i) => postLines(weir, `large ${i}\n${large}`));
   const early: number[] = [];
-  for (const one of posts) void one.then((status) => early.push(status));
-  await until('the way is full', () => early.length >= 30, 20_000);
+  for (const pending of posts) void pending.then((status) => early.push(status));
+  await until('the queue is full', () => early.length >= 30, 20_000);
   expect(new Set(early)).toEqual(new Set([429]));
-  for (let i = 0; i < 10; i++) await forward(weir, 30);
+  for (let i = 0; i < 10; i++) await expectForwarded(weir, 30);
   const page = await weir.page();
   expect(page.value('weir_log_queue_bytes')).toBeLessThanOrEqual(64 * 1024 ** 2);
   expect(page.value('weir_log_records_lost_total{reason="queue_full"}')).toBeGreaterThanOrEqual(30_000);
@@ -221,20 +221,20 @@ it('while another process holds the store every request is answered, memory stay
   expect(fitted.length).toBeGreaterThan(5);
   const kept = await all(weir, { q: 'large' });
   expect(kept.map(({ message }) => message).toSorted()).toEqual(fitted.toSorted());
-  expect(await store(weir, ['last'])).toBe(200);
+  expect(await postLines(weir, ['last'])).toBe(200);
 }, 60_000);
 
-it('what waits for a store that another process holds is written while it stops, into the same file', async () => {
+it('writes what waits for a locked segment into the same segment while it stops', async () => {
   const weir = await start();
-  expect(await store(weir, ['first'])).toBe(200);
-  const path = daysIn().at(-1)!;
+  expect(await postLines(weir, ['first'])).toBe(200);
+  const path = segmentsIn().at(-1)!;
   const holder = new DatabaseSync(path);
   holder.exec('BEGIN IMMEDIATE');
-  await forward(weir, 20);
+  await expectForwarded(weir, 20);
   const ended = weir.stop();
-  await until('its door is closed', async () => (await store(weir, ['late'])) === 0);
+  await until('the admin server is closed', async () => (await postLines(weir, ['late'])) === 0);
   const heldMs = performance.now();
-  await until('it waited for the file', () => performance.now() - heldMs > 1500);
+  await until('it has waited for the segment', () => performance.now() - heldMs > 1500);
   holder.exec('ROLLBACK');
   holder.close();
   expect(await ended).toBe(0);
@@ -242,10 +242,10 @@ it('what waits for a store that another process holds is written while it stops,
   const records = await all(after);
   expect(records.map(({ seq }) => seq)).toEqual(records.map((_, i) => i + 1));
   expect(records.filter(({ kind }) => kind === 'request')).toHaveLength(20);
-  expect(daysIn()).toEqual([path]);
+  expect(segmentsIn()).toEqual([path]);
 }, 30_000);
 
-it('lines of followed files come once each, through rotation, restarts and a kill', async () => {
+it('stores each line of a followed file once, across rotations, restarts and a kill', async () => {
   const logs = folder({ 'model.log': 'from before\n' });
   const path = join(logs, 'model.log');
   const args = [`--logs-files=${path}`];
@@ -260,8 +260,8 @@ it('lines of followed files come once each, through rotation, restarts and a kil
     writeFileSync(path, '');
   };
   let weir = await start(args);
-  // What is there at the very first start is followed from its end.
-  await until('it follows', async () => {
+  // A file that exists at the first start is followed from its end.
+  await until('the file is followed', async () => {
     appendFileSync(path, 'probe\n');
     return (await all(weir, { kind: 'line' })).length > 0;
   });
@@ -269,18 +269,18 @@ it('lines of followed files come once each, through rotation, restarts and a kil
     new Set(['probe']),
   );
   write(1000);
-  // Two files that are read at the same time may take turns.
+  // Lines of two files that are read at the same time may be mixed.
   const lines = async () =>
     (await all(weir, { q: 'line' }))
       .map(({ message }) => message)
       .toSorted((a, b) => Number(a.slice(5)) - Number(b.slice(5)));
-  const haveAll = () =>
+  const expectAll = () =>
     until('all lines are there', async () => (await lines()).length >= wanted.length, 15_000);
-  await haveAll();
+  await expectAll();
   write(200);
   rotate('model.log.1');
   write(200);
-  await haveAll();
+  await expectAll();
   expect(await lines()).toEqual(wanted);
 
   write(50);
@@ -289,20 +289,20 @@ it('lines of followed files come once each, through rotation, restarts and a kil
   rotate('model.log.2');
   write(50);
   weir = await start(args);
-  await haveAll();
+  await expectAll();
   expect(await lines()).toEqual(wanted);
 
   write(500);
   await weir.stop('SIGKILL');
   write(50);
   weir = await start(args);
-  await haveAll();
+  await expectAll();
   expect(await lines()).toEqual(wanted);
-  expect(await store(weir, ['behind all'])).toBe(200);
+  expect(await postLines(weir, ['behind all'])).toBe(200);
   expect(await lines()).toEqual(wanted);
 }, 60_000);
 
-/** Overwrites all of a file, and of its log of changes, but the first page. */
+/** Overwrites a segment and its write-ahead log, except for the first page of each. */
 function damage(path: string): void {
   for (const one of [path, `${path}-wal`]) {
     const size = statSync(one, { throwIfNoEntry: false })?.size ?? 0;
@@ -312,65 +312,65 @@ function damage(path: string): void {
     closeSync(fd);
   }
 }
-const isSetAside = (): boolean =>
+const isRenamed = (): boolean =>
   readdirSync(join(data, 'logs')).some((name) => /\.sqlite\.damaged-\d+$/.test(name));
-const says = ({ event }: { event?: string }): boolean =>
-  event === 'a file of the record is damaged and was set aside';
+const isDamageLine = ({ event }: { event?: string }): boolean =>
+  event === 'log store segment is damaged and was renamed';
 
-it('a file that is damaged while it runs is set aside and said so, and the record goes on', async () => {
+it('renames and logs a segment that is damaged while it runs, and keeps storing', async () => {
   const weir = await start();
-  // Enough to have it moved from the log of changes into the file.
+  // Enough for a checkpoint, which moves pages from the write-ahead log into the segment.
   for (let i = 0; i < 20; i++)
     expect(
-      await store(
+      await postLines(
         weir,
         Array.from({ length: 1000 }, (_, n) => `old ${i} ${n} ${'x'.repeat(500)}`),
       ),
     ).toBe(200);
-  const [path] = daysIn();
+  const [path] = segmentsIn();
   damage(path!);
-  await until('it was noticed', async () => {
-    await forward(weir, 20);
-    await store(weir, ['on the way']);
+  await until('the damage is noticed', async () => {
+    await expectForwarded(weir, 20);
+    await postLines(weir, ['in between']);
     await call(weir.admin, '/v1/logs?q=old');
-    return isSetAside();
+    return isRenamed();
   });
-  await weir.line('what was found', says);
-  expect(await store(weir, ['after it'])).toBe(200);
-  await forward(weir, 5);
-  await until('they are recorded', async () => {
-    const { logs } = await search(door(weir), { q: 'kind:request' });
+  await weir.line('the damage', isDamageLine);
+  expect(await postLines(weir, ['after it'])).toBe(200);
+  await expectForwarded(weir, 5);
+  await until('the requests are recorded', async () => {
+    const { logs } = await search(adminOf(weir), { q: 'kind:request' });
     return logs.length >= 5;
   });
-  expect(messages(await search(door(weir), { q: '"after it"' }))).toEqual(['after it']);
+  expect(messages(await search(adminOf(weir), { q: '"after it"' }))).toEqual(['after it']);
   const records = await all(weir);
   expect(records[0]!.seq).toBeGreaterThan(20_000);
   expect(new Set(records.map(({ seq }) => seq)).size).toBe(records.length);
   expect(await weir.stop()).toBe(0);
 }, 60_000);
 
-it('a file that is damaged at the start is set aside and said so, and its places are not given again', async () => {
+it('renames and logs a segment that is damaged at the start, and does not reuse its sequence numbers', async () => {
   const first = await start();
   expect(
-    await store(
+    await postLines(
       first,
       Array.from({ length: 1000 }, (_, n) => `old ${n}`),
     ),
   ).toBe(200);
   expect(await first.stop()).toBe(0);
-  damage(daysIn().at(-1)!);
+  damage(segmentsIn().at(-1)!);
   const weir = await start();
-  expect(await store(weir, ['after it'])).toBe(200);
-  await weir.line('what was found', says);
-  expect(isSetAside()).toBe(true);
+  expect(await postLines(weir, ['after it'])).toBe(200);
+  await weir.line('the damage', isDamageLine);
+  expect(isRenamed()).toBe(true);
   const records = await all(weir, { kind: 'line' });
   expect(records.map(({ message }) => message)).toEqual(['after it']);
   expect(records[0]!.seq).toBeGreaterThan(1000);
-  await forward(weir, 5);
+  await expectForwarded(weir, 5);
   expect(await weir.stop()).toBe(0);
 }, 30_000);
 
-it('the last words of a replica that died are a line of their own', async () => {
+it('stores the incomplete last line of a replica that dies', async () => {
   const source = `
     process.stdout.write('out of memo', () => process.exit(1));`;
   const weir = await start(['--child-restart-delay=10ms', '--child-restart-delay-max=10ms'], {
@@ -378,8 +378,8 @@ it('the last words of a replica that died are a line of their own', async () => 
     rest: [process.execPath, '-e', source],
   });
   await weir.shows('baseten_container_restarts_total', 3);
-  const found = await until('its words are there', async () => {
-    const { logs } = await search(door(weir), { q: 'source:stdout' });
+  const found = await until('three lines are found', async () => {
+    const { logs } = await search(adminOf(weir), { q: 'source:stdout' });
     return logs.length >= 3 && logs;
   });
   expect(new Set(found.map(({ message }) => message))).toEqual(new Set(['out of memo']));

@@ -1,4 +1,4 @@
-// What happened, told by the real binary: one request found everywhere by its ids, the command line.
+// Logs with the real binary: one request found everywhere by its ids, and the command weir logs.
 import { execFile, spawn, type ChildProcess } from 'node:child_process';
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import { once } from 'node:events';
@@ -37,13 +37,13 @@ async function start(...args: string[]): Promise<Weir> {
   ]);
 }
 
-const door = (weir: Weir) => ({ url: weir.admin });
-/** Leaves out lifecycle events, which come at any time, since these tests count the records that they store. */
+const adminOf = (weir: Weir) => ({ url: weir.admin });
+/** Without lifecycle events, which come at any time, since these tests count the records that they store. */
 const logs = (weir: Weir, ...args: string[]) =>
   runWeir(['logs', '--url', weir.admin, '--kind', 'line,request', ...args]);
 
-it('one curl with a traceparent is found by its ids everywhere, with the same times', async () => {
-  // A replica that logs as Truss does.
+it('finds a request with a traceparent everywhere by its ids, with the same times', async () => {
+  // A replica that logs like Truss.
   const source = `
     const { createServer } = require('node:http');
     createServer((req, res) => {
@@ -73,7 +73,7 @@ it('one curl with a traceparent is found by its ids everywhere, with the same ti
   expect(connection.status, connection.text).toBe(201);
   expect(connection.text).not.toContain('of-the-receiver');
   const tail = await new EventClient(`${weir.admin}/v1/logs?trace_id=${TRACE}`).open();
-  await until('the tail runs', () => tail.lastId !== '');
+  await until('the tail has begun', () => tail.lastId !== '');
 
   const { stdout } = await promisify(execFile)('curl', [
     '-si',
@@ -82,12 +82,12 @@ it('one curl with a traceparent is found by its ids everywhere, with the same ti
     `-Htraceparent: 00-${TRACE}-00f067aa0ba902b7-01`,
   ]);
   const id = /x-baseten-request-id: (\w{37})/i.exec(stdout)![1]!;
-  // What the replica was told: a span of weir's in the caller's trace.
+  // The replica gets a span of weir in the client's trace.
   const [, traceAtReplica, atReplica] = /\n00-(\w{32})-(\w{16})-01\s*$/.exec(stdout)!;
   expect(traceAtReplica).toBe(TRACE);
 
   const found = await until('both are recorded', async () => {
-    const page = await search(door(weir), { request_id: id, direction: 'asc' });
+    const page = await search(adminOf(weir), { request_id: id, direction: 'asc' });
     return page.logs.length === 2 && page.logs;
   });
   const [own, line] = found.toSorted(
@@ -125,11 +125,11 @@ it('one curl with a traceparent is found by its ids everywhere, with the same ti
   expect(new Set(contract.logs.map(({ timestamp }) => timestamp))).toEqual(
     new Set([own!['timestamp_ns'], line!['timestamp_ns']]),
   );
-  const told = await logs(weir, '--request-id', id, '-o', 'json');
-  expect(told.code).toBe(0);
-  expect(JSON.parse(told.out)).toEqual(found);
+  const printed = await logs(weir, '--request-id', id, '-o', 'json');
+  expect(printed.code).toBe(0);
+  expect(JSON.parse(printed.out)).toEqual(found);
 
-  // The receivers: both records as lines with the request's id, and the spans.
+  // The receivers get both records as log lines with the request id, and the spans.
   const sent = await until('the receiver has both', () => {
     const those = lines.logs.filter(({ attributes }) =>
       attributes?.some(({ key, value }) => key === 'request_id' && value.stringValue === id),
@@ -159,7 +159,7 @@ it('one curl with a traceparent is found by its ids everywhere, with the same ti
   await spans.stop();
 });
 
-it('a traceback with a prefix is one ERROR record: printed by the replica, in a followed file, and posted', async () => {
+it('stores a prefixed traceback as one ERROR record, whether printed, read from a file, or posted', async () => {
   const traceback = `${ROOT}/test/fixtures/lines/log_vllm_tb.log`;
   const followed = `${folder({})}/model.log`;
   const source = `
@@ -173,16 +173,16 @@ it('a traceback with a prefix is one ERROR record: printed by the replica, in a 
   );
   const text = readFileSync(traceback, 'utf8');
   const now = new Date().toISOString();
-  // A file that exists at the start is followed from its end. This one is followed when its first line is recorded.
+  // A file that exists at the start is followed from its end, which has begun when a new line is recorded.
   await until('the file is followed', async () => {
     appendFileSync(followed, 'INFO: begin\n');
-    return (await search(door(weir), { q: 'begin' })).logs.length > 0;
+    return (await search(adminOf(weir), { q: 'begin' })).logs.length > 0;
   });
-  // As a container runtime writes it, with the current time.
+  // In the format of a container runtime, with the current time.
   appendFileSync(followed, text.replaceAll(/^(?=.)/gm, `${now} stderr F `));
-  await post(door(weir), text, 'replica=abc12');
+  await post(adminOf(weir), text, 'replica=abc12');
   const found = await until('all three are recorded', async () => {
-    const { logs: records } = await search(door(weir), { q: 'kind:line "EngineCore_DP0"' });
+    const { logs: records } = await search(adminOf(weir), { q: 'kind:line "EngineCore_DP0"' });
     return records.length >= 3 && records;
   });
   const message = text.trimEnd().replaceAll('\n(EngineCore_DP0 pid=77) ', '\n');
@@ -196,20 +196,20 @@ it('a traceback with a prefix is one ERROR record: printed by the replica, in a 
 });
 
 describe('weir logs', () => {
-  it('prints the oldest first, in this machine’s time', async () => {
+  it('prints the oldest record first, in local time', async () => {
     const weir = await start();
-    await post(door(weir), [
+    await post(adminOf(weir), [
       { timestamp: ns(HOUR_AGO), message: 'first' },
       { timestamp: ns(HOUR_AGO + 1000), message: 'second' },
     ]);
-    await post(door(weir), [{ timestamp: ns(HOUR_AGO + 2000), message: 'third' }], 'deployment=dep1');
-    const told = await runWeir(['logs', '--kind', 'line', '--since', '2h'], {
+    await post(adminOf(weir), [{ timestamp: ns(HOUR_AGO + 2000), message: 'third' }], 'deployment=dep1');
+    const printed = await runWeir(['logs', '--kind', 'line', '--since', '2h'], {
       WEIR_ADMIN_URL: weir.admin,
       TZ: 'Asia/Kolkata',
     });
     const at = (ms: number) =>
       new Date(HOUR_AGO + ms + 5.5 * 3_600_000).toISOString().slice(0, 19).replace('T', ' ');
-    expect(told).toEqual({
+    expect(printed).toEqual({
       code: 0,
       err: '',
       out: `[${at(0)}]: (abc12) first\n[${at(1000)}]: (abc12) second\n[${at(2000)}]: third\n`,
@@ -220,18 +220,18 @@ describe('weir logs', () => {
     expect((await logs(weir, '--start', second, '--end', second)).out).toMatch(/^.*second\n$/);
   });
 
-  it('has all of one request, however long ago it was', async () => {
+  it('prints all records of one request of any age', async () => {
     const weir = await start();
-    await post(door(weir), [{ timestamp: ns(HOUR_AGO), message: 'old', request_id: 'a'.repeat(37) }]);
+    await post(adminOf(weir), [{ timestamp: ns(HOUR_AGO), message: 'old', request_id: 'a'.repeat(37) }]);
     expect((await logs(weir)).out).toBe('');
     expect((await logs(weir, '--request-id', 'a'.repeat(37))).out).toMatch(/old\n$/);
     expect((await logs(weir, '--request-id', 'a'.repeat(37), '--since', '30m')).out).toBe('');
   });
 
-  it('says that a request is unknown, or that its records do not match', async () => {
+  it('reports that a request is unknown, or that none of its records matches', async () => {
     const weir = await start();
     const id = (HOUR_AGO - 86_400_000).toString(16).padStart(12, '0') + 'a'.repeat(25);
-    await post(door(weir), [
+    await post(adminOf(weir), [
       { timestamp: ns(HOUR_AGO - 86_400_000), message: 'a day old', level: 'info', request_id: id },
       {
         timestamp: ns(HOUR_AGO),
@@ -249,18 +249,20 @@ describe('weir logs', () => {
     expect((await logs(weir, '--request-id', wrong)).out).toContain('earlier than its id');
     const unknown = await logs(weir, '--request-id', 'c'.repeat(37));
     expect(unknown).toMatchObject({ code: 4, out: '' });
-    expect(unknown.err).toMatch(/^weir: no record of request c{37}; a request is recorded when it ends/);
+    expect(unknown.err).toMatch(
+      /^weir: no record of request c{37}; requests are recorded when they end and kept for logs.retention/,
+    );
     const others = await logs(weir, '--request-id', id, '--min-level', 'error', '-o', 'json');
     expect(others).toMatchObject({ code: 0, out: '[]\n' });
     expect(others.err).toMatch(
-      /^weir: request [0-9a-f]{37} has records, the first at \d{4}-.*Z, but none that match all filters\n$/,
+      /^weir: request [0-9a-f]{37} has records, the first at \d{4}-.*Z, but none matches all filters\n$/,
     );
   });
 
-  it('says that there is more than its limit, and accepts the flags of the document', async () => {
+  it('reports that there are more records than its limit, and accepts the flags of the contract', async () => {
     const weir = await start();
     await post(
-      door(weir),
+      adminOf(weir),
       Array.from({ length: 4 }, (_, i) => ({ message: `line ${i}`, level: 'warn' })),
       'deployment=dep1',
     );
@@ -271,22 +273,22 @@ describe('weir logs', () => {
     for (const form of ['text', 'json', 'jsonl', 'csv', 'none'])
       expect(await logs(weir, ...flags, '--limit', '3', '-o', form)).toMatchObject({
         code: 0,
-        err: 'weir: showing the newest 3 records; there are more: --limit 0 shows all\n',
+        err: 'weir: showing the newest 3 records; there are more; --limit 0 shows all\n',
       });
     expect((await logs(weir, ...flags, '--limit', '4')).err).toBe('');
     expect(await logs(weir, '--model-id', 'other')).toEqual({
       code: 4,
       out: '',
-      err: 'weir: There is no such target: model "other"\n',
+      err: 'weir: No such target: model "other"\n',
     });
     const painted = await logs(weir, ...flags, '--limit', '4', '--color', 'always', '--min-level', 'WARN');
     expect(painted.out).toContain('\u001b[33mWARN \u001b[0m line 3\n');
   });
 
-  it('has all of them with --limit 0, in every form', async () => {
+  it('prints all records with --limit 0, in every format', async () => {
     const weir = await start();
     const lines = Array.from({ length: 2500 }, (_, i) => ({ timestamp: ns(HOUR_AGO), message: `line ${i}` }));
-    await post(door(weir), lines);
+    await post(adminOf(weir), lines);
     const all = ['--since', '2h', '--limit', '0'];
     const messages = (rows: { message: string }[]) => rows.map(({ message }) => message);
     const expected = messages(lines);
@@ -317,9 +319,9 @@ describe('weir logs', () => {
     ).toEqual(expected.slice(-1200));
   });
 
-  it('has the filters of the contract', async () => {
+  it('filters as in the contract', async () => {
     const weir = await start();
-    await post(door(weir), [
+    await post(adminOf(weir), [
       { level: 'info', message: 'GPU ok' },
       { level: 'error', message: 'GPU 3 out of memory' },
     ]);
@@ -335,7 +337,7 @@ describe('weir logs', () => {
     ).toContain('memory');
   });
 
-  it('ends with the contract’s exit codes', async () => {
+  it('exits with the exit codes of the contract', async () => {
     const weir = await start('--admin-key=a-key-of-some-length');
     const off = await start('--logs-capture=off');
     const key = ['--key', 'a-key-of-some-length'];
@@ -357,7 +359,7 @@ describe('weir logs', () => {
     expect((await logs(off)).code).toBe(4);
     expect(await logs(weir, ...key, '-q', 'level:bogus')).toMatchObject({
       code: 5,
-      err: /bogus is no level/,
+      err: /unknown level "bogus"/,
     });
     const refused = await runWeir(['logs', '--url', 'http://127.0.0.1:1']);
     expect(refused).toMatchObject({
@@ -367,7 +369,7 @@ describe('weir logs', () => {
     expect(await logs(weir, '--sicne', '1h')).toEqual({
       code: 2,
       out: '',
-      err: 'weir: --sicne: is no flag; did you mean --since?\n',
+      err: 'weir: unknown flag --sicne; did you mean --since?\n',
     });
     const usage = await logs(
       weir,
@@ -392,7 +394,7 @@ describe('weir logs', () => {
     ['200 as JSON', 200, 'application/json', '{"logs": []}', [], '200 (application/json)'],
     ['a stream', 200, 'text/event-stream', 'data: x\n\n', ['--tail'], '200 (text/event-stream)'],
     ['CSV', 200, 'text/csv', 'a,b\n', ['-o', 'csv'], '200 (text/csv)'],
-  ])('recognizes the data port, where the replica answers %s', async (_, status, type, body, args, seen) => {
+  ])('recognizes the data server if the response is %s', async (_, status, type, body, args, seen) => {
     const replica = await startReplica((_req, res) =>
       res.writeHead(status, { 'content-type': type }).end(body),
     );
@@ -400,7 +402,7 @@ describe('weir logs', () => {
     expect(await runWeir(['logs', '--url', weir.url, ...args])).toEqual({
       code: 4,
       out: '',
-      err: `weir: ${weir.url}/v1/logs answered ${seen}: this is weir's data port; give the URL of weir's admin port with --url or WEIR_CLIENT_URL (by default http://127.0.0.1:9464)\n`,
+      err: `weir: ${weir.url}/v1/logs responded with ${seen}: this is weir's data server; give the URL of weir's admin server with --url or WEIR_CLIENT_URL (default: http://127.0.0.1:9464)\n`,
     });
   });
 
@@ -409,12 +411,12 @@ describe('weir logs', () => {
       404,
       'text/plain',
       'Not Found',
-      /answered 404; give the URL of weir's admin port with --url or WEIR_CLIENT_URL/,
+      /responded with 404; give the URL of weir's admin server with --url or WEIR_CLIENT_URL/,
     ],
-    [200, 'text/html', '<p>', /answered 200 \(text\/html\); give the URL of weir's admin port/],
-    [200, 'application/json', '{"ok": true}', /answered with JSON that is not weir's/],
-    [200, 'application/json', 'null', /answered with JSON that is not weir's/],
-  ])('says so where no weir answers: %s %s', async (status, type, body, message) => {
+    [200, 'text/html', '<p>', /responded with 200 \(text\/html\); give the URL of weir's admin server/],
+    [200, 'application/json', '{"ok": true}', /did not respond with records of weir; check --url/],
+    [200, 'application/json', 'null', /did not respond with records of weir; check --url/],
+  ])('reports that a server is not weir if it responds with %s %s', async (status, type, body, message) => {
     const other = await startReplica((_req, res) =>
       res.writeHead(status, { 'content-type': type }).end(body),
     );
@@ -424,10 +426,10 @@ describe('weir logs', () => {
     expect(err.trimEnd().split('\n')).toHaveLength(1);
   });
 
-  it('stops quietly when its reader has enough', async () => {
+  it('exits without an error when its reader closes the pipe', async () => {
     const weir = await start();
     await post(
-      door(weir),
+      adminOf(weir),
       Array.from({ length: 20_000 }, (_, i) => ({ message: `line ${i} ${'x'.repeat(100)}` })),
     );
     const { stdout, stderr } = await promisify(execFile)(
@@ -439,7 +441,7 @@ describe('weir logs', () => {
     expect(stderr).toBe('');
   });
 
-  it('follows with its filters across broken connections, until Ctrl-C', async () => {
+  it('follows with --tail and filters across broken connections, until Ctrl-C', async () => {
     const weir = await start();
     const sockets = new Set<Socket>();
     const proxy = createServer((client) => {
@@ -481,19 +483,19 @@ describe('weir logs', () => {
         .slice(0, -1)
         .map((line) => (JSON.parse(line) as { message: string }).message);
     const wanted = () => messages().filter((message) => message.startsWith('cut'));
-    await until('it has begun', async () => {
-      await post(door(weir), [{ level: 'error', message: 'begin' }]);
+    await until('the tail has begun', async () => {
+      await post(adminOf(weir), [{ level: 'error', message: 'begin' }]);
       return messages().includes('begin');
     });
     for (let cut = 0; cut < 2; cut++) {
       for (const socket of sockets) socket.destroy();
       sockets.clear();
       for (let i = 0; i < 3; i++)
-        await post(door(weir), [
+        await post(adminOf(weir), [
           { level: 'info', message: 'not wanted' },
           { level: 'error', message: `cut ${cut}, ${i}` },
         ]);
-      await until('it has caught up', () => wanted().length >= 3 * (cut + 1), 20_000);
+      await until('it has printed all lines', () => wanted().length >= 3 * (cut + 1), 20_000);
     }
     expect(wanted()).toEqual([0, 1].flatMap((cut) => [0, 1, 2].map((i) => `cut ${cut}, ${i}`)));
     child.kill('SIGINT');

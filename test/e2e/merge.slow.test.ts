@@ -1,4 +1,4 @@
-// The replicas' own metrics pages are part of weir's, and a broken one breaks nothing.
+// Replica metrics with the real binary: pages are merged, and an invalid page affects nothing else.
 import { gzipSync } from 'node:zlib';
 import type { RequestListener } from 'node:http';
 import { afterEach, describe, expect, it } from 'vitest';
@@ -43,7 +43,7 @@ const inFormat = async (weir: Weir, accept: string) =>
   (await call(weir.admin, '/metrics', { headers: { accept } })).text;
 
 describe('a replica’s page', () => {
-  it('stands behind weir’s own, with the names of deployment and replica, in both formats, packed and not', async () => {
+  it('follows weir’s own families, with deployment and replica labels, in both formats, compressed or not', async () => {
     const replica = await startReplica(page(GOOD));
     const weir = await start([replica.url]);
     await weir.shows(RUNNING, 3);
@@ -63,7 +63,7 @@ describe('a replica’s page', () => {
     expect(Number(head.headers['content-length'])).toBeGreaterThan(text.length / 2);
   });
 
-  it('may come packed, as OpenMetrics, and with exemplars', async () => {
+  it('can be compressed, OpenMetrics, and with exemplars', async () => {
     const body = '# TYPE hits counter\nhits_total 5 # {trace_id="abc"} 1\n# EOF\n';
     const replica = await startReplica(
       page(gzipSync(body), {
@@ -77,7 +77,7 @@ describe('a replica’s page', () => {
     expect(problemsOf(await inFormat(weir, 'text/plain'), false)).toEqual([]);
   });
 
-  it('is one family with those of the others; who says something else of a name comes second', async () => {
+  it('shares families with other replicas; the first replica sets the type of a name', async () => {
     const first = await startReplica(page(GOOD));
     const second = await startReplica(page(GOOD.replace('running gauge', 'running counter')));
     const weir = await start([first.url, second.url]);
@@ -90,14 +90,14 @@ describe('a replica’s page', () => {
     expect((await weir.page()).sum('weir_merge_errors_total', 'reason="name_conflict"')).toBeGreaterThan(0);
   });
 
-  it('is left out in part where a setting says so', async () => {
+  it('loses the families that a setting drops', async () => {
     const replica = await startReplica(page(GOOD));
     const weir = await start([replica.url], '--merge-metrics-drop=python_*, vllm:prompt*');
     await weir.shows(RUNNING, 3);
     await weir.shows(of('weir_merge_series'), 1);
   });
 
-  it('is not asked for where no path is set', async () => {
+  it('is not fetched if no path is set', async () => {
     const paths: string[] = [];
     const replica = await startReplica((req, res) => {
       paths.push(req.url!);
@@ -111,7 +111,7 @@ describe('a replica’s page', () => {
   });
 });
 
-describe('a page that is not one', () => {
+describe('an invalid page', () => {
   const bomb = gzipSync(Buffer.alloc(4 * 1024 * 1024, 'a 1\n'));
   const cases: [string, string, RequestListener][] = [
     ['HTML', 'not_metrics', page('<html><body>It works!</body></html>', { 'content-type': 'text/html' })],
@@ -148,7 +148,7 @@ describe('a page that is not one', () => {
     expect(problemsOf(await inFormat(weir, 'application/openmetrics-text'), true)).toEqual([]);
   });
 
-  it('is no page of the next fetch: one that fails is followed by one that does not', async () => {
+  it('is replaced by the page of a later fetch that succeeds', async () => {
     let body: RequestListener = page(GOOD);
     const replica = await startReplica((req, res) => body(req, res));
     const weir = await start([replica.url], '--merge-metrics-max-age=400ms');
@@ -160,17 +160,17 @@ describe('a page that is not one', () => {
     body = page(GOOD.replace(' 3\n', ' 4\n'));
     await weir.shows(RUNNING, 4);
     const said = await until('all is said', () => {
-      const found = weir.lines.filter(({ event }) => String(event).startsWith('metrics page'));
+      const found = weir.lines.filter(({ event }) => String(event).includes('metrics page of replica'));
       return found.length >= 3 && found;
     });
     expect(said.map(({ event }) => event)).toEqual([
-      'metrics page is merged',
-      'metrics page cannot be merged',
-      'metrics page is merged',
+      'merging metrics page of replica',
+      'cannot merge metrics page of replica',
+      'merging metrics page of replica',
     ]);
   });
 
-  it('holds bytes that are no text, and lines that are', async () => {
+  it('keeps its valid lines beside invalid UTF-8', async () => {
     const junk = Buffer.concat([
       Buffer.from('ok 1\nb{x="'),
       Buffer.from([0xff, 0xc0, 0x00]),
@@ -183,7 +183,7 @@ describe('a page that is not one', () => {
     expect((await weir.page()).text).not.toMatch(/^b\{/m);
   });
 
-  it('comes from something that speaks no HTTP', async () => {
+  it('can come from a server that does not speak HTTP', async () => {
     const replica = await startRawReplica((socket) => void socket.end('SSH-2.0-OpenSSH_9.9\r\n'));
     const weir = await start([replica.url]);
     await weir.shows(of('weir_merge_success'), 0);
@@ -191,7 +191,7 @@ describe('a page that is not one', () => {
   });
 });
 
-it('a slow replica is asked by one fetch at a time', async () => {
+it('fetches a slow replica’s page one at a time', async () => {
   let open = 0;
   let most = 0;
   let asked = 0;
@@ -206,7 +206,7 @@ it('a slow replica is asked by one fetch at a time', async () => {
   expect(most).toBe(1);
 });
 
-it('a page that would vanish between two fetches is a mistake of the configuration', async () => {
+it('rejects a max_age that is shorter than the interval', async () => {
   const { code, err } = await runWeir([
     'check',
     '--replica=http://127.0.0.1:1',
@@ -214,5 +214,5 @@ it('a page that would vanish between two fetches is a mistake of the configurati
     '--merge-metrics-interval=1m',
   ]);
   expect(code).toBe(2);
-  expect(err).toContain('merge_metrics.max_age is smaller than merge_metrics.interval');
+  expect(err).toContain('merge_metrics.max_age (30s) is smaller than merge_metrics.interval (1m)');
 });

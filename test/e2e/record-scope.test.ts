@@ -1,4 +1,4 @@
-// The deployment, environment and replica of a record: those of its request, by the current configuration.
+// Deployment, environment and replica of records: those of the request, in the current configuration.
 import { appendFileSync, writeFileSync } from 'node:fs';
 import type { RequestListener } from 'node:http';
 import { join } from 'node:path';
@@ -18,11 +18,11 @@ afterEach(async () => {
 });
 
 const quick = ['--pool-probe-interval=50ms', '--pool-probe-retry-interval=50ms', '--pool-slow-return=0s'];
-const door = (weir: Weir) => ({ url: weir.admin });
+const adminOf = (weir: Weir) => ({ url: weir.admin });
 
 /** The first record that the search finds, now or later. */
 const recordOf = (weir: Weir, query: Record<string, string>): Promise<Log> =>
-  until(`a record of ${JSON.stringify(query)}`, async () => (await search(door(weir), query)).logs[0]);
+  until(`a record of ${JSON.stringify(query)}`, async () => (await search(adminOf(weir), query)).logs[0]);
 
 interface Options {
   readonly args?: readonly string[];
@@ -39,7 +39,7 @@ async function startWith(deployments: readonly object[], { args = [], rest }: Op
   return { weir, write };
 }
 
-it('async routes and refused requests belong to the deployment that was asked for', async () => {
+it('records async routes and refused requests under the deployment of their path', async () => {
   const held: (() => void)[] = [];
   const handler: RequestListener = (req, res) =>
     void (req.url === '/hold' ? held.push(() => res.end('held')) : res.end('{}'));
@@ -57,18 +57,22 @@ it('async routes and refused requests belong to the deployment that was asked fo
     ],
     { args: ['--proxy-max-body=1KiB', '--async-max-body=2KiB'] },
   );
-  await eventNamed(door(weir), 'replica_ready', ({ replica }) => replica === 'b');
+  await eventNamed(adminOf(weir), 'replica_ready', ({ replica }) => replica === 'b');
   const where = { deployment: 'dep2', environment: 'staging' };
   const json = { 'content-type': 'application/json' };
-  const idOf = (answer: { headers: Record<string, unknown> }) =>
-    String(answer.headers['x-baseten-request-id']);
+  const idOf = (response: { headers: Record<string, unknown> }) =>
+    String(response.headers['x-baseten-request-id']);
   const recorded = (id: string, path: string) =>
     recordOf(weir, { q: `kind:request path:${path}`, request_id: id });
-  const refused = async (status: number, method: string, path: string, body?: string) => {
-    const answer = await call(weir.url, path, { method, headers: json, ...(body !== undefined && { body }) });
-    expect(answer.status, answer.text).toBe(status);
-    expect(await recorded(idOf(answer), path)).toMatchObject({ ...where, status });
-    expect(await weir.exchange(idOf(answer))).toMatchObject(where);
+  const expectRecorded = async (status: number, method: string, path: string, body?: string) => {
+    const response = await call(weir.url, path, {
+      method,
+      headers: json,
+      ...(body !== undefined && { body }),
+    });
+    expect(response.status, response.text).toBe(status);
+    expect(await recorded(idOf(response), path)).toMatchObject({ ...where, status });
+    expect(await weir.exchange(idOf(response))).toMatchObject(where);
   };
   const submitted = await call(weir.url, '/deployment/dep2/async_predict', {
     method: 'POST',
@@ -81,24 +85,24 @@ it('async routes and refused requests belong to the deployment that was asked fo
   await until('the task is done', async () =>
     (await call(weir.url, `/async_request/${id}`)).text.includes('SUCCEEDED'),
   );
-  await refused(400, 'POST', '/deployment/dep2/async_predict', 'no JSON');
-  await refused(413, 'POST', '/deployment/dep2/async_predict', 'x'.repeat(3000));
-  await refused(413, 'POST', '/deployment/dep2/predict', 'x'.repeat(2000));
-  await refused(413, 'POST', '/environments/staging/sync/x', 'x'.repeat(2000));
-  await refused(405, 'GET', '/deployment/dep2/predict');
-  await refused(200, 'GET', '/deployment/dep2/async_queue_status');
-  await refused(202, 'POST', '/deployment/dep2/wake');
+  await expectRecorded(400, 'POST', '/deployment/dep2/async_predict', 'no JSON');
+  await expectRecorded(413, 'POST', '/deployment/dep2/async_predict', 'x'.repeat(3000));
+  await expectRecorded(413, 'POST', '/deployment/dep2/predict', 'x'.repeat(2000));
+  await expectRecorded(413, 'POST', '/environments/staging/sync/x', 'x'.repeat(2000));
+  await expectRecorded(405, 'GET', '/deployment/dep2/predict');
+  await expectRecorded(200, 'GET', '/deployment/dep2/async_queue_status');
+  await expectRecorded(202, 'POST', '/deployment/dep2/wake');
   // A route of a task belongs to the deployment of the task.
   const status = await call(weir.url, `/async_request/${id}`);
   expect(await recorded(idOf(status), `/async_request/${id}`)).toMatchObject(where);
 
   const holding = begin(weir.url, '/deployment/dep2/sync/hold');
   holding.end();
-  await until('the place is taken', () => held.length === 1);
-  await refused(429, 'POST', '/deployment/dep2/sync/x', '{}');
+  await until('the replica is full', () => held.length === 1);
+  await expectRecorded(429, 'POST', '/deployment/dep2/sync/x', '{}');
   held[0]!();
-  // None of them counts as a request of the deployment that still runs.
-  await until('nothing runs', async () => {
+  // None of them counts as a running request of the deployment.
+  await until('no request is running', async () => {
     const page = await weir.page();
     return page.sum('baseten_concurrent_requests', 'deployment_id="dep2"') === 0;
   });
@@ -111,42 +115,42 @@ it('async routes and refused requests belong to the deployment that was asked fo
   for (const name of ['deployment', 'environment']) expect(none).not.toHaveProperty(name);
 }, 60_000);
 
-it('lines of a followed file belong to the request that they name, others to the current first deployment', async () => {
+it('records a line of a followed file under the request that it names, or the first deployment', async () => {
   const path = join(folder(), 'model.log');
   writeFileSync(path, '');
-  const answers: (() => void)[] = [];
+  const respond: (() => void)[] = [];
   const handler: RequestListener = (req, res) => {
     const id = String(req.headers['x-baseten-request-id']);
     appendFileSync(path, `${JSON.stringify({ message: `running ${req.url}`, request_id: id })}\n`);
-    answers.push(() => res.end('ok'));
+    respond.push(() => res.end('ok'));
   };
   const [one, two] = [await startReplica(handler), await startReplica(handler)];
   const dep1 = { id: 'dep1', environment: 'production', replicas: [{ id: 'a', url: one.url }] };
   const dep2 = { id: 'dep2', environment: 'staging', replicas: [{ id: 'b', url: two.url }] };
   const { weir, write } = await startWith([dep1, dep2], { args: [`--logs-files=${path}`] });
-  await eventNamed(door(weir), 'replica_ready', ({ replica }) => replica === 'b');
+  await eventNamed(adminOf(weir), 'replica_ready', ({ replica }) => replica === 'b');
   appendFileSync(path, 'the file is followed\n');
   const first = await recordOf(weir, { q: 'kind:line "the file is followed"' });
   expect(first).toMatchObject({ deployment: 'dep1', environment: 'production', replica: 'a', source: path });
 
   // While the request runs.
   const open = begin(weir.url, '/deployment/dep2/sync/open');
-  const answered = new Promise<string>((resolve) =>
+  const responseId = new Promise<string>((resolve) =>
     open.on('response', (res) => resolve(String(res.resume().headers['x-baseten-request-id']))),
   );
   open.end();
   const where = { deployment: 'dep2', environment: 'staging', replica: 'b', source: path };
   expect(await recordOf(weir, { q: 'kind:line "running /open"' })).toMatchObject(where);
-  answers.pop()!();
+  respond.pop()!();
   // And after it has ended.
-  const id = await answered;
+  const id = await responseId;
   await recordOf(weir, { q: 'kind:request', request_id: id });
   appendFileSync(path, `late word request_id=${id}\nof no request request_id=${'0'.repeat(37)}\n`);
   expect(await recordOf(weir, { q: 'kind:line "late word"' })).toMatchObject({ ...where, request_id: id });
   expect(await recordOf(weir, { q: 'kind:line "of no request"' })).toMatchObject({ deployment: 'dep1' });
 
   write([{ ...dep1, environment: 'canary' }, dep2]);
-  await eventNamed(door(weir), 'configuration_reloaded');
+  await eventNamed(adminOf(weir), 'configuration_reloaded');
   appendFileSync(path, 'after the change\n');
   expect(await recordOf(weir, { q: 'kind:line "after the change"' })).toMatchObject({
     deployment: 'dep1',
@@ -155,7 +159,7 @@ it('lines of a followed file belong to the request that they name, others to the
   });
 }, 60_000);
 
-it('lines of a command that starts several replicas belong to the replica of the request that they name', async () => {
+it('records a line of a command with several replicas under the replica of the request that it names', async () => {
   const [one, two] = [await startReplica(() => undefined), await startReplica(() => undefined)];
   const ports = [one.port, two.port];
   await Promise.all([one.close(), two.close()]);
@@ -174,7 +178,7 @@ it('lines of a command that starts several replicas belong to the replica of the
     { rest: [process.execPath, '-e', source] },
   );
   for (const id of ['r0', 'r1'])
-    await eventNamed(door(weir), 'replica_ready', ({ replica }) => replica === id);
+    await eventNamed(adminOf(weir), 'replica_ready', ({ replica }) => replica === id);
   await call(weir.url, '/deployment/dep2/sync/two');
   await call(weir.url, '/deployment/dep1/sync/one');
   expect(await recordOf(weir, { q: 'kind:line "asked /two"' })).toMatchObject({
@@ -189,14 +193,14 @@ it('lines of a command that starts several replicas belong to the replica of the
   expect(await recordOf(weir, { q: 'kind:line "plain /two"' })).toMatchObject(first);
 }, 30_000);
 
-it('lines of a supervised process have the environment of the current configuration', async () => {
+it('records lines of a supervised process under the environment of the current configuration', async () => {
   const free = await startReplica(() => undefined);
   await free.close();
   const source = `require('node:http').createServer((req, res) => { console.log('asked ' + req.url); res.end('ok'); }).listen(${free.port}, '127.0.0.1')`;
   const url = `http://127.0.0.1:${free.port}`;
   const dep1 = { id: 'dep1', environment: 'staging', replicas: [{ id: 'a', url }] };
   const { weir, write } = await startWith([dep1], { rest: [process.execPath, '-e', source] });
-  await eventNamed(door(weir), 'replica_ready');
+  await eventNamed(adminOf(weir), 'replica_ready');
   await call(weir.url, '/one');
   expect(await recordOf(weir, { q: 'kind:line "asked /one"' })).toMatchObject({
     deployment: 'dep1',
@@ -204,11 +208,11 @@ it('lines of a supervised process have the environment of the current configurat
     replica: 'a',
   });
   write([{ ...dep1, environment: 'production', replicas: [{ id: 'renamed', url }] }]);
-  await eventNamed(door(weir), 'deployment_promoted');
+  await eventNamed(adminOf(weir), 'deployment_promoted');
   await call(weir.url, '/two');
   const now = { deployment: 'dep1', environment: 'production', replica: 'renamed' };
   expect(await recordOf(weir, { q: 'kind:line "asked /two"' })).toMatchObject(now);
-  // Its events, too.
-  process.kill(Number((await eventNamed(door(weir), 'process_started')).attributes['pid']), 'SIGKILL');
-  expect(await eventNamed(door(weir), 'process_died')).toMatchObject(now);
+  // Its events too.
+  process.kill(Number((await eventNamed(adminOf(weir), 'process_started')).attributes['pid']), 'SIGKILL');
+  expect(await eventNamed(adminOf(weir), 'process_died')).toMatchObject(now);
 }, 30_000);

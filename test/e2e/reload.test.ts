@@ -1,4 +1,4 @@
-// The configuration changes while requests run.
+// Configuration changes while requests are running.
 import { mkdtempSync, renameSync, symlinkSync, writeFileSync } from 'node:fs';
 import type { RequestListener } from 'node:http';
 import { tmpdir } from 'node:os';
@@ -22,13 +22,13 @@ const named =
   (_, res) =>
     void res.end(name);
 
-const taken = (weir: Weir, times: number) =>
+const expectReloads = (weir: Weir, times: number) =>
   until(
-    `the configuration was taken over ${times} times`,
-    () => weir.lines.filter((line) => line.event === 'configuration taken over').length === times,
+    `the configuration was reloaded ${times} times`,
+    () => weir.lines.filter((line) => line.event === 'configuration reloaded').length === times,
   );
 
-it('replicas come and go with the file, and no exchange is dropped', async () => {
+it('adds and removes replicas with the file and drops no request', async () => {
   const held: (() => void)[] = [];
   const one = await startReplica((req, res) => {
     if (req.url === '/hold') held.push(() => res.end('held to the end'));
@@ -44,13 +44,13 @@ it('replicas come and go with the file, and no exchange is dropped', async () =>
   write(one.url);
   const weir = await startWeir(['--config', file, ...quick]);
   const holding = begin(weir.url, '/hold');
-  const answer = new Promise<string>((resolve) =>
-    holding.on('response', (res) => void bodyOf(res).then((body) => resolve(body.toString()))),
+  const body = new Promise<string>((resolve) =>
+    holding.on('response', (res) => void bodyOf(res).then((bytes) => resolve(bytes.toString()))),
   );
   holding.end();
-  await until('the first replica holds it', () => held.length === 1);
+  await until('the first replica has the request', () => held.length === 1);
 
-  // Under load, the first is replaced by the second.
+  // Under load, the second replica replaces the first.
   const load = { isOver: false };
   const statuses: number[] = [];
   const texts = new Set<string>();
@@ -65,19 +65,19 @@ it('replicas come and go with the file, and no exchange is dropped', async () =>
   );
   write(two.url);
   weir.process.kill('SIGHUP');
-  await taken(weir, 1);
+  await expectReloads(weir, 1);
   await until('the second serves', () => texts.has('two'));
   const shown = await (await fetch(`${weir.admin}/v1/replicas`)).text();
   expect(shown).toContain('"leaving": true');
   expect(shown).toContain('"draining"');
   held[0]!();
-  expect(await answer).toBe('held to the end');
+  expect(await body).toBe('held to the end');
   await until('the first is gone', async () => {
     return !(await (await fetch(`${weir.admin}/v1/replicas`)).text()).includes('rone');
   });
   write(one.url, two.url);
   weir.process.kill('SIGHUP');
-  await taken(weir, 2);
+  await expectReloads(weir, 2);
   texts.clear();
   await until('both serve', () => texts.size === 2);
   load.isOver = true;
@@ -86,24 +86,24 @@ it('replicas come and go with the file, and no exchange is dropped', async () =>
   expect(statuses.length).toBeGreaterThan(20);
 });
 
-it('a changed file is taken over by itself, also when a link is pointed elsewhere', async () => {
+it('reloads a changed file, and a file behind a changed link', async () => {
   const one = await startReplica(named('one'));
   const two = await startReplica(named('two'));
-  const place = folder();
+  const directory = folder();
   const yaml = (url: string) => `deployments: [{ id: dep, replicas: [{ url: "${url}" }] }]`;
-  // As Kubernetes mounts a ConfigMap: the file is a link into a folder that is itself a link.
-  writeFileSync(join(place, 'first.yaml'), yaml(one.url));
-  writeFileSync(join(place, 'second.yaml'), yaml(two.url));
-  symlinkSync('first.yaml', join(place, 'weir.yaml'));
-  const weir = await startWeir(['--config', join(place, 'weir.yaml'), ...quick]);
+  // Like a ConfigMap that Kubernetes mounts: the file is a symbolic link that is replaced.
+  writeFileSync(join(directory, 'first.yaml'), yaml(one.url));
+  writeFileSync(join(directory, 'second.yaml'), yaml(two.url));
+  symlinkSync('first.yaml', join(directory, 'weir.yaml'));
+  const weir = await startWeir(['--config', join(directory, 'weir.yaml'), ...quick]);
   expect((await call(weir.url, '/')).text).toBe('one');
-  symlinkSync('second.yaml', join(place, 'next'));
-  renameSync(join(place, 'next'), join(place, 'weir.yaml'));
-  await taken(weir, 1);
+  symlinkSync('second.yaml', join(directory, 'next'));
+  renameSync(join(directory, 'next'), join(directory, 'weir.yaml'));
+  await expectReloads(weir, 1);
   await until('the second serves', async () => (await call(weir.url, '/')).text === 'two');
 });
 
-it('a file that changes back after SIGHUP is taken over, and a change that SIGHUP took is not told again', async () => {
+it('reloads a file that changes back after SIGHUP, and does not reload twice what SIGHUP loaded', async () => {
   const one = await startReplica(named('one'));
   const two = await startReplica(named('two'));
   const file = join(folder(), 'weir.yaml');
@@ -113,25 +113,25 @@ it('a file that changes back after SIGHUP is taken over, and a change that SIGHU
   const weir = await startWeir(['--config', file, ...quick]);
   write(two.url);
   weir.process.kill('SIGHUP');
-  await taken(weir, 1);
-  // Before the file is looked at again.
+  await expectReloads(weir, 1);
+  // Before the watch reads the file again.
   write(one.url);
-  await taken(weir, 2);
+  await expectReloads(weir, 2);
   await until('the first serves again', async () => (await call(weir.url, '/')).text === 'one');
-  // Two looks at the file are enough for the watch to tell of a change: none may do so here.
+  // The watch reports a change after two looks at the file. It must not report this one.
   write(two.url);
   weir.process.kill('SIGHUP');
-  await taken(weir, 3);
+  await expectReloads(weir, 3);
   const other = join(folder(), 'other.yaml');
   writeFileSync(other, '');
   let looks = 0;
   const watch = watchFile(other, 'never written', () => void looks++);
-  await until('a watch that began later has told of its file', () => looks === 1);
+  await until('a watch that began later has reported a change', () => looks === 1);
   watch.stop();
-  await taken(weir, 3);
+  await expectReloads(weir, 3);
 });
 
-it('a replica without a name stays the same one when it moves up in the list', async () => {
+it('keeps a replica without an id as the same replica when it moves up in the list', async () => {
   const seen: string[] = [];
   const one = await startReplica(named('one'));
   const two = await startReplica((req) => void seen.push(req.url!));
@@ -148,21 +148,21 @@ it('a replica without a name stays the same one when it moves up in the list', a
     req.on('error', () => undefined);
     req.end();
   }
-  await until('the second holds one', () => seen.length === 1);
+  await until('the second replica has a request', () => seen.length === 1);
   write(two.url);
   weir.process.kill('SIGHUP');
-  await taken(weir, 1);
+  await expectReloads(weir, 1);
   const waiting = begin(weir.url, '/c');
   waiting.on('error', () => undefined);
   waiting.end();
-  // It still holds the request from before, under its new name.
+  // It still has its request, under its new name.
   await weir.shows('weir_queue_length{deployment_id="dep"}', 1);
   await weir.shows('weir_replica_outstanding_requests{deployment_id="dep",replica="r0"}', 1);
   expect(seen.length).toBe(1);
   for (const req of [...held, waiting]) req.destroy();
 });
 
-it('a file that is wrong changes nothing, and all that is wrong is said', async () => {
+it('rejects an invalid file with all its problems and changes nothing', async () => {
   const one = await startReplica(named('one'));
   const file = join(folder(), 'weir.yaml');
   const good = `deployments: [{ id: dep, replicas: [{ url: "${one.url}" }] }]\n`;
@@ -170,24 +170,26 @@ it('a file that is wrong changes nothing, and all that is wrong is said', async 
   const weir = await startWeir(['--config', file, ...quick]);
   writeFileSync(file, 'deployments: [{ id: dep, replicas: [{ url: "ftp://x" }], max_queu: 1 }]\n');
   weir.process.kill('SIGHUP');
-  const refused = await weir.line('the refusal', (line) => line.event === 'configuration not taken over');
+  const refused = await weir.line('the refusal', (line) => line.event === 'configuration refused');
   expect(String(refused['problems'])).toMatch(/must be a URL such as/);
-  expect(String(refused['problems'])).toMatch(/did you mean max_queue/);
+  expect(String(refused['problems'])).toMatch(
+    /unknown setting "deployments\[0\]\.max_queu"; did you mean "max_queue"\?/,
+  );
   expect((await call(weir.url, '/')).text).toBe('one');
-  // What takes a restart is named, and what does not is taken over.
+  // Settings that need a restart are named; the others take effect.
   writeFileSync(
     file,
     `${good.replace('id: dep', 'id: dep, concurrency_target: 3')}proxy: { max_body: 1MiB }\n`,
   );
   weir.process.kill('SIGHUP');
-  const line = await weir.line('what takes a restart', (one) => one.event === 'configuration taken over');
+  const line = await weir.line('what takes a restart', (one) => one.event === 'configuration reloaded');
   expect(line['take_a_restart']).toEqual(['proxy.max_body']);
   const settings = await (await fetch(`${weir.admin}/v1/settings`)).text();
   expect(settings).toMatch(/"key": "deployments\[0\]\.concurrency_target",\s+"value": "3"/);
   expect(settings).toMatch(/"key": "proxy\.max_body",\s+"value": "100MiB"/);
 });
 
-it('a promotion shifts traffic by weight, with the labels of each deployment', async () => {
+it('splits traffic by weight during a promotion, with the labels of each deployment', async () => {
   const stable = await startReplica(named('stable'));
   const next = await startReplica(named('next'));
   const file = join(folder(), 'weir.yaml');
@@ -210,16 +212,16 @@ ${nextWeight === undefined ? '' : `  - { id: dep2, environment: production, roll
     return [texts.filter((text) => text === 'stable').length, texts.filter((text) => text === 'next').length];
   };
   expect(await shares(6)).toEqual([6, 0]);
-  // The second deployment comes while the first serves.
+  // The second deployment is added while the first one serves.
   write(90, 10);
   weir.process.kill('SIGHUP');
-  await taken(weir, 1);
+  await expectReloads(weir, 1);
   await weir.shows('weir_replica_ready{deployment_id="dep2",replica="r0"}', 1);
   expect(await shares(40)).toEqual([36, 4]);
   expect(await ask('/deployment/dep2/predict')).toBe('next');
   write(0, 1);
   weir.process.kill('SIGHUP');
-  await taken(weir, 2);
+  await expectReloads(weir, 2);
   expect(await shares(9)).toEqual([0, 9]);
   const count = (id: string, phase: string, value: number) =>
     weir.shows(
@@ -228,29 +230,29 @@ ${nextWeight === undefined ? '' : `  - { id: dep2, environment: production, roll
     );
   await count('dep1', 'stable', 42);
   await count('dep2', 'promoting', 14);
-  // A deployment whose replicas are gone gets nothing while the other has some.
+  // A deployment without ready replicas gets no requests while another one has some.
   write(50, 50);
   weir.process.kill('SIGHUP');
-  await taken(weir, 3);
+  await expectReloads(weir, 3);
   await next.close();
   await weir.shows('weir_replica_ready{deployment_id="dep2",replica="r0"}', 0);
   expect(await shares(6)).toEqual([6, 0]);
-  // And one that leaves the configuration is known no more.
+  // A deployment that is removed from the configuration is unknown.
   write(100, undefined);
   weir.process.kill('SIGHUP');
-  await taken(weir, 4);
+  await expectReloads(weir, 4);
   expect((await call(weir.url, '/deployment/dep2/predict', { method: 'POST' })).status).toBe(404);
   expect(await shares(3)).toEqual([3, 0]);
 });
 
-it('SIGHUP still ends a sidecar that has no file to read anew', async () => {
+it('exits at SIGHUP if it has no configuration file', async () => {
   const one = await startReplica(named('one'));
   const weir = await startWeir(['--replica', one.url]);
   await weir.stop('SIGHUP');
   expect(weir.process.signalCode).toBe('SIGHUP');
 });
 
-it('settings of the one deployment can be flags and variables', async () => {
+it('reads the settings of a single deployment from flags and variables', async () => {
   const one = await startReplica((req, res) => void res.end(req.url));
   const weir = await startWeir(['--replica', one.url, '--deployment-predict-path=/generate'], {
     env: { WEIR_DEPLOYMENT_ID: 'dep9', WEIR_DEPLOYMENT_ENVIRONMENT: 'staging' },

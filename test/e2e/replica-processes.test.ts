@@ -1,4 +1,4 @@
-// Replicas with processes on this machine: memory on a GPU that they share, and the end of a process.
+// Replicas with processes on this machine: GPU memory per replica, and the end of a process.
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { afterEach, describe, expect, it } from 'vitest';
@@ -20,18 +20,18 @@ afterEach(async () => {
 const server = (port: number) =>
   `require('node:http').createServer((req, res) => res.end()).listen(${port}, '127.0.0.1', () => console.log('up'))`;
 
-/** A server as a process of its own. */
+/** Starts a server in a separate process. */
 async function startProcess(port = 0): Promise<{ child: ChildProcess; port: number }> {
   const code = `const server = ${server(port)}; server.on('listening', () => console.log(server.address().port));`;
   const child = spawn(process.execPath, ['-e', code], { stdio: ['ignore', 'pipe', 'inherit'] });
   children.add(child);
-  let said = '';
-  child.stdout.on('data', (chunk: Buffer) => (said += chunk.toString()));
-  const found = await until('it listens', () => /^\d+$/m.exec(said) ?? undefined);
+  let output = '';
+  child.stdout.on('data', (chunk: Buffer) => (output += chunk.toString()));
+  const found = await until('it listens', () => /^\d+$/m.exec(output) ?? undefined);
   return { child, port: Number(found[0]) };
 }
 
-/** replica → MiB of GPU memory. */
+/** GPU memory in MiB, by replica. */
 const memory = ({ text }: { text: string }) =>
   Object.fromEntries(
     Array.from(
@@ -41,7 +41,7 @@ const memory = ({ text }: { text: string }) =>
   );
 
 const READY = 'weir_replica_ready{deployment_id="local",replica="r1"}';
-/** Only the first probe falls into the time of a test. */
+/** Only the first probe runs during a test. */
 const NO_PROBES = '--pool-probe-interval=1h';
 
 describe('two replicas on one GPU', () => {
@@ -69,29 +69,29 @@ describe('two replicas on one GPU', () => {
     );
     return { weir, standIn, first, second };
   }
-  const shows = (weir: Weir, wanted: Record<string, number>) =>
-    until(`it shows ${JSON.stringify(wanted)}`, async () => {
+  const expectMemory = (weir: Weir, wanted: Record<string, number>) =>
+    until(`the page has ${JSON.stringify(wanted)}`, async () => {
       const page = await weir.page();
       return JSON.stringify(memory(page)) === JSON.stringify(wanted) && page;
     });
 
-  it('each have the memory of their own processes; the GPU has a series of its own', async () => {
+  it('each have the memory of their own processes, and the GPU has its own series', async () => {
     const { weir } = await start();
-    const page = await shows(weir, { r0: 3266, r1: 1654 });
+    const page = await expectMemory(weir, { r0: 3266, r1: 1654 });
     expect(page.value('weir_gpu_memory_used_bytes{gpu="0"}')).toBe(4935 * 1024 ** 2);
     expect(page.value('weir_gpu_utilization_percent{gpu="0"}')).toBe(0);
   });
 
-  it('a killed process: its series end and its replica gets no more requests before the next probe', async () => {
+  it('lose the series and the readiness of a killed process before the next probe', async () => {
     const { weir, standIn, first, second } = await start();
-    await shows(weir, { r0: 3266, r1: 1654 });
+    await expectMemory(weir, { r0: 3266, r1: 1654 });
     expect((await weir.page()).value(READY)).toBe(1);
     standIn.replace({ pid0: first.child.pid!, memory0: '3266 MiB', pid1: '', memory1: '' });
     second.child.kill('SIGKILL');
     await once(second.child, 'exit');
     await weir.shows(READY, 0);
     // Then only the other replica uses the GPU.
-    await shows(weir, { r0: 4935 });
+    await expectMemory(weir, { r0: 4935 });
     const down = await weir.line('it is down', (line) => line.event === 'replica is down');
     expect(down).toMatchObject({
       replica: 'r1',
@@ -107,11 +107,11 @@ describe('two replicas on one GPU', () => {
       memory0: 'Insufficient Permissions',
       memory1: 'N/A',
     });
-    await shows(weir, { r0: 4935, r1: 4935 });
+    await expectMemory(weir, { r0: 4935, r1: 4935 });
   });
 });
 
-it('on a GPU without memory of its own have the memory of their processes, and utilization', async () => {
+it('reports memory of processes and utilization of a GPU that shares the memory of the host', async () => {
   const standIn = new StandIn('gb10');
   const { child, port } = await startProcess();
   standIn.replace({ pid0: child.pid! });
@@ -124,7 +124,7 @@ it('on a GPU without memory of its own have the memory of their processes, and u
     ],
     { env: standIn.env },
   );
-  const page = await until('its memory is there', async () => {
+  const page = await until('its memory is on the page', async () => {
     const page = await weir.page();
     return memory(page)['r0'] === 3458 && page;
   });
@@ -134,8 +134,8 @@ it('on a GPU without memory of its own have the memory of their processes, and u
   expect(page.text).not.toMatch(/^\w*gpu.* NaN$/m);
 });
 
-describe('a replica with an ended process', () => {
-  it('is probed at once, and is ready again when another process has taken its place', async () => {
+describe('a replica whose process ends', () => {
+  it('is probed at once, and is ready again when another process listens on its port', async () => {
     const { child, port } = await startProcess();
     const other = await startReplica((_, res) => res.end());
     const weir = await startWeir([
@@ -150,7 +150,7 @@ describe('a replica with an ended process', () => {
     await weir.shows(seen, 1);
     child.kill('SIGKILL');
     await weir.line('it is down', (line) => line.event === 'replica is down' && line['replica'] === 'r0');
-    // The other replica, which lives, stayed ready.
+    // The other replica stayed ready.
     expect(weir.lines.filter((line) => line['replica'] === 'r1' && line['to'] === 'down')).toEqual([]);
     await startProcess(port);
     await weir.line(
@@ -159,13 +159,13 @@ describe('a replica with an ended process', () => {
     );
   });
 
-  it('is noticed even if the command of weir run continues without it', async () => {
-    const taken = await startReplica(() => undefined);
-    await taken.close();
-    const file = folder({ 'server.js': `${server(taken.port)}; console.log('pid', process.pid)` });
+  it('is down even if the command of weir run keeps running', async () => {
+    const free = await startReplica(() => undefined);
+    await free.close();
+    const file = folder({ 'server.js': `${server(free.port)}; console.log('pid', process.pid)` });
     const weir = await startWeir(
       [
-        `--replica=http://127.0.0.1:${taken.port}`,
+        `--replica=http://127.0.0.1:${free.port}`,
         '--samplers-gpu=false',
         '--samplers-container=false',
         '--samplers-process-interval=50ms',
@@ -175,22 +175,22 @@ describe('a replica with an ended process', () => {
       { command: 'run', rest: ['sh', '-c', `${process.execPath} ${file}/server.js; exec sleep 600`] },
     );
     await weir.line('it is ready', (line) => line.event === 'replica is ready');
-    const said = await weir.line('its number', (line) => /^pid \d+$/.test(String(line['text'])));
-    const looks = async () =>
+    const printed = await weir.line('its pid', (line) => /^pid \d+$/.test(String(line['text'])));
+    const runs = async () =>
       (await weir.page()).value('weir_sampler_runs_total{sampler="process",result="success"}') ?? 0;
-    const before = await looks();
-    await until('it was looked at', async () => (await looks()) > before + 1);
-    process.kill(Number(String(said['text']).slice(4)), 'SIGKILL');
+    const before = await runs();
+    await until('the process collector has run', async () => (await runs()) > before + 1);
+    process.kill(Number(String(printed['text']).slice(4)), 'SIGKILL');
     await weir.line('it is down', (line) => line.event === 'replica is down');
     expect(weir.lines.filter((line) => line.event === 'replica process died')).toEqual([]);
   });
 
-  it('is down at once if weir runs it, before it is started again', async () => {
-    const taken = await startReplica(() => undefined);
-    await taken.close();
+  it('is down at once if weir supervises it, before it is restarted', async () => {
+    const free = await startReplica(() => undefined);
+    await free.close();
     const weir = await startWeir(
       [
-        `--replica=http://127.0.0.1:${taken.port}`,
+        `--replica=http://127.0.0.1:${free.port}`,
         '--samplers-gpu=false',
         '--samplers-process-interval=1h',
         '--pool-probe-retry-interval=50ms',
@@ -198,7 +198,7 @@ describe('a replica with an ended process', () => {
         '--child-restart-delay-max=1h',
         NO_PROBES,
       ],
-      { command: 'run', rest: [process.execPath, '-e', server(taken.port)] },
+      { command: 'run', rest: [process.execPath, '-e', server(free.port)] },
     );
     await weir.line('it is ready', (line) => line.event === 'replica is ready');
     const started = await weir.line('it runs', (line) => line.event === 'replica process started');

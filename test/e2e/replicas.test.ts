@@ -1,4 +1,4 @@
-// Several replicas, and replicas that come and go.
+// Several replicas, replicas that go down and come back, and routing.
 import { writeFileSync, mkdtempSync } from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -22,7 +22,7 @@ const quick = [
   '--pool-slow-return=0s',
 ];
 
-it('gives a request to the replica that holds the fewest', async () => {
+it('sends a request to the replica with the fewest requests in flight', async () => {
   const held = [0, 0];
   const replicas = await Promise.all(
     [0, 1].map((i) =>
@@ -35,7 +35,7 @@ it('gives a request to the replica that holds the fewest', async () => {
   );
   const weir = await startWeir(replicas.flatMap(({ url }) => ['--replica', url]));
   const holding = [1, 2, 3].map(() => call(weir.url, '/hold').catch(() => undefined));
-  await until('three requests are held', () => held[0]! + held[1]! === 3);
+  await until('the replicas have three requests', () => held[0]! + held[1]! === 3);
   const [full, free] = held[0]! > held[1]! ? [0, 1] : [1, 0];
   expect([held[full], held[free]]).toEqual([2, 1]);
   for (let i = 0; i < 4; i++) expect((await call(weir.url, '/quick')).text).toBe(String(free));
@@ -69,22 +69,22 @@ it('skips a replica that refuses connections, and uses it again when it is back'
   expect([...seen].sort()).toEqual(['one', 'two again']);
 });
 
-it('learns from a refused connection without waiting for a probe', async () => {
+it('marks a replica as down at a refused connection, without waiting for a probe', async () => {
   const one = await startReplica((_, res) => res.end('one'));
   const two = await startReplica((_, res) => res.end('two'));
   const weir = await startWeir(['--replica', one.url, '--replica', two.url, '--pool-probe-interval=1d']);
   await two.close();
   const statuses = [];
   for (let i = 0; i < 10; i++) statuses.push((await call(weir.url, '/')).status);
-  // The one that met the closed replica was sent to the other.
+  // The request that found the closed replica was sent to the other one.
   expect(statuses).toEqual(Array.from({ length: 10 }, () => 200));
   await weir.line(
-    'the replica that went down',
+    'that the replica is down',
     (line) => line.event === 'replica is down' && line['replica'] === 'r1',
   );
 });
 
-it('lets requests wait while the only replica is away, and serves them when it is back', async () => {
+it('queues requests while the only replica is down, and serves them when it is back', async () => {
   const only = await startReplica((_, res) => res.end('here'));
   const weir = await startWeir([
     '--replica',
@@ -98,11 +98,11 @@ it('lets requests wait while the only replica is away, and serves them when it i
   expect((await fetch(`${weir.admin}/readyz`)).status).toBe(503);
   expect((await fetch(`${weir.admin}/livez`)).status).toBe(200);
   await startReplica((_, res) => res.end('back'), only.port);
-  expect((await Promise.all(waiting)).map((answer) => answer.text)).toEqual(['back', 'back']);
+  expect((await Promise.all(waiting)).map((response) => response.text)).toEqual(['back', 'back']);
   expect((await fetch(`${weir.admin}/readyz`)).status).toBe(200);
 });
 
-it('sends those who wait for a replica that is not there away when it shuts down', async () => {
+it('responds 503 to waiting requests when it shuts down without a ready replica', async () => {
   const gone = await unusedAddress();
   const weir = await startWeir(['--replica', gone.url]);
   const waiting = call(weir.url, '/');
@@ -113,7 +113,7 @@ it('sends those who wait for a replica that is not there away when it shuts down
   expect(await weir.stop()).toBe(0);
 });
 
-it('answers 503 where nobody may wait', async () => {
+it('responds 503 if no replica is ready and max_queue is 0', async () => {
   const only = await startReplica((_, res) => res.end('here'));
   const weir = await startWeir(['--replica', only.url, '--deployment-max-queue=0', ...quick]);
   await only.close();
@@ -126,8 +126,7 @@ it('answers 503 where nobody may wait', async () => {
   ]);
 });
 
-it('gives up after so many connections that failed: 502', async () => {
-  // Accepts connections, and so passes for ready, but nobody gets an answer out of it.
+it('responds 502 after the configured number of failed connection attempts', async () => {
   const only = await startReplica((_, res) => res.end('here'));
   const weir = await startWeir(['--replica', only.url, '--proxy-retry-connect-attempts=1']);
   await only.close();
@@ -135,7 +134,7 @@ it('gives up after so many connections that failed: 502', async () => {
   expect([failed.status, failed.headers['x-weir-cause']]).toEqual([502, 'connect_failed']);
 });
 
-it('takes a 2xx of readiness_path as ready, where one is set', async () => {
+it('counts a replica as ready once readiness_path returns 2xx', async () => {
   let isReady = false;
   const paths: string[] = [];
   const replica = await startReplica((req, res) => {
@@ -163,7 +162,7 @@ it('takes a 2xx of readiness_path as ready, where one is set', async () => {
   expect(new Set(paths)).toEqual(new Set(['/healthz']));
 });
 
-it('routes by environment and deployment, with the labels of each', async () => {
+it('routes by environment and deployment, and labels metrics with both', async () => {
   const stable = await startReplica((req, res) => res.end(`stable ${req.method} ${req.url}`));
   const next = await startReplica((req, res) => res.end(`next ${req.method} ${req.url}`));
   const file = join(mkdtempSync(join(tmpdir(), 'weir-')), 'weir.yaml');
@@ -193,14 +192,14 @@ deployments:
 });
 
 it.each([true, false])(
-  'an address that stands for several gives a new one its share while all connections are busy (fast lane: %s)',
+  'uses a new backend behind a shared address while all connections are busy (fast lane: %s)',
   async (isFast) => {
     let isLate = false;
     const [early, late] = [
       await startReplica((_, res) => void setTimeout(() => res.end('early'), 5)),
       await startReplica((_, res) => void setTimeout(() => res.end('late'), 5)),
     ];
-    // Like a Service of Kubernetes: it chooses for each connection.
+    // Like a Kubernetes Service, it chooses a backend per connection.
     const service = await startRawReplica((socket) => {
       const on = connect(isLate ? late.port : early.port, '127.0.0.1');
       socket.pipe(on).pipe(socket);
@@ -221,9 +220,12 @@ it.each([true, false])(
         latest[i] = text;
       }
     });
-    await until('all are busy', () => latest.filter((text) => text === 'early').length === 8);
+    await until(
+      'all clients use the early backend',
+      () => latest.filter((text) => text === 'early').length === 8,
+    );
     isLate = true;
-    await until('all have changed', () => latest.every((text) => text === 'late'));
+    await until('all clients use the late backend', () => latest.every((text) => text === 'late'));
     over.abort();
     await Promise.all(load);
     await weir.stop('SIGKILL');

@@ -1,5 +1,5 @@
-// Figures that are read beside the traffic: processor time, memory, GPUs. Whatever happens to their sources, the page
-// answers, what is not known is not shown, and no process is left.
+// Collectors of CPU, memory and GPUs with the real binary. If their sources fail, the metrics page is still served,
+// unknown values have no series, and no process is left.
 import { spawn, type ChildProcess } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { afterEach, describe, expect, it } from 'vitest';
@@ -30,7 +30,7 @@ const source = (name: string, replica = 'r0') =>
   `weir_container_source_info{deployment_id="local",replica="${replica}",source="${name}"}`;
 const ofReplica = (name: string, replica = 'r0') => `${name}{replica="${replica}"}`;
 
-/** Waits until the page is as `fits` says, and returns it. */
+/** Waits until `fits` returns true for the page, and returns the page. */
 const page = (weir: Weir, what: string, fits: (page: Page) => boolean, timeoutMs?: number): Promise<Page> =>
   until(
     what,
@@ -47,7 +47,7 @@ const FAST = [
   '--samplers-gpu-inventory-interval=200ms',
 ];
 
-/** A server that is always busy, holds 60 MB, and ends when it is asked for /die. */
+/** A server that uses CPU all the time, holds 60 MB, and exits on a request for /die. */
 const busy = (port: number) => `
   const held = Buffer.alloc(60e6, 1);
   require('node:http').createServer((req, res) => {
@@ -56,8 +56,8 @@ const busy = (port: number) => `
   }).listen(${port}, '127.0.0.1');
   setInterval(() => { const end = Date.now() + 20; while (Date.now() < end); }, 25);`;
 
-describe('processor time and memory', () => {
-  it('of a supervised replica, going on when it is started again', async () => {
+describe('CPU and memory', () => {
+  it('of a supervised replica continue after a restart', async () => {
     const port = await freePort();
     const weir = await startWeir(
       [
@@ -69,7 +69,7 @@ describe('processor time and memory', () => {
       ],
       { command: 'run', rest: [process.execPath, '-e', busy(port)] },
     );
-    // weir and its child are in the same control group: only the tree of processes is the replica's own.
+    // weir and its child are in the same control group, so the process tree is used.
     const first = await page(
       weir,
       'the replica has used time and memory',
@@ -98,7 +98,7 @@ describe('processor time and memory', () => {
     });
   });
 
-  it('of a replica that is found by its port; its series disappear when it ends', async () => {
+  it('of a replica that is found by its port disappear when it ends', async () => {
     const port = await freePort();
     const child = spawn(process.execPath, ['-e', busy(port)], { stdio: 'ignore' });
     children.add(child);
@@ -111,32 +111,35 @@ describe('processor time and memory', () => {
     child.kill('SIGKILL');
     const gone = await page(weir, 'it is gone', (seen) => seen.value(ofReplica(CPU)) === undefined);
     expect(gone.value(ofReplica(MEMORY))).toBeUndefined();
-    // That nobody is there is no failure of the sampler.
+    // A missing process is not a failure of the collector.
     expect(gone.value('weir_sampler_success{sampler="container"}')).toBe(1);
     expect(gone.text).toContain(`# TYPE ${CPU} counter`);
   });
 
   const MEMORY_V1 = '/sys/fs/cgroup/memory/memory.usage_in_bytes';
-  it.skipIf(!existsSync(MEMORY_V1))('of a control group of version 1, on this machine', async () => {
-    const file = `${folder({
-      'weir.yaml': 'deployments: [{ replicas: [{ url: "http://192.0.2.1:9", container: { cgroup: / } }] }]',
-    })}/weir.yaml`;
-    const weir = await startWeir([
-      '--config',
-      file,
-      '--samplers-gpu=false',
-      '--pool-probe-timeout=50ms',
-      ...FAST,
-    ]);
-    const seen = await page(weir, 'it is read', (seen) => seen.value(source('cgroup_v1')) === 1);
-    expect(seen.value(ofReplica(CPU))).toBeGreaterThan(1);
-    expect(seen.value(ofReplica(MEMORY))).toBeGreaterThan(1e6);
-    expect(
-      seen.value('weir_container_cpu_throttled_seconds_total{deployment_id="local",replica="r0"}'),
-    ).toBeGreaterThanOrEqual(0);
-  });
+  it.skipIf(!existsSync(MEMORY_V1))(
+    'are read from a control group of version 1 on this machine',
+    async () => {
+      const file = `${folder({
+        'weir.yaml': 'deployments: [{ replicas: [{ url: "http://192.0.2.1:9", container: { cgroup: / } }] }]',
+      })}/weir.yaml`;
+      const weir = await startWeir([
+        '--config',
+        file,
+        '--samplers-gpu=false',
+        '--pool-probe-timeout=50ms',
+        ...FAST,
+      ]);
+      const seen = await page(weir, 'it is read', (seen) => seen.value(source('cgroup_v1')) === 1);
+      expect(seen.value(ofReplica(CPU))).toBeGreaterThan(1);
+      expect(seen.value(ofReplica(MEMORY))).toBeGreaterThan(1e6);
+      expect(
+        seen.value('weir_container_cpu_throttled_seconds_total{deployment_id="local",replica="r0"}'),
+      ).toBeGreaterThanOrEqual(0);
+    },
+  );
 
-  it('of a Docker container: never down when it restarts, and no harm to others when the daemon hangs', async () => {
+  it('of a Docker container never decrease at a restart, and a daemon that hangs affects no other replica', async () => {
     const docker = await new FakeDocker().start();
     dockers.add(docker);
     const container = { cpuNanos: 5e9, throttledNanos: 2e9, memoryBytes: 900e6, inactiveFileBytes: 300e6 };
@@ -183,7 +186,7 @@ deployments:
     expect(hung.value('weir_sampler_success{sampler="container"}')).toBe(1);
     const plain = hung.value(ofReplica(CPU, 'plain'))!;
     await page(weir, 'the other is still read', (seen) => seen.value(ofReplica(CPU, 'plain'))! > plain);
-    // The one call that hangs is waited for: there is no second.
+    // Only one call hangs, since the next one waits for it.
     const { requests } = docker;
     await page(weir, 'more rounds go by', (seen) => seen.value(ofReplica(CPU, 'plain'))! > plain + 0.3);
     expect(docker.requests).toBe(requests);
@@ -208,8 +211,8 @@ describe('GPUs', () => {
     return startWeir([...list, '--samplers-container=false', ...FAST, ...args], { env: standIn.env });
   }
 
-  /** Ends weir and holds that nothing it started is left. */
-  async function stopClean(weir: Weir, standIn: StandIn): Promise<void> {
+  /** Stops weir and checks that none of its child processes is left. */
+  async function expectCleanStop(weir: Weir, standIn: StandIn): Promise<void> {
     expect(standIn.alive('stream').length).toBeLessThanOrEqual(1);
     expect(standIn.alive('inventory').length).toBeLessThanOrEqual(1);
     expect(await weir.stop()).toBe(0);
@@ -219,7 +222,7 @@ describe('GPUs', () => {
     );
   }
 
-  it('of several cards, from one nvidia-smi that goes on', async () => {
+  it('are read for several cards from one nvidia-smi that keeps running', async () => {
     const standIn = new StandIn('h100x2');
     const weir = await start(standIn);
     const seen = await page(
@@ -241,10 +244,10 @@ describe('GPUs', () => {
       (seen) => seen.value('weir_sampler_success{sampler="gpu_inventory"}') === 1,
     );
     expect(standIn.started('stream')).toBe(1);
-    await stopClean(weir, standIn);
+    await expectCleanStop(weir, standIn);
   });
 
-  it('under MIG slice by slice, without figures that the driver does not have', async () => {
+  it('are read per slice under MIG, without values that the driver does not report', async () => {
     const standIn = new StandIn('a100x4-mig');
     const weir = await start(standIn);
     const seen = await page(
@@ -254,10 +257,10 @@ describe('GPUs', () => {
     );
     expect(shown(seen, USED)).toEqual({ 'r0 0': 1024, 'r0 1:0': 18433, 'r0 1:1': 3071, 'r0 3': 2048 });
     expect(shown(seen, BUSY)).toEqual({ 'r0 0': 0, 'r0 3': 100 });
-    await stopClean(weir, standIn);
+    await expectCleanStop(weir, standIn);
   });
 
-  it('belong to the replica whose processes are on them, or that is configured to have them', async () => {
+  it('belong to the replica whose processes use them, or for which they are configured', async () => {
     const standIn = new StandIn('h100x2');
     const ports = [await freePort(), await freePort()];
     const pids = ports.map((port) => {
@@ -273,19 +276,23 @@ describe('GPUs', () => {
     const weir = await start(standIn, '--config', replicas());
     const seen = await page(weir, 'both are known', (seen) => Object.keys(shown(seen, USED)).length === 2);
     expect(shown(seen, USED)).toEqual({ 'r0 1': 40960, 'r1 0': 61234 });
-    await stopClean(weir, standIn);
+    await expectCleanStop(weir, standIn);
 
     standIn.replace({});
-    const told = await start(
+    const configured = await start(
       standIn,
       '--config',
       replicas(', gpus: [0]', ', gpus: "1, GPU-5f8b2a14-9c3d-47e6-a1b0-6d2e8f4c7a91"'),
     );
-    const both = await page(told, 'they are as told', (seen) => Object.keys(shown(seen, USED)).length === 3);
+    const both = await page(
+      configured,
+      'they are as configured',
+      (seen) => Object.keys(shown(seen, USED)).length === 3,
+    );
     expect(shown(both, USED)).toEqual({ 'r0 0': 61234, 'r1 0': 61234, 'r1 1': 40960 });
-    await stopClean(told, standIn);
+    await expectCleanStop(configured, standIn);
 
-    // Nothing told, nothing seen: they could be anybody's.
+    // Neither configured nor found: several replicas could use them.
     const weir3 = await start(standIn, '--config', replicas());
     await page(
       weir3,
@@ -293,10 +300,10 @@ describe('GPUs', () => {
       (seen) => seen.value('weir_sampler_success{sampler="gpu_inventory"}') === 1,
     );
     expect(shown(await weir3.page(), USED)).toEqual({});
-    await stopClean(weir3, standIn);
+    await expectCleanStop(weir3, standIn);
   });
 
-  it('are nothing to talk about where nvidia-smi is not installed', async () => {
+  it('are no failure if nvidia-smi is not installed', async () => {
     const path = process.env['PATH']!.split(':').filter(
       (directory) => !existsSync(`${directory}/nvidia-smi`),
     );
@@ -322,7 +329,7 @@ describe('GPUs', () => {
     ['fail', 'failure', 'communicate with the NVIDIA driver'],
     ['garbage', 'timeout', 'ERR!'],
     ['hang', 'timeout', 'printed nothing'],
-  ])('have no series while nvidia-smi can only %s, and come when it can', async (way, result, reason) => {
+  ])('have no series while nvidia-smi does %s, and appear when it works', async (way, result, reason) => {
     const standIn = new StandIn(way);
     const weir = await start(standIn, '--samplers-timeout=1500ms');
     const seen = await page(
@@ -332,35 +339,35 @@ describe('GPUs', () => {
     );
     expect(seen.value('weir_sampler_success{sampler="gpu"}')).toBe(0);
     expect(shown(seen, USED)).toEqual({});
-    expect(await weir.line('the reason', (line) => line.event === 'sampler failed')).toMatchObject({
+    expect(await weir.line('the reason', (line) => line.event === 'collector failed')).toMatchObject({
       level: 'warn',
       sampler: 'gpu',
       problem: expect.stringContaining(reason) as string,
     });
-    // Asking a driver that does not answer for more would only gather more that hang.
+    // A driver that does not respond is not asked for the inventory, which would hang too.
     expect(standIn.started('inventory')).toBe(0);
     expect(standIn.alive('stream').length).toBeLessThanOrEqual(1);
     standIn.goes('h100x2');
     await page(weir, 'they are there', (seen) => shown(seen, USED)['r0 1'] === 40960);
-    await stopClean(weir, standIn);
+    await expectCleanStop(weir, standIn);
   });
 
-  it('disappear when nvidia-smi falls silent, and come back with the next one', async () => {
+  it('disappear when nvidia-smi stops printing, and come back with the next one', async () => {
     const standIn = new StandIn('h100x2');
     const weir = await start(standIn, '--samplers-max-age=500ms', '--samplers-timeout=1500ms');
     await page(weir, 'they are there', (seen) => shown(seen, USED)['r0 0'] === 61234);
     const [pid] = standIn.alive('stream');
-    // It goes on to run, deaf to polite signals.
+    // It keeps running and ignores SIGTERM.
     standIn.goes('hang');
     await page(weir, 'they are gone', (seen) => Object.keys(shown(seen, USED)).length === 0);
     await until('the silent one is killed', () => !isAlive(pid!));
     expect(standIn.alive('stream').length).toBeLessThanOrEqual(1);
     standIn.goes('h100x2');
     await page(weir, 'they are back', (seen) => shown(seen, USED)['r0 0'] === 61234);
-    await stopClean(weir, standIn);
+    await expectCleanStop(weir, standIn);
   });
 
-  it('of an nvidia-smi that dies midway: half a line is no reading, and it is started again', async () => {
+  it('ignore the incomplete line of an nvidia-smi that exits, which is restarted', async () => {
     const standIn = new StandIn('die h100x2', 'h100x2');
     const weir = await start(standIn);
     const seen = await page(
@@ -370,12 +377,12 @@ describe('GPUs', () => {
     );
     expect(shown(seen, USED)).toEqual({ 'r0 0': 61234, 'r0 1': 40960 });
     expect(standIn.alive('stream').length).toBeLessThanOrEqual(1);
-    const told = await weir.line('the reason', (line) => line.event === 'sampler failed');
-    expect(told['problem']).toBe('nvidia-smi ended (255): 0, GPU-5f8b2a14-9c3d');
-    await stopClean(weir, standIn);
+    const failed = await weir.line('the reason', (line) => line.event === 'collector failed');
+    expect(failed['problem']).toBe('nvidia-smi exited (255): 0, GPU-5f8b2a14-9c3d');
+    await expectCleanStop(weir, standIn);
   });
 
-  it('of a driver whose inventory hangs are shown all the same, and the hung are ended one by one', async () => {
+  it('are shown if the inventory hangs, and each process that hangs is killed', async () => {
     const standIn = new StandIn('h100x2', 'hang');
     const weir = await start(standIn, '--samplers-timeout=1500ms');
     await until('the inventory was asked for twice', () => standIn.started('inventory') >= 2);
@@ -387,10 +394,10 @@ describe('GPUs', () => {
     expect(shown(seen, USED)).toEqual({ 'r0 0': 61234, 'r0 1': 40960 });
     expect(seen.value('weir_sampler_success{sampler="gpu_inventory"}')).toBe(0);
     expect(seen.value('weir_sampler_success{sampler="gpu"}')).toBe(1);
-    await stopClean(weir, standIn);
+    await expectCleanStop(weir, standIn);
   });
 
-  it('are left alone when that is wished', async () => {
+  it('are not read if the setting is off', async () => {
     const standIn = new StandIn('h100x2');
     const weir = await start(standIn, '--samplers-gpu=false');
     expect((await weir.page()).text).toContain(`# TYPE ${USED} gauge`);
@@ -404,7 +411,7 @@ describe('GPUs', () => {
     await page(weir, 'they are there', (seen) => shown(seen, USED)['r0 0'] === 61234);
     await until('the inventory hangs', () => standIn.alive('inventory').length === 1);
     await weir.stop('SIGKILL');
-    // One finds nobody to print for; the other is ended by the process that asked.
+    // One gets SIGPIPE; the other is killed by its parent.
     await until(
       'they have ended by themselves',
       () => standIn.alive('stream').length + standIn.alive('inventory').length === 0,

@@ -1,4 +1,4 @@
-// The admin door: the page that Prometheus reads, the probes, and who may see the rest.
+// The admin server: the metrics page, the probes, and access to the rest.
 import { request } from 'node:http';
 import { gunzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -12,7 +12,7 @@ import { startWeir, type Weir } from '../kit/weir.ts';
 const COMMON =
   'model_id="local",model_name="local",deployment_id="local",environment="production",rollout_phase="stable"';
 
-/** Name, type and the labels of the first series of every family of the contract. */
+/** Type and labels of the first series of every family of the contract, by name. */
 const shape = (text: string) => {
   const seen: Record<string, string> = {};
   for (const [, name, type] of text.matchAll(/^# TYPE (baseten_\S+) (\S+)$/gm)) {
@@ -25,7 +25,7 @@ const shape = (text: string) => {
   return seen;
 };
 
-/** Every family of the contract: its type and exactly its labels. */
+/** Type and labels of every family of the contract, by name. */
 const C = 'model_id model_name deployment_id environment rollout_phase';
 const S = `${C} status_code is_async`;
 const golden = {
@@ -50,7 +50,7 @@ const golden = {
   baseten_gpu_utilization: `gauge ${C} replica gpu`,
 };
 
-it('every family of the contract has series with exactly its labels: a supervised replica, two GPUs', async () => {
+it('has series of every family of the contract, with its labels, for a supervised replica with two GPUs', async () => {
   const free = await startReplica(() => undefined);
   await free.close();
   const standIn = new StandIn('h100x2');
@@ -88,7 +88,7 @@ describe('the metrics page', () => {
     ]);
     for (const status of [200, 200, 404]) await call(weir.url, `/${status}`, { method: 'POST', body: 'abc' });
     await weir.shows('baseten_inference_requests_total{status_code="404",is_async="false"}', 1);
-    // This very process is the replica: it is found by its port.
+    // This process is the replica, found by its port.
     await weir.shows(
       'weir_container_source_info{deployment_id="local",replica="r0",source="process_tree"}',
       1,
@@ -99,17 +99,17 @@ describe('the metrics page', () => {
     await closeReplicas();
   });
 
-  it('has the contract’s families, with its types and exactly its labels', async () => {
+  it('has the families of the contract, with their types and labels', async () => {
     expect(shape((await weir.page()).text)).toEqual({
       ...golden,
-      // No series without a supervised child or Kubernetes: nobody knows. No GPU here: nothing to show.
+      // Restarts are unknown without a supervised replica or Kubernetes, and there is no GPU.
       baseten_container_restarts_total: 'counter ',
       baseten_gpu_memory_used: 'gauge ',
       baseten_gpu_utilization: 'gauge ',
     });
   });
 
-  it('counts what happened, in buckets that add up', async () => {
+  it('counts requests, in cumulative buckets', async () => {
     const page = await weir.page();
     const ok = 'status_code="200",is_async="false"';
     expect(page.value(`baseten_inference_requests_total{${ok}}`)).toBe(2);
@@ -121,7 +121,7 @@ describe('the metrics page', () => {
     expect(page.value(`weir_exchanges_total{deployment_id="local",cause="ok",origin=""}`)).toBe(3);
   });
 
-  it('says what weir itself is and costs', async () => {
+  it('has the version and the resource use of weir', async () => {
     const page = await weir.page();
     expect(page.text).toMatch(/^weir_build_info\{version="\d+\.\d+\.\d+",node="24\.[\d.]+"\} 1$/m);
     for (const name of [
@@ -135,7 +135,7 @@ describe('the metrics page', () => {
     expect(page.value('weir_log_lines_dropped_total{}')).toBe(0);
   });
 
-  it('comes as text 0.0.4 or OpenMetrics 1.0, whichever is asked for, however often and in whatever order', async () => {
+  it('is text 0.0.4 or OpenMetrics 1.0 by the Accept header, at repeated requests in any order', async () => {
     const get = async (accept: string) => {
       const res = await fetch(`${weir.admin}/metrics`, { headers: { accept } });
       return { type: res.headers.get('content-type'), text: await res.text() };
@@ -157,7 +157,7 @@ describe('the metrics page', () => {
     expect((await get('text/html')).type).toMatch(/^text\/plain/);
   });
 
-  it('is packed for who takes gzip', async () => {
+  it('is compressed for clients that accept gzip', async () => {
     const raw = await new Promise<{ encoding: string | undefined; body: Buffer }>((resolve) =>
       request(`${weir.admin}/metrics`, { headers: { 'accept-encoding': 'gzip' } }, (res) => {
         const chunks: Buffer[] = [];
@@ -173,7 +173,7 @@ describe('the metrics page', () => {
     expect(plain.headers['content-encoding']).toBeUndefined();
   });
 
-  it('keeps its number of series whatever codes a replica invents', async () => {
+  it('limits the number of series whatever status codes a replica sends', async () => {
     for (let status = 600; status < 640; status++) await call(weir.url, `/${status}`);
     await weir.shows('weir_exchanges_total{deployment_id="local",cause="ok",origin=""}', 43);
     const page = await weir.page();
@@ -185,7 +185,7 @@ describe('the metrics page', () => {
     expect(page.sum('baseten_inference_requests_total')).toBe(43);
   });
 
-  it('names each cause with who has to act on it', async () => {
+  it('labels each cause with its origin', async () => {
     await call(weir.url, '/deployment/nope/predict', { method: 'POST' });
     await weir.shows('weir_exchanges_total{deployment_id="",cause="unknown_target",origin="client"}', 1);
     expect(new Set(Object.values(catalogue).map((row) => row.origin))).toEqual(
@@ -194,7 +194,7 @@ describe('the metrics page', () => {
   });
 });
 
-it('the bounds of the histograms are settings', async () => {
+it('sets the buckets of the histograms by settings', async () => {
   const replica = await startReplica((_, res) => res.end('x'));
   const weir = await startWeir([
     '--replica',
@@ -204,7 +204,7 @@ it('the bounds of the histograms are settings', async () => {
     '--identity-trust-inbound',
   ]);
   const { headers } = await call(weir.url, '/', { headers: { 'x-baseten-request-id': 'mine-1' } });
-  // Where the client is trusted its own id is kept.
+  // The request id of a trusted client is kept.
   expect(headers['x-baseten-request-id']).toBe('mine-1');
   await weir.shows('baseten_inference_requests_total{status_code="200",is_async="false"}', 1);
   const { text } = await weir.page();
@@ -216,16 +216,16 @@ it('the bounds of the histograms are settings', async () => {
   await replica.close();
 });
 
-describe('the admin door', () => {
+describe('the admin server', () => {
   const status = async (weir: Weir, path: string, headers: Record<string, string> = {}, method = 'GET') =>
     (await call(weir.admin, path, { method, headers })).status;
 
-  it('shows settings and replicas to this machine alone while no key is set', async () => {
+  it('shows settings and replicas only to this machine if no key is set', async () => {
     const replica = await startReplica((_, res) => res.end());
     const weir = await startWeir(['--replica', replica.url]);
     expect(await status(weir, '/v1/settings')).toBe(200);
     expect(await status(weir, '/v1/replicas')).toBe(200);
-    // A page in a browser on this machine, whose name was made to point here.
+    // Like DNS rebinding: a web page whose host name resolves to this machine.
     expect(await status(weir, '/v1/settings', { host: 'evil.example' })).toBe(401);
     expect(await status(weir, '/metrics', { host: 'evil.example' })).toBe(200);
     expect(await status(weir, '/nothing')).toBe(404);
@@ -234,7 +234,7 @@ describe('the admin door', () => {
     await replica.close();
   });
 
-  it('wants the key where one is set, and never shows it', async () => {
+  it('requires the key if one is set, and never shows it', async () => {
     const key = 'a-key-of-some-length';
     const replica = await startReplica((_, res) => res.end());
     const weir = await startWeir(['--replica', replica.url], { env: { WEIR_ADMIN_KEY: key } });

@@ -1,4 +1,4 @@
-// weir run: the replica as weir's own child.
+// weir run: a supervised replica.
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
@@ -47,7 +47,7 @@ const isAlive = (pid: number) => {
   }
 };
 
-it('starts the replica, is ready when it is, and ends it last', async () => {
+it('starts the replica, is ready when the replica is, and stops it at the end', async () => {
   const weir = await supervise(await freePort());
   expect((await fetch(`${weir.admin}/readyz`)).status).toBe(503);
   await until('it is ready', async () => (await fetch(`${weir.admin}/readyz`)).status === 200);
@@ -58,7 +58,7 @@ it('starts the replica, is ready when it is, and ends it last', async () => {
   expect(weir.lines.find((line) => line.event === 'replica got')).toMatchObject({ signal: 'SIGTERM' });
 });
 
-it('passes signals on that are not its own', async () => {
+it('forwards SIGHUP, SIGUSR1 and SIGUSR2 to the replica', async () => {
   const weir = await supervise(await freePort());
   await until('it is ready', async () => (await fetch(`${weir.admin}/readyz`)).status === 200);
   for (const signal of ['SIGHUP', 'SIGUSR1', 'SIGUSR2'] as const) {
@@ -67,21 +67,21 @@ it('passes signals on that are not its own', async () => {
   }
 });
 
-it('starts a replica that died again, and serves with the new one', async () => {
+it('restarts a replica that died, and uses the new one', async () => {
   const weir = await supervise(await freePort());
   await until('it is ready', async () => (await fetch(`${weir.admin}/readyz`)).status === 200);
   const first = (await call(weir.url, '/')).text;
   expect((await call(weir.url, '/die')).status).toBe(502);
-  const died = await weir.line('the death', (line) => line.event === 'replica process died');
+  const died = await weir.line('that the process died', (line) => line.event === 'replica process died');
   expect(died).toMatchObject({ code: 3, level: 'error' });
-  await until('another one serves', async () => {
+  await until('the new process serves', async () => {
     const { status, text } = await call(weir.url, '/');
     return status === 200 && text !== first;
   });
   await weir.shows('baseten_container_restarts_total', 1);
 });
 
-it('waits longer from death to death', async () => {
+it('doubles the delay before each restart of a replica that keeps dying', async () => {
   const port = await freePort();
   const weir = await startWeir(['--replica', `http://127.0.0.1:${port}`, '--child-restart-delay=40ms'], {
     command: 'run',
@@ -94,12 +94,12 @@ it('waits longer from death to death', async () => {
   const waits = weir.lines
     .filter((l) => l.event === 'replica process died')
     .map((l) => Number(l['restart_in_ms']));
-  // Each wait is between half of its step and the step; the steps double.
+  // Each delay is between half of its step and the step. Steps double.
   expect(waits[0]).toBeLessThanOrEqual(40);
   expect(waits[3]).toBeGreaterThanOrEqual(160);
 });
 
-it('kills a replica that does not end when it is asked to', async () => {
+it('kills a replica that ignores SIGTERM', async () => {
   const port = await freePort();
   const stubborn = `process.on('SIGTERM', () => {}); require('node:http').createServer((q, r) => r.end(String(process.pid))).listen(${port}, '127.0.0.1')`;
   const weir = await startWeir(
@@ -117,7 +117,7 @@ it('kills a replica that does not end when it is asked to', async () => {
   expect(isAlive(pid)).toBe(false);
 });
 
-it('says so when the command cannot be run', async () => {
+it('exits with an error if the command cannot be run', async () => {
   const { code, err } = await runWeir([
     'run',
     '--listen=127.0.0.1:0',
@@ -130,8 +130,8 @@ it('says so when the command cannot be run', async () => {
   expect(err).toBe('weir: cannot run "no-such-command-at-all": spawn no-such-command-at-all ENOENT\n');
 });
 
-describe('with a second deployment that weir does not run', () => {
-  /** The command serves the first deployment; the second one is a separate server. */
+describe('weir run with a second deployment that it does not supervise', () => {
+  /** The command serves the first deployment. The second one is a separate server. */
   async function superviseOneOfTwo(other: string, ...args: string[]): Promise<Weir> {
     const port = await freePort();
     const file = join(folder({}), 'weir.yaml');
@@ -148,19 +148,19 @@ describe('with a second deployment that weir does not run', () => {
     );
   }
 
-  const isReady = (weir: Weir, deployment: string) =>
+  const expectReady = (weir: Weir, deployment: string) =>
     weir.shows(`weir_replica_state{deployment_id="${deployment}",replica="r0",state="ready"}`, 1);
 
-  it('leaves its healthy process alone when a replica of the other deployment is dead', async () => {
+  it('keeps its healthy process when a replica of the other deployment fails its probes', async () => {
     const other = await startReplica((req, res) => res.writeHead(req.url === '/live' ? 500 : 200).end());
     const weir = await superviseOneOfTwo(
       other.url,
       '--pool-probe-interval=50ms',
       '--pool-liveness-failures=2',
     );
-    await isReady(weir, 'own');
+    await expectReady(weir, 'own');
     const failed = (line: Line) => line.event === 'replica failed its probes';
-    await until('the other one failed twice', () => weir.lines.filter(failed).length >= 2);
+    await until('the other replica has failed twice', () => weir.lines.filter(failed).length >= 2);
     expect(weir.lines.find(failed)).toMatchObject({
       level: 'error',
       deployment: 'other',
@@ -173,11 +173,11 @@ describe('with a second deployment that weir does not run', () => {
   it('keeps the replicas of the other deployment ready when its process crashes', async () => {
     const other = await startReplica((_, res) => void res.end('other'));
     const weir = await superviseOneOfTwo(other.url);
-    await isReady(weir, 'own');
-    await isReady(weir, 'other');
+    await expectReady(weir, 'own');
+    await expectReady(weir, 'other');
     await call(weir.url, '/die');
     await weir.line('the restart', (line) => line.event === 'replica is starting');
-    await isReady(weir, 'own');
+    await expectReady(weir, 'own');
     const changes = weir.lines.filter(
       ({ event = '', deployment }) => deployment === 'other' && event.startsWith('replica is '),
     );

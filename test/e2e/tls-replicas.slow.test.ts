@@ -1,4 +1,4 @@
-// Replicas over TLS: gRPC, HTTP, WebSocket and tasks of the queue; whose certificates are accepted, and what is said of others.
+// Replicas over TLS: gRPC, HTTP, WebSocket and async tasks; which certificates are accepted, how others are reported.
 import { ServerCredentials, status } from '@grpc/grpc-js';
 import { once } from 'node:events';
 import { copyFileSync, writeFileSync } from 'node:fs';
@@ -20,7 +20,7 @@ import { runWeir, startWeir, stopAll, type Weir } from '../kit/weir.ts';
 let at: string;
 let authority: Certificate;
 let server: Certificate;
-/** Made out to another name than the one that it is reached by. */
+/** A certificate for another name than the address of the replica. */
 let named: Certificate;
 const servers = new Set<Server | NetServer>();
 
@@ -62,7 +62,7 @@ async function listening<S extends Server | NetServer>(one: S): Promise<{ server
 const startHttps = (handler: RequestListener, { cert, key }: Certificate = server) =>
   listening(createServer({ cert, key }, handler));
 
-/** What /v1/replicas says of the one replica. */
+/** The only replica in /v1/replicas. */
 async function shown(weir: Weir): Promise<{ state: string; problem: string; alive: boolean }> {
   const body = (await (await fetch(`${weir.admin}/v1/replicas`)).json()) as {
     deployments: { replicas: { state: string; problem: string; alive: boolean }[] }[];
@@ -71,7 +71,7 @@ async function shown(weir: Weir): Promise<{ state: string; problem: string; aliv
 }
 
 describe('a gRPC replica over TLS', () => {
-  it('serves one call, and a stream of both, and learns of a cancel', async () => {
+  it('serves a unary call and a bidirectional stream, and gets a cancellation', async () => {
     const replica = await startSecure();
     const weir = await startWeir(['--replica', replica.url, trusted()]);
     expect(await shown(weir)).toMatchObject({ state: 'ready', problem: '' });
@@ -80,23 +80,23 @@ describe('a gRPC replica over TLS', () => {
     expect([unary.code, unary.responses[0].payload.body.length]).toEqual([status.OK, 100_000]);
     expect(replica.seen[0]!.get('x-baseten-request-id')).toEqual([unary.id]);
 
-    const talk = client.duplex();
+    const stream = client.duplex();
     const sizes: number[] = [];
-    talk.call.on('data', ({ payload }: Message) => sizes.push(payload.body.length as number));
+    stream.call.on('data', ({ payload }: Message) => sizes.push(payload.body.length as number));
     for (const size of [9, 70_000]) {
-      talk.call.write({ responseParameters: [{ size }] });
-      await until(`an answer of ${size}`, () => sizes.at(-1) === size);
+      stream.call.write({ responseParameters: [{ size }] });
+      await until(`a response of ${size} bytes`, () => sizes.at(-1) === size);
     }
-    talk.call.end();
-    expect((await talk.outcome).code).toBe(status.OK);
+    stream.call.end();
+    expect((await stream.outcome).code).toBe(status.OK);
 
     const before = replica.cancelled;
-    const given = client.duplex();
-    given.call.write({ responseParameters: [{ size: 1 }] });
-    await once(given.call, 'data');
-    given.call.cancel();
-    expect((await given.outcome).code).toBe(status.CANCELLED);
-    await until('the replica knows', () => replica.cancelled > before);
+    const cancelled = client.duplex();
+    cancelled.call.write({ responseParameters: [{ size: 1 }] });
+    await once(cancelled.call, 'data');
+    cancelled.call.cancel();
+    expect((await cancelled.outcome).code).toBe(status.CANCELLED);
+    await until('the replica has the cancellation', () => replica.cancelled > before);
 
     const refused = await client.unary('unaryCall', { responseStatus: { code: 9, message: 'not now' } })
       .outcome;
@@ -105,7 +105,7 @@ describe('a gRPC replica over TLS', () => {
     await weir.shows('weir_replica_connections{state="idle"}', 1);
   });
 
-  it('goes down when it is gone, and its calls wait until it is back', async () => {
+  it('is down when it stops, and calls wait until it is back', async () => {
     const replica = await startSecure();
     const weir = await startWeir(['--replica', replica.url, trusted(), ...QUICK]);
     const client = new TestClient(weir.port);
@@ -120,37 +120,40 @@ describe('a gRPC replica over TLS', () => {
 
   it.each([
     [
-      'public authorities alone',
+      'public authorities only',
       () => [],
-      /its certificate is not trusted \(UNABLE_TO_VERIFY_LEAF_SIGNATURE\): .*tls_ca/,
+      /the server's certificate is not trusted \(UNABLE_TO_VERIFY_LEAF_SIGNATURE\); set tls_ca/,
     ],
     [
       'another authority',
       () => [`--deployment-tls-ca=${certificate(at, 'other').certFile}`],
-      /its certificate is not trusted/,
+      /the server's certificate is not trusted/,
     ],
     [
       'another name',
       () => [trusted(), '--deployment-tls-server-name=model.internal'],
-      /made out to another name; set tls_server_name/,
+      /for another name; set tls_server_name/,
     ],
-  ])('that is not accepted, by %s, is said to be so', async (_, args, problem) => {
-    const replica = await startSecure();
-    const weir = await startWeir([
-      '--replica',
-      replica.url,
-      ...args(),
-      '--deployment-queue-timeout=300ms',
-      ...QUICK,
-    ]);
-    const { state, problem: said } = await shown(weir);
-    expect(state).toBe('starting');
-    expect(said).toMatch(problem);
-    expect((await new TestClient(weir.port).unary('emptyCall').outcome).code).not.toBe(status.OK);
-    expect(replica.calls).toBe(0);
-  });
+  ])(
+    'is not ready and reports the reason if its certificate is checked against %s',
+    async (_, args, problem) => {
+      const replica = await startSecure();
+      const weir = await startWeir([
+        '--replica',
+        replica.url,
+        ...args(),
+        '--deployment-queue-timeout=300ms',
+        ...QUICK,
+      ]);
+      const { state, problem: reported } = await shown(weir);
+      expect(state).toBe('starting');
+      expect(reported).toMatch(problem);
+      expect((await new TestClient(weir.port).unary('emptyCall').outcome).code).not.toBe(status.OK);
+      expect(replica.calls).toBe(0);
+    },
+  );
 
-  it('may be trusted by NODE_EXTRA_CA_CERTS, and no variable turns verification off', async () => {
+  it('is trusted by NODE_EXTRA_CA_CERTS, and no variable turns verification off', async () => {
     const replica = await startSecure();
     const extra = await startWeir(['--replica', replica.url], {
       env: { NODE_EXTRA_CA_CERTS: authority.certFile },
@@ -160,33 +163,39 @@ describe('a gRPC replica over TLS', () => {
     expect((await shown(off)).problem).toMatch(/not trusted/);
   });
 
-  it('that speaks no TLS, or no HTTP/2 over it, is said to be so', async () => {
+  it('reports that it does not speak TLS, or not HTTP/2 over TLS', async () => {
     const clear = await startGrpcReplica();
     const one = await startWeir(['--replica', clear.url.replace('grpc:', 'grpcs:'), trusted()]);
-    expect((await shown(one)).problem).toMatch(/it does not speak TLS .*grpc:\/\/ would be clear text/);
+    expect((await shown(one)).problem).toMatch(
+      /the server does not use TLS .*grpc:\/\/ connects without TLS/,
+    );
     const { port } = await startHttps(mirror);
     const two = await startWeir(['--replica', `grpcs://localhost:${port}`, trusted()]);
-    expect((await shown(two)).problem).toBe('it does not speak HTTP/2 over TLS (no h2 by ALPN)');
+    expect((await shown(two)).problem).toBe(
+      'the server does not support HTTP/2 over TLS (ALPN did not select h2)',
+    );
     const { cert, key } = server;
     const mute = await listening(
       createTlsServer({ cert, key }, (socket) => socket.on('error', () => undefined)),
     );
     const three = await startWeir(['--replica', `grpcs://localhost:${mute.port}`, trusted()]);
-    expect((await shown(three)).problem).toBe('it does not speak HTTP/2 over TLS (no h2 by ALPN)');
+    expect((await shown(three)).problem).toBe(
+      'the server does not support HTTP/2 over TLS (ALPN did not select h2)',
+    );
   });
 });
 
 describe('an HTTP replica over TLS', () => {
-  it('is verified by its own name, whatever Host a client sends', async () => {
+  it('is verified by its own name for any Host header of a client', async () => {
     const { port } = await startHttps(mirror);
     const weir = await startWeir(['--replica', `https://localhost:${port}`, trusted()]);
     for (const host of ['model.example', 'localhost', '127.0.0.1'])
       expect((await call(weir.url, '/x', { headers: { host } })).status).toBe(200);
-    // One name, one pool of connections: a client cannot make more of them.
+    // All requests share one connection, so a client cannot cause more by sending other names.
     await weir.shows('weir_replica_connections{state="idle"}', 1);
   });
 
-  it('at an address may have the address, or a name that is set, in its certificate', async () => {
+  it('is accepted at an address that its certificate contains, or by the configured server name', async () => {
     const [own, other] = [await startHttps(mirror), await startHttps(mirror, named)];
     const one = await startWeir(['--replica', `https://127.0.0.1:${own.port}`, trusted()]);
     expect((await call(one.url, '/x')).status).toBe(200);
@@ -198,10 +207,10 @@ describe('an HTTP replica over TLS', () => {
     ]);
     expect((await call(two.url, '/x')).status).toBe(200);
     const three = await startWeir(['--replica', `https://127.0.0.1:${other.port}`, trusted()]);
-    expect((await shown(three)).problem).toMatch(/made out to another name/);
+    expect((await shown(three)).problem).toMatch(/certificate is for another name/);
   });
 
-  it('is not ready with a certificate that nobody trusts, with or without a path to ask', async () => {
+  it('is not ready with an untrusted certificate, with or without readiness_path', async () => {
     const { port } = await startHttps(mirror);
     for (const path of ['', '/health']) {
       const weir = await startWeir([
@@ -210,12 +219,12 @@ describe('an HTTP replica over TLS', () => {
         `--deployment-readiness-path=${path}`,
       ]);
       expect(await shown(weir)).toMatchObject({ state: 'starting' });
-      expect((await shown(weir)).problem).toMatch(/its certificate is not trusted/);
+      expect((await shown(weir)).problem).toMatch(/the server's certificate is not trusted/);
       await weir.stop();
     }
   });
 
-  it('whose certificate becomes another one after it was ready: 502, and the log says why', async () => {
+  it('gets 502 if its certificate changes to another name, and the log has the reason', async () => {
     const { server: https, port } = await startHttps(mirror);
     const weir = await startWeir([
       '--replica',
@@ -225,15 +234,15 @@ describe('an HTTP replica over TLS', () => {
       '--proxy-retry-connect-attempts=1',
     ]);
     https.setSecureContext({ cert: named.cert, key: named.key });
-    const answer = await call(weir.url, '/x');
-    expect([answer.status, answer.headers['x-weir-cause']]).toEqual([502, 'connect_failed']);
-    const line = await weir.exchange(answer.headers['x-baseten-request-id'] as string);
-    expect(line['detail']).toMatch(/made out to another name/);
-    // Names of the inside are not for clients.
-    expect(answer.text).not.toMatch(/model\.internal/);
+    const response = await call(weir.url, '/x');
+    expect([response.status, response.headers['x-weir-cause']]).toEqual([502, 'connect_failed']);
+    const line = await weir.exchange(response.headers['x-baseten-request-id'] as string);
+    expect(line['detail']).toMatch(/certificate is for another name/);
+    // Clients must not see internal names.
+    expect(response.text).not.toMatch(/model\.internal/);
   });
 
-  it('carries a WebSocket', async () => {
+  it('serves a WebSocket', async () => {
     const { server: https, port } = await startHttps(mirror);
     const echo = new WebSocketServer({ server: https });
     echo.on('connection', (socket) => socket.on('message', (data) => socket.send(data)));
@@ -248,7 +257,7 @@ describe('an HTTP replica over TLS', () => {
     await once(socket, 'close');
   });
 
-  it('runs tasks of the queue, and has its metrics merged', async () => {
+  it('runs async tasks, and its metrics are merged', async () => {
     const seen: string[] = [];
     const { port } = await startHttps((req: IncomingMessage, res) => {
       seen.push(req.url!);
@@ -267,14 +276,14 @@ describe('an HTTP replica over TLS', () => {
     const submitted = await call(weir.url, '/async_predict', { method: 'POST', body: '{"model_input":{}}' });
     expect(submitted.status).toBe(201);
     const { request_id: id } = JSON.parse(submitted.text) as { request_id: string };
-    await until('it succeeded', async () =>
+    await until('the task has succeeded', async () =>
       (await call(weir.url, `/async_request/${id}`)).text.includes('"SUCCEEDED"'),
     );
     expect(seen).toContain('/v1/models/model:predict');
   });
 });
 
-it('a changed authority is taken at SIGHUP, and one that cannot be read changes nothing', async () => {
+it('loads a changed authority at SIGHUP, and keeps the old one if the file is invalid', async () => {
   const replica = await startSecure();
   const file = join(at, 'ca.pem');
   copyFileSync(certificate(at, 'stranger').certFile, file);
@@ -284,7 +293,7 @@ it('a changed authority is taken at SIGHUP, and one that cannot be read changes 
   expect((await shown(weir)).problem).toMatch(/not trusted/);
   writeFileSync(file, 'hello');
   weir.process.kill('SIGHUP');
-  const refused = await weir.line('the refusal', (line) => line.event === 'configuration not taken over');
+  const refused = await weir.line('the refusal', (line) => line.event === 'configuration refused');
   expect(String(refused['problems'])).toMatch(/tls_ca \(.*ca\.pem\) is not PEM/);
   copyFileSync(authority.certFile, file);
   weir.process.kill('SIGHUP');
@@ -296,16 +305,22 @@ it.each([
     ['--replica=grpcs://x', '--deployment-tls-ca=/nowhere.pem'],
     /deployments\[0\]\.tls_ca \(\/nowhere\.pem\) cannot be read/,
   ],
-  [['--replica=http://x', '--deployment-tls-server-name=y'], /are for replicas at https:\/\/ or grpcs:\/\//],
+  [
+    ['--replica=http://x', '--deployment-tls-server-name=y'],
+    /tls_ca and tls_server_name need a replica with an https:\/\/ or grpcs:\/\/ URL/,
+  ],
   [['--replica=http://x', '--deployment-liveness-service=y'], /liveness_service is for gRPC/],
-  [['--replica=grpc://x', '--deployment-liveness-path=/y'], /asked by health_service and liveness_service/],
-])('check %j says what is wrong', async (args, problem) => {
+  [
+    ['--replica=grpc://x', '--deployment-liveness-path=/y'],
+    /for gRPC replicas set health_service and liveness_service/,
+  ],
+])('rejects %j in weir check', async (args, problem) => {
   const { code, err } = await runWeir(['check', ...args]);
   expect(code).toBe(2);
   expect(err).toMatch(problem);
 });
 
-it('nothing is sent to a replica that is only half through its handshake', async () => {
+it('reports a replica that closes during the handshake or does not speak TLS', async () => {
   let bytes = 0;
   const { port } = await listening(
     createTcpServer((socket) =>
@@ -316,9 +331,9 @@ it('nothing is sent to a replica that is only half through its handshake', async
     ),
   );
   const weir = await startWeir(['--replica', `https://localhost:${port}`, trusted()]);
-  expect((await shown(weir)).problem).toBe('it closed the connection during the TLS handshake');
+  expect((await shown(weir)).problem).toBe('the server closed the connection during the TLS handshake');
   expect(bytes).toBeGreaterThan(0);
   const plain = await startReplica(mirror);
   const other = await startWeir(['--replica', plain.url.replace('http:', 'https:'), trusted()]);
-  expect((await shown(other)).problem).toMatch(/it does not speak TLS/);
+  expect((await shown(other)).problem).toMatch(/the server does not use TLS/);
 });

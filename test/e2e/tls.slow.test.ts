@@ -1,4 +1,4 @@
-// TLS at the data door: real clients, what is refused, and certificates that change.
+// TLS on the data server: real clients, refused connections, and certificates that change.
 import { credentials, status } from '@grpc/grpc-js';
 import { execFile } from 'node:child_process';
 import { once } from 'node:events';
@@ -47,14 +47,14 @@ const tls = (...more: string[]) => [
   ...more,
 ];
 
-/** A TLS connection that has shaken hands. */
-async function shaken(weir: Weir, options: ConnectionOptions = {}): Promise<TLSSocket> {
+/** Opens a TLS connection. Resolves after the handshake. */
+async function handshake(weir: Weir, options: ConnectionOptions = {}): Promise<TLSSocket> {
   const socket = connect({ port: weir.port, host: '127.0.0.1', ca: authority.cert, ...options });
   await once(socket, 'secureConnect');
   return socket;
 }
 
-/** Sends one request over TLS and reads its answer whole. */
+/** Sends one request over TLS and reads the whole response. */
 async function ask(weir: Weir, path: string, agent: Agent | false = false, body?: Buffer) {
   const req = request({
     host: '127.0.0.1',
@@ -81,7 +81,7 @@ describe.each([
   ['the full lane', ['--proxy-fast-lane=false']],
 ])('over TLS, %s', (_, lane) => {
   it.each([['--http1.1'], ['--no-alpn']])(
-    'curl %s is served, and the replica learns of https',
+    'serves curl %s and tells the replica the scheme https',
     async (how) => {
       const replica = await startReplica(mirror);
       const weir = await startWeir(['--replica', replica.url, ...tls(...lane)]);
@@ -98,32 +98,32 @@ describe.each([
     },
   );
 
-  it('a client that speaks HTTP/2 too is served in HTTP/1.1; one that insists is told that it is for gRPC', async () => {
+  it('serves a client that offers HTTP/2 and HTTP/1.1 over HTTP/1.1, and responds 415 to plain HTTP/2', async () => {
     const replica = await startReplica(mirror);
     const weir = await startWeir(['--replica', replica.url, ...tls(...lane)]);
     expect(await curl('--http2', '-i', `https://localhost:${weir.port}/x`)).toMatch(/^HTTP\/1\.1 200 /);
     const session = connectH2(`https://localhost:${weir.port}`, { ca: authority.cert });
-    const [answer] = (await once(session.request({ ':path': '/x' }), 'response')) as [IncomingHttpHeaders];
-    expect(answer).toMatchObject({ ':status': 415, 'x-weir-cause': 'wrong_protocol' });
+    const [head] = (await once(session.request({ ':path': '/x' }), 'response')) as [IncomingHttpHeaders];
+    expect(head).toMatchObject({ ':status': 415, 'x-weir-cause': 'wrong_protocol' });
     session.destroy();
   });
 
-  it('one connection serves many requests, large bodies both ways', async () => {
+  it('serves many requests over one connection, with large bodies in both directions', async () => {
     const replica = await startReplica((req, res) => void req.pipe(res));
     const weir = await startWeir(['--replica', replica.url, ...tls(...lane)]);
     const agent = new Agent({ keepAlive: true, ca: authority.cert });
     const large = Buffer.alloc(8 * 1024 ** 2, 'the quick brown fox ');
     const ports = new Set<number | undefined>();
     for (const body of [Buffer.from('a'), large, Buffer.from('b')]) {
-      const answer = await ask(weir, '/echo', agent, body);
-      ports.add(answer.req.socket!.localPort);
-      expect(answer.body.equals(body)).toBe(true);
+      const response = await ask(weir, '/echo', agent, body);
+      ports.add(response.req.socket!.localPort);
+      expect(response.body.equals(body)).toBe(true);
     }
     expect(ports.size).toBe(1);
     agent.destroy();
   });
 
-  it('wss carries messages, with the id on the upgrade', async () => {
+  it('forwards messages of a wss connection, with the request id on the upgrade', async () => {
     const echo = new WebSocketServer({ port: 0, host: '127.0.0.1' });
     await once(echo, 'listening');
     let proto: unknown;
@@ -146,7 +146,7 @@ describe.each([
     echo.close();
   });
 
-  it('gRPC is agreed on by ALPN: unary and both streams, with ids', async () => {
+  it('serves gRPC by ALPN, unary and bidirectional, with request ids', async () => {
     const replica = await startGrpcReplica();
     const weir = await startWeir(['--replica', replica.url, ...tls(...lane)]);
     const client = new TestClient(weir.port, {}, credentials.createSsl(Buffer.from(authority.cert)));
@@ -159,16 +159,16 @@ describe.each([
     call.on('data', ({ payload }: Message) => sizes.push(payload.body.length as number));
     for (const size of [5, 70_000]) {
       call.write({ responseParameters: [{ size }] });
-      await until(`an answer of ${size}`, () => sizes.at(-1) === size);
+      await until(`a response of ${size} bytes`, () => sizes.at(-1) === size);
     }
     call.end();
     expect((await outcome).code).toBe(status.OK);
   });
 
-  it('HTTP/2 that was not agreed on is no HTTP/2 (RFC 9113 3.3)', async () => {
+  it('rejects HTTP/2 that was not negotiated by ALPN (RFC 9113 3.3)', async () => {
     const replica = await startGrpcReplica();
     const weir = await startWeir(['--replica', replica.url, ...tls(...lane)]);
-    const socket = await shaken(weir);
+    const socket = await handshake(weir);
     let got = '';
     socket.on('data', (chunk: Buffer) => (got += chunk.toString('latin1')));
     socket.write('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n');
@@ -176,7 +176,7 @@ describe.each([
     expect(got).toMatch(/^HTTP\/1\.1 400 /);
   });
 
-  it('an answer that ends with its connection and breaks is seen to break', async () => {
+  it('resets the connection of a response that ends with it and breaks', async () => {
     let breakIt = (): void => undefined;
     const replica = await startRawReplica((socket) =>
       socket.once('data', () => {
@@ -185,8 +185,8 @@ describe.each([
       }),
     );
     const weir = await startWeir(['--replica', replica.url, '--pool-probe-interval=1d', ...tls(...lane)]);
-    const socket = await shaken(weir);
-    // To HTTP/1.0 the end of the connection is the end of the body.
+    const socket = await handshake(weir);
+    // In HTTP/1.0 the end of the connection is the end of the body.
     socket.write('GET / HTTP/1.0\r\n\r\n');
     await once(socket, 'data');
     breakIt();
@@ -194,7 +194,7 @@ describe.each([
     expect(error.code).toBe('ECONNRESET');
   });
 
-  it('a client that does not finish the handshake is disconnected; a client with clear text gets an error that names TLS', async () => {
+  it('disconnects a client that does not finish the handshake, and tells clear-text clients to use TLS', async () => {
     const replica = await startReplica(mirror);
     const weir = await startWeir([
       '--replica',
@@ -227,19 +227,19 @@ describe.each([
     await once(gone.socket, 'connect');
     gone.socket.resetAndDestroy();
     expect((await ask(weir, '/x')).res.statusCode).toBe(200);
-    // Who never shook hands has made no request.
+    // A client without a finished handshake has made no request.
     expect(weir.lines.filter((line) => line.event === 'exchange').length).toBeLessThanOrEqual(1);
   });
 
-  it('a head that does not come, or is too large, is refused as in clear text', async () => {
+  it('refuses a head that is late or too large, as in clear text', async () => {
     const replica = await startReplica(mirror);
     const weir = await startWeir([
       '--replica',
       replica.url,
       ...tls('--ingress-header-timeout=300ms', '--ingress-max-header=1KiB', ...lane),
     ]);
-    const said = async (text: string) => {
-      const socket = await shaken(weir);
+    const responseTo = async (text: string) => {
+      const socket = await handshake(weir);
       let got = '';
       socket.on('data', (chunk: Buffer) => (got += chunk.toString('latin1')));
       socket.write(text);
@@ -247,24 +247,24 @@ describe.each([
       return got;
     };
     const [slow, large, silent] = await Promise.all([
-      said('GET / HTTP/1.1\r\nX-'),
-      said(`GET / HTTP/1.1\r\nHost: x\r\nX: ${'x'.repeat(3000)}\r\n\r\n`),
-      said(''),
+      responseTo('GET / HTTP/1.1\r\nX-'),
+      responseTo(`GET / HTTP/1.1\r\nHost: x\r\nX: ${'x'.repeat(3000)}\r\n\r\n`),
+      responseTo(''),
     ]);
     expect(slow).toMatch(/^HTTP\/1\.1 408 /);
     expect(silent).toMatch(/^HTTP\/1\.1 408 /);
     expect(large).toMatch(/^HTTP\/1\.1 431 /);
   });
 
-  it('the cap on connections holds, and those that ended make room', async () => {
+  it('limits connections, and accepts new ones when others have ended', async () => {
     const replica = await startReplica(mirror);
     const weir = await startWeir(['--replica', replica.url, ...tls('--ingress-max-connections=2', ...lane)]);
-    const one = await shaken(weir);
-    const two = await shaken(weir, { ALPNProtocols: ['http/1.1'] });
+    const one = await handshake(weir);
+    const two = await handshake(weir, { ALPNProtocols: ['http/1.1'] });
     await new RawClient(weir.port).ended();
     one.destroy();
     two.destroy();
-    await until('there is room', () =>
+    await until('a new connection is accepted', () =>
       ask(weir, '/x').then(
         ({ res }) => res.statusCode === 200,
         () => false,
@@ -272,24 +272,24 @@ describe.each([
     );
   });
 
-  it('drains: GOAWAY, no new connection, and streams of both protocols end well', async () => {
+  it('drains with GOAWAY and without new connections, and finishes running responses', async () => {
     let stream: ServerResponse | undefined;
     const replica = await startReplica((_req, res) => {
       stream = res;
       res.write('first ');
     });
     const weir = await startWeir(['--replica', replica.url, ...tls(...lane)]);
-    const idle = await shaken(weir);
+    const idle = await handshake(weir);
     const idleEnds = once(idle.resume(), 'end');
     const session = connectH2(`https://localhost:${weir.port}`, { ca: authority.cert });
     await once(session, 'connect');
     const goaway = once(session, 'goaway') as Promise<[number]>;
     const whole = ask(weir, '/stream');
-    await until('the stream runs', () => stream);
+    await until('the stream has begun', () => stream);
     const exit = weir.stop();
     expect((await goaway)[0]).toBe(0);
-    await until('nobody new is taken', () =>
-      shaken(weir).then(
+    await until('new connections are refused', () =>
+      handshake(weir).then(
         (socket) => void socket.destroy(),
         () => true,
       ),
@@ -300,14 +300,14 @@ describe.each([
     expect(await exit).toBe(0);
   });
 
-  it('cuts what still runs when the time is over', async () => {
+  it('closes running requests after the drain timeout', async () => {
     const replica = await startReplica((_req, res) => void res.write('first'));
     const weir = await startWeir([
       '--replica',
       replica.url,
       ...tls('--ingress-drain-timeout=200ms', ...lane),
     ]);
-    const socket = await shaken(weir);
+    const socket = await handshake(weir);
     socket.write('GET / HTTP/1.1\r\nHost: x\r\n\r\n');
     await once(socket, 'data');
     socket.on('error', () => undefined);
@@ -318,11 +318,11 @@ describe.each([
   });
 });
 
-it('speaks TLS 1.2 and 1.3 and nothing older', async () => {
+it('speaks TLS 1.2 and 1.3 but no older version', async () => {
   const replica = await startReplica(mirror);
   const weir = await startWeir(['--replica', replica.url, ...tls()]);
   for (const version of ['TLSv1.2', 'TLSv1.3'] as const) {
-    const socket = await shaken(weir, { minVersion: version, maxVersion: version });
+    const socket = await handshake(weir, { minVersion: version, maxVersion: version });
     expect(socket.getProtocol()).toBe(version);
     socket.destroy();
   }
@@ -331,14 +331,14 @@ it('speaks TLS 1.2 and 1.3 and nothing older', async () => {
     maxVersion: 'TLSv1.1',
     ciphers: 'DEFAULT@SECLEVEL=0',
   };
-  await expect(shaken(weir, old)).rejects.toThrow(/protocol version/);
+  await expect(handshake(weir, old)).rejects.toThrow(/protocol version/);
 });
 
-it('TLS that comes to a port of clear text is refused, and hurts nobody', async () => {
+it('refuses TLS on a clear-text port and still serves others', async () => {
   const replica = await startReplica(mirror);
   for (const lane of ['true', 'false']) {
     const weir = await startWeir(['--replica', replica.url, `--proxy-fast-lane=${lane}`]);
-    await expect(shaken(weir)).rejects.toThrow();
+    await expect(handshake(weir)).rejects.toThrow();
     expect((await fetch(`${weir.url}/x`)).status).toBe(200);
     await weir.shows('weir_exchanges_total{deployment_id="",cause="bad_request",origin="client"}', 1);
   }
@@ -357,7 +357,7 @@ describe('a certificate', () => {
     return join(at, name);
   };
 
-  it('that is not there, is none, or does not fit its key is refused with what would be right', async () => {
+  it('is refused with the reason if it is missing, invalid, or does not match its key', async () => {
     const { certFile, keyFile, cert, key } = server;
     expect(await wrong(join(at, 'nowhere.pem'), keyFile)).toMatch(
       /ingress\.tls\.cert \(.*nowhere\.pem\) cannot be read: ENOENT/,
@@ -368,23 +368,25 @@ describe('a certificate', () => {
     );
     expect(both).toMatch(/ingress\.tls\.key .* is not PEM: a private key begins with -----BEGIN PRIVATE KEY/);
     const swapped = await wrong(keyFile, certFile);
-    expect(swapped).toMatch(/cert .* holds a private key and no certificate/);
-    expect(swapped).toMatch(/key .* holds a certificate and no private key/);
-    expect(await wrong(certFile, authority.keyFile)).toMatch(/key .* does not belong to the certificate of/);
+    expect(swapped).toMatch(
+      /cert .* contains a private key but no certificate; give the file of the certificate/,
+    );
+    expect(swapped).toMatch(/key .* contains a certificate but no private key; give the file of the key/);
+    expect(await wrong(certFile, authority.keyFile)).toMatch(/key .* does not match the certificate in cert/);
     expect(await wrong(file('order.pem', authority.cert + cert), keyFile)).toMatch(
-      /own certificate as number 2: it must be the first/,
+      /the certificate of the server at position 2; it must be the first/,
     );
     expect(await wrong(file('cut.pem', cert.replace(/\n.{20}/, '\n')), keyFile)).toMatch(
-      /certificate that cannot be read: number 1/,
+      /cannot be parsed: certificate number 1 in it is invalid/,
     );
     const broken = await wrong(certFile, file('broken-key.pem', key.replace(/\n.{20}/, '\n')));
-    expect(broken).toMatch(/private key that cannot be read/);
-    // No line of a key is ever said.
+    expect(broken).toMatch(/cannot be parsed: the private key in it is invalid/);
+    // The error contains no line of the key.
     for (const line of key.split('\n').filter((one) => one.length > 20 && !one.startsWith('-----')))
       expect(broken).not.toContain(line.slice(20));
   });
 
-  it('without its key, or a key without its certificate, is half of what TLS takes', async () => {
+  it('is refused without its key', async () => {
     const alone = await runWeir([
       'check',
       '--replica',
@@ -394,11 +396,11 @@ describe('a certificate', () => {
     ]);
     expect([alone.code, alone.err]).toEqual([
       2,
-      'weir: ingress.tls.cert is set without ingress.tls.key: TLS takes both, the certificate and its private key\n',
+      'weir: ingress.tls.cert is set without ingress.tls.key: TLS needs both the certificate and its private key\n',
     ]);
   });
 
-  it('that changes on disk is for new connections, by itself and at SIGHUP; a broken one changes nothing', async () => {
+  it('is reloaded for new connections when it changes on disk or at SIGHUP, unless it is invalid', async () => {
     const replica = await startReplica(mirror);
     const [certFile, keyFile] = [join(at, 'live.pem'), join(at, 'live-key.pem')];
     const put = ({ certFile: cert, keyFile: key }: Certificate) => {
@@ -414,14 +416,14 @@ describe('a certificate', () => {
       `--ingress-tls-cert=${certFile}`,
       `--ingress-tls-key=${keyFile}`,
     ]);
-    const said = (times: number) =>
+    const expectLoads = (times: number) =>
       until(
-        `${times} certificates`,
+        `${times} certificates are loaded`,
         () => weir.lines.filter((line) => line.event === 'certificate').length === times,
       );
-    await said(1);
+    await expectLoads(1);
     const shown = async () => {
-      const socket = await shaken(weir);
+      const socket = await handshake(weir);
       const { subject } = socket.getPeerCertificate();
       socket.destroy();
       return subject.CN;
@@ -432,15 +434,15 @@ describe('a certificate', () => {
     expect(await shown()).toBe('server');
 
     put(certificate(at, 'second', 'DNS:localhost,IP:127.0.0.1', authority));
-    await said(2);
+    await expectLoads(2);
     expect(await shown()).toBe('second');
-    // The connection from before goes on.
+    // The open connection keeps working.
     expect((await ask(weir, '/two', agent)).req.socket!.localPort).toBe(port);
 
     writeFileSync(keyFile, authority.key);
     weir.process.kill('SIGHUP');
-    const refused = await weir.line('the refusal', (line) => line.event === 'certificate not taken over');
-    expect(refused['problem']).toMatch(/does not belong to the certificate/);
+    const refused = await weir.line('the refusal', (line) => line.event === 'certificate refused');
+    expect(refused['problem']).toMatch(/does not match the certificate/);
     expect(await shown()).toBe('second');
 
     put(certificate(at, 'third', 'DNS:localhost,IP:127.0.0.1', authority));
@@ -450,7 +452,7 @@ describe('a certificate', () => {
     expect(weir.process.exitCode).toBeNull();
   });
 
-  it('has a key that is shown nowhere', async () => {
+  it('has a key that no setting, log line or error shows', async () => {
     const replica = await startReplica(mirror);
     const weir = await startWeir(['--replica', replica.url, ...tls('--log-level=debug')]);
     await ask(weir, '/x');
@@ -463,7 +465,7 @@ describe('a certificate', () => {
   });
 });
 
-it('handshakes that are reset at every moment leave nothing behind', async () => {
+it('counts no connection after handshakes that are reset at different moments', async () => {
   const replica = await startReplica(mirror);
   const weir = await startWeir(['--replica', replica.url, ...tls('--ingress-max-connections=50')]);
   for (let i = 0; i < 200; i++) {
@@ -473,13 +475,13 @@ it('handshakes that are reset at every moment leave nothing behind', async () =>
     const socket = connect({ socket: raw, ca: authority.cert, servername: 'localhost' });
     socket.on('error', () => undefined);
     if (i % 3 === 0)
-      // Those before may not be gone yet: then there is no room for it.
+      // Earlier connections may still count, so this one may be refused.
       await new Promise((resolve) => socket.once('secureConnect', resolve).once('close', resolve));
     else if (i % 3 === 1) await new Promise((resolve) => setImmediate(resolve));
     raw.resetAndDestroy();
   }
-  // Had they been counted for good, there would be no room.
-  await until('it serves', () =>
+  // If reset connections still counted, the limit would refuse this one.
+  await until('it serves a request', () =>
     ask(weir, '/x').then(
       ({ res }) => res.statusCode === 200,
       () => false,

@@ -1,4 +1,4 @@
-// weir in a trace, with the real binary: what the replica is told, what the record says, and that both are the same trace.
+// Traces with the real binary: the traceparent that a replica gets and the stored record belong to the same trace.
 import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { childSpanId, REPLICA_SPAN } from '../../src/core/exchange/identity.ts';
 import { spansOf } from '../../src/telemetry/tracing/request-spans.ts';
@@ -21,17 +21,17 @@ const partsOf = (traceparent: string | undefined) => {
 
 let replica: Replica;
 let data: string;
-/** What the replica was told, by path. */
-let told: Map<string, string>;
+/** The traceparent that the replica got, by path. */
+let traceparents: Map<string, string>;
 let statusOf: (path: string) => number;
 
 beforeEach(async () => {
   data = folder();
-  told = new Map();
+  traceparents = new Map();
   statusOf = () => 200;
   replica = await startReplica((req, res) => {
     void whole(req, () => {
-      told.set(req.url!, String(req.headers['traceparent']));
+      traceparents.set(req.url!, String(req.headers['traceparent']));
       res.writeHead(statusOf(req.url!), { 'content-type': 'application/json' }).end('{"output":1}');
     });
   });
@@ -49,14 +49,14 @@ for (const lane of ['fast', 'full'])
   describe(`in the ${lane} lane`, () => {
     const here = `--proxy-fast-lane=${lane === 'fast'}`;
 
-    it('a request is a span below its caller’s, and the replica’s work is below that', async () => {
+    it('makes a request a child of the client’s span, and the replica’s spans children of the request', async () => {
       const weir = await start([here]);
       const headers = { traceparent: `00-${TRACE}-${SPAN}-01` };
       const id = idOf(await call(weir.url, '/x', { headers }));
       const record = await requestIn(data, id);
       expect(record).toMatchObject({ traceId: TRACE, parentSpanId: SPAN });
       expect(record.says['is_sampled']).toBe(true);
-      expect(partsOf(told.get('/x'))).toEqual({
+      expect(partsOf(traceparents.get('/x'))).toEqual({
         traceId: TRACE,
         spanId: childSpanId(record.spanId, REPLICA_SPAN),
         isSampled: true,
@@ -68,21 +68,21 @@ for (const lane of ['fast', 'full'])
       );
       // The first request finds no connection.
       expect(below.map(({ name }) => name)).toEqual(['weir.connect', 'GET']);
-      expect(below.at(-1)!.spanId).toBe(partsOf(told.get('/x')).spanId);
+      expect(below.at(-1)!.spanId).toBe(partsOf(traceparents.get('/x')).spanId);
       const again = await requestIn(data, idOf(await call(weir.url, '/again')));
       expect(spansOf(again, '').map(({ name }) => name)).toEqual(['GET', 'GET']);
       expect(again).toMatchObject({ parentSpanId: '' });
-      expect(partsOf(told.get('/again')).traceId).toBe(again.traceId);
+      expect(partsOf(traceparents.get('/again')).traceId).toBe(again.traceId);
     });
 
-    it('what the caller does not sample is not, but what fails is in any case', async () => {
+    it('does not sample what the client does not sample, but always samples failures', async () => {
       const weir = await start([here]);
       statusOf = (path) => (path === '/fails' ? 500 : path === '/missing' ? 404 : 200);
       const sampled = new Map<string, unknown>();
       for (const path of ['/works', '/missing', '/fails']) {
         const headers = { traceparent: `00-${TRACE}-${SPAN}-00` };
         const record = await requestIn(data, idOf(await call(weir.url, path, { headers })));
-        expect(partsOf(told.get(path)).isSampled).toBe(false);
+        expect(partsOf(traceparents.get(path)).isSampled).toBe(false);
         sampled.set(path, record.says['is_sampled'] ?? false);
       }
       expect(Object.fromEntries(sampled)).toEqual({ '/works': false, '/missing': false, '/fails': true });
@@ -90,7 +90,7 @@ for (const lane of ['fast', 'full'])
   });
 
 describe('a gRPC call', () => {
-  it('is a span like any other, and none of its bodies are ever kept', async () => {
+  it('has a span, and its bodies are never stored', async () => {
     const calls = await startGrpcReplica();
     const weir = await start(['--logs-capture=full'], { to: calls.url });
     const { id } = await new TestClient(weir.port).unary('emptyCall').outcome;
@@ -105,8 +105,8 @@ describe('a gRPC call', () => {
   });
 });
 
-describe('a ratio', () => {
-  it('takes the same traces in every weir on the way, each for itself', async () => {
+describe('trace.sample_ratio', () => {
+  it('samples the same traces in every weir', async () => {
     const inner = folder();
     const ratio = ['--trace-sample-ratio=0.5', '--trace-parent-based=false'];
     const behind = await start(ratio, { dir: inner });
@@ -123,13 +123,13 @@ describe('a ratio', () => {
     expect(inside).toEqual(outside);
     expect(outside.size).toBe(40);
     expect(new Set(outside.values())).toEqual(new Set([true, false]));
-    for (const traceparent of told.values()) {
+    for (const traceparent of traceparents.values()) {
       const { traceId, isSampled } = partsOf(traceparent);
       expect(outside.get(traceId)).toBe(isSampled);
     }
   });
 
-  it('of 0 with always_on_error switched off samples nothing', async () => {
+  it('samples nothing if it is 0 and always_on_error is false', async () => {
     const weir = await start(['--trace-sample-ratio=0', '--trace-always-on-error=false']);
     statusOf = () => 500;
     const record = await requestIn(data, idOf(await call(weir.url, '/x')));
@@ -138,7 +138,7 @@ describe('a ratio', () => {
 });
 
 describe('an asynchronous request', () => {
-  it('is one trace: its submit, its wait, its run, the replica’s time and the delivery', async () => {
+  it('is one trace of submission, wait, attempt, replica and webhook delivery', async () => {
     let delivered = 0;
     const hook = await startReplica((req, res) => {
       void whole(req, () => {
@@ -160,7 +160,7 @@ describe('an asynchronous request', () => {
     expect(run).toMatchObject({ traceId: TRACE, parentSpanId: first.spanId });
     expect(run.says['is_sampled']).toBe(true);
     const path = '/v1/models/model:predict';
-    expect(partsOf(told.get(path))).toMatchObject({
+    expect(partsOf(traceparents.get(path))).toMatchObject({
       traceId: TRACE,
       spanId: childSpanId(run.spanId, REPLICA_SPAN),
     });
@@ -179,13 +179,13 @@ describe('an asynchronous request', () => {
     });
     expect(delivery.attributes).not.toMatch(/secret|token/);
     expect(delivery.timeNs).toBeGreaterThanOrEqual(run.timeNs);
-    // All of it hangs together.
+    // All spans are connected.
     const spans = [first, run].flatMap((record: Seen) => spansOf(record, ''));
     const ids = new Set([SPAN, ...spans.map(({ spanId }) => spanId)]);
     for (const span of [...spans, delivery]) expect(ids.has(span.parentSpanId)).toBe(true);
   });
 
-  it('that nobody traces has its submit’s trace all the same, and no spans', async () => {
+  it('keeps the trace id of its submission if it is not sampled, and has no spans', async () => {
     const weir = await startWeir(['--replica', replica.url, '--data-dir', data]);
     const traceparent = `00-${TRACE}-${SPAN}-01`;
     const submit = await call(weir.url, '/production/async_predict', {
@@ -194,7 +194,7 @@ describe('an asynchronous request', () => {
       body: '{"model_input":{}}',
     });
     const run = await requestIn(data, idOf(submit), ({ says }) => says['async'] === true);
-    expect(told.get('/v1/models/model:predict')).toBe(traceparent);
+    expect(traceparents.get('/v1/models/model:predict')).toBe(traceparent);
     expect(run).toMatchObject({ traceId: TRACE, spanId: '', parentSpanId: SPAN });
     expect(spansOf(run, '')).toEqual([]);
     // Without a traceparent, or with an invalid one, the run has none, so the replica's own sampler decides.
@@ -205,14 +205,14 @@ describe('an asynchronous request', () => {
         body: '{"model_input":{}}',
       });
       const itsRun = await requestIn(data, idOf(other), ({ says }) => says['async'] === true);
-      expect(told.get('/v1/models/model:predict')).toBe('undefined');
+      expect(traceparents.get('/v1/models/model:predict')).toBe('undefined');
       expect(itsRun).toMatchObject({ traceId: '', spanId: '', parentSpanId: '' });
     }
   });
 });
 
-describe('the settings', () => {
-  it('that contradict each other are refused in words', async () => {
+describe('settings', () => {
+  it('are rejected with a message if they contradict each other', async () => {
     const { code, err } = await runWeir([
       'check',
       '--replica=http://127.0.0.1:1',
@@ -222,7 +222,7 @@ describe('the settings', () => {
     expect(code).not.toBe(0);
     expect(err).toContain('trace.enabled is true, but logs.capture is off');
     const ratio = await runWeir(['check', '--replica=http://127.0.0.1:1', '--trace-sample-ratio=1.5']);
-    expect(ratio.err).toContain('trace.sample_ratio is 1.5, must be from 0 to 1');
+    expect(ratio.err).toContain('trace.sample_ratio is "1.5", must be a number from 0 to 1');
     const word = await runWeir(['check', '--replica=http://127.0.0.1:1', '--trace-sample-ratio=half']);
     expect(word.err).toContain('trace.sample_ratio is "half", must be a number from 0 to 1');
   });

@@ -1,4 +1,4 @@
-// The fast lane keeps the promises of waiting and of sending again.
+// The contract of waiting and retries, for the fast lane.
 import { waitingContract } from '../contract/waiting.ts';
 
 waitingContract('the fast lane', []);

@@ -1,4 +1,4 @@
-// The full lane keeps the promises of waiting and of sending again.
+// The contract of waiting and retries, for the full lane.
 import { waitingContract } from '../contract/waiting.ts';
 
 waitingContract('the full lane', ['--proxy-fast-lane=false']);

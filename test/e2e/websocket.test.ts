@@ -1,4 +1,4 @@
-// A WebSocket through weir, with the ws package on both sides.
+// WebSockets through weir, with the ws package on both sides.
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import type { IncomingMessage } from 'node:http';
@@ -28,7 +28,7 @@ describe('a WebSocket', () => {
   const open = async (path: string) => {
     const socket = new WebSocket(`ws://127.0.0.1:${weir.port}${path}`);
     const upgrade = once(socket, 'upgrade') as Promise<[IncomingMessage]>;
-    // Listened for now: a replica that closes at once may be heard before whoever awaits `open` goes on.
+    // Registered first, since a replica that closes at once may do so before the caller of `open` continues.
     const closed = once(socket, 'close') as Promise<[number, Buffer]>;
     await once(socket, 'open');
     return { socket, closed, id: (await upgrade)[0].headers['x-baseten-request-id'] as string };
@@ -56,7 +56,7 @@ describe('a WebSocket', () => {
     server.close();
   });
 
-  it('carries text and binary both ways, with the id on the upgrade and towards the replica', async () => {
+  it('forwards text and binary messages in both directions, with the request id on both sides', async () => {
     let seen: IncomingMessage | undefined;
     onConnection = (socket, req) => {
       seen = req;
@@ -78,7 +78,7 @@ describe('a WebSocket', () => {
     await once(socket, 'close');
   });
 
-  it('counts while it is open, and with its close code and sizes when it has closed', async () => {
+  it('is counted while it is open, and by its close code and sizes after it has closed', async () => {
     onConnection = echo;
     const before = (await weir.page()).value(ended(1000)) ?? 0;
     const { socket, id } = await open('/sync/anything');
@@ -101,11 +101,11 @@ describe('a WebSocket', () => {
     });
   });
 
-  it('passes pings and pongs with what they say, both ways', async () => {
+  it('forwards pings and pongs with their payload in both directions', async () => {
     const heard: string[] = [];
-    const listen = (who: string, socket: WebSocket) => {
+    const listen = (side: string, socket: WebSocket) => {
       for (const kind of ['ping', 'pong'])
-        socket.on(kind, (data: Buffer) => heard.push(`${who} ${kind} ${data.toString()}`));
+        socket.on(kind, (data: Buffer) => heard.push(`${side} ${kind} ${data.toString()}`));
     };
     onConnection = (socket) => {
       listen('replica', socket);
@@ -115,7 +115,7 @@ describe('a WebSocket', () => {
     listen('client', socket);
     await once(socket, 'open');
     socket.ping('from the client');
-    await until('all were heard', () => heard.length === 4);
+    await until('all four have arrived', () => heard.length === 4);
     expect(heard.sort()).toEqual([
       'client ping from the replica',
       'client pong from the client',
@@ -125,7 +125,7 @@ describe('a WebSocket', () => {
     socket.terminate();
   });
 
-  it('holds its place at the replica for its life: who comes next waits', async () => {
+  it('uses its capacity at the replica until it closes, so the next one waits', async () => {
     const other = await startWeir([
       '--replica',
       `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
@@ -148,7 +148,7 @@ describe('a WebSocket', () => {
     await other.stop('SIGKILL');
   });
 
-  it('ends with the closing handshake, also when neither side closes its connection', async () => {
+  it('ends with the closing handshake even if neither side closes its connection', async () => {
     const quiet = await startRawReplica((socket) => {
       socket.once('data', (head: Buffer) => {
         const key = /sec-websocket-key: (\S+)/i.exec(head.toString('latin1'))![1]!;
@@ -169,13 +169,13 @@ describe('a WebSocket', () => {
     const { status, cause } = await other.line('its end', ({ event }) => event === 'exchange');
     expect([status, cause]).toEqual([1000, 'ok']);
     await other.shows(OPEN, 0);
-    // The frame of the replica has come through before.
+    // The close frame of the replica has been forwarded before.
     expect(await client.ended()).toContain(closeFrame(1000, false).toString('latin1'));
     await other.stop('SIGKILL');
     await quiet.close();
   });
 
-  it('is not counted as an answer of HTTP when its close code looks like one', async () => {
+  it('is not counted as an HTTP response if its close code looks like a status', async () => {
     onConnection = (socket) => socket.on('error', () => undefined);
     const { socket } = await open('/websocket');
     const client = socket as unknown as { _socket: Socket };
@@ -184,7 +184,7 @@ describe('a WebSocket', () => {
     expect((await weir.page()).value(ended(200))).toBeUndefined();
   });
 
-  it('ends with the code that the replica closes with', async () => {
+  it('ends with the close code of the replica', async () => {
     onConnection = (socket) => socket.close(1013, 'overloaded');
     const { closed, id } = await open('/websocket');
     const [code] = await closed;
@@ -192,18 +192,18 @@ describe('a WebSocket', () => {
     expect(await weir.exchange(id)).toMatchObject({ status: 1013, cause: 'ok' });
   });
 
-  it('ends the replica’s side when the client vanishes, and says so', async () => {
+  it('closes the replica’s side when the client disconnects, with cause client_gone', async () => {
     let replicaSide: WebSocket | undefined;
     onConnection = (socket) => (replicaSide = socket);
     const { socket, id } = await open('/websocket');
-    await until('the replica has it', () => replicaSide !== undefined);
+    await until('the replica has the connection', () => replicaSide !== undefined);
     socket.terminate();
     await once(replicaSide!, 'close');
     expect(await weir.exchange(id)).toMatchObject({ status: 1006, cause: 'client_gone' });
     await weir.shows(OPEN, 0);
   });
 
-  it('ends the client’s side when the replica vanishes, and says so', async () => {
+  it('closes the client’s side when the replica disconnects, with cause reset_midway', async () => {
     onConnection = (socket) => socket.terminate();
     const { closed, id } = await open('/websocket');
     const [code] = await closed;
@@ -212,30 +212,33 @@ describe('a WebSocket', () => {
   });
 
   it.each(['client', 'replica'])(
-    'a message of the %s over the limit ends it with 1009, for both',
-    async (who) => {
+    'closes both sides with 1009 after a message of the %s over the limit',
+    async (sender) => {
       const atReplica = new Promise<number>((resolve) => {
         onConnection = (socket) => {
           socket.on('close', (code) => resolve(code));
-          if (who === 'replica') socket.on('message', () => socket.send(Buffer.alloc(300_001)));
+          if (sender === 'replica') socket.on('message', () => socket.send(Buffer.alloc(300_001)));
         };
       });
       const before = (await weir.page()).value(ended(1009)) ?? 0;
       const { socket, closed } = await open('/websocket');
-      if (who === 'replica') socket.send('please');
+      if (sender === 'replica') socket.send('please');
       else {
-        // In pieces: what counts is the message.
+        // In fragments, since the limit is for the whole message.
         for (let i = 0; i < 4; i++) socket.send(Buffer.alloc(100_000), { fin: i === 3 });
       }
-      // Who is in the middle of a message cannot be told in its own direction, and sees the connection end.
+      // weir cannot send a close frame in the middle of a message, so that side only sees the connection end.
       expect([1009, 1006]).toContain((await closed)[0]);
       expect([1009, 1006]).toContain(await atReplica);
       await weir.shows(ended(1009), before + 1);
-      await weir.line('why', (line) => line['cause'] === 'too_large' && line['protocol'] === 'websocket');
+      await weir.line(
+        'the cause',
+        (line) => line['cause'] === 'too_large' && line['protocol'] === 'websocket',
+      );
     },
   );
 
-  it('of exactly the limit, and many of them, pass', async () => {
+  it('forwards several messages of exactly the limit', async () => {
     onConnection = echo;
     const { socket } = await open('/websocket');
     for (let i = 0; i < 3; i++) {
@@ -245,7 +248,7 @@ describe('a WebSocket', () => {
     socket.close();
   });
 
-  it('that carries nothing for the time that is set ends with 1001; pings keep it', async () => {
+  it('ends with 1001 after the idle timeout, unless pings keep it open', async () => {
     const other = await startWeir([
       '--replica',
       `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
@@ -260,14 +263,14 @@ describe('a WebSocket', () => {
     const pings = setInterval(() => lively.ping(), 100);
     const [code] = (await once(silent, 'close')) as [number];
     expect(code).toBe(1001);
-    await until('it lived on for longer', () => pongs > 10);
+    await until('the other one has had more than ten pongs', () => pongs > 10);
     expect(lively.readyState).toBe(WebSocket.OPEN);
     clearInterval(pings);
     lively.terminate();
     await other.stop('SIGKILL');
   });
 
-  it('that is in the middle of a message is not idle, however slowly it comes, compressed or in pieces', async () => {
+  it('is not idle in the middle of a slow message, compressed or in fragments', async () => {
     const other = await startWeir([
       '--replica',
       `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
@@ -287,32 +290,32 @@ describe('a WebSocket', () => {
       expect(Number(String(data))).toBeGreaterThan(500);
       socket.terminate();
     }
-    // One frame that comes in many segments: nothing of it is a message, or a frame, for long.
+    // One frame in many small segments, complete only at the end.
     const client = new RawClient(other.port).send(UPGRADE);
     await client.has('\r\n\r\n');
     client.socket.write(Buffer.from([0x82, 0x80 | 30, 0, 0, 0, 0]));
     for (let i = 0; i < 30; i++) {
       const startMs = performance.now();
       client.socket.write('x');
-      await until('a while has passed', () => performance.now() - startMs > 50);
+      await until('50 ms have passed', () => performance.now() - startMs > 50);
     }
     expect(await client.has('30')).not.toContain(closeFrame(1001, false).toString('latin1'));
     client.socket.destroy();
     await other.stop('SIGKILL');
   });
 
-  it('lives past every time limit of a request, silent or not', async () => {
+  it('stays open past every timeout of a request, even if silent', async () => {
     onConnection = echo;
     const { socket } = await open('/websocket');
     const startMs = performance.now();
-    await until('the limits have passed', () => performance.now() - startMs > 1500);
+    await until('the timeouts have passed', () => performance.now() - startMs > 1500);
     socket.send('still here');
     expect(String((await once(socket, 'message'))[0])).toBe('still here');
     socket.close();
     await once(socket, 'close');
   });
 
-  describe('that the replica does not grant', () => {
+  describe('that the replica refuses', () => {
     let raw: Replica;
     let other: Weir;
     let reply: string;
@@ -331,7 +334,7 @@ describe('a WebSocket', () => {
     });
     const ask = () => new RawClient(other.port).send(UPGRADE);
 
-    it('passes the answer on, with its id', async () => {
+    it('forwards the response, with the request id', async () => {
       reply = 'HTTP/1.1 403 Forbidden\r\nContent-Length: 6\r\nX-Why: key\r\n\r\nno key';
       const received = await ask().ended();
       expect(received).toMatch(/^HTTP\/1\.1 403 Forbidden\r\n/);
@@ -341,34 +344,34 @@ describe('a WebSocket', () => {
       await other.shows(OPEN, 0);
     });
 
-    it('answers 408 when the replica never decides', async () => {
+    it('responds 408 if the replica does not respond', async () => {
       reply = '';
       const received = await ask().ended();
       expect(received).toMatch(/^HTTP\/1\.1 408 [\s\S]*upgrade_timeout/);
       await other.shows('baseten_concurrent_requests', 0);
     });
 
-    it('lets the replica go when the client leaves before it decides', async () => {
+    it('closes the connection to the replica when the client disconnects before the response', async () => {
       reply = '';
       const client = ask();
       await other.shows('baseten_concurrent_requests', 1);
       client.socket.destroy();
-      await other.line('it', (line) => line['cause'] === 'client_gone');
+      await other.line('the cause', (line) => line['cause'] === 'client_gone');
       await other.shows('baseten_concurrent_requests', 0);
     });
 
-    it('answers 502 when the replica closes instead', async () => {
+    it('responds 502 if the replica closes the connection', async () => {
       reply = '\r\n';
       expect(await ask().ended()).toMatch(/^HTTP\/1\.1 502 /);
     });
   });
 
-  it('is not made by an offer of another protocol: that is a plain request', async () => {
+  it('is not opened by an upgrade to another protocol, which is a plain request', async () => {
     onConnection = () => undefined;
     const client = new RawClient(weir.port).send(
       'GET /x HTTP/1.1\r\nHost: x\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n\r\n',
     );
-    // The replica here is a WebSocket server and answers plain requests with 426.
+    // The replica is a WebSocket server, which responds 426 to plain requests.
     expect(await client.has('\r\n\r\n')).toMatch(/^HTTP\/1\.1 426 /);
     client.socket.destroy();
   });

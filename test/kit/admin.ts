@@ -1,6 +1,6 @@
 // The admin door with a real record behind it, in this process: for tests that look at what the door asks of the record.
 // Must stay true: every door that was opened is closed by `closeAdmins` after a test.
-import { Admin, type AdminView } from '../../src/control/admin/admin.ts';
+import { Admin, type AdminDeps } from '../../src/control/admin/admin.ts';
 import { TAIL_LIMITS, type TailLimits } from '../../src/control/admin/logs/live-tail.ts';
 import { Logger, type LineSink } from '../../src/core/logger.ts';
 import { Tracing } from '../../src/telemetry/tracing/tracing.ts';
@@ -23,11 +23,11 @@ export interface AdminOf {
   readonly path?: string;
   readonly limits?: Partial<TailLimits>;
   /** What the door is to see in the place of the record. */
-  readonly wrap?: (logs: Logs) => AdminView['logs'];
-  readonly shown?: Partial<AdminView>;
+  readonly wrap?: (logs: Logs) => AdminDeps['logs'];
+  readonly shown?: Partial<AdminDeps>;
 }
 
-type Store = NonNullable<AdminView['logs']>;
+type Store = NonNullable<AdminDeps['logs']>;
 
 /** The record, of which some answers are other ones. */
 export const changed = (logs: Logs, changes: Partial<Store>): Store => ({

@@ -1,9 +1,9 @@
-// Connections for tests: in a folder of their own, over records of the test's own, with waiting times of milliseconds.
+// Connections for tests: with their own folder and records, and with waits of milliseconds.
 import { Logger, type LineSink } from '../../src/core/logger.ts';
-import { read } from '../../src/core/settings.ts';
+import { read } from '../../src/core/read-settings.ts';
 import {
   OtlpExport,
-  type ConnectionsDeps,
+  type OtlpExportDeps,
   type ShownDestination,
 } from '../../src/telemetry/otlp-export/otlp-export.ts';
 import { exportOptions, type ExportOptions } from '../../src/telemetry/otlp-export/options.ts';
@@ -27,9 +27,9 @@ export function options(given: object = {}): ExportOptions {
   return result.settings;
 }
 
-/** Connections that run. */
+/** Starts the exporters. */
 export async function startConnections(
-  given: Partial<ConnectionsDeps> & { records?: Records; options?: object } = {},
+  given: Partial<OtlpExportDeps> & { records?: Records; options?: object } = {},
 ): Promise<Bench> {
   const records = given.records ?? new Records();
   const lines: string[] = [];
@@ -54,14 +54,14 @@ export async function startConnections(
   return { connections, records, folder: path, lines };
 }
 
-/** Makes a connection that must be right, and returns what is shown of it. */
+/** Creates a connection. Throws if the input is invalid. */
 export async function connect(connections: OtlpExport, input: object): Promise<ShownDestination> {
   const made = await connections.create(input);
   if ('problems' in made) throw new Error(made.problems.join('; '));
   return made.shown;
 }
 
-/** As a process that is killed: nothing is sent any more, nothing is kept that was not. */
+/** Stops at once, like a killed process. */
 export async function kill(connections: OtlpExport): Promise<void> {
   running.delete(connections);
   await connections.stop(0);

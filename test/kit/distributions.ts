@@ -2,14 +2,14 @@
 // Rules: OpenMetrics 1.0, Histogram and Summary. In the text format a sum may be anything.
 
 export interface Sample {
-  /** The suffix behind the name of the family. */
+  /** Suffix after the name of the family. */
   readonly suffix: string;
-  /** `name="value"` as they stand there. */
+  /** `name="value"` as written. */
   readonly labels: readonly string[];
   readonly value: number;
 }
 
-/** All mistakes in the samples of one family, in their order on the page. */
+/** All problems of the samples of one family, given in their order on the page. */
 export function distributionProblems(
   type: 'histogram' | 'summary',
   samples: readonly Sample[],

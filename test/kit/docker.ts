@@ -1,10 +1,10 @@
-// A Docker daemon on a unix socket, as far as figures of containers go. A bare socket server: the client under test
-// sends `GET http:/containers/…`, which Node's own HTTP server refuses.
+// A Docker daemon for tests on a unix socket, which serves container statistics. It is a plain socket server, since the
+// client under test sends `GET http:/containers/…`, which Node's HTTP server rejects.
 import { once } from 'node:events';
 import { createServer, type Socket } from 'node:net';
 import { folder } from './folder.ts';
 
-/** What the daemon tells of a container. */
+/** Statistics of a container. */
 export interface FakeContainer {
   cpuNanos: number;
   throttledNanos: number;
@@ -15,7 +15,7 @@ export interface FakeContainer {
 export class FakeDocker {
   readonly socketPath = `${folder()}/docker.sock`;
   readonly containers = new Map<string, FakeContainer>();
-  /** True: requests are accepted and never answered. */
+  /** True: requests get no response. */
   isHanging = false;
   requests = 0;
   readonly #sockets = new Set<Socket>();
@@ -47,7 +47,7 @@ export class FakeDocker {
     if (!container) return this.#send(socket, '404 Not Found', { message: `No such container: ${name}` });
     const id = Buffer.from(name!.padEnd(32, '.')).toString('hex');
     if (what === 'json') return this.#send(socket, '200 OK', { Id: id, RestartCount: 0 });
-    // As the Engine API 1.47 answers on a machine with control groups of version 2.
+    // The response of Engine API 1.47 on a machine with control groups of version 2.
     this.#send(socket, '200 OK', {
       id,
       name: `/${name}`,

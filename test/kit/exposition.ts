@@ -1,5 +1,5 @@
-// A strict reader of metrics pages for tests: what is wrong with a page, as text 0.0.4 or as OpenMetrics 1.0.
-// Written from the formats' descriptions, apart from the reader in src/scraper, so that the two can disagree.
+// Validates metrics pages strictly, as text 0.0.4 or as OpenMetrics 1.0.
+// Written from the specifications, independent of collectors/replica-metrics, so that an error in one is found.
 import { distributionProblems, type Sample } from './distributions.ts';
 
 const NAME = '[a-zA-Z_:][a-zA-Z0-9_:]*';
@@ -12,7 +12,7 @@ const META = new RegExp(`^# (HELP|TYPE) (${NAME}) (.*)$`);
 const TEXT_TYPES = ['counter', 'gauge', 'histogram', 'summary', 'untyped'];
 const OPEN_TYPES = ['counter', 'gauge', 'histogram', 'summary', 'unknown'];
 
-/** Names that a family of OpenMetrics reserves: another family must not have one of them. */
+/** Names that an OpenMetrics family reserves. No other family may have one of them. */
 const claims = (type: string): string[] =>
   type === 'histogram'
     ? ['', '_bucket', '_count', '_sum', '_created']
@@ -31,7 +31,7 @@ const suffixes = (type: string, isOpen: boolean): string[] =>
         ? ['_total']
         : [''];
 
-/** Everything that is wrong with a page; empty where nothing is. */
+/** All problems of a page. */
 export function problemsOf(page: string, isOpen: boolean): string[] {
   const problems: string[] = [];
   if (!page.endsWith('\n')) problems.push('does not end with a newline');

@@ -1,5 +1,5 @@
-// A Kubernetes API server for tests: over TLS, it lists pods and streams what changes, as the real one does, and it
-// can misbehave. Must stay true: versions only grow, and a watch tells exactly what happened after its version.
+// A Kubernetes API server for tests. It lists and watches pods over TLS, and can misbehave.
+// Invariant: resource versions only grow, and a watch sends exactly the events after its version.
 import { once } from 'node:events';
 import { mkdtempSync, copyFileSync, readFileSync, writeFileSync } from 'node:fs';
 import type { IncomingMessage, ServerResponse } from 'node:http';
@@ -35,20 +35,20 @@ const status = (code: number, reason: string, message: string) => ({
 });
 
 export class KubeApi {
-  /** Folder as a service account's is mounted. */
+  /** Folder with the files of a service account. */
   readonly credentials = mkdtempSync(join(tmpdir(), 'weir-kube-'));
   port = 0;
-  /** Requests so far, by what was asked for. */
+  /** Requests so far, by kind. */
   lists = 0;
   watches = 0;
   lastUrl = '';
-  /** Answers every request of these kinds so instead. */
+  /** Responds with this status to all requests of a kind. */
   refuse: { list?: number; watch?: number } = {};
-  /** Takes lists and never answers them. */
+  /** Never responds to lists. */
   isMute = false;
-  /** Answers lists with this text. */
+  /** Responds to lists with this text. */
   garbage: string | undefined;
-  /** Versions below this are forgotten: a watch from there gets a 410 in its stream. */
+  /** A watch from a version below this gets 410 Gone in its stream. */
   oldest = 0;
   #version = 1000;
   readonly #pods = new Map<string, PodObject>();
@@ -79,7 +79,7 @@ export class KubeApi {
     return this;
   }
 
-  /** Gone, with all connections; `start` brings it back on the same port. */
+  /** Stops and closes all connections. `start` starts it on the same port. */
   async stop(): Promise<void> {
     const server = this.#server;
     this.#server = undefined;
@@ -89,7 +89,7 @@ export class KubeApi {
     await once(server, 'close');
   }
 
-  /** Cuts the connections of all watches without a word. */
+  /** Closes the connections of all watches. */
   cut(): void {
     for (const res of this.#open.keys()) res.destroy();
   }
@@ -106,13 +106,13 @@ export class KubeApi {
     this.#tell('DELETED', pod);
   }
 
-  /** Changes what a list says, and tells no watch. */
+  /** Changes the list without an event. */
   putInSilence(pod: PodObject): void {
     this.#pods.set(pod.metadata.name, pod);
     this.#version++;
   }
 
-  /** Sends every watch a line as it is. */
+  /** Sends a line to every watch. */
   say(line: string): void {
     for (const res of this.#open.keys()) res.write(`${line}\n`);
   }

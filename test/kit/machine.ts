@@ -1,7 +1,7 @@
-// A folder that plays a Linux machine: /proc with processes and mounts, /sys/fs/cgroup with groups.
+// A folder with the files of a Linux machine: /proc with processes and mounts, /sys/fs/cgroup with groups.
 import { folder } from './folder.ts';
 
-/** Lines of a mountinfo: version 2, whose root is this group as its reader sees it. */
+/** Lines of a mountinfo for version 2. `root`: the group at the mount point, as the reader sees it. */
 export const mountV2 = (root = '/', point = '/sys/fs/cgroup'): string =>
   `23 28 0:22 / /proc rw,nosuid - proc proc rw
 29 23 0:26 ${root} ${point} rw,nosuid,nodev,noexec,relatime shared:9 - cgroup2 cgroup2 rw,nsdelegate,memory_recursiveprot

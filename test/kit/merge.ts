@@ -1,4 +1,4 @@
-// A replica's page on its way through weir, without a weir: what is kept of it, what is counted, what comes out.
+// Parses and merges a replica's metrics page without a running weir.
 import fc from 'fast-check';
 import { mergedPage } from '../../src/telemetry/metrics/merge-pages.ts';
 import {
@@ -9,14 +9,14 @@ import {
 
 export interface Seen {
   page: MetricsPage | string;
-  faults: Record<string, number>;
+  errors: Record<string, number>;
   text: string;
   open: string;
 }
 
-/** Reads a page as a replica’s, with a label added, and prints what is right in it. */
+/** Parses a page of a replica with an added label, and prints its valid families. */
 export function see(input: string, options: Partial<MetricsPageOptions> = {}): Seen {
-  const faults: Record<string, number> = {};
+  const errors: Record<string, number> = {};
   const reading = readPage(
     input,
     {
@@ -27,16 +27,16 @@ export function see(input: string, options: Partial<MetricsPageOptions> = {}): S
       isDropped: () => false,
       ...options,
     },
-    (why) => (faults[why] = (faults[why] ?? 0) + 1),
+    (error) => (errors[error] = (errors[error] ?? 0) + 1),
   );
   let step = reading.next();
   while (!step.done) step = reading.next();
   const page = step.value;
   const pages = typeof page === 'string' ? [] : [page.families];
-  return { page, faults, text: mergedPage(pages, false), open: mergedPage(pages, true) };
+  return { page, errors, text: mergedPage(pages, false), open: mergedPage(pages, true) };
 }
 
-/** Samples of the text form, without the label that all have. */
+/** Samples of the text format, without the added label. */
 export const samples = ({ text }: Seen): string[] =>
   text
     .split('\n')

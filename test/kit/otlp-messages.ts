@@ -1,5 +1,5 @@
-// OTLP requests as the code reads them that OpenTelemetry generates from the standard's own .proto files.
-// Must stay true: nothing of weir's codec is in here, so that a mistake cannot be on both sides.
+// Decodes OTLP messages with the code that OpenTelemetry generates from the official .proto files.
+// Invariant: weir's codec is not used here, so that the same mistake cannot be on both sides.
 import { createRequire } from 'node:module';
 
 export interface Value {
@@ -61,7 +61,7 @@ const { collector } = (
 const AS_TEXT = { longs: String, bytes: String };
 const base64ToHex = (id: string | undefined): string => Buffer.from(id ?? '', 'base64').toString('hex');
 
-/** Reads a request of logs in protobuf; ids in hex. */
+/** Decodes a logs request in protobuf. Ids are in hex. */
 export function readLogs(bytes: Uint8Array): SentLogs {
   const type = collector.logs.v1['ExportLogsServiceRequest']!;
   const request = type.toObject(type.decode(bytes), AS_TEXT);
@@ -74,7 +74,7 @@ export function readLogs(bytes: Uint8Array): SentLogs {
   return request;
 }
 
-/** Reads a request of spans in protobuf; ids in hex. */
+/** Decodes a traces request in protobuf. Ids are in hex. */
 export function readSpans(bytes: Uint8Array): SentSpans {
   const type = collector.trace.v1['ExportTraceServiceRequest']!;
   const request = type.toObject(type.decode(bytes), AS_TEXT);
@@ -88,7 +88,7 @@ export function readSpans(bytes: Uint8Array): SentSpans {
   return request;
 }
 
-/** The answer to logs of which some were not taken. */
+/** The response to logs of which some were rejected. */
 export function partialSuccess(rejectedLogRecords: number, errorMessage: string): Buffer {
   const type = collector.logs.v1['ExportLogsServiceResponse']!;
   const answer = type.fromObject({ partialSuccess: { rejectedLogRecords, errorMessage } });

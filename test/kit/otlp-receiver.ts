@@ -1,5 +1,5 @@
-// An OTLP receiver for tests: keeps what it took, and answers as it is told.
-// Must stay true: it reads with OpenTelemetry's generated messages, so that it understands what others would.
+// An OTLP receiver for tests. It stores accepted requests, and its responses can be scripted.
+// Invariant: it decodes with OpenTelemetry's generated messages, not with weir's codec.
 import { once } from 'node:events';
 import {
   createServer,
@@ -16,12 +16,12 @@ import { bodyOf } from './replica.ts';
 export interface Received {
   readonly headers: IncomingHttpHeaders;
   readonly path: string;
-  /** As it came, unpacked. */
+  /** The decompressed body. */
   readonly bytes: Buffer;
   readonly atMs: number;
 }
 
-/** What it does with one request; what it returns with is the status that it sent, 0 for none. */
+/** Handles one request: sends a response, or closes the connection. */
 export type Reaction = (res: ServerResponse, req: IncomingMessage, received: Received) => void;
 
 export const answering =
@@ -30,15 +30,15 @@ export const answering =
     res.writeHead(status, headers);
     res.end(body);
   };
-/** Closes the connection without an answer. */
+/** Closes the connection without a response. */
 export const resetting: Reaction = (_, req) => req.socket.resetAndDestroy();
 export const taking = answering(200);
 
 export class Receiver {
   readonly requests: Received[] = [];
-  /** Of those that were answered with 200. */
+  /** Requests that got 200. */
   readonly taken: Received[] = [];
-  /** What the next requests get, one each; then all get `otherwise`. */
+  /** Handlers of the next requests, one each. Later requests get `otherwise`. */
   readonly script: Reaction[] = [];
   otherwise: Reaction = taking;
   readonly #server: Server;
@@ -64,7 +64,7 @@ export class Receiver {
     await new Promise((resolve) => this.#server.close(resolve));
   }
 
-  /** Every log that it took, in order. */
+  /** All accepted log records, in order. */
   get logs(): SentLog[] {
     return this.taken.flatMap(logsIn);
   }
@@ -88,6 +88,6 @@ export const logsIn = (received: Received): SentLog[] =>
     scopeLogs.flatMap(({ logRecords }) => logRecords),
   );
 export const spansIn = ({ bytes }: Received): SentSpans => readSpans(bytes);
-/** The line of each. */
+/** The text of each log record. */
 export const linesOf = (logs: readonly SentLog[]): string[] =>
   logs.map(({ body }) => body?.stringValue ?? '');

@@ -1,4 +1,4 @@
-// A metrics page as a test reads it: series by name and labels, in any order of labels.
+// A metrics page for tests: finds series by name and labels, in any order of labels.
 
 export class Page {
   readonly text: string;
@@ -12,14 +12,14 @@ export class Page {
     }
   }
 
-  /** The value of `name{a="b"}`: exactly these labels beside the common ones of the one test deployment. */
+  /** The value of `name{a="b"}`, with exactly these labels and the common labels of the test deployment. */
   value(series: string): number | undefined {
     const match = /^([\w:]+)(?:\{(.*)\})?$/.exec(series)!;
     const exact = this.#series.get(keyOf(match[1]!, match[2] ?? ''));
     return exact ?? this.#series.get(keyOf(match[1]!, [match[2] ?? '', LOCAL].filter(Boolean).join(',')));
   }
 
-  /** The sum over all series of a name whose labels contain these. */
+  /** The sum of all series of a name that have these labels. */
   sum(name: string, ...labels: string[]): number {
     let sum = 0;
     for (const [key, value] of this.#series)
@@ -32,7 +32,7 @@ export class Page {
   }
 }
 
-/** The common labels that a weir without a configuration file has. */
+/** The common labels of a weir without a configuration file. */
 const LOCAL =
   'model_id="local",model_name="local",deployment_id="local",environment="production",rollout_phase="stable"';
 

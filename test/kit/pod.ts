@@ -1,4 +1,4 @@
-// Pods for tests: a real one's shape (a GPU pod with a native sidecar and weir beside the model), changed where it matters.
+// Pod objects for tests, made from a recorded GPU pod with a native sidecar and weir.
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
@@ -15,11 +15,11 @@ export interface PodShape {
   restarts?: number;
   /** Status of the Ready condition; undefined: there is no such condition. */
   ready?: 'True' | 'False' | 'Unknown' | undefined;
-  /** When that turned. The model's container runs since 08:04:11. */
+  /** When the condition changed. The model's container has run since 08:04:11. */
   turned?: string;
   phase?: string;
   isDeleting?: boolean;
-  /** No status of any container, as before the pod has a node. */
+  /** No container statuses, as before the pod is scheduled. */
   isPending?: boolean;
 }
 
@@ -34,7 +34,7 @@ export interface PodObject {
   };
 }
 
-/** A pod that is ready and was never started again, but for what `shape` says. */
+/** A ready pod without restarts, changed by `shape`. */
 export function podObject(shape: PodShape = {}): PodObject {
   const pod = JSON.parse(WHOLE) as PodObject;
   if (shape.name !== undefined) pod.metadata.name = shape.name;

@@ -5,12 +5,12 @@ import { join } from 'node:path';
 import { Server } from './server.ts';
 
 export interface Prometheus {
-  /** The value of the first series that a query gives, if there is one. */
+  /** The value of the first series of a query's result. */
   ask(query: string): Promise<number | undefined>;
   stop(): Promise<void>;
 }
 
-/** Starts it and waits until it answers. */
+/** Starts it and waits until it is ready. */
 export async function startPrometheus(adminPort: number): Promise<Prometheus> {
   const dir = mkdtempSync(join(tmpdir(), 'weir-prometheus-'));
   writeFileSync(

@@ -1,11 +1,5 @@
-// A store of records for tests of those who read it: what is put in counts up, and what is too old goes.
-import type {
-  ExportFeed,
-  OpenExportFeed,
-  FeedPage,
-  FeedFilter,
-} from '../../src/telemetry/otlp-export/otlp-export.ts';
-import type { LogRecord } from '../../src/telemetry/logs/logs.ts';
+// A log store in memory for tests of its readers.
+import type { FeedPage, LogRecord, Logs, RecordFeed, Subscription } from '../../src/telemetry/logs/logs.ts';
 
 export const BLANK: LogRecord = {
   seq: 0,
@@ -50,16 +44,16 @@ export class Records {
     return this.#head;
   }
 
-  /** What is below goes. */
+  /** Removes records with a lower sequence number. */
   expire(below: number): void {
     this.#records = this.#records.filter(({ seq }) => seq >= below);
   }
 
-  /** The only query it knows is a word that must stand in the message; `(` is malformed. */
-  readonly open: OpenExportFeed = (wanted) =>
+  /** A query is a word that the message must contain. The query `(` is malformed. */
+  readonly open: Logs['feed'] = (wanted) =>
     wanted.query === '(' ? { problem: 'has a parenthesis that is not closed' } : this.#feed(wanted);
 
-  #feed({ kinds, minSeverity, query }: FeedFilter): ExportFeed {
+  #feed({ kinds, minSeverity, query }: Subscription): RecordFeed {
     return {
       read: async (afterSeq: number, limit: number): Promise<FeedPage> => {
         if (this.broken !== undefined) throw this.broken;

@@ -1,11 +1,11 @@
-// The stand-in for nvidia-smi on the PATH, and which of its processes live.
+// A stand-in for nvidia-smi on the PATH, and its running processes.
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { folder, write } from './folder.ts';
 
 const BIN = fileURLToPath(new URL('../fixtures/nvidia-smi/bin', import.meta.url));
 
-/** How a call goes: a recording (`h100x2`, `a100x4-mig`), `die …` after one round of it, or a way to fail. */
+/** What a call does: prints a recording (`h100x2`, `a100x4-mig`), exits after one round (`die …`), or fails. */
 export type Way = string;
 
 export class StandIn {
@@ -15,27 +15,27 @@ export class StandIn {
     this.goes(stream, inventory);
   }
 
-  /** What a process needs in its environment to find it. */
+  /** Environment variables of a process that uses it. */
   get env(): { PATH: string; STAND_IN: string } {
     return { PATH: `${BIN}:${process.env['PATH']}`, STAND_IN: this.#folder };
   }
 
-  /** From the next round on. */
+  /** Takes effect with the next round. */
   goes(stream: Way, inventory: Way = stream): void {
     write(this.#folder, { 'mode.json': JSON.stringify({ stream, inventory }) });
   }
 
-  /** What stands for the {{words}} of a recording. */
+  /** Values for the {{placeholders}} of a recording. */
   replace(words: Record<string, number | string>): void {
     write(this.#folder, { 'replace.json': JSON.stringify(words) });
   }
 
-  /** How many processes of a kind were started so far. */
+  /** Number of processes of a kind that were started so far. */
   started(kind: 'stream' | 'inventory'): number {
     return this.#pids(kind).length;
   }
 
-  /** Those that have not ended. */
+  /** Processes that still run. */
   alive(kind: 'stream' | 'inventory'): number[] {
     return this.#pids(kind).filter(isAlive);
   }
@@ -48,7 +48,7 @@ export class StandIn {
   }
 }
 
-/** True while a process runs; one that has ended and was not asked for does not. */
+/** True while a process runs. A zombie does not run. */
 export function isAlive(pid: number): boolean {
   try {
     return !/^\d+ \(.*\) [ZX]/s.test(readFileSync(`/proc/${pid}/stat`, 'utf8'));

@@ -1,10 +1,10 @@
-// What lies in deploy/ fits this weir: its metrics, its settings, and the programs that read it.
+// The files in deploy/ match the metrics and settings of this weir, and the programs that read them accept them.
 import { spawnSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { afterAll, describe, expect, it } from 'vitest';
 import { parseAllDocuments } from 'yaml';
 import { dashboard } from '../../scripts/dashboard.ts';
-import { families } from '../../scripts/metric-families.ts';
+import { metricFamilies } from '../../src/telemetry/metrics/metrics.ts';
 import { load } from '../../src/config/config.ts';
 import { readTrigger } from '../../src/control/scaling/scaled-object.ts';
 import type { ScaleReading } from '../../src/control/scaling/autoscaler.ts';
@@ -16,9 +16,9 @@ const DEPLOY = `${ROOT}deploy/`;
 const files = readdirSync(DEPLOY);
 const textOf = (file: string) => readFileSync(`${DEPLOY}${file}`, 'utf8');
 
-/** Every name that a page of weir can have, with the ends that the lines of a histogram have. */
+/** Every series name of weir's page, including those of histograms. */
 const known = new Set(
-  families().flatMap(({ name, type }) =>
+  metricFamilies.flatMap(({ name, type }) =>
     type === 'histogram' ? ['_bucket', '_sum', '_count'].map((end) => name + end) : [name],
   ),
 );
@@ -54,25 +54,25 @@ const manifests = files
   );
 
 describe('deploy/', () => {
-  it.each(files)('%s names no metric that weir does not have', (file) => {
+  it.each(files)('%s uses only metrics that weir has', (file) => {
     const names = [...textOf(file).matchAll(/(?<![\w:])(?:baseten|weir)_[a-z0-9_]+(?!:)/g)].map(
       ([name]) => name,
     );
     expect(
-      names.filter((name) => !known.has(name) && !families().some((family) => family.name === name)),
+      names.filter((name) => !known.has(name) && !metricFamilies.some((family) => family.name === name)),
     ).toEqual([]);
   });
 
-  it('has manifests that say what they are', () => {
+  it('has manifests with kind and name', () => {
     expect(manifests.map(({ manifest }) => manifest.kind)).toContain('ScaledObject');
     for (const { file, errors, manifest } of manifests) {
       expect(errors, file).toEqual([]);
-      for (const said of [manifest.apiVersion, manifest.kind, manifest.metadata.name])
-        expect(said, file).toMatch(/\S/);
+      for (const text of [manifest.apiVersion, manifest.kind, manifest.metadata.name])
+        expect(text, file).toMatch(/\S/);
     }
   });
 
-  it('gives weir only settings that it has', () => {
+  it('uses only settings that weir has', () => {
     const started = manifests.flatMap(({ manifest: { spec } }) => {
       const pod = spec?.template?.spec;
       return [...(pod?.initContainers ?? []), ...(pod?.containers ?? [])].filter(
@@ -86,13 +86,13 @@ describe('deploy/', () => {
     }
   });
 
-  it('sets no variables of Services in pods of weir', () => {
+  it('sets no Service variables in pods of weir', () => {
     const pods = manifests.flatMap(({ manifest: { spec } }) => spec?.template?.spec ?? []);
     expect(pods).toHaveLength(2);
     for (const pod of pods) expect(pod.enableServiceLinks).toBe(false);
   });
 
-  it('has Services that lead to ports that there are, by number where a native sidecar has them', () => {
+  it('has Services with existing ports, by number if a native sidecar has them', () => {
     const pods = manifests.flatMap(({ manifest: { spec } }) => spec?.template ?? []);
     const services = manifests.filter(({ manifest: { kind } }) => kind === 'Service');
     expect(services).toHaveLength(2);
@@ -124,7 +124,7 @@ describe('deploy/', () => {
       ];
       expect(selectors.length).toBeGreaterThan(0);
       for (const [whole, name, matchers] of selectors) {
-        const family = families().find((one) => one.name === name);
+        const family = metricFamilies.find((one) => one.name === name);
         expect(family, whole).toBeDefined();
         for (const [, label] of matchers!.matchAll(/(\w+)\s*(?:=~|!~|!=|=)/g))
           expect([...family!.labels, ...added], whole).toContain(label);
@@ -132,7 +132,7 @@ describe('deploy/', () => {
     },
   );
 
-  it('asks for a trigger that weir understands', () => {
+  it('has a trigger that weir understands', () => {
     const reading = { id: 'dep1', desired: 3 } as ScaleReading;
     const triggers = manifests.flatMap(({ manifest }) => manifest.spec?.triggers ?? []);
     const external = triggers.filter(({ type }) => type === 'external-push');
@@ -140,18 +140,18 @@ describe('deploy/', () => {
     expect(readTrigger(external[0]!.metadata, [reading])).toMatchObject({ value: 3, target: 1 });
   });
 
-  it('has a dashboard with every family, made from the source (npm run docs makes it)', () => {
+  it('has a dashboard with every family (npm run docs writes it)', () => {
     const text = textOf('grafana-dashboard.json');
     expect(text).toBe(dashboard());
     expect(() => JSON.parse(text) as unknown).not.toThrow();
-    for (const { name } of families()) expect(text).toMatch(new RegExp(`\\b${name}(?:_bucket)?\\b`));
-    // Without these Grafana would draw one panel over another.
+    for (const { name } of metricFamilies) expect(text).toMatch(new RegExp(`\\b${name}(?:_bucket)?\\b`));
+    // With equal ids, Grafana would draw one panel over another.
     const ids = [...text.matchAll(/"id": (\d+)/g)].map(([, id]) => id);
     expect(new Set(ids).size).toBe(ids.length);
   });
 });
 
-const promtool = (cwd: string, ...args: string[]) => {
+const expectPromtoolAccepts = (cwd: string, ...args: string[]) => {
   const { stdout, stderr, status } = spawnSync('promtool', args, { cwd, encoding: 'utf8' });
   expect(status, stdout + stderr).toBe(0);
 };
@@ -159,28 +159,28 @@ const promtool = (cwd: string, ...args: string[]) => {
 describe.skipIf(isMissing('promtool'))('promtool', () => {
   afterAll(removeFolders);
 
-  it('accepts the rules, and each alert comes when it should', () => {
-    promtool(DEPLOY, 'check', 'rules', 'rules.yaml');
-    promtool(DEPLOY, 'test', 'rules', 'rules.test.yaml');
+  it('accepts the rules, and their tests pass', () => {
+    expectPromtoolAccepts(DEPLOY, 'check', 'rules', 'rules.yaml');
+    expectPromtoolAccepts(DEPLOY, 'test', 'rules', 'rules.test.yaml');
   });
 
-  it('accepts the configuration of the scrape', () => {
+  it('accepts the scrape configuration', () => {
     // Debian's Prometheus is built without Kubernetes' service discovery: this one line it cannot judge.
     const config = textOf('prometheus.yaml').replace(
       /kubernetes_sd_configs: .*/,
       'static_configs: [{ targets: [a:1] }]',
     );
     const there = folder({ 'rules.yaml': textOf('rules.yaml'), 'prometheus.yaml': config });
-    promtool(there, 'check', 'config', 'prometheus.yaml');
+    expectPromtoolAccepts(there, 'check', 'config', 'prometheus.yaml');
   });
 
-  it('reads every expression of the dashboard', () => {
+  it('parses every expression of the dashboard', () => {
     const exprs = [...textOf('grafana-dashboard.json').matchAll(/"expr": ("(?:[^"\\]|\\.)*")/g)].map(
       ([, text]) => (JSON.parse(text!) as string).replaceAll('$__rate_interval', '5m'),
     );
     expect(exprs.length).toBeGreaterThan(40);
     const rules = exprs.map((expr, i) => ({ record: `checked:${i}`, expr }));
     const there = folder({ 'dashboard.json': JSON.stringify({ groups: [{ name: 'dashboard', rules }] }) });
-    promtool(there, 'check', 'rules', 'dashboard.json');
+    expectPromtoolAccepts(there, 'check', 'rules', 'dashboard.json');
   });
 });

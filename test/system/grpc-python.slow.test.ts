@@ -1,4 +1,4 @@
-// gRPC with Debian's python3-grpcio, whose core is the C++ one, on both sides of weir: no generated code, bytes as they are.
+// gRPC with Debian's python3-grpcio (the C++ core) on both sides of weir, with raw bytes instead of generated code.
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { afterAll, expect, it } from 'vitest';
@@ -62,9 +62,9 @@ import grpc, json, sys
 channel = grpc.insecure_channel('127.0.0.1:' + sys.argv[1])
 out = {}
 unary = channel.unary_unary('/any.Service/Unary')
-answer, call = unary.with_call(b'x' * 100000, metadata=(('k', 'v'), ('b-bin', bytes([1, 2]))), timeout=20)
+response, call = unary.with_call(b'x' * 100000, metadata=(('k', 'v'), ('b-bin', bytes([1, 2]))), timeout=20)
 trailers = dict(call.trailing_metadata())
-out['unary'] = [len(answer), call.code().name, trailers['seen-id'] == trailers['x-baseten-request-id'], list(trailers['t-bin'])]
+out['unary'] = [len(response), call.code().name, trailers['seen-id'] == trailers['x-baseten-request-id'], list(trailers['t-bin'])]
 try:
     unary(b'fail', timeout=20)
 except grpc.RpcError as e:
@@ -74,7 +74,7 @@ try:
 except grpc.RpcError as e:
     out['unknown'] = [e.code().name, len(dict(e.trailing_metadata())['x-baseten-request-id'])]
 stream = channel.stream_stream('/any.Service/Stream')
-out['stream'] = [a.decode() for a in stream(iter([b'a', b'b', b'c']), timeout=20)]
+out['stream'] = [message.decode() for message in stream(iter([b'a', b'b', b'c']), timeout=20)]
 try:
     list(stream(iter([b'a']), metadata=(('x-baseten-deployment', 'none'),), timeout=20))
 except grpc.RpcError as e:
@@ -82,7 +82,7 @@ except grpc.RpcError as e:
 print(json.dumps(out))
 `;
 
-/** Each kind of call twenty times: the client sends one message and leaves its side open; the server ends. */
+/** Makes each kind of call 20 times. The client sends one message and keeps its side open; the server ends the call. */
 const EARLY_CLIENT = `
 import grpc, json, sys, threading
 channel = grpc.insecure_channel('127.0.0.1:' + sys.argv[1])
@@ -114,7 +114,7 @@ for name in sys.argv[2:]:
 print(json.dumps(out))
 `;
 
-/** Starts the server above, and a weir in front of it. */
+/** Starts the Python server and a weir in front of it. */
 async function startPair(): Promise<Weir> {
   const server = spawn(PYTHON, ['-c', SERVER], { stdio: ['ignore', 'pipe', 'inherit'] });
   children.add(server);
@@ -124,14 +124,14 @@ async function startPair(): Promise<Weir> {
   return startWeir(['--replica', `grpc://127.0.0.1:${port}`]);
 }
 
-/** Runs a Python client. Returns its output, read as JSON. */
+/** Runs a Python client. Returns its output, parsed as JSON. */
 async function run(program: string, ...args: string[]): Promise<unknown> {
   const client = spawn(PYTHON, ['-c', program, ...args], { stdio: ['ignore', 'pipe', 'inherit'] });
   children.add(client);
-  let said = '';
-  client.stdout.on('data', (chunk: Buffer) => (said += chunk.toString()));
+  let output = '';
+  client.stdout.on('data', (chunk: Buffer) => (output += chunk.toString()));
   await new Promise((resolve) => client.on('close', resolve));
-  return JSON.parse(said);
+  return JSON.parse(output);
 }
 
 afterAll(async () => {
@@ -140,7 +140,7 @@ afterAll(async () => {
 });
 
 it.skipIf(!hasGrpc && process.env['CI'] !== 'true')(
-  'python3-grpcio calls python3-grpcio through weir: messages, metadata, statuses, streams',
+  'forwards messages, metadata, statuses and streams between python3-grpcio clients and servers',
   async () => {
     expect(hasGrpc, 'python3-grpcio is not installed').toBe(true);
     const weir = await startPair();
@@ -156,7 +156,7 @@ it.skipIf(!hasGrpc && process.env['CI'] !== 'true')(
 );
 
 it.skipIf(!hasGrpc && process.env['CI'] !== 'true')(
-  'an answer of python3-grpcio that ends before its client does arrives with its status, 20 of 20',
+  'forwards the status of each python3-grpcio call that the server ends before the client',
   async () => {
     expect(hasGrpc, 'python3-grpcio is not installed').toBe(true);
     const weir = await startPair();

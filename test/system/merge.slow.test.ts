@@ -1,4 +1,4 @@
-// What weir makes of the replicas' own pages is read by Prometheus and by promtool, whatever those pages hold.
+// Merged metrics pages of replicas, read by Prometheus and promtool.
 import { spawnSync } from 'node:child_process';
 import fc from 'fast-check';
 import { afterEach, describe, expect, it } from 'vitest';
@@ -15,7 +15,7 @@ const UNREADABLE = 1;
 const promtool = (input: string) => spawnSync('promtool', ['check', 'metrics'], { input, encoding: 'utf8' });
 
 describe.skipIf(isMissing('promtool'))('promtool', () => {
-  it('reads what is left of any page', () => {
+  it('accepts the merged page of any input', () => {
     // Without this the next line would prove nothing.
     expect(promtool('a 1\na{b="c} 1\n').status).toBe(UNREADABLE);
     for (const page of fc.sample(anyPage, { numRuns: 60, seed: 8 })) {
@@ -34,7 +34,7 @@ describe.skipIf(isMissing('prometheus'))('Prometheus', () => {
     await closeReplicas();
   });
 
-  it('keeps scraping weir, and finds the good series of a page full of bad ones', async () => {
+  it('scrapes weir and finds the valid series of a page with many invalid ones', async () => {
     const bad = fc.sample(anyPage, { numRuns: 30, seed: 9 }).join('');
     const replica = await startReplica((_, res) => {
       res.setHeader('content-type', 'text/plain; version=0.0.4');

@@ -1,4 +1,4 @@
-// A real Prometheus scrapes a real weir and answers questions about it; promtool reads the page.
+// A real Prometheus scrapes a real weir, and promtool checks its page.
 import { spawnSync } from 'node:child_process';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { call } from '../kit/client.ts';
@@ -27,12 +27,12 @@ describe.skipIf(isMissing('prometheus', 'promtool'))('Prometheus', () => {
 
   const ask = (query: string) => prometheus.ask(query);
 
-  it('scrapes the page and answers for the rate of requests and the 99th percentile of their time', async () => {
+  it('computes the request rate and the 99th percentile of response times', async () => {
     const rate = 'sum(rate(baseten_inference_requests_total{status_code="200"}[5s]))';
     const p99 =
       'histogram_quantile(0.99, sum by (le) (rate(baseten_end_to_end_response_time_seconds_bucket{status_code="200"}[5s])))';
     const seen = await until(
-      'there is an answer',
+      'both queries have a result',
       async () => {
         await Promise.all(
           Array.from({ length: 10 }, () => call(weir.url, '/predict', { method: 'POST', body: '{}' })),
@@ -54,7 +54,7 @@ describe.skipIf(isMissing('prometheus', 'promtool'))('Prometheus', () => {
     expect(await ask('baseten_replicas_active')).toBe(1);
   });
 
-  it('promtool has nothing to say against the page', async () => {
+  it('accepts the page in promtool check metrics', async () => {
     const { text } = await weir.page();
     const checked = spawnSync('promtool', ['check', 'metrics'], { input: text, encoding: 'utf8' });
     expect(checked.stdout + checked.stderr).toBe('');

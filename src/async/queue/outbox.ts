@@ -1,7 +1,6 @@
-// Delivers results from the store to their webhooks, apart from the work: a receiver that is down, or slow, holds up
-// neither a task nor a cancel, nor what others are to receive (receiver-limits.ts). Must stay true: a result leaves the outbox only when it was taken, or has been refused as
-// often as the contract says; a process that dies in between delivers it again (at least once).
-// Source: contracts/baseten.md 2.7: two attempts, about 2 s apart.
+// Delivers results from the store to their webhooks: two attempts, about 2 s apart (docs/contracts/serving.md 2.7).
+// Invariant: a result is delivered at least once or fails all its attempts; a crash in between repeats the attempt.
+// A slow receiver delays neither tasks nor deliveries to other receivers (receiver-limits.ts).
 import { describe } from '../../core/errors.ts';
 import type { Logger } from '../../core/logger.ts';
 import { receiverKey, ReceiverLimits } from './receiver-limits.ts';
@@ -9,12 +8,12 @@ import { settle } from './settle.ts';
 import type { TaskStore } from './store.ts';
 import type { ClaimedDelivery } from './task.ts';
 
-/** What one delivery came to. */
+/** Result of one attempt to deliver. */
 export interface DeliveryResult {
-  readonly isTaken: boolean;
-  /** Another attempt may go better. */
+  readonly isDelivered: boolean;
+  /** True if another attempt may succeed. */
   readonly isRetryable: boolean;
-  /** For the log; empty when it was taken. */
+  /** For the log; '' if it was delivered. */
   readonly problem: string;
 }
 
@@ -22,8 +21,8 @@ export interface OutboxDeps {
   readonly store: TaskStore;
   readonly log: Logger;
   readonly now: () => number;
-  /** Something of the store is due after so many milliseconds. */
-  readonly due: (delayMs: number) => void;
+  /** Requests a sweep of the store after a delay. */
+  readonly sweepAfter: (delayMs: number) => void;
   readonly deliver: (delivery: ClaimedDelivery) => Promise<DeliveryResult>;
 }
 
@@ -49,7 +48,7 @@ export class Outbox {
     this.#receivers = new ReceiverLimits(options.concurrency);
   }
 
-  /** There may be results to deliver. */
+  /** Starts deliveries, if there are any. */
   wake(): void {
     this.#isWanted = true;
     if (!this.#isClaiming) void this.#work();
@@ -59,7 +58,7 @@ export class Outbox {
     this.#isStopped = true;
   }
 
-  /** Resolves when no delivery is under way. */
+  /** Resolves when no delivery is running. */
   async settled(): Promise<void> {
     while (this.#running.size > 0) await Promise.all(this.#running);
   }
@@ -73,7 +72,7 @@ export class Outbox {
       try {
         delivery = await store.claimDelivery(now(), this.#receivers.busy);
       } catch (error) {
-        log.warn('results cannot be delivered now', { problem: describe(error) });
+        log.warn('queue store failed; no result is delivered', { problem: describe(error) });
       }
       if (delivery === undefined) continue;
       this.#isWanted = true;
@@ -87,16 +86,16 @@ export class Outbox {
   }
 
   async #deliver(delivery: ClaimedDelivery): Promise<void> {
-    const { log, now, due } = this.#deps;
+    const { log, now, sweepAfter } = this.#deps;
     const { attempts, retryDelayMs, retentionMs } = this.#options;
     const { id } = delivery;
     const receiver = receiverKey(delivery.url);
     this.#receivers.began(receiver);
-    const { isTaken, isRetryable, problem } = await this.#attempt(delivery);
-    this.#receivers.ended(receiver, isTaken);
-    const isLast = isTaken || !isRetryable || delivery.attempts >= attempts;
-    if (!isTaken)
-      log.warn('a webhook was not taken', {
+    const { isDelivered, isRetryable, problem } = await this.#attempt(delivery);
+    this.#receivers.ended(receiver, isDelivered);
+    const isLast = isDelivered || !isRetryable || delivery.attempts >= attempts;
+    if (!isDelivered)
+      log.warn('webhook delivery failed', {
         request_id: id,
         attempt: delivery.attempts,
         problem,
@@ -104,18 +103,18 @@ export class Outbox {
       });
     await this.#settle(id, (store) =>
       isLast
-        ? store.delivered(id, isTaken, now(), retentionMs)
+        ? store.finishDelivery(id, isDelivered, now(), retentionMs)
         : store.deliverLater(id, now() + retryDelayMs),
     );
-    if (!isLast) due(retryDelayMs);
+    if (!isLast) sweepAfter(retryDelayMs);
   }
 
-  /** What cannot even be sent will not be the next time either, and must not stand in the way of the others. */
+  /** Makes one attempt. An unexpected error is final, so that it does not block other deliveries. */
   async #attempt(delivery: ClaimedDelivery): Promise<DeliveryResult> {
     try {
       return await this.#deps.deliver(delivery);
     } catch (error) {
-      return { isTaken: false, isRetryable: false, problem: describe(error) };
+      return { isDelivered: false, isRetryable: false, problem: describe(error) };
     }
   }
 
@@ -123,7 +122,7 @@ export class Outbox {
     const { store, log } = this.#deps;
     return settle(
       () => write(store),
-      (problem) => log.error('a delivery cannot be written yet', { request_id: id, problem }),
+      (problem) => log.error('webhook result not stored yet; trying again', { request_id: id, problem }),
       () => this.#isStopped,
     );
   }

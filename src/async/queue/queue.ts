@@ -1,19 +1,19 @@
-// The queue of asynchronous requests: what a client may ask of it, and who works on it.
-// Must stay true: a submit is acknowledged only when the store has it for good; the store is opened when it is first
-// needed, or at the start where there is one already, so that a weir without asynchronous requests carries nothing.
-//   submission.ts  what a client sends        task.ts    the states of a task       store.ts   where tasks are kept
-//   worker.ts      runs them                  outbox.ts  delivers what came of it   verdict.ts what an answer means
+// Queue of asynchronous requests: submit, status, cancel and result, and the worker and outbox behind them.
+// Invariant: a submit is acknowledged after the store has stored it.
+// The store is opened at the first submit, or at the start if there is one already.
+//   submission.ts  body of a submit     task.ts    states of a task    store.ts         interface of the stores
+//   worker.ts      runs tasks           outbox.ts  webhooks            task-outcome.ts  response → outcome of a task
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { steadyNow } from '../../core/clock.ts';
-import { describe, type Failure } from '../../core/errors.ts';
+import { describe } from '../../core/errors.ts';
 import type { Component } from '../../core/lifecycle.ts';
 import type { Logger } from '../../core/logger.ts';
 import { SqliteStore } from './stores/sqlite-store.ts';
 import { MemoryStore } from './stores/memory-store.ts';
 import type { QueueOptions } from './options.ts';
 import { Outbox, type DeliveryResult, type OutboxOptions } from './outbox.ts';
-import { TaskStoreError, type TaskStore, type TaskStoreEvents } from './store.ts';
+import { TaskStoreError, type AddFailure, type TaskStore, type TaskStoreEvents } from './store.ts';
 import type { Submission } from './submission.ts';
 import type { CancelResult, ClaimedDelivery, QueueDepth, NewTask, TaskResult, TaskStatus } from './task.ts';
 import { Worker, type WorkerDeps } from './worker.ts';
@@ -23,34 +23,26 @@ export type { DeliveryResult } from './outbox.ts';
 export type { ClaimedDelivery, QueueDepth, TaskStatus } from './task.ts';
 export type { QueuedSlot } from './worker.ts';
 
-/** How often the store is looked through for what is due. */
+/** Interval of sweeps. */
 const SWEEP_MS = 1000;
-/** A timer may fire that much early by the clock that due times are written in. */
+/** Added to timers, since they may fire this much early by the clock of due times. */
 const EARLY_MS = 10;
 
-/** What a task came to, for counters. */
+/** End of a task, for counters. */
 export type QueueEvent = 'SUCCEEDED' | 'FAILED' | 'EXPIRED' | 'CANCELED';
 
-/** What the queue needs of others. */
-export interface QueueDeps extends Pick<WorkerDeps, 'deployments' | 'seat' | 'started'> {
-  /** Folder for the store in a file. */
+export interface QueueDeps extends Pick<WorkerDeps, 'deployments' | 'acquireSlot' | 'started'> {
+  /** Folder of the file store. */
   readonly folder: string;
   readonly log: Logger;
   readonly deliver: (delivery: ClaimedDelivery) => Promise<DeliveryResult>;
   readonly ended: (deployment: string, outcome: QueueEvent) => void;
 }
 
-/** What a submit came to: the id under which the task is kept, or why it is not. */
-export type Submitted =
-  | { readonly id: string }
-  | {
-      readonly failure: Extract<
-        Failure,
-        'queue_full' | 'storage_full' | 'storage_failed' | 'idempotency_conflict' | 'id_in_use'
-      >;
-    };
+/** Result of a submit: the id of the task, or why it was not stored. */
+export type Submitted = { readonly id: string } | { readonly failure: AddFailure | 'storage_failed' };
 
-interface Working {
+interface OpenQueue {
   readonly store: TaskStore;
   readonly worker: Worker;
   readonly outbox: Outbox;
@@ -61,12 +53,12 @@ export class Queue implements Component {
   readonly #options: QueueOptions;
   readonly #outboxOptions: Omit<OutboxOptions, 'retentionMs'>;
   readonly #deps: QueueDeps;
-  #opening: Promise<Working> | undefined;
-  #working: Working | undefined;
+  #opening: Promise<OpenQueue> | undefined;
+  #openQueue: OpenQueue | undefined;
   #timer: NodeJS.Timeout | undefined;
   #isSweeping = false;
-  /** Why the store could not be looked through the last time; empty: it could. */
-  #problem = '';
+  /** Why the last sweep failed; '' if it succeeded. */
+  #sweepProblem = '';
   #isPaused = false;
 
   constructor(options: QueueOptions, outbox: Omit<OutboxOptions, 'retentionMs'>, deps: QueueDeps) {
@@ -75,7 +67,7 @@ export class Queue implements Component {
     this.#deps = deps;
   }
 
-  /** Opens what there is already; rejects with a Fault where that cannot be used. */
+  /** Opens an existing store. Rejects with a WeirError if it cannot be used. */
   async start(): Promise<void> {
     const { store } = this.#options;
     const isThere =
@@ -83,38 +75,35 @@ export class Queue implements Component {
     if (isThere) await this.#open();
   }
 
-  /** From now on no task begins; what runs goes on. */
+  /** Starts no further task or delivery. Running ones continue. */
   pause(): void {
     this.#isPaused = true;
-    this.#working?.worker.stop();
-    this.#working?.outbox.stop();
+    this.#openQueue?.worker.stop();
+    this.#openQueue?.outbox.stop();
   }
 
-  /** What still runs by then has been cut by the proxy and is given back. */
+  /** Waits for running tasks until `deadlineMs`. The proxy has cut those that still run then, and they are requeued. */
   async stop(deadlineMs: number): Promise<void> {
     this.pause();
     clearInterval(this.#timer);
-    // It may only just be opening.
-    const working = await this.#opening?.catch(() => undefined);
-    if (working === undefined) return;
+    // The store may still be opening.
+    const openQueue = await this.#opening?.catch(() => undefined);
+    if (openQueue === undefined) return;
     let timer: NodeJS.Timeout | undefined;
     const timeIsUp = new Promise((resolve) => {
       timer = setTimeout(resolve, Math.max(0, Math.min(deadlineMs - performance.now(), 15_000)));
     });
-    await Promise.race([Promise.all([working.worker.settled(), working.outbox.settled()]), timeIsUp]);
+    await Promise.race([Promise.all([openQueue.worker.settled(), openQueue.outbox.settled()]), timeIsUp]);
     clearTimeout(timer);
-    await working.store.close();
+    await openQueue.store.close();
   }
 
-  /** A place at a replica of this deployment is free, and no synchronous request waits for it. */
-  freed(deployment: string): void {
-    this.#working?.worker.wake(deployment);
+  /** A replica of this deployment is free, and no synchronous request waits for it. */
+  capacityFreed(deployment: string): void {
+    this.#openQueue?.worker.wake(deployment);
   }
 
-  /**
-   * Keeps a task. `digest` tells a repeated submit with an `idempotencyKey` from another one with the same; `origin` is
-   * what the submit leaves to its runs.
-   */
+  /** Stores a task. `digest` of the body tells a repeated submit from another body with the same `idempotencyKey`. */
   async submit(
     id: string,
     deployment: string,
@@ -144,26 +133,25 @@ export class Queue implements Component {
       const added = await store.add(task, this.#options.max_tasks);
       if (added.kind === 'added') return { id };
       if (added.kind === 'known') return { id: added.id };
-      if (added.kind === 'conflict') return { failure: 'idempotency_conflict' };
-      if (added.kind === 'taken') return { failure: 'id_in_use' };
-      return { failure: added.kind === 'full' ? 'queue_full' : 'storage_full' };
+      return { failure: added.kind };
     } catch (error) {
-      this.#deps.log.error('a task cannot be kept', { request_id: id, problem: describe(error) });
+      this.#deps.log.error('task not stored', { request_id: id, problem: describe(error) });
       return { failure: error instanceof TaskStoreError && error.isFull ? 'storage_full' : 'storage_failed' };
     }
   }
 
-  /** Rejects with StoreFailure where the store cannot be asked; so do the next two. */
+  // These three reject with a TaskStoreError if the store cannot be read.
+
   async status(id: string): Promise<TaskStatus | undefined> {
     return (await this.#opened())?.store.status(id);
   }
 
   async cancel(id: string): Promise<CancelResult> {
-    const working = await this.#opened();
-    if (working === undefined) return undefined;
-    const cancelled = await working.store.cancel(id, this.#now(), this.#options.retention);
+    const openQueue = await this.#opened();
+    if (openQueue === undefined) return undefined;
+    const cancelled = await openQueue.store.cancel(id, this.#now(), this.#options.retention);
     if (cancelled?.isCanceled === true) {
-      const task = await working.store.status(id);
+      const task = await openQueue.store.status(id);
       if (task) this.#deps.ended(task.deployment, 'CANCELED');
     }
     return cancelled;
@@ -174,48 +162,49 @@ export class Queue implements Component {
   }
 
   depth(deployment: string): QueueDepth {
-    return this.#working?.store.depth(deployment) ?? { queued: 0, inProgress: 0 };
+    return this.#openQueue?.store.depth(deployment) ?? { queued: 0, inProgress: 0 };
   }
 
-  /** The store, where it is open or about to be; it is not opened to be asked for what it cannot have. */
-  #opened(): Promise<Working | undefined> {
+  /** The store, if it is open or opening. A store that was never opened has no tasks. */
+  #opened(): Promise<OpenQueue | undefined> {
     return this.#opening ?? Promise.resolve(undefined);
   }
 
-  #open(): Promise<Working> {
+  #open(): Promise<OpenQueue> {
     this.#opening ??= this.#openStore().catch((error: unknown) => {
-      // The next one tries again.
+      // The next call tries again.
       this.#opening = undefined;
       throw error;
     });
     return this.#opening;
   }
 
-  async #openStore(): Promise<Working> {
+  async #openStore(): Promise<OpenQueue> {
     const { log, deliver, ended, ...others } = this.#deps;
-    let working: Working | undefined;
+    let openQueue: OpenQueue | undefined;
     const store = await this.#makeStore({
       work() {
-        working?.worker.wakeAll();
-        working?.outbox.wake();
+        openQueue?.worker.wakeAll();
+        openQueue?.outbox.wake();
       },
       expired: (deployment) => ended(deployment, 'EXPIRED'),
     });
     await store.open(this.#now());
     const now = () => this.#now();
-    const due = (delayMs: number) => void setTimeout(() => void this.#sweep(), delayMs + EARLY_MS).unref();
-    const worker = new Worker({ ...others, store, log, now, due, ended }, this.#options);
+    const sweepAfter = (delayMs: number) =>
+      void setTimeout(() => void this.#sweep(), delayMs + EARLY_MS).unref();
+    const worker = new Worker({ ...others, store, log, now, sweepAfter, ended }, this.#options);
     const outboxOptions = { ...this.#outboxOptions, retentionMs: this.#options.retention };
-    const outbox = new Outbox({ store, log, now, due, deliver }, outboxOptions);
-    working = { store, worker, outbox };
-    this.#working = working;
+    const outbox = new Outbox({ store, log, now, sweepAfter, deliver }, outboxOptions);
+    openQueue = { store, worker, outbox };
+    this.#openQueue = openQueue;
     if (this.#isPaused) this.pause();
     else {
       this.#timer = setInterval(() => void this.#sweep(), SWEEP_MS).unref();
       worker.wakeAll();
       outbox.wake();
     }
-    return working;
+    return openQueue;
   }
 
   async #makeStore(events: TaskStoreEvents): Promise<TaskStore> {
@@ -226,33 +215,32 @@ export class Queue implements Component {
         { folder: this.#deps.folder, fsync, maxBytes: max_store_bytes, retentionMs: retention },
         events,
       );
-    // Loaded when it is wanted: what it brings along is as large as all of weir.
+    // Loaded only if configured, since its libraries are as large as weir.
     const { RedisStore } = await import('./stores/redis-store.ts');
     return new RedisStore(store, redis_prefix, events);
   }
 
   async #sweep(): Promise<void> {
-    const store = this.#working?.store;
+    const store = this.#openQueue?.store;
     if (store === undefined || this.#isSweeping || this.#isPaused) return;
     this.#isSweeping = true;
     try {
       await store.sweep(this.#now(), this.#options.retention);
-      this.#said('');
+      this.#reportSweep('');
     } catch (error) {
-      this.#said(describe(error));
+      this.#reportSweep(describe(error));
     }
     this.#isSweeping = false;
   }
 
-  /** Once for each change: a disk that is away for a day has one line, not one for each second. */
-  #said(problem: string): void {
-    if (problem === this.#problem) return;
-    const wasLost = this.#problem !== '';
-    this.#problem = problem;
+  /** Logs a change of the problem only, so that a failing disk does not log a line per second. */
+  #reportSweep(problem: string): void {
+    if (problem === this.#sweepProblem) return;
+    const wasLost = this.#sweepProblem !== '';
+    this.#sweepProblem = problem;
     if (problem === '') this.#deps.log.event('queue_store_back', {});
     else if (!wasLost) this.#deps.log.event('queue_store_lost', { problem });
-    // The store was lost before; only the reason is new.
-    else this.#deps.log.warn('the queue cannot be looked through', { problem });
+    else this.#deps.log.warn('queue store still fails', { problem });
   }
 
   #now(): number {

@@ -1,28 +1,28 @@
-// How many deliveries each receiver of webhooks gets at once: one that is down, or slow, must leave room for the others.
-// Must stay true: nobody has all places, and what is kept is bounded, whatever URLs clients think of.
+// Limits concurrent deliveries per receiver of webhooks, so that a slow receiver does not delay the others.
+// Invariant: no receiver uses all delivery slots if there is more than one, and memory is bounded for any set of URLs.
 
-/** Of all places: what a receiver may have, and what is left to one that did not take its last delivery. */
+/** Share of all slots that a receiver may use, and that a receiver may use whose last delivery failed. */
 const SHARE = 3 / 4;
 const SHARE_OF_FAILING = 1 / 8;
-/** Receivers that are remembered as failing; beyond that the one is forgotten that has been longest. */
+/** Receivers remembered as failing. Beyond that the oldest is forgotten. */
 const MAX_FAILING = 1024;
 
-/** Who receives: what all URLs of one receiver begin with. A URL of the queue is written as URLs are (submission.ts). */
+/** Prefix of all URLs of a receiver: its origin and a slash. URLs in the queue are normalized (submission.ts). */
 export const receiverKey = (url: string): string => `${URL.parse(url)?.origin ?? url}/`;
 
 export class ReceiverLimits {
   readonly #share: number;
   readonly #shareOfFailing: number;
-  /** Deliveries under way. */
+  /** Running deliveries per receiver. */
   readonly #running = new Map<string, number>();
   readonly #failing = new Set<string>();
 
-  constructor(places: number) {
-    this.#share = Math.max(1, Math.floor(places * SHARE));
-    this.#shareOfFailing = Math.max(1, Math.floor(places * SHARE_OF_FAILING));
+  constructor(slots: number) {
+    this.#share = Math.max(1, Math.floor(slots * SHARE));
+    this.#shareOfFailing = Math.max(1, Math.floor(slots * SHARE_OF_FAILING));
   }
 
-  /** Those who get no more now. */
+  /** Receivers that are at their limit. */
   get busy(): string[] {
     const busy: string[] = [];
     for (const [receiver, n] of this.#running)
@@ -34,12 +34,12 @@ export class ReceiverLimits {
     this.#running.set(receiver, (this.#running.get(receiver) ?? 0) + 1);
   }
 
-  ended(receiver: string, isTaken: boolean): void {
+  ended(receiver: string, isDelivered: boolean): void {
     const left = this.#running.get(receiver)! - 1;
     if (left === 0) this.#running.delete(receiver);
     else this.#running.set(receiver, left);
     this.#failing.delete(receiver);
-    if (isTaken) return;
+    if (isDelivered) return;
     this.#failing.add(receiver);
     if (this.#failing.size > MAX_FAILING) this.#failing.delete(this.#failing.values().next().value!);
   }

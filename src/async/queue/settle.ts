@@ -1,16 +1,16 @@
-// Writes what came of something, again and again until it is written: work that was done must not be done anew because a
-// disk is full for a while. Must stay true: it ends only when it is written, or when the process ends.
+// Writes the end of a run or delivery, and retries until it is written, so that finished work is not repeated because
+// the disk was full for a while.
 import { backoffMs } from '../../core/backoff.ts';
 import { describe } from '../../core/errors.ts';
 
-/** Pauses between two tries, milliseconds. */
+/** Pauses between attempts, milliseconds. */
 const FIRST_MS = 100;
 const LONGEST_MS = 5000;
 
-/** `complain` hears why each try failed; once `isOver`, a failed write is given up: the next process does it again. */
+/** `report` is called for each failed attempt. After `isOver`, a failed write is given up, and the work is repeated. */
 export async function settle(
   write: () => Promise<void>,
-  complain: (problem: string) => void,
+  report: (problem: string) => void,
   isOver: () => boolean,
 ): Promise<void> {
   for (let times = 0; ; times++) {
@@ -19,7 +19,7 @@ export async function settle(
       return;
     } catch (error) {
       if (isOver()) return;
-      complain(describe(error));
+      report(describe(error));
       await new Promise((resolve) => setTimeout(resolve, backoffMs(times, FIRST_MS, LONGEST_MS)).unref());
     }
   }

@@ -1,7 +1,7 @@
-// The port of the queue: where tasks are kept. One contract suite (test/contract/store.ts) runs against every store.
-// Must stay true: what a store has promised by resolving `add` or `finish` is still so after the process was killed
-// (the memory store alone promises nothing); a task is claimed by one at a time, the lowest priority number first, then
-// the one that came first.
+// Interface of the task stores. test/contract/store.ts tests every store against it.
+// Invariant: a task is claimed by one worker at a time, and a resolved `add` or `finish` survives a crash, except in
+// the memory store.
+import type { Failure } from '../../core/errors.ts';
 import type {
   CancelResult,
   ClaimedDelivery,
@@ -14,67 +14,74 @@ import type {
   TaskStatus,
 } from './task.ts';
 
-/** What a submit came to. `known`: the same was submitted before, under this id. */
+/** Result of adding a task. `known`: a task with the same idempotency key and body exists, and this is its id. */
 export type AddResult =
   | { readonly kind: 'added' }
   | { readonly kind: 'known'; readonly id: string }
-  | { readonly kind: 'conflict' }
-  /** There is a task of this id. */
-  | { readonly kind: 'taken' }
-  | { readonly kind: 'full' }
-  /** The store is as large as it may become. */
-  | { readonly kind: 'no_room' };
+  | { readonly kind: AddFailure };
 
-/** A store that cannot do what is asked of it at the moment. `isFull`: there is no room left. */
+/**
+ * idempotency_conflict: the key was used with another body. id_in_use: a task with this id exists. queue_full: the
+ * deployment has `maxTasks` tasks. storage_full: the store has reached its size limit.
+ */
+export type AddFailure = Extract<
+  Failure,
+  'idempotency_conflict' | 'id_in_use' | 'queue_full' | 'storage_full'
+>;
+
+/** An operation that the store cannot do now. `isFull`: the storage is full. */
 export class TaskStoreError extends Error {
   readonly isFull: boolean;
   constructor(message: string, isFull: boolean, options?: { cause?: unknown }) {
     super(message, options);
-    this.name = 'StoreFailure';
+    this.name = 'TaskStoreError';
     this.isFull = isFull;
   }
 }
 
-/** What a store tells the one who uses it. */
+/** Notifications of a store. */
 export interface TaskStoreEvents {
-  /** There may be a task to run for a deployment, or a result to deliver. */
+  /** There may be a task to run, or a result to deliver. */
   readonly work: () => void;
-  /** Tasks whose time in the queue was over. */
+  /** A task of this deployment has exceeded its time in the queue. */
   readonly expired: (deployment: string) => void;
 }
 
-/** All times are milliseconds since 1970, and given by the caller: a store has no clock of its own. Methods reject with StoreFailure. */
+/**
+ * Times are milliseconds since the epoch of the caller's clock; a store reads no clock. Methods reject with a
+ * TaskStoreError.
+ */
 export interface TaskStore {
-  /** Opens it, gives back what was running when it was last closed; rejects with a Fault where it cannot be used. */
+  /** Opens the store and requeues tasks of a crashed process. Rejects with a WeirError if the store cannot be used. */
   open(nowMs: number): Promise<void>;
   close(): Promise<void>;
 
-  /** Keeps a task; `full` where a deployment has `maxTasks` that wait or run. */
+  /** Stores a task. `maxTasks`: most queued and running tasks of a deployment. */
   add(task: NewTask, maxTasks: number): Promise<AddResult>;
   status(id: string): Promise<TaskStatus | undefined>;
-  /** Cancels a task that is QUEUED. */
+  /** Cancels a task in state QUEUED. */
   cancel(id: string, nowMs: number, retentionMs: number): Promise<CancelResult>;
   result(id: string): Promise<TaskResult | undefined>;
 
-  /** The next task of a deployment, which is then running. */
+  /** Claims the next task of a deployment: lowest priority number first, then oldest first. */
   claim(deployment: string, nowMs: number, retentionMs: number): Promise<ClaimedTask | undefined>;
-  /** A run has failed and is to be repeated at `dueMs`. */
-  rest(id: string, dueMs: number, error: TaskError): Promise<void>;
-  /** A run did not happen, or was cut by us: as if it had not been claimed. */
+  /** Schedules another run of a claimed task at `dueMs`. `error`: why this run failed. */
+  retryLater(id: string, dueMs: number, error: TaskError): Promise<void>;
+  /** Undoes a claim whose run did not happen. The attempt does not count. */
   giveBack(id: string): Promise<void>;
-  /** The task has ended: it is due for delivery at once, or done where it has no webhook. */
+  /** Ends a claimed task. Its result is due for delivery at once, or the task is done if it has no webhook. */
   finish(id: string, ending: TaskEnding, nowMs: number, retentionMs: number): Promise<void>;
 
-  /** The next result that is due for delivery, those passed over whose webhook begins with one of `busy`. */
+  /** Claims the next due delivery. Skips webhooks whose URL begins with one of `busy`. */
   claimDelivery(nowMs: number, busy?: readonly string[]): Promise<ClaimedDelivery | undefined>;
-  /** It was not taken, and is to be sent again at `dueMs`. */
+  /** Schedules another attempt of a claimed delivery at `dueMs`. */
   deliverLater(id: string, dueMs: number): Promise<void>;
-  /** It was taken, or will not be sent again. The task is done. */
-  delivered(id: string, isTaken: boolean, nowMs: number, retentionMs: number): Promise<void>;
+  /** Ends a claimed delivery, successful or not. The task is done. */
+  finishDelivery(id: string, isDelivered: boolean, nowMs: number, retentionMs: number): Promise<void>;
 
-  /** Expires, wakes and forgets what is due; to be called about once a second. */
+  /** Expires, requeues and deletes due tasks. Call it about once a second. */
   sweep(nowMs: number, retentionMs: number): Promise<void>;
 
-  /** How many wait and run, per deployment, as last known: costs nothing. */
+  /** Queued and running tasks of a deployment, as last known. Reads memory only. */
   depth(deployment: string): QueueDepth;
 }

@@ -1,16 +1,15 @@
-// The body of async_predict: what it must be, and what comes out of it. Must stay true: every mistake is told, all at
-// once, and `model_input` reaches the model as the very bytes that the client wrote.
-// Source: contracts/baseten.md 2.1 (the fields) and 3 (the example `{"prompt": "Hello"}`, which has none of them).
+// Reads the body of async_predict (docs/contracts/serving.md 2.1 for the fields, 3 for bodies without any of them).
+// Invariant: `model_input` reaches the model byte for byte, and an error lists all problems of the body.
 //
-// | the object has                               | then                                                       |
-// | a field of FIELDS                            | it is read as in the contract; an unknown field is refused |
-// | none, but a name at most 2 edits from one    | refused: a misspelt webhook_endpoint would lose the result |
-// | none                                         | the whole body is the model's input                        |
+// | The object has                               | Result                                                             |
+// | a field of FIELDS                            | read as the contract says; an unknown field is an error            |
+// | none, but a name at most 2 edits from one    | an error, since a misspelt webhook_endpoint would lose the result  |
+// | none                                         | the whole body is the input of the model                           |
 import { isUtf8 } from 'node:buffer';
 import { nearest, unknownName } from '../../core/nearest-name.ts';
 import type { RetryConfig } from './task.ts';
 
-/** A submit that is right. */
+/** A valid submit. */
 export interface Submission {
   readonly input: Uint8Array;
   readonly webhook: string;
@@ -32,7 +31,7 @@ const FIELDS = [
 ];
 const RETRY_FIELDS = ['max_attempts', 'initial_delay_ms', 'max_delay_ms'];
 
-/** Defaults of fields that are not given (contract 2.1). */
+/** Defaults of missing fields (contract 2.1). */
 const DEFAULTS = {
   webhook: '',
   priority: 0,
@@ -40,7 +39,7 @@ const DEFAULTS = {
   retry: { max_attempts: 3, initial_delay_ms: 1000, max_delay_ms: 5000 },
 } as const;
 
-/** Makes arrays of their own: a slice of Node's shared pool would take all of that along to another thread. */
+/** Allocates an array of its own. A slice of Node's shared pool would be sent to another thread with the whole pool. */
 const encoder = new TextEncoder();
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -48,7 +47,7 @@ type Fields = Readonly<Record<string, unknown>>;
 const isObject = (value: unknown): value is Fields =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
-/** Reads a body. `checkWebhook` says in words what is wrong with a URL, or nothing. */
+/** Reads a body. `checkWebhook` returns the problem of a URL as the end of a sentence, or ''. */
 export function readSubmission(body: Buffer, checkWebhook: (url: string) => string): SubmissionResult {
   const problems: string[] = [];
   if (!isUtf8(body)) return { ok: false, problems: ['the body is not valid UTF-8'] };
@@ -60,18 +59,19 @@ export function readSubmission(body: Buffer, checkWebhook: (url: string) => stri
     return { ok: false, problems: [`the body is not valid JSON: ${(error as Error).message}`] };
   }
   if (!isObject(fields))
-    return { ok: false, problems: [`the body must be a JSON object, and is ${kindOf(fields)}`] };
+    return { ok: false, problems: [`the body must be a JSON object, not ${kindOf(fields)}`] };
   if (!FIELDS.some((name) => Object.hasOwn(fields, name))) return readBareInput(body, fields);
   refuseUnknown(fields, FIELDS, '', problems);
 
   if (!isObject(fields['model_input'])) problems.push(inputProblem(fields));
   const webhook = fields['webhook_endpoint'] ?? '';
-  if (typeof webhook !== 'string') problems.push('webhook_endpoint must be a URL as text');
+  if (typeof webhook !== 'string')
+    problems.push(`webhook_endpoint must be a URL as a string, not ${kindOf(webhook)}`);
   else if (webhook !== '') {
     const problem = checkWebhook(webhook);
     if (problem !== '') problems.push(`webhook_endpoint ${problem}`);
   }
-  const whole = (
+  const wholeNumber = (
     from: Fields,
     name: string,
     path: string,
@@ -81,24 +81,24 @@ export function readSubmission(body: Buffer, checkWebhook: (url: string) => stri
   ): number => {
     const value = from[name] ?? fallback;
     if (typeof value === 'number' && Number.isInteger(value) && value >= min && value <= max) return value;
-    problems.push(`${path}${name} must be a whole number from ${min} to ${max}`);
+    problems.push(`${path}${name} must be a whole number from ${min} to ${max}, not ${shortened(value)}`);
     return fallback;
   };
   const config = fields['inference_retry_config'] ?? {};
   const retryFields = isObject(config) ? config : {};
-  if (!isObject(config)) problems.push('inference_retry_config must be an object');
+  if (!isObject(config)) problems.push(`inference_retry_config must be an object, not ${kindOf(config)}`);
   refuseUnknown(retryFields, RETRY_FIELDS, 'inference_retry_config.', problems);
   const retry = 'inference_retry_config.';
   const submission: Submission = {
     input: problems.length > 0 ? new Uint8Array() : encoder.encode(sourceOf(text, 'model_input')),
-    // As URLs are written: those of one receiver are known by their beginning.
+    // Normalized, since the outbox finds the receiver by the prefix of the URL.
     webhook: (typeof webhook === 'string' && URL.parse(webhook)?.href) || '',
-    priority: whole(fields, 'priority', '', DEFAULTS.priority, 0, 2),
+    priority: wholeNumber(fields, 'priority', '', DEFAULTS.priority, 0, 2),
     maxQueueMs:
-      whole(fields, 'max_time_in_queue_seconds', '', DEFAULTS.maxQueueMs / 1000, 10, 259_200) * 1000,
+      wholeNumber(fields, 'max_time_in_queue_seconds', '', DEFAULTS.maxQueueMs / 1000, 10, 259_200) * 1000,
     retry: {
-      max_attempts: whole(retryFields, 'max_attempts', retry, DEFAULTS.retry.max_attempts, 1, 10),
-      initial_delay_ms: whole(
+      max_attempts: wholeNumber(retryFields, 'max_attempts', retry, DEFAULTS.retry.max_attempts, 1, 10),
+      initial_delay_ms: wholeNumber(
         retryFields,
         'initial_delay_ms',
         retry,
@@ -106,7 +106,7 @@ export function readSubmission(body: Buffer, checkWebhook: (url: string) => stri
         0,
         10_000,
       ),
-      max_delay_ms: whole(retryFields, 'max_delay_ms', retry, DEFAULTS.retry.max_delay_ms, 0, 60_000),
+      max_delay_ms: wholeNumber(retryFields, 'max_delay_ms', retry, DEFAULTS.retry.max_delay_ms, 0, 60_000),
     },
   };
   return problems.length > 0 ? { ok: false, problems } : { ok: true, submission };
@@ -116,24 +116,30 @@ export function readSubmission(body: Buffer, checkWebhook: (url: string) => stri
 const kindOf = (value: unknown): string =>
   value === null ? 'null' : Array.isArray(value) ? 'an array' : `a ${typeof value}`;
 
+/** A value as JSON, at most 40 characters. */
+const shortened = (value: unknown): string => {
+  const text = JSON.stringify(value);
+  return text.length > 40 ? `${text.slice(0, 40)}…` : text;
+};
+
 const inputProblem = (fields: Fields): string =>
   Object.hasOwn(fields, 'model_input')
-    ? `model_input must be an object, and is ${kindOf(fields['model_input'])}`
-    : `model_input is missing; it is required beside ${FIELDS.find((name) => Object.hasOwn(fields, name))}`;
+    ? `model_input must be an object, not ${kindOf(fields['model_input'])}`
+    : `model_input is missing; it is required with ${FIELDS.find((name) => Object.hasOwn(fields, name))}`;
 
 /** Maximum edits for a name to count as a misspelt field, if the body has no field of the contract. */
 const FEW_EDITS = 2;
 /** Maximum number of unknown names in an error. */
 const MOST_NAMED = 10;
 
-/** Reads a body without any field of the contract: all of it is the model's input. */
+/** Reads a body without any field of the contract: the whole body is the input of the model. */
 function readBareInput(body: Buffer, fields: Fields): SubmissionResult {
   for (const name of Object.keys(fields)) {
     const near = nearest(name, FIELDS, FEW_EDITS);
     if (near === undefined) continue;
     const problem =
       `unknown field ${JSON.stringify(name)}; did you mean ${JSON.stringify(near)}? ` +
-      'If it belongs to the input of the model, put that whole input into "model_input"';
+      'If it is part of the input of the model, put the whole input into "model_input"';
     return { ok: false, problems: [problem] };
   }
   return { ok: true, submission: { ...DEFAULTS, input: new Uint8Array(body) } };
@@ -148,10 +154,10 @@ function refuseUnknown(fields: Fields, known: readonly string[], path: string, p
   if (others > 0) problems.push(`and ${others} more unknown fields`);
 }
 
-/** What structure JSON has outside its strings. */
+/** Structural characters of JSON. */
 const STRUCTURE = /["{}[\]:,]/g;
 
-/** The source text of a member of the outermost object: of the last one of that name, as JSON.parse has it. `text` is valid. */
+/** Source text of a member of the outermost object: the last one of that name, as in JSON.parse. `text` is valid. */
 export function sourceOf(text: string, name: string): string {
   let found = '';
   let depth = 0;
@@ -170,7 +176,7 @@ export function sourceOf(text: string, name: string): string {
       if (char === '}' || char === ']') depth--;
     } else if (char === ':') valueAt = at + 1;
     else {
-      // A comma, or the end of the outermost object.
+      // A comma or the end of the outermost object.
       if (key === name && valueAt !== -1) found = text.slice(valueAt, at).trim();
       valueAt = -1;
     }
@@ -178,7 +184,7 @@ export function sourceOf(text: string, name: string): string {
   return found;
 }
 
-/** Behind the closing quote of the string that begins at `start`: the first one with an even number of backslashes before it. */
+/** Index after the closing quote of the string at `start`: the first quote after an even number of backslashes. */
 function endOfString(text: string, start: number): number {
   for (let end = text.indexOf('"', start + 1); ; end = text.indexOf('"', end + 1)) {
     let before = end - 1;

@@ -1,14 +1,14 @@
-// A task: one asynchronous request from its 201 to the end of its retention.
-// Must stay true: the states, and who may move a task from one to the next, are these and no others.
+// A task: one asynchronous request, from its 201 to the end of its retention.
+// Invariant: these are all phases and transitions of a task.
 //
 //   waiting ─claim─► running ─finish─► outbox ─claim─► sending ─► done ─(retention)─► gone
 //    │ ▲ ▲              │ └─ no webhook ──────────────────────────► done
-//    │ │ └─ resting ◄───┘ failed, to be tried again (due later)
-//    │ └── given back: the process ended before the run did, or was killed
-//    ├── cancel ─► done (CANCELED)          sending ─ failed, once more ─► outbox (due later)
-//    └── its time in the queue is over ─► done (EXPIRED)
+//    │ │ └─ resting ◄───┘ failed, to be retried (due later)
+//    │ └── requeued: the process stopped or crashed during the run
+//    ├── cancel ─► done (CANCELED)          sending ─ failed, to be retried ─► outbox (due later)
+//    └── its time in the queue is exceeded ─► done (EXPIRED)
 //
-// What a client sees of that: contracts/baseten.md 2.2 and 2.3.
+// The states that clients see: docs/contracts/serving.md 2.2 and 2.3.
 
 export type TaskPhase = 'waiting' | 'running' | 'resting' | 'outbox' | 'sending' | 'done';
 
@@ -25,38 +25,38 @@ export interface TaskError {
   readonly message: string;
 }
 
-/** Contract 2.1, `inference_retry_config`; `max_attempts` counts the first one. */
+/** Contract 2.1, `inference_retry_config`. `max_attempts` includes the first attempt. */
 export interface RetryConfig {
   readonly max_attempts: number;
   readonly initial_delay_ms: number;
   readonly max_delay_ms: number;
 }
 
-/** A task as it is submitted. Times are milliseconds since 1970. */
+/** A submitted task. Times are milliseconds since the epoch. */
 export interface NewTask {
   readonly id: string;
   readonly deployment: string;
   /** `model_input` as JSON text. */
   readonly input: Uint8Array;
-  /** 0 first, 2 last. */
+  /** 0 runs first, 2 last. */
   readonly priority: number;
   readonly createdMs: number;
-  /** When its time in the queue is over. */
+  /** When its time in the queue ends. */
   readonly expiresMs: number;
   readonly retry: RetryConfig;
-  /** Where its result is to be posted; empty: nowhere. */
+  /** URL that receives the result; '' for none. */
   readonly webhook: string;
-  /** What the client named it, within what it is unique in; empty: none. */
+  /** The client's key, with the scope in which it is unique; '' for none. */
   readonly idempotencyKey: string;
-  /** Of the body: tells a repeated submit from another one with the same key. */
+  /** Digest of the body, which tells a repeated submit from another body with the same key. */
   readonly digest: string;
-  /** The submit's `traceparent`, for its runs and its delivery; empty: none. */
+  /** `traceparent` of the submit, for its runs and its delivery; '' for none. */
   readonly traceparent: string;
-  /** Its bodies are not to be kept in the record of what happened. */
+  /** The log store must not keep its bodies. */
   readonly isPrivate: boolean;
 }
 
-/** What a client may know of a task. */
+/** A task as clients see it. */
 export interface TaskStatus {
   readonly id: string;
   readonly deployment: string;
@@ -67,12 +67,12 @@ export interface TaskStatus {
   readonly errors: readonly TaskError[];
 }
 
-/** A task that is to be run now. */
+/** A task claimed by a worker. */
 export interface ClaimedTask {
   readonly id: string;
   readonly deployment: string;
   readonly input: Uint8Array;
-  /** This run included. */
+  /** Including this run. */
   readonly attempts: number;
   readonly createdMs: number;
   readonly retry: RetryConfig;
@@ -81,22 +81,22 @@ export interface ClaimedTask {
   readonly isPrivate: boolean;
 }
 
-/** The model's answer, as far as it is kept. */
+/** Stored response of the model. */
 export interface TaskResult {
   readonly contentType: string;
   readonly body: Uint8Array;
 }
 
-/** How the running of a task has ended for good. */
+/** Final result of running a task. */
 export interface TaskEnding {
   readonly status: 'SUCCEEDED' | 'FAILED';
   readonly errors: readonly TaskError[];
   readonly result: TaskResult | undefined;
-  /** Keep the result for who asks, beyond its delivery. */
+  /** Keep the result for clients after its delivery. */
   readonly keepResult: boolean;
 }
 
-/** A result that is to be delivered now. */
+/** A result claimed for delivery. */
 export interface ClaimedDelivery {
   readonly id: string;
   readonly deployment: string;
@@ -104,20 +104,20 @@ export interface ClaimedDelivery {
   readonly status: 'SUCCEEDED' | 'FAILED';
   readonly errors: readonly TaskError[];
   readonly result: TaskResult | undefined;
-  /** This one included. */
+  /** Including this delivery. */
   readonly attempts: number;
   readonly traceparent: string;
 }
 
-/** What a cancel came to; `undefined` for an id that nobody knows. */
+/** Result of a cancel; `undefined` for an unknown id. */
 export type CancelResult = { readonly isCanceled: boolean; readonly status: TaskState } | undefined;
 
-/** Tasks of one deployment. `queued` can still be cancelled or wait for another run; `running` counts rests too. */
+/** Tasks of one deployment. `queued`: have not run yet. `inProgress`: run, or wait for another attempt. */
 export interface QueueDepth {
   readonly queued: number;
   readonly inProgress: number;
 }
 
-/** The status of a task in a phase; what has been tried once is in progress until it ends. */
+/** State of a task in a phase. A task is IN_PROGRESS from its first attempt to its end. */
 export const statusIn = (phase: 'waiting' | 'running' | 'resting', attempts: number): TaskState =>
   phase === 'waiting' && attempts === 0 ? 'QUEUED' : 'IN_PROGRESS';

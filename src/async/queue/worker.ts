@@ -1,6 +1,6 @@
-// Runs tasks: takes a place at a replica, then the next task, sends it, and settles what came of it.
-// Must stay true: no task is claimed without a place for it, so none waits claimed; synchronous requests come first,
-// because a place is taken only where nobody waits for it; whatever happens to a run, its task is settled or comes back.
+// Runs tasks: acquires a slot at a replica, claims the next task, sends it, and stores its end.
+// Invariant: a task is claimed only with a slot, and each claimed task is ended, retried or requeued.
+// Synchronous requests go first, since a slot is granted only if no request waits for the replica.
 import { backoffMs } from '../../core/backoff.ts';
 import { describe } from '../../core/errors.ts';
 import type { Logger } from '../../core/logger.ts';
@@ -10,44 +10,44 @@ import type { ClaimedTask, TaskEnding, TaskError } from './task.ts';
 import { settle } from './settle.ts';
 import { taskOutcome, type ModelResponse } from './task-outcome.ts';
 
-/** A place at a replica for one run. One of the two is called, once. */
+/** Permission to send one task to a replica. Exactly one method is called, once. */
 export interface QueuedSlot {
-  /** Sends the task and gives the place back. `wantsBody`: the answer's body is needed. */
+  /** Sends the task and releases the slot. `wantsBody`: the body of the response is needed. */
   send(task: ClaimedTask, wantsBody: boolean): Promise<ModelResponse>;
-  leave(): void;
+  release(): void;
 }
 
-/** What the worker needs of others. */
 export interface WorkerDeps {
   readonly store: TaskStore;
   readonly log: Logger;
   readonly now: () => number;
-  /** Ids of the deployments that there are. */
+  /** Ids of the configured deployments. */
   readonly deployments: () => readonly string[];
-  /** A place for a deployment's next task, if nobody else wants it. */
-  readonly seat: (deployment: string) => QueuedSlot | undefined;
-  /** Something of the store is due after so many milliseconds. */
-  readonly due: (delayMs: number) => void;
-  /** A task has left the queue for its first run, after so many seconds. */
+  /** A slot for the next task of a deployment; `undefined` if no replica is free, or a request waits for one. */
+  readonly acquireSlot: (deployment: string) => QueuedSlot | undefined;
+  /** Requests a sweep of the store after a delay. */
+  readonly sweepAfter: (delayMs: number) => void;
+  /** A task has started its first attempt. */
   readonly started: (deployment: string, waitedSeconds: number) => void;
   readonly ended: (deployment: string, status: 'SUCCEEDED' | 'FAILED') => void;
 }
 
-/** How long a deployment's tasks rest when its model says that it is busy; longer each time. */
+/** Pauses of a deployment whose model is busy. They grow each time, up to the maximum. */
 const BUSY_MS = 500;
 const MAX_BUSY_MS = 30_000;
-/** How soon the store is asked again that could not be asked. */
+/** Pause before another claim after the store has failed. */
 const STORE_RETRY_MS = 1000;
 
-const NO_ROOM: TaskError = {
+const NO_SPACE: TaskError = {
   code: 'INTERNAL_SERVER_ERROR',
-  message: 'There was no room to keep the model’s answer',
+  message: 'No space to store the response of the model',
 };
 
-class Lane {
+/** State of one deployment. */
+class DeploymentQueue {
   running = 0;
   isClaiming = false;
-  /** The store had nothing at the last claim, and nothing has been said to have come since. */
+  /** The last claim found no task, and the store has reported none since. */
   isEmpty = false;
   busyUntilMs = 0;
   busyTimes = 0;
@@ -57,9 +57,9 @@ class Lane {
 export class Worker {
   readonly #deps: WorkerDeps;
   readonly #options: QueueOptions;
-  readonly #lanes = new Map<string, Lane>();
+  readonly #deployments = new Map<string, DeploymentQueue>();
   #isStopped = false;
-  /** The one timer for asking a store again that could not be asked. */
+  /** One timer for all deployments after the store has failed. */
   #retry: NodeJS.Timeout | undefined;
   #runs = new Set<Promise<void>>();
 
@@ -68,74 +68,74 @@ export class Worker {
     this.#options = options;
   }
 
-  /** There may be tasks. */
+  /** Starts tasks of all deployments, if there are any. */
   wakeAll(): void {
     for (const deployment of this.#deps.deployments()) {
-      this.#lane(deployment).isEmpty = false;
+      this.#queue(deployment).isEmpty = false;
       void this.#work(deployment);
     }
   }
 
-  /** There may be a place. Called whenever a request ends: returns at once where there is nothing to do. */
+  /** A replica may be free. Called at the end of each request, so it returns at once if no task waits. */
   wake(deployment: string): void {
-    const lane = this.#lane(deployment);
-    if (!lane.isEmpty && !lane.isClaiming) void this.#work(deployment);
+    const queue = this.#queue(deployment);
+    if (!queue.isEmpty && !queue.isClaiming) void this.#work(deployment);
   }
 
-  /** No further task begins; those that run go on. */
+  /** Starts no further task. Running tasks continue. */
   stop(): void {
     this.#isStopped = true;
     clearTimeout(this.#retry);
   }
 
-  /** Resolves when no task runs and all that ran are settled. */
+  /** Resolves when no task runs and the end of each is stored. */
   async settled(): Promise<void> {
     while (this.#runs.size > 0) await Promise.all(this.#runs);
   }
 
-  #lane(deployment: string): Lane {
-    let lane = this.#lanes.get(deployment);
-    if (lane === undefined) this.#lanes.set(deployment, (lane = new Lane()));
-    return lane;
+  #queue(deployment: string): DeploymentQueue {
+    let queue = this.#deployments.get(deployment);
+    if (queue === undefined) this.#deployments.set(deployment, (queue = new DeploymentQueue()));
+    return queue;
   }
 
-  /** Claims and begins as many as there are places for. */
+  /** Claims and starts tasks while there are slots. */
   async #work(deployment: string): Promise<void> {
-    const lane = this.#lane(deployment);
-    if (lane.isClaiming) return;
-    lane.isClaiming = true;
-    while (!this.#isStopped && !lane.isEmpty && lane.running < this.#options.concurrency) {
-      if (performance.now() < lane.busyUntilMs) {
-        this.#wakeLater(deployment, lane);
+    const queue = this.#queue(deployment);
+    if (queue.isClaiming) return;
+    queue.isClaiming = true;
+    while (!this.#isStopped && !queue.isEmpty && queue.running < this.#options.concurrency) {
+      if (performance.now() < queue.busyUntilMs) {
+        this.#wakeLater(deployment, queue);
         break;
       }
-      const seat = this.#deps.seat(deployment);
-      if (seat === undefined) break;
-      // Set before asking: what comes while the answer is on its way is not to be overlooked.
-      lane.isEmpty = true;
+      const slot = this.#deps.acquireSlot(deployment);
+      if (slot === undefined) break;
+      // Set before the claim, so that a task that arrives meanwhile resets it.
+      queue.isEmpty = true;
       const task = await this.#claim(deployment);
       if (task === undefined) {
-        seat.leave();
+        slot.release();
         continue;
       }
-      lane.isEmpty = false;
-      lane.running++;
-      const run = this.#run(task, seat, lane).finally(() => {
-        lane.running--;
+      queue.isEmpty = false;
+      queue.running++;
+      const run = this.#run(task, slot, queue).finally(() => {
+        queue.running--;
         this.#runs.delete(run);
         this.wake(deployment);
       });
       this.#runs.add(run);
     }
-    lane.isClaiming = false;
+    queue.isClaiming = false;
   }
 
-  /** A timer may fire a little early: whoever comes too early waits again. */
-  #wakeLater(deployment: string, lane: Lane): void {
-    lane.timer ??= setTimeout(() => {
-      lane.timer = undefined;
+  /** Wakes the deployment after its pause. A timer that fires early is set again. */
+  #wakeLater(deployment: string, queue: DeploymentQueue): void {
+    queue.timer ??= setTimeout(() => {
+      queue.timer = undefined;
       this.wake(deployment);
-    }, lane.busyUntilMs - performance.now()).unref();
+    }, queue.busyUntilMs - performance.now()).unref();
   }
 
   async #claim(deployment: string): Promise<ClaimedTask | undefined> {
@@ -143,7 +143,7 @@ export class Worker {
     try {
       return await store.claim(deployment, now(), this.#options.retention);
     } catch (error) {
-      log.warn('tasks cannot be claimed', { deployment, problem: describe(error) });
+      log.warn('queue store failed; no task is started', { deployment, problem: describe(error) });
       this.#retry ??= setTimeout(() => {
         this.#retry = undefined;
         this.wakeAll();
@@ -152,40 +152,40 @@ export class Worker {
     }
   }
 
-  async #run(task: ClaimedTask, seat: QueuedSlot, lane: Lane): Promise<void> {
+  async #run(task: ClaimedTask, slot: QueuedSlot, queue: DeploymentQueue): Promise<void> {
     const { now, started } = this.#deps;
     const { id, deployment, attempts, retry, hasWebhook, createdMs } = task;
     if (attempts === 1) started(deployment, Math.max(0, now() - createdMs) / 1000);
-    const answer = await seat.send(task, hasWebhook || this.#options.keep_results);
-    const verdict = taskOutcome(answer);
-    if (verdict.kind === 'busy') {
-      lane.busyUntilMs = performance.now() + backoffMs(lane.busyTimes++, BUSY_MS, MAX_BUSY_MS);
-    } else if (verdict.kind !== 'unsent') lane.busyTimes = 0;
-    if (verdict.kind === 'busy' || verdict.kind === 'unsent') {
+    const response = await slot.send(task, hasWebhook || this.#options.keep_results);
+    const outcome = taskOutcome(response);
+    if (outcome.kind === 'busy') {
+      queue.busyUntilMs = performance.now() + backoffMs(queue.busyTimes++, BUSY_MS, MAX_BUSY_MS);
+    } else if (outcome.kind !== 'unsent') queue.busyTimes = 0;
+    if (outcome.kind === 'busy' || outcome.kind === 'unsent') {
       await this.#settle(id, (store) => store.giveBack(id));
-      lane.isEmpty = false;
+      queue.isEmpty = false;
       return;
     }
-    if (verdict.kind === 'failed' && verdict.isRetryable && attempts < retry.max_attempts) {
+    if (outcome.kind === 'failed' && outcome.isRetryable && attempts < retry.max_attempts) {
       const delayMs = Math.min(retry.max_delay_ms, retry.initial_delay_ms * 2 ** (attempts - 1));
-      await this.#settle(id, (store) => store.rest(id, now() + delayMs, verdict.error));
-      this.#deps.due(delayMs);
+      await this.#settle(id, (store) => store.retryLater(id, now() + delayMs, outcome.error));
+      this.#deps.sweepAfter(delayMs);
       return;
     }
     const ending: TaskEnding =
-      verdict.kind === 'failed'
-        ? { status: 'FAILED', errors: [verdict.error], result: undefined, keepResult: false }
+      outcome.kind === 'failed'
+        ? { status: 'FAILED', errors: [outcome.error], result: undefined, keepResult: false }
         : {
             status: 'SUCCEEDED',
             errors: [],
-            result: { contentType: answer.contentType, body: answer.body },
+            result: { contentType: response.contentType, body: response.body },
             keepResult: this.#options.keep_results,
           };
     const ended = await this.#finish(id, ending);
     this.#deps.ended(deployment, ended.status);
   }
 
-  /** Ends a task; one whose result there is no room for has failed, rather than to hold its place until there is. */
+  /** Ends a task. If there is no space for its result, the task fails, since waiting for space would block its slot. */
   async #finish(id: string, ending: TaskEnding): Promise<TaskEnding> {
     let written = ending;
     await this.#settle(id, async (store) => {
@@ -193,7 +193,7 @@ export class Worker {
         await store.finish(id, written, this.#deps.now(), this.#options.retention);
       } catch (error) {
         if (error instanceof TaskStoreError && error.isFull && written.result !== undefined)
-          written = { status: 'FAILED', errors: [NO_ROOM], result: undefined, keepResult: false };
+          written = { status: 'FAILED', errors: [NO_SPACE], result: undefined, keepResult: false };
         throw error;
       }
     });
@@ -204,7 +204,7 @@ export class Worker {
     const { store, log } = this.#deps;
     return settle(
       () => write(store),
-      (problem) => log.error('the end of a run cannot be written yet', { request_id: id, problem }),
+      (problem) => log.error('end of a task not stored yet; trying again', { request_id: id, problem }),
       () => this.#isStopped,
     );
   }

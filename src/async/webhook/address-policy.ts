@@ -1,16 +1,16 @@
-// Which addresses a webhook may reach: the public ones, and those that the settings allow.
-// Must stay true: an address is judged as what a packet sent to it reaches, in whatever form it is written: behind
-// ::ffff:10.0.0.1 is 10.0.0.1. Which are not public: the special-purpose registries of IANA (RFC 6890).
+// Which addresses a webhook may be sent to: public addresses, and networks that the settings allow.
+// Invariant: an address is checked in the form that the packet reaches: ::ffff:10.0.0.1 is checked as 10.0.0.1.
+// Addresses that are not public: IANA's special-purpose registries (RFC 6890).
 import { BlockList, isIP, isIPv4 } from 'node:net';
 import { networkInterfaces } from 'node:os';
 
-/** First that fits counts: the narrower network stands above. */
+/** The first match counts, so a narrower network stands above a wider one. */
 const SPECIAL: readonly (readonly [network: string, what: string])[] = [
   ['0.0.0.0/8', 'unspecified'],
   ['10.0.0.0/8', 'private'],
   ['100.64.0.0/10', 'carrier-grade NAT'],
   ['127.0.0.0/8', 'loopback'],
-  // Of Azure: agents of a virtual machine get their certificates and settings there.
+  // Azure: agents of a virtual machine get certificates and settings from this address.
   ['168.63.129.16/32', 'cloud platform'],
   ['169.254.0.0/16', 'link-local'],
   ['172.16.0.0/12', 'private'],
@@ -30,7 +30,7 @@ const SPECIAL: readonly (readonly [network: string, what: string])[] = [
   ['fec0::/10', 'private'],
   ['fe80::/10', 'link-local'],
   ['ff00::/8', 'multicast'],
-  // Teredo and others: tunnels and protocols, no hosts.
+  // Teredo and others: tunnels and protocols, not hosts.
   ['2001::/23', 'reserved'],
   ['2001:db8::/32', 'documentation'],
   ['3fff::/20', 'documentation'],
@@ -41,7 +41,7 @@ const globalUnicast = listOf(['2000::/3']);
 const loopback = listOf(['localhost']);
 const unspecified = listOf(['0.0.0.0/8', '::/128']);
 
-/** Whether this is a network in the settings: `10.0.0.0/8`, `fd00::/8` or `localhost`. */
+/** True for a valid network of the settings: `10.0.0.0/8`, `fd00::/8` or `localhost`. */
 export function isNetwork(text: string): boolean {
   if (text === 'localhost') return true;
   const [address = '', bits = '', ...rest] = text.split('/');
@@ -49,7 +49,7 @@ export function isNetwork(text: string): boolean {
   return rest.length === 0 && /^\d{1,3}$/.test(bits) && Number(bits) <= longest && !address.includes('%');
 }
 
-/** Two lists: in one, a network of IPv6 such as ::/0 would hold every IPv4 address too. */
+/** Two lists, since in one list an IPv6 network such as ::/0 would contain all IPv4 addresses. */
 interface Networks {
   readonly v4: BlockList;
   readonly v6: BlockList;
@@ -68,9 +68,9 @@ function listOf(networks: readonly string[]): Networks {
 const has = ({ v4, v6 }: Networks, address: string): boolean =>
   isIPv4(address) ? v4.check(address, 'ipv4') : v6.check(address, 'ipv6');
 
-/** The addresses that may be called. */
+/** Decides which addresses may be called. */
 export class AddressPolicy {
-  /** Whether the machine itself may be called, other than weir on it. */
+  /** True if this machine may be called, except weir itself. */
   readonly isLoopbackAllowed: boolean;
   readonly #allowed: Networks;
 
@@ -80,38 +80,41 @@ export class AddressPolicy {
     this.isLoopbackAllowed = has(this.#allowed, '127.0.0.1') || has(this.#allowed, '::1');
   }
 
-  /** What an address is that may not be called, such as `private`; empty when it may. */
+  /** Kind of an address that must not be called, such as `private`; '' if it may be called. */
   refusal(address: string): string {
     if (isIP(address) === 0) return 'malformed';
-    const plain = plainForm(address);
-    return has(this.#allowed, plain) ? '' : specialty(plain);
+    const plain = canonical(address);
+    return has(this.#allowed, plain) ? '' : specialKind(plain);
   }
 }
 
-/** What an address is when it is not public. */
-function specialty(address: string): string {
+/** Kind of an address that is not public; '' for a public one. */
+function specialKind(address: string): string {
   const what = special.find(({ list }) => has(list, address))?.what;
   if (what !== undefined || isIPv4(address)) return what ?? '';
-  const inside = translated(address);
-  if (inside !== undefined) return specialty(inside);
+  const inside = embeddedIPv4(address);
+  if (inside !== undefined) return specialKind(inside);
   return has(globalUnicast, address) ? '' : 'reserved';
 }
 
-/** Whether an address is of the loopback network. */
-export const isLoopback = (address: string): boolean => has(loopback, plainForm(address));
+/** True for a loopback address. */
+export const isLoopback = (address: string): boolean => has(loopback, canonical(address));
 
-/** Whether a connection to this address ends on this machine. */
+/** True if a listen address with this host accepts connections from this machine only. */
+export const isLoopbackHost = (host: string): boolean => /^(?:127\.|::1$|localhost$)/.test(host);
+
+/** True if a connection to this address ends on this machine. */
 export function isThisMachine(address: string): boolean {
-  const plain = plainForm(address);
-  // A connection to 0.0.0.0 is one to the machine itself.
+  const plain = canonical(address);
+  // A connection to 0.0.0.0 reaches this machine.
   if (has(loopback, plain) || has(unspecified, plain)) return true;
   return Object.values(networkInterfaces()).some((own) =>
-    own?.some((one) => plainForm(one.address) === plain),
+    own?.some((one) => canonical(one.address) === plain),
   );
 }
 
-/** The one form of an address: IPv4 where the kernel would use IPv4, and no zone. */
-function plainForm(address: string): string {
+/** Canonical form of an address: IPv4 where the kernel uses IPv4, without a zone. */
+function canonical(address: string): string {
   if (isIPv4(address)) return address;
   const groups = groupsOf(address);
   return groups.slice(0, 5).every((group) => group === 0) && groups[5] === 0xffff
@@ -119,8 +122,8 @@ function plainForm(address: string): string {
     : groups.map((group) => group.toString(16)).join(':');
 }
 
-/** The IPv4 address that a gateway would make of an IPv6 address: NAT64 (RFC 6052) and 6to4 (RFC 3056). */
-function translated(address: string): string | undefined {
+/** IPv4 address inside an IPv6 address of NAT64 (RFC 6052) or 6to4 (RFC 3056). */
+function embeddedIPv4(address: string): string | undefined {
   const [a, b, c, d, e, f, g, h] = groupsOf(address) as [
     number,
     number,
@@ -137,9 +140,9 @@ function translated(address: string): string | undefined {
 
 const dotted = (high: number, low: number): string => [high >> 8, high & 255, low >> 8, low & 255].join('.');
 
-/** The eight numbers of an IPv6 address. */
+/** The eight groups of an IPv6 address. */
 function groupsOf(address: string): number[] {
-  // The URL parser writes a dotted end as hexadecimal groups.
+  // The URL parser converts a dotted end to hexadecimal groups.
   const { hostname } = new URL(`http://[${address.replace(/%.*/s, '')}]`);
   const [left = [], right] = hostname
     .slice(1, -1)

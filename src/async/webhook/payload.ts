@@ -1,7 +1,7 @@
-// What a webhook says: the outcome of one asynchronous request as JSON.
-// Must stay true: what the model answered is in it as it was, number for number; nothing is parsed and written anew.
+// Body of a webhook: the outcome of one asynchronous request as JSON.
+// Invariant: the response of the model is copied as text, so numbers keep their digits.
 
-/** One thing that went wrong, as the status of the request tells it. */
+/** An error, as in the status of the request. */
 export interface WebhookError {
   readonly code: string;
   readonly message: string;
@@ -11,20 +11,20 @@ export interface WebhookOutcome {
   readonly requestId: string;
   readonly modelId: string;
   readonly deploymentId: string;
-  /** When it is sent, in milliseconds since 1970; what stands behind the point are microseconds. */
+  /** Time of sending in milliseconds since the epoch; the fraction gives microseconds. */
   readonly timeMs: number;
-  /** The body of the model's answer, unpacked; `undefined` when there is none because of an error. */
-  readonly answer: Buffer | undefined;
-  /** The Content-Type of the answer; empty: unknown. */
+  /** Decoded body of the model's response; `undefined` after an error. */
+  readonly response: Buffer | undefined;
+  /** Content-Type of the response; '' if unknown. */
   readonly contentType: string;
-  /** Empty when all went well. */
+  /** Empty after success. */
   readonly errors: readonly WebhookError[];
 }
 
-/** The same for every outcome, errors too (contract 2.7). */
+/** The same for success and errors (contract 2.7). */
 const TYPE = 'async_request_completed';
 
-/** The exact bytes to sign and send. */
+/** Bytes to sign and send. */
 export function webhookPayload(outcome: WebhookOutcome): Buffer {
   const { requestId, modelId, deploymentId, timeMs, errors } = outcome;
   const head = JSON.stringify({
@@ -34,8 +34,8 @@ export function webhookPayload(outcome: WebhookOutcome): Buffer {
     type: TYPE,
     time: timestamp(timeMs),
   });
-  const told = JSON.stringify(errors.map(({ code, message }) => ({ code, message })));
-  return Buffer.from(`${head.slice(0, -1)},"data":${dataOf(outcome)},"errors":${told}}`);
+  const errorList = JSON.stringify(errors.map(({ code, message }) => ({ code, message })));
+  return Buffer.from(`${head.slice(0, -1)},"data":${dataOf(outcome)},"errors":${errorList}}`);
 }
 
 /** ISO 8601 in UTC with microseconds: `2024-04-30T01:01:08.883423Z`. */
@@ -46,13 +46,13 @@ export function timestamp(timeMs: number): string {
 }
 
 /**
- * The answer as JSON text. The contract knows an object or a string, and has no form for binary answers: bytes that
- * are no UTF-8 become U+FFFD.
+ * The response as JSON text: a JSON value, or a string. The contract has no form for binary responses, so bytes that
+ * are not UTF-8 become U+FFFD.
  */
-function dataOf({ answer, contentType }: WebhookOutcome): string {
-  if (answer === undefined) return 'null';
-  const text = answer.toString('utf8');
-  // A byte order mark may open a JSON document, and may not stand within one.
+function dataOf({ response, contentType }: WebhookOutcome): string {
+  if (response === undefined) return 'null';
+  const text = response.toString('utf8');
+  // A byte order mark is allowed at the start of a JSON document, but not inside.
   const json = text.startsWith('\uFEFF') ? text.slice(1) : text;
   return isValue(json, isJson(contentType)) ? json : JSON.stringify(text);
 }
@@ -60,14 +60,14 @@ function dataOf({ answer, contentType }: WebhookOutcome): string {
 /** `application/json`, `application/problem+json; charset=utf-8`. */
 const isJson = (contentType: string): boolean => /^[^;]*[/+]json\s*(;|$)/i.test(contentType);
 
-/** A bare `42` or `true` is a value where the model says that it is JSON, and otherwise a text that looks like one. */
+/** True for valid JSON. Without a JSON Content-Type only objects and arrays count, since a bare `42` may be text. */
 function isValue(text: string, isDeclared: boolean): boolean {
   if (!isDeclared && !/^\s*[[{]/.test(text)) return false;
   try {
     JSON.parse(text);
     return true;
   } catch {
-    // Not JSON, whatever its type says: it is sent as a text, so nothing is lost.
+    // Invalid JSON is sent as a string, so that nothing is lost.
     return false;
   }
 }

@@ -1,10 +1,9 @@
-// The door of the room: says whether a URL may be a webhook, and delivers one, once.
-// Must stay true: deliver always ends within its time and tells whether another attempt makes sense. It never makes
-// one: that is up to whoever keeps what is still to be delivered.
+// Webhooks: checks a URL, and makes one attempt to deliver a result. The queue's outbox makes further attempts.
+// Invariant: an attempt ends within webhook.timeout and tells whether another one may succeed.
 import { createSecureContext, getCACertificates, type SecureContext } from 'node:tls';
 import { readAuthorities } from '../../core/certificates.ts';
 import { WeirError } from '../../core/errors.ts';
-import { AddressPolicy } from './address-policy.ts';
+import { AddressPolicy, isLoopbackHost } from './address-policy.ts';
 import type { WebhookOptions } from './options.ts';
 import { post, type WebhookResponse } from './post.ts';
 import { signPayload } from './signature.ts';
@@ -12,19 +11,19 @@ import { readTarget, resolveTarget, systemResolve, type WebhookRules, type Resol
 
 export { webhookPayload, type WebhookOutcome, type WebhookError } from './payload.ts';
 
-/** What came of an attempt, in one word. */
+/** Results of an attempt. */
 export const webhookResults = [
   'ok',
-  /** The URL may not be called, or leads where nothing may be called. */
+  /** The URL or one of its addresses must not be called. */
   'forbidden',
-  /** Its name has no address. */
+  /** The host name has no address. */
   'unresolved',
-  /** No connection, or one that broke before the answer. */
+  /** No connection, or it broke before the response. */
   'connection',
   'timeout',
-  /** An answer that is no HTTP, or is too large. */
+  /** The response is not HTTP, or is too large. */
   'bad_answer',
-  /** A status that is neither 2xx nor worth another attempt. */
+  /** A status that is neither 2xx nor retryable. */
   'refused',
   /** 500, 502, 503 or 504. */
   'unavailable',
@@ -33,7 +32,7 @@ export const webhookResults = [
 ] as const;
 export type WebhookResult = (typeof webhookResults)[number];
 
-/** Where another attempt makes sense (contract 2.7; failures without a status are as good as unavailable). */
+/** Results after which another attempt may succeed (contract 2.7). A failure without a status counts as unavailable. */
 const RETRYABLE: ReadonlySet<WebhookResult> = new Set([
   'unresolved',
   'connection',
@@ -46,30 +45,30 @@ const UNAVAILABLE: ReadonlySet<number> = new Set([500, 502, 503, 504]);
 export interface WebhookMessage {
   readonly url: string;
   readonly requestId: string;
-  /** What `webhookPayload` made. */
+  /** Body from `webhookPayload`. */
   readonly body: Buffer;
 }
 
-/** What came of one attempt. */
+/** Result of one attempt. */
 export interface WebhookDelivery {
   readonly ok: boolean;
   readonly result: WebhookResult;
-  /** `undefined` when there was no answer. */
+  /** `undefined` without a response. */
   readonly status: number | undefined;
   readonly isRetryable: boolean;
-  /** One line for people; empty when it was delivered. */
+  /** One line for the log; '' if it was delivered. */
   readonly error: string;
   readonly durationMs: number;
 }
 
-type End = Pick<WebhookDelivery, 'result' | 'status' | 'error'>;
+type AttemptEnd = Pick<WebhookDelivery, 'result' | 'status' | 'error'>;
 
 export interface WebhookDeps {
-  /** Whether this machine may be called, over http too, as the setting `localhost` says. */
-  readonly isLoopbackAllowed: boolean;
-  /** Ports on which weir listens now. A webhook never goes there: from here, it could speak to the admin door. */
+  /** Host that the data server listens on, which decides about loopback webhooks. */
+  readonly listenHost: string;
+  /** Ports that weir listens on. A webhook never goes there, since it could reach the admin server. */
   readonly ownPorts: () => readonly number[];
-  /** Called at the end of every attempt. */
+  /** Called after each attempt. */
   readonly observed?: (delivery: WebhookDelivery) => void;
   readonly resolve?: ResolveHost;
   /** A clock in milliseconds. */
@@ -79,37 +78,40 @@ export interface WebhookDeps {
 export class Webhooks {
   readonly #options: WebhookOptions;
   readonly #deps: WebhookDeps;
-  readonly #bounds: WebhookRules;
+  readonly #rules: WebhookRules;
   readonly #trust: SecureContext | undefined;
   readonly #counts = new Map<WebhookResult, number>(webhookResults.map((result) => [result, 0]));
 
-  /** Throws a Fault when `ca_file` cannot be used. */
+  /**
+   * Throws a WeirError when `ca_file` cannot be used. Loopback webhooks are allowed if the data server listens on
+   * loopback: then only clients on this machine can name one, and they could call it themselves (SSRF).
+   */
   constructor(options: WebhookOptions, deps: WebhookDeps) {
     this.#options = options;
     this.#deps = deps;
-    const local = deps.isLoopbackAllowed ? ['localhost'] : [];
-    this.#bounds = {
-      reach: new AddressPolicy([...options.allow_networks, ...local]),
+    const local = isLoopbackHost(deps.listenHost) ? ['localhost'] : [];
+    this.#rules = {
+      policy: new AddressPolicy([...options.allow_networks, ...local]),
       ownPorts: deps.ownPorts,
     };
     this.#trust = options.ca_file === '' ? undefined : trustIn(options.ca_file);
   }
 
-  /** Attempts so far, by result. */
+  /** Number of attempts by result. */
   get counts(): ReadonlyMap<WebhookResult, number> {
     return this.#counts;
   }
 
-  /** What is wrong with a URL as the end of a sentence (`must begin with https://`); empty when it may be called. */
+  /** The problem of a URL as the end of a sentence (`must begin with https://`); '' if it may be called. */
   check(url: string): string {
-    const target = readTarget(url, this.#bounds);
+    const target = readTarget(url, this.#rules);
     return typeof target === 'string' ? target : '';
   }
 
-  /** Makes one attempt; `signal` ends it early. Expected failures are in what it resolves to. */
+  /** Makes one attempt. `signal` ends it early. Resolves for all expected failures. */
   async deliver(message: WebhookMessage, signal?: AbortSignal): Promise<WebhookDelivery> {
     const now = this.#deps.now ?? (() => performance.now());
-    const begunMs = now();
+    const startMs = now();
     const ending = new AbortController();
     const timer = setTimeout(() => ending.abort('timeout'), this.#options.timeout);
     const stop = () => ending.abort('stopped');
@@ -121,7 +123,7 @@ export class Webhooks {
         ...end,
         ok: end.result === 'ok',
         isRetryable: RETRYABLE.has(end.result),
-        durationMs: now() - begunMs,
+        durationMs: now() - startMs,
       };
       this.#counts.set(end.result, this.#counts.get(end.result)! + 1);
       this.#deps.observed?.(delivery);
@@ -132,12 +134,12 @@ export class Webhooks {
     }
   }
 
-  async #attempt({ url, requestId, body }: WebhookMessage, ending: AbortSignal): Promise<End> {
-    // Again, although it was checked when it was taken: the settings may be others since.
-    const target = readTarget(url, this.#bounds);
+  async #attempt({ url, requestId, body }: WebhookMessage, ending: AbortSignal): Promise<AttemptEnd> {
+    // Checked again, since the settings may have changed after the submit.
+    const target = readTarget(url, this.#rules);
     if (typeof target === 'string') return without('forbidden', `the URL ${target}`);
     const resolve = this.#deps.resolve ?? systemResolve;
-    const resolved = await unlessEnded(ending, resolveTarget(target, this.#bounds, resolve));
+    const resolved = await unlessEnded(ending, resolveTarget(target, this.#rules, resolve));
     if (resolved === undefined) return this.#ended(ending);
     if ('problem' in resolved)
       return resolved.isForbidden
@@ -151,42 +153,43 @@ export class Webhooks {
       ...(signature !== undefined && { 'X-BASETEN-SIGNATURE': signature }),
     };
     const { addresses } = resolved;
-    const answer = await post({ target, addresses, headers, body, trust: this.#trust }, ending);
-    return 'problem' in answer && ending.aborted ? this.#ended(ending) : judge(answer);
+    const response = await post({ target, addresses, headers, body, trust: this.#trust }, ending);
+    return 'problem' in response && ending.aborted ? this.#ended(ending) : endOf(response);
   }
 
-  #ended({ reason }: AbortSignal): End {
+  #ended({ reason }: AbortSignal): AttemptEnd {
     return reason === 'timeout'
-      ? without('timeout', `no answer within ${this.#options.timeout} ms`)
-      : without('stopped', 'stopped before there was an answer');
+      ? without('timeout', `no response within ${this.#options.timeout} ms`)
+      : without('stopped', 'stopped before the response');
   }
 }
 
-const without = (result: WebhookResult, error: string): End => ({ result, status: undefined, error });
+const without = (result: WebhookResult, error: string): AttemptEnd => ({ result, status: undefined, error });
 
-function judge(answer: WebhookResponse): End {
-  if ('problem' in answer) return without(answer.isBroken ? 'bad_answer' : 'connection', answer.problem);
-  const { status } = answer;
+function endOf(response: WebhookResponse): AttemptEnd {
+  if ('problem' in response)
+    return without(response.isBroken ? 'bad_answer' : 'connection', response.problem);
+  const { status } = response;
   if (status >= 200 && status < 300) return { result: 'ok', status, error: '' };
-  const hint = status >= 300 && status < 400 ? ', and redirects are not followed' : '';
+  const hint = status >= 300 && status < 400 ? '; redirects are not followed' : '';
   const result = UNAVAILABLE.has(status) ? 'unavailable' : 'refused';
   return { result, status, error: `answered ${status}${hint}` };
 }
 
-/** What is waited for, or `undefined` when the attempt has to end before: a resolver cannot be called off. */
-async function unlessEnded<T>(ending: AbortSignal, waited: Promise<T>): Promise<T | undefined> {
+/** The value of a promise; `undefined` if the attempt ends first, since a resolver cannot be cancelled. */
+async function unlessEnded<T>(ending: AbortSignal, promise: Promise<T>): Promise<T | undefined> {
   if (ending.aborted) return undefined;
-  const { promise, resolve } = Promise.withResolvers<undefined>();
+  const { promise: aborted, resolve } = Promise.withResolvers<undefined>();
   const end = () => resolve(undefined);
   ending.addEventListener('abort', end);
   try {
-    return await Promise.race([waited, promise]);
+    return await Promise.race([promise, aborted]);
   } finally {
     ending.removeEventListener('abort', end);
   }
 }
 
-/** The public authorities and those of a file. Made once: reading all of them takes a while. */
+/** The public authorities and those of a file. Slow, so it is done once. */
 function trustIn(file: string): SecureContext {
   const read = readAuthorities(file);
   if ('problem' in read) throw new WeirError('bad_settings', `webhook.ca_file ${read.problem}`);

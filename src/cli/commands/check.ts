@@ -1,5 +1,5 @@
-// weir check: is this configuration right? Must stay true: nothing is started, and all mistakes are told at once,
-// those in the files that it names once the settings themselves are right.
+// weir check: checks a configuration without starting anything.
+// Invariant: all mistakes are printed at once; files that settings name are checked once the settings are valid.
 import { load, problemsInFiles } from '../../config/config.ts';
 import type { Command } from '../command.ts';
 import { optionsHelp } from '../help.ts';
@@ -8,7 +8,7 @@ import { EXIT, printProblems } from '../usage-errors.ts';
 export const check: Command = {
   name: 'check',
   usage: 'check [--config weir.yaml] [OPTIONS]',
-  summary: 'Checks a configuration and lists all its mistakes; exit code 2 when there are any.',
+  summary: 'Checks a configuration and lists all mistakes. Exit code 2 if there are any.',
   details: optionsHelp(),
   async run(args) {
     const loaded = load(args, process.env);
@@ -16,7 +16,7 @@ export const check: Command = {
     const problems = problemsInFiles(loaded.config);
     if (problems.length > 0) return printProblems(problems);
     for (const { level, event, fields } of loaded.notices)
-      if (level === 'warn') process.stderr.write(`weir: warning: ${event} (${inWords(fields)})\n`);
+      if (level === 'warn') process.stderr.write(`weir: warning: ${event} (${formatFields(fields)})\n`);
     const replicas = loaded.config.deployments.reduce(
       (sum, deployment) => sum + deployment.replicas.length,
       0,
@@ -26,7 +26,7 @@ export const check: Command = {
   },
 };
 
-const inWords = (fields: Readonly<Record<string, unknown>>): string =>
+const formatFields = (fields: Readonly<Record<string, unknown>>): string =>
   Object.entries(fields)
     .map(([name, value]) => `${name}: ${String(value)}`)
     .join(', ');

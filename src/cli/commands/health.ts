@@ -1,5 +1,5 @@
-// weir health: asks a running weir, for a container's health check that has no curl.
-// Must stay true: it answers within its time limit, with 0 for yes and 1 for no.
+// weir health: calls a health endpoint of a running weir, for health checks in containers without curl.
+// Invariant: it ends within its timeout, with exit code 0 or 1.
 import { describe } from '../../core/errors.ts';
 import { load } from '../../config/config.ts';
 import { request } from '../../protocol/http/node-http.ts';
@@ -8,7 +8,7 @@ import { EXIT, printProblems } from '../usage-errors.ts';
 
 const TIMEOUT_MS = 3000;
 
-/** Longest part of the answer that is read, in characters. */
+/** Longest part of the response body that is read, in characters. */
 const MAX_BODY_CHARACTERS = 16 * 1024;
 
 /** `: no replica is ready: r0 is starting: …` from the body of /readyz; empty if the body gives no reason. */
@@ -17,7 +17,7 @@ function reasonIn(body: string): string {
     const { status, reason } = JSON.parse(body) as { status?: unknown; reason?: unknown };
     return [status, reason].flatMap((part) => (typeof part === 'string' ? [`: ${part}`] : [])).join('');
   } catch {
-    // Not JSON, so not an answer of weir: only its status is shown.
+    // Not JSON, so not from weir: only the status is shown.
     return '';
   }
 }
@@ -25,11 +25,12 @@ function reasonIn(body: string): string {
 export const health: Command = {
   name: 'health',
   usage: 'health [--admin 127.0.0.1:9464] [--ready]',
-  summary: 'Asks a running weir whether it is alive (or, with --ready, ready): exit code 0 or 1.',
-  details: 'The address is the admin door’s, from the same flags, variables and file as serve.',
+  summary: 'Checks whether a running weir is alive (or, with --ready, ready). Exit code 0 if so, else 1.',
+  details:
+    'Calls /livez, or /readyz with --ready, at the address of the admin server (admin.listen). The address is read\n' +
+    'from the same flags, variables and file as for weir serve.',
   async run(args) {
     const path = args.includes('--ready') ? '/readyz' : '/livez';
-    // Only the admin address matters here.
     const own = args.filter((arg) => arg !== '--ready');
     const loaded = load(own, process.env, { replica: false });
     if (!loaded.ok) return printProblems(loaded.problems);

@@ -1,5 +1,5 @@
-// weir run: the sidecar and the one replica that it starts and supervises.
-// Must stay true: weir ends only after the replica's process has.
+// weir run: the sidecar, with one replica as its child process.
+// Invariant: weir exits only after the child process has exited.
 import { WeirError } from '../../core/errors.ts';
 import type { Command } from '../command.ts';
 import { optionsHelp } from '../help.ts';
@@ -8,15 +8,18 @@ import { runSidecar } from './serve.ts';
 export const run: Command = {
   name: 'run',
   usage: 'run --replica URL [OPTIONS] -- COMMAND [ARGUMENT …]',
-  summary: 'Starts a replica, stands in front of it, and starts it again when it dies.',
-  details: `Signals other than SIGTERM and SIGINT are passed on to the replica; those two drain first.\n\n${optionsHelp()}`,
+  summary: 'Starts a replica as child process, forwards requests to it, and restarts it when it dies.',
+  details: `SIGTERM and SIGINT drain: weir finishes running requests, then stops the replica and exits. SIGUSR1, SIGUSR2,
+SIGWINCH and SIGCONT go to the replica; SIGHUP too, unless there is a configuration file or certificate to reload.
+
+${optionsHelp()}`,
   run(args) {
     const end = args.indexOf('--');
     const command = end === -1 ? [] : args.slice(end + 1);
     if (command.length === 0)
       throw new WeirError(
         'usage',
-        'run needs the replica’s command behind --, such as: weir run --replica http://127.0.0.1:8000 -- python server.py',
+        'weir run needs the command of the replica after --, such as: weir run --replica http://127.0.0.1:8000 -- python server.py',
       );
     return runSidecar(args.slice(0, end), command);
   },

@@ -6,10 +6,11 @@ import { EXIT, printProblems } from '../usage-errors.ts';
 export const showVersion: Command = {
   name: 'version',
   usage: 'version',
-  summary: 'Prints the version of weir; so does weir --version.',
+  summary: 'Prints the version, as weir --version does.',
   details: '',
   async run([unexpected]) {
-    if (unexpected !== undefined) return printProblems([`unexpected argument ${JSON.stringify(unexpected)}`]);
+    if (unexpected !== undefined)
+      return printProblems([`unexpected argument ${JSON.stringify(unexpected)}; weir version takes none`]);
     process.stdout.write(`${version}\n`);
     return EXIT.ok;
   },

@@ -1,5 +1,5 @@
-// The admin door of a running weir, asked over HTTP. Must stay true: every way to fail has one exit code of the contract
-// (contracts/baseten.md 8.2) and one sentence.
+// Calls the admin API of a running weir.
+// Invariant: every failure has one exit code of the contract (docs/contracts/serving.md 8.2) and a message of one sentence.
 import { catalogue, describe, type Failure } from '../../core/errors.ts';
 import { CLIENT } from '../../config/config.ts';
 
@@ -15,16 +15,16 @@ export const CODES = {
   interrupted: 130,
 } as const;
 
-/** Why it cannot be answered. */
+/** A call that failed, with the exit code of weir logs. */
 export class AdminError extends Error {
   readonly code: number;
-  /** Asking again later may help. */
-  readonly isPassing: boolean;
+  /** True if a retry may succeed. */
+  readonly isTemporary: boolean;
 
-  constructor(message: string, code: number, isPassing: boolean, options?: { cause?: unknown }) {
+  constructor(message: string, code: number, isTemporary: boolean, options?: { cause?: unknown }) {
     super(message, options);
     this.code = code;
-    this.isPassing = isPassing;
+    this.isTemporary = isTemporary;
   }
 }
 
@@ -34,16 +34,16 @@ const codeOf = (status: number): number => {
   return status >= 500 || status === 429 ? CODES.server : CODES.validation;
 };
 
-interface Asked {
+interface AdminTarget {
   readonly url: string;
   readonly key: string;
-  /** The variable that the key may have come from. */
+  /** The variable that the key may come from. */
   readonly keyVariable?: string | undefined;
 }
 
-/** Asks for `/v1/logs`; throws a Refusal for every answer that is not 200. */
-export async function ask(
-  { url, key, keyVariable = CLIENT.key }: Asked,
+/** Calls GET /v1/logs. Throws an AdminError for every response that is not a 200 of weir. */
+export async function getLogs(
+  { url, key, keyVariable = CLIENT.key }: AdminTarget,
   parameters: readonly (readonly [string, string])[],
   headers: Readonly<Record<string, string>>,
   signal?: AbortSignal,
@@ -65,56 +65,61 @@ export async function ask(
   const type = response.headers.get('content-type') ?? 'no content type';
   const isDataPort = cameFromDataPort(response.headers);
   if (status === 200 && !isDataPort && type.startsWith(headers['accept'] ?? 'text/csv')) return response;
-  const said =
+  const problem =
     isDataPort || status === 200
-      ? `${plainUrl(response)} answered ${status} (${type})`
-      : await wordsOf(response);
+      ? `${plainUrl(response)} responded with ${status} (${type})`
+      : await errorTextOf(response);
   const code = isDataPort || status === 200 ? CODES.notFound : codeOf(status);
-  const isPassing = !isDataPort && (status >= 500 || status === 429);
+  const isTemporary = !isDataPort && (status >= 500 || status === 429);
   throw new AdminError(
-    `${said}${cureOf(response, isDataPort, key === '' ? undefined : keyVariable)}`,
+    `${problem}${hintFor(response, isDataPort, key === '' ? undefined : keyVariable)}`,
     code,
-    isPassing,
+    isTemporary,
   );
 }
 
 const plainUrl = ({ url }: Response): string => url.split('?', 1)[0]!;
 
-/** True for causes of refusals that only weir's data port has. */
+/** True for causes that only responses of the data server have. */
 const isOfDataPort = (cause: string): boolean =>
   ['no_replica', 'queue_full', 'queue_timeout', 'at_capacity'].includes(cause) ||
   (Object.hasOwn(catalogue, cause) && catalogue[cause as Failure].origin === 'replica');
 
-/** True if the answer came from weir's data port: a replica's, or a refusal. The admin port sends an id only with errors. */
+/** True if the response came from the data server of a weir. The admin server sends an id only with its errors. */
 function cameFromDataPort(headers: Headers): boolean {
   const cause = headers.get('x-weir-cause');
   return headers.has('x-baseten-request-id') && (cause === null || isOfDataPort(cause));
 }
 
-/** The end of an error text that says what to do about an answer. `keyVariable`: the variable of the key that was sent, if any. */
-function cureOf({ status, headers }: Response, isDataPort: boolean, keyVariable: string | undefined): string {
-  const place = `give the URL of weir's admin port with --url or ${CLIENT.url} (by default http://127.0.0.1:9464)`;
-  if (isDataPort) return `: this is weir's data port; ${place}`;
+/** End of the error text: what to do. `keyVariable`: the variable of the key that was sent, if one was sent. */
+function hintFor(
+  { status, headers }: Response,
+  isDataPort: boolean,
+  keyVariable: string | undefined,
+): string {
+  const advice = `give the URL of weir's admin server with --url or ${CLIENT.url} (default: http://127.0.0.1:9464)`;
+  if (isDataPort) return `: this is weir's data server; ${advice}`;
   if (status === 401)
     return keyVariable === undefined
       ? `; give a key with the scope logs:read with --key or ${CLIENT.key}`
       : `; check the key in --key or ${keyVariable}`;
-  return status === 200 || (status === 404 && !headers.has('x-weir-cause')) ? `; ${place}` : '';
+  return status === 200 || (status === 404 && !headers.has('x-weir-cause')) ? `; ${advice}` : '';
 }
 
-async function wordsOf(response: Response): Promise<string> {
+/** The message in the body of an error response. */
+async function errorTextOf(response: Response): Promise<string> {
   const text = await response.text();
   try {
     const { error } = JSON.parse(text) as { error?: unknown };
     if (typeof error === 'string') return error;
   } catch (error) {
-    // Somebody else answered in weir's place: a proxy, a login page.
+    // Not JSON, so not from weir: for example from a proxy.
     if (!(error instanceof SyntaxError)) throw error;
   }
-  return `${plainUrl(response)} answered ${response.status}`;
+  return `${plainUrl(response)} responded with ${response.status}`;
 }
 
-/** A record as the admin door gives it; of its fields, what is shown as text. */
+/** A record in a response of the admin API. These fields are shown in text output. */
 export interface LogEntry {
   readonly timestamp: string;
   readonly message: string;

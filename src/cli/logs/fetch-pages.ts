@@ -1,26 +1,27 @@
-// What was recorded, page by page, onto stdout. Must stay true: oldest first, whatever order it was fetched in; without
-// a limit memory does not grow with its length; what is left out is said on stderr.
+// Fetches records page by page and prints them.
+// Invariant: the oldest record is printed first; without a limit memory does not grow with the number of records;
+// stderr tells if the limit left records out.
 import type { LogsArguments } from './flags.ts';
-import { ask, CODES, AdminError, type LogEntry, type LogPage } from './admin-client.ts';
+import { getLogs, CODES, AdminError, type LogEntry, type LogPage } from './admin-client.ts';
 import type { Printer } from './printer.ts';
 
 const PAGE = 1000;
 const PROGRESS_MS = 250;
 
-/** Prints the newest `limit` records, or all, and says on stderr what was left out. Resolves to the exit code. */
+/** Prints the newest `limit` records, or all. Resolves to the exit code. */
 export async function fetchPages(wanted: LogsArguments, printer: Printer): Promise<number> {
   const isCut = await show(wanted, printer);
   const isMissing = printer.count === 0 && wanted.requestId !== '' && !printer.isClosed;
-  const verdict = isMissing ? await lookFor(wanted, printer) : CODES.ok;
+  const code = isMissing ? await findRequest(wanted, printer) : CODES.ok;
   await printer.end();
   if (isCut && !printer.isClosed)
-    say(`showing the newest ${wanted.limit} records; there are more: --limit 0 shows all`);
-  return verdict;
+    note(`showing the newest ${wanted.limit} records; there are more; --limit 0 shows all`);
+  return code;
 }
 
-const say = (text: string): void => void process.stderr.write(`weir: ${text}\n`);
+const note = (text: string): void => void process.stderr.write(`weir: ${text}\n`);
 
-/** Prints what is asked for; true where the limit left something out. */
+/** Prints the matching records. Resolves to true if the limit left records out. */
 async function show(wanted: LogsArguments, printer: Printer): Promise<boolean> {
   const isAll = wanted.limit === 0;
   const progress = new Progress();
@@ -40,25 +41,25 @@ async function show(wanted: LogsArguments, printer: Printer): Promise<boolean> {
   return cursor !== undefined;
 }
 
-/** Called when no record of the request matched: searches without the filters, and says on stderr what there is. */
-async function lookFor(wanted: LogsArguments, printer: Printer): Promise<number> {
+/** Called if no record of the request matched: searches without the filters and tells on stderr what exists. */
+async function findRequest(wanted: LogsArguments, printer: Printer): Promise<number> {
   const { requestId } = wanted;
   const filters: LogsArguments['filters'] = [['request_id', requestId]];
   const first = await firstOf({ ...wanted, filters });
   if (first === undefined) {
-    say(
-      `no record of request ${requestId}; a request is recorded when it ends, and kept for logs.retention (7d by default)`,
+    note(
+      `no record of request ${requestId}; requests are recorded when they end and kept for logs.retention (7d by default)`,
     );
     return CODES.notFound;
   }
-  // The id and the records have different times: the id was made by another clock, or not by weir.
+  // The time in the id differs from that of the records, since another clock or another program made the id.
   if (wanted.isAnyTime)
     await show(
       { ...wanted, filters: wanted.filters.filter(([name]) => name !== 'start' && name !== 'end') },
       printer,
     );
   if (printer.count === 0)
-    say(`request ${requestId} has records, the first at ${first.timestamp}, but none that match all filters`);
+    note(`request ${requestId} has records, the first at ${first.timestamp}, but none matches all filters`);
   return CODES.ok;
 }
 
@@ -84,18 +85,18 @@ async function nextPage(
     ['limit', String(limit)],
   ];
   if (cursor !== undefined) paging.push(['cursor', cursor]);
-  const response = await ask(wanted, [...wanted.filters, ...paging], { accept: 'application/json' });
+  const response = await getLogs(wanted, [...wanted.filters, ...paging], { accept: 'application/json' });
   const page = (await response.json()) as Partial<LogPage> | null;
   if (!Array.isArray(page?.logs))
     throw new AdminError(
-      `${response.url.split('?', 1)[0]} answered with JSON that is not weir's`,
+      `${response.url.split('?', 1)[0]} did not respond with records of weir; check --url`,
       CODES.notFound,
       false,
     );
   return page as LogPage;
 }
 
-/** How far it is, for somebody who waits at a terminal for a file. */
+/** Shows progress on a terminal while stdout goes to a file. */
 class Progress {
   readonly #isShown = process.stderr.isTTY && !process.stdout.isTTY;
   #lastMs = performance.now();
@@ -104,7 +105,7 @@ class Progress {
     const now = performance.now();
     if (!this.#isShown || timestamp === undefined || now - this.#lastMs < PROGRESS_MS) return;
     this.#lastMs = now;
-    process.stderr.write(`\r${count.toLocaleString('en')} lines, at ${timestamp.slice(0, 19)}Z \u001b[K`);
+    process.stderr.write(`\r${count.toLocaleString('en')} records, at ${timestamp.slice(0, 19)}Z \u001b[K`);
   }
 
   end(): void {

@@ -1,5 +1,5 @@
-// The flags of weir logs, read. Must stay true: names, defaults and meanings are those of contracts/baseten.md 8.2; all
-// mistakes are told at once, before anything is asked.
+// Reads the flags of weir logs.
+// Invariant: names, defaults and meanings are those of docs/contracts/serving.md 8.2; all mistakes are reported at once.
 import { parseArgs } from 'node:util';
 import { nearest, unknownName } from '../../core/nearest-name.ts';
 import { CLIENT, OLD_CLIENT } from '../../config/config.ts';
@@ -9,23 +9,23 @@ export type OutputFormat = (typeof OUTPUTS)[number];
 const COLORS = ['auto', 'always', 'never'] as const;
 export type ColorMode = (typeof COLORS)[number];
 
-/** What is asked, and how its answer is shown. */
+/** The search and its output. */
 export interface LogsArguments {
-  /** Of the admin door, without a slash at its end. */
+  /** URL of the admin server, without a slash at the end. */
   readonly url: string;
   readonly key: string;
-  /** The variable of OLD_CLIENT that the key came from; `undefined`: from the flag or CLIENT's variable. */
+  /** The variable of OLD_CLIENT that the key came from; `undefined`: the flag or the variable of CLIENT. */
   readonly keyVariable: string | undefined;
   readonly output: OutputFormat;
   readonly color: ColorMode;
-  /** Lines at most, the newest; 0: all. With `isTail`, how many to begin with. */
+  /** Maximum number of records, the newest; 0: no limit. With `isTail`: how many earlier records to begin with. */
   readonly limit: number;
   readonly isTail: boolean;
   /** Id of the wanted request; empty: any request. */
   readonly requestId: string;
-  /** No time was given with `requestId`: the filters have the time from the id, which may be wrong. */
+  /** True: the time in the filters is that in `requestId`, which may be wrong, since no time was given. */
   readonly isAnyTime: boolean;
-  /** Parameters of the admin door that say what is wanted. */
+  /** Query parameters of the search. */
   readonly filters: readonly (readonly [name: string, value: string])[];
 }
 
@@ -56,7 +56,7 @@ const FLAGS = {
   color: one,
 } as const;
 
-/** Flags that go to the admin door as they are. */
+/** Flags that are passed to the admin API unchanged. */
 const PASSED = [
   'search-pattern',
   'replica',
@@ -66,7 +66,7 @@ const PASSED = [
   'deployment-id',
   'model-id',
 ] as const;
-/** Flags with the contract's name → parameters of the admin port. */
+/** Flags of the contract → query parameters with other names. */
 const PARAMETERS: Readonly<Record<string, string>> = { 'deployment-id': 'deployment' };
 const LEVELS = ['trace', 'debug', 'info', 'warn', 'warning', 'error', 'fatal', 'critical'];
 const DEFAULT_LIMIT = 5000;
@@ -98,12 +98,15 @@ export function readLocalTime(text: string): number | undefined {
   return Number.isNaN(ms) ? undefined : ms;
 }
 
-/** How far before the time of its id a request's records are searched, since lines may have other clocks. */
+/** A search for a request begins this long before the time in its id, since log lines may have another clock. */
 const BEFORE_ID_MS = 10 * 60_000;
-/** An id with an earlier time was not made by weir, which did not exist then. */
+/** An id with an earlier time was not made by weir. */
 const FIRST_ID_MS = Date.UTC(2020);
 
-/** Time in an id that weir made (37 hex digits, the first 12 are the time), in milliseconds since 1970; `undefined` for other ids. */
+/**
+ * Time in a request id of weir, in milliseconds since 1970: the first 12 of its 37 hex digits. `undefined` for other
+ * ids.
+ */
 export function timeOfId(id: string, nowMs: number): number | undefined {
   const ms = /^[0-9a-f]{37}$/.test(id) ? parseInt(id.slice(0, 12), 16) : NaN;
   return ms >= FIRST_ID_MS && ms <= nowMs ? ms : undefined;
@@ -111,7 +114,7 @@ export function timeOfId(id: string, nowMs: number): number | undefined {
 
 type Values = Partial<Record<keyof typeof FLAGS, string | string[] | boolean>>;
 
-/** Reads the flags; returns a list of errors if some are wrong. `env` may have the variables of CLIENT, or else of OLD_CLIENT. */
+/** Reads the flags, or returns all mistakes. `env` may have the variables of CLIENT or OLD_CLIENT. */
 export function readArguments(
   args: readonly string[],
   env: NodeJS.ProcessEnv,
@@ -123,24 +126,30 @@ export function readArguments(
   const isTail = values.tail === true || values.follow === true;
 
   const output = OUTPUTS.find((known) => known === (text('output') ?? 'text'));
-  if (!output) problems.push(`--output: must be one of ${OUTPUTS.join(', ')}`);
+  if (!output)
+    problems.push(
+      `--output: unknown format ${JSON.stringify(text('output'))}; must be one of ${OUTPUTS.join(', ')}`,
+    );
   if (isTail && (output === 'json' || output === 'csv'))
-    problems.push(`--output ${output}: has an end, and --tail has none; take jsonl`);
+    problems.push(`--output ${output}: not possible with --tail, which has no end; use jsonl`);
   const limit = text('limit') === undefined ? (isTail ? 0 : DEFAULT_LIMIT) : Number(text('limit'));
   const most = isTail ? 1000 : Number.MAX_SAFE_INTEGER;
   if (!Number.isSafeInteger(limit) || limit < 0 || limit > most)
-    problems.push(`--limit: must be a whole number${isTail ? ' up to 1000 with --tail' : '; 0 is no limit'}`);
+    problems.push(
+      `--limit: is ${JSON.stringify(text('limit'))}, must be a whole number${isTail ? ' up to 1000 with --tail' : '; 0 means no limit'}`,
+    );
   const level = text('min-level')?.toLowerCase();
   if (level !== undefined && !LEVELS.includes(level))
     problems.push(`--min-level: ${unknownName('level', level, LEVELS)}`);
   const color = COLORS.find((known) => known === (text('color') ?? 'auto'));
-  if (!color) problems.push(`--color: must be one of ${COLORS.join(', ')}`);
+  if (!color)
+    problems.push(`--color: is ${JSON.stringify(text('color'))}, must be one of ${COLORS.join(', ')}`);
   if (text('deployment') !== undefined && text('deployment-id') !== undefined)
-    problems.push('--deployment-id: means the same as --deployment; give one of them');
+    problems.push('--deployment-id: means the same as --deployment; give only one of them');
   const fromEnv = (name: 'url' | 'key'): string => env[CLIENT[name]] || env[OLD_CLIENT[name]] || '';
   const url = (text('url') ?? (fromEnv('url') || 'http://127.0.0.1:9464')).replace(/\/+$/, '');
   if (!/^https?:$/.test(URL.parse(url)?.protocol ?? ''))
-    problems.push(`--url: ${url} is no URL such as http://127.0.0.1:9464`);
+    problems.push(`--url: is ${JSON.stringify(url)}, must be a URL such as http://127.0.0.1:9464`);
 
   const filters: [string, string][] = [['kind', text('kind') ?? 'line,request,event']];
   if (level !== undefined) filters.push(['min_level', level]);
@@ -172,14 +181,14 @@ export function readArguments(
   };
 }
 
-/** Flags that follow; other tools give them the number of lines to begin with. */
+/** Flags of a live tail. In other tools they take the number of lines to begin with. */
 const TAILS: ReadonlySet<string> = new Set(['tail', 'follow']);
-const lastOf = (value: string): string =>
+const limitHint = (value: string): string =>
   /^\d+$/.test(value) ? `; --limit ${value} sets how many records it begins with` : '';
-const notAFlag = (value: string, isBehindTail: boolean): string =>
-  isBehindTail && /^\d+$/.test(value)
-    ? `--tail: takes no value, and ${JSON.stringify(value)} was given${lastOf(value)}`
-    : `${value}: is no flag; see weir logs --help`;
+const unexpected = (value: string, isAfterTail: boolean): string =>
+  isAfterTail && /^\d+$/.test(value)
+    ? `--tail: takes no value, and ${JSON.stringify(value)} was given${limitHint(value)}`
+    : `unexpected argument ${JSON.stringify(value)}; see weir logs --help`;
 
 function parse(args: readonly string[], problems: string[]): Values {
   const { tokens, values } = parseArgs({
@@ -192,8 +201,8 @@ function parse(args: readonly string[], problems: string[]): Values {
   let wasUnknown = false;
   let wasTail = false;
   for (const token of tokens) {
-    // What stands behind a flag that is none is its value.
-    if (token.kind === 'positional' && !wasUnknown) problems.push(notAFlag(token.value, wasTail));
+    // The argument after an unknown flag is probably its value, and so not a second mistake.
+    if (token.kind === 'positional' && !wasUnknown) problems.push(unexpected(token.value, wasTail));
     wasTail = token.kind === 'option' && TAILS.has(token.name);
     wasUnknown = token.kind === 'option' && !Object.hasOwn(FLAGS, token.name);
     if (token.kind === 'option') {
@@ -201,18 +210,18 @@ function parse(args: readonly string[], problems: string[]): Values {
       if (!known) {
         const near = nearest(token.name, Object.keys(FLAGS));
         problems.push(
-          `${token.rawName}: is no flag${near === undefined ? '; see weir logs --help' : `; did you mean --${near}?`}`,
+          `unknown flag ${token.rawName}; ${near === undefined ? 'see weir logs --help' : `did you mean --${near}?`}`,
         );
       } else if (FLAGS[known].type === 'string' && token.value === undefined)
         problems.push(`${token.rawName}: needs a value`);
       else if (FLAGS[known].type === 'boolean' && token.value !== undefined)
-        problems.push(`${token.rawName}: takes no value${TAILS.has(known) ? lastOf(token.value) : ''}`);
+        problems.push(`${token.rawName}: takes no value${TAILS.has(known) ? limitHint(token.value) : ''}`);
     }
   }
   return values as Values;
 }
 
-/** Beginning and end of what is asked for: the last 30 minutes unless told otherwise. */
+/** Start and end of the search; by default the last 30 minutes. */
 function window(
   text: (name: 'since' | 'start' | 'end' | 'request-id') => string | undefined,
   isTail: boolean,
@@ -223,12 +232,12 @@ function window(
   if (isTail) {
     if (since !== undefined || start !== undefined || end !== undefined)
       problems.push(
-        '--tail: begins now; it does not go with --since, --start or --end (--limit 100 begins with the last 100)',
+        '--tail: begins now, so it cannot be combined with --since, --start or --end; --limit 100 begins with the last 100',
       );
     return [];
   }
   if (since !== undefined && (start !== undefined || end !== undefined))
-    problems.push('--since: does not go together with --start or --end');
+    problems.push('--since: cannot be combined with --start or --end');
   const span = since === undefined ? DEFAULT_WINDOW_MS : readDuration(since);
   if (span === undefined) problems.push(`--since: ${since} is no time span; write 90s, 30m, 1h30m or 3d`);
   const time = (name: string, given: string | undefined): number | undefined => {
@@ -239,15 +248,15 @@ function window(
       );
     return ms;
   };
-  // An end, always: or a search from the oldest on would run after what comes in meanwhile.
+  // There is always an end, since a search from the oldest record on would otherwise follow new records.
   const endMs = time('end', end) ?? nowMs;
-  // All of one request, however long ago it was.
+  // All records of one request, of any time.
   const id = since === undefined ? text('request-id') : undefined;
   const idMs = id === undefined ? undefined : Math.max(0, (timeOfId(id, nowMs) ?? 0) - BEFORE_ID_MS);
   const startMs =
     time('start', start) ?? Math.min(idMs ?? Infinity, endMs - (id === undefined ? (span ?? 0) : 0));
-  if (startMs > endMs) problems.push('--end: lies before --start');
-  // The end's whole millisecond belongs to it.
+  if (startMs > endMs) problems.push('--end: is before --start; swap them');
+  // Includes the last millisecond whole.
   return [
     ['start', String(BigInt(Math.max(0, Math.floor(startMs))) * 1_000_000n).padStart(19, '0')],
     ['end', String(BigInt(Math.max(0, Math.floor(endMs))) * 1_000_000n + 999_999n).padStart(19, '0')],

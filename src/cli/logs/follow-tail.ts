@@ -1,16 +1,17 @@
-// A live tail onto stdout. Must stay true: a connection that breaks is made anew, and goes on behind the last event.
+// Prints new records as they come (server-sent events).
+// Invariant: after a lost connection the next one continues after the last printed record.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { backoffMs } from '../../core/backoff.ts';
 import type { LogsArguments } from './flags.ts';
-import { ask, AdminError, type LogEntry } from './admin-client.ts';
+import { getLogs, AdminError, type LogEntry } from './admin-client.ts';
 import type { Printer } from './printer.ts';
 
-/** The door sends a comment every 15 s; without any for so long, nobody is there. */
+/** Without any byte for this time the connection is considered lost. The admin server sends a comment every 15 s. */
 const SILENCE_MS = 45_000;
 const FIRST_PAUSE_MS = 200;
 const LONGEST_PAUSE_MS = 5000;
 
-/** Prints until nobody reads any more; throws a Refusal where the door does not want us. */
+/** Prints until stdout is closed. Throws an AdminError if the server refuses the request. */
 export async function followTail(wanted: LogsArguments, printer: Printer): Promise<void> {
   let lastId = '';
   let failures = 0;
@@ -21,14 +22,14 @@ export async function followTail(wanted: LogsArguments, printer: Printer): Promi
         failures = 0;
       });
     } catch (error) {
-      if (!(error instanceof AdminError) || !error.isPassing || isFirst) throw error;
-      if (failures === 0) process.stderr.write(`weir: ${error.message}; trying again\n`);
+      if (!(error instanceof AdminError) || !error.isTemporary || isFirst) throw error;
+      if (failures === 0) process.stderr.write(`weir: ${error.message}; retrying\n`);
     }
     if (!printer.isClosed) await sleep(backoffMs(failures++, FIRST_PAUSE_MS, LONGEST_PAUSE_MS));
   }
 }
 
-/** One connection, to its end. */
+/** Serves one connection until it ends. `reached` gets the id of each printed event. */
 async function connect(
   wanted: LogsArguments,
   lastId: string,
@@ -42,16 +43,16 @@ async function connect(
   const history: [string, string][] =
     lastId === '' && wanted.limit > 0 ? [['tail', String(wanted.limit)]] : [];
   try {
-    const response = await ask(wanted, [...wanted.filters, ...history], headers, silence.signal);
+    const response = await getLogs(wanted, [...wanted.filters, ...history], headers, silence.signal);
     for await (const event of events(response.body!, () => watch.refresh())) {
       await show(event, printer);
-      // Only now: what was not printed is to come again.
+      // Only now, so that a record that was not printed is sent again.
       if (event.id !== '') reached(event.id);
       if (printer.isClosed) return;
     }
   } catch (error) {
     if (error instanceof AdminError) throw error;
-    // Broken off: the next connection goes on where this one was.
+    // The connection was lost: the next one continues.
     if (!(error instanceof TypeError) && (error as Error).name !== 'AbortError') throw error;
   } finally {
     clearTimeout(watch);
@@ -71,10 +72,12 @@ async function show({ name, data }: ServerEvent, printer: Printer): Promise<void
   if (name !== 'dropped') return;
   const { count, places } = JSON.parse(data) as { count?: number; places?: number };
   const what = count === undefined ? `up to ${places} records` : `${count} records`;
-  process.stderr.write(`weir: ${what} were missed\n`);
+  process.stderr.write(`weir: ${what} were left out, since they came faster than they were read\n`);
 }
 
-/** The events of a stream (https://html.spec.whatwg.org/multipage/server-sent-events.html), comments as empty ones. */
+/**
+ * The events of a stream (https://html.spec.whatwg.org/multipage/server-sent-events.html). Comments are empty events.
+ */
 async function* events(body: ReadableStream<Uint8Array>, alive: () => void): AsyncGenerator<ServerEvent> {
   const decoder = new TextDecoder();
   let text = '';

@@ -1,11 +1,11 @@
-// Records on stdout, as text, JSON or CSV. Invariants: a reader that closes the pipe (`| head`) ends the command without
-// an error, and no logged text can control the terminal.
+// Prints records as text, JSON or CSV.
+// Invariant: a closed pipe (`| head`) ends the command without an error, and no logged text can control the terminal.
 import { CSV_HEAD, csvRow } from '../../core/record-csv.ts';
 import type { LogEntry } from './admin-client.ts';
 import type { ColorMode, OutputFormat } from './flags.ts';
 
-/** Everything that terminals take for more than a letter, save tab and line end. */
-// oxlint-disable-next-line no-control-regex -- these are what is looked for
+/** Control characters that terminals interpret, except tab and line feed. */
+// oxlint-disable-next-line no-control-regex -- control characters are what it matches
 const CONTROL = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g;
 
 const two = (n: number): string => String(n).padStart(2, '0');
@@ -34,9 +34,9 @@ const durationText = (ms: number): string =>
   ms < 1000 ? `${ms.toFixed(1)}ms` : `${(ms / 1000).toFixed(2)}s`;
 
 /**
- * `[2026-11-20 17:52:26]: ERROR (abc12 31255019…) message`, in this machine's time (contracts/baseten.md 8.2). The level
- * and what stands in parentheses, replica and request id, are there where the record has them; the duration of a request stands
- * at its end. Its status is part of the message.
+ * `[2026-11-20 17:52:26]: ERROR (abc12 31255019…) message 12.3ms`, in local time (docs/contracts/serving.md 8.2). Level,
+ * replica and request id (in parentheses) and duration appear if the record has them. The status of a request is part
+ * of its message.
  */
 export function formatTextLine(log: LogEntry, isColored = false): string {
   const { timestamp, message, level, replica, request_id: id, duration_ms: duration } = log;
@@ -76,7 +76,7 @@ export class Printer {
     });
   }
 
-  /** Nobody reads any more. */
+  /** True once the reader has closed stdout. */
   get isClosed(): boolean {
     return this.#isClosed;
   }

@@ -1,20 +1,19 @@
-// Processor time and memory of a control group, version 2 or 1.
+// Reads CPU time and memory of a control group, version 2 or 1.
 // https://docs.kernel.org/admin-guide/cgroup-v2.html, https://docs.kernel.org/admin-guide/cgroup-v1/memory.html
-// Must stay true: a group whose figures are not all there gives nothing rather than half of them.
-// Does not belong here: which group is whose (cgroup-path.ts).
+// Invariant: a reading is complete; if one value is missing there is no reading.
 import { readNumber, readTable } from '../small-file.ts';
 
-/** What any source tells of a replica. */
+/** CPU and memory of a replica, from any source. */
 export interface ContainerFigures {
-  /** Since the replica's start, of all cores together. */
+  /** CPU time of all cores since the replica started. */
   readonly cpuSeconds: number;
-  /** Memory that cannot be taken away without harm: usage minus inactive file pages. */
+  /** Memory in use minus inactive file pages, which the kernel can drop. */
   readonly workingSetBytes: number;
-  /** How long it would have run but for its processor limit; `undefined` where the source does not know. */
+  /** CPU time the replica was throttled; `undefined` if the source does not report it. */
   readonly throttledSeconds: number | undefined;
 }
 
-/** The directories of one group. Version 1 has one for each controller; `cpu` may be missing. */
+/** The directories of a group. Version 1 has one per controller; `cpu` may be missing. */
 export type CgroupDirectories =
   | { readonly version: 2; readonly unified: string }
   | {
@@ -24,7 +23,7 @@ export type CgroupDirectories =
       readonly cpu: string | undefined;
     };
 
-/** The figures of a group, or `undefined` when it is not there or its controllers are off. */
+/** Returns `undefined` if the group does not exist or its controllers are off. */
 export const readCgroup = (directories: CgroupDirectories): Promise<ContainerFigures | undefined> =>
   directories.version === 2 ? readV2(directories.unified) : readV1(directories);
 
@@ -40,7 +39,7 @@ async function readV2(directory: string): Promise<ContainerFigures | undefined> 
   const throttledMicros = cpu?.get('throttled_usec');
   return {
     cpuSeconds: usageMicros / 1e6,
-    // The two files are read a moment apart.
+    // The two files are not read at the same moment, so the difference may be negative.
     workingSetBytes: Math.max(0, usage - inactive),
     throttledSeconds: throttledMicros === undefined ? undefined : throttledMicros / 1e6,
   };
@@ -55,7 +54,7 @@ async function readV1(
     readTable(`${directories.memory}/memory.stat`),
     directories.cpu === undefined ? undefined : readTable(`${directories.cpu}/cpu.stat`),
   ]);
-  // total_: with the groups below, as usage_in_bytes counts them too.
+  // total_: includes child groups, as usage_in_bytes does.
   const inactive = memory?.get('total_inactive_file');
   if (cpuNanos === undefined || usage === undefined || inactive === undefined) return undefined;
   const throttledNanos = cpu?.get('throttled_time');

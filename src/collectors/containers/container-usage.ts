@@ -1,7 +1,6 @@
-// Processor time and memory of every replica, from the first source that fits: a configured control group, the group of
-// its process where nobody else is in it, the tree of its processes.
-// Must stay true: what cannot be read of one replica takes nothing from another; counters never go down.
-// Does not belong here: replicas in Docker containers (docker.ts), whose daemon may hang on its own.
+// Collects CPU and memory of each replica from the first source that exists: the configured control group, the control
+// group of its process if no other process uses it, or the tree of its processes. Docker containers: see docker.ts.
+// Invariant: a failure for one replica does not affect another; counters never decrease.
 import { describe } from '../../core/errors.ts';
 import { readCgroup, type ContainerFigures } from './cgroup.ts';
 import { MonotonicCounter, type CounterValues } from '../monotonic-counter.ts';
@@ -19,28 +18,28 @@ import type { CollectorReading, Collector } from '../runner.ts';
 
 export type UsageSource = 'cgroup_v2' | 'cgroup_v1' | 'process_tree' | 'docker';
 
-/** The figures of one replica. */
+/** CPU and memory of one replica. */
 export interface ContainerReading extends ContainerFigures {
-  /** The index of the deployment. */
+  /** Index of the deployment. */
   readonly deployment: number;
   readonly replica: string;
   readonly source: UsageSource;
 }
 
-/** Figures with whose they are. */
+/** Values of one source, before they are made monotonic. */
 export interface RawCounters {
   readonly figures: ContainerFigures;
   readonly source: UsageSource;
-  readonly of: string;
-  readonly onFall: CounterValues['onFall'];
+  readonly owner: string;
+  readonly onDecrease: CounterValues['onDecrease'];
 }
 
-/** The counters of replicas, kept from reading to reading. */
-export class Counters {
+/** The monotonic counters of all replicas. */
+export class ContainerCounters {
   readonly #counters = new Map<string, { cpu: MonotonicCounter; throttled: MonotonicCounter }>();
 
-  /** A reading whose counters go on from what was counted before. */
-  add(replica: CollectedReplica, { figures, source, of, onFall }: RawCounters): ContainerReading {
+  /** Makes a reading whose counters continue the earlier readings of the replica. */
+  add(replica: CollectedReplica, { figures, source, owner, onDecrease }: RawCounters): ContainerReading {
     const key = keyOf(replica);
     const counters = this.#counters.get(key) ?? {
       cpu: new MonotonicCounter(),
@@ -48,7 +47,7 @@ export class Counters {
     };
     this.#counters.set(key, counters);
     const { cpuSeconds, workingSetBytes, throttledSeconds } = figures;
-    const from = { kind: source, of, onFall };
+    const from = { kind: source, owner, onDecrease };
     return {
       deployment: replica.deployment,
       replica: replica.id,
@@ -62,7 +61,7 @@ export class Counters {
     };
   }
 
-  /** Forgets replicas that are gone. */
+  /** Removes the counters of all other replicas. */
   keep(replicas: readonly CollectedReplica[]): void {
     const wanted = new Set(replicas.map(keyOf));
     for (const key of this.#counters.keys()) if (!wanted.has(key)) this.#counters.delete(key);
@@ -74,7 +73,7 @@ export class ContainerUsage implements Collector<ContainerReading[]> {
   readonly #machine: Machine;
   readonly #processes: ReplicaProcesses;
   readonly #replicas: () => readonly CollectedReplica[];
-  readonly #counters = new Counters();
+  readonly #counters = new ContainerCounters();
 
   constructor(machine: Machine, processes: ReplicaProcesses, replicas: () => readonly CollectedReplica[]) {
     this.#machine = machine;
@@ -82,14 +81,14 @@ export class ContainerUsage implements Collector<ContainerReading[]> {
     this.#replicas = replicas;
   }
 
-  async sample(): Promise<CollectorReading<ContainerReading[]>> {
+  async collect(): Promise<CollectorReading<ContainerReading[]>> {
     const replicas = this.#replicas().filter(({ container }) => container.docker === '');
     this.#counters.keep(replicas);
     const table = this.#processes.table();
     const found = await this.#processes.find(replicas, table);
     const readings: ContainerReading[] = [];
     const problems: string[] = [];
-    let askSoon = false;
+    let retrySoon = false;
     for (const one of found) {
       if (one.problem !== '') problems.push(`${one.replica.id}: ${one.problem}`);
       const raw = await this.#read(one, table).catch((error: unknown) => {
@@ -97,10 +96,10 @@ export class ContainerUsage implements Collector<ContainerReading[]> {
         return undefined;
       });
       if (raw) readings.push(this.#counters.add(one.replica, raw));
-      // A replica of another machine never comes; one of this machine may be about to start.
-      else if (isOwnAddress(one.replica.host)) askSoon = true;
+      // The process of a replica on this machine may be about to start.
+      else if (isOwnAddress(one.replica.host)) retrySoon = true;
     }
-    return { value: readings, problem: problems.join('; '), askSoon };
+    return { value: readings, problem: problems.join('; '), retrySoon };
   }
 
   async #read(
@@ -109,13 +108,24 @@ export class ContainerUsage implements Collector<ContainerReading[]> {
   ): Promise<RawCounters | undefined> {
     const figures = group && (await readCgroup(group.directories));
     if (figures)
-      return { figures, source: `cgroup_v${group.directories.version}`, of: group.name, onFall: 'restart' };
+      return {
+        figures,
+        source: `cgroup_v${group.directories.version}`,
+        owner: group.name,
+        onDecrease: 'restart',
+      };
     const { cgroup } = replica.container;
-    // Who names a group wants its figures and no others.
-    if (cgroup !== 'auto' && cgroup !== '') throw new Error(`no figures in the control group ${cgroup}`);
+    // No other source replaces a configured group.
+    if (cgroup !== 'auto' && cgroup !== '')
+      throw new Error(`cannot read CPU and memory of the configured control group ${cgroup}`);
     const tree = root && (await readTree(this.#machine.proc, root.pid, await table()));
     return (
-      tree && { figures: tree, source: 'process_tree', of: `${root.pid} ${root.started}`, onFall: 'loss' }
+      tree && {
+        figures: tree,
+        source: 'process_tree',
+        owner: `${root.pid} ${root.started}`,
+        onDecrease: 'loss',
+      }
     );
   }
 }

@@ -1,45 +1,44 @@
-// The GPUs of every replica: readings of the stream, slices of the inventory, and whose they are.
-// Must stay true: a GPU is shown for a replica only when it was configured so, when one of the replica's processes is
-// on it, or when there is no other replica that it could belong to; and no longer than until the first inventory that
-// has none of the replica's processes after one that had.
+// Assigns GPUs to replicas, and joins the readings of nvidia-smi with its inventory of MIG slices and processes.
+// Invariant: a GPU is assigned to a replica only if it is configured, if a process of the replica uses it, or if there
+// is only one replica; and no longer once an inventory lists no process of a replica that had one before.
 //
-// The label: the card's index as nvidia-smi prints it (`0`); under MIG each slice by itself, card and device number
-// (`0:1`, as container runtimes name it), and not the card as a whole.
+// Label: the index of the card as nvidia-smi prints it (`0`). Under MIG, each slice has its own label of card and
+// device number (`0:1`, as in container runtimes), and the card as a whole has none.
 //
-// The memory of a replica: the card's own figure. Where the card has none (unified memory), or where other processes
-// are on the card too, the memory of the replica's own processes. Where the driver does not tell that, the card's own.
+// Memory of a replica: the value of the card. If the card has none (unified memory), or if other processes use it too,
+// the memory of the replica's processes. If the driver does not report that, the value of the card.
 import { NvidiaInventory } from './nvidia-inventory.ts';
 import type { GpuProcess, InventoryCard } from './nvidia-cards.ts';
 import type { CardReading } from './nvidia-smi.ts';
 import { keyOf, type ReplicaProcesses, type CollectedReplica } from '../processes/replica-processes.ts';
 import type { CollectorReading, Collector } from '../runner.ts';
 
-/** The figures of a card or a slice. */
+/** Memory and utilization of a card or a slice. */
 export interface GpuFigures {
-  /** The label, as at the beginning of this file. */
+  /** The label, see above. */
   readonly gpu: string;
   readonly memoryUsedMiB: number | undefined;
   /** 0 to 100. */
   readonly utilizationPercent: number | undefined;
 }
 
-/** The figures of one GPU, or of one slice of it, for a replica. */
+/** Memory and utilization of a card or a slice that a replica uses. */
 export interface GpuReading extends GpuFigures {
-  /** The index of the replica's deployment. */
+  /** Index of the replica's deployment. */
   readonly deployment: number;
   readonly replica: string;
 }
 
-/** A whole card or a slice: what can belong to a replica. */
+/** A card without MIG, or a slice: the unit that is assigned to replicas. */
 export interface GpuPart extends GpuFigures {
-  /** All that a configuration may call it: its label, its card's index, UUIDs. */
+  /** Names that a configuration may use: the label, the index of the card, UUIDs. */
   readonly names: readonly string[];
   readonly processes: readonly GpuProcess[];
 }
 
 /**
- * The parts of all cards. Of a card that is known to be under MIG, while its slices are not known, there are none: its
- * figures would be those of several owners.
+ * The parts of all cards. A card under MIG whose slices are unknown has none, since its values would belong to several
+ * replicas.
  */
 export function partsOf(
   cards: readonly CardReading[],
@@ -73,7 +72,7 @@ export function partsOf(
   });
 }
 
-/** The memory of some processes together; `undefined` if there are none, or if one of them has no figure. */
+/** Total memory of processes; `undefined` if there are none, or if the memory of one of them is unknown. */
 function memoryOf(processes: readonly GpuProcess[]): number | undefined {
   let sum = 0;
   for (const { memoryUsedMiB } of processes) {
@@ -90,8 +89,8 @@ export class Gpus implements Collector<readonly InventoryCard[]> {
   readonly #replicas: () => readonly CollectedReplica[];
   readonly #processes: ReplicaProcesses;
   /**
-   * Replica → label of a GPU → numbers of the replica's processes on it in the last inventory. A replica whose processes
-   * were never seen on a GPU is missing; one whose processes have gone has no GPUs.
+   * Replica → label of a GPU → ids of the replica's processes on it in the last inventory. A replica whose processes
+   * were never on a GPU is missing; one whose processes ended has an empty map.
    */
   readonly #seen = new Map<string, ReadonlyMap<string, ReadonlySet<number>>>();
   /** UUIDs of cards that were under MIG in the last inventory. */
@@ -109,15 +108,15 @@ export class Gpus implements Collector<readonly InventoryCard[]> {
     this.#inventory = new NvidiaInventory(proc, () => cards().length > 0);
   }
 
-  async sample(signal: AbortSignal): Promise<CollectorReading<readonly InventoryCard[]>> {
-    const sampled = await this.#inventory.sample(signal);
-    if (sampled.value) await this.learn(sampled.value);
-    return sampled;
+  async collect(signal: AbortSignal): Promise<CollectorReading<readonly InventoryCard[]>> {
+    const reading = await this.#inventory.collect(signal);
+    if (reading.value) await this.assign(reading.value);
+    return reading;
   }
 
   kill = (): void => this.#inventory.kill();
 
-  /** Every replica's GPUs by the last readings; `inventory` is the last one that is not too old. */
+  /** The GPUs of each replica, with the last readings. `inventory`: the last one that is not too old. */
   readings(inventory: readonly InventoryCard[]): GpuReading[] {
     const parts = this.#parts(inventory);
     const replicas = this.#replicas();
@@ -125,7 +124,7 @@ export class Gpus implements Collector<readonly InventoryCard[]> {
     return replicas.flatMap((replica) => {
       const seen = this.#seen.get(keyOf(replica));
       return parts
-        .filter((part) => isOf(replica, part, seen, isOnly))
+        .filter((part) => isUsedBy(replica, part, seen, isOnly))
         .map((part) => ({
           deployment: replica.deployment,
           replica: replica.id,
@@ -136,7 +135,7 @@ export class Gpus implements Collector<readonly InventoryCard[]> {
     });
   }
 
-  /** The cards and slices themselves, independent of the processes on them. */
+  /** All cards and slices, whichever processes use them. */
   figures(inventory: readonly InventoryCard[]): readonly GpuFigures[] {
     return this.#parts(inventory);
   }
@@ -145,8 +144,8 @@ export class Gpus implements Collector<readonly InventoryCard[]> {
     return partsOf(this.#cards(), inventory, this.#underMig);
   }
 
-  /** Finds the GPUs on which the replicas' processes run. */
-  async learn(inventory: readonly InventoryCard[]): Promise<void> {
+  /** Finds the GPUs that the replicas' processes use. */
+  async assign(inventory: readonly InventoryCard[]): Promise<void> {
     this.#underMig = new Set(
       inventory.filter((card) => card.isMig && card.slices.length > 0).map(({ uuid }) => uuid),
     );
@@ -167,14 +166,14 @@ export class Gpus implements Collector<readonly InventoryCard[]> {
         if (here.length > 0) own.set(gpu, new Set(here));
       }
       const key = keyOf(found.replica);
-      // In another pid namespace than the driver's no process is ever found, so that says nothing about the replica.
+      // In a pid namespace other than the driver's no process is ever found, so a first empty result means nothing.
       if (own.size > 0 || this.#seen.has(key)) this.#seen.set(key, own);
     }
   }
 }
 
-/** `seen`: the GPUs on which its processes run, and the numbers of these processes. */
-function isOf(
+/** `seen`: the GPUs that the replica's processes use, and the ids of these processes. */
+function isUsedBy(
   { gpus }: CollectedReplica,
   part: GpuPart,
   seen: ReadonlyMap<string, ReadonlySet<number>> | undefined,
@@ -184,7 +183,7 @@ function isOf(
   return seen?.has(part.gpu) ?? isOnly;
 }
 
-/** `own`: numbers of the replica's processes there, if they were seen. */
+/** `own`: ids of the replica's processes on this part; `undefined` if none were ever found. */
 function memoryFor(
   { memoryUsedMiB, processes }: GpuPart,
   own: ReadonlySet<number> | undefined,

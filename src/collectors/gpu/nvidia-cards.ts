@@ -1,5 +1,5 @@
-// Cards, MIG slices and processes from the tree of `nvidia-smi -q -x` (nvsmi_device_v11.dtd to v13.dtd).
-// Must stay true: any tree gives an inventory or `undefined`; what a driver leaves out is absent, never 0.
+// Reads cards, MIG slices and processes from the parsed XML of `nvidia-smi -q -x` (nvsmi_device_v11.dtd to v13.dtd).
+// Invariant: any input gives an inventory or `undefined`; a value that the driver does not report is absent, never 0.
 
 /** A process on a card or a slice. */
 export interface GpuProcess {
@@ -8,28 +8,28 @@ export interface GpuProcess {
   readonly memoryUsedMiB: number | undefined;
 }
 
-/** A part of a card under MIG. */
+/** A MIG device of a card. */
 export interface MigSlice {
-  /** Its MIG device number on the card, as nvidia-smi prints it. */
+  /** MIG device number on the card. */
   readonly index: string;
-  /** Few drivers tell it here. */
+  /** Few drivers report it. */
   readonly uuid: string | undefined;
   readonly memoryUsedMiB: number | undefined;
   readonly processes: readonly GpuProcess[];
 }
 
-/** A card as the inventory has it. */
+/** A card in the inventory. */
 export interface InventoryCard {
   readonly uuid: string;
   readonly isMig: boolean;
   readonly slices: readonly MigSlice[];
-  /** Processes on the card, those on its slices too. */
+  /** Processes on the card, including those on its slices. */
   readonly processes: readonly GpuProcess[];
 }
 
 type Node = Readonly<Record<string, unknown>>;
 
-/** A node's children of a name: xml2js gives one as itself, several as a list, an empty element as text. */
+/** Child elements with a name. xml2js returns one element as an object, several as an array, an empty one as text. */
 function children(node: unknown, name: string): Node[] {
   const child = typeof node === 'object' && node !== null ? (node as Node)[name] : undefined;
   const list = Array.isArray(child) ? child : [child];
@@ -47,8 +47,8 @@ function mebibytes(text: string | undefined): number | undefined {
   return match ? Number(match[1]) : undefined;
 }
 
-/** The inventory in a parsed document, or `undefined` when it is none. */
-export function cardsIn(tree: unknown): InventoryCard[] | undefined {
+/** Returns `undefined` if the document is not one of nvidia-smi. */
+export function parseInventory(tree: unknown): InventoryCard[] | undefined {
   const [log] = children(tree, 'nvidia_smi_log');
   if (log === undefined) return undefined;
   return children(log, 'gpu').flatMap((gpu) => {
@@ -69,18 +69,18 @@ function cardOf(gpu: Node, uuid: string): InventoryCard {
     index: textOf(device, 'index') ?? '',
     uuid: textOf(device, 'uuid'),
     memoryUsedMiB: mebibytes(textOf(children(device, 'fb_memory_usage')[0], 'used')),
-    processes: eachOnce(seen.filter(({ instance }) => instance === instanceOf(device))),
+    processes: withoutDuplicates(seen.filter(({ instance }) => instance === instanceOf(device))),
   }));
   return {
     uuid,
     isMig: textOf(children(gpu, 'mig_mode')[0], 'current_mig') === 'Enabled',
     slices: slices.filter(({ index }) => /^\d+$/.test(index)),
-    processes: eachOnce(seen),
+    processes: withoutDuplicates(seen),
   };
 }
 
-/** One entry per process, since a process with compute and graphics work may be listed once for each. */
-function eachOnce(processes: readonly GpuProcess[]): GpuProcess[] {
+/** One entry per process. nvidia-smi lists a process with compute and graphics work twice. */
+function withoutDuplicates(processes: readonly GpuProcess[]): GpuProcess[] {
   const once = new Map<number, GpuProcess>();
   for (const { pid, memoryUsedMiB } of processes) {
     const known = once.get(pid)?.memoryUsedMiB;
@@ -90,6 +90,6 @@ function eachOnce(processes: readonly GpuProcess[]): GpuProcess[] {
   return [...once.values()];
 }
 
-/** The part of a card that a slice or a process is on. */
+/** Identifies the MIG instance of a slice or a process. */
 const instanceOf = (node: Node): string =>
   `${textOf(node, 'gpu_instance_id')} ${textOf(node, 'compute_instance_id')}`;

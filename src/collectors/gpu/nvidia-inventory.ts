@@ -1,5 +1,5 @@
-// Asks now and then for what the stream of readings does not tell: MIG slices, and which process sits on which GPU.
-// Must stay true: at most one such process; it and all that it started are gone before the next one is started.
+// Collects what the stream of readings does not contain: MIG slices, and the processes on each GPU.
+// Invariant: at most one child process runs; it and its descendants have ended before the next one starts.
 import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import type { InventoryCard } from './nvidia-cards.ts';
@@ -7,48 +7,50 @@ import type { InventoryOutput } from './nvidia-inventory-process.ts';
 import { isAlive, readProcesses } from '../processes/process-table.ts';
 import type { CollectorReading, Collector } from '../runner.ts';
 
-/** Its neighbour, with the extension that this file has: .ts from source, .js from the build. */
+/** The program of the child process, with the extension of this file: .ts in source, .js in the build. */
 const PROGRAM = fileURLToPath(import.meta.url).replace(/(\.\w+)$/, '-process$1');
-/** A full answer has a few hundred bytes for every card. */
-const MAX_ANSWER_BYTES = 4 * 1024 * 1024;
+/** Normal output has a few hundred bytes per card. */
+const MAX_OUTPUT_BYTES = 4 * 1024 * 1024;
 
 export class NvidiaInventory implements Collector<readonly InventoryCard[]> {
   readonly name = 'gpu_inventory';
   readonly #proc: string;
   readonly #isUseful: () => boolean;
-  /** The group of the last process, while something of it may be left. */
+  /** Process group of the last child, while some of its processes may still run. */
   #group: number | undefined;
 
-  /** `isUseful` is false while the driver does not answer: asking it more would only hang too. */
+  /** `isUseful` returns false while the driver does not respond, since another nvidia-smi would hang too. */
   constructor(proc: string, isUseful: () => boolean) {
     this.#proc = proc;
     this.#isUseful = isUseful;
   }
 
-  async sample(signal: AbortSignal): Promise<CollectorReading<readonly InventoryCard[]>> {
-    const nothing = (problem: string) => ({ value: undefined, problem, askSoon: false });
+  async collect(signal: AbortSignal): Promise<CollectorReading<readonly InventoryCard[]>> {
+    const nothing = (problem: string) => ({ value: undefined, problem, retrySoon: false });
     if (!this.#isUseful()) return nothing('');
-    if (await this.#isLeft()) return nothing('the last nvidia-smi does not end');
-    const text = await this.#ask(signal);
-    if (text === undefined) return nothing('the answer was too long or cut off');
-    const answer = JSON.parse(text) as InventoryOutput;
-    return 'cards' in answer ? { value: answer.cards, problem: '', askSoon: false } : nothing(answer.problem);
+    if (await this.#isRunning()) return nothing('the previous nvidia-smi is still running');
+    const text = await this.#run(signal);
+    if (text === undefined) return nothing('the output of nvidia-smi -q -x is too long or cut off');
+    const output = JSON.parse(text) as InventoryOutput;
+    return 'cards' in output
+      ? { value: output.cards, problem: '', retrySoon: false }
+      : nothing(output.problem);
   }
 
-  /** Ends what runs. */
+  /** Kills the child process and its descendants. */
   kill = (): void => {
     if (this.#group === undefined) return;
     try {
       process.kill(-this.#group, 'SIGKILL');
     } catch (error) {
-      // Ended by itself. Whatever else is wrong, the next run finds it still there and says so.
+      // ESRCH: it has ended. After another error, the next run reports that it still runs.
       if ((error as NodeJS.ErrnoException).code === 'ESRCH') this.#group = undefined;
     }
   };
 
-  #ask(signal: AbortSignal): Promise<string | undefined> {
+  #run(signal: AbortSignal): Promise<string | undefined> {
     return new Promise((resolve, reject) => {
-      // A group of its own, so that the shell and the nvidia-smi below it end with it.
+      // A process group of its own, so that the shell and nvidia-smi are killed with it.
       const child = spawn(process.execPath, [PROGRAM], {
         stdio: ['pipe', 'pipe', 'ignore'],
         detached: true,
@@ -57,23 +59,23 @@ export class NvidiaInventory implements Collector<readonly InventoryCard[]> {
       let text = '';
       child.stdout.on('data', (chunk: Buffer) => {
         text += chunk.toString();
-        if (text.length > MAX_ANSWER_BYTES) this.kill();
+        if (text.length > MAX_OUTPUT_BYTES) this.kill();
       });
       signal.addEventListener('abort', this.kill, { once: true });
       child.on('error', reject);
       child.once('close', () => {
-        // Whatever it left behind: an nvidia-smi that hangs outlives the process that asked.
+        // An nvidia-smi that hangs outlives its parent.
         this.kill();
         resolve(text.endsWith('\n') ? text : undefined);
       });
     });
   }
 
-  /** True while a process of the last group is there; one stuck in the driver may take its time to die. */
-  async #isLeft(): Promise<boolean> {
+  /** True while a process of the last group runs. One that is stuck in the driver may take long to end. */
+  async #isRunning(): Promise<boolean> {
     this.kill();
     if (this.#group === undefined) return false;
-    // What has ended and waits for a parent that never asks (process 1 of a container) hangs no more.
+    // Zombies do not count: process 1 of a container may never wait for them.
     for (const process of (await readProcesses(this.#proc)).values())
       if (process.group === this.#group && isAlive(process)) return true;
     this.#group = undefined;

@@ -1,7 +1,7 @@
-// Readings of all cards from one nvidia-smi that prints them over and over (-lms): starting it anew for every reading
-// costs a second on machines with many cards and has brought hosts down.
-// Must stay true: at most one such process, none after stop; one that falls silent is killed, and the next is started
-// only when it is really gone: a process stuck in the driver does not die of SIGKILL at once.
+// Reads all cards from one nvidia-smi that runs permanently (-lms). A new process for each reading takes a second on
+// machines with many cards and can overload a host.
+// Invariant: at most one nvidia-smi runs, and none after `stop`. One that prints nothing is killed, and the next one
+// starts after it has ended, since a process that is stuck in the driver does not end at once.
 import { spawn, type ChildProcess } from 'node:child_process';
 import { backoffMs } from '../../core/backoff.ts';
 import { describe } from '../../core/errors.ts';
@@ -10,28 +10,28 @@ import { OutputLines } from './output-lines.ts';
 import type { CollectResult, CollectorStats } from '../runner.ts';
 
 const QUERY = '--query-gpu=index,uuid,memory.used,utilization.gpu';
-/** After so many intervals without a line it is given up. */
+/** nvidia-smi is killed after this many intervals without a line. */
 const SILENT_INTERVALS = 3;
 const FIRST_WAIT_MS = 1000;
 const MAX_WAIT_MS = 60_000;
-/** One that ran this long begins anew with the smallest wait. */
+/** After a run of this duration the wait before a restart is reset. */
 const STEADY_MS = 60_000;
-/** More than any machine has: what prints ever new cards is none. */
+/** More cards than any machine has. Further ones are ignored, so that memory is bounded. */
 const MAX_CARDS = 128;
-/** How often to look whether it has been installed meanwhile. */
+/** Wait before the next try if nvidia-smi is not installed. */
 const MISSING_WAIT_MS = 300_000;
 
-/** What one line tells of a card. */
+/** The values of one line. */
 export interface CardReading {
   /** As nvidia-smi prints it. */
   readonly index: string;
   readonly uuid: string;
-  /** `undefined` where nvidia-smi has no figure: [N/A], [Not Supported], ERR!. Under MIG there is no utilization. */
+  /** `undefined` if nvidia-smi has no value: [N/A], [Not Supported], ERR!. Under MIG there is no utilization. */
   readonly memoryUsedMiB: number | undefined;
   readonly utilizationPercent: number | undefined;
 }
 
-/** One line of `index, uuid, memory.used, utilization.gpu`; `undefined` where it is none. */
+/** Parses a line of `index, uuid, memory.used, utilization.gpu`. Returns `undefined` if it is another line. */
 export function parseLine(line: string): CardReading | undefined {
   const [index, uuid, memory, utilization, ...more] = line.split(',').map((field) => field.trim());
   if (
@@ -56,7 +56,7 @@ const spawnPiped = (program: string, args: readonly string[]) =>
 
 export interface SmiStreamOptions {
   readonly intervalMs: number;
-  /** How long it may take to the first line: without persistence mode the driver wakes up first. */
+  /** Limit for the first line. Without persistence mode the driver has to be loaded first. */
   readonly timeoutMs: number;
   readonly maxAgeMs: number;
 }
@@ -64,7 +64,7 @@ export interface SmiStreamOptions {
 export class NvidiaSmiStream {
   readonly #options: SmiStreamOptions;
   readonly #log: Logger;
-  readonly #began: () => void;
+  readonly #onFirstReading: () => void;
   readonly #cards = new Map<string, { readonly card: CardReading; readonly atMs: number }>();
   readonly #runs: Record<CollectResult, number> = { success: 0, failure: 0, timeout: 0, missing: 0 };
   #process: ChildProcess | undefined;
@@ -73,18 +73,18 @@ export class NvidiaSmiStream {
   #isStopped = true;
   #lastResult: CollectResult | undefined;
   #attempt = 0;
-  /** Cards already seen in the round of lines that is being read. */
+  /** UUIDs of the cards in the current round: nvidia-smi prints one line per card and interval. */
   #round = new Set<string>();
   #durationSeconds: number | undefined;
   #lastLineMs: number | undefined;
-  /** The last thing it said that was no reading: mostly why it does not work. */
-  #remark = '';
+  /** The last line that was not a reading. It usually says what is wrong. */
+  #lastMessage = '';
 
-  /** `began` is called when a new process has given its first reading. */
-  constructor(options: SmiStreamOptions, log: Logger, began: () => void) {
+  /** `onFirstReading` is called at the first reading of each nvidia-smi process. */
+  constructor(options: SmiStreamOptions, log: Logger, onFirstReading: () => void) {
     this.#options = options;
     this.#log = log;
-    this.#began = began;
+    this.#onFirstReading = onFirstReading;
   }
 
   start(): void {
@@ -93,7 +93,7 @@ export class NvidiaSmiStream {
     this.#spawn();
   }
 
-  /** Ends the process; resolves when it is gone, or at `deadlineMs` when even SIGKILL does not end it. */
+  /** Kills the process. Resolves when it has ended, at the latest at `deadlineMs` (performance.now()). */
   stop(deadlineMs: number): Promise<void> {
     this.#isStopped = true;
     clearTimeout(this.#timer);
@@ -111,7 +111,7 @@ export class NvidiaSmiStream {
     });
   }
 
-  /** The cards as they were read last, without those whose reading is too old. */
+  /** The last reading of each card, without readings that are too old. */
   cards(): CardReading[] {
     const now = performance.now();
     return Array.from(this.#cards.values())
@@ -122,7 +122,7 @@ export class NvidiaSmiStream {
   stats(): CollectorStats {
     return {
       sampler: 'gpu',
-      // Without the program there is nothing that could succeed or fail.
+      // If nvidia-smi is not installed, there is no success and no failure.
       isSuccess:
         this.#lastResult === undefined || this.#lastResult === 'missing'
           ? undefined
@@ -136,40 +136,40 @@ export class NvidiaSmiStream {
   #spawn(): void {
     const startedMs = performance.now();
     const args = [QUERY, '--format=csv,noheader,nounits', '-lms', String(this.#options.intervalMs)];
-    // A group of its own: where nvidia-smi is a wrapper, what it starts ends with it.
+    // A process group of its own: nvidia-smi may be a wrapper, whose children are killed with it.
     let child: ReturnType<typeof spawnPiped>;
     try {
       child = spawnPiped('nvidia-smi', args);
     } catch (error) {
-      // Thrown only where the machine is out of memory or processes; all else is an 'error' event.
-      return this.#gone(error as NodeJS.ErrnoException, null, 0);
+      // Thrown only if the machine is out of memory or processes. Other failures are 'error' events.
+      return this.#ended(error as NodeJS.ErrnoException, null, 0);
     }
     this.#process = child;
     this.#round = new Set();
-    this.#remark = '';
-    let hasSpoken = false;
+    this.#lastMessage = '';
+    let hasReading = false;
     const lines = new OutputLines((line) => {
       const card = parseLine(line);
       if (card === undefined) {
-        if (line.trim() !== '') this.#remark = line.trim().slice(0, 200);
+        if (line.trim() !== '') this.#lastMessage = line.trim().slice(0, 200);
         return;
       }
-      if (!hasSpoken) this.#durationSeconds = (performance.now() - startedMs) / 1000;
+      if (!hasReading) this.#durationSeconds = (performance.now() - startedMs) / 1000;
       this.#read(card);
-      if (!hasSpoken) this.#began();
-      hasSpoken = true;
+      if (!hasReading) this.#onFirstReading();
+      hasReading = true;
     });
     child.stdout.on('data', (chunk: Buffer) => lines.push(chunk));
-    const complaints = new OutputLines((line) => (this.#remark = line.trim().slice(0, 200)));
-    child.stderr.on('data', (chunk: Buffer) => complaints.push(chunk));
-    this.#watch(Math.max(this.#options.timeoutMs, SILENT_INTERVALS * this.#options.intervalMs));
+    const errorLines = new OutputLines((line) => (this.#lastMessage = line.trim().slice(0, 200)));
+    child.stderr.on('data', (chunk: Buffer) => errorLines.push(chunk));
+    this.#restartWatchdog(Math.max(this.#options.timeoutMs, SILENT_INTERVALS * this.#options.intervalMs));
     let problem: NodeJS.ErrnoException | undefined;
     child.on('error', (error) => (problem = error));
-    // 'close' comes in every case: after an exit, and after a start that failed.
+    // 'close' is emitted after an exit and after a failed start.
     child.once('close', (code, signal) => {
-      // Half a line may look like a whole one with a smaller number: it is no reading.
-      this.#remark ||= lines.rest.trim().slice(0, 200);
-      this.#gone(problem, signal ?? code, performance.now() - startedMs);
+      // An incomplete line may look like a reading with a smaller number, so it is not used as one.
+      this.#lastMessage ||= lines.rest.trim().slice(0, 200);
+      this.#ended(problem, signal ?? code, performance.now() - startedMs);
     });
   }
 
@@ -177,21 +177,22 @@ export class NvidiaSmiStream {
     if (this.#cards.size >= MAX_CARDS && !this.#cards.has(card.uuid)) return;
     this.#lastLineMs = performance.now();
     this.#cards.set(card.uuid, { card, atMs: this.#lastLineMs });
-    // A card that comes a second time begins a new round.
+    // A card that is already in the round starts a new one.
     if (this.#round.size === 0 || this.#round.has(card.uuid)) {
       this.#round.clear();
       this.#count('success', '');
     }
     this.#round.add(card.uuid);
-    this.#watch(SILENT_INTERVALS * this.#options.intervalMs);
+    this.#restartWatchdog(SILENT_INTERVALS * this.#options.intervalMs);
   }
 
-  #watch(patienceMs: number): void {
+  /** Kills nvidia-smi if it prints no reading for `silenceMs`. */
+  #restartWatchdog(silenceMs: number): void {
     clearTimeout(this.#watchdog);
     this.#watchdog = setTimeout(() => {
-      this.#count('timeout', this.#remark || `nvidia-smi printed nothing for ${patienceMs} ms`);
+      this.#count('timeout', this.#lastMessage || `nvidia-smi printed nothing for ${silenceMs} ms`);
       this.#kill();
-    }, patienceMs).unref();
+    }, silenceMs).unref();
   }
 
   #kill = (): void => {
@@ -200,38 +201,38 @@ export class NvidiaSmiStream {
     try {
       process.kill(-pid, 'SIGKILL');
     } catch (error) {
-      // It may have ended a moment ago; 'close' tells. One that may not be killed keeps its place: no other is started.
-      if ((error as NodeJS.ErrnoException).code !== 'ESRCH') this.#remark = describe(error);
+      // ESRCH: it has ended, and 'close' follows. If it cannot be killed, no other one is started.
+      if ((error as NodeJS.ErrnoException).code !== 'ESRCH') this.#lastMessage = describe(error);
     }
   };
 
-  #gone(problem: NodeJS.ErrnoException | undefined, how: string | number | null, ranMs: number): void {
+  #ended(problem: NodeJS.ErrnoException | undefined, exit: string | number | null, ranMs: number): void {
     clearTimeout(this.#watchdog);
-    // What it may have started and left behind.
+    // Kills children that outlived it.
     this.#kill();
     this.#process = undefined;
     if (this.#isStopped) return;
     const isMissing = problem?.code === 'ENOENT';
     if (isMissing) this.#count('missing', '');
-    else if (this.#lastResult !== 'timeout' || how !== 'SIGKILL')
+    else if (this.#lastResult !== 'timeout' || exit !== 'SIGKILL')
       this.#count(
         'failure',
-        problem?.message ?? `nvidia-smi ended (${how})${this.#remark && `: ${this.#remark}`}`,
+        problem?.message ?? `nvidia-smi exited (${exit})${this.#lastMessage && `: ${this.#lastMessage}`}`,
       );
     if (ranMs >= STEADY_MS) this.#attempt = 0;
     const waitMs = isMissing ? MISSING_WAIT_MS : backoffMs(this.#attempt++, FIRST_WAIT_MS, MAX_WAIT_MS);
     this.#timer = setTimeout(() => this.#spawn(), waitMs).unref();
   }
 
-  /** Counts a round or its failure; the log hears of changes only. */
+  /** Counts a round or a failure. Logs only changes. */
   #count(result: CollectResult, problem: string): void {
     this.#runs[result]++;
     const before = this.#lastResult;
     this.#lastResult = result;
     if (before === result) return;
-    if (result === 'missing') this.#log.info('no GPU figures: nvidia-smi is not installed');
-    else if (result === 'success') this.#log.info('nvidia-smi gives readings');
+    if (result === 'missing') this.#log.info('no GPU metrics: nvidia-smi is not installed');
+    else if (result === 'success') this.#log.info('reading GPUs with nvidia-smi');
     else if (before === 'success' || before === undefined || before === 'missing')
-      this.#log.warn('sampler failed', { sampler: 'gpu', problem });
+      this.#log.warn('collector failed', { sampler: 'gpu', problem });
   }
 }

@@ -1,8 +1,8 @@
-// The door of the room: follows the pods of one deployment and knows their figures.
-// Must stay true: weir's start waits for none of it, an API server that fails is asked again with growing waits, and
-// figures older than `max_age` are no figures.
+// Follows the pods of one deployment in Kubernetes, and counts them by state.
+// Invariant: weir starts without waiting for the API server, failed requests are retried with backoff, and counts older
+// than `max_age` are not used.
 //
-//   load ─► list ─► watch ─┬─ quiet ─► watch again, from the last version
+//   open ─► list ─► watch ─┬─ quiet ─► watch again, from the last version
 //     ▲       ▲            ├─ gone, or ten minutes passed ─► list
 //     └ wait ─┴── wait ◄───┴─ failed
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -16,9 +16,9 @@ import { Pods, type PodFigures } from './pod-figures.ts';
 export type { PodCondition, PodFigures } from './pod-figures.ts';
 
 const RETRY_FIRST_MS = 500;
-/** Watches have lost events before: the list is read anew after this time, whatever they say. */
-const LIST_AGAIN_MS = 600_000;
-/** A watch that the server ends sooner than this, over and over, is not asked for without a pause. */
+/** Interval of lists, since a watch can miss events. */
+const LIST_INTERVAL_MS = 600_000;
+/** After a watch shorter than this, the next one starts after a wait. */
 const SHORT_WATCH_MS = 1000;
 
 export class Kubernetes {
@@ -30,8 +30,8 @@ export class Kubernetes {
   readonly #stopping = new AbortController();
   #version = '';
   #listedMs = -Infinity;
-  /** When the API server was last heard; a watch that is open is being heard (it is closed after 30 s of silence). */
-  #heardMs = -Infinity;
+  /** performance.now() of the last contact with the API server. While a watch is open, contact exists. */
+  #contactMs = -Infinity;
   #isWatching = false;
   #attempt = 0;
   #problem: string | undefined;
@@ -43,7 +43,7 @@ export class Kubernetes {
     this.#pods = new Pods(options.container);
   }
 
-  /** Begins to follow the pods, in the background; nothing where the setting is off. */
+  /** Starts to follow the pods in the background, unless `pods` is off. */
   start(): void {
     if (this.#options.pods !== 'off') void this.#follow();
   }
@@ -52,9 +52,9 @@ export class Kubernetes {
     this.#stopping.abort();
   }
 
-  /** The figures of the pods, or `undefined` while nothing recent is known of them. */
+  /** Counts of the pods; `undefined` if they are older than `max_age`. */
   figures(): PodFigures | undefined {
-    const isFresh = this.#isWatching || performance.now() - this.#heardMs <= this.#options.max_age;
+    const isFresh = this.#isWatching || performance.now() - this.#contactMs <= this.#options.max_age;
     return isFresh ? this.#pods.figures() : undefined;
   }
 
@@ -71,16 +71,16 @@ export class Kubernetes {
     }
   }
 
-  /** One round: a list where it is time for one, then one watch to its end. */
+  /** One round: a list if it is due, then one watch until it ends. */
   async #listAndWatch(api: PodApi): Promise<WatchEnd> {
     const startedMs = performance.now();
-    if (startedMs - this.#listedMs > LIST_AGAIN_MS) {
+    if (startedMs - this.#listedMs > LIST_INTERVAL_MS) {
       const list = await api.list();
       if ('problem' in list) return list;
       this.#pods.replace(list.items);
       this.#version = list.version;
       this.#listedMs = performance.now();
-      this.#heardMs = performance.now();
+      this.#contactMs = performance.now();
     }
     const end = await this.#watch(api);
     if (end !== 'quiet') this.#listedMs = -Infinity;
@@ -96,7 +96,7 @@ export class Kubernetes {
       { opened: () => this.#opened(), event: (type, object) => this.#event(type, object) },
       this.#stopping.signal,
     );
-    if (this.#isWatching) this.#heardMs = performance.now();
+    if (this.#isWatching) this.#contactMs = performance.now();
     this.#isWatching = false;
     return end;
   }
@@ -119,7 +119,7 @@ export class Kubernetes {
   async #failed(problem: string): Promise<void> {
     if (this.#stopping.signal.aborted) return;
     this.#listedMs = -Infinity;
-    // Once for each change: an API server that is down for a day has one line, not one for each try.
+    // Reported once per problem, not once per retry.
     if (problem !== this.#problem) this.#log.event('pods_lost', { problem });
     this.#problem = problem;
     await this.#pause();
@@ -128,7 +128,7 @@ export class Kubernetes {
   async #pause(): Promise<void> {
     const waitMs = backoffMs(this.#attempt++, RETRY_FIRST_MS, this.#options.retry_delay_max);
     await sleep(waitMs, undefined, { ref: false, signal: this.#stopping.signal }).catch((error: Error) => {
-      // Stopped meanwhile; whoever waits looks for that itself.
+      // Stopped. The caller checks the signal.
       if (error.name !== 'AbortError') throw error;
     });
   }

@@ -1,31 +1,31 @@
-// From pod objects to figures: how often containers were started again, who is ready, who is still starting. Pure.
-// Must stay true: whatever an API server sends is read without failing, and restarts never go down.
+// Counts pods by state, and restarts of their containers, from pod objects of the API server.
+// Invariant: any input is read without an exception, and the number of restarts never decreases.
 // Fields: Kubernetes API v1, PodStatus and ContainerStatus.
 
 export type PodCondition = 'true' | 'false' | 'unknown';
 
-/** What there is to know of one pod. */
+/** State of one pod. */
 export interface Pod {
   readonly uid: string;
   readonly readiness: PodCondition;
-  /** Waits for a place, loads, or was started again, and has not been ready since. */
+  /** Pending, or running and not ready since its containers started. */
   readonly isStarting: boolean;
   readonly isDeleting: boolean;
-  /** Ended for good (Succeeded, Failed or evicted): no replica any more. */
+  /** Ended for good: Succeeded, Failed or evicted. */
   readonly isOver: boolean;
-  /** Restarts of the model's containers, as the kubelet counts them. */
+  /** Restarts of the model's containers, as counted by the kubelet. */
   readonly restarts: number;
 }
 
-/** The figures of the pods of one deployment. */
+/** Counts of the pods of one deployment. */
 export interface PodFigures {
-  /** Restarts since the oldest pod known began; pods that are gone stay counted. */
+  /** Restarts of all pods, including deleted ones. */
   readonly restarts: number;
   readonly readiness: Readonly<Record<PodCondition, number>>;
   /** Pods that are ready and not being deleted. */
   readonly active: number;
   readonly starting: number;
-  /** All that are neither over nor being deleted: those two, and those that were ready and are not now. */
+  /** Pods that are neither over nor being deleted, in any condition. */
   readonly all: number;
 }
 
@@ -36,20 +36,20 @@ const fields = (value: unknown): Fields =>
 const list = (value: unknown): Fields[] => (Array.isArray(value) ? value.map(fields) : []);
 const text = (value: unknown): string => (typeof value === 'string' ? value : '');
 
-/** A point in time as JSON has it or as the client library gives it, in milliseconds; NaN where there is none. */
+/** A time as a JSON string or a Date, in milliseconds since the epoch. NaN if there is none. */
 const timeMs = (value: unknown): number =>
   value instanceof Date ? value.getTime() : typeof value === 'string' ? Date.parse(value) : NaN;
 
-/** What weir's own container is called when no name says which one is the model's. */
+/** Names of weir's own container. They are excluded if the model's container is not configured. */
 const OWN = /^weir/;
 
-/** Reads a pod object; `undefined` where it is none. `container` is the model's, or empty for all but weir's. */
+/** Reads a pod object; `undefined` if it has no uid. `container`: name of the model's; empty: all but weir's. */
 export function readPod(value: unknown, container: string): Pod | undefined {
   const metadata = fields(fields(value)['metadata']);
   const status = fields(fields(value)['status']);
   const uid = text(metadata['uid']);
   if (uid === '') return undefined;
-  // Native sidecars are init containers and have a list of their own: they are no model.
+  // Native sidecars are init containers, which are in another list.
   const containers = list(status['containerStatuses']).filter((one) =>
     container === '' ? !OWN.test(text(one['name'])) : one['name'] === container,
   );
@@ -75,24 +75,25 @@ export function readPod(value: unknown, container: string): Pod | undefined {
 const countOf = (value: unknown): number => (Number.isSafeInteger(value) ? Math.max(0, value as number) : 0);
 
 /**
- * True when a pod that is not ready has been, since its containers run: its Ready condition turned after they had
- * started. It needs no memory, so that it holds for pods that are older than this process. (A pod that starts has the
- * condition at False before its containers run, and a container that dies turns it before it is started again.)
+ * True if a pod that is not ready was ready since its containers started: its Ready condition changed after their
+ * start.
+ * It depends on the object only, so it holds for pods older than this process. (A new pod has the condition False
+ * before its containers run, and a container that exits changes it before it is restarted.)
  */
 function wasReady(ready: Fields | undefined, containers: readonly Fields[]): boolean {
-  const turnedMs = timeMs(ready?.['lastTransitionTime']);
+  const changedMs = timeMs(ready?.['lastTransitionTime']);
   const startedMs = containers.map((one) => timeMs(fields(fields(one['state'])['running'])['startedAt']));
-  return startedMs.length > 0 && startedMs.every((started) => turnedMs > started);
+  return startedMs.length > 0 && startedMs.every((started) => changedMs > started);
 }
 
-/** Pods whose restarts are remembered after they have gone, at most: a list may leave one out by mistake. */
-const REMEMBERED = 4096;
+/** Maximum number of deleted pods whose restarts are kept, since a list may omit a pod by mistake. */
+const MAX_DELETED = 4096;
 
-/** The pods that there are, and the restarts of all that there ever were. */
+/** The current pods, and the restarts of all pods so far. */
 export class Pods {
   readonly #container: string;
   readonly #current = new Map<string, Pod>();
-  /** uid → the most restarts it was seen with, oldest news first. */
+  /** uid → highest number of restarts, least recently updated first. */
   readonly #counted = new Map<string, number>();
   #restarts = 0;
 
@@ -100,13 +101,13 @@ export class Pods {
     this.#container = container;
   }
 
-  /** These pods are all that there are. */
+  /** Replaces all pods. */
   replace(objects: readonly unknown[]): void {
     this.#current.clear();
     for (const object of objects) this.put(object);
   }
 
-  /** A pod is new, or no longer what it was. */
+  /** Adds or updates a pod. */
   put(object: unknown): void {
     const pod = readPod(object, this.#container);
     if (pod === undefined) return;
@@ -116,10 +117,10 @@ export class Pods {
     this.#restarts += now - before;
     this.#counted.delete(pod.uid);
     this.#counted.set(pod.uid, now);
-    if (this.#counted.size > REMEMBERED + this.#current.size) this.#forgetOldest();
+    if (this.#counted.size > MAX_DELETED + this.#current.size) this.#forgetOldest();
   }
 
-  /** A pod is gone. What is told of it at last still counts. */
+  /** Removes a pod. Restarts in its last state still count. */
   remove(object: unknown): void {
     this.put(object);
     const pod = readPod(object, this.#container);

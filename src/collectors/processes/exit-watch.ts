@@ -41,7 +41,7 @@ export class ExitWatch implements Collector<number> {
     this.#searchedMs.clear();
   }
 
-  async sample(): Promise<CollectorReading<number>> {
+  async collect(): Promise<CollectorReading<number>> {
     const replicas = this.#replicas();
     const wanted = new Set(replicas.map(keyOf));
     for (const map of [this.#known, this.#searchedMs])
@@ -57,7 +57,7 @@ export class ExitWatch implements Collector<number> {
       const isSame = now?.pid === before?.pid && now?.started === before?.started;
       if (before && !isSame) this.#ended({ deployment: replica.deployment, replica: replica.id });
     }
-    return { value: this.#known.size, problem: '', askSoon: false };
+    return { value: this.#known.size, problem: '', retrySoon: false };
   }
 
   #isSearchDue(key: string, isKnown: boolean): boolean {

@@ -1,20 +1,20 @@
-// Finds the process that listens on a port of this machine: /proc/net/tcp names the socket, /proc/<pid>/fd its holder.
-// Must stay true: only addresses of this machine are looked for, the work of one search is bounded, and a process
-// that was found is not searched for again while it lives.
+// Finds the process that listens on a port of this machine: /proc/net/tcp has the socket, /proc/<pid>/fd its owner.
+// Invariant: only addresses of this machine are searched, the work of one search is bounded, and a process that was
+// found is not searched again while it runs.
 import { readdir, readlink } from 'node:fs/promises';
 import { hostname, networkInterfaces } from 'node:os';
 import { ancestorsOf, isAlive, readProcess, type Process, type ProcessTable } from './process-table.ts';
 import { isExpected, readSmall } from '../small-file.ts';
 
-/** Listening sockets stand first in /proc/net/tcp, however many connections follow. */
+/** Listening sockets come before connections in /proc/net/tcp, so its beginning is enough. */
 const MAX_TCP_BYTES = 1024 * 1024;
-/** Open files that one search looks at. */
+/** Maximum number of open files that one search reads. */
 const MAX_LINKS = 200_000;
-/** Whoever holds a socket that was searched for in vain is another user's: so long the search is not repeated. */
-const VAIN_MS = 60_000;
+/** Time before a failed search for the same socket is repeated. Its owner belongs to another user. */
+const NOT_FOUND_MS = 60_000;
 const LISTEN = '0A';
-/** They hold ports for processes that are elsewhere: their own figures are not a replica's. */
-const FORWARDERS = new Set(['docker-proxy', 'rootlessport', 'kube-proxy', 'slirp4netns', 'pasta']);
+/** Programs that forward a port to another process. Their CPU and memory are not those of a replica. */
+const PORT_FORWARDERS = new Set(['docker-proxy', 'rootlessport', 'kube-proxy', 'slirp4netns', 'pasta']);
 
 /** A listening socket. */
 export interface ListeningSocket {
@@ -23,7 +23,7 @@ export interface ListeningSocket {
   readonly inode: string;
 }
 
-/** The listening sockets of a /proc/net/tcp or tcp6. Addresses are words in the machine's byte order: little endian. */
+/** The listening sockets in /proc/net/tcp or tcp6. Addresses are 32-bit words in little endian byte order. */
 export function parseTcp(text: string): ListeningSocket[] {
   return Array.from(
     text.matchAll(/^\s*\d+: ([0-9A-F]{8}|[0-9A-F]{32}):([0-9A-F]{4}) \S+ ([0-9A-F]{2}) (?:\S+ +){5}(\d+)/gm),
@@ -44,14 +44,14 @@ function hostOf(hex: string): string {
     .toString('hex')
     .match(/.{4}/g)!
     .map((group) => Number.parseInt(group, 16).toString(16));
-  // The URL parser writes IPv6 addresses in the one short form of RFC 5952, as a replica's URL has it.
+  // The URL parser normalizes IPv6 addresses (RFC 5952), as in a replica's URL.
   return new URL(`http://[${groups.join(':')}]`).hostname.slice(1, -1);
 }
 
 const isLoopback = (host: string): boolean =>
   host === 'localhost' || host === '::1' || host.startsWith('127.');
 
-/** True when a connection to `host` stays on this machine. Names other than its own are not looked up. */
+/** True if `host` is this machine. Names are not resolved; only the machine's own name is known. */
 export const isOwnAddress = (host: string): boolean =>
   isLoopback(host) ||
   host === '0.0.0.0' ||
@@ -59,7 +59,7 @@ export const isOwnAddress = (host: string): boolean =>
   host === hostname() ||
   Object.values(networkInterfaces()).some((addresses) => addresses?.some(({ address }) => address === host));
 
-/** True when a socket bound to `bound` takes connections to `host`. */
+/** True if a socket that is bound to `bound` accepts connections to `host`. */
 const accepts = (bound: string, host: string): boolean =>
   bound === '0.0.0.0' ||
   bound === '::' ||
@@ -70,14 +70,16 @@ const accepts = (bound: string, host: string): boolean =>
 export class PortOwners {
   readonly #proc: string;
   readonly #known = new Map<string, Process>();
-  /** Sockets whose holder was not to be seen, and when that was. */
-  readonly #vain = new Map<string, { readonly sockets: string; readonly atMs: number }>();
+  /** Failed searches: the sockets, and performance.now() of the search. */
+  readonly #notFound = new Map<string, { readonly sockets: string; readonly atMs: number }>();
 
   constructor(proc: string) {
     this.#proc = proc;
   }
 
-  /** The process that listens there, the topmost where several share the socket; `undefined` when none is seen. */
+  /**
+   * The process that listens there; if several share the socket, their common ancestor. `undefined` if none is found.
+   */
   async find(host: string, port: number, table: () => Promise<ProcessTable>): Promise<Process | undefined> {
     const known = await this.known(host, port);
     if (known) return known;
@@ -85,34 +87,34 @@ export class PortOwners {
     const inodes = await this.#socketsAt(host, port);
     if (inodes.size === 0) return undefined;
     const sockets = [...inodes].join(' ');
-    const vain = this.#vain.get(key);
-    if (vain?.sockets === sockets && performance.now() - vain.atMs < VAIN_MS) return undefined;
+    const failed = this.#notFound.get(key);
+    if (failed?.sockets === sockets && performance.now() - failed.atMs < NOT_FOUND_MS) return undefined;
     const found = await this.#holder(inodes, await table());
-    if (found === undefined || FORWARDERS.has(found.name)) {
-      this.#vain.set(key, { sockets, atMs: performance.now() });
+    if (found === undefined || PORT_FORWARDERS.has(found.name)) {
+      this.#notFound.set(key, { sockets, atMs: performance.now() });
       return undefined;
     }
-    this.#vain.delete(key);
+    this.#notFound.delete(key);
     this.#known.set(key, found);
     return found;
   }
 
-  /** The process that was found there by an earlier search, if it still runs. Reads one file. */
+  /** The process that an earlier search found, if it still runs. Reads one file. */
   async known(host: string, port: number): Promise<Process | undefined> {
     const key = `${host} ${port}`;
     const known = this.#known.get(key);
     if (known === undefined) return undefined;
     const now = await readProcess(this.#proc, known.pid);
     if (now && isAlive(now) && now.started === known.started) return now;
-    // Another search may have found the next one meanwhile.
+    // A concurrent search may have replaced it.
     if (this.#known.get(key) === known) this.#known.delete(key);
     return undefined;
   }
 
-  /** Forgets ports that nobody asks for any more. */
-  keep(places: readonly { readonly host: string; readonly port: number }[]): void {
-    const wanted = new Set(places.map(({ host, port }) => `${host} ${port}`));
-    for (const map of [this.#known, this.#vain])
+  /** Forgets all other ports. */
+  keep(ports: readonly { readonly host: string; readonly port: number }[]): void {
+    const wanted = new Set(ports.map(({ host, port }) => `${host} ${port}`));
+    for (const map of [this.#known, this.#notFound])
       for (const key of map.keys()) if (!wanted.has(key)) map.delete(key);
   }
 
@@ -126,7 +128,7 @@ export class PortOwners {
     );
   }
 
-  /** Servers fork, and their children inherit the socket: of all its holders, the one that the others come from. */
+  /** Of all processes that hold the socket, the ancestor of the others, since forked children inherit it. */
   async #holder(links: ReadonlySet<string>, table: ProcessTable): Promise<Process | undefined> {
     const holders: Process[] = [];
     const left = { links: MAX_LINKS };
@@ -135,12 +137,13 @@ export class PortOwners {
     const pids = new Set(holders.map(({ pid }) => pid));
     const tops = holders.filter(({ pid }) => !ancestorsOf(pid, table).some((ancestor) => pids.has(ancestor)));
     if (tops.length < 2) return tops[0];
-    // Workers that each have a socket of their own (SO_REUSEPORT) are one server when one process has started them.
+    // Workers with a socket each (SO_REUSEPORT) are one server if the same process started them.
     const parent = table.get(tops[0]!.parent);
-    const isTheirs =
+    const isCommonParent =
       parent !== undefined && parent.pid !== 1 && tops.every((top) => top.parent === parent.pid);
-    const isOurs = parent?.pid === process.pid || ancestorsOf(process.pid, table).includes(parent?.pid ?? 0);
-    return isTheirs && !isOurs ? parent : tops.sort((a, b) => a.pid - b.pid)[0];
+    const isOwnAncestor =
+      parent?.pid === process.pid || ancestorsOf(process.pid, table).includes(parent?.pid ?? 0);
+    return isCommonParent && !isOwnAncestor ? parent : tops.sort((a, b) => a.pid - b.pid)[0];
   }
 
   async #holds(pid: number, links: ReadonlySet<string>, left: { links: number }): Promise<boolean> {
@@ -152,7 +155,7 @@ export class PortOwners {
       }
       return false;
     } catch (error) {
-      // Another user's process, or one that has just ended or closed that file.
+      // A process of another user, or one that ended or closed the file meanwhile.
       if (isExpected(error)) return false;
       throw error;
     }

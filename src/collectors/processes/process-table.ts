@@ -1,31 +1,31 @@
-// The processes of this machine as /proc/<pid>/stat shows them (man 5 proc_pid_stat).
-// Must stay true: a process that ends while the table is read is simply not in it.
+// The processes of this machine, read from /proc/<pid>/stat (man 5 proc_pid_stat).
+// Invariant: a process that ends while the table is read is not in the table.
 import { readdir } from 'node:fs/promises';
 import { readSmall } from '../small-file.ts';
 
-/** Ticks per second of the times in /proc: USER_HZ is 100 for user programs on every Linux that Node runs on. */
+/** Clock ticks per second in /proc: USER_HZ, which is 100 on every Linux that Node supports. */
 const TICKS_PER_SECOND = 100;
-/** So many files are read at a time: enough to be quick, few enough to leave threads of the pool to others. */
-const AT_ONCE = 8;
+/** Files that are read in parallel. Kept low, since other reads share Node's thread pool. */
+const PARALLEL_READS = 8;
 
 export interface Process {
   readonly pid: number;
   readonly name: string;
-  /** `Z`: it has ended, and its parent has not asked for it yet. */
+  /** One letter. `Z`: a zombie, which has ended and was not waited for by its parent. */
   readonly state: string;
   readonly parent: number;
   readonly group: number;
-  /** Processor time, its own and that of children it has waited for. */
+  /** CPU time of the process and of children that it has waited for. */
   readonly cpuSeconds: number;
-  /** Ticks after boot: with the pid it tells one process from a later one of the same number. */
+  /** Start time in ticks after boot. Distinguishes a process from a later one with the same pid. */
   readonly started: string;
 }
 
 export type ProcessTable = ReadonlyMap<number, Process>;
 
-/** One process from the text of its stat file; `undefined` where that is none. */
+/** Parses a stat file. Returns `undefined` if it is malformed. */
 export function parseStat(text: string): Process | undefined {
-  // The name may hold spaces and parentheses: the last one closes it.
+  // The name may contain spaces and parentheses, so it ends at the last one.
   const [open, close] = [text.indexOf('('), text.lastIndexOf(')')];
   if (open === -1 || close < open) return undefined;
   const pid = Number(text.slice(0, open));
@@ -48,16 +48,16 @@ export function parseStat(text: string): Process | undefined {
   };
 }
 
-/** One process now, or `undefined` when there is none of that number. */
+/** Reads one process. Returns `undefined` if it does not exist. */
 export async function readProcess(proc: string, pid: number): Promise<Process | undefined> {
   const text = await readSmall(`${proc}/${pid}/stat`, 4096);
   return text === undefined ? undefined : parseStat(text);
 }
 
-/** False for what is left of a process when it has ended and its parent has not asked for it yet. */
+/** False for zombies and dead processes. */
 export const isAlive = ({ state }: Process): boolean => state !== 'Z' && state !== 'X';
 
-/** All processes that can be seen from here. */
+/** Reads all visible processes. */
 export async function readProcesses(proc: string): Promise<ProcessTable> {
   const pids = (await readdir(proc)).filter((name) => /^\d+$/.test(name)).map(Number);
   const table = new Map<number, Process>();
@@ -67,11 +67,11 @@ export async function readProcesses(proc: string): Promise<ProcessTable> {
       if (process) table.set(pid, process);
     }
   };
-  await Promise.all(Array.from({ length: AT_ONCE }, read));
+  await Promise.all(Array.from({ length: PARALLEL_READS }, read));
   return table;
 }
 
-/** A process and all that it started, directly or not. */
+/** A process and all its descendants. */
 export function treeOf(root: number, table: ProcessTable): Process[] {
   const children = new Map<number, Process[]>();
   for (const process of table.values()) {
@@ -82,7 +82,7 @@ export function treeOf(root: number, table: ProcessTable): Process[] {
   const first = table.get(root);
   const tree = first ? [first] : [];
   const seen = new Set(tree.map(({ pid }) => pid));
-  // A table read while processes come and go may even hold a circle: nobody is taken twice.
+  // A table that was read while processes start and end may contain a cycle.
   for (let i = 0; i < tree.length; i++)
     for (const child of children.get(tree[i]!.pid) ?? [])
       if (!seen.has(child.pid)) {
@@ -92,7 +92,7 @@ export function treeOf(root: number, table: ProcessTable): Process[] {
   return tree;
 }
 
-/** A process's parents, nearest first. */
+/** Ids of a process's ancestors, nearest first. */
 export function ancestorsOf(pid: number, table: ProcessTable): number[] {
   const ancestors: number[] = [];
   for (let at = table.get(pid)?.parent; at !== undefined && at > 0; at = table.get(at)?.parent) {

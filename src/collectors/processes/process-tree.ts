@@ -1,13 +1,13 @@
-// Processor time and memory of a process and all that it started.
-// Must stay true: a child that ends takes nothing away: its time is then in its parent's (cutime, cstime). Parents are
-// read before their children, so that no time is found in both places; at worst it is in neither for one reading.
+// CPU time and memory of a process and its descendants.
+// Invariant: no CPU time is counted twice. The time of a child that ended is added to its parent (cutime, cstime), so
+// parents are read before their children; at worst a child's time is missing in one reading.
 import { readProcess, treeOf, type ProcessTable } from './process-table.ts';
 import { readSmall } from '../small-file.ts';
 import type { ContainerFigures } from '../containers/cgroup.ts';
 
 /**
- * Anonymous and shared memory of a process in bytes, from /proc/<pid>/status. Not the whole resident set: that counts
- * mapped files, model weights above all, once for every process and though the kernel may drop them.
+ * Anonymous and shared memory of a process in bytes, from /proc/<pid>/status. The whole resident set would count mapped
+ * files, such as model weights, once per process, although the kernel can drop them.
  */
 async function memoryOf(proc: string, pid: number): Promise<{ anonymous: number; shared: number }> {
   const status = (await readSmall(`${proc}/${pid}/status`, 16 * 1024)) ?? '';
@@ -16,7 +16,7 @@ async function memoryOf(proc: string, pid: number): Promise<{ anonymous: number;
   return { anonymous: bytes('RssAnon'), shared: bytes('RssShmem') };
 }
 
-/** The figures of a tree, or `undefined` when its root is not there. */
+/** Returns `undefined` if the root process does not exist. */
 export async function readTree(
   proc: string,
   root: number,
@@ -31,7 +31,7 @@ export async function readTree(
     cpuSeconds += process.cpuSeconds;
     const memory = await memoryOf(proc, process.pid);
     anonymous += memory.anonymous;
-    // Workers of one server map the same segments: the largest share stands for all.
+    // Workers of one server map the same shared memory, so the largest value is used.
     shared = Math.max(shared, memory.shared);
   }
   return { cpuSeconds, workingSetBytes: anonymous + shared, throttledSeconds: undefined };

@@ -1,6 +1,6 @@
-// Which processes a replica consists of: a root process, and its control group where that holds nobody else.
-// Must stay true: the same answer serves processor time, memory and the question whose GPU it is.
-import { CgroupPaths, isAlone, processesIn, type CgroupPath } from '../containers/cgroup-path.ts';
+// Finds the processes of a replica: its root process, and its control group if no other process uses it.
+// Invariant: CPU, memory and GPU ownership are based on the same processes.
+import { CgroupPaths, isExclusive, processesIn, type CgroupPath } from '../containers/cgroup-path.ts';
 import { isOwnAddress, PortOwners } from './port-owner.ts';
 import {
   isAlive,
@@ -11,103 +11,110 @@ import {
   type ProcessTable,
 } from './process-table.ts';
 
-/** Where to look for a replica's figures. */
+/** Settings of a replica that say where its CPU and memory are read. */
 export interface ContainerOptions {
-  /** `auto`: its process's group when it is alone in it. Empty: no group. Else a group's path. */
+  /** `auto`: the group of its process, if no other process uses it. Empty: no group. Else the path of a group. */
   readonly cgroup: string;
-  /** Its process; 0: find it. */
+  /** Process id. 0: it is found by the port. */
   readonly pid: number;
-  /** The name or id of its Docker container; empty: none. */
+  /** Name or id of its Docker container, or empty. */
   readonly docker: string;
 }
 
-/** A replica as the samplers know it. */
+/** A replica that collectors read. */
 export interface CollectedReplica {
-  /** The index of its deployment. */
+  /** Index of its deployment. */
   readonly deployment: number;
   readonly id: string;
   readonly host: string;
   readonly port: number;
-  /** GPUs that are its own, as configured: indices, `0:1` for MIG slices, or UUIDs. Empty: find out. */
+  /** Configured GPUs: indices, `0:1` for MIG slices, or UUIDs. Empty: found by its processes. */
   readonly gpus: readonly string[];
   readonly container: ContainerOptions;
 }
 
-/** What a replica consists of. One of `root` and `group` is there, or both. */
+/** The processes of a replica, by their root, by their group, or by both. */
 export interface ReplicaRoot {
   readonly replica: CollectedReplica;
   readonly root: Process | undefined;
-  /** A group that is the replica's alone, or that was configured to be. */
+  /** A group that only the replica uses, or the configured one. */
   readonly group: CgroupPath | undefined;
-  /** What was configured and is not there; empty when all is well. */
+  /** Why a configured process was not found, or empty. */
   readonly problem: string;
 }
 
-/** Names a replica in maps. */
+/** Key of a replica in maps. */
 export const keyOf = ({ deployment, id }: { deployment: number; id: string }): string =>
   `${deployment} ${id}`;
 
-/** Where processes and groups are read: the real machine, or a folder that plays it. */
+/** The folders that processes and groups are read from. Other folders in tests. */
 export interface Machine {
   readonly proc: string;
-  /** Stands before mount points; '' for the real file system. */
+  /** Prefix of mount points; '' for the real file system. */
   readonly root: string;
 }
 
 export class ReplicaProcesses {
   readonly #machine: Machine;
-  readonly #places: CgroupPaths;
-  readonly #listeners: PortOwners;
+  readonly #cgroups: CgroupPaths;
+  readonly #portOwners: PortOwners;
   readonly #childPid: () => number | undefined;
 
   constructor(machine: Machine, childPid: () => number | undefined) {
     this.#machine = machine;
-    this.#places = new CgroupPaths(machine.proc, machine.root);
-    this.#listeners = new PortOwners(machine.proc);
+    this.#cgroups = new CgroupPaths(machine.proc, machine.root);
+    this.#portOwners = new PortOwners(machine.proc);
     this.#childPid = childPid;
   }
 
-  /** The process table, read at most once for whoever shares the returned function. */
+  /** Returns a function that reads the process table at its first call and returns the same table later. */
   table(): () => Promise<ProcessTable> {
     let reading: Promise<ProcessTable> | undefined;
     return () => (reading ??= readProcesses(this.#machine.proc));
   }
 
-  /** Finds all replicas at once: a group that two of them share is nobody's. */
+  /** Finds the processes of all replicas. A group that two of them share is used for neither. */
   async find(
     replicas: readonly CollectedReplica[],
     table: () => Promise<ProcessTable>,
   ): Promise<ReplicaRoot[]> {
-    this.#listeners.keep(replicas);
+    this.#portOwners.keep(replicas);
     const isOnly = replicas.length === 1;
     const roots = await Promise.all(replicas.map((replica) => this.#rootOf(replica, isOnly, table)));
     const names = await Promise.all(
-      roots.map(async (root) => root && (await this.#places.namesOf(root.pid))),
+      roots.map(async (root) => root && (await this.#cgroups.namesOf(root.pid))),
     );
-    const own = await this.#places.namesOf('self');
+    const own = await this.#cgroups.namesOf('self');
     return Promise.all(
       replicas.map(async (replica, i): Promise<ReplicaRoot> => {
         const root = roots[i];
         const { cgroup, pid } = replica.container;
         if (cgroup !== 'auto' && cgroup !== '') {
-          return { replica, root, group: await this.#places.placeAt(cgroup), problem: '' };
+          return { replica, root, group: await this.#cgroups.pathAt(cgroup), problem: '' };
         }
-        const mine = names[i];
+        const groups = names[i];
         const others = [own, ...names.filter((_, j) => j !== i && roots[j]?.pid !== root?.pid)];
-        const isOwn =
-          mine &&
-          isAlone(
-            mine,
+        const isExclusiveGroup =
+          groups &&
+          isExclusive(
+            groups,
             others.filter((other) => other !== undefined),
           );
         const group =
-          cgroup === 'auto' && root && isOwn ? await this.#places.placeOf(root.pid, mine) : undefined;
-        return { replica, root, group, problem: pid > 0 && !root ? `no process ${pid}` : '' };
+          cgroup === 'auto' && root && isExclusiveGroup
+            ? await this.#cgroups.pathOf(root.pid, groups)
+            : undefined;
+        return {
+          replica,
+          root,
+          group,
+          problem: pid > 0 && !root ? `the configured process ${pid} does not run` : '',
+        };
       }),
     );
   }
 
-  /** The numbers of a replica's processes. */
+  /** Ids of a replica's processes. */
   async pidsOf({ root, group }: ReplicaRoot, table: () => Promise<ProcessTable>): Promise<Set<number>> {
     const pids = group ? await processesIn(group) : new Set<number>();
     if (root) for (const { pid } of treeOf(root.pid, await table())) pids.add(pid);
@@ -115,8 +122,8 @@ export class ReplicaProcesses {
   }
 
   /**
-   * The process of a replica on this machine, or `undefined` if none is found: the configured one, else the one that listens
-   * on its port. Without a `table` there is no search: the result is the one found before, if it still runs.
+   * The configured process of a replica, else the process that listens on its port; `undefined` if there is none.
+   * Without `table` nothing is searched: the result is the process that an earlier search found, if it still runs.
    */
   async serverOf(
     { host, port, container }: CollectedReplica,
@@ -124,7 +131,7 @@ export class ReplicaProcesses {
   ): Promise<Process | undefined> {
     if (container.pid > 0) return this.#alive(container.pid);
     if (!isOwnAddress(host)) return undefined;
-    return table ? this.#listeners.find(host, port, table) : this.#listeners.known(host, port);
+    return table ? this.#portOwners.find(host, port, table) : this.#portOwners.known(host, port);
   }
 
   async #rootOf(
@@ -132,7 +139,7 @@ export class ReplicaProcesses {
     isOnly: boolean,
     table: () => Promise<ProcessTable>,
   ): Promise<Process | undefined> {
-    // With several replicas the command is what starts them: each is found by its port.
+    // With several replicas, the supervised process is the parent of all of them, so each is found by its port.
     const child = isOnly && replica.container.pid === 0 ? this.#childPid() : undefined;
     return child === undefined ? this.serverOf(replica, table) : this.#alive(child);
   }

@@ -1,7 +1,8 @@
 // Validates and sorts the series of one histogram or one summary, for each format.
-// Invariant: the result is valid in its format. A reader uses all buckets of a histogram together, so a histogram with one
-// wrong bucket is left out as a whole.
-// Rules: OpenMetrics 1.0, Histogram and Summary. It allows no sum that may fall, such as one of negative values, and no NaN.
+// Invariant: the result is valid in its format. A reader uses all buckets of a histogram together, so a histogram with
+// one wrong bucket is left out as a whole.
+// Rules: OpenMetrics 1.0, Histogram and Summary. It allows no sum that can decrease, such as one of negative values,
+// and no NaN.
 import { numberOf, readSampleValue, type SampleError, type LabelPair, type SampleLine } from './sample.ts';
 
 /** One sample with its labels for printing. */
@@ -31,13 +32,13 @@ interface Bucket {
 }
 
 /**
- * Buckets with ascending bounds up to +Inf and values that never fall, then sum and count. The count is that of the last
- * bucket, since the two differ if a server counts while it prints.
+ * Buckets with ascending bounds up to +Inf and values that never decrease, then sum and count. The count is that of the
+ * last bucket, since the two differ if a server counts while it prints.
  */
 export function histogram(
   name: string,
   group: readonly Series[],
-  fault: (why: SampleError) => void,
+  report: (error: SampleError) => void,
 ): Distribution {
   const sums = group.filter(({ sample }) => sample.name === `${name}_sum`);
   const counts = group.filter(({ sample }) => sample.name === `${name}_count`);
@@ -49,7 +50,7 @@ export function histogram(
     counts.length >= sums.length &&
     counts.every(({ sample }) => isCount(sample.value));
   if (!isWhole) {
-    fault('bad_histogram');
+    report('bad_histogram');
     return NOTHING;
   }
   const last = buckets.at(-1)!;
@@ -59,7 +60,7 @@ export function histogram(
       : { ...series, sample: { ...series.sample, value: last.series.sample.value } },
   );
   const sum = sums.filter(({ sample }) => sample.value !== 'NaN');
-  if (sum.length < sums.length) fault('bad_value');
+  if (sum.length < sums.length) report('bad_value');
   const inOrder = buckets.map(({ series }) => series);
   const isMonotone = buckets[0]!.bound >= 0 && sum.length === 1 && numberOf(sum[0]!.sample.value) >= 0;
   return {
@@ -80,10 +81,10 @@ function bucketsOf(name: string, group: readonly Series[]): readonly Bucket[] | 
     buckets.push({ bound: numberOf(bound), count: numberOf(sample.value), series: withBound(series, bound) });
   }
   buckets.sort((a, b) => a.bound - b.bound);
-  const isRising = buckets.every(
+  const isAscending = buckets.every(
     ({ bound, count }, i) => i === 0 || (bound > buckets[i - 1]!.bound && count >= buckets[i - 1]!.count),
   );
-  return isRising && buckets.at(-1)?.bound === Infinity ? buckets : undefined;
+  return isAscending && buckets.at(-1)?.bound === Infinity ? buckets : undefined;
 }
 
 /** Writes the infinite bound as `+Inf` (OpenMetrics 1.0, Considerations: Canonical Numbers). */
@@ -96,11 +97,11 @@ function withBound({ sample, labels }: Series, bound: string): Series {
 export function summary(
   name: string,
   group: readonly Series[],
-  fault: (why: SampleError) => void,
+  report: (error: SampleError) => void,
 ): Distribution {
   const isSum = ({ sample }: Series) => sample.name === `${name}_sum`;
   const text = group.filter((series) => !isSum(series) || series.sample.value !== 'NaN');
-  for (let i = text.length; i < group.length; i++) fault('bad_value');
+  for (let i = text.length; i < group.length; i++) report('bad_value');
   // In OpenMetrics quantiles and sums must not be negative; a quantile may be NaN.
   return { text, openMetrics: text.filter(({ sample }) => !(numberOf(sample.value) < 0)) };
 }

@@ -1,18 +1,21 @@
-// A metrics page of somebody else → the families in it that are right, each ready to be printed among ours.
-// Must stay true: the name of a series never changes, whichever format it came in and goes out in; whatever is not
-// certainly right is left out and counted; and reading pauses often, since requests are forwarded meanwhile.
-// Formats: Prometheus text 0.0.4, OpenMetrics 1.0. Left out without being wrong: timestamps, `_created`, `# UNIT`.
+// Parses the metrics page of a replica into valid families, ready to be printed in both formats.
+// Invariant: the name of a series is the same in both formats, everything that is not valid is left out and counted,
+// and parsing yields often, so that it does not block the data plane.
+// Formats: Prometheus text 0.0.4, OpenMetrics 1.0. Ignored without an error: timestamps, `_created`, `# UNIT`.
 import { FamilyBuilder, type FamilyType, type PageFamily } from './scraped-family.ts';
 import { readSample, type SampleError, type LabelPair, type SampleLine } from './sample.ts';
 
 export interface MetricsPageOptions {
   readonly isOpenMetrics: boolean;
-  /** The text holds U+FFFD where bytes were no UTF-8: such lines are left out. */
+  /** The text has U+FFFD in place of invalid UTF-8. Lines with it are left out. */
   readonly isLossy: boolean;
   readonly maxSeries: number;
-  /** Labels that every series gets. One of the page with such a name becomes `exported_…`, as in Prometheus. */
+  /**
+   * Labels that are added to every series. A label of the page with the same name becomes `exported_…`, as in
+   * Prometheus.
+   */
   readonly extra: readonly LabelPair[];
-  /** Families that nobody wants. */
+  /** True for families and series that are not wanted. */
   readonly isDropped: (name: string) => boolean;
 }
 
@@ -22,13 +25,13 @@ export interface MetricsPage {
 }
 
 const LINES_PER_PAUSE = 500;
-/** No line of a sane page is longer. */
+/** Longer lines are left out. */
 const MAX_LINE_CHARACTERS = 65_536;
-/** Ours: a page that uses them could pass for us. */
+/** Prefixes of weir's own families. A page must not use them. */
 const RESERVED = /^(?:baseten|weir)_/;
 const METADATA = /^#[ \t]+(HELP|TYPE|UNIT)[ \t]+([a-zA-Z_:][a-zA-Z0-9_:]*)(?:[ \t]+(.*))?$/s;
 
-/** A declared type → what it means for a sample whose name has this behind the declared one; missing: not of it. */
+/** Declared type → suffix of a sample name → type of its family. Other suffixes do not belong to the declared name. */
 const SUFFIXES: Record<string, Record<string, FamilyType | 'left out'>> = {
   counter: { '': 'counter', _total: 'counter', _created: 'left out' },
   gauge: { '': 'gauge' },
@@ -36,34 +39,34 @@ const SUFFIXES: Record<string, Record<string, FamilyType | 'left out'>> = {
   summary: { '': 'summary', _count: 'summary', _sum: 'summary', _created: 'left out' },
   untyped: { '': 'untyped' },
   unknown: { '': 'untyped' },
-  // Types of OpenMetrics alone are told as what they are to a text page.
+  // Types that only OpenMetrics has, with their type in the text format.
   info: { '': 'gauge', _info: 'gauge' },
   stateset: { '': 'gauge' },
   gaugehistogram: { '': 'untyped', _bucket: 'untyped', _gcount: 'untyped', _gsum: 'untyped' },
 };
 
 /**
- * Reads a page, pausing every few hundred lines. `fault` is called for each thing that is left out because it is
- * wrong. Returns the page, or why there is none at all.
+ * Parses a page, yielding every LINES_PER_PAUSE lines. `report` is called for each part that is left out. Returns the
+ * page, or why the whole page is left out.
  */
 export function* readPage(
   text: string,
   options: MetricsPageOptions,
-  fault: (why: SampleError) => void,
+  report: (error: SampleError) => void,
 ): Generator<void, MetricsPage | SampleError> {
-  const reader = new PageReader(options, fault);
+  const reader = new PageReader(options, report);
   let lines = 0;
   for (let at = 0; at < text.length;) {
     const newline = text.indexOf('\n', at);
     const end = newline === -1 ? text.length : newline;
-    // Every line of a whole text page ends: the rest of one that does not may be missing.
-    if (newline === -1 && !options.isOpenMetrics) fault('truncated');
-    else if (end - at > MAX_LINE_CHARACTERS) fault('bad_line');
+    // The last line of a text page ends with a newline. Without it, the line may be cut off.
+    if (newline === -1 && !options.isOpenMetrics) report('truncated');
+    else if (end - at > MAX_LINE_CHARACTERS) report('bad_line');
     else reader.line(text.slice(at, end));
     at = end + 1;
     if (++lines % LINES_PER_PAUSE === 0) yield;
   }
-  // A page that was cut off is not a page with fewer series: nobody knows what is missing.
+  // Without its end mark the page may be cut off, so all of it is left out.
   if (options.isOpenMetrics && !reader.hasEnded) return 'truncated';
   return { families: yield* reader.finish() };
 }
@@ -71,38 +74,38 @@ export function* readPage(
 class PageReader {
   hasEnded = false;
   readonly #options: MetricsPageOptions;
-  readonly #fault: (why: SampleError) => void;
+  readonly #report: (error: SampleError) => void;
   readonly #extraNames: ReadonlySet<string>;
   readonly #types = new Map<string, string>();
   readonly #helps = new Map<string, string>();
   readonly #families = new Map<string, FamilyBuilder>();
   readonly #seen = new Set<string>();
 
-  constructor(options: MetricsPageOptions, fault: (why: SampleError) => void) {
+  constructor(options: MetricsPageOptions, report: (error: SampleError) => void) {
     this.#options = options;
-    this.#fault = fault;
+    this.#report = report;
     this.#extraNames = new Set(options.extra.map(([name]) => name));
   }
 
   line(line: string): void {
     if (line === '' || /^[ \t]+$/.test(line)) return;
-    if (this.hasEnded || line.includes('\0')) return this.#fault('bad_line');
-    if (this.#options.isLossy && line.includes('\uFFFD')) return this.#fault('bad_utf8');
+    if (this.hasEnded || line.includes('\0')) return this.#report('bad_line');
+    if (this.#options.isLossy && line.includes('\uFFFD')) return this.#report('bad_utf8');
     if (line[0] === '#') return this.#comment(line);
     const sample = readSample(line);
-    if (typeof sample === 'string') return this.#fault(sample);
-    const why = this.#add(sample);
-    if (why !== undefined) this.#fault(why);
-    if (sample.hasBadExemplar) this.#fault('bad_exemplar');
+    if (typeof sample === 'string') return this.#report(sample);
+    const error = this.#add(sample);
+    if (error !== undefined) this.#report(error);
+    if (sample.hasBadExemplar) this.#report('bad_exemplar');
   }
 
-  /** The families that hold together. Of two that share the name of a series the first stays. */
+  /** The valid families. Of two families with a series name in common, the first stays. */
   *finish(): Generator<void, Map<string, PageFamily>> {
     const families = new Map<string, PageFamily>();
     const taken = new Set<string>();
     let series = 0;
     for (const builder of this.#families.values()) {
-      const family = builder.finish(this.#helpFor(builder), this.#fault);
+      const family = builder.finish(this.#helpFor(builder), this.#report);
       if (family === undefined) continue;
       series += family.series;
       if (series >= LINES_PER_PAUSE) {
@@ -110,7 +113,7 @@ class PageReader {
         yield;
       }
       if (family.claims.some((name) => taken.has(name))) {
-        this.#fault('name_conflict');
+        this.#report('name_conflict');
         continue;
       }
       for (const name of family.claims) taken.add(name);
@@ -128,9 +131,9 @@ class PageReader {
     if (keyword === 'HELP' && !this.#helps.has(name)) this.#helps.set(name, rest);
     if (keyword !== 'TYPE') return;
     const type = rest.trim();
-    // The first word counts, and only before the samples that it is about.
+    // The first declaration counts, and only before the samples of the family.
     const isLate = this.#families.has(name) || this.#types.has(name);
-    if (isLate || !Object.hasOwn(SUFFIXES, type)) this.#fault('bad_metadata');
+    if (isLate || !Object.hasOwn(SUFFIXES, type)) this.#report('bad_metadata');
     else this.#types.set(name, type);
   }
 
@@ -154,9 +157,9 @@ class PageReader {
     return family.add(sample, labels);
   }
 
-  /** The family that a sample is of; `undefined` for what is left out, a fault where its type has no such sample. */
+  /** The family of a sample; `undefined` if the sample is ignored, an error if its type has no such sample. */
   #ownerOf(name: string): { name: string; type: FamilyType } | SampleError | undefined {
-    // `foo_created` stands beside `foo` or `foo_total`, in the text format with a type of its own.
+    // `foo_created` belongs to the counter `foo` or `foo_total`. In the text format it has a type of its own.
     const counted = name.endsWith('_created') ? name.slice(0, -'_created'.length) : '';
     if (counted !== '' && this.#types.get(`${counted}_total`) === 'counter') return undefined;
     const cut = name.lastIndexOf('_');
@@ -170,25 +173,26 @@ class PageReader {
       return type === undefined ? 'bad_histogram' : { name, type: type as FamilyType };
     }
     if (meaning === undefined) return { name, type: 'untyped' };
-    // Histograms and summaries are one family of several names; the others are told by the name of their samples.
+    // Histograms and summaries have several sample names; other families have the name of their samples.
     return { name: meaning === 'histogram' || meaning === 'summary' ? stem : name, type: meaning };
   }
 
   #withExtra(labels: readonly LabelPair[]): LabelPair[] {
     const names = new Set(labels.map(([name]) => name));
     const renamed = labels.map(([name, value]): LabelPair => {
-      let free = name;
-      while (this.#extraNames.has(free) || (free !== name && names.has(free))) free = `exported_${free}`;
-      return [free, value];
+      let newName = name;
+      while (this.#extraNames.has(newName) || (newName !== name && names.has(newName)))
+        newName = `exported_${newName}`;
+      return [newName, value];
     });
     return [...this.#options.extra, ...renamed];
   }
 
   #helpFor({ name, type }: FamilyBuilder): string {
     const own = this.#helps.get(name);
-    // OpenMetrics declares a counter without its _total, an info without its _info.
-    const isOwnWord =
+    // OpenMetrics declares a counter without `_total`, and an info without `_info`.
+    const isDeclared =
       own !== undefined || this.#types.has(name) || type === 'histogram' || type === 'summary';
-    return isOwnWord ? (own ?? '') : (this.#helps.get(name.replace(/_(?:total|info)$/, '')) ?? '');
+    return isDeclared ? (own ?? '') : (this.#helps.get(name.replace(/_(?:total|info)$/, '')) ?? '');
   }
 }

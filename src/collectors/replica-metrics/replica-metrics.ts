@@ -1,71 +1,72 @@
-// The door of the room: fetches the metrics page of every replica on a timer and keeps what is right in it.
-// Must stay true: never two fetches of one replica at once, a replica that is gone is forgotten, what lies here is
-// only read when weir's own page is made, and all pages together never say two things of one name.
-import { setImmediate as turn } from 'node:timers/promises';
+// Replica metrics: fetches the metrics page of each replica on a timer and keeps its valid families.
+// Invariant: at most one fetch per replica at a time, a removed replica's page is dropped, and all pages agree on the
+// type of each name.
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { describe } from '../../core/errors.ts';
 import type { Logger } from '../../core/logger.ts';
 import { readPage, type MetricsPage } from './exposition.ts';
 import type { PageFamily } from './scraped-family.ts';
-import type { MergeOptions } from './options.ts';
+import type { ReplicaMetricsOptions } from './options.ts';
 import { requestPage, type PageUrl } from './page-request.ts';
 import type { SampleError } from './sample.ts';
 
 export type { FamilyType, PageFamily } from './scraped-family.ts';
 
-/** A replica whose page is wanted. */
-export interface Scraped {
+/** A replica whose page is fetched. */
+export interface ScrapedReplica {
   /** Id of its deployment. */
   readonly deployment: string;
   readonly id: string;
   readonly url: PageUrl;
 }
 
-/** How the fetches of one replica went. */
-export interface MergeReading {
+/** State of the fetches of one replica. */
+export interface ReplicaMetricsReading {
   readonly deployment: string;
   readonly replica: string;
-  /** The last fetch gave a page; `undefined` before the first has ended. */
-  readonly isWell: boolean | undefined;
-  /** Series of it in weir's page now. */
+  /** The last fetch succeeded; `undefined` before the first one has ended. */
+  readonly isSuccess: boolean | undefined;
+  /** Series of the replica that are on weir's page now. */
   readonly series: number;
-  /** What was left out so far, by reason. */
-  readonly faults: ReadonlyMap<SampleError, number>;
+  /** Parts that were left out so far, by reason. */
+  readonly errors: ReadonlyMap<SampleError, number>;
 }
 
-/** One replica: its last good page and what was wrong with it. */
-class Source {
-  scraped: Scraped;
+/** One replica with its last valid page. */
+class PageSource {
+  replica: ScrapedReplica;
   page: ReadonlyMap<string, PageFamily> = new Map();
   fetchedMs = -Infinity;
   isBusy = false;
-  isWell: boolean | undefined;
-  readonly faults = new Map<SampleError, number>();
-  readonly fault = (why: SampleError): void => void this.faults.set(why, (this.faults.get(why) ?? 0) + 1);
+  isSuccess: boolean | undefined;
+  readonly errors = new Map<SampleError, number>();
+  readonly report = (error: SampleError): void =>
+    void this.errors.set(error, (this.errors.get(error) ?? 0) + 1);
 
-  constructor(scraped: Scraped) {
-    this.scraped = scraped;
+  constructor(replica: ScrapedReplica) {
+    this.replica = replica;
   }
 }
 
 export class ReplicaMetrics {
-  readonly name = 'scraper';
-  readonly #options: MergeOptions;
-  readonly #replicas: () => readonly Scraped[];
+  readonly name = 'replica metrics';
+  readonly #options: ReplicaMetricsOptions;
+  readonly #replicas: () => readonly ScrapedReplica[];
   readonly #log: Logger;
   readonly #isDropped: (name: string) => boolean;
-  readonly #sources = new Map<string, Source>();
+  readonly #sources = new Map<string, PageSource>();
   readonly #stopping = new AbortController();
   #timer: NodeJS.Timeout | undefined;
 
-  /** `replicas` tells whose pages are wanted now; it is asked before each round. */
-  constructor(options: MergeOptions, replicas: () => readonly Scraped[], log: Logger) {
+  /** `replicas` returns the replicas whose pages are fetched. It is called before each round. */
+  constructor(options: ReplicaMetricsOptions, replicas: () => readonly ScrapedReplica[], log: Logger) {
     this.#options = options;
     this.#replicas = replicas;
     this.#log = log;
     this.#isDropped = matcher(options.drop);
   }
 
-  /** Begins to fetch, in the background; nothing where no path is set. */
+  /** Starts to fetch in the background, if a path is set. */
   start(): void {
     if (this.#options.path === '') return;
     this.#fetchAll();
@@ -77,24 +78,24 @@ export class ReplicaMetrics {
     this.#stopping.abort();
   }
 
-  /** The families of all replicas whose page is recent enough, one map for each. */
+  /** The families of each replica whose page is recent enough. */
   pages(): ReadonlyMap<string, PageFamily>[] {
     return this.#fresh().map(({ page }) => page);
   }
 
-  /** How it went with each replica. */
-  readings(): MergeReading[] {
+  /** State of each replica. */
+  readings(): ReplicaMetricsReading[] {
     const fresh = new Set(this.#fresh());
     return Array.from(this.#sources.values(), (source) => ({
-      deployment: source.scraped.deployment,
-      replica: source.scraped.id,
-      isWell: source.isWell,
+      deployment: source.replica.deployment,
+      replica: source.replica.id,
+      isSuccess: source.isSuccess,
       series: fresh.has(source) ? seriesOf(source.page) : 0,
-      faults: source.faults,
+      errors: source.errors,
     }));
   }
 
-  #fresh(): Source[] {
+  #fresh(): PageSource[] {
     const oldest = performance.now() - this.#options.max_age;
     return [...this.#sources.values()].filter(({ fetchedMs }) => fetchedMs >= oldest);
   }
@@ -102,35 +103,35 @@ export class ReplicaMetrics {
   #fetchAll(): void {
     const replicas = new Map(this.#replicas().map((one) => [`${one.deployment}\n${one.id}`, one]));
     for (const key of this.#sources.keys()) if (!replicas.has(key)) this.#sources.delete(key);
-    for (const [key, scraped] of replicas) {
+    for (const [key, replica] of replicas) {
       let source = this.#sources.get(key);
-      if (source === undefined) this.#sources.set(key, (source = new Source(scraped)));
-      source.scraped = scraped;
+      if (source === undefined) this.#sources.set(key, (source = new PageSource(replica)));
+      source.replica = replica;
       if (!source.isBusy) void this.#fetch(source);
     }
   }
 
-  async #fetch(source: Source): Promise<void> {
+  async #fetch(source: PageSource): Promise<void> {
     source.isBusy = true;
     const result = await this.#pageOf(source).catch((error: unknown): SampleError => {
-      this.#log.error('metrics page could not be read', { error: describe(error) });
+      this.#log.error('reading a metrics page failed', { error: describe(error) });
       return 'internal';
     });
     source.isBusy = false;
     if (this.#stopping.signal.aborted) return;
-    const isWell = typeof result !== 'string';
-    if (isWell) {
+    const isSuccess = typeof result !== 'string';
+    if (isSuccess) {
       source.page = this.#withoutConflicts(source, result);
       source.fetchedMs = performance.now();
-    } else source.fault(result);
-    if (isWell !== source.isWell) this.#say(source, isWell ? undefined : result);
-    source.isWell = isWell;
+    } else source.report(result);
+    if (isSuccess !== source.isSuccess) this.#logChange(source, isSuccess ? undefined : result);
+    source.isSuccess = isSuccess;
   }
 
-  async #pageOf({ scraped, fault }: Source): Promise<MetricsPage | SampleError> {
+  async #pageOf({ replica, report }: PageSource): Promise<MetricsPage | SampleError> {
     const { path, timeout, max_bytes, max_series } = this.#options;
     const limits = { path, timeoutMs: timeout, maxBytes: max_bytes };
-    const raw = await requestPage(scraped.url, limits, this.#stopping.signal);
+    const raw = await requestPage(replica.url, limits, this.#stopping.signal);
     if (typeof raw === 'string') return raw;
     const reading = readPage(
       raw.text,
@@ -139,23 +140,23 @@ export class ReplicaMetrics {
         isLossy: raw.isLossy,
         maxSeries: max_series,
         extra: [
-          ['deployment_id', scraped.deployment],
-          ['replica', scraped.id],
+          ['deployment_id', replica.deployment],
+          ['replica', replica.id],
         ],
         isDropped: this.#isDropped,
       },
-      fault,
+      report,
     );
     for (;;) {
       const { done, value } = reading.next();
       if (done) return value;
-      // Between two pieces requests go on.
-      await turn();
+      // Lets the event loop handle requests between two parts.
+      await nextTurn();
     }
   }
 
-  /** Of two replicas that say different things of one name, the one that said it first is believed. */
-  #withoutConflicts(source: Source, { families }: MetricsPage): ReadonlyMap<string, PageFamily> {
+  /** Removes families whose type differs from an earlier page of another replica. */
+  #withoutConflicts(source: PageSource, { families }: MetricsPage): ReadonlyMap<string, PageFamily> {
     const others = this.#fresh().filter((other) => other !== source);
     if (others.length === 0) return families;
     const owners = new Map<string, PageFamily>();
@@ -167,16 +168,16 @@ export class ReplicaMetrics {
           const owner = owners.get(claim);
           return owner === undefined || (owner.name === name && owner.type === family.type);
         });
-        if (!fits) source.fault('name_conflict');
+        if (!fits) source.report('name_conflict');
         return fits;
       }),
     );
   }
 
-  #say({ scraped }: Source, problem: SampleError | undefined): void {
-    const who = { deployment: scraped.deployment, replica: scraped.id };
-    if (problem === undefined) this.#log.info('metrics page is merged', who);
-    else this.#log.warn('metrics page cannot be merged', { ...who, problem });
+  #logChange({ replica }: PageSource, problem: SampleError | undefined): void {
+    const fields = { deployment: replica.deployment, replica: replica.id };
+    if (problem === undefined) this.#log.info('merging metrics page of replica', fields);
+    else this.#log.warn('cannot merge metrics page of replica', { ...fields, problem });
   }
 }
 
@@ -186,10 +187,10 @@ const seriesOf = (page: ReadonlyMap<string, PageFamily>): number => {
   return series;
 };
 
-/** `a_*, b` → whether a name is one of these. */
+/** Returns a function that matches names against a list such as `a_*, b`. */
 function matcher(pattern: string): (name: string) => boolean {
   const names = pattern.split(',').map((name) => name.trim());
-  const whole = new Set(names.filter((name) => !name.endsWith('*')));
-  const beginnings = names.filter((name) => name.endsWith('*')).map((name) => name.slice(0, -1));
-  return (name) => whole.has(name) || beginnings.some((beginning) => name.startsWith(beginning));
+  const exact = new Set(names.filter((name) => !name.endsWith('*')));
+  const prefixes = names.filter((name) => name.endsWith('*')).map((name) => name.slice(0, -1));
+  return (name) => exact.has(name) || prefixes.some((prefix) => name.startsWith(prefix));
 }

@@ -1,7 +1,7 @@
-// One line of a metrics page: a series and its value (Prometheus text 0.0.4 and OpenMetrics 1.0, which differ little here).
-// Must stay true: it reads each character once, and what it does not read to the end with certainty is a Fault.
+// Parses one line of a metrics page: a series and its value (Prometheus text 0.0.4 and OpenMetrics 1.0).
+// Invariant: each character is read once, and a line that does not match completely is an error.
 
-/** Why a line, a series or a page is left out. */
+/** Why a line, a series, a family or a page is left out. The names are values of the label `reason`. */
 export type SampleError =
   | 'unreachable'
   | 'timeout'
@@ -29,11 +29,11 @@ export type LabelPair = readonly [name: string, value: string];
 export interface SampleLine {
   readonly name: string;
   readonly labels: readonly LabelPair[];
-  /** As it will be printed: a number as it was written, NaN, +Inf or -Inf. */
+  /** As printed: a number as it was written, NaN, +Inf or -Inf. */
   readonly value: string;
-  /** `{…} value timestamp`, ready to be printed behind `# `. */
+  /** `{…} value timestamp`, as printed after `# `. */
   readonly exemplar: string | undefined;
-  /** There was an exemplar, and it is wrong: the sample counts, the exemplar does not. */
+  /** The exemplar is invalid and left out; the sample is kept. */
   readonly hasBadExemplar: boolean;
 }
 
@@ -47,27 +47,27 @@ const SPACE = /[ \t]*/y;
 const QUOTED = /"((?:[^"\\]|\\.)*)"/sy;
 const WORD = /[^ \t{}#]+/y;
 const NUMBER = /^[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?$/;
-/** What an exemplar may carry in all (OpenMetrics 1.0, Exemplars). */
+/** Maximum length of an exemplar's label names and values together (OpenMetrics 1.0, Exemplars). */
 const EXEMPLAR_CHARACTERS = 128;
 
 const ESCAPED: Record<string, string> = { '\\n': '\n', '\\"': '"', '\\\\': '\\' };
 const unescape = (text: string): string =>
   text.includes('\\') ? text.replace(/\\["\\n]/g, (found) => ESCAPED[found]!) : text;
 
-/** What a help text says: quotes may be escaped in it or not. */
+/** Unescapes a help text. Quotes may be escaped in it or not. */
 export const unescapeHelp = unescape;
 
-/** A label's value as it is printed. */
+/** Escapes a label value for printing. */
 const escape = (text: string): string =>
   /[\\"\n]/.test(text) ? text.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\n', '\\n') : text;
 
-/** `a="b",c="d"`. */
+/** Prints labels as `a="b",c="d"`. */
 export const printLabels = (labels: readonly LabelPair[]): string =>
   labels.map(([name, value]) => `${name}="${escape(value)}"`).join(',');
 
-/** A number as Prometheus reads it, in the form in which it is printed; `undefined` where it is none. */
+/** The printed form of a number; `undefined` if Prometheus cannot parse it. */
 export function readSampleValue(text: string): string | undefined {
-  // A number that no float holds would make a scrape of ours fail.
+  // A number that does not fit a float would make the scrape of weir's page fail.
   if (NUMBER.test(text)) return Number.isFinite(Number(text)) ? text : undefined;
   switch (text.toLowerCase()) {
     case 'nan':
@@ -85,15 +85,15 @@ export function readSampleValue(text: string): string | undefined {
   }
 }
 
-/** The printed form of a number → the number. */
+/** The number of a printed form. */
 export const numberOf = (printed: string): number =>
   printed === '+Inf' ? Infinity : printed === '-Inf' ? -Infinity : Number(printed);
 
 /** A timestamp is any finite number (OpenMetrics 1.0, ABNF, timestamp = realnumber). */
 const isTimestamp = (text: string): boolean => NUMBER.test(text) && Number.isFinite(Number(text));
 
-/** Reads a line from left to right. */
-class Reader {
+/** Parses a line from left to right. */
+class LineReader {
   readonly #line: string;
   #at = 0;
 
@@ -101,7 +101,7 @@ class Reader {
     this.#line = line;
   }
 
-  /** What matches here, or `undefined`; spaces before it are passed over. */
+  /** Consumes spaces and a match of the pattern. Returns `undefined` if it does not match here. */
   take(pattern: RegExp, group = 0): string | undefined {
     SPACE.lastIndex = this.#at;
     SPACE.exec(this.#line);
@@ -112,7 +112,7 @@ class Reader {
     return found[group]!;
   }
 
-  /** Passes a character, if it is the next. */
+  /** Consumes spaces and a character. Returns false if another one follows. */
   skip(character: string): boolean {
     SPACE.lastIndex = this.#at;
     SPACE.exec(this.#line);
@@ -127,7 +127,7 @@ class Reader {
     return SPACE.lastIndex === this.#line.length;
   }
 
-  /** Labels between braces, or none; `undefined` where they are malformed or one stands there twice. */
+  /** Labels in braces, or none; `undefined` if they are malformed or one occurs twice. */
   labels(): LabelPair[] | undefined {
     const labels: LabelPair[] = [];
     if (!this.skip('{')) return labels;
@@ -136,20 +136,20 @@ class Reader {
       const name = this.take(LABEL);
       if (name === undefined || !this.skip('=')) return undefined;
       const value = this.take(QUOTED, 1);
-      // Names that begin with two underscores belong to Prometheus: __name__ would rename the series.
+      // Names with two leading underscores are reserved by Prometheus: __name__ would rename the series.
       if (value === undefined || name.startsWith('__') || seen.has(name)) return undefined;
       seen.add(name);
       labels.push([name, unescape(value)]);
-      // A comma behind the last one is allowed.
+      // A comma after the last label is allowed.
       if (!this.skip(',')) return this.skip('}') ? labels : undefined;
     }
     return labels;
   }
 }
 
-/** Reads a line that holds a sample. Its timestamp, if any, is left out: the page is told when it is scraped. */
+/** Parses a sample line. Its timestamp is ignored, since the scrape of weir's page sets the time. */
 export function readSample(line: string): SampleLine | SampleError {
-  const reader = new Reader(line);
+  const reader = new LineReader(line);
   const name = reader.take(NAME);
   if (name === undefined) return 'bad_line';
   const labels = reader.labels();
@@ -166,7 +166,7 @@ export function readSample(line: string): SampleLine | SampleError {
   return { name, labels, value, exemplar, hasBadExemplar: hasExemplar && exemplar === undefined };
 }
 
-function readExemplar(reader: Reader): string | undefined {
+function readExemplar(reader: LineReader): string | undefined {
   const labels = reader.labels();
   const value = readSampleValue(reader.take(WORD) ?? '');
   const timestamp = reader.take(WORD);

@@ -1,6 +1,6 @@
-// One family of somebody else's page: its samples are gathered, held against the rules of its type, and printed.
-// Invariant: what it prints is valid in both formats. They differ in exemplars, which the text format does not have,
-// and in samples that OpenMetrics does not allow: see distributions.ts.
+// One family of a replica's metrics page: collects its samples, validates them by type, and prints them.
+// Invariant: the output is valid in both formats. The text format has no exemplars, and OpenMetrics does not allow some
+// samples (see distributions.ts).
 import { histogram, isCount, summary, type Distribution, type Series } from './distributions.ts';
 import {
   numberOf,
@@ -14,17 +14,17 @@ import {
 
 export type FamilyType = 'counter' | 'gauge' | 'histogram' | 'summary' | 'untyped';
 
-/** A family that is right, with its lines. */
+/** A valid family with its printed lines. */
 export interface PageFamily {
-  /** As in the text format: a counter with its _total. */
+  /** As in the text format: a counter includes `_total`. */
   readonly name: string;
   readonly type: FamilyType;
-  /** What it is, unescaped; may be empty. */
+  /** Help text, unescaped; may be empty. */
   readonly help: string;
-  /** Names of series that are this family's and no other's. */
+  /** Series names that no other family may have. */
   readonly claims: readonly string[];
   readonly series: number;
-  /** Its lines, each with its newline. */
+  /** All sample lines, with newlines. */
   readonly text: string;
   readonly openMetrics: string;
 }
@@ -47,18 +47,18 @@ export class FamilyBuilder {
     this.type = type;
   }
 
-  /** Takes a sample, or says what is wrong with it by itself. */
+  /** Adds a sample. Returns an error if the sample is invalid by itself. */
   add(sample: SampleLine, labels: readonly LabelPair[]): SampleError | undefined {
-    // A count is never negative and never NaN.
+    // A counter is never negative and never NaN.
     if (this.type === 'counter' && !(numberOf(sample.value) >= 0)) return 'bad_value';
     if (this.type === 'summary' && !this.#fitsSummary(sample, labels)) return 'bad_summary';
     this.#series.push({ sample, labels });
     return undefined;
   }
 
-  /** The family as it is printed; `undefined` where nothing of it is left. */
-  finish(help: string, fault: (why: SampleError) => void): PageFamily | undefined {
-    const { text, openMetrics } = this.#distributions(fault);
+  /** The printed family; `undefined` if no valid series is left. */
+  finish(help: string, report: (error: SampleError) => void): PageFamily | undefined {
+    const { text, openMetrics } = this.#distributions(report);
     if (text.length === 0) return undefined;
     const line = ({ sample, labels }: Series) => `${sample.name}{${printLabels(labels)}} ${sample.value}`;
     return {
@@ -93,7 +93,7 @@ export class FamilyBuilder {
   }
 
   /** All series. Those of one histogram or summary are adjacent, as OpenMetrics requires. */
-  #distributions(fault: (why: SampleError) => void): Distribution {
+  #distributions(report: (error: SampleError) => void): Distribution {
     const inner = INNER_LABEL[this.type];
     if (inner === undefined) return { text: this.#series, openMetrics: this.#series };
     const groups = new Map<string, Series[]>();
@@ -107,7 +107,7 @@ export class FamilyBuilder {
     const text: Series[] = [];
     const openMetrics: Series[] = [];
     for (const group of groups.values()) {
-      const read = (this.type === 'histogram' ? histogram : summary)(this.name, group, fault);
+      const read = (this.type === 'histogram' ? histogram : summary)(this.name, group, report);
       text.push(...read.text);
       openMetrics.push(...read.openMetrics);
     }

@@ -1,34 +1,31 @@
-// Who may use the admin API. Must stay true: comparing a key takes the same time whatever is wrong with it, and as soon
-// as there is any key, nobody gets in without one.
+// Authorization of the admin API.
+// Invariant: as soon as one key exists, each request needs a key; keys are compared in constant time.
 import type { IncomingMessage } from 'node:http';
 import type { Failure } from '../../core/errors.ts';
 import type { KeyStore } from './key-store.ts';
 import { covers, type AdminScope } from './scopes.ts';
 
-/** The key in `Authorization: Bearer …` or, as older clients send it, `Api-Key …` (contracts/baseten.md 1.5). */
-const presented = (req: IncomingMessage): string =>
+/** Key of `Authorization: Bearer …` or, from older clients, `Api-Key …` (docs/contracts/serving.md 1.5). */
+const bearerKey = (req: IncomingMessage): string =>
   /^(?:Bearer|Api-Key) +(\S+)$/i.exec(req.headers.authorization ?? '')?.[1] ?? '';
 
 const LOOPBACK_PEER = /^(?:127\.|::1$|::ffff:127\.)/;
 const LOOPBACK_HOST = /^(?:localhost|127\.\d+\.\d+\.\d+|\[::1\])(?::\d+)?$/i;
 
 /**
- * True for connections from this machine, and only under a name of this machine, so that a web page cannot reach us
- * through a browser here by pointing its own name at 127.0.0.1.
+ * True for a connection from this machine with a Host of this machine. The Host is checked since a web page could point
+ * its own name at 127.0.0.1 (DNS rebinding).
  */
 const isLoopback = (req: IncomingMessage): boolean =>
   LOOPBACK_PEER.test(req.socket.remoteAddress ?? '') && LOOPBACK_HOST.test(req.headers.host ?? '');
 
-/**
- * False for a request that a web page of another origin has a browser send: it needs no key from here, and browsers
- * send simple POSTs without asking first.
- */
-export function isOwnPage(req: IncomingMessage): boolean {
+/** False for a request from a web page of another origin, since browsers send simple POSTs without a preflight. */
+export function isSameOrigin(req: IncomingMessage): boolean {
   const { origin, host = '' } = req.headers;
   return origin === undefined || URL.parse(origin)?.host === host;
 }
 
-/** Why somebody may not. */
+/** Why a request is not authorized. */
 export interface AuthRefusal {
   readonly failure: Failure;
   readonly detail: string;
@@ -37,34 +34,37 @@ export interface AuthRefusal {
 export class Guard {
   readonly #keys: KeyStore;
   readonly #protectsMetrics: boolean;
-  readonly #broke: (what: string, error: unknown) => void;
+  readonly #failed: (route: string, error: unknown) => void;
 
-  /** `broke` is told of a route that failed in a way nobody planned for. */
-  constructor(keys: KeyStore, protectsMetrics: boolean, broke: (what: string, error: unknown) => void) {
+  /** `failed` is called for an unexpected error of a route. */
+  constructor(keys: KeyStore, protectsMetrics: boolean, failed: (route: string, error: unknown) => void) {
     this.#keys = keys;
     this.#protectsMetrics = protectsMetrics;
-    this.#broke = broke;
+    this.#failed = failed;
   }
 
-  /** Whether a request may use a route of this scope; `undefined`: it may. */
-  ask(req: IncomingMessage, scope: AdminScope): AuthRefusal | undefined {
+  /** Checks a request against the scope of its route. Returns `undefined` if it is authorized. */
+  authorize(req: IncomingMessage, scope: AdminScope): AuthRefusal | undefined {
     if (scope === 'open') return undefined;
     if (scope === 'metrics' && (!this.#protectsMetrics || isLoopback(req))) return undefined;
-    if (!this.#keys.areThere)
+    if (!this.#keys.hasAny)
       return isLoopback(req)
         ? undefined
-        : { failure: 'unauthorized', detail: 'without admin.key set, only from loopback' };
-    const scopes = this.#keys.scopesOf(presented(req), Date.now());
+        : {
+            failure: 'unauthorized',
+            detail: 'no key is set, so only requests from this machine are allowed; set admin.key',
+          };
+    const scopes = this.#keys.scopesOf(bearerKey(req), Date.now());
     if (scopes === undefined) return { failure: 'unauthorized', detail: '' };
-    if (scopes === 'expired') return { failure: 'unauthorized', detail: 'this one has expired' };
+    if (scopes === 'expired') return { failure: 'unauthorized', detail: 'the key has expired' };
     if (covers(scopes, scope)) return undefined;
     return {
       failure: 'forbidden',
-      detail: `this needs the scope ${scope}, the key has ${scopes.join(', ')}`,
+      detail: `this route needs scope ${scope}, the key has ${scopes.join(', ')}`,
     };
   }
 
-  broke(method: string, path: string, error: unknown): void {
-    this.#broke(`${method} ${path}`, error);
+  reportFailure(method: string, path: string, error: unknown): void {
+    this.#failed(`${method} ${path}`, error);
   }
 }

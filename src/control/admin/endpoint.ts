@@ -1,38 +1,39 @@
-// One route of the admin API: what it is, how its request is found, and how it is answered.
-// Must stay true: nobody who may not use a route learns that it is there, and whatever goes wrong in it ends in one answer.
+// Routes of the admin API: their type, dispatch, and helpers for responses.
+// Invariant: an unauthorized request does not learn which routes exist, and a failed route ends in one response.
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Failure } from '../../core/errors.ts';
 import { requestId } from '../../core/request-id.ts';
-import { errorMessage, sendError } from '../../protocol/http/reply.ts';
-import { isOwnPage, type Guard } from './auth.ts';
+import { errorResponse, sendError } from '../../protocol/http/error-response.ts';
+import { isSameOrigin, type Guard } from './auth.ts';
 import type { AdminScope } from './scopes.ts';
 
 export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
 
-/** `Shown` is what the route needs to know. */
-export interface Endpoint<Shown> {
+/** `Context`: the modules that the route uses. */
+export interface Endpoint<Context> {
   readonly method: Method;
-  /** `{name}` stands for one segment; a path without one goes before a path with it. */
+  /** `{name}` matches one segment. A path with fewer of them takes precedence. */
   readonly path: string;
+  /** What the route does, for the reference: a verb phrase. */
   readonly does: string;
-  /** What a key must be good for. */
+  /** Scope that a key needs. */
   readonly scope: AdminScope;
-  /** `names` are what stands for `{…}` in the path, decoded. */
-  answer(
-    shown: Shown,
+  /** `params`: decoded values of `{…}` in the path, in order. */
+  handle(
+    context: Context,
     req: IncomingMessage,
     res: ServerResponse,
-    names: readonly string[],
+    params: readonly string[],
   ): void | Promise<void>;
 }
 
-/** Answers with JSON for people and programs. */
+/** Sends an indented JSON body. */
 export const json = (res: ServerResponse, status: number, body: unknown): void => {
   res.writeHead(status, { 'content-type': 'application/json', 'cache-control': 'no-store' });
   res.end(`${JSON.stringify(body, null, 2)}\n`);
 };
 
-/** Answers with a row of the catalogue. `text` stands in the place of its message. */
+/** Sends the error response of a failure. `text` replaces its message. */
 export function fail(
   req: IncomingMessage,
   res: ServerResponse,
@@ -40,12 +41,12 @@ export function fail(
   detail = '',
   { allow = '', text }: { allow?: string; text?: string } = {},
 ): void {
-  const message = errorMessage(failure, requestId(Date.now()), { detail, text, allow });
+  const message = errorResponse(failure, requestId(Date.now()), { detail, text, allow });
   if (failure === 'unauthorized') message.headers.push('WWW-Authenticate', 'Bearer');
   sendError(req, res, message);
 }
 
-/** The part of a request's target behind the `?`. */
+/** Query of a request. */
 export function queryOf(req: IncomingMessage): URLSearchParams {
   const at = req.url!.indexOf('?');
   return new URLSearchParams(at === -1 ? '' : req.url!.slice(at + 1));
@@ -60,59 +61,59 @@ const decoded = (segment: string): string | undefined => {
   }
 };
 
-/** What the names in a pattern stand for in a path, or `undefined` where it does not fit. */
+/** Values of the parameters of a pattern; `undefined` if the path does not match. */
 function match(pattern: string, path: string): string[] | undefined {
-  const [wanted, given] = [pattern.split('/'), path.split('/')];
-  if (wanted.length !== given.length) return undefined;
-  const names: string[] = [];
-  for (const [i, part] of wanted.entries())
+  const [expected, given] = [pattern.split('/'), path.split('/')];
+  if (expected.length !== given.length) return undefined;
+  const params: string[] = [];
+  for (const [i, part] of expected.entries())
     if (part.startsWith('{')) {
-      const name = decoded(given[i]!);
-      if (name === undefined || name === '') return undefined;
-      names.push(name);
+      const value = decoded(given[i]!);
+      if (value === undefined || value === '') return undefined;
+      params.push(value);
     } else if (part !== given[i]) return undefined;
-  return names;
+  return params;
 }
 
-/** The routes of a path, by all methods; those of the pattern with the fewest names. */
-function routesOf<Shown>(endpoints: readonly Endpoint<Shown>[], path: string) {
-  const there = endpoints.flatMap((endpoint) => {
-    const names = match(endpoint.path, path);
-    return names === undefined ? [] : [{ endpoint, names }];
+/** The routes of a path for all methods, of the pattern with the fewest parameters. */
+function routesOf<Context>(endpoints: readonly Endpoint<Context>[], path: string) {
+  const matches = endpoints.flatMap((endpoint) => {
+    const params = match(endpoint.path, path);
+    return params === undefined ? [] : [{ endpoint, params }];
   });
-  const fewest = Math.min(...there.map(({ names }) => names.length));
-  return there.filter(({ names }) => names.length === fewest);
+  const fewest = Math.min(...matches.map(({ params }) => params.length));
+  return matches.filter(({ params }) => params.length === fewest);
 }
 
-/** Finds the route of a request and has it answered. */
-export async function dispatch<Shown>(
-  endpoints: readonly Endpoint<Shown>[],
-  shown: Shown,
+/** Authorizes a request and runs its route. */
+export async function dispatch<Context>(
+  endpoints: readonly Endpoint<Context>[],
+  context: Context,
   guard: Guard,
   req: IncomingMessage,
   res: ServerResponse,
 ): Promise<void> {
-  const there = routesOf(endpoints, req.url!.split('?', 1)[0]!);
+  const routes = routesOf(endpoints, req.url!.split('?', 1)[0]!);
   const method = req.method === 'HEAD' ? 'GET' : req.method;
-  const found = there.find(({ endpoint }) => endpoint.method === method);
-  // Which routes there are is told to those alone who have a key, and to those what another key might do.
-  const verdict = guard.ask(req, (found ?? there[0])?.endpoint.scope ?? 'any');
-  if (verdict !== undefined) return fail(req, res, verdict.failure, verdict.detail);
-  if (there.length === 0) {
+  const found = routes.find(({ endpoint }) => endpoint.method === method);
+  // Before 404 and 405, since only a request with a key may learn which routes exist.
+  const refusal = guard.authorize(req, (found ?? routes[0])?.endpoint.scope ?? 'any');
+  if (refusal !== undefined) return fail(req, res, refusal.failure, refusal.detail);
+  if (routes.length === 0) {
     const paths = [...new Set(endpoints.map((endpoint) => endpoint.path))];
-    return fail(req, res, 'unknown_route', `there is ${paths.join(', ')}`);
+    return fail(req, res, 'unknown_route', `the routes are ${paths.join(', ')}`);
   }
   if (found === undefined) {
-    const methods = there.map(({ endpoint }) => (endpoint.method === 'GET' ? 'GET, HEAD' : endpoint.method));
+    const methods = routes.map(({ endpoint }) => (endpoint.method === 'GET' ? 'GET, HEAD' : endpoint.method));
     return fail(req, res, 'method_not_allowed', '', { allow: methods.join(', ') });
   }
-  if (method !== 'GET' && !isOwnPage(req))
-    return fail(req, res, 'forbidden', 'not from a web page of somebody else');
+  if (method !== 'GET' && !isSameOrigin(req))
+    return fail(req, res, 'forbidden', 'the request is from a web page of another origin');
   try {
-    await found.endpoint.answer(shown, req, res, found.names);
+    await found.endpoint.handle(context, req, res, found.params);
   } catch (error) {
-    guard.broke(req.method!, found.endpoint.path, error);
-    // What has begun as an answer must not end like a whole one; what was ended says itself what was wrong.
+    guard.reportFailure(req.method!, found.endpoint.path, error);
+    // A started response is cut, so that it does not look complete.
     if (!res.headersSent) fail(req, res, 'internal');
     else if (!res.writableEnded) res.destroy();
   }

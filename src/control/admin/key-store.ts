@@ -1,6 +1,6 @@
-// The keys of the admin door: `admin.key` of the settings, and those that were made here.
-// Must stay true: a key itself is shown once and never kept, only its digest is; what was answered for is on disk; a file
-// that cannot be read keeps weir from starting, for it could be the one thing that keeps others out.
+// Keys of the admin API: `admin.key` of the settings, and keys made over the API.
+// Invariant: only the digest of a key is stored, and a change is acknowledged after it is on disk.
+// A key file that cannot be read prevents the start, since without it the API might need no key.
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 import { mkdirSync, readFileSync } from 'node:fs';
 import { open, rename } from 'node:fs/promises';
@@ -8,11 +8,11 @@ import { dirname } from 'node:path';
 import { describe, WeirError } from '../../core/errors.ts';
 import { SCOPES, type KeyScope } from './scopes.ts';
 
-/** A key as it is kept. Random ones need no slow hash: nobody guesses 256 bits. */
+/** A stored key. A fast hash is enough, since a key has 256 random bits. */
 interface Key {
   readonly id: string;
   readonly name: string;
-  /** Of the whole key, in hex. */
+  /** SHA-256 of the whole key, in hex. */
   readonly sha256: string;
   readonly scopes: readonly KeyScope[];
   /** Milliseconds since the epoch. */
@@ -20,8 +20,8 @@ interface Key {
   readonly expiresMs: number | undefined;
 }
 
-/** A key as it may be shown. */
-export interface ShownKey {
+/** A key in responses. */
+export interface KeyObject {
   readonly id: string;
   readonly name: string;
   readonly scopes: readonly KeyScope[];
@@ -29,30 +29,30 @@ export interface ShownKey {
   readonly expires_at: string | null;
 }
 
-/** What a new key is to be. */
-export type WantedKey = Pick<Key, 'name' | 'scopes' | 'expiresMs'>;
+/** Properties of a new key. */
+export type NewKey = Pick<Key, 'name' | 'scopes' | 'expiresMs'>;
 
 const MAX_KEYS = 1000;
 const LOCKED_OUT =
-  'there must always be a key with the scope admin that never expires, or admin.key, or nobody could make another';
+  'a key with the scope admin that never expires must exist, or admin.key must be set; otherwise no further key could be made';
 
 const digest = (text: string): Buffer => createHash('sha256').update(text).digest();
-const isAdminForEver = ({ scopes, expiresMs }: WantedKey): boolean =>
+const isPermanentAdmin = ({ scopes, expiresMs }: NewKey): boolean =>
   expiresMs === undefined && scopes.includes('admin');
 
 export class KeyStore {
   readonly #path: string;
-  readonly #main: Buffer | undefined;
+  readonly #mainKey: Buffer | undefined;
   #keys: readonly Key[] = [];
   #saved: Promise<void> = Promise.resolve();
 
-  /** `main`: `admin.key`, which is good for everything; empty: none. */
-  constructor(path: string, main: string) {
+  /** `mainKey`: `admin.key`, which has all scopes; '' for none. */
+  constructor(path: string, mainKey: string) {
     this.#path = path;
-    this.#main = main === '' ? undefined : digest(main);
+    this.#mainKey = mainKey === '' ? undefined : digest(mainKey);
   }
 
-  /** Reads the file; throws a Fault where that is not what was written there. */
+  /** Reads the key file. Throws a WeirError if it is not valid. */
   load(): void {
     let text;
     try {
@@ -63,38 +63,38 @@ export class KeyStore {
         cause: error,
       });
     }
-    const keys = read(text);
+    const keys = parseKeys(text);
     if (typeof keys === 'string')
       throw new WeirError(
         'keys_unreadable',
-        `the keys in ${this.#path} cannot be used: ${keys}; repair the file, or remove it and make new keys`,
+        `cannot use the keys in ${this.#path}: ${keys}; repair the file, or remove it and make new keys`,
       );
     this.#keys = keys;
   }
 
-  /** True where there is any key, also one that has expired. */
-  get areThere(): boolean {
-    return this.#main !== undefined || this.#keys.length > 0;
+  /** True if any key exists, also an expired one. */
+  get hasAny(): boolean {
+    return this.#mainKey !== undefined || this.#keys.length > 0;
   }
 
-  /** What a key is good for; `undefined` for one that is none. Compares it with all, whatever comes out. */
-  scopesOf(presented: string, nowMs: number): readonly KeyScope[] | 'expired' | undefined {
-    const given = digest(presented);
+  /** Scopes of a key; `undefined` for an unknown key. Compares it with all keys, so that the time is constant. */
+  scopesOf(key: string, nowMs: number): readonly KeyScope[] | 'expired' | undefined {
+    const given = digest(key);
     let scopes: readonly KeyScope[] | 'expired' | undefined;
-    if (this.#main !== undefined && timingSafeEqual(given, this.#main)) scopes = ['admin'];
-    for (const key of this.#keys)
-      if (timingSafeEqual(given, Buffer.from(key.sha256, 'hex')))
-        scopes = key.expiresMs !== undefined && key.expiresMs <= nowMs ? 'expired' : key.scopes;
+    if (this.#mainKey !== undefined && timingSafeEqual(given, this.#mainKey)) scopes = ['admin'];
+    for (const known of this.#keys)
+      if (timingSafeEqual(given, Buffer.from(known.sha256, 'hex')))
+        scopes = known.expiresMs !== undefined && known.expiresMs <= nowMs ? 'expired' : known.scopes;
     return scopes;
   }
 
-  list(): ShownKey[] {
-    return this.#keys.map(shown);
+  list(): KeyObject[] {
+    return this.#keys.map(keyObject);
   }
 
-  /** Makes a key; resolves once it is on disk, or says why there cannot be one. */
-  async create(wanted: WantedKey, nowMs: number): Promise<{ key: string; shown: ShownKey } | string> {
-    if (this.#keys.length >= MAX_KEYS) return `there are ${MAX_KEYS} keys already; remove some`;
+  /** Makes a key. Resolves after it is on disk, or with the problem. */
+  async create(wanted: NewKey, nowMs: number): Promise<{ key: string; object: KeyObject } | string> {
+    if (this.#keys.length >= MAX_KEYS) return `the limit of ${MAX_KEYS} keys is reached; remove one first`;
     const secret = `weir_${randomBytes(32).toString('base64url')}`;
     const made: Key = {
       ...wanted,
@@ -103,16 +103,16 @@ export class KeyStore {
       createdMs: nowMs,
     };
     const problem = await this.#change((keys) => [...keys, made]);
-    return problem === '' ? { key: secret, shown: shown(made) } : problem;
+    return problem === '' ? { key: secret, object: keyObject(made) } : problem;
   }
 
-  /** Removes a key; resolves to '' once that is on disk, to why it stays, or `undefined` for an id that is none. */
+  /** Removes a key. Resolves to '' after that is on disk, to the problem, or to `undefined` for an unknown id. */
   async remove(id: string): Promise<string | undefined> {
     if (!this.#keys.some((key) => key.id === id)) return undefined;
     return this.#change((keys) => keys.filter((key) => key.id !== id));
   }
 
-  /** One change after the other: each is in force when it is on disk. */
+  /** Applies changes one after the other. Each takes effect after it is on disk. */
   async #change(make: (keys: readonly Key[]) => readonly Key[]): Promise<string> {
     const before = this.#saved;
     const { promise, resolve } = Promise.withResolvers<void>();
@@ -120,7 +120,7 @@ export class KeyStore {
     try {
       await before;
       const keys = make(this.#keys);
-      if (this.#main === undefined && keys.length > 0 && !keys.some(isAdminForEver)) return LOCKED_OUT;
+      if (this.#mainKey === undefined && keys.length > 0 && !keys.some(isPermanentAdmin)) return LOCKED_OUT;
       await this.#save(keys);
       this.#keys = keys;
       return '';
@@ -151,7 +151,7 @@ export class KeyStore {
 
 const iso = (ms: number): string => new Date(ms).toISOString();
 
-const shown = ({ id, name, scopes, createdMs, expiresMs }: Key): ShownKey => ({
+const keyObject = ({ id, name, scopes, createdMs, expiresMs }: Key): KeyObject => ({
   id,
   name,
   scopes,
@@ -159,19 +159,19 @@ const shown = ({ id, name, scopes, createdMs, expiresMs }: Key): ShownKey => ({
   expires_at: expiresMs === undefined ? null : iso(expiresMs),
 });
 
-/** The keys of a file's text, or what is wrong with it. */
-function read(text: string): Key[] | string {
+/** Keys of the file's text, or the problem. */
+function parseKeys(text: string): Key[] | string {
   let value: unknown;
   try {
     value = JSON.parse(text);
   } catch (error) {
-    if (error instanceof SyntaxError) return `it is no JSON (${error.message})`;
+    if (error instanceof SyntaxError) return `it is not valid JSON (${error.message})`;
     throw error;
   }
   const keys = (value as { keys?: unknown } | null)?.keys;
-  if (!Array.isArray(keys)) return 'it has no list of keys';
+  if (!Array.isArray(keys)) return 'it has no list "keys"';
   const wrong = keys.findIndex((key) => !isKey(key));
-  return wrong === -1 ? (keys as Key[]) : `its entry ${wrong + 1} is no key`;
+  return wrong === -1 ? (keys as Key[]) : `entry ${wrong + 1} of "keys" is not a key`;
 }
 
 const isMs = (value: unknown): boolean => Number.isSafeInteger(value);

@@ -1,19 +1,19 @@
-// Settings of the admin door.
+// Settings of the admin server (section `admin`).
 import { address, flag, secret, section, type Settings } from '../../core/settings.ts';
 
 export const adminOptions = section({
   listen: address({
     default: { host: '0.0.0.0', port: 9464 },
     alias: 'admin',
-    doc: 'Where /metrics, /livez, /readyz and the admin API are.',
+    doc: 'Address of the admin server: /metrics, /livez, /readyz and the admin API.',
   }),
   key: secret({
     minLength: 16,
-    doc: 'Key for the admin API (Authorization: Bearer …), good for everything; without any key it answers loopback only.',
+    doc: 'Key of the admin API (Authorization: Bearer …) with all scopes. Without any key, only requests from this machine are allowed.',
   }),
   protect_metrics: flag({
     default: false,
-    doc: 'Show /metrics only to this machine, and to keys with the scope metrics.',
+    doc: 'Require a key with the scope metrics for /metrics, except from this machine.',
   }),
 });
 export type AdminOptions = Settings<typeof adminOptions>;

@@ -1,24 +1,23 @@
-// Bodies that clients send to the admin door: read whole within a bound, unpacked within another, as bytes or JSON.
-// Must stay true: no body takes more memory than its bound, however it was packed, and what is wrong with it is said in
-// words.
+// Reads request bodies of the admin API: whole, decompressed, as bytes or JSON.
+// Invariant: no body uses more memory than its limit, compressed or not.
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createGunzip } from 'node:zlib';
 import { fail } from './endpoint.ts';
 
 const MAX_JSON_BYTES = 1024 ** 2;
 
-/** Media type of a body without its parameters, in small letters; '' where none is given. */
+/** Media type of a body in lower case, without parameters; '' if there is none. */
 export const mediaType = ({ headers }: IncomingMessage): string =>
   (headers['content-type'] ?? '').split(';', 1)[0]!.trim().toLowerCase();
 
-/** The JSON that a request has for a body; `undefined` where it has been answered with what is wrong with it. */
+/** Reads a JSON body. Sends an error response and returns `undefined` if it is not valid. */
 export async function jsonBody(
   req: IncomingMessage,
   res: ServerResponse,
 ): Promise<{ value: unknown } | undefined> {
-  // Also what keeps a web page of somebody else from sending it without asking first.
+  // A web page of another origin cannot send this type without a preflight.
   if (mediaType(req) !== 'application/json') {
-    fail(req, res, 'wrong_protocol', 'the body must be JSON, with Content-Type: application/json');
+    fail(req, res, 'wrong_protocol', 'the body must be JSON with Content-Type: application/json');
     return undefined;
   }
   const bytes = await bytesBody(req, res, MAX_JSON_BYTES);
@@ -30,14 +29,14 @@ function parse(req: IncomingMessage, res: ServerResponse, bytes: Buffer): { valu
     return { value: JSON.parse(bytes.toString('utf8')) as unknown };
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error;
-    fail(req, res, 'bad_request', `the body is no JSON: ${error.message}`);
+    fail(req, res, 'bad_request', `the body is not valid JSON: ${error.message}`);
     return undefined;
   }
 }
 
 /**
- * The whole body of at most `limit` bytes, unpacked where it came as gzip; `undefined` where it has been answered with
- * what is wrong with it, or its sender has left.
+ * Reads a body of at most `limit` decompressed bytes. Sends an error response and returns `undefined` if it is not
+ * valid. Returns `undefined` if the client has left.
  */
 export async function bytesBody(
   req: IncomingMessage,
@@ -46,62 +45,67 @@ export async function bytesBody(
 ): Promise<Buffer | undefined> {
   const coding = (req.headers['content-encoding'] ?? 'identity').trim().toLowerCase();
   if (coding !== 'identity' && coding !== 'gzip' && coding !== 'x-gzip') {
-    fail(req, res, 'wrong_protocol', `Content-Encoding ${coding.slice(0, 40)}; it may be gzip, or none`);
+    fail(
+      req,
+      res,
+      'wrong_protocol',
+      `Content-Encoding ${coding.slice(0, 40)} is not supported; send gzip or no encoding`,
+    );
     return undefined;
   }
-  let held = 0;
-  const hold = (bytes: number): boolean => {
-    if (heldBytes + bytes > MAX_HELD_BYTES) return false;
-    held += bytes;
-    heldBytes += bytes;
+  let reserved = 0;
+  const reserve = (bytes: number): boolean => {
+    if (bufferedBytes + bytes > MAX_BUFFERED_BYTES) return false;
+    reserved += bytes;
+    bufferedBytes += bytes;
     return true;
   };
-  // Until it was answered: what is made of it lasts as long.
+  // Released after the response, since objects made of the body live as long.
   res.once('close', () => {
-    heldBytes -= held;
+    bufferedBytes -= reserved;
   });
-  const read = await take(req, coding === 'identity' ? undefined : createGunzip(), limit, hold);
+  const read = await readAll(req, coding === 'identity' ? undefined : createGunzip(), limit, reserve);
   if (Buffer.isBuffer(read)) return read;
-  if (read === 'too_large') fail(req, res, 'too_large', `the body may have ${limit} bytes, unpacked`);
+  if (read === 'too_large') fail(req, res, 'too_large', `the limit is ${limit} bytes, decompressed`);
   else if (read === 'crowded')
-    fail(req, res, 'queue_full', 'nothing of it was taken', {
-      text: 'Too much is being sent at once; try again',
+    fail(req, res, 'queue_full', 'nothing was stored', {
+      text: 'Too many bodies are being received; try again later',
     });
-  else if (read === 'broken') fail(req, res, 'bad_request', 'the body is no whole gzip');
+  else if (read === 'broken') fail(req, res, 'bad_request', 'the body is not valid gzip');
   else res.destroy();
   return undefined;
 }
 
-type Unread = 'too_large' | 'broken' | 'gone' | 'crowded';
+type ReadFailure = 'too_large' | 'broken' | 'gone' | 'crowded';
 
-/** What all bodies together may take that are being read or worked on: ten of the largest at once would be a flood. */
-const MAX_HELD_BYTES = 256 * 1024 ** 2;
-let heldBytes = 0;
+/** Memory of all bodies that are being read or processed. */
+const MAX_BUFFERED_BYTES = 256 * 1024 ** 2;
+let bufferedBytes = 0;
 
-function take(
+function readAll(
   req: IncomingMessage,
-  unpacker: ReturnType<typeof createGunzip> | undefined,
+  gunzip: ReturnType<typeof createGunzip> | undefined,
   limit: number,
-  hold: (bytes: number) => boolean,
-): Promise<Buffer | Unread> {
+  reserve: (bytes: number) => boolean,
+): Promise<Buffer | ReadFailure> {
   if (Number(req.headers['content-length'] ?? 0) > limit) return Promise.resolve('too_large');
-  const { promise, resolve } = Promise.withResolvers<Buffer | Unread>();
-  const from = unpacker ?? req;
+  const { promise, resolve } = Promise.withResolvers<Buffer | ReadFailure>();
+  const from = gunzip ?? req;
   const chunks: Buffer[] = [];
   let size = 0;
   const onData = (chunk: Buffer) => {
     size += chunk.length;
     const isTooLarge = size > limit;
-    // Twice: in the end its pieces are put together.
-    if (!isTooLarge && hold(2 * chunk.length)) return void chunks.push(chunk);
+    // Twice the size, since the chunks are joined at the end.
+    if (!isTooLarge && reserve(2 * chunk.length)) return void chunks.push(chunk);
     from.off('data', onData);
     chunks.length = 0;
     end(isTooLarge ? 'too_large' : 'crowded');
   };
-  const end = (read: Buffer | Unread) => {
-    if (unpacker) {
-      req.unpipe(unpacker);
-      unpacker.destroy();
+  const end = (read: Buffer | ReadFailure) => {
+    if (gunzip) {
+      req.unpipe(gunzip);
+      gunzip.destroy();
     }
     resolve(read);
   };
@@ -109,9 +113,9 @@ function take(
   from.on('end', () => end(Buffer.concat(chunks, size)));
   req.on('error', () => end('gone'));
   req.on('close', () => req.readableEnded || end('gone'));
-  if (unpacker) {
-    unpacker.on('error', () => end('broken'));
-    req.pipe(unpacker);
+  if (gunzip) {
+    gunzip.on('error', () => end('broken'));
+    req.pipe(gunzip);
   }
   return promise;
 }

@@ -1,8 +1,8 @@
-// Runs the replica's process: starts it, passes signals on, starts it again when it dies, ends it last.
-// Must stay true: at most one process at a time, and none is left when stop returns.
+// Supervises the process of `weir run`: starts it, passes signals on, and restarts it after it has exited.
+// Invariant: at most one process runs at a time, and none is left when `stop` returns.
 //
-//   start ─► running ─► died ─► waiting (backoff) ─► running …
-//               └────── stop: SIGTERM ─► gone, or SIGKILL after stop_timeout
+//   start ─► running ─► exited ─► waiting (backoff) ─► running …
+//               └────── stop: SIGTERM ─► exited, or SIGKILL after stop_timeout
 import { spawn, type ChildProcess } from 'node:child_process';
 import { constants } from 'node:os';
 import { backoffMs } from '../../core/backoff.ts';
@@ -12,12 +12,12 @@ import type { Logger } from '../../core/logger.ts';
 import type { ChildOptions } from './options.ts';
 
 export { OutputRelay } from './output-relay.ts';
-export { isLoopbackUrl, replicaOf, supervised } from './supervised-replicas.ts';
+export { replicaOf, supervised, type NamedReplica, type Supervised } from './supervised-replicas.ts';
 
-/** What a process writes, piece by piece; `undefined` when the process has ended. */
+/** Receives the output of the process in chunks; `undefined` at its end. */
 export type ChildOutput = (stream: 'stdout' | 'stderr', bytes: Uint8Array | undefined) => void;
 
-/** The exit code of a process that a signal ended is 128 plus the signal's number, as shells and Kubernetes report it. */
+/** Exit code; after a signal 128 plus its number, as shells and Kubernetes report it. */
 const exitCode = (code: number | null, signal: NodeJS.Signals | null): number =>
   code ?? 128 + (signal === null ? 0 : constants.signals[signal]);
 
@@ -28,19 +28,19 @@ export class ChildSupervisor {
   readonly #log: Logger;
   readonly #restarted: () => void;
   readonly #output: ChildOutput | undefined;
-  readonly #about: () => EventTable;
+  readonly #eventFields: () => EventTable;
   #process: ChildProcess | undefined;
   #timer: NodeJS.Timeout | undefined;
-  #quickDeaths = 0;
+  #quickExits = 0;
   #isStopping = false;
-  /** Processes started after the first. */
+  /** Number of restarts. */
   restarts = 0;
-  /** Called when the process has ended, before another one is started in its place. */
+  /** Called after the process has exited, before it is restarted. */
   ended: () => void = () => undefined;
 
   /**
-   * `restarted` is called when a new process has taken the place of one that died. `output` hears what it writes;
-   * without it, it writes where weir does. `about` names the replica of the process, for its events.
+   * `restarted` is called after each restart. `output` receives the output of the process; without it, the process
+   * writes to weir's own output. `eventFields` names the replica in events.
    */
   constructor(
     command: readonly string[],
@@ -48,19 +48,19 @@ export class ChildSupervisor {
     log: Logger,
     restarted: () => void,
     output?: ChildOutput,
-    about: () => EventTable = () => ({}),
+    eventFields: () => EventTable = () => ({}),
   ) {
     this.#command = command;
     this.#options = options;
     this.#log = log;
     this.#restarted = restarted;
     this.#output = output;
-    this.#about = about;
-    // Whatever ends us, short of SIGKILL: a replica that nobody watches must not stay behind.
+    this.#eventFields = eventFields;
+    // Also after a crash of weir, since an unsupervised replica must not stay behind.
     process.once('exit', () => this.signal('SIGKILL'));
   }
 
-  /** Starts the process; rejects with a Fault when the command cannot be run at all. */
+  /** Starts the process. Rejects with a WeirError if the command cannot be run. */
   start(): Promise<void> {
     return new Promise((resolve, reject) => {
       const refuse = (error: Error) => {
@@ -79,19 +79,19 @@ export class ChildSupervisor {
     });
   }
 
-  /** The process that runs now, if one does. */
+  /** Process id; `undefined` while no process runs. */
   get pid(): number | undefined {
     return this.#process?.pid;
   }
 
-  /** Passes a signal on to the process and what it has started. */
+  /** Sends a signal to the process and its children. */
   signal(signal: NodeJS.Signals): void {
     const pid = this.#process?.pid;
     if (pid === undefined) return;
     try {
       process.kill(-pid, signal);
     } catch (error) {
-      // It may have died a moment ago; 'exit' tells.
+      // The process has just exited; the event 'exit' follows.
       if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
     }
   }
@@ -102,12 +102,12 @@ export class ChildSupervisor {
     return this.#end();
   }
 
-  /** Ends the process, as it does not do its work any more; its death has another one started. */
+  /** Ends the process. Its exit starts another one. */
   restart(): void {
     void this.#end();
   }
 
-  /** SIGTERM, SIGKILL when that does not help in time; resolves when the process is gone. */
+  /** Sends SIGTERM, and SIGKILL after `stop_timeout`. Resolves when the process has exited. */
   #end(): Promise<void> {
     const child = this.#process;
     if (child === undefined) return Promise.resolve();
@@ -121,20 +121,20 @@ export class ChildSupervisor {
     });
   }
 
-  /** `pauseMs`: the pause before this restart; `undefined`: it is the first start. */
+  /** `pauseMs`: pause before this restart; `undefined` for the first start. */
   #spawn(pauseMs: number | undefined): ChildProcess {
     const startedMs = performance.now();
     const child = spawn(this.#command[0]!, this.#command.slice(1), {
       stdio: this.#output ? ['ignore', 'pipe', 'pipe'] : ['ignore', 'inherit', 'inherit'],
-      // Python holds back what it prints where nobody looks; lines are wanted when they are written.
+      // Python buffers output to a pipe; lines are needed as soon as they are written.
       env: this.#output ? { PYTHONUNBUFFERED: '1', ...process.env } : process.env,
-      // A group of its own: Ctrl-C in a terminal is for us, who drain first and then end the replica.
+      // Its own process group, so that Ctrl-C in a terminal reaches only weir, which drains first.
       detached: true,
     });
     child.once('spawn', () => {
       this.#process = child;
-      // The program alone: arguments may hold keys.
-      const started = { ...this.#about(), pid: child.pid, program: this.#command[0] };
+      // Without the arguments, since they may contain keys.
+      const started = { ...this.#eventFields(), pid: child.pid, program: this.#command[0] };
       if (pauseMs === undefined) return this.#log.event('process_started', started);
       const restart_count = ++this.restarts;
       this.#log.event('process_restarted', { ...started, restart_count, pause_ms: Math.round(pauseMs) });
@@ -148,27 +148,27 @@ export class ChildSupervisor {
   }
 
   #onExit(code: number | null, signal: NodeJS.Signals | null, ranMs: number): void {
-    // What it left behind in its group must not hold the port that the next one needs.
+    // Ends remaining children, since they may hold the port that the next process needs.
     this.signal('SIGKILL');
     this.#process = undefined;
     this.ended();
     const facts = {
-      ...this.#about(),
+      ...this.#eventFields(),
       code: code ?? undefined,
       exit_code: exitCode(code, signal),
       signal: signal ?? undefined,
       ran_ms: Math.round(ranMs),
     };
     if (this.#isStopping) return this.#log.event('process_stopped', facts);
-    if (ranMs >= this.#options.steady_after) this.#quickDeaths = 0;
+    if (ranMs >= this.#options.steady_after) this.#quickExits = 0;
     const restart_in_ms = this.#restartLater();
     this.#log.event('process_died', { ...facts, restart_in_ms, restart_count: this.restarts + 1 });
   }
 
-  /** Starts the process again after a pause, which grows with each quick death. Returns the pause in milliseconds. */
+  /** Restarts the process after a pause that grows with each quick exit. Returns the pause in milliseconds. */
   #restartLater(): number {
     const waitMs = backoffMs(
-      this.#quickDeaths++,
+      this.#quickExits++,
       this.#options.restart_delay,
       this.#options.restart_delay_max,
     );
@@ -180,7 +180,7 @@ export class ChildSupervisor {
     const child = this.#spawn(pauseMs);
     child.once('error', (error) => {
       const restart_in_ms = this.#isStopping ? undefined : this.#restartLater();
-      this.#log.event('process_not_started', { ...this.#about(), error: error.message, restart_in_ms });
+      this.#log.event('process_not_started', { ...this.#eventFields(), error: error.message, restart_in_ms });
     });
     this.#restarted();
   }

@@ -1,9 +1,8 @@
-// What a supervised process writes, passed on to where it would have written itself: whole lines, so that they do not
-// mix with weir's own.
-// Must stay true: whoever reads weir's output never holds it up, and a line that does not end is shown soon all the same.
+// Passes the output of the supervised process on to weir's output, in whole lines, so that they do not mix with weir's.
+// Invariant: a slow reader of weir's output does not block the process, and an incomplete line appears after WAIT_MS.
 import type { LineSink } from '../../core/logger.ts';
 
-/** How long the beginning of a line waits for its end, and how much of it. */
+/** Time that an incomplete line waits for its end, and its maximum size. */
 const WAIT_MS = 100;
 const MAX_HELD_BYTES = 64 * 1024;
 
@@ -13,12 +12,12 @@ export class OutputRelay {
   #held = '';
   #timer: NodeJS.Timeout | undefined;
 
-  /** `sink`: where lines go, such as weir's own standard output. */
+  /** `sink`: receives the lines, such as weir's standard output. */
   constructor(sink: LineSink) {
     this.#sink = sink;
   }
 
-  /** Takes the next bytes; `undefined`: there are no more. */
+  /** Takes the next bytes; `undefined` at the end. */
   write(bytes: Uint8Array | undefined): void {
     const text = this.#held + this.#decoder.decode(bytes, { stream: bytes !== undefined });
     const end = text.lastIndexOf('\n') + 1;
@@ -27,11 +26,11 @@ export class OutputRelay {
     clearTimeout(this.#timer);
     this.#timer = undefined;
     if (this.#held === '') return;
-    if (bytes === undefined || this.#held.length > MAX_HELD_BYTES) this.#show();
-    else this.#timer = setTimeout(() => this.#show(), WAIT_MS).unref();
+    if (bytes === undefined || this.#held.length > MAX_HELD_BYTES) this.#flush();
+    else this.#timer = setTimeout(() => this.#flush(), WAIT_MS).unref();
   }
 
-  #show(): void {
+  #flush(): void {
     this.#sink.write(this.#held);
     this.#held = '';
   }

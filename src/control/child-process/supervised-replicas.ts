@@ -9,11 +9,11 @@ interface Deployment {
   readonly replicas: readonly Replica[];
 }
 
-/** The supervised process as the configuration names it. */
+/** Replicas of the supervised process in the configuration. */
 export interface Supervised {
-  /** Index of its deployment; -1 where nothing is configured. */
+  /** Index of the deployment; -1 if none is configured. */
   readonly deployment: number;
-  /** URLs at which it answers, as `ReplicaUrl.href` has them. */
+  /** URLs of the replicas, as in `ReplicaUrl.href`. */
   readonly urls: ReadonlySet<string>;
 }
 
@@ -24,15 +24,15 @@ export interface NamedReplica {
   readonly replica: string;
 }
 
-/** True for an address that only this machine can reach. */
-export const isLoopbackUrl = (host: string): boolean => /^(?:127\.|::1$|localhost$)/.test(host);
+/** True for a host that only this machine can reach. */
+const isLoopbackHost = (host: string): boolean => /^(?:127\.|::1$|localhost$)/.test(host);
 
 /**
  * The replicas on this machine of the first deployment that has any, since one command may start several servers.
- * Where no replica is on this machine: all replicas of the first deployment.
+ * If no replica is on this machine: all replicas of the first deployment.
  */
 export function supervised(deployments: readonly Deployment[]): Supervised {
-  const isHere = ({ url }: Replica) => isLoopbackUrl(url.host);
+  const isHere = ({ url }: Replica) => isLoopbackHost(url.host);
   const local = deployments.findIndex(({ replicas }) => replicas.some(isHere));
   const deployment = local === -1 ? Math.min(0, deployments.length - 1) : local;
   const replicas = deployments[deployment]?.replicas ?? [];

@@ -1,42 +1,32 @@
-// The door of the room: how many replicas there should be, decided once a second and at the first request of all.
-// Must stay true: deciding reads memory only; nothing here starts or stops a replica, it says what would be right to
-// whoever does (KEDA, an HPA, a person). `routed` and `closed` are on the hot path.
-//   sliding-mean.ts  the mean in flight     desired-replicas.ts  load in, replicas out     keda.ts  the door for KEDA, if it is wanted
+// Autoscaler: decides the desired replicas of each deployment once a second, and at the first request after idle time.
+// Invariant: it starts and stops no replica; KEDA, an HPA or a person reads the decision. `routed` and `closed` are on
+// the hot path.
+//   sliding-mean.ts  mean of requests in flight   desired-replicas.ts  load → replicas   keda.ts  gRPC server for KEDA
 import type { Component } from '../../core/lifecycle.ts';
-import type { Address } from '../../core/settings.ts';
+import type { Address } from '../../core/address.ts';
 import type { Exchange, Observer } from '../../core/exchange/exchange.ts';
 import {
   initialScale,
   decideReplicas,
+  type DesiredReason,
   type ScaleDecision,
-  type DesiredReason as Decided,
   type ScaleRule,
 } from './desired-replicas.ts';
 import type { KedaServer } from './keda.ts';
 import type { ScaleOptions } from './options.ts';
+import { perReplica, scaleReading, type ScaledDeployment, type ScaleReading } from './scale-reading.ts';
 import { SlidingMean } from './sliding-mean.ts';
 
+export type { ScaledDeployment, ScaleReading } from './scale-reading.ts';
+
 const TICK_MS = 1000;
-/** How long it counts that somebody has asked for a replica; to within a tick. */
+/** Time for which a wake counts as one request in flight, to within a tick. */
 const WAKE_MS = 1000;
 
-/** A deployment as scaling needs to know it. */
-export interface ScaledDeployment {
-  readonly index: number;
-  readonly id: string;
-  /** Requests at once that each of its replicas gets; 0: as many as come. */
-  readonly concurrencyTarget: number;
-  /** Replicas that there are, starting ones too; `undefined` while whoever counts them has not. */
-  readonly current: number | undefined;
-}
-
-/** `not_counted`: nothing is desired yet, because how many replicas there are is not known. */
-export type ScaleReason = Decided | 'not_counted';
-
-/** What scaling asks of others. */
+/** Inputs of the autoscaler. */
 export interface ScaleDeps {
   readonly deployments: () => readonly ScaledDeployment[];
-  /** Asynchronous requests of a deployment that are queued or run. */
+  /** Queued and running asynchronous requests of a deployment. */
   readonly asyncLoad: (deployment: string) => number;
   /** The number of desired replicas has changed. */
   readonly changed?: (change: DesiredChange) => void;
@@ -47,40 +37,19 @@ export interface DesiredChange {
   readonly deployment: string;
   readonly from: number;
   readonly to: number;
-  readonly reason: Decided;
+  readonly reason: DesiredReason;
   readonly mean_in_flight: number;
 }
 
-/** A decision with all that it was made of, as `/v1/scale` shows it. */
-export interface ScaleReading {
-  readonly id: string;
-  /** `null`: not decided yet. */
-  readonly desired: number | null;
-  readonly current: number | null;
-  /** What the load alone asks for, before the delay of going down. */
-  readonly wanted: number | null;
-  readonly reason: ScaleReason;
-  readonly mean_in_flight: number;
-  readonly in_flight: number;
-  readonly async_counted: number;
-  readonly concurrency_target: number;
-  readonly target_utilization_percentage: number;
-  readonly in_flight_per_replica: number;
-  readonly min_replica: number;
-  readonly max_replica: number;
-  /** Seconds until fewer replicas are desired if nothing comes; null while no fewer are. */
-  readonly scale_down_in_seconds: number | null;
-}
-
-/** What is kept of one deployment. */
-interface Followed {
+/** State of one deployment. */
+interface DeploymentState {
   readonly load: SlidingMean;
   asyncLoad: number;
-  /** When somebody last asked for a replica, while that counts. */
+  /** Time of the last wake, while it counts. */
   wokenMs: number | undefined;
   idleSinceMs: number;
   readonly sinceMs: number;
-  /** `undefined`: where to begin is not known yet. */
+  /** `undefined`: the number of replicas is not known yet. */
   decision: ScaleDecision | undefined;
   reading: ScaleReading;
 }
@@ -92,12 +61,12 @@ export class Autoscaler implements Component {
   readonly #deps: ScaleDeps;
   readonly #now: () => number;
   /** By the deployment's index. */
-  readonly #followed: Followed[] = [];
+  readonly #states: DeploymentState[] = [];
   readonly #listeners = new Set<() => void>();
   #timer: NodeJS.Timeout | undefined;
-  #door: KedaServer | undefined;
+  #kedaServer: KedaServer | undefined;
 
-  /** `now` is performance.now or, for tests, a clock that stands in for it. */
+  /** `now`: a clock in milliseconds, for tests. */
   constructor(options: ScaleOptions, deps: ScaleDeps, now = () => performance.now()) {
     this.#options = options;
     this.#deps = deps;
@@ -112,51 +81,48 @@ export class Autoscaler implements Component {
     this.tick();
     this.#timer = setInterval(() => this.tick(), TICK_MS).unref();
     if (!this.#options.keda) return;
-    // Loaded when it is wanted: gRPC costs memory, and most sidecars are never asked by KEDA.
+    // Loaded only if enabled, since gRPC needs memory.
     const { KedaServer } = await import('./keda.ts');
-    this.#door = new KedaServer(this.#options, {
+    this.#kedaServer = new KedaServer(this.#options, {
       readings: () => this.readings(),
-      changed: (listener) => this.#listen(listener),
+      changed: (listener) => this.#subscribe(listener),
     });
-    await this.#door.start();
+    await this.#kedaServer.start();
   }
 
-  /**
-   * Requests come elsewhere from now on. What is left here would look like less and less load for as long as the drain
-   * takes, so KEDA is sent to whoever has come in this weir's place.
-   */
-  leave(): void {
-    this.#door?.leave();
+  /** Disconnects KEDA at the start of a shutdown, since the load falls while requests go to another weir. */
+  drain(): void {
+    this.#kedaServer?.drain();
   }
 
   stop(): void {
     clearInterval(this.#timer);
-    this.#door?.stop();
+    this.#kedaServer?.stop();
   }
 
-  /** Where KEDA's door really is; `undefined` where there is none. */
+  /** Address of the KEDA server; `undefined` if it is not enabled. */
   get address(): Address | undefined {
-    return this.#door?.address;
+    return this.#kedaServer?.address;
   }
 
   /** The latest decision for each deployment of the configuration. */
   readings(): readonly ScaleReading[] {
-    return this.#deps.deployments().map((deployment) => this.#follow(deployment).reading);
+    return this.#deps.deployments().map((deployment) => this.#stateOf(deployment).reading);
   }
 
   /**
-   * Somebody wants a replica of a deployment to be there soon: for about a second that counts as one request in flight,
-   * however many ask, so that asking never scales beyond what a first request would.
+   * Requests that a deployment scales up from zero. All wakes within about a second count as one request in flight
+   * together, so that they never scale further than a first request does.
    */
   wake(deployment: number): void {
-    const followed = this.#followed[deployment] ?? this.#meet(deployment);
-    if (followed === undefined) return;
-    const isNew = followed.wokenMs === undefined;
-    followed.wokenMs = this.#now();
-    if (isNew) this.#began(followed);
+    const state = this.#states[deployment] ?? this.#find(deployment);
+    if (state === undefined) return;
+    const isNew = state.wokenMs === undefined;
+    state.wokenMs = this.#now();
+    if (isNew) this.#countRequest(state);
   }
 
-  /** Decides anew for every deployment. */
+  /** Decides for every deployment. */
   tick(): void {
     for (const deployment of this.#deps.deployments()) this.#decide(deployment);
     for (const listener of this.#listeners) listener();
@@ -164,33 +130,33 @@ export class Autoscaler implements Component {
 
   #routed({ deployment, isAsync }: Exchange): void {
     if (isAsync) return;
-    const followed = this.#followed[deployment] ?? this.#meet(deployment);
-    if (followed !== undefined) this.#began(followed);
+    const state = this.#states[deployment] ?? this.#find(deployment);
+    if (state !== undefined) this.#countRequest(state);
   }
 
-  #began(followed: Followed): void {
-    followed.load.change(1, this.#now());
-    const { in_flight, mean_in_flight } = followed.reading;
-    // The first request of all cannot wait for the next second: somebody may have to start a replica for it.
-    if (followed.load.value === 1 && in_flight === 0 && mean_in_flight === 0)
-      queueMicrotask(() => this.tick());
+  /** Counts one more request in flight. */
+  #countRequest(state: DeploymentState): void {
+    state.load.change(1, this.#now());
+    const { in_flight, mean_in_flight } = state.reading;
+    // The first request after idle time is decided at once, since a replica may have to start for it.
+    if (state.load.value === 1 && in_flight === 0 && mean_in_flight === 0) queueMicrotask(() => this.tick());
   }
 
   #closed({ deployment, isAsync, endMs }: Exchange): void {
     if (isAsync) return;
-    const followed = this.#followed[deployment];
-    if (followed === undefined) return;
-    followed.load.change(-1, endMs);
-    if (followed.load.value === 0) followed.idleSinceMs = endMs;
+    const state = this.#states[deployment];
+    if (state === undefined) return;
+    state.load.change(-1, endMs);
+    if (state.load.value === 0) state.idleSinceMs = endMs;
   }
 
-  /** A deployment that a changed configuration has brought since the last look. */
-  #meet(index: number): Followed | undefined {
+  /** State of a deployment that a changed configuration has added. */
+  #find(index: number): DeploymentState | undefined {
     const found = this.#deps.deployments().find((deployment) => deployment.index === index);
-    return found && this.#follow(found);
+    return found && this.#stateOf(found);
   }
 
-  #listen(listener: () => void): () => void {
+  #subscribe(listener: () => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
   }
@@ -200,43 +166,44 @@ export class Autoscaler implements Component {
     return {
       min: min_replica,
       max: max_replica,
-      perReplica: (this.#target(deployment) * this.#options.target_utilization_percentage) / 100,
+      perReplica: perReplica(deployment, this.#options),
       downDelayMs: scale_down_delay,
       downRate: max_scale_down_rate,
     };
   }
 
-  #target({ concurrencyTarget }: ScaledDeployment): number {
-    return concurrencyTarget || this.#options.concurrency_target;
-  }
-
-  #follow(deployment: ScaledDeployment): Followed {
-    const known = this.#followed[deployment.index];
+  #stateOf(deployment: ScaledDeployment): DeploymentState {
+    const known = this.#states[deployment.index];
     if (known !== undefined) return known;
     const nowMs = this.#now();
     const load = new SlidingMean(this.#options.autoscaling_window, nowMs);
     const decision = this.#begin(deployment, nowMs, nowMs);
-    const bare = { load, asyncLoad: 0, wokenMs: undefined, idleSinceMs: nowMs, sinceMs: nowMs, decision };
-    const followed = { ...bare, reading: this.#read(deployment, bare, 0, nowMs) };
-    return (this.#followed[deployment.index] = followed);
+    const reading = scaleReading(
+      deployment,
+      this.#options,
+      { mean: 0, inFlight: 0, asyncLoad: 0, decision },
+      nowMs,
+    );
+    const times = { wokenMs: undefined, idleSinceMs: nowMs, sinceMs: nowMs };
+    return (this.#states[deployment.index] = { load, asyncLoad: 0, ...times, decision, reading });
   }
 
   #decide(deployment: ScaledDeployment): void {
-    const followed = this.#follow(deployment);
+    const state = this.#stateOf(deployment);
     const nowMs = this.#now();
-    this.#countAsync(deployment, followed, nowMs);
-    if (followed.wokenMs !== undefined && nowMs - followed.wokenMs >= WAKE_MS) {
-      followed.wokenMs = undefined;
-      followed.load.change(-1, nowMs);
-      if (followed.load.value === 0) followed.idleSinceMs = nowMs;
+    this.#countAsync(deployment, state, nowMs);
+    if (state.wokenMs !== undefined && nowMs - state.wokenMs >= WAKE_MS) {
+      state.wokenMs = undefined;
+      state.load.change(-1, nowMs);
+      if (state.load.value === 0) state.idleSinceMs = nowMs;
     }
-    const { load, idleSinceMs, sinceMs } = followed;
+    const { load, asyncLoad, idleSinceMs, sinceMs } = state;
     const mean = load.mean(nowMs);
     const now = { mean, inFlight: load.value, idleSinceMs };
-    const before = followed.decision ?? this.#begin(deployment, sinceMs, nowMs);
-    followed.decision = before && decideReplicas(before, this.#rule(deployment), now, nowMs);
-    followed.reading = this.#read(deployment, followed, mean, nowMs);
-    const { decision } = followed;
+    const before = state.decision ?? this.#begin(deployment, sinceMs, nowMs);
+    const decision = before && decideReplicas(before, this.#rule(deployment), now, nowMs);
+    state.decision = decision;
+    state.reading = scaleReading(deployment, this.#options, { ...now, asyncLoad, decision }, nowMs);
     if (before && decision && decision.desired !== before.desired)
       this.#deps.changed?.({
         deployment: deployment.id,
@@ -248,8 +215,8 @@ export class Autoscaler implements Component {
   }
 
   /**
-   * Where to begin: with the replicas that there are. Less would take them away at every restart of weir, so while they
-   * are not counted nothing is desired; but once a whole window has been seen, the load alone has to do.
+   * First decision: the present replicas, so that a restart of weir removes none. Without their number there is no
+   * decision until a whole window has passed; then the load alone decides.
    */
   #begin(deployment: ScaledDeployment, sinceMs: number, nowMs: number): ScaleDecision | undefined {
     const { current } = deployment;
@@ -257,38 +224,12 @@ export class Autoscaler implements Component {
     return initialScale(current ?? 0, this.#rule(deployment), nowMs);
   }
 
-  /** What waits in the queue is looked at, not heard of: it counts from the second on in which it was seen. */
-  #countAsync({ id }: ScaledDeployment, followed: Followed, nowMs: number): void {
+  /** Adds the queue's load to the requests in flight. It is read once a second, and counts from then on. */
+  #countAsync({ id }: ScaledDeployment, state: DeploymentState, nowMs: number): void {
     if (!this.#options.count_queued_async) return;
-    const before = followed.asyncLoad;
-    followed.asyncLoad = this.#deps.asyncLoad(id);
-    followed.load.change(followed.asyncLoad - before, nowMs);
-    if (before > 0 && followed.load.value === 0) followed.idleSinceMs = nowMs;
-  }
-
-  #read(
-    deployment: ScaledDeployment,
-    { load, asyncLoad, decision }: Pick<Followed, 'load' | 'asyncLoad' | 'decision'>,
-    mean: number,
-    nowMs: number,
-  ): ScaleReading {
-    const { perReplica, min, max } = this.#rule(deployment);
-    return {
-      id: deployment.id,
-      desired: decision?.desired ?? null,
-      current: deployment.current ?? null,
-      wanted: decision?.wanted ?? null,
-      reason: decision?.reason ?? 'not_counted',
-      mean_in_flight: mean,
-      in_flight: load.value,
-      async_counted: asyncLoad,
-      concurrency_target: this.#target(deployment),
-      target_utilization_percentage: this.#options.target_utilization_percentage,
-      in_flight_per_replica: perReplica,
-      min_replica: min,
-      max_replica: max,
-      scale_down_in_seconds:
-        decision?.downAtMs === undefined ? null : Math.max(0, (decision.downAtMs - nowMs) / 1000),
-    };
+    const before = state.asyncLoad;
+    state.asyncLoad = this.#deps.asyncLoad(id);
+    state.load.change(state.asyncLoad - before, nowMs);
+    if (before > 0 && state.load.value === 0) state.idleSinceMs = nowMs;
   }
 }

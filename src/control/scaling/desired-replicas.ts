@@ -1,54 +1,54 @@
-// Load in, replicas out: the contract's algorithm (contracts/baseten.md 5.2) as a pure function of a state and the time.
-// Must stay true: it reads no clock and keeps nothing; the same inputs give the same answer. Up at once; down only after
-// the load has stayed below for the full delay, then by a share, then the delay begins anew.
+// Computes the desired replicas of a deployment from its load (docs/contracts/serving.md 5.2).
+// Invariant: pure functions without a clock or state.
+// Scaling up happens at once. Scaling down happens after the load was lower for the full delay, in steps.
 //
-//            wanted > desired: at once                   wanted < desired: the delay begins
+//            wanted > desired: at once                   wanted < desired: the delay starts
 //   steady ──────────────────────────► up        steady ────────────────────────────────────► down_delayed
-//      ▲                                            ▲  wanted >= desired: as if it never had          │
+//      ▲                                            ▲  wanted >= desired: the delay is reset          │
 //      │                                            └─────────────────────────────────────────────────┤
-//      └────────────────────────────────── down ◄── the delay is over: a share goes, it begins anew ──┘
+//      └──────────────────────────── down ◄── the delay is over: one step down, the delay restarts ───┘
 
-/** What decides, for one deployment. */
+/** Settings of the decision for one deployment. */
 export interface ScaleRule {
   readonly min: number;
   readonly max: number;
-  /** Requests in flight that each replica is wanted to have: target × utilization. */
+  /** Requests in flight per replica: target × utilization. */
   readonly perReplica: number;
   readonly downDelayMs: number;
-  /** Percent of the replicas that may go at a time; one may always. */
+  /** Maximum percentage of replicas removed in one step; one is always allowed. */
   readonly downRate: number;
 }
 
-/** The load at a moment. */
+/** Load of a deployment at one moment. */
 export interface DeploymentLoad {
-  /** Mean of the requests in flight over the window. */
+  /** Mean of requests in flight over the window. */
   readonly mean: number;
-  /** Requests in flight right now. */
+  /** Requests in flight now. */
   readonly inFlight: number;
-  /** When the last of them ended; of no meaning while there are any. */
+  /** When the last request ended; used only if none is in flight. */
   readonly idleSinceMs: number;
 }
 
 /**
- * steady: as many as are wanted. up, down: has just changed. down_delayed: fewer are wanted, the delay runs.
- * at_max, at_min: the load asks for more or fewer than there may be.
+ * steady: no change. up, down: changed now. down_delayed: fewer are wanted, and the delay is running.
+ * at_max, at_min: the load needs more or fewer replicas than the limits allow.
  */
 export type DesiredReason = 'steady' | 'up' | 'down' | 'down_delayed' | 'at_max' | 'at_min';
 
 export interface ScaleDecision {
   readonly desired: number;
-  /** What the load by itself asks for, within the limits. */
+  /** Replicas that the load needs, within the limits. */
   readonly wanted: number;
   readonly reason: DesiredReason;
-  /** Since when the load asks for fewer; `undefined` while it does not. A step down begins it anew. */
+  /** When the load began to need fewer replicas, or the last step down; `undefined` while it does not. */
   readonly belowSinceMs: number | undefined;
-  /** When the last step down was. */
+  /** When the last step down happened. */
   readonly steppedMs: number;
-  /** When the next one is due if the load stays as it is. */
+  /** When the next step down is due at the present load. */
   readonly downAtMs: number | undefined;
 }
 
-/** Where to begin: with what runs, so that a restart of weir takes no replica away before its time. */
+/** First decision: the running replicas, so that a restart of weir removes no replica early. */
 export function initialScale(running: number, { min, max }: ScaleRule, nowMs: number): ScaleDecision {
   const desired = clamp(running, min, max);
   return {
@@ -61,16 +61,17 @@ export function initialScale(running: number, { min, max }: ScaleRule, nowMs: nu
   };
 }
 
+/** Next decision after `before`. */
 export function decideReplicas(
   before: ScaleDecision,
   rule: ScaleRule,
   load: DeploymentLoad,
   nowMs: number,
 ): ScaleDecision {
-  const asked = Math.max(replicasFor(load.mean, rule.perReplica), load.inFlight > 0 ? 1 : 0);
-  const wanted = clamp(asked, rule.min, rule.max);
-  if (wanted < before.desired) return fewer(before, wanted, rule, load, nowMs);
-  const level = asked > rule.max ? 'at_max' : asked < rule.min ? 'at_min' : 'steady';
+  const needed = Math.max(replicasFor(load.mean, rule.perReplica), load.inFlight > 0 ? 1 : 0);
+  const wanted = clamp(needed, rule.min, rule.max);
+  if (wanted < before.desired) return scaleDown(before, wanted, rule, load, nowMs);
+  const level = needed > rule.max ? 'at_max' : needed < rule.min ? 'at_min' : 'steady';
   return {
     desired: wanted,
     wanted,
@@ -81,7 +82,7 @@ export function decideReplicas(
   };
 }
 
-function fewer(
+function scaleDown(
   before: ScaleDecision,
   wanted: number,
   rule: ScaleRule,
@@ -89,29 +90,29 @@ function fewer(
   nowMs: number,
 ): ScaleDecision {
   const { desired } = before;
-  const next = Math.max(wanted, desired - share(desired, rule.downRate));
+  const next = Math.max(wanted, desired - maxStep(desired, rule.downRate));
   const belowSinceMs = before.belowSinceMs ?? nowMs;
-  // The last one goes when there was no traffic for the full delay: that began with the end of the last request, while
-  // the mean, which has to be 0 as well, is so only a whole window later.
+  // The last replica is removed after the full delay without traffic. That time starts at the end of the last request;
+  // the mean, which must be 0 too, reaches 0 a whole window later.
   const sinceMs = next > 0 ? belowSinceMs : Math.max(before.steppedMs, load.idleSinceMs);
   const downAtMs = sinceMs + rule.downDelayMs;
   if (nowMs < downAtMs) return { ...before, wanted, reason: 'down_delayed', belowSinceMs, downAtMs };
-  const isMore = next > wanted;
+  const hasMoreSteps = next > wanted;
   return {
     desired: next,
     wanted,
     reason: 'down',
-    belowSinceMs: isMore ? nowMs : undefined,
+    belowSinceMs: hasMoreSteps ? nowMs : undefined,
     steppedMs: nowMs,
-    downAtMs: isMore ? nowMs + rule.downDelayMs : undefined,
+    downAtMs: hasMoreSteps ? nowMs + rule.downDelayMs : undefined,
   };
 }
 
-/** Replicas that a load takes. A rounding error in the last place is no reason for one more. */
+/** Replicas for a load. A rounding error in the last digit does not add a replica. */
 const replicasFor = (mean: number, perReplica: number): number => Math.ceil(mean / perReplica - 1e-9);
 
-/** How many of so many may go at a time. */
-const share = (running: number, percent: number): number =>
+/** Replicas that may be removed in one step. */
+const maxStep = (running: number, percent: number): number =>
   Math.max(1, Math.floor((running * percent) / 100));
 
 const clamp = (value: number, min: number, max: number): number => Math.min(Math.max(value, min), max);

@@ -1,7 +1,6 @@
-// The door for KEDA: its external scaler protocol (proto/externalscaler.proto) and gRPC's health check (proto/health.proto).
-// Must stay true: what KEDA gets is what `/v1/scale` shows at that moment; a ScaledObject that is wrong is told so in a
-// sentence; of activity only `true` is pushed, and at once; a KEDA that is gone leaves nothing behind. Loaded only where
-// the door is open; only this file imports gRPC.
+// gRPC server for KEDA: external scaler protocol (proto/externalscaler.proto) and health checks (proto/health.proto).
+// Invariant: KEDA gets the values that /v1/scale shows at that moment, and a closed stream leaves nothing behind.
+// Only this file imports gRPC, and it is loaded only if the server is enabled.
 import { fileURLToPath } from 'node:url';
 import {
   loadPackageDefinition,
@@ -16,19 +15,19 @@ import {
 } from '@grpc/grpc-js';
 import { loadSync } from '@grpc/proto-loader';
 import { WeirError } from '../../core/errors.ts';
-import { formatAddress, type Address } from '../../core/settings.ts';
+import { formatAddress, type Address } from '../../core/address.ts';
 import { readTrigger, type Trigger } from './scaled-object.ts';
-import type { ScaleReading } from './autoscaler.ts';
+import type { ScaleReading } from './scale-reading.ts';
 
-/** Questions are small; nobody needs more of this door. */
+/** Requests are small. */
 const LIMITS = { 'grpc.max_receive_message_length': 64 * 1024, 'grpc.max_concurrent_streams': 256 };
 /**
- * Connections are pinged this often: a stream that tells nothing for a day must not be forgotten by what lies between,
- * nor be kept for a KEDA whose machine is gone.
+ * Interval of pings. They keep an idle stream open in proxies between, and close the streams of a KEDA whose machine is
+ * gone.
  */
 const KEEP_ALIVE_MS = 30_000;
 
-// The same place beside the sources and beside the build.
+// The same relative path from the sources and from the build.
 const proto = (name: string): string => fileURLToPath(new URL(`../../../proto/${name}`, import.meta.url));
 
 interface ScaledObjectRef {
@@ -38,13 +37,13 @@ interface MetricsRequest {
   readonly scaledObjectRef?: ScaledObjectRef | null;
   readonly metricName: string;
 }
-type Unary<Q> = (call: ServerUnaryCall<Q, object>, answer: sendUnaryData<object>) => void;
+type Unary<Q> = (call: ServerUnaryCall<Q, object>, respond: sendUnaryData<object>) => void;
 type Stream = ServerWritableStream<ScaledObjectRef, object>;
 
-/** What the door shows. */
+/** Source of scaling decisions. */
 export interface KedaDeps {
   readonly readings: () => readonly ScaleReading[];
-  /** Calls after every decision; returns what ends that. */
+  /** Calls `listener` after each decision. Returns a function that ends that. */
   readonly changed: (listener: () => void) => () => void;
 }
 
@@ -94,12 +93,12 @@ export class KedaServer {
   }
 
   /**
-   * Takes no more calls and ends the streams in good order: KEDA comes back within seconds after that, while it waits
-   * longer each time (up to a minute) after a stream that broke.
+   * Accepts no more calls and ends the streams without an error. KEDA reconnects within seconds then; after a broken
+   * stream it waits up to a minute.
    */
-  leave(): void {
+  drain(): void {
     for (const call of this.#streams) call.end();
-    // Who still does not go is cut by `stop`.
+    // `stop` cuts what is left.
     this.#server.tryShutdown(() => undefined);
   }
 
@@ -111,15 +110,15 @@ export class KedaServer {
     const unary =
       <Q>(
         refOf: (request: Q) => ScaledObjectRef,
-        answerOf: (trigger: Trigger, request: Q) => object | undefined,
+        responseOf: (trigger: Trigger, request: Q) => object | undefined,
       ): Unary<Q> =>
-      (call, answer) => {
+      (call, respond) => {
         const trigger = this.#trigger(refOf(call.request));
-        if ('problem' in trigger) return answer(refusal(trigger.problem));
-        const found = answerOf(trigger, call.request);
-        // KEDA and the HPA leave everything as it is meanwhile.
-        if (found === undefined) answer({ code: status.UNAVAILABLE, details: NOT_COUNTED });
-        else answer(null, found);
+        if ('problem' in trigger) return respond(invalid(trigger.problem));
+        const response = responseOf(trigger, call.request);
+        // KEDA and the HPA change nothing while this is unavailable.
+        if (response === undefined) respond({ code: status.UNAVAILABLE, details: NOT_COUNTED });
+        else respond(null, response);
       };
     const same = (ref: ScaledObjectRef) => ref;
     return {
@@ -128,14 +127,14 @@ export class KedaServer {
       GetMetrics: unary<MetricsRequest>((request) => request.scaledObjectRef ?? {}, valuesOf),
       StreamIsActive: (call: Stream) => {
         let wasActive = false;
-        this.#follow(call, ({ isActive }) => {
+        this.#subscribe(call, ({ isActive }) => {
           if (isActive === true && !wasActive) call.write({ result: true });
           wasActive = isActive === true;
         });
       },
       StreamMetricSpec: (call: Stream) => {
         let sent = '';
-        this.#follow(call, (trigger) => {
+        this.#subscribe(call, (trigger) => {
           const specs = specsOf(trigger);
           if (JSON.stringify(specs) === sent) return;
           sent = JSON.stringify(specs);
@@ -145,24 +144,24 @@ export class KedaServer {
     };
   }
 
-  /** Shows the trigger of a stream now and after every decision, for as long as the stream lives. */
-  #follow(call: Stream, show: (trigger: Trigger) => void): void {
-    const look = () => {
+  /** Calls `send` with the trigger of a stream now and after each decision, until the stream ends. */
+  #subscribe(call: Stream, send: (trigger: Trigger) => void): void {
+    const update = () => {
       const trigger = this.#trigger(call.request);
-      if (!('problem' in trigger)) return show(trigger);
-      // Also a deployment that has left the configuration since.
+      if (!('problem' in trigger)) return send(trigger);
+      // For example, the deployment was removed from the configuration.
       end();
-      call.emit('error', refusal(trigger.problem));
+      call.emit('error', invalid(trigger.problem));
     };
-    const forget = this.#deps.changed(look);
+    const unsubscribe = this.#deps.changed(update);
     const end = () => {
-      forget();
+      unsubscribe();
       this.#streams.delete(call);
     };
     this.#streams.add(call);
     call.on('cancelled', end);
     call.on('close', end);
-    look();
+    update();
   }
 
   #trigger(ref: ScaledObjectRef): Trigger | { readonly problem: string } {
@@ -170,22 +169,22 @@ export class KedaServer {
   }
 }
 
-const NOT_COUNTED = 'how many replicas there are has not been counted yet';
+const NOT_COUNTED = 'the replicas have not been counted yet';
 
-/** It travels in a header, of which KEDA takes so much only. */
-const MAX_SENTENCE = 500;
+/** Maximum length of an error, since it is sent in a header that KEDA limits. */
+const MAX_DETAILS = 500;
 
-const refusal = (problem: string) => ({
+const invalid = (problem: string) => ({
   code: status.INVALID_ARGUMENT,
-  details: problem.length > MAX_SENTENCE ? `${problem.slice(0, MAX_SENTENCE)}…` : problem,
+  details: problem.length > MAX_DETAILS ? `${problem.slice(0, MAX_DETAILS)}…` : problem,
 });
 
-/** KEDA before 2.10 reads the whole number alone, and a target of 0 would mean no target. */
+/** `targetSize` is for KEDA before 2.10; a target of 0 would mean none. */
 const specsOf = ({ name, target }: Trigger) => ({
   metricSpecs: [{ metricName: name, targetSize: Math.max(1, Math.round(target)), targetSizeFloat: target }],
 });
 
-/** Under the name that was asked for: KEDA puts the trigger's number before ours, and some versions want it back. */
+/** Uses the requested metric name, since KEDA adds the number of the trigger and some versions expect it back. */
 const valuesOf = ({ name, value }: Trigger, { metricName }: MetricsRequest) =>
   value === undefined
     ? undefined
@@ -197,7 +196,7 @@ const valuesOf = ({ name, value }: Trigger, { metricName }: MetricsRequest) =>
 
 const SERVICES = new Set(['', 'externalscaler.ExternalScaler']);
 
-const check: Unary<{ service: string }> = ({ request: { service } }, answer) => {
-  if (SERVICES.has(service)) answer(null, { status: 'SERVING' });
-  else answer({ code: status.NOT_FOUND, details: `there is no service ${service} here` });
+const check: Unary<{ service: string }> = ({ request: { service } }, respond) => {
+  if (SERVICES.has(service)) respond(null, { status: 'SERVING' });
+  else respond({ code: status.NOT_FOUND, details: `unknown service ${service}` });
 };

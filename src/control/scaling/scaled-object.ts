@@ -1,77 +1,77 @@
-// What the metadata of a ScaledObject asks for, read strictly: KEDA shows the sentence to whoever wrote it.
-// Must stay true: nothing that is misspelt or out of range is guessed at; what is not said is as weir's settings have it.
+// Parses the metadata of a KEDA ScaledObject. KEDA shows the error to the author of the ScaledObject.
+// Invariant: an unknown or invalid key is an error. Missing keys use weir's settings.
 import { nearest } from '../../core/nearest-name.ts';
-import type { ScaleReading } from './autoscaler.ts';
+import type { ScaleReading } from './scale-reading.ts';
 
-/** Which figure drives KEDA: weir's own decision, or the mean in flight with KEDA's own pace up and down. */
+/** Metric for KEDA: weir's own decision, or the mean of requests in flight. With the latter, KEDA decides the pace. */
 const METRICS = ['replicas', 'concurrency'] as const;
 type MetricName = (typeof METRICS)[number];
 
 const KEYS = ['deployment', 'metric', 'targetConcurrency', 'targetUtilization', 'activationThreshold'];
 
-/** What KEDA itself reads from the same metadata, and passes on. */
-const KEDAS =
+/** Keys that KEDA itself reads from the same metadata and passes on. */
+const KEDA_KEYS =
   /^(?:scalerAddress|enableTLS|unsafeSsl|caCert|tlsCertFile|tlsClientCert|tlsClientKey|useCachedMetrics)(?:FromEnv)?$/;
-/** `targetConcurrencyFromEnv: NAME` is passed on under that key, with the variable's value. */
+/** KEDA passes `targetConcurrencyFromEnv: NAME` on under that key, with the value of the variable. */
 const FROM_ENV = 'FromEnv';
-/** KEDA gives the HPA thousandths; a target of none would be refused there, without a word of why. */
+/** KEDA gives the HPA thousandths. The HPA rejects a target of 0 without a reason. */
 const MIN_TARGET = 0.001;
 
-/** A trigger with all its figures. */
+/** A trigger with its present values. */
 export interface Trigger {
-  /** As KEDA is told it. */
+  /** Name of the metric for KEDA. */
   readonly name: string;
-  /** How much of the metric each replica should have. */
+  /** Value of the metric per replica. */
   readonly target: number;
-  /** `undefined`, like `isActive`: not known yet. */
+  /** `undefined`, like `isActive`, while it is not known yet. */
   readonly value: number | undefined;
   readonly isActive: boolean | undefined;
 }
 
-/** The trigger's figures now, or a sentence that says what is wrong with its metadata. */
+/** Values of the trigger now, or the problem of its metadata. */
 export function readTrigger(
   given: Readonly<Record<string, string>>,
   readings: readonly ScaleReading[],
 ): Trigger | { readonly problem: string } {
   const metadata: Record<string, string> = {};
   for (const [written, value] of Object.entries(given)) {
-    if (KEDAS.test(written)) continue;
+    if (KEDA_KEYS.test(written)) continue;
     const key = written.endsWith(FROM_ENV) ? written.slice(0, -FROM_ENV.length) : written;
     if (!KEYS.includes(key)) {
       const near = nearest(key, KEYS);
       return {
-        problem: `metadata ${written} is unknown; ${near ? `did you mean ${near}?` : `there is ${KEYS.join(', ')}`}`,
+        problem: `metadata ${written} is unknown; ${near ? `did you mean ${near}?` : `known keys: ${KEYS.join(', ')}`}`,
       };
     }
     if (metadata[key] !== undefined)
-      return { problem: `metadata ${key} is there twice, as ${key} and as ${key}${FROM_ENV}` };
+      return { problem: `metadata ${key} is given twice, as ${key} and as ${key}${FROM_ENV}` };
     metadata[key] = value;
   }
-  const reading = find(metadata['deployment'], readings);
+  const reading = findReading(metadata['deployment'], readings);
   if ('problem' in reading) return reading;
   const metric = metadata['metric'] ?? METRICS[0];
   if (!isMetric(metric))
     return { problem: `metadata metric is ${JSON.stringify(metric)}, must be replicas or concurrency` };
-  if (metric === 'replicas') return ofReplicas(metadata, reading);
-  return ofConcurrency(metadata, reading);
+  if (metric === 'replicas') return replicasTrigger(metadata, reading);
+  return concurrencyTrigger(metadata, reading);
 }
 
 const isMetric = (word: string): word is MetricName => (METRICS as readonly string[]).includes(word);
 
-function ofReplicas(
+function replicasTrigger(
   metadata: Readonly<Record<string, string>>,
   { id, desired, in_flight }: ScaleReading,
 ): Trigger | { readonly problem: string } {
   for (const key of ['targetConcurrency', 'targetUtilization', 'activationThreshold'])
     if (metadata[key] !== undefined)
       return {
-        problem: `metadata ${key} goes with metric: concurrency; with metric: replicas weir’s own settings (scale.…) decide`,
+        problem: `metadata ${key} needs metric: concurrency; with metric: replicas the settings scale.* of weir decide`,
       };
   const isActive = desired === null ? in_flight > 0 || undefined : desired > 0;
   return { name: `weir-replicas-${id}`, target: 1, value: desired ?? undefined, isActive };
 }
 
-function ofConcurrency(
+function concurrencyTrigger(
   metadata: Readonly<Record<string, string>>,
   reading: ScaleReading,
 ): Trigger | { readonly problem: string } {
@@ -83,18 +83,18 @@ function ofConcurrency(
   const target = ((concurrency as number) * (utilization as number)) / 100;
   if (target < MIN_TARGET)
     return {
-      problem: `metadata targetConcurrency × targetUtilization is ${target} in flight for each replica, must be ${MIN_TARGET} or more`,
+      problem: `metadata targetConcurrency × targetUtilization is ${target} requests per replica, must be at least ${MIN_TARGET}`,
     };
   return {
     name: `weir-concurrency-${id}`,
     target,
     value: mean_in_flight,
-    // Who waits now counts at once, who was there lately for as long as the mean remembers.
+    // Active at the first request, and until the mean falls below the threshold.
     isActive: Math.max(mean_in_flight, in_flight) > (activation as number),
   };
 }
 
-function find(
+function findReading(
   id: string | undefined,
   readings: readonly ScaleReading[],
 ): ScaleReading | { readonly problem: string } {
@@ -110,7 +110,7 @@ function find(
   );
 }
 
-/** A number of the metadata, whose values are all text. */
+/** A number of the metadata, whose values are text. */
 function numberIn(
   metadata: Readonly<Record<string, string>>,
   key: string,

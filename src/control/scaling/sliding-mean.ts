@@ -1,20 +1,20 @@
-// The mean of a number that goes up and down, over a sliding window of time. `change` is on the hot path.
-// Must stay true: each change counts from its own moment on, however seldom anybody looks; memory is fixed by the window.
+// Mean of a changing number over a sliding window of time. `change` is on the hot path.
+// Invariant: each change counts from its own moment on, however often `mean` is called, and memory is fixed.
 //
-// What is kept is the area under the number: value × time + offset, a sum and a product for each change. Looking at it once
-// a second leaves marks (time, area); the mean is the area between two moments by the time between them. It is exact
-// but for the window's older end, which lies between two marks and is taken from a straight line between these.
+// The area under the number is kept as value × time + offset, so a change costs one sum and one product. Each call of
+// `mean` stores a mark (time, area), at most one per second. The mean is the area between two moments divided by the
+// time between them. It is exact except for the start of the window, which is interpolated between two marks.
 
-/** Marks lie at least this far apart, milliseconds. */
+/** Minimum distance of marks, milliseconds. */
 const MARK_MS = 1000;
 
 export class SlidingMean {
-  /** The number itself, now. */
+  /** The present number. */
   value = 0;
   #offset = 0;
   readonly #windowMs: number;
   readonly #startMs: number;
-  /** A ring of marks; `#last` is the newest, `#marks` how many there are. */
+  /** Ring of marks. `#last` is the newest one, `#marks` their number. */
   readonly #times: Float64Array;
   readonly #areas: Float64Array;
   #last = 0;
@@ -28,19 +28,19 @@ export class SlidingMean {
     this.#areas = new Float64Array(size);
   }
 
-  /** The number has changed by so much at that moment. */
+  /** Adds `by` to the number at `atMs`. */
   change(by: number, atMs: number): void {
     this.value += by;
     this.#offset -= by * atMs;
   }
 
-  /** The mean of the window that ends now, or of the time since the start where that is shorter. */
+  /** Mean of the window that ends at `nowMs`, or of the time since the start if that is shorter. */
   mean(nowMs: number): number {
     this.#mark(nowMs);
     const fromMs = Math.max(this.#startMs, nowMs - this.#windowMs);
-    // Whoever asks at the very start gets what is there.
+    // No time has passed since the start.
     if (nowMs <= fromMs) return this.value;
-    // Areas are sums of large numbers: what is less than a millionth of a request is their rounding.
+    // Areas are sums of large numbers, so a result below a millionth is a rounding error.
     const mean = (this.#area(nowMs) - this.#areaAt(fromMs, nowMs)) / (nowMs - fromMs);
     return mean < 1e-6 ? 0 : mean;
   }
@@ -57,7 +57,7 @@ export class SlidingMean {
     this.#areas[this.#last] = this.#area(nowMs);
   }
 
-  /** The area at a moment of the past. */
+  /** Area at a moment in the past. */
   #areaAt(atMs: number, nowMs: number): number {
     let laterMs = nowMs;
     let laterArea = this.#area(nowMs);

@@ -1,42 +1,43 @@
-// Copies of what passes by in one exchange, taken for the record of what happened: bounded, and only where it was asked for.
-// Must stay true: a tap never holds up a byte and never keeps a piece of somebody else's buffer; what all taps hold
-// together is bounded by the room that they share; what did not fit is cut, and the copy says so.
+// Copies of the request and response body of one exchange, for the log store.
+// Invariant: a capture never delays a byte and never keeps a reference to another owner's buffer; all captures together
+// hold at most the bytes of their shared budget; a copy that did not fit is cut and marked as cut.
 
-/** The room that all taps share. */
+/** The bytes that all captures may hold together. */
 export interface CaptureBudget {
-  /** False: there is no room for that many bytes more. */
+  /** Reserves bytes. Returns false if there are not as many left. */
   take(bytes: number): boolean;
+  /** Returns reserved bytes. */
   give(bytes: number): void;
 }
 
-/** One body as it passed: plain data that may cross threads. */
+/** A copied body: plain data that may be passed to another thread. */
 export interface RawBody {
   readonly bytes: Uint8Array<ArrayBuffer>;
-  /** Content-Type and Content-Encoding; empty where nothing was said. */
+  /** Content-Type and Content-Encoding; empty without the header. */
   readonly type: string;
   readonly coding: string;
-  /** More came than was kept. */
+  /** More came than was copied. */
   readonly isCut: boolean;
 }
 
-/** Both bodies of an exchange; `undefined` where none came. */
+/** Both bodies of an exchange; undefined if there was none. */
 export interface RawBodies {
   readonly request: RawBody | undefined;
   readonly response: RawBody | undefined;
 }
 
-/** The client's word that its bodies are not to be kept (contracts/logplane.md A5). */
+/** Request header with which a client asks not to keep its bodies (docs/contracts/logs.md 1). */
 export const DEBUG_HEADER = 'x-portkey-debug';
 
-/** What `DEBUG_HEADER` says: true where bodies are not to be kept. Of several, one that says so is enough. */
+/** True if a value of `DEBUG_HEADER` is `false`: the bodies must not be kept. */
 export const isPrivate = (value: string | string[] | undefined): boolean =>
   value !== undefined && /(?:^|,)\s*false\s*(?:,|$)/i.test(String(value));
 
 const FIRST_BYTES = 4096;
 
-/** A copy of one body, as far as it goes. */
+/** A copy of one body, up to a limit. */
 export class BodyCopy {
-  readonly #room: CaptureBudget;
+  readonly #budget: CaptureBudget;
   #limit: number;
   #type = '';
   #coding = '';
@@ -45,49 +46,49 @@ export class BodyCopy {
   #isCut = false;
   #isOver = false;
 
-  constructor(room: CaptureBudget, limit: number) {
-    this.#room = room;
+  constructor(budget: CaptureBudget, limit: number) {
+    this.#budget = budget;
     this.#limit = limit;
   }
 
-  /** What its headers say; with that, how many bytes are wanted of it at most. */
+  /** Sets its Content-Type and Content-Encoding, and how many bytes are copied at most. */
   describe(type: string | undefined, coding: string | undefined, limit = this.#limit): void {
     this.#type = type ?? '';
     this.#coding = coding ?? '';
     this.#limit = limit;
   }
 
-  /** More of it has passed. A listener: it needs no `this`. */
+  /** Copies more of it. Can be used as a listener: it needs no `this`. */
   readonly push = (chunk: Uint8Array): void => {
     if (this.#isCut || this.#isOver) return;
-    const wanted = Math.min(chunk.length, this.#limit - this.#length);
-    if (wanted < chunk.length) this.#isCut = true;
-    const size = this.#length + wanted;
+    const copied = Math.min(chunk.length, this.#limit - this.#length);
+    if (copied < chunk.length) this.#isCut = true;
+    const size = this.#length + copied;
     if (size > this.#buffer.length && !this.#grow(size)) {
       this.#isCut = true;
       return;
     }
-    this.#buffer.set(wanted === chunk.length ? chunk : chunk.subarray(0, wanted), this.#length);
+    this.#buffer.set(copied === chunk.length ? chunk : chunk.subarray(0, copied), this.#length);
     this.#length = size;
   };
 
-  /** The copy, given away, once; nothing comes in any more. `undefined`: no body came. */
+  /** Ends the copy and returns it, once. Returns undefined if no body came. */
   take(): RawBody | undefined {
     if (this.#isOver) return undefined;
     this.#isOver = true;
     const buffer = this.#buffer;
     this.#buffer = Buffer.alloc(0);
-    this.#room.give(buffer.length);
+    this.#budget.give(buffer.length);
     if (this.#length === 0 && !this.#isCut) return undefined;
     const bytes = this.#length === 0 ? new Uint8Array() : new Uint8Array(buffer.buffer, 0, this.#length);
     return { bytes, type: this.#type, coding: this.#coding, isCut: this.#isCut };
   }
 
-  /** Room for `size` bytes, and for as many again, within the limit. */
+  /** Makes space for `size` bytes, and for as many again within the limit. Returns false if the budget is used up. */
   #grow(size: number): boolean {
     const grown = Math.min(this.#limit, Math.max(FIRST_BYTES, 2 * size));
-    if (!this.#room.take(grown - this.#buffer.length)) return false;
-    // Memory of its own, so that it can be handed to another thread as it is.
+    if (!this.#budget.take(grown - this.#buffer.length)) return false;
+    // Memory of its own, so that it can be transferred to another thread.
     const buffer = Buffer.allocUnsafeSlow(grown);
     buffer.set(this.#buffer.subarray(0, this.#length));
     this.#buffer = buffer;
@@ -95,10 +96,10 @@ export class BodyCopy {
   }
 }
 
-/** How much a tap may copy of each body. */
+/** How many bytes a capture may copy of each body. */
 export interface CaptureLimits {
   readonly bytes: number;
-  /** The same of an answer that is a stream of events: it is kept put together, which is far shorter. */
+  /** The same for a response that is a stream of events. It is stored as one merged object, which is much shorter. */
   readonly streamBytes: number;
 }
 
@@ -109,28 +110,28 @@ export class BodyCapture {
   readonly response: BodyCopy;
   readonly #limits: CaptureLimits;
 
-  constructor(room: CaptureBudget, limits: CaptureLimits) {
+  constructor(budget: CaptureBudget, limits: CaptureLimits) {
     this.#limits = limits;
-    this.request = new BodyCopy(room, limits.bytes);
-    this.response = new BodyCopy(room, limits.bytes);
+    this.request = new BodyCopy(budget, limits.bytes);
+    this.response = new BodyCopy(budget, limits.bytes);
   }
 
-  /** An answer begins that goes to the client. */
-  answers(type: string | undefined, coding: string | undefined): void {
+  /** A response begins that passes to the client. */
+  responseBegins(type: string | undefined, coding: string | undefined): void {
     const { bytes, streamBytes } = this.#limits;
     this.response.describe(type, coding, EVENT_STREAM.test(type ?? '') ? streamBytes : bytes);
   }
 
-  /** Both bodies, given away: once, at the end. */
+  /** Ends both copies and returns them, once. */
   take(): RawBodies {
     return { request: this.request.take(), response: this.response.take() };
   }
 }
 
-/** Who decides whose bodies are copied. */
+/** Decides which bodies are copied. */
 export interface BodyCaptures {
-  /** True where bodies of requests to this target are wanted. */
+  /** True if bodies of requests to this target are to be kept. */
   wants(target: string): boolean;
-  /** A tap for such a request, where one is wanted and there is room. */
+  /** A capture for such a request, or undefined if its bodies are not to be kept or the budget is used up. */
   open(target: string): BodyCapture | undefined;
 }

@@ -1,10 +1,10 @@
-// THE record of one request, whatever its protocol and lane. Hot path.
-// Must stay true: it is closed exactly once, with one cause, and whoever counted it as open hears of the close.
-// Facts are written here while the request runs and read once, by observers, when it ends. Nothing else belongs here.
+// The exchange: all facts of one request from its arrival to its end, for every protocol. Hot path.
+// Invariant: an exchange is closed exactly once, with one cause, and every observer that was told of it is told of its
+// close. Forwarders write the facts while the request runs; observers read them when it ends.
 //
-//   open ──► route() ──► (lease, first byte, bytes) ──► close(cause, status)
-//     └──────────────────────────────────────────────►     (refused before it had a deployment)
-import type { Cause } from '../errors.ts';
+//   open ──► route() ──► (lease, first byte, bytes) ──► close(), fail()
+//     └──────────────────────────────────────────────►    (refused before it had a deployment)
+import { catalogue, type Cause, type Failure } from '../errors.ts';
 import { spanId } from '../request-id.ts';
 import {
   childSpanId,
@@ -22,10 +22,10 @@ import type { BodyCapture, BodyCaptures } from './body-capture.ts';
 
 export type Protocol = 'http' | 'websocket' | 'grpc';
 
-/** `deployment` of an exchange that was not, or not yet, given to one. */
+/** `deployment` of an exchange that was not routed, or not yet. */
 export const NO_DEPLOYMENT = -1;
 
-/** Told of every exchange: `routed` at most once, when it counts for a deployment; `closed` once, when it is over. */
+/** Is told of every exchange: `routed` at most once, when it counts for a deployment; `closed` once, at its end. */
 export interface Observer {
   routed?(exchange: Exchange): void;
   /** It has become a WebSocket. */
@@ -33,112 +33,167 @@ export interface Observer {
   closed(exchange: Exchange): void;
 }
 
-/** Decides whether a new exchange's trace is wanted; `parent`: what its caller decided, if it has one that traces. */
+/** The part of weir that accepted a request. */
+export type AcceptedBy = 'fast lane' | 'HTTP/1.1 server' | 'HTTP/2 server' | 'queue';
+
+/** Is told of each step of every exchange as it happens, for the debug log. */
+export interface StepListener {
+  accepted(exchange: Exchange, by: AcceptedBy): void;
+  queued(exchange: Exchange): void;
+  leased(exchange: Exchange): void;
+  sent(exchange: Exchange): void;
+  retrying(exchange: Exchange, delayMs: number): void;
+  responded(exchange: Exchange, status: number): void;
+}
+
+/**
+ * Decides whether a new exchange's trace is sampled. `parent`: the decision of the caller, if it sent a traceparent.
+ */
 export type TraceSampler = (traceId: string, parent: boolean | undefined) => boolean;
 
 /** What all exchanges share. */
-interface Home {
+interface Shared {
   readonly observers: Observer[];
-  /** `undefined`: weir takes no part in traces, and passes them on as they came. */
+  /** undefined: steps are not reported. */
+  steps: StepListener | undefined;
+  /** undefined: tracing is off, and a valid traceparent is passed on unchanged. */
   sampler: TraceSampler | undefined;
-  /** `undefined`: no bodies are kept. */
-  taps: BodyCaptures | undefined;
+  /** undefined: no bodies are kept. */
+  captures: BodyCaptures | undefined;
 }
 
 export class Exchange {
   readonly id: string;
-  /** performance.now() at the first byte of the head, as near as the lane can tell. */
+  /** performance.now() at the first byte of the head, as exactly as the server knows it. */
   readonly startMs: number;
   /** Date.now() at the same moment. */
   readonly startEpochMs: number;
   protocol: Protocol = 'http';
   method = '';
-  /** Request target as the client wrote it, for the log. */
+  /** Request target as the client sent it. */
   target = '';
   remoteAddress = '';
   /** Index into the configured deployments, or NO_DEPLOYMENT. */
   deployment = NO_DEPLOYMENT;
   /**
-   * Index of the deployment that it asks for, when it is refused before `route` or answered by weir itself. Records, the
-   * access log and `weir_exchanges_total` name this deployment; its requests and concurrency do not count it.
+   * Index of the deployment that the request names, for a request that is refused before `route` or that weir responds
+   * to itself. Records, the access log and `weir_exchanges_total` name this deployment; the metrics of its requests and
+   * its concurrency do not count the request.
    */
-  askedFor = NO_DEPLOYMENT;
-  /** Id of the replica that has or had it; empty before one was chosen. */
+  requestedDeployment = NO_DEPLOYMENT;
+  /** Id of the replica of the last attempt; empty before the first one. */
   replica = '';
-  /** Runs for a task of the queue instead of a waiting client. */
+  /** It is a task of the queue, without a client that waits. */
   isAsync = false;
-  /** What the client was told: HTTP status, gRPC status or WebSocket close code; 0 before that. */
+  /** What the client got: HTTP status, gRPC status or WebSocket close code; 0 before that. */
   status = 0;
-  /** Why it ended; `undefined` while it runs. */
+  /** How it ended; undefined while it runs. */
   cause: Cause | undefined = undefined;
-  /** A sentence for the log about what went wrong; empty otherwise. */
+  /** For the log: what went wrong; empty if nothing did. */
   detail = '';
-  /** Times that it was sent to a replica. */
+  /** How many times it was sent to a replica. */
   attempts = 0;
-  /** Of these, times that it was sent again because a replica's answer said so. */
+  /** Of these, how many were retries after a response with 502, 503 or 504. */
   retries = 0;
-  /** Why it is to be sent once more; empty where it is not. */
-  againFor: '' | 'connect' | 'answer' = '';
-  /** Body bytes from and to the client, framing left out. */
+  /** Why it is to be sent again; empty if it is not. */
+  retryReason: '' | 'connect' | 'answer' = '';
+  /** Body bytes from and to the client, without framing. */
   requestBytes = 0;
   responseBytes = 0;
-  /** The `traceparent` that the replica gets; empty before it is made, and if the replica gets none. */
+  /** The `traceparent` for the replica; empty before `trace`, and if the replica gets none. */
   traceparent = '';
-  /** The span of the caller, if it sent a valid `traceparent`. */
+  /** Id of the caller's span; empty if it sent no valid `traceparent`. */
   parentSpanId = '';
-  /** Its own span; empty where weir takes no part in traces. */
+  /** Id of its own span; empty with tracing off. */
   spanId = '';
-  /** Its trace is wanted. */
+  /** Its trace is sampled. */
   isSampled = false;
-  /** Copies of its bodies, where they are kept. */
-  tap: BodyCapture | undefined = undefined;
-  /** Milliseconds that a task lay in the queue before this, its first run. */
+  /** Copies of its bodies, if they are kept. */
+  bodyCapture: BodyCapture | undefined = undefined;
+  /** Milliseconds that a task was in the queue before its first run; 0 in later runs. */
   queuedMs = 0;
-  /** Milliseconds that it waited in line for a replica, all waits together. */
+  /** Milliseconds in the wait queue, over all attempts. */
   waitedMs = 0;
   /**
-   * performance.now() when the latest replica was found, when a connection was made for it (0: one was there), when the
-   * head of its answer came, when the first byte of the body came, and at the end; 0 where it did not. An answer without
-   * a body has its first byte with its head, an empty chunked body with its end. Of a gRPC call these are the initial
-   * metadata and the first message (the trailers, where there is none), of a WebSocket both are the 101.
+   * performance.now() when the last replica was reserved, when a connection to it was made (0 for a kept one), when the
+   * head of the response came, when the first byte of its body came, and at the end; 0 if that did not happen. A
+   * response without a body has its first byte with its head, an empty chunked body with its end. For a gRPC call these
+   * are the initial metadata and the first message (or the trailers, without messages), for a WebSocket both are the
+   * 101.
    */
   leasedMs = 0;
   connectedMs = 0;
   headMs = 0;
   firstByteMs = 0;
   endMs = 0;
-  readonly #home: Home;
+  readonly #shared: Shared;
 
-  constructor(home: Home, id: string, startMs: number, startEpochMs: number) {
+  constructor(shared: Shared, id: string, startMs: number, startEpochMs: number) {
     this.id = id;
     this.startMs = startMs;
     this.startEpochMs = startEpochMs;
-    this.#home = home;
+    this.#shared = shared;
   }
 
-  /** Gives it to a deployment: from here on it counts as concurrent there. At most once. */
+  /** The request was read: `method`, `target` and `remoteAddress` are set. */
+  accepted(by: AcceptedBy): void {
+    this.#shared.steps?.accepted(this, by);
+  }
+
+  /** No replica is free: it is in the wait queue. */
+  queued(): void {
+    this.#shared.steps?.queued(this);
+  }
+
+  /** A replica is reserved for it. */
+  leased(replica: string): void {
+    this.replica = replica;
+    this.leasedMs = performance.now();
+    this.#shared.steps?.leased(this);
+  }
+
+  /** It is sent to the replica. Returns the number of this attempt. */
+  sent(): number {
+    this.attempts++;
+    this.#shared.steps?.sent(this);
+    return this.attempts;
+  }
+
+  /** It is to be sent again after `delayMs`. */
+  retrying(reason: 'connect' | 'answer', delayMs: number): void {
+    this.retryReason = reason;
+    this.#shared.steps?.retrying(this, delayMs);
+  }
+
+  /** The head of the final response came from the replica. */
+  responded(status: number): void {
+    this.headMs = performance.now();
+    this.#shared.steps?.responded(this, status);
+  }
+
+  /** Assigns it to a deployment, whose concurrency counts it from here on. At most once. */
   route(deployment: number): void {
     this.deployment = deployment;
-    for (const observer of this.#home.observers) observer.routed?.(this);
+    for (const observer of this.#shared.observers) observer.routed?.(this);
   }
 
-  /** From here on it is a WebSocket, and ends with a close code. */
+  /** It has become a WebSocket, and ends with a close code. */
   upgrade(): void {
     this.protocol = 'websocket';
-    for (const observer of this.#home.observers) observer.upgraded?.(this);
+    for (const observer of this.#shared.observers) observer.upgraded?.(this);
   }
 
   /**
-   * The `traceparent` for the replica, the same for each attempt. `inbound`: the client's, where it sent exactly one.
-   * Where weir takes part in traces: a span of weir's own, in the client's trace if `inbound` is valid, else in a new
-   * one. Where it does not: `inbound` as it is if it is valid, else none (empty), so that the replica begins a trace by
-   * its own sampler: a traceparent with flags 00 would tell it not to record (W3C Trace Context 3.2, 3.4 and 4.2).
+   * The `traceparent` for the replica, the same for each attempt. `inbound`: the client's, if it sent exactly one. With
+   * tracing on: a span of weir's own, in the client's trace if `inbound` is valid, else in a new one. With tracing off:
+   * `inbound` if it is valid, else none (empty), so that the replica samples by its own rules: a traceparent with flags
+   * 00 would tell it not to record (W3C Trace Context 3.2, 3.4 and 4.2).
    */
   trace(inbound: string | undefined): string {
     if (this.traceparent !== '') return this.traceparent;
     const caller = inbound !== undefined && isValidTraceparent(inbound) ? inbound : '';
     if (caller !== '') this.parentSpanId = spanIdOf(caller);
-    const { sampler } = this.#home;
+    const { sampler } = this.#shared;
     if (sampler === undefined) return (this.traceparent = caller);
     const traceId = caller === '' ? newTraceId() : traceIdOf(caller);
     this.spanId = spanId();
@@ -147,59 +202,69 @@ export class Exchange {
     return (this.traceparent = `00-${traceId}-${childSpanId(this.spanId, REPLICA_SPAN)}-${flags}`);
   }
 
-  /** True if it belongs to the trace of a client that sent a valid `traceparent`, so the client's `tracestate` applies to it. */
+  /** True if the client sent a valid `traceparent`, so that its `tracestate` is passed on too. */
   get isClientTrace(): boolean {
     return this.parentSpanId !== '';
   }
 
-  /** The `traceparent` for what comes of this later, by ourselves: its own span is the parent, where it has one. */
-  get asParent(): string {
+  /**
+   * The `traceparent` for later work of weir for this request, such as a queued task: with its own span as the parent.
+   */
+  get ownTraceparent(): string {
     if (this.spanId === '') return this.traceparent;
     const flags = formatFlags(this.isSampled, isRandom(this.traceparent));
     return `00-${traceIdOf(this.traceparent)}-${this.spanId}-${flags}`;
   }
 
-  /** Has its bodies copied from here on, where they are wanted; its target must be known. */
-  capture(): void {
-    this.tap = this.#home.taps?.open(this.target);
+  /** Copies its bodies from here on, if those of its target are to be kept. */
+  captureBodies(): void {
+    this.bodyCapture = this.#shared.captures?.open(this.target);
   }
 
-  /** weir's own answer is written now, head and body together; `bodyBytes`: size of the body that is sent. */
+  /** weir's own response is written now, head and body together. `bodyBytes`: size of the body that is sent. */
   wrote(bodyBytes: number): void {
     this.headMs = this.firstByteMs = performance.now();
     this.responseBytes = bodyBytes;
   }
 
-  /** The body of the answer has begun, or has ended without a byte. */
+  /** The body of the response has begun, or has ended without a byte. */
   bodyBegan(): void {
     if (this.firstByteMs === 0) this.firstByteMs = performance.now();
   }
 
   /** Index of the deployment that its records name, or NO_DEPLOYMENT. */
   get recordedAs(): number {
-    return this.deployment === NO_DEPLOYMENT ? this.askedFor : this.deployment;
+    return this.deployment === NO_DEPLOYMENT ? this.requestedDeployment : this.deployment;
   }
 
   get isOpen(): boolean {
     return this.cause === undefined;
   }
 
-  /** Ends it. A second call changes nothing and returns false: the first cause is the true one. */
+  /** Closes it. Returns false, and changes nothing, if it is closed already: the first cause counts. */
   close(cause: Cause, status: number, detail = ''): boolean {
     if (this.cause !== undefined) return false;
     this.cause = cause;
     this.status = status;
-    // What was noted on the way stays where the end has nothing to add.
+    // A detail that was set while it ran stays if the end has none.
     if (detail !== '') this.detail = detail;
     this.endMs = performance.now();
-    for (const observer of this.#home.observers) observer.closed(this);
+    for (const observer of this.#shared.observers) observer.closed(this);
     return true;
+  }
+
+  /**
+   * Closes it with a failure. `status`: the HTTP status of the catalogue, or what the client gets instead: a gRPC
+   * status or a WebSocket close code. Returns false, and changes nothing, if it is closed already.
+   */
+  fail(failure: Failure, detail = '', status: number = catalogue[failure].http): boolean {
+    return this.close(failure, status, detail);
   }
 }
 
-/** Opens exchanges, knows how many are open, and who wants to hear of them. */
+/** Opens exchanges, counts the open ones, and has the list of observers. */
 export class Exchanges {
-  readonly #home: Home = { observers: [], sampler: undefined, taps: undefined };
+  readonly #shared: Shared = { observers: [], steps: undefined, sampler: undefined, captures: undefined };
   readonly #trustInbound: boolean;
   #open = 0;
   #whenIdle: (() => void)[] = [];
@@ -210,40 +275,46 @@ export class Exchanges {
   }
 
   observe(observer: Observer): void {
-    this.#home.observers.push(observer);
+    this.#shared.observers.push(observer);
   }
 
-  /** From here on weir takes part in traces. */
+  /** Reports each step of every exchange from here on, and observes them. */
+  follow(steps: StepListener & Observer): void {
+    this.#shared.steps = steps;
+    this.observe(steps);
+  }
+
+  /** Turns tracing on for new exchanges. */
   sample(sampler: TraceSampler): void {
-    this.#home.sampler = sampler;
+    this.#shared.sampler = sampler;
   }
 
-  /** From here on bodies are copied where `taps` wants them. */
-  tap(taps: BodyCaptures): void {
-    this.#home.taps = taps;
+  /** Copies bodies of new exchanges, as `captures` decides. */
+  captureWith(captures: BodyCaptures): void {
+    this.#shared.captures = captures;
   }
 
-  /** True where bodies of requests to this target are wanted. */
+  /** True if bodies of requests to this target are to be kept. */
   wantsBodies(target: string): boolean {
-    return this.#home.taps !== undefined && this.#home.taps.wants(target);
+    return this.#shared.captures !== undefined && this.#shared.captures.wants(target);
   }
 
-  /** A new exchange that begins now. `inboundId` is the client's own id header, if it sent one. */
+  /** Opens an exchange. `inboundId`: the value of the client's id header, if it sent one. */
   open(inboundId: string | undefined, startMs = performance.now()): Exchange {
     this.#open++;
     const epochMs = Date.now();
     return new Exchange(
-      this.#home,
+      this.#shared,
       identify(epochMs, this.#trustInbound ? inboundId : undefined),
       startMs,
       epochMs,
     );
   }
 
-  /** A new exchange under an id that is known already: a run of a task that was accepted under it. */
+  /** Opens an exchange for a task of the queue, with the id of the request that submitted it. */
   openAs(id: string): Exchange {
     this.#open++;
-    return new Exchange(this.#home, id, performance.now(), Date.now());
+    return new Exchange(this.#shared, id, performance.now(), Date.now());
   }
 
   get openCount(): number {

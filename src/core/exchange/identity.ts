@@ -1,25 +1,25 @@
-// Who a request is: its id and its place in a distributed trace.
-// Invariants: every exchange has an id before anything else happens to it, and a traceparent that a replica gets is
-// always valid. Sources: contracts/baseten.md 3; W3C Trace Context, 3.2 (traceparent).
+// Request ids and trace context.
+// Invariant: every exchange has an id from its start, and a traceparent that a replica gets is valid.
+// Sources: docs/contracts/serving.md 3; W3C Trace Context, 3.2 (traceparent).
 import { requestId, spanId } from '../request-id.ts';
 
-/** The response header; clients read it in any case of letters. */
+/** Name of the response header with the request id. */
 export const ID_HEADER = 'X-Baseten-Request-Id';
-/** The same towards the replica. */
+/** The same name in lower case, as the replica gets it. */
 export const ID_HEADER_LOWER = 'x-baseten-request-id';
 /** The header with the id that model servers read. The replica gets it unless the client sent its own. */
 export const REQUEST_ID_HEADER = 'x-request-id';
 export const TRACE_HEADER = 'traceparent';
 export const TRACESTATE_HEADER = 'tracestate';
 
-/** The id for a request that began at `epochMs`. `inbound` is what the client sent, where that is trusted. */
+/** The id of a request that began at `epochMs`. `inbound`: the client's own id, if it sent one that is trusted. */
 export function identify(epochMs: number, inbound: string | undefined): string {
   return inbound !== undefined && isAcceptableId(inbound) ? inbound : requestId(epochMs);
 }
 
 /**
- * Ids that may be taken over: 1 to 256 characters (the limit of the log API), no `:` (gateways append with it),
- * and nothing that would need quoting in a header, a log line or a query.
+ * True for an id of a client that is kept: 1 to 256 characters (the limit of the log API), no `:` (gateways append with
+ * it), and no character that needs quoting in a header, a log line or a query.
  */
 const isAcceptableId = (id: string): boolean => /^[A-Za-z0-9._-]{1,256}$/.test(id);
 
@@ -27,7 +27,7 @@ const ZERO_TRACE = '0'.repeat(32);
 const ZERO_SPAN = '0'.repeat(16);
 
 /**
- * True for a traceparent that may be passed on as it is. Version 00 is exactly 55 characters; a higher version may
+ * True for a traceparent that may be passed on unchanged. Version 00 is exactly 55 characters; a higher version may
  * be longer after another dash; `ff` and ids of zeros are invalid (W3C Trace Context 3.2.2).
  */
 export function isValidTraceparent(value: string): boolean {
@@ -43,18 +43,21 @@ export const traceIdOf = (traceparent: string): string => traceparent.slice(3, 3
 export const spanIdOf = (traceparent: string): string => traceparent.slice(36, 52);
 const flagsOf = (traceparent: string): number => parseInt(traceparent.slice(53, 55), 16);
 export const isSampled = (traceparent: string): boolean => (flagsOf(traceparent) & 1) !== 0;
-/** True if the random flag is set: the first participant made the trace id at random (W3C Trace Context level 2, 3.2.2.5). */
+/**
+ * True if the random flag is set: the first participant made the trace id at random (W3C Trace Context level 2,
+ * 3.2.2.5).
+ */
 export const isRandom = (traceparent: string): boolean => (flagsOf(traceparent) & 2) !== 0;
 /** The flags of a traceparent, as two hex digits. */
 export const formatFlags = (sampled: boolean, random: boolean): string =>
   `0${(sampled ? 1 : 0) | (random ? 2 : 0)}`;
 
 /**
- * The id of the n-th span (1 to 15) below a request's own: the same whenever it is asked for, so that the span can be
- * made from the record of the request long after the replica was given it as its parent.
+ * The id of the n-th child (1 to 15) of a request's span. It only depends on the arguments, so that the child span can
+ * be made from the stored request long after the replica got its id as the parent.
  */
 export const childSpanId = (spanId: string, n: number): string =>
   spanId.slice(0, 15) + (parseInt(spanId[15]!, 16) ^ n).toString(16);
 
-/** Which child of a request's span stands for the time at the replica: it is what the replica's own spans hang from. */
+/** Number of the child span for the time at the replica: the parent of the replica's own spans. */
 export const REPLICA_SPAN = 1;

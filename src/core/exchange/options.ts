@@ -1,10 +1,10 @@
-// Settings of who a request is.
+// Settings of request ids.
 import { flag, section, type Settings } from '../settings.ts';
 
 export const identityOptions = section({
   trust_inbound: flag({
     default: false,
-    doc: 'Keep an X-Baseten-Request-Id that the client sends, if it is well formed. Only behind a gateway of your own.',
+    doc: 'Keep an X-Baseten-Request-Id that the client sends, if it is well formed. Only safe behind a gateway of your own.',
   }),
 });
 export type IdentityOptions = Settings<typeof identityOptions>;

@@ -1,11 +1,12 @@
-// What an error of a replica's connection means. Must stay true: an error before there was a connection is told apart
-// from one after it: only the first says that the replica is not there.
+// Maps errors of connections to replicas to causes.
+// Invariant: an error before the connection was made is told apart from a later one, since only the first means that
+// the replica is unreachable.
 import type { IncomingHttpHeaders } from 'node:http';
 import { describe, type Failure } from '../../core/errors.ts';
 import { tlsProblem } from '../../protocol/http/tls-errors.ts';
 import type { Lease } from '../replicas/pool.ts';
 
-/** Errors of a socket that had not connected yet. */
+/** Codes of errors before the connection was made. */
 const NOT_CONNECTED = new Set([
   'ECONNREFUSED',
   'EHOSTUNREACH',
@@ -17,22 +18,25 @@ const NOT_CONNECTED = new Set([
   'ECONNECT_TIMEOUT',
 ]);
 
-/** Errors of a connection that say nothing of the other side: we have no more files, ports or memory. */
-const OURS = new Set(['EMFILE', 'ENFILE', 'EADDRNOTAVAIL', 'ENOBUFS', 'ENOMEM', 'EACCES', 'EPERM']);
+/** Codes of errors on weir's side: it has no more files, ports or memory. They mean nothing about the replica. */
+const LOCAL = new Set(['EMFILE', 'ENFILE', 'EADDRNOTAVAIL', 'ENOBUFS', 'ENOMEM', 'EACCES', 'EPERM']);
 
-/** Tells the pool of a connection that failed. One that was not accepted in time may only have found a busy replica. */
+/**
+ * Reports to the pool that a connection could not be made. `error`: undefined after a timeout. A timeout may only mean
+ * that the replica is busy.
+ */
 export function reportConnectFailure(lease: Lease, error: NodeJS.ErrnoException | undefined): void {
   const code = error?.code;
-  if (code !== undefined && OURS.has(code)) return;
-  if (code === undefined || code === 'ETIMEDOUT' || code === 'ECONNECT_TIMEOUT') lease.broke();
-  else lease.unreachable();
+  if (code !== undefined && LOCAL.has(code)) return;
+  if (code === undefined || code === 'ETIMEDOUT' || code === 'ECONNECT_TIMEOUT') lease.reportBroken();
+  else lease.reportUnreachable();
 }
 
-/** An error of a replica's connection in words. */
+/** The text of an error of a replica's connection, for the log. */
 export const connectionProblem = (error: NodeJS.ErrnoException): string =>
   tlsProblem(error) ?? describe(error);
 
-/** The cause that an error of Node's client stands for. */
+/** The cause for an error of Node's HTTP client. */
 export function failureOf(error: NodeJS.ErrnoException): Failure {
   const code = error.code ?? '';
   if (NOT_CONNECTED.has(code) || error.syscall === 'connect') return 'connect_failed';
@@ -41,13 +45,13 @@ export function failureOf(error: NodeJS.ErrnoException): Failure {
 }
 
 /**
- * True for an answer whose broken end is not counted against the replica: an error that ends with its connection. A server that refuses
- * a request without reading it closes, and its operating system sends a reset for what was not read (RFC 9112 9.6).
- * `endsWithConnection`: the body has neither a length nor chunks.
+ * True for an error response that ends with its connection: a reset at its end is not counted against the replica. A
+ * server that refuses a request without reading it closes the connection, and its operating system sends a reset for
+ * what was not read (RFC 9112 9.6). `endsWithConnection`: the body has neither a length nor chunks.
  */
 export const isRefusal = (status: number, endsWithConnection: boolean): boolean =>
   endsWithConnection && status >= 400;
 
-/** True where the body of an answer has neither a length nor chunks (RFC 9112 6.3). `headers`: of the answer. */
+/** True if the body of a response with these headers has neither a length nor chunks (RFC 9112 6.3). */
 export const endsWithConnection = (headers: IncomingHttpHeaders): boolean =>
   headers['content-length'] === undefined && headers['transfer-encoding'] === undefined;

@@ -1,24 +1,24 @@
-// How busy a deployment is, for a load balancer that asks with each request (Open Request Cost Aggregation, ORCA).
-// Must stay true: only who asks is told, and what a replica says of itself passes instead.
-// Source: xds.data.orca.v3.OrcaLoadReport, in the header forms that model servers use (TEXT and JSON).
+// The load of a deployment, for a load balancer that asks for it (Open Request Cost Aggregation, ORCA).
+// Invariant: only a request that asks for a report gets one, and a report of the replica itself passes instead.
+// Source: xds.data.orca.v3.OrcaLoadReport, in the header formats that model servers use (TEXT and JSON).
 import type { Deployment } from '../replicas/pool.ts';
 
-/** Asks for a report: `TEXT` or `JSON`. */
+/** Request header that asks for a report: `TEXT` or `JSON`. */
 export const LOAD_FORMAT_HEADER = 'endpoint-load-metrics-format';
 export const LOAD_HEADER = 'endpoint-load-metrics';
 
 /**
- * The report in the form that is asked for, or `undefined` for a form that there is none of. `application_utilization`:
- * requests in service as a share of what the ready replicas may hold (absent without a target; above 1 while some wait);
- * named metrics: requests that run and wait.
+ * The report in the given format, or undefined for an unknown format. `application_utilization`: running and waiting
+ * requests as a share of what the ready replicas may run (absent without a target; above 1 while requests wait); named
+ * metrics: running and waiting requests.
  */
 export function loadReport(
   format: string,
   { options, replicas, waitQueue, count }: Load,
 ): string | undefined {
   const running = replicas.reduce((sum, { outstanding }) => sum + outstanding, 0);
-  const room = options.concurrency_target * count;
-  const utilization = room === 0 ? undefined : (running + waitQueue.length) / room;
+  const capacity = options.concurrency_target * count;
+  const utilization = capacity === 0 ? undefined : (running + waitQueue.length) / capacity;
   const named = { running, waiting: waitQueue.length };
   if (format.toUpperCase() === 'JSON')
     return `JSON ${JSON.stringify({ application_utilization: utilization, named_metrics: named })}`;
@@ -28,7 +28,6 @@ export function loadReport(
   return `TEXT ${parts.join(', ')}`;
 }
 
-/** What a report is made of. */
 interface Load {
   readonly options: { readonly concurrency_target: number };
   readonly replicas: readonly { readonly outstanding: number }[];
@@ -37,7 +36,7 @@ interface Load {
   readonly count: number;
 }
 
-/** The report of a deployment as it is now. */
+/** The current report of a deployment; see `loadReport`. */
 export const reportOf = (format: string, deployment: Deployment): string | undefined =>
   loadReport(format, {
     options: deployment.options,

@@ -1,19 +1,20 @@
-// Server-Timing: tells the client how the time until the head of the answer was spent.
-// Must stay true: milliseconds, and only what is known by then. Source: W3C Server Timing.
+// The Server-Timing header: how the time until the head of the response was spent, in milliseconds.
+// Source: W3C Server Timing.
 import type { Exchange } from '../../core/exchange/exchange.ts';
 
-/** How often it was sent to a replica (contracts/baseten.md 1.5). */
+/** Response header with the number of attempts (docs/contracts/serving.md 1.5). */
 export const ATTEMPTS_HEADER = 'X-Baseten-Model-Prediction-Attempts';
 
-/** Milliseconds with one decimal; whole numbers become text far faster than fractions do. */
+/** Milliseconds with one decimal. Uses whole numbers, since they become text much faster than fractions. */
 function tenths(ms: number): string {
   const count = Math.round(ms * 10);
   return `${Math.floor(count / 10)}.${count % 10}`;
 }
 
 /**
- * `queue`: in line for a replica; `replica`: from the moment that one was found to the head of its answer; `retry`, where it was
- * sent more than once: everything before the last time but waiting in line.
+ * The header's value. `queue`: time in the wait queue; `replica`: from the last reservation of a replica to the head of
+ * its response; `retry`, if there was more than one attempt: everything before the last attempt except the time in the
+ * wait queue.
  */
 export function serverTiming({ startMs, waitedMs, leasedMs, headMs, attempts }: Exchange): string {
   const queue = `queue;dur=${waitedMs === 0 ? '0.0' : tenths(waitedMs)}`;

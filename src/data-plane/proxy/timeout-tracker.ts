@@ -1,22 +1,22 @@
-// How long an exchange may take, step by step. Must stay true: what makes progress is cut by the total limit alone.
-// Progress is seen by comparing byte counts from sweep to sweep, so that moving bytes costs no clock.
+// The time limits of an exchange, step by step.
+// Invariant: an exchange that makes progress is only ended by the total limit. Progress is seen by comparing byte
+// counts from one check to the next, so that moving bytes needs no clock.
 import type { Failure } from '../../core/errors.ts';
 import type { Exchange } from '../../core/exchange/exchange.ts';
 import type { ProxyOptions } from './options.ts';
 
-/** Where the exchange stands, as its lane sees it. */
+/** What a forwarder knows about the progress of its exchange. */
 export interface Progress {
-  /** A replica has it; otherwise it waits for one. */
-  readonly hasReplica: boolean;
   /** The client's body has arrived to its end. */
   readonly isUploaded: boolean;
-  /** Bytes for the replica wait because it does not read. */
+  /** Bytes for the replica wait since it does not read. */
   readonly waitsForReplica: boolean;
-  /** Bytes for the client wait because it does not read. */
+  /** Bytes for the client wait since it does not read. */
   readonly waitsForClient: boolean;
 }
 
-export interface TimeoutKind {
+/** A time limit that has passed. */
+export interface ExpiredTimeout {
   readonly failure: Failure;
   readonly detail: string;
 }
@@ -24,26 +24,35 @@ export interface TimeoutKind {
 export class TimeoutTracker {
   readonly #options: ProxyOptions;
   #exchange: Exchange | undefined;
+  /** Body bytes of both directions at the last check, and performance.now() when they last changed. */
   #bytes = 0;
   #progressMs = 0;
-  /** Bytes of the answer have moved since the check before. */
+  #responseBytes = 0;
+  /** Bytes of the response have moved since the check before. */
   isMoving = false;
-  #answered = 0;
 
   constructor(options: ProxyOptions) {
     this.#options = options;
   }
 
-  /** What of `exchange` is overdue at `nowMs` (performance.now()), or `undefined`. To be called on every sweep. */
-  check(nowMs: number, exchange: Exchange, standing: Progress): TimeoutKind | undefined {
+  /**
+   * The time limit of `exchange` that has passed at `nowMs` (performance.now()), or undefined. Call it at short
+   * intervals. `hasReplica`: the request was sent to a replica, and does not wait for one.
+   */
+  check(
+    nowMs: number,
+    exchange: Exchange,
+    hasReplica: boolean,
+    progress: Progress,
+  ): ExpiredTimeout | undefined {
     const { first_byte_timeout, idle_timeout, total_timeout } = this.#options;
     if (exchange !== this.#exchange) {
       this.#exchange = exchange;
-      this.#bytes = this.#answered = 0;
+      this.#bytes = this.#responseBytes = 0;
       this.#progressMs = exchange.startMs;
     }
-    this.isMoving = exchange.responseBytes !== this.#answered;
-    this.#answered = exchange.responseBytes;
+    this.isMoving = exchange.responseBytes !== this.#responseBytes;
+    this.#responseBytes = exchange.responseBytes;
     const bytes = exchange.requestBytes + exchange.responseBytes;
     if (bytes !== this.#bytes) {
       this.#bytes = bytes;
@@ -51,25 +60,40 @@ export class TimeoutTracker {
     }
     if (nowMs - exchange.startMs > total_timeout)
       return {
-        // Who never had a replica has waited in line all the time.
-        failure: exchange.attempts === 0 && !standing.hasReplica ? 'queue_timeout' : 'total_timeout',
-        detail: `${total_timeout} ms in all`,
+        // Without an attempt all the time went into waiting for a replica.
+        failure: exchange.attempts === 0 && !hasReplica ? 'queue_timeout' : 'total_timeout',
+        detail: `not complete after ${total_timeout} ms (proxy.total_timeout)`,
       };
     const stillMs = nowMs - Math.max(this.#progressMs, exchange.leasedMs, exchange.headMs);
-    if (!standing.isUploaded && exchange.headMs === 0) {
+    if (!progress.isUploaded && exchange.headMs === 0) {
       if (stillMs <= idle_timeout) return undefined;
-      return standing.waitsForReplica
-        ? { failure: 'idle_timeout', detail: `the replica read nothing for ${idle_timeout} ms` }
-        : { failure: 'request_timeout', detail: `no more of the body came for ${idle_timeout} ms` };
+      return progress.waitsForReplica
+        ? {
+            failure: 'idle_timeout',
+            detail: `the replica read nothing for ${idle_timeout} ms (proxy.idle_timeout)`,
+          }
+        : {
+            failure: 'request_timeout',
+            detail: `no more of the body came for ${idle_timeout} ms (proxy.idle_timeout)`,
+          };
     }
-    if (!standing.hasReplica) return undefined;
+    if (!hasReplica) return undefined;
     if (exchange.headMs === 0)
       return stillMs > first_byte_timeout
-        ? { failure: 'first_byte_timeout', detail: `${first_byte_timeout} ms` }
+        ? {
+            failure: 'first_byte_timeout',
+            detail: `no response head within ${first_byte_timeout} ms (proxy.first_byte_timeout)`,
+          }
         : undefined;
     if (stillMs <= idle_timeout) return undefined;
-    return standing.waitsForClient
-      ? { failure: 'client_stalled', detail: `the client read nothing for ${idle_timeout} ms` }
-      : { failure: 'idle_timeout', detail: `the replica sent nothing for ${idle_timeout} ms` };
+    return progress.waitsForClient
+      ? {
+          failure: 'client_stalled',
+          detail: `the client read nothing for ${idle_timeout} ms (proxy.idle_timeout)`,
+        }
+      : {
+          failure: 'idle_timeout',
+          detail: `the replica sent nothing for ${idle_timeout} ms (proxy.idle_timeout)`,
+        };
   }
 }

@@ -111,7 +111,10 @@ export class Deployment implements LeaseOwner {
       const replica = this.#pick(avoid);
       if (replica !== undefined) return this.#lease(replica, exchange);
     }
-    return this.#refusal(exchange) ?? this.waitQueue.enqueue(exchange, waiter, avoid);
+    const refusal = this.#refusal(exchange);
+    if (refusal !== undefined) return refusal;
+    exchange.queued();
+    return this.waitQueue.enqueue(exchange, waiter, avoid);
   }
 
   /** Returns a lease only if a replica is free and no request waits; for work that can wait itself. */
@@ -154,8 +157,7 @@ export class Deployment implements LeaseOwner {
   }
 
   #lease(replica: Replica, exchange: Exchange): Lease {
-    exchange.replica = replica.id;
-    exchange.leasedMs = performance.now();
+    exchange.leased(replica.id);
     return new Lease(replica, this);
   }
 

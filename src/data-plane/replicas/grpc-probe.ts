@@ -5,9 +5,9 @@
 import { connect } from 'node:http2';
 import {
   HEALTH_PATH,
-  healthName,
-  healthRequest,
-  healthStatus,
+  healthStatusName,
+  healthRequestMessage,
+  readHealthStatus,
   SERVING,
 } from '../../protocol/grpc/health-message.ts';
 import { readStatus, statusNames } from '../../protocol/grpc/status.ts';
@@ -62,7 +62,7 @@ export const grpcProbe =
         const received = typeof status === 'string' ? status : undefined;
         done(problemOf(service, received, response), false, received !== undefined);
       });
-      call.end(healthRequest(service));
+      call.end(healthRequestMessage(service));
     });
 
 /** Why a health check failed; empty if it succeeded. */
@@ -72,6 +72,6 @@ function problemOf(service: string, status: string | undefined, response: Buffer
   const name = statusNames[readStatus(status)]!;
   if (name === 'UNIMPLEMENTED') return '';
   if (name !== 'OK') return `${check} failed with ${name}`;
-  const health = healthStatus(response);
-  return health === SERVING ? '' : `${check} returned ${healthName(health)}`;
+  const health = readHealthStatus(response);
+  return health === SERVING ? '' : `${check} returned ${healthStatusName(health)}`;
 }

@@ -30,22 +30,22 @@ export class Lease {
   }
 
   /** Reports that the replica works: a response has begun or continues. */
-  heard(): void {
+  reportProgress(): void {
     this.replica.silentSinceMs = 0;
   }
 
   /** Reports a complete response with any status, since a replica that answers 4xx or 503 is alive. */
-  completed(): void {
+  reportCompleted(): void {
     this.replica.failures = 0;
   }
 
   /** Reports a refused connection: the replica gets no requests until a probe succeeds. */
-  unreachable(): void {
+  reportUnreachable(): void {
     this.#owner.unreachable(this.replica);
   }
 
   /** Reports an exchange that the replica broke off, or a connection that it did not accept in time. */
-  broke(): void {
+  reportBroken(): void {
     this.#owner.broke(this.replica);
   }
 }

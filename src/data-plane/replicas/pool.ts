@@ -143,6 +143,23 @@ export class Pool {
     return '';
   }
 
+  /** Deployments of the current configuration. */
+  get current(): Deployment[] {
+    return this.deployments.filter(({ isGone }) => !isGone);
+  }
+
+  /** Index of a deployment, also of a removed one; -1 if the id is unknown. */
+  indexOf(id: string): number {
+    return this.deployments.findIndex(({ options }) => options.id === id);
+  }
+
+  /** Replicas of the current configuration, each with its deployment. */
+  configuredReplicas(): { readonly deployment: Deployment; readonly replica: Replica }[] {
+    return this.deployments.flatMap((deployment) =>
+      deployment.replicas.filter(({ isLeaving }) => !isLeaving).map((replica) => ({ deployment, replica })),
+    );
+  }
+
   /** True if some deployment has a replica that takes requests. */
   get isReady(): boolean {
     return this.deployments.some((deployment) => deployment.hasReady);

@@ -5,7 +5,7 @@ import { request as httpsRequest } from 'node:https';
 import { connect } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import { describe } from '../../core/errors.ts';
-import { formatAddress } from '../../core/settings.ts';
+import { formatAddress } from '../../core/address.ts';
 import { tlsProblem } from '../../protocol/http/tls-errors.ts';
 import { request as httpRequest } from '../../protocol/http/node-http.ts';
 import type { ReplicaTls } from './replica-tls.ts';

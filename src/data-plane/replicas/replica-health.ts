@@ -1,7 +1,7 @@
 // Probes one replica for readiness and liveness, and changes its state by the results.
 // Invariant: busy is not dead: a silent probe does not count while the replica has requests in flight and gave a sign
 // of life within `busy_grace`.
-// Source of the probes: contracts/baseten.md 6.5 (one endpoint for startup and readiness, liveness once it was ready).
+// Source of the probes: docs/contracts/serving.md 6.5 (one endpoint for startup and readiness, liveness once it was ready).
 import { grpcProbe } from './grpc-probe.ts';
 import type { DeploymentOptions, PoolOptions } from './options.ts';
 import { connectionProbe, httpProbe, type Probe, type ProbeResult } from './probe.ts';

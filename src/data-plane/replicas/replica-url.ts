@@ -15,7 +15,7 @@ export interface ReplicaUrl {
   readonly href: string;
 }
 
-/** Scheme → default port. Source for gRPC: contracts/baseten.md 6.4. */
+/** Scheme → default port. Source for gRPC: docs/contracts/serving.md 6.4. */
 const PORTS = { 'http:': 80, 'https:': 443, 'grpc:': 50051, 'grpcs:': 443 } as const;
 
 const isScheme = (protocol: string): protocol is ReplicaUrl['protocol'] => Object.hasOwn(PORTS, protocol);

@@ -1,7 +1,7 @@
 // Routes a request by its method and path. Hot path.
 // Invariant: a path that names a target goes to that target or is refused, in any spelling; a path that names none is
 // forwarded unchanged.
-// Source: contracts/baseten.md 1.1 and 1.2.
+// Source: docs/contracts/serving.md 1.1 and 1.2.
 import { disguisedTarget, notAllowed, unknownRoute, unknownTarget } from './route-refusals.ts';
 import {
   ROUTE_NAMES,

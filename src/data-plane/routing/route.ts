@@ -1,5 +1,5 @@
 // The decisions that routing can make, and the table of weir's routes.
-// Source: contracts/baseten.md 1.1 and 1.2.
+// Source: docs/contracts/serving.md 1.1 and 1.2.
 import type { WeightedPicker } from './weighted-picker.ts';
 
 /** weir's routes, as the documentation shows them. `{t}` is a target prefix or nothing. */
@@ -110,7 +110,7 @@ export type Route =
   | AsyncRoute
   | RouteRefusal;
 
-/** Target of a gRPC call, from its metadata (contracts/baseten.md 1.5). */
+/** Target of a gRPC call, from its metadata (docs/contracts/serving.md 1.5). */
 export interface CallTarget {
   readonly modelId: string | undefined;
   readonly environment: string | undefined;

@@ -1,4 +1,4 @@
-// Recognizes paths that name a target, in any spelling (contracts/baseten.md 1.1).
+// Recognizes paths that name a target, in any spelling (docs/contracts/serving.md 1.1).
 // Invariant: a path that a server could read as naming a target never passes as another path.
 
 /** Name of an environment or a deployment: empty only if more of the path follows. */

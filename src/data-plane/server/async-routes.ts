@@ -1,18 +1,18 @@
 // Routes of asynchronous requests: submit, status, cancel, queue status, stored result.
 // Invariant: 201 is sent only after the queue has stored the task; each request closes exactly one exchange.
-// Source of routes, statuses and bodies: contracts/baseten.md 1.2, 2.1 to 2.5, 2.8.
+// Source of routes, statuses and bodies: docs/contracts/serving.md 1.2, 2.1 to 2.5, 2.8.
 import { createHash } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { catalogue, describe, type Failure } from '../../core/errors.ts';
+import { describe, type Failure } from '../../core/errors.ts';
 import { RateLimiter } from '../../core/rate-limiter.ts';
 import type { Exchange } from '../../core/exchange/exchange.ts';
 import { ID_HEADER } from '../../core/exchange/identity.ts';
 import { DEBUG_HEADER, isPrivate } from '../../core/exchange/body-capture.ts';
-import { errorMessage, sendRefusal, sendError } from '../../protocol/http/reply.ts';
+import { errorResponse, sendRefusal, sendError } from '../../protocol/http/error-response.ts';
 import { readSubmission, type Queue, type TaskStatus } from '../../async/queue/queue.ts';
 import type { ActiveRequest } from '../proxy/proxy.ts';
 import type { AsyncRoute } from '../routing/route.ts';
-import { BODY_LATE, BODY_TIMEOUT_MS, readBody } from './body-reader.ts';
+import { BODY_LATE, BODY_TIMEOUT_MS, readBody } from './submission-body.ts';
 
 export interface AsyncDeps {
   readonly queue: Queue;
@@ -62,10 +62,7 @@ export class AsyncRoutes {
     const request: AsyncRouteRequest = { req, res, exchange, status: 0 };
     // The end of the response closes the exchange. It does not affect a task that was accepted.
     res.once('close', () =>
-      exchange.close(
-        res.writableFinished ? 'ok' : 'client_gone',
-        res.writableFinished ? request.status : catalogue.client_gone.http,
-      ),
+      res.writableFinished ? exchange.close('ok', request.status) : exchange.fail('client_gone'),
     );
     void this.#serve(route, request);
     return { abort: (failure, detail) => this.#refuse(request, failure, detail) };
@@ -111,7 +108,7 @@ export class AsyncRoutes {
     const digest = key === undefined ? '' : createHash('sha256').update(body).digest('base64');
     const { queue } = this.#deps;
     const scoped = key === undefined ? '' : `${this.#deps.keyScope(deployment)}\n${key}`;
-    const origin = { traceparent: exchange.asParent, isPrivate: isPrivate(req.headers[DEBUG_HEADER]) };
+    const origin = { traceparent: exchange.ownTraceparent, isPrivate: isPrivate(req.headers[DEBUG_HEADER]) };
     const submitted = await queue.submit(exchange.id, deployment, read.submission, scoped, digest, origin);
     if ('failure' in submitted) return this.#refuse(request, submitted.failure);
     // A repeated submit gets the id of the first one, in the header and in the body.
@@ -121,7 +118,7 @@ export class AsyncRoutes {
   /** Returns a task, and records its deployment in the exchange. */
   async #find({ exchange }: AsyncRouteRequest, id: string): Promise<TaskStatus | undefined> {
     const task = await this.#deps.queue.status(id);
-    if (task !== undefined) exchange.askedFor = this.#deps.deploymentIndex(task.deployment);
+    if (task !== undefined) exchange.requestedDeployment = this.#deps.deploymentIndex(task.deployment);
     return task;
   }
 
@@ -163,8 +160,8 @@ export class AsyncRoutes {
       const text = isEnded
         ? `No result stored: this request is ${task.status}. Set async.keep_results to keep results, or use a webhook`
         : `No result yet: this request is ${task.status}. A result is kept if async.keep_results is set`;
-      exchange.wrote(sendError(req, res, errorMessage('unknown_request', exchange.id, { text })));
-      exchange.close('unknown_request', catalogue.unknown_request.http, text);
+      exchange.wrote(sendError(req, res, errorResponse('unknown_request', exchange.id, { text })));
+      exchange.fail('unknown_request', text);
       return;
     }
     const { res, exchange } = request;
@@ -184,8 +181,8 @@ export class AsyncRoutes {
   #tooLarge(request: AsyncRouteRequest, bytes: number): void {
     const text = `payload size of ${bytes} bytes exceeds maximum size of ${this.#deps.maxBody} bytes`;
     const { req, res, exchange } = request;
-    exchange.wrote(sendError(req, res, errorMessage('too_large', exchange.id, { text })));
-    exchange.close('too_large', catalogue.too_large.http, text);
+    exchange.wrote(sendError(req, res, errorResponse('too_large', exchange.id, { text })));
+    exchange.fail('too_large', text);
   }
 
   #json(request: AsyncRouteRequest, status: number, body: unknown, id = request.exchange.id): void {
@@ -213,7 +210,7 @@ export class AsyncRoutes {
   #refuse({ req, res, exchange }: AsyncRouteRequest, failure: Failure, detail = '', logged = detail): void {
     if (!exchange.isOpen) return;
     if (!res.headersSent && !res.destroyed) sendRefusal(req, res, failure, exchange, { detail });
-    exchange.close(failure, catalogue[failure].http, logged);
+    exchange.fail(failure, logged);
   }
 }
 

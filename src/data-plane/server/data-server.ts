@@ -8,7 +8,7 @@
 import type { Socket } from 'node:net';
 import { readKeyPair, type KeyPair } from '../../core/certificates.ts';
 import { WeirError } from '../../core/errors.ts';
-import type { Address } from '../../core/settings.ts';
+import type { Address } from '../../core/address.ts';
 import type { Exchanges } from '../../core/exchange/exchange.ts';
 import { boundAddress, listen } from '../../protocol/http/listen.ts';
 import type { FastLane, Proxy } from '../proxy/proxy.ts';

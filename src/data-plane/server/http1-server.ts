@@ -9,15 +9,15 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { catalogue, type Failure } from '../../core/errors.ts';
+import type { Failure } from '../../core/errors.ts';
 import { NO_DEPLOYMENT, type Exchange, type Exchanges } from '../../core/exchange/exchange.ts';
 import { ID_HEADER, ID_HEADER_LOWER, TRACE_HEADER } from '../../core/exchange/identity.ts';
 import { DEBUG_HEADER, isPrivate } from '../../core/exchange/body-capture.ts';
 import { ClientStream } from '../../protocol/http/client-stream.ts';
-import { onlyValueOf, type Hop } from '../../protocol/http/forwarded-headers.ts';
+import { singleValueOf, type ForwardedRequest } from '../../protocol/http/forwarded-headers.ts';
 import { createServer } from '../../protocol/http/node-http.ts';
-import { refusalBytes, sendRefusal } from '../../protocol/http/reply.ts';
-import { absoluteForm, problemWith, problemWithUpgrade } from '../../protocol/http/strict-request.ts';
+import { refusalBytes, sendRefusal } from '../../protocol/http/error-response.ts';
+import { parseAbsoluteForm, requestProblem, upgradeProblem } from '../../protocol/http/strict-request.ts';
 import type { Proxy, ActiveRequest } from '../proxy/proxy.ts';
 import type { AsyncRoutes } from './async-routes.ts';
 import type { ProtocolRouter } from '../routing/protocol-router.ts';
@@ -109,7 +109,7 @@ export class Http1Server {
   accept(socket: Socket): void {
     const stream = new ClientStream(socket, {
       maxHeadBytes: this.#maxHead,
-      malformed: (problem) => this.#onClientError(new Error(problem), stream),
+      onMalformed: (problem) => this.#onClientError(new Error(problem), stream),
     });
     this.#acceptByNode.call(this.server, stream as unknown as Socket);
     socket.resume();
@@ -126,16 +126,16 @@ export class Http1Server {
     const exchange = this.#open(req, req.socket);
     const latest: LatestRequest = { req, res, running: undefined };
     this.#latest.set(req.socket, latest);
-    res.once('close', () => (req.socket as Duplex as ClientStream).answered());
+    res.once('close', () => (req.socket as Duplex as ClientStream).responseEnded());
     if (this.#isDraining) res.shouldKeepAlive = false;
     const hop = this.#hop(req, exchange);
-    const problem = problemWith(req);
+    const problem = requestProblem(req);
     if (problem !== undefined) {
       res.shouldKeepAlive = false;
       return refuse(latest, exchange, problem.failure, problem.detail);
     }
     const route = this.#deps.router.routeHttp(req.method!, req.url!, false);
-    if (route.kind !== 'async_request') exchange.askedFor = route.deployment ?? NO_DEPLOYMENT;
+    if (route.kind !== 'async_request') exchange.requestedDeployment = route.deployment ?? NO_DEPLOYMENT;
     const length = req.headers['content-length'];
     if (Number(length ?? 0) > this.#maxBody)
       return refuse(latest, exchange, 'too_large', `${length} bytes, the maximum is ${this.#maxBody}`);
@@ -153,11 +153,11 @@ export class Http1Server {
     }
     exchange.route(route.deployment);
     route.picker.take(route.deployment);
-    if (!isPrivate(req.headers[DEBUG_HEADER])) exchange.capture();
+    if (!isPrivate(req.headers[DEBUG_HEADER])) exchange.captureBodies();
     latest.running = this.#deps.proxy.http(exchange, req, res, route.path, hop);
   }
 
-  /** Notifies the autoscaler that a replica is wanted. Responds 202 with `{}` (contracts/baseten.md 1.2). */
+  /** Notifies the autoscaler that a replica is wanted. Responds 202 with `{}` (docs/contracts/serving.md 1.2). */
   #wake(deployment: number, req: IncomingMessage, res: ServerResponse, exchange: Exchange): void {
     this.#deps.onWake(deployment);
     req.resume();
@@ -170,18 +170,18 @@ export class Http1Server {
   #onUpgrade(req: IncomingMessage, socket: Duplex, head: Buffer): void {
     const exchange = this.#open(req, req.socket);
     const hop = this.#hop(req, exchange);
-    const problem = problemWith(req) ?? problemWithUpgrade(req);
+    const problem = requestProblem(req) ?? upgradeProblem(req);
     const route: Route =
       problem === undefined
         ? this.#deps.router.routeHttp(req.method!, req.url!, true)
         : { kind: 'refuse', ...problem };
-    if (route.kind !== 'async_request') exchange.askedFor = route.deployment ?? NO_DEPLOYMENT;
+    if (route.kind !== 'async_request') exchange.requestedDeployment = route.deployment ?? NO_DEPLOYMENT;
     if (route.kind !== 'forward') {
       // weir's own routes do not accept upgrades.
       const { failure, detail, allow } =
         route.kind === 'refuse' ? route : ({ failure: 'method_not_allowed', detail: '' } as RouteRefusal);
       endWith(socket, refusalBytes(failure, exchange, { detail, allow }));
-      exchange.close(failure, catalogue[failure].http, detail);
+      exchange.fail(failure, detail);
       return;
     }
     exchange.route(route.deployment);
@@ -196,7 +196,7 @@ export class Http1Server {
   #onConnect(req: IncomingMessage, socket: Duplex): void {
     const exchange = this.#open(req, req.socket);
     endWith(socket, refusalBytes('method_not_allowed', exchange, { detail: 'CONNECT is not supported' }));
-    exchange.close('method_not_allowed', catalogue.method_not_allowed.http);
+    exchange.fail('method_not_allowed');
   }
 
   /** Handles parser errors and timeouts. A broken connection without a request opens no exchange. */
@@ -227,7 +227,7 @@ export class Http1Server {
     if (failure === 'client_gone') socket.destroy();
     else if (isResponding) latest.res.once('close', () => socket.destroy());
     else endWith(socket, refusalBytes(failure, exchange, { detail }));
-    exchange.close(failure, catalogue[failure].http, detail || (error.code ?? error.message));
+    exchange.fail(failure, detail || (error.code ?? error.message));
   }
 
   #open(req: IncomingMessage, socket: Socket): Exchange {
@@ -235,14 +235,15 @@ export class Http1Server {
     exchange.method = req.method!;
     exchange.target = req.url!;
     exchange.remoteAddress = plainAddress(socket.remoteAddress ?? '');
+    exchange.accepted('HTTP/1.1 server');
     return exchange;
   }
 
   /** Returns what the forwarded headers say about this hop. Converts an absolute-form target to origin form. */
-  #hop(req: IncomingMessage, exchange: Exchange): Hop {
-    const absolute = absoluteForm(req.url!);
+  #hop(req: IncomingMessage, exchange: Exchange): ForwardedRequest {
+    const absolute = parseAbsoluteForm(req.url!);
     if (absolute) req.url = exchange.target = absolute.path;
-    const traceparent = exchange.trace(onlyValueOf(req.rawHeaders, TRACE_HEADER));
+    const traceparent = exchange.trace(singleValueOf(req.rawHeaders, TRACE_HEADER));
     return {
       id: exchange.id,
       traceparent,
@@ -270,5 +271,5 @@ function refuse(
   allow?: string,
 ): void {
   sendRefusal(req, res, failure, exchange, { detail, allow });
-  exchange.close(failure, catalogue[failure].http, detail);
+  exchange.fail(failure, detail);
 }

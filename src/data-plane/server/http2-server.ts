@@ -23,9 +23,9 @@ import type { Failure } from '../../core/errors.ts';
 import { NO_DEPLOYMENT, type Exchange, type Exchanges } from '../../core/exchange/exchange.ts';
 import { ID_HEADER_LOWER, TRACE_HEADER } from '../../core/exchange/identity.ts';
 import { isGrpc } from '../../protocol/grpc/metadata.ts';
-import { refusalHeaders, statusOf } from '../../protocol/grpc/refusal.ts';
-import { onlyValueOf } from '../../protocol/http/forwarded-headers.ts';
-import { errorMessage } from '../../protocol/http/reply.ts';
+import { refusalHeaders, grpcStatusOf } from '../../protocol/grpc/refusal.ts';
+import { singleValueOf } from '../../protocol/http/forwarded-headers.ts';
+import { errorResponse } from '../../protocol/http/error-response.ts';
 import type { Proxy } from '../proxy/proxy.ts';
 import type { DataServerOptions } from './options.ts';
 import type { CallRoute, CallTarget } from '../routing/route.ts';
@@ -129,6 +129,7 @@ export class Http2Server {
     exchange.method = headers[':method'] ?? '';
     exchange.target = headers[':path'] ?? '';
     exchange.remoteAddress = plainAddress(stream.session?.socket.remoteAddress ?? '');
+    exchange.accepted('HTTP/2 server');
     if (!isGrpc(headers['content-type'])) return refuseHttp(stream, exchange);
     exchange.protocol = 'grpc';
     const route = decide({
@@ -136,13 +137,13 @@ export class Http2Server {
       environment: text('x-baseten-environment'),
       deployment: text('x-baseten-deployment'),
     });
-    exchange.askedFor = route.deployment ?? NO_DEPLOYMENT;
+    exchange.requestedDeployment = route.deployment ?? NO_DEPLOYMENT;
     if (exchange.method !== 'POST')
       return refuseCall(stream, exchange, 'method_not_allowed', 'gRPC requires POST');
     if (route.kind === 'refuse') return refuseCall(stream, exchange, route.failure, route.detail);
     exchange.route(route.deployment);
     route.picker.take(route.deployment);
-    const traceparent = exchange.trace(onlyValueOf(raw, TRACE_HEADER));
+    const traceparent = exchange.trace(singleValueOf(raw, TRACE_HEADER));
     proxy.grpc(
       exchange,
       { stream, raw, isEmpty },
@@ -158,7 +159,7 @@ export class Http2Server {
 
 function refuseCall(stream: ServerHttp2Stream, exchange: Exchange, failure: Failure, detail: string): void {
   if (!stream.destroyed) exchange.wrote(0);
-  exchange.close(failure, statusOf(failure), detail);
+  exchange.fail(failure, detail, grpcStatusOf(failure));
   stream.on('error', () => stream.destroy());
   if (stream.destroyed) return;
   stream.respond(refusalHeaders(failure, exchange.id, detail), { endStream: true });
@@ -168,10 +169,10 @@ function refuseCall(stream: ServerHttp2Stream, exchange: Exchange, failure: Fail
 /** Refuses an HTTP request over HTTP/2, which serves only gRPC. */
 function refuseHttp(stream: ServerHttp2Stream, exchange: Exchange): void {
   const detail = 'weir serves only gRPC over HTTP/2; send this request over HTTP/1.1';
-  const { status, headers, body } = errorMessage('wrong_protocol', exchange.id, { detail });
+  const { status, headers, body } = errorResponse('wrong_protocol', exchange.id, { detail });
   const sent = exchange.method === 'HEAD' ? '' : body;
   if (!stream.destroyed) exchange.wrote(Buffer.byteLength(sent));
-  exchange.close('wrong_protocol', status, detail);
+  exchange.fail('wrong_protocol', detail);
   stream.on('error', () => stream.destroy());
   if (stream.destroyed) return;
   stream.respond([

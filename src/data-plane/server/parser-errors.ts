@@ -1,6 +1,6 @@
 // Translates errors of Node's HTTP/1 parser into failures of exchanges.
 import type { Failure } from '../../core/errors.ts';
-import { problemWithMethod } from '../../protocol/http/strict-request.ts';
+import { methodProblem } from '../../protocol/http/strict-request.ts';
 
 /** Codes of Node's parser with a failure of their own; all others are bad_request. */
 const FAILURES: Readonly<Record<string, Failure>> = {
@@ -22,8 +22,7 @@ export function parserProblem({ code = '', reason, rawPacket, bytesParsed = 0 }:
   failure: Failure;
   detail: string;
 } {
-  if (code === 'HPE_INVALID_METHOD' && rawPacket !== undefined)
-    return problemWithMethod(rawPacket, bytesParsed);
+  if (code === 'HPE_INVALID_METHOD' && rawPacket !== undefined) return methodProblem(rawPacket, bytesParsed);
   if (reason?.startsWith('Invalid method for HTTP'))
     return { failure: 'not_implemented', detail: 'methods of RTSP are not supported' };
   return { failure: FAILURES[code] ?? 'bad_request', detail: '' };

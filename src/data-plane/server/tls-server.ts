@@ -10,7 +10,7 @@ import type { Socket } from 'node:net';
 import { createServer, type SecureContextOptions, type Server, type TLSSocket } from 'node:tls';
 import type { KeyPair } from '../../core/certificates.ts';
 import { catalogue } from '../../core/errors.ts';
-import { carries } from '../../protocol/http/reset.ts';
+import { registerRawSocket } from '../../protocol/http/reset.ts';
 
 /** Receives every connection after its handshake, with the negotiated protocol. */
 export type HandshakeListener = (socket: TLSSocket, protocol: 'http1' | 'http2') => void;
@@ -70,7 +70,7 @@ export class TlsServer {
       // The connection has just closed.
       if (raw === undefined) return socket.destroy();
       this.#handshaking.delete(key);
-      carries(raw, socket);
+      registerRawSocket(raw, socket);
       // Renegotiation (TLS 1.2) costs a server far more than its client.
       socket.disableRenegotiation();
       return secured(socket, socket.alpnProtocol === 'h2' ? 'http2' : 'http1');

@@ -1,42 +1,43 @@
-// Follows the messages of one direction of a gRPC call, to count them and their bytes. Hot path.
-// Must stay true: bytes are looked at and never held; however they are cut into pieces, the figures are the same.
-// Source: gRPC over HTTP/2, "Length-Prefixed-Message": one byte of flags, four of length (big endian), the message.
+// Counts the messages of one direction of a gRPC call and their bytes, without buffering them. Hot path.
+// Invariant: how the bytes are split into pieces does not change the counts.
+// Source: PROTOCOL-HTTP2.md (Length-Prefixed-Message): 1 byte of flags, 4 bytes of length in big endian, the message.
 
 const PREFIX_BYTES = 5;
 
 export class MessageCounter {
-  /** Messages that have begun, with their length known. */
+  /** Number of messages whose prefix is complete. */
   messages = 0;
-  /** Bytes of messages so far, as they are on the wire (compressed ones so), prefixes left out. */
+  /** Bytes of messages so far, as on the wire: compressed if they are, without prefixes. */
   payloadBytes = 0;
-  /** Length of the latest message. */
+  /** Length of the last message, in bytes. */
   messageBytes = 0;
-  /** Length of the largest message that was announced. */
+  /** Length of the largest message, in bytes. */
   largestBytes = 0;
   #prefixSeen = 0;
+  /** Bytes until the end of the message. */
   #left = 0;
   #length = 0;
 
-  /** Follows the next piece. */
-  follow(chunk: Uint8Array): void {
+  /** Counts the next piece. */
+  count(chunk: Uint8Array): void {
     let at = 0;
     const end = chunk.length;
     while (at < end) {
       if (this.#left > 0) {
-        const taken = Math.min(this.#left, end - at);
-        this.#left -= taken;
-        this.payloadBytes += taken;
-        at += taken;
+        const count = Math.min(this.#left, end - at);
+        this.#left -= count;
+        this.payloadBytes += count;
+        at += count;
         continue;
       }
       const byte = chunk[at++]!;
-      // The first of the five is for flags; the length can be more than 31 bits, so no shifting.
+      // The first byte has flags. Multiplies, since shifts are limited to 31 bits.
       if (this.#prefixSeen > 0) this.#length = this.#length * 256 + byte;
       if (++this.#prefixSeen === PREFIX_BYTES) this.#begin();
     }
   }
 
-  /** Between two messages: where a call may end. */
+  /** True between two messages, where a call may end. */
   get isWhole(): boolean {
     return this.#left === 0 && this.#prefixSeen === 0;
   }

@@ -1,6 +1,6 @@
-// Header lists of a call as they pass through: what is for this hop only goes, what the next hop must know comes.
-// Must stay true: names, values, duplicates and order of the metadata are the sender's, binary ones too.
-// Lists are raw: name, value, name, value, …; names are in lower case, as HTTP/2 has them, pseudo-headers first.
+// Changes the metadata of a gRPC call for the replica and for the client.
+// Invariant: all other metadata keeps its names, values, duplicates and order, binary values too.
+// Raw lists are name, value, name, value, …, with names in lower case and pseudo-headers first (RFC 9113 8.2 and 8.3).
 import { isLookalike } from '../../core/own-headers.ts';
 import {
   ID_HEADER_LOWER,
@@ -14,56 +14,56 @@ export const STATUS_HEADER = 'grpc-status';
 export const MESSAGE_HEADER = 'grpc-message';
 const ATTEMPTS_HEADER = 'x-baseten-model-prediction-attempts';
 
-/** Names that weir sets itself on the way to the replica. */
-const DROPPED_TO_REPLICA = new Set([ID_HEADER_LOWER, TRACE_HEADER, TIMEOUT_HEADER, 'host']);
+/** Headers that weir sets for the replica. The client's are dropped. */
+const SET_FOR_REPLICA = new Set([ID_HEADER_LOWER, TRACE_HEADER, TIMEOUT_HEADER, 'host']);
 
-/** What a replica is told about the way. */
-export interface CallHop {
+/** What the metadata for the replica says about the client and the call. */
+export interface ForwardedCall {
   readonly id: string;
-  /** Empty: the replica gets none. */
+  /** Empty if the replica gets none. */
   readonly traceparent: string;
-  /** The trace is the client's, so its `tracestate` passes on (W3C Trace Context 3.3). */
+  /** The trace is the client's, so its `tracestate` is passed on (W3C Trace Context 3.3). */
   readonly isClientTrace: boolean;
   readonly remoteAddress: string;
 }
 
-/** True for what is sent as gRPC: `application/grpc`, also with a suffix such as `+proto`. */
+/** True for `application/grpc`, with or without a suffix such as `+proto`. */
 export const isGrpc = (contentType: string | undefined): boolean =>
   contentType !== undefined && /^application\/grpc(?:$|[+; ])/i.test(contentType);
 
-/** The list for the replica. `timeout` stands for the client's grpc-timeout; empty: there was none. */
+/** Headers for the replica as a raw list. `timeout` replaces the client's grpc-timeout; empty if there is none. */
 export function metadataToReplica(
   raw: readonly string[],
-  hop: CallHop,
+  call: ForwardedCall,
   scheme: 'http' | 'https',
   timeout: string,
 ): string[] {
   const out: string[] = [];
   let forwardedFor = '';
-  let hasOwnId = false;
+  let hasRequestId = false;
   for (let i = 0; i < raw.length; i += 2) {
     const name = raw[i]!;
     const value = raw[i + 1]!;
     if (name === ':scheme') out.push(name, scheme);
     else if (name === 'x-forwarded-for') forwardedFor += `${value}, `;
     else if (
-      !DROPPED_TO_REPLICA.has(name) &&
+      !SET_FOR_REPLICA.has(name) &&
       !isLookalike(name) &&
-      (hop.isClientTrace || name !== TRACESTATE_HEADER)
+      (call.isClientTrace || name !== TRACESTATE_HEADER)
     ) {
-      hasOwnId ||= name === REQUEST_ID_HEADER;
+      hasRequestId ||= name === REQUEST_ID_HEADER;
       out.push(name, value);
     }
   }
   if (timeout !== '') out.push(TIMEOUT_HEADER, timeout);
-  out.push(ID_HEADER_LOWER, hop.id);
-  if (!hasOwnId) out.push(REQUEST_ID_HEADER, hop.id);
-  if (hop.traceparent !== '') out.push(TRACE_HEADER, hop.traceparent);
-  out.push('x-forwarded-for', forwardedFor + hop.remoteAddress);
+  out.push(ID_HEADER_LOWER, call.id);
+  if (!hasRequestId) out.push(REQUEST_ID_HEADER, call.id);
+  if (call.traceparent !== '') out.push(TRACE_HEADER, call.traceparent);
+  out.push('x-forwarded-for', forwardedFor + call.remoteAddress);
   return out;
 }
 
-/** The list for the client: initial metadata, or trailers. The id is ours, and how often it was sent. */
+/** Initial metadata or trailers for the client as a raw list. Sets the request id and the number of attempts. */
 export function metadataToClient(raw: readonly string[], id: string, attempts: number): string[] {
   const out: string[] = [];
   for (let i = 0; i < raw.length; i += 2) {
@@ -75,14 +75,14 @@ export function metadataToClient(raw: readonly string[], id: string, attempts: n
   return out;
 }
 
-/** The first value of a name; `undefined` where there is none. */
+/** The first value of a name; `undefined` if there is none. */
 export function metadataValue(raw: readonly string[], name: string): string | undefined {
   for (let i = 0; i < raw.length; i += 2) if (raw[i] === name) return raw[i + 1];
   return undefined;
 }
 
-/** A raw list as an object, which trailers have to be; duplicates become lists. */
-export function asObject(raw: readonly string[]): Record<string, string | string[]> {
+/** A raw list as an object, as Node's `sendTrailers` takes it. Values of a repeated name become an array. */
+export function metadataObject(raw: readonly string[]): Record<string, string | string[]> {
   const out: Record<string, string | string[]> = Object.create(null) as Record<string, string | string[]>;
   for (let i = 0; i < raw.length; i += 2) {
     const name = raw[i]!;

@@ -1,36 +1,36 @@
-// A row of the error catalogue becomes the end of a gRPC call.
-// Must stay true: it is a status of gRPC with the request's id, never a page of HTTP.
+// Makes the end of a gRPC call from a row of the error catalogue.
+// Invariant: the client gets a gRPC status with the request id, never an HTTP error.
 import { catalogue, type Failure } from '../../core/errors.ts';
 import { ID_HEADER_LOWER } from '../../core/exchange/identity.ts';
 import { MESSAGE_HEADER, STATUS_HEADER, metadataValue } from './metadata.ts';
 import { decodeMessage, encodeMessage, statusNumber } from './status.ts';
 
-/** The number that a failure is counted with. */
-export const statusOf = (failure: Failure): number => statusNumber(catalogue[failure].grpc);
+/** The gRPC status number of a failure. */
+export const grpcStatusOf = (failure: Failure): number => statusNumber(catalogue[failure].grpc);
 
-/** Longest text of a replica that weir repeats in a message, in characters. */
-const MAX_REPEATED = 1000;
+/** Maximum characters of a replica's grpc-message in an error text. */
+const MAX_MESSAGE_CHARS = 1000;
 
 /**
- * Error text for a replica's answer without grpc-status. `what`: what the replica did; `raw`: the headers or trailers that
- * should have had the status. A grpc-message in them is repeated, since it may say what went wrong.
+ * Error text for a response without grpc-status. `what`: what the replica did; `raw`: the headers or trailers that
+ * should have had the status. Includes their grpc-message, since it may say what went wrong.
  */
-export function withoutStatus(what: string, raw: readonly string[]): string {
+export function missingStatusText(what: string, raw: readonly string[]): string {
   const message = metadataValue(raw, MESSAGE_HEADER);
-  const said =
-    message === undefined ? '' : `; its grpc-message: ${decodeMessage(message).slice(0, MAX_REPEATED)}`;
-  return `${what} without grpc-status${said}`;
+  const suffix =
+    message === undefined ? '' : `; its grpc-message: ${decodeMessage(message).slice(0, MAX_MESSAGE_CHARS)}`;
+  return `${what} without grpc-status${suffix}`;
 }
 
 /**
- * Trailers that end a call with a failure. `detail` says what is wrong this time; `status` and `text` stand for the
- * catalogue's.
+ * Trailers that end a call with a failure, as a raw list. `detail`: what is wrong with this call; `status` and `text`
+ * replace those of the catalogue.
  */
 export function refusalTrailers(
   failure: Failure,
   id: string,
   detail: string,
-  status = statusOf(failure),
+  status = grpcStatusOf(failure),
   text = '',
 ): string[] {
   const message = text === '' ? catalogue[failure].message : text;
@@ -46,7 +46,7 @@ export function refusalTrailers(
   ];
 }
 
-/** The same as an answer that consists of nothing else (gRPC over HTTP/2, "Trailers-Only"). */
+/** The whole response as one raw list (PROTOCOL-HTTP2.md, Trailers-Only). Parameters as in `refusalTrailers`. */
 export const refusalHeaders = (...failure: Parameters<typeof refusalTrailers>): string[] => [
   ':status',
   '200',

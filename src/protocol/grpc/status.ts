@@ -1,9 +1,8 @@
-// The statuses of gRPC: their names and numbers, what stands for them elsewhere, and the text that goes with them.
-// Must stay true: a message read back is the message that was written, whatever characters it holds.
-// Sources: grpc/doc/statuscodes.md; "PROTOCOL-HTTP2.md" (Status-Message, and errors of HTTP/2);
-// "http-grpc-status-mapping.md".
+// gRPC statuses: names, numbers, the mapping from HTTP and HTTP/2 errors, and the encoding of grpc-message.
+// Invariant: decoding an encoded message returns the same text.
+// Sources: statuscodes.md; PROTOCOL-HTTP2.md (Status-Message, Errors); http-grpc-status-mapping.md, all of grpc/doc.
 
-/** Names in the order of their numbers. */
+/** Names in the order of their numbers, from 0. */
 export const statusNames = [
   'OK',
   'CANCELLED',
@@ -23,17 +22,17 @@ export const statusNames = [
   'DATA_LOSS',
   'UNAUTHENTICATED',
 ] as const;
-export type StatusName = (typeof statusNames)[number];
+type StatusName = (typeof statusNames)[number];
 
 const UNKNOWN = 2;
 
-/** The number of a name; UNKNOWN for one that is none. */
+/** The number of a name; UNKNOWN for any other text. */
 export function statusNumber(name: string): number {
   const at = (statusNames as readonly string[]).indexOf(name);
   return at === -1 ? UNKNOWN : at;
 }
 
-/** The number that `grpc-status` says; UNKNOWN for what is no number of a status. */
+/** Parses the value of grpc-status. Returns UNKNOWN if it is not the number of a status. */
 export function readStatus(value: string): number {
   if (!/^\d{1,3}$/.test(value)) return UNKNOWN;
   const number = Number(value);
@@ -51,11 +50,11 @@ const FROM_HTTP: Record<number, StatusName> = {
   504: 'UNAVAILABLE',
 };
 
-/** What an answer without grpc-status means, by its HTTP status. */
+/** The gRPC status of a response without grpc-status, by its HTTP status. */
 export const statusOfHttp = (http: number): number => statusNumber(FROM_HTTP[http] ?? 'UNKNOWN');
 
-/** Names of the error codes of HTTP/2 in the order of their numbers (RFC 9113 7). */
-const RESETS = [
+/** Names of HTTP/2 error codes in the order of their numbers (RFC 9113 7). */
+const HTTP2_ERRORS = [
   'NO_ERROR',
   'PROTOCOL_ERROR',
   'INTERNAL_ERROR',
@@ -72,24 +71,24 @@ const RESETS = [
   'HTTP_1_1_REQUIRED',
 ] as const;
 
-/** Error codes that do not map to INTERNAL ("PROTOCOL-HTTP2.md", Errors). */
-const FROM_RESET: Partial<Record<(typeof RESETS)[number], StatusName>> = {
+/** HTTP/2 error codes that do not map to INTERNAL (PROTOCOL-HTTP2.md, Errors). */
+const FROM_RESET: Partial<Record<(typeof HTTP2_ERRORS)[number], StatusName>> = {
   REFUSED_STREAM: 'UNAVAILABLE',
   CANCEL: 'CANCELLED',
   ENHANCE_YOUR_CALM: 'RESOURCE_EXHAUSTED',
   INADEQUATE_SECURITY: 'PERMISSION_DENIED',
 };
 
-/** The name of an error code of HTTP/2; `code 99` for an unknown one. */
-export const resetName = (code: number): string => RESETS[code] ?? `code ${code}`;
+/** The name of an HTTP/2 error code; `code 99` for an unknown code. */
+export const resetName = (code: number): string => HTTP2_ERRORS[code] ?? `code ${code}`;
 
-/** What a stream that was reset means, by the error code of HTTP/2. */
+/** The gRPC status of a stream that was reset with an HTTP/2 error code. */
 export function statusOfReset(code: number): number {
-  const name = RESETS[code];
+  const name = HTTP2_ERRORS[code];
   return statusNumber((name !== undefined && FROM_RESET[name]) || 'INTERNAL');
 }
 
-/** Text as grpc-message: UTF-8, with everything percent-encoded that is not printable ASCII, and the percent itself. */
+/** Encodes a text as grpc-message: UTF-8, with `%` and all bytes outside printable ASCII percent-encoded. */
 export function encodeMessage(text: string): string {
   let out = '';
   for (const byte of Buffer.from(text, 'utf8')) {
@@ -99,7 +98,7 @@ export function encodeMessage(text: string): string {
   return out;
 }
 
-/** Reads a grpc-message; what is no escape stands for itself. */
+/** Decodes a grpc-message. An invalid percent-encoding is kept as it is. */
 export function decodeMessage(value: string): string {
   const bytes: number[] = [];
   for (let i = 0; i < value.length; i++) {

@@ -1,62 +1,73 @@
-// Follows a body to its end, with any framing, without holding it. Hot path.
-// Must stay true: `isWhole` is true exactly when the body has ended, and no byte behind its end is counted.
-// Source: RFC 9112 6.3.
-import { BROKEN, ChunkFollower, MORE } from './chunked.ts';
-import { BY_CHUNKS, BY_CLOSE, BY_LENGTH, NO_BODY, type Framing } from './head-parser.ts';
+// Finds the end of a body with any framing, without buffering it. Hot path.
+// Invariant: `isWhole` is true exactly when the body has ended, and no byte after its end is counted.
+// Source: RFC 9112 6.3 (message body length).
+import { BROKEN, ChunkScanner, MORE } from './chunked.ts';
 
 export { BROKEN } from './chunked.ts';
 
-/** True where an answer to `method` has no body, as its head says (RFC 9110 6.4.1, RFC 9112 6.3). */
-export const endsWithHead = (method: string, status: number, contentLength: string | undefined): boolean =>
+/** How the end of a body is found. BY_CLOSE: the body ends with the connection. */
+export const NO_BODY = 0;
+export const BY_LENGTH = 1;
+export const BY_CHUNKS = 2;
+export const BY_CLOSE = 3;
+export type Framing = 0 | 1 | 2 | 3;
+
+/** True if a response has no body, by the request's method and the response's head (RFC 9110 6.4.1, RFC 9112 6.3). */
+export const hasNoBody = (method: string, status: number, contentLength: string | undefined): boolean =>
   method === 'HEAD' || status === 204 || status === 304 || contentLength === '0';
 
-/** One object serves one body after the other. */
-export class BodyFollower {
+/** Scans one body at a time. Reused for the next body after `begin`. */
+export class BodyScanner {
+  /** The body has ended. */
   isWhole = true;
-  /** Bytes of the body so far, framing left out. */
+  /** Bytes of the body so far, without chunk sizes and trailers. */
   payloadBytes = 0;
   framing: Framing = NO_BODY;
-  /** True if the latest bytes do not pass unchanged: `edited` returns what passes. Only for chunked bodies. */
+  /** True if the last scanned bytes must be edited before they are passed on. Only in chunked bodies. */
   isEdited = false;
+  /** Bytes until the end of a body that is framed by length. */
   #left = 0;
-  #chunks: ChunkFollower | undefined;
+  #chunks: ChunkScanner | undefined;
 
-  /** A body begins; `length` counts where it is framed by length. `isAnswer`: its chunks are read as leniently as may be. */
-  begin(framing: Framing, length: number, isAnswer = false): void {
+  /**
+   * Begins a body. `length`: its bytes, if framed by length. `isResponse`: chunks are read leniently (see
+   * ChunkScanner).
+   */
+  begin(framing: Framing, length: number, isResponse = false): void {
     this.framing = framing;
     this.isEdited = false;
     this.payloadBytes = 0;
     this.#left = length;
     this.isWhole = framing === NO_BODY || (framing === BY_LENGTH && length === 0);
-    if (framing === BY_CHUNKS) (this.#chunks ??= new ChunkFollower()).reset(isAnswer);
+    if (framing === BY_CHUNKS) (this.#chunks ??= new ChunkScanner()).reset(isResponse);
   }
 
-  /** Looks at bytes[from, to) and returns the index behind the last byte that is the body's, or BROKEN. */
-  follow(bytes: Uint8Array, from: number, to: number): number {
+  /** Scans bytes[from, to). Returns the index after the last byte of the body, or BROKEN if chunks are malformed. */
+  scan(bytes: Uint8Array, from: number, to: number): number {
     if (this.isWhole) return from;
     if (this.framing === BY_CHUNKS) {
-      const end = this.#chunks!.follow(bytes, from, to);
+      const end = this.#chunks!.scan(bytes, from, to);
       this.payloadBytes = this.#chunks!.payloadBytes;
       this.isEdited = this.#chunks!.isEdited;
       if (end === BROKEN) return BROKEN;
       this.isWhole = end !== MORE;
       return this.isWhole ? end : to;
     }
-    const take = this.framing === BY_LENGTH ? Math.min(this.#left, to - from) : to - from;
-    this.payloadBytes += take;
+    const count = this.framing === BY_LENGTH ? Math.min(this.#left, to - from) : to - from;
+    this.payloadBytes += count;
     if (this.framing === BY_LENGTH) {
-      this.#left -= take;
+      this.#left -= count;
       this.isWhole = this.#left === 0;
     }
-    return from + take;
+    return from + count;
   }
 
-  /** The part of bytes[from, end) that passes. Call it right after `follow`, if `isEdited`. */
+  /** Returns what to pass on of bytes[from, end). Call it directly after `scan`, if `isEdited`. */
   edited(bytes: Buffer, from: number, end: number): Buffer {
     return this.#chunks!.edited(bytes, from, end);
   }
 
-  /** The connection has ended: true where that is how the body ends. */
+  /** True if the end of the connection is the end of the body. */
   endsWithConnection(): boolean {
     return this.framing === BY_CLOSE;
   }

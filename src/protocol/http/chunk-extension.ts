@@ -1,6 +1,7 @@
-// Reads the extensions of a chunk, byte by byte. Source: RFC 9112 7.1.1:
-//   chunk-ext = *( BWS ";" BWS chunk-ext-name [ BWS "=" BWS chunk-ext-val ] )
-// BWS: blanks (space, tab). A name is a token; a value is a token or a quoted string (RFC 9110 5.6.2 and 5.6.4).
+// Checks the extensions of a chunk, byte by byte.
+// Source: RFC 9112 7.1.1: chunk-ext = *( BWS ";" BWS chunk-ext-name [ BWS "=" BWS chunk-ext-val ] )
+// BWS: spaces and tabs. A name is a token; a value is a token or a quoted string (RFC 9110 5.6.2 and 5.6.4).
+import { textTable, tokenTable } from './character-tables.ts';
 
 const TAB = 9;
 const SP = 32;
@@ -9,49 +10,47 @@ const SEMICOLON = 59;
 const EQUALS = 61;
 const BACKSLASH = 92;
 
-/** Behind the size: blanks, then ";". */
+/** After the size: blanks, then ";". */
 const BEFORE = 0;
-/** Behind ";": blanks, then a name. */
+/** After ";": blanks, then a name. */
 const NAME_START = 1;
 const NAME = 2;
-/** Blanks behind a name, then "=" or ";". */
+/** Blanks after a name, then "=" or ";". */
 const AFTER_NAME = 3;
-/** Behind "=": blanks, then a value. */
+/** After "=": blanks, then a value. */
 const VALUE_START = 4;
 const VALUE = 5;
 const QUOTED = 6;
-/** Behind a backslash in a quoted string. */
+/** After a backslash in a quoted string. */
 const ESCAPED = 7;
-/** Behind a value: ";". */
+/** After a quoted value: blanks, then ";". */
 const AFTER_VALUE = 8;
-/** Blanks behind a value, then ";". */
+/** Blanks after a value, then ";". */
 const VALUE_BLANKS = 9;
-/** Anything without control characters. */
+/** Lenient: anything without control characters. */
 const ANY = 10;
 
-const TOKEN = Uint8Array.from({ length: 256 }, (_, byte) =>
-  byte < 128 && /[!#$%&'*+.^_`|~0-9A-Za-z-]/.test(String.fromCharCode(byte)) ? 1 : 0,
-);
+const TOKEN = tokenTable();
+/** Bytes of a text of one line, as in field values. */
+const TEXT = textTable();
 
 const isBlank = (byte: number): boolean => byte === SP || byte === TAB;
-/** Bytes that a one-line text may have: blanks, visible characters, 0x80 and above. */
-const isText = (byte: number): boolean => byte === TAB || (byte >= SP && byte !== 127);
 
-export class ExtensionReader {
+export class ChunkExtensionReader {
   #state = BEFORE;
 
-  /** Starts before the first byte behind a chunk size. `isLenient`: any text is accepted. */
+  /** Begins after a chunk size. `isLenient`: accepts any text without control characters. */
   begin(isLenient: boolean): void {
     this.#state = isLenient ? ANY : BEFORE;
   }
 
-  /** True if the line may end here. */
-  get mayEnd(): boolean {
+  /** True if the line can end here. */
+  get canEnd(): boolean {
     const state = this.#state;
     return state === NAME || state === VALUE || state === AFTER_VALUE || state === ANY;
   }
 
-  /** Reads one more byte; false if the byte is not allowed there. */
+  /** Reads the next byte. Returns false if it is not allowed. */
   read(byte: number): boolean {
     const next = this.#next(byte);
     if (next === -1) return false;
@@ -80,11 +79,11 @@ export class ExtensionReader {
       case QUOTED:
         if (byte === QUOTE) return AFTER_VALUE;
         if (byte === BACKSLASH) return ESCAPED;
-        return isText(byte) ? QUOTED : -1;
+        return TEXT[byte] === 1 ? QUOTED : -1;
       case ESCAPED:
-        return isText(byte) ? QUOTED : -1;
+        return TEXT[byte] === 1 ? QUOTED : -1;
       case ANY:
-        return isText(byte) ? ANY : -1;
+        return TEXT[byte] === 1 ? ANY : -1;
       default:
         // VALUE, AFTER_VALUE, VALUE_BLANKS
         if (byte === SEMICOLON) return NAME_START;

@@ -1,11 +1,12 @@
-// Finds the end of a chunked body without decoding it. Nearly all bytes pass through as they are. Hot path.
-// Removed are chunk extensions, which are for one connection only, and forbidden trailer fields.
-// Invariant: any input, split anywhere, ends in step, waiting, or broken, and what passes does not depend on the splits. A line
-// that another parser might end elsewhere (a bare CR or LF, an odd size) is broken. Source: RFC 9112 7.1.
+// Finds the end of a chunked body without decoding it. Hot path.
+// Invariant: how the input is split into pieces changes neither the end that is found nor the bytes that are passed on.
+// Removes chunk extensions, since they belong to one connection (RFC 9112 7.1.1), and forbidden trailer fields. All
+// other bytes pass unchanged. A line that another parser could end elsewhere (a bare CR or LF) is malformed.
+// Source: RFC 9112 7.1.
 //
 //   SIZE ─► (extensions) ─► SIZE_LF ─► DATA ─► DATA_CR ─► DATA_LF ─► SIZE …
 //                              └ size 0 ─► TRAILER_START ─► (TRAILER … ─►) END_LF ─► done
-import { ExtensionReader } from './chunk-extension.ts';
+import { ChunkExtensionReader } from './chunk-extension.ts';
 import { isForbiddenTrailer, isFramingTrailer } from './forwarded-headers.ts';
 
 const CR = 13;
@@ -25,46 +26,51 @@ const TRAILER = 7;
 const TRAILER_LF = 8;
 const END_LF = 9;
 
-/** Digits of a chunk size; more than this and the number is no longer exact. */
+/** Maximum digits of a chunk size. Numbers of this length are exact. */
 const MAX_SIZE_DIGITS = 12;
-/** Bytes of extensions and trailers in a message may exceed its data by this many. */
+/** Maximum bytes of extensions and trailers, beyond one byte per byte of data. */
 const MAX_EXTRA_BYTES = 16 * 1024;
 
-/** What `follow` returns besides a position. */
+/** Returned by `scan`: the body has not ended. */
 export const MORE = -1;
+/** Returned by `scan`: the body is malformed. */
 export const BROKEN = -2;
 
-/** Hexadecimal digit → its value, else 255. */
+/** Value of each hexadecimal digit; 255 for other bytes. */
 const HEX = Uint8Array.from({ length: 256 }, (_, byte) => {
   const value = Number.parseInt(String.fromCharCode(byte), 16);
   return Number.isNaN(value) ? 255 : value;
 });
 
-export class ChunkFollower {
-  /** Bytes of data in the chunks so far. */
+export class ChunkScanner {
+  /** Bytes of chunk data so far. */
   payloadBytes = 0;
-  /** True if the latest bytes do not pass unchanged: `edited` returns what passes. */
+  /** True if the last scanned bytes must be edited before they are passed on. */
   isEdited = false;
   #isLenient = false;
   #state = SIZE;
+  /** Size of the chunk, while its digits are read. */
   #size = 0;
   #digits = 0;
+  /** Bytes of data until the end of the chunk. */
   #left = 0;
   #extraBytes = 0;
+  /** The trailer line that is being read. */
   #line = '';
-  readonly #extension = new ExtensionReader();
-  /** Begin and end, in pairs, of the parts of the latest bytes that are cut out. */
-  readonly #cuts: number[] = [];
-  /** Where an unfinished cut began, or -1. */
-  #cutFrom = -1;
-  /** The trailer section is cut out, and `#trailers` stands for it once it has ended. */
+  readonly #extension = new ChunkExtensionReader();
+  /** Start and end, in pairs, of the parts of the last scanned bytes that are removed. */
+  readonly #removed: number[] = [];
+  /** Start of the part that is being removed, or -1. */
+  #removedFrom = -1;
+  /** The trailer section is being removed. `#trailers` replaces it at the end. */
   #hasTrailers = false;
+  /** Trailer lines that may be passed on. */
   #trailers = '';
   #hasEnded = false;
 
   /**
-   * Ready for another message. `isLenient`: it is an answer, where any extension without a control character is accepted, and
-   * blanks behind a size, as other proxies accept them. Both are cut out.
+   * Prepares for another body. `isLenient`, for responses: accepts any extension without control characters, and spaces
+   * after a size, as other proxies do. Both are removed.
    */
   reset(isLenient = false): void {
     this.payloadBytes = 0;
@@ -76,20 +82,20 @@ export class ChunkFollower {
     this.#extraBytes = 0;
     this.#hasTrailers = false;
     this.#hasEnded = false;
-    this.#cutFrom = -1;
+    this.#removedFrom = -1;
   }
 
-  /** Looks at bytes[from, to): the index behind the body's end, MORE where it has not ended yet, or BROKEN. */
-  follow(bytes: Uint8Array, from: number, to: number): number {
+  /** Scans bytes[from, to). Returns the index after the end of the body, MORE or BROKEN. */
+  scan(bytes: Uint8Array, from: number, to: number): number {
     this.isEdited = false;
-    if (this.#state === EXTENSION || this.#hasTrailers) this.#beginCut(from);
+    if (this.#state === EXTENSION || this.#hasTrailers) this.#beginRemoval(from);
     let i = from;
     while (i < to) {
       if (this.#state === DATA) {
-        const take = Math.min(this.#left, to - i);
-        this.#left -= take;
-        this.payloadBytes += take;
-        i += take;
+        const count = Math.min(this.#left, to - i);
+        this.#left -= count;
+        this.payloadBytes += count;
+        i += count;
         if (this.#left === 0) this.#state = DATA_CR;
         continue;
       }
@@ -105,16 +111,16 @@ export class ChunkFollower {
           else if (byte === SEMICOLON || byte === SP || byte === TAB) {
             this.#state = EXTENSION;
             this.#extension.begin(this.#isLenient);
-            this.#beginCut(i - 1);
-            // It is the first byte of the cut, so it is read again in the new state.
+            this.#beginRemoval(i - 1);
+            // The new state reads this byte again.
             i--;
           } else return BROKEN;
           break;
         }
         case EXTENSION:
           if (byte === CR) {
-            if (!this.#extension.mayEnd) return BROKEN;
-            this.#endCut(i - 1);
+            if (!this.#extension.canEnd) return BROKEN;
+            this.#endRemoval(i - 1);
             this.#state = SIZE_LF;
           } else if (!this.#extension.read(byte) || ++this.#extraBytes > MAX_EXTRA_BYTES) return BROKEN;
           break;
@@ -139,15 +145,16 @@ export class ChunkFollower {
             this.#state = END_LF;
             break;
           }
-          // It is known only at the end of a field whether it passes, so the section is held back and passes as a whole.
+          // Whether a trailer may pass is known at the end of its line, so the section is buffered and passed as a
+          // whole.
           if (!this.#hasTrailers) {
             this.#hasTrailers = true;
             this.#trailers = '';
-            this.#beginCut(i - 1);
+            this.#beginRemoval(i - 1);
           }
           this.#line = '';
           this.#state = TRAILER;
-          // It is the first byte of a trailer line: looked at again as such.
+          // The new state reads this byte again.
           i--;
           break;
         case TRAILER:
@@ -165,39 +172,39 @@ export class ChunkFollower {
           // END_LF
           if (byte !== LF) return BROKEN;
           this.#hasEnded = true;
-          if (this.#hasTrailers) this.#endCut(i);
+          if (this.#hasTrailers) this.#endRemoval(i);
           return i;
       }
     }
-    if (this.#cutFrom !== -1) this.#endCut(to);
+    if (this.#removedFrom !== -1) this.#endRemoval(to);
     return MORE;
   }
 
-  /** The part of bytes[from, end) that passes. Call it right after `follow`, if `isEdited`. */
+  /** Returns what to pass on of bytes[from, end). Call it directly after `scan`, if `isEdited`. */
   edited(bytes: Buffer, from: number, end: number): Buffer {
     const pieces: Buffer[] = [];
     let at = from;
-    for (let i = 0; i < this.#cuts.length; i += 2) {
-      pieces.push(bytes.subarray(at, this.#cuts[i]));
-      at = this.#cuts[i + 1]!;
+    for (let i = 0; i < this.#removed.length; i += 2) {
+      pieces.push(bytes.subarray(at, this.#removed[i]));
+      at = this.#removed[i + 1]!;
     }
     pieces.push(bytes.subarray(at, end));
     if (this.#hasEnded && this.#hasTrailers) pieces.push(Buffer.from(`${this.#trailers}\r\n`, 'latin1'));
     return Buffer.concat(pieces);
   }
 
-  #beginCut(at: number): void {
-    if (!this.isEdited) this.#cuts.length = 0;
+  #beginRemoval(at: number): void {
+    if (!this.isEdited) this.#removed.length = 0;
     this.isEdited = true;
-    this.#cutFrom = at;
+    this.#removedFrom = at;
   }
 
-  #endCut(at: number): void {
-    this.#cuts.push(this.#cutFrom, at);
-    this.#cutFrom = -1;
+  #endRemoval(at: number): void {
+    this.#removed.push(this.#removedFrom, at);
+    this.#removedFrom = -1;
   }
 
-  /** Keeps or drops a complete trailer line; false if it makes the message malformed. */
+  /** Keeps or drops a complete trailer line. Returns false if the line makes the message malformed. */
   #endTrailer(): boolean {
     const name = /^([!#$%&'*+.^_`|~0-9A-Za-z-]+):/.exec(this.#line)?.[1];
     if (name === undefined || isFramingTrailer(name)) return false;
@@ -206,5 +213,5 @@ export class ChunkFollower {
   }
 }
 
-/** Control characters other than the tab. CR was handled before. */
+/** True for control characters other than tab. */
 const isControl = (byte: number): boolean => (byte < 32 && byte !== TAB) || byte === 127;

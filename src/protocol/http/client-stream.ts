@@ -1,29 +1,30 @@
 // A client's connection as Node's HTTP/1.1 server sees it.
-// Invariants: the server gets one request at a time, and the next one only when the one before is answered (RFC 9112 9.3.2); of
-// later requests no more than MAX_HELD_BYTES and one read are held; chunked bodies come without extensions and forbidden
-// trailer fields; and a connection that the server closes is read for a while longer, so that the client gets the answer.
+// Invariant: the server gets one request at a time, and the next one only after its response is sent (RFC 9112 9.3.2).
+// Of later requests, at most MAX_HELD_BYTES and one read are buffered. Chunked bodies are passed without extensions and
+// forbidden trailers. After the server closes the connection, it is read for a while, so that the client gets the
+// response.
 import type { Socket } from 'node:net';
 import { Duplex } from 'node:stream';
 import { DISCARD_MS, linger, LINGER_MS } from './linger.ts';
-import { BROKEN, RequestFollower } from './request-follower.ts';
-import { carries } from './reset.ts';
+import { BROKEN, RequestScanner } from './request-scanner.ts';
+import { registerRawSocket } from './reset.ts';
 
-/** Bytes of later requests to hold while one is answered. Above this the client is not read. */
+/** Bytes of later requests to buffer during a request. Above this the connection is not read. */
 const MAX_HELD_BYTES = 64 * 1024;
 
-interface Options {
+interface ClientStreamOptions {
   readonly maxHeadBytes: number;
-  /** Called once if input is malformed in a way that the parser does not see, after the server has received what came before. */
-  readonly malformed: (problem: string) => void;
+  /** Called once if input is malformed but Node's parser would accept it. The server has read all input before it. */
+  readonly onMalformed: (problem: string) => void;
 }
 
 export class ClientStream extends Duplex {
   readonly #socket: Socket;
-  readonly #malformed: (problem: string) => void;
-  readonly #request: RequestFollower;
-  /** The request that the server has is answered, though the rest of it may still come. */
-  #isAnswered = false;
-  /** The input is malformed, so nothing more is passed on. */
+  readonly #onMalformed: (problem: string) => void;
+  readonly #request: RequestScanner;
+  /** The response to the current request is sent. The rest of the request may be unread. */
+  #hasResponded = false;
+  /** The input is malformed. Nothing more is passed to the server. */
   #isBroken = false;
   #isReleased = false;
   /** Bytes of later requests. */
@@ -31,13 +32,13 @@ export class ClientStream extends Duplex {
   #wantsMore = true;
   #discardTimer: NodeJS.Timeout | undefined;
 
-  /** `socket`: paused, with unread bytes in place, at the beginning of a request. */
-  constructor(socket: Socket, { maxHeadBytes, malformed }: Options) {
+  /** `socket`: paused at the beginning of a request. */
+  constructor(socket: Socket, { maxHeadBytes, onMalformed }: ClientStreamOptions) {
     super({ decodeStrings: false });
     this.#socket = socket;
-    this.#malformed = malformed;
-    this.#request = new RequestFollower(maxHeadBytes);
-    carries(socket, this);
+    this.#onMalformed = onMalformed;
+    this.#request = new RequestScanner(maxHeadBytes);
+    registerRawSocket(socket, this);
     socket.on('data', this.#onData);
     socket.on('end', this.#onEnd);
     socket.on('error', this.#onError);
@@ -45,23 +46,23 @@ export class ClientStream extends Duplex {
     socket.on('timeout', this.#onTimeout);
   }
 
-  /** The answer to the request that the server has is sent, or given up. */
-  answered(): void {
-    this.#isAnswered = true;
+  /** Must be called when the response to the current request is sent or aborted. */
+  responseEnded(): void {
+    this.#hasResponded = true;
     if (this.#request.isWhole) this.#next();
     else if (!this.destroyed && this.#discardTimer === undefined)
       this.#discardTimer = setTimeout(() => this.destroy(), DISCARD_MS).unref();
   }
 
   /**
-   * Gives the connection back, for a protocol that the client asked to switch to. Returns it paused, with the bytes that
-   * came behind the request. This stream must not be used any more.
+   * Returns the socket for another protocol after an upgrade, paused, and the bytes after the request. This stream must
+   * not be used afterwards.
    */
   release(): { socket: Socket; head: Buffer } {
     const socket = this.#socket;
     socket.pause();
     socket.setTimeout(0);
-    this.#leave();
+    this.#removeListeners();
     this.#isReleased = true;
     const unread = (this.read() as Buffer | null) ?? Buffer.alloc(0);
     const head = Buffer.concat([unread, this.#held ?? Buffer.alloc(0)]);
@@ -69,7 +70,7 @@ export class ClientStream extends Duplex {
     return { socket, head };
   }
 
-  // ── Reading ──────────────────────────────────────────────────────────────────────────────────────────────────────
+  // ── Reading ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
   override _read(): void {
     this.#wantsMore = true;
@@ -84,32 +85,32 @@ export class ClientStream extends Duplex {
   };
 
   #pass(bytes: Buffer): void {
-    const end = this.#request.follow(bytes);
+    const end = this.#request.scan(bytes);
     if (end === BROKEN) {
       this.#isBroken = true;
-      // By then the server has read what was passed before.
+      // Until then the server has read all input before it.
       setImmediate(() => {
-        if (!this.destroyed) this.#malformed(this.#request.problem);
+        if (!this.destroyed) this.#onMalformed(this.#request.problem);
       });
       return;
     }
     if (end < bytes.length) this.#hold(bytes.subarray(end));
-    const passing = this.#request.passing(bytes, end);
-    // Before `push`, since the server may answer within it.
+    const passed = this.#request.bytesToPass(bytes, end);
+    // Read before `push`, since the server may respond within it.
     const isWhole = this.#request.isWhole;
-    if (passing.length > 0 && !this.push(passing)) this.#wantsMore = false;
-    if (isWhole && this.#isAnswered) this.#next();
+    if (passed.length > 0 && !this.push(passed)) this.#wantsMore = false;
+    if (isWhole && this.#hasResponded) this.#next();
   }
 
   #hold(bytes: Buffer): void {
     this.#held = this.#held === undefined ? bytes : Buffer.concat([this.#held, bytes]);
   }
 
-  /** The request is whole and answered: the next one may come. */
+  /** Begins the next request: the current one has ended and its response is sent. */
   #next(): void {
     clearTimeout(this.#discardTimer);
     this.#discardTimer = undefined;
-    this.#isAnswered = false;
+    this.#hasResponded = false;
     this.#request.begin();
     const held = this.#held;
     this.#held = undefined;
@@ -124,7 +125,7 @@ export class ClientStream extends Duplex {
     else this.#socket.pause();
   }
 
-  // ── Writing ──────────────────────────────────────────────────────────────────────────────────────────────────────
+  // ── Writing ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
   override _write(
     chunk: Buffer | string,
@@ -150,9 +151,9 @@ export class ClientStream extends Duplex {
     this.#socket.end(done);
   }
 
-  // ── The end ──────────────────────────────────────────────────────────────────────────────────────────────────────
+  // ── The end ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  /** Called by Node's server: ends the connection once what was written is sent. */
+  /** Called by Node's server. Ends the connection after all written bytes are sent. */
   destroySoon(): void {
     if (this.writable) this.end();
     if (this.writableFinished) this.destroy();
@@ -163,7 +164,7 @@ export class ClientStream extends Duplex {
     clearTimeout(this.#discardTimer);
     this.#held = undefined;
     if (!this.#isReleased) {
-      this.#leave();
+      this.#removeListeners();
       if (error === null && this.writableFinished && !this.#socket.destroyed)
         linger(this.#socket, this.#request.isInBody ? DISCARD_MS : LINGER_MS);
       else this.#socket.destroy();
@@ -171,7 +172,7 @@ export class ClientStream extends Duplex {
     done(error);
   }
 
-  /** The client has closed its side: what it sent behind an unanswered request is not served any more. */
+  /** The client has closed its side. Requests after the current one are dropped. */
   readonly #onEnd = (): void => {
     this.#held = undefined;
     this.push(null);
@@ -185,7 +186,7 @@ export class ClientStream extends Duplex {
     this.destroy();
   };
 
-  #leave(): void {
+  #removeListeners(): void {
     this.#socket.off('data', this.#onData);
     this.#socket.off('end', this.#onEnd);
     this.#socket.off('error', this.#onError);
@@ -193,7 +194,7 @@ export class ClientStream extends Duplex {
     this.#socket.off('timeout', this.#onTimeout);
   }
 
-  // ── What Node's server and weir ask of a socket ──────────────────────────────────────────────────────────────────
+  // ── Methods of a socket that Node's server and weir call ────────────────────────────────────────────────────────
 
   readonly #onTimeout = (): void => {
     this.emit('timeout');
@@ -203,7 +204,7 @@ export class ClientStream extends Duplex {
     return this.#socket.remoteAddress;
   }
 
-  /** Emits 'timeout' when the connection is idle in both directions for `ms` milliseconds; 0: never. */
+  /** Emits 'timeout' when the connection is idle in both directions for `ms` milliseconds; 0 means never. */
   setTimeout(ms: number, listener?: () => void): this {
     this.#socket.setTimeout(ms);
     if (listener) this.once('timeout', listener);

@@ -1,32 +1,32 @@
-// Splits a body of type text/event-stream, or one JSON value a line, into events, from bytes in pieces of any size.
-// Source: HTML standard, 9.2.5 and 9.2.6. Invariant: the same bytes give the same events at every split;
-// memory is bounded by `maxEventBytes`.
+// Splits a streamed response body into events: text/event-stream, or one JSON value per line.
+// Invariant: the same bytes give the same events at every split, and at most `maxEventBytes` of an event are buffered.
+// Source: HTML standard, 9.2.5 and 9.2.6 (server-sent events).
 import { LineSplitter } from './line-splitter.ts';
 
-/** Receives the data of one event and its type; the type is empty if the event has none. */
-export type TakeEvent = (data: string, type: string) => void;
+/** Receives one event. `type` is empty if the event has none. */
+type EventListener = (data: string, type: string) => void;
 
 /** Splits the bytes of one body. */
-export interface EventSource {
+interface EventSplitter {
   push(bytes: Uint8Array): void;
-  /** The body has ended. `isWhole`: it ended as its framing says; false: it was cut or broke off. */
+  /** Must be called after the last byte. `isWhole`: false if the body was truncated. */
   end(isWhole: boolean): void;
-  /** Events left out since they were longer than allowed. */
+  /** Number of events that were dropped since they were longer than `maxEventBytes`. */
   readonly skipped: number;
 }
 
-export class EventStream implements EventSource {
+class EventStreamSplitter implements EventSplitter {
   skipped = 0;
-  readonly #take: TakeEvent;
+  readonly #onEvent: EventListener;
   readonly #maxBytes: number;
   readonly #lines: LineSplitter;
-  /** `undefined`: the event has no data line yet. */
+  /** Data of the event so far; `undefined` before its first data line. */
   #data: string | undefined;
   #type = '';
   #isTooLong = false;
 
-  constructor(take: TakeEvent, maxEventBytes: number) {
-    this.#take = take;
+  constructor(onEvent: EventListener, maxEventBytes: number) {
+    this.#onEvent = onEvent;
     this.#maxBytes = maxEventBytes;
     this.#lines = new LineSplitter((line) => this.#line(line), maxEventBytes);
   }
@@ -36,8 +36,8 @@ export class EventStream implements EventSource {
   }
 
   /**
-   * The standard drops an event without a blank line behind it. Servers leave out that last line, so of a whole body
-   * the event counts; of a body that was cut or broke off it does not.
+   * The standard drops an event without a blank line after it. Some servers omit the last blank line, so the last event
+   * of a whole body counts. The last event of a truncated body does not.
    */
   end(isWhole: boolean): void {
     if (!isWhole) return;
@@ -51,7 +51,7 @@ export class EventStream implements EventSource {
     else if (line.startsWith('data:')) this.#add(valueAt(line, 5));
     else if (line.startsWith('event:')) this.#type = valueAt(line, 6);
     else if (line === 'data') this.#add('');
-    // llama.cpp sends an error in a field of this name instead of `data`.
+    // llama.cpp sends errors in a field `error` instead of `data`.
     else if (line.startsWith('error:')) {
       this.#type = 'error';
       this.#add(valueAt(line, 6));
@@ -69,22 +69,22 @@ export class EventStream implements EventSource {
     this.#type = '';
     this.#isTooLong = false;
     if (isTooLong) this.skipped++;
-    else if (data !== undefined) this.#take(data, type);
+    else if (data !== undefined) this.#onEvent(data, type);
   }
 }
 
-/** The value behind the colon, without one space in front. */
+/** The value that begins at `at`, without one leading space. */
 const valueAt = (line: string, at: number): string => line.slice(line[at] === ' ' ? at + 1 : at);
 
-/** JSON values, one a line (application/x-ndjson), as events without a type. */
-export class JsonLines implements EventSource {
+/** Each line is one event without a type (application/x-ndjson). */
+class JsonLinesSplitter implements EventSplitter {
   skipped = 0;
   readonly #lines: LineSplitter;
 
-  constructor(take: TakeEvent, maxEventBytes: number) {
+  constructor(onEvent: EventListener, maxEventBytes: number) {
     this.#lines = new LineSplitter((line) => {
       if (line === undefined) this.skipped++;
-      else if (line.trim() !== '') take(line, '');
+      else if (line.trim() !== '') onEvent(line, '');
     }, maxEventBytes);
   }
 
@@ -97,14 +97,14 @@ export class JsonLines implements EventSource {
   }
 }
 
-/** The splitter for a body of this Content-Type; `undefined` if it is not a type of event streams. */
-export function eventSource(
+/** Returns the splitter for a Content-Type; `undefined` if the type has no events. */
+export function eventSplitter(
   contentType: string,
-  take: TakeEvent,
+  onEvent: EventListener,
   maxEventBytes: number,
-): EventSource | undefined {
-  if (/^text\/event-stream\b/i.test(contentType)) return new EventStream(take, maxEventBytes);
+): EventSplitter | undefined {
+  if (/^text\/event-stream\b/i.test(contentType)) return new EventStreamSplitter(onEvent, maxEventBytes);
   if (/^application\/(?:x-ndjson|ndjson|jsonl|x-jsonlines)\b/i.test(contentType))
-    return new JsonLines(take, maxEventBytes);
+    return new JsonLinesSplitter(onEvent, maxEventBytes);
   return undefined;
 }

@@ -1,11 +1,11 @@
-// Header lists as they pass through: what is for this hop only goes, what the next hop must know comes.
-// Must stay true: framing headers are decided by us, never by what a peer nominates in `Connection`.
-// Lists are raw: name, value, name, value, … in the order and spelling of the sender.
-// Sources: RFC 9110 7.6.1 (Connection), RFC 7239 (Forwarded), RFC 9112 3.2 (target and Host).
+// Changes header lists for the replica and for the client: removes hop-by-hop headers and adds those of a proxy.
+// Invariant: a peer cannot remove framing, routing or credentials by naming them in `Connection`.
+// Raw lists are name, value, name, value, … in the order and spelling of the sender.
+// Sources: RFC 9110 7.6.1 (Connection), RFC 7239 (Forwarded), RFC 9112 3.2 (Host).
 import { isLookalike, SET_BY_WEIR } from '../../core/own-headers.ts';
 import { mustComeFirst } from './node-head.ts';
 
-/** For this hop only, whatever `Connection` says (RFC 9110 7.6.1). `te` and `upgrade` are handled apart. */
+/** Headers for one connection only, even if `Connection` does not name them (RFC 9110 7.6.1). */
 const HOP_BY_HOP = new Set([
   'connection',
   'keep-alive',
@@ -19,8 +19,8 @@ const HOP_BY_HOP = new Set([
   'expect',
 ]);
 
-/** What a peer may not have removed by naming it in `Connection`: framing, routing, credentials. */
-const KEPT = new Set([
+/** Headers that are passed on even if `Connection` names them: framing, routing, credentials. */
+const NOT_REMOVABLE = new Set([
   'host',
   'content-length',
   'transfer-encoding',
@@ -29,31 +29,31 @@ const KEPT = new Set([
   'content-type',
 ]);
 
-/** Names, in lower case, that `Connection` lists as being for this hop only; `undefined` for the usual few. */
-export function nominated(connection: string | undefined): Set<string> | undefined {
+/** Names in a `Connection` header to remove, in lower case; `undefined` if it is absent or one usual option. */
+export function namesInConnection(connection: string | undefined): Set<string> | undefined {
   if (connection === undefined || /^(keep-alive|close|upgrade)$/i.test(connection)) return undefined;
   const names = connection
     .toLowerCase()
     .split(',')
     .map((name) => name.trim())
-    .filter((name) => name !== '' && !KEPT.has(name));
+    .filter((name) => name !== '' && !NOT_REMOVABLE.has(name));
   return new Set(names);
 }
 
-/** What the replica is told about the client and the id of the request. */
-export interface Hop {
+/** What the headers for the replica say about the client and the request. */
+export interface ForwardedRequest {
   readonly id: string;
-  /** Empty: the replica gets none. */
+  /** Empty if the replica gets none. */
   readonly traceparent: string;
-  /** The trace is the client's, so its `tracestate` passes on (W3C Trace Context 3.3). */
+  /** The trace is the client's, so its `tracestate` is passed on (W3C Trace Context 3.3). */
   readonly isClientTrace: boolean;
   readonly remoteAddress: string;
   readonly proto: 'http' | 'https';
   readonly host: string;
 }
 
-/** The value of a header that came exactly once; `undefined` where it came never, or more often. `name`: in lower case. */
-export function onlyValueOf(raw: readonly string[], name: string): string | undefined {
+/** The value of a header that occurs once; `undefined` if it is absent or repeated. `name`: in lower case. */
+export function singleValueOf(raw: readonly string[], name: string): string | undefined {
   let value: string | undefined;
   for (let i = 0; i < raw.length; i += 2) {
     if (raw[i]!.length !== name.length || raw[i]!.toLowerCase() !== name) continue;
@@ -63,8 +63,8 @@ export function onlyValueOf(raw: readonly string[], name: string): string | unde
   return value;
 }
 
-/** Names that we set ourselves on the way to the replica; the client's are dropped, or merged where it says so. */
-const OURS_TO_REPLICA = new Set([
+/** Headers that weir sets for the replica. The client's are dropped; forwarding headers are appended to. */
+const SET_FOR_REPLICA = new Set([
   'x-baseten-request-id',
   'traceparent',
   'x-forwarded-for',
@@ -73,16 +73,17 @@ const OURS_TO_REPLICA = new Set([
 ]);
 
 /**
- * Headers for the replica as [name, values], duplicates of a name kept in order. `hop.host` stands for the client's.
- * `hasTrailers`: trailers can follow, since the body is chunked; without that `Trailer` would promise what cannot come.
+ * Headers for the replica as [name, values]. Values of a repeated header keep their order. `request.host` replaces
+ * Host. `hasTrailers`: the body is chunked; without it `Trailer` is dropped, since no trailers can follow (RFC 9110
+ * 6.5).
  */
 export function headersToReplica(
   raw: readonly string[],
-  hop: Hop,
+  request: ForwardedRequest,
   connection: string | undefined,
   hasTrailers: boolean,
 ): [string, string[]][] {
-  const drop = nominated(connection);
+  const removed = namesInConnection(connection);
   const out = new Map<string, [string, string[]]>();
   let forwardedFor = '';
   let forwarded = '';
@@ -93,14 +94,14 @@ export function headersToReplica(
     if (lower === 'x-forwarded-for') forwardedFor += `${value}, `;
     else if (lower === 'forwarded') forwarded += `${value}, `;
     else if (lower === 'te') {
-      // The one value of TE that may pass on: we do carry trailers (RFC 9110 10.1.4).
+      // The only value that may be passed on, since weir forwards trailers (RFC 9110 10.1.4).
       if (/(^|[,\s])trailers([,;\s]|$)/i.test(value)) out.set(lower, [name, ['trailers']]);
     } else if (
       !HOP_BY_HOP.has(lower) &&
-      !OURS_TO_REPLICA.has(lower) &&
+      !SET_FOR_REPLICA.has(lower) &&
       !isLookalike(lower) &&
-      !drop?.has(lower) &&
-      (hop.isClientTrace || lower !== 'tracestate') &&
+      !removed?.has(lower) &&
+      (request.isClientTrace || lower !== 'tracestate') &&
       (hasTrailers || lower !== 'trailer')
     ) {
       const known = out.get(lower);
@@ -111,42 +112,48 @@ export function headersToReplica(
   const headers = [...out.values()].sort(
     ([a], [b]) => Number(mustComeFirst(b.toLowerCase())) - Number(mustComeFirst(a.toLowerCase())),
   );
-  headers.unshift(['Host', [hop.host]]);
-  headers.push(['x-baseten-request-id', [hop.id]]);
-  // vLLM and other servers read this name. A client's own value is kept, since the client identifies its request by it.
-  if (!out.has('x-request-id')) headers.push(['X-Request-Id', [hop.id]]);
-  if (hop.traceparent !== '') headers.push(['traceparent', [hop.traceparent]]);
-  headers.push(['X-Forwarded-For', [forwardedFor + hop.remoteAddress]]);
-  // Who stands before us may know better how the client came in: theirs stay.
-  if (!out.has('x-forwarded-proto')) headers.push(['X-Forwarded-Proto', [hop.proto]]);
-  if (!out.has('x-forwarded-host')) headers.push(['X-Forwarded-Host', [hop.host]]);
-  headers.push(['Forwarded', [forwarded + forwardedElement(hop)]]);
+  headers.unshift(['Host', [request.host]]);
+  headers.push(['x-baseten-request-id', [request.id]]);
+  // vLLM and other servers read this name. The client's value is kept, since the client identifies its request by it.
+  if (!out.has('x-request-id')) headers.push(['X-Request-Id', [request.id]]);
+  if (request.traceparent !== '') headers.push(['traceparent', [request.traceparent]]);
+  headers.push(['X-Forwarded-For', [forwardedFor + request.remoteAddress]]);
+  // A proxy in front of weir knows how the client connected, so its values are kept.
+  if (!out.has('x-forwarded-proto')) headers.push(['X-Forwarded-Proto', [request.proto]]);
+  if (!out.has('x-forwarded-host')) headers.push(['X-Forwarded-Host', [request.host]]);
+  headers.push(['Forwarded', [forwarded + forwardedElement(request)]]);
   return headers;
 }
 
-/** One element of `Forwarded` (RFC 7239 4): IPv6 addresses and anything but a token stand in quotes. */
-export function forwardedElement(hop: Pick<Hop, 'remoteAddress' | 'host' | 'proto'>): string {
-  const node = hop.remoteAddress.includes(':') ? `"[${hop.remoteAddress}]"` : hop.remoteAddress || 'unknown';
-  const host = /^[\w!#$%&'*+.^`|~-]+$/.test(hop.host) ? hop.host : `"${hop.host.replace(/["\\]/g, '\\$&')}"`;
-  return `for=${node};host=${host};proto=${hop.proto}`;
+/** One element of `Forwarded` (RFC 7239 4). IPv6 addresses and hosts that are no token are quoted. */
+export function forwardedElement(
+  request: Pick<ForwardedRequest, 'remoteAddress' | 'host' | 'proto'>,
+): string {
+  const node = request.remoteAddress.includes(':')
+    ? `"[${request.remoteAddress}]"`
+    : request.remoteAddress || 'unknown';
+  const host = /^[\w!#$%&'*+.^`|~-]+$/.test(request.host)
+    ? request.host
+    : `"${request.host.replace(/["\\]/g, '\\$&')}"`;
+  return `for=${node};host=${host};proto=${request.proto}`;
 }
 
-/** Names that we set ourselves on the way to the client. */
-const OURS_TO_CLIENT = new Set(['x-baseten-request-id', 'x-baseten-model-prediction-attempts']);
+/** Headers that weir sets for the client. The replica's are dropped. */
+const SET_FOR_CLIENT = new Set(['x-baseten-request-id', 'x-baseten-model-prediction-attempts']);
 
-/** Headers for the client as a raw list: the replica's without what was for its hop, and with our own id. */
+/** Headers for the client as a raw list: the replica's end-to-end headers and the request id. */
 export function headersToClient(
   raw: readonly string[],
   connection: string | undefined,
   id: string,
   hasTrailers: boolean,
 ): string[] {
-  const drop = nominated(connection);
+  const removed = namesInConnection(connection);
   const first: string[] = [];
   const out: string[] = [];
   for (let i = 0; i < raw.length; i += 2) {
     const lower = raw[i]!.toLowerCase();
-    if (HOP_BY_HOP.has(lower) || OURS_TO_CLIENT.has(lower) || isLookalike(lower) || drop?.has(lower))
+    if (HOP_BY_HOP.has(lower) || SET_FOR_CLIENT.has(lower) || isLookalike(lower) || removed?.has(lower))
       continue;
     if (lower === 'trailer' && !hasTrailers) continue;
     (mustComeFirst(lower) ? first : out).push(raw[i]!, raw[i + 1]!);
@@ -156,14 +163,14 @@ export function headersToClient(
 }
 
 /**
- * Fields that must not be trailers, since a recipient may merge trailers into the head: framing, routing, credentials, request
- * modifiers, response controls, content format (RFC 9110 6.5.1), and headers that weir sets. As trailers they are dropped.
- * `Server-Timing` may come as a trailer (W3C Server Timing 3).
+ * Fields that are dropped from trailers, since a recipient may merge trailers into the head (RFC 9110 6.5.1): framing,
+ * routing, credentials, request modifiers, response controls, content format, and headers that weir sets.
+ * `Server-Timing` may be a trailer (W3C Server Timing 3).
  */
-const NOT_IN_TRAILERS = new Set([
+const FORBIDDEN_TRAILERS = new Set([
   ...HOP_BY_HOP,
-  ...KEPT,
-  ...OURS_TO_REPLICA,
+  ...NOT_REMOVABLE,
+  ...SET_FOR_REPLICA,
   ...SET_BY_WEIR.filter((name) => name !== 'server-timing'),
   'tracestate',
   'content-encoding',
@@ -189,20 +196,20 @@ const NOT_IN_TRAILERS = new Set([
   'warning',
 ]);
 
-/** True for a name that must not come as a trailer, and for a look-alike of one that weir sets or that frames a message. */
+/** True for a name in any case that is dropped from trailers, and for look-alikes of weir's and of framing headers. */
 export const isForbiddenTrailer = (name: string): boolean => {
   const lower = name.toLowerCase();
-  return NOT_IN_TRAILERS.has(lower) || isLookalike(lower) || FRAMING.has(lower.replaceAll('_', '-'));
+  return FORBIDDEN_TRAILERS.has(lower) || isLookalike(lower) || FRAMING.has(lower.replaceAll('_', '-'));
 };
 
-/** Names that would change where a message ends or starts (RFC 9112 6): a message with one of them as a trailer is refused. */
+/** Headers that frame a message (RFC 9112 6). A message that has one of them as a trailer is malformed. */
 const FRAMING = new Set(['content-length', 'transfer-encoding']);
 
-/** True for a name that makes a message malformed if it is a trailer. `name` in any case. */
+/** True for a name in any case that makes a message malformed if it is a trailer. */
 export const isFramingTrailer = (name: string): boolean => FRAMING.has(name.toLowerCase());
 
-/** Trailers that may be passed on, as a raw list of pairs. */
-export function passableTrailers(raw: readonly string[]): [string, string][] {
+/** Trailers that may be passed on, as pairs of name and value. */
+export function allowedTrailers(raw: readonly string[]): [string, string][] {
   const out: [string, string][] = [];
   for (let i = 0; i < raw.length; i += 2) if (!isForbiddenTrailer(raw[i]!)) out.push([raw[i]!, raw[i + 1]!]);
   return out;

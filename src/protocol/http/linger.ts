@@ -1,16 +1,16 @@
-// Closes a connection so that the client still gets the answer.
-// Closing a connection with unread input resets it, so a client that sends everything before it reads loses the answer.
-// So the connection is half-closed first, and read until the client closes its side (RFC 9112 9.6).
+// Closes a connection so that the client still gets the response.
+// A connection that is closed with unread input is reset, so a client that sends everything before it reads would lose
+// the response. So the connection is half-closed and then read until the client closes its side (RFC 9112 9.6).
 import type { Socket } from 'node:net';
 
-/** How long the rest of a request body is read and dropped after its answer, in milliseconds. */
+/** Time in milliseconds that the rest of a request body is read and dropped after the response. */
 export const DISCARD_MS = 30_000;
-/** How long a connection is read after its last answer if the request body is complete, in milliseconds. */
+/** Time in milliseconds that a connection is read after its last response if the request body is complete. */
 export const LINGER_MS = 2000;
 
 const ignore = (): void => undefined;
 
-/** Reads and drops further input of a connection after its last byte was written, until it ends, or for `ms` milliseconds. */
+/** Reads and drops input after the last byte was written, until the connection ends, for at most `ms` milliseconds. */
 export function linger(socket: Socket, ms: number): void {
   const timer = setTimeout(() => socket.destroy(), ms).unref();
   socket.on('data', ignore);

@@ -1,19 +1,19 @@
-// Breaking a connection off so that the other side sees it. Must stay true: what is broken off never looks like an end.
-// Over TLS that takes the connection beneath: most clients take the end of it for the end of a message, close_notify or
-// not (RFC 9112 9.8 would have them look), and only a reset for what it is.
+// Resets client connections, so that a truncated response does not look complete.
+// Over TLS the TCP connection is reset, since many clients accept its end as the end of a message even without
+// close_notify, against RFC 9112 9.8.
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 
-const beneath = new WeakMap<Duplex, Socket>();
+const rawSockets = new WeakMap<Duplex, Socket>();
 
-/** `stream` runs over `raw`: it is a TLS socket, or the stream that a server gets for a connection. */
-export function carries(raw: Socket, stream: Duplex): void {
-  beneath.set(stream, raw);
+/** Records that `stream` runs over `raw`. `stream`: a TLS socket or a ClientStream. */
+export function registerRawSocket(raw: Socket, stream: Duplex): void {
+  rawSockets.set(stream, raw);
 }
 
-/** Ends a connection of a client with a TCP reset. */
-export function breakOff(stream: Duplex): void {
+/** Ends a client's connection with a TCP reset. */
+export function resetConnection(stream: Duplex): void {
   let lowest = stream;
-  for (let next = beneath.get(lowest); next !== undefined; next = beneath.get(lowest)) lowest = next;
+  for (let next = rawSockets.get(lowest); next !== undefined; next = rawSockets.get(lowest)) lowest = next;
   (lowest as Socket).resetAndDestroy();
 }

@@ -1,7 +1,7 @@
-// What went wrong with TLS on the way to somebody else, in words. Must stay true: an error of the handshake is told
-// apart from one of a connection that stood: before the end of the handshake nothing of a request was sent.
+// Error texts for failed TLS handshakes with replicas and other servers.
+// Invariant: only an error of the handshake has a text, since no part of a request is sent before the handshake ends.
 
-/** Codes of a certificate that was not accepted: X509_V_ERR_… of OpenSSL, as Node names them. */
+/** Codes of certificates that are not trusted: X509_V_ERR_… of OpenSSL, with Node's names. */
 const UNTRUSTED = new Set([
   'DEPTH_ZERO_SELF_SIGNED_CERT',
   'SELF_SIGNED_CERT_IN_CHAIN',
@@ -18,28 +18,28 @@ const UNTRUSTED = new Set([
   'INVALID_PURPOSE',
   'PATH_LENGTH_EXCEEDED',
 ]);
-const OUT_OF_TIME = new Set(['CERT_HAS_EXPIRED', 'CERT_NOT_YET_VALID']);
+const EXPIRED = new Set(['CERT_HAS_EXPIRED', 'CERT_NOT_YET_VALID']);
 
-/** What there is to say of a server that did not agree on h2 (RFC 9113 3.3). */
-export const NO_HTTP2 = 'it does not speak HTTP/2 over TLS (no h2 by ALPN)';
+/** Error text for a server that did not select h2 (RFC 9113 3.3). */
+export const NO_HTTP2 = 'the server does not support HTTP/2 over TLS (ALPN did not select h2)';
 
-/** What a handshake failed by, or `undefined` for an error that is no handshake's. */
+/** The error text of a failed handshake; `undefined` for any other error. Some texts name the setting to change. */
 export function tlsProblem(error: NodeJS.ErrnoException): string | undefined {
   const code = error.code ?? '';
   if (UNTRUSTED.has(code))
-    return `its certificate is not trusted (${code}): name the authority that signed it in tls_ca`;
-  if (OUT_OF_TIME.has(code)) return `its certificate is not trusted (${code})`;
+    return `the server's certificate is not trusted (${code}); set tls_ca to the certificate authority that signed it`;
+  if (EXPIRED.has(code)) return `the server's certificate is not valid now (${code})`;
   if (code === 'ERR_TLS_CERT_ALTNAME_INVALID') {
     const { reason = '' } = error as { reason?: string };
-    return `its certificate is made out to another name; set tls_server_name. ${reason}`;
+    return `the server's certificate is for another name; set tls_server_name. ${reason}`;
   }
   if (code === 'ERR_SSL_WRONG_VERSION_NUMBER' || code === 'ERR_SSL_PACKET_LENGTH_TOO_LONG')
-    return `it does not speak TLS (${code}): http:// or grpc:// would be clear text`;
+    return `the server does not use TLS (${code}); http:// or grpc:// connects without TLS`;
   if (code === 'ERR_SSL_TLSV1_ALERT_NO_APPLICATION_PROTOCOL') return NO_HTTP2;
   if (code.startsWith('ERR_SSL_')) return `the TLS handshake failed (${code})`;
-  // Node has no code of its own for it.
+  // Node sets the code ECONNRESET here, as for any closed connection.
   if (error.message.startsWith('Client network socket disconnected'))
-    return 'it closed the connection during the TLS handshake';
-  // A stream of HTTP/2 ends by what its connection ended by.
+    return 'the server closed the connection during the TLS handshake';
+  // The error of an HTTP/2 stream has the error of its connection as the cause.
   return error.cause instanceof Error ? tlsProblem(error.cause) : undefined;
 }

@@ -1,6 +1,6 @@
-// One message of OTLP from bytes and to bytes, in either encoding.
-// Must stay true: what comes from outside is a message or a problem in words; it never throws for it.
-import { Malformed } from './bounds.ts';
+// Encodes and decodes OTLP messages as protobuf or JSON.
+// Invariant: `decode` does not throw for any input; it returns a message or a problem.
+import { MalformedMessage } from './limits.ts';
 import { readJson, writeJson } from './otlp-json.ts';
 import type { MessageFields, OtlpMessage } from './messages.ts';
 import { readProtobuf, writeProtobuf } from './protobuf.ts';
@@ -8,24 +8,23 @@ import { readProtobuf, writeProtobuf } from './protobuf.ts';
 export const encodings = ['protobuf', 'json'] as const;
 export type Encoding = (typeof encodings)[number];
 
-/** Media types on the wire (contracts/logplane.md C3). */
+/** Media types on the wire (docs/contracts/logs.md 3). */
 export const CONTENT_TYPES: Readonly<Record<Encoding, string>> = {
   protobuf: 'application/x-protobuf',
   json: 'application/json',
 };
 
-/** The encoding that a Content-Type names, its parameters aside; `undefined` for another. */
+/** The encoding of a Content-Type, whose parameters are ignored; `undefined` for any other type. */
 export function encodingOf(contentType: string | undefined): Encoding | undefined {
   const type = contentType?.split(';', 1)[0]!.trim().toLowerCase();
   if (type === CONTENT_TYPES.json) return 'json';
   return type === CONTENT_TYPES.protobuf || type === 'application/protobuf' ? 'protobuf' : undefined;
 }
 
-/** `problem` is the end of a sentence: "is cut off: …". */
-export type Decoded<F extends MessageFields> =
-  { readonly message: OtlpMessage<F> } | { readonly problem: string };
+/** `problem` completes a sentence: "the body …". */
+type Decoded<F extends MessageFields> = { readonly message: OtlpMessage<F> } | { readonly problem: string };
 
-/** Reads a message such as `logsRequest` of messages.ts. */
+/** Decodes a message. `fields`: its table in messages.ts, such as `logsRequest`. */
 export function decode<F extends MessageFields>(
   encoding: Encoding,
   fields: F,
@@ -36,12 +35,12 @@ export function decode<F extends MessageFields>(
     const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8');
     return { message: readJson(fields, text) };
   } catch (error) {
-    if (error instanceof Malformed) return { problem: error.message };
+    if (error instanceof MalformedMessage) return { problem: error.message };
     throw error;
   }
 }
 
-/** Writes a message. */
+/** Encodes a message. `fields`: its table in messages.ts. */
 export const encode = <F extends MessageFields>(
   encoding: Encoding,
   fields: F,

@@ -1,23 +1,23 @@
-// The messages of OTLP 1.x for logs and traces, as one table each: a field's name in JSON, its number and kind in
-// protobuf, and with that its type here. Both codecs walk these tables; nobody else knows a field number.
-// Must stay true: names, numbers and kinds are the standard's (contracts/logplane.md C3). What a message has and a
-// table has not is left out on the way in, as the standard asks of fields that are not known.
+// Tables of the OTLP 1.x messages for logs and traces: each field's JSON name, protobuf number and kind.
+// Invariant: names, numbers and kinds are those of the OTLP .proto files. Unknown fields are skipped when decoding.
+// Both codecs use these tables. The TypeScript types are derived from them.
+// Source: docs/contracts/logs.md 3.
 import type { Attributes, AnyValue } from './any-value.ts';
 
-/** How a field is written, and what it is here. */
+/** Kind of a field → its type in memory. */
 interface KindTypes {
-  /** 64 bits, unsigned, eight bytes: nanoseconds since the epoch. */
+  /** Unsigned 64-bit integer of eight bytes: nanoseconds since the epoch. */
   fixed64: bigint;
-  /** 64 bits with a sign, as a varint. */
+  /** Signed 64-bit integer, as a varint. */
   int64: bigint;
   uint32: number;
   fixed32: number;
-  /** An enumeration or other 32-bit number with a sign: in JSON as a number only. */
+  /** Enumeration or signed 32-bit integer. JSON allows numbers only, not names. */
   int32: number;
   string: string;
-  /** 16 bytes, or none: 32 lowercase hex characters, or the empty text. */
+  /** 16 bytes as 32 lowercase hex characters; empty if there is none. */
   traceId: string;
-  /** 8 bytes, or none: 16 lowercase hex characters, or the empty text. */
+  /** 8 bytes as 16 lowercase hex characters; empty if there is none. */
   spanId: string;
   value: AnyValue;
   attributes: Attributes;
@@ -25,18 +25,18 @@ interface KindTypes {
 
 type Kind = keyof KindTypes;
 
-/** One message inside another, or a list of them. */
+/** A nested message, or a list of them. */
 interface Nested<F extends MessageFields> {
   readonly isList: boolean;
   readonly fields: F;
 }
 
-/** Name in JSON → number in protobuf and kind. */
+/** JSON name → protobuf number and kind. */
 export interface MessageFields {
   readonly [name: string]: readonly [number: number, kind: Kind | Nested<MessageFields>];
 }
 
-/** What a message of these fields is in memory: every field is there, with its zero value where it was not said. */
+/** A message in memory. Every field is present, with its zero value if the encoded message does not have it. */
 export type OtlpMessage<F extends MessageFields> = {
   readonly [N in keyof F]: F[N][1] extends Nested<infer Inner>
     ? F[N][1]['isList'] extends true
@@ -50,10 +50,10 @@ export type OtlpMessage<F extends MessageFields> = {
 const list = <F extends MessageFields>(fields: F) => ({ isList: true, fields }) as const;
 const one = <F extends MessageFields>(fields: F) => ({ isList: false, fields }) as const;
 
-/** Who sent it: `service.name` and the like. */
+/** The sender, as attributes such as `service.name`. */
 const resource = { attributes: [1, 'attributes'], droppedAttributesCount: [2, 'uint32'] } as const;
 
-/** Which library of the sender. */
+/** The instrumentation library of the sender. */
 const scope = {
   name: [1, 'string'],
   version: [2, 'string'],
@@ -63,7 +63,7 @@ const scope = {
 
 const log = {
   timeUnixNano: [1, 'fixed64'],
-  /** When a collector saw it: stands in where the time itself is 0. */
+  /** When a collector received the record. Used if `timeUnixNano` is 0. */
   observedTimeUnixNano: [11, 'fixed64'],
   severityNumber: [2, 'int32'],
   severityText: [3, 'string'],
@@ -143,7 +143,7 @@ export const tracesRequest = {
   ],
 } as const;
 
-/** ExportLogsServiceResponse. Zero and a message: all was taken, and there is something to say. */
+/** ExportLogsServiceResponse. 0 rejected records and a message: all are accepted, with a warning. */
 export const logsResponse = {
   partialSuccess: [1, one({ rejectedLogRecords: [1, 'int64'], errorMessage: [2, 'string'] } as const)],
 } as const;
@@ -153,22 +153,17 @@ export const tracesResponse = {
   partialSuccess: [1, one({ rejectedSpans: [1, 'int64'], errorMessage: [2, 'string'] } as const)],
 } as const;
 
-/** google.rpc.Status, the body of an error. Its `details` are not read. */
+/** google.rpc.Status, the body of an error response, without its `details`. */
 export const rpcStatus = { code: [1, 'int32'], message: [2, 'string'] } as const;
 
 export type OtlpResource = OtlpMessage<typeof resource>;
 export type OtlpScope = OtlpMessage<typeof scope>;
 export type OtlpLog = OtlpMessage<typeof log>;
 export type OtlpSpan = OtlpMessage<typeof span>;
-export type OtlpEvent = OtlpMessage<typeof event>;
-export type OtlpLink = OtlpMessage<typeof link>;
 export type LogsRequest = OtlpMessage<typeof logsRequest>;
 export type TracesRequest = OtlpMessage<typeof tracesRequest>;
-export type LogsResponse = OtlpMessage<typeof logsResponse>;
-export type TracesResponse = OtlpMessage<typeof tracesResponse>;
-export type RpcStatus = OtlpMessage<typeof rpcStatus>;
 
-const ZERO: { readonly [K in Kind]: KindTypes[K] } = {
+const ZERO_VALUES: { readonly [K in Kind]: KindTypes[K] } = {
   fixed64: 0n,
   int64: 0n,
   uint32: 0,
@@ -181,37 +176,35 @@ const ZERO: { readonly [K in Kind]: KindTypes[K] } = {
   attributes: new Map(),
 };
 
-const blanks = new Map<MessageFields, Record<string, unknown>>();
+const zeroFields = new Map<MessageFields, Record<string, unknown>>();
 
-/** What a message begins with, but for what is nested in it. */
-function blankOf(fields: MessageFields): Record<string, unknown> {
-  let blank = blanks.get(fields);
-  if (blank === undefined) {
-    blank = {};
+/** The zero values of a message's fields; `undefined` for nested messages. Computed once per table. */
+function zeroFieldsOf(fields: MessageFields): Record<string, unknown> {
+  let zero = zeroFields.get(fields);
+  if (zero === undefined) {
+    zero = {};
     for (const name in fields) {
       const kind = fields[name]![1];
-      blank[name] = typeof kind === 'string' ? ZERO[kind] : undefined;
+      zero[name] = typeof kind === 'string' ? ZERO_VALUES[kind] : undefined;
     }
-    blanks.set(fields, blank);
+    zeroFields.set(fields, zero);
   }
-  return blank;
+  return zero;
 }
 
-/** A message that says nothing, to be filled. */
-export function emptyOf<F extends MessageFields>(fields: F): Draft<OtlpMessage<F>> {
-  const message = { ...blankOf(fields) };
+/** A new message with zero values, to be filled. */
+export function emptyMessage<F extends MessageFields>(fields: F): Draft<OtlpMessage<F>> {
+  const message = { ...zeroFieldsOf(fields) };
   for (const name in message)
     if (message[name] === undefined) {
       const { isList, fields: inner } = (fields as MessageFields)[name]![1] as Nested<MessageFields>;
-      message[name] = isList ? [] : emptyOf(inner);
+      message[name] = isList ? [] : emptyMessage(inner);
     }
   return message as Draft<OtlpMessage<F>>;
 }
 
-/** A message that is being made. */
-export type Draft<M> = { -readonly [N in keyof M]: M[N] };
+/** A message whose fields can be set. */
+type Draft<M> = { -readonly [N in keyof M]: M[N] };
 
-export const emptyLog = (): Draft<OtlpLog> => emptyOf(log);
-export const emptySpan = (): Draft<OtlpSpan> => emptyOf(span);
-export const emptyEvent = (): Draft<OtlpEvent> => emptyOf(event);
-export const emptyLink = (): Draft<OtlpLink> => emptyOf(link);
+export const emptyLog = (): Draft<OtlpLog> => emptyMessage(log);
+export const emptySpan = (): Draft<OtlpSpan> => emptyMessage(span);

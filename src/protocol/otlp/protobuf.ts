@@ -1,20 +1,20 @@
-// OTLP in protobuf, walked by the tables of messages.ts.
-// Must stay true: any bytes whatever are read to a message or to a Malformed, within the bounds; what is written can be
-// read again with every bit. Only this file imports protobufjs, and of it what reads and writes the wire: its reflection
-// would build objects without a bound first, and cut 64-bit numbers.
+// Encodes and decodes OTLP messages as protobuf, with the tables of messages.ts.
+// Invariant: any bytes give a message or a MalformedMessage, within the limits of limits.ts.
+// Only this file imports protobufjs, and only its reader and writer of the wire format, since its reflection builds
+// objects without a limit and loses bits of 64-bit integers.
 import { createRequire } from 'node:module';
 import type protobuf from 'protobufjs/minimal.js';
-import { Budget, checkDepth, Malformed } from './bounds.ts';
-import { emptyOf, type MessageFields, type OtlpMessage } from './messages.ts';
+import { PartCounter, checkDepth, MalformedMessage } from './limits.ts';
+import { emptyMessage, type MessageFields, type OtlpMessage } from './messages.ts';
 import type { AnyValue, Attributes } from './any-value.ts';
 
 let library: typeof protobuf | undefined;
-/** Loaded with the first message: most sidecars send and get none. */
+/** Loaded on the first message, since most sidecars have none. */
 const wire = () => (library ??= createRequire(import.meta.url)('protobufjs/minimal.js') as typeof protobuf);
 
 type Reader = protobuf.Reader;
 type Writer = protobuf.Writer;
-type Numbered = ReadonlyMap<number, readonly [name: string, kind: MessageFields[string][1]]>;
+type FieldsByNumber = ReadonlyMap<number, readonly [name: string, kind: MessageFields[string][1]]>;
 
 const VARINT = 0;
 const EIGHT_BYTES = 1;
@@ -34,47 +34,49 @@ const WIRE_TYPES = {
   attributes: DELIMITED,
 } as const;
 
-const numbered = new Map<MessageFields, Numbered>();
+const tablesByNumber = new Map<MessageFields, FieldsByNumber>();
 
-/** A table by number, as the wire needs it. */
-function byNumber(fields: MessageFields): Numbered {
-  let known = numbered.get(fields);
+/** A table by field number. Computed once per table. */
+function byNumber(fields: MessageFields): FieldsByNumber {
+  let known = tablesByNumber.get(fields);
   if (known === undefined) {
     known = new Map(Object.entries(fields).map(([name, [number, kind]]) => [number, [name, kind]]));
-    numbered.set(fields, known);
+    tablesByNumber.set(fields, known);
   }
   return known;
 }
 
-/** Reads one message. Throws Malformed. */
+/** Decodes one message. Throws MalformedMessage. */
 export function readProtobuf<F extends MessageFields>(fields: F, bytes: Uint8Array): OtlpMessage<F> {
-  // A Buffer is read by a reader of its own, which knows UTF-8 by itself.
+  // For a Buffer protobufjs uses BufferReader, which decodes UTF-8 natively.
   const reader = wire().Reader.create(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength));
   try {
-    const message = emptyOf(fields);
-    readFields(reader, reader.len, fields, message, new Budget());
+    const message = emptyMessage(fields);
+    readFields(reader, reader.len, fields, message, new PartCounter());
     return message;
   } catch (error) {
-    if (error instanceof Malformed || !(error instanceof Error) || error instanceof TypeError) throw error;
-    throw new Malformed(`is no protobuf message: ${error.message}`, { cause: error });
+    if (error instanceof MalformedMessage || !(error instanceof Error) || error instanceof TypeError)
+      throw error;
+    throw new MalformedMessage(`is not a valid protobuf message: ${error.message}`, { cause: error });
   }
 }
 
-/** Calls `read` for every field up to `end`; `read` returns false for one that it does not know. */
-function each(reader: Reader, end: number, read: (number: number, wire: number) => boolean): void {
+/** Calls `read` for each field up to `end`. `read` returns false for an unknown field, which is then skipped. */
+function forEachField(reader: Reader, end: number, read: (number: number, wire: number) => boolean): void {
   while (reader.pos < end) {
     const tag = reader.uint32();
-    if (tag >>> 3 === 0) throw new Malformed('is no protobuf message: it has a field without a number');
+    if (tag >>> 3 === 0) throw new MalformedMessage('is not a valid protobuf message: it has field number 0');
     if (!read(tag >>> 3, tag & 7)) reader.skipType(tag & 7);
   }
   if (reader.pos !== end)
-    throw new Malformed('is no protobuf message: a part of it is longer than the whole');
+    throw new MalformedMessage('is not a valid protobuf message: a field exceeds its message');
 }
 
-/** Where a part that begins here with its length ends. */
-function endOfPart(reader: Reader): number {
+/** Reads the length of a delimited field. Returns the index where the field ends. */
+function readEnd(reader: Reader): number {
   const length = reader.uint32();
-  if (length > reader.len - reader.pos) throw new Malformed('is cut off: it ends within a field');
+  if (length > reader.len - reader.pos)
+    throw new MalformedMessage('is truncated: it ends in the middle of a field');
   return reader.pos + length;
 }
 
@@ -83,27 +85,32 @@ function readFields(
   end: number,
   fields: MessageFields,
   message: Record<string, unknown>,
-  budget: Budget,
+  parts: PartCounter,
 ): void {
   const known = byNumber(fields);
-  each(reader, end, (number, wire) => {
+  forEachField(reader, end, (number, wire) => {
     const [name, kind] = known.get(number) ?? [];
     if (name === undefined || kind === undefined) return false;
     if (typeof kind === 'string') {
       if (wire !== WIRE_TYPES[kind]) return false;
-      message[name] = readField(reader, kind, message[name], budget);
+      message[name] = readField(reader, kind, message[name], parts);
       return true;
     }
     if (wire !== DELIMITED) return false;
-    budget.take();
-    const inner = kind.isList ? emptyOf(kind.fields) : (message[name] as Record<string, unknown>);
-    readFields(reader, endOfPart(reader), kind.fields, inner, budget);
+    parts.add();
+    const inner = kind.isList ? emptyMessage(kind.fields) : (message[name] as Record<string, unknown>);
+    readFields(reader, readEnd(reader), kind.fields, inner, parts);
     if (kind.isList) (message[name] as unknown[]).push(inner);
     return true;
   });
 }
 
-function readField(reader: Reader, kind: keyof typeof WIRE_TYPES, before: unknown, budget: Budget): unknown {
+function readField(
+  reader: Reader,
+  kind: keyof typeof WIRE_TYPES,
+  before: unknown,
+  parts: PartCounter,
+): unknown {
   switch (kind) {
     case 'fixed64': {
       const low = reader.fixed32();
@@ -120,15 +127,15 @@ function readField(reader: Reader, kind: keyof typeof WIRE_TYPES, before: unknow
     case 'string':
       return reader.string();
     case 'traceId':
-      return readId(reader, 16, 'trace');
+      return readId(reader, 16, 'traceId');
     case 'spanId':
-      return readId(reader, 8, 'span');
+      return readId(reader, 8, 'spanId');
     case 'value':
-      return readValue(reader, endOfPart(reader), budget, 0);
+      return readValue(reader, readEnd(reader), parts, 0);
     case 'attributes': {
-      // The zero value is shared by all who have none.
+      // The empty Map is shared between messages, so it is not changed.
       const attributes = before instanceof Map && before.size > 0 ? before : new Map<string, AnyValue>();
-      return readPair(reader, endOfPart(reader), attributes, budget, 0);
+      return readPair(reader, readEnd(reader), attributes, parts, 0);
     }
   }
 }
@@ -138,57 +145,59 @@ function readInt64(reader: Reader): bigint {
   return (BigInt(high) << 32n) | BigInt(low >>> 0);
 }
 
-function readId(reader: Reader, size: number, what: string): string {
+function readId(reader: Reader, size: number, name: string): string {
   const bytes = reader.bytes();
   if (bytes.length !== 0 && bytes.length !== size)
-    throw new Malformed(`has a ${what} id of ${bytes.length} bytes, must be ${size} or none`);
+    throw new MalformedMessage(
+      `has an invalid ${name}: is ${bytes.length} bytes, must be ${size} bytes or empty`,
+    );
   const id = Buffer.from(bytes).toString('hex');
   return /[^0]/.test(id) ? id : '';
 }
 
-/** One KeyValue, put into the attributes. */
+/** Reads one KeyValue into `into`. */
 function readPair(
   reader: Reader,
   end: number,
   into: Map<string, AnyValue>,
-  budget: Budget,
+  parts: PartCounter,
   depth: number,
 ): Attributes {
   let name = '';
   let value: AnyValue = null;
-  budget.take();
-  each(reader, end, (number, wire) => {
+  parts.add();
+  forEachField(reader, end, (number, wire) => {
     if (wire !== DELIMITED || number > 2) return false;
     if (number === 1) name = reader.string();
-    else value = readValue(reader, endOfPart(reader), budget, depth);
+    else value = readValue(reader, readEnd(reader), parts, depth);
     return true;
   });
   return into.set(name, value);
 }
 
-/** AnyValue; of several that are said, the last counts. */
-function readValue(reader: Reader, end: number, budget: Budget, depth: number): AnyValue {
+/** Reads an AnyValue. If several of its fields are set, the last one counts. */
+function readValue(reader: Reader, end: number, parts: PartCounter, depth: number): AnyValue {
   checkDepth(depth);
-  budget.take();
+  parts.add();
   let value: AnyValue = null;
-  each(reader, end, (number, wire) => {
+  forEachField(reader, end, (number, wire) => {
     if (number === 1 && wire === DELIMITED) value = reader.string();
     else if (number === 2 && wire === VARINT) value = reader.bool();
     else if (number === 3 && wire === VARINT) value = readInt64(reader);
     else if (number === 4 && wire === EIGHT_BYTES) value = reader.double();
     else if (number === 5 && wire === DELIMITED) {
       const items: AnyValue[] = [];
-      each(reader, endOfPart(reader), (inner, innerWire) => {
+      forEachField(reader, readEnd(reader), (inner, innerWire) => {
         if (inner !== 1 || innerWire !== DELIMITED) return false;
-        items.push(readValue(reader, endOfPart(reader), budget, depth + 1));
+        items.push(readValue(reader, readEnd(reader), parts, depth + 1));
         return true;
       });
       value = items;
     } else if (number === 6 && wire === DELIMITED) {
       const map = new Map<string, AnyValue>();
-      each(reader, endOfPart(reader), (inner, innerWire) => {
+      forEachField(reader, readEnd(reader), (inner, innerWire) => {
         if (inner !== 1 || innerWire !== DELIMITED) return false;
-        readPair(reader, endOfPart(reader), map, budget, depth + 1);
+        readPair(reader, readEnd(reader), map, parts, depth + 1);
         return true;
       });
       value = map;
@@ -199,7 +208,7 @@ function readValue(reader: Reader, end: number, budget: Budget, depth: number): 
   return value;
 }
 
-/** Writes a message; fields with their zero value are left out, as proto3 asks. */
+/** Encodes a message. Fields with their zero value are omitted, as proto3 requires. */
 export function writeProtobuf<F extends MessageFields>(fields: F, message: OtlpMessage<F>): Uint8Array {
   const writer = wire().Writer.create();
   writeFields(writer, fields, message);
@@ -219,12 +228,14 @@ function writeFields(
     if (typeof kind === 'string') writeField(writer, number, kind, value);
     else
       for (const inner of kind.isList ? (value as readonly Record<string, unknown>[]) : [value])
-        writePart(writer, number, () => writeFields(writer, kind.fields, inner as Record<string, unknown>));
+        writeDelimited(writer, number, () =>
+          writeFields(writer, kind.fields, inner as Record<string, unknown>),
+        );
   }
 }
 
-/** A part with its length before it. */
-function writePart(writer: Writer, number: number, write: () => void): void {
+/** Writes a delimited field: its tag, its length, and what `write` writes. */
+function writeDelimited(writer: Writer, number: number, write: () => void): void {
   writer.uint32(tag(number, DELIMITED)).fork();
   write();
   writer.ldelim();
@@ -232,9 +243,9 @@ function writePart(writer: Writer, number: number, write: () => void): void {
 
 function writeField(writer: Writer, number: number, kind: keyof typeof WIRE_TYPES, value: unknown): void {
   if (kind === 'attributes')
-    for (const pair of value as Attributes) writePart(writer, number, () => writePair(writer, pair));
+    for (const pair of value as Attributes) writeDelimited(writer, number, () => writePair(writer, pair));
   else if (kind === 'value') {
-    if (value !== null) writePart(writer, number, () => writeValue(writer, value as AnyValue));
+    if (value !== null) writeDelimited(writer, number, () => writeValue(writer, value as AnyValue));
   } else if (value !== 0 && value !== 0n && value !== '') {
     writer.uint32(tag(number, WIRE_TYPES[kind]));
     if (kind === 'fixed64') {
@@ -258,11 +269,11 @@ function writeInt64(writer: Writer, value: bigint): void {
 
 function writePair(writer: Writer, [name, value]: readonly [string, AnyValue]): void {
   writer.uint32(tag(1, DELIMITED)).string(name);
-  writePart(writer, 2, () => writeValue(writer, value));
+  writeDelimited(writer, 2, () => writeValue(writer, value));
 }
 
 function writeValue(writer: Writer, value: AnyValue): void {
-  // One of several: said also where it is its kind's zero.
+  // A field of a oneof is written even if it has its zero value.
   if (typeof value === 'string') writer.uint32(tag(1, DELIMITED)).string(value);
   else if (typeof value === 'boolean') writer.uint32(tag(2, VARINT)).bool(value);
   else if (typeof value === 'bigint') writeInt64(writer.uint32(tag(3, VARINT)), value);
@@ -270,11 +281,12 @@ function writeValue(writer: Writer, value: AnyValue): void {
   else if (value === null) return;
   else if (value instanceof Uint8Array) writer.uint32(tag(7, DELIMITED)).bytes(value);
   else if (value instanceof Map)
-    writePart(writer, 6, () => {
-      for (const pair of value as Attributes) writePart(writer, 1, () => writePair(writer, pair));
+    writeDelimited(writer, 6, () => {
+      for (const pair of value as Attributes) writeDelimited(writer, 1, () => writePair(writer, pair));
     });
   else
-    writePart(writer, 5, () => {
-      for (const item of value as readonly AnyValue[]) writePart(writer, 1, () => writeValue(writer, item));
+    writeDelimited(writer, 5, () => {
+      for (const item of value as readonly AnyValue[])
+        writeDelimited(writer, 1, () => writeValue(writer, item));
     });
 }

@@ -1,4 +1,4 @@
-// One row of the log store: a request, a log line, a span, or a lifecycle event of weir (contracts/logplane.md E4, F2).
+// One row of the log store: a request, a log line, a span, or a lifecycle event of weir (docs/contracts/logs.md 1, F2).
 // Invariant: a record is plain data that can be sent to another thread, and holds all data that any output needs.
 
 /**
@@ -24,7 +24,7 @@ export interface LogRecord extends RecordOrigin {
   readonly kind: RecordKind;
   /** Nanoseconds since the epoch: begin of the request or span, or when the line was written. */
   readonly timeNs: bigint;
-  /** OTLP severity number, 1 to 24 (contracts/logplane.md C4); 0: unknown. */
+  /** OTLP severity number, 1 to 24 (docs/contracts/logs.md 4); 0: unknown. */
   readonly severity: number;
   /** Text of the line; of a request a summary, for example `POST /predict 200`. */
   readonly message: string;

@@ -5,6 +5,7 @@
 //   query/    parses queries, matches records, derives SQL conditions; calls no other folder
 // Calls go downwards in this list; ingest uses only types of store.
 // Invariant: recording never waits for the store; what does not fit into the send buffer is dropped and counted.
+import type { DeploymentIdentity } from '../../core/deployment-identity.ts';
 import type { Component } from '../../core/lifecycle.ts';
 import type { Logger } from '../../core/logger.ts';
 import type { Exchange } from '../../core/exchange/exchange.ts';
@@ -12,10 +13,9 @@ import { ReaderClient } from './threads/reader-client.ts';
 import type { IngesterOptions } from './ingest/ingester.ts';
 import type { QueryNode } from './query/query-node.ts';
 import { subscriptionNode, type Subscription } from './query/subscription.ts';
-import type { FollowQuery, RecordPage, PageQuery, Aggregate } from './store/store-reader.ts';
+import type { FeedPage, RecordPage, PageQuery, Aggregate } from './store/store-reader.ts';
 import type { LogRecord, RecordOrigin } from './log-record.ts';
 import type { RequestOwner } from './ingest/request-owners.ts';
-import type { PackedDeployment } from './ingest/request-record.ts';
 import { WriterClient, type PostResult, type WriterClientFigures } from './threads/writer-client.ts';
 import type { AggregateBy } from './store/aggregate.ts';
 
@@ -26,7 +26,8 @@ export type { TimeRange } from './store/segment-reader.ts';
 export { formatPosition, parsePosition, type PagePosition } from './store/page-position.ts';
 export type { QueryNode } from './query/query-node.ts';
 export { FILTERS, contractQuery } from './query/contract-params.ts';
-export type { FollowQuery, RecordPage, PageQuery, Aggregate } from './store/store-reader.ts';
+export type { Subscription } from './query/subscription.ts';
+export type { FeedPage, RecordPage, PageQuery, Aggregate } from './store/store-reader.ts';
 export { apiLevel, SEVERITY, severityOfName, severityText } from './severity.ts';
 export { SUMMED_FIELDS, type AggregateBy } from './store/aggregate.ts';
 export type { PostResult, WriterClientFigures } from './threads/writer-client.ts';
@@ -41,7 +42,7 @@ export interface LogsConfig extends IngesterOptions {
 /** Reads the wanted records in the order in which they were stored. */
 export interface RecordFeed {
   /** Reads up to `limit` wanted records with a sequence number above `afterSeq`. */
-  read(afterSeq: number, limit: number): Promise<FollowQuery>;
+  read(afterSeq: number, limit: number): Promise<FeedPage>;
   /** Calls `listener` after records were stored. Returns a function that ends this. */
   onStored(listener: () => void): () => void;
 }
@@ -63,13 +64,9 @@ export class Logs implements Component {
 
   constructor({ folder, maxBytes, ...ingest }: LogsConfig, log: Logger) {
     const { retentionMs } = ingest;
-    this.#writer = new WriterClient(
-      { writer: { folder, maxBytes, retentionMs }, intake: ingest },
-      log,
-      () => {
-        for (const listener of this.#listeners) listener();
-      },
-    );
+    this.#writer = new WriterClient({ writer: { folder, maxBytes, retentionMs }, ingest }, log, () => {
+      for (const listener of this.#listeners) listener();
+    });
     this.#hasFiles = ingest.files.length > 0;
     this.#reader = new ReaderClient(folder, (path, problem) => this.#writer.damaged(path, problem));
   }
@@ -91,7 +88,7 @@ export class Logs implements Component {
   // ── Recording ────────────────────────────────────────────────────────────────────────────────────────────────────
 
   /** Records a request that has ended, with the bodies that its body capture holds. Hot path. */
-  requestEnded(exchange: Exchange, deployment: PackedDeployment | undefined): void {
+  requestEnded(exchange: Exchange, deployment: DeploymentIdentity | undefined): void {
     this.#writer.request(exchange, deployment);
   }
 
@@ -106,7 +103,7 @@ export class Logs implements Component {
   }
 
   /** Tells that a request was routed to a deployment, so that log lines with its id get its deployment and replica. */
-  requestRouted(exchange: Exchange, deployment: PackedDeployment): void {
+  requestRouted(exchange: Exchange, deployment: DeploymentIdentity): void {
     this.#writer.routed(exchange, deployment);
   }
 
@@ -133,7 +130,7 @@ export class Logs implements Component {
   }
 
   /** Returns the next records with a sequence number above `seq`, in the order in which they were stored. */
-  after(node: QueryNode, seq: number, limit: number): Promise<FollowQuery> {
+  after(node: QueryNode, seq: number, limit: number): Promise<FeedPage> {
     return this.#reader.ask('after', node, seq, limit);
   }
 
@@ -151,7 +148,7 @@ export class Logs implements Component {
 
   /** Counts the matching records. The result has a `next` until all records were examined. */
   aggregate(query: Omit<PageQuery, 'limit' | 'direction'>, by: AggregateBy): Promise<Aggregate> {
-    return this.#reader.ask('tally', { ...query, direction: 'down', limit: 0 }, by);
+    return this.#reader.ask('aggregate', { ...query, direction: 'down', limit: 0 }, by);
   }
 
   /** Counts from the stored totals of whole minutes. The query may name only fields in `SUMMED_FIELDS`. */
@@ -160,7 +157,7 @@ export class Logs implements Component {
     range: { readonly fromNs: bigint; readonly toNs: bigint },
     by: AggregateBy,
   ): Promise<ReadonlyMap<string, number>> {
-    return this.#reader.ask('tallyMinutes', node, range, by);
+    return this.#reader.ask('aggregateMinutes', node, range, by);
   }
 
   /** Opens a feed of the subscribed records for an exporter. `problem`: what is wrong with the query. */

@@ -29,7 +29,7 @@ export const logsOptions = section({
   routes: listOf(
     section({
       path: required(
-        'path',
+        'a path',
         'Start of the request path as the client sent it. If it contains `*`, the whole path must match; `*` stands for any characters.',
         (input) =>
           PATH.test(input)

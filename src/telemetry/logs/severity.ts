@@ -1,4 +1,4 @@
-// Converts log levels of other programs to OTLP severity numbers, and numbers to names (contracts/logplane.md C4).
+// Converts log levels of other programs to OTLP severity numbers, and numbers to names (docs/contracts/logs.md 4).
 // Invariant: levels are compared by their number only.
 
 /** Smallest severity number of each level. */
@@ -56,7 +56,7 @@ export function severityText(severity: number): string {
   return ['TRACE', 'DEBUG', 'INFO', 'WARN', 'ERROR', 'FATAL'][Math.min(5, Math.trunc((severity - 1) / 4))]!;
 }
 
-/** The level of the contract's log API: DEBUG, INFO, WARNING or ERROR; undefined for 0 (contracts/baseten.md 8.1). */
+/** The level of the contract's log API: DEBUG, INFO, WARNING or ERROR; undefined for 0 (docs/contracts/serving.md 8.1). */
 export function apiLevel(severity: number): 'DEBUG' | 'INFO' | 'WARNING' | 'ERROR' | undefined {
   if (severity === 0) return undefined;
   if (severity < SEVERITY.info) return 'DEBUG';

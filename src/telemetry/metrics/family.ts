@@ -1,8 +1,8 @@
-// What a metric family is, before any text: a name, a type, a help text, and its samples at the moment of a scrape.
-// Must stay true: reading samples touches memory alone.
+// A metric family: its name, type, help text and labels, and how its samples are read at a scrape.
+// Invariant: reading samples reads memory only.
+import type { Labels } from './deployment-labels.ts';
 import type { HistogramReading } from './histogram.ts';
-
-export type Labels = Readonly<Record<string, string>>;
+import type { MetricSources } from './metric-sources.ts';
 
 /** One series of a counter or gauge. */
 export interface Sample {
@@ -10,27 +10,27 @@ export interface Sample {
   readonly value: number;
 }
 
-/** One set of series of a histogram. */
+/** The series of one histogram. */
 export interface HistogramSample {
   readonly labels: Labels;
   readonly histogram: HistogramReading;
 }
 
-interface Named {
+interface FamilyText {
   readonly name: string;
-  /** A sentence: what it is, in which unit, what it includes. */
+  /** One sentence: what is measured, its unit, what it includes. */
   readonly help: string;
+  /** Names of the labels, in order. */
+  readonly labels: readonly string[];
 }
 
-/** A family. `labels` are the names of its labels in order, for the README's table. */
-export type Family =
-  | (Named & {
+/** `Sources`: what the family reads. A family that reads a part of MetricSources is a family of MetricSources too. */
+export type Family<Sources = MetricSources> =
+  | (FamilyText & {
       readonly type: 'counter' | 'gauge';
-      readonly labels: readonly string[];
-      samples(): Iterable<Sample>;
+      samples(sources: Sources): Iterable<Sample>;
     })
-  | (Named & {
+  | (FamilyText & {
       readonly type: 'histogram';
-      readonly labels: readonly string[];
-      samples(): Iterable<HistogramSample>;
+      samples(sources: Sources): Iterable<HistogramSample>;
     });

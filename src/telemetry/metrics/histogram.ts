@@ -1,7 +1,7 @@
 // Histograms in flat arrays: sum, count, then one count per bucket. Hot path: `add` runs several times per exchange.
-// Must stay true: no allocation in `add`; counts per bucket are added up only when they are read.
+// Invariant: `add` allocates nothing. Bucket counts are made cumulative when they are read.
 
-/** A histogram as it is read: cumulative counts per bound, then sum and count. */
+/** The values of a histogram. `cumulative`: per bound, how many values were at most the bound. */
 export interface HistogramReading {
   readonly bounds: Float64Array;
   readonly cumulative: number[];
@@ -9,10 +9,10 @@ export interface HistogramReading {
   readonly count: number;
 }
 
-/** Places that a histogram with these bounds takes. */
+/** Number of array elements of a histogram with these bounds. */
 export const sizeOf = (bounds: Float64Array): number => 2 + bounds.length + 1;
 
-/** Counts a value in the histogram that begins at `at`. */
+/** Adds a value to the histogram that begins at index `at`. */
 export function add(values: Float64Array, at: number, bounds: Float64Array, value: number): void {
   values[at]! += value;
   values[at + 1]!++;
@@ -21,7 +21,7 @@ export function add(values: Float64Array, at: number, bounds: Float64Array, valu
   values[at + 2 + i]!++;
 }
 
-/** Reads the histogram that begins at `at`. */
+/** Reads the histogram that begins at index `at`. */
 export function readAt(values: Float64Array, at: number, bounds: Float64Array): HistogramReading {
   const cumulative: number[] = [];
   let sum = 0;

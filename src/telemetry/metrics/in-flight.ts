@@ -1,6 +1,6 @@
-// What is going on right now, as counts that every exchange raises and lowers. Hot path.
-// Must stay true: an exchange that raised a count lowers it exactly once, whatever way it ends, because both happen
-// in the exchange's own two moments and nowhere else.
+// Counts of running exchanges, and totals that are added when an exchange closes. Hot path.
+// Invariant: an exchange that raised a count lowers it exactly once, since both happen in observer calls that an
+// exchange makes once.
 import { causes, type Cause } from '../../core/errors.ts';
 import type { Exchange, Observer } from '../../core/exchange/exchange.ts';
 import type { RequestTotals } from './request-totals.ts';
@@ -9,21 +9,22 @@ import { add, readAt, sizeOf, type HistogramReading } from './histogram.ts';
 const causeIndex = Object.fromEntries(causes.map((cause, index) => [cause, index])) as Record<Cause, number>;
 
 export class InFlight implements Observer {
-  /** deployment → synchronous exchanges that wait or are served (contract C8: asynchronous ones are not counted). */
+  /** deployment → synchronous exchanges that wait or are served. Asynchronous requests do not count. */
   readonly concurrent: Int32Array;
+  /** deployment → open WebSocket connections. */
   readonly websockets: Int32Array;
-  /** (deployment + 1, cause) → exchanges that ended with it; row 0: exchanges that asked for no known deployment. */
+  /** (deployment + 1, cause) → exchanges that ended with the cause. Row 0: exchanges without a known deployment. */
   readonly ended: Float64Array;
-  readonly #blocks: RequestTotals;
-  /** deployment → histogram of the seconds waited in line. */
+  readonly #totals: RequestTotals;
+  /** deployment → histogram of the seconds in the wait queue. */
   readonly #waits: Float64Array;
   readonly #waitBounds: Float64Array;
 
-  constructor(deployments: number, blocks: RequestTotals, durationBounds: readonly number[]) {
+  constructor(deployments: number, totals: RequestTotals, durationBounds: readonly number[]) {
     this.concurrent = new Int32Array(new SharedArrayBuffer(deployments * 4));
     this.websockets = new Int32Array(new SharedArrayBuffer(deployments * 4));
     this.ended = new Float64Array(new SharedArrayBuffer((deployments + 1) * causes.length * 8));
-    this.#blocks = blocks;
+    this.#totals = totals;
     this.#waitBounds = Float64Array.from(durationBounds);
     this.#waits = new Float64Array(new SharedArrayBuffer(deployments * sizeOf(this.#waitBounds) * 8));
   }
@@ -43,10 +44,10 @@ export class InFlight implements Observer {
     if (!exchange.isAsync) this.concurrent[deployment]!--;
     if (exchange.protocol === 'websocket') this.websockets[deployment]!--;
     add(this.#waits, deployment * sizeOf(this.#waitBounds), this.#waitBounds, exchange.waitedMs / 1000);
-    this.#blocks.observe(exchange);
+    this.#totals.observe(exchange);
   }
 
-  /** How long a deployment's exchanges waited in line. */
+  /** Time of a deployment's exchanges in the wait queue, in seconds. */
   waited(deployment: number): HistogramReading {
     return readAt(this.#waits, deployment * sizeOf(this.#waitBounds), this.#waitBounds);
   }

@@ -1,11 +1,11 @@
-// The replicas' own families behind ours, in either format.
-// Must stay true: each family has one head, whatever number of replicas have it, and the page stays valid: their lines
-// were checked when they were fetched (collectors/replica-metrics/exposition.ts), here they are only put together.
+// Merges the metrics pages of the replicas into one text, in either format.
+// Invariant: each family has one HELP and TYPE line, however many replicas have it. The sample lines were validated
+// when the page was fetched (collectors/replica-metrics/exposition.ts).
 import type { PageFamily } from '../../collectors/replica-metrics/replica-metrics.ts';
 
 type Pages = readonly ReadonlyMap<string, PageFamily>[];
 
-/** All families of all pages as text; empty where there is none. */
+/** All families of all pages as text; empty if there are none. */
 export function mergedPage(pages: Pages, isOpenMetrics: boolean): string {
   const parts = new Map<string, PageFamily[]>();
   for (const page of pages)
@@ -26,13 +26,13 @@ export function mergedPage(pages: Pages, isOpenMetrics: boolean): string {
 
 const escaped = (help: string): string => help.replaceAll('\\', '\\\\').replaceAll('\n', '\\n');
 
-/** A family that says nothing of itself has no line for that. */
+/** The HELP and TYPE lines. A family without a help text has no HELP line. */
 const head = (name: string, type: string, help: string): string =>
   `${help === '' ? '' : `# HELP ${name} ${help}\n`}# TYPE ${name} ${type}\n`;
 
 /**
- * In OpenMetrics every counter ends in `_total`, and its family has the name without it. A counter without `_total`, or
- * whose name without it belongs to another family, is `unknown` there, as an untyped family is.
+ * In OpenMetrics the samples of a counter end in `_total`, and its family is named without it. A counter without
+ * `_total`, or whose family name is taken, is written as `unknown`, like an untyped family.
  */
 function openPage(parts: ReadonlyMap<string, readonly PageFamily[]>): string {
   const taken = new Set<string>();

@@ -1,70 +1,42 @@
-// The door of the room: the registry of families, and the page that is scraped.
-// Must stay true: one family that fails is missing from the page and counted; the page itself never fails for it.
-// Only this file imports prom-client. It owns text and format; two registries, because it renames a counter in place
-// when it writes OpenMetrics, and the same objects could not serve both formats.
+// The metrics page: all families in Prometheus text or OpenMetrics, then the replicas' own families.
+// Invariant: a family that cannot be read is left out and counted; the other families are still on the page.
+// Only this file imports prom-client. There is one registry per format, since prom-client renames counters in place
+// when it writes OpenMetrics.
 import { Registry, type Metric } from 'prom-client';
-import type { Component } from '../../core/lifecycle.ts';
-import type { Observer } from '../../core/exchange/exchange.ts';
-import type { Pool } from '../../data-plane/replicas/pool.ts';
-import type { Collectors } from '../../collectors/collectors.ts';
-import type { ScaleReading } from '../../control/scaling/autoscaler.ts';
-import type { MergeReading, PageFamily } from '../../collectors/replica-metrics/replica-metrics.ts';
-import { AsyncTotals } from './async-totals.ts';
-import { RequestTotals } from './request-totals.ts';
-import { asyncFamilies, type AsyncSources } from './families/async.ts';
-import { CommonLabels } from './families/labels.ts';
-import { containerFamilies } from './families/containers.ts';
-import { exportFamilies, type ExportFigures } from './families/otlp-export.ts';
-import { gpuFamilies } from './families/gpu.ts';
-import { logFamilies, type LogFigures } from './families/logs.ts';
-import { mergeFamilies } from './families/replica-metrics.ts';
-import { podFamilies, type PodSources } from './families/pods.ts';
-import { queueFamilies, type RetryTotals } from './families/wait-queue.ts';
-import { replicaFamilies } from './families/replicas.ts';
-import { requestFamilies } from './families/requests.ts';
-import { collectorFamilies } from './families/collectors.ts';
-import { scaleFamilies } from './families/scaling.ts';
-import { LoopWatch, selfFamilies } from './families/self.ts';
-import type { Family, Labels } from './family.ts';
-import { InFlight } from './in-flight.ts';
+import type { MetricCounters } from './counters.ts';
+import { DeploymentLabels, type Labels } from './deployment-labels.ts';
+import type { Family } from './family.ts';
 import { mergedPage } from './merge-pages.ts';
-import type { MetricsOptions } from './options.ts';
+import { metricFamilies } from './metric-families.ts';
+import type { MetricParts, MetricSources } from './metric-sources.ts';
+
+export { MetricCounters } from './counters.ts';
+export { metricFamilies } from './metric-families.ts';
+export type { Family } from './family.ts';
+export type { ExportFigures, LogStoreFigures, MetricParts, ScalingFigures } from './metric-sources.ts';
 
 export type ExpositionFormat = 'text' | 'openmetrics';
 
 /** A value as prom-client prints it. */
-interface Value {
+interface PrintedValue {
   readonly metricName?: string;
   readonly labels: Labels | { readonly le: number | string };
   readonly sharedLabels?: Labels;
   readonly value: number;
 }
 
-/** The last line of OpenMetrics, once, behind everything. */
+/** The last line of an OpenMetrics page. */
 const END = '# EOF\n';
 
 export class Metrics {
-  readonly families: readonly Family[];
-  readonly #pages: MergedPages['pages'];
+  readonly #sources: MetricSources;
   readonly #registries: Record<ExpositionFormat, Pick<Registry, 'metrics'> & { contentType: string }>;
-  #failures = 0;
 
-  /** `pages` are those of the replicas, put behind ours. */
-  constructor(families: readonly Family[], pages: MergedPages['pages']) {
-    this.#pages = pages;
-    this.families = [
-      ...families,
-      {
-        name: 'weir_collect_errors_total',
-        type: 'counter',
-        help: 'Families that could not be read for a scrape and were left out of it.',
-        labels: [],
-        samples: () => [{ labels: {}, value: this.#failures }],
-      },
-    ];
+  constructor(sources: MetricSources, families: readonly Family[] = metricFamilies) {
+    this.#sources = sources;
     this.#registries = {
-      text: this.#register(new Registry()),
-      openmetrics: this.#register(openMetricsRegistry()),
+      text: this.#register(new Registry(), families),
+      openmetrics: this.#register(openMetricsRegistry(), families),
     };
   }
 
@@ -72,26 +44,26 @@ export class Metrics {
     return this.#registries[format].contentType;
   }
 
-  /** The page: every family with its samples at this moment, then what the replicas' own pages said last. */
+  /** The page with the values of this moment, and with the replicas' pages as they were last fetched. */
   async page(format: ExpositionFormat): Promise<string> {
     const own = await this.#registries[format].metrics();
-    const merged = mergedPage(this.#pages(), format === 'openmetrics');
+    const merged = mergedPage(this.#sources.replicaMetrics.pages(), format === 'openmetrics');
     if (merged === '' || !own.endsWith(END)) return own + merged;
     return own.slice(0, -END.length) + merged + END;
   }
 
-  #register<R extends { registerMetric(metric: Metric): void }>(registry: R): R {
-    for (const family of this.families) registry.registerMetric(this.#exposed(family));
+  #register<R extends { registerMetric(metric: Metric): void }>(registry: R, families: readonly Family[]): R {
+    for (const family of families) registry.registerMetric(this.#exposed(family));
     return registry;
   }
 
-  /** A family in the form that a registry reads: it asks for `name`, `type`, and awaits `get()`. */
+  /** A family as a registry expects it: with `name` and `type`, and with an asynchronous `get()`. */
   #exposed(family: Family): Metric {
     const exposed = {
       name: family.name,
       help: family.help,
       type: family.type,
-      // The name as it stands: OpenMetrics takes `_total` off the name of a counter and puts it on its samples.
+      // The registry changes `exposed.name`: in OpenMetrics the family of a counter has no `_total`, its samples have.
       get: async () => ({
         name: exposed.name,
         help: family.help,
@@ -102,13 +74,13 @@ export class Metrics {
     return exposed as unknown as Metric;
   }
 
-  #values(family: Family): Value[] {
+  #values(family: Family): PrintedValue[] {
     try {
       if (family.type !== 'histogram')
-        return Array.from(family.samples(), ({ labels, value }) => ({ labels, value }));
-      return Array.from(family.samples()).flatMap(({ labels, histogram }) => {
+        return Array.from(family.samples(this.#sources), ({ labels, value }) => ({ labels, value }));
+      return Array.from(family.samples(this.#sources)).flatMap(({ labels, histogram }) => {
         const { bounds, cumulative, sum, count } = histogram;
-        const bucket = (le: number | string, value: number): Value => ({
+        const bucket = (le: number | string, value: number): PrintedValue => ({
           metricName: `${family.name}_bucket`,
           labels: { le },
           sharedLabels: labels,
@@ -122,97 +94,30 @@ export class Metrics {
         ];
       });
     } catch {
-      this.#failures++;
+      this.#sources.counters.unreadableFamilies++;
       return [];
     }
   }
 }
 
-/** A registry that writes OpenMetrics: the type of the constructor knows the plain text format only. */
+/** A registry that writes OpenMetrics. The type of its constructor knows the text format only. */
 function openMetricsRegistry(): Registry {
   const registry = new Registry();
   registry.setContentType(Registry.OPENMETRICS_CONTENT_TYPE as never);
   return registry;
 }
 
-/** What replicas say of themselves. */
-export interface MergedPages {
-  readonly pages: () => readonly ReadonlyMap<string, PageFamily>[];
-  readonly readings: () => readonly MergeReading[];
-}
-
-/** What others tell the metrics when they are asked. */
-export interface MetricSources {
-  readonly build: Labels;
-  readonly connections: () => { active: number; idle: number };
-  readonly pods: PodSources;
-  readonly merged: MergedPages;
-  readonly droppedLines: () => number;
-  readonly repeats: (deployment: number) => RetryTotals;
-  /** Deployments that there may be in the life of the process. */
-  readonly maxDeployments: number;
-  readonly async: AsyncSources;
-  readonly samplers: Pick<Collectors, 'containers' | 'gpus' | 'gpuFigures' | 'stats'>;
-  readonly scale: () => readonly ScaleReading[];
-  readonly logs: () => LogFigures | undefined;
-  readonly exports: () => readonly ExportFigures[];
-}
-
-/** The page, who counts exchanges for it, and the one thing in the room that runs on its own. */
-export interface Measured {
-  readonly metrics: Metrics;
-  readonly observer: Observer;
-  readonly async: AsyncTotals;
-  readonly loop: Component;
-}
-
-/** Builds the families of a sidecar. */
-export function createMetrics(
-  options: MetricsOptions,
+/** The page of a sidecar. */
+export const createMetrics = (
   model: { readonly id: string; readonly name: string },
-  pool: Pick<Pool, 'deployments' | 'bufferBudget'>,
-  sources: MetricSources,
-): Measured {
-  const common = new CommonLabels(model, pool.deployments);
-  const blocks = new RequestTotals({
-    deployments: sources.maxDeployments,
-    durationBounds: options.duration_buckets,
-    sizeBounds: options.size_buckets,
-    maxStatusCodes: options.max_status_codes,
-  });
-  const live = new InFlight(sources.maxDeployments, blocks, options.duration_buckets);
-  const asyncFigures = new AsyncTotals(sources.maxDeployments, options.duration_buckets, (id) =>
-    pool.deployments.findIndex((deployment) => deployment.options.id === id),
-  );
-  const loop = new LoopWatch();
-  const metrics = new Metrics(
-    [
-      ...requestFamilies(common, blocks, live),
-      ...asyncFamilies(common, asyncFigures, sources.async),
-      ...queueFamilies(common, live, pool, sources.repeats),
-      ...podFamilies(common, pool, sources.pods),
-      ...replicaFamilies(pool, sources.connections),
-      ...scaleFamilies(sources.scale),
-      ...containerFamilies(common, () => sources.samplers.containers()),
-      ...gpuFamilies(
-        common,
-        () => sources.samplers.gpus(),
-        () => sources.samplers.gpuFigures(),
-      ),
-      ...logFamilies(sources.logs),
-      ...exportFamilies(sources.exports),
-      ...collectorFamilies(() => sources.samplers.stats()),
-      ...selfFamilies(sources.build, loop, sources.droppedLines),
-      ...mergeFamilies(sources.merged.readings),
-    ],
-    sources.merged.pages,
-  );
-  return { metrics, observer: live, async: asyncFigures, loop };
-}
+  counters: MetricCounters,
+  parts: MetricParts,
+): Metrics =>
+  new Metrics({ ...parts, counters, labels: new DeploymentLabels(model, parts.pool.deployments) });
 
 /**
- * The format that a scraper asks for by `Accept`: OpenMetrics where it is wanted at least as much as plain text.
- * Media types with their weights as RFC 9110 12.5.1.
+ * The format that an `Accept` header asks for: OpenMetrics if its weight is at least that of plain text.
+ * Weights as in RFC 9110 section 12.5.1.
  */
 export function formatFor(accept: string | undefined): ExpositionFormat {
   let text = 0;

@@ -1,28 +1,28 @@
-// The figures of finished exchanges, in flat arrays. Hot path: `observe` runs once for every exchange.
-// Must stay true: no hashing, no allocation and no label text here; memory is fixed by configuration, never by traffic.
+// Totals of finished exchanges, in flat arrays. Hot path: `observe` runs once for every exchange.
+// Invariant: `observe` hashes nothing, allocates nothing and builds no label text; memory depends on settings only.
 //
 // One block per (deployment, is_async, status), found by index:
 //   [ count | four histograms, each: sum, count, buckets… ]    in the order of HISTOGRAMS
-// Everything lies in one SharedArrayBuffer, so that several threads may come to write blocks of their own.
+// All blocks are in one SharedArrayBuffer, so that worker threads can write blocks of their own.
 import type { Exchange } from '../../core/exchange/exchange.ts';
 import { add, readAt, sizeOf, type HistogramReading } from './histogram.ts';
 
-/** Codes of all protocols share one table: gRPC 0 to 16, HTTP 100 to 999, WebSocket close codes 1000 to 4999. */
+/** Status codes are below this: gRPC 0 to 16, HTTP 100 to 999, WebSocket close codes 1000 to 4999. */
 const STATUS_LIMIT = 5000;
-/** Status of the block that takes what has no block of its own. */
+/** Status of the block for all codes without a block of their own. */
 export const OTHER = -1;
 
 /** The histograms of a block, in order. */
 const HISTOGRAMS = ['endToEnd', 'firstByte', 'requestSize', 'responseSize'] as const;
 export type HistogramName = (typeof HISTOGRAMS)[number];
 
-/** A histogram inside a block: where it begins, and its bounds. */
+/** A histogram inside a block: the index where it begins, and its bounds. */
 interface Layout {
   readonly offset: number;
   readonly bounds: Float64Array;
 }
 
-/** One block as it is read. */
+/** The values of one block. */
 export interface RequestTotalsReading {
   readonly deployment: number;
   readonly isAsync: boolean;
@@ -43,12 +43,13 @@ export class RequestTotals {
   readonly #values: Float64Array;
   readonly #stride: number;
   readonly #layouts: Record<HistogramName, Layout>;
-  /** (deployment, is_async, status) → block + 1, 0 where there is none yet. */
+  /** (deployment, is_async, status) → block + 1; 0 if there is no block yet. */
   readonly #index: Uint16Array;
-  /** block → its status. */
+  /** block → status. */
   readonly #statuses: Int16Array;
-  /** (deployment, is_async) → blocks of single statuses in use there. */
+  /** (deployment, is_async) → how many of its blocks have a status. */
   readonly #used: Uint16Array;
+  /** Blocks per (deployment, is_async). */
   readonly #perGroup: number;
 
   constructor({ deployments, durationBounds, sizeBounds, maxStatusCodes }: RequestTotalsOptions) {
@@ -67,7 +68,7 @@ export class RequestTotals {
       responseSize: layout(sizes),
     };
     this.#stride = offset;
-    // One more than the limit: the block for all others.
+    // One more than the limit: the block for OTHER.
     this.#perGroup = maxStatusCodes + 1;
     const groups = deployments * 2;
     this.#values = new Float64Array(new SharedArrayBuffer(groups * this.#perGroup * this.#stride * 8));
@@ -76,7 +77,7 @@ export class RequestTotals {
     this.#used = new Uint16Array(groups);
   }
 
-  /** Counts a finished exchange of a deployment. */
+  /** Counts a finished exchange. It must have a deployment. */
   observe(exchange: Exchange): void {
     const { endToEnd, firstByte, requestSize, responseSize } = this.#layouts;
     const group = exchange.deployment * 2 + (exchange.isAsync ? 1 : 0);
@@ -95,11 +96,11 @@ export class RequestTotals {
     add(values, base + responseSize.offset, responseSize.bounds, exchange.responseBytes);
   }
 
-  /** Reads all blocks that hold something: of each group in the order in which they came to be, OTHER last. */
+  /** Reads all blocks that are not empty, per group in the order in which they were made, OTHER last. */
   *read(): Generator<RequestTotalsReading> {
     for (let group = 0; group < this.#used.length; group++)
-      for (let place = 0; place < this.#perGroup; place++) {
-        const block = group * this.#perGroup + place;
+      for (let position = 0; position < this.#perGroup; position++) {
+        const block = group * this.#perGroup + position;
         const base = block * this.#stride;
         if (this.#values[base] === 0) continue;
         yield {
@@ -116,7 +117,7 @@ export class RequestTotals {
   }
 
   #block(group: number, status: number): number {
-    // Numbers that are the code of no protocol share the key behind the last.
+    // Numbers that are not a status code share the last key.
     const isCode = status >= 0 && status < STATUS_LIMIT;
     const key = group * (STATUS_LIMIT + 1) + (isCode ? status : STATUS_LIMIT);
     const known = this.#index[key]!;
@@ -124,7 +125,7 @@ export class RequestTotals {
   }
 
   #newBlock(group: number, key: number, status: number): number {
-    // The last block of a group is for all statuses that find the others taken.
+    // The last block of a group is for all statuses beyond the limit.
     const last = this.#perGroup - 1;
     const used = this.#used[group]!;
     const isOther = status === OTHER || used === last;

@@ -1,23 +1,23 @@
-// One request's worth of records, and its bytes.
-// Must stay true: a request holds at most so many records and about so many bytes; packing happens on a thread of
-// zlib's own, so that the event loop forwards requests meanwhile.
+// Size and compression of one export request.
+// Invariant: a request has at most MAX_RECORDS records and about MAX_BYTES bytes; compression runs on zlib's threads,
+// so that it does not delay the event loop.
 import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
 import type { LogRecord } from '../logs/logs.ts';
 
-const pack = promisify(gzip);
+const compressGzip = promisify(gzip);
 
 export const MAX_RECORDS = 512;
 const MAX_BYTES = 4 * 1024 ** 2;
-/** Ids, times and names of a record, about. */
+/** Approximate size of a record's ids, times and names. */
 const RECORD_BYTES = 400;
 
-/** How many records from the front fit in one request: at least one, whatever its size. */
+/** Number of leading records that fit in one request: at least one, whatever its size. */
 export function fitting(records: readonly LogRecord[]): number {
   let bytes = 0;
   let count = 0;
   for (const { message, attributes } of records) {
-    // The line stands in the body and in an attribute.
+    // The message is sent twice: as the body and as an attribute.
     bytes += RECORD_BYTES + 2 * message.length + attributes.length;
     if (count > 0 && (bytes > MAX_BYTES || count === MAX_RECORDS)) break;
     count++;
@@ -25,6 +25,6 @@ export function fitting(records: readonly LogRecord[]): number {
   return count;
 }
 
-/** The bytes as they are sent. */
-export const packed = async (body: Buffer, compression: 'gzip' | 'none'): Promise<Buffer> =>
-  compression === 'gzip' ? pack(body) : body;
+/** The body as it is sent. */
+export const compressed = async (body: Buffer, compression: 'gzip' | 'none'): Promise<Buffer> =>
+  compression === 'gzip' ? compressGzip(body) : body;

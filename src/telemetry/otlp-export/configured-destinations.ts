@@ -1,19 +1,19 @@
-// The destinations that the settings name, which need no folder to be known.
-// Must stay true: they are checked like those that come through the admin API.
+// The destinations of the settings (section `export`).
+// Invariant: they are validated like destinations of the admin API.
 import { WeirError } from '../../core/errors.ts';
-import { readDestination, type Destination } from './destination.ts';
+import { parseDestination, type Destination } from './destination.ts';
 import type { ExportOptions } from './options.ts';
 
-/** Throws a Fault with what is wrong with them, which no setting could say alone. */
-export function configured(options: ExportOptions): Destination[] {
+/** Throws a WeirError if the settings contradict each other. */
+export function configuredDestinations(options: ExportOptions): Destination[] {
   const { encoding, compression, min_level, service_name } = options;
   const common = { encoding, compression, service_name };
   const { endpoint, header_name, header_value, traces_endpoint, traces_headers } = options;
   const destinations: Destination[] = [];
   const add = (id: string, input: Record<string, unknown>) => {
-    const read = readDestination({ ...common, ...input });
-    if ('problems' in read) throw new WeirError('bad_settings', `export: ${read.problems.join('; ')}`);
-    destinations.push({ ...read.said, id });
+    const parsed = parseDestination({ ...common, ...input });
+    if ('problems' in parsed) throw new WeirError('bad_settings', `export: ${parsed.problems.join('; ')}`);
+    destinations.push({ ...parsed.settings, id });
   };
   if (endpoint !== '')
     add('settings-logs', {

@@ -1,26 +1,27 @@
-// The destinations on disk: connections.json, in which header values stand encrypted.
-// Must stay true: no header value is in the file in clear; an entry that cannot be read stays in the file as it is, so
+// Stores destinations in connections.json, with encrypted header values.
+// Invariant: no header value is in the file in clear text; an entry that cannot be read stays in the file unchanged, so
 // that a missing key destroys nothing.
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { readDestination, type Destination } from './destination.ts';
+import { parseDestination, type Destination } from './destination.ts';
 import { readWhole, writeAtomic } from './atomic-file.ts';
 import { openBox, type SecretBox } from './encryption.ts';
 
 const FILE = 'connections.json';
 
-/** A destination of the file. `problem`: why it cannot be sent to, such as a value that does not open. */
+/** A destination of the file. `problem`: why it cannot be exported to: a header value that cannot be decrypted. */
 export interface StoredDestination {
   readonly destination: Destination;
   readonly problem: string;
 }
 
-interface Sealed {
+/** A destination with sealed header values, as it is in the file. */
+interface SealedDestination {
   readonly id: string;
   readonly [name: string]: unknown;
 }
 
-/** A value opens for the same connection, receiver and header alone. */
+/** The owner of a sealed value: it opens for the same destination, receiver and header only. */
 const ownerOf = (id: string, url: string, header: string): string =>
   JSON.stringify([id, URL.parse(url)?.origin ?? '', header.toLowerCase()]);
 
@@ -28,7 +29,7 @@ export class DestinationStore {
   readonly #folder: string;
   readonly #key: string;
   #box: SecretBox | undefined;
-  /** As they stand in the file, in order; those too that cannot be read. */
+  /** Entries of the file in order, including those that cannot be read. */
   #entries: readonly unknown[] = [];
 
   constructor(folder: string, key: string) {
@@ -36,25 +37,27 @@ export class DestinationStore {
     this.#key = key;
   }
 
-  /** Reads the file, if there is one. `problem` is told of what cannot be used. */
+  /** Reads the file if it exists. `problem` is called for each entry that cannot be used. */
   async load(problem: (text: string) => void): Promise<StoredDestination[]> {
     const file = join(this.#folder, FILE);
-    const said = await readWhole(file, (aside) =>
-      problem(`${file} is no JSON and was set aside as ${aside}`),
+    const content = await readWhole(file, (aside) =>
+      problem(`${file} is not valid JSON; renamed to ${aside}`),
     );
     const entries =
-      typeof said === 'object' && said !== null && 'connections' in said ? said.connections : undefined;
+      typeof content === 'object' && content !== null && 'connections' in content
+        ? content.connections
+        : undefined;
     this.#entries = Array.isArray(entries) ? entries : [];
-    const kept: StoredDestination[] = [];
+    const stored: StoredDestination[] = [];
     for (const entry of this.#entries) {
-      const read = await this.#open(entry);
-      if ('destination' in read) kept.push(read);
-      if (read.problem !== '') problem(read.problem);
+      const opened = await this.#open(entry);
+      if ('destination' in opened) stored.push(opened);
+      if (opened.problem !== '') problem(opened.problem);
     }
-    return kept;
+    return stored;
   }
 
-  /** Adds a destination or puts it in the place of the one with its id; on disk when it resolves. */
+  /** Adds or replaces a destination. It is on disk when the promise resolves. */
   async put(destination: Destination): Promise<void> {
     const sealed = await this.#seal(destination);
     const isNew = !this.#entries.some((entry) => idOf(entry) === destination.id);
@@ -75,13 +78,13 @@ export class DestinationStore {
     this.#entries = entries;
   }
 
-  async #unlocked(): Promise<SecretBox> {
+  async #secretBox(): Promise<SecretBox> {
     return (this.#box ??= await openBox(this.#folder, this.#key));
   }
 
-  async #seal({ id, header_value: value, headers, ...rest }: Destination): Promise<Sealed> {
+  async #seal({ id, header_value: value, headers, ...rest }: Destination): Promise<SealedDestination> {
     const seal = async (name: string, text: string) =>
-      text === '' ? '' : (await this.#unlocked()).seal(text, ownerOf(id, rest.endpoint_url, name));
+      text === '' ? '' : (await this.#secretBox()).seal(text, ownerOf(id, rest.endpoint_url, name));
     const sealed: Record<string, string> = {};
     for (const [name, text] of Object.entries(headers)) sealed[name] = await seal(name, text);
     return { id, ...rest, header_value: await seal(rest.header_name, value), headers: sealed };
@@ -89,32 +92,34 @@ export class DestinationStore {
 
   async #open(entry: unknown): Promise<StoredDestination | { readonly problem: string }> {
     const id = idOf(entry);
-    if (id === '') return { problem: `${FILE} has an entry without an id, which is left as it is` };
-    const { id: _, header_value: value, headers, ...rest } = entry as Sealed;
+    if (id === '') return { problem: `${FILE} has an entry without an id; the entry is not used` };
+    const { id: _, header_value: value, headers, ...rest } = entry as SealedDestination;
     const locked: string[] = [];
     const open = async (name: string, sealed: unknown): Promise<string> => {
       if (sealed === '' || sealed === undefined) return '';
       const owner = ownerOf(id, String(rest['endpoint_url']), name);
-      const text = typeof sealed === 'string' ? (await this.#unlocked()).open(sealed, owner) : undefined;
+      const text = typeof sealed === 'string' ? (await this.#secretBox()).open(sealed, owner) : undefined;
       if (text === undefined) locked.push(name);
-      // In the place of what is not known; a connection with a problem is not sent to.
+      // A placeholder. A destination with a problem is not exported to.
       return text ?? 'locked';
     };
     const opened: Record<string, string> = {};
     for (const [name, sealed] of Object.entries(headers ?? {})) opened[name] = await open(name, sealed);
     const headerValue = await open(String(rest['header_name']), value);
-    const read = readDestination({ ...rest, header_value: headerValue, headers: opened });
-    if ('problems' in read)
-      return { problem: `connection ${id} of ${FILE} is left out: ${read.problems.join('; ')}` };
+    const parsed = parseDestination({ ...rest, header_value: headerValue, headers: opened });
+    if ('problems' in parsed)
+      return {
+        problem: `connection ${id} in ${FILE} is invalid and not used: ${parsed.problems.join('; ')}`,
+      };
     const problem =
       locked.length === 0
         ? ''
-        : `the value of ${locked.join(' and ')} cannot be decrypted with this key: give it again`;
-    return { destination: { ...read.said, id }, problem };
+        : `the stored value of header ${locked.join(', ')} cannot be decrypted with this key; set it again`;
+    return { destination: { ...parsed.settings, id }, problem };
   }
 }
 
 const idOf = (entry: unknown): string => {
-  const id = typeof entry === 'object' && entry !== null ? (entry as Sealed).id : '';
+  const id = typeof entry === 'object' && entry !== null ? (entry as SealedDestination).id : '';
   return typeof id === 'string' ? id : '';
 };

@@ -1,22 +1,12 @@
-// Where records are sent to: what may be said of a destination, checked and in words, and what of it may be shown.
-// Must stay true: what has passed here can be sent (no header that breaks a request, no URL that is none), and header
-// values leave this room in requests to the destination alone.
+// A destination: the settings of an OTLP receiver, how they are validated, and what of them is shown.
+// Invariant: a validated destination has a usable URL and headers, and its header values appear in requests to it only.
 import { networkInterfaces } from 'node:os';
 import { nearest } from '../../core/nearest-name.ts';
-import {
-  choice,
-  flag,
-  keysAt,
-  read,
-  required,
-  section,
-  text,
-  wordList,
-  type Settings,
-} from '../../core/settings.ts';
+import { keysAt, read } from '../../core/read-settings.ts';
+import { choice, flag, required, section, text, wordList, type Settings } from '../../core/settings.ts';
 import { encodings } from '../../protocol/otlp/codec.ts';
 
-/** What the contract's exporter says of a record (contracts/baseten.md 8.3). */
+/** Attributes that are sent by default (docs/contracts/serving.md 8.3). */
 export const CONTRACT_ATTRIBUTES: readonly string[] = [
   'message',
   'model_id',
@@ -29,10 +19,10 @@ export const CONTRACT_ATTRIBUTES: readonly string[] = [
   'exc_info',
 ];
 
-/** Stands for a header value wherever one would be shown; as input it means: the one that there is. */
+/** Replaces header values in output. As input it means the current value. */
 export const HIDDEN = '***';
 
-/** Header names that are the transport's own business. */
+/** Headers that weir sets itself. */
 const OWN_HEADERS = new Set([
   'host',
   'content-length',
@@ -50,7 +40,7 @@ const OWN_HEADERS = new Set([
 const MAX_URL = 2048;
 const MAX_HEADERS = 16;
 const HEADER_NAME = /^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,128}$/;
-/** Visible text, with spaces inside: what Node sends as it is. */
+/** Visible characters with spaces inside, which Node sends unchanged. */
 const HEADER_VALUE = /^(?:[!-~\x80-\xff](?:[\t -~\x80-\xff]{0,8190}[!-~\x80-\xff])?)?$/;
 
 const schema = section({
@@ -78,48 +68,51 @@ const schema = section({
   start_from: text({
     default: 'now',
     pattern: /^(now|earliest|\d{1,15})$/,
-    like: 'now, earliest or the seq of a record',
+    like: 'now, earliest or the sequence number of a record',
     doc: '',
   }),
   enabled: flag({ default: true, doc: '' }),
 });
 
-/** All that is known of a destination, its secrets among it. `query`: in the language of the search; empty: all. */
+/** A destination with its secrets. `query`: in the query language of log search; empty: all records. */
 export type Destination = Settings<typeof schema> & {
   readonly id: string;
-  /** Further headers, by name as it was given. */
+  /** Further headers, by name. */
   readonly headers: Readonly<Record<string, string>>;
 };
 
-/** What a destination says besides its id. */
-export type DestinationInput = Omit<Destination, 'id'>;
+/** A destination without its id. */
+export type DestinationSettings = Omit<Destination, 'id'>;
 
-/** Reads what somebody says of a destination; `before`: of one that there is, of which only that is changed. */
-export function readDestination(
+/** Validates the settings of a destination. With `before`, the input changes only the settings that it contains. */
+export function parseDestination(
   input: unknown,
-  before?: DestinationInput,
-): { readonly said: DestinationInput } | { readonly problems: readonly string[] } {
+  before?: DestinationSettings,
+): { readonly settings: DestinationSettings } | { readonly problems: readonly string[] } {
   if (typeof input !== 'object' || input === null || Array.isArray(input))
-    return { problems: ['a connection is a JSON object, such as {"endpoint_url": "https://…"}'] };
+    return {
+      problems: [
+        'a connection must be a JSON object such as {"endpoint_url": "https://otlp.example.com/v1/logs"}',
+      ],
+    };
   const given: Record<string, unknown> = Object.assign(Object.create(null), before, input);
   for (const [name, value] of Object.entries(input)) {
-    // Null: what it is when nobody says it.
+    // null resets a setting to its default.
     if (value === null) delete given[name];
     if (name === 'header_value' && value === HIDDEN) given[name] = before?.header_value ?? HIDDEN;
   }
   const { headers: givenHeaders = {}, ...rest } = given;
   const result = read(schema, rest);
-  const problems = result.ok ? [] : result.problems.flatMap(inWords);
+  const problems = result.ok ? [] : result.problems.flatMap(problemTexts);
   const headers = readHeaders(givenHeaders, before?.headers ?? {}, problems);
-  // What is missing comes through as undefined: a setting without a default.
-  if (result.ok && result.settings.endpoint_url === undefined) problems.push('endpoint_url is missing');
   if (!result.ok || problems.length > 0) return { problems };
-  const said: DestinationInput = { ...result.settings, headers };
-  problems.push(...contradictions(said));
-  return problems.length > 0 ? { problems } : { said };
+  const settings: DestinationSettings = { ...result.settings, headers };
+  problems.push(...contradictions(settings));
+  return problems.length > 0 ? { problems } : { settings };
 }
 
-function inWords({
+/** An unknown field is named with the known field that is nearest to it. */
+function problemTexts({
   path,
   message,
   unknown,
@@ -132,18 +125,17 @@ function inWords({
   const known = [...keysAt(schema, []), 'headers'];
   return unknown.map((key) => {
     const near = nearest(key, known);
-    const hint = near === undefined ? `there is ${known.join(', ')}` : `did you mean ${near}?`;
-    return `${JSON.stringify(key.slice(0, 80))} is nothing that a connection has; ${hint}`;
+    const hint = near === undefined ? `known fields: ${known.join(', ')}` : `did you mean "${near}"?`;
+    return `unknown field ${JSON.stringify(key.slice(0, 80))}; ${hint}`;
   });
 }
 
-function contradictions(said: DestinationInput): string[] {
-  const { header_name: name, header_value: value, headers } = said;
+function contradictions({ header_name: name, header_value: value, headers }: DestinationSettings): string[] {
   const problems: string[] = [];
   if (name !== '' || value !== '') problems.push(...headerProblems('header_name', name, value));
-  if (name !== '' && value === '') problems.push('header_value is missing: header_name alone says nothing');
+  if (name !== '' && value === '') problems.push(`header_value is missing for header ${name}`);
   if (Object.keys(headers).some((other) => other.toLowerCase() === name.toLowerCase()))
-    problems.push(`headers has ${name} too, which header_name names already`);
+    problems.push(`header ${name} is in both headers and header_name; remove one of them`);
   return problems;
 }
 
@@ -154,101 +146,114 @@ function readHeaders(
 ): Record<string, string> {
   const headers: Record<string, string> = {};
   if (typeof given !== 'object' || given === null || Array.isArray(given)) {
-    problems.push('headers must be an object of names and values');
+    problems.push('headers must be an object of header names and values');
     return headers;
   }
   const entries = Object.entries(given);
-  if (entries.length > MAX_HEADERS) problems.push(`headers must not be more than ${MAX_HEADERS}`);
-  for (const [name, said] of entries.slice(0, MAX_HEADERS)) {
-    const value: unknown = said === HIDDEN && Object.hasOwn(before, name) ? before[name] : said;
-    if (typeof value !== 'string') problems.push(`the value of header ${JSON.stringify(name)} must be text`);
+  if (entries.length > MAX_HEADERS)
+    problems.push(`headers has ${entries.length} headers; the maximum is ${MAX_HEADERS}`);
+  for (const [name, input] of entries.slice(0, MAX_HEADERS)) {
+    const value: unknown = input === HIDDEN && Object.hasOwn(before, name) ? before[name] : input;
+    if (typeof value !== 'string')
+      problems.push(`the value of header ${JSON.stringify(name)} must be a string`);
     else {
-      problems.push(...headerProblems('the name of a header', name, value));
+      problems.push(...headerProblems('a header name in headers', name, value));
       headers[name] = value;
     }
   }
   return headers;
 }
 
-/** What is wrong with a header; its value is never shown. */
+/** Problems of a header. They never contain its value. */
 function headerProblems(where: string, name: string, value: string): string[] {
   const problems: string[] = [];
-  // A key of objects besides: as a header it would vanish.
+  // `__proto__` as a key of an object literal sets the prototype, so the header would be lost.
   if (!HEADER_NAME.test(name) || name === '__proto__')
-    problems.push(`${where} is ${JSON.stringify(name.slice(0, 80))}, must be a name such as Authorization`);
+    problems.push(
+      `${where} is ${JSON.stringify(name.slice(0, 80))}, must be a header name such as Authorization`,
+    );
   else if (OWN_HEADERS.has(name.toLowerCase()))
-    problems.push(`${where} is ${name}, which is set by weir itself`);
+    problems.push(`${where} is ${name}; weir sets this header itself`);
   if (value === HIDDEN)
-    problems.push(`the value of ${name} is ${HIDDEN}, which only stands for one that is known`);
+    problems.push(`the value of header ${name} is ${HIDDEN}, which is a placeholder; give the value itself`);
   else if (!HEADER_VALUE.test(value))
     problems.push(
-      `the value of ${name} must be up to 8192 visible characters, without line breaks and without spaces at its ends`,
+      `the value of header ${name} must have at most 8192 visible characters, no line break, and no space at either end`,
     );
   return problems;
 }
 
-/** The text as the URL parser understands it, so that what is shown is what is called. */
+/** The URL in normalized form, so that the URL that is shown is the URL that is called. */
 function readUrl(input: string): { value: string } | { problem: string } {
   const url = input.length > MAX_URL || /[\s\\]/.test(input) ? null : URL.parse(input);
   if (url === null || url.hostname === '' || !/^https?:$/.test(url.protocol))
     return { problem: 'must be a URL such as https://otlp.example.com/v1/logs' };
   if (url.username !== '' || url.password !== '')
-    return { problem: 'must not hold a user name or a password: give them as header_name and header_value' };
-  if (url.hash !== '') return { problem: 'must not have a part behind #' };
+    return { problem: 'must not contain a user name or password; use header_name and header_value' };
+  if (url.hash !== '') return { problem: 'must not have a fragment (#…)' };
   return { value: url.href };
 }
 
-/** Why a URL must not be sent to; empty: it may. What weir exports would come in again, without end. */
-export function refusalOf(endpointUrl: string, ownPorts: readonly number[]): string {
+/** Why a URL is rejected, or ''. A URL of weir itself is rejected, since each export would create new records. */
+export function urlProblem(endpointUrl: string, ownPorts: readonly number[]): string {
   const url = new URL(endpointUrl);
   const port = Number(url.port) || (url.protocol === 'https:' ? 443 : 80);
   const host = url.hostname.replace(/^\[|\]$/g, '');
-  const isHere =
+  const isThisMachine =
     /^(localhost\.?|127\.[\d.]+|0\.0\.0\.0|::1?|::ffff:7f[0-9a-f:]+)$/.test(host) ||
     Object.values(networkInterfaces()).some((own) => own?.some(({ address }) => address === host));
-  return isHere && ownPorts.includes(port) ? 'endpoint_url must not lead to weir itself' : '';
+  return isThisMachine && ownPorts.includes(port) ? 'endpoint_url must not point to weir itself' : '';
 }
 
-/** All headers with their values. */
+/** All headers, with their values. */
 export const headersOf = ({
   header_name,
   header_value,
   headers,
-}: DestinationInput): Record<string, string> =>
+}: DestinationSettings): Record<string, string> =>
   header_name === '' ? { ...headers } : { ...headers, [header_name]: header_value };
 
-/** Values that are known must not go to another receiver than they were given for by who cannot see them. */
-export function secretsToRepeat(
-  before: DestinationInput,
-  said: DestinationInput,
+/**
+ * Problems of a change that lacks header values. It must contain all of them if it points to another host, since the
+ * client may not know the stored ones, or if the destination cannot be used. `problem`: why it cannot be used, or ''.
+ */
+export function missingSecrets(
+  before: DestinationSettings,
+  after: DestinationSettings,
   input: Readonly<Record<string, unknown>>,
   problem: string,
 ): string[] {
-  const isElsewhere = new URL(before.endpoint_url).origin !== new URL(said.endpoint_url).origin;
+  const isElsewhere = new URL(before.endpoint_url).origin !== new URL(after.endpoint_url).origin;
   if (!isElsewhere && problem === '') return [];
   const isGiven = (value: unknown): boolean => typeof value === 'string' && value !== HIDDEN;
-  const names = Object.keys(headersOf(said)).filter((name) =>
-    name === said.header_name
+  const names = Object.keys(headersOf(after)).filter((name) =>
+    name === after.header_name
       ? !isGiven(input['header_value'])
       : !isGiven((input['headers'] as Record<string, unknown> | undefined)?.[name]),
   );
-  const why = isElsewhere ? 'endpoint_url leads to another host' : problem;
-  return names.map((name) => `${why}: give the value of ${name} with it`);
+  const reason = isElsewhere
+    ? 'endpoint_url points to another host'
+    : `this connection cannot be used (${problem})`;
+  return names.map((name) => `${reason}; the change must include the value of header ${name}`);
 }
 
-/** A text without any header value that may stand in it, such as a receiver's answer. */
-export function scrub(text: string, destination: DestinationInput): string {
+/** Replaces all header values in a text, such as an error message of the receiver. */
+export function scrub(text: string, destination: DestinationSettings): string {
   const parts = Object.values(headersOf(destination))
-    // Also what stands behind `Bearer`. The shortest are no secrets, and are everywhere.
+    // Includes the part after `Bearer`. Parts below 4 characters are not secret and occur in any text.
     .flatMap((value) => [value, ...value.split(/\s+/)])
     .filter((part) => part.length >= 4)
-    // The longest first: one may be the beginning of another.
+    // Longest first, since one part may be the start of another.
     .sort((a, b) => b.length - a.length);
   return parts.reduce((clean, part) => clean.replaceAll(part, HIDDEN), text);
 }
 
-/** What may be shown. */
-export const shownForm = ({ header_value, headers, ...rest }: DestinationInput): Record<string, unknown> => ({
+/** The settings with header values hidden. */
+export const withoutSecrets = ({
+  header_value,
+  headers,
+  ...rest
+}: DestinationSettings): Record<string, unknown> => ({
   ...rest,
   header_value: header_value === '' ? '' : HIDDEN,
   headers: Object.fromEntries(Object.keys(headers).map((name) => [name, HIDDEN])),

@@ -1,6 +1,6 @@
-// Keeps texts that nobody may read in the data folder: AES-256-GCM, each under a nonce of its own.
-// Must stay true: a sealed text opens only under the key and for the owner that it was sealed for, so that who can
-// write the file still cannot have a secret sent along with another connection.
+// Encrypts secrets in the data folder with AES-256-GCM, each with its own nonce.
+// Invariant: a sealed text opens only with its key and for its owner, so that write access to the file is not enough to
+// send a secret to another receiver.
 import { createCipheriv, createDecipheriv, hkdfSync, randomBytes } from 'node:crypto';
 import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -16,12 +16,12 @@ const FILE = 'secret.key';
 export class SecretBox {
   readonly #key: Uint8Array;
 
-  /** `secret`: what only we know, of any length. */
+  /** `secret`: of any length; the key is derived from it. */
   constructor(secret: string | Uint8Array) {
     this.#key = new Uint8Array(hkdfSync('sha256', secret, '', 'weir export header values', KEY_BYTES));
   }
 
-  /** Text for the file. */
+  /** Encrypts a text for an owner. The result is text too. */
   seal(text: string, owner: string): string {
     const nonce = randomBytes(NONCE_BYTES);
     const cipher = createCipheriv(ALGORITHM, this.#key, nonce).setAAD(Buffer.from(owner));
@@ -29,7 +29,7 @@ export class SecretBox {
     return `v1.${Buffer.concat(sealed).toString('base64url')}`;
   }
 
-  /** The text, or `undefined` where it was sealed under another key, for another owner, or is damaged. */
+  /** Decrypts a text. Returns `undefined` if it is damaged, or was sealed with another key or for another owner. */
   open(sealed: string, owner: string): string | undefined {
     const bytes = Buffer.from(sealed.slice(3), 'base64url');
     if (!sealed.startsWith('v1.') || bytes.length < NONCE_BYTES + TAG_BYTES) return undefined;
@@ -41,13 +41,13 @@ export class SecretBox {
     try {
       return Buffer.concat([text, decipher.final()]).toString('utf8');
     } catch {
-      // What `final` throws says one thing only: not sealed by this key for this owner.
+      // `final` throws only if the authentication fails: another key, another owner, or a damaged text.
       return undefined;
     }
   }
 }
 
-/** The box of a data folder: under the setting's key, or under one that is kept in the folder, made when it is needed. */
+/** `key`: export.encryption_key. If it is empty, the key is in the data folder, and made at first use. */
 export async function openBox(folder: string, key: string): Promise<SecretBox> {
   if (key !== '') return new SecretBox(key);
   const file = join(folder, FILE);
@@ -66,7 +66,7 @@ function keyIn(text: string, file: string): Buffer {
   if (!/^[0-9a-f]{64}\n?$/.test(text))
     throw new WeirError(
       'bad_key',
-      `${file} holds no key: 64 hex characters are needed. Restore it, or remove it and give all header values anew`,
+      `${file} is not a key: 64 hex characters expected. Restore the file, or delete it and set all header values again`,
     );
   return Buffer.from(text.trim(), 'hex');
 }

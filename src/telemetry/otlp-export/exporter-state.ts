@@ -1,16 +1,18 @@
-// How a destination is doing, and what it has come to.
-// Must stay true: what is here is shown to people and to Prometheus, and holds no secret.
+// Timing, counts and status of an exporter.
+// Invariant: the status is shown by the admin API and metrics, so it holds no secret.
 
-/** In milliseconds (contracts/logplane.md C3). */
+/** All in milliseconds (docs/contracts/logs.md 3). */
 export interface ExporterTiming {
-  /** A request that is not full waits so long after the one before. */
+  /** Time between two requests, if the second one is not full. */
   readonly interval: number;
-  /** A full request, after the one before: who has much to catch up leaves time to those who are served. */
+  /** Time between two requests, if the second one is full. Leaves CPU time to the data plane. */
   readonly pace: number;
+  /** Limit for one request. */
   readonly timeout: number;
+  /** Shortest and longest wait before a retry. */
   readonly firstRetry: number;
   readonly lastRetry: number;
-  /** The longest wait for a receiver that takes nothing from us as we are. */
+  /** Longest wait before a retry if the receiver rejects the sender. */
   readonly lockedRetry: number;
 }
 export const TIMING: ExporterTiming = {
@@ -22,28 +24,28 @@ export const TIMING: ExporterTiming = {
   lockedRetry: 5 * 60_000,
 };
 
-/** What a destination has come to in the life of the process; outlives changes of its settings. */
+/** Counts since weir started. A change of the destination's settings keeps them. */
 export interface ExporterCounts {
   sent: number;
   rejected: number;
   dropped: number;
-  /** Requests by status; `none`: without an answer. */
+  /** Requests by HTTP status; `none`: no response. */
   readonly requests: Map<string, number>;
 }
 export const newCounts = (): ExporterCounts => ({ sent: 0, rejected: 0, dropped: 0, requests: new Map() });
 
-/** How it goes, at this moment. Times are ISO 8601, empty where there is none. */
+/** State of an exporter now. Times are ISO 8601, or empty. */
 export interface ExporterStatus {
-  /** `paused`: the receiver refuses whoever sends, such as with a key that has expired; nothing is given up. */
+  /** `paused`: the receiver rejects the sender, for example because of an expired key. No record is given up. */
   readonly state: 'running' | 'retrying' | 'paused' | 'disabled' | 'failed';
   readonly retry_at: string;
-  /** Seq of the last record that is done with. */
+  /** Sequence number of the last record that is finished. */
   readonly cursor: number;
-  /** Seq of the newest record, as far as was looked. */
+  /** Highest sequence number in the store at the last read. */
   readonly head: number;
-  /** Stored records that it has still to look at. */
+  /** Stored records after the cursor. */
   readonly queue_records: number;
-  /** Age of the oldest record that is still to be sent. */
+  /** Age of the oldest record that is not sent yet. */
   readonly lag_seconds: number;
   readonly sent: number;
   readonly rejected: number;
@@ -53,7 +55,7 @@ export interface ExporterStatus {
   readonly last_success_at: string;
 }
 
-/** Of one that cannot be sent to at all. */
+/** Status of a destination that cannot be exported to. */
 export const failedStatus = (
   { sent, rejected, dropped }: ExporterCounts,
   problem: string,

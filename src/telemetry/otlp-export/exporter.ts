@@ -1,22 +1,22 @@
-// Sends one destination what is stored, from where it stopped.
-// Must stay true: the cursor moves over a record when its receiver has taken or refused it for good, and is on disk
-// before the next request; one request is on its way at a time. So nothing is lost while the store holds it, and a
-// restart sends at most one request again.
+// Reads the log store from the cursor of one destination on, and sends the records in batches.
+// Invariant: the cursor moves past a record after the receiver accepted or rejected it, and is on disk before the next
+// request. So no stored record is lost, and a restart repeats at most one request.
 import { backoffMs } from '../../core/backoff.ts';
 import { describe } from '../../core/errors.ts';
 import type { Logger } from '../../core/logger.ts';
-import type { LogRecord } from '../logs/logs.ts';
+import type { FeedPage, RecordFeed } from '../logs/logs.ts';
+import { BatchSender } from './batch-sender.ts';
 import { fitting, MAX_RECORDS } from './batch.ts';
-import { OtlpClient, type ProjectSpans, type TestResult } from './otlp-client.ts';
 import type { Cursors } from './cursors.ts';
-import { scrub, type Destination } from './destination.ts';
-import type { ExportFeed, FeedPage } from './feed.ts';
-import type { ExportOrigin } from './otlp-logs.ts';
+import type { Destination } from './destination.ts';
+import { ExporterHealth } from './exporter-health.ts';
 import type { ExporterCounts, ExporterStatus, ExporterTiming } from './exporter-state.ts';
-import type { ExportResult } from './delivery-result.ts';
+import { OtlpClient, type ProjectSpans, type TestResult } from './otlp-client.ts';
+import type { ExportOrigin } from './otlp-logs.ts';
+import { StopControl } from './stop-control.ts';
 
 export interface ExporterDeps {
-  readonly feed: ExportFeed;
+  readonly feed: RecordFeed;
   readonly cursors: Cursors;
   readonly counts: ExporterCounts;
   readonly sender: ExportOrigin;
@@ -25,10 +25,8 @@ export interface ExporterDeps {
   readonly timing: ExporterTiming;
 }
 
-/** What a request that is cut needs to end. */
+/** Time for an aborted exporter to end, in milliseconds. A store or disk that hangs is not waited for longer. */
 const GRACE_MS = 200;
-/** So many connections closed without an answer, one after the other, are taken for what 413 says. */
-const CUT_OFFS = 4;
 
 const iso = (ms: number): string => (ms === 0 ? '' : new Date(ms).toISOString());
 
@@ -36,87 +34,80 @@ export class Exporter {
   readonly #destination: Destination;
   readonly #deps: ExporterDeps;
   readonly #client: OtlpClient;
-  readonly #cutting = new AbortController();
+  readonly #sender: BatchSender;
+  readonly #health: ExporterHealth;
+  readonly #control = new StopControl();
+  /** Sequence number of the last record that is finished. */
   #cursor = 0;
+  /** Highest sequence number in the store at the last read. */
   #head = 0;
-  /** When the oldest record was written that is read and not sent; 0: there is none. */
+  /** Time of the oldest record that was read and not sent, in milliseconds since the epoch. 0: there is none. */
   #oldestMs = 0;
   #lastSendMs = -Infinity;
-  #retryAtMs = 0;
-  /** performance.now() when a request failed that will be retried; `undefined`: the last one was accepted or finally rejected. */
-  #pausedMs: number | undefined;
-  /** The receiver takes nothing from us as we are. */
-  #isLockedOut = false;
-  #error = '';
-  #errorMs = 0;
-  #successMs = 0;
-  #isStopping = false;
+  /** True if a record was stored since the last read. */
   #hasNew = false;
-  #wake: (() => void) | undefined;
   #unsubscribe: (() => void) | undefined;
   #running: Promise<void> | undefined;
 
   constructor(destination: Destination, deps: ExporterDeps) {
+    const { cursors, sender, spans, counts, timing, log } = deps;
     this.#destination = destination;
     this.#deps = deps;
-    this.#cursor = deps.cursors.get(destination.id) ?? 0;
-    this.#client = new OtlpClient(
-      destination,
-      deps.sender,
-      deps.spans,
-      deps.counts.requests,
-      deps.timing.timeout,
-    );
+    this.#cursor = cursors.get(destination.id) ?? 0;
+    this.#client = new OtlpClient(destination, sender, spans, counts.requests, timing.timeout);
+    this.#health = new ExporterHealth(destination, log);
+    this.#sender = new BatchSender({
+      client: this.#client,
+      counts,
+      timing,
+      health: this.#health,
+      control: this.#control,
+      partDone: (seq) => this.#advance(seq),
+      beforeRetry: () => this.#readHead(),
+    });
   }
 
-  /** Finds where to begin, and begins. Resolves when it is known from where on records will be sent. */
+  /** Starts to export. Resolves when the first record to send is determined. */
   async start(): Promise<void> {
     if (this.#running !== undefined) return;
     this.#unsubscribe = this.#deps.feed.onStored(() => {
       this.#hasNew = true;
-      this.#wake?.();
+      this.#control.recordStored();
     });
     const begun = Promise.withResolvers<void>();
     this.#running = this.#run(() => begun.resolve()).finally(() => begun.resolve());
     await begun.promise;
   }
 
-  /** Sends what is stored now, and ends; at `deadlineMs` (performance.now()) it ends in any case. */
+  /** Sends what is stored, then ends. At `deadlineMs` (performance.now()) it aborts the request and ends. */
   async stop(deadlineMs: number): Promise<void> {
-    this.#isStopping = true;
-    this.#wake?.();
-    const cut = () => this.#cutting.abort();
+    const control = this.#control;
+    control.stop();
     const leftMs = deadlineMs - performance.now();
-    const timer = leftMs > 0 ? setTimeout(cut, leftMs) : undefined;
+    const timer = leftMs > 0 ? setTimeout(() => control.abort(), leftMs) : undefined;
     const over = Promise.withResolvers<void>();
-    // It ends by itself then, unless a store or a disk hangs: nobody waits for those.
     const giveUp = () => setTimeout(over.resolve, GRACE_MS);
-    if (this.#isCut) giveUp();
-    else this.#cutting.signal.addEventListener('abort', giveUp);
-    if (timer === undefined) cut();
+    if (control.isAborted) giveUp();
+    else control.signal.addEventListener('abort', giveUp);
+    if (timer === undefined) control.abort();
     await Promise.race([this.#running, over.promise]);
     clearTimeout(timer);
     this.#unsubscribe?.();
     this.#client.close();
   }
 
-  /** Sends one record that says that it is a test; nothing of the rest is touched. */
+  /** Sends one test record. Does not change the cursor or the counts. */
   test(nowMs: number, deployment: string): Promise<TestResult> {
     return this.#client.test(nowMs, deployment);
   }
 
   status(nowMs: number): ExporterStatus {
     const { sent, rejected, dropped } = this.#deps.counts;
-    const isActive = this.#running !== undefined;
+    const { error, errorMs, successMs, retryAtMs, isLockedOut } = this.#health;
+    const active = isLockedOut ? 'paused' : retryAtMs > 0 ? 'retrying' : 'running';
     return {
-      state: !isActive
-        ? 'disabled'
-        : this.#isLockedOut
-          ? 'paused'
-          : this.#retryAtMs > 0
-            ? 'retrying'
-            : 'running',
-      retry_at: iso(this.#retryAtMs),
+      state: this.#running === undefined ? 'disabled' : active,
+      retry_at: iso(retryAtMs),
       cursor: this.#cursor,
       head: this.#head,
       queue_records: Math.max(0, this.#head - this.#cursor),
@@ -124,39 +115,36 @@ export class Exporter {
       sent,
       rejected,
       dropped,
-      last_error: this.#error,
-      last_error_at: iso(this.#errorMs),
-      last_success_at: iso(this.#successMs),
+      last_error: error,
+      last_error_at: iso(errorMs),
+      last_success_at: iso(successMs),
     };
   }
 
-  get #isCut(): boolean {
-    return this.#cutting.signal.aborted;
-  }
-
   async #run(begun: () => void): Promise<void> {
-    let isPlaced = false;
-    for (let failures = 0; !this.#isCut;) {
+    const { firstRetry, lastRetry } = this.#deps.timing;
+    let hasCursor = false;
+    for (let failures = 0; !this.#control.isAborted;) {
       try {
-        if (!isPlaced) {
-          await this.#place();
-          isPlaced = true;
+        if (!hasCursor) {
+          await this.#findCursor();
+          hasCursor = true;
           begun();
         }
         if (!(await this.#step())) return;
         failures = 0;
       } catch (error) {
-        // The store does not answer: it may again.
-        this.#failed(describe(error));
+        // The store could not be read. It may recover, so the read is retried.
+        this.#health.failed(describe(error));
         begun();
-        if (this.#isStopping) return;
-        await this.#retryIn(this.#backoff(failures++));
+        if (this.#control.isStopping) return;
+        await this.#health.retryAfter(backoffMs(failures++, firstRetry, lastRetry), this.#control);
       }
     }
   }
 
-  /** From where on: where it stopped, or where its settings say. */
-  async #place(): Promise<void> {
+  /** Sets the cursor: to the saved one, or for a new destination according to `start_from`. */
+  async #findCursor(): Promise<void> {
     const { feed, cursors, log } = this.#deps;
     const { id, name, start_from: from } = this.#destination;
     const { headSeq, oldestSeq } = await feed.read(Number.MAX_SAFE_INTEGER, 1);
@@ -168,170 +156,67 @@ export class Exporter {
       return;
     }
     this.#cursor = Math.min(saved, headSeq);
-    // Seqs count up for good: a store that is behind is another one, or has lost its end in a crash.
+    // Sequence numbers only grow, so this store is another one, or lost its end in a crash.
     if (saved > headSeq)
-      log.warn('the store ends before what was exported: exporting goes on at its end', {
+      log.warn('the log store ends before the export cursor: export continues at its end', {
         destination: name || id,
         exported_seq: saved,
         stored_seq: headSeq,
       });
   }
 
-  /** Reads on, and sends what it finds. False: it is over. */
+  /** Reads the next records and sends them. Returns false when the exporter has to end. */
   async #step(): Promise<boolean> {
-    const { feed, counts, timing } = this.#deps;
+    const { feed, timing } = this.#deps;
     this.#hasNew = false;
     const page = await feed.read(this.#cursor, MAX_RECORDS);
-    if (this.#isCut) return false;
+    if (this.#control.isAborted) return false;
     this.#head = page.headSeq;
-    if (page.oldestSeq > this.#cursor + 1 && page.oldestSeq <= page.headSeq) {
-      // Retention came first.
-      counts.dropped += page.oldestSeq - 1 - this.#cursor;
-      this.#failed(`${page.oldestSeq - 1 - this.#cursor} records had expired before they could be sent`);
-      this.#cursor = page.oldestSeq - 1;
-    }
+    this.#countExpired(page);
     if (page.records.length === 0) return this.#skip(page);
     this.#oldestMs = Number(page.records[0]!.timeNs / 1_000_000n);
     const count = fitting(page.records);
     const isFull = page.records.length === MAX_RECORDS || count < page.records.length;
     const waitMs = this.#lastSendMs + (isFull ? timing.pace : timing.interval) - performance.now();
-    if (waitMs > 0 && !this.#isStopping) {
-      await this.#pause(waitMs, false);
-      // Until then there may be more, and it be full.
-      if (!isFull) return !this.#isCut;
+    if (waitMs > 0 && !this.#control.isStopping) {
+      await this.#control.wait(waitMs);
+      // More records may be stored by now, so a batch that was not full is read again.
+      if (!isFull) return !this.#control.isAborted;
     }
     this.#lastSendMs = performance.now();
     const records = page.records.slice(0, count);
-    if (!(await this.#send(records))) return false;
+    if (!(await this.#sender.send(records))) return false;
     this.#oldestMs = 0;
     await this.#advance(count === page.records.length ? page.lastSeq : records.at(-1)!.seq);
     return true;
   }
 
-  /** Nothing of what was read is wanted: on, or, at the end, wait for more. */
+  /** Moves the cursor past records that the store removed before they were sent, and counts them as dropped. */
+  #countExpired({ oldestSeq, headSeq }: FeedPage): void {
+    if (oldestSeq <= this.#cursor + 1 || oldestSeq > headSeq) return;
+    const expired = oldestSeq - 1 - this.#cursor;
+    this.#deps.counts.dropped += expired;
+    this.#health.failed(`${expired} records expired before they were sent`);
+    this.#cursor = oldestSeq - 1;
+  }
+
+  /** Moves the cursor past unwanted records, or waits for new ones at the end of the store. */
   async #skip(page: FeedPage): Promise<boolean> {
     this.#oldestMs = 0;
     const isAtEnd = page.lastSeq >= page.headSeq || page.lastSeq <= this.#cursor;
     if (page.lastSeq > this.#cursor) {
       this.#cursor = page.lastSeq;
-      // On disk, so that a restart need not look at all of them again; not for a few of them.
-      if (!isAtEnd || this.#isStopping) await this.#advance(page.lastSeq);
+      // Saved only after many records, so that a restart reads few of them again without a write for each.
+      if (!isAtEnd || this.#control.isStopping) await this.#advance(page.lastSeq);
     }
     if (!isAtEnd) return true;
-    if (this.#isStopping) return false;
-    if (!this.#hasNew) await this.#pause(undefined, true);
+    if (this.#control.isStopping) return false;
+    if (!this.#hasNew) await this.#control.waitForRecord();
     return true;
   }
 
-  /** Sends them, in parts where the receiver wants that. False: it was stopped before all of them were done with. */
-  async #send(records: readonly LogRecord[]): Promise<boolean> {
-    const { counts } = this.#deps;
-    const parts = [records];
-    for (let part = parts.shift(); part !== undefined; part = parts.shift()) {
-      const verdict = await this.#sendPart(part);
-      if (verdict === 'stopped') return false;
-      if (verdict?.is === 'too_large' && part.length > 1) {
-        const half = Math.ceil(part.length / 2);
-        parts.unshift(part.slice(0, half), part.slice(half));
-        continue;
-      }
-      if (verdict?.is === 'taken') {
-        counts.sent += part.length - verdict.rejected;
-        counts.rejected += verdict.rejected;
-        this.#successMs = Date.now();
-        if (verdict.rejected > 0) this.#failed(`${verdict.rejected} records were rejected: ${verdict.note}`);
-        else if (verdict.note !== '') this.#failed(`the receiver warns: ${verdict.note}`);
-      } else if (verdict !== undefined) {
-        counts.rejected += part.length;
-        this.#failed(verdict.problem);
-      }
-      if (parts.length > 0) await this.#advance(part.at(-1)!.seq);
-    }
-    return true;
-  }
-
-  /** `undefined`: there was nothing to send for them. */
-  async #sendPart(part: readonly LogRecord[]): Promise<ExportResult | 'stopped' | undefined> {
-    let request: Buffer | undefined;
-    try {
-      request = await this.#client.prepare(part);
-    } catch (error) {
-      // One record that cannot be written must not hold back all that come behind it.
-      return { is: 'too_large', problem: `cannot be written as OTLP: ${describe(error)}` };
-    }
-    return request && this.#deliver(request, part.length);
-  }
-
-  /** One request, as often as it takes. */
-  async #deliver(request: Buffer, count: number): Promise<ExportResult | 'stopped'> {
-    let cutOffs = 0;
-    for (let attempt = 0; ; attempt++) {
-      const isLast = this.#isStopping;
-      const verdict = await this.#client.send(request, count, this.#cutting.signal);
-      if (this.#isCut) return 'stopped';
-      this.#isLockedOut = verdict.is === 'locked_out';
-      if (verdict.is !== 'again' && verdict.is !== 'locked_out') {
-        this.#retryAtMs = 0;
-        this.#resumed();
-        return verdict;
-      }
-      this.#paused(verdict.problem);
-      if (isLast) return 'stopped';
-      cutOffs = verdict.is === 'again' && verdict.isCutOff ? cutOffs + 1 : 0;
-      // One record alone is never given up for that.
-      if (cutOffs === CUT_OFFS && count > 1) return { is: 'too_large', problem: verdict.problem };
-      await this.#retryIn(this.#waitFor(verdict, attempt));
-      if (this.#isCut) return 'stopped';
-      this.#head = Math.max(this.#head, (await this.#deps.feed.read(this.#head, 1)).headSeq);
-    }
-  }
-
-  /** Sending is paused: writes an event at the first failure, and a log line for each further reason. */
-  #paused(problem: string): void {
-    const { id, name } = this.#destination;
-    if (this.#pausedMs !== undefined) return this.#failed(problem);
-    this.#pausedMs = performance.now();
-    this.#noted(scrub(problem, this.#destination));
-    this.#deps.log.event('export_paused', { destination: name || id, problem: this.#error });
-  }
-
-  #resumed(): void {
-    if (this.#pausedMs === undefined) return;
-    const { id, name } = this.#destination;
-    const paused_ms = Math.round(performance.now() - this.#pausedMs);
-    this.#pausedMs = undefined;
-    this.#deps.log.event('export_resumed', { destination: name || id, paused_ms });
-  }
-
-  #waitFor(verdict: ExportResult, attempt: number): number {
-    const { firstRetry, lockedRetry } = this.#deps.timing;
-    if (verdict.is === 'locked_out') return backoffMs(attempt, firstRetry, lockedRetry);
-    // At once is what no receiver means that is not well.
-    const asked = verdict.is === 'again' ? verdict.afterMs : undefined;
-    return Math.max(asked ?? this.#backoff(attempt), firstRetry / 2);
-  }
-
-  #backoff(attempt: number): number {
-    return backoffMs(attempt, this.#deps.timing.firstRetry, this.#deps.timing.lastRetry);
-  }
-
-  async #retryIn(ms: number): Promise<void> {
-    this.#retryAtMs = Date.now() + ms;
-    await this.#pause(ms, false);
-    this.#retryAtMs = 0;
-  }
-
-  /** Waits so long, or until something is stored, or until it has to stop. */
-  async #pause(ms: number | undefined, isForNew: boolean): Promise<void> {
-    if (this.#isStopping) return;
-    const { promise, resolve } = Promise.withResolvers<void>();
-    const timer = ms === undefined ? undefined : setTimeout(resolve, ms);
-    this.#wake = () => {
-      if (isForNew || this.#isStopping) resolve();
-    };
-    await promise;
-    this.#wake = undefined;
-    clearTimeout(timer);
+  async #readHead(): Promise<void> {
+    this.#head = Math.max(this.#head, (await this.#deps.feed.read(this.#head, 1)).headSeq);
   }
 
   async #advance(seq: number): Promise<void> {
@@ -339,23 +224,8 @@ export class Exporter {
     try {
       await this.#deps.cursors.save(this.#destination.id, seq);
     } catch (error) {
-      // Sending goes on: a disk that is full is no reason to lose what could be sent.
-      this.#failed(`how far it has come cannot be kept: ${describe(error)}`);
+      // Export continues without a saved cursor, for example while the disk is full.
+      this.#health.failed(`cannot save the cursor: ${describe(error)}`);
     }
-  }
-
-  #failed(problem: string): void {
-    const { name, id } = this.#destination;
-    const clean = scrub(problem, this.#destination);
-    // Said once, not at every attempt.
-    if (clean !== this.#error)
-      this.#deps.log.warn('otlp export', { destination: name || id, problem: clean });
-    this.#noted(clean);
-  }
-
-  /** The state as a client of the admin port sees it. */
-  #noted(problem: string): void {
-    this.#error = problem;
-    this.#errorMs = Date.now();
   }
 }

@@ -1,5 +1,5 @@
-// Settings of what is sent to OTLP receivers (section `export`): one destination of logs and one of traces that need no
-// folder to be known, and the key under which the others' secrets are kept.
+// Settings of exporters (section `export`): one destination for logs, one for traces, and the key that encrypts the
+// header values of destinations in the data folder.
 import { choice, secret, secrets, section, text, type Settings } from '../../core/settings.ts';
 import { encodings } from '../../protocol/otlp/codec.ts';
 
@@ -11,41 +11,44 @@ export const exportOptions = section({
     default: '',
     pattern: url,
     like: 'a URL such as https://otlp.example.com/v1/logs',
-    doc: 'Where logs are sent to, as OTLP over HTTP: the whole URL, nothing is put behind it. Empty: only to connections of the admin API.',
+    doc: 'URL that logs are sent to, as OTLP over HTTP. Used as it is, with no path appended. Empty: logs are sent only to connections of the admin API.',
   }),
   header_name: text({
     default: 'Authorization',
     pattern: headerName,
-    like: 'the name of a header',
-    doc: 'Header that carries the key for that receiver.',
+    like: 'a header name such as Authorization',
+    doc: 'Name of the header with the key for `endpoint`.',
   }),
-  header_value: secret({ minLength: 1, doc: 'Value of that header; empty: it is not sent.' }),
+  header_value: secret({
+    minLength: 1,
+    doc: 'Value of the header `header_name`. Empty: the header is not sent.',
+  }),
   traces_endpoint: text({
     default: '',
     pattern: url,
     like: 'a URL such as https://otlp.example.com/v1/traces',
-    doc: 'Where spans are sent to; OTEL_EXPORTER_OTLP_ENDPOINT says the same, HONEYCOMB_API_KEY and HONEYCOMB_DATASET say Honeycomb.',
+    doc: 'URL that spans are sent to. OTEL_EXPORTER_OTLP_ENDPOINT sets it too. HONEYCOMB_API_KEY and HONEYCOMB_DATASET set it to Honeycomb.',
   }),
   traces_headers: secrets({
     minLength: 3,
     max: 16,
-    doc: 'Headers for that receiver, each as name=value.',
+    doc: 'Headers for `traces_endpoint`, each as name=value.',
   }),
-  encoding: choice(encodings, { default: 'protobuf', doc: 'How both are written.' }),
-  compression: choice(['gzip', 'none'], { default: 'gzip', doc: 'How both are packed.' }),
+  encoding: choice(encodings, { default: 'protobuf', doc: 'Encoding of logs and spans.' }),
+  compression: choice(['gzip', 'none'], { default: 'gzip', doc: 'Compression of logs and spans.' }),
   min_level: choice(['', 'trace', 'debug', 'info', 'warn', 'error', 'fatal'], {
     default: '',
-    doc: 'Least level of the lines that are sent; empty: all of them, those without a level too.',
+    doc: 'Lowest level of lines that are sent. Empty: all lines, also those without a level.',
   }),
   service_name: text({
     default: 'baseten',
     pattern: /^.{1,256}$/,
     like: '1 to 256 characters',
-    doc: 'What `service.name` says.',
+    doc: 'Value of the resource attribute `service.name`.',
   }),
   encryption_key: secret({
     minLength: 16,
-    doc: 'What header values are encrypted with in the data folder; without it, a key that is made and kept there.',
+    doc: 'Key that encrypts header values in the data folder. Empty: weir makes a key and stores it in that folder.',
   }),
 });
 export type ExportOptions = Settings<typeof exportOptions>;

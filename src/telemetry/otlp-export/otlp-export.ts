@@ -1,14 +1,19 @@
-// The door of the room: the destinations of logs and spans, and an exporter for each that is enabled.
-// Must stay true: changes come one after the other, and what a change has answered for is on disk. The header's value
-// goes in here and never comes out.
+// Exports records to OTLP receivers: the list of destinations, and one exporter for each.
+// Invariant: changes run one after the other and are on disk when they resolve; header values are never returned.
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import type { Logger } from '../../core/logger.ts';
-import { SEVERITY } from '../logs/logs.ts';
+import { SEVERITY, type Logs, type RecordFeed } from '../logs/logs.ts';
 import type { ProjectSpans, TestResult } from './otlp-client.ts';
 import { Cursors } from './cursors.ts';
-import { readDestination, refusalOf, secretsToRepeat, shownForm, type Destination } from './destination.ts';
-import { configured } from './configured-destinations.ts';
+import {
+  missingSecrets,
+  parseDestination,
+  urlProblem,
+  withoutSecrets,
+  type Destination,
+} from './destination.ts';
+import { configuredDestinations } from './configured-destinations.ts';
 import { Exporter } from './exporter.ts';
 import {
   failedStatus,
@@ -18,7 +23,6 @@ import {
   type ExporterStatus,
   type ExporterTiming,
 } from './exporter-state.ts';
-import type { ExportFeed, OpenExportFeed } from './feed.ts';
 import type { ExportOptions } from './options.ts';
 import type { ExportOrigin } from './otlp-logs.ts';
 import { DestinationStore } from './destination-store.ts';
@@ -26,31 +30,31 @@ import { DestinationStore } from './destination-store.ts';
 export type { ProjectSpans, TestResult } from './otlp-client.ts';
 export { spanProjection } from './otlp-spans.ts';
 export type { ExporterStatus, ExporterTiming } from './exporter-state.ts';
-export type { ExportFeed, OpenExportFeed, FeedPage, FeedFilter } from './feed.ts';
 export type { ResourceSpans, ExportOrigin } from './otlp-logs.ts';
 
 const MAX_CONNECTIONS = 64;
 
-export interface ConnectionsDeps {
-  /** Folder for what must survive a restart. */
+export interface OtlpExportDeps {
+  /** The data folder: destinations, cursors and the key are stored there. */
   readonly folder: string;
-  readonly openFeed: OpenExportFeed;
+  /** Opens a feed of records of the log store. */
+  readonly openFeed: Logs['feed'];
   readonly spans: ProjectSpans;
   readonly sender: ExportOrigin;
-  /** Ports on which weir listens: what it exports must not come in again. */
+  /** Ports on which weir listens, since weir must not export to itself. */
   readonly ownPorts: () => readonly number[];
   readonly log: Logger;
   readonly timing?: ExporterTiming;
 }
 
-/** A destination as it may be shown, and how it goes. */
+/** A destination as the admin API shows it, without header values. */
 export type ShownDestination = Readonly<Record<string, unknown>> & { readonly id: string };
 
-/** What came of a change. */
+/** Result of a change. */
 export type DestinationChange =
   { readonly shown: ShownDestination } | { readonly problems: readonly string[] };
 
-/** One destination for the metrics. */
+/** State of one destination, for metrics. */
 export interface ExportReading extends ExporterStatus {
   readonly destination: string;
   readonly requests: ReadonlyMap<string, number>;
@@ -58,9 +62,9 @@ export interface ExportReading extends ExporterStatus {
 
 interface Entry {
   readonly destination: Destination;
-  /** It comes from the settings, and cannot be changed here. */
-  readonly isOfSettings: boolean;
-  /** Why it cannot be sent to; empty: it can. */
+  /** It comes from the settings, so the API cannot change it. */
+  readonly isFromSettings: boolean;
+  /** Why it cannot be exported to; empty if it can. */
   readonly problem: string;
   readonly exporter: Exporter | undefined;
   readonly counts: ExporterCounts;
@@ -69,37 +73,38 @@ interface Entry {
 export class OtlpExport {
   readonly name = 'export';
   readonly #configured: readonly Destination[];
-  readonly #deps: ConnectionsDeps;
-  readonly #vault: DestinationStore;
+  readonly #deps: OtlpExportDeps;
+  readonly #store: DestinationStore;
   readonly #cursors: Cursors;
   readonly #entries = new Map<string, Entry>();
+  /** The last change, which the next one waits for. */
   #last: Promise<unknown> = Promise.resolve();
 
-  /** Throws a Fault where the settings contradict themselves. */
-  constructor(options: ExportOptions, deps: ConnectionsDeps) {
-    this.#configured = configured(options);
+  /** Throws a WeirError if the settings contradict each other. */
+  constructor(options: ExportOptions, deps: OtlpExportDeps) {
+    this.#configured = configuredDestinations(options);
     this.#deps = deps;
-    this.#vault = new DestinationStore(deps.folder, options.encryption_key);
+    this.#store = new DestinationStore(deps.folder, options.encryption_key);
     this.#cursors = new Cursors(join(deps.folder, 'cursors.json'));
   }
 
-  /** Begins with what the settings and the folder know. One that cannot be sent to does not keep the others from it. */
+  /** Starts an exporter for each destination. A destination that cannot be used does not stop the others. */
   async start(): Promise<void> {
     const { log } = this.#deps;
     await this.#cursors.load((aside) =>
       log.event('export_state_damaged', {
-        problem: `what was known of how far exports are was set aside as ${aside}`,
+        problem: `cursors.json is not valid JSON; renamed to ${aside}. Exports begin at their start_from again`,
       }),
     );
-    for (const destination of this.#configured) await this.#enter(destination, '', true);
+    for (const destination of this.#configured) await this.#add(destination, '', true);
     const problem = (text: string) => log.event('export_state_damaged', { problem: text });
-    for (const kept of await this.#vault.load(problem))
-      await this.#enter(kept.destination, kept.problem, false);
+    for (const stored of await this.#store.load(problem))
+      await this.#add(stored.destination, stored.problem, false);
   }
 
-  /** Sends what is stored, as far as the time goes; the rest is sent after the next start. */
+  /** Sends stored records until `deadlineMs` (performance.now()). The rest is sent after the next start. */
   async stop(deadlineMs: number): Promise<void> {
-    await this.#inTurn(async () => {
+    await this.#serialized(async () => {
       await Promise.all(
         Array.from(this.#entries.values(), async ({ exporter }) => exporter?.stop(deadlineMs)),
       );
@@ -116,40 +121,40 @@ export class OtlpExport {
   }
 
   create(input: unknown): Promise<DestinationChange> {
-    return this.#inTurn(async () => {
+    return this.#serialized(async () => {
       if (this.#entries.size >= MAX_CONNECTIONS)
         return { problems: [`there are ${MAX_CONNECTIONS} connections already; delete one first`] };
-      const read = readDestination(input);
-      if ('problems' in read) return read;
+      const parsed = parseDestination(input);
+      if ('problems' in parsed) return parsed;
       const id = `otel_${randomBytes(6).toString('hex')}`;
-      return this.#take({ ...read.said, id });
+      return this.#put({ ...parsed.settings, id });
     });
   }
 
-  /** Changes what `input` says, and nothing else; another `start_from` places the cursor anew; `undefined`: there is none of this id. */
+  /** Changes the settings in `input`. A new `start_from` resets the cursor. `undefined`: no such destination. */
   async change(id: string, input: unknown): Promise<DestinationChange | undefined> {
-    return this.#inTurn(async () => {
+    return this.#serialized(async () => {
       const entry = this.#entries.get(id);
       if (entry === undefined) return undefined;
-      if (entry.isOfSettings) return { problems: [OF_SETTINGS] };
+      if (entry.isFromSettings) return { problems: [FROM_SETTINGS] };
       const { id: _, ...before } = entry.destination;
-      // So that what was read here can be given back with a change in it.
-      const given = withoutOurs(input);
-      const read = readDestination(given, before);
-      if ('problems' in read) return read;
-      const missing = secretsToRepeat(before, read.said, given, entry.problem);
+      const given = withoutAddedFields(input);
+      const parsed = parseDestination(given, before);
+      if ('problems' in parsed) return parsed;
+      const { settings } = parsed;
+      const missing = missingSecrets(before, settings, given, entry.problem);
       if (missing.length > 0) return { problems: missing };
-      return this.#take({ ...read.said, id }, read.said.start_from !== before.start_from);
+      return this.#put({ ...settings, id }, settings.start_from !== before.start_from);
     });
   }
 
-  /** Stops at once and forgets; false: there is none of this id. */
+  /** Stops the exporter at once and deletes the destination. `false`: there is no such destination. */
   async remove(id: string): Promise<boolean | { readonly problems: readonly string[] }> {
-    return this.#inTurn(async () => {
+    return this.#serialized(async () => {
       const entry = this.#entries.get(id);
       if (entry === undefined) return false;
-      if (entry.isOfSettings) return { problems: [OF_SETTINGS] };
-      await this.#vault.remove(id);
+      if (entry.isFromSettings) return { problems: [FROM_SETTINGS] };
+      await this.#store.remove(id);
       await entry.exporter?.stop(0);
       this.#entries.delete(id);
       await this.#cursors.forget(id);
@@ -157,7 +162,7 @@ export class OtlpExport {
     });
   }
 
-  /** Sends one record that says that it is a test; `undefined`: there is none of this id. */
+  /** Sends one test record. `undefined`: there is no such destination. */
   async test(id: string): Promise<TestResult | undefined> {
     const entry = this.#entries.get(id);
     if (entry === undefined) return undefined;
@@ -170,7 +175,7 @@ export class OtlpExport {
     return entry && statusOf(entry);
   }
 
-  /** All of them, read from memory. */
+  /** State of all destinations. */
   readings(): ExportReading[] {
     return Array.from(this.#entries.values(), (entry) => ({
       ...statusOf(entry),
@@ -179,25 +184,27 @@ export class OtlpExport {
     }));
   }
 
-  /** A new or changed destination, if it can be sent to. */
-  async #take(destination: Destination, isFromAnew = false): Promise<DestinationChange> {
-    const refusal = refusalOf(destination.endpoint_url, this.#deps.ownPorts());
-    if (refusal !== '') return { problems: [refusal] };
-    const twin = [...this.#entries.values()].some(
+  /** Stores a new or changed destination and starts its exporter. `resetsCursor`: begins at `start_from` again. */
+  async #put(destination: Destination, resetsCursor = false): Promise<DestinationChange> {
+    const problem = urlProblem(destination.endpoint_url, this.#deps.ownPorts());
+    if (problem !== '') return { problems: [problem] };
+    const isNameTaken = [...this.#entries.values()].some(
       ({ destination: { id, name } }) => id !== destination.id && (name || id) === destination.name,
     );
-    if (twin)
-      return { problems: [`name is ${JSON.stringify(destination.name)}, which another connection has`] };
+    if (isNameTaken)
+      return {
+        problems: [`name is ${JSON.stringify(destination.name)}, which another connection already uses`],
+      };
     const feed = this.#feedOf(destination);
     if ('problem' in feed) return { problems: [`query ${feed.problem}`] };
-    await this.#vault.put(destination);
+    await this.#store.put(destination);
     await this.#entries.get(destination.id)?.exporter?.stop(0);
-    if (isFromAnew) await this.#cursors.forget(destination.id);
-    await this.#enter(destination, '', false);
+    if (resetsCursor) await this.#cursors.forget(destination.id);
+    await this.#add(destination, '', false);
     return { shown: this.get(destination.id)! };
   }
 
-  #feedOf({ signal, min_level: level, query }: Destination): ExportFeed | { readonly problem: string } {
+  #feedOf({ signal, min_level: level, query }: Destination): RecordFeed | { readonly problem: string } {
     return this.#deps.openFeed({
       kinds: signal === 'logs' ? ['line', 'request', 'event'] : ['span', 'request'],
       minSeverity: level === '' ? 0 : SEVERITY[level],
@@ -205,43 +212,46 @@ export class OtlpExport {
     });
   }
 
-  async #enter(destination: Destination, problem: string, isOfSettings: boolean): Promise<void> {
+  async #add(destination: Destination, problem: string, isFromSettings: boolean): Promise<void> {
     const { spans, sender, log, timing = TIMING, ownPorts } = this.#deps;
     const counts = this.#entries.get(destination.id)?.counts ?? newCounts();
     const feed = this.#feedOf(destination);
-    const found =
+    const failure =
       problem ||
-      refusalOf(destination.endpoint_url, ownPorts()) ||
+      urlProblem(destination.endpoint_url, ownPorts()) ||
       ('problem' in feed ? `query ${feed.problem}` : '');
     const exporter =
-      found !== '' || 'problem' in feed
+      failure !== '' || 'problem' in feed
         ? undefined
         : new Exporter(destination, { feed, cursors: this.#cursors, counts, sender, spans, log, timing });
-    this.#entries.set(destination.id, { destination, isOfSettings, problem: found, exporter, counts });
-    if (found !== '')
-      log.error('otlp export', { destination: destination.name || destination.id, problem: found });
+    this.#entries.set(destination.id, { destination, isFromSettings, problem: failure, exporter, counts });
+    if (failure !== '')
+      log.error('otlp destination cannot be used', {
+        destination: destination.name || destination.id,
+        problem: failure,
+      });
     if (destination.enabled) await exporter?.start();
   }
 
-  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+  #serialized<T>(work: () => Promise<T>): Promise<T> {
     const turn = this.#last.then(work, work);
     this.#last = turn.catch(() => undefined);
     return turn;
   }
 }
 
-/** Without what `list` and `get` say besides. */
-function withoutOurs(input: unknown): Record<string, unknown> {
+/** Removes the fields that `list` and `get` add, so that their result can be sent back as a change. */
+function withoutAddedFields(input: unknown): Record<string, unknown> {
   if (typeof input !== 'object' || input === null || Array.isArray(input)) return input as never;
   const { id: _, from: __, ...given } = input as Record<string, unknown>;
   return given;
 }
 
-const OF_SETTINGS = 'this connection comes from the settings (section export): change it there';
+const FROM_SETTINGS = 'this connection comes from the settings (section export); change it there';
 
-const shown = ({ destination, isOfSettings }: Entry): ShownDestination => {
-  const { id, ...said } = destination;
-  return { id, ...shownForm(said), from: isOfSettings ? 'settings' : 'api' };
+const shown = ({ destination, isFromSettings }: Entry): ShownDestination => {
+  const { id, ...settings } = destination;
+  return { id, ...withoutSecrets(settings), from: isFromSettings ? 'settings' : 'api' };
 };
 
 const statusOf = ({ exporter, problem, counts }: Entry): ExporterStatus =>

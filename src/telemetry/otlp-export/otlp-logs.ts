@@ -1,10 +1,9 @@
-// From records to OTLP: what a receiver is told of a line or a request.
-// Must stay true: no attribute leaves that the destination does not name; ids and times are those of the record.
-// Source: contracts/logplane.md C2 and C4, contracts/baseten.md 8.3.
+// Converts records to OTLP log records (docs/contracts/logs.md 2 and 4, docs/contracts/serving.md 8.3).
+// Invariant: only attributes that the destination names are sent; ids and times are those of the record.
 import { attributesOf, SEVERITY, severityText, type LogRecord } from '../logs/logs.ts';
 import {
   emptyLog,
-  emptyOf,
+  emptyMessage,
   emptySpan,
   logsRequest,
   tracesRequest,
@@ -13,10 +12,10 @@ import {
   type TracesRequest,
 } from '../../protocol/otlp/messages.ts';
 import { attributesFrom, anyValueOf, type AnyValue } from '../../protocol/otlp/any-value.ts';
-import type { DestinationInput } from './destination.ts';
-import { hopOf, markOf, SCOPE } from './hop-count.ts';
+import type { DestinationSettings } from './destination.ts';
+import { hopAttributes, hopOf, SCOPE } from './hop-count.ts';
 
-/** Who sends. */
+/** The model and the weir version that records are exported for. */
 export interface ExportOrigin {
   readonly modelId: string;
   readonly version: string;
@@ -24,28 +23,28 @@ export interface ExportOrigin {
 
 export type ResourceSpans = TracesRequest['resourceSpans'];
 
-/** The records as one request, in their order; without those that have come round. */
+/** One request with the records in order, without those that reached the hop limit. */
 export function logsOf(
   records: readonly LogRecord[],
-  said: DestinationInput,
+  destination: DestinationSettings,
   sender: ExportOrigin,
 ): LogsRequest {
-  const group = emptyOf(logsRequest.resourceLogs[1].fields);
-  const names = said.attributes.map((name) => ({ name, asKey: JSON.stringify(name) }));
+  const group = emptyMessage(logsRequest.resourceLogs[1].fields);
+  const names = destination.attributes.map((name) => ({ name, asKey: JSON.stringify(name) }));
   const byHop = new Map<number, OtlpLog[]>();
   for (const record of records) {
     const hop = hopOf(record);
     if (hop === undefined) continue;
     const log = logOf(record, names, sender.modelId);
-    const others = byHop.get(hop);
-    if (others) others.push(log);
+    const sameHop = byHop.get(hop);
+    if (sameHop) sameHop.push(log);
     else byHop.set(hop, [log]);
   }
   if (byHop.size === 0) return { resourceLogs: [] };
-  group.resource = { ...group.resource, attributes: new Map([['service.name', said.service_name]]) };
+  group.resource = { ...group.resource, attributes: new Map([['service.name', destination.service_name]]) };
   group.scopeLogs = Array.from(byHop, ([hop, logRecords]) => {
-    const inner = emptyOf(logsRequest.resourceLogs[1].fields.scopeLogs[1].fields);
-    const attributes = attributesFrom(markOf(hop, SCOPE));
+    const inner = emptyMessage(logsRequest.resourceLogs[1].fields.scopeLogs[1].fields);
+    const attributes = attributesFrom(hopAttributes(hop, SCOPE));
     inner.scope = { ...inner.scope, name: SCOPE, version: sender.version, attributes };
     inner.logRecords = logRecords;
     return inner;
@@ -53,7 +52,7 @@ export function logsOf(
   return { resourceLogs: [group] };
 }
 
-/** Attributes that a record has a field for. */
+/** Attributes that are fields of a record. The empty text means that the attribute is not sent. */
 const FIELDS: Readonly<Record<string, (record: LogRecord, modelId: string) => AnyValue>> = {
   message: ({ message }) => message,
   model_id: (_, modelId) => modelId,
@@ -67,26 +66,26 @@ const FIELDS: Readonly<Record<string, (record: LogRecord, modelId: string) => An
   duration_ms: ({ durationNs }) => (durationNs === 0 ? '' : durationNs / 1e6),
 };
 
-/** `asKey`: as the name stands in the text of a record's attributes. */
-type Named = readonly { readonly name: string; readonly asKey: string }[];
+/** `asKey`: the name as it is written in the JSON text of a record's attributes. */
+type AttributeNames = readonly { readonly name: string; readonly asKey: string }[];
 
-function logOf(record: LogRecord, names: Named, modelId: string): OtlpLog {
+function logOf(record: LogRecord, names: AttributeNames, modelId: string): OtlpLog {
   const log = emptyLog();
   const attributes = new Map<string, AnyValue>();
-  // Read only where one of the names is in it: most lines have none of them.
-  let others: Record<string, unknown> | undefined;
+  // Parsed only if the text contains one of the names, since most lines do not.
+  let parsed: Record<string, unknown> | undefined;
   for (const { name, asKey } of names) {
     let value: AnyValue = '';
     if (Object.hasOwn(FIELDS, name)) value = FIELDS[name]!(record, modelId);
     else if (record.attributes.includes(asKey)) {
-      others ??= attributesOf(record);
-      if (Object.hasOwn(others, name)) value = anyValueOf(others[name]);
+      parsed ??= attributesOf(record);
+      if (Object.hasOwn(parsed, name)) value = anyValueOf(parsed[name]);
     }
     if (value !== '' && value !== null) attributes.set(name, value);
   }
   log.timeUnixNano = record.timeNs;
   log.observedTimeUnixNano = record.timeNs;
-  // The contract's levels end at DEBUG.
+  // DEBUG is the lowest level of the contract.
   log.severityNumber = record.severity > 0 ? Math.max(record.severity, SEVERITY.debug) : 0;
   log.severityText = severityText(log.severityNumber);
   log.body = record.message;
@@ -96,8 +95,8 @@ function logOf(record: LogRecord, names: Named, modelId: string): OtlpLog {
   return log;
 }
 
-/** A line that says that it is a test, from weir itself. */
-export const probeLine = (nowNs: bigint, deployment: string): LogRecord => ({
+/** A log record for testing a destination. */
+export const testLine = (nowNs: bigint, deployment: string): LogRecord => ({
   seq: 0,
   kind: 'line',
   timeNs: nowNs,
@@ -116,14 +115,14 @@ export const probeLine = (nowNs: bigint, deployment: string): LogRecord => ({
   attributes: '',
 });
 
-/** A span that says the same. */
-export function probeSpans(
+/** A span for testing a destination. */
+export function testSpans(
   nowNs: bigint,
-  said: DestinationInput,
+  destination: DestinationSettings,
   ids: { traceId: string; spanId: string },
 ): ResourceSpans {
-  const group = emptyOf(tracesRequest.resourceSpans[1].fields);
-  const inner = emptyOf(tracesRequest.resourceSpans[1].fields.scopeSpans[1].fields);
+  const group = emptyMessage(tracesRequest.resourceSpans[1].fields);
+  const inner = emptyMessage(tracesRequest.resourceSpans[1].fields.scopeSpans[1].fields);
   inner.scope = { ...inner.scope, name: SCOPE };
   inner.spans = [
     {
@@ -135,7 +134,7 @@ export function probeSpans(
       endTimeUnixNano: nowNs,
     },
   ];
-  group.resource = { ...group.resource, attributes: new Map([['service.name', said.service_name]]) };
+  group.resource = { ...group.resource, attributes: new Map([['service.name', destination.service_name]]) };
   group.scopeSpans = [inner];
   return [group];
 }

@@ -1,45 +1,33 @@
-// From records to OTLP spans: a request's record stands for several, one that others posted goes out as it came in.
-// Must stay true: what src/telemetry/logs/ingest/otlp-records.ts made of a span is made that span again here, with who sent it; a request goes out only where
-// its trace is wanted; the same record makes the same spans whenever it is sent.
+// Converts records to OTLP spans: the spans of a request, and spans that other programs posted.
+// Invariant: a posted span leaves as it arrived (telemetry/logs/ingest/otlp-records.ts is the inverse), with its
+// resource and scope; a request has spans only if its trace is sampled; the same record always makes the same spans.
 import { attributesOf, type LogRecord } from '../logs/logs.ts';
-import { emptyOf, emptySpan, tracesRequest, type OtlpSpan } from '../../protocol/otlp/messages.ts';
+import { emptyMessage, emptySpan, tracesRequest, type OtlpSpan } from '../../protocol/otlp/messages.ts';
 import { attributesFrom, type Attributes } from '../../protocol/otlp/any-value.ts';
+import type { Span } from '../tracing/tracing.ts';
 import type { ProjectSpans } from './otlp-client.ts';
-import { markOf, nextHop, SCOPE, type HopScope } from './hop-count.ts';
+import { hopAttributes, nextHop, SCOPE, type HopScope } from './hop-count.ts';
 import type { ResourceSpans } from './otlp-logs.ts';
 
-/** A span as the room of traces makes it from a request. */
-export interface SpanLike extends Pick<
-  OtlpSpan,
-  'traceId' | 'spanId' | 'parentSpanId' | 'name' | 'kind' | 'startTimeUnixNano' | 'endTimeUnixNano' | 'status'
-> {
-  readonly attributes: object;
-  readonly events: readonly {
-    readonly timeUnixNano: bigint;
-    readonly name: string;
-    readonly attributes: object;
-  }[];
-}
-
-/** Spans with who says them: the key of `senders` is its text. */
-interface Grouped {
+/** Spans with the same resource and scope. */
+interface SpanGroup {
   readonly resource: Attributes;
   readonly scope: HopScope;
   readonly spans: OtlpSpan[];
 }
 
-/** `spansOf`: the spans of a request's record. `version` is weir's own. */
+/** `spansOf`: the spans of a request's record. `version`: of weir. */
 export function spanProjection(
-  spansOf: (record: LogRecord) => readonly SpanLike[],
+  spansOf: (record: LogRecord) => readonly Span[],
   version: string,
 ): ProjectSpans {
   return (records, serviceName) => {
-    const own: Grouped = {
+    const own: SpanGroup = {
       resource: attributesFrom({ 'service.name': serviceName, 'service.version': version }),
       scope: { name: SCOPE, version },
       spans: [],
     };
-    const senders = new Map<string, Grouped>();
+    const senders = new Map<string, SpanGroup>();
     for (const record of records)
       if (record.kind === 'span') addPosted(record, own, senders);
       else if (attributesOf(record)['is_sampled'] === true)
@@ -48,7 +36,7 @@ export function spanProjection(
   };
 }
 
-const spanOf = ({ attributes, events, ...span }: SpanLike): OtlpSpan => ({
+const spanOf = ({ attributes, events, ...span }: Span): OtlpSpan => ({
   ...emptySpan(),
   ...span,
   attributes: attributesFrom(attributes),
@@ -59,8 +47,8 @@ const spanOf = ({ attributes, events, ...span }: SpanLike): OtlpSpan => ({
   })),
 });
 
-/** Names that otlp-records.ts gives what is no attribute of the sender's. */
-interface Posted {
+/** Parts of a posted span that otlp-records.ts stores beside the span's attributes. */
+interface PostedSpan {
   name?: string;
   kind?: number;
   status_code?: number;
@@ -72,9 +60,9 @@ interface Posted {
   scope?: HopScope;
 }
 
-/** What otlp-records.ts puts before a name of the sender's that is one of those. */
+/** otlp-records.ts puts this before an attribute whose name is one of RESERVED. */
 const PREFIX = 'attributes.';
-const OURS: ReadonlySet<string> = new Set([
+const RESERVED: ReadonlySet<string> = new Set([
   'name',
   'kind',
   'status_code',
@@ -86,14 +74,14 @@ const OURS: ReadonlySet<string> = new Set([
   'resource',
   'scope',
 ]);
-/** What bounds and redaction have left of these may be something else. */
+/** Redaction and size limits may have changed these values, so they are validated. */
 const TIME = /^\d{1,19}$/;
 const TRACE_ID = /^[0-9a-f]{32}$/;
 const SPAN_ID = /^[0-9a-f]{16}$/;
 const nameOf = (key: string): string =>
-  key.startsWith(PREFIX) && OURS.has(key.slice(PREFIX.length)) ? key.slice(PREFIX.length) : key;
+  key.startsWith(PREFIX) && RESERVED.has(key.slice(PREFIX.length)) ? key.slice(PREFIX.length) : key;
 
-function addPosted(record: LogRecord, own: Grouped, senders: Map<string, Grouped>): void {
+function addPosted(record: LogRecord, own: SpanGroup, senders: Map<string, SpanGroup>): void {
   const {
     name,
     kind,
@@ -104,16 +92,16 @@ function addPosted(record: LogRecord, own: Grouped, senders: Map<string, Grouped
     links,
     resource,
     scope = {},
-    // Of weir's own making, both.
+    // Added by weir.
     time_unix_nano: _,
     attributes_dropped: dropped,
     ...rest
-  } = attributesOf(record) as Posted & { time_unix_nano?: string; attributes_dropped?: number };
+  } = attributesOf(record) as PostedSpan & { time_unix_nano?: string; attributes_dropped?: number };
   const hop = record.source === 'weir' ? 1 : nextHop(scope);
   if (hop === undefined) return;
-  const said: Record<string, unknown> = {};
-  for (const [key, value] of Object.entries(rest)) said[nameOf(key)] = value;
-  if (record.requestId !== '') said['request_id'] = record.requestId;
+  const attributes: Record<string, unknown> = {};
+  for (const [key, value] of Object.entries(rest)) attributes[nameOf(key)] = value;
+  if (record.requestId !== '') attributes['request_id'] = record.requestId;
   const span: OtlpSpan = {
     ...emptySpan(),
     traceId: record.traceId,
@@ -124,7 +112,7 @@ function addPosted(record: LogRecord, own: Grouped, senders: Map<string, Grouped
     kind: kind ?? 0,
     startTimeUnixNano: record.timeNs,
     endTimeUnixNano: record.timeNs + BigInt(record.durationNs),
-    attributes: attributesFrom(said),
+    attributes: attributesFrom(attributes),
     droppedAttributesCount: dropped ?? 0,
     events: (events ?? []).map((event) => ({
       timeUnixNano: TIME.test(event.time_ns ?? '') ? BigInt(event.time_ns!) : record.timeNs,
@@ -142,21 +130,23 @@ function addPosted(record: LogRecord, own: Grouped, senders: Map<string, Grouped
     })),
     status: { code: status_code ?? 0, message: status_message ?? '' },
   };
-  // weir's own, such as the delivery of a webhook.
+  // A span of weir, such as a webhook delivery.
   if (record.source === 'weir') return void own.spans.push(span);
   const key = JSON.stringify([resource, scope]);
   let sender = senders.get(key);
   if (sender === undefined) {
-    const attributes = { ...scope.attributes, ...markOf(hop, scope.name ?? '') };
-    const marked = { ...scope, attributes };
-    senders.set(key, (sender = { resource: attributesFrom(resource ?? {}), scope: marked, spans: [] }));
+    const counted = {
+      ...scope,
+      attributes: { ...scope.attributes, ...hopAttributes(hop, scope.name ?? '') },
+    };
+    senders.set(key, (sender = { resource: attributesFrom(resource ?? {}), scope: counted, spans: [] }));
   }
   sender.spans.push(span);
 }
 
-function groupOf({ resource, scope, spans }: Grouped): ResourceSpans[number] {
-  const group = emptyOf(tracesRequest.resourceSpans[1].fields);
-  const inner = emptyOf(tracesRequest.resourceSpans[1].fields.scopeSpans[1].fields);
+function groupOf({ resource, scope, spans }: SpanGroup): ResourceSpans[number] {
+  const group = emptyMessage(tracesRequest.resourceSpans[1].fields);
+  const inner = emptyMessage(tracesRequest.resourceSpans[1].fields.scopeSpans[1].fields);
   const { name = '', version = '', attributes = {} } = scope;
   inner.scope = { ...inner.scope, name, version, attributes: attributesFrom(attributes) };
   inner.spans = spans;

@@ -6,7 +6,7 @@ import type { Agent as PlainAgent, ClientRequest, IncomingHttpHeaders } from 'no
 import { describe } from '../../core/errors.ts';
 import { Agent, request } from '../../protocol/http/node-http.ts';
 
-/** Of an answer (contracts/logplane.md C3); what is behind that is not read. */
+/** Of an answer (docs/contracts/logs.md 3); what is behind that is not read. */
 const MAX_ANSWER_BYTES = 4 * 1024 ** 2;
 const MAX_HEAD_BYTES = 16 * 1024;
 const IDLE_MS = 60_000;

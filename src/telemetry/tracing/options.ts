@@ -1,22 +1,22 @@
-// Settings of tracing (section `trace`): whether weir takes part in traces, and in which.
+// Settings of tracing (section `trace`).
 import { flag, fraction, section, type Settings } from '../../core/settings.ts';
 
 export const traceOptions = section({
   enabled: flag({
     default: false,
-    doc: 'Take part in traces: a span for each request and for what it waited for. Made from the record (`logs`), when somebody asks for it.',
+    doc: 'Record traces: one span per request, and child spans for queueing, connecting and the replica. Spans are made from the log store (section `logs`) when they are read or exported.',
   }),
   sample_ratio: fraction({
     default: 1,
-    doc: 'Part of the traces that begin here which is sampled; by the trace id, so that all who use it agree.',
+    doc: 'Part of new traces that is sampled, 0 to 1. Decided by the trace id, so that several weirs agree.',
   }),
   parent_based: flag({
     default: true,
-    doc: 'What the caller’s `traceparent` says of sampling counts before the ratio.',
+    doc: 'Follow the sampling decision in the client’s `traceparent`, instead of the ratio.',
   }),
   always_on_error: flag({
     default: true,
-    doc: 'Spans of requests that failed are sampled in any case: weir’s own, those of others are not made afterwards.',
+    doc: 'Always sample requests that failed. Applies to spans of weir only, not to those of the replica.',
   }),
 });
 export type TraceOptions = Settings<typeof traceOptions>;

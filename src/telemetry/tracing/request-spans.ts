@@ -1,58 +1,40 @@
-// From the record of a request to its spans: its own, and those of what it waited for.
-// Must stay true: the same record gives the same spans whenever it is asked, with the very ids that others were told
-// while it ran; nothing is in a span that the record does not say.
+// Makes the spans of a request from its record: its own span, and child spans for the phases of the request.
+// Invariant: a record always gives the same spans, with the ids that were sent to the replica while the request ran.
 //
-//   (caller) ─► submit or request ─┬─ weir.queue    in line for a replica
-//                    │             ├─ weir.connect  a connection to it was made
-//                    │             └─ the replica's time: what its own spans hang from (core/exchange/identity.ts)
-//                    ├─ weir.async_wait, then the run of the task, with the same children
-//                    └─ the delivery of its result (webhook-span.ts)
-// Conventions: contracts/logplane.md C5.
+//   (client) ─► submission or request ─┬─ weir.queue    waiting for a free replica
+//                    │                 ├─ weir.connect  opening a connection to it
+//                    │                 └─ replica       parent of the replica's own spans (core/exchange/identity.ts)
+//                    ├─ weir.async_wait, then the attempt of the task, with the same children
+//                    └─ webhook delivery (webhook-span.ts)
+// Conventions: docs/contracts/logs.md 5.
 import { childSpanId, REPLICA_SPAN } from '../../core/exchange/identity.ts';
+import { attributesOf, type LogRecord } from '../logs/logs.ts';
 import { errorType, hasFailed, hasReplicaFailed, type SpanOutcome } from './span-status.ts';
 import { operationOf, routeOf, type OperationName } from './route-name.ts';
 import {
   KIND,
-  known,
   STATUS,
   type Span,
   type SpanAttributes,
   type SpanEvent,
   type SpanValue,
+  withoutEmpty,
 } from './span.ts';
 
-/** What a record says of a request; other kinds of records have no spans here. */
-export interface RecordLike {
-  readonly kind: string;
-  /** Nanoseconds since the epoch. */
-  readonly timeNs: bigint;
-  readonly durationNs: number;
-  readonly requestId: string;
-  readonly traceId: string;
-  readonly spanId: string;
-  readonly parentSpanId: string;
-  readonly deployment: string;
-  readonly environment: string;
-  readonly replica: string;
-  readonly status: number;
-  /** JSON, with the names that a request's record has. */
-  readonly attributes: string;
-}
-
-/** Which child of the request's span is which; REPLICA_SPAN is the first. */
+/** Numbers of child spans, from which their ids are derived. REPLICA_SPAN is 1. */
 const QUEUE_SPAN = 2;
 const CONNECT_SPAN = 3;
 const ASYNC_WAIT_SPAN = 4;
 
-/** RFC 9110 9 and RFC 5789; others are `_OTHER`. */
+/** RFC 9110 section 9 and RFC 5789. Other methods become `_OTHER`. */
 const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'CONNECT', 'OPTIONS', 'TRACE', 'PATCH']);
 
-/** What a request's record says besides, as far as spans need it. */
-class Said {
+/** The attributes of a request's record, by type. */
+class RequestAttributes {
   readonly #values: Record<string, unknown>;
 
-  constructor(attributes: string) {
-    this.#values = attributes === '' ? {} : (JSON.parse(attributes) as Record<string, unknown>);
+  constructor(record: LogRecord) {
+    this.#values = attributesOf(record);
   }
 
   text(name: string): string {
@@ -72,14 +54,14 @@ class Said {
 
 const ns = (ms: number): bigint => BigInt(Math.round(ms * 1e6));
 
-/** What the data door speaks, one of them alone (src/data-plane/server/options.ts). */
+/** Scheme of the data server. */
 export type UrlScheme = 'http' | 'https';
 
-/** The spans of a request, its own first; none of what is no request, or took no part in a trace. */
-export function spansOf(record: RecordLike, modelId: string, scheme: UrlScheme = 'http'): Span[] {
+/** The span of the request is the first. Empty for other kinds of records, and for requests without a trace. */
+export function spansOf(record: LogRecord, modelId: string, scheme: UrlScheme = 'http'): Span[] {
   if (record.kind !== 'request' || record.spanId === '') return [];
-  const said = new Said(record.attributes);
-  const spans = [requestSpan(record, said, modelId, scheme)];
+  const request = new RequestAttributes(record);
+  const spans = [requestSpan(record, request, modelId, scheme)];
   const child = (n: number, name: string, fromMs: number, toMs: number, more: Partial<Span> = {}) => {
     if (toMs < fromMs) return;
     spans.push({
@@ -96,16 +78,16 @@ export function spansOf(record: RecordLike, modelId: string, scheme: UrlScheme =
       ...more,
     });
   };
-  const asyncWaitMs = said.number('async_wait_ms');
+  const asyncWaitMs = request.number('async_wait_ms');
   if (asyncWaitMs !== undefined)
     child(ASYNC_WAIT_SPAN, 'weir.async_wait', -asyncWaitMs, 0, {
-      // Beside the run, which began when this ended.
+      // A sibling of the attempt, which began when this span ended.
       parentSpanId: record.parentSpanId === '' ? record.spanId : record.parentSpanId,
     });
-  const leasedMs = said.number('leased_ms');
-  const waitedMs = said.number('queue_ms') ?? 0;
-  const isOnce = (said.number('attempts') ?? 0) <= 1;
-  // Of several waits only the sum is known: as if they had been one, from the beginning on.
+  const leasedMs = request.number('leased_ms');
+  const waitedMs = request.number('queue_ms') ?? 0;
+  const isOnce = (request.number('attempts') ?? 0) <= 1;
+  // With several attempts only the sum of the waits is known. It is shown as one wait from the start of the request.
   if (waitedMs > 0)
     child(
       QUEUE_SPAN,
@@ -117,75 +99,80 @@ export function spansOf(record: RecordLike, modelId: string, scheme: UrlScheme =
       },
     );
   if (leasedMs === undefined || record.replica === '') return spans;
-  const connectedMs = said.number('connected_ms');
+  const connectedMs = request.number('connected_ms');
   if (connectedMs !== undefined) child(CONNECT_SPAN, 'weir.connect', leasedMs, connectedMs);
-  child(REPLICA_SPAN, ...replicaSpan(record, said, Math.max(leasedMs, connectedMs ?? 0)));
+  child(REPLICA_SPAN, ...replicaSpan(record, request, Math.max(leasedMs, connectedMs ?? 0)));
   return spans;
 }
 
-const outcomeOf = (record: RecordLike, said: Said): SpanOutcome => ({
-  protocol: said.text('protocol'),
+const outcomeOf = (record: LogRecord, request: RequestAttributes): SpanOutcome => ({
+  protocol: request.text('protocol'),
   status: record.status,
-  cause: said.text('cause'),
+  cause: request.text('cause'),
 });
 
-/** `service` and `method` of the path of a gRPC call. */
+/** Service and method in the path of a gRPC call. */
 const callOf = (path: string): readonly [service: string, method: string] | undefined => {
   const match = /^\/([\w.]{1,200})\/(\w{1,100})$/.exec(path);
   return match ? [match[1]!, match[2]!] : undefined;
 };
 
-function requestSpan(record: RecordLike, said: Said, modelId: string, scheme: UrlScheme): Span {
-  const outcome = outcomeOf(record, said);
-  const isAsync = said.is('async');
+function requestSpan(
+  record: LogRecord,
+  request: RequestAttributes,
+  modelId: string,
+  scheme: UrlScheme,
+): Span {
+  const outcome = outcomeOf(record, request);
+  const isAsync = request.is('async');
   const isError = hasFailed(outcome);
   const events: SpanEvent[] = [];
   const event = (name: string, ms: number | undefined): void => {
     if (ms !== undefined) events.push({ timeUnixNano: record.timeNs + ns(ms), name, attributes: {} });
   };
-  const [headMs, firstByteMs] = [said.number('head_ms'), said.number('first_byte_ms')];
-  // A head that came together with the first byte of the body, or an answer without a body, has only that event.
+  const [headMs, firstByteMs] = [request.number('head_ms'), request.number('first_byte_ms')];
+  // If the head came with the first byte of the body, or there is no body, there is only weir.first_byte.
   if (headMs !== firstByteMs) event('weir.head', headMs);
   event('weir.first_byte', firstByteMs);
   return {
     traceId: record.traceId,
     spanId: record.spanId,
     parentSpanId: record.parentSpanId,
-    name: nameOf(outcome, said, isAsync),
+    name: nameOf(outcome, request, isAsync),
     kind: isAsync ? KIND.consumer : KIND.server,
     startTimeUnixNano: record.timeNs,
     endTimeUnixNano: record.timeNs + BigInt(Math.round(record.durationNs)),
-    attributes: known({
+    attributes: withoutEmpty({
       ...(outcome.protocol === 'grpc'
-        ? callAttributes(outcome, said)
-        : httpAttributes(outcome, said, isAsync, scheme)),
+        ? callAttributes(outcome, request)
+        : httpAttributes(outcome, request, isAsync, scheme)),
       'error.type': isError ? errorType(outcome) : undefined,
-      'client.address': said.text('remote'),
+      'client.address': request.text('remote'),
       request_id: record.requestId,
       model_id: modelId,
       model_version_id: record.deployment,
       environment: record.environment,
       replica: record.replica,
       'weir.cause': outcome.cause,
-      'weir.attempts': said.number('attempts'),
-      'weir.retries': said.number('retries'),
+      'weir.attempts': request.number('attempts'),
+      'weir.retries': request.number('retries'),
     }),
     events,
     status: isError
-      ? { code: STATUS.error, message: said.text('detail') }
+      ? { code: STATUS.error, message: request.text('detail') }
       : { code: STATUS.unset, message: '' },
   };
 }
 
-function nameOf({ protocol, status }: SpanOutcome, said: Said, isAsync: boolean): string {
-  const path = said.text('path');
+function nameOf({ protocol, status }: SpanOutcome, request: RequestAttributes, isAsync: boolean): string {
+  const path = request.text('path');
   if (protocol === 'grpc') {
     const call = callOf(path);
-    // A method that nobody has is one that a client thought of.
+    // An unimplemented method has no name, so clients cannot create names.
     return call === undefined || status === UNIMPLEMENTED ? 'grpc' : call.join('/');
   }
   if (isAsync) return `async ${path}`;
-  const method = METHODS.has(said.text('method')) ? said.text('method') : 'HTTP';
+  const method = METHODS.has(request.text('method')) ? request.text('method') : 'HTTP';
   const route = routeOf(path);
   return route === undefined ? method : `${method} ${route}`;
 }
@@ -196,13 +183,13 @@ type Attributes = Record<string, SpanValue | undefined>;
 
 function httpAttributes(
   { protocol, status, cause }: SpanOutcome,
-  said: Said,
+  request: RequestAttributes,
   isAsync: boolean,
   scheme: UrlScheme,
 ): Attributes {
-  const method = said.text('method');
+  const method = request.text('method');
   const isKnown = METHODS.has(method);
-  const path = said.text('path');
+  const path = request.text('path');
   const isWebSocket = protocol === 'websocket';
   return {
     'http.request.method': isKnown ? method : '_OTHER',
@@ -210,16 +197,16 @@ function httpAttributes(
     'url.path': path,
     'url.scheme': scheme,
     'http.route': isAsync ? path : routeOf(path),
-    // Who left was told nothing.
+    // A client that disconnected received no status.
     'http.response.status_code': isWebSocket || status === 0 || cause === 'client_gone' ? undefined : status,
     'weir.websocket.close_code': isWebSocket ? status : undefined,
-    'http.request.body.size': said.number('request_bytes'),
-    'http.response.body.size': said.number('response_bytes'),
+    'http.request.body.size': request.number('request_bytes'),
+    'http.response.body.size': request.number('response_bytes'),
   };
 }
 
-function callAttributes({ status }: SpanOutcome, said: Said): Attributes {
-  const [service, method] = callOf(said.text('path')) ?? [];
+function callAttributes({ status }: SpanOutcome, request: RequestAttributes): Attributes {
+  const [service, method] = callOf(request.text('path')) ?? [];
   return {
     'rpc.system': 'grpc',
     'rpc.service': service,
@@ -228,22 +215,22 @@ function callAttributes({ status }: SpanOutcome, said: Said): Attributes {
   };
 }
 
-/** The time at the replica: its name, when it was, and what it was asked for. */
+/** The span of the request to the replica. */
 function replicaSpan(
-  record: RecordLike,
-  said: Said,
+  record: LogRecord,
+  request: RequestAttributes,
   fromMs: number,
 ): [name: string, fromMs: number, toMs: number, more: Partial<Span>] {
-  const outcome = outcomeOf(record, said);
+  const outcome = outcomeOf(record, request);
   const isError = hasReplicaFailed(outcome);
-  const operation = operationOf(said.text('path'));
-  const model = said.text('model');
-  const resends = (said.number('attempts') ?? 1) - 1;
-  const method = said.text('method');
+  const operation = operationOf(request.text('path'));
+  const model = request.text('model');
+  const resends = (request.number('attempts') ?? 1) - 1;
+  const method = request.text('method');
   const isCall = outcome.protocol === 'grpc';
-  const attributes = known({
+  const attributes = withoutEmpty({
     ...(isCall
-      ? callAttributes(outcome, said)
+      ? callAttributes(outcome, request)
       : {
           'http.request.method': METHODS.has(method) ? method : '_OTHER',
           'http.response.status_code':
@@ -252,9 +239,9 @@ function replicaSpan(
         }),
     'error.type': isError ? errorType(outcome) : undefined,
     replica: record.replica,
-    ...genAiAttributes(said, operation, model),
+    ...genAiAttributes(request, operation, model),
   });
-  const plainName = isCall ? nameOf(outcome, said, false) : METHODS.has(method) ? method : 'HTTP';
+  const plainName = isCall ? nameOf(outcome, request, false) : METHODS.has(method) ? method : 'HTTP';
   return [
     operation && model !== '' ? `${operation.name} ${model}` : plainName,
     fromMs,
@@ -263,28 +250,32 @@ function replicaSpan(
       kind: KIND.client,
       attributes,
       status: isError
-        ? { code: STATUS.error, message: said.text('detail') }
+        ? { code: STATUS.error, message: request.text('detail') }
         : { code: STATUS.unset, message: '' },
     },
   ];
 }
 
-/** Nothing where nothing is known of a language model. */
-function genAiAttributes(said: Said, operation: OperationName | undefined, model: string): SpanAttributes {
-  const [input, output] = [said.number('input_tokens'), said.number('output_tokens')];
+/** Attributes of a request to a language model; empty for other requests. */
+function genAiAttributes(
+  request: RequestAttributes,
+  operation: OperationName | undefined,
+  model: string,
+): SpanAttributes {
+  const [input, output] = [request.number('input_tokens'), request.number('output_tokens')];
   if (model === '' && input === undefined && output === undefined) return {};
-  const finish = said.text('finish_reason');
-  return known({
+  const finish = request.text('finish_reason');
+  return withoutEmpty({
     'gen_ai.operation.name': operation?.name,
     'gen_ai.provider.name': operation?.provider,
     'gen_ai.request.model': model,
-    'gen_ai.request.stream': said.is('is_stream') || undefined,
-    'gen_ai.response.id': said.text('response_id'),
-    'gen_ai.response.model': said.text('response_model') || model,
+    'gen_ai.request.stream': request.is('is_stream') || undefined,
+    'gen_ai.response.id': request.text('response_id'),
+    'gen_ai.response.model': request.text('response_model') || model,
     'gen_ai.response.finish_reasons': finish === '' ? undefined : [finish],
     'gen_ai.usage.input_tokens': input,
     'gen_ai.usage.output_tokens': output,
-    'gen_ai.usage.cache_read.input_tokens': said.number('cached_tokens'),
-    'gen_ai.usage.reasoning.output_tokens': said.number('reasoning_tokens'),
+    'gen_ai.usage.cache_read.input_tokens': request.number('cached_tokens'),
+    'gen_ai.usage.reasoning.output_tokens': request.number('reasoning_tokens'),
   });
 }

@@ -1,9 +1,9 @@
-// Which kind of request a path is, in few words. Must stay true: however many paths clients think of, there are only so
-// many routes; a path that is none of these has none, and its own text is no name of a span.
-// Source: contracts/baseten.md 1.1 and 1.2; the paths of OpenAI's and Anthropic's APIs.
+// Route names of paths, for the names and attributes of spans.
+// Invariant: the number of route names is fixed. An unknown path has no route name, so clients cannot create names.
+// Sources: docs/contracts/serving.md 1.1 and 1.2; the paths of the OpenAI and Anthropic APIs.
 
 const TARGET = /^(?:\/(production|development)|\/(environments)\/[^/]+|\/(deployment)\/[^/]+)(?=\/)/;
-const OURS = new Set([
+const WEIR_PATHS = new Set([
   '/predict',
   '/run_remote',
   '/wake',
@@ -13,7 +13,7 @@ const OURS = new Set([
   '/async_queue_status',
 ]);
 
-/** What a language model's path is asked for, and whose API it is (GenAI semantic conventions). */
+/** Operation of a language model API (OpenTelemetry GenAI semantic conventions). */
 export interface OperationName {
   readonly name: 'chat' | 'text_completion' | 'embeddings';
   readonly provider: 'openai' | 'anthropic';
@@ -26,7 +26,7 @@ const OPERATIONS: Readonly<Record<string, OperationName>> = {
   '/v1/embeddings': { name: 'embeddings', provider: 'openai' },
   '/v1/messages': { name: 'chat', provider: 'anthropic' },
 };
-const KNOWN = new Set([
+const MODEL_PATHS = new Set([
   ...Object.keys(OPERATIONS),
   '/v1/models',
   '/v1/rerank',
@@ -35,7 +35,7 @@ const KNOWN = new Set([
   '/v1/images/generations',
 ]);
 
-/** A path apart: the route's words for the target, and what stands below. */
+/** Splits a path into the route name of its target, and the rest of the path. */
 function split(path: string): { target: string; below: string } {
   const match = TARGET.exec(path);
   if (match === null) return { target: '', below: path };
@@ -44,23 +44,23 @@ function split(path: string): { target: string; below: string } {
   return { target, below: path.slice(whole.length) };
 }
 
-/** `http.route` of a path; `undefined` where nobody knows it. */
+/** Attribute `http.route` of a path; `undefined` if the path is unknown. */
 export function routeOf(path: string): string | undefined {
   const { target, below } = split(path);
-  if (OURS.has(below)) return target + below;
+  if (WEIR_PATHS.has(below)) return target + below;
   if (below.startsWith('/sync/')) {
     const rest = below.slice('/sync'.length);
-    return `${target}/sync${KNOWN.has(rest) ? rest : '/{path}'}`;
+    return `${target}/sync${MODEL_PATHS.has(rest) ? rest : '/{path}'}`;
   }
   if (target !== '') return undefined;
-  if (KNOWN.has(path)) return path;
+  if (MODEL_PATHS.has(path)) return path;
   const task = /^\/async_request\/[^/]+(\/result)?$/.exec(path);
   return task ? `/async_request/{id}${task[1] ?? ''}` : undefined;
 }
 
-/** What a language model was asked for by a path. */
+/** The language model operation of a path; `undefined` if it has none. */
 export function operationOf(path: string): OperationName | undefined {
   const { below } = split(path);
-  const asked = below.startsWith('/sync/') ? below.slice('/sync'.length) : below;
-  return Object.hasOwn(OPERATIONS, asked) ? OPERATIONS[asked] : undefined;
+  const modelPath = below.startsWith('/sync/') ? below.slice('/sync'.length) : below;
+  return Object.hasOwn(OPERATIONS, modelPath) ? OPERATIONS[modelPath] : undefined;
 }

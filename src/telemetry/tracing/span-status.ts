@@ -1,11 +1,12 @@
-// Whether a request failed, as a span says it. Must stay true: what the client did wrong is no failure of ours.
-// Sources: OpenTelemetry semantic conventions, HTTP spans (status: 4xx stays unset on SERVER, is an error on CLIENT) and
-// gRPC (which codes are errors of a server).
+// Error status of spans.
+// Invariant: errors of the client are not errors of a server span.
+// Sources: OpenTelemetry semantic conventions for HTTP spans (4xx is unset on SERVER, an error on CLIENT) and for gRPC
+// (which status codes are errors on SERVER).
 import { catalogue, type Failure } from '../../core/errors.ts';
 
-/** UNKNOWN, DEADLINE_EXCEEDED, UNIMPLEMENTED, INTERNAL, UNAVAILABLE, DATA_LOSS. */
+/** gRPC status: UNKNOWN, DEADLINE_EXCEEDED, UNIMPLEMENTED, INTERNAL, UNAVAILABLE, DATA_LOSS. */
 const SERVER_CODES = new Set([2, 4, 12, 13, 14, 15]);
-/** 1011, 1012, 1013 and 1014: the server's side could not go on (RFC 6455 7.4, IANA). */
+/** WebSocket close codes for server errors (RFC 6455 section 7.4, IANA registry). */
 const SERVER_CLOSES = new Set([1011, 1012, 1013, 1014]);
 
 export interface SpanOutcome {
@@ -17,22 +18,22 @@ export interface SpanOutcome {
 const originOf = (cause: string): string =>
   Object.hasOwn(catalogue, cause) ? catalogue[cause as Failure].origin : '';
 
-/** True where weir, or what stands behind it, failed. */
+/** True if weir or the replica failed: the status of a server span. */
 export function hasFailed({ protocol, status, cause }: SpanOutcome): boolean {
   if (protocol === 'grpc') return SERVER_CODES.has(status);
-  if (protocol === 'websocket') return SERVER_CLOSES.has(status) || isOurs(cause);
+  if (protocol === 'websocket') return SERVER_CLOSES.has(status) || isServerFailure(cause);
   return status >= 500;
 }
 
-const isOurs = (cause: string): boolean => ['weir', 'replica'].includes(originOf(cause));
+const isServerFailure = (cause: string): boolean => ['weir', 'replica'].includes(originOf(cause));
 
-/** True where the replica failed, as the one who called it sees that. */
+/** True if the replica failed: the status of the client span for weir's request to the replica. */
 export function hasReplicaFailed({ protocol, status, cause }: SpanOutcome): boolean {
   if (cause !== 'ok') return originOf(cause) === 'replica';
   if (protocol === 'grpc') return status !== 0;
   return protocol === 'websocket' ? SERVER_CLOSES.has(status) : status >= 400;
 }
 
-/** `error.type`: the cause, or the status where that is all there is. */
+/** Attribute `error.type`: the cause, or the status if the exchange itself succeeded. */
 export const errorType = ({ status, cause }: SpanOutcome): string =>
   cause === 'ok' ? String(status) : cause;

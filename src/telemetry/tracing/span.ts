@@ -1,5 +1,5 @@
-// One span of a trace, in the words of OTLP (opentelemetry-proto, trace.proto), for whoever shows or exports it.
-// Must stay true: plain data; times are nanoseconds since the epoch; ids are lowercase hex, 32 and 16 characters.
+// One span of a trace, with the fields of OTLP (opentelemetry-proto, trace.proto).
+// Invariant: plain data; times are nanoseconds since the epoch; ids are lowercase hex of 32 and 16 characters.
 
 export const KIND = { internal: 1, server: 2, client: 3, consumer: 5 } as const;
 export const STATUS = { unset: 0, error: 2 } as const;
@@ -16,7 +16,7 @@ export interface SpanEvent {
 export interface Span {
   readonly traceId: string;
   readonly spanId: string;
-  /** Empty: the first of its trace. */
+  /** Empty for the root span of a trace. */
   readonly parentSpanId: string;
   readonly name: string;
   readonly kind: (typeof KIND)[keyof typeof KIND];
@@ -27,8 +27,8 @@ export interface Span {
   readonly status: { readonly code: (typeof STATUS)[keyof typeof STATUS]; readonly message: string };
 }
 
-/** Attributes without those that are not known. */
-export function known(attributes: Readonly<Record<string, SpanValue | undefined>>): SpanAttributes {
+/** Removes attributes that are undefined or empty. */
+export function withoutEmpty(attributes: Readonly<Record<string, SpanValue | undefined>>): SpanAttributes {
   const out: Record<string, SpanValue> = {};
   for (const [name, value] of Object.entries(attributes))
     if (value !== undefined && value !== '') out[name] = value;

@@ -1,20 +1,21 @@
-// The door of the room: which requests belong to a trace, and the spans that their records stand for.
-// Must stay true: nothing is kept here. A span is made from the record of a request whenever somebody wants it.
-//   sampling.ts  which traces       spans.ts  record → spans       webhook-span.ts  a webhook → a record
+// Traces: which requests are sampled, and the spans of a request or a webhook delivery.
+// Invariant: no span is stored for a request; its spans are made from its record each time they are read.
+//   sampling.ts  which traces are sampled      request-spans.ts  record of a request → spans
+//   webhook-span.ts  webhook delivery → record
 import type { Observer } from '../../core/exchange/exchange.ts';
-import { deliverySpan, type DeliverySpan, type SpanRecord } from './webhook-span.ts';
+import type { LogRecord } from '../logs/logs.ts';
+import { deliverySpan, type DeliverySpan } from './webhook-span.ts';
 import type { TraceOptions } from './options.ts';
 import { hasFailed } from './span-status.ts';
 import { ratioSampler, type RatioSampler } from './sampling.ts';
 import type { Span } from './span.ts';
-import { spansOf, type RecordLike, type UrlScheme } from './request-spans.ts';
+import { spansOf, type UrlScheme } from './request-spans.ts';
 
 export type { DeliverySpan } from './webhook-span.ts';
 export { STATUS } from './span.ts';
 export type { Span, SpanAttributes, SpanEvent } from './span.ts';
-export type { RecordLike } from './request-spans.ts';
 
-/** What all requests have in common. */
+/** Values that are the same in all spans. */
 export interface TraceSubject {
   readonly modelId: string;
   readonly scheme: UrlScheme;
@@ -23,33 +24,35 @@ export interface TraceSubject {
 export class Tracing {
   readonly sampler: RatioSampler;
   readonly #options: TraceOptions;
-  readonly #about: TraceSubject;
+  readonly #subject: TraceSubject;
 
-  constructor(options: TraceOptions, about: TraceSubject) {
+  constructor(options: TraceOptions, subject: TraceSubject) {
     this.#options = options;
-    this.#about = about;
+    this.#subject = subject;
     this.sampler = ratioSampler(options.sample_ratio, options.parent_based);
   }
 
-  /** To be told before those who write the record: samples what failed, where that is wanted. */
+  /**
+   * Samples failed requests if `always_on_error` is set. Must be registered before the observer that stores records.
+   */
   get observer(): Observer {
-    const isWanted = this.#options.always_on_error;
+    const samplesErrors = this.#options.always_on_error;
     return {
       closed(exchange) {
-        if (!isWanted || exchange.isSampled) return;
+        if (!samplesErrors || exchange.isSampled) return;
         const { protocol, status } = exchange;
         exchange.isSampled = hasFailed({ protocol, status, cause: exchange.cause! });
       },
     };
   }
 
-  /** The spans of a request's record, its own first. */
-  spansOf(record: RecordLike): Span[] {
-    return spansOf(record, this.#about.modelId, this.#about.scheme);
+  /** The spans of a request, made from its record. The span of the request itself is the first. */
+  spansOf(record: LogRecord): Span[] {
+    return spansOf(record, this.#subject.modelId, this.#subject.scheme);
   }
 
-  /** The record of a delivery, where its trace is wanted. */
-  delivery(delivery: DeliverySpan, environment: string): SpanRecord | undefined {
+  /** The span of a webhook delivery as a record; `undefined` if its trace is not sampled. */
+  delivery(delivery: DeliverySpan, environment: string): LogRecord | undefined {
     return deliverySpan(delivery, environment, this.#options.always_on_error);
   }
 }

@@ -1,59 +1,36 @@
-// The delivery of a result to its webhook, as a span in the record: no exchange stands for it.
-// Must stay true: of the webhook's URL only the host is said, for its path and query may be secrets.
+// The span of a webhook delivery attempt, as a record of kind `span`, since a delivery has no exchange.
+// Invariant: the span contains only the host of the webhook's URL, since path and query may be secret.
 import { spanId } from '../../core/request-id.ts';
 import { isSampled, isValidTraceparent, spanIdOf, traceIdOf } from '../../core/exchange/identity.ts';
-import { KIND, known, STATUS } from './span.ts';
+import { SEVERITY, type LogRecord } from '../logs/logs.ts';
+import { KIND, STATUS, withoutEmpty } from './span.ts';
 
-/** One attempt that has ended. */
+/** One delivery attempt that has ended. */
 export interface DeliverySpan {
   readonly requestId: string;
   readonly deployment: string;
-  /** Of the submit. */
+  /** The traceparent of the request that was queued. */
   readonly traceparent: string;
   readonly url: string;
   /** Milliseconds since the epoch. */
   readonly startEpochMs: number;
   readonly durationMs: number;
-  /** Which attempt it was, from 1 on. */
+  /** Number of the attempt, from 1 on. */
   readonly attempt: number;
-  /** In one word; `ok`. */
+  /** `ok`, or the kind of failure in one word. */
   readonly result: string;
-  /** `undefined`: there was no answer. */
+  /** HTTP status; `undefined` if there was no response. */
   readonly status: number | undefined;
-  /** For people; empty where it went well. */
+  /** Why it failed; empty for `ok`. */
   readonly problem: string;
 }
 
-/** A span as a row of the record (kind `span`). */
-export interface SpanRecord {
-  readonly seq: 0;
-  readonly kind: 'span';
-  readonly timeNs: bigint;
-  readonly severity: number;
-  readonly message: string;
-  readonly requestId: string;
-  readonly traceId: string;
-  readonly spanId: string;
-  readonly parentSpanId: string;
-  readonly deployment: string;
-  readonly environment: string;
-  readonly replica: '';
-  readonly source: 'weir';
-  readonly status: 0;
-  readonly durationNs: number;
-  readonly attributes: string;
-}
-
-/** OTLP severity numbers. */
-const INFO = 9;
-const ERROR = 17;
-
-/** The span of an attempt; `undefined` where its trace is not sampled, and it did not fail or `onError` is false. */
+/** Returns `undefined` if the trace is not sampled. With `onError`, failed attempts are always sampled. */
 export function deliverySpan(
   delivery: DeliverySpan,
   environment: string,
   onError: boolean,
-): SpanRecord | undefined {
+): LogRecord | undefined {
   const { traceparent, requestId, deployment, startEpochMs, durationMs, result, status, problem } = delivery;
   if (!isValidTraceparent(traceparent)) return undefined;
   const isError = result !== 'ok';
@@ -64,7 +41,7 @@ export function deliverySpan(
     name: 'POST',
     kind: KIND.client,
     ...(isError && { status_code: STATUS.error, status_message: problem }),
-    ...known({
+    ...withoutEmpty({
       'http.request.method': 'POST',
       'http.response.status_code': status,
       'server.address': url?.hostname,
@@ -78,7 +55,7 @@ export function deliverySpan(
     seq: 0,
     kind: 'span',
     timeNs: BigInt(Math.round(startEpochMs * 1000)) * 1000n,
-    severity: isError ? ERROR : INFO,
+    severity: isError ? SEVERITY.error : SEVERITY.info,
     message,
     requestId,
     traceId: traceIdOf(traceparent),

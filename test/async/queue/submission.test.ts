@@ -4,7 +4,7 @@ import { readSubmission, sourceOf } from '../../../src/async/queue/submission.ts
 
 const read = (body: string | Buffer) => readSubmission(Buffer.from(body), () => '');
 
-it('gives the source of a member exactly, whatever stands around and inside it', () => {
+it('returns the exact source text of a member', () => {
   fc.assert(
     fc.property(
       fc.jsonValue(),
@@ -26,7 +26,7 @@ it('gives the source of a member exactly, whatever stands around and inside it',
   );
 });
 
-it('takes the last of two members of one name, as JSON.parse does, and keeps numbers as they are written', () => {
+it('uses the last of two members with one name, as JSON.parse does, and keeps the digits of numbers', () => {
   const text = '{"model_input": {"n": 1}, "model_input": {"n": 12345678901234567890, "e": 1.0e400}}';
   const got = read(text);
   expect(got.ok && Buffer.from(got.submission.input).toString()).toBe(
@@ -36,7 +36,7 @@ it('takes the last of two members of one name, as JSON.parse does, and keeps num
   expect(sourceOf('{"a":1}', 'model_input')).toBe('');
 });
 
-it('is right with any body of the contract, and never throws at any other', () => {
+it('accepts any body of the contract, and never throws for other bodies', () => {
   fc.assert(
     fc.property(
       fc.record(
@@ -77,7 +77,7 @@ it('is right with any body of the contract, and never throws at any other', () =
   expect(!invalid.ok && invalid.problems).toEqual(['the body is not valid UTF-8']);
 });
 
-describe('a body without a field of the contract', () => {
+describe('a body without fields of the contract', () => {
   it.each([
     '{"prompt": "Hello"}',
     '{}',
@@ -99,7 +99,7 @@ describe('a body without a field of the contract', () => {
     expect(got.ok && Buffer.from(got.submission.input).toString()).toBe(body);
   });
 
-  it('is the input for any object with other names', () => {
+  it('is the input of the model for any other names', () => {
     fc.assert(
       fc.property(fc.dictionary(fc.stringMatching(/^[a-f]{0,5}$/), fc.jsonValue()), (input) => {
         const body = JSON.stringify(input);
@@ -114,27 +114,25 @@ describe('a body without a field of the contract', () => {
     ['{"modelInput": {"prompt": "Hello"}}', 'modelInput', 'model_input'],
     ['{"prompt": "Hello", "webhok_endpoint": "https://example.com"}', 'webhok_endpoint', 'webhook_endpoint'],
     ['{"prompt": "Hello", "priorty": 1}', 'priorty', 'priority'],
-  ])('is refused where a name is nearly one: %s', (body, name, near) => {
+  ])('is rejected if a name is close to a field: %s', (body, name, near) => {
     const got = read(body);
     expect(!got.ok && got.problems).toEqual([
       expect.stringContaining(`unknown field "${name}"; did you mean "${near}"?`),
     ]);
   });
 
-  it.each(['null', '[]', '"x"', '1', 'true'])('is refused if it is not an object: %s', (body) => {
+  it.each(['null', '[]', '"x"', '1', 'true'])('is rejected if it is not an object: %s', (body) => {
     const got = read(body);
-    expect(!got.ok && got.problems).toEqual([
-      expect.stringMatching(/^the body must be a JSON object, and is /),
-    ]);
+    expect(!got.ok && got.problems).toEqual([expect.stringMatching(/^the body must be a JSON object, not /)]);
   });
 });
 
-describe('a body with a field of the contract', () => {
+describe('a body with fields of the contract', () => {
   it.each([
     ['{"webhook_endpoint": "https://example.com", "prompt": "x"}', 'model_input is missing'],
     ['{"priority": 1}', 'model_input is missing'],
-    ['{"model_input": "text"}', 'model_input must be an object, and is a string'],
-    ['{"model_input": null}', 'model_input must be an object, and is null'],
+    ['{"model_input": "text"}', 'model_input must be an object, not a string'],
+    ['{"model_input": null}', 'model_input must be an object, not null'],
     [
       '{"model_input": {}, "webhok_endpoint": "x"}',
       'unknown field "webhok_endpoint"; did you mean "webhook_endpoint"?',
@@ -145,12 +143,12 @@ describe('a body with a field of the contract', () => {
       '{"model_input": {}, "inference_retry_config": {"max_attemps": 1}}',
       'unknown field "inference_retry_config.max_attemps"; did you mean "max_attempts"?',
     ],
-  ])('is refused if it has a mistake: %s', (body, problem) => {
+  ])('is rejected for a mistake: %s', (body, problem) => {
     const got = read(body);
     expect(!got.ok && got.problems).toContainEqual(expect.stringContaining(problem));
   });
 
-  it('gets an error with at most ten unknown fields', () => {
+  it('lists at most ten unknown fields in its error', () => {
     const body = {
       model_input: {},
       ...Object.fromEntries(Array.from({ length: 5000 }, (_, i) => [`x${i}`, i])),

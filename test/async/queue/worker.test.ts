@@ -1,4 +1,4 @@
-// The worker when its store fails it. What it does with a store that works is shown from outside: test/e2e/async.slow.test.ts.
+// Tests of the queue worker with a store that fails. test/e2e/async.slow.test.ts covers a store that works.
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { Logger } from '../../../src/core/logger.ts';
 import { Worker } from '../../../src/async/queue/worker.ts';
@@ -8,7 +8,7 @@ import { configOf } from '../../kit/deployment.ts';
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
 
-it('asks a store that cannot be asked once a second, however many deployments there are', async () => {
+it('retries a failing store once a second, however many deployments there are', async () => {
   let claims = 0;
   const store = {
     claim: () => {
@@ -17,18 +17,18 @@ it('asks a store that cannot be asked once a second, however many deployments th
     },
   } as unknown as TaskStore;
   const sink = { write: () => undefined, flush: () => undefined, dropped: () => 0 };
-  let seats = 0;
+  let slots = 0;
   const worker = new Worker(
     {
       store,
       log: new Logger(sink, { level: 'error', isText: false }),
       now: () => 0,
       deployments: () => ['a', 'b', 'c', 'd'],
-      seat: () => {
-        seats++;
-        return { send: () => Promise.reject(new Error('nothing to send')), leave: () => void seats-- };
+      acquireSlot: () => {
+        slots++;
+        return { send: () => Promise.reject(new Error('nothing to send')), release: () => void slots-- };
       },
-      due: () => undefined,
+      sweepAfter: () => undefined,
       started: () => undefined,
       ended: () => undefined,
     },
@@ -38,6 +38,6 @@ it('asks a store that cannot be asked once a second, however many deployments th
   await vi.advanceTimersByTimeAsync(20_000);
   expect(claims).toBeGreaterThanOrEqual(4 * 20);
   expect(claims).toBeLessThanOrEqual(4 * 22);
-  expect(seats).toBe(0);
+  expect(slots).toBe(0);
   worker.stop();
 });

@@ -1,4 +1,4 @@
-// Where a webhook may not go: however it is written, and whatever a resolver answers.
+// Tests of which URLs and addresses webhooks may be sent to, in all their forms.
 import { networkInterfaces } from 'node:os';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
@@ -10,11 +10,11 @@ import {
   type WebhookTarget,
 } from '../../../src/async/webhook/target.ts';
 
-const bounds = (allowed: readonly string[] = [], ports: readonly number[] = []): WebhookRules => ({
-  reach: new AddressPolicy(allowed),
+const rules = (allowed: readonly string[] = [], ports: readonly number[] = []): WebhookRules => ({
+  policy: new AddressPolicy(allowed),
   ownPorts: () => ports,
 });
-const problemOf = (url: string, within = bounds()): string => {
+const problemOf = (url: string, within = rules()): string => {
   const target = readTarget(url, within);
   return typeof target === 'string' ? target : '';
 };
@@ -23,13 +23,13 @@ const targetOf = (url: string, within: WebhookRules): WebhookTarget => {
   if (typeof target === 'string') throw new Error(target);
   return target;
 };
-/** What becomes of a name that has these addresses. */
-const resolved = (url: string, addresses: readonly string[], within = bounds()) =>
+/** Resolves a name to these addresses. */
+const resolved = (url: string, addresses: readonly string[], within = rules()) =>
   resolveTarget(targetOf(url, within), within, () =>
     Promise.resolve(addresses.map((address) => ({ address, family: address.includes(':') ? 6 : 4 }))),
   );
 
-/** Addresses with what they are. */
+/** Addresses and their kind. */
 const FORBIDDEN: readonly (readonly [string, string])[] = [
   ['0.0.0.0', 'unspecified'],
   ['0.1.2.3', 'unspecified'],
@@ -93,8 +93,8 @@ const ALLOWED = [
 
 const inUrl = (address: string) => `https://${address.includes(':') ? `[${address}]` : address}/hook`;
 
-describe('an address', () => {
-  it.each(FORBIDDEN)('%s may not be called: it is %s', async (address, what) => {
+describe('AddressPolicy', () => {
+  it.each(FORBIDDEN)('forbids %s, which is %s', async (address, what) => {
     expect(problemOf(inUrl(address))).toMatch(new RegExp(`^must not lead to .*, a ${what} address$`));
     expect(await resolved('https://hooks.example/', [address])).toEqual({
       problem: `must not lead to ${address}, a ${what} address`,
@@ -102,13 +102,13 @@ describe('an address', () => {
     });
   });
 
-  it.each(ALLOWED)('%s may be called', async (address) => {
+  it.each(ALLOWED)('allows %s', async (address) => {
     expect(problemOf(inUrl(address))).toBe('');
     expect(await resolved('https://hooks.example/', [address])).toMatchObject({ addresses: [{ address }] });
   });
 
-  it('is judged the same in all its forms', () => {
-    const reach = new AddressPolicy([]);
+  it('treats all forms of an address alike', () => {
+    const policy = new AddressPolicy([]);
     const byte = fc.integer({ min: 0, max: 255 });
     fc.assert(
       fc.property(fc.tuple(byte, byte, byte, byte), (bytes) => {
@@ -120,12 +120,12 @@ describe('an address', () => {
           `64:ff9b::${dotted}`,
           `2002:${high}:${low}::1`,
         ];
-        for (const form of forms) expect(reach.refusal(form), form).toBe(reach.refusal(dotted));
+        for (const form of forms) expect(policy.refusal(form), form).toBe(policy.refusal(dotted));
       }),
     );
   });
 
-  it('of IPv6 outside of 2000::/3 is not public, but for IPv4 within it', () => {
+  it('forbids IPv6 outside of 2000::/3, except for embedded IPv4', () => {
     fc.assert(
       fc.property(fc.ipV6(), (address) => {
         const isOpen = new AddressPolicy([]).refusal(address) === '';
@@ -135,17 +135,17 @@ describe('an address', () => {
     );
   });
 
-  it('a zone is no way around: fe80::1%eth0 is link-local', () => {
+  it('ignores the zone of an address: fe80::1%eth0 is link-local', () => {
     expect(new AddressPolicy([]).refusal('fe80::1%eth0')).toBe('link-local');
     expect(new AddressPolicy([]).refusal('::1%8.8.8.8')).toBe('loopback');
   });
 
-  it.each(['', 'localhost', '1.2.3', '1.2.3.4.5', ':::'])('%j from a resolver is no address', (text) =>
+  it.each(['', 'localhost', '1.2.3', '1.2.3.4.5', ':::'])('forbids %j, which is not an address', (text) =>
     expect(new AddressPolicy(['0.0.0.0/0', '::/0']).refusal(text)).toBe('malformed'),
   );
 });
 
-describe('a URL', () => {
+describe('readTarget', () => {
   it.each([
     ['https://2130706433/', '127.0.0.1'],
     ['https://0x7f.1/', '127.0.0.1'],
@@ -162,7 +162,7 @@ describe('a URL', () => {
     ['https://LOCALHOST./', 'localhost.'],
     ['https://ⓛocalhost/', 'localhost'],
     ['https://a.localhost/', 'a.localhost'],
-  ])('%s is seen to lead to %s', (url, host) => expect(problemOf(url)).toContain(`must not lead to ${host}`));
+  ])('reads %s as host %s', (url, host) => expect(problemOf(url)).toContain(`must not lead to ${host}`));
 
   it.each([
     ['http://example.com/', 'must begin with https://'],
@@ -181,11 +181,11 @@ describe('a URL', () => {
     [' https://example.com/', 'must be a URL such as https://example.com/webhook'],
     ['https://exam\nple.com/', 'must be a URL such as https://example.com/webhook'],
     ['https:\\\\example.com', 'must be a URL such as https://example.com/webhook'],
-    ['https://example.com:0/', 'must not have the port 0'],
-    ['https://user@example.com/', 'must not hold a user name or a password'],
-    ['https://:pass@example.com/', 'must not hold a user name or a password'],
+    ['https://example.com:0/', 'must not have port 0'],
+    ['https://user@example.com/', 'must not contain a user name or password'],
+    ['https://:pass@example.com/', 'must not contain a user name or password'],
     [`https://example.com/${'a'.repeat(2029)}`, 'must not be longer than 2048 characters'],
-  ])('%j is refused', (url, problem) => expect(problemOf(url)).toBe(problem));
+  ])('rejects %j', (url, problem) => expect(problemOf(url)).toBe(problem));
 
   it.each([
     'https://example.com/webhook?a=b#c',
@@ -193,11 +193,11 @@ describe('a URL', () => {
     'HTTPS://EXAMPLE.COM./',
     'https://例え.jp/',
     `https://example.com/${'a'.repeat(2028)}`,
-  ])('%s may be a webhook', (url) => expect(problemOf(url)).toBe(''));
+  ])('accepts %s', (url) => expect(problemOf(url)).toBe(''));
 });
 
-describe('what is allowed by the settings', () => {
-  const near = bounds(['localhost']);
+describe('webhook.allow_networks', () => {
+  const near = rules(['localhost']);
 
   it.each([
     'http://localhost:1/',
@@ -205,23 +205,23 @@ describe('what is allowed by the settings', () => {
     'http://[::1]/',
     'https://a.localhost/',
     'http://[::ffff:7f00:1]/',
-  ])('localhost: %s may be called', (url) => expect(problemOf(url, near)).toBe(''));
+  ])('allows %s for localhost', (url) => expect(problemOf(url, near)).toBe(''));
 
-  it('localhost is this machine and nothing beside it', () => {
+  it('allows only this machine for localhost', () => {
     expect(problemOf('https://10.0.0.1/', near)).toContain('private');
     expect(problemOf('http://example.com/', near)).toBe('must begin with https://');
     expect(problemOf('https://0.0.0.0/', near)).toContain('unspecified');
   });
 
-  it('nothing goes in the clear to a localhost that is elsewhere', async () => {
+  it('forbids http to a localhost that resolves to another machine', async () => {
     expect(await resolved('http://localhost/', ['127.0.0.1', '8.8.8.8'], near)).toEqual({
       problem: 'must begin with https://',
       isForbidden: true,
     });
   });
 
-  it('a network is open in plain and in mapped form, and not through a translator', () => {
-    const within = bounds(['10.1.0.0/16', 'fd00::/8']);
+  it('allows a network in plain and IPv4-mapped form, but not through NAT64', () => {
+    const within = rules(['10.1.0.0/16', 'fd00::/8']);
     for (const url of ['https://10.1.2.3/', 'https://[::ffff:10.1.2.3]/', 'https://[fd00::1]/'])
       expect(problemOf(url, within)).toBe('');
     for (const url of ['https://10.2.0.1/', 'https://[64:ff9b::10.1.2.3]/', 'https://[fc00::1]/'])
@@ -229,12 +229,12 @@ describe('what is allowed by the settings', () => {
     expect(problemOf('http://10.1.2.3/', within)).toBe('must begin with https://');
   });
 
-  it('all of IPv6 is nothing of IPv4', () => {
-    expect(problemOf('https://10.0.0.1/', bounds(['::/0']))).toContain('private');
-    expect(problemOf('https://[fd00::1]/', bounds(['0.0.0.0/0']))).toContain('private');
+  it('keeps IPv4 and IPv6 networks apart', () => {
+    expect(problemOf('https://10.0.0.1/', rules(['::/0']))).toContain('private');
+    expect(problemOf('https://[fd00::1]/', rules(['0.0.0.0/0']))).toContain('private');
   });
 
-  it('is written as networks', () => {
+  it('accepts networks and localhost only', () => {
     for (const good of ['localhost', '10.0.0.0/8', '10.1.2.3/32', 'fd00::/8', '::/0'])
       expect(isNetwork(good)).toBe(true);
     for (const bad of [
@@ -252,8 +252,8 @@ describe('what is allowed by the settings', () => {
   });
 });
 
-describe('weir’s own ports', () => {
-  const own = bounds(['0.0.0.0/0', '::/0'], [9464, 443]);
+describe('ports of weir', () => {
+  const own = rules(['0.0.0.0/0', '::/0'], [9464, 443]);
   const outer = Object.values(networkInterfaces())
     .flatMap((list) => list ?? [])
     .filter(({ internal, family }) => !internal && family === 'IPv4')
@@ -268,55 +268,55 @@ describe('weir’s own ports', () => {
     'https://[::]:9464/',
     'https://127.8.8.8/',
     ...outer,
-  ])('%s is not called, whatever the settings allow', (url) =>
+  ])('forbids %s, whatever the settings allow', (url) =>
     expect(problemOf(url, own)).toBe('must not lead to weir itself'),
   );
 
-  it('are not reached by another name', async () => {
+  it('forbids another name of this machine', async () => {
     expect(await resolved('https://hooks.example/', ['127.0.0.1'], own)).toEqual({
       problem: 'must not lead to weir itself',
       isForbidden: true,
     });
   });
 
-  it('are free elsewhere, as other ports are here', () => {
+  it('allows the same port elsewhere, and other ports here', () => {
     expect(problemOf('https://8.8.8.8:9464/', own)).toBe('');
     expect(problemOf('http://127.0.0.1:9999/', own)).toBe('');
   });
 });
 
-describe('a name', () => {
-  it('is refused when one of its addresses is', async () => {
+describe('resolveTarget', () => {
+  it('rejects a name if one of its addresses is forbidden', async () => {
     for (const bad of ['10.0.0.1', '::1', '::ffff:169.254.169.254'])
-      for (const answers of [
+      for (const addresses of [
         [bad, '8.8.8.8'],
         ['8.8.8.8', '2606:4700::1', bad],
       ])
-        expect(await resolved('https://hooks.example/', answers)).toMatchObject({ isForbidden: true });
+        expect(await resolved('https://hooks.example/', addresses)).toMatchObject({ isForbidden: true });
   });
 
-  it('is asked for once, and its addresses are those that are called', async () => {
-    let asked = 0;
+  it('resolves a name once and returns those addresses', async () => {
+    let lookups = 0;
     const rebinding = () => {
-      asked += 1;
-      return Promise.resolve([{ address: asked === 1 ? '8.8.8.8' : '127.0.0.1', family: 4 }]);
+      lookups += 1;
+      return Promise.resolve([{ address: lookups === 1 ? '8.8.8.8' : '127.0.0.1', family: 4 }]);
     };
-    const within = bounds();
-    const target = targetOf('https://hooks.example/', within);
-    expect(await resolveTarget(target, within, rebinding)).toEqual({
+    const current = rules();
+    const target = targetOf('https://hooks.example/', current);
+    expect(await resolveTarget(target, current, rebinding)).toEqual({
       addresses: [{ address: '8.8.8.8', family: 4 }],
     });
-    expect(asked).toBe(1);
+    expect(lookups).toBe(1);
   });
 
-  it('without an address is not called now, and may have one later', async () => {
+  it('reports a name without an address as retryable', async () => {
     expect(await resolved('https://hooks.example/', [])).toEqual({
       problem: 'hooks.example has no address',
       isForbidden: false,
     });
-    const within = bounds();
+    const current = rules();
     const failing = () => Promise.reject(new Error('getaddrinfo EAI_AGAIN hooks.example'));
-    expect(await resolveTarget(targetOf('https://hooks.example/', within), within, failing)).toEqual({
+    expect(await resolveTarget(targetOf('https://hooks.example/', current), current, failing)).toEqual({
       problem: 'getaddrinfo EAI_AGAIN hooks.example',
       isForbidden: false,
     });

@@ -1,4 +1,4 @@
-// Deliveries to real servers, good and bad: each ends in time, with the right verdict, and leaves no connection.
+// Tests of deliveries to real servers: each ends in time, with the right result, and leaves no connection.
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { createServer as createHttpServer, type IncomingMessage, type RequestListener } from 'node:http';
@@ -7,7 +7,7 @@ import { createServer, type AddressInfo, type Server, type Socket } from 'node:n
 import type { TLSSocket } from 'node:tls';
 import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, it } from 'vitest';
-import { read } from '../../../src/core/settings.ts';
+import { read } from '../../../src/core/read-settings.ts';
 import { webhookOptions } from '../../../src/async/webhook/options.ts';
 import { signPayload } from '../../../src/async/webhook/signature.ts';
 import { Webhooks, type WebhookDelivery, type WebhookDeps } from '../../../src/async/webhook/webhook.ts';
@@ -22,7 +22,7 @@ afterEach(() => {
   for (const server of servers.splice(0)) server.close();
 });
 
-/** Listens on loopback; gives the port. */
+/** Listens on loopback and returns the port. */
 async function listen(server: Server): Promise<number> {
   servers.push(server);
   server.listen(0, '127.0.0.1');
@@ -30,34 +30,34 @@ async function listen(server: Server): Promise<number> {
   return (server.address() as AddressInfo).port;
 }
 
-/** A receiver that speaks for itself, once a request has begun. */
-const rawServer = (speak: (socket: Socket) => void) =>
+/** A TCP server that calls `respond` when the first bytes of a request arrive. */
+const rawServer = (respond: (socket: Socket) => void) =>
   listen(
     createServer((socket) => {
       socket.on('error', () => socket.destroy());
-      socket.once('data', () => speak(socket));
+      socket.once('data', () => respond(socket));
     }),
   );
-const httpServer = (answer: RequestListener) => listen(createHttpServer(answer));
-const httpsServer = (answer: RequestListener) =>
+const httpServer = (handler: RequestListener) => listen(createHttpServer(handler));
+const httpsServer = (handler: RequestListener) =>
   listen(
     createHttpsServer(
       { key: readFileSync(fixture('server.key')), cert: readFileSync(fixture('ca.crt')) },
-      answer,
+      handler,
     ),
   );
 
 function webhooks(settings: Record<string, unknown> = {}, deps: Partial<WebhookDeps> = {}): Webhooks {
   const result = read(webhookOptions, settings);
   if (!result.ok) throw new Error(JSON.stringify(result.problems));
-  return new Webhooks(result.settings, { isLoopbackAllowed: true, ownPorts: () => [], ...deps });
+  return new Webhooks(result.settings, { listenHost: '127.0.0.1', ownPorts: () => [], ...deps });
 }
 
 const deliver = (to: Webhooks, url: string, signal?: AbortSignal) =>
   to.deliver({ url, requestId: 'r1', body }, signal);
 
-/** No server of this test has a connection left. */
-const noneIsOpen = () =>
+/** Resolves when no server of this test has a connection. */
+const allClosed = () =>
   until('every connection is closed', async () => {
     const counts = servers.map(
       (server) =>
@@ -74,8 +74,8 @@ async function bytesOf(request: IncomingMessage): Promise<Buffer> {
   return Buffer.concat(chunks);
 }
 
-describe('a webhook', () => {
-  it('is a POST of the body, with the id of the request and a signature', async () => {
+describe('deliver', () => {
+  it('posts the body with the request id and a signature', async () => {
     let seen: { request: IncomingMessage; bytes: Buffer } | undefined;
     const port = await httpServer((request, response) => {
       void bytesOf(request).then((bytes) => {
@@ -97,10 +97,10 @@ describe('a webhook', () => {
       'x-baseten-signature': signPayload(body, [SECRET]),
       connection: 'close',
     });
-    await noneIsOpen();
+    await allClosed();
   });
 
-  it('has no signature without a secret', async () => {
+  it('sends no signature without a secret', async () => {
     let names: string[] = [];
     const port = await httpServer(({ headers }, response) => {
       names = Object.keys(headers);
@@ -110,7 +110,7 @@ describe('a webhook', () => {
     expect(names).not.toContain('x-baseten-signature');
   });
 
-  it('is counted and observed', async () => {
+  it('counts and reports each attempt', async () => {
     const seen: WebhookDelivery[] = [];
     let nowMs = 0;
     const hooks = webhooks({}, { observed: (delivery) => seen.push(delivery), now: () => (nowMs += 250) });
@@ -128,7 +128,7 @@ describe('a webhook', () => {
   });
 });
 
-describe('a status', () => {
+describe('the status of a response', () => {
   it.each([
     [200, 'ok', false],
     [299, 'ok', false],
@@ -140,7 +140,7 @@ describe('a status', () => {
     [502, 'unavailable', true],
     [503, 'unavailable', true],
     [504, 'unavailable', true],
-  ])('%s means %s', async (status, result, isRetryable) => {
+  ])('maps %s to %s', async (status, result, isRetryable) => {
     const port = await httpServer((_, response) => response.writeHead(status).end('words'));
     expect(await deliver(webhooks(), `http://127.0.0.1:${port}`)).toMatchObject({
       ok: result === 'ok',
@@ -149,10 +149,10 @@ describe('a status', () => {
       isRetryable,
       error: result === 'ok' ? '' : `answered ${status}`,
     });
-    await noneIsOpen();
+    await allClosed();
   });
 
-  it.each([301, 302, 303, 307, 308])('%s is not followed', async (status) => {
+  it.each([301, 302, 303, 307, 308])('does not follow a redirect with %s', async (status) => {
     let requests = 0;
     const port = await httpServer(({ headers }, response) => {
       requests += 1;
@@ -162,20 +162,20 @@ describe('a status', () => {
       result: 'refused',
       status,
       isRetryable: false,
-      error: `answered ${status}, and redirects are not followed`,
+      error: `answered ${status}; redirects are not followed`,
     });
     expect(requests).toBe(1);
-    await noneIsOpen();
+    await allClosed();
   });
 });
 
-/** Says the same again and again until the other side has gone. */
+/** Writes the same text again and again until the connection closes. */
 function forever(socket: Socket, text: string, everyMs: number): void {
   const timer = setInterval(() => socket.write(text), everyMs);
   socket.on('close', () => clearInterval(timer));
 }
 
-/** Says the same as fast as it is taken. */
+/** Writes the same text as fast as the connection accepts it. */
 function flood(socket: Socket, text: string): void {
   const more = () => {
     while (!socket.destroyed && socket.write(text));
@@ -187,12 +187,12 @@ function flood(socket: Socket, text: string): void {
 const OK = 'HTTP/1.1 200 OK\r\n';
 const LARGE = 'a'.repeat(10_000);
 
-describe('a receiver that', () => {
+describe('a broken receiver', () => {
   it.each<[string, (socket: Socket) => void, Partial<WebhookDelivery>]>([
-    ['says nothing', () => undefined, { result: 'timeout', error: 'no answer within 300 ms' }],
-    ['drips what is no head', (socket) => forever(socket, 'H', 20), { result: 'bad_answer' }],
+    ['sends nothing', () => undefined, { result: 'timeout', error: 'no response within 300 ms' }],
+    ['sends single bytes that are not HTTP', (socket) => forever(socket, 'H', 20), { result: 'bad_answer' }],
     [
-      'drips its headers',
+      'sends one header after another',
       (socket) => {
         socket.write(OK);
         forever(socket, 'a: b\r\n', 20);
@@ -200,15 +200,11 @@ describe('a receiver that', () => {
       { result: 'timeout' },
     ],
     [
-      'only ever says to go on',
+      'sends 100 Continue for ever',
       (socket) => forever(socket, 'HTTP/1.1 100 Continue\r\n\r\n', 5),
       { result: 'timeout' },
     ],
-    [
-      'speaks another language',
-      (socket) => socket.end('220 mail.example ESMTP\r\n'),
-      { result: 'bad_answer' },
-    ],
+    ['uses another protocol', (socket) => socket.end('220 mail.example ESMTP\r\n'), { result: 'bad_answer' }],
     [
       'sends huge headers',
       (socket) => {
@@ -218,77 +214,81 @@ describe('a receiver that', () => {
       { result: 'bad_answer' },
     ],
     [
-      'changes to another protocol',
+      'switches to another protocol',
       (socket) =>
         socket.write('HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: x\r\n\r\n'),
       { result: 'bad_answer' },
     ],
-    ['hangs up', (socket) => socket.end(), { result: 'connection' }],
-    ['hangs up within its head', (socket) => socket.end('HTTP/1.1 200 O'), { result: 'connection' }],
-    ['breaks the connection', (socket) => socket.resetAndDestroy(), { result: 'connection' }],
-  ])('%s gets no more than its time', async (_what, speak, expected) => {
-    const port = await rawServer(speak);
+    ['closes the connection', (socket) => socket.end(), { result: 'connection' }],
+    [
+      'closes the connection within the head',
+      (socket) => socket.end('HTTP/1.1 200 O'),
+      { result: 'connection' },
+    ],
+    ['resets the connection', (socket) => socket.resetAndDestroy(), { result: 'connection' }],
+  ])('fails in time when it %s', async (_what, respond, expected) => {
+    const port = await rawServer(respond);
     const delivery = await deliver(webhooks({ timeout: '300ms' }), `http://127.0.0.1:${port}`);
     expect(delivery).toMatchObject({ ok: false, status: undefined, ...expected });
     expect(delivery.isRetryable).toBe(delivery.result !== 'bad_answer');
     expect(delivery.error).not.toBe('');
-    await noneIsOpen();
+    await allClosed();
   });
 
   it.each<[string, (socket: Socket) => void]>([
     [
-      'never ends its answer',
+      'never ends its response',
       (socket) => {
         socket.write(`${OK}content-length: 5\r\n\r\nabc`);
       },
     ],
     [
-      'drips its answer',
+      'sends its response byte by byte',
       (socket) => {
         socket.write(`${OK}transfer-encoding: chunked\r\n\r\n`);
         forever(socket, '1\r\na\r\n', 20);
       },
     ],
     [
-      'floods',
+      'sends an endless response',
       (socket) => {
         socket.write(`${OK}\r\n`);
         flood(socket, LARGE);
       },
     ],
     [
-      'breaks off within its answer',
+      'resets the connection within the response',
       (socket) => {
         socket.write(`${OK}content-length: 5\r\n\r\nabc`, () => socket.resetAndDestroy());
       },
     ],
     [
-      'sends chunks that are none',
+      'sends invalid chunks',
       (socket) => {
         socket.write(`${OK}transfer-encoding: chunked\r\n\r\nzzz\r\n`);
       },
     ],
-  ])('%s has taken it when it says 200', async (_what, speak) => {
-    const port = await rawServer(speak);
+  ])('counts as delivered after 200 when it %s', async (_what, respond) => {
+    const port = await rawServer(respond);
     expect(await deliver(webhooks({ timeout: '300ms' }), `http://127.0.0.1:${port}`)).toMatchObject({
       ok: true,
       status: 200,
       error: '',
     });
-    await noneIsOpen();
+    await allClosed();
   });
 
-  it('floods is left long before its time is over', async () => {
+  it('is disconnected after 64 KiB of an endless response', async () => {
     const port = await rawServer((socket) => {
       socket.write(`${OK}\r\n`);
       flood(socket, LARGE);
     });
     const delivery = await deliver(webhooks({ timeout: '5m' }), `http://127.0.0.1:${port}`);
     expect(delivery).toMatchObject({ ok: true });
-    await noneIsOpen();
+    await allClosed();
   });
 
-  it('is not there may be there later', async () => {
+  it('is retryable when it refuses the connection', async () => {
     const port = await rawServer(() => undefined);
     const gone = servers.pop()!;
     gone.close();
@@ -300,37 +300,37 @@ describe('a receiver that', () => {
     });
   });
 
-  it('refuses a large body before it has read it is understood', async () => {
+  it('returns its status when it refuses a large body before reading it', async () => {
     const port = await rawServer((socket) => {
       socket.write('HTTP/1.1 413 Content Too Large\r\nconnection: close\r\n\r\n');
       socket.end();
     });
     const large = { url: `http://127.0.0.1:${port}`, requestId: 'r1', body: Buffer.alloc(32 * 1024 ** 2) };
     expect(await webhooks().deliver(large)).toMatchObject({ result: 'refused', status: 413 });
-    await noneIsOpen();
+    await allClosed();
   });
 
-  it('does not read is left when the time is over', async () => {
+  it('is disconnected at the timeout when it does not read', async () => {
     const port = await listen(createServer({ pauseOnConnect: true }));
     const large = { url: `http://127.0.0.1:${port}`, requestId: 'r1', body: Buffer.alloc(32 * 1024 ** 2) };
     const held: Socket[] = [];
     servers[0]!.on('connection', (socket: Socket) => held.push(socket));
     expect(await webhooks({ timeout: '300ms' }).deliver(large)).toMatchObject({ result: 'timeout' });
-    // Whoever does not read does not see the end.
+    // A socket that is not read does not see the end.
     for (const socket of held) socket.on('error', () => socket.destroy()).resume();
-    await noneIsOpen();
+    await allClosed();
   });
 });
 
 describe('an attempt', () => {
-  it('ends when its caller says so, in every phase', async () => {
+  it('ends when its signal is aborted, in every phase', async () => {
     const stop = new AbortController();
     const port = await rawServer(() => stop.abort());
     const stopped = { result: 'stopped', isRetryable: true };
     expect(await deliver(webhooks(), `http://127.0.0.1:${port}`, stop.signal)).toMatchObject(stopped);
-    // Before it begins, as from now on.
+    // The signal is already aborted.
     expect(await deliver(webhooks(), `http://127.0.0.1:${port}`, stop.signal)).toMatchObject(stopped);
-    await noneIsOpen();
+    await allClosed();
     const later = new AbortController();
     const resolve = () => {
       later.abort();
@@ -341,7 +341,7 @@ describe('an attempt', () => {
     );
   });
 
-  it('has no more time when the resolver does not answer', async () => {
+  it('times out when the resolver does not return', async () => {
     const hooks = webhooks({ timeout: '100ms' }, { resolve: () => new Promise(() => undefined) });
     expect(await deliver(hooks, 'https://hooks.example')).toMatchObject({
       result: 'timeout',
@@ -349,7 +349,7 @@ describe('an attempt', () => {
     });
   });
 
-  it('goes on to the next address of a name when nobody is at one', async () => {
+  it('tries the next address of a name when a connection is refused', async () => {
     const port = await httpServer((_, response) => response.end());
     const resolve = () =>
       Promise.resolve([
@@ -358,10 +358,10 @@ describe('an attempt', () => {
         { address: '127.0.0.1', family: 4 },
       ]);
     expect(await deliver(webhooks({}, { resolve }), `http://localhost:${port}`)).toMatchObject({ ok: true });
-    await noneIsOpen();
+    await allClosed();
   });
 
-  it('goes nowhere when one address of a name is forbidden', async () => {
+  it('opens no connection when one address of a name is forbidden', async () => {
     let connections = 0;
     const port = await listen(createServer(() => (connections += 1)));
     const resolve = () =>
@@ -377,8 +377,8 @@ describe('an attempt', () => {
     expect(connections).toBe(0);
   });
 
-  it('is judged by the settings of now, whatever it was checked against before', async () => {
-    const hooks = webhooks({}, { isLoopbackAllowed: false });
+  it('checks the URL again with the present settings', async () => {
+    const hooks = webhooks({}, { listenHost: '0.0.0.0' });
     expect(hooks.check('http://127.0.0.1:1/')).toBe('must begin with https://');
     expect(await deliver(hooks, 'http://127.0.0.1:1/')).toMatchObject({
       result: 'forbidden',
@@ -386,14 +386,14 @@ describe('an attempt', () => {
     });
   });
 
-  it('never goes to a port of weir', async () => {
+  it('is never sent to a port of weir', async () => {
     const port = await httpServer((_, response) => response.end());
     const hooks = webhooks({}, { ownPorts: () => [port] });
     expect(hooks.check(`http://localhost:${port}/`)).toBe('must not lead to weir itself');
     expect(await deliver(hooks, `http://127.0.0.1:${port}/`)).toMatchObject({ result: 'forbidden' });
   });
 
-  it('without a name that resolves may be made again', async () => {
+  it('is retryable when the name does not resolve', async () => {
     const resolve = () => Promise.reject(new Error('getaddrinfo ENOTFOUND hooks.example'));
     expect(await deliver(webhooks({}, { resolve }), 'https://hooks.example')).toMatchObject({
       result: 'unresolved',
@@ -405,56 +405,56 @@ describe('an attempt', () => {
 
 describe('over TLS', () => {
   const trusting = { ca_file: fixture('ca.crt') };
-  /** Every name leads here; counts how often it is asked for. */
-  const here = (asked: string[] = []) => ({
+  /** Resolves every name to this machine and records the name. */
+  const here = (names: string[] = []) => ({
     resolve: (name: string) => {
-      asked.push(name);
+      names.push(name);
       return Promise.resolve([{ address: '127.0.0.1', family: 4 }]);
     },
   });
 
-  it('a name is asked for once, and the connection goes to that answer', async () => {
+  it('resolves a name once and connects to that address', async () => {
     let host: string | undefined;
     const port = await httpsServer(({ headers }, response) => {
       host = headers.host;
       response.end();
     });
-    const asked: string[] = [];
-    const hooks = webhooks(trusting, here(asked));
+    const names: string[] = [];
+    const hooks = webhooks(trusting, here(names));
     expect(await deliver(hooks, `https://hooks.example:${port}/`)).toMatchObject({ ok: true, status: 200 });
     expect(host).toBe(`hooks.example:${port}`);
-    expect(asked).toEqual(['hooks.example']);
-    await noneIsOpen();
+    expect(names).toEqual(['hooks.example']);
+    await allClosed();
   });
 
   it.each([
     ['hooks.example.', 'hooks.example'],
     ['HOOKS.example', 'hooks.example'],
     ['localhost', 'localhost'],
-    // An address is no name to ask for.
+    // No server name is sent for an address.
     ['127.0.0.1', false],
-  ])('%s is who it says', async (host, askedFor) => {
+  ])('connects to %s with server name %s', async (host, expected) => {
     let servername: string | false | null = null;
     const port = await httpsServer(({ socket }, response) => {
       ({ servername } = socket as TLSSocket);
       response.end();
     });
     expect(await deliver(webhooks(trusting, here()), `https://${host}:${port}/`)).toMatchObject({ ok: true });
-    expect(servername).toBe(askedFor);
-    await noneIsOpen();
+    expect(servername).toBe(expected);
+    await allClosed();
   });
 
-  it('a receiver with a certificate for another name gets nothing', async () => {
+  it('sends nothing to a receiver with a certificate for another name', async () => {
     let requests = 0;
     const port = await httpsServer(() => (requests += 1));
     const delivery = await deliver(webhooks(trusting, here()), `https://other.example:${port}/`);
     expect(delivery).toMatchObject({ result: 'connection', status: undefined });
     expect(delivery.error).toContain('other.example');
     expect(requests).toBe(0);
-    await noneIsOpen();
+    await allClosed();
   });
 
-  it('a receiver whose authority nobody knows gets nothing', async () => {
+  it('sends nothing to a receiver with an unknown certificate authority', async () => {
     let requests = 0;
     const port = await httpsServer(() => (requests += 1));
     expect(await deliver(webhooks({}, here()), `https://hooks.example:${port}/`)).toMatchObject({
@@ -462,21 +462,21 @@ describe('over TLS', () => {
       error: expect.stringContaining('self-signed') as string,
     });
     expect(requests).toBe(0);
-    await noneIsOpen();
+    await allClosed();
   });
 
-  it('a receiver that never shakes hands, or has none to shake, ends in time', async () => {
+  it('ends in time without a TLS handshake', async () => {
     const mute = await rawServer(() => undefined);
     const hooks = webhooks({ ...trusting, timeout: '300ms' }, here());
     expect(await deliver(hooks, `https://hooks.example:${mute}/`)).toMatchObject({ result: 'timeout' });
     const plain = await httpServer((_, response) => response.end());
     expect(await deliver(hooks, `https://hooks.example:${plain}/`)).toMatchObject({ result: 'connection' });
-    await noneIsOpen();
+    await allClosed();
   });
 
-  it.each(['nowhere.crt', 'server.key'])('%s is no file of authorities, and that is said at once', (name) =>
+  it.each(['nowhere.crt', 'server.key'])('fails at the start when webhook.ca_file is %s', (name) =>
     expect(() => webhooks({ ca_file: fixture(name) })).toThrow(
-      /^webhook\.ca_file \(.*\) (?:cannot be read: ENOENT|holds a private key and no certificate)/,
+      /^webhook\.ca_file \(.*\) (?:cannot be read: ENOENT|contains a private key but no certificate)/,
     ),
   );
 });

@@ -1,4 +1,4 @@
-// Whose figures are read, on machines made of files and on this one.
+// CPU and memory of replicas, on machines made of files and on this machine.
 import { existsSync } from 'node:fs';
 import fc from 'fast-check';
 import { afterEach, describe, expect, it } from 'vitest';
@@ -21,7 +21,7 @@ import { filesV1, filesV2, groupsV1, machine, mountV1, mountV2, stat, status } f
 
 afterEach(removeFolders);
 
-/** A replica on another machine, unless something is configured for it. */
+/** A replica on another machine, with these settings. */
 const replica = (container: Partial<CollectedReplica['container']> = {}, id = 'r0'): CollectedReplica => ({
   deployment: 0,
   id,
@@ -31,11 +31,11 @@ const replica = (container: Partial<CollectedReplica['container']> = {}, id = 'r
   container: { cgroup: 'auto', pid: 0, docker: '', ...container },
 });
 
-function sampler(on: Machine, replicas: CollectedReplica[], childPid?: number): ContainerUsage {
+function usageOn(on: Machine, replicas: CollectedReplica[], childPid?: number): ContainerUsage {
   return new ContainerUsage(on, new ReplicaProcesses(on, () => childPid), () => replicas);
 }
 
-/** One process with memory and time of its own, in a group. */
+/** A process with CPU time and memory, in a group. */
 const process = (pid: number, cgroup: string, mountinfo: string) => ({
   [`proc/${pid}/stat`]: stat(pid, { ticks: [100, 50, 0, 0] }),
   [`proc/${pid}/status`]: status({ anonymous: 100, file: 5000 }),
@@ -63,8 +63,8 @@ describe('a control group of version 2', () => {
       ...files,
     });
 
-  it('of a pid: time, throttled time, and usage minus inactive file', async () => {
-    const { value, problem } = await sampler(host(), [replica({ pid: 100 })]).sample();
+  it('gives CPU time, throttled time, and memory without inactive file pages', async () => {
+    const { value, problem } = await usageOn(host(), [replica({ pid: 100 })]).collect();
     expect(problem).toBe('');
     expect(value).toEqual([
       {
@@ -78,31 +78,33 @@ describe('a control group of version 2', () => {
     ]);
   });
 
-  it('of the supervised process', async () => {
-    const { value } = await sampler(host(), [replica()], 100).sample();
+  it('is that of the supervised process', async () => {
+    const { value } = await usageOn(host(), [replica()], 100).collect();
     expect(value).toMatchObject([{ source: 'cgroup_v2', cpuSeconds: 12.5 }]);
   });
 
   it.each(['/system.slice/model.service', '/sys/fs/cgroup/system.slice/model.service'])(
     'of the path %s',
     async (cgroup) => {
-      const { value } = await sampler(host(), [replica({ cgroup })]).sample();
+      const { value } = await usageOn(host(), [replica({ cgroup })]).collect();
       expect(value).toMatchObject([{ source: 'cgroup_v2', cpuSeconds: 12.5, workingSetBytes: 5000 }]);
     },
   );
 
-  it('that is configured and not there is a problem, and takes nothing from another replica', async () => {
+  it('is a problem for its own replica only if it is configured and does not exist', async () => {
     const replicas = [
       replica({ cgroup: '/nope' }, 'a'),
       replica({ pid: 100 }, 'b'),
       replica({ pid: 77 }, 'c'),
     ];
-    const { value, problem } = await sampler(host(), replicas).sample();
+    const { value, problem } = await usageOn(host(), replicas).collect();
     expect(value).toMatchObject([{ replica: 'b', source: 'cgroup_v2' }]);
-    expect(problem).toBe('a: no figures in the control group /nope; c: no process 77');
+    expect(problem).toBe(
+      'a: cannot read CPU and memory of the configured control group /nope; c: the configured process 77 does not run',
+    );
   });
 
-  it('is not used where weir, another replica or a login session is in it too, nor where none is wanted', async () => {
+  it('is not used if weir, another replica or a login session is in it, or if it is switched off', async () => {
     const crowded = host({
       ...process(200, '0::/system.slice/weir.service\n', mountV2()),
       ...filesV2('sys/fs/cgroup/system.slice/weir.service', { micros: 9e9, current: 9e9 }),
@@ -114,41 +116,41 @@ describe('a control group of version 2', () => {
       ...process(500, '0::/\n', mountV2()),
     });
     for (const pid of [200, 300, 500])
-      expect((await sampler(crowded, [replica({ pid })]).sample()).value, String(pid)).toMatchObject([
+      expect((await usageOn(crowded, [replica({ pid })]).collect()).value, String(pid)).toMatchObject([
         OF_TREE,
       ]);
-    const none = await sampler(crowded, [replica({ pid: 100, cgroup: '' })]).sample();
+    const none = await usageOn(crowded, [replica({ pid: 100, cgroup: '' })]).collect();
     expect(none.value).toMatchObject([OF_TREE]);
-    const two = await sampler(crowded, [replica({ pid: 400 }, 'a'), replica({ pid: 401 }, 'b')]).sample();
+    const two = await usageOn(crowded, [replica({ pid: 400 }, 'a'), replica({ pid: 401 }, 'b')]).collect();
     // The outer one holds both; the inner one has no files of its own here.
     expect(two.value).toMatchObject([OF_TREE, OF_TREE]);
   });
 
-  it('whose memory controller is off gives way to the process tree', async () => {
+  it('is replaced by the process tree if its memory controller is off', async () => {
     const on = machine({
       ...self('0::/system.slice/weir.service\n', mountV2()),
       ...process(100, '0::/system.slice/model.service\n', mountV2()),
       [`${MODEL}/cpu.stat`]: 'usage_usec 5\nuser_usec 5\nsystem_usec 0\n',
     });
-    expect((await sampler(on, [replica({ pid: 100 })]).sample()).value).toMatchObject([OF_TREE]);
+    expect((await usageOn(on, [replica({ pid: 100 })]).collect()).value).toMatchObject([OF_TREE]);
   });
 
-  it('of another container of the pod is read through the mounts of its process', async () => {
-    // Private cgroup namespaces: what is beside ours begins with `..`, and only its own process has it mounted.
+  it('of another container in the pod is read through the mounts of its process', async () => {
+    // Private cgroup namespaces: a sibling of weir's group begins with `..`, and only its own process has it mounted.
     const beside = '/../cri-containerd-bbb.scope';
     const pod = machine({
       ...self('0::/\n', mountV2()),
       ...process(50, `0::${beside}\n`, mountV2(beside)),
       ...filesV2('proc/50/root/sys/fs/cgroup', { micros: 3_000_000, current: 700, inactive: 100 }),
-      // Ours, which must not be mistaken for it.
+      // weir's group, which must not be used for it.
       ...filesV2('sys/fs/cgroup', { micros: 9e9, current: 9e9 }),
-      // A process in our own container.
+      // A process in weir's container.
       ...process(60, '0::/\n', mountV2()),
     });
-    expect((await sampler(pod, [replica({ pid: 50 })]).sample()).value).toMatchObject([
+    expect((await usageOn(pod, [replica({ pid: 50 })]).collect()).value).toMatchObject([
       { source: 'cgroup_v2', cpuSeconds: 3, workingSetBytes: 600 },
     ]);
-    expect((await sampler(pod, [replica({ pid: 60 })]).sample()).value).toMatchObject([OF_TREE]);
+    expect((await usageOn(pod, [replica({ pid: 60 })]).collect()).value).toMatchObject([OF_TREE]);
   });
 });
 
@@ -161,24 +163,24 @@ describe('a control group of version 1', () => {
   });
   const OF_GROUP = { source: 'cgroup_v1', cpuSeconds: 7.25, workingSetBytes: 5000, throttledSeconds: 0.5 };
 
-  it('of a pid, beside a version 2 tree that has no controllers', async () => {
+  it('is used beside a version 2 tree without controllers', async () => {
     const host = machine({
       ...self(groupsV1('/docker/aaa'), mountV1()),
       ...process(100, groupsV1('/docker/bbb'), mountV1()),
       ...files,
     });
-    expect((await sampler(host, [replica({ pid: 100 })]).sample()).value).toMatchObject([OF_GROUP]);
+    expect((await usageOn(host, [replica({ pid: 100 })]).collect()).value).toMatchObject([OF_GROUP]);
   });
 
   it.each(['/docker/bbb', '/sys/fs/cgroup/memory/docker/bbb', '/sys/fs/cgroup/cpu,cpuacct/docker/bbb'])(
     'of the path %s',
     async (cgroup) => {
       const host = machine({ ...self(groupsV1('/'), mountV1()), ...files });
-      expect((await sampler(host, [replica({ cgroup })]).sample()).value).toMatchObject([OF_GROUP]);
+      expect((await usageOn(host, [replica({ cgroup })]).collect()).value).toMatchObject([OF_GROUP]);
     },
   );
 
-  it('under a mount whose root is not the root of all groups', async () => {
+  it('is found in a mount whose root is not the root of all groups', async () => {
     const [ours, theirs] = ['/kubepods/burstable/pod1/aaa', '/kubepods/burstable/pod1/bbb'];
     const pod = machine({
       ...self(groupsV1(ours), mountV1(ours)),
@@ -186,57 +188,57 @@ describe('a control group of version 1', () => {
       'proc/50/root/sys/fs/cgroup/cpu,cpuacct/cpuacct.usage': '2000000000\n',
       'proc/50/root/sys/fs/cgroup/memory/memory.usage_in_bytes': '900\n',
       'proc/50/root/sys/fs/cgroup/memory/memory.stat': 'total_inactive_file 200\n',
-      // A group below ours is seen through our own mount.
+      // A child of weir's group is read through weir's mount.
       ...process(60, groupsV1(`${ours}/inner`), mountV1(ours)),
       ...filesV1('/inner', { nanos: 4_000_000_000, usage: 10, inactive: 0 }),
     });
-    expect((await sampler(pod, [replica({ pid: 50 })]).sample()).value).toMatchObject([
+    expect((await usageOn(pod, [replica({ pid: 50 })]).collect()).value).toMatchObject([
       { source: 'cgroup_v1', cpuSeconds: 2, workingSetBytes: 700, throttledSeconds: undefined },
     ]);
-    expect((await sampler(pod, [replica({ pid: 60 })]).sample()).value).toMatchObject([
+    expect((await usageOn(pod, [replica({ pid: 60 })]).collect()).value).toMatchObject([
       { source: 'cgroup_v1', cpuSeconds: 4, workingSetBytes: 10 },
     ]);
   });
 
-  it('that is its own for memory only is not its own', async () => {
+  it('is not used if the replica has it alone for memory only', async () => {
     const host = machine({
       ...self('2:cpu,cpuacct:/\n4:memory:/a\n', mountV1()),
       ...process(100, '2:cpu,cpuacct:/\n4:memory:/b\n', mountV1()),
       ...filesV1('', { nanos: 9e9, usage: 9e9 }),
       ...filesV1('/b', { nanos: 9e9, usage: 9e9 }),
     });
-    expect((await sampler(host, [replica({ pid: 100 })]).sample()).value).toMatchObject([OF_TREE]);
+    expect((await usageOn(host, [replica({ pid: 100 })]).collect()).value).toMatchObject([OF_TREE]);
   });
 });
 
-it('counters go on when the process behind a replica is another one', async () => {
+it('continues counters when a replica has a new process', async () => {
   const on = machine({ ...self('0::/\n', mountV2()), ...process(100, '0::/\n', mountV2()) });
   let pid = 100;
   const containers = new ContainerUsage(on, new ReplicaProcesses(on, () => pid), () => [replica()]);
-  expect((await containers.sample()).value).toMatchObject([{ cpuSeconds: 1.5 }]);
-  // Between two processes there is none: its series disappears.
+  expect((await containers.collect()).value).toMatchObject([{ cpuSeconds: 1.5 }]);
+  // Between the two processes there is no reading, so the series disappears.
   pid = 101;
-  expect((await containers.sample()).value).toEqual([]);
+  expect((await containers.collect()).value).toEqual([]);
   write(on.root, {
     ...process(101, '0::/\n', mountV2()),
     'proc/101/stat': stat(101, { ticks: [5, 5, 0, 0] }),
   });
-  expect((await containers.sample()).value).toMatchObject([{ cpuSeconds: 1.6 }]);
+  expect((await containers.collect()).value).toMatchObject([{ cpuSeconds: 1.6 }]);
 });
 
-it('a replica that is gone is forgotten', async () => {
+it('forgets the counters of a removed replica', async () => {
   const on = machine({ ...self('0::/\n', mountV2()), ...process(100, '0::/\n', mountV2()) });
   let replicas = [replica({ pid: 100 })];
   const containers = new ContainerUsage(on, new ReplicaProcesses(on, () => undefined), () => replicas);
-  await containers.sample();
+  await containers.collect();
   replicas = [];
-  expect((await containers.sample()).value).toEqual([]);
+  expect((await containers.collect()).value).toEqual([]);
   replicas = [replica({ pid: 100 })];
   write(on.root, { 'proc/100/stat': stat(100, { ticks: [5, 5, 0, 0], started: 6000 }) });
-  expect((await containers.sample()).value).toMatchObject([{ cpuSeconds: 0.1 }]);
+  expect((await containers.collect()).value).toMatchObject([{ cpuSeconds: 0.1 }]);
 });
 
-it('names of groups: below, above and beside', () => {
+it('finds the path between group names', () => {
   expect(below('/', '/a/b')).toBe('/a/b');
   expect(below('/a', '/a')).toBe('');
   expect(below('/a', '/ab')).toBeUndefined();
@@ -244,11 +246,11 @@ it('names of groups: below, above and beside', () => {
   expect(below('/', '/../x')).toBeUndefined();
   expect(below('/../x', '/../x/y')).toBe('/y');
   expect(below('/../x', '/')).toBeUndefined();
-  // An ancestor of our namespace's root holds us, whatever our name is there.
+  // An ancestor of the namespace's root contains the namespace by an unknown path.
   expect(below('/..', '/a')).toBe('?');
 });
 
-it('mounts with odd characters in their paths', () => {
+it('parses mounts with special characters in their paths', () => {
   expect(parseMounts('1 2 0:1 / /sys/fs/a\\040b rw - cgroup2 none rw\n')).toEqual([
     { root: '/', point: '/sys/fs/a b', controllers: [] },
   ]);
@@ -261,7 +263,7 @@ it('mounts with odd characters in their paths', () => {
   );
 });
 
-it('any text gives groups and mounts, and a name below another is that other’s and the rest', () => {
+it('parses any text without an exception, and finds the path to any child group', () => {
   fc.assert(
     fc.property(fc.string(), fc.string(), (text, line) => {
       parseGroups(text);
@@ -279,20 +281,20 @@ it('any text gives groups and mounts, and a name below another is that other’s
   );
 });
 
-// What this very machine has: the group of the test's own process, whoever else is in it.
+// This machine: the group of the test process, whatever else is in it.
 const HAS_MEMORY = ['/sys/fs/cgroup/memory', '/sys/fs/cgroup/memory.current'].some((path) =>
   existsSync(path),
 );
-it.skipIf(!HAS_MEMORY)('the real groups of this machine can be read', async () => {
+it.skipIf(!HAS_MEMORY)('reads the groups of this machine', async () => {
   const { pid } = globalThis.process;
-  const places = new CgroupPaths('/proc', '');
-  const place = (await places.placeOf(pid, (await places.namesOf(pid))!))!;
-  const before = (await readCgroup(place.directories))!;
+  const paths = new CgroupPaths('/proc', '');
+  const path = (await paths.pathOf(pid, (await paths.namesOf(pid))!))!;
+  const before = (await readCgroup(path.directories))!;
   expect(before.cpuSeconds).toBeGreaterThan(0);
   expect(before.workingSetBytes).toBeGreaterThan(1e6);
   const endMs = performance.now() + 200;
   while (performance.now() < endMs);
-  expect((await readCgroup(place.directories))!.cpuSeconds).toBeGreaterThan(before.cpuSeconds + 0.05);
-  // Processes of a group are named where memory is: here by what makes the place.
-  expect(await processesIn(place)).toContain(pid);
+  expect((await readCgroup(path.directories))!.cpuSeconds).toBeGreaterThan(before.cpuSeconds + 0.05);
+  // The processes of a group are read where its memory controller is.
+  expect(await processesIn(path)).toContain(pid);
 });

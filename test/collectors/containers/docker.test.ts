@@ -1,6 +1,6 @@
-// What the Docker daemon tells of a container. The daemon itself is played in test/e2e/samplers.slow.test.ts.
+// Statistics of the Docker daemon. A stand-in for the daemon is in test/e2e/samplers.slow.test.ts.
 import { expect, it } from 'vitest';
-import { figuresIn } from '../../../src/collectors/containers/docker.ts';
+import { countersFrom } from '../../../src/collectors/containers/docker.ts';
 
 const stats = (
   memory: Record<string, number>,
@@ -11,27 +11,29 @@ const stats = (
   memoryStats: { usage: 1000, stats: memory },
 });
 
-it('takes what can be dropped off the usage, as either version of control groups calls it', () => {
-  expect(figuresIn(stats({ inactive_file: 300 }))?.figures).toEqual({
+it('subtracts inactive file pages, by their name in either version of control groups', () => {
+  expect(countersFrom(stats({ inactive_file: 300 }))?.figures).toEqual({
     cpuSeconds: 2.5,
     workingSetBytes: 700,
     throttledSeconds: undefined,
   });
-  expect(figuresIn(stats({ inactive_file: 1, total_inactive_file: 400 }))?.figures.workingSetBytes).toBe(600);
-  expect(figuresIn(stats({}))?.figures.workingSetBytes).toBe(1000);
+  expect(countersFrom(stats({ inactive_file: 1, total_inactive_file: 400 }))?.figures.workingSetBytes).toBe(
+    600,
+  );
+  expect(countersFrom(stats({}))?.figures.workingSetBytes).toBe(1000);
 });
 
-it('tells how long it was held back', () => {
+it('gives the throttled time', () => {
   const cpu = { cpu_usage: { total_usage: 1 }, throttling_data: { throttled_time: 1_500_000_000 } };
-  expect(figuresIn(stats({}, cpu))).toMatchObject({
+  expect(countersFrom(stats({}, cpu))).toMatchObject({
     source: 'docker',
-    of: 'abc',
+    owner: 'abc',
     figures: { throttledSeconds: 1.5 },
   });
 });
 
-it('has nothing for a container that does not run', () => {
-  expect(figuresIn({ id: 'abc', cpuStats: {}, memoryStats: {} })).toBeUndefined();
-  expect(figuresIn({ id: 'abc' })).toBeUndefined();
-  expect(figuresIn(stats({}, { cpu_usage: {} }))).toBeUndefined();
+it('gives nothing for a container that does not run', () => {
+  expect(countersFrom({ id: 'abc', cpuStats: {}, memoryStats: {} })).toBeUndefined();
+  expect(countersFrom({ id: 'abc' })).toBeUndefined();
+  expect(countersFrom(stats({}, { cpu_usage: {} }))).toBeUndefined();
 });

@@ -4,7 +4,7 @@ import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, it } from 'vitest';
 import { Gpus } from '../../../src/collectors/gpu/gpus.ts';
-import { cardsIn, type InventoryCard } from '../../../src/collectors/gpu/nvidia-cards.ts';
+import { parseInventory, type InventoryCard } from '../../../src/collectors/gpu/nvidia-cards.ts';
 import { parseLine, type CardReading } from '../../../src/collectors/gpu/nvidia-smi.ts';
 import {
   ReplicaProcesses,
@@ -23,7 +23,7 @@ const xml2js = createRequire(createRequire(import.meta.url).resolve('node-nvidia
   parseString(text: string, options: object, done: (error: Error | null, tree: unknown) => void): void;
 };
 
-/** The inventory in a document; `change` is applied to its text first. */
+/** The inventory in a recorded file, after `change` was applied to its text. */
 function inventoryOf(name: string, change = (text: string) => text): InventoryCard[] {
   let cards: InventoryCard[] | undefined;
   xml2js.parseString(
@@ -31,13 +31,13 @@ function inventoryOf(name: string, change = (text: string) => text): InventoryCa
     { explicitArray: false, trim: true, async: false },
     (error, tree) => {
       if (error) throw error;
-      cards = cardsIn(tree);
+      cards = parseInventory(tree);
     },
   );
   return cards!;
 }
 
-/** The rows of a csv with a head, as weir's own query has them: its four columns, without units. */
+/** The rows of a recorded CSV file, with the four columns of weir's query and without units. */
 function linesOf(name: string): string[] {
   const [head, ...rows] = recorded(name)
     .trimEnd()
@@ -52,7 +52,7 @@ function linesOf(name: string): string[] {
 const H200 = 'GPU-00000000-1111-2222-3333-444444444444';
 
 describe('recorded on an H200', () => {
-  it('the streaming query gives a reading per line', () => {
+  it('gives a reading per line of the streaming query', () => {
     const cards = linesOf('h200/stream.csv').map((line) => parseLine(line)!);
     expect(cards).toHaveLength(recorded('h200/stream.csv').trimEnd().split('\n').length - 1);
     expect(cards[0]).toEqual({ index: '0', uuid: H200, memoryUsedMiB: 3467, utilizationPercent: 21 });
@@ -63,11 +63,11 @@ describe('recorded on an H200', () => {
     }
   });
 
-  it('the inventory has no process while the card is idle', () => {
+  it('gives an inventory without processes while the card is idle', () => {
     expect(inventoryOf('h200/idle.xml')).toEqual([{ uuid: H200, isMig: false, slices: [], processes: [] }]);
   });
 
-  it('the inventory has the process and its memory under load, as the list of compute processes has', () => {
+  it('gives an inventory with the process and its memory under load', () => {
     expect(inventoryOf('h200/load.xml')).toEqual([
       { uuid: H200, isMig: false, slices: [], processes: [{ pid: 1512, memoryUsedMiB: 3458 }] },
     ]);
@@ -83,7 +83,7 @@ it('leaves out the memory of a process if the driver does not report it', () => 
     ).toEqual([{ pid: 1512, memoryUsedMiB: undefined }]);
 });
 
-it('counts a process once that is listed for compute and for graphics', () => {
+it('counts a process once if it is listed for compute and graphics', () => {
   const twice = inventoryOf('h200/load.xml', (text) =>
     text.replace(/\t\t\t<process_info>.*<\/process_info>\n/s, (one) => one + one.replace('3458', '12')),
   );
@@ -92,7 +92,7 @@ it('counts a process once that is listed for compute and for graphics', () => {
 
 describe('two replicas on one card', () => {
   const uuid = 'GPU-00000000-1111-2222-3333-444444444445';
-  /** The figures of the recording: pid → MiB, and those of the card. */
+  /** Recorded memory: pid → MiB, and that of the card. */
   const text = recorded('h100-shared/two-replicas.txt');
   const used = new Map(
     Array.from(text.matchAll(/^(\d+), (\d+) MiB$/gm), ([, pid, mib]) => [Number(pid), Number(mib)]),
@@ -118,7 +118,7 @@ describe('two replicas on one card', () => {
   });
   const both = [replica('a', 441), replica('b', 442)];
 
-  /** replica → MiB, and the GPU itself, after an inventory. */
+  /** replica → MiB, and the memory of the GPU, after an inventory. */
   async function shown(replicas: CollectedReplica[], cards: InventoryCard[], reading: CardReading = whole) {
     const there = machine({
       'proc/self/cgroup': '0::/\n',
@@ -133,7 +133,7 @@ describe('two replicas on one card', () => {
       () => replicas,
       new ReplicaProcesses(there, () => undefined),
     );
-    await gpus.learn(cards);
+    await gpus.assign(cards);
     const memory = Object.fromEntries(
       gpus.readings(cards).map(({ replica: id, memoryUsedMiB }) => [id, memoryUsedMiB]),
     );
@@ -150,7 +150,7 @@ describe('two replicas on one card', () => {
     });
   });
 
-  it('show it also if the configuration assigns the card to them', async () => {
+  it('show it also if the card is configured for them', async () => {
     const told = [replica('a', 441, ['0']), replica('b', 442, ['0'])];
     expect(await shown(told, inventory(process(442), process(441)))).toEqual({
       a: 3266,
@@ -159,17 +159,17 @@ describe('two replicas on one card', () => {
     });
   });
 
-  it('show it with the memory of their child processes', async () => {
+  it('include the memory of their child processes', async () => {
     const cards = inventory(process(442, 100), process(450, 1554), process(441));
     expect(await shown(both, cards)).toEqual({ a: 3266, b: 1654, card: 4935 });
   });
 
-  it('show the card’s if the driver does not report that of a process', async () => {
+  it('show the memory of the card if the driver does not report that of a process', async () => {
     const cards = inventory({ pid: 442, memoryUsedMiB: undefined }, process(441));
     expect(await shown(both, cards)).toEqual({ a: 3266, b: 4935, card: 4935 });
   });
 
-  it('show the card’s when the inventory is too old', async () => {
+  it('show the memory of the card when the inventory is too old', async () => {
     const there = machine({
       'proc/self/cgroup': '0::/\n',
       'proc/441/stat': stat(441),
@@ -181,11 +181,11 @@ describe('two replicas on one card', () => {
       () => both,
       new ReplicaProcesses(there, () => undefined),
     );
-    await gpus.learn(inventory(process(442), process(441)));
+    await gpus.assign(inventory(process(442), process(441)));
     expect(gpus.readings([]).map(({ memoryUsedMiB }) => memoryUsedMiB)).toEqual([4935, 4935]);
   });
 
-  it('a replica shows the memory of a card that only it uses, and not of one that another program uses too', async () => {
+  it('show the memory of the card if no other program uses it', async () => {
     expect(await shown([both[0]!], inventory(process(441)))).toEqual({ a: 4935, card: 4935 });
     expect(await shown([both[0]!], inventory(process(441), process(999, 1654)))).toEqual({
       a: 3266,
@@ -193,15 +193,15 @@ describe('two replicas on one card', () => {
     });
   });
 
-  describe('on a card without figures of its own', () => {
+  describe('on a card without a memory value', () => {
     const unified = parseLine(recorded('gb10/readings.csv').trim().replace('444444444440', '444444444445'))!;
     const at = (reading: CardReading): CardReading => ({ ...reading, utilizationPercent: 7 });
 
-    it('the line still gives utilization', () => {
+    it('have its utilization', () => {
       expect(unified).toEqual({ index: '0', uuid, memoryUsedMiB: undefined, utilizationPercent: 23 });
     });
 
-    it('a replica shows the memory of its processes', async () => {
+    it('show the memory of their processes', async () => {
       expect(await shown([both[0]!], inventory(process(441)), at(unified))).toEqual({ a: 3266 });
       expect(await shown(both, inventory(process(442), process(441)), at(unified))).toEqual({
         a: 3266,
@@ -209,13 +209,13 @@ describe('two replicas on one card', () => {
       });
     });
 
-    it('the only replica shows that of all processes while its own are not to be seen', async () => {
+    it('show the memory of all processes for the only replica if its own are not visible', async () => {
       expect(await shown([replica('a', 0)], inventory(process(7, 10), process(8, 20)), at(unified))).toEqual({
         a: 30,
       });
     });
 
-    it('nothing is shown if the driver reports nothing', async () => {
+    it('show nothing if the driver reports nothing', async () => {
       expect(await shown([both[0]!], inventory({ pid: 441, memoryUsedMiB: undefined }), at(unified))).toEqual(
         {},
       );

@@ -1,9 +1,9 @@
-// What is made of nvidia-smi's output, in recordings of several cards and in any bytes.
+// Parsing of nvidia-smi's output, recorded on several cards and arbitrary, and the assignment of GPUs.
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { Gpus, partsOf } from '../../../src/collectors/gpu/gpus.ts';
 import { OutputLines } from '../../../src/collectors/gpu/output-lines.ts';
-import { cardsIn, type InventoryCard } from '../../../src/collectors/gpu/nvidia-cards.ts';
+import { parseInventory, type InventoryCard } from '../../../src/collectors/gpu/nvidia-cards.ts';
 import { NvidiaInventory } from '../../../src/collectors/gpu/nvidia-inventory.ts';
 import { parseLine, type CardReading } from '../../../src/collectors/gpu/nvidia-smi.ts';
 import {
@@ -22,8 +22,8 @@ afterEach(() => {
 
 const UUID = 'GPU-5f8b2a14-9c3d-47e6-a1b0-6d2e8f4c7a91';
 
-describe('a line of readings', () => {
-  it('has a card’s index, its memory and how busy it is', () => {
+describe('parseLine', () => {
+  it('reads the index, memory and utilization of a card', () => {
     expect(parseLine(`3, ${UUID}, 61234, 87\r`)).toEqual({
       index: '3',
       uuid: UUID,
@@ -42,7 +42,7 @@ describe('a line of readings', () => {
     '',
     '-1',
     '1e9',
-  ])('leaves out a figure that is %j', (word) => {
+  ])('leaves out the value %j', (word) => {
     expect(parseLine(`0, ${UUID}, ${word}, 5`)).toMatchObject({
       memoryUsedMiB: undefined,
       utilizationPercent: 5,
@@ -53,7 +53,7 @@ describe('a line of readings', () => {
     });
   });
 
-  it('is none when it is anything else', () => {
+  it('rejects any other line', () => {
     for (const line of [
       '',
       'No devices were found',
@@ -73,7 +73,7 @@ describe('a line of readings', () => {
   });
 });
 
-it('lines are the same however their bytes come, and take bounded memory', () => {
+it('splits lines from any chunks, in bounded memory', () => {
   const line = fc.string({ unit: 'grapheme-ascii', maxLength: 40 }).filter((text) => !/[\n\r]/.test(text));
   fc.assert(
     fc.property(fc.array(line), fc.array(fc.nat(10)), (texts, cuts) => {
@@ -96,7 +96,7 @@ it('lines are the same however their bytes come, and take bounded memory', () =>
   expect(seen[1]).toBe('next');
 });
 
-it('any tree gives an inventory or none', () => {
+it('parses any tree without an exception', () => {
   const name = fc.constantFrom(
     'nvidia_smi_log',
     'gpu',
@@ -119,9 +119,9 @@ it('any tree gives an inventory or none', () => {
   }));
   fc.assert(
     fc.property(tree, (value) => {
-      const cards = cardsIn({ nvidia_smi_log: { gpu: value } });
+      const cards = parseInventory({ nvidia_smi_log: { gpu: value } });
       expect(cards === undefined || Array.isArray(cards)).toBe(true);
-      cardsIn(value);
+      parseInventory(value);
     }),
   );
 });
@@ -134,9 +134,9 @@ describe('the inventory', () => {
     standIn.replace({ pid0: 100, pid1: 200 });
     for (const [name, value] of Object.entries(standIn.env)) vi.stubEnv(name, value);
   });
-  const ask = () => inventory.sample(new AbortController().signal);
+  const ask = () => inventory.collect(new AbortController().signal);
 
-  it('has cards and the processes on them', async () => {
+  it('has the cards and their processes', async () => {
     expect(await ask()).toMatchObject({
       problem: '',
       value: [
@@ -146,7 +146,7 @@ describe('the inventory', () => {
     });
   });
 
-  it('has the slices of a card under MIG, each with its memory and its processes', async () => {
+  it('has the slices of a card under MIG, with memory and processes', async () => {
     standIn.goes('', 'a100x4-mig');
     const { value } = await ask();
     expect(value).toHaveLength(4);
@@ -165,40 +165,37 @@ describe('the inventory', () => {
     expect(value!.filter(({ isMig }) => isMig)).toHaveLength(1);
   });
 
-  it.each(['fail', 'garbage', 'empty'])(
-    'is a problem in words when nvidia-smi answers with: %s',
-    async (way) => {
-      standIn.goes('', way);
-      const { value, problem } = await ask();
-      expect(value).toBeUndefined();
-      expect(problem).not.toBe('');
-    },
-  );
+  it.each(['fail', 'garbage', 'empty'])('is a problem with a text if nvidia-smi gives: %s', async (way) => {
+    standIn.goes('', way);
+    const { value, problem } = await ask();
+    expect(value).toBeUndefined();
+    expect(problem).not.toBe('');
+  });
 
-  it('of a driver that hangs ends at the deadline, and leaves no process', async () => {
+  it('ends at the deadline if the driver hangs, and leaves no process', async () => {
     standIn.goes('', 'hang');
     const deadline = new AbortController();
-    const sampled = inventory.sample(deadline.signal);
+    const reading = inventory.collect(deadline.signal);
     await until('nvidia-smi hangs', () => standIn.alive('inventory').length === 1);
     deadline.abort();
-    expect((await sampled).value).toBeUndefined();
+    expect((await reading).value).toBeUndefined();
     await until('it is gone', () => standIn.alive('inventory').length === 0);
     standIn.goes('', 'h100x2');
     expect((await ask()).value).toHaveLength(2);
   });
 
-  it('is not asked for while it would be of no use', async () => {
+  it('is not read while the driver does not respond', async () => {
     const idle = new NvidiaInventory('/proc', () => false);
-    expect(await idle.sample(new AbortController().signal)).toEqual({
+    expect(await idle.collect(new AbortController().signal)).toEqual({
       value: undefined,
       problem: '',
-      askSoon: false,
+      retrySoon: false,
     });
     expect(standIn.started('inventory')).toBe(0);
   });
 });
 
-describe('which GPU is whose', () => {
+describe('the GPUs of a replica', () => {
   const card = (index: string): CardReading => ({
     index,
     uuid: `GPU-${index}`,
@@ -230,7 +227,7 @@ describe('which GPU is whose', () => {
       'proc/20/stat': stat(20),
     });
 
-  /** replica → its GPUs, after the inventories given have been seen one after the other. */
+  /** replica → its GPUs, after these inventories. */
   async function owners(replicas: CollectedReplica[], ...inventories: InventoryCard[][]) {
     const there = on();
     const gpus = new Gpus(
@@ -239,27 +236,27 @@ describe('which GPU is whose', () => {
       () => replicas,
       new ReplicaProcesses(there, () => undefined),
     );
-    for (const inventory of inventories) await gpus.learn(inventory);
+    for (const inventory of inventories) await gpus.assign(inventory);
     const shown: Record<string, string[]> = {};
     for (const { replica: id, gpu } of gpus.readings(inventories.at(-1) ?? [])) (shown[id] ??= []).push(gpu);
     return shown;
   }
 
-  it('what is configured, by index or UUID', async () => {
+  it('are the configured ones, by index or UUID', async () => {
     expect(await owners([replica('a', ['1']), replica('b', ['GPU-0', 'GPU-none'])])).toEqual({
       a: ['1'],
       b: ['0'],
     });
   });
 
-  it('where the processes of a replica are, its children’s too', async () => {
+  it('are those that its processes and their children use', async () => {
     const replicas = [replica('a', [], 10), replica('b', [], 20)];
     expect(await owners(replicas, [known('0', [11]), known('1', [20, 999])])).toEqual({ a: ['0'], b: ['1'] });
-    // Several replicas on one card: it is shown for each.
+    // A card that several replicas use belongs to each of them.
     expect(await owners(replicas, [known('0', [11, 20]), known('1', [])])).toEqual({ a: ['0'], b: ['0'] });
   });
 
-  it('a replica has no GPU from the first inventory without its processes until they are seen again', async () => {
+  it('are none after an inventory without its processes, until they are listed again', async () => {
     const replicas = [replica('a', [], 10), replica('b', [], 20)];
     const seen = [known('0', [11]), known('1', [20])];
     expect(await owners(replicas, seen, [known('0', []), known('1', [20])])).toEqual({ b: ['1'] });
@@ -268,13 +265,13 @@ describe('which GPU is whose', () => {
       a: ['0'],
       b: ['1'],
     });
-    // Configured, or the only one there is: the same.
+    // The same for a configured replica and for the only replica.
     const told = [replica('a', ['0'], 10), replica('b', ['1'], 20)];
     expect(await owners(told, seen, [known('0', []), known('1', [20])])).toEqual({ b: ['1'] });
     expect(await owners([replica('a', [], 10)], seen, [known('0', []), known('1', [])])).toEqual({});
   });
 
-  it('all are of the one replica that there is, until its processes are seen on some', async () => {
+  it('are all of them for the only replica, until its processes are found on some', async () => {
     expect(await owners([replica('a', [], 10)])).toEqual({ a: ['0', '1'] });
     expect(await owners([replica('a', [], 10)], [known('0', []), known('1', [999])])).toEqual({
       a: ['0', '1'],
@@ -282,13 +279,13 @@ describe('which GPU is whose', () => {
     expect(await owners([replica('a', [], 10)], [known('0', []), known('1', [11])])).toEqual({ a: ['1'] });
   });
 
-  it('nobody’s where several replicas could have it', async () => {
+  it('are none if several replicas could use them', async () => {
     expect(
       await owners([replica('a', [], 10), replica('b', [], 20)], [known('0', [777]), known('1', [])]),
     ).toEqual({});
   });
 
-  it('a card under MIG is not shown whole when its slices are not known any more', async () => {
+  it('do not include a whole card under MIG when its slices are no longer known', async () => {
     const slices = [{ index: '0', uuid: undefined, memoryUsedMiB: 5, processes: [] }];
     const inventory = [known('0', []), known('1', [], slices)];
     expect(await owners([replica('a')], inventory)).toEqual({ a: ['0', '1:0'] });
@@ -299,11 +296,11 @@ describe('which GPU is whose', () => {
       () => [replica('a')],
       new ReplicaProcesses(there, () => undefined),
     );
-    await gpus.learn(inventory);
+    await gpus.assign(inventory);
     expect(gpus.readings([]).map(({ gpu }) => gpu)).toEqual(['0']);
   });
 
-  it('slices in the place of their card', async () => {
+  it('are slices instead of their card under MIG', async () => {
     const slices = [
       { index: '0', uuid: undefined, memoryUsedMiB: 5, processes: on5(11) },
       { index: '1', uuid: 'MIG-x', memoryUsedMiB: 6, processes: on5(20) },

@@ -1,8 +1,8 @@
-// A watch ends by itself, whatever the network forgot.
+// Watches that end by themselves on a dropped connection.
 import { afterEach, expect, it, vi } from 'vitest';
 import { kubernetesOptions } from '../../../src/collectors/kubernetes/options.ts';
 import { openPodApi } from '../../../src/collectors/kubernetes/pod-api.ts';
-import { read } from '../../../src/core/settings.ts';
+import { read } from '../../../src/core/read-settings.ts';
 import { KubeApi } from '../../kit/kube-api.ts';
 import { podObject } from '../../kit/pod.ts';
 import { until } from '../../kit/until.ts';
@@ -13,7 +13,7 @@ afterEach(async () => {
   await server.stop();
 });
 
-it('a watch that nothing came from for 30 s is over, and no failure; its connection is closed', async () => {
+it('ends a watch after 30 s without data, without a failure, and closes its connection', async () => {
   await server.start();
   server.put(podObject({ name: 'a' }));
   const result = read(kubernetesOptions, {

@@ -1,4 +1,4 @@
-// From pod objects to figures: what counts as a restart, as ready, as starting.
+// Counts from pod objects: restarts, ready and starting pods.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Pods, readPod, type PodFigures } from '../../../src/collectors/kubernetes/pod-figures.ts';
@@ -11,22 +11,22 @@ const figures = (...shapes: PodShape[]): PodFigures => {
 };
 
 describe('a pod', () => {
-  it('counts the restarts of the model alone: not those of weir, not those of a native sidecar', () => {
+  it('counts restarts of the model, not of weir or a native sidecar', () => {
     expect(readPod(podObject({ restarts: 3 }), '')?.restarts).toBe(3);
     expect(readPod(podObject({ restarts: 3 }), 'model')?.restarts).toBe(3);
     expect(readPod(podObject({ restarts: 3 }), 'weir')?.restarts).toBe(2);
     expect(readPod(podObject({ restarts: 3 }), 'log-shipper')?.restarts).toBe(0);
   });
 
-  it('is ready, is not, or nobody knows', () => {
+  it('has the condition true, false or unknown', () => {
     expect(figures({}).readiness).toEqual({ true: 1, false: 0, unknown: 0 });
     expect(figures({ ready: 'False' }).readiness).toEqual({ true: 0, false: 1, unknown: 0 });
-    // A node that is lost: its pods turn to Unknown.
+    // Pods of a lost node become Unknown.
     expect(figures({ ready: 'Unknown' }).readiness).toEqual({ true: 0, false: 0, unknown: 1 });
     expect(figures({ isPending: true }).readiness).toEqual({ true: 0, false: 0, unknown: 1 });
   });
 
-  it('is starting until it was ready, and again when its container was started again', () => {
+  it('is starting until it is ready, and again after its container restarted', () => {
     const loading = { ready: 'False', turned: '2026-11-20T08:00:01Z' } as const;
     const stumbled = { ready: 'False', turned: '2026-11-20T09:00:00Z' } as const;
     expect(figures({ isPending: true })).toMatchObject({ active: 0, starting: 1 });
@@ -39,7 +39,7 @@ describe('a pod', () => {
     expect(readPod(crashed, '')?.isStarting).toBe(true);
   });
 
-  it('that is being deleted is neither active nor starting; one that has ended is none', () => {
+  it('is neither active nor starting while it is deleted, and does not count after it ended', () => {
     expect(figures({ isDeleting: true })).toMatchObject({
       active: 0,
       starting: 0,
@@ -50,7 +50,7 @@ describe('a pod', () => {
     expect(figures({ phase: 'Failed', ready: 'False' }).readiness).toEqual({ true: 0, false: 0, unknown: 0 });
   });
 
-  it('that is no pod at all is not counted', () => {
+  it('does not count if the object is not a pod', () => {
     for (const value of [
       undefined,
       null,
@@ -65,7 +65,7 @@ describe('a pod', () => {
 });
 
 describe('restarts', () => {
-  it('stay counted when a pod is replaced, and are not counted twice when a list had left it out', () => {
+  it('stay counted after a pod is replaced, and are not counted twice if a list omitted it', () => {
     const pods = new Pods('');
     pods.put(podObject({ name: 'a', restarts: 2 }));
     pods.remove(podObject({ name: 'a', restarts: 3 }));
@@ -76,7 +76,7 @@ describe('restarts', () => {
     expect(pods.figures()).toMatchObject({ restarts: 4, active: 1 });
   });
 
-  it('are remembered of a bounded number of pods', () => {
+  it('are kept for a bounded number of pods', () => {
     const pods = new Pods('');
     for (let i = 0; i < 6000; i++)
       pods.remove({ metadata: { uid: `u${i}` }, status: { containerStatuses: [] } });
@@ -84,7 +84,7 @@ describe('restarts', () => {
     expect(pods.figures().restarts).toBe(2);
   });
 
-  it('never go down, whatever comes', () => {
+  it('never decrease, for any input', () => {
     const shape = fc.record({
       name: fc.constantFrom('a', 'b', 'c'),
       restarts: fc.oneof(fc.nat(9), fc.constantFrom(-1, NaN, 1.5)),

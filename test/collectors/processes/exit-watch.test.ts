@@ -1,4 +1,4 @@
-// Finds the processes that have ended between two checks.
+// Detection of processes that ended between two checks.
 import { rmSync } from 'node:fs';
 import { afterEach, expect, it } from 'vitest';
 import { ExitWatch } from '../../../src/collectors/processes/exit-watch.ts';
@@ -33,38 +33,38 @@ function watchOf(replicas: CollectedReplica[]) {
 
 it('reports a process that ends, once', async () => {
   const { there, ended, watch } = watchOf([replica('a', 10), replica('b', 20)]);
-  expect(await watch.sample()).toEqual({ value: 2, problem: '', askSoon: false });
+  expect(await watch.collect()).toEqual({ value: 2, problem: '', retrySoon: false });
   expect(ended).toEqual([]);
   rmSync(`${there.proc}/20`, { recursive: true });
-  expect((await watch.sample()).value).toBe(1);
+  expect((await watch.collect()).value).toBe(1);
   expect(ended).toEqual(['3 b']);
-  await watch.sample();
+  await watch.collect();
   expect(ended).toEqual(['3 b']);
 });
 
 it('reports a zombie process as ended', async () => {
   const { there, ended, watch } = watchOf([replica('a', 10)]);
-  await watch.sample();
+  await watch.collect();
   write(there.root, { 'proc/10/stat': stat(10, { state: 'Z' }) });
-  await watch.sample();
+  await watch.collect();
   expect(ended).toEqual(['3 a']);
 });
 
 it('distinguishes a later process with the same number from the first', async () => {
   const { there, ended, watch } = watchOf([replica('a', 10)]);
-  await watch.sample();
+  await watch.collect();
   write(there.root, { 'proc/10/stat': stat(10, { started: 9999 }) });
-  expect((await watch.sample()).value).toBe(1);
+  expect((await watch.collect()).value).toBe(1);
   expect(ended).toEqual(['3 a']);
 });
 
 it('reports nothing about a removed replica', async () => {
   const replicas = [replica('a', 10), replica('b', 20)];
   const { there, ended, watch } = watchOf(replicas);
-  await watch.sample();
+  await watch.collect();
   replicas.pop();
   rmSync(`${there.proc}/20`, { recursive: true });
-  await watch.sample();
+  await watch.collect();
   expect(ended).toEqual([]);
 });
 
@@ -83,11 +83,11 @@ it('searches for an unknown process only at long intervals', async () => {
     () => [replica('a', 0)],
     () => ended.push('a'),
   );
-  for (let i = 0; i < 5; i++) await patient.sample();
+  for (let i = 0; i < 5; i++) await patient.collect();
   expect(searches).toBe(1);
   patient.searchAgain();
-  for (let i = 0; i < 5; i++) await patient.sample();
+  for (let i = 0; i < 5; i++) await patient.collect();
   expect(searches).toBe(2);
-  await watch.sample();
+  await watch.collect();
   expect(ended).toEqual([]);
 });

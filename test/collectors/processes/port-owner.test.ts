@@ -1,4 +1,4 @@
-// Who listens on a port: on this machine, with real sockets and processes.
+// The process that listens on a port, with real sockets and processes.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer, type AddressInfo } from 'node:net';
@@ -26,16 +26,16 @@ async function listenOn(host: string): Promise<number> {
 const table = () => readProcesses('/proc');
 const find = (host: string, port: number) => new PortOwners('/proc').find(host, port, table);
 
-it('finds the process behind a port, whatever it is bound to', async () => {
+it('finds the process of a port, for any bound address', async () => {
   for (const bound of ['127.0.0.1', '0.0.0.0'])
     expect((await find('127.0.0.1', await listenOn(bound)))?.pid, bound).toBe(process.pid);
   expect((await find('localhost', await listenOn('127.0.0.1')))?.pid).toBe(process.pid);
 });
 
-it('searches once for a holder that is not to be seen, and anew when another socket takes the place', async () => {
+it('searches once for an owner that is not visible, and again for a new socket', async () => {
   const port = await listenOn('127.0.0.1');
   let searches = 0;
-  // The table of a weir that sees no process but process 1: another user's are like that.
+  // The table contains process 1 only, as if all others belonged to another user.
   const blind = async () => {
     searches++;
     return new Map();
@@ -50,7 +50,7 @@ it('searches once for a holder that is not to be seen, and anew when another soc
   expect((await listeners.find('127.0.0.1', port, table))?.pid).toBe(process.pid);
 });
 
-it('finds nobody where nobody listens, or on another address', async () => {
+it('finds nothing on an unused port or another address', async () => {
   const port = await listenOn('127.0.0.1');
   expect(await find('192.0.2.7', port)).toBeUndefined();
   await new Promise((resolve) => [...servers][0]!.close(resolve));
@@ -58,7 +58,7 @@ it('finds nobody where nobody listens, or on another address', async () => {
   expect(await find('127.0.0.1', port)).toBeUndefined();
 });
 
-it('of a server and the children that inherited its socket, the server is it; found once, it is not searched again', async () => {
+it('finds the server, not the children that inherited its socket, and does not search again', async () => {
   // A server whose forked children hold the same socket, as pre-forking servers do.
   const code = `
     const { createServer } = require('node:net');
@@ -93,7 +93,7 @@ it('of a server and the children that inherited its socket, the server is it; fo
   }
 });
 
-it('of workers that share a port by SO_REUSEPORT, the process that started them is the server', async () => {
+it('finds the parent of workers that share a port by SO_REUSEPORT', async () => {
   const port = await listenOn('127.0.0.1');
   await new Promise((resolve) => [...servers][0]!.close(resolve));
   servers.clear();
@@ -116,14 +116,14 @@ it('of workers that share a port by SO_REUSEPORT, the process that started them 
   }
 });
 
-it('knows addresses of this machine from others without asking anybody', () => {
+it('recognizes addresses of this machine without a lookup', () => {
   for (const own of ['localhost', '127.0.0.1', '127.8.8.8', '::1', hostname()])
     expect(isOwnAddress(own), own).toBe(true);
   for (const other of ['192.0.2.1', 'example.com', '2001:db8::1'])
     expect(isOwnAddress(other), other).toBe(false);
 });
 
-it('reads addresses of both families', () => {
+it('parses IPv4 and IPv6 addresses', () => {
   const text = `  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
    0: 0100007F:1F90 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 4242 1 0000000000000000 100 0 0 10 0
    1: 0100007F:1F90 0100007F:C350 01 00000000:00000000 00:00000000 00000000  1000        0 4343 1 0000000000000000 20 4 30 10 -1

@@ -1,4 +1,4 @@
-// Processes and their descendants: parsed, found, summed.
+// The process table, and the CPU time and memory of process trees.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import fc from 'fast-check';
@@ -19,7 +19,7 @@ import { until } from '../../kit/until.ts';
 
 afterEach(removeFolders);
 
-it('a stat line is read whatever the program calls itself', () => {
+it('parses a stat line with any program name', () => {
   fc.assert(
     fc.property(
       fc.string({ maxLength: 15 }),
@@ -43,7 +43,7 @@ it('a stat line is read whatever the program calls itself', () => {
   expect(parseStat('12 (x) S 1 12')).toBeUndefined();
 });
 
-it('a tree is the root and all below it, once each, also where a table holds a circle', () => {
+it('finds the root and all descendants once, also in a table with a cycle', () => {
   fc.assert(
     fc.property(fc.array(fc.nat(20), { minLength: 1, maxLength: 21 }), (parents) => {
       const table = new Map(
@@ -54,7 +54,7 @@ it('a tree is the root and all below it, once each, also where a table holds a c
       );
       const tree = treeOf(0, table).map(({ pid }) => pid);
       expect(new Set(tree).size).toBe(tree.length);
-      // Below the root is whoever meets it on the way up.
+      // A descendant reaches the root through its parents.
       const expected = [...table.keys()].filter(
         (pid) => pid === 0 || ancestorsBySteps(pid, table).includes(0),
       );
@@ -82,9 +82,9 @@ it('sums time and anonymous memory, and counts shared memory once', async () => 
     'proc/11/stat': stat(11, { parent: 10, ticks: [50, 0, 25, 25] }),
     'proc/11/status': status({ anonymous: 500, file: 90_000, shared: 80 }),
     'proc/12/stat': stat(12, { parent: 11, ticks: [0, 100, 0, 0] }),
-    // Gone between the two files.
+    // Ended between the reads of its two files.
     'proc/13/stat': stat(13, { parent: 1, ticks: [9999, 0, 0, 0] }),
-    // Ended, and not yet in its parent's books.
+    // Ended, and not yet added to its parent.
     'proc/14/stat': stat(14, { parent: 10, state: 'Z', ticks: [50, 0, 0, 0] }),
   });
   const table = await readProcesses(proc);
@@ -96,8 +96,8 @@ it('sums time and anonymous memory, and counts shared memory once', async () => 
   expect(await readTree(proc, 99, table)).toBeUndefined();
 });
 
-it('a child that has worked and ended lowers nothing', async () => {
-  // The parent starts a child that burns time, waits for it, says so, and lives on.
+it('keeps the CPU time of a child that ended', async () => {
+  // The parent starts a child that uses CPU time, waits for it, prints a line, and keeps running.
   const burn = 'while (process.cpuUsage().user < 400_000);';
   const parent = spawn(
     process.execPath,
@@ -117,7 +117,7 @@ it('a child that has worked and ended lowers nothing', async () => {
     const read = async () => (await readTree('/proc', pid!, await readProcesses('/proc')))!.cpuSeconds;
     const counter = new MonotonicCounter();
     const count = async () =>
-      counter.add({ kind: 'process_tree', of: '1', value: await read(), onFall: 'loss' });
+      counter.add({ kind: 'process_tree', owner: '1', value: await read(), onDecrease: 'loss' });
     const first = await count();
     let last = first;
     parent.stdin.write('go\n');
@@ -127,7 +127,7 @@ it('a child that has worked and ended lowers nothing', async () => {
       last = now;
       return said.includes('ended');
     });
-    // Nothing was lost, and nothing counted twice: the system's own books say the same.
+    // Nothing is lost or counted twice, by the system's own count.
     await until('all is in the books', async () => (last = await count()) - first > 0.3);
     expect(last).toBeCloseTo(await read(), 1);
   } finally {

@@ -1,10 +1,10 @@
-// Somebody else's metrics page: what is right in it is kept as it is, whatever else stands there.
+// Parsing of replicas' metrics pages: valid series are kept unchanged, invalid parts are left out and counted.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { problemsOf } from '../../kit/exposition.ts';
 import { anyPage, HISTOGRAM, samples, see } from '../../kit/merge.ts';
 
-describe('a page that is right', () => {
+describe('a valid page', () => {
   it('keeps the names, labels and values of its series in both formats', () => {
     const seen = see(`# HELP vllm:requests_total Requests \\\\ "so far"\\nand more.
 # TYPE vllm:requests_total counter
@@ -18,7 +18,7 @@ rpc{quantile="0.5"} 0.2
 rpc_sum 3
 rpc_count 10
 `);
-    expect(seen.faults).toEqual({});
+    expect(seen.errors).toEqual({});
     expect(seen.text).toBe(`# HELP vllm:requests_total Requests \\\\ "so far"\\nand more.
 # TYPE vllm:requests_total counter
 vllm:requests_total{replica="r0",model="a\\"b\\\\c\\nd"} 18446744073709551615
@@ -46,7 +46,7 @@ rpc_count{replica="r0"} 10
     expect(lines(seen.open)).toEqual(lines(seen.text));
   });
 
-  it('may be OpenMetrics, with exemplars and types of its own', () => {
+  it('can be OpenMetrics, with exemplars and its additional types', () => {
     const seen = see(
       `# TYPE hits counter
 # UNIT hits seconds
@@ -65,7 +65,7 @@ spread_gsum 2
 `,
       { isOpenMetrics: true },
     );
-    expect(seen.faults).toEqual({});
+    expect(seen.errors).toEqual({});
     expect(seen.open).toContain('hits_total{replica="r0",a="b"} 5 # {trace_id="abc"} 0.5 1600000000.1\n');
     expect(seen.open).toContain('# HELP hits Hits.\n# TYPE hits counter\n');
     expect(seen.text).toContain('# TYPE hits_total counter\nhits_total{replica="r0",a="b"} 5\n');
@@ -75,22 +75,22 @@ spread_gsum 2
     expect(problemsOf(seen.text, false)).toEqual([]);
   });
 
-  it('has creation times left out, as a text page of Python has them too', () => {
+  it('loses its creation times, in both formats', () => {
     const seen = see(
       '# TYPE hits_total counter\nhits_total 1\n# TYPE hits_created gauge\nhits_created 1.6e9\nother_created 5\n',
     );
     expect(samples(seen)).toEqual(['hits_total 1', 'other_created 5']);
-    expect(seen.faults).toEqual({});
+    expect(seen.errors).toEqual({});
   });
 
-  it('tells counters that OpenMetrics cannot name as unknown there, under the same name', () => {
+  it('has counters without an OpenMetrics name as unknown there, with the same name', () => {
     const seen = see('# TYPE old counter\nold 1\n# TYPE n gauge\nn 1\n# TYPE n_total counter\nn_total 2\n');
     expect(seen.open).toContain('# TYPE old unknown\nold{');
     expect(seen.open).toContain('# TYPE n_total unknown\nn_total{');
     expect(seen.text).toContain('# TYPE n_total counter\n');
   });
 
-  it('keeps its own label under another name where it has one of ours', () => {
+  it('keeps a label with the name of an added label as exported_…', () => {
     const seen = see('a{replica="x"} 1\na{replica="y",exported_replica="z"} 2\n');
     expect(samples(seen)).toEqual([
       'a{exported_replica="x"} 1',
@@ -99,7 +99,7 @@ spread_gsum 2
   });
 });
 
-describe('what is valid and not in the order or the spelling of strict readers', () => {
+describe('a valid page in an unusual order or spelling', () => {
   const strict = ({ text, open }: ReturnType<typeof see>) => [
     ...problemsOf(text, false),
     ...problemsOf(`${open}# EOF\n`, true),
@@ -117,7 +117,7 @@ h_sum{a="1"} 9
 h_bucket{a="1",le="1e0"} 2
 h_bucket{a="1",le=".5"} 1
 `);
-    expect(seen.faults).toEqual({});
+    expect(seen.errors).toEqual({});
     expect(samples(seen)).toEqual([
       'h_bucket{a="1",le=".5"} 1',
       'h_bucket{a="1",le="1e0"} 2',
@@ -132,9 +132,9 @@ h_bucket{a="1",le=".5"} 1
     expect(strict(seen)).toEqual([]);
   });
 
-  it('in the text format loses only a sum that is NaN, and counts it', () => {
+  it('loses a sum that is NaN, which is counted', () => {
     const seen = see(HISTOGRAM.replace('5.5', 'NaN'));
-    expect(seen.faults).toEqual({ bad_value: 1 });
+    expect(seen.errors).toEqual({ bad_value: 1 });
     expect(samples(seen)).toEqual([
       'lat_seconds_bucket{le="0.1"} 1',
       'lat_seconds_bucket{le="1.0"} 3',
@@ -157,14 +157,14 @@ h_sum -5
 h_count 2
 `;
     const seen = see(text);
-    expect(seen.faults).toEqual({});
+    expect(seen.errors).toEqual({});
     expect(samples(seen)).toEqual(text.split('\n').filter((line) => /^[th]/.test(line)));
     expect(seen.open).toContain('t{replica="r0",quantile="0.9"} 2\nt_count{replica="r0"} 2\n');
     expect(seen.open).not.toMatch(/-3|_sum|h_count/);
     expect(strict(seen)).toEqual([]);
   });
 
-  it('gets the samples of one summary together', () => {
+  it('has the samples of one summary grouped', () => {
     const seen = see(`# TYPE s summary
 s{a="1",quantile="0.5"} 1
 s{a="2",quantile="0.5"} 2
@@ -175,27 +175,27 @@ s_sum{a="2"} 4
     expect(strict(seen)).toEqual([]);
   });
 
-  it.each(['1.5e3', '-1', '+2.', '.5E-3', '1700000000000'])('has a timestamp such as %s', (timestamp) => {
+  it.each(['1.5e3', '-1', '+2.', '.5E-3', '1700000000000'])('can have the timestamp %s', (timestamp) => {
     const seen = see(`a 1 ${timestamp}\n# TYPE b counter\nb_total 1 ${timestamp} # {t="1"} 2 ${timestamp}\n`);
-    expect(seen.faults).toEqual({});
+    expect(seen.errors).toEqual({});
     expect(samples(seen)).toEqual(['a 1', 'b_total 1']);
     expect(strict(seen)).toEqual([]);
   });
 
-  it('has a backslash before any character, where it is literal', () => {
+  it('can have a literal backslash before any character', () => {
     const seen = see('a{b="\\z",c="\\\\n",d="C:\\dir\\\\"} 1\n');
-    expect(seen.faults).toEqual({});
+    expect(seen.errors).toEqual({});
     expect(samples(seen)).toEqual(['a{b="\\\\z",c="\\\\n",d="C:\\\\dir\\\\"} 1']);
     expect(strict(seen)).toEqual([]);
   });
 
-  it('has values in any spelling of infinity', () => {
+  it('can have any spelling of infinity', () => {
     const seen = see('a{b="1"} INF\na{b="2"} -infinity\na{b="3"} +Infinity\na{b="4"} nan\n');
     expect(samples(seen).map((line) => line.split(' ')[1])).toEqual(['+Inf', '-Inf', '+Inf', 'NaN']);
     expect(strict(seen)).toEqual([]);
   });
 
-  it('has names that would belong to two families of OpenMetrics', () => {
+  it('can have names that would belong to two OpenMetrics families', () => {
     const seen = see(`# TYPE a_total counter
 a_total 1 # {t="1"} 1
 # TYPE a_created gauge
@@ -213,17 +213,17 @@ ${HISTOGRAM.replaceAll('lat_seconds', 'h')}`);
   });
 });
 
-describe('what is wrong is left out and counted, and nothing else', () => {
+describe('an invalid part is left out and counted, without the rest of the page', () => {
   const cases: [string, string, string][] = [
     ['a name', '9lives 1', 'bad_line'],
-    ['a name of weir’s', 'weir_build_info{version="9"} 1', 'reserved_name'],
-    ['a name of the contract’s', 'baseten_concurrent_requests 99', 'reserved_name'],
+    ['a name of weir', 'weir_build_info{version="9"} 1', 'reserved_name'],
+    ['a name of the contract', 'baseten_concurrent_requests 99', 'reserved_name'],
     ['no value', 'a', 'bad_line'],
     ['a word for a value', 'a one', 'bad_value'],
     ['a hexadecimal value', 'a 0x10', 'bad_value'],
     ['a value that no float holds', 'a 1e999', 'bad_value'],
     ['a word for a timestamp', 'a 1 now', 'bad_line'],
-    ['something behind the end', 'a 1 2 3', 'bad_line'],
+    ['text after the end', 'a 1 2 3', 'bad_line'],
     ['a carriage return', 'a 1\r', 'bad_value'],
     ['a null byte', 'a{b="\0"} 1', 'bad_line'],
     ['a label name', 'a{0="x"} 1', 'bad_label'],
@@ -246,9 +246,9 @@ describe('what is wrong is left out and counted, and nothing else', () => {
     ['a counter below 0', '# TYPE c counter\nc -1', 'bad_value'],
     ['a counter that is NaN', '# TYPE c counter\nc NaN', 'bad_value'],
     ['a type', '# TYPE c speed', 'bad_metadata'],
-    ['a type by another name of every object', '# TYPE c constructor', 'bad_metadata'],
+    ['a type named like a property of every object', '# TYPE c constructor', 'bad_metadata'],
     ['a second type', '# TYPE c gauge\n# TYPE c counter\nc -1', 'bad_metadata'],
-    ['a type behind its samples', 'c -1\n# TYPE c counter', 'bad_metadata'],
+    ['a type after its samples', 'c -1\n# TYPE c counter', 'bad_metadata'],
     ['a quantile', '# TYPE s summary\ns{quantile="2"} 1', 'bad_summary'],
     ['no quantile', '# TYPE s summary\ns 1', 'bad_summary'],
     ['an empty quantile', '# TYPE s summary\ns{quantile=""} 1', 'bad_summary'],
@@ -257,9 +257,9 @@ describe('what is wrong is left out and counted, and nothing else', () => {
     ['a sum that is NaN', '# TYPE s summary\ns_sum NaN', 'bad_value'],
     ['an exemplar', '# TYPE e_total counter\ne_total 1 # {a="b} 1', 'bad_exemplar'],
   ];
-  it.each(cases)('%s', (_, lines, why) => {
+  it.each(cases)('%s', (_, lines, error) => {
     const seen = see(`before 1\n${lines}\nafter 2\n`);
-    expect(seen.faults).toEqual({ [why]: 1 });
+    expect(seen.errors).toEqual({ [error]: 1 });
     const kept = samples(seen);
     expect(kept).toContain('before 1');
     expect(kept).toContain('after 2');
@@ -268,7 +268,7 @@ describe('what is wrong is left out and counted, and nothing else', () => {
   });
 
   const histograms: [string, string][] = [
-    ['no last bucket', HISTOGRAM.replace(/^.*Inf.*\n/m, '')],
+    ['no infinite bucket', HISTOGRAM.replace(/^.*Inf.*\n/m, '')],
     ['falling buckets', HISTOGRAM.replace('le="1.0"} 3', 'le="1.0"} 0')],
     ['a bucket without a bound', HISTOGRAM.replace('{le="0.1"}', '')],
     ['a bound that is no number', HISTOGRAM.replace('0.1', 'low')],
@@ -278,57 +278,57 @@ describe('what is wrong is left out and counted, and nothing else', () => {
     ['the infinite bound twice, spelled in two ways', HISTOGRAM.replace('le="1.0"} 3', 'le="+INF"} 4')],
     ['a sum without a count', HISTOGRAM.replace(/^.*_count.*\n/m, '')],
   ];
-  it.each(histograms)('a histogram with %s, and not its neighbour', (_, broken) => {
-    const neighbour = HISTOGRAM.replaceAll('le="', 'a="b",le="')
+  it.each(histograms)('a histogram with %s, but not the one beside it', (_, broken) => {
+    const other = HISTOGRAM.replaceAll('le="', 'a="b",le="')
       .replaceAll(/(_sum|_count) /g, '$1{a="b"} ')
       .replaceAll(/^#.*\n/gm, '');
-    const seen = see(broken + neighbour);
-    expect(seen.faults).toEqual({ bad_histogram: 1 });
+    const seen = see(broken + other);
+    expect(seen.errors).toEqual({ bad_histogram: 1 });
     expect(samples(seen)).toHaveLength(5);
   });
 
-  it('a family whose series have the names of another’s', () => {
+  it('a family with a series name of another family', () => {
     const seen = see(`lat_seconds_bucket 1\n${HISTOGRAM}`);
-    expect(seen.faults).toEqual({ name_conflict: 1 });
+    expect(seen.errors).toEqual({ name_conflict: 1 });
     expect(samples(seen)).toEqual(['lat_seconds_bucket 1']);
-    // What a name was declared to be first is what it is.
+    // The first declaration of a name counts.
     const declared = see(`# TYPE lat_seconds_count gauge\n${HISTOGRAM}`);
-    expect(declared.faults).toEqual({ bad_histogram: 1 });
+    expect(declared.errors).toEqual({ bad_histogram: 1 });
     expect(samples(declared)).toEqual(['lat_seconds_count 4']);
   });
 
   it('series beyond the limit', () => {
     const seen = see('a 1\nb 1\nc 1\nd 1\n', { maxSeries: 2 });
     expect(samples(seen)).toEqual(['a 1', 'b 1']);
-    expect(seen.faults).toEqual({ too_many_series: 2 });
+    expect(seen.errors).toEqual({ too_many_series: 2 });
   });
 
-  it('lines that were no UTF-8', () => {
+  it('lines with invalid UTF-8', () => {
     const seen = see('a{b="\uFFFD"} 1\nc{b="é"} 1\n', { isLossy: true });
     expect(samples(seen)).toEqual(['c{b="é"} 1']);
-    expect(seen.faults).toEqual({ bad_utf8: 1 });
+    expect(seen.errors).toEqual({ bad_utf8: 1 });
   });
 
-  it('the rest of a text page that breaks off, and an OpenMetrics page without its end as a whole', () => {
-    expect(see('a 1\nb 12').faults).toEqual({ truncated: 1 });
+  it('the last line of a text page that is cut off, and all of an OpenMetrics page without its end mark', () => {
+    expect(see('a 1\nb 12').errors).toEqual({ truncated: 1 });
     expect(samples(see('a 1\nb 12'))).toEqual(['a 1']);
     expect(see('a 1\nb 12\n', { isOpenMetrics: true }).page).toBe('truncated');
-    expect(see('a 1\n# EOF\nb 12\n', { isOpenMetrics: true }).faults).toEqual({ bad_line: 1 });
+    expect(see('a 1\n# EOF\nb 12\n', { isOpenMetrics: true }).errors).toEqual({ bad_line: 1 });
   });
 
-  it('families that nobody wants, which is no fault', () => {
+  it('dropped families, without an error', () => {
     const seen = see(`a 1\nb 1\n${HISTOGRAM}`, {
       isDropped: (name) => name === 'b' || name === 'lat_seconds',
     });
     expect(samples(seen)).toEqual(['a 1']);
-    expect(seen.faults).toEqual({});
+    expect(seen.errors).toEqual({});
   });
 });
 
-describe('whatever a page holds', () => {
+describe('any page', () => {
   const runs = { numRuns: Number(process.env['FUZZ_RUNS'] ?? 2000) };
 
-  it('the merged page is valid in both formats', () => {
+  it('gives a valid merged page in both formats', () => {
     fc.assert(
       fc.property(anyPage, fc.boolean(), fc.boolean(), (text, isOpenMetrics, isLossy) => {
         const seen = see(isOpenMetrics ? `${text}# EOF\n` : text, { isOpenMetrics, isLossy });
@@ -339,16 +339,16 @@ describe('whatever a page holds', () => {
     );
   });
 
-  it('a page of ours, read as somebody else’s, is the same page with a label more', () => {
+  it('is unchanged if a merged page is parsed and merged again', () => {
     fc.assert(
       fc.property(anyPage, (text) => {
         const once = see(text);
         const again = see(once.text, { extra: [] });
-        expect(again.faults).toEqual({});
+        expect(again.errors).toEqual({});
         expect(again.text).toBe(once.text);
-        // OpenMetrics knows no counter without _total: its type is lost there, and nothing else.
+        // OpenMetrics has no counter without _total, so only the type of such a counter is lost.
         const open = see(`${once.open}# EOF\n`, { extra: [], isOpenMetrics: true });
-        expect(open.faults).toEqual({});
+        expect(open.errors).toEqual({});
         const known = new Set(samples(once));
         expect(samples(open).filter((line) => !known.has(line))).toEqual([]);
         // OpenMetrics does not allow some samples of histograms and summaries.

@@ -1,9 +1,12 @@
-// Whose pages are fetched is asked before each round: replicas come and go while weir runs.
+// Replica metrics of a changing list of replicas.
 import { afterEach, expect, it } from 'vitest';
 import { Logger } from '../../../src/core/logger.ts';
-import { read } from '../../../src/core/settings.ts';
-import { mergeOptions } from '../../../src/collectors/replica-metrics/options.ts';
-import { ReplicaMetrics, type Scraped } from '../../../src/collectors/replica-metrics/replica-metrics.ts';
+import { read } from '../../../src/core/read-settings.ts';
+import { replicaMetricsOptions } from '../../../src/collectors/replica-metrics/options.ts';
+import {
+  ReplicaMetrics,
+  type ScrapedReplica,
+} from '../../../src/collectors/replica-metrics/replica-metrics.ts';
 import { closeReplicas, startReplica } from '../../kit/replica.ts';
 import { until } from '../../kit/until.ts';
 
@@ -13,12 +16,12 @@ const log = new Logger(
 );
 
 function settings(input: Record<string, unknown>) {
-  const result = read(mergeOptions, input);
+  const result = read(replicaMetricsOptions, input);
   if (!result.ok) throw new Error(JSON.stringify(result.problems));
   return result.settings;
 }
 
-async function replica(id: string, page: string): Promise<Scraped> {
+async function replica(id: string, page: string): Promise<ScrapedReplica> {
   const { port } = await startReplica((_, res) => res.end(page));
   return {
     deployment: 'd',
@@ -33,7 +36,7 @@ afterEach(async () => {
   await closeReplicas();
 });
 
-it('a replica that is gone is forgotten with all its figures, and a new one is fetched', async () => {
+it('drops the page of a removed replica and fetches that of a new one', async () => {
   const [a, b, c] = [
     await replica('a', 'x 1\n'),
     await replica('b', 'x 2\ny 1\nbad\n'),
@@ -42,13 +45,13 @@ it('a replica that is gone is forgotten with all its figures, and a new one is f
   let replicas = [a, b];
   scraper = new ReplicaMetrics(settings({ path: '/metrics', interval: '100ms' }), () => replicas, log);
   scraper.start();
-  const names = () => scraper!.readings().flatMap(({ replica, isWell }) => (isWell ? [replica] : []));
+  const names = () => scraper!.readings().flatMap(({ replica, isSuccess }) => (isSuccess ? [replica] : []));
   await until('both are there', () => names().length === 2);
   expect(scraper.readings()).toMatchObject([
-    { replica: 'a', series: 1, faults: new Map() },
+    { replica: 'a', series: 1, errors: new Map() },
     { replica: 'b', series: 2 },
   ]);
-  expect(scraper.readings()[1]!.faults.get('bad_line')).toBeGreaterThan(0);
+  expect(scraper.readings()[1]!.errors.get('bad_line')).toBeGreaterThan(0);
   replicas = [a, c];
   await until('b is gone and c is there', () => names().join() === 'a,c');
   expect(scraper.pages().map((page) => page.get('x')?.text)).toEqual([
@@ -57,7 +60,7 @@ it('a replica that is gone is forgotten with all its figures, and a new one is f
   ]);
 });
 
-it('what two replicas say differently of a name is the first one’s until that one is gone', async () => {
+it('keeps the type of the replica that had a name first, until that replica is removed', async () => {
   const [a, b] = [await replica('a', '# TYPE x gauge\nx 1\n'), await replica('b', '# TYPE x counter\nx 2\n')];
   let replicas = [a];
   scraper = new ReplicaMetrics(settings({ path: '/metrics', interval: '100ms' }), () => replicas, log);
@@ -65,8 +68,8 @@ it('what two replicas say differently of a name is the first one’s until that 
   const types = () => scraper!.pages().map((page) => page.get('x')?.type);
   await until('the first is there', () => types().join() === 'gauge');
   replicas = [a, b];
-  await until('the second has come', () => scraper!.readings()[1]?.faults.has('name_conflict'));
+  await until('the second has come', () => scraper!.readings()[1]?.errors.has('name_conflict'));
   expect(types()).toEqual(['gauge', undefined]);
   replicas = [b];
-  await until('the second is believed', () => types().join() === 'counter');
+  await until('the second is used', () => types().join() === 'counter');
 });

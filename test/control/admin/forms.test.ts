@@ -1,11 +1,11 @@
-// The forms that records take on their way out: what was written comes back the same.
+// Tests of CSV and times: parsing the output returns the same value.
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { CSV_HEAD, csvRow } from '../../../src/control/admin/logs/csv.ts';
 import type { LogObject } from '../../../src/control/admin/logs/record-json.ts';
 import { formatTime, LATEST_NS, readTime } from '../../../src/control/admin/logs/time.ts';
 
-/** The rows of a CSV, as RFC 4180 says to read it. */
+/** Parses CSV (RFC 4180). */
 function readCsv(text: string): string[][] {
   const rows: string[][] = [];
   const cells = /(?:"((?:[^"]|"")*)"|([^",\r\n]*))(,|\r\n)/gy;
@@ -30,7 +30,7 @@ const log = (message: string, attributes: Record<string, unknown>): LogObject =>
   attributes,
 });
 
-it('CSV keeps every text, and begins none as a formula', () => {
+it('writes any text as CSV, and no cell as a formula', () => {
   const names = CSV_HEAD.trimEnd().split(',');
   const piece = fc.oneof(
     fc.string({ unit: 'binary' }),
@@ -52,7 +52,7 @@ it('CSV keeps every text, and begins none as a formula', () => {
   );
 });
 
-it('a time is read as it was written, to the nanosecond', () => {
+it('reads a written time to the nanosecond', () => {
   fc.assert(
     fc.property(fc.bigInt({ min: 0n, max: LATEST_NS }), (ns) => {
       expect(readTime(formatTime(ns))).toBe(ns);

@@ -1,4 +1,4 @@
-// Who may do what at the admin door: keys, their scopes, where they are kept.
+// Tests of keys of the admin API: scopes, expiry, and the key file.
 import { readFileSync, statSync } from 'node:fs';
 import { request } from 'node:http';
 import { once } from 'node:events';
@@ -20,11 +20,11 @@ const withMain = [`--admin-key=${MAIN}`];
 const as = (key: string, scheme = 'Bearer') => ({ authorization: `${scheme} ${key}` });
 
 async function make(
-  door: OpenAdmin,
+  server: OpenAdmin,
   body: object,
   headers = {},
 ): Promise<{ status: number; text: string; key: string; id: string }> {
-  const { status, text } = await call(door.url, '/v1/keys', {
+  const { status, text } = await call(server.url, '/v1/keys', {
     method: 'POST',
     body: JSON.stringify(body),
     headers: { 'content-type': 'application/json', ...headers },
@@ -32,69 +32,73 @@ async function make(
   return { status, text, ...(JSON.parse(text) as { key: string; id: string }) };
 }
 
-const status = async (door: OpenAdmin, path: string, headers = {}, method = 'GET'): Promise<number> =>
-  (await call(door.url, path, { method, headers })).status;
+const status = async (server: OpenAdmin, path: string, headers = {}, method = 'GET'): Promise<number> =>
+  (await call(server.url, path, { method, headers })).status;
 
-describe('keys', () => {
-  it.each(SCOPES)('with the scope %s open what that says and nothing else', async (scope) => {
-    const door = await startAdmin({ args: [...withMain, '--admin-protect-metrics'] });
-    const { key } = await make(door, { name: 'one', scopes: [scope] }, as(MAIN));
+describe('keys of the admin API', () => {
+  it.each(SCOPES)('with scope %s open the routes of that scope only', async (scope) => {
+    const server = await startAdmin({ args: [...withMain, '--admin-protect-metrics'] });
+    const { key } = await make(server, { name: 'one', scopes: [scope] }, as(MAIN));
     for (const endpoint of endpoints) {
       const path = endpoint.path.replaceAll(/\{\w+\}/g, 'x');
-      // The head is enough: whether somebody may is decided before the body is read.
-      const req = request(`${door.url}${path}`, { method: endpoint.method, headers: as(key), agent: false });
+      // Authorization happens before the body is read.
+      const req = request(`${server.url}${path}`, {
+        method: endpoint.method,
+        headers: as(key),
+        agent: false,
+      });
       req.end();
       const [res] = (await once(req, 'response')) as [{ statusCode: number; destroy(): void }];
       res.destroy();
-      // From this machine /metrics is always to be had.
+      // /metrics is always open to this machine.
       const isOpen = endpoint.scope === 'open' || endpoint.scope === 'metrics';
-      const may = isOpen || scope === 'admin' || endpoint.scope === scope;
-      expect(res.statusCode === 403, `${endpoint.method} ${path}`).toBe(!may);
+      const isAllowed = isOpen || scope === 'admin' || endpoint.scope === scope;
+      expect(res.statusCode === 403, `${endpoint.method} ${path}`).toBe(!isAllowed);
       expect(res.statusCode, `${endpoint.method} ${path}`).not.toBe(401);
     }
   });
 
-  it('are wanted from everybody as soon as there is one', async () => {
-    const door = await startAdmin();
-    expect(await status(door, '/v1/settings')).toBe(200);
-    const { key } = await make(door, { name: 'me', scopes: ['admin'] });
-    expect(await status(door, '/v1/settings')).toBe(401);
-    expect(await status(door, '/v1/settings', as('weir_wrong'))).toBe(401);
-    expect(await status(door, '/v1/settings', as(key))).toBe(200);
-    expect(await status(door, '/v1/settings', as(key, 'Api-Key'))).toBe(200);
-    expect(await status(door, '/nothing')).toBe(401);
-    for (const path of ['/metrics', '/livez', '/readyz']) expect(await status(door, path)).toBe(200);
+  it('are required as soon as one exists', async () => {
+    const server = await startAdmin();
+    expect(await status(server, '/v1/settings')).toBe(200);
+    const { key } = await make(server, { name: 'me', scopes: ['admin'] });
+    expect(await status(server, '/v1/settings')).toBe(401);
+    expect(await status(server, '/v1/settings', as('weir_wrong'))).toBe(401);
+    expect(await status(server, '/v1/settings', as(key))).toBe(200);
+    expect(await status(server, '/v1/settings', as(key, 'Api-Key'))).toBe(200);
+    expect(await status(server, '/nothing')).toBe(401);
+    for (const path of ['/metrics', '/livez', '/readyz']) expect(await status(server, path)).toBe(200);
   });
 
-  it('are shown once and kept as digests, in a file for its owner alone', async () => {
+  it('are shown once and stored as digests in a private file', async () => {
     const path = folder();
-    const door = await startAdmin({ path });
-    const { key, id } = await make(door, { name: 'me', scopes: ['admin'] });
+    const server = await startAdmin({ path });
+    const { key, id } = await make(server, { name: 'me', scopes: ['admin'] });
     expect(key).toMatch(/^weir_[\w-]{43}$/);
     const file = `${path}/keys.json`;
     expect(readFileSync(file, 'utf8')).not.toContain(key.slice(5));
     expect(statSync(file).mode & 0o777).toBe(0o600);
-    const listed = await call(door.url, '/v1/keys', { headers: as(key) });
+    const listed = await call(server.url, '/v1/keys', { headers: as(key) });
     expect(JSON.parse(listed.text)).toEqual({
       keys: [
         { id, name: 'me', scopes: ['admin'], created_at: expect.any(String) as string, expires_at: null },
       ],
     });
-    await door.stop();
+    await server.stop();
     const again = await startAdmin({ path });
     expect(await status(again, '/v1/settings', as(key))).toBe(200);
   });
 
-  it('can be removed, and are good for nothing then', async () => {
-    const door = await startAdmin({ args: withMain });
-    const { key, id } = await make(door, { name: 'me', scopes: ['logs:read'] }, as(MAIN));
-    expect(await status(door, '/v1/logs', as(key))).toBe(200);
-    expect(await status(door, `/v1/keys/${id}`, as(MAIN), 'DELETE')).toBe(204);
-    expect(await status(door, '/v1/logs', as(key))).toBe(401);
-    expect(await status(door, `/v1/keys/${id}`, as(MAIN), 'DELETE')).toBe(404);
+  it('do not work after they were removed', async () => {
+    const server = await startAdmin({ args: withMain });
+    const { key, id } = await make(server, { name: 'me', scopes: ['logs:read'] }, as(MAIN));
+    expect(await status(server, '/v1/logs', as(key))).toBe(200);
+    expect(await status(server, `/v1/keys/${id}`, as(MAIN), 'DELETE')).toBe(204);
+    expect(await status(server, '/v1/logs', as(key))).toBe(401);
+    expect(await status(server, `/v1/keys/${id}`, as(MAIN), 'DELETE')).toBe(404);
   });
 
-  it('expire', async () => {
+  it('do not work after they have expired', async () => {
     const path = folder({
       'keys.json': JSON.stringify({
         keys: [
@@ -110,75 +114,75 @@ describe('keys', () => {
         ],
       }),
     });
-    const door = await startAdmin({ path, args: withMain });
+    const server = await startAdmin({ path, args: withMain });
     const soon = new Date(Date.now() + 60_000).toISOString();
-    const { key } = await make(door, { name: 'me', scopes: ['logs:read'], expires_at: soon }, as(MAIN));
-    expect(await status(door, '/v1/logs', as(key))).toBe(200);
+    const { key } = await make(server, { name: 'me', scopes: ['logs:read'], expires_at: soon }, as(MAIN));
+    expect(await status(server, '/v1/logs', as(key))).toBe(200);
     const file = JSON.parse(readFileSync(`${path}/keys.json`, 'utf8')) as { keys: { expiresMs?: number }[] };
     for (const one of file.keys) one.expiresMs = Date.now() - 1;
-    await door.stop();
+    await server.stop();
     const later = await startAdmin({ path: folder({ 'keys.json': JSON.stringify(file) }) });
-    const answer = await call(later.url, '/v1/logs', { headers: as(key) });
-    expect(answer.status).toBe(401);
-    expect(answer.text).toContain('this one has expired');
-    // Nor is the door open to this machine again.
+    const response = await call(later.url, '/v1/logs', { headers: as(key) });
+    expect(response.status).toBe(401);
+    expect(response.text).toContain('the key has expired');
+    // An expired key still counts as a key, so the API is not open to this machine.
     expect(await status(later, '/v1/logs')).toBe(401);
   });
 
-  it('cannot be made or removed so that nobody could make another', async () => {
-    const door = await startAdmin();
-    const reader = await make(door, { name: 'reader', scopes: ['logs:read'] });
+  it('cannot be created or removed if no key could be created afterwards', async () => {
+    const server = await startAdmin();
+    const reader = await make(server, { name: 'reader', scopes: ['logs:read'] });
     expect(reader.status).toBe(400);
     expect(reader.text).toContain('a key with the scope admin that never expires');
-    const admin = await make(door, { name: 'me', scopes: ['admin'] });
-    expect((await make(door, { name: 'reader', scopes: ['logs:read'] }, as(admin.key))).status).toBe(201);
-    expect(await status(door, `/v1/keys/${admin.id}`, as(admin.key), 'DELETE')).toBe(400);
-    expect(await status(door, '/v1/keys', as(admin.key))).toBe(200);
+    const admin = await make(server, { name: 'me', scopes: ['admin'] });
+    expect((await make(server, { name: 'reader', scopes: ['logs:read'] }, as(admin.key))).status).toBe(201);
+    expect(await status(server, `/v1/keys/${admin.id}`, as(admin.key), 'DELETE')).toBe(400);
+    expect(await status(server, '/v1/keys', as(admin.key))).toBe(200);
   });
 
   it.each([
-    [{}, 'name: must be a text'],
+    [{}, 'name: must be a string'],
     [{ name: 'a', scopes: [] }, 'scopes: must be a list of metrics, logs:read, logs:write, export, admin'],
     [{ name: 'a', scopes: ['root'] }, 'scopes: must be'],
-    [{ name: 'a', scopes: ['admin'], expires_at: 'soon' }, 'expires_at: must be a time to come'],
-    [{ name: 'a', scopes: ['admin'], expires_at: '2020-01-01' }, 'expires_at: must be a time to come'],
-    [{ name: 'a', scopes: ['admin'], expires: 1 }, 'did you mean expires_at?'],
+    [{ name: 'a', scopes: ['admin'], expires_at: 'soon' }, 'expires_at: must be a time in the future'],
+    [{ name: 'a', scopes: ['admin'], expires_at: '2020-01-01' }, 'expires_at: must be a time in the future'],
+    [{ name: 'a', scopes: ['admin'], expires: 1 }, 'did you mean \\"expires_at\\"?'],
     [[], 'the body must be an object'],
-  ])('are not made of %j', async (body, why) => {
-    const door = await startAdmin();
-    const made = await make(door, body);
+  ])('are not created from %j', async (body, why) => {
+    const server = await startAdmin();
+    const made = await make(server, body);
     expect(made.status).toBe(400);
     expect(made.text).toContain(why);
   });
 
   it.each([
-    ['{', 'it is no JSON'],
-    ['{}', 'it has no list of keys'],
-    ['{"keys":[{"id":"a"}]}', 'its entry 1 is no key'],
-  ])('keep weir from starting where their file is broken: %s', async (text, why) => {
+    ['{', 'it is not valid JSON'],
+    ['{}', 'it has no list "keys"'],
+    ['{"keys":[{"id":"a"}]}', 'entry 1 of "keys" is not a key'],
+  ])('prevent the start if their file is broken: %s', async (text, why) => {
     const path = folder({ 'keys.json': text });
     await expect(startAdmin({ path })).rejects.toThrow(why);
   });
 
-  it('are wanted for figures where these are protected, save from this machine', async () => {
-    const door = await startAdmin({ args: [...withMain, '--admin-protect-metrics'] });
-    expect(await status(door, '/metrics')).toBe(200);
-    // As somebody elsewhere looks like: another name for this machine.
+  it('are required for protected metrics, except from this machine', async () => {
+    const server = await startAdmin({ args: [...withMain, '--admin-protect-metrics'] });
+    expect(await status(server, '/metrics')).toBe(200);
+    // Another Host makes a request look like one from another machine.
     const elsewhere = { host: 'weir.example' };
-    expect(await status(door, '/metrics', elsewhere)).toBe(401);
-    const { key } = await make(door, { name: 'prometheus', scopes: ['metrics'] }, as(MAIN));
-    expect(await status(door, '/metrics', { ...elsewhere, ...as(key) })).toBe(200);
-    const { key: other } = await make(door, { name: 'reader', scopes: ['logs:read'] }, as(MAIN));
-    expect(await status(door, '/metrics', { ...elsewhere, ...as(other) })).toBe(403);
-    expect(await status(door, '/livez', elsewhere)).toBe(200);
+    expect(await status(server, '/metrics', elsewhere)).toBe(401);
+    const { key } = await make(server, { name: 'prometheus', scopes: ['metrics'] }, as(MAIN));
+    expect(await status(server, '/metrics', { ...elsewhere, ...as(key) })).toBe(200);
+    const { key: other } = await make(server, { name: 'reader', scopes: ['logs:read'] }, as(MAIN));
+    expect(await status(server, '/metrics', { ...elsewhere, ...as(other) })).toBe(403);
+    expect(await status(server, '/livez', elsewhere)).toBe(200);
   });
 });
 
-it('a web page of somebody else changes nothing', async () => {
-  const door = await startAdmin();
+it('rejects a change from a web page of another origin', async () => {
+  const server = await startAdmin();
   const evil = { origin: 'https://evil.example' };
-  expect((await make(door, { name: 'me', scopes: ['admin'] }, evil)).status).toBe(403);
-  expect((await make(door, { name: 'me', scopes: ['admin'] }, { 'content-type': 'text/plain' })).status).toBe(
-    415,
-  );
+  expect((await make(server, { name: 'me', scopes: ['admin'] }, evil)).status).toBe(403);
+  expect(
+    (await make(server, { name: 'me', scopes: ['admin'] }, { 'content-type': 'text/plain' })).status,
+  ).toBe(415);
 });

@@ -1,4 +1,4 @@
-// Finds the replicas that `weir run` supervises, from the configuration.
+// Tests of which replicas of the configuration `weir run` supervises.
 import { describe, expect, it } from 'vitest';
 import { supervised } from '../../../src/control/child-process/child-process.ts';
 

@@ -9,10 +9,10 @@ import {
 import { SlidingMean } from '../../../src/control/scaling/sliding-mean.ts';
 
 const S = 1000;
-/** The contract's defaults (contracts/baseten.md 5.1), with room to move. */
+/** The contract's defaults (docs/contracts/serving.md 5.1) with a higher maximum. */
 const RULE: ScaleRule = { min: 0, max: 100, perReplica: 7, downDelayMs: 900 * S, downRate: 50 };
 
-/** A deployment under a simulated clock: `load(n, seconds)` holds n requests in flight for so long. */
+/** A deployment with a simulated clock. `load(n, seconds)` holds n requests in flight. */
 function simulate(rule: ScaleRule, running: number, windowMs = 60 * S) {
   const mean = new SlidingMean(windowMs, 0);
   let nowMs = 0;
@@ -38,12 +38,12 @@ function simulate(rule: ScaleRule, running: number, windowMs = 60 * S) {
   };
 }
 
-/** One decision for a load that is what it is. */
+/** One decision for a constant load. */
 const at = (mean: number, rule: ScaleRule = RULE, before: ScaleDecision = initialScale(1, rule, 0)) =>
   decideReplicas(before, rule, { mean, inFlight: Math.ceil(mean), idleSinceMs: 0 }, 0);
 
-describe('how many replicas a load takes', () => {
-  it('is the contract’s example: target 10 at 70 %, 25 in flight: 4', () => {
+describe('the number of replicas', () => {
+  it('is 4 in the contract’s example: target 10 at 70 %, 25 in flight', () => {
     expect(at(25)).toMatchObject({ desired: 4, wanted: 4, reason: 'up' });
   });
 
@@ -54,14 +54,14 @@ describe('how many replicas a load takes', () => {
     [14, 2],
     [699, 100],
     [5000, 100],
-  ])('%d in flight: %d', (mean, desired) => expect(at(mean).wanted).toBe(desired));
+  ])('for %d in flight is %d', (mean, desired) => expect(at(mean).wanted).toBe(desired));
 
-  it('is not one more for a rounding error', () => {
+  it('ignores a rounding error', () => {
     // 0.7 × 3 is 2.0999999999999996.
     expect(at(0.7 * 3, { ...RULE, perReplica: 0.7 }).wanted).toBe(3);
   });
 
-  it('stays within the limits, and says when it is they that decide', () => {
+  it('stays within the limits, and reports when they decide', () => {
     fc.assert(
       fc.property(
         fc.double({ min: 0, max: 1e6, noNaN: true }),
@@ -81,14 +81,14 @@ describe('how many replicas a load takes', () => {
   });
 });
 
-describe('up', () => {
-  it('goes at once and straight to what is wanted, also from none', () => {
+describe('scaling up', () => {
+  it('reaches the wanted number at once, also from zero', () => {
     const sim = simulate(RULE, 0);
     expect(sim.load(1, 1)).toBe(1);
     expect(sim.load(1000, 60)).toBe(100);
   });
 
-  it('is never below what the load asks for, whatever came before', () => {
+  it('never leaves fewer replicas than the load needs', () => {
     fc.assert(
       fc.property(
         fc.array(fc.tuple(fc.nat({ max: 500 }), fc.integer({ min: 1, max: 400 })), { maxLength: 20 }),
@@ -105,8 +105,8 @@ describe('up', () => {
   });
 });
 
-describe('down', () => {
-  it('is the contract’s example: 8 in excess go 4, 2, 1, each after a full delay', () => {
+describe('scaling down', () => {
+  it('goes from 8 to 4, 2 and 1 in the contract’s example, each after a full delay', () => {
     const sim = simulate({ ...RULE, min: 1 }, 1);
     sim.load(7 * 8, 300);
     expect(sim.decision.desired).toBe(8);
@@ -114,13 +114,13 @@ describe('down', () => {
     sim.load(1, 4 * 900);
     expect(sim.history.map(({ desired }) => desired)).toEqual([4, 2, 1]);
     const gaps = sim.history.map(({ seconds }, i) => seconds - (sim.history[i - 1]?.seconds ?? 300));
-    // The mean of the window takes some seconds to fall to what seven can do.
+    // The mean takes some seconds to fall to the load of seven replicas.
     expect(gaps[0]).toBeGreaterThanOrEqual(900);
     expect(gaps[0]).toBeLessThanOrEqual(910);
     expect(gaps.slice(1)).toEqual([900, 900]);
   });
 
-  it('does not happen when traffic returns inside the delay, and the delay then begins anew', () => {
+  it('is cancelled when traffic returns, and the delay starts again', () => {
     const sim = simulate(RULE, 8);
     sim.load(56, 120);
     sim.load(7, 890);
@@ -131,7 +131,7 @@ describe('down', () => {
     expect(sim.load(7, 11)).toBe(4);
   });
 
-  it('takes at most the share of those that run, but one at least', () => {
+  it('removes at most the percentage, and at least one replica', () => {
     fc.assert(
       fc.property(fc.integer({ min: 2, max: 100 }), fc.integer({ min: 1, max: 50 }), (running, downRate) => {
         const sim = simulate({ ...RULE, downRate, downDelayMs: 10 * S }, running);
@@ -149,34 +149,34 @@ describe('down', () => {
     );
   });
 
-  it('never takes more than is not wanted', () => {
+  it('removes no replica that is wanted', () => {
     const sim = simulate(RULE, 8);
     sim.load(7 * 7, 1000);
     expect(sim.decision.desired).toBe(7);
   });
 });
 
-describe('to none', () => {
-  it('comes when there was no traffic for the full delay, not for a window more', () => {
+describe('scaling to zero', () => {
+  it('happens after the full delay without traffic', () => {
     const sim = simulate(RULE, 1);
     sim.load(1, 100);
     expect(sim.load(0, 899)).toBe(1);
     expect(sim.load(0, 1)).toBe(0);
   });
 
-  it('waits until the mean is 0 where the delay is shorter than the window', () => {
+  it('waits until the mean is 0 if the delay is shorter than the window', () => {
     const sim = simulate({ ...RULE, downDelayMs: 0 }, 1);
     sim.load(1, 100);
     expect(sim.load(0, 59)).toBe(1);
     expect(sim.load(0, 1)).toBe(0);
   });
 
-  it('does not come with min 1, nor while one request is open, however small the mean', () => {
+  it('does not happen with min 1, or while a request is open', () => {
     expect(simulate({ ...RULE, min: 1 }, 1).load(0, 10_000)).toBe(1);
     expect(simulate({ ...RULE, perReplica: 1e6 }, 1).load(1, 10_000)).toBe(1);
   });
 
-  it('is undone by the first request, in the same second', () => {
+  it('ends at the first request', () => {
     const sim = simulate(RULE, 1);
     sim.load(0, 1000);
     expect(sim.decision.desired).toBe(0);
@@ -185,7 +185,7 @@ describe('to none', () => {
   });
 });
 
-it('a restart of weir takes no replica away before its time', () => {
+it('keeps the running replicas for the full delay after a restart of weir', () => {
   const sim = simulate(RULE, 6);
   expect(sim.load(1, 899)).toBe(6);
   expect(sim.load(1, 3)).toBe(3);

@@ -27,8 +27,8 @@ const problem = (metadata: Record<string, string>, readings = ONE) => {
   return 'problem' in read ? read.problem : undefined;
 };
 
-describe('a ScaledObject', () => {
-  it('that says nothing gets weir’s own decision for the one deployment', () => {
+describe('readTrigger', () => {
+  it('returns weir’s own decision without metadata', () => {
     expect(readTrigger({ scalerAddress: 'weir:9465' }, ONE)).toEqual({
       name: 'weir-replicas-dep1',
       target: 1,
@@ -37,7 +37,7 @@ describe('a ScaledObject', () => {
     });
   });
 
-  it('may ask for the mean in flight instead, with weir’s target or its own', () => {
+  it('returns the mean in flight, with weir’s target or a given one', () => {
     const concurrency = { name: 'weir-concurrency-dep1', target: 7, value: 25, isActive: true };
     expect(readTrigger({ metric: 'concurrency' }, ONE)).toEqual(concurrency);
     const own = { metric: 'concurrency', targetConcurrency: '32', targetUtilization: '50' };
@@ -49,15 +49,17 @@ describe('a ScaledObject', () => {
     [25, 0, '25', false],
     [0, 1, '0', true],
     [0, 0, '0', false],
-  ])('mean %d, now %d, activation %s: %s', (mean_in_flight, in_flight, activationThreshold, isActive) =>
-    expect(
-      readTrigger({ metric: 'concurrency', activationThreshold }, [
-        reading('a', { mean_in_flight, in_flight }),
-      ]),
-    ).toMatchObject({ isActive }),
+  ])(
+    'with mean %d, %d in flight and activation %s is active: %s',
+    (mean_in_flight, in_flight, activationThreshold, isActive) =>
+      expect(
+        readTrigger({ metric: 'concurrency', activationThreshold }, [
+          reading('a', { mean_in_flight, in_flight }),
+        ]),
+      ).toMatchObject({ isActive }),
   );
 
-  it('may have its values from variables, as KEDA resolves them', () => {
+  it('accepts values from variables, as KEDA passes them', () => {
     const read = readTrigger(
       { metric: 'concurrency', targetConcurrencyFromEnv: '32', targetUtilization: '50', caCertFromEnv: 'x' },
       ONE,
@@ -70,19 +72,19 @@ describe('a ScaledObject', () => {
       'metadata targetConcurencyFromEnv is unknown; did you mean targetConcurrency?',
     );
     expect(problem({ deployment: 'dep1', deploymentFromEnv: 'dep1' })).toBe(
-      'metadata deployment is there twice, as deployment and as deploymentFromEnv',
+      'metadata deployment is given twice, as deployment and as deploymentFromEnv',
     );
   });
 
-  it('cannot have a target that is nothing in the thousandths of Kubernetes', () => {
+  it('rejects a target that rounds to zero thousandths in Kubernetes', () => {
     const tiny = { metric: 'concurrency', targetConcurrency: '0.01', targetUtilization: '1' };
     expect(problem(tiny)).toBe(
-      'metadata targetConcurrency × targetUtilization is 0.0001 in flight for each replica, must be 0.001 or more',
+      'metadata targetConcurrency × targetUtilization is 0.0001 requests per replica, must be at least 0.001',
     );
     expect(readTrigger({ ...tiny, targetConcurrency: '0.1' }, ONE)).toMatchObject({ target: 0.001 });
   });
 
-  it('is active while somebody is there, and else not known to be, before the replicas are counted', () => {
+  it('is active during requests, and otherwise unknown, before the replicas are counted', () => {
     const uncounted = { desired: null, current: null, wanted: null, reason: 'not_counted' } as const;
     for (const [in_flight, isActive] of [
       [1, true],
@@ -94,8 +96,8 @@ describe('a ScaledObject', () => {
       });
   });
 
-  it('leads KEDA and the HPA to as many replicas as weir itself wants', () => {
-    // KEDA gives thousandths, cut off; an HPA divides by an average value and rounds up.
+  it('leads KEDA and the HPA to the number of replicas that weir wants', () => {
+    // KEDA truncates to thousandths; an HPA divides by an average value and rounds up.
     const replicas = (value: number, target: number) =>
       Math.ceil(Math.trunc(value * 1000) / Math.trunc(target * 1000));
     fc.assert(
@@ -118,7 +120,7 @@ describe('a ScaledObject', () => {
             }),
           ];
           const byLoad = readTrigger({ metric: 'concurrency' }, now) as Trigger;
-          // A thousandth more or less may fall on either side, of both: 2.03 times 1000 is less than 2030 in doubles.
+          // Both may be off by a thousandth, since 2.03 times 1000 is less than 2030 in doubles.
           const { value, target } = byLoad;
           expect(wanted).toBeGreaterThanOrEqual(replicas(value! - 0.001, target + 0.001));
           expect(wanted).toBeLessThanOrEqual(replicas(value! + 0.001, Math.max(0.0011, target - 0.001)));
@@ -129,7 +131,7 @@ describe('a ScaledObject', () => {
     );
   });
 
-  it('is told what is wrong with it, and what would be right', () => {
+  it('reports what is wrong and what would be right', () => {
     const two = [reading('dep1'), reading('dep2')];
     expect(problem({}, two)).toBe('metadata deployment is missing, must be one of dep1, dep2');
     expect(problem({ deployment: 'dep3' }, two)).toBe(
@@ -141,7 +143,7 @@ describe('a ScaledObject', () => {
       'metadata targetConcurency is unknown; did you mean targetConcurrency?',
     );
     expect(problem({ targetConcurrency: '4' })).toMatch(
-      /^metadata targetConcurrency goes with metric: concurrency/,
+      /^metadata targetConcurrency needs metric: concurrency/,
     );
     for (const targetConcurrency of ['0', '-1', 'many', '', '1e3', 'Infinity'])
       expect(problem({ metric: 'concurrency', targetConcurrency })).toBe(

@@ -6,11 +6,11 @@ import { Exchanges } from '../../../src/core/exchange/exchange.ts';
 const ended = (method: string, target: string, detail: string) => {
   const exchange = new Exchanges({ trust_inbound: false }).open(undefined);
   Object.assign(exchange, { method, target });
-  exchange.close('bad_request', 400, detail);
+  exchange.fail('bad_request', detail);
   return exchange;
 };
 
-it('a line is one line of valid JSON, whatever the client sent', () => {
+it('writes one line of valid JSON, whatever the client sent', () => {
   fc.assert(
     fc.property(fc.string({ unit: 'binary' }), fc.string({ unit: 'binary' }), (target, detail) => {
       const line = jsonLine(ended('GET', target, detail), undefined);
@@ -21,13 +21,13 @@ it('a line is one line of valid JSON, whatever the client sent', () => {
   );
 });
 
-it('a line for a terminal carries no control characters', () => {
+it('writes no control characters to a terminal', () => {
   const line = accessTextLine(ended('GET', '/\u001b[2J\r\n', ''), undefined);
-  // oxlint-disable-next-line no-control-regex -- that is the point
+  // oxlint-disable-next-line no-control-regex -- the test looks for them
   expect(line.slice(0, -1)).not.toMatch(/[\u0000-\u001f]/);
 });
 
-it('a line leaves the query out: it may hold secrets', () => {
+it('leaves out the query, since it may hold secrets', () => {
   expect(jsonLine(ended('GET', '/x?key=secret', ''), undefined)).not.toContain('secret');
   expect(accessTextLine(ended('GET', '/x?key=secret', ''), undefined)).not.toContain('secret');
 });

@@ -3,8 +3,8 @@ import { describe, expect, it } from 'vitest';
 import { Exchanges } from '../../../src/core/exchange/exchange.ts';
 import { identify, isValidTraceparent } from '../../../src/core/exchange/identity.ts';
 
-describe('request ids', () => {
-  it('are 37 lowercase hex characters and sort by time', () => {
+describe('a request id', () => {
+  it('has 37 lowercase hex characters and sorts by time', () => {
     const times = [0, 1, 1_700_000_000_000, 1_800_000_000_000];
     const ids = times.map((ms) => identify(ms, undefined));
     for (const id of ids) expect(id).toMatch(/^[0-9a-f]{37}$/);
@@ -12,11 +12,11 @@ describe('request ids', () => {
     expect(Number.parseInt(ids[2]!.slice(0, 12), 16)).toBe(1_700_000_000_000);
   });
 
-  it('do not repeat within a millisecond', () => {
+  it('does not repeat within a millisecond', () => {
     expect(new Set(Array.from({ length: 10_000 }, () => identify(5, undefined))).size).toBe(10_000);
   });
 
-  it('are taken over from a trusted client when they are well formed', () => {
+  it('is that of a trusted client if it is well formed', () => {
     expect(identify(5, 'abc-123_X.y')).toBe('abc-123_X.y');
     for (const bad of ['', 'a:b', 'a b', 'x'.repeat(257), 'a"b', 'ä', 'a\nb'])
       expect(identify(5, bad)).toMatch(/^[0-9a-f]{37}$/);
@@ -43,13 +43,13 @@ describe('traceparent', () => {
     { nil: undefined },
   );
 
-  it('passes if it is valid, else there is none, with tracing off', () => {
+  it('is passed on if it is valid, else left out, with tracing off', () => {
     fc.assert(
       fc.property(anything, (inbound) => {
         const exchange = new Exchanges({ trust_inbound: false }).open(undefined);
         const isValid = inbound !== undefined && isValidTraceparent(inbound);
         expect(exchange.trace(inbound)).toBe(isValid ? inbound : '');
-        expect(exchange.asParent).toBe(isValid ? inbound : '');
+        expect(exchange.ownTraceparent).toBe(isValid ? inbound : '');
         expect(exchange.isClientTrace).toBe(isValid);
       }),
     );
@@ -62,7 +62,7 @@ describe('traceparent', () => {
       fc.property(anything, (inbound) => {
         const exchange = exchanges.open(undefined);
         expect(isValidTraceparent(exchange.trace(inbound))).toBe(true);
-        expect(isValidTraceparent(exchange.asParent)).toBe(true);
+        expect(isValidTraceparent(exchange.ownTraceparent)).toBe(true);
       }),
     );
     for (const [sent, passed] of [
@@ -75,7 +75,7 @@ describe('traceparent', () => {
     ]) {
       const exchange = exchanges.open(undefined);
       expect(exchange.trace(`00-${trace}-${span}-${sent}`).slice(-3)).toBe(`-${passed}`);
-      expect(exchange.asParent.slice(-3)).toBe(`-${passed}`);
+      expect(exchange.ownTraceparent.slice(-3)).toBe(`-${passed}`);
     }
   });
 });

@@ -8,7 +8,7 @@ const load = (concurrency_target: number, outstanding: number[], waiting: number
   count: outstanding.length,
 });
 
-it('is a share of what the replicas may hold, above 1 while requests wait', () => {
+it('reports the share of the replicas’ capacity, above 1 while requests wait', () => {
   expect(loadReport('TEXT', load(4, [2, 4], 0))).toBe(
     'TEXT application_utilization=0.75, named_metrics.running=6, named_metrics.waiting=0',
   );

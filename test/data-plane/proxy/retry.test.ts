@@ -1,4 +1,4 @@
-// When a request is sent again: how soon, how often, and never so often that an outage grows by it.
+// Delays, limits and the budget of retries.
 import fc from 'fast-check';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { Exchanges, type Exchange } from '../../../src/core/exchange/exchange.ts';
@@ -25,11 +25,11 @@ function open(): Exchange {
   return exchange;
 }
 
-/** Answers with a 503 for ever: the pauses until it gives up. */
+/** The delays until it gives up, if every response is a 503. */
 function pauses(retries: RetryBudget, exchange: Exchange): number[] {
   const found: number[] = [];
   for (;;) {
-    const pause = retries.afterAnswer(exchange, true, '/');
+    const pause = retries.afterResponse(exchange, true, '/');
     if (pause === GIVE_UP) return found;
     found.push(pause);
     exchange.attempts++;
@@ -37,7 +37,7 @@ function pauses(retries: RetryBudget, exchange: Exchange): number[] {
   }
 }
 
-it('waits 500 ms, then half as long again each time, with jitter, a minute at most, for 15 minutes', () => {
+it('waits 500 ms, then 1.5 times as long each time, with jitter, at most a minute, for 15 minutes', () => {
   const found = pauses(make(), open());
   for (const [i, pause] of found.entries()) {
     const step = Math.min(60_000, 500 * 1.5 ** i);
@@ -49,12 +49,12 @@ it('waits 500 ms, then half as long again each time, with jitter, a minute at mo
   expect(total).toBeGreaterThan(13 * 60_000);
 });
 
-it('ends with the request’s own deadline where that is nearer', () => {
+it('gives up at the total timeout of the request if that is nearer', () => {
   const found = pauses(make('--proxy-total-timeout=10s'), open());
   expect(found.reduce((sum, pause) => sum + pause, 0)).toBeLessThan(10_000);
 });
 
-it('tries another replica at once when one cannot be reached, then waits, sixteen times in all', () => {
+it('tries another replica at once after a failed connection, then waits, up to 16 attempts', () => {
   const retries = make();
   const exchange = open();
   const found: number[] = [];
@@ -69,7 +69,7 @@ it('tries another replica at once when one cannot be reached, then waits, sixtee
   expect(exchange.attempts).toBe(16);
 });
 
-it('never lets more than the share of the live traffic be repeats, or three, whatever comes and goes', () => {
+it('never lets retries exceed their share of the live traffic, or three', () => {
   fc.assert(
     fc.property(
       fc.integer({ min: 0, max: 100 }),
@@ -86,20 +86,20 @@ it('never lets more than the share of the live traffic be repeats, or three, wha
           if (step !== 'answer') continue;
           const before = live.filter(({ retries: times }) => times > 0).length;
           const wasRepeat = live[at]!.retries > 0;
-          const isAllowed = retries.afterAnswer(live[at]!, true, '/') !== GIVE_UP;
+          const isAllowed = retries.afterResponse(live[at]!, true, '/') !== GIVE_UP;
           const limit = Math.max(budget === 0 ? 0 : 3, (live.length * budget) / 100);
           expect(isAllowed).toBe(before - (wasRepeat ? 1 : 0) < limit);
         }
         for (const exchange of live) exchange.close('ok', 200);
-        // Nothing of those that ended is counted any more.
-        if (budget > 0) expect(retries.afterAnswer(open(), true, '/')).not.toBe(GIVE_UP);
+        // Closed exchanges are not counted any more.
+        if (budget > 0) expect(retries.afterResponse(open(), true, '/')).not.toBe(GIVE_UP);
       },
     ),
   );
 });
 
-it('counts what it would have repeated and did not', () => {
+it('counts retries that the budget did not allow', () => {
   const retries = make('--proxy-retry-budget=0');
-  expect(retries.afterAnswer(open(), true, '/')).toBe(GIVE_UP);
+  expect(retries.afterResponse(open(), true, '/')).toBe(GIVE_UP);
   expect(retries.counts(0).overBudget).toBe(1);
 });

@@ -9,29 +9,29 @@ function framed(message: Uint8Array, isCompressed: boolean): Buffer {
   return Buffer.concat([prefix, message]);
 }
 
-it('counts messages and their bytes, however the stream is cut', () => {
+it('counts messages and their bytes at every split of the stream', () => {
   fc.assert(
     fc.property(
       fc.array(fc.tuple(fc.uint8Array({ maxLength: 700 }), fc.boolean()), { maxLength: 8 }),
       fc.array(fc.nat(), { maxLength: 12 }),
-      (messages, places) => {
+      (messages, splits) => {
         const bytes = Buffer.concat(messages.map(([message, is]) => framed(message, is)));
-        const at = [0, ...places.map((p) => p % (bytes.length + 1)).sort((a, b) => a - b), bytes.length];
-        const follower = new MessageCounter();
-        for (let i = 1; i < at.length; i++) follower.follow(bytes.subarray(at[i - 1], at[i]));
+        const at = [0, ...splits.map((p) => p % (bytes.length + 1)).sort((a, b) => a - b), bytes.length];
+        const counter = new MessageCounter();
+        for (let i = 1; i < at.length; i++) counter.count(bytes.subarray(at[i - 1], at[i]));
         const sizes = messages.map(([message]) => message.length);
-        expect(follower.messages).toBe(messages.length);
-        expect(follower.payloadBytes).toBe(sizes.reduce((sum, size) => sum + size, 0));
-        expect(follower.largestBytes).toBe(Math.max(0, ...sizes));
-        expect(follower.isWhole).toBe(true);
+        expect(counter.messages).toBe(messages.length);
+        expect(counter.payloadBytes).toBe(sizes.reduce((sum, size) => sum + size, 0));
+        expect(counter.largestBytes).toBe(Math.max(0, ...sizes));
+        expect(counter.isWhole).toBe(true);
       },
     ),
   );
 });
 
-it('knows the length of a message as soon as its prefix is there, beyond 2 GiB too', () => {
-  const follower = new MessageCounter();
-  follower.follow(Buffer.from([0, 0xff, 0xff, 0xff, 0xff]));
-  expect(follower.messageBytes).toBe(2 ** 32 - 1);
-  expect(follower.isWhole).toBe(false);
+it('reads the length of a message above 2 GiB from its prefix', () => {
+  const counter = new MessageCounter();
+  counter.count(Buffer.from([0, 0xff, 0xff, 0xff, 0xff]));
+  expect(counter.messageBytes).toBe(2 ** 32 - 1);
+  expect(counter.isWhole).toBe(false);
 });

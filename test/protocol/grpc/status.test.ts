@@ -1,7 +1,6 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { catalogue } from '../../../src/core/errors.ts';
-import { healthRequest, healthStatus } from '../../../src/protocol/grpc/health-message.ts';
 import {
   decodeMessage,
   encodeMessage,
@@ -11,7 +10,7 @@ import {
 } from '../../../src/protocol/grpc/status.ts';
 import { formatTimeout, readTimeout } from '../../../src/protocol/grpc/timeout.ts';
 
-it('a message is printable ASCII on the wire, and read back what it was', () => {
+it('encodes a message as printable ASCII and decodes it to the same text', () => {
   fc.assert(
     fc.property(fc.string({ unit: 'grapheme' }), (text) => {
       const wire = encodeMessage(text);
@@ -24,15 +23,15 @@ it('a message is printable ASCII on the wire, and read back what it was', () => 
   );
 });
 
-it('what is no escape stands for itself', () => {
+it('keeps an invalid percent-encoding', () => {
   expect(decodeMessage('100% of %zz%4')).toBe('100% of %zz%4');
 });
 
-it('every cause has a status that gRPC knows', () => {
+it('has a valid gRPC status for every failure of the catalogue', () => {
   for (const [cause, { grpc }] of Object.entries(catalogue)) expect(statusNames, cause).toContain(grpc);
 });
 
-it('names and numbers go together; what is none is UNKNOWN', () => {
+it('maps names to numbers, and anything else to UNKNOWN', () => {
   statusNames.forEach((name, number) => {
     expect(statusNumber(name)).toBe(number);
     expect(readStatus(String(number))).toBe(number);
@@ -40,7 +39,7 @@ it('names and numbers go together; what is none is UNKNOWN', () => {
   for (const odd of ['', '-1', '17', '1e0', ' 0', '0x1', '00000', 'OK']) expect(readStatus(odd)).toBe(2);
 });
 
-it('a timeout that is passed on is never longer, and at most eight digits', () => {
+it('formats a timeout that is never longer, with at most eight digits', () => {
   fc.assert(
     fc.property(fc.double({ min: 0.001, max: 1e9, noNaN: true }), (ms) => {
       const wire = formatTimeout(ms);
@@ -64,17 +63,7 @@ it.each([
   ['S', undefined],
   ['-1S', undefined],
   ['1.5S', undefined],
-])('the timeout %s is %s ms', (wire, ms) => {
+])('parses the timeout %s as %s ms', (wire, ms) => {
   if (ms === undefined) expect(readTimeout(wire)).toBe(undefined);
   else expect(readTimeout(wire)).toBeCloseTo(ms, 9);
-});
-
-it('the health messages are those of protocol buffers', () => {
-  expect(healthRequest('')).toEqual(Buffer.alloc(5));
-  expect(healthRequest('ab')).toEqual(Buffer.from([0, 0, 0, 0, 4, 0x0a, 2, 0x61, 0x62]));
-  expect(healthStatus(Buffer.from([0, 0, 0, 0, 2, 8, 1]))).toBe(1);
-  expect(healthStatus(Buffer.from([0, 0, 0, 0, 0]))).toBe(0);
-  // Fields that nobody knows yet, before and behind.
-  expect(healthStatus(Buffer.from([0, 0, 0, 0, 8, 0x12, 1, 0x7a, 8, 2, 0x18, 0x96, 1]))).toBe(2);
-  fc.assert(fc.property(fc.uint8Array(), (junk) => void healthStatus(Buffer.from(junk))));
 });

@@ -1,23 +1,23 @@
-// Splitting bodies into events, from pieces of any size (HTML standard, 9.2.6).
+// Splits bodies into events, from pieces of any size (HTML standard, 9.2.6).
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { eventSource } from '../../../src/protocol/http/event-stream.ts';
+import { eventSplitter } from '../../../src/protocol/http/event-stream.ts';
 
 const runs = { numRuns: Number(process.env['FUZZ_RUNS'] ?? 500) };
 
-/** Events of a body that comes in these pieces, as `type|data`, and how many were skipped. */
+/** Splits a body in these pieces. Returns events as `type|data`, and the number of skipped events. */
 function split(
   pieces: readonly (string | Uint8Array)[],
   { isWhole = true, type = 'text/event-stream', maxEventBytes = 1000 } = {},
 ) {
   const events: string[] = [];
-  const source = eventSource(type, (data, name) => events.push(`${name}|${data}`), maxEventBytes)!;
-  for (const piece of pieces) source.push(new Uint8Array(Buffer.from(piece as string)));
-  source.end(isWhole);
-  return { events, skipped: source.skipped };
+  const splitter = eventSplitter(type, (data, name) => events.push(`${name}|${data}`), maxEventBytes)!;
+  for (const piece of pieces) splitter.push(new Uint8Array(Buffer.from(piece as string)));
+  splitter.end(isWhole);
+  return { events, skipped: splitter.skipped };
 }
 
-describe('a text/event-stream', () => {
+describe('the splitter of text/event-stream', () => {
   it.each(['\n', '\r\n', '\r'])('gives the same events with line ends %j', (end) => {
     const lines = [
       ': note',
@@ -52,14 +52,14 @@ describe('a text/event-stream', () => {
     expect(split([...text].map((byte) => new Uint8Array([byte]))).events).toEqual(whole);
   });
 
-  it('counts a last event without a blank line if the body ended, and not if it broke off', () => {
+  it('returns a last event without a blank line only if the body is whole', () => {
     for (const text of ['data: a\n\ndata: b', 'data: a\n\ndata: b\n', 'data: a\n\ndata: b\r']) {
       expect(split([text]).events).toEqual(['|a', '|b']);
       expect(split([text], { isWhole: false }).events).toEqual(['|a']);
     }
   });
 
-  it('skips an event that is too long, counts it, and goes on', () => {
+  it('skips and counts an event that is too long', () => {
     const long = 'x'.repeat(1200);
     expect(split([`data: ${long}\n\ndata: a\n\n`])).toEqual({ events: ['|a'], skipped: 1 });
     expect(split(['data: ', long.slice(0, 600), long.slice(600), '\n\ndata: a\n\n'])).toEqual({
@@ -70,13 +70,13 @@ describe('a text/event-stream', () => {
     expect(split([`${lines}\ndata: a\n\n`])).toEqual({ events: ['|a'], skipped: 1 });
   });
 
-  it('reads an error that llama.cpp sends as a field of its own', () => {
+  it('reads the error field of llama.cpp', () => {
     expect(split(['error: {"message":"m"}\n\n']).events).toEqual(['error|{"message":"m"}']);
   });
 });
 
-describe('JSON lines', () => {
-  it('are one event each', () => {
+describe('the splitter of JSON lines', () => {
+  it('returns one event per line', () => {
     const type = 'application/x-ndjson; charset=utf-8';
     expect(split(['{"a":1}\n\n{"b"', ':2}\r\n{"c":3}'], { type }).events).toEqual([
       '|{"a":1}',
@@ -88,7 +88,7 @@ describe('JSON lines', () => {
   });
 });
 
-it('other types are not event streams', () => {
+it('returns no splitter for other types', () => {
   for (const type of ['', 'application/json', 'text/event-streams', 'text/plain'])
-    expect(eventSource(type, () => undefined, 10)).toBeUndefined();
+    expect(eventSplitter(type, () => undefined, 10)).toBeUndefined();
 });

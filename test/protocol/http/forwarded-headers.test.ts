@@ -1,14 +1,14 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
-  passableTrailers,
+  allowedTrailers,
   headersToClient,
   headersToReplica,
-  type Hop,
+  type ForwardedRequest,
 } from '../../../src/protocol/http/forwarded-headers.ts';
 import { headerValues } from '../../kit/replica.ts';
 
-const hop: Hop = {
+const request: ForwardedRequest = {
   id: 'f'.repeat(37),
   traceparent: `00-${'a'.repeat(32)}-${'b'.repeat(16)}-00`,
   isClientTrace: true,
@@ -20,17 +20,17 @@ const hop: Hop = {
 const flat = (list: [string, string[]][]): string[] =>
   list.flatMap(([name, values]) => values.flatMap((v) => [name, v]));
 
-describe('headers for the replica', () => {
-  it('name IPv6 clients and odd hosts as RFC 7239 wants them', () => {
-    const forwarded = (of: Partial<Hop>) =>
-      headerValues(flat(headersToReplica([], { ...hop, ...of }, undefined, false)), 'forwarded')[0];
+describe('headersToReplica', () => {
+  it('quotes IPv6 addresses and hosts with a port in Forwarded', () => {
+    const forwarded = (of: Partial<ForwardedRequest>) =>
+      headerValues(flat(headersToReplica([], { ...request, ...of }, undefined, false)), 'forwarded')[0];
     expect(forwarded({})).toBe('for=10.0.0.9;host=m.example;proto=http');
     expect(forwarded({ remoteAddress: '2001:db8::1' })).toBe('for="[2001:db8::1]";host=m.example;proto=http');
     expect(forwarded({ host: 'm.example:8080' })).toBe('for=10.0.0.9;host="m.example:8080";proto=http');
     expect(forwarded({ remoteAddress: '' })).toBe('for=unknown;host=m.example;proto=http');
   });
 
-  it('never let a client decide what only we may say', () => {
+  it('replaces or drops headers that only weir may set', () => {
     const token = fc.constantFrom(
       'X-A',
       'x-b',
@@ -47,10 +47,10 @@ describe('headers for the replica', () => {
         fc.array(fc.tuple(token, fc.constantFrom('1', 'x', 'a, b')), { maxLength: 12 }),
         fc.option(token),
         (pairs, named) => {
-          const out = flat(headersToReplica(pairs.flat(), hop, named ?? undefined, false));
-          expect(headerValues(out, 'x-baseten-request-id')).toEqual([hop.id]);
-          expect(headerValues(out, 'traceparent')).toEqual([hop.traceparent]);
-          expect(headerValues(out, 'host')).toEqual([hop.host]);
+          const out = flat(headersToReplica(pairs.flat(), request, named ?? undefined, false));
+          expect(headerValues(out, 'x-baseten-request-id')).toEqual([request.id]);
+          expect(headerValues(out, 'traceparent')).toEqual([request.traceparent]);
+          expect(headerValues(out, 'host')).toEqual([request.host]);
           for (const name of ['upgrade', 'keep-alive', 'connection'])
             expect(headerValues(out, name)).toEqual([]);
           expect(headerValues(out, 'content-length')).toHaveLength(
@@ -62,8 +62,8 @@ describe('headers for the replica', () => {
   });
 });
 
-describe('headers for the client', () => {
-  it('lose what Connection names and keep the rest in order', () => {
+describe('headersToClient', () => {
+  it('drops headers that Connection names and keeps the order of the rest', () => {
     const raw = ['A', '1', 'Connection', 'close, X-Hop', 'X-Hop', 'h', 'Set-Cookie', 'a', 'Set-Cookie', 'b'];
     expect(headersToClient(raw, 'close, X-Hop', 'id', false)).toEqual([
       'A',
@@ -78,8 +78,8 @@ describe('headers for the client', () => {
   });
 });
 
-describe('trailers', () => {
-  it('pass unless they would frame or route a message', () => {
+describe('allowedTrailers', () => {
+  it('drops trailers that frame or route a message', () => {
     const raw = [
       'X-Sum',
       '1',
@@ -94,13 +94,13 @@ describe('trailers', () => {
       'Set-Cookie',
       'x',
     ];
-    expect(passableTrailers(raw)).toEqual([
+    expect(allowedTrailers(raw)).toEqual([
       ['X-Sum', '1'],
       ['Grpc-Status', '0'],
     ]);
   });
 
-  it('never have names of weir’s headers, or fields that belong into a head', () => {
+  it('drops trailers that weir sets and trailers that belong in a head', () => {
     const forbidden = [
       'X-Forwarded-For',
       'x_forwarded_for',
@@ -121,7 +121,7 @@ describe('trailers', () => {
       'Date',
     ];
     const raw = [...forbidden.flatMap((name) => [name, '1']), 'Server-Timing', 'db;dur=1', 'ETag', '"a"'];
-    expect(passableTrailers(raw)).toEqual([
+    expect(allowedTrailers(raw)).toEqual([
       ['Server-Timing', 'db;dur=1'],
       ['ETag', '"a"'],
     ]);

@@ -1,4 +1,4 @@
-// Any message of OTLP, for properties: made from the tables that the codecs walk.
+// Generates OTLP messages for property tests from the tables of messages.ts.
 import fc from 'fast-check';
 import type { MessageFields, OtlpMessage } from '../../../src/protocol/otlp/messages.ts';
 import type { AnyValue } from '../../../src/protocol/otlp/any-value.ts';
@@ -20,7 +20,7 @@ const anyValue: fc.Arbitrary<AnyValue> = fc.letrec<{ value: AnyValue; map: Map<s
       text,
       fc.boolean(),
       fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n }),
-      // JSON has no negative zero that receivers would agree on.
+      // Receivers disagree on a negative zero in JSON.
       fc.double().map((value) => (value === 0 ? 0 : value)),
       fc.uint8Array({ maxLength: 8 }),
       fc.constant(null),
@@ -52,7 +52,7 @@ const kinds: Record<string, fc.Arbitrary<unknown>> = {
   attributes,
 };
 
-/** Any message of a table. A value that is empty and one that is not said are the same at the top of a field. */
+/** Generates any message of a table. */
 export function messages<F extends MessageFields>(fields: F): fc.Arbitrary<OtlpMessage<F>> {
   return fc.record(
     Object.fromEntries(

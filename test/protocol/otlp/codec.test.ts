@@ -1,11 +1,11 @@
-// OTLP to bytes and back, in both encodings, and what becomes of bytes that are none.
+// Encodes and decodes OTLP messages in both encodings, and decodes malformed input.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { MAX_DEPTH, MAX_PARTS } from '../../../src/protocol/otlp/bounds.ts';
+import { MAX_DEPTH, MAX_PARTS } from '../../../src/protocol/otlp/limits.ts';
 import { decode, encode, encodingOf, encodings } from '../../../src/protocol/otlp/codec.ts';
 import {
   emptyLog,
-  emptyOf,
+  emptyMessage,
   logsRequest,
   logsResponse,
   rpcStatus,
@@ -20,18 +20,18 @@ import { messages } from './arbitrary.ts';
 const tables: readonly (readonly [string, MessageFields])[] = [
   ['logs', logsRequest],
   ['spans', tracesRequest],
-  ['the answer to logs', logsResponse],
-  ['the answer to spans', tracesResponse],
-  ['an error', rpcStatus],
+  ['the response to logs', logsResponse],
+  ['the response to spans', tracesResponse],
+  ['errors', rpcStatus],
 ];
 
 const withBody = (body: AnyValue): LogsRequest => ({
   resourceLogs: [
     {
-      ...emptyOf(logsRequest.resourceLogs[1].fields),
+      ...emptyMessage(logsRequest.resourceLogs[1].fields),
       scopeLogs: [
         {
-          ...emptyOf(logsRequest.resourceLogs[1].fields.scopeLogs[1].fields),
+          ...emptyMessage(logsRequest.resourceLogs[1].fields.scopeLogs[1].fields),
           logRecords: [{ ...emptyLog(), body }],
         },
       ],
@@ -50,8 +50,8 @@ const problemOf = (log: string) => {
   return 'problem' in read ? read.problem : 'no problem';
 };
 
-describe.each(encodings)('in %s', (encoding) => {
-  it.each(tables)('%s are read as they were written', (_, fields) => {
+describe.each(encodings)('the %s codec', (encoding) => {
+  it.each(tables)('decodes what it encoded: %s', (_, fields) => {
     fc.assert(
       fc.property(messages(fields), (message) => {
         expect(decode(encoding, fields, encode(encoding, fields, message))).toEqual({ message });
@@ -60,7 +60,7 @@ describe.each(encodings)('in %s', (encoding) => {
     );
   });
 
-  it('any bytes are a message or a problem', () => {
+  it('returns a message or a problem for any bytes', () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 200 }), (bytes) => {
         for (const [, fields] of tables) decode(encoding, fields, bytes);
@@ -69,7 +69,7 @@ describe.each(encodings)('in %s', (encoding) => {
     );
   });
 
-  it('a message with bytes changed, cut off or put in is a message or a problem', () => {
+  it('returns a message or a problem for a message with changed or missing bytes', () => {
     fc.assert(
       fc.property(
         messages(tracesRequest),
@@ -86,24 +86,26 @@ describe.each(encodings)('in %s', (encoding) => {
     );
   });
 
-  it('says that a message ends too early', () => {
+  it('returns a problem for a truncated message', () => {
     const bytes = encode(encoding, logsRequest, withBody('a line that is long enough'));
     const read = decode(encoding, logsRequest, bytes.subarray(0, -4));
-    expect(read).toEqual({ problem: expect.stringMatching(/cut off|no JSON|no protobuf/) as string });
+    expect(read).toEqual({
+      problem: expect.stringMatching(/truncated|not valid JSON|not a valid protobuf/) as string,
+    });
   });
 
-  it('takes values that are nested as deep as is allowed, and no deeper', () => {
+  it('accepts values nested up to the limit and rejects deeper ones', () => {
     let body: AnyValue = 'deep';
     for (let i = 0; i < MAX_DEPTH; i++) body = i % 2 === 0 ? [body] : new Map([['in', body]]);
     const message = withBody(body);
     expect(decode(encoding, logsRequest, encode(encoding, logsRequest, message))).toEqual({ message });
     const deeper = encode(encoding, logsRequest, withBody([body]));
     expect(decode(encoding, logsRequest, deeper)).toEqual({
-      problem: `has a value that is nested deeper than ${MAX_DEPTH}`,
+      problem: `has a value nested deeper than ${MAX_DEPTH} levels`,
     });
   });
 
-  it('ends a request of endless parts', () => {
+  it('rejects a request with too many parts', () => {
     const bytes = encode(encoding, logsRequest, withBody(Array<AnyValue>(MAX_PARTS).fill(false)));
     expect(decode(encoding, logsRequest, bytes)).toEqual({
       problem: `has more than ${MAX_PARTS} records, attributes and values`,
@@ -111,27 +113,27 @@ describe.each(encodings)('in %s', (encoding) => {
   });
 });
 
-describe('JSON of others', () => {
-  it('holds 64-bit numbers as texts and as numbers, both exactly', () => {
+describe('the JSON decoder', () => {
+  it('reads 64-bit integers exactly, from strings and from numbers', () => {
     const exact = 1_700_000_000_123_456_789n;
     expect(logOf('{"timeUnixNano":"1700000000123456789"}').timeUnixNano).toBe(exact);
     expect(logOf('{"timeUnixNano":1700000000123456789}').timeUnixNano).toBe(exact);
     expect(logOf('{"body":{"intValue":-9223372036854775808}}').body).toBe(-(2n ** 63n));
   });
 
-  it('has ids in either case of letters, and none where all is zero', () => {
+  it('reads ids in any case and treats an id of zeros as absent', () => {
     const log = logOf(`{"traceId":"${'AB'.repeat(16)}","spanId":"0000000000000000"}`);
     expect(log).toMatchObject({ traceId: 'ab'.repeat(16), spanId: '' });
   });
 
-  it('that is wrong at a place of any depth and size is a problem in few words', () => {
+  it('returns a short problem for a large invalid value', () => {
     const deep = `{"resourceLogs":${'['.repeat(100_000)}${']'.repeat(100_000)}}`;
     expect(decode('json', logsRequest, Buffer.from(deep))).toEqual({
-      problem: 'has resourceLogs a list, must be an object',
+      problem: 'has an invalid resourceLogs: is an array, must be an object',
     });
   });
 
-  it('may say more than is known, and null', () => {
+  it('ignores unknown fields and null', () => {
     expect(logOf('{"future":{"a":[1]},"body":null,"severityNumber":9,"log_records":1}')).toEqual({
       ...emptyLog(),
       severityNumber: 9,
@@ -141,24 +143,24 @@ describe('JSON of others', () => {
   it.each([
     [
       '{"severityNumber":"SEVERITY_NUMBER_INFO"}',
-      'has severityNumber "SEVERITY_NUMBER_INFO", must be a whole number',
+      'has an invalid severityNumber: is "SEVERITY_NUMBER_INFO", must be an integer',
     ],
-    ['{"traceId":"abc"}', 'has traceId "abc", must be 32 hex characters'],
+    ['{"traceId":"abc"}', 'has an invalid traceId: is "abc", must be 32 hex characters'],
     [
       '{"traceId":"q6urq6urq6urq6urq6urqw=="}',
-      'has traceId "q6urq6urq6urq6urq6urqw==", must be 32 hex characters',
+      'has an invalid traceId: is "q6urq6urq6urq6urq6urqw==", must be 32 hex characters',
     ],
-    ['{"timeUnixNano":-1}', 'has timeUnixNano -1, must be from 0 to 18446744073709551615'],
-    ['{"timeUnixNano":"1e9"}', 'has timeUnixNano "1e9", must be a whole number'],
-    ['{"attributes":{"a":1}}', 'has attributes an object, must be a list'],
+    ['{"timeUnixNano":-1}', 'has an invalid timeUnixNano: is -1, must be from 0 to 18446744073709551615'],
+    ['{"timeUnixNano":"1e9"}', 'has an invalid timeUnixNano: is "1e9", must be an integer'],
+    ['{"attributes":{"a":1}}', 'has an invalid attributes: is an object, must be an array'],
     [
       '{"attributes":[{"key":"a","value":"b"}]}',
-      'has the value of "a" "b", must be an object such as {"stringValue":"…"}',
+      'has an invalid value of "a": is "b", must be an object such as {"stringValue":"…"}',
     ],
-    ['7', 'has logRecords 7, must be an object'],
-  ])('%s is a problem', (log, problem) => expect(problemOf(log)).toBe(problem));
+    ['7', 'has an invalid logRecords: is 7, must be an object'],
+  ])('explains what is wrong with %s', (log, problem) => expect(problemOf(log)).toBe(problem));
 
-  it('changes nothing of the language', () => {
+  it('does not pollute prototypes', () => {
     const log = logOf(
       '{"__proto__":{"polluted":1},"attributes":[{"key":"__proto__","value":{"kvlistValue":{"values":[{"key":"polluted","value":{"stringValue":"x"}}]}}}]}',
     );
@@ -168,14 +170,14 @@ describe('JSON of others', () => {
     expect(attributesFrom(plain)).toEqual(log.attributes);
   });
 
-  it('that is nested without end is a problem', () => {
+  it('rejects JSON that is nested too deeply for the parser', () => {
     const read = json(`{"resourceLogs":${'['.repeat(200_000)}`);
     expect(read).toHaveProperty('problem');
     expect(json(`{"a":1234567890123456789,"b":${'['.repeat(200_000)}${']'.repeat(200_000)}}`)).toBeDefined();
   });
 });
 
-it('an encoding is known by its media type', () => {
+it('finds the encoding by the media type', () => {
   expect(encodingOf('application/json; charset=utf-8')).toBe('json');
   expect(encodingOf('Application/X-Protobuf')).toBe('protobuf');
   expect(encodingOf('text/plain')).toBeUndefined();

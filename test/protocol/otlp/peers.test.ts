@@ -1,5 +1,4 @@
-// weir's OTLP and OpenTelemetry's own: what its exporters send is understood, what weir writes is read by its messages,
-// and its exporters understand weir's answers. Both encodings.
+// Checks weir's codec against OpenTelemetry's exporters and message definitions, in both encodings.
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -30,7 +29,7 @@ import { bodyOf } from '../../kit/replica.ts';
 import { readLogs, readSpans } from '../../kit/otlp-messages.ts';
 import { messages } from './arbitrary.ts';
 
-/** A receiver made of weir's codec: keeps what it understood, and says that it took all but one. */
+/** A receiver with weir's codec. Keeps what it decoded and rejects one record. */
 let server: Server;
 let url = '';
 const received: { type: string; bytes: Buffer; read: unknown }[] = [];
@@ -72,27 +71,27 @@ const context = trace.setSpanContext(ROOT_CONTEXT, {
   traceFlags: TraceFlags.SAMPLED,
 });
 
-/** What OpenTelemetry has to say about itself meanwhile. */
+/** What OpenTelemetry logs about itself during `work`. */
 async function diagnosed(work: () => Promise<void>): Promise<string> {
-  const said: string[] = [];
-  const say = (...words: unknown[]) => void said.push(inspect(words));
-  diag.setLogger({ error: say, warn: say, info: say, debug: say, verbose: say }, DiagLogLevel.ALL);
+  const lines: string[] = [];
+  const log = (...words: unknown[]) => void lines.push(inspect(words));
+  diag.setLogger({ error: log, warn: log, info: log, debug: log, verbose: log }, DiagLogLevel.ALL);
   await work();
   diag.disable();
-  return said.join('\n');
+  return lines.join('\n');
 }
 
 describe.each([
   ['protobuf', LogsProto, TracesProto],
   ['json', LogsJson, TracesJson],
-] as const)('an OpenTelemetry exporter, %s', (encoding, Logs, Traces) => {
-  it('has its logs understood, and understands the answer', async () => {
+] as const)('an OpenTelemetry exporter for %s', (encoding, Logs, Traces) => {
+  it('sends logs that weir decodes, and reads the response', async () => {
     const exporter = new Logs({ url: `${url}/v1/logs` });
     const provider = new LoggerProvider({
       resource,
       processors: [new BatchLogRecordProcessor({ exporter })],
     });
-    const said = await diagnosed(async () => {
+    const logged = await diagnosed(async () => {
       provider.getLogger('app', '1.2').emit({
         timestamp: [1_700_000_000, 123_456_789],
         severityNumber: 13,
@@ -103,7 +102,7 @@ describe.each([
       });
       await provider.shutdown();
     });
-    expect(said).toContain('one was too old');
+    expect(logged).toContain('one was too old');
     expect(received.map(({ type }) => type)).toEqual([CONTENT_TYPES[encoding]]);
     const { message } = received[0]!.read as { message: LogsRequest };
     const { resource: its, scopeLogs } = message.resourceLogs[0]!;
@@ -131,10 +130,10 @@ describe.each([
     ]);
   });
 
-  it('has its spans understood, and understands the answer', async () => {
+  it('sends spans that weir decodes, and reads the response', async () => {
     const exporter = new Traces({ url: `${url}/v1/traces` });
     const provider = new TracerProvider({ resource, spanProcessors: [new BatchSpanProcessor({ exporter })] });
-    const said = await diagnosed(async () => {
+    const logged = await diagnosed(async () => {
       const span = provider.getTracer('app').startSpan(
         'predict',
         {
@@ -150,7 +149,7 @@ describe.each([
       span.end([1_700_000_002, 9]);
       await provider.shutdown();
     });
-    expect(said).toContain('one was too old');
+    expect(logged).toContain('one was too old');
     const { message } = received[0]!.read as { message: TracesRequest };
     expect(message.resourceSpans[0]!.scopeSpans[0]!.spans).toEqual([
       expect.objectContaining({
@@ -179,8 +178,8 @@ describe.each([
   });
 });
 
-describe('messages that OpenTelemetry generates', () => {
-  it('read what weir writes in protobuf', () => {
+describe('the message definitions of OpenTelemetry', () => {
+  it('decode the logs that weir encodes as protobuf', () => {
     fc.assert(
       fc.property(messages(logsRequest), (message) => {
         const theirs = readLogs(encode('protobuf', logsRequest, message));
@@ -214,7 +213,7 @@ describe('messages that OpenTelemetry generates', () => {
     );
   });
 
-  it('read its spans', () => {
+  it('decode the spans that weir encodes as protobuf', () => {
     fc.assert(
       fc.property(messages(tracesRequest), (message) => {
         const theirs = readSpans(encode('protobuf', tracesRequest, message));

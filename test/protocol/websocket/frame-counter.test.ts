@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { closeFrame, FrameCounter } from '../../../src/protocol/websocket/frame-counter.ts';
 
-/** A frame as RFC 6455 5.2 writes it. */
+/** A frame (RFC 6455 5.2). */
 function frame(opcode: number, payload: Uint8Array, mask: Uint8Array | undefined): Buffer {
   const length = payload.length;
   const head =
@@ -19,13 +19,13 @@ function frame(opcode: number, payload: Uint8Array, mask: Uint8Array | undefined
 const masks = fc.option(fc.uint8Array({ minLength: 4, maxLength: 4 }), { nil: undefined });
 const sizes = fc.oneof(fc.nat(300), fc.constantFrom(0, 125, 126, 65_535, 65_536, 70_000));
 
-/** Cuts bytes at any places. */
-const cut = (bytes: Buffer, places: number[]): Buffer[] => {
-  const at = [0, ...places.map((p) => p % (bytes.length + 1)).sort((a, b) => a - b), bytes.length];
+/** Splits bytes at any positions. */
+const split = (bytes: Buffer, splits: number[]): Buffer[] => {
+  const at = [0, ...splits.map((p) => p % (bytes.length + 1)).sort((a, b) => a - b), bytes.length];
   return at.slice(1).map((end, i) => bytes.subarray(at[i], end));
 };
 
-it('a close frame is read as what it says, and only between frames can it be put', () => {
+it('reads the code of a close frame and the boundaries of frames', () => {
   fc.assert(
     fc.property(
       fc.integer({ min: 1000, max: 4999 }),
@@ -33,81 +33,81 @@ it('a close frame is read as what it says, and only between frames can it be put
       sizes,
       masks,
       (code, isMasked, size, mask) => {
-        const follower = new FrameCounter();
+        const counter = new FrameCounter();
         const data = frame(2, Buffer.alloc(size, 1), mask);
-        for (const byte of data.subarray(0, -1)) follower.follow(Buffer.from([byte]));
-        expect(follower.isBetweenFrames).toBe(false);
-        expect(follower.messageBytes).toBe(size);
-        follower.follow(data.subarray(-1));
-        expect([follower.isBetweenFrames, follower.messageBytes]).toEqual([true, 0]);
-        follower.follow(closeFrame(code, isMasked));
-        expect([follower.isBetweenFrames, follower.closeCode]).toEqual([true, code]);
+        for (const byte of data.subarray(0, -1)) counter.count(Buffer.from([byte]));
+        expect(counter.isBetweenFrames).toBe(false);
+        expect(counter.messageBytes).toBe(size);
+        counter.count(data.subarray(-1));
+        expect([counter.isBetweenFrames, counter.messageBytes]).toEqual([true, 0]);
+        counter.count(closeFrame(code, isMasked));
+        expect([counter.isBetweenFrames, counter.closeCode]).toEqual([true, code]);
       },
     ),
     { numRuns: 50 },
   );
 });
 
-describe('the frame follower', () => {
-  it('counts the payload of data frames and reads the close code, however the stream is cut', () => {
+describe('the frame counter', () => {
+  it('counts the payload of data frames and reads the close code at every split of the stream', () => {
     fc.assert(
       fc.property(
         fc.array(fc.tuple(fc.constantFrom(0, 1, 2, 9, 10), sizes, masks), { maxLength: 8 }),
         fc.option(fc.integer({ min: 1000, max: 4999 })),
         masks,
         fc.array(fc.nat(), { maxLength: 20 }),
-        (frames, code, closeMask, places) => {
+        (frames, code, closeMask, splits) => {
           const bytes = frames.map(([opcode, size, mask]) => frame(opcode, Buffer.alloc(size, 7), mask));
           if (code !== null) {
             const payload = Buffer.concat([Buffer.from([code >> 8, code & 255]), Buffer.from('because')]);
             bytes.push(frame(8, payload, closeMask));
           }
-          const follower = new FrameCounter();
-          for (const chunk of cut(Buffer.concat(bytes), places)) follower.follow(chunk);
-          expect(follower.payloadBytes).toBe(
+          const counter = new FrameCounter();
+          for (const chunk of split(Buffer.concat(bytes), splits)) counter.count(chunk);
+          expect(counter.payloadBytes).toBe(
             frames.filter(([op]) => op < 8).reduce((sum, [, size]) => sum + size, 0),
           );
-          expect(follower.closeCode).toBe(code ?? 0);
+          expect(counter.closeCode).toBe(code ?? 0);
         },
       ),
       { numRuns: 300 },
     );
   });
 
-  it('knows a close frame without a code', () => {
-    const follower = new FrameCounter();
-    follower.follow(frame(8, Buffer.alloc(0), Buffer.from([1, 2, 3, 4])));
-    expect(follower.closeCode).toBe(1005);
+  it('returns 1005 for a close frame without a code', () => {
+    const counter = new FrameCounter();
+    counter.count(frame(8, Buffer.alloc(0), Buffer.from([1, 2, 3, 4])));
+    expect(counter.closeCode).toBe(1005);
   });
 
   it('keeps the first close code', () => {
-    const follower = new FrameCounter();
-    follower.follow(frame(8, Buffer.from([3, 232]), undefined));
-    follower.follow(frame(8, Buffer.from([3, 233]), undefined));
-    expect(follower.closeCode).toBe(1000);
+    const counter = new FrameCounter();
+    counter.count(frame(8, Buffer.from([3, 232]), undefined));
+    counter.count(frame(8, Buffer.from([3, 233]), undefined));
+    expect(counter.closeCode).toBe(1000);
   });
 
-  it.each([0, 200, 999])('takes %d for no code, and not for the status of another protocol', (number) => {
-    const follower = new FrameCounter();
-    follower.follow(closeFrame(number, true));
-    expect([follower.closeCode, follower.hasClosed]).toEqual([65_535, true]);
+  it.each([0, 200, 999])('returns 65535 for the invalid close code %d', (number) => {
+    const counter = new FrameCounter();
+    counter.count(closeFrame(number, true));
+    expect([counter.closeCode, counter.hasClosed]).toEqual([65_535, true]);
   });
 
-  it('has closed when the whole frame has gone by', () => {
-    const follower = new FrameCounter();
+  it('reports the close after the whole close frame', () => {
+    const counter = new FrameCounter();
     const whole = frame(8, Buffer.concat([Buffer.from([3, 232]), Buffer.from('because')]), undefined);
-    follower.follow(whole.subarray(0, 6));
-    expect([follower.closeCode, follower.hasClosed]).toEqual([1000, false]);
-    follower.follow(whole.subarray(6));
-    expect(follower.hasClosed).toBe(true);
+    counter.count(whole.subarray(0, 6));
+    expect([counter.closeCode, counter.hasClosed]).toEqual([1000, false]);
+    counter.count(whole.subarray(6));
+    expect(counter.hasClosed).toBe(true);
   });
 
-  it('survives any bytes', () => {
+  it('accepts any bytes', () => {
     fc.assert(
       fc.property(fc.array(fc.uint8Array({ maxLength: 100 }), { maxLength: 20 }), (chunks) => {
-        const follower = new FrameCounter();
-        for (const chunk of chunks) follower.follow(chunk);
-        expect(follower.payloadBytes).toBeGreaterThanOrEqual(0);
+        const counter = new FrameCounter();
+        for (const chunk of chunks) counter.count(chunk);
+        expect(counter.payloadBytes).toBeGreaterThanOrEqual(0);
       }),
     );
   });

@@ -202,7 +202,7 @@ describe('a folder that cannot be used', () => {
     const path = join(folder({ file: 'no folder' }), 'file', 'logs');
     const logs = start(path);
     expect(await logs.post([record('one')])).toEqual({ problem: 'store_unusable' });
-    expect(logged.join()).toMatch(/the record of what happened is not kept.*cannot be used/);
+    expect(logged.join()).toMatch(/log store is not being written.*cannot be used/);
     expect(logs.figures.dropped.get('store_unusable')).toBe(1);
     await expect(logs.page({ ...ALL, limit: 1 })).rejects.toThrow(/not a directory/);
   });

@@ -18,13 +18,13 @@ const record = fc.record({
   bytes: fc.constantFrom(0, 10, 11, 1000, 1001),
 });
 
-describe('blocks', () => {
-  it('hold exactly what a plain count by key would', () => {
+describe('RequestTotals', () => {
+  it('counts the same as a map by deployment, is_async and status', () => {
     fc.assert(
       fc.property(fc.array(record, { maxLength: 60 }), (records) => {
-        const blocks = make(2, 16);
+        const totals = make(2, 16);
         for (const { deployment, isAsync, status, seconds, bytes } of records)
-          blocks.observe({
+          totals.observe({
             deployment,
             isAsync,
             status,
@@ -34,7 +34,7 @@ describe('blocks', () => {
             requestBytes: bytes,
             responseBytes: 0,
           } as Exchange);
-        const read = [...blocks.read()];
+        const read = [...totals.read()];
         for (const block of read) {
           const mine = records.filter(
             (r) =>
@@ -58,11 +58,11 @@ describe('blocks', () => {
     );
   });
 
-  it('gather what is past their number under one, and stay the same size', () => {
-    const blocks = make(1, 8);
+  it('counts statuses beyond the limit as OTHER, in fixed memory', () => {
+    const totals = make(1, 8);
     for (let round = 0; round < 2; round++)
       for (let status = 100; status < 1000; status++)
-        blocks.observe({
+        totals.observe({
           deployment: 0,
           isAsync: false,
           status,
@@ -72,14 +72,14 @@ describe('blocks', () => {
           requestBytes: 0,
           responseBytes: 0,
         } as Exchange);
-    const read = [...blocks.read()];
+    const read = [...totals.read()];
     expect(read.map((block) => block.status)).toEqual([100, 101, 102, 103, 104, 105, 106, 107, OTHER]);
     expect(read.at(-1)!.count).toBe(2 * (900 - 8));
   });
 });
 
-describe('live counts', () => {
-  it('are zero when every exchange has ended, however it ended', () => {
+describe('InFlight', () => {
+  it('is zero when all exchanges have ended, with any cause', () => {
     fc.assert(
       fc.property(
         fc.array(fc.tuple(fc.boolean(), fc.boolean(), fc.boolean(), fc.constantFrom(...causes)), {

@@ -1,4 +1,4 @@
-// Connections are made, changed, tested and removed; what they keep secret stays secret.
+// Connections: create, change, test, remove; secrets in files, responses and logs.
 import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -27,31 +27,31 @@ const withSecret = (more: object = {}) => ({
   headers: { 'x-team': `${SECRET}-team` },
   ...more,
 });
-/** Everything that is in a folder, as one text. */
+/** All files of a folder as one text. */
 const everythingIn = (path: string): string =>
   readdirSync(path)
     .map((name) => readFileSync(join(path, name), 'latin1'))
     .join('\n');
 
 describe('a header’s value', () => {
-  it('goes to the receiver and nowhere else: no file, no answer, no log, no error holds it', async () => {
+  it('is sent to the receiver, and is in no file, response, log line or error', async () => {
     const bench = await startConnections();
     const { connections, records } = bench;
     const made = await connect(connections, withSecret());
-    // A receiver that says what it was told.
+    // A receiver that repeats the header values in its response.
     const echo = answering(401, `no such key: ${SECRET} in Bearer ${SECRET} of ${SECRET}-team`, {
       'content-type': 'text/plain',
     });
     receiver.otherwise = echo;
     records.lines('a', 1);
-    await until('it is refused', () => connections.status(made.id)!.state === 'paused');
+    await until('it is rejected', () => connections.status(made.id)!.state === 'paused');
     const tested = await connections.test(made.id);
     expect(receiver.requests[0]!.headers).toMatchObject({
       authorization: `Bearer ${SECRET}`,
       'x-team': `${SECRET}-team`,
     });
     const changed = await connections.change(made.id, { name: 'n' });
-    expect(tested!.message).toBe('answered 401: no such key: *** in *** of ***');
+    expect(tested!.message).toBe('receiver returned 401: no such key: *** in *** of ***');
     const told = JSON.stringify([
       made,
       tested,
@@ -72,7 +72,7 @@ describe('a header’s value', () => {
     expect(readdirSync(bench.folder).sort()).toEqual(['connections.json', 'cursors.json', 'secret.key']);
   });
 
-  it('is known again after a restart', async () => {
+  it('is decrypted after a restart', async () => {
     const first = await startConnections();
     const { id } = await connect(first.connections, withSecret());
     await kill(first.connections);
@@ -81,7 +81,7 @@ describe('a header’s value', () => {
     expect(receiver.requests[0]!.headers.authorization).toBe(`Bearer ${SECRET}`);
   });
 
-  it('is encrypted under the key of the settings where there is one, and lies in no file', async () => {
+  it('is encrypted with the key of the settings, which is in no file', async () => {
     const setting = { options: { encryption_key: 'a key of the settings' } };
     const first = await startConnections(setting);
     const { id } = await connect(first.connections, withSecret());
@@ -92,20 +92,21 @@ describe('a header’s value', () => {
     expect(receiver.requests[0]!.headers.authorization).toBe(`Bearer ${SECRET}`);
   });
 
-  it('that cannot be decrypted stops that connection alone, until it is given again', async () => {
+  it('disables only its own connection if it cannot be decrypted, until it is set again', async () => {
     const first = await startConnections();
     const { id } = await connect(first.connections, withSecret());
     await connect(first.connections, { name: 'open', endpoint_url: receiver.url });
     await kill(first.connections);
     writeFileSync(join(first.folder, 'secret.key'), `${'0'.repeat(64)}\n`);
     const { connections, records } = await startConnections({ folder: first.folder });
-    const problem = 'the value of x-team and Authorization cannot be decrypted with this key: give it again';
+    const problem =
+      'the stored value of header x-team, Authorization cannot be decrypted with this key; set it again';
     expect(connections.status(id)).toMatchObject({ state: 'failed', last_error: problem });
     expect(await connections.test(id)).toMatchObject({ ok: false, message: problem });
     expect(await connections.change(id, { name: 'x' })).toEqual({
       problems: [
-        `${problem}: give the value of x-team with it`,
-        `${problem}: give the value of Authorization with it`,
+        `this connection cannot be used (${problem}); the change must include the value of header x-team`,
+        `this connection cannot be used (${problem}); the change must include the value of header Authorization`,
       ],
     });
     records.lines('a', 1);
@@ -115,7 +116,7 @@ describe('a header’s value', () => {
     expect(connections.status(id)).toMatchObject({ state: 'running' });
   });
 
-  it('moved to another entry of the file does not open', async () => {
+  it('cannot be decrypted in another entry of the file', async () => {
     const first = await startConnections();
     const { id } = await connect(first.connections, withSecret());
     await kill(first.connections);
@@ -127,13 +128,13 @@ describe('a header’s value', () => {
     await other.stop();
   });
 
-  it('does not follow when the connection is pointed at another host', async () => {
+  it('is not sent to another host unless the change includes it', async () => {
     const { connections } = await startConnections();
     const { id } = await connect(connections, withSecret());
     expect(await connections.change(id, { endpoint_url: 'http://127.0.0.2:1/v1/logs' })).toEqual({
       problems: [
-        'endpoint_url leads to another host: give the value of x-team with it',
-        'endpoint_url leads to another host: give the value of Authorization with it',
+        'endpoint_url points to another host; the change must include the value of header x-team',
+        'endpoint_url points to another host; the change must include the value of header Authorization',
       ],
     });
     const path = await connections.change(id, { endpoint_url: `${receiver.url}?a=b` });
@@ -144,7 +145,7 @@ describe('a header’s value', () => {
 });
 
 describe('a connection', () => {
-  it('can be changed with what was read of it, and keeps what is not said', async () => {
+  it('can be changed by sending back what was read, and keeps settings that are not sent', async () => {
     const { connections } = await startConnections();
     const made = await connect(connections, withSecret({ name: 'one', min_level: 'warn' }));
     const read = connections.get(made.id)!;
@@ -157,7 +158,7 @@ describe('a connection', () => {
     });
   });
 
-  it('that is switched off sends nothing, can be tested, and goes on where it was', async () => {
+  it('sends nothing while disabled, can be tested, and continues at its cursor', async () => {
     const { connections, records } = await startConnections();
     const { id } = await connect(connections, { endpoint_url: receiver.url });
     records.lines('a', 1);
@@ -173,7 +174,7 @@ describe('a connection', () => {
     expect(linesOf(receiver.logs.slice(2))).toEqual(['b0', 'b1']);
   });
 
-  it('sends again from the place that it is given', async () => {
+  it('sends again from a new start_from', async () => {
     const { connections, records } = await startConnections();
     const { id } = await connect(connections, { endpoint_url: receiver.url });
     records.lines('a', 3);
@@ -183,13 +184,13 @@ describe('a connection', () => {
     expect(linesOf(receiver.logs)).toEqual(['a0', 'a1', 'a2', 'a1', 'a2']);
   });
 
-  it('that is removed sends nothing any more, not even what is under way, and is forgotten', async () => {
+  it('sends nothing after it is removed, and aborts its request', async () => {
     const bench = await startConnections();
     const { connections, records } = bench;
     const { id } = await connect(connections, withSecret());
     receiver.script.push(() => undefined);
     records.lines('a', 1);
-    await until('it is under way', () => receiver.requests.length === 1);
+    await until('the request has arrived', () => receiver.requests.length === 1);
     expect(await connections.remove(id)).toBe(true);
     records.lines('b', 1);
     expect(await connections.remove(id)).toBe(false);
@@ -198,7 +199,7 @@ describe('a connection', () => {
     expect(receiver.requests).toHaveLength(1);
   });
 
-  it('of the settings is there without a folder’s word, and is changed in the settings alone', async () => {
+  it('of the settings exists without files, and cannot be changed by the API', async () => {
     const settings = {
       endpoint: receiver.url,
       header_name: 'api-key',
@@ -218,19 +219,19 @@ describe('a connection', () => {
         headers: { 'x-honeycomb-team': '***', 'x-honeycomb-dataset': '***' },
       },
     ]);
-    const refused = { problems: [expect.stringContaining('comes from the settings') as string] };
-    expect(await connections.change('settings-logs', { enabled: false })).toEqual(refused);
-    expect(await connections.remove('settings-logs')).toEqual(refused);
+    const rejected = { problems: [expect.stringContaining('comes from the settings') as string] };
+    expect(await connections.change('settings-logs', { enabled: false })).toEqual(rejected);
+    expect(await connections.remove('settings-logs')).toEqual(rejected);
   });
 
-  it('of the settings that is wrong is said before anything starts', () => {
+  it('of the settings is validated before anything starts', () => {
     const deps = { folder: folder(), ownPorts: () => [] } as never;
     expect(() => new OtlpExport(options({ endpoint: 'http://a:b@c/' }), deps)).toThrow(
-      'export: endpoint_url must not hold a user name or a password: give them as header_name and header_value',
+      'export: endpoint_url must not contain a user name or password; use header_name and header_value',
     );
   });
 
-  it('is not made of', async () => {
+  it('is rejected if its input is invalid', async () => {
     const { connections } = await startConnections({ ownPorts: () => [receiver.port] });
     const problemsOf = async (input: unknown) => {
       const made = await connections.create(input);
@@ -238,40 +239,40 @@ describe('a connection', () => {
     };
     const url = 'https://otlp.example.com/v1/logs';
     const cases: [unknown, string][] = [
-      [[], 'a connection is a JSON object, such as {"endpoint_url": "https://…"}'],
-      [{}, 'endpoint_url is missing'],
-      [{ endpoint_url: null }, 'endpoint_url is missing'],
+      [[], 'a connection must be a JSON object such as {"endpoint_url": "https://otlp.example.com/v1/logs"}'],
+      [{}, 'endpoint_url is missing, must be a URL such as https://otlp.example.com/v1/logs'],
+      [
+        { endpoint_url: null },
+        'endpoint_url is missing, must be a URL such as https://otlp.example.com/v1/logs',
+      ],
       [{ endpoint_url: 7 }, 'endpoint_url is 7, must be a URL such as https://otlp.example.com/v1/logs'],
       [{ endpoint_url: 'ftp://x/' }, 'endpoint_url must be a URL such as https://otlp.example.com/v1/logs'],
-      [{ endpoint_url: receiver.url }, 'endpoint_url must not lead to weir itself'],
-      [
-        { endpoint_url: url, header_nane: 'a' },
-        '"header_nane" is nothing that a connection has; did you mean header_name?',
-      ],
+      [{ endpoint_url: receiver.url }, 'endpoint_url must not point to weir itself'],
+      [{ endpoint_url: url, header_nane: 'a' }, 'unknown field "header_nane"; did you mean "header_name"?'],
       [
         { endpoint_url: url, header_name: 'a b', header_value: 'x' },
-        'header_name is "a b", must be a name such as Authorization',
+        'header_name is "a b", must be a header name such as Authorization',
       ],
       [
         { endpoint_url: url, header_name: 'Host', header_value: 'x' },
-        'header_name is Host, which is set by weir itself',
+        'header_name is Host; weir sets this header itself',
       ],
-      [{ endpoint_url: url, header_name: 'a' }, 'header_value is missing: header_name alone says nothing'],
+      [{ endpoint_url: url, header_name: 'a' }, 'header_value is missing for header a'],
       [
         { endpoint_url: url, header_name: 'a', header_value: '***' },
-        'the value of a is ***, which only stands for one that is known',
+        'the value of header a is ***, which is a placeholder; give the value itself',
       ],
       [
         { endpoint_url: url, header_name: 'a', header_value: `${SECRET}\r\nX-Other: b` },
-        'the value of a must be up to 8192 visible characters, without line breaks and without spaces at its ends',
+        'the value of header a must have at most 8192 visible characters, no line break, and no space at either end',
       ],
       [
         { endpoint_url: url, headers: { b: `${SECRET}\n` } },
-        'the value of b must be up to 8192 visible characters, without line breaks and without spaces at its ends',
+        'the value of header b must have at most 8192 visible characters, no line break, and no space at either end',
       ],
       [
         { endpoint_url: url, header_name: 'A', header_value: 'x', headers: { a: 'y' } },
-        'headers has A too, which header_name names already',
+        'header A is in both headers and header_name; remove one of them',
       ],
       [
         { endpoint_url: url, min_level: 'loud' },
@@ -279,7 +280,7 @@ describe('a connection', () => {
       ],
       [
         { endpoint_url: url, start_from: 'yesterday' },
-        'start_from is "yesterday", must be now, earliest or the seq of a record',
+        'start_from is "yesterday", must be now, earliest or the sequence number of a record',
       ],
       [{ endpoint_url: url, query: '(' }, 'query has a parenthesis that is not closed'],
     ];
@@ -287,13 +288,13 @@ describe('a connection', () => {
     expect(connections.list()).toEqual([]);
     await connect(connections, { name: 'twin', endpoint_url: url, enabled: false });
     expect(await problemsOf({ name: 'twin', endpoint_url: url })).toBe(
-      'name is "twin", which another connection has',
+      'name is "twin", which another connection already uses',
     );
   });
 });
 
 describe('a test', () => {
-  it('says what the receiver said', async () => {
+  it('returns the receiver’s status and text', async () => {
     const { connections } = await startConnections();
     const { id } = await connect(connections, { endpoint_url: receiver.url, service_name: 'mine' });
     const type = { 'content-type': 'application/x-protobuf' };
@@ -306,7 +307,11 @@ describe('a test', () => {
     receiver.script.push(answering(200, partialSuccess(1, 'not today'), type));
     expect(await connections.test(id)).toMatchObject({ ok: false, status: 200, message: 'not today' });
     receiver.script.push(answering(403, 'no', { 'content-type': 'text/plain' }));
-    expect(await connections.test(id)).toMatchObject({ ok: false, status: 403, message: 'answered 403: no' });
+    expect(await connections.test(id)).toMatchObject({
+      ok: false,
+      status: 403,
+      message: 'receiver returned 403: no',
+    });
     const { resource } = requestIn(receiver.requests[0]!).resourceLogs[0]!;
     expect(resource.attributes).toEqual([{ key: 'service.name', value: { stringValue: 'mine' } }]);
     expect(logsIn(receiver.requests[0]!)).toHaveLength(1);
@@ -321,7 +326,7 @@ describe('a test', () => {
     expect(connections.status(id)).toMatchObject({ sent: 0, rejected: 0 });
   });
 
-  it('of spans sends a span', async () => {
+  it('sends a span if the signal is traces', async () => {
     const { connections } = await startConnections();
     const { id } = await connect(connections, { signal: 'traces', endpoint_url: receiver.url });
     expect(await connections.test(id)).toMatchObject({ ok: true });
@@ -334,11 +339,11 @@ describe('a test', () => {
 });
 
 describe('the files', () => {
-  it('that are no JSON are set aside, and said so', async () => {
+  it('are renamed and reported if they are not valid JSON', async () => {
     const path = folder({ 'connections.json': '{"connections":[', 'cursors.json': '' });
     const { connections, lines } = await startConnections({ folder: path });
     expect(connections.list()).toEqual([]);
-    expect(lines.join('')).toMatch(/connections\.json is no JSON and was set aside as .*damaged/);
+    expect(lines.join('')).toMatch(/connections\.json is not valid JSON; renamed to .*damaged/);
     expect(
       readdirSync(path)
         .map((name) => name.replace(/\d+$/, 'N'))
@@ -346,22 +351,22 @@ describe('the files', () => {
     ).toEqual(['connections.json.damaged-N', 'cursors.json.damaged-N']);
   });
 
-  it('keep an entry that is not understood as it is', async () => {
-    const stranger = { id: 'otel_new', endpoint_url: 'grpc://x', future: true };
-    const path = folder({ 'connections.json': JSON.stringify({ connections: [stranger, 7] }) });
+  it('keep an invalid entry unchanged', async () => {
+    const invalid = { id: 'otel_new', endpoint_url: 'grpc://x', future: true };
+    const path = folder({ 'connections.json': JSON.stringify({ connections: [invalid, 7] }) });
     const { connections, lines } = await startConnections({ folder: path });
     expect(lines.join('')).toContain(
-      'connection otel_new of connections.json is left out: endpoint_url must be a URL',
+      'connection otel_new in connections.json is invalid and not used: endpoint_url must be a URL',
     );
     await connect(connections, { endpoint_url: receiver.url });
     const { connections: kept } = JSON.parse(readFileSync(join(path, 'connections.json'), 'utf8')) as {
       connections: unknown[];
     };
-    expect(kept.slice(0, 2)).toEqual([stranger, 7]);
+    expect(kept.slice(0, 2)).toEqual([invalid, 7]);
     expect(kept).toHaveLength(3);
   });
 
-  it('that cannot be written are no reason to send nothing', async () => {
+  it('are not needed to send: a write error is reported, and sending continues', async () => {
     const path = join(folder({ file: '' }), 'file', 'under');
     const { connections, records } = await startConnections({
       folder: path,
@@ -369,8 +374,6 @@ describe('the files', () => {
     });
     records.lines('a', 2);
     await until('they are there', () => receiver.logs.length === 2);
-    expect(connections.status('settings-logs')!.last_error).toMatch(
-      /how far it has come cannot be kept: ENOTDIR/,
-    );
+    expect(connections.status('settings-logs')!.last_error).toMatch(/cannot save the cursor: ENOTDIR/);
   });
 });

@@ -1,4 +1,4 @@
-// What is stored arrives: at a receiver that is down, slow, full or wrong, and over restarts of weir.
+// Delivery of stored records: to receivers that are down, slow, overloaded or wrong, and across restarts of weir.
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { connect, FAST, kill, startConnections, stopConnections } from '../../kit/connections.ts';
 import { removeFolders } from '../../kit/folder.ts';
@@ -6,9 +6,9 @@ import { partialSuccess } from '../../kit/otlp-messages.ts';
 import { answering, linesOf, logsIn, Receiver, resetting, spansIn } from '../../kit/otlp-receiver.ts';
 import { Records } from '../../kit/records.ts';
 import { until } from '../../kit/until.ts';
-import type { OpenExportFeed, ProjectSpans } from '../../../src/telemetry/otlp-export/otlp-export.ts';
-import type { LogRecord } from '../../../src/telemetry/logs/logs.ts';
-import { emptyOf, emptySpan, tracesRequest } from '../../../src/protocol/otlp/messages.ts';
+import type { ProjectSpans } from '../../../src/telemetry/otlp-export/otlp-export.ts';
+import type { LogRecord, Logs } from '../../../src/telemetry/logs/logs.ts';
+import { emptyMessage, emptySpan, tracesRequest } from '../../../src/protocol/otlp/messages.ts';
 
 let receiver: Receiver;
 beforeEach(async () => {
@@ -20,18 +20,18 @@ afterEach(async () => {
   removeFolders();
 });
 
-const took = (lines: readonly string[]) =>
-  until(`the receiver took ${lines.length} lines`, () => linesOf(receiver.logs).length >= lines.length);
+const received = (lines: readonly string[]) =>
+  until(`the receiver has ${lines.length} lines`, () => linesOf(receiver.logs).length >= lines.length);
 const toReceiver = (more: object = {}) => ({ endpoint_url: receiver.url, ...more });
 
-describe.each(['protobuf', 'json'] as const)('in %s', (encoding) => {
+describe.each(['protobuf', 'json'] as const)('encoding %s', (encoding) => {
   it.each(['gzip', 'none'] as const)(
-    'what is stored arrives once and in order, compression %s',
+    'sends stored records once and in order, compression %s',
     async (compression) => {
       const { connections, records } = await startConnections();
       const { id } = await connect(connections, toReceiver({ encoding, compression }));
       const lines = records.lines('a', 1300);
-      await took(lines);
+      await received(lines);
       expect(linesOf(receiver.logs)).toEqual(lines);
       expect(Math.max(...receiver.taken.map((one) => logsIn(one).length))).toBe(512);
       const { headers, path } = receiver.requests[0]!;
@@ -54,23 +54,23 @@ describe.each(['protobuf', 'json'] as const)('in %s', (encoding) => {
   );
 });
 
-it('a receiver that says 503 with Retry-After, 429, breaks the connection, and takes a part: nothing lost, nothing twice', async () => {
+it('loses and repeats nothing after 503 with Retry-After, 429, broken connections and a partial success', async () => {
   const { connections, records } = await startConnections();
   const { id } = await connect(connections, toReceiver());
   receiver.script.push(
     resetting,
     answering(503, 'later', { 'retry-after': '1' }),
     answering(429),
-    // On a connection that was kept: that may happen to anybody, and is tried again at once.
+    // On a reused connection: the request is repeated at once on a new one.
     resetting,
     answering(504),
     answering(502),
     answering(200, partialSuccess(3, 'too old'), { 'content-type': 'application/x-protobuf' }),
   );
   const lines = records.lines('a', 10);
-  await until('it is through', () => connections.status(id)!.cursor === 10);
+  await until('all records are finished', () => connections.status(id)!.cursor === 10);
   expect(linesOf(receiver.logs)).toEqual(lines);
-  // The one that took it was not asked again.
+  // No request after the partial success.
   expect(receiver.requests).toHaveLength(7);
   const [, first, second] = receiver.requests;
   expect(second!.atMs - first!.atMs).toBeGreaterThanOrEqual(990);
@@ -91,7 +91,7 @@ it('a receiver that says 503 with Retry-After, 429, breaks the connection, and t
   );
 });
 
-it('a receiver that is down for a while gets everything when it is back', async () => {
+it('sends everything once a receiver is up again', async () => {
   const { connections, records } = await startConnections();
   const { id } = await connect(connections, toReceiver());
   const { port } = receiver;
@@ -102,10 +102,10 @@ it('a receiver that is down for a while gets everything when it is back', async 
   expect(behind.last_error).toMatch(/ECONNREFUSED/);
   expect(behind.retry_at).toMatch(/^2.*Z$/);
   lines.push(...records.lines('b', 500));
-  await until('the depth is known', () => connections.status(id)!.queue_records === 2500);
+  await until('new records are counted', () => connections.status(id)!.queue_records === 2500);
   await until('the lag grows', () => connections.status(id)!.lag_seconds > 0);
   await receiver.start(port);
-  await took(lines);
+  await received(lines);
   expect(linesOf(receiver.logs)).toEqual(lines);
 });
 
@@ -114,55 +114,52 @@ it.each([
     400,
     'application/json',
     JSON.stringify({ code: 3, message: 'no such tenant' }),
-    'answered 400: no such tenant',
+    'receiver returned 400: no such tenant',
   ],
-  [500, 'application/x-protobuf', Buffer.from([0x12, 2, 0x6e, 0x6f]), 'answered 500: no'],
-  [501, 'text/html', '', 'answered 501'],
-])(
-  '%i is not asked again: the records count as rejected, and it goes on',
-  async (status, type, body, error) => {
-    const { connections, records } = await startConnections();
-    const { id } = await connect(connections, toReceiver());
-    const elsewhere = await new Receiver().start();
-    receiver.script.push(answering(status, body, { 'content-type': type, location: elsewhere.url }));
-    records.lines('bad', 3);
-    await until('they are refused', () => connections.status(id)!.rejected === 3);
-    expect(connections.status(id)).toMatchObject({ last_error: error, cursor: 3, sent: 0 });
-    const lines = records.lines('good', 2);
-    await took(lines);
-    expect(linesOf(receiver.logs)).toEqual(lines);
-    expect(elsewhere.requests).toHaveLength(0);
-    await elsewhere.stop();
-  },
-);
+  [500, 'application/x-protobuf', Buffer.from([0x12, 2, 0x6e, 0x6f]), 'receiver returned 500: no'],
+  [501, 'text/html', '', 'receiver returned 501'],
+])('counts records as rejected after %i, and continues', async (status, type, body, error) => {
+  const { connections, records } = await startConnections();
+  const { id } = await connect(connections, toReceiver());
+  const elsewhere = await new Receiver().start();
+  receiver.script.push(answering(status, body, { 'content-type': type, location: elsewhere.url }));
+  records.lines('bad', 3);
+  await until('they are rejected', () => connections.status(id)!.rejected === 3);
+  expect(connections.status(id)).toMatchObject({ last_error: error, cursor: 3, sent: 0 });
+  const lines = records.lines('good', 2);
+  await received(lines);
+  expect(linesOf(receiver.logs)).toEqual(lines);
+  expect(elsewhere.requests).toHaveLength(0);
+  await elsewhere.stop();
+});
 
 it.each([
-  [401, 'who are you?\n', 'answered 401: who are you?'],
-  [403, '', 'answered 403'],
-  [404, '', 'answered 404'],
-  [307, '', 'answered 307, and redirects are not followed'],
-])('%i says nothing of the records: they wait until that is put right', async (status, body, error) => {
+  [401, 'who are you?\n', 'receiver returned 401: who are you?'],
+  [403, '', 'receiver returned 403'],
+  [404, '', 'receiver returned 404'],
+  [307, '', 'receiver returned 307 (redirects are not followed)'],
+])('keeps records while a receiver returns %i, and sends them afterwards', async (status, body, error) => {
   const { connections, records } = await startConnections();
   const { id } = await connect(connections, toReceiver());
   const elsewhere = await new Receiver().start();
   receiver.otherwise = answering(status, body, { 'content-type': 'text/plain', location: elsewhere.url });
   const lines = records.lines('kept', 3);
   await until('it is paused', () => connections.status(id)!.state === 'paused');
-  await until('it asks again', () => receiver.requests.length >= 4);
+  await until('it has retried', () => receiver.requests.length >= 4);
   lines.push(...records.lines('later', 600));
-  await until('the depth is known', () => connections.status(id)!.queue_records === 603);
+  await until('new records are counted', () => connections.status(id)!.queue_records === 603);
   expect(connections.status(id)).toMatchObject({ last_error: error, cursor: 0, rejected: 0, sent: 0 });
-  await until('it says when it asks again', () => connections.status(id)!.retry_at !== '');
+  await until('the next retry is shown', () => connections.status(id)!.retry_at !== '');
   receiver.otherwise = answering(200);
-  await took(lines);
+  await received(lines);
   expect(linesOf(receiver.logs)).toEqual(lines);
-  await until('all is well', () => connections.status(id)!.state === 'running');
-  await until('nothing is behind', () => connections.status(id)!.lag_seconds === 0);
+  await until('it is running', () => connections.status(id)!.state === 'running');
+  await until('the lag is 0', () => connections.status(id)!.lag_seconds === 0);
   expect(elsewhere.requests).toHaveLength(0);
   await elsewhere.stop();
 });
 
-it('another key is used at once, however long the old one was refused', async () => {
+it('uses a new key at once after the old one was rejected', async () => {
   const { connections, records } = await startConnections({ timing: { ...FAST, lockedRetry: 3_600_000 } });
   const key = (value: string) => ({ header_name: 'X-Key', header_value: value });
   const { id } = await connect(connections, toReceiver(key('expired')));
@@ -170,35 +167,35 @@ it('another key is used at once, however long the old one was refused', async ()
   const lines = records.lines('a', 3);
   await until('it is paused', () => connections.status(id)!.state === 'paused');
   await connections.change(id, key('new-key'));
-  await took(lines);
+  await received(lines);
   expect(connections.status(id)).toMatchObject({ state: 'running', sent: 3, rejected: 0 });
 });
 
-it('a receiver that closes the connection on large requests gets smaller ones', async () => {
+it('splits a batch if the receiver closes the connection on large requests', async () => {
   const { connections, records } = await startConnections();
   const { id } = await connect(connections, toReceiver());
   receiver.otherwise = (res, req, received) =>
     logsIn(received).length > 40 ? void req.socket.resetAndDestroy() : void res.end();
   const lines = records.lines('a', 500);
-  await took(lines);
+  await received(lines);
   expect(linesOf(receiver.logs)).toEqual(lines);
-  // The receiver has them before its last answer arrives.
+  // The receiver has them before its last response arrives.
   await until('all are counted as sent', () => connections.status(id)!.sent === 500);
   expect(connections.status(id)).toMatchObject({ rejected: 0 });
 });
 
-it('a record whose connection is closed every time is not given up', async () => {
+it('keeps retrying a single record if the connection is closed every time', async () => {
   const { connections, records } = await startConnections();
   await connect(connections, toReceiver());
   receiver.otherwise = resetting;
   const lines = records.lines('a', 2);
-  await until('it is asked often', () => receiver.requests.length > 14);
+  await until('it has retried often', () => receiver.requests.length > 14);
   receiver.otherwise = answering(200);
-  await took(lines);
+  await received(lines);
   expect(linesOf(receiver.logs)).toEqual(lines);
 });
 
-it('what is too large is sent in parts, and one record that is too large alone is given up', async () => {
+it('splits a batch after 413, and rejects a single record that is too large', async () => {
   const { connections, records } = await startConnections();
   const { id } = await connect(connections, toReceiver());
   receiver.otherwise = (res, _, received) => {
@@ -206,12 +203,12 @@ it('what is too large is sent in parts, and one record that is too large alone i
     res.writeHead(tooLarge ? 413 : 200).end();
   };
   const lines = records.lines('a', 20);
-  await until('it is through', () => connections.status(id)!.cursor === 20);
+  await until('all records are finished', () => connections.status(id)!.cursor === 20);
   expect(linesOf(receiver.logs)).toEqual(lines.filter((line) => line !== 'a7'));
   expect(connections.status(id)).toMatchObject({ sent: 19, rejected: 1 });
 });
 
-it('a request has about 4 MiB at most', async () => {
+it('sends requests of at most about 4 MiB', async () => {
   const { connections, records } = await startConnections();
   await connect(connections, toReceiver());
   records.add(...Array.from({ length: 9 }, (_, i) => ({ message: `${i}`.repeat(700_000) })));
@@ -221,17 +218,17 @@ it('a request has about 4 MiB at most', async () => {
   expect(sizes.length).toBeGreaterThan(3);
 });
 
-it('a receiver that does not answer is asked again', async () => {
+it('retries after a timeout', async () => {
   const { connections, records } = await startConnections({ timing: { ...FAST, timeout: 50 } });
   const { id } = await connect(connections, toReceiver());
   receiver.script.push(() => undefined);
   const lines = records.lines('a', 2);
-  await took(lines);
+  await received(lines);
   expect(connections.status(id)!.last_error).toBe('no answer within 50 ms');
   expect(linesOf(receiver.logs)).toEqual(lines);
 });
 
-it('an endless answer is not read to its end', async () => {
+it('stops reading an endless response', async () => {
   const { connections, records } = await startConnections();
   const { id } = await connect(connections, toReceiver());
   receiver.script.push((res) => {
@@ -246,69 +243,69 @@ it('an endless answer is not read to its end', async () => {
   await until('it counts as sent', () => connections.status(id)!.sent === 1);
 });
 
-it('records without a full request are gathered for an interval', async () => {
+it('collects records for an interval if they do not fill a request', async () => {
   const { connections, records } = await startConnections({ timing: { ...FAST, interval: 300 } });
   await connect(connections, toReceiver());
   records.lines('first', 1);
-  await took(['first0']);
+  await received(['first0']);
   for (let i = 0; i < 20; i++) records.lines(`x${i}-`, 1);
-  await took(Array<string>(21).fill(''));
+  await received(Array<string>(21).fill(''));
   expect(receiver.requests).toHaveLength(2);
   expect(receiver.requests[1]!.atMs - receiver.requests[0]!.atMs).toBeGreaterThan(250);
 });
 
-it('each destination goes at its own pace', async () => {
+it('does not let a failing destination delay another one', async () => {
   const { connections, records } = await startConnections();
   const slow = await new Receiver().start();
   slow.otherwise = answering(503);
   const behind = await connect(connections, { name: 'slow', endpoint_url: slow.url });
   await connect(connections, toReceiver({ name: 'quick' }));
   const lines = records.lines('a', 600);
-  await took(lines);
+  await received(lines);
   expect(connections.status(behind.id)).toMatchObject({ sent: 0, cursor: 0 });
   await slow.stop();
 });
 
 describe('a restart', () => {
-  it('in the middle goes on where the receiver’s last yes was', async () => {
+  it('continues after the last accepted request', async () => {
     const first = await startConnections();
     const { id } = await connect(first.connections, toReceiver());
     const { records, folder } = first;
-    // Two requests are taken, the third is under way when weir is killed.
+    // Two requests are accepted, the third has no response when weir is killed.
     receiver.script.push(answering(200), answering(200), () => undefined);
     const lines = records.lines('a', 2000);
     await until('the third is under way', () => receiver.requests.length === 3);
     await kill(first.connections);
     expect(receiver.taken).toHaveLength(2);
     const second = await startConnections({ records, folder });
-    await took(lines);
+    await received(lines);
     expect(linesOf(receiver.logs)).toEqual(lines);
     await until('it is at the end', () => second.connections.status(id)!.cursor === 2000);
   });
 
-  it('sends what was stored while weir was not there', async () => {
+  it('sends records that were stored while the exporter was down', async () => {
     const { connections, records, folder } = await startConnections();
     await connect(connections, toReceiver());
     const lines = records.lines('before', 3);
-    await took(lines);
+    await received(lines);
     await kill(connections);
     lines.push(...records.lines('meanwhile', 3));
     await startConnections({ records, folder });
-    await took(lines);
+    await received(lines);
     expect(linesOf(receiver.logs)).toEqual(lines);
   });
 
-  it('in order sends first what is there, as far as the time goes', async () => {
+  it('sends stored records before an orderly stop ends', async () => {
     const { connections, records } = await startConnections({ timing: { ...FAST, interval: 60_000 } });
     await connect(connections, toReceiver());
     const lines = records.lines('a', 1);
-    await took(lines);
+    await received(lines);
     lines.push(...records.lines('b', 700));
     await connections.stop(performance.now() + 5000);
     expect(linesOf(receiver.logs)).toEqual(lines);
   });
 
-  it('does not wait for a receiver that is down', async () => {
+  it('does not wait for a receiver that is down at a stop', async () => {
     const { connections, records } = await startConnections({
       timing: { ...FAST, firstRetry: 60_000, lastRetry: 60_000 },
     });
@@ -320,40 +317,40 @@ describe('a restart', () => {
     expect(receiver.requests).toHaveLength(2);
   });
 
-  it('with a store that begins anew goes on at its end', async () => {
+  it('continues at the end of a store that is shorter than the cursor', async () => {
     const first = await startConnections();
     await connect(first.connections, toReceiver());
-    await took(first.records.lines('a', 50));
+    await received(first.records.lines('a', 50));
     await kill(first.connections);
     const records = new Records();
     records.lines('lost', 5);
     await startConnections({ records, folder: first.folder });
     records.lines('new', 2);
-    await took(Array<string>(52).fill(''));
+    await received(Array<string>(52).fill(''));
     expect(linesOf(receiver.logs).slice(50)).toEqual(['new0', 'new1']);
   });
 });
 
-describe('it begins', () => {
+describe('a new destination', () => {
   it.each([
     ['now', ['new0']],
     ['earliest', ['old2', 'old3', 'new0']],
     [4, ['old3', 'new0']],
     [1, ['old2', 'old3', 'new0']],
     [99, ['new0']],
-  ])('from %s', async (from, expected) => {
+  ])('starts from %s', async (from, expected) => {
     const { connections, records } = await startConnections();
     records.lines('old', 4);
     records.expire(3);
     const { id } = await connect(connections, toReceiver({ start_from: from }));
     records.lines('new', 1);
-    await took(expected);
+    await received(expected);
     expect(linesOf(receiver.logs)).toEqual(expected);
     expect(connections.status(id)!.dropped).toBe(0);
   });
 });
 
-it('what expires before it could be sent is counted', async () => {
+it('counts records that expire before they are sent', async () => {
   const { connections, records } = await startConnections();
   const { id } = await connect(connections, toReceiver({ name: 'late', enabled: true }));
   receiver.otherwise = answering(503);
@@ -362,12 +359,12 @@ it('what expires before it could be sent is counted', async () => {
   records.lines('b', 600);
   records.expire(590);
   receiver.otherwise = answering(200);
-  await until('it is through', () => connections.status(id)!.cursor === 601);
+  await until('all records are finished', () => connections.status(id)!.cursor === 601);
   expect(connections.status(id)).toMatchObject({ sent: 1 + 12, dropped: 588 });
-  expect(connections.status(id)!.last_error).toBe('588 records had expired before they could be sent');
+  expect(connections.status(id)!.last_error).toBe('588 records expired before they were sent');
 });
 
-it('only what is wanted is sent, and the cursor moves over the rest', async () => {
+it('sends wanted records only, and moves the cursor past the others', async () => {
   const { connections, records } = await startConnections();
   const { id } = await connect(connections, toReceiver({ min_level: 'warn', query: 'disk' }));
   records.add(
@@ -378,46 +375,46 @@ it('only what is wanted is sent, and the cursor moves over the rest', async () =
     { message: 'disk gone', severity: 13 },
     { message: 'disk quiet', severity: 0 },
   );
-  await took(['', '']);
+  await received(['', '']);
   expect(linesOf(receiver.logs)).toEqual(['disk full', 'disk gone']);
   await until('it is at the end', () => connections.status(id)!.cursor === 6);
 });
 
-it('a store that does not answer is asked again', async () => {
+it('retries after the store could not be read', async () => {
   const { connections, records } = await startConnections();
   const { id } = await connect(connections, toReceiver());
   records.broken = new Error('the reader has ended');
   const lines = records.lines('a', 3);
   await until('it is known', () => connections.status(id)!.last_error === 'the reader has ended');
   records.broken = undefined;
-  await took(lines);
+  await received(lines);
   expect(linesOf(receiver.logs)).toEqual(lines);
 });
 
-it('a receiver that says “at once” is not asked without a pause', async () => {
+it('waits before a retry if Retry-After is 0', async () => {
   const { connections, records } = await startConnections({
     timing: { ...FAST, firstRetry: 100, lastRetry: 100 },
   });
   await connect(connections, toReceiver());
   receiver.script.push(answering(503, '', { 'retry-after': '0' }));
-  await took(records.lines('a', 1));
+  await received(records.lines('a', 1));
   const [first, second] = receiver.requests;
   expect(second!.atMs - first!.atMs).toBeGreaterThan(45);
 });
 
 describe('spans', () => {
-  /** One span for every record but those that have nothing to say. */
+  /** One span for each record whose message does not start with `silent`. */
   const spans: ProjectSpans = (records, serviceName) => {
     const wanted = records.filter(({ message }) => !message.startsWith('silent'));
     if (records.some(({ message }) => message === 'poison')) throw new TypeError('cannot be told');
     return wanted.length === 0 ? [] : [groupOf(wanted, serviceName)];
   };
   const groupOf = (records: readonly LogRecord[], serviceName: string) => ({
-    ...emptyOf(tracesRequest.resourceSpans[1].fields),
+    ...emptyMessage(tracesRequest.resourceSpans[1].fields),
     resource: { attributes: new Map([['service.name', serviceName]]), droppedAttributesCount: 0 },
     scopeSpans: [
       {
-        ...emptyOf(tracesRequest.resourceSpans[1].fields.scopeSpans[1].fields),
+        ...emptyMessage(tracesRequest.resourceSpans[1].fields.scopeSpans[1].fields),
         spans: records.map(({ message, traceId, spanId, timeNs }) => ({
           ...emptySpan(),
           name: message,
@@ -437,11 +434,11 @@ describe('spans', () => {
       ),
     );
 
-  it('go the same way, and records without any are passed over', async () => {
+  it('are sent like logs, and records without spans are skipped', async () => {
     const { connections, records } = await startConnections({ spans });
     const { id } = await connect(connections, toReceiver({ signal: 'traces', service_name: 'truss-server' }));
     records.add({ ...ids, message: 'silent' });
-    await until('it is passed over', () => connections.status(id)!.cursor === 1);
+    await until('it is skipped', () => connections.status(id)!.cursor === 1);
     records.add({ ...ids, message: 'predict' }, { message: 'a line' }, { ...ids, message: 'silent too' });
     await until('it is at the end', () => connections.status(id)!.cursor === 4);
     expect(names()).toEqual(['predict']);
@@ -451,7 +448,7 @@ describe('spans', () => {
     ]);
   });
 
-  it('that cannot be written hold back no others', async () => {
+  it('are sent without a span that cannot be encoded', async () => {
     const { connections, records } = await startConnections({ spans });
     const { id } = await connect(connections, toReceiver({ signal: 'traces' }));
     records.add(...['a', 'b', 'poison', 'c', 'd'].map((message) => ({ ...ids, message })));
@@ -460,15 +457,15 @@ describe('spans', () => {
     expect(connections.status(id)).toMatchObject({
       sent: 4,
       rejected: 1,
-      last_error: 'cannot be written as OTLP: cannot be told',
+      last_error: 'cannot encode as OTLP: cannot be told',
     });
   });
 });
 
-it('nobody waits for a store that hangs', async () => {
+it('ends at the deadline if the store hangs', async () => {
   const records = new Records();
   let isHanging = false;
-  const open: OpenExportFeed = (wanted) => {
+  const open: Logs['feed'] = (wanted) => {
     const feed = records.open(wanted);
     if ('problem' in feed) return feed;
     return {

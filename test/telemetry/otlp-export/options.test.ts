@@ -1,8 +1,8 @@
-// Where the settings say that spans and logs go to, and the variables by which the contract's servers are told.
+// Destinations of the settings, and the environment variables that set them.
 import { describe, expect, it } from 'vitest';
 import { explain, load } from '../../../src/config/config.ts';
-import { configured } from '../../../src/telemetry/otlp-export/configured-destinations.ts';
-import { shownForm } from '../../../src/telemetry/otlp-export/destination.ts';
+import { configuredDestinations } from '../../../src/telemetry/otlp-export/configured-destinations.ts';
+import { withoutSecrets } from '../../../src/telemetry/otlp-export/destination.ts';
 import { write, folder, removeFolders } from '../../kit/folder.ts';
 
 const loaded = (env: Record<string, string>, ...args: string[]) =>
@@ -13,31 +13,31 @@ function settingsOf(env: Record<string, string>, ...args: string[]) {
   return result;
 }
 const tracesOf = (env: Record<string, string>, ...args: string[]) => {
-  const [destination] = configured(settingsOf(env, ...args).config.export);
+  const [destination] = configuredDestinations(settingsOf(env, ...args).config.export);
   return destination && [destination.endpoint_url, destination.headers];
 };
 const HONEYCOMB = { HONEYCOMB_API_KEY: 'the-team-key', HONEYCOMB_DATASET: 'weir' };
 const OTEL = { OTEL_EXPORTER_OTLP_ENDPOINT: 'https://otlp.example.com/custom' };
 
-describe('spans', () => {
-  it('go nowhere when nobody says where', () => {
+describe('export.traces_endpoint', () => {
+  it('is empty by default', () => {
     expect(tracesOf({})).toBeUndefined();
     expect(tracesOf({ HONEYCOMB_API_KEY: 'alone' })).toBeUndefined();
     expect(tracesOf({ HONEYCOMB_DATASET: 'alone' })).toBeUndefined();
   });
 
-  it('go to Honeycomb by its two variables', () => {
+  it('is set to Honeycomb by HONEYCOMB_API_KEY and HONEYCOMB_DATASET', () => {
     expect(tracesOf(HONEYCOMB)).toEqual([
       'https://api.honeycomb.io/v1/traces',
       { 'x-honeycomb-team': 'the-team-key', 'x-honeycomb-dataset': 'weir' },
     ]);
   });
 
-  it('go to the whole URL of OpenTelemetry’s variable', () => {
+  it('is set by OTEL_EXPORTER_OTLP_ENDPOINT, with nothing appended', () => {
     expect(tracesOf({ ...HONEYCOMB, ...OTEL })).toEqual(['https://otlp.example.com/custom', {}]);
   });
 
-  it('go where weir’s own settings say, and no other’s key goes with them', () => {
+  it('takes weir’s own settings first, without the Honeycomb key', () => {
     const file = `${folder()}/weir.yaml`;
     write(file.replace('/weir.yaml', ''), {
       'weir.yaml': 'export:\n  traces_endpoint: https://mine.example.com/t\n',
@@ -50,7 +50,7 @@ describe('spans', () => {
     removeFolders();
   });
 
-  it('say what is wrong by the name that it was given by', () => {
+  it('names the environment variable in an error', () => {
     const result = loaded({ OTEL_EXPORTER_OTLP_ENDPOINT: 'collector:4318' });
     expect(result.ok ? [] : result.problems).toEqual([
       'OTEL_EXPORTER_OTLP_ENDPOINT: export.traces_endpoint is "collector:4318", must be a URL such as https://otlp.example.com/v1/traces',
@@ -58,7 +58,7 @@ describe('spans', () => {
   });
 });
 
-it('keys are shown by nobody', () => {
+it('hides keys in all settings that are shown', () => {
   const env = {
     ...HONEYCOMB,
     WEIR_EXPORT_ENDPOINT: 'https://logs.example.com/v1/logs',
@@ -68,9 +68,9 @@ it('keys are shown by nobody', () => {
   const { config, given } = settingsOf(env);
   const shown = explain(config, given).filter(({ key }) => key.startsWith('export.'));
   expect(shown).toContainEqual({ key: 'export.traces_headers', value: '***', origin: 'HONEYCOMB_API_KEY' });
-  const told = JSON.stringify([shown, configured(config.export).map(shownForm)]);
+  const told = JSON.stringify([shown, configuredDestinations(config.export).map(withoutSecrets)]);
   expect(told).not.toMatch(/the-(team|log|encryption)-key/);
-  expect(configured(config.export)[0]).toMatchObject({
+  expect(configuredDestinations(config.export)[0]).toMatchObject({
     endpoint_url: 'https://logs.example.com/v1/logs',
     header_name: 'Authorization',
     header_value: 'Bearer the-log-key',

@@ -1,7 +1,10 @@
-// What a receiver is told of a record, to the letter (contracts/baseten.md 8.3, contracts/logplane.md C4).
+// Records as OTLP log records (docs/contracts/serving.md 8.3, docs/contracts/logs.md 4), and responses of receivers.
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { readDestination, type DestinationInput } from '../../../src/telemetry/otlp-export/destination.ts';
+import {
+  parseDestination,
+  type DestinationSettings,
+} from '../../../src/telemetry/otlp-export/destination.ts';
 import { logsOf } from '../../../src/telemetry/otlp-export/otlp-logs.ts';
 import { exportResult, retryAfterMs } from '../../../src/telemetry/otlp-export/delivery-result.ts';
 import type { LogRecord } from '../../../src/telemetry/logs/logs.ts';
@@ -12,10 +15,10 @@ import { readLogs } from '../../kit/otlp-messages.ts';
 import { BLANK } from '../../kit/records.ts';
 
 const sender = { modelId: 'mdl1', version: '1.2.3' };
-function said(more: object = {}): DestinationInput {
-  const read = readDestination({ endpoint_url: 'http://receiver/v1/logs', ...more });
-  if ('problems' in read) throw new Error(read.problems.join());
-  return read.said;
+function destination(more: object = {}): DestinationSettings {
+  const parsed = parseDestination({ endpoint_url: 'http://receiver/v1/logs', ...more });
+  if ('problems' in parsed) throw new Error(parsed.problems.join());
+  return parsed.settings;
 }
 const records: LogRecord[] = [
   {
@@ -30,7 +33,7 @@ const records: LogRecord[] = [
     attributes: JSON.stringify({
       exc_info: 'Traceback (most recent call last): …',
       training_job_id: 'job1',
-      secret_of_the_app: 'is not named and does not leave',
+      secret_of_the_app: 'is not named and is not sent',
       '': 0,
     }),
   },
@@ -48,14 +51,14 @@ const records: LogRecord[] = [
   },
 ];
 
-it('JSON of a line and a request is what it was', () => {
-  const json = encode('json', logsRequest, logsOf(records, said(), sender)).toString();
+it('encodes a line and a request as JSON like the fixture', () => {
+  const json = encode('json', logsRequest, logsOf(records, destination(), sender)).toString();
   const golden = readFileSync(new URL('../../fixtures/otlp/logs.json', import.meta.url), 'utf8');
   expect(`${JSON.stringify(JSON.parse(json), null, 2)}\n`).toBe(golden);
 });
 
-it('protobuf says the same', () => {
-  const request = readLogs(encode('protobuf', logsRequest, logsOf(records, said(), sender)));
+it('encodes a line as protobuf', () => {
+  const request = readLogs(encode('protobuf', logsRequest, logsOf(records, destination(), sender)));
   const [line] = request.resourceLogs[0]!.scopeLogs[0]!.logRecords;
   expect(line).toMatchObject({
     timeUnixNano: '1700000000123456789',
@@ -76,17 +79,17 @@ it.each([
   [17, 17, 'ERROR'],
   [21, 21, 'FATAL'],
   [24, 24, 'FATAL'],
-])('severity %i leaves as %i %s', (severity, number, text) => {
-  const request = logsOf([{ ...BLANK, severity }], said(), sender);
+])('sends severity %i as %i %s', (severity, number, text) => {
+  const request = logsOf([{ ...BLANK, severity }], destination(), sender);
   const [log] = request.resourceLogs[0]!.scopeLogs[0]!.logRecords;
   expect([log!.severityNumber, log!.severityText]).toEqual([number, text]);
 });
 
-it('a destination may name other attributes, of fields and of what the record says', () => {
+it('sends the attributes that the destination names, from fields and from attributes of the record', () => {
   const names = ['status', 'duration_ms', 'secret_of_the_app', 'toString', 'none'];
-  const request = logsOf(records, said({ attributes: names }), sender);
+  const request = logsOf(records, destination({ attributes: names }), sender);
   const [line, exchange] = request.resourceLogs[0]!.scopeLogs[0]!.logRecords;
-  expect(line!.attributes).toEqual(new Map([['secret_of_the_app', 'is not named and does not leave']]));
+  expect(line!.attributes).toEqual(new Map([['secret_of_the_app', 'is not named and is not sent']]));
   expect(exchange!.attributes).toEqual(
     new Map<string, unknown>([
       ['status', 200n],
@@ -95,8 +98,8 @@ it('a destination may name other attributes, of fields and of what the record sa
   );
 });
 
-it('what weir sends, weir takes in as it was', () => {
-  const [line] = recordsOfLogs(logsOf(records, said(), sender), { nowNs: 1n, deployment: 'other' });
+it('is ingested by another weir unchanged', () => {
+  const [line] = recordsOfLogs(logsOf(records, destination(), sender), { nowNs: 1n, deployment: 'other' });
   const { attributes, ...rest } = line!;
   expect(rest).toEqual({ ...records[0], seq: 0, source: 'api', attributes: undefined });
   expect(JSON.parse(attributes)).toMatchObject({
@@ -105,7 +108,7 @@ it('what weir sends, weir takes in as it was', () => {
   });
 });
 
-describe('Retry-After', () => {
+describe('retryAfterMs', () => {
   const now = Date.UTC(2026, 0, 1);
   it.each([
     ['2', 2000],
@@ -118,32 +121,34 @@ describe('Retry-After', () => {
     ['-1', undefined],
     ['', undefined],
     [undefined, undefined],
-  ])('%s', (value, ms) => expect(retryAfterMs(value, now)).toBe(ms));
+  ])('reads %s', (value, ms) => expect(retryAfterMs(value, now)).toBe(ms));
 });
 
-describe('a yes', () => {
-  const yes = (body: Buffer, type?: string) =>
+describe('a 200 response', () => {
+  const resultOf = (body: Buffer, type?: string) =>
     exportResult({ status: 200, headers: { 'content-type': type }, body }, 'logs', 'protobuf', 10, 0);
-  const answer = (rejectedLogRecords: bigint, errorMessage: string) => ({
+  const response = (rejectedLogRecords: bigint, errorMessage: string) => ({
     partialSuccess: { rejectedLogRecords, errorMessage },
   });
 
-  it('is read in the encoding that it is in', () => {
-    const partly = answer(3n, 'old');
-    const verdict = { is: 'taken', rejected: 3, note: 'old' };
-    expect(yes(encode('protobuf', logsResponse, partly))).toEqual(verdict);
-    expect(yes(encode('json', logsResponse, partly), 'application/json')).toEqual(verdict);
+  it('is decoded by its content type, else by the encoding of the request', () => {
+    const partial = response(3n, 'old');
+    const result = { kind: 'accepted', rejected: 3, note: 'old' };
+    expect(resultOf(encode('protobuf', logsResponse, partial))).toEqual(result);
+    expect(resultOf(encode('json', logsResponse, partial), 'application/json')).toEqual(result);
   });
 
-  it('that cannot be read is a yes', () => {
-    const whole = { is: 'taken', rejected: 0, note: '' };
+  it('counts as full success if it cannot be decoded', () => {
+    const success = { kind: 'accepted', rejected: 0, note: '' };
     for (const body of ['', 'OK', '{', '\0\0'])
-      expect([body, yes(Buffer.from(body), 'text/plain')]).toEqual([body, whole]);
+      expect([body, resultOf(Buffer.from(body), 'text/plain')]).toEqual([body, success]);
   });
 
-  it('never rejects more than was sent, nor less than nothing', () => {
-    expect(yes(encode('protobuf', logsResponse, answer(1n << 62n, '')))).toMatchObject({ rejected: 10 });
-    expect(yes(encode('protobuf', logsResponse, answer(-5n, 'hm')))).toMatchObject({
+  it('rejects at least 0 and at most the records that were sent', () => {
+    expect(resultOf(encode('protobuf', logsResponse, response(1n << 62n, '')))).toMatchObject({
+      rejected: 10,
+    });
+    expect(resultOf(encode('protobuf', logsResponse, response(-5n, 'hm')))).toMatchObject({
       rejected: 0,
       note: 'hm',
     });

@@ -1,6 +1,9 @@
-// Spans and lines of others, sent on: as they came in, and not round and round.
+// Export of posted spans and lines: they leave as they arrived, and do not loop between two weirs.
 import { describe, expect, it } from 'vitest';
-import { readDestination, type DestinationInput } from '../../../src/telemetry/otlp-export/destination.ts';
+import {
+  parseDestination,
+  type DestinationSettings,
+} from '../../../src/telemetry/otlp-export/destination.ts';
 import { spanProjection } from '../../../src/telemetry/otlp-export/otlp-export.ts';
 import { logsOf } from '../../../src/telemetry/otlp-export/otlp-logs.ts';
 import { recordsOfLogs, recordsOfSpans, type LogRecord } from '../../../src/telemetry/logs/logs.ts';
@@ -50,16 +53,17 @@ const request = (more: object = {}) => ({
   ],
 });
 
-describe('a span of others', () => {
-  it('goes on with its sender, its scope and every attribute under its own name', () => {
+describe('a posted span', () => {
+  it('is exported with its resource, its scope and all attributes under their names', () => {
     const [group] = sent(posted(request())).resourceSpans;
     const [read] = posted(request());
     const [again] = recordsOfSpans({ resourceSpans: [group!] }, intake);
-    const said = ({ attributes }: LogRecord) => JSON.parse(attributes) as { scope: { attributes: object } };
+    const attributesIn = ({ attributes }: LogRecord) =>
+      JSON.parse(attributes) as { scope: { attributes: object } };
     expect({ ...again, attributes: '' }).toEqual({ ...read, attributes: '' });
-    const { scope, ...rest } = said(again!);
+    const { scope, ...rest } = attributesIn(again!);
     expect(scope).toEqual({ name: 'truss_server', version: '9', attributes: { lib: 'x', 'weir.hops': 1 } });
-    expect(rest).toEqual({ ...said(read!), scope: undefined });
+    expect(rest).toEqual({ ...attributesIn(read!), scope: undefined });
     expect([...group!.scopeSpans[0]!.spans[0]!.attributes]).toEqual([
       ['name', 'an attribute of that name'],
       ['attributes.of', 'its own dot'],
@@ -67,7 +71,7 @@ describe('a span of others', () => {
     ]);
   });
 
-  it('of which bounds and redaction left little can still be sent', () => {
+  it('is exported after redaction and size limits removed parts of it', () => {
     const attributes = JSON.stringify({
       name: 'cut',
       attributes_dropped: 3,
@@ -85,7 +89,7 @@ describe('a span of others', () => {
     for (const encoding of ['json', 'protobuf'] as const) encode(encoding, tracesRequest, message);
   });
 
-  it('that ends where no time is has the last that there is', () => {
+  it('is exported with an end time at the limit of 64 bits', () => {
     const end = String(2n ** 64n - 1n);
     for (const startTimeUnixNano of ['1', '1700000000000000001', end]) {
       const message = sent(posted(request({ startTimeUnixNano, endTimeUnixNano: end })));
@@ -103,26 +107,26 @@ describe('two weirs that export to each other', () => {
     return count;
   };
 
-  it('pass a line on as often as a chain of three needs it, and no more', () => {
-    const read = readDestination({ endpoint_url: 'http://other/v1/logs' });
-    const { said } = read as { said: DestinationInput };
+  it('pass a line on three times', () => {
+    const parsed = parseDestination({ endpoint_url: 'http://other/v1/logs' });
+    const { settings } = parsed as { settings: DestinationSettings };
     const sender = { modelId: 'mdl1', version: '1.2.3' };
     const own: LogRecord = { ...BLANK, message: 'hello', source: 'stdout' };
     const other: LogRecord = { ...own, source: 'api' };
-    expect(rounds([own, other], (all) => recordsOfLogs(logsOf(all, said, sender), intake))).toBe(3);
+    expect(rounds([own, other], (all) => recordsOfLogs(logsOf(all, settings, sender), intake))).toBe(3);
   });
 
-  it('pass a span on no more often either, of their own and of others', () => {
+  it('pass a span on three times, their own or a posted one', () => {
     const pass = (all: readonly LogRecord[]) => recordsOfSpans(sent(all), intake);
     expect(rounds(posted(request()), pass)).toBe(3);
     expect(rounds([{ ...BLANK, kind: 'span', source: 'weir', message: 'webhook ok' }], pass)).toBe(3);
   });
 
-  it('do not let a mark that somebody posts stop a line that has made no hop', () => {
+  it('ignore a posted hop count that is not a number', () => {
     const attributes = JSON.stringify({ scope: { name: 'app', attributes: { 'weir.hops': 'many' } } });
-    const read = readDestination({ endpoint_url: 'http://other/v1/logs' });
-    const { said } = read as { said: DestinationInput };
+    const parsed = parseDestination({ endpoint_url: 'http://other/v1/logs' });
+    const { settings } = parsed as { settings: DestinationSettings };
     const record: LogRecord = { ...BLANK, source: 'api', attributes };
-    expect(logsOf([record], said, { modelId: '', version: '1' }).resourceLogs).toHaveLength(1);
+    expect(logsOf([record], settings, { modelId: '', version: '1' }).resourceLogs).toHaveLength(1);
   });
 });

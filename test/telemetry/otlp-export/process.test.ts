@@ -1,4 +1,4 @@
-// An exporter as a process: killed in the middle, and with a receiver behind TLS.
+// An exporter in its own process: killed at any moment, and with a receiver behind TLS.
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
@@ -35,7 +35,7 @@ async function killed(child: ChildProcess): Promise<void> {
   await once(child, 'exit');
 }
 
-it('kill -9 at any moment: after the next start everything is there, and one request at most is there twice', async () => {
+it('loses nothing after kill -9, and repeats at most one request', async () => {
   const receiver = await new Receiver().start();
   const path = folder();
   const TOTAL = 6000;
@@ -55,7 +55,7 @@ it('kill -9 at any moment: after the next start everything is there, and one req
   await receiver.stop();
 });
 
-it('a certificate is checked, against those that NODE_EXTRA_CA_CERTS names too', async () => {
+it('verifies the receiver’s certificate, with NODE_EXTRA_CA_CERTS as further authorities', async () => {
   const requests: string[] = [];
   const server = createServer(
     { key: readFileSync(fixture('server.key')), cert: readFileSync(fixture('ca.crt')) },
@@ -67,9 +67,9 @@ it('a certificate is checked, against those that NODE_EXTRA_CA_CERTS names too',
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   const url = `https://localhost:${(server.address() as AddressInfo).port}/v1/logs`;
-  // Even where Node is told to trust everybody.
+  // Also if NODE_TLS_REJECT_UNAUTHORIZED=0 is set.
   const careless = run([folder(), url, 0, 1], { NODE_TLS_REJECT_UNAUTHORIZED: '0', NODE_NO_WARNINGS: '1' });
-  await until('it is refused', () => careless.text.includes('certificate'));
+  await until('it is rejected', () => careless.text.includes('certificate'));
   expect(requests).toEqual([]);
   run([folder(), url, 0, 1], { NODE_EXTRA_CA_CERTS: fixture('ca.crt') });
   await until('it arrives', () => requests.length === 1);

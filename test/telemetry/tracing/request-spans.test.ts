@@ -1,4 +1,4 @@
-// From records to spans: ids, times, names and outcomes, by the conventions.
+// Spans made from records: ids, times, names and statuses by the OpenTelemetry conventions.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { childSpanId, REPLICA_SPAN } from '../../../src/core/exchange/identity.ts';
@@ -6,16 +6,20 @@ import { deliverySpan } from '../../../src/telemetry/tracing/webhook-span.ts';
 import { hasFailed } from '../../../src/telemetry/tracing/span-status.ts';
 import { operationOf, routeOf } from '../../../src/telemetry/tracing/route-name.ts';
 import type { Span } from '../../../src/telemetry/tracing/span.ts';
-import { spansOf, type RecordLike } from '../../../src/telemetry/tracing/request-spans.ts';
+import { spansOf } from '../../../src/telemetry/tracing/request-spans.ts';
+import type { LogRecord } from '../../../src/telemetry/logs/logs.ts';
 
 const T = 1_790_000_000_000_000_000n;
 const ms = (n: number) => T + BigInt(Math.round(n * 1e6));
 const SPAN = 'b'.repeat(16);
 const PARENT = 'c'.repeat(16);
 
-const record = (says: object = {}, more: Partial<RecordLike> = {}): RecordLike => ({
+const record = (attributes: object = {}, more: Partial<LogRecord> = {}): LogRecord => ({
+  seq: 1,
   kind: 'request',
   timeNs: T,
+  severity: 9,
+  message: '',
   durationNs: 50_000_000,
   requestId: 'r1',
   traceId: 'a'.repeat(32),
@@ -24,6 +28,7 @@ const record = (says: object = {}, more: Partial<RecordLike> = {}): RecordLike =
   deployment: 'dep1',
   environment: 'production',
   replica: 'abc12',
+  source: 'weir',
   status: 200,
   ...more,
   attributes: JSON.stringify({
@@ -38,14 +43,14 @@ const record = (says: object = {}, more: Partial<RecordLike> = {}): RecordLike =
     request_bytes: 10,
     response_bytes: 20,
     attempts: 1,
-    ...says,
+    ...attributes,
   }),
 });
-const spans = (one: RecordLike) => spansOf(one, 'mdl1');
+const spans = (one: LogRecord) => spansOf(one, 'mdl1');
 const named = (all: readonly Span[], name: string) => all.find((span) => span.name === name)!;
 
 describe('the spans of a request', () => {
-  it('are its own, in the caller’s trace, and the replica’s time, by the id that the replica was told', () => {
+  it('are its own span and a replica span, in the client’s trace, with the ids that the replica received', () => {
     const [own, replica, ...others] = spans(record());
     expect(others).toEqual([]);
     expect(own).toEqual({
@@ -87,7 +92,7 @@ describe('the spans of a request', () => {
     });
   });
 
-  it('tell waiting, connecting and the replica’s time apart, one after the other', () => {
+  it('show queueing, connecting and the replica one after the other', () => {
     const all = spans(record({ queue_ms: 10, leased_ms: 10.5, connected_ms: 12 }));
     expect(named(all, 'weir.queue')).toMatchObject({
       parentSpanId: SPAN,
@@ -102,7 +107,7 @@ describe('the spans of a request', () => {
     expect(new Set(all.map(({ spanId }) => spanId)).size).toBe(all.length);
   });
 
-  it('of several tries say how many, and that their waits are a sum', () => {
+  it('show the number of attempts, and one queue span with the sum of the waits', () => {
     const all = spans(record({ queue_ms: 10, leased_ms: 30, attempts: 3, retries: 1 }));
     expect(named(all, 'weir.queue')).toMatchObject({
       startTimeUnixNano: T,
@@ -113,9 +118,9 @@ describe('the spans of a request', () => {
     expect(named(all, 'POST').attributes).toMatchObject({ 'http.request.resend_count': 2 });
   });
 
-  it('have the head of the answer as an event if it came before the first byte', () => {
-    const events = (says: object) =>
-      spans(record(says))[0]!.events.map(({ name, timeUnixNano }) => [name, timeUnixNano]);
+  it('have an event for the response head if it came before the first byte', () => {
+    const events = (attributes: object) =>
+      spans(record(attributes))[0]!.events.map(({ name, timeUnixNano }) => [name, timeUnixNano]);
     expect(events({ head_ms: 2, first_byte_ms: 40 })).toEqual([
       ['weir.head', ms(2)],
       ['weir.first_byte', ms(40)],
@@ -124,7 +129,7 @@ describe('the spans of a request', () => {
     expect(events({ head_ms: 2, first_byte_ms: undefined })).toEqual([['weir.head', ms(2)]]);
   });
 
-  it('of one that no replica had are its own and its wait', () => {
+  it('are its own span and a queue span if no replica was free', () => {
     const all = spans(
       record(
         {
@@ -146,7 +151,7 @@ describe('the spans of a request', () => {
     });
   });
 
-  it('of a run of the queue have the wait beside it, under the submit', () => {
+  it('of an asynchronous attempt include the wait in the queue, as a sibling under the submission', () => {
     const [own, wait] = spans(record({ async: true, async_wait_ms: 1500, path: '/v1/models/model:predict' }));
     expect(own).toMatchObject({ name: 'async /v1/models/model:predict', kind: 5, parentSpanId: PARENT });
     expect(wait).toMatchObject({
@@ -157,7 +162,7 @@ describe('the spans of a request', () => {
     });
   });
 
-  it('of a language model say which, and what it counted', () => {
+  it('of a language model have the model and its token counts', () => {
     const all = spans(
       record({
         path: '/environments/production/sync/v1/chat/completions',
@@ -193,7 +198,7 @@ describe('the spans of a request', () => {
     expect(Object.keys(spans(record())[1]!.attributes).some((name) => name.startsWith('gen_ai'))).toBe(false);
   });
 
-  it('of a gRPC call say the service, the method and its code', () => {
+  it('of a gRPC call have the service, the method and the status code', () => {
     const call = { protocol: 'grpc', path: '/inference.Model/Predict' };
     const [own] = spans(record(call, { status: 14 }));
     expect(own).toMatchObject({
@@ -212,12 +217,12 @@ describe('the spans of a request', () => {
     expect(spans(record(call, { status: 12 }))[0]!.name).toBe('grpc');
   });
 
-  it('are none where weir took no part in the trace, and none of what is no request', () => {
+  it('do not exist without a trace, or for a record that is not a request', () => {
     expect(spans(record({}, { spanId: '' }))).toEqual([]);
     expect(spans(record({}, { kind: 'line' }))).toEqual([]);
   });
 
-  it('have ends behind their beginnings and parents among them, whatever was recorded', () => {
+  it('end after they start and have a parent among them, for any record', () => {
     const some = fc.option(fc.double({ min: 0, max: 1e6, noNaN: true }), { nil: undefined });
     fc.assert(
       fc.property(
@@ -244,8 +249,8 @@ describe('the spans of a request', () => {
   });
 });
 
-describe('a failure', () => {
-  it('is what weir or the replica did, not the client', () => {
+describe('span status', () => {
+  it('is an error if weir or the replica failed, but not if the client did', () => {
     const http = (status: number, cause = 'ok') => hasFailed({ protocol: 'http', status, cause });
     expect([200, 404, 429, 499].map((status) => http(status))).toEqual([false, false, false, false]);
     expect([500, 502, 529].map((status) => http(status))).toEqual([true, true, true]);
@@ -262,7 +267,7 @@ describe('a failure', () => {
     ]);
   });
 
-  it('of the client’s making is one to the replica that answered it, and only there', () => {
+  it('of a 404 is an error in the replica span only', () => {
     const [own, replica] = spans(record({}, { status: 404 }));
     expect(own).toMatchObject({ status: { code: 0 } });
     expect(own!.attributes).not.toHaveProperty('error.type');
@@ -274,8 +279,8 @@ describe('a failure', () => {
   });
 });
 
-describe('a route', () => {
-  it('is one of few, however many paths there are', () => {
+describe('route names', () => {
+  it('are few, for any number of paths', () => {
     for (const [path, route] of [
       ['/predict', '/predict'],
       ['/production/predict', '/production/predict'],
@@ -316,7 +321,7 @@ describe('a route', () => {
     expect(seen.size).toBeLessThan(40);
   });
 
-  it('knows what a language model was asked for', () => {
+  it('give the operation of a language model path', () => {
     expect(operationOf('/deployment/x/sync/v1/messages')).toEqual({ name: 'chat', provider: 'anthropic' });
     expect(operationOf('/v1/embeddings')).toEqual({ name: 'embeddings', provider: 'openai' });
     expect(operationOf('/constructor')).toBeUndefined();
@@ -324,7 +329,7 @@ describe('a route', () => {
   });
 });
 
-describe('the delivery of a result', () => {
+describe('a webhook delivery', () => {
   const delivery = {
     requestId: 'r1',
     deployment: 'dep1',
@@ -338,7 +343,7 @@ describe('the delivery of a result', () => {
     problem: '',
   };
 
-  it('is a span under its submit, which says of the URL only where it leads', () => {
+  it('is a span under the submission, with only the host of the URL', () => {
     const span = deliverySpan(delivery, 'production', true)!;
     expect(span).toMatchObject({
       kind: 'span',
@@ -363,7 +368,7 @@ describe('the delivery of a result', () => {
     expect(span.attributes).not.toMatch(/secret|token|pass/);
   });
 
-  it('is one only where its trace is sampled, or it failed and that is wanted', () => {
+  it('has a span if its trace is sampled, or if it failed and failures are always sampled', () => {
     const unsampled = { ...delivery, traceparent: `00-${'a'.repeat(32)}-${PARENT}-00` };
     const failed = { ...unsampled, result: 'unavailable', status: 503, problem: 'it answered 503' };
     expect(deliverySpan(unsampled, '', true)).toBeUndefined();

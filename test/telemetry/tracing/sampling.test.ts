@@ -1,4 +1,4 @@
-// Which traces are sampled: the same ones everywhere.
+// Sampling of traces: the same decision in every process.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { ratioSampler } from '../../../src/telemetry/tracing/sampling.ts';
@@ -6,8 +6,8 @@ import { ratioSampler } from '../../../src/telemetry/tracing/sampling.ts';
 const traceId = fc.stringMatching(/^[0-9a-f]{32}$/);
 const ratio = fc.double({ min: 0, max: 1, noNaN: true });
 
-describe('a ratio', () => {
-  it('takes what every larger one takes as well, and goes by the last seven bytes alone', () => {
+describe('ratioSampler', () => {
+  it('samples a subset of what a larger ratio samples, by the last seven bytes alone', () => {
     fc.assert(
       fc.property(traceId, ratio, ratio, (id, a, b) => {
         const [small, large] = [Math.min(a, b), Math.max(a, b)];
@@ -19,14 +19,14 @@ describe('a ratio', () => {
     );
   });
 
-  it('of 1 takes all and of 0 none, also at the edges', () => {
+  it('samples all traces with ratio 1 and none with ratio 0', () => {
     for (const id of ['0'.repeat(32), 'f'.repeat(32), `${'f'.repeat(18)}${'0'.repeat(14)}`]) {
       expect(ratioSampler(1, true)(id, undefined)).toBe(true);
       expect(ratioSampler(0, true)(id, undefined)).toBe(false);
     }
   });
 
-  it('takes about that part of random ids', () => {
+  it('samples about `ratio` of random ids', () => {
     const sampler = ratioSampler(0.1, true);
     let seed = 1;
     let taken = 0;
@@ -41,14 +41,14 @@ describe('a ratio', () => {
     expect(taken / 20_000).toBeCloseTo(0.1, 1);
   });
 
-  it('agrees with OpenTelemetry’s threshold: the part above it is taken', () => {
+  it('agrees with OpenTelemetry’s threshold', () => {
     // 0.25 has the threshold c0000000000000 (tracestate `ot=th:c`).
     const sampler = ratioSampler(0.25, true);
     expect(sampler(`${'0'.repeat(18)}c0000000000000`, undefined)).toBe(true);
     expect(sampler(`${'0'.repeat(18)}bfffffffffffff`, undefined)).toBe(false);
   });
 
-  it('gives way to what the caller decided, where it is to', () => {
+  it('follows the client’s decision if `followsParent` is set', () => {
     for (const parent of [true, false]) {
       expect(ratioSampler(parent ? 0 : 1, true)('f'.repeat(32), parent)).toBe(parent);
       expect(ratioSampler(parent ? 0 : 1, false)('f'.repeat(32), parent)).toBe(!parent);

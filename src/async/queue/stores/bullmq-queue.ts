@@ -1,33 +1,32 @@
-// A line of tickets in Redis, which BullMQ keeps: their order, who holds which, and what becomes of those whose holder died.
-// Must stay true: a ticket is in one hand at a time, and in none for longer than `lockMs` after the hand is gone.
-// Does not belong here: what a ticket stands for (redis-scripts.ts).
+// Queue of tickets in Redis, managed by BullMQ: their order, who has locked which, and the release of stale locks.
+// Invariant: a ticket is locked by one process at a time, and is free again `lockMs` after that process has ended.
 import { Job, Queue, Worker, type ConnectionOptions } from 'bullmq';
 
 export interface TicketQueueOptions {
   readonly connection: ConnectionOptions;
-  /** Of all keys in Redis. */
+  /** Prefix of all keys in Redis. */
   readonly prefix: string;
-  /** How long a ticket is held without a sign of life. */
+  /** Life of a lock that is not renewed. */
   readonly lockMs: number;
 }
 
-/** A ticket in hand. */
+/** A locked ticket. */
 export interface Ticket {
   readonly name: string;
-  readonly line: TicketQueue;
-  /** Proof that it is in this hand. */
+  readonly queue: TicketQueue;
+  /** Token of the lock. */
   readonly token: string;
   readonly job: Job;
 }
 
-/** Events of BullMQ's own stream, which nobody reads. */
+/** BullMQ's own event stream is not used, so it is kept short. */
 const EVENTS = { events: { maxLen: 100 } };
 
 export class TicketQueue {
   readonly #queue: Queue;
   readonly #worker: Worker;
   readonly #lockMs: number;
-  /** By name: of two hands that a ticket went through here, only the last one still has it. */
+  /** By name, so that only the latest lock of a ticket is renewed. */
   readonly #held = new Map<string, Ticket>();
   readonly #renewal: NodeJS.Timeout;
 
@@ -40,21 +39,21 @@ export class TicketQueue {
       autorun: false,
       lockDuration: lockMs,
       stalledInterval: lockMs,
-      // What a task may cost in runs is not for the line to decide.
+      // The store limits the attempts of a task.
       maxStalledCount: Number.MAX_SAFE_INTEGER,
     });
-    // Whatever goes wrong here goes wrong for the commands of the store as well, which tell.
+    // The store's own commands fail for the same reason and report it.
     this.#queue.on('error', () => undefined);
     this.#worker.on('error', () => undefined);
     this.#worker.on('stalled', (name) => {
       this.#putBack(name).catch(() => {
-        // It stays where BullMQ has put it: before all others.
+        // The ticket stays where BullMQ has put it: first.
       });
     });
     this.#renewal = setInterval(() => this.#renew(), lockMs / 3).unref();
   }
 
-  /** Rejects where it cannot be used, then and for ever. */
+  /** Rejects if the queue cannot be used; a new object is needed then. */
   async open(): Promise<void> {
     await Promise.all([this.#queue.waitUntilReady(), this.#worker.waitUntilReady()]);
     await this.#worker.startStalledCheckTimer();
@@ -65,39 +64,39 @@ export class TicketQueue {
     await Promise.allSettled([this.#worker.close(true), this.#queue.close()]);
   }
 
-  /** Puts a ticket in; one that is there already, or in a hand, stays as it is. Lower priorities first, from 1. */
+  /** Adds a ticket, unless it is queued or locked already. Lower priorities come first, from 1. */
   async push(name: string, priority: number): Promise<void> {
     await this.#queue.add('ticket', null, { jobId: name, priority, removeOnComplete: true });
   }
 
-  /** Takes out a ticket that is in no hand. */
+  /** Removes a ticket that is not locked. */
   async remove(name: string): Promise<void> {
     await this.#queue.remove(name);
   }
 
-  /** The first ticket, in this hand for `lockMs` and no longer until `hold` is called. */
+  /** Locks the first ticket, for `lockMs`. Call `hold` to renew the lock. */
   async take(token: string): Promise<Ticket | undefined> {
     const job = await this.#worker.getNextJob(token, { block: false });
-    return job && { name: job.id!, line: this, token, job };
+    return job && { name: job.id!, queue: this, token, job };
   }
 
-  /** Keeps it in this hand until `drop`. */
+  /** Renews the lock until `drop`. */
   hold(ticket: Ticket): void {
     this.#held.set(ticket.name, ticket);
   }
 
-  /** Ends a ticket that was taken. */
+  /** Removes a locked ticket. */
   async drop(ticket: Ticket): Promise<void> {
     if (this.#held.get(ticket.name) === ticket) this.#held.delete(ticket.name);
     await ticket.job.moveToCompleted(null, ticket.token, false);
   }
 
-  /** How many tickets wait to be taken. */
+  /** Number of tickets that are not locked. */
   waiting(): Promise<number> {
     return this.#queue.getJobCountByTypes('waiting', 'prioritized');
   }
 
-  /** What the dead held goes to the front of its own priority, not of the line. */
+  /** Moves the ticket of a crashed process to the front of its own priority, not of the queue. */
   async #putBack(name: string): Promise<void> {
     const job: Job | undefined = await Job.fromId(this.#queue, name);
     await job?.changePriority({ priority: job.priority, lifo: true });
@@ -113,7 +112,7 @@ export class TicketQueue {
         this.#lockMs,
       )
       .catch(() => {
-        // Redis is away: the next turn tries again, and a lock that runs out until then gives the task to another.
+        // Redis is unreachable. The next turn tries again; if a lock runs out before, another process runs the task.
       });
   }
 }

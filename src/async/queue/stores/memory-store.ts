@@ -1,5 +1,4 @@
-// The store in memory: the same promises as the others, but for the one that matters: nothing survives the process.
-// Must stay true: it is the same tables, in SQLite's memory: two sets of rules would drift apart.
+// Task store in memory: the tables of the file store in an in-memory SQLite database. Tasks are lost with the process.
 import { SqliteFile } from '../../../core/sqlite-file.ts';
 import { SqliteTables } from './sqlite-tables.ts';
 import type { AddResult, TaskStore, TaskStoreEvents } from '../store.ts';
@@ -42,7 +41,8 @@ export class MemoryStore implements TaskStore {
   claim = async (deployment: string, nowMs: number, retentionMs: number) =>
     this.#tables.claim(deployment, nowMs, retentionMs, this.#events.expired);
 
-  rest = async (id: string, dueMs: number, error: TaskError) => this.#tables.rest(id, dueMs, error);
+  retryLater = async (id: string, dueMs: number, error: TaskError) =>
+    this.#tables.retryLater(id, dueMs, error);
 
   giveBack = async (id: string) => this.#tables.giveBack(id);
 
@@ -55,8 +55,8 @@ export class MemoryStore implements TaskStore {
 
   deliverLater = async (id: string, dueMs: number) => this.#tables.deliverLater(id, dueMs);
 
-  delivered = async (id: string, isTaken: boolean, nowMs: number, retentionMs: number) =>
-    this.#tables.delivered(id, isTaken, nowMs, retentionMs);
+  finishDelivery = async (id: string, isDelivered: boolean, nowMs: number, retentionMs: number) =>
+    this.#tables.finishDelivery(id, isDelivered, nowMs, retentionMs);
 
   async sweep(nowMs: number, retentionMs: number): Promise<void> {
     if (this.#tables.sweep(nowMs, retentionMs, this.#events.expired)) this.#events.work();

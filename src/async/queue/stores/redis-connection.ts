@@ -1,6 +1,5 @@
-// The connection to Redis: bounded in time, made anew when it breaks, and discreet.
-// Must stay true: nothing is sent twice and nothing waits for a Redis that is away: whoever asked is told, and decides.
-// No error from here holds the password or a client's data: ioredis hangs the arguments of a command on its errors.
+// Connection to Redis. It has a timeout for each operation, and reconnects when it breaks.
+// Invariant: no command is sent twice or waits for a connection, and no error contains the password or client data.
 import { Redis } from 'ioredis';
 import { backoffMs } from '../../../core/backoff.ts';
 import { WeirError } from '../../../core/errors.ts';
@@ -8,22 +7,26 @@ import { scripts, type ScriptName } from './redis-scripts.ts';
 import { TaskStoreError } from '../store.ts';
 
 const RECONNECT_MS = { first: 50, cap: 2000 };
-/** Of its memory; the rest is for working off what is kept. */
+/** Share of Redis's memory above which submits are refused. The rest is for stored tasks to proceed. */
 const FULL_AT = 0.9;
 
 export class RedisConnection {
-  /** Where a single command is enough, for use inside `asking`. */
+  /** For single commands, inside `run`. */
   readonly redis: Redis;
-  /** Without user and password: this goes into errors. */
+  /** Name for errors, without user and password. */
   readonly where: string;
   readonly #timeoutMs: number;
   readonly #root: string;
   #isClosed = false;
   #isFull = false;
 
-  /** `root`: what all keys begin with. Throws a Fault for a URL that is none. */
+  /** `root`: prefix of all keys. Throws a WeirError for an invalid URL. */
   constructor(url: string, root: string, timeoutMs: number) {
-    if (!URL.canParse(url)) throw new WeirError('store_unusable', 'the URL of Redis is not a URL');
+    if (!URL.canParse(url))
+      throw new WeirError(
+        'store_unusable',
+        'async.store is not a valid Redis URL; write redis://host:6379/0',
+      );
     this.where = `Redis at ${new URL(url).host}`;
     this.#root = root;
     this.#timeoutMs = timeoutMs;
@@ -34,7 +37,7 @@ export class RedisConnection {
       autoResendUnfulfilledCommands: false,
       connectTimeout: timeoutMs,
       commandTimeout: timeoutMs,
-      // A connection on which nothing comes back any more is made anew.
+      // Closes a connection that returns nothing, so that a new one is opened.
       socketTimeout: 2 * timeoutMs,
       retryStrategy: (n) => backoffMs(n - 1, RECONNECT_MS.first, RECONNECT_MS.cap),
     });
@@ -46,23 +49,23 @@ export class RedisConnection {
     return this.redis.status === 'ready';
   }
 
-  /** So little memory is left that no more tasks are to be taken, as of the last `measure`. */
+  /** True if Redis had too little memory for further tasks at the last `measure`. */
   get isFull(): boolean {
     return this.#isFull;
   }
 
-  /** Connects, and does the first things; rejects with a Fault. */
+  /** Connects and runs `first`. Rejects with a WeirError. */
   async open(first: () => Promise<void>): Promise<void> {
-    let seen: Error | undefined;
-    this.redis.on('error', (error: Error) => (seen = error));
+    let lastError: Error | undefined;
+    this.redis.on('error', (error: Error) => (lastError = error));
     try {
       await withinTime(this.#timeoutMs, this.redis.connect());
       await this.#refuseEviction();
       await first();
     } catch (error) {
       if (error instanceof WeirError) throw error;
-      // `connect` itself says only that the connection is closed.
-      throw new WeirError('store_unusable', `cannot use ${this.where}: ${messageOf(seen ?? error)}`);
+      // `connect` rejects with "connection is closed"; the reason is in the event.
+      throw new WeirError('store_unusable', `cannot use ${this.where}: ${messageOf(lastError ?? error)}`);
     }
   }
 
@@ -71,20 +74,21 @@ export class RedisConnection {
     this.redis.disconnect();
   }
 
-  /** Does what is asked within its time, or rejects with a StoreFailure. */
-  async asking<T>(work: () => Promise<T>): Promise<T> {
+  /** Runs an operation within the timeout, or rejects with a TaskStoreError. */
+  async run<T>(work: () => Promise<T>): Promise<T> {
     if (this.#isClosed) throw new TaskStoreError('the queue is closed', false);
     if (!this.isReady) throw new TaskStoreError(`${this.where} is not connected`, false);
     try {
       return await withinTime(this.#timeoutMs, work());
     } catch (error) {
       if (error instanceof TaskStoreError) throw error;
+      // Only the message: ioredis puts the arguments of a command on its errors.
       const message = messageOf(error);
       throw new TaskStoreError(`${this.where}: ${message}`, /^OOM |No space left/.test(message));
     }
   }
 
-  /** Runs a script, inside `asking`; strings in its answer are buffers. */
+  /** Runs a script, inside `run`. Strings of its reply are buffers. */
   script(name: ScriptName, ...args: (string | number | Uint8Array)[]): Promise<unknown> {
     const defined = this.redis as unknown as Record<string, (...args: unknown[]) => Promise<unknown>>;
     return defined[`${name}Buffer`]!(
@@ -93,19 +97,19 @@ export class RedisConnection {
     );
   }
 
-  /** A Redis without any memory left could not even give out its tasks: `isFull` says so before. */
+  /** Updates `isFull`. It turns true before Redis is out of memory, since claims need memory too. */
   async measure(): Promise<void> {
     const { limit, used } = await this.#memory();
     this.#isFull = limit > 0 && used > limit * FULL_AT;
   }
 
-  /** Redis must not throw away what was promised. */
+  /** Rejects if Redis may evict acknowledged tasks. */
   async #refuseEviction(): Promise<void> {
     const { limit, policy } = await this.#memory();
     if (limit === 0 || policy === 'noeviction') return;
     throw new WeirError(
       'store_unusable',
-      `${this.where} drops keys when its memory is full: set maxmemory-policy to noeviction (it is ${policy})`,
+      `${this.where} has maxmemory-policy ${policy}, which drops tasks when its memory is full; set it to noeviction`,
     );
   }
 
@@ -122,14 +126,14 @@ export class RedisConnection {
 
 const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
-/** Rejects where the promise takes longer. */
+/** Rejects if the promise does not settle in time. */
 export async function withinTime<T>(timeoutMs: number, promise: Promise<T>): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   try {
     return await Promise.race([
       promise,
       new Promise<never>((_, reject) => {
-        timer = setTimeout(() => reject(new Error(`no answer within ${timeoutMs} ms`)), timeoutMs);
+        timer = setTimeout(() => reject(new Error(`no reply within ${timeoutMs} ms`)), timeoutMs);
       }),
     ]);
   } finally {

@@ -1,15 +1,15 @@
-// Each step of a task in Redis, as a Lua script: a script runs alone and is logged as a whole.
-// Must stay true: the record of a task is the truth, and only these scripts change it. A ticket (bullmq-queue.ts) is a mere
-// hint that a task waits: one that is lost is written again from `unwritten`, one too many is found stale by `start`.
+// Steps of a task in Redis, one Lua script each. Redis runs a script alone and replicates it as a whole.
+// Invariant: only these scripts change the hash of a task, and the hash decides, not its ticket.
 //
-// Keys, under one root (in braces, so that all lie in one slot):
-//   task:<id>   hash, the record        key:<len>:<deployment>:<key>   string, the id that a key stands for
-//   depth       hash, q:<deployment> and p:<deployment>     unwritten  set of tickets that may not be in their line yet
-//   schema     string, the version of all this
-//   expiries, resting, outbox, done     sorted sets of ids by the time when they are due, as the caller told it
+// A ticket (bullmq-queue.ts) tells that a task waits. A lost ticket is written again from `unwritten`; `start` drops a
+// stale one. A ticket carries the generation of its task, which grows each time that the task waits again. There is one
+// ticket per generation and it lasts until its run has ended, so no two runs start from one generation.
 //
-// Every task's tickets bear its generation, which grows whenever it waits anew. There is never more than one of a
-// generation, and it lasts until the run that it stands for is over: so two runs cannot come of one.
+// Keys below one root, which is in braces so that all keys are in one hash slot:
+//   task:<id>   hash of a task          key:<len>:<deployment>:<key>   id of the task with this idempotency key
+//   depth       hash, q:<deployment> and p:<deployment>     unwritten  set of tickets that their queue may lack
+//   schema      version of all this
+//   expiries, resting, outbox, done     sorted sets of task ids by due time, in milliseconds of the caller's clock
 
 const PRELUDE = `
 local root, call = KEYS[1], redis.call
@@ -63,7 +63,7 @@ local function deliveries(now, limit)
 end
 `;
 
-/** Priority of the ticket of a task that waits for the first time, and of one that had its turn before and keeps it. */
+/** Priority of the ticket of a new task, and of a task that waits again and keeps its place. */
 const FRESH = `2 * priority + 2`;
 const AGAIN = `2 * priority + 1`;
 
@@ -72,13 +72,13 @@ local id, deployment, priority, created, expires, webhook, retry, name, digest, 
 if name ~= '' then
   local known = call('GET', key(name))
   if known then
-    if call('HGET', task(known), 'digest') ~= digest then return reply(deployment, 'conflict') end
+    if call('HGET', task(known), 'digest') ~= digest then return reply(deployment, 'idempotency_conflict') end
     return reply(deployment, 'known', known)
   end
 end
-if call('EXISTS', task(id)) == 1 then return reply(deployment, 'taken') end
+if call('EXISTS', task(id)) == 1 then return reply(deployment, 'id_in_use') end
 local queued, running = depth(deployment)
-if queued + running >= tonumber(max) then return reply(deployment, 'full') end
+if queued + running >= tonumber(max) then return reply(deployment, 'queue_full') end
 set(id, 'deployment', deployment, 'phase', 'waiting', 'priority', priority, 'created', created, 'changed', created,
   'expires', expires, 'attempts', 0, 'deliveries', 0, 'generation', 0, 'webhook', webhook,
   'webhook_status', webhook == '' and 'NO_WEBHOOK_PROVIDED' or 'PENDING', 'retry', retry, 'key', name,
@@ -98,7 +98,7 @@ abandon(id, 'CANCELED', now, retention)
 return reply(t[4], 'yes', id .. '.' .. t[5])
 `;
 
-/** With a ticket in hand, so nobody holds the task: what is still said to run was lost by whoever ran it. */
+/** The caller has locked the ticket, so a task in phase `running` was claimed by a process that has crashed. */
 const start = `
 local id, generation, owner, now, retention = unpack(ARGV)
 local t = get(id, 'phase', 'generation', 'attempts', 'deployment', 'created', 'retry', 'webhook', 'input', 'traceparent', 'private')
@@ -112,11 +112,11 @@ call('ZREM', root .. 'expiries', id)
 if t[3] == '0' then count(t[4], -1, 1) end
 local attempts = call('HINCRBY', task(id), 'attempts', 1)
 set(id, 'phase', 'running', 'owner', owner, 'changed', now)
--- Tasks of an earlier version have neither of the last two.
+-- The last two may be missing in tasks of an earlier version.
 return reply(t[4], 'run', attempts, t[5], t[6], t[7], t[8], t[9] or '', t[10] or '0')
 `;
 
-const rest = `
+const retryLater = `
 local id, owner, due, error = unpack(ARGV)
 if not isHeld(id, 'running', owner) then return {} end
 local errors = cjson.decode(call('HGET', task(id), 'errors'))
@@ -180,7 +180,7 @@ call('ZADD', root .. 'outbox', due, id)
 return {}
 `;
 
-const delivered = `
+const finishDelivery = `
 local id, owner, taken, now, retention = unpack(ARGV)
 if not isHeld(id, 'sending', owner) then return {} end
 local t = get(id, 'keep', 'ending')
@@ -191,14 +191,14 @@ done(id, now, retention)
 return {}
 `;
 
-/** Answers with how many tickets are to be written, by whomever. */
+/** Returns the number of tickets in `unwritten`. */
 const promote = `
 local now, limit = unpack(ARGV)
 deliveries(now, limit)
 return call('SCARD', root .. 'unwritten')
 `;
 
-/** Answers with deployments and tickets of what it has expired, in turn. */
+/** Returns deployment and ticket of each expired task, alternately. */
 const sweep = `
 local now, retention, limit = unpack(ARGV)
 local expired = {}
@@ -229,19 +229,19 @@ const bodies = {
   add,
   cancel,
   start,
-  rest,
+  retryLater,
   giveBack,
   finish,
   startDelivery,
   deliverLater,
-  delivered,
+  finishDelivery,
   promote,
   sweep,
 };
 
 export type ScriptName = keyof typeof bodies;
 
-/** Name → Lua. KEYS[1] is the root; what is in ARGV, the first line of each tells. */
+/** Name → Lua. KEYS[1] is the root; the first line of each script names its ARGV. */
 export const scripts = Object.fromEntries(
   Object.entries(bodies).map(([name, body]) => [name, PRELUDE + body]),
 ) as Readonly<Record<ScriptName, string>>;

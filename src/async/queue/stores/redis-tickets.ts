@@ -1,12 +1,12 @@
-// The tickets of all tasks: a line for each deployment, and one for what is to be delivered.
-// Must stay true: a ticket leaves the set of the unwritten only after it is in its line, so that none is lost.
+// Tickets of all tasks: one queue per deployment for runs, and one for deliveries.
+// Invariant: a ticket leaves the set `unwritten` only after it is in its queue, so that no ticket is lost.
 import { TicketQueue, type Ticket } from './bullmq-queue.ts';
 import { withinTime, type RedisConnection } from './redis-connection.ts';
 
-/** Tickets that are written again in one go. */
+/** Lost tickets that one sweep writes again. */
 const BATCH = 400;
 
-/** Whose turn is asked for: tasks of a deployment, or deliveries. */
+/** Selects a queue: runs of a deployment, or deliveries. */
 export type TicketKind = { readonly runsOf: string } | 'deliver';
 
 export interface TicketsOptions {
@@ -16,89 +16,88 @@ export interface TicketsOptions {
 }
 
 export class Tickets {
-  readonly #link: RedisConnection;
+  readonly #connection: RedisConnection;
   readonly #options: TicketsOptions;
   readonly #unwritten: string;
-  readonly #lines = new Map<string, Promise<TicketQueue>>();
+  readonly #queues = new Map<string, Promise<TicketQueue>>();
   #isClosed = false;
 
-  constructor(link: RedisConnection, options: TicketsOptions) {
-    this.#link = link;
+  constructor(connection: RedisConnection, options: TicketsOptions) {
+    this.#connection = connection;
     this.#options = options;
     this.#unwritten = `${options.prefix}:unwritten`;
   }
 
   async close(): Promise<void> {
     this.#isClosed = true;
-    // Those that could not be opened have told whoever wanted them.
-    await Promise.allSettled(Array.from(this.#lines.values(), async (line) => (await line).close()));
+    await Promise.allSettled(Array.from(this.#queues.values(), async (queue) => (await queue).close()));
   }
 
-  /** Begins to look after a line: gives free what is held by the dead. */
+  /** Opens a queue, so that the stale locks of crashed processes are released. */
   async watch(kind: TicketKind): Promise<void> {
-    await this.#line(kind);
+    await this.#queue(kind);
   }
 
-  /** The first ticket of a line. */
+  /** Locks the first ticket of a queue. */
   async take(kind: TicketKind, token: string): Promise<Ticket | undefined> {
-    return (await this.#line(kind)).take(token);
+    return (await this.#queue(kind)).take(token);
   }
 
-  /** Takes out a ticket that is in no hand. */
+  /** Removes a ticket that is not locked. */
   async remove(kind: TicketKind, name: string): Promise<void> {
-    await (await this.#line(kind)).remove(name);
+    await (await this.#queue(kind)).remove(name);
   }
 
-  /** Puts tickets into their lines, as scripts write them: kind, priority, name and deployment, each a line of text. */
+  /** Adds tickets to their queues. A ticket is text of four lines: kind, priority, name and deployment. */
   async write(tickets: readonly string[]): Promise<void> {
     if (tickets.length === 0) return;
     await Promise.all(
       tickets.map(async (ticket) => {
         const [kind, priority, name, deployment] = ticket.split('\n');
-        const line = await this.#line(kind === 'run' ? { runsOf: deployment! } : 'deliver');
-        await line.push(name!, Number(priority));
+        const queue = await this.#queue(kind === 'run' ? { runsOf: deployment! } : 'deliver');
+        await queue.push(name!, Number(priority));
       }),
     );
-    await this.#link.redis.srem(this.#unwritten, ...tickets);
+    await this.#connection.redis.srem(this.#unwritten, ...tickets);
   }
 
-  /** Whatever tickets are not known to be in line; says how many there were. */
+  /** Adds all tickets of `unwritten` to their queues. Returns their number. */
   async writeAll(): Promise<number> {
-    const tickets = await this.#link.redis.srandmember(this.#unwritten, BATCH);
+    const tickets = await this.#connection.redis.srandmember(this.#unwritten, BATCH);
     await this.write(tickets);
     return tickets.length;
   }
 
-  /** True when a line that is looked after has tickets. */
+  /** True if an open queue has unlocked tickets. */
   async isAnyWaiting(): Promise<boolean> {
     const waiting = await Promise.all(
-      Array.from(this.#lines.values(), async (line) => (await line).waiting()),
+      Array.from(this.#queues.values(), async (queue) => (await queue).waiting()),
     );
     return waiting.some((n) => n > 0);
   }
 
-  /** One that could not be opened is opened anew the next time. */
-  #line(kind: TicketKind): Promise<TicketQueue> {
-    // A colon is not allowed in it.
+  /** The open queue. After a failure, the next call opens it again. */
+  #queue(kind: TicketKind): Promise<TicketQueue> {
+    // BullMQ allows no colon in a name.
     const name = kind === 'deliver' ? kind : `run-${encodeURIComponent(kind.runsOf)}`;
-    let line = this.#lines.get(name);
-    if (line === undefined) {
-      line = this.#open(name);
-      this.#lines.set(name, line);
-      line.catch(() => this.#lines.delete(name));
+    let queue = this.#queues.get(name);
+    if (queue === undefined) {
+      queue = this.#open(name);
+      this.#queues.set(name, queue);
+      queue.catch(() => this.#queues.delete(name));
     }
-    return line;
+    return queue;
   }
 
   async #open(name: string): Promise<TicketQueue> {
     if (this.#isClosed) throw new Error('the queue is closed');
     const { prefix, lockMs, timeoutMs } = this.#options;
-    const line = new TicketQueue(name, { connection: this.#link.redis, prefix, lockMs });
+    const queue = new TicketQueue(name, { connection: this.#connection.redis, prefix, lockMs });
     try {
-      await withinTime(timeoutMs, line.open());
-      return line;
+      await withinTime(timeoutMs, queue.open());
+      return queue;
     } catch (error) {
-      await line.close();
+      await queue.close();
       throw error;
     }
   }

@@ -1,6 +1,6 @@
-// The store in a file: this thread's side of sqlite-thread.ts, which waits for the disk so that this one need not.
-// Must stay true: calls of one turn go over together; when the thread dies, every call that waits is told, and so is
-// every later one until `sweep` has started another; what this process works on stays in its hands meanwhile.
+// Task store in a SQLite file. sqlite-thread.ts owns the file, so that this thread never waits for the disk.
+// Invariant: after the thread has ended, pending and later calls reject until `sweep` starts another one. Tasks that
+// this process has claimed stay claimed.
 import { Worker } from 'node:worker_threads';
 import { describe, WeirError } from '../../../core/errors.ts';
 import type { Call, TaskOperation, QueueThreadEvent, QueueThreadData } from './sqlite-thread.ts';
@@ -25,7 +25,7 @@ interface Waiting {
   reject(error: Error): void;
 }
 
-/** How soon a thread that died is replaced, and how long it takes at most until that is tried again. */
+/** First and longest pause before an ended thread is replaced. */
 const REOPEN_FIRST_MS = 1000;
 const REOPEN_LONGEST_MS = 60_000;
 
@@ -41,12 +41,12 @@ export class SqliteStore implements TaskStore {
   #gathered: Call[] = [];
   #n = 0;
   #depths: Record<string, QueueDepth> = {};
-  /** Why nothing can be asked; `undefined` while all is well. */
+  /** Why calls reject; `undefined` while the thread works. */
   #failure: string | undefined;
   #isClosed = false;
-  /** Tasks that this process runs, and those whose results it delivers. */
+  /** Tasks that this process runs, and tasks whose results it delivers. */
   readonly #runs = new Set<string>();
-  readonly #sendings = new Set<string>();
+  readonly #deliveries = new Set<string>();
   #reopenings = 0;
   #reopenMs = 0;
 
@@ -56,11 +56,11 @@ export class SqliteStore implements TaskStore {
   }
 
   open(nowMs: number): Promise<void> {
-    const held = [...this.#runs, ...this.#sendings];
+    const held = [...this.#runs, ...this.#deliveries];
     const workerData: QueueThreadData = { ...this.#data, nowMs, held };
     const thread = new Worker(THREAD, { workerData });
     this.#thread = thread;
-    // What is running keeps the process alive, not this.
+    // The thread does not keep the process alive.
     thread.unref();
     return new Promise((resolve, reject) => {
       thread.once('message', ({ opened, depths }: QueueThreadEvent) => {
@@ -122,7 +122,8 @@ export class SqliteStore implements TaskStore {
     return task;
   }
 
-  rest = (id: string, dueMs: number, error: TaskError) => this.#end(this.#runs, 'rest', id, dueMs, error);
+  retryLater = (id: string, dueMs: number, error: TaskError) =>
+    this.#end(this.#runs, 'retryLater', id, dueMs, error);
 
   giveBack = (id: string) => this.#end(this.#runs, 'giveBack', id);
 
@@ -133,14 +134,14 @@ export class SqliteStore implements TaskStore {
 
   async claimDelivery(nowMs: number, busy?: readonly string[]): Promise<ClaimedDelivery | undefined> {
     const delivery = (await this.#call('claimDelivery', nowMs, busy)) as ClaimedDelivery | undefined;
-    if (delivery !== undefined) this.#sendings.add(delivery.id);
+    if (delivery !== undefined) this.#deliveries.add(delivery.id);
     return delivery;
   }
 
-  deliverLater = (id: string, dueMs: number) => this.#end(this.#sendings, 'deliverLater', id, dueMs);
+  deliverLater = (id: string, dueMs: number) => this.#end(this.#deliveries, 'deliverLater', id, dueMs);
 
-  delivered = (id: string, isTaken: boolean, nowMs: number, retentionMs: number) =>
-    this.#end(this.#sendings, 'delivered', id, isTaken, nowMs, retentionMs);
+  finishDelivery = (id: string, isDelivered: boolean, nowMs: number, retentionMs: number) =>
+    this.#end(this.#deliveries, 'finishDelivery', id, isDelivered, nowMs, retentionMs);
 
   async sweep(nowMs: number, retentionMs: number): Promise<void> {
     if (this.#failure !== undefined) await this.#reopen(nowMs);
@@ -151,9 +152,9 @@ export class SqliteStore implements TaskStore {
     return this.#depths[deployment] ?? NOTHING;
   }
 
-  /** Starts another thread in the place of one that died, where it is time for that. */
+  /** Replaces an ended thread, if its pause is over. */
   async #reopen(nowMs: number): Promise<void> {
-    // A clock that was put back must not put this off.
+    // A clock that was set back must not delay this.
     if (this.#isClosed || (nowMs < this.#reopenMs && this.#reopenMs - nowMs <= REOPEN_LONGEST_MS)) return;
     this.#reopenMs = nowMs + Math.min(REOPEN_LONGEST_MS, REOPEN_FIRST_MS * 2 ** this.#reopenings++);
     try {
@@ -166,7 +167,7 @@ export class SqliteStore implements TaskStore {
     this.#events.work();
   }
 
-  /** Of a task that is in this process's hands; it stays there where this fails. */
+  /** Ends a claim of this process. If the call fails, the claim stays. */
   async #end(held: Set<string>, operation: TaskOperation, id: string, ...args: unknown[]): Promise<void> {
     await this.#call(operation, id, ...args);
     held.delete(id);

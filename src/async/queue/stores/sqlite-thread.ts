@@ -1,38 +1,39 @@
-// The thread that owns the queue's file. What arrives in one turn is one transaction: one wait for the disk for all.
-// Must stay true: an answer goes out only after the transaction that it belongs to is on disk; where that fails, every
-// operation of the transaction is answered with the failure, and none has happened.
+// Worker thread that owns the queue's SQLite file. The calls of one turn share a transaction, and so one sync.
+// Invariant: a result is sent after its transaction is on disk. If the transaction fails, none of its calls has an
+// effect, and each is tried alone.
 import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { parentPort, workerData } from 'node:worker_threads';
 import { describe } from '../../../core/errors.ts';
 import { SqliteFile, sqliteError } from '../../../core/sqlite-file.ts';
-import { QUEUE_SCHEMA_VERSION, SqliteTables } from './sqlite-tables.ts';
+import { QUEUE_SCHEMA_VERSION } from './sqlite-schema.ts';
+import { SqliteTables } from './sqlite-tables.ts';
 import type { QueueDepth } from '../task.ts';
 
-/** What the thread is started with. */
+/** Start parameters of the thread. */
 export interface QueueThreadData {
   readonly folder: string;
   readonly fsync: boolean;
   readonly maxBytes: number;
   readonly nowMs: number;
   readonly retentionMs: number;
-  /** Ids of tasks that are worked on already, from before another thread of this process died. */
+  /** Ids of tasks that this process has claimed through an earlier thread. */
   readonly held: readonly string[];
 }
 
-/** Methods of Tables that can be called from outside, with their arguments. */
+/** Methods of SqliteTables that the store calls. */
 export type TaskOperation =
   | 'add'
   | 'status'
   | 'cancel'
   | 'result'
   | 'claim'
-  | 'rest'
+  | 'retryLater'
   | 'giveBack'
   | 'finish'
   | 'claimDelivery'
   | 'deliverLater'
-  | 'delivered'
+  | 'finishDelivery'
   | 'sweep';
 
 export interface Call {
@@ -55,18 +56,18 @@ export interface QueueThreadEvent {
   readonly depths: Record<string, QueueDepth>;
 }
 
-/** Files up to this size are read through at the start: damage is found before it spreads. */
+/** Files up to this size are checked for damage at the start. */
 const CHECKED_BYTES = 64 * 1024 ** 2;
 
-/** Where so many came together the last time, the next ones are waited for a little: more of them share one sync. */
-const CROWD = 8;
+/** After a transaction of at least so many calls, the next one waits for GATHER_MS, so that more calls share a sync. */
+const MANY_CALLS = 8;
 const GATHER_MS = 1;
 
 const port = parentPort!;
 const { folder, fsync, maxBytes, nowMs, retentionMs, held } = workerData as QueueThreadData;
 const file = join(folder, 'queue.sqlite');
 
-/** Opens the file or says why it cannot be used; it is never repaired, emptied or replaced. */
+/** Opens the file. Returns the problem if it cannot be used; the file is never repaired, emptied or replaced. */
 function open(): SqliteTables | string {
   let opened: SqliteFile | undefined;
   try {
@@ -80,11 +81,11 @@ function open(): SqliteTables | string {
       opened.close();
       return `${file} is damaged (${damage.replaceAll('\n', ' ')}): keep a copy, then restore it or move it away`;
     }
-    // Only what is whole is written to.
+    // Only an undamaged file is written.
     if (isNew || version === 0) tables.create();
     else if (!tables.migrate()) {
       opened.close();
-      return `${file} has schema version ${version}, this weir knows ${QUEUE_SCHEMA_VERSION}: use the weir that wrote it`;
+      return `${file} has schema version ${version}, but this weir supports ${QUEUE_SCHEMA_VERSION}; use the version of weir that wrote it`;
     }
     tables.recover(nowMs, retentionMs, held);
     return tables;
@@ -98,7 +99,7 @@ function open(): SqliteTables | string {
   }
 }
 
-/** SQLite answers with null where there is nothing; blobs are copied to the other thread with the message. */
+/** Runs one call. */
 function run(tables: SqliteTables, { operation, args }: Call, expired: string[]): unknown {
   const onExpired = (deployment: string) => void expired.push(deployment);
   const method = tables[operation] as (...all: unknown[]) => unknown;
@@ -138,11 +139,11 @@ if (typeof opened === 'string') port.postMessage({ opened, answers: [], expired:
 else {
   port.postMessage({ opened: '', answers: [], expired: [], depths: opened.depths() });
   let gathered: Call[] = [];
-  let isCrowded = false;
+  let isBusy = false;
   const flush = () => {
     const all = gathered;
     gathered = [];
-    isCrowded = all.length >= CROWD;
+    isBusy = all.length >= MANY_CALLS;
     port.postMessage(serve(opened, all));
   };
   port.on('message', (calls: readonly Call[] | 'close') => {
@@ -152,7 +153,7 @@ else {
       return;
     }
     if (gathered.length === 0) {
-      if (isCrowded) setTimeout(flush, GATHER_MS);
+      if (isBusy) setTimeout(flush, GATHER_MS);
       else setImmediate(flush);
     }
     gathered.push(...calls);

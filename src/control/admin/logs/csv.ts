@@ -1,4 +1,4 @@
-// The CSV of downloads. Invariant: every column is a field of the object that clients get.
+// CSV of downloads. Its columns are fields of LogObject.
 import { COLUMNS, CSV_HEAD, csvRow } from '../../../core/record-csv.ts';
 import type { LogObject } from './record-json.ts';
 

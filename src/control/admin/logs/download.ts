@@ -1,23 +1,22 @@
-// A download: everything that matches, as one stream of NDJSON, CSV or JSON.
-// Must stay true: memory does not grow with its length, it stops when its client leaves, and a download that broke off
-// never looks like a whole one: the connection is cut.
+// Download of all matching records as one stream of NDJSON, CSV or JSON.
+// Invariant: memory does not grow with the length, and a failed download is cut, so that it does not look complete.
 import type { ServerResponse } from 'node:http';
 import type { PageQuery } from '../../../telemetry/logs/logs.ts';
 import { CSV_HEAD, csvRow } from './csv.ts';
 import { cursorText, logObject, type LogObject } from './record-json.ts';
-import { isGone, PAGE, type LogStore } from './paged-search.ts';
+import { isClosed, PAGE, type LogStore } from './paged-search.ts';
 
 export const FORMATS = ['ndjson', 'csv', 'json'] as const;
 export type Format = (typeof FORMATS)[number];
 
-interface Writing {
+interface FormatWriter {
   readonly type: string;
   readonly head: string;
   readonly tail: string;
   readonly row: (log: LogObject, isFirst: boolean) => string;
 }
 
-const WRITING: Readonly<Record<Format, Writing>> = {
+const WRITERS: Readonly<Record<Format, FormatWriter>> = {
   ndjson: {
     type: 'application/x-ndjson',
     head: '',
@@ -33,7 +32,7 @@ const WRITING: Readonly<Record<Format, Writing>> = {
   },
 };
 
-/** The format that an `Accept` header asks for; `undefined` for an answer that is no download. */
+/** The download format of an `Accept` header; `undefined` if it names none. */
 export function acceptedFormat(accept: string | undefined): Format | undefined {
   for (const part of (accept ?? '').split(',')) {
     const type = part.split(';', 1)[0]!.trim().toLowerCase();
@@ -43,30 +42,30 @@ export function acceptedFormat(accept: string | undefined): Format | undefined {
   return undefined;
 }
 
-/** What is written at once. */
-const PIECE_CHARACTERS = 64 * 1024;
+/** Size of one write. */
+const CHUNK_CHARACTERS = 64 * 1024;
 
 export interface DownloadOptions {
   readonly format: Format;
-  /** Records at most. */
-  readonly most: number;
-  /** About how many there are, where that is known. */
+  /** Maximum number of records. */
+  readonly maxRows: number;
+  /** Estimated number of records, if known. */
   readonly estimate: number | undefined;
-  /** Of the file that a browser makes of it, without its ending. */
+  /** File name for browsers, without extension. */
   readonly name: string;
 }
 
-/** Sends it all. Trailers say how many rows came, whether there are more, and where these begin. */
+/** Streams all records. Trailers give the number of rows, whether more exist, and the cursor of the next one. */
 export async function download(
   logs: Pick<LogStore, 'page'>,
   query: Omit<PageQuery, 'limit'>,
   res: ServerResponse,
-  { format, most, estimate, name }: DownloadOptions,
+  { format, maxRows, estimate, name }: DownloadOptions,
 ): Promise<void> {
-  const { type, head, tail, row } = WRITING[format];
-  // Before anything is said: a question that cannot be answered is told with a status.
-  let page = await logs.page({ ...query, limit: Math.min(PAGE, most) });
-  if (isGone(res)) return;
+  const { type, head, tail, row } = WRITERS[format];
+  // Read before the head is sent, so that a failing query gets an error status.
+  let page = await logs.page({ ...query, limit: Math.min(PAGE, maxRows) });
+  if (isClosed(res)) return;
   res.writeHead(200, {
     'content-type': type,
     'content-disposition': `attachment; filename="${name}.${format}"`,
@@ -81,15 +80,15 @@ export async function download(
     for (const record of page.records) {
       text += row(logObject(record), rows++ === 0);
       last = { timeNs: record.timeNs, seq: record.seq };
-      if (text.length < PIECE_CHARACTERS) continue;
-      if (!(await written(res, text))) return;
+      if (text.length < CHUNK_CHARACTERS) continue;
+      if (!(await writeText(res, text))) return;
       text = '';
     }
-    if (page.next === undefined || rows === most) break;
-    page = await logs.page({ ...query, after: page.next, limit: Math.min(PAGE, most - rows) });
-    if (isGone(res)) return;
+    if (page.next === undefined || rows === maxRows) break;
+    page = await logs.page({ ...query, after: page.next, limit: Math.min(PAGE, maxRows - rows) });
+    if (isClosed(res)) return;
   }
-  const isTruncated = rows === most && (await hasMore(logs, query, last, res));
+  const isTruncated = rows === maxRows && (await hasMore(logs, query, last, res));
   res.addTrailers({
     'X-Weir-Rows': String(rows),
     'X-Weir-Truncated': String(isTruncated),
@@ -98,9 +97,9 @@ export async function download(
   res.end(text + tail);
 }
 
-/** True when the client has taken it; false when it has left. */
-async function written(res: ServerResponse, text: string): Promise<boolean> {
-  if (isGone(res)) return false;
+/** Writes and waits until the client can take more. Returns false if it has left. */
+async function writeText(res: ServerResponse, text: string): Promise<boolean> {
+  if (isClosed(res)) return false;
   if (res.write(text)) return true;
   const { promise, resolve } = Promise.withResolvers<void>();
   const wake = () => resolve();
@@ -109,7 +108,7 @@ async function written(res: ServerResponse, text: string): Promise<boolean> {
   await promise;
   res.off('drain', wake);
   res.off('close', wake);
-  return !isGone(res);
+  return !isClosed(res);
 }
 
 async function hasMore(
@@ -122,7 +121,7 @@ async function hasMore(
   for (;;) {
     const { records, next } = await logs.page({ ...query, after, limit: 1 });
     if (records.length > 0) return true;
-    if (next === undefined || isGone(res)) return false;
+    if (next === undefined || isClosed(res)) return false;
     after = next;
   }
 }

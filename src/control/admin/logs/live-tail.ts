@@ -1,43 +1,44 @@
-// A live tail: what is stored from now on and matches, as server-sent events.
-// Must stay true: one question to the record at a time, and none while the client does not read; a client goes on exactly
-// where the `id` of the last event says, and one that is too slow is told how much it missed.
+// Live tail: matching records as server-sent events, from now on.
+// Invariant: a client that reconnects with the `id` of its last event misses nothing and gets nothing twice.
+// One query of the log store runs at a time, and none while the client does not read. A slow client gets an event with
+// the number of records that it missed.
 import type { ServerResponse } from 'node:http';
 import type { LogRecord, QueryNode } from '../../../telemetry/logs/logs.ts';
 import { logObject } from './record-json.ts';
-import { isGone, PAGE, type LogStore } from './paged-search.ts';
+import { isClosed, PAGE, type LogStore } from './paged-search.ts';
 
-/** When a client is slow, and when it is given up. */
+/** When a client counts as slow, and when it is disconnected. */
 export interface TailLimits {
-  /** Places that a client may be behind. */
+  /** Sequence numbers that a client may lag behind. */
   readonly behind: number;
-  /** How long it may take over one piece before that counts. */
-  readonly patienceMs: number;
+  /** Time that one write may take before the client counts as slow. */
+  readonly slowMs: number;
   readonly heartbeatMs: number;
-  /** A client that took nothing for so long is cut off. */
+  /** A client that has read nothing for this time is disconnected. */
   readonly stuckMs: number;
-  /** Tails at a time. */
-  readonly most: number;
+  /** Maximum number of live tails. */
+  readonly maxTails: number;
 }
 
 export const TAIL_LIMITS: TailLimits = {
   behind: 10_000,
-  patienceMs: 1000,
+  slowMs: 1000,
   heartbeatMs: 15_000,
   stuckMs: 300_000,
-  most: 100,
+  maxTails: 100,
 };
 
-/** What is written at once: more than this a client that stands still does not hold. */
-const PIECE_BYTES = 256 * 1024;
-/** Questions that counting what was missed may cost: a few seconds. */
-const MAX_COUNT_CALLS = 400;
+/** Size of one write, and so the most that a stuck client buffers. */
+const CHUNK_BYTES = 256 * 1024;
+/** Queries that counting missed records may take: a few seconds. */
+const MAX_COUNT_QUERIES = 400;
 
-/** Larger than any place. */
-const BEYOND = 999_999_999_999_999;
+/** Larger than any sequence number. */
+const MAX_SEQ = 999_999_999_999_999;
 
-/** The newest place there is. */
-export async function headOf(logs: Pick<LogStore, 'after'>): Promise<number> {
-  return (await logs.after({ op: 'all' }, BEYOND, 1)).headSeq;
+/** The newest sequence number. */
+export async function headSeqOf(logs: Pick<LogStore, 'after'>): Promise<number> {
+  return (await logs.after({ op: 'all' }, MAX_SEQ, 1)).headSeq;
 }
 
 const frame = (record: LogRecord, id: number | undefined): string =>
@@ -50,17 +51,17 @@ export class LiveTail {
   readonly #node: QueryNode;
   readonly #res: ServerResponse;
   readonly #limits: TailLimits;
-  /** Everything up to here was given, did not match, or was said to be missed. */
+  /** All records up to here were sent, did not match, or were reported as dropped. */
   #seq: number;
-  /** It was at the newest place once: from then on it is the client's fault when it is not. */
+  /** The client has reached the newest record. If it lags from then on, it is slow. */
   #isLive: boolean;
   #isEnded = false;
-  /** Something was stored since the record was last asked. */
+  /** Records were stored since the last query. */
   #isStale = true;
   #wake: (() => void) | undefined;
   #blockedSinceMs = 0;
 
-  /** `seq`: where the client is; `isLive`: that is the newest place. */
+  /** `seq`: last sequence number that the client has. `isLive`: that is the newest one. */
   constructor(
     logs: Pick<LogStore, 'after' | 'onStored'>,
     node: QueryNode,
@@ -76,43 +77,43 @@ export class LiveTail {
     this.#isLive = from.isLive;
   }
 
-  /** Writes until the client leaves or `end` is called. `history`: records to begin with, oldest first. */
+  /** Runs until the client leaves or `end` is called. `history`: records to send first, oldest first. */
   async run(history: readonly LogRecord[]): Promise<void> {
     const res = this.#res;
     res.writeHead(200, {
       'content-type': 'text/event-stream',
       'cache-control': 'no-cache, no-transform',
-      // nginx would hold events back.
+      // Otherwise nginx buffers events.
       'x-accel-buffering': 'no',
     });
     const wake = () => this.#wake?.();
-    const unlisten = this.#logs.onStored(() => {
+    const stopListening = this.#logs.onStored(() => {
       this.#isStale = true;
       wake();
     });
     res.on('close', wake);
     res.on('drain', wake);
-    const heart = setInterval(() => this.#beat(), this.#limits.heartbeatMs).unref();
+    const timer = setInterval(() => this.#heartbeat(), this.#limits.heartbeatMs).unref();
     try {
-      // Without ids: who is cut off in the midst of it gets it again, all of it.
+      // Without ids, so that a client that is cut off here gets the whole history again.
       await this.#write(`retry: 1000\n\n${history.map((record) => frame(record, undefined)).join('')}`);
-      await this.#write(this.#mark());
+      await this.#write(this.#idComment());
       while (!this.#isOver()) await this.#step();
     } catch (error) {
-      // A record that cannot be read now can be read later: the client comes back with its id.
-      this.end('the record could not be read');
+      // The client reconnects with its last id and tries again.
+      this.end('the log store could not be read');
       throw error;
     } finally {
-      clearInterval(heart);
-      unlisten();
+      clearInterval(timer);
+      stopListening();
     }
   }
 
-  /** Tells the client why, and ends. */
+  /** Sends the reason and ends the response. */
   end(reason: string): void {
     if (this.#isEnded) return;
     this.#isEnded = true;
-    if (!isGone(this.#res)) this.#res.end(event('end', { reason }));
+    if (!isClosed(this.#res)) this.#res.end(event('end', { reason }));
     this.#wake?.();
   }
 
@@ -121,51 +122,51 @@ export class LiveTail {
     this.#isStale = false;
     const { records, lastSeq, headSeq, oldestSeq } = await this.#logs.after(this.#node, this.#seq, PAGE);
     if (this.#isOver()) return;
-    // Deleted for its age before the client came back.
+    // Records were deleted before the client reconnected.
     if (oldestSeq > this.#seq + 1) await this.#write(event('dropped', { places: oldestSeq - 1 - this.#seq }));
-    const isThrough = await this.#give(records);
-    if (isThrough) this.#seq = Math.max(this.#seq, lastSeq);
+    const areSent = await this.#send(records);
+    if (areSent) this.#seq = Math.max(this.#seq, lastSeq);
     if (this.#seq >= headSeq) this.#isLive = true;
     else this.#isStale = true;
   }
 
-  /** Writes records, in pieces; false where the client was too slow for all of them. */
-  async #give(records: readonly LogRecord[]): Promise<boolean> {
-    let piece = '';
+  /** Writes records in chunks. Returns false if the client was too slow for all of them. */
+  async #send(records: readonly LogRecord[]): Promise<boolean> {
+    let chunk = '';
     for (const [i, record] of records.entries()) {
-      piece += frame(record, record.seq);
-      if (piece.length < PIECE_BYTES && i < records.length - 1) continue;
+      chunk += frame(record, record.seq);
+      if (chunk.length < CHUNK_BYTES && i < records.length - 1) continue;
       this.#seq = record.seq;
-      const wasReady = await this.#write(piece);
-      piece = '';
+      const wasReady = await this.#write(chunk);
+      chunk = '';
       if (this.#isOver()) return false;
-      // It may be far behind by now: look again instead of going on with what lay here meanwhile.
+      // The client may lag far behind by now, so the log store is queried again.
       if (!wasReady && i < records.length - 1) return false;
     }
     return true;
   }
 
-  /** Resolves when the client is ready for more: true where it was at once. */
+  /** Writes and waits until the client can take more. Returns true if it could at once. */
   async #write(text: string): Promise<boolean> {
     if (this.#isOver() || this.#res.write(text)) return true;
     const startMs = performance.now();
     this.#blockedSinceMs = startMs;
     while (this.#res.writableNeedDrain && !this.#isOver()) await this.#sleep();
     this.#blockedSinceMs = 0;
-    if (!this.#isOver() && this.#isLive && performance.now() - startMs >= this.#limits.patienceMs)
+    if (!this.#isOver() && this.#isLive && performance.now() - startMs >= this.#limits.slowMs)
       await this.#catchUp();
     return false;
   }
 
-  /** Skips what a slow client cannot take any more, and tells it how much of it matched. */
+  /** Skips records that a slow client is too late for, and tells it how many of them matched. */
   async #catchUp(): Promise<void> {
-    const { headSeq } = await this.#logs.after({ op: 'all' }, BEYOND, 1);
+    const { headSeq } = await this.#logs.after({ op: 'all' }, MAX_SEQ, 1);
     if (headSeq - this.#seq <= this.#limits.behind) return;
     const from = this.#seq;
     let at = from;
     let count = 0;
     for (let calls = 0; at < headSeq && !this.#isOver(); calls++) {
-      if (calls === MAX_COUNT_CALLS) break;
+      if (calls === MAX_COUNT_QUERIES) break;
       const { records, lastSeq } = await this.#logs.after(this.#node, at, PAGE);
       count += records.filter(({ seq }) => seq <= headSeq).length;
       at = lastSeq;
@@ -175,15 +176,15 @@ export class LiveTail {
     if (!this.#isOver()) this.#res.write(`id: ${headSeq}\n${event('dropped', missed)}`);
   }
 
-  /** A comment that keeps the connection, and moves the place from which the client would go on. */
-  #beat(): void {
+  /** Sends a comment that keeps the connection open and updates the client's last id. */
+  #heartbeat(): void {
     if (this.#isOver()) return;
-    if (!this.#res.writableNeedDrain) this.#res.write(this.#mark());
+    if (!this.#res.writableNeedDrain) this.#res.write(this.#idComment());
     else if (this.#blockedSinceMs > 0 && performance.now() - this.#blockedSinceMs > this.#limits.stuckMs)
       this.#res.destroy();
   }
 
-  #mark(): string {
+  #idComment(): string {
     return `id: ${this.#seq}\n: \n\n`;
   }
 
@@ -194,11 +195,11 @@ export class LiveTail {
   }
 
   #isOver(): boolean {
-    return this.#isEnded || isGone(this.#res);
+    return this.#isEnded || isClosed(this.#res);
   }
 }
 
-/** The tails that run. Must stay true: no more than the limit, and none is left when weir stops. */
+/** All running live tails. */
 export class LiveTails {
   readonly limits: TailLimits;
   readonly #running = new Set<LiveTail>();
@@ -212,7 +213,7 @@ export class LiveTails {
   }
 
   get isFull(): boolean {
-    return this.#running.size >= this.limits.most;
+    return this.#running.size >= this.limits.maxTails;
   }
 
   async run(tail: LiveTail, history: readonly LogRecord[]): Promise<void> {

@@ -1,9 +1,9 @@
-// Questions that the sums of whole minutes can answer, without a record being read.
-// Must stay true: what is said to be one asks about nothing but the fields that those sums are kept by.
+// Decides whether the totals per minute can answer a query, without reading records.
 import { SUMMED_FIELDS, type QueryNode } from '../../../telemetry/logs/logs.ts';
 
 const NAMES: ReadonlySet<string> = new Set([...SUMMED_FIELDS, 'severity']);
 
+/** True if a query uses only fields that the totals are grouped by. */
 export function hasMinuteTotals(node: QueryNode): boolean {
   switch (node.op) {
     case 'all':

@@ -1,5 +1,5 @@
-// Asks the record again and again until there is enough, or nobody waits for it any more.
-// Must stay true: a search whose client has left asks for nothing more, and no search outlives its time.
+// Searches and counts over several pages of the log store.
+// Invariant: a search ends when its client has left or its time is over.
 import type { ServerResponse } from 'node:http';
 import type {
   LogRecord,
@@ -10,41 +10,40 @@ import type {
   AggregateBy,
 } from '../../../telemetry/logs/logs.ts';
 
-/** What the log routes need of the record. */
+/** Operations of the log store that the routes use. */
 export type LogStore = Pick<
   Logs,
   'page' | 'after' | 'at' | 'bodies' | 'aggregate' | 'aggregateMinutes' | 'onStored' | 'post' | 'postLines'
 >;
 
-/** How long a route looks before it answers with what it has. */
+/** Maximum time of a search. Then the route returns what it has found. */
 export const SEARCH_MS = 10_000;
-/** Records that one question is answered with at most: they cross from one thread to another at once. */
+/** Maximum records of one query, since they are copied between threads at once. */
 export const PAGE = 1000;
 
 export interface SearchResult {
   readonly records: LogRecord[];
-  /** Where to go on; `undefined` when there is nothing more. */
+  /** Position of the next page; `undefined` at the end. */
   readonly next: PagePosition | undefined;
-  /** The time was over before there was enough. */
+  /** The time was over before the search was complete. */
   readonly isPartial: boolean;
 }
 
-/** When an answer is long enough, however little was found. */
-interface Bounds {
+interface SearchLimits {
   readonly searchMs?: number;
-  /** Of messages and attributes. */
+  /** Of messages and attributes together. */
   readonly maxCharacters?: number;
 }
 
-/** True as soon as nobody takes the answer any more. */
-export const isGone = (res: ServerResponse): boolean => res.destroyed || res.closed;
+/** True if the client has left or the response has ended. */
+export const isClosed = (res: ServerResponse): boolean => res.destroyed || res.closed;
 
-/** The next `query.limit` records; `undefined` where the client has left. */
+/** Finds the next `query.limit` records. Returns `undefined` if the client has left. */
 export async function pagedSearch(
   logs: Pick<LogStore, 'page'>,
   query: PageQuery,
   res: ServerResponse,
-  { searchMs = SEARCH_MS, maxCharacters = Infinity }: Bounds = {},
+  { searchMs = SEARCH_MS, maxCharacters = Infinity }: SearchLimits = {},
 ): Promise<SearchResult | undefined> {
   const untilMs = performance.now() + searchMs;
   const { limit } = query;
@@ -52,16 +51,16 @@ export async function pagedSearch(
   let { after } = query;
   let characters = 0;
   for (;;) {
-    // One more than is wanted tells whether there is more.
+    // One record more than the limit tells whether there is a next page.
     const page = await logs.page({ ...query, after, limit: Math.min(PAGE, limit + 1 - records.length) });
-    if (isGone(res)) return undefined;
+    if (isClosed(res)) return undefined;
     for (const record of page.records) {
       records.push(record);
       characters += record.message.length + record.attributes.length;
     }
     if (records.length > limit) {
       records.length = limit;
-      return { records, next: placeOf(records.at(-1), query.after), isPartial: false };
+      return { records, next: positionOf(records.at(-1), query.after), isPartial: false };
     }
     if (page.next === undefined) return { records, next: undefined, isPartial: false };
     after = page.next;
@@ -70,21 +69,21 @@ export async function pagedSearch(
   }
 }
 
-const placeOf = (
+const positionOf = (
   record: LogRecord | undefined,
   before: PagePosition | undefined,
 ): PagePosition | undefined => (record ? { timeNs: record.timeNs, seq: record.seq } : before);
 
 export interface CountResult {
   readonly counts: Map<string, number>;
-  /** What was left out because there were too many values. */
+  /** Records with values beyond MAX_VALUES. */
   readonly others: number;
   readonly isPartial: boolean;
 }
 
 const MAX_VALUES = 10_000;
 
-/** Counts all that matches; `undefined` where the client has left. */
+/** Counts matching records by value. Returns `undefined` if the client has left. */
 export async function pagedCount(
   logs: Pick<LogStore, 'aggregate'>,
   query: Omit<PageQuery, 'limit' | 'direction' | 'after'>,
@@ -98,7 +97,7 @@ export async function pagedCount(
   let after: PagePosition | undefined;
   for (;;) {
     const tally: Aggregate = await logs.aggregate({ ...query, after }, by);
-    if (isGone(res)) return undefined;
+    if (isClosed(res)) return undefined;
     for (const [value, n] of tally.counts) {
       const known = counts.get(value);
       if (known === undefined && counts.size >= MAX_VALUES) others += n;

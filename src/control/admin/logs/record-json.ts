@@ -1,5 +1,4 @@
-// A record as clients of the log routes get it. Must stay true: one shape for search, tail, downloads and traces; what
-// a record does not have is left out of it, never null.
+// A record as JSON: one shape for search, live tail, downloads and traces. Missing fields are left out, never null.
 import {
   attributesOf,
   formatPosition,
@@ -9,10 +8,10 @@ import {
 } from '../../../telemetry/logs/logs.ts';
 import { formatTime } from './time.ts';
 
-/** Names in the order in which they are written. */
+/** Fields in the order of the output. */
 export interface LogObject {
   readonly timestamp: string;
-  /** Nanoseconds since the epoch: no number of JSON holds them. */
+  /** Nanoseconds since the epoch, as text, since they exceed the precision of JSON numbers. */
   readonly timestamp_ns: string;
   readonly seq: number;
   readonly kind: string;
@@ -31,7 +30,7 @@ export interface LogObject {
   readonly attributes?: Record<string, unknown>;
 }
 
-const some = (text: string): string | undefined => (text === '' ? undefined : text);
+const nonEmpty = (text: string): string | undefined => (text === '' ? undefined : text);
 
 export function logObject(record: LogRecord): LogObject {
   const out = {
@@ -39,22 +38,22 @@ export function logObject(record: LogRecord): LogObject {
     timestamp_ns: String(record.timeNs),
     seq: record.seq,
     kind: record.kind,
-    level: some(severityText(record.severity)),
+    level: nonEmpty(severityText(record.severity)),
     message: record.message,
-    request_id: some(record.requestId),
-    trace_id: some(record.traceId),
-    span_id: some(record.spanId),
-    parent_span_id: some(record.parentSpanId),
-    deployment: some(record.deployment),
-    environment: some(record.environment),
-    replica: some(record.replica),
-    source: some(record.source),
-    // A gRPC call that went well has the status 0.
+    request_id: nonEmpty(record.requestId),
+    trace_id: nonEmpty(record.traceId),
+    span_id: nonEmpty(record.spanId),
+    parent_span_id: nonEmpty(record.parentSpanId),
+    deployment: nonEmpty(record.deployment),
+    environment: nonEmpty(record.environment),
+    replica: nonEmpty(record.replica),
+    source: nonEmpty(record.source),
+    // The status of a successful gRPC call is 0.
     status: record.kind === 'request' || record.status !== 0 ? record.status : undefined,
     duration_ms: record.kind === 'line' || record.kind === 'event' ? undefined : record.durationNs / 1e6,
     attributes: record.attributes === '' ? undefined : attributesOf(record),
   };
-  // JSON leaves out what is undefined; so does whoever looks at the object itself.
+  // JSON.stringify leaves out undefined fields.
   return out as LogObject;
 }
 

@@ -1,6 +1,5 @@
-// What a client of the log routes asks, read from the query string.
-// Must stay true: a parameter that is not known, given twice or wrong is said to be so, all mistakes at once; none is
-// ignored, for a filter that is quietly left out shows what nobody asked for.
+// Parses the query string of the log routes.
+// Invariant: an unknown, repeated or invalid parameter is an error, since an ignored filter would give wrong results.
 import { unknownName } from '../../../core/nearest-name.ts';
 import {
   FILTERS,
@@ -13,17 +12,17 @@ import {
 } from '../../../telemetry/logs/logs.ts';
 import { EARLIEST_NS, LATEST_NS, readSpan, readTime } from './time.ts';
 
-/** A question to the record. Times in nanoseconds, both inclusive. */
+/** A parsed query. Times are nanoseconds, both inclusive. */
 export interface SearchParams {
   readonly node: QueryNode;
-  /** What may not have been meant. */
+  /** Hints about parts of the query that may not be meant. */
   readonly hints: readonly string[];
   readonly span: TimeRange;
-  /** What the route itself knows, as it was given. */
+  /** Text of a parameter of the route itself. */
   readonly own: (name: string) => string | undefined;
 }
 
-/** What is wrong, in words. */
+/** All problems of the query string. */
 export interface ParamError {
   readonly problems: readonly string[];
 }
@@ -38,19 +37,20 @@ const FIELDS: Readonly<Record<string, string>> = {
   source: 'source',
   kind: 'kind',
 };
-/** Parameters that all questions to the record have. */
+/** Parameters of all log routes. */
 export const COMMON_PARAMS: readonly string[] = ['q', ...TIMES, ...FILTERS, ...Object.keys(FIELDS)];
-/** May be given more than once, also with [] behind the name. */
+/** Parameters that may be repeated, also as `name[]`. */
 const REPEATED: ReadonlySet<string> = new Set(['includes', 'excludes', 'kind']);
 
 const isEqual = (name: string, value: string): QueryNode => ({ op: 'field', name, compare: '=', value });
 
-/** The part of a record's own fields. */
+/** Condition on a field of the record. */
 function fieldNode(name: string, values: readonly string[], problems: string[]): QueryNode | undefined {
   if (name === 'kind') {
     const kinds = values.flatMap((value) => value.toLowerCase().split(','));
     const wrong = kinds.find((kind) => !KINDS.some((known) => known === kind));
-    if (wrong !== undefined) problems.push(`kind: ${wrong} is none; there are ${KINDS.join(', ')}`);
+    if (wrong !== undefined)
+      problems.push(`kind: unknown kind ${JSON.stringify(wrong)}; known kinds: ${KINDS.join(', ')}`);
     return { op: 'or', of: kinds.map((kind) => isEqual('kind', kind)) };
   }
   const value = name === 'trace_id' ? values[0]!.toLowerCase() : values[0]!;
@@ -58,7 +58,7 @@ function fieldNode(name: string, values: readonly string[], problems: string[]):
   return isEqual(FIELDS[name]!, value);
 }
 
-/** Reads a question. `own`: names of the parameters that the route has besides. `sinceNs`: the default time span. */
+/** Parses a query string. `own`: further parameters of the route. `sinceNs`: default time span. */
 export function readSearchParams(
   query: URLSearchParams,
   own: readonly string[],
@@ -75,14 +75,14 @@ export function readSearchParams(
     else given.set(name, [value]);
     if (values === undefined && !known.includes(name)) {
       problems.push(unknownName('parameter', name, known));
-    } else if (values?.length === 2 && !REPEATED.has(name)) problems.push(`${name} is given twice`);
+    } else if (values?.length === 2 && !REPEATED.has(name)) problems.push(`${name} is given more than once`);
   }
   const one = (name: string): string | undefined => {
     const value = given.get(name)?.[0];
     return value === '' ? undefined : value;
   };
 
-  const asked = contractQuery({
+  const filter = contractQuery({
     ...Object.fromEntries(['q', ...FILTERS].map((name) => [name, one(name)])),
     includes: given.get('includes'),
     excludes: given.get('excludes'),
@@ -92,21 +92,21 @@ export function readSearchParams(
     const node = one(name) === undefined ? undefined : fieldNode(name, given.get(name)!, problems);
     if (node) nodes.push(node);
   }
-  if ('problems' in asked)
-    for (const { name, problem, at } of asked.problems)
-      problems.push(`${name}: ${problem}${at === undefined ? '' : ` (at character ${at + 1})`}`);
+  if ('problems' in filter)
+    for (const { name, problem, at } of filter.problems)
+      problems.push(`${name}${at === undefined ? '' : ` at character ${at + 1}`}: ${problem}`);
   const span = readSpanOf(one, nowNs, sinceNs, problems);
-  if (problems.length > 0 || 'problems' in asked) return { problems };
-  if (asked.node.op !== 'all') nodes.unshift(asked.node);
-  return { node: both(nodes), hints: asked.hints, span, own: one };
+  if (problems.length > 0 || 'problems' in filter) return { problems };
+  if (filter.node.op !== 'all') nodes.unshift(filter.node);
+  return { node: allOf(nodes), hints: filter.hints, span, own: one };
 }
 
-/** What is wrong with the query string of a route that has no parameters. */
-export const refuseAll = (query: URLSearchParams): string[] =>
+/** Problems of the query string of a route without parameters. */
+export const unexpectedParams = (query: URLSearchParams): string[] =>
   [...new Set(query.keys())].map((name) => unknownName('parameter', name, []));
 
-/** All must hold. */
-export const both = (nodes: readonly QueryNode[]): QueryNode =>
+/** Combines conditions with AND. */
+export const allOf = (nodes: readonly QueryNode[]): QueryNode =>
   nodes.length === 0 ? { op: 'all' } : nodes.length === 1 ? nodes[0]! : { op: 'and', of: nodes };
 
 function readSpanOf(
@@ -120,7 +120,7 @@ function readSpanOf(
     const read = text === undefined ? undefined : readTime(text);
     if (text !== undefined && read === undefined)
       problems.push(
-        `${name}: ${text.slice(0, 60)} is no time; write 2026-11-20T16:52:26.510Z, or the seconds, ms, µs or ns since 1970`,
+        `${name}: invalid time ${JSON.stringify(text.slice(0, 60))}; write 2026-11-20T16:52:26.510Z, or s, ms, µs or ns since 1970`,
       );
     return read;
   };
@@ -129,22 +129,24 @@ function readSpanOf(
   if (since !== undefined) {
     const span = readSpan(since);
     if (start !== undefined || end !== undefined)
-      problems.push('since: goes back from now; it does not go together with start or end');
+      problems.push('since: cannot be combined with start or end');
     else if (span === undefined)
-      problems.push(`since: ${since.slice(0, 60)} is no time span; write 90s, 30m, 2h or 3d`);
+      problems.push(
+        `since: invalid duration ${JSON.stringify(since.slice(0, 60))}; write 90s, 30m, 2h or 3d`,
+      );
     else fromNs = max(0n, nowNs - span);
   }
   if (fromNs === undefined && sinceNs !== undefined)
     fromNs = max(0n, (toNs === LATEST_NS ? nowNs : toNs) - sinceNs);
   fromNs ??= EARLIEST_NS;
-  if (fromNs > toNs && problems.length === 0) problems.push('end: lies before start');
+  if (fromNs > toNs && problems.length === 0) problems.push('end: must not be before start');
   return { fromNs, toNs };
 }
 
 const max = (a: bigint, b: bigint): bigint => (a > b ? a : b);
 
-/** A whole number of a parameter, or its default. */
-export function wholeParam(
+/** Value of a parameter that is a whole number, or its default; a text is the problem. */
+export function wholeNumberParam(
   { own }: SearchParams,
   name: string,
   { min, max: most, fallback }: { readonly min: number; readonly max: number; readonly fallback: number },
@@ -155,7 +157,7 @@ export function wholeParam(
   return value >= min && value <= most ? value : `${name}: must be a whole number from ${min} to ${most}`;
 }
 
-/** One of a few words, or the first of them. */
+/** Value of a parameter that is one of `words`; the first one is the default. A text is the problem. */
 export function choiceParam<const W extends readonly [string, ...string[]]>(
   { own }: SearchParams,
   name: string,
@@ -165,18 +167,20 @@ export function choiceParam<const W extends readonly [string, ...string[]]>(
   return words.includes(word) ? { word } : `${name}: must be one of ${words.join(', ')}`;
 }
 
-/** A place in the store that a parameter or header names. */
+/** Sequence number of a parameter or header; a text is the problem. */
 export function seqOf(name: string, text: string | undefined): number | undefined | string {
   if (text === undefined || text === '') return undefined;
-  return /^\d{1,15}$/.test(text) ? Number(text) : `${name}: must be a place in the record, a whole number`;
+  return /^\d{1,15}$/.test(text)
+    ? Number(text)
+    : `${name}: must be a sequence number, which is a whole number`;
 }
 
-/** The position that a cursor stands for. */
+/** Position of the parameter `cursor`; a text is the problem. */
 export function cursorOf({ own }: SearchParams): { readonly position: PagePosition | undefined } | string {
   const text = own('cursor');
   const position =
     text === undefined ? undefined : parsePosition(Buffer.from(text, 'base64url').toString('latin1'));
   return text !== undefined && position === undefined
-    ? 'cursor: is none of ours; take the one of the last answer'
+    ? 'invalid cursor: it was not issued by this server, or it has expired'
     : { position };
 }

@@ -1,8 +1,7 @@
-// The log API of the serving contract: what a model's deployment or environment logged.
-// Must stay true: parameters, limits and the answer are those of contracts/baseten.md 8.1, key for key.
-// Lines are what the model logged, and the lifecycle events of its deployment (those of weir as a whole are every
-// deployment's); a request's own row is included only if it is asked for by its id. So counts are those of the model's log,
-// and still every request can be found.
+// Log API of the serving contract: log lines of a deployment or environment.
+// Invariant: parameters, limits and the response are those of docs/contracts/serving.md 8.1.
+// Returns log lines and the lifecycle events of the deployment and of weir as a whole. The record of a request itself
+// is included only with `request_id`, so that counts are those of the model's log.
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { unknownName } from '../../../core/nearest-name.ts';
 import {
@@ -14,15 +13,15 @@ import {
 } from '../../../telemetry/logs/logs.ts';
 import { jsonBody } from '../read-body.ts';
 import { fail, json, queryOf, type Endpoint } from '../endpoint.ts';
-import { both } from '../logs/search-params.ts';
+import { allOf } from '../logs/search-params.ts';
 import { pagedSearch, type LogStore } from '../logs/paged-search.ts';
 import { EARLIEST_NS, LATEST_NS } from '../logs/time.ts';
-import { notThere, recordOf, refuseSearch, type WithLogs } from './logs.ts';
+import { failQuery, failTarget, logsOrFail, type WithLogs } from './logs.ts';
 
-/** What these routes need to know besides. */
+/** Modules of these routes. */
 export interface WithModel extends WithLogs {
   readonly modelId: string;
-  /** Deployments and environments that there are now. */
+  /** Configured deployments and environments. */
   readonly targets: () => {
     readonly deployments: readonly string[];
     readonly environments: readonly string[];
@@ -42,25 +41,25 @@ const route = (method: 'GET' | 'POST', of: Of): Endpoint<WithModel> => ({
   path: `/v1/models/{model}/${of}s/{${of}}/logs`,
   does:
     method === 'GET'
-      ? `the contract’s log API: lines of ${of === 'deployment' ? 'a deployment' : 'an environment'}, and of a request what weir knows of it`
-      : 'the same, asked with a JSON body',
+      ? `returns log lines of ${of === 'deployment' ? 'a deployment' : 'an environment'}, as the serving contract defines; with \`request_id\` also the record of the request`
+      : 'the same as the route above, with the parameters in a JSON body',
   scope: 'logs:read',
-  async answer(shown, req, res, names) {
-    const logs = recordOf(shown, req, res);
+  async handle(context, req, res, params) {
+    const logs = logsOrFail(context, req, res);
     if (!logs) return;
     const given = method === 'GET' ? fromQuery(queryOf(req), req, res) : await fromBody(req, res);
-    if (given) await answer(shown, logs, of, names as [string, string], given, req, res);
+    if (given) await sendLogs(context, logs, of, params as [string, string], given, req, res);
   },
 });
 
-export const contractEndpoints: readonly Endpoint<WithModel>[] = [
+export const contractLogEndpoints: readonly Endpoint<WithModel>[] = [
   route('GET', 'deployment'),
   route('POST', 'deployment'),
   route('GET', 'environment'),
   route('POST', 'environment'),
 ];
 
-async function answer(
+async function sendLogs(
   { modelId, targets }: WithModel,
   logs: LogStore,
   of: Of,
@@ -69,32 +68,32 @@ async function answer(
   req: IncomingMessage,
   res: ServerResponse,
 ): Promise<void> {
-  if (model !== modelId) return notThere(req, res, `model ${model.slice(0, 100)}`);
+  if (model !== modelId) return failTarget(req, res, `model ${model.slice(0, 100)}`);
   const scope = equal(of, target);
   if (!targets()[`${of}s`].includes(target)) {
-    // It may have been there: what it logged is.
+    // A removed deployment or environment may still have records.
     const all = { fromNs: EARLIEST_NS, toNs: LATEST_NS };
     const query = { node: scope, ...all, direction: 'down' as const, after: undefined, limit: 1 };
     const found = await pagedSearch(logs, query, res);
     if (!found) return;
-    if (found.records.length === 0) return notThere(req, res, `${of} ${target.slice(0, 100)}`);
+    if (found.records.length === 0) return failTarget(req, res, `${of} ${target.slice(0, 100)}`);
   }
-  const asked = contractQuery(Object.fromEntries(FILTERS.map((name) => [name, given[name]])));
+  const filter = contractQuery(Object.fromEntries(FILTERS.map((name) => [name, given[name]])));
   const window = windowOf(given, Date.now());
-  if ('problems' in asked || 'problems' in window) {
+  if ('problems' in filter || 'problems' in window) {
     const filters =
-      'problems' in asked ? asked.problems.map(({ name, problem }) => `${name}: ${problem}`) : [];
-    return refuseSearch(req, res, [...filters, ...('problems' in window ? window.problems : [])]);
+      'problems' in filter ? filter.problems.map(({ name, problem }) => `${name}: ${problem}`) : [];
+    return failQuery(req, res, [...filters, ...('problems' in window ? window.problems : [])]);
   }
   const kinds: QueryNode =
     typeof given['request_id'] === 'string' && given['request_id'] !== ''
       ? { op: 'not', of: equal('kind', 'span') }
       : { op: 'or', of: [equal('kind', 'line'), equal('kind', 'event')] };
-  const query = { ...window, node: both([within(scope), kinds, asked.node]), after: undefined };
+  const query = { ...window, node: allOf([within(scope), kinds, filter.node]), after: undefined };
   const found = await pagedSearch(logs, query, res, { searchMs: SEARCH_MS });
   if (!found) return;
-  // There is no cursor in this API: less than was asked for would be taken for all there is.
-  if (found.isPartial) return fail(req, res, 'search_timeout', 'ask for a shorter time');
+  // This API has no cursor, so an incomplete result would look complete.
+  if (found.isPartial) return fail(req, res, 'search_timeout', 'use a shorter time span');
   json(res, 200, { logs: found.records.map(contractLine) });
 }
 
@@ -105,7 +104,7 @@ const without = (name: string): QueryNode => ({ op: 'not', of: { op: 'exists', n
 /** Records of a target: its own, and lifecycle events of weir as a whole, which name no deployment. */
 const within = (scope: QueryNode): QueryNode => ({
   op: 'or',
-  of: [scope, both([equal('kind', 'event'), without('deployment'), without('environment')])],
+  of: [scope, allOf([equal('kind', 'event'), without('deployment'), without('environment')])],
 });
 
 const contractLine = ({ timeNs, message, replica, requestId, severity }: LogRecord) => ({
@@ -120,7 +119,7 @@ const contractLine = ({ timeNs, message, replica, requestId, severity }: LogReco
 const KNOWN: readonly string[] = ['start_epoch_millis', 'end_epoch_millis', 'direction', 'limit', ...FILTERS];
 const LISTS: ReadonlySet<string> = new Set(['includes', 'excludes']);
 
-/** Numbers stay texts here; lists may end in []. */
+/** Parameters of a query string. Numbers stay text; names of lists may end in []. */
 function fromQuery(query: URLSearchParams, req: IncomingMessage, res: ServerResponse): Given | undefined {
   const given: Record<string, unknown> = {};
   const problems: string[] = [];
@@ -129,11 +128,11 @@ function fromQuery(query: URLSearchParams, req: IncomingMessage, res: ServerResp
     const values = query.getAll(raw);
     if (!KNOWN.includes(name)) problems.push(unknownName('parameter', raw, KNOWN));
     else if (LISTS.has(name)) given[name] = [...((given[name] as string[] | undefined) ?? []), ...values];
-    else if (values.length > 1) problems.push(`${name} is given twice`);
+    else if (values.length > 1) problems.push(`${name} is given more than once`);
     else given[name] = values[0];
   }
   if (problems.length === 0) return given;
-  refuseSearch(req, res, problems);
+  failQuery(req, res, problems);
   return undefined;
 }
 
@@ -141,16 +140,16 @@ async function fromBody(req: IncomingMessage, res: ServerResponse): Promise<Give
   const body = await jsonBody(req, res);
   if (body === undefined) return undefined;
   if (typeof body.value === 'object' && body.value !== null && !Array.isArray(body.value))
-    return known(body.value, req, res);
-  refuseSearch(req, res, ['the body must be an object']);
+    return knownFields(body.value, req, res);
+  failQuery(req, res, ['the body must be a JSON object']);
   return undefined;
 }
 
 /** The fields of a body, unless some are unknown. */
-function known(body: object, req: IncomingMessage, res: ServerResponse): Given | undefined {
+function knownFields(body: object, req: IncomingMessage, res: ServerResponse): Given | undefined {
   const unknown = Object.keys(body).filter((name) => !KNOWN.includes(name));
   if (unknown.length === 0) return body as Given;
-  refuseSearch(
+  failQuery(
     req,
     res,
     unknown.map((name) => unknownName('field', name, KNOWN)),
@@ -181,12 +180,13 @@ function windowOf(given: Given, nowMs: number): Window | { readonly problems: re
   const limit = whole('limit', 1, 1000, 500);
   const direction = given['direction'] ?? 'desc';
   if (direction !== 'asc' && direction !== 'desc') problems.push('direction: must be asc or desc');
-  if (startMs > endMs) problems.push('end_epoch_millis: lies before start_epoch_millis');
-  if (endMs - startMs > MAX_WINDOW_MS) problems.push('start_epoch_millis: the window is at most 7 days');
+  if (startMs > endMs) problems.push('end_epoch_millis: must not be before start_epoch_millis');
+  if (endMs - startMs > MAX_WINDOW_MS)
+    problems.push('start_epoch_millis: must be at most 7 days before end_epoch_millis');
   if (problems.length > 0) return { problems };
   return {
     fromNs: BigInt(startMs) * 1_000_000n,
-    // The end is inclusive: clients go on with the millisecond of the oldest line they have.
+    // The end includes its whole millisecond, since clients page by the millisecond of the oldest line.
     toNs: BigInt(endMs) * 1_000_000n + 999_999n,
     direction: direction === 'asc' ? 'up' : 'down',
     limit,

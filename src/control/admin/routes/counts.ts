@@ -1,6 +1,5 @@
-// How many of what: a histogram by time and level, and the values of a field.
-// Must stay true: from sums of whole minutes where these can answer, else by reading; what was not counted to the end is
-// said to be so.
+// Routes that count records: a histogram by time and level, and the values of a field.
+// Counts come from the totals per minute where these can answer, otherwise from reading records.
 import type { ServerResponse } from 'node:http';
 import {
   attributesOf,
@@ -10,22 +9,22 @@ import {
   type AggregateBy,
 } from '../../../telemetry/logs/logs.ts';
 import { json, queryOf, type Endpoint } from '../endpoint.ts';
-import { readSearchParams, wholeParam, type SearchParams } from '../logs/search-params.ts';
+import { readSearchParams, wholeNumberParam, type SearchParams } from '../logs/search-params.ts';
 import { pagedCount, pagedSearch, type CountResult, type LogStore } from '../logs/paged-search.ts';
 import { hasMinuteTotals, MINUTE_NS } from '../logs/minute-totals.ts';
 import { DAY_NS, formatTime, LATEST_NS, readSpan } from '../logs/time.ts';
-import { nowNs, recordOf, refuseSearch, type WithLogs } from './logs.ts';
+import { failQuery, logsOrFail, nowNs, type WithLogs } from './logs.ts';
 
 const MS = 1_000_000n;
 const MAX_STEPS = 2000;
-const WANTED_STEPS = 60n;
-/** Steps that people like to read, in milliseconds. */
-const NICE = [
+const DEFAULT_STEPS = 60n;
+/** Round steps, in milliseconds. */
+const ROUND_STEPS = [
   1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10_800, 21_600, 43_200, 86_400,
 ].map((seconds) => BigInt(seconds) * 1000n);
-/** Records whose attributes are looked at for their names. */
+/** Records that are read to collect names of attributes. */
 const SAMPLE = 1000;
-/** Fields of the record by the names that people write; all others are attributes. */
+/** Fields of the record by their names in queries. All other names are attributes. */
 const FIELDS: ReadonlyMap<string, string> = new Map([
   ...SUMMED_FIELDS.map((name) => [name, name] as const),
   ['env', 'environment'],
@@ -37,17 +36,17 @@ export const countEndpoints: readonly Endpoint<WithLogs>[] = [
   {
     method: 'GET',
     path: '/v1/logs/hits',
-    does: 'how many records match, by time (`step`) and level; of the last 24 hours unless told otherwise',
+    does: 'counts matching records by time (`step`) and level, by default of the last 24 hours',
     scope: 'logs:read',
-    async answer(shown, req, res) {
-      const logs = recordOf(shown, req, res);
+    async handle(context, req, res) {
+      const logs = logsOrFail(context, req, res);
       if (!logs) return;
-      const ask = readSearchParams(queryOf(req), ['step'], nowNs(), DAY_NS);
-      if ('problems' in ask) return refuseSearch(req, res, ask.problems);
-      const window = windowOf(ask);
-      if (typeof window === 'string') return refuseSearch(req, res, [window]);
+      const params = readSearchParams(queryOf(req), ['step'], nowNs(), DAY_NS);
+      if ('problems' in params) return failQuery(req, res, params.problems);
+      const window = windowOf(params);
+      if (typeof window === 'string') return failQuery(req, res, [window]);
       const { stepMs, span } = window;
-      const counted = await countBy(logs, ask.node, span, { stepMs: Number(stepMs) }, res);
+      const counted = await countBy(logs, params.node, span, { stepMs: Number(stepMs) }, res);
       if (!counted) return;
       const hits = stepsOf(counted.counts);
       json(res, 200, {
@@ -63,16 +62,16 @@ export const countEndpoints: readonly Endpoint<WithLogs>[] = [
   {
     method: 'GET',
     path: '/v1/logs/fields',
-    does: 'names of the fields that records have; those of attributes from the newest thousand that match',
+    does: 'returns the names of fields, and of attributes in the newest thousand matching records',
     scope: 'logs:read',
-    async answer(shown, req, res) {
-      const logs = recordOf(shown, req, res);
+    async handle(context, req, res) {
+      const logs = logsOrFail(context, req, res);
       if (!logs) return;
-      const ask = readSearchParams(queryOf(req), [], nowNs(), DAY_NS);
-      if ('problems' in ask) return refuseSearch(req, res, ask.problems);
+      const params = readSearchParams(queryOf(req), [], nowNs(), DAY_NS);
+      if ('problems' in params) return failQuery(req, res, params.problems);
       const sample = await pagedSearch(
         logs,
-        { node: ask.node, ...ask.span, direction: 'down', after: undefined, limit: SAMPLE },
+        { node: params.node, ...params.span, direction: 'down', after: undefined, limit: SAMPLE },
         res,
       );
       if (!sample) return;
@@ -90,16 +89,22 @@ export const countEndpoints: readonly Endpoint<WithLogs>[] = [
   {
     method: 'GET',
     path: '/v1/logs/fields/{name}/values',
-    does: 'values of a field or attribute, with how many records have each; of the last 24 hours unless told otherwise',
+    does: 'returns the values of a field or attribute with their number of records, by default of the last 24 hours',
     scope: 'logs:read',
-    async answer(shown, req, res, [name]) {
-      const logs = recordOf(shown, req, res);
+    async handle(context, req, res, [name]) {
+      const logs = logsOrFail(context, req, res);
       if (!logs) return;
-      const ask = readSearchParams(queryOf(req), ['limit'], nowNs(), DAY_NS);
-      if ('problems' in ask) return refuseSearch(req, res, ask.problems);
-      const limit = wholeParam(ask, 'limit', { min: 1, max: 1000, fallback: 50 });
-      if (typeof limit === 'string') return refuseSearch(req, res, [limit]);
-      const counted = await countBy(logs, ask.node, ask.span, { field: FIELDS.get(name!) ?? name! }, res);
+      const params = readSearchParams(queryOf(req), ['limit'], nowNs(), DAY_NS);
+      if ('problems' in params) return failQuery(req, res, params.problems);
+      const limit = wholeNumberParam(params, 'limit', { min: 1, max: 1000, fallback: 50 });
+      if (typeof limit === 'string') return failQuery(req, res, [limit]);
+      const counted = await countBy(
+        logs,
+        params.node,
+        params.span,
+        { field: FIELDS.get(name!) ?? name! },
+        res,
+      );
       if (!counted) return;
       const missing = counted.counts.get('') ?? 0;
       counted.counts.delete('');
@@ -119,7 +124,7 @@ export const countEndpoints: readonly Endpoint<WithLogs>[] = [
 const ranked = (counts: ReadonlyMap<string, number>): [string, number][] =>
   Array.from(counts).sort(([a, n], [b, m]) => m - n || (a < b ? -1 : 1));
 
-/** Whole steps that hold the time that is asked for. */
+/** The time span of a query, extended to whole steps. */
 function windowOf({
   own,
   span: { fromNs, toNs },
@@ -127,15 +132,16 @@ function windowOf({
   const text = own('step');
   const given = text === undefined ? undefined : readSpan(text);
   if (text !== undefined && (given === undefined || given < MS))
-    return `step: ${text.slice(0, 40)} is no time span; write 30s, 5m or 1h`;
+    return `step: invalid duration ${JSON.stringify(text.slice(0, 40))}; write 30s, 5m or 1h`;
   const endNs = toNs === LATEST_NS ? nowNs() : toNs;
-  const wanted = (endNs - fromNs) / MS / WANTED_STEPS;
-  const stepMs = given === undefined ? (NICE.find((ms) => ms >= wanted) ?? NICE.at(-1)!) : given / MS;
+  const shortest = (endNs - fromNs) / MS / DEFAULT_STEPS;
+  const stepMs =
+    given === undefined ? (ROUND_STEPS.find((ms) => ms >= shortest) ?? ROUND_STEPS.at(-1)!) : given / MS;
   const step = stepMs * MS;
   const from = (fromNs / step) * step;
   const to = (endNs / step + 1n) * step;
   if ((to - from) / step > BigInt(MAX_STEPS))
-    return `step: these are more than ${MAX_STEPS} steps; ask for a longer step, or a shorter time`;
+    return `step: more than ${MAX_STEPS} steps; use a longer step or a shorter time span`;
   return { stepMs, span: { fromNs: from, toNs: to - 1n } };
 }
 
@@ -159,7 +165,7 @@ interface Step {
   readonly levels: Record<string, number>;
 }
 
-/** `1795… WARN` → n, as steps in the order of time. */
+/** Counts by `<milliseconds> <level>` → steps in order of time. */
 function stepsOf(counts: ReadonlyMap<string, number>): Step[] {
   const steps = new Map<number, Step>();
   for (const [key, n] of counts) {

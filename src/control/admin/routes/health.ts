@@ -1,14 +1,14 @@
-// What probes and Prometheus ask: alive, ready, figures. Must stay true: none of it waits for a replica.
+// Routes of probes and Prometheus: liveness, readiness and metrics.
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { gzip } from 'node:zlib';
 import { formatFor, type Metrics } from '../../../telemetry/metrics/metrics.ts';
 import { fail, json, type Endpoint } from '../endpoint.ts';
 import type { WithPool } from './replicas.ts';
 
-/** What these routes need to know. */
+/** Modules of these routes. */
 export interface WithMetrics extends WithPool {
   readonly metrics: Metrics;
-  /** False from the first moment of a shutdown. */
+  /** False as soon as a shutdown begins. */
   readonly isAccepting: () => boolean;
 }
 
@@ -16,23 +16,23 @@ export const healthEndpoints: readonly Endpoint<WithMetrics>[] = [
   {
     method: 'GET',
     path: '/metrics',
-    does: 'Prometheus text 0.0.4, or OpenMetrics 1.0 by `Accept`; gzip by `Accept-Encoding`',
+    does: 'returns the metrics as Prometheus text 0.0.4, or OpenMetrics 1.0 by `Accept`; gzip by `Accept-Encoding`',
     scope: 'metrics',
-    answer: servePage,
+    handle: servePage,
   },
   {
     method: 'GET',
     path: '/livez',
-    does: '200 while the process runs, whatever the load',
+    does: 'returns 200 while the process runs, under any load',
     scope: 'open',
-    answer: (_, __, res) => json(res, 200, { status: 'alive' }),
+    handle: (_, __, res) => json(res, 200, { status: 'alive' }),
   },
   {
     method: 'GET',
     path: '/readyz',
-    does: '200 while a replica takes requests, else 503 with the reason; 503 as soon as a shutdown begins',
+    does: 'returns 200 while a replica accepts requests, otherwise 503 with the reason; 503 as soon as a shutdown begins',
     scope: 'open',
-    answer: ({ pool, isAccepting }, _, res) => {
+    handle: ({ pool, isAccepting }, _, res) => {
       if (!isAccepting()) json(res, 503, { status: 'draining' });
       else if (pool.isReady) json(res, 200, { status: 'ready' });
       else json(res, 503, { status: 'no replica is ready', reason: pool.whyNotReady() });
@@ -49,10 +49,10 @@ async function servePage({ metrics }: WithMetrics, req: IncomingMessage, res: Se
     res.end(page);
     return;
   }
-  // On a thread of its own pool: the event loop forwards requests meanwhile.
-  gzip(page, (error, packed) => {
+  // Runs in libuv's thread pool, so that it does not block the event loop.
+  gzip(page, (error, compressed) => {
     if (error) return fail(req, res, 'internal');
-    res.writeHead(200, { ...headers, 'content-encoding': 'gzip', 'content-length': packed.length });
-    res.end(packed);
+    res.writeHead(200, { ...headers, 'content-encoding': 'gzip', 'content-length': compressed.length });
+    res.end(compressed);
   });
 }

@@ -1,5 +1,4 @@
-// GET /v1/logs: search, live tail and download, three answers to one question.
-// Must stay true: what is asked means the same in all three; nobody is answered by a search that he no longer waits for.
+// GET /v1/logs: search, live tail and download, with the same query parameters.
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { LogRecord, QueryNode, PageQuery } from '../../../telemetry/logs/logs.ts';
 import { fail, json, queryOf, type Endpoint } from '../endpoint.ts';
@@ -8,95 +7,98 @@ import {
   cursorOf,
   readSearchParams,
   seqOf,
-  wholeParam,
+  wholeNumberParam,
   type SearchParams,
 } from '../logs/search-params.ts';
 import { acceptedFormat, download, FORMATS, type Format } from '../logs/download.ts';
 import { cursorText, logObject } from '../logs/record-json.ts';
-import { pagedSearch, isGone, PAGE, type LogStore } from '../logs/paged-search.ts';
+import { pagedSearch, isClosed, PAGE, type LogStore } from '../logs/paged-search.ts';
 import { hasMinuteTotals } from '../logs/minute-totals.ts';
-import { headOf, LiveTail, type LiveTails } from '../logs/live-tail.ts';
+import { headSeqOf, LiveTail, type LiveTails } from '../logs/live-tail.ts';
 import { DAY_NS, EARLIEST_NS, LATEST_NS } from '../logs/time.ts';
 
-/** What the routes of the record need to know. */
+/** Modules of the log routes. */
 export interface WithLogs {
-  /** `undefined`: nothing is recorded. */
+  /** `undefined`: logs.capture is off. */
   readonly logs: LogStore | undefined;
   readonly tails: LiveTails;
-  /** Downloads cover at most 7 days and 100,000 rows (contracts/baseten.md 8.3). */
+  /** Limit downloads to 7 days and 100,000 rows (docs/contracts/serving.md 8.3). */
   readonly limitsDownloads: boolean;
 }
 
-/** Further inputs of the search. */
+/** Modules of GET /v1/logs. */
 export interface WithSearch extends WithLogs {
   readonly modelId: string;
 }
 
 const OWN = ['model_id', 'direction', 'limit', 'cursor', 'follow', 'format', 'tail', 'after'];
-/** Of one answer, which is made in one go on the thread that forwards requests; its cursor goes on. */
+/** Size of one page, since it is serialized on the thread that forwards requests. Its cursor continues. */
 const MAX_PAGE_CHARACTERS = 8 * 1024 ** 2;
 const MAX_DOWNLOAD_ROWS = 100_000;
 const MAX_DOWNLOAD_NS = 7n * DAY_NS;
 
 export const nowNs = (): bigint => BigInt(Date.now()) * 1_000_000n;
 
-/** The record, or `undefined` where the client has been told that there is none. */
-export function recordOf(
+/** The log store. Sends an error response and returns `undefined` if there is none. */
+export function logsOrFail(
   { logs }: { readonly logs: LogStore | undefined },
   req: IncomingMessage,
   res: ServerResponse,
 ): LogStore | undefined {
-  if (!logs) nothingRecorded(req, res);
+  if (!logs) failCaptureOff(req, res);
   return logs;
 }
 
-/** Tells that there is no record. */
-export const nothingRecorded = (req: IncomingMessage, res: ServerResponse): void =>
+/** Sends the error response of a weir without a log store. */
+export const failCaptureOff = (req: IncomingMessage, res: ServerResponse): void =>
   fail(req, res, 'unknown_record', 'set it to metadata', {
-    text: 'Nothing is recorded: logs.capture is off',
+    text: 'Nothing is recorded, since logs.capture is off',
   });
 
-/** Mistakes that an answer lists. */
+/** Maximum problems in one response. */
 const MOST_PROBLEMS = 10;
 
-/** Tells what is wrong with a question. */
-export function refuseSearch(req: IncomingMessage, res: ServerResponse, problems: readonly string[]): void {
+/** Sends the error response of an invalid query. */
+export function failQuery(req: IncomingMessage, res: ServerResponse, problems: readonly string[]): void {
   const others = problems.length - MOST_PROBLEMS;
   const listed = [...problems.slice(0, MOST_PROBLEMS), ...(others > 0 ? [`and ${others} more`] : [])];
-  fail(req, res, 'bad_request', listed.join('; '), { text: 'This cannot be asked' });
+  fail(req, res, 'bad_request', listed.join('; '), { text: 'Invalid query' });
 }
 
-/** The same answer as the contract's log API gives for an unknown target. */
-export const notThere = (req: IncomingMessage, res: ServerResponse, what: string): void =>
-  fail(req, res, 'unknown_target', what, { text: 'There is no such target' });
+/** Sends the error response for an unknown model, deployment or environment. */
+export const failTarget = (req: IncomingMessage, res: ServerResponse, what: string): void =>
+  fail(req, res, 'unknown_target', what, { text: 'No such target' });
 
-export const searchEndpoints: readonly Endpoint<WithSearch>[] = [
+export const logEndpoints: readonly Endpoint<WithSearch>[] = [
   {
     method: 'GET',
     path: '/v1/logs',
-    does: 'what happened: search by `q` and filters, page by page (`cursor`); as `text/event-stream` (or `follow=1`) a live tail; as `application/x-ndjson` or `text/csv` (or `format`) a download',
+    does: 'searches records by `q` and filters, in pages (`cursor`); `Accept: text/event-stream` or `follow=1` starts a live tail; `application/x-ndjson`, `text/csv` or `format` starts a download',
     scope: 'logs:read',
-    async answer(shown, req, res) {
-      const logs = recordOf(shown, req, res);
+    async handle(context, req, res) {
+      const logs = logsOrFail(context, req, res);
       if (!logs) return;
-      const ask = readSearchParams(queryOf(req), OWN, nowNs());
-      if ('problems' in ask) return refuseSearch(req, res, ask.problems);
-      const model = ask.own('model_id');
-      if (model !== undefined && model !== shown.modelId)
-        return notThere(req, res, `model ${JSON.stringify(model.slice(0, 100))}`);
-      const format = formatOf(ask, req);
-      if (typeof format === 'string') return refuseSearch(req, res, [format]);
-      if (isTail(ask, req)) return follow(logs, shown.tails, ask, req, res);
-      const idle = idleParameters(ask);
-      if (idle.length > 0) return refuseSearch(req, res, idle);
-      if (format.format) return send(logs, shown.limitsDownloads, ask, format.format, req, res);
-      return search(logs, ask, req, res);
+      const params = readSearchParams(queryOf(req), OWN, nowNs());
+      if ('problems' in params) return failQuery(req, res, params.problems);
+      const model = params.own('model_id');
+      if (model !== undefined && model !== context.modelId)
+        return failTarget(req, res, `model ${JSON.stringify(model.slice(0, 100))}`);
+      const format = formatOf(params, req);
+      if (typeof format === 'string') return failQuery(req, res, [format]);
+      if (isTail(params, req)) return follow(logs, context.tails, params, req, res);
+      const tailOnly = tailParamProblems(params);
+      if (tailOnly.length > 0) return failQuery(req, res, tailOnly);
+      if (format.format) return sendDownload(logs, context.limitsDownloads, params, format.format, req, res);
+      return search(logs, params, req, res);
     },
   },
 ];
 
-function formatOf(ask: SearchParams, req: IncomingMessage): { readonly format: Format | undefined } | string {
-  const wanted = ask.own('format');
+function formatOf(
+  params: SearchParams,
+  req: IncomingMessage,
+): { readonly format: Format | undefined } | string {
+  const wanted = params.own('format');
   if (wanted === undefined) return { format: acceptedFormat(req.headers.accept) };
   const format = FORMATS.find((one) => one === wanted);
   return format ? { format } : `format: must be one of ${FORMATS.join(', ')}`;
@@ -105,8 +107,8 @@ function formatOf(ask: SearchParams, req: IncomingMessage): { readonly format: F
 const isTail = ({ own }: SearchParams, { headers }: IncomingMessage): boolean =>
   ['1', 'true'].includes(own('follow') ?? '') || (headers.accept ?? '').includes('text/event-stream');
 
-/** What is wrong with parameters that only a live tail has, where none is asked for. */
-function idleParameters({ own }: SearchParams): string[] {
+/** Problems of live tail parameters in a request without a live tail. */
+function tailParamProblems({ own }: SearchParams): string[] {
   const problems = ['tail', 'after']
     .filter((name) => own(name) !== undefined)
     .map((name) => `${name}: applies only to a live tail; add follow=1`);
@@ -115,19 +117,19 @@ function idleParameters({ own }: SearchParams): string[] {
   return problems;
 }
 
-/** Direction, cursor and limit of a question; problems where they are none. */
+/** Direction, cursor and limit of a query, or their problems. */
 function paging(
-  ask: SearchParams,
+  params: SearchParams,
   limit: { readonly min: number; readonly max: number; readonly fallback: number },
 ): PageQuery | readonly string[] {
-  const direction = choiceParam(ask, 'direction', ['desc', 'asc']);
-  const after = cursorOf(ask);
-  const count = wholeParam(ask, 'limit', limit);
+  const direction = choiceParam(params, 'direction', ['desc', 'asc']);
+  const after = cursorOf(params);
+  const count = wholeNumberParam(params, 'limit', limit);
   const wrong = [direction, after, count].filter((one) => typeof one === 'string');
   if (typeof direction === 'string' || typeof after === 'string' || typeof count === 'string') return wrong;
   return {
-    node: ask.node,
-    ...ask.span,
+    node: params.node,
+    ...params.span,
     direction: direction.word === 'asc' ? 'up' : 'down',
     after: after.position,
     limit: count,
@@ -136,43 +138,43 @@ function paging(
 
 async function search(
   logs: LogStore,
-  ask: SearchParams,
+  params: SearchParams,
   req: IncomingMessage,
   res: ServerResponse,
 ): Promise<void> {
-  const query = paging(ask, { min: 1, max: 1000, fallback: 100 });
-  if (!('node' in query)) return refuseSearch(req, res, query);
+  const query = paging(params, { min: 1, max: 1000, fallback: 100 });
+  if (!('node' in query)) return failQuery(req, res, query);
   const found = await pagedSearch(logs, query, res, { maxCharacters: MAX_PAGE_CHARACTERS });
   if (!found) return;
   json(res, 200, {
     logs: found.records.map(logObject),
     cursor: found.next && cursorText(found.next),
     is_partial: found.isPartial || undefined,
-    hints: ask.hints.length > 0 ? ask.hints : undefined,
+    hints: params.hints.length > 0 ? params.hints : undefined,
   });
 }
 
-async function send(
+async function sendDownload(
   logs: LogStore,
   isLimited: boolean,
-  ask: SearchParams,
+  params: SearchParams,
   format: Format,
   req: IncomingMessage,
   res: ServerResponse,
 ): Promise<void> {
-  const most = isLimited ? MAX_DOWNLOAD_ROWS : Number.MAX_SAFE_INTEGER;
-  const query = paging(ask, { min: 0, max: Math.min(most, 999_999_999_999), fallback: 0 });
-  if (!('node' in query)) return refuseSearch(req, res, query);
+  const maxRows = isLimited ? MAX_DOWNLOAD_ROWS : Number.MAX_SAFE_INTEGER;
+  const query = paging(params, { min: 0, max: Math.min(maxRows, 999_999_999_999), fallback: 0 });
+  if (!('node' in query)) return failQuery(req, res, query);
   const isOpen = { start: query.fromNs === EARLIEST_NS, end: query.toNs === LATEST_NS };
   const toNs = isOpen.end ? nowNs() : query.toNs;
-  // Without a beginning it is as much as is allowed; with one, what is asked for or nothing.
+  // Without a start the download covers the allowed time; with one, it fails if the time is too long.
   const fromNs = isLimited && isOpen.start ? max(0n, toNs - MAX_DOWNLOAD_NS) : query.fromNs;
   if (isLimited && toNs - fromNs > MAX_DOWNLOAD_NS)
-    return refuseSearch(req, res, ['a download covers at most 7 days; logs.download_unlimited lifts that']);
+    return failQuery(req, res, ['a download covers at most 7 days; logs.download_unlimited lifts that']);
   const span = { fromNs, toNs: isOpen.end && query.direction === 'down' ? query.toNs : toNs };
   await download(logs, { ...query, ...span }, res, {
     format,
-    most: query.limit === 0 ? most : query.limit,
+    maxRows: query.limit === 0 ? maxRows : query.limit,
     estimate: await estimateOf(logs, query.node, span),
     name: `weir-logs-${new Date().toISOString().slice(0, 19).replaceAll(':', '')}`,
   });
@@ -180,7 +182,7 @@ async function send(
 
 const max = (a: bigint, b: bigint): bigint => (a > b ? a : b);
 
-/** About how many match, where that is known without reading them. */
+/** Number of matching records, if the totals per minute can tell it. */
 async function estimateOf(
   logs: LogStore,
   node: QueryNode,
@@ -194,33 +196,35 @@ async function estimateOf(
 async function follow(
   logs: LogStore,
   tails: LiveTails,
-  ask: SearchParams,
+  params: SearchParams,
   req: IncomingMessage,
   res: ServerResponse,
 ): Promise<void> {
-  const lines = wholeParam(ask, 'tail', { min: 0, max: PAGE, fallback: 0 });
+  const lines = wholeNumberParam(params, 'tail', { min: 0, max: PAGE, fallback: 0 });
   const from = seqOf('Last-Event-ID', req.headers['last-event-id'] as string | undefined);
-  const after = seqOf('after', ask.own('after'));
+  const after = seqOf('after', params.own('after'));
   const wrong = [lines, from, after].filter((one) => typeof one === 'string');
   for (const name of ['since', 'start', 'end', 'cursor', 'limit', 'direction', 'format'])
-    if (ask.own(name) !== undefined)
-      wrong.push(`${name}: does not go with a live tail; tail=100 begins with the last 100`);
-  if (wrong.length > 0 || typeof lines === 'string') return refuseSearch(req, res, wrong);
+    if (params.own(name) !== undefined)
+      wrong.push(`${name}: cannot be used with a live tail; tail=100 starts with the last 100 records`);
+  if (wrong.length > 0 || typeof lines === 'string') return failQuery(req, res, wrong);
   if (tails.isFull)
-    return fail(req, res, 'rate_limited', '', { text: `There are ${tails.limits.most} live tails already` });
+    return fail(req, res, 'rate_limited', '', {
+      text: `The limit of ${tails.limits.maxTails} live tails is reached`,
+    });
   if (req.method === 'HEAD') return void res.writeHead(200, { 'content-type': 'text/event-stream' }).end();
-  const headSeq = await headOf(logs);
-  // What a client has seen that is not stored any more is behind it.
+  const headSeq = await headSeqOf(logs);
+  // The client may know a sequence number beyond the newest stored one.
   const seq = Math.min((from ?? after ?? headSeq) as number, headSeq);
   const isResumed = from !== undefined || after !== undefined;
-  const history = isResumed || lines === 0 ? [] : await lastOf(logs, ask.node, headSeq, lines, res);
-  if (!history || isGone(res)) return;
-  const tail = new LiveTail(logs, ask.node, res, { seq, isLive: seq === headSeq }, tails.limits);
+  const history = isResumed || lines === 0 ? [] : await lastRecords(logs, params.node, headSeq, lines, res);
+  if (!history || isClosed(res)) return;
+  const tail = new LiveTail(logs, params.node, res, { seq, isLive: seq === headSeq }, tails.limits);
   await tails.run(tail, history);
 }
 
-/** The last records up to a place, oldest first. */
-async function lastOf(
+/** The last records up to `headSeq`, oldest first. */
+async function lastRecords(
   logs: LogStore,
   node: QueryNode,
   headSeq: number,
@@ -229,6 +233,6 @@ async function lastOf(
 ): Promise<LogRecord[] | undefined> {
   const span = { fromNs: EARLIEST_NS, toNs: LATEST_NS };
   const found = await pagedSearch(logs, { node, ...span, direction: 'down', after: undefined, limit }, res);
-  // What was stored since belongs to the tail itself.
+  // Later records belong to the live tail itself.
   return found?.records.filter(({ seq }) => seq <= headSeq).reverse();
 }

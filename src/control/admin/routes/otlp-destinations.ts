@@ -1,14 +1,14 @@
-// Routes of the connections to OTLP receivers.
-// Must stay true: no answer holds a header's value; a change is answered when it is on disk.
+// Routes of OTLP destinations, which the API calls connections.
+// Invariant: no response contains the value of a header, and a change is acknowledged after it is on disk.
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { OtlpExport } from '../../../telemetry/otlp-export/otlp-export.ts';
 import { jsonBody } from '../read-body.ts';
 import { fail, json, type Endpoint } from '../endpoint.ts';
-import { nothingRecorded } from './logs.ts';
+import { failCaptureOff } from './logs.ts';
 
-/** What these routes need to know. */
+/** Modules of these routes. */
 export interface WithConnections {
-  /** `undefined`: nothing is recorded. */
+  /** `undefined`: logs.capture is off. */
   readonly connections: OtlpExport | undefined;
 }
 
@@ -18,16 +18,16 @@ const routes: readonly Endpoint<{ readonly connections: OtlpExport }>[] = [
   {
     method: 'GET',
     path: '/v1/otel/connections',
-    does: 'every connection to an OTLP receiver, header values as `***`',
+    does: 'returns all connections to OTLP receivers; header values are shown as `***`',
     scope: 'export',
-    answer: ({ connections }, _, res) => json(res, 200, { connections: connections.list() }),
+    handle: ({ connections }, _, res) => json(res, 200, { connections: connections.list() }),
   },
   {
     method: 'POST',
     path: '/v1/otel/connections',
-    does: 'makes a connection: `{"endpoint_url", "header_name", "header_value", …}`; it sends from now on',
+    does: 'creates a connection from `{"endpoint_url", "header_name", "header_value", …}`; it starts sending at once',
     scope: 'export',
-    async answer({ connections }, req, res) {
+    async handle({ connections }, req, res) {
       const body = await jsonBody(req, res);
       if (body === undefined) return;
       const made = await connections.create(body.value);
@@ -38,62 +38,62 @@ const routes: readonly Endpoint<{ readonly connections: OtlpExport }>[] = [
   {
     method: 'GET',
     path: ONE,
-    does: 'one of them',
+    does: 'returns one connection',
     scope: 'export',
-    answer: ({ connections }, req, res, [id]) => found(req, res, id!, connections.get(id!)),
+    handle: ({ connections }, req, res, [id]) => sendOrFail(req, res, id!, connections.get(id!)),
   },
   {
     method: 'PATCH',
     path: ONE,
-    does: 'changes what is given; `null` sets back to the default, another `start_from` places it anew',
+    does: 'changes the given fields; `null` restores a default, a new `start_from` moves the cursor',
     scope: 'export',
-    async answer({ connections }, req, res, [id]) {
+    async handle({ connections }, req, res, [id]) {
       const body = await jsonBody(req, res);
       if (body === undefined) return;
       const changed = await connections.change(id!, body.value);
       if (changed !== undefined && 'problems' in changed)
         fail(req, res, 'bad_request', changed.problems.join('; '));
-      else found(req, res, id!, changed?.shown);
+      else sendOrFail(req, res, id!, changed?.shown);
     },
   },
   {
     method: 'DELETE',
     path: ONE,
-    does: 'removes it: nothing more is sent, at once',
+    does: 'removes a connection; nothing more is sent',
     scope: 'export',
-    async answer({ connections }, req, res, [id]) {
+    async handle({ connections }, req, res, [id]) {
       const removed = await connections.remove(id!);
       if (typeof removed !== 'boolean') return fail(req, res, 'bad_request', removed.problems.join('; '));
-      if (!removed) return found(req, res, id!, undefined);
+      if (!removed) return sendOrFail(req, res, id!, undefined);
       res.writeHead(204).end();
     },
   },
   {
     method: 'POST',
     path: `${ONE}/test`,
-    does: 'sends one record that says that it is a test, and tells what the receiver answered',
+    does: 'sends one test record and returns the result',
     scope: 'export',
-    async answer({ connections }, req, res, [id]) {
-      found(req, res, id!, await connections.test(id!));
+    async handle({ connections }, req, res, [id]) {
+      sendOrFail(req, res, id!, await connections.test(id!));
     },
   },
   {
     method: 'GET',
     path: `${ONE}/status`,
-    does: 'how far it is: cursor, queue, lag, sent, rejected, dropped, last error; `paused`: the receiver refuses who sends (401, 402, 403, 404, 405, 407 or a redirect), which is asked again and again, and nothing is given up',
+    does: 'returns the state: cursor, queue, lag, sent, rejected, dropped, last error; `paused`: the receiver rejects the credentials or the URL (401, 402, 403, 404, 405, 407 or a redirect); weir keeps trying and drops nothing',
     scope: 'export',
-    answer: ({ connections }, req, res, [id]) => found(req, res, id!, connections.status(id!)),
+    handle: ({ connections }, req, res, [id]) => sendOrFail(req, res, id!, connections.status(id!)),
   },
 ];
 
-/** Without a record there is nothing to send, and nobody who would. */
-export const otelEndpoints: readonly Endpoint<WithConnections>[] = routes.map((route) => ({
+/** Without a log store there is nothing to export, and the routes return an error. */
+export const destinationEndpoints: readonly Endpoint<WithConnections>[] = routes.map((route) => ({
   ...route,
-  answer: ({ connections }, req, res, names) =>
-    connections ? route.answer({ connections }, req, res, names) : nothingRecorded(req, res),
+  handle: ({ connections }, req, res, params) =>
+    connections ? route.handle({ connections }, req, res, params) : failCaptureOff(req, res),
 }));
 
-function found(req: IncomingMessage, res: ServerResponse, id: string, what: unknown): void {
+function sendOrFail(req: IncomingMessage, res: ServerResponse, id: string, what: unknown): void {
   if (what === undefined) fail(req, res, 'unknown_route', id.slice(0, 100), { text: 'No such connection' });
   else json(res, 200, what);
 }

@@ -1,24 +1,24 @@
-// POST /v1/logs: lines from outside, as text, NDJSON or OTLP.
-// Must stay true: what is answered with 200 is stored; what was refused is said, with how much was stored before that.
+// POST /v1/logs and /v1/traces: stores log lines (text, NDJSON or OTLP) and spans (OTLP) of other programs.
+// Invariant: 200 is sent after all records are stored; an error response says how many were stored before it.
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { unknownName } from '../../../core/nearest-name.ts';
 import { recordsOfLogs, recordsOfSpans } from '../../../telemetry/logs/logs.ts';
 import type { LogRecord, RecordOrigin, OtlpDefaults, PostResult } from '../../../telemetry/logs/logs.ts';
 import { CONTENT_TYPES, decode, encodingOf, type Encoding } from '../../../protocol/otlp/codec.ts';
-import { errorOf, type OtlpResponse } from '../../../protocol/otlp/otlp-http.ts';
+import { otlpError, type OtlpResponse } from '../../../protocol/otlp/otlp-response.ts';
 import { logsRequest, tracesRequest } from '../../../protocol/otlp/messages.ts';
 import { bytesBody, mediaType } from '../read-body.ts';
 import { fail, json, queryOf, type Endpoint } from '../endpoint.ts';
-import { isGone, type LogStore } from '../logs/paged-search.ts';
-import { nowNs, recordOf, refuseSearch, type WithLogs } from './logs.ts';
+import { isClosed, type LogStore } from '../logs/paged-search.ts';
+import { failQuery, logsOrFail, nowNs, type WithLogs } from './logs.ts';
 
 const MAX_BODY_BYTES = 64 * 1024 ** 2;
-/** Lines that go to the record at once: more would fill the way there all alone. */
-const PIECE_BYTES = 1024 ** 2;
-/** The same of short lines, and of records. */
-const PIECE_LINES = 10_000;
-/** Without a type, as curl sends nothing else that fits, they are lines, too. */
-const LINES: ReadonlySet<string> = new Set([
+/** Bytes that are stored at once, since more would fill the queue of the store. */
+const CHUNK_BYTES = 1024 ** 2;
+/** Lines or records that are stored at once. */
+const CHUNK_LINES = 10_000;
+/** Media types of log lines. A body without a type counts as lines too. */
+const LINE_TYPES: ReadonlySet<string> = new Set([
   'application/x-ndjson',
   'application/ndjson',
   'application/jsonl',
@@ -26,73 +26,73 @@ const LINES: ReadonlySet<string> = new Set([
   '',
 ]);
 const ORIGIN = ['deployment', 'environment', 'replica', 'source'] as const;
-const LONGEST = 256;
+const MAX_PARAM_LENGTH = 256;
 const LF = 0x0a;
 
-export const intakeEndpoints: readonly Endpoint<WithLogs>[] = [
+export const postLogEndpoints: readonly Endpoint<WithLogs>[] = [
   {
     method: 'POST',
     path: '/v1/logs',
-    does: 'stores lines: NDJSON or plain text (who said them is in `deployment`, `environment`, `replica` and `source` of the query), or OTLP as protobuf or JSON; answered once they are stored',
+    does: 'stores log lines: NDJSON or plain text (with `deployment`, `environment`, `replica` and `source` in the query), or OTLP as protobuf or JSON; responds after they are stored',
     scope: 'logs:write',
-    answer: (shown, req, res) => take(shown, 'logs', req, res),
+    handle: (context, req, res) => store(context, 'logs', req, res),
   },
   {
     method: 'POST',
     path: '/v1/traces',
-    does: 'stores spans that others made, as OTLP (protobuf or JSON): they are shown in the traces that they belong to',
+    does: 'stores spans of other programs as OTLP (protobuf or JSON); they appear in their traces',
     scope: 'logs:write',
-    answer: (shown, req, res) => take(shown, 'traces', req, res),
+    handle: (context, req, res) => store(context, 'traces', req, res),
   },
 ];
 
-/** Media types that each takes besides OTLP's, and what it says of them. */
-const OTHERS = {
-  logs: { types: LINES, said: 'application/x-ndjson, text/plain, and ' },
-  traces: { types: new Set<string>(), said: '' },
+/** Media types besides those of OTLP, and their names for errors. */
+const OTHER_TYPES = {
+  logs: { types: LINE_TYPES, names: 'application/x-ndjson, text/plain, or ' },
+  traces: { types: new Set<string>(), names: '' },
 } as const;
 
-async function take(
-  shown: WithLogs,
+async function store(
+  context: WithLogs,
   signal: 'logs' | 'traces',
   req: IncomingMessage,
   res: ServerResponse,
 ): Promise<void> {
-  const logs = recordOf(shown, req, res);
+  const logs = logsOrFail(context, req, res);
   if (!logs) return;
   const type = mediaType(req);
   const encoding = encodingOf(type);
-  const { types, said } = OTHERS[signal];
+  const { types, names } = OTHER_TYPES[signal];
   if (encoding === undefined && !types.has(type))
     return fail(
       req,
       res,
       'wrong_protocol',
-      `${type.slice(0, 80)}; there is ${said}OTLP as application/x-protobuf or application/json`,
+      `Content-Type ${JSON.stringify(type.slice(0, 80))} is not supported; send ${names}OTLP as application/x-protobuf or application/json`,
     );
   const origin = originOf(queryOf(req));
-  if (typeof origin === 'string') return refuseSearch(req, res, [origin]);
+  if (typeof origin === 'string') return failQuery(req, res, [origin]);
   const body = await bytesBody(req, res, MAX_BODY_BYTES);
   if (body === undefined) return;
   if (encoding === undefined) return storeLines(logs, body, origin, req, res);
   const { deployment } = origin;
-  return storeOtlp(logs, { signal: SIGNALS[signal], encoding, body, deployment }, req, res);
+  return storeOtlp(logs, { convert: CONVERTERS[signal], encoding, body, deployment }, req, res);
 }
 
-/** How the body of an OTLP request becomes records. A text is what is wrong with it, as the end of a sentence. */
-type Signal = (encoding: Encoding, body: Uint8Array, intake: OtlpDefaults) => LogRecord[] | string;
+/** Converts the body of an OTLP request to records. A text is the problem, as the end of a sentence. */
+type Converter = (encoding: Encoding, body: Uint8Array, defaults: OtlpDefaults) => LogRecord[] | string;
 
-const SIGNALS: Readonly<Record<'logs' | 'traces', Signal>> = {
-  logs(encoding, body, intake) {
+const CONVERTERS: Readonly<Record<'logs' | 'traces', Converter>> = {
+  logs(encoding, body, defaults) {
     const read = decode(encoding, logsRequest, body);
-    return 'problem' in read ? read.problem : recordsOfLogs(read.message, intake);
+    return 'problem' in read ? read.problem : recordsOfLogs(read.message, defaults);
   },
-  traces(encoding, body, intake) {
+  traces(encoding, body, defaults) {
     const read = decode(encoding, tracesRequest, body);
-    return 'problem' in read ? read.problem : recordsOfSpans(read.message, intake);
+    return 'problem' in read ? read.problem : recordsOfSpans(read.message, defaults);
   },
 };
-/** All was taken: then `partial_success` must not be there (contracts/logplane.md C3), and nothing else is. */
+/** Response after all records were stored: without `partial_success` (docs/contracts/logs.md 3), so empty. */
 const success = (encoding: Encoding): OtlpResponse => ({
   contentType: CONTENT_TYPES[encoding],
   body: Buffer.from(encoding === 'json' ? '{}' : ''),
@@ -105,7 +105,7 @@ function originOf(query: URLSearchParams): RecordOrigin | string {
   for (const [name, value] of query) {
     const known = ORIGIN.find((one) => one === name);
     if (!known) return unknownName('parameter', name, ORIGIN);
-    if (value.length > LONGEST) return `${name}: must have at most ${LONGEST} characters`;
+    if (value.length > MAX_PARAM_LENGTH) return `${name}: must have at most ${MAX_PARAM_LENGTH} characters`;
     origin[known] = value;
   }
   return origin;
@@ -120,15 +120,15 @@ async function storeLines(
 ): Promise<void> {
   let stored = 0;
   for (let from = 0; from < body.length;) {
-    // Nobody waits for the rest any more, nor keeps it within a bound.
-    if (isGone(res)) return;
-    const { to, count } = pieceOf(body, from);
-    // A copy: on its way to the thread a view takes all of its buffer with it.
+    // The client has left, so its body no longer counts towards the limit of buffered bodies.
+    if (isClosed(res)) return;
+    const { to, count } = chunkAt(body, from);
+    // A copy, since a view would send its whole buffer to the thread.
     const result =
       count === 0
         ? { stored: 0 }
         : await logs.postLines(new Uint8Array(body.subarray(from, to)), origin, count);
-    if ('problem' in result) return refused(result.problem, stored, req, res);
+    if ('problem' in result) return failStore(result.problem, stored, req, res);
     stored += result.stored;
     from = to;
   }
@@ -136,60 +136,62 @@ async function storeLines(
 }
 
 /**
- * Where the piece ends that begins at `from`: behind the last line that fits, or behind one that is larger than a piece.
- * `count`: its lines that are not empty.
+ * End of the chunk that begins at `from`: after the last line that fits, or after one line larger than a chunk.
+ * `count`: number of its lines that are not empty.
  */
-function pieceOf(body: Buffer, from: number): { readonly to: number; readonly count: number } {
+function chunkAt(body: Buffer, from: number): { readonly to: number; readonly count: number } {
   let to = from;
   let count = 0;
-  while (to < body.length && count < PIECE_LINES) {
+  while (to < body.length && count < CHUNK_LINES) {
     const lineEnd = body.indexOf(LF, to);
     const end = lineEnd === -1 ? body.length : lineEnd + 1;
-    if (to > from && end - from > PIECE_BYTES) break;
+    if (to > from && end - from > CHUNK_BYTES) break;
     if (lineEnd !== to) count++;
     to = end;
   }
   return { to, count };
 }
 
-interface Otlp {
-  readonly signal: Signal;
+interface OtlpBody {
+  readonly convert: Converter;
   readonly encoding: Encoding;
   readonly body: Uint8Array;
-  /** Of those who name none. */
+  /** For records that name none. */
   readonly deployment: string;
 }
 
 async function storeOtlp(
   logs: LogStore,
-  { signal, encoding, body, deployment }: Otlp,
+  { convert, encoding, body, deployment }: OtlpBody,
   req: IncomingMessage,
   res: ServerResponse,
 ): Promise<void> {
-  const say = (status: number, answer: OtlpResponse): void => {
-    res.writeHead(status, { 'content-type': answer.contentType, 'content-length': answer.body.length });
-    res.end(answer.body);
+  const send = (status: number, response: OtlpResponse): void => {
+    res.writeHead(status, { 'content-type': response.contentType, 'content-length': response.body.length });
+    res.end(response.body);
   };
-  const records = signal(encoding, body, { nowNs: nowNs(), deployment });
-  // In the encoding of the sender, who reads no other (contracts/logplane.md C3).
+  const records = convert(encoding, body, { nowNs: nowNs(), deployment });
+  // In the encoding of the request (docs/contracts/logs.md 3).
   if (typeof records === 'string')
-    return say(400, errorOf(encoding, INVALID_ARGUMENT, `the body ${records}`));
+    return send(400, otlpError(encoding, INVALID_ARGUMENT, `the body ${records}`));
   let stored = 0;
   while (stored < records.length) {
-    if (isGone(res)) return;
-    const result = await logs.post(records.slice(stored, stored + PIECE_LINES));
-    if ('problem' in result) return refused(result.problem, stored, req, res);
+    if (isClosed(res)) return;
+    const result = await logs.post(records.slice(stored, stored + CHUNK_LINES));
+    if ('problem' in result) return failStore(result.problem, stored, req, res);
     stored += result.stored;
   }
-  say(200, success(encoding));
+  send(200, success(encoding));
 }
 
 type Problem = Extract<PostResult, { problem: unknown }>['problem'];
 
-function refused(problem: Problem, stored: number, req: IncomingMessage, res: ServerResponse): void {
+function failStore(problem: Problem, stored: number, req: IncomingMessage, res: ServerResponse): void {
   const detail = stored === 0 ? 'nothing was stored' : `the first ${stored} were stored`;
   if (problem === 'queue_full')
-    fail(req, res, 'queue_full', detail, { text: 'More comes in than can be stored; try again' });
+    fail(req, res, 'queue_full', detail, {
+      text: 'Records arrive faster than they can be stored; try again later',
+    });
   else if (problem === 'store_full') fail(req, res, 'storage_full', detail, { text: 'The disk is full' });
-  else fail(req, res, 'storage_failed', detail, { text: 'This cannot be stored at the moment' });
+  else fail(req, res, 'storage_failed', detail, { text: 'The log store cannot be written' });
 }

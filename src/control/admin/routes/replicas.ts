@@ -1,9 +1,9 @@
-// Routes of the replicas: what they are doing, and taking one out for a while.
+// Routes of replicas: state, drain and resume.
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Pool } from '../../../data-plane/replicas/pool.ts';
 import { fail, json, type Endpoint } from '../endpoint.ts';
 
-/** What these routes need to know. */
+/** Modules of these routes. */
 export interface WithPool {
   readonly pool: Pool;
 }
@@ -12,33 +12,35 @@ export const replicaEndpoints: readonly Endpoint<WithPool>[] = [
   {
     method: 'GET',
     path: '/v1/replicas',
-    does: 'every replica: state, outstanding requests, what its last probe said',
+    does: 'returns all replicas: state, outstanding requests, and the problem of the last probe',
     scope: 'admin',
-    answer: ({ pool }, _, res) => json(res, 200, { deployments: pool.snapshot() }),
+    handle: ({ pool }, _, res) => json(res, 200, { deployments: pool.snapshot() }),
   },
   {
     method: 'POST',
     path: '/v1/replicas/{deployment}/{replica}/drain',
-    does: 'gives a replica no more requests; those that it holds may end (see `outstanding`)',
+    does: 'sends no further requests to a replica; running requests continue (see `outstanding`)',
     scope: 'admin',
-    answer: ({ pool }, req, res, names) => actOn(req, res, names, (its, name) => pool.drain(its, name)),
+    handle: ({ pool }, req, res, params) =>
+      change(req, res, params, (id, replica) => pool.drain(id, replica)),
   },
   {
     method: 'POST',
     path: '/v1/replicas/{deployment}/{replica}/resume',
-    does: 'undoes that: the replica is asked whether it is ready, and gets requests again',
+    does: 'ends the drain; the replica gets requests again after its next successful probe',
     scope: 'admin',
-    answer: ({ pool }, req, res, names) => actOn(req, res, names, (its, name) => pool.resume(its, name)),
+    handle: ({ pool }, req, res, params) =>
+      change(req, res, params, (id, replica) => pool.resume(id, replica)),
   },
 ];
 
-/** Answers what became of an act on one replica. */
-function actOn(
+/** Applies a change to one replica and sends the response. */
+function change(
   req: IncomingMessage,
   res: ServerResponse,
   [deployment, replica]: readonly string[],
-  act: (deployment: string, replica: string) => boolean,
+  apply: (deployment: string, replica: string) => boolean,
 ): void {
-  if (act(deployment!, replica!)) json(res, 200, { deployment, replica });
+  if (apply(deployment!, replica!)) json(res, 200, { deployment, replica });
   else fail(req, res, 'unknown_target', `replica ${replica} of deployment ${deployment}`);
 }

@@ -1,8 +1,8 @@
-// What is set, and what follows from it. Must stay true: secrets are hidden before they come here.
+// Routes of settings and scaling decisions. Secrets are hidden by the caller.
 import type { ScaleReading } from '../../scaling/autoscaler.ts';
 import { json, type Endpoint } from '../endpoint.ts';
 
-/** What these routes need to know. */
+/** Modules of these routes. */
 export interface WithSettings {
   readonly scale: () => readonly ScaleReading[];
   /** The settings with their sources, secrets hidden. */
@@ -13,15 +13,15 @@ export const settingsEndpoints: readonly Endpoint<WithSettings>[] = [
   {
     method: 'GET',
     path: '/v1/scale',
-    does: 'how many replicas there should be, and every figure that decided it',
+    does: 'returns the desired replicas of each deployment, with all inputs of the decision',
     scope: 'admin',
-    answer: ({ scale }, _, res) => json(res, 200, { deployments: scale() }),
+    handle: ({ scale }, _, res) => json(res, 200, { deployments: scale() }),
   },
   {
     method: 'GET',
     path: '/v1/settings',
-    does: 'every setting, its value and where it came from; secrets as `***`',
+    does: 'returns all settings with their values and sources; secrets are shown as `***`',
     scope: 'admin',
-    answer: ({ settings }, _, res) => json(res, 200, { settings: settings() }),
+    handle: ({ settings }, _, res) => json(res, 200, { settings: settings() }),
   },
 ];

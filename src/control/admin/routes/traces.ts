@@ -1,40 +1,40 @@
-// GET /v1/traces/{trace_id}: everything that is recorded of one trace, spans as a tree, and the lines.
-// Must stay true: a span whose parent is not recorded is a root, and nothing of a trace is left out for having no place.
+// GET /v1/traces/{trace_id}: the spans of a trace as a tree, and its log lines.
+// Invariant: every recorded span is in the tree. A span whose parent is not recorded is a root.
 import type { LogRecord, QueryNode } from '../../../telemetry/logs/logs.ts';
 import { fail, json, queryOf, type Endpoint } from '../endpoint.ts';
-import { both, refuseAll } from '../logs/search-params.ts';
+import { allOf, unexpectedParams } from '../logs/search-params.ts';
 import { logObject } from '../logs/record-json.ts';
 import { pagedSearch } from '../logs/paged-search.ts';
 import { EARLIEST_NS, formatTime, LATEST_NS } from '../logs/time.ts';
 import { attributesOf } from '../../../telemetry/logs/logs.ts';
-import { STATUS, type Span as Made } from '../../../telemetry/tracing/tracing.ts';
-import { recordOf, refuseSearch, type WithLogs } from './logs.ts';
+import { STATUS, type Span } from '../../../telemetry/tracing/tracing.ts';
+import { failQuery, logsOrFail, type WithLogs } from './logs.ts';
 
 /** A span of a trace. Times in nanoseconds since the epoch. */
 export interface TraceSpan {
   readonly spanId: string;
-  /** Empty: none. */
+  /** '' for none. */
   readonly parentSpanId: string;
   readonly name: string;
   readonly startNs: bigint;
   readonly durationNs: number;
   readonly isError: boolean;
   readonly attributes: Readonly<Record<string, unknown>>;
-  /** Place of the record that it was made of. */
+  /** Sequence number of its record. */
   readonly seq: number;
 }
 
-/** What this route needs to know besides. */
+/** Modules of this route. */
 export interface WithTraces extends WithLogs {
-  /** The spans of a request's record: its own first, then its children. */
-  readonly spansOf: (record: LogRecord) => readonly Made[];
+  /** Spans of a request's record: its own first, then its children. */
+  readonly spansOf: (record: LogRecord) => readonly Span[];
 }
 
 const MAX_RECORDS = 5000;
-/** Spans below each other; what is deeper stands beside the last of them, and still names its parent. */
+/** Depth of the tree. A deeper span is placed at this depth, and still names its parent. */
 const MAX_DEPTH = 50;
 
-/** A record of a request, or of a span that others posted, as the one span that it says. */
+/** The span of a posted span record, or of a request record without spans. */
 export function spanOf(record: LogRecord): TraceSpan {
   const attributes = attributesOf(record);
   const name = record.kind === 'span' ? attributes['name'] : undefined;
@@ -50,16 +50,16 @@ export function spanOf(record: LogRecord): TraceSpan {
   };
 }
 
-/** The spans that a request's record stands for. */
-const madeOf = (record: LogRecord, { spansOf }: WithTraces): TraceSpan[] =>
-  spansOf(record).map((made) => ({
-    spanId: made.spanId,
-    parentSpanId: made.parentSpanId,
-    name: made.name,
-    startNs: made.startTimeUnixNano,
-    durationNs: Number(made.endTimeUnixNano - made.startTimeUnixNano),
-    isError: made.status.code === STATUS.error,
-    attributes: made.attributes,
+/** Spans of a request's record. */
+const requestSpans = (record: LogRecord, { spansOf }: WithTraces): TraceSpan[] =>
+  spansOf(record).map((span) => ({
+    spanId: span.spanId,
+    parentSpanId: span.parentSpanId,
+    name: span.name,
+    startNs: span.startTimeUnixNano,
+    durationNs: Number(span.endTimeUnixNano - span.startTimeUnixNano),
+    isError: span.status.code === STATUS.error,
+    attributes: span.attributes,
     seq: record.seq,
   }));
 
@@ -73,31 +73,33 @@ export const traceEndpoints: readonly Endpoint<WithTraces>[] = [
   {
     method: 'GET',
     path: '/v1/traces/{trace_id}',
-    does: 'one trace: its spans as a tree, and the lines that were logged in it',
+    does: 'returns a trace: its spans as a tree, and its log lines',
     scope: 'logs:read',
-    async answer(shown, req, res, [id]) {
-      const logs = recordOf(shown, req, res);
+    async handle(context, req, res, [id]) {
+      const logs = logsOrFail(context, req, res);
       if (!logs) return;
-      const problems = refuseAll(queryOf(req));
-      if (problems.length > 0) return refuseSearch(req, res, problems);
+      const problems = unexpectedParams(queryOf(req));
+      if (problems.length > 0) return failQuery(req, res, problems);
       if (!/^[0-9a-f]{32}$/i.test(id!))
-        return refuseSearch(req, res, ['a trace id is 32 hexadecimal characters']);
+        return failQuery(req, res, [
+          `trace_id: must be 32 hexadecimal characters, not ${JSON.stringify(id!.slice(0, 60))}`,
+        ]);
       const traceId = id!.toLowerCase();
       const ofTrace: QueryNode = { op: 'field', name: 'traceId', compare: '=', value: traceId };
       const isLine: QueryNode = { op: 'field', name: 'kind', compare: '=', value: 'line' };
-      const ask = (node: QueryNode) =>
+      const find = (node: QueryNode) =>
         pagedSearch(
           logs,
-          { node: both([ofTrace, node]), ...ALL, direction: 'up', after: undefined, limit: MAX_RECORDS },
+          { node: allOf([ofTrace, node]), ...ALL, direction: 'up', after: undefined, limit: MAX_RECORDS },
           res,
         );
-      const spans = await ask({ op: 'not', of: isLine });
-      const lines = spans && (await ask(isLine));
+      const spans = await find({ op: 'not', of: isLine });
+      const lines = spans && (await find(isLine));
       if (!spans || !lines) return;
       if (spans.records.length === 0 && lines.records.length === 0)
         return fail(req, res, 'unknown_record', `trace ${traceId}; a request is recorded when it ends`);
       const flat = spans.records.flatMap((record) =>
-        record.kind === 'request' && record.spanId !== '' ? madeOf(record, shown) : [spanOf(record)],
+        record.kind === 'request' && record.spanId !== '' ? requestSpans(record, context) : [spanOf(record)],
       );
       json(res, 200, {
         trace_id: traceId,
@@ -111,46 +113,46 @@ export const traceEndpoints: readonly Endpoint<WithTraces>[] = [
 
 const ALL = { fromNs: EARLIEST_NS, toNs: LATEST_NS };
 
-/** Spans below their parents, in the order of time. */
+/** Places spans below their parents, in order of time. */
 export function tree(spans: readonly TraceSpan[]): SpanObject[] {
   const nodes = spans.map((span) => ({
     span,
     object: spanObject(span),
-    above: undefined as Placed | undefined,
+    above: undefined as TreeNode | undefined,
     depth: 0,
   }));
-  const byId = new Map<string, Placed>(nodes.map((node) => [node.span.spanId, node]));
+  const byId = new Map<string, TreeNode>(nodes.map((node) => [node.span.spanId, node]));
   for (const node of nodes) {
     const parent = node.span.parentSpanId === '' ? undefined : byId.get(node.span.parentSpanId);
     if (parent && !isBelow(parent, node)) node.above = parent;
   }
   const roots: SpanObject[] = [];
-  for (const node of nodes) (placeOf(node)?.object.children ?? roots).push(node.object);
+  for (const node of nodes) (parentOf(node)?.object.children ?? roots).push(node.object);
   return roots;
 }
 
-interface Placed {
+interface TreeNode {
   readonly span: TraceSpan;
   readonly object: SpanObject;
-  above: Placed | undefined;
-  /** How many stand above it; 0: not known yet, or none. */
+  above: TreeNode | undefined;
+  /** Number of ancestors; 0: none, or not known yet. */
   depth: number;
 }
 
-/** What it is shown below: its parent, or, where that would be too deep to be written, the last above it that is not. */
-function placeOf(node: Placed): Placed | undefined {
-  const line: Placed[] = [];
-  for (let at: Placed | undefined = node; at?.above && at.depth === 0; at = at.above) line.push(at);
-  for (const one of line.reverse()) {
+/** The node that a node is placed below: its parent, or the deepest ancestor that MAX_DEPTH allows. */
+function parentOf(node: TreeNode): TreeNode | undefined {
+  const path: TreeNode[] = [];
+  for (let at: TreeNode | undefined = node; at?.above && at.depth === 0; at = at.above) path.push(at);
+  for (const one of path.reverse()) {
     while (one.above!.depth >= MAX_DEPTH) one.above = one.above!.above!;
     one.depth = one.above!.depth + 1;
   }
   return node.above;
 }
 
-/** True where `span` is `above`, or stands below it: whoever posts spans may have them go in circles. */
-function isBelow(span: Placed, above: Placed): boolean {
-  for (let at: Placed | undefined = span; at; at = at.above) if (at === above) return true;
+/** True if `span` is `above` or below it. Needed since posted spans may form a cycle. */
+function isBelow(span: TreeNode, above: TreeNode): boolean {
+  for (let at: TreeNode | undefined = span; at; at = at.above) if (at === above) return true;
   return false;
 }
 

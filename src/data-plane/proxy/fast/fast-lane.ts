@@ -1,39 +1,37 @@
-// The fast lane of a data door: the connections that it serves, and what they have in common.
-// Must stay true: a connection is either here or has been handed over for good. What happens on one of them is in
-// fast-connection.ts.
+// The fast lane of a data server: the set of its client connections.
+// Invariant: a connection is in the set until it is closed or handed over to the full lane.
 import type { Socket } from 'node:net';
 import type { Failure } from '../../../core/errors.ts';
-import { FastConnection, type FastDeps, type FastContext } from './fast-connection.ts';
+import { FastConnection } from './fast-connection.ts';
+import type { ConnectionSet, FastContext } from './fast-context.ts';
 
-export type { RouteDecision, FastDeps } from './fast-connection.ts';
+export type { FastLaneOptions, RouteDecision } from './fast-context.ts';
 
-/** The fast lane of one data door. */
-export class FastLane implements FastContext {
-  readonly #deps: FastDeps;
-  readonly #clients = new Set<FastConnection>();
-  /** Answers say that the connection ends, and idle connections do. */
+export class FastLane implements ConnectionSet<FastConnection> {
+  readonly #context: FastContext;
+  readonly #connections = new Set<FastConnection>();
   isDraining = false;
 
-  constructor(deps: FastDeps) {
-    this.#deps = deps;
+  constructor(context: FastContext) {
+    this.#context = context;
   }
 
   /** Serves a new connection. */
   accept(socket: Socket): void {
-    this.#clients.add(new FastConnection(this.#deps, this, socket));
+    this.#connections.add(new FastConnection(this.#context, this, socket));
   }
 
-  left(client: FastConnection): void {
-    this.#clients.delete(client);
+  remove(connection: FastConnection): void {
+    this.#connections.delete(connection);
   }
 
-  /** From now on connections end when nothing runs on them. */
+  /** From now on every connection is closed when no request runs on it. */
   drain(): void {
     this.isDraining = true;
-    for (const client of this.#clients) client.closeIfIdle();
+    for (const connection of this.#connections) connection.closeIfIdle();
   }
 
   abortAll(failure: Failure): void {
-    for (const client of this.#clients) client.abort(failure);
+    for (const connection of this.#connections) connection.abort(failure);
   }
 }

@@ -1,42 +1,42 @@
-// A plain connection to a replica, and the ones that are kept for later. Hot path.
-// Must stay true: a connection serves one request at a time; one that did not end its answer cleanly is never used
-// again; bytes are read into one buffer that all share, so whoever gets them uses or copies them at once. A large answer
-// is read into a buffer of its own instead, which is not read into again before what was written from it is out.
+// The fast lane's connections to replicas, in use and kept. Hot path.
+// Invariant: a connection serves one request at a time, and is not used again unless its last response ended cleanly.
+// All connections read into one shared buffer, so its bytes are used or copied before the next read. A large response
+// is read into a buffer of its own, which is not read into again before what was written from it is out.
 import { connect, type Socket } from 'node:net';
 import { SWEEP_MS, type Deadlines, type Watched } from '../../../core/deadlines.ts';
 import { WriteGuard } from '../../../protocol/http/write-guard.ts';
 import type { ReplicaUrl } from '../../replicas/pool.ts';
 
-/** Who a connection works for at the moment. */
+/** The response that a connection is used for. */
 export interface ConnectionUser {
-  /** Bytes of the answer: bytes[0, size). False: no more for now, until `resume`. */
+  /** Bytes of the response: bytes[0, size). Returns false to get no more until `resume`. */
   onBytes(bytes: Buffer, size: number): boolean;
-  /** All that was written has gone out. */
+  /** All that was written is with the operating system. */
   onDrain(): void;
   /** A write failed, so nothing more can be sent. Bytes that were received before still come, then the end. */
   onWriteFailed(): void;
   /** The replica has closed cleanly, and no more bytes come. */
   onEnd(): void;
-  /** The connection is gone, with the reason where there is one. */
+  /** The connection is gone, with the reason if there is one. */
   onLost(error: NodeJS.ErrnoException | undefined): void;
 }
 
-/** Read buffer of all connections: what libuv reads at a time on this thread. */
+/** Size of the shared read buffer: what libuv reads at a time. */
 const READ_BYTES = 64 * 1024;
 const shared = Buffer.allocUnsafeSlow(READ_BYTES);
-/** Read buffer of a large answer: fewer, larger reads. */
+/** Size of the read buffer of a large response: fewer, larger reads. */
 const BULK_BYTES = 256 * 1024;
-/** Bulk buffers that nobody uses at the moment. */
-const MAX_SPARE = 4;
-const spare: Buffer[] = [];
+/** Unused buffers for large responses. */
+const MAX_UNUSED = 4;
+const unusedBulks: Buffer[] = [];
 
 export class ReplicaConnection {
   readonly socket: Socket;
-  /** It has served a request before: if it breaks now, the replica may just have closed it. */
+  /** It has served a request before, so if it breaks now, the replica may just have closed it. */
   isReused = false;
   isConnected = false;
+  /** performance.now() of its creation, and when it was connected; 0 before that. */
   readonly sinceMs = performance.now();
-  /** performance.now() when it was made. */
   connectedMs = 0;
   idleSinceMs = 0;
   user: ConnectionUser | undefined;
@@ -67,7 +67,7 @@ export class ReplicaConnection {
     this.socket.on('end', () => {
       this.#error ??= this.#guard.error;
       if (!this.#guard.isReset) this.user?.onEnd();
-      // No more bytes can come, and unsent bytes would get no answer.
+      // No more bytes can come, and unsent bytes would get no response.
       this.socket.destroy();
     });
     this.socket.on('error', (error) => (this.#error = error));
@@ -87,23 +87,23 @@ export class ReplicaConnection {
     return this.socket.writableLength === 0;
   }
 
-  /** True for bytes that lie in this connection's own buffer, and stay there until the next read. */
+  /** True for bytes in this connection's own buffer, which stay there until the next read. */
   owns(bytes: Buffer): boolean {
     return bytes === this.#bulk;
   }
 
-  /** From the next read on the answer comes in large pieces, in a buffer of its own. */
+  /** From the next read on the response comes in large pieces, in a buffer of its own. */
   beginBulk(): void {
-    this.#bulk ??= spare.pop() ?? Buffer.allocUnsafeSlow(BULK_BYTES);
+    this.#bulk ??= unusedBulks.pop() ?? Buffer.allocUnsafeSlow(BULK_BYTES);
   }
 
-  /** The large answer is over. `isFree`: nothing that was written from the buffer is still to go out. */
+  /** The large response is over. `isFree`: everything that was written from the buffer is out. */
   endBulk(isFree: boolean): void {
-    if (this.#bulk !== undefined && isFree && spare.length < MAX_SPARE) spare.push(this.#bulk);
+    if (this.#bulk !== undefined && isFree && unusedBulks.length < MAX_UNUSED) unusedBulks.push(this.#bulk);
     this.#bulk = undefined;
   }
 
-  /** Lets bytes come again after `onBytes` said no. */
+  /** Reads again after `onBytes` has returned false. */
   resume(): void {
     this.socket.resume();
   }
@@ -115,16 +115,16 @@ export class ReplicaConnection {
 
   #onRead(bytes: Buffer, size: number): boolean {
     if (this.user !== undefined) return this.user.onBytes(bytes, size);
-    // Nobody asked: whatever it says, it cannot be trusted with the next request.
+    // No request is under way: the next one could take these bytes for its response.
     this.socket.destroy();
     return true;
   }
 }
 
-/** The connections to all replicas. */
+/** The connections of the fast lane to all replicas. */
 export class ReplicaConnections implements Watched {
   watchSlot = -1;
-  /** Per replica, the most recently used last. */
+  /** Unused connections per replica, the most recently used last. */
   readonly #kept = new Map<ReplicaUrl, ReplicaConnection[]>();
   readonly #deadlines: Deadlines;
   readonly #idleLimitMs: number;
@@ -132,16 +132,16 @@ export class ReplicaConnections implements Watched {
   #sweptMs = 0;
   #count = 0;
 
-  /** `ageLimitMs`: older ones are not used again; 0: however old. */
+  /** `ageLimitMs`: older connections are not kept; 0 means no limit. */
   constructor(deadlines: Deadlines, idleLimitMs: number, ageLimitMs: number) {
     this.#deadlines = deadlines;
     this.#idleLimitMs = idleLimitMs;
     this.#ageLimitMs = ageLimitMs || Infinity;
   }
 
-  /** The connection that was used last, or a new one where none is kept or `fresh` is wanted. */
-  take(url: ReplicaUrl, fresh: boolean): ReplicaConnection {
-    const connection = fresh ? undefined : this.#kept.get(url)?.pop();
+  /** The kept connection that was used last, or a new one if none is kept or `isFresh`. */
+  take(url: ReplicaUrl, isFresh: boolean): ReplicaConnection {
+    const connection = isFresh ? undefined : this.#kept.get(url)?.pop();
     if (connection !== undefined) return connection;
     this.#count++;
     return new ReplicaConnection(url, (gone) => {
@@ -152,13 +152,13 @@ export class ReplicaConnections implements Watched {
     });
   }
 
-  /** Keeps a connection whose answer has ended cleanly, unless it is old. */
+  /** Keeps a connection whose response has ended cleanly, unless it is too old. */
   keep(url: ReplicaUrl, connection: ReplicaConnection): void {
     if (this.watchSlot === -1) {
       this.#sweptMs = performance.now();
       this.#deadlines.watch(this);
     }
-    // The time of the last sweep is near enough: the limits are far coarser than a sweep.
+    // The time of the last sweep is exact enough, since the limits are much coarser.
     if (this.#sweptMs - connection.sinceMs > this.#ageLimitMs) return connection.destroy();
     connection.user = undefined;
     connection.isReused = true;
@@ -170,11 +170,11 @@ export class ReplicaConnections implements Watched {
     this.#sweptMs = nowMs;
     let kept = 0;
     for (const [url, idle] of this.#kept) {
-      // The first are those that were not used for longest.
+      // The longest unused come first.
       while (idle.length > 0 && nowMs - idle[0]!.idleSinceMs > this.#idleLimitMs - SWEEP_MS)
         idle.shift()!.destroy();
       kept += idle.length;
-      // The replica may have left the configuration.
+      // The replica may have been removed from the configuration.
       if (idle.length === 0) this.#kept.delete(url);
     }
     if (kept === 0) this.#deadlines.unwatch(this);

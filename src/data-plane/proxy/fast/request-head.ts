@@ -1,37 +1,48 @@
-// The head of a request as the replica gets it, from the head as the client sent it. Hot path.
-// Must stay true: the client's own lines pass as they are; the lines that say who asks and by which id are ours alone.
+// Writes the head of a request for the replica, from the head that the client sent. Hot path.
+// Invariant: weir alone writes the lines with the client's address and the request id; the client's others pass
+// unchanged.
+import type { Socket } from 'node:net';
 import type { Exchange } from '../../../core/exchange/exchange.ts';
-import { NO_BODY, withoutLines, type RequestHead } from '../../../protocol/http/head-parser.ts';
+import { NO_BODY } from '../../../protocol/http/body-framing.ts';
+import { withoutLines } from '../../../protocol/http/field-line.ts';
+import type { RequestHead } from '../../../protocol/http/request-head-parser.ts';
 import { forwardedElement } from '../../../protocol/http/forwarded-headers.ts';
 
 const TRACESTATE_NAME = new Set(['tracestate']);
 
-/** Writes the heads of one client connection. */
+/** Address of the other side; an IPv4 address on an IPv6 socket as IPv4. Empty if the socket is closed. */
+export function remoteAddressOf(socket: Socket): string {
+  const address = socket.remoteAddress ?? '';
+  return address.startsWith('::ffff:') ? address.slice(7) : address;
+}
+
+/** Writes the heads of all requests of one client connection. */
 export class HeadWriter {
   readonly remoteAddress: string;
   readonly #proto: 'http' | 'https';
-  /** `X-Forwarded-*` and `Forwarded` for the host that was asked for last: it hardly ever changes. */
+  /** `X-Forwarded-*` and `Forwarded` lines for the Host of the last request, which rarely changes. */
   #host = '';
   #forwarded = '';
 
-  /** `proto`: what the client speaks HTTP over. */
+  /** `proto`: scheme of the client's requests. */
   constructor(remoteAddress: string, proto: 'http' | 'https') {
     this.remoteAddress = remoteAddress;
     this.#proto = proto;
   }
 
-  /** The whole head, with the empty line at its end. `path` is what the replica sees. */
+  /** The whole head, with the empty line at its end. `path`: what the replica sees. */
   write(head: RequestHead, path: string, exchange: Exchange): string {
     const traceparent = exchange.trace(head.traceparent === '' ? undefined : head.traceparent);
     const kept =
       head.hasTracestate && !exchange.isClientTrace ? withoutLines(head.kept, TRACESTATE_NAME) : head.kept;
     return (
       `${head.method} ${path} HTTP/1.1\r\n${kept}x-baseten-request-id: ${exchange.id}\r\n` +
-      // vLLM and other servers read this name. A client's own value is kept, since the client identifies its request by it.
-      (head.hasOwnId ? '' : `X-Request-Id: ${exchange.id}\r\n`) +
+      // vLLM and other servers read this name. A client's own value is kept, since the client identifies its request by
+      // it.
+      (head.hasRequestId ? '' : `X-Request-Id: ${exchange.id}\r\n`) +
       (traceparent === '' ? '' : `traceparent: ${traceparent}\r\n`) +
       this.#forwardedFor(head) +
-      // RFC 9110 8.6: the absence of a body is said for methods that usually have one.
+      // RFC 9110 8.6: methods that usually have a body get Content-Length: 0 without one.
       (head.framing === NO_BODY && /^P(?:OST|UT|ATCH)$/.test(head.method)
         ? 'Content-Length: 0\r\n\r\n'
         : '\r\n')
@@ -48,7 +59,7 @@ export class HeadWriter {
     return this.#forwarded;
   }
 
-  /** What the client said of others stays before what we say of it. */
+  /** Values of the client stay in front of weir's own. */
   #lines({ host, forwardedFor, forwarded, hasForwardedProto, hasForwardedHost }: RequestHead): string {
     const { remoteAddress } = this;
     const proto = this.#proto;

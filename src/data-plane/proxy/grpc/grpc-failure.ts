@@ -1,7 +1,7 @@
 // Failures of a replica's side of a gRPC call, with the status and message for the client.
 // Invariant: a message says what was received; the status is the one that gRPC maps it to.
 import type { Failure } from '../../../core/errors.ts';
-import { statusOf, withoutStatus } from '../../../protocol/grpc/refusal.ts';
+import { grpcStatusOf, missingStatusText } from '../../../protocol/grpc/refusal.ts';
 import { resetName, statusOfHttp, statusOfReset } from '../../../protocol/grpc/status.ts';
 
 /** Node's error code if a peer violates HTTP/2 or exceeds the limits of nghttp2. */
@@ -23,23 +23,23 @@ export interface CallFailure {
 }
 
 const bad = (what: string, raw: readonly string[], http = 200): CallFailure => {
-  const text = withoutStatus(what, raw);
+  const text = missingStatusText(what, raw);
   return { failure: 'bad_response', detail: text, status: statusOfHttp(http), text };
 };
 
-/** An HTTP answer that is not gRPC. `raw`: its headers. */
+/** An HTTP response that is not gRPC. `raw`: its headers. */
 export const noGrpc = (http: number, type: string | undefined, raw: readonly string[]): CallFailure =>
   bad(
-    `The replica answered HTTP ${http}` +
+    `The replica responded with HTTP ${http}` +
       (http === 200 ? ` (content-type ${type === undefined ? 'missing' : type.slice(0, MAX_TYPE)})` : ''),
     raw,
     http,
   );
 
-/** An answer without a body whose head has no grpc-status. */
-export const noStatus = (raw: readonly string[]): CallFailure => bad('The replica answered', raw);
+/** A response without a body whose head has no grpc-status. */
+export const noStatus = (raw: readonly string[]): CallFailure => bad('The replica responded', raw);
 
-/** The end of an answer without a grpc-status in its trailers, or without trailers. */
+/** The end of a response without grpc-status in its trailers, or without trailers. */
 export const endedWithoutStatus = (trailers: readonly string[] | undefined): CallFailure =>
   bad('The replica ended the call', trailers ?? []);
 
@@ -53,6 +53,6 @@ export function resetBy(code: number): CallFailure {
 export const lostBy = (error: NodeJS.ErrnoException | undefined, detail: string): CallFailure => ({
   failure: 'reset_midway',
   detail,
-  status: statusOf('reset_midway'),
+  status: grpcStatusOf('reset_midway'),
   text: error?.code === BROKEN_HTTP2 ? BROKEN_TEXT : '',
 });

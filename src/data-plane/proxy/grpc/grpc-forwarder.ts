@@ -1,10 +1,9 @@
-// One gRPC call of any kind: two streams of HTTP/2, and what it ended with. Hot path.
-// Must stay true: messages pass through as they are; however the call ends its client gets one grpc-status with the id, or
-// a reset where it does not read; the lease is released, the replica's stream is over, and the exchange is closed once.
+// One gRPC call of any kind: two streams of HTTP/2, and how it ended. Hot path.
+// Invariant: messages pass unchanged; however the call ends, its client gets one grpc-status with the id, or a reset if
+// it does not read; the replica is released, the stream to the replica is over, and the exchange is closed once.
 //
-//   seek ─► (in line) ─► connection ─► sent ─► initial metadata ─► messages ─► trailers ─► ok (status: grpc-status)
-//     ▲ └─ refused          │ not reached, or the stream refused before it was looked at: once more
-//     └─────────────────────┘                        any failure ─► fail: trailers with our own status; then settle
+//   Attempt.start ─► connection ─► stream ─► initial metadata ─► messages ─► trailers ─► finish (status: grpc-status)
+//                      any failure ─► fail: trailers with weir's own status
 import {
   constants,
   type ClientHttp2Stream,
@@ -20,136 +19,126 @@ import {
   TIMEOUT_HEADER,
   metadataToReplica,
   metadataValue,
-  type CallHop,
+  type ForwardedCall,
 } from '../../../protocol/grpc/metadata.ts';
-import { statusOf } from '../../../protocol/grpc/refusal.ts';
+import { grpcStatusOf } from '../../../protocol/grpc/refusal.ts';
 import { readStatus } from '../../../protocol/grpc/status.ts';
 import { formatTimeout, readTimeout } from '../../../protocol/grpc/timeout.ts';
-import { publicDetail } from '../../../protocol/http/reply.ts';
+import { publicDetail } from '../../../protocol/http/error-response.ts';
 import type { Lease } from '../../replicas/pool.ts';
 import { connectionProblem } from '../connection-error.ts';
-import type { HttpContext, ActiveRequest } from '../http/http-forwarder.ts';
+import type { Progress } from '../timeout-tracker.ts';
+import { Attempt, type AttemptListener } from '../attempt.ts';
+import type { ActiveRequest, ForwarderContext } from '../forwarder.ts';
 import { GrpcResponseStream } from './grpc-response.ts';
 import { endedWithoutStatus, lostBy, noGrpc, noStatus, resetBy, type CallFailure } from './grpc-failure.ts';
 import { GrpcRequestStream, type HeldPieces } from './grpc-request.ts';
-import { TimeoutTracker } from '../timeout-tracker.ts';
 import type { ReplicaSession, ReplicaSessions, SessionUser } from './replica-sessions.ts';
-import { GIVE_UP } from '../retry.ts';
-import { ReplicaAcquirer, type AcquireListener } from '../replica-acquirer.ts';
 
 const { NGHTTP2_CANCEL, NGHTTP2_NO_ERROR, NGHTTP2_REFUSED_STREAM, NGHTTP2_FLAG_END_STREAM } = constants;
 
-/** A client's clock for its deadline began this much before ours at most: on the way a call is no longer. */
+/**
+ * Longest time that a call is on its way from the client: the client's deadline passes this much before weir's at most.
+ */
 const TRANSIT_MS = 25;
 
-/** What calls share with the other lanes, and the connections of their own. */
-export type GrpcContext = Pick<HttpContext, 'pool' | 'deadlines' | 'options' | 'retries' | 'open'> & {
+export interface GrpcContext extends ForwarderContext {
   readonly sessions: ReplicaSessions;
   readonly heldPieces: HeldPieces;
-};
+}
 
-/** A call as it came in. */
+/** A call as the server received it. */
 export interface IncomingCall {
   readonly stream: ServerHttp2Stream;
   /** Its headers as a raw list. */
   readonly raw: readonly string[];
-  /** The head was all of it. */
+  /** The call ended with its head. */
   readonly isEmpty: boolean;
 }
 
-export class GrpcForwarder implements Watched, ActiveRequest, AcquireListener, SessionUser {
+export class GrpcForwarder implements Watched, ActiveRequest, AttemptListener, SessionUser, Progress {
   watchSlot = -1;
-  readonly #lane: GrpcContext;
+  readonly #context: GrpcContext;
   readonly #exchange: Exchange;
   readonly #call: IncomingCall;
   readonly #client: ServerHttp2Stream;
-  readonly #hop: CallHop;
-  readonly #patience: TimeoutTracker;
+  readonly #hop: ForwardedCall;
   readonly #upload: GrpcRequestStream;
-  readonly #answer: GrpcResponseStream;
+  readonly #response: GrpcResponseStream;
   /** performance.now() of the client's deadline. */
   readonly #deadlineMs: number;
-  readonly #seeker: ReplicaAcquirer;
+  readonly #attempt: Attempt;
   #session: ReplicaSession | undefined;
   #to: ClientHttp2Stream | undefined;
-  #isHeldUp = false;
-  /** The error that broke its stream. */
-  #broken: NodeJS.ErrnoException | undefined;
-  /** The replica has ended its side. */
-  #isAnswered = false;
+  /** The client does not read, so the stream to the replica is paused. */
+  #isClientStalled = false;
+  /** The error of the stream to the replica. */
+  #streamError: NodeJS.ErrnoException | undefined;
+  /** The replica has ended its side of the stream. */
+  #hasReplicaEnded = false;
   /** Trailers that the replica has sent. */
   #trailers: readonly string[] | undefined;
 
-  constructor(lane: GrpcContext, exchange: Exchange, call: IncomingCall, hop: CallHop) {
-    this.#lane = lane;
-    this.#seeker = new ReplicaAcquirer(lane, this);
+  constructor(context: GrpcContext, exchange: Exchange, call: IncomingCall, hop: ForwardedCall) {
+    this.#context = context;
+    this.#attempt = new Attempt(context, this);
     this.#exchange = exchange;
     this.#call = call;
     this.#client = call.stream;
     this.#hop = hop;
-    const { max_body, retry } = lane.options;
-    const limits = { max_body, keptBytes: retry.max_body, held: lane.heldPieces };
+    const { max_body, retry } = context.options;
+    const limits = { max_body, keptBytes: retry.max_body, held: context.heldPieces };
     this.#upload = new GrpcRequestStream(call.stream, exchange, limits, call.isEmpty, this.#onTooLarge);
-    this.#answer = new GrpcResponseStream(call.stream, exchange);
-    this.#patience = new TimeoutTracker(lane.options);
+    this.#response = new GrpcResponseStream(call.stream, exchange);
     const timeout = readTimeout(metadataValue(call.raw, TIMEOUT_HEADER) ?? '');
     this.#deadlineMs = timeout === undefined ? Infinity : exchange.startMs + timeout;
   }
 
-  /** Finds a replica and sends the call there, or says why not. */
+  /** Sends the call to a replica, or tells the client why not. */
   start(): void {
-    this.#lane.open.add(this);
-    this.#lane.deadlines.watch(this);
+    this.#context.active.add(this);
+    this.#context.deadlines.watch(this);
     this.#client.on('aborted', this.#onClientGone);
     this.#client.on('close', this.#onClientGone);
     this.#client.on('error', this.#onClientGone);
     this.#client.on('wantTrailers', () => this.#sendTrailers());
     this.#client.on('drain', () => {
-      this.#holdUp(false);
+      this.#setStalled(false);
       this.#to?.resume();
     });
-    this.#seeker.begin(this.#exchange);
+    // The path only decides whether an HTTP response is retried.
+    this.#attempt.start(this.#exchange, '');
   }
 
-  found(lease: Lease): void {
-    this.#seeker.sent();
-    this.#lane.sessions.take(lease.replica, this);
+  // ── The connection to a replica ──────────────────────────────────────────────────────────────────────────────────
+
+  get canResend(): boolean {
+    return this.#upload.canResend;
   }
 
-  waits(): void {
+  send(lease: Lease): void {
+    this.#context.sessions.take(lease.replica, this);
+  }
+
+  queued(): void {
     // What the client sends meanwhile waits in the window of its stream, which is bounded.
   }
 
-  refused(failure: Failure, detail = ''): void {
-    this.#fail(failure, detail);
+  retrying(): void {
+    this.#session = this.#to = undefined;
+    this.#upload.pause();
   }
 
   unreachable(error: NodeJS.ErrnoException): void {
-    if (!this.#exchange.isOpen) return;
-    const pauseMs = this.#seeker.pauseAfterUnreachable(error, this.#upload.canRepeat);
-    const failure = 'connect_failed';
-    this.#tryAgain(pauseMs, {
-      failure,
-      detail: connectionProblem(error),
-      status: statusOf(failure),
-      text: '',
-    });
+    if (this.#exchange.isOpen) this.#attempt.unreachable(connectionProblem(error), error);
   }
 
-  /** Seeks a replica once more, unless it has been tried enough. */
-  #tryAgain(pauseMs: number, failed: CallFailure): void {
-    if (pauseMs === GIVE_UP) return this.#failWith(failed);
-    this.#session = this.#to = undefined;
-    this.#upload.hold();
-    this.#seeker.again(pauseMs);
-  }
-
-  /** There is a connection: the call is sent. */
+  /** There is a connection: sends the call. */
   connected(session: ReplicaSession): void {
-    // It ended while it waited for that.
+    // The call may have ended while it waited for the connection.
     if (!this.#exchange.isOpen) return;
     const leftMs = this.#deadlineMs - performance.now();
-    if (leftMs <= 0) return this.#fail('deadline_exceeded');
+    if (leftMs <= 0) return this.fail('deadline_exceeded');
     const timeout = leftMs === Infinity ? '' : formatTimeout(leftMs);
     let to: ClientHttp2Stream;
     try {
@@ -158,7 +147,7 @@ export class GrpcForwarder implements Watched, ActiveRequest, AcquireListener, S
         this.#call.isEmpty,
       );
     } catch (error) {
-      return this.#fail('bad_request', describe(error));
+      return this.fail('bad_request', describe(error));
     }
     this.#session = session;
     this.#to = to;
@@ -168,14 +157,14 @@ export class GrpcForwarder implements Watched, ActiveRequest, AcquireListener, S
     to.on('data', (chunk: Buffer) => this.#onMessageBytes(chunk));
     to.on('trailers', (_headers: IncomingHttpHeaders, _flags: number, raw: string[]) => {
       this.#trailers = raw;
-      this.#isAnswered = true;
+      this.#hasReplicaEnded = true;
     });
     to.on('end', () => {
       if (to === this.#to) this.#onEnd(to);
     });
-    // What it says is known when the stream is closed: from its code, or because the connection is lost.
+    // The failure is known when the stream is closed: from its error code, or since the connection is lost.
     to.on('error', (error: NodeJS.ErrnoException) => {
-      this.#broken = error;
+      this.#streamError = error;
       this.#exchange.detail ||= describe(error);
     });
     to.on('close', () => {
@@ -187,18 +176,17 @@ export class GrpcForwarder implements Watched, ActiveRequest, AcquireListener, S
   // ── From the client ──────────────────────────────────────────────────────────────────────────────────────────────
 
   readonly #onTooLarge = (bytes: number): void =>
-    this.#fail('too_large', `a message of ${bytes} bytes, the limit is ${this.#lane.options.max_body}`);
+    this.fail(
+      'too_large',
+      `a message of ${bytes} bytes; the limit is ${this.#context.options.max_body} (proxy.max_body)`,
+    );
 
   readonly #onClientGone = (): void => {
-    // A client gives its call up at its deadline: that is how it ended, not that somebody changed his mind.
+    // A client cancels its call at its deadline: then the deadline is the cause.
     const isOverdue = performance.now() + TRANSIT_MS >= this.#deadlineMs;
-    this.#settleGone(isOverdue ? 'deadline_exceeded' : 'client_gone');
+    const failure = isOverdue ? 'deadline_exceeded' : 'client_gone';
+    this.#attempt.fail(failure, '', grpcStatusOf(failure));
   };
-
-  #settleGone(failure: Failure): void {
-    this.#seeker.leaveLine();
-    this.#settle(failure, statusOf(failure));
-  }
 
   // ── From the replica ─────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -206,62 +194,65 @@ export class GrpcForwarder implements Watched, ActiveRequest, AcquireListener, S
     if (!this.#exchange.isOpen) return;
     const http = Number(headers[':status']);
     const status = headers[STATUS_HEADER] as string | undefined;
-    const isOnly = (flags & NGHTTP2_FLAG_END_STREAM) !== 0;
+    const isTrailersOnly = (flags & NGHTTP2_FLAG_END_STREAM) !== 0;
     this.#upload.forget();
     const type = headers['content-type'];
     if (status === undefined && (http !== 200 || !isGrpc(type)))
       return this.#failWith(noGrpc(http, type, raw));
-    this.#exchange.headMs = performance.now();
-    this.#seeker.lease!.heard();
-    if (isOnly && status === undefined) return this.#failWith(noStatus(raw));
-    if (isOnly) this.#exchange.bodyBegan();
-    this.#isAnswered = isOnly;
-    const problem = isOnly ? this.#answer.only(raw) : this.#answer.begin(raw);
-    if (problem !== '') return this.#fail('bad_response', problem);
-    if (isOnly) this.#finish(status!);
+    this.#exchange.responded(http);
+    this.#attempt.lease!.reportProgress();
+    if (isTrailersOnly && status === undefined) return this.#failWith(noStatus(raw));
+    if (isTrailersOnly) this.#exchange.bodyBegan();
+    this.#hasReplicaEnded = isTrailersOnly;
+    const problem = isTrailersOnly ? this.#response.trailersOnly(raw) : this.#response.begin(raw);
+    if (problem !== '') return this.fail('bad_response', problem);
+    if (isTrailersOnly) this.#finish(status!);
   }
 
   #onMessageBytes(chunk: Buffer): void {
     if (!this.#exchange.isOpen) return;
     this.#exchange.bodyBegan();
-    if (this.#answer.write(chunk)) return;
+    if (this.#response.write(chunk)) return;
     this.#to!.pause();
-    this.#holdUp(true);
+    this.#setStalled(true);
   }
 
-  /** The client does not read, or does again: for so long the answer fills room that the replica has for the connection. */
-  #holdUp(isHeldUp: boolean): void {
-    if (this.#isHeldUp === isHeldUp) return;
-    this.#isHeldUp = isHeldUp;
-    this.#session!.unread += isHeldUp ? 1 : -1;
+  /** While the client does not read, the response takes a part of what the replica may send on the connection. */
+  #setStalled(isStalled: boolean): void {
+    if (this.#isClientStalled === isStalled) return;
+    this.#isClientStalled = isStalled;
+    this.#session!.unread += isStalled ? 1 : -1;
   }
 
-  /** All messages are with the client's stream, which asks for the trailers once they are sent. */
-  #onAnswered(): void {
-    if (!this.#exchange.isOpen || this.#trailers === undefined || this.#answer.isEnding) return;
-    if (metadataValue(this.#trailers, STATUS_HEADER) !== undefined) this.#answer.end(this.#trailers);
+  /** All messages were written to the client's stream, which asks for the trailers once they are sent. */
+  #endResponse(): void {
+    if (!this.#exchange.isOpen || this.#trailers === undefined || this.#response.isEnding) return;
+    if (metadataValue(this.#trailers, STATUS_HEADER) !== undefined) this.#response.end(this.#trailers);
   }
 
   /** The replica has ended its side. If the whole stream has ended, `#onClosed` finds the reason. */
   #onEnd(to: ClientHttp2Stream): void {
-    this.#onAnswered();
-    if (!to.closed && !this.#answer.isEnding) this.#failWith(endedWithoutStatus(this.#trailers));
+    this.#endResponse();
+    if (!to.closed && !this.#response.isEnding) this.#failWith(endedWithoutStatus(this.#trailers));
   }
 
-  /** The replica's stream is over. What it has not said by now it will not say. */
+  /** The stream to the replica is over, and nothing more comes from it. */
   #onClosed({ rstCode, readableLength }: ClientHttp2Stream): void {
     if (!this.#exchange.isOpen) return;
-    // A stream that breaks loses what was not read of it yet, and then no trailers make the answer whole.
-    if (readableLength === 0) this.#onAnswered();
-    if (this.#answer.isEnding) return;
-    if (rstCode === NGHTTP2_REFUSED_STREAM && this.#upload.canRepeat)
-      return this.#tryAgain(this.#lane.retries.afterConnectFailure(this.#exchange, true), resetBy(rstCode));
+    // A stream that breaks loses what was not read of it yet, and then trailers cannot complete the response.
+    if (readableLength === 0) this.#endResponse();
+    if (this.#response.isEnding) return;
+    if (rstCode === NGHTTP2_REFUSED_STREAM && this.canResend) {
+      if (this.#attempt.retriesUnread()) this.#attempt.retry();
+      else this.#failWith(resetBy(rstCode));
+      return;
+    }
     if (this.#session!.isLost) {
-      this.#seeker.lease!.broke();
-      return this.#failWith(lostBy(this.#broken, this.#exchange.detail));
+      this.#attempt.lease!.reportBroken();
+      return this.#failWith(lostBy(this.#streamError, this.#exchange.detail));
     }
     if (rstCode === NGHTTP2_NO_ERROR) return this.#failWith(endedWithoutStatus(this.#trailers));
-    if (rstCode !== NGHTTP2_CANCEL) this.#seeker.lease!.broke();
+    if (rstCode !== NGHTTP2_CANCEL) this.#attempt.lease!.reportBroken();
     this.#failWith(resetBy(rstCode));
   }
 
@@ -270,65 +261,67 @@ export class GrpcForwarder implements Watched, ActiveRequest, AcquireListener, S
   #sendTrailers(): void {
     let status: string | undefined;
     try {
-      status = this.#answer.sendTrailers();
+      status = this.#response.sendTrailers();
     } catch (error) {
-      return this.#settle('bad_response', statusOf('bad_response'), describe(error));
+      return this.#attempt.fail('bad_response', describe(error), grpcStatusOf('bad_response'));
     }
     if (status === undefined) return;
     if (this.#exchange.isOpen) this.#finish(status);
     else this.#upload.stop();
   }
 
-  /** The client has the replica's status. */
+  /** The client got the replica's status. */
   #finish(status: string): void {
-    this.#seeker.lease?.completed();
+    this.#attempt.lease?.reportCompleted();
     this.#exchange.bodyBegan();
-    this.#settle('ok', readStatus(status));
+    this.#attempt.finish(readStatus(status));
     this.#upload.stop();
   }
 
-  /** Ends it from outside: the drain's time is over. */
+  /** Ends it from outside: the time for draining is over. */
   abort(failure: Failure): void {
-    this.#fail(failure);
+    this.fail(failure);
   }
 
   sweep(nowMs: number): void {
-    if (nowMs >= this.#deadlineMs) return this.#fail('deadline_exceeded');
-    if (this.#upload.isTooMuch()) return this.#fail('bad_request', 'messages come in pieces of a few bytes');
-    if (this.#seeker.sweep(nowMs)) return;
-    const overdue = this.#patience.check(nowMs, this.#exchange, {
-      hasReplica: this.#seeker.lease !== undefined,
-      // What a client sends while there is nobody to send it to is not read.
-      isUploaded: this.#upload.hasEnded || this.#to === undefined,
-      waitsForReplica: this.#to?.writableNeedDrain === true,
-      waitsForClient: this.#client.writableLength > 0,
-    });
-    if (this.#patience.isMoving) this.#seeker.lease?.heard();
-    if (overdue) this.#fail(overdue.failure, overdue.detail);
+    if (nowMs >= this.#deadlineMs) return this.fail('deadline_exceeded');
+    if (this.#upload.hasTooManyPieces())
+      return this.fail('bad_request', 'too many unread pieces of a few bytes each');
+    this.#attempt.expire(nowMs, this);
   }
 
-  #fail(failure: Failure, detail = ''): void {
-    this.#failWith({ failure, detail, status: statusOf(failure), text: '' });
+  get isUploaded(): boolean {
+    // Without a stream to a replica the client is not read.
+    return this.#upload.hasEnded || this.#to === undefined;
+  }
+
+  get waitsForReplica(): boolean {
+    return this.#to?.writableNeedDrain === true;
+  }
+
+  get waitsForClient(): boolean {
+    return this.#client.writableLength > 0;
+  }
+
+  fail(failure: Failure, detail = ''): void {
+    this.#failWith({ failure, detail, status: grpcStatusOf(failure), text: '' });
   }
 
   #failWith({ failure, detail, status, text }: CallFailure): void {
     if (!this.#exchange.isOpen) return;
-    this.#seeker.leaveLine();
-    // An answer with only a status has no body.
-    if (!this.#answer.hasBegun) this.#exchange.wrote(0);
-    this.#settle(failure, status, detail);
-    const said = text === '' ? publicDetail(failure, detail) : '';
-    if (this.#answer.refuse(failure, said, status, text)) this.#upload.stop();
+    this.#attempt.leaveQueue();
+    // A response that is only a status has no body.
+    if (!this.#response.hasBegun) this.#exchange.wrote(0);
+    this.#attempt.fail(failure, detail, status);
+    const publicText = text === '' ? publicDetail(failure, detail) : '';
+    if (this.#response.refuse(failure, publicText, status, text)) this.#upload.stop();
   }
 
-  /** The one end of everything: nothing of this call is left anywhere. */
-  #settle(cause: 'ok' | Failure, status: number, detail = ''): void {
-    if (!this.#exchange.close(cause, status, detail)) return;
-    this.#lane.deadlines.unwatch(this);
-    this.#lane.open.delete(this);
+  closed(): void {
+    this.#context.deadlines.unwatch(this);
+    this.#context.active.delete(this);
     this.#upload.end();
-    this.#holdUp(false);
-    if (this.#to !== undefined) this.#session!.end(this.#to, this.#isAnswered);
-    this.#seeker.end();
+    this.#setStalled(false);
+    if (this.#to !== undefined) this.#session!.end(this.#to, this.#hasReplicaEnded);
   }
 }

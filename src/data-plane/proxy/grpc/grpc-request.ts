@@ -1,54 +1,63 @@
-// What the client of a gRPC call sends, on its way to a replica. Hot path.
-// Must stay true: bytes pass in their order, once to every replica that is tried; what is kept for another try takes no
-// more memory than its bytes, however small the pieces came; a replica that does not read pauses the client.
+// The messages of a gRPC call on their way from the client to a replica. Hot path.
+// Invariant: each attempt gets all bytes once and in order; what is kept for another attempt takes no more memory than
+// its bytes, however small the pieces were; a replica that does not read pauses the client.
 import { constants, type ClientHttp2Stream, type ServerHttp2Stream } from 'node:http2';
 import { ByteQueue } from '../../../core/byte-queue.ts';
 import type { Exchange } from '../../../core/exchange/exchange.ts';
 import { MessageCounter } from '../../../protocol/grpc/message-counter.ts';
 
-/** Pieces that one call may hold however much is held in all, and the mean size from which on more of them are worth it. */
-const CRUMBS = 1024;
-const CRUMB_BYTES = 64;
-/** Pieces that all calls may hold before those in crumbs are refused: some 50 MB. */
+/** Pieces that one call may always hold, and the mean size of a piece in bytes below which a call may not hold more. */
+const FREE_PIECES = 1024;
+const MIN_PIECE_BYTES = 64;
+/** Pieces that all calls may hold before calls with small pieces are refused: about 50 MB. */
 const MAX_PIECES = 250_000;
 
-/** Checks whether an answer's last frame was sent: first in this number of turns of the event loop, then at intervals. */
+/**
+ * Checks whether the last frame of a response was sent: the first ones in successive turns of the event loop, then at
+ * intervals.
+ */
 const SENT_CHECKS = 23;
 const SENT_TURNS = 3;
 const SENT_CHECK_MS = 50;
 
-/** What all calls hold unread and unsent, in pieces: the window of a stream counts bytes, a frame of one byte takes two hundred. */
+/**
+ * Unread and unsent pieces of all calls. A stream's window counts bytes, but a frame of one byte takes 200 bytes of
+ * memory.
+ */
 export class HeldPieces {
   count = 0;
 }
 
-/** What a stream holds, piece by piece: Node's streams have these getters, the type definitions do not. */
-type Held = { readonly readableBuffer?: { length: number }; readonly writableBuffer?: { length: number } };
+/** The pieces that a stream holds. Node's streams have these getters, the type definitions do not. */
+type BufferedStream = {
+  readonly readableBuffer?: { length: number };
+  readonly writableBuffer?: { length: number };
+};
 
 interface Limits {
   /** Largest message, in bytes. */
   readonly max_body: number;
-  /** Bytes up to which all that was sent is kept. */
+  /** Largest size of the messages so far, in bytes, up to which they are kept. */
   readonly keptBytes: number;
   readonly held: HeldPieces;
 }
 
 export class GrpcRequestStream {
-  /** The client has said all that it has to say. */
+  /** The client has ended its side. */
   hasEnded: boolean;
   readonly #client: ServerHttp2Stream;
   readonly #exchange: Exchange;
   readonly #limits: Limits;
   readonly #tooLarge: (bytes: number) => void;
-  readonly #followed = new MessageCounter();
-  /** What was read, while it may have to be sent again; `undefined` where it is too much, or heard. */
+  readonly #counter = new MessageCounter();
+  /** What was read, while it may have to be sent again; undefined if it is too large, or the replica has responded. */
   #kept: ByteQueue | undefined = new ByteQueue();
   #to: ClientHttp2Stream | undefined;
   #isReading = false;
   readonly #held: HeldPieces;
   #pieces = 0;
 
-  /** `isEmpty`: the head was all of it. `tooLarge` is told the length of a message beyond the limit. */
+  /** `isEmpty`: the call ended with its head. `tooLarge` gets the length of a message that exceeds the limit. */
   constructor(
     client: ServerHttp2Stream,
     exchange: Exchange,
@@ -65,17 +74,17 @@ export class GrpcRequestStream {
   }
 
   /** True while everything that was read from the client can be sent again. */
-  get canRepeat(): boolean {
+  get canResend(): boolean {
     return this.#kept !== undefined;
   }
 
-  /** Counts what waits here; true where it came in such small pieces, and there is so much of it everywhere, that it has to go. */
-  isTooMuch(): boolean {
-    const unread = (this.#client as Held).readableBuffer?.length ?? 0;
-    const unsent = (this.#to as Held | undefined)?.writableBuffer?.length ?? 0;
+  /** Counts the pieces of this call. Returns true if all calls hold too many, and this one holds many small ones. */
+  hasTooManyPieces(): boolean {
+    const unread = (this.#client as BufferedStream).readableBuffer?.length ?? 0;
+    const unsent = (this.#to as BufferedStream | undefined)?.writableBuffer?.length ?? 0;
     this.#count(unread + unsent);
-    if (this.#held.count <= MAX_PIECES || this.#pieces <= CRUMBS) return false;
-    return this.#client.readableLength + (this.#to?.writableLength ?? 0) < this.#pieces * CRUMB_BYTES;
+    if (this.#held.count <= MAX_PIECES || this.#pieces <= FREE_PIECES) return false;
+    return this.#client.readableLength + (this.#to?.writableLength ?? 0) < this.#pieces * MIN_PIECE_BYTES;
   }
 
   /** The call is over. */
@@ -84,16 +93,16 @@ export class GrpcRequestStream {
     this.#count(0);
   }
 
-  /** Nothing of it will be sent again. */
+  /** The call will not be sent again. */
   forget(): void {
     this.#kept = undefined;
   }
 
-  /** Sends what came so far, and what comes, to a replica; `isEmpty` calls have been ended with their head. */
+  /** Sends what came so far, and what will come, to a replica. A call without messages was ended with its head. */
   sendTo(to: ClientHttp2Stream): void {
     this.#to = to;
     if (this.hasEnded && !this.#isReading) return;
-    // An end with nothing before it is told of when it comes, also while nobody listens.
+    // Without any data 'end' is emitted at once, also before there is a listener.
     this.hasEnded ||= this.#client.readableEnded;
     to.on('drain', () => this.#client.resume());
     const hasRoom = this.#kept?.writeTo(to) ?? true;
@@ -108,15 +117,16 @@ export class GrpcRequestStream {
     });
   }
 
-  /** No replica has it for now: what comes waits in the window of the client's stream, which is bounded. */
-  hold(): void {
+  /** No replica has the call for now: what comes waits in the window of the client's stream, which is bounded. */
+  pause(): void {
     this.#to = undefined;
     if (this.#isReading) this.#client.pause();
   }
 
   /**
-   * The answer is complete, so the client need not send the rest. RFC 9113 8.1 asks for END_STREAM first and RST_STREAM with
-   * NO_ERROR after it. Node queues trailers in a later turn of the event loop, and a reset before that drops them.
+   * The response is complete, so the client need not send the rest. RFC 9113 8.1 asks for END_STREAM first and
+   * RST_STREAM with NO_ERROR after it. Node queues trailers in a later turn of the event loop, and a reset before that
+   * drops them.
    */
   stop(): void {
     if (this.hasEnded || this.#client.closed) return;
@@ -142,14 +152,14 @@ export class GrpcRequestStream {
   #onBytes(chunk: Buffer): void {
     if (!this.#exchange.isOpen) return;
     const { max_body, keptBytes } = this.#limits;
-    this.#followed.follow(chunk);
-    this.#exchange.requestBytes = this.#followed.payloadBytes;
-    if (this.#followed.largestBytes > max_body) return this.#tooLarge(this.#followed.largestBytes);
+    this.#counter.count(chunk);
+    this.#exchange.requestBytes = this.#counter.payloadBytes;
+    if (this.#counter.largestBytes > max_body) return this.#tooLarge(this.#counter.largestBytes);
     if (this.#kept !== undefined) {
       if (this.#exchange.requestBytes > keptBytes) this.#kept = undefined;
       else this.#kept.push(chunk);
     }
-    // A replica that has reset its stream reads no more, and a write would destroy the unread part of its answer.
+    // A replica that has reset its stream reads no more, and a write would destroy the unread part of its response.
     if (this.#to?.closed === false && !this.#to.write(chunk)) this.#client.pause();
   }
 }

@@ -1,24 +1,29 @@
-// What the client of a gRPC call gets: initial metadata, messages, and the trailers that end it. Hot path.
-// Must stay true: it is ended once, by a grpc-status with the id, the replica's or our own.
+// The response of a gRPC call to its client: initial metadata, messages and trailers. Hot path.
+// Invariant: it ends once, with a grpc-status (of the replica or of weir) and the request id.
 import { constants, type ServerHttp2Stream } from 'node:http2';
 import { describe, type Failure } from '../../../core/errors.ts';
 import type { Exchange } from '../../../core/exchange/exchange.ts';
 import { MessageCounter } from '../../../protocol/grpc/message-counter.ts';
-import { asObject, STATUS_HEADER, metadataToClient, metadataValue } from '../../../protocol/grpc/metadata.ts';
+import {
+  metadataObject,
+  STATUS_HEADER,
+  metadataToClient,
+  metadataValue,
+} from '../../../protocol/grpc/metadata.ts';
 import { refusalHeaders, refusalTrailers } from '../../../protocol/grpc/refusal.ts';
 
-/** How long a client may take to read why its call failed. */
+/** How long a client may take to read the trailers of a failed call. */
 const CLOSING_MS = 1000;
 
-/** Heads and trailers as the replica wrote them: nothing is added that it did not say. */
+/** Node adds no Date to the replica's headers. */
 const HEAD_OPTIONS = { waitForTrailers: true, sendDate: false };
-const ONLY_OPTIONS = { endStream: true, sendDate: false };
+const TRAILERS_ONLY_OPTIONS = { endStream: true, sendDate: false };
 
 export class GrpcResponseStream {
   readonly #client: ServerHttp2Stream;
   readonly #exchange: Exchange;
-  readonly #followed = new MessageCounter();
-  /** The last that the client is to get. */
+  readonly #counter = new MessageCounter();
+  /** The trailers for the client, once they are known. */
   #trailers: readonly string[] | undefined;
 
   constructor(client: ServerHttp2Stream, exchange: Exchange) {
@@ -26,76 +31,80 @@ export class GrpcResponseStream {
     this.#exchange = exchange;
   }
 
-  /** Its head is sent, or the client is gone. */
+  /** The head was sent, or the client is gone. */
   get hasBegun(): boolean {
     return this.#client.destroyed || this.#client.closed || this.#client.headersSent;
   }
 
-  /** How it ends is known. */
+  /** The trailers are known. */
   get isEnding(): boolean {
     return this.#trailers !== undefined;
   }
 
-  /** Initial metadata, a raw list; returns '' or why it cannot be sent. */
+  /** Sends initial metadata (a raw list). Returns '' or why it cannot be sent. */
   begin(raw: readonly string[]): string {
     return this.#respond(raw, HEAD_OPTIONS);
   }
 
-  /** An answer that is nothing but its status (gRPC over HTTP/2, "Trailers-Only"); returns '' or why it cannot be sent. */
-  only(raw: readonly string[]): string {
-    return this.#respond(raw, ONLY_OPTIONS);
+  /** Sends a response of trailers only (gRPC over HTTP/2, "Trailers-Only"). Returns '' or why it cannot be sent. */
+  trailersOnly(raw: readonly string[]): string {
+    return this.#respond(raw, TRAILERS_ONLY_OPTIONS);
   }
 
-  /** A replica may say in HTTP/2 what a server of Node's will not: `http2-settings`, for one. */
-  #respond(raw: readonly string[], options: typeof HEAD_OPTIONS | typeof ONLY_OPTIONS): string {
-    // Its end is about to be told of.
+  /** Node's server refuses some headers that a replica may send in HTTP/2, such as `http2-settings`. */
+  #respond(raw: readonly string[], options: typeof HEAD_OPTIONS | typeof TRAILERS_ONLY_OPTIONS): string {
+    // The forwarder is about to get the stream's end.
     if (this.#client.destroyed || this.#client.closed) return '';
     try {
       this.#client.respond(metadataToClient(raw, this.#exchange.id, this.#exchange.attempts), options);
       return '';
     } catch (cause) {
-      return `its head cannot be sent: ${describe(cause)}`;
+      return `the initial metadata of the response cannot be sent: ${describe(cause)}`;
     }
   }
 
-  /** Bytes of messages; false where the client does not read. */
+  /** Writes bytes of messages. Returns false if the client does not read. */
   write(chunk: Buffer): boolean {
-    this.#followed.follow(chunk);
-    this.#exchange.responseBytes = this.#followed.payloadBytes;
+    this.#counter.count(chunk);
+    this.#exchange.responseBytes = this.#counter.payloadBytes;
     return this.#client.write(chunk);
   }
 
-  /** All messages are here: the client's stream asks for the trailers once they are sent. */
+  /** All messages were written. The client's stream emits 'wantTrailers' once they are sent. */
   end(raw: readonly string[]): void {
     this.#trailers = metadataToClient(raw, this.#exchange.id, this.#exchange.attempts);
     this.#client.end();
   }
 
-  /** Sends the trailers and returns the status they say; throws for ones that HTTP/2 does not have. `undefined`: nobody is there. */
+  /**
+   * Sends the trailers. Returns their grpc-status, or undefined if the client is gone. Throws if HTTP/2 does not allow
+   * them.
+   */
   sendTrailers(): string | undefined {
     if (this.#trailers === undefined || this.#client.destroyed) return undefined;
     try {
-      this.#client.sendTrailers(asObject(this.#trailers));
+      this.#client.sendTrailers(metadataObject(this.#trailers));
     } catch (cause) {
       this.#client.close(constants.NGHTTP2_INTERNAL_ERROR);
-      throw new Error(`its trailers cannot be sent: ${describe(cause)}`, { cause });
+      throw new Error(`the trailers of the response cannot be sent: ${describe(cause)}`, { cause });
     }
     return metadataValue(this.#trailers, STATUS_HEADER);
   }
 
   /**
-   * Ends it with a failure, if the client is still connected; true if no trailers are needed. `text`: message instead of the
-   * catalogue's; empty: the catalogue's.
+   * Ends it with a failure, if the client is still connected. Returns true if the head had the status, so that no
+   * trailers follow. `detail`: added to the message of the catalogue; `text`: message instead of the catalogue's,
+   * unless empty.
    */
-  refuse(failure: Failure, said: string, status: number, text: string): boolean {
+  refuse(failure: Failure, detail: string, status: number, text: string): boolean {
     const client = this.#client;
     if (client.destroyed || client.closed) return false;
     const { id } = this.#exchange;
     if (!client.headersSent) {
-      client.respond(refusalHeaders(failure, id, said, status, text), ONLY_OPTIONS);
+      client.respond(refusalHeaders(failure, id, detail, status, text), TRAILERS_ONLY_OPTIONS);
       return true;
     }
-    this.#trailers = refusalTrailers(failure, id, said, status, text);
+    this.#trailers = refusalTrailers(failure, id, detail, status, text);
     client.end();
     setTimeout(() => client.close(constants.NGHTTP2_CANCEL), CLOSING_MS).unref();
     return false;

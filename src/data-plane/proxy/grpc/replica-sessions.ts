@@ -1,33 +1,34 @@
-// HTTP/2 connections to gRPC replicas, shared by the calls that go there. Hot path: take and request.
-// Must stay true: a connection holds no more calls than its replica allows, takes none once either side has said that it
-// is to end, and who waits for one hears exactly once; and no client's calls make a replica cut off those of others.
+// HTTP/2 connections to gRPC replicas, shared by their calls. Hot path: take and request.
+// Invariant: a connection holds at most as many calls as its replica allows, and takes none after either side has
+// closed it; a call that waits for a connection is told the outcome exactly once; the calls of one client never make a
+// replica end those of others.
 //
-// That takes two things. Servers end a connection on which too many streams are reset (nghttp2: a burst of 1,000, then
-// 33 a second): one takes no more calls than might still be reset. And some take no more streams while too much of what
-// they have written waits (Node: 10 MB): new calls go where no client has stopped reading, as far as there may be
-// connections.
-// There are no pings: servers end connections that ping more than every few minutes. The operating system looks after a
-// peer that is silently gone, and a call that stands still has its own deadlines.
+// The last point needs two rules. Servers close a connection on which too many streams are reset (nghttp2: a burst of
+// 1,000, then 33 per second), so a connection takes only as many calls as may still be reset. Some servers accept no
+// more streams while too many of their bytes are unread (Node: 10 MB), so new calls go to a connection on which all
+// clients read, up to a limit of connections. No pings are sent, since servers close connections that ping more often
+// than every few minutes. TCP keep-alive finds a peer that is gone, and a call without progress has its own time
+// limits.
 import { connect, constants, type ClientHttp2Session, type ClientHttp2Stream } from 'node:http2';
 import { NO_HTTP2 } from '../../../protocol/http/tls-errors.ts';
 import type { Replica } from '../../replicas/pool.ts';
 
-/** Silence after which the operating system asks whether the replica is still there. */
+/** Idle time before the first TCP keep-alive probe. */
 const KEEP_ALIVE_PROBE_MS = 60_000;
-/** Window of a whole connection: that of a single stream would let one large message hold up all others. */
+/** Flow-control window of a whole connection. With that of a single stream one large message would block all others. */
 const SESSION_WINDOW_BYTES = 4 * 1024 ** 2;
 
-/** Calls that a connection holds and those that it has reset lately, at most, and how many of these are forgotten a second. */
+/** Most calls of a connection, with those that were reset lately, and how many resets are forgotten per second. */
 const MAX_RESETS = 900;
 const RESETS_PER_SECOND = 30;
-/** Connections to a replica that are opened because on all others somebody does not read. */
-const MAX_EVADING = 8;
-/** Entries of the metadata: as many as the bytes of a head may hold. */
+/** Most connections to a replica that are opened since on all others a client does not read. */
+const MAX_FOR_STALLED = 8;
+/** Most entries of metadata: as many as fit into the largest head. */
 const MAX_ENTRIES = 2000;
-/** Metadata may hold any name twice, also what HTTP has once. */
+/** Metadata may have any name twice, also names that HTTP allows once. */
 const AS_SENT: object = { strictSingleValueFields: false };
 
-/** Who wants to send a call. */
+/** A call that waits for a connection. Exactly one method is called, once. */
 export interface SessionUser {
   connected(session: ReplicaSession): void;
   unreachable(error: NodeJS.ErrnoException): void;
@@ -38,22 +39,22 @@ interface Options {
   readonly idleTimeoutMs: number;
 }
 
-/** One connection. It is ready once the replica's settings are in: then it surely speaks HTTP/2. */
+/** One connection. It is ready once the replica's SETTINGS have come, since only then it is known to speak HTTP/2. */
 export class ReplicaSession {
   readonly #replica: Replica;
   readonly #session: ClientHttp2Session;
   readonly #timer: NodeJS.Timeout;
   waiting: SessionUser[] = [];
-  /** Calls that it holds. */
+  /** Calls on this connection. */
   calls = 0;
-  /** Of these, how many have an answer that their client does not read. */
+  /** Of these, those whose client does not read the response. */
   unread = 0;
   #isReady = false;
   #limit: number;
   #resets = 0;
   #resetsMs = 0;
 
-  /** `limit`: calls that it takes, as long as the replica has not said. */
+  /** `limit`: most calls, until the replica's SETTINGS come. */
   constructor(
     replica: Replica,
     limit: number,
@@ -74,7 +75,7 @@ export class ReplicaSession {
     this.#timer = setTimeout(
       () =>
         session.destroy(
-          Object.assign(new Error(`no connection within ${connectTimeoutMs} ms`), {
+          Object.assign(new Error(`no connection within ${connectTimeoutMs} ms (proxy.connect_timeout)`), {
             code: 'ECONNECT_TIMEOUT',
           }),
         ),
@@ -92,10 +93,10 @@ export class ReplicaSession {
     session.on('remoteSettings', ({ maxConcurrentStreams = Infinity }) => {
       this.#limit = maxConcurrentStreams;
       if (this.#isReady) return;
-      // Another connection would be told the same.
+      // Another connection would get the same limit.
       if (maxConcurrentStreams === 0)
         return session.destroy(
-          Object.assign(new Error('it takes no streams (SETTINGS_MAX_CONCURRENT_STREAMS is 0)'), {
+          Object.assign(new Error('the replica accepts no streams (SETTINGS_MAX_CONCURRENT_STREAMS is 0)'), {
             code: 'ECONNREFUSED',
           }),
         );
@@ -119,28 +120,28 @@ export class ReplicaSession {
     return this.#isReady;
   }
 
-  /** It takes one more call, now or once it is ready. */
+  /** It can take one more call, now or once it is ready. */
   get hasRoom(): boolean {
     const calls = this.calls + this.waiting.length;
     return !this.isOver && calls < this.#limit && calls + this.#resetsLately() < MAX_RESETS;
   }
 
-  /** Calls that its replica takes on one connection. */
+  /** Most calls that its replica accepts on one connection. */
   get limit(): number {
     return this.#limit;
   }
 
-  /** No more calls. */
+  /** It is closed, or about to be, and takes no more calls. */
   get isOver(): boolean {
     return this.#session.closed || this.#session.destroyed;
   }
 
-  /** The connection is lost, whatever the codes of its streams say. */
+  /** The connection is lost, whatever the error codes of its streams are. */
   get isLost(): boolean {
     return this.#session.destroyed;
   }
 
-  /** Begins a call; throws for headers that HTTP/2 does not have. */
+  /** Begins a call. Throws for headers that HTTP/2 does not allow. */
   request(headers: readonly string[], endStream: boolean): ClientHttp2Stream {
     const stream = this.#session.request(headers, { endStream });
     this.calls++;
@@ -150,10 +151,10 @@ export class ReplicaSession {
     return stream;
   }
 
-  /** Ends a call of it; `isAnswered`: the replica has ended its side. Where either side has not, that is a reset. */
-  end(stream: ClientHttp2Stream, isAnswered: boolean): void {
+  /** Ends a call. `hasReplicaEnded`: the replica has ended its side. A call that either side has not ended is reset. */
+  end(stream: ClientHttp2Stream, hasReplicaEnded: boolean): void {
     if (stream.closed) return;
-    const isDone = isAnswered && stream.writableFinished;
+    const isDone = hasReplicaEnded && stream.writableFinished;
     stream.close(constants.NGHTTP2_CANCEL);
     if (isDone) return;
     this.#resets = this.#resetsLately() + 1;
@@ -185,7 +186,7 @@ export class ReplicaSessions {
     this.#options = options;
   }
 
-  /** A connection to a replica for one call: at once where there is one with room. */
+  /** Gives `user` a connection to a replica for one call, at once if there is one that can take it. */
   take(replica: Replica, user: SessionUser): void {
     const its = this.#sessions.get(replica) ?? [];
     let session = choose(its);
@@ -201,7 +202,7 @@ export class ReplicaSessions {
     else session.waiting.push(user);
   }
 
-  /** Connections that hold calls, and those that are kept for later. */
+  /** Connections with calls, and without. */
   count(): { active: number; idle: number } {
     let active = 0;
     let idle = 0;
@@ -231,7 +232,10 @@ export class ReplicaSessions {
   }
 }
 
-/** The first with room on which every client reads; where there are many already, the one on which the fewest do not. */
+/**
+ * The first connection that can take a call and on which all clients read. If there are many connections already, the
+ * one on which the fewest clients do not read.
+ */
 function choose(its: readonly ReplicaSession[]): ReplicaSession | undefined {
   let best: ReplicaSession | undefined;
   for (const one of its) {
@@ -239,5 +243,5 @@ function choose(its: readonly ReplicaSession[]): ReplicaSession | undefined {
     if (one.unread === 0) return one;
     if (best === undefined || one.unread < best.unread) best = one;
   }
-  return its.length < MAX_EVADING ? undefined : best;
+  return its.length < MAX_FOR_STALLED ? undefined : best;
 }

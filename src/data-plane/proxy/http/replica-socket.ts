@@ -1,34 +1,35 @@
-// The full lane's sockets to replicas: reads each answer before Node's parser does, by the rules of the fast lane.
-// Invariants: both lanes judge an answer alike, since the same functions read its head and follow its body. Node's parser gets
-// only bytes of an answer to the request that it has sent, with a clean head and chunks that it accepts. A connection on which
-// more came than the answer is not used again. A socket can be read after a write has failed.
+// The full lane's sockets to replicas: reads each response before Node's parser does, by the rules of the fast lane.
+// Invariant: Node's parser only gets bytes of the response to the request that it has sent, with a clean head and
+// chunks that it accepts. Both lanes accept the same responses, since the same functions read heads and follow bodies.
+// A connection on which more came than the response is not used again. A socket can be read after a write has failed.
 //
-//   IDLE ─► HEAD ─► BODY ─► ENDED ─► IDLE …          BODY, ENDED ─► OUT_OF_STEP: more came, and the connection is closed
+//   IDLE ─► HEAD ─► BODY ─► ENDED ─► IDLE …       BODY, ENDED ─► OUT_OF_STEP: more came, and the connection is closed
 //             └ 101 ─► SWITCHED
 import type { ClientRequest } from 'node:http';
 import type { Socket } from 'node:net';
-import { BodyFollower, BROKEN } from '../../../protocol/http/body-framing.ts';
-import { INCOMPLETE, READY, readResponseHead, ResponseHead } from '../../../protocol/http/head-parser.ts';
+import { BodyScanner, BROKEN } from '../../../protocol/http/body-framing.ts';
+import { INCOMPLETE, READY } from '../../../protocol/http/head-result.ts';
+import { readResponseHead, ResponseHead } from '../../../protocol/http/response-head-parser.ts';
 import { WriteGuard } from '../../../protocol/http/write-guard.ts';
 import { cleanHead, MAX_RESPONSE_HEAD_BYTES } from '../response-head.ts';
 
-/** Events of an answer that Node does not report to the sender of the request. */
+/** Events of a response that Node does not report to the sender of the request. */
 export interface ResponseHeadEvents {
-  /** True if 101 may be the final answer. */
+  /** True if 101 may be the final response. */
   readonly mayUpgrade: boolean;
-  /** An interim answer came (1xx, but not 101). `head` is only valid during the call. */
+  /** An interim response came (1xx, but not 101). `head` is only valid during the call. */
   interim(head: ResponseHead, replica: ReplicaSocket): void;
-  /** Nothing more of the request can be sent, but the answer may still come. */
+  /** Nothing more of the request can be sent, but the response may still come. */
   writeFailed(): void;
 }
 
-/** No request waits for an answer. */
+/** No request waits for a response. */
 const IDLE = 0;
 const HEAD = 1;
 const BODY = 2;
-/** The answer is whole; Node may not have reported its end yet. */
+/** The response is whole; Node may not have reported its end yet. */
 const ENDED = 3;
-/** More came than the answer: the excess is dropped, and the connection is closed when Node has reported the answer's end. */
+/** More came than the response: the excess is dropped, and the connection is closed when Node has reported the end. */
 const OUT_OF_STEP = 4;
 /** The connection has another protocol: all bytes are passed on. */
 const SWITCHED = 5;
@@ -41,10 +42,10 @@ const sockets = new WeakMap<Socket, ReplicaSocket>();
 const head = new ResponseHead();
 
 /**
- * Reads the answer to `to` on the socket that it gets. Call it before it has one. A malformed answer ends the request with
- * an error whose code begins with HPE_, like the errors of Node's parser.
+ * Reads the response to `to` on the socket that it gets. Call it before it has one. A malformed response ends the
+ * request with an error whose code begins with HPE_, like the errors of Node's parser.
  */
-export function readAnswer(to: ClientRequest, events: ResponseHeadEvents): void {
+export function readResponse(to: ClientRequest, events: ResponseHeadEvents): void {
   // Node would silently drop all headers after the thousandth; the limit is in bytes instead.
   to.maxHeadersCount = 0;
   to.on('socket', (socket) => {
@@ -54,7 +55,7 @@ export function readAnswer(to: ClientRequest, events: ResponseHeadEvents): void 
   });
 }
 
-/** A head without the fields of a length: a 1xx answer has no body (RFC 9112 6.1, RFC 9110 8.6). */
+/** A head without Content-Length and Transfer-Encoding: a 1xx response has no body (RFC 9112 6.1, RFC 9110 8.6). */
 const withoutFraming = (text: string): string =>
   text.replace(/^(?:content-length|transfer-encoding):[^\r\n]*\r\n/gim, '');
 
@@ -63,7 +64,7 @@ export class ReplicaSocket {
   readonly #socket: Socket;
   readonly #guard: WriteGuard;
   readonly #push: Socket['push'];
-  readonly #body = new BodyFollower();
+  readonly #body = new BodyScanner();
   #state = IDLE;
   #events: ResponseHeadEvents | undefined;
   #isToHead = false;
@@ -74,7 +75,7 @@ export class ReplicaSocket {
   constructor(socket: Socket) {
     this.#socket = socket;
     this.#guard = new WriteGuard(socket);
-    // The method through which a socket hands on what it has read; overridden, since a TLS socket cannot be made of a subclass.
+    // The method that passes on what a socket has read; overridden here, since a TLS socket cannot be of a subclass.
     this.#push = socket.push.bind(socket);
     socket.push = (chunk: Buffer | null): boolean => (chunk === null ? this.#end() : this.#receive(chunk));
   }
@@ -90,7 +91,7 @@ export class ReplicaSocket {
     to.once('close', () => this.#closed());
   }
 
-  /** Reads no more interim answers until `resume`. */
+  /** Reads no more interim responses until `resume`. */
   pause(): void {
     this.#isPaused = true;
   }
@@ -123,7 +124,7 @@ export class ReplicaSocket {
       case SWITCHED:
         return this.#push(bytes);
       case IDLE:
-        // No request is waiting: the next one could take these bytes for its answer.
+        // No request is waiting: the next one could take these bytes for its response.
         this.#socket.destroy();
         return false;
       default:
@@ -132,18 +133,18 @@ export class ReplicaSocket {
     }
   }
 
-  /** Reads the head of the answer, past any interim ones (1xx), and passes it on. */
+  /** Reads the head of the response, after any interim ones (1xx), and passes it on. */
   #readHeads(chunk: Buffer): boolean {
     const bytes = this.#partial.length === 0 ? chunk : Buffer.concat([this.#partial, chunk]);
     this.#partial = NOTHING;
     let at = 0;
     for (;;) {
-      const verdict = readResponseHead(bytes, at, bytes.length, this.#isToHead, head);
-      if (verdict === INCOMPLETE && bytes.length - at < MAX_RESPONSE_HEAD_BYTES) {
+      const result = readResponseHead(bytes, at, bytes.length, this.#isToHead, head);
+      if (result === INCOMPLETE && bytes.length - at < MAX_RESPONSE_HEAD_BYTES) {
         this.#partial = bytes.subarray(at);
         return !this.#isPaused;
       }
-      if (verdict !== READY) return this.#refuse('HPE_INVALID_HEAD', 'the head of its answer is malformed');
+      if (result !== READY) return this.#refuse('HPE_INVALID_HEAD', 'the head of the response is malformed');
       if (head.status === 101 || head.status >= 200) break;
       this.#events!.interim(head, this);
       at = head.end;
@@ -160,7 +161,7 @@ export class ReplicaSocket {
 
   /** Passes on `before` and the part of bytes[from, …) that belongs to the body. */
   #passBody(before: Buffer, bytes: Buffer, from: number): boolean {
-    const end = this.#body.follow(bytes, from, bytes.length);
+    const end = this.#body.scan(bytes, from, bytes.length);
     if (end === BROKEN) return this.#refuse('HPE_INVALID_CHUNK_SIZE', 'the chunked body is malformed');
     if (this.#body.isWhole) this.#state = end === bytes.length ? ENDED : OUT_OF_STEP;
     const passing = this.#body.isEdited ? this.#body.edited(bytes, from, end) : bytes.subarray(from, end);
@@ -169,7 +170,8 @@ export class ReplicaSocket {
 
   /** `bytes`: the unchanged head of the 101, and the bytes behind it. */
   #switch(switchHead: string, rest: Buffer): boolean {
-    if (!this.#events!.mayUpgrade) return this.#refuse('HPE_INVALID_HEAD', 'it switched protocols unasked');
+    if (!this.#events!.mayUpgrade)
+      return this.#refuse('HPE_INVALID_HEAD', 'the response is 101, but the request was no upgrade');
     this.#state = SWITCHED;
     // From here on a write that fails ends the connection at once.
     this.#guard.onFailed = undefined;
@@ -182,7 +184,7 @@ export class ReplicaSocket {
     return false;
   }
 
-  /** The connection has ended. Where a write has failed, that is the reset that was withheld, or a clean end. */
+  /** The connection has ended. If a write has failed, that is the reset that was withheld, or a clean end. */
   #end(): boolean {
     const { error, isReset } = this.#guard;
     if (error === undefined) return this.#push(null);

@@ -1,34 +1,29 @@
-// A request's body on its way to the replica: counted, limited, and kept while it is short enough to send again.
-// Must stay true: once a replica has the request, no more than `keptBytes` are held here, and a slow replica pauses the
-// client; before that, no more than the pool has room for.
-// It is a Stream because http-proxy pipes its `buffer` option into the replica's request: `pipe` is the one place
-// where that request can be taken before a byte of it has been sent.
+// The body of a full-lane request: counted, limited, and kept while it is short enough to send again.
+// Invariant: once a replica has the request, at most `keptBytes` are held here, and a slow replica pauses the client;
+// before that, at most what the wait queue may buffer.
 import type { ClientRequest, IncomingMessage } from 'node:http';
-import { Stream } from 'node:stream';
 import type { Exchange } from '../../../core/exchange/exchange.ts';
 import type { BodyCopy } from '../../../core/exchange/body-capture.ts';
-import { passableTrailers } from '../../../protocol/http/forwarded-headers.ts';
+import { allowedTrailers } from '../../../protocol/http/forwarded-headers.ts';
 
-/** What the body reports to the passage that it belongs to. */
-export interface BodyEvents {
-  /** A request to a replica exists and nothing is written to it yet. */
-  began(to: ClientRequest): void;
+export interface RequestBodyListener {
+  /** The body exceeds the limit. */
   tooLarge(): void;
   /** More came while no replica has the request. */
-  hold(bytes: number): void;
+  buffered(bytes: number): void;
 }
 
-export class RequestBody extends Stream {
+export class RequestBody {
   readonly #req: IncomingMessage;
   readonly #exchange: Exchange;
   readonly #limits: { readonly max_body: number; readonly keptBytes: number };
-  readonly #events: BodyEvents;
+  readonly #listener: RequestBodyListener;
   readonly #copy: BodyCopy | undefined;
   #kept: Buffer[] | undefined = [];
   #to: ClientRequest | undefined;
   /** The replica reads no more: further input is counted and dropped. */
   #isRefused = false;
-  #isRead = false;
+  #hasEnded = false;
   #isReading = false;
 
   /** Bodies up to `keptBytes` are kept until `stop`, to be sent again. */
@@ -36,47 +31,47 @@ export class RequestBody extends Stream {
     req: IncomingMessage,
     exchange: Exchange,
     limits: { readonly max_body: number; readonly keptBytes: number },
-    events: BodyEvents,
+    listener: RequestBodyListener,
   ) {
-    super();
     this.#req = req;
     this.#exchange = exchange;
     this.#limits = limits;
-    this.#events = events;
-    this.#copy = exchange.tap?.request;
+    this.#listener = listener;
+    this.#copy = exchange.bodyCapture?.request;
     this.#copy?.describe(req.headers['content-type'], req.headers['content-encoding']);
   }
 
   /** True while everything that was read from the client can be sent again. */
-  get canRepeat(): boolean {
+  get canResend(): boolean {
     return this.#kept !== undefined;
   }
 
-  /** True when the replica, not the client, is why nothing moves. */
-  get isHeldBack(): boolean {
+  /** True if nothing moves since the replica does not read. */
+  get waitsForReplica(): boolean {
     return this.#to !== undefined && !this.#isRefused && this.#to.writableNeedDrain;
   }
 
-  /** Nothing more can be sent to this replica, but its answer may come. The client is still read, so that it can finish and read the answer. */
+  /**
+   * Nothing more can be sent to this replica, but its response may come. The client is still read, so that it can
+   * finish and read the response.
+   */
   refuse(to: ClientRequest): void {
     if (to !== this.#to) return;
     this.#isRefused = true;
     this.#req.resume();
   }
 
-  /** Reads while no replica has the request, so that the client's leaving is heard. */
+  /** Reads while no replica has the request, so that it is noticed if the client leaves. */
   readAhead(): void {
     this.#to = undefined;
     this.#read();
     this.#req.resume();
   }
 
-  /** Called by http-proxy, once for every attempt. */
-  override pipe<T extends NodeJS.WritableStream>(destination: T): T {
-    const to = destination as unknown as ClientRequest;
+  /** Sends what came so far, and what will come, to a replica. Once for every attempt. */
+  sendTo(to: ClientRequest): void {
     this.#to = to;
     this.#isRefused = false;
-    this.#events.began(to);
     to.on('drain', () => {
       this.#forgetLarge();
       this.#req.resume();
@@ -84,16 +79,15 @@ export class RequestBody extends Stream {
     let isFull = false;
     for (const chunk of this.#kept ?? []) isFull = !to.write(chunk);
     this.#forgetLarge();
-    if (this.#isRead) this.#end();
+    if (this.#hasEnded) this.#end();
     else {
       this.#read();
       if (isFull) this.#req.pause();
       else this.#req.resume();
     }
-    return destination;
   }
 
-  /** Nothing more goes to the replica; what still comes is the server's to discard. */
+  /** Nothing more goes to the replica. Node's server discards what still comes. */
   stop(): void {
     this.#req.off('data', this.#onData);
     if (this.#copy) this.#req.off('data', this.#copy.push);
@@ -113,12 +107,12 @@ export class RequestBody extends Stream {
     const size = (this.#exchange.requestBytes += chunk.length);
     if (size > this.#limits.max_body) {
       this.stop();
-      this.#events.tooLarge();
+      this.#listener.tooLarge();
       return;
     }
     this.#kept?.push(chunk);
     if (this.#to === undefined) {
-      this.#events.hold(chunk.length);
+      this.#listener.buffered(chunk.length);
       return;
     }
     this.#forgetLarge();
@@ -126,11 +120,11 @@ export class RequestBody extends Stream {
   };
 
   readonly #onEnd = (): void => {
-    this.#isRead = true;
+    this.#hasEnded = true;
     if (this.#to !== undefined) this.#end();
   };
 
-  /** What is too large to be kept is kept only until it is on its way. */
+  /** A body that is too large to be kept is dropped once a connection takes it. */
   #forgetLarge(): void {
     if (this.#to?.socket?.connecting !== false) return;
     if (this.#exchange.requestBytes > this.#limits.keptBytes) this.#kept = undefined;
@@ -138,8 +132,8 @@ export class RequestBody extends Stream {
 
   #end(): void {
     if (this.#isRefused) return;
-    // Only a chunked body can be followed by any, and Node reads them for no other.
-    const trailers = passableTrailers(this.#req.rawTrailers);
+    // Node reads trailers of chunked bodies only.
+    const trailers = allowedTrailers(this.#req.rawTrailers);
     if (trailers.length > 0) this.#to!.addTrailers(trailers);
     this.#to!.end();
   }

@@ -1,43 +1,38 @@
-// One run of a task of the queue: a request that weir makes itself, without a client that waits.
-// Must stay true: the place at the replica is given back once, whatever comes of it; the answer is read to its end, and
-// no more of it is kept than was asked for.
+// Sends one task of the queue: a request that weir makes itself, without a client that waits.
+// Invariant: the replica is released once, however the request ends; the response is read to its end, and no more of it
+// is kept than was asked for.
 import type { ClientRequest, IncomingMessage } from 'node:http';
 import { request as httpsRequest } from 'node:https';
 import { steadyNow } from '../../../core/clock.ts';
 import type { Watched } from '../../../core/deadlines.ts';
-import { catalogue, describe, type Failure } from '../../../core/errors.ts';
+import { describe, type Cause, type Failure } from '../../../core/errors.ts';
 import type { Exchange, Exchanges } from '../../../core/exchange/exchange.ts';
 import { ID_HEADER_LOWER, REQUEST_ID_HEADER, TRACE_HEADER } from '../../../core/exchange/identity.ts';
-import { endsWithHead } from '../../../protocol/http/body-framing.ts';
+import { hasNoBody } from '../../../protocol/http/body-framing.ts';
 import { request as httpRequest } from '../../../protocol/http/node-http.ts';
 import type { Lease } from '../../replicas/pool.ts';
-import {
-  reportConnectFailure,
-  endsWithConnection,
-  failureOf,
-  isRefusal,
-  connectionProblem,
-} from '../connection-error.ts';
-import type { HttpContext, ActiveRequest } from '../http/http-forwarder.ts';
-import { readAnswer, type ResponseHeadEvents } from '../http/replica-socket.ts';
+import { Attempt, type AttemptListener } from '../attempt.ts';
+import { endsWithConnection, isRefusal } from '../connection-error.ts';
+import type { ActiveRequest } from '../forwarder.ts';
+import type { HttpContext } from '../http/http-forwarder.ts';
+import { readResponse, type ResponseHeadEvents } from '../http/replica-socket.ts';
 
-/** What is sent. */
 export interface QueuedRequest {
   readonly id: string;
   readonly body: Uint8Array;
-  /** Milliseconds since 1970 when it was submitted; 0 where it has run before. */
+  /** Milliseconds since 1970 when it was submitted; 0 if this is not its first run. */
   readonly queuedSinceMs: number;
-  /** The `traceparent` of its submit; empty: none is known. */
+  /** The `traceparent` of its submit; empty if there was none. */
   readonly traceparent: string;
-  /** Who submitted it does not want its bodies kept. */
+  /** The client asked not to keep its bodies. */
   readonly isPrivate: boolean;
-  /** How long it may take in all, milliseconds. */
+  /** How long it may take in all, in milliseconds. */
   readonly timeoutMs: number;
-  /** Bytes of the answer's body that are wanted; a larger one is a failure. 0: none, and any size is well. */
-  readonly maxAnswerBytes: number;
+  /** Largest response body in bytes; a larger one is a failure. 0: the body is dropped, whatever its size. */
+  readonly maxResponseBytes: number;
 }
 
-/** What came of it: a status and a body, or why there is none. */
+/** The outcome: a status and a body, or why there is none. */
 export interface QueuedResponse {
   readonly status: number;
   readonly failure: Failure | undefined;
@@ -47,191 +42,199 @@ export interface QueuedResponse {
   readonly body: Uint8Array;
 }
 
-/** Interim answers are dropped, since there is no client. A failed write needs no action, since a request is one write. */
+/**
+ * Interim responses are dropped, since there is no client. A failed write needs no action, since a request is one
+ * write.
+ */
 const EVENTS: ResponseHeadEvents = {
   mayUpgrade: false,
   interim: () => undefined,
   writeFailed: () => undefined,
 };
 
-export class QueuedForwarder implements Watched, ActiveRequest {
+export class QueuedForwarder implements Watched, ActiveRequest, AttemptListener {
   watchSlot = -1;
-  readonly #lane: HttpContext;
+  /** The whole body is at hand. */
+  readonly canResend = true;
+  readonly #context: HttpContext;
   readonly #exchanges: Exchanges;
   readonly #deployment: number;
   readonly #lease: Lease;
+  readonly #attempt: Attempt;
   #exchange: Exchange | undefined;
   #request: QueuedRequest | undefined;
   #toReplica: ClientRequest | undefined;
-  #answered: ((answer: QueuedResponse) => void) | undefined;
+  #resolve: ((response: QueuedResponse) => void) | undefined;
   #chunks: Buffer[] = [];
-  #sentMs = 0;
+  #contentType = '';
   #isConnected = false;
 
-  constructor(lane: HttpContext, exchanges: Exchanges, deployment: number, lease: Lease) {
-    this.#lane = lane;
+  /** `lease`: reserved before it is known whether there is a task. */
+  constructor(context: HttpContext, exchanges: Exchanges, deployment: number, lease: Lease) {
+    this.#context = context;
     this.#exchanges = exchanges;
     this.#deployment = deployment;
     this.#lease = lease;
+    this.#attempt = new Attempt(context, this);
   }
 
-  /** The place is not needed. */
-  leave(): void {
+  /** There is no task: releases the replica. */
+  release(): void {
     this.#lease.release();
   }
 
-  /** Sends the request to the deployment's predict path; resolves when the answer is whole, or there will be none. */
-  send(request: QueuedRequest): Promise<QueuedResponse> {
+  /** Sends the task to the deployment's predict path. Resolves when the response is whole, or with the failure. */
+  run(request: QueuedRequest): Promise<QueuedResponse> {
     const exchange = this.#exchanges.openAs(request.id);
     this.#exchange = exchange;
     this.#request = request;
-    const { predict_path } = this.#lane.pool.deployments[this.#deployment]!.options;
+    const { predict_path } = this.#context.pool.deployments[this.#deployment]!.options;
     exchange.isAsync = true;
     exchange.method = 'POST';
     exchange.target = predict_path;
+    exchange.accepted('queue');
     exchange.requestBytes = request.body.length;
-    exchange.replica = this.#lease.replica.id;
-    exchange.leasedMs = performance.now();
     if (request.queuedSinceMs !== 0) exchange.queuedMs = Math.max(0, steadyNow() - request.queuedSinceMs);
-    if (!request.isPrivate) exchange.capture();
-    exchange.tap?.request.describe('application/json', '');
-    exchange.tap?.request.push(request.body);
+    if (!request.isPrivate) exchange.captureBodies();
+    exchange.bodyCapture?.request.describe('application/json', '');
+    exchange.bodyCapture?.request.push(request.body);
     exchange.route(this.#deployment);
-    this.#lane.open.add(this);
-    this.#lane.deadlines.watch(this);
+    exchange.trace(request.traceparent === '' ? undefined : request.traceparent);
+    this.#context.active.add(this);
+    this.#context.deadlines.watch(this);
     return new Promise((resolve) => {
-      this.#answered = resolve;
-      this.#begin(predict_path);
+      this.#resolve = resolve;
+      this.#attempt.startAt(this.#lease, exchange, predict_path);
     });
   }
 
   abort(failure: Failure): void {
-    this.#fail(failure, '');
+    this.fail(failure, '');
   }
 
   sweep(nowMs: number): void {
-    const { connect_timeout } = this.#lane.options;
     const { timeoutMs } = this.#request!;
-    if (nowMs - this.#exchange!.startMs > timeoutMs) this.#fail('total_timeout', `${timeoutMs} ms in all`);
-    else if (!this.#isConnected && nowMs - this.#sentMs > connect_timeout) {
-      reportConnectFailure(this.#lease, undefined);
-      this.#fail('connect_failed', `no connection within ${connect_timeout} ms`);
-    } else if (this.#exchange!.headMs !== 0) this.#lease.heard();
+    if (nowMs - this.#exchange!.startMs > timeoutMs)
+      this.fail('total_timeout', `not complete after ${timeoutMs} ms (async.run_timeout)`);
+    else if (!this.#isConnected && this.#attempt.isConnectOverdue(nowMs)) this.#attempt.connectTimedOut();
+    else if (this.#exchange!.headMs !== 0) this.#lease.reportProgress();
   }
 
-  #begin(path: string): void {
-    const { id, body, traceparent } = this.#request!;
-    const { url, tls } = this.#lease.replica;
-    const sent = this.#exchange!.trace(traceparent === '' ? undefined : traceparent);
-    this.#exchange!.attempts++;
-    this.#sentMs = performance.now();
+  // ── The request ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+  send({ replica: { url, tls } }: Lease): void {
+    const { id, body } = this.#request!;
+    const exchange = this.#exchange!;
+    this.#isConnected = false;
     const to = (tls === undefined ? httpRequest : httpsRequest)({
       host: url.host,
       port: url.port,
-      path,
+      path: exchange.target,
       method: 'POST',
-      agent: this.#lane.agentFor(url.protocol),
+      agent: this.#context.agents.of(url.protocol),
       headers: {
         host: url.authority,
         'content-type': 'application/json',
         'content-length': body.length,
-        // The body goes on as JSON, or is kept: packed it would be of no use.
+        // The body goes on as JSON, or is stored; a compressed one would be of no use.
         'accept-encoding': 'identity',
         [ID_HEADER_LOWER]: id,
         [REQUEST_ID_HEADER]: id,
-        ...(sent !== '' && { [TRACE_HEADER]: sent }),
+        ...(exchange.traceparent !== '' && { [TRACE_HEADER]: exchange.traceparent }),
       },
       ...tls,
     });
     this.#toReplica = to;
-    readAnswer(to, EVENTS);
+    readResponse(to, EVENTS);
     to.on('socket', (socket) => {
       if (!socket.connecting) this.#isConnected = true;
       else
         socket.once('connect', () => {
           this.#isConnected = true;
-          this.#exchange!.connectedMs = performance.now();
+          exchange.connectedMs = performance.now();
         });
     });
-    to.on('response', (answer) => this.#onAnswer(answer));
+    to.on('response', (response) => this.#onResponse(response));
     to.on('error', (error) => {
-      if (to === this.#toReplica) this.#onError(error, path);
+      if (to !== this.#toReplica || !exchange.isOpen || exchange.headMs !== 0) return;
+      this.#attempt.connectionFailed(error, to.reusedSocket);
     });
     to.end(body);
   }
 
-  #onAnswer(answer: IncomingMessage): void {
+  queued(): void {
+    // A replica is reserved from the start.
+  }
+
+  retrying(): void {
+    // The queue makes the retries.
+  }
+
+  // ── The response ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #onResponse(response: IncomingMessage): void {
     const exchange = this.#exchange!;
-    const { maxAnswerBytes } = this.#request!;
-    exchange.headMs = performance.now();
-    if (endsWithHead('POST', answer.statusCode!, answer.headers['content-length']))
+    const { maxResponseBytes } = this.#request!;
+    exchange.responded(response.statusCode!);
+    if (hasNoBody('POST', response.statusCode!, response.headers['content-length']))
       exchange.firstByteMs = exchange.headMs;
-    this.#lease.heard();
-    const coding = answer.headers['content-encoding'] ?? 'identity';
-    if (coding !== 'identity' && maxAnswerBytes > 0) {
-      this.#fail('bad_response', `the answer is packed (${coding}), which was not asked for`);
+    this.#lease.reportProgress();
+    const coding = response.headers['content-encoding'] ?? 'identity';
+    if (coding !== 'identity' && maxResponseBytes > 0) {
+      this.fail(
+        'bad_response',
+        `the response has Content-Encoding ${coding}, the request had Accept-Encoding identity`,
+      );
       return;
     }
-    answer.on('data', (chunk: Buffer) => {
+    this.#contentType = response.headers['content-type'] ?? '';
+    response.on('data', (chunk: Buffer) => {
       exchange.bodyBegan();
       exchange.responseBytes += chunk.length;
-      if (maxAnswerBytes === 0) return;
-      if (exchange.responseBytes > maxAnswerBytes)
-        this.#fail('too_large', `the answer is larger than ${maxAnswerBytes} bytes`);
+      if (maxResponseBytes === 0) return;
+      if (exchange.responseBytes > maxResponseBytes)
+        this.fail('too_large', `the response is larger than ${maxResponseBytes} bytes`);
       else this.#chunks.push(chunk);
     });
-    const { tap } = exchange;
-    if (tap) {
-      tap.answers(answer.headers['content-type'], coding);
-      answer.on('data', tap.response.push);
+    const { bodyCapture } = exchange;
+    if (bodyCapture) {
+      bodyCapture.responseBegins(response.headers['content-type'], coding);
+      response.on('data', bodyCapture.response.push);
     }
-    answer.on('close', () => {
-      if (answer.complete) exchange.bodyBegan();
-      if (answer.complete) this.#settle('ok', answer.statusCode!, '', answer.headers['content-type'] ?? '');
-      else this.#broke(answer, 'the answer was broken off');
+    response.on('close', () => {
+      if (response.complete) {
+        exchange.bodyBegan();
+        if (exchange.isOpen) this.#lease.reportCompleted();
+        this.#attempt.finish(response.statusCode!);
+      } else this.#onResponseBroken(response, 'the connection was closed before the response was complete');
     });
-    answer.on('error', (error) => this.#broke(answer, describe(error)));
+    response.on('error', (error) => this.#onResponseBroken(response, describe(error)));
   }
 
-  #onError(error: NodeJS.ErrnoException, path: string): void {
-    if (!this.#exchange!.isOpen || this.#exchange!.headMs !== 0) return;
-    const failure = failureOf(error);
-    // A kept connection that the replica had closed: as for everybody, once more on a fresh one.
-    if (failure === 'reset_midway' && this.#toReplica!.reusedSocket && this.#exchange!.attempts === 1) {
-      this.#isConnected = false;
-      this.#begin(path);
-      return;
-    }
-    if (failure === 'connect_failed') reportConnectFailure(this.#lease, error);
-    else if (failure === 'reset_midway') this.#lease.broke();
-    this.#fail(failure, connectionProblem(error));
-  }
-
-  #broke({ statusCode, headers }: IncomingMessage, detail: string): void {
+  #onResponseBroken({ statusCode, headers }: IncomingMessage, detail: string): void {
     if (!this.#exchange!.isOpen) return;
-    if (!isRefusal(statusCode!, endsWithConnection(headers))) this.#lease.broke();
-    this.#fail('reset_midway', detail);
+    this.#attempt.connectionLost(detail, false, isRefusal(statusCode!, endsWithConnection(headers)));
   }
 
-  #fail(failure: Failure, detail: string): void {
-    this.#settle(failure, catalogue[failure].http, detail, '');
+  // ── The end ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  fail(failure: Failure, detail: string): void {
+    this.#attempt.fail(failure, detail);
   }
 
-  #settle(cause: 'ok' | Failure, status: number, detail: string, contentType: string): void {
-    if (!this.#exchange!.close(cause, status, detail)) return;
-    this.#lane.open.delete(this);
-    this.#lane.deadlines.unwatch(this);
-    if (cause === 'ok') this.#lease.completed();
-    // A replica that answered early may not have read the whole request, so its connection is not used again.
+  closed(exchange: Exchange): void {
+    this.#context.active.delete(this);
+    this.#context.deadlines.unwatch(this);
+    const cause: Cause = exchange.cause!;
+    // A replica that responded early may not have read the whole request, so its connection is not used again.
     if (cause !== 'ok' || this.#toReplica?.writableFinished === false) this.#toReplica?.destroy();
-    this.#answered!({
-      status,
+    this.#resolve!({
+      status: exchange.status,
       failure: cause === 'ok' ? undefined : cause,
-      path: this.#exchange!.target,
-      contentType,
+      path: exchange.target,
+      contentType: cause === 'ok' ? this.#contentType : '',
       body: cause === 'ok' ? Buffer.concat(this.#chunks) : Buffer.alloc(0),
     });
     this.#chunks = [];
-    this.#lease.release();
   }
 }

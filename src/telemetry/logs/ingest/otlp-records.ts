@@ -11,7 +11,7 @@ import type {
 } from '../../../protocol/otlp/messages.ts';
 import {
   plainAttributes,
-  plainOf,
+  plainValueOf,
   type Attributes,
   type PlainValue,
 } from '../../../protocol/otlp/any-value.ts';
@@ -113,7 +113,7 @@ const severityOf = ({ severityNumber, severityText }: OtlpLog): number =>
 
 function textOf(message: unknown, log: OtlpLog): string {
   if (typeof message === 'string') return message;
-  return log.body === null ? log.eventName : JSON.stringify(plainOf(log.body));
+  return log.body === null ? log.eventName : JSON.stringify(plainValueOf(log.body));
 }
 
 function spanOf(span: OtlpSpan, resource: OtlpResource, scope: OtlpScope, defaults: OtlpDefaults): LogRecord {
@@ -185,7 +185,7 @@ function takeFields(
   fields.deployment ||= defaults.deployment;
   const rest = Object.create(null) as Record<string, PlainValue>;
   for (const [name, value] of attributes)
-    if (!used.has(name)) rest[reserved.has(name) ? `attributes.${name}` : name] = plainOf(value);
+    if (!used.has(name)) rest[reserved.has(name) ? `attributes.${name}` : name] = plainValueOf(value);
   return { fields, rest };
 }
 

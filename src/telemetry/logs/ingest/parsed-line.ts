@@ -13,7 +13,7 @@ export interface ParsedLine {
   readonly attributes: Readonly<Record<string, unknown>> | undefined;
 }
 
-/** Up to 256 visible ASCII characters, since ids are opaque (contracts/baseten.md 3). */
+/** Up to 256 visible ASCII characters, since ids are opaque (docs/contracts/serving.md 3). */
 export const isRequestId = (value: unknown): value is string =>
   typeof value === 'string' && value.length <= 256 && /^[!-~]+$/.test(value);
 

@@ -1,17 +1,13 @@
 // Converts an ended request to a record: `pack` copies its values into a flat list on the main thread, and `unpack`
 // builds the record on the writer thread. Hot path: `pack` runs for every request, so it formats nothing.
 // Invariant: `pack` writes the values that `unpack` reads, in the same order.
+import type { DeploymentIdentity } from '../../../core/deployment-identity.ts';
 import type { Exchange } from '../../../core/exchange/exchange.ts';
 import type { RawBodies } from '../../../core/exchange/body-capture.ts';
 import type { BodyResult } from './bodies/body-reader.ts';
 import type { Bodies } from '../store/segment-writer.ts';
 import type { LogRecord } from '../log-record.ts';
 import { SEVERITY } from '../severity.ts';
-
-export interface PackedDeployment {
-  readonly id: string;
-  readonly environment: string;
-}
 
 /** Number of values of one request in a packed list. */
 export const VALUES_PER_REQUEST = 30;
@@ -20,7 +16,7 @@ export const VALUES_PER_REQUEST = 30;
 export function pack(
   into: unknown[],
   e: Exchange,
-  deployment: PackedDeployment | undefined,
+  deployment: DeploymentIdentity | undefined,
   raw: RawBodies | undefined,
 ): void {
   into.push(

@@ -3,7 +3,7 @@
 // Invariant: a request is returned once after it was routed, and once more if it had no replica then.
 import type { Exchange } from '../../../core/exchange/exchange.ts';
 import type { RequestOwner } from './request-owners.ts';
-import type { PackedDeployment } from './request-record.ts';
+import type { DeploymentIdentity } from '../../../core/deployment-identity.ts';
 
 /** Maximum number of requests that are kept until they have a replica. The replica of others is known at their end. */
 const MAX_WITHOUT_REPLICA = 10_000;
@@ -16,7 +16,7 @@ export interface RunningRequest {
 
 interface Entry {
   readonly exchange: Exchange;
-  readonly deployment: PackedDeployment;
+  readonly deployment: DeploymentIdentity;
   /** `take` has returned it, without a replica. */
   isTaken: boolean;
 }
@@ -25,7 +25,7 @@ export class RunningRequests {
   #entries: Entry[] = [];
 
   /** Adds a request that was routed to a deployment. `take` reads its replica, since most requests have one by then. */
-  add(exchange: Exchange, deployment: PackedDeployment): void {
+  add(exchange: Exchange, deployment: DeploymentIdentity): void {
     this.#entries.push({ exchange, deployment, isTaken: false });
   }
 

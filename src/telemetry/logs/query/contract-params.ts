@@ -1,5 +1,5 @@
-// The filters of the contract's log API, as a question to the record.
-// Must stay true: its limits and meanings are those of contracts/baseten.md 8.1, for a query string and a JSON body alike.
+// Parses the filters of the contract's log API into a query.
+// Invariant: limits and meanings are those of docs/contracts/serving.md 8.1, for query strings and JSON bodies alike.
 import { unknownName } from '../../../core/nearest-name.ts';
 import { severityOfName } from '../severity.ts';
 import type { QueryNode } from './query-node.ts';
@@ -14,31 +14,33 @@ export const FILTERS = [
   'includes',
   'excludes',
 ] as const;
-export type ContractFilter = (typeof FILTERS)[number];
+type ContractFilter = (typeof FILTERS)[number];
 
-/** What is wrong with one of the parameters, in words. */
-export interface FilterProblem {
+/** An error in one parameter. */
+interface FilterProblem {
   readonly name: ContractFilter | 'q';
   readonly problem: string;
-  /** Of `q`: index into its text. */
+  /** Only for `q`: index into its text, in UTF-16 code units. */
   readonly at?: number;
 }
 
-export type ContractQuery =
+type ContractQuery =
   | { readonly node: QueryNode; readonly hints: readonly string[] }
   | { readonly problems: readonly FilterProblem[] };
 
 /** The contract's levels, and the names that other loggers use for them. */
 const LEVELS = ['TRACE', 'DEBUG', 'INFO', 'WARN', 'WARNING', 'ERROR', 'FATAL', 'CRITICAL'];
-const LONGEST = 256;
-const MOST_PARTS = 8;
-/** The contract names no limit for a part; nobody looks for a longer text, and a line is not longer than this for free. */
-const LONGEST_PART = 4096;
+/** Maximum length of a single-valued filter, in UTF-16 code units. */
+const MAX_LENGTH = 256;
+/** Maximum number of texts in `includes` or `excludes`. */
+const MAX_TEXTS = 8;
+/** Maximum length of one text in `includes` or `excludes`. The contract sets no limit. */
+const MAX_TEXT_LENGTH = 4096;
 
 const equals = (name: string) => (value: string) => ({ op: 'field', name, compare: '=', value }) as const;
 
-/** How each text becomes a node, or what is wrong with it. */
-const TEXTS: Readonly<
+/** Converts the text of each single-valued filter to a node, or returns an error text. */
+const CONVERTERS: Readonly<
   Record<Exclude<ContractFilter, 'includes' | 'excludes'>, (value: string) => QueryNode | string>
 > = {
   min_level: (value) =>
@@ -51,27 +53,27 @@ const TEXTS: Readonly<
   search_pattern: (pattern) => regexProblem(pattern) ?? { op: 'regex', pattern },
 };
 
-function textNode(name: keyof typeof TEXTS, value: unknown): QueryNode | string {
-  if (typeof value !== 'string') return 'must be a text';
-  if (value.length > LONGEST) return `must have at most ${LONGEST} characters`;
-  return TEXTS[name](value);
+function filterNode(name: keyof typeof CONVERTERS, value: unknown): QueryNode | string {
+  if (typeof value !== 'string') return 'must be a string';
+  if (value.length > MAX_LENGTH) return `must have at most ${MAX_LENGTH} characters, has ${value.length}`;
+  return CONVERTERS[name](value);
 }
 
-function parts(value: unknown): readonly string[] | string {
+function textList(value: unknown): readonly string[] | string {
   const list: unknown = typeof value === 'string' ? [value] : value;
-  if (!Array.isArray(list) || !list.every((part) => typeof part === 'string'))
-    return 'must be a list of texts';
-  if (list.length > MOST_PARTS) return `must have at most ${MOST_PARTS} texts`;
-  if (list.some((part) => part.length > LONGEST_PART))
-    return `must have texts of at most ${LONGEST_PART} characters each`;
-  // Every message has the empty text in it: as an include it asks for nothing, as an exclude it would drop all.
-  return list.filter((part) => part !== '');
+  if (!Array.isArray(list) || !list.every((text) => typeof text === 'string'))
+    return 'must be a list of strings';
+  if (list.length > MAX_TEXTS) return `must have at most ${MAX_TEXTS} strings, has ${list.length}`;
+  const tooLong = list.find((text) => text.length > MAX_TEXT_LENGTH);
+  if (tooLong !== undefined)
+    return `must have strings of at most ${MAX_TEXT_LENGTH} characters, has one of ${tooLong.length}`;
+  // Every message contains the empty text, so as an include it filters nothing, and as an exclude it would drop all.
+  return list.filter((text) => text !== '');
 }
 
 /**
- * The question that `q` (the query bar's text) and the contract's filters ask together: all must hold. Values are those of
- * a query string or a JSON body; `undefined`, `null` and empty texts are not given. `min_level` drops records without a
- * level.
+ * Combines `q` (text of the query bar) and the contract's filters: all must match. Values are those of a query string
+ * or a JSON body; `undefined`, `null` and empty texts count as not given. `min_level` excludes records without a level.
  */
 export function contractQuery(
   given: Readonly<Partial<Record<ContractFilter | 'q', unknown>>>,
@@ -83,7 +85,7 @@ export function contractQuery(
     const value = given[name];
     if (value === undefined || value === null || value === '') continue;
     if (name === 'includes' || name === 'excludes') {
-      const texts = parts(value);
+      const texts = textList(value);
       if (typeof texts === 'string') problems.push({ name, problem: texts });
       else
         for (const text of texts) {
@@ -91,7 +93,7 @@ export function contractQuery(
           nodes.push(name === 'includes' ? node : { op: 'not', of: node });
         }
     } else {
-      const node = textNode(name, value);
+      const node = filterNode(name, value);
       if (typeof node === 'string') problems.push({ name, problem: node });
       else nodes.push(node);
     }
@@ -104,6 +106,6 @@ export function contractQuery(
       hints = parsed.hints;
       if (parsed.node.op !== 'all') nodes.push(parsed.node);
     }
-  } else if (q !== undefined && q !== null) problems.push({ name: 'q', problem: 'must be a text' });
+  } else if (q !== undefined && q !== null) problems.push({ name: 'q', problem: 'must be a string' });
   return problems.length > 0 ? { problems } : { node: allOf(nodes), hints };
 }

@@ -1,9 +1,9 @@
-// One field of the query bar with one value, as a node: `level>=warn`, `status:5xx`, `user.id:42`.
-// Must stay true: a value that a field cannot have is a problem said in words, never a condition that quietly never holds.
-import { nearest } from '../../../core/nearest-name.ts';
+// Converts one field condition of the query bar to a node: `level>=warn`, `status:5xx`, `user.id:42`.
+// Invariant: a value that the field cannot have is an error, not a condition that never matches.
+import { nearest, unknownName } from '../../../core/nearest-name.ts';
 import { KINDS } from '../log-record.ts';
 import { severityOfName } from '../severity.ts';
-import { attributeName, fieldOf, meantBy, type QueryField, type FieldValues } from './field-names.ts';
+import { attributeName, findField, suggestField, type QueryField, type FieldValues } from './field-names.ts';
 import type { Operator, QueryProblem, TokenValue } from './lex.ts';
 import type { Compare, QueryNode } from './query-node.ts';
 import { wordsOf } from './words.ts';
@@ -22,11 +22,17 @@ const UNITS: Readonly<Record<string, number>> = {
   d: 86_400e9,
 };
 
-type Range = readonly [from: number, to: number];
-const only = (value: number): Range => [value, value];
+const NUMERIC: ReadonlySet<FieldValues> = new Set(['level', 'status', 'duration', 'ms', 'number']);
 
-/** A number as people write it; `undefined` for a text that is none, or beyond what can be counted exactly. */
-function numberOf(text: string): number | undefined {
+/** Inclusive. */
+type Range = readonly [from: number, to: number];
+const single = (value: number): Range => [value, value];
+
+/** Text of the user for a message: in quotes, and cut, since it can be as long as a query. */
+const quote = (text: string): string => JSON.stringify(text.slice(0, 80));
+
+/** Parses a decimal number. `undefined` for other text, and for values outside the safe integers. */
+function parseNumber(text: string): number | undefined {
   if (!/^-?\d+(?:\.\d+)?$/.test(text)) return undefined;
   const value = Number(text);
   return Math.abs(value) <= Number.MAX_SAFE_INTEGER ? value : undefined;
@@ -41,34 +47,40 @@ function nanoseconds(text: string): number | undefined {
   return value <= Number.MAX_SAFE_INTEGER ? value : undefined;
 }
 
-/** All that a value of a numeric field stands for: `warn` is 13 to 16, `5xx` 500 to 599. Or what would be right. */
-function rangeOf(values: FieldValues, text: string): Range | string {
+/** Range of values that the text of a numeric field covers: `warn` is 13 to 16, `5xx` 500 to 599. Or an error text. */
+function parseRange(values: FieldValues, key: string, text: string): Range | string {
   if (values === 'level') {
-    const value = numberOf(text);
-    if (value !== undefined && Number.isInteger(value) && value >= 1 && value <= 24) return only(value);
+    const value = parseNumber(text);
+    if (value !== undefined && Number.isInteger(value) && value >= 1 && value <= 24) return single(value);
     const severity = severityOfName(text);
-    if (severity !== 0) return (severity - 1) % 4 === 0 ? [severity, severity + 3] : only(severity);
+    if (severity !== 0) return (severity - 1) % 4 === 0 ? [severity, severity + 3] : single(severity);
     const near = nearest(text, LEVELS);
-    return `is no level; there are trace, debug, info, warn, error, fatal and the numbers 1 to 24${near === undefined ? '' : ` (did you mean ${near}?)`}`;
+    const advice =
+      near === undefined
+        ? 'use trace, debug, info, warn, error, fatal or a number from 1 to 24'
+        : `did you mean "${near}"?`;
+    return `unknown level ${quote(text)}; ${advice}`;
   }
   if (values === 'status') {
     const group = /^([1-9])xx$/i.exec(text)?.[1];
     if (group !== undefined) return [Number(group) * 100, Number(group) * 100 + 99];
     return /^\d{1,5}$/.test(text)
-      ? only(Number(text))
-      : 'is no status; there are numbers (503) and groups (5xx)';
+      ? single(Number(text))
+      : `invalid status ${quote(text)}; use a number such as 503 or a group such as 5xx`;
   }
   if (values === 'number') {
-    const value = numberOf(text);
-    return value === undefined ? 'is no number' : only(value);
+    const value = parseNumber(text);
+    return value === undefined
+      ? `invalid value ${quote(text)} of ${key}; use a number such as 100`
+      : single(value);
   }
   const ns = nanoseconds(text);
   if (ns === undefined)
-    return 'is no duration; write 150ms, 2s, 1.5m (units: ns, us, ms, s, m, h, d; without one: ms)';
-  return only(values === 'ms' ? ns / 1e6 : ns);
+    return `invalid duration ${quote(text)}; use a number with ns, us, ms, s, m, h or d, such as 150ms`;
+  return single(values === 'ms' ? ns / 1e6 : ns);
 }
 
-function within(name: string, operator: Operator, [from, to]: Range): QueryNode {
+function rangeNode(name: string, operator: Operator, [from, to]: Range): QueryNode {
   const field = (compare: Compare, value: number): QueryNode => ({ op: 'field', name, compare, value });
   switch (operator) {
     case '>':
@@ -84,75 +96,81 @@ function within(name: string, operator: Operator, [from, to]: Range): QueryNode 
   }
 }
 
-/** A word or phrase; a text without any word (`→`, `!!`) is looked for letter by letter. */
+/** Node of a word or phrase. Text without a word (`→`, `!!`) is searched as a substring. */
 export function textNode(text: string, isPrefix: boolean): QueryNode {
-  const found = wordsOf(text);
-  if (found.length === 0) return { op: 'substring', text };
-  // Behind a sign, an ideograph or a picture the last word is at its end: there is nothing to go on with.
-  return { op: 'words', words: found, isPrefix: isPrefix && wordsOf(`${text}a`).length === found.length };
+  const words = wordsOf(text);
+  if (words.length === 0) return { op: 'substring', text };
+  // A prefix must end in a letter that a longer word can continue: not in punctuation, an ideograph or an emoji.
+  return { op: 'words', words, isPrefix: isPrefix && wordsOf(`${text}a`).length === words.length };
 }
 
-function textValue(
+function textFieldNode(
   { name, values }: QueryField,
+  key: string,
   operator: Operator,
   { text, isQuoted }: TokenValue,
 ): QueryNode | string {
   const isPattern = !isQuoted && text.includes('*');
   if (values === 'includes')
-    return operator === ':' || operator === '!=' ? { op: 'substring', text } : 'is asked for with : alone';
+    return operator === ':' || operator === '!='
+      ? { op: 'substring', text }
+      : `invalid operator ${operator} for ${key}; use ${key}:text or ${key}!=text`;
   if (values === 'message' && operator === ':' && !isPattern) return textNode(text, false);
   if (values === 'message' && operator === ':' && /^[^*]+\*$/.test(text))
     return textNode(text.slice(0, -1), true);
   if (values === 'kind' && !KINDS.some((kind) => kind === text.toLowerCase()))
-    return `is not a kind; there are ${KINDS.slice(0, -1).join(', ')} and ${KINDS.at(-1)}`;
+    return unknownName('kind', text, KINDS);
   const lower = values === 'hex' || values === 'kind';
   const value = lower ? text.toLowerCase() : values === 'method' ? text.toUpperCase() : text;
   if (operator !== ':' && operator !== '=' && operator !== '!=')
-    return `is a text: it is asked for with :, = or !=`;
+    return `invalid operator ${operator} for the text field ${key}; use :, = or !=`;
   return { op: 'field', name, compare: isPattern ? 'like' : '=', value };
 }
 
-/** An attribute of which nothing is known: numbers compare as numbers, everything else letter by letter. */
-function attributeValue(name: string, operator: Operator, { text, isQuoted }: TokenValue): QueryNode {
-  const number = isQuoted ? undefined : numberOf(text);
+/** Node of a condition on an attribute, whose type is not known: numbers are compared as numbers, others as texts. */
+function attributeNode(name: string, operator: Operator, { text, isQuoted }: TokenValue): QueryNode {
+  const number = isQuoted ? undefined : parseNumber(text);
   if (operator !== ':' && operator !== '=' && operator !== '!=')
     return { op: 'field', name, compare: operator, value: number ?? text };
   if (!isQuoted && text.includes('*')) return { op: 'field', name, compare: 'like', value: text };
-  // A number that is written as numbers are equals both the number and its text; 007 is the text alone.
+  // A number in its usual form equals both the number and its text. `007` equals only the text.
   return { op: 'field', name, compare: '=', value: String(number) === text ? number! : text };
 }
 
 /**
- * The node of `key operator value`, without the negation of `!=`. `hint` is told what may not have been meant.
+ * Returns the node of `key operator value`, without the negation of `!=`. `isAttribute`: it was written `@key`.
+ * `addHint` receives a warning if the condition may not be what the user meant.
  */
 export function fieldFilter(
   key: string,
-  isLiteral: boolean,
+  isAttribute: boolean,
   operator: Operator,
   value: TokenValue,
-  hint: (text: string) => void,
+  addHint: (text: string) => void,
 ): QueryNode | QueryProblem {
-  const known = isLiteral ? undefined : fieldOf(key);
+  const known = isAttribute ? undefined : findField(key);
   const name = known?.name ?? attributeName(key);
   const isEquality = operator === ':' || operator === '=' || operator === '!=';
   if (isEquality && !value.isQuoted && /^\*+$/.test(value.text) && known?.values !== 'includes')
     return { op: 'exists', name };
   if (known === undefined) {
-    const meant = isLiteral ? undefined : meantBy(key);
-    if (meant !== undefined)
-      hint(`${key} is taken as an attribute; did you mean ${meant}? (@${key} says that it is one)`);
-    if (!isEquality && !value.isQuoted && numberOf(value.text) === undefined)
-      hint(`${key} is an attribute: ${value.text} is compared as a text, letter by letter`);
-    return attributeValue(name, operator, value);
+    const suggestion = isAttribute ? undefined : suggestField(key);
+    if (suggestion !== undefined)
+      addHint(
+        `"${key}" is searched as an attribute; did you mean the field "${suggestion}"? (@${key} names an attribute)`,
+      );
+    if (!isEquality && !value.isQuoted && parseNumber(value.text) === undefined)
+      addHint(`${quote(value.text)} is not a number, so the attribute "${key}" is compared as text`);
+    return attributeNode(name, operator, value);
   }
   let node: QueryNode | string;
-  if (['level', 'status', 'duration', 'ms', 'number'].includes(known.values)) {
-    const range = rangeOf(known.values, value.text);
-    node = typeof range === 'string' ? range : within(name, operator, range);
+  if (NUMERIC.has(known.values)) {
+    const range = parseRange(known.values, key, value.text);
+    node = typeof range === 'string' ? range : rangeNode(name, operator, range);
     if (known.values === 'duration' && isEquality)
-      hint(
-        `${key}${operator}${value.text} is exactly that, to the nanosecond; ${key}>=${value.text} is that or longer`,
+      addHint(
+        `${key}${operator}${value.text} matches only this exact duration; use ${key}>=${value.text} for longer ones too`,
       );
-  } else node = textValue(known, operator, value);
-  return typeof node === 'string' ? { problem: `${key}: ${value.text} ${node}`, at: value.at } : node;
+  } else node = textFieldNode(known, key, operator, value);
+  return typeof node === 'string' ? { problem: node, at: value.at } : node;
 }

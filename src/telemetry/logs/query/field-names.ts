@@ -1,9 +1,8 @@
-// The names of fields that the query bar knows, as people write them.
-// Must stay true: a name is found in any case of letters, with or without _ and -; what is not found here is an attribute
-// under exactly the name that was written.
+// The field names of the query bar, with their synonyms.
+// Invariant: a field is found in any letter case, with or without _ and -; every other name is that of an attribute.
 import { nearest } from '../../../core/nearest-name.ts';
 
-/** How a field's values are written. `text`: as they are; `hex`: lower case; `method`: upper case. */
+/** Form of a field's values. `text`: as written; `hex`: lower case; `method`: upper case; `ms`: a duration in ms. */
 export type FieldValues =
   | 'text'
   | 'hex'
@@ -18,12 +17,12 @@ export type FieldValues =
   | 'includes';
 
 export interface QueryField {
-  /** As a node names it: a field of the record, or an attribute. */
+  /** Name in a query node: a column of the record, or an attribute. */
   readonly name: string;
   readonly values: FieldValues;
 }
 
-/** Fields of the record itself; a node's name that is none of these is an attribute's. */
+/** Text fields of a record. A name in a node that is neither here nor in NUMBER_COLUMNS is that of an attribute. */
 export const TEXT_COLUMNS = [
   'kind',
   'message',
@@ -36,14 +35,14 @@ export const TEXT_COLUMNS = [
   'replica',
   'source',
 ] as const;
-/** Of numbers, 0 means that there is none: no comparison holds. */
-export const NUMBER_COLUMNS = ['severity', 'status', 'durationNs'] as const;
+/** Number fields of a record. 0 means that the record has no value, so no comparison matches. */
+const NUMBER_COLUMNS = ['severity', 'status', 'durationNs'] as const;
 
 const COLUMNS: ReadonlySet<string> = new Set([...TEXT_COLUMNS, ...NUMBER_COLUMNS]);
 export const isColumn = (name: string): boolean => COLUMNS.has(name);
 
-/** Name, how its values are written, synonyms. The first synonym is the one that help speaks of. */
-const TABLE: readonly (readonly [name: string, values: FieldValues, ...synonyms: string[]])[] = [
+/** Name in a node, form of the values, synonyms. Suggestions name the first synonym. */
+const FIELDS: readonly (readonly [name: string, values: FieldValues, ...synonyms: string[]])[] = [
   ['requestId', 'text', 'requestId', 'request', 'rid'],
   ['traceId', 'hex', 'traceId', 'trace'],
   ['spanId', 'hex', 'spanId', 'span'],
@@ -79,23 +78,23 @@ const TABLE: readonly (readonly [name: string, values: FieldValues, ...synonyms:
 
 /** Every field with its names, the usual one first, for the docs. */
 export const QUERY_FIELDS: readonly { readonly names: readonly string[]; readonly values: FieldValues }[] =
-  TABLE.map(([, values, ...names]) => ({ names, values }));
+  FIELDS.map(([, values, ...names]) => ({ names, values }));
 
-const fold = (key: string): string => key.toLowerCase().replace(/[_-]/g, '');
+const normalize = (key: string): string => key.toLowerCase().replace(/[_-]/g, '');
 
-const BY_KEY: ReadonlyMap<string, QueryField> = new Map(
-  TABLE.flatMap(([name, values, ...synonyms]) =>
-    synonyms.map((key) => [fold(key), { name, values }] as const),
+const BY_SYNONYM: ReadonlyMap<string, QueryField> = new Map(
+  FIELDS.flatMap(([name, values, ...synonyms]) =>
+    synonyms.map((key) => [normalize(key), { name, values }] as const),
   ),
 );
-const FIRST_NAMES = TABLE.map(([, , first]) => first!);
+const SUGGESTIONS = FIELDS.map(([, , first]) => first!);
 
-export const fieldOf = (key: string): QueryField | undefined => BY_KEY.get(fold(key));
+export const findField = (key: string): QueryField | undefined => BY_SYNONYM.get(normalize(key));
 
-/** The field that was probably meant by a key that is none; short keys and paths of attributes are left alone. */
-export const meantBy = (key: string): string | undefined =>
-  key.length < 4 || key.includes('.') ? undefined : nearest(key, FIRST_NAMES);
+/** The field whose name is similar to an unknown key. Never for short keys and dotted paths, which are attributes. */
+export const suggestField = (key: string): string | undefined =>
+  key.length < 4 || key.includes('.') ? undefined : nearest(key, SUGGESTIONS);
 
-/** An attribute's name in a node: `@` before it where a field of the record has the same. */
+/** Name of an attribute in a node. It begins with `@` if a field of the record has the same name. */
 export const attributeName = (name: string): string =>
   isColumn(name) || name.startsWith('@') ? `@${name}` : name;

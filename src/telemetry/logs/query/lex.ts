@@ -1,10 +1,10 @@
-// The query bar's text, cut into tokens.
-// Must stay true: every text becomes tokens or a problem with its place, in time linear in the text; what stands between
-// double quotes is never anything but text.
+// Splits the text of the query bar into tokens.
+// Invariant: the result is tokens or an error with a position, for every text, in time linear in its length.
 
-/** What is wrong with a query in words, and where: index into the text, in UTF-16 code units. */
+/** An error in the text of a query. */
 export interface QueryProblem {
   readonly problem: string;
+  /** Index into the text, in UTF-16 code units. */
   readonly at: number;
 }
 
@@ -12,44 +12,43 @@ export type Operator = ':' | '=' | '!=' | '>' | '>=' | '<' | '<=';
 
 export interface TokenValue {
   readonly text: string;
-  /** Taken letter by letter: no `*`, no number. */
+  /** A quoted value is a text: `*` in it is a character, and digits in it are not a number. */
   readonly isQuoted: boolean;
   readonly at: number;
 }
 
-/** A sign or word that combines terms. */
-export type Sign = { [T in '(' | ')' | 'or' | 'and' | 'not']: { readonly type: T; readonly at: number } }[
-  '(' | ')' | 'or' | 'and' | 'not'];
+type Connective = '(' | ')' | 'or' | 'and' | 'not';
+type ConnectiveToken = { [T in Connective]: { readonly type: T; readonly at: number } }[Connective];
 
 export type Term = { readonly at: number } & (
   | {
       readonly type: 'text';
       readonly text: string;
       readonly isQuoted: boolean;
-      /** A `*` stood right behind it. */
+      /** A `*` follows it directly. */
       readonly isPrefix: boolean;
     }
   | { readonly type: 'regex'; readonly pattern: string }
   | {
       readonly type: 'field';
       readonly key: string;
-      /** Written `@key`: an attribute, whatever its name. */
-      readonly isLiteral: boolean;
+      /** Written `@key`: an attribute, even if a field has the same name. */
+      readonly isAttribute: boolean;
       readonly operator: Operator;
       readonly values: readonly TokenValue[];
     }
 );
 
-export type Token = Sign | Term;
+export type Token = ConnectiveToken | Term;
 
 const KEY = /(@?)([\p{L}_][\p{L}\p{M}\p{N}_.-]*|(?<=@)(?="))/uy;
 const OPERATOR = /:?(!=|>=|<=|=|>|<)|:/y;
-const BARE = /[^\s()"|]+/y;
-const BARE_VALUE = /[^\s()"|,]+/y;
-/** Of a field's name: an attribute is looked for at each of its dots, in every record. */
-const LONGEST_KEY = 256;
+const UNQUOTED_WORD = /[^\s()"|]+/y;
+const UNQUOTED_VALUE = /[^\s()"|,]+/y;
+/** Maximum length of a field name, since the lookup of an attribute tries every dot of its name in every record. */
+const MAX_KEY_LENGTH = 256;
 const SPACE = /\s*/y;
-/** Up to the first `/` that no backslash stands before; the flag `i`; then the end of the term. */
+/** Text up to the first unescaped `/`, the flag `i`, then the end of the term. */
 const REGEX = /\/((?:[^/\\]|\\[^])+)\/(i?)(?=[\s()|]|$)/uy;
 const WORD_OPERATORS = { OR: 'or', AND: 'and', NOT: 'not' } as const;
 
@@ -63,20 +62,20 @@ class Lexer {
     this.#text = text;
   }
 
-  /** All tokens, or the first problem; at most `most` of them. */
-  tokens(most: number): Token[] | QueryProblem {
+  tokens(maxTokens: number): Token[] | QueryProblem {
     const tokens: Token[] = [];
     for (;;) {
       this.#take(SPACE);
       if (this.#at === this.#text.length) return tokens;
-      if (tokens.length === most)
-        return { problem: `a query has at most ${most} words and signs`, at: this.#at };
+      if (tokens.length === maxTokens)
+        return { problem: `too many words and operators; the maximum is ${maxTokens}`, at: this.#at };
       const token = this.#next();
       if (isProblem(token)) return token;
       tokens.push(token);
     }
   }
 
+  /** Matches a sticky expression at the current position and moves behind the match. */
   #take(pattern: RegExp): RegExpExecArray | undefined {
     pattern.lastIndex = this.#at;
     const match = pattern.exec(this.#text);
@@ -87,19 +86,19 @@ class Lexer {
 
   #next(): Token | QueryProblem {
     const at = this.#at;
-    const sign = this.#text[at]!;
-    if (sign === '(' || sign === ')' || sign === '|') {
+    const character = this.#text[at]!;
+    if (character === '(' || character === ')' || character === '|') {
       this.#at++;
-      return { type: sign === '|' ? 'or' : sign, at };
+      return { type: character === '|' ? 'or' : character, at };
     }
-    if (sign === '"') return this.#quoted(at);
-    if (sign === '-' && /^[^\s)|]/u.test(this.#text.slice(at + 1, at + 3))) {
+    if (character === '"') return this.#quoted(at);
+    if (character === '-' && /^[^\s)|]/u.test(this.#text.slice(at + 1, at + 3))) {
       this.#at++;
       return { type: 'not', at };
     }
-    if (sign === '/') {
+    if (character === '/') {
       const regex = this.#take(REGEX);
-      if (regex !== undefined) return { type: 'regex', pattern: patternOf(regex[1]!, regex[2]!), at };
+      if (regex !== undefined) return { type: 'regex', pattern: regexPattern(regex[1]!, regex[2]!), at };
     }
     return this.#field(at) ?? this.#word(at);
   }
@@ -112,19 +111,19 @@ class Lexer {
     return { type: 'text', text: value.text, isQuoted: true, isPrefix, at };
   }
 
-  /** `\"` and `\\` stand for the sign itself; another backslash is a backslash. */
+  /** Reads a text in quotes. `\"` is a quote and `\\` a backslash; any other backslash has no special meaning. */
   #quotedValue(): TokenValue | QueryProblem {
     const at = this.#at++;
     let text = '';
     for (let from = this.#at; ; this.#at++) {
-      const sign = this.#text[this.#at];
-      if (sign === undefined)
-        return { problem: 'this quote is not closed: a " is missing (write \\" for a quote inside)', at };
+      const character = this.#text[this.#at];
+      if (character === undefined)
+        return { problem: 'unclosed quote; add a closing " (write \\" for a quote inside the text)', at };
       const next = this.#text[this.#at + 1];
-      if (sign === '\\' && (next === '"' || next === '\\')) {
+      if (character === '\\' && (next === '"' || next === '\\')) {
         text += this.#text.slice(from, this.#at);
         from = ++this.#at;
-      } else if (sign === '"') {
+      } else if (character === '"') {
         text += this.#text.slice(from, this.#at++);
         return { text, isQuoted: true, at };
       }
@@ -140,24 +139,27 @@ class Lexer {
       if (isProblem(quoted)) return quoted;
       name = quoted.text;
     }
-    if (name.length > LONGEST_KEY)
-      return { problem: `a field's name has at most ${LONGEST_KEY} characters`, at };
+    if (name.length > MAX_KEY_LENGTH)
+      return {
+        problem: `field name too long: ${name.length} characters, the maximum is ${MAX_KEY_LENGTH}`,
+        at,
+      };
     const operator = this.#take(OPERATOR);
-    // `http://host` and `std::vector` are text that people paste, not fields.
+    // `http://host` and `std::vector` are pasted text, not fields.
     const isText =
       operator?.[0] === ':' && (this.#text.startsWith('//', this.#at) || this.#text[this.#at] === ':');
     if (operator === undefined || isText) {
       this.#at = at;
       if (key[2] !== '') return undefined;
-      return { problem: `behind @"${name}" stands what is asked of it: @"${name}":value`, at };
+      return { problem: `missing operator after @"${name}"; write @"${name}":value`, at };
     }
     const values = this.#values(name + operator[0]);
     if (isProblem(values)) return values;
     const written = (operator[1] ?? ':') as Operator;
-    return { type: 'field', key: name, isLiteral: key[1] === '@', operator: written, values, at };
+    return { type: 'field', key: name, isAttribute: key[1] === '@', operator: written, values, at };
   }
 
-  /** `value`, `a,b` or `(a OR b)`. */
+  /** Reads `value`, `a,b` or `(a OR b)`. `before`: the key and the operator. */
   #values(before: string): TokenValue[] | QueryProblem {
     const opened = this.#text[this.#at] === '(' ? this.#at++ : undefined;
     const values: TokenValue[] = [];
@@ -167,22 +169,19 @@ class Lexer {
       if (isProblem(value)) return value;
       values.push(value);
       if (opened !== undefined) this.#take(SPACE);
-      const sign = this.#text[this.#at];
+      const character = this.#text[this.#at];
       if (opened === undefined) {
-        if (sign !== ',') return values;
+        if (character !== ',') return values;
         this.#at++;
-      } else if (sign === ')') {
+      } else if (character === ')') {
         this.#at++;
         return values;
-      } else if (sign === undefined) {
-        return { problem: 'this parenthesis is not closed: a ) is missing', at: opened };
-      } else if (sign === ',' || sign === '|') {
+      } else if (character === undefined) {
+        return { problem: 'unclosed parenthesis; add a closing )', at: opened };
+      } else if (character === ',' || character === '|') {
         this.#at++;
       } else if (this.#take(/OR(?=[\s("])/y) === undefined) {
-        return {
-          problem: `between the values of ${before} stands OR or a comma: ${before}(a OR b)`,
-          at: this.#at,
-        };
+        return { problem: `missing OR or comma between values; write ${before}(a OR b)`, at: this.#at };
       }
     }
   }
@@ -191,37 +190,43 @@ class Lexer {
     const at = this.#at;
     if (this.#text[at] === '"') {
       const value = this.#quotedValue();
-      // `key=""`: is there, and is empty.
+      // `key=""` matches a field that is present and empty.
       if (isProblem(value) || value.text !== '' || !before.endsWith(':')) return value;
     } else {
-      const bare = this.#take(BARE_VALUE);
-      if (bare !== undefined) return { text: bare[0], isQuoted: false, at };
+      const unquoted = this.#take(UNQUOTED_VALUE);
+      if (unquoted !== undefined) return { text: unquoted[0], isQuoted: false, at };
     }
-    const why = 'a text with signs in it goes into quotes, and -key:* finds records without the field';
-    return { problem: `a value is missing behind ${before} (${why})`, at };
+    const advice =
+      'put text with special characters in quotes, or write -key:* for records without the field';
+    return { problem: `missing value after ${before}; ${advice}`, at };
   }
 
   #word(at: number): Token | QueryProblem {
-    const text = this.#take(BARE)![0];
+    const text = this.#take(UNQUOTED_WORD)![0];
     if (text === 'OR' || text === 'AND' || text === 'NOT') return { type: WORD_OPERATORS[text], at };
     if (/^(?:[<>=:]|!=)/.test(text))
       return {
-        problem: `a field is missing before ${text}: write it without spaces (status>=500), or a text in quotes`,
+        problem: `missing field before ${text}; write a condition without spaces (status>=500), or text in quotes`,
         at,
       };
-    if (text === '-') return { problem: 'behind - stands what is left out, without a space', at };
-    const bare = text.endsWith('*') ? text.slice(0, -1) : text;
-    if (bare.includes('*'))
-      return { problem: 'a * stands at the end of a word (time*); in the middle, use /ti.*out/', at };
-    return { type: 'text', text: bare, isQuoted: false, isPrefix: bare !== text, at };
+    if (text === '-') return { problem: 'missing term after -; write it without a space (-health)', at };
+    const word = text.endsWith('*') ? text.slice(0, -1) : text;
+    if (word.includes('*'))
+      return {
+        problem:
+          'invalid * inside a word; write it at the end (time*), or use a regular expression (/ti.*out/)',
+        at,
+      };
+    return { type: 'text', text: word, isQuoted: false, isPrefix: word !== text, at };
   }
 }
 
-/** `\/` is how a slash is written in here; to the expression it is the slash. */
-function patternOf(written: string, flag: string): string {
-  const pattern = written.replace(/\\([^])/gu, (both, sign: string) => (sign === '/' ? '/' : both));
+/** Replaces `\/`, which is a slash inside an expression, and writes the flag `i` in RE2's form. */
+function regexPattern(written: string, flag: string): string {
+  const pattern = written.replace(/\\([^])/gu, (both, escaped: string) => (escaped === '/' ? '/' : both));
   return flag === 'i' ? `(?i)${pattern}` : pattern;
 }
 
-/** The tokens of a query's text, at most `most` of them, or what is wrong with it. */
-export const lex = (text: string, most: number): Token[] | QueryProblem => new Lexer(text).tokens(most);
+/** Returns the tokens of a query's text, or its first error. */
+export const lex = (text: string, maxTokens: number): Token[] | QueryProblem =>
+  new Lexer(text).tokens(maxTokens);

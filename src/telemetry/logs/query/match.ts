@@ -1,48 +1,47 @@
-// Whether a record is what a question asks for.
-// Must stay true: one answer for a question and a record, whoever asks (search, tail, download, exporters); the question is
-// compiled once, and of a record only what is asked for is read, once.
+// Compiles a query to a function that matches records: for search, live tail, download and exporters alike.
+// Invariant: the attributes of a record are parsed only if the query needs them, and at most once.
 import { attributesOf, type LogRecord } from '../log-record.ts';
 import { compileRegex } from '../regex.ts';
 import { isColumn } from './field-names.ts';
 import type { Compare, QueryNode } from './query-node.ts';
-import { phrase } from './phrase.ts';
-import { searchable } from './searchable-text.ts';
-import { spelled } from './words.ts';
+import { phraseMatcher } from './phrase.ts';
+import { searchableText } from './searchable-text.ts';
+import { normalizeText } from './words.ts';
 
-/** A record that is being looked at: what has been read of it already. */
-class Look {
+/** The record that is being matched, with the parts that have been parsed so far. */
+class CurrentRecord {
   record!: LogRecord;
   #attributes: Record<string, unknown> | undefined;
-  #spelled: string | undefined;
+  #normalizedText: string | undefined;
 
-  at(record: LogRecord): void {
+  set(record: LogRecord): void {
     this.record = record;
-    this.#attributes = this.#spelled = undefined;
+    this.#attributes = this.#normalizedText = undefined;
   }
 
   readonly attributes = (): Record<string, unknown> => (this.#attributes ??= attributesOf(this.record));
 
-  spelled(): string {
-    return (this.#spelled ??= spelled(searchable(this.record, this.attributes)));
+  normalizedText(): string {
+    return (this.#normalizedText ??= normalizeText(searchableText(this.record, this.attributes)));
   }
 }
 
-type Test = (look: Look) => boolean;
+type Test = (current: CurrentRecord) => boolean;
 
-/** The attribute of a name: by its whole name, else inside the one that the name's start names. */
-export function attributeAt(from: unknown, name: string): unknown {
-  if (typeof from !== 'object' || from === null || Array.isArray(from)) return undefined;
-  if (Object.hasOwn(from, name)) return (from as Record<string, unknown>)[name];
+/** Looks up a name as a whole, then as a path: `a.b` is also `b` inside `a`. */
+function attributeAt(object: unknown, name: string): unknown {
+  if (typeof object !== 'object' || object === null || Array.isArray(object)) return undefined;
+  if (Object.hasOwn(object, name)) return (object as Record<string, unknown>)[name];
   for (let dot = name.indexOf('.'); dot !== -1; dot = name.indexOf('.', dot + 1)) {
     const head = name.slice(0, dot);
-    if (!Object.hasOwn(from, head)) continue;
-    const found = attributeAt((from as Record<string, unknown>)[head], name.slice(dot + 1));
+    if (!Object.hasOwn(object, head)) continue;
+    const found = attributeAt((object as Record<string, unknown>)[head], name.slice(dot + 1));
     if (found !== undefined) return found;
   }
   return undefined;
 }
 
-/** `*` stands for any text. Each part is looked for once, from left to right: linear in what is found. */
+/** `*` in the pattern stands for any text. Each part between them is searched once, from left to right. */
 function like(pattern: string): (value: string) => boolean {
   const parts = pattern.split('*');
   const start = parts.shift()!;
@@ -64,48 +63,48 @@ function like(pattern: string): (value: string) => boolean {
 const numeric = (value: string | number): number =>
   typeof value === 'number' ? value : value.trim() === '' ? Number.NaN : Number(value);
 
-function ordered<T extends string | number>(compare: Compare, wanted: T): (value: T) => boolean {
+function ordered<T extends string | number>(compare: Compare, expected: T): (value: T) => boolean {
   switch (compare) {
     case '>':
-      return (value) => value > wanted;
+      return (value) => value > expected;
     case '>=':
-      return (value) => value >= wanted;
+      return (value) => value >= expected;
     case '<':
-      return (value) => value < wanted;
+      return (value) => value < expected;
     case '<=':
-      return (value) => value <= wanted;
+      return (value) => value <= expected;
     default:
-      return (value) => value === wanted;
+      return (value) => value === expected;
   }
 }
 
-/** A comparison with a value that may be a text, a number or true and false. */
-function comparison(compare: Compare, wanted: string | number): (value: unknown) => boolean {
-  const asText = compare === 'like' ? like(String(wanted)) : ordered(compare, String(wanted));
-  const asNumber = ordered(compare, numeric(wanted));
+/** Compares values of any type: texts, numbers and booleans can match, other types never do. */
+function comparison(compare: Compare, expected: string | number): (value: unknown) => boolean {
+  const asText = compare === 'like' ? like(String(expected)) : ordered(compare, String(expected));
+  const asNumber = ordered(compare, numeric(expected));
   const isOrder = compare !== '=' && compare !== 'like';
   return (value) => {
     if (typeof value === 'number') return compare === 'like' ? asText(String(value)) : asNumber(value);
     if (typeof value === 'boolean') return !isOrder && asText(String(value));
     if (typeof value !== 'string') return false;
-    return isOrder && typeof wanted === 'number' ? asNumber(numeric(value)) : asText(value);
+    return isOrder && typeof expected === 'number' ? asNumber(numeric(value)) : asText(value);
   };
 }
 
-function fieldTest(name: string, compare: Compare, wanted: string | number): Test {
-  const keeps = comparison(compare, wanted);
+function fieldTest(name: string, compare: Compare, expected: string | number): Test {
+  const matches = comparison(compare, expected);
   if (isColumn(name)) {
     const column = name as keyof LogRecord;
     return ({ record }) => {
       const value = record[column];
-      return value !== 0 && keeps(value);
+      return value !== 0 && matches(value);
     };
   }
   const path = name.startsWith('@') ? name.slice(1) : name;
-  return (look) => {
-    if (look.record.attributes === '') return false;
-    const value = attributeAt(look.attributes(), path);
-    return Array.isArray(value) ? value.some(keeps) : keeps(value);
+  return (current) => {
+    if (current.record.attributes === '') return false;
+    const value = attributeAt(current.attributes(), path);
+    return Array.isArray(value) ? value.some(matches) : matches(value);
   };
 }
 
@@ -115,7 +114,7 @@ function existsTest(name: string): Test {
     return ({ record }) => record[column] !== 0 && record[column] !== '';
   }
   const path = name.startsWith('@') ? name.slice(1) : name;
-  return (look) => (attributeAt(look.attributes(), path) ?? undefined) !== undefined;
+  return (current) => (attributeAt(current.attributes(), path) ?? undefined) !== undefined;
 }
 
 function test(node: QueryNode): Test {
@@ -124,25 +123,25 @@ function test(node: QueryNode): Test {
       return () => true;
     case 'and': {
       const tests = node.of.map(test);
-      return (look) => tests.every((keeps) => keeps(look));
+      return (current) => tests.every((matches) => matches(current));
     }
     case 'or': {
       const tests = node.of.map(test);
-      return (look) => tests.some((keeps) => keeps(look));
+      return (current) => tests.some((matches) => matches(current));
     }
     case 'not': {
-      const keeps = test(node.of);
-      return (look) => !keeps(look);
+      const matches = test(node.of);
+      return (current) => !matches(current);
     }
     case 'words': {
-      const stands = phrase(node.words, node.isPrefix);
-      return (look) => stands(look.spelled());
+      const contains = phraseMatcher(node.words, node.isPrefix);
+      return (current) => contains(current.normalizedText());
     }
     case 'substring':
       return ({ record }) => record.message.includes(node.text);
     case 'regex': {
       const regex = compileRegex(node.pattern);
-      if (typeof regex === 'string') throw new TypeError(`no regular expression: ${node.pattern}: ${regex}`);
+      if (typeof regex === 'string') throw new TypeError(`${regex} (in /${node.pattern}/)`);
       return ({ record }) => regex.test(record.message);
     }
     case 'exists':
@@ -153,14 +152,14 @@ function test(node: QueryNode): Test {
 }
 
 /**
- * The question, ready to be asked of records. Throws `TypeError` for a regular expression that parse.ts would have
- * refused.
+ * Returns a function that tells whether a record matches. Throws `TypeError` for an invalid regular expression, which
+ * parse.ts never produces.
  */
 export function compile(node: QueryNode): (record: LogRecord) => boolean {
-  const keeps = test(node);
-  const look = new Look();
+  const matches = test(node);
+  const current = new CurrentRecord();
   return (record) => {
-    look.at(record);
-    return keeps(look);
+    current.set(record);
+    return matches(current);
   };
 }

@@ -1,32 +1,42 @@
-// The query bar: text → a question to the record.
-// Must stay true: every text is a question or a problem with its place, never an exception; whatever is accepted is
-// bounded (length, depth, terms), so that a question costs no more than it looks.
+// Parses the text of the query bar into a query.
+// Invariant: the result is a query of limited size or an error with a position, for every text, never an exception.
 import { compileRegex } from '../regex.ts';
 import { fieldFilter, textNode } from './field-filter.ts';
 import { lex, type QueryProblem, type Term, type Token } from './lex.ts';
 import type { QueryNode } from './query-node.ts';
 
-export type { QueryProblem } from './lex.ts';
-
-export interface ParsedQuery {
+interface ParsedQuery {
   readonly node: QueryNode;
-  /** What was accepted but may not have been meant, in words for people. */
+  /** Warnings for the user: parts that were accepted but may not mean what the user expects. */
   readonly hints: readonly string[];
 }
 
-/** Of a text in UTF-16 code units, of parentheses and negations around one term, of terms, of an expression, of a phrase's words. */
-export const MOST = { text: 4096, depth: 32, terms: 100, tokens: 600, regex: 256, words: 100 } as const;
+/** Maximum size of a query. Lengths are in UTF-16 code units. */
+export const QUERY_LIMITS = {
+  length: 4096,
+  tokens: 600,
+  terms: 100,
+  /** Parentheses and negations around one term. */
+  depth: 32,
+  regexLength: 256,
+  /** Words of one text. A long phrase on a long text that nearly repeats it costs the product of both lengths. */
+  words: 100,
+} as const;
+
+/** Names of operators in errors. */
+const SHOWN = { or: 'OR', and: 'AND', ')': ')' } as const;
 
 const isProblem = (x: object): x is QueryProblem => 'problem' in x;
 
-/** What is wrong with a regular expression in words; `undefined`: nothing. */
+/** Returns an error text for an invalid regular expression, `undefined` for a valid one. */
 export function regexProblem(pattern: string): string | undefined {
-  if (pattern.length > MOST.regex) return `a regular expression has at most ${MOST.regex} characters`;
+  if (pattern.length > QUERY_LIMITS.regexLength)
+    return `regular expression too long: ${pattern.length} characters, the maximum is ${QUERY_LIMITS.regexLength}`;
   const compiled = compileRegex(pattern);
   return typeof compiled === 'string' ? compiled : undefined;
 }
 
-/** All of them; one alone is itself, none holds always. */
+/** Combines nodes that must all match. Without nodes it matches every record. */
 export function allOf(of: readonly QueryNode[]): QueryNode {
   if (of.length === 1) return of[0]!;
   return of.length === 0 ? { op: 'all' } : { op: 'and', of };
@@ -35,10 +45,9 @@ export function allOf(of: readonly QueryNode[]): QueryNode {
 const anyOf = (of: readonly QueryNode[]): QueryNode => (of.length === 1 ? of[0]! : { op: 'or', of });
 const not = (of: QueryNode): QueryNode => ({ op: 'not', of });
 
-/** A long phrase over a long text that nearly repeats it costs the product of both. */
-const bounded = (node: QueryNode, at: number): QueryNode | QueryProblem =>
-  node.op === 'words' && node.words.length > MOST.words
-    ? { problem: `a text that is searched has at most ${MOST.words} words`, at }
+const checkWordCount = (node: QueryNode, at: number): QueryNode | QueryProblem =>
+  node.op === 'words' && node.words.length > QUERY_LIMITS.words
+    ? { problem: `text too long: ${node.words.length} words, the maximum is ${QUERY_LIMITS.words}`, at }
     : node;
 
 class Parser {
@@ -56,9 +65,9 @@ class Parser {
   query(): QueryNode | QueryProblem {
     if (this.#tokens.length === 0) return { op: 'all' };
     const node = this.#or(0);
-    const left = this.#tokens[this.#next];
-    if (isProblem(node) || left === undefined) return node;
-    return { problem: 'this ) closes nothing: put it in quotes where it is text', at: left.at };
+    const rest = this.#tokens[this.#next];
+    if (isProblem(node) || rest === undefined) return node;
+    return { problem: 'unmatched ); put it in quotes to search for it', at: rest.at };
   }
 
   #or(depth: number): QueryNode | QueryProblem {
@@ -91,11 +100,17 @@ class Parser {
 
   #unary(depth: number): QueryNode | QueryProblem {
     const token = this.#tokens[this.#next];
-    if (token === undefined) return { problem: 'a term is missing at the end', at: this.#end };
-    if (depth > MOST.depth)
-      return { problem: `it goes more than ${MOST.depth} parentheses deep here`, at: token.at };
+    if (token === undefined) return { problem: 'missing term at the end', at: this.#end };
+    if (depth > QUERY_LIMITS.depth)
+      return {
+        problem: `too many nested parentheses and negations; the maximum is ${QUERY_LIMITS.depth}`,
+        at: token.at,
+      };
     if (token.type === 'or' || token.type === 'and' || token.type === ')')
-      return { problem: `a term is missing before this (a text goes into quotes)`, at: token.at };
+      return {
+        problem: `missing term before ${SHOWN[token.type]}; put it in quotes to search for it`,
+        at: token.at,
+      };
     this.#next++;
     if (token.type === 'not') {
       const node = this.#unary(depth + 1);
@@ -104,12 +119,13 @@ class Parser {
     if (token.type !== '(') return this.#term(token);
     const node = this.#or(depth + 1);
     if (isProblem(node) || this.#skip(')')) return node;
-    return { problem: 'this parenthesis is not closed: a ) is missing', at: token.at };
+    return { problem: 'unclosed parenthesis; add a closing )', at: token.at };
   }
 
   #term(token: Term): QueryNode | QueryProblem {
     this.#terms += token.type === 'field' ? token.values.length : 1;
-    if (this.#terms > MOST.terms) return { problem: `a query has at most ${MOST.terms} terms`, at: token.at };
+    if (this.#terms > QUERY_LIMITS.terms)
+      return { problem: `too many terms; the maximum is ${QUERY_LIMITS.terms}`, at: token.at };
     if (token.type === 'field') return this.#field(token);
     if (token.type === 'regex') {
       const problem = regexProblem(token.pattern);
@@ -117,48 +133,53 @@ class Parser {
     }
     const { text, isQuoted, isPrefix } = token;
     if (text === '')
-      return isQuoted ? { problem: 'there is nothing between these quotes', at: token.at } : { op: 'all' };
-    if (!isQuoted) this.#doubt(text);
-    return bounded(textNode(text, isPrefix), token.at);
+      return isQuoted
+        ? { problem: 'empty quotes; write the text to search for between them', at: token.at }
+        : { op: 'all' };
+    if (!isQuoted) this.#addHints(text);
+    return checkWordCount(textNode(text, isPrefix), token.at);
   }
 
-  #doubt(text: string): void {
+  #addHints(text: string): void {
     if (text === 'or' || text === 'and' || text === 'not')
-      this.hints.add(`${text} is searched as a word; the operator is ${text.toUpperCase()}`);
+      this.hints.add(`"${text}" is searched as a word; the operator is ${text.toUpperCase()}`);
     if (text.startsWith('/'))
       this.hints.add(
-        `${text} is searched as words; a regular expression stands between slashes, one inside as \\/`,
+        `"${text}" is searched as words; a regular expression is written /expression/, with \\/ for a slash inside`,
       );
   }
 
   #field({
     key,
-    isLiteral,
+    isAttribute,
     operator,
     values,
     at,
   }: Extract<Term, { type: 'field' }>): QueryNode | QueryProblem {
     if (values.length > 1 && operator !== ':' && operator !== '=' && operator !== '!=')
-      return { problem: `${key}${operator} is compared with one value`, at };
+      return { problem: `${key}${operator} takes one value; lists are allowed with :, = and !=`, at };
     const of: QueryNode[] = [];
     for (const value of values) {
-      const node = fieldFilter(key, isLiteral, operator, value, (hint) => this.hints.add(hint));
-      const bound = isProblem(node) ? node : bounded(node, value.at);
-      if (isProblem(bound)) return bound;
-      of.push(bound);
+      const node = fieldFilter(key, isAttribute, operator, value, (hint) => this.hints.add(hint));
+      const checked = isProblem(node) ? node : checkWordCount(node, value.at);
+      if (isProblem(checked)) return checked;
+      of.push(checked);
     }
     return operator === '!=' ? not(anyOf(of)) : anyOf(of);
   }
 }
 
 /**
- * The question that the query bar's text asks; an empty text asks for everything. Terms next to each other must all
- * hold; `OR` or `|`, `NOT` or `-`, `AND` and parentheses combine them (source: contracts/logplane.md D3).
+ * Parses a text; an empty one matches every record. Adjacent terms must all match. `OR` or `|`, `NOT` or `-`, `AND` and
+ * parentheses combine terms (docs/contracts/logs.md 6).
  */
 export function parseQuery(text: string): ParsedQuery | QueryProblem {
-  if (text.length > MOST.text)
-    return { problem: `a query has at most ${MOST.text} characters`, at: MOST.text };
-  const tokens = lex(text, MOST.tokens);
+  if (text.length > QUERY_LIMITS.length)
+    return {
+      problem: `query too long: ${text.length} characters, the maximum is ${QUERY_LIMITS.length}`,
+      at: QUERY_LIMITS.length,
+    };
+  const tokens = lex(text, QUERY_LIMITS.tokens);
   if (isProblem(tokens)) return tokens;
   const parser = new Parser(tokens, text.length);
   const node = parser.query();

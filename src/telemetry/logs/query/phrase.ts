@@ -1,34 +1,40 @@
-// Words in a text, in order and next to each other.
-// Must stay true: the answer is that of comparing the lists words() makes; the text is only read, not cut up.
+// Finds a sequence of adjacent words in a text.
+// Invariant: the result is that of comparing lists of words (words.ts), but the text is not split into words.
 import { isWordCode, wordsOf } from './words.ts';
 
-/** Where a word that starts at `at` ends if it goes on with `word`; -1 if it does not. */
-function endOf(text: string, at: number, word: string, isPrefix: boolean): number {
+/** Index after a word that starts at `at` and equals `word`, or begins with it if `isPrefix`; -1 for another word. */
+function wordEnd(text: string, at: number, word: string, isPrefix: boolean): number {
   if (!text.startsWith(word, at)) return -1;
   const end = at + word.length;
   return isPrefix || !isWordCode(text.charCodeAt(end)) ? end : -1;
 }
 
-/** Whether the words stand in a spelled text (words.ts); the last may be the start of a word. */
-export function phrase(given: readonly string[], isPrefix: boolean): (spelled: string) => boolean {
-  // A node may come from elsewhere: what is compared is always what words() makes.
+/**
+ * Returns a function that tells whether a normalized text (words.ts) contains the words, adjacent and in this order.
+ * `isPrefix`: the last one may be the start of a word. Without words it always returns true.
+ */
+export function phraseMatcher(
+  given: readonly string[],
+  isPrefix: boolean,
+): (normalizedText: string) => boolean {
+  // Nodes can come from other code than the parser, so the words are normalized again.
   const [first, ...rest] = given.flatMap(wordsOf);
   if (first === undefined) return () => true;
-  const isPrefixAlone = isPrefix && rest.length === 0;
+  const isFirstPrefix = isPrefix && rest.length === 0;
 
-  const standsAt = (text: string, at: number): boolean => {
-    let end = endOf(text, at, first, isPrefixAlone);
+  const matchesAt = (text: string, at: number): boolean => {
+    let end = wordEnd(text, at, first, isFirstPrefix);
     for (let i = 0; end !== -1 && i < rest.length; i++) {
       let next = end;
       while (next < text.length && !isWordCode(text.charCodeAt(next))) next++;
-      end = next === end ? -1 : endOf(text, next, rest[i]!, isPrefix && i === rest.length - 1);
+      end = next === end ? -1 : wordEnd(text, next, rest[i]!, isPrefix && i === rest.length - 1);
     }
     return end !== -1;
   };
 
   return (text) => {
     for (let at = text.indexOf(first); at !== -1; at = text.indexOf(first, at + 1))
-      if ((at === 0 || !isWordCode(text.charCodeAt(at - 1))) && standsAt(text, at)) return true;
+      if ((at === 0 || !isWordCode(text.charCodeAt(at - 1))) && matchesAt(text, at)) return true;
     return false;
   };
 }

@@ -1,27 +1,26 @@
-// A question to the record, as a tree: what the query bar's text, the contract's parameters and exporters become.
-// Must stay true: plain data that may cross threads; matching it against a record says the truth, and what prefilter.ts
-// makes of it for SQL only ever leaves out records that do not match.
+// A query on the log store as a tree, and the prefilter that is derived from it for SQL.
+// Invariant: a query is plain data that can be sent to another thread; match.ts decides which records it matches.
 import type { RecordKind } from '../log-record.ts';
 
 export type QueryNode =
   | { readonly op: 'all' }
-  /** `and` of nothing holds always, `or` of nothing never. */
+  /** An empty `and` matches every record, an empty `or` none. */
   | { readonly op: 'and' | 'or'; readonly of: readonly QueryNode[] }
   | { readonly op: 'not'; readonly of: QueryNode }
   /**
-   * Words (words.ts) that stand in this order, next to each other, in the record's searchable text; the last may be the
-   * start of a word. No words: holds always.
+   * Words (words.ts) that are adjacent, in this order, in the searchable text of the record. `isPrefix`: the last one
+   * may be the start of a word. Without words it matches every record.
    */
   | { readonly op: 'words'; readonly words: readonly string[]; readonly isPrefix: boolean }
-  /** Part of the message, letter by letter (the contract's `includes`). */
+  /** Text that the message contains; case matters (the contract's `includes`). */
   | { readonly op: 'substring'; readonly text: string }
-  /** RE2 expression, found anywhere in the message. */
+  /** RE2 expression that matches anywhere in the message. */
   | { readonly op: 'regex'; readonly pattern: string }
   /**
-   * A field of the record, by the record's own name for it (field-names.ts), or one of its attributes (`a.b`: the attribute
-   * of that name, else `b` inside `a`; of a list, any of its values), compared with a value. `@status` is an attribute
-   * that has the name of a field. A field that is not there (0 of numbers, an attribute that is missing, null or an
-   * object) keeps no comparison; `not` is plain negation.
+   * Compares a field of the record (name: field-names.ts) or an attribute with a value. `a.b` is the attribute of that
+   * name, otherwise `b` inside `a`; of a list, any element may match. `@status` is an attribute with the name of a
+   * field. A missing value (0 of a number field; an attribute that is missing, null or an object) never matches. `not`
+   * is plain negation, so it matches then.
    */
   | {
       readonly op: 'field';
@@ -32,15 +31,15 @@ export type QueryNode =
   | { readonly op: 'exists'; readonly name: string };
 
 /**
- * `=` on texts ignores no case. `*` in a value of `like` stands for any text. The order of texts is that of their UTF-16
- * code units; of a number and a text, the text must be a number.
+ * Case matters in all comparisons of texts. `*` in a value of `like` stands for any text. Texts are ordered by their
+ * UTF-16 code units. A text is compared with a number only if it is the text of a number.
  */
 export type Compare = '=' | '>' | '>=' | '<' | '<=' | 'like';
 
 /**
- * Bounds that every matching record keeps; `undefined`: no bound. The store turns them into SQL.
- * Lists are "one of these"; an empty list: nothing can match.
- * Ranges are inclusive whole numbers, 0 where the record has none.
+ * Conditions that every matching record meets, for SQL. `undefined`: no condition.
+ * Lists: the value is one of these; if a list is empty, no record matches.
+ * Ranges: inclusive integers; 0 is the value of a record that has none.
  */
 export interface Prefilter {
   readonly kinds?: readonly RecordKind[] | undefined;
@@ -53,8 +52,9 @@ export interface Prefilter {
   readonly status?: readonly [number, number] | undefined;
   readonly durationNs?: readonly [number, number] | undefined;
   /**
-   * Expression for FTS5 over `indexed(searchable(record))` with words.ts' TOKENIZER (table with detail=none: quoted
-   * single tokens and prefixes, joined by AND, OR and parentheses only). For binding, never for a statement's text.
+   * FTS5 expression for an index of `indexText(searchableText(record))` with TOKENIZER (words.ts). The table has
+   * detail=none, so it contains only quoted single tokens and prefixes, joined by AND, OR and parentheses. It is always
+   * bound as a parameter, never written into a statement.
    */
   readonly fts?: string | undefined;
 }

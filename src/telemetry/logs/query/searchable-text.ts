@@ -1,27 +1,26 @@
-// Which texts of a record its words are searched in.
-// Must stay true: the store indexes what matching reads: both take the text from here.
+// The text of a record that word searches look at.
+// Invariant: the full-text index and the matching of records use the same text, so both call this file.
 import { attributesOf, type LogRecord } from '../log-record.ts';
 
-/** The parts of a record that its searchable text is made of. */
-export type Searchable = Pick<LogRecord, 'kind' | 'message' | 'attributes'>;
+type TextFields = Pick<LogRecord, 'kind' | 'message' | 'attributes'>;
 
-/** Attributes of a request that say in words what happened. */
-const OF_REQUEST = ['path', 'cause', 'detail'] as const;
+/** Attributes of a request that contain text worth searching. */
+const REQUEST_ATTRIBUTES = ['path', 'cause', 'detail'] as const;
 
 /**
- * The message; the traceback (`exc_info`) where it is a text; of a request also path, cause and detail. One text in that
- * order, the parts on lines of their own: a phrase may go on from one to the next. `read`: the attributes, where they
- * have been read already.
+ * The message; then the traceback (`exc_info`) if it is a text; then, of a request, path, cause and detail. The parts
+ * are joined by line feeds, so a phrase can span two of them. `parsedAttributes` returns the attributes if the caller
+ * caches them.
  */
-export function searchable(record: Searchable, read?: () => Record<string, unknown>): string {
+export function searchableText(record: TextFields, parsedAttributes?: () => Record<string, unknown>): string {
   const { kind, message, attributes } = record;
-  // JSON may write letters of the name as \u: then the text has a backslash.
+  // A backslash-u may be an escaped letter of a name in the JSON.
   if (kind !== 'request' && !attributes.includes('exc_info') && !attributes.includes('\\u')) return message;
   if (attributes === '') return message;
-  const from = read === undefined ? attributesOf(record) : read();
+  const values = parsedAttributes === undefined ? attributesOf(record) : parsedAttributes();
   let text = message;
-  for (const name of kind === 'request' ? ['exc_info', ...OF_REQUEST] : ['exc_info']) {
-    const part = Object.hasOwn(from, name) ? from[name] : undefined;
+  for (const name of kind === 'request' ? ['exc_info', ...REQUEST_ATTRIBUTES] : ['exc_info']) {
+    const part = Object.hasOwn(values, name) ? values[name] : undefined;
     if (typeof part === 'string' && part !== '') text += `\n${part}`;
   }
   return text;

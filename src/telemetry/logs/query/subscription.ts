@@ -1,24 +1,24 @@
-// What somebody wants to be given as it comes: kinds of records, from some level on, in the language of the search.
+// A subscription of an exporter: which records it receives.
 import type { RecordKind } from '../log-record.ts';
 import type { QueryNode } from './query-node.ts';
 import { parseQuery } from './parse.ts';
 
 export interface Subscription {
   readonly kinds: readonly RecordKind[];
-  /** Least severity; 0: all records, those without one too. */
+  /** Minimum severity; 0: all records, also those without a severity. */
   readonly minSeverity: number;
-  /** In the language of the search; empty: all. */
+  /** Text of the query bar; empty: all records. */
   readonly query: string;
 }
 
-/** The question, or what is wrong with its query, as the end of a sentence. */
+/** The subscription as a query. `problem`: what is wrong with its text, to follow the name of the setting. */
 export function subscriptionNode({
   kinds,
   minSeverity,
   query,
 }: Subscription): { node: QueryNode } | { problem: string } {
   const parsed = parseQuery(query);
-  if ('problem' in parsed) return { problem: `${parsed.problem} (at character ${parsed.at + 1})` };
+  if ('problem' in parsed) return { problem: `is invalid at character ${parsed.at + 1}: ${parsed.problem}` };
   const of: QueryNode[] = [
     { op: 'or', of: kinds.map((value): QueryNode => ({ op: 'field', name: 'kind', compare: '=', value })) },
     parsed.node,

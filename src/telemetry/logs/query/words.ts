@@ -1,65 +1,65 @@
-// The words of a text, as search knows them, and the text that the full-text index is given.
-// Must stay true: the tokens that FTS5 makes of indexed(text) with TOKENIZER are exactly words(text), on every version
-// of SQLite; so what the index leaves out, matching leaves out too.
+// Splits texts into words for searches, and prepares texts for the full-text index.
+// Invariant: FTS5 splits indexText(text) into exactly wordsOf(text), so the index and the matching of records agree.
 
 /**
- * FTS5's tokenizer that goes with `indexed`. `ascii` cuts at ASCII characters that are no letter or digit, lowers ASCII
- * letters and takes everything else as it is: all that is beyond ASCII is decided here, by the Unicode of one program.
+ * The FTS5 tokenizer for `indexText`. `ascii` splits at ASCII characters other than letters and digits, and lowers
+ * ASCII letters. It keeps other characters, so this file decides about them, independently of the version of SQLite.
  */
 export const TOKENIZER = 'ascii';
 
-const BEYOND_ASCII = /[^\0-\x7f]/;
-const SPELLED_WORD = /[a-z0-9\x80-\uffff]+/g;
-const RUN_BEYOND_ASCII = /[^\0-\x7f][A-Za-z0-9\x80-\uffff]*/g;
-/** Accents, Arabic and Hebrew vowel points, variation selectors; not the two marks that make other letters of kana. */
+const NON_ASCII = /[^\0-\x7f]/;
+const NORMALIZED_WORD = /[a-z0-9\x80-\uffff]+/g;
+const NON_ASCII_RUN = /[^\0-\x7f][A-Za-z0-9\x80-\uffff]*/g;
+/** Accents, Arabic and Hebrew vowel points, variation selectors; not the voicing marks of kana, which make letters. */
 const DIACRITIC = /[[\p{M}&&[\p{Script=Inherited}\p{Script=Arabic}\p{Script=Hebrew}]]--[\u3099\u309a]]/gv;
-/** Ideographs, kana, Hangul and pictures stand for themselves: those who write them put no spaces between words. */
-const ALONE =
+/** Characters that are words by themselves, since their scripts put no spaces between words; emoji too. */
+const SINGLE =
   '[[\\p{L}\\p{N}\\p{M}]&&[\\p{Script=Han}\\p{scx=Hiragana}\\p{scx=Katakana}\\p{Script=Hangul}]]|\\p{Extended_Pictographic}|\\p{RI}';
-const WORD = new RegExp(`${ALONE}|(?:(?!${ALONE})[\\p{L}\\p{N}\\p{M}])+`, 'gv');
-/** Letters that lower case and decomposition leave apart from what people type for them; a line that only stretches. */
-const FOLDED: Readonly<Record<string, string>> = { ß: 'ss', ς: 'σ', ı: 'i', ـ: '' };
-const TO_FOLD = /[ßςıـ]/g;
+const WORD = new RegExp(`${SINGLE}|(?:(?!${SINGLE})[\\p{L}\\p{N}\\p{M}])+`, 'gv');
+/** Replacements besides lower case and NFKD. The last one is the Arabic tatweel, which only stretches a word. */
+const REPLACEMENTS: Readonly<Record<string, string>> = { ß: 'ss', ς: 'σ', ı: 'i', ـ: '' };
+const REPLACED = /[ßςıـ]/g;
 
-export const isAscii = (text: string): boolean => !BEYOND_ASCII.test(text);
+export const isAscii = (text: string): boolean => !NON_ASCII.test(text);
 
-function folded(text: string): string {
+function foldLetters(text: string): string {
   const bare = text.normalize('NFKD').replace(DIACRITIC, '').toLowerCase();
-  return bare.replace(TO_FOLD, (letter) => FOLDED[letter]!).normalize('NFC');
+  return bare.replace(REPLACED, (letter) => REPLACEMENTS[letter]!).normalize('NFC');
 }
 
 const isAsciiWordCode = (code: number): boolean =>
   (code >= 97 && code <= 122) || (code >= 48 && code <= 57) || (code >= 65 && code <= 90);
 
 /**
- * The text to index: FTS5 makes `words(text)` of it. ASCII, which is nearly everything, comes back as it is; of other
- * texts only the runs of letters around a sign beyond ASCII are written anew: nothing reaches across ASCII's separators.
+ * Converts a text for the index, where FTS5 splits it into `wordsOf(text)`. Most texts are ASCII; these are returned
+ * unchanged. In other texts only runs of letters and digits that contain a non-ASCII character are rewritten, since
+ * conversion never crosses an ASCII separator.
  */
-export function indexed(text: string): string {
+export function indexText(text: string): string {
   if (isAscii(text)) return text;
   let result = '';
-  let done = 0;
-  for (const { 0: run, index } of text.matchAll(RUN_BEYOND_ASCII)) {
+  let convertedEnd = 0;
+  for (const { 0: run, index } of text.matchAll(NON_ASCII_RUN)) {
     let from = index;
-    while (from > done && isAsciiWordCode(text.charCodeAt(from - 1))) from--;
+    while (from > convertedEnd && isAsciiWordCode(text.charCodeAt(from - 1))) from--;
     const end = index + run.length;
-    const found = folded(text.slice(from, end)).match(WORD) ?? [];
-    result += `${text.slice(done, from)} ${found.join(' ')} `;
-    done = end;
+    const words = foldLetters(text.slice(from, end)).match(WORD) ?? [];
+    result += `${text.slice(convertedEnd, from)} ${words.join(' ')} `;
+    convertedEnd = end;
   }
-  return result + text.slice(done);
+  return result + text.slice(convertedEnd);
 }
 
-/** The text with its words written as `words` writes them, anything between them that is no part of a word. */
-export const spelled = (text: string): string => indexed(text).toLowerCase();
+/** A text whose words are in the form of `wordsOf`, with any separators between them. */
+export const normalizeText = (text: string): string => indexText(text).toLowerCase();
 
-/** Whether a UTF-16 code unit of a spelled text is part of a word: `ascii`, the tokenizer, cuts at the others. */
+/** True if a UTF-16 code unit of a normalized text is part of a word. The tokenizer splits at all others. */
 export const isWordCode = (code: number): boolean =>
   (code >= 97 && code <= 122) || (code >= 48 && code <= 57) || code >= 128;
 
 /**
- * The words of a text, in order: runs of letters and digits in lower case without diacritics, in compatible forms
- * (NFKC: full-width letters are letters), `ß` as `ss`, the dotless `ı` as `i`. `_` and `-` cut. Each ideograph, kana,
- * Hangul syllable and picture is a word of its own.
+ * The words of a text, in order: runs of letters and digits, in lower case, without diacritics, in compatibility form
+ * (NFKC, so full-width letters become plain ones), with `ß` as `ss` and the dotless `ı` as `i`. `_` and `-` are
+ * separators. Each ideograph, kana, Hangul syllable and emoji is one word.
  */
-export const wordsOf = (text: string): string[] => spelled(text).match(SPELLED_WORD) ?? [];
+export const wordsOf = (text: string): string[] => normalizeText(text).match(NORMALIZED_WORD) ?? [];

@@ -1,15 +1,21 @@
-// What records are counted by: steps of time, or the values of a field. Must stay true: plain data that may cross threads.
+// Groups for counting records: time steps or the values of a field.
 import { attributesOf, type LogRecord } from '../log-record.ts';
 import { severityText } from '../severity.ts';
 
+/** Plain data, since it is sent to another thread. */
 export type AggregateBy =
-  /** Counts for each step, by its beginning in milliseconds since the epoch; `split` also by level. */
-  { readonly stepMs: number } | { readonly field: string };
+  /** Counts by time step and level. */
+  | { readonly stepMs: number }
+  /** Counts by value of a field or attribute. */
+  | { readonly field: string };
 
-/** Fields that whole minutes are summed by: counting by these alone needs no record to be read. */
+/** Fields of the stored totals of whole minutes. Counting by these needs no records. */
 export const SUMMED_FIELDS = ['deployment', 'environment', 'replica', 'source', 'kind', 'level', 'status'];
 
-/** Gives what a record counts for: the step's beginning and its level, or the field's value. */
+/**
+ * Returns a function that returns the group of a record: `<begin of the step> <level>`, with the begin in milliseconds
+ * since the epoch, or the value of the field as text, empty if there is none.
+ */
 export function aggregateKey(by: AggregateBy): (record: LogRecord) => string {
   if ('stepMs' in by) {
     const { stepMs } = by;

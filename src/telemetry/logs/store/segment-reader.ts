@@ -1,17 +1,16 @@
-// One file of the record, as those see it who look for something: bounded slices of it, in the order of time or of place.
-// Must stay true: no call looks at more than a window of records, however little matches, and none leaves a transaction
-// open: a reader that stood still would keep the writer's log of changes from being cut.
+// Reads one segment in limited slices, ordered by time or by sequence number.
+// Invariant: a call reads a limited number of rows and leaves no transaction open, which would block WAL checkpoints.
 import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite';
 import { zstdDecompressSync } from 'node:zlib';
-import { conditionsOf, type Conditions } from './sql-conditions.ts';
+import { sqlConditions, type SqlConditions } from './sql-conditions.ts';
 import { KINDS } from '../log-record.ts';
-import { startOf, type Direction, type PagePosition } from './page-position.ts';
+import { startPosition, type Direction, type PagePosition } from './page-position.ts';
 import type { Prefilter } from '../query/query-node.ts';
 import type { LogRecord, RecordOrigin } from '../log-record.ts';
 
-/** What is looked for: bounds for SQL, and the truth. */
+/** A compiled query. */
 export interface SegmentQuery {
-  readonly narrowing: Prefilter;
+  readonly prefilter: Prefilter;
   readonly matches: (record: LogRecord) => boolean;
 }
 
@@ -23,34 +22,36 @@ export interface TimeRange {
 
 export interface SegmentSlice {
   readonly records: LogRecord[];
-  /** Everything up to here has been looked at; `undefined`: everything there is. */
+  /** All records up to this position have been examined; `undefined`: all records of the segment. */
   readonly reached: PagePosition | undefined;
 }
 
-/** One minute's sum of one kind of records. */
-export interface Minute extends RecordOrigin {
+/** Total of the records of one minute that have the same origin, kind, severity and status. */
+interface MinuteTotal extends RecordOrigin {
+  /** Minutes since the epoch. */
   readonly minute: number;
+  /** A record with the common fields, for matching. */
   readonly record: LogRecord;
   readonly count: number;
   readonly durationNs: number;
 }
 
-/** Records that one slice looks at, and that it gives at most. */
-const WINDOW = 20_000;
+/** Maximum number of rows that SQL examines for a slice. */
+const MAX_EXAMINED = 20_000;
+/** Maximum number of rows that a slice reads. */
 const MAX_ROWS = 1000;
-/** With so few hits in the index of words, they are fetched one by one; with more, the record is read through. */
-const FEW = 5000;
-
-/** How long rows are looked at, at least, once they were read. */
-const MATCH_MS = 10;
+/** Maximum number of hits of the full-text index that are read one by one. With more, a range of times is read. */
+const MAX_INDEX_HITS = 5000;
+/** Minimum time for matching rows after they were read, so that a slow read is not in vain. */
+const MIN_MATCH_MS = 10;
 
 const COLUMNS = `r.seq, r.ts / 1000000, r.ts % 1000000, r.kind, r.severity, r.origin, q.id, coalesce(r.trace, q.trace, ''),
   r.span, r.parent, r.status, r.duration, r.message, r.attributes`;
-/** A row of them. */
+/** Values of COLUMNS. */
 type Row = [
   seq: number,
   ms: number,
-  rest: number,
+  restNs: number,
   kind: number,
   severity: number,
   origin: number,
@@ -65,7 +66,7 @@ type Row = [
 ];
 const FROM = 'FROM records r LEFT JOIN requests q ON q.rid = r.rid';
 
-const timeOf = (ms: number, rest: number): bigint => BigInt(ms) * 1_000_000n + BigInt(rest);
+const nanoseconds = (ms: number, restNs: number): bigint => BigInt(ms) * 1_000_000n + BigInt(restNs);
 
 export class SegmentReader {
   readonly #db: DatabaseSync;
@@ -76,8 +77,8 @@ export class SegmentReader {
     this.#db = new DatabaseSync(path, { readOnly: true, timeout: 1000 });
   }
 
-  /** False for a file that is only just being made: there is nothing in it yet. */
-  get isMade(): boolean {
+  /** False while the writer is creating the segment, before the tables exist. */
+  get hasTables(): boolean {
     return this.#rows('PRAGMA user_version')[0]![0] !== 0;
   }
 
@@ -85,96 +86,97 @@ export class SegmentReader {
     this.#db.close();
   }
 
-  /** Times of its first and last record; `undefined` for none. */
-  bounds(): TimeRange | undefined {
+  /** Times of the earliest and the latest record; `undefined` without records. */
+  timeRange(): TimeRange | undefined {
     const row = (order: string) =>
       this.#rows(`SELECT ts / 1000000, ts % 1000000 FROM records ORDER BY ts ${order} LIMIT 1`)[0] as
         [number, number] | undefined;
     const [first, last] = [row('ASC'), row('DESC')];
-    return first && last ? { fromNs: timeOf(...first), toNs: timeOf(...last) } : undefined;
+    return first && last ? { fromNs: nanoseconds(...first), toNs: nanoseconds(...last) } : undefined;
   }
 
+  /** Sequence number of the last record; 0 without records. */
   lastSeq(): number {
     return (this.#rows('SELECT max(seq) FROM records')[0]?.[0] as number | null) ?? 0;
   }
 
-  /** Records behind a position in the order of time. */
+  /** Returns matching records after a position, ordered by time. `deadlineMs` (performance.now()) ends the matching. */
   slice(
-    { narrowing, matches }: SegmentQuery,
+    { prefilter, matches }: SegmentQuery,
     { fromNs, toNs }: TimeRange,
     direction: Direction,
     after: PagePosition,
-    untilMs: number,
+    deadlineMs: number,
   ): SegmentSlice {
-    const [beyond, within, order] = direction === 'down' ? ['<', '>=', 'DESC'] : ['>', '<=', 'ASC'];
-    const bounds = this.#bounds(narrowing);
-    if (bounds === undefined) return { records: [], reached: undefined };
-    // The plus sign keeps SQLite from walking through the times where it has a short list of places.
-    const plus = bounds.isShort ? '+' : '';
+    const [isAfter, isUpTo, order] = direction === 'down' ? ['<', '>=', 'DESC'] : ['>', '<=', 'ASC'];
+    const sql = this.#conditions(prefilter);
+    if (sql === undefined) return { records: [], reached: undefined };
+    // The plus sign keeps SQLite from using the index on time, since a list of sequence numbers is faster.
+    const plus = sql.hasSeqList ? '+' : '';
     const where = [
-      `(${plus}r.ts, ${plus}r.seq) ${beyond} (?, ?)`,
+      `(${plus}r.ts, ${plus}r.seq) ${isAfter} (?, ?)`,
       `${plus}r.ts BETWEEN ? AND ?`,
-      ...bounds.conditions,
+      ...sql.conditions,
     ];
-    const given: SQLInputValue[] = [after.timeNs, after.seq, fromNs, toNs, ...bounds.values];
-    // Where every row is wanted, their number alone is bound enough.
-    const isBounded = bounds.isShort || bounds.conditions.length === 0;
-    const edge = isBounded ? undefined : this.#edge({ fromNs, toNs }, direction, after);
-    if (edge) {
-      where.push(`(r.ts, r.seq) ${within} (?, ?)`);
-      given.push(edge.timeNs, edge.seq);
+    const values: SQLInputValue[] = [after.timeNs, after.seq, fromNs, toNs, ...sql.values];
+    // Without conditions MAX_ROWS is the only limit that is needed.
+    const isLimited = sql.hasSeqList || sql.conditions.length === 0;
+    const end = isLimited ? undefined : this.#sliceEnd({ fromNs, toNs }, direction, after);
+    if (end) {
+      where.push(`(r.ts, r.seq) ${isUpTo} (?, ?)`);
+      values.push(end.timeNs, end.seq);
     }
     const rows = this.#rows(
       `SELECT ${COLUMNS} ${FROM} WHERE ${where.join(' AND ')}
        ORDER BY ${plus}r.ts ${order}, ${plus}r.seq ${order} LIMIT ${MAX_ROWS}`,
-      ...given,
+      ...values,
     );
-    const { records, last } = this.#matching(rows, matches, untilMs);
-    return { records, reached: last ?? edge };
+    const { records, last } = this.#matching(rows, matches, deadlineMs);
+    return { records, reached: last ?? end };
   }
 
-  /** Records behind a place, in the order of places. `reached`: as for slice, its time of no meaning. */
-  after({ narrowing, matches }: SegmentQuery, seq: number, untilMs: number): SegmentSlice {
-    const bounds = this.#bounds(narrowing);
-    if (bounds === undefined) return { records: [], reached: undefined };
-    const edge = seq + WINDOW;
+  /** Returns matching records above a sequence number, in order of it. The time of `reached` has no meaning. */
+  after({ prefilter, matches }: SegmentQuery, seq: number, deadlineMs: number): SegmentSlice {
+    const sql = this.#conditions(prefilter);
+    if (sql === undefined) return { records: [], reached: undefined };
+    const endSeq = seq + MAX_EXAMINED;
     const rows = this.#rows(
-      `SELECT ${COLUMNS} ${FROM} WHERE ${['r.seq > ?', 'r.seq <= ?', ...bounds.conditions].join(' AND ')}
+      `SELECT ${COLUMNS} ${FROM} WHERE ${['r.seq > ?', 'r.seq <= ?', ...sql.conditions].join(' AND ')}
        ORDER BY r.seq LIMIT ${MAX_ROWS}`,
       seq,
-      edge,
-      ...bounds.values,
+      endSeq,
+      ...sql.values,
     );
-    const { records, last } = this.#matching(rows, matches, untilMs);
-    const reached = last?.seq ?? (edge < this.lastSeq() ? edge : undefined);
-    return { records, reached: reached === undefined ? undefined : { ...startOf('up'), seq: reached } };
+    const { records, last } = this.#matching(rows, matches, deadlineMs);
+    const reached = last?.seq ?? (endSeq < this.lastSeq() ? endSeq : undefined);
+    return { records, reached: reached === undefined ? undefined : { ...startPosition('up'), seq: reached } };
   }
 
-  /** The record at a place. */
+  /** Returns the record with a sequence number. */
   at(seq: number): LogRecord | undefined {
     const [row] = this.#rows(`SELECT ${COLUMNS} ${FROM} WHERE r.seq = ?`, seq);
-    return row && this.#record(row);
+    return row && this.#toRecord(row);
   }
 
-  /** Bodies of a request, where they were kept. */
+  /** Returns the bodies of a request, `undefined` if none were stored. */
   bodies(seq: number): { request: Buffer | undefined; response: Buffer | undefined } | undefined {
     const [row] = this.#rows('SELECT request, response FROM bodies WHERE seq = ?', seq);
-    const unpack = (packed: unknown) =>
-      packed === null ? undefined : zstdDecompressSync(packed as Uint8Array);
-    return row && { request: unpack(row[0]), response: unpack(row[1]) };
+    const decompress = (compressed: unknown) =>
+      compressed === null ? undefined : zstdDecompressSync(compressed as Uint8Array);
+    return row && { request: decompress(row[0]), response: decompress(row[1]) };
   }
 
-  /** The sums of whole minutes; `record` is one that all of the sum are like. */
-  minutes(fromMinute: number, toMinute: number): Minute[] {
+  /** Returns the totals of a range of minutes since the epoch, both inclusive. */
+  minuteTotals(fromMinute: number, toMinute: number): MinuteTotal[] {
     return this.#rows(
       'SELECT minute, origin, kind, severity, status, n, duration FROM minutes WHERE minute BETWEEN ? AND ?',
       fromMinute,
       toMinute,
     ).map((row) => {
-      const [minute, origin, kind, severity, status, count, durationNs] = row as number[];
-      const who = this.#origin(origin!);
+      const [minute, originId, kind, severity, status, count, durationNs] = row as number[];
+      const origin = this.#origin(originId!);
       const record: LogRecord = {
-        ...who,
+        ...origin,
         seq: 0,
         kind: KINDS[kind!]!,
         timeNs: BigInt(minute!) * 60_000_000_000n,
@@ -188,91 +190,94 @@ export class SegmentReader {
         durationNs: 0,
         attributes: '',
       };
-      return { ...who, minute: minute!, record, count: count!, durationNs: durationNs! };
+      return { ...origin, minute: minute!, record, count: count!, durationNs: durationNs! };
     });
   }
 
-  /** Those that match. `last`: the last one that was looked at, where there are, or may be, more. */
+  /** Returns the matching records. `last`: the last examined one, if rows remain or the limit of rows was reached. */
   #matching(
     rows: readonly unknown[][],
     matches: SegmentQuery['matches'],
-    untilMs: number,
+    deadlineMs: number,
   ): { records: LogRecord[]; last: LogRecord | undefined } {
     const records: LogRecord[] = [];
     let last: LogRecord | undefined;
-    // What was read at some cost is looked at, too.
-    const endMs = Math.max(untilMs, performance.now() + MATCH_MS);
+    const endMs = Math.max(deadlineMs, performance.now() + MIN_MATCH_MS);
     for (const [i, row] of rows.entries()) {
-      last = this.#record(row);
+      last = this.#toRecord(row);
       if (matches(last)) records.push(last);
-      // An expression may take its time with each of them.
+      // Checked after every row, since a regular expression can be slow on a long message.
       if (performance.now() > endMs && i < rows.length - 1) return { records, last };
     }
     return { records, last: rows.length === MAX_ROWS ? last : undefined };
   }
 
-  /** Where a slice that walks through the times ends; `undefined` where it reaches the end. */
-  #edge({ fromNs, toNs }: TimeRange, direction: Direction, after: PagePosition): PagePosition | undefined {
-    const [beyond, order] = direction === 'down' ? ['<', 'DESC'] : ['>', 'ASC'];
+  /** Position MAX_EXAMINED records after `after`, where a slice ends; `undefined` if fewer records remain. */
+  #sliceEnd(range: TimeRange, direction: Direction, after: PagePosition): PagePosition | undefined {
+    const [isAfter, order] = direction === 'down' ? ['<', 'DESC'] : ['>', 'ASC'];
     const [row] = this.#rows(
       `SELECT ts / 1000000, ts % 1000000, seq FROM records
-       WHERE (ts, seq) ${beyond} (?, ?) AND ts BETWEEN ? AND ?
-       ORDER BY ts ${order}, seq ${order} LIMIT 1 OFFSET ${WINDOW}`,
+       WHERE (ts, seq) ${isAfter} (?, ?) AND ts BETWEEN ? AND ?
+       ORDER BY ts ${order}, seq ${order} LIMIT 1 OFFSET ${MAX_EXAMINED}`,
       after.timeNs,
       after.seq,
-      fromNs,
-      toNs,
+      range.fromNs,
+      range.toNs,
     );
-    const [ms, rest, seq] = (row ?? []) as number[];
-    return ms === undefined ? undefined : { timeNs: timeOf(ms, rest!), seq: seq! };
+    const [ms, restNs, seq] = (row ?? []) as number[];
+    return ms === undefined ? undefined : { timeNs: nanoseconds(ms, restNs!), seq: seq! };
   }
 
-  /** Where in this file a question's records can be; `undefined`: nowhere. */
-  #bounds(narrowing: Prefilter): Conditions | undefined {
-    return conditionsOf(narrowing, this.#originsOf(narrowing), (fts) => this.#isRare(fts));
+  /** The prefilter as SQL for this segment; `undefined` if no record can match. */
+  #conditions(prefilter: Prefilter): SqlConditions | undefined {
+    return sqlConditions(prefilter, this.#originsOf(prefilter), (fts) => this.#isRare(fts));
   }
 
   #isRare(fts: string): boolean {
     const [row] = this.#rows(
-      `SELECT count(*) FROM (SELECT rowid FROM words WHERE words MATCH ? LIMIT ${FEW + 1})`,
+      `SELECT count(*) FROM (SELECT rowid FROM words WHERE words MATCH ? LIMIT ${MAX_INDEX_HITS + 1})`,
       fts,
     );
-    return (row![0] as number) <= FEW;
+    return (row![0] as number) <= MAX_INDEX_HITS;
   }
 
+  /** Ids of the origins that the prefilter allows; `undefined` if it does not limit them. */
   #originsOf({ deployments, environments, replicas }: Prefilter): number[] | undefined {
     if (!deployments && !environments && !replicas) return undefined;
-    const isIn = (values: readonly string[] | undefined, value: string) => values?.includes(value) !== false;
+    const allows = (values: readonly string[] | undefined, value: string) =>
+      values?.includes(value) !== false;
     return this.#rows('SELECT origin FROM origins')
       .map(([origin]) => origin as number)
       .filter((origin) => {
         const { deployment, environment, replica } = this.#origin(origin);
-        return isIn(deployments, deployment) && isIn(environments, environment) && isIn(replicas, replica);
+        return (
+          allows(deployments, deployment) && allows(environments, environment) && allows(replicas, replica)
+        );
       });
   }
 
   #origin(origin: number): RecordOrigin {
-    let known = this.#origins.get(origin);
-    if (known === undefined) {
+    let cached = this.#origins.get(origin);
+    if (cached === undefined) {
       const [row] = this.#rows(
         'SELECT deployment, environment, replica, source FROM origins WHERE origin = ?',
         origin,
       );
       const [deployment, environment, replica, source] = row as string[];
-      known = { deployment: deployment!, environment: environment!, replica: replica!, source: source! };
-      this.#origins.set(origin, known);
+      cached = { deployment: deployment!, environment: environment!, replica: replica!, source: source! };
+      this.#origins.set(origin, cached);
     }
-    return known;
+    return cached;
   }
 
-  #record(row: unknown[]): LogRecord {
+  #toRecord(row: unknown[]): LogRecord {
     const [
-      seq, ms, rest, kind, severity, origin, id, traceId, spanId, parentSpanId, status, durationNs, message, attributes,
+      seq, ms, restNs, kind, severity, origin, id, traceId, spanId, parentSpanId, status, durationNs, message, attributes,
     ] = row as Row; // prettier-ignore
     return {
       seq,
       kind: KINDS[kind]!,
-      timeNs: timeOf(ms, rest),
+      timeNs: nanoseconds(ms, restNs),
       severity,
       ...this.#origin(origin),
       requestId: id ?? '',

@@ -1,15 +1,15 @@
-// One file of the record, as its writer sees it: the schema, and records appended in one transaction.
-// Must stay true: what is found by a word, an id or a minute's sum was written in the same transaction as the record.
-// Ids of requests and origins are kept once in a file, not once in a line (contracts/logplane.md E4).
+// Writes one segment: creates its tables, and appends records. Request ids and origins are stored once per segment,
+// since most records share them (docs/contracts/logs.md 1).
+// Invariant: a record, its words, its ids and its share of the minute totals are written in one transaction.
 import { zstdCompressSync } from 'node:zlib';
 import { SqliteFile } from '../../../core/sqlite-file.ts';
-import { searchable } from '../query/searchable-text.ts';
-import { indexed, TOKENIZER } from '../query/words.ts';
+import { searchableText } from '../query/searchable-text.ts';
+import { indexText, TOKENIZER } from '../query/words.ts';
 import { KINDS, type LogRecord, type RecordOrigin } from '../log-record.ts';
 
-export const LOG_SCHEMA_VERSION = 1;
+const SCHEMA_VERSION = 1;
 
-/** Bodies of a request, where they are kept. */
+/** Stored bodies of a request; `undefined`: none was stored. */
 export interface Bodies {
   readonly request: Uint8Array | undefined;
   readonly response: Uint8Array | undefined;
@@ -54,16 +54,17 @@ CREATE TABLE minutes (
 ) WITHOUT ROWID;
 CREATE TABLE notes (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE VIRTUAL TABLE words USING fts5(text, content='', detail=none, tokenize="${TOKENIZER}");
-PRAGMA user_version = ${LOG_SCHEMA_VERSION};
+PRAGMA user_version = ${SCHEMA_VERSION};
 `;
 
-/** Ids whose number is remembered; beyond that they are looked up anew. */
-const MAX_REMEMBERED = 20_000;
-/** The file has no bound of its own: it is the folder that has one. */
-const UNBOUNDED = 2 ** 42;
+/** Maximum number of entries in each cache of ids. */
+const MAX_CACHED = 20_000;
+/** Practically no limit, since the limit applies to the whole folder. */
+const MAX_SEGMENT_BYTES = 2 ** 42;
 const MINUTE_NS = 60_000_000_000n;
 
-interface Sum {
+/** Share of one `append` in a minute total. */
+interface TotalDelta {
   readonly minute: number;
   readonly origin: number;
   readonly record: LogRecord;
@@ -77,37 +78,39 @@ export class SegmentWriter {
   readonly #origins = new Map<string, number>();
   readonly #requests = new Map<string, { rid: number; trace: string }>();
 
-  /** Opens or makes the file; throws what SQLite says, or that another weir has written it. */
+  /** Opens or creates the segment. Throws errors of SQLite, and an error for another schema version. */
   constructor(path: string) {
     this.path = path;
-    this.#file = new SqliteFile(path, { sync: 'normal', maxBytes: UNBOUNDED, isShared: true });
+    this.#file = new SqliteFile(path, { sync: 'normal', maxBytes: MAX_SEGMENT_BYTES, isShared: true });
     const { version } = this.#file;
     if (version === 0) this.#file.transaction(() => this.#file.exec(SCHEMA));
-    else if (version !== LOG_SCHEMA_VERSION) {
+    else if (version !== SCHEMA_VERSION) {
       this.#file.close();
-      throw new Error(`${path} has schema version ${version}, this weir knows ${LOG_SCHEMA_VERSION}`);
+      throw new Error(
+        `${path} has schema version ${version}, this version of weir supports ${SCHEMA_VERSION}`,
+      );
     }
   }
 
-  /** The place of its last record; 0 for none. */
+  /** Sequence number of the last record; 0 without records. */
   get lastSeq(): number {
     const [row] = this.#file.all<{ seq: number | null }>('SELECT max(seq) AS seq FROM records');
     return row?.seq ?? 0;
   }
 
-  /** What SQLite finds wrong with it; empty when nothing is, or when it has more than `limitBytes`. */
+  /** Checks the integrity of the file. Returns an error text; empty if it is intact or has more than `limitBytes`. */
   damage(limitBytes: number): string {
     return this.#file.damage(limitBytes);
   }
 
-  /** A text that is kept beside the records; empty where there is none. */
+  /** Returns the text of a note, empty if there is none. */
   note(name: string): string {
     const row = this.#file.get('SELECT value FROM notes WHERE name = ?', name) as
       { value: string } | undefined;
     return row?.value ?? '';
   }
 
-  /** Stores all or none, at the places from `firstSeq` on, and notes that belong to them. */
+  /** Stores all entries or none, numbered from `firstSeq`, and replaces the given notes in the same transaction. */
   append(
     entries: readonly StoreEntry[],
     firstSeq: number,
@@ -117,13 +120,13 @@ export class SegmentWriter {
       this.#file.transaction(() => {
         for (const [name, value] of Object.entries(notes))
           this.#file.run('INSERT OR REPLACE INTO notes VALUES (?, ?)', name, value);
-        const sums = new Map<string, Sum>();
+        const totals = new Map<string, TotalDelta>();
         let seq = firstSeq;
-        for (const { record, bodies } of entries) this.#insert(record, bodies, seq++, sums);
-        for (const sum of sums.values()) this.#addSum(sum);
+        for (const { record, bodies } of entries) this.#insert(record, bodies, seq++, totals);
+        for (const total of totals.values()) this.#addToTotal(total);
       });
     } catch (error) {
-      // What was remembered may have been taken back with the rest.
+      // The rollback may have removed rows that the caches know.
       this.#origins.clear();
       this.#requests.clear();
       throw error;
@@ -134,7 +137,7 @@ export class SegmentWriter {
     this.#file.close();
   }
 
-  #insert(record: LogRecord, bodies: Bodies | undefined, seq: number, sums: Map<string, Sum>): void {
+  #insert(record: LogRecord, bodies: Bodies | undefined, seq: number, totals: Map<string, TotalDelta>): void {
     const { timeNs, severity, requestId, traceId, status, durationNs } = record;
     const origin = this.#origin(record);
     const kind = KINDS.indexOf(record.kind);
@@ -147,7 +150,7 @@ export class SegmentWriter {
       severity,
       origin,
       request?.rid ?? null,
-      // What the request says already is not said again.
+      // NULL if the row of the request has the same trace id.
       traceId === '' || traceId === request?.trace ? null : traceId,
       record.spanId,
       record.parentSpanId,
@@ -156,25 +159,25 @@ export class SegmentWriter {
       record.message,
       record.attributes,
     );
-    const text = indexed(searchable(record));
+    const text = indexText(searchableText(record));
     if (text !== '') this.#file.run('INSERT INTO words (rowid, text) VALUES (?, ?)', seq, text);
     if (bodies) this.#insertBodies(seq, bodies);
     const minute = Number(timeNs / MINUTE_NS);
     const key = `${minute} ${origin} ${kind} ${severity} ${status}`;
-    const sum = sums.get(key);
-    if (sum === undefined) sums.set(key, { minute, origin, record, n: 1, duration: durationNs });
+    const total = totals.get(key);
+    if (total === undefined) totals.set(key, { minute, origin, record, n: 1, duration: durationNs });
     else {
-      sum.n++;
-      sum.duration += durationNs;
+      total.n++;
+      total.duration += durationNs;
     }
   }
 
   #insertBodies(seq: number, { request, response }: Bodies): void {
-    const pack = (body: Uint8Array | undefined) => (body === undefined ? null : zstdCompressSync(body));
-    this.#file.run('INSERT INTO bodies VALUES (?, ?, ?)', seq, pack(request), pack(response));
+    const compress = (body: Uint8Array | undefined) => (body === undefined ? null : zstdCompressSync(body));
+    this.#file.run('INSERT INTO bodies VALUES (?, ?, ?)', seq, compress(request), compress(response));
   }
 
-  #addSum({ minute, origin, record: { kind, severity, status }, n, duration }: Sum): void {
+  #addToTotal({ minute, origin, record: { kind, severity, status }, n, duration }: TotalDelta): void {
     this.#file.run(
       `INSERT INTO minutes VALUES (?, ?, ?, ?, ?, ?, ?)
        ON CONFLICT DO UPDATE SET n = n + excluded.n, duration = duration + excluded.duration`,
@@ -190,9 +193,9 @@ export class SegmentWriter {
 
   #origin({ deployment, environment, replica, source }: RecordOrigin): number {
     const key = `${deployment}\n${environment}\n${replica}\n${source}`;
-    const known = this.#origins.get(key);
-    if (known !== undefined) return known;
-    // The change that is none has the row come back also where it is there already.
+    const cached = this.#origins.get(key);
+    if (cached !== undefined) return cached;
+    // The update changes nothing. It makes RETURNING return an existing row too.
     const { origin } = this.#file.get(
       `INSERT INTO origins (deployment, environment, replica, source) VALUES (?, ?, ?, ?)
        ON CONFLICT DO UPDATE SET source = source RETURNING origin`,
@@ -201,14 +204,14 @@ export class SegmentWriter {
       replica,
       source,
     ) as { origin: number };
-    if (this.#origins.size >= MAX_REMEMBERED) this.#origins.clear();
+    if (this.#origins.size >= MAX_CACHED) this.#origins.clear();
     this.#origins.set(key, origin);
     return origin;
   }
 
   #request(id: string, trace: string): { rid: number; trace: string } {
-    const known = this.#requests.get(id);
-    if (known !== undefined && (trace === '' || known.trace !== '')) return known;
+    const cached = this.#requests.get(id);
+    if (cached !== undefined && (trace === '' || cached.trace !== '')) return cached;
     const row = this.#file.get(
       `INSERT INTO requests (id, trace) VALUES (?, ?)
        ON CONFLICT DO UPDATE SET trace = CASE trace WHEN '' THEN excluded.trace ELSE trace END
@@ -216,7 +219,7 @@ export class SegmentWriter {
       id,
       trace,
     ) as { rid: number; trace: string };
-    if (this.#requests.size >= MAX_REMEMBERED) this.#requests.clear();
+    if (this.#requests.size >= MAX_CACHED) this.#requests.clear();
     this.#requests.set(id, row);
     return row;
   }

@@ -1,29 +1,28 @@
-// The bounds of a question as conditions of SQL over one file's tables (segment-writer.ts).
-// Must stay true: values are bound, never written into a statement; lists go as one JSON text, so that there are few
-// statements however long they are.
+// Converts a prefilter to SQL conditions on the tables of a segment (segment-writer.ts).
+// Invariant: values are bound parameters, and a list is one of them (as JSON), so there are few different statements.
 import type { SQLInputValue } from 'node:sqlite';
 import { KINDS } from '../log-record.ts';
 import type { Prefilter } from '../query/query-node.ts';
 
-export interface Conditions {
-  /** All of them hold for `records r`. */
+export interface SqlConditions {
+  /** To be joined by AND; the table is `records r`. */
   readonly conditions: readonly string[];
   readonly values: readonly SQLInputValue[];
-  /** One of them is a short list of places: better than to walk through the times. */
-  readonly isShort: boolean;
+  /** One condition is a short list of sequence numbers, which is faster to read than a range of times. */
+  readonly hasSeqList: boolean;
 }
 
 const list = (values: readonly unknown[]): string => JSON.stringify(values);
 
 /**
- * `origins`: those that the question allows, `undefined` for any. `isRare`: few records have these words. Returns
- * `undefined` where nothing can match.
+ * `origins`: ids of the origins that the prefilter allows, `undefined` for all. `isRare`: tells whether few records
+ * match an FTS5 expression. Returns `undefined` if no record can match.
  */
-export function conditionsOf(
+export function sqlConditions(
   { kinds, requestIds, traceIds, severity, status, durationNs, fts }: Prefilter,
   origins: readonly number[] | undefined,
   isRare: (fts: string) => boolean,
-): Conditions | undefined {
+): SqlConditions | undefined {
   if (origins?.length === 0) return undefined;
   const conditions: string[] = [];
   const values: SQLInputValue[] = [];
@@ -49,12 +48,12 @@ export function conditionsOf(
   }
   if (fts !== undefined && conditions.length === 0 && isRare(fts))
     add('r.seq IN (SELECT rowid FROM words WHERE words MATCH ?)', fts);
-  const isShort = conditions.length > 0;
+  const hasSeqList = conditions.length > 0;
   if (origins) add('r.origin IN (SELECT value FROM json_each(?))', list(origins));
   if (kinds)
     add('r.kind IN (SELECT value FROM json_each(?))', list(kinds.map((kind) => KINDS.indexOf(kind))));
   if (severity) add('r.severity BETWEEN ? AND ?', ...severity);
   if (status) add('r.status BETWEEN ? AND ?', ...status);
   if (durationNs) add('r.duration BETWEEN ? AND ?', ...durationNs);
-  return { conditions, values, isShort };
+  return { conditions, values, hasSeqList };
 }

@@ -1,63 +1,64 @@
-// Looks things up in the record, over all its files. Lives in a thread of its own.
-// Must stay true: every call is bounded in time and keeps nothing for the next one: who wants more comes back with the
-// position that he was given. So a search that nobody waits for any more is over, and a long one holds up nobody.
+// Reads the log store across all segments. Runs in the reader thread.
+// Invariant: a call takes a limited time and keeps no state; the caller continues with the position that it returns.
 import { describe } from '../../../core/errors.ts';
 import { sqliteError } from '../../../core/sqlite-file.ts';
 import { SegmentReader, type SegmentQuery, type SegmentSlice, type TimeRange } from './segment-reader.ts';
 import { listSegments, type Segment } from './segments.ts';
-import { BEYOND, isBefore, startOf, type Direction, type PagePosition } from './page-position.ts';
+import { MAX_SEQ, isBefore, startPosition, type Direction, type PagePosition } from './page-position.ts';
 import { compile } from '../query/match.ts';
 import { prefilter } from '../query/prefilter.ts';
 import type { QueryNode } from '../query/query-node.ts';
 import type { LogRecord } from '../log-record.ts';
 
-/** What a page is asked for with. Times in nanoseconds, both inclusive. */
 export interface PageQuery extends TimeRange {
   readonly node: QueryNode;
   readonly direction: Direction;
-  /** Where the last page ended; `undefined` for the first. */
+  /** `next` of the previous page; `undefined` for the first page. */
   readonly after: PagePosition | undefined;
-  /** Records at most. */
+  /** Maximum number of records. */
   readonly limit: number;
 }
 
 export interface RecordPage {
   readonly records: readonly LogRecord[];
-  /** Where to go on; `undefined` when everything has been looked at. A page may be empty and yet not the last. */
+  /** Where the next page begins; `undefined` on the last page. A page before the last one may be empty. */
   readonly next: PagePosition | undefined;
 }
 
-export interface FollowQuery {
+/** Wanted records in the order of their sequence numbers, and how far the store was read for them. */
+export interface FeedPage {
   readonly records: readonly LogRecord[];
-  /** Everything up to this place has been looked at. */
+  /** Sequence number of the last record that was examined, wanted or not. */
   readonly lastSeq: number;
+  /** Highest sequence number in the store. 0: nothing was ever stored. */
   readonly headSeq: number;
-  /** The oldest place that is still stored; records before it are gone. */
+  /** Lowest sequence number that is still stored. */
   readonly oldestSeq: number;
 }
 
-/** How many of what: of minutes, or of a field's values. */
 export interface Aggregate {
+  /** Number of records per group (aggregate.ts). */
   readonly counts: ReadonlyMap<string, number>;
+  /** Where the next call continues; `undefined` if all records were counted. */
   readonly next: PagePosition | undefined;
 }
 
-/** What becomes known while reading. */
-export interface ReaderEvents {
+interface ReaderEvents {
+  /** Called for a segment that SQLite reports as damaged. */
   damaged(path: string, problem: string): void;
 }
 
-/** Characters of texts in one answer: who asks takes it all at once, on a thread that forwards requests. */
+/** Maximum characters of messages and attributes on a page, since the main thread deserializes it in one step. */
 const MAX_CHARACTERS = 1024 ** 2;
-/** Questions that are remembered in their compiled form. */
-const MAX_QUESTIONS = 64;
+/** Maximum number of compiled queries in the cache. */
+const MAX_COMPILED = 64;
 
-/** One file, and how far it has been looked through. */
-interface Source {
-  readonly day: Segment;
-  /** Matches that were not given out yet. */
-  ahead: LogRecord[];
-  /** Everything before this, in the direction of the page, is done; `undefined`: all of it. */
+/** Progress of a page in one segment. */
+interface SegmentCursor {
+  readonly segment: Segment;
+  /** Matching records that are not on the page yet. */
+  pending: LogRecord[];
+  /** All records before this position, in the direction of the page, are examined; `undefined`: all of the segment. */
   reached: PagePosition | undefined;
 }
 
@@ -65,210 +66,215 @@ export class StoreReader {
   readonly #folder: string;
   readonly #events: ReaderEvents;
   readonly #budgetMs: number;
-  readonly #open = new Map<string, SegmentReader>();
-  readonly #questions = new Map<string, SegmentQuery>();
+  /** Readers of open segments, by path. */
+  readonly #readers = new Map<string, SegmentReader>();
+  /** Compiled queries, by the JSON of their node. */
+  readonly #compiled = new Map<string, SegmentQuery>();
 
-  /** `budgetMs`: how long one call may look before it gives what it has. */
+  /** `budgetMs`: time after which a call returns what it has found so far. */
   constructor(folder: string, events: ReaderEvents, budgetMs: number) {
     this.#folder = folder;
     this.#events = events;
     this.#budgetMs = budgetMs;
   }
 
-  /** The next records in the order of time. */
+  /** Returns the next matching records, ordered by time. */
   page({ node, fromNs, toNs, direction, after, limit }: PageQuery): RecordPage {
-    const question = this.#question(node);
-    const span = { fromNs, toNs };
-    const untilMs = performance.now() + this.#budgetMs;
-    const sources = this.#sources(span, direction, after);
+    const query = this.#compile(node);
+    const range = { fromNs, toNs };
+    const deadlineMs = performance.now() + this.#budgetMs;
+    const cursors = this.#cursors(range, direction, after);
     const records: LogRecord[] = [];
     let characters = 0;
     for (;;) {
-      const source = first(sources, direction);
-      if (source === undefined) return { records, next: undefined };
-      const record = source.ahead.shift();
+      const cursor = nextCursor(cursors, direction);
+      if (cursor === undefined) return { records, next: undefined };
+      const record = cursor.pending.shift();
       if (record !== undefined) {
         records.push(record);
         characters += charactersOf(record);
         const isFull = records.length === limit || (limit !== Infinity && characters > MAX_CHARACTERS);
-        if (isFull) return { records, next: place(record) };
+        if (isFull) return { records, next: positionOf(record) };
       } else {
-        const next = source.reached!;
-        // At least one slice for each call, or a slow disk would keep it from ever moving on.
-        if (performance.now() > untilMs && next !== after) return { records, next };
-        const slice = this.#ask(source.day, (reader) =>
-          reader.slice(question, span, direction, next, untilMs),
+        const next = cursor.reached!;
+        // Each call reads at least one slice, since on a slow disk it would never advance otherwise.
+        if (performance.now() > deadlineMs && next !== after) return { records, next };
+        const slice = this.#read(cursor.segment, (reader) =>
+          reader.slice(query, range, direction, next, deadlineMs),
         );
-        source.ahead = slice?.records ?? [];
-        source.reached = slice?.reached;
+        cursor.pending = slice?.records ?? [];
+        cursor.reached = slice?.reached;
       }
     }
   }
 
-  /** The next records in the order in which they were stored, behind a place. */
-  after(node: QueryNode, seq: number, limit: number): FollowQuery {
-    const question = this.#question(node);
-    const untilMs = performance.now() + this.#budgetMs;
-    const days = this.#days();
+  /** Returns the next matching records with a sequence number above `seq`, in the order in which they were stored. */
+  after(node: QueryNode, seq: number, limit: number): FeedPage {
+    const query = this.#compile(node);
+    const deadlineMs = performance.now() + this.#budgetMs;
+    const segments = this.#segments();
     const records: LogRecord[] = [];
-    const oldestSeq = days[0]?.firstSeq ?? 1;
-    const newest = days.at(-1);
-    const headSeq = newest ? Math.max(newest.firstSeq - 1, this.#ask(newest, (r) => r.lastSeq()) ?? 0) : 0;
+    const oldestSeq = segments[0]?.firstSeq ?? 1;
+    const newest = segments.at(-1);
+    const headSeq = newest ? Math.max(newest.firstSeq - 1, this.#read(newest, (r) => r.lastSeq()) ?? 0) : 0;
     let lastSeq = seq;
     let characters = 0;
-    for (const [i, day] of days.entries()) {
-      const endSeq = days[i + 1]?.firstSeq ?? Infinity;
+    for (const [i, segment] of segments.entries()) {
+      const endSeq = segments[i + 1]?.firstSeq ?? Infinity;
       if (endSeq <= lastSeq + 1) continue;
-      let isThrough = false;
-      while (!isThrough) {
-        if (records.length >= limit || characters > MAX_CHARACTERS || performance.now() > untilMs)
+      let isDone = false;
+      while (!isDone) {
+        if (records.length >= limit || characters > MAX_CHARACTERS || performance.now() > deadlineMs)
           return { records, lastSeq, headSeq, oldestSeq };
-        const slice: SegmentSlice | undefined = this.#ask(day, (reader) =>
-          reader.after(question, lastSeq, untilMs),
+        const slice: SegmentSlice | undefined = this.#read(segment, (reader) =>
+          reader.after(query, lastSeq, deadlineMs),
         );
-        const given = slice?.records ?? [];
+        const found = slice?.records ?? [];
         let taken = 0;
-        while (taken < given.length && records.length < limit && characters <= MAX_CHARACTERS) {
-          const record = given[taken++]!;
+        while (taken < found.length && records.length < limit && characters <= MAX_CHARACTERS) {
+          const record = found[taken++]!;
           records.push(record);
           characters += charactersOf(record);
         }
-        isThrough = slice?.reached === undefined && taken === given.length;
-        if (taken < given.length) lastSeq = records.at(-1)!.seq;
+        isDone = slice?.reached === undefined && taken === found.length;
+        if (taken < found.length) lastSeq = records.at(-1)!.seq;
         else if (slice?.reached) lastSeq = slice.reached.seq;
       }
-      // What was stored while we looked has been given, too.
+      // Records that were stored during this call may be on the page, so `lastSeq` can exceed `headSeq`.
       lastSeq = Math.max(lastSeq, records.at(-1)?.seq ?? 0, Math.min(endSeq - 1, headSeq));
     }
     return { records, lastSeq, headSeq, oldestSeq };
   }
 
-  /** The record at a place; `undefined` where there is none any more. */
+  /** Returns the record with a sequence number; `undefined` if it is not stored any more. */
   at(seq: number): LogRecord | undefined {
-    const day = this.#dayOf(seq);
-    return day && this.#ask(day, (reader) => reader.at(seq));
+    const segment = this.#segmentOf(seq);
+    return segment && this.#read(segment, (reader) => reader.at(seq));
   }
 
-  /** Bodies of the request at a place. */
+  /** Returns the bodies of the request with a sequence number; `undefined` if none were stored. */
   bodies(seq: number): { request: Buffer | undefined; response: Buffer | undefined } | undefined {
-    const day = this.#dayOf(seq);
-    return day && this.#ask(day, (reader) => reader.bodies(seq));
+    const segment = this.#segmentOf(seq);
+    return segment && this.#read(segment, (reader) => reader.bodies(seq));
   }
 
-  /** Counts what matches, by what `key` gives for each; goes from the newest to the oldest. */
-  tally(query: Omit<PageQuery, 'limit' | 'direction'>, key: (record: LogRecord) => string): Aggregate {
+  /** Counts the matching records by the result of `key`, from the newest to the oldest. */
+  aggregate(query: Omit<PageQuery, 'limit' | 'direction'>, key: (record: LogRecord) => string): Aggregate {
     const { records, next } = this.page({ ...query, direction: 'down', limit: Infinity });
     const counts = new Map<string, number>();
     for (const record of records) counts.set(key(record), (counts.get(key(record)) ?? 0) + 1);
     return { counts, next };
   }
 
-  /** The same from the sums of whole minutes, for questions that these can answer. */
-  tallyMinutes(
+  /** Counts like `aggregate`, but from the minute totals. The query and `key` may use only their fields. */
+  aggregateMinutes(
     node: QueryNode,
     { fromNs, toNs }: TimeRange,
     key: (record: LogRecord) => string,
   ): Map<string, number> {
-    const { matches } = this.#question(node);
+    const { matches } = this.#compile(node);
     const counts = new Map<string, number>();
-    const minute = (ns: bigint) => Number(ns / 60_000_000_000n);
-    for (const day of this.#days())
-      for (const { record, count } of this.#ask(day, (r) => r.minutes(minute(fromNs), minute(toNs))) ?? [])
+    const [from, to] = [minuteOf(fromNs), minuteOf(toNs)];
+    for (const segment of this.#segments())
+      for (const { record, count } of this.#read(segment, (reader) => reader.minuteTotals(from, to)) ?? [])
         if (matches(record)) counts.set(key(record), (counts.get(key(record)) ?? 0) + count);
     return counts;
   }
 
   close(): void {
-    for (const reader of this.#open.values()) reader.close();
-    this.#open.clear();
+    for (const reader of this.#readers.values()) reader.close();
+    this.#readers.clear();
   }
 
-  /** Files that were deleted hold their disk as long as they are open here: call it now and then. */
-  tidy(): void {
-    this.#days();
+  /** Closes segments that were deleted. To be called regularly, since an open file keeps its disk space. */
+  closeDeleted(): void {
+    this.#segments();
   }
 
-  #sources(span: TimeRange, direction: Direction, after: PagePosition | undefined): Source[] {
-    return this.#days().flatMap((day) => {
-      const bounds = this.#ask(day, (one) => one.bounds());
-      if (!bounds || bounds.toNs < span.fromNs || bounds.fromNs > span.toNs) return [];
-      const edge =
-        direction === 'down' ? { timeNs: bounds.toNs, seq: BEYOND } : { timeNs: bounds.fromNs, seq: -1 };
-      // A file that lies wholly behind is not looked at before its turn comes.
-      const reached = after && !isBefore(after, edge, direction) ? after : edge;
-      return [{ day, ahead: [], reached }];
+  #cursors(range: TimeRange, direction: Direction, after: PagePosition | undefined): SegmentCursor[] {
+    return this.#segments().flatMap((segment) => {
+      const times = this.#read(segment, (reader) => reader.timeRange());
+      if (!times || times.toNs < range.fromNs || times.fromNs > range.toNs) return [];
+      const start =
+        direction === 'down' ? { timeNs: times.toNs, seq: MAX_SEQ } : { timeNs: times.fromNs, seq: -1 };
+      // Starts at the first record of the segment if that is later, so that the segment is not read too early.
+      const reached = after && !isBefore(after, start, direction) ? after : start;
+      return [{ segment, pending: [], reached }];
     });
   }
 
-  #dayOf(seq: number): Segment | undefined {
-    return this.#days().findLast(({ firstSeq }) => firstSeq <= seq);
+  #segmentOf(seq: number): Segment | undefined {
+    return this.#segments().findLast(({ firstSeq }) => firstSeq <= seq);
   }
 
-  /** The files there are; what is gone is closed. */
-  #days(): Segment[] {
-    const days = listSegments(this.#folder);
-    for (const [path, reader] of this.#open)
-      if (!days.some((day) => day.path === path)) {
-        this.#open.delete(path);
+  /** Lists the segments, and closes those that do not exist any more. */
+  #segments(): Segment[] {
+    const segments = listSegments(this.#folder);
+    for (const [path, reader] of this.#readers)
+      if (!segments.some((segment) => segment.path === path)) {
+        this.#readers.delete(path);
         reader.close();
       }
-    return days;
+    return segments;
   }
 
-  /** `undefined` for a file that is just being made: it has nothing to say yet. */
-  #reader({ path }: Segment): SegmentReader | undefined {
-    let reader = this.#open.get(path);
+  /** Opens a segment. `undefined` if the writer is still creating it. */
+  #open({ path }: Segment): SegmentReader | undefined {
+    let reader = this.#readers.get(path);
     if (reader === undefined) {
       reader = new SegmentReader(path);
-      this.#open.set(path, reader);
-      if (!reader.isMade) {
+      this.#readers.set(path, reader);
+      if (!reader.hasTables) {
         reader.close();
-        this.#open.delete(path);
+        this.#readers.delete(path);
         return undefined;
       }
     }
     return reader;
   }
 
-  /** Asks one file. One that is damaged, or has just been deleted, has nothing to say. */
-  #ask<T>(day: Segment, ask: (reader: SegmentReader) => T): T | undefined {
+  /** Reads from a segment. Returns `undefined` if it is new, damaged or deleted. */
+  #read<T>(segment: Segment, read: (reader: SegmentReader) => T): T | undefined {
     try {
-      const reader = this.#reader(day);
-      return reader && ask(reader);
+      const reader = this.#open(segment);
+      return reader && read(reader);
     } catch (error) {
-      this.#open.get(day.path)?.close();
-      this.#open.delete(day.path);
-      if (sqliteError(error) === 'damaged') this.#events.damaged(day.path, describe(error));
-      else if (listSegments(this.#folder).some(({ path }) => path === day.path)) throw error;
+      this.#readers.get(segment.path)?.close();
+      this.#readers.delete(segment.path);
+      if (sqliteError(error) === 'damaged') this.#events.damaged(segment.path, describe(error));
+      else if (listSegments(this.#folder).some(({ path }) => path === segment.path)) throw error;
       return undefined;
     }
   }
 
-  #question(node: QueryNode): SegmentQuery {
+  #compile(node: QueryNode): SegmentQuery {
     const key = JSON.stringify(node);
-    let question = this.#questions.get(key);
-    if (question === undefined) {
-      if (this.#questions.size >= MAX_QUESTIONS) this.#questions.clear();
-      this.#questions.set(key, (question = { narrowing: prefilter(node), matches: compile(node) }));
+    let query = this.#compiled.get(key);
+    if (query === undefined) {
+      if (this.#compiled.size >= MAX_COMPILED) this.#compiled.clear();
+      this.#compiled.set(key, (query = { prefilter: prefilter(node), matches: compile(node) }));
     }
-    return question;
+    return query;
   }
 }
 
+const minuteOf = (timeNs: bigint): number => Number(timeNs / 60_000_000_000n);
+
 const charactersOf = ({ message, attributes }: LogRecord): number => message.length + attributes.length;
 
-const place = ({ timeNs, seq }: LogRecord): PagePosition => ({ timeNs, seq });
+const positionOf = ({ timeNs, seq }: LogRecord): PagePosition => ({ timeNs, seq });
 
-/** The source that has what comes next, or might have it. */
-function first(sources: readonly Source[], direction: Direction): Source | undefined {
-  let best: Source | undefined;
-  let bestAt = startOf(direction);
-  for (const source of sources) {
-    const [head] = source.ahead;
-    const at = head ? place(head) : source.reached;
-    if (at === undefined || (best !== undefined && !isBefore(at, bestAt, direction))) continue;
-    best = source;
-    bestAt = at;
+/** The cursor that is first in the direction; `undefined` if all are at their end. */
+function nextCursor(cursors: readonly SegmentCursor[], direction: Direction): SegmentCursor | undefined {
+  let best: SegmentCursor | undefined;
+  let bestPosition = startPosition(direction);
+  for (const cursor of cursors) {
+    const [record] = cursor.pending;
+    const position = record ? positionOf(record) : cursor.reached;
+    if (position === undefined || (best !== undefined && !isBefore(position, bestPosition, direction)))
+      continue;
+    best = cursor;
+    bestPosition = position;
   }
   return best;
 }

@@ -1,86 +1,86 @@
-// Writes the record: gives places (seq), turns to a new file each day, frees disk by age and by size, and goes on after
-// a full disk or a damaged file. Lives in a thread of its own.
-// Must stay true: places go up without gaps over all that was stored; what could not be stored is counted by its reason
-// and said once, never waited for in vain. A damaged file is set aside, and the places that it held are not given again.
+// Writes the log store: assigns sequence numbers, starts segments, deletes old ones, and continues after a full disk or
+// a damaged segment. Runs in the writer thread.
+// Invariant: each stored record gets the next sequence number; only a damaged segment leaves a gap, never a repetition.
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe } from '../../../core/errors.ts';
 import { EVENTS, type EventName } from '../../../core/events.ts';
 import { SqliteFile, sqliteError } from '../../../core/sqlite-file.ts';
 import { SegmentWriter, type StoreEntry } from './segment-writer.ts';
-import { segmentBytes, dayOf, segmentPath, listSegments, removeSegment, setAside } from './segments.ts';
+import { segmentBytes, utcDay, segmentPath, listSegments, removeSegment, renameDamaged } from './segments.ts';
 
 export interface WriterOptions {
   readonly folder: string;
-  /** All files together; the oldest go first. */
+  /** Maximum size of all segments. The oldest segments are deleted first. */
   readonly maxBytes: number;
-  /** Records that are older than this go with their file. */
+  /** Segments of days before this age are deleted. */
   readonly retentionMs: number;
 }
 
-/** Why records were lost. */
+/** Reason for losing records. */
 export type LostRecords = 'store_full' | 'store_error';
 
 export type AppendResult =
   | { readonly kind: 'stored' }
-  /** Somebody else holds the file: the same entries may be tried again. */
+  /** Another process has locked the file. The caller may retry. */
   | { readonly kind: 'busy' }
   | { readonly kind: 'lost'; readonly why: LostRecords };
 
-/** Reports something to the operator. `name`: the lifecycle event, if it is one. */
-export type WriterLog = (
+/** Writes to weir's own log. `name`: name of the lifecycle event, if it is one. */
+type WriterLog = (
   level: 'info' | 'warn' | 'error',
   event: string,
   fields: Record<string, unknown>,
   name?: EventName,
 ) => void;
 
-/** Files up to this size are read through at the start: damage is found before it spreads. */
-const CHECKED_BYTES = 64 * 1024 ** 2;
-/** A file that has reached this part of what all may have is followed by another of the same day. */
-const PARTS = 8;
-/** The one note's name in the file. */
+/** The integrity of the newest segment is checked at start if it is not larger than this. */
+const MAX_CHECKED_BYTES = 64 * 1024 ** 2;
+/** A segment that exceeds this fraction of `maxBytes` is followed by another one of the same day. */
+const SEGMENT_FRACTION = 1 / 8;
+/** Name of the note in a segment. */
 const NOTE = 'followed';
-/** Places that are left out where nobody knows how many a damaged file held. */
-const JUMP = 1_000_000_000;
-/** Records between two looks at the files' sizes. */
-const LOOK_EVERY = 2000;
-/** Between two complaints about the same thing. */
-const COMPLAIN_EVERY_MS = 60_000;
+/** Sequence numbers that are skipped after a damaged segment, since the number of its records is not known. */
+const SEQ_GAP = 1_000_000_000;
+/** Records between two checks of the limits. */
+const CHECK_EVERY = 2000;
+/** Minimum time between two log lines with the same reason. */
+const REPEAT_LOG_MS = 60_000;
 
 export class StoreWriter {
   readonly #options: WriterOptions;
-  readonly #say: WriterLog;
+  readonly #log: WriterLog;
   readonly #now: () => number;
   #lock: SqliteFile | undefined;
-  #file: SegmentWriter | undefined;
+  #segment: SegmentWriter | undefined;
+  /** UTC day of the current segment. */
   #day = '';
-  /** Where the file in use begins. */
+  /** Lowest sequence number of the current segment. */
   #firstSeq = 0;
   #note = '';
   #seq = 0;
-  #untilLook = 0;
-  #complainedMs = new Map<string, number>();
-  /** Bytes of all files together, at the last look. */
+  #recordsUntilCheck = 0;
+  #loggedMs = new Map<string, number>();
+  /** Size of all segments at the last check. */
   bytes = 0;
 
-  /** `now` gives milliseconds since the epoch. */
-  constructor(options: WriterOptions, say: WriterLog, now: () => number) {
+  /** `now` returns milliseconds since the epoch. */
+  constructor(options: WriterOptions, log: WriterLog, now: () => number) {
     this.#options = options;
-    this.#say = say;
+    this.#log = log;
     this.#now = now;
   }
 
-  /** Opens the folder; returns '' or why it cannot be used. */
+  /** Opens the folder. Returns an error text if it cannot be used, otherwise ''. */
   open(): string {
     const { folder } = this.#options;
     try {
       mkdirSync(folder, { recursive: true, mode: 0o700 });
-      // Held as long as we live: two that give places would give the same ones.
+      // Locked until `close`, since two writers would assign the same sequence numbers.
       this.#lock = new SqliteFile(join(folder, 'lock.sqlite'), { sync: 'off', maxBytes: 2 ** 20 });
       this.#lock.exec('CREATE TABLE IF NOT EXISTS held (by INTEGER); DELETE FROM held');
-      this.#openLast();
-      this.#look();
+      this.#openNewest();
+      this.#checkLimits();
       return '';
     } catch (error) {
       this.#lock?.close();
@@ -90,168 +90,168 @@ export class StoreWriter {
     }
   }
 
-  /** What was noted last, also before a restart; empty: nothing. */
+  /** The last stored note, also from before a restart; empty if there is none. */
   get note(): string {
     return this.#note;
   }
 
-  /** The place of the last record that was stored; 0 for none. */
+  /** Sequence number of the last stored record; 0 without records. */
   get headSeq(): number {
     return this.#seq;
   }
 
-  /** Stores all of it or nothing; `note`: replaces what was noted before, in the same transaction. */
+  /** Stores all entries or none. `note` replaces the stored note in the same transaction. */
   append(entries: readonly StoreEntry[], note?: string): AppendResult {
     for (let attempt = 0; ; attempt++) {
       try {
         this.#current().append(entries, this.#seq + 1, note === undefined ? undefined : { [NOTE]: note });
         if (note !== undefined) this.#note = note;
         this.#seq += entries.length;
-        this.#untilLook -= entries.length;
-        // It is stored whatever comes of this.
-        if (this.#untilLook <= 0) this.tidy();
+        this.#recordsUntilCheck -= entries.length;
+        if (this.#recordsUntilCheck <= 0) this.applyLimits();
         return { kind: 'stored' };
       } catch (error) {
         const fault = sqliteError(error);
         if (fault === 'busy') return { kind: 'busy' };
-        if (attempt === 0 && fault === 'damaged' && this.#file) {
-          this.#leave(this.#file.path, describe(error));
+        if (attempt === 0 && fault === 'damaged' && this.#segment) {
+          this.#retire(this.#segment.path, describe(error));
           continue;
         }
-        if (attempt < 3 && fault === 'full' && this.#freeOldest()) continue;
+        if (attempt < 3 && fault === 'full' && this.#deleteOldest()) continue;
         const why = fault === 'full' ? 'store_full' : 'store_error';
-        this.#complain(why, fault === 'full' ? 'the disk of the record is full' : describe(error));
+        this.#logLoss(why, fault === 'full' ? 'no space left on the disk of the log store' : describe(error));
         return { kind: 'lost', why };
       }
     }
   }
 
-  /** Deletes what is too old or too much, and begins a new file when it is time. Call it now and then. */
-  tidy(): void {
+  /**
+   * Deletes segments that exceed the limits, and starts a new one if the current one is large. To be called regularly.
+   * Errors are logged, not thrown.
+   */
+  applyLimits(): void {
     try {
-      this.#look();
+      this.#checkLimits();
     } catch (error) {
-      this.#complain('store_error', describe(error));
+      this.#logLoss('store_error', describe(error));
     }
   }
 
-  /** Takes a file out of use that a reader found damaged. */
+  /** Renames a segment that a reader has found damaged, so that it is not used any more. */
   damaged(path: string, problem: string): void {
-    if (listSegments(this.#options.folder).some((day) => day.path === path)) this.#leave(path, problem);
+    if (listSegments(this.#options.folder).some((segment) => segment.path === path))
+      this.#retire(path, problem);
   }
 
   close(): void {
-    this.#file?.close();
-    this.#file = undefined;
+    this.#segment?.close();
+    this.#segment = undefined;
     this.#lock?.close();
   }
 
-  /** The file for now. */
+  /** The segment for new records. */
   #current(): SegmentWriter {
-    const today = dayOf(this.#now());
-    // A clock that was put back does not reopen yesterday.
-    if (this.#file === undefined || today > this.#day) this.#begin(today > this.#day ? today : this.#day);
-    return this.#file!;
+    const today = utcDay(this.#now());
+    // If the clock was set back, the later day stays.
+    if (this.#segment === undefined || today > this.#day) this.#start(today > this.#day ? today : this.#day);
+    return this.#segment!;
   }
 
-  /** Turns to a new file. */
-  #begin(day: string): void {
-    if (this.#file) {
-      const { path } = this.#file;
-      this.#file.close();
-      this.#file = undefined;
-      // Two files may not begin at the same place.
+  /** Closes the current segment and starts a new one. */
+  #start(day: string): void {
+    if (this.#segment) {
+      const { path } = this.#segment;
+      this.#segment.close();
+      this.#segment = undefined;
+      // An empty segment is deleted, since two must not begin with the same sequence number.
       if (this.#seq < this.#firstSeq) removeSegment(path);
     }
     this.#firstSeq = this.#seq + 1;
-    const file = new SegmentWriter(segmentPath(this.#options.folder, day, this.#firstSeq));
+    const segment = new SegmentWriter(segmentPath(this.#options.folder, day, this.#firstSeq));
     try {
-      // Before anything else is in it: the next run looks for it in the newest file alone.
-      if (this.#note !== '') file.append([], 0, { [NOTE]: this.#note });
+      // Copied before any record is stored, since after a restart the note is read from the newest segment only.
+      if (this.#note !== '') segment.append([], 0, { [NOTE]: this.#note });
     } catch (error) {
-      file.close();
+      segment.close();
       throw error;
     }
-    this.#file = file;
+    this.#segment = segment;
     this.#day = day;
   }
 
-  /** Goes on with the newest file that is whole. */
-  #openLast(): void {
+  /** Continues with the newest intact segment, and renames newer ones, which are damaged. */
+  #openNewest(): void {
     for (const { path, day, firstSeq } of listSegments(this.#options.folder).reverse()) {
       try {
-        const file = new SegmentWriter(path);
-        const damage = file.damage(CHECKED_BYTES);
+        const segment = new SegmentWriter(path);
+        const damage = segment.damage(MAX_CHECKED_BYTES);
         if (damage === '') {
-          this.#file = file;
+          this.#segment = segment;
           this.#day = day;
           this.#firstSeq = firstSeq;
-          this.#note = file.note(NOTE);
-          this.#seq = Math.max(this.#seq, firstSeq - 1, file.lastSeq);
+          this.#note = segment.note(NOTE);
+          this.#seq = Math.max(this.#seq, firstSeq - 1, segment.lastSeq);
           return;
         }
-        file.close();
-        this.#setAside(path, damage);
+        segment.close();
+        this.#renameDamaged(path, damage);
       } catch (error) {
         if (sqliteError(error) !== 'damaged') throw error;
-        this.#setAside(path, describe(error));
+        this.#renameDamaged(path, describe(error));
       }
-      this.#seq = Math.max(this.#seq, firstSeq + JUMP);
+      this.#seq = Math.max(this.#seq, firstSeq + SEQ_GAP);
     }
   }
 
-  /** Takes a damaged file out of use while we run. */
-  #leave(path: string, problem: string): void {
-    if (this.#file?.path === path) {
+  /** Closes a damaged segment and renames it. */
+  #retire(path: string, problem: string): void {
+    if (this.#segment?.path === path) {
       try {
-        this.#file.close();
+        this.#segment.close();
       } catch (error) {
-        this.#say('warn', 'a damaged file of the record did not close', { error: describe(error) });
+        this.#log('warn', 'closing a damaged log store segment failed', { error: describe(error) });
       }
-      this.#file = undefined;
+      this.#segment = undefined;
     }
-    this.#setAside(path, problem);
+    this.#renameDamaged(path, problem);
   }
 
-  #setAside(path: string, problem: string): void {
-    const kept = setAside(path, this.#now());
+  #renameDamaged(path: string, problem: string): void {
+    const newPath = renameDamaged(path, this.#now());
     const { line } = EVENTS.log_store_damaged;
-    this.#say('error', line, { file: kept, problem }, 'log_store_damaged');
+    this.#log('error', line, { file: newPath, problem }, 'log_store_damaged');
   }
 
-  #look(): void {
+  #checkLimits(): void {
     const { folder, maxBytes, retentionMs } = this.#options;
-    this.#untilLook = LOOK_EVERY;
-    const days = listSegments(folder).map((day) => ({ ...day, bytes: segmentBytes(day.path) }));
-    this.bytes = days.reduce((sum, { bytes }) => sum + bytes, 0);
-    const oldest = dayOf(this.#now() - retentionMs);
-    for (const { path, day, bytes } of days) {
-      const isCurrent = path === this.#file?.path;
-      if (isCurrent || (day >= oldest && this.bytes <= maxBytes)) break;
+    this.#recordsUntilCheck = CHECK_EVERY;
+    const segments = listSegments(folder).map((one) => ({ ...one, bytes: segmentBytes(one.path) }));
+    this.bytes = segments.reduce((sum, { bytes }) => sum + bytes, 0);
+    const oldestDay = utcDay(this.#now() - retentionMs);
+    for (const { path, day, bytes } of segments) {
+      const isCurrent = path === this.#segment?.path;
+      if (isCurrent || (day >= oldestDay && this.bytes <= maxBytes)) break;
       removeSegment(path);
       this.bytes -= bytes;
-      this.#say('info', 'a file of the record was deleted', {
-        file: path,
-        why: day < oldest ? 'age' : 'size',
-      });
+      this.#log('info', 'log store segment deleted', { file: path, why: day < oldestDay ? 'age' : 'size' });
     }
-    const current = days.find(({ path }) => path === this.#file?.path);
-    if (current && current.bytes > maxBytes / PARTS) this.#begin(this.#day);
+    const current = segments.find(({ path }) => path === this.#segment?.path);
+    if (current && current.bytes > maxBytes * SEGMENT_FRACTION) this.#start(this.#day);
   }
 
-  /** Makes room on a full disk at the cost of the oldest records; false where there is only the file in use. */
-  #freeOldest(): boolean {
+  /** Frees disk space by deleting the oldest segment. Returns false if only the current one is left. */
+  #deleteOldest(): boolean {
     const [oldest] = listSegments(this.#options.folder);
-    if (oldest === undefined || oldest.path === this.#file?.path) return false;
+    if (oldest === undefined || oldest.path === this.#segment?.path) return false;
     removeSegment(oldest.path);
-    this.#complain('freed', `deleted ${oldest.path} as the disk is full`);
+    this.#logLoss('freed', `disk full, deleted ${oldest.path}`);
     return true;
   }
 
-  #complain(what: string, problem: string): void {
+  #logLoss(why: string, problem: string): void {
     const now = this.#now();
-    if (now - (this.#complainedMs.get(what) ?? -Infinity) < COMPLAIN_EVERY_MS) return;
-    this.#complainedMs.set(what, now);
-    this.#say('error', 'records are lost', { why: what, problem });
+    if (now - (this.#loggedMs.get(why) ?? -Infinity) < REPEAT_LOG_MS) return;
+    this.#loggedMs.set(why, now);
+    this.#log('error', 'log records lost', { why, problem });
   }
 }

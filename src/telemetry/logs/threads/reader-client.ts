@@ -1,5 +1,5 @@
-// The forwarding thread's side of the reader: questions to the record, one promise each.
-// Must stay true: the thread is started by the first question, and by the first one after it has ended.
+// Sends queries to the reader thread, from the main thread.
+// Invariant: a call starts the thread if it is not running, so a thread that has ended is replaced by the next call.
 import { Worker } from 'node:worker_threads';
 import { Calls } from './calls.ts';
 import type { ReaderMessage, ReaderOperations } from './reader-thread.ts';
@@ -19,7 +19,7 @@ export class ReaderClient {
     this.#damaged = damaged;
   }
 
-  /** Asks the reader; rejects with what went wrong there. */
+  /** Runs an operation in the reader thread. Rejects if it throws there, or if the thread ends. */
   ask<O extends Operation>(
     operation: O,
     ...args: Parameters<ReaderOperations[O]>
@@ -31,7 +31,7 @@ export class ReaderClient {
   async close(): Promise<void> {
     const thread = this.#thread;
     this.#thread = undefined;
-    this.#calls?.end('the record is closed');
+    this.#calls?.end('the log store is closed');
     await thread?.terminate();
   }
 
@@ -49,8 +49,8 @@ export class ReaderClient {
       calls.end(reason);
       if (this.#calls === calls) this.#calls = undefined;
     };
-    thread.on('error', (error) => end(`the thread that reads the record ended: ${error.message}`));
-    thread.on('exit', () => end('the thread that reads the record ended'));
+    thread.on('error', (error) => end(`the reader thread of the log store ended: ${error.message}`));
+    thread.on('exit', () => end('the reader thread of the log store ended'));
     return calls;
   }
 }

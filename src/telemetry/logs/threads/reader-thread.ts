@@ -1,5 +1,5 @@
-// The thread that looks things up in the record. Must stay true: it answers every call, and no call holds it up for
-// longer than its budget.
+// Worker thread that reads the log store.
+// Invariant: every call is answered, and none takes much longer than BUDGET_MS.
 import { parentPort, workerData } from 'node:worker_threads';
 import { describe } from '../../../core/errors.ts';
 import type { Answer, Call } from './calls.ts';
@@ -7,13 +7,13 @@ import { StoreReader, type PageQuery } from '../store/store-reader.ts';
 import type { QueryNode } from '../query/query-node.ts';
 import { aggregateKey, type AggregateBy } from '../store/aggregate.ts';
 
-/** From the thread: answers, and files that were found damaged. */
+/** Message from the thread: the result of a call, or a segment that is damaged. */
 export type ReaderMessage = Answer | { readonly damaged: string; readonly problem: string };
 
-/** How long one call looks; a search of a month is many of them. */
+/** Time after which a call returns what it has found so far. A search of a month takes many calls. */
 const BUDGET_MS = 25;
-/** A file that was deleted must not hold its disk for long. */
-const TIDY_MS = 1000;
+/** Interval for closing deleted segments, since an open file keeps its disk space. */
+const CLOSE_DELETED_MS = 1000;
 
 const port = parentPort!;
 const { folder } = workerData as { folder: string };
@@ -28,9 +28,9 @@ const operations = {
   after: (node: QueryNode, seq: number, limit: number) => reader.after(node, seq, limit),
   at: (seq: number) => reader.at(seq),
   bodies: (seq: number) => reader.bodies(seq),
-  tally: (query: PageQuery, by: AggregateBy) => reader.tally(query, aggregateKey(by)),
-  tallyMinutes: (node: QueryNode, span: { fromNs: bigint; toNs: bigint }, by: AggregateBy) =>
-    reader.tallyMinutes(node, span, aggregateKey(by)),
+  aggregate: (query: PageQuery, by: AggregateBy) => reader.aggregate(query, aggregateKey(by)),
+  aggregateMinutes: (node: QueryNode, range: { fromNs: bigint; toNs: bigint }, by: AggregateBy) =>
+    reader.aggregateMinutes(node, range, aggregateKey(by)),
 };
 export type ReaderOperations = typeof operations;
 
@@ -46,9 +46,9 @@ port.on('message', ({ n, operation, args }: Call) => {
 });
 setInterval(() => {
   try {
-    reader.tidy();
+    reader.closeDeleted();
   } catch (error) {
-    // The folder itself is gone: whoever asks next is told.
+    // The folder does not exist any more. The next call returns this error.
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
   }
-}, TIDY_MS);
+}, CLOSE_DELETED_MS);

@@ -1,6 +1,5 @@
-// The forwarding thread's side of the writer: gathers what happened for a moment and sends it over in one go.
-// Must stay true: nothing here waits, and what is on its way is bounded: beyond that it is dropped and counted. When the
-// thread ends, what it had is counted as lost, and another is started when something new has happened.
+// Collects requests, lines and posts on the main thread, and sends them to the writer thread in batches.
+// Invariant: nothing here waits, and unacknowledged data is limited; what exceeds the limit is dropped and counted.
 import { Worker } from 'node:worker_threads';
 import { backoffMs } from '../../../core/backoff.ts';
 import type { Logger } from '../../../core/logger.ts';
@@ -8,92 +7,93 @@ import type { Exchange } from '../../../core/exchange/exchange.ts';
 import type { RawBodies } from '../../../core/exchange/body-capture.ts';
 import type { RequestOwner } from '../ingest/request-owners.ts';
 import type { LogRecord, RecordOrigin } from '../log-record.ts';
-import { pack, type PackedDeployment } from '../ingest/request-record.ts';
+import type { DeploymentIdentity } from '../../../core/deployment-identity.ts';
+import { pack } from '../ingest/request-record.ts';
 import { RunningRequests, type RunningRequest } from '../ingest/running-requests.ts';
-import type { Batch, Posted, PostedLines, WriterData, WriterMessage } from './writer-thread.ts';
+import type { Batch, PostedLines, StorePost, WriterData, WriterMessage } from './writer-thread.ts';
 import type { LostRecords } from '../store/store-writer.ts';
 
-/** Why something was not recorded: the writer is behind, cannot open its folder, or met one of its own troubles. */
-export type DroppedRecords = LostRecords | 'queue_full' | 'store_unusable';
+/** Reason for dropping records: the writer is behind, cannot open its folder, or could not write. */
+type DroppedRecords = LostRecords | 'queue_full' | 'store_unusable';
 
-/** What became of something that was posted. */
+/** `stored`: number of records. */
 export type PostResult = { readonly stored: number } | { readonly problem: DroppedRecords };
 
 export interface WriterClientFigures {
-  /** By kind of record. */
+  /** Number of stored records by kind. */
   readonly stored: ReadonlyMap<string, number>;
-  /** Requests, posted records and pieces of a stream (up to 64 KiB each), by reason. */
+  /** Number of dropped requests, posted records and chunks of a stream (up to 64 KiB each), by reason. */
   readonly dropped: ReadonlyMap<DroppedRecords, number>;
-  /** Requests that were stored without the bodies that were copied of them, because the writer is behind. */
+  /** Requests that were stored without their captured bodies, since the writer was behind. */
   readonly bodiesDropped: number;
-  /** Bytes that are on their way to the writer. */
+  /** Weight of the data that the writer has not acknowledged. */
   readonly queuedBytes: number;
   readonly headSeq: number;
-  /** Bytes on the disk. */
+  /** Size of all segments. */
   readonly storeBytes: number;
 }
 
-/** How long what happened is gathered. Together with a transaction it is what a `kill -9` can lose. */
+/** Longest time that data is collected for a batch. `kill -9` loses this much, and the running transaction. */
 const GATHER_MS = 20;
-/** What may be on its way. */
+/** Maximum weight of the data that the writer has not acknowledged. */
 const MAX_QUEUED_BYTES = 64 * 1024 ** 2;
-/** Bodies may come along while no more than this part of it is taken: a few of them must not crowd out many requests. */
-const BODIES_PART = 2;
-/** What is sent at once, however short the time. */
+/** Maximum weight with bodies, so that a few large bodies do not displace many requests. */
+const MAX_QUEUED_BYTES_WITH_BODIES = MAX_QUEUED_BYTES / 2;
+/** A batch of this weight is sent immediately. */
 const SEND_BYTES = 512 * 1024;
-/** What a request weighs, bodies aside; a record that was posted, its texts aside. */
+/** Weight of a request without its bodies. */
 const REQUEST_BYTES = 1024;
+/** Weight of a record without its texts. */
 const RECORD_BYTES = 512;
 /** Weight of one entry of `running`. */
 const RUNNING_BYTES = 128;
 const LF = 0x0a;
-/** At the end, what waits is written for so long at most: whoever holds the file must not hold us. */
+/** Longest wait for the writer at the end, since another process may have locked the file. */
 const LAST_MS = 15_000;
 const FIRST_PAUSE_MS = 1000;
 const LONGEST_PAUSE_MS = 30_000;
-/** Sources are run as they are; the build has .js in the same place. */
+/** The file has the extension of this one: .ts in the source tree, .js in the build. */
 const THREAD = new URL(`./writer-thread${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url);
 
-interface Pending extends Batch {
+interface PendingBatch extends Batch {
   requests: unknown[];
   chunks: { stream: number; bytes: Uint8Array | undefined }[];
   streams: { stream: number; origin: RecordOrigin }[];
-  posted: Posted[];
+  posts: StorePost[];
   running: RunningRequest[];
   fileOrigin: RequestOwner | undefined;
-  /** Bytes, roughly. */
+  /** Estimated bytes in memory. */
   weight: number;
-  /** Requests, pieces of streams, posted records. */
+  /** Number of requests, chunks of streams and posted records. */
   count: number;
 }
 
-const empty = (): Pending => ({
+const emptyBatch = (): PendingBatch => ({
   requests: [],
   chunks: [],
   streams: [],
-  posted: [],
+  posts: [],
   running: [],
   fileOrigin: undefined,
   weight: 0,
   count: 0,
 });
 
-/** What they take in memory, which is more than what is in them. */
-const sizeOf = ({ request, response }: RawBodies): number =>
+/** Memory of bodies, including the unused part of their buffers. */
+const memoryOf = ({ request, response }: RawBodies): number =>
   (request?.bytes.buffer.byteLength ?? 0) + (response?.bytes.buffer.byteLength ?? 0);
 
-/** With a memory of its own: on its way to the thread a view takes all of its buffer with it. */
-const alone = (bytes: Uint8Array): Uint8Array =>
+/** Copies a view on a part of a buffer, since `postMessage` copies the whole buffer of a view. */
+const withOwnBuffer = (bytes: Uint8Array): Uint8Array =>
   bytes.byteLength === bytes.buffer.byteLength ? bytes : new Uint8Array(bytes);
 
-/** Short lines take far more as records than as bytes. */
-function linesIn(bytes: Uint8Array): number {
+function countLines(bytes: Uint8Array): number {
   let count = 0;
   for (let at = bytes.indexOf(LF); at !== -1; at = bytes.indexOf(LF, at + 1)) count++;
   return count;
 }
 
-const weigh = (records: readonly LogRecord[]): number =>
+const weightOf = (records: readonly LogRecord[]): number =>
   records.reduce(
     (sum, { message, attributes }) => sum + RECORD_BYTES + message.length + attributes.length,
     0,
@@ -102,20 +102,24 @@ const weigh = (records: readonly LogRecord[]): number =>
 export class WriterClient {
   #data: WriterData;
   readonly #log: Logger;
-  readonly #stored: (headSeq: number) => void;
+  readonly #onStored: (headSeq: number) => void;
   #thread: Worker | undefined;
-  #pending = empty();
-  /** Memory of bodies in `#pending`, which the thread gets as it is. */
-  #handed: ArrayBuffer[] = [];
+  #pending = emptyBatch();
+  /** Buffers of the bodies in `#pending`, which are moved to the thread instead of copied. */
+  #transfer: ArrayBuffer[] = [];
   readonly #running = new RunningRequests();
   #bodiesDropped = 0;
   #timer: NodeJS.Timeout | undefined;
-  /** Batches that the thread has not answered yet, in their order. */
-  #onTheirWay: Pick<Pending, 'weight' | 'count'>[] = [];
-  #bytesOnTheirWay = 0;
+  /** Batches that the thread has not acknowledged, in their order. */
+  #sent: Pick<PendingBatch, 'weight' | 'count'>[] = [];
+  /** Weight of all batches in `#sent`. */
+  #sentBytes = 0;
+  /** Last number of a post or stream. */
   #n = 0;
+  /** Receives the results of posts, by number of the post. */
   readonly #posts = new Map<number, (result: PostResult) => void>();
   readonly #streams = new Map<number, RecordOrigin>();
+  /** Ends of the thread in succession, without a successful start between. */
   #failures = 0;
   /** Records lost as `store_unusable` before the current series of failures. */
   #lostBefore = 0;
@@ -125,16 +129,16 @@ export class WriterClient {
   #headSeq = 0;
   #storeBytes = 0;
 
-  /** `stored` is told the newest place whenever something was stored. */
-  constructor(data: WriterData, log: Logger, stored: (headSeq: number) => void) {
+  /** `onStored` is called with the newest sequence number after records were stored. */
+  constructor(data: WriterData, log: Logger, onStored: (headSeq: number) => void) {
     this.#data = data;
     this.#log = log;
-    this.#stored = stored;
+    this.#onStored = onStored;
   }
 
   get figures(): WriterClientFigures {
     const { stored, dropped } = this.#counts;
-    const queuedBytes = this.#bytesOnTheirWay + this.#pending.weight;
+    const queuedBytes = this.#sentBytes + this.#pending.weight;
     return {
       stored,
       dropped,
@@ -145,27 +149,27 @@ export class WriterClient {
     };
   }
 
-  /** Starts the thread now, for what it does by itself: follow files, delete what is old. */
+  /** Starts the thread unless it is running or in a pause after a failure. */
   open(): void {
     if (this.#isClosing) return;
     if (this.#thread === undefined && performance.now() >= this.#pauseUntilMs) this.#start();
   }
 
-  /** A request that ended. Hot path. */
-  request(exchange: Exchange, deployment: PackedDeployment | undefined): void {
-    // Taken in any case: what a tap holds is counted until then.
-    const raw = exchange.tap?.take();
+  /** Records a request that has ended. Hot path. */
+  request(exchange: Exchange, deployment: DeploymentIdentity | undefined): void {
+    // Taken in any case, since captured bodies count against their limit until they are taken.
+    const raw = exchange.bodyCapture?.take();
     if (!this.#hasRoom(REQUEST_BYTES)) return this.#drop('queue_full');
-    const bodies = raw && this.#fitting(raw);
+    const bodies = raw && this.#bodiesIfRoom(raw);
     pack(this.#pending.requests, exchange, deployment, bodies);
-    this.#added(REQUEST_BYTES + (bodies ? sizeOf(bodies) : 0));
+    this.#added(REQUEST_BYTES + (bodies ? memoryOf(bodies) : 0));
   }
 
   /**
-   * A request was given to a deployment. Only called when files are followed or a supervised process may be several
-   * replicas: lines that name the request belong to its replica.
+   * Tells the writer the replica of a running request, for lines that name it. Called only if files are followed or a
+   * supervised process may serve several replicas.
    */
-  routed(exchange: Exchange, deployment: PackedDeployment): void {
+  routed(exchange: Exchange, deployment: DeploymentIdentity): void {
     if (!this.#hasRoom(RUNNING_BYTES)) return;
     this.#running.add(exchange, deployment);
     this.#added(0, 0);
@@ -174,7 +178,7 @@ export class WriterClient {
   /** Sets the origin of later lines of a stream. */
   setOrigin(stream: number, origin: RecordOrigin): void {
     if (!this.#streams.has(stream)) return;
-    // Earlier bytes keep the earlier origin.
+    // Sends earlier bytes first, so that their lines keep the earlier origin.
     this.#flush();
     this.#streams.set(stream, origin);
     this.#pending.streams.push({ stream, origin });
@@ -182,13 +186,13 @@ export class WriterClient {
 
   /** Sets the owner of later lines of followed files that name no known request. */
   setFileOwner(origin: RequestOwner): void {
-    this.#data = { ...this.#data, intake: { ...this.#data.intake, fileOrigin: origin } };
-    if (this.#data.intake.files.length === 0) return;
+    this.#data = { ...this.#data, ingest: { ...this.#data.ingest, fileOrigin: origin } };
+    if (this.#data.ingest.files.length === 0) return;
     this.#pending.fileOrigin = origin;
     this.#added(RUNNING_BYTES, 0);
   }
 
-  /** A new stream of lines; returns its number. */
+  /** Opens a stream of log lines. Returns its number. */
   stream(origin: RecordOrigin): number {
     const stream = ++this.#n;
     this.#streams.set(stream, origin);
@@ -196,37 +200,38 @@ export class WriterClient {
     return stream;
   }
 
-  /** Bytes of a stream, or its end. */
+  /** Records bytes of a stream. `undefined` ends the stream. */
   bytes(stream: number, bytes: Uint8Array | undefined): void {
-    const weight = bytes === undefined ? 0 : bytes.length + RECORD_BYTES * linesIn(bytes);
+    // Lines are counted, since short lines take much more memory as records than as bytes.
+    const weight = bytes === undefined ? 0 : bytes.length + RECORD_BYTES * countLines(bytes);
     if (bytes === undefined) this.#streams.delete(stream);
     else if (!this.#hasRoom(weight)) return this.#drop('queue_full');
-    this.#pending.chunks.push({ stream, bytes: bytes && alone(bytes) });
+    this.#pending.chunks.push({ stream, bytes: bytes && withOwnBuffer(bytes) });
     this.#added(weight);
   }
 
-  /** Stores records and lines from outside; resolves when they are on disk as far as `kill -9` goes, or are not. */
+  /** Stores records and lines. Resolves when `kill -9` cannot lose them any more, or when they are lost. */
   post(records: readonly LogRecord[], lines?: PostedLines): Promise<PostResult> {
     const count = records.length + (lines?.count ?? 0);
-    const bytes = weigh(records) + (lines ? this.#weighLines(lines) : 0);
+    const bytes = weightOf(records) + (lines ? this.#weightOfLines(lines) : 0);
     if (this.#isClosing || !this.#hasRoom(bytes)) {
       this.#drop('queue_full', count);
       return Promise.resolve({ problem: 'queue_full' });
     }
     const n = ++this.#n;
-    this.#pending.posted.push({ n, records, lines });
+    this.#pending.posts.push({ n, records, lines });
     const { promise, resolve } = Promise.withResolvers<PostResult>();
     this.#posts.set(n, resolve);
     this.#added(bytes, count);
     return promise;
   }
 
-  /** A reader has found a file damaged. */
+  /** Reports to the writer that the reader has found a segment damaged. */
   damaged(path: string, problem: string): void {
     this.#thread?.postMessage({ damaged: path, problem });
   }
 
-  /** Writes what is on its way, up to the deadline (performance.now()) or 15 s. */
+  /** Writes all data, until the deadline (performance.now()) or for 15 s, whichever comes first. */
   async close(deadlineMs: number): Promise<void> {
     this.#flush();
     this.#isClosing = true;
@@ -243,23 +248,23 @@ export class WriterClient {
     await thread.terminate();
   }
 
-  /** Bodies for which there is room; a request goes without rather than not at all. */
-  #fitting(bodies: RawBodies): RawBodies | undefined {
-    if (!this.#hasRoom(REQUEST_BYTES + sizeOf(bodies), MAX_QUEUED_BYTES / BODIES_PART)) {
+  /** Returns the bodies if there is room for them. Otherwise the request is stored without them. */
+  #bodiesIfRoom(bodies: RawBodies): RawBodies | undefined {
+    if (!this.#hasRoom(REQUEST_BYTES + memoryOf(bodies), MAX_QUEUED_BYTES_WITH_BODIES)) {
       this.#bodiesDropped++;
       return undefined;
     }
-    for (const body of [bodies.request, bodies.response]) if (body) this.#handed.push(body.bytes.buffer);
+    for (const body of [bodies.request, bodies.response]) if (body) this.#transfer.push(body.bytes.buffer);
     return bodies;
   }
 
-  /** Short lines take more as records than as bytes, and no more is made of a long one than its beginning. */
-  #weighLines({ bytes: { length }, count }: PostedLines): number {
-    return length + RECORD_BYTES * count + 4 * Math.min(length, count * this.#data.intake.maxLineBytes);
+  /** Estimates the memory of lines: their bytes, and a record each, whose texts are cut at `maxLineBytes`. */
+  #weightOfLines({ bytes: { length }, count }: PostedLines): number {
+    return length + RECORD_BYTES * count + 4 * Math.min(length, count * this.#data.ingest.maxLineBytes);
   }
 
-  #hasRoom(bytes: number, of = MAX_QUEUED_BYTES): boolean {
-    return this.#bytesOnTheirWay + this.#pending.weight + bytes <= of;
+  #hasRoom(bytes: number, limit = MAX_QUEUED_BYTES): boolean {
+    return this.#sentBytes + this.#pending.weight + bytes <= limit;
   }
 
   #drop(why: DroppedRecords, count = 1): void {
@@ -277,22 +282,22 @@ export class WriterClient {
   #flush(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
-    this.#tellRunning();
+    this.#addRunning();
     if (this.#pending.weight === 0 && this.#pending.chunks.length === 0) return;
     this.open();
     const batch = this.#pending;
-    const handed = this.#handed;
-    this.#pending = empty();
-    this.#handed = [];
+    const transfer = this.#transfer;
+    this.#pending = emptyBatch();
+    this.#transfer = [];
     if (this.#thread === undefined) return this.#lose(batch);
-    this.#onTheirWay.push({ weight: batch.weight, count: batch.count });
-    this.#bytesOnTheirWay += batch.weight;
+    this.#sent.push({ weight: batch.weight, count: batch.count });
+    this.#sentBytes += batch.weight;
     // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread, not a window
-    this.#thread.postMessage(batch, handed);
+    this.#thread.postMessage(batch, transfer);
   }
 
   /** Adds the running requests to the batch. */
-  #tellRunning(): void {
+  #addRunning(): void {
     const running = this.#running.take();
     this.#pending.running = running;
     this.#pending.weight += RUNNING_BYTES * running.length;
@@ -300,12 +305,13 @@ export class WriterClient {
       this.#timer = setTimeout(() => this.#flush(), GATHER_MS).unref();
   }
 
-  #lose({ count, posted }: Pending): void {
+  /** Drops a batch that cannot be sent. */
+  #lose({ count, posts }: PendingBatch): void {
     this.#drop('store_unusable', count);
-    for (const { n } of posted) this.#answer(n, { problem: 'store_unusable' });
+    for (const { n } of posts) this.#resolvePost(n, { problem: 'store_unusable' });
   }
 
-  #answer(n: number, result: PostResult): void {
+  #resolvePost(n: number, result: PostResult): void {
     const resolve = this.#posts.get(n);
     this.#posts.delete(n);
     resolve?.(result);
@@ -314,33 +320,33 @@ export class WriterClient {
   #start(): void {
     const thread = new Worker(THREAD, { workerData: this.#data });
     this.#thread = thread;
-    // What is running keeps the process alive, not this.
+    // The thread does not keep the process alive.
     thread.unref();
     this.#pending.streams = Array.from(this.#streams, ([stream, origin]) => ({ stream, origin }));
     thread.on('message', (message: WriterMessage) => this.#onMessage(message));
     thread.on('error', (error) => this.#onEnd(thread, error.message));
-    thread.on('exit', () => this.#onEnd(thread, 'it ended'));
+    thread.on('exit', () => this.#onEnd(thread, 'the writer thread of the log store ended'));
   }
 
-  #onMessage({ opened, done, headSeq, bytes, stored, lost, posted, said }: WriterMessage): void {
-    for (const { level, event, fields, name } of said)
+  #onMessage({ opened, done, headSeq, bytes, stored, lost, posts, logged }: WriterMessage): void {
+    for (const { level, event, fields, name } of logged)
       if (name === undefined) this.#log[level](event, fields);
       else this.#log.event(name, fields);
     if (opened !== undefined && opened !== '') return this.#onEnd(this.#thread!, opened);
-    for (const { weight } of this.#onTheirWay.splice(0, done)) this.#bytesOnTheirWay -= weight;
+    for (const { weight } of this.#sent.splice(0, done)) this.#sentBytes -= weight;
     this.#storeBytes = bytes;
     const counts = this.#counts;
     for (const [kind, n] of Object.entries(stored))
       counts.stored.set(kind, (counts.stored.get(kind) ?? 0) + n);
     for (const [why, n] of Object.entries(lost)) this.#drop(why as LostRecords, n);
-    for (const { n, ...result } of posted) this.#answer(n, result);
-    if (opened === '') this.#opened();
+    for (const { n, ...result } of posts) this.#resolvePost(n, result);
+    if (opened === '') this.#onOpened();
     if (headSeq === this.#headSeq) return;
     this.#headSeq = headSeq;
-    this.#stored(headSeq);
+    this.#onStored(headSeq);
   }
 
-  #opened(): void {
+  #onOpened(): void {
     const { dropped } = this.#counts;
     const lost = (dropped.get('store_unusable') ?? 0) - this.#lostBefore;
     if (this.#failures > 0) this.#log.event('log_store_back', { lost });
@@ -351,15 +357,16 @@ export class WriterClient {
     if (this.#thread !== thread) return;
     this.#thread = undefined;
     void thread.terminate();
-    const lost = this.#onTheirWay.splice(0).reduce((sum, { count }) => sum + count, 0);
-    this.#bytesOnTheirWay = 0;
+    const lost = this.#sent.splice(0).reduce((sum, { count }) => sum + count, 0);
+    this.#sentBytes = 0;
     if (lost > 0) this.#drop('store_unusable', lost);
-    // What was posted since then has another thread before it.
-    const later = new Set(this.#pending.posted.map(({ n }) => n));
-    for (const n of Array.from(this.#posts.keys()).filter((one) => !later.has(one)))
-      this.#answer(n, { problem: 'store_unusable' });
+    // Posts that were not sent yet wait for the next thread.
+    const notSent = new Set(this.#pending.posts.map(({ n }) => n));
+    for (const n of Array.from(this.#posts.keys()).filter((one) => !notSent.has(one)))
+      this.#resolvePost(n, { problem: 'store_unusable' });
     if (this.#isClosing) {
-      if (lost > 0) this.#log.error('records are lost', { why: 'not stored before the end', count: lost });
+      if (lost > 0)
+        this.#log.error('log records lost', { why: 'not stored before the shutdown deadline', count: lost });
       return;
     }
     if (this.#failures === 0) this.#lostBefore = (this.#counts.dropped.get('store_unusable') ?? 0) - lost;

@@ -1,6 +1,5 @@
-// The thread that writes the record: packed requests, bytes of logged lines and posted records become rows.
-// Must stay true: what arrived is stored in the order of its arrival, one transaction for all that waits; each batch is
-// answered, so that who sends knows what is still on its way, and what was posted is answered only once it is stored.
+// Worker thread that writes the log store: converts batches of the main thread and followed files to records.
+// Invariant: batches are stored in their order, and each batch and post is acknowledged once it is stored or lost.
 import { parentPort, workerData } from 'node:worker_threads';
 import type { EventName } from '../../../core/events.ts';
 import type { StoreEntry } from '../store/segment-writer.ts';
@@ -18,57 +17,61 @@ import type { RunningRequest } from '../ingest/running-requests.ts';
 
 export interface WriterData {
   readonly writer: WriterOptions;
-  readonly intake: IngesterOptions;
+  readonly ingest: IngesterOptions;
 }
 
-/** What is sent in one go. */
+/** Data that the main thread has collected since the last batch. */
 export interface Batch {
-  /** Requests, packed one after the other (request-record.ts). */
+  /** Packed requests (request-record.ts). */
   readonly requests: readonly unknown[];
-  /** Bytes that a stream gave; none: the stream has ended. */
+  /** Bytes of streams of log lines. `undefined`: the stream has ended. */
   readonly chunks: readonly { readonly stream: number; readonly bytes: Uint8Array | undefined }[];
-  /** Streams that are new. */
+  /** New streams, and streams with a new origin. */
   readonly streams: readonly { readonly stream: number; readonly origin: RecordOrigin }[];
   /** Running requests, if files are followed. */
   readonly running: readonly RunningRequest[];
   /** New owner of lines of followed files that name no known request. */
   readonly fileOrigin?: RequestOwner | undefined;
-  /** Posted from outside; its answer has the same number. */
-  readonly posted: readonly Posted[];
+  readonly posts: readonly StorePost[];
 }
 
-export interface Posted {
+/** Records and lines that the main thread waits for until they are stored. */
+export interface StorePost {
+  /** Number of the post in its acknowledgement. */
   readonly n: number;
   readonly records: readonly LogRecord[];
-  /** NDJSON or plain lines, to be read as those of a replica. */
   readonly lines?: PostedLines | undefined;
 }
 
+/** Lines, each plain text or a JSON object, as a replica writes them. */
 export interface PostedLines {
   readonly bytes: Uint8Array;
   readonly origin: RecordOrigin;
-  /** How many records they may become. */
+  /** Maximum number of records. */
   readonly count: number;
 }
 
-/** What has become of batches. */
-interface News {
-  /** Batches that are done with. */
+/** Acknowledgement of batches and posts. */
+interface WriteResult {
+  /** Number of batches that are stored or lost. */
   done: number;
-  /** Records by kind. */
+  /** Number of stored records by kind. */
   readonly stored: Record<string, number>;
+  /** Number of lost records by reason. */
   readonly lost: Partial<Record<LostRecords, number>>;
-  readonly posted: ({ readonly n: number } & (
+  readonly posts: ({ readonly n: number } & (
     { readonly stored: number } | { readonly problem: LostRecords }
   ))[];
 }
 
-export interface WriterMessage extends Readonly<News> {
-  /** First message: '' or why the record cannot be kept. */
+export interface WriterMessage extends Readonly<WriteResult> {
+  /** Only in the first message: '' or an error text, if the folder cannot be used. */
   readonly opened?: string;
   readonly headSeq: number;
+  /** Size of all segments. */
   readonly bytes: number;
-  readonly said: readonly {
+  /** Lines for weir's own log. */
+  readonly logged: readonly {
     level: 'info' | 'warn' | 'error';
     event: string;
     fields: Record<string, unknown>;
@@ -77,95 +80,96 @@ export interface WriterMessage extends Readonly<News> {
   }[];
 }
 
-/** Where the file is held by somebody else, it is tried again this much later. */
+/** Pause before the next attempt while another process has locked the file. */
 const BUSY_MS = 20;
 const TICK_MS = 25;
-const TIDY_EVERY_TICKS = 40;
-/** Records in one transaction: none shall take so long that those who look things up must wait. */
+const APPLY_LIMITS_EVERY_TICKS = 40;
+/** Maximum number of records in one transaction, so that readers need not wait long. */
 const MAX_ENTRIES = 2000;
-/** Items beyond which followed files wait. */
-const MAX_WAITING = 50;
+/** Number of queued items at which reading of followed files pauses. */
+const MAX_QUEUED = 50;
 
 const port = parentPort!;
-const { writer: writerOptions, intake: intakeOptions } = workerData as WriterData;
+const { writer: writerOptions, ingest: ingestOptions } = workerData as WriterData;
 
-let said: WriterMessage['said'][number][] = [];
+let logged: WriterMessage['logged'][number][] = [];
 const writer = new StoreWriter(
   writerOptions,
-  (level, event, fields, name) => void said.push({ level, event, fields, name }),
+  (level, event, fields, name) => void logged.push({ level, event, fields, name }),
   Date.now,
 );
-const intake = new Ingester(intakeOptions);
+const ingester = new Ingester(ingestOptions);
 
-/** What is stored together, or not at all, and what is owed for it. */
+/** Entries that are stored in the same transaction. */
 interface Item {
   readonly entries: StoreEntry[];
-  /** Number of the post that waits for it; `batch`: it is the last of one; `tick`: nobody waits. */
-  readonly of: number | 'batch' | 'tick';
-  /** Where reading of followed files stands behind these entries. */
+  /** Number of the post to acknowledge; `batch`: the last item of a batch; `tick`: nothing to acknowledge. */
+  readonly source: number | 'batch' | 'tick';
+  /** Positions in the followed files after these entries, as JSON. */
   note?: string;
 }
 
 let queue: Item[] = [];
 let isWriting = false;
-/** What is to be done once nothing waits any more: nobody sends after that. */
+/** Called when the queue is empty after `close`. */
 let finish: (() => void) | undefined;
 
-function accept({ streams, requests, chunks, posted, running, fileOrigin }: Batch): void {
+function accept({ streams, requests, chunks, posts, running, fileOrigin }: Batch): void {
   const entries: StoreEntry[] = [];
-  if (fileOrigin) intake.setFileOwner(fileOrigin);
-  for (const { requestId, owner } of running) intake.addRunning(requestId, owner);
-  for (const { stream, origin } of streams) intake.openStream(stream, origin);
-  intake.addRequests(requests, entries);
-  for (const { stream, bytes } of chunks) intake.addBytes(stream, bytes, entries);
-  for (const { n, records, lines } of posted) {
-    const own: StoreEntry[] = records.map((record) => ({ record: intake.sanitized(record) }));
-    if (lines) intake.addLines(lines.bytes, lines.origin, own);
-    queue.push({ entries: own, of: n });
+  if (fileOrigin) ingester.setFileOwner(fileOrigin);
+  for (const { requestId, owner } of running) ingester.addRunning(requestId, owner);
+  for (const { stream, origin } of streams) ingester.openStream(stream, origin);
+  ingester.addRequests(requests, entries);
+  for (const { stream, bytes } of chunks) ingester.addBytes(stream, bytes, entries);
+  for (const { n, records, lines } of posts) {
+    const own: StoreEntry[] = records.map((record) => ({ record: ingester.sanitized(record) }));
+    if (lines) ingester.addLines(lines.bytes, lines.origin, own);
+    queue.push({ entries: own, source: n });
   }
-  queue.push({ entries, of: 'batch' });
+  queue.push({ entries, source: 'batch' });
 }
 
-/** Records read from followed files, not in the queue yet. */
-interface Held {
+/** Records of followed files that wait for OWNER_DELAY_MS. */
+interface DelayedRecords {
   readonly records: readonly LogRecord[];
+  /** When the wait began (performance.now()). */
   readonly sinceMs: number;
   note?: string;
 }
 
 /**
- * How long lines of followed files wait before their owner is looked up: longer than the sender's GATHER_MS, so that the
- * request that they name is known.
+ * How long lines of followed files wait before their owner is looked up. Longer than GATHER_MS of the main thread, so
+ * that the requests that they name are known.
  */
-const HELD_MS = 60;
-const held: Held[] = [];
+const OWNER_DELAY_MS = 60;
+const delayed: DelayedRecords[] = [];
 
-/** Puts records that are held since `untilMs` (performance.now()) or longer into the queue. */
-function release(untilMs: number): void {
-  while (held[0] !== undefined && held[0].sinceMs <= untilMs) {
-    const { records, note } = held.shift()!;
+/** Queues the records whose wait began at `untilMs` (performance.now()) or earlier. */
+function queueDelayed(untilMs: number): void {
+  while (delayed[0] !== undefined && delayed[0].sinceMs <= untilMs) {
+    const { records, note } = delayed.shift()!;
     const item: Item = {
-      entries: records.map((record) => ({ record: intake.withOwner(record) })),
-      of: 'tick',
+      entries: records.map((record) => ({ record: ingester.withOwner(record) })),
+      source: 'tick',
     };
     if (note !== undefined) item.note = note;
     queue.push(item);
   }
 }
 
-/** Items from the front of the queue that make one transaction. */
-function gather(): Item[] {
+/** Returns items from the front of the queue for one transaction. */
+function nextItems(): Item[] {
   let count = 0;
   const end = queue.findIndex(({ entries }) => (count += entries.length) > MAX_ENTRIES);
   return queue.slice(0, end === -1 ? queue.length : Math.max(1, end));
 }
 
-/** Stores what waits; tells the other side what is done. */
+/** Stores the queue, and acknowledges it. */
 function write(): void {
   isWriting = false;
-  const news: News = { done: 0, stored: {}, lost: {}, posted: [] };
+  const written: WriteResult = { done: 0, stored: {}, lost: {}, posts: [] };
   while (queue.length > 0) {
-    const items = gather();
+    const items = nextItems();
     const entries = items.flatMap((item) => item.entries);
     const note = items.findLast((item) => item.note !== undefined)?.note;
     const isEmpty = entries.length === 0 && note === undefined;
@@ -176,62 +180,63 @@ function write(): void {
       break;
     }
     queue = queue.slice(items.length);
-    if (result.kind === 'lost') news.lost[result.why] = (news.lost[result.why] ?? 0) + entries.length;
-    else for (const { record } of entries) news.stored[record.kind] = (news.stored[record.kind] ?? 0) + 1;
-    for (const { of, entries: own } of items)
-      if (of === 'batch') news.done++;
-      else if (of !== 'tick')
-        news.posted.push(
-          result.kind === 'lost' ? { n: of, problem: result.why } : { n: of, stored: own.length },
+    if (result.kind === 'lost') written.lost[result.why] = (written.lost[result.why] ?? 0) + entries.length;
+    else
+      for (const { record } of entries) written.stored[record.kind] = (written.stored[record.kind] ?? 0) + 1;
+    for (const { source, entries: own } of items)
+      if (source === 'batch') written.done++;
+      else if (source !== 'tick')
+        written.posts.push(
+          result.kind === 'lost' ? { n: source, problem: result.why } : { n: source, stored: own.length },
         );
   }
-  tell(news);
+  send(written);
   if (queue.length === 0) finish?.();
 }
 
-function tell(news: News & { opened?: string }): void {
-  const message: WriterMessage = { ...news, headSeq: writer.headSeq, bytes: writer.bytes, said };
-  said = [];
+function send(result: WriteResult & { opened?: string }): void {
+  const message: WriterMessage = { ...result, headSeq: writer.headSeq, bytes: writer.bytes, logged };
+  logged = [];
   port.postMessage(message);
 }
 
 const opened = writer.open();
-tell({ opened, done: 0, stored: {}, lost: {}, posted: [] });
+send({ opened, done: 0, stored: {}, lost: {}, posts: [] });
 if (opened === '') {
   let ticks = 0;
   const tick = () => {
     const entries: StoreEntry[] = [];
-    intake.tick(entries);
-    release(performance.now() - HELD_MS);
-    if (entries.length > 0) queue.push({ entries, of: 'tick' });
+    ingester.tick(entries);
+    queueDelayed(performance.now() - OWNER_DELAY_MS);
+    if (entries.length > 0) queue.push({ entries, source: 'tick' });
     if (queue.length > 0 && !isWriting) write();
-    if (++ticks % TIDY_EVERY_TICKS !== 0) return;
-    writer.tidy();
-    if (said.length > 0) tell({ done: 0, stored: {}, lost: {}, posted: [] });
+    if (++ticks % APPLY_LIMITS_EVERY_TICKS !== 0) return;
+    writer.applyLimits();
+    if (logged.length > 0) send({ done: 0, stored: {}, lost: {}, posts: [] });
   };
   const timer = setInterval(tick, TICK_MS);
-  const follower = intake.follow({
-    deliver: (records) => void held.push({ records, sinceMs: performance.now() }),
-    // Called in the same turn as `deliver`: the positions belong to the last held records.
+  const follower = ingester.follow({
+    deliver: (records) => void delayed.push({ records, sinceMs: performance.now() }),
+    // Called in the same turn as `deliver`, so the positions belong to the last delayed records.
     save(positions) {
       const note = JSON.stringify(positions);
-      const last = held.at(-1);
+      const last = delayed.at(-1);
       if (last) last.note = note;
-      else held.push({ records: [], sinceMs: performance.now(), note });
+      else delayed.push({ records: [], sinceMs: performance.now(), note });
     },
     load: () => (writer.note === '' ? [] : (JSON.parse(writer.note) as FilePosition[])),
-    isFull: () => queue.length + held.length > MAX_WAITING,
+    isFull: () => queue.length + delayed.length > MAX_QUEUED,
     report: (file, problem) =>
-      void said.push({ level: 'warn', event: 'a log file is not followed', fields: { file, problem } }),
+      void logged.push({ level: 'warn', event: 'log file not followed', fields: { file, problem } }),
   });
   const close = async () => {
     clearInterval(timer);
     await follower?.close();
-    release(Infinity);
+    queueDelayed(Infinity);
     const entries: StoreEntry[] = [];
-    intake.end(entries);
-    queue.push({ entries, of: 'tick' });
-    // The folder stays ours until all of it is written, or who waits for us has enough of it: the file may be held.
+    ingester.end(entries);
+    queue.push({ entries, source: 'tick' });
+    // The folder stays locked until the queue is written, or until the main thread ends this thread at its deadline.
     finish = () => {
       writer.close();
       port.close();

@@ -1,53 +1,60 @@
-// Processor time and memory of replicas (contracts/baseten.md 4.2), and where the figures come from.
-// Must stay true: a replica that was not read has no series; 0 would say that it costs nothing.
+// Families of the replicas' CPU and memory (docs/contracts/serving.md 4.2), and of the source of these values.
+// Invariant: a replica without a reading has no series, since 0 would mean that it uses nothing.
 import type { ContainerReading } from '../../../collectors/collectors.ts';
+import { COMMON_LABELS } from '../deployment-labels.ts';
 import type { Family } from '../family.ts';
-import { COMMON_LABELS, type CommonLabels } from './labels.ts';
+import type { MetricSources } from '../metric-sources.ts';
 
-export function containerFamilies(
-  common: CommonLabels,
-  containers: () => readonly ContainerReading[],
-): Family[] {
-  const labels = ({ deployment, replica }: ContainerReading) => common.with(deployment, { replica });
-  const own = ({ deployment, replica }: ContainerReading) => ({
-    deployment_id: common.id(deployment),
-    replica,
-  });
-  return [
-    {
-      name: 'baseten_container_cpu_usage_seconds_total',
-      type: 'counter',
-      help: 'Core-seconds that the replica has used, restarts included.',
-      labels: [...COMMON_LABELS, 'replica'],
-      samples: () => containers().map((reading) => ({ labels: labels(reading), value: reading.cpuSeconds })),
-    },
-    {
-      name: 'baseten_container_cpu_memory_working_set_bytes',
-      type: 'gauge',
-      help: 'Memory of the replica without file pages that can be dropped.',
-      labels: [...COMMON_LABELS, 'replica'],
-      samples: () =>
-        containers().map((reading) => ({ labels: labels(reading), value: reading.workingSetBytes })),
-    },
-    {
-      name: 'weir_container_cpu_throttled_seconds_total',
-      type: 'counter',
-      help: 'Time the replica was held back by its processor limit, where its control group tells.',
-      labels: ['deployment_id', 'replica'],
-      samples: () =>
-        containers().flatMap((reading) =>
+const commonLabels = ({ labels }: MetricSources, { deployment, replica }: ContainerReading) =>
+  labels.with(deployment, { replica });
+const ownLabels = ({ labels }: MetricSources, { deployment, replica }: ContainerReading) => ({
+  deployment_id: labels.id(deployment),
+  replica,
+});
+
+export const containerFamilies: readonly Family[] = [
+  {
+    name: 'baseten_container_cpu_usage_seconds_total',
+    type: 'counter',
+    help: 'CPU time that the replica used, in core-seconds, restarts included.',
+    labels: [...COMMON_LABELS, 'replica'],
+    samples: (sources) =>
+      sources.collectors
+        .containers()
+        .map((reading) => ({ labels: commonLabels(sources, reading), value: reading.cpuSeconds })),
+  },
+  {
+    name: 'baseten_container_cpu_memory_working_set_bytes',
+    type: 'gauge',
+    help: 'Working set of the replica in bytes: memory in use without inactive file pages.',
+    labels: [...COMMON_LABELS, 'replica'],
+    samples: (sources) =>
+      sources.collectors
+        .containers()
+        .map((reading) => ({ labels: commonLabels(sources, reading), value: reading.workingSetBytes })),
+  },
+  {
+    name: 'weir_container_cpu_throttled_seconds_total',
+    type: 'counter',
+    help: 'CPU time the replica was throttled, in seconds. Only if its control group reports it.',
+    labels: ['deployment_id', 'replica'],
+    samples: (sources) =>
+      sources.collectors
+        .containers()
+        .flatMap((reading) =>
           reading.throttledSeconds === undefined
             ? []
-            : [{ labels: own(reading), value: reading.throttledSeconds }],
+            : [{ labels: ownLabels(sources, reading), value: reading.throttledSeconds }],
         ),
-    },
-    {
-      name: 'weir_container_source_info',
-      type: 'gauge',
-      help: 'Always 1; source is where the figures of the replica come from: cgroup_v2, cgroup_v1, process_tree or docker.',
-      labels: ['deployment_id', 'replica', 'source'],
-      samples: () =>
-        containers().map((reading) => ({ labels: { ...own(reading), source: reading.source }, value: 1 })),
-    },
-  ];
-}
+  },
+  {
+    name: 'weir_container_source_info',
+    type: 'gauge',
+    help: 'Always 1. `source` is where the CPU and memory of the replica are read: cgroup_v2, cgroup_v1, process_tree or docker.',
+    labels: ['deployment_id', 'replica', 'source'],
+    samples: (sources) =>
+      sources.collectors
+        .containers()
+        .map((reading) => ({ labels: { ...ownLabels(sources, reading), source: reading.source }, value: 1 })),
+  },
+];

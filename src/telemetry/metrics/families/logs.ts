@@ -1,70 +1,68 @@
-// weir's own families about its record of what happened: what was stored, what was lost and why, what it takes.
-// Must stay true: what is lost anywhere on the way is counted here, under its reason.
+// Families of the log store: records stored and lost, and the space that they take.
+// Invariant: every record that is lost is counted here, with a reason. Without a log store there are no series.
 import type { RecordKind } from '../../logs/logs.ts';
 import type { Family } from '../family.ts';
-
-/** What the record knows of itself. */
-export interface LogFigures {
-  readonly stored: ReadonlyMap<string, number>;
-  readonly dropped: ReadonlyMap<string, number>;
-  /** Requests without the bodies that were to be kept: not copied, or not taken by the writer. */
-  readonly bodiesSkipped: number;
-  readonly bodiesDropped: number;
-  readonly queuedBytes: number;
-  readonly storeBytes: number;
-}
+import type { LogStoreFigures } from '../metric-sources.ts';
 
 const KINDS = ['request', 'line', 'span', 'event'] satisfies readonly RecordKind[];
 const REASONS = ['queue_full', 'store_full', 'store_error', 'store_unusable'];
 
-/** `figures` gives `undefined` where nothing is recorded: then there are no series. */
-export function logFamilies(figures: () => LogFigures | undefined): Family[] {
-  const counter = (
-    name: string,
-    help: string,
-    label: string,
-    known: readonly string[],
-    counts: (of: LogFigures) => ReadonlyMap<string, number>,
-  ): Family => ({
-    name,
-    type: 'counter',
-    help,
-    labels: [label],
-    samples() {
-      const now = figures();
-      return now ? known.map((one) => ({ labels: { [label]: one }, value: counts(now).get(one) ?? 0 })) : [];
-    },
-  });
-  const gauge = (name: string, help: string, value: (of: LogFigures) => number): Family => ({
-    name,
-    type: 'gauge',
-    help,
-    labels: [],
-    samples() {
-      const now = figures();
-      return now ? [{ labels: {}, value: value(now) }] : [];
-    },
-  });
-  return [
-    counter('weir_log_records_total', 'Records that were stored, by kind.', 'kind', KINDS, (of) => of.stored),
-    counter(
-      'weir_log_records_lost_total',
-      'Requests, pieces of output and posted records that were not recorded, by reason.',
-      'reason',
-      REASONS,
-      (of) => of.dropped,
-    ),
-    {
-      name: 'weir_log_bodies_skipped_total',
-      type: 'counter',
-      help: 'Requests that were recorded without the bodies that were to be kept, because there was no room for them.',
-      labels: [],
-      samples() {
-        const now = figures();
-        return now ? [{ labels: {}, value: now.bodiesSkipped + now.bodiesDropped }] : [];
-      },
-    },
-    gauge('weir_log_queue_bytes', 'Bytes on their way to the record.', (of) => of.queuedBytes),
-    gauge('weir_log_store_bytes', 'Bytes that the record takes on the disk.', (of) => of.storeBytes),
-  ];
-}
+const counter = (
+  name: string,
+  help: string,
+  label: string,
+  values: readonly string[],
+  countsOf: (figures: LogStoreFigures) => ReadonlyMap<string, number>,
+): Family => ({
+  name,
+  type: 'counter',
+  help,
+  labels: [label],
+  samples({ logStore }) {
+    const figures = logStore();
+    if (figures === undefined) return [];
+    const counts = countsOf(figures);
+    return values.map((value) => ({ labels: { [label]: value }, value: counts.get(value) ?? 0 }));
+  },
+});
+
+const single = (
+  name: string,
+  type: 'counter' | 'gauge',
+  help: string,
+  valueOf: (figures: LogStoreFigures) => number,
+): Family => ({
+  name,
+  type,
+  help,
+  labels: [],
+  samples({ logStore }) {
+    const figures = logStore();
+    return figures ? [{ labels: {}, value: valueOf(figures) }] : [];
+  },
+});
+
+export const logFamilies: readonly Family[] = [
+  counter(
+    'weir_log_records_total',
+    'Records written to the log store, by kind.',
+    'kind',
+    KINDS,
+    (of) => of.stored,
+  ),
+  counter(
+    'weir_log_records_lost_total',
+    'Requests, chunks of output and posted records that were not written to the log store, by reason.',
+    'reason',
+    REASONS,
+    (of) => of.dropped,
+  ),
+  single(
+    'weir_log_bodies_skipped_total',
+    'counter',
+    'Requests stored without their bodies because memory or queue space for the bodies ran out.',
+    (of) => of.bodiesSkipped + of.bodiesDropped,
+  ),
+  single('weir_log_queue_bytes', 'gauge', 'Bytes queued for the log store.', (of) => of.queuedBytes),
+  single('weir_log_store_bytes', 'gauge', 'Size of the log store on disk, in bytes.', (of) => of.storeBytes),
+];

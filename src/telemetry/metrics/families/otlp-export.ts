@@ -1,62 +1,53 @@
-// The families of what is sent to OTLP receivers: weir's own.
-// Must stay true: there are as many series as there are connections, and a destination's name is what its owner gave it.
+// Families of the exporters to OTLP destinations.
 import type { Family, Sample } from '../family.ts';
+import type { ExportFigures, MetricParts } from '../metric-sources.ts';
 
-/** How one destination is doing. */
-export interface ExportFigures {
-  readonly destination: string;
-  readonly sent: number;
-  readonly rejected: number;
-  readonly dropped: number;
-  readonly queue_records: number;
-  readonly lag_seconds: number;
-  /** Requests by the status that came back; `none`: nothing did. */
-  readonly requests: ReadonlyMap<string, number>;
-}
-
-export function exportFamilies(readings: () => readonly ExportFigures[]): Family[] {
-  const each = (value: (figures: ExportFigures) => number) => (): Sample[] =>
-    readings().map((figures) => ({
+const figuresOf = ({ exporters }: Pick<MetricParts, 'exporters'>): readonly ExportFigures[] =>
+  exporters?.readings() ?? [];
+const each =
+  (valueOf: (figures: ExportFigures) => number) =>
+  (sources: Pick<MetricParts, 'exporters'>): Sample[] =>
+    figuresOf(sources).map((figures) => ({
       labels: { destination: figures.destination },
-      value: value(figures),
+      value: valueOf(figures),
     }));
-  return [
-    {
-      name: 'weir_otlp_export_records_total',
-      type: 'counter',
-      help: 'Records by what became of them: taken by the receiver (sent), refused for good (rejected), or expired before they could be sent (dropped).',
-      labels: ['destination', 'result'],
-      samples: () =>
-        readings().flatMap((figures) =>
-          (['sent', 'rejected', 'dropped'] as const).map((result) => ({
-            labels: { destination: figures.destination, result },
-            value: figures[result],
-          })),
-        ),
-    },
-    {
-      name: 'weir_otlp_export_requests_total',
-      type: 'counter',
-      help: 'Requests to the receiver by the status of its answer; none: there was no answer.',
-      labels: ['destination', 'code'],
-      samples: () =>
-        readings().flatMap(({ destination, requests }) =>
-          Array.from(requests, ([code, value]) => ({ labels: { destination, code }, value })),
-        ),
-    },
-    {
-      name: 'weir_otlp_export_queue_records',
-      type: 'gauge',
-      help: 'Stored records that are behind the last one that is done with, those among them that are not wanted included.',
-      labels: ['destination'],
-      samples: each((figures) => figures.queue_records),
-    },
-    {
-      name: 'weir_otlp_export_lag_seconds',
-      type: 'gauge',
-      help: 'Age of the oldest record that is still to be sent; 0: there is none.',
-      labels: ['destination'],
-      samples: each((figures) => figures.lag_seconds),
-    },
-  ];
-}
+
+export const otlpExportFamilies: readonly Family<Pick<MetricParts, 'exporters'>>[] = [
+  {
+    name: 'weir_otlp_export_records_total',
+    type: 'counter',
+    help: 'Records by result: accepted by the receiver (sent), rejected by it for good (rejected), or expired before they were sent (dropped).',
+    labels: ['destination', 'result'],
+    samples: (sources) =>
+      figuresOf(sources).flatMap((figures) =>
+        (['sent', 'rejected', 'dropped'] as const).map((result) => ({
+          labels: { destination: figures.destination, result },
+          value: figures[result],
+        })),
+      ),
+  },
+  {
+    name: 'weir_otlp_export_requests_total',
+    type: 'counter',
+    help: 'Requests to the receiver, by HTTP status. `none`: no response.',
+    labels: ['destination', 'code'],
+    samples: (sources) =>
+      figuresOf(sources).flatMap(({ destination, requests }) =>
+        Array.from(requests, ([code, value]) => ({ labels: { destination, code }, value })),
+      ),
+  },
+  {
+    name: 'weir_otlp_export_queue_records',
+    type: 'gauge',
+    help: 'Records stored but not yet processed by this exporter.',
+    labels: ['destination'],
+    samples: each((figures) => figures.queue_records),
+  },
+  {
+    name: 'weir_otlp_export_lag_seconds',
+    type: 'gauge',
+    help: 'Age of the oldest record that is not sent yet, in seconds. 0 means that all are sent.',
+    labels: ['destination'],
+    samples: each((figures) => figures.lag_seconds),
+  },
+];

@@ -1,35 +1,35 @@
-// The families of autoscaling: weir's own.
-// Must stay true: they are what the last decision was made of, and what it was.
-import type { ScaleReading } from '../../../control/scaling/autoscaler.ts';
+// Families of the autoscaler: its last decision for each deployment, and the load that it is based on.
 import type { Family, Sample } from '../family.ts';
+import type { MetricSources, ScalingFigures } from '../metric-sources.ts';
 
-export function scaleFamilies(readings: () => readonly ScaleReading[]): Family[] {
-  const each = (valueOf: (reading: ScaleReading) => number | null) => (): Sample[] =>
-    readings().flatMap((reading) => {
-      const value = valueOf(reading);
-      return value === null ? [] : [{ labels: { deployment_id: reading.id }, value }];
+const each =
+  (valueOf: (figures: ScalingFigures) => number | null) =>
+  ({ autoscaler }: MetricSources): Sample[] =>
+    autoscaler.readings().flatMap((figures) => {
+      const value = valueOf(figures);
+      return value === null ? [] : [{ labels: { deployment_id: figures.id }, value }];
     });
-  return [
-    {
-      name: 'weir_replicas_desired',
-      type: 'gauge',
-      help: 'Replicas that there should be for the requests that come through this weir.',
-      labels: ['deployment_id'],
-      samples: each(({ desired }) => desired),
-    },
-    {
-      name: 'weir_in_flight_mean',
-      type: 'gauge',
-      help: 'Mean of the requests in flight over scale.autoscaling_window; sum it where several weirs serve a deployment.',
-      labels: ['deployment_id'],
-      samples: each(({ mean_in_flight }) => mean_in_flight),
-    },
-    {
-      name: 'weir_in_flight_per_replica_target',
-      type: 'gauge',
-      help: 'Requests in flight that each replica is wanted to have: concurrency target times target utilization.',
-      labels: ['deployment_id'],
-      samples: each(({ in_flight_per_replica }) => in_flight_per_replica),
-    },
-  ];
-}
+
+export const scalingFamilies: readonly Family[] = [
+  {
+    name: 'weir_replicas_desired',
+    type: 'gauge',
+    help: 'Number of replicas that the requests through this weir need.',
+    labels: ['deployment_id'],
+    samples: each(({ desired }) => desired),
+  },
+  {
+    name: 'weir_in_flight_mean',
+    type: 'gauge',
+    help: 'Mean number of requests in flight over scale.autoscaling_window. Sum it if several weirs serve a deployment.',
+    labels: ['deployment_id'],
+    samples: each(({ mean_in_flight }) => mean_in_flight),
+  },
+  {
+    name: 'weir_in_flight_per_replica_target',
+    type: 'gauge',
+    help: 'Target of requests in flight per replica: concurrency target times target utilization.',
+    labels: ['deployment_id'],
+    samples: each(({ in_flight_per_replica }) => in_flight_per_replica),
+  },
+];

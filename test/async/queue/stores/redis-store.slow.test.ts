@@ -1,4 +1,4 @@
-// Redis: the contract of all stores, several that share a queue, and what can happen to a server.
+// Tests of the Redis store: the contract of all stores, several sidecars with one queue, and failures of Redis.
 import { inspect } from 'node:util';
 import { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
@@ -12,13 +12,13 @@ import { until } from '../../../kit/until.ts';
 const HOUR = 3_600_000;
 const T0 = 1_790_000_000_000;
 const MAX = 1000;
-/** Long enough for a machine that is busy with other tests. */
+/** Long enough for a busy machine. */
 const LOCK_MS = 1000;
 const quiet: TaskStoreEvents = { work: () => undefined, expired: () => undefined };
 const ending = { status: 'SUCCEEDED', errors: [], result: undefined, keepResult: false } as const;
 
 let server: RedisServer;
-let eye: Redis;
+let redis: Redis;
 let prefix = '';
 let n = 0;
 const opened: RedisStore[] = [];
@@ -32,18 +32,18 @@ async function open(events = quiet, options: RedisStoreOptions & { url?: string 
   return store;
 }
 
-/** A store that ends when its wire is cut: it can say nothing any more, as after a kill. */
-async function openMortal(events = quiet): Promise<{ store: RedisStore; die: () => void }> {
+/** A store whose connection can be cut, as after a kill of its process. */
+async function openCrashable(events = quiet): Promise<{ store: RedisStore; crash: () => void }> {
   const wire = new Wire(server.port);
   wires.push(wire);
-  return { store: await open(events, { url: await wire.open() }), die: () => wire.cut() };
+  return { store: await open(events, { url: await wire.open() }), crash: () => wire.cut() };
 }
 
-/** Until nobody holds a ticket: locks of the dead have run out. */
-const untilTakenOver = () =>
-  until('what the dead held is free', async () => {
-    const held = await eye.keys(`{${prefix}}:*:active`);
-    const lengths = await Promise.all(held.map((key) => eye.llen(key)));
+/** Waits until no ticket is locked, since the locks of crashed stores have run out. */
+const untilUnlocked = () =>
+  until('no ticket is locked', async () => {
+    const held = await redis.keys(`{${prefix}}:*:active`);
+    const lengths = await Promise.all(held.map((key) => redis.llen(key)));
     return lengths.every((length) => length === 0);
   });
 
@@ -55,42 +55,42 @@ async function clean(): Promise<void> {
 describe.skipIf(isMissing('redis-server'))('with Redis', () => {
   beforeAll(async () => {
     server = await RedisServer.start();
-    eye = new Redis(server.url);
-    eye.on('error', () => {
+    redis = new Redis(server.url);
+    redis.on('error', () => {
       // Tests kill the server.
     });
   });
   afterAll(async () => {
-    eye.disconnect();
+    redis.disconnect();
     await server.stop();
   });
 
   storeContract('redis', () => {
     prefix = `weir-${++n}`;
-    let die: () => void;
+    let crash: () => void;
     return {
       async open(events) {
-        const mortal = await openMortal(events);
-        die = mortal.die;
-        return mortal.store;
+        const crashable = await openCrashable(events);
+        crash = crashable.crash;
+        return crashable.store;
       },
       async reopen(events) {
-        die();
+        crash();
         const store = await open(events);
-        await untilTakenOver();
+        await untilUnlocked();
         return store;
       },
       clean,
     };
   });
 
-  describe('a queue that several share', () => {
+  describe('several stores with one queue', () => {
     afterEach(clean);
     const fresh = () => {
       prefix = `weir-${++n}`;
     };
 
-    it('gives every task to one of them', async () => {
+    it('give each task to one store', async () => {
       fresh();
       const stores = await Promise.all([open(), open(), open()]);
       const ids = new Set<string>();
@@ -118,7 +118,7 @@ describe.skipIf(isMissing('redis-server'))('with Redis', () => {
       expect(new Set(got)).toEqual(ids);
     });
 
-    it('delivers every result once', async () => {
+    it('deliver each result once', async () => {
       fresh();
       const stores = await Promise.all([open(), open()]);
       for (let i = 0; i < 20; i++) await stores[0].add(newTask({ webhook: 'https://x/' }), MAX);
@@ -134,7 +134,7 @@ describe.skipIf(isMissing('redis-server'))('with Redis', () => {
       expect(rest).toBeUndefined();
     });
 
-    it('knows a key whoever is asked, also at once', async () => {
+    it('recognize an idempotency key of another store, also at the same time', async () => {
       fresh();
       const stores = await Promise.all([open(), open()]);
       for (let i = 0; i < 10; i++) {
@@ -146,7 +146,7 @@ describe.skipIf(isMissing('redis-server'))('with Redis', () => {
       expect(stores[0].depth('dep1').queued).toBe(10);
     });
 
-    it('either cancels a task or runs it', async () => {
+    it('either cancel a task or run it', async () => {
       fresh();
       const stores = await Promise.all([open(), open()]);
       for (let i = 0; i < 40; i++) {
@@ -162,7 +162,7 @@ describe.skipIf(isMissing('redis-server'))('with Redis', () => {
       expect(await stores[0].claim('dep1', T0, HOUR)).toBeUndefined();
     });
 
-    it('never takes more than a deployment may have, whoever is asked', async () => {
+    it('accept no more than the maximum number of tasks together', async () => {
       fresh();
       const stores = await Promise.all([open(), open()]);
       const added = await Promise.all(
@@ -171,60 +171,60 @@ describe.skipIf(isMissing('redis-server'))('with Redis', () => {
       expect(added.filter(({ kind }) => kind === 'added').length).toBe(10);
     });
 
-    it('tells the others that there is work, and how much', async () => {
+    it('notify each other of new tasks and depths', async () => {
       fresh();
       let worked = 0;
       const other = await open({ ...quiet, work: () => void worked++ }, { refreshMs: 50 });
       const store = await open();
       await store.add(newTask(), MAX);
-      await until('the other hears of it', () => worked > 0 && other.depth('dep1').queued === 1);
+      await until('the other store is notified', () => worked > 0 && other.depth('dep1').queued === 1);
     });
 
-    it('gives what a dead one held to the others, and counts the try', async () => {
+    it('take over the tasks of a crashed store, and count its attempt', async () => {
       fresh();
-      const { store: dead, die } = await openMortal();
-      const heir = await open();
-      await dead.add(newTask({ id: 'inherited', webhook: 'https://x/' }), MAX);
-      expect((await dead.claim('dep1', T0, HOUR))!.attempts).toBe(1);
-      die();
-      await untilTakenOver();
-      expect(await heir.claim('dep1', T0, HOUR)).toMatchObject({ id: 'inherited', attempts: 2 });
-      await heir.finish('inherited', ending, T0, HOUR);
-      expect(await heir.claimDelivery(T0)).toMatchObject({ id: 'inherited', attempts: 1 });
-      await heir.delivered('inherited', true, T0, HOUR);
-      expect(await heir.status('inherited')).toMatchObject({
+      const { store: crashed, crash } = await openCrashable();
+      const other = await open();
+      await crashed.add(newTask({ id: 'inherited', webhook: 'https://x/' }), MAX);
+      expect((await crashed.claim('dep1', T0, HOUR))!.attempts).toBe(1);
+      crash();
+      await untilUnlocked();
+      expect(await other.claim('dep1', T0, HOUR)).toMatchObject({ id: 'inherited', attempts: 2 });
+      await other.finish('inherited', ending, T0, HOUR);
+      expect(await other.claimDelivery(T0)).toMatchObject({ id: 'inherited', attempts: 1 });
+      await other.finishDelivery('inherited', true, T0, HOUR);
+      expect(await other.status('inherited')).toMatchObject({
         status: 'SUCCEEDED',
         webhookStatus: 'SUCCEEDED',
       });
     });
 
-    it('gives it in the place that it had: after what is more urgent, before what came later', async () => {
+    it('keep the place of a task of a crashed store in the order', async () => {
       fresh();
-      const { store: dead, die } = await openMortal();
-      const heir = await open();
-      await dead.add(newTask({ id: 'inherited', priority: 1 }), MAX);
-      await dead.claim('dep1', T0, HOUR);
+      const { store: crashed, crash } = await openCrashable();
+      const other = await open();
+      await crashed.add(newTask({ id: 'inherited', priority: 1 }), MAX);
+      await crashed.claim('dep1', T0, HOUR);
       for (const [id, priority] of [
         ['later', 1],
         ['urgent', 0],
       ] as const)
-        await heir.add(newTask({ id, priority }), MAX);
-      die();
-      await untilTakenOver();
+        await other.add(newTask({ id, priority }), MAX);
+      crash();
+      await untilUnlocked();
       await until(
-        'it is in its place',
-        async () => (await eye.zcard(`{${prefix}}:run-dep1:prioritized`)) === 3,
+        'the task is queued again',
+        async () => (await redis.zcard(`{${prefix}}:run-dep1:prioritized`)) === 3,
       );
       const got: string[] = [];
-      for (let task = await heir.claim('dep1', T0, HOUR); task; task = await heir.claim('dep1', T0, HOUR))
+      for (let task = await other.claim('dep1', T0, HOUR); task; task = await other.claim('dep1', T0, HOUR))
         got.push(task.id);
       expect(got).toEqual(['urgent', 'inherited', 'later']);
     });
 
-    it('loses nothing when they die at any moment, one after the other', async () => {
+    it('lose no task when they crash one after the other at any moment', async () => {
       fresh();
       const kept = new Set<string>();
-      // Each lives until its wire is cut, in the middle of whatever it does.
+      // Each runs until its connection is cut, in the middle of any step.
       const live = async (store: RedisStore) => {
         const submit = async () => {
           for (;;) {
@@ -237,7 +237,7 @@ describe.skipIf(isMissing('redis-server'))('with Redis', () => {
           for (let i = 0; ; i++) {
             const task = await store.claim('dep1', T0, HOUR);
             if (task === undefined) await store.sweep(T0, HOUR);
-            else if (i % 5 === 0) await store.rest(task.id, T0, { code: 'c', message: 'm' });
+            else if (i % 5 === 0) await store.retryLater(task.id, T0, { code: 'c', message: 'm' });
             else if (i % 7 === 0) await store.giveBack(task.id);
             else await store.finish(task.id, ending, T0, HOUR);
           }
@@ -246,7 +246,7 @@ describe.skipIf(isMissing('redis-server'))('with Redis', () => {
           for (let i = 0; ; i++) {
             const delivery = await store.claimDelivery(T0);
             if (delivery && i % 5 === 0) await store.deliverLater(delivery.id, T0);
-            else if (delivery) await store.delivered(delivery.id, true, T0, HOUR);
+            else if (delivery) await store.finishDelivery(delivery.id, true, T0, HOUR);
           }
         };
         const ends = await Promise.allSettled([submit(), work(), work(), deliver()]);
@@ -254,24 +254,28 @@ describe.skipIf(isMissing('redis-server'))('with Redis', () => {
           expect(end).toMatchObject({ status: 'rejected', reason: expect.any(TaskStoreError) });
       };
       for (let life = 1; life <= 8; life++) {
-        const { store, die } = await openMortal();
+        const { store, crash } = await openCrashable();
         const lived = live(store);
-        await until('it has taken some', () => kept.size >= 15 * life);
-        die();
+        await until('some tasks are stored', () => kept.size >= 15 * life);
+        crash();
         await lived;
       }
-      const heir = await open();
+      const other = await open();
       await until(
-        'all is worked off',
+        'all tasks are done',
         async () => {
-          await heir.sweep(T0, HOUR);
-          for (let task = await heir.claim('dep1', T0, HOUR); task; task = await heir.claim('dep1', T0, HOUR))
-            await heir.finish(task.id, ending, T0, HOUR);
-          for (let sent = await heir.claimDelivery(T0); sent; sent = await heir.claimDelivery(T0))
-            await heir.delivered(sent.id, true, T0, HOUR);
-          const statuses = await Promise.all([...kept].map((id) => heir.status(id)));
-          const { queued, inProgress } = heir.depth('dep1');
-          // Also those that were kept although their clients never heard of it.
+          await other.sweep(T0, HOUR);
+          for (
+            let task = await other.claim('dep1', T0, HOUR);
+            task;
+            task = await other.claim('dep1', T0, HOUR)
+          )
+            await other.finish(task.id, ending, T0, HOUR);
+          for (let sent = await other.claimDelivery(T0); sent; sent = await other.claimDelivery(T0))
+            await other.finishDelivery(sent.id, true, T0, HOUR);
+          const statuses = await Promise.all([...kept].map((id) => other.status(id)));
+          const { queued, inProgress } = other.depth('dep1');
+          // Includes tasks that were stored but not acknowledged.
           return (
             queued + inProgress === 0 && statuses.every((status) => status!.webhookStatus === 'SUCCEEDED')
           );
@@ -280,16 +284,16 @@ describe.skipIf(isMissing('redis-server'))('with Redis', () => {
       );
     });
 
-    it('leaves a task with the one who works on it for longer than a lock lasts', async () => {
+    it('leave a task with a store that works on it for longer than a lock lasts', async () => {
       fresh();
       const [worker, other] = await Promise.all([open(quiet, { lockMs: 200 }), open(quiet, { lockMs: 200 })]);
       await worker.add(newTask({ id: 'long' }), MAX);
       await worker.claim('dep1', T0, HOUR);
-      // Four turns of the one who looks for locks that have run out.
+      // Four rounds of the check for stale locks.
       const key = `{${prefix}}:run-dep1:stalled-check`;
       for (const seen = new Set<string>(); seen.size < 4;)
-        await until('it looks again', async () => {
-          const turn = await eye.get(key);
+        await until('another round', async () => {
+          const turn = await redis.get(key);
           return turn !== null && !seen.has(turn) && seen.add(turn);
         });
       expect(await other.claim('dep1', T0, HOUR)).toBeUndefined();
@@ -297,55 +301,55 @@ describe.skipIf(isMissing('redis-server'))('with Redis', () => {
       expect(await worker.status('long')).toMatchObject({ status: 'SUCCEEDED' });
     });
 
-    it('does not let one that has lost a task end it', async () => {
+    it('ignore the end of a task from a store that has lost it', async () => {
       fresh();
-      const [slow, heir] = await Promise.all([open(), open()]);
+      const [slow, other] = await Promise.all([open(), open()]);
       await slow.add(newTask({ id: 'lost' }), MAX);
       await slow.claim('dep1', T0, HOUR);
-      await eye.del(`{${prefix}}:run-dep1:lost.1:lock`);
-      await untilTakenOver();
-      expect(await heir.claim('dep1', T0, HOUR)).toMatchObject({ id: 'lost', attempts: 2 });
+      await redis.del(`{${prefix}}:run-dep1:lost.1:lock`);
+      await untilUnlocked();
+      expect(await other.claim('dep1', T0, HOUR)).toMatchObject({ id: 'lost', attempts: 2 });
       await slow.finish('lost', { ...ending, status: 'FAILED' }, T0, HOUR);
-      expect(await heir.status('lost')).toMatchObject({ status: 'IN_PROGRESS' });
-      await heir.finish('lost', ending, T0, HOUR);
-      expect(await heir.status('lost')).toMatchObject({ status: 'SUCCEEDED' });
+      expect(await other.status('lost')).toMatchObject({ status: 'IN_PROGRESS' });
+      await other.finish('lost', ending, T0, HOUR);
+      expect(await other.status('lost')).toMatchObject({ status: 'SUCCEEDED' });
     });
 
-    it('writes tickets again that a crash has lost', async () => {
+    it('write tickets again that a crash has lost', async () => {
       fresh();
       const store = await open();
       await store.add(newTask({ id: 'orphan' }), MAX);
-      // As if the process had died after the record and before the ticket.
-      await eye.del(`{${prefix}}:run-dep1:prioritized`, `{${prefix}}:run-dep1:orphan.1`);
-      await eye.sadd(`{${prefix}}:unwritten`, 'run\n2\norphan.1\ndep1');
+      // As if the process had crashed between the task and its ticket.
+      await redis.del(`{${prefix}}:run-dep1:prioritized`, `{${prefix}}:run-dep1:orphan.1`);
+      await redis.sadd(`{${prefix}}:unwritten`, 'run\n2\norphan.1\ndep1');
       expect(await store.claim('dep1', T0, HOUR)).toBeUndefined();
       await store.sweep(T0, HOUR);
-      // And one too many harms nobody.
-      await eye.sadd(`{${prefix}}:unwritten`, 'run\n2\norphan.1\ndep1');
+      // A duplicate ticket is harmless.
+      await redis.sadd(`{${prefix}}:unwritten`, 'run\n2\norphan.1\ndep1');
       expect(await store.claim('dep1', T0, HOUR)).toMatchObject({ id: 'orphan', attempts: 1 });
       await store.sweep(T0, HOUR);
       expect(await store.claim('dep1', T0, HOUR)).toBeUndefined();
       await store.finish('orphan', ending, T0, HOUR);
-      await eye.sadd(`{${prefix}}:unwritten`, 'run\n2\norphan.1\ndep1');
+      await redis.sadd(`{${prefix}}:unwritten`, 'run\n2\norphan.1\ndep1');
       await store.sweep(T0, HOUR);
       expect(await store.claim('dep1', T0, HOUR)).toBeUndefined();
-      expect(await eye.scard(`{${prefix}}:unwritten`)).toBe(0);
+      expect(await redis.scard(`{${prefix}}:unwritten`)).toBe(0);
     });
 
-    it('takes no notice of a ticket from before a rest while the task runs again', async () => {
+    it('ignore the ticket of an earlier attempt while the task runs again', async () => {
       fresh();
       const store = await open();
       await store.add(newTask({ id: 'again' }), MAX);
       await store.claim('dep1', T0, HOUR);
-      await store.rest('again', T0, { code: 'c', message: 'm' });
+      await store.retryLater('again', T0, { code: 'c', message: 'm' });
       await store.sweep(T0, HOUR);
       expect(await store.claim('dep1', T0, HOUR)).toMatchObject({ id: 'again', attempts: 2 });
-      await eye.sadd(`{${prefix}}:unwritten`, 'run\n2\nagain.1\ndep1');
+      await redis.sadd(`{${prefix}}:unwritten`, 'run\n2\nagain.1\ndep1');
       await store.sweep(T0, HOUR);
       expect(await store.claim('dep1', T0, HOUR)).toBeUndefined();
     });
 
-    it('leaves nothing behind of what is forgotten', async () => {
+    it('leave no keys of deleted tasks', async () => {
       fresh();
       const store = await open();
       for (const deployment of ['a', 'b:c/ä']) {
@@ -354,7 +358,7 @@ describe.skipIf(isMissing('redis-server'))('with Redis', () => {
           await store.add(newTask({ id, deployment, webhook: 'https://x/', idempotencyKey: id }), MAX);
         await store.cancel(ids[3]!, T0, 1);
         const [one, two, three] = [0, 0, 0].map(() => store.claim(deployment, T0, HOUR));
-        await store.rest((await one!)!.id, T0, { code: 'c', message: 'm' });
+        await store.retryLater((await one!)!.id, T0, { code: 'c', message: 'm' });
         await store.giveBack((await two!)!.id);
         await store.finish((await three!)!.id, ending, T0, 1);
         await store.sweep(T0, 1);
@@ -366,22 +370,22 @@ describe.skipIf(isMissing('redis-server'))('with Redis', () => {
           await store.finish(task.id, ending, T0, 1);
       }
       for (let task = await store.claimDelivery(T0); task; task = await store.claimDelivery(T0))
-        await store.delivered(task.id, true, T0, 1);
+        await store.finishDelivery(task.id, true, T0, 1);
       await store.sweep(T0 + 1, 1);
-      const left = await eye.keys(`{${prefix}}:*`);
-      // What BullMQ keeps for every line, whatever is in it.
-      const furniture = /:(meta|id|events|marker|pc|stalled-check|stalled)$/;
-      expect(left.filter((key) => !furniture.test(key)).sort()).toEqual([
+      const left = await redis.keys(`{${prefix}}:*`);
+      // Keys that BullMQ keeps for each queue.
+      const bullmqKeys = /:(meta|id|events|marker|pc|stalled-check|stalled)$/;
+      expect(left.filter((key) => !bullmqKeys.test(key)).sort()).toEqual([
         `{${prefix}}:depth`,
         `{${prefix}}:schema`,
       ]);
     });
   });
 
-  describe('a server that goes away', () => {
+  describe('a Redis that crashes', () => {
     afterEach(clean);
 
-    it('loses nothing that was acknowledged, is missed clearly, and is used again when it is back', async () => {
+    it('loses no acknowledged task, fails operations with an error, and is used again after its restart', async () => {
       prefix = `weir-${++n}`;
       const store = await open(quiet, { timeoutMs: 2000 });
       const kept: string[] = [];
@@ -396,7 +400,7 @@ describe.skipIf(isMissing('redis-server'))('with Redis', () => {
           );
         }
       });
-      await until('some are kept', () => kept.length > 50);
+      await until('some tasks are stored', () => kept.length > 50);
       const running = (await store.claim('dep1', T0, HOUR))!.id;
       await server.kill();
       await Promise.all(submits);
@@ -406,7 +410,7 @@ describe.skipIf(isMissing('redis-server'))('with Redis', () => {
       await expect(store.finish(running, ending, T0, HOUR)).rejects.toThrow(TaskStoreError);
       await expect(store.status(running)).rejects.toThrow(TaskStoreError);
       await server.start();
-      await until('it is connected again', () =>
+      await until('the store is connected again', () =>
         store.status(running).then(
           () => true,
           () => false,
@@ -424,7 +428,7 @@ describe.skipIf(isMissing('redis-server'))('with Redis', () => {
       expect(store.depth('dep1')).toEqual({ queued: 0, inProgress: 0 });
     });
 
-    it('is waited for no longer than a while when it says nothing', async () => {
+    it('fails operations at the timeout when it does not respond', async () => {
       prefix = `weir-${++n}`;
       const store = await open(quiet, { timeoutMs: 200 });
       await store.add(newTask(), MAX);
@@ -435,7 +439,7 @@ describe.skipIf(isMissing('redis-server'))('with Redis', () => {
       } finally {
         server.thaw();
       }
-      await until('it answers again', () =>
+      await until('Redis responds again', () =>
         store.add(newTask(), MAX).then(
           () => true,
           () => false,
@@ -444,15 +448,17 @@ describe.skipIf(isMissing('redis-server'))('with Redis', () => {
     });
   });
 
-  describe('a server that cannot be used', () => {
-    it('is named where nobody listens, and for what is no URL', async () => {
+  describe('opening the store', () => {
+    it('fails for a refused connection and for an invalid URL', async () => {
       const store = new RedisStore('redis://me:geheim@127.0.0.1:1/0', 'p', quiet);
       await expect(store.open()).rejects.toThrow(/cannot use Redis at 127\.0\.0\.1:1: .*ECONNREFUSED/);
       await expect(store.status('x')).rejects.toThrow(TaskStoreError);
-      expect(() => new RedisStore('redis//geheim', 'p', quiet)).toThrow(/is not a URL/);
+      expect(() => new RedisStore('redis//geheim', 'p', quiet)).toThrow(
+        /async\.store is not a valid Redis URL/,
+      );
     });
 
-    it('never has its password told', async () => {
+    it('never shows the password in an error', async () => {
       const locked = await RedisServer.start('--requirepass', 'geheim');
       try {
         const wrong = new RedisStore(`redis://:falsch-und-geheim@127.0.0.1:${locked.port}`, 'p', quiet);
@@ -469,26 +475,26 @@ describe.skipIf(isMissing('redis-server'))('with Redis', () => {
       }
     });
 
-    it('is refused when it would drop keys', async () => {
+    it('fails if Redis may evict keys', async () => {
       const forgetful = await RedisServer.start('--maxmemory', '64mb', '--maxmemory-policy', 'allkeys-lru');
       try {
         await expect(new RedisStore(forgetful.url, 'p', quiet).open()).rejects.toThrow(
-          /set maxmemory-policy to noeviction \(it is allkeys-lru\)/,
+          /has maxmemory-policy allkeys-lru, which drops tasks when its memory is full; set it to noeviction$/,
         );
       } finally {
         await forgetful.stop();
       }
     });
 
-    it('is refused when another version wrote it', async () => {
+    it('fails for another schema version', async () => {
       prefix = `weir-${++n}`;
-      await eye.set(`{${prefix}}:schema`, 99);
+      await redis.set(`{${prefix}}:schema`, 99);
       await expect(open()).rejects.toThrow(
-        /has schema version 99, this weir knows 1: use the weir that wrote it/,
+        /has schema version 99, but this weir supports 1; use the version of weir that wrote it/,
       );
     });
 
-    it('takes no more while there is little memory left, and works off what it has', async () => {
+    it('refuses submits while Redis has little memory, and runs the stored tasks', async () => {
       const small = await RedisServer.start('--maxmemory', '24mb');
       prefix = `weir-${++n}`;
       try {
@@ -499,11 +505,11 @@ describe.skipIf(isMissing('redis-server'))('with Redis', () => {
         };
         await expect(fill()).rejects.toMatchObject({
           isFull: true,
-          message: expect.stringMatching(/has no memory left$/),
+          message: expect.stringMatching(/is out of memory$/),
         });
         for (let i = 0; i < 100; i++)
           await store.finish((await store.claim('dep1', T0, HOUR))!.id, ending, T0, HOUR);
-        await until('there is room again', () =>
+        await until('a submit is accepted again', () =>
           big().then(
             () => true,
             () => false,
@@ -515,7 +521,7 @@ describe.skipIf(isMissing('redis-server'))('with Redis', () => {
       }
     });
 
-    it('says so when its memory is full', async () => {
+    it('reports a full memory', async () => {
       const small = await RedisServer.start('--maxmemory', '8mb');
       const store = new RedisStore(small.url, 'p', quiet);
       try {

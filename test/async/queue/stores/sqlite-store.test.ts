@@ -1,4 +1,4 @@
-// The file: the contract of all stores, and what can happen to a file.
+// Tests of the file store: the contract of all stores, and damaged, full and locked files.
 import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 import { tmpdir } from 'node:os';
@@ -24,7 +24,7 @@ const open = async (events = quiet, maxBytes = 64 * MIB, from = folder, nowMs = 
 
 const TRACEPARENT = `00-${'a'.repeat(32)}-${'b'.repeat(16)}-01`;
 
-/** The tables as the first version made them. */
+/** Tables of schema version 1. */
 const VERSION_1 = `
 CREATE TABLE tasks (
   seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, deployment TEXT NOT NULL, phase INTEGER NOT NULL,
@@ -47,7 +47,7 @@ storeContract('file', () => {
   const others: string[] = [];
   return {
     open: (events) => open(events, 64 * MIB, own),
-    // A copy of the files as they lie on the disk at this moment is what a killed process leaves behind.
+    // A copy of the files at this moment is what a killed process leaves.
     reopen(events) {
       const copy = mkdtempSync(join(tmpdir(), 'weir-queue-'));
       others.push(copy);
@@ -56,12 +56,12 @@ storeContract('file', () => {
     },
     async clean() {
       await Promise.all(opened.splice(0).map((store) => store.close()));
-      for (const place of [own, ...others]) rmSync(place, { recursive: true });
+      for (const path of [own, ...others]) rmSync(path, { recursive: true });
     },
   };
 });
 
-describe('the file of the queue', () => {
+describe('the file store', () => {
   beforeEach(() => {
     folder = mkdtempSync(join(tmpdir(), 'weir-queue-'));
   });
@@ -71,19 +71,19 @@ describe('the file of the queue', () => {
   });
   const file = () => join(folder, 'queue.sqlite');
 
-  it('is its owner’s alone, and one process’s at a time', async () => {
+  it('refuses a file that is in use', async () => {
     await open();
     expect(statSync(file()).size).toBeGreaterThan(0);
     await expect(open()).rejects.toThrow(/queue\.sqlite is in use by another weir/);
   });
 
-  it('is refused when it is no database, or a damaged one, and kept as it is', async () => {
+  it('refuses a damaged file and does not change it', async () => {
     const store = await open();
     for (let i = 0; i < 200; i++) await store.add(newTask({ input: Buffer.alloc(1000, 'x') }), 1e6);
     await store.close();
     const good = readFileSync(file());
     for (const damage of [
-      () => Buffer.from('no database at all, but long enough to look like something: '.repeat(100)),
+      () => Buffer.from('not a database, but long enough to look like a file of pages: '.repeat(100)),
       () => Buffer.concat([good.subarray(0, 8192), Buffer.alloc(8192, 0xff), good.subarray(16_384)]),
       () => good.subarray(0, good.length / 2),
     ]) {
@@ -95,17 +95,17 @@ describe('the file of the queue', () => {
     }
   });
 
-  it('is refused when another version wrote it', async () => {
+  it('refuses a file with another schema version', async () => {
     await (await open()).close();
     const db = new DatabaseSync(file());
     db.exec('PRAGMA user_version = 99');
     db.close();
     await expect(open()).rejects.toThrow(
-      /has schema version 99, this weir knows 2: use the weir that wrote it/,
+      /has schema version 99, but this weir supports 2; use the version of weir that wrote it/,
     );
   });
 
-  it('of the first version is taken over with the tasks in it', async () => {
+  it('migrates a file of version 1 with its tasks', async () => {
     const db = new DatabaseSync(file());
     db.exec(VERSION_1);
     const insert = db.prepare(
@@ -131,7 +131,7 @@ describe('the file of the queue', () => {
     const traced = newTask({ traceparent: TRACEPARENT, isPrivate: true });
     expect(await store.add(traced, 10)).toEqual({ kind: 'added' });
     await store.close();
-    // Once is enough: it is of this version now.
+    // The file is of the present version now.
     const again = await open();
     const ids = [];
     for (let i = 0; i < 3; i++) ids.push(await again.claim('dep1', T0, 1000));
@@ -141,7 +141,7 @@ describe('the file of the queue', () => {
     });
   });
 
-  it('says so when it may not grow, writes nothing by halves, and goes on when there is room', async () => {
+  it('refuses submits when the file is full, and accepts them again when there is space', async () => {
     const store = await open(quiet, MIB);
     const kept: string[] = [];
     const big = () => newTask({ input: Buffer.alloc(50_000, 'x'), expiresMs: 8e15 });
@@ -152,11 +152,11 @@ describe('the file of the queue', () => {
       if (added.kind === 'added') kept.push(task.id);
       else last = added;
     }
-    expect(last).toEqual({ kind: 'no_room' });
+    expect(last).toEqual({ kind: 'storage_full' });
     expect(kept.length).toBeGreaterThan(5);
     expect(store.depth('dep1')).toEqual({ queued: kept.length, inProgress: 0 });
     for (const id of kept) expect(await store.status(id)).toMatchObject({ status: 'QUEUED' });
-    // What is here can move on to its end.
+    // Stored tasks can proceed to their end.
     for (let i = 0; i < 3; i++) {
       const task = await store.claim('dep1', 0, 0);
       await store.finish(
@@ -170,13 +170,13 @@ describe('the file of the queue', () => {
     expect(existsSync(file())).toBe(true);
   });
 
-  it('goes on when the clock was put back while it was closed', async () => {
+  it('corrects due times after the clock was set back', async () => {
     const store = await open();
     const [resting, sent, done] = [newTask(), newTask({ webhook: 'https://x/' }), newTask()];
     for (const task of [resting, sent, done]) await store.add(task, 10);
     for (let i = 0; i < 3; i++) await store.claim('dep1', T0, 1000);
     const ending = { status: 'SUCCEEDED' as const, errors: [], result: undefined, keepResult: false };
-    await store.rest(resting.id, T0 + 5000, { code: 'c', message: 'm' });
+    await store.retryLater(resting.id, T0 + 5000, { code: 'c', message: 'm' });
     await store.finish(sent.id, ending, T0, 1000);
     await store.claimDelivery(T0);
     await store.deliverLater(sent.id, T0 + 2000);
@@ -191,24 +191,23 @@ describe('the file of the queue', () => {
     expect(await again.status(done.id)).toBeUndefined();
   });
 
-  describe('whose thread dies', () => {
+  describe('a crash of its thread', () => {
     beforeEach(() => {
       vi.spyOn(Worker.prototype, 'postMessage');
     });
     afterEach(() => void vi.restoreAllMocks());
     const ending = { status: 'SUCCEEDED' as const, errors: [], result: undefined, keepResult: false };
-    /** What was sent to threads so far, and to which. */
-    // oxlint-disable-next-line typescript/unbound-method -- the spy itself is asked
+    /** Messages sent to threads, with the thread of each. */
+    // oxlint-disable-next-line typescript/unbound-method -- the spy itself is read
     const posts = () => vi.mocked(Worker.prototype.postMessage).mock;
     const kill = async (store: SqliteStore) => {
-      const asked = store.status('x');
-      await asked;
+      await store.status('x');
       const waiting = expect(store.sweep(T0, 1000)).rejects.toThrow(/the thread of the queue ended/);
       await (posts().contexts.at(-1) as Worker).terminate();
       await waiting;
     };
 
-    it('tells everybody, is opened again by the next sweep, and has lost nothing', async () => {
+    it('fails running operations, and loses nothing when the next sweep starts a new thread', async () => {
       let works = 0;
       const store = await open({ ...quiet, work: () => void works++ });
       const kept = newTask();
@@ -224,7 +223,7 @@ describe('the file of the queue', () => {
       expect((await store.claim('dep1', T0, 1000))!.id).toBe(kept.id);
     });
 
-    it('leaves in the hands of this process what it runs and delivers: nothing is done twice', async () => {
+    it('keeps the claims of this process, so that no task or delivery runs twice', async () => {
       const store = await open();
       const [running, sending] = [newTask({ priority: 1 }), newTask({ webhook: 'https://a/' })];
       for (const task of [running, sending]) await store.add(task, 10);
@@ -237,26 +236,26 @@ describe('the file of the queue', () => {
       expect(await store.claim('dep1', T0 + 1000, 1000)).toBeUndefined();
       expect(await store.claimDelivery(T0 + 1000)).toBeUndefined();
       await store.finish(running.id, ending, T0 + 1000, 1000);
-      await store.delivered(sending.id, true, T0 + 1000, 1000);
+      await store.finishDelivery(sending.id, true, T0 + 1000, 1000);
       expect(await store.status(running.id)).toMatchObject({ status: 'SUCCEEDED' });
       expect(await store.status(sending.id)).toMatchObject({ webhookStatus: 'SUCCEEDED' });
     });
 
-    it('is tried again with growing waits while the file cannot be used, and says why', async () => {
+    it('is retried with growing pauses while the file cannot be used, and reports why', async () => {
       const store = await open();
       await kill(store);
-      const thief = new DatabaseSync(file());
-      thief.exec('PRAGMA locking_mode = EXCLUSIVE; BEGIN IMMEDIATE');
+      const other = new DatabaseSync(file());
+      other.exec('PRAGMA locking_mode = EXCLUSIVE; BEGIN IMMEDIATE');
       await expect(store.sweep(T0 + 1000, 1000)).rejects.toThrow(/is in use by another weir/);
       await expect(store.sweep(T0 + 1500, 1000)).rejects.toThrow(/is in use by another weir/);
-      thief.close();
-      // Not before its time.
+      other.close();
+      // The pause is not over yet.
       await expect(store.sweep(T0 + 1900, 1000)).rejects.toThrow(/is in use by another weir/);
       await store.sweep(T0 + 2000, 1000);
       expect(await store.status('x')).toBeUndefined();
     });
 
-    it('stays closed once it was closed', async () => {
+    it('does not reopen a closed store', async () => {
       const store = await open();
       await kill(store);
       await store.close();
@@ -264,7 +263,7 @@ describe('the file of the queue', () => {
     });
   });
 
-  it('answers everybody when its thread is gone', async () => {
+  it('fails operations after the store was closed', async () => {
     const store = await open();
     const late = store.status('x');
     await store.close();

@@ -1,4 +1,4 @@
-// What the other log routes promise: downloads, one record, what is around it, counts, traces, lines from outside.
+// Tests of the other log routes: downloads, one record, context, counts, traces, and posted lines.
 import { once } from 'node:events';
 import type { IncomingMessage } from 'node:http';
 import { gzipSync } from 'node:zlib';
@@ -40,20 +40,20 @@ const record = (more: Partial<LogRecord>): LogRecord => ({
   ...more,
 });
 
-const get = async (door: OpenAdmin, path: string, status = 200): Promise<Record<string, unknown>> => {
-  const answer = await call(door.url, path);
-  expect(answer.status, answer.text).toBe(status);
-  return JSON.parse(answer.text) as Record<string, unknown>;
+const get = async (server: OpenAdmin, path: string, status = 200): Promise<Record<string, unknown>> => {
+  const response = await call(server.url, path);
+  expect(response.status, response.text).toBe(status);
+  return JSON.parse(response.text) as Record<string, unknown>;
 };
 
-describe('downloads', () => {
-  it('come as NDJSON, CSV and one JSON array, of the same records', async () => {
-    const door = await startAdmin();
-    await post(door, [
+describe('a download', () => {
+  it('contains the same records as NDJSON, CSV and JSON', async () => {
+    const server = await startAdmin();
+    await post(server, [
       { timestamp: ns(HOUR_AGO), message: '=HYPERLINK("http://evil.example")', replica: '-1' },
       { timestamp: ns(HOUR_AGO + 1), message: 'two\nlines, "quoted"', level: 'info' },
     ]);
-    const ndjson = await call(door.url, '/v1/logs?direction=asc', {
+    const ndjson = await call(server.url, '/v1/logs?direction=asc', {
       headers: { accept: 'application/x-ndjson' },
     });
     expect(ndjson.headers).toMatchObject({
@@ -70,50 +70,50 @@ describe('downloads', () => {
       '=HYPERLINK("http://evil.example")',
       'two\nlines, "quoted"',
     ]);
-    expect(await get(door, '/v1/logs?direction=asc&format=json')).toEqual(rows);
-    const csv = await call(door.url, '/v1/logs?direction=asc', { headers: { accept: 'text/csv' } });
+    expect(await get(server, '/v1/logs?direction=asc&format=json')).toEqual(rows);
+    const csv = await call(server.url, '/v1/logs?direction=asc', { headers: { accept: 'text/csv' } });
     const lines = csv.text.split('\r\n');
     expect(lines[0]).toMatch(/^timestamp,timestamp_ns,seq,kind,level,message,request_id,/);
-    // What a table program would run as a formula is a text.
+    // A spreadsheet must not run a cell as a formula.
     expect(lines[1]).toContain(`,line,,"'=HYPERLINK(""http://evil.example"")",`);
     expect(lines[2]).toContain(',line,INFO,"two\nlines, ""quoted""",');
-    expect(await get(door, '/v1/logs?format=json&q=nothing')).toEqual([]);
+    expect(await get(server, '/v1/logs?format=json&q=nothing')).toEqual([]);
   });
 
-  it('stop at their limit, and say so and where to go on', async () => {
-    const door = await startAdmin();
+  it('ends at its limit with a cursor', async () => {
+    const server = await startAdmin();
     await post(
-      door,
+      server,
       Array.from({ length: 30 }, (_, i) => ({ timestamp: ns(HOUR_AGO + i), message: `line ${i}` })),
     );
-    const first = await call(door.url, '/v1/logs?format=ndjson&limit=20&direction=asc');
+    const first = await call(server.url, '/v1/logs?format=ndjson&limit=20&direction=asc');
     expect(first.trailers).toMatchObject({ 'x-weir-rows': '20', 'x-weir-truncated': 'true' });
     const cursor = String(first.trailers['x-weir-cursor']);
-    const rest = await call(door.url, `/v1/logs?format=ndjson&direction=asc&cursor=${cursor}`);
+    const rest = await call(server.url, `/v1/logs?format=ndjson&direction=asc&cursor=${cursor}`);
     expect(rest.trailers).toMatchObject({ 'x-weir-rows': '10', 'x-weir-truncated': 'false' });
     expect(rest.text).toMatch(/^\{.*"message":"line 20"/);
   });
 
-  it('cover 7 days and 100,000 rows, until a setting lifts that', async () => {
-    const door = await startAdmin();
-    const early = await get(door, '/v1/logs?format=csv&start=2020-01-01', 400);
+  it('covers at most 7 days and 100,000 rows, unless a setting lifts that', async () => {
+    const server = await startAdmin();
+    const early = await get(server, '/v1/logs?format=csv&start=2020-01-01', 400);
     expect(early['error']).toContain('at most 7 days; logs.download_unlimited lifts that');
-    await get(door, '/v1/logs?format=csv&limit=100001', 400);
+    await get(server, '/v1/logs?format=csv&limit=100001', 400);
     const other = await startAdmin({ args: ['--logs-download-unlimited'] });
     expect((await call(other.url, '/v1/logs?format=csv&start=2020-01-01&limit=100001')).status).toBe(200);
   });
 });
 
-describe('one record', () => {
-  it('is found by its place, request id and trace id, with the number of its lines', async () => {
-    const door = await startAdmin();
-    await door.logs.post([record({})]);
-    await post(door, [
+describe('GET /v1/logs/{id}', () => {
+  it('finds a record by sequence number, request id and trace id, with the number of its lines', async () => {
+    const server = await startAdmin();
+    await server.logs.post([record({})]);
+    await post(server, [
       { message: 'a', request_id: REQUEST },
       { message: 'b', request_id: REQUEST },
     ]);
-    const [{ seq }] = (await search(door, { kind: 'request' })).logs as unknown as [{ seq: number }];
-    const wanted = {
+    const [{ seq }] = (await search(server, { kind: 'request' })).logs as unknown as [{ seq: number }];
+    const expected = {
       seq,
       request_id: REQUEST,
       trace_id: TRACE,
@@ -122,66 +122,66 @@ describe('one record', () => {
       lines_count: 2,
     };
     for (const id of [String(seq), REQUEST, TRACE])
-      expect(await get(door, `/v1/logs/${id}`)).toMatchObject(wanted);
+      expect(await get(server, `/v1/logs/${id}`)).toMatchObject(expected);
   });
 
-  it('shows its bodies where they were kept', async () => {
-    const door = await startAdmin({
+  it('shows stored bodies', async () => {
+    const server = await startAdmin({
       wrap: (logs) =>
         changed(logs, {
           bodies: async () => ({ request: Buffer.from('{"a":"ü"}'), response: Buffer.from([0xff, 0]) }),
         }),
     });
-    await door.logs.post([record({})]);
-    expect(await get(door, `/v1/logs/${REQUEST}`)).toMatchObject({
+    await server.logs.post([record({})]);
+    expect(await get(server, `/v1/logs/${REQUEST}`)).toMatchObject({
       request: { text: '{"a":"ü"}' },
       response: { base64: '/wA=' },
     });
   });
 
-  it('says of one that is not there what is known of it', async () => {
-    const door = await startAdmin();
-    await post(door, [{ message: 'a', request_id: REQUEST }]);
-    expect((await get(door, `/v1/logs/${REQUEST}`, 404))['error']).toContain(
-      `there are 1 lines of it: /v1/logs?request_id=${REQUEST}`,
+  it('returns 404 with the log lines of an unknown request', async () => {
+    const server = await startAdmin();
+    await post(server, [{ message: 'a', request_id: REQUEST }]);
+    expect((await get(server, `/v1/logs/${REQUEST}`, 404))['error']).toContain(
+      `its 1 log lines are at /v1/logs?request_id=${REQUEST}`,
     );
-    expect((await get(door, '/v1/logs/nothing', 404))['error']).toContain('recorded when it ends');
-    expect((await get(door, '/v1/logs/99999999', 404))['error_code']).toBe('client_error');
+    expect((await get(server, '/v1/logs/nothing', 404))['error']).toContain('recorded when it ends');
+    expect((await get(server, '/v1/logs/99999999', 404))['error_code']).toBe('client_error');
   });
 
-  it('is shown with what its replica said before and after', async () => {
-    const door = await startAdmin();
+  it('shows the records of its replica before and after', async () => {
+    const server = await startAdmin();
     const at = (i: number, message: string) => ({ timestamp: ns(HOUR_AGO + i), message });
     await post(
-      door,
+      server,
       [1, 2, 3, 4, 5].map((i) => at(i, `mine ${i}`)),
     );
-    await post(door, [at(3, 'other')], 'replica=xyz99');
-    const { seq } = (await search(door, { q: '"mine 3"' })).logs[0]!;
+    await post(server, [at(3, 'other')], 'replica=xyz99');
+    const { seq } = (await search(server, { q: '"mine 3"' })).logs[0]!;
     type Around = Record<'before' | 'after', { message: string }[]>;
-    const texts = (answer: unknown) => {
-      const { before, after } = answer as Around;
+    const texts = (response: unknown) => {
+      const { before, after } = response as Around;
       return [before, after].map((logs) => logs.map(({ message }) => message));
     };
-    expect(texts(await get(door, `/v1/logs/${seq}/context?before=1&after=9`))).toEqual([
+    expect(texts(await get(server, `/v1/logs/${seq}/context?before=1&after=9`))).toEqual([
       ['mine 2'],
       ['mine 4', 'mine 5'],
     ]);
-    const all = texts(await get(door, `/v1/logs/${seq}/context?scope=all&before=2`)).flat();
+    const all = texts(await get(server, `/v1/logs/${seq}/context?scope=all&before=2`)).flat();
     expect(all).toContain('other');
-    await get(door, '/v1/logs/0/context', 404);
-    await get(door, `/v1/logs/${seq}/context?before=-1`, 400);
+    await get(server, '/v1/logs/0/context', 404);
+    await get(server, `/v1/logs/${seq}/context?before=-1`, 400);
   });
 });
 
-describe('counts', () => {
+describe('a count', () => {
   it.each([
-    ['from sums of minutes', 'kind:line'],
-    ['by reading', 'kind:line line'],
-  ])('are a histogram by level, %s', async (_, q) => {
-    const door = await startAdmin();
+    ['totals per minute', 'kind:line'],
+    ['records', 'kind:line line'],
+  ])('is a histogram by level, from %s', async (_, q) => {
+    const server = await startAdmin();
     const minute = Math.floor(HOUR_AGO / 60_000) * 60_000;
-    await post(door, [
+    await post(server, [
       ...[0, 1, 2].map((i) => ({ timestamp: ns(minute + i), level: 'info', message: `line ${i}` })),
       { timestamp: ns(minute + 60_000), level: 'error', message: 'line 3' },
       { timestamp: ns(minute + 60_001), message: 'line 4' },
@@ -189,7 +189,7 @@ describe('counts', () => {
     const start = new Date(minute).toISOString();
     const end = new Date(minute + 119_000).toISOString();
     expect(
-      await get(door, `/v1/logs/hits?step=1m&start=${start}&end=${end}&q=${encodeURIComponent(q)}`),
+      await get(server, `/v1/logs/hits?step=1m&start=${start}&end=${end}&q=${encodeURIComponent(q)}`),
     ).toEqual({
       step_ms: 60_000,
       start: start.replace(/Z$/, '000000Z'),
@@ -205,55 +205,58 @@ describe('counts', () => {
       ],
       total: 5,
     });
-    await get(door, '/v1/logs/hits?step=1s&since=30d', 400);
-    await get(door, '/v1/logs/hits?step=soon', 400);
+    await get(server, '/v1/logs/hits?step=1s&since=30d', 400);
+    await get(server, '/v1/logs/hits?step=soon', 400);
   });
 
-  it('are the values of a field and of an attribute', async () => {
-    const door = await startAdmin();
-    await post(door, [
+  it('lists the values of a field and of an attribute', async () => {
+    const server = await startAdmin();
+    await post(server, [
       { level: 'info', message: 'a', gpu: 1 },
       { level: 'info', message: 'b', gpu: 2 },
     ]);
-    await post(door, [{ level: 'error', message: 'c', gpu: 2 }], 'replica=xyz99');
-    expect(await get(door, '/v1/logs/fields/level/values')).toMatchObject({
+    await post(server, [{ level: 'error', message: 'c', gpu: 2 }], 'replica=xyz99');
+    expect(await get(server, '/v1/logs/fields/level/values')).toMatchObject({
       values: [
         { value: 'INFO', count: 2 },
         { value: 'ERROR', count: 1 },
       ],
     });
-    expect(await get(door, '/v1/logs/fields/gpu/values?q=level:info')).toMatchObject({
+    expect(await get(server, '/v1/logs/fields/gpu/values?q=level:info')).toMatchObject({
       values: [
         { value: '1', count: 1 },
         { value: '2', count: 1 },
       ],
       missing_count: 0,
     });
-    expect(await get(door, '/v1/logs/fields/replica/values?limit=1')).toMatchObject({
+    expect(await get(server, '/v1/logs/fields/replica/values?limit=1')).toMatchObject({
       values: [{ value: 'abc12', count: 2 }],
       other_count: 1,
     });
-    expect(await get(door, '/v1/logs/fields')).toMatchObject({
+    expect(await get(server, '/v1/logs/fields')).toMatchObject({
       attributes: [{ name: 'gpu', count: 3 }],
       sampled: 3,
     });
   });
 });
 
-it('what no record can be is a question like any other', async () => {
-  const door = await startAdmin();
-  await post(door, [{ message: 'one', timestamp: ns(HOUR_AGO) }]);
+it('handles forged cursors, extreme times and names of object properties', async () => {
+  const server = await startAdmin();
+  await post(server, [{ message: 'one', timestamp: ns(HOUR_AGO) }]);
   const cursor = (text: string) => Buffer.from(text).toString('base64url');
   for (const direction of ['asc', 'desc'])
-    await get(door, `/v1/logs?direction=${direction}&cursor=${cursor('9999999999999999999-5')}`, 400);
-  expect((await search(door, { end: '9999-12-31T23:59:59Z' })).logs).toHaveLength(1);
-  expect(await get(door, '/v1/logs?start=2500-01-01T00:00:00Z')).toEqual({ logs: [] });
+    await get(server, `/v1/logs?direction=${direction}&cursor=${cursor('9999999999999999999-5')}`, 400);
+  expect((await search(server, { end: '9999-12-31T23:59:59Z' })).logs).toHaveLength(1);
+  expect(await get(server, '/v1/logs?start=2500-01-01T00:00:00Z')).toEqual({ logs: [] });
   for (const name of ['constructor', 'toString', '__proto__', 'hasOwnProperty'])
-    expect(await get(door, `/v1/logs/fields/${name}/values`)).toMatchObject({ values: [], missing_count: 1 });
+    expect(await get(server, `/v1/logs/fields/${name}/values`)).toMatchObject({
+      values: [],
+      missing_count: 1,
+    });
 });
 
-it('a trace is a tree of its spans, and the lines of its requests', async () => {
-  const door = await startAdmin();
+it('shows a trace as a tree of spans, with the lines of its requests', async () => {
+  const server = await startAdmin();
   const span = (spanId: string, parentSpanId: string, name: string) =>
     record({
       kind: 'span',
@@ -263,17 +266,17 @@ it('a trace is a tree of its spans, and the lines of its requests', async () => 
       source: 'api',
       attributes: JSON.stringify({ name }),
     });
-  await door.logs.post([
+  await server.logs.post([
     record({}),
     span('1'.repeat(16), '00f067aa0ba902b7', 'predict'),
     span('2'.repeat(16), '1'.repeat(16), 'tokenize'),
     span('3'.repeat(16), 'f'.repeat(16), 'orphan'),
-    // In a circle, as nobody can stop a client from posting.
+    // A cycle, which a client may post.
     span('4'.repeat(16), '5'.repeat(16), 'four'),
     span('5'.repeat(16), '4'.repeat(16), 'five'),
   ]);
-  await post(door, [{ message: 'of the request', request_id: REQUEST }, { message: 'of none' }]);
-  const trace = (await get(door, `/v1/traces/${TRACE.toUpperCase()}`)) as {
+  await post(server, [{ message: 'of the request', request_id: REQUEST }, { message: 'of none' }]);
+  const trace = (await get(server, `/v1/traces/${TRACE.toUpperCase()}`)) as {
     spans: { name: string; children: { name: string }[] }[];
     logs: { message: string }[];
   };
@@ -285,12 +288,12 @@ it('a trace is a tree of its spans, and the lines of its requests', async () => 
     ['five', ['four']],
   ]);
   expect(trace.logs.map(({ message }) => message)).toEqual(['of the request']);
-  await get(door, '/v1/traces/xyz', 400);
-  await get(door, `/v1/traces/${'e'.repeat(32)}`, 404);
+  await get(server, '/v1/traces/xyz', 400);
+  await get(server, `/v1/traces/${'e'.repeat(32)}`, 404);
 });
 
-it('a trace may be as deep as it likes, and a span that failed says so', async () => {
-  const door = await startAdmin();
+it('shows a deep trace and its failed spans', async () => {
+  const server = await startAdmin();
   const id = (i: number) => String(i).padStart(16, '0');
   const DEPTH = 4900;
   const spans = Array.from({ length: DEPTH }, (_, i) =>
@@ -301,14 +304,14 @@ it('a trace may be as deep as it likes, and a span that failed says so', async (
       parentSpanId: i === 0 ? '' : id(i),
       requestId: '',
       source: 'api',
-      // The inner ones first.
+      // Inner spans first.
       timeNs: BigInt(DEPTH - i),
       attributes: JSON.stringify({ name: `s${i}`, ...(i === 0 && { status_code: 2 }) }),
     }),
   );
-  await door.logs.post(spans);
+  await server.logs.post(spans);
   type Tree = { span_id: string; parent_span_id: string; is_error: boolean; children: Tree[] };
-  const { spans: roots } = (await get(door, `/v1/traces/${TRACE}`)) as { spans: Tree[] };
+  const { spans: roots } = (await get(server, `/v1/traces/${TRACE}`)) as { spans: Tree[] };
   const seen = new Map<string, Tree>();
   const walk = (one: Tree): unknown => (seen.set(one.span_id, one), one.children.forEach(walk));
   roots.forEach(walk);
@@ -318,128 +321,133 @@ it('a trace may be as deep as it likes, and a span that failed says so', async (
   expect([seen.get(id(1))!.is_error, seen.get(id(2))!.is_error]).toEqual([true, false]);
 });
 
-describe('lines from outside', () => {
-  const send = (door: OpenAdmin, body: string | Buffer, headers: Record<string, string>, query = '') =>
-    call(door.url, `/v1/logs${query}`, { method: 'POST', body, headers });
+describe('POST /v1/logs', () => {
+  const send = (server: OpenAdmin, body: string | Buffer, headers: Record<string, string>, query = '') =>
+    call(server.url, `/v1/logs${query}`, { method: 'POST', body, headers });
 
-  it('are stored when they are answered, plain or packed', async () => {
-    const door = await startAdmin();
+  it('stores lines before it responds, plain or compressed', async () => {
+    const server = await startAdmin();
     const plain = await send(
-      door,
+      server,
       'WARNING one\nINFO two\n',
       { 'content-type': 'text/plain' },
       '?source=cron',
     );
     expect(JSON.parse(plain.text)).toEqual({ stored: 2 });
-    const packed = gzipSync('{"message":"three"}\n{"message":"four"}');
+    const compressed = gzipSync('{"message":"three"}\n{"message":"four"}');
     const gzip = { 'content-type': 'application/x-ndjson', 'content-encoding': 'gzip' };
-    expect(JSON.parse((await send(door, packed, gzip)).text)).toEqual({ stored: 2 });
-    expect((await search(door, {})).logs).toHaveLength(4);
-    expect(messages(await search(door, { source: 'cron', direction: 'asc' }))).toEqual([
+    expect(JSON.parse((await send(server, compressed, gzip)).text)).toEqual({ stored: 2 });
+    expect((await search(server, {})).logs).toHaveLength(4);
+    expect(messages(await search(server, { source: 'cron', direction: 'asc' }))).toEqual([
       'WARNING one',
       'INFO two',
     ]);
   });
 
-  it('may be more than are stored at once', async () => {
-    const door = await startAdmin();
+  it('stores more lines than fit into one chunk', async () => {
+    const server = await startAdmin();
     const lines = Array.from({ length: 30_000 }, (_, i) =>
       JSON.stringify({ message: `line ${i} ${'x'.repeat(60)}` }),
     );
-    const answer = await send(door, gzipSync(lines.join('\n')), { 'content-encoding': 'gzip' });
-    expect(JSON.parse(answer.text)).toEqual({ stored: 30_000 });
+    const response = await send(server, gzipSync(lines.join('\n')), { 'content-encoding': 'gzip' });
+    expect(JSON.parse(response.text)).toEqual({ stored: 30_000 });
   });
 
-  it('may be empty by the million, and very short', async () => {
-    const door = await startAdmin();
+  it('accepts millions of empty lines and very short lines', async () => {
+    const server = await startAdmin();
     const gzip = { 'content-encoding': 'gzip' };
-    const empty = await send(door, gzipSync('\n'.repeat(10_000_000)), gzip);
+    const empty = await send(server, gzipSync('\n'.repeat(10_000_000)), gzip);
     expect(JSON.parse(empty.text)).toEqual({ stored: 0 });
-    const short = await send(door, gzipSync(`${'a\n\n'.repeat(150_000)}b`), gzip);
+    const short = await send(server, gzipSync(`${'a\n\n'.repeat(150_000)}b`), gzip);
     expect(JSON.parse(short.text)).toEqual({ stored: 150_001 });
   }, 30_000);
 
-  it('may be more over OTLP than are stored at once', async () => {
-    const door = await startAdmin();
+  it('stores more OTLP records than fit into one chunk', async () => {
+    const server = await startAdmin();
     const logRecords = Array.from({ length: 150_000 }, () => ({}));
     const body = JSON.stringify({ resourceLogs: [{ scopeLogs: [{ logRecords }] }] });
-    const { status, text } = await send(door, body, { 'content-type': 'application/json' });
+    const { status, text } = await send(server, body, { 'content-type': 'application/json' });
     expect([status, text]).toEqual([200, '{}']);
-    expect(await get(door, '/v1/logs/hits')).toMatchObject({ total: 150_000 });
+    expect(await get(server, '/v1/logs/hits')).toMatchObject({ total: 150_000 });
   }, 30_000);
 
-  it('do not all come at once, and later there is room again', async () => {
-    const door = await startAdmin();
+  it('limits the memory of all bodies, and accepts bodies again later', async () => {
+    const server = await startAdmin();
     const large = Buffer.alloc(60 * 1024 ** 2, 'x');
     const headers = { 'content-type': 'text/plain' };
-    // Two that never end hold nearly all that there is.
-    const endless = [0, 1].map(() => begin(door.url, '/v1/logs', { method: 'POST', headers }));
+    // Two unfinished bodies use nearly all of the memory.
+    const endless = [0, 1].map(() => begin(server.url, '/v1/logs', { method: 'POST', headers }));
     for (const req of endless) {
       req.on('error', () => undefined);
       await new Promise((resolve) => req.write(large, resolve));
     }
     const bomb = gzipSync(large);
     const gzip = { ...headers, 'content-encoding': 'gzip' };
-    const refused = await send(door, bomb, gzip);
+    const refused = await send(server, bomb, gzip);
     expect([refused.status, refused.text]).toEqual([
       429,
-      expect.stringContaining('Too much is being sent at once'),
+      expect.stringContaining('Too many bodies are being received'),
     ]);
-    expect((await send(door, 'a short one', headers)).status).toBe(200);
+    expect((await send(server, 'a short one', headers)).status).toBe(200);
     for (const req of endless) req.destroy();
-    await until('there is room again', async () => (await send(door, bomb, gzip)).status === 200);
+    await until('a body is accepted again', async () => (await send(server, bomb, gzip)).status === 200);
   }, 30_000);
 
   it.each([
-    [{ 'content-type': 'application/xml' }, 'x', 415, 'there is application/x-ndjson'],
-    [{ 'content-encoding': 'br' }, 'x', 415, 'it may be gzip'],
-    [{ 'content-encoding': 'gzip' }, 'x', 400, 'no whole gzip'],
-    [{ 'content-encoding': 'gzip' }, gzipSync(Buffer.alloc(65 * 1024 ** 2)), 413, '67108864 bytes, unpacked'],
+    [{ 'content-type': 'application/xml' }, 'x', 415, 'send application/x-ndjson'],
+    [{ 'content-encoding': 'br' }, 'x', 415, 'send gzip or no encoding'],
+    [{ 'content-encoding': 'gzip' }, 'x', 400, 'not valid gzip'],
+    [
+      { 'content-encoding': 'gzip' },
+      gzipSync(Buffer.alloc(65 * 1024 ** 2)),
+      413,
+      '67108864 bytes, decompressed',
+    ],
     [{ 'content-length': String(65 * 1024 ** 2) }, '', 413, '67108864 bytes'],
-    [{ 'content-type': 'application/x-protobuf' }, 'x', 400, 'is no protobuf message'],
-  ])('are refused with a reason: %j', async (headers, body, status, why) => {
-    const door = await startAdmin();
-    const answer = await send(door, body, headers);
-    expect({ status: answer.status, why: answer.text }).toEqual({
+    [{ 'content-type': 'application/x-protobuf' }, 'x', 400, 'is not a valid protobuf message'],
+  ])('rejects a body with %j', async (headers, body, status, why) => {
+    const server = await startAdmin();
+    const response = await send(server, body, headers);
+    expect({ status: response.status, why: response.text }).toEqual({
       status,
       why: expect.stringContaining(why) as string,
     });
   });
 
-  it('are not read beyond their bound, whatever length they say they have', async () => {
-    const door = await startAdmin();
-    const req = begin(door.url, '/v1/logs', { method: 'POST', headers: { 'content-type': 'text/plain' } });
-    const answered = once(req, 'response') as Promise<[IncomingMessage]>;
+  it('does not read a body beyond the limit', async () => {
+    const server = await startAdmin();
+    const req = begin(server.url, '/v1/logs', { method: 'POST', headers: { 'content-type': 'text/plain' } });
+    const response = once(req, 'response') as Promise<[IncomingMessage]>;
     const piece = Buffer.alloc(1024 ** 2, 'x\n');
     const seen: { status?: number | undefined } = {};
-    void answered.then(([res]) => {
+    void response.then(([res]) => {
       seen.status = res.statusCode;
       res.resume();
     });
     req.on('error', () => undefined);
     for (let sent = 0; sent < 80 && seen.status === undefined; sent++)
       await new Promise((resolve) => req.write(piece, resolve));
-    await until('it is answered', () => seen.status !== undefined);
+    await until('the response has arrived', () => seen.status !== undefined);
     expect(seen.status).toBe(413);
     req.destroy();
   });
 
-  it('are refused for a parameter that is none, and while too many are on their way', async () => {
-    const door = await startAdmin({
+  it('rejects an unknown parameter, and lines while the store is busy', async () => {
+    const server = await startAdmin({
       wrap: (logs) =>
         changed(logs, {
           postLines: async () => ({ problem: 'queue_full' }),
         }),
     });
-    expect((await send(door, 'x', {}, '?replcia=a')).status).toBe(400);
-    const full = await send(door, 'x', {});
+    expect((await send(server, 'x', {}, '?replcia=a')).status).toBe(400);
+    const full = await send(server, 'x', {});
     expect(full.status).toBe(429);
     expect(full.headers['retry-after']).toBe('1');
     expect(full.text).toContain('nothing was stored');
   });
 
-  it('may be OTLP, in both encodings, and is answered in its own', async () => {
-    const door = await startAdmin();
+  it('accepts OTLP in both encodings and responds in the same one', async () => {
+    const server = await startAdmin();
     const body = (text: string) => ({
       resourceLogs: [
         {
@@ -447,20 +455,20 @@ describe('lines from outside', () => {
         },
       ],
     });
-    const json = await send(door, JSON.stringify(body('in JSON')), {
+    const json = await send(server, JSON.stringify(body('in JSON')), {
       'content-type': 'application/json; charset=utf-8',
     });
     expect(json).toMatchObject({ status: 200, text: '{}' });
     const read = decode('json', logsRequest, Buffer.from(JSON.stringify(body('in protobuf'))));
     if ('problem' in read) throw new Error(read.problem);
     const packed = encode('protobuf', logsRequest, read.message);
-    const answer = await send(door, packed, { 'content-type': 'application/x-protobuf' });
-    expect(answer).toMatchObject({ status: 200, text: '' });
-    expect(messages(await search(door, { q: `trace:${TRACE} level:warn` }))).toEqual([
+    const response = await send(server, packed, { 'content-type': 'application/x-protobuf' });
+    expect(response).toMatchObject({ status: 200, text: '' });
+    expect(messages(await search(server, { q: `trace:${TRACE} level:warn` }))).toEqual([
       'in protobuf',
       'in JSON',
     ]);
-    const wrong = await send(door, '{"resourceLogs":7}', { 'content-type': 'application/json' });
+    const wrong = await send(server, '{"resourceLogs":7}', { 'content-type': 'application/json' });
     expect(wrong.status).toBe(400);
     expect(JSON.parse(wrong.text)).toMatchObject({
       code: 3,
@@ -468,8 +476,8 @@ describe('lines from outside', () => {
     });
   });
 
-  it('may be spans, which land in their trace', async () => {
-    const door = await startAdmin();
+  it('stores posted spans in their trace', async () => {
+    const server = await startAdmin();
     const at = BigInt(Date.now()) * 1_000_000n;
     const span = (spanId: string, parentSpanId: string, name: string) => ({
       traceId: TRACE,
@@ -484,13 +492,13 @@ describe('lines from outside', () => {
       span('00000000000000a1', '', 'predict'),
       span('00000000000000a2', '00000000000000a1', 'call'),
     ];
-    const { status } = await call(door.url, '/v1/traces', {
+    const { status } = await call(server.url, '/v1/traces', {
       method: 'POST',
       body: JSON.stringify({ resourceSpans: [{ scopeSpans: [{ spans }] }] }),
       headers: { 'content-type': 'application/json' },
     });
     expect(status).toBe(200);
-    const { text } = await call(door.url, `/v1/traces/${TRACE}`);
+    const { text } = await call(server.url, `/v1/traces/${TRACE}`);
     expect(JSON.parse(text)).toMatchObject({
       trace_id: TRACE,
       spans: [{ name: 'predict', duration_ms: 5, children: [{ name: 'call' }] }],
@@ -498,27 +506,27 @@ describe('lines from outside', () => {
   });
 });
 
-describe('the contract’s log API', () => {
+describe('the log API of the contract', () => {
   const url = '/v1/models/mdl1/deployments/dep1/logs';
 
-  it('has its keys and no others, the newest first', async () => {
-    const door = await startAdmin();
-    await post(door, [
+  it('returns the keys of the contract only, newest first', async () => {
+    const server = await startAdmin();
+    await post(server, [
       { timestamp: ns(Date.now() - 2000), level: 'warning', message: 'first', request_id: REQUEST },
       { timestamp: ns(Date.now() - 1000), message: 'second' },
     ]);
-    await post(door, [{ message: 'elsewhere' }], 'deployment=dep2');
+    await post(server, [{ message: 'elsewhere' }], 'deployment=dep2');
     const second = { message: 'second', replica: 'abc12', request_id: null, level: null };
     const first = { message: 'first', replica: 'abc12', request_id: REQUEST, level: 'WARNING' };
     const stamped = (line: object) => ({ timestamp: expect.stringMatching(/^\d{19}$/) as string, ...line });
-    expect(await get(door, url)).toEqual({ logs: [stamped(second), stamped(first)] });
-    expect(await get(door, `${url}?direction=asc&limit=1`)).toEqual({ logs: [stamped(first)] });
-    expect(await get(door, `${url}?min_level=DEBUG`)).toEqual({ logs: [stamped(first)] });
-    expect(await get(door, `${url}?includes=sec&excludes=x`)).toEqual({ logs: [stamped(second)] });
-    expect(await get(door, '/v1/models/mdl1/environments/production/logs?search_pattern=%5Ef')).toEqual({
+    expect(await get(server, url)).toEqual({ logs: [stamped(second), stamped(first)] });
+    expect(await get(server, `${url}?direction=asc&limit=1`)).toEqual({ logs: [stamped(first)] });
+    expect(await get(server, `${url}?min_level=DEBUG`)).toEqual({ logs: [stamped(first)] });
+    expect(await get(server, `${url}?includes=sec&excludes=x`)).toEqual({ logs: [stamped(second)] });
+    expect(await get(server, '/v1/models/mdl1/environments/production/logs?search_pattern=%5Ef')).toEqual({
       logs: [stamped(first)],
     });
-    const posted = await call(door.url, url, {
+    const posted = await call(server.url, url, {
       method: 'POST',
       body: JSON.stringify({ direction: 'asc', limit: 1, min_level: null, includes: ['fir'] }),
       headers: { 'content-type': 'application/json' },
@@ -526,22 +534,22 @@ describe('the contract’s log API', () => {
     expect(JSON.parse(posted.text)).toEqual({ logs: [stamped(first)] });
   });
 
-  it('has the requests’ own rows where one is asked for by its id', async () => {
-    const door = await startAdmin();
-    await door.logs.post([record({ timeNs: BigInt(Date.now()) * 1_000_000n })]);
-    await post(door, [{ message: 'mine', request_id: REQUEST }]);
-    expect((await get(door, url))['logs']).toHaveLength(1);
-    expect((await get(door, `${url}?request_id=${REQUEST}`))['logs']).toHaveLength(2);
+  it('includes the record of a request if request_id is given', async () => {
+    const server = await startAdmin();
+    await server.logs.post([record({ timeNs: BigInt(Date.now()) * 1_000_000n })]);
+    await post(server, [{ message: 'mine', request_id: REQUEST }]);
+    expect((await get(server, url))['logs']).toHaveLength(1);
+    expect((await get(server, `${url}?request_id=${REQUEST}`))['logs']).toHaveLength(2);
   });
 
   it('includes the whole last millisecond, so that clients can page by it', async () => {
-    const door = await startAdmin();
+    const server = await startAdmin();
     const ms = Date.now() - 60_000;
-    await post(door, [
+    await post(server, [
       { timestamp: ns(ms, 999_999), message: 'in' },
       { timestamp: ns(ms + 1), message: 'out' },
     ]);
-    const { logs } = (await get(door, `${url}?end_epoch_millis=${ms}`)) as { logs: { message: string }[] };
+    const { logs } = (await get(server, `${url}?end_epoch_millis=${ms}`)) as { logs: { message: string }[] };
     expect(logs.map(({ message }) => message)).toEqual(['in']);
   });
 
@@ -557,15 +565,15 @@ describe('the contract’s log API', () => {
     ['direction=down', 'direction'],
     ['replcia=a', 'unknown parameter "replcia"; did you mean "replica"?'],
     ['cursor=a', 'unknown parameter "cursor"; known parameters: start_epoch_millis, '],
-    ['limit=1&limit=2', 'limit is given twice'],
-  ])('keeps to its limits: %s', async (query, what) => {
-    const door = await startAdmin();
-    expect((await get(door, `${url}?${query}`, 400))['error']).toContain(what);
+    ['limit=1&limit=2', 'limit is given more than once'],
+  ])('rejects %s', async (query, what) => {
+    const server = await startAdmin();
+    expect((await get(server, `${url}?${query}`, 400))['error']).toContain(what);
   });
 
-  it('refuses an unknown field, in a JSON body too', async () => {
-    const door = await startAdmin();
-    const { status, text } = await call(door.url, url, {
+  it('rejects an unknown field of a JSON body', async () => {
+    const server = await startAdmin();
+    const { status, text } = await call(server.url, url, {
       method: 'POST',
       headers: { 'content-type': 'application/json' },
       body: '{"direction": "asc", "min_levle": "ERROR", "x": 1}',
@@ -576,16 +584,16 @@ describe('the contract’s log API', () => {
     expect(error).toContain('unknown field "x"; known fields: start_epoch_millis, end_epoch_millis, ');
   });
 
-  it('knows its model, deployments and environments', async () => {
-    const door = await startAdmin();
+  it('returns 404 for an unknown model, deployment or environment', async () => {
+    const server = await startAdmin();
     for (const path of [
       '/v1/models/other/deployments/dep1/logs',
       '/v1/models/mdl1/deployments/other/logs',
       '/v1/models/mdl1/environments/staging/logs',
     ])
-      expect((await get(door, path, 404))['error_code']).toBe('model_does_not_exist');
-    // One that is gone, and whose lines are still here.
-    await post(door, [{ message: 'gone' }], 'deployment=other');
-    expect((await get(door, '/v1/models/mdl1/deployments/other/logs'))['logs']).toHaveLength(1);
+      expect((await get(server, path, 404))['error_code']).toBe('model_does_not_exist');
+    // A removed deployment whose lines are still stored.
+    await post(server, [{ message: 'gone' }], 'deployment=other');
+    expect((await get(server, '/v1/models/mdl1/deployments/other/logs'))['logs']).toHaveLength(1);
   });
 });

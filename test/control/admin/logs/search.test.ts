@@ -1,4 +1,4 @@
-// What search, downloads and counts of the log routes promise, with a real record behind the door.
+// Tests of the search of the log routes, with a real log store.
 import { afterEach, describe, expect, it } from 'vitest';
 import { changed, closeAdmins, startAdmin } from '../../../kit/admin.ts';
 import { begin, call } from '../../../kit/client.ts';
@@ -11,20 +11,20 @@ afterEach(async () => {
   removeFolders();
 });
 
-describe('search', () => {
+describe('GET /v1/logs', () => {
   it.each(['desc', 'asc'])(
     'pages through 5,000 lines of one nanosecond without gaps or repeats (%s)',
     async (direction) => {
-      const door = await startAdmin();
+      const server = await startAdmin();
       const lines = Array.from({ length: 5000 }, (_, i) => ({
         timestamp: ns(HOUR_AGO, 7),
         message: `line ${i}`,
       }));
-      await post(door, lines);
+      await post(server, lines);
       const seen: string[] = [];
       let cursor: string | undefined;
       do {
-        const page = await search(door, { limit: '777', direction, ...(cursor ? { cursor } : {}) });
+        const page = await search(server, { limit: '777', direction, ...(cursor ? { cursor } : {}) });
         seen.push(...messages(page));
         cursor = page.cursor;
       } while (cursor !== undefined);
@@ -33,18 +33,18 @@ describe('search', () => {
     },
   );
 
-  it('says nothing of a next page where there is none', async () => {
-    const door = await startAdmin();
-    await post(door, [{ message: 'a' }, { message: 'b' }]);
-    expect(await search(door, { limit: '2' })).not.toHaveProperty('cursor');
-    expect(await search(door, { limit: '1' })).toHaveProperty('cursor');
+  it('returns a cursor only if there is a next page', async () => {
+    const server = await startAdmin();
+    await post(server, [{ message: 'a' }, { message: 'b' }]);
+    expect(await search(server, { limit: '2' })).not.toHaveProperty('cursor');
+    expect(await search(server, { limit: '1' })).toHaveProperty('cursor');
   });
 
-  it('gives a record with its ids, its time to the nanosecond and what else it says', async () => {
-    const door = await startAdmin();
+  it('returns a record with its ids, its time to the nanosecond and its attributes', async () => {
+    const server = await startAdmin();
     const requestId = '31255019cf83c4d0c7492a5006591e1f502a5';
     const traceId = '4bf92f3577b34da6a3ce929d0e0e4736';
-    await post(door, [
+    await post(server, [
       {
         timestamp: ns(HOUR_AGO, 123_456),
         levelname: 'WARNING',
@@ -59,7 +59,7 @@ describe('search', () => {
       { trace_id: traceId.toUpperCase() },
       { q: `requestId:${requestId} level>=warn gpu:3` },
     ]) {
-      const { logs } = await search(door, by);
+      const { logs } = await search(server, by);
       expect(logs).toEqual([
         {
           timestamp: new Date(HOUR_AGO).toISOString().replace('Z', '123456Z'),
@@ -80,53 +80,53 @@ describe('search', () => {
     }
   });
 
-  it('keeps to the time, replica and level that are asked for', async () => {
-    const door = await startAdmin();
-    await post(door, [
+  it('filters by time, replica and level', async () => {
+    const server = await startAdmin();
+    await post(server, [
       { timestamp: ns(HOUR_AGO), level: 'info', message: 'old' },
       { timestamp: ns(HOUR_AGO + 1000), level: 'error', message: 'middle' },
       { timestamp: ns(HOUR_AGO + 2000), message: 'new' },
     ]);
-    await post(door, [{ timestamp: ns(HOUR_AGO + 1000), message: 'elsewhere' }], 'replica=xyz99');
+    await post(server, [{ timestamp: ns(HOUR_AGO + 1000), message: 'elsewhere' }], 'replica=xyz99');
     const start = new Date(HOUR_AGO + 1000).toISOString();
-    expect(messages(await search(door, { start, replica: 'abc12' }))).toEqual(['new', 'middle']);
-    expect(messages(await search(door, { start, end: String(HOUR_AGO + 1000), replica: 'abc12' }))).toEqual([
-      'middle',
-    ]);
-    expect(messages(await search(door, { min_level: 'DEBUG' }))).toEqual(['middle', 'old']);
-    expect(messages(await search(door, { since: '2h', replica: 'xyz99' }))).toEqual(['elsewhere']);
-    expect(messages(await search(door, { since: '30m' }))).toEqual([]);
-    expect(messages(await search(door, { env: 'production', direction: 'asc' }))).toEqual([
+    expect(messages(await search(server, { start, replica: 'abc12' }))).toEqual(['new', 'middle']);
+    expect(messages(await search(server, { start, end: String(HOUR_AGO + 1000), replica: 'abc12' }))).toEqual(
+      ['middle'],
+    );
+    expect(messages(await search(server, { min_level: 'DEBUG' }))).toEqual(['middle', 'old']);
+    expect(messages(await search(server, { since: '2h', replica: 'xyz99' }))).toEqual(['elsewhere']);
+    expect(messages(await search(server, { since: '30m' }))).toEqual([]);
+    expect(messages(await search(server, { env: 'production', direction: 'asc' }))).toEqual([
       'old',
       'middle',
       'new',
     ]);
-    expect(messages(await search(door, { includes: 'ddl', kind: 'line,request' }))).toEqual(['middle']);
+    expect(messages(await search(server, { includes: 'ddl', kind: 'line,request' }))).toEqual(['middle']);
   });
 
   it.each([
     ['replcia=x', /unknown parameter "replcia"; did you mean "replica"\?/],
-    ['q=level%3E%3Dbogus', /q: level: bogus is no level.*\(at character 8\)/],
-    ['q=(a', /q: this parenthesis is not closed.*at character 1/],
+    ['q=level%3E%3Dbogus', /^Invalid query: q at character 8: unknown level "bogus"; /],
+    ['q=(a', /q at character 1: unclosed parenthesis; add a closing \)$/],
     ['search_pattern=(a', /search_pattern: .*expression/],
-    ['since=yesterday', /since: yesterday is no time span; write 90s, 30m, 2h or 3d/],
-    ['since=1h&start=2026-01-01', /since: goes back from now/],
-    ['start=2026-02-30', /start: 2026-02-30 is no time/],
-    ['start=2026-02-02&end=2026-02-01', /end: lies before start/],
+    ['since=yesterday', /since: invalid duration "yesterday"; write 90s, 30m, 2h or 3d/],
+    ['since=1h&start=2026-01-01', /since: cannot be combined with start or end/],
+    ['start=2026-02-30', /start: invalid time "2026-02-30"; write /],
+    ['start=2026-02-02&end=2026-02-01', /end: must not be before start/],
     ['limit=0', /limit: must be a whole number from 1 to 1000/],
     ['limit=1001', /limit: must be a whole number from 1 to 1000/],
-    ['cursor=abc', /cursor: is none of ours/],
-    ['replica=a&replica=b', /replica is given twice/],
-    ['kind=lines', /kind: lines is none; there are request, line, span/],
+    ['cursor=abc', /invalid cursor: it was not issued by this server, or it has expired/],
+    ['replica=a&replica=b', /replica is given more than once/],
+    ['kind=lines', /kind: unknown kind "lines"; known kinds: request, line, span/],
     ['direction=up', /direction: must be one of desc, asc/],
     ['modle_id=mdl1', /unknown parameter "modle_id"; did you mean "model_id"\?/],
     ['min_level=wran', /min_level: unknown level "wran"; did you mean "WARN"\?/],
     ['tail=10', /tail: applies only to a live tail; add follow=1/],
     ['follow=yes', /follow: must be one of 1, true, 0, false/],
     ['format=xml', /format: must be one of ndjson, csv, json/],
-  ])('says what is wrong with ?%s', async (query, what) => {
-    const door = await startAdmin();
-    const { status, text } = await call(door.url, `/v1/logs?${query}`);
+  ])('rejects ?%s with the reason', async (query, what) => {
+    const server = await startAdmin();
+    const { status, text } = await call(server.url, `/v1/logs?${query}`);
     expect(status).toBe(400);
     expect(JSON.parse(text)).toMatchObject({
       error: expect.stringMatching(what) as string,
@@ -143,93 +143,97 @@ describe('search', () => {
     `/v1/traces/${'a'.repeat(32)}`,
     '/v1/models/mdl1/deployments/dep1/logs',
     '/v1/models/mdl1/environments/production/logs',
-  ])('%s refuses an unknown parameter', async (path) => {
-    const door = await startAdmin();
+  ])('rejects an unknown parameter of %s', async (path) => {
+    const server = await startAdmin();
     for (const query of ['modle=x', 'since=1h&modle=x&modle=y'])
-      expect(JSON.parse((await call(door.url, `${path}?${query}`)).text)).toMatchObject({
-        error: expect.stringMatching(/^This cannot be asked: .*unknown parameter "modle"; /) as string,
+      expect(JSON.parse((await call(server.url, `${path}?${query}`)).text)).toMatchObject({
+        error: expect.stringMatching(/^Invalid query: .*unknown parameter "modle"; /) as string,
         error_code: 'client_error',
       });
   });
 
-  it('lists at most ten mistakes', async () => {
-    const door = await startAdmin();
+  it('lists at most ten problems', async () => {
+    const server = await startAdmin();
     const query = Array.from({ length: 500 }, (_, i) => `x${i}=1`).join('&');
     for (const path of ['/v1/logs', '/v1/models/mdl1/deployments/dep1/logs', '/v1/logs/1']) {
-      const { text } = await call(door.url, `${path}?${query}`);
+      const { text } = await call(server.url, `${path}?${query}`);
       const { error } = JSON.parse(text) as { error: string };
       expect(error.match(/unknown parameter/g)).toHaveLength(10);
       expect(error).toMatch(/; and 490 more$/);
     }
   });
 
-  it('accepts the id of the model that weir serves, and refuses another one', async () => {
-    const door = await startAdmin();
-    await post(door, [{ message: 'here' }]);
-    expect(messages(await search(door, { model_id: 'mdl1' }))).toEqual(['here']);
-    const { status, text } = await call(door.url, '/v1/logs?model_id=other');
+  it('accepts the id of the served model and rejects another one', async () => {
+    const server = await startAdmin();
+    await post(server, [{ message: 'here' }]);
+    expect(messages(await search(server, { model_id: 'mdl1' }))).toEqual(['here']);
+    const { status, text } = await call(server.url, '/v1/logs?model_id=other');
     expect([status, JSON.parse(text)]).toMatchObject([
       404,
-      { error: 'There is no such target: model "other"', error_code: 'model_does_not_exist' },
+      { error: 'No such target: model "other"', error_code: 'model_does_not_exist' },
     ]);
   });
 
   it('accepts the level names of other loggers, in upper and lower case', async () => {
-    const door = await startAdmin();
-    await post(door, [{ message: 'w', level: 'warn' }, { message: 'i', level: 'info' }, { message: 'none' }]);
+    const server = await startAdmin();
+    await post(server, [
+      { message: 'w', level: 'warn' },
+      { message: 'i', level: 'info' },
+      { message: 'none' },
+    ]);
     for (const level of ['warn', 'WARN', 'Warning'])
-      expect(messages(await search(door, { min_level: level }))).toEqual(['w']);
-    expect(messages(await search(door, { min_level: 'trace' }))).toEqual(['i', 'w']);
-    expect(messages(await search(door, { min_level: 'critical' }))).toEqual([]);
+      expect(messages(await search(server, { min_level: level }))).toEqual(['w']);
+    expect(messages(await search(server, { min_level: 'trace' }))).toEqual(['i', 'w']);
+    expect(messages(await search(server, { min_level: 'critical' }))).toEqual([]);
   });
 
-  it('says that nothing is recorded where that is switched off', async () => {
-    const door = await startAdmin({ wrap: () => undefined });
+  it('returns 404 if logs.capture is off', async () => {
+    const server = await startAdmin({ wrap: () => undefined });
     for (const path of ['/v1/logs', '/v1/logs/7', '/v1/logs/hits', `/v1/traces/${'a'.repeat(32)}`]) {
-      const { status, text } = await call(door.url, path);
+      const { status, text } = await call(server.url, path);
       expect(status).toBe(404);
-      expect(text).toContain('Nothing is recorded: logs.capture is off');
+      expect(text).toContain('Nothing is recorded, since logs.capture is off');
     }
   });
 
-  it('stops looking as soon as its client has left', async () => {
-    let asked = 0;
-    const door = await startAdmin({
-      // A month of records of which none matches: pages that are empty and yet not the last.
+  it('stops a search when its client has left', async () => {
+    let queries = 0;
+    const server = await startAdmin({
+      // Empty pages that are not the last one, as for a search without matches.
       wrap: (logs) =>
         changed(logs, {
           async page() {
-            asked++;
+            queries++;
             await new Promise((resolve) => setImmediate(resolve));
             return { records: [], next: { timeNs: 1n, seq: 1 } };
           },
         }),
     });
-    const req = begin(door.url, '/v1/logs?q=nothing');
+    const req = begin(server.url, '/v1/logs?q=nothing');
     req.on('error', () => undefined);
     req.end();
-    await until('it looks, and goes on looking', () => asked > 100);
+    await until('the search runs', () => queries > 100);
     req.destroy();
-    await until('a whole other request goes by without a question', async () => {
-      const before = asked;
-      await call(door.url, '/livez');
-      return asked === before;
+    await until('no further query is made', async () => {
+      const before = queries;
+      await call(server.url, '/livez');
+      return queries === before;
     });
   });
 
-  it('is not held up by an expression that takes others for ever', async () => {
-    const door = await startAdmin();
-    await post(door, [{ message: `${'a'.repeat(30_000)}!` }]);
-    expect(await search(door, { search_pattern: '(a+)+$' })).toMatchObject({ logs: [] });
-    expect(await search(door, { q: '/^(a|a)*$/' })).toMatchObject({ logs: [] });
+  it('is fast for expressions that need exponential time elsewhere', async () => {
+    const server = await startAdmin();
+    await post(server, [{ message: `${'a'.repeat(30_000)}!` }]);
+    expect(await search(server, { search_pattern: '(a+)+$' })).toMatchObject({ logs: [] });
+    expect(await search(server, { q: '/^(a|a)*$/' })).toMatchObject({ logs: [] });
   });
 
   it.each([
     ['内存不足', 'GPU 内存不足，请重试'],
     ['ذاكرة', 'نفدت ذاكرة الجهاز'],
   ])('finds %s', async (word, message) => {
-    const door = await startAdmin();
-    await post(door, [{ message }, { message: 'out of memory' }]);
-    expect(messages(await search(door, { q: word }))).toEqual([message]);
+    const server = await startAdmin();
+    await post(server, [{ message }, { message: 'out of memory' }]);
+    expect(messages(await search(server, { q: word }))).toEqual([message]);
   });
 });

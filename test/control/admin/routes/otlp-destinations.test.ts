@@ -1,4 +1,4 @@
-// The admin API's routes of connections to OTLP receivers, over HTTP.
+// Tests of the routes of OTLP destinations over HTTP.
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { Guard } from '../../../../src/control/admin/auth.ts';
 import { dispatch } from '../../../../src/control/admin/endpoint.ts';
 import { KeyStore } from '../../../../src/control/admin/key-store.ts';
-import { otelEndpoints } from '../../../../src/control/admin/routes/otlp-destinations.ts';
+import { destinationEndpoints } from '../../../../src/control/admin/routes/otlp-destinations.ts';
 import { startConnections, stopConnections, type Bench } from '../../../kit/connections.ts';
 import { begin, call, type CallOptions } from '../../../kit/client.ts';
 import { folder, removeFolders } from '../../../kit/folder.ts';
@@ -26,7 +26,7 @@ beforeAll(async () => {
   const keys = new KeyStore(join(folder(), 'keys.json'), KEY);
   keys.load();
   const guard = new Guard(keys, false, () => undefined);
-  server = createServer((req, res) => void dispatch(otelEndpoints, bench, guard, req, res));
+  server = createServer((req, res) => void dispatch(destinationEndpoints, bench, guard, req, res));
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
@@ -47,17 +47,17 @@ interface Body {
   error: string;
   [name: string]: unknown;
 }
-async function ask(method: string, path: string, body?: unknown, more: CallOptions = {}) {
-  const answer = await call(url, path, {
+async function send(method: string, path: string, body?: unknown, more: CallOptions = {}) {
+  const response = await call(url, path, {
     method,
     headers: { authorization: `Bearer ${KEY}`, 'content-type': 'application/json' },
     ...(body !== undefined && { body: typeof body === 'string' ? body : JSON.stringify(body) }),
     ...more,
   });
-  return { ...answer, json: (answer.text === '' ? {} : JSON.parse(answer.text)) as Body };
+  return { ...response, json: (response.text === '' ? {} : JSON.parse(response.text)) as Body };
 }
 const make = (more: object = {}) =>
-  ask('POST', BASE, {
+  send('POST', BASE, {
     name: 'honeycomb',
     endpoint_url: receiver.url,
     header_name: 'x-team',
@@ -65,7 +65,7 @@ const make = (more: object = {}) =>
     ...more,
   });
 
-it('a connection is made, listed, shown, changed, tested, asked how it is, and removed', async () => {
+it('creates, lists, shows, changes, tests and removes a connection, and reports its status', async () => {
   const made = await make();
   expect(made.status).toBe(201);
   expect(made.json).toEqual({
@@ -97,15 +97,15 @@ it('a connection is made, listed, shown, changed, tested, asked how it is, and r
     from: 'api',
   });
   const one = `${BASE}/${made.json.id}`;
-  expect((await ask('GET', BASE)).json).toEqual({ connections: [made.json] });
-  expect((await ask('GET', one)).json).toEqual(made.json);
-  const changed = await ask('PATCH', one, { min_level: 'warn' });
+  expect((await send('GET', BASE)).json).toEqual({ connections: [made.json] });
+  expect((await send('GET', one)).json).toEqual(made.json);
+  const changed = await send('PATCH', one, { min_level: 'warn' });
   expect([changed.status, changed.json]).toEqual([200, { ...made.json, min_level: 'warn' }]);
-  const tested = await ask('POST', `${one}/test`);
+  const tested = await send('POST', `${one}/test`);
   expect([tested.status, tested.json]).toMatchObject([200, { ok: true, status: 200 }]);
   expect(receiver.requests.at(-1)!.headers['x-team']).toBe('very-secret');
-  expect((await ask('GET', `${one}/status`)).json).toMatchObject({ state: 'running', queue_records: 0 });
-  const removed = await ask('DELETE', one);
+  expect((await send('GET', `${one}/status`)).json).toMatchObject({ state: 'running', queue_records: 0 });
+  const removed = await send('DELETE', one);
   expect([removed.status, removed.text]).toEqual([204, '']);
   for (const [method, path] of [
     ['GET', one],
@@ -114,30 +114,36 @@ it('a connection is made, listed, shown, changed, tested, asked how it is, and r
     ['POST', `${one}/test`],
     ['GET', `${one}/status`],
   ] as const) {
-    const gone = await ask(method, path, method === 'PATCH' ? {} : undefined);
+    const gone = await send(method, path, method === 'PATCH' ? {} : undefined);
     expect([gone.status, gone.json.error]).toEqual([404, `No such connection: ${made.json.id}`]);
   }
 });
 
-describe('what is wrong is said', () => {
+describe('an invalid request', () => {
   it.each([
-    ['{"endpoint_url":', 'The request is malformed: the body is no JSON: Unexpected end of JSON input'],
-    ['[]', 'The request is malformed: a connection is a JSON object, such as {"endpoint_url": "https://…"}'],
+    [
+      '{"endpoint_url":',
+      'The request is malformed: the body is not valid JSON: Unexpected end of JSON input',
+    ],
+    [
+      '[]',
+      'The request is malformed: a connection must be a JSON object such as {"endpoint_url": "https://otlp.example.com/v1/logs"}',
+    ],
     [
       '{"endpoint_ur1":"https://x/"}',
-      'The request is malformed: "endpoint_ur1" is nothing that a connection has; did you mean endpoint_url?',
+      'The request is malformed: unknown field "endpoint_ur1"; did you mean "endpoint_url"?',
     ],
-    ['', 'The request is malformed: the body is no JSON: Unexpected end of JSON input'],
-  ])('%s', async (body, error) => {
-    const answer = await ask('POST', BASE, body);
-    expect([answer.status, answer.json.error]).toEqual([400, error]);
+    ['', 'The request is malformed: the body is not valid JSON: Unexpected end of JSON input'],
+  ])('with body %s gets an error that names the problem', async (body, error) => {
+    const response = await send('POST', BASE, body);
+    expect([response.status, response.json.error]).toEqual([400, error]);
   });
 
-  it('of a body that is too long, said or not', async () => {
-    const long = await ask('POST', BASE, 'x'.repeat(1024 ** 2 + 1));
+  it('with a large body gets 413, with or without Content-Length', async () => {
+    const long = await send('POST', BASE, 'x'.repeat(1024 ** 2 + 1));
     expect([long.status, long.json.error]).toEqual([
       413,
-      'The payload exceeds the maximum size: the body may have 1048576 bytes, unpacked',
+      'The payload exceeds the maximum size: the limit is 1048576 bytes, decompressed',
     ]);
     const chunked = begin(url, BASE, {
       method: 'POST',
@@ -145,25 +151,25 @@ describe('what is wrong is said', () => {
     });
     chunked.on('error', () => undefined);
     for (let i = 0; i < 20; i++) chunked.write('x'.repeat(65_536));
-    const [answer] = (await once(chunked, 'response')) as [{ statusCode: number }];
-    expect(answer.statusCode).toBe(413);
+    const [response] = (await once(chunked, 'response')) as [{ statusCode: number }];
+    expect(response.statusCode).toBe(413);
     chunked.destroy();
   });
 
-  it('of a body that is no JSON by its type, as web pages may send it', async () => {
+  it('with a type that web pages may send gets 415', async () => {
     const headers = { authorization: `Bearer ${KEY}`, 'content-type': 'text/plain' };
-    expect((await ask('POST', BASE, '{}', { headers })).status).toBe(415);
+    expect((await send('POST', BASE, '{}', { headers })).status).toBe(415);
   });
 
-  it('of a method that is not there', async () => {
-    const answer = await ask('PUT', BASE, {});
-    expect([answer.status, answer.headers.allow]).toEqual([405, 'GET, HEAD, POST']);
-    const one = await ask('POST', `${BASE}/x`, {});
+  it('with an unknown method gets 405', async () => {
+    const response = await send('PUT', BASE, {});
+    expect([response.status, response.headers.allow]).toEqual([405, 'GET, HEAD, POST']);
+    const one = await send('POST', `${BASE}/x`, {});
     expect([one.status, one.headers.allow]).toEqual([405, 'GET, HEAD, PATCH, DELETE']);
   });
 });
 
-it('who has no key learns nothing and changes nothing', async () => {
+it('rejects a request without a key and does not name routes', async () => {
   const made = await make();
   for (const headers of [{}, { authorization: 'Bearer wrong' }])
     for (const [method, path] of [
@@ -172,25 +178,25 @@ it('who has no key learns nothing and changes nothing', async () => {
       ['DELETE', `${BASE}/${made.json.id}`],
       ['GET', '/v1/nothing'],
     ] as const) {
-      const answer = await ask(method, path, undefined, { headers });
-      expect([answer.status, answer.text.includes('otel')]).toEqual([401, false]);
+      const response = await send(method, path, undefined, { headers });
+      expect([response.status, response.text.includes('otel')]).toEqual([401, false]);
     }
   expect(bench.connections.list()).toHaveLength(1);
 });
 
-it('a web page of somebody else changes nothing', async () => {
+it('rejects a change from a web page of another origin', async () => {
   const made = await make();
   const headers = { authorization: `Bearer ${KEY}`, origin: 'https://evil.example' };
-  expect((await ask('DELETE', `${BASE}/${made.json.id}`, undefined, { headers })).status).toBe(403);
+  expect((await send('DELETE', `${BASE}/${made.json.id}`, undefined, { headers })).status).toBe(403);
   expect(bench.connections.list()).toHaveLength(1);
 });
 
-it('a test that fails is an answer', async () => {
+it('returns the result of a failed test', async () => {
   const made = await make();
   receiver.script.push(answering(401, 'what is very-secret?', { 'content-type': 'text/plain' }));
-  const tested = await ask('POST', `${BASE}/${made.json.id}/test`);
+  const tested = await send('POST', `${BASE}/${made.json.id}/test`);
   expect([tested.status, tested.json]).toMatchObject([
     200,
-    { ok: false, status: 401, message: 'answered 401: what is ***?' },
+    { ok: false, status: 401, message: 'receiver returned 401: what is ***?' },
   ]);
 });

@@ -1,4 +1,4 @@
-// The fast lane's own corners, with a client whose socket the test holds in its hand.
+// Backpressure and disconnects in the fast lane, with a client socket that the test controls.
 import type { Socket } from 'node:net';
 import { Duplex } from 'node:stream';
 import { afterEach, beforeEach, expect, it } from 'vitest';
@@ -12,7 +12,7 @@ import { ReplicaConnections } from '../../../../src/data-plane/proxy/fast/replic
 import { closeReplicas, startRawReplica, type Replica } from '../../../kit/replica.ts';
 import { until } from '../../../kit/until.ts';
 
-/** A client's socket: what it was sent, and no more of it than the test lets through. */
+/** A client socket that completes its writes only when the test says so. */
 class HeldSocket extends Duplex {
   remoteAddress = '127.0.0.1';
   received = '';
@@ -29,7 +29,7 @@ class HeldSocket extends Duplex {
     else done();
   }
 
-  say(text: string): void {
+  send(text: string): void {
     this.push(Buffer.from(text, 'latin1'));
   }
 
@@ -37,7 +37,7 @@ class HeldSocket extends Duplex {
     return this.destroy();
   }
 
-  letGo(): void {
+  release(): void {
     this.isHeld = false;
     this.#release?.();
   }
@@ -92,58 +92,58 @@ afterEach(async () => {
 });
 
 const get = 'GET /x HTTP/1.1\r\nHost: x\r\n\r\n';
-const answer = (body: string) => `HTTP/1.1 200 OK\r\nContent-Length: ${body.length}\r\n\r\n${body}`;
+const response = (body: string) => `HTTP/1.1 200 OK\r\nContent-Length: ${body.length}\r\n\r\n${body}`;
 
 it.each([20_000, 100_000, 300_000])(
-  'a connection whose answer of %d bytes is read, but not yet written to its client, serves the next one',
+  'keeps a connection for the next request once a response of %d bytes is read, before the client has it',
   async (size) => {
     const slow = connectClient();
     slow.isHeld = true;
-    reply = answer('x'.repeat(size));
-    slow.say(get);
-    // Larger answers wait for the client to take their pieces; let them through until the last.
-    await until('the answer is read', () => {
+    reply = response('x'.repeat(size));
+    slow.send(get);
+    // Larger responses wait until the client has taken their pieces, all but the last one.
+    await until('the response is read', () => {
       if (connections.count().idle === 1) return true;
-      slow.letGo();
+      slow.release();
       slow.isHeld = true;
       return false;
     });
     expect(exchanges.openCount).toBe(1);
-    reply = answer('next');
+    reply = response('next');
     const next = connectClient();
-    next.say(get);
-    await until('the next one is served', () => next.received.endsWith('next'));
-    expect(replica.connections).toBe(2); // the probe's, and this one
-    slow.letGo();
+    next.send(get);
+    await until('the next request is served', () => next.received.endsWith('next'));
+    expect(replica.connections).toBe(2); // that of the probe, and this one
+    slow.release();
     await until('both have ended', () => exchanges.openCount === 0);
     expect(slow.received.endsWith('x'.repeat(100))).toBe(true);
-    slow.say(get);
+    slow.send(get);
     await until('the slow one is served again', () => slow.received.endsWith('next'));
   },
 );
 
-it('an answer that its client does not take is not read further', async () => {
+it('reads no more of a response while the client does not take it', async () => {
   const slow = connectClient();
   slow.isHeld = true;
-  reply = answer('x'.repeat(8 * 1024 * 1024));
-  slow.say(get);
+  reply = response('x'.repeat(8 * 1024 * 1024));
+  slow.send(get);
   await until('something was written', () => slow.received.length > 0);
-  await until('it stands still', async () => {
+  await until('nothing more is written', async () => {
     const before = slow.writableLength;
     await new Promise((resolve) => setTimeout(resolve, 100));
     return slow.writableLength === before;
   });
   expect(slow.writableLength).toBeLessThan(1024 * 1024);
-  slow.letGo();
-  await until('all of it came', () => exchanges.openCount === 0);
+  slow.release();
+  await until('the exchange has ended', () => exchanges.openCount === 0);
   expect(slow.received.length).toBeGreaterThan(8 * 1024 * 1024);
 });
 
-it('a client that leaves with its answer half written leaves nothing behind', async () => {
+it('releases the replica and its connection when the client leaves in the middle of a response', async () => {
   const slow = connectClient();
   slow.isHeld = true;
-  reply = answer('x'.repeat(1024 * 1024));
-  slow.say(get);
+  reply = response('x'.repeat(1024 * 1024));
+  slow.send(get);
   await until('something was written', () => slow.received.length > 0);
   slow.destroy();
   await until('its exchange has ended', () => exchanges.openCount === 0);
@@ -151,13 +151,13 @@ it('a client that leaves with its answer half written leaves nothing behind', as
   expect(connections.count()).toEqual({ active: 0, idle: 0 });
 });
 
-it('a client that leaves is heard while the replica thinks, however large its request was', async () => {
+it('notices that the client leaves after a large request, before the response', async () => {
   const client = connectClient();
   reply = '';
   const body = 'y'.repeat(1024 * 1024);
-  client.say(`POST /x HTTP/1.1\r\nHost: x\r\nContent-Length: ${body.length}\r\n\r\n${body}`);
+  client.send(`POST /x HTTP/1.1\r\nHost: x\r\nContent-Length: ${body.length}\r\n\r\n${body}`);
   await until(
-    'the replica has taken it',
+    'the replica has the request',
     () => exchanges.openCount === 1 && connections.count().active === 1,
   );
   await until('the client is read again', () => !client.isPaused());

@@ -2,7 +2,10 @@
 import { Agent, request, type IncomingMessage } from 'node:http';
 import { createServer, type AddressInfo, type Socket } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { readAnswer, type ResponseHeadEvents } from '../../../../src/data-plane/proxy/http/replica-socket.ts';
+import {
+  readResponse,
+  type ResponseHeadEvents,
+} from '../../../../src/data-plane/proxy/http/replica-socket.ts';
 import { until } from '../../../kit/until.ts';
 
 const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
@@ -15,17 +18,17 @@ const EVENTS: ResponseHeadEvents = {
 /** The replica's sides of all connections. */
 const sides: Socket[] = [];
 /** Called for each request that a replica has received. */
-let answer: (side: Socket) => void = (side) => side.write(OK);
+let response: (side: Socket) => void = (side) => side.write(OK);
 const server = createServer((side) => {
   sides.push(side);
   side.on('error', () => side.destroy());
-  side.on('data', () => answer(side));
+  side.on('data', () => response(side));
 });
 let agent: Agent;
 
 beforeEach(async () => {
   sides.length = 0;
-  answer = (side) => side.write(OK);
+  response = (side) => side.write(OK);
   agent = new Agent({ keepAlive: true });
   await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening));
 });
@@ -47,7 +50,7 @@ function send(method = 'GET', events: ResponseHeadEvents = EVENTS): Sent {
   const sent: Sent = { status: 0, body: '', error: undefined, isOver: false };
   const { port } = server.address() as AddressInfo;
   const to = request({ host: '127.0.0.1', port, method, agent });
-  readAnswer(to, events);
+  readResponse(to, events);
   to.on('response', (from: IncomingMessage) => {
     sent.status = from.statusCode!;
     from.on('data', (chunk: Buffer) => (sent.body += chunk.toString('latin1')));
@@ -66,9 +69,9 @@ async function exchange(method = 'GET'): Promise<Sent> {
 
 const idle = (): number => Object.values(agent.freeSockets).flat().length;
 
-describe('a connection', () => {
+describe('a kept connection', () => {
   it('serves requests of different kinds in sequence, each with its own framing', async () => {
-    const answers: [method: string, text: string, body: string][] = [
+    const responses: [method: string, text: string, body: string][] = [
       ['GET', OK, 'ok'],
       ['HEAD', 'HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n', ''],
       ['GET', 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2 ;a b\r\nok\r\n0\r\n\r\n', 'ok'],
@@ -76,8 +79,8 @@ describe('a connection', () => {
       ['GET', 'HTTP/1.1 204 N\r\n\r\n', ''],
       ['GET', OK, 'ok'],
     ];
-    for (const [method, text, body] of answers) {
-      answer = (side) => side.write(text);
+    for (const [method, text, body] of responses) {
+      response = (side) => side.write(text);
       expect(await exchange(method), text).toMatchObject({ body, error: undefined });
       await until('the connection is kept', () => idle() === 1);
     }
@@ -87,12 +90,12 @@ describe('a connection', () => {
   it.each([
     ['a body with a length', 'GET', OK, 'ok'],
     ['chunks', 'GET', 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n', 'ok'],
-    ['an answer to HEAD', 'HEAD', 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n', ''],
-    ['an answer without a body', 'GET', 'HTTP/1.1 204 N\r\n\r\n', ''],
-  ])('on which more came than %s is not used again', async (_, method, text, body) => {
-    answer = (side) => side.write(`${text}HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil`);
+    ['a response to HEAD', 'HEAD', 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n', ''],
+    ['a response without a body', 'GET', 'HTTP/1.1 204 N\r\n\r\n', ''],
+  ])('is not used again after more came than %s', async (_, method, text, body) => {
+    response = (side) => side.write(`${text}HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil`);
     expect(await exchange(method)).toMatchObject({ body, error: undefined });
-    answer = (side) => side.write(OK);
+    response = (side) => side.write(OK);
     expect(await exchange()).toMatchObject({ status: 200, body: 'ok', error: undefined });
     expect(sides.length).toBe(2);
   });
@@ -106,20 +109,20 @@ describe('a connection', () => {
     expect(sides.length).toBe(2);
   });
 
-  it('with a malformed answer ends only the request of that answer', async () => {
+  it('fails only the request whose response is malformed', async () => {
     expect(await exchange()).toMatchObject({ body: 'ok' });
-    answer = (side) => side.write('HTTP/1.1 200 OK\r\nX A: 1\r\n\r\n');
+    response = (side) => side.write('HTTP/1.1 200 OK\r\nX A: 1\r\n\r\n');
     expect(await exchange()).toMatchObject({ status: 0, error: 'HPE_INVALID_HEAD' });
-    answer = (side) => side.write(OK);
+    response = (side) => side.write(OK);
     expect(await exchange()).toMatchObject({ body: 'ok', error: undefined });
   });
 });
 
-it('reads no more interim answers while it is paused, and goes on once it is resumed', async () => {
+it('reads no more interim responses while it is paused, and goes on when it is resumed', async () => {
   const interim = `HTTP/1.1 103 E\r\nX-A: ${'x'.repeat(1000)}\r\n\r\n`.repeat(64);
   /** Enough that the buffers of both sides of a connection cannot hold it. */
   const rounds = 1000;
-  answer = (side) => {
+  response = (side) => {
     for (let i = 0; i < rounds; i++) side.write(interim);
     side.write(OK);
   };
@@ -145,7 +148,7 @@ it('reads no more interim answers while it is paused, and goes on once it is res
   expect(seen.count).toBeLessThan(1000);
   expect(sent.status).toBe(0);
   resume!();
-  await until('the answer has come', () => sent.isOver);
+  await until('the response has come', () => sent.isOver);
   expect(count).toBe(64 * rounds);
   expect(sent).toMatchObject({ status: 200, body: 'ok', error: undefined });
 });

@@ -1,9 +1,9 @@
-// The full lane's reader of an answer's head, between a socket and Node's parser, with the bytes cut at every position.
+// The full lane's reader of responses, between a socket and Node's parser, with the bytes split at every position.
 import { request, type ClientRequest, type IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import { describe, expect, it } from 'vitest';
 import { interimText } from '../../../../src/data-plane/proxy/response-head.ts';
-import { readAnswer } from '../../../../src/data-plane/proxy/http/replica-socket.ts';
+import { readResponse } from '../../../../src/data-plane/proxy/http/replica-socket.ts';
 import { PlayedSocket, settled } from '../../../kit/node-parser.ts';
 
 interface Outcome {
@@ -16,7 +16,7 @@ interface Outcome {
   error: string | undefined;
 }
 
-/** The result of Node's client for an answer in these pieces. */
+/** The result of Node's client for a response in these pieces. */
 async function played(
   pieces: readonly string[],
   { method = 'GET', mayUpgrade = false } = {},
@@ -38,20 +38,20 @@ async function played(
     createConnection: () => socket,
     maxHeaderSize: 64 * 1024,
   });
-  readAnswer(to, {
+  readResponse(to, {
     mayUpgrade,
     interim: (head) => out.interim.push(interimText(head)),
     writeFailed: () => undefined,
   });
-  let answer: IncomingMessage | undefined;
+  let response: IncomingMessage | undefined;
   to.on('error', (error: NodeJS.ErrnoException) => (out.error ??= error.code ?? error.message));
   to.on('response', (res) => {
-    answer = res;
+    response = res;
     res.on('data', (chunk: Buffer) => (out.body += chunk.toString('latin1')));
     res.on('error', (error: NodeJS.ErrnoException) => (out.error ??= error.code ?? error.message));
   });
   to.on('upgrade', (res: IncomingMessage, stream: Socket, early: Buffer) => {
-    answer = res;
+    response = res;
     out.upgraded = early.toString('latin1');
     stream.on('data', (chunk: Buffer) => (out.upgraded += chunk.toString('latin1')));
   });
@@ -62,15 +62,15 @@ async function played(
     socket.push(Buffer.from(piece, 'latin1'));
     await settled();
   }
-  out.status = answer?.statusCode ?? 0;
-  out.headers = answer?.rawHeaders ?? [];
-  out.isComplete = answer?.complete === true;
+  out.status = response?.statusCode ?? 0;
+  out.headers = response?.rawHeaders ?? [];
+  out.isComplete = response?.complete === true;
   socket.destroy();
   return out;
 }
 
 const INTERIM = 'HTTP/1.1 103 Early \u00fc\r\nX-A: caf\u00c3\u00a9\r\n\r\n';
-const ANSWERS: [name: string, text: string, options?: { method?: string; mayUpgrade?: boolean }][] = [
+const RESPONSES: [name: string, text: string, options?: { method?: string; mayUpgrade?: boolean }][] = [
   ['with a length', 'HTTP/1.1 200 OK\r\nX-A: \u00fc\r\nContent-Length: 5\r\n\r\nhello'],
   ['in chunks', 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\nX-T: 1\r\n\r\n'],
   ['behind interim ones', `${INTERIM}HTTP/1.1 100 Continue\r\n\r\n${INTERIM}HTTP/1.1 204 No\r\nContent-Length: 5\r\n\r\n`],
@@ -78,7 +78,7 @@ const ANSWERS: [name: string, text: string, options?: { method?: string; mayUpgr
   ['to HEAD', 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n', { method: 'HEAD' }],
   ['that is RTSP', 'RTSP/1.0 200 OK\r\nContent-Length: 5\r\n\r\nhello'],
   ['that is RTSP behind an interim one', `${INTERIM}RTSP/1.0 200 OK\r\nContent-Length: 5\r\n\r\nhello`],
-  ['that switches unasked', 'HTTP/1.1 101 S\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\nhi'],
+  ['that switches without an upgrade', 'HTTP/1.1 101 S\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\nhi'],
   [
     'that switches',
     `${INTERIM}HTTP/1.1 101 S\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nX-A: \u00fc\r\n\r\nhi`,
@@ -86,8 +86,8 @@ const ANSWERS: [name: string, text: string, options?: { method?: string; mayUpgr
   ],
 ]; // prettier-ignore
 
-describe('an answer', () => {
-  it.each(ANSWERS)('%s is the same at every cut', async (_, text, options) => {
+describe('a response', () => {
+  it.each(RESPONSES)('%s is read the same at every split', async (_, text, options) => {
     const whole = await played([text], options);
     expect(whole.status !== 0 || whole.error !== undefined).toBe(true);
     for (let at = 1; at < text.length; at++)
@@ -95,9 +95,9 @@ describe('an answer', () => {
     expect(await played(text.split(''), options)).toEqual(whole);
   });
 
-  it('has the fields that its bytes say', async () => {
+  it('has the status, headers and body that were sent', async () => {
     const outcomes = new Map<string, Outcome>();
-    for (const [name, text, options] of ANSWERS) outcomes.set(name, await played([text], options));
+    for (const [name, text, options] of RESPONSES) outcomes.set(name, await played([text], options));
     expect(outcomes.get('with a length')).toMatchObject({ status: 200, body: 'hello', isComplete: true });
     expect(outcomes.get('with a length')!.headers.slice(0, 4)).toEqual([
       'X-A',
@@ -118,12 +118,16 @@ describe('an answer', () => {
       isComplete: true,
     });
     expect(outcomes.get('to HEAD')).toMatchObject({ status: 200, body: '', isComplete: true });
-    for (const name of ['that is RTSP', 'that is RTSP behind an interim one', 'that switches unasked'])
+    for (const name of [
+      'that is RTSP',
+      'that is RTSP behind an interim one',
+      'that switches without an upgrade',
+    ])
       expect(outcomes.get(name)).toMatchObject({ status: 0, error: 'HPE_INVALID_HEAD' });
     expect(outcomes.get('that switches')).toMatchObject({ status: 101, upgraded: 'hi', interim: [INTERIM] });
   });
 
-  it('with an endless head is refused', async () => {
+  it('with an endless head fails', async () => {
     const endless = `HTTP/1.1 200 OK\r\nX-A: ${'x'.repeat(70_000)}`;
     expect(await played([endless.slice(0, 40_000), endless.slice(40_000)])).toMatchObject({
       error: 'HPE_INVALID_HEAD',

@@ -70,7 +70,7 @@ describe('a captured body', () => {
 
   it('may be longer for an event stream, since the stored response is shorter', () => {
     const bodies = policy({ capture: 'full' }).open('/')!;
-    bodies.answers('text/event-stream; charset=utf-8', undefined);
+    bodies.responseBegins('text/event-stream; charset=utf-8', undefined);
     bodies.response.push(Buffer.alloc(15_000, 'x'));
     expect(bodies.take().response).toMatchObject({ isCut: false });
   });

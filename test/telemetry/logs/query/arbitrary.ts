@@ -1,4 +1,4 @@
-// Records and questions by chance, out of few values, so that they meet.
+// Random records and queries. They are made from few values, so that many records match.
 import fc from 'fast-check';
 import type { Compare, QueryNode } from '../../../../src/telemetry/logs/query/query-node.ts';
 import type { LogRecord } from '../../../../src/telemetry/logs/log-record.ts';
@@ -130,7 +130,7 @@ export const node: fc.Arbitrary<QueryNode> = fc.letrec<{ node: QueryNode }>((tie
   ),
 })).node;
 
-/** A record with nothing in it but what is given. */
+/** An empty record with the given fields. */
 export const recordOf = (given: Partial<LogRecord> = {}): LogRecord => ({
   seq: 0,
   kind: 'line',

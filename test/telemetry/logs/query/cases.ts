@@ -1,5 +1,4 @@
-// What people type, and what it asks: read by parse.test.ts.
-// A question is written as nested lists, so that a table of them can be read.
+// Texts of the query bar with the expected queries, errors and hints (parse.test.ts), and short functions for nodes.
 import type { QueryNode } from '../../../../src/telemetry/logs/query/query-node.ts';
 
 export const all: QueryNode = { op: 'all' };
@@ -20,11 +19,11 @@ export const is = (name: string, value: Field['value'], compare: Field['compare'
 });
 const between = (name: string, from: number, to: number) => and(is(name, from, '>='), is(name, to, '<='));
 
-export const QUESTIONS: [string, QueryNode][] = [
+export const QUERIES: [string, QueryNode][] = [
   ['', all],
   ['  \t\n ', all],
   ['*', all],
-  // Words and texts
+  // Words and phrases
   ['timeout', words('timeout')],
   ['TimeOut', words('timeout')],
   ['time*', prefix('time')],
@@ -65,7 +64,7 @@ export const QUESTIONS: [string, QueryNode][] = [
   ['-/x/', not(regex('x'))],
   ['-status:5xx', not(between('status', 500, 599))],
   ['oR', words('or')],
-  // Expressions
+  // Regular expressions
   ['/timeout after \\d+/', regex('timeout after \\d+')],
   ['/TIME/i', regex('(?i)TIME')],
   ['/a\\/b\\\\/', regex('a/b\\\\')],
@@ -147,7 +146,7 @@ export const QUESTIONS: [string, QueryNode][] = [
   ['@Model:x', is('Model', 'x')],
   ['@"a b":c', is('a b', 'c')],
   ['größe:1', is('größe', 1)],
-  // All of it
+  // Everything combined
   [
     'requestId:31 level>=warn replica:abc12 env:production "out of memory" -health /timeout \\d+/ duration>2s status:5xx',
     and(
@@ -164,67 +163,71 @@ export const QUESTIONS: [string, QueryNode][] = [
   ],
 ];
 
-/** Text, words of the problem, where. */
+/** Text of the query, the error, its position. */
 export const PROBLEMS: [string, RegExp, number][] = [
-  ['a "b c', /quote is not closed/, 2],
-  ['x:"b', /quote is not closed/, 2],
-  ['a (b', /parenthesis is not closed/, 2],
-  ['x:(a OR b', /parenthesis is not closed/, 2],
-  ['a)', /closes nothing/, 1],
-  ['()', /a term is missing/, 1],
-  ['a OR', /a term is missing at the end/, 4],
-  ['OR a', /a term is missing before/, 0],
-  ['a AND OR b', /a term is missing before/, 6],
-  ['NOT', /a term is missing at the end/, 3],
-  ['a - b', /behind - stands what is left out/, 2],
-  ['""', /nothing between these quotes/, 0],
-  ['level:', /a value is missing behind level:/, 6],
-  ['Error: failed', /a value is missing behind Error:.*quotes/, 6],
-  ['level: warn', /a value is missing/, 6],
-  ['x:a,', /a value is missing/, 4],
-  ['x:""', /a value is missing.*-key:\*/, 2],
-  ['x:()', /a value is missing/, 3],
-  ['x:(a b)', /between the values of x: stands OR/, 5],
-  ['status >= 500', /a field is missing before >=.*status>=500/, 7],
-  ['a != b', /a field is missing before !=/, 2],
-  ['level:lout', /lout is no level/, 6],
-  ['level:eror', /did you mean error\?/, 6],
-  ['level:25', /is no level/, 6],
-  ['level:w*', /is no level/, 6],
-  ['status:abc', /abc is no status.*503.*5xx/, 7],
-  ['status:60xx', /is no status/, 7],
-  ['duration>2x', /2x is no duration.*150ms/, 9],
-  ['duration>2Ms', /is no duration/, 9],
-  ['duration>-1s', /is no duration/, 9],
-  ['kind:metric', /not a kind; there are request, line, span and event/, 5],
-  ['input_tokens:many', /many is no number/, 13],
-  ['replica>a', /is a text: it is asked for with :/, 8],
-  ['includes>a', /asked for with : alone/, 9],
-  ['level>(warn,error)', /compared with one value/, 0],
-  ['@"a b"', /stands what is asked of it/, 0],
-  ['/(/', /missing closing \)/, 0],
-  ['x /(?<=a)b/', /./, 2],
-  ['ti*me', /\* stands at the end of a word/, 0],
-  ['**', /\* stands at the end of a word/, 0],
-  [`/${'a'.repeat(257)}/`, /at most 256 characters/, 0],
-  [`${'('.repeat(33)}a${')'.repeat(33)}`, /more than 32 parentheses deep/, 33],
-  [`${'-'.repeat(40)}a`, /deep/, 33],
-  ['a '.repeat(101), /at most 100 terms/, 200],
-  [`x:${'a,'.repeat(100)}a`, /at most 100 terms/, 0],
-  ['a'.repeat(4097), /at most 4096 characters/, 4096],
-  [`${'k'.repeat(257)}:a`, /name has at most 256 characters/, 0],
-  [`a "${'b '.repeat(101)}"`, /at most 100 words/, 2],
-  [`message:"${'b '.repeat(101)}"`, /at most 100 words/, 8],
-  ['|'.repeat(601), /at most 600 words and signs/, 600],
+  ['a "b c', /^unclosed quote; add a closing " \(write \\" for a quote inside the text\)$/, 2],
+  ['x:"b', /^unclosed quote/, 2],
+  ['a (b', /^unclosed parenthesis; add a closing \)$/, 2],
+  ['x:(a OR b', /^unclosed parenthesis; add a closing \)$/, 2],
+  ['a)', /^unmatched \); put it in quotes/, 1],
+  ['()', /^missing term before \); put it in quotes/, 1],
+  ['a OR', /^missing term at the end$/, 4],
+  ['OR a', /^missing term before OR; put it in quotes/, 0],
+  ['a AND OR b', /^missing term before OR/, 6],
+  ['NOT', /^missing term at the end$/, 3],
+  ['a - b', /^missing term after -; write it without a space \(-health\)$/, 2],
+  ['""', /^empty quotes; write the text/, 0],
+  ['level:', /^missing value after level:; /, 6],
+  ['Error: failed', /^missing value after Error:; put text with special characters in quotes/, 6],
+  ['level: warn', /^missing value after level:/, 6],
+  ['x:a,', /^missing value after x:/, 4],
+  ['x:""', /^missing value after x:.*write -key:\* for records without the field$/, 2],
+  ['x:()', /^missing value after x:/, 3],
+  ['x:(a b)', /^missing OR or comma between values; write x:\(a OR b\)$/, 5],
+  ['status >= 500', /^missing field before >=; write a condition without spaces \(status>=500\)/, 7],
+  ['a != b', /^missing field before !=/, 2],
+  ['level:lout', /^unknown level "lout"; /, 6],
+  ['level:eror', /^unknown level "eror"; did you mean "error"\?$/, 6],
+  ['level:25', /^unknown level "25"; use trace, .*, fatal or a number from 1 to 24$/, 6],
+  ['level:w*', /^unknown level "w\*"/, 6],
+  ['status:abc', /^invalid status "abc"; use a number such as 503 or a group such as 5xx$/, 7],
+  ['status:60xx', /^invalid status "60xx"/, 7],
+  ['duration>2x', /^invalid duration "2x"; use a number with .*150ms$/, 9],
+  ['duration>2Ms', /^invalid duration "2Ms"/, 9],
+  ['duration>-1s', /^invalid duration "-1s"/, 9],
+  ['kind:metric', /^unknown kind "metric"; known kinds: request, line, span, event$/, 5],
+  ['input_tokens:many', /^invalid value "many" of input_tokens; use a number/, 13],
+  ['replica>a', /^invalid operator > for the text field replica; use :, = or !=$/, 8],
+  ['includes>a', /^invalid operator > for includes; use includes:text or includes!=text$/, 9],
+  ['level>(warn,error)', /^level> takes one value; lists are allowed with :, = and !=$/, 0],
+  ['@"a b"', /^missing operator after @"a b"; write @"a b":value$/, 0],
+  ['/(/', /^invalid regular expression: .*missing closing \)/, 0],
+  ['x /(?<=a)b/', /^invalid regular expression: ./, 2],
+  ['ti*me', /^invalid \* inside a word; write it at the end \(time\*\)/, 0],
+  ['**', /^invalid \* inside a word/, 0],
+  [`/${'a'.repeat(257)}/`, /^regular expression too long: 257 characters, the maximum is 256$/, 0],
+  [
+    `${'('.repeat(33)}a${')'.repeat(33)}`,
+    /^too many nested parentheses and negations; the maximum is 32$/,
+    33,
+  ],
+  [`${'-'.repeat(40)}a`, /^too many nested/, 33],
+  ['a '.repeat(101), /^too many terms; the maximum is 100$/, 200],
+  [`x:${'a,'.repeat(100)}a`, /^too many terms; the maximum is 100$/, 0],
+  ['a'.repeat(4097), /^query too long: 4097 characters, the maximum is 4096$/, 4096],
+  [`${'k'.repeat(257)}:a`, /^field name too long: 257 characters, the maximum is 256$/, 0],
+  [`a "${'b '.repeat(101)}"`, /^text too long: 101 words, the maximum is 100$/, 2],
+  [`message:"${'b '.repeat(101)}"`, /^text too long: 101 words, the maximum is 100$/, 8],
+  ['|'.repeat(601), /^too many words and operators; the maximum is 600$/, 600],
 ];
 
 export const HINTS: [string, RegExp][] = [
-  ['lvel:warn', /lvel is taken as an attribute; did you mean level\?/],
-  ['stauts:500', /did you mean status\?/],
-  ['a or b', /or is searched as a word; the operator is OR/],
-  ['/v1/predict', /searched as words; a regular expression stands between slashes/],
-  ['duration:2s', /exactly that.*duration>=2s/],
-  ['elapsed>2s', /compared as a text/],
+  ['lvel:warn', /^"lvel" is searched as an attribute; did you mean the field "level"\?/],
+  ['stauts:500', /did you mean the field "status"\?/],
+  ['a or b', /^"or" is searched as a word; the operator is OR$/],
+  ['/v1/predict', /^"\/v1\/predict" is searched as words; a regular expression is written \/expression\//],
+  ['duration:2s', /^duration:2s matches only this exact duration; use duration>=2s/],
+  ['elapsed>2s', /^"2s" is not a number, so the attribute "elapsed" is compared as text$/],
 ];
 
 export const NO_HINTS = [

@@ -4,14 +4,14 @@ import { contractQuery } from '../../../../src/telemetry/logs/query/contract-par
 import { recordOf } from './arbitrary.ts';
 import { and, is, not, or, regex, substring, words } from './cases.ts';
 
-describe('the filters of the contract', () => {
-  it('ask for everything when none is given', () => {
+describe('contractQuery', () => {
+  it('matches every record if no filter is given', () => {
     const none = { q: '', min_level: null, replica: '', request_id: undefined, includes: [], excludes: [''] };
     expect(contractQuery(none)).toEqual({ node: { op: 'all' }, hints: [] });
     expect(contractQuery({})).toEqual({ node: { op: 'all' }, hints: [] });
   });
 
-  it('must all hold, together with the text of the query bar', () => {
+  it('combines all filters and the text of the query bar with and', () => {
     expect(
       contractQuery({
         min_level: 'WARNING',
@@ -41,19 +41,19 @@ describe('the filters of the contract', () => {
     expect(contractQuery({ q: 'lvel:x' })).toMatchObject({ hints: [expect.stringContaining('level')] });
   });
 
-  it('drop records without a level when a least level is asked for', () => {
-    for (const [level, least] of Object.entries({ DEBUG: 5, INFO: 9, WARNING: 13, ERROR: 17 })) {
-      const asked = contractQuery({ min_level: level });
-      if ('problems' in asked) throw new Error(JSON.stringify(asked));
-      const matches = compile(asked.node);
+  it('excludes records without a level if a minimum level is given', () => {
+    for (const [level, minimum] of Object.entries({ DEBUG: 5, INFO: 9, WARNING: 13, ERROR: 17 })) {
+      const query = contractQuery({ min_level: level });
+      if ('problems' in query) throw new Error(JSON.stringify(query));
+      const matches = compile(query.node);
       expect(matches(recordOf({ severity: 0 }))).toBe(false);
-      expect(matches(recordOf({ severity: least - 1 }))).toBe(false);
-      expect(matches(recordOf({ severity: least }))).toBe(true);
+      expect(matches(recordOf({ severity: minimum - 1 }))).toBe(false);
+      expect(matches(recordOf({ severity: minimum }))).toBe(true);
       expect(matches(recordOf({ severity: 24 }))).toBe(true);
     }
   });
 
-  it('say everything that is wrong with them at once', () => {
+  it('returns the errors of all parameters', () => {
     expect(
       contractQuery({
         min_level: 'LOUD',
@@ -71,16 +71,16 @@ describe('the filters of the contract', () => {
           name: 'min_level',
           problem: expect.stringMatching(/^unknown level "LOUD"; known levels: .*INFO, WARN, WARNING, ERROR/),
         },
-        { name: 'replica', problem: 'must have at most 256 characters' },
-        { name: 'request_id', problem: 'must be a text' },
-        { name: 'component', problem: 'must be a text' },
+        { name: 'replica', problem: 'must have at most 256 characters, has 257' },
+        { name: 'request_id', problem: 'must be a string' },
+        { name: 'component', problem: 'must be a string' },
         { name: 'search_pattern', problem: expect.stringContaining('missing closing )') },
-        { name: 'includes', problem: 'must have at most 8 texts' },
-        { name: 'excludes', problem: 'must be a list of texts' },
-        { name: 'q', problem: expect.stringContaining('abc is no status'), at: 7 },
+        { name: 'includes', problem: 'must have at most 8 strings, has 9' },
+        { name: 'excludes', problem: 'must be a list of strings' },
+        { name: 'q', problem: expect.stringContaining('invalid status "abc"'), at: 7 },
       ],
     });
-    expect(contractQuery({ q: 5 })).toEqual({ problems: [{ name: 'q', problem: 'must be a text' }] });
+    expect(contractQuery({ q: 5 })).toEqual({ problems: [{ name: 'q', problem: 'must be a string' }] });
     expect(contractQuery({ search_pattern: 'a'.repeat(257) })).toMatchObject({
       problems: [{ name: 'search_pattern' }],
     });
@@ -89,7 +89,7 @@ describe('the filters of the contract', () => {
     });
   });
 
-  it('keep to their limits exactly', () => {
+  it('accepts filters of exactly the maximum length and number', () => {
     const longest = {
       replica: 'x'.repeat(256),
       search_pattern: 'a'.repeat(256),

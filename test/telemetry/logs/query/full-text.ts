@@ -1,6 +1,6 @@
-// The full-text index as the store has it: a table of FTS5 in memory, contentless, with single tokens only.
+// A full-text index as in the store: a contentless FTS5 table with detail=none, in memory.
 import { DatabaseSync } from 'node:sqlite';
-import { indexed, TOKENIZER } from '../../../../src/telemetry/logs/query/words.ts';
+import { indexText, TOKENIZER } from '../../../../src/telemetry/logs/query/words.ts';
 
 export class FullText implements Disposable {
   readonly #db = new DatabaseSync(':memory:');
@@ -12,14 +12,14 @@ export class FullText implements Disposable {
     );
   }
 
-  /** The index with this one text alone. */
+  /** Replaces the contents of the index with one text. */
   only(text: string): this {
     this.#db.exec(`INSERT INTO text(text) VALUES ('delete-all')`);
-    this.#db.prepare('INSERT INTO text(rowid, body) VALUES (1, ?)').run(indexed(text));
+    this.#db.prepare('INSERT INTO text(rowid, body) VALUES (1, ?)').run(indexText(text));
     return this;
   }
 
-  /** Every token that is in it, in order of UTF-16 code units. */
+  /** All tokens of the index, ordered by UTF-16 code units. */
   tokens(): string[] {
     const rows = this.#db.prepare('SELECT term FROM vocabulary').all();
     return rows.map((row) => row['term'] as string).sort();

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { compile } from '../../../../src/telemetry/logs/query/match.ts';
 import type { QueryNode } from '../../../../src/telemetry/logs/query/query-node.ts';
 import { parseQuery } from '../../../../src/telemetry/logs/query/parse.ts';
-import { searchable } from '../../../../src/telemetry/logs/query/searchable-text.ts';
+import { searchableText } from '../../../../src/telemetry/logs/query/searchable-text.ts';
 import { wordsOf } from '../../../../src/telemetry/logs/query/words.ts';
 import type { LogRecord } from '../../../../src/telemetry/logs/log-record.ts';
 import { node, record, recordOf, text } from './arbitrary.ts';
@@ -13,13 +13,13 @@ function nodeOf(text: string): QueryNode {
   if ('problem' in parsed) throw new Error(`${text}: ${parsed.problem}`);
   return parsed.node;
 }
-const asks = (text: string, given: Partial<LogRecord>) => compile(nodeOf(text))(recordOf(given));
+const matches = (text: string, given: Partial<LogRecord>) => compile(nodeOf(text))(recordOf(given));
 const line = (message: string, attributes?: object) => ({
   message,
   attributes: attributes === undefined ? '' : JSON.stringify(attributes),
 });
 
-describe('words and phrases', () => {
+describe('a search for words', () => {
   it.each([
     ['timeout', 'Timeout!', true],
     ['timeout', 'timeouts', false],
@@ -48,17 +48,19 @@ describe('words and phrases', () => {
     ['→', 'a → b', true],
     ['→', 'a -> b', false],
     ['naïve', 'naive', true],
-  ])('%s in %s: %s', (query, message, expected) => expect(asks(query, { message })).toBe(expected));
+  ])('searches %s in %s and returns %s', (query, message, expected) =>
+    expect(matches(query, { message })).toBe(expected),
+  );
 
-  it('are searched in the message and the traceback', () => {
+  it('looks at the message and the traceback', () => {
     const record = line('failed', { exc_info: 'Traceback\nValueError: bad', path: '/v1', user: 'ann' });
-    expect(asks('ValueError', record)).toBe(true);
-    expect(asks('"failed traceback"', record)).toBe(true);
-    expect(asks('v1', record)).toBe(false);
-    expect(asks('ann', record)).toBe(false);
+    expect(matches('ValueError', record)).toBe(true);
+    expect(matches('"failed traceback"', record)).toBe(true);
+    expect(matches('v1', record)).toBe(false);
+    expect(matches('ann', record)).toBe(false);
   });
 
-  it('are searched in path, cause and detail of a request', () => {
+  it('looks at path, cause and detail of a request', () => {
     const record: Partial<LogRecord> = {
       kind: 'request',
       ...line('POST /v1/predict 502', {
@@ -67,33 +69,33 @@ describe('words and phrases', () => {
         detail: 'socket hang up',
       }),
     };
-    for (const query of ['"hang up"', '"reset midway"', 'predict']) expect(asks(query, record)).toBe(true);
-    expect(asks('/hang/', record)).toBe(false);
-    expect(asks('includes:hang', record)).toBe(false);
+    for (const query of ['"hang up"', '"reset midway"', 'predict']) expect(matches(query, record)).toBe(true);
+    expect(matches('/hang/', record)).toBe(false);
+    expect(matches('includes:hang', record)).toBe(false);
   });
 
-  it('are those of the list of words, whatever the text', () => {
+  it('returns the same as a comparison of lists of words', () => {
     fc.assert(
       fc.property(text, text, fc.boolean(), fc.nat(), (message, other, isPrefix, cut) => {
-        // Often a part of the text itself: by chance alone they would seldom meet.
-        const sought = cut % 2 === 0 ? message.slice(cut % 7, (cut % 7) + (cut % 11)) : other;
-        const [has, wanted] = [wordsOf(message), wordsOf(sought)];
+        // Half of the searched texts are taken from the message, since random texts rarely match.
+        const searched = cut % 2 === 0 ? message.slice(cut % 7, (cut % 7) + (cut % 11)) : other;
+        const [all, wanted] = [wordsOf(message), wordsOf(searched)];
         const last = wanted.length - 1;
         const expected =
           wanted.length === 0 ||
-          has.some((_, from) =>
+          all.some((_, from) =>
             wanted.every((word, i) =>
-              isPrefix && i === last ? has[from + i]?.startsWith(word) : has[from + i] === word,
+              isPrefix && i === last ? all[from + i]?.startsWith(word) : all[from + i] === word,
             ),
           );
-        expect(compile({ op: 'words', words: [sought], isPrefix })(recordOf({ message }))).toBe(expected);
+        expect(compile({ op: 'words', words: [searched], isPrefix })(recordOf({ message }))).toBe(expected);
       }),
       { numRuns: 5000 },
     );
   });
 });
 
-describe('fields', () => {
+describe('a condition on a field', () => {
   const request: Partial<LogRecord> = {
     kind: 'request',
     status: 503,
@@ -161,9 +163,9 @@ describe('fields', () => {
     ['toString:*', false],
     ['__proto__:*', false],
     ['user.tags.length:2', false],
-  ])('%s: %s', (query, expected) => expect(asks(query, request)).toBe(expected));
+  ])('%s returns %s', (query, expected) => expect(matches(query, request)).toBe(expected));
 
-  it('that a record does not have keep no comparison', () => {
+  it('never matches a record without the field, and its negation does', () => {
     for (const query of [
       'status<500',
       'level<=error',
@@ -173,46 +175,46 @@ describe('fields', () => {
       'level:*',
       'requestId:*',
     ])
-      expect(asks(query, { message: 'line' }), query).toBe(false);
-    for (const query of ['-status:5xx', 'level!=error', '-x:5']) expect(asks(query, {}), query).toBe(true);
+      expect(matches(query, { message: 'line' }), query).toBe(false);
+    for (const query of ['-status:5xx', 'level!=error', '-x:5']) expect(matches(query, {}), query).toBe(true);
   });
 
-  it('of attributes that are no JSON object are not there', () => {
+  it('never matches an attribute if the attributes are not a JSON object', () => {
     for (const attributes of ['no JSON', '[1]', 'null', '5'])
-      expect(asks('0:1 OR x:*', { attributes })).toBe(false);
+      expect(matches('0:1 OR x:*', { attributes })).toBe(false);
   });
 });
 
-describe('the contract', () => {
-  it('looks for parts and expressions in the message, letter by letter', () => {
-    expect(asks('includes:"Out Of"', line('Out Of memory'))).toBe(true);
-    expect(asks('includes:"out of"', line('Out Of memory'))).toBe(false);
-    expect(asks('/Out.*mem/', line('Out Of memory'))).toBe(true);
-    expect(asks('/out.*mem/', line('Out Of memory'))).toBe(false);
-    expect(asks('/out.*mem/i', line('Out Of memory'))).toBe(true);
-    expect(asks('/Value/', line('failed', { exc_info: 'ValueError' }))).toBe(false);
+describe('a search in the message', () => {
+  it('matches substrings and expressions with regard to case', () => {
+    expect(matches('includes:"Out Of"', line('Out Of memory'))).toBe(true);
+    expect(matches('includes:"out of"', line('Out Of memory'))).toBe(false);
+    expect(matches('/Out.*mem/', line('Out Of memory'))).toBe(true);
+    expect(matches('/out.*mem/', line('Out Of memory'))).toBe(false);
+    expect(matches('/out.*mem/i', line('Out Of memory'))).toBe(true);
+    expect(matches('/Value/', line('failed', { exc_info: 'ValueError' }))).toBe(false);
   });
 
-  it('is answered soon for an expression that backtracking never ends', () => {
+  it('is fast for expressions that are slow with backtracking', () => {
     const start = performance.now();
     for (const query of ['/(a+)+$/', '/(a|aa)+$/', '/(a*)*b/', '/(.*a){12}x/'])
-      expect(asks(query, { message: `${'a'.repeat(100_000)}!` })).toBe(false);
+      expect(matches(query, { message: `${'a'.repeat(100_000)}!` })).toBe(false);
     expect(performance.now() - start).toBeLessThan(5000);
   });
 });
 
-describe('a compiled question', () => {
-  it('says the same of a record whatever it was asked before', () => {
+describe('a compiled query', () => {
+  it('returns the same for a record, whatever records it has seen before', () => {
     fc.assert(
       fc.property(node, fc.array(record, { minLength: 2, maxLength: 6 }), (node, records) => {
-        const asked = compile(node);
-        expect(records.map(asked)).toEqual(records.map((record) => compile(node)(record)));
+        const matches = compile(node);
+        expect(records.map(matches)).toEqual(records.map((record) => compile(node)(record)));
       }),
       { numRuns: 1000 },
     );
   });
 
-  it('is plain negation where it is negated', () => {
+  it('returns the opposite if it is negated', () => {
     fc.assert(
       fc.property(node, record, (node, record) => {
         expect(compile({ op: 'not', of: node })(record)).toBe(!compile(node)(record));
@@ -220,11 +222,13 @@ describe('a compiled question', () => {
     );
   });
 
-  it('refuses an expression that is none', () => {
-    expect(() => compile({ op: 'regex', pattern: '(' })).toThrow(/no regular expression: \(/);
+  it('throws for an invalid regular expression', () => {
+    expect(() => compile({ op: 'regex', pattern: '(' })).toThrow(
+      /^invalid regular expression: .* \(in \/\(\/\)$/,
+    );
   });
 
   it('finds a traceback whose name is written with escapes', () => {
-    expect(searchable(recordOf({ message: 'a', attributes: '{"exc\\u005finfo":"b"}' }))).toBe('a\nb');
+    expect(searchableText(recordOf({ message: 'a', attributes: '{"exc\\u005finfo":"b"}' }))).toBe('a\nb');
   });
 });

@@ -1,11 +1,11 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { format } from '../../../../src/telemetry/logs/query/format.ts';
+import { format } from './query-text.ts';
 import { compile } from '../../../../src/telemetry/logs/query/match.ts';
 import type { QueryNode } from '../../../../src/telemetry/logs/query/query-node.ts';
 import { parseQuery } from '../../../../src/telemetry/logs/query/parse.ts';
 import { node as anyNode, PIECES, record } from './arbitrary.ts';
-import { HINTS, NO_HINTS, PROBLEMS, QUESTIONS } from './cases.ts';
+import { HINTS, NO_HINTS, PROBLEMS, QUERIES } from './cases.ts';
 
 function nodeOf(text: string): QueryNode {
   const parsed = parseQuery(text);
@@ -13,7 +13,7 @@ function nodeOf(text: string): QueryNode {
   return parsed.node;
 }
 
-const SIGNS = [
+const SYMBOLS = [
   '(',
   ')',
   '|',
@@ -50,23 +50,25 @@ const KEYS = [
 ];
 const VALUES = ['warn', '5xx', '500', '2s', '150', 'a*', 'request', '*', '/a.b/', '/x/i', '"a b"'];
 const almostQuery = fc
-  .array(fc.constantFrom(...SIGNS, ...SIGNS, ...KEYS, ...VALUES, ...PIECES), { maxLength: 14 })
+  .array(fc.constantFrom(...SYMBOLS, ...SYMBOLS, ...KEYS, ...VALUES, ...PIECES), { maxLength: 14 })
   .map((pieces) => pieces.join(''));
 
-describe('the text of the query bar', () => {
-  it.each(QUESTIONS)('%s', (text, node) => expect(parseQuery(text)).toMatchObject({ node }));
+describe('parseQuery', () => {
+  it.each(QUERIES)('parses "%s"', (text, node) => expect(parseQuery(text)).toMatchObject({ node }));
 
-  it.each(PROBLEMS)('%.60s is refused', (text, problem, at) =>
+  it.each(PROBLEMS)('rejects "%.60s"', (text, problem, at) =>
     expect(parseQuery(text)).toEqual({ problem: expect.stringMatching(problem), at }),
   );
 
-  it.each(HINTS)('%s is accepted with a hint', (text, hint) =>
+  it.each(HINTS)('accepts "%s" with a hint', (text, hint) =>
     expect(parseQuery(text)).toMatchObject({ hints: [expect.stringMatching(hint)] }),
   );
 
-  it.each(NO_HINTS)('%s needs no hint', (text) => expect(parseQuery(text)).toMatchObject({ hints: [] }));
+  it.each(NO_HINTS)('accepts "%s" without a hint', (text) =>
+    expect(parseQuery(text)).toMatchObject({ hints: [] }),
+  );
 
-  it('is a question that can be asked, or a problem at a place in it', () => {
+  it('returns a query that compiles, or an error with a position', () => {
     let accepted = 0;
     fc.assert(
       fc.property(fc.oneof(almostQuery, fc.string({ unit: 'binary' }), fc.string()), (text) => {
@@ -85,7 +87,7 @@ describe('the text of the query bar', () => {
     expect(accepted).toBeGreaterThan(500);
   });
 
-  it('is read in time linear in it', () => {
+  it('takes time linear in the text', () => {
     const long = ['"', '/', '(', '-', '\\', '/\\', 'a:', '@"', 'x:(', '/a ', '-a '].map((text) =>
       text.repeat(4096 / text.length),
     );
@@ -95,8 +97,8 @@ describe('the text of the query bar', () => {
   });
 });
 
-describe('a question written back as text', () => {
-  const asksTheSame = (
+describe('a query written as text', () => {
+  const expectSameMatches = (
     node: QueryNode,
     text: string,
     records: Parameters<ReturnType<typeof compile>>[0][],
@@ -106,21 +108,21 @@ describe('a question written back as text', () => {
   };
   const records = fc.array(record, { minLength: 5, maxLength: 10 });
 
-  it.each(QUESTIONS)('%s', (text, node) => {
+  it.each(QUERIES)('is parsed as the same query: "%s"', (text, node) => {
     expect(nodeOf(format(nodeOf(text)))).toEqual(node);
   });
 
-  it('asks the same', () => {
+  it('matches the same records', () => {
     fc.assert(
       fc.property(anyNode, records, (node, records) => {
         const text = format(node);
-        if (text.length < 4096) asksTheSame(node, text, records);
+        if (text.length < 4096) expectSameMatches(node, text, records);
       }),
       { numRuns: 3000 },
     );
   });
 
-  it('is the same text when it is written again', () => {
+  it('gives the same text after another round', () => {
     fc.assert(
       fc.property(almostQuery, (text) => {
         const parsed = parseQuery(text);

@@ -4,62 +4,62 @@ import { compile } from '../../../../src/telemetry/logs/query/match.ts';
 import { prefilter } from '../../../../src/telemetry/logs/query/prefilter.ts';
 import type { Prefilter, QueryNode } from '../../../../src/telemetry/logs/query/query-node.ts';
 import { parseQuery } from '../../../../src/telemetry/logs/query/parse.ts';
-import { searchable } from '../../../../src/telemetry/logs/query/searchable-text.ts';
+import { searchableText } from '../../../../src/telemetry/logs/query/searchable-text.ts';
 import type { LogRecord } from '../../../../src/telemetry/logs/log-record.ts';
 import { node, record, recordOf } from './arbitrary.ts';
 import { FullText } from './full-text.ts';
 
-/** What the store does with the bounds, said once more and plainly. */
-function keeps(record: LogRecord, bounds: Prefilter, index: FullText): boolean {
-  const isOne = (list: readonly string[] | undefined, value: string) =>
+/** Checks a record against a prefilter as the SQL of the store does. */
+function accepts(record: LogRecord, filter: Prefilter, index: FullText): boolean {
+  const isInList = (list: readonly string[] | undefined, value: string) =>
     list === undefined || list.includes(value);
-  const isIn = (range: readonly [number, number] | undefined, value: number) =>
+  const isInRange = (range: readonly [number, number] | undefined, value: number) =>
     range === undefined || (value >= range[0] && value <= range[1]);
   return (
-    isOne(bounds.kinds, record.kind) &&
-    isOne(bounds.requestIds, record.requestId) &&
-    isOne(bounds.traceIds, record.traceId) &&
-    isOne(bounds.deployments, record.deployment) &&
-    isOne(bounds.environments, record.environment) &&
-    isOne(bounds.replicas, record.replica) &&
-    isIn(bounds.severity, record.severity) &&
-    isIn(bounds.status, record.status) &&
-    isIn(bounds.durationNs, record.durationNs) &&
-    (bounds.fts === undefined || index.only(searchable(record)).matches(bounds.fts))
+    isInList(filter.kinds, record.kind) &&
+    isInList(filter.requestIds, record.requestId) &&
+    isInList(filter.traceIds, record.traceId) &&
+    isInList(filter.deployments, record.deployment) &&
+    isInList(filter.environments, record.environment) &&
+    isInList(filter.replicas, record.replica) &&
+    isInRange(filter.severity, record.severity) &&
+    isInRange(filter.status, record.status) &&
+    isInRange(filter.durationNs, record.durationNs) &&
+    (filter.fts === undefined || index.only(searchableText(record)).matches(filter.fts))
   );
 }
 
-function bounds(text: string): Prefilter {
+function prefilterOf(text: string): Prefilter {
   const parsed = parseQuery(text);
   if ('problem' in parsed) throw new Error(parsed.problem);
   return prefilter(parsed.node);
 }
 
-describe('the bounds of a question', () => {
-  it('are kept by every record that matches', () => {
+describe('prefilter', () => {
+  it('accepts every record that matches the query', () => {
     using index = new FullText();
     let matching = 0;
-    let left = 0;
+    let rejected = 0;
     fc.assert(
       fc.property(node, fc.array(record, { minLength: 4, maxLength: 8 }), (node, records) => {
         const matches = compile(node);
-        const bounds = prefilter(node);
+        const filter = prefilter(node);
         for (const record of records) {
-          const isKept = keeps(record, bounds, index);
-          if (!isKept) left++;
+          const isAccepted = accepts(record, filter, index);
+          if (!isAccepted) rejected++;
           if (!matches(record)) continue;
           matching++;
-          expect(isKept, JSON.stringify({ bounds, text: searchable(record) })).toBe(true);
+          expect(isAccepted, JSON.stringify({ filter, text: searchableText(record) })).toBe(true);
         }
       }),
       { numRuns: 4000 },
     );
-    // Neither side is empty: there were records that matched, and some that the bounds left out.
+    // Both cases occurred often.
     expect(matching).toBeGreaterThan(1000);
-    expect(left).toBeGreaterThan(1000);
+    expect(rejected).toBeGreaterThan(1000);
   });
 
-  it('are kept by a record whose own words are searched', () => {
+  it('accepts a record whose own text is searched', () => {
     using index = new FullText();
     let matching = 0;
     fc.assert(
@@ -73,7 +73,7 @@ describe('the bounds of a question', () => {
         for (const node of nodes) {
           if (!compile(node)(record)) continue;
           matching++;
-          expect(keeps(record, prefilter(node), index), JSON.stringify([node, record.message])).toBe(true);
+          expect(accepts(record, prefilter(node), index), JSON.stringify([node, record.message])).toBe(true);
         }
       }),
       { numRuns: 4000 },
@@ -104,9 +104,9 @@ describe('the bounds of a question', () => {
     ['includes:"ut of mem"', { fts: '"of" AND "mem"*' }],
     ['includes:超时x', { fts: '"超" AND "时"' }],
     ['-*', { kinds: [] }],
-  ])('%s', (text, expected) => expect(bounds(text)).toEqual(expected));
+  ])('derives the conditions of "%s"', (text, expected) => expect(prefilterOf(text)).toEqual(expected));
 
-  it('cannot be made to say something else by what is searched', () => {
+  it('never lets searched text become an FTS5 operator', () => {
     using index = new FullText();
     const hostile = [
       'a" OR "b',
@@ -126,16 +126,16 @@ describe('the bounds of a question', () => {
     }
   });
 
-  it('are taken by FTS5 at the greatest depth and number of terms that a query can have', () => {
+  it('stays within the limits of FTS5 for the deepest and longest queries', () => {
     using index = new FullText();
     let deep = 'a';
     for (let i = 0; i < 30; i++) deep = `(${deep} b${i} OR c${i} d)`;
     const wide = Array.from({ length: 100 }, (_, i) => `w${i}`);
     for (const text of [deep, wide.join(' OR '), wide.join(' '), `"${'a b c d e '.repeat(20)}"`]) {
-      const { fts } = bounds(text);
+      const { fts } = prefilterOf(text);
       expect(() => index.only(text).matches(fts!)).not.toThrow();
     }
-    expect(index.only(wide.join(' ')).matches(bounds(wide.join(' ')).fts!)).toBe(true);
+    expect(index.only(wide.join(' ')).matches(prefilterOf(wide.join(' ')).fts!)).toBe(true);
     expect(compile({ op: 'all' })(recordOf())).toBe(true);
   });
 });

@@ -1,12 +1,12 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { indexed, wordsOf } from '../../../../src/telemetry/logs/query/words.ts';
+import { indexText, wordsOf } from '../../../../src/telemetry/logs/query/words.ts';
 import { text as pieces } from './arbitrary.ts';
 import { FullText } from './full-text.ts';
 
 const anyText = fc.oneof(pieces, fc.string({ unit: 'binary' }), fc.string({ unit: 'grapheme' }), fc.string());
 
-describe('the words of a text', () => {
+describe('wordsOf', () => {
   it.each([
     ['OutOfMemory: 3_retries, max-len=7', ['outofmemory', '3', 'retries', 'max', 'len', '7']],
     ['Größe überschritten, STRASSE straße', ['grosse', 'uberschritten', 'strasse', 'strasse']],
@@ -20,13 +20,13 @@ describe('the words of a text', () => {
     ['ΟΔΟΣ οδός', ['οδοσ', 'οδοσ']],
     ['', []],
     [' -- !? \ud800', []],
-  ])('%s', (text, expected) => expect(wordsOf(text)).toEqual(expected));
+  ])('splits "%s"', (text, expected) => expect(wordsOf(text)).toEqual(expected));
 
-  it('are the same however an accent is written', () => {
+  it('returns the same words for composed and decomposed accents', () => {
     expect(wordsOf('cafe\u0301 e\u0300\u0301')).toEqual(wordsOf('café è'));
   });
 
-  it('are their own words', () => {
+  it('does not change words that it has returned', () => {
     fc.assert(
       fc.property(anyText, (text) => {
         expect(wordsOf(wordsOf(text).join(' '))).toEqual(wordsOf(text));
@@ -35,7 +35,7 @@ describe('the words of a text', () => {
     );
   });
 
-  it('are exactly the tokens that FTS5 makes of the indexed text', () => {
+  it('returns exactly the tokens of FTS5 for the indexed text', () => {
     using index = new FullText();
     fc.assert(
       fc.property(anyText, (text) => {
@@ -45,8 +45,8 @@ describe('the words of a text', () => {
     );
   });
 
-  it('cost a text of ASCII nothing: it is indexed as it is', () => {
+  it('leaves an ASCII text unchanged for the index', () => {
     const line = 'INFO Request took 153 ms\tfor model_x "a b"';
-    expect(indexed(line)).toBe(line);
+    expect(indexText(line)).toBe(line);
   });
 });

@@ -1,4 +1,4 @@
-// What the record promises, without its threads: places without gaps, pages without gaps or repeats, damage set aside.
+// The reader and the writer of the log store on real files, without their threads.
 import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync, truncateSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -50,7 +50,7 @@ const node = (text: string): QueryNode => {
 
 class Store {
   readonly path: string;
-  readonly said: string[] = [];
+  readonly logged: string[] = [];
   nowMs = NOON;
   writer!: StoreWriter;
   reader!: StoreReader;
@@ -66,7 +66,7 @@ class Store {
     const options = { folder: this.path, maxBytes: 2 ** 30, retentionMs: 7 * DAY_MS, ...this.#options };
     this.writer = new StoreWriter(
       options,
-      (_, event, fields) => this.said.push(`${event} ${JSON.stringify(fields)}`),
+      (_, event, fields) => this.logged.push(`${event} ${JSON.stringify(fields)}`),
       () => this.nowMs,
     );
     const problem = this.writer.open();
@@ -84,7 +84,7 @@ class Store {
     if (kind !== 'stored') throw new Error(kind);
   }
 
-  /** All pages of a question, one after the other. */
+  /** Reads all pages of a query. */
   all(text: string, more: Partial<PageQuery> = {}): LogRecord[] {
     const out: LogRecord[] = [];
     let after: PagePosition | undefined;
@@ -100,10 +100,10 @@ class Store {
       });
       out.push(...page.records);
       if (page.next === undefined) return out;
-      // As a client would: by its text.
+      // Through its text, as a client does.
       after = parsePosition(formatPosition(page.next));
     }
-    throw new Error('the pages do not end');
+    throw new Error('there are more than 10,000 pages');
   }
 
   messages(text: string, more: Partial<PageQuery> = {}): string[] {
@@ -122,8 +122,8 @@ afterEach(() => {
   for (const store of open) store.close();
 });
 
-describe('what was stored', () => {
-  it('keeps the number of each kind, so that stores of earlier versions can be read', () => {
+describe('a stored record', () => {
+  it('keeps the number of its kind, so that stores of earlier versions can be read', () => {
     const store = new Store();
     const kinds = ['request', 'line', 'span', 'event'] as const;
     store.add(...kinds.map((kind) => line(`a ${kind}`, { kind })));
@@ -138,7 +138,7 @@ describe('what was stored', () => {
     expect(store.messages('-kind:event -kind:span')).toEqual(['a line', 'a request']);
   });
 
-  it('is given back as it was, to the nanosecond', () => {
+  it('is returned unchanged, with its time to the nanosecond', () => {
     const store = new Store();
     const record = line('out of memory', {
       kind: 'request',
@@ -170,7 +170,7 @@ describe('what was stored', () => {
       line('out for lunch, memory fine'),
     );
     expect(store.messages(`requestId:${requestId}`)).toHaveLength(2);
-    // The line is found by the trace of the request that it belongs to.
+    // The line has no trace id of its own. It is found by that of its request.
     expect(store.messages(`trace:${traceId}`)).toEqual(['POST /predict 500', 'CUDA out of memory']);
     expect(store.messages('"out of memory"')).toEqual(['CUDA out of memory']);
     expect(store.messages('memory')).toHaveLength(2);
@@ -184,7 +184,7 @@ describe('what was stored', () => {
     expect(store.messages('replica:other')).toEqual([]);
   });
 
-  it('is found in Chinese, Japanese, Arabic and with other letters', () => {
+  it('is found by words in Chinese, Japanese and Arabic, and by words with umlauts', () => {
     const store = new Store();
     store.add(
       line('模型加载失败:显存不足'),
@@ -201,7 +201,7 @@ describe('what was stored', () => {
 });
 
 describe('pages', () => {
-  it('give 5,000 lines of one nanosecond once each, in both directions', () => {
+  it('return each of 5,000 lines of one nanosecond once, in both directions', () => {
     const store = new Store();
     store.add(...Array.from({ length: 5000 }, (_, i) => line(`line ${i}`)));
     const up = store.messages('', { direction: 'up', limit: 333 });
@@ -209,7 +209,7 @@ describe('pages', () => {
     expect(store.messages('', { limit: 1000 })).toEqual(up.toReversed());
   });
 
-  it('give every record once and in order, however files, times and limits lie', () => {
+  it('return every record once and in order, for any segments, times and limits', () => {
     fc.assert(
       fc.property(
         fc.array(
@@ -253,7 +253,7 @@ describe('pages', () => {
     );
   });
 
-  it('end in time when little matches, and go on where they ended', () => {
+  it('stay within the time budget if few records match, and continue where they ended', () => {
     const store = new Store(undefined, {}, 2);
     for (let i = 0; i < 60; i++)
       store.add(...Array.from({ length: 1000 }, (_, j) => line(i === 3 && j === 5 ? 'the needle' : 'hay')));
@@ -265,15 +265,15 @@ describe('pages', () => {
       after: undefined,
       limit: 10,
     });
-    // A question that no index answers: one call looks at a part of it only.
+    // No index helps with this query, so one call examines only a part of the records.
     expect(first).toMatchObject({ records: [] });
     expect(first.next).toBeDefined();
     expect(store.messages('/needle$/')).toEqual(['the needle']);
   });
 });
 
-describe('places', () => {
-  it('go up without gaps, over days and restarts, and are followed without gaps or repeats', () => {
+describe('sequence numbers', () => {
+  it('have no gaps across days and restarts, and a follower reads each record once', () => {
     const store = new Store();
     let seq = 0;
     const seen: number[] = [];
@@ -301,7 +301,7 @@ describe('places', () => {
     ).toHaveLength(3);
   });
 
-  it('are not given twice after the newest file was lost to damage', () => {
+  it('are not used twice after the newest segment was damaged', () => {
     const store = new Store();
     store.add(line('old'), line('old too'));
     store.nowMs += DAY_MS;
@@ -311,18 +311,18 @@ describe('places', () => {
       .filter((name) => /^logs-.*sqlite$/.test(name))
       .sort()
       .at(-1)!;
-    writeFileSync(join(store.path, newest), 'this is no database, whatever its name may say'.repeat(100));
+    writeFileSync(join(store.path, newest), 'this is not a database, despite its name'.repeat(100));
     store.open();
     store.add(line('after'));
     expect(store.messages('')).toEqual(expect.arrayContaining(['after', 'old too', 'old']));
     expect(store.all('').every(({ seq, message }) => message.startsWith('old') || seq > 3)).toBe(true);
-    expect(store.said.join()).toMatch(/damaged and was set aside/);
+    expect(store.logged.join()).toMatch(/damaged and was renamed/);
     expect(readdirSync(store.path).some((name) => name.includes('.damaged-'))).toBe(true);
   });
 });
 
-describe('a file that is damaged while it is used', () => {
-  it('is set aside, said so, and the rest goes on', () => {
+describe('a segment that is damaged while it is used', () => {
+  it('is renamed and reported, and the store continues with the others', () => {
     const store = new Store();
     store.add(...Array.from({ length: 3000 }, (_, i) => line(`old ${i}`)));
     store.nowMs += DAY_MS;
@@ -334,32 +334,31 @@ describe('a file that is damaged while it is used', () => {
     truncateSync(path, 8192);
     expect(store.messages('')).toContain('new');
     expect(existsSync(path)).toBe(false);
-    expect(store.said.join()).toMatch(/damaged and was set aside/);
+    expect(store.logged.join()).toMatch(/damaged and was renamed/);
     store.add(line('newer'));
     expect(store.messages('')).toEqual(expect.arrayContaining(['newer', 'new']));
   });
 });
 
 describe('retention', () => {
-  it('deletes whole days by age, and the disk is free', () => {
+  it('deletes whole days by age and frees their disk space', () => {
     const store = new Store(undefined, { retentionMs: 2 * DAY_MS });
     for (let i = 0; i < 5; i++) {
       store.add(line(`day ${i}`));
       store.nowMs += DAY_MS;
     }
-    store.writer.tidy();
-    // A reader had them open.
-    store.reader.tidy();
+    store.writer.applyLimits();
+    store.reader.closeDeleted();
     expect(store.messages('')).toEqual(['day 4', 'day 3']);
     expect(readdirSync(store.path).filter((name) => name.startsWith('logs-')).length).toBeLessThan(8);
   });
 
-  it('keeps all files under the bound, the newest records last', () => {
+  it('keeps all segments below the maximum size, and deletes the oldest records first', () => {
     const store = new Store(undefined, { maxBytes: 16 * 2 ** 20 });
-    const text = 'some words that take their room on the disk '.repeat(20);
+    const text = 'some words that need some space on the disk '.repeat(20);
     for (let i = 0; i < 40; i++)
       store.add(...Array.from({ length: 1000 }, (_, j) => line(`${i} ${j} ${text}`)));
-    store.writer.tidy();
+    store.writer.applyLimits();
     expect(store.writer.bytes).toBeLessThan(17 * 2 ** 20);
     const kept = store.all('', { limit: 1000 });
     expect(kept.length).toBeGreaterThan(5000);
@@ -367,16 +366,16 @@ describe('retention', () => {
   });
 });
 
-describe('a file that its writer is only just making', () => {
-  it('has nothing in it yet, and is read once it is made', () => {
+describe('a segment that the writer is creating', () => {
+  it('is skipped until its tables exist', () => {
     const store = new Store();
     store.add(line('old'));
     const path = join(store.path, 'logs-20261121-000000000000002.sqlite');
-    const made = new DatabaseSync(path);
-    made.exec('PRAGMA journal_mode = WAL; CREATE TABLE begun (x)');
+    const segment = new DatabaseSync(path);
+    segment.exec('PRAGMA journal_mode = WAL; CREATE TABLE incomplete (x)');
     expect(store.messages('')).toEqual(['old']);
     expect(store.reader.after(node(''), 0, 10)).toMatchObject({ records: [{ seq: 1 }], lastSeq: 1 });
-    made.close();
+    segment.close();
     removeSegment(path);
     store.nowMs += DAY_MS;
     store.add(line('new'));
@@ -384,20 +383,20 @@ describe('a file that its writer is only just making', () => {
   });
 });
 
-it('what was stored is stored, also where no further file can be made behind it', () => {
+it('keeps stored records even if the next segment cannot be created', () => {
   const store = new Store(folder(), { maxBytes: 200_000 });
   const first = Array.from({ length: 2000 }, (_, i) => line(`first ${i}`));
   const next = join(store.path, 'logs-20261120-000000000002001.sqlite');
   mkdirSync(next);
   store.add(...first);
-  expect(store.said.join()).toMatch(/records are lost|unable to open/);
+  expect(store.logged.join()).toMatch(/log records lost|unable to open/);
   rmSync(next, { recursive: true });
   store.add(line('second'));
   expect(store.messages('', { direction: 'up' })).toEqual([...first.map(({ message }) => message), 'second']);
 });
 
 describe('a folder', () => {
-  it('belongs to one weir at a time', () => {
+  it('can be used by only one weir at a time', () => {
     const store = new Store();
     const second = new StoreWriter(
       { folder: store.path, maxBytes: 2 ** 30, retentionMs: DAY_MS },
@@ -408,8 +407,8 @@ describe('a folder', () => {
   });
 });
 
-describe('sums of minutes', () => {
-  it('say the same as counting', () => {
+describe('minute totals', () => {
+  it('give the same counts as the records', () => {
     const store = new Store();
     const minute = 60_000_000_000n;
     store.add(
@@ -419,20 +418,20 @@ describe('sums of minutes', () => {
     );
     const byLevel = ({ severity }: LogRecord) => String(severity);
     const query = { node: node('deployment:dep1'), fromNs: 0n, toNs: MAX_NS };
-    const counted = store.reader.tally({ ...query, after: undefined }, byLevel).counts;
+    const counted = store.reader.aggregate({ ...query, after: undefined }, byLevel).counts;
     expect(counted).toEqual(new Map([['17', 1], ['9', 1]])); // prettier-ignore
-    expect(store.reader.tallyMinutes(query.node, query, byLevel)).toEqual(counted);
+    expect(store.reader.aggregateMinutes(query.node, query, byLevel)).toEqual(counted);
   });
 });
 
-it('a file that is just being made has nothing to say yet', () => {
+it('skips an empty file without an error', () => {
   const store = new Store();
   store.add(line('a'));
-  // As SQLite leaves it between opening a file and the end of its first transaction.
+  // SQLite leaves such a file between opening it and the end of the first transaction.
   writeFileSync(join(store.path, 'logs-20261121-000000000000500.sqlite'), '');
   expect(store.messages('')).toEqual(['a']);
   expect(store.reader.after(node(''), 0, 10).records).toHaveLength(1);
-  expect(store.said).toEqual([]);
+  expect(store.logged).toEqual([]);
 });
 
 describe('long records', () => {
@@ -443,7 +442,7 @@ describe('long records', () => {
     records.map(({ message }) => Number.parseInt(message, 10));
   const all = Array.from({ length: 100 }, (_, i) => i);
 
-  it('come in pages that are no longer than they are many, and all of them', () => {
+  it('are returned in pages of limited size, without loss', () => {
     const store = new Store();
     store.add(...long);
     const query = { node: node(''), fromNs: 0n, toNs: MAX_NS, direction: 'up' as const, limit: 1000 };
@@ -453,7 +452,7 @@ describe('long records', () => {
     expect(numbers(store.all('', query))).toEqual(all);
   });
 
-  it('are followed in such pages, too', () => {
+  it('are followed in pages of limited size, without loss', () => {
     const store = new Store();
     store.add(...long);
     const seen: number[] = [];

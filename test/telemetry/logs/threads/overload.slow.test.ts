@@ -1,4 +1,4 @@
-// The writer cannot keep up: what is given up first, that it is counted, and that nothing stays behind of it.
+// Recording while the writer is behind: bodies are dropped first, then requests, and both are counted.
 import { afterEach, expect, it } from 'vitest';
 import { Logger } from '../../../../src/core/logger.ts';
 import { Exchanges } from '../../../../src/core/exchange/exchange.ts';
@@ -10,7 +10,7 @@ afterEach(removeFolders);
 
 const BODY = Buffer.alloc(60_000, 'x');
 
-it('requests are kept without their bodies while there is room for them, and the copies’ room is free again', async () => {
+it('drops bodies before requests while the writer is behind, and releases the memory of dropped bodies', async () => {
   const data = folder();
   const quiet = { write: () => undefined, flush: () => undefined, dropped: () => 0 };
   const logs = new Logs(
@@ -29,30 +29,30 @@ it('requests are kept without their bodies while there is room for them, and the
   );
   const capture = new CapturePolicy({ capture: 'full', routes: [], max_body: 65_536 });
   const exchanges = new Exchanges({ trust_inbound: false });
-  exchanges.tap(capture);
+  exchanges.captureWith(capture);
   exchanges.observe({ closed: (exchange) => logs.requestEnded(exchange, undefined) });
   const request = () => {
     const exchange = exchanges.open(undefined);
     exchange.target = '/x';
-    exchange.capture();
-    // Refused where a copy of an earlier one still held its room.
-    expect(exchange.tap).toBeDefined();
-    exchange.tap!.response.push(BODY);
+    exchange.captureBodies();
+    // Undefined if the bodies of earlier requests still counted against the limit.
+    expect(exchange.bodyCapture).toBeDefined();
+    exchange.bodyCapture!.response.push(BODY);
     exchange.close('ok', 200);
   };
-  // No turn of the event loop in between: nothing that was sent to the writer is acknowledged.
-  const asked = 3000;
-  for (let i = 0; i < asked; i++) request();
+  // Runs without a turn of the event loop, so the writer's acknowledgements are not received.
+  const count = 3000;
+  for (let i = 0; i < count; i++) request();
   const { bodiesDropped } = logs.figures;
   expect(bodiesDropped).toBeGreaterThan(1000);
-  expect(bodiesDropped).toBeLessThan(asked);
+  expect(bodiesDropped).toBeLessThan(count);
   expect(logs.figures.dropped.get('queue_full') ?? 0).toBe(0);
   expect(logs.figures.queuedBytes).toBeLessThanOrEqual(64 * 1024 ** 2);
   for (let i = 0; i < 70_000; i++) request();
-  const lost = logs.figures.dropped.get('queue_full')!;
-  expect(lost).toBeGreaterThan(0);
+  const dropped = logs.figures.dropped.get('queue_full')!;
+  expect(dropped).toBeGreaterThan(0);
   await logs.stop(performance.now() + 20_000);
   const records = recordsIn(data);
   const withBodies = records.filter(({ response }) => response?.length === BODY.length).length;
-  expect(withBodies).toBe(asked - bodiesDropped);
+  expect(withBodies).toBe(count - bodiesDropped);
 });

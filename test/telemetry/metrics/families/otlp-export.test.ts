@@ -1,7 +1,8 @@
-// The families of exports, from connections that run.
+// The exporter families on the metrics page, with exporters that run.
 import { afterEach, expect, it } from 'vitest';
-import { exportFamilies } from '../../../../src/telemetry/metrics/families/otlp-export.ts';
+import { otlpExportFamilies } from '../../../../src/telemetry/metrics/families/otlp-export.ts';
 import { Metrics } from '../../../../src/telemetry/metrics/metrics.ts';
+import type { MetricSources } from '../../../../src/telemetry/metrics/metric-sources.ts';
 import { connect, startConnections, stopConnections } from '../../../kit/connections.ts';
 import { removeFolders } from '../../../kit/folder.ts';
 import { answering, Receiver } from '../../../kit/otlp-receiver.ts';
@@ -12,16 +13,17 @@ afterEach(async () => {
   removeFolders();
 });
 
-it('say what became of the records of each destination, and what is still to do', async () => {
+it('counts the records of each destination by result, and those that are not sent yet', async () => {
   const receiver = await new Receiver().start();
   receiver.script.push(answering(200), answering(400));
   receiver.otherwise = answering(503);
   const { connections, records } = await startConnections();
   const { id } = await connect(connections, { name: 'collector', endpoint_url: receiver.url });
-  const metrics = new Metrics(
-    exportFamilies(() => connections.readings()),
-    () => [],
-  );
+  const sources: Pick<MetricSources, 'exporters'> & { replicaMetrics: { pages: () => [] } } = {
+    exporters: connections,
+    replicaMetrics: { pages: () => [] },
+  };
+  const metrics = new Metrics(sources as unknown as MetricSources, otlpExportFamilies);
   records.lines('a', 3);
   await until('they are sent', () => connections.status(id)!.sent === 3);
   records.lines('b', 2);

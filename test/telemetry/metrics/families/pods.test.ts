@@ -1,40 +1,38 @@
-// Who speaks for the replicas of a deployment: the API server, health checks, or the supervised child.
+// The replica counts of a deployment, from Kubernetes, from probes, and from the supervised process.
 import { describe, expect, it } from 'vitest';
-import { CommonLabels } from '../../../../src/telemetry/metrics/families/labels.ts';
+import { DeploymentLabels } from '../../../../src/telemetry/metrics/deployment-labels.ts';
+import type { PodSource } from '../../../../src/telemetry/metrics/metric-sources.ts';
 import {
   podFamilies,
-  type Checked,
-  type PodSources,
+  type PodFamilySources,
+  type ProbedDeployment,
 } from '../../../../src/telemetry/metrics/families/pods.ts';
 
-const common = new CommonLabels(
+const labels = new DeploymentLabels(
   { id: 'm', name: 'n' },
   ['one', 'two'].map((id) => ({ options: { id, environment: '', rollout_phase: '' as const } })),
 );
 
-const checked = (...replicas: { isReady: boolean; wasProbed: boolean }[]): Checked => ({
+const probed = (...replicas: { isReady: boolean; wasProbed: boolean }[]): ProbedDeployment => ({
   replicas,
   count: (state) => replicas.filter(({ isReady }) => isReady === (state === 'ready')).length,
 });
 
 const pods = { restarts: 7, readiness: { true: 3, false: 2, unknown: 1 }, active: 3, starting: 2, all: 6 };
 
-function values(sources: Partial<PodSources>): Record<string, number> {
+function values(source: Partial<PodSource>): Record<string, number> {
   const pool = {
     deployments: [
-      checked({ isReady: true, wasProbed: true }, { isReady: false, wasProbed: true }),
-      checked({ isReady: false, wasProbed: false }),
+      probed({ isReady: true, wasProbed: true }, { isReady: false, wasProbed: true }),
+      probed({ isReady: false, wasProbed: false }),
     ],
   };
-  const families = podFamilies(common, pool, {
-    followed: undefined,
-    figures: () => undefined,
-    childRestarts: undefined,
-    ...sources,
-  });
+  const none = () => undefined;
+  const pods = { followed: undefined, figures: none, childRestarts: none, ...source };
+  const sources: PodFamilySources = { labels, pool, pods };
   const found: Record<string, number> = {};
-  for (const family of families)
-    for (const sample of family.samples())
+  for (const family of podFamilies)
+    for (const sample of family.samples(sources))
       if ('value' in sample)
         found[
           [family.name.replace('baseten_', ''), sample.labels['deployment_id'], sample.labels['condition']]
@@ -44,8 +42,8 @@ function values(sources: Partial<PodSources>): Record<string, number> {
   return found;
 }
 
-describe('the families of pods', () => {
-  it('come from health checks where nothing else is known, and tell no restarts then', () => {
+describe('pod families', () => {
+  it('take readiness from probes outside Kubernetes, and have no restarts there', () => {
     expect(values({})).toEqual({
       'pod_readiness one true': 1,
       'pod_readiness one false': 1,
@@ -60,7 +58,7 @@ describe('the families of pods', () => {
     });
   });
 
-  it('come from Kubernetes for the deployment that it is asked for', () => {
+  it('take the values of the followed deployment from Kubernetes', () => {
     const seen = values({ followed: 1, figures: () => pods });
     expect(seen).toMatchObject({
       'container_restarts_total two': 7,
@@ -74,7 +72,7 @@ describe('the families of pods', () => {
     expect(seen).not.toHaveProperty(['container_restarts_total one']);
   });
 
-  it('tell the child’s restarts for the first deployment, and both where the child runs in a pod', () => {
+  it('count the restarts of the supervised process, and add those of its pod in Kubernetes', () => {
     expect(values({ childRestarts: (index: number) => (index === 0 ? 2 : undefined) })).toMatchObject({
       'container_restarts_total one': 2,
     });

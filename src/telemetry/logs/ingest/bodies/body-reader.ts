@@ -4,7 +4,7 @@
 import type { RawBodies, RawBody } from '../../../../core/exchange/body-capture.ts';
 import type { Bodies } from '../../store/segment-writer.ts';
 import type { Redactor } from '../redact.ts';
-import { eventSource } from '../../../../protocol/http/event-stream.ts';
+import { eventSplitter } from '../../../../protocol/http/event-stream.ts';
 import { printable } from '../terminal-escapes.ts';
 import { errorOfResponse, type ResponseError } from './response-error.ts';
 import { StreamedBody } from './streamed-body.ts';
@@ -127,7 +127,7 @@ export class BodyReader {
 }
 
 const isStream = (body: RawBody | undefined): boolean =>
-  body !== undefined && eventSource(body.type, () => undefined, 0) !== undefined;
+  body !== undefined && eventSplitter(body.type, () => undefined, 0) !== undefined;
 
 interface AssembledStream {
   /** The body to store instead of the stream; `undefined`: the stream is stored unchanged. */
@@ -145,7 +145,7 @@ function assembleStream(
 ): AssembledStream | undefined {
   const streamed = new StreamedBody();
   const bytes = Buffer.from(text);
-  const source = eventSource(type, (data, name) => streamed.add(data, name), bytes.length + 1);
+  const source = eventSplitter(type, (data, name) => streamed.add(data, name), bytes.length + 1);
   if (source === undefined) return undefined;
   source.push(bytes);
   source.end(isEnded && !isCut);

@@ -1,0 +1,76 @@
+// Connects the admin server, the autoscaler and the supervised process to the modules that they use.
+import { Admin } from '../control/admin/admin.ts';
+import { ChildSupervisor } from '../control/child-process/child-process.ts';
+import { Autoscaler, type ScaledDeployment } from '../control/scaling/autoscaler.ts';
+import type { Deployment } from '../data-plane/replicas/pool.ts';
+import type { Modules } from './modules.ts';
+
+export function buildChild(modules: Modules, command: readonly string[]): ChildSupervisor {
+  const { config, log, pool, supervised, logPipeline } = modules;
+  const child = new ChildSupervisor(
+    command,
+    config.child,
+    log,
+    () => pool.restarted(supervised.urls),
+    logPipeline.output,
+    () => modules.ownReplica ?? {},
+  );
+  child.ended = () => pool.processEnded(supervised.urls);
+  return child;
+}
+
+export function buildAutoscaler(modules: Modules): Autoscaler {
+  const { config, log, pool, queue } = modules;
+  return new Autoscaler(config.scale, {
+    deployments: () => pool.current.map((deployment) => scaledDeployment(modules, deployment)),
+    changed: (change) => log.event('deployment_scaled', change),
+    asyncLoad(deployment) {
+      const { queued, inProgress } = queue.depth(deployment);
+      return queued + inProgress;
+    },
+  });
+}
+
+function scaledDeployment(
+  { podDeployment, kubernetes }: Modules,
+  { index, options, replicas }: Deployment,
+): ScaledDeployment {
+  return {
+    index,
+    id: options.id,
+    concurrencyTarget: options.concurrency_target,
+    // One configured address may stand for any number of pods, so pods are counted by Kubernetes.
+    current:
+      index === podDeployment
+        ? kubernetes.figures()?.all
+        : replicas.filter(({ isLeaving }) => !isLeaving).length,
+  };
+}
+
+export function buildAdmin(modules: Modules, explain: () => unknown): Admin {
+  const { config, log, pool, logPipeline } = modules;
+  return new Admin(
+    config.admin,
+    config.data.dir,
+    {
+      metrics: modules.metrics,
+      pool,
+      scale: () => modules.autoscaler.readings(),
+      isAccepting: () => !modules.drain.isRunning,
+      settings: explain,
+      logs: logPipeline.logs,
+      connections: logPipeline.connections,
+      limitsDownloads: !config.logs.download_unlimited,
+      modelId: config.model.id,
+      targets() {
+        const current = pool.current.map(({ options }) => options);
+        return {
+          deployments: current.map(({ id }) => id),
+          environments: current.map(({ environment }) => environment).filter((name) => name !== ''),
+        };
+      },
+      spansOf: (record) => logPipeline.spansOf(record),
+    },
+    log,
+  );
+}

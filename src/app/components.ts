@@ -1,0 +1,37 @@
+// The components of a sidecar in the order in which they start. They stop in reverse.
+import { DataFolder } from '../core/data-folder.ts';
+import type { Component } from '../core/lifecycle.ts';
+import { deploymentEvents } from '../data-plane/replicas/pool.ts';
+import type { Modules } from './modules.ts';
+
+/**
+ * Reasons for the order of the stop: the data server drains first, while the admin server still answers; the
+ * supervised process ends after the last request; the log pipeline stores the last event; the folder is released last.
+ */
+export function componentsOf(modules: Modules): Component[] {
+  const { config, log, logPipeline, proxy, child } = modules;
+  const usesFolder = logPipeline.logs !== undefined || config.async.store === 'file';
+  return [
+    ...(usesFolder ? [new DataFolder(config.data.dir, logPipeline.logs ? ['logs'] : [], log)] : []),
+    ...logPipeline.components,
+    modules.counters.eventLoop,
+    modules.collectors,
+    modules.kubernetes,
+    modules.replicaMetrics,
+    modules.admin,
+    modules.autoscaler,
+    ...(child ? [child] : []),
+    modules.queue,
+    component('deployments', { start: () => deploymentEvents(log, [], config.deployments) }),
+    modules.pool,
+    component('proxy', { stop: () => proxy.close() }),
+    modules.dataServer,
+  ];
+}
+
+const component = (name: string, steps: Partial<Omit<Component, 'name'>>): Component => ({
+  name,
+  start: () => undefined,
+  stop: () => undefined,
+  ...steps,
+});

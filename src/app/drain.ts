@@ -1,0 +1,75 @@
+// Shutdown of a sidecar: takes no new work, lets running requests end, then stops every component.
+// Invariant: /readyz answers 503 for `drain_delay` before the data server stops accepting connections.
+import type { Exchanges } from '../core/exchange/exchange.ts';
+import type { Lifecycle } from '../core/lifecycle.ts';
+import type { Logger } from '../core/logger.ts';
+import type { Autoscaler } from '../control/scaling/autoscaler.ts';
+import type { Proxy } from '../data-plane/proxy/proxy.ts';
+import type { Pool } from '../data-plane/replicas/pool.ts';
+import type { DataServer } from '../data-plane/server/data-server.ts';
+import type { Queue } from '../async/queue/queue.ts';
+
+/** The modules that a drain acts on. */
+export interface DrainedModules {
+  readonly log: Logger;
+  readonly pool: Pool;
+  readonly queue: Queue;
+  readonly autoscaler: Autoscaler;
+  readonly exchanges: Exchanges;
+  readonly proxy: Proxy;
+  readonly dataServer: DataServer;
+}
+
+/** Times in milliseconds. */
+export interface DrainTimes {
+  /** Wait before the data server stops accepting, so that load balancers see /readyz first. */
+  readonly drain_delay: number;
+  /** Longest time for running requests to end. */
+  readonly drain_timeout: number;
+}
+
+export class Drain {
+  readonly #modules: DrainedModules;
+  readonly #times: DrainTimes;
+  readonly #ended = Promise.withResolvers<void>();
+  #isRunning = false;
+
+  constructor(modules: DrainedModules, times: DrainTimes) {
+    this.#modules = modules;
+    this.#times = times;
+  }
+
+  /** True from the first moment of the shutdown. */
+  get isRunning(): boolean {
+    return this.#isRunning;
+  }
+
+  /** Drains and stops everything; resolves when the log is flushed. */
+  async run(lifecycle: Lifecycle): Promise<void> {
+    const { log, pool, queue, autoscaler, exchanges, proxy, dataServer } = this.#modules;
+    const { drain_delay, drain_timeout } = this.#times;
+    this.#isRunning = true;
+    pool.startDraining();
+    queue.pause();
+    autoscaler.drain();
+    log.event('weir_draining', {
+      running: exchanges.openCount,
+      timeout_ms: drain_timeout,
+      hint: 'a second SIGINT or SIGTERM ends the drain now',
+    });
+    const ended = this.#ended.promise;
+    await Promise.race([new Promise((resolve) => setTimeout(resolve, drain_delay)), ended]);
+    void ended.then(() => {
+      proxy.abortAll('draining');
+      dataServer.endDrain();
+    });
+    await lifecycle.stop(performance.now() + drain_timeout);
+    log.flushEvents();
+    log.sink.flush();
+  }
+
+  /** Ends the wait: running requests are cut now. */
+  end(): void {
+    this.#ended.resolve();
+  }
+}

@@ -1,0 +1,202 @@
+// Connects the log store, body capture, tracing and OTLP export.
+import { join } from 'node:path';
+import type { DeploymentIdentity } from '../core/deployment-identity.ts';
+import { steadyNow } from '../core/clock.ts';
+import type { Component } from '../core/lifecycle.ts';
+import type { Logger } from '../core/logger.ts';
+import type { ChildOutput } from '../control/child-process/child-process.ts';
+import type { Config } from '../config/config.ts';
+import type { Exchanges, Observer } from '../core/exchange/exchange.ts';
+import { OtlpExport, spanProjection } from '../telemetry/otlp-export/otlp-export.ts';
+import { CapturePolicy, Logs, type LogRecord } from '../telemetry/logs/logs.ts';
+import type { ClaimedDelivery } from '../async/queue/queue.ts';
+import { Tracing, type Span } from '../telemetry/tracing/tracing.ts';
+import { version } from '../core/version.ts';
+import type { WebhookDelivery } from '../async/webhook/webhook.ts';
+import { storedOutput, type LineOwner, type StoredOutput } from './child-output.ts';
+import { recordEvents, type EventsStored } from './event-recorder.ts';
+
+type DeploymentConfig = Config['deployments'][number];
+type DeploymentAt = (index: number) => DeploymentIdentity | undefined;
+
+export class LogPipeline {
+  /** `undefined`: nothing is stored, since `logs.capture` is off. */
+  readonly logs: Logs | undefined;
+  /** Export to OTLP destinations; `undefined` without a log store. */
+  readonly connections: OtlpExport | undefined;
+  /** True after the start. Otherwise `weir_stopped` is not written at the end. */
+  isUp = false;
+  readonly #config: Config;
+  readonly #log: Logger;
+  readonly #capture: CapturePolicy;
+  readonly #tracing: Tracing;
+  readonly #child: StoredOutput | undefined;
+  readonly #eventsStored: EventsStored;
+  /** The supervised process may be several replicas; then its lines are assigned by their request. */
+  #hasSeveralReplicas: boolean;
+
+  /**
+   * `supervised`: the replica that weir runs, if it runs one. `environmentOf`: id of a deployment → its current
+   * environment.
+   */
+  constructor(
+    config: Config,
+    log: Logger,
+    supervised: LineOwner | undefined,
+    environmentOf: (deployment: string) => string,
+  ) {
+    this.#config = config;
+    this.#log = log;
+    this.#capture = new CapturePolicy(config.logs);
+    const logs = this.#capture.isOn ? openLogs(config, log) : undefined;
+    this.logs = logs;
+    // `logs.capture: off` with a captured route stores that route only, and no events.
+    const hasEvents = logs !== undefined && config.logs.capture !== 'off';
+    this.#eventsStored = hasEvents ? recordEvents(log, logs, environmentOf) : () => Promise.resolve();
+    this.#child = logs && supervised && storedOutput(supervised, logs, log);
+    this.#hasSeveralReplicas = hasSeveralReplicas(config.deployments);
+    // Also with trace.enabled false, since the admin API shows the spans of stored requests.
+    this.#tracing = new Tracing(config.trace, {
+      modelId: config.model.id,
+      scheme: config.ingress.tls.cert === '' ? 'http' : 'https',
+    });
+    if (config.export.traces_endpoint !== '' && !config.trace.enabled)
+      log.warn('spans of weir are not exported, since trace.enabled is false', {
+        to: 'export.traces_endpoint',
+      });
+    this.connections = logs && this.#openExport(logs);
+  }
+
+  /** In the order of the start. The last event is stored before the exporters and the store stop. */
+  get components(): readonly Component[] {
+    const lastEvent: Component = {
+      name: 'events',
+      start: () => undefined,
+      stop: (deadlineMs) => this.#writeLastEvent(deadlineMs),
+    };
+    return [...(this.logs ? [this.logs] : []), ...(this.connections ? [this.connections] : []), lastEvent];
+  }
+
+  /** Receives the output of the supervised process; `undefined`: the process writes to weir's own output. */
+  get output(): ChildOutput | undefined {
+    return this.#child?.write;
+  }
+
+  /** Requests that were stored without their bodies. */
+  get bodiesSkipped(): number {
+    return this.#capture.skipped;
+  }
+
+  /** Spans of a stored request. */
+  spansOf(record: LogRecord): readonly Span[] {
+    return this.#tracing.spansOf(record);
+  }
+
+  /** Samples traces and captures bodies of exchanges from now on. */
+  attach(exchanges: Exchanges): void {
+    if (this.#config.trace.enabled) exchanges.sample(this.#tracing.sampler);
+    if (this.logs && this.#capture.mayCaptureBodies) exchanges.captureWith(this.#capture);
+  }
+
+  /** Observers that sample and store exchanges, in the order in which they must be called. */
+  observers(deploymentAt: DeploymentAt): Observer[] {
+    const { logs } = this;
+    const observers: Observer[] = [];
+    if (this.#config.trace.enabled) observers.push(this.#tracing.observer);
+    if (logs === undefined) return observers;
+    observers.push({
+      closed: (exchange) => {
+        if (this.#capture.modeOf(exchange.target) !== 'off')
+          logs.requestEnded(exchange, deploymentAt(exchange.recordedAs));
+      },
+    });
+    // Lines of followed files and of the supervised process may name a running request.
+    const hasFiles = this.#config.logs.files.length > 0;
+    if (hasFiles || this.#child)
+      observers.push({
+        routed: (exchange) => {
+          if (!hasFiles && !this.#hasSeveralReplicas) return;
+          const deployment = deploymentAt(exchange.deployment);
+          if (deployment) logs.requestRouted(exchange, deployment);
+        },
+        closed: () => undefined,
+      });
+    return observers;
+  }
+
+  /** Applies a changed configuration to later lines. `supervised`: the replica that weir runs. */
+  update(deployments: readonly DeploymentConfig[], supervised: LineOwner | undefined): void {
+    this.#hasSeveralReplicas = hasSeveralReplicas(deployments);
+    if (supervised) this.#child?.setOwner(supervised);
+    this.logs?.setFileOwner(firstReplica(deployments));
+  }
+
+  /** Stores the span of a webhook delivery, if its trace is sampled. */
+  recordDelivery(delivery: ClaimedDelivery, made: WebhookDelivery, environment: string): void {
+    if (!this.#config.trace.enabled) return;
+    const { id, deployment, url, traceparent, attempts } = delivery;
+    const { result, status, error, durationMs } = made;
+    const span = this.#tracing.delivery(
+      {
+        requestId: id,
+        deployment,
+        url,
+        traceparent,
+        attempt: attempts,
+        result,
+        status,
+        problem: error,
+        startEpochMs: steadyNow() - durationMs,
+        durationMs,
+      },
+      environment,
+    );
+    if (span) void this.logs?.post([span]);
+  }
+
+  #openExport(logs: Logs): OtlpExport {
+    const config = this.#config;
+    return new OtlpExport(config.export, {
+      folder: config.data.dir,
+      openFeed: (wanted) => logs.feed(wanted),
+      spans: spanProjection((record) => this.spansOf(record), version),
+      sender: { modelId: config.model.id, version },
+      ownPorts: () => [config.ingress.listen.port, config.admin.listen.port],
+      log: this.#log,
+    });
+  }
+
+  async #writeLastEvent(deadlineMs: number): Promise<void> {
+    if (!this.isUp) return;
+    this.#log.flushEvents();
+    this.#log.event('weir_stopped', {});
+    await this.#eventsStored(deadlineMs);
+  }
+}
+
+function openLogs({ data, logs, deployments }: Config, log: Logger): Logs {
+  return new Logs(
+    {
+      folder: join(data.dir, 'logs'),
+      maxBytes: logs.max_bytes,
+      retentionMs: logs.retention,
+      maxLineBytes: logs.max_line,
+      redactsCommonSecrets: logs.redact,
+      maxBodyBytes: logs.max_body,
+      redactPatterns: logs.redact_patterns,
+      files: logs.files,
+      fileOrigin: firstReplica(deployments),
+    },
+    log,
+  );
+}
+
+/** Owner of lines in followed files that name no known request. */
+const firstReplica = ([deployment]: readonly DeploymentConfig[]): LineOwner => ({
+  deployment: deployment?.id ?? '',
+  environment: deployment?.environment ?? '',
+  replica: deployment?.replicas[0]?.id ?? '',
+});
+
+const hasSeveralReplicas = (deployments: readonly DeploymentConfig[]): boolean =>
+  deployments.reduce((count, { replicas }) => count + replicas.length, 0) > 1;

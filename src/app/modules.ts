@@ -1,0 +1,104 @@
+// Creates every module of a sidecar. Nothing is started here.
+// Invariant: a module calls another one only after the start, since fields further down are not assigned yet.
+import type { Config } from '../config/config.ts';
+import { Kubernetes } from '../collectors/kubernetes/kubernetes.ts';
+import type { Collectors } from '../collectors/collectors.ts';
+import type { ReplicaMetrics } from '../collectors/replica-metrics/replica-metrics.ts';
+import { Exchanges } from '../core/exchange/exchange.ts';
+import { stepLog } from '../core/exchange/step-log.ts';
+import { fileSink, Logger } from '../core/logger.ts';
+import type { Admin } from '../control/admin/admin.ts';
+import {
+  replicaOf,
+  supervised,
+  type ChildSupervisor,
+  type NamedReplica,
+  type Supervised,
+} from '../control/child-process/child-process.ts';
+import type { Autoscaler } from '../control/scaling/autoscaler.ts';
+import { Proxy } from '../data-plane/proxy/proxy.ts';
+import { MAX_DEPLOYMENTS, type Pool } from '../data-plane/replicas/pool.ts';
+import type { DataServer } from '../data-plane/server/data-server.ts';
+import type { Queue } from '../async/queue/queue.ts';
+import type { Webhooks } from '../async/webhook/webhook.ts';
+import { MetricCounters, type Metrics } from '../telemetry/metrics/metrics.ts';
+import { buildCollectors, buildMetrics, buildReplicaMetrics } from './build-collectors.ts';
+import { buildAdmin, buildAutoscaler, buildChild } from './build-control.ts';
+import { buildDataServer, buildPool } from './build-data-plane.ts';
+import { buildQueue, buildWebhooks } from './build-queue.ts';
+import { Drain } from './drain.ts';
+import { observersOf } from './observers.ts';
+import { LogPipeline } from './log-pipeline.ts';
+
+export class Modules {
+  readonly config: Config;
+  readonly isTextLog: boolean;
+  readonly log: Logger;
+  /** Replicas that the supervised process serves. */
+  readonly supervised: Supervised;
+  /** The supervised replica by its current name; `undefined` without a command. */
+  ownReplica: NamedReplica | undefined;
+  /** Index of the deployment whose replicas are Kubernetes pods; `undefined`: none. */
+  readonly podDeployment: number | undefined;
+  readonly pool: Pool;
+  readonly logPipeline: LogPipeline;
+  readonly child: ChildSupervisor | undefined;
+  readonly kubernetes: Kubernetes;
+  readonly replicaMetrics: ReplicaMetrics;
+  readonly exchanges: Exchanges;
+  readonly proxy: Proxy;
+  readonly collectors: Collectors;
+  readonly counters: MetricCounters;
+  readonly webhooks: Webhooks;
+  readonly queue: Queue;
+  readonly autoscaler: Autoscaler;
+  readonly metrics: Metrics;
+  readonly dataServer: DataServer;
+  readonly drain: Drain;
+  readonly admin: Admin;
+
+  /** Throws a WeirError for settings that cannot be used, such as an unreadable certificate. */
+  constructor(config: Config, command: readonly string[] | undefined, explain: () => unknown) {
+    this.config = config;
+    const { format, level } = config.log;
+    this.isTextLog = format === 'text' || (format === 'auto' && process.stdout.isTTY);
+    this.log = new Logger(fileSink(1), { level, isText: this.isTextLog });
+    this.supervised = supervised(config.deployments);
+    this.ownReplica = command && replicaOf(this.supervised, config.deployments);
+    this.podDeployment = podDeployment(config);
+    this.pool = buildPool(this);
+    this.logPipeline = new LogPipeline(config, this.log, this.ownReplica, (id) => this.environmentOf(id));
+    this.child = command && buildChild(this, command);
+    this.kubernetes = new Kubernetes(config.kubernetes, this.log);
+    this.replicaMetrics = buildReplicaMetrics(this);
+    this.exchanges = new Exchanges(config.identity);
+    this.proxy = new Proxy(this.pool, this.exchanges, config.proxy);
+    this.collectors = buildCollectors(this);
+    this.counters = new MetricCounters(config.metrics, MAX_DEPLOYMENTS, (id) => this.pool.indexOf(id));
+    this.webhooks = buildWebhooks(this);
+    this.queue = buildQueue(this);
+    this.autoscaler = buildAutoscaler(this);
+    this.metrics = buildMetrics(this);
+    this.dataServer = buildDataServer(this);
+    this.drain = new Drain(this, config.ingress);
+    this.admin = buildAdmin(this, explain);
+    this.logPipeline.attach(this.exchanges);
+    for (const observer of observersOf(this)) this.exchanges.observe(observer);
+    if (this.log.isDebug)
+      this.exchanges.follow(stepLog(this.log, (index) => this.pool.deployments[index]?.options));
+  }
+
+  /** Current environment of a deployment; '' if it has none, or has left the configuration. */
+  environmentOf(deployment: string): string {
+    return this.pool.deployments[this.pool.indexOf(deployment)]?.options.environment ?? '';
+  }
+}
+
+/** Without a deployment of its own in `kubernetes.deployment`, the first one. */
+function podDeployment({ kubernetes, deployments }: Config): number | undefined {
+  if (kubernetes.pods === 'off') return undefined;
+  return Math.max(
+    0,
+    deployments.findIndex(({ id }) => id === kubernetes.deployment),
+  );
+}

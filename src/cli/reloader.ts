@@ -1,0 +1,103 @@
+// Applies changes of the configuration file and of the certificate to a running sidecar.
+// Invariant: an invalid configuration or certificate changes nothing.
+import { readFileSync } from 'node:fs';
+import type { Sidecar } from '../app/sidecar.ts';
+import { explain, load, needRestart, type Explained, type Loaded } from '../config/config.ts';
+import { watchFile, type FileWatch } from '../config/watch.ts';
+
+type Valid = Extract<Loaded, { ok: true }>;
+
+export class Reloader {
+  readonly #args: readonly string[];
+  readonly #file: Valid['file'];
+  /** Files of the certificate with the texts that are in use. */
+  readonly #certificates: readonly { readonly file: string; readonly text: string }[];
+  #current: Valid;
+  #sidecar: Sidecar | undefined;
+  #fileWatch: FileWatch | undefined;
+  #watches: FileWatch[] = [];
+  #isReloadPending = false;
+
+  /** `args`: the command line that `loaded` was read from. */
+  constructor(args: readonly string[], loaded: Valid) {
+    const { cert, key } = loaded.config.ingress.tls;
+    this.#args = args;
+    this.#current = loaded;
+    this.#file = loaded.file;
+    this.#certificates =
+      cert === '' ? [] : [cert, key].map((file) => ({ file, text: readFileSync(file, 'utf8') }));
+  }
+
+  /** True if there is a file that can be reloaded. */
+  get hasFiles(): boolean {
+    return this.#file !== undefined || this.#certificates.length > 0;
+  }
+
+  /** Begins to watch the files. */
+  start(sidecar: Sidecar): void {
+    this.#sidecar = sidecar;
+    this.#fileWatch =
+      this.#file && watchFile(this.#file.path, this.#file.text, () => this.#applyFile(sidecar));
+    if (this.#isReloadPending) this.reload();
+    this.#watches = this.#certificates.map(({ file, text }) =>
+      watchFile(file, text, () => sidecar.renewCertificate()),
+    );
+  }
+
+  /** Reads all files now, whether they have changed or not. Before `start`: as soon as it is called. */
+  reload(): void {
+    const sidecar = this.#sidecar;
+    if (sidecar === undefined) {
+      this.#isReloadPending = true;
+      return;
+    }
+    // Read before it is loaded, so that the watch detects a change in between.
+    const text = this.#file && textOf(this.#file.path);
+    if (text !== undefined) this.#fileWatch?.wasRead(text);
+    this.#applyFile(sidecar);
+    sidecar.renewCertificate();
+  }
+
+  /** The settings in use, with their origins. */
+  explain(): Explained[] {
+    return explain(this.#current.config, this.#current.given);
+  }
+
+  stop(): void {
+    for (const watch of this.#watches) watch.stop();
+    this.#fileWatch?.stop();
+  }
+
+  /** Loads the configuration and applies the part that needs no restart: the deployments. */
+  #applyFile(sidecar: Sidecar): void {
+    const wanted = load(this.#args, process.env);
+    const problems = wanted.ok
+      ? [sidecar.update(wanted.config.deployments)].filter(Boolean)
+      : wanted.problems;
+    if (!wanted.ok || problems.length > 0) {
+      sidecar.log.event('configuration_refused', { problems });
+      return;
+    }
+    const current = this.#current;
+    const restart = needRestart(current.config, wanted.config);
+    const isOfDeployments = ({ path }: Valid['given'][number]) => path[0] === 'deployments';
+    this.#current = {
+      ...wanted,
+      config: { ...current.config, deployments: wanted.config.deployments },
+      given: [
+        ...current.given.filter((one) => !isOfDeployments(one)),
+        ...wanted.given.filter(isOfDeployments),
+      ],
+    };
+    sidecar.log.event('configuration_reloaded', { take_a_restart: restart.length > 0 ? restart : undefined });
+  }
+}
+
+/** The text of a file; `undefined` if it cannot be read, which `load` reports. */
+function textOf(path: string): string | undefined {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return undefined;
+  }
+}

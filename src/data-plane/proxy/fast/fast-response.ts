@@ -1,0 +1,313 @@
+// The response of a fast-lane exchange: read from the replica's connection, written to the client's. Hot path.
+// Invariant: bodies are followed to their end, not parsed, and bytes of the shared read buffer are written or copied
+// before the next read.
+import type { Socket } from 'node:net';
+import { describe, type Failure } from '../../../core/errors.ts';
+import { BodyScanner, BROKEN, BY_CLOSE } from '../../../protocol/http/body-framing.ts';
+import { INCOMPLETE, READY } from '../../../protocol/http/head-result.ts';
+import { readResponseHead, ResponseHead } from '../../../protocol/http/response-head-parser.ts';
+import type { ReplicaUrl } from '../../replicas/pool.ts';
+import type { Attempt } from '../attempt.ts';
+import { isRefusal } from '../connection-error.ts';
+import { interimText, MAX_RESPONSE_HEAD_BYTES } from '../response-head.ts';
+import { ATTEMPTS_HEADER, serverTiming } from '../server-timing.ts';
+import { ONE_PIECE_BYTES, type FastRequest } from './fast-request.ts';
+import type { ConnectionUser, ReplicaConnection, ReplicaConnections } from './replica-connection.ts';
+
+export const MALFORMED_CHUNKS = 'the chunked body is malformed';
+
+/** Shared by all connections, since each head is used before the next one is read. */
+const responseHead = new ResponseHead();
+
+/** The client connection that a response is written to. */
+export interface ResponseOwner {
+  readonly isDraining: boolean;
+  /** The client connection stays open after the response. */
+  keepAlive: boolean;
+  fail(failure: Failure, detail?: string): void;
+  /** The replica reads again. */
+  replicaDrained(): void;
+  /** Reads from the client again, if it was paused. */
+  resume(): void;
+  /** The exchange is closed: goes on to the next request, or closes the connection. */
+  next(): void;
+}
+
+/** Used again for each response on a client connection. */
+export class FastResponse implements ConnectionUser {
+  /** The connection to the replica, while the response is not complete. */
+  connection: ReplicaConnection | undefined;
+  /** The head was written to the client. */
+  hasBegun = false;
+  readonly #client: Socket;
+  readonly #owner: ResponseOwner;
+  readonly #attempt: Attempt;
+  readonly #request: FastRequest;
+  readonly #connections: ReplicaConnections;
+  readonly #body = new BodyScanner();
+  #isToHead = false;
+  /** The replica's connection may serve another request afterwards. */
+  #isReusable = false;
+  #partialHead: Buffer | undefined;
+  /** A piece in the replica connection's own buffer is not written out yet. */
+  #isBulkPending = false;
+
+  constructor(
+    client: Socket,
+    owner: ResponseOwner,
+    attempt: Attempt,
+    request: FastRequest,
+    connections: ReplicaConnections,
+  ) {
+    this.#client = client;
+    this.#owner = owner;
+    this.#attempt = attempt;
+    this.#request = request;
+    this.#connections = connections;
+  }
+
+  /** A request begins. `isToHead`: its method is HEAD, so that the response has no body. */
+  begin(isToHead: boolean): void {
+    this.#isToHead = isToHead;
+    this.hasBegun = false;
+  }
+
+  /** Takes a connection to a replica, for the request to be written to. `isFresh`: a new one. */
+  connect(url: ReplicaUrl, isFresh: boolean): ReplicaConnection {
+    const connection = this.#connections.take(url, isFresh);
+    connection.user = this;
+    this.connection = connection;
+    return connection;
+  }
+
+  /** Drops what has come of a response that is not passed on. */
+  forget(): void {
+    this.#partialHead = undefined;
+  }
+
+  /** Ends the replica's connection. */
+  abort(): void {
+    this.connection?.destroy();
+    this.connection = undefined;
+    this.#isBulkPending = false;
+  }
+
+  /** True if a response that is cut off here looks complete, since its body ends with the connection. */
+  get endsWithConnection(): boolean {
+    return this.hasBegun && this.#body.endsWithConnection();
+  }
+
+  /** The client has taken all bytes. */
+  clientDrained(): void {
+    this.#isBulkPending = false;
+    this.connection?.resume();
+  }
+
+  // ── From the replica ─────────────────────────────────────────────────────────────────────────────────────────────
+
+  onBytes(bytes: Buffer, size: number): boolean {
+    this.#attempt.hasResponseBytes = true;
+    if (this.hasBegun) this.#forwardBody(bytes, 0, size);
+    else if (this.#partialHead === undefined) this.#readHead(bytes, size);
+    else {
+      const joined = Buffer.concat([this.#partialHead, bytes.subarray(0, size)]);
+      this.#partialHead = undefined;
+      this.#readHead(joined, joined.length);
+    }
+    // After the response is complete this client does not hold the connection back any more.
+    if (this.connection === undefined) return true;
+    return !this.#client.writableNeedDrain && !this.#isBulkPending;
+  }
+
+  onDrain(): void {
+    this.#owner.replicaDrained();
+  }
+
+  /** The rest of the request is read and dropped, so that the client can finish it and read the response. */
+  onWriteFailed(): void {
+    this.#owner.resume();
+  }
+
+  onEnd(): void {
+    if (!this.endsWithConnection) return;
+    this.#attempt.exchange!.bodyBegan();
+    this.#finish();
+  }
+
+  onLost(error: NodeJS.ErrnoException | undefined): void {
+    const connection = this.connection!;
+    this.connection = undefined;
+    const detail = describe(error ?? 'closed');
+    if (!connection.isConnected) return this.#attempt.unreachable(detail, error);
+    const { status } = this.#attempt.exchange!;
+    const isRefused = this.hasBegun && isRefusal(status, this.#body.endsWithConnection());
+    this.#attempt.connectionLost(detail, connection.isReused, isRefused);
+  }
+
+  // ── The head ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Reads the head, after any interim ones (1xx), and begins to respond. */
+  #readHead(bytes: Buffer, size: number): void {
+    let at = 0;
+    for (;;) {
+      const result = readResponseHead(bytes, at, size, this.#isToHead, responseHead);
+      if (result === INCOMPLETE && size - at < MAX_RESPONSE_HEAD_BYTES) {
+        // A copy: the next read overwrites the buffer.
+        if (size > at) this.#partialHead = Buffer.from(bytes.subarray(at, size));
+        return;
+      }
+      const isTooLong = responseHead.end - at > MAX_RESPONSE_HEAD_BYTES;
+      if (result !== READY || isTooLong || responseHead.status === 101) {
+        this.#owner.fail('bad_response');
+        return;
+      }
+      at = responseHead.end;
+      if (responseHead.status >= 200) break;
+      // 100 answers an Expect that is never forwarded; other interim responses are for the client.
+      if (responseHead.status !== 100) {
+        this.#attempt.hasInterim = true;
+        this.#client.write(interimText(responseHead), 'latin1');
+      }
+    }
+    if (this.#attempt.retriesResponse(responseHead.status)) {
+      this.#discard(bytes, at, size);
+      this.#attempt.retry();
+      return;
+    }
+    this.#begin(bytes, at, size);
+  }
+
+  #begin(bytes: Buffer, from: number, size: number): void {
+    const exchange = this.#attempt.exchange!;
+    exchange.responded(responseHead.status);
+    this.#body.begin(responseHead.framing, responseHead.length, true);
+    const end = this.#scanBody(bytes, from, size, exchange.headMs);
+    // Nothing of the response is written yet, so an error response is still possible.
+    if (end === BROKEN) {
+      exchange.headMs = exchange.firstByteMs = exchange.responseBytes = 0;
+      this.#owner.fail('bad_response', MALFORMED_CHUNKS);
+      return;
+    }
+    // A kept connection was made for an earlier request.
+    exchange.connectedMs = this.connection!.isReused ? 0 : this.connection!.connectedMs;
+    this.#attempt.lease!.reportProgress();
+    this.#request.forget();
+    this.hasBegun = true;
+    this.#writeHead(responseHead, bytes, from, end);
+    this.#finishIfWhole(end, size);
+  }
+
+  /**
+   * Writes the head with the part of the body that came with it: bytes[from, end). Call it right after `#scanBody`.
+   */
+  #writeHead(head: ResponseHead, bytes: Buffer, from: number, end: number): void {
+    const exchange = this.#attempt.exchange!;
+    const owner = this.#owner;
+    exchange.status = head.status;
+    this.#isReusable = head.keepAlive && head.framing !== BY_CLOSE;
+    if (head.framing === BY_CLOSE || owner.isDraining) owner.keepAlive = false;
+    const text =
+      `HTTP/1.1 ${head.status} ${head.reason}\r\n${head.kept}X-Baseten-Request-Id: ${exchange.id}\r\n` +
+      `${ATTEMPTS_HEADER}: ${exchange.attempts}\r\n` +
+      `Server-Timing: ${serverTiming(exchange)}\r\n${owner.keepAlive ? '\r\n' : 'Connection: close\r\n\r\n'}`;
+    if (this.#body.isEdited) {
+      const piece = this.#body.edited(bytes, from, end);
+      this.#client.write(text + piece.latin1Slice(), 'latin1');
+    } else if (end === from) this.#client.write(text, 'latin1');
+    else if (end - from <= ONE_PIECE_BYTES) this.#client.write(text + bytes.latin1Slice(from, end), 'latin1');
+    else {
+      this.#client.cork();
+      this.#client.write(text, 'latin1');
+      this.#client.write(Buffer.from(bytes.subarray(from, end)));
+      this.#client.uncork();
+    }
+  }
+
+  /** The response is not passed on: its connection is kept if it is whole, else closed. */
+  #discard(bytes: Buffer, from: number, size: number): void {
+    const { framing, length, keepAlive } = responseHead;
+    const connection = this.connection!;
+    this.connection = undefined;
+    this.#body.begin(framing, length, true);
+    const isClean = this.#body.scan(bytes, from, size) === size && this.#body.isWhole;
+    this.#giveBack(connection, isClean && keepAlive && framing !== BY_CLOSE);
+  }
+
+  // ── The body ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #forwardBody(bytes: Buffer, from: number, size: number): void {
+    const end = this.#scanBody(bytes, from, size, 0);
+    if (end === BROKEN) {
+      this.#owner.fail('bad_response', MALFORMED_CHUNKS);
+      return;
+    }
+    // Short pieces are written as text, which copies them; longer ones must be copied out of the shared buffer.
+    const connection = this.connection!;
+    if (this.#body.isEdited) this.#client.write(this.#body.edited(bytes, from, end));
+    else if (end - from <= ONE_PIECE_BYTES) this.#client.write(bytes.latin1Slice(from, end), 'latin1');
+    else if (connection.owns(bytes)) {
+      this.#client.write(bytes.subarray(from, end), this.#onBulkWritten);
+      this.#isBulkPending = this.#client.writableLength > 0;
+    } else {
+      this.#client.write(Buffer.from(bytes.subarray(from, end)));
+      if (size === bytes.length) connection.beginBulk();
+    }
+    this.#finishIfWhole(end, size);
+  }
+
+  /** Counts bytes[from, size) and returns the index behind the body's last byte, or BROKEN. `nowMs`: 0 if not known. */
+  #scanBody(bytes: Buffer, from: number, size: number, nowMs: number): number {
+    const body = this.#body;
+    const end = body.scan(bytes, from, size);
+    const exchange = this.#attempt.exchange!;
+    exchange.responseBytes = body.payloadBytes;
+    if (exchange.firstByteMs === 0 && (body.payloadBytes > 0 || body.isWhole))
+      exchange.firstByteMs = nowMs || performance.now();
+    return end;
+  }
+
+  /** What was written from the connection's own buffer is out, so the next read may overwrite it. */
+  readonly #onBulkWritten = (): void => {
+    if (!this.#isBulkPending) return;
+    this.#isBulkPending = false;
+    this.connection?.resume();
+  };
+
+  // ── The end ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #finishIfWhole(end: number, size: number): void {
+    if (!this.#body.isWhole) return;
+    // More came than the response, so the connection cannot be used for another one.
+    if (end < size) this.#isReusable = false;
+    this.#finish();
+  }
+
+  /** The response is complete. The exchange ends when all of it is written out. */
+  #finish(): void {
+    const connection = this.connection!;
+    this.connection = undefined;
+    this.#attempt.lease!.reportCompleted();
+    connection.endBulk(!this.#isBulkPending);
+    this.#isBulkPending = false;
+    this.#giveBack(connection, this.#isReusable);
+    if (this.#client.writableLength === 0) this.#onWritten();
+    else this.#client.write('', this.#onWritten);
+  }
+
+  /**
+   * Keeps the replica's connection for another request, if both sides of this exchange are complete, else closes it.
+   */
+  #giveBack(connection: ReplicaConnection, isReusable: boolean): void {
+    if (isReusable && this.#request.isWhole && connection.isFlushed)
+      this.#connections.keep(this.#attempt.lease!.replica.url, connection);
+    else connection.destroy();
+  }
+
+  /** The last byte of the response is with the operating system. */
+  readonly #onWritten = (error?: Error | null): void => {
+    const { exchange } = this.#attempt;
+    if (exchange === undefined || error) return;
+    this.#attempt.finish(exchange.status);
+    this.#owner.next();
+  };
+}

@@ -1,0 +1,16 @@
+// What the forwarders share: they move the bytes of one request each between its client and a replica.
+import type { Deadlines } from '../../core/deadlines.ts';
+import type { Failure } from '../../core/errors.ts';
+import type { AttemptContext } from './attempt.ts';
+
+/** A request under way that can be ended from outside. */
+export interface ActiveRequest {
+  abort(failure: Failure, detail?: string): void;
+}
+
+/** What every forwarder gets from the proxy. */
+export interface ForwarderContext extends AttemptContext {
+  readonly deadlines: Deadlines;
+  /** Requests under way, so that they can be ended when the time for draining is over. */
+  readonly active: Set<ActiveRequest>;
+}

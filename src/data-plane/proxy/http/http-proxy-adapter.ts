@@ -1,0 +1,141 @@
+// The one user of http-proxy: sends HTTP requests and WebSocket upgrades to replicas with it.
+// Invariant: nothing that http-proxy sets or would send reaches the replica or the client: path, headers and responses
+// are weir's own.
+import type { Agent, ClientRequest, IncomingMessage, ServerResponse } from 'node:http';
+import { Stream, type Duplex } from 'node:stream';
+import type { Socket } from 'node:net';
+import httpProxy, { type ProxyServer } from 'http-proxy';
+import { headersToReplica, type ForwardedRequest } from '../../../protocol/http/forwarded-headers.ts';
+import type { Replica } from '../../replicas/pool.ts';
+
+/** Methods for which the absence of a body is sent as Content-Length: 0 (RFC 9110 8.6). */
+const METHODS_WITH_BODY = new Set(['POST', 'PUT', 'PATCH']);
+
+/** What the replica gets besides the client's headers. */
+export interface ReplicaRequest {
+  /** Target in origin form. */
+  readonly path: string;
+  readonly hop: ForwardedRequest;
+  /** The body is chunked, and trailers may follow it. Read from the client's headers before the first `send`. */
+  readonly isChunked: boolean;
+}
+
+export interface SendListener {
+  /** The request has its path and headers, and nothing of it is sent: attach listeners, and write the body. */
+  created(to: ClientRequest): void;
+  /**
+   * The connection failed, or `req` did. May be called after the response, and more than once.
+   */
+  failed(error: NodeJS.ErrnoException): void;
+}
+
+export interface UpgradeListener {
+  /** The request has its path and headers, and nothing of it is sent. */
+  created(to: ClientRequest): void;
+  /** The replica sent 101. `early`: bytes that came with it. */
+  upgraded(response: IncomingMessage, replicaSocket: Socket, early: Buffer): void;
+  /** The replica sent another response. */
+  refused(response: IncomingMessage): void;
+  /** The connection failed. May be called after the response, and more than once. */
+  failed(error: NodeJS.ErrnoException): void;
+}
+
+export class HttpProxyAdapter {
+  readonly #server: ProxyServer;
+
+  constructor(connectTimeoutMs: number) {
+    this.#server = httpProxy.createProxyServer({
+      selfHandleResponse: true,
+      connectTimeout: connectTimeoutMs,
+    });
+    // Required by http-proxy. It emits errors of clients that have left; the forwarders notice those themselves.
+    this.#server.on('error', () => undefined);
+  }
+
+  /** Sends the head of `req` to a replica. Listen to 'response' of the created request for the response. */
+  send(
+    req: IncomingMessage,
+    res: ServerResponse,
+    replica: Replica,
+    agent: Agent,
+    request: ReplicaRequest,
+    listener: SendListener,
+  ): void {
+    prepare(req);
+    // http-proxy adds listeners for each attempt.
+    req.setMaxListeners(0);
+    res.setMaxListeners(0);
+    // http-proxy pipes this into its request: the one moment at which that exists and nothing of it is sent.
+    const body = new Stream();
+    body.pipe = (to) => {
+      const created = to as unknown as ClientRequest;
+      setHead(created, req, request);
+      if (request.isChunked) created.setHeader('Transfer-Encoding', 'chunked');
+      // Without a length Node would send a chunked body with these methods.
+      else if (!created.hasHeader('content-length') && METHODS_WITH_BODY.has(created.method))
+        created.setHeader('Content-Length', '0');
+      created.useChunkedEncodingByDefault = false;
+      listener.created(created);
+      return to;
+    };
+    this.#server.web(req, res, { ...targetOf(replica), agent, buffer: body }, (error) =>
+      listener.failed(error),
+    );
+  }
+
+  /**
+   * Asks a replica to upgrade. `head`: bytes of the client that came with its request; they are put back into `socket`.
+   */
+  upgrade(
+    req: IncomingMessage,
+    socket: Duplex,
+    head: Buffer,
+    replica: Replica,
+    request: ReplicaRequest,
+    listener: UpgradeListener,
+  ): void {
+    prepare(req);
+    let to: ClientRequest | undefined;
+    // Emitted inside `ws`.
+    this.#server.once('proxyReqWs', (created) => {
+      to = created;
+      setHead(created, req, request);
+      created.setHeader('Connection', 'Upgrade');
+      created.setHeader('Upgrade', 'websocket');
+      listener.created(created);
+    });
+    this.#server.ws(req, socket, head, targetOf(replica), (error) => listener.failed(error));
+    // http-proxy would pass on another response without regard to whether the client reads it, would close the client's
+    // socket if the replica cannot be reached, and would write the head of a 101 in UTF-8.
+    to?.removeAllListeners('response')
+      .removeAllListeners('error')
+      .removeAllListeners('upgrade')
+      .on('upgrade', (response, replicaSocket: Socket, early: Buffer) =>
+        listener.upgraded(response, replicaSocket, early),
+      )
+      .on('response', (response) => listener.refused(response))
+      .on('error', (error) => listener.failed(error));
+  }
+}
+
+/**
+ * http-proxy would send the head too early with an Expect, and reads the target as a URL, which not every target is.
+ */
+function prepare(req: IncomingMessage): void {
+  delete req.headers.expect;
+  req.url = '/';
+}
+
+const targetOf = ({ url: { protocol, host, port }, tls }: Replica) => ({
+  target: { protocol, host, hostname: host, port },
+  // A copy, since http-proxy adds the options of its request to it.
+  ...(tls && { ssl: { ...tls } }),
+});
+
+/** Replaces the path and all headers that http-proxy has set. */
+function setHead(to: ClientRequest, req: IncomingMessage, { path, hop, isChunked }: ReplicaRequest): void {
+  to.path = path;
+  for (const name of to.getHeaderNames()) to.removeHeader(name);
+  for (const [name, values] of headersToReplica(req.rawHeaders, hop, req.headers.connection, isChunked))
+    to.setHeader(name, values.length === 1 ? values[0]! : values);
+}

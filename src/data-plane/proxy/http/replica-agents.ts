@@ -1,0 +1,62 @@
+// Node's agents for connections to replicas: those of the full lane and of queued requests.
+import type { Agent as HttpAgentType } from 'node:http';
+import { Agent as HttpsAgent } from 'node:https';
+import type { Duplex } from 'node:stream';
+import { Agent as HttpAgent } from '../../../protocol/http/node-http.ts';
+import type { ProxyOptions } from '../options.ts';
+
+export class ReplicaAgents {
+  readonly #http: HttpAgentType;
+  readonly #https: HttpsAgent;
+
+  constructor({ replica_idle_timeout, replica_connection_age }: ProxyOptions) {
+    const options = {
+      keepAlive: true,
+      scheduling: 'lifo' as const,
+      maxFreeSockets: 1024,
+      noDelay: true,
+      // An agent applies it to unused sockets only.
+      timeout: replica_idle_timeout,
+    };
+    this.#http = new HttpAgent(options);
+    this.#https = new HttpsAgent(options);
+    if (replica_connection_age > 0)
+      for (const agent of [this.#http, this.#https]) limitAge(agent, replica_connection_age);
+  }
+
+  /** `protocol`: of the replica's URL, with its colon. */
+  of(protocol: string): HttpAgentType {
+    return protocol === 'https:' ? this.#https : this.#http;
+  }
+
+  /** Connections in use and kept. */
+  count(): { active: number; idle: number } {
+    let active = 0;
+    let idle = 0;
+    for (const { sockets, freeSockets } of [this.#http, this.#https]) {
+      active += countOf(sockets);
+      idle += countOf(freeSockets);
+    }
+    return { active, idle };
+  }
+
+  close(): void {
+    this.#http.destroy();
+    this.#https.destroy();
+  }
+}
+
+const countOf = (sockets: NodeJS.ReadOnlyDict<unknown[]>): number =>
+  Object.values(sockets).reduce((sum, list) => sum + (list?.length ?? 0), 0);
+
+/** Closes sockets that are older than `limitMs` instead of keeping them. The age counts from the first response. */
+function limitAge(agent: HttpAgentType, limitMs: number): void {
+  const since = new WeakMap<Duplex, number>();
+  const keep = agent.keepSocketAlive.bind(agent) as (socket: Duplex) => boolean;
+  agent.keepSocketAlive = (socket: Duplex): boolean => {
+    const nowMs = performance.now();
+    const sinceMs = since.get(socket) ?? nowMs;
+    since.set(socket, sinceMs);
+    return nowMs - sinceMs <= limitMs && keep(socket);
+  };
+}

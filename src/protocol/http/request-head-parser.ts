@@ -1,0 +1,254 @@
+// Parses the head of an HTTP/1.1 request for the fast lane, strictly and in one pass. Hot path.
+// Invariant: a head is READY only if Node's strict parser reads the same method, target, headers and framing from it.
+// Every other head is DECLINED, never repaired; the full lane then parses it with Node.
+// Sources: RFC 9112 2 to 6 (messages), RFC 9110 5 (fields), 7.6.1 (Connection).
+import { isAuthority } from './authority.ts';
+import { BY_CHUNKS, BY_LENGTH, NO_BODY, type Framing } from './body-framing.ts';
+import { charTable, tokenTable } from './character-tables.ts';
+import { DroppedLines } from './dropped-lines.ts';
+import {
+  FIELD_KINDS,
+  fieldKind,
+  FieldLine,
+  isChunked,
+  isLookalikeAt,
+  readDecimal,
+  readField,
+} from './field-line.ts';
+import { DECLINED, INCOMPLETE, READY, type HeadResult } from './head-result.ts';
+
+const {
+  ATTEMPTS,
+  X_REQUEST_ID,
+  CONNECTION,
+  CONTENT_LENGTH,
+  FORWARDED,
+  FORWARDED_FOR,
+  FORWARDED_HOST,
+  FORWARDED_PROTO,
+  HOP_BY_HOP,
+  HOST,
+  OTHER,
+  TRACEPARENT,
+  TRACESTATE,
+  TRAILER,
+  TRANSFER_ENCODING,
+  BASETEN_REQUEST_ID,
+} = FIELD_KINDS;
+
+const CR = 13;
+const LF = 10;
+const SP = 32;
+
+const TOKEN = tokenTable();
+/** Characters of a path and query (RFC 3986 3.3 and 3.4) that no server wants escaped. */
+const TARGET = charTable(/[A-Za-z0-9\-._~!$&'()*+,;=:@%/?]/);
+
+/** Methods of the fast lane. Requests with another method are rare, and Node knows which methods exist. */
+const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']);
+const LONGEST_METHOD = 7;
+
+const isSimpleConnection = /^(keep-alive|close)$/i;
+
+/** A request head. One object is reused for every head. */
+export class RequestHead {
+  method = '';
+  target = '';
+  host = '';
+  /** Index of the first byte after the head. */
+  end = 0;
+  framing: Framing = NO_BODY;
+  /** Bytes of the body, if it is framed by length. */
+  length = 0;
+  keepAlive = true;
+  /** `X-Baseten-Request-Id` of the client; empty if there was none. It is not in `kept`. */
+  inboundId = '';
+  /** `traceparent` of the client; empty if there was none. It is not in `kept`. */
+  traceparent = '';
+  /** `kept` has a `tracestate` line. */
+  hasTracestate = false;
+  /** Values of `X-Forwarded-For`, each followed by ", ". They are not in `kept`. */
+  forwardedFor = '';
+  /** Values of `Forwarded`, each followed by ", ". They are not in `kept`. */
+  forwarded = '';
+  hasForwardedProto = false;
+  hasForwardedHost = false;
+  /** `kept` has an `X-Request-Id` line, which the client sent. */
+  hasRequestId = false;
+  /** Header lines to pass on unchanged, each with its line end. */
+  kept = '';
+}
+
+const line = new FieldLine();
+const dropped = new DroppedLines();
+/** The last valid Host, so that the same value is not checked again. */
+let validHost = '';
+
+/** Parses the request head that begins at `start`. READY sets all fields of `head`. */
+export function readRequestHead(bytes: Buffer, start: number, head: RequestHead): HeadResult {
+  const size = bytes.length;
+  let i = start;
+  // Stops after the longest method, so that bytes without a space are declined at once.
+  while (i < size && i - start <= LONGEST_METHOD && TOKEN[bytes[i]!] === 1) i++;
+  if (i >= size) return i - start > LONGEST_METHOD ? DECLINED : INCOMPLETE;
+  if (bytes[i] !== SP || i === start) return DECLINED;
+  const methodEnd = i;
+  const targetStart = ++i;
+  while (i < size && TARGET[bytes[i]!] === 1) i++;
+  const targetEnd = i;
+  if (targetEnd > targetStart && bytes[targetStart] !== 47) return DECLINED;
+  if (i + 11 > size) return i < size && bytes[i] !== SP ? DECLINED : INCOMPLETE;
+  // " HTTP/1.1\r\n"
+  if (
+    targetEnd === targetStart ||
+    bytes[i] !== SP ||
+    bytes[i + 1] !== 72 ||
+    bytes[i + 2] !== 84 ||
+    bytes[i + 3] !== 84 ||
+    bytes[i + 4] !== 80 ||
+    bytes[i + 5] !== 47 ||
+    bytes[i + 6] !== 49 ||
+    bytes[i + 7] !== 46 ||
+    bytes[i + 8] !== 49 ||
+    bytes[i + 9] !== CR ||
+    bytes[i + 10] !== LF
+  )
+    return DECLINED;
+  i += 11;
+  const linesStart = i;
+
+  let framing: Framing = NO_BODY;
+  let length = 0;
+  dropped.reset();
+  let hostStart = -1;
+  let hostEnd = -1;
+  let connectionStart = -1;
+  let connectionEnd = -1;
+  let idStart = -1;
+  let idEnd = -1;
+  let traceStart = -1;
+  let traceEnd = -1;
+  let hasTrailer = false;
+  let hasTracestate = false;
+  let hasForwardedProto = false;
+  let hasForwardedHost = false;
+  let hasRequestId = false;
+  let forwardedFor = '';
+  let forwarded = '';
+
+  for (;;) {
+    if (i + 1 >= size) return INCOMPLETE;
+    if (bytes[i] === CR) {
+      if (bytes[i + 1] !== LF) return DECLINED;
+      break;
+    }
+    const next = readField(bytes, i, size, line);
+    if (next <= 0) return next === 0 ? INCOMPLETE : DECLINED;
+    let isDropped = false;
+    switch (fieldKind(bytes, i, line.nameEnd - i)) {
+      case OTHER:
+        isDropped = isLookalikeAt(bytes, i, line.nameEnd - i);
+        break;
+      case TRACESTATE:
+        hasTracestate = true;
+        break;
+      case HOST:
+        if (hostStart !== -1 || line.valueEnd === line.valueStart) return DECLINED;
+        hostStart = line.valueStart;
+        hostEnd = line.valueEnd;
+        break;
+      case CONTENT_LENGTH:
+        if (framing !== NO_BODY) return DECLINED;
+        length = readDecimal(bytes, line.valueStart, line.valueEnd);
+        if (length === -1) return DECLINED;
+        framing = BY_LENGTH;
+        break;
+      case TRANSFER_ENCODING:
+        if (framing !== NO_BODY || !isChunked(bytes, line.valueStart, line.valueEnd)) return DECLINED;
+        framing = BY_CHUNKS;
+        break;
+      case CONNECTION:
+        if (connectionStart !== -1) return DECLINED;
+        connectionStart = line.valueStart;
+        connectionEnd = line.valueEnd;
+        isDropped = true;
+        break;
+      case BASETEN_REQUEST_ID:
+        if (idStart !== -1) return DECLINED;
+        idStart = line.valueStart;
+        idEnd = line.valueEnd;
+        isDropped = true;
+        break;
+      case TRACEPARENT:
+        if (traceStart !== -1) return DECLINED;
+        traceStart = line.valueStart;
+        traceEnd = line.valueEnd;
+        isDropped = true;
+        break;
+      case FORWARDED_FOR:
+        forwardedFor += `${bytes.latin1Slice(line.valueStart, line.valueEnd)}, `;
+        isDropped = true;
+        break;
+      case FORWARDED:
+        forwarded += `${bytes.latin1Slice(line.valueStart, line.valueEnd)}, `;
+        isDropped = true;
+        break;
+      case TRAILER:
+        hasTrailer = true;
+        break;
+      case FORWARDED_PROTO:
+        hasForwardedProto = true;
+        break;
+      case FORWARDED_HOST:
+        hasForwardedHost = true;
+        break;
+      case X_REQUEST_ID:
+        hasRequestId = true;
+        break;
+      case HOP_BY_HOP:
+        isDropped = true;
+        break;
+      case ATTEMPTS:
+        break;
+      default:
+        return DECLINED;
+    }
+    if (isDropped && !dropped.add(i, next)) return DECLINED;
+    i = next;
+  }
+  // Only a chunked body can have trailers (RFC 9110 6.5).
+  if (hostStart === -1 || (hasTrailer && framing !== BY_CHUNKS)) return DECLINED;
+
+  const text = bytes.latin1Slice(start, i);
+  const method = text.slice(0, methodEnd - start);
+  if (!METHODS.has(method)) return DECLINED;
+  head.keepAlive = true;
+  if (connectionStart !== -1) {
+    const connection = text.slice(connectionStart - start, connectionEnd - start);
+    // Headers that Connection names must be removed. That is rare, so the full lane does it.
+    if (!isSimpleConnection.test(connection)) return DECLINED;
+    head.keepAlive = connection.length !== 5;
+  }
+  const host = text.slice(hostStart - start, hostEnd - start);
+  if (host !== validHost) {
+    // The full lane refuses an invalid Host with an error text.
+    if (!isAuthority(host)) return DECLINED;
+    validHost = host;
+  }
+  head.method = method;
+  head.target = text.slice(targetStart - start, targetEnd - start);
+  head.host = host;
+  head.end = i + 2;
+  head.framing = framing;
+  head.length = length;
+  head.inboundId = idStart === -1 ? '' : text.slice(idStart - start, idEnd - start);
+  head.traceparent = traceStart === -1 ? '' : text.slice(traceStart - start, traceEnd - start);
+  head.hasTracestate = hasTracestate;
+  head.forwardedFor = forwardedFor;
+  head.forwarded = forwarded;
+  head.hasForwardedProto = hasForwardedProto;
+  head.hasForwardedHost = hasForwardedHost;
+  head.hasRequestId = hasRequestId;
+  head.kept = dropped.remove(text, start, linesStart, i);
+  return READY;
+}

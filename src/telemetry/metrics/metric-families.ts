@@ -1,0 +1,31 @@
+// All metric families, in the order of the page. A new family is a file in families/ and a line in this list.
+import type { Family } from './family.ts';
+import { asyncFamilies } from './families/async.ts';
+import { collectorFamilies } from './families/collectors.ts';
+import { containerFamilies } from './families/containers.ts';
+import { gpuFamilies } from './families/gpu.ts';
+import { logFamilies } from './families/logs.ts';
+import { otlpExportFamilies } from './families/otlp-export.ts';
+import { podFamilies } from './families/pods.ts';
+import { replicaFamilies } from './families/replicas.ts';
+import { replicaMetricsFamilies } from './families/replica-metrics.ts';
+import { requestFamilies } from './families/requests.ts';
+import { scalingFamilies } from './families/scaling.ts';
+import { selfFamilies } from './families/self.ts';
+import { waitQueueFamilies } from './families/wait-queue.ts';
+
+export const metricFamilies: readonly Family[] = [
+  ...requestFamilies,
+  ...asyncFamilies,
+  ...waitQueueFamilies,
+  ...podFamilies,
+  ...replicaFamilies,
+  ...scalingFamilies,
+  ...containerFamilies,
+  ...gpuFamilies,
+  ...logFamilies,
+  ...otlpExportFamilies,
+  ...collectorFamilies,
+  ...selfFamilies,
+  ...replicaMetricsFamilies,
+];

@@ -1,0 +1,85 @@
+// The objects that metric families read at a scrape.
+// Invariant: modules above metrics are described here by the values they give, modules below by their own types.
+import type { Queue } from '../../async/queue/queue.ts';
+import type { Webhooks } from '../../async/webhook/webhook.ts';
+import type { Collectors } from '../../collectors/collectors.ts';
+import type { PodFigures } from '../../collectors/kubernetes/kubernetes.ts';
+import type { ReplicaMetrics } from '../../collectors/replica-metrics/replica-metrics.ts';
+import type { LineSink } from '../../core/logger.ts';
+import type { Proxy } from '../../data-plane/proxy/proxy.ts';
+import type { Pool } from '../../data-plane/replicas/pool.ts';
+import type { MetricCounters } from './counters.ts';
+import type { DeploymentLabels } from './deployment-labels.ts';
+
+/** Parts of weir whose state is exposed. */
+export interface MetricParts {
+  readonly build: { readonly version: string; readonly node: string };
+  readonly pool: Pool;
+  readonly proxy: Proxy;
+  readonly pods: PodSource;
+  readonly collectors: Collectors;
+  readonly replicaMetrics: ReplicaMetrics;
+  readonly queue: Queue;
+  readonly webhooks: Webhooks;
+  readonly autoscaler: { readings(): readonly ScalingFigures[] };
+  /** `undefined` if nothing is stored. */
+  readonly logStore: () => LogStoreFigures | undefined;
+  /** `undefined` if nothing is stored, since exporters read the log store. */
+  readonly exporters: { readings(): readonly ExportFigures[] } | undefined;
+  readonly output: LineSink;
+}
+
+/** All that a family may read. */
+export interface MetricSources extends MetricParts {
+  readonly labels: DeploymentLabels;
+  readonly counters: MetricCounters;
+}
+
+/** Pods in Kubernetes, and the process that weir supervises. */
+export interface PodSource {
+  /** Index of the deployment whose pods are read from Kubernetes; `undefined` if there is none. */
+  readonly followed: number | undefined;
+  /** Figures of these pods; `undefined` while none are recent enough. */
+  readonly figures: () => PodFigures | undefined;
+  /** Restarts of the supervised process that serves a deployment; `undefined` if none does. */
+  readonly childRestarts: (deployment: number) => number | undefined;
+}
+
+/** The latest scaling decision for one deployment. */
+export interface ScalingFigures {
+  /** Id of the deployment. */
+  readonly id: string;
+  /** Replicas that the deployment should have; `null`: not decided yet. */
+  readonly desired: number | null;
+  /** Mean number of requests in flight over scale.autoscaling_window. */
+  readonly mean_in_flight: number;
+  /** Requests in flight that one replica should have. */
+  readonly in_flight_per_replica: number;
+}
+
+/** State of the log store since weir started. */
+export interface LogStoreFigures {
+  /** Stored records, by kind. */
+  readonly stored: ReadonlyMap<string, number>;
+  /** Records that were lost, by reason. */
+  readonly dropped: ReadonlyMap<string, number>;
+  /** Requests whose bodies were not copied, since the memory for copies was full. */
+  readonly bodiesSkipped: number;
+  /** Requests whose copied bodies were not stored, since the queue to the writer was full. */
+  readonly bodiesDropped: number;
+  readonly queuedBytes: number;
+  readonly storeBytes: number;
+}
+
+/** State of the exporter of one destination. */
+export interface ExportFigures {
+  /** Name of the destination. */
+  readonly destination: string;
+  readonly sent: number;
+  readonly rejected: number;
+  readonly dropped: number;
+  readonly queue_records: number;
+  readonly lag_seconds: number;
+  /** Requests by HTTP status; `none`: no response. */
+  readonly requests: ReadonlyMap<string, number>;
+}
