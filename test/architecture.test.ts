@@ -183,9 +183,7 @@ describe('files', () => {
 
   it('have no default export', () => {
     const exporting = sourceFiles.filter((file) =>
-      parseSource(file).module.staticExports.some(({ entries }) =>
-        entries.some(({ exportName }) => `${exportName.kind}` === 'Default'),
-      ),
+      parseSource(file).program.body.some(({ type }) => type === 'ExportDefaultDeclaration'),
     );
     expect(exporting).toEqual([]);
   });

@@ -15,7 +15,7 @@ import { CollectorRunner, type CollectorStats } from './runner.ts';
 export type { ContainerReading } from './containers/container-usage.ts';
 export type { GpuFigures, GpuReading } from './gpu/gpus.ts';
 export type { EndedProcess } from './processes/exit-watch.ts';
-export type { ContainerOptions, CollectedReplica } from './processes/replica-processes.ts';
+export type { CollectedReplica } from './processes/replica-processes.ts';
 export type { CollectorStats } from './runner.ts';
 
 /** Wait before the first run, so that weir starts first. */

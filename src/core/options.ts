@@ -1,5 +1,5 @@
 // Settings of weir's own log (section `log`) and of the data folder (section `data`).
-import { choice, flag, section, text, type Settings } from './settings.ts';
+import { choice, flag, section, text } from './settings.ts';
 
 export const logOptions = section({
   level: choice(['debug', 'info', 'warn', 'error'], {
@@ -12,7 +12,6 @@ export const logOptions = section({
   }),
   access: flag({ default: true, doc: 'Write one line per request (access log).' }),
 });
-export type LogOptions = Settings<typeof logOptions>;
 
 export const dataOptions = section({
   dir: text({
@@ -20,4 +19,3 @@ export const dataOptions = section({
     doc: 'Folder for data that must survive a restart: queued tasks, the log store, state of exports, API keys.',
   }),
 });
-export type DataOptions = Settings<typeof dataOptions>;

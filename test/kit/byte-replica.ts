@@ -19,7 +19,7 @@ export interface ByteReplica {
 }
 
 /** Writes pieces apart from each other as far as the operating system lets it. */
-export async function writePieces(socket: Socket, pieces: readonly string[]): Promise<void> {
+async function writePieces(socket: Socket, pieces: readonly string[]): Promise<void> {
   for (const piece of pieces) {
     if (!socket.writable) return;
     await new Promise((resolve) => socket.write(piece, 'latin1', resolve));

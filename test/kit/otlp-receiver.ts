@@ -32,7 +32,7 @@ export const answering =
   };
 /** Closes the connection without a response. */
 export const resetting: Reaction = (_, req) => req.socket.resetAndDestroy();
-export const taking = answering(200);
+const taking = answering(200);
 
 export class Receiver {
   readonly requests: Received[] = [];

@@ -9,7 +9,7 @@ import { post, type WebhookResponse } from './post.ts';
 import { signPayload } from './signature.ts';
 import { readTarget, resolveTarget, systemResolve, type WebhookRules, type ResolveHost } from './target.ts';
 
-export { webhookPayload, type WebhookOutcome, type WebhookError } from './payload.ts';
+export { webhookPayload } from './payload.ts';
 
 /** Results of an attempt. */
 export const webhookResults = [

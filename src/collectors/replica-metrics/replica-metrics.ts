@@ -10,7 +10,7 @@ import type { ReplicaMetricsOptions } from './options.ts';
 import { requestPage, type PageUrl } from './page-request.ts';
 import type { SampleError } from './sample.ts';
 
-export type { FamilyType, PageFamily } from './scraped-family.ts';
+export type { PageFamily } from './scraped-family.ts';
 
 /** A replica whose page is fetched. */
 export interface ScrapedReplica {

@@ -39,7 +39,7 @@ export interface DecidedLoad {
   readonly decision: ScaleDecision | undefined;
 }
 
-export const targetOf = ({ concurrencyTarget }: ScaledDeployment, options: ScaleOptions): number =>
+const targetOf = ({ concurrencyTarget }: ScaledDeployment, options: ScaleOptions): number =>
   concurrencyTarget || options.concurrency_target;
 
 /** Requests in flight per replica: target × utilization. */

@@ -1,5 +1,5 @@
 // Settings of request ids.
-import { flag, section, type Settings } from '../settings.ts';
+import { flag, section } from '../settings.ts';
 
 export const identityOptions = section({
   trust_inbound: flag({
@@ -7,4 +7,3 @@ export const identityOptions = section({
     doc: 'Keep an X-Baseten-Request-Id that the client sends, if it is well formed. Only safe behind a gateway of your own.',
   }),
 });
-export type IdentityOptions = Settings<typeof identityOptions>;

@@ -37,7 +37,6 @@ const retryOptions = section({
     doc: 'Request bodies up to this size are kept until the response begins, so that they can be sent again.',
   }),
 });
-export type RetryOptions = Settings<typeof retryOptions>;
 
 export const proxyOptions = section({
   fast_lane: flag({

@@ -29,7 +29,7 @@ import { WebSocketForwarder } from './websocket/websocket-forwarder.ts';
 
 export type { RouteDecision, FastLane } from './fast/fast-lane.ts';
 export type { ActiveRequest } from './forwarder.ts';
-export type { QueuedForwarder, QueuedResponse } from './queued/queued-forwarder.ts';
+export type { QueuedForwarder } from './queued/queued-forwarder.ts';
 
 export class Proxy {
   readonly #context: HttpContext & GrpcContext;

@@ -162,7 +162,6 @@ export const modelOptions = section({
   id: text({ default: 'local', pattern: label, like: labelLike, doc: 'Metric label `model_id`.' }),
   name: text({ default: 'local', doc: 'Metric label `model_name`.' }),
 });
-export type ModelOptions = Settings<typeof modelOptions>;
 
 export const poolOptions = section({
   probe_interval: duration({

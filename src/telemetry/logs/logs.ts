@@ -28,7 +28,7 @@ export type { QueryNode } from './query/query-node.ts';
 export { FILTERS, contractQuery } from './query/contract-params.ts';
 export type { Subscription } from './query/subscription.ts';
 export type { FeedPage, RecordPage, PageQuery, Aggregate } from './store/store-reader.ts';
-export { apiLevel, SEVERITY, severityOfName, severityText } from './severity.ts';
+export { apiLevel, SEVERITY, severityText } from './severity.ts';
 export { SUMMED_FIELDS, type AggregateBy } from './store/aggregate.ts';
 export type { PostResult, WriterClientFigures } from './threads/writer-client.ts';
 

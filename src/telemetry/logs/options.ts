@@ -1,16 +1,6 @@
 // Settings of the log store (section `logs`): what is stored, from where, and for how long.
 import { basename, dirname } from 'node:path';
-import {
-  bytes,
-  choice,
-  duration,
-  flag,
-  listOf,
-  required,
-  section,
-  wordList,
-  type Settings,
-} from '../../core/settings.ts';
+import { bytes, choice, duration, flag, listOf, required, section, wordList } from '../../core/settings.ts';
 import { compileRegex } from './regex.ts';
 
 const isFollowable = (path: string): boolean =>
@@ -88,4 +78,3 @@ export const logsOptions = section({
     doc: 'Allow downloads of more than 7 days or 100,000 rows.',
   }),
 });
-export type LogsOptions = Settings<typeof logsOptions>;

@@ -13,7 +13,7 @@ import type { MetricParts, MetricSources } from './metric-sources.ts';
 export { MetricCounters } from './counters.ts';
 export { metricFamilies } from './metric-families.ts';
 export type { Family } from './family.ts';
-export type { ExportFigures, LogStoreFigures, MetricParts, ScalingFigures } from './metric-sources.ts';
+export type { MetricParts, ScalingFigures } from './metric-sources.ts';
 
 export type ExpositionFormat = 'text' | 'openmetrics';
 

@@ -7,7 +7,7 @@ import { choice, flag, required, section, text, wordList, type Settings } from '
 import { encodings } from '../../protocol/otlp/codec.ts';
 
 /** Attributes that are sent by default (docs/contracts/serving.md 8.3). */
-export const CONTRACT_ATTRIBUTES: readonly string[] = [
+const CONTRACT_ATTRIBUTES: readonly string[] = [
   'message',
   'model_id',
   'model_version_id',
@@ -20,7 +20,7 @@ export const CONTRACT_ATTRIBUTES: readonly string[] = [
 ];
 
 /** Replaces header values in output. As input it means the current value. */
-export const HIDDEN = '***';
+const HIDDEN = '***';
 
 /** Headers that weir sets itself. */
 const OWN_HEADERS = new Set([

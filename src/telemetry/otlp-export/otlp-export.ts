@@ -30,7 +30,7 @@ import { DestinationStore } from './destination-store.ts';
 export type { ProjectSpans, TestResult } from './otlp-client.ts';
 export { spanProjection } from './otlp-spans.ts';
 export type { ExporterStatus, ExporterTiming } from './exporter-state.ts';
-export type { ResourceSpans, ExportOrigin } from './otlp-logs.ts';
+export type { ExportOrigin } from './otlp-logs.ts';
 
 const MAX_CONNECTIONS = 64;
 

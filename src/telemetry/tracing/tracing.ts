@@ -13,7 +13,7 @@ import { spansOf, type UrlScheme } from './request-spans.ts';
 
 export type { DeliverySpan } from './webhook-span.ts';
 export { STATUS } from './span.ts';
-export type { Span, SpanAttributes, SpanEvent } from './span.ts';
+export type { Span } from './span.ts';
 
 /** Values that are the same in all spans. */
 export interface TraceSubject {

@@ -17,7 +17,7 @@ export type LogStore = Pick<
 >;
 
 /** Maximum time of a search. Then the route returns what it has found. */
-export const SEARCH_MS = 10_000;
+const SEARCH_MS = 10_000;
 /** Maximum records of one query, since they are copied between threads at once. */
 export const PAGE = 1000;
 

@@ -35,7 +35,7 @@ const MAX_RECORDS = 5000;
 const MAX_DEPTH = 50;
 
 /** The span of a posted span record, or of a request record without spans. */
-export function spanOf(record: LogRecord): TraceSpan {
+function spanOf(record: LogRecord): TraceSpan {
   const attributes = attributesOf(record);
   const name = record.kind === 'span' ? attributes['name'] : undefined;
   return {
@@ -114,7 +114,7 @@ export const traceEndpoints: readonly Endpoint<WithTraces>[] = [
 const ALL = { fromNs: EARLIEST_NS, toNs: LATEST_NS };
 
 /** Places spans below their parents, in order of time. */
-export function tree(spans: readonly TraceSpan[]): SpanObject[] {
+function tree(spans: readonly TraceSpan[]): SpanObject[] {
   const nodes = spans.map((span) => ({
     span,
     object: spanObject(span),

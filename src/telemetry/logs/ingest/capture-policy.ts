@@ -14,7 +14,7 @@ export interface CaptureOptions {
 /** Maximum size of the captured bodies of all open exchanges. */
 const MAX_HELD_BYTES = 64 * 1024 ** 2;
 /** Event streams are captured up to `max_body` times this, since each token is an event of a few hundred bytes. */
-export const STREAM_FACTOR = 16;
+const STREAM_FACTOR = 16;
 
 export class CapturePolicy implements BodyCaptures, CaptureBudget {
   readonly #default: CaptureMode;

@@ -1,15 +1,15 @@
 // Texts of the query bar with the expected queries, errors and hints (parse.test.ts), and short functions for nodes.
 import type { QueryNode } from '../../../../src/telemetry/logs/query/query-node.ts';
 
-export const all: QueryNode = { op: 'all' };
+const all: QueryNode = { op: 'all' };
 export const words = (...words: string[]): QueryNode => ({ op: 'words', words, isPrefix: false });
-export const prefix = (...words: string[]): QueryNode => ({ op: 'words', words, isPrefix: true });
+const prefix = (...words: string[]): QueryNode => ({ op: 'words', words, isPrefix: true });
 export const substring = (text: string): QueryNode => ({ op: 'substring', text });
 export const regex = (pattern: string): QueryNode => ({ op: 'regex', pattern });
 export const and = (...of: QueryNode[]): QueryNode => ({ op: 'and', of });
 export const or = (...of: QueryNode[]): QueryNode => ({ op: 'or', of });
 export const not = (of: QueryNode): QueryNode => ({ op: 'not', of });
-export const exists = (name: string): QueryNode => ({ op: 'exists', name });
+const exists = (name: string): QueryNode => ({ op: 'exists', name });
 type Field = Extract<QueryNode, { op: 'field' }>;
 export const is = (name: string, value: Field['value'], compare: Field['compare'] = '='): QueryNode => ({
   op: 'field',
