@@ -1,5 +1,6 @@
 // GET /v1/logs: search, live tail and download, with the same query parameters.
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { DAY_NS, EARLIEST_NS, LATEST_NS } from '../../../core/time.ts';
 import type { LogRecord, QueryNode, PageQuery } from '../../../telemetry/logs/logs.ts';
 import { fail, json, queryOf, type Endpoint } from '../endpoint.ts';
 import {
@@ -15,7 +16,6 @@ import { cursorText, logObject } from '../logs/record-json.ts';
 import { pagedSearch, isClosed, PAGE, type LogStore } from '../logs/paged-search.ts';
 import { hasMinuteTotals } from '../logs/minute-totals.ts';
 import { headSeqOf, LiveTail, type LiveTails } from '../logs/live-tail.ts';
-import { DAY_NS, EARLIEST_NS, LATEST_NS } from '../logs/time.ts';
 
 /** Modules of the log routes. */
 export interface WithLogs {
