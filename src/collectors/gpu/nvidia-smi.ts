@@ -6,6 +6,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { backoffMs } from '../../core/backoff.ts';
 import { describe } from '../../core/errors.ts';
 import type { Logger } from '../../core/logger.ts';
+import { waitAtMost } from '../../core/wait.ts';
 import { OutputLines } from './output-lines.ts';
 import type { CollectResult, CollectorStats } from '../runner.ts';
 
@@ -94,21 +95,16 @@ export class NvidiaSmiStream {
   }
 
   /** Kills the process. Resolves when it has ended, at the latest at `deadlineMs` (performance.now()). */
-  stop(deadlineMs: number): Promise<void> {
+  async stop(deadlineMs: number): Promise<void> {
     this.#isStopped = true;
     clearTimeout(this.#timer);
     clearTimeout(this.#watchdog);
     process.off('exit', this.#kill);
     const child = this.#process;
-    if (child === undefined) return Promise.resolve();
-    return new Promise((resolve) => {
-      const giveUp = setTimeout(resolve, Math.max(0, deadlineMs - performance.now()));
-      child.once('close', () => {
-        clearTimeout(giveUp);
-        resolve();
-      });
-      this.#kill();
-    });
+    if (child === undefined) return;
+    const closed = new Promise<void>((resolve) => child.once('close', () => resolve()));
+    this.#kill();
+    await waitAtMost(deadlineMs - performance.now(), closed);
   }
 
   /** The last reading of each card, without readings that are too old. */
