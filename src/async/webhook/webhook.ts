@@ -3,6 +3,7 @@
 import { createSecureContext, getCACertificates, type SecureContext } from 'node:tls';
 import { readAuthorities } from '../../core/certificates.ts';
 import { WeirError } from '../../core/errors.ts';
+import { WEBHOOK_ID_HEADER, WEBHOOK_SIGNATURE_HEADER } from '../../core/header-names.ts';
 import { AddressPolicy, isLoopbackHost } from './address-policy.ts';
 import type { WebhookOptions } from './options.ts';
 import { post, type WebhookResponse } from './post.ts';
@@ -149,8 +150,8 @@ export class Webhooks {
     const headers = {
       'Content-Type': 'application/json',
       'User-Agent': 'weir-webhook',
-      'X-BASETEN-REQUEST-ID': requestId,
-      ...(signature !== undefined && { 'X-BASETEN-SIGNATURE': signature }),
+      [WEBHOOK_ID_HEADER]: requestId,
+      ...(signature !== undefined && { [WEBHOOK_SIGNATURE_HEADER]: signature }),
     };
     const { addresses } = resolved;
     const response = await post({ target, addresses, headers, body, trust: this.#trust }, ending);

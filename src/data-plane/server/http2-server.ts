@@ -22,7 +22,7 @@ import type { Socket } from 'node:net';
 import type { Failure } from '../../core/errors.ts';
 import { waitAtMost } from '../../core/wait.ts';
 import { NO_DEPLOYMENT, type Exchange, type Exchanges } from '../../core/exchange/exchange.ts';
-import { ID_HEADER_LOWER, TRACE_HEADER } from '../../core/exchange/identity.ts';
+import { ID_HEADER_LOWER, TRACE_HEADER } from '../../core/header-names.ts';
 import { isGrpc } from '../../protocol/grpc/metadata.ts';
 import { refusalHeaders, grpcStatusOf } from '../../protocol/grpc/refusal.ts';
 import { singleValueOf } from '../../protocol/http/forwarded-headers.ts';

@@ -7,7 +7,7 @@ import { steadyNow } from '../../../core/clock.ts';
 import type { Watched } from '../../../core/deadlines.ts';
 import { describe, type Cause, type Failure } from '../../../core/errors.ts';
 import type { Exchange, Exchanges } from '../../../core/exchange/exchange.ts';
-import { ID_HEADER_LOWER, REQUEST_ID_HEADER, TRACE_HEADER } from '../../../core/exchange/identity.ts';
+import { ID_HEADER_LOWER, REQUEST_ID_HEADER_LOWER, TRACE_HEADER } from '../../../core/header-names.ts';
 import { hasNoBody } from '../../../protocol/http/body-framing.ts';
 import { request as httpRequest } from '../../../protocol/http/node-http.ts';
 import type { Lease } from '../../replicas/pool.ts';
@@ -139,7 +139,7 @@ export class QueuedForwarder implements Watched, ActiveRequest, AttemptListener 
         // The body goes on as JSON, or is stored; a compressed one would be of no use.
         'accept-encoding': 'identity',
         [ID_HEADER_LOWER]: id,
-        [REQUEST_ID_HEADER]: id,
+        [REQUEST_ID_HEADER_LOWER]: id,
         ...(exchange.traceparent !== '' && { [TRACE_HEADER]: exchange.traceparent }),
       },
       ...tls,
