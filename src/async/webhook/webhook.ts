@@ -4,7 +4,8 @@ import { createSecureContext, getCACertificates, type SecureContext } from 'node
 import { readAuthorities } from '../../core/certificates.ts';
 import { WeirError } from '../../core/errors.ts';
 import { WEBHOOK_ID_HEADER, WEBHOOK_SIGNATURE_HEADER } from '../../core/header-names.ts';
-import { AddressPolicy, isLoopbackHost } from './address-policy.ts';
+import { isLoopback } from '../../core/loopback.ts';
+import { AddressPolicy } from './address-policy.ts';
 import type { WebhookOptions } from './options.ts';
 import { post, type WebhookResponse } from './post.ts';
 import { signPayload } from './signature.ts';
@@ -90,7 +91,7 @@ export class Webhooks {
   constructor(options: WebhookOptions, deps: WebhookDeps) {
     this.#options = options;
     this.#deps = deps;
-    const local = isLoopbackHost(deps.listenHost) ? ['localhost'] : [];
+    const local = isLoopback(deps.listenHost) ? ['localhost'] : [];
     this.#rules = {
       policy: new AddressPolicy([...options.allow_networks, ...local]),
       ownPorts: deps.ownPorts,
