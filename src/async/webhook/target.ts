@@ -4,15 +4,10 @@ import { lookup } from 'node:dns/promises';
 import { isIP } from 'node:net';
 import { describe } from '../../core/errors.ts';
 import { isLoopback } from '../../core/loopback.ts';
+import type { HostAddress } from '../../protocol/http/one-shot.ts';
 import { isThisMachine, type AddressPolicy } from './address-policy.ts';
 
 const MAX_URL = 2048;
-
-/** An address of a name, as `dns.lookup` gives it. */
-export interface HostAddress {
-  readonly address: string;
-  readonly family: number;
-}
 
 export type ResolveHost = (name: string) => Promise<readonly HostAddress[]>;
 
