@@ -7,12 +7,13 @@ import { backoffMs } from '../../core/backoff.ts';
 import { describe } from '../../core/errors.ts';
 import type { Logger } from '../../core/logger.ts';
 import { waitAtMost } from '../../core/wait.ts';
-import { OutputLines } from './output-lines.ts';
+import { LineSplitter } from '../../core/line-splitter.ts';
 import type { CollectResult, CollectorStats } from '../runner.ts';
 
 const QUERY = '--query-gpu=index,uuid,memory.used,utilization.gpu';
 /** nvidia-smi is killed after this many intervals without a line. */
 const SILENT_INTERVALS = 3;
+const MAX_LINE_BYTES = 4096;
 const FIRST_WAIT_MS = 1000;
 const MAX_WAIT_MS = 60_000;
 /** After a run of this duration the wait before a restart is reset. */
@@ -144,8 +145,8 @@ export class NvidiaSmiStream {
     this.#round = new Set();
     this.#lastMessage = '';
     let hasReading = false;
-    const lines = new OutputLines((line) => {
-      const card = parseLine(line);
+    const lines = new LineSplitter((line, isCut) => {
+      const card = isCut ? undefined : parseLine(line);
       if (card === undefined) {
         if (line.trim() !== '') this.#lastMessage = line.trim().slice(0, 200);
         return;
@@ -154,9 +155,11 @@ export class NvidiaSmiStream {
       this.#read(card);
       if (!hasReading) this.#onFirstReading();
       hasReading = true;
-    });
+    }, MAX_LINE_BYTES);
     child.stdout.on('data', (chunk: Buffer) => lines.push(chunk));
-    const errorLines = new OutputLines((line) => (this.#lastMessage = line.trim().slice(0, 200)));
+    const errorLines = new LineSplitter((line) => {
+      if (line !== '') this.#lastMessage = line.trim().slice(0, 200);
+    }, MAX_LINE_BYTES);
     child.stderr.on('data', (chunk: Buffer) => errorLines.push(chunk));
     this.#restartWatchdog(Math.max(this.#options.timeoutMs, SILENT_INTERVALS * this.#options.intervalMs));
     let problem: NodeJS.ErrnoException | undefined;

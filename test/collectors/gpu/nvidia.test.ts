@@ -2,7 +2,6 @@
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { Gpus, partsOf } from '../../../src/collectors/gpu/gpus.ts';
-import { OutputLines } from '../../../src/collectors/gpu/output-lines.ts';
 import { parseInventory, type InventoryCard } from '../../../src/collectors/gpu/nvidia-cards.ts';
 import { NvidiaInventory } from '../../../src/collectors/gpu/nvidia-inventory.ts';
 import { parseLine, type CardReading } from '../../../src/collectors/gpu/nvidia-smi.ts';
@@ -71,29 +70,6 @@ describe('parseLine', () => {
       }),
     );
   });
-});
-
-it('splits lines from any chunks, in bounded memory', () => {
-  const line = fc.string({ unit: 'grapheme-ascii', maxLength: 40 }).filter((text) => !/[\n\r]/.test(text));
-  fc.assert(
-    fc.property(fc.array(line), fc.array(fc.nat(10)), (texts, cuts) => {
-      const bytes = Buffer.from(texts.map((text) => `${text}\n`).join(''), 'latin1');
-      const seen: string[] = [];
-      const lines = new OutputLines((text) => seen.push(text));
-      let at = 0;
-      for (const cut of cuts) lines.push(bytes.subarray(at, (at += cut)));
-      lines.push(bytes.subarray(at));
-      expect(seen).toEqual(texts.filter((text) => text !== ''));
-      expect(lines.rest).toBe('');
-    }),
-  );
-  const seen: string[] = [];
-  const lines = new OutputLines((text) => seen.push(text));
-  for (let i = 0; i < 100; i++) lines.push(Buffer.from('x'.repeat(4000)));
-  expect(lines.rest.length).toBeLessThan(10_000);
-  lines.push(Buffer.from('\nnext\n'));
-  expect(seen[0]!.length).toBeLessThan(300);
-  expect(seen[1]).toBe('next');
 });
 
 it('parses any tree without an exception', () => {
