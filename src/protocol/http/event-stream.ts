@@ -15,14 +15,17 @@ interface EventSplitter {
   readonly skipped: number;
 }
 
-class EventStreamSplitter implements EventSplitter {
+export class EventStreamSplitter implements EventSplitter {
   skipped = 0;
+  /** Id of the last event, also of one without data; empty if none had an id. */
+  lastId = '';
   readonly #onEvent: EventListener;
   readonly #maxBytes: number;
   readonly #lines: LineSplitter;
   /** Data of the event so far; `undefined` before its first data line. */
   #data: string | undefined;
   #type = '';
+  #id = '';
   #isTooLong = false;
 
   constructor(onEvent: EventListener, maxEventBytes: number) {
@@ -50,6 +53,7 @@ class EventStreamSplitter implements EventSplitter {
     if (isCut) this.#isTooLong = true;
     else if (line.startsWith('data:')) this.#add(valueAt(line, 5));
     else if (line.startsWith('event:')) this.#type = valueAt(line, 6);
+    else if (line.startsWith('id:')) this.#id = valueAt(line, 3);
     else if (line === 'data') this.#add('');
     // llama.cpp sends errors in a field `error` instead of `data`.
     else if (line.startsWith('error:')) {
@@ -68,6 +72,7 @@ class EventStreamSplitter implements EventSplitter {
     this.#data = undefined;
     this.#type = '';
     this.#isTooLong = false;
+    this.lastId = this.#id;
     if (isTooLong) this.skipped++;
     else if (data !== undefined) this.#onEvent(data, type);
   }
