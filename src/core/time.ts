@@ -6,6 +6,9 @@ export const DAY_NS = 86_400_000_000_000n;
 export const EARLIEST_NS = 0n;
 export const LATEST_NS = 2n ** 63n - 1n;
 
+/** The time now, to the millisecond. */
+export const nowNs = (): bigint => BigInt(Date.now()) * 1_000_000n;
+
 const ISO = /^(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d)(?::(\d\d)(?:[.,](\d+))?)?)? ?(Z|UTC|[+-]\d\d:?\d\d)?$/i;
 /** Longest part of a wrong value that an error repeats, in characters. */
 const SHOWN = 60;

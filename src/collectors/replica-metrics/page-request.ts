@@ -4,6 +4,7 @@ import { isUtf8 } from 'node:buffer';
 import type { IncomingHttpHeaders } from 'node:http';
 import { promisify } from 'node:util';
 import { gunzip } from 'node:zlib';
+import { mediaTypeOf } from '../../core/media-type.ts';
 import { requestOnce, type OneShotFailure } from '../../protocol/http/one-shot.ts';
 import type { SampleError } from './sample.ts';
 
@@ -57,7 +58,7 @@ export async function requestPage(
   const { status, headers, body, failure } = result;
   const problem = headProblem(status, headers) ?? (failure && BODY_ERRORS[failure.kind]);
   if (problem !== undefined) return problem;
-  const isOpenMetrics = mediaType(headers) === 'application/openmetrics-text';
+  const isOpenMetrics = mediaTypeOf(headers['content-type']) === 'application/openmetrics-text';
   if (coding(headers) === 'identity') return decode(body, isOpenMetrics);
   try {
     // The limit is that of the unpacked page, since a small response can unpack to a very large one.
@@ -78,15 +79,13 @@ const BODY_ERRORS: Readonly<Record<OneShotFailure['kind'], SampleError>> = {
   stopped: 'unreachable',
 };
 
-const mediaType = (headers: IncomingHttpHeaders): string =>
-  (headers['content-type'] ?? '').split(';', 1)[0]!.trim().toLowerCase();
 const coding = (headers: IncomingHttpHeaders): string =>
   (headers['content-encoding'] ?? 'identity').trim().toLowerCase();
 
 function headProblem(status: number, headers: IncomingHttpHeaders): SampleError | undefined {
   if (status !== 200) return 'bad_status';
   // A page of HTML with status 200 is an error page, or the start page of another server.
-  if (/html|json|xml|protobuf|image/.test(mediaType(headers))) return 'not_metrics';
+  if (/html|json|xml|protobuf|image/.test(mediaTypeOf(headers['content-type']))) return 'not_metrics';
   return ['identity', 'gzip'].includes(coding(headers)) ? undefined : 'bad_encoding';
 }
 

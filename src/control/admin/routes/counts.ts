@@ -1,7 +1,7 @@
 // Routes that count records: a histogram by time and level, and the values of a field.
 // Counts come from the totals per minute where these can answer, otherwise from reading records.
 import type { ServerResponse } from 'node:http';
-import { DAY_NS, formatTime, LATEST_NS } from '../../../core/time.ts';
+import { DAY_NS, formatTime, LATEST_NS, nowNs } from '../../../core/time.ts';
 import { invalidDuration, parseDurationNs } from '../../../core/units.ts';
 import {
   attributesOf,
@@ -14,7 +14,7 @@ import { json, queryOf, type Endpoint } from '../endpoint.ts';
 import { readSearchParams, wholeNumberParam, type SearchParams } from '../logs/search-params.ts';
 import { pagedCount, pagedSearch, type CountResult, type LogStore } from '../logs/paged-search.ts';
 import { hasMinuteTotals, MINUTE_NS } from '../logs/minute-totals.ts';
-import { failQuery, logsOrFail, nowNs, type WithLogs } from './logs.ts';
+import { failQuery, logsOrFail, type WithLogs } from './logs.ts';
 
 const MS = 1_000_000n;
 const MAX_STEPS = 2000;
