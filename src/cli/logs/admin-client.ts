@@ -1,5 +1,6 @@
 // Calls the admin API of a running weir.
 // Invariant: every failure has one exit code of the contract (contracts/baseten.md 8.2) and a message of one sentence.
+// Not protocol/http/one-shot.ts, since a live tail reads the response while it comes in.
 import { catalogue, describe, type Failure } from '../../core/errors.ts';
 import { CAUSE_HEADER, ID_HEADER } from '../../core/header-names.ts';
 import { CLIENT } from '../../config/config.ts';

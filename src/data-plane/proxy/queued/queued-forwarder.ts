@@ -1,6 +1,8 @@
 // Sends one task of the queue: a request that weir makes itself, without a client that waits.
 // Invariant: the replica is released once, however the request ends; the response is read to its end, and no more of it
 // is kept than was asked for.
+// Not protocol/http/one-shot.ts, since the exchange is measured and captured while the response comes in, and the sweep of
+// all deadlines limits it.
 import type { ClientRequest, IncomingMessage } from 'node:http';
 import { request as httpsRequest } from 'node:https';
 import { steadyNow } from '../../../core/clock.ts';
