@@ -312,10 +312,10 @@ describe('a submit that does not end well', () => {
       await until('it was read', () => client.socket.bytesWritten > 50);
       client.socket.end();
     }
-    await client.ended();
+    await client.expectClosed();
     expect(client.received).not.toContain(' 200 ');
     if (status === 400) expect(client.received).toMatch(/^HTTP\/1\.1 400 [^]*"error_code":"client_error"/);
-    await weir.line('its end', (line) => line.event === 'exchange' && line['status'] === status);
+    await weir.expectLine('its end', (line) => line.event === 'exchange' && line['status'] === status);
     expect(await weir.stop()).toBe(0);
   });
 
@@ -350,7 +350,7 @@ describe('a task', () => {
       ['gone', 0],
     ] as const)
       ids[name] = await accepted(weir, { model_input: { n: name }, priority });
-    await weir.shows('baseten_async_queue_size', 5);
+    await weir.expectMetric('baseten_async_queue_size', 5);
     expect(JSON.parse((await call(weir.url, '/production/async_queue_status')).text)).toMatchObject({
       num_queued_requests: 5,
       num_in_progress_requests: 1,
@@ -374,10 +374,10 @@ describe('a task', () => {
       'b',
       'c',
     ]);
-    await weir.shows('weir_async_requests_total{deployment_id="local",status="CANCELED"}', 1);
-    await weir.shows('weir_async_requests_total{deployment_id="local",status="SUCCEEDED"}', 5);
-    await weir.shows('baseten_inference_requests_total{status_code="200",is_async="true"}', 5);
-    await weir.shows('baseten_concurrent_requests', 0);
+    await weir.expectMetric('weir_async_requests_total{deployment_id="local",status="CANCELED"}', 1);
+    await weir.expectMetric('weir_async_requests_total{deployment_id="local",status="SUCCEEDED"}', 5);
+    await weir.expectMetric('baseten_inference_requests_total{status_code="200",is_async="true"}', 5);
+    await weir.expectMetric('baseten_concurrent_requests', 0);
     const page = await weir.page();
     expect(page.sum('baseten_time_in_async_queue_seconds_count')).toBe(5);
   });
@@ -389,7 +389,7 @@ describe('a task', () => {
     for (let i = 0; i < 3; i++) await accepted(weir);
     await until('one task runs', () => owed.length === 1);
     const sync = [call(weir.url, '/sync1'), call(weir.url, '/sync2')];
-    await weir.shows('weir_queue_length{deployment_id="local"}', 2);
+    await weir.expectMetric('weir_queue_length{deployment_id="local"}', 2);
     for (let i = 0; i < 5; i++) {
       await until(`request ${i}`, () => owed.length === i + 1);
       owed[i]!.end();
@@ -416,7 +416,7 @@ describe('a task', () => {
     expect(times.length).toBe(3);
     expect(times[1]! - times[0]!).toBeGreaterThanOrEqual(99);
     expect(times[2]! - times[1]!).toBeGreaterThanOrEqual(149);
-    await weir.shows('weir_async_requests_total{deployment_id="local",status="FAILED"}', 1);
+    await weir.expectMetric('weir_async_requests_total{deployment_id="local",status="FAILED"}', 1);
   });
 
   it.each([
@@ -593,7 +593,7 @@ describe('a webhook', () => {
     expect(await comesTo(weir, id, 'SUCCEEDED')).toMatchObject({
       webhook_status: expect.stringMatching(/PENDING|SUCCEEDED/) as string,
     });
-    await weir.shows('baseten_async_webhook_requests_total', 1);
+    await weir.expectMetric('baseten_async_webhook_requests_total', 1);
     expect((await weir.page()).sum('baseten_async_webhook_latency_seconds_count')).toBe(1);
     const text = JSON.stringify(weir.lines);
     expect(text).not.toContain(SECRET);

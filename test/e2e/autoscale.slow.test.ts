@@ -148,7 +148,7 @@ describe('KEDA’s door', () => {
     const args = ['--replica', replica.url, '--scaler=127.0.0.1:0', '--scale-keda=false'];
     const weir = await startWeir(args);
     expect(weir.lines.find(({ event }) => event === 'listening')).not.toHaveProperty('scaler');
-    const said = await weir.line('a warning', ({ level }) => level === 'warn');
+    const said = await weir.expectLine('a warning', ({ level }) => level === 'warn');
     expect(said).toMatchObject({
       event: 'scale.listen has no effect, because scale.keda is false',
       'scale.listen': '--scaler',
@@ -368,7 +368,7 @@ describe('KEDA’s door', () => {
 
     api.isMute = false;
     await until('they are counted', async () => (await scaleOf(weir))['desired'] === 5);
-    await weir.shows('weir_replicas_desired{deployment_id="local"}', 5);
+    await weir.expectMetric('weir_replicas_desired{deployment_id="local"}', 5);
     expect(await keda.metrics({}, 'm')).toMatchObject({ metricValues: [{ metricValueFloat: 5 }] });
     await weir.stop('SIGKILL');
     await api.stop();

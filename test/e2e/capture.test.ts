@@ -174,7 +174,7 @@ describe('in front of a server', () => {
     const raw = new RawClient(weir.port);
     const ask = (path: string) => `POST ${path} HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\nhi`;
     raw.send(ask('/plain/a') + ask('/full/b') + ask('/plain/c'));
-    const received = await raw.has('POST /plain/c hi');
+    const received = await raw.expectReceived('POST /plain/c hi');
     expect(received.match(/HTTP\/1\.1 200 OK/g)).toHaveLength(3);
     expect(received.indexOf('/plain/a')).toBeLessThan(received.indexOf('POST /full/b'));
     raw.socket.destroy();
@@ -212,7 +212,7 @@ describe('in front of a server', () => {
     const raw = new RawClient(weir.port).send(
       'POST /hangs HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nhalf',
     );
-    await raw.has('so far');
+    await raw.expectReceived('so far');
     raw.socket.destroy();
     const left = await until('the record has the one that left', () =>
       recordsIn(data).find(({ says }) => says['path'] === '/hangs'),
@@ -254,7 +254,7 @@ describe('in front of a server', () => {
       const raw = new RawClient(weir.port).send(
         `GET ${path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`,
       );
-      await raw.ended();
+      await raw.expectClosed();
     }
     const fine = await until(
       'all three are recorded',
@@ -313,7 +313,7 @@ describe('in front of a server', () => {
         for (const weir of weirs) {
           const raw = new RawClient(weir.port);
           raw.send(`POST ${path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n${framing}\r\n${body}`);
-          outcomes.push((await raw.ended()).replaceAll(incidental, ''));
+          outcomes.push((await raw.expectClosed()).replaceAll(incidental, ''));
         }
         expect(outcomes[1]).toBe(outcomes[0]);
         expect(outcomes[0]).toContain('HTTP/1.1 200');

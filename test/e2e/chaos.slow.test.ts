@@ -151,7 +151,7 @@ proxy: { fast_lane: ${fastLane}, connect_timeout: 500ms, first_byte_timeout: 1s,
 `,
     );
     const weir = await startWeir(['--config', file]);
-    await weir.shows('baseten_replicas_active', REPLICAS, 15_000);
+    await weir.expectMetric('baseten_replicas_active', REPLICAS, 15_000);
 
     const endMs = performance.now() + SECONDS * 1000;
     const isOver = () => performance.now() > endMs;
@@ -191,7 +191,7 @@ proxy: { fast_lane: ${fastLane}, connect_timeout: 500ms, first_byte_timeout: 1s,
     });
     await Promise.all([...clients, ...chaos]);
 
-    await weir.shows('baseten_concurrent_requests', 0);
+    await weir.expectMetric('baseten_concurrent_requests', 0);
     // The book of weir itself: as many lines as it counted exchanges.
     const counted = (await weir.page()).sum('weir_exchanges_total', 'deployment_id="local"');
     const lines = await until('the log has every exchange', () => {
@@ -241,12 +241,12 @@ proxy: { fast_lane: ${fastLane}, connect_timeout: 500ms, first_byte_timeout: 1s,
       );
     expect(page.value('weir_queue_wait_seconds_count{deployment_id="local"}')).toBe(lines.length);
     // Nothing is left.
-    await weir.shows('baseten_concurrent_requests', 0);
-    await weir.shows('weir_queue_length{deployment_id="local"}', 0);
-    await weir.shows('weir_queue_held_bytes{}', 0);
+    await weir.expectMetric('baseten_concurrent_requests', 0);
+    await weir.expectMetric('weir_queue_length{deployment_id="local"}', 0);
+    await weir.expectMetric('weir_queue_held_bytes{}', 0);
     for (let i = 0; i < REPLICAS; i++)
-      await weir.shows(`weir_replica_outstanding_requests{deployment_id="local",replica="r${i}"}`, 0);
-    await weir.shows('weir_replica_connections{state="active"}', 0);
+      await weir.expectMetric(`weir_replica_outstanding_requests{deployment_id="local",replica="r${i}"}`, 0);
+    await weir.expectMetric('weir_replica_connections{state="active"}', 0);
     // Something did go well, and something did not: otherwise this has shown nothing.
     const causes = tally('cause');
     expect(causes.get('ok')).toBeGreaterThan(SECONDS * 20);

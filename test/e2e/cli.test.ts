@@ -180,7 +180,7 @@ describe('variables of other programs', () => {
     expect(shown).toMatchObject({ code: 0, err: '' });
     expect(shown.out).toMatch(/^admin\.key +default$/m);
     const weir = await startWeir(['--replica', replica.url], { env });
-    const said = await weir.line('the ignored variables', ({ event }) =>
+    const said = await weir.expectLine('the ignored variables', ({ event }) =>
       event!.startsWith('ignored variables'),
     );
     expect(said).toMatchObject({ level: 'info', variables: Object.keys(LINKS).sort() });
@@ -197,7 +197,9 @@ describe('variables of other programs', () => {
       rest: ['sh', '-c', 'echo "{\\"event\\": \\"child\\", \\"port\\": \\"$WEIR_PORT\\"}"; exec sleep 1000'],
       env: LINKS,
     });
-    const { port } = (await weir.line('the child', ({ event }) => event === 'child')) as { port?: string };
+    const { port } = (await weir.expectLine('the child', ({ event }) => event === 'child')) as {
+      port?: string;
+    };
     expect(port).toBe(LINKS.WEIR_PORT);
   });
 

@@ -58,7 +58,7 @@ it('lets a WebSocket go on until it closes', async () => {
   const socket = new WebSocket(`ws://127.0.0.1:${weir.port}/websocket`);
   await once(socket, 'open');
   const exit = weir.stop();
-  await weir.line('the drain', (line) => line.event === 'draining' && line['running'] === 1);
+  await weir.expectLine('the drain', (line) => line.event === 'draining' && line['running'] === 1);
   socket.send('during the drain');
   expect(String((await once(socket, 'message'))[0])).toBe('during the drain');
   socket.close();
@@ -94,9 +94,9 @@ it('cuts what still runs when drain_timeout is over, and says why', async () => 
   const replica = await startReplica((_, res) => res.write('first'));
   const weir = await startWeir(['--replica', replica.url, '--ingress-drain-timeout=200ms']);
   const client = new RawClient(weir.port).send('GET / HTTP/1.1\r\nHost: x\r\n\r\n');
-  await client.has('first');
+  await client.expectReceived('first');
   expect(await weir.stop()).toBe(0);
-  await client.ended();
+  await client.expectClosed();
   expect(weir.lines.find((line) => line.event === 'exchange')).toMatchObject({
     cause: 'draining',
     status: 503,
@@ -114,9 +114,9 @@ it('ends the drain at a second signal', async () => {
   const replica = await startReplica((_, res) => res.write('first'));
   const weir = await startWeir(['--replica', replica.url]);
   const client = new RawClient(weir.port).send('GET / HTTP/1.1\r\nHost: x\r\n\r\n');
-  await client.has('first');
+  await client.expectReceived('first');
   const exit = weir.stop();
-  const said = await weir.line('the drain', (line) => line.event === 'draining');
+  const said = await weir.expectLine('the drain', (line) => line.event === 'draining');
   expect(said['hint']).toBe('a second SIGINT or SIGTERM ends the drain now');
   weir.process.kill('SIGTERM');
   expect(await exit).toBe(0);
@@ -133,7 +133,7 @@ it('goes on as before for drain_delay after /readyz has turned', async () => {
     '--ingress-drain-timeout=1s',
   ]);
   const client = new RawClient(weir.port).send('GET /a HTTP/1.1\r\nHost: x\r\n\r\n');
-  await client.has('ok');
+  await client.expectReceived('ok');
   const exit = weir.stop();
   await until('it is not ready', async () => (await fetch(`${weir.admin}/readyz`)).status === 503);
   // Within drain_delay everything is as before: load balancers have not heard yet.
@@ -155,9 +155,9 @@ it.each(['true', 'false'])(
     const requests = [call(weir.url, '/0')];
     await until('the first is there', () => seen.length === 1);
     for (let i = 1; i < 6; i++) requests.push(call(weir.url, `/${i}`));
-    await weir.shows('weir_queue_length{deployment_id="local"}', 5);
+    await weir.expectMetric('weir_queue_length{deployment_id="local"}', 5);
     weir.process.kill('SIGTERM');
-    await weir.line('the drain', (line) => line.event === 'draining');
+    await weir.expectLine('the drain', (line) => line.event === 'draining');
     weir.process.kill('SIGTERM');
     const answers = await Promise.all(requests);
     expect(answers.map((answer) => answer.headers['x-weir-cause'])).toEqual(

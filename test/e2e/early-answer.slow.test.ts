@@ -149,16 +149,16 @@ describe.each([
   });
   afterEach(async () => {
     replica.drop();
-    await weir.shows('baseten_concurrent_requests', 0);
-    await weir.shows('weir_replica_outstanding_requests{deployment_id="local",replica="r0"}', 0);
-    await weir.shows('weir_replica_connections{state="active"}', 0);
+    await weir.expectMetric('baseten_concurrent_requests', 0);
+    await weir.expectMetric('weir_replica_outstanding_requests{deployment_id="local",replica="r0"}', 0);
+    await weir.expectMetric('weir_replica_connections{state="active"}', 0);
     // An early answer is not a failure of the replica.
     const failed = weir.lines.filter((line) => line.event === 'exchange' && line['cause'] !== 'ok');
     weir.lines.length = 0;
     const causes = failed.map((line) => line['cause']).join();
     if (causes !== failures) throw new Error(`exchanges ended with ${causes}, not ${failures}`);
     failures = '';
-    await weir.shows('baseten_replicas_active', 1);
+    await weir.expectMetric('baseten_replicas_active', 1);
     if (weir.process.exitCode !== null) throw new Error('weir has ended');
   });
 
@@ -256,7 +256,7 @@ describe.each([
       body: JSON.stringify({ model_input: { pad: 'x'.repeat(20_000_000) } }),
     });
     expect(status).toBe(201);
-    const line = await weir.line('the run', (one) => one.event === 'exchange' && one['attempts'] === 1);
+    const line = await weir.expectLine('the run', (one) => one.event === 'exchange' && one['attempts'] === 1);
     expect(line).toMatchObject({ status: 413, cause: 'ok' });
   });
 
@@ -266,7 +266,7 @@ describe.each([
         socket.write('HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf', () => socket.resetAndDestroy()),
       );
     expect(await upload(weir.port, { bytes: 300_000 })).toMatch(/half|ECONNRESET/);
-    await weir.line('it', (one) => one['cause'] === 'reset_midway');
+    await weir.expectLine('it', (one) => one['cause'] === 'reset_midway');
     failures = 'reset_midway';
   });
 

@@ -185,7 +185,7 @@ describe.each(ENGINES)('in front of $engine', ({ routes, missing }) => {
     ]);
     // A 404 to a path that the client chose says nothing about the setting.
     expect((await call(plain.url, '/v1/nope', { method: 'POST', body: '{}' })).status).toBe(404);
-    await plain.line('the last request', (line) => line['path'] === '/v1/nope');
+    await plain.expectLine('the last request', (line) => line['path'] === '/v1/nope');
     const warnings = plain.lines.filter(({ event }) => event === 'replica returned 404 for predict_path');
     expect(warnings).toMatchObject([
       { level: 'warn', deployment: 'local', replica: 'r0', path: '/v1/models/model:predict' },

@@ -4,7 +4,7 @@ import type { RequestListener } from 'node:http';
 import { join } from 'node:path';
 import { afterEach, expect, it } from 'vitest';
 import { call } from '../kit/client.ts';
-import { eventNamed, eventsOf } from '../kit/events.ts';
+import { expectEvent, eventsOf } from '../kit/events.ts';
 import { folder, removeFolders } from '../kit/folder.ts';
 import { answering, linesOf, Receiver } from '../kit/otlp-receiver.ts';
 import { isMissing } from '../kit/program.ts';
@@ -82,7 +82,7 @@ it('start and end of weir and its replicas are in search, tail, contract API, we
     { id: 'dep2', environment: 'staging', replicas: [{ id: 'b', url: two.url }] },
   ];
   const { weir, data, options } = await startWith(deployments);
-  const ready = await eventNamed(door(weir), 'replica_ready', ({ replica }) => replica === 'a');
+  const ready = await expectEvent(door(weir), 'replica_ready', ({ replica }) => replica === 'a');
   expect(ready).toMatchObject({
     kind: 'event',
     source: 'weir',
@@ -94,7 +94,7 @@ it('start and end of weir and its replicas are in search, tail, contract API, we
     attributes: { from: 'starting', url: one.url },
   });
   expect(ready['duration_ms']).toBeUndefined();
-  await eventNamed(door(weir), 'replica_ready', ({ replica }) => replica === 'b');
+  await expectEvent(door(weir), 'replica_ready', ({ replica }) => replica === 'b');
   const found = await eventsOf(door(weir));
   const of = (deployment: string) =>
     found.filter((event) => event['deployment'] === deployment).map(({ attributes }) => attributes.event);
@@ -186,17 +186,17 @@ it('an event reports a dead supervised process in the contract’s words, with c
     { command: 'run', rest: [process.execPath, '-e', source] },
   );
   const where = { deployment: 'dep1', environment: 'staging', replica: 'r0', source: 'weir', kind: 'event' };
-  expect(await eventNamed(door(weir), 'process_started')).toMatchObject({ ...where, level: 'INFO' });
-  await eventNamed(door(weir), 'replica_ready');
+  expect(await expectEvent(door(weir), 'process_started')).toMatchObject({ ...where, level: 'INFO' });
+  await expectEvent(door(weir), 'replica_ready');
   const pid = Number((await call(weir.url, '/')).text);
   expect((await call(weir.url, '/die')).status).toBe(502);
-  expect(await eventNamed(door(weir), 'process_died')).toMatchObject({
+  expect(await expectEvent(door(weir), 'process_died')).toMatchObject({
     ...where,
     level: 'ERROR',
     message: 'Model terminated unexpectedly. Exit code: 3, reason: Error, restart count: 1',
     attributes: { code: 3, exit_code: 3, restart_count: 1, restart_in_ms: expect.any(Number) },
   });
-  const restarted = await eventNamed(door(weir), 'process_restarted');
+  const restarted = await expectEvent(door(weir), 'process_restarted');
   expect(restarted).toMatchObject({ ...where, level: 'INFO', attributes: { restart_count: 1 } });
   expect(restarted.message).toMatch(
     /^Replica process restarted after a pause of \d+ ms \(pid \d+, restart count: 1\)\.$/,
@@ -208,12 +208,12 @@ it('an event reports a dead supervised process in the contract’s words, with c
   });
   process.kill(second, 'SIGKILL');
   expect(
-    await eventNamed(door(weir), 'process_died', ({ attributes }) => attributes['restart_count'] === 2),
+    await expectEvent(door(weir), 'process_died', ({ attributes }) => attributes['restart_count'] === 2),
   ).toMatchObject({
     message: 'Model terminated unexpectedly. Exit code: 137, reason: Error, restart count: 2',
     attributes: { signal: 'SIGKILL', exit_code: 137 },
   });
-  await eventNamed(door(weir), 'replica_starting');
+  await expectEvent(door(weir), 'replica_starting');
   const lines = await contractLines(weir, 'environments/staging');
   expect(lines).toContainEqual(
     expect.objectContaining({
@@ -246,10 +246,10 @@ it('events say why a replica goes down, is ejected, drained or resumed', async (
   );
   const where = (replica: string) => ({ deployment: 'dep1', environment: 'production', replica });
   for (const replica of ['r0', 'r1'])
-    await eventNamed(door(weir), 'replica_ready', (event) => event['replica'] === replica);
+    await expectEvent(door(weir), 'replica_ready', (event) => event['replica'] === replica);
 
   handlers[0] = (req, res) => void res.writeHead(req.url === '/health' ? 500 : 200).end();
-  const down = await eventNamed(door(weir), 'replica_down');
+  const down = await expectEvent(door(weir), 'replica_down');
   expect(down).toMatchObject({
     ...where('r0'),
     level: 'WARN',
@@ -258,7 +258,7 @@ it('events say why a replica goes down, is ejected, drained or resumed', async (
   expect(down.message).toMatch(/^Health check failed\. Replica r0 is down .*: GET \/health returned 500$/);
   handlers[0] = ok;
   expect(
-    await eventNamed(door(weir), 'replica_ready', ({ attributes }) => attributes['from'] === 'down'),
+    await expectEvent(door(weir), 'replica_ready', ({ attributes }) => attributes['from'] === 'down'),
   ).toMatchObject({ ...where('r0'), level: 'INFO' });
 
   handlers[0] = (req, res) => (req.url === '/x' ? void req.socket.destroy() : ok(req, res));
@@ -269,25 +269,25 @@ it('events say why a replica goes down, is ejected, drained or resumed', async (
   expect(ejected).toMatchObject({ ...where('r0'), level: 'WARN' });
   expect(ejected.message).toContain('Replica r0 was ejected');
   handlers[0] = ok;
-  await eventNamed(door(weir), 'replica_ready', ({ attributes }) => attributes['from'] === 'ejected');
+  await expectEvent(door(weir), 'replica_ready', ({ attributes }) => attributes['from'] === 'ejected');
 
   await call(weir.admin, '/v1/replicas/dep1/r1/drain', { method: 'POST' });
-  expect(await eventNamed(door(weir), 'replica_drained')).toMatchObject({
+  expect(await expectEvent(door(weir), 'replica_drained')).toMatchObject({
     ...where('r1'),
     level: 'INFO',
     message: 'Replica r1 was drained: it gets no more requests; still running: 0.',
   });
   await call(weir.admin, '/v1/replicas/dep1/r1/resume', { method: 'POST' });
-  expect(await eventNamed(door(weir), 'replica_resumed')).toMatchObject({ ...where('r1'), level: 'INFO' });
+  expect(await expectEvent(door(weir), 'replica_resumed')).toMatchObject({ ...where('r1'), level: 'INFO' });
 
   handlers[1] = (req, res) => void res.writeHead(req.url === '/live' ? 500 : 200).end();
-  const unhealthy = await eventNamed(door(weir), 'replica_unhealthy');
+  const unhealthy = await expectEvent(door(weir), 'replica_unhealthy');
   expect(unhealthy).toMatchObject({ ...where('r1'), level: 'ERROR' });
   expect(unhealthy.message).toMatch(
     /^Health check failed\. Replica r1 needs a restart: .*GET \/live returned 500$/,
   );
   // One call writes both: the line in weir's own log has the same facts.
-  await weir.line(
+  await weir.expectLine(
     'the same in the log',
     (line) => line.event === 'replica is down' && line['replica'] === 'r0',
   );
@@ -304,8 +304,11 @@ it('a replica has started when it answers, even if it is not ready', async () =>
       replicas: [{ id: 'a', url: replica.url }],
     },
   ]);
-  expect(await eventNamed(door(weir), 'replica_started')).toMatchObject({ deployment: 'dep1', replica: 'a' });
-  expect(await eventNamed(door(weir), 'replica_not_ready')).toMatchObject({
+  expect(await expectEvent(door(weir), 'replica_started')).toMatchObject({
+    deployment: 'dep1',
+    replica: 'a',
+  });
+  expect(await expectEvent(door(weir), 'replica_not_ready')).toMatchObject({
     level: 'WARN',
     message: 'Health check failed. Replica a is not ready: GET /health returned 503',
   });
@@ -313,7 +316,7 @@ it('a replica has started when it answers, even if it is not ready', async () =>
     false,
   );
   isReady = true;
-  await eventNamed(door(weir), 'replica_ready');
+  await expectEvent(door(weir), 'replica_ready');
 });
 
 it('events report each changed deployment of a configuration, and the mistakes of a wrong one', async () => {
@@ -322,42 +325,45 @@ it('events report each changed deployment of a configuration, and the mistakes o
   const dep2 = { id: 'dep2', environment: 'staging', replicas: [{ id: 'b', url: two.url }] };
   const { weir, write } = await startWith([dep1, dep2]);
   write('deployments: [{ id: dep1, nonsense: 1 }]');
-  const refused = await eventNamed(door(weir), 'configuration_refused');
+  const refused = await expectEvent(door(weir), 'configuration_refused');
   expect(refused).toMatchObject({ level: 'ERROR' });
   expect(refused.message).toMatch(/^Configuration refused; the previous one stays in use: .*nonsense/);
 
   const weighted = { ...dep1, traffic_weight: 3 };
   write([weighted, { ...dep2, environment: 'production', rollout_phase: 'promoting' }]);
-  expect(await eventNamed(door(weir), 'deployment_promoting')).toMatchObject({
+  expect(await expectEvent(door(weir), 'deployment_promoting')).toMatchObject({
     level: 'INFO',
     deployment: 'dep2',
     environment: 'production',
   });
-  expect(await eventNamed(door(weir), 'deployment_weight_changed')).toMatchObject({
+  expect(await expectEvent(door(weir), 'deployment_weight_changed')).toMatchObject({
     deployment: 'dep1',
     message: 'Traffic weight of deployment dep1 of environment production changed from 100 to 3.',
     attributes: { from: 100, to: 3 },
   });
-  await eventNamed(door(weir), 'configuration_reloaded');
+  await expectEvent(door(weir), 'configuration_reloaded');
 
   const dep3 = { id: 'dep3', environment: 'staging', replicas: [{ id: 'd', url: three.url }] };
   const promoted = { ...dep2, environment: 'production', rollout_phase: 'stable' };
   write([{ ...promoted, replicas: [{ id: 'c', url: three.url }] }, dep3]);
-  expect(await eventNamed(door(weir), 'deployment_promoted')).toMatchObject({
+  expect(await expectEvent(door(weir), 'deployment_promoted')).toMatchObject({
     level: 'INFO',
     deployment: 'dep2',
     environment: 'production',
     message: 'Deployment dep2 was promoted to environment production.',
   });
-  expect(await eventNamed(door(weir), 'deployment_removed')).toMatchObject({
+  expect(await expectEvent(door(weir), 'deployment_removed')).toMatchObject({
     deployment: 'dep1',
     environment: 'production',
   });
   expect(
-    await eventNamed(door(weir), 'deployment_added', ({ deployment }) => deployment === 'dep3'),
+    await expectEvent(door(weir), 'deployment_added', ({ deployment }) => deployment === 'dep3'),
   ).toMatchObject({ environment: 'staging', attributes: { replicas: 1 } });
-  expect(await eventNamed(door(weir), 'replica_added')).toMatchObject({ deployment: 'dep2', replica: 'c' });
-  expect(await eventNamed(door(weir), 'replica_removed')).toMatchObject({ deployment: 'dep2', replica: 'b' });
+  expect(await expectEvent(door(weir), 'replica_added')).toMatchObject({ deployment: 'dep2', replica: 'c' });
+  expect(await expectEvent(door(weir), 'replica_removed')).toMatchObject({
+    deployment: 'dep2',
+    replica: 'b',
+  });
   // Lines of a removed deployment are still found, together with weir's own events.
   const gone = (await contractLines(weir, 'deployments/dep1')).map(({ message }) => message);
   expect(gone).toContain(
@@ -380,7 +386,7 @@ it('an event reports a change of the desired replicas', async () => {
       () => undefined,
     ),
   );
-  const scaled = await eventNamed(door(weir), 'deployment_scaled');
+  const scaled = await expectEvent(door(weir), 'deployment_scaled');
   expect(scaled).toMatchObject({ level: 'INFO', deployment: 'dep1', environment: 'production' });
   expect(scaled.message).toMatch(/^Desired replicas of deployment dep1 scaled up from 1 to \d\.$/);
   expect(scaled.attributes).toMatchObject({ from: 1, reason: 'up' });
@@ -396,11 +402,11 @@ it('events report that an exporter pauses and resumes, and its receiver gets the
   far.otherwise = answering(503);
   await exportTo(weir, { name: 'far', endpoint_url: far.url });
   await post(door(weir), 'a line\n');
-  const paused = await eventNamed(door(weir), 'export_paused');
+  const paused = await expectEvent(door(weir), 'export_paused');
   expect(paused).toMatchObject({ level: 'WARN', attributes: { destination: 'far' } });
   expect(paused.message).toMatch(/^Export to far is paused: .*503/);
   far.otherwise = answering(200);
-  const resumed = await eventNamed(door(weir), 'export_resumed');
+  const resumed = await expectEvent(door(weir), 'export_resumed');
   expect(resumed).toMatchObject({ level: 'INFO', attributes: { destination: 'far' } });
   await until('the receiver has both', () =>
     [paused, resumed].every(({ message }) => linesOf(far.logs).includes(message)),
@@ -417,12 +423,12 @@ it.skipIf(isMissing('redis-server'))(
         `--async-store=${redis.url}`,
       );
       await redis.kill();
-      expect(await eventNamed(door(weir), 'queue_store_lost')).toMatchObject({
+      expect(await expectEvent(door(weir), 'queue_store_lost')).toMatchObject({
         level: 'WARN',
         attributes: { problem: expect.stringMatching(/./) as string },
       });
       await redis.start();
-      expect(await eventNamed(door(weir), 'queue_store_back')).toMatchObject({ level: 'INFO' });
+      expect(await expectEvent(door(weir), 'queue_store_back')).toMatchObject({ level: 'INFO' });
     } finally {
       await redis.stop();
     }
@@ -453,7 +459,7 @@ it('an event in the next file reports a damaged file of the log store that was s
   const file = readdirSync(join(data, 'logs')).find((name) => /^logs-.*\.sqlite$/.test(name));
   damage(join(data, 'logs', file!));
   const again = await startWeir([...options, `--data-dir=${data}`]);
-  const damaged = await eventNamed(door(again), 'log_store_damaged');
+  const damaged = await expectEvent(door(again), 'log_store_damaged');
   expect(damaged).toMatchObject({ level: 'ERROR', source: 'weir' });
   expect(damaged.message).toMatch(
     /^A segment of the log store is damaged and was renamed to .*\.damaged-\d+: /,
@@ -475,7 +481,7 @@ it('a replica that keeps going up and down does not fill the log and the store',
     '--pool-probe-failures=1',
   );
   const state = (name: string) =>
-    weir.shows(`weir_replica_state{deployment_id="dep1",replica="a",state="${name}"}`, 1);
+    weir.expectMetric(`weir_replica_state{deployment_id="dep1",replica="a",state="${name}"}`, 1);
   await state('ready');
   const times = 15;
   for (let i = 0; i < times; i++) {
@@ -500,7 +506,7 @@ it('a replica that keeps going up and down does not fill the log and the store',
 it('without a log store, events are lines of weir’s own log', async () => {
   const replica = await startReplica(ok);
   const weir = await startWeir(['--replica', replica.url, '--logs-capture=off']);
-  await weir.line('that it is ready', ({ event }) => event === 'replica is ready');
+  await weir.expectLine('that it is ready', ({ event }) => event === 'replica is ready');
   expect(await weir.stop()).toBe(0);
   expect(weir.lines.map(({ event }) => event)).toEqual(
     expect.arrayContaining(['deployment added', 'listening', 'draining', 'stopped']),

@@ -115,15 +115,15 @@ async function ask(weir: Weir, at: number): Promise<Line> {
   paused = undefined;
   const client = new RawClient(weir.port);
   client.send(`${method} /${at} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`);
-  const text = await client.has('\r\n\r\n');
+  const text = await client.expectReceived('\r\n\r\n');
   if (rest.length > 0) {
     const { socket } = await until('the replica waits', () => paused);
     await gap(GAP);
     await send(socket, rest);
   }
-  await client.ended();
+  await client.expectClosed();
   client.socket.destroy();
-  return weir.exchange(idIn(text));
+  return weir.expectExchange(idIn(text));
 }
 
 beforeAll(async () => {
@@ -186,12 +186,12 @@ describe.each([
     const client = new RawClient(weir.port);
     paused = undefined;
     client.send('GET /0 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n');
-    const text = await client.has('\r\n\r\n');
+    const text = await client.expectReceived('\r\n\r\n');
     const replicaMs = Number(/replica;dur=([\d.]+)/.exec(text)![1]);
     const { socket, rest } = await until('the replica waits', () => paused);
     await send(socket, rest);
-    await client.ended();
-    const line = await weir.exchange(idIn(text));
+    await client.expectClosed();
+    const line = await weir.expectExchange(idIn(text));
     expect(replicaMs).toBeLessThanOrEqual(Number(line['head_ms']) + 0.1);
     client.socket.destroy();
   });
@@ -206,11 +206,11 @@ describe.each([
     const before = await startWeir([`--replica=${node.url}`, ...lane]);
     const client = new RawClient(before.port);
     client.send('GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n');
-    const text = await client.has('\r\n\r\n');
+    const text = await client.expectReceived('\r\n\r\n');
     await gap(GAP);
     go();
-    await client.ended();
-    const line = await before.exchange(idIn(text));
+    await client.expectClosed();
+    const line = await before.expectExchange(idIn(text));
     expect(Number(line['first_byte_ms']) - Number(line['head_ms'])).toBeGreaterThan(GAP - 20);
     client.socket.destroy();
     await before.stop();
@@ -224,10 +224,10 @@ describe.each([
     const before = await startWeir([`--replica=${broken.url}`, ...lane]);
     const client = new RawClient(before.port);
     client.send('GET / HTTP/1.1\r\nHost: x\r\n\r\n');
-    const text = await client.has('\r\n\r\n');
+    const text = await client.expectReceived('\r\n\r\n');
     (await until('the replica waits', () => paused)).socket.destroy();
-    await client.ended();
-    const line = await before.exchange(idIn(text));
+    await client.expectClosed();
+    const line = await before.expectExchange(idIn(text));
     expect(line).toMatchObject({ cause: 'reset_midway', first_byte_ms: null });
     expect(line['head_ms']).toBeGreaterThan(0);
     const page = await before.page();
@@ -241,12 +241,12 @@ describe.each([
     paused = undefined;
     const client = new RawClient(weirs.port);
     client.send('GET /0 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n');
-    const text = await client.has('\r\n\r\n');
+    const text = await client.expectReceived('\r\n\r\n');
     const { socket, rest } = await until('the replica waits', () => paused);
     await gap(900);
     await send(socket, rest);
-    await client.ended();
-    expect(await weirs.exchange(idIn(text))).toMatchObject({ cause: 'ok', status: 200 });
+    await client.expectClosed();
+    expect(await weirs.expectExchange(idIn(text))).toMatchObject({ cause: 'ok', status: 200 });
     client.socket.destroy();
     await weirs.stop();
   });
@@ -268,10 +268,10 @@ describe.each([
       'GET /websocket HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n' +
         'Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n',
     );
-    const text = await client.has('\r\n\r\n');
+    const text = await client.expectReceived('\r\n\r\n');
     expect(text).toContain(' 101 ');
     client.socket.destroy();
-    const line = await before.exchange(idIn(text));
+    const line = await before.expectExchange(idIn(text));
     expect(line['head_ms']).toBeGreaterThan(0);
     expect(line['first_byte_ms']).toBe(line['head_ms']);
     await before.stop();
@@ -319,7 +319,7 @@ it('of a gRPC call is the first message, or the trailers where there is none', a
     await new Promise((resolve) => call.once('metadata', resolve));
     await gap(GAP);
     go();
-    const line = await weir.exchange((await outcome).id);
+    const line = await weir.expectExchange((await outcome).id);
     expect(line['head_ms']).toBeGreaterThan(0);
     expect(Number(line['first_byte_ms']) - Number(line['head_ms'])).toBeGreaterThan(GAP - 20);
   }
@@ -370,11 +370,11 @@ describe('an answer of weir’s own', () => {
     ];
     for (const [name, request] of requests) {
       const client = new RawClient(weir.port);
-      const text = await client.send(request).has('\r\n\r\n');
+      const text = await client.send(request).expectReceived('\r\n\r\n');
       const length = Number(/content-length: (\d+)/i.exec(text)![1]);
       const sent = request.startsWith('HEAD') ? 0 : length;
       await until(`${name}: its body is there`, () => client.received.split('\r\n\r\n')[1]!.length === sent);
-      const line = await weir.exchange(idIn(text));
+      const line = await weir.expectExchange(idIn(text));
       expect({ name, bytes: line['response_bytes'] }).toEqual({ name, bytes: sent });
       expect(line['first_byte_ms'], name).toBeGreaterThan(0);
       expect(line['head_ms'], name).toBe(line['first_byte_ms']);
@@ -389,7 +389,7 @@ describe('an answer of weir’s own', () => {
     ]);
     const body = await (await fetch(`${weir.url}/x`)).text();
     const series = (family: string) => `${family}{status_code="500",is_async="false"}`;
-    await weir.shows(series('baseten_response_size_bytes_sum'), body.length);
+    await weir.expectMetric(series('baseten_response_size_bytes_sum'), body.length);
     expect((await weir.page()).value(series(`${FAMILY}_count`))).toBe(1);
   });
 
@@ -399,7 +399,7 @@ describe('an answer of weir’s own', () => {
       '--deployment-queue-timeout=200ms',
     ]);
     const { id } = await new TestClient(weir.port).unary('emptyCall').outcome;
-    const line = await weir.exchange(id);
+    const line = await weir.expectExchange(id);
     expect(line).toMatchObject({ cause: 'queue_timeout', response_bytes: 0 });
     expect(line['first_byte_ms']).toBeGreaterThan(0);
   });

@@ -50,8 +50,8 @@ function finish(stream: ServerHttp2Stream, trailers: Record<string, string>, isR
 
 /** Checks that nothing of any call is left. */
 async function isClean(weir: Weir): Promise<void> {
-  await weir.shows('baseten_concurrent_requests', 0);
-  await weir.shows('weir_replica_outstanding_requests{deployment_id="local",replica="r0"}', 0);
+  await weir.expectMetric('baseten_concurrent_requests', 0);
+  await weir.expectMetric('weir_replica_outstanding_requests{deployment_id="local",replica="r0"}', 0);
 }
 
 /** The result of a call that the client did not end itself. */
@@ -133,7 +133,7 @@ describe.each([
           expect(seen, `${name}, ${rest}`).toMatchObject({ bytes, trailers, code: 0 });
           const id = String(seen.trailers['x-baseten-request-id']);
           expect(id).toMatch(ID);
-          expect(await weir.exchange(id)).toMatchObject({
+          expect(await weir.expectExchange(id)).toMatchObject({
             status: Number(trailers['grpc-status']),
             cause: 'ok',
             response_bytes: bytes - 5 * sizes.length,
@@ -168,7 +168,7 @@ describe.each([
       call.write({ responseStatus: { code: 9, message: 'too early' } });
       const { code, details, id } = await outcome;
       expect([code, details]).toEqual([9, 'too early']);
-      expect(await weir.exchange(id)).toMatchObject({ status: 9, cause: 'ok' });
+      expect(await weir.expectExchange(id)).toMatchObject({ status: 9, cause: 'ok' });
     }
     await isClean(weir);
   });
@@ -270,7 +270,7 @@ describe('a failure after the answer has begun, while the client has not ended',
           cause,
           0,
         ]);
-        const line = await weir.exchange(String(trailers['x-baseten-request-id']));
+        const line = await weir.expectExchange(String(trailers['x-baseten-request-id']));
         expect(line).toMatchObject({ status, cause });
       }
     for (const [code, count] of [
@@ -280,7 +280,10 @@ describe('a failure after the answer has begun, while the client has not ended',
       [13, 2],
       [2, 2],
     ])
-      await weir.shows(`baseten_inference_requests_total{status_code="${code}",is_async="false"}`, count!);
+      await weir.expectMetric(
+        `baseten_inference_requests_total{status_code="${code}",is_async="false"}`,
+        count!,
+      );
     await isClean(weir);
   });
 
@@ -293,7 +296,7 @@ describe('a failure after the answer has begun, while the client has not ended',
     // A window of 0: no byte of the message can be sent.
     const socket = new H2Socket(weir.port, Buffer.from([0, 4, 0, 0, 0, 0]));
     socket.socket.write(frame(HEADERS_FRAME, 4, 1, CALL_HEAD));
-    expect(await weir.line('the call', ({ event }) => event === 'exchange')).toMatchObject({
+    expect(await weir.expectLine('the call', ({ event }) => event === 'exchange')).toMatchObject({
       cause: 'client_stalled',
     });
     await until('the stream is reset', () =>

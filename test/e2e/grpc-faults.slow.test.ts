@@ -32,8 +32,8 @@ afterEach(async () => {
 
 /** Nothing of any call is left. */
 async function isClean(weir: Weir): Promise<void> {
-  await weir.shows('baseten_concurrent_requests', 0);
-  await weir.shows('weir_replica_outstanding_requests{deployment_id="local",replica="r0"}', 0);
+  await weir.expectMetric('baseten_concurrent_requests', 0);
+  await weir.expectMetric('weir_replica_outstanding_requests{deployment_id="local",replica="r0"}', 0);
 }
 
 const HEAD = [':status', '200', 'content-type', 'application/grpc'];
@@ -66,7 +66,7 @@ describe('a deadline', () => {
     await until('the first is there', () => replica.calls === 1);
     const deadline = Date.now() + 20_000;
     const two = client.unary('unaryCall', {}, { options: { deadline } });
-    await weir.shows('baseten_concurrent_requests', 2);
+    await weir.expectMetric('baseten_concurrent_requests', 2);
     replica.hold = undefined;
     first.release();
     expect((await two.outcome).code).toBe(status.OK);
@@ -92,7 +92,7 @@ describe('a deadline', () => {
       'grpc-message': 'The deadline that the client set has passed',
       'x-weir-cause': 'deadline_exceeded',
     });
-    expect(await weir.exchange(headers['x-baseten-request-id'])).toMatchObject({
+    expect(await weir.expectExchange(headers['x-baseten-request-id'])).toMatchObject({
       protocol: 'grpc',
       status: 4,
       cause: 'deadline_exceeded',
@@ -112,7 +112,7 @@ describe('a deadline', () => {
       { options: { deadline: Date.now() + 300 } },
     );
     expect((await outcome).code).toBe(status.DEADLINE_EXCEEDED);
-    const line = await weir.line('the call', ({ event }) => event === 'exchange');
+    const line = await weir.expectLine('the call', ({ event }) => event === 'exchange');
     expect(line).toMatchObject({ status: 4, cause: 'deadline_exceeded' });
   });
 });
@@ -127,11 +127,11 @@ describe('a client that cancels', () => {
     const one = client.unary('unaryCall');
     await until('the first is there', () => replica.calls === 1);
     const two = client.unary('unaryCall', { payload: { body: Buffer.alloc(200_000) } });
-    await weir.shows('baseten_concurrent_requests', 2);
+    await weir.expectMetric('baseten_concurrent_requests', 2);
     two.call.cancel();
-    await weir.shows('baseten_concurrent_requests', 1);
+    await weir.expectMetric('baseten_concurrent_requests', 1);
     expect(
-      await weir.line('it', ({ event, cause }) => event === 'exchange' && cause === 'client_gone'),
+      await weir.expectLine('it', ({ event, cause }) => event === 'exchange' && cause === 'client_gone'),
     ).toMatchObject({ status: 1, attempts: 0 });
     first.release();
     expect((await one.outcome).code).toBe(status.OK);
@@ -145,7 +145,7 @@ describe('a client that cancels', () => {
     const weir = await startWeir(['--replica', replica.url]);
     const socket = new H2Socket(weir.port);
     for (const stream of [1, 3, 5]) socket.socket.write(frame(1, 4, stream, CALL_HEAD));
-    await weir.shows('baseten_concurrent_requests', 3);
+    await weir.expectMetric('baseten_concurrent_requests', 3);
     socket.socket.destroy();
     await isClean(weir);
   });
@@ -162,7 +162,7 @@ describe('a client whose process is gone', () => {
     // What weir said is read: its settings, and that it has ours.
     await until('weir has answered', () => socket.frames.filter(({ type }) => type === 4).length === 2);
     socket.socket[how]();
-    expect(await weir.line('it', ({ event }) => event === 'exchange')).toMatchObject({
+    expect(await weir.expectLine('it', ({ event }) => event === 'exchange')).toMatchObject({
       status: 1,
       cause: 'client_gone',
     });
@@ -266,7 +266,7 @@ describe('a replica', () => {
     const outcome = await new TestClient(weir.port).unary('unaryCall').outcome;
     if (cause !== 'ok') expect(outcome.code).toBe(code);
     expect(outcome.id).toMatch(ID);
-    const line = await weir.exchange(outcome.id);
+    const line = await weir.expectExchange(outcome.id);
     expect(line).toMatchObject({ status: code, cause, attempts: 1 });
     if (detail !== '') expect(line).toMatchObject({ detail });
     if (detail !== '') expect(outcome.details).toBe(detail);
@@ -307,7 +307,7 @@ describe('a replica', () => {
     const weir = await startWeir(['--replica', replica.url, '--proxy-retry-connect-attempts=2']);
     const { code, details, id } = await new TestClient(weir.port).unary('unaryCall').outcome;
     expect([code, details]).toEqual([status.UNAVAILABLE, 'The replica reset the stream (REFUSED_STREAM)']);
-    const line = await weir.exchange(id);
+    const line = await weir.expectExchange(id);
     expect(line).toMatchObject({ status: 14, cause: 'reset_midway', detail: details });
     expect(line['attempts']).toBe(2);
     await isClean(weir);
@@ -320,7 +320,7 @@ describe('a replica', () => {
     const client = new TestClient(weir.port);
     for (let i = 0; i < 4; i++) {
       const { id } = await client.unary('emptyCall').outcome;
-      expect(await weir.exchange(id)).toMatchObject({ status: 0, cause: 'ok', replica: 'r1' });
+      expect(await weir.expectExchange(id)).toMatchObject({ status: 0, cause: 'ok', replica: 'r1' });
     }
     expect(busy.streams).toBeGreaterThan(0);
     expect(free.streams).toBe(4);
@@ -340,7 +340,7 @@ describe('a replica', () => {
     await until('it has it', () => first !== undefined);
     // The GOAWAY is on its way before this call is.
     const two = await client.unary('emptyCall').outcome;
-    expect(await weir.exchange(two.id)).toMatchObject({ status: 0, cause: 'ok' });
+    expect(await weir.expectExchange(two.id)).toMatchObject({ status: 0, cause: 'ok' });
     justStatus(first!, 5);
     expect((await one.outcome).code).toBe(5);
     await isClean(weir);
@@ -359,7 +359,7 @@ describe('a replica', () => {
     const client = new TestClient(weir.port);
     const calls = [1, 2, 3].map(() => client.unary('emptyCall').outcome);
     for (const { id } of await Promise.all(calls))
-      expect(await weir.exchange(id)).toMatchObject({ status: 0, cause: 'ok' });
+      expect(await weir.expectExchange(id)).toMatchObject({ status: 0, cause: 'ok' });
   });
 
   describe('whose metadata is odd', () => {
@@ -462,7 +462,7 @@ describe('a replica', () => {
     // It opens no window for the answer: some of it waits at weir to be sent, the rest to be read.
     const client = new H2Socket(weir.port, Buffer.from([0, 4, 0, 0, 0, 0]));
     client.socket.write(frame(1, 4, 1, CALL_HEAD));
-    const line = await weir.line('it', ({ event }) => event === 'exchange');
+    const line = await weir.expectLine('it', ({ event }) => event === 'exchange');
     expect(line).toMatchObject({ status: status.UNAVAILABLE, cause: 'reset_midway' });
     client.socket.destroy();
     await isClean(weir);
@@ -519,7 +519,7 @@ describe('a replica', () => {
     const { code, details, trailers, id } = await new TestClient(weir.port).unary('emptyCall').outcome;
     expect([code, details]).toEqual([status.DEADLINE_EXCEEDED, 'No replica was free in time']);
     expect(trailers.get('x-weir-cause')).toEqual(['queue_timeout']);
-    expect(await weir.exchange(id)).toMatchObject({ status: 4, cause: 'queue_timeout', attempts: 0 });
+    expect(await weir.expectExchange(id)).toMatchObject({ status: 4, cause: 'queue_timeout', attempts: 0 });
   });
 
   it('killed between two calls is not what the next one meets', async () => {
@@ -529,7 +529,7 @@ describe('a replica', () => {
     expect((await client.unary('emptyCall').outcome).code).toBe(status.OK);
     replica.server.forceShutdown();
     const again = client.unary('emptyCall').outcome;
-    await weir.line('down', ({ event }) => event === 'replica is down');
+    await weir.expectLine('down', ({ event }) => event === 'replica is down');
     await startGrpcReplica({}, replica.port);
     expect((await again).code).toBe(status.OK);
   });
@@ -550,7 +550,7 @@ it('a call whose client ends its side without a message, before there is a repli
   await until('it is held', () => replica.calls === 2);
   const second = client.duplex();
   second.call.end();
-  await weir.shows('weir_queue_length{deployment_id="local"}', 1);
+  await weir.expectMetric('weir_queue_length{deployment_id="local"}', 1);
   hold.release();
   expect((await second.outcome).code).toBe(status.OK);
   expect((await one.outcome).code).toBe(status.OK);
@@ -574,7 +574,7 @@ it('a call that stands in line is not blamed for what nobody reads of it', async
   const two = client.unary('unaryCall', { payload: { body: Buffer.alloc(1000) } });
   let isOver = false;
   void two.outcome.then(() => (isOver = true));
-  await weir.shows('weir_queue_length{deployment_id="local"}', 1);
+  await weir.expectMetric('weir_queue_length{deployment_id="local"}', 1);
   await until('the limit is long over', () => isOver || performance.now() - startMs > 1000);
   hold.release();
   expect((await two.outcome).code).toBe(status.OK);
@@ -625,7 +625,7 @@ describe('the target', () => {
     const client = new TestClient(weir.port);
     const went = async (...metadata: [string, string][]) => {
       const { code, id, details } = await client.unary('emptyCall', {}, { metadata }).outcome;
-      return [code, code === 0 ? (await weir.exchange(id))['deployment'] : details];
+      return [code, code === 0 ? (await weir.expectExchange(id))['deployment'] : details];
     };
     expect(await went()).toEqual([0, 'dep1']);
     expect(await went(['x-baseten-environment', 'staging'])).toEqual([0, 'dep2']);
@@ -675,7 +675,7 @@ it('at SIGTERM what runs may end, and nothing new begins', async () => {
   call.write({ responseParameters: [{ size: 1 }] });
   await new Promise((resolve) => call.once('data', resolve));
   const exit = weir.stop();
-  await weir.line('draining', ({ event }) => event === 'draining');
+  await weir.expectLine('draining', ({ event }) => event === 'draining');
   call.write({ responseParameters: [{ size: 2 }] });
   await new Promise((resolve) => call.once('data', (m: Message) => resolve(m)));
   call.end();

@@ -209,7 +209,7 @@ for (const [lane, args] of [
       const { code, id, cause } = await rawCall(weir.port, '/nobody.Has/This', []);
       expect([code, cause]).toEqual([status.UNIMPLEMENTED, undefined]);
       expect(id).toMatch(ID);
-      expect(await weir.exchange(id)).toMatchObject({ status: 12, cause: 'ok', replica: 'r0' });
+      expect(await weir.expectExchange(id)).toMatchObject({ status: 12, cause: 'ok', replica: 'r0' });
     });
 
     it('reflection passes: questions and answers of grpc.reflection.v1, as they are', async () => {
@@ -298,18 +298,18 @@ for (const [lane, args] of [
         { length: 1000 },
         () => client.unary('unaryCall', { responseSize: 3 }).outcome,
       );
-      await weir.shows('baseten_concurrent_requests', 1000, 30_000);
+      await weir.expectMetric('baseten_concurrent_requests', 1000, 30_000);
       expect((await weir.page()).value('weir_replica_connections{state="active"}')).toBeLessThan(5);
       release();
       replica.hold = undefined;
       for (const { code } of await Promise.all(calls)) expect(code).toBe(status.OK);
-      await weir.shows('baseten_concurrent_requests', 0);
+      await weir.expectMetric('baseten_concurrent_requests', 0);
     }, 60_000);
 
     it('the log line and the figures are those of a call: messages’ bytes, grpc-status, cause', async () => {
       const before = (await weir.page()).value(ENDED(2)) ?? 0;
       const { id } = await client.unary('unaryCall', { responseStatus: { code: 2, message: 'no' } }).outcome;
-      expect(await weir.exchange(id)).toMatchObject({
+      expect(await weir.expectExchange(id)).toMatchObject({
         protocol: 'grpc',
         method: 'POST',
         path: '/example.TestService/UnaryCall',
@@ -321,9 +321,9 @@ for (const [lane, args] of [
         deployment: 'local',
         replica: 'r0',
       });
-      await weir.shows(ENDED(2), before + 1);
+      await weir.expectMetric(ENDED(2), before + 1);
       const sized = await client.unary('unaryCall', { responseSize: 10 }).outcome;
-      const line = await weir.exchange(sized.id);
+      const line = await weir.expectExchange(sized.id);
       // Two bytes of request; fourteen of answer: ten, in two fields with two bytes of head each.
       expect(line).toMatchObject({ status: 0, cause: 'ok', request_bytes: 2, response_bytes: 14 });
       expect(line['first_byte_ms']).toBeGreaterThan(0);

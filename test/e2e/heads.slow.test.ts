@@ -47,8 +47,8 @@ describe.each([
     replica.heads.length = 0;
   });
   afterEach(async () => {
-    await weir.shows('baseten_concurrent_requests', 0);
-    await weir.shows('weir_replica_outstanding_requests{deployment_id="local",replica="r0"}', 0);
+    await weir.expectMetric('baseten_concurrent_requests', 0);
+    await weir.expectMetric('weir_replica_outstanding_requests{deployment_id="local",replica="r0"}', 0);
   });
   afterAll(async () => {
     await weir.stop('SIGKILL');

@@ -24,7 +24,7 @@ const quick = [
 ];
 
 const inState = (weir: Weir, replica: string, state: string) =>
-  weir.shows(`weir_replica_state{deployment_id="local",replica="${replica}",state="${state}"}`, 1);
+  weir.expectMetric(`weir_replica_state{deployment_id="local",replica="${replica}",state="${state}"}`, 1);
 
 /** Replicas whose answers a test can change while they run. */
 async function startPlastic(count: number) {
@@ -84,7 +84,7 @@ it('a replica too busy to answer its probes keeps its requests; one that says no
   const held = begin(weir.url, '/hold');
   held.on('error', () => undefined);
   held.end();
-  await weir.shows('weir_replica_outstanding_requests{deployment_id="local",replica="r0"}', 1);
+  await weir.expectMetric('weir_replica_outstanding_requests{deployment_id="local",replica="r0"}', 1);
   isSilent = true;
   await until('many probes got no answer', () => silences > 6);
   expect((await call(weir.url, '/x')).text).toBe('served');
@@ -158,12 +158,12 @@ it('ejects a replica that breaks its answers off, never the last half, and takes
     '--pool-eject-time=500ms',
     '--pool-slow-return=0s',
   ]);
-  await weir.shows('baseten_replicas_active', 2);
+  await weir.expectMetric('baseten_replicas_active', 2);
   const statuses: number[] = [];
   for (let i = 0; i < 20; i++) statuses.push((await call(weir.url, '/')).status);
   // Each of the three went to the replica that broke it: a request that was on its way is not sent elsewhere.
   expect(statuses.filter((status) => status === 502).length).toBe(3);
-  const ejected = await weir.line('the ejection', (line) => line.event === 'replica is ejected');
+  const ejected = await weir.expectLine('the ejection', (line) => line.event === 'replica is ejected');
   expect(ejected['replica']).toBe('r0');
   // The other one breaks too, but somebody has to serve.
   handlers[1] = breaking;
@@ -179,10 +179,10 @@ it('answers of 4xx and 5xx eject nobody', async () => {
   const { handlers, args } = await startPlastic(2);
   handlers[0] = handlers[1] = (req, res) => void res.writeHead(Number(req.url!.slice(1))).end();
   const weir = await startWeir([...args, '--pool-eject-failures=1', '--proxy-retry-methods=']);
-  await weir.shows('baseten_replicas_active', 2);
+  await weir.expectMetric('baseten_replicas_active', 2);
   for (const status of [400, 404, 422, 429, 500, 502, 503])
     await call(weir.url, `/${status}`, { method: 'POST' });
-  await weir.shows('baseten_replicas_active', 2);
+  await weir.expectMetric('baseten_replicas_active', 2);
 });
 
 it('gives a replica that is back little at first', async () => {
@@ -198,14 +198,14 @@ it('gives a replica that is back little at first', async () => {
     '--pool-probe-retry-interval=50ms',
     '--pool-slow-return=1h',
   ]);
-  await weir.shows('baseten_replicas_active', 2);
+  await weir.expectMetric('baseten_replicas_active', 2);
   await replicas[1]!.close();
-  await weir.shows('baseten_replicas_active', 1);
+  await weir.expectMetric('baseten_replicas_active', 1);
   await startReplica(
     (req, res) => void (counts[1]!++, req.url === '/hold' || res.end('x')),
     replicas[1]!.port,
   );
-  await weir.shows('baseten_replicas_active', 2);
+  await weir.expectMetric('baseten_replicas_active', 2);
   counts.fill(0);
   const held = Array.from({ length: 22 }, () => {
     const req = begin(weir.url, '/hold');
@@ -226,7 +226,7 @@ it('an operator drains one replica: what it holds may end, nothing new comes, an
   for (const i of [0, 1])
     handlers[i] = (req, res) => void (counts[i]!++, req.url === '/hold' || res.end('x'));
   const weir = await startWeir([...args, ...quick, '--pool-slow-return=0s']);
-  await weir.shows('baseten_replicas_active', 2);
+  await weir.expectMetric('baseten_replicas_active', 2);
   const held = [begin(weir.url, '/hold'), begin(weir.url, '/hold')];
   for (const req of held) {
     req.on('error', () => undefined);
@@ -239,7 +239,7 @@ it('an operator drains one replica: what it holds may end, nothing new comes, an
   const before = counts[1];
   for (let i = 0; i < 6; i++) await call(weir.url, '/');
   expect(counts[1]).toBe(before);
-  await weir.shows('weir_replica_outstanding_requests{deployment_id="local",replica="r1"}', 1);
+  await weir.expectMetric('weir_replica_outstanding_requests{deployment_id="local",replica="r1"}', 1);
   expect((await act('/v1/replicas/local/r1/resume')).status).toBe(200);
   await inState(weir, 'r1', 'ready');
   for (let i = 0; i < 6; i++) await call(weir.url, '/');
@@ -283,24 +283,24 @@ it('starts a supervised replica anew that is alive no more, and one that does no
     ],
     { command: 'run', rest: [process.execPath, '-e', source], env: { MARK: mark } },
   );
-  await weir.line(
+  await weir.expectLine(
     'that the first is given up',
     (line) =>
       line.event === 'replica failed its probes; restarting it' &&
       String(line['reason']).startsWith('not ready within 1000 ms'),
   );
-  await weir.shows('baseten_replicas_active', 1);
+  await weir.expectMetric('baseten_replicas_active', 1);
   const first = (await call(weir.url, '/')).text;
   await call(weir.url, '/break');
-  await weir.line(
+  await weir.expectLine(
     'that the second is given up',
     (line) =>
       line.event === 'replica failed its probes; restarting it' &&
       line['reason'] === 'liveness probe failed 3 times: GET /live returned 500',
   );
   await until('another one serves', async () => (await call(weir.url, '/')).text !== first);
-  await weir.shows('baseten_container_restarts_total', 2);
-  await weir.shows('weir_replica_alive{deployment_id="local",replica="r0"}', 1);
+  await weir.expectMetric('baseten_container_restarts_total', 2);
+  await weir.expectMetric('weir_replica_alive{deployment_id="local",replica="r0"}', 1);
 });
 
 it.each([
@@ -337,7 +337,7 @@ it.each([
     ],
     { command: 'run', rest: [process.execPath, '-e', source] },
   );
-  await weir.shows('baseten_replicas_active', 1);
+  await weir.expectMetric('baseten_replicas_active', 1);
   expect(weir.lines.some((line) => line.event === 'replica failed its probes; restarting it')).toBe(false);
   const session = connect(weir.url);
   const call = session.request({
@@ -348,13 +348,13 @@ it.each([
   call.resume().end(Buffer.alloc(5));
   await once(call, 'close');
   session.close();
-  const line = await weir.line(
+  const line = await weir.expectLine(
     'that it is given up',
     (one) => one.event === 'replica failed its probes; restarting it',
   );
   expect(line['reason']).toBe(`liveness probe failed 3 times: ${reason}`);
-  await weir.shows('baseten_container_restarts_total', 1);
-  await weir.shows('weir_replica_alive{deployment_id="local",replica="r0"}', 1);
+  await weir.expectMetric('baseten_container_restarts_total', 1);
+  await weir.expectMetric('weir_replica_alive{deployment_id="local",replica="r0"}', 1);
 });
 
 it('a WebSocket counts against the target for its life', async () => {
@@ -387,7 +387,7 @@ it('a WebSocket counts against the target for its life', async () => {
 it('warns once about a replica that was never reachable, and readiness checks give the reason', async () => {
   const gone = await unusedAddress();
   const weir = await startWeir(['--replica', gone.url, ...quick]);
-  const warning = await weir.line('the warning', (line) => line.event === 'replica is not ready');
+  const warning = await weir.expectLine('the warning', (line) => line.event === 'replica is not ready');
   expect(warning).toMatchObject({ level: 'warn', deployment: 'local', replica: 'r0', url: gone.url });
   expect(warning['problem']).toBe(`connection refused (127.0.0.1:${gone.port})`);
   const why = new RegExp(`^r0 connection refused \\(127\\.0\\.0\\.1:${gone.port}\\), last probe \\d+ s ago$`);

@@ -130,11 +130,11 @@ it('replicas come and go with the addresses, and no request is lost', async () =
   load.isOver = true;
   await client;
   expect([...statuses]).toEqual([200]);
-  expect(await weir.line('the change', (line) => line.event === 'addresses of a host changed')).toMatchObject(
-    {
-      host: 'model.test',
-    },
-  );
+  expect(
+    await weir.expectLine('the change', (line) => line.event === 'addresses of a host changed'),
+  ).toMatchObject({
+    host: 'model.test',
+  });
 });
 
 it('addresses stay while the resolver fails; the name of an unreachable replica is resolved at once', async () => {
@@ -154,7 +154,10 @@ it('addresses stay while the resolver fails; the name of an unreachable replica 
   const [first, second] = [...servers];
   first!.closeAllConnections();
   first!.close();
-  const warned = await weir.line('the problem', (line) => line.event === 'host name resolution problem');
+  const warned = await weir.expectLine(
+    'the problem',
+    (line) => line.event === 'host name resolution problem',
+  );
   expect(warned).toMatchObject({ level: 'warn', host: 'model.test', addresses: ['127.0.0.2'] });
   expect(warned['problem']).toContain('EAI_AGAIN');
   expect(await replicasOf(weir)).toMatchObject([{ id: 'r0', address: '127.0.0.2', state: 'down' }]);

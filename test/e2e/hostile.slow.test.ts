@@ -41,9 +41,9 @@ describe.each([
     // The next test's script is for new connections.
     raw.drop();
     if (weir.process.exitCode !== null) throw new Error('weir has ended');
-    await weir.shows('baseten_concurrent_requests', 0);
-    await weir.shows('weir_replica_connections{state="idle"}', 0);
-    await weir.shows('weir_replica_outstanding_requests{deployment_id="local",replica="r0"}', 0);
+    await weir.expectMetric('baseten_concurrent_requests', 0);
+    await weir.expectMetric('weir_replica_connections{state="idle"}', 0);
+    await weir.expectMetric('weir_replica_outstanding_requests{deployment_id="local",replica="r0"}', 0);
   });
 
   /** A replica that answers every request with these bytes and goes on. */
@@ -76,7 +76,7 @@ describe.each([
         socket.write(ok);
       });
     const client = new RawClient(weir.port).send(bytes);
-    expect(await client.has('ok')).toMatch(/^HTTP\/1\.1 200 /);
+    expect(await client.expectReceived('ok')).toMatch(/^HTTP\/1\.1 200 /);
     expect(received.toLowerCase()).not.toContain('transfer-encoding');
     expect(received.toLowerCase()).not.toContain('\r\ntrailer:');
     client.socket.destroy();
@@ -88,14 +88,14 @@ describe.each([
     ['an upgrade with Trailer', `GET / HTTP/1.1\r\nHost: x\r\nTrailer: x\r\n${UPGRADE}\r\n`],
   ])('a client sends %s: passed on', async (_, bytes) => {
     answers('HTTP/1.1 403 No\r\nContent-Length: 2\r\n\r\nno');
-    expect(await new RawClient(weir.port).send(bytes).ended()).toMatch(
+    expect(await new RawClient(weir.port).send(bytes).expectClosed()).toMatch(
       /^HTTP\/1\.1 403 No\r\n[\s\S]*\r\n\r\nno$/,
     );
   });
 
   it('a client expects what nobody knows: 417, with an id', async () => {
     const client = new RawClient(weir.port).send('GET / HTTP/1.1\r\nHost: x\r\nExpect: miracles\r\n\r\n');
-    expect(await client.has('expectation_failed')).toMatch(
+    expect(await client.expectReceived('expectation_failed')).toMatch(
       /^HTTP\/1\.1 417 [\s\S]*X-Baseten-Request-Id: [0-9a-f]{37}/,
     );
     client.socket.destroy();
@@ -105,14 +105,14 @@ describe.each([
     const client = new RawClient(weir.port).send(
       'POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n',
     );
-    expect(await client.ended()).toMatch(/^HTTP\/1\.1 501 /);
+    expect(await client.expectClosed()).toMatch(/^HTTP\/1\.1 501 /);
   });
 
   it('a refused request whose body turns out to be malformed gets one answer', async () => {
     const client = new RawClient(weir.port).send(
       'POST /deployment/x/predict HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nZZ\r\n',
     );
-    const received = await client.ended();
+    const received = await client.expectClosed();
     expect(received.match(/HTTP\/1\.1 \d+/g)).toHaveLength(1);
   });
 
@@ -144,7 +144,7 @@ describe.each([
   ])('a replica answers with %s: passed on', async (_, bytes) => {
     answers(bytes);
     const client = new RawClient(weir.port).send('GET /x HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n');
-    expect(await client.ended()).toMatch(/HTTP\/1\.1 200 OK\r\n[\s\S]*\r\n\r\nok$/);
+    expect(await client.expectClosed()).toMatch(/HTTP\/1\.1 200 OK\r\n[\s\S]*\r\n\r\nok$/);
   });
 
   it.each(['HEAD / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n', 'GET / HTTP/1.0\r\nHost: x\r\n\r\n'])(
@@ -155,17 +155,17 @@ describe.each([
           const body = chunk.toString().startsWith('HEAD') ? '' : '2\r\nok\r\n0\r\nX-T: 1\r\n\r\n';
           socket.write(`HTTP/1.1 200 OK\r\nTrailer: X-T\r\nTransfer-Encoding: chunked\r\n\r\n${body}`);
         });
-      expect(await new RawClient(weir.port).send(request).ended()).toMatch(/^HTTP\/1\.[01] 200 OK/);
+      expect(await new RawClient(weir.port).send(request).expectClosed()).toMatch(/^HTTP\/1\.[01] 200 OK/);
     },
   );
 
   it('a refusal of HEAD has no body, and the connection goes on in step', async () => {
     script = (socket) => socket.once('data', () => socket.destroy());
     const client = new RawClient(weir.port).send('HEAD /x HTTP/1.1\r\nHost: x\r\n\r\n');
-    await client.has('\r\n\r\n');
+    await client.expectReceived('\r\n\r\n');
     answers(ok);
     client.send('GET /x HTTP/1.1\r\nHost: x\r\n\r\n');
-    expect(await client.has('\r\n\r\nok')).toMatch(/^HTTP\/1\.1 502 [^{]*\r\n\r\nHTTP\/1\.1 200 /);
+    expect(await client.expectReceived('\r\n\r\nok')).toMatch(/^HTTP\/1\.1 502 [^{]*\r\n\r\nHTTP\/1\.1 200 /);
     client.socket.destroy();
   });
 
@@ -178,9 +178,9 @@ describe.each([
       });
     for (const version of ['1.1', '1.0']) {
       const client = new RawClient(weir.port).send(`GET /x HTTP/${version}\r\nHost: x\r\n\r\n`);
-      await client.has('partial');
+      await client.expectReceived('partial');
       cut();
-      const received = await client.ended();
+      const received = await client.expectClosed();
       // Chunks without their end, or a reset: either is a break.
       if (/transfer-encoding: chunked/i.test(received)) expect(received.endsWith('0\r\n\r\n')).toBe(false);
       else expect(client.isReset).toBe(true);
@@ -197,9 +197,9 @@ describe.each([
       });
     const post = 'POST /x HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n';
     const client = new RawClient(weir.port).send(post);
-    await client.has('\r\n\r\nok');
+    await client.expectReceived('\r\n\r\nok');
     client.send(post);
-    await client.has(' 502 ');
+    await client.expectReceived(' 502 ');
     expect(seen).toEqual(['POST', 'POST']);
     client.socket.destroy();
   });
@@ -215,7 +215,7 @@ describe.each([
     const client = new RawClient(weir.port).send(
       'POST /x HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n',
     );
-    await client.has('abc');
+    await client.expectReceived('abc');
     const chunk = `10000\r\n${'x'.repeat(65_536)}\r\n`;
     let isBlocked = false;
     for (let i = 0; i < 1000 && !isBlocked; i++)
@@ -229,7 +229,7 @@ describe.each([
       await new Promise((resolve) => setTimeout(resolve, 5));
     }
     replicaSide!.resume();
-    await client.ended();
+    await client.expectClosed();
   });
 
   it('a client that does not close after its idle time is let go, and heard no more', async () => {
@@ -258,7 +258,7 @@ describe.each([
     await until('all are let go', () => closes === 5, 15_000);
     clearInterval(pump);
     expect(served).toBe(5);
-    await brief.shows('baseten_concurrent_requests', 0);
+    await brief.expectMetric('baseten_concurrent_requests', 0);
     await brief.stop('SIGKILL');
     await replica.close();
   });
@@ -305,7 +305,7 @@ describe.each([
       const pump = setInterval(() => client.write('\r\n'), 5);
       await until('it is let go', () => isClosed, 15_000).finally(() => clearInterval(pump));
       expect(received).toContain('HTTP/1.1 400 Bad Request');
-      await weir.line(
+      await weir.expectLine(
         'why',
         (line) => line['detail'] === 'more than 64 bytes of empty lines before a request',
       );
@@ -366,7 +366,7 @@ describe.each([
     answers('HTTP/1.1 403 No\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nbody\r\n0\r\n\r\n');
     const received = await new RawClient(weir.port)
       .send(`GET /ws HTTP/1.1\r\nHost: x\r\n${UPGRADE}\r\n`)
-      .ended();
+      .expectClosed();
     expect(received).toMatch(/^HTTP\/1\.1 403 No\r\n[\s\S]*\r\n\r\nbody$/);
   });
 
@@ -375,9 +375,9 @@ describe.each([
       'HTTP/1.1 101 S\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n\u0081\u0002hi\u0088\u0002\u0003\u00e8',
     );
     const client = new RawClient(weir.port).send(`GET /ws HTTP/1.1\r\nHost: x\r\n${UPGRADE}\r\n`);
-    await client.has('\u0081\u0002hi\u0088\u0002\u0003\u00e8');
+    await client.expectReceived('\u0081\u0002hi\u0088\u0002\u0003\u00e8');
     client.socket.destroy();
-    await weir.line('it', (line) => line['protocol'] === 'websocket' && line['status'] === 1000);
+    await weir.expectLine('it', (line) => line['protocol'] === 'websocket' && line['status'] === 1000);
   });
 
   it('close codes that no protocol knows are counted in one series', async () => {
@@ -389,11 +389,14 @@ describe.each([
     const before = (await weir.page()).sum('baseten_inference_requests_total', 'status_code="other"');
     for (const code of [5001, 40_000, 65_535]) {
       const client = new RawClient(weir.port).send(`GET /ws HTTP/1.1\r\nHost: x\r\n${UPGRADE}\r\n`);
-      await client.has('101');
+      await client.expectReceived('101');
       client.send(Buffer.from([0x88, 2, code >> 8, code & 255]));
-      await client.ended();
+      await client.expectClosed();
     }
-    await weir.shows('baseten_inference_requests_total{status_code="other",is_async="false"}', before + 3);
+    await weir.expectMetric(
+      'baseten_inference_requests_total{status_code="other",is_async="false"}',
+      before + 3,
+    );
     const page = await weir.page();
     expect(page.text.match(/^baseten_inference_requests_total\{.*status_code="other"/gm)).toHaveLength(1);
     expect(page.text).not.toContain('status_code="-');
@@ -412,7 +415,7 @@ describe.each([
     let sent = 0;
     const dripping = setInterval(() => slow.isEnded || slow.send(head[sent++ % head.length]!), 20);
     for (let i = 0; i < 50; i++) expect((await call(patient.url, '/')).text).toBe('served');
-    for (const client of huge) expect(await client.ended()).toMatch(/^HTTP\/1\.1 431 /);
+    for (const client of huge) expect(await client.expectClosed()).toMatch(/^HTTP\/1\.1 431 /);
     expect(patient.residentBytes() - before).toBeLessThan(100e6);
     await until(
       'all were told and closed',
@@ -422,7 +425,7 @@ describe.each([
     clearInterval(dripping);
     for (const client of [...silent, slow]) expect(client.received).toMatch(/^HTTP\/1\.1 408 /);
     expect((await call(patient.url, '/')).text).toBe('served');
-    await patient.shows('baseten_concurrent_requests', 0);
+    await patient.expectMetric('baseten_concurrent_requests', 0);
     await patient.stop('SIGKILL');
     await replica.close();
   });
@@ -494,14 +497,14 @@ describe('the command line', () => {
       rest: ['sleep', '77.7'],
       env: { NODE_OPTIONS: `--require=${fault}` },
     });
-    const started = await weir.line('its start', (line) => line.event === 'replica process started');
+    const started = await weir.expectLine('its start', (line) => line.event === 'replica process started');
     const pid = Number(started['pid']);
     expect(process.kill(pid, 0)).toBe(true);
     const exit = once(weir.process, 'exit');
     // The planted listener throws: an error that nobody catches.
     weir.process.kill('SIGUSR2');
     expect((await exit)[0]).toBe(70);
-    await weir.line(
+    await weir.expectLine(
       'the crash',
       (line) => line.event === 'uncaught exception' && String(line['error']).includes('planted'),
     );

@@ -87,7 +87,7 @@ it(`both lanes forward ${runs} generated heads alike`, async () => {
   // A third of the generated heads must be valid, or the test compares too little.
   expect(served).toBeGreaterThan(runs / 3);
   for (const weir of lanes) {
-    await weir.shows('baseten_concurrent_requests', 0);
+    await weir.expectMetric('baseten_concurrent_requests', 0);
     expect((await weir.page()).sum('weir_exchanges_total')).toBeGreaterThanOrEqual(runs);
   }
 }, 1_200_000);

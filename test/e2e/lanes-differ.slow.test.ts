@@ -130,7 +130,7 @@ it(`both lanes forward ${runs} generated requests and responses alike`, async ()
   );
   for (const agent of agents) agent.destroy();
   for (const weir of lanes) {
-    await weir.shows('baseten_concurrent_requests', 0);
+    await weir.expectMetric('baseten_concurrent_requests', 0);
     expect((await weir.page()).sum('weir_exchanges_total')).toBe(runs);
   }
 }, 600_000);

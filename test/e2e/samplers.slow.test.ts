@@ -81,7 +81,7 @@ describe('CPU and memory', () => {
     expect(first.value('weir_sampler_age_seconds{sampler="container"}')).toBeLessThan(60);
     expect(first.value('weir_sampler_duration_seconds{sampler="container"}')).toBeGreaterThan(0);
     await fetch(`${weir.url}/die`).catch(() => undefined);
-    await weir.line(
+    await weir.expectLine(
       'the second start',
       (line) =>
         line.event === 'replica process started' &&
@@ -339,7 +339,7 @@ describe('GPUs', () => {
     );
     expect(seen.value('weir_sampler_success{sampler="gpu"}')).toBe(0);
     expect(shown(seen, USED)).toEqual({});
-    expect(await weir.line('the reason', (line) => line.event === 'collector failed')).toMatchObject({
+    expect(await weir.expectLine('the reason', (line) => line.event === 'collector failed')).toMatchObject({
       level: 'warn',
       sampler: 'gpu',
       problem: expect.stringContaining(reason) as string,
@@ -377,7 +377,7 @@ describe('GPUs', () => {
     );
     expect(shown(seen, USED)).toEqual({ 'r0 0': 61234, 'r0 1': 40960 });
     expect(standIn.alive('stream').length).toBeLessThanOrEqual(1);
-    const failed = await weir.line('the reason', (line) => line.event === 'collector failed');
+    const failed = await weir.expectLine('the reason', (line) => line.event === 'collector failed');
     expect(failed['problem']).toBe('nvidia-smi exited (255): 0, GPU-5f8b2a14-9c3d');
     await expectCleanStop(weir, standIn);
   });

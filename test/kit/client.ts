@@ -72,8 +72,8 @@ export class RawClient {
     return this;
   }
 
-  /** Waits until the received bytes contain `text`. */
-  async has(text: string): Promise<string> {
+  /** Waits until the received bytes contain `text`, and returns all received bytes. */
+  async expectReceived(text: string): Promise<string> {
     await until(
       `the client received ${JSON.stringify(text)} (it has ${JSON.stringify(this.received.slice(-300))})`,
       () => this.received.includes(text),
@@ -81,8 +81,8 @@ export class RawClient {
     return this.received;
   }
 
-  /** Waits until the other side has closed, and returns all that came. */
-  async ended(timeoutMs?: number): Promise<string> {
+  /** Waits until the other side has closed the connection, and returns all received bytes. */
+  async expectClosed(timeoutMs?: number): Promise<string> {
     await until('the connection is closed', () => this.isEnded, timeoutMs);
     return this.received;
   }

@@ -13,7 +13,7 @@ export const eventsOf = async (door: { readonly url: string }): Promise<EventLog
   (await search(door, { kind: 'event', limit: '1000' })).logs.toReversed() as EventLog[];
 
 /** Waits for the first event with this name that matches. */
-export function eventNamed(
+export function expectEvent(
   door: { readonly url: string },
   name: string,
   fits: (event: EventLog) => boolean = () => true,

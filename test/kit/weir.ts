@@ -67,22 +67,25 @@ export class Weir {
     return `http://127.0.0.1:${this.adminPort}`;
   }
 
-  /** The first log line that fits, now or later. */
-  line(what: string, fits: (line: Line) => boolean, timeoutMs?: number): Promise<Line> {
+  /** Waits for the first log line that matches, and returns it. */
+  expectLine(what: string, fits: (line: Line) => boolean, timeoutMs?: number): Promise<Line> {
     return until(`the log has ${what}`, () => this.lines.find(fits), timeoutMs);
   }
 
-  /** The access-log line of the exchange with this id. */
-  exchange(id: string | null | undefined): Promise<Line> {
-    return this.line(`exchange ${id}`, (line) => line.event === 'exchange' && line['request_id'] === id);
+  /** Waits for the access-log line of the request with this id, and returns it. */
+  expectExchange(id: string | null | undefined): Promise<Line> {
+    return this.expectLine(
+      `exchange ${id}`,
+      (line) => line.event === 'exchange' && line['request_id'] === id,
+    );
   }
 
   async page(): Promise<Page> {
     return new Page(await (await fetch(`${this.admin}/metrics`)).text());
   }
 
-  /** Waits until the page shows a value. */
-  async shows(series: string, value: number, timeoutMs?: number): Promise<void> {
+  /** Waits until a series of the metrics page has this value. */
+  async expectMetric(series: string, value: number, timeoutMs?: number): Promise<void> {
     let seen: number | undefined;
     await until(
       `${series} is ${value}`,
