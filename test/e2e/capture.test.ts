@@ -1,4 +1,4 @@
-// Bodies in the record, with the real binary: whose, how much, without their secrets, and at no cost to the client.
+// Body capture with the real binary: which bodies are stored, how much of them, redacted, and invisible to the client.
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
@@ -19,7 +19,7 @@ const ID = 'x-baseten-request-id';
 const idOf = ({ headers }: Answer): string => String(headers[ID]);
 let data: string;
 
-/** A weir with a configuration file, whose record lies in `data`. */
+/** Starts weir with a configuration file. Its log store is in `data`. */
 const start = async (url: string, logs: object, ...args: string[]): Promise<Weir> => {
   const config = folder();
   write(config, { 'weir.yaml': JSON.stringify({ logs }) });
@@ -40,7 +40,7 @@ afterEach(async () => {
 });
 afterAll(removeFolders);
 
-describe('in front of a language model', () => {
+describe('body capture in front of a language model', () => {
   let model: ChildProcess;
   let url: string;
   beforeAll(async () => {
@@ -64,7 +64,7 @@ describe('in front of a language model', () => {
   const messages = [{ role: 'user' as const, content: 'the water of the river' }];
   const full = { routes: [{ path: '*/v1/chat/*', capture: 'full' }] };
 
-  it('a streamed chat of an unmodified client is one answer in the record, its usage and model read', async () => {
+  it('stores a streamed chat of an unmodified client as one response with usage and model', async () => {
     const weir = await start(url, { ...full, max_body: '4KiB' });
     const client = new OpenAI({ baseURL: `${weir.url}/environments/production/sync/v1`, apiKey: 'none' });
     const { data: stream, response } = await client.chat.completions
@@ -90,12 +90,12 @@ describe('in front of a language model', () => {
       choices: [{ message: { role: 'assistant', content: text } }],
       usage: { prompt_tokens: 5, completion_tokens: 12 },
     });
-    // A chat that is not streamed, by a client that is served by the same connection pool.
+    // A chat that is not streamed, over the same connection pool.
     const plain = await client.chat.completions.create({ ...ask, messages }).withResponse();
     const second = await requestIn(data, plain.response.headers.get(ID)!);
     expect(JSON.parse(second.response!)).toEqual(plain.data);
     expect(second.says).toMatchObject({ output_tokens: 12, model: 'weir-ngram' });
-    // Of what has another route, only that it happened is known.
+    // The bodies of other routes are not stored.
     const other = await client.completions.create({ ...ask, prompt: 'the water' }).withResponse();
     const third = await requestIn(data, other.response.headers.get(ID)!);
     expect(third).toMatchObject({ request: undefined, response: undefined, status: 200 });
@@ -103,7 +103,7 @@ describe('in front of a language model', () => {
     expect(third.says).not.toHaveProperty('model');
   });
 
-  it('x-portkey-debug: false keeps nothing of the bodies of that request', async () => {
+  it('stores no bodies of a request with x-portkey-debug: false', async () => {
     const weir = await start(url, full);
     const path = '/v1/chat/completions';
     const ids = [];
@@ -124,7 +124,7 @@ describe('in front of a language model', () => {
     expect(records.map(({ response }) => response !== undefined)).toEqual([false, false, false, true, true]);
   });
 
-  it('a run of the queue is kept as well, under the id of its submit, unless its submit said no', async () => {
+  it('stores the bodies of an asynchronous run under the id of its submit, unless the submit opted out', async () => {
     const weir = await start(url, { routes: [{ path: '/v1/models/', capture: 'full' }] });
     const submit = async (headers: Record<string, string>) => {
       const { text } = await call(weir.url, '/production/async_predict', {
@@ -145,7 +145,7 @@ describe('in front of a language model', () => {
   });
 });
 
-describe('in front of a server', () => {
+describe('body capture in front of a server', () => {
   const SECRET = 'sk-a1B2c3D4a1B2c3D4a1B2c3D4a1B2c3D4a1B2c3D4';
   const echo = () =>
     startReplica((req, res) => {
@@ -158,7 +158,7 @@ describe('in front of a server', () => {
       });
     });
 
-  it('one connection serves both lanes’ requests in turn, also when they come at once', async () => {
+  it('serves requests of both lanes in turn on one connection, also when they are pipelined', async () => {
     const replica = await echo();
     const weir = await start(replica.url, { routes: [{ path: '/full/', capture: 'full' }] });
     const agent = new Agent({ keepAlive: true, maxSockets: 1 });
@@ -170,7 +170,7 @@ describe('in front of a server', () => {
       expect(record.request).toBe(path.startsWith('/full/') ? JSON.stringify({ path }) : undefined);
     }
     agent.destroy();
-    // Pipelined: the head that is not the fast lane's comes with bytes of the one before.
+    // Pipelined: the head of the full lane's request arrives together with the request before it.
     const raw = new RawClient(weir.port);
     const ask = (path: string) => `POST ${path} HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\nhi`;
     raw.send(ask('/plain/a') + ask('/full/b') + ask('/plain/c'));
@@ -178,7 +178,7 @@ describe('in front of a server', () => {
     expect(received.match(/HTTP\/1\.1 200 OK/g)).toHaveLength(3);
     expect(received.indexOf('/plain/a')).toBeLessThan(received.indexOf('POST /full/b'));
     raw.socket.destroy();
-    const kept = await until('the record has them', () => {
+    const kept = await until('all three are stored', () => {
       const records = recordsIn(data).filter(({ says }) => /[abc]$/.test(String(says['path'])));
       return records.length === 3 && records;
     });
@@ -187,11 +187,11 @@ describe('in front of a server', () => {
     ]);
   });
 
-  it('what is packed is unpacked, what is secret is not there, what is long is cut', async () => {
+  it('decompresses bodies, redacts secrets, and cuts long bodies', async () => {
     const replica = await echo();
     const weir = await start(replica.url, { capture: 'full', max_body: '1KiB' });
-    const packed = await call(weir.url, '/gzip', { ...json({ token: SECRET }) });
-    const record = await requestIn(data, idOf(packed));
+    const compressed = await call(weir.url, '/gzip', { ...json({ token: SECRET }) });
+    const record = await requestIn(data, idOf(compressed));
     expect(record.response).toMatch(/^POST \/gzip \{"token":/);
     for (const text of [record.request, record.response]) expect(text).not.toContain(SECRET);
     const long = await call(weir.url, '/long', { method: 'POST', body: 'x'.repeat(500_000) });
@@ -202,7 +202,7 @@ describe('in front of a server', () => {
     expect(cut.response).toHaveLength(1024);
   });
 
-  it('a route that is off leaves no record, and bodies of a client that left are kept as far as they came', async () => {
+  it('stores no record of a route that is off, and partial bodies of a client that disconnects', async () => {
     const replica = await startReplica((req, res) => {
       if (req.url === '/hangs') res.writeHead(200, { 'content-type': 'text/plain' }).write('so far');
       else res.end('ok');
@@ -214,7 +214,7 @@ describe('in front of a server', () => {
     );
     await raw.expectReceived('so far');
     raw.socket.destroy();
-    const left = await until('the record has the one that left', () =>
+    const left = await until('the request of the client that disconnected is stored', () =>
       recordsIn(data).find(({ says }) => says['path'] === '/hangs'),
     );
     expect(left).toMatchObject({ request: 'half', response: 'so far' });
@@ -222,7 +222,7 @@ describe('in front of a server', () => {
     expect(recordsIn(data).some(({ requestId }) => requestId === idOf(silent))).toBe(false);
   });
 
-  it('what was sent again is there once, with the answer that the client got', async () => {
+  it('stores a retried request once, with the response that the client got', async () => {
     let asked = 0;
     const replica = await startReplica((req, res) => {
       void whole(req, (body) => {
@@ -238,7 +238,7 @@ describe('in front of a server', () => {
     expect(record.says).toMatchObject({ attempts: 2, retries: 1 });
   });
 
-  it('a stream that reports an error after its 200 has level ERROR in the record, and a search for errors finds it', async () => {
+  it('stores a stream that reports an error after its 200 with level ERROR, and error searches find it', async () => {
     const file = readFileSync(`${ROOT}/test/fixtures/streams/sse_error_mid.resp`, 'latin1');
     const stream = file.slice(file.indexOf('\r\n\r\n') + 4);
     const replica = await startReplica((req, res) => {
@@ -257,12 +257,12 @@ describe('in front of a server', () => {
       await raw.expectClosed();
     }
     const fine = await until(
-      'all three are recorded',
+      'all three are stored',
       () =>
         recordsIn(data, 'kind:request').length === 3 &&
         recordsIn(data, 'kind:request').find(({ says }) => says['path'] === '/fine'),
     );
-    // The last event counts though no blank line follows.
+    // The last event counts even if no blank line follows.
     expect(fine).toMatchObject({ severity: 9, says: { input_tokens: 1 } });
     for (const query of ['level>=error', '"engine died"', 'response_error:"engine died"']) {
       const paths = recordsIn(data, `kind:request ${query}`).map(({ says }) => says['path']);
@@ -273,20 +273,20 @@ describe('in front of a server', () => {
     expect(error!.says).toMatchObject({ response_error_type: 'internal_error', is_assembled: false });
   });
 
-  it('where nothing is kept but one route, that is all there is', async () => {
+  it('stores only the one route whose capture is on', async () => {
     const replica = await echo();
     const weir = await start(replica.url, { capture: 'off', routes: [{ path: '/kept', capture: 'full' }] });
     const ids = [];
     for (const path of ['/a', '/kept/b', '/c']) ids.push(idOf(await call(weir.url, path)));
     expect(await requestIn(data, ids[1]!)).toMatchObject({ response: 'GET /kept/b ' });
-    // What came later is stored later: by now the others would be there.
+    // Requests are stored in order: once this one is stored, the others would be too.
     const last = idOf(await call(weir.url, '/kept/d'));
     await requestIn(data, last);
     expect(recordsIn(data).map(({ requestId }) => requestId)).toEqual([ids[1], last]);
     expect((await weir.page()).value('weir_log_bodies_skipped_total')).toBe(0);
   });
 
-  it('the client gets the very same bytes as without it', async () => {
+  it('does not change the bytes that the client gets', async () => {
     const pieces = ['data: {"a":1}\n\n', 'data: {"b":', '2}\n\ndata: [DONE]\n\n'];
     const replica = await startReplica((req, res) => {
       void whole(req, (body) => {

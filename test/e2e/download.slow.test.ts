@@ -1,4 +1,4 @@
-// A large download, with the real binary.
+// A large log download with the real binary.
 import { once } from 'node:events';
 import { request, type IncomingMessage } from 'node:http';
 import { gzipSync } from 'node:zlib';
@@ -12,7 +12,7 @@ afterEach(async () => {
   removeFolders();
 });
 
-it('a download of 200,000 rows takes no memory, however slow its client', async () => {
+it('downloads 200,000 rows in bounded memory', async () => {
   const weir = await startWeir([
     '--replica=http://127.0.0.1:9',
     `--data-dir=${folder()}`,
@@ -48,6 +48,6 @@ it('a download of 200,000 rows takes no memory, however slow its client', async 
   expect(rows).toBe(total);
   expect(next).toBe(total);
   expect(res.trailers['x-weir-rows']).toBe(String(total));
-  // All of it is 160 MB; what is held is a page, and what the collector has not come to yet.
+  // All rows together have 160 MB. Memory holds one page, and garbage that is not collected yet.
   expect(most - before).toBeLessThan(100 * 1024 ** 2);
 }, 120_000);

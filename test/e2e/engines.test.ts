@@ -65,7 +65,7 @@ const ENGINES = [
   },
 ];
 
-/** The stand-in, and the requests that it got. */
+/** A request that the stand-in got. */
 interface Seen {
   readonly route: string;
   readonly headers: IncomingHttpHeaders;
@@ -75,7 +75,7 @@ interface Seen {
 const QUESTION = { model: 'm', messages: [{ role: 'user' as const, content: 'Hello' }] };
 
 function chat(req: IncomingMessage, res: ServerResponse, body: string): void {
-  // vLLM names the completion by the X-Request-Id that it gets.
+  // vLLM derives the completion id from X-Request-Id.
   const common = { id: `chatcmpl-${String(req.headers['x-request-id'])}`, created: 1, model: 'm' };
   if ((JSON.parse(body) as { stream?: boolean }).stream !== true) {
     const message = { role: 'assistant', content: 'Hi there' };
@@ -128,7 +128,7 @@ describe.each(ENGINES)('in front of $engine', ({ routes, missing }) => {
     rmSync(folder, { recursive: true, force: true });
   });
 
-  it.each(['/v1', '/production/sync/v1', '/sync/v1'])('an OpenAI client is served at %s', async (base) => {
+  it.each(['/v1', '/production/sync/v1', '/sync/v1'])('serves an OpenAI client at %s', async (base) => {
     const client = new OpenAI({ baseURL: weir.url + base, apiKey: 'unused', maxRetries: 0 });
     const models = await client.models.list();
     expect(models.data.map(({ id }) => id)).toEqual(['m']);
@@ -141,7 +141,7 @@ describe.each(ENGINES)('in front of $engine', ({ routes, missing }) => {
     expect(text).toBe('Hi there');
   });
 
-  it('predict and an asynchronous request reach the chat completions', async () => {
+  it('sends predict and asynchronous requests to the chat completions', async () => {
     const body = JSON.stringify(QUESTION);
     const post = (path: string) => call(weir.url, path, { method: 'POST', body });
     const answer = await post('/production/predict');
@@ -159,7 +159,7 @@ describe.each(ENGINES)('in front of $engine', ({ routes, missing }) => {
     expect(weir.lines.filter(({ level }) => level === 'warn')).toEqual([]);
   });
 
-  it('without the recipe the 404 is explained, once in the log and in the task', async () => {
+  it('explains the 404 without the recipe, once in the log and in the task', async () => {
     const plain = await startWeir(['--replica', url]);
     for (const path of ['/production/predict', '/predict'])
       expect(await call(plain.url, path, { method: 'POST', body: '{}' })).toMatchObject({
