@@ -20,14 +20,14 @@ afterEach(async () => {
 });
 afterAll(removeFolders);
 
-/** A replica that holds its requests until the test calls `answer`. */
+/** A replica that holds its requests until the test calls `release`. */
 async function heldReplica() {
   const held: ServerResponse[] = [];
   const replica = await startReplica((_, res) => void held.push(res));
   return {
     replica,
     held,
-    answer: () => {
+    release: () => {
       for (const res of held.splice(0)) res.end('ok');
     },
   };
@@ -44,7 +44,7 @@ const scaleOf = async (weir: Weir) => {
 
 describe('GET /v1/scale', () => {
   it('shows the desired replicas and the values that determine them, as the metrics page does', async () => {
-    const { replica, held, answer } = await heldReplica();
+    const { replica, held, release } = await heldReplica();
     const weir = await startWeir([
       '--replica',
       replica.url,
@@ -74,7 +74,7 @@ describe('GET /v1/scale', () => {
     expect(page.value('weir_replicas_desired{deployment_id="local"}')).toBe(3);
     expect(page.value('weir_in_flight_mean{deployment_id="local"}')).toBeGreaterThan(2);
     expect(page.value('weir_in_flight_per_replica_target{deployment_id="local"}')).toBe(1);
-    answer();
+    release();
     await Promise.all(running);
     const after = await until('no request is in flight', async () => {
       const scale = await scaleOf(weir);
@@ -90,7 +90,7 @@ describe('GET /v1/scale', () => {
   });
 
   it('counts asynchronous tasks only if scale.count_queued_async is set', async () => {
-    const { replica, held, answer } = await heldReplica();
+    const { replica, held, release } = await heldReplica();
     for (const isCounted of [true, false]) {
       const weir = await startWeir([
         '--replica',
@@ -109,7 +109,7 @@ describe('GET /v1/scale', () => {
         expect(page.value('weir_async_in_progress{deployment_id="local"}')).toBe(1);
         expect(await scaleOf(weir)).toMatchObject({ in_flight: 0, async_counted: 0, mean_in_flight: 0 });
       }
-      answer();
+      release();
       await weir.stop('SIGKILL');
     }
   });
@@ -162,7 +162,7 @@ describe('the external scaler for KEDA', () => {
   });
 
   it('returns activity, metric specification and metric value, as integers and as fractions', async () => {
-    const { replica, held, answer } = await heldReplica();
+    const { replica, held, release } = await heldReplica();
     const weir = await startWeir(['--replica', replica.url, '--scale-max-replica=4', ...SCALER]);
     keda = new Keda(weir.scalerPort);
     const byMean = {
@@ -195,7 +195,7 @@ describe('the external scaler for KEDA', () => {
       const answered = (await keda!.metrics({}, 'weir-replicas-local')) as object;
       return JSON.stringify(answered) === JSON.stringify({ metricValues });
     });
-    answer();
+    release();
     await Promise.all(running);
   });
 
@@ -294,14 +294,14 @@ describe('the external scaler for KEDA', () => {
   });
 
   it('pushes true to a new stream at once if there is activity', async () => {
-    const { replica, held, answer } = await heldReplica();
+    const { replica, held, release } = await heldReplica();
     const weir = await startWeir(['--replica', replica.url, ...SCALER]);
     keda = new Keda(weir.scalerPort);
     const running = predict(weir);
     await until('it is in flight', () => held.length === 1);
     const pushed = keda.stream<{ result: boolean }>('StreamIsActive', { metric: 'concurrency' });
     await until('the stream gets a message', () => pushed.got.length === 1);
-    answer();
+    release();
     await running;
   });
 
@@ -334,7 +334,7 @@ describe('the external scaler for KEDA', () => {
   });
 
   it('returns UNAVAILABLE after a restart of weir until the pods are counted', async () => {
-    const { replica, answer, held } = await heldReplica();
+    const { replica, release, held } = await heldReplica();
     const api = await new KubeApi().start();
     for (const name of ['a', 'b', 'c']) api.put(podObject({ name }));
     // A pending pod and a pod that is not ready count too. A pod that is being deleted does not.
@@ -364,7 +364,7 @@ describe('the external scaler for KEDA', () => {
     const pushed = keda.stream<{ result: boolean }>('StreamIsActive');
     const running = predict(weir);
     await until('the stream gets a message', () => pushed.got.length === 1 && held.length === 1);
-    answer();
+    release();
     await running;
 
     api.isMute = false;
@@ -376,7 +376,7 @@ describe('the external scaler for KEDA', () => {
   });
 
   it('ends its streams as soon as a shutdown begins', async () => {
-    const { replica, held, answer } = await heldReplica();
+    const { replica, held, release } = await heldReplica();
     const weir = await startWeir(['--replica', replica.url, ...SCALER]);
     keda = new Keda(weir.scalerPort);
     const stream = keda.stream('StreamIsActive', { metric: 'concurrency' });
@@ -386,7 +386,7 @@ describe('the external scaler for KEDA', () => {
     await until('the stream has ended', () => stream.hasEnded());
     expect(stream.problem()).toBeUndefined();
     expect(held).toHaveLength(1);
-    answer();
+    release();
     expect((await running).text).toBe('ok');
     expect(await ended).toBe(0);
   });

@@ -110,8 +110,8 @@ describe('body capture in front of a language model', () => {
     for (const debug of ['false', 'False', ['true', 'false'], 'true', undefined]) {
       const { method, headers, body } = json({ ...ask, messages });
       const sent = debug === undefined ? headers : { ...headers, 'x-portkey-debug': debug };
-      const answer = await call(weir.url, path, { method, headers: sent, body });
-      ids.push(idOf(answer));
+      const response = await call(weir.url, path, { method, headers: sent, body });
+      ids.push(idOf(response));
     }
     const records = await Promise.all(ids.map((id) => requestIn(data, id)));
     expect(records.map(({ says }) => says['has_bodies'])).toEqual([
@@ -150,11 +150,11 @@ describe('body capture in front of a server', () => {
   const echo = () =>
     startReplica((req, res) => {
       void whole(req, (body) => {
-        const packed = req.url!.includes('gzip');
-        const answer = Buffer.from(`${req.method} ${req.url} ${body.toString()}`);
+        const isCompressed = req.url!.includes('gzip');
+        const response = Buffer.from(`${req.method} ${req.url} ${body.toString()}`);
         res.setHeader('content-type', 'text/plain');
-        if (packed) res.setHeader('content-encoding', 'gzip');
-        res.end(packed ? gzipSync(answer) : answer);
+        if (isCompressed) res.setHeader('content-encoding', 'gzip');
+        res.end(isCompressed ? gzipSync(response) : response);
       });
     });
 
@@ -164,9 +164,9 @@ describe('body capture in front of a server', () => {
     const agent = new Agent({ keepAlive: true, maxSockets: 1 });
     const paths = ['/plain/1', '/plain/2', '/full/1', '/plain/3', '/full/2'];
     for (const path of paths) {
-      const answer = await call(weir.url, path, { ...json({ path }), agent });
-      expect(answer.text).toBe(`POST ${path} ${JSON.stringify({ path })}`);
-      const record = await requestIn(data, idOf(answer));
+      const response = await call(weir.url, path, { ...json({ path }), agent });
+      expect(response.text).toBe(`POST ${path} ${JSON.stringify({ path })}`);
+      const record = await requestIn(data, idOf(response));
       expect(record.request).toBe(path.startsWith('/full/') ? JSON.stringify({ path }) : undefined);
     }
     agent.destroy();
@@ -231,9 +231,9 @@ describe('body capture in front of a server', () => {
       });
     });
     const weir = await start(replica.url, { capture: 'full' }, '--proxy-retry-methods=POST');
-    const answer = await call(weir.url, '/x', { method: 'POST', body: 'once' });
-    expect(answer.text).toBe('fine: once');
-    const record = await requestIn(data, idOf(answer));
+    const response = await call(weir.url, '/x', { method: 'POST', body: 'once' });
+    expect(response.text).toBe('fine: once');
+    const record = await requestIn(data, idOf(response));
     expect(record).toMatchObject({ request: 'once', response: 'fine: once' });
     expect(record.says).toMatchObject({ attempts: 2, retries: 1 });
   });

@@ -53,12 +53,12 @@ const SOURCE = `
 
 class ChaoticReplica {
   readonly port: number;
-  readonly answered: string[];
+  readonly completed: string[];
   process: ChildProcess | undefined;
 
-  constructor(port: number, answered: string[]) {
+  constructor(port: number, completed: string[]) {
     this.port = port;
-    this.answered = answered;
+    this.completed = completed;
     this.start();
   }
 
@@ -67,7 +67,7 @@ class ChaoticReplica {
       env: { ...process.env, PORT: String(this.port) },
       stdio: ['ignore', 'pipe', 'ignore'],
     });
-    createInterface({ input: child.stdout }).on('line', (line) => this.answered.push(line));
+    createInterface({ input: child.stdout }).on('line', (line) => this.completed.push(line));
     this.process = child;
   }
 
@@ -133,9 +133,9 @@ it.each([
 ])(
   'loses, repeats and leaks nothing through the %s lane, and gives every error a cause',
   async (_, fastLane) => {
-    const answered: string[] = [];
+    const completed: string[] = [];
     const ports = await Promise.all(Array.from({ length: REPLICAS }, () => freePort()));
-    replicas = ports.map((port) => new ChaoticReplica(port, answered));
+    replicas = ports.map((port) => new ChaoticReplica(port, completed));
     const file = join(mkdtempSync(join(tmpdir(), 'weir-')), 'weir.yaml');
     writeFileSync(
       file,
@@ -216,14 +216,14 @@ proxy: { fast_lane: ${fastLane}, connect_timeout: 500ms, first_byte_timeout: 1s,
         if (outcome.status >= 500 && outcome.cause === undefined) expect(outcome.status, seen).toBe(503);
       } else expect(line!['cause'], seen).not.toBe(outcome.end === 'broken' ? 'ok' : '');
     }
-    // Early answers arrived, and every counted failure was made by this test.
+    // Early responses arrived, and every counted failure was made by this test.
     expect(
       outcomes.filter(({ path, status }) => path.startsWith('/early') && status === 413).length,
     ).toBeGreaterThan(0);
     // A replica may complete a request twice only if weir reports as many attempts.
-    const answers = new Map<string, number>();
-    for (const path of answered) answers.set(path, (answers.get(path) ?? 0) + 1);
-    for (const [path, times] of answers)
+    const completions = new Map<string, number>();
+    for (const path of completed) completions.set(path, (completions.get(path) ?? 0) + 1);
+    for (const [path, times] of completions)
       expect(byPath.get(path)![0]!['attempts'], path).toBeGreaterThanOrEqual(times);
 
     // The counters are exact.

@@ -159,8 +159,8 @@ it.each(['true', 'false'])(
     weir.process.kill('SIGTERM');
     await weir.expectLine('the drain', (line) => line.event === 'draining');
     weir.process.kill('SIGTERM');
-    const answers = await Promise.all(requests);
-    expect(answers.map((answer) => answer.headers['x-weir-cause'])).toEqual(
+    const responses = await Promise.all(requests);
+    expect(responses.map((response) => response.headers['x-weir-cause'])).toEqual(
       Array.from({ length: 6 }, () => 'draining'),
     );
     await weir.stop();

@@ -144,8 +144,8 @@ describe.each(ENGINES)('in front of $engine', ({ routes, missing }) => {
   it('sends predict and asynchronous requests to the chat completions', async () => {
     const body = JSON.stringify(QUESTION);
     const post = (path: string) => call(weir.url, path, { method: 'POST', body });
-    const answer = await post('/production/predict');
-    expect([answer.status, JSON.parse(answer.text)]).toMatchObject([200, { object: 'chat.completion' }]);
+    const response = await post('/production/predict');
+    expect([response.status, JSON.parse(response.text)]).toMatchObject([200, { object: 'chat.completion' }]);
     const { status, text } = await post('/production/async_predict');
     expect(status, text).toBe(201);
     const { request_id: id } = JSON.parse(text) as { request_id: string };

@@ -375,11 +375,11 @@ it('reports each changed deployment of a configuration, and the mistakes of an i
     replica: 'b',
   });
   // Lines of a removed deployment are still found, together with weir's own events.
-  const gone = (await contractLines(weir, 'deployments/dep1')).map(({ message }) => message);
-  expect(gone).toContain(
+  const linesOfRemoved = (await contractLines(weir, 'deployments/dep1')).map(({ message }) => message);
+  expect(linesOfRemoved).toContain(
     'Deployment dep1 of environment production was removed; running requests may finish.',
   );
-  expect(gone).toContain('Configuration reloaded.');
+  expect(linesOfRemoved).toContain('Configuration reloaded.');
 }, 30_000);
 
 it('reports a change of the desired replicas', async () => {

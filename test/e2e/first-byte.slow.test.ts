@@ -292,11 +292,11 @@ it('measures time to first byte of an asynchronous run at the first byte of the 
     };
   });
   const weir = await startWeir([`--replica=${node.url}`, `--data-dir=${folder()}`]);
-  const answer = await fetch(`${weir.url}/async_predict`, {
+  const response = await fetch(`${weir.url}/async_predict`, {
     method: 'POST',
     body: JSON.stringify({ model_input: {} }),
   });
-  expect(answer.status).toBe(201);
+  expect(response.status).toBe(201);
   const line = await until('the run has ended', () => {
     go();
     return weir.lines.find(({ event, async }) => event === 'exchange' && async === true);
