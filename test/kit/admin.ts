@@ -1,5 +1,5 @@
-// The admin door with a real record behind it, in this process: for tests that look at what the door asks of the record.
-// Must stay true: every door that was opened is closed by `closeAdmins` after a test.
+// An admin server with a real log store, in this process, for tests that observe or replace its calls to the store.
+// Invariant: every server that was started is stopped by `closeAdmins` after a test.
 import { Admin, type AdminDeps } from '../../src/control/admin/admin.ts';
 import { TAIL_LIMITS, type TailLimits } from '../../src/control/admin/logs/live-tail.ts';
 import { Logger, type LineSink } from '../../src/core/logger.ts';
@@ -13,7 +13,7 @@ export interface OpenAdmin {
   readonly port: number;
   readonly admin: Admin;
   readonly logs: Logs;
-  /** What weir would have written about itself. */
+  /** Lines of weir's own log. */
   readonly said: string[];
   stop(): Promise<void>;
 }
@@ -22,14 +22,14 @@ export interface AdminOf {
   readonly args?: string[];
   readonly path?: string;
   readonly limits?: Partial<TailLimits>;
-  /** What the door is to see in the place of the record. */
+  /** Replaces the log store that the admin server gets. */
   readonly wrap?: (logs: Logs) => AdminDeps['logs'];
   readonly shown?: Partial<AdminDeps>;
 }
 
 type Store = NonNullable<AdminDeps['logs']>;
 
-/** The record, of which some answers are other ones. */
+/** The log store with some functions replaced. */
 export const changed = (logs: Logs, changes: Partial<Store>): Store => ({
   page: (query) => logs.page(query),
   after: (node, seq, limit) => logs.after(node, seq, limit),

@@ -1,4 +1,4 @@
-// Clients for tests: Node's own with raw headers kept, and a bare socket that sends what it is told.
+// Clients for tests: Node's HTTP client with raw headers, and a bare socket that sends bytes.
 import { once } from 'node:events';
 import { request, type Agent, type ClientRequest, type IncomingMessage } from 'node:http';
 import { connect, type Socket } from 'node:net';
@@ -22,7 +22,7 @@ export interface CallOptions {
   agent?: Agent | false;
 }
 
-/** Sends one request and reads its answer whole. The path goes out as it is. */
+/** Sends one request and reads the whole response. The path is sent unchanged. */
 export async function call(url: string, path: string, options: CallOptions = {}): Promise<Answer> {
   const req = begin(url, path, options);
   req.end(options.body);
@@ -39,7 +39,7 @@ export async function call(url: string, path: string, options: CallOptions = {})
   };
 }
 
-/** Begins a request whose body the test writes itself. */
+/** Begins a request. The test writes the body. */
 export function begin(
   url: string,
   path: string,
@@ -49,7 +49,7 @@ export function begin(
   return request({ hostname, port, path, method, headers, agent });
 }
 
-/** A bare socket: what was received so far, and waiting for more. */
+/** A bare socket that collects the received bytes as latin1 text. */
 export class RawClient {
   readonly socket: Socket;
   received = '';

@@ -72,7 +72,7 @@ export class KubeApi {
 
   async start(): Promise<this> {
     const tls = { key: readFileSync(fixture('server.key')), cert: readFileSync(fixture('ca.crt')) };
-    this.#server = createServer(tls, (req, res) => this.#answer(req, res));
+    this.#server = createServer(tls, (req, res) => this.#respond(req, res));
     this.#server.listen(this.port, '127.0.0.1');
     await once(this.#server, 'listening');
     this.port = (this.#server.address() as AddressInfo).port;
@@ -97,13 +97,13 @@ export class KubeApi {
   put(pod: PodObject): void {
     const type = this.#pods.has(pod.metadata.name) ? 'MODIFIED' : 'ADDED';
     this.#pods.set(pod.metadata.name, pod);
-    this.#tell(type, pod);
+    this.#emit(type, pod);
   }
 
   remove(name: string): void {
     const pod = this.#pods.get(name)!;
     this.#pods.delete(name);
-    this.#tell('DELETED', pod);
+    this.#emit('DELETED', pod);
   }
 
   /** Changes the list without an event. */
@@ -117,7 +117,7 @@ export class KubeApi {
     for (const res of this.#open.keys()) res.write(`${line}\n`);
   }
 
-  #tell(type: string, pod: PodObject): void {
+  #emit(type: string, pod: PodObject): void {
     const version = ++this.#version;
     const object = { ...pod, metadata: { ...pod.metadata, resourceVersion: String(version) } };
     this.#changes.push({ version, type, object });
@@ -125,7 +125,7 @@ export class KubeApi {
       if (isSelected(pod, selection)) res.write(`${JSON.stringify({ type, object })}\n`);
   }
 
-  #answer(req: IncomingMessage, res: ServerResponse): void {
+  #respond(req: IncomingMessage, res: ServerResponse): void {
     const url = new URL(req.url!, this.url);
     this.lastUrl = req.url!;
     const isWatch = url.searchParams.get('watch') === 'true';

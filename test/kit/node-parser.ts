@@ -1,8 +1,8 @@
-// What Node's own strict parser makes of bytes: the judge of the fast lane's head parser.
+// Node's own strict HTTP parser, as the reference for the fast lane's head parser.
 import { createServer, request, type IncomingMessage } from 'node:http';
 import { Duplex } from 'node:stream';
 
-/** One message as Node read it. */
+/** One message as parsed by Node. */
 export interface Read {
   method: string;
   url: string;
@@ -11,12 +11,12 @@ export interface Read {
   rawTrailers: string[];
 }
 
-/** A socket that plays bytes to whoever reads it, and keeps what is written. */
+/** A socket whose input is pushed by the test, and that collects what is written. */
 export class PlayedSocket extends Duplex {
   remoteAddress = '127.0.0.1';
   written = '';
   override _read(): void {
-    // All bytes are pushed by `play`.
+    // The test pushes all bytes.
   }
   override _write(chunk: Buffer, _: BufferEncoding, done: () => void): void {
     this.written += chunk.toString('latin1');
@@ -46,7 +46,7 @@ export class PlayedSocket extends Duplex {
   }
 }
 
-/** The requests that Node's server reads from `bytes`, and whether it refused anything in them. */
+/** The requests that Node's server parses from `bytes`, and whether it rejected any of them. */
 export async function readByNode(bytes: Buffer): Promise<{ requests: Read[]; isRefused: boolean }> {
   const requests: Read[] = [];
   let isRefused = false;
@@ -78,7 +78,7 @@ export async function readByNode(bytes: Buffer): Promise<{ requests: Read[]; isR
   return { requests, isRefused };
 }
 
-/** The answer that Node's client reads from `bytes`, or `undefined` where it refuses them. */
+/** The response that Node's client parses from `bytes`, or `undefined` if it rejects them. */
 export async function answerByNode(
   bytes: Buffer,
   method: string,
@@ -86,13 +86,13 @@ export async function answerByNode(
   (Omit<Read, 'method' | 'url'> & { status: number; reason: string; isComplete: boolean }) | undefined
 > {
   const socket = new PlayedSocket();
-  let answer: IncomingMessage | undefined;
+  let response: IncomingMessage | undefined;
   let body = '';
   let isRefused = false;
   const req = request({ method, createConnection: () => socket, maxHeaderSize: 64 * 1024 });
   req.on('error', () => (isRefused = true));
   req.on('response', (res) => {
-    answer = res;
+    response = res;
     res.on('data', (chunk: Buffer) => (body += chunk.toString('latin1')));
     res.on('error', () => undefined);
   });
@@ -100,20 +100,20 @@ export async function answerByNode(
   await settled();
   socket.push(bytes);
   await settled();
-  const isComplete = answer?.complete === true;
+  const isComplete = response?.complete === true;
   socket.destroy();
-  if (answer === undefined || isRefused) return undefined;
+  if (response === undefined || isRefused) return undefined;
   return {
-    status: answer.statusCode!,
-    reason: answer.statusMessage!,
-    rawHeaders: answer.rawHeaders,
+    status: response.statusCode!,
+    reason: response.statusMessage!,
+    rawHeaders: response.rawHeaders,
     body,
-    rawTrailers: answer.rawTrailers,
+    rawTrailers: response.rawTrailers,
     isComplete,
   };
 }
 
-/** Everything that was pushed has been read: streams work in ticks, of which a few turns of the loop hold all. */
+/** Waits a few turns of the event loop, until the streams have processed all pushed bytes. */
 export async function settled(): Promise<void> {
   for (let i = 0; i < 4; i++) await new Promise((resolve) => setImmediate(resolve));
 }

@@ -13,7 +13,7 @@ export interface PodShape {
   labels?: Record<string, string>;
   /** Restarts of the model's container. */
   restarts?: number;
-  /** Status of the Ready condition; undefined: there is no such condition. */
+  /** Status of the Ready condition. undefined: the pod has no such condition. */
   ready?: 'True' | 'False' | 'Unknown' | undefined;
   /** When the condition changed. The model's container has run since 08:04:11. */
   turned?: string;

@@ -1,4 +1,4 @@
-// A real Prometheus for tests, which scrapes one weir five times a second.
+// A real Prometheus for tests that scrapes one weir five times per second.
 import { mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -1,8 +1,8 @@
-// Lines into a record and questions to it, over HTTP, as users do it.
+// Posts log lines and searches records over the admin API.
 import { expect } from 'vitest';
 import { call } from './client.ts';
 
-/** An admin door, here or in another process. */
+/** An admin server, in this process or another. */
 export interface Door {
   readonly url: string;
 }
