@@ -209,10 +209,10 @@ describe('the external scaler for KEDA', () => {
     const byMean = keda.stream<{ result: boolean }>('StreamIsActive', { metric: 'concurrency' });
     // The stream is open on weir's side once a later call on the same connection is answered.
     expect(await keda.isActive()).toEqual({ result: false });
-    expect(pushed.got).toEqual([]);
+    expect(pushed.messages).toEqual([]);
     const waiting = predict(weir).catch(() => 'cut');
-    await until('both streams get a message', () => pushed.got.length > 0 && byMean.got.length > 0);
-    expect(pushed.got).toEqual([{ result: true }]);
+    await until('both streams get a message', () => pushed.messages.length > 0 && byMean.messages.length > 0);
+    expect(pushed.messages).toEqual([{ result: true }]);
     expect((await weir.page()).value('weir_queue_length{deployment_id="local"}')).toBe(1);
     pushed.cancel();
     await weir.stop('SIGKILL');
@@ -229,7 +229,10 @@ describe('the external scaler for KEDA', () => {
     expect(await keda.isActive()).toEqual({ result: false });
     const woken = await call(weir.url, '/production/wake', { method: 'POST' });
     expect([woken.status, woken.text]).toEqual([202, '{}']);
-    await until('both streams get a message', () => pushed.got.length === 1 && byMean.got.length === 1);
+    await until(
+      'both streams get a message',
+      () => pushed.messages.length === 1 && byMean.messages.length === 1,
+    );
     expect(await keda.isActive()).toEqual({ result: true });
     expect((await weir.page()).value('weir_replicas_desired{deployment_id="local"}')).toBe(1);
     // A wake is not a request: it does not wait, and no replica receives it.
@@ -258,7 +261,7 @@ describe('the external scaler for KEDA', () => {
       body: '{"model_input": {}}',
     });
     expect(accepted).toBe(201);
-    await until('the stream gets a message', () => pushed.got.length === 1);
+    await until('the stream gets a message', () => pushed.messages.length === 1);
     expect(await scaleOf(weir)).toMatchObject({ desired: 1, in_flight: 1, async_counted: 1 });
   });
 
@@ -278,7 +281,7 @@ describe('the external scaler for KEDA', () => {
     const pushed = keda.stream<{ result: boolean }>('StreamIsActive');
     expect(await keda.isActive()).toEqual({ result: false });
     const first = predict(weir);
-    await until('the stream gets a message', () => pushed.got.length === 1);
+    await until('the stream gets a message', () => pushed.messages.length === 1);
     expect(await keda.metrics({}, 'm')).toMatchObject({ metricValues: [{ metricValue: 1 }] });
     const pod = await startReplica((_, res) => res.end('served'), model.port);
     expect((await first).text).toBe('served');
@@ -288,7 +291,7 @@ describe('the external scaler for KEDA', () => {
     expect(await keda.metrics({}, 'm')).toMatchObject({ metricValues: [{ metricValue: 0 }] });
     await pod.close();
     const second = predict(weir).catch(() => 'cut');
-    await until('the stream gets the next message', () => pushed.got.length === 2);
+    await until('the stream gets the next message', () => pushed.messages.length === 2);
     await weir.stop('SIGKILL');
     await second;
   });
@@ -300,7 +303,7 @@ describe('the external scaler for KEDA', () => {
     const running = predict(weir);
     await until('it is in flight', () => held.length === 1);
     const pushed = keda.stream<{ result: boolean }>('StreamIsActive', { metric: 'concurrency' });
-    await until('the stream gets a message', () => pushed.got.length === 1);
+    await until('the stream gets a message', () => pushed.messages.length === 1);
     release();
     await running;
   });
@@ -310,8 +313,8 @@ describe('the external scaler for KEDA', () => {
     const weir = await startWeir(['--replica', replica.url, ...SCALER]);
     keda = new Keda(weir.scalerPort);
     const specs = keda.stream('StreamMetricSpec', { metric: 'concurrency' });
-    await until('the stream gets a message', () => specs.got.length === 1);
-    expect(specs.got[0]).toEqual(await keda.metricSpec({ metric: 'concurrency' }));
+    await until('the stream gets a message', () => specs.messages.length === 1);
+    expect(specs.messages[0]).toEqual(await keda.metricSpec({ metric: 'concurrency' }));
   });
 
   it('refuses invalid metadata with INVALID_ARGUMENT and a message in every call', async () => {
@@ -328,7 +331,7 @@ describe('the external scaler for KEDA', () => {
     await expect(keda.metrics(bad, 'x')).rejects.toMatchObject(refused);
     for (const method of ['StreamIsActive', 'StreamMetricSpec'] as const) {
       const stream = keda.stream(method, bad);
-      const problem = await until(`${method} ends`, () => stream.problem());
+      const problem = await until(`${method} ends`, () => stream.error());
       expect(problem).toMatchObject(refused);
     }
   });
@@ -339,9 +342,9 @@ describe('the external scaler for KEDA', () => {
     for (const name of ['a', 'b', 'c']) api.put(podObject({ name }));
     // A pending pod and a pod that is not ready count too. A pod that is being deleted does not.
     api.put(podObject({ name: 'd', isPending: true }));
-    api.put(podObject({ name: 'e', ready: 'False', turned: '2026-11-20T09:00:00Z' }));
+    api.put(podObject({ name: 'e', ready: 'False', readySince: '2026-11-20T09:00:00Z' }));
     api.put(podObject({ name: 'f', isDeleting: true }));
-    api.isMute = true;
+    api.isHanging = true;
     const weir = await startWeir([
       '--replica',
       replica.url,
@@ -363,11 +366,11 @@ describe('the external scaler for KEDA', () => {
     // Activity is pushed even before the pods are counted.
     const pushed = keda.stream<{ result: boolean }>('StreamIsActive');
     const running = predict(weir);
-    await until('the stream gets a message', () => pushed.got.length === 1 && held.length === 1);
+    await until('the stream gets a message', () => pushed.messages.length === 1 && held.length === 1);
     release();
     await running;
 
-    api.isMute = false;
+    api.isHanging = false;
     await until('the pods are counted', async () => (await scaleOf(weir))['desired'] === 5);
     await weir.expectMetric('weir_replicas_desired{deployment_id="local"}', 5);
     expect(await keda.metrics({}, 'm')).toMatchObject({ metricValues: [{ metricValueFloat: 5 }] });
@@ -381,10 +384,10 @@ describe('the external scaler for KEDA', () => {
     keda = new Keda(weir.scalerPort);
     const stream = keda.stream('StreamIsActive', { metric: 'concurrency' });
     const running = predict(weir);
-    await until('it is in flight', () => held.length === 1 && stream.got.length === 1);
+    await until('it is in flight', () => held.length === 1 && stream.messages.length === 1);
     const ended = weir.stop();
     await until('the stream has ended', () => stream.hasEnded());
-    expect(stream.problem()).toBeUndefined();
+    expect(stream.error()).toBeUndefined();
     expect(held).toHaveLength(1);
     release();
     expect((await running).text).toBe('ok');

@@ -9,7 +9,7 @@ import OpenAI from 'openai';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { call, RawClient, type Answer } from '../kit/client.ts';
 import { folder, removeFolders, write } from '../kit/folder.ts';
-import { recordsIn, requestIn } from '../kit/record-files.ts';
+import { recordsIn, expectRequestRecord } from '../kit/stored-records.ts';
 import { freePort } from '../kit/port.ts';
 import { closeReplicas, startReplica, whole } from '../kit/replica.ts';
 import { until } from '../kit/until.ts';
@@ -72,8 +72,8 @@ describe('body capture in front of a language model', () => {
       .withResponse();
     let text = '';
     for await (const chunk of stream) text += chunk.choices[0]?.delta.content ?? '';
-    const record = await requestIn(data, response.headers.get(ID)!);
-    expect(record.says).toMatchObject({
+    const record = await expectRequestRecord(data, response.headers.get(ID)!);
+    expect(record.fields).toMatchObject({
       model: 'weir-ngram',
       input_tokens: 5,
       output_tokens: 12,
@@ -92,15 +92,15 @@ describe('body capture in front of a language model', () => {
     });
     // A chat that is not streamed, over the same connection pool.
     const plain = await client.chat.completions.create({ ...ask, messages }).withResponse();
-    const second = await requestIn(data, plain.response.headers.get(ID)!);
+    const second = await expectRequestRecord(data, plain.response.headers.get(ID)!);
     expect(JSON.parse(second.response!)).toEqual(plain.data);
-    expect(second.says).toMatchObject({ output_tokens: 12, model: 'weir-ngram' });
+    expect(second.fields).toMatchObject({ output_tokens: 12, model: 'weir-ngram' });
     // The bodies of other routes are not stored.
     const other = await client.completions.create({ ...ask, prompt: 'the water' }).withResponse();
-    const third = await requestIn(data, other.response.headers.get(ID)!);
+    const third = await expectRequestRecord(data, other.response.headers.get(ID)!);
     expect(third).toMatchObject({ request: undefined, response: undefined, status: 200 });
-    expect(third.says).not.toHaveProperty('has_bodies');
-    expect(third.says).not.toHaveProperty('model');
+    expect(third.fields).not.toHaveProperty('has_bodies');
+    expect(third.fields).not.toHaveProperty('model');
   });
 
   it('stores no bodies of a request with x-portkey-debug: false', async () => {
@@ -113,8 +113,8 @@ describe('body capture in front of a language model', () => {
       const response = await call(weir.url, path, { method, headers: sent, body });
       ids.push(idOf(response));
     }
-    const records = await Promise.all(ids.map((id) => requestIn(data, id)));
-    expect(records.map(({ says }) => says['has_bodies'])).toEqual([
+    const records = await Promise.all(ids.map((id) => expectRequestRecord(data, id)));
+    expect(records.map(({ fields }) => fields['has_bodies'])).toEqual([
       undefined,
       undefined,
       undefined,
@@ -136,11 +136,11 @@ describe('body capture in front of a language model', () => {
     };
     const ids = [await submit({}), await submit({ 'x-portkey-debug': 'false' })];
     const [open, closed] = await Promise.all(
-      ids.map((id) => requestIn(data, id, ({ says }) => says['async'] === true)),
+      ids.map((id) => expectRequestRecord(data, id, ({ fields }) => fields['async'] === true)),
     );
     expect(open!.request).toBe('{"prompt":"the river","max_tokens":3,"seed":1}');
     expect(JSON.parse(open!.response!)).toMatchObject({ tokens: 3 });
-    expect(open!.says['async_wait_ms']).toBeGreaterThanOrEqual(0);
+    expect(open!.fields['async_wait_ms']).toBeGreaterThanOrEqual(0);
     expect(closed).toMatchObject({ request: undefined, response: undefined });
   });
 });
@@ -166,7 +166,7 @@ describe('body capture in front of a server', () => {
     for (const path of paths) {
       const response = await call(weir.url, path, { ...json({ path }), agent });
       expect(response.text).toBe(`POST ${path} ${JSON.stringify({ path })}`);
-      const record = await requestIn(data, idOf(response));
+      const record = await expectRequestRecord(data, idOf(response));
       expect(record.request).toBe(path.startsWith('/full/') ? JSON.stringify({ path }) : undefined);
     }
     agent.destroy();
@@ -179,10 +179,10 @@ describe('body capture in front of a server', () => {
     expect(received.indexOf('/plain/a')).toBeLessThan(received.indexOf('POST /full/b'));
     raw.socket.destroy();
     const kept = await until('all three are stored', () => {
-      const records = recordsIn(data).filter(({ says }) => /[abc]$/.test(String(says['path'])));
+      const records = recordsIn(data).filter(({ fields }) => /[abc]$/.test(String(fields['path'])));
       return records.length === 3 && records;
     });
-    expect(kept.filter(({ request }) => request !== undefined).map(({ says }) => says['path'])).toEqual([
+    expect(kept.filter(({ request }) => request !== undefined).map(({ fields }) => fields['path'])).toEqual([
       '/full/b',
     ]);
   });
@@ -191,13 +191,13 @@ describe('body capture in front of a server', () => {
     const replica = await echo();
     const weir = await start(replica.url, { capture: 'full', max_body: '1KiB' });
     const compressed = await call(weir.url, '/gzip', { ...json({ token: SECRET }) });
-    const record = await requestIn(data, idOf(compressed));
+    const record = await expectRequestRecord(data, idOf(compressed));
     expect(record.response).toMatch(/^POST \/gzip \{"token":/);
     for (const text of [record.request, record.response]) expect(text).not.toContain(SECRET);
     const long = await call(weir.url, '/long', { method: 'POST', body: 'x'.repeat(500_000) });
     expect(long.body.length).toBe(500_000 + 'POST /long '.length);
-    const cut = await requestIn(data, idOf(long));
-    expect(cut.says).toMatchObject({ request_body: 'cut', response_body: 'cut', request_bytes: 500_000 });
+    const cut = await expectRequestRecord(data, idOf(long));
+    expect(cut.fields).toMatchObject({ request_body: 'cut', response_body: 'cut', request_bytes: 500_000 });
     expect(cut.request).toHaveLength(1024);
     expect(cut.response).toHaveLength(1024);
   });
@@ -215,10 +215,10 @@ describe('body capture in front of a server', () => {
     await raw.expectReceived('so far');
     raw.socket.destroy();
     const left = await until('the request of the client that disconnected is stored', () =>
-      recordsIn(data).find(({ says }) => says['path'] === '/hangs'),
+      recordsIn(data).find(({ fields }) => fields['path'] === '/hangs'),
     );
     expect(left).toMatchObject({ request: 'half', response: 'so far' });
-    expect(left.says['cause']).toBe('client_gone');
+    expect(left.fields['cause']).toBe('client_gone');
     expect(recordsIn(data).some(({ requestId }) => requestId === idOf(silent))).toBe(false);
   });
 
@@ -233,9 +233,9 @@ describe('body capture in front of a server', () => {
     const weir = await start(replica.url, { capture: 'full' }, '--proxy-retry-methods=POST');
     const response = await call(weir.url, '/x', { method: 'POST', body: 'once' });
     expect(response.text).toBe('fine: once');
-    const record = await requestIn(data, idOf(response));
+    const record = await expectRequestRecord(data, idOf(response));
     expect(record).toMatchObject({ request: 'once', response: 'fine: once' });
-    expect(record.says).toMatchObject({ attempts: 2, retries: 1 });
+    expect(record.fields).toMatchObject({ attempts: 2, retries: 1 });
   });
 
   it('stores a stream that reports an error after its 200 with level ERROR, and error searches find it', async () => {
@@ -260,17 +260,17 @@ describe('body capture in front of a server', () => {
       'all three are stored',
       () =>
         recordsIn(data, 'kind:request').length === 3 &&
-        recordsIn(data, 'kind:request').find(({ says }) => says['path'] === '/fine'),
+        recordsIn(data, 'kind:request').find(({ fields }) => fields['path'] === '/fine'),
     );
     // The last event counts even if no blank line follows.
-    expect(fine).toMatchObject({ severity: 9, says: { input_tokens: 1 } });
+    expect(fine).toMatchObject({ severity: 9, fields: { input_tokens: 1 } });
     for (const query of ['level>=error', '"engine died"', 'response_error:"engine died"']) {
-      const paths = recordsIn(data, `kind:request ${query}`).map(({ says }) => says['path']);
+      const paths = recordsIn(data, `kind:request ${query}`).map(({ fields }) => fields['path']);
       expect([query, new Set(paths)]).toEqual([query, new Set(['/breaks', '/error'])]);
     }
     const [error] = recordsIn(data, 'path:/error');
     expect(error).toMatchObject({ status: 200, message: 'GET /error 200 stream error: engine died' });
-    expect(error!.says).toMatchObject({ response_error_type: 'internal_error', is_assembled: false });
+    expect(error!.fields).toMatchObject({ response_error_type: 'internal_error', is_assembled: false });
   });
 
   it('stores only the one route whose capture is on', async () => {
@@ -278,10 +278,10 @@ describe('body capture in front of a server', () => {
     const weir = await start(replica.url, { capture: 'off', routes: [{ path: '/kept', capture: 'full' }] });
     const ids = [];
     for (const path of ['/a', '/kept/b', '/c']) ids.push(idOf(await call(weir.url, path)));
-    expect(await requestIn(data, ids[1]!)).toMatchObject({ response: 'GET /kept/b ' });
+    expect(await expectRequestRecord(data, ids[1]!)).toMatchObject({ response: 'GET /kept/b ' });
     // Requests are stored in order: once this one is stored, the others would be too.
     const last = idOf(await call(weir.url, '/kept/d'));
-    await requestIn(data, last);
+    await expectRequestRecord(data, last);
     expect(recordsIn(data).map(({ requestId }) => requestId)).toEqual([ids[1], last]);
     expect((await weir.page()).value('weir_log_bodies_skipped_total')).toBe(0);
   });

@@ -8,7 +8,7 @@ import { expectEvent, eventsOf } from '../kit/events.ts';
 import { folder, removeFolders } from '../kit/folder.ts';
 import { answering, linesOf, Receiver } from '../kit/otlp-receiver.ts';
 import { isMissing } from '../kit/program.ts';
-import { messages, post, search } from '../kit/record.ts';
+import { messages, post, search } from '../kit/log-api.ts';
 import { RedisServer } from '../kit/redis.ts';
 import { closeReplicas, startReplica } from '../kit/replica.ts';
 import { EventClient } from '../kit/sse.ts';

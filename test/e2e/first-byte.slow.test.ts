@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { RawClient } from '../kit/client.ts';
 import { folder, removeFolders } from '../kit/folder.ts';
 import { closeH2, startH2Replica } from '../kit/h2.ts';
-import { search } from '../kit/record.ts';
+import { search } from '../kit/log-api.ts';
 import { closeReplicas, startRawReplica, startReplica, type Replica } from '../kit/replica.ts';
 import { closeGrpc, TestClient } from '../kit/test-service.ts';
 import { until } from '../kit/until.ts';

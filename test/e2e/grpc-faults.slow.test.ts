@@ -9,9 +9,9 @@ import {
   frame,
   H2Socket,
   hpack,
-  justStatus,
+  respondStatus,
   startH2Replica,
-  startRawReplica,
+  startFrameReplica,
 } from '../kit/h2.ts';
 import { closeReplicas, startReplica } from '../kit/replica.ts';
 import { closeGrpc, startGrpcReplica, TestClient, type Message } from '../kit/test-service.ts';
@@ -263,7 +263,7 @@ describe('a gRPC replica', () => {
       'reset_midway',
       '',
     ],
-    ['an unknown status', (s) => justStatus(s, 99), status.UNKNOWN, 'ok', ''],
+    ['an unknown status', (s) => respondStatus(s, 99), status.UNKNOWN, 'ok', ''],
   ];
 
   it.each(endings)('fails a call with a status and its id: %s', async (_, serve, code, cause, detail) => {
@@ -280,7 +280,7 @@ describe('a gRPC replica', () => {
   });
 
   it('fails every call of the connection with the reason if a trailer exceeds 64 KiB', async () => {
-    const replica = await startRawReplica((stream) => {
+    const replica = await startFrameReplica((stream) => {
       // The first response is to the health check.
       if (answered++ === 0) return frame(1, 5, stream, hpack(...RESPONSE_HEAD, ['grpc-status', '12']));
       if (answered === 2) return frame(1, 4, stream, hpack(...RESPONSE_HEAD));
@@ -321,7 +321,7 @@ describe('a gRPC replica', () => {
 
   it('refuses a stream, and another replica gets the call', async () => {
     const busy = await startH2Replica((stream) => stream.close(7));
-    const free = await startH2Replica((stream) => justStatus(stream, 0));
+    const free = await startH2Replica((stream) => respondStatus(stream, 0));
     const weir = await startWeir(['--replica', busy.url, '--replica', free.url]);
     const client = new TestClient(weir.port);
     for (let i = 0; i < 4; i++) {
@@ -335,7 +335,7 @@ describe('a gRPC replica', () => {
   it('finishes its running call after GOAWAY, and the next call gets a new connection', async () => {
     let first: Parameters<Parameters<typeof startH2Replica>[0]>[0] | undefined;
     const replica = await startH2Replica((stream) => {
-      if (first !== undefined) return justStatus(stream, 0);
+      if (first !== undefined) return respondStatus(stream, 0);
       first = stream;
       stream.session!.close();
       return undefined;
@@ -347,7 +347,7 @@ describe('a gRPC replica', () => {
     // The GOAWAY is sent before this call.
     const two = await client.unary('emptyCall').outcome;
     expect(await weir.expectExchange(two.id)).toMatchObject({ status: 0, cause: 'ok' });
-    justStatus(first!, 5);
+    respondStatus(first!, 5);
     expect((await one.outcome).code).toBe(5);
     await expectNoCalls(weir);
   });
@@ -357,7 +357,7 @@ describe('a gRPC replica', () => {
     const replica = await startH2Replica(
       (stream) => {
         open.add(stream);
-        if (open.size === 3) for (const one of open) justStatus(one as typeof stream, 0);
+        if (open.size === 3) for (const one of open) respondStatus(one as typeof stream, 0);
       },
       { maxConcurrentStreams: 1 },
     );
@@ -381,7 +381,7 @@ describe('a gRPC replica', () => {
     ];
     it.each(pages)('responds with %s, and weir continues', async (_, metadata) => {
       let count = 0;
-      const replica = await startRawReplica((stream) => {
+      const replica = await startFrameReplica((stream) => {
         // The first response is to the health check.
         const more = count++ === 0 ? [] : metadata;
         return frame(1, 5, stream, hpack(...RESPONSE_HEAD, ['grpc-status', '12'], ...more));
@@ -445,7 +445,7 @@ describe('a gRPC replica', () => {
     const first = Buffer.concat([Buffer.from([0, 0, 0x01, 0xd4, 0xc0]), part.subarray(5)]);
     let called = 0;
     let isRead = false;
-    const replica = await startRawReplica(
+    const replica = await startFrameReplica(
       (stream) => {
         // The first response is to the health check.
         if (called++ === 0) return frame(1, 5, stream, hpack(...RESPONSE_HEAD, ['grpc-status', '12']));
@@ -479,7 +479,7 @@ describe('a gRPC replica', () => {
     ['messages', true],
   ])('serves thousands of calls with %s on one connection', async (_, hasMessages) => {
     const replica = await startH2Replica((stream) => {
-      if (!hasMessages) return justStatus(stream, 5);
+      if (!hasMessages) return respondStatus(stream, 5);
       stream.respond(HEADERS, { waitForTrailers: true });
       stream.on('wantTrailers', () => stream.sendTrailers({ 'grpc-status': '0' }));
       stream.end(Buffer.alloc(5));
@@ -506,7 +506,7 @@ describe('a gRPC replica', () => {
   it('gets few connections if it accepts no streams', async () => {
     let isFull = false;
     const NO_STREAMS = Buffer.from([0, 3, 0, 0, 0, 0]);
-    const replica = await startRawReplica(
+    const replica = await startFrameReplica(
       (stream) => frame(1, 5, stream, hpack([':status', '200'], ['grpc-status', '12'])),
       () => (isFull ? NO_STREAMS : Buffer.alloc(0)),
     );

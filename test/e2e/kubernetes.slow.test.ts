@@ -65,7 +65,7 @@ describe('pods by a selector', () => {
     api.put(podObject({ name: 'b' }));
     await weir.expectMetric(ACTIVE, 2);
     await weir.expectMetric(readiness('unknown'), 0);
-    api.put(podObject({ name: 'b', ready: 'False', turned: '2026-11-20T09:00:00Z' }));
+    api.put(podObject({ name: 'b', ready: 'False', readySince: '2026-11-20T09:00:00Z' }));
     await weir.expectMetric(readiness('false'), 1);
     await weir.expectMetric(STARTING, 0);
     api.put(podObject({ name: 'b', restarts: 1 }));
@@ -86,7 +86,7 @@ describe('pods by a selector', () => {
     api.put(podObject({ name: 'a' }));
     const weir = await startSelector();
     await isWatched(weir);
-    api.cut();
+    api.dropWatches();
     api.put(podObject({ name: 'a', restarts: 1 }));
     await weir.expectMetric(RESTARTS, 1);
     await until('it watches again', () => api.openWatches === 1);
@@ -98,16 +98,16 @@ describe('pods by a selector', () => {
     api.put(podObject({ name: 'a' }));
     const weir = await startSelector();
     await isWatched(weir);
-    api.putInSilence(podObject({ name: 'a', restarts: 4 }));
-    api.oldest = 1002;
-    api.cut();
+    api.putWithoutEvent(podObject({ name: 'a', restarts: 4 }));
+    api.oldestVersion = 1002;
+    api.dropWatches();
     await weir.expectMetric(RESTARTS, 4);
     await until('it watches again', () => api.openWatches === 1);
     expect(api.lists).toBe(2);
 
-    api.putInSilence(podObject({ name: 'a', restarts: 5 }));
+    api.putWithoutEvent(podObject({ name: 'a', restarts: 5 }));
     api.refuse = { watch: 410 };
-    api.cut();
+    api.dropWatches();
     await weir.expectMetric(RESTARTS, 5);
     api.refuse = {};
     await until('it watches again', () => api.openWatches === 1);
@@ -126,8 +126,8 @@ describe('pods by a selector', () => {
       '{"type":"ADDED","object":null}',
       '{"type":"X"}',
     ])
-      api.say(line);
-    api.say('{"type":"MODIFIED","object":{"metadata":{"uid":7},"status":"?"}}');
+      api.sendRaw(line);
+    api.sendRaw('{"type":"MODIFIED","object":{"metadata":{"uid":7},"status":"?"}}');
     api.put(podObject({ name: 'a', restarts: 1 }));
     await weir.expectMetric(RESTARTS, 1);
   });
@@ -162,10 +162,10 @@ describe('an API server that fails', () => {
 
   it('is asked again after it did not respond', async () => {
     api.put(podObject({ name: 'a', restarts: 3 }));
-    api.isMute = true;
+    api.isHanging = true;
     const weir = await startSelector('--kubernetes-request-timeout=200ms');
     await until('it has asked twice', () => api.lists >= 2);
-    api.isMute = false;
+    api.isHanging = false;
     await weir.expectMetric(RESTARTS, 3);
     expect(await warnings(weir)).toMatchObject([
       { problem: 'no response from the API server within kubernetes.request_timeout' },
@@ -203,7 +203,7 @@ describe('an API server that fails', () => {
     api.refuse = { watch: 403 };
     const weir = await startSelector();
     await weir.expectMetric(RESTARTS, 3);
-    api.putInSilence(podObject({ name: 'a', restarts: 4 }));
+    api.putWithoutEvent(podObject({ name: 'a', restarts: 4 }));
     await weir.expectMetric(RESTARTS, 4);
     expect(await warnings(weir)).toMatchObject([{ problem: 'the API server returned 403' }]);
   });
@@ -223,7 +223,7 @@ describe('an API server that fails', () => {
   });
 
   it('is not used after max_age: replicas are counted by probes, and there are no restarts', async () => {
-    api.put(podObject({ name: 'a', restarts: 3, ready: 'False', turned: '2026-11-20T08:00:01Z' }));
+    api.put(podObject({ name: 'a', restarts: 3, ready: 'False', readySince: '2026-11-20T08:00:01Z' }));
     const weir = await startSelector('--kubernetes-max-age=300ms');
     await weir.expectMetric(ACTIVE, 0);
     await api.stop();

@@ -20,7 +20,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { call } from '../kit/client.ts';
 import { folder, removeFolders } from '../kit/folder.ts';
-import { messages, search, type Log } from '../kit/record.ts';
+import { messages, search, type Log } from '../kit/log-api.ts';
 import { closeReplicas, startReplica, type Replica } from '../kit/replica.ts';
 import { until } from '../kit/until.ts';
 import { startWeir, stopAll, type StartOptions, type Weir } from '../kit/weir.ts';

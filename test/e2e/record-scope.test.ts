@@ -6,7 +6,7 @@ import { afterEach, expect, it } from 'vitest';
 import { begin, call } from '../kit/client.ts';
 import { expectEvent } from '../kit/events.ts';
 import { folder, removeFolders } from '../kit/folder.ts';
-import { search, type Log } from '../kit/record.ts';
+import { search, type Log } from '../kit/log-api.ts';
 import { closeReplicas, startReplica } from '../kit/replica.ts';
 import { until } from '../kit/until.ts';
 import { startWeir, stopAll, type Weir } from '../kit/weir.ts';

@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { afterEach, describe, expect, it } from 'vitest';
 import { folder, removeFolders } from '../kit/folder.ts';
 import { closeReplicas, startReplica } from '../kit/replica.ts';
-import { StandIn } from '../kit/stand-in.ts';
+import { FakeNvidiaSmi } from '../kit/fake-nvidia-smi.ts';
 import { until } from '../kit/until.ts';
 import { startWeir, stopAll, type Weir } from '../kit/weir.ts';
 
@@ -46,7 +46,7 @@ const NO_PROBES = '--pool-probe-interval=1h';
 
 describe('two replicas on one GPU', () => {
   async function start() {
-    const standIn = new StandIn('h100-shared');
+    const standIn = new FakeNvidiaSmi('h100-shared');
     const [first, second] = [await startProcess(), await startProcess()];
     standIn.replace({
       pid0: first.child.pid!,
@@ -112,7 +112,7 @@ describe('two replicas on one GPU', () => {
 });
 
 it('reports memory of processes and utilization of a GPU that shares the memory of the host', async () => {
-  const standIn = new StandIn('gb10');
+  const standIn = new FakeNvidiaSmi('gb10');
   const { child, port } = await startProcess();
   standIn.replace({ pid0: child.pid! });
   const weir = await startWeir(

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { catalogue } from '../../src/core/errors.ts';
 import { call } from '../kit/client.ts';
 import { closeReplicas, startReplica } from '../kit/replica.ts';
-import { StandIn } from '../kit/stand-in.ts';
+import { FakeNvidiaSmi } from '../kit/fake-nvidia-smi.ts';
 import { until } from '../kit/until.ts';
 import { startWeir, type Weir } from '../kit/weir.ts';
 
@@ -53,7 +53,7 @@ const golden = {
 it('has series of every family of the contract, with its labels, for a supervised replica with two GPUs', async () => {
   const free = await startReplica(() => undefined);
   await free.close();
-  const standIn = new StandIn('h100x2');
+  const standIn = new FakeNvidiaSmi('h100x2');
   const source = `require('node:http').createServer((_, res) => res.end('x')).listen(${free.port}, '127.0.0.1')`;
   const weir = await startWeir(
     [

@@ -1,5 +1,5 @@
 // Lifecycle events, found by searches at the admin server.
-import { search, type Log } from './record.ts';
+import { search, type Log } from './log-api.ts';
 import { until } from './until.ts';
 
 /** A record of kind `event`. */

@@ -78,7 +78,7 @@ export async function startH2Replica(
 }
 
 /** Ends a call with only a status. */
-export const justStatus = (stream: ServerHttp2Stream, status: number): void =>
+export const respondStatus = (stream: ServerHttp2Stream, status: number): void =>
   stream.respond(
     { ':status': 200, 'content-type': 'application/grpc', 'grpc-status': String(status) },
     { endStream: true },
@@ -102,7 +102,7 @@ export function frame(
 const SETTINGS_TYPE = 4;
 const HEADERS_TYPE = 1;
 
-export interface RawReplica {
+export interface FrameReplica {
   readonly url: string;
   /** Connections so far. */
   connections: number;
@@ -112,11 +112,11 @@ export interface RawReplica {
  * A replica that sends single frames: `respond` returns the bytes to send after the HEADERS of each call, `settings`
  * the payload of SETTINGS for a new connection, and `onFrame` is called for every received frame.
  */
-export async function startRawReplica(
+export async function startFrameReplica(
   respond: (stream: number, socket: Socket) => Buffer,
   settings: () => Buffer = () => Buffer.alloc(0),
   onFrame: (frame: Frame, socket: Socket) => void = () => undefined,
-): Promise<RawReplica> {
+): Promise<FrameReplica> {
   const server = createTcpServer((socket) => {
     replica.connections++;
     sockets.add(socket);

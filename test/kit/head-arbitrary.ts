@@ -87,7 +87,7 @@ const framings = mostly<readonly [lines: string, body: string]>(
 ); // prettier-ignore
 
 /** A response, with interim ones before it. `closes`: its connection ends after it. */
-export const byteAnswer = fc
+export const byteResponse = fc
   .tuple(
     fc.array(interim, { maxLength: 2 }),
     version,

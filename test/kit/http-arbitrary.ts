@@ -175,7 +175,7 @@ const status = fc.oneof(
 );
 
 /** One response as bytes (latin1). */
-export const answerText = fc
+export const responseText = fc
   .tuple(
     fc.oneof(
       { weight: 9, arbitrary: fc.constant('HTTP/1.1') },

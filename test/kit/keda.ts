@@ -36,9 +36,9 @@ const ref = (scalerMetadata: Record<string, string>) => ({
 });
 
 /** A stream of responses. */
-export interface Pushed<T> {
-  readonly got: T[];
-  readonly problem: () => ServiceError | undefined;
+export interface ScalerStream<T> {
+  readonly messages: T[];
+  readonly error: () => ServiceError | undefined;
   /** True once weir has ended the stream, with or without an error. */
   readonly hasEnded: () => boolean;
   cancel(): void;
@@ -76,15 +76,18 @@ export class Keda {
     return this.#call(this.#health, 'Check', { service });
   }
 
-  stream<T>(method: 'StreamIsActive' | 'StreamMetricSpec', metadata: Record<string, string> = {}): Pushed<T> {
-    const got: T[] = [];
-    let problem: ServiceError | undefined;
+  stream<T>(
+    method: 'StreamIsActive' | 'StreamMetricSpec',
+    metadata: Record<string, string> = {},
+  ): ScalerStream<T> {
+    const messages: T[] = [];
+    let failure: ServiceError | undefined;
     let hasEnded = false;
     const stream = this.#scaler[method]!(ref(metadata)) as ClientReadableStream<T>;
-    stream.on('data', (one: T) => got.push(one));
-    stream.on('error', (error: ServiceError) => (problem = error));
+    stream.on('data', (one: T) => messages.push(one));
+    stream.on('error', (error: ServiceError) => (failure = error));
     stream.on('end', () => (hasEnded = true));
-    return { got, problem: () => problem, hasEnded: () => hasEnded, cancel: () => stream.cancel() };
+    return { messages, error: () => failure, hasEnded: () => hasEnded, cancel: () => stream.cancel() };
   }
 
   close(): void {

@@ -45,11 +45,11 @@ export class KubeApi {
   /** Responds with this status to all requests of a kind. */
   refuse: { list?: number; watch?: number } = {};
   /** Never responds to lists. */
-  isMute = false;
+  isHanging = false;
   /** Responds to lists with this text. */
   garbage: string | undefined;
   /** A watch from a version below this gets 410 Gone in its stream. */
-  oldest = 0;
+  oldestVersion = 0;
   #version = 1000;
   readonly #pods = new Map<string, PodObject>();
   readonly #changes: Change[] = [];
@@ -90,7 +90,7 @@ export class KubeApi {
   }
 
   /** Closes the connections of all watches. */
-  cut(): void {
+  dropWatches(): void {
     for (const res of this.#open.keys()) res.destroy();
   }
 
@@ -107,13 +107,13 @@ export class KubeApi {
   }
 
   /** Changes the list without an event. */
-  putInSilence(pod: PodObject): void {
+  putWithoutEvent(pod: PodObject): void {
     this.#pods.set(pod.metadata.name, pod);
     this.#version++;
   }
 
   /** Sends a line to every watch. */
-  say(line: string): void {
+  sendRaw(line: string): void {
     for (const res of this.#open.keys()) res.write(`${line}\n`);
   }
 
@@ -150,7 +150,7 @@ export class KubeApi {
       label: url.searchParams.get('labelSelector') ?? undefined,
     };
     if (isWatch) return this.#stream(Number(url.searchParams.get('resourceVersion')), selection, res);
-    if (this.isMute) return;
+    if (this.isHanging) return;
     if (this.garbage !== undefined) return send(200, this.garbage);
     send(200, {
       kind: 'PodList',
@@ -163,8 +163,8 @@ export class KubeApi {
   #stream(from: number, selection: Selection, res: ServerResponse): void {
     res.writeHead(200, { 'content-type': 'application/json', 'transfer-encoding': 'chunked' });
     res.flushHeaders();
-    if (from < this.oldest) {
-      const object = status(410, 'Expired', `too old resource version: ${from} (${this.oldest})`);
+    if (from < this.oldestVersion) {
+      const object = status(410, 'Expired', `too old resource version: ${from} (${this.oldestVersion})`);
       res.end(`${JSON.stringify({ type: 'ERROR', object })}\n`);
       return;
     }

@@ -3,7 +3,7 @@ import { createServer, request, type IncomingMessage } from 'node:http';
 import { Duplex } from 'node:stream';
 
 /** One message as parsed by Node. */
-export interface Read {
+export interface ParsedMessage {
   method: string;
   url: string;
   rawHeaders: string[];
@@ -12,7 +12,7 @@ export interface Read {
 }
 
 /** A socket whose input is pushed by the test, and that collects what is written. */
-export class PlayedSocket extends Duplex {
+export class ScriptedSocket extends Duplex {
   remoteAddress = '127.0.0.1';
   written = '';
   override _read(): void {
@@ -47,13 +47,15 @@ export class PlayedSocket extends Duplex {
 }
 
 /** The requests that Node's server parses from `bytes`, and whether it rejected any of them. */
-export async function readByNode(bytes: Buffer): Promise<{ requests: Read[]; isRefused: boolean }> {
-  const requests: Read[] = [];
+export async function parseRequestsWithNode(
+  bytes: Buffer,
+): Promise<{ requests: ParsedMessage[]; isRefused: boolean }> {
+  const requests: ParsedMessage[] = [];
   let isRefused = false;
   const server = createServer({ insecureHTTPParser: false, maxHeaderSize: 64 * 1024 });
   server.maxHeadersCount = 0;
   server.on('request', (req, res) => {
-    const read: Read = {
+    const read: ParsedMessage = {
       method: req.method!,
       url: req.url!,
       rawHeaders: req.rawHeaders,
@@ -70,7 +72,7 @@ export async function readByNode(bytes: Buffer): Promise<{ requests: Read[]; isR
     isRefused = true;
     socket.destroy();
   });
-  const socket = new PlayedSocket();
+  const socket = new ScriptedSocket();
   server.emit('connection', socket);
   socket.push(bytes);
   await settled();
@@ -79,13 +81,14 @@ export async function readByNode(bytes: Buffer): Promise<{ requests: Read[]; isR
 }
 
 /** The response that Node's client parses from `bytes`, or `undefined` if it rejects them. */
-export async function answerByNode(
+export async function parseResponseWithNode(
   bytes: Buffer,
   method: string,
 ): Promise<
-  (Omit<Read, 'method' | 'url'> & { status: number; reason: string; isComplete: boolean }) | undefined
+  | (Omit<ParsedMessage, 'method' | 'url'> & { status: number; reason: string; isComplete: boolean })
+  | undefined
 > {
-  const socket = new PlayedSocket();
+  const socket = new ScriptedSocket();
   let response: IncomingMessage | undefined;
   let body = '';
   let isRefused = false;

@@ -83,7 +83,7 @@ export class RedisServer {
 }
 
 /** A TCP relay to a server that can be cut. The server then sees its client disconnect. */
-export class Wire {
+export class TcpRelay {
   readonly #server = createServer((near) => this.#join(near));
   readonly #sockets = new Set<Socket>();
   readonly #to: number;

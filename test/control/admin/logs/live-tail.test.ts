@@ -3,7 +3,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { changed, closeAdmins, startAdmin, type OpenAdmin } from '../../../kit/admin.ts';
 import { call } from '../../../kit/client.ts';
 import { removeFolders } from '../../../kit/folder.ts';
-import { post } from '../../../kit/record.ts';
+import { post } from '../../../kit/log-api.ts';
 import { EventClient, type Event } from '../../../kit/sse.ts';
 import { until } from '../../../kit/until.ts';
 

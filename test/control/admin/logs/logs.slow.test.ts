@@ -9,7 +9,7 @@ import { logsRequest } from '../../../../src/protocol/otlp/messages.ts';
 import { changed, closeAdmins, startAdmin, type OpenAdmin } from '../../../kit/admin.ts';
 import { begin, call } from '../../../kit/client.ts';
 import { removeFolders } from '../../../kit/folder.ts';
-import { HOUR_AGO, messages, ns, post, search } from '../../../kit/record.ts';
+import { HOUR_AGO, messages, ns, post, search } from '../../../kit/log-api.ts';
 import { until } from '../../../kit/until.ts';
 
 afterEach(async () => {

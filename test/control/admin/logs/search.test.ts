@@ -3,7 +3,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { changed, closeAdmins, startAdmin } from '../../../kit/admin.ts';
 import { begin, call } from '../../../kit/client.ts';
 import { removeFolders } from '../../../kit/folder.ts';
-import { HOUR_AGO, messages, ns, post, search } from '../../../kit/record.ts';
+import { HOUR_AGO, messages, ns, post, search } from '../../../kit/log-api.ts';
 import { until } from '../../../kit/until.ts';
 
 afterEach(async () => {

@@ -5,14 +5,14 @@ import { attributesOf, type LogRecord } from '../../src/telemetry/logs/log-recor
 import { parseQuery } from '../../src/telemetry/logs/query/parse.ts';
 import { until } from './until.ts';
 
-export interface Seen extends LogRecord {
-  readonly says: Record<string, unknown>;
+export interface StoredRecord extends LogRecord {
+  readonly fields: Record<string, unknown>;
   readonly request: string | undefined;
   readonly response: string | undefined;
 }
 
 /** All stored records that match a query, by sequence number. */
-export function recordsIn(dataDir: string, query = ''): Seen[] {
+export function recordsIn(dataDir: string, query = ''): StoredRecord[] {
   const parsed = parseQuery(query);
   if ('problem' in parsed) throw new Error(parsed.problem);
   // A new file may have no tables yet.
@@ -25,7 +25,7 @@ export function recordsIn(dataDir: string, query = ''): Seen[] {
         bytes ? Buffer.from(bytes).toString() : undefined;
       return {
         ...record,
-        says: attributesOf(record),
+        fields: attributesOf(record),
         request: text(bodies?.request),
         response: text(bodies?.response),
       };
@@ -39,11 +39,11 @@ export function recordsIn(dataDir: string, query = ''): Seen[] {
 }
 
 /** Waits for the record of a request, and returns it. */
-export const requestIn = (
+export const expectRequestRecord = (
   dataDir: string,
   id: string,
-  matches: (record: Seen) => boolean = () => true,
-): Promise<Seen> =>
+  matches: (record: StoredRecord) => boolean = () => true,
+): Promise<StoredRecord> =>
   until(`request ${id} is stored`, () =>
     recordsIn(dataDir).find(
       (record) => record.kind === 'request' && record.requestId === id && matches(record),
