@@ -14,9 +14,9 @@ import {
   mirror,
   startRawReplica,
   startReplica,
-  whole,
+  onBody,
   type Replica,
-  type Seen,
+  type SeenRequest,
 } from '../kit/replica.ts';
 import { unusedAddress } from '../kit/port.ts';
 import { until } from '../kit/until.ts';
@@ -97,7 +97,7 @@ pool: { probe_interval: 1d }
         for (const method of ['POST', 'PUT', 'PATCH', 'DELETE', 'QUERY']) {
           const headers = { 'content-length': '256' };
           const response = await call(weir.url, '/a/../b//c?x=%2F&y=a?b', { method, headers, body });
-          const seen = JSON.parse(response.text) as Seen;
+          const seen = JSON.parse(response.text) as SeenRequest;
           expect(seen).toMatchObject({
             method,
             url: '/a/../b//c?x=%2F&y=a?b',
@@ -110,7 +110,7 @@ pool: { probe_interval: 1d }
         const response = await call(weir.url, '/', {
           headers: ['Host', 'model.example:8443', 'X-A', '1', 'x-a', '2', 'Cookie', 'a=1', 'X-Empty', ''],
         });
-        const { headers } = JSON.parse(response.text) as Seen;
+        const { headers } = JSON.parse(response.text) as SeenRequest;
         expect(headerValues(headers, 'host')).toEqual(['model.example:8443']);
         expect(headerValues(headers, 'x-a')).toEqual(['1', '2']);
         expect(headerValues(headers, 'cookie')).toEqual(['a=1']);
@@ -130,7 +130,7 @@ pool: { probe_interval: 1d }
           },
           body: 'abc',
         });
-        const { headers, body } = JSON.parse(response.text) as Seen;
+        const { headers, body } = JSON.parse(response.text) as SeenRequest;
         for (const name of ['keep-alive', 'proxy-connection', 'x-secret-hop'])
           expect(headerValues(headers, name)).toEqual([]);
         expect(headerValues(headers, 'te')).toEqual(['trailers']);
@@ -141,7 +141,7 @@ pool: { probe_interval: 1d }
       it('sends the address of the client to the replica', async () => {
         const plain = JSON.parse(
           (await call(weir.url, '/', { headers: { host: 'm.example' } })).text,
-        ) as Seen;
+        ) as SeenRequest;
         expect(headerValues(plain.headers, 'x-forwarded-for')).toEqual(['127.0.0.1']);
         expect(headerValues(plain.headers, 'x-forwarded-proto')).toEqual([front.proto]);
         expect(headerValues(plain.headers, 'x-forwarded-host')).toEqual(['m.example']);
@@ -158,7 +158,7 @@ pool: { probe_interval: 1d }
               },
             })
           ).text,
-        ) as Seen;
+        ) as SeenRequest;
         expect(headerValues(behind.headers, 'x-forwarded-for')).toEqual(['10.0.0.7, 127.0.0.1']);
         expect(headerValues(behind.headers, 'x-forwarded-proto')).toEqual(['https']);
         expect(headerValues(behind.headers, 'forwarded')[0]).toMatch(/^for=10\.0\.0\.7, for=127\.0\.0\.1;/);
@@ -166,7 +166,7 @@ pool: { probe_interval: 1d }
 
       it('gives the client, the replica and the log the same request id', async () => {
         const response = await call(weir.url, '/', { headers: { 'x-baseten-request-id': 'mine' } });
-        const { headers } = JSON.parse(response.text) as Seen;
+        const { headers } = JSON.parse(response.text) as SeenRequest;
         const id = response.headers['x-baseten-request-id'];
         expect(id).toMatch(ID);
         expect(headerValues(headers, 'x-baseten-request-id')).toEqual([id]);
@@ -181,7 +181,7 @@ pool: { probe_interval: 1d }
       it('sends the request id as X-Request-Id too, unless the client sent its own', async () => {
         const ownId = async (headers: Record<string, string>) => {
           const response = await call(weir.url, '/', { headers });
-          const seen = headerValues((JSON.parse(response.text) as Seen).headers, 'x-request-id');
+          const seen = headerValues((JSON.parse(response.text) as SeenRequest).headers, 'x-request-id');
           return { seen, id: response.headers['x-baseten-request-id'] };
         };
         const { seen, id } = await ownId({});
@@ -195,7 +195,7 @@ pool: { probe_interval: 1d }
         const valid = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';
         for (const sent of [valid, 'junk', undefined]) {
           const response = await call(weir.url, '/', { headers: sent ? { traceparent: sent } : {} });
-          const passed = headerValues((JSON.parse(response.text) as Seen).headers, 'traceparent');
+          const passed = headerValues((JSON.parse(response.text) as SeenRequest).headers, 'traceparent');
           expect(passed).toEqual(sent === valid ? [valid] : []);
         }
       });
@@ -247,7 +247,7 @@ pool: { probe_interval: 1d }
 
       it('passes on trailers in both directions', async () => {
         handler = (req, res) => {
-          void whole(req, () => {
+          void onBody(req, () => {
             res.writeHead(200, { trailer: 'x-sum' });
             res.write(String(req.trailers['x-digest']));
             res.addTrailers({ 'x-sum': '42' });
@@ -289,7 +289,7 @@ pool: { probe_interval: 1d }
         await once(req, 'continue');
         req.end('body');
         const [res] = (await once(req, 'response')) as [IncomingMessage];
-        const seen = JSON.parse((await bodyOf(res)).toString()) as Seen;
+        const seen = JSON.parse((await bodyOf(res)).toString()) as SeenRequest;
         expect(seen.body).toBe('body');
         expect(headerValues(seen.headers, 'expect')).toEqual([]);
       });
@@ -306,7 +306,7 @@ pool: { probe_interval: 1d }
         const client = new RawClient(weir.port).send(
           'GET http://model.example/abs?q=1 HTTP/1.1\r\nHost: other\r\nConnection: close\r\n\r\n',
         );
-        const seen = JSON.parse(/\{.*\}/s.exec(await client.expectClosed())![0]) as Seen;
+        const seen = JSON.parse(/\{.*\}/s.exec(await client.expectClosed())![0]) as SeenRequest;
         expect(seen.url).toBe('/abs?q=1');
         expect(headerValues(seen.headers, 'host')).toEqual(['model.example']);
       });
@@ -553,7 +553,7 @@ pool: { probe_interval: 1d }
       it('ends the request to the replica after a large body, before the response', async () => {
         const before = await count499();
         let isRead = false;
-        handler = (req) => void whole(req, () => (isRead = true));
+        handler = (req) => void onBody(req, () => (isRead = true));
         const client = new RawClient(weir.port).send(
           `POST /think HTTP/1.1\r\nHost: x\r\nContent-Length: ${4 * MIB}\r\n\r\n`,
         );
@@ -763,7 +763,7 @@ pool: { probe_interval: 1d }
       });
 
       it('serves a body of exactly the limit', async () => {
-        handler = (req, res) => void whole(req, (body) => res.end(String(body.length)));
+        handler = (req, res) => void onBody(req, (body) => res.end(String(body.length)));
         const response = await call(strict.url, '/x', { method: 'POST', body: Buffer.alloc(MIB) });
         expect(response).toMatchObject({ status: 200, text: String(MIB) });
       });
@@ -810,7 +810,7 @@ pool: { probe_interval: 1d }
         ['a bad chunk size', 'POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n'],
       ])('responds 400 to malformed input (%s), and sends nothing to the replica', async (_, bytes) => {
         let served = 0;
-        handler = (req, res) => void whole(req, () => (served++, res.end()));
+        handler = (req, res) => void onBody(req, () => (served++, res.end()));
         const client = new RawClient(weir.port).send(bytes);
         const received = await client.expectClosed();
         expect(received).toMatch(/^HTTP\/1\.1 400 [\s\S]*"error_code":"client_error"/);
@@ -868,7 +868,7 @@ pool: { probe_interval: 1d }
     });
 
     it('counts every exchange exactly, with sizes and times', async () => {
-      handler = (req, res) => void whole(req, () => res.end('x'.repeat(300)));
+      handler = (req, res) => void onBody(req, () => res.end('x'.repeat(300)));
       const before = await weir.page();
       const series = (family: string) => `${family}{${toLocal('200')}}`;
       await Promise.all(

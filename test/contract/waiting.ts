@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
 import { begin, call } from '../kit/client.ts';
-import { mirror, startReplica, whole, type Replica } from '../kit/replica.ts';
+import { mirror, startReplica, onBody, type Replica } from '../kit/replica.ts';
 import { until } from '../kit/until.ts';
 import { startWeir, type Weir } from '../kit/weir.ts';
 
@@ -208,7 +208,7 @@ pool: { probe_interval: 1d, probe_retry_interval: 50ms, max_queue_bytes: 8MiB }
       });
       const second = await call(weir.url, at('one', '/second'), large);
       expect([second.status, second.headers['x-weir-cause']]).toEqual([429, 'queue_full']);
-      handler = (req, res) => void whole(req, (body) => res.end(String(body.length)));
+      handler = (req, res) => void onBody(req, (body) => res.end(String(body.length)));
       pending[0]!.res.end();
       expect((await first).text).toBe(String(5 * MIB));
       await running;
@@ -229,7 +229,7 @@ pool: { probe_interval: 1d, probe_retry_interval: 50ms, max_queue_bytes: 8MiB }
       await waits(5, 'cold');
       expect((await fetch(`${weir.admin}/readyz`)).status).toBe(200); // for the other deployments
       const replica = await startReplica((req, res) => {
-        void whole(req, (body) => res.end(`${body.length} ${body.toString().slice(0, 20)}`));
+        void onBody(req, (body) => res.end(`${body.length} ${body.toString().slice(0, 20)}`));
       }, coldPort);
       replica.server.on('upgrade', (_, upgraded) => {
         upgraded.on('error', () => undefined);

@@ -9,7 +9,7 @@ import { afterEach, beforeEach, expect, it } from 'vitest';
 import { call } from '../kit/client.ts';
 import { isMissing } from '../kit/program.ts';
 import { RedisServer } from '../kit/redis.ts';
-import { closeReplicas, startReplica, whole, type Replica } from '../kit/replica.ts';
+import { closeReplicas, startReplica, onBody, type Replica } from '../kit/replica.ts';
 import { until } from '../kit/until.ts';
 import { runWeir, startWeir, stopAll, type Weir } from '../kit/weir.ts';
 
@@ -22,7 +22,7 @@ beforeEach(async () => {
   folder = mkdtempSync(join(tmpdir(), 'weir-data-'));
   runs = new Map();
   model = await startReplica((req, res) => {
-    void whole(req, (body) => {
+    void onBody(req, (body) => {
       const { n } = JSON.parse(body.toString()) as { n: number };
       setTimeout(() => {
         runs.set(n, (runs.get(n) ?? 0) + 1);

@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { begin, call, RawClient } from '../kit/client.ts';
-import { closeReplicas, startReplica, whole, type Replica } from '../kit/replica.ts';
+import { closeReplicas, startReplica, onBody, type Replica } from '../kit/replica.ts';
 import { until } from '../kit/until.ts';
 import { startWeir, stopAll, type Weir } from '../kit/weir.ts';
 
@@ -34,7 +34,7 @@ beforeEach(async () => {
   runs = [];
   respond = (_, res) => void res.setHeader('content-type', 'application/json').end('{"output":"done"}');
   model = await startReplica((req, res) => {
-    void whole(req, (body) => {
+    void onBody(req, (body) => {
       if (req.method === 'POST') runs.push({ url: req.url!, headers: req.headers, body: body.toString() });
       respond(req, res);
     });
@@ -570,7 +570,7 @@ describe('a webhook', () => {
     deliveries = [];
     receive = (_, res) => void res.end();
     receiver = await startReplica((req, res) => {
-      void whole(req, (body) => {
+      void onBody(req, (body) => {
         deliveries.push({ url: req.url!, headers: req.headers, body: body.toString() });
         receive(req, res);
       });

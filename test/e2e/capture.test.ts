@@ -7,16 +7,16 @@ import { createInterface } from 'node:readline';
 import { gzipSync } from 'node:zlib';
 import OpenAI from 'openai';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { call, RawClient, type Answer } from '../kit/client.ts';
+import { call, RawClient, type ClientResponse } from '../kit/client.ts';
 import { folder, removeFolders, write } from '../kit/folder.ts';
 import { recordsIn, expectRequestRecord } from '../kit/stored-records.ts';
 import { freePort } from '../kit/port.ts';
-import { closeReplicas, startReplica, whole } from '../kit/replica.ts';
+import { closeReplicas, startReplica, onBody } from '../kit/replica.ts';
 import { until } from '../kit/until.ts';
 import { ROOT, startWeir, stopAll, type Weir } from '../kit/weir.ts';
 
 const ID = 'x-baseten-request-id';
-const idOf = ({ headers }: Answer): string => String(headers[ID]);
+const idOf = ({ headers }: ClientResponse): string => String(headers[ID]);
 let data: string;
 
 /** Starts weir with a configuration file. Its log store is in `data`. */
@@ -149,7 +149,7 @@ describe('body capture in front of a server', () => {
   const SECRET = 'sk-a1B2c3D4a1B2c3D4a1B2c3D4a1B2c3D4a1B2c3D4';
   const echo = () =>
     startReplica((req, res) => {
-      void whole(req, (body) => {
+      void onBody(req, (body) => {
         const isCompressed = req.url!.includes('gzip');
         const response = Buffer.from(`${req.method} ${req.url} ${body.toString()}`);
         res.setHeader('content-type', 'text/plain');
@@ -225,7 +225,7 @@ describe('body capture in front of a server', () => {
   it('stores a retried request once, with the response that the client got', async () => {
     let asked = 0;
     const replica = await startReplica((req, res) => {
-      void whole(req, (body) => {
+      void onBody(req, (body) => {
         if (++asked === 1) res.writeHead(503).end('not now');
         else res.end(`fine: ${body.toString()}`);
       });
@@ -289,7 +289,7 @@ describe('body capture in front of a server', () => {
   it('does not change the bytes that the client gets', async () => {
     const pieces = ['data: {"a":1}\n\n', 'data: {"b":', '2}\n\ndata: [DONE]\n\n'];
     const replica = await startReplica((req, res) => {
-      void whole(req, (body) => {
+      void onBody(req, (body) => {
         res.sendDate = false;
         res.writeHead(200, { 'content-type': 'text/event-stream', 'x-echo': body.toString() });
         for (const piece of pieces.slice(0, -1)) res.write(piece);

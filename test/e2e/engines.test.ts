@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import OpenAI from 'openai';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { call } from '../kit/client.ts';
-import { closeReplicas, startReplica, whole } from '../kit/replica.ts';
+import { closeReplicas, startReplica, onBody } from '../kit/replica.ts';
 import { until } from '../kit/until.ts';
 import { ROOT, startWeir, stopAll, type Weir } from '../kit/weir.ts';
 
@@ -105,7 +105,7 @@ describe.each(ENGINES)('in front of $engine', ({ routes, missing }) => {
 
   beforeAll(async () => {
     const replica = await startReplica((req, res) => {
-      void whole(req, (bytes) => {
+      void onBody(req, (bytes) => {
         const route = `${req.method} ${req.url}`;
         const body = bytes.toString();
         seen.push({ route, headers: req.headers, body });

@@ -21,7 +21,7 @@ import {
   mirror,
   startRawReplica,
   startReplica,
-  type Seen,
+  type SeenRequest,
 } from '../kit/replica.ts';
 import { closeGrpc, startGrpcReplica, TestClient, type Message } from '../kit/test-service.ts';
 import { until } from '../kit/until.ts';
@@ -88,7 +88,7 @@ describe.each([
       const out = await curl(how, '-i', `https://localhost:${weir.port}/x`, '-d', 'hello');
       expect(out).toMatch(/^HTTP\/1\.1 200 /);
       const id = /x-baseten-request-id: ([0-9a-f]{37})/i.exec(out)![1]!;
-      const seen = JSON.parse(out.slice(out.indexOf('\r\n\r\n'))) as Seen;
+      const seen = JSON.parse(out.slice(out.indexOf('\r\n\r\n'))) as SeenRequest;
       expect(seen.body).toBe('hello');
       expect(headerValues(seen.headers, 'x-forwarded-proto')).toEqual(['https']);
       expect(headerValues(seen.headers, 'x-forwarded-for')).toEqual(['127.0.0.1']);

@@ -2,17 +2,17 @@
 import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { childSpanId, REPLICA_SPAN } from '../../src/core/exchange/identity.ts';
 import { spansOf } from '../../src/telemetry/tracing/request-spans.ts';
-import { call, type Answer } from '../kit/client.ts';
+import { call, type ClientResponse } from '../kit/client.ts';
 import { folder, removeFolders } from '../kit/folder.ts';
 import { recordsIn, expectRequestRecord, type StoredRecord } from '../kit/stored-records.ts';
 import { closeGrpc, startGrpcReplica, TestClient } from '../kit/test-service.ts';
-import { closeReplicas, startReplica, whole, type Replica } from '../kit/replica.ts';
+import { closeReplicas, startReplica, onBody, type Replica } from '../kit/replica.ts';
 import { until } from '../kit/until.ts';
 import { runWeir, startWeir, stopAll } from '../kit/weir.ts';
 
 const TRACE = '0af7651916cd43dd8448eb211c80319c';
 const SPAN = 'b7ad6b7169203331';
-const idOf = ({ headers }: Answer): string => String(headers['x-baseten-request-id']);
+const idOf = ({ headers }: ClientResponse): string => String(headers['x-baseten-request-id']);
 const partsOf = (traceparent: string | undefined) => {
   const match = /^00-([0-9a-f]{32})-([0-9a-f]{16})-(0[01])$/.exec(traceparent ?? '');
   if (match === null) throw new Error(`no traceparent: ${traceparent}`);
@@ -30,7 +30,7 @@ beforeEach(async () => {
   traceparents = new Map();
   statusOf = () => 200;
   replica = await startReplica((req, res) => {
-    void whole(req, () => {
+    void onBody(req, () => {
       traceparents.set(req.url!, String(req.headers['traceparent']));
       res.writeHead(statusOf(req.url!), { 'content-type': 'application/json' }).end('{"output":1}');
     });
@@ -141,7 +141,7 @@ describe('an asynchronous request', () => {
   it('is one trace of submission, wait, attempt, replica and webhook delivery', async () => {
     let delivered = 0;
     const hook = await startReplica((req, res) => {
-      void whole(req, () => {
+      void onBody(req, () => {
         delivered++;
         res.end();
       });

@@ -5,7 +5,7 @@ import { connect, type Socket } from 'node:net';
 import { bodyOf } from './replica.ts';
 import { until } from './until.ts';
 
-export interface Answer {
+export interface ClientResponse {
   status: number;
   reason: string;
   headers: IncomingMessage['headers'];
@@ -23,7 +23,7 @@ export interface CallOptions {
 }
 
 /** Sends one request and reads the whole response. The path is sent unchanged. */
-export async function call(url: string, path: string, options: CallOptions = {}): Promise<Answer> {
+export async function call(url: string, path: string, options: CallOptions = {}): Promise<ClientResponse> {
   const req = begin(url, path, options);
   req.end(options.body);
   const [res] = (await once(req, 'response')) as [IncomingMessage];

@@ -92,11 +92,11 @@ export async function bodyOf(message: IncomingMessage): Promise<Buffer> {
 }
 
 /** Calls `then` with the whole body of a request. Never called if the client disconnects before the end. */
-export const whole = (req: IncomingMessage, then: (body: Buffer) => void): Promise<void> =>
+export const onBody = (req: IncomingMessage, then: (body: Buffer) => void): Promise<void> =>
   bodyOf(req).then(then, () => undefined);
 
 /** A request as the replica received it. */
-export interface Seen {
+export interface SeenRequest {
   method: string;
   url: string;
   headers: string[];
@@ -106,8 +106,8 @@ export interface Seen {
 
 /** A handler that responds with the received request as JSON. */
 export const mirror: RequestListener = (req, res) => {
-  void whole(req, (body) => {
-    const seen: Seen = {
+  void onBody(req, (body) => {
+    const seen: SeenRequest = {
       method: req.method!,
       url: req.url!,
       headers: req.rawHeaders,
