@@ -268,7 +268,7 @@ describe.each([
       'a b', 'a, b', 'http://a/', 'a@b', 'a/b', '[::1', 'a"b', '[::1]x', '[::1]:x', 'a:b', 'a:80:80', '::1', 'a?b',
       'a#b', 'a\\b', '%zz', 'a%4', 'caf\u00c3\u00a9', '[fe80::1%25eth0]', '[fe80::1%eth0]', '[::g]', '[]', ':80',
       '<a>', 'a{b}', 'a|b', '[v1.]', '[1.2.3.4]', 'a\tb',
-    ])('of %j is rejected with 400 and an error text', async (host) => {
+    ])('is rejected with 400 and an error text if it is %j', async (host) => {
       for (const te of ['', 'TE: trailers\r\n']) {
         const { got } = await exchange(`GET /x HTTP/1.1\r\nHost: ${host}\r\n${te}\r\n`);
         expect(statusOf(got), got).toBe(400);
@@ -287,7 +287,7 @@ describe.each([
     it.each([
       'a', 'a.example', 'a.example:8443', 'a_b', 'a-b.', 'a:', '[::1]', '[::1]:8080', '[::ffff:1.2.3.4]', '10.0.0.1:80',
       'a%41', "a!$&'()*+,;=", 'xn--caf-dma.example', '[v1.a:b]', '~a', '[2001:DB8::1]:',
-    ])('of %j passes unchanged', async (host) => {
+    ])('passes unchanged if it is %j', async (host) => {
       for (const te of ['', 'TE: trailers\r\n']) {
         const { head, got } = await exchange(`GET /x HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n${te}\r\n`);
         expect(statusOf(got), got).toBe(200);
@@ -298,7 +298,7 @@ describe.each([
       expect(fieldValues(absolute.head, 'host')).toEqual([host]);
     }); // prettier-ignore
 
-    it('that is empty passes unchanged', async () => {
+    it('passes unchanged if it is empty', async () => {
       const { head, got } = await exchange('GET /x HTTP/1.1\r\nHost:\r\nConnection: close\r\n\r\n');
       expect([statusOf(got), fieldValues(head, 'host')]).toEqual([200, ['']]);
     });
@@ -325,11 +325,11 @@ describe.each([
   describe('an interim response', () => {
     it.each([
       ['102', 'HTTP/1.1 102 Processing\r\nX-A: 1\r\n\r\n'],
-      ['150, which is not registered,', 'HTTP/1.1 150 Odd\r\nX-A: 1\r\n\r\n'],
+      ['150, which is not registered', 'HTTP/1.1 150 Odd\r\nX-A: 1\r\n\r\n'],
       ['103 without Link', 'HTTP/1.1 103 Early Hints\r\nX-A: 1\r\nX-A: 2\r\n\r\n'],
       ['103 with its fields', 'HTTP/1.1 103 Early Hints\r\nLink: </a>; rel=preload\r\nLink: foo\r\nX-A: 1\r\n\r\n'],
       ['199 without headers', 'HTTP/1.1 199 \r\n\r\n'],
-    ])('of status %s passes unchanged', async (_, interim) => {
+    ])('passes unchanged with status %s', async (_, interim) => {
       replica.next = [interim, interim, OK];
       for (const te of ['', 'TE: trailers\r\n']) {
         const responses = responsesIn((await exchange(requestText(te))).got);
@@ -347,7 +347,7 @@ describe.each([
       expect(interim).toBe('HTTP/1.1 103 E\r\nX-A: 1\r\n\r\n');
     });
 
-    it('of status 100 does not pass', async () => {
+    it('is dropped if its status is 100', async () => {
       replica.next = [`HTTP/1.1 100 Continue\r\n\r\n${OK}`];
       expect(responsesIn((await exchange(requestText())).got).map(statusOf)).toEqual([200]);
     });
@@ -358,7 +358,7 @@ describe.each([
       'RTSP/1.0 200 OK', 'RTSP/1.1 200 OK', 'ICE/1.0 200 OK', 'ICY 200 OK', 'HTTP/0.9 200 OK', 'HTTP/2.0 200 OK',
       'HTTP/1.2 200 OK', 'HTTP/1.10 200 OK', 'http/1.1 200 OK', 'HTTP/11 200 OK', 'HTTP/1.1  200 OK', ' HTTP/1.1 200 OK',
       'HTTP/1.1 20 OK', 'HTTP/1.1 2000 OK', 'HTTP/1.1 099 OK', 'HTTP/1.1', 'SIP/2.0 200 OK', '\r\nHTTP/1.1 200 OK',
-    ])('with the status line %j is replaced by 502', async (line) => {
+    ])('is replaced by 502 if its status line is %j', async (line) => {
       for (const response of [`${line}\r\nContent-Length: 2\r\n\r\nok`, `HTTP/1.1 103 E\r\n\r\n${line}\r\nContent-Length: 2\r\n\r\nok`]) {
         replica.next = [response];
         for (const te of ['', 'TE: trailers\r\n']) {
@@ -373,7 +373,7 @@ describe.each([
     }); // prettier-ignore
 
     it.each(['HTTP/1.1 200', 'HTTP/1.1 200 ', 'HTTP/1.0 200 OK', 'HTTP/1.1 999 Odd'])(
-      'with the status line %j passes',
+      'passes if its status line is %j',
       async (line) => {
         replica.next = [`${line}\r\nContent-Length: 2\r\n\r\nok`];
         replica.closes = true;
@@ -387,7 +387,7 @@ describe.each([
       ['a length', 'Content-Length: 5\r\n'],
       ['a transfer coding', 'Transfer-Encoding: chunked\r\n'],
       ['both', 'Content-Length: 5\r\nTransfer-Encoding: chunked\r\n'],
-    ])('of status 204 with %s passes without it', async (_, lines) => {
+    ])('passes without it if its status is 204 and it has %s', async (_, lines) => {
       replica.next = [`HTTP/1.1 204 No\r\n${lines}X-A: 1\r\n\r\n`];
       for (const te of ['', 'TE: trailers\r\n']) {
         const { got } = await exchange(requestText(te));
@@ -402,7 +402,7 @@ describe.each([
       ['the same length twice', 'Content-Length: 2\r\nContent-Length: 2\r\n'],
       ['a length that is repeated in its value', 'Content-Length: 2, 2\r\n'],
       ['a length that is repeated in both ways', 'content-length: 2 ,2\r\nX-A: 1\r\nContent-Length: 2\r\n'],
-    ])('with %s passes with one length', async (_, lines) => {
+    ])('passes with one length if it has %s', async (_, lines) => {
       replica.next = [`HTTP/1.1 200 OK\r\n${lines}\r\nok`];
       for (const te of ['', 'TE: trailers\r\n']) {
         const { got } = await exchange(requestText(te));
@@ -424,7 +424,7 @@ describe.each([
       ['another coding', 'Transfer-Encoding: gzip, chunked\r\n'],
       ['a folded line', 'X-A: 1\r\n 2\r\nContent-Length: 2\r\n'],
       ['a space before the colon', 'Content-Length : 2\r\n'],
-    ])('with %s is replaced by 502', async (_, lines) => {
+    ])('is replaced by 502 if it has %s', async (_, lines) => {
       replica.next = [`HTTP/1.1 200 OK\r\n${lines}\r\nok`];
       for (const te of ['', 'TE: trailers\r\n'])
         expect(statusOf((await exchange(requestText(te))).got)).toBe(502);
@@ -434,16 +434,19 @@ describe.each([
       ['HEAD', 200, 'Content-Length: 0\r\nTransfer-Encoding: chunked\r\n'],
       ['HEAD', 404, 'Transfer-Encoding: chunked\r\nX-A: 1\r\nContent-Length: 7\r\n'],
       ['GET', 304, 'Content-Length: 7\r\nTransfer-Encoding: chunked\r\n'],
-    ])('to %s with %d and both framings passes without the length', async (method, status, lines) => {
-      replica.next = [`HTTP/1.1 ${status} S\r\n${lines}\r\n`];
-      for (const te of ['', 'TE: trailers\r\n']) {
-        const { got } = await exchange(requestText(te, `${method} /x HTTP/1.1`));
-        expect([statusOf(got), fieldValues(got, 'content-length')]).toEqual([status, []]);
-        expect(got.endsWith('\r\n\r\n')).toBe(true);
-      }
-    });
+    ])(
+      'responds to %s with %d and both framings, and passes without the length',
+      async (method, status, lines) => {
+        replica.next = [`HTTP/1.1 ${status} S\r\n${lines}\r\n`];
+        for (const te of ['', 'TE: trailers\r\n']) {
+          const { got } = await exchange(requestText(te, `${method} /x HTTP/1.1`));
+          expect([statusOf(got), fieldValues(got, 'content-length')]).toEqual([status, []]);
+          expect(got.endsWith('\r\n\r\n')).toBe(true);
+        }
+      },
+    );
 
-    it('with a head of more than 64 KiB is replaced by 502, however it is split', async () => {
+    it('is replaced by 502 if its head exceeds 64 KiB, however it is split', async () => {
       const head = `HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX-A: ${'a'.repeat(70_000)}\r\n\r\nok`;
       for (const first of [10_000, 60_000, 66_000]) {
         replica.next = [head.slice(0, first), head.slice(first)];
@@ -451,7 +454,7 @@ describe.each([
       }
     });
 
-    it('with more than a thousand header lines passes whole', async () => {
+    it('passes whole with more than a thousand header lines', async () => {
       replica.next = [`HTTP/1.1 200 OK\r\n${'a: b\r\n'.repeat(3000)}Content-Length: 2\r\n\r\nok`];
       for (const te of ['', 'TE: trailers\r\n'])
         expect(fieldValues((await exchange(requestText(te))).got, 'a')).toHaveLength(3000);
@@ -469,7 +472,7 @@ describe.each([
       ['chunked, chunked', 400],
       ['b@d, chunked', 400],
       [', chunked', 400],
-    ])('with Transfer-Encoding %j is rejected with %d', async (coding, status) => {
+    ])('has Transfer-Encoding %j, and gets %d', async (coding, status) => {
       const { got } = await exchange(
         `POST /x HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: ${coding}\r\n\r\n0\r\n\r\n`,
       );
@@ -492,7 +495,7 @@ describe.each([
       ['G@T', 400],
       ['B(REW', 400],
       ['\u00fc', 400],
-    ])('with the method %j is rejected with %d', async (method, status) => {
+    ])('has the method %j, and gets %d', async (method, status) => {
       const cause = status === 501 ? 'not_implemented' : 'bad_request';
       const before = (await weir.page()).sum('weir_exchanges_total', `cause="${cause}"`);
       const { got } = await exchange(`${method} / HTTP/1.1\r\nHost: x\r\n\r\n`);
@@ -503,7 +506,7 @@ describe.each([
     });
 
     it.each(['SSH-2.0-client\r\n', 'HTTP/1.1 200 OK\r\n', 'BREW\r\n', 'BREW / FTP/1.0\r\n', '\u0016\u0003\u0001\u0002'])(
-      'that is not HTTP, %j, is rejected with 400',
+      'is rejected with 400 if it is not HTTP: %j',
       async (line) => {
         expect(statusOf((await exchange(`${line}\r\n`)).got)).toBe(400);
       },
@@ -512,14 +515,14 @@ describe.each([
     it.each([
       ['a length', 'Content-Length: 5\r\n', 'hello'],
       ['chunks', 'Transfer-Encoding: chunked\r\n', '5\r\nhello\r\n0\r\n\r\n'],
-    ])('for a WebSocket with %s and a body is rejected with 400', async (_, lines, body) => {
+    ])('is rejected with 400 if it asks for a WebSocket with %s and a body', async (_, lines, body) => {
       const { got } = await exchange(`GET /ws HTTP/1.1\r\nHost: x\r\n${UPGRADE}${lines}\r\n${body}`);
       expect(statusOf(got), got).toBe(400);
       expect(errorOf(got).error).toContain('a WebSocket handshake must have no body');
       expect(replica.heads).toEqual([]);
     });
 
-    it('for a WebSocket with a length of 0 passes', async () => {
+    it('passes if it asks for a WebSocket with a length of 0', async () => {
       await exchange(`GET /ws HTTP/1.1\r\nHost: x\r\n${UPGRADE}Content-Length: 0\r\n\r\n`);
       expect(fieldValues(replica.heads.at(-1)!, 'upgrade')).toEqual(['websocket']);
     });
