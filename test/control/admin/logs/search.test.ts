@@ -1,9 +1,9 @@
 // Tests of the search of the log routes, with a real log store.
 import { afterEach, describe, expect, it } from 'vitest';
-import { changed, closeAdmins, startAdmin } from '../../../kit/admin.ts';
+import { withChanges, closeAdmins, startAdmin } from '../../../kit/admin.ts';
 import { begin, call } from '../../../kit/client.ts';
 import { removeFolders } from '../../../kit/folder.ts';
-import { HOUR_AGO, messages, ns, post, search } from '../../../kit/record.ts';
+import { HOUR_AGO, messages, ns, post, search } from '../../../kit/log-api.ts';
 import { until } from '../../../kit/until.ts';
 
 afterEach(async () => {
@@ -201,7 +201,7 @@ describe('GET /v1/logs', () => {
     const server = await startAdmin({
       // Empty pages that are not the last one, as for a search without matches.
       wrap: (logs) =>
-        changed(logs, {
+        withChanges(logs, {
           async page() {
             queries++;
             await new Promise((resolve) => setImmediate(resolve));
