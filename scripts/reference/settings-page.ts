@@ -12,7 +12,7 @@ deployments use the file.`;
 const KINDS = table(
   ['kind', 'example', 'notes'],
   [
-    ['duration', '`500ms`, `30s`, `20m`, `2h`', 'a unit is required; `0` needs none'],
+    ['duration', '`500ms`, `30s`, `1h30m`, `7d`', 'units: ns, us, ms, s, m, h, d, w; `0` needs none'],
     ['bytes', '`64KiB`, `100MiB`, `65536`', 'units are binary; without a unit, bytes'],
     ['integer', '`16`', ''],
     ['boolean', '`true`, `false`', 'a flag without a value means `true`'],

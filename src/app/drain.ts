@@ -3,6 +3,7 @@
 import type { Exchanges } from '../core/exchange/exchange.ts';
 import type { Lifecycle } from '../core/lifecycle.ts';
 import type { Logger } from '../core/logger.ts';
+import { waitAtMost } from '../core/wait.ts';
 import type { Autoscaler } from '../control/scaling/autoscaler.ts';
 import type { Proxy } from '../data-plane/proxy/proxy.ts';
 import type { Pool } from '../data-plane/replicas/pool.ts';
@@ -58,7 +59,7 @@ export class Drain {
       hint: 'a second SIGINT or SIGTERM ends the drain now',
     });
     const ended = this.#ended.promise;
-    await Promise.race([new Promise((resolve) => setTimeout(resolve, drain_delay)), ended]);
+    await waitAtMost(drain_delay, ended);
     void ended.then(() => {
       proxy.abortAll('draining');
       dataServer.endDrain();

@@ -1,6 +1,7 @@
 // Stores the lifecycle events of weir's log in the log store.
 import type { LifecycleEvent } from '../core/events.ts';
 import type { Logger } from '../core/logger.ts';
+import { waitAtMost } from '../core/wait.ts';
 import { SEVERITY, type LogRecord, type Logs } from '../telemetry/logs/logs.ts';
 
 /** Longest wait for the last event to be stored, since a locked store must not delay the exit. */
@@ -22,10 +23,7 @@ export function recordEvents(
     last = logs.post([eventRecord(event, environment)]);
   };
   return async (deadlineMs) => {
-    let timer: NodeJS.Timeout | undefined;
-    const waitMs = Math.max(0, Math.min(MAX_WAIT_MS, deadlineMs - performance.now()));
-    await Promise.race([last, new Promise((resolve) => (timer = setTimeout(resolve, waitMs)))]);
-    clearTimeout(timer);
+    await waitAtMost(Math.min(MAX_WAIT_MS, deadlineMs - performance.now()), last);
   };
 }
 

@@ -2,6 +2,7 @@
 // scrape.
 // Invariant: a scrape reads memory only; a collector that fails or hangs affects no other one.
 import type { Logger } from '../core/logger.ts';
+import { waitAtMost } from '../core/wait.ts';
 import { ContainerUsage, type ContainerReading } from './containers/container-usage.ts';
 import { DockerContainers } from './containers/docker.ts';
 import { Gpus, type GpuFigures, type GpuReading } from './gpu/gpus.ts';
@@ -111,12 +112,7 @@ export class Collectors {
       process.off('exit', this.#gpus.kill);
       this.#gpus.kill();
     }
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<void>((resolve) => {
-      timer = setTimeout(resolve, Math.max(0, latestMs - performance.now()));
-    });
-    await Promise.race([Promise.all(ended), late]);
-    clearTimeout(timer);
+    await waitAtMost(latestMs - performance.now(), Promise.all(ended));
   }
 
   /** CPU and memory of each replica that could be read. */

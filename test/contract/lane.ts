@@ -14,9 +14,9 @@ import {
   mirror,
   startRawReplica,
   startReplica,
-  whole,
+  onBody,
   type Replica,
-  type Seen,
+  type SeenRequest,
 } from '../kit/replica.ts';
 import { unusedAddress } from '../kit/port.ts';
 import { until } from '../kit/until.ts';
@@ -97,7 +97,7 @@ pool: { probe_interval: 1d }
         for (const method of ['POST', 'PUT', 'PATCH', 'DELETE', 'QUERY']) {
           const headers = { 'content-length': '256' };
           const response = await call(weir.url, '/a/../b//c?x=%2F&y=a?b', { method, headers, body });
-          const seen = JSON.parse(response.text) as Seen;
+          const seen = JSON.parse(response.text) as SeenRequest;
           expect(seen).toMatchObject({
             method,
             url: '/a/../b//c?x=%2F&y=a?b',
@@ -110,7 +110,7 @@ pool: { probe_interval: 1d }
         const response = await call(weir.url, '/', {
           headers: ['Host', 'model.example:8443', 'X-A', '1', 'x-a', '2', 'Cookie', 'a=1', 'X-Empty', ''],
         });
-        const { headers } = JSON.parse(response.text) as Seen;
+        const { headers } = JSON.parse(response.text) as SeenRequest;
         expect(headerValues(headers, 'host')).toEqual(['model.example:8443']);
         expect(headerValues(headers, 'x-a')).toEqual(['1', '2']);
         expect(headerValues(headers, 'cookie')).toEqual(['a=1']);
@@ -130,7 +130,7 @@ pool: { probe_interval: 1d }
           },
           body: 'abc',
         });
-        const { headers, body } = JSON.parse(response.text) as Seen;
+        const { headers, body } = JSON.parse(response.text) as SeenRequest;
         for (const name of ['keep-alive', 'proxy-connection', 'x-secret-hop'])
           expect(headerValues(headers, name)).toEqual([]);
         expect(headerValues(headers, 'te')).toEqual(['trailers']);
@@ -141,7 +141,7 @@ pool: { probe_interval: 1d }
       it('sends the address of the client to the replica', async () => {
         const plain = JSON.parse(
           (await call(weir.url, '/', { headers: { host: 'm.example' } })).text,
-        ) as Seen;
+        ) as SeenRequest;
         expect(headerValues(plain.headers, 'x-forwarded-for')).toEqual(['127.0.0.1']);
         expect(headerValues(plain.headers, 'x-forwarded-proto')).toEqual([front.proto]);
         expect(headerValues(plain.headers, 'x-forwarded-host')).toEqual(['m.example']);
@@ -158,7 +158,7 @@ pool: { probe_interval: 1d }
               },
             })
           ).text,
-        ) as Seen;
+        ) as SeenRequest;
         expect(headerValues(behind.headers, 'x-forwarded-for')).toEqual(['10.0.0.7, 127.0.0.1']);
         expect(headerValues(behind.headers, 'x-forwarded-proto')).toEqual(['https']);
         expect(headerValues(behind.headers, 'forwarded')[0]).toMatch(/^for=10\.0\.0\.7, for=127\.0\.0\.1;/);
@@ -166,11 +166,11 @@ pool: { probe_interval: 1d }
 
       it('gives the client, the replica and the log the same request id', async () => {
         const response = await call(weir.url, '/', { headers: { 'x-baseten-request-id': 'mine' } });
-        const { headers } = JSON.parse(response.text) as Seen;
+        const { headers } = JSON.parse(response.text) as SeenRequest;
         const id = response.headers['x-baseten-request-id'];
         expect(id).toMatch(ID);
         expect(headerValues(headers, 'x-baseten-request-id')).toEqual([id]);
-        expect(await weir.exchange(id as string)).toMatchObject({
+        expect(await weir.expectExchange(id as string)).toMatchObject({
           status: 200,
           cause: 'ok',
           method: 'GET',
@@ -181,7 +181,7 @@ pool: { probe_interval: 1d }
       it('sends the request id as X-Request-Id too, unless the client sent its own', async () => {
         const ownId = async (headers: Record<string, string>) => {
           const response = await call(weir.url, '/', { headers });
-          const seen = headerValues((JSON.parse(response.text) as Seen).headers, 'x-request-id');
+          const seen = headerValues((JSON.parse(response.text) as SeenRequest).headers, 'x-request-id');
           return { seen, id: response.headers['x-baseten-request-id'] };
         };
         const { seen, id } = await ownId({});
@@ -195,7 +195,7 @@ pool: { probe_interval: 1d }
         const valid = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';
         for (const sent of [valid, 'junk', undefined]) {
           const response = await call(weir.url, '/', { headers: sent ? { traceparent: sent } : {} });
-          const passed = headerValues((JSON.parse(response.text) as Seen).headers, 'traceparent');
+          const passed = headerValues((JSON.parse(response.text) as SeenRequest).headers, 'traceparent');
           expect(passed).toEqual(sent === valid ? [valid] : []);
         }
       });
@@ -247,7 +247,7 @@ pool: { probe_interval: 1d }
 
       it('passes on trailers in both directions', async () => {
         handler = (req, res) => {
-          void whole(req, () => {
+          void onBody(req, () => {
             res.writeHead(200, { trailer: 'x-sum' });
             res.write(String(req.trailers['x-digest']));
             res.addTrailers({ 'x-sum': '42' });
@@ -289,14 +289,14 @@ pool: { probe_interval: 1d }
         await once(req, 'continue');
         req.end('body');
         const [res] = (await once(req, 'response')) as [IncomingMessage];
-        const seen = JSON.parse((await bodyOf(res)).toString()) as Seen;
+        const seen = JSON.parse((await bodyOf(res)).toString()) as SeenRequest;
         expect(seen.body).toBe('body');
         expect(headerValues(seen.headers, 'expect')).toEqual([]);
       });
 
       it('serves HTTP/1.0', async () => {
         const client = new RawClient(weir.port).send('GET /old HTTP/1.0\r\nHost: x\r\n\r\n');
-        const received = await client.ended();
+        const received = await client.expectClosed();
         expect(received).toMatch(/^HTTP\/1\.[01] 200 /);
         expect(received).toContain('"url":"/old"');
         expect(received.toLowerCase()).not.toContain('transfer-encoding');
@@ -306,7 +306,7 @@ pool: { probe_interval: 1d }
         const client = new RawClient(weir.port).send(
           'GET http://model.example/abs?q=1 HTTP/1.1\r\nHost: other\r\nConnection: close\r\n\r\n',
         );
-        const seen = JSON.parse(/\{.*\}/s.exec(await client.ended())![0]) as Seen;
+        const seen = JSON.parse(/\{.*\}/s.exec(await client.expectClosed())![0]) as SeenRequest;
         expect(seen.url).toBe('/abs?q=1');
         expect(headerValues(seen.headers, 'host')).toEqual(['model.example']);
       });
@@ -335,7 +335,7 @@ pool: { probe_interval: 1d }
           const allowed = req.headers['access-control-request-headers'];
           res.writeHead(204, { 'access-control-allow-headers': allowed }).end();
         };
-        const received = await new RawClient(weir.port).send(preflight).ended();
+        const received = await new RawClient(weir.port).send(preflight).expectClosed();
         expect(received).toMatch(/^HTTP\/1\.1 204 [^]*\r\naccess-control-allow-headers: content-type\r\n/i);
       });
 
@@ -416,7 +416,7 @@ pool: { probe_interval: 1d }
         const response = await call(weir.url, '/', { method: 'POST', body: Buffer.alloc(size, 'x') });
         expect(response.body.length).toBe(size);
         expect(response.body.every((byte) => byte === 0x79)).toBe(true);
-        expect(await weir.exchange(response.headers['x-baseten-request-id'] as string)).toMatchObject({
+        expect(await weir.expectExchange(response.headers['x-baseten-request-id'] as string)).toMatchObject({
           request_bytes: size,
           response_bytes: size,
         });
@@ -483,7 +483,7 @@ pool: { probe_interval: 1d }
       it('responds to pipelined requests in order', async () => {
         const get = (n: number) => `GET /n${n} HTTP/1.1\r\nHost: x\r\n\r\n`;
         const client = new RawClient(weir.port).send(get(1) + get(2) + get(3));
-        await client.has('"/n3"');
+        await client.expectReceived('"/n3"');
         const order = [...client.received.matchAll(/"url":"\/n(\d)"/g)].map((match) => match[1]);
         expect(order).toEqual(['1', '2', '3']);
         client.socket.destroy();
@@ -511,7 +511,7 @@ pool: { probe_interval: 1d }
         );
         await until('the replica has the head', () => raw.connections > 0);
         apart.send('zero!');
-        await apart.has('\r\n\r\nok');
+        await apart.expectReceived('\r\n\r\nok');
         apart.socket.destroy();
         for (const body of ['first!', 'second!'])
           expect(await call(weir.url, `${toRaw}/again`, { method: 'POST', body })).toMatchObject({
@@ -530,8 +530,8 @@ pool: { probe_interval: 1d }
           async () =>
             (await weir.page()).value(`baseten_inference_requests_total{${toLocal('499')}}`) === before + 1,
         );
-        await weir.shows('baseten_concurrent_requests', 0);
-        await weir.shows('weir_replica_outstanding_requests{deployment_id="local",replica="r0"}', 0);
+        await weir.expectMetric('baseten_concurrent_requests', 0);
+        await weir.expectMetric('weir_replica_outstanding_requests{deployment_id="local",replica="r0"}', 0);
       };
       const count499 = async () =>
         (await weir.page()).value(`baseten_inference_requests_total{${toLocal('499')}}`) ?? 0;
@@ -543,17 +543,17 @@ pool: { probe_interval: 1d }
           'POST /wait HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}',
         );
         await until('the replica has the request', () => http.open === 1);
-        await weir.shows('baseten_concurrent_requests', 1);
+        await weir.expectMetric('baseten_concurrent_requests', 1);
         client.socket.destroy();
         await gone('it', before);
-        const line = await weir.line('it', (l) => l.event === 'exchange' && l['path'] === '/wait');
+        const line = await weir.expectLine('it', (l) => l.event === 'exchange' && l['path'] === '/wait');
         expect(line).toMatchObject({ status: 499, cause: 'client_gone', first_byte_ms: null });
       });
 
       it('ends the request to the replica after a large body, before the response', async () => {
         const before = await count499();
         let isRead = false;
-        handler = (req) => void whole(req, () => (isRead = true));
+        handler = (req) => void onBody(req, () => (isRead = true));
         const client = new RawClient(weir.port).send(
           `POST /think HTTP/1.1\r\nHost: x\r\nContent-Length: ${4 * MIB}\r\n\r\n`,
         );
@@ -571,7 +571,7 @@ pool: { probe_interval: 1d }
           res.on('close', () => clearInterval(timer));
         };
         const client = new RawClient(weir.port).send('GET /stream HTTP/1.1\r\nHost: x\r\n\r\n');
-        await client.has('token');
+        await client.expectReceived('token');
         client.socket.destroy();
         await gone('it', before);
       });
@@ -606,7 +606,7 @@ pool: { probe_interval: 1d }
           request_id: id,
         });
         expect(response.text).not.toMatch(/ at |node:|127\.0\.0\.1/);
-        expect(await of.exchange(id)).toMatchObject({ status, cause });
+        expect(await of.expectExchange(id)).toMatchObject({ status, cause });
       };
 
       it('responds 503 model_unavailable if the replica refuses connections and max_queue is 0', async () => {
@@ -652,7 +652,7 @@ pool: { probe_interval: 1d }
         const [res] = (await once(req, 'response')) as [IncomingMessage];
         await expect(bodyOf(res)).rejects.toThrow('aborted');
         const id = res.headers['x-baseten-request-id'] as string;
-        expect(await strict.exchange(id)).toMatchObject({
+        expect(await strict.expectExchange(id)).toMatchObject({
           status: 504,
           cause: 'idle_timeout',
           response_bytes: 4,
@@ -668,7 +668,7 @@ pool: { probe_interval: 1d }
           const [res] = (await once(req, 'response')) as [IncomingMessage];
           await expect(bodyOf(res)).rejects.toThrow('aborted');
           const id = res.headers['x-baseten-request-id'] as string;
-          expect(await weir.exchange(id)).toMatchObject({ status: 502, cause: 'reset_midway' });
+          expect(await weir.expectExchange(id)).toMatchObject({ status: 502, cause: 'reset_midway' });
         }
       });
 
@@ -682,7 +682,7 @@ pool: { probe_interval: 1d }
         req.end();
         const [res] = (await once(req, 'response')) as [IncomingMessage];
         await expect(bodyOf(res)).rejects.toThrow('aborted');
-        expect(await strict.exchange(res.headers['x-baseten-request-id'] as string)).toMatchObject({
+        expect(await strict.expectExchange(res.headers['x-baseten-request-id'] as string)).toMatchObject({
           cause: 'total_timeout',
         });
       });
@@ -703,7 +703,9 @@ pool: { probe_interval: 1d }
         const client = new RawClient(strict.port).send(
           'POST /x HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nhalf',
         );
-        expect(await client.ended()).toMatch(/^HTTP\/1\.1 408 [\s\S]*request_timeout[\s\S]*client_error/);
+        expect(await client.expectClosed()).toMatch(
+          /^HTTP\/1\.1 408 [\s\S]*request_timeout[\s\S]*client_error/,
+        );
       });
 
       it('ends a request whose client stops reading, with the cause client_stalled', async () => {
@@ -717,7 +719,7 @@ pool: { probe_interval: 1d }
         const client = new RawClient(strict.port);
         client.socket.pause();
         client.send('GET /stalled HTTP/1.1\r\nHost: x\r\n\r\n');
-        const line = await strict.line('the stalled exchange', (l) => l['path'] === '/stalled');
+        const line = await strict.expectLine('the stalled exchange', (l) => l['path'] === '/stalled');
         expect(line).toMatchObject({ status: 499, cause: 'client_stalled' });
         client.socket.destroy();
       });
@@ -761,7 +763,7 @@ pool: { probe_interval: 1d }
       });
 
       it('serves a body of exactly the limit', async () => {
-        handler = (req, res) => void whole(req, (body) => res.end(String(body.length)));
+        handler = (req, res) => void onBody(req, (body) => res.end(String(body.length)));
         const response = await call(strict.url, '/x', { method: 'POST', body: Buffer.alloc(MIB) });
         expect(response).toMatchObject({ status: 200, text: String(MIB) });
       });
@@ -774,7 +776,7 @@ pool: { probe_interval: 1d }
       it('responds 408 to a head that does not end, and serves other clients meanwhile', async () => {
         const slow = new RawClient(strict.port).send('GET /slow HTTP/1.1\r\nHost: x\r\nX-');
         expect((await call(strict.url, '/quick')).status).toBe(200);
-        expect(await slow.ended()).toMatch(/^HTTP\/1\.1 408 [\s\S]*request_timeout/);
+        expect(await slow.expectClosed()).toMatch(/^HTTP\/1\.1 408 [\s\S]*request_timeout/);
       });
 
       it.each([
@@ -808,9 +810,9 @@ pool: { probe_interval: 1d }
         ['a bad chunk size', 'POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n'],
       ])('responds 400 to malformed input (%s), and sends nothing to the replica', async (_, bytes) => {
         let served = 0;
-        handler = (req, res) => void whole(req, () => (served++, res.end()));
+        handler = (req, res) => void onBody(req, () => (served++, res.end()));
         const client = new RawClient(weir.port).send(bytes);
-        const received = await client.ended();
+        const received = await client.expectClosed();
         expect(received).toMatch(/^HTTP\/1\.1 400 [\s\S]*"error_code":"client_error"/);
         expect(received).toMatch(/X-Baseten-Request-Id: [0-9a-f]{37}/i);
         expect(served).toBe(0);
@@ -818,7 +820,7 @@ pool: { probe_interval: 1d }
 
       it('responds 405 to CONNECT', async () => {
         const client = new RawClient(weir.port).send('CONNECT db.internal:5432 HTTP/1.1\r\nHost: db\r\n\r\n');
-        expect(await client.ended()).toMatch(/^HTTP\/1\.1 405 /);
+        expect(await client.expectClosed()).toMatch(/^HTTP\/1\.1 405 /);
       });
 
       it('responds 404 model_does_not_exist to an unknown deployment or environment', async () => {
@@ -840,7 +842,7 @@ pool: { probe_interval: 1d }
         expect(response).toMatchObject({ status: 500, text: 'Traceback (most recent call last)' });
         expect(response.headers['x-weir-cause']).toBeUndefined();
         expect(response.headers['x-baseten-error-code']).toBe('600');
-        expect(await weir.exchange(response.headers['x-baseten-request-id'] as string)).toMatchObject({
+        expect(await weir.expectExchange(response.headers['x-baseten-request-id'] as string)).toMatchObject({
           status: 500,
           cause: 'ok',
         });
@@ -861,18 +863,18 @@ pool: { probe_interval: 1d }
         expect(res.statusCode).toBe(413);
         expect((await bodyOf(res)).toString()).toBe('too much');
         req.destroy();
-        await weir.shows('baseten_concurrent_requests', 0);
+        await weir.expectMetric('baseten_concurrent_requests', 0);
       });
     });
 
     it('counts every exchange exactly, with sizes and times', async () => {
-      handler = (req, res) => void whole(req, () => res.end('x'.repeat(300)));
+      handler = (req, res) => void onBody(req, () => res.end('x'.repeat(300)));
       const before = await weir.page();
       const series = (family: string) => `${family}{${toLocal('200')}}`;
       await Promise.all(
         Array.from({ length: 40 }, () => call(weir.url, '/count', { method: 'POST', body: 'y'.repeat(100) })),
       );
-      await weir.shows(
+      await weir.expectMetric(
         series('baseten_inference_requests_total'),
         (before.value(series('baseten_inference_requests_total')) ?? 0) + 40,
       );

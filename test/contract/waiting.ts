@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
 import { begin, call } from '../kit/client.ts';
-import { mirror, startReplica, whole, type Replica } from '../kit/replica.ts';
+import { mirror, startReplica, onBody, type Replica } from '../kit/replica.ts';
 import { until } from '../kit/until.ts';
 import { startWeir, type Weir } from '../kit/weir.ts';
 
@@ -51,11 +51,14 @@ pool: { probe_interval: 1d, probe_retry_interval: 50ms, max_queue_bytes: 8MiB }
     });
 
     const waits = (count: number, deployment = 'one') =>
-      weir.shows(`weir_queue_length{deployment_id="${deployment}"}`, count);
+      weir.expectMetric(`weir_queue_length{deployment_id="${deployment}"}`, count);
     const holds = (count: number, deployment = 'one') =>
-      weir.shows(`weir_replica_outstanding_requests{deployment_id="${deployment}",replica="r0"}`, count);
+      weir.expectMetric(
+        `weir_replica_outstanding_requests{deployment_id="${deployment}",replica="r0"}`,
+        count,
+      );
     const concurrent = (count: number, deployment = 'one') =>
-      weir.shows(
+      weir.expectMetric(
         `baseten_concurrent_requests{model_id="local",model_name="local",deployment_id="${deployment}",environment="${deployment}",rollout_phase="stable"}`,
         count,
       );
@@ -76,7 +79,7 @@ pool: { probe_interval: 1d, probe_retry_interval: 50ms, max_queue_bytes: 8MiB }
         pending[i]!.res.end(String(i));
         const response = await responses[i]!;
         expect([response.status, response.text]).toEqual([200, String(i)]);
-        const line = await weir.exchange(response.headers['x-baseten-request-id'] as string);
+        const line = await weir.expectExchange(response.headers['x-baseten-request-id'] as string);
         const queued = Number(/queue;dur=([\d.]+)/.exec(String(response.headers['server-timing']))![1]);
         if (i === 0) expect([line['queue_ms'], queued]).toEqual([0, 0]);
         else {
@@ -130,7 +133,7 @@ pool: { probe_interval: 1d, probe_retry_interval: 50ms, max_queue_bytes: 8MiB }
       await receives(1);
       const late = await call(weir.url, at('short', '/x'));
       expect([late.status, late.headers['x-weir-cause']]).toEqual([500, 'queue_timeout']);
-      const line = await weir.exchange(late.headers['x-baseten-request-id'] as string);
+      const line = await weir.expectExchange(late.headers['x-baseten-request-id'] as string);
       expect(line['queue_ms']).toBeGreaterThanOrEqual(300);
       expect(line['attempts']).toBe(0);
       const socket = new WebSocket(`${weir.url.replace('http', 'ws')}${at('short', '/ws')}`);
@@ -171,7 +174,7 @@ pool: { probe_interval: 1d, probe_retry_interval: 50ms, max_queue_bytes: 8MiB }
         await waits(2 - i);
       }
       await concurrent(1);
-      await weir.shows('weir_queue_held_bytes{}', 0);
+      await weir.expectMetric('weir_queue_held_bytes{}', 0);
       pending[0]!.res.end();
       await running;
       await holds(0);
@@ -205,11 +208,11 @@ pool: { probe_interval: 1d, probe_retry_interval: 50ms, max_queue_bytes: 8MiB }
       });
       const second = await call(weir.url, at('one', '/second'), large);
       expect([second.status, second.headers['x-weir-cause']]).toEqual([429, 'queue_full']);
-      handler = (req, res) => void whole(req, (body) => res.end(String(body.length)));
+      handler = (req, res) => void onBody(req, (body) => res.end(String(body.length)));
       pending[0]!.res.end();
       expect((await first).text).toBe(String(5 * MIB));
       await running;
-      await weir.shows('weir_queue_held_bytes{}', 0);
+      await weir.expectMetric('weir_queue_held_bytes{}', 0);
     });
 
     it('queues requests with any body until the first replica is ready', async () => {
@@ -226,7 +229,7 @@ pool: { probe_interval: 1d, probe_retry_interval: 50ms, max_queue_bytes: 8MiB }
       await waits(5, 'cold');
       expect((await fetch(`${weir.admin}/readyz`)).status).toBe(200); // for the other deployments
       const replica = await startReplica((req, res) => {
-        void whole(req, (body) => res.end(`${body.length} ${body.toString().slice(0, 20)}`));
+        void onBody(req, (body) => res.end(`${body.length} ${body.toString().slice(0, 20)}`));
       }, coldPort);
       replica.server.on('upgrade', (_, upgraded) => {
         upgraded.on('error', () => undefined);
@@ -241,7 +244,7 @@ pool: { probe_interval: 1d, probe_retry_interval: 50ms, max_queue_bytes: 8MiB }
       let text = '';
       for await (const chunk of res) text += String(chunk);
       expect(text).toBe('13 one two three');
-      await weir.shows('weir_queue_held_bytes{}', 0);
+      await weir.expectMetric('weir_queue_held_bytes{}', 0);
       await replica.close();
     });
   });
@@ -326,7 +329,7 @@ proxy: { retry: { max_time: 3s, max_body: 64KiB, exclude_paths: [/v1/never] } }
       expect(responses.filter(({ headers }) => headers[ATTEMPTS] === '1').length).toBe(4 - first);
       const twice = responses.find(({ headers }) => headers[ATTEMPTS] === '2')!;
       expect(twice.headers['server-timing']).toMatch(/retry;dur=[1-9]/);
-      const line = await weir.exchange(twice.headers['x-baseten-request-id'] as string);
+      const line = await weir.expectExchange(twice.headers['x-baseten-request-id'] as string);
       expect([line['attempts'], line['replica'], line['status']]).toEqual([2, 'r1', 200]);
     });
 
@@ -399,7 +402,7 @@ proxy: { retry: { max_time: 3s, max_body: 64KiB, exclude_paths: [/v1/never] } }
       let text = '';
       for await (const chunk of res) text += String(chunk);
       expect(JSON.parse(text)).toMatchObject({ body: '12345678901234567890' });
-      await weir.shows('weir_replica_connections{state="active"}', 0);
+      await weir.expectMetric('weir_replica_connections{state="active"}', 0);
     });
 
     it('stops its retries when the client leaves', async () => {
@@ -409,11 +412,11 @@ proxy: { retry: { max_time: 3s, max_body: 64KiB, exclude_paths: [/v1/never] } }
       leavingClient.end('{}');
       await until('the request is sent', () => seen.length === 1);
       leavingClient.destroy();
-      await weir.shows(
+      await weir.expectMetric(
         'baseten_concurrent_requests{model_id="local",model_name="local",deployment_id="twins",environment="production",rollout_phase="stable"}',
         0,
       );
-      const ended = await weir.line(
+      const ended = await weir.expectLine(
         'the closed exchange',
         (line) => line.event === 'exchange' && line['cause'] === 'client_gone',
       );
@@ -434,21 +437,21 @@ proxy: { retry: { max_time: 3s, max_body: 64KiB, exclude_paths: [/v1/never] } }
         responses.push(await call(weir.url, '/x', body === undefined ? {} : { method: 'PUT', body }));
       expect(responses.map((response) => response.status)).toEqual([200, 200, 200]);
       expect(responses.filter((response) => response.headers[ATTEMPTS] === '2').length).toBe(1);
-      await weir.shows('weir_replica_state{deployment_id="twins",replica="r1",state="down"}', 1);
+      await weir.expectMetric('weir_replica_state{deployment_id="twins",replica="r1",state="down"}', 1);
       const page = await weir.page();
       expect(page.value('weir_retries_total{deployment_id="twins",reason="connect"}')).toBe(1);
       replicas[1] = await startReplica((req, res) => {
         seen.push(`1 ${req.method} ${req.url}`);
         handlers[1]!(req, res);
       }, closed.port);
-      await weir.shows('weir_replica_state{deployment_id="twins",replica="r1",state="ready"}', 1);
+      await weir.expectMetric('weir_replica_state{deployment_id="twins",replica="r1",state="ready"}', 1);
     });
 
     it('queues requests while all replicas are down, and loses none', async () => {
       const ports = replicas.map(({ port }) => port);
       await Promise.all(replicas.map((replica) => replica.close()));
       const responses = [post('/predict', 'first'), post('/predict', 'second'), call(weir.url, '/third')];
-      await weir.shows('weir_queue_length{deployment_id="twins"}', 3);
+      await weir.expectMetric('weir_queue_length{deployment_id="twins"}', 3);
       replicas = await Promise.all(
         ports.map((port, i) => startReplica((req, res) => handlers[i]!(req, res), port)),
       );

@@ -6,36 +6,7 @@ import { catalogue, describe as describeError } from '../../src/core/errors.ts';
 import { Lifecycle, type Component } from '../../src/core/lifecycle.ts';
 import { Logger, type LineSink } from '../../src/core/logger.ts';
 import { nearest } from '../../src/core/nearest-name.ts';
-import { formatBytes, formatDuration, parseBytes, parseDuration } from '../../src/core/units.ts';
 import { until } from '../kit/until.ts';
-
-describe('units', () => {
-  it('parses what it formats', () => {
-    fc.assert(fc.property(fc.nat(), (ms) => parseDuration(formatDuration(ms)) === ms));
-    fc.assert(
-      fc.property(fc.nat({ max: Number.MAX_SAFE_INTEGER }), (size) => parseBytes(formatBytes(size)) === size),
-    );
-  });
-
-  it.each([
-    ['1.5m', 90_000],
-    ['250ms', 250],
-    ['7d', 604_800_000],
-    ['0', 0],
-    ['5', undefined],
-    ['-1s', undefined],
-    ['s', undefined],
-    ['1 fortnight', undefined],
-  ])('parses the duration %s', (text, ms) => expect(parseDuration(text)).toBe(ms));
-
-  it.each([
-    ['100MiB', 104_857_600],
-    ['512', 512],
-    ['1.5KiB', 1536],
-    ['1MB', undefined],
-    ['', undefined],
-  ])('parses the size %s', (text, size) => expect(parseBytes(text)).toBe(size));
-});
 
 describe('nearest', () => {
   it.each([

@@ -7,7 +7,7 @@ import { call } from '../kit/client.ts';
 import { folder, removeFolders } from '../kit/folder.ts';
 import { GuideShell } from '../kit/guide-shell.ts';
 import { blocksOf, commandsOf, GUIDES } from '../kit/markdown-pages.ts';
-import { closeReplicas, startReplica, whole } from '../kit/replica.ts';
+import { closeReplicas, startReplica, onBody } from '../kit/replica.ts';
 import { until } from '../kit/until.ts';
 import { startWeir, stopAll, type Weir } from '../kit/weir.ts';
 
@@ -41,7 +41,7 @@ afterAll(removeFolders);
 
 async function start(dataDir: string): Promise<{ weir: Weir; replica: string }> {
   const { url } = await startReplica((req, res) => {
-    void whole(req, (body) => {
+    void onBody(req, (body) => {
       if (body.includes('occupied')) return;
       res.setHeader('content-type', 'application/json');
       res.end('{}');

@@ -1,5 +1,5 @@
-// What a queue must survive: the process killed under load, a disk that is full, a file that is damaged, Redis gone.
-// Every 201 is written down, and every one must come to its end.
+// Faults that the queue of asynchronous requests must survive: kills under load, a full disk, a damaged file, a lost Redis.
+// Every task that got a 201 must end.
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { Agent } from 'node:http';
@@ -9,12 +9,12 @@ import { afterEach, beforeEach, expect, it } from 'vitest';
 import { call } from '../kit/client.ts';
 import { isMissing } from '../kit/program.ts';
 import { RedisServer } from '../kit/redis.ts';
-import { closeReplicas, startReplica, whole, type Replica } from '../kit/replica.ts';
+import { closeReplicas, startReplica, onBody, type Replica } from '../kit/replica.ts';
 import { until } from '../kit/until.ts';
 import { runWeir, startWeir, stopAll, type Weir } from '../kit/weir.ts';
 
 let model: Replica;
-/** How often each task was run to its end, by the number in its input. */
+/** Completed runs of each task, by the number in its input. */
 let runs: Map<number, number>;
 let folder: string;
 
@@ -22,7 +22,7 @@ beforeEach(async () => {
   folder = mkdtempSync(join(tmpdir(), 'weir-data-'));
   runs = new Map();
   model = await startReplica((req, res) => {
-    void whole(req, (body) => {
+    void onBody(req, (body) => {
       const { n } = JSON.parse(body.toString()) as { n: number };
       setTimeout(() => {
         runs.set(n, (runs.get(n) ?? 0) + 1);
@@ -47,7 +47,7 @@ const start = (store: string[], ...args: string[]): Promise<Weir> =>
     ...args,
   ]);
 
-/** Submits task `n`; resolves to its id, or to the status where it was not accepted, or 0 where nobody answered. */
+/** Submits task `n`. Resolves to its id, to the status if it is refused, or to 0 if the connection fails. */
 async function submit(weir: Weir, n: number, agent?: Agent, size = 0): Promise<string | number> {
   const body = JSON.stringify({ model_input: { n, pad: 'x'.repeat(size) } });
   try {
@@ -65,14 +65,14 @@ async function submit(weir: Weir, n: number, agent?: Agent, size = 0): Promise<s
 const statusOf = async (weir: Weir, id: string): Promise<string> =>
   (JSON.parse((await call(weir.url, `/async_request/${id}`)).text) as { status: string }).status;
 
-const allDone = async (weir: Weir, ids: Iterable<string>): Promise<void> => {
+const expectAllDone = async (weir: Weir, ids: Iterable<string>): Promise<void> => {
   for (const id of ids)
     await until(`${id} is done`, async () => (await statusOf(weir, id)) === 'SUCCEEDED', 30_000);
 };
 
-it('killed again and again under load, it loses nothing that it accepted and repeats nothing that was done', async () => {
+it('loses no accepted task and repeats no finished task when it is killed repeatedly under load', async () => {
   const accepted = new Map<string, number>();
-  /** Seen as SUCCEEDED, with the number of runs at that moment. */
+  /** Tasks that were reported as SUCCEEDED, with their number of runs at that moment. */
   const done = new Map<string, number>();
   let n = 0;
   let weir = await start(['--data-dir', folder]);
@@ -101,11 +101,11 @@ it('killed again and again under load, it loses nothing that it accepted and rep
     await Promise.all(clients);
     weir = await start(['--data-dir', folder]);
   }
-  await allDone(weir, accepted.keys());
+  await expectAllDone(weir, accepted.keys());
   for (const [id, number] of accepted) expect(runs.get(number), id).toBeGreaterThanOrEqual(1);
   for (const [id, times] of done) expect(runs.get(accepted.get(id)!), id).toBe(times);
   expect(done.size).toBeGreaterThan(0);
-  // At least once, but hardly ever more: what ran at a kill, and no more than that.
+  // Only tasks that ran during one of the 6 kills may run again: at most 16 each time.
   const repeated = [...runs.values()].filter((times) => times > 1).length;
   expect(repeated).toBeLessThanOrEqual(6 * 16);
   expect(JSON.parse((await call(weir.url, '/async_queue_status')).text)).toMatchObject({
@@ -114,9 +114,9 @@ it('killed again and again under load, it loses nothing that it accepted and rep
   });
 }, 120_000);
 
-it('a damaged file is no reason to begin anew: it does not start, says so, and keeps the file', async () => {
+it('fails to start with a damaged queue file, names it, and leaves it unchanged', async () => {
   const file = join(folder, 'queue.sqlite');
-  writeFileSync(file, 'not what it was: '.repeat(1000));
+  writeFileSync(file, 'not a database: '.repeat(1000));
   const before = readFileSync(file);
   const { code, err } = await runWeir([
     'serve',
@@ -134,7 +134,7 @@ it('a damaged file is no reason to begin anew: it does not start, says so, and k
   expect(readFileSync(file).equals(before)).toBe(true);
 });
 
-it('a file that another weir uses is refused', async () => {
+it('fails to start with a queue file that another weir uses', async () => {
   const weir = await start(['--data-dir', folder]);
   expect(typeof (await submit(weir, 1))).toBe('string');
   const { code, err } = await runWeir([
@@ -149,7 +149,7 @@ it('a file that another weir uses is refused', async () => {
   expect([code, err]).toEqual([69, expect.stringMatching(/is in use by another weir/)]);
 });
 
-it('a full store refuses with 507, keeps what it has, and takes more when there is room', async () => {
+it('returns 507 when the store is full, keeps its tasks, and accepts tasks again once there is space', async () => {
   await model.close();
   const weir = await start(['--data-dir', folder], '--async-max-store-bytes=1MiB');
   const ids: string[] = [];
@@ -164,24 +164,24 @@ it('a full store refuses with 507, keeps what it has, and takes more when there 
   const lost = await Promise.all(ids.map((id) => statusOf(weir, id)));
   expect(new Set(lost)).toEqual(new Set(['QUEUED']));
   model = await startReplica((_, res) => void res.end('{}'), model.port);
-  await allDone(weir, ids);
+  await expectAllDone(weir, ids);
   expect(typeof (await submit(weir, 99, undefined, 50_000))).toBe('string');
 });
 
-// A disk of its own takes the right to mount one, which a container may not have; where it has not, the test above shows
-// the same for a limit of ours.
+// A separate disk needs the right to mount it, which a container may not have. The test above covers the same case for
+// a limit that weir sets.
 const canMount = (): boolean => {
-  const place = mkdtempSync(join(tmpdir(), 'weir-mount-'));
+  const mountPoint = mkdtempSync(join(tmpdir(), 'weir-mount-'));
   try {
-    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=1m', 'tmpfs', place], { stdio: 'ignore' });
-    execFileSync('umount', [place]);
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=1m', 'tmpfs', mountPoint], { stdio: 'ignore' });
+    execFileSync('umount', [mountPoint]);
     return true;
   } catch {
     return false;
   }
 };
 it.skipIf(!canMount())(
-  'a full disk is 507 or 503, nothing is half written, and it goes on when there is room',
+  'returns 507 or 503 when the disk is full, keeps accepted tasks, and continues once there is space',
   async () => {
     const disk = mkdtempSync(join(tmpdir(), 'weir-disk-'));
     execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=3m', 'tmpfs', disk]);
@@ -201,7 +201,7 @@ it.skipIf(!canMount())(
           try {
             writeFileSync(ballast, Buffer.alloc(3 * 1024 ** 2));
           } catch {
-            // As much of it as there was room for.
+            // The disk is full now, which is the purpose.
           }
         const got = await submit(weir, n, undefined, 20_000);
         if (typeof got === 'string') ids.push(got);
@@ -213,7 +213,7 @@ it.skipIf(!canMount())(
       const again = await submit(weir, 1000, undefined, 20_000);
       expect(typeof again).toBe('string');
       model = await startReplica((_, res) => void res.end('{}'), model.port);
-      await allDone(weir, [...ids, again as string]);
+      await expectAllDone(weir, [...ids, again as string]);
       expect(await weir.stop()).toBe(0);
     } finally {
       await stopAll();
@@ -223,7 +223,7 @@ it.skipIf(!canMount())(
 );
 
 it.skipIf(isMissing('redis-server'))(
-  'two sidecars share a queue in Redis; one that is killed is replaced; Redis may go and come back',
+  'shares a queue in Redis between two weirs, and survives a restart of Redis and the kill of one weir',
   async () => {
     const redis = await RedisServer.start();
     try {
@@ -240,7 +240,7 @@ it.skipIf(isMissing('redis-server'))(
       };
       await Promise.all([submitMany(one, 40), submitMany(two, 40)]);
       expect(accepted.size).toBe(80);
-      await allDone(two, accepted.keys());
+      await expectAllDone(two, accepted.keys());
       expect([...runs.values()].every((times) => times === 1)).toBe(true);
       const worked = await Promise.all(
         [one, two].map(async (weir) =>
@@ -253,7 +253,7 @@ it.skipIf(isMissing('redis-server'))(
       expect(await submit(two, n++)).toBe(503);
       await redis.start();
       await until(
-        'it accepts again',
+        'weir accepts tasks again',
         async () => {
           const mine = n++;
           const got = await submit(two, mine);
@@ -264,7 +264,7 @@ it.skipIf(isMissing('redis-server'))(
       );
       await one.stop('SIGKILL');
       await submitMany(two, 20);
-      await allDone(two, accepted.keys());
+      await expectAllDone(two, accepted.keys());
       for (const [id, number] of accepted) expect(runs.get(number), id).toBeGreaterThanOrEqual(1);
     } finally {
       await redis.kill();
@@ -273,7 +273,7 @@ it.skipIf(isMissing('redis-server'))(
   90_000,
 );
 
-it('a store that cannot be reached is said to be at the start, without its password', async () => {
+it('fails to start when the store is unreachable, and never prints its password', async () => {
   const { code, err } = await runWeir([
     'serve',
     '--replica',

@@ -1,4 +1,4 @@
-// Asynchronous requests, as their clients, their model and their webhooks see them.
+// Asynchronous requests, seen by the client, the model and the receiver of webhooks.
 import { execFile } from 'node:child_process';
 import { createHmac } from 'node:crypto';
 import { once } from 'node:events';
@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { begin, call, RawClient } from '../kit/client.ts';
-import { closeReplicas, startReplica, whole, type Replica } from '../kit/replica.ts';
+import { closeReplicas, startReplica, onBody, type Replica } from '../kit/replica.ts';
 import { until } from '../kit/until.ts';
 import { startWeir, stopAll, type Weir } from '../kit/weir.ts';
 
@@ -24,18 +24,19 @@ interface Seen {
 }
 
 let model: Replica;
-let answer: RequestListener;
+/** How the model responds. */
+let respond: RequestListener;
 let runs: Seen[];
 let folder: string;
 
 beforeEach(async () => {
   folder = mkdtempSync(join(tmpdir(), 'weir-data-'));
   runs = [];
-  answer = (_, res) => void res.setHeader('content-type', 'application/json').end('{"output":"done"}');
+  respond = (_, res) => void res.setHeader('content-type', 'application/json').end('{"output":"done"}');
   model = await startReplica((req, res) => {
-    void whole(req, (body) => {
+    void onBody(req, (body) => {
       if (req.method === 'POST') runs.push({ url: req.url!, headers: req.headers, body: body.toString() });
-      answer(req, res);
+      respond(req, res);
     });
   });
 });
@@ -61,7 +62,7 @@ const submit = (weir: Weir, body: unknown, headers: Record<string, string> = {},
     headers: { 'content-type': 'application/json', ...headers },
     body: typeof body === 'string' ? body : JSON.stringify(body),
   });
-const accepted = async (weir: Weir, body: unknown = { model_input: { n: 1 } }): Promise<string> => {
+const expectAccepted = async (weir: Weir, body: unknown = { model_input: { n: 1 } }): Promise<string> => {
   const { status, text } = await submit(weir, body);
   expect(status, text).toBe(201);
   return (JSON.parse(text) as { request_id: string }).request_id;
@@ -71,20 +72,20 @@ interface Status {
   webhook_status: string;
   errors: { code: string; message: string }[];
 }
-const ask = async (weir: Weir, id: string) =>
+const getStatus = async (weir: Weir, id: string) =>
   JSON.parse((await call(weir.url, `/async_request/${id}`)).text) as Status;
-const comesTo = (weir: Weir, id: string, status: string) =>
+const expectStatus = (weir: Weir, id: string, status: string) =>
   until(`${id} is ${status}`, async () => {
-    const seen = await ask(weir, id);
+    const seen = await getStatus(weir, id);
     return seen.status === status && seen;
   }).catch(async (error: unknown) => {
-    throw new Error(`${String(error)}; it is ${JSON.stringify(await ask(weir, id))}`);
+    throw new Error(`${String(error)}; it is ${JSON.stringify(await getStatus(weir, id))}`);
   });
 
-describe('the examples of the contract, with curl', () => {
+describe('the curl examples of the contract', () => {
   const curl = async (...args: string[]) => (await promisify(execFile)('curl', ['-sS', ...args])).stdout;
 
-  it('submit, ask, cancel, ask for the queue', async () => {
+  it('submits a task, gets its status, cancels it, and gets the queue status', async () => {
     const weir = await start();
     const made = await curl(
       '-i',
@@ -100,7 +101,7 @@ describe('the examples of the contract, with curl', () => {
     const id = (JSON.parse(made.split('\r\n\r\n')[1]!) as { request_id: string }).request_id;
     expect(id).toMatch(ID);
     expect(made.toLowerCase()).toContain(`x-baseten-request-id: ${id}\r\n`);
-    await comesTo(weir, id, 'SUCCEEDED');
+    await expectStatus(weir, id, 'SUCCEEDED');
     const seen = JSON.parse(await curl('-X', 'GET', `${weir.url}/async_request/${id}`)) as Record<
       string,
       unknown
@@ -134,8 +135,8 @@ describe('the examples of the contract, with curl', () => {
   });
 });
 
-describe('a submit', () => {
-  it('is told all that is wrong with it at once', async () => {
+describe('POST …/async_predict', () => {
+  it('reports all mistakes of a body in one error', async () => {
     const weir = await start();
     const { status, text } = await submit(weir, {
       model_input: 'text',
@@ -165,18 +166,18 @@ describe('a submit', () => {
     expect(runs).toEqual([]);
   });
 
-  it('without any field of the contract is the input of the model, as in the example of the document', async () => {
+  it('uses the whole body as model input if it has no field of the contract', async () => {
     const weir = await start();
     const { status, headers, text } = await submit(weir, '{"prompt": "Hello"}');
     expect(status, text).toBe(201);
     const { request_id: id } = JSON.parse(text) as { request_id: string };
     expect([headers['x-baseten-request-id'], id]).toEqual([id, expect.stringMatching(ID)]);
-    await comesTo(weir, id, 'SUCCEEDED');
+    await expectStatus(weir, id, 'SUCCEEDED');
     expect(runs.map(({ body }) => body)).toEqual(['{"prompt": "Hello"}']);
     expect(runs[0]!.headers['x-request-id']).toBe(id);
   });
 
-  it('over the limit gets 413 in the contract’s words, announced or not', async () => {
+  it('returns the 413 of the contract for a body over the limit, with a length or in chunks', async () => {
     const weir = await start('--async-max-body=1000');
     const large = `{"model_input":{"x":"${'y'.repeat(1000)}"}}`;
     const { status, text } = await submit(weir, large);
@@ -197,7 +198,7 @@ describe('a submit', () => {
     expect((await submit(weir, { model_input: {} })).status).toBe(201);
   });
 
-  it('with a key that was there before returns the same id, and runs once', async () => {
+  it('returns the same id for a repeated idempotency key, and runs the task once', async () => {
     const weir = await start();
     const headers = { 'idempotency-key': 'order-7' };
     const body = { model_input: { n: 7 } };
@@ -206,21 +207,21 @@ describe('a submit', () => {
       expect(other.text).toBe(first!.text);
       expect(other.headers['x-baseten-request-id']).toBe(first!.headers['x-baseten-request-id']);
     }
-    await comesTo(weir, JSON.parse(first!.text).request_id as string, 'SUCCEEDED');
+    await expectStatus(weir, JSON.parse(first!.text).request_id as string, 'SUCCEEDED');
     expect((await submit(weir, body, headers)).text).toBe(first!.text);
     expect(runs.length).toBe(1);
     const conflict = await submit(weir, { model_input: { n: 8 } }, headers);
     expect([conflict.status, conflict.headers['x-weir-cause']]).toEqual([422, 'idempotency_conflict']);
   });
 
-  it('goes to the deployment of its target, and to none that nobody knows', async () => {
+  it('submits to the deployment of the target, and returns 404 for an unknown target', async () => {
     const weir = await start();
     expect((await submit(weir, { model_input: {} }, {}, '')).status).toBe(201);
     expect((await submit(weir, { model_input: {} }, {}, '/deployment/local')).status).toBe(201);
     expect((await submit(weir, { model_input: {} }, {}, '/environments/nope')).status).toBe(404);
     const chain = await call(weir.url, '/production/async_run_remote', { method: 'POST', body: '{"n": 1}' });
     expect(chain.status, chain.text).toBe(201);
-    await comesTo(weir, (JSON.parse(chain.text) as { request_id: string }).request_id, 'SUCCEEDED');
+    await expectStatus(weir, (JSON.parse(chain.text) as { request_id: string }).request_id, 'SUCCEEDED');
     expect(runs.at(-1)!.body).toBe('{"n": 1}');
     const unknown = await call(weir.url, '/deployment/nope/async_run_remote', { method: 'POST', body: '{}' });
     expect([unknown.status, unknown.headers['x-weir-cause']]).toEqual([404, 'unknown_target']);
@@ -236,13 +237,13 @@ describe('a submit', () => {
     ['PUT', '/async_request/nope', 'GET, DELETE'],
     ['DELETE', '/async_request/nope/result', 'GET'],
     ['POST', '/production/async_queue_status', 'GET'],
-  ])('%s %s is 405, and Allow says what the route takes', async (method, path, allow) => {
+  ])('returns 405 for %s %s with an Allow header', async (method, path, allow) => {
     const weir = await start();
     const { status, headers } = await call(weir.url, path, { method });
     expect([status, headers.allow]).toEqual([405, allow]);
   });
 
-  it('and questions come only so often: 429 with Retry-After', async () => {
+  it('limits the rate of submits and status requests with 429 and Retry-After', async () => {
     const weir = await startWeir([
       '--replica',
       model.url,
@@ -263,11 +264,11 @@ describe('a submit', () => {
     expect((await call(weir.url, '/production/async_queue_status')).status).toBe(200);
   });
 
-  it('over the number of tasks that may be there gets 429', async () => {
-    answer = () => undefined;
+  it('returns 429 beyond the maximum number of tasks', async () => {
+    respond = () => undefined;
     const weir = await start('--async-max-tasks=2');
-    await accepted(weir);
-    await accepted(weir);
+    await expectAccepted(weir);
+    await expectAccepted(weir);
     const full = await submit(weir, { model_input: {} });
     expect([full.status, full.headers['x-weir-cause'], full.headers['retry-after']]).toEqual([
       429,
@@ -278,8 +279,8 @@ describe('a submit', () => {
   });
 });
 
-describe('a submit that does not end well', () => {
-  it('whose client leaves before the 201 leaves nothing behind', async () => {
+describe('a failed submit', () => {
+  it('leaves no open request when the client disconnects before the 201', async () => {
     const weir = await start();
     const clients = Array.from({ length: 20 }, () => {
       const body = '{"model_input":{}}';
@@ -294,32 +295,35 @@ describe('a submit that does not end well', () => {
     );
     await once(halfway.socket, 'connect');
     halfway.socket.destroy();
-    await accepted(weir);
-    // It exits when no exchange is open.
+    await expectAccepted(weir);
+    // weir exits once no exchange is open.
     expect(await weir.stop()).toBe(0);
   });
 
   it.each([
     ['malformed', 'Transfer-Encoding: chunked\r\n\r\nZZ\r\n', 400],
     ['cut off', 'Content-Length: 100\r\n\r\n{"mod', 499],
-  ])('because its body is %s is told so, or nothing, but never 200', async (_, rest, status) => {
+  ])('never returns 200 for a body that is %s', async (_, rest, status) => {
     const weir = await start();
     const client = new RawClient(weir.port).send(
       `POST /production/async_predict HTTP/1.1\r\nHost: x\r\n${rest}`,
     );
     if (status === 499) {
       await once(client.socket, 'connect');
-      await until('it was read', () => client.socket.bytesWritten > 50);
+      await until('the body was sent', () => client.socket.bytesWritten > 50);
       client.socket.end();
     }
-    await client.ended();
+    await client.expectClosed();
     expect(client.received).not.toContain(' 200 ');
     if (status === 400) expect(client.received).toMatch(/^HTTP\/1\.1 400 [^]*"error_code":"client_error"/);
-    await weir.line('its end', (line) => line.event === 'exchange' && line['status'] === status);
+    await weir.expectLine(
+      'the end of the request',
+      (line) => line.event === 'exchange' && line['status'] === status,
+    );
     expect(await weir.stop()).toBe(0);
   });
 
-  it('under an id that is there already is 409, and harms nobody else', async () => {
+  it('returns 409 for a request id that exists, and accepts other submits at the same time', async () => {
     const weir = await start('--identity-trust-inbound');
     const mine = { 'x-baseten-request-id': 'my-own-1' };
     expect((await submit(weir, { model_input: {} }, mine)).status).toBe(201);
@@ -335,22 +339,22 @@ describe('a submit that does not end well', () => {
 });
 
 describe('a task', () => {
-  it('runs by priority, then in order; one that is queued can be cancelled, one that runs cannot', async () => {
-    const owed: (() => void)[] = [];
-    answer = (_, res) => void owed.push(() => res.end('{}'));
+  it('runs by priority, then in order, and can be cancelled only while it is queued', async () => {
+    const pending: (() => void)[] = [];
+    respond = (_, res) => void pending.push(() => res.end('{}'));
     const weir = await start('--async-concurrency=1');
-    const first = await accepted(weir, { model_input: { n: 'first' } });
-    await until('the first runs', () => owed.length === 1);
+    const first = await expectAccepted(weir, { model_input: { n: 'first' } });
+    await until('the first task runs', () => pending.length === 1);
     const ids: Record<string, string> = {};
     for (const [name, priority] of [
       ['c', 2],
       ['b', 1],
       ['a1', 0],
       ['a2', 0],
-      ['gone', 0],
+      ['cancelled', 0],
     ] as const)
-      ids[name] = await accepted(weir, { model_input: { n: name }, priority });
-    await weir.shows('baseten_async_queue_size', 5);
+      ids[name] = await expectAccepted(weir, { model_input: { n: name }, priority });
+    await weir.expectMetric('baseten_async_queue_size', 5);
     expect(JSON.parse((await call(weir.url, '/production/async_queue_status')).text)).toMatchObject({
       num_queued_requests: 5,
       num_in_progress_requests: 1,
@@ -359,14 +363,14 @@ describe('a task', () => {
       JSON.parse((await call(weir.url, `/async_request/${id}`, { method: 'DELETE' })).text) as {
         canceled: boolean;
       };
-    expect((await cancel(ids['gone']!)).canceled).toBe(true);
+    expect((await cancel(ids['cancelled']!)).canceled).toBe(true);
     expect((await cancel(first)).canceled).toBe(false);
-    expect(await ask(weir, ids['gone']!)).toMatchObject({ status: 'CANCELED' });
+    expect(await getStatus(weir, ids['cancelled']!)).toMatchObject({ status: 'CANCELED' });
     for (let i = 0; i < 5; i++) {
-      await until(`run ${i}`, () => owed.length === i + 1);
-      owed[i]!();
+      await until(`run ${i}`, () => pending.length === i + 1);
+      pending[i]!();
     }
-    await comesTo(weir, ids['c']!, 'SUCCEEDED');
+    await expectStatus(weir, ids['c']!, 'SUCCEEDED');
     expect(runs.map(({ body }) => (JSON.parse(body) as { n: string }).n)).toEqual([
       'first',
       'a1',
@@ -374,49 +378,49 @@ describe('a task', () => {
       'b',
       'c',
     ]);
-    await weir.shows('weir_async_requests_total{deployment_id="local",status="CANCELED"}', 1);
-    await weir.shows('weir_async_requests_total{deployment_id="local",status="SUCCEEDED"}', 5);
-    await weir.shows('baseten_inference_requests_total{status_code="200",is_async="true"}', 5);
-    await weir.shows('baseten_concurrent_requests', 0);
+    await weir.expectMetric('weir_async_requests_total{deployment_id="local",status="CANCELED"}', 1);
+    await weir.expectMetric('weir_async_requests_total{deployment_id="local",status="SUCCEEDED"}', 5);
+    await weir.expectMetric('baseten_inference_requests_total{status_code="200",is_async="true"}', 5);
+    await weir.expectMetric('baseten_concurrent_requests', 0);
     const page = await weir.page();
     expect(page.sum('baseten_time_in_async_queue_seconds_count')).toBe(5);
   });
 
-  it('lets synchronous requests go first', async () => {
-    const owed: { url: string; end: () => void }[] = [];
-    answer = (req, res) => void owed.push({ url: req.url!, end: () => res.end('{}') });
+  it('runs after waiting synchronous requests', async () => {
+    const pending: { url: string; end: () => void }[] = [];
+    respond = (req, res) => void pending.push({ url: req.url!, end: () => res.end('{}') });
     const weir = await start('--deployment-concurrency-target=1');
-    for (let i = 0; i < 3; i++) await accepted(weir);
-    await until('one task runs', () => owed.length === 1);
+    for (let i = 0; i < 3; i++) await expectAccepted(weir);
+    await until('one task runs', () => pending.length === 1);
     const sync = [call(weir.url, '/sync1'), call(weir.url, '/sync2')];
-    await weir.shows('weir_queue_length{deployment_id="local"}', 2);
+    await weir.expectMetric('weir_queue_length{deployment_id="local"}', 2);
     for (let i = 0; i < 5; i++) {
-      await until(`request ${i}`, () => owed.length === i + 1);
-      owed[i]!.end();
+      await until(`request ${i}`, () => pending.length === i + 1);
+      pending[i]!.end();
     }
     await Promise.all(sync);
-    expect(owed.map(({ url }) => url.startsWith('/sync'))).toEqual([false, true, true, false, false]);
+    expect(pending.map(({ url }) => url.startsWith('/sync'))).toEqual([false, true, true, false, false]);
   });
 
-  it('is tried as often as it wants, with growing pauses, and says what went wrong', async () => {
+  it('is retried up to max_attempts with growing delays, and reports its error', async () => {
     const times: number[] = [];
-    answer = (_, res) => {
+    respond = (_, res) => {
       times.push(performance.now());
       res.writeHead(500).end('boom');
     };
     const weir = await start();
-    const id = await accepted(weir, {
+    const id = await expectAccepted(weir, {
       model_input: {},
       inference_retry_config: { max_attempts: 3, initial_delay_ms: 100, max_delay_ms: 150 },
     });
-    const ended = await comesTo(weir, id, 'FAILED');
+    const ended = await expectStatus(weir, id, 'FAILED');
     expect(ended.errors).toEqual([
       { code: 'MODEL_PREDICT_ERROR', message: 'Error making prediction: the model answered 500' },
     ]);
     expect(times.length).toBe(3);
     expect(times[1]! - times[0]!).toBeGreaterThanOrEqual(99);
     expect(times[2]! - times[1]!).toBeGreaterThanOrEqual(149);
-    await weir.shows('weir_async_requests_total{deployment_id="local",status="FAILED"}', 1);
+    await weir.expectMetric('weir_async_requests_total{deployment_id="local",status="FAILED"}', 1);
   });
 
   it.each([
@@ -426,95 +430,103 @@ describe('a task', () => {
     [502, 'MODEL_UNAVAILABLE', 2],
     [503, 'MODEL_UNAVAILABLE', 2],
     [504, 'MODEL_PREDICT_TIMEOUT', 2],
-  ])('whose model answers %d fails with %s after %d of two attempts', async (status, code, attempts) => {
-    answer = (_, res) => void res.writeHead(status).end();
+  ])('fails on a response %d with %s after %d of two attempts', async (status, code, attempts) => {
+    respond = (_, res) => void res.writeHead(status).end();
     const weir = await start();
     const retry = { max_attempts: 2, initial_delay_ms: 1, max_delay_ms: 1 };
-    const id = await accepted(weir, { model_input: {}, inference_retry_config: retry });
-    expect((await comesTo(weir, id, 'FAILED')).errors[0]!.code).toBe(code);
+    const id = await expectAccepted(weir, { model_input: {}, inference_retry_config: retry });
+    expect((await expectStatus(weir, id, 'FAILED')).errors[0]!.code).toBe(code);
     expect(runs.length).toBe(attempts);
   });
 
-  it('waits while its model says that it is busy (429), and that is no attempt', async () => {
+  it('waits while the model returns 429, which does not count as an attempt', async () => {
     let left = 2;
-    answer = (_, res) => void (left-- > 0 ? res.writeHead(429).end() : res.end('{}'));
+    respond = (_, res) => void (left-- > 0 ? res.writeHead(429).end() : res.end('{}'));
     const weir = await start();
-    const id = await accepted(weir, { model_input: {}, inference_retry_config: { max_attempts: 1 } });
-    await comesTo(weir, id, 'SUCCEEDED');
+    const id = await expectAccepted(weir, { model_input: {}, inference_retry_config: { max_attempts: 1 } });
+    await expectStatus(weir, id, 'SUCCEEDED');
     expect(runs.length).toBe(3);
   });
 
-  it('that takes too long is cut', async () => {
-    answer = () => undefined;
+  it('fails after async.run_timeout, and its connection is closed', async () => {
+    respond = () => undefined;
     const weir = await start('--async-run-timeout=300ms');
-    const id = await accepted(weir, { model_input: {}, inference_retry_config: { max_attempts: 1 } });
-    expect((await comesTo(weir, id, 'FAILED')).errors[0]!.code).toBe('MODEL_PREDICT_TIMEOUT');
-    await until('the model is left alone', () => model.open === 0);
+    const id = await expectAccepted(weir, { model_input: {}, inference_retry_config: { max_attempts: 1 } });
+    expect((await expectStatus(weir, id, 'FAILED')).errors[0]!.code).toBe('MODEL_PREDICT_TIMEOUT');
+    await until('the connection to the model is closed', () => model.open === 0);
   });
 
-  it('whose model switches protocols unasked, or packs its answer, fails at once', async () => {
+  it('fails when the model switches protocols or compresses its response unasked', async () => {
     const weir = await start('--async-keep-results');
     const once_ = { max_attempts: 1 };
-    answer = (req) =>
+    respond = (req) =>
       void req.socket.end('HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n');
-    await comesTo(weir, await accepted(weir, { model_input: {}, inference_retry_config: once_ }), 'FAILED');
-    answer = (_, res) => void res.setHeader('content-encoding', 'gzip').end('not even');
-    await comesTo(weir, await accepted(weir, { model_input: {}, inference_retry_config: once_ }), 'FAILED');
+    await expectStatus(
+      weir,
+      await expectAccepted(weir, { model_input: {}, inference_retry_config: once_ }),
+      'FAILED',
+    );
+    respond = (_, res) => void res.setHeader('content-encoding', 'gzip').end('not even');
+    await expectStatus(
+      weir,
+      await expectAccepted(weir, { model_input: {}, inference_retry_config: once_ }),
+      'FAILED',
+    );
     expect(runs[1]!.headers['accept-encoding']).toBe('identity');
   });
 
-  it('whose answer there is no room for fails, and holds nobody up', async () => {
-    answer = (_, res) => void res.end(runs.length === 1 ? Buffer.alloc(3 * 1024 ** 2, 'x') : '{}');
+  it('fails when its result exceeds the store, and does not block the next task', async () => {
+    respond = (_, res) => void res.end(runs.length === 1 ? Buffer.alloc(3 * 1024 ** 2, 'x') : '{}');
     const weir = await start('--async-max-store-bytes=1MiB', '--async-keep-results', '--async-concurrency=1');
-    const large = await accepted(weir);
-    const next = await accepted(weir);
-    expect((await comesTo(weir, large, 'FAILED')).errors[0]!.code).toBe('INTERNAL_SERVER_ERROR');
-    await comesTo(weir, next, 'SUCCEEDED');
+    const large = await expectAccepted(weir);
+    const next = await expectAccepted(weir);
+    expect((await expectStatus(weir, large, 'FAILED')).errors[0]!.code).toBe('INTERNAL_SERVER_ERROR');
+    await expectStatus(weir, next, 'SUCCEEDED');
   });
 
-  it('waits for a replica that is not there yet', async () => {
+  it('waits for a replica that is not up yet', async () => {
     await model.close();
     const weir = await start('--pool-probe-retry-interval=50ms');
-    const id = await accepted(weir);
-    expect(await ask(weir, id)).toMatchObject({ status: 'QUEUED' });
+    const id = await expectAccepted(weir);
+    expect(await getStatus(weir, id)).toMatchObject({ status: 'QUEUED' });
     await startReplica((_, res) => void res.end('{}'), model.port);
-    await comesTo(weir, id, 'SUCCEEDED');
+    await expectStatus(weir, id, 'SUCCEEDED');
   });
 
-  it('survives a restart, drained or not, and what is done is not run again', async () => {
-    const owed: (() => void)[] = [];
-    answer = (_, res) => void owed.push(() => res.end('{}'));
+  it('survives a kill and a drain, and does not run again when it is done', async () => {
+    const pending: (() => void)[] = [];
+    respond = (_, res) => void pending.push(() => res.end('{}'));
     let weir = await start('--async-concurrency=1');
-    const done = await accepted(weir, { model_input: { n: 'done' } });
-    await until('it runs', () => owed.length === 1);
-    owed[0]!();
-    await comesTo(weir, done, 'SUCCEEDED');
-    const ran = await accepted(weir, { model_input: { n: 'ran' } });
-    await until('the next one runs', () => owed.length === 2);
-    const waits = await accepted(weir, { model_input: { n: 'waits' } });
+    const done = await expectAccepted(weir, { model_input: { n: 'done' } });
+    await until('the task runs', () => pending.length === 1);
+    pending[0]!();
+    await expectStatus(weir, done, 'SUCCEEDED');
+    const ran = await expectAccepted(weir, { model_input: { n: 'ran' } });
+    await until('the next task runs', () => pending.length === 2);
+    const waits = await expectAccepted(weir, { model_input: { n: 'waits' } });
     await weir.stop('SIGKILL');
-    answer = (_, res) => void res.end('{}');
+    respond = (_, res) => void res.end('{}');
     weir = await start('--async-concurrency=1');
-    await comesTo(weir, waits, 'SUCCEEDED');
-    await comesTo(weir, ran, 'SUCCEEDED');
-    expect(await ask(weir, done)).toMatchObject({ status: 'SUCCEEDED' });
+    await expectStatus(weir, waits, 'SUCCEEDED');
+    await expectStatus(weir, ran, 'SUCCEEDED');
+    expect(await getStatus(weir, done)).toMatchObject({ status: 'SUCCEEDED' });
     const names = runs.map(({ body }) => (JSON.parse(body) as { n: string }).n);
     expect(names).toEqual(['done', 'ran', 'ran', 'waits']);
-    // A drain lets what runs end, and takes nothing new.
-    answer = (_, res) => void setTimeout(() => res.end('{}'), 300);
-    const last = await accepted(weir);
-    await until('it runs', () => runs.length === 5);
+    // A drain lets running tasks end, and starts no new ones.
+    respond = (_, res) => void setTimeout(() => res.end('{}'), 300);
+    const last = await expectAccepted(weir);
+    await until('the task runs', () => runs.length === 5);
     expect(await weir.stop()).toBe(0);
     weir = await start();
-    expect(await ask(weir, last)).toMatchObject({ status: 'SUCCEEDED' });
+    expect(await getStatus(weir, last)).toMatchObject({ status: 'SUCCEEDED' });
     expect(runs.length).toBe(5);
   });
 
-  it('whose result is kept can be asked for it', async () => {
-    answer = (_, res) => void res.setHeader('content-type', 'text/plain; charset=utf-8').end('seven');
+  it('returns its result if results are kept, and says how to keep them otherwise', async () => {
+    respond = (_, res) => void res.setHeader('content-type', 'text/plain; charset=utf-8').end('seven');
     const weir = await start('--async-keep-results');
-    const id = await accepted(weir);
-    await comesTo(weir, id, 'SUCCEEDED');
+    const id = await expectAccepted(weir);
+    await expectStatus(weir, id, 'SUCCEEDED');
     const result = await call(weir.url, `/async_request/${id}/result`);
     expect([result.status, result.text, result.headers['content-type']]).toEqual([
       200,
@@ -529,8 +541,8 @@ describe('a task', () => {
       '--data-dir',
       mkdtempSync(join(tmpdir(), 'weir-data-')),
     ]);
-    const dropped = await accepted(without);
-    await comesTo(without, dropped, 'SUCCEEDED');
+    const dropped = await expectAccepted(without);
+    await expectStatus(without, dropped, 'SUCCEEDED');
     const none = await call(without.url, `/async_request/${dropped}/result`);
     expect(none.status).toBe(404);
     expect((JSON.parse(none.text) as { error: string }).error).toBe(
@@ -538,41 +550,44 @@ describe('a task', () => {
     );
   });
 
-  it('is forgotten after its time', async () => {
+  it('is deleted after async.retention', async () => {
     const weir = await start('--async-retention=1s');
-    const id = await accepted(weir);
-    await comesTo(weir, id, 'SUCCEEDED');
-    await until('it is forgotten', async () => (await call(weir.url, `/async_request/${id}`)).status === 404);
+    const id = await expectAccepted(weir);
+    await expectStatus(weir, id, 'SUCCEEDED');
+    await until(
+      'the task is deleted',
+      async () => (await call(weir.url, `/async_request/${id}`)).status === 404,
+    );
   });
 });
 
 describe('a webhook', () => {
-  let hooks: Seen[];
+  let deliveries: Seen[];
   let receive: RequestListener;
   let receiver: Replica;
 
   beforeEach(async () => {
-    hooks = [];
+    deliveries = [];
     receive = (_, res) => void res.end();
     receiver = await startReplica((req, res) => {
-      void whole(req, (body) => {
-        hooks.push({ url: req.url!, headers: req.headers, body: body.toString() });
+      void onBody(req, (body) => {
+        deliveries.push({ url: req.url!, headers: req.headers, body: body.toString() });
         receive(req, res);
       });
     });
   });
-  const hooked = (weir: Weir, path = '/hook') =>
-    accepted(weir, {
+  const submitWithWebhook = (weir: Weir, path = '/hook') =>
+    expectAccepted(weir, {
       model_input: {},
       webhook_endpoint: `http://localhost:${receiver.port}${path}`,
       inference_retry_config: { max_attempts: 1 },
     });
 
-  it('says what came of the task, signed with every secret', async () => {
+  it('delivers the result of the task, signed with every secret', async () => {
     const weir = await start(`--webhook-secrets=${SECRET},${OLD}`);
-    const id = await hooked(weir);
-    await until('it came', () => hooks.length === 1);
-    const [{ headers, body, url }] = hooks as [Seen];
+    const id = await submitWithWebhook(weir);
+    await until('the webhook arrived', () => deliveries.length === 1);
+    const [{ headers, body, url }] = deliveries as [Seen];
     expect([url, headers['content-type'], headers['x-baseten-request-id']]).toEqual([
       '/hook',
       'application/json',
@@ -580,8 +595,8 @@ describe('a webhook', () => {
     ]);
     const sign = (secret: string) => `v1=${createHmac('sha256', secret).update(body).digest('hex')}`;
     expect(headers['x-baseten-signature']).toBe(`${sign(SECRET)},${sign(OLD)}`);
-    const said = JSON.parse(body) as { time: string };
-    expect(said).toMatchObject({
+    const payload = JSON.parse(body) as { time: string };
+    expect(payload).toMatchObject({
       request_id: id,
       model_id: 'local',
       deployment_id: 'local',
@@ -589,137 +604,142 @@ describe('a webhook', () => {
       data: { output: 'done' },
       errors: [],
     });
-    expect(said.time).toMatch(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$/);
-    expect(await comesTo(weir, id, 'SUCCEEDED')).toMatchObject({
+    expect(payload.time).toMatch(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$/);
+    expect(await expectStatus(weir, id, 'SUCCEEDED')).toMatchObject({
       webhook_status: expect.stringMatching(/PENDING|SUCCEEDED/) as string,
     });
-    await weir.shows('baseten_async_webhook_requests_total', 1);
+    await weir.expectMetric('baseten_async_webhook_requests_total', 1);
     expect((await weir.page()).sum('baseten_async_webhook_latency_seconds_count')).toBe(1);
     const text = JSON.stringify(weir.lines);
     expect(text).not.toContain(SECRET);
   });
 
-  it('tells of a failure too, with null for data, and without a signature where there is no secret', async () => {
-    answer = (_, res) => void res.writeHead(422).end();
+  it('reports a failure with data null, and has no signature without a secret', async () => {
+    respond = (_, res) => void res.writeHead(422).end();
     const weir = await start();
-    await hooked(weir);
-    await until('it came', () => hooks.length === 1);
-    expect(hooks[0]!.headers['x-baseten-signature']).toBeUndefined();
-    expect(JSON.parse(hooks[0]!.body)).toMatchObject({
+    await submitWithWebhook(weir);
+    await until('the webhook arrived', () => deliveries.length === 1);
+    expect(deliveries[0]!.headers['x-baseten-signature']).toBeUndefined();
+    expect(JSON.parse(deliveries[0]!.body)).toMatchObject({
       data: null,
       errors: [{ code: 'MODEL_INVALID_INPUT' }],
     });
   });
 
-  it('is sent twice at most, and then has failed', async () => {
+  it('fails after two deliveries', async () => {
     receive = (_, res) => void res.writeHead(503).end();
     const weir = await start();
-    const id = await hooked(weir);
-    expect(await comesTo(weir, id, 'WEBHOOK_FAILED')).toMatchObject({ webhook_status: 'FAILED' });
-    expect(hooks.length).toBe(2);
+    const id = await submitWithWebhook(weir);
+    expect(await expectStatus(weir, id, 'WEBHOOK_FAILED')).toMatchObject({ webhook_status: 'FAILED' });
+    expect(deliveries.length).toBe(2);
   });
 
   it.each<[string, RequestListener]>([
     ['redirects', (_, res) => void res.writeHead(307, { location: '/elsewhere' }).end()],
     ['refuses', (_, res) => void res.writeHead(400).end()],
-  ])('that %s is not sent again', async (_, handler) => {
+  ])('is not sent again when the receiver %s it', async (_, handler) => {
     receive = handler;
     const weir = await start();
-    const id = await hooked(weir);
-    await comesTo(weir, id, 'WEBHOOK_FAILED');
-    expect(hooks.map(({ url }) => url)).toEqual(['/hook']);
+    const id = await submitWithWebhook(weir);
+    await expectStatus(weir, id, 'WEBHOOK_FAILED');
+    expect(deliveries.map(({ url }) => url)).toEqual(['/hook']);
   });
 
   it.each<[string, RequestListener]>([
     ['hangs', () => undefined],
-    ['answers garbage', (req) => void req.socket.end('SSH-2.0-nothing\r\n')],
+    ['returns garbage', (req) => void req.socket.end('SSH-2.0-nothing\r\n')],
     [
-      'drips',
+      'sends its response slowly',
       (_, res) => {
         res.writeHead(200);
         const drip = setInterval(() => res.write('x'), 20);
         res.on('close', () => clearInterval(drip));
       },
     ],
-  ])('whose receiver %s holds up neither work nor cancel', async (_, handler) => {
+  ])('does not delay tasks and cancellations when the receiver %s', async (_, handler) => {
     receive = handler;
     const weir = await start('--webhook-timeout=1s', '--webhook-concurrency=2', '--async-concurrency=2');
     const stuck: string[] = [];
-    for (let i = 0; i < 4; i++) stuck.push(await hooked(weir));
-    await until('two are under way', () => hooks.length >= 2);
-    const free = await accepted(weir);
-    await comesTo(weir, free, 'SUCCEEDED');
-    const owed: (() => void)[] = [];
-    answer = (_, res) => void owed.push(() => res.end('{}'));
-    for (let i = 0; i < 2; i++) await accepted(weir);
-    await until('both run', () => owed.length === 2);
-    const queued = await accepted(weir);
+    for (let i = 0; i < 4; i++) stuck.push(await submitWithWebhook(weir));
+    await until('two deliveries have begun', () => deliveries.length >= 2);
+    const free = await expectAccepted(weir);
+    await expectStatus(weir, free, 'SUCCEEDED');
+    const pending: (() => void)[] = [];
+    respond = (_, res) => void pending.push(() => res.end('{}'));
+    for (let i = 0; i < 2; i++) await expectAccepted(weir);
+    await until('both tasks run', () => pending.length === 2);
+    const queued = await expectAccepted(weir);
     const cancelled = await call(weir.url, `/async_request/${queued}`, { method: 'DELETE' });
     expect(JSON.parse(cancelled.text)).toMatchObject({ canceled: true });
-    for (const end of owed) end();
+    for (const end of pending) end();
     await until(
-      'all are over',
-      async () => (await ask(weir, stuck.at(-1)!)).webhook_status !== 'PENDING',
+      'all deliveries have ended',
+      async () => (await getStatus(weir, stuck.at(-1)!)).webhook_status !== 'PENDING',
       20_000,
     );
   });
 
-  it('whose receiver is dead does not hold up those to others, however many are owed to it', async () => {
+  it('is not delayed by many deliveries to another receiver that hangs', async () => {
     receive = ({ url }, res) => {
       if (url !== '/dead') res.end();
     };
     const living = await startReplica((_, res) => res.end());
     const weir = await start('--webhook-timeout=60s', '--webhook-concurrency=4');
-    for (let i = 0; i < 6; i++) await hooked(weir, '/dead');
-    await until('as many are under way as may be', () => hooks.length === 3);
+    for (let i = 0; i < 6; i++) await submitWithWebhook(weir, '/dead');
+    await until('the limit for one receiver is reached', () => deliveries.length === 3);
     const others: string[] = [];
     for (let i = 0; i < 5; i++)
       others.push(
-        await accepted(weir, { model_input: {}, webhook_endpoint: `HTTP://localhost:${living.port}/` }),
+        await expectAccepted(weir, { model_input: {}, webhook_endpoint: `HTTP://localhost:${living.port}/` }),
       );
     for (const id of others)
-      await until('it was taken', async () => (await ask(weir, id)).webhook_status === 'SUCCEEDED');
-    expect(hooks).toHaveLength(3);
+      await until(
+        'the webhook was delivered',
+        async () => (await getStatus(weir, id)).webhook_status === 'SUCCEEDED',
+      );
+    expect(deliveries).toHaveLength(3);
     await weir.stop('SIGKILL');
   });
 
-  it('that cannot be written at all is given up, and the next one goes out', async () => {
-    // Six times as long once it is JSON, and longer than any text can be.
-    answer = (_, res) => void res.end(Buffer.alloc(runs.length === 1 ? 60 * 1024 ** 2 : 1));
+  it('does not block the next one if its payload is too large for a string', async () => {
+    // As JSON it is six times as long, which exceeds the maximum length of a string.
+    respond = (_, res) => void res.end(Buffer.alloc(runs.length === 1 ? 60 * 1024 ** 2 : 1));
     const weir = await start('--async-max-result=64MiB');
-    const huge = await hooked(weir);
+    const huge = await submitWithWebhook(weir);
     await until(
-      'it is over',
-      async () => ['WEBHOOK_FAILED', 'SUCCEEDED'].includes((await ask(weir, huge)).status),
+      'the task has ended',
+      async () => ['WEBHOOK_FAILED', 'SUCCEEDED'].includes((await getStatus(weir, huge)).status),
       20_000,
     );
-    const next = await hooked(weir);
-    await until('the next one came', () =>
-      hooks.some(({ headers }) => headers['x-baseten-request-id'] === next),
+    const next = await submitWithWebhook(weir);
+    await until('the next webhook arrived', () =>
+      deliveries.some(({ headers }) => headers['x-baseten-request-id'] === next),
     );
     expect((await fetch(`${weir.admin}/livez`)).status).toBe(200);
   });
 
-  it('that was not delivered when the process was killed is delivered by the next one', async () => {
+  it('is delivered after a restart if the process was killed before', async () => {
     receive = () => undefined;
     let weir = await start();
-    const id = await hooked(weir);
-    await until('it is under way', () => hooks.length === 1);
+    const id = await submitWithWebhook(weir);
+    await until('the delivery has begun', () => deliveries.length === 1);
     await weir.stop('SIGKILL');
     receive = (_, res) => void res.end();
     weir = await start();
     expect(
-      await until('it was taken', async () => {
-        const seen = await ask(weir, id);
+      await until('the webhook was delivered', async () => {
+        const seen = await getStatus(weir, id);
         return seen.webhook_status === 'SUCCEEDED' && seen;
       }),
     ).toMatchObject({ status: 'SUCCEEDED' });
-    expect(hooks.length).toBe(2);
-    expect(hooks[1]!.body.replace(/"time":"[^"]+"/, '')).toBe(hooks[0]!.body.replace(/"time":"[^"]+"/, ''));
+    expect(deliveries.length).toBe(2);
+    expect(deliveries[1]!.body.replace(/"time":"[^"]+"/, '')).toBe(
+      deliveries[0]!.body.replace(/"time":"[^"]+"/, ''),
+    );
     expect(runs.length).toBe(1);
   });
 
-  it('goes nowhere that is not public, and never to weir itself', async () => {
+  it('is refused for private addresses and for the addresses of weir itself', async () => {
     const weir = await start();
     for (const url of [
       'https://10.0.0.1/x',
@@ -733,7 +753,7 @@ describe('a webhook', () => {
       expect(status, url).toBe(400);
       expect(text).toContain('webhook_endpoint');
     }
-    // Whoever listens for everybody does not let everybody call this machine.
+    // Loopback webhooks are allowed only if the data server listens on loopback.
     const open = await startWeir([
       '--replica',
       model.url,

@@ -1,4 +1,4 @@
-// What drives autoscaling: the figures on the page and at /v1/scale, and KEDA's external scaler as KEDA asks it.
+// Autoscaling: the metrics page, GET /v1/scale, and the calls of KEDA's external scaler protocol.
 import type { ServerResponse } from 'node:http';
 import { status } from '@grpc/grpc-js';
 import { afterAll, afterEach, describe, expect, it } from 'vitest';
@@ -20,20 +20,20 @@ afterEach(async () => {
 });
 afterAll(removeFolders);
 
-/** A replica that answers when the test says so. */
+/** A replica that holds its requests until the test calls `release`. */
 async function heldReplica() {
   const held: ServerResponse[] = [];
   const replica = await startReplica((_, res) => void held.push(res));
   return {
     replica,
     held,
-    answer: () => {
+    release: () => {
       for (const res of held.splice(0)) res.end('ok');
     },
   };
 }
 
-const DOOR = ['--scale-keda', '--scaler=127.0.0.1:0'];
+const SCALER = ['--scale-keda', '--scaler=127.0.0.1:0'];
 const predict = (weir: Weir) => call(weir.url, '/production/predict', { method: 'POST', body: '{}' });
 const scaleOf = async (weir: Weir) => {
   const { deployments } = (await (await fetch(`${weir.admin}/v1/scale`)).json()) as {
@@ -42,9 +42,9 @@ const scaleOf = async (weir: Weir) => {
   return deployments[0]!;
 };
 
-describe('/v1/scale and the page', () => {
-  it('show what is desired and all that decided it', async () => {
-    const { replica, held, answer } = await heldReplica();
+describe('GET /v1/scale', () => {
+  it('shows the desired replicas and the values that determine them, as the metrics page does', async () => {
+    const { replica, held, release } = await heldReplica();
     const weir = await startWeir([
       '--replica',
       replica.url,
@@ -54,7 +54,7 @@ describe('/v1/scale and the page', () => {
     ]);
     const running = [predict(weir), predict(weir), predict(weir)];
     await until('three are in flight', () => held.length === 3);
-    const seen = await until('they count', async () => {
+    const seen = await until('the requests are counted', async () => {
       const scale = await scaleOf(weir);
       return scale['in_flight'] === 3 && Number(scale['desired']) >= 1 && scale;
     });
@@ -68,29 +68,29 @@ describe('/v1/scale and the page', () => {
       max_replica: 10,
       async_counted: 0,
     });
-    // Three at one each is where the mean goes; it is between two and three as soon as the three fill most of it.
-    await until('the mean calls for three', async () => (await scaleOf(weir))['desired'] === 3, 20_000);
+    // The mean approaches three requests, at one per replica. Between two and three, three replicas are desired.
+    await until('three replicas are desired', async () => (await scaleOf(weir))['desired'] === 3, 20_000);
     const page = await weir.page();
     expect(page.value('weir_replicas_desired{deployment_id="local"}')).toBe(3);
     expect(page.value('weir_in_flight_mean{deployment_id="local"}')).toBeGreaterThan(2);
     expect(page.value('weir_in_flight_per_replica_target{deployment_id="local"}')).toBe(1);
-    answer();
+    release();
     await Promise.all(running);
-    const after = await until('fewer are wanted, after the delay', async () => {
+    const after = await until('no request is in flight', async () => {
       const scale = await scaleOf(weir);
       return scale['in_flight'] === 0 && scale;
     });
     expect(after['desired']).toBe(3);
   });
 
-  it('the deployment’s own target comes before the one of the settings', async () => {
+  it('uses the target of the deployment before the target of the scale settings', async () => {
     const { replica } = await heldReplica();
     const weir = await startWeir(['--replica', replica.url, '--deployment-concurrency-target=10']);
     expect(await scaleOf(weir)).toMatchObject({ concurrency_target: 10, in_flight_per_replica: 7 });
   });
 
-  it('asynchronous work counts where that is wished, and not otherwise', async () => {
-    const { replica, held, answer } = await heldReplica();
+  it('counts asynchronous tasks only if scale.count_queued_async is set', async () => {
+    const { replica, held, release } = await heldReplica();
     for (const isCounted of [true, false]) {
       const weir = await startWeir([
         '--replica',
@@ -101,19 +101,20 @@ describe('/v1/scale and the page', () => {
       ]);
       for (let i = 0; i < 3; i++)
         await call(weir.url, '/production/async_predict', { method: 'POST', body: '{"model_input": {}}' });
-      await until('one runs', () => held.length === 1);
-      if (isCounted) await until('all three count', async () => (await scaleOf(weir))['async_counted'] === 3);
+      await until('one task runs', () => held.length === 1);
+      if (isCounted)
+        await until('all three tasks are counted', async () => (await scaleOf(weir))['async_counted'] === 3);
       else {
         const page = await weir.page();
         expect(page.value('weir_async_in_progress{deployment_id="local"}')).toBe(1);
         expect(await scaleOf(weir)).toMatchObject({ in_flight: 0, async_counted: 0, mean_in_flight: 0 });
       }
-      answer();
+      release();
       await weir.stop('SIGKILL');
     }
   });
 
-  it('limits that cannot be are a mistake of the configuration', async () => {
+  it('rejects contradictory scale settings in weir check', async () => {
     const args = ['check', '--replica', 'http://127.0.0.1:1', '--scale-keda'];
     const checked = await runWeir([...args, '--scale-min-replica=2', '--scaler=0.0.0.0:8080']);
     expect(checked.code).toBe(2);
@@ -124,8 +125,8 @@ describe('/v1/scale and the page', () => {
   });
 });
 
-describe('KEDA’s door', () => {
-  it('is closed, and costs nothing, unless it is wanted', async () => {
+describe('the external scaler for KEDA', () => {
+  it('does not listen by default', async () => {
     const { replica } = await heldReplica();
     const weir = await startWeir(['--replica', replica.url]);
     expect(weir.lines.find(({ event }) => event === 'listening')).not.toHaveProperty('scaler');
@@ -136,20 +137,20 @@ describe('KEDA’s door', () => {
     ['the long flag', ['--scale-listen=127.0.0.1:0'], {}],
     ['a variable', [], { WEIR_SCALER: '127.0.0.1:0' }],
     ['the file', [`--config=${folder({ 'weir.yaml': 'scale: { listen: "127.0.0.1:0" }' })}/weir.yaml`], {}],
-  ])('is opened by an address alone, given by %s', async (_, args, env) => {
+  ])('listens if only its address is set, by %s', async (_, args, env) => {
     const { replica } = await heldReplica();
     const weir = await startWeir(['--replica', replica.url, ...args], { env });
     keda = new Keda(weir.scalerPort);
     expect(await keda.check('')).toEqual({ status: 'SERVING' });
   });
 
-  it('stays closed if scale.keda is false, and a warning says that the address has no effect', async () => {
+  it('does not listen if scale.keda is false, and weir warns that the address has no effect', async () => {
     const { replica } = await heldReplica();
     const args = ['--replica', replica.url, '--scaler=127.0.0.1:0', '--scale-keda=false'];
     const weir = await startWeir(args);
     expect(weir.lines.find(({ event }) => event === 'listening')).not.toHaveProperty('scaler');
-    const said = await weir.line('a warning', ({ level }) => level === 'warn');
-    expect(said).toMatchObject({
+    const warning = await weir.expectLine('a warning', ({ level }) => level === 'warn');
+    expect(warning).toMatchObject({
       event: 'scale.listen has no effect, because scale.keda is false',
       'scale.listen': '--scaler',
       'scale.keda': '--scale-keda',
@@ -160,9 +161,9 @@ describe('KEDA’s door', () => {
     });
   });
 
-  it('answers as KEDA asks: activity, spec and value, in whole numbers and in fractions', async () => {
-    const { replica, held, answer } = await heldReplica();
-    const weir = await startWeir(['--replica', replica.url, '--scale-max-replica=4', ...DOOR]);
+  it('returns activity, metric specification and metric value, as integers and as fractions', async () => {
+    const { replica, held, release } = await heldReplica();
+    const weir = await startWeir(['--replica', replica.url, '--scale-max-replica=4', ...SCALER]);
     keda = new Keda(weir.scalerPort);
     const byMean = {
       deployment: 'local',
@@ -186,7 +187,7 @@ describe('KEDA’s door', () => {
     const { metricName, metricValue, metricValueFloat } = metricValues[0]!;
     expect(metricName).toBe('s0-weir-concurrency-local');
     expect(metricValue).toBe(Math.round(metricValueFloat));
-    await until('the decision is what /v1/scale says', async () => {
+    await until('the metric value equals the decision of /v1/scale', async () => {
       const { desired } = await scaleOf(weir);
       const metricValues = [
         { metricName: 'weir-replicas-local', metricValue: desired, metricValueFloat: desired },
@@ -194,50 +195,53 @@ describe('KEDA’s door', () => {
       const answered = (await keda!.metrics({}, 'weir-replicas-local')) as object;
       return JSON.stringify(answered) === JSON.stringify({ metricValues });
     });
-    answer();
+    release();
     await Promise.all(running);
   });
 
-  it('pushes true at the first request, also when there is no replica and somebody waits in line', async () => {
+  it('pushes true at the first request, even if it waits in the queue without a replica', async () => {
     const { replica } = await heldReplica();
     await replica.close();
-    const weir = await startWeir(['--replica', replica.url, '--scale-scale-down-delay=0', ...DOOR]);
+    const weir = await startWeir(['--replica', replica.url, '--scale-scale-down-delay=0', ...SCALER]);
     keda = new Keda(weir.scalerPort);
-    await until('none is desired', async () => (await scaleOf(weir))['desired'] === 0);
+    await until('no replica is desired', async () => (await scaleOf(weir))['desired'] === 0);
     const pushed = keda.stream<{ result: boolean }>('StreamIsActive');
     const byMean = keda.stream<{ result: boolean }>('StreamIsActive', { metric: 'concurrency' });
     // The stream is open on weir's side once a later call on the same connection is answered.
     expect(await keda.isActive()).toEqual({ result: false });
-    expect(pushed.got).toEqual([]);
+    expect(pushed.messages).toEqual([]);
     const waiting = predict(weir).catch(() => 'cut');
-    await until('both hear of it', () => pushed.got.length > 0 && byMean.got.length > 0);
-    expect(pushed.got).toEqual([{ result: true }]);
+    await until('both streams get a message', () => pushed.messages.length > 0 && byMean.messages.length > 0);
+    expect(pushed.messages).toEqual([{ result: true }]);
     expect((await weir.page()).value('weir_queue_length{deployment_id="local"}')).toBe(1);
     pushed.cancel();
     await weir.stop('SIGKILL');
     await waiting;
   });
 
-  it('hears of POST …/wake as of a request, and the page desires a replica', async () => {
+  it('pushes true after POST …/wake, and one replica is desired', async () => {
     const { replica, held } = await heldReplica();
-    const weir = await startWeir(['--replica', replica.url, '--scale-scale-down-delay=0', ...DOOR]);
+    const weir = await startWeir(['--replica', replica.url, '--scale-scale-down-delay=0', ...SCALER]);
     keda = new Keda(weir.scalerPort);
-    await until('none is desired', async () => (await scaleOf(weir))['desired'] === 0);
+    await until('no replica is desired', async () => (await scaleOf(weir))['desired'] === 0);
     const pushed = keda.stream<{ result: boolean }>('StreamIsActive');
     const byMean = keda.stream<{ result: boolean }>('StreamIsActive', { metric: 'concurrency' });
     expect(await keda.isActive()).toEqual({ result: false });
     const woken = await call(weir.url, '/production/wake', { method: 'POST' });
     expect([woken.status, woken.text]).toEqual([202, '{}']);
-    await until('both hear of it', () => pushed.got.length === 1 && byMean.got.length === 1);
+    await until(
+      'both streams get a message',
+      () => pushed.messages.length === 1 && byMean.messages.length === 1,
+    );
     expect(await keda.isActive()).toEqual({ result: true });
     expect((await weir.page()).value('weir_replicas_desired{deployment_id="local"}')).toBe(1);
-    // It is no request: nobody waits, and no replica hears of it.
-    await until('it is over', async () => (await scaleOf(weir))['in_flight'] === 0);
+    // A wake is not a request: it does not wait, and no replica receives it.
+    await until('the wake has ended', async () => (await scaleOf(weir))['in_flight'] === 0);
     expect((await weir.page()).value('baseten_concurrent_requests')).toBe(0);
     expect(held).toEqual([]);
   });
 
-  it('pushes true for asynchronous work that waits for the first replica, where that counts', async () => {
+  it('pushes true for an asynchronous task that waits for the first replica, if tasks are counted', async () => {
     const { replica } = await heldReplica();
     await replica.close();
     const weir = await startWeir([
@@ -246,10 +250,10 @@ describe('KEDA’s door', () => {
       '--scale-scale-down-delay=0',
       '--async-store=memory',
       '--scale-count-queued-async',
-      ...DOOR,
+      ...SCALER,
     ]);
     keda = new Keda(weir.scalerPort);
-    await until('none is desired', async () => (await scaleOf(weir))['desired'] === 0);
+    await until('no replica is desired', async () => (await scaleOf(weir))['desired'] === 0);
     const pushed = keda.stream<{ result: boolean }>('StreamIsActive');
     expect(await keda.isActive()).toEqual({ result: false });
     const { status: accepted } = await call(weir.url, '/production/async_predict', {
@@ -257,11 +261,11 @@ describe('KEDA’s door', () => {
       body: '{"model_input": {}}',
     });
     expect(accepted).toBe(201);
-    await until('it is told', () => pushed.got.length === 1);
+    await until('the stream gets a message', () => pushed.messages.length === 1);
     expect(await scaleOf(weir)).toMatchObject({ desired: 1, in_flight: 1, async_counted: 1 });
   });
 
-  it('leads from zero to one and back to zero, and the first request is answered', async () => {
+  it('scales from zero to one and back to zero, and the first request gets its response', async () => {
     const model = await startReplica(() => undefined);
     await model.close();
     const weir = await startWeir([
@@ -270,52 +274,52 @@ describe('KEDA’s door', () => {
       '--scale-autoscaling-window=10s',
       '--scale-scale-down-delay=1s',
       '--pool-probe-retry-interval=50ms',
-      ...DOOR,
+      ...SCALER,
     ]);
     keda = new Keda(weir.scalerPort);
-    await until('none is desired', async () => (await scaleOf(weir))['desired'] === 0);
+    await until('no replica is desired', async () => (await scaleOf(weir))['desired'] === 0);
     const pushed = keda.stream<{ result: boolean }>('StreamIsActive');
     expect(await keda.isActive()).toEqual({ result: false });
     const first = predict(weir);
-    await until('KEDA hears of it', () => pushed.got.length === 1);
+    await until('the stream gets a message', () => pushed.messages.length === 1);
     expect(await keda.metrics({}, 'm')).toMatchObject({ metricValues: [{ metricValue: 1 }] });
-    const pod = await startReplica((_, res) => res.end('here'), model.port);
-    expect((await first).text).toBe('here');
-    // Nobody comes any more: once the window has forgotten the last request, and the delay is over.
-    await until('none is desired again', async () => (await scaleOf(weir))['desired'] === 0, 20_000);
+    const pod = await startReplica((_, res) => res.end('served'), model.port);
+    expect((await first).text).toBe('served');
+    // Once the last request has left the window, and the delay is over.
+    await until('no replica is desired again', async () => (await scaleOf(weir))['desired'] === 0, 20_000);
     expect(await keda.isActive()).toEqual({ result: false });
     expect(await keda.metrics({}, 'm')).toMatchObject({ metricValues: [{ metricValue: 0 }] });
     await pod.close();
     const second = predict(weir).catch(() => 'cut');
-    await until('KEDA hears of the next one', () => pushed.got.length === 2);
+    await until('the stream gets the next message', () => pushed.messages.length === 2);
     await weir.stop('SIGKILL');
     await second;
   });
 
-  it('tells a new stream at once that there is activity', async () => {
-    const { replica, held, answer } = await heldReplica();
-    const weir = await startWeir(['--replica', replica.url, ...DOOR]);
+  it('pushes true to a new stream at once if there is activity', async () => {
+    const { replica, held, release } = await heldReplica();
+    const weir = await startWeir(['--replica', replica.url, ...SCALER]);
     keda = new Keda(weir.scalerPort);
     const running = predict(weir);
     await until('it is in flight', () => held.length === 1);
     const pushed = keda.stream<{ result: boolean }>('StreamIsActive', { metric: 'concurrency' });
-    await until('it is told', () => pushed.got.length === 1);
-    answer();
+    await until('the stream gets a message', () => pushed.messages.length === 1);
+    release();
     await running;
   });
 
-  it('streams the spec at once, equal to what GetMetricSpec answers', async () => {
+  it('streams the metric specification at once, equal to the one of GetMetricSpec', async () => {
     const { replica } = await heldReplica();
-    const weir = await startWeir(['--replica', replica.url, ...DOOR]);
+    const weir = await startWeir(['--replica', replica.url, ...SCALER]);
     keda = new Keda(weir.scalerPort);
     const specs = keda.stream('StreamMetricSpec', { metric: 'concurrency' });
-    await until('it is there', () => specs.got.length === 1);
-    expect(specs.got[0]).toEqual(await keda.metricSpec({ metric: 'concurrency' }));
+    await until('the stream gets a message', () => specs.messages.length === 1);
+    expect(specs.messages[0]).toEqual(await keda.metricSpec({ metric: 'concurrency' }));
   });
 
-  it('refuses bad metadata with INVALID_ARGUMENT and a sentence, in every call', async () => {
+  it('refuses invalid metadata with INVALID_ARGUMENT and a message in every call', async () => {
     const { replica } = await heldReplica();
-    const weir = await startWeir(['--replica', replica.url, ...DOOR]);
+    const weir = await startWeir(['--replica', replica.url, ...SCALER]);
     keda = new Keda(weir.scalerPort);
     const bad = { deployment: 'nope' };
     const refused = {
@@ -327,20 +331,20 @@ describe('KEDA’s door', () => {
     await expect(keda.metrics(bad, 'x')).rejects.toMatchObject(refused);
     for (const method of ['StreamIsActive', 'StreamMetricSpec'] as const) {
       const stream = keda.stream(method, bad);
-      const problem = await until(`${method} ends`, () => stream.problem());
+      const problem = await until(`${method} ends`, () => stream.error());
       expect(problem).toMatchObject(refused);
     }
   });
 
-  it('takes no pod away when weir is started anew: it says nothing before the pods are counted', async () => {
-    const { replica, answer, held } = await heldReplica();
+  it('returns UNAVAILABLE after a restart of weir until the pods are counted', async () => {
+    const { replica, release, held } = await heldReplica();
     const api = await new KubeApi().start();
     for (const name of ['a', 'b', 'c']) api.put(podObject({ name }));
-    // One that starts and one that is not well: they are there too. One that goes is not.
+    // A pending pod and a pod that is not ready count too. A pod that is being deleted does not.
     api.put(podObject({ name: 'd', isPending: true }));
-    api.put(podObject({ name: 'e', ready: 'False', turned: '2026-11-20T09:00:00Z' }));
+    api.put(podObject({ name: 'e', ready: 'False', readySince: '2026-11-20T09:00:00Z' }));
     api.put(podObject({ name: 'f', isDeleting: true }));
-    api.isMute = true;
+    api.isHanging = true;
     const weir = await startWeir([
       '--replica',
       replica.url,
@@ -351,7 +355,7 @@ describe('KEDA’s door', () => {
       `--kubernetes-credentials=${api.credentials}`,
       '--kubernetes-request-timeout=200ms',
       '--kubernetes-retry-delay-max=200ms',
-      ...DOOR,
+      ...SCALER,
     ]);
     keda = new Keda(weir.scalerPort);
     const unknown = { code: status.UNAVAILABLE };
@@ -359,38 +363,38 @@ describe('KEDA’s door', () => {
     await expect(keda.isActive()).rejects.toMatchObject(unknown);
     expect(await scaleOf(weir)).toMatchObject({ desired: null, current: null, reason: 'not_counted' });
     expect((await weir.page()).text).not.toContain('weir_replicas_desired{');
-    // Who comes meanwhile is heard all the same.
+    // Activity is pushed even before the pods are counted.
     const pushed = keda.stream<{ result: boolean }>('StreamIsActive');
     const running = predict(weir);
-    await until('it is told', () => pushed.got.length === 1 && held.length === 1);
-    answer();
+    await until('the stream gets a message', () => pushed.messages.length === 1 && held.length === 1);
+    release();
     await running;
 
-    api.isMute = false;
-    await until('they are counted', async () => (await scaleOf(weir))['desired'] === 5);
-    await weir.shows('weir_replicas_desired{deployment_id="local"}', 5);
+    api.isHanging = false;
+    await until('the pods are counted', async () => (await scaleOf(weir))['desired'] === 5);
+    await weir.expectMetric('weir_replicas_desired{deployment_id="local"}', 5);
     expect(await keda.metrics({}, 'm')).toMatchObject({ metricValues: [{ metricValueFloat: 5 }] });
     await weir.stop('SIGKILL');
     await api.stop();
   });
 
-  it('sends KEDA elsewhere from the first moment of a shutdown', async () => {
-    const { replica, held, answer } = await heldReplica();
-    const weir = await startWeir(['--replica', replica.url, ...DOOR]);
+  it('ends its streams as soon as a shutdown begins', async () => {
+    const { replica, held, release } = await heldReplica();
+    const weir = await startWeir(['--replica', replica.url, ...SCALER]);
     keda = new Keda(weir.scalerPort);
     const stream = keda.stream('StreamIsActive', { metric: 'concurrency' });
     const running = predict(weir);
-    await until('it is in flight', () => held.length === 1 && stream.got.length === 1);
+    await until('it is in flight', () => held.length === 1 && stream.messages.length === 1);
     const ended = weir.stop();
     await until('the stream has ended', () => stream.hasEnded());
-    expect(stream.problem()).toBeUndefined();
+    expect(stream.error()).toBeUndefined();
     expect(held).toHaveLength(1);
-    answer();
+    release();
     expect((await running).text).toBe('ok');
     expect(await ended).toBe(0);
   });
 
-  it('shows the same as /v1/scale and the page at any moment, under load', async () => {
+  it('returns the same values as /v1/scale and the metrics page under load', async () => {
     const replica = await startReplica((_, res) => void setTimeout(() => res.end('ok'), 20));
     const weir = await startWeir([
       '--replica',
@@ -398,7 +402,7 @@ describe('KEDA’s door', () => {
       '--scale-max-replica=50',
       '--scale-autoscaling-window=10s',
       '--scale-scale-down-delay=0',
-      ...DOOR,
+      ...SCALER,
     ]);
     keda = new Keda(weir.scalerPort);
     const over = new AbortController();
@@ -408,13 +412,13 @@ describe('KEDA’s door', () => {
     const byMean = { metric: 'concurrency' };
     const seen = new Set<number>();
     await until(
-      'five decisions were looked at',
+      'five decisions were compared',
       async () => {
         const before = await scaleOf(weir);
         const page = await weir.page();
         const values = await Promise.all([keda!.metrics({}, 'm'), keda!.metrics(byMean, 'm')]);
         const after = await scaleOf(weir);
-        // A decision came in between.
+        // A decision was made in between, so the values may differ.
         if (JSON.stringify(before) !== JSON.stringify(after)) return false;
         const [desired, mean] = values.map(
           (one) =>
@@ -432,9 +436,9 @@ describe('KEDA’s door', () => {
     await Promise.all(load);
   });
 
-  it('answers health checks, and says so when its port is taken', async () => {
+  it('serves health checks, and names the setting when its port is in use', async () => {
     const { replica } = await heldReplica();
-    const weir = await startWeir(['--replica', replica.url, ...DOOR]);
+    const weir = await startWeir(['--replica', replica.url, ...SCALER]);
     keda = new Keda(weir.scalerPort);
     for (const service of ['', 'externalscaler.ExternalScaler'])
       expect(await keda.check(service)).toEqual({ status: 'SERVING' });

@@ -1,4 +1,4 @@
-// Bodies in the record, with the real binary: whose, how much, without their secrets, and at no cost to the client.
+// Body capture with the real binary: which bodies are stored, how much of them, redacted, and invisible to the client.
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
@@ -7,19 +7,19 @@ import { createInterface } from 'node:readline';
 import { gzipSync } from 'node:zlib';
 import OpenAI from 'openai';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { call, RawClient, type Answer } from '../kit/client.ts';
+import { call, RawClient, type ClientResponse } from '../kit/client.ts';
 import { folder, removeFolders, write } from '../kit/folder.ts';
-import { recordsIn, requestIn } from '../kit/record-files.ts';
+import { recordsIn, expectRequestRecord } from '../kit/stored-records.ts';
 import { freePort } from '../kit/port.ts';
-import { closeReplicas, startReplica, whole } from '../kit/replica.ts';
+import { closeReplicas, startReplica, onBody } from '../kit/replica.ts';
 import { until } from '../kit/until.ts';
 import { ROOT, startWeir, stopAll, type Weir } from '../kit/weir.ts';
 
 const ID = 'x-baseten-request-id';
-const idOf = ({ headers }: Answer): string => String(headers[ID]);
+const idOf = ({ headers }: ClientResponse): string => String(headers[ID]);
 let data: string;
 
-/** A weir with a configuration file, whose record lies in `data`. */
+/** Starts weir with a configuration file. Its log store is in `data`. */
 const start = async (url: string, logs: object, ...args: string[]): Promise<Weir> => {
   const config = folder();
   write(config, { 'weir.yaml': JSON.stringify({ logs }) });
@@ -40,7 +40,7 @@ afterEach(async () => {
 });
 afterAll(removeFolders);
 
-describe('in front of a language model', () => {
+describe('body capture in front of a language model', () => {
   let model: ChildProcess;
   let url: string;
   beforeAll(async () => {
@@ -64,7 +64,7 @@ describe('in front of a language model', () => {
   const messages = [{ role: 'user' as const, content: 'the water of the river' }];
   const full = { routes: [{ path: '*/v1/chat/*', capture: 'full' }] };
 
-  it('a streamed chat of an unmodified client is one answer in the record, its usage and model read', async () => {
+  it('stores a streamed chat of an unmodified client as one response with usage and model', async () => {
     const weir = await start(url, { ...full, max_body: '4KiB' });
     const client = new OpenAI({ baseURL: `${weir.url}/environments/production/sync/v1`, apiKey: 'none' });
     const { data: stream, response } = await client.chat.completions
@@ -72,8 +72,8 @@ describe('in front of a language model', () => {
       .withResponse();
     let text = '';
     for await (const chunk of stream) text += chunk.choices[0]?.delta.content ?? '';
-    const record = await requestIn(data, response.headers.get(ID)!);
-    expect(record.says).toMatchObject({
+    const record = await expectRequestRecord(data, response.headers.get(ID)!);
+    expect(record.fields).toMatchObject({
       model: 'weir-ngram',
       input_tokens: 5,
       output_tokens: 12,
@@ -90,31 +90,31 @@ describe('in front of a language model', () => {
       choices: [{ message: { role: 'assistant', content: text } }],
       usage: { prompt_tokens: 5, completion_tokens: 12 },
     });
-    // A chat that is not streamed, by a client that is served by the same connection pool.
+    // A chat that is not streamed, over the same connection pool.
     const plain = await client.chat.completions.create({ ...ask, messages }).withResponse();
-    const second = await requestIn(data, plain.response.headers.get(ID)!);
+    const second = await expectRequestRecord(data, plain.response.headers.get(ID)!);
     expect(JSON.parse(second.response!)).toEqual(plain.data);
-    expect(second.says).toMatchObject({ output_tokens: 12, model: 'weir-ngram' });
-    // Of what has another route, only that it happened is known.
+    expect(second.fields).toMatchObject({ output_tokens: 12, model: 'weir-ngram' });
+    // The bodies of other routes are not stored.
     const other = await client.completions.create({ ...ask, prompt: 'the water' }).withResponse();
-    const third = await requestIn(data, other.response.headers.get(ID)!);
+    const third = await expectRequestRecord(data, other.response.headers.get(ID)!);
     expect(third).toMatchObject({ request: undefined, response: undefined, status: 200 });
-    expect(third.says).not.toHaveProperty('has_bodies');
-    expect(third.says).not.toHaveProperty('model');
+    expect(third.fields).not.toHaveProperty('has_bodies');
+    expect(third.fields).not.toHaveProperty('model');
   });
 
-  it('x-portkey-debug: false keeps nothing of the bodies of that request', async () => {
+  it('stores no bodies of a request with x-portkey-debug: false', async () => {
     const weir = await start(url, full);
     const path = '/v1/chat/completions';
     const ids = [];
     for (const debug of ['false', 'False', ['true', 'false'], 'true', undefined]) {
       const { method, headers, body } = json({ ...ask, messages });
       const sent = debug === undefined ? headers : { ...headers, 'x-portkey-debug': debug };
-      const answer = await call(weir.url, path, { method, headers: sent, body });
-      ids.push(idOf(answer));
+      const response = await call(weir.url, path, { method, headers: sent, body });
+      ids.push(idOf(response));
     }
-    const records = await Promise.all(ids.map((id) => requestIn(data, id)));
-    expect(records.map(({ says }) => says['has_bodies'])).toEqual([
+    const records = await Promise.all(ids.map((id) => expectRequestRecord(data, id)));
+    expect(records.map(({ fields }) => fields['has_bodies'])).toEqual([
       undefined,
       undefined,
       undefined,
@@ -124,7 +124,7 @@ describe('in front of a language model', () => {
     expect(records.map(({ response }) => response !== undefined)).toEqual([false, false, false, true, true]);
   });
 
-  it('a run of the queue is kept as well, under the id of its submit, unless its submit said no', async () => {
+  it('stores the bodies of an asynchronous run under the id of its submit, unless the submit opted out', async () => {
     const weir = await start(url, { routes: [{ path: '/v1/models/', capture: 'full' }] });
     const submit = async (headers: Record<string, string>) => {
       const { text } = await call(weir.url, '/production/async_predict', {
@@ -136,73 +136,73 @@ describe('in front of a language model', () => {
     };
     const ids = [await submit({}), await submit({ 'x-portkey-debug': 'false' })];
     const [open, closed] = await Promise.all(
-      ids.map((id) => requestIn(data, id, ({ says }) => says['async'] === true)),
+      ids.map((id) => expectRequestRecord(data, id, ({ fields }) => fields['async'] === true)),
     );
     expect(open!.request).toBe('{"prompt":"the river","max_tokens":3,"seed":1}');
     expect(JSON.parse(open!.response!)).toMatchObject({ tokens: 3 });
-    expect(open!.says['async_wait_ms']).toBeGreaterThanOrEqual(0);
+    expect(open!.fields['async_wait_ms']).toBeGreaterThanOrEqual(0);
     expect(closed).toMatchObject({ request: undefined, response: undefined });
   });
 });
 
-describe('in front of a server', () => {
+describe('body capture in front of a server', () => {
   const SECRET = 'sk-a1B2c3D4a1B2c3D4a1B2c3D4a1B2c3D4a1B2c3D4';
   const echo = () =>
     startReplica((req, res) => {
-      void whole(req, (body) => {
-        const packed = req.url!.includes('gzip');
-        const answer = Buffer.from(`${req.method} ${req.url} ${body.toString()}`);
+      void onBody(req, (body) => {
+        const isCompressed = req.url!.includes('gzip');
+        const response = Buffer.from(`${req.method} ${req.url} ${body.toString()}`);
         res.setHeader('content-type', 'text/plain');
-        if (packed) res.setHeader('content-encoding', 'gzip');
-        res.end(packed ? gzipSync(answer) : answer);
+        if (isCompressed) res.setHeader('content-encoding', 'gzip');
+        res.end(isCompressed ? gzipSync(response) : response);
       });
     });
 
-  it('one connection serves both lanes’ requests in turn, also when they come at once', async () => {
+  it('serves requests of both lanes in turn on one connection, also when they are pipelined', async () => {
     const replica = await echo();
     const weir = await start(replica.url, { routes: [{ path: '/full/', capture: 'full' }] });
     const agent = new Agent({ keepAlive: true, maxSockets: 1 });
     const paths = ['/plain/1', '/plain/2', '/full/1', '/plain/3', '/full/2'];
     for (const path of paths) {
-      const answer = await call(weir.url, path, { ...json({ path }), agent });
-      expect(answer.text).toBe(`POST ${path} ${JSON.stringify({ path })}`);
-      const record = await requestIn(data, idOf(answer));
+      const response = await call(weir.url, path, { ...json({ path }), agent });
+      expect(response.text).toBe(`POST ${path} ${JSON.stringify({ path })}`);
+      const record = await expectRequestRecord(data, idOf(response));
       expect(record.request).toBe(path.startsWith('/full/') ? JSON.stringify({ path }) : undefined);
     }
     agent.destroy();
-    // Pipelined: the head that is not the fast lane's comes with bytes of the one before.
+    // Pipelined: the head of the full lane's request arrives together with the request before it.
     const raw = new RawClient(weir.port);
     const ask = (path: string) => `POST ${path} HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\nhi`;
     raw.send(ask('/plain/a') + ask('/full/b') + ask('/plain/c'));
-    const received = await raw.has('POST /plain/c hi');
+    const received = await raw.expectReceived('POST /plain/c hi');
     expect(received.match(/HTTP\/1\.1 200 OK/g)).toHaveLength(3);
     expect(received.indexOf('/plain/a')).toBeLessThan(received.indexOf('POST /full/b'));
     raw.socket.destroy();
-    const kept = await until('the record has them', () => {
-      const records = recordsIn(data).filter(({ says }) => /[abc]$/.test(String(says['path'])));
+    const kept = await until('all three are stored', () => {
+      const records = recordsIn(data).filter(({ fields }) => /[abc]$/.test(String(fields['path'])));
       return records.length === 3 && records;
     });
-    expect(kept.filter(({ request }) => request !== undefined).map(({ says }) => says['path'])).toEqual([
+    expect(kept.filter(({ request }) => request !== undefined).map(({ fields }) => fields['path'])).toEqual([
       '/full/b',
     ]);
   });
 
-  it('what is packed is unpacked, what is secret is not there, what is long is cut', async () => {
+  it('decompresses bodies, redacts secrets, and cuts long bodies', async () => {
     const replica = await echo();
     const weir = await start(replica.url, { capture: 'full', max_body: '1KiB' });
-    const packed = await call(weir.url, '/gzip', { ...json({ token: SECRET }) });
-    const record = await requestIn(data, idOf(packed));
+    const compressed = await call(weir.url, '/gzip', { ...json({ token: SECRET }) });
+    const record = await expectRequestRecord(data, idOf(compressed));
     expect(record.response).toMatch(/^POST \/gzip \{"token":/);
     for (const text of [record.request, record.response]) expect(text).not.toContain(SECRET);
     const long = await call(weir.url, '/long', { method: 'POST', body: 'x'.repeat(500_000) });
     expect(long.body.length).toBe(500_000 + 'POST /long '.length);
-    const cut = await requestIn(data, idOf(long));
-    expect(cut.says).toMatchObject({ request_body: 'cut', response_body: 'cut', request_bytes: 500_000 });
+    const cut = await expectRequestRecord(data, idOf(long));
+    expect(cut.fields).toMatchObject({ request_body: 'cut', response_body: 'cut', request_bytes: 500_000 });
     expect(cut.request).toHaveLength(1024);
     expect(cut.response).toHaveLength(1024);
   });
 
-  it('a route that is off leaves no record, and bodies of a client that left are kept as far as they came', async () => {
+  it('stores no record of a route that is off, and partial bodies of a client that disconnects', async () => {
     const replica = await startReplica((req, res) => {
       if (req.url === '/hangs') res.writeHead(200, { 'content-type': 'text/plain' }).write('so far');
       else res.end('ok');
@@ -212,33 +212,33 @@ describe('in front of a server', () => {
     const raw = new RawClient(weir.port).send(
       'POST /hangs HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nhalf',
     );
-    await raw.has('so far');
+    await raw.expectReceived('so far');
     raw.socket.destroy();
-    const left = await until('the record has the one that left', () =>
-      recordsIn(data).find(({ says }) => says['path'] === '/hangs'),
+    const left = await until('the request of the client that disconnected is stored', () =>
+      recordsIn(data).find(({ fields }) => fields['path'] === '/hangs'),
     );
     expect(left).toMatchObject({ request: 'half', response: 'so far' });
-    expect(left.says['cause']).toBe('client_gone');
+    expect(left.fields['cause']).toBe('client_gone');
     expect(recordsIn(data).some(({ requestId }) => requestId === idOf(silent))).toBe(false);
   });
 
-  it('what was sent again is there once, with the answer that the client got', async () => {
+  it('stores a retried request once, with the response that the client got', async () => {
     let asked = 0;
     const replica = await startReplica((req, res) => {
-      void whole(req, (body) => {
+      void onBody(req, (body) => {
         if (++asked === 1) res.writeHead(503).end('not now');
         else res.end(`fine: ${body.toString()}`);
       });
     });
     const weir = await start(replica.url, { capture: 'full' }, '--proxy-retry-methods=POST');
-    const answer = await call(weir.url, '/x', { method: 'POST', body: 'once' });
-    expect(answer.text).toBe('fine: once');
-    const record = await requestIn(data, idOf(answer));
+    const response = await call(weir.url, '/x', { method: 'POST', body: 'once' });
+    expect(response.text).toBe('fine: once');
+    const record = await expectRequestRecord(data, idOf(response));
     expect(record).toMatchObject({ request: 'once', response: 'fine: once' });
-    expect(record.says).toMatchObject({ attempts: 2, retries: 1 });
+    expect(record.fields).toMatchObject({ attempts: 2, retries: 1 });
   });
 
-  it('a stream that reports an error after its 200 has level ERROR in the record, and a search for errors finds it', async () => {
+  it('stores a stream that reports an error after its 200 with level ERROR, and error searches find it', async () => {
     const file = readFileSync(`${ROOT}/test/fixtures/streams/sse_error_mid.resp`, 'latin1');
     const stream = file.slice(file.indexOf('\r\n\r\n') + 4);
     const replica = await startReplica((req, res) => {
@@ -254,42 +254,42 @@ describe('in front of a server', () => {
       const raw = new RawClient(weir.port).send(
         `GET ${path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`,
       );
-      await raw.ended();
+      await raw.expectClosed();
     }
     const fine = await until(
-      'all three are recorded',
+      'all three are stored',
       () =>
         recordsIn(data, 'kind:request').length === 3 &&
-        recordsIn(data, 'kind:request').find(({ says }) => says['path'] === '/fine'),
+        recordsIn(data, 'kind:request').find(({ fields }) => fields['path'] === '/fine'),
     );
-    // The last event counts though no blank line follows.
-    expect(fine).toMatchObject({ severity: 9, says: { input_tokens: 1 } });
+    // The last event counts even if no blank line follows.
+    expect(fine).toMatchObject({ severity: 9, fields: { input_tokens: 1 } });
     for (const query of ['level>=error', '"engine died"', 'response_error:"engine died"']) {
-      const paths = recordsIn(data, `kind:request ${query}`).map(({ says }) => says['path']);
+      const paths = recordsIn(data, `kind:request ${query}`).map(({ fields }) => fields['path']);
       expect([query, new Set(paths)]).toEqual([query, new Set(['/breaks', '/error'])]);
     }
     const [error] = recordsIn(data, 'path:/error');
     expect(error).toMatchObject({ status: 200, message: 'GET /error 200 stream error: engine died' });
-    expect(error!.says).toMatchObject({ response_error_type: 'internal_error', is_assembled: false });
+    expect(error!.fields).toMatchObject({ response_error_type: 'internal_error', is_assembled: false });
   });
 
-  it('where nothing is kept but one route, that is all there is', async () => {
+  it('stores only the one route whose capture is on', async () => {
     const replica = await echo();
     const weir = await start(replica.url, { capture: 'off', routes: [{ path: '/kept', capture: 'full' }] });
     const ids = [];
     for (const path of ['/a', '/kept/b', '/c']) ids.push(idOf(await call(weir.url, path)));
-    expect(await requestIn(data, ids[1]!)).toMatchObject({ response: 'GET /kept/b ' });
-    // What came later is stored later: by now the others would be there.
+    expect(await expectRequestRecord(data, ids[1]!)).toMatchObject({ response: 'GET /kept/b ' });
+    // Requests are stored in order: once this one is stored, the others would be too.
     const last = idOf(await call(weir.url, '/kept/d'));
-    await requestIn(data, last);
+    await expectRequestRecord(data, last);
     expect(recordsIn(data).map(({ requestId }) => requestId)).toEqual([ids[1], last]);
     expect((await weir.page()).value('weir_log_bodies_skipped_total')).toBe(0);
   });
 
-  it('the client gets the very same bytes as without it', async () => {
+  it('does not change the bytes that the client gets', async () => {
     const pieces = ['data: {"a":1}\n\n', 'data: {"b":', '2}\n\ndata: [DONE]\n\n'];
     const replica = await startReplica((req, res) => {
-      void whole(req, (body) => {
+      void onBody(req, (body) => {
         res.sendDate = false;
         res.writeHead(200, { 'content-type': 'text/event-stream', 'x-echo': body.toString() });
         for (const piece of pieces.slice(0, -1)) res.write(piece);
@@ -313,7 +313,7 @@ describe('in front of a server', () => {
         for (const weir of weirs) {
           const raw = new RawClient(weir.port);
           raw.send(`POST ${path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n${framing}\r\n${body}`);
-          outcomes.push((await raw.ended()).replaceAll(incidental, ''));
+          outcomes.push((await raw.expectClosed()).replaceAll(incidental, ''));
         }
         expect(outcomes[1]).toBe(outcomes[0]);
         expect(outcomes[0]).toContain('HTTP/1.1 200');

@@ -1,5 +1,5 @@
-// Replicas are killed, hang, come back, answer slowly and flap under load. Afterwards the books of the clients, of the
-// replicas and of weir must agree. CHAOS_SECONDS makes it longer: npm run chaos.
+// Replicas are killed, hang, restart, respond slowly and flap under load. Afterwards the counts of the clients, the
+// replicas and weir must agree. CHAOS_SECONDS sets the duration: npm run chaos.
 import { spawn, type ChildProcess } from 'node:child_process';
 import { mkdtempSync, writeFileSync } from 'node:fs';
 import { Agent, request } from 'node:http';
@@ -15,12 +15,12 @@ const SECONDS = Number(process.env['CHAOS_SECONDS'] ?? 8);
 const CLIENTS = 24;
 const REPLICAS = 3;
 
-/** A replica that tells on stdout of every request that it has answered to the end. */
+/** A replica that prints the path of every request whose response it has completed. */
 const SOURCE = `
   const { createServer } = require('node:http');
   createServer((req, res) => {
     if (req.url === '/health') return res.end();
-    // Answers before it reads the body, and closes the connection at once: with unread input, the kernel resets it.
+    // Responds before it reads the body, and closes the connection at once: with unread input, the kernel resets it.
     if (req.url.startsWith('/early')) {
       req.socket.write('HTTP/1.1 413 Too Large\\r\\nContent-Length: 5\\r\\n\\r\\nlarge', () => req.socket.destroy());
       return console.log(req.url);
@@ -53,12 +53,12 @@ const SOURCE = `
 
 class ChaoticReplica {
   readonly port: number;
-  readonly answered: string[];
+  readonly completed: string[];
   process: ChildProcess | undefined;
 
-  constructor(port: number, answered: string[]) {
+  constructor(port: number, completed: string[]) {
     this.port = port;
-    this.answered = answered;
+    this.completed = completed;
     this.start();
   }
 
@@ -67,7 +67,7 @@ class ChaoticReplica {
       env: { ...process.env, PORT: String(this.port) },
       stdio: ['ignore', 'pipe', 'ignore'],
     });
-    createInterface({ input: child.stdout }).on('line', (line) => this.answered.push(line));
+    createInterface({ input: child.stdout }).on('line', (line) => this.completed.push(line));
     this.process = child;
   }
 
@@ -80,7 +80,7 @@ class ChaoticReplica {
   }
 }
 
-/** What became of one request, as its client saw it. */
+/** The outcome of one request, as its client saw it. */
 interface Outcome {
   path: string;
   id: string | undefined;
@@ -97,7 +97,7 @@ afterEach(async () => {
   await stopAll();
 });
 
-/** Sends one request and waits for whatever its end is. */
+/** Sends one request and waits for its end. */
 function send(port: number, agent: Agent, path: string): Promise<Outcome> {
   return new Promise((resolve) => {
     const outcome: Outcome = { path, id: undefined, status: 0, cause: undefined, end: 'broken' };
@@ -131,11 +131,11 @@ it.each([
   ['fast', 'true'],
   ['full', 'false'],
 ])(
-  'through the %s lane: nothing is lost or doubled, nothing leaks, every error has its cause',
+  'loses, repeats and leaks nothing through the %s lane, and gives every error a cause',
   async (_, fastLane) => {
-    const answered: string[] = [];
+    const completed: string[] = [];
     const ports = await Promise.all(Array.from({ length: REPLICAS }, () => freePort()));
-    replicas = ports.map((port) => new ChaoticReplica(port, answered));
+    replicas = ports.map((port) => new ChaoticReplica(port, completed));
     const file = join(mkdtempSync(join(tmpdir(), 'weir-')), 'weir.yaml');
     writeFileSync(
       file,
@@ -151,7 +151,7 @@ proxy: { fast_lane: ${fastLane}, connect_timeout: 500ms, first_byte_timeout: 1s,
 `,
     );
     const weir = await startWeir(['--config', file]);
-    await weir.shows('baseten_replicas_active', REPLICAS, 15_000);
+    await weir.expectMetric('baseten_replicas_active', REPLICAS, 15_000);
 
     const endMs = performance.now() + SECONDS * 1000;
     const isOver = () => performance.now() > endMs;
@@ -163,7 +163,7 @@ proxy: { fast_lane: ${fastLane}, connect_timeout: 500ms, first_byte_timeout: 1s,
       while (!isOver()) {
         const outcome = await send(weir.port, agent, `/${kinds[count % kinds.length]}/${count++}`);
         outcomes.push(outcome);
-        // As it was told to: not at once again.
+        // The client waits before it retries, as the 429 demands.
         if (outcome.status === 429) await sleep(50);
       }
       agent.destroy();
@@ -191,8 +191,8 @@ proxy: { fast_lane: ${fastLane}, connect_timeout: 500ms, first_byte_timeout: 1s,
     });
     await Promise.all([...clients, ...chaos]);
 
-    await weir.shows('baseten_concurrent_requests', 0);
-    // The book of weir itself: as many lines as it counted exchanges.
+    await weir.expectMetric('baseten_concurrent_requests', 0);
+    // weir's own count: one access-log line for each counted exchange.
     const counted = (await weir.page()).sum('weir_exchanges_total', 'deployment_id="local"');
     const lines = await until('the log has every exchange', () => {
       const found = weir.lines.filter((line) => line.event === 'exchange');
@@ -206,24 +206,24 @@ proxy: { fast_lane: ${fastLane}, connect_timeout: 500ms, first_byte_timeout: 1s,
     for (const outcome of outcomes) {
       const line = byPath.get(outcome.path)?.[0];
       const seen = JSON.stringify([outcome, line]);
-      // Who left at once may not even have sent it.
+      // A client that left at once may not have sent the request.
       if (line === undefined && outcome.end === 'left') continue;
       if (outcome.id !== undefined) expect(line!['request_id'], seen).toBe(outcome.id);
       if (outcome.end === 'whole') {
         expect(line!['status'], seen).toBe(outcome.status);
         expect(line!['cause'], seen).toBe(outcome.cause ?? 'ok');
-        // An error that weir made says why; one without a cause is the replica's own.
+        // An error made by weir has a cause. An error without one is the replica's.
         if (outcome.status >= 500 && outcome.cause === undefined) expect(outcome.status, seen).toBe(503);
       } else expect(line!['cause'], seen).not.toBe(outcome.end === 'broken' ? 'ok' : '');
     }
-    // Early answers arrived, and every counted failure was made by this test.
+    // Early responses arrived, and every counted failure was made by this test.
     expect(
       outcomes.filter(({ path, status }) => path.startsWith('/early') && status === 413).length,
     ).toBeGreaterThan(0);
-    // A replica has answered a request twice only where weir says that it was sent more than once.
-    const answers = new Map<string, number>();
-    for (const path of answered) answers.set(path, (answers.get(path) ?? 0) + 1);
-    for (const [path, times] of answers)
+    // A replica may complete a request twice only if weir reports as many attempts.
+    const completions = new Map<string, number>();
+    for (const path of completed) completions.set(path, (completions.get(path) ?? 0) + 1);
+    for (const [path, times] of completions)
       expect(byPath.get(path)![0]!['attempts'], path).toBeGreaterThanOrEqual(times);
 
     // The counters are exact.
@@ -241,13 +241,13 @@ proxy: { fast_lane: ${fastLane}, connect_timeout: 500ms, first_byte_timeout: 1s,
       );
     expect(page.value('weir_queue_wait_seconds_count{deployment_id="local"}')).toBe(lines.length);
     // Nothing is left.
-    await weir.shows('baseten_concurrent_requests', 0);
-    await weir.shows('weir_queue_length{deployment_id="local"}', 0);
-    await weir.shows('weir_queue_held_bytes{}', 0);
+    await weir.expectMetric('baseten_concurrent_requests', 0);
+    await weir.expectMetric('weir_queue_length{deployment_id="local"}', 0);
+    await weir.expectMetric('weir_queue_held_bytes{}', 0);
     for (let i = 0; i < REPLICAS; i++)
-      await weir.shows(`weir_replica_outstanding_requests{deployment_id="local",replica="r${i}"}`, 0);
-    await weir.shows('weir_replica_connections{state="active"}', 0);
-    // Something did go well, and something did not: otherwise this has shown nothing.
+      await weir.expectMetric(`weir_replica_outstanding_requests{deployment_id="local",replica="r${i}"}`, 0);
+    await weir.expectMetric('weir_replica_connections{state="active"}', 0);
+    // Both successes and failures occurred; otherwise the test has proven nothing.
     const causes = tally('cause');
     expect(causes.get('ok')).toBeGreaterThan(SECONDS * 20);
     expect(causes.size).toBeGreaterThan(3);

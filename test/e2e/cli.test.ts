@@ -71,7 +71,7 @@ describe('weir', () => {
     expect(err).toMatch(/^weir: .+\n$/);
   });
 
-  it('names a missing package in one line, without a stack trace', async () => {
+  it('reports a missing package in one line without a stack trace', async () => {
     const at = mkdtempSync(join(tmpdir(), 'weir-'));
     for (const name of ['src', 'bin', 'package.json'])
       cpSync(join(ROOT, name), join(at, name), { recursive: true });
@@ -149,7 +149,7 @@ describe('weir', () => {
   });
 });
 
-describe('variables of other programs', () => {
+describe('environment variables of other programs', () => {
   const LINKS = {
     WEIR_SERVICE_HOST: '10.96.0.7',
     WEIR_SERVICE_PORT: '8080',
@@ -180,13 +180,13 @@ describe('variables of other programs', () => {
     expect(shown).toMatchObject({ code: 0, err: '' });
     expect(shown.out).toMatch(/^admin\.key +default$/m);
     const weir = await startWeir(['--replica', replica.url], { env });
-    const said = await weir.line('the ignored variables', ({ event }) =>
+    const ignored = await weir.expectLine('the ignored variables', ({ event }) =>
       event!.startsWith('ignored variables'),
     );
-    expect(said).toMatchObject({ level: 'info', variables: Object.keys(LINKS).sort() });
+    expect(ignored).toMatchObject({ level: 'info', variables: Object.keys(LINKS).sort() });
     const asked = await runWeir(['health', `--admin=127.0.0.1:${weir.adminPort}`], env);
     expect(asked).toMatchObject({ code: 0, out: 'ok\n' });
-    // No key is set, so this machine needs none.
+    // No admin key is set, so requests from this machine need none.
     expect((await fetch(`${weir.admin}/v1/settings`)).status).toBe(200);
   });
 
@@ -197,7 +197,9 @@ describe('variables of other programs', () => {
       rest: ['sh', '-c', 'echo "{\\"event\\": \\"child\\", \\"port\\": \\"$WEIR_PORT\\"}"; exec sleep 1000'],
       env: LINKS,
     });
-    const { port } = (await weir.line('the child', ({ event }) => event === 'child')) as { port?: string };
+    const { port } = (await weir.expectLine('the child', ({ event }) => event === 'child')) as {
+      port?: string;
+    };
     expect(port).toBe(LINKS.WEIR_PORT);
   });
 

@@ -47,7 +47,7 @@ describe.each([
     const first = post(weir, '/first');
     await until('the first request arrived', () => pending.length === 1);
     const second = post(weir, '/second?key=secret');
-    await weir.line('the second request in the queue', ({ event }) => event === 'request queued');
+    await weir.expectLine('the second request in the queue', ({ event }) => event === 'request queued');
     pending[0]!.end('one');
     await first;
     await until('the second request arrived', () => pending.length === 2);
@@ -57,7 +57,7 @@ describe.each([
     const response = await second;
     expect(await response.text()).toBe('two');
     const id = response.headers.get('x-baseten-request-id')!;
-    await weir.line('the end', (line) => line.event === 'request closed' && line['request_id'] === id);
+    await weir.expectLine('the end', (line) => line.event === 'request closed' && line['request_id'] === id);
     expect(stepsOf(weir, id)).toEqual([
       { event: 'request accepted', by, method: 'POST', path: '/second', remote: '127.0.0.1' },
       { event: 'request routed', deployment: 'dep1', environment: 'production' },
@@ -84,7 +84,7 @@ describe.each([
   it('logs no route for an unknown deployment, and the cause of the refusal at the end', async () => {
     const weir = await start((res) => void res.end(), `--proxy-fast-lane=${fastLane}`);
     const id = (await post(weir, '/deployment/none/predict')).headers.get('x-baseten-request-id')!;
-    await weir.line('the end', (line) => line.event === 'request closed' && line['request_id'] === id);
+    await weir.expectLine('the end', (line) => line.event === 'request closed' && line['request_id'] === id);
     // The fast lane leaves refusals to the HTTP/1.1 server.
     expect(stepsOf(weir, id)).toEqual([
       {
@@ -125,6 +125,6 @@ const isClosed = ({ event }: Line): boolean => event === 'request closed';
 it('logs no step with log.level info', async () => {
   const weir = await start((res) => void res.end('ok'), '--log-level=info');
   const response = await post(weir, '/x');
-  await weir.exchange(response.headers.get('x-baseten-request-id'));
+  await weir.expectExchange(response.headers.get('x-baseten-request-id'));
   expect(weir.lines.filter(({ level }) => level === 'debug')).toEqual([]);
 });

@@ -1,4 +1,4 @@
-// The end of a weir: what SIGTERM means to whoever is being served.
+// Shutdown of weir: drain after SIGTERM, timeouts and further signals.
 import { once } from 'node:events';
 import { Agent, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -14,7 +14,7 @@ afterEach(async () => {
   await closeReplicas();
 });
 
-it('exits at once with 0 when nothing runs, kept connections or not', async () => {
+it('exits at once with 0 when no request runs, even with kept-alive connections', async () => {
   const replica = await startReplica((_, res) => res.end('ok'));
   const weir = await startWeir(['--replica', replica.url]);
   const agent = new Agent({ keepAlive: true });
@@ -25,7 +25,7 @@ it('exits at once with 0 when nothing runs, kept connections or not', async () =
   agent.destroy();
 });
 
-it('is not ready first thing, takes no new connection, and lets a stream end', async () => {
+it('turns /readyz to 503, refuses new connections, and lets a running stream end', async () => {
   let stream: ServerResponse | undefined;
   const replica = await startReplica((_, res) => {
     stream = res;
@@ -37,7 +37,7 @@ it('is not ready first thing, takes no new connection, and lets a stream end', a
   const [res] = (await once(req, 'response')) as [IncomingMessage];
   const whole = bodyOf(res);
   const exit = weir.stop();
-  await until('it is not ready', async () => (await fetch(`${weir.admin}/readyz`)).status === 503);
+  await until('/readyz returns 503', async () => (await fetch(`${weir.admin}/readyz`)).status === 503);
   expect((await fetch(`${weir.admin}/livez`)).status).toBe(200);
   await until('new connections are refused', () =>
     call(weir.url, '/').then(
@@ -50,7 +50,7 @@ it('is not ready first thing, takes no new connection, and lets a stream end', a
   expect(await exit).toBe(0);
 });
 
-it('lets a WebSocket go on until it closes', async () => {
+it('keeps a WebSocket open until one side closes it', async () => {
   const server = new WebSocketServer({ port: 0, host: '127.0.0.1' });
   await once(server, 'listening');
   server.on('connection', (socket) => socket.on('message', (data) => socket.send(data)));
@@ -58,7 +58,7 @@ it('lets a WebSocket go on until it closes', async () => {
   const socket = new WebSocket(`ws://127.0.0.1:${weir.port}/websocket`);
   await once(socket, 'open');
   const exit = weir.stop();
-  await weir.line('the drain', (line) => line.event === 'draining' && line['running'] === 1);
+  await weir.expectLine('the drain', (line) => line.event === 'draining' && line['running'] === 1);
   socket.send('during the drain');
   expect(String((await once(socket, 'message'))[0])).toBe('during the drain');
   socket.close();
@@ -66,7 +66,7 @@ it('lets a WebSocket go on until it closes', async () => {
   server.close();
 });
 
-it('tells both sides of a WebSocket that it goes away (1001) when drain_timeout is over', async () => {
+it('closes both sides of a WebSocket with 1001 (going away) after drain_timeout', async () => {
   const server = new WebSocketServer({ port: 0, host: '127.0.0.1' });
   await once(server, 'listening');
   const atReplica = new Promise<number>((resolve) =>
@@ -90,20 +90,20 @@ it('tells both sides of a WebSocket that it goes away (1001) when drain_timeout 
   server.close();
 });
 
-it('cuts what still runs when drain_timeout is over, and says why', async () => {
+it('cuts requests that still run after drain_timeout, and logs the cause', async () => {
   const replica = await startReplica((_, res) => res.write('first'));
   const weir = await startWeir(['--replica', replica.url, '--ingress-drain-timeout=200ms']);
   const client = new RawClient(weir.port).send('GET / HTTP/1.1\r\nHost: x\r\n\r\n');
-  await client.has('first');
+  await client.expectReceived('first');
   expect(await weir.stop()).toBe(0);
-  await client.ended();
+  await client.expectClosed();
   expect(weir.lines.find((line) => line.event === 'exchange')).toMatchObject({
     cause: 'draining',
     status: 503,
   });
 });
 
-it('serve has no child to pass SIGHUP to: a closed terminal ends it', async () => {
+it('ends on SIGHUP, since serve has no child process to pass it to', async () => {
   const replica = await startReplica((_, res) => res.end('ok'));
   const weir = await startWeir(['--replica', replica.url]);
   expect(await weir.stop('SIGHUP')).toBeNull();
@@ -114,15 +114,15 @@ it('ends the drain at a second signal', async () => {
   const replica = await startReplica((_, res) => res.write('first'));
   const weir = await startWeir(['--replica', replica.url]);
   const client = new RawClient(weir.port).send('GET / HTTP/1.1\r\nHost: x\r\n\r\n');
-  await client.has('first');
+  await client.expectReceived('first');
   const exit = weir.stop();
-  const said = await weir.line('the drain', (line) => line.event === 'draining');
-  expect(said['hint']).toBe('a second SIGINT or SIGTERM ends the drain now');
+  const line = await weir.expectLine('the drain', (line) => line.event === 'draining');
+  expect(line['hint']).toBe('a second SIGINT or SIGTERM ends the drain now');
   weir.process.kill('SIGTERM');
   expect(await exit).toBe(0);
 });
 
-it('goes on as before for drain_delay after /readyz has turned', async () => {
+it('accepts requests for drain_delay after /readyz has turned to 503', async () => {
   const replica = await startReplica(
     (req, res) => void (req.url === '/slow' ? res.write('.') : res.end('ok')),
   );
@@ -133,16 +133,16 @@ it('goes on as before for drain_delay after /readyz has turned', async () => {
     '--ingress-drain-timeout=1s',
   ]);
   const client = new RawClient(weir.port).send('GET /a HTTP/1.1\r\nHost: x\r\n\r\n');
-  await client.has('ok');
+  await client.expectReceived('ok');
   const exit = weir.stop();
-  await until('it is not ready', async () => (await fetch(`${weir.admin}/readyz`)).status === 503);
-  // Within drain_delay everything is as before: load balancers have not heard yet.
+  await until('/readyz returns 503', async () => (await fetch(`${weir.admin}/readyz`)).status === 503);
+  // Within drain_delay requests are still served, since load balancers have not noticed yet.
   expect((await call(weir.url, '/b')).text).toBe('ok');
   expect(await exit).toBe(0);
 });
 
 it.each(['true', 'false'])(
-  'when the time for draining is over, nobody who waits is sent to the replica (fast lane: %s)',
+  'sends no waiting request to the replica once the drain is cut short (fast lane: %s)',
   async (fastLane) => {
     const seen: string[] = [];
     const replica = await startReplica((req) => void seen.push(req.url!));
@@ -153,14 +153,14 @@ it.each(['true', 'false'])(
       `--proxy-fast-lane=${fastLane}`,
     ]);
     const requests = [call(weir.url, '/0')];
-    await until('the first is there', () => seen.length === 1);
+    await until('the replica has the first request', () => seen.length === 1);
     for (let i = 1; i < 6; i++) requests.push(call(weir.url, `/${i}`));
-    await weir.shows('weir_queue_length{deployment_id="local"}', 5);
+    await weir.expectMetric('weir_queue_length{deployment_id="local"}', 5);
     weir.process.kill('SIGTERM');
-    await weir.line('the drain', (line) => line.event === 'draining');
+    await weir.expectLine('the drain', (line) => line.event === 'draining');
     weir.process.kill('SIGTERM');
-    const answers = await Promise.all(requests);
-    expect(answers.map((answer) => answer.headers['x-weir-cause'])).toEqual(
+    const responses = await Promise.all(requests);
+    expect(responses.map((response) => response.headers['x-weir-cause'])).toEqual(
       Array.from({ length: 6 }, () => 'draining'),
     );
     await weir.stop();

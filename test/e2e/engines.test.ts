@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import OpenAI from 'openai';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { call } from '../kit/client.ts';
-import { closeReplicas, startReplica, whole } from '../kit/replica.ts';
+import { closeReplicas, startReplica, onBody } from '../kit/replica.ts';
 import { until } from '../kit/until.ts';
 import { ROOT, startWeir, stopAll, type Weir } from '../kit/weir.ts';
 
@@ -65,7 +65,7 @@ const ENGINES = [
   },
 ];
 
-/** The stand-in, and the requests that it got. */
+/** A request that the stand-in got. */
 interface Seen {
   readonly route: string;
   readonly headers: IncomingHttpHeaders;
@@ -75,7 +75,7 @@ interface Seen {
 const QUESTION = { model: 'm', messages: [{ role: 'user' as const, content: 'Hello' }] };
 
 function chat(req: IncomingMessage, res: ServerResponse, body: string): void {
-  // vLLM names the completion by the X-Request-Id that it gets.
+  // vLLM derives the completion id from X-Request-Id.
   const common = { id: `chatcmpl-${String(req.headers['x-request-id'])}`, created: 1, model: 'm' };
   if ((JSON.parse(body) as { stream?: boolean }).stream !== true) {
     const message = { role: 'assistant', content: 'Hi there' };
@@ -105,7 +105,7 @@ describe.each(ENGINES)('in front of $engine', ({ routes, missing }) => {
 
   beforeAll(async () => {
     const replica = await startReplica((req, res) => {
-      void whole(req, (bytes) => {
+      void onBody(req, (bytes) => {
         const route = `${req.method} ${req.url}`;
         const body = bytes.toString();
         seen.push({ route, headers: req.headers, body });
@@ -128,7 +128,7 @@ describe.each(ENGINES)('in front of $engine', ({ routes, missing }) => {
     rmSync(folder, { recursive: true, force: true });
   });
 
-  it.each(['/v1', '/production/sync/v1', '/sync/v1'])('an OpenAI client is served at %s', async (base) => {
+  it.each(['/v1', '/production/sync/v1', '/sync/v1'])('serves an OpenAI client at %s', async (base) => {
     const client = new OpenAI({ baseURL: weir.url + base, apiKey: 'unused', maxRetries: 0 });
     const models = await client.models.list();
     expect(models.data.map(({ id }) => id)).toEqual(['m']);
@@ -141,11 +141,11 @@ describe.each(ENGINES)('in front of $engine', ({ routes, missing }) => {
     expect(text).toBe('Hi there');
   });
 
-  it('predict and an asynchronous request reach the chat completions', async () => {
+  it('sends predict and asynchronous requests to the chat completions', async () => {
     const body = JSON.stringify(QUESTION);
     const post = (path: string) => call(weir.url, path, { method: 'POST', body });
-    const answer = await post('/production/predict');
-    expect([answer.status, JSON.parse(answer.text)]).toMatchObject([200, { object: 'chat.completion' }]);
+    const response = await post('/production/predict');
+    expect([response.status, JSON.parse(response.text)]).toMatchObject([200, { object: 'chat.completion' }]);
     const { status, text } = await post('/production/async_predict');
     expect(status, text).toBe(201);
     const { request_id: id } = JSON.parse(text) as { request_id: string };
@@ -159,7 +159,7 @@ describe.each(ENGINES)('in front of $engine', ({ routes, missing }) => {
     expect(weir.lines.filter(({ level }) => level === 'warn')).toEqual([]);
   });
 
-  it('without the recipe the 404 is explained, once in the log and in the task', async () => {
+  it('explains the 404 without the recipe, once in the log and in the task', async () => {
     const plain = await startWeir(['--replica', url]);
     for (const path of ['/production/predict', '/predict'])
       expect(await call(plain.url, path, { method: 'POST', body: '{}' })).toMatchObject({
@@ -185,7 +185,7 @@ describe.each(ENGINES)('in front of $engine', ({ routes, missing }) => {
     ]);
     // A 404 to a path that the client chose says nothing about the setting.
     expect((await call(plain.url, '/v1/nope', { method: 'POST', body: '{}' })).status).toBe(404);
-    await plain.line('the last request', (line) => line['path'] === '/v1/nope');
+    await plain.expectLine('the last request', (line) => line['path'] === '/v1/nope');
     const warnings = plain.lines.filter(({ event }) => event === 'replica returned 404 for predict_path');
     expect(warnings).toMatchObject([
       { level: 'warn', deployment: 'local', replica: 'r0', path: '/v1/models/model:predict' },

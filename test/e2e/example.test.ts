@@ -1,4 +1,4 @@
-// npm start as a new user meets it: the lines that it prints work when they are pasted.
+// npm start, used like a new user does: the commands that it prints work when they are pasted.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { promisify } from 'node:util';
@@ -25,7 +25,7 @@ describe('npm start', () => {
       stdio: ['ignore', 'pipe', 'inherit'],
     });
     started.stdout!.on('data', (chunk: Buffer) => (out += chunk.toString()));
-    await until('it says how to end it', () => out.includes('Ctrl-C ends it.'), 20_000);
+    await until('it has printed its instructions', () => out.includes('Ctrl-C ends it.'), 20_000);
     curls = [...out.matchAll(/^ {2}(curl .*)$/gm)].map((match) => match[1]!);
     base = /http:\/\/127\.0\.0\.1:\d+/.exec(curls[0]!)![0];
     admin = /http:\/\/127\.0\.0\.1:\d+/.exec(curls[2]!)![0];
@@ -37,9 +37,9 @@ describe('npm start', () => {
     }
   });
 
-  it('prints four curl lines', () => expect(curls).toHaveLength(4));
+  it('prints four curl commands', () => expect(curls).toHaveLength(4));
 
-  it('the first predicts and shows the request id', async () => {
+  it('prints a curl command that predicts and shows the request id', async () => {
     const { stdout } = await shell(`${curls[0]} -s`);
     expect(stdout).toMatch(/^HTTP\/1\.1 200 OK\r\n/);
     expect(stdout).toMatch(/^X-Baseten-Request-Id: [0-9a-f]{37}\r$/im);
@@ -48,7 +48,7 @@ describe('npm start', () => {
     expect(body.output.split(' ').length).toBeGreaterThan(5);
   });
 
-  it('the second streams a chat, one token a chunk, usage and [DONE] at the end', async () => {
+  it('prints a curl command that streams a chat, one token per chunk, then usage and [DONE]', async () => {
     const { stdout } = await shell(`${curls[1]} -s`);
     const events = stdout
       .trim()
@@ -66,14 +66,14 @@ describe('npm start', () => {
     expect(chunks.filter((chunk) => chunk.choices[0]?.delta?.content).length).toBe(40);
   });
 
-  it('the third shows what Prometheus reads', async () => {
+  it('prints a curl command that shows the metrics page', async () => {
     const { stdout } = await shell(`${curls[2]} -s`);
     expect(stdout).toMatch(
       /^baseten_inference_requests_total\{.*model_name="weir-ngram".*status_code="200".*\} \d+$/m,
     );
   });
 
-  it('the fourth shows what happened, and so does the command line', async () => {
+  it('prints a curl command and a weir command that show the request log', async () => {
     const { logs } = JSON.parse((await shell(`${curls[3]} -s`)).stdout) as {
       logs: { kind: string; message: string }[];
     };
@@ -85,7 +85,7 @@ describe('npm start', () => {
     );
   });
 
-  it('serves an unmodified OpenAI client, plain and streamed, under the contract’s base URL', async () => {
+  it('serves an unmodified OpenAI client, with and without streaming, under the base URL of the contract', async () => {
     const client = new OpenAI({
       baseURL: `${base}/environments/production/sync/v1`,
       apiKey: 'none',
@@ -122,7 +122,7 @@ describe('npm start', () => {
     });
   });
 
-  it('an OpenAI client that leaves a stream ends the replica’s work', async () => {
+  it('stops the replica’s work when an OpenAI client leaves its stream', async () => {
     const client = new OpenAI({ baseURL: `${base}/v1`, apiKey: 'none', maxRetries: 0 });
     const stream = await client.chat.completions.create({
       model: 'weir-ngram',
@@ -131,13 +131,13 @@ describe('npm start', () => {
       stream: true,
     });
     for await (const _ of stream) break;
-    await until('the replica says so', () => out.includes('client left'));
-    await until('weir says so', async () =>
+    await until('the replica has noticed', () => out.includes('client left'));
+    await until('weir has counted it', async () =>
       (await (await fetch(`${admin}/metrics`)).text()).includes('cause="client_gone"'),
     );
   });
 
-  it('ends on Ctrl-C, replica and all', async () => {
+  it('ends with its replica on Ctrl-C', async () => {
     child().kill('SIGINT');
     const [code] = (await once(child(), 'exit')) as [number];
     expect(code).toBe(0);

@@ -1,21 +1,21 @@
-// Time to first byte: the clock stops at the first byte of the body, and at the head of an answer without a body, in the
-// metric, in the record and in the query, for each way in which servers send their heads.
+// Time to first byte: the time of the first body byte, or of the head of a response without a body. Compared in the
+// metric, the log store and queries, for each way in which servers send their heads.
 import { createHash } from 'node:crypto';
 import { createServer, type Socket } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { RawClient } from '../kit/client.ts';
 import { folder, removeFolders } from '../kit/folder.ts';
 import { closeH2, startH2Replica } from '../kit/h2.ts';
-import { search } from '../kit/record.ts';
+import { search } from '../kit/log-api.ts';
 import { closeReplicas, startRawReplica, startReplica, type Replica } from '../kit/replica.ts';
 import { closeGrpc, TestClient } from '../kit/test-service.ts';
 import { until } from '../kit/until.ts';
 import { startWeir, stopAll, type Line, type Weir } from '../kit/weir.ts';
 
-/** Milliseconds between the head and the rest of an answer. */
+/** Milliseconds between the head and the rest of a response. */
 const GAP = 120;
 
-/** How a server sends an answer: the pieces before the gap, and those after it. */
+/** How a server sends a response: the pieces before the gap, and those after it. */
 interface Kind {
   readonly name: string;
   readonly method?: string;
@@ -30,14 +30,14 @@ const CHUNKED = 'Transfer-Encoding: chunked';
 
 const KINDS: readonly Kind[] = [
   {
-    name: 'uvicorn, chunked: the head at once',
+    name: 'uvicorn, chunked: the head first',
     first: [head('content-type: application/json', CHUNKED)],
     rest: ['5\r\nhello\r\n', '0\r\n\r\n'],
     isLate: true,
   },
   { name: 'uvicorn, by length', first: [head('content-length: 5')], rest: ['he', 'llo'], isLate: true },
   {
-    name: 'events: the head at once, then the first event',
+    name: 'events: the head first, then the first event',
     first: [head('Content-Type: text/event-stream', CHUNKED)],
     rest: ['c\r\ndata: {}\r\n\r\n', '\r\n0\r\n\r\n'],
     isLate: true,
@@ -76,10 +76,10 @@ const KINDS: readonly Kind[] = [
 ];
 
 let replica: Replica;
-/** The connection of the current request, when its answer waits for `go`. */
+/** The connection of the current request while the rest of its response is not sent. */
 let paused: { socket: Socket; rest: readonly string[] } | undefined;
 
-/** Sends the answer of KINDS with the index in the request's path. */
+/** Sends the response of KINDS with the index in the request's path. */
 function play(socket: Socket): void {
   let request = '';
   socket.on('data', (chunk: Buffer) => {
@@ -104,26 +104,26 @@ async function send(socket: Socket, pieces: readonly string[]): Promise<void> {
 /** Waits for `ms` milliseconds. */
 async function gap(ms: number): Promise<void> {
   const startMs = performance.now();
-  await until(`${ms} ms have gone by`, () => performance.now() - startMs > ms);
+  await until(`${ms} ms have passed`, () => performance.now() - startMs > ms);
 }
 
 const idIn = (text: string) => /x-baseten-request-id: ([0-9a-f]+)/i.exec(text)?.[1];
 
-/** Requests an answer of a kind and continues it after the gap. Resolves to its line in the access log. */
+/** Requests a response of a kind and continues it after the gap. Resolves to its access-log line. */
 async function ask(weir: Weir, at: number): Promise<Line> {
   const { method = 'GET', rest } = KINDS[at]!;
   paused = undefined;
   const client = new RawClient(weir.port);
   client.send(`${method} /${at} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`);
-  const text = await client.has('\r\n\r\n');
+  const text = await client.expectReceived('\r\n\r\n');
   if (rest.length > 0) {
-    const { socket } = await until('the replica waits', () => paused);
+    const { socket } = await until('the replica has sent the head', () => paused);
     await gap(GAP);
     await send(socket, rest);
   }
-  await client.ended();
+  await client.expectClosed();
   client.socket.destroy();
-  return weir.exchange(idIn(text));
+  return weir.expectExchange(idIn(text));
 }
 
 beforeAll(async () => {
@@ -142,7 +142,7 @@ const FAMILY = 'baseten_time_to_first_byte_seconds';
 describe.each([
   ['the fast lane', []],
   ['the full lane', ['--proxy-fast-lane=false']],
-])('%s', (_, lane) => {
+])('time to first byte in %s', (_, lane) => {
   let weir: Weir;
   const lines: Line[] = [];
 
@@ -150,18 +150,21 @@ describe.each([
     weir = await startWeir([`--replica=${replica.url}`, `--data-dir=${folder()}`, ...lane]);
   });
 
-  it.each(KINDS.map(({ name }, at) => [name, at] as const))('%s', async (_name, at) => {
-    const line = await ask(weir, at);
-    lines.push(line);
-    expect(line).toMatchObject({ cause: 'ok' });
-    const [headMs, firstByteMs] = [Number(line['head_ms']), Number(line['first_byte_ms'])];
-    expect(headMs).toBeGreaterThan(0);
-    if (KINDS[at]!.isLate) expect(firstByteMs - headMs).toBeGreaterThan(GAP - 20);
-    else expect(firstByteMs - headMs).toBeLessThan(GAP / 2);
-    expect(firstByteMs).toBeGreaterThanOrEqual(headMs);
-  });
+  it.each(KINDS.map(({ name }, at) => [name, at] as const))(
+    'is the time of the first body byte, or of a head without a body: %s',
+    async (_name, at) => {
+      const line = await ask(weir, at);
+      lines.push(line);
+      expect(line).toMatchObject({ cause: 'ok' });
+      const [headMs, firstByteMs] = [Number(line['head_ms']), Number(line['first_byte_ms'])];
+      expect(headMs).toBeGreaterThan(0);
+      if (KINDS[at]!.isLate) expect(firstByteMs - headMs).toBeGreaterThan(GAP - 20);
+      else expect(firstByteMs - headMs).toBeLessThan(GAP / 2);
+      expect(firstByteMs).toBeGreaterThanOrEqual(headMs);
+    },
+  );
 
-  it('is the same in the metric, the record and the query', async () => {
+  it('is the same in the metric, the log store and queries', async () => {
     const page = await weir.page();
     const all = (suffix: string) =>
       ['200', '204', '304']
@@ -176,82 +179,82 @@ describe.each([
     };
     const slow = (field: string) =>
       new Set(lines.filter((line) => Number(line[field]) >= GAP - 20).map((line) => line['request_id']));
-    await until('all are in the record', async () => (await found('kind:request')).size === KINDS.length);
+    await until('all requests are stored', async () => (await found('kind:request')).size === KINDS.length);
     expect(slow('first_byte_ms').size).toBeGreaterThanOrEqual(KINDS.filter(({ isLate }) => isLate).length);
     expect(await found(`ttft>=${GAP - 20}ms`)).toEqual(slow('first_byte_ms'));
     expect(await found(`head_ms>=${GAP - 20}`)).toEqual(slow('head_ms'));
   });
 
-  it('Server-Timing has the time of the head, and delays nothing', async () => {
+  it('appears in Server-Timing as the time of the head, which does not wait for the body', async () => {
     const client = new RawClient(weir.port);
     paused = undefined;
     client.send('GET /0 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n');
-    const text = await client.has('\r\n\r\n');
+    const text = await client.expectReceived('\r\n\r\n');
     const replicaMs = Number(/replica;dur=([\d.]+)/.exec(text)![1]);
-    const { socket, rest } = await until('the replica waits', () => paused);
+    const { socket, rest } = await until('the replica has sent the head', () => paused);
     await send(socket, rest);
-    await client.ended();
-    const line = await weir.exchange(idIn(text));
+    await client.expectClosed();
+    const line = await weir.expectExchange(idIn(text));
     expect(replicaMs).toBeLessThanOrEqual(Number(line['head_ms']) + 0.1);
     client.socket.destroy();
   });
 
-  it('a head that Node sends early is not the first byte', async () => {
+  it('is not the time of a head that Node sends early', async () => {
     let go: () => void = () => undefined;
     const node = await startReplica((_req, res) => {
       res.writeHead(200, { 'content-type': 'application/json' });
       res.flushHeaders();
       go = () => res.end('{}');
     });
-    const before = await startWeir([`--replica=${node.url}`, ...lane]);
-    const client = new RawClient(before.port);
+    const other = await startWeir([`--replica=${node.url}`, ...lane]);
+    const client = new RawClient(other.port);
     client.send('GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n');
-    const text = await client.has('\r\n\r\n');
+    const text = await client.expectReceived('\r\n\r\n');
     await gap(GAP);
     go();
-    await client.ended();
-    const line = await before.exchange(idIn(text));
+    await client.expectClosed();
+    const line = await other.expectExchange(idIn(text));
     expect(Number(line['first_byte_ms']) - Number(line['head_ms'])).toBeGreaterThan(GAP - 20);
     client.socket.destroy();
-    await before.stop();
+    await other.stop();
   });
 
-  it('an answer that breaks off after its head has no first byte', async () => {
+  it('is absent for a response that breaks off after its head', async () => {
     const broken = await startRawReplica((socket) =>
       socket.once('data', () => socket.write(head(CHUNKED), () => (paused = { socket, rest: [] }))),
     );
     paused = undefined;
-    const before = await startWeir([`--replica=${broken.url}`, ...lane]);
-    const client = new RawClient(before.port);
+    const other = await startWeir([`--replica=${broken.url}`, ...lane]);
+    const client = new RawClient(other.port);
     client.send('GET / HTTP/1.1\r\nHost: x\r\n\r\n');
-    const text = await client.has('\r\n\r\n');
-    (await until('the replica waits', () => paused)).socket.destroy();
-    await client.ended();
-    const line = await before.exchange(idIn(text));
+    const text = await client.expectReceived('\r\n\r\n');
+    (await until('the replica has sent the head', () => paused)).socket.destroy();
+    await client.expectClosed();
+    const line = await other.expectExchange(idIn(text));
     expect(line).toMatchObject({ cause: 'reset_midway', first_byte_ms: null });
     expect(line['head_ms']).toBeGreaterThan(0);
-    const page = await before.page();
+    const page = await other.page();
     expect(page.value(`${FAMILY}_count{status_code="502",is_async="false"}`) ?? 0).toBe(0);
     client.socket.destroy();
-    await before.stop();
+    await other.stop();
   });
 
-  it('first_byte_timeout ends at the head of the answer', async () => {
-    const weirs = await startWeir([`--replica=${replica.url}`, '--proxy-first-byte-timeout=300ms', ...lane]);
+  it('may exceed first_byte_timeout, which limits the time to the head', async () => {
+    const other = await startWeir([`--replica=${replica.url}`, '--proxy-first-byte-timeout=300ms', ...lane]);
     paused = undefined;
-    const client = new RawClient(weirs.port);
+    const client = new RawClient(other.port);
     client.send('GET /0 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n');
-    const text = await client.has('\r\n\r\n');
-    const { socket, rest } = await until('the replica waits', () => paused);
+    const text = await client.expectReceived('\r\n\r\n');
+    const { socket, rest } = await until('the replica has sent the head', () => paused);
     await gap(900);
     await send(socket, rest);
-    await client.ended();
-    expect(await weirs.exchange(idIn(text))).toMatchObject({ cause: 'ok', status: 200 });
+    await client.expectClosed();
+    expect(await other.expectExchange(idIn(text))).toMatchObject({ cause: 'ok', status: 200 });
     client.socket.destroy();
-    await weirs.stop();
+    await other.stop();
   });
 
-  it('of a WebSocket is the 101', async () => {
+  it('is the time of the 101 for a WebSocket', async () => {
     const accept = (key: string) =>
       createHash('sha1').update(`${key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`).digest('base64');
     const sockets = await startRawReplica((socket) =>
@@ -262,23 +265,23 @@ describe.each([
         );
       }),
     );
-    const before = await startWeir([`--replica=${sockets.url}`, ...lane]);
-    const client = new RawClient(before.port);
+    const other = await startWeir([`--replica=${sockets.url}`, ...lane]);
+    const client = new RawClient(other.port);
     client.send(
       'GET /websocket HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n' +
         'Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n',
     );
-    const text = await client.has('\r\n\r\n');
+    const text = await client.expectReceived('\r\n\r\n');
     expect(text).toContain(' 101 ');
     client.socket.destroy();
-    const line = await before.exchange(idIn(text));
+    const line = await other.expectExchange(idIn(text));
     expect(line['head_ms']).toBeGreaterThan(0);
     expect(line['first_byte_ms']).toBe(line['head_ms']);
-    await before.stop();
+    await other.stop();
   });
 });
 
-it('of an asynchronous run is the first byte of the model’s answer', async () => {
+it('measures time to first byte of an asynchronous run at the first byte of the model’s response', async () => {
   let go: () => void = () => undefined;
   const node = await startReplica((_req, res) => {
     res.writeHead(200, { 'content-type': 'application/json' });
@@ -289,11 +292,11 @@ it('of an asynchronous run is the first byte of the model’s answer', async () 
     };
   });
   const weir = await startWeir([`--replica=${node.url}`, `--data-dir=${folder()}`]);
-  const answer = await fetch(`${weir.url}/async_predict`, {
+  const response = await fetch(`${weir.url}/async_predict`, {
     method: 'POST',
     body: JSON.stringify({ model_input: {} }),
   });
-  expect(answer.status).toBe(201);
+  expect(response.status).toBe(201);
   const line = await until('the run has ended', () => {
     go();
     return weir.lines.find(({ event, async }) => event === 'exchange' && async === true);
@@ -302,7 +305,7 @@ it('of an asynchronous run is the first byte of the model’s answer', async () 
   expect(Number(line['first_byte_ms']) - Number(line['head_ms'])).toBeGreaterThan(GAP - 20);
 });
 
-it('of a gRPC call is the first message, or the trailers where there is none', async () => {
+it('measures time to first byte of a gRPC call at its first message, or at the trailers if there is none', async () => {
   const HEADERS = { ':status': 200, 'content-type': 'application/grpc' };
   let go: () => void = () => undefined;
   let isEmpty = false;
@@ -319,13 +322,13 @@ it('of a gRPC call is the first message, or the trailers where there is none', a
     await new Promise((resolve) => call.once('metadata', resolve));
     await gap(GAP);
     go();
-    const line = await weir.exchange((await outcome).id);
+    const line = await weir.expectExchange((await outcome).id);
     expect(line['head_ms']).toBeGreaterThan(0);
     expect(Number(line['first_byte_ms']) - Number(line['head_ms'])).toBeGreaterThan(GAP - 20);
   }
 });
 
-describe('an answer of weir’s own', () => {
+describe('a response made by weir', () => {
   /** A port on which no server listens. */
   const closedPort = async (): Promise<number> => {
     const server = createServer();
@@ -338,7 +341,7 @@ describe('an answer of weir’s own', () => {
   it.each([
     ['the fast lane', []],
     ['the full lane', ['--proxy-fast-lane=false']],
-  ])('has the size that was sent, and a first byte: %s', async (_, lane) => {
+  ])('has its size and a time to first byte in the access log: %s', async (_, lane) => {
     const weir = await startWeir([
       `--replica=http://127.0.0.1:${await closedPort()}`,
       '--deployment-queue-timeout=200ms',
@@ -370,11 +373,14 @@ describe('an answer of weir’s own', () => {
     ];
     for (const [name, request] of requests) {
       const client = new RawClient(weir.port);
-      const text = await client.send(request).has('\r\n\r\n');
+      const text = await client.send(request).expectReceived('\r\n\r\n');
       const length = Number(/content-length: (\d+)/i.exec(text)![1]);
       const sent = request.startsWith('HEAD') ? 0 : length;
-      await until(`${name}: its body is there`, () => client.received.split('\r\n\r\n')[1]!.length === sent);
-      const line = await weir.exchange(idIn(text));
+      await until(
+        `the body of "${name}" has arrived`,
+        () => client.received.split('\r\n\r\n')[1]!.length === sent,
+      );
+      const line = await weir.expectExchange(idIn(text));
       expect({ name, bytes: line['response_bytes'] }).toEqual({ name, bytes: sent });
       expect(line['first_byte_ms'], name).toBeGreaterThan(0);
       expect(line['head_ms'], name).toBe(line['first_byte_ms']);
@@ -382,24 +388,24 @@ describe('an answer of weir’s own', () => {
     }
   });
 
-  it('counts the body of an error in the metric', async () => {
+  it('is counted with its body size in the metric', async () => {
     const weir = await startWeir([
       `--replica=http://127.0.0.1:${await closedPort()}`,
       '--deployment-queue-timeout=200ms',
     ]);
     const body = await (await fetch(`${weir.url}/x`)).text();
     const series = (family: string) => `${family}{status_code="500",is_async="false"}`;
-    await weir.shows(series('baseten_response_size_bytes_sum'), body.length);
+    await weir.expectMetric(series('baseten_response_size_bytes_sum'), body.length);
     expect((await weir.page()).value(series(`${FAMILY}_count`))).toBe(1);
   });
 
-  it('to a gRPC call without a replica has a first byte, though no body', async () => {
+  it('has a time to first byte for a gRPC call without a replica, though no body', async () => {
     const weir = await startWeir([
       `--replica=grpc://127.0.0.1:${await closedPort()}`,
       '--deployment-queue-timeout=200ms',
     ]);
     const { id } = await new TestClient(weir.port).unary('emptyCall').outcome;
-    const line = await weir.exchange(id);
+    const line = await weir.expectExchange(id);
     expect(line).toMatchObject({ cause: 'queue_timeout', response_bytes: 0 });
     expect(line['first_byte_ms']).toBeGreaterThan(0);
   });

@@ -1,4 +1,4 @@
-// Calls with an answer that ends before the client ends its side: trailers first, then RST_STREAM with NO_ERROR.
+// Calls whose response ends before the client ends its side: trailers first, then RST_STREAM with NO_ERROR.
 // Source: RFC 9113 8.1 (a complete response before the request is complete).
 import { credentials } from '@grpc/grpc-js';
 import { connect, type ClientHttp2Session, type ServerHttp2Stream } from 'node:http2';
@@ -38,7 +38,7 @@ function message(size: number): Buffer {
   return framed;
 }
 
-/** Ends a replica's answer with a status while the client still sends. `isReset`: then resets the stream, as some servers do. */
+/** Ends a response with a status while the client still sends. `isReset`: then resets the stream, as some servers do. */
 function finish(stream: ServerHttp2Stream, trailers: Record<string, string>, isReset: boolean): void {
   stream.on('wantTrailers', () => {
     stream.sendTrailers(trailers);
@@ -48,13 +48,13 @@ function finish(stream: ServerHttp2Stream, trailers: Record<string, string>, isR
   stream.end();
 }
 
-/** Checks that nothing of any call is left. */
-async function isClean(weir: Weir): Promise<void> {
-  await weir.shows('baseten_concurrent_requests', 0);
-  await weir.shows('weir_replica_outstanding_requests{deployment_id="local",replica="r0"}', 0);
+/** Waits until no call is in flight at weir or at the replica. */
+async function expectNoCalls(weir: Weir): Promise<void> {
+  await weir.expectMetric('baseten_concurrent_requests', 0);
+  await weir.expectMetric('weir_replica_outstanding_requests{deployment_id="local",replica="r0"}', 0);
 }
 
-/** The result of a call that the client did not end itself. */
+/** The result of a call that the client has not ended. */
 interface Seen {
   readonly bytes: number;
   readonly trailers: Record<string, unknown>;
@@ -89,7 +89,7 @@ function seenOf(call: ReturnType<ClientHttp2Session['request']>): Promise<Seen> 
   return new Promise((resolve) => call.on('close', () => resolve({ bytes, trailers, code: call.rstCode })));
 }
 
-const answers: [string, number[], Record<string, string>][] = [
+const RESPONSES: [string, number[], Record<string, string>][] = [
   ['initial metadata and a status', [], { 'grpc-status': '5', 'grpc-message': 'no' }],
   ['a message and OK', [10], { 'grpc-status': '0' }],
   ['fifty messages and OK', Array.from({ length: 50 }, () => 1000), { 'grpc-status': '0' }],
@@ -105,7 +105,7 @@ const answers: [string, number[], Record<string, string>][] = [
 describe.each([
   ['over plain TCP', false],
   ['over TLS', true],
-])('an answer that ends before the client, %s', (_, isTls) => {
+])('a response that ends before the client’s side, %s', (_, isTls) => {
   const start = (url: string) =>
     startWeir([
       '--replica',
@@ -113,10 +113,10 @@ describe.each([
       ...(isTls ? [`--ingress-tls-cert=${server.certFile}`, `--ingress-tls-key=${server.keyFile}`] : []),
     ]);
 
-  it('reaches it whole, whether or not the replica resets the stream', async () => {
+  it('reaches the client whole, whether or not the replica resets the stream', async () => {
     const replica = await startH2Replica((stream, headers) => {
       const [, at, rest] = String(headers[':path']).split('/');
-      const [, sizes, trailers] = answers[Number(at)]!;
+      const [, sizes, trailers] = RESPONSES[Number(at)]!;
       stream.respond(HEADERS, { waitForTrailers: true });
       for (const size of sizes) stream.write(message(size));
       finish(stream, trailers, rest === 'reset');
@@ -124,7 +124,7 @@ describe.each([
     const weir = await start(replica.url);
     const session = openSession(weir, isTls);
     let calls = 0;
-    for (const [at, [name, sizes, trailers]] of answers.entries())
+    for (const [at, [name, sizes, trailers]] of RESPONSES.entries())
       for (const rest of ['reset', 'open'])
         for (let i = 0; i < 5; i++) {
           const bytes = sizes.reduce((sum, size) => sum + size + 5, 0);
@@ -133,18 +133,18 @@ describe.each([
           expect(seen, `${name}, ${rest}`).toMatchObject({ bytes, trailers, code: 0 });
           const id = String(seen.trailers['x-baseten-request-id']);
           expect(id).toMatch(ID);
-          expect(await weir.exchange(id)).toMatchObject({
+          expect(await weir.expectExchange(id)).toMatchObject({
             status: Number(trailers['grpc-status']),
             cause: 'ok',
             response_bytes: bytes - 5 * sizes.length,
           });
         }
-    await until('the replica’s streams are over', () => replica.codes.length === calls);
+    await until('the replica’s streams have ended', () => replica.codes.length === calls);
     expect(session.destroyed).toBe(false);
-    await isClean(weir);
+    await expectNoCalls(weir);
   });
 
-  it('reaches it whole: a status alone', async () => {
+  it('reaches the client if it is only a status', async () => {
     const replica = await startH2Replica((stream) => {
       stream.respond({ ...HEADERS, 'grpc-status': '7', 'grpc-message': 'not you' }, { endStream: true });
     });
@@ -152,10 +152,10 @@ describe.each([
     const session = openSession(weir, isTls);
     for (let i = 0; i < 5; i++)
       expect(await callOpen(session)).toMatchObject({ trailers: { 'grpc-status': '7' }, code: 0 });
-    await isClean(weir);
+    await expectNoCalls(weir);
   });
 
-  it('reaches @grpc/grpc-js: a message, then an error, while the client keeps the call open', async () => {
+  it('reaches @grpc/grpc-js as a message and an error while the client keeps the call open', async () => {
     const replica = await startGrpcReplica();
     const weir = await start(replica.url);
     const client = isTls
@@ -168,9 +168,9 @@ describe.each([
       call.write({ responseStatus: { code: 9, message: 'too early' } });
       const { code, details, id } = await outcome;
       expect([code, details]).toEqual([9, 'too early']);
-      expect(await weir.exchange(id)).toMatchObject({ status: 9, cause: 'ok' });
+      expect(await weir.expectExchange(id)).toMatchObject({ status: 9, cause: 'ok' });
     }
-    await isClean(weir);
+    await expectNoCalls(weir);
   });
 });
 
@@ -189,10 +189,10 @@ it('sends END_STREAM, then RST_STREAM, then nothing', async () => {
   expect(mine.at(-1)!.payload.readUInt32BE()).toBe(0);
   expect(mine.at(-2)).toMatchObject({ type: HEADERS_FRAME });
   expect(mine.at(-2)!.flags & END_STREAM).toBe(END_STREAM);
-  await isClean(weir);
+  await expectNoCalls(weir);
 });
 
-it('a client that keeps sending and reads slowly gets the whole answer of a replica that has ended', async () => {
+it('sends the whole response of a replica that has ended to a client that keeps sending and reads slowly', async () => {
   const size = 2 * 1024 ** 2;
   const replica = await startH2Replica((stream) => {
     stream.respond(HEADERS, { waitForTrailers: true });
@@ -205,7 +205,7 @@ it('a client that keeps sending and reads slowly gets the whole answer of a repl
   const seen = seenOf(call);
   call.write(message(3));
   call.pause();
-  await until('the head is there', () => call.sentHeaders !== undefined && replica.streams === 1);
+  await until('the replica has the call', () => call.sentHeaders !== undefined && replica.streams === 1);
   let sent = 0;
   const writing = setInterval(() => {
     sent++;
@@ -216,22 +216,22 @@ it('a client that keeps sending and reads slowly gets the whole answer of a repl
   const { bytes, trailers, code } = await seen;
   clearInterval(writing);
   expect([bytes, trailers['grpc-status'], code]).toEqual([size + 5, '0', 0]);
-  await isClean(weir);
+  await expectNoCalls(weir);
 });
 
-describe('a failure after the answer has begun, while the client has not ended', () => {
+describe('a failure after the response has begun, while the client has not ended', () => {
   const begin = (stream: ServerHttp2Stream) => {
     stream.respond(HEADERS, { waitForTrailers: true });
     stream.write(message(4));
   };
   const after = (then: (stream: ServerHttp2Stream) => void) => (stream: ServerHttp2Stream) => {
     begin(stream);
-    // Its message reaches weir before the next step, since the client of this test waits for it.
+    // The message reaches weir before the next step, since the client of this test waits for it.
     stream.once('data', () => then(stream));
   };
   const failures: [string, (stream: ServerHttp2Stream) => void, string, number, string][] = [
-    ['the deadline of its client', begin, '400m', 4, 'deadline_exceeded'],
-    ['a replica that falls silent', begin, '', 4, 'idle_timeout'],
+    ['the deadline of the client', begin, '400m', 4, 'deadline_exceeded'],
+    ['a replica that stops sending', begin, '', 4, 'idle_timeout'],
     ['a replica that is lost', after((stream) => stream.session!.destroy()), '', 14, 'reset_midway'],
     ['a message that is too large', begin, '', 8, 'too_large'],
     ['a replica that resets', after((stream) => stream.close(2)), '', 13, 'reset_midway'],
@@ -247,7 +247,7 @@ describe('a failure after the answer has begun, while the client has not ended',
     ],
   ];
 
-  it('is a status in trailers', async () => {
+  it('is reported as a status in trailers', async () => {
     const replica = await startH2Replica((stream, headers) => {
       stream.resume();
       failures[Number((headers[':path'] as string).slice(1))]![1](stream);
@@ -270,7 +270,7 @@ describe('a failure after the answer has begun, while the client has not ended',
           cause,
           0,
         ]);
-        const line = await weir.exchange(String(trailers['x-baseten-request-id']));
+        const line = await weir.expectExchange(String(trailers['x-baseten-request-id']));
         expect(line).toMatchObject({ status, cause });
       }
     for (const [code, count] of [
@@ -280,8 +280,11 @@ describe('a failure after the answer has begun, while the client has not ended',
       [13, 2],
       [2, 2],
     ])
-      await weir.shows(`baseten_inference_requests_total{status_code="${code}",is_async="false"}`, count!);
-    await isClean(weir);
+      await weir.expectMetric(
+        `baseten_inference_requests_total{status_code="${code}",is_async="false"}`,
+        count!,
+      );
+    await expectNoCalls(weir);
   });
 
   it('ends in limited time if the client reads nothing', async () => {
@@ -293,12 +296,12 @@ describe('a failure after the answer has begun, while the client has not ended',
     // A window of 0: no byte of the message can be sent.
     const socket = new H2Socket(weir.port, Buffer.from([0, 4, 0, 0, 0, 0]));
     socket.socket.write(frame(HEADERS_FRAME, 4, 1, CALL_HEAD));
-    expect(await weir.line('the call', ({ event }) => event === 'exchange')).toMatchObject({
+    expect(await weir.expectLine('the end of the call', ({ event }) => event === 'exchange')).toMatchObject({
       cause: 'client_stalled',
     });
     await until('the stream is reset', () =>
       socket.frames.some(({ type, stream }) => type === RST_STREAM && stream === 1),
     );
-    await isClean(weir);
+    await expectNoCalls(weir);
   });
 });

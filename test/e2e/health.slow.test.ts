@@ -1,4 +1,4 @@
-// Health: who gets requests, who loses them and why, who gets them back.
+// Health of replicas: probes, ejection, drain by an operator, restarts of supervised replicas.
 import { connect } from 'node:http2';
 import { once } from 'node:events';
 import { mkdtempSync, writeFileSync } from 'node:fs';
@@ -17,17 +17,17 @@ afterEach(async () => {
   await closeReplicas();
 });
 
-const quick = [
+const FAST_PROBES = [
   '--pool-probe-interval=50ms',
   '--pool-probe-retry-interval=50ms',
   '--pool-probe-timeout=100ms',
 ];
 
-const inState = (weir: Weir, replica: string, state: string) =>
-  weir.shows(`weir_replica_state{deployment_id="local",replica="${replica}",state="${state}"}`, 1);
+const expectState = (weir: Weir, replica: string, state: string) =>
+  weir.expectMetric(`weir_replica_state{deployment_id="local",replica="${replica}",state="${state}"}`, 1);
 
-/** Replicas whose answers a test can change while they run. */
-async function startPlastic(count: number) {
+/** Starts replicas whose handlers a test can replace. */
+async function startAdjustable(count: number) {
   const handlers: RequestListener[] = Array.from({ length: count }, () => (_req, res) => void res.end('ok'));
   const replicas = await Promise.all(
     handlers.map((_, i) => startReplica((req, res) => handlers[i]!(req, res))),
@@ -35,8 +35,8 @@ async function startPlastic(count: number) {
   return { handlers, replicas, args: replicas.flatMap(({ url }) => ['--replica', url]) };
 }
 
-it('takes requests away from a replica after so many probes that failed in a row, and not before', async () => {
-  const { handlers, args } = await startPlastic(1);
+it('marks a replica as down after probe_failures failed probes in a row, and not before', async () => {
+  const { handlers, args } = await startAdjustable(1);
   let asked = 0;
   let failing = 0;
   handlers[0] = (req, res) => {
@@ -48,24 +48,24 @@ it('takes requests away from a replica after so many probes that failed in a row
   };
   const weir = await startWeir([
     ...args,
-    ...quick,
+    ...FAST_PROBES,
     '--deployment-readiness-path=/health',
     '--pool-probe-failures=5',
   ]);
-  await inState(weir, 'r0', 'ready');
+  await expectState(weir, 'r0', 'ready');
   failing = 4;
-  await until('it was asked often enough', () => failing === 0);
+  await until('four probes have failed', () => failing === 0);
   const after = asked;
-  await until('and once more', () => asked > after + 1);
+  await until('two more probes have arrived', () => asked > after + 1);
   expect(weir.lines.filter((line) => line.event === 'replica is down')).toEqual([]);
   failing = 1000;
-  await inState(weir, 'r0', 'down');
+  await expectState(weir, 'r0', 'down');
   failing = 0;
-  await inState(weir, 'r0', 'ready');
+  await expectState(weir, 'r0', 'ready');
 });
 
-it('a replica too busy to answer its probes keeps its requests; one that says no does not', async () => {
-  const { handlers, args } = await startPlastic(1);
+it('keeps a busy replica ready if its probes time out, but not if they fail', async () => {
+  const { handlers, args } = await startAdjustable(1);
   let isSilent = false;
   let status = 200;
   let silences = 0;
@@ -76,57 +76,57 @@ it('a replica too busy to answer its probes keeps its requests; one that says no
   };
   const weir = await startWeir([
     ...args,
-    ...quick,
+    ...FAST_PROBES,
     '--deployment-readiness-path=/health',
     '--pool-probe-failures=2',
   ]);
-  await inState(weir, 'r0', 'ready');
+  await expectState(weir, 'r0', 'ready');
   const held = begin(weir.url, '/hold');
   held.on('error', () => undefined);
   held.end();
-  await weir.shows('weir_replica_outstanding_requests{deployment_id="local",replica="r0"}', 1);
+  await weir.expectMetric('weir_replica_outstanding_requests{deployment_id="local",replica="r0"}', 1);
   isSilent = true;
-  await until('many probes got no answer', () => silences > 6);
+  await until('many probes got no response', () => silences > 6);
   expect((await call(weir.url, '/x')).text).toBe('served');
   expect(weir.lines.filter((line) => line.event === 'replica is down')).toEqual([]);
   isSilent = false;
   status = 503;
-  await inState(weir, 'r0', 'down');
+  await expectState(weir, 'r0', 'down');
   held.destroy();
 });
 
-it('a replica that holds requests and was not heard for too long is not only busy', async () => {
-  const { handlers, args } = await startPlastic(1);
+it('marks a busy replica as down when busy_grace is over', async () => {
+  const { handlers, args } = await startAdjustable(1);
   let isSilent = false;
   handlers[0] = (req, res) => void (req.url === '/hold' || isSilent || res.end());
   const weir = await startWeir([
     ...args,
-    ...quick,
+    ...FAST_PROBES,
     '--deployment-readiness-path=/health',
     '--pool-probe-failures=2',
     '--pool-busy-grace=200ms',
   ]);
-  await inState(weir, 'r0', 'ready');
+  await expectState(weir, 'r0', 'ready');
   const held = begin(weir.url, '/hold');
   held.on('error', () => undefined);
   held.end();
   isSilent = true;
-  await inState(weir, 'r0', 'down');
+  await expectState(weir, 'r0', 'down');
   held.destroy();
 });
 
-it('a replica that hangs goes down also while it is given requests', async () => {
-  const { handlers, args } = await startPlastic(1);
+it('marks a hanging replica as down even while it gets requests', async () => {
+  const { handlers, args } = await startAdjustable(1);
   let isHung = false;
   handlers[0] = (_, res) => void (isHung || res.end());
   const weir = await startWeir([
     ...args,
-    ...quick,
+    ...FAST_PROBES,
     '--deployment-readiness-path=/health',
     '--pool-probe-failures=2',
     '--pool-busy-grace=300ms',
   ]);
-  await inState(weir, 'r0', 'ready');
+  await expectState(weir, 'r0', 'ready');
   isHung = true;
   const traffic = setInterval(() => {
     const req = begin(weir.url, '/x');
@@ -135,14 +135,14 @@ it('a replica that hangs goes down also while it is given requests', async () =>
     setTimeout(() => req.destroy(), 80);
   }, 50);
   try {
-    await inState(weir, 'r0', 'down');
+    await expectState(weir, 'r0', 'down');
   } finally {
     clearInterval(traffic);
   }
 });
 
-it('ejects a replica that breaks its answers off, never the last half, and takes it back', async () => {
-  const { handlers, args } = await startPlastic(2);
+it('ejects a replica that breaks connections, never more than half of them, and takes it back', async () => {
+  const { handlers, args } = await startAdjustable(2);
   const counts = [0, 0];
   const breaking: RequestListener = (req) => req.socket.destroy();
   const good =
@@ -158,34 +158,34 @@ it('ejects a replica that breaks its answers off, never the last half, and takes
     '--pool-eject-time=500ms',
     '--pool-slow-return=0s',
   ]);
-  await weir.shows('baseten_replicas_active', 2);
+  await weir.expectMetric('baseten_replicas_active', 2);
   const statuses: number[] = [];
   for (let i = 0; i < 20; i++) statuses.push((await call(weir.url, '/')).status);
-  // Each of the three went to the replica that broke it: a request that was on its way is not sent elsewhere.
+  // All three went to the faulty replica: a request that was sent is not retried elsewhere.
   expect(statuses.filter((status) => status === 502).length).toBe(3);
-  const ejected = await weir.line('the ejection', (line) => line.event === 'replica is ejected');
+  const ejected = await weir.expectLine('the ejection', (line) => line.event === 'replica is ejected');
   expect(ejected['replica']).toBe('r0');
-  // The other one breaks too, but somebody has to serve.
+  // The other replica becomes faulty too, but at least half must stay in use.
   handlers[1] = breaking;
   for (let i = 0; i < 5; i++) await call(weir.url, '/');
-  await inState(weir, 'r1', 'ready');
+  await expectState(weir, 'r1', 'ready');
   handlers[0] = good(0);
   handlers[1] = good(1);
-  await inState(weir, 'r0', 'ready');
-  await until('it serves again', async () => (await call(weir.url, '/')).status === 200 && counts[0]! > 0);
+  await expectState(weir, 'r0', 'ready');
+  await until('r0 serves again', async () => (await call(weir.url, '/')).status === 200 && counts[0]! > 0);
 });
 
-it('answers of 4xx and 5xx eject nobody', async () => {
-  const { handlers, args } = await startPlastic(2);
+it('ejects no replica for responses of 4xx and 5xx', async () => {
+  const { handlers, args } = await startAdjustable(2);
   handlers[0] = handlers[1] = (req, res) => void res.writeHead(Number(req.url!.slice(1))).end();
   const weir = await startWeir([...args, '--pool-eject-failures=1', '--proxy-retry-methods=']);
-  await weir.shows('baseten_replicas_active', 2);
+  await weir.expectMetric('baseten_replicas_active', 2);
   for (const status of [400, 404, 422, 429, 500, 502, 503])
     await call(weir.url, `/${status}`, { method: 'POST' });
-  await weir.shows('baseten_replicas_active', 2);
+  await weir.expectMetric('baseten_replicas_active', 2);
 });
 
-it('gives a replica that is back little at first', async () => {
+it('sends few requests at first to a replica that has come back', async () => {
   const counts = [0, 0];
   const replicas = await Promise.all(
     counts.map((_, i) =>
@@ -198,14 +198,14 @@ it('gives a replica that is back little at first', async () => {
     '--pool-probe-retry-interval=50ms',
     '--pool-slow-return=1h',
   ]);
-  await weir.shows('baseten_replicas_active', 2);
+  await weir.expectMetric('baseten_replicas_active', 2);
   await replicas[1]!.close();
-  await weir.shows('baseten_replicas_active', 1);
+  await weir.expectMetric('baseten_replicas_active', 1);
   await startReplica(
     (req, res) => void (counts[1]!++, req.url === '/hold' || res.end('x')),
     replicas[1]!.port,
   );
-  await weir.shows('baseten_replicas_active', 2);
+  await weir.expectMetric('baseten_replicas_active', 2);
   counts.fill(0);
   const held = Array.from({ length: 22 }, () => {
     const req = begin(weir.url, '/hold');
@@ -214,46 +214,46 @@ it('gives a replica that is back little at first', async () => {
     return req;
   });
   await until('all are held', () => counts[0]! + counts[1]! === 22);
-  // A tenth as full at most as the other one.
+  // Its load is limited to a tenth of the other one's.
   expect(counts[1]).toBeLessThanOrEqual(3);
   expect(counts[1]).toBeGreaterThanOrEqual(1);
   for (const req of held) req.destroy();
 });
 
-it('an operator drains one replica: what it holds may end, nothing new comes, and it can be taken back', async () => {
-  const { handlers, replicas, args } = await startPlastic(2);
+it('drains a replica for an operator: running requests may end, no new ones come, until it is resumed', async () => {
+  const { handlers, replicas, args } = await startAdjustable(2);
   const counts = [0, 0];
   for (const i of [0, 1])
     handlers[i] = (req, res) => void (counts[i]!++, req.url === '/hold' || res.end('x'));
-  const weir = await startWeir([...args, ...quick, '--pool-slow-return=0s']);
-  await weir.shows('baseten_replicas_active', 2);
+  const weir = await startWeir([...args, ...FAST_PROBES, '--pool-slow-return=0s']);
+  await weir.expectMetric('baseten_replicas_active', 2);
   const held = [begin(weir.url, '/hold'), begin(weir.url, '/hold')];
   for (const req of held) {
     req.on('error', () => undefined);
     req.end();
   }
   await until('each replica holds one', () => replicas.every(({ open }) => open === 1));
-  const act = (path: string, headers = {}) => call(weir.admin, path, { method: 'POST', headers });
-  expect((await act('/v1/replicas/local/r1/drain')).status).toBe(200);
-  await inState(weir, 'r1', 'draining');
+  const post = (path: string, headers = {}) => call(weir.admin, path, { method: 'POST', headers });
+  expect((await post('/v1/replicas/local/r1/drain')).status).toBe(200);
+  await expectState(weir, 'r1', 'draining');
   const before = counts[1];
   for (let i = 0; i < 6; i++) await call(weir.url, '/');
   expect(counts[1]).toBe(before);
-  await weir.shows('weir_replica_outstanding_requests{deployment_id="local",replica="r1"}', 1);
-  expect((await act('/v1/replicas/local/r1/resume')).status).toBe(200);
-  await inState(weir, 'r1', 'ready');
+  await weir.expectMetric('weir_replica_outstanding_requests{deployment_id="local",replica="r1"}', 1);
+  expect((await post('/v1/replicas/local/r1/resume')).status).toBe(200);
+  await expectState(weir, 'r1', 'ready');
   for (let i = 0; i < 6; i++) await call(weir.url, '/');
   expect(counts[1]).toBeGreaterThan(before!);
   for (const req of held) req.destroy();
-  // Mistakes, and a web page of somebody else in a browser on this machine.
-  expect((await act('/v1/replicas/local/nobody/drain')).status).toBe(404);
-  expect((await act('/v1/replicas/other/r1/drain')).status).toBe(404);
+  // Unknown names, a wrong method, and a request from a foreign web page in a local browser.
+  expect((await post('/v1/replicas/local/nobody/drain')).status).toBe(404);
+  expect((await post('/v1/replicas/other/r1/drain')).status).toBe(404);
   expect((await call(weir.admin, '/v1/replicas/local/r1/drain')).status).toBe(405);
-  expect((await act('/v1/replicas/local/r1/drain', { origin: 'https://evil.example' })).status).toBe(403);
-  await inState(weir, 'r1', 'ready');
+  expect((await post('/v1/replicas/local/r1/drain', { origin: 'https://evil.example' })).status).toBe(403);
+  await expectState(weir, 'r1', 'ready');
 });
 
-it('starts a supervised replica anew that is alive no more, and one that does not become ready', async () => {
+it('restarts a supervised replica that fails its liveness probe, and one that does not become ready', async () => {
   const port = await freePort();
   const source = `
     const { createServer } = require('node:http');
@@ -262,7 +262,7 @@ it('starts a supervised replica anew that is alive no more, and one that does no
     const isSecond = !isFirst && !existsSync(process.env.MARK + '1');
     writeFileSync(process.env.MARK + (isFirst ? '0' : '1'), '');
     let isAlive = true;
-    // The first never listens; the second dies inwardly when it is told to.
+    // The first never listens; the second fails its liveness probe after /break.
     if (isFirst) setInterval(() => undefined, 1000);
     else createServer((req, res) => {
       if (req.url === '/break') isAlive = false;
@@ -275,7 +275,7 @@ it('starts a supervised replica anew that is alive no more, and one that does no
     [
       '--replica',
       `http://127.0.0.1:${port}`,
-      ...quick,
+      ...FAST_PROBES,
       '--deployment-liveness-path=/live',
       '--pool-liveness-failures=3',
       '--pool-startup-timeout=1s',
@@ -283,30 +283,30 @@ it('starts a supervised replica anew that is alive no more, and one that does no
     ],
     { command: 'run', rest: [process.execPath, '-e', source], env: { MARK: mark } },
   );
-  await weir.line(
-    'that the first is given up',
+  await weir.expectLine(
+    'the restart of the first',
     (line) =>
       line.event === 'replica failed its probes; restarting it' &&
       String(line['reason']).startsWith('not ready within 1000 ms'),
   );
-  await weir.shows('baseten_replicas_active', 1);
+  await weir.expectMetric('baseten_replicas_active', 1);
   const first = (await call(weir.url, '/')).text;
   await call(weir.url, '/break');
-  await weir.line(
-    'that the second is given up',
+  await weir.expectLine(
+    'the restart of the second',
     (line) =>
       line.event === 'replica failed its probes; restarting it' &&
       line['reason'] === 'liveness probe failed 3 times: GET /live returned 500',
   );
-  await until('another one serves', async () => (await call(weir.url, '/')).text !== first);
-  await weir.shows('baseten_container_restarts_total', 2);
-  await weir.shows('weir_replica_alive{deployment_id="local",replica="r0"}', 1);
+  await until('another process serves', async () => (await call(weir.url, '/')).text !== first);
+  await weir.expectMetric('baseten_container_restarts_total', 2);
+  await weir.expectMetric('weir_replica_alive{deployment_id="local",replica="r0"}', 1);
 });
 
 it.each([
   ['the name of a service', 'model.Alive', 'health check of model.Alive returned NOT_SERVING'],
   ['the server as a whole', '*', 'health check returned NOT_SERVING'],
-])('starts a supervised gRPC replica anew that is alive no more, by %s', async (_, service, reason) => {
+])('restarts a supervised gRPC replica that fails its liveness probe, by %s', async (_, service, reason) => {
   const port = await freePort();
   const source = `
     const { createServer } = require('node:http2');
@@ -329,7 +329,7 @@ it.each([
     [
       '--replica',
       `grpc://127.0.0.1:${port}`,
-      ...quick,
+      ...FAST_PROBES,
       '--deployment-health-service=model.Ready',
       `--deployment-liveness-service=${service}`,
       '--pool-liveness-failures=3',
@@ -337,7 +337,7 @@ it.each([
     ],
     { command: 'run', rest: [process.execPath, '-e', source] },
   );
-  await weir.shows('baseten_replicas_active', 1);
+  await weir.expectMetric('baseten_replicas_active', 1);
   expect(weir.lines.some((line) => line.event === 'replica failed its probes; restarting it')).toBe(false);
   const session = connect(weir.url);
   const call = session.request({
@@ -348,17 +348,17 @@ it.each([
   call.resume().end(Buffer.alloc(5));
   await once(call, 'close');
   session.close();
-  const line = await weir.line(
-    'that it is given up',
+  const line = await weir.expectLine(
+    'the restart',
     (one) => one.event === 'replica failed its probes; restarting it',
   );
   expect(line['reason']).toBe(`liveness probe failed 3 times: ${reason}`);
-  await weir.shows('baseten_container_restarts_total', 1);
-  await weir.shows('weir_replica_alive{deployment_id="local",replica="r0"}', 1);
+  await weir.expectMetric('baseten_container_restarts_total', 1);
+  await weir.expectMetric('weir_replica_alive{deployment_id="local",replica="r0"}', 1);
 });
 
-it('a WebSocket counts against the target for its life', async () => {
-  const { replicas } = await startPlastic(1);
+it('counts an open WebSocket against concurrency_target', async () => {
+  const { replicas } = await startAdjustable(1);
   replicas[0]!.server.on('upgrade', (_, socket) => {
     socket.on('error', () => undefined);
     socket.write('HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n');
@@ -381,16 +381,18 @@ it('a WebSocket counts against the target for its life', async () => {
   const [, socket] = (await once(req, 'upgrade')) as [unknown, { destroy(): void }];
   expect((await call(weir.url, '/')).status).toBe(429);
   socket.destroy();
-  await until('its place is free', async () => (await call(weir.url, '/')).status === 200);
+  await until('the replica is free again', async () => (await call(weir.url, '/')).status === 200);
 });
 
 it('warns once about a replica that was never reachable, and readiness checks give the reason', async () => {
-  const gone = await unusedAddress();
-  const weir = await startWeir(['--replica', gone.url, ...quick]);
-  const warning = await weir.line('the warning', (line) => line.event === 'replica is not ready');
-  expect(warning).toMatchObject({ level: 'warn', deployment: 'local', replica: 'r0', url: gone.url });
-  expect(warning['problem']).toBe(`connection refused (127.0.0.1:${gone.port})`);
-  const why = new RegExp(`^r0 connection refused \\(127\\.0\\.0\\.1:${gone.port}\\), last probe \\d+ s ago$`);
+  const unused = await unusedAddress();
+  const weir = await startWeir(['--replica', unused.url, ...FAST_PROBES]);
+  const warning = await weir.expectLine('the warning', (line) => line.event === 'replica is not ready');
+  expect(warning).toMatchObject({ level: 'warn', deployment: 'local', replica: 'r0', url: unused.url });
+  expect(warning['problem']).toBe(`connection refused (127.0.0.1:${unused.port})`);
+  const why = new RegExp(
+    `^r0 connection refused \\(127\\.0\\.0\\.1:${unused.port}\\), last probe \\d+ s ago$`,
+  );
   const res = await fetch(`${weir.admin}/readyz`);
   expect(res.status).toBe(503);
   expect(await res.json()).toEqual({
@@ -401,19 +403,19 @@ it('warns once about a replica that was never reachable, and readiness checks gi
   expect(code).toBe(1);
   expect(out).toMatch(/^\/readyz answered 503: no replica is ready: r0 connection refused \(127\.0\.0\.1:/);
   const probes = async () => (await weir.page()).sum('weir_replica_state');
-  await until('it was asked again', async () => (await probes()) >= 0);
+  await until('the metrics page was read again', async () => (await probes()) >= 0);
   expect(weir.lines.filter((line) => line.event === 'replica is not ready')).toHaveLength(1);
 });
 
 it('names each replica and its reason when several are not ready', async () => {
-  const gone = await unusedAddress();
+  const unused = await unusedAddress();
   const loading = await startReplica((_, res) => res.writeHead(503).end());
   const weir = await startWeir([
     '--replica',
-    gone.url,
+    unused.url,
     '--replica',
     loading.url,
-    ...quick,
+    ...FAST_PROBES,
     '--deployment-readiness-path=/health',
   ]);
   const { reason } = (await (await fetch(`${weir.admin}/readyz`)).json()) as { reason: string };

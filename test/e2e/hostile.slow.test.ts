@@ -1,4 +1,4 @@
-// Input that once broke something, or could: none of it may end the process, leak an exchange or send a second answer.
+// Hostile input from clients and replicas: none of it may end the process, leak a request or cause a second response.
 import { once } from 'node:events';
 import { mkdtempSync, writeFileSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
@@ -17,7 +17,7 @@ const UPGRADE =
 describe.each([
   ['fast', []],
   ['full', ['--proxy-fast-lane=false']],
-])('with the %s lane', (_, args) => {
+])('weir with the %s lane', (_, args) => {
   let raw: Replica;
   let weir: Weir;
   let script: (socket: Socket) => void;
@@ -38,16 +38,16 @@ describe.each([
     await closeReplicas();
   });
   afterEach(async () => {
-    // The next test's script is for new connections.
+    // Scripts apply to new connections, so the next test starts without old ones.
     raw.drop();
     if (weir.process.exitCode !== null) throw new Error('weir has ended');
-    await weir.shows('baseten_concurrent_requests', 0);
-    await weir.shows('weir_replica_connections{state="idle"}', 0);
-    await weir.shows('weir_replica_outstanding_requests{deployment_id="local",replica="r0"}', 0);
+    await weir.expectMetric('baseten_concurrent_requests', 0);
+    await weir.expectMetric('weir_replica_connections{state="idle"}', 0);
+    await weir.expectMetric('weir_replica_outstanding_requests{deployment_id="local",replica="r0"}', 0);
   });
 
-  /** A replica that answers every request with these bytes and goes on. */
-  const answers = (bytes: string) => {
+  /** Makes the replica respond to every request with these bytes, and keep its connection. */
+  const respondWith = (bytes: string) => {
     script = (socket) => socket.on('data', () => socket.write(bytes, 'latin1'));
   };
   const ok = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
@@ -67,8 +67,8 @@ describe.each([
       'a method without a body that Node would chunk',
       'PROPFIND / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n',
     ],
-    ['an upgrade that is no GET', `POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n${UPGRADE}\r\n`],
-  ])('a client sends %s: served', async (_, bytes) => {
+    ['an upgrade that is not a GET', `POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n${UPGRADE}\r\n`],
+  ])('serves a client that sends %s', async (_, bytes) => {
     let received = '';
     script = (socket) =>
       socket.on('data', (chunk) => {
@@ -76,7 +76,7 @@ describe.each([
         socket.write(ok);
       });
     const client = new RawClient(weir.port).send(bytes);
-    expect(await client.has('ok')).toMatch(/^HTTP\/1\.1 200 /);
+    expect(await client.expectReceived('ok')).toMatch(/^HTTP\/1\.1 200 /);
     expect(received.toLowerCase()).not.toContain('transfer-encoding');
     expect(received.toLowerCase()).not.toContain('\r\ntrailer:');
     client.socket.destroy();
@@ -86,49 +86,52 @@ describe.each([
     ['an upgrade with Expect', `GET / HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\n${UPGRADE}\r\n`],
     ['an upgrade with a backslash for a path', `GET /\\ HTTP/1.1\r\nHost: x\r\n${UPGRADE}\r\n`],
     ['an upgrade with Trailer', `GET / HTTP/1.1\r\nHost: x\r\nTrailer: x\r\n${UPGRADE}\r\n`],
-  ])('a client sends %s: passed on', async (_, bytes) => {
-    answers('HTTP/1.1 403 No\r\nContent-Length: 2\r\n\r\nno');
-    expect(await new RawClient(weir.port).send(bytes).ended()).toMatch(
+  ])('passes on %s from a client', async (_, bytes) => {
+    respondWith('HTTP/1.1 403 No\r\nContent-Length: 2\r\n\r\nno');
+    expect(await new RawClient(weir.port).send(bytes).expectClosed()).toMatch(
       /^HTTP\/1\.1 403 No\r\n[\s\S]*\r\n\r\nno$/,
     );
   });
 
-  it('a client expects what nobody knows: 417, with an id', async () => {
+  it('returns 417 with a request id for an unknown expectation', async () => {
     const client = new RawClient(weir.port).send('GET / HTTP/1.1\r\nHost: x\r\nExpect: miracles\r\n\r\n');
-    expect(await client.has('expectation_failed')).toMatch(
+    expect(await client.expectReceived('expectation_failed')).toMatch(
       /^HTTP\/1\.1 417 [\s\S]*X-Baseten-Request-Id: [0-9a-f]{37}/,
     );
     client.socket.destroy();
   });
 
-  it('a client uses another transfer coding before chunked: 501', async () => {
+  it('returns 501 for another transfer coding before chunked', async () => {
     const client = new RawClient(weir.port).send(
       'POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n',
     );
-    expect(await client.ended()).toMatch(/^HTTP\/1\.1 501 /);
+    expect(await client.expectClosed()).toMatch(/^HTTP\/1\.1 501 /);
   });
 
-  it('a refused request whose body turns out to be malformed gets one answer', async () => {
+  it('sends one response to a refused request with a malformed body', async () => {
     const client = new RawClient(weir.port).send(
       'POST /deployment/x/predict HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nZZ\r\n',
     );
-    const received = await client.ended();
+    const received = await client.expectClosed();
     expect(received.match(/HTTP\/1\.1 \d+/g)).toHaveLength(1);
   });
 
   it.each([
     ['a status below 100', 'HTTP/1.1 099 x\r\nContent-Length: 0\r\n\r\n'],
     ['a control character in its reason', 'HTTP/1.1 200 O\u0001K\r\nContent-Length: 0\r\n\r\n'],
-    ['101 unasked, as an upgrade', 'HTTP/1.1 101 S\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n'],
-    ['101 unasked, and no more', 'HTTP/1.1 101 S\r\n\r\n'],
     [
-      'a coding that is not to be passed on',
+      'an unrequested 101 with upgrade headers',
+      'HTTP/1.1 101 S\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n',
+    ],
+    ['an unrequested 101 without headers', 'HTTP/1.1 101 S\r\n\r\n'],
+    [
+      'a transfer coding that is not passed on',
       'HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n',
     ],
-  ])('a replica answers with %s: 502', async (_, bytes) => {
-    answers(bytes);
-    const answer = await call(weir.url, '/x');
-    expect([answer.status, answer.headers['x-weir-cause']]).toEqual([502, 'bad_response']);
+  ])('returns 502 if the replica responds with %s', async (_, bytes) => {
+    respondWith(bytes);
+    const response = await call(weir.url, '/x');
+    expect([response.status, response.headers['x-weir-cause']]).toEqual([502, 'bad_response']);
   });
 
   it.each([
@@ -138,38 +141,38 @@ describe.each([
       `HTTP/1.1 103 Early Hints\r\nLink: </a>; rel=preload\r\nLink: </b>; rel=preload\r\n\r\n${ok}`,
     ],
     ['nonsense in its early hints', `HTTP/1.1 103 Early Hints\r\nLink: foo\r\n\r\n${ok}`],
-    ['an interim answer that nobody asked for', `HTTP/1.1 100 Continue\r\n\r\n${ok}`],
-    ['thousands of interim answers', `${'HTTP/1.1 102 Processing\r\n\r\n'.repeat(3000)}${ok}`],
+    ['an unrequested 100 Continue', `HTTP/1.1 100 Continue\r\n\r\n${ok}`],
+    ['thousands of interim responses', `${'HTTP/1.1 102 Processing\r\n\r\n'.repeat(3000)}${ok}`],
     ['a head of 40 KB', `HTTP/1.1 200 OK\r\nX: ${'x'.repeat(40_000)}\r\nContent-Length: 2\r\n\r\nok`],
-  ])('a replica answers with %s: passed on', async (_, bytes) => {
-    answers(bytes);
+  ])('passes on a response with %s', async (_, bytes) => {
+    respondWith(bytes);
     const client = new RawClient(weir.port).send('GET /x HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n');
-    expect(await client.ended()).toMatch(/HTTP\/1\.1 200 OK\r\n[\s\S]*\r\n\r\nok$/);
+    expect(await client.expectClosed()).toMatch(/HTTP\/1\.1 200 OK\r\n[\s\S]*\r\n\r\nok$/);
   });
 
   it.each(['HEAD / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n', 'GET / HTTP/1.0\r\nHost: x\r\n\r\n'])(
-    'a replica announces trailers to who cannot get them: %s',
+    'passes on a response whose trailers the client cannot get: %s',
     async (request) => {
       script = (socket) =>
         socket.on('data', (chunk) => {
           const body = chunk.toString().startsWith('HEAD') ? '' : '2\r\nok\r\n0\r\nX-T: 1\r\n\r\n';
           socket.write(`HTTP/1.1 200 OK\r\nTrailer: X-T\r\nTransfer-Encoding: chunked\r\n\r\n${body}`);
         });
-      expect(await new RawClient(weir.port).send(request).ended()).toMatch(/^HTTP\/1\.[01] 200 OK/);
+      expect(await new RawClient(weir.port).send(request).expectClosed()).toMatch(/^HTTP\/1\.[01] 200 OK/);
     },
   );
 
-  it('a refusal of HEAD has no body, and the connection goes on in step', async () => {
+  it('sends an error response to HEAD without a body, and keeps the connection in sync', async () => {
     script = (socket) => socket.once('data', () => socket.destroy());
     const client = new RawClient(weir.port).send('HEAD /x HTTP/1.1\r\nHost: x\r\n\r\n');
-    await client.has('\r\n\r\n');
-    answers(ok);
+    await client.expectReceived('\r\n\r\n');
+    respondWith(ok);
     client.send('GET /x HTTP/1.1\r\nHost: x\r\n\r\n');
-    expect(await client.has('\r\n\r\nok')).toMatch(/^HTTP\/1\.1 502 [^{]*\r\n\r\nHTTP\/1\.1 200 /);
+    expect(await client.expectReceived('\r\n\r\nok')).toMatch(/^HTTP\/1\.1 502 [^{]*\r\n\r\nHTTP\/1\.1 200 /);
     client.socket.destroy();
   });
 
-  it('an answer that ends with its connection and breaks is seen to break', async () => {
+  it('breaks a response visibly if the replica resets its connection instead of closing it', async () => {
     let cut: () => void = () => undefined;
     script = (socket) =>
       socket.once('data', () => {
@@ -178,16 +181,16 @@ describe.each([
       });
     for (const version of ['1.1', '1.0']) {
       const client = new RawClient(weir.port).send(`GET /x HTTP/${version}\r\nHost: x\r\n\r\n`);
-      await client.has('partial');
+      await client.expectReceived('partial');
       cut();
-      const received = await client.ended();
-      // Chunks without their end, or a reset: either is a break.
+      const received = await client.expectClosed();
+      // Either chunks without the last one, or a reset.
       if (/transfer-encoding: chunked/i.test(received)) expect(received.endsWith('0\r\n\r\n')).toBe(false);
       else expect(client.isReset).toBe(true);
     }
   });
 
-  it('a request to which an interim answer came is not sent again', async () => {
+  it('does not retry a request after an interim response', async () => {
     const seen: string[] = [];
     script = (socket) =>
       socket.on('data', (chunk) => {
@@ -197,14 +200,14 @@ describe.each([
       });
     const post = 'POST /x HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n';
     const client = new RawClient(weir.port).send(post);
-    await client.has('\r\n\r\nok');
+    await client.expectReceived('\r\n\r\nok');
     client.send(post);
-    await client.has(' 502 ');
+    await client.expectReceived(' 502 ');
     expect(seen).toEqual(['POST', 'POST']);
     client.socket.destroy();
   });
 
-  it('a body that turns out to be malformed behind an early answer breaks its own connection alone', async () => {
+  it('closes only the client’s connection if its body is malformed after an early response', async () => {
     let replicaSide: Socket | undefined;
     script = (socket) =>
       socket.once('data', () => {
@@ -215,7 +218,7 @@ describe.each([
     const client = new RawClient(weir.port).send(
       'POST /x HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n',
     );
-    await client.has('abc');
+    await client.expectReceived('abc');
     const chunk = `10000\r\n${'x'.repeat(65_536)}\r\n`;
     let isBlocked = false;
     for (let i = 0; i < 1000 && !isBlocked; i++)
@@ -229,10 +232,10 @@ describe.each([
       await new Promise((resolve) => setTimeout(resolve, 5));
     }
     replicaSide!.resume();
-    await client.ended();
+    await client.expectClosed();
   });
 
-  it('a client that does not close after its idle time is let go, and heard no more', async () => {
+  it('closes the connection of a client that keeps its side open after the keep-alive timeout', async () => {
     let served = 0;
     const replica = await startReplica((_, res) => (served++, res.end('ok')));
     const brief = await startWeir(['--replica', replica.url, '--ingress-keep-alive-timeout=300ms', ...args]);
@@ -248,23 +251,23 @@ describe.each([
       client.on('data', () => undefined);
       client.on('end', () => {
         ends++;
-        // On and on, so that only weir can end it; in origin form and in one that the full lane would take.
+        // The client never stops, so only weir can end it. One target is in a form that only the full lane accepts.
         client.write(`${get}GET http://x/y HTTP/1.1\r\nHost: x\r\n\r\n`);
       });
       client.write(get);
     }
-    await until('all have heard the end', () => ends === 5, 15_000);
+    await until('all clients have got the end', () => ends === 5, 15_000);
     const pump = setInterval(() => clients.forEach((client) => client.write(get)), 100);
-    await until('all are let go', () => closes === 5, 15_000);
+    await until('all connections are closed', () => closes === 5, 15_000);
     clearInterval(pump);
     expect(served).toBe(5);
-    await brief.shows('baseten_concurrent_requests', 0);
+    await brief.expectMetric('baseten_concurrent_requests', 0);
     await brief.stop('SIGKILL');
     await replica.close();
   });
 
-  it('a client that does not close its side after its last answer is let go soon', async () => {
-    answers(ok);
+  it('closes the connection of a client that keeps its side open after the last response', async () => {
+    respondWith(ok);
     const requests = [
       'GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n',
       'GET / HTTP/1.1\r\nHost: x\r\nTE: trailers\r\nConnection: close\r\n\r\n',
@@ -281,16 +284,16 @@ describe.each([
       client.write(request);
       return client;
     });
-    await until('all have heard the end', () => ends === requests.length);
+    await until('all clients have got the end', () => ends === requests.length);
     const pump = setInterval(() => clients.forEach((client) => client.write('x')), 100);
-    // It is read for 2 s; the rest of a body, of which there is none here, for 30 s.
-    await until('all are let go', () => closes === requests.length, 15_000).finally(() =>
+    // weir reads on for 2 s. The rest of a body would be read for 30 s, but there is none here.
+    await until('all connections are closed', () => closes === requests.length, 15_000).finally(() =>
       clearInterval(pump),
     );
   });
 
-  it('empty lines without end keep no connection open', async () => {
-    answers(ok);
+  it('closes the connection of a client that sends endless empty lines', async () => {
+    respondWith(ok);
     for (const te of ['', 'TE: trailers\r\n']) {
       const client = connect({ port: weir.port, host: '127.0.0.1' });
       let received = '';
@@ -298,43 +301,46 @@ describe.each([
       client.on('error', () => undefined);
       client.on('data', (chunk) => (received += chunk.toString()));
       client.on('close', () => (isClosed = true));
-      // A few of them are skipped.
+      // A few empty lines are skipped.
       client.write(`\r\n\r\nGET / HTTP/1.1\r\nHost: x\r\n${te}\r\n`);
-      await until('it is answered', () => received.endsWith('ok'));
+      await until('the response has arrived', () => received.endsWith('ok'));
       received = '';
       const pump = setInterval(() => client.write('\r\n'), 5);
-      await until('it is let go', () => isClosed, 15_000).finally(() => clearInterval(pump));
+      await until('the connection is closed', () => isClosed, 15_000).finally(() => clearInterval(pump));
       expect(received).toContain('HTTP/1.1 400 Bad Request');
-      await weir.line(
-        'why',
+      await weir.expectLine(
+        'the reason',
         (line) => line['detail'] === 'more than 64 bytes of empty lines before a request',
       );
     }
   });
 
-  it('a replica says more than its answer: the rest reaches nobody', async () => {
-    answers(`${ok}HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\npoison`);
+  it('drops bytes that the replica sends after its response', async () => {
+    respondWith(`${ok}HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\npoison`);
     for (let i = 0; i < 5; i++) expect((await call(weir.url, '/x')).text).toBe('ok');
   });
 
   it.each([
     ['an upgrade', `GET /ws HTTP/1.1\r\nHost: x\r\n${UPGRADE}\r\n`],
     ['CONNECT', 'CONNECT a:1 HTTP/1.1\r\nHost: a\r\n\r\n'],
-  ])('a client pipelines %s behind unanswered requests and leaves', async (_, last) => {
-    script = () => undefined;
-    const clients = Array.from({ length: 10 }, () =>
-      new RawClient(weir.port).send(
-        `GET /h HTTP/1.1\r\nHost: x\r\n\r\nGET /h HTTP/1.1\r\nHost: x\r\n\r\n${last}`,
-      ),
-    );
-    await until('they are served or cut', async () => {
-      const page = await weir.page();
-      return page.value('baseten_concurrent_requests')! > 0 || clients.every((client) => client.isEnded);
-    });
-    for (const client of clients) client.socket.destroy();
-  });
+  ])(
+    'leaves no open request if a client pipelines %s behind open requests and disconnects',
+    async (_, last) => {
+      script = () => undefined;
+      const clients = Array.from({ length: 10 }, () =>
+        new RawClient(weir.port).send(
+          `GET /h HTTP/1.1\r\nHost: x\r\n\r\nGET /h HTTP/1.1\r\nHost: x\r\n\r\n${last}`,
+        ),
+      );
+      await until('the requests are open or the connections are closed', async () => {
+        const page = await weir.page();
+        return page.value('baseten_concurrent_requests')! > 0 || clients.every((client) => client.isEnded);
+      });
+      for (const client of clients) client.socket.destroy();
+    },
+  );
 
-  it('a refused upgrade with a large answer is held back for a client that does not read', async () => {
+  it('applies backpressure to the large response of a refused upgrade', async () => {
     const size = 200 * 1024 * 1024;
     let sent = 0;
     script = (socket) =>
@@ -362,25 +368,28 @@ describe.each([
     client.socket.destroy();
   });
 
-  it('a refused upgrade with a chunked answer arrives whole', async () => {
-    answers('HTTP/1.1 403 No\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nbody\r\n0\r\n\r\n');
+  it('passes on the chunked response of a refused upgrade', async () => {
+    respondWith('HTTP/1.1 403 No\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nbody\r\n0\r\n\r\n');
     const received = await new RawClient(weir.port)
       .send(`GET /ws HTTP/1.1\r\nHost: x\r\n${UPGRADE}\r\n`)
-      .ended();
+      .expectClosed();
     expect(received).toMatch(/^HTTP\/1\.1 403 No\r\n[\s\S]*\r\n\r\nbody$/);
   });
 
-  it('a replica that speaks at once with its 101: nothing of it is lost', async () => {
-    answers(
+  it('passes on frames that the replica sends together with its 101', async () => {
+    respondWith(
       'HTTP/1.1 101 S\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n\u0081\u0002hi\u0088\u0002\u0003\u00e8',
     );
     const client = new RawClient(weir.port).send(`GET /ws HTTP/1.1\r\nHost: x\r\n${UPGRADE}\r\n`);
-    await client.has('\u0081\u0002hi\u0088\u0002\u0003\u00e8');
+    await client.expectReceived('\u0081\u0002hi\u0088\u0002\u0003\u00e8');
     client.socket.destroy();
-    await weir.line('it', (line) => line['protocol'] === 'websocket' && line['status'] === 1000);
+    await weir.expectLine(
+      'the end of the WebSocket',
+      (line) => line['protocol'] === 'websocket' && line['status'] === 1000,
+    );
   });
 
-  it('close codes that no protocol knows are counted in one series', async () => {
+  it('counts unknown close codes in one series', async () => {
     script = (socket) =>
       socket.once('data', () => {
         socket.write('HTTP/1.1 101 S\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n');
@@ -389,17 +398,20 @@ describe.each([
     const before = (await weir.page()).sum('baseten_inference_requests_total', 'status_code="other"');
     for (const code of [5001, 40_000, 65_535]) {
       const client = new RawClient(weir.port).send(`GET /ws HTTP/1.1\r\nHost: x\r\n${UPGRADE}\r\n`);
-      await client.has('101');
+      await client.expectReceived('101');
       client.send(Buffer.from([0x88, 2, code >> 8, code & 255]));
-      await client.ended();
+      await client.expectClosed();
     }
-    await weir.shows('baseten_inference_requests_total{status_code="other",is_async="false"}', before + 3);
+    await weir.expectMetric(
+      'baseten_inference_requests_total{status_code="other",is_async="false"}',
+      before + 3,
+    );
     const page = await weir.page();
     expect(page.text.match(/^baseten_inference_requests_total\{.*status_code="other"/gm)).toHaveLength(1);
     expect(page.text).not.toContain('status_code="-');
   });
 
-  it('a head byte by byte, heads of a megabyte and thousands of silent connections cost little and end by deadline', async () => {
+  it('bounds memory and time for a head byte by byte, heads of a megabyte and 3000 silent connections', async () => {
     const replica = await startReplica((_, res) => res.end('served'));
     const patient = await startWeir(['--replica', replica.url, '--ingress-header-timeout=2s', ...args]);
     const before = patient.residentBytes();
@@ -412,26 +424,26 @@ describe.each([
     let sent = 0;
     const dripping = setInterval(() => slow.isEnded || slow.send(head[sent++ % head.length]!), 20);
     for (let i = 0; i < 50; i++) expect((await call(patient.url, '/')).text).toBe('served');
-    for (const client of huge) expect(await client.ended()).toMatch(/^HTTP\/1\.1 431 /);
+    for (const client of huge) expect(await client.expectClosed()).toMatch(/^HTTP\/1\.1 431 /);
     expect(patient.residentBytes() - before).toBeLessThan(100e6);
     await until(
-      'all were told and closed',
+      'all connections are closed',
       () => [...silent, slow].every((client) => client.isEnded),
       20_000,
     );
     clearInterval(dripping);
     for (const client of [...silent, slow]) expect(client.received).toMatch(/^HTTP\/1\.1 408 /);
     expect((await call(patient.url, '/')).text).toBe('served');
-    await patient.shows('baseten_concurrent_requests', 0);
+    await patient.expectMetric('baseten_concurrent_requests', 0);
     await patient.stop('SIGKILL');
     await replica.close();
   });
 
-  it('thousands of pipelined requests that are refused', async () => {
+  it('responds to each of 3000 pipelined requests that are refused', async () => {
     const dead = await unusedAddress();
     const other = await startWeir(['--replica', dead.url, '--deployment-max-queue=0', ...args]);
     const client = new RawClient(other.port).send('GET / HTTP/1.1\r\nHost: x\r\n\r\n'.repeat(3000));
-    await until('all are answered', () => client.received.match(/no_replica/g)?.length === 3000);
+    await until('all responses have arrived', () => client.received.match(/no_replica/g)?.length === 3000);
     client.socket.destroy();
     await other.stop('SIGKILL');
   });
@@ -445,7 +457,7 @@ describe('the command line', () => {
     return file;
   };
 
-  it('never answers with a stack trace', async () => {
+  it('never prints a stack trace for invalid input', async () => {
     const replica = '--replica=http://127.0.0.1:9';
     for (const args of [
       ['run', replica, '--listen=127.0.0.1:0', '--admin=127.0.0.1:0', '--', ''],
@@ -461,14 +473,14 @@ describe('the command line', () => {
     }
   });
 
-  it('asks how a weir is whatever its file says of deployments', async () => {
+  it('runs weir health with a configuration file of several deployments', async () => {
     const file = yaml(
       'deployments: [{ id: a, replicas: [{ url: "http://127.0.0.1:1" }] }, { id: b, replicas: [{ url: "http://127.0.0.1:2" }] }]',
     );
     expect((await runWeir(['health', '--config', file, '--admin=127.0.0.1:1'])).code).toBe(1);
   });
 
-  it('repeats no secret of a URL or a command', async () => {
+  it('never prints a secret of a URL or a command', async () => {
     for (const url of [
       'http://user:pa/ss@h',
       'http://user:s3cret@h:8000',
@@ -486,7 +498,7 @@ describe('the command line', () => {
     expect(JSON.stringify(typeof weir === 'string' ? weir : weir.lines)).not.toContain('s3cret');
   });
 
-  it('leaves no replica behind when it crashes', async () => {
+  it('ends its replica when it crashes', async () => {
     const fault = join(mkdtempSync(join(tmpdir(), 'weir-')), 'fault.cjs');
     writeFileSync(fault, "process.on('SIGUSR2', () => { throw new Error('planted'); });");
     const weir = await startWeir(['--replica=http://127.0.0.1:9'], {
@@ -494,18 +506,18 @@ describe('the command line', () => {
       rest: ['sleep', '77.7'],
       env: { NODE_OPTIONS: `--require=${fault}` },
     });
-    const started = await weir.line('its start', (line) => line.event === 'replica process started');
+    const started = await weir.expectLine('its start', (line) => line.event === 'replica process started');
     const pid = Number(started['pid']);
     expect(process.kill(pid, 0)).toBe(true);
     const exit = once(weir.process, 'exit');
-    // The planted listener throws: an error that nobody catches.
+    // The planted listener throws an error that is not caught.
     weir.process.kill('SIGUSR2');
     expect((await exit)[0]).toBe(70);
-    await weir.line(
+    await weir.expectLine(
       'the crash',
       (line) => line.event === 'uncaught exception' && String(line['error']).includes('planted'),
     );
-    await until('the replica is gone', () => {
+    await until('the replica has ended', () => {
       try {
         return !process.kill(pid, 0);
       } catch {

@@ -66,8 +66,8 @@ async function expectOthersServed(weir: Weir): Promise<void> {
 }
 
 async function expectNothingLeft(weir: Weir): Promise<void> {
-  await weir.shows('baseten_concurrent_requests', 0);
-  await weir.shows('weir_replica_outstanding_requests{deployment_id="local",replica="r0"}', 0);
+  await weir.expectMetric('baseten_concurrent_requests', 0);
+  await weir.expectMetric('weir_replica_outstanding_requests{deployment_id="local",replica="r0"}', 0);
   expect(weir.process.exitCode).toBe(null);
 }
 
@@ -286,7 +286,7 @@ describe('slow or greedy HTTP/2 clients', () => {
     const isHonestServed = () => honest.frames.some(({ type }) => type === HEADERS || type === RST_STREAM);
     expect(isHonestServed()).toBe(false);
     socket.socket.destroy();
-    await weir.shows('baseten_concurrent_requests', 2);
+    await weir.expectMetric('baseten_concurrent_requests', 2);
     first.socket.destroy();
     await until('the honest call has reached the replica', () => replica.streams === 2);
     honest.socket.destroy();
@@ -357,7 +357,7 @@ describe('slow or greedy HTTP/2 clients', () => {
     const socket = attacker(weir);
     await socket.flood(streams(1000, (s) => [head(s)]));
     await expectOthersServed(weir);
-    await weir.shows(ENDED('request_timeout'), 1000, 30_000);
+    await weir.expectMetric(ENDED('request_timeout'), 1000, 30_000);
     expect(growth()).toBeLessThan(80);
     await expectNothingLeft(weir);
     await until('the replica has no open call', () => replica.codes.length === replica.streams);

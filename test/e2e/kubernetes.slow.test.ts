@@ -41,10 +41,10 @@ const startSelector = (...args: string[]) =>
 /** Stops a weir and returns all its warnings. All of its lines have been read then. */
 async function warnings(weir: Weir): Promise<Line[]> {
   await weir.stop();
-  await weir.line('its end', ({ event }) => event === 'stopped');
+  await weir.expectLine('its end', ({ event }) => event === 'stopped');
   return weir.lines.filter(({ event }) => event === 'pods cannot be watched');
 }
-const isWatched = (weir: Weir) => weir.line('the watch', ({ event }) => event === 'pods are watched');
+const isWatched = (weir: Weir) => weir.expectLine('the watch', ({ event }) => event === 'pods are watched');
 
 describe('pods by a selector', () => {
   it('are counted by state, with the contract’s labels, while they are added, changed and deleted', async () => {
@@ -52,33 +52,33 @@ describe('pods by a selector', () => {
     api.put(podObject({ name: 'b', isPending: true }));
     api.put(podObject({ name: 'other', labels: { app: 'gemma' }, restarts: 50 }));
     const weir = await startSelector();
-    await weir.shows(RESTARTS, 2);
+    await weir.expectMetric(RESTARTS, 2);
     const common =
       'model_id="local",model_name="local",deployment_id="local",environment="production",rollout_phase="stable"';
     expect((await weir.page()).text).toContain(`\n${RESTARTS}{${common}} 2\n`);
-    await weir.shows(ACTIVE, 1);
-    await weir.shows(STARTING, 1);
-    await weir.shows(readiness('true'), 1);
-    await weir.shows(readiness('unknown'), 1);
+    await weir.expectMetric(ACTIVE, 1);
+    await weir.expectMetric(STARTING, 1);
+    await weir.expectMetric(readiness('true'), 1);
+    await weir.expectMetric(readiness('unknown'), 1);
 
     await isWatched(weir);
     api.put(podObject({ name: 'b' }));
-    await weir.shows(ACTIVE, 2);
-    await weir.shows(readiness('unknown'), 0);
-    api.put(podObject({ name: 'b', ready: 'False', turned: '2026-11-20T09:00:00Z' }));
-    await weir.shows(readiness('false'), 1);
-    await weir.shows(STARTING, 0);
+    await weir.expectMetric(ACTIVE, 2);
+    await weir.expectMetric(readiness('unknown'), 0);
+    api.put(podObject({ name: 'b', ready: 'False', readySince: '2026-11-20T09:00:00Z' }));
+    await weir.expectMetric(readiness('false'), 1);
+    await weir.expectMetric(STARTING, 0);
     api.put(podObject({ name: 'b', restarts: 1 }));
-    await weir.shows(RESTARTS, 3);
+    await weir.expectMetric(RESTARTS, 3);
 
     // Replaced: the restarts of the old one still count.
     api.put(podObject({ name: 'a', restarts: 2, isDeleting: true }));
-    await weir.shows(ACTIVE, 1);
+    await weir.expectMetric(ACTIVE, 1);
     api.put(podObject({ name: 'c', isPending: true }));
     api.remove('a');
-    await weir.shows(STARTING, 1);
-    await weir.shows(readiness('true'), 1);
-    await weir.shows(RESTARTS, 3);
+    await weir.expectMetric(STARTING, 1);
+    await weir.expectMetric(readiness('true'), 1);
+    await weir.expectMetric(RESTARTS, 3);
     expect(api.lists).toBe(1);
   });
 
@@ -86,9 +86,9 @@ describe('pods by a selector', () => {
     api.put(podObject({ name: 'a' }));
     const weir = await startSelector();
     await isWatched(weir);
-    api.cut();
+    api.dropWatches();
     api.put(podObject({ name: 'a', restarts: 1 }));
-    await weir.shows(RESTARTS, 1);
+    await weir.expectMetric(RESTARTS, 1);
     await until('it watches again', () => api.openWatches === 1);
     expect(api.lists).toBe(1);
     expect(await warnings(weir)).toEqual([]);
@@ -98,17 +98,17 @@ describe('pods by a selector', () => {
     api.put(podObject({ name: 'a' }));
     const weir = await startSelector();
     await isWatched(weir);
-    api.putInSilence(podObject({ name: 'a', restarts: 4 }));
-    api.oldest = 1002;
-    api.cut();
-    await weir.shows(RESTARTS, 4);
+    api.putWithoutEvent(podObject({ name: 'a', restarts: 4 }));
+    api.oldestVersion = 1002;
+    api.dropWatches();
+    await weir.expectMetric(RESTARTS, 4);
     await until('it watches again', () => api.openWatches === 1);
     expect(api.lists).toBe(2);
 
-    api.putInSilence(podObject({ name: 'a', restarts: 5 }));
+    api.putWithoutEvent(podObject({ name: 'a', restarts: 5 }));
     api.refuse = { watch: 410 };
-    api.cut();
-    await weir.shows(RESTARTS, 5);
+    api.dropWatches();
+    await weir.expectMetric(RESTARTS, 5);
     api.refuse = {};
     await until('it watches again', () => api.openWatches === 1);
     expect(await warnings(weir)).toEqual([]);
@@ -126,10 +126,10 @@ describe('pods by a selector', () => {
       '{"type":"ADDED","object":null}',
       '{"type":"X"}',
     ])
-      api.say(line);
-    api.say('{"type":"MODIFIED","object":{"metadata":{"uid":7},"status":"?"}}');
+      api.sendRaw(line);
+    api.sendRaw('{"type":"MODIFIED","object":{"metadata":{"uid":7},"status":"?"}}');
     api.put(podObject({ name: 'a', restarts: 1 }));
-    await weir.shows(RESTARTS, 1);
+    await weir.expectMetric(RESTARTS, 1);
   });
 });
 
@@ -138,8 +138,8 @@ describe('weir’s own pod', () => {
     api.put(podObject({ name: 'mine', restarts: 1 }));
     api.put(podObject({ name: 'neighbour', restarts: 10 }));
     const weir = await start('--kubernetes-pods=own', '--kubernetes-pod-name=mine');
-    await weir.shows(RESTARTS, 1);
-    await weir.shows(ACTIVE, 1);
+    await weir.expectMetric(RESTARTS, 1);
+    await weir.expectMetric(ACTIVE, 1);
     expect(decodeURIComponent(api.lastUrl)).toContain('fieldSelector=metadata.name=mine');
   });
 });
@@ -148,25 +148,25 @@ describe('an API server that fails', () => {
   it('does not delay weir: replicas are counted by probes until it is up', async () => {
     await api.stop();
     const weir = await startSelector();
-    await weir.shows(ACTIVE, 1);
-    await weir.shows(readiness('true'), 1);
+    await weir.expectMetric(ACTIVE, 1);
+    await weir.expectMetric(readiness('true'), 1);
     expect((await weir.page()).value(RESTARTS)).toBeUndefined();
-    await weir.line('the warning', ({ event }) => event === 'pods cannot be watched');
+    await weir.expectLine('the warning', ({ event }) => event === 'pods cannot be watched');
     api.put(podObject({ name: 'a', restarts: 3 }));
     api.put(podObject({ name: 'b' }));
     await api.start();
-    await weir.shows(RESTARTS, 3);
-    await weir.shows(ACTIVE, 2);
+    await weir.expectMetric(RESTARTS, 3);
+    await weir.expectMetric(ACTIVE, 2);
     expect(await warnings(weir)).toHaveLength(1);
   });
 
   it('is asked again after it did not respond', async () => {
     api.put(podObject({ name: 'a', restarts: 3 }));
-    api.isMute = true;
+    api.isHanging = true;
     const weir = await startSelector('--kubernetes-request-timeout=200ms');
     await until('it has asked twice', () => api.lists >= 2);
-    api.isMute = false;
-    await weir.shows(RESTARTS, 3);
+    api.isHanging = false;
+    await weir.expectMetric(RESTARTS, 3);
     expect(await warnings(weir)).toMatchObject([
       { problem: 'no response from the API server within kubernetes.request_timeout' },
     ]);
@@ -176,12 +176,15 @@ describe('an API server that fails', () => {
     api.put(podObject({ name: 'a', restarts: 3 }));
     writeFileSync(join(api.credentials, 'token'), 'wrong token');
     const weir = await startSelector();
-    await weir.line('the warning', ({ problem }) => problem === 'the API server returned 401');
+    await weir.expectLine('the warning', ({ problem }) => problem === 'the API server returned 401');
     writeFileSync(join(api.credentials, 'ca.crt'), rootCertificates[0]!);
     const stranger = await startSelector();
-    const { problem } = await stranger.line('a warning', ({ event }) => event === 'pods cannot be watched');
+    const { problem } = await stranger.expectLine(
+      'a warning',
+      ({ event }) => event === 'pods cannot be watched',
+    );
     expect(problem).toMatch(/certificate/);
-    await weir.shows(ACTIVE, 1);
+    await weir.expectMetric(ACTIVE, 1);
   });
 
   it('is reported once and asked again if it forbids the list', async () => {
@@ -189,9 +192,9 @@ describe('an API server that fails', () => {
     api.refuse = { list: 403 };
     const weir = await startSelector();
     await until('it has asked three times', () => api.lists >= 3);
-    await weir.shows(ACTIVE, 1);
+    await weir.expectMetric(ACTIVE, 1);
     api.refuse = {};
-    await weir.shows(RESTARTS, 3);
+    await weir.expectMetric(RESTARTS, 3);
     expect(await warnings(weir)).toMatchObject([{ problem: 'the API server returned 403' }]);
   });
 
@@ -199,9 +202,9 @@ describe('an API server that fails', () => {
     api.put(podObject({ name: 'a', restarts: 3 }));
     api.refuse = { watch: 403 };
     const weir = await startSelector();
-    await weir.shows(RESTARTS, 3);
-    api.putInSilence(podObject({ name: 'a', restarts: 4 }));
-    await weir.shows(RESTARTS, 4);
+    await weir.expectMetric(RESTARTS, 3);
+    api.putWithoutEvent(podObject({ name: 'a', restarts: 4 }));
+    await weir.expectMetric(RESTARTS, 4);
     expect(await warnings(weir)).toMatchObject([{ problem: 'the API server returned 403' }]);
   });
 
@@ -214,21 +217,21 @@ describe('an API server that fails', () => {
       await until('it has asked twice', () => api.lists >= before + 2);
       expect((await weir.page()).value(RESTARTS)).toBeUndefined();
       api.garbage = undefined;
-      await weir.shows(RESTARTS, 3);
+      await weir.expectMetric(RESTARTS, 3);
       expect(await warnings(weir)).toHaveLength(1);
     }
   });
 
   it('is not used after max_age: replicas are counted by probes, and there are no restarts', async () => {
-    api.put(podObject({ name: 'a', restarts: 3, ready: 'False', turned: '2026-11-20T08:00:01Z' }));
+    api.put(podObject({ name: 'a', restarts: 3, ready: 'False', readySince: '2026-11-20T08:00:01Z' }));
     const weir = await startSelector('--kubernetes-max-age=300ms');
-    await weir.shows(ACTIVE, 0);
+    await weir.expectMetric(ACTIVE, 0);
     await api.stop();
-    await weir.shows(ACTIVE, 1);
+    await weir.expectMetric(ACTIVE, 1);
     expect((await weir.page()).value(RESTARTS)).toBeUndefined();
     await api.start();
-    await weir.shows(ACTIVE, 0);
-    await weir.shows(RESTARTS, 3);
+    await weir.expectMetric(ACTIVE, 0);
+    await weir.expectMetric(RESTARTS, 3);
   });
 
   it('is reported as missing outside of a cluster', async () => {
@@ -236,9 +239,12 @@ describe('an API server that fails', () => {
     const weir = await startWeir(['--replica', replica.url, '--kubernetes-pods=own'], {
       env: { KUBERNETES_SERVICE_HOST: '', KUBERNETES_SERVICE_PORT: '' },
     });
-    const { problem } = await weir.line('the warning', ({ event }) => event === 'pods cannot be watched');
+    const { problem } = await weir.expectLine(
+      'the warning',
+      ({ event }) => event === 'pods cannot be watched',
+    );
     expect(problem).toContain('set kubernetes.server');
-    await weir.shows(ACTIVE, 1);
+    await weir.expectMetric(ACTIVE, 1);
   });
 
   it('does not delay the end of weir', async () => {

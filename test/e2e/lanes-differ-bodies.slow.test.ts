@@ -188,7 +188,7 @@ describe.each(WAYS)('%s', (_, lane, fields) => {
       const id = /X-Baseten-Request-Id: ([0-9a-f]{37})/.exec(received)?.[1];
       const { body: sent } = readMessage(received)!.message;
       expect(JSON.parse(sent)).toMatchObject({ request_id: id });
-      expect(await weirs[lane]!.exchange(id)).toMatchObject({
+      expect(await weirs[lane]!.expectExchange(id)).toMatchObject({
         status: 502,
         cause: 'bad_response',
         response_bytes: sent.length,
@@ -236,7 +236,7 @@ describe.each(WAYS)('%s', (_, lane, fields) => {
     const pending = exchange(weirs[lane]!.port, [post('one') + post('two')], 2);
     await until('the replica has the first request', () => seen.length === 1);
     // A metrics page has been served since, so a second request would have arrived if it started at once.
-    await weirs[lane]!.shows('baseten_concurrent_requests', 1);
+    await weirs[lane]!.expectMetric('baseten_concurrent_requests', 1);
     expect(seen.map(({ body }) => body)).toEqual(['one']);
     response = [ok];
     latest!.write(ok);

@@ -2,7 +2,7 @@
 // client the same response in both lanes, also if weir refuses the request.
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { byteAnswer, byteRequest, cutAt } from '../kit/head-arbitrary.ts';
+import { byteResponse, byteRequest, cutAt } from '../kit/head-arbitrary.ts';
 import { exchangeBytes, startByteReplica, type ByteReplica } from '../kit/byte-replica.ts';
 import { startWeir, type Weir } from '../kit/weir.ts';
 
@@ -66,7 +66,7 @@ it(`both lanes forward ${runs} generated heads alike`, async () => {
   await fc.assert(
     fc.asyncProperty(
       byteRequest,
-      byteAnswer,
+      byteResponse,
       cutAt,
       cutAt,
       async (request, response, cutRequest, cutResponse) => {
@@ -87,7 +87,7 @@ it(`both lanes forward ${runs} generated heads alike`, async () => {
   // A third of the generated heads must be valid, or the test compares too little.
   expect(served).toBeGreaterThan(runs / 3);
   for (const weir of lanes) {
-    await weir.shows('baseten_concurrent_requests', 0);
+    await weir.expectMetric('baseten_concurrent_requests', 0);
     expect((await weir.page()).sum('weir_exchanges_total')).toBeGreaterThanOrEqual(runs);
   }
 }, 1_200_000);

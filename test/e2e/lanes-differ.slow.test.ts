@@ -6,7 +6,7 @@ import { Agent, type IncomingMessage } from 'node:http';
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { plainRequest } from '../kit/http-arbitrary.ts';
-import { bodyOf, startReplica, whole, type Replica } from '../kit/replica.ts';
+import { bodyOf, startReplica, onBody, type Replica } from '../kit/replica.ts';
 import { startWeir, type Weir } from '../kit/weir.ts';
 
 const runs = Number(process.env['FUZZ_RUNS'] ?? 1500);
@@ -56,7 +56,7 @@ let seen: unknown;
 
 beforeAll(async () => {
   replica = await startReplica((req, res) => {
-    void whole(req, (body) => {
+    void onBody(req, (body) => {
       seen = {
         method: req.method,
         url: req.url,
@@ -130,7 +130,7 @@ it(`both lanes forward ${runs} generated requests and responses alike`, async ()
   );
   for (const agent of agents) agent.destroy();
   for (const weir of lanes) {
-    await weir.shows('baseten_concurrent_requests', 0);
+    await weir.expectMetric('baseten_concurrent_requests', 0);
     expect((await weir.page()).sum('weir_exchanges_total')).toBe(runs);
   }
 }, 600_000);

@@ -20,7 +20,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { call } from '../kit/client.ts';
 import { folder, removeFolders } from '../kit/folder.ts';
-import { messages, search, type Log } from '../kit/record.ts';
+import { messages, search, type Log } from '../kit/log-api.ts';
 import { closeReplicas, startReplica, type Replica } from '../kit/replica.ts';
 import { until } from '../kit/until.ts';
 import { startWeir, stopAll, type StartOptions, type Weir } from '../kit/weir.ts';
@@ -335,7 +335,7 @@ it('renames and logs a segment that is damaged while it runs, and keeps storing'
     await call(weir.admin, '/v1/logs?q=old');
     return isRenamed();
   });
-  await weir.line('the damage', isDamageLine);
+  await weir.expectLine('the damage', isDamageLine);
   expect(await postLines(weir, ['after it'])).toBe(200);
   await expectForwarded(weir, 5);
   await until('the requests are recorded', async () => {
@@ -361,7 +361,7 @@ it('renames and logs a segment that is damaged at the start, and does not reuse 
   damage(segmentsIn().at(-1)!);
   const weir = await start();
   expect(await postLines(weir, ['after it'])).toBe(200);
-  await weir.line('the damage', isDamageLine);
+  await weir.expectLine('the damage', isDamageLine);
   expect(isRenamed()).toBe(true);
   const records = await all(weir, { kind: 'line' });
   expect(records.map(({ message }) => message)).toEqual(['after it']);
@@ -377,7 +377,7 @@ it('stores the incomplete last line of a replica that dies', async () => {
     command: 'run',
     rest: [process.execPath, '-e', source],
   });
-  await weir.shows('baseten_container_restarts_total', 3);
+  await weir.expectMetric('baseten_container_restarts_total', 3);
   const found = await until('three lines are found', async () => {
     const { logs } = await search(adminOf(weir), { q: 'source:stdout' });
     return logs.length >= 3 && logs;

@@ -7,7 +7,7 @@ import { promisify } from 'node:util';
 import { afterEach, describe, expect, it } from 'vitest';
 import { call } from '../kit/client.ts';
 import { folder, removeFolders } from '../kit/folder.ts';
-import { HOUR_AGO, ns, post, search } from '../kit/record.ts';
+import { HOUR_AGO, ns, post, search } from '../kit/log-api.ts';
 import { Receiver, spansIn } from '../kit/otlp-receiver.ts';
 import { closeReplicas, startReplica } from '../kit/replica.ts';
 import { EventClient } from '../kit/sse.ts';

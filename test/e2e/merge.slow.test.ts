@@ -46,9 +46,9 @@ describe('a replica’s page', () => {
   it('follows weir’s own families, with deployment and replica labels, in both formats, compressed or not', async () => {
     const replica = await startReplica(page(GOOD));
     const weir = await start([replica.url]);
-    await weir.shows(RUNNING, 3);
-    await weir.shows(of('weir_merge_success'), 1);
-    await weir.shows(of('weir_merge_series'), 2);
+    await weir.expectMetric(RUNNING, 3);
+    await weir.expectMetric(of('weir_merge_success'), 1);
+    await weir.expectMetric(of('weir_merge_series'), 2);
     const text = await inFormat(weir, 'text/plain');
     expect(problemsOf(text, false)).toEqual([]);
     expect(text).toContain('# TYPE vllm:prompt_tokens_total counter\n');
@@ -72,7 +72,7 @@ describe('a replica’s page', () => {
       }),
     );
     const weir = await start([replica.url]);
-    await weir.shows(of('hits_total'), 5);
+    await weir.expectMetric(of('hits_total'), 5);
     expect(await inFormat(weir, 'application/openmetrics-text')).toContain('5 # {trace_id="abc"} 1\n');
     expect(problemsOf(await inFormat(weir, 'text/plain'), false)).toEqual([]);
   });
@@ -81,8 +81,8 @@ describe('a replica’s page', () => {
     const first = await startReplica(page(GOOD));
     const second = await startReplica(page(GOOD.replace('running gauge', 'running counter')));
     const weir = await start([first.url, second.url]);
-    await weir.shows('weir_merge_success{deployment_id="local",replica="r0"}', 1);
-    await weir.shows('weir_merge_success{deployment_id="local",replica="r1"}', 1);
+    await weir.expectMetric('weir_merge_success{deployment_id="local",replica="r0"}', 1);
+    await weir.expectMetric('weir_merge_success{deployment_id="local",replica="r1"}', 1);
     const { text } = await weir.page();
     expect(problemsOf(text, false)).toEqual([]);
     expect(text.match(/^vllm:prompt_tokens_total\{/gm)).toHaveLength(2);
@@ -93,8 +93,8 @@ describe('a replica’s page', () => {
   it('loses the families that a setting drops', async () => {
     const replica = await startReplica(page(GOOD));
     const weir = await start([replica.url], '--merge-metrics-drop=python_*, vllm:prompt*');
-    await weir.shows(RUNNING, 3);
-    await weir.shows(of('weir_merge_series'), 1);
+    await weir.expectMetric(RUNNING, 3);
+    await weir.expectMetric(of('weir_merge_series'), 1);
   });
 
   it('is not fetched if no path is set', async () => {
@@ -140,7 +140,7 @@ describe('an invalid page', () => {
       '--merge-metrics-timeout=300ms',
       '--merge-metrics-max-bytes=1MiB',
     );
-    await weir.shows(of('weir_merge_success'), 0);
+    await weir.expectMetric(of('weir_merge_success'), 0);
     const seen = await weir.page();
     expect(seen.value(errors(reason))).toBeGreaterThan(0);
     expect(seen.text).not.toMatch(/^a\{/m);
@@ -152,13 +152,13 @@ describe('an invalid page', () => {
     let body: RequestListener = page(GOOD);
     const replica = await startReplica((req, res) => body(req, res));
     const weir = await start([replica.url], '--merge-metrics-max-age=400ms');
-    await weir.shows(RUNNING, 3);
+    await weir.expectMetric(RUNNING, 3);
     body = (_, res) => res.writeHead(500).end();
-    await weir.shows(of('weir_merge_success'), 0);
+    await weir.expectMetric(of('weir_merge_success'), 0);
     await until('the old page is gone', async () => (await weir.page()).value(RUNNING) === undefined);
-    await weir.shows(of('weir_merge_series'), 0);
+    await weir.expectMetric(of('weir_merge_series'), 0);
     body = page(GOOD.replace(' 3\n', ' 4\n'));
-    await weir.shows(RUNNING, 4);
+    await weir.expectMetric(RUNNING, 4);
     const said = await until('all is said', () => {
       const found = weir.lines.filter(({ event }) => String(event).includes('metrics page of replica'));
       return found.length >= 3 && found;
@@ -178,15 +178,15 @@ describe('an invalid page', () => {
     ]);
     const replica = await startReplica(page(junk));
     const weir = await start([replica.url]);
-    await weir.shows(of('also'), 2);
-    await weir.shows(of('ok'), 1);
+    await weir.expectMetric(of('also'), 2);
+    await weir.expectMetric(of('ok'), 1);
     expect((await weir.page()).text).not.toMatch(/^b\{/m);
   });
 
   it('can come from a server that does not speak HTTP', async () => {
     const replica = await startRawReplica((socket) => void socket.end('SSH-2.0-OpenSSH_9.9\r\n'));
     const weir = await start([replica.url]);
-    await weir.shows(of('weir_merge_success'), 0);
+    await weir.expectMetric(of('weir_merge_success'), 0);
     expect((await weir.page()).value(errors('unreachable'))).toBeGreaterThan(0);
   });
 });

@@ -4,9 +4,9 @@ import type { RequestListener } from 'node:http';
 import { join } from 'node:path';
 import { afterEach, expect, it } from 'vitest';
 import { begin, call } from '../kit/client.ts';
-import { eventNamed } from '../kit/events.ts';
+import { expectEvent } from '../kit/events.ts';
 import { folder, removeFolders } from '../kit/folder.ts';
-import { search, type Log } from '../kit/record.ts';
+import { search, type Log } from '../kit/log-api.ts';
 import { closeReplicas, startReplica } from '../kit/replica.ts';
 import { until } from '../kit/until.ts';
 import { startWeir, stopAll, type Weir } from '../kit/weir.ts';
@@ -57,7 +57,7 @@ it('records async routes and refused requests under the deployment of their path
     ],
     { args: ['--proxy-max-body=1KiB', '--async-max-body=2KiB'] },
   );
-  await eventNamed(adminOf(weir), 'replica_ready', ({ replica }) => replica === 'b');
+  await expectEvent(adminOf(weir), 'replica_ready', ({ replica }) => replica === 'b');
   const where = { deployment: 'dep2', environment: 'staging' };
   const json = { 'content-type': 'application/json' };
   const idOf = (response: { headers: Record<string, unknown> }) =>
@@ -72,7 +72,7 @@ it('records async routes and refused requests under the deployment of their path
     });
     expect(response.status, response.text).toBe(status);
     expect(await recorded(idOf(response), path)).toMatchObject({ ...where, status });
-    expect(await weir.exchange(idOf(response))).toMatchObject(where);
+    expect(await weir.expectExchange(idOf(response))).toMatchObject(where);
   };
   const submitted = await call(weir.url, '/deployment/dep2/async_predict', {
     method: 'POST',
@@ -128,7 +128,7 @@ it('records a line of a followed file under the request that it names, or the fi
   const dep1 = { id: 'dep1', environment: 'production', replicas: [{ id: 'a', url: one.url }] };
   const dep2 = { id: 'dep2', environment: 'staging', replicas: [{ id: 'b', url: two.url }] };
   const { weir, write } = await startWith([dep1, dep2], { args: [`--logs-files=${path}`] });
-  await eventNamed(adminOf(weir), 'replica_ready', ({ replica }) => replica === 'b');
+  await expectEvent(adminOf(weir), 'replica_ready', ({ replica }) => replica === 'b');
   appendFileSync(path, 'the file is followed\n');
   const first = await recordOf(weir, { q: 'kind:line "the file is followed"' });
   expect(first).toMatchObject({ deployment: 'dep1', environment: 'production', replica: 'a', source: path });
@@ -150,7 +150,7 @@ it('records a line of a followed file under the request that it names, or the fi
   expect(await recordOf(weir, { q: 'kind:line "of no request"' })).toMatchObject({ deployment: 'dep1' });
 
   write([{ ...dep1, environment: 'canary' }, dep2]);
-  await eventNamed(adminOf(weir), 'configuration_reloaded');
+  await expectEvent(adminOf(weir), 'configuration_reloaded');
   appendFileSync(path, 'after the change\n');
   expect(await recordOf(weir, { q: 'kind:line "after the change"' })).toMatchObject({
     deployment: 'dep1',
@@ -178,7 +178,7 @@ it('records a line of a command with several replicas under the replica of the r
     { rest: [process.execPath, '-e', source] },
   );
   for (const id of ['r0', 'r1'])
-    await eventNamed(adminOf(weir), 'replica_ready', ({ replica }) => replica === id);
+    await expectEvent(adminOf(weir), 'replica_ready', ({ replica }) => replica === id);
   await call(weir.url, '/deployment/dep2/sync/two');
   await call(weir.url, '/deployment/dep1/sync/one');
   expect(await recordOf(weir, { q: 'kind:line "asked /two"' })).toMatchObject({
@@ -200,7 +200,7 @@ it('records lines of a supervised process under the environment of the current c
   const url = `http://127.0.0.1:${free.port}`;
   const dep1 = { id: 'dep1', environment: 'staging', replicas: [{ id: 'a', url }] };
   const { weir, write } = await startWith([dep1], { rest: [process.execPath, '-e', source] });
-  await eventNamed(adminOf(weir), 'replica_ready');
+  await expectEvent(adminOf(weir), 'replica_ready');
   await call(weir.url, '/one');
   expect(await recordOf(weir, { q: 'kind:line "asked /one"' })).toMatchObject({
     deployment: 'dep1',
@@ -208,11 +208,11 @@ it('records lines of a supervised process under the environment of the current c
     replica: 'a',
   });
   write([{ ...dep1, environment: 'production', replicas: [{ id: 'renamed', url }] }]);
-  await eventNamed(adminOf(weir), 'deployment_promoted');
+  await expectEvent(adminOf(weir), 'deployment_promoted');
   await call(weir.url, '/two');
   const now = { deployment: 'dep1', environment: 'production', replica: 'renamed' };
   expect(await recordOf(weir, { q: 'kind:line "asked /two"' })).toMatchObject(now);
   // Its events too.
-  process.kill(Number((await eventNamed(adminOf(weir), 'process_started')).attributes['pid']), 'SIGKILL');
-  expect(await eventNamed(adminOf(weir), 'process_died')).toMatchObject(now);
+  process.kill(Number((await expectEvent(adminOf(weir), 'process_started')).attributes['pid']), 'SIGKILL');
+  expect(await expectEvent(adminOf(weir), 'process_died')).toMatchObject(now);
 }, 30_000);

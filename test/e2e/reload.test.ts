@@ -156,8 +156,8 @@ it('keeps a replica without an id as the same replica when it moves up in the li
   waiting.on('error', () => undefined);
   waiting.end();
   // It still has its request, under its new name.
-  await weir.shows('weir_queue_length{deployment_id="dep"}', 1);
-  await weir.shows('weir_replica_outstanding_requests{deployment_id="dep",replica="r0"}', 1);
+  await weir.expectMetric('weir_queue_length{deployment_id="dep"}', 1);
+  await weir.expectMetric('weir_replica_outstanding_requests{deployment_id="dep",replica="r0"}', 1);
   expect(seen.length).toBe(1);
   for (const req of [...held, waiting]) req.destroy();
 });
@@ -170,7 +170,7 @@ it('rejects an invalid file with all its problems and changes nothing', async ()
   const weir = await startWeir(['--config', file, ...quick]);
   writeFileSync(file, 'deployments: [{ id: dep, replicas: [{ url: "ftp://x" }], max_queu: 1 }]\n');
   weir.process.kill('SIGHUP');
-  const refused = await weir.line('the refusal', (line) => line.event === 'configuration refused');
+  const refused = await weir.expectLine('the refusal', (line) => line.event === 'configuration refused');
   expect(String(refused['problems'])).toMatch(/must be a URL such as/);
   expect(String(refused['problems'])).toMatch(
     /unknown setting "deployments\[0\]\.max_queu"; did you mean "max_queue"\?/,
@@ -182,7 +182,7 @@ it('rejects an invalid file with all its problems and changes nothing', async ()
     `${good.replace('id: dep', 'id: dep, concurrency_target: 3')}proxy: { max_body: 1MiB }\n`,
   );
   weir.process.kill('SIGHUP');
-  const line = await weir.line('what takes a restart', (one) => one.event === 'configuration reloaded');
+  const line = await weir.expectLine('what takes a restart', (one) => one.event === 'configuration reloaded');
   expect(line['take_a_restart']).toEqual(['proxy.max_body']);
   const settings = await (await fetch(`${weir.admin}/v1/settings`)).text();
   expect(settings).toMatch(/"key": "deployments\[0\]\.concurrency_target",\s+"value": "3"/);
@@ -216,7 +216,7 @@ ${nextWeight === undefined ? '' : `  - { id: dep2, environment: production, roll
   write(90, 10);
   weir.process.kill('SIGHUP');
   await expectReloads(weir, 1);
-  await weir.shows('weir_replica_ready{deployment_id="dep2",replica="r0"}', 1);
+  await weir.expectMetric('weir_replica_ready{deployment_id="dep2",replica="r0"}', 1);
   expect(await shares(40)).toEqual([36, 4]);
   expect(await ask('/deployment/dep2/predict')).toBe('next');
   write(0, 1);
@@ -224,7 +224,7 @@ ${nextWeight === undefined ? '' : `  - { id: dep2, environment: production, roll
   await expectReloads(weir, 2);
   expect(await shares(9)).toEqual([0, 9]);
   const count = (id: string, phase: string, value: number) =>
-    weir.shows(
+    weir.expectMetric(
       `baseten_inference_requests_total{model_id="mdl1",model_name="llama-3",deployment_id="${id}",environment="production",rollout_phase="${phase}",status_code="200",is_async="false"}`,
       value,
     );
@@ -235,7 +235,7 @@ ${nextWeight === undefined ? '' : `  - { id: dep2, environment: production, roll
   weir.process.kill('SIGHUP');
   await expectReloads(weir, 3);
   await next.close();
-  await weir.shows('weir_replica_ready{deployment_id="dep2",replica="r0"}', 0);
+  await weir.expectMetric('weir_replica_ready{deployment_id="dep2",replica="r0"}', 0);
   expect(await shares(6)).toEqual([6, 0]);
   // A deployment that is removed from the configuration is unknown.
   write(100, undefined);

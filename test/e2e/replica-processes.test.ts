@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { afterEach, describe, expect, it } from 'vitest';
 import { folder, removeFolders } from '../kit/folder.ts';
 import { closeReplicas, startReplica } from '../kit/replica.ts';
-import { StandIn } from '../kit/stand-in.ts';
+import { FakeNvidiaSmi } from '../kit/fake-nvidia-smi.ts';
 import { until } from '../kit/until.ts';
 import { startWeir, stopAll, type Weir } from '../kit/weir.ts';
 
@@ -46,7 +46,7 @@ const NO_PROBES = '--pool-probe-interval=1h';
 
 describe('two replicas on one GPU', () => {
   async function start() {
-    const standIn = new StandIn('h100-shared');
+    const standIn = new FakeNvidiaSmi('h100-shared');
     const [first, second] = [await startProcess(), await startProcess()];
     standIn.replace({
       pid0: first.child.pid!,
@@ -89,10 +89,10 @@ describe('two replicas on one GPU', () => {
     standIn.replace({ pid0: first.child.pid!, memory0: '3266 MiB', pid1: '', memory1: '' });
     second.child.kill('SIGKILL');
     await once(second.child, 'exit');
-    await weir.shows(READY, 0);
+    await weir.expectMetric(READY, 0);
     // Then only the other replica uses the GPU.
     await expectMemory(weir, { r0: 4935 });
-    const down = await weir.line('it is down', (line) => line.event === 'replica is down');
+    const down = await weir.expectLine('it is down', (line) => line.event === 'replica is down');
     expect(down).toMatchObject({
       replica: 'r1',
       problem: expect.stringContaining('connection refused (127.0.0.1:') as string,
@@ -112,7 +112,7 @@ describe('two replicas on one GPU', () => {
 });
 
 it('reports memory of processes and utilization of a GPU that shares the memory of the host', async () => {
-  const standIn = new StandIn('gb10');
+  const standIn = new FakeNvidiaSmi('gb10');
   const { child, port } = await startProcess();
   standIn.replace({ pid0: child.pid! });
   const weir = await startWeir(
@@ -147,13 +147,16 @@ describe('a replica whose process ends', () => {
       NO_PROBES,
     ]);
     const seen = 'weir_container_source_info{deployment_id="local",replica="r0",source="process_tree"}';
-    await weir.shows(seen, 1);
+    await weir.expectMetric(seen, 1);
     child.kill('SIGKILL');
-    await weir.line('it is down', (line) => line.event === 'replica is down' && line['replica'] === 'r0');
+    await weir.expectLine(
+      'it is down',
+      (line) => line.event === 'replica is down' && line['replica'] === 'r0',
+    );
     // The other replica stayed ready.
     expect(weir.lines.filter((line) => line['replica'] === 'r1' && line['to'] === 'down')).toEqual([]);
     await startProcess(port);
-    await weir.line(
+    await weir.expectLine(
       'it is ready again',
       (line) => line.event === 'replica is ready' && line['from'] === 'down',
     );
@@ -174,14 +177,14 @@ describe('a replica whose process ends', () => {
       ],
       { command: 'run', rest: ['sh', '-c', `${process.execPath} ${file}/server.js; exec sleep 600`] },
     );
-    await weir.line('it is ready', (line) => line.event === 'replica is ready');
-    const printed = await weir.line('its pid', (line) => /^pid \d+$/.test(String(line['text'])));
+    await weir.expectLine('it is ready', (line) => line.event === 'replica is ready');
+    const printed = await weir.expectLine('its pid', (line) => /^pid \d+$/.test(String(line['text'])));
     const runs = async () =>
       (await weir.page()).value('weir_sampler_runs_total{sampler="process",result="success"}') ?? 0;
     const before = await runs();
     await until('the process collector has run', async () => (await runs()) > before + 1);
     process.kill(Number(String(printed['text']).slice(4)), 'SIGKILL');
-    await weir.line('it is down', (line) => line.event === 'replica is down');
+    await weir.expectLine('it is down', (line) => line.event === 'replica is down');
     expect(weir.lines.filter((line) => line.event === 'replica process died')).toEqual([]);
   });
 
@@ -200,9 +203,9 @@ describe('a replica whose process ends', () => {
       ],
       { command: 'run', rest: [process.execPath, '-e', server(free.port)] },
     );
-    await weir.line('it is ready', (line) => line.event === 'replica is ready');
-    const started = await weir.line('it runs', (line) => line.event === 'replica process started');
+    await weir.expectLine('it is ready', (line) => line.event === 'replica is ready');
+    const started = await weir.expectLine('it runs', (line) => line.event === 'replica process started');
     process.kill(started['pid'] as number, 'SIGKILL');
-    await weir.line('it is down', (line) => line.event === 'replica is down');
+    await weir.expectLine('it is down', (line) => line.event === 'replica is down');
   });
 });

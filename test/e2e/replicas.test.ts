@@ -57,13 +57,13 @@ it('skips a replica that refuses connections, and uses it again when it is back'
   const one = await startReplica((_, res) => res.end('one'));
   const two = await startReplica((_, res) => res.end('two'));
   const weir = await startWeir(['--replica', one.url, '--replica', two.url, ...quick]);
-  await weir.shows('baseten_replicas_active', 2);
+  await weir.expectMetric('baseten_replicas_active', 2);
   await two.close();
-  await weir.shows('baseten_replicas_active', 1);
+  await weir.expectMetric('baseten_replicas_active', 1);
   for (let i = 0; i < 6; i++) expect((await call(weir.url, '/')).text).toBe('one');
   expect((await fetch(`${weir.admin}/readyz`)).status).toBe(200);
   await startReplica((_, res) => res.end('two again'), two.port);
-  await weir.shows('baseten_replicas_active', 2);
+  await weir.expectMetric('baseten_replicas_active', 2);
   const seen = new Set<string>();
   for (let i = 0; i < 6; i++) seen.add((await call(weir.url, '/')).text);
   expect([...seen].sort()).toEqual(['one', 'two again']);
@@ -78,7 +78,7 @@ it('marks a replica as down at a refused connection, without waiting for a probe
   for (let i = 0; i < 10; i++) statuses.push((await call(weir.url, '/')).status);
   // The request that found the closed replica was sent to the other one.
   expect(statuses).toEqual(Array.from({ length: 10 }, () => 200));
-  await weir.line(
+  await weir.expectLine(
     'that the replica is down',
     (line) => line.event === 'replica is down' && line['replica'] === 'r1',
   );
@@ -94,7 +94,7 @@ it('queues requests while the only replica is down, and serves them when it is b
   ]);
   await only.close();
   const waiting = [call(weir.url, '/'), call(weir.url, '/', { method: 'POST', body: 'x' })];
-  await weir.shows('weir_queue_length{deployment_id="local"}', 2);
+  await weir.expectMetric('weir_queue_length{deployment_id="local"}', 2);
   expect((await fetch(`${weir.admin}/readyz`)).status).toBe(503);
   expect((await fetch(`${weir.admin}/livez`)).status).toBe(200);
   await startReplica((_, res) => res.end('back'), only.port);
@@ -106,7 +106,7 @@ it('responds 503 to waiting requests when it shuts down without a ready replica'
   const gone = await unusedAddress();
   const weir = await startWeir(['--replica', gone.url]);
   const waiting = call(weir.url, '/');
-  await weir.shows('weir_queue_length{deployment_id="local"}', 1);
+  await weir.expectMetric('weir_queue_length{deployment_id="local"}', 1);
   weir.process.kill('SIGTERM');
   const refused = await waiting;
   expect([refused.status, refused.headers['x-weir-cause']]).toEqual([503, 'draining']);
@@ -117,7 +117,7 @@ it('responds 503 if no replica is ready and max_queue is 0', async () => {
   const only = await startReplica((_, res) => res.end('here'));
   const weir = await startWeir(['--replica', only.url, '--deployment-max-queue=0', ...quick]);
   await only.close();
-  await weir.shows('baseten_replicas_active', 0);
+  await weir.expectMetric('baseten_replicas_active', 0);
   const refused = await call(weir.url, '/');
   expect([refused.status, refused.headers['x-weir-cause'], refused.headers['retry-after']]).toEqual([
     503,
@@ -147,8 +147,8 @@ it('counts a replica as ready once readiness_path returns 2xx', async () => {
     `deployments: [{ readiness_path: /healthz, replicas: [{ id: abc12, url: "${replica.url}" }] }]`,
   );
   const weir = await startWeir(['--config', file, ...quick]);
-  await weir.shows('baseten_replicas_starting', 1);
-  await weir.shows('weir_replica_ready{deployment_id="local",replica="abc12"}', 0);
+  await weir.expectMetric('baseten_replicas_starting', 1);
+  await weir.expectMetric('weir_replica_ready{deployment_id="local",replica="abc12"}', 0);
   const shown = (await (await fetch(`${weir.admin}/v1/replicas`)).json()) as {
     deployments: { replicas: unknown[] }[];
   };
@@ -157,8 +157,8 @@ it('counts a replica as ready once readiness_path returns 2xx', async () => {
     problem: 'GET /healthz returned 503',
   });
   isReady = true;
-  await weir.shows('baseten_replicas_active', 1);
-  await weir.shows('baseten_replicas_starting', 0);
+  await weir.expectMetric('baseten_replicas_active', 1);
+  await weir.expectMetric('baseten_replicas_starting', 0);
   expect(new Set(paths)).toEqual(new Set(['/healthz']));
 });
 
@@ -187,8 +187,8 @@ deployments:
   const of = (deployment: string) =>
     `model_id="mdl1",model_name="llama-3",${deployment},status_code="200",is_async="false"`;
   const count = (labels: string) => `baseten_inference_requests_total{${of(labels)}}`;
-  await weir.shows(count('deployment_id="dep1",environment="production",rollout_phase="stable"'), 4);
-  await weir.shows(count('deployment_id="dep2",environment="",rollout_phase=""'), 1);
+  await weir.expectMetric(count('deployment_id="dep1",environment="production",rollout_phase="stable"'), 4);
+  await weir.expectMetric(count('deployment_id="dep2",environment="",rollout_phase=""'), 1);
 });
 
 it.each([true, false])(

@@ -7,7 +7,7 @@ import { FakeDocker } from '../kit/docker.ts';
 import { folder, removeFolders } from '../kit/folder.ts';
 import type { Page } from '../kit/page.ts';
 import { closeReplicas, startReplica } from '../kit/replica.ts';
-import { isAlive, StandIn } from '../kit/stand-in.ts';
+import { isAlive, FakeNvidiaSmi } from '../kit/fake-nvidia-smi.ts';
 import { freePort } from '../kit/port.ts';
 import { until } from '../kit/until.ts';
 import { startWeir, stopAll, type Weir } from '../kit/weir.ts';
@@ -81,7 +81,7 @@ describe('CPU and memory', () => {
     expect(first.value('weir_sampler_age_seconds{sampler="container"}')).toBeLessThan(60);
     expect(first.value('weir_sampler_duration_seconds{sampler="container"}')).toBeGreaterThan(0);
     await fetch(`${weir.url}/die`).catch(() => undefined);
-    await weir.line(
+    await weir.expectLine(
       'the second start',
       (line) =>
         line.event === 'replica process started' &&
@@ -205,14 +205,14 @@ describe('GPUs', () => {
       ].map(([, replica, index, value]) => [`${replica} ${index}`, Number(value)]),
     );
 
-  async function start(standIn: StandIn, ...args: string[]): Promise<Weir> {
+  async function start(standIn: FakeNvidiaSmi, ...args: string[]): Promise<Weir> {
     const replica = await startReplica((_, res) => res.end());
     const list = args.some((arg) => arg.startsWith('--config')) ? [] : ['--replica', replica.url];
     return startWeir([...list, '--samplers-container=false', ...FAST, ...args], { env: standIn.env });
   }
 
   /** Stops weir and checks that none of its child processes is left. */
-  async function expectCleanStop(weir: Weir, standIn: StandIn): Promise<void> {
+  async function expectCleanStop(weir: Weir, standIn: FakeNvidiaSmi): Promise<void> {
     expect(standIn.alive('stream').length).toBeLessThanOrEqual(1);
     expect(standIn.alive('inventory').length).toBeLessThanOrEqual(1);
     expect(await weir.stop()).toBe(0);
@@ -223,7 +223,7 @@ describe('GPUs', () => {
   }
 
   it('are read for several cards from one nvidia-smi that keeps running', async () => {
-    const standIn = new StandIn('h100x2');
+    const standIn = new FakeNvidiaSmi('h100x2');
     const weir = await start(standIn);
     const seen = await page(
       weir,
@@ -248,7 +248,7 @@ describe('GPUs', () => {
   });
 
   it('are read per slice under MIG, without values that the driver does not report', async () => {
-    const standIn = new StandIn('a100x4-mig');
+    const standIn = new FakeNvidiaSmi('a100x4-mig');
     const weir = await start(standIn);
     const seen = await page(
       weir,
@@ -261,7 +261,7 @@ describe('GPUs', () => {
   });
 
   it('belong to the replica whose processes use them, or for which they are configured', async () => {
-    const standIn = new StandIn('h100x2');
+    const standIn = new FakeNvidiaSmi('h100x2');
     const ports = [await freePort(), await freePort()];
     const pids = ports.map((port) => {
       const child = spawn(process.execPath, ['-e', busy(port)], { stdio: 'ignore' });
@@ -330,7 +330,7 @@ describe('GPUs', () => {
     ['garbage', 'timeout', 'ERR!'],
     ['hang', 'timeout', 'printed nothing'],
   ])('have no series while nvidia-smi does %s, and appear when it works', async (way, result, reason) => {
-    const standIn = new StandIn(way);
+    const standIn = new FakeNvidiaSmi(way);
     const weir = await start(standIn, '--samplers-timeout=1500ms');
     const seen = await page(
       weir,
@@ -339,7 +339,7 @@ describe('GPUs', () => {
     );
     expect(seen.value('weir_sampler_success{sampler="gpu"}')).toBe(0);
     expect(shown(seen, USED)).toEqual({});
-    expect(await weir.line('the reason', (line) => line.event === 'collector failed')).toMatchObject({
+    expect(await weir.expectLine('the reason', (line) => line.event === 'collector failed')).toMatchObject({
       level: 'warn',
       sampler: 'gpu',
       problem: expect.stringContaining(reason) as string,
@@ -347,28 +347,28 @@ describe('GPUs', () => {
     // A driver that does not respond is not asked for the inventory, which would hang too.
     expect(standIn.started('inventory')).toBe(0);
     expect(standIn.alive('stream').length).toBeLessThanOrEqual(1);
-    standIn.goes('h100x2');
+    standIn.behave('h100x2');
     await page(weir, 'they are there', (seen) => shown(seen, USED)['r0 1'] === 40960);
     await expectCleanStop(weir, standIn);
   });
 
   it('disappear when nvidia-smi stops printing, and come back with the next one', async () => {
-    const standIn = new StandIn('h100x2');
+    const standIn = new FakeNvidiaSmi('h100x2');
     const weir = await start(standIn, '--samplers-max-age=500ms', '--samplers-timeout=1500ms');
     await page(weir, 'they are there', (seen) => shown(seen, USED)['r0 0'] === 61234);
     const [pid] = standIn.alive('stream');
     // It keeps running and ignores SIGTERM.
-    standIn.goes('hang');
+    standIn.behave('hang');
     await page(weir, 'they are gone', (seen) => Object.keys(shown(seen, USED)).length === 0);
     await until('the silent one is killed', () => !isAlive(pid!));
     expect(standIn.alive('stream').length).toBeLessThanOrEqual(1);
-    standIn.goes('h100x2');
+    standIn.behave('h100x2');
     await page(weir, 'they are back', (seen) => shown(seen, USED)['r0 0'] === 61234);
     await expectCleanStop(weir, standIn);
   });
 
   it('ignore the incomplete line of an nvidia-smi that exits, which is restarted', async () => {
-    const standIn = new StandIn('die h100x2', 'h100x2');
+    const standIn = new FakeNvidiaSmi('die h100x2', 'h100x2');
     const weir = await start(standIn);
     const seen = await page(
       weir,
@@ -377,13 +377,13 @@ describe('GPUs', () => {
     );
     expect(shown(seen, USED)).toEqual({ 'r0 0': 61234, 'r0 1': 40960 });
     expect(standIn.alive('stream').length).toBeLessThanOrEqual(1);
-    const failed = await weir.line('the reason', (line) => line.event === 'collector failed');
+    const failed = await weir.expectLine('the reason', (line) => line.event === 'collector failed');
     expect(failed['problem']).toBe('nvidia-smi exited (255): 0, GPU-5f8b2a14-9c3d');
     await expectCleanStop(weir, standIn);
   });
 
   it('are shown if the inventory hangs, and each process that hangs is killed', async () => {
-    const standIn = new StandIn('h100x2', 'hang');
+    const standIn = new FakeNvidiaSmi('h100x2', 'hang');
     const weir = await start(standIn, '--samplers-timeout=1500ms');
     await until('the inventory was asked for twice', () => standIn.started('inventory') >= 2);
     const seen = await page(
@@ -398,7 +398,7 @@ describe('GPUs', () => {
   });
 
   it('are not read if the setting is off', async () => {
-    const standIn = new StandIn('h100x2');
+    const standIn = new FakeNvidiaSmi('h100x2');
     const weir = await start(standIn, '--samplers-gpu=false');
     expect((await weir.page()).text).toContain(`# TYPE ${USED} gauge`);
     expect(await weir.stop()).toBe(0);
@@ -406,7 +406,7 @@ describe('GPUs', () => {
   });
 
   it('leave no nvidia-smi behind when weir is killed', async () => {
-    const standIn = new StandIn('h100x2', 'hang');
+    const standIn = new FakeNvidiaSmi('h100x2', 'hang');
     const weir = await start(standIn);
     await page(weir, 'they are there', (seen) => shown(seen, USED)['r0 0'] === 61234);
     await until('the inventory hangs', () => standIn.alive('inventory').length === 1);

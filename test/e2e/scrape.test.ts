@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { catalogue } from '../../src/core/errors.ts';
 import { call } from '../kit/client.ts';
 import { closeReplicas, startReplica } from '../kit/replica.ts';
-import { StandIn } from '../kit/stand-in.ts';
+import { FakeNvidiaSmi } from '../kit/fake-nvidia-smi.ts';
 import { until } from '../kit/until.ts';
 import { startWeir, type Weir } from '../kit/weir.ts';
 
@@ -53,7 +53,7 @@ const golden = {
 it('has series of every family of the contract, with its labels, for a supervised replica with two GPUs', async () => {
   const free = await startReplica(() => undefined);
   await free.close();
-  const standIn = new StandIn('h100x2');
+  const standIn = new FakeNvidiaSmi('h100x2');
   const source = `require('node:http').createServer((_, res) => res.end('x')).listen(${free.port}, '127.0.0.1')`;
   const weir = await startWeir(
     [
@@ -87,9 +87,9 @@ describe('the metrics page', () => {
       '--samplers-gpu=false',
     ]);
     for (const status of [200, 200, 404]) await call(weir.url, `/${status}`, { method: 'POST', body: 'abc' });
-    await weir.shows('baseten_inference_requests_total{status_code="404",is_async="false"}', 1);
+    await weir.expectMetric('baseten_inference_requests_total{status_code="404",is_async="false"}', 1);
     // This process is the replica, found by its port.
-    await weir.shows(
+    await weir.expectMetric(
       'weir_container_source_info{deployment_id="local",replica="r0",source="process_tree"}',
       1,
     );
@@ -175,7 +175,7 @@ describe('the metrics page', () => {
 
   it('limits the number of series whatever status codes a replica sends', async () => {
     for (let status = 600; status < 640; status++) await call(weir.url, `/${status}`);
-    await weir.shows('weir_exchanges_total{deployment_id="local",cause="ok",origin=""}', 43);
+    await weir.expectMetric('weir_exchanges_total{deployment_id="local",cause="ok",origin=""}', 43);
     const page = await weir.page();
     const codes = [...page.text.matchAll(/^baseten_inference_requests_total\{.*status_code="(\w+)"/gm)].map(
       (m) => m[1],
@@ -187,7 +187,10 @@ describe('the metrics page', () => {
 
   it('labels each cause with its origin', async () => {
     await call(weir.url, '/deployment/nope/predict', { method: 'POST' });
-    await weir.shows('weir_exchanges_total{deployment_id="",cause="unknown_target",origin="client"}', 1);
+    await weir.expectMetric(
+      'weir_exchanges_total{deployment_id="",cause="unknown_target",origin="client"}',
+      1,
+    );
     expect(new Set(Object.values(catalogue).map((row) => row.origin))).toEqual(
       new Set(['client', 'weir', 'replica']),
     );
@@ -206,7 +209,7 @@ it('sets the buckets of the histograms by settings', async () => {
   const { headers } = await call(weir.url, '/', { headers: { 'x-baseten-request-id': 'mine-1' } });
   // The request id of a trusted client is kept.
   expect(headers['x-baseten-request-id']).toBe('mine-1');
-  await weir.shows('baseten_inference_requests_total{status_code="200",is_async="false"}', 1);
+  await weir.expectMetric('baseten_inference_requests_total{status_code="200",is_async="false"}', 1);
   const { text } = await weir.page();
   const bounds = (name: string) =>
     [...text.matchAll(new RegExp(`^${name}_bucket\\{le="([^"]+)"`, 'gm'))].map((m) => m[1]);

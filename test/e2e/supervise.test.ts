@@ -63,7 +63,7 @@ it('forwards SIGHUP, SIGUSR1 and SIGUSR2 to the replica', async () => {
   await until('it is ready', async () => (await fetch(`${weir.admin}/readyz`)).status === 200);
   for (const signal of ['SIGHUP', 'SIGUSR1', 'SIGUSR2'] as const) {
     weir.process.kill(signal);
-    await weir.line(signal, (line) => line.event === 'replica got' && line['signal'] === signal);
+    await weir.expectLine(signal, (line) => line.event === 'replica got' && line['signal'] === signal);
   }
 });
 
@@ -72,13 +72,16 @@ it('restarts a replica that died, and uses the new one', async () => {
   await until('it is ready', async () => (await fetch(`${weir.admin}/readyz`)).status === 200);
   const first = (await call(weir.url, '/')).text;
   expect((await call(weir.url, '/die')).status).toBe(502);
-  const died = await weir.line('that the process died', (line) => line.event === 'replica process died');
+  const died = await weir.expectLine(
+    'that the process died',
+    (line) => line.event === 'replica process died',
+  );
   expect(died).toMatchObject({ code: 3, level: 'error' });
   await until('the new process serves', async () => {
     const { status, text } = await call(weir.url, '/');
     return status === 200 && text !== first;
   });
-  await weir.shows('baseten_container_restarts_total', 1);
+  await weir.expectMetric('baseten_container_restarts_total', 1);
 });
 
 it('doubles the delay before each restart of a replica that keeps dying', async () => {
@@ -149,7 +152,7 @@ describe('weir run with a second deployment that it does not supervise', () => {
   }
 
   const expectReady = (weir: Weir, deployment: string) =>
-    weir.shows(`weir_replica_state{deployment_id="${deployment}",replica="r0",state="ready"}`, 1);
+    weir.expectMetric(`weir_replica_state{deployment_id="${deployment}",replica="r0",state="ready"}`, 1);
 
   it('keeps its healthy process when a replica of the other deployment fails its probes', async () => {
     const other = await startReplica((req, res) => res.writeHead(req.url === '/live' ? 500 : 200).end());
@@ -176,7 +179,7 @@ describe('weir run with a second deployment that it does not supervise', () => {
     await expectReady(weir, 'own');
     await expectReady(weir, 'other');
     await call(weir.url, '/die');
-    await weir.line('the restart', (line) => line.event === 'replica is starting');
+    await weir.expectLine('the restart', (line) => line.event === 'replica is starting');
     await expectReady(weir, 'own');
     const changes = weir.lines.filter(
       ({ event = '', deployment }) => deployment === 'other' && event.startsWith('replica is '),

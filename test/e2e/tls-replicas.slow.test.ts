@@ -101,8 +101,8 @@ describe('a gRPC replica over TLS', () => {
     const refused = await client.unary('unaryCall', { responseStatus: { code: 9, message: 'not now' } })
       .outcome;
     expect([refused.code, refused.details]).toEqual([9, 'not now']);
-    await weir.shows('weir_replica_outstanding_requests{deployment_id="local",replica="r0"}', 0);
-    await weir.shows('weir_replica_connections{state="idle"}', 1);
+    await weir.expectMetric('weir_replica_outstanding_requests{deployment_id="local",replica="r0"}', 0);
+    await weir.expectMetric('weir_replica_connections{state="idle"}', 1);
   });
 
   it('is down when it stops, and calls wait until it is back', async () => {
@@ -113,7 +113,7 @@ describe('a gRPC replica over TLS', () => {
     replica.server.forceShutdown();
     await until('it is down', async () => (await shown(weir)).state === 'down');
     const waiting = client.unary('emptyCall').outcome;
-    await weir.shows('weir_queue_length{deployment_id="local"}', 1);
+    await weir.expectMetric('weir_queue_length{deployment_id="local"}', 1);
     await startSecure(server, replica.port);
     expect((await waiting).code).toBe(status.OK);
   });
@@ -192,7 +192,7 @@ describe('an HTTP replica over TLS', () => {
     for (const host of ['model.example', 'localhost', '127.0.0.1'])
       expect((await call(weir.url, '/x', { headers: { host } })).status).toBe(200);
     // All requests share one connection, so a client cannot cause more by sending other names.
-    await weir.shows('weir_replica_connections{state="idle"}', 1);
+    await weir.expectMetric('weir_replica_connections{state="idle"}', 1);
   });
 
   it('is accepted at an address that its certificate contains, or by the configured server name', async () => {
@@ -236,7 +236,7 @@ describe('an HTTP replica over TLS', () => {
     https.setSecureContext({ cert: named.cert, key: named.key });
     const response = await call(weir.url, '/x');
     expect([response.status, response.headers['x-weir-cause']]).toEqual([502, 'connect_failed']);
-    const line = await weir.exchange(response.headers['x-baseten-request-id'] as string);
+    const line = await weir.expectExchange(response.headers['x-baseten-request-id'] as string);
     expect(line['detail']).toMatch(/certificate is for another name/);
     // Clients must not see internal names.
     expect(response.text).not.toMatch(/model\.internal/);
@@ -293,7 +293,7 @@ it('loads a changed authority at SIGHUP, and keeps the old one if the file is in
   expect((await shown(weir)).problem).toMatch(/not trusted/);
   writeFileSync(file, 'hello');
   weir.process.kill('SIGHUP');
-  const refused = await weir.line('the refusal', (line) => line.event === 'configuration refused');
+  const refused = await weir.expectLine('the refusal', (line) => line.event === 'configuration refused');
   expect(String(refused['problems'])).toMatch(/tls_ca \(.*ca\.pem\) is not PEM/);
   copyFileSync(authority.certFile, file);
   weir.process.kill('SIGHUP');

@@ -21,7 +21,7 @@ import {
   mirror,
   startRawReplica,
   startReplica,
-  type Seen,
+  type SeenRequest,
 } from '../kit/replica.ts';
 import { closeGrpc, startGrpcReplica, TestClient, type Message } from '../kit/test-service.ts';
 import { until } from '../kit/until.ts';
@@ -88,13 +88,13 @@ describe.each([
       const out = await curl(how, '-i', `https://localhost:${weir.port}/x`, '-d', 'hello');
       expect(out).toMatch(/^HTTP\/1\.1 200 /);
       const id = /x-baseten-request-id: ([0-9a-f]{37})/i.exec(out)![1]!;
-      const seen = JSON.parse(out.slice(out.indexOf('\r\n\r\n'))) as Seen;
+      const seen = JSON.parse(out.slice(out.indexOf('\r\n\r\n'))) as SeenRequest;
       expect(seen.body).toBe('hello');
       expect(headerValues(seen.headers, 'x-forwarded-proto')).toEqual(['https']);
       expect(headerValues(seen.headers, 'x-forwarded-for')).toEqual(['127.0.0.1']);
       expect(headerValues(seen.headers, 'forwarded')[0]).toMatch(/;proto=https$/);
-      expect(await weir.exchange(id)).toMatchObject({ status: 200, cause: 'ok', remote: '127.0.0.1' });
-      await weir.shows('baseten_inference_requests_total{status_code="200",is_async="false"}', 1);
+      expect(await weir.expectExchange(id)).toMatchObject({ status: 200, cause: 'ok', remote: '127.0.0.1' });
+      await weir.expectMetric('baseten_inference_requests_total{status_code="200",is_async="false"}', 1);
     },
   );
 
@@ -142,7 +142,7 @@ describe.each([
     socket.close(4001);
     await once(socket, 'close');
     expect(proto).toBe('https');
-    await weir.shows('baseten_inference_requests_total{status_code="4001",is_async="false"}', 1);
+    await weir.expectMetric('baseten_inference_requests_total{status_code="4001",is_async="false"}', 1);
     echo.close();
   });
 
@@ -153,7 +153,7 @@ describe.each([
     const unary = await client.unary('unaryCall', { responseSize: 200_000 }).outcome;
     expect([unary.code, unary.responses[0].payload.body.length]).toEqual([status.OK, 200_000]);
     expect(unary.id).toMatch(ID);
-    expect(await weir.exchange(unary.id)).toMatchObject({ protocol: 'grpc', remote: '127.0.0.1' });
+    expect(await weir.expectExchange(unary.id)).toMatchObject({ protocol: 'grpc', remote: '127.0.0.1' });
     const { call, outcome } = client.duplex();
     const sizes: number[] = [];
     call.on('data', ({ payload }: Message) => sizes.push(payload.body.length as number));
@@ -207,12 +207,12 @@ describe.each([
       const plain = new RawClient(weir.port).send(
         `${method} /x HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}`,
       );
-      expect(await plain.ended(), method).toMatch(
+      expect(await plain.expectClosed(), method).toMatch(
         /^HTTP\/1\.1 400 Bad Request\r\n[^]*This port speaks TLS: use https:/,
       );
     }
     const h2c = new RawClient(weir.port).send('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n');
-    expect(await h2c.ended()).toMatch(/^HTTP\/1\.1 400 /);
+    expect(await h2c.expectClosed()).toMatch(/^HTTP\/1\.1 400 /);
     const fetched = await fetch(weir.url, { method: 'POST', body: '{"prompt": "Hello"}' });
     expect([fetched.status, await fetched.json()]).toEqual([
       400,
@@ -221,8 +221,8 @@ describe.each([
         error_code: 'client_error',
       },
     ]);
-    expect(await half.ended()).toBe('');
-    expect(await silent.ended()).toBe('');
+    expect(await half.expectClosed()).toBe('');
+    expect(await silent.expectClosed()).toBe('');
     const gone = new RawClient(weir.port);
     await once(gone.socket, 'connect');
     gone.socket.resetAndDestroy();
@@ -261,7 +261,7 @@ describe.each([
     const weir = await startWeir(['--replica', replica.url, ...tls('--ingress-max-connections=2', ...lane)]);
     const one = await handshake(weir);
     const two = await handshake(weir, { ALPNProtocols: ['http/1.1'] });
-    await new RawClient(weir.port).ended();
+    await new RawClient(weir.port).expectClosed();
     one.destroy();
     two.destroy();
     await until('a new connection is accepted', () =>
@@ -340,7 +340,7 @@ it('refuses TLS on a clear-text port and still serves others', async () => {
     const weir = await startWeir(['--replica', replica.url, `--proxy-fast-lane=${lane}`]);
     await expect(handshake(weir)).rejects.toThrow();
     expect((await fetch(`${weir.url}/x`)).status).toBe(200);
-    await weir.shows('weir_exchanges_total{deployment_id="",cause="bad_request",origin="client"}', 1);
+    await weir.expectMetric('weir_exchanges_total{deployment_id="",cause="bad_request",origin="client"}', 1);
   }
 });
 
@@ -441,7 +441,7 @@ describe('a certificate', () => {
 
     writeFileSync(keyFile, authority.key);
     weir.process.kill('SIGHUP');
-    const refused = await weir.line('the refusal', (line) => line.event === 'certificate refused');
+    const refused = await weir.expectLine('the refusal', (line) => line.event === 'certificate refused');
     expect(refused['problem']).toMatch(/does not match the certificate/);
     expect(await shown()).toBe('second');
 

@@ -2,17 +2,17 @@
 import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { childSpanId, REPLICA_SPAN } from '../../src/core/exchange/identity.ts';
 import { spansOf } from '../../src/telemetry/tracing/request-spans.ts';
-import { call, type Answer } from '../kit/client.ts';
+import { call, type ClientResponse } from '../kit/client.ts';
 import { folder, removeFolders } from '../kit/folder.ts';
-import { recordsIn, requestIn, type Seen } from '../kit/record-files.ts';
+import { recordsIn, expectRequestRecord, type StoredRecord } from '../kit/stored-records.ts';
 import { closeGrpc, startGrpcReplica, TestClient } from '../kit/test-service.ts';
-import { closeReplicas, startReplica, whole, type Replica } from '../kit/replica.ts';
+import { closeReplicas, startReplica, onBody, type Replica } from '../kit/replica.ts';
 import { until } from '../kit/until.ts';
 import { runWeir, startWeir, stopAll } from '../kit/weir.ts';
 
 const TRACE = '0af7651916cd43dd8448eb211c80319c';
 const SPAN = 'b7ad6b7169203331';
-const idOf = ({ headers }: Answer): string => String(headers['x-baseten-request-id']);
+const idOf = ({ headers }: ClientResponse): string => String(headers['x-baseten-request-id']);
 const partsOf = (traceparent: string | undefined) => {
   const match = /^00-([0-9a-f]{32})-([0-9a-f]{16})-(0[01])$/.exec(traceparent ?? '');
   if (match === null) throw new Error(`no traceparent: ${traceparent}`);
@@ -30,7 +30,7 @@ beforeEach(async () => {
   traceparents = new Map();
   statusOf = () => 200;
   replica = await startReplica((req, res) => {
-    void whole(req, () => {
+    void onBody(req, () => {
       traceparents.set(req.url!, String(req.headers['traceparent']));
       res.writeHead(statusOf(req.url!), { 'content-type': 'application/json' }).end('{"output":1}');
     });
@@ -53,9 +53,9 @@ for (const lane of ['fast', 'full'])
       const weir = await start([here]);
       const headers = { traceparent: `00-${TRACE}-${SPAN}-01` };
       const id = idOf(await call(weir.url, '/x', { headers }));
-      const record = await requestIn(data, id);
+      const record = await expectRequestRecord(data, id);
       expect(record).toMatchObject({ traceId: TRACE, parentSpanId: SPAN });
-      expect(record.says['is_sampled']).toBe(true);
+      expect(record.fields['is_sampled']).toBe(true);
       expect(partsOf(traceparents.get('/x'))).toEqual({
         traceId: TRACE,
         spanId: childSpanId(record.spanId, REPLICA_SPAN),
@@ -69,7 +69,7 @@ for (const lane of ['fast', 'full'])
       // The first request finds no connection.
       expect(below.map(({ name }) => name)).toEqual(['weir.connect', 'GET']);
       expect(below.at(-1)!.spanId).toBe(partsOf(traceparents.get('/x')).spanId);
-      const again = await requestIn(data, idOf(await call(weir.url, '/again')));
+      const again = await expectRequestRecord(data, idOf(await call(weir.url, '/again')));
       expect(spansOf(again, '').map(({ name }) => name)).toEqual(['GET', 'GET']);
       expect(again).toMatchObject({ parentSpanId: '' });
       expect(partsOf(traceparents.get('/again')).traceId).toBe(again.traceId);
@@ -81,9 +81,9 @@ for (const lane of ['fast', 'full'])
       const sampled = new Map<string, unknown>();
       for (const path of ['/works', '/missing', '/fails']) {
         const headers = { traceparent: `00-${TRACE}-${SPAN}-00` };
-        const record = await requestIn(data, idOf(await call(weir.url, path, { headers })));
+        const record = await expectRequestRecord(data, idOf(await call(weir.url, path, { headers })));
         expect(partsOf(traceparents.get(path)).isSampled).toBe(false);
-        sampled.set(path, record.says['is_sampled'] ?? false);
+        sampled.set(path, record.fields['is_sampled'] ?? false);
       }
       expect(Object.fromEntries(sampled)).toEqual({ '/works': false, '/missing': false, '/fails': true });
     });
@@ -94,7 +94,7 @@ describe('a gRPC call', () => {
     const calls = await startGrpcReplica();
     const weir = await start(['--logs-capture=full'], { to: calls.url });
     const { id } = await new TestClient(weir.port).unary('emptyCall').outcome;
-    const record = await requestIn(data, id);
+    const record = await expectRequestRecord(data, id);
     const sent = partsOf(String(calls.seen.at(-1)!.get('traceparent')[0]));
     const [own, ...below] = spansOf(record, '');
     expect(own).toMatchObject({ name: 'example.TestService/EmptyCall', traceId: sent.traceId });
@@ -117,7 +117,7 @@ describe('trace.sample_ratio', () => {
         const seen = recordsIn(dir).filter(({ kind }) => kind === 'request');
         return seen.length >= 40 && seen;
       });
-      return new Map(all.map((record) => [record.traceId, record.says['is_sampled'] ?? false]));
+      return new Map(all.map((record) => [record.traceId, record.fields['is_sampled'] ?? false]));
     };
     const [outside, inside] = [await records(data), await records(inner)];
     expect(inside).toEqual(outside);
@@ -132,8 +132,8 @@ describe('trace.sample_ratio', () => {
   it('samples nothing if it is 0 and always_on_error is false', async () => {
     const weir = await start(['--trace-sample-ratio=0', '--trace-always-on-error=false']);
     statusOf = () => 500;
-    const record = await requestIn(data, idOf(await call(weir.url, '/x')));
-    expect(record.says).not.toHaveProperty('is_sampled');
+    const record = await expectRequestRecord(data, idOf(await call(weir.url, '/x')));
+    expect(record.fields).not.toHaveProperty('is_sampled');
   });
 });
 
@@ -141,7 +141,7 @@ describe('an asynchronous request', () => {
   it('is one trace of submission, wait, attempt, replica and webhook delivery', async () => {
     let delivered = 0;
     const hook = await startReplica((req, res) => {
-      void whole(req, () => {
+      void onBody(req, () => {
         delivered++;
         res.end();
       });
@@ -154,11 +154,11 @@ describe('an asynchronous request', () => {
     });
     expect(submit.status, submit.text).toBe(201);
     const id = idOf(submit);
-    const run = await requestIn(data, id, ({ says }) => says['async'] === true);
-    const first = await requestIn(data, id, ({ says }) => says['async'] !== true);
+    const run = await expectRequestRecord(data, id, ({ fields }) => fields['async'] === true);
+    const first = await expectRequestRecord(data, id, ({ fields }) => fields['async'] !== true);
     expect(first).toMatchObject({ traceId: TRACE, parentSpanId: SPAN });
     expect(run).toMatchObject({ traceId: TRACE, parentSpanId: first.spanId });
-    expect(run.says['is_sampled']).toBe(true);
+    expect(run.fields['is_sampled']).toBe(true);
     const path = '/v1/models/model:predict';
     expect(partsOf(traceparents.get(path))).toMatchObject({
       traceId: TRACE,
@@ -172,7 +172,7 @@ describe('an asynchronous request', () => {
     );
     expect(delivered).toBe(1);
     expect(delivery).toMatchObject({ requestId: id, traceId: TRACE, parentSpanId: first.spanId });
-    expect(delivery.says).toMatchObject({
+    expect(delivery.fields).toMatchObject({
       name: 'POST',
       'weir.webhook.result': 'ok',
       'server.address': '127.0.0.1',
@@ -180,7 +180,7 @@ describe('an asynchronous request', () => {
     expect(delivery.attributes).not.toMatch(/secret|token/);
     expect(delivery.timeNs).toBeGreaterThanOrEqual(run.timeNs);
     // All spans are connected.
-    const spans = [first, run].flatMap((record: Seen) => spansOf(record, ''));
+    const spans = [first, run].flatMap((record: StoredRecord) => spansOf(record, ''));
     const ids = new Set([SPAN, ...spans.map(({ spanId }) => spanId)]);
     for (const span of [...spans, delivery]) expect(ids.has(span.parentSpanId)).toBe(true);
   });
@@ -193,7 +193,7 @@ describe('an asynchronous request', () => {
       headers: { traceparent },
       body: '{"model_input":{}}',
     });
-    const run = await requestIn(data, idOf(submit), ({ says }) => says['async'] === true);
+    const run = await expectRequestRecord(data, idOf(submit), ({ fields }) => fields['async'] === true);
     expect(traceparents.get('/v1/models/model:predict')).toBe(traceparent);
     expect(run).toMatchObject({ traceId: TRACE, spanId: '', parentSpanId: SPAN });
     expect(spansOf(run, '')).toEqual([]);
@@ -204,7 +204,7 @@ describe('an asynchronous request', () => {
         headers,
         body: '{"model_input":{}}',
       });
-      const itsRun = await requestIn(data, idOf(other), ({ says }) => says['async'] === true);
+      const itsRun = await expectRequestRecord(data, idOf(other), ({ fields }) => fields['async'] === true);
       expect(traceparents.get('/v1/models/model:predict')).toBe('undefined');
       expect(itsRun).toMatchObject({ traceId: '', spanId: '', parentSpanId: '' });
     }

@@ -82,17 +82,17 @@ describe('a WebSocket', () => {
     onConnection = echo;
     const before = (await weir.page()).value(ended(1000)) ?? 0;
     const { socket, id } = await open('/sync/anything');
-    await weir.shows(OPEN, 1);
-    await weir.shows('baseten_concurrent_requests', 1);
+    await weir.expectMetric(OPEN, 1);
+    await weir.expectMetric('baseten_concurrent_requests', 1);
     socket.send('12345');
     await once(socket, 'message');
     socket.close(1000, 'bye');
     const [code, reason] = (await once(socket, 'close')) as [number, Buffer];
     expect([code, reason.toString()]).toEqual([1000, 'bye']);
-    await weir.shows(OPEN, 0);
-    await weir.shows('baseten_concurrent_requests', 0);
-    await weir.shows(ended(1000), before + 1);
-    expect(await weir.exchange(id)).toMatchObject({
+    await weir.expectMetric(OPEN, 0);
+    await weir.expectMetric('baseten_concurrent_requests', 0);
+    await weir.expectMetric(ended(1000), before + 1);
+    expect(await weir.expectExchange(id)).toMatchObject({
       protocol: 'websocket',
       status: 1000,
       cause: 'ok',
@@ -136,15 +136,15 @@ describe('a WebSocket', () => {
     await once(first, 'open');
     const second = new WebSocket(`ws://127.0.0.1:${other.port}/websocket`);
     const opened = once(second, 'open');
-    await other.shows('weir_queue_length{deployment_id="local"}', 1);
-    await other.shows(OPEN, 1);
+    await other.expectMetric('weir_queue_length{deployment_id="local"}', 1);
+    await other.expectMetric(OPEN, 1);
     expect(second.readyState).toBe(WebSocket.CONNECTING);
     first.close();
     await opened;
-    await other.shows('weir_queue_length{deployment_id="local"}', 0);
-    await other.shows('weir_replica_outstanding_requests{deployment_id="local",replica="r0"}', 1);
+    await other.expectMetric('weir_queue_length{deployment_id="local"}', 0);
+    await other.expectMetric('weir_replica_outstanding_requests{deployment_id="local",replica="r0"}', 1);
     second.terminate();
-    await other.shows('weir_replica_outstanding_requests{deployment_id="local",replica="r0"}', 0);
+    await other.expectMetric('weir_replica_outstanding_requests{deployment_id="local",replica="r0"}', 0);
     await other.stop('SIGKILL');
   });
 
@@ -163,14 +163,14 @@ describe('a WebSocket', () => {
     });
     const other = await startWeir(['--replica', quiet.url, '--pool-probe-interval=1d']);
     const client = new RawClient(other.port).send(UPGRADE);
-    await client.has('\r\n\r\n');
-    await other.shows(OPEN, 1);
+    await client.expectReceived('\r\n\r\n');
+    await other.expectMetric(OPEN, 1);
     client.socket.write(closeFrame(1000, true));
-    const { status, cause } = await other.line('its end', ({ event }) => event === 'exchange');
+    const { status, cause } = await other.expectLine('its end', ({ event }) => event === 'exchange');
     expect([status, cause]).toEqual([1000, 'ok']);
-    await other.shows(OPEN, 0);
+    await other.expectMetric(OPEN, 0);
     // The close frame of the replica has been forwarded before.
-    expect(await client.ended()).toContain(closeFrame(1000, false).toString('latin1'));
+    expect(await client.expectClosed()).toContain(closeFrame(1000, false).toString('latin1'));
     await other.stop('SIGKILL');
     await quiet.close();
   });
@@ -180,7 +180,7 @@ describe('a WebSocket', () => {
     const { socket } = await open('/websocket');
     const client = socket as unknown as { _socket: Socket };
     client._socket.write(closeFrame(200, true));
-    await weir.shows('baseten_inference_requests_total{status_code="other",is_async="false"}', 1);
+    await weir.expectMetric('baseten_inference_requests_total{status_code="other",is_async="false"}', 1);
     expect((await weir.page()).value(ended(200))).toBeUndefined();
   });
 
@@ -189,7 +189,7 @@ describe('a WebSocket', () => {
     const { closed, id } = await open('/websocket');
     const [code] = await closed;
     expect(code).toBe(1013);
-    expect(await weir.exchange(id)).toMatchObject({ status: 1013, cause: 'ok' });
+    expect(await weir.expectExchange(id)).toMatchObject({ status: 1013, cause: 'ok' });
   });
 
   it('closes the replica’s side when the client disconnects, with cause client_gone', async () => {
@@ -199,8 +199,8 @@ describe('a WebSocket', () => {
     await until('the replica has the connection', () => replicaSide !== undefined);
     socket.terminate();
     await once(replicaSide!, 'close');
-    expect(await weir.exchange(id)).toMatchObject({ status: 1006, cause: 'client_gone' });
-    await weir.shows(OPEN, 0);
+    expect(await weir.expectExchange(id)).toMatchObject({ status: 1006, cause: 'client_gone' });
+    await weir.expectMetric(OPEN, 0);
   });
 
   it('closes the client’s side when the replica disconnects, with cause reset_midway', async () => {
@@ -208,7 +208,7 @@ describe('a WebSocket', () => {
     const { closed, id } = await open('/websocket');
     const [code] = await closed;
     expect(code).toBe(1006);
-    expect(await weir.exchange(id)).toMatchObject({ status: 1006, cause: 'reset_midway' });
+    expect(await weir.expectExchange(id)).toMatchObject({ status: 1006, cause: 'reset_midway' });
   });
 
   it.each(['client', 'replica'])(
@@ -230,8 +230,8 @@ describe('a WebSocket', () => {
       // weir cannot send a close frame in the middle of a message, so that side only sees the connection end.
       expect([1009, 1006]).toContain((await closed)[0]);
       expect([1009, 1006]).toContain(await atReplica);
-      await weir.shows(ended(1009), before + 1);
-      await weir.line(
+      await weir.expectMetric(ended(1009), before + 1);
+      await weir.expectLine(
         'the cause',
         (line) => line['cause'] === 'too_large' && line['protocol'] === 'websocket',
       );
@@ -292,14 +292,14 @@ describe('a WebSocket', () => {
     }
     // One frame in many small segments, complete only at the end.
     const client = new RawClient(other.port).send(UPGRADE);
-    await client.has('\r\n\r\n');
+    await client.expectReceived('\r\n\r\n');
     client.socket.write(Buffer.from([0x82, 0x80 | 30, 0, 0, 0, 0]));
     for (let i = 0; i < 30; i++) {
       const startMs = performance.now();
       client.socket.write('x');
       await until('50 ms have passed', () => performance.now() - startMs > 50);
     }
-    expect(await client.has('30')).not.toContain(closeFrame(1001, false).toString('latin1'));
+    expect(await client.expectReceived('30')).not.toContain(closeFrame(1001, false).toString('latin1'));
     client.socket.destroy();
     await other.stop('SIGKILL');
   });
@@ -336,33 +336,33 @@ describe('a WebSocket', () => {
 
     it('forwards the response, with the request id', async () => {
       reply = 'HTTP/1.1 403 Forbidden\r\nContent-Length: 6\r\nX-Why: key\r\n\r\nno key';
-      const received = await ask().ended();
+      const received = await ask().expectClosed();
       expect(received).toMatch(/^HTTP\/1\.1 403 Forbidden\r\n/);
       expect(received.toLowerCase()).toContain('x-why: key');
       const id = /x-baseten-request-id: ([0-9a-f]{37})/i.exec(received)?.[1];
-      expect(await other.exchange(id)).toMatchObject({ status: 403, cause: 'ok', protocol: 'http' });
-      await other.shows(OPEN, 0);
+      expect(await other.expectExchange(id)).toMatchObject({ status: 403, cause: 'ok', protocol: 'http' });
+      await other.expectMetric(OPEN, 0);
     });
 
     it('responds 408 if the replica does not respond', async () => {
       reply = '';
-      const received = await ask().ended();
+      const received = await ask().expectClosed();
       expect(received).toMatch(/^HTTP\/1\.1 408 [\s\S]*upgrade_timeout/);
-      await other.shows('baseten_concurrent_requests', 0);
+      await other.expectMetric('baseten_concurrent_requests', 0);
     });
 
     it('closes the connection to the replica when the client disconnects before the response', async () => {
       reply = '';
       const client = ask();
-      await other.shows('baseten_concurrent_requests', 1);
+      await other.expectMetric('baseten_concurrent_requests', 1);
       client.socket.destroy();
-      await other.line('the cause', (line) => line['cause'] === 'client_gone');
-      await other.shows('baseten_concurrent_requests', 0);
+      await other.expectLine('the cause', (line) => line['cause'] === 'client_gone');
+      await other.expectMetric('baseten_concurrent_requests', 0);
     });
 
     it('responds 502 if the replica closes the connection', async () => {
       reply = '\r\n';
-      expect(await ask().ended()).toMatch(/^HTTP\/1\.1 502 /);
+      expect(await ask().expectClosed()).toMatch(/^HTTP\/1\.1 502 /);
     });
   });
 
@@ -372,7 +372,7 @@ describe('a WebSocket', () => {
       'GET /x HTTP/1.1\r\nHost: x\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n\r\n',
     );
     // The replica is a WebSocket server, which responds 426 to plain requests.
-    expect(await client.has('\r\n\r\n')).toMatch(/^HTTP\/1\.1 426 /);
+    expect(await client.expectReceived('\r\n\r\n')).toMatch(/^HTTP\/1\.1 426 /);
     client.socket.destroy();
   });
 });

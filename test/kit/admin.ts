@@ -1,5 +1,5 @@
-// The admin door with a real record behind it, in this process: for tests that look at what the door asks of the record.
-// Must stay true: every door that was opened is closed by `closeAdmins` after a test.
+// An admin server with a real log store, in this process, for tests that observe or replace its calls to the store.
+// Invariant: every server that was started is stopped by `closeAdmins` after a test.
 import { Admin, type AdminDeps } from '../../src/control/admin/admin.ts';
 import { TAIL_LIMITS, type TailLimits } from '../../src/control/admin/logs/live-tail.ts';
 import { Logger, type LineSink } from '../../src/core/logger.ts';
@@ -13,24 +13,24 @@ export interface OpenAdmin {
   readonly port: number;
   readonly admin: Admin;
   readonly logs: Logs;
-  /** What weir would have written about itself. */
-  readonly said: string[];
+  /** Lines of weir's own log. */
+  readonly logLines: string[];
   stop(): Promise<void>;
 }
 
-export interface AdminOf {
+export interface StartAdminOptions {
   readonly args?: string[];
   readonly path?: string;
   readonly limits?: Partial<TailLimits>;
-  /** What the door is to see in the place of the record. */
+  /** Replaces the log store that the admin server gets. */
   readonly wrap?: (logs: Logs) => AdminDeps['logs'];
-  readonly shown?: Partial<AdminDeps>;
+  readonly deps?: Partial<AdminDeps>;
 }
 
 type Store = NonNullable<AdminDeps['logs']>;
 
-/** The record, of which some answers are other ones. */
-export const changed = (logs: Logs, changes: Partial<Store>): Store => ({
+/** The log store with some functions replaced. */
+export const withChanges = (logs: Logs, changes: Partial<Store>): Store => ({
   page: (query) => logs.page(query),
   after: (node, seq, limit) => logs.after(node, seq, limit),
   at: (seq) => logs.at(seq),
@@ -50,12 +50,12 @@ export async function startAdmin({
   path = folder(),
   limits = {},
   wrap = (logs) => logs,
-  shown = {},
-}: AdminOf = {}): Promise<OpenAdmin> {
+  deps = {},
+}: StartAdminOptions = {}): Promise<OpenAdmin> {
   const config = configOf(['--admin=127.0.0.1:0', '--model-id=mdl1', ...args]);
-  const said: string[] = [];
+  const logLines: string[] = [];
   const sink = {
-    write: (line: string) => void said.push(line),
+    write: (line: string) => void logLines.push(line),
     flush: () => undefined,
     dropped: () => 0,
   } as unknown as LineSink;
@@ -90,27 +90,27 @@ export async function startAdmin({
       targets: () => ({ deployments: ['dep1'], environments: ['production'] }),
       connections: undefined,
       spansOf: (one) => tracing.spansOf(one),
-      ...shown,
+      ...deps,
     },
     log,
     { ...TAIL_LIMITS, ...limits },
   );
   await admin.start();
   const { port } = admin.address;
-  const it: OpenAdmin = {
+  const started: OpenAdmin = {
     url: `http://127.0.0.1:${port}`,
     port,
     admin,
     logs,
-    said,
+    logLines,
     async stop() {
-      open.delete(it);
+      open.delete(started);
       await admin.stop(performance.now() + 1000);
       await logs.stop(performance.now() + 5000);
     },
   };
-  open.add(it);
-  return it;
+  open.add(started);
+  return started;
 }
 
 export async function closeAdmins(): Promise<void> {

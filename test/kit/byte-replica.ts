@@ -5,20 +5,20 @@ import { connect as connectTls } from 'node:tls';
 import { startRawReplica, type Replica } from './replica.ts';
 import { until } from './until.ts';
 
-/** A replica that gives every request the answer in `next`, and keeps the heads of the requests in `heads`. */
+/** A replica that responds to every request with `next`, and collects the heads of the requests in `heads`. */
 export interface ByteReplica {
   readonly replica: Replica;
-  /** Pieces of an answer, written one after the other. */
+  /** Pieces of a response, written one after the other. */
   next: readonly string[];
-  /** The connection ends with the answer. */
+  /** True: the connection ends after the response. */
   closes: boolean;
   readonly heads: string[];
-  /** All bytes of the connection that was used last. */
+  /** All bytes received on the connection that was used last. */
   seen: string;
   readonly script: (socket: Socket) => void;
 }
 
-/** Writes pieces apart from each other as far as the operating system lets it. */
+/** Writes pieces in separate packets as far as the operating system allows. */
 async function writePieces(socket: Socket, pieces: readonly string[]): Promise<void> {
   for (const piece of pieces) {
     if (!socket.writable) return;
@@ -31,16 +31,16 @@ export async function startByteReplica(): Promise<ByteReplica> {
   const script = (socket: Socket): void => {
     socket.setNoDelay(true);
     let unread = '';
-    let isAnswering = false;
+    let isResponding = false;
     socket.on('data', (chunk) => {
       unread += chunk.toString('latin1');
       state.seen = unread;
       const end = unread.indexOf('\r\n\r\n');
-      if (isAnswering || end === -1) return;
+      if (isResponding || end === -1) return;
       state.heads.push(unread.slice(0, end + 4));
-      isAnswering = true;
+      isResponding = true;
       void writePieces(socket, state.next).then(() => {
-        isAnswering = false;
+        isResponding = false;
         unread = '';
         if (state.closes) socket.end();
       });
@@ -57,7 +57,7 @@ export async function startByteReplica(): Promise<ByteReplica> {
   return state;
 }
 
-/** Sends bytes and returns all that came until the other side closed, or until `isEnough`. */
+/** Sends bytes. Returns all received bytes once the other side has closed, or `isEnough` is true. */
 export async function exchangeBytes(
   port: number,
   pieces: readonly string[],
@@ -75,14 +75,14 @@ export async function exchangeBytes(
   socket.on('end', () => (isOver = true));
   await writePieces(socket, pieces);
   await until(
-    `the answer to ${JSON.stringify(pieces.join('').slice(0, 200))} is there (${JSON.stringify(received)})`,
+    `the response to ${JSON.stringify(pieces.join('').slice(0, 200))} has arrived (${JSON.stringify(received)})`,
     () => isOver || isEnough(received),
   );
   socket.destroy();
   return received;
 }
 
-/** Values of a field in the head that `text` begins with, in order. */
+/** Values of a field in the head at the start of `text`, in order. */
 export const fieldValues = (text: string, name: string): string[] =>
   text
     .split('\r\n\r\n')[0]!

@@ -1,5 +1,5 @@
-// Certificates for tests: an authority and what it signs, made by openssl when first asked for.
-// Must stay true: nothing of them outlives the run, and nobody else trusts them.
+// Certificates for tests, made by openssl: an authority and certificates that it signs.
+// Invariant: they lie in folders that are removed after the test.
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -16,8 +16,8 @@ export interface Certificate {
 const CURVE = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes'];
 
 /**
- * A new certificate in the folder `at`: for the names of `names` (`DNS:localhost,IP:127.0.0.1`), signed by `by` or, without it, by
- * itself.
+ * Makes a certificate in the folder `at` for `names` (such as `DNS:localhost,IP:127.0.0.1`), signed by `by`. Without
+ * `by` it is self-signed.
  */
 export function certificate(at: string, name: string, names = '', by?: Certificate): Certificate {
   const certFile = join(at, `${name}.pem`);
@@ -35,7 +35,7 @@ export function certificate(at: string, name: string, names = '', by?: Certifica
   };
 }
 
-/** An authority in a new folder, and a server's certificate for this machine that it signed. */
+/** Makes an authority in a new folder, and a server certificate for localhost that it signs. */
 export function localCertificate(): { at: string; authority: Certificate; server: Certificate } {
   const at = folder();
   const authority = certificate(at, 'authority');

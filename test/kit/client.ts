@@ -1,11 +1,11 @@
-// Clients for tests: Node's own with raw headers kept, and a bare socket that sends what it is told.
+// Clients for tests: Node's HTTP client with raw headers, and a bare socket that sends bytes.
 import { once } from 'node:events';
 import { request, type Agent, type ClientRequest, type IncomingMessage } from 'node:http';
 import { connect, type Socket } from 'node:net';
 import { bodyOf } from './replica.ts';
 import { until } from './until.ts';
 
-export interface Answer {
+export interface ClientResponse {
   status: number;
   reason: string;
   headers: IncomingMessage['headers'];
@@ -22,8 +22,8 @@ export interface CallOptions {
   agent?: Agent | false;
 }
 
-/** Sends one request and reads its answer whole. The path goes out as it is. */
-export async function call(url: string, path: string, options: CallOptions = {}): Promise<Answer> {
+/** Sends one request and reads the whole response. The path is sent unchanged. */
+export async function call(url: string, path: string, options: CallOptions = {}): Promise<ClientResponse> {
   const req = begin(url, path, options);
   req.end(options.body);
   const [res] = (await once(req, 'response')) as [IncomingMessage];
@@ -39,7 +39,7 @@ export async function call(url: string, path: string, options: CallOptions = {})
   };
 }
 
-/** Begins a request whose body the test writes itself. */
+/** Begins a request. The test writes the body. */
 export function begin(
   url: string,
   path: string,
@@ -49,7 +49,7 @@ export function begin(
   return request({ hostname, port, path, method, headers, agent });
 }
 
-/** A bare socket: what was received so far, and waiting for more. */
+/** A bare socket that collects the received bytes as latin1 text. */
 export class RawClient {
   readonly socket: Socket;
   received = '';
@@ -72,8 +72,8 @@ export class RawClient {
     return this;
   }
 
-  /** Waits until the received bytes contain `text`. */
-  async has(text: string): Promise<string> {
+  /** Waits until the received bytes contain `text`, and returns all received bytes. */
+  async expectReceived(text: string): Promise<string> {
     await until(
       `the client received ${JSON.stringify(text)} (it has ${JSON.stringify(this.received.slice(-300))})`,
       () => this.received.includes(text),
@@ -81,8 +81,8 @@ export class RawClient {
     return this.received;
   }
 
-  /** Waits until the other side has closed, and returns all that came. */
-  async ended(timeoutMs?: number): Promise<string> {
+  /** Waits until the other side has closed the connection, and returns all received bytes. */
+  async expectClosed(timeoutMs?: number): Promise<string> {
     await until('the connection is closed', () => this.isEnded, timeoutMs);
     return this.received;
   }

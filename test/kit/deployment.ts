@@ -1,9 +1,9 @@
-// Options of deployments and replicas for tests of the pool's rooms: read by the schema, like everybody's.
+// Options of deployments and replicas for unit tests, parsed by the real settings schema.
 import { load } from '../../src/config/config.ts';
 import type { DeploymentOptions, ReplicaOptions } from '../../src/data-plane/replicas/options.ts';
 import type { Config } from '../../src/config/config.ts';
 
-/** A configuration with one replica at a URL that nobody need answer at. */
+/** A configuration with one replica. No server needs to listen at its URL. */
 export function configOf(args: string[] = [], url = 'http://127.0.0.1:9'): Config {
   const loaded = load(['--replica', url, ...args], {});
   if (!loaded.ok) throw new Error(loaded.problems.join('; '));
@@ -15,7 +15,7 @@ export const replicaOptions = (id: string, url?: string): ReplicaOptions => ({
   id,
 });
 
-/** One deployment with replicas of these names, and what else is to be different. */
+/** One deployment with replicas of these names, with further changes. */
 export const deploymentOptions = (
   names: string[],
   changes: Partial<DeploymentOptions> = {},

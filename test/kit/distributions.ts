@@ -1,5 +1,5 @@
-// Validates the samples of a histogram or a summary, for the strict reader of exposition.ts.
-// Rules: OpenMetrics 1.0, Histogram and Summary. In the text format a sum may be anything.
+// Validates the samples of a histogram or a summary, for the strict parser in exposition.ts.
+// Rules: OpenMetrics 1.0, Histogram and Summary. The text format does not restrict sums.
 
 export interface Sample {
   /** Suffix after the name of the family. */
@@ -23,7 +23,7 @@ export function distributionProblems(
     const outer = sample.labels.filter((label) => !label.startsWith(`${inner}=`));
     const key = [...outer].sort().join(',');
     const group = groups.get(key);
-    if (group && key !== last) problems.push(`samples of {${key}} stand apart`);
+    if (group && key !== last) problems.push(`samples of {${key}} are not adjacent`);
     if (group) group.push(sample);
     else groups.set(key, [sample]);
     last = key;
@@ -49,7 +49,7 @@ function histogramProblems(group: readonly Sample[], isOpen: boolean): string[] 
     const le = valueOf(sample, 'le') ?? '';
     const next = le === '+Inf' ? Infinity : le === '' || /inf/i.test(le) ? NaN : Number(le);
     if (le !== '-Inf' && !(next > bound || (isFirst && next === bound)))
-      problems.push(`bound ${le} behind ${bound}`);
+      problems.push(`bound ${le} after ${bound}`);
     if (!isWhole(sample.value) || sample.value < count) problems.push(`bucket of ${sample.value}`);
     bound = next;
     count = sample.value;
@@ -67,7 +67,7 @@ function histogramProblems(group: readonly Sample[], isOpen: boolean): string[] 
   if (sum && sum.value < 0) problems.push('negative sum');
   const lowest = of('_bucket')[0];
   if (sum && lowest && /^-(?!0*\.?0*$)/.test(valueOf(lowest, 'le') ?? ''))
-    problems.push('sum beside negative bounds');
+    problems.push('sum with negative bounds');
   return problems;
 }
 

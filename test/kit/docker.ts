@@ -23,7 +23,7 @@ export class FakeDocker {
     this.#sockets.add(socket);
     socket.on('close', () => this.#sockets.delete(socket));
     socket.on('error', () => socket.destroy());
-    socket.once('data', (chunk) => this.#answer(socket, chunk.toString()));
+    socket.once('data', (chunk) => this.#respond(socket, chunk.toString()));
   });
 
   async start(): Promise<this> {
@@ -38,7 +38,7 @@ export class FakeDocker {
     await once(this.#server, 'close');
   }
 
-  #answer(socket: Socket, request: string): void {
+  #respond(socket: Socket, request: string): void {
     this.requests++;
     if (this.isHanging) return;
     const [, name, what] =

@@ -1,5 +1,5 @@
-// Lifecycle events, from the search of weir's admin door.
-import { search, type Log } from './record.ts';
+// Lifecycle events, found by searches at the admin server.
+import { search, type Log } from './log-api.ts';
 import { until } from './until.ts';
 
 /** A record of kind `event`. */
@@ -8,17 +8,17 @@ export type EventLog = Log & {
   readonly attributes: Readonly<Record<string, unknown>> & { readonly event: string };
 };
 
-/** The latest 1,000 events, the oldest first. */
-export const eventsOf = async (door: { readonly url: string }): Promise<EventLog[]> =>
-  (await search(door, { kind: 'event', limit: '1000' })).logs.toReversed() as EventLog[];
+/** The newest 1,000 events, oldest first. */
+export const eventsOf = async (admin: { readonly url: string }): Promise<EventLog[]> =>
+  (await search(admin, { kind: 'event', limit: '1000' })).logs.toReversed() as EventLog[];
 
-/** Waits for the first event with this name that matches. */
-export function eventNamed(
-  door: { readonly url: string },
+/** Waits for the first event with this name that matches, and returns it. */
+export function expectEvent(
+  admin: { readonly url: string },
   name: string,
-  fits: (event: EventLog) => boolean = () => true,
+  matches: (event: EventLog) => boolean = () => true,
 ): Promise<EventLog> {
   return until(`the event ${name} is stored`, async () =>
-    (await eventsOf(door)).find((one) => one.attributes.event === name && fits(one)),
+    (await eventsOf(admin)).find((one) => one.attributes.event === name && matches(one)),
   );
 }

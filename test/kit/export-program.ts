@@ -1,5 +1,5 @@
-// A process that exports lines, for tests that kill it: `folder url before after` stores so many lines before it
-// starts and so many behind, and says `ready` between. Its store is the same at every start, as one on disk would be.
+// A process that exports log lines, for tests that kill it. Arguments: `folder url before after`. It stores `before`
+// lines, starts the export, prints `ready`, and stores `after` lines. Each start has the same stored lines.
 import { Logger } from '../../src/core/logger.ts';
 import { OtlpExport } from '../../src/telemetry/otlp-export/otlp-export.ts';
 import { FAST, options } from './connections.ts';

@@ -48,42 +48,45 @@ export function problemsOf(page: string, isOpen: boolean): string[] {
     if (line === '' && !isOpen) return;
     if (line.startsWith('#')) {
       const [, keyword, name = '', rest = ''] = META.exec(line) ?? [];
-      if (keyword === undefined) return void wrong('no metadata');
+      if (keyword === undefined) return void wrong('malformed metadata');
       if (keyword === 'HELP' && helps.has(name)) wrong('a second HELP');
       if (keyword === 'HELP') helps.add(name);
-      if (keyword === 'HELP' && name !== family && types.has(name)) wrong('HELP of a family that has begun');
+      if (keyword === 'HELP' && name !== family && types.has(name))
+        wrong('HELP after the samples of the family began');
       if (keyword === 'HELP') {
         family = name;
-        if (!/^(?:[^\\]|\\[\\n"])*$/.test(rest)) wrong('a bad escape');
+        if (!/^(?:[^\\]|\\[\\n"])*$/.test(rest)) wrong('an invalid escape');
         return;
       }
       if (types.has(name)) wrong('a second TYPE');
-      if (!(isOpen ? OPEN_TYPES : TEXT_TYPES).includes(rest)) wrong('no type');
+      if (!(isOpen ? OPEN_TYPES : TEXT_TYPES).includes(rest)) wrong('an unknown type');
       types.set(name, rest);
       family = name;
       if (isOpen)
         for (const claim of claims(rest)) {
-          if (claimed.has(name + claim)) wrong(`the name ${name + claim} of two families`);
+          if (claimed.has(name + claim)) wrong(`the name ${name + claim} belongs to two families`);
           claimed.add(name + claim);
         }
       return;
     }
     const match = SAMPLE.exec(line);
-    if (!match) return void wrong('no sample');
+    if (!match) return void wrong('a malformed sample');
     const [, name = '', labels = '', value = '', exemplar] = match;
     const type = types.get(family);
     if (type === undefined) return void wrong('no TYPE before it');
-    if (!suffixes(type, isOpen).some((suffix) => family + suffix === name)) wrong(`not of ${family}`);
+    if (!suffixes(type, isOpen).some((suffix) => family + suffix === name))
+      wrong(`a sample that does not belong to ${family}`);
     const pairs = labels.match(new RegExp(LABEL, 'g')) ?? [];
     const names = pairs.map((pair) => pair.slice(0, pair.indexOf('=')));
-    if (new Set(names).size !== names.length) wrong('a label twice');
+    if (new Set(names).size !== names.length) wrong('a duplicate label');
     const key = `${name}{${[...pairs].sort().join(',')}}`;
-    if (series.has(key)) wrong('a series twice');
+    if (series.has(key)) wrong('a duplicate series');
     series.add(key);
     if (type === 'counter' && !(Number(value) >= 0 || value.endsWith('Inf'))) wrong('a counter below 0');
-    if (exemplar !== undefined && !isOpen) wrong('an exemplar');
-    if (exemplar !== undefined && !/_(?:total|bucket)$/.test(name)) wrong('an exemplar');
-    if (exemplar !== undefined && type !== 'counter' && type !== 'histogram') wrong('an exemplar');
+    if (exemplar !== undefined && !isOpen) wrong('an exemplar that is not allowed');
+    if (exemplar !== undefined && !/_(?:total|bucket)$/.test(name)) wrong('an exemplar that is not allowed');
+    if (exemplar !== undefined && type !== 'counter' && type !== 'histogram')
+      wrong('an exemplar that is not allowed');
     const known = samples.get(family);
     const sample = {
       suffix: name.slice(family.length),

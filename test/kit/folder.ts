@@ -1,4 +1,4 @@
-// A folder of files for tests that read a file system: made from a table of paths and texts, gone after the test.
+// Temporary folders with files, made from a table of paths and texts, removed after the test.
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -13,7 +13,7 @@ export function folder(files: Record<string, string> = {}): string {
   return path;
 }
 
-/** Writes files into a folder, over those that are there. */
+/** Writes files into a folder, replacing existing ones. */
 export function write(path: string, files: Record<string, string>): void {
   for (const [name, text] of Object.entries(files)) {
     mkdirSync(dirname(join(path, name)), { recursive: true });
@@ -21,7 +21,7 @@ export function write(path: string, files: Record<string, string>): void {
   }
 }
 
-/** Removes all folders that a test has made. */
+/** Removes all folders made by `folder`. */
 export function removeFolders(): void {
   for (const path of made) rmSync(path, { recursive: true, force: true });
   made.clear();

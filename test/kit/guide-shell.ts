@@ -36,7 +36,7 @@ export class GuideShell {
       this.#variables.set(name, isOpen ? this.#fromResponse(name) : this.#real(value!));
       return undefined;
     }
-    // Commands that go on for ever, and programs of others.
+    // Skips commands that never end, and other programs.
     if (/^(?!curl|echo|bin\/weir logs|weir (?:logs|health))|weir logs .*-f\b/.test(command)) return undefined;
     const isTail = command.includes('curl -N');
     const real = this.#real(command)
@@ -48,7 +48,7 @@ export class GuideShell {
       PATH: `${BIN.replace(/\/weir$/, '')}:${process.env['PATH']}`,
       WEIR_CLIENT_URL: this.#weir.admin,
     };
-    // A live tail has no end of its own: curl's exit code for its time limit is 28.
+    // A live tail does not end by itself. curl exits with 28 at its time limit.
     const script = isTail ? `${real} || test $? = 28` : real;
     const { stdout } = await run('sh', ['-c', script], { cwd: this.#cwd, env });
     this.#lastBody = stdout;

@@ -1,5 +1,5 @@
 // Bare HTTP/2 for tests: replicas that misbehave, and clients that send single frames.
-// Must stay true: every server and socket that was made is ended by `closeH2`.
+// Invariant: every server and socket is closed by `closeH2`.
 import { once } from 'node:events';
 import {
   createServer,
@@ -22,7 +22,7 @@ export interface H2Replica {
   readonly server: Http2Server;
   readonly url: string;
   readonly sessions: Set<ServerHttp2Session>;
-  /** Streams begun, health checks left out. */
+  /** Streams begun, without health checks. */
   streams: number;
   /** Codes with which streams ended. */
   readonly codes: number[];
@@ -32,13 +32,13 @@ const servers = new Set<H2Replica>();
 const rawServers = new Set<Server>();
 const sockets = new Set<Socket>();
 
-/** A server of HTTP/2; `serve` is called for every stream that is no health check, which UNIMPLEMENTED answers. */
+/** An HTTP/2 server. `serve` is called for every stream but health checks, which get UNIMPLEMENTED. */
 export async function startH2Replica(
   serve: (stream: ServerHttp2Stream, headers: Record<string, unknown>, raw: string[]) => void,
   settings: Settings = {},
   options: ServerOptions = {},
 ): Promise<H2Replica> {
-  // Node's own servers would cut a connection on which ten megabytes wait, which is not what is tested here.
+  // Node's default would close a connection with ten megabytes of unsent data, which is not tested here.
   const server = createServer({
     settings,
     maxSessionMemory: 1000,
@@ -77,8 +77,8 @@ export async function startH2Replica(
   return replica;
 }
 
-/** Answers a call with nothing but a status. */
-export const justStatus = (stream: ServerHttp2Stream, status: number): void =>
+/** Ends a call with only a status. */
+export const respondStatus = (stream: ServerHttp2Stream, status: number): void =>
   stream.respond(
     { ':status': 200, 'content-type': 'application/grpc', 'grpc-status': String(status) },
     { endStream: true },
@@ -99,25 +99,24 @@ export function frame(
   return Buffer.concat([head, payload]);
 }
 
-/** The first frames of either side: its settings. */
 const SETTINGS_TYPE = 4;
 const HEADERS_TYPE = 1;
 
-export interface RawReplica {
+export interface FrameReplica {
   readonly url: string;
   /** Connections so far. */
   connections: number;
 }
 
 /**
- * A replica of single frames: `answer` gives what follows the head of every call, `settings` those of a new connection,
- * `heard` is told of every frame.
+ * A replica that sends single frames: `respond` returns the bytes to send after the HEADERS of each call, `settings`
+ * the payload of SETTINGS for a new connection, and `onFrame` is called for every received frame.
  */
-export async function startRawReplica(
-  answer: (stream: number, socket: Socket) => Buffer,
+export async function startFrameReplica(
+  respond: (stream: number, socket: Socket) => Buffer,
   settings: () => Buffer = () => Buffer.alloc(0),
-  heard: (frame: Frame, socket: Socket) => void = () => undefined,
-): Promise<RawReplica> {
+  onFrame: (frame: Frame, socket: Socket) => void = () => undefined,
+): Promise<FrameReplica> {
   const server = createTcpServer((socket) => {
     replica.connections++;
     sockets.add(socket);
@@ -130,9 +129,9 @@ export async function startRawReplica(
       preface -= skipped;
       for (const one of frames.read(chunk.subarray(skipped))) {
         const { type, flags, stream } = one;
-        heard(one, socket);
+        onFrame(one, socket);
         if (type === SETTINGS_TYPE && (flags & 1) === 0) socket.write(frame(SETTINGS_TYPE, 1, 0));
-        if (type === HEADERS_TYPE) socket.write(answer(stream, socket));
+        if (type === HEADERS_TYPE) socket.write(respond(stream, socket));
       }
     });
   });
@@ -150,7 +149,7 @@ export interface Frame {
   readonly payload: Buffer;
 }
 
-/** Cuts bytes into frames. */
+/** Splits bytes into frames. */
 class Frames {
   #rest = Buffer.alloc(0);
 
@@ -174,11 +173,11 @@ const literal = (name: string, value: string): Buffer =>
     Buffer.from(value),
   ]);
 
-/** Headers as HPACK without tables; names and values of less than 128 bytes. */
+/** Headers as HPACK literals without indexing. Names and values must be shorter than 128 bytes. */
 export const hpack = (...headers: (readonly [string, string])[]): Buffer =>
   Buffer.concat(headers.map(([name, value]) => literal(name, value)));
 
-/** The head of a gRPC call. */
+/** Headers of a gRPC call as an HPACK block. */
 export const CALL_HEAD = hpack(
   [':method', 'POST'],
   [':scheme', 'http'],
@@ -188,29 +187,29 @@ export const CALL_HEAD = hpack(
   ['te', 'trailers'],
 );
 
-/** A client that has sent the preface and empty settings; `frames` are the types of what came back. */
+/** A client that has sent the preface and `settings`. `frames` collects the received frames. */
 export class H2Socket {
   readonly socket: Socket;
   readonly frames: Frame[] = [];
   isClosed = false;
-  readonly #cut = new Frames();
+  readonly #splitter = new Frames();
 
   constructor(port: number, settings: Buffer = Buffer.alloc(0)) {
     this.socket = connect({ port, host: '127.0.0.1' });
     sockets.add(this.socket);
     this.socket.on('error', () => this.socket.destroy());
     this.socket.on('close', () => (this.isClosed = true));
-    this.socket.on('data', (chunk: Buffer) => this.frames.push(...this.#cut.read(chunk)));
+    this.socket.on('data', (chunk: Buffer) => this.frames.push(...this.#splitter.read(chunk)));
     this.socket.write('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n');
     this.socket.write(frame(4, 0, 0, settings));
   }
 
-  /** Error code of the GOAWAY that came, or `undefined`. */
+  /** Error code of the received GOAWAY, or `undefined`. */
   get goaway(): number | undefined {
     return this.frames.find(({ type }) => type === 7)?.payload.readUInt32BE(4);
   }
 
-  /** By how much the window of a stream was opened so far. */
+  /** Sum of the WINDOW_UPDATE increments for a stream. */
   windowOf(stream: number): number {
     return this.frames.reduce(
       (sum, one) => sum + (one.type === 8 && one.stream === stream ? one.payload.readUInt32BE() : 0),
@@ -218,15 +217,15 @@ export class H2Socket {
     );
   }
 
-  /** Sends pieces as fast as they are taken, until all are or the connection ends. */
+  /** Sends pieces as fast as the other side reads them, until all are sent or the connection ends. */
   async flood(pieces: Iterable<Buffer>): Promise<void> {
-    const isTaken = () => this.isClosed || this.socket.writableLength === 0;
+    const isSent = () => this.isClosed || this.socket.writableLength === 0;
     for (const piece of pieces) {
       if (this.isClosed) return;
       this.socket.write(piece);
-      if (this.socket.writableLength > 256 * 1024) await until('the flood is taken', isTaken);
+      if (this.socket.writableLength > 256 * 1024) await until('the flood is sent', isSent);
     }
-    await until('the flood is taken', isTaken);
+    await until('the flood is sent', isSent);
   }
 }
 

@@ -1,10 +1,10 @@
-// Heads of requests and answers as bytes (latin1 text) for property tests: each part mostly valid, now and then odd or wrong.
+// Heads of requests and responses as latin1 text for property tests: mostly valid, sometimes unusual or invalid.
 import fc from 'fast-check';
 
 const mostly = <T>(usual: fc.Arbitrary<T>, odd: fc.Arbitrary<T>) =>
   fc.oneof({ weight: 9, arbitrary: usual }, { weight: 1, arbitrary: odd });
 
-/** Cuts a text into up to three pieces, none of them empty. */
+/** Splits a text into up to three pieces, none of them empty. */
 export const cutAt = fc
   .tuple(fc.double({ min: 0, max: 1, noNaN: true }), fc.double({ min: 0, max: 1, noNaN: true }))
   .map(([a, b]) => (text: string): string[] => {
@@ -56,7 +56,7 @@ export const byteRequest = fc
       `${method} ${target} ${version}\r\n${host}Connection: close\r\n${lines.join('')}${framing}\r\n${body}`,
   ); // prettier-ignore
 
-const answerLines = fc.array(
+const responseLines = fc.array(
   fc.oneof(
     line(fc.constantFrom('X-A', 'x-a', 'Set-Cookie', 'Content-Disposition', 'X-Model', 'Link')),
     line(fc.constantFrom('X_Baseten_Request_Id', 'X-Baseten-Request-Id', 'x_weir_cause', 'X_A')),
@@ -71,7 +71,7 @@ const version = mostly(
 const reason = fc.constantFrom(' OK', ' ', '', ' caf\u00c3\u00a9', ' \u00fc', ' Short and stout');
 
 const interim = fc
-  .tuple(version, fc.constantFrom(100, 102, 103, 150, 199), reason, answerLines, fc.constantFrom('', 'Content-Length: 3\r\n'))
+  .tuple(version, fc.constantFrom(100, 102, 103, 150, 199), reason, responseLines, fc.constantFrom('', 'Content-Length: 3\r\n'))
   .map(([v, status, text, lines, framing]) => `${v} ${status}${text}\r\n${lines.join('')}${framing}\r\n`); // prettier-ignore
 
 const framings = mostly<readonly [lines: string, body: string]>(
@@ -86,19 +86,19 @@ const framings = mostly<readonly [lines: string, body: string]>(
   ),
 ); // prettier-ignore
 
-/** An answer, with interim ones before it. `closes`: its connection ends with it. */
-export const byteAnswer = fc
+/** A response, with interim ones before it. `closes`: its connection ends after it. */
+export const byteResponse = fc
   .tuple(
     fc.array(interim, { maxLength: 2 }),
     version,
     mostly(fc.constantFrom(200, 204, 304, 404, 500), fc.constantFrom(99, 101, 999)),
     reason,
-    answerLines,
+    responseLines,
     framings,
     fc.boolean(),
   )
   .map(([before, v, status, text, lines, [framing, body], closes]) => {
-    // An answer without content ends with its head.
+    // A response without content ends with its head.
     const isEmpty = status === 204 || status === 304;
     const number = String(status).padStart(3, '0');
     return {

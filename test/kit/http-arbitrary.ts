@@ -1,7 +1,7 @@
-// Requests and answers for property tests: mostly ordinary, partly odd, partly broken.
+// Requests and responses for property tests: mostly ordinary, partly unusual, partly malformed.
 import fc from 'fast-check';
 
-/** Mostly one of `usual`, now and then one of `odd`. */
+/** Mostly one of `usual`, sometimes one of `odd`. */
 const mostly = <T>(usual: fc.Arbitrary<T>, odd: fc.Arbitrary<T>) =>
   fc.oneof({ weight: 24, arbitrary: usual }, { weight: 1, arbitrary: odd });
 
@@ -73,7 +73,7 @@ const connection = fc.oneof(
   ),
 );
 
-/** A body and the header that frames it: mostly true. */
+/** A body and the header that frames it, mostly consistent. */
 const payload = fc.string({ maxLength: 20 }).map((text) => Buffer.from(text).toString('latin1'));
 const chunk = fc.oneof(
   {
@@ -134,7 +134,7 @@ export const requestText = fc
       `${m} ${t} ${v}${end}${h}${before.join('')}${frame}${c}${after.join('')}\r\n${body}`,
   );
 
-/** An ordinary request that the fast lane should take, and what it says. */
+/** An ordinary request for the fast lane, as its parts. */
 export const plainRequest = fc
   .record({
     method: fc.constantFrom('GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'HEAD'),
@@ -174,8 +174,8 @@ const status = fc.oneof(
   fc.constantFrom('200', '200 ', '99 x', '1000 x', 'abc x', '100 Continue', '2OO OK'),
 );
 
-/** One answer as bytes (latin1). */
-export const answerText = fc
+/** One response as bytes (latin1). */
+export const responseText = fc
   .tuple(
     fc.oneof(
       { weight: 9, arbitrary: fc.constant('HTTP/1.1') },

@@ -1,4 +1,4 @@
-// KEDA as weir sees it: a gRPC client of its external scaler protocol, made from our proto file.
+// A client of weir's external scaler for KEDA, made from the proto file.
 import {
   credentials,
   loadPackageDefinition,
@@ -10,8 +10,11 @@ import {
 import { loadSync } from '@grpc/proto-loader';
 import { ROOT } from './weir.ts';
 
-type Asked = Client &
-  Record<string, (request: object, answer?: (error: ServiceError | null, reply: unknown) => void) => unknown>;
+type ScalerClient = Client &
+  Record<
+    string,
+    (request: object, callback?: (error: ServiceError | null, reply: unknown) => void) => unknown
+  >;
 
 const definition = loadPackageDefinition(
   loadSync([`${ROOT}/proto/externalscaler.proto`, `${ROOT}/proto/health.proto`], {
@@ -25,63 +28,66 @@ const definition = loadPackageDefinition(
   grpc: { health: { v1: { Health: ServiceClientConstructor } } };
 };
 
-/** The ScaledObject that a question is about. */
+/** The ScaledObject of a request. */
 const ref = (scalerMetadata: Record<string, string>) => ({
   name: 'llama',
   namespace: 'models',
   scalerMetadata,
 });
 
-/** A stream of answers, as far as they have come. */
-export interface Pushed<T> {
-  readonly got: T[];
-  readonly problem: () => ServiceError | undefined;
-  /** The other side has ended it, in good order or not. */
+/** A stream of responses. */
+export interface ScalerStream<T> {
+  readonly messages: T[];
+  readonly error: () => ServiceError | undefined;
+  /** True once weir has ended the stream, with or without an error. */
   readonly hasEnded: () => boolean;
   cancel(): void;
 }
 
 export class Keda {
-  readonly #scaler: Asked;
-  readonly #health: Asked;
+  readonly #scaler: ScalerClient;
+  readonly #health: ScalerClient;
 
   constructor(port: number) {
     const address = `127.0.0.1:${port}`;
     this.#scaler = new definition.externalscaler.ExternalScaler(
       address,
       credentials.createInsecure(),
-    ) as unknown as Asked;
+    ) as unknown as ScalerClient;
     this.#health = new definition.grpc.health.v1.Health(
       address,
       credentials.createInsecure(),
-    ) as unknown as Asked;
+    ) as unknown as ScalerClient;
   }
 
   isActive(metadata: Record<string, string> = {}): Promise<unknown> {
-    return this.#ask(this.#scaler, 'IsActive', ref(metadata));
+    return this.#call(this.#scaler, 'IsActive', ref(metadata));
   }
 
   metricSpec(metadata: Record<string, string> = {}): Promise<unknown> {
-    return this.#ask(this.#scaler, 'GetMetricSpec', ref(metadata));
+    return this.#call(this.#scaler, 'GetMetricSpec', ref(metadata));
   }
 
   metrics(metadata: Record<string, string>, metricName: string): Promise<unknown> {
-    return this.#ask(this.#scaler, 'GetMetrics', { scaledObjectRef: ref(metadata), metricName });
+    return this.#call(this.#scaler, 'GetMetrics', { scaledObjectRef: ref(metadata), metricName });
   }
 
   check(service: string): Promise<unknown> {
-    return this.#ask(this.#health, 'Check', { service });
+    return this.#call(this.#health, 'Check', { service });
   }
 
-  stream<T>(method: 'StreamIsActive' | 'StreamMetricSpec', metadata: Record<string, string> = {}): Pushed<T> {
-    const got: T[] = [];
-    let problem: ServiceError | undefined;
+  stream<T>(
+    method: 'StreamIsActive' | 'StreamMetricSpec',
+    metadata: Record<string, string> = {},
+  ): ScalerStream<T> {
+    const messages: T[] = [];
+    let failure: ServiceError | undefined;
     let hasEnded = false;
     const stream = this.#scaler[method]!(ref(metadata)) as ClientReadableStream<T>;
-    stream.on('data', (one: T) => got.push(one));
-    stream.on('error', (error: ServiceError) => (problem = error));
+    stream.on('data', (one: T) => messages.push(one));
+    stream.on('error', (error: ServiceError) => (failure = error));
     stream.on('end', () => (hasEnded = true));
-    return { got, problem: () => problem, hasEnded: () => hasEnded, cancel: () => stream.cancel() };
+    return { messages, error: () => failure, hasEnded: () => hasEnded, cancel: () => stream.cancel() };
   }
 
   close(): void {
@@ -89,7 +95,7 @@ export class Keda {
     this.#health.close();
   }
 
-  #ask(client: Asked, method: string, request: object): Promise<unknown> {
+  #call(client: ScalerClient, method: string, request: object): Promise<unknown> {
     return new Promise((resolve, reject) =>
       client[method]!(request, (error, reply) => (error === null ? resolve(reply) : reject(error))),
     );

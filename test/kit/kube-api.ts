@@ -45,11 +45,11 @@ export class KubeApi {
   /** Responds with this status to all requests of a kind. */
   refuse: { list?: number; watch?: number } = {};
   /** Never responds to lists. */
-  isMute = false;
+  isHanging = false;
   /** Responds to lists with this text. */
   garbage: string | undefined;
   /** A watch from a version below this gets 410 Gone in its stream. */
-  oldest = 0;
+  oldestVersion = 0;
   #version = 1000;
   readonly #pods = new Map<string, PodObject>();
   readonly #changes: Change[] = [];
@@ -72,7 +72,7 @@ export class KubeApi {
 
   async start(): Promise<this> {
     const tls = { key: readFileSync(fixture('server.key')), cert: readFileSync(fixture('ca.crt')) };
-    this.#server = createServer(tls, (req, res) => this.#answer(req, res));
+    this.#server = createServer(tls, (req, res) => this.#respond(req, res));
     this.#server.listen(this.port, '127.0.0.1');
     await once(this.#server, 'listening');
     this.port = (this.#server.address() as AddressInfo).port;
@@ -90,34 +90,34 @@ export class KubeApi {
   }
 
   /** Closes the connections of all watches. */
-  cut(): void {
+  dropWatches(): void {
     for (const res of this.#open.keys()) res.destroy();
   }
 
   put(pod: PodObject): void {
     const type = this.#pods.has(pod.metadata.name) ? 'MODIFIED' : 'ADDED';
     this.#pods.set(pod.metadata.name, pod);
-    this.#tell(type, pod);
+    this.#emit(type, pod);
   }
 
   remove(name: string): void {
     const pod = this.#pods.get(name)!;
     this.#pods.delete(name);
-    this.#tell('DELETED', pod);
+    this.#emit('DELETED', pod);
   }
 
   /** Changes the list without an event. */
-  putInSilence(pod: PodObject): void {
+  putWithoutEvent(pod: PodObject): void {
     this.#pods.set(pod.metadata.name, pod);
     this.#version++;
   }
 
   /** Sends a line to every watch. */
-  say(line: string): void {
+  sendRaw(line: string): void {
     for (const res of this.#open.keys()) res.write(`${line}\n`);
   }
 
-  #tell(type: string, pod: PodObject): void {
+  #emit(type: string, pod: PodObject): void {
     const version = ++this.#version;
     const object = { ...pod, metadata: { ...pod.metadata, resourceVersion: String(version) } };
     this.#changes.push({ version, type, object });
@@ -125,7 +125,7 @@ export class KubeApi {
       if (isSelected(pod, selection)) res.write(`${JSON.stringify({ type, object })}\n`);
   }
 
-  #answer(req: IncomingMessage, res: ServerResponse): void {
+  #respond(req: IncomingMessage, res: ServerResponse): void {
     const url = new URL(req.url!, this.url);
     this.lastUrl = req.url!;
     const isWatch = url.searchParams.get('watch') === 'true';
@@ -150,7 +150,7 @@ export class KubeApi {
       label: url.searchParams.get('labelSelector') ?? undefined,
     };
     if (isWatch) return this.#stream(Number(url.searchParams.get('resourceVersion')), selection, res);
-    if (this.isMute) return;
+    if (this.isHanging) return;
     if (this.garbage !== undefined) return send(200, this.garbage);
     send(200, {
       kind: 'PodList',
@@ -163,8 +163,8 @@ export class KubeApi {
   #stream(from: number, selection: Selection, res: ServerResponse): void {
     res.writeHead(200, { 'content-type': 'application/json', 'transfer-encoding': 'chunked' });
     res.flushHeaders();
-    if (from < this.oldest) {
-      const object = status(410, 'Expired', `too old resource version: ${from} (${this.oldest})`);
+    if (from < this.oldestVersion) {
+      const object = status(410, 'Expired', `too old resource version: ${from} (${this.oldestVersion})`);
       res.end(`${JSON.stringify({ type: 'ERROR', object })}\n`);
       return;
     }

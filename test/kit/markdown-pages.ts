@@ -1,4 +1,4 @@
-// The README and the pages of docs/, taken apart for tests: links, headings, fenced blocks, commands.
+// The README and the pages of docs/, parsed for tests: links, headings, fenced blocks, commands.
 import { globSync, readFileSync } from 'node:fs';
 import { ROOT } from './weir.ts';
 
@@ -52,7 +52,7 @@ export function anchorsOf(page: MarkdownPage): Set<string> {
       .replace(/[^\p{L}\p{N}\s_-]/gu, '')
       .replaceAll(' ', '-');
     let anchor = slug;
-    for (let again = 1; anchors.has(anchor); again++) anchor = `${slug}-${again}`;
+    for (let copy = 1; anchors.has(anchor); copy++) anchor = `${slug}-${copy}`;
     anchors.add(anchor);
   }
   return anchors;
@@ -64,17 +64,17 @@ export function commandsOf(text: string): string[] {
   let quote = '';
   let command = '';
   for (let i = 0; i < text.length; i++) {
-    const sign = text[i]!;
-    const isComment = quote === '' && sign === '#' && /^$|\s/.test(text[i - 1] ?? '');
+    const char = text[i]!;
+    const isComment = quote === '' && char === '#' && /^$|\s/.test(text[i - 1] ?? '');
     if (isComment) i = text.indexOf('\n', i);
     if (quote === '' && text.startsWith('\\\n', i)) i++;
-    else if (quote === '' && (isComment || sign === '\n')) {
+    else if (quote === '' && (isComment || char === '\n')) {
       if (command.trim() !== '') commands.push(command.trim());
       command = '';
     } else {
-      if (quote === sign) quote = '';
-      else if (quote === '' && (sign === '"' || sign === "'")) quote = sign;
-      command += sign;
+      if (quote === char) quote = '';
+      else if (quote === '' && (char === '"' || char === "'")) quote = char;
+      command += char;
     }
   }
   return commands;

@@ -1,5 +1,5 @@
-// Loaded into a weir by NODE_OPTIONS (--import): names of the hosts file $TEST_HOSTS have the addresses that it gives,
-// read anew for each question; a line `! name` makes the resolver fail. All other names are resolved as ever.
+// Loaded into weir by NODE_OPTIONS (--import): resolves names by the hosts file $TEST_HOSTS, which is read for each
+// lookup. A line `! name` makes the lookup fail. Names that are not in the file are resolved normally.
 import dns from 'node:dns';
 import { readFileSync } from 'node:fs';
 import { syncBuiltinESMExports } from 'node:module';
@@ -23,12 +23,12 @@ dns.lookup = (name, options, callback) => {
   const done = callback ?? options;
   const all = found(name);
   if (all === undefined) return lookup(name, options, callback);
-  const answer =
+  const result =
     all instanceof Error ? [all] : options.all ? [null, all] : [null, all[0].address, all[0].family];
-  return process.nextTick(done, ...answer);
+  return process.nextTick(done, ...result);
 };
 dns.promises.lookup = (name, options = {}) =>
   new Promise((resolve, reject) =>
-    dns.lookup(name, options, (error, ...answer) => (error ? reject(error) : resolve(answer[0]))),
+    dns.lookup(name, options, (error, ...result) => (error ? reject(error) : resolve(result[0]))),
   );
 syncBuiltinESMExports();

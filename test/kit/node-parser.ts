@@ -1,9 +1,9 @@
-// What Node's own strict parser makes of bytes: the judge of the fast lane's head parser.
+// Node's own strict HTTP parser, as the reference for the fast lane's head parser.
 import { createServer, request, type IncomingMessage } from 'node:http';
 import { Duplex } from 'node:stream';
 
-/** One message as Node read it. */
-export interface Read {
+/** One message as parsed by Node. */
+export interface ParsedMessage {
   method: string;
   url: string;
   rawHeaders: string[];
@@ -11,12 +11,12 @@ export interface Read {
   rawTrailers: string[];
 }
 
-/** A socket that plays bytes to whoever reads it, and keeps what is written. */
-export class PlayedSocket extends Duplex {
+/** A socket whose input is pushed by the test, and that collects what is written. */
+export class ScriptedSocket extends Duplex {
   remoteAddress = '127.0.0.1';
   written = '';
   override _read(): void {
-    // All bytes are pushed by `play`.
+    // The test pushes all bytes.
   }
   override _write(chunk: Buffer, _: BufferEncoding, done: () => void): void {
     this.written += chunk.toString('latin1');
@@ -46,14 +46,16 @@ export class PlayedSocket extends Duplex {
   }
 }
 
-/** The requests that Node's server reads from `bytes`, and whether it refused anything in them. */
-export async function readByNode(bytes: Buffer): Promise<{ requests: Read[]; isRefused: boolean }> {
-  const requests: Read[] = [];
+/** The requests that Node's server parses from `bytes`, and whether it rejected any of them. */
+export async function parseRequestsWithNode(
+  bytes: Buffer,
+): Promise<{ requests: ParsedMessage[]; isRefused: boolean }> {
+  const requests: ParsedMessage[] = [];
   let isRefused = false;
   const server = createServer({ insecureHTTPParser: false, maxHeaderSize: 64 * 1024 });
   server.maxHeadersCount = 0;
   server.on('request', (req, res) => {
-    const read: Read = {
+    const read: ParsedMessage = {
       method: req.method!,
       url: req.url!,
       rawHeaders: req.rawHeaders,
@@ -70,7 +72,7 @@ export async function readByNode(bytes: Buffer): Promise<{ requests: Read[]; isR
     isRefused = true;
     socket.destroy();
   });
-  const socket = new PlayedSocket();
+  const socket = new ScriptedSocket();
   server.emit('connection', socket);
   socket.push(bytes);
   await settled();
@@ -78,21 +80,22 @@ export async function readByNode(bytes: Buffer): Promise<{ requests: Read[]; isR
   return { requests, isRefused };
 }
 
-/** The answer that Node's client reads from `bytes`, or `undefined` where it refuses them. */
-export async function answerByNode(
+/** The response that Node's client parses from `bytes`, or `undefined` if it rejects them. */
+export async function parseResponseWithNode(
   bytes: Buffer,
   method: string,
 ): Promise<
-  (Omit<Read, 'method' | 'url'> & { status: number; reason: string; isComplete: boolean }) | undefined
+  | (Omit<ParsedMessage, 'method' | 'url'> & { status: number; reason: string; isComplete: boolean })
+  | undefined
 > {
-  const socket = new PlayedSocket();
-  let answer: IncomingMessage | undefined;
+  const socket = new ScriptedSocket();
+  let response: IncomingMessage | undefined;
   let body = '';
   let isRefused = false;
   const req = request({ method, createConnection: () => socket, maxHeaderSize: 64 * 1024 });
   req.on('error', () => (isRefused = true));
   req.on('response', (res) => {
-    answer = res;
+    response = res;
     res.on('data', (chunk: Buffer) => (body += chunk.toString('latin1')));
     res.on('error', () => undefined);
   });
@@ -100,20 +103,20 @@ export async function answerByNode(
   await settled();
   socket.push(bytes);
   await settled();
-  const isComplete = answer?.complete === true;
+  const isComplete = response?.complete === true;
   socket.destroy();
-  if (answer === undefined || isRefused) return undefined;
+  if (response === undefined || isRefused) return undefined;
   return {
-    status: answer.statusCode!,
-    reason: answer.statusMessage!,
-    rawHeaders: answer.rawHeaders,
+    status: response.statusCode!,
+    reason: response.statusMessage!,
+    rawHeaders: response.rawHeaders,
     body,
-    rawTrailers: answer.rawTrailers,
+    rawTrailers: response.rawTrailers,
     isComplete,
   };
 }
 
-/** Everything that was pushed has been read: streams work in ticks, of which a few turns of the loop hold all. */
+/** Waits a few turns of the event loop, until the streams have processed all pushed bytes. */
 export async function settled(): Promise<void> {
   for (let i = 0; i < 4; i++) await new Promise((resolve) => setImmediate(resolve));
 }

@@ -91,6 +91,6 @@ export function readSpans(bytes: Uint8Array): SentSpans {
 /** The response to logs of which some were rejected. */
 export function partialSuccess(rejectedLogRecords: number, errorMessage: string): Buffer {
   const type = collector.logs.v1['ExportLogsServiceResponse']!;
-  const answer = type.fromObject({ partialSuccess: { rejectedLogRecords, errorMessage } });
-  return Buffer.from(type.encode(answer).finish());
+  const response = type.fromObject({ partialSuccess: { rejectedLogRecords, errorMessage } });
+  return Buffer.from(type.encode(response).finish());
 }

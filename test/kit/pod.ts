@@ -13,10 +13,10 @@ export interface PodShape {
   labels?: Record<string, string>;
   /** Restarts of the model's container. */
   restarts?: number;
-  /** Status of the Ready condition; undefined: there is no such condition. */
+  /** Status of the Ready condition. undefined: the pod has no such condition. */
   ready?: 'True' | 'False' | 'Unknown' | undefined;
   /** When the condition changed. The model's container has run since 08:04:11. */
-  turned?: string;
+  readySince?: string;
   phase?: string;
   isDeleting?: boolean;
   /** No container statuses, as before the pod is scheduled. */
@@ -48,7 +48,7 @@ export function podObject(shape: PodShape = {}): PodObject {
       pod.status.conditions = pod.status.conditions.filter(({ type }) => type !== 'Ready');
     else ready.status = shape.ready;
   }
-  if (shape.turned !== undefined) ready.lastTransitionTime = shape.turned;
+  if (shape.readySince !== undefined) ready.lastTransitionTime = shape.readySince;
   const model = pod.status.containerStatuses!.find(({ name }) => name === 'model')!;
   model.restartCount = shape.restarts ?? 0;
   if (shape.isPending) {

@@ -1,4 +1,4 @@
-// Free ports for servers that must be told their port before they listen. Where a server can listen on port 0, use that.
+// Free ports for servers that must be told their port before they listen. If a server can listen on port 0, use that.
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
@@ -15,7 +15,7 @@ const EPHEMERAL = ((): number => {
 })();
 const MAX_WORKERS = 16;
 
-/** Each test worker has ports of its own. */
+/** Each test worker has its own range of ports. */
 const size = Math.floor((EPHEMERAL - FIRST) / MAX_WORKERS);
 const first = FIRST + (Number(process.env['VITEST_POOL_ID'] ?? 0) % MAX_WORKERS) * size;
 let next = Math.floor(Math.random() * size);
@@ -33,7 +33,7 @@ async function isFree(port: number): Promise<boolean> {
   return opened;
 }
 
-/** A port that was free a moment ago, and that the system assigns only when asked for this number. */
+/** A port that is free now, and that the system does not assign by itself. */
 export async function freePort(): Promise<number> {
   for (let tries = 0; tries < size; tries++) {
     const port = first + (next++ % size);
@@ -42,7 +42,7 @@ export async function freePort(): Promise<number> {
   throw new Error(`no free port from ${first} to ${first + size - 1}`);
 }
 
-/** An address of this machine on which no server listens, and none will. */
+/** An address of this machine on which no server listens. */
 export async function unusedAddress(): Promise<{ readonly port: number; readonly url: string }> {
   const port = await freePort();
   return { port, url: `http://127.0.0.1:${port}` };

@@ -1,4 +1,4 @@
-// A real Prometheus for tests, which scrapes one weir five times a second.
+// A real Prometheus for tests that scrapes one weir five times per second.
 import { mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -6,7 +6,7 @@ import { Server } from './server.ts';
 
 export interface Prometheus {
   /** The value of the first series of a query's result. */
-  ask(query: string): Promise<number | undefined>;
+  query(query: string): Promise<number | undefined>;
   stop(): Promise<void>;
 }
 
@@ -37,7 +37,7 @@ scrape_configs:
   });
   const api = apiOf(server.port);
   return {
-    async ask(query) {
+    async query(query) {
       const res = await fetch(`${api}/query?query=${encodeURIComponent(query)}`);
       const { data } = (await res.json()) as { data: { result: { value: [number, string] }[] } };
       return data.result[0] === undefined ? undefined : Number(data.result[0].value[1]);

@@ -1,7 +1,7 @@
 // Raw exchanges for tests: sends bytes in pieces on a socket, and reads the received messages strictly.
 import { connect, type Socket } from 'node:net';
 
-/** A message as it was framed: its head, its body without chunks, its trailer lines. */
+/** A message: its head, its body without chunk framing, its trailer lines. */
 export interface Message {
   readonly start: string;
   readonly head: string;
@@ -16,8 +16,8 @@ export function readMessage(text: string, isToHead = false): { message: Message;
   const head = text.slice(0, headEnd);
   const start = head.slice(0, head.indexOf('\r\n'));
   let at = headEnd + 4;
-  const hasNone = isToHead || /^HTTP\/1\.1 (1\d\d|204|304)/.test(start);
-  if (hasNone) return { message: { start, head, body: '', trailers: [] }, end: at };
+  const hasNoBody = isToHead || /^HTTP\/1\.1 (1\d\d|204|304)/.test(start);
+  if (hasNoBody) return { message: { start, head, body: '', trailers: [] }, end: at };
   if (!/\r\ntransfer-encoding: chunked/i.test(head)) {
     const length = Number(/\r\ncontent-length: (\d+)/i.exec(head)?.[1] ?? 0);
     if (text.length < at + length) return undefined;
@@ -29,7 +29,7 @@ export function readMessage(text: string, isToHead = false): { message: Message;
     if (lineEnd === -1) return undefined;
     const line = text.slice(at, lineEnd);
     // Only a size, since messages that weir passes on have no chunk extensions.
-    if (!/^[0-9a-f]+$/i.test(line)) throw new Error(`a size line reads ${JSON.stringify(line)}`);
+    if (!/^[0-9a-f]+$/i.test(line)) throw new Error(`a chunk size line is ${JSON.stringify(line)}`);
     const size = Number.parseInt(line, 16);
     at = lineEnd + 2;
     if (size === 0) break;
@@ -50,7 +50,7 @@ export function readMessage(text: string, isToHead = false): { message: Message;
   }
 }
 
-/** All messages in `text`, and the rest of it. */
+/** All messages in `text`, and the remaining text. */
 export function readMessages(text: string): { messages: Message[]; rest: string } {
   const messages: Message[] = [];
   let rest = text;
@@ -62,7 +62,7 @@ export function readMessages(text: string): { messages: Message[]; rest: string 
   }
 }
 
-/** Writes pieces so that each one is most likely read apart from the next. */
+/** Writes pieces so that each is most likely read separately. */
 export async function sendApart(socket: Socket, pieces: readonly string[]): Promise<void> {
   for (const piece of pieces) {
     if (piece === '' || socket.destroyed) continue;
@@ -71,7 +71,7 @@ export async function sendApart(socket: Socket, pieces: readonly string[]): Prom
   }
 }
 
-/** Sends bytes and returns the received ones when `count` answers are whole, or the connection ends. */
+/** Sends bytes. Returns the received ones once `count` responses are complete, or the connection ends. */
 export function exchange(
   port: number,
   pieces: readonly string[],
@@ -94,7 +94,7 @@ export function exchange(
       try {
         if (readMessages(received).messages.length >= count) done(false);
       } catch {
-        // Malformed: the test is to see it once the connection ends.
+        // Malformed: the test checks the received bytes.
         done(false);
       }
     });

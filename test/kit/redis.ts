@@ -1,4 +1,4 @@
-// A real Redis for tests, which has every write on disk before it answers; it can be killed and started again.
+// A real Redis for tests. It syncs every write to disk before it responds, and can be killed and started again.
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
@@ -6,8 +6,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Server, type Program } from './server.ts';
 
-/** The answer of the server on a port to one command; undefined: no answer. */
-function ask(port: number, command: string): Promise<string | undefined> {
+/** The response of the server on a port to one command; undefined if there is none. */
+function send(port: number, command: string): Promise<string | undefined> {
   return new Promise((resolve) => {
     const socket = connect(port, '127.0.0.1', () => socket.write(`${command}\r\n`));
     socket.once('error', () => resolve(undefined));
@@ -26,9 +26,9 @@ const redis = (folder: string, more: readonly string[]): Program => ({
       .split(' ')
       .concat('--save', '', '--dir', folder, more),
   async isUp(port, pid) {
-    // A server with a password answers with an error, which shows that it runs; -LOADING means not ready.
-    const answer = (await ask(port, 'INFO server')) ?? '';
-    return answer.startsWith('-NOAUTH') || answer.includes(`process_id:${pid}\r\n`);
+    // A server with a password responds with an error, which shows that it runs. -LOADING means not ready.
+    const response = (await send(port, 'INFO server')) ?? '';
+    return response.startsWith('-NOAUTH') || response.includes(`process_id:${pid}\r\n`);
   },
 });
 
@@ -43,7 +43,7 @@ export class RedisServer {
     this.#server = server;
   }
 
-  /** Starts one on a free port, with further arguments of redis-server. */
+  /** Starts a server on a free port, with further arguments of redis-server. */
   static async start(...args: string[]): Promise<RedisServer> {
     const folder = mkdtempSync(join(tmpdir(), 'weir-redis-'));
     const program = redis(folder, args);
@@ -58,7 +58,7 @@ export class RedisServer {
     return `redis://127.0.0.1:${this.port}`;
   }
 
-  /** Starts it again after `kill`, on its port and with its files. */
+  /** Starts the server again after `kill`, on the same port with the same files. */
   async start(): Promise<void> {
     this.#server = await Server.startOn(this.port, this.#program);
   }
@@ -67,7 +67,7 @@ export class RedisServer {
     return this.#server.kill();
   }
 
-  /** It still has its connections, and says nothing. */
+  /** Stops the process. Its connections stay open, but get no response. */
   freeze(): void {
     this.#server.process.kill('SIGSTOP');
   }
@@ -82,8 +82,8 @@ export class RedisServer {
   }
 }
 
-/** A way to a server that can be cut: for the one at its end, that is the end of the one who uses it. */
-export class Wire {
+/** A TCP relay to a server that can be cut. The server then sees its client disconnect. */
+export class TcpRelay {
   readonly #server = createServer((near) => this.#join(near));
   readonly #sockets = new Set<Socket>();
   readonly #to: number;
@@ -97,7 +97,7 @@ export class Wire {
     return `redis://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
   }
 
-  /** For good. */
+  /** Closes all connections and refuses new ones. */
   cut(): void {
     this.#server.close();
     for (const socket of this.#sockets) socket.destroy();

@@ -1,5 +1,5 @@
-// Replicas for tests: a Node server with a handler, or a bare socket server that plays a script of bytes.
-// Must stay true: `open` is the number of requests that a handler has begun and whose connection still lives.
+// Replicas for tests: a Node server with a handler, or a bare socket server with a script.
+// Invariant: `open` is the number of requests whose response is not closed.
 import { once } from 'node:events';
 import {
   createServer,
@@ -21,9 +21,9 @@ export interface Replica<S extends NetServer | Server = NetServer | Server> {
   readonly server: S;
   /** Connections accepted so far. */
   connections: number;
-  /** Requests begun and not over, for handlers of `startReplica`. */
+  /** Requests in progress, for replicas of `startReplica`. */
   open: number;
-  /** Ends all connections; new ones are accepted. */
+  /** Closes all connections. New ones are accepted. */
   drop(): void;
   close(): Promise<void>;
 }
@@ -63,7 +63,7 @@ async function listen<S extends NetServer | Server>(server: S, port: number): Pr
   return replica;
 }
 
-/** An HTTP server with a handler. */
+/** Starts an HTTP server with a handler. */
 export async function startReplica(handler: RequestListener, port = 0): Promise<Replica<Server>> {
   const server = createServer({ keepAliveTimeout: 60_000 });
   const replica = await listen(server, port);
@@ -75,28 +75,28 @@ export async function startReplica(handler: RequestListener, port = 0): Promise<
   return replica;
 }
 
-/** A bare socket server: `script` is called for each connection. */
+/** Starts a bare socket server. `script` is called for each connection. */
 export const startRawReplica = (script: (socket: Socket) => void, port = 0): Promise<Replica<NetServer>> =>
   listen(createNetServer(script), port);
 
-/** Closes whatever a failed test left open. */
+/** Closes all replicas that are still open. */
 export async function closeReplicas(): Promise<void> {
   await Promise.all(Array.from(replicas, (replica) => replica.close()));
 }
 
-/** The body of a request or response, whole. */
+/** The whole body of a request or response. */
 export async function bodyOf(message: IncomingMessage): Promise<Buffer> {
   const chunks: Buffer[] = [];
   for await (const chunk of message) chunks.push(chunk as Buffer);
   return Buffer.concat(chunks);
 }
 
-/** Calls `then` with a request's whole body; not at all when the client leaves before its end. */
-export const whole = (req: IncomingMessage, then: (body: Buffer) => void): Promise<void> =>
+/** Calls `then` with the whole body of a request. Never called if the client disconnects before the end. */
+export const onBody = (req: IncomingMessage, then: (body: Buffer) => void): Promise<void> =>
   bodyOf(req).then(then, () => undefined);
 
-/** What a request looked like when it reached the replica. */
-export interface Seen {
+/** A request as the replica received it. */
+export interface SeenRequest {
   method: string;
   url: string;
   headers: string[];
@@ -104,10 +104,10 @@ export interface Seen {
   trailers: string[];
 }
 
-/** A handler that answers with what it saw, as JSON. */
+/** A handler that responds with the received request as JSON. */
 export const mirror: RequestListener = (req, res) => {
-  void whole(req, (body) => {
-    const seen: Seen = {
+  void onBody(req, (body) => {
+    const seen: SeenRequest = {
       method: req.method!,
       url: req.url!,
       headers: req.rawHeaders,

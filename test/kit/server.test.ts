@@ -1,4 +1,4 @@
-// Servers that tests start: a taken port causes another try, and an early end is reported at once.
+// The helper that starts servers: it retries when a port is taken, and reports an early exit at once.
 import { once } from 'node:events';
 import { createServer, type AddressInfo, type Socket } from 'node:net';
 import { afterEach, expect, it } from 'vitest';
@@ -10,7 +10,7 @@ afterEach(async () => {
   await Promise.all(started.splice(0).map((server) => server.kill()));
 });
 
-/** A program of Node's that answers HTTP on its port, after `before`. */
+/** A Node program that executes `before`, then serves HTTP on its port. */
 const program = (before: string | ((port: number) => string) = ''): Program => ({
   command: process.execPath,
   args: (port) => [
@@ -25,13 +25,13 @@ const program = (before: string | ((port: number) => string) = ''): Program => (
     ),
 });
 
-it('starts a server and waits until it is the one that answers', async () => {
+it('waits until the started process itself serves the port', async () => {
   const server = await Server.start(program());
   started.push(server);
   expect(await (await fetch(`http://127.0.0.1:${server.port}`)).text()).toBe(String(server.process.pid));
 });
 
-it('gives a server another port when its port was taken before it listened', async () => {
+it('retries with another port when the port is taken before the server listens', async () => {
   const silent = new Set<Socket>();
   const thief = createServer((socket) => silent.add(socket));
   const ports: number[] = [];
@@ -53,7 +53,7 @@ it('gives a server another port when its port was taken before it listened', asy
   await once(thief, 'close');
 });
 
-it('ends the wait at once when the server ends, with its exit and its last words', async () => {
+it('rejects at once when the server exits, with its exit code and last output', async () => {
   const startMs = performance.now();
   const dies = program("console.error('no such model'); process.exit(3)");
   await expect(Server.startOn(await freePort(), dies)).rejects.toThrow(
@@ -62,7 +62,7 @@ it('ends the wait at once when the server ends, with its exit and its last words
   expect(performance.now() - startMs).toBeLessThan(8000);
 });
 
-it('says so when the program does not exist', async () => {
+it('reports a program that does not exist', async () => {
   const missing = { ...program(), command: 'no-such-program' };
   await expect(Server.start(missing)).rejects.toThrow(/no-such-program on port \d+ ended with .*ENOENT/);
 });

@@ -14,11 +14,11 @@ const PORT_TAKEN = /address (?:already |is )?in use|EADDRINUSE/i;
 export interface Program {
   readonly command: string;
   args(port: number): readonly string[];
-  /** True once the process answers on the port. */
+  /** True once the process serves the port. */
   isUp(port: number, pid: number): Promise<boolean>;
 }
 
-/** The end of a server that was starting. */
+/** A server exited while it was starting. */
 class EarlyExit extends Error {
   readonly isPortTaken: boolean;
 
@@ -39,7 +39,7 @@ export class Server {
     this.process = process;
   }
 
-  /** Starts a program on a free port; when it ends because the port was taken meanwhile, on another one. */
+  /** Starts a program on a free port. Retries with another one if the port is taken in between. */
   static async start(program: Program): Promise<Server> {
     for (let tries = 1; ; tries++) {
       try {
@@ -50,7 +50,7 @@ export class Server {
     }
   }
 
-  /** Starts a program on this port; rejects as soon as it ends. */
+  /** Starts a program on this port. Rejects as soon as it exits. */
   static async startOn(port: number, program: Program): Promise<Server> {
     const child = spawn(program.command, program.args(port), { stdio: ['ignore', 'pipe', 'pipe'] });
     let output = '';
@@ -61,14 +61,14 @@ export class Server {
       once(child, 'close').then(([code, signal]) => String(signal ?? `code ${code}`)),
       once(child, 'error').then(([error]) => (error as Error).message),
     ]).catch((error: unknown) => String(error));
-    // The port may be another server's, which need not answer.
+    // The port may belong to another server, which need not respond.
     const isUp = async () => {
       const up = await Promise.race([ended, program.isUp(port, child.pid!)]);
       if (typeof up === 'string') throw new EarlyExit(program.command, port, up, output);
       return up;
     };
     try {
-      await until(`${program.command} answers`, isUp, START_TIMEOUT_MS);
+      await until(`${program.command} is up`, isUp, START_TIMEOUT_MS);
     } catch (error) {
       child.kill('SIGKILL');
       throw error instanceof EarlyExit
@@ -78,7 +78,7 @@ export class Server {
     return new Server(port, child);
   }
 
-  /** Kills it; resolves when it is gone. */
+  /** Kills the process. Resolves once it has exited. */
   async kill(): Promise<void> {
     if (this.process.exitCode !== null || this.process.signalCode !== null) return;
     const exited = once(this.process, 'exit');

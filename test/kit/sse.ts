@@ -1,4 +1,4 @@
-// A client of server-sent events that keeps what it needs to go on: the id of the last event.
+// A client of server-sent events that keeps the id of the last event, so that a test can resume.
 import { request, type ClientRequest, type IncomingMessage } from 'node:http';
 import { once } from 'node:events';
 
@@ -22,7 +22,7 @@ export class EventClient {
     this.#req.end();
   }
 
-  /** Resolves to itself when the answer has begun. */
+  /** Resolves to this client when the response has begun. */
   async open(): Promise<this> {
     const [res] = (await once(this.#req, 'response')) as [IncomingMessage];
     this.res = res;
@@ -40,7 +40,7 @@ export class EventClient {
     return this;
   }
 
-  /** Cuts the connection, as a broken network would. */
+  /** Closes the connection, like a network failure. */
   kill(): void {
     this.#req.destroy();
   }

@@ -1,10 +1,10 @@
-// The service of proto/example.proto, as a real server and real clients of @grpc/grpc-js.
-// Must stay true: every server and client that was made is ended by `closeGrpc`.
+// The service of proto/example.proto, with servers and clients of @grpc/grpc-js.
+// Invariant: every server and client is closed by `closeGrpc`.
 import grpc from '@grpc/grpc-js';
 import { loadSync } from '@grpc/proto-loader';
 import { ROOT } from './weir.ts';
 
-/** A message, as the loader makes it. */
+/** A message, as the proto loader decodes it. */
 // eslint-disable-next-line @typescript-eslint/no-explicit-any
 export type Message = any;
 
@@ -24,9 +24,9 @@ export interface GrpcReplica {
   readonly port: number;
   /** Metadata of the calls so far. */
   readonly seen: grpc.Metadata[];
-  /** Deadlines of the calls so far, as the server understood them. */
+  /** Deadlines of the calls so far, as the server decoded them. */
   readonly deadlines: grpc.Deadline[];
-  /** Calls that were given up by their clients. */
+  /** Calls that were cancelled by their clients. */
   cancelled: number;
   /** Calls begun. */
   calls: number;
@@ -41,12 +41,12 @@ type Handlers = grpc.UntypedServiceImplementation;
 type Unary = grpc.ServerUnaryCall<Message, Message>;
 type Duplex = grpc.ServerDuplexStream<Message, Message>;
 
-/** Any of the four kinds, as far as it is looked at. */
+/** The common part of the four kinds of calls. */
 type Call = Pick<Unary, 'metadata' | 'getDeadline'> & NodeJS.EventEmitter;
 
 const body = (size: number) => ({ payload: { body: Buffer.alloc(size) } });
 
-/** Sends back what the interop descriptions want echoed. */
+/** Echoes metadata as the gRPC interop tests define it. */
 function echoMetadata(call: {
   metadata: grpc.Metadata;
   sendMetadata(metadata: grpc.Metadata): void;
@@ -61,7 +61,7 @@ function echoMetadata(call: {
   return trailing;
 }
 
-function failed({ responseStatus }: Message, metadata: grpc.Metadata): grpc.ServiceError | undefined {
+function requestedError({ responseStatus }: Message, metadata: grpc.Metadata): grpc.ServiceError | undefined {
   if (!responseStatus || responseStatus.code === 0) return undefined;
   return Object.assign(new Error(responseStatus.message as string), {
     code: responseStatus.code as number,
@@ -71,7 +71,7 @@ function failed({ responseStatus }: Message, metadata: grpc.Metadata): grpc.Serv
 }
 
 function handlers(replica: GrpcReplica): Handlers {
-  const began = (call: Call) => {
+  const recordCall = (call: Call) => {
     replica.calls++;
     replica.seen.push(call.metadata);
     replica.deadlines.push(call.getDeadline());
@@ -79,33 +79,33 @@ function handlers(replica: GrpcReplica): Handlers {
   };
   return {
     emptyCall(call: Unary, done: grpc.sendUnaryData<Message>) {
-      began(call);
+      recordCall(call);
       done(null, {}, echoMetadata(call));
     },
     async unaryCall(call: Unary, done: grpc.sendUnaryData<Message>) {
-      began(call);
+      recordCall(call);
       await replica.hold;
       const trailing = echoMetadata(call);
-      const error = failed(call.request, trailing);
+      const error = requestedError(call.request, trailing);
       if (error) done(error);
       else done(null, body(call.request.responseSize as number), trailing);
     },
     streamingInputCall(call: grpc.ServerReadableStream<Message, Message>, done: grpc.sendUnaryData<Message>) {
-      began(call);
+      recordCall(call);
       let size = 0;
       call.on('data', ({ payload }: Message) => (size += payload.body.length as number));
       call.on('end', () => done(null, { aggregatedPayloadSize: size }));
     },
     streamingOutputCall(call: grpc.ServerWritableStream<Message, Message>) {
-      began(call);
+      recordCall(call);
       for (const { size } of call.request.responseParameters as { size: number }[]) call.write(body(size));
       call.end();
     },
     fullDuplexCall(call: Duplex) {
-      began(call);
+      recordCall(call);
       const trailing = echoMetadata(call);
       call.on('data', (request: Message) => {
-        const error = failed(request, trailing);
+        const error = requestedError(request, trailing);
         if (error) return call.emit('error', error);
         for (const { size } of request.responseParameters as { size: number }[]) call.write(body(size));
         return undefined;
@@ -115,7 +115,7 @@ function handlers(replica: GrpcReplica): Handlers {
   };
 }
 
-/** A replica on a free port, or on `port`. */
+/** Starts a replica on a free port, or on `port`. */
 export async function startGrpcReplica(
   options: grpc.ServerOptions = {},
   port = 0,
@@ -142,14 +142,14 @@ export async function startGrpcReplica(
   return replica;
 }
 
-/** What a call came to, as its client saw it. */
+/** The outcome of a call, as its client saw it. */
 export interface Outcome {
   readonly code: number;
   readonly details: string;
   readonly responses: Message[];
   readonly initial: grpc.Metadata | undefined;
   readonly trailers: grpc.Metadata;
-  /** From the trailers. */
+  /** Request id from the trailers. */
   readonly id: string;
 }
 
@@ -170,7 +170,7 @@ export class TestClient {
     clients.add(this.client);
   }
 
-  /** Begins a call with one request and one answer; `emptyCall`, `unaryCall`, `unimplementedCall`. */
+  /** Begins a call with one request and one response: `emptyCall`, `unaryCall`, `unimplementedCall`. */
   unary(name: string, request: Message = {}, given: Given = {}): Begun<grpc.ClientUnaryCall> {
     let response: Message;
     const call = this.#method(name)(
@@ -184,7 +184,7 @@ export class TestClient {
     return { call, outcome: outcomeOf(call, () => (response === undefined ? [] : [response])) };
   }
 
-  /** Begins a call with many requests and one answer. */
+  /** Begins a call with many requests and one response. */
   input(given: Given = {}): Begun<grpc.ClientWritableStream<Message>> {
     let response: Message;
     const call = this.#method('streamingInputCall')(
@@ -195,7 +195,7 @@ export class TestClient {
     return { call, outcome: outcomeOf(call, () => (response === undefined ? [] : [response])) };
   }
 
-  /** Begins a call with one request and many answers. */
+  /** Begins a call with one request and many responses. */
   output(request: Message, given: Given = {}): Begun<grpc.ClientReadableStream<Message>> {
     const call = this.#method('streamingOutputCall')(
       request,
@@ -205,7 +205,7 @@ export class TestClient {
     return { call, outcome: outcomeOf(call, collected(call)) };
   }
 
-  /** Begins a call with many of both. */
+  /** Begins a call with many requests and many responses. */
   duplex(given: Given = {}): Begun<grpc.ClientDuplexStream<Message, Message>> {
     const call = this.#method('fullDuplexCall')(
       metadataOf(given),
@@ -239,7 +239,7 @@ function metadataOf({ metadata = [] }: Given): grpc.Metadata {
 function collected(call: grpc.ClientReadableStream<Message>): () => Message[] {
   const responses: Message[] = [];
   call.on('data', (response: Message) => responses.push(response));
-  // The status says it.
+  // The status event has the error.
   call.on('error', () => undefined);
   return () => responses;
 }

@@ -1,5 +1,5 @@
-// A plain port before a weir that speaks TLS, for suites that speak plain sockets: bytes, ends and resets pass as they
-// are. Must stay true: what was opened is closed by `closeFronts`.
+// A plain port in front of a TLS port, for suites that use plain sockets. Bytes, ends and resets pass unchanged.
+// Invariant: everything that was opened is closed by `closeFronts`.
 import { once } from 'node:events';
 import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import { connect as secure } from 'node:tls';
@@ -7,7 +7,7 @@ import { connect as secure } from 'node:tls';
 const servers = new Set<Server>();
 const sockets = new Set<Socket>();
 
-/** Opens a port whose connections go on to `port` over TLS, as HTTP/1.1; resolves to its number. */
+/** Opens a port that forwards connections to `port` over TLS (ALPN http/1.1). Resolves to its number. */
 export async function startTlsFront(port: number, ca: string): Promise<number> {
   const server = createServer({ allowHalfOpen: true, noDelay: true }, (client) => {
     const raw = connect({ port, host: '127.0.0.1', noDelay: true, allowHalfOpen: true });
@@ -30,7 +30,7 @@ export async function startTlsFront(port: number, ca: string): Promise<number> {
     client.on('drain', () => inner.resume());
     client.on('end', () => inner.end());
     inner.on('end', () => client.end());
-    // A client that was reset, or has left, is no end of its stream.
+    // A reset or closed client does not end its stream, so its connection is destroyed here.
     client.on('close', () => raw.destroy());
     raw.on('close', () => (isReset ? client.resetAndDestroy() : client.destroySoon()));
   });

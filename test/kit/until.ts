@@ -1,9 +1,9 @@
-// Waiting for a condition instead of for a time. Must stay true: it fails loudly, with what was last seen.
+// Waits for a condition instead of a fixed time.
 
 /** Longest time for a process to start on a busy machine. If the process ends, the wait ends as well. */
 export const START_TIMEOUT_MS = 60_000;
 
-/** Asks `look` again and again until it returns something that is not undefined or false; throws after `timeoutMs`. */
+/** Calls `look` every 10 ms until it returns a value other than undefined or false. Throws after `timeoutMs`. */
 export async function until<T>(
   what: string,
   look: () => T | undefined | false | Promise<T | undefined | false>,
@@ -13,7 +13,7 @@ export async function until<T>(
   for (;;) {
     const seen = await look();
     if (seen !== undefined && seen !== false) return seen;
-    if (performance.now() > endMs) throw new Error(`waited ${timeoutMs} ms in vain until ${what}`);
+    if (performance.now() > endMs) throw new Error(`timed out after ${timeoutMs} ms waiting until ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
 }

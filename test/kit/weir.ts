@@ -1,5 +1,5 @@
-// A real weir process for tests: the launcher, real sockets, free ports, its log lines and its metrics page.
-// Must stay true: every process that was started is ended by `stop`, or by `stopAll` after a test.
+// A real weir process for tests, with free ports, its log lines and its metrics page.
+// Invariant: every process is ended by `stop`, or by `stopAll` after a test.
 import { spawn, type ChildProcess } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
@@ -16,13 +16,13 @@ export const BIN = fileURLToPath(new URL('../../bin/weir', import.meta.url));
 
 export type Line = Record<string, unknown> & { event?: string };
 
-/** The environment without what the machine may have set for a weir. */
+/** The environment without variables of weir. */
 const cleanEnv = (): NodeJS.ProcessEnv =>
   Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('WEIR_')));
 
 export interface StartOptions {
   command?: 'serve' | 'run';
-  /** What stands behind `--`. */
+  /** Arguments after `--`. */
   rest?: string[];
   env?: Record<string, string>;
   cwd?: string;
@@ -37,7 +37,7 @@ export class Weir {
   host = '';
   port = 0;
   adminPort = 0;
-  /** KEDA's door, where it is open. */
+  /** Port of the external scaler, if it listens. */
   scalerPort = 0;
 
   constructor(child: ChildProcess) {
@@ -50,7 +50,7 @@ export class Weir {
       }
     });
     child.stderr!.on('data', (chunk: Buffer) => (this.stderr += chunk.toString()));
-    // A crash must be seen for what it is, not as refused connections in the tests that follow.
+    // Reports a crash here, so that it does not show only as refused connections in later tests.
     child.on('exit', (code) => {
       if (code !== 0 && running.has(this))
         process.stderr.write(
@@ -67,22 +67,25 @@ export class Weir {
     return `http://127.0.0.1:${this.adminPort}`;
   }
 
-  /** The first log line that fits, now or later. */
-  line(what: string, fits: (line: Line) => boolean, timeoutMs?: number): Promise<Line> {
-    return until(`the log has ${what}`, () => this.lines.find(fits), timeoutMs);
+  /** Waits for the first log line that matches, and returns it. */
+  expectLine(what: string, matches: (line: Line) => boolean, timeoutMs?: number): Promise<Line> {
+    return until(`the log has ${what}`, () => this.lines.find(matches), timeoutMs);
   }
 
-  /** The access-log line of the exchange with this id. */
-  exchange(id: string | null | undefined): Promise<Line> {
-    return this.line(`exchange ${id}`, (line) => line.event === 'exchange' && line['request_id'] === id);
+  /** Waits for the access-log line of the request with this id, and returns it. */
+  expectExchange(id: string | null | undefined): Promise<Line> {
+    return this.expectLine(
+      `exchange ${id}`,
+      (line) => line.event === 'exchange' && line['request_id'] === id,
+    );
   }
 
   async page(): Promise<Page> {
     return new Page(await (await fetch(`${this.admin}/metrics`)).text());
   }
 
-  /** Waits until the page shows a value. */
-  async shows(series: string, value: number, timeoutMs?: number): Promise<void> {
+  /** Waits until a series of the metrics page has this value. */
+  async expectMetric(series: string, value: number, timeoutMs?: number): Promise<void> {
     let seen: number | undefined;
     await until(
       `${series} is ${value}`,
@@ -117,7 +120,7 @@ export async function startWeir(args: string[], options: StartOptions = {}): Pro
       options.command ?? 'serve',
       '--listen=127.0.0.1:0',
       '--admin=127.0.0.1:0',
-      // Nothing of a test is left where others look. Who tests the record says so; the others need not carry its threads.
+      // A folder of its own for each test. The log store is off unless the test uses it, which saves its threads.
       `--data-dir=${dataDir}`,
       ...(args.some((arg) => /^--(data-dir|logs-)/.test(arg)) ? [] : ['--logs-capture=off']),
       ...args,
@@ -143,11 +146,11 @@ export async function startWeir(args: string[], options: StartOptions = {}): Pro
   return weir;
 }
 
-/** Ends whatever a failed test left running. */
+/** Ends all processes that still run. */
 export async function stopAll(): Promise<void> {
   await Promise.all(
     Array.from(running, async (weir) => {
-      // Twice: the second signal ends the drain. A supervised replica ends with it. Sent at once they would be one.
+      // The second signal ends the drain, and the supervised replica. Two signals at once may arrive as one.
       const again = setInterval(() => weir.process.kill('SIGTERM'), 100);
       await weir.stop('SIGTERM');
       clearInterval(again);
@@ -155,7 +158,7 @@ export async function stopAll(): Promise<void> {
   );
 }
 
-/** Runs a command of weir to its end. */
+/** Runs a command of weir until it exits. */
 export async function runWeir(
   args: string[],
   env: Record<string, string> = {},

@@ -176,10 +176,10 @@ it.skipIf(!hasGrpc && process.env['CI'] !== 'true')(
     );
     const ended = (code: number) =>
       `baseten_inference_requests_total{status_code="${code}",is_async="false"}`;
-    await weir.shows(ended(0), 80);
-    await weir.shows(ended(9), 60);
-    await weir.shows(ended(10), 20);
-    await weir.shows('baseten_concurrent_requests', 0);
+    await weir.expectMetric(ended(0), 80);
+    await weir.expectMetric(ended(9), 60);
+    await weir.expectMetric(ended(10), 20);
+    await weir.expectMetric('baseten_concurrent_requests', 0);
   },
   60_000,
 );

@@ -46,7 +46,7 @@ describe.skipIf(isMissing('prometheus'))('Prometheus', () => {
       '--merge-metrics-path=/metrics',
       '--merge-metrics-interval=100ms',
     ]);
-    await weir.shows('fine_total{deployment_id="local",replica="r0",le="x"}', 41);
+    await weir.expectMetric('fine_total{deployment_id="local",replica="r0",le="x"}', 41);
     for (const [accept, isOpen] of [
       ['text/plain', false],
       ['application/openmetrics-text', true],
@@ -55,7 +55,7 @@ describe.skipIf(isMissing('prometheus'))('Prometheus', () => {
       expect(problemsOf(text, isOpen)).toEqual([]);
     }
     prometheus = await startPrometheus(weir.adminPort);
-    const ask = (query: string) => prometheus!.ask(query);
+    const ask = (query: string) => prometheus!.query(query);
     const found = await until(
       'Prometheus has it',
       async () => await ask('fine_total{deployment_id="local",replica="r0"}'),

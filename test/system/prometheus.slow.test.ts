@@ -25,7 +25,7 @@ describe.skipIf(isMissing('prometheus', 'promtool'))('Prometheus', () => {
     await closeReplicas();
   });
 
-  const ask = (query: string) => prometheus.ask(query);
+  const ask = (query: string) => prometheus.query(query);
 
   it('computes the request rate and the 99th percentile of response times', async () => {
     const rate = 'sum(rate(baseten_inference_requests_total{status_code="200"}[5s]))';

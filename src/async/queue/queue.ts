@@ -9,6 +9,7 @@ import { steadyNow } from '../../core/clock.ts';
 import { describe } from '../../core/errors.ts';
 import type { Component } from '../../core/lifecycle.ts';
 import type { Logger } from '../../core/logger.ts';
+import { waitAtMost } from '../../core/wait.ts';
 import { SqliteStore } from './stores/sqlite-store.ts';
 import { MemoryStore } from './stores/memory-store.ts';
 import type { QueueOptions } from './options.ts';
@@ -89,12 +90,10 @@ export class Queue implements Component {
     // The store may still be opening.
     const openQueue = await this.#opening?.catch(() => undefined);
     if (openQueue === undefined) return;
-    let timer: NodeJS.Timeout | undefined;
-    const timeIsUp = new Promise((resolve) => {
-      timer = setTimeout(resolve, Math.max(0, Math.min(deadlineMs - performance.now(), 15_000)));
-    });
-    await Promise.race([Promise.all([openQueue.worker.settled(), openQueue.outbox.settled()]), timeIsUp]);
-    clearTimeout(timer);
+    await waitAtMost(
+      Math.min(deadlineMs - performance.now(), 15_000),
+      Promise.all([openQueue.worker.settled(), openQueue.outbox.settled()]),
+    );
     await openQueue.store.close();
   }
 

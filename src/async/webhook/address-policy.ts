@@ -3,6 +3,7 @@
 // Addresses that are not public: IANA's special-purpose registries (RFC 6890).
 import { BlockList, isIP, isIPv4 } from 'node:net';
 import { networkInterfaces } from 'node:os';
+import { isLoopback } from '../../core/loopback.ts';
 
 /** The first match counts, so a narrower network stands above a wider one. */
 const SPECIAL: readonly (readonly [network: string, what: string])[] = [
@@ -38,7 +39,6 @@ const SPECIAL: readonly (readonly [network: string, what: string])[] = [
 
 const special = SPECIAL.map(([network, what]) => ({ what, list: listOf([network]) }));
 const globalUnicast = listOf(['2000::/3']);
-const loopback = listOf(['localhost']);
 const unspecified = listOf(['0.0.0.0/8', '::/128']);
 
 /** True for a valid network of the settings: `10.0.0.0/8`, `fd00::/8` or `localhost`. */
@@ -97,17 +97,11 @@ function specialKind(address: string): string {
   return has(globalUnicast, address) ? '' : 'reserved';
 }
 
-/** True for a loopback address. */
-export const isLoopback = (address: string): boolean => has(loopback, canonical(address));
-
-/** True if a listen address with this host accepts connections from this machine only. */
-export const isLoopbackHost = (host: string): boolean => /^(?:127\.|::1$|localhost$)/.test(host);
-
 /** True if a connection to this address ends on this machine. */
 export function isThisMachine(address: string): boolean {
   const plain = canonical(address);
   // A connection to 0.0.0.0 reaches this machine.
-  if (has(loopback, plain) || has(unspecified, plain)) return true;
+  if (isLoopback(plain) || has(unspecified, plain)) return true;
   return Object.values(networkInterfaces()).some((own) =>
     own?.some((one) => canonical(one.address) === plain),
   );

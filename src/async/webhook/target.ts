@@ -3,15 +3,11 @@
 import { lookup } from 'node:dns/promises';
 import { isIP } from 'node:net';
 import { describe } from '../../core/errors.ts';
-import { isThisMachine, isLoopback, type AddressPolicy } from './address-policy.ts';
+import { isLoopback } from '../../core/loopback.ts';
+import type { HostAddress } from '../../protocol/http/one-shot.ts';
+import { isThisMachine, type AddressPolicy } from './address-policy.ts';
 
 const MAX_URL = 2048;
-
-/** An address of a name, as `dns.lookup` gives it. */
-export interface HostAddress {
-  readonly address: string;
-  readonly family: number;
-}
 
 export type ResolveHost = (name: string) => Promise<readonly HostAddress[]>;
 
@@ -45,7 +41,7 @@ export function readTarget(text: string, rules: WebhookRules): WebhookTarget | s
   const port = url.port === '' ? (url.protocol === 'https:' ? 443 : 80) : Number(url.port);
   // No program can listen on port 0.
   if (port === 0) return 'must not have port 0';
-  const isLocal = isLocalName(host) || (isIP(host) !== 0 && isLoopback(host));
+  const isLocal = isLocalName(host) || isLoopback(host);
   if (url.protocol !== 'https:' && !(url.protocol === 'http:' && isLocal && rules.policy.isLoopbackAllowed))
     return 'must begin with https://';
   if (url.username !== '' || url.password !== '') return 'must not contain a user name or password';

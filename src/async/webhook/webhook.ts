@@ -1,11 +1,14 @@
 // Webhooks: checks a URL, and makes one attempt to deliver a result. The queue's outbox makes further attempts.
 // Invariant: an attempt ends within webhook.timeout and tells whether another one may succeed.
+import { isIP } from 'node:net';
 import { createSecureContext, getCACertificates, type SecureContext } from 'node:tls';
 import { readAuthorities } from '../../core/certificates.ts';
 import { WeirError } from '../../core/errors.ts';
-import { AddressPolicy, isLoopbackHost } from './address-policy.ts';
+import { WEBHOOK_ID_HEADER, WEBHOOK_SIGNATURE_HEADER } from '../../core/header-names.ts';
+import { isLoopback } from '../../core/loopback.ts';
+import { requestOnce, type OneShotRequest, type OneShotResult } from '../../protocol/http/one-shot.ts';
+import { AddressPolicy } from './address-policy.ts';
 import type { WebhookOptions } from './options.ts';
-import { post, type WebhookResponse } from './post.ts';
 import { signPayload } from './signature.ts';
 import { readTarget, resolveTarget, systemResolve, type WebhookRules, type ResolveHost } from './target.ts';
 
@@ -61,6 +64,9 @@ export interface WebhookDelivery {
   readonly durationMs: number;
 }
 
+/** Most bytes of a response's body that are read, so that the receiver does not see a broken connection. */
+const MAX_BODY_BYTES = 64 * 1024;
+
 type AttemptEnd = Pick<WebhookDelivery, 'result' | 'status' | 'error'>;
 
 export interface WebhookDeps {
@@ -89,7 +95,7 @@ export class Webhooks {
   constructor(options: WebhookOptions, deps: WebhookDeps) {
     this.#options = options;
     this.#deps = deps;
-    const local = isLoopbackHost(deps.listenHost) ? ['localhost'] : [];
+    const local = isLoopback(deps.listenHost) ? ['localhost'] : [];
     this.#rules = {
       policy: new AddressPolicy([...options.allow_networks, ...local]),
       ownPorts: deps.ownPorts,
@@ -134,9 +140,9 @@ export class Webhooks {
     }
   }
 
-  async #attempt({ url, requestId, body }: WebhookMessage, ending: AbortSignal): Promise<AttemptEnd> {
+  async #attempt({ url: text, requestId, body }: WebhookMessage, ending: AbortSignal): Promise<AttemptEnd> {
     // Checked again, since the settings may have changed after the submit.
-    const target = readTarget(url, this.#rules);
+    const target = readTarget(text, this.#rules);
     if (typeof target === 'string') return without('forbidden', `the URL ${target}`);
     const resolve = this.#deps.resolve ?? systemResolve;
     const resolved = await unlessEnded(ending, resolveTarget(target, this.#rules, resolve));
@@ -149,12 +155,31 @@ export class Webhooks {
     const headers = {
       'Content-Type': 'application/json',
       'User-Agent': 'weir-webhook',
-      'X-BASETEN-REQUEST-ID': requestId,
-      ...(signature !== undefined && { 'X-BASETEN-SIGNATURE': signature }),
+      [WEBHOOK_ID_HEADER]: requestId,
+      ...(signature !== undefined && { [WEBHOOK_SIGNATURE_HEADER]: signature }),
     };
-    const { addresses } = resolved;
-    const response = await post({ target, addresses, headers, body, trust: this.#trust }, ending);
-    return 'problem' in response && ending.aborted ? this.#ended(ending) : endOf(response);
+    const { url, host, port } = target;
+    const result = await requestOnce({
+      method: 'POST',
+      host,
+      port,
+      path: url.pathname + url.search,
+      headers: { ...headers, host: url.host },
+      body,
+      tls: url.protocol === 'https:' ? this.#tlsFor(host) : undefined,
+      addresses: resolved.addresses,
+      maxBodyBytes: MAX_BODY_BYTES,
+      signal: ending,
+    });
+    return !('status' in result) && ending.aborted ? this.#ended(ending) : endOf(result);
+  }
+
+  #tlsFor(host: string): OneShotRequest['tls'] {
+    return {
+      // A certificate does not have the dot that may end a name; an address is not a server name (RFC 6066 3).
+      ...(isIP(host) === 0 && { servername: host.replace(/\.$/, '') }),
+      secureContext: this.#trust,
+    };
   }
 
   #ended({ reason }: AbortSignal): AttemptEnd {
@@ -166,10 +191,11 @@ export class Webhooks {
 
 const without = (result: WebhookResult, error: string): AttemptEnd => ({ result, status: undefined, error });
 
-function endOf(response: WebhookResponse): AttemptEnd {
-  if ('problem' in response)
-    return without(response.isBroken ? 'bad_answer' : 'connection', response.problem);
-  const { status } = response;
+/** The status decides, also if the body of the response is broken or too large. */
+function endOf(received: OneShotResult): AttemptEnd {
+  if (!('status' in received))
+    return without(received.kind === 'malformed' ? 'bad_answer' : 'connection', received.problem);
+  const { status } = received;
   if (status >= 200 && status < 300) return { result: 'ok', status, error: '' };
   const hint = status >= 300 && status < 400 ? '; redirects are not followed' : '';
   const result = UNAVAILABLE.has(status) ? 'unavailable' : 'refused';

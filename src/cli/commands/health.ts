@@ -1,15 +1,13 @@
 // weir health: calls a health endpoint of a running weir, for health checks in containers without curl.
 // Invariant: it ends within its timeout, with exit code 0 or 1.
-import { describe } from '../../core/errors.ts';
 import { load } from '../../config/config.ts';
-import { request } from '../../protocol/http/node-http.ts';
+import { requestOnce, type OneShotResult } from '../../protocol/http/one-shot.ts';
 import type { Command } from '../command.ts';
 import { EXIT, printProblems } from '../usage-errors.ts';
 
 const TIMEOUT_MS = 3000;
 
-/** Longest part of the response body that is read, in characters. */
-const MAX_BODY_CHARACTERS = 16 * 1024;
+const MAX_BODY_BYTES = 16 * 1024;
 
 /** `: no replica is ready: r0 is starting: …` from the body of /readyz; empty if the body gives no reason. */
 function reasonIn(body: string): string {
@@ -20,6 +18,12 @@ function reasonIn(body: string): string {
     // Not JSON, so not from weir: only the status is shown.
     return '';
   }
+}
+
+function problemIn(result: OneShotResult, path: string): string {
+  if (!('status' in result)) return result.problem;
+  const { status, body } = result;
+  return status === 200 ? '' : `${path} answered ${status}${reasonIn(body.toString('utf8'))}`;
 }
 
 export const health: Command = {
@@ -36,20 +40,17 @@ export const health: Command = {
     if (!loaded.ok) return printProblems(loaded.problems);
     const { host, port } = loaded.config.admin.listen;
     const to = host === '0.0.0.0' ? '127.0.0.1' : host === '::' ? '::1' : host;
-    const answer = await new Promise<string>((resolve) => {
-      const asked = request({ host: to, port, path, agent: false, timeout: TIMEOUT_MS }, (res) => {
-        let body = '';
-        res.setEncoding('utf8');
-        res.on('data', (text: string) => (body = (body + text).slice(0, MAX_BODY_CHARACTERS)));
-        res.on('end', () =>
-          resolve(res.statusCode === 200 ? '' : `${path} answered ${res.statusCode}${reasonIn(body)}`),
-        );
-      });
-      asked.on('timeout', () => asked.destroy(new Error(`no answer within ${TIMEOUT_MS} ms`)));
-      asked.on('error', (error) => resolve(describe(error)));
-      asked.end();
+    const result = await requestOnce({
+      method: 'GET',
+      host: to,
+      port,
+      path,
+      headers: {},
+      timeoutMs: TIMEOUT_MS,
+      maxBodyBytes: MAX_BODY_BYTES,
     });
-    process.stdout.write(answer === '' ? 'ok\n' : `${answer}\n`);
-    return answer === '' ? EXIT.ok : EXIT.failed;
+    const problem = problemIn(result, path);
+    process.stdout.write(problem === '' ? 'ok\n' : `${problem}\n`);
+    return problem === '' ? EXIT.ok : EXIT.failed;
   },
 };

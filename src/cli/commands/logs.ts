@@ -9,8 +9,8 @@ import { isColored, Printer } from '../logs/printer.ts';
 
 const DETAILS = `Filters (a record must match all of them):
   -q, --query TEXT       A query, such as requestId:… level>=warn "out of memory" -health /timeout \\d+/ status:5xx
-  --since SPAN           The last 90s, 30m, 1h30m or 3d [30m]
-  --start, --end TIME    ISO 8601; without a zone, this machine's
+  --since SPAN           The last 90s, 30m, 1h30m, 3d or 2w [30m]
+  --start, --end TIME    ISO 8601 such as 2026-11-20T16:52:26Z; without a zone: UTC
   --min-level LEVEL      trace, debug, info, warn, error or fatal; excludes lines without a level
   --includes TEXT        Text that the message contains, case sensitive; may be repeated
   --excludes TEXT        Text that the message does not contain; may be repeated

@@ -1,6 +1,8 @@
 // Calls the admin API of a running weir.
 // Invariant: every failure has one exit code of the contract (docs/contracts/serving.md 8.2) and a message of one sentence.
+// Not protocol/http/one-shot.ts, since a live tail reads the response while it comes in.
 import { catalogue, describe, type Failure } from '../../core/errors.ts';
+import { CAUSE_HEADER, ID_HEADER } from '../../core/header-names.ts';
 import { CLIENT } from '../../config/config.ts';
 
 /** Exit codes of weir logs. */
@@ -87,8 +89,8 @@ const isOfDataPort = (cause: string): boolean =>
 
 /** True if the response came from the data server of a weir. The admin server sends an id only with its errors. */
 function cameFromDataPort(headers: Headers): boolean {
-  const cause = headers.get('x-weir-cause');
-  return headers.has('x-baseten-request-id') && (cause === null || isOfDataPort(cause));
+  const cause = headers.get(CAUSE_HEADER);
+  return headers.has(ID_HEADER) && (cause === null || isOfDataPort(cause));
 }
 
 /** End of the error text: what to do. `keyVariable`: the variable of the key that was sent, if one was sent. */
@@ -103,7 +105,7 @@ function hintFor(
     return keyVariable === undefined
       ? `; give a key with the scope logs:read with --key or ${CLIENT.key}`
       : `; check the key in --key or ${keyVariable}`;
-  return status === 200 || (status === 404 && !headers.has('x-weir-cause')) ? `; ${advice}` : '';
+  return status === 200 || (status === 404 && !headers.has(CAUSE_HEADER)) ? `; ${advice}` : '';
 }
 
 /** The message in the body of an error response. */

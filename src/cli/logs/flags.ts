@@ -2,6 +2,8 @@
 // Invariant: names, defaults and meanings are those of docs/contracts/serving.md 8.2; all mistakes are reported at once.
 import { parseArgs } from 'node:util';
 import { nearest, unknownName } from '../../core/nearest-name.ts';
+import { invalidTime, parseTime } from '../../core/time.ts';
+import { invalidDuration, parseDuration } from '../../core/units.ts';
 import { CLIENT, OLD_CLIENT } from '../../config/config.ts';
 
 export const OUTPUTS = ['text', 'json', 'jsonl', 'csv', 'none'] as const;
@@ -71,32 +73,6 @@ const PARAMETERS: Readonly<Record<string, string>> = { 'deployment-id': 'deploym
 const LEVELS = ['trace', 'debug', 'info', 'warn', 'warning', 'error', 'fatal', 'critical'];
 const DEFAULT_LIMIT = 5000;
 const DEFAULT_WINDOW_MS = 30 * 60_000;
-const UNITS_MS: Readonly<Record<string, number>> = {
-  ns: 1e-6,
-  us: 1e-3,
-  µs: 1e-3,
-  ms: 1,
-  s: 1000,
-  m: 60_000,
-  h: 3_600_000,
-  d: 86_400_000,
-};
-
-/** Milliseconds of a Go duration (`90s`, `1h30m`, `1.5h`) or of days (`3d`); `undefined` for what is none. */
-export function readDuration(text: string): number | undefined {
-  if (!/^(?:\d+(?:\.\d+)?(?:ns|us|µs|ms|[smhd]))+$/.test(text)) return undefined;
-  const parts = Array.from(text.matchAll(/(\d+(?:\.\d+)?)(ns|us|µs|ms|[smhd])/g));
-  return parts.reduce((sum, [, count, unit]) => sum + Number(count) * UNITS_MS[unit!]!, 0);
-}
-
-/** Milliseconds since the epoch of an ISO 8601 time; without a zone it is that of this machine. */
-export function readLocalTime(text: string): number | undefined {
-  const match = /^(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d(?::\d\d(?:\.\d+)?)?))?(Z|[+-]\d\d:\d\d)?$/i.exec(text);
-  if (!match) return undefined;
-  const [, date, time = '00:00', zone = ''] = match;
-  const ms = Date.parse(`${date}T${time}${zone.toUpperCase()}`);
-  return Number.isNaN(ms) ? undefined : ms;
-}
 
 /** A search for a request begins this long before the time in its id, since log lines may have another clock. */
 const BEFORE_ID_MS = 10 * 60_000;
@@ -238,15 +214,13 @@ function window(
   }
   if (since !== undefined && (start !== undefined || end !== undefined))
     problems.push('--since: cannot be combined with --start or --end');
-  const span = since === undefined ? DEFAULT_WINDOW_MS : readDuration(since);
-  if (span === undefined) problems.push(`--since: ${since} is no time span; write 90s, 30m, 1h30m or 3d`);
+  const span = since === undefined ? DEFAULT_WINDOW_MS : parseDuration(since);
+  if (since !== undefined && span === undefined) problems.push(`--since: ${invalidDuration(since)}`);
   const time = (name: string, given: string | undefined): number | undefined => {
-    const ms = given === undefined ? undefined : readLocalTime(given);
-    if (given !== undefined && ms === undefined)
-      problems.push(
-        `--${name}: ${given} is no time; write 2026-11-20T16:52:26, with Z or +01:00 for another zone`,
-      );
-    return ms;
+    if (given === undefined) return undefined;
+    const ns = parseTime(given);
+    if (ns === undefined) problems.push(`--${name}: ${invalidTime(given)}`);
+    return ns === undefined ? undefined : Number(ns / 1_000_000n);
   };
   // There is always an end, since a search from the oldest record on would otherwise follow new records.
   const endMs = time('end', end) ?? nowMs;

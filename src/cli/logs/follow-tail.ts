@@ -2,6 +2,7 @@
 // Invariant: after a lost connection the next one continues after the last printed record.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { backoffMs } from '../../core/backoff.ts';
+import { EventStreamSplitter } from '../../protocol/http/event-stream.ts';
 import type { LogsArguments } from './flags.ts';
 import { getLogs, AdminError, type LogEntry } from './admin-client.ts';
 import type { Printer } from './printer.ts';
@@ -44,11 +45,22 @@ async function connect(
     lastId === '' && wanted.limit > 0 ? [['tail', String(wanted.limit)]] : [];
   try {
     const response = await getLogs(wanted, [...wanted.filters, ...history], headers, silence.signal);
-    for await (const event of events(response.body!, () => watch.refresh())) {
-      await show(event, printer);
-      // Only now, so that a record that was not printed is sent again.
-      if (event.id !== '') reached(event.id);
-      if (printer.isClosed) return;
+    const events: ServerEvent[] = [];
+    const source = new EventStreamSplitter(
+      (data, type) => events.push({ id: source.lastId, name: type || 'message', data }),
+      Infinity,
+    );
+    for await (const chunk of response.body!) {
+      watch.refresh();
+      source.push(chunk);
+      for (const event of events.splice(0)) {
+        await show(event, printer);
+        // Only now, so that a record that was not printed is sent again.
+        if (event.id !== '') reached(event.id);
+        if (printer.isClosed) return;
+      }
+      // An event without data has an id too, which spares the server a search from an older one.
+      if (source.lastId !== '') reached(source.lastId);
     }
   } catch (error) {
     if (error instanceof AdminError) throw error;
@@ -73,29 +85,4 @@ async function show({ name, data }: ServerEvent, printer: Printer): Promise<void
   const { count, places } = JSON.parse(data) as { count?: number; places?: number };
   const what = count === undefined ? `up to ${places} records` : `${count} records`;
   process.stderr.write(`weir: ${what} were left out, since they came faster than they were read\n`);
-}
-
-/**
- * The events of a stream (https://html.spec.whatwg.org/multipage/server-sent-events.html). Comments are empty events.
- */
-async function* events(body: ReadableStream<Uint8Array>, alive: () => void): AsyncGenerator<ServerEvent> {
-  const decoder = new TextDecoder();
-  let text = '';
-  for await (const chunk of body) {
-    alive();
-    text += decoder.decode(chunk, { stream: true });
-    for (let end = text.indexOf('\n\n'); end !== -1; end = text.indexOf('\n\n')) {
-      yield readEvent(text.slice(0, end));
-      text = text.slice(end + 2);
-    }
-  }
-}
-
-function readEvent(block: string): ServerEvent {
-  let [id, name, data] = ['', 'message', ''];
-  for (const line of block.split('\n'))
-    if (line.startsWith('id: ')) id = line.slice(4);
-    else if (line.startsWith('event: ')) name = line.slice(7);
-    else if (line.startsWith('data: ')) data += line.slice(6);
-  return { id, name, data };
 }

@@ -6,12 +6,14 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { backoffMs } from '../../core/backoff.ts';
 import { describe } from '../../core/errors.ts';
 import type { Logger } from '../../core/logger.ts';
-import { OutputLines } from './output-lines.ts';
+import { waitAtMost } from '../../core/wait.ts';
+import { LineSplitter } from '../../core/line-splitter.ts';
 import type { CollectResult, CollectorStats } from '../runner.ts';
 
 const QUERY = '--query-gpu=index,uuid,memory.used,utilization.gpu';
 /** nvidia-smi is killed after this many intervals without a line. */
 const SILENT_INTERVALS = 3;
+const MAX_LINE_BYTES = 4096;
 const FIRST_WAIT_MS = 1000;
 const MAX_WAIT_MS = 60_000;
 /** After a run of this duration the wait before a restart is reset. */
@@ -94,21 +96,16 @@ export class NvidiaSmiStream {
   }
 
   /** Kills the process. Resolves when it has ended, at the latest at `deadlineMs` (performance.now()). */
-  stop(deadlineMs: number): Promise<void> {
+  async stop(deadlineMs: number): Promise<void> {
     this.#isStopped = true;
     clearTimeout(this.#timer);
     clearTimeout(this.#watchdog);
     process.off('exit', this.#kill);
     const child = this.#process;
-    if (child === undefined) return Promise.resolve();
-    return new Promise((resolve) => {
-      const giveUp = setTimeout(resolve, Math.max(0, deadlineMs - performance.now()));
-      child.once('close', () => {
-        clearTimeout(giveUp);
-        resolve();
-      });
-      this.#kill();
-    });
+    if (child === undefined) return;
+    const closed = new Promise<void>((resolve) => child.once('close', () => resolve()));
+    this.#kill();
+    await waitAtMost(deadlineMs - performance.now(), closed);
   }
 
   /** The last reading of each card, without readings that are too old. */
@@ -148,8 +145,8 @@ export class NvidiaSmiStream {
     this.#round = new Set();
     this.#lastMessage = '';
     let hasReading = false;
-    const lines = new OutputLines((line) => {
-      const card = parseLine(line);
+    const lines = new LineSplitter((line, isCut) => {
+      const card = isCut ? undefined : parseLine(line);
       if (card === undefined) {
         if (line.trim() !== '') this.#lastMessage = line.trim().slice(0, 200);
         return;
@@ -158,9 +155,11 @@ export class NvidiaSmiStream {
       this.#read(card);
       if (!hasReading) this.#onFirstReading();
       hasReading = true;
-    });
+    }, MAX_LINE_BYTES);
     child.stdout.on('data', (chunk: Buffer) => lines.push(chunk));
-    const errorLines = new OutputLines((line) => (this.#lastMessage = line.trim().slice(0, 200)));
+    const errorLines = new LineSplitter((line) => {
+      if (line !== '') this.#lastMessage = line.trim().slice(0, 200);
+    }, MAX_LINE_BYTES);
     child.stderr.on('data', (chunk: Buffer) => errorLines.push(chunk));
     this.#restartWatchdog(Math.max(this.#options.timeoutMs, SILENT_INTERVALS * this.#options.intervalMs));
     let problem: NodeJS.ErrnoException | undefined;

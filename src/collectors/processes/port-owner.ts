@@ -3,6 +3,7 @@
 // found is not searched again while it runs.
 import { readdir, readlink } from 'node:fs/promises';
 import { hostname, networkInterfaces } from 'node:os';
+import { isLoopback } from '../../core/loopback.ts';
 import { ancestorsOf, isAlive, readProcess, type Process, type ProcessTable } from './process-table.ts';
 import { isExpected, readSmall } from '../small-file.ts';
 
@@ -47,9 +48,6 @@ function hostOf(hex: string): string {
   // The URL parser normalizes IPv6 addresses (RFC 5952), as in a replica's URL.
   return new URL(`http://[${groups.join(':')}]`).hostname.slice(1, -1);
 }
-
-const isLoopback = (host: string): boolean =>
-  host === 'localhost' || host === '::1' || host.startsWith('127.');
 
 /** True if `host` is this machine. Names are not resolved; only the machine's own name is known. */
 export const isOwnAddress = (host: string): boolean =>

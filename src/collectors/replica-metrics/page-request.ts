@@ -1,10 +1,11 @@
 // Gets one page of a replica, whole or not at all.
 // Must stay true: it ends within its time and holds no more than its size, whatever the replica sends, packed or not.
 import { isUtf8 } from 'node:buffer';
-import type { IncomingMessage } from 'node:http';
-import { request as httpsRequest } from 'node:https';
+import type { IncomingHttpHeaders } from 'node:http';
+import { promisify } from 'node:util';
 import { gunzip } from 'node:zlib';
-import { request as httpRequest } from '../../protocol/http/node-http.ts';
+import { mediaTypeOf } from '../../core/media-type.ts';
+import { requestOnce, type OneShotFailure } from '../../protocol/http/one-shot.ts';
 import type { SampleError } from './sample.ts';
 
 /** Where the page is. */
@@ -16,6 +17,8 @@ export interface PageUrl {
   /** What a connection over TLS is made with; `undefined` in clear text. */
   readonly tls: object | undefined;
 }
+
+const unpack = promisify(gunzip);
 
 export interface PageLimits {
   readonly path: string;
@@ -33,65 +36,57 @@ export interface RawPage {
 /** OpenMetrics has exemplars and says where it ends; the plain text is what everybody has. */
 const ACCEPT = 'application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5,*/*;q=0.1';
 
-/** Resolves to the page or to why there is none; never rejects. */
-export function requestPage(
-  url: PageUrl,
-  limits: PageLimits,
+/** Gets the page; resolves to it or to the reason why there is none. */
+export async function requestPage(
+  { host, port, authority, tls }: PageUrl,
+  { path, timeoutMs, maxBytes }: PageLimits,
   signal: AbortSignal,
 ): Promise<RawPage | SampleError> {
-  return new Promise((resolve) => {
-    const request = (url.tls === undefined ? httpRequest : httpsRequest)({
-      host: url.host,
-      port: url.port,
-      path: limits.path,
-      agent: false,
-      headers: { host: url.authority, 'user-agent': 'weir-merge', accept: ACCEPT, 'accept-encoding': 'gzip' },
-      ...url.tls,
-    });
-    const done = (result: RawPage | SampleError) => {
-      clearTimeout(timer);
-      signal.removeEventListener('abort', stop);
-      request.destroy();
-      resolve(result);
-    };
-    const stop = () => done('unreachable');
-    const timer = setTimeout(() => done('timeout'), limits.timeoutMs);
-    signal.addEventListener('abort', stop);
-    request.on('response', (response) => read(response, limits.maxBytes, done));
-    request.on('error', () => done('unreachable'));
-    request.end();
+  const result = await requestOnce({
+    method: 'GET',
+    host,
+    port,
+    path,
+    headers: { host: authority, 'user-agent': 'weir-merge', accept: ACCEPT, 'accept-encoding': 'gzip' },
+    tls,
+    timeoutMs,
+    maxBodyBytes: maxBytes,
+    wantsBody: (status, headers) => headProblem(status, headers) === undefined,
+    signal,
   });
+  if (!('status' in result)) return result.kind === 'timeout' ? 'timeout' : 'unreachable';
+  const { status, headers, body, failure } = result;
+  const problem = headProblem(status, headers) ?? (failure && BODY_ERRORS[failure.kind]);
+  if (problem !== undefined) return problem;
+  const isOpenMetrics = mediaTypeOf(headers['content-type']) === 'application/openmetrics-text';
+  if (coding(headers) === 'identity') return decode(body, isOpenMetrics);
+  try {
+    // The limit is that of the unpacked page, since a small response can unpack to a very large one.
+    return decode(await unpack(body, { maxOutputLength: maxBytes }), isOpenMetrics);
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'ERR_BUFFER_TOO_LARGE' ? 'too_large' : 'bad_encoding';
+  }
 }
 
-function read(
-  response: IncomingMessage,
-  maxBytes: number,
-  done: (result: RawPage | SampleError) => void,
-): void {
-  const type = (response.headers['content-type'] ?? '').split(';', 1)[0]!.trim().toLowerCase();
-  if (response.statusCode !== 200) return done('bad_status');
-  // A page of HTML that answers 200 is an error page, or the start page of something else.
-  if (/html|json|xml|protobuf|image/.test(type)) return done('not_metrics');
-  const isOpenMetrics = type === 'application/openmetrics-text';
-  const encoding = (response.headers['content-encoding'] ?? 'identity').trim().toLowerCase();
-  if (encoding !== 'identity' && encoding !== 'gzip') return done('bad_encoding');
-  const chunks: Buffer[] = [];
-  let size = 0;
-  response.on('data', (chunk: Buffer) => {
-    chunks.push(chunk);
-    size += chunk.length;
-    if (size > maxBytes) done('too_large');
-  });
-  response.on('error', () => done('truncated'));
-  response.on('end', () => {
-    const body = Buffer.concat(chunks);
-    if (encoding === 'identity') return done(decode(body, isOpenMetrics));
-    // The limit holds for what comes out: a small answer can unpack to a very large one.
-    gunzip(body, { maxOutputLength: maxBytes }, (error: NodeJS.ErrnoException | null, unpacked) => {
-      if (error) done(error.code === 'ERR_BUFFER_TOO_LARGE' ? 'too_large' : 'bad_encoding');
-      else done(decode(unpacked, isOpenMetrics));
-    });
-  });
+/** What a failure within the body is counted as. */
+const BODY_ERRORS: Readonly<Record<OneShotFailure['kind'], SampleError>> = {
+  connect: 'unreachable',
+  tls: 'unreachable',
+  timeout: 'timeout',
+  reset: 'truncated',
+  too_large: 'too_large',
+  malformed: 'unreachable',
+  stopped: 'unreachable',
+};
+
+const coding = (headers: IncomingHttpHeaders): string =>
+  (headers['content-encoding'] ?? 'identity').trim().toLowerCase();
+
+function headProblem(status: number, headers: IncomingHttpHeaders): SampleError | undefined {
+  if (status !== 200) return 'bad_status';
+  // A page of HTML with status 200 is an error page, or the start page of another server.
+  if (/html|json|xml|protobuf|image/.test(mediaTypeOf(headers['content-type']))) return 'not_metrics';
+  return ['identity', 'gzip'].includes(coding(headers)) ? undefined : 'bad_encoding';
 }
 
 const decode = (body: Buffer, isOpenMetrics: boolean): RawPage => ({

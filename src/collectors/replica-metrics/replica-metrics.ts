@@ -4,6 +4,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { describe } from '../../core/errors.ts';
 import type { Logger } from '../../core/logger.ts';
+import { wildcard } from '../../core/wildcard.ts';
 import { readPage, type MetricsPage } from './exposition.ts';
 import type { PageFamily } from './scraped-family.ts';
 import type { ReplicaMetricsOptions } from './options.ts';
@@ -188,9 +189,7 @@ const seriesOf = (page: ReadonlyMap<string, PageFamily>): number => {
 };
 
 /** Returns a function that matches names against a list such as `a_*, b`. */
-function matcher(pattern: string): (name: string) => boolean {
-  const names = pattern.split(',').map((name) => name.trim());
-  const exact = new Set(names.filter((name) => !name.endsWith('*')));
-  const prefixes = names.filter((name) => name.endsWith('*')).map((name) => name.slice(0, -1));
-  return (name) => exact.has(name) || prefixes.some((prefix) => name.startsWith(prefix));
+function matcher(list: string): (name: string) => boolean {
+  const patterns = list.split(',').map((pattern) => wildcard(pattern.trim()));
+  return (name) => patterns.some((fits) => fits(name));
 }

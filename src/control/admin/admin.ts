@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { describe } from '../../core/errors.ts';
 import type { Logger } from '../../core/logger.ts';
 import type { Address } from '../../core/address.ts';
+import { waitAtMost } from '../../core/wait.ts';
 import { boundAddress, listen } from '../../protocol/http/listen.ts';
 import { createServer } from '../../protocol/http/node-http.ts';
 import { Guard } from './auth.ts';
@@ -102,12 +103,7 @@ export class Admin {
     const hadTails = this.#tails.count > 0;
     this.#tails.end('shutdown');
     this.#server.closeIdleConnections();
-    if (hadTails) {
-      const waitMs = Math.max(0, Math.min(TAIL_END_MS, deadlineMs - performance.now()));
-      const timer = setTimeout(resolve, waitMs);
-      await closed;
-      clearTimeout(timer);
-    }
+    if (hadTails) await waitAtMost(Math.min(TAIL_END_MS, deadlineMs - performance.now()), closed);
     this.#server.closeAllConnections();
   }
 }

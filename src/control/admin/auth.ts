@@ -2,6 +2,7 @@
 // Invariant: as soon as one key exists, each request needs a key; keys are compared in constant time.
 import type { IncomingMessage } from 'node:http';
 import type { Failure } from '../../core/errors.ts';
+import { isLoopback } from '../../core/loopback.ts';
 import type { KeyStore } from './key-store.ts';
 import { covers, type AdminScope } from './scopes.ts';
 
@@ -9,15 +10,18 @@ import { covers, type AdminScope } from './scopes.ts';
 const bearerKey = (req: IncomingMessage): string =>
   /^(?:Bearer|Api-Key) +(\S+)$/i.exec(req.headers.authorization ?? '')?.[1] ?? '';
 
-const LOOPBACK_PEER = /^(?:127\.|::1$|::ffff:127\.)/;
-const LOOPBACK_HOST = /^(?:localhost|127\.\d+\.\d+\.\d+|\[::1\])(?::\d+)?$/i;
+/** Value of a Host header → its host, without brackets and port; empty if it is malformed. */
+function hostIn(header: string): string {
+  const [, address, name] = /^(?:\[([^\]]*)\]|([^:]*))(?::\d+)?$/.exec(header) ?? [];
+  return (address ?? name ?? '').toLowerCase();
+}
 
 /**
  * True for a connection from this machine with a Host of this machine. The Host is checked since a web page could point
  * its own name at 127.0.0.1 (DNS rebinding).
  */
-const isLoopback = (req: IncomingMessage): boolean =>
-  LOOPBACK_PEER.test(req.socket.remoteAddress ?? '') && LOOPBACK_HOST.test(req.headers.host ?? '');
+const isFromHere = (req: IncomingMessage): boolean =>
+  isLoopback(req.socket.remoteAddress ?? '') && isLoopback(hostIn(req.headers.host ?? ''));
 
 /** False for a request from a web page of another origin, since browsers send simple POSTs without a preflight. */
 export function isSameOrigin(req: IncomingMessage): boolean {
@@ -46,9 +50,9 @@ export class Guard {
   /** Checks a request against the scope of its route. Returns `undefined` if it is authorized. */
   authorize(req: IncomingMessage, scope: AdminScope): AuthRefusal | undefined {
     if (scope === 'open') return undefined;
-    if (scope === 'metrics' && (!this.#protectsMetrics || isLoopback(req))) return undefined;
+    if (scope === 'metrics' && (!this.#protectsMetrics || isFromHere(req))) return undefined;
     if (!this.#keys.hasAny)
-      return isLoopback(req)
+      return isFromHere(req)
         ? undefined
         : {
             failure: 'unauthorized',

@@ -4,6 +4,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Failure } from '../../core/errors.ts';
 import { requestId } from '../../core/request-id.ts';
 import { errorResponse, sendError } from '../../protocol/http/error-response.ts';
+import { sendJson } from '../../protocol/http/json-response.ts';
 import { isSameOrigin, type Guard } from './auth.ts';
 import type { AdminScope } from './scopes.ts';
 
@@ -28,10 +29,8 @@ export interface Endpoint<Context> {
 }
 
 /** Sends an indented JSON body. */
-export const json = (res: ServerResponse, status: number, body: unknown): void => {
-  res.writeHead(status, { 'content-type': 'application/json', 'cache-control': 'no-store' });
-  res.end(`${JSON.stringify(body, null, 2)}\n`);
-};
+export const json = (res: ServerResponse, status: number, body: unknown): void =>
+  void sendJson(res, status, `${JSON.stringify(body, null, 2)}\n`, ['Cache-Control', 'no-store']);
 
 /** Sends the error response of a failure. `text` replaces its message. */
 export function fail(

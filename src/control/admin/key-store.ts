@@ -2,9 +2,8 @@
 // Invariant: only the digest of a key is stored, and a change is acknowledged after it is on disk.
 // A key file that cannot be read prevents the start, since without it the API might need no key.
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
-import { mkdirSync, readFileSync } from 'node:fs';
-import { open, rename } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { readFileSync } from 'node:fs';
+import { writeAtomic } from '../../core/atomic-file.ts';
 import { describe, WeirError } from '../../core/errors.ts';
 import { SCOPES, type KeyScope } from './scopes.ts';
 
@@ -121,30 +120,11 @@ export class KeyStore {
       await before;
       const keys = make(this.#keys);
       if (this.#mainKey === undefined && keys.length > 0 && !keys.some(isPermanentAdmin)) return LOCKED_OUT;
-      await this.#save(keys);
+      await writeAtomic(this.#path, `${JSON.stringify({ keys }, null, 2)}\n`);
       this.#keys = keys;
       return '';
     } finally {
       resolve();
-    }
-  }
-
-  async #save(keys: readonly Key[]): Promise<void> {
-    mkdirSync(dirname(this.#path), { recursive: true, mode: 0o700 });
-    const next = `${this.#path}.next`;
-    const file = await open(next, 'w', 0o600);
-    try {
-      await file.writeFile(`${JSON.stringify({ keys }, null, 2)}\n`);
-      await file.sync();
-    } finally {
-      await file.close();
-    }
-    await rename(next, this.#path);
-    const folder = await open(dirname(this.#path), 'r');
-    try {
-      await folder.sync();
-    } finally {
-      await folder.close();
     }
   }
 }

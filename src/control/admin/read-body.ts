@@ -2,13 +2,10 @@
 // Invariant: no body uses more memory than its limit, compressed or not.
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createGunzip } from 'node:zlib';
+import { mediaTypeOf } from '../../core/media-type.ts';
 import { fail } from './endpoint.ts';
 
 const MAX_JSON_BYTES = 1024 ** 2;
-
-/** Media type of a body in lower case, without parameters; '' if there is none. */
-export const mediaType = ({ headers }: IncomingMessage): string =>
-  (headers['content-type'] ?? '').split(';', 1)[0]!.trim().toLowerCase();
 
 /** Reads a JSON body. Sends an error response and returns `undefined` if it is not valid. */
 export async function jsonBody(
@@ -16,7 +13,7 @@ export async function jsonBody(
   res: ServerResponse,
 ): Promise<{ value: unknown } | undefined> {
   // A web page of another origin cannot send this type without a preflight.
-  if (mediaType(req) !== 'application/json') {
+  if (mediaTypeOf(req.headers['content-type']) !== 'application/json') {
     fail(req, res, 'wrong_protocol', 'the body must be JSON with Content-Type: application/json');
     return undefined;
   }

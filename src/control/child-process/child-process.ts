@@ -9,6 +9,7 @@ import { backoffMs } from '../../core/backoff.ts';
 import { WeirError } from '../../core/errors.ts';
 import type { EventTable } from '../../core/events.ts';
 import type { Logger } from '../../core/logger.ts';
+import { TIMED_OUT, waitAtMost } from '../../core/wait.ts';
 import type { ChildOptions } from './options.ts';
 
 export { OutputRelay } from './output-relay.ts';
@@ -108,17 +109,14 @@ export class ChildSupervisor {
   }
 
   /** Sends SIGTERM, and SIGKILL after `stop_timeout`. Resolves when the process has exited. */
-  #end(): Promise<void> {
+  async #end(): Promise<void> {
     const child = this.#process;
-    if (child === undefined) return Promise.resolve();
-    return new Promise((resolve) => {
-      const kill = setTimeout(() => this.signal('SIGKILL'), this.#options.stop_timeout);
-      child.once('exit', () => {
-        clearTimeout(kill);
-        resolve();
-      });
-      this.signal('SIGTERM');
-    });
+    if (child === undefined) return;
+    const exited = new Promise<void>((resolve) => child.once('exit', () => resolve()));
+    this.signal('SIGTERM');
+    if ((await waitAtMost(this.#options.stop_timeout, exited)) !== TIMED_OUT) return;
+    this.signal('SIGKILL');
+    await exited;
   }
 
   /** `pauseMs`: pause before this restart; `undefined` for the first start. */

@@ -1,4 +1,5 @@
 // Finds the replicas that the command of `weir run` serves.
+import { isLoopback } from '../../core/loopback.ts';
 
 interface Replica {
   readonly id: string;
@@ -24,15 +25,12 @@ export interface NamedReplica {
   readonly replica: string;
 }
 
-/** True for a host that only this machine can reach. */
-const isLoopbackHost = (host: string): boolean => /^(?:127\.|::1$|localhost$)/.test(host);
-
 /**
  * The replicas on this machine of the first deployment that has any, since one command may start several servers.
  * If no replica is on this machine: all replicas of the first deployment.
  */
 export function supervised(deployments: readonly Deployment[]): Supervised {
-  const isHere = ({ url }: Replica) => isLoopbackHost(url.host);
+  const isHere = ({ url }: Replica) => isLoopback(url.host);
   const local = deployments.findIndex(({ replicas }) => replicas.some(isHere));
   const deployment = local === -1 ? Math.min(0, deployments.length - 1) : local;
   const replicas = deployments[deployment]?.replicas ?? [];

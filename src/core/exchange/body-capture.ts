@@ -26,9 +26,6 @@ export interface RawBodies {
   readonly response: RawBody | undefined;
 }
 
-/** Request header with which a client asks not to keep its bodies (docs/contracts/logs.md 1). */
-export const DEBUG_HEADER = 'x-portkey-debug';
-
 /** True if a value of `DEBUG_HEADER` is `false`: the bodies must not be kept. */
 export const isPrivate = (value: string | string[] | undefined): boolean =>
   value !== undefined && /(?:^|,)\s*false\s*(?:,|$)/i.test(String(value));

@@ -3,15 +3,6 @@
 // Sources: docs/contracts/serving.md 3; W3C Trace Context, 3.2 (traceparent).
 import { requestId, spanId } from '../request-id.ts';
 
-/** Name of the response header with the request id. */
-export const ID_HEADER = 'X-Baseten-Request-Id';
-/** The same name in lower case, as the replica gets it. */
-export const ID_HEADER_LOWER = 'x-baseten-request-id';
-/** The header with the id that model servers read. The replica gets it unless the client sent its own. */
-export const REQUEST_ID_HEADER = 'x-request-id';
-export const TRACE_HEADER = 'traceparent';
-export const TRACESTATE_HEADER = 'tracestate';
-
 /** The id of a request that began at `epochMs`. `inbound`: the client's own id, if it sent one that is trusted. */
 export function identify(epochMs: number, inbound: string | undefined): string {
   return inbound !== undefined && isAcceptableId(inbound) ? inbound : requestId(epochMs);

@@ -2,9 +2,6 @@
 // Source: W3C Server Timing.
 import type { Exchange } from '../../core/exchange/exchange.ts';
 
-/** Response header with the number of attempts (docs/contracts/serving.md 1.5). */
-export const ATTEMPTS_HEADER = 'X-Baseten-Model-Prediction-Attempts';
-
 /** Milliseconds with one decimal. Uses whole numbers, since they become text much faster than fractions. */
 function tenths(ms: number): string {
   const count = Math.round(ms * 10);

@@ -5,6 +5,7 @@ import { lookup } from 'node:dns/promises';
 import { isIP } from 'node:net';
 import { hostname } from 'node:os';
 import { describe } from '../../core/errors.ts';
+import { waitAtMost } from '../../core/wait.ts';
 import type { DeploymentOptions } from './options.ts';
 
 /** Resolves a host name to all its addresses; rejects if there are none. */
@@ -116,10 +117,7 @@ export class HostAddresses {
       this.#hosts.set(name, host);
       return this.#lookUp(host);
     });
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<void>((resolve) => (timer = setTimeout(resolve, this.#options.timeoutMs)));
-    await Promise.race([Promise.all(first), late]);
-    clearTimeout(timer);
+    await waitAtMost(this.#options.timeoutMs, Promise.all(first));
   }
 
   /** Looks a host up soon, since a replica there cannot be reached and the addresses may have changed. */

@@ -1,13 +1,12 @@
 // Probes of a replica by TCP or TLS connection and by HTTP.
 // Invariant: a probe ends within its time limit, and its result distinguishes a failure from silence, since a silent
 // replica may only be busy.
-import { request as httpsRequest } from 'node:https';
 import { connect } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import { describe } from '../../core/errors.ts';
 import { formatAddress } from '../../core/address.ts';
+import { requestOnce } from '../../protocol/http/one-shot.ts';
 import { tlsProblem } from '../../protocol/http/tls-errors.ts';
-import { request as httpRequest } from '../../protocol/http/node-http.ts';
 import type { ReplicaTls } from './replica-tls.ts';
 import type { ReplicaUrl } from './replica-url.ts';
 
@@ -69,28 +68,25 @@ export const connectionProbe: Probe = ({ url: { host, port }, tls }, timeoutMs) 
 /** Succeeds if a GET of `path` returns 2xx. */
 export const httpProbe =
   (path: string): Probe =>
-  ({ url: { host, port, authority }, tls }, timeoutMs) =>
-    new Promise((resolve) => {
-      const request = (tls === undefined ? httpRequest : httpsRequest)({
-        host,
-        port,
-        path,
-        agent: false,
-        headers: { host: authority, 'user-agent': 'weir-probe' },
-        ...tls,
-      });
-      const done = (problem: string, isSilent = false, hasResponse = false) => {
-        clearTimeout(timer);
-        request.destroy();
-        resolve({ problem, isSilent, hasResponse });
-      };
-      const timer = setTimeout(
-        () => done(`no response to GET ${path} within ${timeoutMs} ms`, true),
-        timeoutMs,
-      );
-      request.on('response', ({ statusCode = 0 }) =>
-        done(statusCode >= 200 && statusCode < 300 ? '' : `GET ${path} returned ${statusCode}`, false, true),
-      );
-      request.on('error', (error) => done(probeProblem(error)));
-      request.end();
+  async ({ url: { host, port, authority }, tls }, timeoutMs) => {
+    const result = await requestOnce({
+      method: 'GET',
+      host,
+      port,
+      path,
+      headers: { host: authority, 'user-agent': 'weir-probe' },
+      tls,
+      timeoutMs,
+      maxBodyBytes: 0,
+      wantsBody: () => false,
     });
+    if ('status' in result) {
+      const { status } = result;
+      const problem = status >= 200 && status < 300 ? '' : `GET ${path} returned ${status}`;
+      return { problem, isSilent: false, hasResponse: true };
+    }
+    const { kind, problem, error } = result;
+    if (kind === 'timeout')
+      return { problem: `no response to GET ${path} within ${timeoutMs} ms`, isSilent: true };
+    return { problem: error === undefined ? problem : probeProblem(error), isSilent: false };
+  };

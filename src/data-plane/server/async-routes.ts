@@ -6,9 +6,10 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { describe, type Failure } from '../../core/errors.ts';
 import { RateLimiter } from '../../core/rate-limiter.ts';
 import type { Exchange } from '../../core/exchange/exchange.ts';
-import { ID_HEADER } from '../../core/exchange/identity.ts';
-import { DEBUG_HEADER, isPrivate } from '../../core/exchange/body-capture.ts';
+import { isPrivate } from '../../core/exchange/body-capture.ts';
+import { DEBUG_HEADER, ID_HEADER } from '../../core/header-names.ts';
 import { errorResponse, sendRefusal, sendError } from '../../protocol/http/error-response.ts';
+import { sendJson } from '../../protocol/http/json-response.ts';
 import { readSubmission, type Queue, type TaskStatus } from '../../async/queue/queue.ts';
 import type { ActiveRequest } from '../proxy/proxy.ts';
 import type { AsyncRoute } from '../routing/route.ts';
@@ -164,7 +165,7 @@ export class AsyncRoutes {
       exchange.fail('unknown_request', text);
       return;
     }
-    const { res, exchange } = request;
+    const { req, res, exchange } = request;
     const type = result.contentType === '' ? 'application/octet-stream' : result.contentType;
     res.writeHead(200, [
       'Content-Type',
@@ -174,7 +175,10 @@ export class AsyncRoutes {
       ID_HEADER,
       exchange.id,
     ]);
-    this.#finish(request, 200, result.body);
+    req.resume();
+    request.status = 200;
+    exchange.wrote(result.body.length);
+    res.end(result.body);
   }
 
   /** The text is the contract's (1.4). */
@@ -186,25 +190,10 @@ export class AsyncRoutes {
   }
 
   #json(request: AsyncRouteRequest, status: number, body: unknown, id = request.exchange.id): void {
-    const text = JSON.stringify(body);
-    const length = String(Buffer.byteLength(text));
-    request.res.writeHead(status, [
-      'Content-Type',
-      'application/json',
-      'Content-Length',
-      length,
-      ID_HEADER,
-      id,
-    ]);
-    this.#finish(request, status, text);
-  }
-
-  #finish(request: AsyncRouteRequest, status: number, body: string | Uint8Array): void {
     const { req, res, exchange } = request;
     req.resume();
-    exchange.wrote(Buffer.byteLength(body));
     request.status = status;
-    res.end(body);
+    exchange.wrote(sendJson(res, status, JSON.stringify(body), [ID_HEADER, id]));
   }
 
   #refuse({ req, res, exchange }: AsyncRouteRequest, failure: Failure, detail = '', logged = detail): void {

@@ -9,6 +9,7 @@ import type { Socket } from 'node:net';
 import { readKeyPair, type KeyPair } from '../../core/certificates.ts';
 import { WeirError } from '../../core/errors.ts';
 import type { Address } from '../../core/address.ts';
+import { waitAtMost } from '../../core/wait.ts';
 import type { Exchanges } from '../../core/exchange/exchange.ts';
 import { boundAddress, listen } from '../../protocol/http/listen.ts';
 import type { FastLane, Proxy } from '../proxy/proxy.ts';
@@ -97,12 +98,10 @@ export class DataServer {
     this.#http1.drain();
     this.#fast?.drain();
     this.#http2.drain();
-    let timer: NodeJS.Timeout | undefined;
-    const timeIsUp = new Promise<void>((resolve) => {
-      timer = setTimeout(resolve, Math.max(0, deadlineMs - performance.now()));
-    });
-    await Promise.race([this.#exchanges.idle(), timeIsUp, this.#drainEnded.promise]);
-    clearTimeout(timer);
+    await waitAtMost(
+      deadlineMs - performance.now(),
+      Promise.race([this.#exchanges.idle(), this.#drainEnded.promise]),
+    );
     this.#proxy.abortAll('draining');
     this.#http1.server.closeAllConnections();
     await this.#http2.closeAll();

@@ -11,10 +11,11 @@ import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { Failure } from '../../core/errors.ts';
 import { NO_DEPLOYMENT, type Exchange, type Exchanges } from '../../core/exchange/exchange.ts';
-import { ID_HEADER, ID_HEADER_LOWER, TRACE_HEADER } from '../../core/exchange/identity.ts';
-import { DEBUG_HEADER, isPrivate } from '../../core/exchange/body-capture.ts';
+import { isPrivate } from '../../core/exchange/body-capture.ts';
+import { DEBUG_HEADER, ID_HEADER, ID_HEADER_LOWER, TRACE_HEADER } from '../../core/header-names.ts';
 import { ClientStream } from '../../protocol/http/client-stream.ts';
 import { singleValueOf, type ForwardedRequest } from '../../protocol/http/forwarded-headers.ts';
+import { sendJson } from '../../protocol/http/json-response.ts';
 import { createServer } from '../../protocol/http/node-http.ts';
 import { refusalBytes, sendRefusal } from '../../protocol/http/error-response.ts';
 import { parseAbsoluteForm, requestProblem, upgradeProblem } from '../../protocol/http/strict-request.ts';
@@ -161,9 +162,7 @@ export class Http1Server {
   #wake(deployment: number, req: IncomingMessage, res: ServerResponse, exchange: Exchange): void {
     this.#deps.onWake(deployment);
     req.resume();
-    res.writeHead(202, ['Content-Type', 'application/json', 'Content-Length', '2', ID_HEADER, exchange.id]);
-    res.end('{}');
-    exchange.wrote(2);
+    exchange.wrote(sendJson(res, 202, '{}', [ID_HEADER, exchange.id]));
     exchange.close('ok', 202);
   }
 

@@ -20,8 +20,9 @@ import {
 } from 'node:http2';
 import type { Socket } from 'node:net';
 import type { Failure } from '../../core/errors.ts';
+import { waitAtMost } from '../../core/wait.ts';
 import { NO_DEPLOYMENT, type Exchange, type Exchanges } from '../../core/exchange/exchange.ts';
-import { ID_HEADER_LOWER, TRACE_HEADER } from '../../core/exchange/identity.ts';
+import { ID_HEADER_LOWER, TRACE_HEADER } from '../../core/header-names.ts';
 import { isGrpc } from '../../protocol/grpc/metadata.ts';
 import { refusalHeaders, grpcStatusOf } from '../../protocol/grpc/refusal.ts';
 import { singleValueOf } from '../../protocol/http/forwarded-headers.ts';
@@ -90,14 +91,11 @@ export class Http2Server {
 
   /** Closes all connections, once the last trailers are sent or CLOSING_MS have passed. */
   async closeAll(): Promise<void> {
-    let timer: NodeJS.Timeout | undefined;
-    const timeIsUp = new Promise<void>((resolve) => (timer = setTimeout(resolve, CLOSING_MS)));
     const closed = Array.from(
       this.#sessions,
       (session) => new Promise<void>((resolve) => session.once('close', resolve)),
     );
-    await Promise.race([Promise.all(closed), timeIsUp]);
-    clearTimeout(timer);
+    await waitAtMost(CLOSING_MS, Promise.all(closed));
     for (const session of this.#sessions) session.destroy();
   }
 

@@ -1,18 +1,19 @@
 // Changes the metadata of a gRPC call for the replica and for the client.
 // Invariant: all other metadata keeps its names, values, duplicates and order, binary values too.
 // Raw lists are name, value, name, value, …, with names in lower case and pseudo-headers first (RFC 9113 8.2 and 8.3).
-import { isLookalike } from '../../core/own-headers.ts';
 import {
+  ATTEMPTS_HEADER_LOWER,
+  FORWARDED_FOR_HEADER_LOWER,
   ID_HEADER_LOWER,
-  REQUEST_ID_HEADER,
+  isLookalike,
+  REQUEST_ID_HEADER_LOWER,
   TRACE_HEADER,
   TRACESTATE_HEADER,
-} from '../../core/exchange/identity.ts';
+} from '../../core/header-names.ts';
 
 export const TIMEOUT_HEADER = 'grpc-timeout';
 export const STATUS_HEADER = 'grpc-status';
 export const MESSAGE_HEADER = 'grpc-message';
-const ATTEMPTS_HEADER = 'x-baseten-model-prediction-attempts';
 
 /** Headers that weir sets for the replica. The client's are dropped. */
 const SET_FOR_REPLICA = new Set([ID_HEADER_LOWER, TRACE_HEADER, TIMEOUT_HEADER, 'host']);
@@ -45,21 +46,21 @@ export function metadataToReplica(
     const name = raw[i]!;
     const value = raw[i + 1]!;
     if (name === ':scheme') out.push(name, scheme);
-    else if (name === 'x-forwarded-for') forwardedFor += `${value}, `;
+    else if (name === FORWARDED_FOR_HEADER_LOWER) forwardedFor += `${value}, `;
     else if (
       !SET_FOR_REPLICA.has(name) &&
       !isLookalike(name) &&
       (call.isClientTrace || name !== TRACESTATE_HEADER)
     ) {
-      hasRequestId ||= name === REQUEST_ID_HEADER;
+      hasRequestId ||= name === REQUEST_ID_HEADER_LOWER;
       out.push(name, value);
     }
   }
   if (timeout !== '') out.push(TIMEOUT_HEADER, timeout);
   out.push(ID_HEADER_LOWER, call.id);
-  if (!hasRequestId) out.push(REQUEST_ID_HEADER, call.id);
+  if (!hasRequestId) out.push(REQUEST_ID_HEADER_LOWER, call.id);
   if (call.traceparent !== '') out.push(TRACE_HEADER, call.traceparent);
-  out.push('x-forwarded-for', forwardedFor + call.remoteAddress);
+  out.push(FORWARDED_FOR_HEADER_LOWER, forwardedFor + call.remoteAddress);
   return out;
 }
 
@@ -68,10 +69,10 @@ export function metadataToClient(raw: readonly string[], id: string, attempts: n
   const out: string[] = [];
   for (let i = 0; i < raw.length; i += 2) {
     const name = raw[i]!;
-    if (name !== ID_HEADER_LOWER && name !== ATTEMPTS_HEADER && !isLookalike(name))
+    if (name !== ID_HEADER_LOWER && name !== ATTEMPTS_HEADER_LOWER && !isLookalike(name))
       out.push(name, raw[i + 1]!);
   }
-  out.push(ID_HEADER_LOWER, id, ATTEMPTS_HEADER, String(attempts));
+  out.push(ID_HEADER_LOWER, id, ATTEMPTS_HEADER_LOWER, String(attempts));
   return out;
 }
 

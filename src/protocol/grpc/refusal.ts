@@ -1,7 +1,7 @@
 // Makes the end of a gRPC call from a row of the error catalogue.
 // Invariant: the client gets a gRPC status with the request id, never an HTTP error.
 import { catalogue, type Failure } from '../../core/errors.ts';
-import { ID_HEADER_LOWER } from '../../core/exchange/identity.ts';
+import { CAUSE_HEADER_LOWER, ID_HEADER_LOWER } from '../../core/header-names.ts';
 import { MESSAGE_HEADER, STATUS_HEADER, metadataValue } from './metadata.ts';
 import { decodeMessage, encodeMessage, statusNumber } from './status.ts';
 
@@ -41,7 +41,7 @@ export function refusalTrailers(
     encodeMessage(detail === '' ? message : `${message}: ${detail}`),
     ID_HEADER_LOWER,
     id,
-    'x-weir-cause',
+    CAUSE_HEADER_LOWER,
     failure,
   ];
 }

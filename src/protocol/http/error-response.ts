@@ -4,6 +4,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { catalogue, type Failure } from '../../core/errors.ts';
+import { CAUSE_HEADER, ID_HEADER, TIMING_HEADER } from '../../core/header-names.ts';
 import { ClientStream } from './client-stream.ts';
 import { DISCARD_MS } from './linger.ts';
 import { STATUS_CODES } from './node-http.ts';
@@ -54,8 +55,8 @@ export function errorResponse(
     request_id: id,
   });
   const headers = ['Content-Type', 'application/json', 'Content-Length', String(Buffer.byteLength(body))];
-  headers.push('X-Baseten-Request-Id', id, 'X-Weir-Cause', failure);
-  if (timing !== '') headers.push('Server-Timing', timing);
+  headers.push(ID_HEADER, id, CAUSE_HEADER, failure);
+  if (timing !== '') headers.push(TIMING_HEADER, timing);
   if (allow !== '') headers.push('Allow', allow);
   if (RETRYABLE.has(row.http)) headers.push('Retry-After', '1');
   return { status: row.http, headers, body };

@@ -1,7 +1,7 @@
 // Splits a streamed response body into events: text/event-stream, or one JSON value per line.
 // Invariant: the same bytes give the same events at every split, and at most `maxEventBytes` of an event are buffered.
 // Source: HTML standard, 9.2.5 and 9.2.6 (server-sent events).
-import { LineSplitter } from './line-splitter.ts';
+import { LineSplitter } from '../../core/line-splitter.ts';
 
 /** Receives one event. `type` is empty if the event has none. */
 type EventListener = (data: string, type: string) => void;
@@ -15,20 +15,23 @@ interface EventSplitter {
   readonly skipped: number;
 }
 
-class EventStreamSplitter implements EventSplitter {
+export class EventStreamSplitter implements EventSplitter {
   skipped = 0;
+  /** Id of the last event, also of one without data; empty if none had an id. */
+  lastId = '';
   readonly #onEvent: EventListener;
   readonly #maxBytes: number;
   readonly #lines: LineSplitter;
   /** Data of the event so far; `undefined` before its first data line. */
   #data: string | undefined;
   #type = '';
+  #id = '';
   #isTooLong = false;
 
   constructor(onEvent: EventListener, maxEventBytes: number) {
     this.#onEvent = onEvent;
     this.#maxBytes = maxEventBytes;
-    this.#lines = new LineSplitter((line) => this.#line(line), maxEventBytes);
+    this.#lines = new LineSplitter((line, isCut) => this.#line(line, isCut), maxEventBytes);
   }
 
   push(bytes: Uint8Array): void {
@@ -45,11 +48,12 @@ class EventStreamSplitter implements EventSplitter {
     this.#dispatch();
   }
 
-  #line(line: string | undefined): void {
+  #line(line: string, isCut: boolean): void {
     if (line === '') return this.#dispatch();
-    if (line === undefined) this.#isTooLong = true;
+    if (isCut) this.#isTooLong = true;
     else if (line.startsWith('data:')) this.#add(valueAt(line, 5));
     else if (line.startsWith('event:')) this.#type = valueAt(line, 6);
+    else if (line.startsWith('id:')) this.#id = valueAt(line, 3);
     else if (line === 'data') this.#add('');
     // llama.cpp sends errors in a field `error` instead of `data`.
     else if (line.startsWith('error:')) {
@@ -68,6 +72,7 @@ class EventStreamSplitter implements EventSplitter {
     this.#data = undefined;
     this.#type = '';
     this.#isTooLong = false;
+    this.lastId = this.#id;
     if (isTooLong) this.skipped++;
     else if (data !== undefined) this.#onEvent(data, type);
   }
@@ -82,8 +87,8 @@ class JsonLinesSplitter implements EventSplitter {
   readonly #lines: LineSplitter;
 
   constructor(onEvent: EventListener, maxEventBytes: number) {
-    this.#lines = new LineSplitter((line) => {
-      if (line === undefined) this.skipped++;
+    this.#lines = new LineSplitter((line, isCut) => {
+      if (isCut) this.skipped++;
       else if (line.trim() !== '') onEvent(line, '');
     }, maxEventBytes);
   }

@@ -1,6 +1,6 @@
 // Reads the header field lines of HTTP/1.1 heads from bytes, for the parsers of requests and responses. Hot path.
 // Sources: RFC 9112 5 (field lines), RFC 9110 5.5 and 5.6.2 (values and tokens), 8.6 (Content-Length).
-import { SET_BY_WEIR } from '../../core/own-headers.ts';
+import { SET_BY_WEIR } from '../../core/header-names.ts';
 import { textTable, tokenTable } from './character-tables.ts';
 
 declare global {

@@ -2,7 +2,24 @@
 // Invariant: a peer cannot remove framing, routing or credentials by naming them in `Connection`.
 // Raw lists are name, value, name, value, … in the order and spelling of the sender.
 // Sources: RFC 9110 7.6.1 (Connection), RFC 7239 (Forwarded), RFC 9112 3.2 (Host).
-import { isLookalike, SET_BY_WEIR } from '../../core/own-headers.ts';
+import {
+  ATTEMPTS_HEADER_LOWER,
+  FORWARDED_FOR_HEADER,
+  FORWARDED_FOR_HEADER_LOWER,
+  FORWARDED_HOST_HEADER,
+  FORWARDED_HOST_HEADER_LOWER,
+  FORWARDED_PROTO_HEADER,
+  FORWARDED_PROTO_HEADER_LOWER,
+  ID_HEADER,
+  ID_HEADER_LOWER,
+  isLookalike,
+  REQUEST_ID_HEADER,
+  REQUEST_ID_HEADER_LOWER,
+  SET_BY_WEIR,
+  TIMING_HEADER_LOWER,
+  TRACE_HEADER,
+  TRACESTATE_HEADER,
+} from '../../core/header-names.ts';
 import { mustComeFirst } from './node-head.ts';
 
 /** Headers for one connection only, even if `Connection` does not name them (RFC 9110 7.6.1). */
@@ -65,9 +82,9 @@ export function singleValueOf(raw: readonly string[], name: string): string | un
 
 /** Headers that weir sets for the replica. The client's are dropped; forwarding headers are appended to. */
 const SET_FOR_REPLICA = new Set([
-  'x-baseten-request-id',
-  'traceparent',
-  'x-forwarded-for',
+  ID_HEADER_LOWER,
+  TRACE_HEADER,
+  FORWARDED_FOR_HEADER_LOWER,
   'forwarded',
   'host',
 ]);
@@ -91,7 +108,7 @@ export function headersToReplica(
     const name = raw[i]!;
     const value = raw[i + 1]!;
     const lower = name.toLowerCase();
-    if (lower === 'x-forwarded-for') forwardedFor += `${value}, `;
+    if (lower === FORWARDED_FOR_HEADER_LOWER) forwardedFor += `${value}, `;
     else if (lower === 'forwarded') forwarded += `${value}, `;
     else if (lower === 'te') {
       // The only value that may be passed on, since weir forwards trailers (RFC 9110 10.1.4).
@@ -101,7 +118,7 @@ export function headersToReplica(
       !SET_FOR_REPLICA.has(lower) &&
       !isLookalike(lower) &&
       !removed?.has(lower) &&
-      (request.isClientTrace || lower !== 'tracestate') &&
+      (request.isClientTrace || lower !== TRACESTATE_HEADER) &&
       (hasTrailers || lower !== 'trailer')
     ) {
       const known = out.get(lower);
@@ -113,14 +130,14 @@ export function headersToReplica(
     ([a], [b]) => Number(mustComeFirst(b.toLowerCase())) - Number(mustComeFirst(a.toLowerCase())),
   );
   headers.unshift(['Host', [request.host]]);
-  headers.push(['x-baseten-request-id', [request.id]]);
+  headers.push([ID_HEADER_LOWER, [request.id]]);
   // vLLM and other servers read this name. The client's value is kept, since the client identifies its request by it.
-  if (!out.has('x-request-id')) headers.push(['X-Request-Id', [request.id]]);
-  if (request.traceparent !== '') headers.push(['traceparent', [request.traceparent]]);
-  headers.push(['X-Forwarded-For', [forwardedFor + request.remoteAddress]]);
+  if (!out.has(REQUEST_ID_HEADER_LOWER)) headers.push([REQUEST_ID_HEADER, [request.id]]);
+  if (request.traceparent !== '') headers.push([TRACE_HEADER, [request.traceparent]]);
+  headers.push([FORWARDED_FOR_HEADER, [forwardedFor + request.remoteAddress]]);
   // A proxy in front of weir knows how the client connected, so its values are kept.
-  if (!out.has('x-forwarded-proto')) headers.push(['X-Forwarded-Proto', [request.proto]]);
-  if (!out.has('x-forwarded-host')) headers.push(['X-Forwarded-Host', [request.host]]);
+  if (!out.has(FORWARDED_PROTO_HEADER_LOWER)) headers.push([FORWARDED_PROTO_HEADER, [request.proto]]);
+  if (!out.has(FORWARDED_HOST_HEADER_LOWER)) headers.push([FORWARDED_HOST_HEADER, [request.host]]);
   headers.push(['Forwarded', [forwarded + forwardedElement(request)]]);
   return headers;
 }
@@ -139,7 +156,7 @@ export function forwardedElement(
 }
 
 /** Headers that weir sets for the client. The replica's are dropped. */
-const SET_FOR_CLIENT = new Set(['x-baseten-request-id', 'x-baseten-model-prediction-attempts']);
+const SET_FOR_CLIENT = new Set([ID_HEADER_LOWER, ATTEMPTS_HEADER_LOWER]);
 
 /** Headers for the client as a raw list: the replica's end-to-end headers and the request id. */
 export function headersToClient(
@@ -158,7 +175,7 @@ export function headersToClient(
     if (lower === 'trailer' && !hasTrailers) continue;
     (mustComeFirst(lower) ? first : out).push(raw[i]!, raw[i + 1]!);
   }
-  out.push('X-Baseten-Request-Id', id);
+  out.push(ID_HEADER, id);
   return first.length === 0 ? out : first.concat(out);
 }
 
@@ -171,8 +188,8 @@ const FORBIDDEN_TRAILERS = new Set([
   ...HOP_BY_HOP,
   ...NOT_REMOVABLE,
   ...SET_FOR_REPLICA,
-  ...SET_BY_WEIR.filter((name) => name !== 'server-timing'),
-  'tracestate',
+  ...SET_BY_WEIR.filter((name) => name !== TIMING_HEADER_LOWER),
+  TRACESTATE_HEADER,
   'content-encoding',
   'content-range',
   'trailer',

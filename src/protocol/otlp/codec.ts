@@ -1,5 +1,6 @@
 // Encodes and decodes OTLP messages as protobuf or JSON.
 // Invariant: `decode` does not throw for any input; it returns a message or a problem.
+import { mediaTypeOf } from '../../core/media-type.ts';
 import { MalformedMessage } from './limits.ts';
 import { readJson, writeJson } from './otlp-json.ts';
 import type { MessageFields, OtlpMessage } from './messages.ts';
@@ -16,7 +17,7 @@ export const CONTENT_TYPES: Readonly<Record<Encoding, string>> = {
 
 /** The encoding of a Content-Type, whose parameters are ignored; `undefined` for any other type. */
 export function encodingOf(contentType: string | undefined): Encoding | undefined {
-  const type = contentType?.split(';', 1)[0]!.trim().toLowerCase();
+  const type = mediaTypeOf(contentType);
   if (type === CONTENT_TYPES.json) return 'json';
   return type === CONTENT_TYPES.protobuf || type === 'application/protobuf' ? 'protobuf' : undefined;
 }

@@ -20,7 +20,13 @@ import { WriterClient, type PostResult, type WriterClientFigures } from './threa
 import type { AggregateBy } from './store/aggregate.ts';
 
 export { CapturePolicy } from './ingest/capture-policy.ts';
-export { recordsOfLogs, recordsOfSpans, type OtlpDefaults } from './ingest/otlp-records.ts';
+export {
+  recordsOfLogs,
+  recordsOfSpans,
+  RESERVED_PREFIX,
+  SPAN_NAMES,
+  type OtlpDefaults,
+} from './ingest/otlp-records.ts';
 export { attributesOf, KINDS, type RecordKind, type LogRecord, type RecordOrigin } from './log-record.ts';
 export type { TimeRange } from './store/segment-reader.ts';
 export { formatPosition, parsePosition, type PagePosition } from './store/page-position.ts';

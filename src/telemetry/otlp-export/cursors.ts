@@ -1,8 +1,6 @@
 // The cursors of all destinations on disk: the sequence number of the last record that is finished, by destination.
 // Invariant: when `save` resolves, the cursor is on disk. Concurrent saves share one write.
-import { mkdir } from 'node:fs/promises';
-import { dirname } from 'node:path';
-import { readWhole, writeAtomic } from './atomic-file.ts';
+import { readJsonFile, writeAtomic } from '../../core/atomic-file.ts';
 
 export class Cursors {
   readonly #file: string;
@@ -16,7 +14,7 @@ export class Cursors {
 
   /** Reads the file if it exists. `damaged` gets the new name of a file that is not valid JSON. */
   async load(damaged: (aside: string) => void): Promise<void> {
-    const content = await readWhole(this.#file, damaged);
+    const content = await readJsonFile(this.#file, damaged);
     if (typeof content !== 'object' || content === null) return;
     for (const [id, seq] of Object.entries(content))
       if (Number.isSafeInteger(seq) && (seq as number) >= 0) this.#cursors.set(id, seq as number);
@@ -46,11 +44,8 @@ export class Cursors {
 
   #begin(): Promise<void> {
     this.#next = undefined;
-    const write = async () => {
-      await mkdir(dirname(this.#file), { recursive: true, mode: 0o700 });
-      await writeAtomic(this.#file, `${JSON.stringify(Object.fromEntries(this.#cursors))}\n`);
-    };
-    this.#writing = write().finally(() => (this.#writing = undefined));
+    const text = `${JSON.stringify(Object.fromEntries(this.#cursors))}\n`;
+    this.#writing = writeAtomic(this.#file, text).finally(() => (this.#writing = undefined));
     return this.#writing;
   }
 }

@@ -1,10 +1,9 @@
 // Stores destinations in connections.json, with encrypted header values.
 // Invariant: no header value is in the file in clear text; an entry that cannot be read stays in the file unchanged, so
 // that a missing key destroys nothing.
-import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { readJsonFile, writeAtomic } from '../../core/atomic-file.ts';
 import { parseDestination, type Destination } from './destination.ts';
-import { readWhole, writeAtomic } from './atomic-file.ts';
 import { openBox, type SecretBox } from './encryption.ts';
 
 const FILE = 'connections.json';
@@ -40,7 +39,7 @@ export class DestinationStore {
   /** Reads the file if it exists. `problem` is called for each entry that cannot be used. */
   async load(problem: (text: string) => void): Promise<StoredDestination[]> {
     const file = join(this.#folder, FILE);
-    const content = await readWhole(file, (aside) =>
+    const content = await readJsonFile(file, (aside) =>
       problem(`${file} is not valid JSON; renamed to ${aside}`),
     );
     const entries =
@@ -73,7 +72,6 @@ export class DestinationStore {
   }
 
   async #write(entries: readonly unknown[]): Promise<void> {
-    await mkdir(this.#folder, { recursive: true, mode: 0o700 });
     await writeAtomic(join(this.#folder, FILE), `${JSON.stringify({ connections: entries }, null, 2)}\n`);
     this.#entries = entries;
   }

@@ -2,10 +2,10 @@
 // Invariant: a sealed text opens only with its key and for its owner, so that write access to the file is not enough to
 // send a secret to another receiver.
 import { createCipheriv, createDecipheriv, hkdfSync, randomBytes } from 'node:crypto';
-import { mkdir, readFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { writeAtomic } from '../../core/atomic-file.ts';
 import { WeirError } from '../../core/errors.ts';
-import { writeAtomic } from './atomic-file.ts';
 
 const ALGORITHM = 'aes-256-gcm';
 const NONCE_BYTES = 12;
@@ -57,7 +57,6 @@ export async function openBox(folder: string, key: string): Promise<SecretBox> {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
   }
   const made = randomBytes(KEY_BYTES);
-  await mkdir(folder, { recursive: true, mode: 0o700 });
   await writeAtomic(file, `${made.toString('hex')}\n`);
   return new SecretBox(made);
 }

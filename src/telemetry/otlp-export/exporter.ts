@@ -4,6 +4,7 @@
 import { backoffMs } from '../../core/backoff.ts';
 import { describe } from '../../core/errors.ts';
 import type { Logger } from '../../core/logger.ts';
+import { TIMED_OUT, waitAtMost } from '../../core/wait.ts';
 import type { FeedPage, RecordFeed } from '../logs/logs.ts';
 import { BatchSender } from './batch-sender.ts';
 import { fitting, MAX_RECORDS } from './batch.ts';
@@ -81,17 +82,13 @@ export class Exporter {
 
   /** Sends what is stored, then ends. At `deadlineMs` (performance.now()) it aborts the request and ends. */
   async stop(deadlineMs: number): Promise<void> {
-    const control = this.#control;
-    control.stop();
-    const leftMs = deadlineMs - performance.now();
-    const timer = leftMs > 0 ? setTimeout(() => control.abort(), leftMs) : undefined;
-    const over = Promise.withResolvers<void>();
-    const giveUp = () => setTimeout(over.resolve, GRACE_MS);
-    if (control.isAborted) giveUp();
-    else control.signal.addEventListener('abort', giveUp);
-    if (timer === undefined) control.abort();
-    await Promise.race([this.#running, over.promise]);
-    clearTimeout(timer);
+    this.#control.stop();
+    const running = Promise.resolve(this.#running);
+    if ((await waitAtMost(deadlineMs - performance.now(), running)) === TIMED_OUT) {
+      this.#control.abort();
+      // It ends by itself now, unless a store or a disk hangs.
+      await waitAtMost(GRACE_MS, running);
+    }
     this.#unsubscribe?.();
     this.#client.close();
   }

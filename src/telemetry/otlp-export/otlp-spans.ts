@@ -1,7 +1,7 @@
 // Converts records to OTLP spans: the spans of a request, and spans that other programs posted.
 // Invariant: a posted span leaves as it arrived (telemetry/logs/ingest/otlp-records.ts is the inverse), with its
 // resource and scope; a request has spans only if its trace is sampled; the same record always makes the same spans.
-import { attributesOf, type LogRecord } from '../logs/logs.ts';
+import { attributesOf, RESERVED_PREFIX, SPAN_NAMES, type LogRecord } from '../logs/logs.ts';
 import { emptyMessage, emptySpan, tracesRequest, type OtlpSpan } from '../../protocol/otlp/messages.ts';
 import { attributesFrom, type Attributes } from '../../protocol/otlp/any-value.ts';
 import type { Span } from '../tracing/tracing.ts';
@@ -60,26 +60,14 @@ interface PostedSpan {
   scope?: HopScope;
 }
 
-/** otlp-records.ts puts this before an attribute whose name is one of RESERVED. */
-const PREFIX = 'attributes.';
-const RESERVED: ReadonlySet<string> = new Set([
-  'name',
-  'kind',
-  'status_code',
-  'status_message',
-  'trace_state',
-  'time_unix_nano',
-  'events',
-  'links',
-  'resource',
-  'scope',
-]);
 /** Redaction and size limits may have changed these values, so they are validated. */
 const TIME = /^\d{1,19}$/;
 const TRACE_ID = /^[0-9a-f]{32}$/;
 const SPAN_ID = /^[0-9a-f]{16}$/;
 const nameOf = (key: string): string =>
-  key.startsWith(PREFIX) && RESERVED.has(key.slice(PREFIX.length)) ? key.slice(PREFIX.length) : key;
+  key.startsWith(RESERVED_PREFIX) && SPAN_NAMES.has(key.slice(RESERVED_PREFIX.length))
+    ? key.slice(RESERVED_PREFIX.length)
+    : key;
 
 function addPosted(record: LogRecord, own: SpanGroup, senders: Map<string, SpanGroup>): void {
   const {

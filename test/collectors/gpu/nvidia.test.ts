@@ -2,7 +2,6 @@
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { Gpus, partsOf } from '../../../src/collectors/gpu/gpus.ts';
-import { OutputLines } from '../../../src/collectors/gpu/output-lines.ts';
 import { parseInventory, type InventoryCard } from '../../../src/collectors/gpu/nvidia-cards.ts';
 import { NvidiaInventory } from '../../../src/collectors/gpu/nvidia-inventory.ts';
 import { parseLine, type CardReading } from '../../../src/collectors/gpu/nvidia-smi.ts';
@@ -12,7 +11,7 @@ import {
 } from '../../../src/collectors/processes/replica-processes.ts';
 import { removeFolders } from '../../kit/folder.ts';
 import { machine, mountV2, stat } from '../../kit/machine.ts';
-import { StandIn } from '../../kit/stand-in.ts';
+import { FakeNvidiaSmi } from '../../kit/fake-nvidia-smi.ts';
 import { until } from '../../kit/until.ts';
 
 afterEach(() => {
@@ -73,29 +72,6 @@ describe('parseLine', () => {
   });
 });
 
-it('splits lines from any chunks, in bounded memory', () => {
-  const line = fc.string({ unit: 'grapheme-ascii', maxLength: 40 }).filter((text) => !/[\n\r]/.test(text));
-  fc.assert(
-    fc.property(fc.array(line), fc.array(fc.nat(10)), (texts, cuts) => {
-      const bytes = Buffer.from(texts.map((text) => `${text}\n`).join(''), 'latin1');
-      const seen: string[] = [];
-      const lines = new OutputLines((text) => seen.push(text));
-      let at = 0;
-      for (const cut of cuts) lines.push(bytes.subarray(at, (at += cut)));
-      lines.push(bytes.subarray(at));
-      expect(seen).toEqual(texts.filter((text) => text !== ''));
-      expect(lines.rest).toBe('');
-    }),
-  );
-  const seen: string[] = [];
-  const lines = new OutputLines((text) => seen.push(text));
-  for (let i = 0; i < 100; i++) lines.push(Buffer.from('x'.repeat(4000)));
-  expect(lines.rest.length).toBeLessThan(10_000);
-  lines.push(Buffer.from('\nnext\n'));
-  expect(seen[0]!.length).toBeLessThan(300);
-  expect(seen[1]).toBe('next');
-});
-
 it('parses any tree without an exception', () => {
   const name = fc.constantFrom(
     'nvidia_smi_log',
@@ -127,10 +103,10 @@ it('parses any tree without an exception', () => {
 });
 
 describe('the inventory', () => {
-  let standIn: StandIn;
+  let standIn: FakeNvidiaSmi;
   const inventory = new NvidiaInventory('/proc', () => true);
   beforeEach(() => {
-    standIn = new StandIn('h100x2');
+    standIn = new FakeNvidiaSmi('h100x2');
     standIn.replace({ pid0: 100, pid1: 200 });
     for (const [name, value] of Object.entries(standIn.env)) vi.stubEnv(name, value);
   });
@@ -147,7 +123,7 @@ describe('the inventory', () => {
   });
 
   it('has the slices of a card under MIG, with memory and processes', async () => {
-    standIn.goes('', 'a100x4-mig');
+    standIn.behave('', 'a100x4-mig');
     const { value } = await ask();
     expect(value).toHaveLength(4);
     expect(value![1]).toEqual({
@@ -166,21 +142,21 @@ describe('the inventory', () => {
   });
 
   it.each(['fail', 'garbage', 'empty'])('is a problem with a text if nvidia-smi gives: %s', async (way) => {
-    standIn.goes('', way);
+    standIn.behave('', way);
     const { value, problem } = await ask();
     expect(value).toBeUndefined();
     expect(problem).not.toBe('');
   });
 
   it('ends at the deadline if the driver hangs, and leaves no process', async () => {
-    standIn.goes('', 'hang');
+    standIn.behave('', 'hang');
     const deadline = new AbortController();
     const reading = inventory.collect(deadline.signal);
     await until('nvidia-smi hangs', () => standIn.alive('inventory').length === 1);
     deadline.abort();
     expect((await reading).value).toBeUndefined();
     await until('it is gone', () => standIn.alive('inventory').length === 0);
-    standIn.goes('', 'h100x2');
+    standIn.behave('', 'h100x2');
     expect((await ask()).value).toHaveLength(2);
   });
 

@@ -27,8 +27,8 @@ describe('a pod', () => {
   });
 
   it('is starting until it is ready, and again after its container restarted', () => {
-    const loading = { ready: 'False', turned: '2026-11-20T08:00:01Z' } as const;
-    const stumbled = { ready: 'False', turned: '2026-11-20T09:00:00Z' } as const;
+    const loading = { ready: 'False', readySince: '2026-11-20T08:00:01Z' } as const;
+    const stumbled = { ready: 'False', readySince: '2026-11-20T09:00:00Z' } as const;
     expect(figures({ isPending: true })).toMatchObject({ active: 0, starting: 1 });
     expect(figures(loading)).toMatchObject({ active: 0, starting: 1 });
     expect(figures({})).toMatchObject({ active: 1, starting: 0 });
@@ -46,7 +46,9 @@ describe('a pod', () => {
       all: 0,
       readiness: { true: 1 },
     });
-    expect(figures({ ready: 'False', turned: '2026-11-20T08:00:01Z', isDeleting: true }).starting).toBe(0);
+    expect(figures({ ready: 'False', readySince: '2026-11-20T08:00:01Z', isDeleting: true }).starting).toBe(
+      0,
+    );
     expect(figures({ phase: 'Failed', ready: 'False' }).readiness).toEqual({ true: 0, false: 0, unknown: 0 });
   });
 

@@ -3,7 +3,6 @@ import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { CSV_HEAD, csvRow } from '../../../src/control/admin/logs/csv.ts';
 import type { LogObject } from '../../../src/control/admin/logs/record-json.ts';
-import { formatTime, LATEST_NS, readTime } from '../../../src/control/admin/logs/time.ts';
 
 /** Parses CSV (RFC 4180). */
 function readCsv(text: string): string[][] {
@@ -49,13 +48,5 @@ it('writes any text as CSV, and no cell as a formula', () => {
         expect(JSON.parse(rows[1]![names.indexOf('attributes')]!)).toEqual(attributes);
       },
     ),
-  );
-});
-
-it('reads a written time to the nanosecond', () => {
-  fc.assert(
-    fc.property(fc.bigInt({ min: 0n, max: LATEST_NS }), (ns) => {
-      expect(readTime(formatTime(ns))).toBe(ns);
-    }),
   );
 });

@@ -46,7 +46,7 @@ it('forgets a thousand streams after they were cancelled', async () => {
 it('forgets a stream with a closed connection or invalid metadata', async () => {
   const keda = new Keda(server.address.port);
   const wrong = keda.stream('StreamIsActive', { deployment: 'nope' });
-  await until('the stream is rejected', () => wrong.problem());
+  await until('the stream is rejected', () => wrong.error());
   expect(listeners.size).toBe(0);
   keda.stream('StreamIsActive');
   await until('the stream is open', () => listeners.size === 1);
@@ -93,7 +93,7 @@ it('ends streams without an error at a drain, so that KEDA reconnects at once', 
   await until('the stream is open', () => listeners.size === 1);
   server.drain();
   await until('the stream has ended', () => stream.hasEnded());
-  expect(stream.problem()).toBeUndefined();
+  expect(stream.error()).toBeUndefined();
   expect(listeners.size).toBe(0);
   keda.close();
 });
@@ -107,11 +107,11 @@ it('streams a spec again only if it has changed', async () => {
   };
   setTarget(4);
   const stream = keda.stream<{ metricSpecs: { targetSizeFloat: number }[] }>('StreamMetricSpec', byMean);
-  await until('the first spec has arrived', () => stream.got.length === 1);
+  await until('the first spec has arrived', () => stream.messages.length === 1);
   for (const target of [4, 4, 16, 16, 4]) setTarget(target);
-  await until('all specs have arrived', () => stream.got.length === 3);
-  expect(stream.got.map(({ metricSpecs }) => metricSpecs[0]!.targetSizeFloat)).toEqual([2, 8, 2]);
-  expect(stream.got.at(-1)).toEqual(await keda.metricSpec(byMean));
+  await until('all specs have arrived', () => stream.messages.length === 3);
+  expect(stream.messages.map(({ metricSpecs }) => metricSpecs[0]!.targetSizeFloat)).toEqual([2, 8, 2]);
+  expect(stream.messages.at(-1)).toEqual(await keda.metricSpec(byMean));
   keda.close();
 });
 
@@ -124,7 +124,7 @@ it('pushes true each time that activity begins, and nothing while it is unknown'
     reading = { ...READING, desired };
     for (const listener of listeners) listener();
   }
-  await until('both messages have arrived', () => stream.got.length === 2);
-  expect(stream.got).toEqual([{ result: true }, { result: true }]);
+  await until('both messages have arrived', () => stream.messages.length === 2);
+  expect(stream.messages).toEqual([{ result: true }, { result: true }]);
   keda.close();
 });

@@ -1,7 +1,7 @@
 // Splits bodies into events, from pieces of any size (HTML standard, 9.2.6).
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { eventSplitter } from '../../../src/protocol/http/event-stream.ts';
+import { EventStreamSplitter, eventSplitter } from '../../../src/protocol/http/event-stream.ts';
 
 const runs = { numRuns: Number(process.env['FUZZ_RUNS'] ?? 500) };
 
@@ -50,6 +50,20 @@ describe('the splitter of text/event-stream', () => {
       runs,
     );
     expect(split([...text].map((byte) => new Uint8Array([byte]))).events).toEqual(whole);
+  });
+
+  it('has the id of the last event, also of one without data', () => {
+    const seen: string[] = [];
+    const source = new EventStreamSplitter((data) => seen.push(`${source.lastId} ${data}`), 1000);
+    const push = (text: string) => source.push(Buffer.from(text));
+    push('data: a\n\n');
+    expect(source.lastId).toBe('');
+    push('id: 7\ndata: b\n\ndata: c\n\nid: 8\n: \n');
+    expect(source.lastId).toBe('7');
+    push('\n');
+    expect(source.lastId).toBe('8');
+    push('id:\ndata: d\n\n');
+    expect(seen).toEqual([' a', '7 b', '7 c', ' d']);
   });
 
   it('returns a last event without a blank line only if the body is whole', () => {

@@ -5,7 +5,7 @@ import { BodyScanner, BROKEN } from '../../../src/protocol/http/body-framing.ts'
 import { DECLINED, INCOMPLETE, READY } from '../../../src/protocol/http/head-result.ts';
 import { readRequestHead, RequestHead } from '../../../src/protocol/http/request-head-parser.ts';
 import { plainRequest, requestText } from '../../kit/http-arbitrary.ts';
-import { readByNode } from '../../kit/node-parser.ts';
+import { parseRequestsWithNode } from '../../kit/node-parser.ts';
 import { linePairs } from '../../kit/header-lines.ts';
 import { headerValues } from '../../kit/replica.ts';
 
@@ -29,7 +29,7 @@ describe('the parser of request heads', () => {
         if (end === BROKEN) return;
         accepted++;
         const { method, target, host, kept } = head;
-        const { requests, isRefused } = await readByNode(input.subarray(0, end));
+        const { requests, isRefused } = await parseRequestsWithNode(input.subarray(0, end));
         expect(isRefused, JSON.stringify(text)).toBe(false);
         expect(requests.length, JSON.stringify(text)).toBe(1);
         const [read] = requests as [(typeof requests)[0]];

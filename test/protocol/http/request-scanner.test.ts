@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { BROKEN, RequestScanner } from '../../../src/protocol/http/request-scanner.ts';
 import { requestText } from '../../kit/http-arbitrary.ts';
-import { readByNode } from '../../kit/node-parser.ts';
+import { parseRequestsWithNode } from '../../kit/node-parser.ts';
 
 const runs = Number(process.env['FUZZ_RUNS'] ?? 1500);
 const scanner = new RequestScanner(32 * 1024);
@@ -28,7 +28,7 @@ it('passes one whole request to Node, or bytes that Node refuses', async () => {
       const { passed, result } = scan([Buffer.from(text, 'latin1')]);
       // Node's server reports these in other events, or responds itself.
       if (result !== 'whole' || /^CONNECT|^expect/im.test(text) || !/^host:/im.test(text)) return;
-      const { requests, isRefused } = await readByNode(passed);
+      const { requests, isRefused } = await parseRequestsWithNode(passed);
       expect([requests.length === 1 || isRefused, requests.length < 2], JSON.stringify(text)).toEqual([
         true,
         true,
@@ -65,7 +65,7 @@ it('passes all bytes to Node if the first line is not a request line of HTTP/1.x
 
 it('finds the end of a request with several spaces in its request line, as Node does', async () => {
   const text = 'GET  /a   HTTP/1.1\r\nHost: a\r\n\r\n';
-  expect(await readByNode(Buffer.from(text))).toMatchObject({ isRefused: false, requests: [{}] });
+  expect(await parseRequestsWithNode(Buffer.from(text))).toMatchObject({ isRefused: false, requests: [{}] });
   expect(scan([Buffer.from(`${text}GET /b HTTP/1.1\r\n`)])).toEqual({
     passed: Buffer.from(text),
     result: 'whole',

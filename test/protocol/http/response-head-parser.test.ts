@@ -5,8 +5,8 @@ import { BodyScanner, BROKEN } from '../../../src/protocol/http/body-framing.ts'
 import { INCOMPLETE, MALFORMED, READY } from '../../../src/protocol/http/head-result.ts';
 import { readResponseHead, ResponseHead } from '../../../src/protocol/http/response-head-parser.ts';
 import { linePairs } from '../../kit/header-lines.ts';
-import { answerText } from '../../kit/http-arbitrary.ts';
-import { answerByNode } from '../../kit/node-parser.ts';
+import { responseText } from '../../kit/http-arbitrary.ts';
+import { parseResponseWithNode } from '../../kit/node-parser.ts';
 
 const runs = Number(process.env['FUZZ_RUNS'] ?? 1500);
 const head = new ResponseHead();
@@ -16,10 +16,10 @@ describe('the parser of response heads', () => {
   it('reads the same status, reason and body as Node', async () => {
     let read = 0;
     await fc.assert(
-      fc.asyncProperty(answerText, fc.constantFrom('GET', 'HEAD'), async (text, method) => {
+      fc.asyncProperty(responseText, fc.constantFrom('GET', 'HEAD'), async (text, method) => {
         const input = bytes(text);
         const result = readResponseHead(input, 0, input.length, method === 'HEAD', head);
-        const byNode = await answerByNode(input, method);
+        const byNode = await parseResponseWithNode(input, method);
         if (result === READY && head.status >= 200) {
           const body = new BodyScanner();
           body.begin(head.framing, head.length);

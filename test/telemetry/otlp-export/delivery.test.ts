@@ -224,7 +224,7 @@ it('retries after a timeout', async () => {
   receiver.script.push(() => undefined);
   const lines = records.lines('a', 2);
   await received(lines);
-  expect(connections.status(id)!.last_error).toBe('no answer within 50 ms');
+  expect(connections.status(id)!.last_error).toBe('no response within 50 ms');
   expect(linesOf(receiver.logs)).toEqual(lines);
 });
 

@@ -3,6 +3,7 @@
 import { Redis } from 'ioredis';
 import { backoffMs } from '../../../core/backoff.ts';
 import { WeirError } from '../../../core/errors.ts';
+import { TIMED_OUT, waitAtMost } from '../../../core/wait.ts';
 import { scripts, type ScriptName } from './redis-scripts.ts';
 import { TaskStoreError } from '../store.ts';
 
@@ -128,15 +129,7 @@ const messageOf = (error: unknown): string => (error instanceof Error ? error.me
 
 /** Rejects if the promise does not settle in time. */
 export async function withinTime<T>(timeoutMs: number, promise: Promise<T>): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  try {
-    return await Promise.race([
-      promise,
-      new Promise<never>((_, reject) => {
-        timer = setTimeout(() => reject(new Error(`no reply within ${timeoutMs} ms`)), timeoutMs);
-      }),
-    ]);
-  } finally {
-    clearTimeout(timer);
-  }
+  const value = await waitAtMost(timeoutMs, promise);
+  if (value === TIMED_OUT) throw new Error(`no reply within ${timeoutMs} ms`);
+  return value;
 }

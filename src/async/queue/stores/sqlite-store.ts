@@ -3,7 +3,8 @@
 // this process has claimed stay claimed.
 import { Worker } from 'node:worker_threads';
 import { describe, WeirError } from '../../../core/errors.ts';
-import type { Call, TaskOperation, QueueThreadEvent, QueueThreadData } from './sqlite-thread.ts';
+import { threadFile, WorkerCalls } from '../../../core/worker-rpc.ts';
+import type { TaskOperation, QueueThreadEvent, QueueThreadData } from './sqlite-thread.ts';
 import { TaskStoreError, type AddResult, type TaskStore, type TaskStoreEvents } from '../store.ts';
 import type {
   CancelResult,
@@ -19,27 +20,18 @@ import type {
 
 export type SqliteStoreOptions = Omit<QueueThreadData, 'nowMs' | 'held'>;
 
-interface Waiting {
-  readonly done: Promise<unknown>;
-  resolve(value: unknown): void;
-  reject(error: Error): void;
-}
-
 /** First and longest pause before an ended thread is replaced. */
 const REOPEN_FIRST_MS = 1000;
 const REOPEN_LONGEST_MS = 60_000;
 
 const NOTHING: QueueDepth = { queued: 0, inProgress: 0 };
-/** Sources are run as they are; the build has .js in the same place. */
-const THREAD = new URL(`./sqlite-thread${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url);
+const THREAD = threadFile('sqlite-thread', import.meta.url);
 
 export class SqliteStore implements TaskStore {
   readonly #data: SqliteStoreOptions;
   readonly #events: TaskStoreEvents;
-  readonly #waiting = new Map<number, Waiting>();
   #thread: Worker | undefined;
-  #gathered: Call[] = [];
-  #n = 0;
+  #calls: WorkerCalls | undefined;
   #depths: Record<string, QueueDepth> = {};
   /** Why calls reject; `undefined` while the thread works. */
   #failure: string | undefined;
@@ -59,7 +51,12 @@ export class SqliteStore implements TaskStore {
     const held = [...this.#runs, ...this.#deliveries];
     const workerData: QueueThreadData = { ...this.#data, nowMs, held };
     const thread = new Worker(THREAD, { workerData });
+    const calls = new WorkerCalls(
+      thread,
+      ({ message, code }) => new TaskStoreError(message, code === 'full'),
+    );
     this.#thread = thread;
+    this.#calls = calls;
     // The thread does not keep the process alive.
     thread.unref();
     return new Promise((resolve, reject) => {
@@ -71,16 +68,16 @@ export class SqliteStore implements TaskStore {
         }
         this.#depths = depths;
         this.#failure = undefined;
-        thread.on('message', (report: QueueThreadEvent) => this.#onReport(report));
+        thread.on('message', (event: QueueThreadEvent) => this.#onEvent(event, calls));
         resolve();
       });
       thread.on('error', (error) => {
         reject(new WeirError('store_unusable', 'the thread of the queue ended', { cause: error }));
-        this.#die(`the thread of the queue ended: ${error.message}`);
+        this.#die(`the thread of the queue ended: ${error.message}`, calls);
       });
       thread.on('exit', () => {
         reject(new WeirError('store_unusable', 'the thread of the queue ended'));
-        this.#die(this.#isClosed ? 'the queue is closed' : 'the thread of the queue ended');
+        this.#die(this.#isClosed ? 'the queue is closed' : 'the thread of the queue ended', calls);
       });
     });
   }
@@ -93,9 +90,7 @@ export class SqliteStore implements TaskStore {
       return;
     }
     thread.ref();
-    // Behind everything that was asked before.
-    this.#flush();
-    await Promise.allSettled(Array.from(this.#waiting.values(), ({ done }) => done));
+    await this.#calls!.settled();
     const exited = new Promise((resolve) => thread.once('exit', resolve));
     // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread, not a window
     thread.postMessage('close');
@@ -175,36 +170,17 @@ export class SqliteStore implements TaskStore {
 
   #call(operation: TaskOperation, ...args: unknown[]): Promise<unknown> {
     if (this.#failure !== undefined) return Promise.reject(new TaskStoreError(this.#failure, false));
-    const n = ++this.#n;
-    if (this.#gathered.length === 0) setImmediate(() => this.#flush());
-    this.#gathered.push({ n, operation, args });
-    const { promise, resolve, reject } = Promise.withResolvers<unknown>();
-    this.#waiting.set(n, { done: promise, resolve, reject });
-    return promise;
+    return this.#calls!.call(operation, ...args);
   }
 
-  #flush(): void {
-    if (this.#gathered.length === 0) return;
-    // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread, not a window
-    this.#thread!.postMessage(this.#gathered);
-    this.#gathered = [];
-  }
-
-  #onReport({ answers, expired, depths }: QueueThreadEvent): void {
+  #onEvent({ results, expired, depths }: QueueThreadEvent, calls: WorkerCalls): void {
     this.#depths = depths;
     for (const deployment of expired) this.#events.expired(deployment);
-    for (const { n, value, failure } of answers) {
-      const waiting = this.#waiting.get(n);
-      this.#waiting.delete(n);
-      if (failure) waiting?.reject(new TaskStoreError(failure.message, failure.isFull));
-      else waiting?.resolve(value);
-    }
+    for (const result of results) calls.settle(result);
   }
 
-  #die(reason: string): void {
+  #die(reason: string, calls: WorkerCalls): void {
     this.#failure ??= reason;
-    for (const waiting of this.#waiting.values()) waiting.reject(new TaskStoreError(reason, false));
-    this.#waiting.clear();
-    this.#gathered = [];
+    calls.end(reason);
   }
 }

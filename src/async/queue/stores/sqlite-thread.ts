@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { parentPort, workerData } from 'node:worker_threads';
 import { describe } from '../../../core/errors.ts';
 import { SqliteFile, sqliteError } from '../../../core/sqlite-file.ts';
+import type { Call, CallResult, WorkerFailure } from '../../../core/worker-rpc.ts';
 import { QUEUE_SCHEMA_VERSION } from './sqlite-schema.ts';
 import { SqliteTables } from './sqlite-tables.ts';
 import type { QueueDepth } from '../task.ts';
@@ -36,22 +37,10 @@ export type TaskOperation =
   | 'finishDelivery'
   | 'sweep';
 
-export interface Call {
-  readonly n: number;
-  readonly operation: TaskOperation;
-  readonly args: readonly unknown[];
-}
-
-export interface Answer {
-  readonly n: number;
-  readonly value?: unknown;
-  readonly failure?: { readonly message: string; readonly isFull: boolean };
-}
-
-/** From the thread: answers, what expired, and how deep the queues are. `opened` is the first message: '' or what is wrong. */
+/** Message from the thread. `opened` is in the first one only: empty, or why the file cannot be used. */
 export interface QueueThreadEvent {
   readonly opened?: string;
-  readonly answers: readonly Answer[];
+  readonly results: readonly CallResult[];
   readonly expired: readonly string[];
   readonly depths: Record<string, QueueDepth>;
 }
@@ -102,42 +91,39 @@ function open(): SqliteTables | string {
 /** Runs one call. */
 function run(tables: SqliteTables, { operation, args }: Call, expired: string[]): unknown {
   const onExpired = (deployment: string) => void expired.push(deployment);
-  const method = tables[operation] as (...all: unknown[]) => unknown;
+  const method = tables[operation as TaskOperation] as (...all: unknown[]) => unknown;
   const more = operation === 'claim' || operation === 'sweep' ? [onExpired] : [];
   return method.call(tables, ...args, ...more);
 }
 
-const failureOf = (error: unknown) => ({
-  message: describe(error),
-  isFull: sqliteError(error) === 'full',
-});
+const failureOf = (error: unknown): WorkerFailure => ({ message: describe(error), code: sqliteError(error) });
 
 function serve(tables: SqliteTables, calls: readonly Call[]): QueueThreadEvent {
   const expired: string[] = [];
-  let answers: Answer[];
+  let results: CallResult[];
   try {
-    answers = tables.transaction(() =>
+    results = tables.transaction(() =>
       calls.map((call) => ({ n: call.n, value: run(tables, call, expired) })),
     );
   } catch (error) {
     expired.length = 0;
     // One of them may be why: each has what is its own.
-    answers =
+    results =
       calls.length === 1
         ? [{ n: calls[0]!.n, failure: failureOf(error) }]
         : calls.flatMap((call) => {
             const report = serve(tables, [call]);
             expired.push(...report.expired);
-            return report.answers;
+            return report.results;
           });
   }
-  return { answers, expired, depths: tables.depths() };
+  return { results, expired, depths: tables.depths() };
 }
 
 const opened = open();
-if (typeof opened === 'string') port.postMessage({ opened, answers: [], expired: [], depths: {} });
+if (typeof opened === 'string') port.postMessage({ opened, results: [], expired: [], depths: {} });
 else {
-  port.postMessage({ opened: '', answers: [], expired: [], depths: opened.depths() });
+  port.postMessage({ opened: '', results: [], expired: [], depths: opened.depths() });
   let gathered: Call[] = [];
   let isBusy = false;
   const flush = () => {

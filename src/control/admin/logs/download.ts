@@ -1,6 +1,7 @@
 // Download of all matching records as one stream of NDJSON, CSV or JSON.
 // Invariant: memory does not grow with the length, and a failed download is cut, so that it does not look complete.
 import type { ServerResponse } from 'node:http';
+import { mediaTypeOf } from '../../../core/media-type.ts';
 import type { PageQuery } from '../../../telemetry/logs/logs.ts';
 import { CSV_HEAD, csvRow } from './csv.ts';
 import { cursorText, logObject, type LogObject } from './record-json.ts';
@@ -35,7 +36,7 @@ const WRITERS: Readonly<Record<Format, FormatWriter>> = {
 /** The download format of an `Accept` header; `undefined` if it names none. */
 export function acceptedFormat(accept: string | undefined): Format | undefined {
   for (const part of (accept ?? '').split(',')) {
-    const type = part.split(';', 1)[0]!.trim().toLowerCase();
+    const type = mediaTypeOf(part);
     if (type === 'application/x-ndjson' || type === 'application/jsonl') return 'ndjson';
     if (type === 'text/csv') return 'csv';
   }

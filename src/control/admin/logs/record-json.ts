@@ -1,4 +1,5 @@
 // A record as JSON: one shape for search, live tail, downloads and traces. Missing fields are left out, never null.
+import { formatTime } from '../../../core/time.ts';
 import {
   attributesOf,
   formatPosition,
@@ -6,7 +7,6 @@ import {
   type LogRecord,
   type PagePosition,
 } from '../../../telemetry/logs/logs.ts';
-import { formatTime } from './time.ts';
 
 /** Fields in the order of the output. */
 export interface LogObject {

@@ -1,6 +1,8 @@
 // Parses the query string of the log routes.
 // Invariant: an unknown, repeated or invalid parameter is an error, since an ignored filter would give wrong results.
 import { unknownName } from '../../../core/nearest-name.ts';
+import { EARLIEST_NS, invalidTime, LATEST_NS, parseTime } from '../../../core/time.ts';
+import { invalidDuration, parseDurationNs } from '../../../core/units.ts';
 import {
   FILTERS,
   KINDS,
@@ -10,7 +12,6 @@ import {
   type PagePosition,
   type TimeRange,
 } from '../../../telemetry/logs/logs.ts';
-import { EARLIEST_NS, LATEST_NS, readSpan, readTime } from './time.ts';
 
 /** A parsed query. Times are nanoseconds, both inclusive. */
 export interface SearchParams {
@@ -117,23 +118,17 @@ function readSpanOf(
 ): TimeRange {
   const [since, start, end] = TIMES.map(one);
   const time = (name: string, text: string | undefined): bigint | undefined => {
-    const read = text === undefined ? undefined : readTime(text);
-    if (text !== undefined && read === undefined)
-      problems.push(
-        `${name}: invalid time ${JSON.stringify(text.slice(0, 60))}; write 2026-11-20T16:52:26.510Z, or s, ms, µs or ns since 1970`,
-      );
+    const read = text === undefined ? undefined : parseTime(text);
+    if (text !== undefined && read === undefined) problems.push(`${name}: ${invalidTime(text)}`);
     return read;
   };
   const toNs = time('end', end) ?? LATEST_NS;
   let fromNs = time('start', start);
   if (since !== undefined) {
-    const span = readSpan(since);
+    const span = parseDurationNs(since);
     if (start !== undefined || end !== undefined)
       problems.push('since: cannot be combined with start or end');
-    else if (span === undefined)
-      problems.push(
-        `since: invalid duration ${JSON.stringify(since.slice(0, 60))}; write 90s, 30m, 2h or 3d`,
-      );
+    else if (span === undefined) problems.push(`since: ${invalidDuration(since)}`);
     else fromNs = max(0n, nowNs - span);
   }
   if (fromNs === undefined && sinceNs !== undefined)

@@ -4,6 +4,7 @@
 // is included only with `request_id`, so that counts are those of the model's log.
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { unknownName } from '../../../core/nearest-name.ts';
+import { EARLIEST_NS, LATEST_NS } from '../../../core/time.ts';
 import {
   apiLevel,
   FILTERS,
@@ -15,7 +16,6 @@ import { jsonBody } from '../read-body.ts';
 import { fail, json, queryOf, type Endpoint } from '../endpoint.ts';
 import { allOf } from '../logs/search-params.ts';
 import { pagedSearch, type LogStore } from '../logs/paged-search.ts';
-import { EARLIEST_NS, LATEST_NS } from '../logs/time.ts';
 import { failQuery, failTarget, logsOrFail, type WithLogs } from './logs.ts';
 
 /** Modules of these routes. */

@@ -1,6 +1,8 @@
 // Routes that count records: a histogram by time and level, and the values of a field.
 // Counts come from the totals per minute where these can answer, otherwise from reading records.
 import type { ServerResponse } from 'node:http';
+import { DAY_NS, formatTime, LATEST_NS, nowNs } from '../../../core/time.ts';
+import { invalidDuration, parseDurationNs } from '../../../core/units.ts';
 import {
   attributesOf,
   SUMMED_FIELDS,
@@ -12,8 +14,7 @@ import { json, queryOf, type Endpoint } from '../endpoint.ts';
 import { readSearchParams, wholeNumberParam, type SearchParams } from '../logs/search-params.ts';
 import { pagedCount, pagedSearch, type CountResult, type LogStore } from '../logs/paged-search.ts';
 import { hasMinuteTotals, MINUTE_NS } from '../logs/minute-totals.ts';
-import { DAY_NS, formatTime, LATEST_NS, readSpan } from '../logs/time.ts';
-import { failQuery, logsOrFail, nowNs, type WithLogs } from './logs.ts';
+import { failQuery, logsOrFail, type WithLogs } from './logs.ts';
 
 const MS = 1_000_000n;
 const MAX_STEPS = 2000;
@@ -130,9 +131,8 @@ function windowOf({
   span: { fromNs, toNs },
 }: SearchParams): { stepMs: bigint; span: TimeRange } | string {
   const text = own('step');
-  const given = text === undefined ? undefined : readSpan(text);
-  if (text !== undefined && (given === undefined || given < MS))
-    return `step: invalid duration ${JSON.stringify(text.slice(0, 40))}; write 30s, 5m or 1h`;
+  const given = text === undefined ? undefined : parseDurationNs(text);
+  if (text !== undefined && (given === undefined || given < MS)) return `step: ${invalidDuration(text)}`;
   const endNs = toNs === LATEST_NS ? nowNs() : toNs;
   const shortest = (endNs - fromNs) / MS / DEFAULT_STEPS;
   const stepMs =

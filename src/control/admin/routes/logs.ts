@@ -1,5 +1,6 @@
 // GET /v1/logs: search, live tail and download, with the same query parameters.
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { DAY_NS, EARLIEST_NS, LATEST_NS, nowNs } from '../../../core/time.ts';
 import type { LogRecord, QueryNode, PageQuery } from '../../../telemetry/logs/logs.ts';
 import { fail, json, queryOf, type Endpoint } from '../endpoint.ts';
 import {
@@ -15,7 +16,6 @@ import { cursorText, logObject } from '../logs/record-json.ts';
 import { pagedSearch, isClosed, PAGE, type LogStore } from '../logs/paged-search.ts';
 import { hasMinuteTotals } from '../logs/minute-totals.ts';
 import { headSeqOf, LiveTail, type LiveTails } from '../logs/live-tail.ts';
-import { DAY_NS, EARLIEST_NS, LATEST_NS } from '../logs/time.ts';
 
 /** Modules of the log routes. */
 export interface WithLogs {
@@ -36,8 +36,6 @@ const OWN = ['model_id', 'direction', 'limit', 'cursor', 'follow', 'format', 'ta
 const MAX_PAGE_CHARACTERS = 8 * 1024 ** 2;
 const MAX_DOWNLOAD_ROWS = 100_000;
 const MAX_DOWNLOAD_NS = 7n * DAY_NS;
-
-export const nowNs = (): bigint => BigInt(Date.now()) * 1_000_000n;
 
 /** The log store. Sends an error response and returns `undefined` if there is none. */
 export function logsOrFail(

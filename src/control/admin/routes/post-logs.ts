@@ -1,16 +1,18 @@
 // POST /v1/logs and /v1/traces: stores log lines (text, NDJSON or OTLP) and spans (OTLP) of other programs.
 // Invariant: 200 is sent after all records are stored; an error response says how many were stored before it.
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { mediaTypeOf } from '../../../core/media-type.ts';
 import { unknownName } from '../../../core/nearest-name.ts';
+import { nowNs } from '../../../core/time.ts';
 import { recordsOfLogs, recordsOfSpans } from '../../../telemetry/logs/logs.ts';
 import type { LogRecord, RecordOrigin, OtlpDefaults, PostResult } from '../../../telemetry/logs/logs.ts';
 import { CONTENT_TYPES, decode, encodingOf, type Encoding } from '../../../protocol/otlp/codec.ts';
 import { otlpError, type OtlpResponse } from '../../../protocol/otlp/otlp-response.ts';
 import { logsRequest, tracesRequest } from '../../../protocol/otlp/messages.ts';
-import { bytesBody, mediaType } from '../read-body.ts';
+import { bytesBody } from '../read-body.ts';
 import { fail, json, queryOf, type Endpoint } from '../endpoint.ts';
 import { isClosed, type LogStore } from '../logs/paged-search.ts';
-import { failQuery, logsOrFail, nowNs, type WithLogs } from './logs.ts';
+import { failQuery, logsOrFail, type WithLogs } from './logs.ts';
 
 const MAX_BODY_BYTES = 64 * 1024 ** 2;
 /** Bytes that are stored at once, since more would fill the queue of the store. */
@@ -60,7 +62,7 @@ async function store(
 ): Promise<void> {
   const logs = logsOrFail(context, req, res);
   if (!logs) return;
-  const type = mediaType(req);
+  const type = mediaTypeOf(req.headers['content-type']);
   const encoding = encodingOf(type);
   const { types, names } = OTHER_TYPES[signal];
   if (encoding === undefined && !types.has(type))

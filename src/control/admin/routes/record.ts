@@ -1,5 +1,6 @@
 // Routes of one record: found by sequence number, request id or trace id, and its context.
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { EARLIEST_NS, LATEST_NS, nowNs } from '../../../core/time.ts';
 import type { LogRecord, QueryNode } from '../../../telemetry/logs/logs.ts';
 import { fail, json, queryOf, type Endpoint } from '../endpoint.ts';
 import {
@@ -11,8 +12,7 @@ import {
 } from '../logs/search-params.ts';
 import { logObject } from '../logs/record-json.ts';
 import { pagedCount, pagedSearch, type LogStore } from '../logs/paged-search.ts';
-import { EARLIEST_NS, LATEST_NS } from '../logs/time.ts';
-import { failQuery, logsOrFail, nowNs, type WithLogs } from './logs.ts';
+import { failQuery, logsOrFail, type WithLogs } from './logs.ts';
 
 const ALL = { fromNs: EARLIEST_NS, toNs: LATEST_NS };
 const AROUND = { min: 0, max: 500, fallback: 10 };

@@ -1,11 +1,11 @@
 // GET /v1/traces/{trace_id}: the spans of a trace as a tree, and its log lines.
 // Invariant: every recorded span is in the tree. A span whose parent is not recorded is a root.
+import { EARLIEST_NS, formatTime, LATEST_NS } from '../../../core/time.ts';
 import type { LogRecord, QueryNode } from '../../../telemetry/logs/logs.ts';
 import { fail, json, queryOf, type Endpoint } from '../endpoint.ts';
 import { allOf, unexpectedParams } from '../logs/search-params.ts';
 import { logObject } from '../logs/record-json.ts';
 import { pagedSearch } from '../logs/paged-search.ts';
-import { EARLIEST_NS, formatTime, LATEST_NS } from '../logs/time.ts';
 import { attributesOf } from '../../../telemetry/logs/logs.ts';
 import { STATUS, type Span } from '../../../telemetry/tracing/tracing.ts';
 import { failQuery, logsOrFail, type WithLogs } from './logs.ts';

@@ -3,6 +3,7 @@
 // before the next read.
 import type { Socket } from 'node:net';
 import { describe, type Failure } from '../../../core/errors.ts';
+import { ATTEMPTS_HEADER, ID_HEADER, TIMING_HEADER } from '../../../core/header-names.ts';
 import { BodyScanner, BROKEN, BY_CLOSE } from '../../../protocol/http/body-framing.ts';
 import { INCOMPLETE, READY } from '../../../protocol/http/head-result.ts';
 import { readResponseHead, ResponseHead } from '../../../protocol/http/response-head-parser.ts';
@@ -10,7 +11,7 @@ import type { ReplicaUrl } from '../../replicas/pool.ts';
 import type { Attempt } from '../attempt.ts';
 import { isRefusal } from '../connection-error.ts';
 import { interimText, MAX_RESPONSE_HEAD_BYTES } from '../response-head.ts';
-import { ATTEMPTS_HEADER, serverTiming } from '../server-timing.ts';
+import { serverTiming } from '../server-timing.ts';
 import { ONE_PIECE_BYTES, type FastRequest } from './fast-request.ts';
 import type { ConnectionUser, ReplicaConnection, ReplicaConnections } from './replica-connection.ts';
 
@@ -207,9 +208,9 @@ export class FastResponse implements ConnectionUser {
     this.#isReusable = head.keepAlive && head.framing !== BY_CLOSE;
     if (head.framing === BY_CLOSE || owner.isDraining) owner.keepAlive = false;
     const text =
-      `HTTP/1.1 ${head.status} ${head.reason}\r\n${head.kept}X-Baseten-Request-Id: ${exchange.id}\r\n` +
+      `HTTP/1.1 ${head.status} ${head.reason}\r\n${head.kept}${ID_HEADER}: ${exchange.id}\r\n` +
       `${ATTEMPTS_HEADER}: ${exchange.attempts}\r\n` +
-      `Server-Timing: ${serverTiming(exchange)}\r\n${owner.keepAlive ? '\r\n' : 'Connection: close\r\n\r\n'}`;
+      `${TIMING_HEADER}: ${serverTiming(exchange)}\r\n${owner.keepAlive ? '\r\n' : 'Connection: close\r\n\r\n'}`;
     if (this.#body.isEdited) {
       const piece = this.#body.edited(bytes, from, end);
       this.#client.write(text + piece.latin1Slice(), 'latin1');

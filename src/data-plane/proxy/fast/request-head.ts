@@ -3,12 +3,21 @@
 // unchanged.
 import type { Socket } from 'node:net';
 import type { Exchange } from '../../../core/exchange/exchange.ts';
+import {
+  FORWARDED_FOR_HEADER,
+  FORWARDED_HOST_HEADER,
+  FORWARDED_PROTO_HEADER,
+  ID_HEADER_LOWER,
+  REQUEST_ID_HEADER,
+  TRACE_HEADER,
+  TRACESTATE_HEADER,
+} from '../../../core/header-names.ts';
 import { NO_BODY } from '../../../protocol/http/body-framing.ts';
 import { withoutLines } from '../../../protocol/http/field-line.ts';
 import type { RequestHead } from '../../../protocol/http/request-head-parser.ts';
 import { forwardedElement } from '../../../protocol/http/forwarded-headers.ts';
 
-const TRACESTATE_NAME = new Set(['tracestate']);
+const TRACESTATE_NAME = new Set([TRACESTATE_HEADER]);
 
 /** Address of the other side; an IPv4 address on an IPv6 socket as IPv4. Empty if the socket is closed. */
 export function remoteAddressOf(socket: Socket): string {
@@ -36,11 +45,11 @@ export class HeadWriter {
     const kept =
       head.hasTracestate && !exchange.isClientTrace ? withoutLines(head.kept, TRACESTATE_NAME) : head.kept;
     return (
-      `${head.method} ${path} HTTP/1.1\r\n${kept}x-baseten-request-id: ${exchange.id}\r\n` +
+      `${head.method} ${path} HTTP/1.1\r\n${kept}${ID_HEADER_LOWER}: ${exchange.id}\r\n` +
       // vLLM and other servers read this name. A client's own value is kept, since the client identifies its request by
       // it.
-      (head.hasRequestId ? '' : `X-Request-Id: ${exchange.id}\r\n`) +
-      (traceparent === '' ? '' : `traceparent: ${traceparent}\r\n`) +
+      (head.hasRequestId ? '' : `${REQUEST_ID_HEADER}: ${exchange.id}\r\n`) +
+      (traceparent === '' ? '' : `${TRACE_HEADER}: ${traceparent}\r\n`) +
       this.#forwardedFor(head) +
       // RFC 9110 8.6: methods that usually have a body get Content-Length: 0 without one.
       (head.framing === NO_BODY && /^P(?:OST|UT|ATCH)$/.test(head.method)
@@ -64,9 +73,9 @@ export class HeadWriter {
     const { remoteAddress } = this;
     const proto = this.#proto;
     return (
-      `X-Forwarded-For: ${forwardedFor}${remoteAddress}\r\n` +
-      (hasForwardedProto ? '' : `X-Forwarded-Proto: ${proto}\r\n`) +
-      (hasForwardedHost ? '' : `X-Forwarded-Host: ${host}\r\n`) +
+      `${FORWARDED_FOR_HEADER}: ${forwardedFor}${remoteAddress}\r\n` +
+      (hasForwardedProto ? '' : `${FORWARDED_PROTO_HEADER}: ${proto}\r\n`) +
+      (hasForwardedHost ? '' : `${FORWARDED_HOST_HEADER}: ${host}\r\n`) +
       `Forwarded: ${forwarded}${forwardedElement({ remoteAddress, host, proto })}\r\n`
     );
   }

@@ -7,6 +7,7 @@
 import type { ClientRequest, IncomingMessage, ServerResponse } from 'node:http';
 import type { Watched } from '../../../core/deadlines.ts';
 import { describe, WeirError, type Failure } from '../../../core/errors.ts';
+import { ATTEMPTS_HEADER, TIMING_HEADER } from '../../../core/header-names.ts';
 import type { Exchange } from '../../../core/exchange/exchange.ts';
 import { hasNoBody } from '../../../protocol/http/body-framing.ts';
 import type { ResponseHead } from '../../../protocol/http/response-head-parser.ts';
@@ -24,7 +25,7 @@ import { endsWithConnection, failureOf, isRefusal } from '../connection-error.ts
 import type { ActiveRequest, ForwarderContext } from '../forwarder.ts';
 import { LOAD_FORMAT_HEADER, LOAD_HEADER, reportOf } from '../load-report.ts';
 import { interimText } from '../response-head.ts';
-import { ATTEMPTS_HEADER, serverTiming } from '../server-timing.ts';
+import { serverTiming } from '../server-timing.ts';
 import type { Progress } from '../timeout-tracker.ts';
 import type { HttpProxyAdapter, ReplicaRequest } from './http-proxy-adapter.ts';
 import type { ReplicaAgents } from './replica-agents.ts';
@@ -227,7 +228,7 @@ export class HttpForwarder implements Watched, ActiveRequest, AttemptListener, P
       const report = reportOf(String(format), this.#context.pool.deployments[deployment]!);
       if (report !== undefined) headers.push(LOAD_HEADER, report);
     }
-    headers.push(ATTEMPTS_HEADER, String(attempts), 'Server-Timing', serverTiming(this.#exchange));
+    headers.push(ATTEMPTS_HEADER, String(attempts), TIMING_HEADER, serverTiming(this.#exchange));
     return headers;
   }
 

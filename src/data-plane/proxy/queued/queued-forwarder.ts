@@ -1,13 +1,15 @@
 // Sends one task of the queue: a request that weir makes itself, without a client that waits.
 // Invariant: the replica is released once, however the request ends; the response is read to its end, and no more of it
 // is kept than was asked for.
+// Not protocol/http/one-shot.ts, since the exchange is measured and captured while the response comes in, and the sweep of
+// all deadlines limits it.
 import type { ClientRequest, IncomingMessage } from 'node:http';
 import { request as httpsRequest } from 'node:https';
 import { steadyNow } from '../../../core/clock.ts';
 import type { Watched } from '../../../core/deadlines.ts';
 import { describe, type Cause, type Failure } from '../../../core/errors.ts';
 import type { Exchange, Exchanges } from '../../../core/exchange/exchange.ts';
-import { ID_HEADER_LOWER, REQUEST_ID_HEADER, TRACE_HEADER } from '../../../core/exchange/identity.ts';
+import { ID_HEADER_LOWER, REQUEST_ID_HEADER_LOWER, TRACE_HEADER } from '../../../core/header-names.ts';
 import { hasNoBody } from '../../../protocol/http/body-framing.ts';
 import { request as httpRequest } from '../../../protocol/http/node-http.ts';
 import type { Lease } from '../../replicas/pool.ts';
@@ -139,7 +141,7 @@ export class QueuedForwarder implements Watched, ActiveRequest, AttemptListener 
         // The body goes on as JSON, or is stored; a compressed one would be of no use.
         'accept-encoding': 'identity',
         [ID_HEADER_LOWER]: id,
-        [REQUEST_ID_HEADER]: id,
+        [REQUEST_ID_HEADER_LOWER]: id,
         ...(exchange.traceparent !== '' && { [TRACE_HEADER]: exchange.traceparent }),
       },
       ...tls,

@@ -8,6 +8,7 @@ import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { Watched } from '../../../core/deadlines.ts';
 import type { Failure } from '../../../core/errors.ts';
+import { ATTEMPTS_HEADER } from '../../../core/header-names.ts';
 import type { Exchange } from '../../../core/exchange/exchange.ts';
 import { hasNoBody } from '../../../protocol/http/body-framing.ts';
 import { closeFrame, FrameCounter } from '../../../protocol/websocket/frame-counter.ts';
@@ -21,7 +22,7 @@ import type { HttpContext } from '../http/http-forwarder.ts';
 import type { ReplicaRequest } from '../http/http-proxy-adapter.ts';
 import { readResponse } from '../http/replica-socket.ts';
 import { interimText } from '../response-head.ts';
-import { ATTEMPTS_HEADER, serverTiming } from '../server-timing.ts';
+import { serverTiming } from '../server-timing.ts';
 
 /** Close code of a connection that ended without a close frame (RFC 6455 7.4.1). */
 const ABNORMAL = 1006;

@@ -1,6 +1,7 @@
 // Decides by its path what is stored of a request: metadata and bodies, metadata only, or nothing. Hot path.
 // Invariant: the first matching route applies, and all captured bodies together stay below MAX_HELD_BYTES.
 import { BodyCapture, type CaptureBudget, type BodyCaptures } from '../../../core/exchange/body-capture.ts';
+import { wildcard } from '../../../core/wildcard.ts';
 
 export type CaptureMode = 'full' | 'metadata' | 'off';
 
@@ -75,22 +76,6 @@ export class CapturePolicy implements BodyCaptures, CaptureBudget {
   }
 }
 
-/**
- * Returns a function that matches paths beginning with `pattern`. With a `*` in the pattern, it matches whole paths,
- * and each `*` stands for any characters. Searches each part once, so it takes linear time.
- */
-export function pathPattern(pattern: string): (path: string) => boolean {
-  const [first = '', ...others] = pattern.split('*');
-  const last = others.pop();
-  if (last === undefined) return (path) => path.startsWith(first);
-  return (path) => {
-    if (!path.startsWith(first) || !path.endsWith(last)) return false;
-    let at = first.length;
-    for (const piece of others) {
-      const found = path.indexOf(piece, at);
-      if (found === -1) return false;
-      at = found + piece.length;
-    }
-    return at <= path.length - last.length;
-  };
-}
+/** Matches whole paths against a pattern with `*`; without one, paths that begin with `pattern`. */
+export const pathPattern = (pattern: string): ((path: string) => boolean) =>
+  pattern.includes('*') ? wildcard(pattern) : (path) => path.startsWith(pattern);

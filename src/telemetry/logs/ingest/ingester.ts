@@ -1,5 +1,6 @@
 // Turns all input of the writer thread into entries for the store: packed requests, streams of lines, log files, posts.
 // Invariant: lines of one stream keep their order, and every text is redacted before it is stored.
+import { nowNs } from '../../../core/time.ts';
 import { attributesText } from './attributes.ts';
 import { BodyReader } from './bodies/body-reader.ts';
 import type { StoreEntry } from '../store/segment-writer.ts';
@@ -27,8 +28,6 @@ export interface IngesterOptions {
   /** Valid RE2 expressions whose matches are redacted too. */
   readonly redactPatterns: readonly string[];
 }
-
-const nowNs = (): bigint => BigInt(Date.now()) * 1_000_000n;
 
 export class Ingester {
   readonly #options: IngesterOptions;

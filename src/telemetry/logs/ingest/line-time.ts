@@ -2,6 +2,7 @@
 // A time without a zone is local time (as in timestamp.ts). A time without a date, and dates with an ambiguous order of
 // day and month (`05/01/2026`), are not read.
 // Invariant: the result is `undefined` if the line cannot have been written at that time.
+import { DAY_NS } from '../../../core/time.ts';
 import { withoutProcessPrefix } from './plain-line.ts';
 import { severityOfName } from '../severity.ts';
 import { timeOf } from './timestamp.ts';
@@ -12,7 +13,6 @@ const MAX_LENGTH = 160;
 const AHEAD_NS = 300_000_000_000n;
 
 const HOUR_NS = 3_600_000_000_000n;
-const DAY_NS = 24n * HOUR_NS;
 const HALF_YEAR_NS = 183n * DAY_NS;
 
 /** A level before the time: `INFO 05-01 12:00:00`, `[WARNING] 2026-…`, `ERROR: 2026-…`. */

@@ -1,6 +1,7 @@
 // Converts posted OTLP logs and spans to records. Data without a field in a record becomes an attribute of its own
 // name; resource and scope become the attributes `resource` and `scope`. The ingester limits and redacts them later.
 // Invariant: no data of a log or a span is lost here.
+import { LATEST_NS } from '../../../core/time.ts';
 import type {
   LogsRequest,
   OtlpLog,
@@ -28,9 +29,9 @@ const FIELD_NAMES = {
 type Field = keyof typeof FIELD_NAMES;
 const FIELDS = Object.keys(FIELD_NAMES) as Field[];
 
-/** Reserved names in a record's attributes. A sender's attribute with such a name gets the prefix `attributes.`. */
+/** Reserved names in a record's attributes. A sender's attribute with such a name gets RESERVED_PREFIX. */
 const LINE_NAMES: ReadonlySet<string> = new Set(['resource', 'scope', 'event_name', 'time_unix_nano']);
-const SPAN_NAMES: ReadonlySet<string> = new Set([
+export const SPAN_NAMES: ReadonlySet<string> = new Set([
   'resource',
   'scope',
   'name',
@@ -42,9 +43,8 @@ const SPAN_NAMES: ReadonlySet<string> = new Set([
   'events',
   'links',
 ]);
+export const RESERVED_PREFIX = 'attributes.';
 const MAX_SEVERITY = 24;
-/** Largest time and duration that the store can hold, in the year 2262. */
-const MAX_NS = 2n ** 63n - 1n;
 
 /** Values for records that lack them. */
 export interface OtlpDefaults {
@@ -103,9 +103,9 @@ function lineOf(log: OtlpLog, resource: OtlpResource, scope: OtlpScope, defaults
 
 /** The first valid time. A time beyond the range of the store is kept as text in an attribute. */
 function timeOf(times: readonly bigint[], rest: Record<string, PlainValue>, { nowNs }: OtlpDefaults): bigint {
-  const impossible = times.find((time) => time > MAX_NS);
+  const impossible = times.find((time) => time > LATEST_NS);
   if (impossible !== undefined) rest['time_unix_nano'] = String(impossible);
-  return times.find((time) => time > 0n && time <= MAX_NS) ?? nowNs;
+  return times.find((time) => time > 0n && time <= LATEST_NS) ?? nowNs;
 }
 
 const severityOf = ({ severityNumber, severityText }: OtlpLog): number =>
@@ -142,7 +142,7 @@ function spanOf(span: OtlpSpan, resource: OtlpResource, scope: OtlpScope, defaul
     }));
   const timeNs = timeOf([startNs, endNs], own, defaults);
   addSender(own, resource, scope);
-  const isTimed = startNs > 0n && startNs <= MAX_NS && endNs > startNs;
+  const isTimed = startNs > 0n && startNs <= LATEST_NS && endNs > startNs;
   const durationNs = isTimed ? endNs - startNs : 0n;
   return {
     ...fields,
@@ -155,7 +155,7 @@ function spanOf(span: OtlpSpan, resource: OtlpResource, scope: OtlpScope, defaul
     spanId: span.spanId,
     parentSpanId: span.parentSpanId,
     status: 0,
-    durationNs: Number(durationNs > MAX_NS ? MAX_NS : durationNs),
+    durationNs: Number(durationNs > LATEST_NS ? LATEST_NS : durationNs),
     attributes: jsonOf(Object.assign(own, rest)),
   };
 }
@@ -185,7 +185,7 @@ function takeFields(
   fields.deployment ||= defaults.deployment;
   const rest = Object.create(null) as Record<string, PlainValue>;
   for (const [name, value] of attributes)
-    if (!used.has(name)) rest[reserved.has(name) ? `attributes.${name}` : name] = plainValueOf(value);
+    if (!used.has(name)) rest[reserved.has(name) ? RESERVED_PREFIX + name : name] = plainValueOf(value);
   return { fields, rest };
 }
 

@@ -1,4 +1,5 @@
-// Splits the bytes of a stream of log lines into lines.
+// Splits the bytes of a stream of log lines into lines. Not core/line-splitter.ts, since a line here is cut, may
+// hold CRs (progress bars), and has a position in its stream.
 // Invariant: the same bytes give the same lines at every split, and memory is limited to one line of `maxBytes`.
 
 /** Largest buffer that is reused for the next line, in bytes. */

@@ -1,9 +1,9 @@
 // Parses times that loggers write, to nanoseconds since the epoch.
 // Invariant: the result is `undefined`, never a guess, for a value that cannot be the time of a line written just now.
+import { DAY_NS } from '../../../core/time.ts';
 
 /** 2000-01-01. Earlier times are errors. */
 const EARLIEST_NS = 946_684_800_000_000_000n;
-const DAY_NS = 86_400_000_000_000n;
 
 const CALENDAR =
   /^(\d{4})-(\d\d)-(\d\d)[T ](\d\d):(\d\d):(\d\d)(?:[.,](\d{1,9})\d{0,9})?(?: ?(Z|UTC|[+-]\d\d(?::?\d\d)?))?$/i;

@@ -1,6 +1,7 @@
 // Converts one field condition of the query bar to a node: `level>=warn`, `status:5xx`, `user.id:42`.
 // Invariant: a value that the field cannot have is an error, not a condition that never matches.
 import { nearest, unknownName } from '../../../core/nearest-name.ts';
+import { parseDurationNs } from '../../../core/units.ts';
 import { KINDS } from '../log-record.ts';
 import { severityOfName } from '../severity.ts';
 import { attributeName, findField, suggestField, type QueryField, type FieldValues } from './field-names.ts';
@@ -9,18 +10,6 @@ import type { Compare, QueryNode } from './query-node.ts';
 import { wordsOf } from './words.ts';
 
 const LEVELS = ['trace', 'debug', 'info', 'notice', 'warn', 'warning', 'error', 'critical', 'fatal'];
-/** Nanoseconds. */
-const UNITS: Readonly<Record<string, number>> = {
-  ns: 1,
-  us: 1e3,
-  µs: 1e3,
-  μs: 1e3,
-  ms: 1e6,
-  s: 1e9,
-  m: 60e9,
-  h: 3600e9,
-  d: 86_400e9,
-};
 
 const NUMERIC: ReadonlySet<FieldValues> = new Set(['level', 'status', 'duration', 'ms', 'number']);
 
@@ -38,12 +27,9 @@ function parseNumber(text: string): number | undefined {
   return Math.abs(value) <= Number.MAX_SAFE_INTEGER ? value : undefined;
 }
 
-/** Nanoseconds of `150ms`, `2s`, `1.5m`; a number without unit is milliseconds. */
+/** Nanoseconds of a duration; a number without a unit is milliseconds. `undefined` if too large to count exactly. */
 function nanoseconds(text: string): number | undefined {
-  const [, digits, unit] = /^(\d+(?:\.\d+)?)(\p{L}*)$/u.exec(text) ?? [];
-  const factor = unit === undefined ? undefined : UNITS[unit === '' ? 'ms' : unit];
-  if (factor === undefined) return undefined;
-  const value = Math.round(Number(digits) * factor);
+  const value = Number(parseDurationNs(/^[\d.]+$/.test(text) ? `${text}ms` : text));
   return value <= Number.MAX_SAFE_INTEGER ? value : undefined;
 }
 
@@ -76,7 +62,7 @@ function parseRange(values: FieldValues, key: string, text: string): Range | str
   }
   const ns = nanoseconds(text);
   if (ns === undefined)
-    return `invalid duration ${quote(text)}; use a number with ns, us, ms, s, m, h or d, such as 150ms`;
+    return `invalid duration ${quote(text)}; use a number with ns, us, ms, s, m, h, d or w, such as 150ms`;
   return single(values === 'ms' ? ns / 1e6 : ns);
 }
 

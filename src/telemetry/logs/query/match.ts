@@ -1,5 +1,6 @@
 // Compiles a query to a function that matches records: for search, live tail, download and exporters alike.
 // Invariant: the attributes of a record are parsed only if the query needs them, and at most once.
+import { wildcard } from '../../../core/wildcard.ts';
 import { attributesOf, type LogRecord } from '../log-record.ts';
 import { compileRegex } from '../regex.ts';
 import { isColumn } from './field-names.ts';
@@ -41,25 +42,6 @@ function attributeAt(object: unknown, name: string): unknown {
   return undefined;
 }
 
-/** `*` in the pattern stands for any text. Each part between them is searched once, from left to right. */
-function like(pattern: string): (value: string) => boolean {
-  const parts = pattern.split('*');
-  const start = parts.shift()!;
-  const end = parts.pop();
-  if (end === undefined) return (value) => value === start;
-  return (value) => {
-    if (value.length < start.length + end.length || !value.startsWith(start) || !value.endsWith(end))
-      return false;
-    let at = start.length;
-    for (const part of parts) {
-      const found = value.indexOf(part, at);
-      if (found === -1) return false;
-      at = found + part.length;
-    }
-    return at <= value.length - end.length;
-  };
-}
-
 const numeric = (value: string | number): number =>
   typeof value === 'number' ? value : value.trim() === '' ? Number.NaN : Number(value);
 
@@ -80,7 +62,7 @@ function ordered<T extends string | number>(compare: Compare, expected: T): (val
 
 /** Compares values of any type: texts, numbers and booleans can match, other types never do. */
 function comparison(compare: Compare, expected: string | number): (value: unknown) => boolean {
-  const asText = compare === 'like' ? like(String(expected)) : ordered(compare, String(expected));
+  const asText = compare === 'like' ? wildcard(String(expected)) : ordered(compare, String(expected));
   const asNumber = ordered(compare, numeric(expected));
   const isOrder = compare !== '=' && compare !== 'like';
   return (value) => {

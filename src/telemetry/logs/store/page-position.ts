@@ -1,5 +1,6 @@
 // Position in the order of time, where one page of records ends and the next one begins.
 // Invariant: no two records have the same position, since records of the same nanosecond are ordered by `seq`.
+import { LATEST_NS } from '../../../core/time.ts';
 
 export interface PagePosition {
   readonly timeNs: bigint;
@@ -12,12 +13,9 @@ export type Direction = 'down' | 'up';
 /** Largest sequence number: the names of segments have 15 digits for it. */
 export const MAX_SEQ = 999_999_999_999_999;
 
-/** Latest time that SQLite can store. */
-const MAX_TIME_NS = 2n ** 63n - 1n;
-
 /** Position before all records in the direction. */
 export const startPosition = (direction: Direction): PagePosition =>
-  direction === 'down' ? { timeNs: MAX_TIME_NS, seq: MAX_SEQ } : { timeNs: -1n, seq: -1 };
+  direction === 'down' ? { timeNs: LATEST_NS, seq: MAX_SEQ } : { timeNs: -1n, seq: -1 };
 
 /** True if `a` comes before `b` in the direction. */
 export function isBefore(a: PagePosition, b: PagePosition, direction: Direction): boolean {
@@ -34,5 +32,5 @@ export function parsePosition(text: string): PagePosition | undefined {
   const match = /^(\d{1,19})-(\d{1,15})$/.exec(text);
   if (!match) return undefined;
   const timeNs = BigInt(match[1]!);
-  return timeNs <= MAX_TIME_NS ? { timeNs, seq: Number(match[2]) } : undefined;
+  return timeNs <= LATEST_NS ? { timeNs, seq: Number(match[2]) } : undefined;
 }

@@ -1,18 +1,18 @@
 // Sends queries to the reader thread, from the main thread.
 // Invariant: a call starts the thread if it is not running, so a thread that has ended is replaced by the next call.
 import { Worker } from 'node:worker_threads';
-import { Calls } from './calls.ts';
+import { threadFile, WorkerCalls } from '../../../core/worker-rpc.ts';
 import type { ReaderMessage, ReaderOperations } from './reader-thread.ts';
 
 type Operation = keyof ReaderOperations;
 
-const THREAD = new URL(`./reader-thread${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url);
+const THREAD = threadFile('reader-thread', import.meta.url);
 
 export class ReaderClient {
   readonly #folder: string;
   readonly #damaged: (path: string, problem: string) => void;
   #thread: Worker | undefined;
-  #calls: Calls | undefined;
+  #calls: WorkerCalls | undefined;
 
   constructor(folder: string, damaged: (path: string, problem: string) => void) {
     this.#folder = folder;
@@ -25,7 +25,7 @@ export class ReaderClient {
     ...args: Parameters<ReaderOperations[O]>
   ): Promise<ReturnType<ReaderOperations[O]>> {
     const calls = this.#calls ?? this.#start();
-    return calls.ask(operation, ...args) as Promise<ReturnType<ReaderOperations[O]>>;
+    return calls.call(operation, ...args) as Promise<ReturnType<ReaderOperations[O]>>;
   }
 
   async close(): Promise<void> {
@@ -35,15 +35,15 @@ export class ReaderClient {
     await thread?.terminate();
   }
 
-  #start(): Calls {
+  #start(): WorkerCalls {
     const thread = new Worker(THREAD, { workerData: { folder: this.#folder } });
     thread.unref();
-    const calls = new Calls(thread);
+    const calls = new WorkerCalls(thread);
     this.#thread = thread;
     this.#calls = calls;
     thread.on('message', (message: ReaderMessage) => {
       if ('damaged' in message) this.#damaged(message.damaged, message.problem);
-      else calls.answered(message);
+      else calls.settle(message);
     });
     const end = (reason: string) => {
       calls.end(reason);

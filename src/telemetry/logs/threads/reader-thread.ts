@@ -1,14 +1,13 @@
 // Worker thread that reads the log store.
 // Invariant: every call is answered, and none takes much longer than BUDGET_MS.
 import { parentPort, workerData } from 'node:worker_threads';
-import { describe } from '../../../core/errors.ts';
-import type { Answer, Call } from './calls.ts';
+import { resultOf, type Call, type CallResult } from '../../../core/worker-rpc.ts';
 import { StoreReader, type PageQuery } from '../store/store-reader.ts';
 import type { QueryNode } from '../query/query-node.ts';
 import { aggregateKey, type AggregateBy } from '../store/aggregate.ts';
 
 /** Message from the thread: the result of a call, or a segment that is damaged. */
-export type ReaderMessage = Answer | { readonly damaged: string; readonly problem: string };
+export type ReaderMessage = CallResult | { readonly damaged: string; readonly problem: string };
 
 /** Time after which a call returns what it has found so far. A search of a month takes many calls. */
 const BUDGET_MS = 25;
@@ -34,15 +33,11 @@ const operations = {
 };
 export type ReaderOperations = typeof operations;
 
-port.on('message', ({ n, operation, args }: Call) => {
-  let answer: Answer;
-  try {
-    const run = operations[operation as keyof ReaderOperations] as (...all: readonly unknown[]) => unknown;
-    answer = { n, value: run(...args) };
-  } catch (error) {
-    answer = { n, failure: describe(error) };
-  }
-  port.postMessage(answer);
+const run = (operation: string, args: readonly unknown[]): unknown =>
+  (operations[operation as keyof ReaderOperations] as (...all: readonly unknown[]) => unknown)(...args);
+
+port.on('message', (calls: readonly Call[]) => {
+  for (const call of calls) port.postMessage(resultOf(call, run));
 });
 setInterval(() => {
   try {

@@ -3,6 +3,7 @@
 import { Worker } from 'node:worker_threads';
 import { backoffMs } from '../../../core/backoff.ts';
 import type { Logger } from '../../../core/logger.ts';
+import { waitAtMost } from '../../../core/wait.ts';
 import type { Exchange } from '../../../core/exchange/exchange.ts';
 import type { RawBodies } from '../../../core/exchange/body-capture.ts';
 import type { RequestOwner } from '../ingest/request-owners.ts';
@@ -238,13 +239,10 @@ export class WriterClient {
     const thread = this.#thread;
     if (thread === undefined) return;
     thread.ref();
-    const { promise: ended, resolve } = Promise.withResolvers<void>();
-    thread.once('exit', () => resolve());
+    const exited = new Promise<void>((resolve) => thread.once('exit', () => resolve()));
     // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread, not a window
     thread.postMessage('close');
-    const late = setTimeout(resolve, Math.min(LAST_MS, Math.max(0, deadlineMs - performance.now())));
-    await ended;
-    clearTimeout(late);
+    await waitAtMost(Math.min(LAST_MS, deadlineMs - performance.now()), exited);
     await thread.terminate();
   }
 

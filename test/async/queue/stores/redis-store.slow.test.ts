@@ -6,7 +6,7 @@ import { RedisStore, type RedisStoreOptions } from '../../../../src/async/queue/
 import { TaskStoreError, type TaskStoreEvents } from '../../../../src/async/queue/store.ts';
 import { newTask, storeContract } from '../../../contract/store.ts';
 import { isMissing } from '../../../kit/program.ts';
-import { RedisServer, Wire } from '../../../kit/redis.ts';
+import { RedisServer, TcpRelay } from '../../../kit/redis.ts';
 import { until } from '../../../kit/until.ts';
 
 const HOUR = 3_600_000;
@@ -22,7 +22,7 @@ let redis: Redis;
 let prefix = '';
 let n = 0;
 const opened: RedisStore[] = [];
-const wires: Wire[] = [];
+const wires: TcpRelay[] = [];
 
 async function open(events = quiet, options: RedisStoreOptions & { url?: string } = {}): Promise<RedisStore> {
   const { url = server.url, ...others } = options;
@@ -34,7 +34,7 @@ async function open(events = quiet, options: RedisStoreOptions & { url?: string 
 
 /** A store whose connection can be cut, as after a kill of its process. */
 async function openCrashable(events = quiet): Promise<{ store: RedisStore; crash: () => void }> {
-  const wire = new Wire(server.port);
+  const wire = new TcpRelay(server.port);
   wires.push(wire);
   return { store: await open(events, { url: await wire.open() }), crash: () => wire.cut() };
 }

@@ -1,9 +1,9 @@
 // Tests of live tails: reconnects, slow clients, limits and the end.
 import { afterEach, describe, expect, it } from 'vitest';
-import { changed, closeAdmins, startAdmin, type OpenAdmin } from '../../../kit/admin.ts';
+import { withChanges, closeAdmins, startAdmin, type OpenAdmin } from '../../../kit/admin.ts';
 import { call } from '../../../kit/client.ts';
 import { removeFolders } from '../../../kit/folder.ts';
-import { post } from '../../../kit/record.ts';
+import { post } from '../../../kit/log-api.ts';
 import { EventClient, type Event } from '../../../kit/sse.ts';
 import { until } from '../../../kit/until.ts';
 
@@ -124,7 +124,7 @@ describe('a live tail', () => {
   it('reports records that were deleted before a reconnect', async () => {
     const server = await startAdmin({
       wrap: (logs) =>
-        changed(logs, {
+        withChanges(logs, {
           after: async () => ({ records: [], lastSeq: 900, headSeq: 900, oldestSeq: 501 }),
         }),
     });
@@ -156,7 +156,7 @@ describe('a live tail', () => {
     let isBroken = false;
     const server = await startAdmin({
       wrap: (logs) =>
-        changed(logs, {
+        withChanges(logs, {
           after: (...args) => (isBroken ? Promise.reject(new Error('no disk')) : logs.after(...args)),
         }),
     });
@@ -168,7 +168,7 @@ describe('a live tail', () => {
     expect(client.events).toMatchObject([
       { name: 'end', data: { reason: 'the log store could not be read' } },
     ]);
-    expect(server.said.join()).toContain('no disk');
+    expect(server.logLines.join()).toContain('no disk');
   });
 
   it('is rejected with 429 at the limit', async () => {

@@ -6,10 +6,10 @@ import { afterEach, describe, expect, it } from 'vitest';
 import type { LogRecord } from '../../../../src/telemetry/logs/logs.ts';
 import { decode, encode } from '../../../../src/protocol/otlp/codec.ts';
 import { logsRequest } from '../../../../src/protocol/otlp/messages.ts';
-import { changed, closeAdmins, startAdmin, type OpenAdmin } from '../../../kit/admin.ts';
+import { withChanges, closeAdmins, startAdmin, type OpenAdmin } from '../../../kit/admin.ts';
 import { begin, call } from '../../../kit/client.ts';
 import { removeFolders } from '../../../kit/folder.ts';
-import { HOUR_AGO, messages, ns, post, search } from '../../../kit/record.ts';
+import { HOUR_AGO, messages, ns, post, search } from '../../../kit/log-api.ts';
 import { until } from '../../../kit/until.ts';
 
 afterEach(async () => {
@@ -128,7 +128,7 @@ describe('GET /v1/logs/{id}', () => {
   it('shows stored bodies', async () => {
     const server = await startAdmin({
       wrap: (logs) =>
-        changed(logs, {
+        withChanges(logs, {
           bodies: async () => ({ request: Buffer.from('{"a":"ü"}'), response: Buffer.from([0xff, 0]) }),
         }),
     });
@@ -435,7 +435,7 @@ describe('POST /v1/logs', () => {
   it('rejects an unknown parameter, and lines while the store is busy', async () => {
     const server = await startAdmin({
       wrap: (logs) =>
-        changed(logs, {
+        withChanges(logs, {
           postLines: async () => ({ problem: 'queue_full' }),
         }),
     });

@@ -1,9 +1,9 @@
 // Tests of the search of the log routes, with a real log store.
 import { afterEach, describe, expect, it } from 'vitest';
-import { changed, closeAdmins, startAdmin } from '../../../kit/admin.ts';
+import { withChanges, closeAdmins, startAdmin } from '../../../kit/admin.ts';
 import { begin, call } from '../../../kit/client.ts';
 import { removeFolders } from '../../../kit/folder.ts';
-import { HOUR_AGO, messages, ns, post, search } from '../../../kit/record.ts';
+import { HOUR_AGO, messages, ns, post, search } from '../../../kit/log-api.ts';
 import { until } from '../../../kit/until.ts';
 
 afterEach(async () => {
@@ -109,9 +109,9 @@ describe('GET /v1/logs', () => {
     ['q=level%3E%3Dbogus', /^Invalid query: q at character 8: unknown level "bogus"; /],
     ['q=(a', /q at character 1: unclosed parenthesis; add a closing \)$/],
     ['search_pattern=(a', /search_pattern: .*expression/],
-    ['since=yesterday', /since: invalid duration "yesterday"; write 90s, 30m, 2h or 3d/],
+    ['since=yesterday', /since: invalid duration "yesterday"; write 500ms, 30s, 1h30m or 7d/],
     ['since=1h&start=2026-01-01', /since: cannot be combined with start or end/],
-    ['start=2026-02-30', /start: invalid time "2026-02-30"; write /],
+    ['start=2026-02-30', /start: invalid time "2026-02-30"; write 2026-11-20T16:52:26Z/],
     ['start=2026-02-02&end=2026-02-01', /end: must not be before start/],
     ['limit=0', /limit: must be a whole number from 1 to 1000/],
     ['limit=1001', /limit: must be a whole number from 1 to 1000/],
@@ -201,7 +201,7 @@ describe('GET /v1/logs', () => {
     const server = await startAdmin({
       // Empty pages that are not the last one, as for a search without matches.
       wrap: (logs) =>
-        changed(logs, {
+        withChanges(logs, {
           async page() {
             queries++;
             await new Promise((resolve) => setImmediate(resolve));

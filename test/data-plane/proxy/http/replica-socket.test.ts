@@ -4,7 +4,7 @@ import type { Socket } from 'node:net';
 import { describe, expect, it } from 'vitest';
 import { interimText } from '../../../../src/data-plane/proxy/response-head.ts';
 import { readResponse } from '../../../../src/data-plane/proxy/http/replica-socket.ts';
-import { PlayedSocket, settled } from '../../../kit/node-parser.ts';
+import { ScriptedSocket, settled } from '../../../kit/node-parser.ts';
 
 interface Outcome {
   interim: string[];
@@ -21,7 +21,7 @@ async function played(
   pieces: readonly string[],
   { method = 'GET', mayUpgrade = false } = {},
 ): Promise<Outcome> {
-  const socket = new PlayedSocket();
+  const socket = new ScriptedSocket();
   const out: Outcome = {
     interim: [],
     status: 0,

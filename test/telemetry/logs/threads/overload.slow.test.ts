@@ -4,7 +4,7 @@ import { Logger } from '../../../../src/core/logger.ts';
 import { Exchanges } from '../../../../src/core/exchange/exchange.ts';
 import { CapturePolicy, Logs } from '../../../../src/telemetry/logs/logs.ts';
 import { folder, removeFolders } from '../../../kit/folder.ts';
-import { recordsIn } from '../../../kit/record-files.ts';
+import { recordsIn } from '../../../kit/stored-records.ts';
 
 afterEach(removeFolders);
 

@@ -8,8 +8,11 @@ const FIRST_BYTES = 512;
 const KEEP_BYTES = 16 * 1024;
 const NOTHING = Buffer.alloc(0);
 
-/** Receives each line as text without its line end. `undefined`: the line is longer than `maxBytes`, so its text is dropped. */
-export type TakeTextLine = (line: string | undefined) => void;
+/** Of a line that is too long this much is kept, in bytes. */
+const CUT_BYTES = 200;
+
+/** Receives each line without its line end. `isCut`: it is longer than `maxBytes`, and `line` is its first 200 bytes. */
+export type TakeTextLine = (line: string, isCut: boolean) => void;
 
 export class LineSplitter {
   readonly #take: TakeTextLine;
@@ -49,6 +52,11 @@ export class LineSplitter {
     if (from < buffer.length) this.#hold(buffer, from, buffer.length);
   }
 
+  /** Text after the last line end; its beginning if it is too long. */
+  get rest(): string {
+    return this.#held.toString('utf8', 0, this.#length);
+  }
+
   /** The bytes have ended: gives the last line, if it has no line end. */
   end(): void {
     if (this.#length > 0 || this.#isTooLong) this.#give(NOTHING, 0, 0);
@@ -58,27 +66,30 @@ export class LineSplitter {
     if (this.#length > 0 || this.#isTooLong || to - from > this.#maxBytes) {
       this.#hold(buffer, from, to);
       const isTooLong = this.#isTooLong;
-      const line = isTooLong ? undefined : this.#held.toString('utf8', 0, this.#length);
+      const line = this.#held.toString('utf8', 0, this.#length);
       if (this.#held.length > KEEP_BYTES) this.#held = NOTHING;
       this.#length = 0;
       this.#isTooLong = false;
-      this.#line(line);
-    } else this.#line(buffer.toString('utf8', from, to));
+      this.#line(line, isTooLong);
+    } else this.#line(buffer.toString('utf8', from, to), false);
   }
 
-  #line(line: string | undefined): void {
+  #line(line: string, isCut: boolean): void {
     // A byte order mark at the beginning of the bytes does not belong to the first line.
-    const text = this.#isFirst && line?.charCodeAt(0) === 0xfeff ? line.slice(1) : line;
+    const text = this.#isFirst && line.charCodeAt(0) === 0xfeff ? line.slice(1) : line;
     this.#isFirst = false;
-    this.#take(text);
+    this.#take(text, isCut);
   }
 
   #hold(buffer: Buffer, from: number, to: number): void {
     const needed = this.#length + to - from;
-    if (this.#isTooLong || needed > this.#maxBytes) {
+    if (this.#isTooLong) return;
+    if (needed > this.#maxBytes) {
+      const kept = Math.min(CUT_BYTES, this.#maxBytes);
+      const held = this.#held.subarray(0, Math.min(this.#length, kept));
+      this.#held = Buffer.concat([held, buffer.subarray(from, from + kept - held.length)]);
+      this.#length = this.#held.length;
       this.#isTooLong = true;
-      this.#held = NOTHING;
-      this.#length = 0;
       return;
     }
     if (needed > this.#held.length) {

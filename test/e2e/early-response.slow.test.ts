@@ -1,5 +1,5 @@
-// A replica that answers before it has read the request, and closes. Its answer must reach every client, also one that
-// sends everything before it reads. Such an answer is not a failure of the replica.
+// A replica that responds before it has read the request, and closes. Its response must reach every client, even one
+// that sends everything before it reads. Such a response is not a failure of the replica.
 import { execFile } from 'node:child_process';
 import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
@@ -16,8 +16,8 @@ const run = promisify(execFile);
 const REFUSAL = readFileSync(new URL('../fixtures/early413.resp', import.meta.url), 'latin1');
 const LARGE_BODY = 'y'.repeat(300_000);
 
-/** Answers by name: the bytes that a replica sends, and the result that the client must get. */
-const ANSWERS = {
+/** Responses by name: the bytes that the replica sends, and the body that the client must get. */
+const RESPONSES = {
   '413 with a length': [REFUSAL, '{"error":"too large"}'],
   '401 without a body': ['HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n', ''],
   '204 that keeps the connection': ['HTTP/1.1 204 No Content\r\n\r\n', ''],
@@ -30,15 +30,17 @@ const ANSWERS = {
   '413 that ends with the connection': ['HTTP/1.1 413 Too Large\r\n\r\nno length', 'no length'],
 } as const;
 
-/** How the replica ends its connection after the answer. */
-const ENDS: Record<string, (socket: Socket, answer: string) => void> = {
+/** How the replica ends its connection after the response. */
+const ENDS: Record<string, (socket: Socket, response: string) => void> = {
   // Since the upload is unread, the kernel sends a reset.
-  closes: (socket, answer) => socket.write(answer, 'latin1', () => socket.destroy()),
-  resets: (socket, answer) => socket.write(answer, 'latin1', () => socket.resetAndDestroy()),
-  'half-closes and reads on': (socket, answer) => socket.end(answer, 'latin1').resume(),
-  'half-closes and reads no more': (socket, answer) => socket.end(answer, 'latin1').pause(),
-  'keeps it and reads no more': (socket, answer) =>
-    socket.write(answer.replace('\r\n\r\n', '\r\nConnection: close\r\n\r\n'), 'latin1', () => socket.pause()),
+  closes: (socket, response) => socket.write(response, 'latin1', () => socket.destroy()),
+  resets: (socket, response) => socket.write(response, 'latin1', () => socket.resetAndDestroy()),
+  'half-closes and reads on': (socket, response) => socket.end(response, 'latin1').resume(),
+  'half-closes and reads no more': (socket, response) => socket.end(response, 'latin1').pause(),
+  'keeps it and reads no more': (socket, response) =>
+    socket.write(response.replace('\r\n\r\n', '\r\nConnection: close\r\n\r\n'), 'latin1', () =>
+      socket.pause(),
+    ),
 };
 
 interface Upload {
@@ -63,8 +65,8 @@ const bodyOf = ({ bytes, isChunked }: Upload): Buffer => {
   return Buffer.concat([...pieces, Buffer.from('0\r\n\r\n')]);
 };
 
-/** Status and decoded body of the final answer in `received`; undefined while it is incomplete. */
-function answerIn(received: string): { status: number; body: string } | undefined {
+/** Status and decoded body of the final response in `received`; undefined while it is incomplete. */
+function responseIn(received: string): { status: number; body: string } | undefined {
   let rest = received;
   for (;;) {
     const end = rest.indexOf('\r\n\r\n');
@@ -90,7 +92,7 @@ function answerIn(received: string): { status: number; body: string } | undefine
   }
 }
 
-/** Sends one whole request before it reads. Returns the answer, or the failure of the connection. */
+/** Sends one whole request before it reads. Returns the response, or the failure of the connection. */
 function upload(
   port: number,
   what: Upload,
@@ -111,11 +113,13 @@ function upload(
     socket.on('error', (error) => done(`${error.message} after ${JSON.stringify(received.slice(-100))}`));
     socket.on('data', (chunk: Buffer) => {
       received += chunk.toString('latin1');
-      const answer = answerIn(received);
-      if (answer !== undefined && /\r\n(content-length|transfer-encoding):| 204 /i.test(received))
-        done(answer);
+      const response = responseIn(received);
+      if (response !== undefined && /\r\n(content-length|transfer-encoding):| 204 /i.test(received))
+        done(response);
     });
-    socket.on('end', () => done(answerIn(received) ?? `ended after ${JSON.stringify(received.slice(-100))}`));
+    socket.on('end', () =>
+      done(responseIn(received) ?? `ended after ${JSON.stringify(received.slice(-100))}`),
+    );
     socket.write(headOf(what));
     socket.write(bodyOf(what), () => socket.resume());
   });
@@ -124,11 +128,11 @@ function upload(
 describe.each([
   ['fast', []],
   ['full', ['--proxy-fast-lane=false']],
-])('in the %s lane', (_, args) => {
+])('an early response in the %s lane', (_, args) => {
   let replica: Replica;
   let weir: Weir;
   let script: (socket: Socket) => void;
-  /** Causes besides ok that a test expects of its exchanges. */
+  /** Causes other than ok that a test expects of its requests. */
   let failures = '';
 
   beforeAll(async () => {
@@ -149,21 +153,21 @@ describe.each([
   });
   afterEach(async () => {
     replica.drop();
-    await weir.shows('baseten_concurrent_requests', 0);
-    await weir.shows('weir_replica_outstanding_requests{deployment_id="local",replica="r0"}', 0);
-    await weir.shows('weir_replica_connections{state="active"}', 0);
-    // An early answer is not a failure of the replica.
+    await weir.expectMetric('baseten_concurrent_requests', 0);
+    await weir.expectMetric('weir_replica_outstanding_requests{deployment_id="local",replica="r0"}', 0);
+    await weir.expectMetric('weir_replica_connections{state="active"}', 0);
+    // An early response is not a failure of the replica.
     const failed = weir.lines.filter((line) => line.event === 'exchange' && line['cause'] !== 'ok');
     weir.lines.length = 0;
     const causes = failed.map((line) => line['cause']).join();
     if (causes !== failures) throw new Error(`exchanges ended with ${causes}, not ${failures}`);
     failures = '';
-    await weir.shows('baseten_replicas_active', 1);
+    await weir.expectMetric('baseten_replicas_active', 1);
     if (weir.process.exitCode !== null) throw new Error('weir has ended');
   });
 
-  /** The replica answers at the first bytes of a request, or after `after` bytes. */
-  const answersEarly = (answer: string, end: keyof typeof ENDS, after = 1) => {
+  /** Makes the replica respond at the first bytes of a request, or after `after` bytes. */
+  const respondEarly = (response: string, end: keyof typeof ENDS, after = 1) => {
     script = (socket) => {
       let read = 0;
       const look = (chunk: Buffer) => {
@@ -171,21 +175,21 @@ describe.each([
         if (read < after) return;
         socket.off('data', look);
         socket.pause();
-        ENDS[end]!(socket, answer);
+        ENDS[end]!(socket, response);
       };
       socket.on('data', look);
     };
   };
 
-  for (const [what, [answer, body]] of Object.entries(ANSWERS))
+  for (const [what, [response, body]] of Object.entries(RESPONSES))
     for (const end of Object.keys(ENDS)) {
-      // Only a clean end shows that such a body is whole.
+      // Only a clean end shows that such a body is complete.
       if (what.includes('ends with') && !end.startsWith('half-closes')) continue;
-      // A kernel that sends a reset drops what it has not sent yet: a long answer is lost on the replica's side.
+      // A kernel that sends a reset drops unsent bytes: a long response is lost on the replica's side.
       if (what.includes('KB') && /closes|resets/.test(end) && !end.startsWith('half-closes')) continue;
-      it(`the replica answers ${what} and ${end}: the client gets the answer`, async () => {
-        answersEarly(answer, end);
-        const status = Number(answer.slice(9, 12));
+      it(`reaches the client if the replica sends ${what} and ${end}`, async () => {
+        respondEarly(response, end);
+        const status = Number(response.slice(9, 12));
         for (const what of [{ bytes: 1000 }, { bytes: 300_000 }, { bytes: 20_000_000, closes: true }])
           expect([what, await upload(weir.port, what)]).toEqual([what, { status, body }]);
       });
@@ -198,9 +202,9 @@ describe.each([
     ['in chunks with Expect: 100-continue', { isChunked: true, expects: true }],
     ['in chunks, on a connection that is to be closed', { isChunked: true, closes: true }],
   ])(
-    '20 of 20 clients that upload 20 MB %s see the 413 of a replica that closes',
+    'reaches 20 of 20 clients that upload 20 MB %s if the replica closes',
     async (_name, how) => {
-      answersEarly(REFUSAL, 'closes', 100_000);
+      respondEarly(REFUSAL, 'closes', 100_000);
       const outcomes = [];
       for (let i = 0; i < 20; i++) {
         const outcome = await upload(weir.port, { bytes: 20_000_000, ...how });
@@ -211,7 +215,7 @@ describe.each([
     60_000,
   );
 
-  it('a kept connection to the replica that answers its second request early and closes', async () => {
+  it('reaches the client as the second response on a kept-alive connection, which stays usable', async () => {
     script = (socket) => {
       let count = 0;
       socket.on('data', (chunk) => {
@@ -231,10 +235,10 @@ describe.each([
     client.destroy();
   });
 
-  it('curl shows the 413, with and without Expect', async () => {
+  it('reaches curl, with and without Expect', async () => {
     const file = join(mkdtempSync(join(tmpdir(), 'weir-')), 'upload');
     writeFileSync(file, Buffer.alloc(20_000_000, 'x'));
-    answersEarly(REFUSAL, 'closes', 50_000);
+    respondEarly(REFUSAL, 'closes', 50_000);
     for (const header of ['Expect:', 'Expect: 100-continue', 'Transfer-Encoding: chunked'])
       for (let i = 0; i < 3; i++) {
         const { stdout } = await run('curl', [
@@ -249,29 +253,29 @@ describe.each([
       }
   });
 
-  it('an asynchronous task gets the 413 as its answer', async () => {
-    answersEarly(REFUSAL, 'closes', 50_000);
+  it('reaches an asynchronous task', async () => {
+    respondEarly(REFUSAL, 'closes', 50_000);
     const { status } = await call(weir.url, '/production/async_predict', {
       method: 'POST',
       body: JSON.stringify({ model_input: { pad: 'x'.repeat(20_000_000) } }),
     });
     expect(status).toBe(201);
-    const line = await weir.line('the run', (one) => one.event === 'exchange' && one['attempts'] === 1);
+    const line = await weir.expectLine('the run', (one) => one.event === 'exchange' && one['attempts'] === 1);
     expect(line).toMatchObject({ status: 413, cause: 'ok' });
   });
 
-  it('an answer that a reset cuts off is still a failure', async () => {
+  it('counts as a failure if a reset cuts it off', async () => {
     script = (socket) =>
       socket.once('data', () =>
         socket.write('HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf', () => socket.resetAndDestroy()),
       );
     expect(await upload(weir.port, { bytes: 300_000 })).toMatch(/half|ECONNRESET/);
-    await weir.line('it', (one) => one['cause'] === 'reset_midway');
+    await weir.expectLine('the failed request', (one) => one['cause'] === 'reset_midway');
     failures = 'reset_midway';
   });
 
-  it('an early error that ends with a reset connection ends with a visible break, and no replica is ejected', async () => {
-    // The replica has not read the request: that it closes makes its operating system send a reset.
+  it('ends with a visible break if its end is a reset, and ejects no replica', async () => {
+    // The replica has not read the request, so its operating system sends a reset when it closes.
     script = (socket) =>
       socket.once('data', () => {
         socket.pause();

@@ -6,13 +6,13 @@ import { folder, write } from './folder.ts';
 const BIN = fileURLToPath(new URL('../fixtures/nvidia-smi/bin', import.meta.url));
 
 /** What a call does: prints a recording (`h100x2`, `a100x4-mig`), exits after one round (`die …`), or fails. */
-export type Way = string;
+export type NvidiaSmiBehavior = string;
 
-export class StandIn {
+export class FakeNvidiaSmi {
   readonly #folder = folder({ 'replace.json': '{}', started: '' });
 
-  constructor(stream: Way, inventory: Way = stream) {
-    this.goes(stream, inventory);
+  constructor(stream: NvidiaSmiBehavior, inventory: NvidiaSmiBehavior = stream) {
+    this.behave(stream, inventory);
   }
 
   /** Environment variables of a process that uses it. */
@@ -21,7 +21,7 @@ export class StandIn {
   }
 
   /** Takes effect with the next round. */
-  goes(stream: Way, inventory: Way = stream): void {
+  behave(stream: NvidiaSmiBehavior, inventory: NvidiaSmiBehavior = stream): void {
     write(this.#folder, { 'mode.json': JSON.stringify({ stream, inventory }) });
   }
 

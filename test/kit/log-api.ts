@@ -1,9 +1,9 @@
-// Lines into a record and questions to it, over HTTP, as users do it.
+// Posts log lines and searches records over the admin API.
 import { expect } from 'vitest';
 import { call } from './client.ts';
 
-/** An admin door, here or in another process. */
-export interface Door {
+/** An admin server, in this process or another. */
+export interface AdminServer {
   readonly url: string;
 }
 
@@ -12,19 +12,19 @@ export const ns = (ms: number, rest = 0): string => String(BigInt(ms) * 1_000_00
 
 export type Log = Record<string, unknown> & { message: string; seq: number };
 
-export interface Answer {
+export interface SearchResult {
   logs: Log[];
   cursor?: string;
   is_partial?: boolean;
 }
 
 export async function post(
-  door: Door,
+  admin: AdminServer,
   lines: readonly object[] | string,
   query = 'replica=abc12&deployment=dep1&environment=production',
 ): Promise<void> {
   const body = typeof lines === 'string' ? lines : lines.map((line) => JSON.stringify(line)).join('\n');
-  const { status, text } = await call(door.url, `/v1/logs?${query}`, {
+  const { status, text } = await call(admin.url, `/v1/logs?${query}`, {
     method: 'POST',
     body,
     headers: { 'content-type': 'application/x-ndjson' },
@@ -32,10 +32,10 @@ export async function post(
   expect(status, text).toBe(200);
 }
 
-export async function search(door: Door, query: Record<string, string>): Promise<Answer> {
-  const { status, text } = await call(door.url, `/v1/logs?${new URLSearchParams(query).toString()}`);
+export async function search(admin: AdminServer, query: Record<string, string>): Promise<SearchResult> {
+  const { status, text } = await call(admin.url, `/v1/logs?${new URLSearchParams(query).toString()}`);
   expect(status, text).toBe(200);
-  return JSON.parse(text) as Answer;
+  return JSON.parse(text) as SearchResult;
 }
 
-export const messages = ({ logs }: Answer): string[] => logs.map(({ message }) => message);
+export const messages = ({ logs }: SearchResult): string[] => logs.map(({ message }) => message);

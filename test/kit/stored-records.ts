@@ -1,21 +1,21 @@
-// The record of a weir under test, read from its files while it writes them.
+// Records of a weir under test, read from the files of its log store while it writes them.
 import { join } from 'node:path';
 import { StoreReader } from '../../src/telemetry/logs/store/store-reader.ts';
 import { attributesOf, type LogRecord } from '../../src/telemetry/logs/log-record.ts';
 import { parseQuery } from '../../src/telemetry/logs/query/parse.ts';
 import { until } from './until.ts';
 
-export interface Seen extends LogRecord {
-  readonly says: Record<string, unknown>;
+export interface StoredRecord extends LogRecord {
+  readonly fields: Record<string, unknown>;
   readonly request: string | undefined;
   readonly response: string | undefined;
 }
 
-/** All records so far that a query finds, in the order of their arrival. */
-export function recordsIn(dataDir: string, query = ''): Seen[] {
+/** All stored records that match a query, by sequence number. */
+export function recordsIn(dataDir: string, query = ''): StoredRecord[] {
   const parsed = parseQuery(query);
   if ('problem' in parsed) throw new Error(parsed.problem);
-  // A file that was made a moment ago has nothing in it yet, not even tables.
+  // A new file may have no tables yet.
   const reader = new StoreReader(join(dataDir, 'logs'), { damaged: () => undefined }, 5000);
   try {
     const { records } = reader.after(parsed.node, 0, 10_000);
@@ -25,7 +25,7 @@ export function recordsIn(dataDir: string, query = ''): Seen[] {
         bytes ? Buffer.from(bytes).toString() : undefined;
       return {
         ...record,
-        says: attributesOf(record),
+        fields: attributesOf(record),
         request: text(bodies?.request),
         response: text(bodies?.response),
       };
@@ -38,12 +38,14 @@ export function recordsIn(dataDir: string, query = ''): Seen[] {
   }
 }
 
-/** The record of a request, once it is there. */
-export const requestIn = (
+/** Waits for the record of a request, and returns it. */
+export const expectRequestRecord = (
   dataDir: string,
   id: string,
-  fits: (record: Seen) => boolean = () => true,
-): Promise<Seen> =>
-  until(`the record has request ${id}`, () =>
-    recordsIn(dataDir).find((record) => record.kind === 'request' && record.requestId === id && fits(record)),
+  matches: (record: StoredRecord) => boolean = () => true,
+): Promise<StoredRecord> =>
+  until(`request ${id} is stored`, () =>
+    recordsIn(dataDir).find(
+      (record) => record.kind === 'request' && record.requestId === id && matches(record),
+    ),
   );
