@@ -1,29 +1,29 @@
-// One timer for all deadlines: every 100 ms it calls `sweep` of each watched item. Hot path: watch and unwatch only.
+// One timer for all deadlines: every 100 ms it calls `expire` of each watched item. Hot path: watch and unwatch only.
 // Invariant: there is no timer per item and none while no item is watched; a watched item is swept until `unwatch`.
 
 /** Interval of sweeps, in milliseconds: the accuracy of every deadline. */
 export const SWEEP_MS = 100;
 
-export interface Watched {
+export interface Expiring {
   /** Index in the list of watched items, -1 while it is not watched. Only `Deadlines` writes it. */
   watchSlot: number;
   /** Called on every sweep with performance.now(). May unwatch this and other items. */
-  sweep(nowMs: number): void;
+  expire(nowMs: number): void;
 }
 
 export class Deadlines {
-  readonly #watched: Watched[] = [];
+  readonly #watched: Expiring[] = [];
   #timer: NodeJS.Timeout | undefined;
 
   /** Starts to sweep `item`, which must not be watched. */
-  watch(item: Watched): void {
+  watch(item: Expiring): void {
     item.watchSlot = this.#watched.length;
     this.#watched.push(item);
     this.#timer ??= setInterval(() => this.#sweepAll(), SWEEP_MS).unref();
   }
 
   /** Stops to sweep `item`. Does nothing if it is not watched. The last item of the list moves into the gap. */
-  unwatch(item: Watched): void {
+  unwatch(item: Expiring): void {
     const slot = item.watchSlot;
     if (slot === -1) return;
     const last = this.#watched.pop()!;
@@ -46,6 +46,6 @@ export class Deadlines {
     }
     const now = performance.now();
     // From the end, since the gap of an item that unwatches itself is filled with one that was swept already.
-    for (let i = this.#watched.length - 1; i >= 0; i--) this.#watched[i]?.sweep(now);
+    for (let i = this.#watched.length - 1; i >= 0; i--) this.#watched[i]?.expire(now);
   }
 }

@@ -589,7 +589,7 @@ pool: { probe_interval: 1d }
     });
 
     describe('failures', () => {
-      const failed = async (
+      const expectFailure = async (
         response: { status: number; headers: IncomingMessage['headers']; text: string },
         status: number,
         cause: string,
@@ -610,7 +610,7 @@ pool: { probe_interval: 1d }
       };
 
       it('responds 503 model_unavailable if the replica refuses connections and max_queue is 0', async () => {
-        await failed(
+        await expectFailure(
           await call(weir.url, '/deployment/dead/predict', { method: 'POST', body: '{}' }),
           503,
           'no_replica',
@@ -620,12 +620,12 @@ pool: { probe_interval: 1d }
 
       it('responds 502 model_unavailable if the replica closes before it responds', async () => {
         script = (socket) => socket.once('data', () => socket.destroy());
-        await failed(await call(weir.url, `${toRaw}/x`), 502, 'reset_midway', 'model_unavailable');
+        await expectFailure(await call(weir.url, `${toRaw}/x`), 502, 'reset_midway', 'model_unavailable');
       });
 
       it('responds 502 model_unavailable if the replica does not respond with HTTP', async () => {
         script = (socket) => socket.once('data', () => socket.end('SSH-2.0-OpenSSH_9.2\r\n'));
-        await failed(await call(weir.url, `${toRaw}/x`), 502, 'bad_response', 'model_unavailable');
+        await expectFailure(await call(weir.url, `${toRaw}/x`), 502, 'bad_response', 'model_unavailable');
       });
 
       it('responds 502 if the response has both Content-Length and Transfer-Encoding', async () => {
@@ -633,12 +633,12 @@ pool: { probe_interval: 1d }
           socket.once('data', () =>
             socket.end('HTTP/1.1 200 OK\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n'),
           );
-        await failed(await call(weir.url, `${toRaw}/x`), 502, 'bad_response', 'model_unavailable');
+        await expectFailure(await call(weir.url, `${toRaw}/x`), 502, 'bad_response', 'model_unavailable');
       });
 
       it('responds 504 timeout if the replica does not respond in time', async () => {
         handler = () => undefined;
-        await failed(await call(strict.url, '/x'), 504, 'first_byte_timeout', 'timeout', strict);
+        await expectFailure(await call(strict.url, '/x'), 504, 'first_byte_timeout', 'timeout', strict);
         await until('the request to the replica is over', () => http.open === 0);
       });
 
@@ -734,7 +734,7 @@ pool: { probe_interval: 1d }
         req.flushHeaders();
         const [res] = (await once(req, 'response')) as [IncomingMessage];
         const text = (await bodyOf(res)).toString();
-        await failed(
+        await expectFailure(
           { status: res.statusCode!, headers: res.headers, text },
           413,
           'too_large',
@@ -751,7 +751,7 @@ pool: { probe_interval: 1d }
         for (let i = 0; i < 5; i++) req.write(Buffer.alloc(256 * 1024));
         const [res] = (await once(req, 'response')) as [IncomingMessage];
         const text = (await bodyOf(res)).toString();
-        await failed(
+        await expectFailure(
           { status: res.statusCode!, headers: res.headers, text },
           413,
           'too_large',
@@ -770,7 +770,7 @@ pool: { probe_interval: 1d }
 
       it('responds 431 to a head over the limit', async () => {
         const response = await call(strict.url, '/x', { headers: { 'x-long': 'x'.repeat(9000) } });
-        await failed(response, 431, 'headers_too_large', 'client_error', strict);
+        await expectFailure(response, 431, 'headers_too_large', 'client_error', strict);
       });
 
       it('responds 408 to a head that does not end, and serves other clients meanwhile', async () => {
@@ -825,7 +825,7 @@ pool: { probe_interval: 1d }
 
       it('responds 404 model_does_not_exist to an unknown deployment or environment', async () => {
         for (const path of ['/deployment/nope/predict', '/environments/nope/sync/x', '/development/predict'])
-          await failed(
+          await expectFailure(
             await call(weir.url, path, { method: 'POST', body: '{}' }),
             404,
             'unknown_target',

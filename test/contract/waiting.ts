@@ -50,31 +50,32 @@ pool: { probe_interval: 1d, probe_retry_interval: 50ms, max_queue_bytes: 8MiB }
       await one.close();
     });
 
-    const waits = (count: number, deployment = 'one') =>
+    const expectWaiting = (count: number, deployment = 'one') =>
       weir.expectMetric(`weir_queue_length{deployment_id="${deployment}"}`, count);
     const holds = (count: number, deployment = 'one') =>
       weir.expectMetric(
         `weir_replica_outstanding_requests{deployment_id="${deployment}",replica="r0"}`,
         count,
       );
-    const concurrent = (count: number, deployment = 'one') =>
+    const expectConcurrent = (count: number, deployment = 'one') =>
       weir.expectMetric(
         `baseten_concurrent_requests{model_id="local",model_name="local",deployment_id="${deployment}",environment="${deployment}",rollout_phase="stable"}`,
         count,
       );
     const at = (deployment: string, path: string) => `/deployment/${deployment}/sync${path}`;
-    const receives = (count: number) => until(`the replica has ${count}`, () => pending.length === count);
+    const expectReceived = (count: number) =>
+      until(`the replica has ${count}`, () => pending.length === count);
 
     it('sends a replica no more requests than its target, and the others in order of arrival', async () => {
       const responses = [call(weir.url, at('one', '/0'))];
-      await receives(1);
+      await expectReceived(1);
       for (let i = 1; i <= 3; i++) {
         responses.push(call(weir.url, at('one', `/${i}`)));
-        await waits(i);
+        await expectWaiting(i);
       }
-      await concurrent(4);
+      await expectConcurrent(4);
       for (let i = 0; i <= 3; i++) {
-        await receives(i + 1);
+        await expectReceived(i + 1);
         expect(pending.map(({ url }) => url)).toEqual(['/0', '/1', '/2', '/3'].slice(0, i + 1));
         pending[i]!.res.end(String(i));
         const response = await responses[i]!;
@@ -87,7 +88,7 @@ pool: { probe_interval: 1d, probe_retry_interval: 50ms, max_queue_bytes: 8MiB }
           expect(queued).toBeCloseTo(line['queue_ms'] as number, 0);
         }
       }
-      await concurrent(0);
+      await expectConcurrent(0);
       await holds(0);
       const page = await weir.page();
       expect(page.value('weir_queue_wait_seconds_count{deployment_id="one"}')).toBe(4);
@@ -97,9 +98,9 @@ pool: { probe_interval: 1d, probe_retry_interval: 50ms, max_queue_bytes: 8MiB }
 
     it('responds 429 when the wait queue is full', async () => {
       const running = call(weir.url, at('one', '/run'));
-      await receives(1);
+      await expectReceived(1);
       const waiting = [1, 2, 3].map((i) => call(weir.url, at('one', `/${i}`)));
-      await waits(3);
+      await expectWaiting(3);
       const refused = await call(weir.url, at('one', '/too-many'), { method: 'POST', body: '{}' });
       expect([refused.status, refused.headers['x-weir-cause'], refused.headers['retry-after']]).toEqual([
         429,
@@ -108,7 +109,7 @@ pool: { probe_interval: 1d, probe_retry_interval: 50ms, max_queue_bytes: 8MiB }
       ]);
       expect(JSON.parse(refused.text)).toMatchObject({ error_code: 'rate_limited' });
       for (let i = 0; i < 4; i++) {
-        await receives(i + 1);
+        await expectReceived(i + 1);
         pending[i]!.res.end();
       }
       await Promise.all([running, ...waiting]);
@@ -117,7 +118,7 @@ pool: { probe_interval: 1d, probe_retry_interval: 50ms, max_queue_bytes: 8MiB }
 
     it('responds 529 when all replicas are full and the deployment has reject_on_full', async () => {
       const running = call(weir.url, at('reject', '/run'));
-      await receives(1);
+      await expectReceived(1);
       const refused = await call(weir.url, at('reject', '/x'));
       expect([refused.status, refused.headers['x-weir-cause'], refused.headers['retry-after']]).toEqual([
         529,
@@ -130,7 +131,7 @@ pool: { probe_interval: 1d, probe_retry_interval: 50ms, max_queue_bytes: 8MiB }
 
     it('responds 500 to a request and 408 to a WebSocket when no replica is free in time', async () => {
       const running = call(weir.url, at('short', '/run'));
-      await receives(1);
+      await expectReceived(1);
       const late = await call(weir.url, at('short', '/x'));
       expect([late.status, late.headers['x-weir-cause']]).toEqual([500, 'queue_timeout']);
       const line = await weir.expectExchange(late.headers['x-baseten-request-id'] as string);
@@ -141,14 +142,14 @@ pool: { probe_interval: 1d, probe_retry_interval: 50ms, max_queue_bytes: 8MiB }
       expect(response.statusCode).toBe(408);
       socket.on('error', () => undefined);
       socket.terminate();
-      await waits(0, 'short');
+      await expectWaiting(0, 'short');
       pending[0]!.res.end();
       await running;
     });
 
     it('removes a request from the wait queue at once when its client leaves, whatever its body', async () => {
       const running = call(weir.url, at('one', '/run'));
-      await receives(1);
+      await expectReceived(1);
       const leaving = [
         begin(weir.url, at('one', '/plain')),
         begin(weir.url, at('one', '/body'), {
@@ -164,16 +165,16 @@ pool: { probe_interval: 1d, probe_retry_interval: 50ms, max_queue_bytes: 8MiB }
       leaving[0]!.end();
       leaving[1]!.write(Buffer.alloc(2 * MIB));
       leaving[2]!.write(Buffer.alloc(MIB));
-      await waits(3);
+      await expectWaiting(3);
       await until('the bodies are buffered', async () => {
         // The framing of a chunked body is buffered too.
         return (await weir.page()).value('weir_queue_held_bytes{}')! >= 3 * MIB;
       });
       for (const [i, client] of leaving.entries()) {
         client.destroy();
-        await waits(2 - i);
+        await expectWaiting(2 - i);
       }
-      await concurrent(1);
+      await expectConcurrent(1);
       await weir.expectMetric('weir_queue_held_bytes{}', 0);
       pending[0]!.res.end();
       await running;
@@ -187,20 +188,20 @@ pool: { probe_interval: 1d, probe_retry_interval: 50ms, max_queue_bytes: 8MiB }
 
     it('removes a WebSocket from the wait queue when its client leaves', async () => {
       const running = call(weir.url, at('one', '/run'));
-      await receives(1);
+      await expectReceived(1);
       const socket = new WebSocket(`${weir.url.replace('http', 'ws')}${at('one', '/ws')}`);
       socket.on('error', () => undefined);
-      await waits(1);
+      await expectWaiting(1);
       socket.terminate();
-      await waits(0);
+      await expectWaiting(0);
       pending[0]!.res.end();
       await running;
-      await concurrent(0);
+      await expectConcurrent(0);
     });
 
     it('responds 429 when the bodies in the wait queue exceed their limit', async () => {
       const running = call(weir.url, at('one', '/run'));
-      await receives(1);
+      await expectReceived(1);
       const large = { method: 'POST', body: Buffer.alloc(5 * MIB) };
       const first = call(weir.url, at('one', '/first'), large);
       await until('the first body is buffered', async () => {
@@ -223,10 +224,10 @@ pool: { probe_interval: 1d, probe_retry_interval: 50ms, max_queue_bytes: 8MiB }
         headers: { 'transfer-encoding': 'chunked' },
       });
       chunked.write('one ');
-      await waits(4, 'cold');
+      await expectWaiting(4, 'cold');
       chunked.write('two ');
       const socket = new WebSocket(`${weir.url.replace('http', 'ws')}${at('cold', '/ws')}`);
-      await waits(5, 'cold');
+      await expectWaiting(5, 'cold');
       expect((await fetch(`${weir.admin}/readyz`)).status).toBe(200); // for the other deployments
       const replica = await startReplica((req, res) => {
         void onBody(req, (body) => res.end(`${body.length} ${body.toString().slice(0, 20)}`));

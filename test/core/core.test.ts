@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { backoffMs } from '../../src/core/backoff.ts';
-import { Deadlines, type Watched } from '../../src/core/deadlines.ts';
+import { Deadlines, type Expiring } from '../../src/core/deadlines.ts';
 import { catalogue, describe as describeError } from '../../src/core/errors.ts';
 import { Lifecycle, type Component } from '../../src/core/lifecycle.ts';
 import { Logger, type LineSink } from '../../src/core/logger.ts';
@@ -35,9 +35,9 @@ describe('deadlines', () => {
   it('sweep every watched item, even if items unwatch others during a sweep', async () => {
     const deadlines = new Deadlines();
     const swept = new Set<number>();
-    const items: Watched[] = Array.from({ length: 50 }, (_, i) => ({
+    const items: Expiring[] = Array.from({ length: 50 }, (_, i) => ({
       watchSlot: -1,
-      sweep() {
+      expire() {
         swept.add(i);
         deadlines.unwatch(items[i]!);
         deadlines.unwatch(items[i]!);

@@ -1,6 +1,6 @@
 // FIFO queue of requests that wait for a free replica, one per deployment. Hot path when replicas are full.
 // Invariant: a waiting request is in the queue exactly once, and its buffered bytes are counted until it leaves.
-import { Deadlines, type Watched } from '../../core/deadlines.ts';
+import { Deadlines, type Expiring } from '../../core/deadlines.ts';
 import type { Failure } from '../../core/errors.ts';
 import type { Exchange } from '../../core/exchange/exchange.ts';
 import type { Lease } from './lease.ts';
@@ -65,7 +65,7 @@ export class WaitEntry {
   }
 }
 
-export class WaitQueue implements Watched {
+export class WaitQueue implements Expiring {
   watchSlot = -1;
   length = 0;
   first: WaitEntry | undefined;
@@ -109,7 +109,7 @@ export class WaitQueue implements Watched {
   }
 
   /** Refuses requests that have waited longer than `timeoutMs`. The oldest are first, so this stops early. */
-  sweep(nowMs: number): void {
+  expire(nowMs: number): void {
     for (let entry = this.first; entry !== undefined; entry = this.first) {
       if (nowMs - entry.queuedAtMs <= this.timeoutMs) return;
       this.#refuse(entry, 'queue_timeout');

@@ -9,7 +9,7 @@
 //      ▼                         │  failure: an error response if none has begun, else a break
 //   handed over                  └──────────────────────────────────────► READING_HEAD or CLOSING
 import type { Socket } from 'node:net';
-import type { Watched } from '../../../core/deadlines.ts';
+import type { Expiring } from '../../../core/deadlines.ts';
 import { describe, type Failure } from '../../../core/errors.ts';
 import type { Exchange } from '../../../core/exchange/exchange.ts';
 import { BROKEN } from '../../../protocol/http/body-framing.ts';
@@ -42,7 +42,7 @@ const MAX_HELD_BYTES = 64 * 1024;
 /** Shared by all connections, since each head is used before the next one is read. */
 const requestHead = new RequestHead();
 
-export class FastConnection implements Watched, ResponseOwner, Progress, AttemptListener {
+export class FastConnection implements Expiring, ResponseOwner, Progress, AttemptListener {
   watchSlot = -1;
   /** The connection stays open after the current request. */
   keepAlive = true;
@@ -318,7 +318,7 @@ export class FastConnection implements Watched, ResponseOwner, Progress, Attempt
     return this.#socket.writableLength > 0;
   }
 
-  sweep(nowMs: number): void {
+  expire(nowMs: number): void {
     if (this.#state === SERVING) return this.#sweepExchange(nowMs);
     const forMs = nowMs - this.#sinceMs;
     if (this.#state === READING_HEAD) {

@@ -3,7 +3,7 @@
 // All connections read into one shared buffer, so its bytes are used or copied before the next read. A large response
 // is read into a buffer of its own, which is not read into again before what was written from it is out.
 import { connect, type Socket } from 'node:net';
-import { SWEEP_MS, type Deadlines, type Watched } from '../../../core/deadlines.ts';
+import { SWEEP_MS, type Deadlines, type Expiring } from '../../../core/deadlines.ts';
 import { WriteGuard } from '../../../protocol/http/write-guard.ts';
 import type { ReplicaUrl } from '../../replicas/pool.ts';
 
@@ -122,7 +122,7 @@ export class ReplicaConnection {
 }
 
 /** The connections of the fast lane to all replicas. */
-export class ReplicaConnections implements Watched {
+export class ReplicaConnections implements Expiring {
   watchSlot = -1;
   /** Unused connections per replica, the most recently used last. */
   readonly #kept = new Map<ReplicaUrl, ReplicaConnection[]>();
@@ -166,7 +166,7 @@ export class ReplicaConnections implements Watched {
     this.#keptOf(url).push(connection);
   }
 
-  sweep(nowMs: number): void {
+  expire(nowMs: number): void {
     this.#sweptMs = nowMs;
     let kept = 0;
     for (const [url, idle] of this.#kept) {

@@ -10,7 +10,7 @@ import {
   type IncomingHttpHeaders,
   type ServerHttp2Stream,
 } from 'node:http2';
-import type { Watched } from '../../../core/deadlines.ts';
+import type { Expiring } from '../../../core/deadlines.ts';
 import { describe, type Failure } from '../../../core/errors.ts';
 import type { Exchange } from '../../../core/exchange/exchange.ts';
 import {
@@ -56,7 +56,7 @@ export interface IncomingCall {
   readonly isEmpty: boolean;
 }
 
-export class GrpcForwarder implements Watched, ActiveRequest, AttemptListener, SessionUser, Progress {
+export class GrpcForwarder implements Expiring, ActiveRequest, AttemptListener, SessionUser, Progress {
   watchSlot = -1;
   readonly #context: GrpcContext;
   readonly #exchange: Exchange;
@@ -283,7 +283,7 @@ export class GrpcForwarder implements Watched, ActiveRequest, AttemptListener, S
     this.fail(failure);
   }
 
-  sweep(nowMs: number): void {
+  expire(nowMs: number): void {
     if (nowMs >= this.#deadlineMs) return this.fail('deadline_exceeded');
     if (this.#upload.hasTooManyPieces())
       return this.fail('bad_request', 'too many unread pieces of a few bytes each');

@@ -5,7 +5,7 @@
 //   Attempt.start ─► send ─► response head ─► body ─► finish
 //                      any failure ─► fail: an error response if none has begun, else a break
 import type { ClientRequest, IncomingMessage, ServerResponse } from 'node:http';
-import type { Watched } from '../../../core/deadlines.ts';
+import type { Expiring } from '../../../core/deadlines.ts';
 import { describe, WeirError, type Failure } from '../../../core/errors.ts';
 import { ATTEMPTS_HEADER, TIMING_HEADER } from '../../../core/header-names.ts';
 import type { Exchange } from '../../../core/exchange/exchange.ts';
@@ -51,7 +51,7 @@ function flushSoon({ socket }: ServerResponse, flush: () => void): void {
   setImmediate(() => socket?.uncork());
 }
 
-export class HttpForwarder implements Watched, ActiveRequest, AttemptListener, Progress {
+export class HttpForwarder implements Expiring, ActiveRequest, AttemptListener, Progress {
   watchSlot = -1;
   readonly #context: HttpContext;
   readonly #exchange: Exchange;
@@ -109,7 +109,7 @@ export class HttpForwarder implements Watched, ActiveRequest, AttemptListener, P
     this.fail(failure, detail);
   }
 
-  sweep(nowMs: number): void {
+  expire(nowMs: number): void {
     this.#attempt.expire(nowMs, this);
   }
 

@@ -6,7 +6,7 @@
 import type { ClientRequest, IncomingMessage } from 'node:http';
 import { request as httpsRequest } from 'node:https';
 import { steadyNow } from '../../../core/clock.ts';
-import type { Watched } from '../../../core/deadlines.ts';
+import type { Expiring } from '../../../core/deadlines.ts';
 import { describe, type Cause, type Failure } from '../../../core/errors.ts';
 import type { Exchange, Exchanges } from '../../../core/exchange/exchange.ts';
 import { ID_HEADER_LOWER, REQUEST_ID_HEADER_LOWER, TRACE_HEADER } from '../../../core/header-names.ts';
@@ -54,7 +54,7 @@ const EVENTS: ResponseHeadEvents = {
   writeFailed: () => undefined,
 };
 
-export class QueuedForwarder implements Watched, ActiveRequest, AttemptListener {
+export class QueuedForwarder implements Expiring, ActiveRequest, AttemptListener {
   watchSlot = -1;
   /** The whole body is at hand. */
   readonly canResend = true;
@@ -114,7 +114,7 @@ export class QueuedForwarder implements Watched, ActiveRequest, AttemptListener 
     this.fail(failure, '');
   }
 
-  sweep(nowMs: number): void {
+  expire(nowMs: number): void {
     const { timeoutMs } = this.#request!;
     if (nowMs - this.#exchange!.startMs > timeoutMs)
       this.fail('total_timeout', `not complete after ${timeoutMs} ms (async.run_timeout)`);

@@ -6,7 +6,7 @@
 import type { ClientRequest, IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import type { Watched } from '../../../core/deadlines.ts';
+import type { Expiring } from '../../../core/deadlines.ts';
 import type { Failure } from '../../../core/errors.ts';
 import { ATTEMPTS_HEADER } from '../../../core/header-names.ts';
 import type { Exchange } from '../../../core/exchange/exchange.ts';
@@ -36,7 +36,7 @@ const CLOSING_MS = 2000;
 const MAX_EARLY_BYTES = 16 * 1024;
 const NOTHING = Buffer.alloc(0);
 
-export class WebSocketForwarder implements Watched, ActiveRequest, AttemptListener {
+export class WebSocketForwarder implements Expiring, ActiveRequest, AttemptListener {
   watchSlot = -1;
   /** The request has no body. */
   readonly canResend = true;
@@ -274,7 +274,7 @@ export class WebSocketForwarder implements Watched, ActiveRequest, AttemptListen
   // ── The end ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
   /** Until it is open it has time limits; then only websocket_idle_timeout applies. */
-  sweep(nowMs: number): void {
+  expire(nowMs: number): void {
     const { first_byte_timeout, total_timeout } = this.#context.options;
     const { headMs, leasedMs, startMs } = this.#exchange;
     if (this.#replicaSocket !== undefined) return this.#sweepOpen(nowMs);

@@ -131,7 +131,7 @@ describe('an invalid request', () => {
     ],
     [
       '{"endpoint_ur1":"https://x/"}',
-      'The request is malformed: unknown field "endpoint_ur1"; did you mean "endpoint_url"?',
+      'The request is malformed: endpoint_url is missing, must be a URL such as https://otlp.example.com/v1/logs; unknown field "endpoint_ur1"; did you mean "endpoint_url"?',
     ],
     ['', 'The request is malformed: the body is not valid JSON: Unexpected end of JSON input'],
   ])('with body %s gets an error that names the problem', async (body, error) => {
