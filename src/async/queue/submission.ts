@@ -1,4 +1,4 @@
-// Reads the body of async_predict (docs/contracts/serving.md 2.1 for the fields, 3 for bodies without any of them).
+// Reads the body of async_predict (docs/contracts/serving.md 2.1).
 // Invariant: `model_input` reaches the model byte for byte, and an error lists all problems of the body.
 //
 // | The object has                               | Result                                                             |

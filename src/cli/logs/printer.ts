@@ -8,8 +8,6 @@ import type { ColorMode, OutputFormat } from './flags.ts';
 // oxlint-disable-next-line no-control-regex -- control characters are what it matches
 const CONTROL = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g;
 
-const two = (n: number): string => String(n).padStart(2, '0');
-
 /** Codes of ECMA-48 (SGR). */
 const RED = 31;
 const YELLOW = 33;
@@ -34,17 +32,15 @@ const durationText = (ms: number): string =>
   ms < 1000 ? `${ms.toFixed(1)}ms` : `${(ms / 1000).toFixed(2)}s`;
 
 /**
- * `[2026-11-20 17:52:26]: ERROR (abc12 31255019…) message 12.3ms`, in local time (docs/contracts/serving.md 8.2). Level,
+ * `[2026-11-20 17:52:26]: ERROR (abc12 31255019…) message 12.3ms`, in UTC, as `--start` reads it (docs/contracts/serving.md 8.2). Level,
  * replica and request id (in parentheses) and duration appear if the record has them. The status of a request is part
  * of its message.
  */
 export function formatTextLine(log: LogEntry, isColored = false): string {
   const { timestamp, message, level, replica, request_id: id, duration_ms: duration } = log;
   const color = (text: string, code: number | undefined) => (isColored ? paint(text, code) : text);
-  const at = new Date(timestamp);
-  const date = `${at.getFullYear()}-${two(at.getMonth() + 1)}-${two(at.getDate())}`;
-  const time = `${two(at.getHours())}:${two(at.getMinutes())}:${two(at.getSeconds())}`;
-  const parts = [`[${date} ${time}]:`];
+  const time = new Date(timestamp).toISOString().slice(0, 19).replace('T', ' ');
+  const parts = [`[${time}]:`];
   if (level !== undefined) parts.push(color(level.padEnd(LEVEL_WIDTH), LEVEL_COLORS[level]));
   const from = [replica, id].filter((name) => name !== undefined);
   if (from.length > 0) parts.push(color(`(${from.join(' ')})`, GRAY));

@@ -198,7 +198,7 @@ export const poolOptions = section({
   }),
   busy_grace: duration({
     default: 60_000,
-    doc: 'A probe without a response is ignored if the replica has requests in flight and gave a sign of life within this time.',
+    doc: 'A probe without a response is ignored if the replica has requests in flight and sent data within this time.',
   }),
   eject_failures: int({
     default: 5,

@@ -17,7 +17,7 @@ export function recoverTasks(
 ): void {
   const kept = JSON.stringify(held);
   const isFree = 'id NOT IN (SELECT value FROM json_each(?))';
-  // A task that has run once does not expire soon, but is not kept for ever.
+  // A task that has run once does not expire soon, but is not kept without limit.
   file.run(
     `UPDATE tasks SET phase = 0, due = ? WHERE phase = 1 AND ${isFree}`,
     nowMs + LONGEST_QUEUE_MS,
