@@ -96,6 +96,10 @@ const parsed = <T>(parse: (input: unknown) => T | undefined) =>
 const numeric = (input: unknown): unknown =>
   typeof input === 'string' && /^-?\d*\.?\d+$/.test(input.trim()) ? Number(input) : input;
 
+/** A number in any notation of JavaScript, such as 1e-3. */
+const anyNumber = (input: unknown): unknown =>
+  typeof input === 'string' ? (input.trim() === '' ? NaN : Number(input)) : input;
+
 /** Lists in flags and variables are text with separators. `item` converts each item. */
 const list = <T>(item: z.ZodType<T>, convert: (item: unknown) => unknown = (one) => one, separator = ',') =>
   z.preprocess((input) => {
@@ -223,8 +227,16 @@ export const address = (o: { doc: string; default: Address; alias?: string }) =>
 /** Rising numbers, such as the bounds of a histogram: a YAML list or text with commas. */
 export const bounds = (o: Common<readonly number[]>) =>
   setting<readonly number[]>(
-    list(z.number().positive(), numeric).refine(
-      (all) => all.length >= 1 && all.length <= 64 && all.every((n, i) => i === 0 || n > all[i - 1]!),
+    z.preprocess(
+      (input) => {
+        const items: unknown = typeof input === 'string' ? input.split(',') : input;
+        return Array.isArray(items) ? items.map(anyNumber) : items;
+      },
+      z
+        .array(z.number().positive())
+        .refine(
+          (all) => all.length >= 1 && all.length <= 64 && all.every((n, i) => i === 0 || n > all[i - 1]!),
+        ),
     ),
     o,
     'numbers, rising',

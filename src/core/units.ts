@@ -40,10 +40,15 @@ export function parseDurationNs(input: string): bigint | undefined {
   return sum;
 }
 
-/** Milliseconds of a duration, rounded; `undefined` as for `parseDurationNs`. */
+/**
+ * Milliseconds of a duration, rounded; `undefined` as for `parseDurationNs`, and for a duration that would become 0,
+ * since 0 often means no limit.
+ */
 export function parseDuration(text: string): number | undefined {
   const ns = parseDurationNs(text);
-  return ns === undefined ? undefined : Number((ns + NS.ms / 2n) / NS.ms);
+  if (ns === undefined) return undefined;
+  const ms = Number((ns + NS.ms / 2n) / NS.ms);
+  return ms === 0 && ns > 0n ? undefined : ms;
 }
 
 /** Error text for a value that is not a duration. */

@@ -88,12 +88,17 @@ export class WorkerCalls {
     const calls = this.#unsent;
     if (calls.length === 0) return;
     this.#unsent = [];
+    this.#post(calls);
+  }
+
+  /** If an argument cannot be copied to the thread, only its call fails. */
+  #post(calls: readonly Call[]): void {
     try {
       // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread, not a window
       this.#thread.postMessage(calls);
     } catch (error) {
-      // An argument that cannot be copied to another thread.
-      for (const { n } of calls) this.settle({ n, failure: { message: describe(error), code: '' } });
+      if (calls.length > 1) for (const call of calls) this.#post([call]);
+      else this.settle({ n: calls[0]!.n, failure: { message: describe(error), code: '' } });
     }
   }
 }

@@ -20,7 +20,7 @@ describe('parseDuration', () => {
     ['1h30m', 5_400_000],
     ['1h 30m', 5_400_000],
     ['1.5h', 5_400_000],
-    ['0.4ms', 0],
+    ['0.4ms', undefined],
     ['999us', 1],
     ['0', 0],
     ['5', undefined],
@@ -44,6 +44,10 @@ describe('parseDuration', () => {
     ['1h30m', 5_400_000_000_000n],
     ['999999999d999999999d', 172_799_999_827_200_000_000_000n],
   ])('reads "%s" as %s ns', (text, ns) => expect(parseDurationNs(text)).toBe(ns));
+
+  it('reads no duration that would be rounded to 0 ms, since 0 often means no limit', () => {
+    expect(['0', '0s', '1ms', '1us', '499999ns'].map(parseDuration)).toEqual([0, 0, 1, undefined, undefined]);
+  });
 
   it('reads what formatDuration wrote', () => {
     fc.assert(

@@ -65,6 +65,17 @@ describe('WorkerCalls', () => {
     await expect(rpc.call('a', () => undefined)).rejects.toThrow(/could not be cloned/);
   });
 
+  it('sends the other calls of a turn if the arguments of one cannot be copied', async () => {
+    const { thread, calls: rpc } = calls();
+    const before = rpc.call('before');
+    const bad = rpc.call('bad', () => undefined);
+    const behind = rpc.call('behind');
+    await expect(bad).rejects.toThrow(/could not be cloned/);
+    expect(thread.messages.flat().map(({ operation }) => operation)).toEqual(['before', 'behind']);
+    for (const { n, operation } of thread.messages.flat()) rpc.settle({ n, value: operation });
+    expect([await before, await behind]).toEqual(['before', 'behind']);
+  });
+
   it('ignores a result that comes twice or belongs to no call', async () => {
     const { thread, calls: rpc } = calls();
     const call = rpc.call('a');

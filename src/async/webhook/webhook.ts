@@ -66,6 +66,7 @@ export interface WebhookDelivery {
 
 /** Most bytes of a response's body that are read, so that the receiver does not see a broken connection. */
 const MAX_BODY_BYTES = 64 * 1024;
+const MAX_HEAD_BYTES = 16 * 1024;
 
 type AttemptEnd = Pick<WebhookDelivery, 'result' | 'status' | 'error'>;
 
@@ -168,6 +169,7 @@ export class Webhooks {
       body,
       tls: url.protocol === 'https:' ? this.#tlsFor(host) : undefined,
       addresses: resolved.addresses,
+      maxHeadBytes: MAX_HEAD_BYTES,
       maxBodyBytes: MAX_BODY_BYTES,
       signal: ending,
     });

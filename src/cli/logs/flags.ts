@@ -2,7 +2,7 @@
 // Invariant: names, defaults and meanings are those of docs/contracts/serving.md 8.2; all mistakes are reported at once.
 import { parseArgs } from 'node:util';
 import { nearest, unknownName } from '../../core/nearest-name.ts';
-import { invalidTime, parseTime } from '../../core/time.ts';
+import { invalidTime, LATEST_NS, parseTime } from '../../core/time.ts';
 import { invalidDuration, parseDuration } from '../../core/units.ts';
 import { CLIENT, OLD_CLIENT } from '../../config/config.ts';
 
@@ -231,8 +231,9 @@ function window(
     time('start', start) ?? Math.min(idMs ?? Infinity, endMs - (id === undefined ? (span ?? 0) : 0));
   if (startMs > endMs) problems.push('--end: is before --start; swap them');
   // Includes the last millisecond whole.
+  const endNs = BigInt(Math.max(0, Math.floor(endMs))) * 1_000_000n + 999_999n;
   return [
     ['start', String(BigInt(Math.max(0, Math.floor(startMs))) * 1_000_000n).padStart(19, '0')],
-    ['end', String(BigInt(Math.max(0, Math.floor(endMs))) * 1_000_000n + 999_999n).padStart(19, '0')],
+    ['end', String(endNs < LATEST_NS ? endNs : LATEST_NS).padStart(19, '0')],
   ];
 }

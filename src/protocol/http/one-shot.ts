@@ -10,7 +10,8 @@ import { describe } from '../../core/errors.ts';
 import { request as httpRequest } from './node-http.ts';
 import { tlsProblem } from './tls-errors.ts';
 
-const MAX_HEAD_BYTES = 16 * 1024;
+/** As long as the heads of forwarded responses may be. */
+const MAX_HEAD_BYTES = 64 * 1024;
 
 /** An address of a host, as `dns.lookup` gives it. */
 export interface HostAddress {
@@ -33,6 +34,8 @@ export interface OneShotRequest {
   readonly addresses?: readonly HostAddress[];
   /** Limit of the whole, in milliseconds; without one only `signal` ends it. */
   readonly timeoutMs?: number;
+  /** Limit of the response's head, in bytes. Default: 64 KiB. */
+  readonly maxHeadBytes?: number;
   /** Most bytes of the response's body that are read. */
   readonly maxBodyBytes: number;
   /** Called with the head; if it returns false, the body is not read. */
@@ -45,7 +48,7 @@ export interface OneShotRequest {
 export interface OneShotFailure {
   /**
    * `connect`: no connection; `tls`: the handshake failed; `reset`: the connection was closed; `malformed`: not HTTP, or a
-   * head of more than 16 KiB; `stopped`: by the signal.
+   * head of more than `maxHeadBytes`; `stopped`: by the signal.
    */
   readonly kind: 'connect' | 'tls' | 'timeout' | 'reset' | 'too_large' | 'malformed' | 'stopped';
   readonly problem: string;
@@ -173,7 +176,7 @@ function open(wanted: OneShotRequest, agent: Agent | undefined): ClientRequest {
     path,
     headers: body === undefined ? headers : { ...headers, 'content-length': body.length },
     agent: agent ?? false,
-    maxHeaderSize: MAX_HEAD_BYTES,
+    maxHeaderSize: wanted.maxHeadBytes ?? MAX_HEAD_BYTES,
     ...(addresses && { lookup: lookupIn(addresses) }),
     ...tls,
     // Stated here, since otherwise NODE_TLS_REJECT_UNAUTHORIZED=0 would turn verification off.

@@ -7,6 +7,7 @@ import { requestOnce } from '../../protocol/http/one-shot.ts';
 
 /** docs/contracts/logs.md 3 */
 const MAX_BODY_BYTES = 4 * 1024 ** 2;
+const MAX_HEAD_BYTES = 16 * 1024;
 const IDLE_MS = 60_000;
 
 export interface ReceiverResponse {
@@ -46,6 +47,7 @@ export class Transport {
       body,
       tls: isTls ? {} : undefined,
       timeoutMs: this.#timeoutMs,
+      maxHeadBytes: MAX_HEAD_BYTES,
       maxBodyBytes: MAX_BODY_BYTES,
       agent: this.#agent,
       signal,
@@ -53,7 +55,9 @@ export class Transport {
     const failure = 'status' in result ? result.failure : result;
     // Of a body that is too large the beginning is used.
     if ('status' in result && (failure === undefined || failure.kind === 'too_large')) return result;
-    return { problem: failure!.problem, isCutOff: failure!.kind === 'reset' };
+    const { kind, problem, error } = failure!;
+    // Without an error the connection ended without a response that can be used.
+    return { problem, isCutOff: kind === 'reset' || (kind === 'malformed' && error === undefined) };
   }
 
   /** Closes what is open. */

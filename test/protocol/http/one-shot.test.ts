@@ -47,6 +47,14 @@ const response = (body: string, length = body.length) =>
   `HTTP/1.1 200 OK\r\nContent-Length: ${length}\r\n\r\n${body}`;
 
 describe('requestOnce', () => {
+  it('reads a head of 60,000 bytes, unless the caller has a lower limit', async () => {
+    const port = await serve((socket) =>
+      socket.write(`HTTP/1.1 200 OK\r\nA: ${'a'.repeat(60_000)}\r\nContent-Length: 0\r\n\r\n`),
+    );
+    expect(await get(port)).toMatchObject({ status: 200 });
+    expect(await get(port, { maxHeadBytes: 16_384 })).toMatchObject({ kind: 'malformed' });
+  });
+
   it('sends method, path, headers and body, and reads the response', async () => {
     let seen = '';
     const port = await serve((socket, head) => {
@@ -83,7 +91,7 @@ describe('requestOnce', () => {
     ['nothing', '', 'timeout'],
     ['half a head', 'HTTP/1.1 200 OK\r\n', 'timeout'],
     ['something else than HTTP', 'SSH-2.0-x\r\n\r\n', 'malformed'],
-    ['a head of more than 16 KiB', `HTTP/1.1 200 OK\r\nA: ${'a'.repeat(17_000)}\r\n\r\n`, 'malformed'],
+    ['a head of more than 64 KiB', `HTTP/1.1 200 OK\r\nA: ${'a'.repeat(66_000)}\r\n\r\n`, 'malformed'],
     [
       'a switch to another protocol',
       'HTTP/1.1 101 X\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n',

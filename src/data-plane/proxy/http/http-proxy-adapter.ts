@@ -97,14 +97,20 @@ export class HttpProxyAdapter {
     prepare(req);
     let to: ClientRequest | undefined;
     // Emitted inside `ws`.
-    this.#server.once('proxyReqWs', (created) => {
+    const onCreated = (created: ClientRequest): void => {
       to = created;
       setHead(created, req, request);
       created.setHeader('Connection', 'Upgrade');
       created.setHeader('Upgrade', 'websocket');
       listener.created(created);
-    });
-    this.#server.ws(req, socket, head, targetOf(replica), (error) => listener.failed(error));
+    };
+    this.#server.once('proxyReqWs', onCreated);
+    try {
+      this.#server.ws(req, socket, head, targetOf(replica), (error) => listener.failed(error));
+    } finally {
+      // If `ws` made no request, the next one must not reach this listener.
+      this.#server.off('proxyReqWs', onCreated);
+    }
     // http-proxy would pass on another response without regard to whether the client reads it, would close the client's
     // socket if the replica cannot be reached, and would write the head of a 101 in UTF-8.
     to?.removeAllListeners('response')
