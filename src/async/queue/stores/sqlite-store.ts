@@ -90,8 +90,9 @@ export class SqliteStore implements TaskStore {
       return;
     }
     thread.ref();
-    await this.#calls!.settled();
+    // It may end by itself before all calls have settled.
     const exited = new Promise((resolve) => thread.once('exit', resolve));
+    await this.#calls!.settled();
     // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread, not a window
     thread.postMessage('close');
     await exited;

@@ -223,6 +223,19 @@ describe('the file store', () => {
       expect((await store.claim('dep1', T0, 1000))!.id).toBe(kept.id);
     });
 
+    it('does not keep close waiting', async () => {
+      const store = await open();
+      await store.status('x');
+      const thread = posts().contexts.at(-1) as Worker;
+      // A call that the thread never gets, so that it is pending when the thread ends.
+      vi.spyOn(Worker.prototype, 'postMessage').mockImplementationOnce(() => undefined);
+      const pending = expect(store.status('y')).rejects.toThrow(TaskStoreError);
+      const closed = store.close();
+      await thread.terminate();
+      await pending;
+      await closed;
+    });
+
     it('keeps the claims of this process, so that no task or delivery runs twice', async () => {
       const store = await open();
       const [running, sending] = [newTask({ priority: 1 }), newTask({ webhook: 'https://a/' })];
