@@ -199,7 +199,7 @@ it('serves requests in bounded memory while another process locks the segment, a
   const weir = await start();
   expect(await postLines(weir, ['first'])).toBe(200);
   await expectForwarded(weir, 50);
-  const holder = new DatabaseSync(segmentsIn().at(-1)!);
+  const holder = new DatabaseSync(segmentsIn().at(-1)!, { timeout: 5000 });
   holder.exec('BEGIN IMMEDIATE');
   const before = weir.residentBytes();
   // Far more than the queue of the log store takes.
@@ -228,7 +228,7 @@ it('writes what waits for a locked segment into the same segment while it stops'
   const weir = await start();
   expect(await postLines(weir, ['first'])).toBe(200);
   const path = segmentsIn().at(-1)!;
-  const holder = new DatabaseSync(path);
+  const holder = new DatabaseSync(path, { timeout: 5000 });
   holder.exec('BEGIN IMMEDIATE');
   await expectForwarded(weir, 20);
   const ended = weir.stop();

@@ -1,5 +1,5 @@
-// Gets one page of a replica, whole or not at all.
-// Must stay true: it ends within its time and holds no more than its size, whatever the replica sends, packed or not.
+// Gets one metrics page of a replica, whole or not at all.
+// Invariant: it ends within its time limit and holds no more bytes than its size limit, compressed or not.
 import { isUtf8 } from 'node:buffer';
 import type { IncomingHttpHeaders } from 'node:http';
 import { promisify } from 'node:util';
@@ -8,17 +8,17 @@ import { mediaTypeOf } from '../../core/media-type.ts';
 import { requestOnce, type OneShotFailure } from '../../protocol/http/one-shot.ts';
 import type { SampleError } from './sample.ts';
 
-/** Where the page is. */
+/** Address of the page. */
 export interface PageUrl {
   readonly host: string;
   readonly port: number;
   /** The `Host` of the request. */
   readonly authority: string;
-  /** What a connection over TLS is made with; `undefined` in clear text. */
+  /** TLS options of the connection; `undefined`: clear text. */
   readonly tls: object | undefined;
 }
 
-const unpack = promisify(gunzip);
+const decompress = promisify(gunzip);
 
 export interface PageLimits {
   readonly path: string;
@@ -29,14 +29,14 @@ export interface PageLimits {
 export interface RawPage {
   readonly text: string;
   readonly isOpenMetrics: boolean;
-  /** U+FFFD stands in the text for bytes that were no UTF-8. */
+  /** Invalid UTF-8 was replaced with U+FFFD. */
   readonly isLossy: boolean;
 }
 
-/** OpenMetrics has exemplars and says where it ends; the plain text is what everybody has. */
+/** OpenMetrics is preferred, since it has exemplars and marks its end. Every server has the text format. */
 const ACCEPT = 'application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5,*/*;q=0.1';
 
-/** Gets the page; resolves to it or to the reason why there is none. */
+/** Resolves to the page, or to the reason why there is none. Never rejects. */
 export async function requestPage(
   { host, port, authority, tls }: PageUrl,
   { path, timeoutMs, maxBytes }: PageLimits,
@@ -61,14 +61,14 @@ export async function requestPage(
   const isOpenMetrics = mediaTypeOf(headers['content-type']) === 'application/openmetrics-text';
   if (coding(headers) === 'identity') return decode(body, isOpenMetrics);
   try {
-    // The limit is that of the unpacked page, since a small response can unpack to a very large one.
-    return decode(await unpack(body, { maxOutputLength: maxBytes }), isOpenMetrics);
+    // The limit is that of the decompressed page, since a small response can become a very large one.
+    return decode(await decompress(body, { maxOutputLength: maxBytes }), isOpenMetrics);
   } catch (error) {
     return (error as NodeJS.ErrnoException).code === 'ERR_BUFFER_TOO_LARGE' ? 'too_large' : 'bad_encoding';
   }
 }
 
-/** What a failure within the body is counted as. */
+/** The error that a failure within the body is counted as. */
 const BODY_ERRORS: Readonly<Record<OneShotFailure['kind'], SampleError>> = {
   connect: 'unreachable',
   tls: 'unreachable',
