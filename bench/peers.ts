@@ -114,6 +114,7 @@ export const peers: Peer[] = [
   { name: 'direct', port: REPLICA_PORT, start: startReplica },
   weir('weir', 18_904, '--log-access=false'),
   weir('weir, access log on', 18_905),
+  weir('weir, as shipped', 18_908, `--data-dir=${join(dir, 'data')}`),
   weir('weir, full lane', 18_906, '--proxy-fast-lane=false', '--log-access=false'),
   ...(isThere('nginx')
     ? [

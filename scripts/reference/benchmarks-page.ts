@@ -8,8 +8,9 @@ turn in every round. Figures are medians of the rounds. A ratio in the last colu
 each round, so it holds although the speed of the machine drifts. CPU time is what the operating system counted for the
 whole process.
 
-weir is the build. **Its log store is off in all columns (\`--logs-capture=off\`), and its access log is on only in the
-column that says so.** The access logs of all peers are off. nginx has \`proxy_buffering off\`, as streams need it.`;
+weir is the build. **As shipped, its log store and access log are on.** In the other columns its log store is off
+(\`--logs-capture=off\`), and its access log is on only in the column that says so.
+The access logs of all peers are off. nginx has \`proxy_buffering off\`, as streams need it.`;
 
 /** The table of one file of results, or the command that writes it. */
 function resultsOf(file: string, command: string, draw: (report: never) => string): string {

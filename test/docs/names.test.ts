@@ -25,7 +25,7 @@ describe.each(GUIDES)('$file', (page) => {
   });
 
   it('names flags of weir that exist', () => {
-    const own = ['config', 'replica', 'ready', 'help'];
+    const own = ['config', 'replica', 'ready', 'schema', 'help'];
     const ofLogs = ['color', 'limit', 'key', 'url', 'request-id', 'deployment', 'min-level', 'kind', 'since'];
     const known = [...settings.flatMap(({ flags }) => flags), ...own, ...ofLogs];
     const named = codes
