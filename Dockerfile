@@ -27,7 +27,7 @@ ENV WEIR_DATA_DIR=/data
 VOLUME /data
 USER node
 EXPOSE 8080 9464 9465
-# Checks that weir is alive, not ready, since a replica that is down is no reason to restart weir.
+# Checks that weir is alive, not ready: weir must not be restarted because a replica is down.
 HEALTHCHECK --interval=10s --timeout=5s --start-period=10s CMD ["weir", "health"]
 # The launcher execs Node, so weir gets SIGTERM and drains.
 ENTRYPOINT ["weir"]

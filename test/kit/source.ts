@@ -10,7 +10,7 @@ const SRC = fileURLToPath(new URL('../../src', import.meta.url));
 export interface Import {
   readonly from: string;
   readonly to: string;
-  /** A library or a module of Node rather than a file of ours. */
+  /** A library or a module of Node, not a file of the project. */
   readonly isPackage: boolean;
   /** Everything that it names is a type, so that nothing is loaded at run time. */
   readonly isType: boolean;

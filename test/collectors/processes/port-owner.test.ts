@@ -85,7 +85,7 @@ it('finds the server, not the children that inherited its socket, and does not s
     process.kill(-child.pid!, 'SIGKILL');
     await once(child, 'exit');
     await until(
-      'nobody is found any more',
+      'no listener is found any more',
       async () => (await listeners.find('127.0.0.1', port, table)) === undefined,
     );
   } finally {

@@ -213,7 +213,7 @@ describe('the spans of a request', () => {
       },
     });
     expect(own!.attributes).not.toHaveProperty('http.response.status_code');
-    // What nobody serves has no name of its own.
+    // Unknown paths share one name.
     expect(spans(record(call, { status: 12 }))[0]!.name).toBe('grpc');
   });
 
