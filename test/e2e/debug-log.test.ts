@@ -1,13 +1,18 @@
 // log.level debug: the lines of one request, from its arrival to its end.
+import { once } from 'node:events';
 import type { ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
+import { WebSocket, WebSocketServer } from 'ws';
 import { closeReplicas, startReplica } from '../kit/replica.ts';
+import { closeGrpc, startGrpcReplica, TestClient } from '../kit/test-service.ts';
 import { until } from '../kit/until.ts';
 import { startWeir, stopAll, type Line, type Weir } from '../kit/weir.ts';
 
 afterEach(async () => {
   await stopAll();
   await closeReplicas();
+  await closeGrpc();
 });
 
 const COMMON: ReadonlySet<string> = new Set(['time', 'level', 'request_id']);
@@ -121,6 +126,48 @@ it('logs the submission and the run of a queued task under one request id', asyn
 });
 
 const isClosed = ({ event }: Line): boolean => event === 'request closed';
+
+/** Starts weir with debug lines in front of a replica. */
+const startDebug = (url: string): Promise<Weir> =>
+  startWeir([`--replica=${url}`, '--deployment-id=dep1', '--log-level=debug']);
+
+const FORWARDED = [
+  'request routed',
+  'replica leased',
+  'attempt sent',
+  'response head received',
+  'request closed',
+];
+
+/** The steps of the only request that weir has served, once it is closed. */
+async function onlySteps(weir: Weir): Promise<Line[]> {
+  const closed = await weir.expectLine('the end', isClosed);
+  return stepsOf(weir, closed['request_id'] as string);
+}
+
+it('logs each step of a gRPC call', async () => {
+  const weir = await startDebug((await startGrpcReplica()).url);
+  await new TestClient(weir.port).unary('emptyCall').outcome;
+  const [accepted, ...others] = await onlySteps(weir);
+  expect(accepted).toMatchObject({ event: 'request accepted', method: 'POST' });
+  expect(others.map(({ event }) => event)).toEqual(FORWARDED);
+  expect(others.at(-1)).toMatchObject({ protocol: 'grpc', cause: 'ok', status: 0 });
+});
+
+it('logs each step of a WebSocket', async () => {
+  const server = new WebSocketServer({ host: '127.0.0.1', port: 0 });
+  await once(server, 'listening');
+  const weir = await startDebug(`http://127.0.0.1:${(server.address() as AddressInfo).port}`);
+  const client = new WebSocket(`ws://127.0.0.1:${weir.port}/chat?key=secret`);
+  await once(client, 'open');
+  client.close(1000);
+  const [accepted, ...others] = await onlySteps(weir);
+  server.close();
+  expect(accepted).toMatchObject({ event: 'request accepted', method: 'GET', path: '/chat' });
+  expect(others.map(({ event }) => event)).toEqual(FORWARDED);
+  expect(others.at(-1)).toMatchObject({ protocol: 'websocket', cause: 'ok', status: 1000 });
+  expect(JSON.stringify(weir.lines)).not.toContain('secret');
+});
 
 it('logs no step with log.level info', async () => {
   const weir = await start((res) => void res.end('ok'), '--log-level=info');
