@@ -8,6 +8,8 @@ import { catalogue, type Cause, type Failure } from '../errors.ts';
 import { spanId } from '../request-id.ts';
 import {
   childSpanId,
+  derivedSpanId,
+  derivedTraceId,
   formatFlags,
   identify,
   isRandom,
@@ -127,9 +129,12 @@ export class Exchange {
   firstByteMs = 0;
   endMs = 0;
   readonly #shared: Shared;
+  /** No other exchange has its id. */
+  readonly #hasOwnId: boolean;
 
-  constructor(shared: Shared, id: string, startMs: number, startEpochMs: number) {
+  constructor(shared: Shared, id: string, hasOwnId: boolean, startMs: number, startEpochMs: number) {
     this.id = id;
+    this.#hasOwnId = hasOwnId;
     this.startMs = startMs;
     this.startEpochMs = startEpochMs;
     this.#shared = shared;
@@ -185,7 +190,8 @@ export class Exchange {
 
   /**
    * The `traceparent` for the replica, the same for each attempt. `inbound`: the client's, if it sent exactly one. With
-   * tracing on: a span of weir's own, in the client's trace if `inbound` is valid, else in a new one. With tracing off:
+   * tracing on: a span of weir's own, in the client's trace if `inbound` is valid, else in a new one. New ids are
+   * derived from the request id if no other exchange can have that, so that a store need not keep both. With tracing off:
    * `inbound` if it is valid, else none (empty), so that the replica samples by its own rules: a traceparent with flags
    * 00 would tell it not to record (W3C Trace Context 3.2, 3.4 and 4.2).
    */
@@ -195,11 +201,15 @@ export class Exchange {
     if (caller !== '') this.parentSpanId = spanIdOf(caller);
     const { sampler } = this.#shared;
     if (sampler === undefined) return (this.traceparent = caller);
-    const traceId = caller === '' ? newTraceId() : traceIdOf(caller);
-    this.spanId = spanId();
+    const traceId = caller === '' ? this.#newTraceId() : traceIdOf(caller);
+    this.spanId = (this.#hasOwnId ? derivedSpanId(this.id) : undefined) ?? spanId();
     this.isSampled = sampler(traceId, caller === '' ? undefined : isSampled(caller));
     const flags = formatFlags(this.isSampled, caller !== '' && isRandom(caller));
     return (this.traceparent = `00-${traceId}-${childSpanId(this.spanId, REPLICA_SPAN)}-${flags}`);
+  }
+
+  #newTraceId(): string {
+    return (this.#hasOwnId ? derivedTraceId(this.id) : undefined) ?? newTraceId();
   }
 
   /** True if the client sent a valid `traceparent`, so that its `tracestate` is passed on too. */
@@ -303,18 +313,14 @@ export class Exchanges {
   open(inboundId: string | undefined, startMs = performance.now()): Exchange {
     this.#open++;
     const epochMs = Date.now();
-    return new Exchange(
-      this.#shared,
-      identify(epochMs, this.#trustInbound ? inboundId : undefined),
-      startMs,
-      epochMs,
-    );
+    const id = identify(epochMs, this.#trustInbound ? inboundId : undefined);
+    return new Exchange(this.#shared, id, id !== inboundId, startMs, epochMs);
   }
 
   /** Opens an exchange for a task of the queue, with the id of the request that submitted it. */
   openAs(id: string): Exchange {
     this.#open++;
-    return new Exchange(this.#shared, id, performance.now(), Date.now());
+    return new Exchange(this.#shared, id, false, performance.now(), Date.now());
   }
 
   get openCount(): number {

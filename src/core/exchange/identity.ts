@@ -16,6 +16,8 @@ const isAcceptableId = (id: string): boolean => /^[A-Za-z0-9._-]{1,256}$/.test(i
 
 const ZERO_TRACE = '0'.repeat(32);
 const ZERO_SPAN = '0'.repeat(16);
+/** `childSpanId` changes the last digit only. */
+const ZERO_PARENT = '0'.repeat(15);
 
 /**
  * True for a traceparent that may be passed on unchanged. Version 00 is exactly 55 characters; a higher version may
@@ -28,6 +30,28 @@ export function isValidTraceparent(value: string): boolean {
 }
 
 export const newTraceId = (): string => spanId() + spanId();
+
+const OWN_ID = /^[0-9a-f]{37}$/;
+
+/**
+ * The trace id of a request whose id weir made: its last 32 digits, of which the last 25 are random, so that samplers
+ * may use them. Undefined if the id has another form, or these digits are all zero. An exchange has this trace id only
+ * if it made its request id itself and the client sent no valid traceparent, so a stored trace id may be another one.
+ */
+export function derivedTraceId(requestId: string): string | undefined {
+  const traceId = requestId.slice(5);
+  return OWN_ID.test(requestId) && traceId !== ZERO_TRACE ? traceId : undefined;
+}
+
+/**
+ * The id of weir's own span of a request whose id weir made: its last 16 digits, which are random. Undefined if the id
+ * has another form, or if this id or one of its children would be all zeros. An exchange has this span id only if it
+ * made its request id itself: runs of a task share the id of their submit, and each has a span id of its own.
+ */
+export function derivedSpanId(requestId: string): string | undefined {
+  const id = requestId.slice(21);
+  return OWN_ID.test(requestId) && !id.startsWith(ZERO_PARENT) ? id : undefined;
+}
 
 /** The parts of a valid traceparent. */
 export const traceIdOf = (traceparent: string): string => traceparent.slice(3, 35);
