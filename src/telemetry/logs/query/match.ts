@@ -1,10 +1,16 @@
 // Compiles a query to a function that matches records: for search, live tail, download and exporters alike.
 // Invariant: the attributes of a record are parsed only if the query needs them, and at most once.
-import { wildcard } from '../../../core/wildcard.ts';
 import { attributesOf, type LogRecord } from '../log-record.ts';
-import { compileRegex } from '../regex.ts';
 import { isColumn } from './field-names.ts';
-import type { Compare, QueryNode } from './query-node.ts';
+import {
+  attributeAt,
+  attributePath,
+  messageTest,
+  presenceTest,
+  valueTest,
+  type ValueTest,
+} from './field-test.ts';
+import type { QueryNode } from './query-node.ts';
 import { phraseMatcher } from './phrase.ts';
 import { searchableText } from './searchable-text.ts';
 import { normalizeText } from './words.ts';
@@ -29,74 +35,15 @@ class CurrentRecord {
 
 type Test = (current: CurrentRecord) => boolean;
 
-/** Looks up a name as a whole, then as a path: `a.b` is also `b` inside `a`. */
-function attributeAt(object: unknown, name: string): unknown {
-  if (typeof object !== 'object' || object === null || Array.isArray(object)) return undefined;
-  if (Object.hasOwn(object, name)) return (object as Record<string, unknown>)[name];
-  for (let dot = name.indexOf('.'); dot !== -1; dot = name.indexOf('.', dot + 1)) {
-    const head = name.slice(0, dot);
-    if (!Object.hasOwn(object, head)) continue;
-    const found = attributeAt((object as Record<string, unknown>)[head], name.slice(dot + 1));
-    if (found !== undefined) return found;
-  }
-  return undefined;
-}
-
-const numeric = (value: string | number): number =>
-  typeof value === 'number' ? value : value.trim() === '' ? Number.NaN : Number(value);
-
-function ordered<T extends string | number>(compare: Compare, expected: T): (value: T) => boolean {
-  switch (compare) {
-    case '>':
-      return (value) => value > expected;
-    case '>=':
-      return (value) => value >= expected;
-    case '<':
-      return (value) => value < expected;
-    case '<=':
-      return (value) => value <= expected;
-    default:
-      return (value) => value === expected;
-  }
-}
-
-/** Compares values of any type: texts, numbers and booleans can match, other types never do. */
-function comparison(compare: Compare, expected: string | number): (value: unknown) => boolean {
-  const asText = compare === 'like' ? wildcard(String(expected)) : ordered(compare, String(expected));
-  const asNumber = ordered(compare, numeric(expected));
-  const isOrder = compare !== '=' && compare !== 'like';
-  return (value) => {
-    if (typeof value === 'number') return compare === 'like' ? asText(String(value)) : asNumber(value);
-    if (typeof value === 'boolean') return !isOrder && asText(String(value));
-    if (typeof value !== 'string') return false;
-    return isOrder && typeof expected === 'number' ? asNumber(numeric(value)) : asText(value);
-  };
-}
-
-function fieldTest(name: string, compare: Compare, expected: string | number): Test {
-  const matches = comparison(compare, expected);
+/** Tests the value that the record has in the column or the attribute with this name. */
+function fieldTest(name: string, matches: ValueTest): Test {
   if (isColumn(name)) {
     const column = name as keyof LogRecord;
-    return ({ record }) => {
-      const value = record[column];
-      return value !== 0 && matches(value);
-    };
+    return ({ record }) => matches(record[column]);
   }
-  const path = name.startsWith('@') ? name.slice(1) : name;
-  return (current) => {
-    if (current.record.attributes === '') return false;
-    const value = attributeAt(current.attributes(), path);
-    return Array.isArray(value) ? value.some(matches) : matches(value);
-  };
-}
-
-function existsTest(name: string): Test {
-  if (isColumn(name)) {
-    const column = name as keyof LogRecord;
-    return ({ record }) => record[column] !== 0 && record[column] !== '';
-  }
-  const path = name.startsWith('@') ? name.slice(1) : name;
-  return (current) => (attributeAt(current.attributes(), path) ?? undefined) !== undefined;
+  const path = attributePath(name);
+  return (current) =>
+    matches(current.record.attributes === '' ? undefined : attributeAt(current.attributes(), path));
 }
 
 function test(node: QueryNode): Test {
@@ -120,16 +67,14 @@ function test(node: QueryNode): Test {
       return (current) => contains(current.normalizedText());
     }
     case 'substring':
-      return ({ record }) => record.message.includes(node.text);
     case 'regex': {
-      const regex = compileRegex(node.pattern);
-      if (typeof regex === 'string') throw new TypeError(`${regex} (in /${node.pattern}/)`);
-      return ({ record }) => regex.test(record.message);
+      const matches = messageTest(node);
+      return ({ record }) => matches(record.message);
     }
     case 'exists':
-      return existsTest(node.name);
+      return fieldTest(node.name, presenceTest(node.name));
     case 'field':
-      return fieldTest(node.name, node.compare, node.value);
+      return fieldTest(node.name, valueTest(node.name, node.compare, node.value));
   }
 }
 

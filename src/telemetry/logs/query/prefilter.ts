@@ -2,6 +2,7 @@
 // Invariant: every record that matches the query meets every condition; where that is not certain, there is none.
 import { KINDS, type RecordKind } from '../log-record.ts';
 import { TEXT_COLUMNS } from './field-names.ts';
+import { numeric } from './field-test.ts';
 import type { Compare, Prefilter, QueryNode } from './query-node.ts';
 import { isAscii, wordsOf } from './words.ts';
 
@@ -130,8 +131,7 @@ function fieldPrefilter(
   isNegated: boolean,
 ): Prefilter {
   if ((RANGES as readonly string[]).includes(name)) {
-    const number = typeof value === 'number' ? value : value.trim() === '' ? Number.NaN : Number(value);
-    return (isNegated ? negatedRangeOf : rangeOf)(name as RangeName, compare, number);
+    return (isNegated ? negatedRangeOf : rangeOf)(name as RangeName, compare, numeric(value));
   }
   if (compare !== '=' || !(TEXT_COLUMNS as readonly string[]).includes(name)) return {};
   const text = String(value);

@@ -98,8 +98,8 @@ const leaf: fc.Arbitrary<QueryNode> = fc.oneof(
     fc.oneof(text, fc.constantFrom<number | string>(5, 50, '5')),
   ),
   field(
-    oneOf('user.id', 'x', 'replica', 'message'),
-    oneOf('f*', '*o*', 'abc*', '*1', 'a**2'),
+    oneOf('user.id', 'x', 'replica', 'message', 'input_tokens'),
+    oneOf('f*', '*o*', 'abc*', '*1', 'a**2', '5*', '404'),
     fc.constant('like'),
   ),
   fc.record({
@@ -114,6 +114,7 @@ const leaf: fc.Arbitrary<QueryNode> = fc.oneof(
       'user.id',
       '@status',
       'x',
+      'input_tokens',
     ),
   }),
 );
