@@ -1,9 +1,10 @@
-// Derives from a query the conditions that SQL and the full-text index can check before records are matched.
+// Derives from a query the conditions that indexes and filters can check before records are matched.
 // Invariant: every record that matches the query meets every condition; where that is not certain, there is none.
 import { KINDS, type RecordKind } from '../log-record.ts';
 import { TEXT_COLUMNS } from './field-names.ts';
 import { numeric } from './field-test.ts';
 import type { Compare, Prefilter, QueryNode } from './query-node.ts';
+import { allOf, anyOf, type WordTest } from './required-words.ts';
 import { isAscii, wordsOf } from './words.ts';
 
 const LISTS = ['kinds', 'requestIds', 'traceIds', 'deployments', 'environments', 'replicas'] as const;
@@ -20,8 +21,8 @@ const LIST_OF_FIELD: Readonly<Partial<Record<string, (typeof LISTS)[number]>>> =
 /** No record meets it. */
 const MATCHES_NONE: Prefilter = { kinds: [] };
 const MAX = Number.MAX_SAFE_INTEGER;
-/** Words of one text that are looked up in the index. Looking up more costs more than it saves. */
-const MAX_INDEXED_WORDS = 16;
+/** Words of one text that are looked up. Looking up more costs more than it saves. */
+const MAX_REQUIRED_WORDS = 16;
 
 type MutablePrefilter = { -readonly [K in keyof Prefilter]: Prefilter[K] };
 
@@ -29,7 +30,7 @@ const matchesNone = (prefilter: Prefilter): boolean =>
   LISTS.some((name) => prefilter[name]?.length === 0) ||
   RANGES.some((name) => prefilter[name] && prefilter[name][0] > prefilter[name][1]);
 
-/** Conditions of records that meet both: intersects lists and ranges. `fts` is combined by `intersectAll`. */
+/** Conditions of records that meet both: intersects lists and ranges. `words` are combined by `intersectAll`. */
 function intersect(a: Prefilter, b: Prefilter): Prefilter {
   const result: MutablePrefilter = { ...a };
   for (const name of LISTS) {
@@ -46,7 +47,7 @@ function intersect(a: Prefilter, b: Prefilter): Prefilter {
   return matchesNone(result) ? MATCHES_NONE : result;
 }
 
-/** Conditions of records that meet at least one: unites the lists and ranges that both have. `fts`: see `uniteAll`. */
+/** Conditions of records that meet at least one: unites the lists and ranges that both have. `words`: see `uniteAll`. */
 function unite(a: Prefilter, b: Prefilter): Prefilter {
   if (matchesNone(a)) return b;
   if (matchesNone(b)) return a;
@@ -62,34 +63,27 @@ function unite(a: Prefilter, b: Prefilter): Prefilter {
   return result;
 }
 
-/** Joins expressions in one level instead of nesting them, since FTS5's parser has a limited depth. */
-const joinFts = (expressions: readonly (string | undefined)[], operator: 'AND' | 'OR'): string =>
-  expressions.length === 1
-    ? expressions[0]!
-    : expressions.map((expression) => `(${expression})`).join(` ${operator} `);
-
 function intersectAll(parts: readonly Prefilter[]): Prefilter {
   const result = parts.reduce(intersect, {});
-  const fts = parts.flatMap((part) => part.fts ?? []);
-  return matchesNone(result) || fts.length === 0 ? result : { ...result, fts: joinFts(fts, 'AND') };
+  const words = parts.flatMap((part) => part.words ?? []);
+  return matchesNone(result) || words.length === 0 ? result : { ...result, words: allOf(words) };
 }
 
 function uniteAll(parts: readonly Prefilter[]): Prefilter {
   const possible = parts.filter((part) => !matchesNone(part));
-  const fts = possible.map((part) => part.fts);
+  const words = possible.flatMap((part) => part.words ?? []);
   const result = possible.reduce(unite, MATCHES_NONE);
-  return possible.length === 0 || fts.includes(undefined) ? result : { ...result, fts: joinFts(fts, 'OR') };
+  return possible.length === 0 || words.length < possible.length
+    ? result
+    : { ...result, words: anyOf(words) };
 }
 
-/**
- * Tokens that the index must contain, and the start of one more. Words consist of letters and digits only, and FTS5
- * treats quoted text as a string, so a word cannot become an operator.
- */
-function indexedWords(words: readonly string[], prefix?: string): Prefilter {
-  const longest = [...new Set(words)].sort((a, b) => b.length - a.length).slice(0, MAX_INDEXED_WORDS);
-  const tokens = longest.map((word) => `"${word}"`);
-  if (prefix !== undefined) tokens.push(`"${prefix}"*`);
-  return tokens.length === 0 ? {} : { fts: tokens.join(' AND ') };
+/** Words that the text must contain, and the start of one more. */
+function requiredWords(words: readonly string[], prefix?: string): Prefilter {
+  const longest = [...new Set(words)].sort((a, b) => b.length - a.length).slice(0, MAX_REQUIRED_WORDS);
+  const tests: WordTest[] = longest.map((word) => ({ word }));
+  if (prefix !== undefined) tests.push({ prefix });
+  return tests.length === 0 ? {} : { words: allOf(tests) };
 }
 
 /**
@@ -97,15 +91,15 @@ function indexedWords(words: readonly string[], prefix?: string): Prefilter {
  * one; the last is a prefix, since it may continue. Other texts: only ideographs, since neighbours can change a word.
  */
 function substringWords(text: string): Prefilter {
-  if (!isAscii(text)) return indexedWords((text.match(/\p{Script=Han}/gu) ?? []).flatMap(wordsOf));
+  if (!isAscii(text)) return requiredWords((text.match(/\p{Script=Han}/gu) ?? []).flatMap(wordsOf));
   const [, rest] = /^[a-z0-9]*([^]*)$/i.exec(text)!;
   const words = wordsOf(rest!);
-  return indexedWords(words, /[a-z0-9]$/i.test(rest!) ? words.pop() : undefined);
+  return requiredWords(words, /[a-z0-9]$/i.test(rest!) ? words.pop() : undefined);
 }
 
 function phraseWords(phrase: readonly string[], isPrefix: boolean): Prefilter {
   const words = phrase.flatMap(wordsOf);
-  return indexedWords(words, isPrefix ? words.pop() : undefined);
+  return requiredWords(words, isPrefix ? words.pop() : undefined);
 }
 
 /** Range of integers for which the comparison is true. 0 is never in it, since it means that there is no value. */

@@ -1,6 +1,7 @@
-// A query on the log store as a tree, and the prefilter that is derived from it for SQL.
+// A query on the log store as a tree, and the prefilter that is derived from it.
 // Invariant: a query is plain data that can be sent to another thread; match.ts decides which records it matches.
 import type { RecordKind } from '../log-record.ts';
+import type { WordTest } from './required-words.ts';
 
 export type QueryNode =
   | { readonly op: 'all' }
@@ -37,7 +38,7 @@ export type QueryNode =
 export type Compare = '=' | '>' | '>=' | '<' | '<=' | 'like';
 
 /**
- * Conditions that every matching record meets, for SQL. `undefined`: no condition.
+ * Conditions that every matching record meets. `undefined`: no condition.
  * Lists: the value is one of these; if a list is empty, no record matches.
  * Ranges: inclusive integers; 0 is the value of a record that has none.
  */
@@ -51,10 +52,6 @@ export interface Prefilter {
   readonly severity?: readonly [number, number] | undefined;
   readonly status?: readonly [number, number] | undefined;
   readonly durationNs?: readonly [number, number] | undefined;
-  /**
-   * FTS5 expression for an index of `indexText(searchableText(record))` with TOKENIZER (words.ts). The table has
-   * detail=none, so it contains only quoted single tokens and prefixes, joined by AND, OR and parentheses. It is always
-   * bound as a parameter, never written into a statement.
-   */
-  readonly fts?: string | undefined;
+  /** Words of `searchableText(record)`. */
+  readonly words?: WordTest | undefined;
 }

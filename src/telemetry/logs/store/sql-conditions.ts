@@ -3,6 +3,7 @@
 import type { SQLInputValue } from 'node:sqlite';
 import { KINDS } from '../log-record.ts';
 import type { Prefilter } from '../query/query-node.ts';
+import type { WordTest } from '../query/required-words.ts';
 
 export interface SqlConditions {
   /** To be joined by AND; the table is `records r`. */
@@ -15,11 +16,26 @@ export interface SqlConditions {
 const list = (values: readonly unknown[]): string => JSON.stringify(values);
 
 /**
+ * FTS5 expression for an index of `indexText(searchableText(record))` with TOKENIZER (words.ts). Its table has
+ * detail=none, so the expression contains only quoted single tokens and prefixes, joined by AND, OR and parentheses.
+ * Words consist of letters and digits only, and FTS5 treats quoted text as a string, so a word cannot become an
+ * operator. The expression is always bound as a parameter, never written into a statement.
+ */
+export function ftsExpression(test: WordTest): string {
+  if ('word' in test) return `"${test.word}"`;
+  if ('prefix' in test) return `"${test.prefix}"*`;
+  const [parts, operator] = 'all' in test ? [test.all, 'AND'] : [test.any, 'OR'];
+  return parts
+    .map((part) => ('all' in part || 'any' in part ? `(${ftsExpression(part)})` : ftsExpression(part)))
+    .join(` ${operator} `);
+}
+
+/**
  * `origins`: ids of the origins that the prefilter allows, `undefined` for all. `isRare`: tells whether few records
  * match an FTS5 expression. Returns `undefined` if no record can match.
  */
 export function sqlConditions(
-  { kinds, requestIds, traceIds, severity, status, durationNs, fts }: Prefilter,
+  { kinds, requestIds, traceIds, severity, status, durationNs, words }: Prefilter,
   origins: readonly number[] | undefined,
   isRare: (fts: string) => boolean,
 ): SqlConditions | undefined {
@@ -46,8 +62,10 @@ export function sqlConditions(
       ids,
     );
   }
-  if (fts !== undefined && conditions.length === 0 && isRare(fts))
-    add('r.seq IN (SELECT rowid FROM words WHERE words MATCH ?)', fts);
+  if (words && conditions.length === 0) {
+    const fts = ftsExpression(words);
+    if (isRare(fts)) add('r.seq IN (SELECT rowid FROM words WHERE words MATCH ?)', fts);
+  }
   const hasSeqList = conditions.length > 0;
   if (origins) add('r.origin IN (SELECT value FROM json_each(?))', list(origins));
   if (kinds)

@@ -3,11 +3,20 @@ import { describe, expect, it } from 'vitest';
 import { compile } from '../../../../src/telemetry/logs/query/match.ts';
 import { prefilter } from '../../../../src/telemetry/logs/query/prefilter.ts';
 import type { Prefilter, QueryNode } from '../../../../src/telemetry/logs/query/query-node.ts';
+import { mayContain, type WordTest } from '../../../../src/telemetry/logs/query/required-words.ts';
 import { parseQuery } from '../../../../src/telemetry/logs/query/parse.ts';
 import { searchableText } from '../../../../src/telemetry/logs/query/searchable-text.ts';
+import { wordsOf } from '../../../../src/telemetry/logs/query/words.ts';
+import { ftsExpression } from '../../../../src/telemetry/logs/store/sql-conditions.ts';
 import type { LogRecord } from '../../../../src/telemetry/logs/log-record.ts';
 import { node, record, recordOf } from './arbitrary.ts';
 import { FullText } from './full-text.ts';
+
+/** Checks a text against words with an index as that of the store, and with a set. Both must accept every match. */
+function hasWords(text: string, test: WordTest, index: FullText): boolean {
+  const words = new Set(wordsOf(text));
+  return index.only(text).matches(ftsExpression(test)) && mayContain(test, (word) => words.has(word));
+}
 
 /** Checks a record against a prefilter as the SQL of the store does. */
 function accepts(record: LogRecord, filter: Prefilter, index: FullText): boolean {
@@ -25,7 +34,7 @@ function accepts(record: LogRecord, filter: Prefilter, index: FullText): boolean
     isInRange(filter.severity, record.severity) &&
     isInRange(filter.status, record.status) &&
     isInRange(filter.durationNs, record.durationNs) &&
-    (filter.fts === undefined || index.only(searchableText(record)).matches(filter.fts))
+    (filter.words === undefined || hasWords(searchableText(record), filter.words, index))
   );
 }
 
@@ -95,16 +104,45 @@ describe('prefilter', () => {
     ['-level>=warn', { severity: [0, 12] }],
     ['-(level>=warn OR status>=500)', { severity: [0, 12], status: [0, 499] }],
     ['duration>2s', { durationNs: [2_000_000_001, Number.MAX_SAFE_INTEGER] }],
-    ['"out of memory"', { fts: '"memory" AND "out" AND "of"' }],
-    ['tim* OR Größe', { fts: '("tim"*) OR ("grosse")' }],
+    ['"out of memory"', { words: { all: [{ word: 'memory' }, { word: 'out' }, { word: 'of' }] } }],
+    ['tim* OR Größe', { words: { any: [{ prefix: 'tim' }, { word: 'grosse' }] } }],
+    [
+      'a (b OR c d) e',
+      {
+        words: {
+          all: [
+            { word: 'a' },
+            { any: [{ word: 'b' }, { all: [{ word: 'c' }, { word: 'd' }] }] },
+            { word: 'e' },
+          ],
+        },
+      },
+    ],
     ['timeout OR level:warn', {}],
     ['-timeout', {}],
     ['/timeout/', {}],
     ['user.id:42', {}],
-    ['includes:"ut of mem"', { fts: '"of" AND "mem"*' }],
-    ['includes:超时x', { fts: '"超" AND "时"' }],
+    ['includes:"ut of mem"', { words: { all: [{ word: 'of' }, { prefix: 'mem' }] } }],
+    ['includes:超时x', { words: { all: [{ word: '超' }, { word: '时' }] } }],
     ['-*', { kinds: [] }],
   ])('derives the conditions of "%s"', (text, expected) => expect(prefilterOf(text)).toEqual(expected));
+
+  it.each<[string, string, boolean]>([
+    ['timeout of r1', 'Timeout r1', true],
+    ['timeout of r1', 'timeout r2', false],
+    ['timeout', 'tim*', true],
+    ['timeout', 'ok OR (timeout r2)', false],
+    ['timeout', 'ok OR timeout', true],
+  ])('looks up the words of "%s" in a set for "%s": %s', (text, query, expected) => {
+    const words = new Set(wordsOf(text));
+    expect(mayContain(prefilterOf(query).words!, (word) => words.has(word))).toBe(expected);
+  });
+
+  it('writes the words as an FTS5 expression', () => {
+    expect(ftsExpression(prefilterOf('a (b OR "c d" OR e*) f').words!)).toBe(
+      '"a" AND ("b" OR ("c" AND "d") OR "e"*) AND "f"',
+    );
+  });
 
   it('never lets searched text become an FTS5 operator', () => {
     using index = new FullText();
@@ -120,9 +158,9 @@ describe('prefilter', () => {
       '"; DROP TABLE',
     ];
     for (const text of hostile) {
-      const { fts } = prefilter({ op: 'words', words: [text], isPrefix: false });
+      const fts = ftsExpression(prefilter({ op: 'words', words: [text], isPrefix: false }).words!);
       expect(fts).toMatch(/^"[\p{L}\p{N}]+"(?: AND "[\p{L}\p{N}]+")*$/u);
-      expect(index.only(text).matches(fts!)).toBe(true);
+      expect(index.only(text).matches(fts)).toBe(true);
     }
   });
 
@@ -132,10 +170,10 @@ describe('prefilter', () => {
     for (let i = 0; i < 30; i++) deep = `(${deep} b${i} OR c${i} d)`;
     const wide = Array.from({ length: 100 }, (_, i) => `w${i}`);
     for (const text of [deep, wide.join(' OR '), wide.join(' '), `"${'a b c d e '.repeat(20)}"`]) {
-      const { fts } = prefilterOf(text);
-      expect(() => index.only(text).matches(fts!)).not.toThrow();
+      const fts = ftsExpression(prefilterOf(text).words!);
+      expect(() => index.only(text).matches(fts)).not.toThrow();
     }
-    expect(index.only(wide.join(' ')).matches(prefilterOf(wide.join(' ')).fts!)).toBe(true);
+    expect(index.only(wide.join(' ')).matches(ftsExpression(prefilterOf(wide.join(' ')).words!))).toBe(true);
     expect(compile({ op: 'all' })(recordOf())).toBe(true);
   });
 });
