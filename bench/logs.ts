@@ -249,7 +249,7 @@ async function exporting(logs: Logs, stream: LineStream): Promise<number[]> {
     folder: join(root, 'export'),
     openFeed: (wanted) => logs.feed(wanted),
     spans: () => [],
-    sender: { modelId: 'm', version: '0' },
+    sender: { version: '0', own },
     ownPorts: () => [],
     log: new Logger(quiet, { level: 'error', isText: false }),
   });
@@ -270,6 +270,7 @@ async function exporting(logs: Logs, stream: LineStream): Promise<number[]> {
   return times;
 }
 
+const own = () => ({ pod: 'bench', modelId: 'm' });
 const quiet = { write: () => undefined, flush: () => undefined, dropped: () => 0 };
 
 async function record(): Promise<void> {
@@ -278,6 +279,7 @@ async function record(): Promise<void> {
     {
       folder: join(root, 'record'),
       maxBytes: 2 ** 40,
+      own,
       retentionMs: 86_400_000 * 30,
       maxLineBytes: 65_536,
       redactsCommonSecrets: true,

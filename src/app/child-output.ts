@@ -1,10 +1,10 @@
 // Output of the supervised process: passed through unchanged, and stored as log lines of its replica.
 import { OutputRelay, type ChildOutput } from '../control/child-process/child-process.ts';
 import { fileSink, type LineSink, type Logger } from '../core/logger.ts';
-import type { Logs, RecordOrigin } from '../telemetry/logs/logs.ts';
+import type { LineOrigin, Logs } from '../telemetry/logs/logs.ts';
 
 /** Replica that a log line belongs to. */
-export type LineOwner = Omit<RecordOrigin, 'source'>;
+export type LineOwner = Omit<LineOrigin, 'source'>;
 
 export interface StoredOutput {
   readonly write: ChildOutput;

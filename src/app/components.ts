@@ -1,5 +1,4 @@
 // The components of a sidecar in the order in which they start. They stop in reverse.
-import { DataFolder } from '../core/data-folder.ts';
 import type { Component } from '../core/lifecycle.ts';
 import { deploymentEvents } from '../data-plane/replicas/pool.ts';
 import type { Modules } from './modules.ts';
@@ -9,10 +8,9 @@ import type { Modules } from './modules.ts';
  * supervised process ends after the last request; the log pipeline stores the last event; the folder is released last.
  */
 export function componentsOf(modules: Modules): Component[] {
-  const { config, log, logPipeline, proxy, child } = modules;
-  const usesFolder = logPipeline.logs !== undefined || config.async.store === 'file';
+  const { config, log, logPipeline, dataFolder, proxy, child } = modules;
   return [
-    ...(usesFolder ? [new DataFolder(config.data.dir, logPipeline.logs ? ['logs'] : [], log)] : []),
+    ...(dataFolder ? [dataFolder] : []),
     ...logPipeline.components,
     modules.counters.eventLoop,
     modules.collectors,

@@ -37,6 +37,8 @@ const eventRecord = (event: LifecycleEvent, environment: string): LogRecord => (
   environment: event.environment ?? environment,
   replica: event.replica,
   source: 'weir',
+  pod: '',
+  modelId: '',
   requestId: '',
   traceId: '',
   spanId: '',

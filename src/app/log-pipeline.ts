@@ -1,4 +1,5 @@
 // Connects the log store, body capture, tracing and OTLP export.
+import { hostname } from 'node:os';
 import { join } from 'node:path';
 import type { DeploymentIdentity } from '../core/deployment-identity.ts';
 import { steadyNow } from '../core/clock.ts';
@@ -8,7 +9,7 @@ import type { ChildOutput } from '../control/child-process/child-process.ts';
 import type { Config } from '../config/config.ts';
 import type { Exchanges, Observer } from '../core/exchange/exchange.ts';
 import { OtlpExport, spanProjection } from '../telemetry/otlp-export/otlp-export.ts';
-import { CapturePolicy, Logs, type LogRecord } from '../telemetry/logs/logs.ts';
+import { CapturePolicy, Logs, type LogRecord, type RecordWriter } from '../telemetry/logs/logs.ts';
 import type { ClaimedDelivery } from '../async/queue/queue.ts';
 import { Tracing, type Span } from '../telemetry/tracing/tracing.ts';
 import { version } from '../core/version.ts';
@@ -18,6 +19,14 @@ import { recordEvents, type EventsStored } from './event-recorder.ts';
 
 type DeploymentConfig = Config['deployments'][number];
 type DeploymentAt = (index: number) => DeploymentIdentity | undefined;
+
+/** What the log pipeline asks of other modules. Called after the start only. */
+export interface LogSurroundings {
+  /** Id of a deployment → its current environment. */
+  readonly environmentOf: (deployment: string) => string;
+  /** Id of the data folder. */
+  readonly folderId: () => string;
+}
 
 export class LogPipeline {
   /** `undefined`: nothing is stored, since `logs.capture` is off. */
@@ -35,20 +44,18 @@ export class LogPipeline {
   /** The supervised process may be several replicas; then its lines are assigned by their request. */
   #hasSeveralReplicas: boolean;
 
-  /**
-   * `supervised`: the replica that weir runs, if it runs one. `environmentOf`: id of a deployment → its current
-   * environment.
-   */
+  /** `supervised`: the replica that weir runs, if it runs one. */
   constructor(
     config: Config,
     log: Logger,
     supervised: LineOwner | undefined,
-    environmentOf: (deployment: string) => string,
+    { environmentOf, folderId }: LogSurroundings,
   ) {
     this.#config = config;
     this.#log = log;
     this.#capture = new CapturePolicy(config.logs);
-    const logs = this.#capture.isOn ? openLogs(config, log) : undefined;
+    const own = (): RecordWriter => ({ pod: podOf(config, folderId()), modelId: config.model.id });
+    const logs = this.#capture.isOn ? openLogs(config, log, own) : undefined;
     this.logs = logs;
     // `logs.capture: off` with a captured route stores that route only, and no events.
     const hasEvents = logs !== undefined && config.logs.capture !== 'off';
@@ -64,7 +71,7 @@ export class LogPipeline {
       log.warn('spans of weir are not exported, since trace.enabled is false', {
         to: 'export.traces_endpoint',
       });
-    this.connections = logs && this.#openExport(logs);
+    this.connections = logs && this.#openExport(logs, own);
   }
 
   /** In the order of the start. The last event is stored before the exporters and the store stop. */
@@ -154,13 +161,13 @@ export class LogPipeline {
     if (span) void this.logs?.post([span]);
   }
 
-  #openExport(logs: Logs): OtlpExport {
+  #openExport(logs: Logs, own: () => RecordWriter): OtlpExport {
     const config = this.#config;
     return new OtlpExport(config.export, {
       folder: config.data.dir,
       openFeed: (wanted) => logs.feed(wanted),
-      spans: spanProjection((record) => this.spansOf(record), version),
-      sender: { modelId: config.model.id, version },
+      spans: spanProjection((record) => this.spansOf(record), { version, own }),
+      sender: { version, own },
       ownPorts: () => [config.ingress.listen.port, config.admin.listen.port],
       log: this.#log,
     });
@@ -174,11 +181,18 @@ export class LogPipeline {
   }
 }
 
-function openLogs({ data, logs, deployments }: Config, log: Logger): Logs {
+/** `<name>-<id of the data folder>`. The name has only letters, digits, dots, dashes and underscores. */
+function podOf({ logs, kubernetes }: Config, folderId: string): string {
+  const name = logs.pod || kubernetes.pod_name || hostname();
+  return `${name.replace(/[^\w.-]/g, '-')}-${folderId}`;
+}
+
+function openLogs({ data, logs, deployments }: Config, log: Logger, own: () => RecordWriter): Logs {
   return new Logs(
     {
       folder: join(data.dir, 'logs'),
       maxBytes: logs.max_bytes,
+      own,
       retentionMs: logs.retention,
       maxLineBytes: logs.max_line,
       redactsCommonSecrets: logs.redact,

@@ -4,6 +4,7 @@ import type { Config } from '../config/config.ts';
 import { Kubernetes } from '../collectors/kubernetes/kubernetes.ts';
 import type { Collectors } from '../collectors/collectors.ts';
 import type { ReplicaMetrics } from '../collectors/replica-metrics/replica-metrics.ts';
+import { DataFolder } from '../core/data-folder.ts';
 import { Exchanges } from '../core/exchange/exchange.ts';
 import { stepLog } from '../core/exchange/step-log.ts';
 import { fileSink, Logger } from '../core/logger.ts';
@@ -42,6 +43,8 @@ export class Modules {
   readonly podDeployment: number | undefined;
   readonly pool: Pool;
   readonly logPipeline: LogPipeline;
+  /** `undefined`: nothing is kept on disk. */
+  readonly dataFolder: DataFolder | undefined;
   readonly child: ChildSupervisor | undefined;
   readonly kubernetes: Kubernetes;
   readonly replicaMetrics: ReplicaMetrics;
@@ -67,7 +70,11 @@ export class Modules {
     this.ownReplica = command && replicaOf(this.supervised, config.deployments);
     this.podDeployment = podDeployment(config);
     this.pool = buildPool(this);
-    this.logPipeline = new LogPipeline(config, this.log, this.ownReplica, (id) => this.environmentOf(id));
+    this.logPipeline = new LogPipeline(config, this.log, this.ownReplica, {
+      environmentOf: (id) => this.environmentOf(id),
+      folderId: () => this.dataFolder!.id,
+    });
+    this.dataFolder = this.#newDataFolder();
     this.child = command && buildChild(this, command);
     this.kubernetes = new Kubernetes(config.kubernetes, this.log);
     this.replicaMetrics = buildReplicaMetrics(this);
@@ -86,6 +93,13 @@ export class Modules {
     for (const observer of observersOf(this)) this.exchanges.observe(observer);
     if (this.log.isDebug)
       this.exchanges.follow(stepLog(this.log, (index) => this.pool.deployments[index]?.options));
+  }
+
+  #newDataFolder(): DataFolder | undefined {
+    const { data, async } = this.config;
+    const { logs } = this.logPipeline;
+    if (logs === undefined && async.store !== 'file') return undefined;
+    return new DataFolder(data.dir, logs ? ['logs'] : [], this.log);
   }
 
   /** Current environment of a deployment; '' if it has none, or has left the configuration. */

@@ -13,10 +13,12 @@ import {
   rmSync,
   writeFileSync,
 } from 'node:fs';
+import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { writeAtomic } from './atomic-file.ts';
 import { describe, WeirError } from './errors.ts';
 import type { Component } from './lifecycle.ts';
 import type { Logger } from './logger.ts';
@@ -25,6 +27,8 @@ import { sqliteError } from './sqlite-file.ts';
 /** How long to wait for the lock, in milliseconds: a weir that was killed a moment ago may still be ending. */
 const WAIT_MS = 1000;
 const RETRY_MS = 50;
+/** Text of the file with the id of the folder. */
+const ID = /^[0-9a-f]{8}\n$/;
 
 const codeOf = (error: unknown): string => (error as NodeJS.ErrnoException).code ?? '';
 const isFull = (error: unknown): boolean => ['ENOSPC', 'EDQUOT'].includes(codeOf(error));
@@ -44,12 +48,18 @@ export class DataFolder implements Component {
   readonly #subfolders: readonly string[];
   readonly #log: Logger;
   #lock: DatabaseSync | undefined;
+  #id = '';
 
   /** `subfolders`: names of folders in it that must be writable where they exist. */
   constructor(folder: string, subfolders: readonly string[], log: Logger) {
     this.#folder = resolve(folder);
     this.#subfolders = subfolders;
     this.#log = log;
+  }
+
+  /** Random id of the folder, 8 hex digits, which it keeps as long as it exists. Empty before the start. */
+  get id(): string {
+    return this.#id;
   }
 
   /** Makes the folder and takes its lock. Rejects with a WeirError that says why it cannot and what to do. */
@@ -66,6 +76,7 @@ export class DataFolder implements Component {
     }
     this.#lock = await this.#takeLock(file);
     try {
+      await this.#readId();
       writeFileSync(this.#pidFile, `${process.pid} ${hostname()}\n`, { mode: 0o600 });
     } catch (error) {
       // A folder with earlier records is accepted: deleting old records makes room.
@@ -87,6 +98,14 @@ export class DataFolder implements Component {
   /** File with the process id and host of the weir that holds the lock, for operators and errors of other weirs. */
   get #pidFile(): string {
     return join(this.#folder, 'weir.pid');
+  }
+
+  /** Reads the id of the folder, or makes one if there is none. */
+  async #readId(): Promise<void> {
+    const file = join(this.#folder, 'weir.id');
+    const text = existsSync(file) ? readFileSync(file, 'utf8') : '';
+    this.#id = ID.test(text) ? text.trim() : randomBytes(4).toString('hex');
+    if (!ID.test(text)) await writeAtomic(file, `${this.#id}\n`);
   }
 
   #checkSubfolder(path: string): void {

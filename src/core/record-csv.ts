@@ -18,6 +18,8 @@ export const COLUMNS = [
   'environment',
   'replica',
   'source',
+  'pod',
+  'model_id',
   'status',
   'duration_ms',
   'attributes',

@@ -66,8 +66,24 @@ it('creates the folder and its parents, for their owner only, and releases the l
   const taken = await take(path);
   expect(readFileSync(join(path, 'weir.pid'), 'utf8')).toBe(`${process.pid} ${hostname()}\n`);
   taken.stop();
-  expect(readdirSync(path)).toEqual(['weir.lock']);
+  expect(readdirSync(path)).toEqual(['weir.id', 'weir.lock']);
   await take(path);
+});
+
+it('keeps the id of the folder across restarts, and makes a new one if its file is damaged', async () => {
+  const path = folder();
+  const first = await take(path);
+  expect(first.id).toMatch(/^[0-9a-f]{8}$/);
+  first.stop();
+  const second = await take(path);
+  expect(second.id).toBe(first.id);
+  second.stop();
+  writeFileSync(join(path, 'weir.id'), '');
+  const third = await take(path);
+  expect(third.id).toMatch(/^[0-9a-f]{8}$/);
+  expect(third.id).not.toBe(first.id);
+  third.stop();
+  expect((await take(path)).id).toBe(third.id);
 });
 
 it('fails with the pid of another process that uses the folder, and works once that process is killed', async () => {

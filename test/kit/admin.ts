@@ -64,6 +64,7 @@ export async function startAdmin({
     {
       folder: `${path}/logs`,
       maxBytes: 2 ** 30,
+      own: () => ({ pod: 'pod1-0a1b2c3d', modelId: 'mdl1' }),
       retentionMs: 366 * 86_400_000,
       maxLineBytes: 64 * 1024,
       redactsCommonSecrets: true,

@@ -42,7 +42,7 @@ export async function startConnections(
   const connections = new OtlpExport(options(given.options), {
     openFeed: records.open,
     spans: () => [],
-    sender: { modelId: 'mdl1', version: '1.2.3' },
+    sender: { version: '1.2.3', own: () => ({ pod: 'pod1-0a1b2c3d', modelId: 'mdl1' }) },
     ownPorts: () => [],
     log: new Logger(sink, { level: 'debug', isText: false }),
     timing: FAST,

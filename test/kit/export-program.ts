@@ -17,7 +17,7 @@ const connections = new OtlpExport(options({ endpoint }), {
   folder: path,
   openFeed: records.open,
   spans: () => [],
-  sender: { modelId: 'mdl1', version: '1' },
+  sender: { version: '1', own: () => ({ pod: 'pod1-0a1b2c3d', modelId: 'mdl1' }) },
   ownPorts: () => [],
   log: new Logger(sink, { level: 'info', isText: false }),
   timing: FAST,

@@ -11,6 +11,8 @@ export const BLANK: LogRecord = {
   environment: 'production',
   replica: 'abc12',
   source: 'stdout',
+  pod: 'pod1-0a1b2c3d',
+  modelId: 'mdl1',
   requestId: '',
   traceId: '',
   spanId: '',

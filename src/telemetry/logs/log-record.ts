@@ -8,8 +8,8 @@
 export const KINDS = ['request', 'line', 'span', 'event'] as const;
 export type RecordKind = (typeof KINDS)[number];
 
-/** Where a record comes from. A text is empty if it is unknown or does not apply. */
-export interface RecordOrigin {
+/** Where a log line comes from. A text is empty if it is unknown or does not apply. */
+export interface LineOrigin {
   /** Id of the deployment. */
   readonly deployment: string;
   readonly environment: string;
@@ -17,6 +17,20 @@ export interface RecordOrigin {
   /** `weir` (requests and events), `stdout`, `stderr`, the path of a followed file, or `api`. */
   readonly source: string;
 }
+
+/**
+ * Which of several instances a record comes from. Texts are empty in a record that is not stored yet, which means the
+ * weir that stores it, and in records that were stored before weir kept these fields.
+ */
+export interface RecordWriter {
+  /** `<name>-<id of the data folder>` of a weir, since `seq` begins anew in a new folder; or the pod of an OTLP sender. */
+  readonly pod: string;
+  /** Id of the model (`model.id`). */
+  readonly modelId: string;
+}
+
+/** Fields that most records of a weir share. */
+export interface RecordOrigin extends LineOrigin, RecordWriter {}
 
 export interface LogRecord extends RecordOrigin {
   /** Sequence number: counts all stored records, without gaps. 0: not stored yet. */

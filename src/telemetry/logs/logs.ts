@@ -14,20 +14,29 @@ import type { IngesterOptions } from './ingest/ingester.ts';
 import type { QueryNode } from './query/query-node.ts';
 import { subscriptionNode, type Subscription } from './query/subscription.ts';
 import type { FeedPage, RecordPage, PageQuery, Aggregate } from './store/store-reader.ts';
-import type { LogRecord, RecordOrigin } from './log-record.ts';
+import type { LineOrigin, LogRecord, RecordWriter } from './log-record.ts';
 import type { RequestOwner } from './ingest/request-owners.ts';
 import { WriterClient, type PostResult, type WriterClientFigures } from './threads/writer-client.ts';
 import type { AggregateBy } from './store/aggregate.ts';
 
 export { CapturePolicy } from './ingest/capture-policy.ts';
 export {
+  MODEL_ATTRIBUTE,
+  POD_ATTRIBUTE,
   recordsOfLogs,
   recordsOfSpans,
   RESERVED_PREFIX,
   SPAN_NAMES,
   type OtlpDefaults,
 } from './ingest/otlp-records.ts';
-export { attributesOf, KINDS, type RecordKind, type LogRecord, type RecordOrigin } from './log-record.ts';
+export {
+  attributesOf,
+  KINDS,
+  type LineOrigin,
+  type LogRecord,
+  type RecordKind,
+  type RecordWriter,
+} from './log-record.ts';
 export type { TimeRange } from './store/segment-reader.ts';
 export { formatPosition, parsePosition, type PagePosition } from './store/page-position.ts';
 export type { QueryNode } from './query/query-node.ts';
@@ -38,11 +47,13 @@ export { apiLevel, SEVERITY, severityText } from './severity.ts';
 export { SUMMED_FIELDS, type AggregateBy } from './store/aggregate.ts';
 export type { PostResult, WriterClientFigures } from './threads/writer-client.ts';
 
-export interface LogsConfig extends IngesterOptions {
+export interface LogsConfig extends Omit<IngesterOptions, 'own'> {
   /** Folder of the segments. Other files in it are ignored. */
   readonly folder: string;
   /** Maximum size of all segments together, in bytes. */
   readonly maxBytes: number;
+  /** Pod and model of own records. Called when the writer thread starts, not before `start`. */
+  readonly own: () => RecordWriter;
 }
 
 /** Reads the wanted records in the order in which they were stored. */
@@ -57,7 +68,7 @@ export interface RecordFeed {
 export interface LineStream {
   write(bytes: Uint8Array): void;
   /** Sets the origin of later lines. */
-  setOrigin(origin: RecordOrigin): void;
+  setOrigin(origin: LineOrigin): void;
   end(): void;
 }
 
@@ -68,9 +79,9 @@ export class Logs implements Component {
   readonly #hasFiles: boolean;
   readonly #listeners = new Set<() => void>();
 
-  constructor({ folder, maxBytes, ...ingest }: LogsConfig, log: Logger) {
+  constructor({ folder, maxBytes, own, ...ingest }: LogsConfig, log: Logger) {
     const { retentionMs } = ingest;
-    this.#writer = new WriterClient({ writer: { folder, maxBytes, retentionMs }, ingest }, log, () => {
+    this.#writer = new WriterClient({ writer: { folder, maxBytes, retentionMs }, ingest, own }, log, () => {
       for (const listener of this.#listeners) listener();
     });
     this.#hasFiles = ingest.files.length > 0;
@@ -99,7 +110,7 @@ export class Logs implements Component {
   }
 
   /** Opens a stream of log lines. */
-  openStream(origin: RecordOrigin): LineStream {
+  openStream(origin: LineOrigin): LineStream {
     const stream = this.#writer.stream(origin);
     return {
       write: (bytes) => this.#writer.bytes(stream, bytes),
@@ -124,7 +135,7 @@ export class Logs implements Component {
   }
 
   /** Stores posted lines, each plain text or a JSON object. `count`: maximum number of lines, without blank ones. */
-  postLines(bytes: Uint8Array, origin: RecordOrigin, count: number): Promise<PostResult> {
+  postLines(bytes: Uint8Array, origin: LineOrigin, count: number): Promise<PostResult> {
     return this.#writer.post([], { bytes, origin, count });
   }
 

@@ -1,6 +1,16 @@
 // Settings of the log store (section `logs`): what is stored, from where, and for how long.
 import { basename, dirname } from 'node:path';
-import { bytes, choice, duration, flag, listOf, required, section, wordList } from '../../core/settings.ts';
+import {
+  bytes,
+  choice,
+  duration,
+  flag,
+  listOf,
+  required,
+  section,
+  text,
+  wordList,
+} from '../../core/settings.ts';
 import { compileRegex } from './regex.ts';
 
 const isFollowable = (path: string): boolean =>
@@ -49,6 +59,12 @@ export const logsOptions = section({
     default: 4 * 1024 ** 3,
     min: 16 * 1024 ** 2,
     doc: 'Maximum size of the log store on disk. The oldest records are deleted first.',
+  }),
+  pod: text({
+    default: '',
+    pattern: /^[A-Za-z0-9._-]{0,253}$/,
+    like: 'up to 253 letters, digits, dots, dashes or underscores',
+    doc: 'Name of this weir in its records. The field `pod` is this name, a dash, and the id of the data folder. Empty: `kubernetes.pod_name`, otherwise the host name.',
   }),
   files: wordList({
     default: [],

@@ -1,13 +1,13 @@
 // Converts records to OTLP spans: the spans of a request, and spans that other programs posted.
 // Invariant: a posted span leaves as it arrived (telemetry/logs/ingest/otlp-records.ts is the inverse), with its
-// resource and scope; a request has spans only if its trace is sampled; the same record always makes the same spans.
+// resource and scope; the resource of every span names the pod and the model; a request has spans only if its trace is sampled; the same record always makes the same spans.
 import { attributesOf, RESERVED_PREFIX, SPAN_NAMES, type LogRecord } from '../logs/logs.ts';
 import { emptyMessage, emptySpan, tracesRequest, type OtlpSpan } from '../../protocol/otlp/messages.ts';
 import { attributesFrom, type Attributes } from '../../protocol/otlp/any-value.ts';
 import type { Span } from '../tracing/tracing.ts';
 import type { ProjectSpans } from './otlp-client.ts';
 import { hopAttributes, nextHop, SCOPE, type HopScope } from './hop-count.ts';
-import type { ResourceSpans } from './otlp-logs.ts';
+import { writerAttributes, writerOf, type ExportOrigin, type ResourceSpans } from './otlp-logs.ts';
 
 /** Spans with the same resource and scope. */
 interface SpanGroup {
@@ -16,23 +16,33 @@ interface SpanGroup {
   readonly spans: OtlpSpan[];
 }
 
-/** `spansOf`: the spans of a request's record. `version`: of weir. */
+/** `spansOf`: the spans of a request's record. */
 export function spanProjection(
   spansOf: (record: LogRecord) => readonly Span[],
-  version: string,
+  { version, own }: ExportOrigin,
 ): ProjectSpans {
   return (records, serviceName) => {
-    const own: SpanGroup = {
-      resource: attributesFrom({ 'service.name': serviceName, 'service.version': version }),
-      scope: { name: SCOPE, version },
-      spans: [],
+    const ofWeir = { 'service.name': serviceName, 'service.version': version };
+    const ownWriter = own();
+    const groups = new Map<string, SpanGroup>();
+    const groupOf = (record: LogRecord, resource: object, scope: HopScope): OtlpSpan[] => {
+      const full = { ...resource, ...writerAttributes(writerOf(record, ownWriter)) };
+      const key = JSON.stringify([full, scope]);
+      let group = groups.get(key);
+      if (group === undefined)
+        groups.set(key, (group = { resource: attributesFrom(full), scope, spans: [] }));
+      return group.spans;
     };
-    const senders = new Map<string, SpanGroup>();
-    for (const record of records)
-      if (record.kind === 'span') addPosted(record, own, senders);
-      else if (attributesOf(record)['is_sampled'] === true)
-        for (const span of spansOf(record)) own.spans.push(spanOf(span));
-    return [own, ...senders.values()].filter(({ spans }) => spans.length > 0).map(groupOf);
+    for (const record of records) {
+      const posted = record.kind === 'span' ? postedSpan(record) : undefined;
+      if (posted !== undefined) {
+        const { span, sender } = posted;
+        const { resource, scope } = sender ?? { resource: ofWeir, scope: { name: SCOPE, version } };
+        groupOf(record, resource, scope).push(span);
+      } else if (record.kind !== 'span' && attributesOf(record)['is_sampled'] === true)
+        groupOf(record, ofWeir, { name: SCOPE, version }).push(...spansOf(record).map(spanOf));
+    }
+    return Array.from(groups.values(), resourceSpansOf);
   };
 }
 
@@ -69,7 +79,14 @@ const nameOf = (key: string): string =>
     ? key.slice(RESERVED_PREFIX.length)
     : key;
 
-function addPosted(record: LogRecord, own: SpanGroup, senders: Map<string, SpanGroup>): void {
+/** A span that was stored as a record of its own. `sender`: `undefined` if weir made it, such as a webhook delivery. */
+interface StoredSpan {
+  readonly span: OtlpSpan;
+  readonly sender: { readonly resource: object; readonly scope: HopScope } | undefined;
+}
+
+/** `undefined`: the span has reached the hop limit. */
+function postedSpan(record: LogRecord): StoredSpan | undefined {
   const {
     name,
     kind,
@@ -86,7 +103,7 @@ function addPosted(record: LogRecord, own: SpanGroup, senders: Map<string, SpanG
     ...rest
   } = attributesOf(record) as PostedSpan & { time_unix_nano?: string; attributes_dropped?: number };
   const hop = record.source === 'weir' ? 1 : nextHop(scope);
-  if (hop === undefined) return;
+  if (hop === undefined) return undefined;
   const attributes: Record<string, unknown> = {};
   for (const [key, value] of Object.entries(rest)) attributes[nameOf(key)] = value;
   if (record.requestId !== '') attributes['request_id'] = record.requestId;
@@ -118,21 +135,12 @@ function addPosted(record: LogRecord, own: SpanGroup, senders: Map<string, SpanG
     })),
     status: { code: status_code ?? 0, message: status_message ?? '' },
   };
-  // A span of weir, such as a webhook delivery.
-  if (record.source === 'weir') return void own.spans.push(span);
-  const key = JSON.stringify([resource, scope]);
-  let sender = senders.get(key);
-  if (sender === undefined) {
-    const counted = {
-      ...scope,
-      attributes: { ...scope.attributes, ...hopAttributes(hop, scope.name ?? '') },
-    };
-    senders.set(key, (sender = { resource: attributesFrom(resource ?? {}), scope: counted, spans: [] }));
-  }
-  sender.spans.push(span);
+  if (record.source === 'weir') return { span, sender: undefined };
+  const counted = { ...scope, attributes: { ...scope.attributes, ...hopAttributes(hop, scope.name ?? '') } };
+  return { span, sender: { resource: resource ?? {}, scope: counted } };
 }
 
-function groupOf({ resource, scope, spans }: SpanGroup): ResourceSpans[number] {
+function resourceSpansOf({ resource, scope, spans }: SpanGroup): ResourceSpans[number] {
   const group = emptyMessage(tracesRequest.resourceSpans[1].fields);
   const inner = emptyMessage(tracesRequest.resourceSpans[1].fields.scopeSpans[1].fields);
   const { name = '', version = '', attributes = {} } = scope;

@@ -65,6 +65,8 @@ export function deliverySpan(
     environment,
     replica: '',
     source: 'weir',
+    pod: '',
+    modelId: '',
     status: 0,
     durationNs: Math.round(durationMs * 1e6),
     attributes: JSON.stringify(attributes),

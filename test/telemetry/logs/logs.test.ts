@@ -27,6 +27,7 @@ function start(path: string, more: Partial<LogsConfig> = {}): Logs {
     {
       folder: path,
       maxBytes: 2 ** 30,
+      own: () => ({ pod: 'pod1-0a1b2c3d', modelId: 'mdl1' }),
       retentionMs: 86_400_000,
       maxLineBytes: 4096,
       redactsCommonSecrets: true,
@@ -44,6 +45,8 @@ function start(path: string, more: Partial<LogsConfig> = {}): Logs {
 
 const record = (message: string): LogRecord => ({
   ...origin,
+  pod: '',
+  modelId: '',
   seq: 0,
   kind: 'line',
   timeNs: BigInt(Date.now()) * 1_000_000n,

@@ -14,7 +14,7 @@ import { logsRequest, logsResponse } from '../../../src/protocol/otlp/messages.t
 import { readLogs } from '../../kit/otlp-messages.ts';
 import { BLANK } from '../../kit/records.ts';
 
-const sender = { modelId: 'mdl1', version: '1.2.3' };
+const sender = { version: '1.2.3', own: () => ({ pod: 'pod1-0a1b2c3d', modelId: 'mdl1' }) };
 function destination(more: object = {}): DestinationSettings {
   const parsed = parseDestination({ endpoint_url: 'http://receiver/v1/logs', ...more });
   if ('problems' in parsed) throw new Error(parsed.problems.join());
@@ -104,8 +104,27 @@ it('is ingested by another weir unchanged', () => {
   expect(rest).toEqual({ ...records[0], seq: 0, source: 'api', attributes: undefined });
   expect(JSON.parse(attributes)).toMatchObject({
     exc_info: 'Traceback (most recent call last): …',
-    model_id: 'mdl1',
+    resource: { 'service.name': 'baseten' },
   });
+});
+
+it('keeps the pods and models of records of several weirs, whatever attributes the destination names', () => {
+  const of = (message: string, pod: string, modelId: string): LogRecord => ({
+    ...BLANK,
+    message,
+    pod,
+    modelId,
+  });
+  const given = [of('a', 'pod2', 'mdl2'), of('b', 'pod3', 'mdl2'), of('c', 'pod2', 'mdl2'), of('d', '', '')];
+  const message = logsOf(given, destination({ attributes: ['message'] }), sender);
+  const read = recordsOfLogs(message, { nowNs: 1n, deployment: '' });
+  expect(read.map((record) => [record.message, record.pod, record.modelId])).toEqual([
+    ['a', 'pod2', 'mdl2'],
+    ['c', 'pod2', 'mdl2'],
+    ['b', 'pod3', 'mdl2'],
+    // Stored before weir kept these fields, so by the weir that exports it.
+    ['d', 'pod1-0a1b2c3d', 'mdl1'],
+  ]);
 });
 
 describe('retryAfterMs', () => {

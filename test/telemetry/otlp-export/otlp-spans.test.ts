@@ -12,7 +12,8 @@ import { tracesRequest, type TracesRequest } from '../../../src/protocol/otlp/me
 import { BLANK } from '../../kit/records.ts';
 
 const intake = { nowNs: 1n, deployment: '' };
-const project = spanProjection(() => [], '1.2.3');
+const sender = { version: '1.2.3', own: () => ({ pod: 'pod1-0a1b2c3d', modelId: 'mdl1' }) };
+const project = spanProjection(() => [], sender);
 const sent = (records: readonly LogRecord[]): TracesRequest => ({ resourceSpans: project(records, 'weir') });
 
 function posted(request: object): LogRecord[] {
@@ -55,8 +56,8 @@ const request = (more: object = {}) => ({
 
 describe('a posted span', () => {
   it('is exported with its resource, its scope and all attributes under their names', () => {
-    const [group] = sent(posted(request())).resourceSpans;
-    const [read] = posted(request());
+    const [read] = posted(request()).map((record) => ({ ...record, pod: 'pod9', modelId: 'mdl9' }));
+    const [group] = sent([read!]).resourceSpans;
     const [again] = recordsOfSpans({ resourceSpans: [group!] }, intake);
     const attributesIn = ({ attributes }: LogRecord) =>
       JSON.parse(attributes) as { scope: { attributes: object } };
@@ -68,6 +69,16 @@ describe('a posted span', () => {
       ['name', 'an attribute of that name'],
       ['attributes.of', 'its own dot'],
       ['time_unix_nano', 'hers'],
+    ]);
+  });
+
+  it('is exported with the pod and the model of the weir that stored it', () => {
+    const older = posted(request())[0]!;
+    const groups = sent([{ ...older, pod: 'pod9', modelId: 'mdl9' }, older]).resourceSpans;
+    expect(groups.map(({ resource }) => Object.fromEntries(resource.attributes))).toEqual([
+      { 'service.name': 'truss-server', 'weir.pod': 'pod9', 'weir.model_id': 'mdl9' },
+      // Stored before weir kept these fields, so by this weir.
+      { 'service.name': 'truss-server', 'weir.pod': 'pod1-0a1b2c3d', 'weir.model_id': 'mdl1' },
     ]);
   });
 
@@ -110,7 +121,6 @@ describe('two weirs that export to each other', () => {
   it('pass a line on three times', () => {
     const parsed = parseDestination({ endpoint_url: 'http://other/v1/logs' });
     const { settings } = parsed as { settings: DestinationSettings };
-    const sender = { modelId: 'mdl1', version: '1.2.3' };
     const own: LogRecord = { ...BLANK, message: 'hello', source: 'stdout' };
     const other: LogRecord = { ...own, source: 'api' };
     expect(rounds([own, other], (all) => recordsOfLogs(logsOf(all, settings, sender), intake))).toBe(3);
@@ -127,6 +137,6 @@ describe('two weirs that export to each other', () => {
     const parsed = parseDestination({ endpoint_url: 'http://other/v1/logs' });
     const { settings } = parsed as { settings: DestinationSettings };
     const record: LogRecord = { ...BLANK, source: 'api', attributes };
-    expect(logsOf([record], settings, { modelId: '', version: '1' }).resourceLogs).toHaveLength(1);
+    expect(logsOf([record], settings, sender).resourceLogs).toHaveLength(1);
   });
 });

@@ -29,6 +29,8 @@ const record = (attributes: object = {}, more: Partial<LogRecord> = {}): LogReco
   environment: 'production',
   replica: 'abc12',
   source: 'weir',
+  pod: '',
+  modelId: '',
   status: 200,
   ...more,
   attributes: JSON.stringify({

@@ -25,6 +25,8 @@ export interface LogObject {
   readonly environment?: string;
   readonly replica?: string;
   readonly source?: string;
+  readonly pod?: string;
+  readonly model_id?: string;
   readonly status?: number;
   readonly duration_ms?: number;
   readonly attributes?: Record<string, unknown>;
@@ -48,6 +50,8 @@ export function logObject(record: LogRecord): LogObject {
     environment: nonEmpty(record.environment),
     replica: nonEmpty(record.replica),
     source: nonEmpty(record.source),
+    pod: nonEmpty(record.pod),
+    model_id: nonEmpty(record.modelId),
     // The status of a successful gRPC call is 0.
     status: record.kind === 'request' || record.status !== 0 ? record.status : undefined,
     duration_ms: record.kind === 'line' || record.kind === 'event' ? undefined : record.durationNs / 1e6,

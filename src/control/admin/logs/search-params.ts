@@ -36,6 +36,7 @@ const FIELDS: Readonly<Record<string, string>> = {
   env: 'environment',
   deployment: 'deployment',
   source: 'source',
+  pod: 'pod',
   kind: 'kind',
 };
 /** Parameters of all log routes. */

@@ -31,6 +31,7 @@ const FIELDS: ReadonlyMap<string, string> = new Map([
   ['env', 'environment'],
   ['request_id', 'requestId'],
   ['trace_id', 'traceId'],
+  ['model_id', 'modelId'],
 ]);
 
 export const countEndpoints: readonly Endpoint<WithLogs>[] = [
@@ -81,7 +82,7 @@ export const countEndpoints: readonly Endpoint<WithLogs>[] = [
         for (const name of Object.keys(attributesOf(record)))
           attributes.set(name, (attributes.get(name) ?? 0) + 1);
       json(res, 200, {
-        fields: [...SUMMED_FIELDS, 'request_id', 'trace_id'].map((name) => ({ name })),
+        fields: [...SUMMED_FIELDS, 'pod', 'model_id', 'request_id', 'trace_id'].map((name) => ({ name })),
         attributes: ranked(attributes).map(([name, n]) => ({ name, count: n })),
         sampled: sample.records.length,
       });

@@ -5,7 +5,7 @@ import { mediaTypeOf } from '../../../core/media-type.ts';
 import { unknownName } from '../../../core/nearest-name.ts';
 import { nowNs } from '../../../core/time.ts';
 import { recordsOfLogs, recordsOfSpans } from '../../../telemetry/logs/logs.ts';
-import type { LogRecord, RecordOrigin, OtlpDefaults, PostResult } from '../../../telemetry/logs/logs.ts';
+import type { LineOrigin, LogRecord, OtlpDefaults, PostResult } from '../../../telemetry/logs/logs.ts';
 import { CONTENT_TYPES, decode, encodingOf, type Encoding } from '../../../protocol/otlp/codec.ts';
 import { otlpError, type OtlpResponse } from '../../../protocol/otlp/otlp-response.ts';
 import { logsRequest, tracesRequest } from '../../../protocol/otlp/messages.ts';
@@ -102,7 +102,7 @@ const success = (encoding: Encoding): OtlpResponse => ({
 /** google.rpc.Code of a bad request. */
 const INVALID_ARGUMENT = 3;
 
-function originOf(query: URLSearchParams): RecordOrigin | string {
+function originOf(query: URLSearchParams): LineOrigin | string {
   const origin = { deployment: '', environment: '', replica: '', source: 'api' };
   for (const [name, value] of query) {
     const known = ORIGIN.find((one) => one === name);
@@ -116,7 +116,7 @@ function originOf(query: URLSearchParams): RecordOrigin | string {
 async function storeLines(
   logs: LogStore,
   body: Buffer,
-  origin: RecordOrigin,
+  origin: LineOrigin,
   req: IncomingMessage,
   res: ServerResponse,
 ): Promise<void> {

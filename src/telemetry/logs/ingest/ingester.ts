@@ -7,7 +7,7 @@ import type { StoreEntry } from '../store/segment-writer.ts';
 import { LogFileFollower, type FollowerOptions } from './log-file-follower.ts';
 import { StreamRecords } from './stream-records.ts';
 import { RequestOwners, type RequestOwner } from './request-owners.ts';
-import type { LogRecord, RecordOrigin } from '../log-record.ts';
+import type { LineOrigin, LogRecord, RecordWriter } from '../log-record.ts';
 import { Redactor } from './redact.ts';
 import { compileRegex } from '../regex.ts';
 import { VALUES_PER_REQUEST, unpack } from './request-record.ts';
@@ -21,6 +21,8 @@ export interface IngesterOptions {
   readonly fileOrigin: RequestOwner;
   /** How long records are kept. An older time in a plain line is ignored. */
   readonly retentionMs: number;
+  /** Written into own records, and into posted records that name no pod or model. */
+  readonly own: RecordWriter;
   /** Maximum size of a stored body, in bytes. */
   readonly maxBodyBytes: number;
   /** Redact secrets with the built-in rules. */
@@ -50,10 +52,10 @@ export class Ingester {
   }
 
   /** Opens a stream of lines. For an open stream, sets the origin of later lines. */
-  openStream(stream: number, origin: RecordOrigin): void {
+  openStream(stream: number, origin: LineOrigin): void {
     const reader = this.#readers.get(stream);
     if (reader === undefined) this.#readers.set(stream, this.#reader(origin));
-    else reader.setOrigin(origin);
+    else reader.setOrigin({ ...origin, ...this.#options.own });
   }
 
   /** Sets the owner of later lines of followed files that contain no known request id. */
@@ -87,6 +89,7 @@ export class Ingester {
       const entry = unpack(
         values,
         at,
+        this.#options.own,
         (raw, isEnded) => this.#bodies.read(raw, isEnded),
         (text) => this.#redactor.redactText(text),
       );
@@ -99,15 +102,18 @@ export class Ingester {
   }
 
   /** Adds lines that were posted together. */
-  addLines(bytes: Uint8Array, origin: RecordOrigin, into: StoreEntry[]): void {
+  addLines(bytes: Uint8Array, origin: LineOrigin, into: StoreEntry[]): void {
     const reader = this.#reader(origin);
     add(into, reader.push(bytes, nowNs()));
     add(into, reader.end());
   }
 
-  /** Returns a posted record cut to the length of a line, with its attributes limited, and redacted. */
+  /**
+   * Returns a posted record cut to the length of a line, with its attributes limited, and redacted. A record without a
+   * pod or model gets that of this weir.
+   */
   sanitized(record: LogRecord): LogRecord {
-    const { maxLineBytes } = this.#options;
+    const { maxLineBytes, own } = this.#options;
     const posted = record.attributes === '' ? {} : (JSON.parse(record.attributes) as Record<string, unknown>);
     let { message } = record;
     const bytes = message.length * 3 > maxLineBytes ? Buffer.byteLength(message) : 0;
@@ -119,6 +125,8 @@ export class Ingester {
         .replace(/\ufffd$/, '');
     return {
       ...record,
+      pod: record.pod || own.pod,
+      modelId: record.modelId || own.modelId,
       message: message === '' ? '' : this.#redactor.redactText(message),
       attributes: attributesText(isCut ? { is_cut: true, bytes, ...posted } : posted, this.#redactor),
     };
@@ -160,9 +168,9 @@ export class Ingester {
     }
   }
 
-  #reader(origin: RecordOrigin): StreamRecords {
-    const { maxLineBytes, retentionMs } = this.#options;
-    return new StreamRecords(origin, { maxLineBytes, retentionMs, redactor: this.#redactor });
+  #reader(origin: LineOrigin): StreamRecords {
+    const { maxLineBytes, retentionMs, own } = this.#options;
+    return new StreamRecords({ ...origin, ...own }, { maxLineBytes, retentionMs, redactor: this.#redactor });
   }
 }
 

@@ -16,8 +16,15 @@ import {
   type Attributes,
   type PlainValue,
 } from '../../../protocol/otlp/any-value.ts';
-import type { LogRecord } from '../log-record.ts';
+import type { LogRecord, RecordWriter } from '../log-record.ts';
 import { severityOfName } from '../severity.ts';
+
+/**
+ * Attributes of a resource in which a weir sends the pod and the model of a record. They are not stored beside the other
+ * attributes of the resource, since they are fields of the record.
+ */
+export const POD_ATTRIBUTE = 'weir.pod';
+export const MODEL_ATTRIBUTE = 'weir.model_id';
 
 /** Attributes of senders for fields of a record, in order of preference. */
 const FIELD_NAMES = {
@@ -25,6 +32,9 @@ const FIELD_NAMES = {
   replica: ['replica'],
   environment: ['environment', 'deployment.environment.name', 'deployment.environment'],
   deployment: ['model_version_id', 'deployment_id'],
+  // Not service.instance.id, which many SDKs set to a random text.
+  pod: [POD_ATTRIBUTE, 'k8s.pod.name'],
+  modelId: [MODEL_ATTRIBUTE, 'model_id'],
 } as const;
 type Field = keyof typeof FIELD_NAMES;
 const FIELDS = Object.keys(FIELD_NAMES) as Field[];
@@ -84,7 +94,7 @@ function lineOf(log: OtlpLog, resource: OtlpResource, scope: OtlpScope, defaults
   // Some exporters, such as weir's, send the message as an attribute too.
   if (typeof rest['message'] === 'string' && rest['message'] === message) delete rest['message'];
   const timeNs = timeOf([log.timeUnixNano, log.observedTimeUnixNano], own, defaults);
-  addSender(own, resource, scope);
+  addSender(own, resource, scope, fields);
   return {
     ...fields,
     seq: 0,
@@ -141,7 +151,7 @@ function spanOf(span: OtlpSpan, resource: OtlpResource, scope: OtlpScope, defaul
       ...withAttributes(attributes),
     }));
   const timeNs = timeOf([startNs, endNs], own, defaults);
-  addSender(own, resource, scope);
+  addSender(own, resource, scope, fields);
   const isTimed = startNs > 0n && startNs <= LATEST_NS && endNs > startNs;
   const durationNs = isTimed ? endNs - startNs : 0n;
   return {
@@ -173,7 +183,7 @@ function takeFields(
   readonly fields: Record<Field, string> & { readonly source: string };
   readonly rest: Record<string, PlainValue>;
 } {
-  const fields = { requestId: '', replica: '', environment: '', deployment: '', source: 'api' };
+  const fields = { requestId: '', replica: '', environment: '', deployment: '', pod: '', modelId: '', source: 'api' }; // prettier-ignore
   const used = new Set<string>();
   for (const field of FIELDS)
     for (const from of [attributes, resource]) {
@@ -191,8 +201,16 @@ function takeFields(
 
 const isNonEmptyText = (value: unknown): boolean => typeof value === 'string' && value !== '';
 
-function addSender(rest: Record<string, PlainValue>, resource: OtlpResource, scope: OtlpScope): void {
-  if (resource.attributes.size > 0) rest['resource'] = plainAttributes(resource.attributes);
+function addSender(
+  rest: Record<string, PlainValue>,
+  resource: OtlpResource,
+  scope: OtlpScope,
+  { pod, modelId }: RecordWriter,
+): void {
+  const attributes = plainAttributes(resource.attributes);
+  if (attributes[POD_ATTRIBUTE] === pod) delete attributes[POD_ATTRIBUTE];
+  if (attributes[MODEL_ATTRIBUTE] === modelId) delete attributes[MODEL_ATTRIBUTE];
+  if (Object.keys(attributes).length > 0) rest['resource'] = attributes;
   if (scope.name === '' && scope.attributes.size === 0) return;
   rest['scope'] = {
     name: scope.name,

@@ -1,10 +1,10 @@
 // Maps the ids of recent requests to their deployments and replicas. Log lines of followed files, and of a supervised
 // process that is several replicas, get the owner of the request whose id they contain.
 // Invariant: at most `max` requests are kept.
-import type { RecordOrigin } from '../log-record.ts';
+import type { LineOrigin } from '../log-record.ts';
 
 /** The deployment, environment and replica that a line belongs to. */
-export type RequestOwner = Omit<RecordOrigin, 'source'>;
+export type RequestOwner = Omit<LineOrigin, 'source'>;
 
 /** Number of requests that are kept. At 1,000 requests a second, these are the requests of the last 20 s. */
 const MAX_REQUESTS = 20_000;

@@ -6,7 +6,7 @@ import type { Exchange } from '../../../core/exchange/exchange.ts';
 import type { RawBodies } from '../../../core/exchange/body-capture.ts';
 import type { BodyResult } from './bodies/body-reader.ts';
 import type { Bodies } from '../store/segment-writer.ts';
-import type { LogRecord } from '../log-record.ts';
+import type { LogRecord, RecordWriter } from '../log-record.ts';
 import { SEVERITY } from '../severity.ts';
 
 /** Number of values of one request in a packed list. */
@@ -104,12 +104,13 @@ const elapsed = (fromMs: number, toMs: number): number | undefined =>
 const oneLine = (text: string): string => text.replace(/\s+/g, ' ').trim();
 
 /**
- * Builds the record of the request at index `at` of a packed list. `readBodies` decodes its bodies; `isEnded`: the
- * response is complete according to its framing.
+ * Builds the record of the request at index `at` of a packed list, written by `own`. `readBodies` decodes its bodies;
+ * `isEnded`: the response is complete according to its framing.
  */
 export function unpack(
   values: readonly unknown[],
   at: number,
+  own: RecordWriter,
   readBodies: (raw: RawBodies, isEnded: boolean) => BodyResult,
   redact: (text: string) => string,
 ): { record: LogRecord; bodies?: Bodies | undefined } {
@@ -162,6 +163,8 @@ export function unpack(
     environment,
     replica,
     source: 'weir',
+    pod: own.pod,
+    modelId: own.modelId,
     status,
     durationNs: Math.round((endMs - startMs) * 1e6),
     attributes: JSON.stringify(attributes),

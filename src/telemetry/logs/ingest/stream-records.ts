@@ -214,7 +214,7 @@ export class StreamRecords {
 
   /** `isPrintable`: control characters were removed before. The text of a JSON line may contain escaped ones. */
   #record(line: ParsedLine, isPrintable = false): LogRecord {
-    const { deployment, environment, replica, source } = this.#origin;
+    const { deployment, environment, replica, source, pod, modelId } = this.#origin;
     const message = isPrintable ? line.message : printable(line.message);
     return {
       seq: 0,
@@ -223,6 +223,8 @@ export class StreamRecords {
       environment,
       replica,
       source,
+      pod,
+      modelId,
       timeNs: line.timeNs ?? this.#nowNs,
       severity: line.severity,
       message: this.#redactor.redactText(message),

@@ -34,6 +34,8 @@ export const TEXT_COLUMNS = [
   'environment',
   'replica',
   'source',
+  'pod',
+  'modelId',
 ] as const;
 /** Number fields of a record. 0 means that the record has no value, so no comparison matches. */
 const NUMBER_COLUMNS = ['severity', 'status', 'durationNs'] as const;
@@ -52,6 +54,8 @@ const FIELDS: readonly (readonly [name: string, values: FieldValues, ...synonyms
   ['environment', 'text', 'environment', 'env'],
   ['deployment', 'text', 'deployment', 'deploymentId'],
   ['source', 'text', 'source'],
+  ['pod', 'text', 'pod'],
+  ['modelId', 'text', 'model_id'],
   ['kind', 'kind', 'kind'],
   ['status', 'status', 'status', 'statusCode'],
   ['durationNs', 'duration', 'duration'],

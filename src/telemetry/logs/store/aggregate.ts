@@ -27,7 +27,7 @@ export function aggregateKey(by: AggregateBy): (record: LogRecord) => string {
   const { field } = by;
   if (field === 'level') return ({ severity }) => severityText(severity);
   if (field === 'status') return ({ status }) => (status === 0 ? '' : String(status));
-  if (SUMMED_FIELDS.includes(field) || field === 'requestId' || field === 'traceId')
+  if (SUMMED_FIELDS.includes(field) || ['pod', 'modelId', 'requestId', 'traceId'].includes(field))
     return (record) => record[field as 'deployment'];
   return (record) => {
     const attributes = attributesOf(record);

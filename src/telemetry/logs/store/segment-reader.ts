@@ -264,7 +264,8 @@ export class SegmentReader {
         origin,
       );
       const [deployment, environment, replica, source] = row as string[];
-      cached = { deployment: deployment!, environment: environment!, replica: replica!, source: source! };
+      // Segments of this version have no columns for the pod and the model.
+      cached = { deployment: deployment!, environment: environment!, replica: replica!, source: source!, pod: '', modelId: '' }; // prettier-ignore
       this.#origins.set(origin, cached);
     }
     return cached;

@@ -7,12 +7,13 @@ import { waitAtMost } from '../../../core/wait.ts';
 import type { Exchange } from '../../../core/exchange/exchange.ts';
 import type { RawBodies } from '../../../core/exchange/body-capture.ts';
 import type { RequestOwner } from '../ingest/request-owners.ts';
-import type { LogRecord, RecordOrigin } from '../log-record.ts';
+import type { IngesterOptions } from '../ingest/ingester.ts';
+import type { LineOrigin, LogRecord, RecordWriter } from '../log-record.ts';
 import type { DeploymentIdentity } from '../../../core/deployment-identity.ts';
 import { pack } from '../ingest/request-record.ts';
 import { RunningRequests, type RunningRequest } from '../ingest/running-requests.ts';
 import type { Batch, PostedLines, StorePost, WriterData, WriterMessage } from './writer-thread.ts';
-import type { LostRecords } from '../store/store-writer.ts';
+import type { LostRecords, WriterOptions } from '../store/store-writer.ts';
 
 /** Reason for dropping records: the writer is behind, cannot open its folder, or could not write. */
 type DroppedRecords = LostRecords | 'queue_full' | 'store_unusable';
@@ -59,7 +60,7 @@ const THREAD = new URL(`./writer-thread${import.meta.url.endsWith('.ts') ? '.ts'
 interface PendingBatch extends Batch {
   requests: unknown[];
   chunks: { stream: number; bytes: Uint8Array | undefined }[];
-  streams: { stream: number; origin: RecordOrigin }[];
+  streams: { stream: number; origin: LineOrigin }[];
   posts: StorePost[];
   running: RunningRequest[];
   fileOrigin: RequestOwner | undefined;
@@ -100,8 +101,15 @@ const weightOf = (records: readonly LogRecord[]): number =>
     0,
   );
 
+export interface WriterClientOptions {
+  readonly writer: WriterOptions;
+  readonly ingest: Omit<IngesterOptions, 'own'>;
+  /** Called when the thread starts. */
+  readonly own: () => RecordWriter;
+}
+
 export class WriterClient {
-  #data: WriterData;
+  #data: WriterClientOptions;
   readonly #log: Logger;
   readonly #onStored: (headSeq: number) => void;
   #thread: Worker | undefined;
@@ -119,7 +127,7 @@ export class WriterClient {
   #n = 0;
   /** Receives the results of posts, by number of the post. */
   readonly #posts = new Map<number, (result: PostResult) => void>();
-  readonly #streams = new Map<number, RecordOrigin>();
+  readonly #streams = new Map<number, LineOrigin>();
   /** Ends of the thread in succession, without a successful start between. */
   #failures = 0;
   /** Records lost as `store_unusable` before the current series of failures. */
@@ -131,7 +139,7 @@ export class WriterClient {
   #storeBytes = 0;
 
   /** `onStored` is called with the newest sequence number after records were stored. */
-  constructor(data: WriterData, log: Logger, onStored: (headSeq: number) => void) {
+  constructor(data: WriterClientOptions, log: Logger, onStored: (headSeq: number) => void) {
     this.#data = data;
     this.#log = log;
     this.#onStored = onStored;
@@ -177,7 +185,7 @@ export class WriterClient {
   }
 
   /** Sets the origin of later lines of a stream. */
-  setOrigin(stream: number, origin: RecordOrigin): void {
+  setOrigin(stream: number, origin: LineOrigin): void {
     if (!this.#streams.has(stream)) return;
     // Sends earlier bytes first, so that their lines keep the earlier origin.
     this.#flush();
@@ -194,7 +202,7 @@ export class WriterClient {
   }
 
   /** Opens a stream of log lines. Returns its number. */
-  stream(origin: RecordOrigin): number {
+  stream(origin: LineOrigin): number {
     const stream = ++this.#n;
     this.#streams.set(stream, origin);
     this.#pending.streams.push({ stream, origin });
@@ -316,7 +324,9 @@ export class WriterClient {
   }
 
   #start(): void {
-    const thread = new Worker(THREAD, { workerData: this.#data });
+    const { writer, ingest, own } = this.#data;
+    const workerData: WriterData = { writer, ingest: { ...ingest, own: own() } };
+    const thread = new Worker(THREAD, { workerData });
     this.#thread = thread;
     // The thread does not keep the process alive.
     thread.unref();

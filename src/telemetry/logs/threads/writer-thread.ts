@@ -12,7 +12,7 @@ import {
   type LostRecords,
   type WriterOptions,
 } from '../store/store-writer.ts';
-import type { LogRecord, RecordOrigin } from '../log-record.ts';
+import type { LogRecord, LineOrigin } from '../log-record.ts';
 import type { RunningRequest } from '../ingest/running-requests.ts';
 
 export interface WriterData {
@@ -27,7 +27,7 @@ export interface Batch {
   /** Bytes of streams of log lines. `undefined`: the stream has ended. */
   readonly chunks: readonly { readonly stream: number; readonly bytes: Uint8Array | undefined }[];
   /** New streams, and streams with a new origin. */
-  readonly streams: readonly { readonly stream: number; readonly origin: RecordOrigin }[];
+  readonly streams: readonly { readonly stream: number; readonly origin: LineOrigin }[];
   /** Running requests, if files are followed. */
   readonly running: readonly RunningRequest[];
   /** New owner of lines of followed files that name no known request. */
@@ -46,7 +46,7 @@ export interface StorePost {
 /** Lines, each plain text or a JSON object, as a replica writes them. */
 export interface PostedLines {
   readonly bytes: Uint8Array;
-  readonly origin: RecordOrigin;
+  readonly origin: LineOrigin;
   /** Maximum number of records. */
   readonly count: number;
 }

@@ -34,6 +34,8 @@ const record = (more: Partial<LogRecord>): LogRecord => ({
   environment: 'production',
   replica: 'abc12',
   source: 'weir',
+  pod: '',
+  modelId: '',
   status: 200,
   durationNs: 1_500_000,
   attributes: '{"method":"POST"}',

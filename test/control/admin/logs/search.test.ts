@@ -4,6 +4,7 @@ import { withChanges, closeAdmins, startAdmin } from '../../../kit/admin.ts';
 import { begin, call } from '../../../kit/client.ts';
 import { removeFolders } from '../../../kit/folder.ts';
 import { HOUR_AGO, messages, ns, post, search } from '../../../kit/log-api.ts';
+import { BLANK } from '../../../kit/records.ts';
 import { until } from '../../../kit/until.ts';
 
 afterEach(async () => {
@@ -194,6 +195,20 @@ describe('GET /v1/logs', () => {
       expect(status).toBe(404);
       expect(text).toContain('Nothing is recorded, since logs.capture is off');
     }
+  });
+
+  it('shows the pod and the model of a record, as JSON and as CSV', async () => {
+    const record = { ...BLANK, message: 'x', pod: 'llama-0-0a1b2c3d', modelId: 'mdl9' };
+    const server = await startAdmin({
+      wrap: (logs) => withChanges(logs, { page: async () => ({ records: [record], next: undefined }) }),
+    });
+    expect((await search(server, {})).logs).toMatchObject([{ pod: record.pod, model_id: record.modelId }]);
+    const { text } = await call(server.url, '/v1/logs?format=csv');
+    const [head, row] = text.split('\r\n').map((line) => line.split(','));
+    expect(['pod', 'model_id'].map((name) => row![head!.indexOf(name)])).toEqual([
+      record.pod,
+      record.modelId,
+    ]);
   });
 
   it('stops a search when its client has left', async () => {

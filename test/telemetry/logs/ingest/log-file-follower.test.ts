@@ -43,7 +43,7 @@ class FollowRun {
       paths: this.#paths,
       readerOf: (source) =>
         new StreamRecords(
-          { deployment: 'd', environment: '', replica: '', source },
+          { deployment: 'd', environment: '', replica: '', source, pod: 'p1', modelId: 'm1' },
           { maxLineBytes: 64 * 1024, redactor },
         ),
       deliver: (records) => void this.messages.push(...records.map(({ message }) => message)),

@@ -51,6 +51,8 @@ describe('recordsOfLogs', () => {
       deployment: 'dep1',
       environment: 'staging',
       replica: 'abc12',
+      pod: '',
+      modelId: '',
       requestId: 'r1',
       timeNs: 1_700_000_001_000_000_002n,
       severity: 17,
@@ -74,6 +76,21 @@ describe('recordsOfLogs', () => {
       { environment: text('production'), model_version_id: text('dep9') },
     );
     expect(record).toMatchObject({ environment: 'production', deployment: 'dep9' });
+  });
+
+  it.each([
+    [{ 'weir.pod': text('p1'), 'k8s.pod.name': text('llama-7f') }, 'p1', ''],
+    [{ 'k8s.pod.name': text('llama-7f'), model_id: text('mdl9') }, 'llama-7f', 'mdl9'],
+    [{ 'weir.model_id': text('mdl8') }, '', 'mdl8'],
+    // A random text, which is no pod.
+    [{ 'service.instance.id': text('627cc493') }, '', ''],
+  ])('takes the pod and the model from the resource %j', (resource, pod, modelId) => {
+    const record = line({ body: text('x') }, resource);
+    expect(record).toMatchObject({ pod, modelId });
+    // The names of weir are not stored twice.
+    expect(Object.keys(attributesOf(record)['resource'] ?? {})).toEqual(
+      Object.keys(resource).filter((name) => !name.startsWith('weir.')),
+    );
   });
 
   it.each([

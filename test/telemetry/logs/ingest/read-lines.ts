@@ -8,7 +8,14 @@ export const NOW = 1_795_194_000_000_000_000n;
 
 export const reader = (options: { redactor?: Redactor; maxLineBytes?: number; retentionMs?: number } = {}) =>
   new StreamRecords(
-    { deployment: 'dep1', environment: 'production', replica: 'abc12', source: 'stderr' },
+    {
+      deployment: 'dep1',
+      environment: 'production',
+      replica: 'abc12',
+      source: 'stderr',
+      pod: 'p1',
+      modelId: 'm1',
+    },
     { maxLineBytes: 64 * 1024, redactor: new Redactor({ builtIn: true, custom: [] }), ...options },
   );
 

@@ -321,7 +321,14 @@ describe('a stream of lines', () => {
 it('keeps the previous origin for an unfinished record when the origin of the stream changes', () => {
   const lines = reader();
   const before = lines.push(Buffer.from('INFO first\nINFO second\n'), NOW);
-  lines.setOrigin({ deployment: 'dep2', environment: 'staging', replica: 'xyz', source: 'stderr' });
+  lines.setOrigin({
+    deployment: 'dep2',
+    environment: 'staging',
+    replica: 'xyz',
+    source: 'stderr',
+    pod: 'p1',
+    modelId: 'm1',
+  });
   const after = [...lines.push(Buffer.from('INFO third\n'), NOW), ...lines.end()];
   expect([...before, ...after].map(({ message, deployment }) => [message, deployment])).toEqual([
     ['INFO first', 'dep1'],

@@ -62,6 +62,8 @@ export const record: fc.Arbitrary<LogRecord> = fc.record({
   environment: oneOf('', 'production', 'staging'),
   replica: oneOf('', 'abc12', 'xyz99'),
   source: oneOf('weir', 'stdout', 'api'),
+  pod: oneOf('', 'p1', 'p2'),
+  modelId: oneOf('', 'm1', 'm2'),
   status: fc.constantFrom(0, 200, 404, 500, 503, 599),
   durationNs: fc.constantFrom(0, 1, 150_000_000, 2_000_000_000),
   attributes: fc.oneof(attributes, attributes, oneOf('', 'no JSON', '[1]', '{"exc\\u005finfo":"foo"}')),
@@ -89,8 +91,8 @@ const leaf: fc.Arbitrary<QueryNode> = fc.oneof(
   field(fc.constant('kind'), oneOf('request', 'line', 'span'), fc.constant('=')),
   field(fc.constant('message'), text, fc.constant('=')),
   field(
-    oneOf('requestId', 'traceId', 'deployment', 'environment', 'replica', 'source'),
-    oneOf('r1', 'ab', 'd1', 'production', 'abc12', 'weir', ''),
+    oneOf('requestId', 'traceId', 'deployment', 'environment', 'replica', 'source', 'pod', 'modelId'),
+    oneOf('r1', 'ab', 'd1', 'production', 'abc12', 'weir', 'p1', 'm1', ''),
     fc.constant('='),
   ),
   field(
@@ -146,6 +148,8 @@ export const recordOf = (given: Partial<LogRecord> = {}): LogRecord => ({
   environment: '',
   replica: '',
   source: 'stdout',
+  pod: '',
+  modelId: '',
   status: 0,
   durationNs: 0,
   attributes: '',

@@ -127,6 +127,8 @@ export const QUERIES: [string, QueryNode][] = [
   ['includes:"Out of"', substring('Out of')],
   ['includes:a*b', substring('a*b')],
   ['source:stderr', is('source', 'stderr')],
+  ['pod:p1', is('pod', 'p1')],
+  ['model_id:m1', is('modelId', 'm1')],
   // Attributes
   ['user.id:42', is('user.id', 42)],
   ['user.id:"42"', is('user.id', '42')],

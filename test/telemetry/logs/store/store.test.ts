@@ -36,6 +36,8 @@ const line = (message: string, more: Partial<LogRecord> = {}): LogRecord => ({
   environment: 'production',
   replica: 'abc12',
   source: 'stdout',
+  pod: '',
+  modelId: '',
   status: 0,
   durationNs: 0,
   attributes: '',

@@ -17,6 +17,7 @@ it('drops bodies before requests while the writer is behind, and releases the me
     {
       folder: `${data}/logs`,
       maxBytes: 2 ** 30,
+      own: () => ({ pod: 'pod1-0a1b2c3d', modelId: 'mdl1' }),
       retentionMs: 86_400_000,
       maxLineBytes: 65_536,
       maxBodyBytes: 65_536,
