@@ -8,12 +8,12 @@ const MAX_SEARCHES = 8;
 
 type Needle = Extract<WordTest, { readonly word: string } | { readonly prefix: string }>;
 
-const needleText = (needle: Needle): string => ('word' in needle ? needle.word : needle.prefix);
+export const needleText = (needle: Needle): string => ('word' in needle ? needle.word : needle.prefix);
 const shortest = (needles: readonly Needle[]): number =>
   Math.min(...needles.map((needle) => needleText(needle).length));
 
 /** Words of which every passing text contains at least one, and which are as long as possible; `undefined`: none. */
-function needlesOf(test: WordTest): readonly Needle[] | undefined {
+export function needlesOf(test: WordTest): readonly Needle[] | undefined {
   if ('word' in test || 'prefix' in test) return [test];
   if ('any' in test) {
     const parts = test.any.map(needlesOf);

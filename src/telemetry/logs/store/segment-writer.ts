@@ -1,6 +1,7 @@
 // Writes one segment: creates its tables, and appends records. Request ids and origins are stored once per segment,
 // since most records share them (docs/contracts/logs.md 1).
-// Invariant: a record, its words, its ids and its share of the minute totals are written in one transaction.
+// Invariant: a record, its words, its ids and its share of the minute totals are written in one transaction, one table
+// after the other, since FTS5 writes a segment of its index each time that another table is written.
 import { zstdCompressSync } from 'node:zlib';
 import { SqliteFile } from '../../../core/sqlite-file.ts';
 import { searchableText } from '../query/searchable-text.ts';
@@ -72,11 +73,19 @@ interface TotalDelta {
   duration: number;
 }
 
+/** Row of `requests`. */
+interface RequestRow {
+  readonly rid: number;
+  readonly trace: string;
+}
+
 export class SegmentWriter {
   readonly path: string;
   readonly #file: SqliteFile;
   readonly #origins = new Map<string, number>();
-  readonly #requests = new Map<string, { rid: number; trace: string }>();
+  readonly #requests = new Map<string, RequestRow>();
+  /** A free `rid`, larger than all that are used; 0: not known. */
+  #nextRid = 0;
 
   /** Opens or creates the segment. Throws errors of SQLite, and an error for another schema version. */
   constructor(path: string) {
@@ -120,10 +129,15 @@ export class SegmentWriter {
       this.#file.transaction(() => {
         for (const [name, value] of Object.entries(notes))
           this.#file.run('INSERT OR REPLACE INTO notes VALUES (?, ?)', name, value);
-        const totals = new Map<string, TotalDelta>();
-        let seq = firstSeq;
-        for (const { record, bodies } of entries) this.#insert(record, bodies, seq++, totals);
-        for (const total of totals.values()) this.#addToTotal(total);
+        const rows = entries.map(({ record: { requestId, traceId } }) =>
+          requestId === '' ? undefined : this.#request(requestId, traceId),
+        );
+        const origins = entries.map(({ record }) => this.#origin(record));
+        for (const [i, { record }] of entries.entries())
+          this.#insertRecord(record, firstSeq + i, origins[i]!, rows[i]);
+        for (const [i, { record }] of entries.entries()) this.#insertWords(record, firstSeq + i);
+        for (const [i, { bodies }] of entries.entries()) if (bodies) this.#insertBodies(firstSeq + i, bodies);
+        for (const total of totalsOf(entries, origins)) this.#addToTotal(total);
       });
     } catch (error) {
       // The rollback may have removed rows that the caches know.
@@ -137,16 +151,13 @@ export class SegmentWriter {
     this.#file.close();
   }
 
-  #insert(record: LogRecord, bodies: Bodies | undefined, seq: number, totals: Map<string, TotalDelta>): void {
-    const { timeNs, severity, requestId, traceId, status, durationNs } = record;
-    const origin = this.#origin(record);
-    const kind = KINDS.indexOf(record.kind);
-    const request = requestId === '' ? undefined : this.#request(requestId, traceId);
+  #insertRecord(record: LogRecord, seq: number, origin: number, request: RequestRow | undefined): void {
+    const { timeNs, severity, traceId, status, durationNs } = record;
     this.#file.run(
       'INSERT INTO records VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)',
       seq,
       timeNs,
-      kind,
+      KINDS.indexOf(record.kind),
       severity,
       origin,
       request?.rid ?? null,
@@ -159,17 +170,13 @@ export class SegmentWriter {
       record.message,
       record.attributes,
     );
+  }
+
+  /** Requests have no row, since there are many of them, with few different words (sql-conditions.ts). */
+  #insertWords(record: LogRecord, seq: number): void {
+    if (record.kind === 'request') return;
     const text = indexText(searchableText(record));
     if (text !== '') this.#file.run('INSERT INTO words (rowid, text) VALUES (?, ?)', seq, text);
-    if (bodies) this.#insertBodies(seq, bodies);
-    const minute = Number(timeNs / MINUTE_NS);
-    const key = `${minute} ${origin} ${kind} ${severity} ${status}`;
-    const total = totals.get(key);
-    if (total === undefined) totals.set(key, { minute, origin, record, n: 1, duration: durationNs });
-    else {
-      total.n++;
-      total.duration += durationNs;
-    }
   }
 
   #insertBodies(seq: number, { request, response }: Bodies): void {
@@ -209,18 +216,51 @@ export class SegmentWriter {
     return origin;
   }
 
-  #request(id: string, trace: string): { rid: number; trace: string } {
+  /** Returns the row of a request. Inserts it, or sets its trace id, if needed. */
+  #request(id: string, trace: string): RequestRow {
     const cached = this.#requests.get(id);
     if (cached !== undefined && (trace === '' || cached.trace !== '')) return cached;
-    const row = this.#file.get(
-      `INSERT INTO requests (id, trace) VALUES (?, ?)
-       ON CONFLICT DO UPDATE SET trace = CASE trace WHEN '' THEN excluded.trace ELSE trace END
-       RETURNING rid, trace`,
-      id,
-      trace,
-    ) as { rid: number; trace: string };
+    const row = this.#insertRequest(id, trace) ?? this.#updateRequest(id, trace);
     if (this.#requests.size >= MAX_CACHED) this.#requests.clear();
     this.#requests.set(id, row);
     return row;
   }
+
+  /** Returns `undefined` if the request has a row already. */
+  #insertRequest(id: string, trace: string): RequestRow | undefined {
+    if (this.#nextRid === 0) {
+      const { rid } = this.#file.get('SELECT max(rid) AS rid FROM requests') as { rid: number | null };
+      this.#nextRid = (rid ?? 0) + 1;
+    }
+    const rid = this.#nextRid;
+    if (this.#file.run('INSERT OR IGNORE INTO requests VALUES (?, ?, ?)', rid, id, trace) === 0)
+      return undefined;
+    this.#nextRid++;
+    return { rid, trace };
+  }
+
+  #updateRequest(id: string, trace: string): RequestRow {
+    const row = this.#file.get('SELECT rid, trace FROM requests WHERE id = ?', id) as RequestRow;
+    if (row.trace !== '' || trace === '') return row;
+    this.#file.run('UPDATE requests SET trace = ? WHERE rid = ?', trace, row.rid);
+    return { rid: row.rid, trace };
+  }
+}
+
+/** Sums up the records of each minute that have the same origin, kind, severity and status. */
+function totalsOf(entries: readonly StoreEntry[], origins: readonly number[]): Iterable<TotalDelta> {
+  const totals = new Map<string, TotalDelta>();
+  for (const [i, { record }] of entries.entries()) {
+    const { kind, timeNs, severity, status, durationNs } = record;
+    const minute = Number(timeNs / MINUTE_NS);
+    const origin = origins[i]!;
+    const key = `${minute} ${origin} ${kind} ${severity} ${status}`;
+    const total = totals.get(key);
+    if (total === undefined) totals.set(key, { minute, origin, record, n: 1, duration: durationNs });
+    else {
+      total.n++;
+      total.duration += durationNs;
+    }
+  }
+  return totals.values();
 }

@@ -4,6 +4,7 @@ import type { SQLInputValue } from 'node:sqlite';
 import { KINDS } from '../log-record.ts';
 import type { Prefilter } from '../query/query-node.ts';
 import type { WordTest } from '../query/required-words.ts';
+import { needlesOf, needleText } from '../query/row-candidates.ts';
 
 export interface SqlConditions {
   /** To be joined by AND; the table is `records r`. */
@@ -14,6 +15,17 @@ export interface SqlConditions {
 }
 
 const list = (values: readonly unknown[]): string => JSON.stringify(values);
+
+const IN_INDEX = 'r.seq IN (SELECT rowid FROM words WHERE words MATCH ?)';
+/**
+ * The full-text index has no words of requests, except in files of earlier versions. A request may have one of the
+ * words in the parameter, which is a list, if its text contains it. Text that is not ASCII, or has letters escaped in
+ * its JSON, is left to match.ts, since words.ts changes it.
+ */
+const MAY_BE_REQUEST = `r.kind = ${KINDS.indexOf('request')} AND (
+  octet_length(r.message) + octet_length(r.attributes) <> length(r.message) + length(r.attributes)
+  OR instr(r.attributes, '\\u') OR EXISTS
+    (SELECT 1 FROM json_each(?) WHERE instr(lower(r.message), value) OR instr(lower(r.attributes), value)))`;
 
 /**
  * FTS5 expression for an index of `indexText(searchableText(record))` with TOKENIZER (words.ts). Its table has
@@ -62,11 +74,17 @@ export function sqlConditions(
       ids,
     );
   }
-  if (words && conditions.length === 0) {
+  let hasSeqList = conditions.length > 0;
+  if (words && !hasSeqList) {
     const fts = ftsExpression(words);
-    if (isRare(fts)) add('r.seq IN (SELECT rowid FROM words WHERE words MATCH ?)', fts);
+    const needles = needlesOf(words)?.map(needleText);
+    const isOfRequests = kinds?.includes('request') !== false;
+    if (needles && isRare(fts)) {
+      if (isOfRequests) add(`(${IN_INDEX} OR ${MAY_BE_REQUEST})`, fts, list(needles));
+      else add(IN_INDEX, fts);
+      hasSeqList = !isOfRequests;
+    }
   }
-  const hasSeqList = conditions.length > 0;
   if (origins) add('r.origin IN (SELECT value FROM json_each(?))', list(origins));
   if (kinds)
     add('r.kind IN (SELECT value FROM json_each(?))', list(kinds.map((kind) => KINDS.indexOf(kind))));
