@@ -37,7 +37,7 @@ export {
   type RecordKind,
   type RecordWriter,
 } from './log-record.ts';
-export type { TimeRange } from './store/segment-reader.ts';
+export type { TimeRange } from './store/segment-query.ts';
 export { formatPosition, parsePosition, type PagePosition } from './store/page-position.ts';
 export type { QueryNode } from './query/query-node.ts';
 export { FILTERS, contractQuery } from './query/contract-params.ts';

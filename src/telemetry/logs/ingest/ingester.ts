@@ -3,7 +3,7 @@
 import { nowNs } from '../../../core/time.ts';
 import { attributesText } from './attributes.ts';
 import { BodyReader } from './bodies/body-reader.ts';
-import type { StoreEntry } from '../store/segment-writer.ts';
+import type { StoreEntry } from '../store/store-entry.ts';
 import { LogFileFollower, type FollowerOptions } from './log-file-follower.ts';
 import { StreamRecords } from './stream-records.ts';
 import { RequestOwners, type RequestOwner } from './request-owners.ts';

@@ -5,7 +5,7 @@ import type { DeploymentIdentity } from '../../../core/deployment-identity.ts';
 import type { Exchange } from '../../../core/exchange/exchange.ts';
 import type { RawBodies } from '../../../core/exchange/body-capture.ts';
 import type { BodyResult } from './bodies/body-reader.ts';
-import type { Bodies } from '../store/segment-writer.ts';
+import type { Bodies } from '../store/store-entry.ts';
 import type { LogRecord, RecordWriter } from '../log-record.ts';
 import { SEVERITY } from '../severity.ts';
 

@@ -7,19 +7,9 @@ import { SqliteFile } from '../../../core/sqlite-file.ts';
 import { searchableText } from '../query/searchable-text.ts';
 import { indexText, TOKENIZER } from '../query/words.ts';
 import { KINDS, type LogRecord, type RecordOrigin } from '../log-record.ts';
+import type { Bodies, StoreEntry } from './store-entry.ts';
 
 const SCHEMA_VERSION = 1;
-
-/** Stored bodies of a request; `undefined`: none was stored. */
-export interface Bodies {
-  readonly request: Uint8Array | undefined;
-  readonly response: Uint8Array | undefined;
-}
-
-export interface StoreEntry {
-  readonly record: LogRecord;
-  readonly bodies?: Bodies | undefined;
-}
 
 const SCHEMA = `
 CREATE TABLE origins (
@@ -172,7 +162,7 @@ export class SegmentWriter {
     );
   }
 
-  /** Requests have no row, since there are many of them, with few different words (sql-conditions.ts). */
+  /** Requests have no row, since there are many of them, with few different words (v1/sql-conditions.ts). */
   #insertWords(record: LogRecord, seq: number): void {
     if (record.kind === 'request') return;
     const text = indexText(searchableText(record));

@@ -2,8 +2,9 @@
 // Invariant: a call takes a limited time and keeps no state; the caller continues with the position that it returns.
 import { describe } from '../../../core/errors.ts';
 import { sqliteError } from '../../../core/sqlite-file.ts';
-import { SegmentReader, type SegmentQuery, type SegmentSlice, type TimeRange } from './segment-reader.ts';
+import type { SegmentQuery, SegmentSlice, TimeRange } from './segment-query.ts';
 import { listSegments, type Segment } from './segments.ts';
+import { V1FileReader } from './v1/v1-reader.ts';
 import { MAX_SEQ, isBefore, startPosition, type Direction, type PagePosition } from './page-position.ts';
 import { compile } from '../query/match.ts';
 import { prefilter } from '../query/prefilter.ts';
@@ -67,7 +68,7 @@ export class StoreReader {
   readonly #events: ReaderEvents;
   readonly #budgetMs: number;
   /** Readers of open segments, by path. */
-  readonly #readers = new Map<string, SegmentReader>();
+  readonly #readers = new Map<string, V1FileReader>();
   /** Compiled queries, by the JSON of their node. */
   readonly #compiled = new Map<string, SegmentQuery>();
 
@@ -219,10 +220,10 @@ export class StoreReader {
   }
 
   /** Opens a segment. `undefined` if the writer is still creating it. */
-  #open({ path }: Segment): SegmentReader | undefined {
+  #open({ path }: Segment): V1FileReader | undefined {
     let reader = this.#readers.get(path);
     if (reader === undefined) {
-      reader = new SegmentReader(path);
+      reader = new V1FileReader(path);
       this.#readers.set(path, reader);
       if (!reader.hasTables) {
         reader.close();
@@ -234,7 +235,7 @@ export class StoreReader {
   }
 
   /** Reads from a segment. Returns `undefined` if it is new, damaged or deleted. */
-  #read<T>(segment: Segment, read: (reader: SegmentReader) => T): T | undefined {
+  #read<T>(segment: Segment, read: (reader: V1FileReader) => T): T | undefined {
     try {
       const reader = this.#open(segment);
       return reader && read(reader);

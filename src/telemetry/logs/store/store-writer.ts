@@ -6,8 +6,9 @@ import { join } from 'node:path';
 import { describe } from '../../../core/errors.ts';
 import { EVENTS, type EventName } from '../../../core/events.ts';
 import { SqliteFile, sqliteError } from '../../../core/sqlite-file.ts';
-import { SegmentWriter, type StoreEntry } from './segment-writer.ts';
+import { SegmentWriter } from './segment-writer.ts';
 import { segmentBytes, utcDay, segmentPath, listSegments, removeSegment, renameDamaged } from './segments.ts';
+import type { StoreEntry } from './store-entry.ts';
 
 export interface WriterOptions {
   readonly folder: string;

@@ -2,7 +2,7 @@
 // Invariant: batches are stored in their order, and each batch and post is acknowledged once it is stored or lost.
 import { parentPort, workerData } from 'node:worker_threads';
 import type { EventName } from '../../../core/events.ts';
-import type { StoreEntry } from '../store/segment-writer.ts';
+import type { StoreEntry } from '../store/store-entry.ts';
 import type { FilePosition } from '../ingest/log-file-follower.ts';
 import { Ingester, type IngesterOptions } from '../ingest/ingester.ts';
 import type { RequestOwner } from '../ingest/request-owners.ts';

@@ -7,7 +7,7 @@ import { mayContain, type WordTest } from '../../../../src/telemetry/logs/query/
 import { parseQuery } from '../../../../src/telemetry/logs/query/parse.ts';
 import { searchableText } from '../../../../src/telemetry/logs/query/searchable-text.ts';
 import { wordsOf } from '../../../../src/telemetry/logs/query/words.ts';
-import { ftsExpression } from '../../../../src/telemetry/logs/store/sql-conditions.ts';
+import { ftsExpression } from '../../../../src/telemetry/logs/store/v1/sql-conditions.ts';
 import type { LogRecord } from '../../../../src/telemetry/logs/log-record.ts';
 import { node, record, recordOf } from './arbitrary.ts';
 import { FullText } from './full-text.ts';

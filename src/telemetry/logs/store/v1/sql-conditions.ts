@@ -1,10 +1,10 @@
-// Converts a prefilter to SQL conditions on the tables of a segment (segment-writer.ts).
+// Converts a prefilter to SQL conditions on the tables of a segment of schema version 1.
 // Invariant: values are bound parameters, and a list is one of them (as JSON), so there are few different statements.
 import type { SQLInputValue } from 'node:sqlite';
-import { KINDS } from '../log-record.ts';
-import type { Prefilter } from '../query/query-node.ts';
-import type { WordTest } from '../query/required-words.ts';
-import { needlesOf, needleText } from '../query/row-candidates.ts';
+import { KINDS } from '../../log-record.ts';
+import type { Prefilter } from '../../query/query-node.ts';
+import type { WordTest } from '../../query/required-words.ts';
+import { needlesOf, needleText } from '../../query/row-candidates.ts';
 
 export interface SqlConditions {
   /** To be joined by AND; the table is `records r`. */

@@ -1,30 +1,12 @@
-// Reads one segment in limited slices, ordered by time or by sequence number.
+// Reads one segment of schema version 1 in limited slices, ordered by time or by sequence number.
 // Invariant: a call reads a limited number of rows and leaves no transaction open, which would block WAL checkpoints.
 import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite';
 import { zstdDecompressSync } from 'node:zlib';
 import { sqlConditions, type SqlConditions } from './sql-conditions.ts';
-import { KINDS } from '../log-record.ts';
-import { startPosition, type Direction, type PagePosition } from './page-position.ts';
-import type { Prefilter } from '../query/query-node.ts';
-import type { LogRecord, RecordOrigin } from '../log-record.ts';
-
-/** A compiled query. */
-export interface SegmentQuery {
-  readonly prefilter: Prefilter;
-  readonly matches: (record: LogRecord) => boolean;
-}
-
-/** Times in nanoseconds, both inclusive. */
-export interface TimeRange {
-  readonly fromNs: bigint;
-  readonly toNs: bigint;
-}
-
-export interface SegmentSlice {
-  readonly records: LogRecord[];
-  /** All records up to this position have been examined; `undefined`: all records of the segment. */
-  readonly reached: PagePosition | undefined;
-}
+import { KINDS, type LogRecord, type RecordOrigin } from '../../log-record.ts';
+import { startPosition, type Direction, type PagePosition } from '../page-position.ts';
+import type { SegmentQuery, SegmentSlice, TimeRange } from '../segment-query.ts';
+import type { Prefilter } from '../../query/query-node.ts';
 
 /** Total of the records of one minute that have the same origin, kind, severity and status. */
 interface MinuteTotal extends RecordOrigin {
@@ -68,7 +50,7 @@ const FROM = 'FROM records r LEFT JOIN requests q ON q.rid = r.rid';
 
 const nanoseconds = (ms: number, restNs: number): bigint => BigInt(ms) * 1_000_000n + BigInt(restNs);
 
-export class SegmentReader {
+export class V1FileReader {
   readonly #db: DatabaseSync;
   readonly #statements = new Map<string, StatementSync>();
   readonly #origins = new Map<number, RecordOrigin>();

@@ -1,0 +1,23 @@
+// What is asked of one segment, and what one read of it returns.
+// Invariant: a slice says how far it has examined the segment, so that the next read can continue there.
+import type { LogRecord } from '../log-record.ts';
+import type { Prefilter } from '../query/query-node.ts';
+import type { PagePosition } from './page-position.ts';
+
+/** A compiled query. */
+export interface SegmentQuery {
+  readonly prefilter: Prefilter;
+  readonly matches: (record: LogRecord) => boolean;
+}
+
+/** Times in nanoseconds, both inclusive. */
+export interface TimeRange {
+  readonly fromNs: bigint;
+  readonly toNs: bigint;
+}
+
+export interface SegmentSlice {
+  readonly records: LogRecord[];
+  /** All records up to this position have been examined; `undefined`: all records of the segment. */
+  readonly reached: PagePosition | undefined;
+}
