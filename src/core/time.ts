@@ -1,6 +1,7 @@
 // Points in time: their text in requests and flags, to nanoseconds since 1970, and back.
 // Invariant: a text has one meaning or none. A time without a zone is UTC, whatever the zone of this machine is.
 
+export const MINUTE_NS = 60_000_000_000n;
 export const DAY_NS = 86_400_000_000_000n;
 /** Bounds of what the log store can hold. */
 export const EARLIEST_NS = 0n;

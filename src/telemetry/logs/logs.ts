@@ -13,11 +13,12 @@ import { ReaderClient } from './threads/reader-client.ts';
 import type { IngesterOptions } from './ingest/ingester.ts';
 import type { QueryNode } from './query/query-node.ts';
 import { subscriptionNode, type Subscription } from './query/subscription.ts';
-import type { FeedPage, RecordPage, PageQuery, Aggregate } from './store/store-reader.ts';
+import type { FeedPage, RecordPage, PageQuery } from './store/store-reader.ts';
 import type { LineOrigin, LogRecord, RecordWriter } from './log-record.ts';
 import type { RequestOwner } from './ingest/request-owners.ts';
 import { WriterClient, type PostResult, type WriterClientFigures } from './threads/writer-client.ts';
-import type { AggregateBy } from './store/aggregate.ts';
+import type { GroupQuery, GroupResult } from './query/group-query.ts';
+import { callGroup, type GroupLimits } from './threads/group-call.ts';
 
 export { CapturePolicy } from './ingest/capture-policy.ts';
 export {
@@ -42,9 +43,9 @@ export { formatPosition, parsePosition, type PagePosition } from './store/page-p
 export type { QueryNode } from './query/query-node.ts';
 export { FILTERS, contractQuery } from './query/contract-params.ts';
 export type { Subscription } from './query/subscription.ts';
-export type { FeedPage, RecordPage, PageQuery, Aggregate } from './store/store-reader.ts';
+export type { FeedPage, RecordPage, PageQuery } from './store/store-reader.ts';
 export { apiLevel, SEVERITY, severityText } from './severity.ts';
-export { SUMMED_FIELDS, type AggregateBy } from './store/aggregate.ts';
+export type { GroupQuery, GroupResult, KeyValue } from './query/group-query.ts';
 export type { PostResult, WriterClientFigures } from './threads/writer-client.ts';
 
 export interface LogsConfig extends Omit<IngesterOptions, 'own'> {
@@ -163,18 +164,12 @@ export class Logs implements Component {
     return this.#reader.ask('bodies', seq);
   }
 
-  /** Counts the matching records. The result has a `next` until all records were examined. */
-  aggregate(query: Omit<PageQuery, 'limit' | 'direction'>, by: AggregateBy): Promise<Aggregate> {
-    return this.#reader.ask('aggregate', { ...query, direction: 'down', limit: 0 }, by);
-  }
-
-  /** Counts from the stored totals of whole minutes. The query may name only fields in `SUMMED_FIELDS`. */
-  aggregateMinutes(
-    node: QueryNode,
-    range: { readonly fromNs: bigint; readonly toNs: bigint },
-    by: AggregateBy,
-  ): Promise<ReadonlyMap<string, number>> {
-    return this.#reader.ask('aggregateMinutes', node, range, by);
+  /**
+   * Counts and measures the matching records by fields, attributes and time steps. Exact, unless the result says
+   * otherwise. Rejects for an invalid query.
+   */
+  group(query: GroupQuery, limits: GroupLimits = {}): Promise<GroupResult> {
+    return callGroup(this.#reader, query, limits);
   }
 
   /** Opens a feed of the subscribed records for an exporter. `problem`: what is wrong with the query. */

@@ -119,6 +119,16 @@ describe('the log store', () => {
     expect(logs.figures.stored).toEqual(new Map([['request', 1], ['line', 5]])); // prettier-ignore
   });
 
+  it('groups records by a field', async () => {
+    const logs = start(folder());
+    await logs.post(['a', 'b', 'c'].map((message) => record(message)));
+    const query = { ...ALL, by: [{ field: 'message' }], measures: [{ op: 'count' }] } as const;
+    const { groups, ...rest } = await logs.group(query);
+    expect(new Map(groups.map(({ key, values }) => [key[0], values[0]]))).toEqual(new Map([['a', 1], ['b', 1], ['c', 1]])); // prettier-ignore
+    expect(rest).toEqual({ matched: 3, others: 0, isApproximate: false, isPartial: false });
+    await expect(logs.group({ ...query, by: [{ stepMs: 0 }] })).rejects.toThrow('invalid time step 0');
+  });
+
   it('keeps records across a restart and continues the sequence numbers', async () => {
     const path = folder();
     const first = start(path);

@@ -1,4 +1,4 @@
-// Searches and counts over several pages of the log store.
+// Searches over several pages of the log store, and group queries, for a client that waits.
 // Invariant: a search ends when its client has left or its time is over.
 import type { ServerResponse } from 'node:http';
 import type {
@@ -6,14 +6,14 @@ import type {
   Logs,
   PageQuery,
   PagePosition,
-  Aggregate,
-  AggregateBy,
+  GroupQuery,
+  GroupResult,
 } from '../../../telemetry/logs/logs.ts';
 
 /** Operations of the log store that the routes use. */
 export type LogStore = Pick<
   Logs,
-  'page' | 'after' | 'at' | 'bodies' | 'aggregate' | 'aggregateMinutes' | 'onStored' | 'post' | 'postLines'
+  'page' | 'after' | 'at' | 'bodies' | 'group' | 'onStored' | 'post' | 'postLines'
 >;
 
 /** Maximum time of a search. Then the route returns what it has found. */
@@ -74,37 +74,12 @@ const positionOf = (
   before: PagePosition | undefined,
 ): PagePosition | undefined => (record ? { timeNs: record.timeNs, seq: record.seq } : before);
 
-export interface CountResult {
-  readonly counts: Map<string, number>;
-  /** Records with values beyond MAX_VALUES. */
-  readonly others: number;
-  readonly isPartial: boolean;
-}
-
-const MAX_VALUES = 10_000;
-
-/** Counts matching records by value. Returns `undefined` if the client has left. */
-export async function pagedCount(
-  logs: Pick<LogStore, 'aggregate'>,
-  query: Omit<PageQuery, 'limit' | 'direction' | 'after'>,
-  by: AggregateBy,
+/** Groups matching records (telemetry/logs/logs.ts). Returns `undefined` if the client has left. */
+export async function groupUnlessClosed(
+  logs: Pick<LogStore, 'group'>,
+  query: GroupQuery,
   res: ServerResponse,
-  searchMs = SEARCH_MS,
-): Promise<CountResult | undefined> {
-  const untilMs = performance.now() + searchMs;
-  const counts = new Map<string, number>();
-  let others = 0;
-  let after: PagePosition | undefined;
-  for (;;) {
-    const tally: Aggregate = await logs.aggregate({ ...query, after }, by);
-    if (isClosed(res)) return undefined;
-    for (const [value, n] of tally.counts) {
-      const known = counts.get(value);
-      if (known === undefined && counts.size >= MAX_VALUES) others += n;
-      else counts.set(value, (known ?? 0) + n);
-    }
-    after = tally.next;
-    if (after === undefined || performance.now() > untilMs)
-      return { counts, others, isPartial: after !== undefined };
-  }
+): Promise<GroupResult | undefined> {
+  const result = await logs.group(query, { timeoutMs: SEARCH_MS, isWanted: () => !isClosed(res) });
+  return isClosed(res) ? undefined : result;
 }

@@ -1,22 +1,19 @@
 // Routes that count records: a histogram by time and level, and the values of a field.
-// Counts come from the totals per minute where these can answer, otherwise from reading records.
-import type { ServerResponse } from 'node:http';
-import { DAY_NS, formatTime, LATEST_NS, nowNs } from '../../../core/time.ts';
+import { DAY_NS, formatTime, LATEST_NS, MINUTE_NS, nowNs } from '../../../core/time.ts';
 import { invalidDuration, parseDurationNs } from '../../../core/units.ts';
 import {
   attributesOf,
-  SUMMED_FIELDS,
-  type QueryNode,
+  type GroupResult,
+  type KeyValue,
   type TimeRange,
-  type AggregateBy,
 } from '../../../telemetry/logs/logs.ts';
 import { json, queryOf, type Endpoint } from '../endpoint.ts';
 import { readSearchParams, wholeNumberParam, type SearchParams } from '../logs/search-params.ts';
-import { pagedCount, pagedSearch, type CountResult, type LogStore } from '../logs/paged-search.ts';
-import { hasMinuteTotals, MINUTE_NS } from '../logs/minute-totals.ts';
+import { groupUnlessClosed, pagedSearch } from '../logs/paged-search.ts';
 import { failQuery, logsOrFail, type WithLogs } from './logs.ts';
 
 const MS = 1_000_000n;
+const COUNT = [{ op: 'count' }] as const;
 const MAX_STEPS = 2000;
 const DEFAULT_STEPS = 60n;
 /** Round steps, in milliseconds. */
@@ -25,9 +22,11 @@ const ROUND_STEPS = [
 ].map((seconds) => BigInt(seconds) * 1000n);
 /** Records that are read to collect names of attributes. */
 const SAMPLE = 1000;
-/** Fields of the record by their names in queries. All other names are attributes. */
+/** Fields of the record that have few values. */
+const COUNTED_FIELDS = ['deployment', 'environment', 'replica', 'source', 'kind', 'level', 'status'];
+/** Fields of the record by their names in paths. All other names are attributes. */
 const FIELDS: ReadonlyMap<string, string> = new Map([
-  ...SUMMED_FIELDS.map((name) => [name, name] as const),
+  ...[...COUNTED_FIELDS, 'pod', 'modelId', 'requestId', 'traceId'].map((name) => [name, name] as const),
   ['env', 'environment'],
   ['request_id', 'requestId'],
   ['trace_id', 'traceId'],
@@ -48,9 +47,10 @@ export const countEndpoints: readonly Endpoint<WithLogs>[] = [
       const window = windowOf(params);
       if (typeof window === 'string') return failQuery(req, res, [window]);
       const { stepMs, span } = window;
-      const counted = await countBy(logs, params.node, span, { stepMs: Number(stepMs) }, res);
+      const by = [{ stepMs: Number(stepMs) }, { field: 'level' }];
+      const counted = await groupUnlessClosed(logs, { node: params.node, ...span, by, measures: COUNT }, res);
       if (!counted) return;
-      const hits = stepsOf(counted.counts);
+      const hits = stepsOf(counted);
       json(res, 200, {
         step_ms: Number(stepMs),
         start: formatTime(span.fromNs),
@@ -82,7 +82,7 @@ export const countEndpoints: readonly Endpoint<WithLogs>[] = [
         for (const name of Object.keys(attributesOf(record)))
           attributes.set(name, (attributes.get(name) ?? 0) + 1);
       json(res, 200, {
-        fields: [...SUMMED_FIELDS, 'pod', 'model_id', 'request_id', 'trace_id'].map((name) => ({ name })),
+        fields: [...COUNTED_FIELDS, 'pod', 'model_id', 'request_id', 'trace_id'].map((name) => ({ name })),
         attributes: ranked(attributes).map(([name, n]) => ({ name, count: n })),
         sampled: sample.records.length,
       });
@@ -100,17 +100,21 @@ export const countEndpoints: readonly Endpoint<WithLogs>[] = [
       if ('problems' in params) return failQuery(req, res, params.problems);
       const limit = wholeNumberParam(params, 'limit', { min: 1, max: 1000, fallback: 50 });
       if (typeof limit === 'string') return failQuery(req, res, [limit]);
-      const counted = await countBy(
+      const counted = await groupUnlessClosed(
         logs,
-        params.node,
-        params.span,
-        { field: FIELDS.get(name!) ?? name! },
+        {
+          node: params.node,
+          ...wholeMinuteSpan(params),
+          by: [{ field: FIELDS.get(name!) ?? `@${name}` }],
+          measures: COUNT,
+        },
         res,
       );
       if (!counted) return;
-      const missing = counted.counts.get('') ?? 0;
-      counted.counts.delete('');
-      const values = ranked(counted.counts);
+      const counts = countsByText(counted);
+      const missing = counts.get('') ?? 0;
+      counts.delete('');
+      const values = ranked(counts);
       const rest = values.slice(limit).reduce((sum, [, n]) => sum + n, 0);
       json(res, 200, {
         name,
@@ -146,18 +150,23 @@ function windowOf({
   return { stepMs, span: { fromNs: from, toNs: to - 1n } };
 }
 
-async function countBy(
-  logs: LogStore,
-  node: QueryNode,
-  span: TimeRange,
-  by: AggregateBy,
-  res: ServerResponse,
-): Promise<CountResult | undefined> {
-  const isWhole = span.fromNs % MINUTE_NS === 0n && (span.toNs + 1n) % MINUTE_NS === 0n;
-  const fits = 'stepMs' in by ? by.stepMs % 60_000 === 0 && isWhole : SUMMED_FIELDS.includes(by.field);
-  if (!fits || !hasMinuteTotals(node)) return pagedCount(logs, { node, ...span }, by, res);
-  return { counts: new Map(await logs.aggregateMinutes(node, span, by)), others: 0, isPartial: false };
+/** A time span that is relative to now begins with a whole minute, since whole minutes are counted faster. */
+const wholeMinuteSpan = ({ own, span: { fromNs, toNs } }: SearchParams): TimeRange => ({
+  fromNs: own('start') === undefined ? fromNs - (fromNs % MINUTE_NS) : fromNs,
+  toNs,
+});
+
+/** Number of records by the text of the value; empty for records without a value. */
+function countsByText({ groups }: GroupResult): Map<string, number> {
+  const counts = new Map<string, number>();
+  for (const { key, values } of groups) {
+    const text = textOf(key[0]!);
+    counts.set(text, (counts.get(text) ?? 0) + values[0]!);
+  }
+  return counts;
 }
+
+const textOf = (value: KeyValue): string => (value === null ? '' : String(value));
 
 interface Step {
   readonly timestamp: string;
@@ -166,20 +175,19 @@ interface Step {
   readonly levels: Record<string, number>;
 }
 
-/** Counts by `<milliseconds> <level>` → steps in order of time. */
-function stepsOf(counts: ReadonlyMap<string, number>): Step[] {
+/** Counts by time step and level → steps in order of time. */
+function stepsOf({ groups }: GroupResult): Step[] {
   const steps = new Map<number, Step>();
-  for (const [key, n] of counts) {
-    const [ms, level] = key.split(' ') as [string, string];
-    const at = Number(ms);
+  for (const { key, values } of groups) {
+    const [at, level] = key as [number, string | null];
+    const n = values[0]!;
     let step = steps.get(at);
     if (!step) {
       step = { timestamp: new Date(at).toISOString(), timestamp_ms: at, total: 0, levels: {} };
       steps.set(at, step);
     }
     step.total += n;
-    const name = level === '' ? 'NONE' : level;
-    step.levels[name] = (step.levels[name] ?? 0) + n;
+    step.levels[level ?? 'NONE'] = n;
   }
   return Array.from(steps.values()).sort((a, b) => a.timestamp_ms - b.timestamp_ms);
 }

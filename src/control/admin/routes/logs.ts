@@ -1,6 +1,6 @@
 // GET /v1/logs: search, live tail and download, with the same query parameters.
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { DAY_NS, EARLIEST_NS, LATEST_NS, nowNs } from '../../../core/time.ts';
+import { DAY_NS, EARLIEST_NS, LATEST_NS, MINUTE_NS, nowNs } from '../../../core/time.ts';
 import type { LogRecord, QueryNode, PageQuery } from '../../../telemetry/logs/logs.ts';
 import { fail, json, queryOf, type Endpoint } from '../endpoint.ts';
 import {
@@ -14,7 +14,6 @@ import {
 import { acceptedFormat, download, FORMATS, type Format } from '../logs/download.ts';
 import { cursorText, logObject } from '../logs/record-json.ts';
 import { pagedSearch, isClosed, PAGE, type LogStore } from '../logs/paged-search.ts';
-import { hasMinuteTotals } from '../logs/minute-totals.ts';
 import { headSeqOf, LiveTail, type LiveTails } from '../logs/live-tail.ts';
 
 /** Modules of the log routes. */
@@ -179,16 +178,23 @@ async function sendDownload(
 }
 
 const max = (a: bigint, b: bigint): bigint => (a > b ? a : b);
+const min = (a: bigint, b: bigint): bigint => (a < b ? a : b);
 
-/** Number of matching records, if the totals per minute can tell it. */
+/** Number of matching records in the minutes of the time span, if it can be told at once. */
 async function estimateOf(
   logs: LogStore,
   node: QueryNode,
-  span: { fromNs: bigint; toNs: bigint },
+  { fromNs, toNs }: { fromNs: bigint; toNs: bigint },
 ): Promise<number | undefined> {
-  if (!hasMinuteTotals(node)) return undefined;
-  const sums = await logs.aggregateMinutes(node, span, { field: 'kind' });
-  return Array.from(sums.values()).reduce((sum, n) => sum + n, 0);
+  const minutes = {
+    fromNs: fromNs - (fromNs % MINUTE_NS),
+    toNs: min(LATEST_NS, toNs - (toNs % MINUTE_NS) + MINUTE_NS - 1n),
+  };
+  const { matched, isPartial } = await logs.group(
+    { node, ...minutes, by: [], measures: [] },
+    { timeoutMs: 0 },
+  );
+  return isPartial ? undefined : matched;
 }
 
 async function follow(

@@ -11,7 +11,7 @@ import {
   wholeNumberParam,
 } from '../logs/search-params.ts';
 import { logObject } from '../logs/record-json.ts';
-import { pagedCount, pagedSearch, type LogStore } from '../logs/paged-search.ts';
+import { groupUnlessClosed, pagedSearch, type LogStore } from '../logs/paged-search.ts';
 import { failQuery, logsOrFail, type WithLogs } from './logs.ts';
 
 const ALL = { fromNs: EARLIEST_NS, toNs: LATEST_NS };
@@ -111,8 +111,8 @@ async function byId(
 async function linesOf(logs: LogStore, requestId: string, res: ServerResponse): Promise<number | undefined> {
   if (requestId === '') return 0;
   const node = allOf([equal('kind', 'line'), equal('requestId', requestId)]);
-  const counted = await pagedCount(logs, { node, ...ALL }, { field: 'kind' }, res);
-  return counted && (counted.counts.get('line') ?? 0);
+  const counted = await groupUnlessClosed(logs, { node, ...ALL, by: [], measures: [] }, res);
+  return counted?.matched;
 }
 
 async function failUnknown(

@@ -1,5 +1,6 @@
 // Reads the log store across all segments. Runs in the reader thread.
-// Invariant: a call takes a limited time and keeps no state; the caller continues with the position that it returns.
+// Invariant: a call takes a limited time; the caller continues with the position that it returns. Only group queries
+// keep state between calls.
 import { describe } from '../../../core/errors.ts';
 import { sqliteError } from '../../../core/sqlite-file.ts';
 import type { SegmentQuery, SegmentSlice, TimeRange } from './segment-query.ts';
@@ -8,7 +9,9 @@ import { V1FileReader } from './v1/v1-reader.ts';
 import { MAX_SEQ, isBefore, startPosition, type Direction, type PagePosition } from './page-position.ts';
 import { compile } from '../query/match.ts';
 import { prefilter } from '../query/prefilter.ts';
+import type { GroupQuery } from '../query/group-query.ts';
 import type { QueryNode } from '../query/query-node.ts';
+import { OpenGroups, type GroupStep } from './open-groups.ts';
 import type { LogRecord } from '../log-record.ts';
 
 export interface PageQuery extends TimeRange {
@@ -35,13 +38,6 @@ export interface FeedPage {
   readonly headSeq: number;
   /** Lowest sequence number that is still stored. */
   readonly oldestSeq: number;
-}
-
-export interface Aggregate {
-  /** Number of records per group (aggregate.ts). */
-  readonly counts: ReadonlyMap<string, number>;
-  /** Where the next call continues; `undefined` if all records were counted. */
-  readonly next: PagePosition | undefined;
 }
 
 interface ReaderEvents {
@@ -71,6 +67,7 @@ export class StoreReader {
   readonly #readers = new Map<string, V1FileReader>();
   /** Compiled queries, by the JSON of their node. */
   readonly #compiled = new Map<string, SegmentQuery>();
+  readonly #groups = new OpenGroups(this);
 
   /** `budgetMs`: time after which a call returns what it has found so far. */
   constructor(folder: string, events: ReaderEvents, budgetMs: number) {
@@ -159,27 +156,22 @@ export class StoreReader {
     return segment && this.#read(segment, (reader) => reader.bodies(seq));
   }
 
-  /** Counts the matching records by the result of `key`, from the newest to the oldest. */
-  aggregate(query: Omit<PageQuery, 'limit' | 'direction'>, key: (record: LogRecord) => string): Aggregate {
-    const { records, next } = this.page({ ...query, direction: 'down', limit: Infinity });
-    const counts = new Map<string, number>();
-    for (const record of records) counts.set(key(record), (counts.get(key(record)) ?? 0) + 1);
-    return { counts, next };
+  /** Runs one step of a group query (open-groups.ts). */
+  group(query: GroupQuery, id: string | undefined, isLast: boolean): GroupStep {
+    return this.#groups.step(query, id, isLast);
   }
 
-  /** Counts like `aggregate`, but from the minute totals. The query and `key` may use only their fields. */
-  aggregateMinutes(
+  /** Calls `add` for the matching minute totals, which have only the fields that they are grouped by. */
+  minuteTotals(
     node: QueryNode,
-    { fromNs, toNs }: TimeRange,
-    key: (record: LogRecord) => string,
-  ): Map<string, number> {
+    fromMinute: number,
+    toMinute: number,
+    add: (record: LogRecord, count: number) => void,
+  ): void {
     const { matches } = this.#compile(node);
-    const counts = new Map<string, number>();
-    const [from, to] = [minuteOf(fromNs), minuteOf(toNs)];
     for (const segment of this.#segments())
-      for (const { record, count } of this.#read(segment, (reader) => reader.minuteTotals(from, to)) ?? [])
-        if (matches(record)) counts.set(key(record), (counts.get(key(record)) ?? 0) + count);
-    return counts;
+      for (const { record, count } of this.#read(segment, (r) => r.minuteTotals(fromMinute, toMinute)) ?? [])
+        if (matches(record)) add(record, count);
   }
 
   close(): void {
@@ -258,8 +250,6 @@ export class StoreReader {
     return query;
   }
 }
-
-const minuteOf = (timeNs: bigint): number => Number(timeNs / 60_000_000_000n);
 
 const charactersOf = ({ message, attributes }: LogRecord): number => message.length + attributes.length;
 

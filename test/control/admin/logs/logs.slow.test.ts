@@ -240,6 +240,46 @@ describe('a count', () => {
       sampled: 3,
     });
   });
+
+  it('of a field does not use attributes with the name of the field', async () => {
+    const server = await startAdmin();
+    const names = ['pod', 'modelId', 'traceId', 'deployment', 'level'];
+    const attributes = Object.fromEntries(names.map((name) => [name, 'x']));
+    const blank = { deployment: '', severity: 0, traceId: '', requestId: 'r1' };
+    await server.logs.post([record({ ...blank, attributes: JSON.stringify({ ...attributes, path: '/' }) })]);
+    for (const name of [...names, 'model_id', 'trace_id'])
+      expect(await get(server, `/v1/logs/fields/${name}/values`)).toMatchObject({
+        values: [],
+        missing_count: 1,
+      });
+    for (const [name, value] of [
+      ['request_id', 'r1'],
+      ['requestId', 'r1'],
+      ['path', '/'],
+    ])
+      // prettier-ignore
+      expect(await get(server, `/v1/logs/fields/${name}/values`)).toMatchObject({
+        values: [{ value, count: 1 }],
+      });
+  });
+
+  it('of values has only the records of its time span', async () => {
+    const server = await startAdmin();
+    const minute = Math.floor(HOUR_AGO / 60_000) * 60_000;
+    const seconds = [10, 50, 130, 170];
+    await post(
+      server,
+      seconds.map((second) => ({ timestamp: ns(minute + second * 1000), message: `${second}` })),
+    );
+    const span = `start=${minute + 20_000}&end=${minute + 140_000}`;
+    for (const q of ['', '&q=kind:line', '&q=message:*'])
+      expect(await get(server, `/v1/logs/fields/kind/values?${span}${q}`)).toMatchObject({
+        values: [{ value: 'line', count: 2 }],
+      });
+    expect(await get(server, '/v1/logs/fields/kind/values?since=2h')).toMatchObject({
+      values: [{ value: 'line', count: 4 }],
+    });
+  });
 });
 
 it('handles forged cursors, extreme times and names of object properties', async () => {

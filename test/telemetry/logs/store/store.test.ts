@@ -409,23 +409,6 @@ describe('a folder', () => {
   });
 });
 
-describe('minute totals', () => {
-  it('give the same counts as the records', () => {
-    const store = new Store();
-    const minute = 60_000_000_000n;
-    store.add(
-      line('a', { timeNs: 5n * minute + 1n }),
-      line('b', { timeNs: 5n * minute + 2n, severity: 17 }),
-      line('c', { timeNs: 7n * minute, severity: 17, deployment: 'dep2' }),
-    );
-    const byLevel = ({ severity }: LogRecord) => String(severity);
-    const query = { node: node('deployment:dep1'), fromNs: 0n, toNs: MAX_NS };
-    const counted = store.reader.aggregate({ ...query, after: undefined }, byLevel).counts;
-    expect(counted).toEqual(new Map([['17', 1], ['9', 1]])); // prettier-ignore
-    expect(store.reader.aggregateMinutes(query.node, query, byLevel)).toEqual(counted);
-  });
-});
-
 it('skips an empty file without an error', () => {
   const store = new Store();
   store.add(line('a'));

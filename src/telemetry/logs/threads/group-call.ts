@@ -1,0 +1,31 @@
+// Runs a group query in the reader thread, step by step, so that other calls run between the steps.
+// Invariant: the last step of a query ends it in the thread, also if nobody waits for the result any more.
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { GroupQuery, GroupResult } from '../query/group-query.ts';
+import type { ReaderClient } from './reader-client.ts';
+
+export interface GroupLimits {
+  /** Time after which the result is partial. Default: 10 s. 0: one step. */
+  readonly timeoutMs?: number;
+  /** Tells whether someone still waits for the result. If not, the query ends early with a partial result. */
+  readonly isWanted?: () => boolean;
+}
+
+const TIMEOUT_MS = 10_000;
+/** Wait before the next try if too many queries are open. */
+const BUSY_MS = 20;
+
+export async function callGroup(
+  reader: Pick<ReaderClient, 'ask'>,
+  query: GroupQuery,
+  { timeoutMs = TIMEOUT_MS, isWanted = () => true }: GroupLimits,
+): Promise<GroupResult> {
+  const untilMs = performance.now() + timeoutMs;
+  let open: string | undefined;
+  for (;;) {
+    const step = await reader.ask('group', query, open, performance.now() >= untilMs || !isWanted());
+    if (step === 'busy') await sleep(BUSY_MS);
+    else if ('result' in step) return step.result;
+    else ({ open } = step);
+  }
+}
