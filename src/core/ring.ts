@@ -1,0 +1,116 @@
+// A ring of binary frames in shared memory, from one writing thread to one reading thread.
+// A frame is contiguous, begins at a multiple of 8 and with its length in bytes (u32, a multiple of 8).
+// Invariant: the writer never waits. A frame is visible to the reader once it is whole.
+
+/** Bytes before the frames: head, tail, the sleep flag and spare words. */
+const CONTROL_BYTES = 64;
+const HEAD = 0;
+const TAIL = 1;
+const SLEEPS = 2;
+/** Kind (the low byte of the second word) of the unused space before the end of the ring. */
+export const PADDING = 0;
+
+/** Makes the shared memory of a ring. `bytes`: a power of two. */
+export const ringMemory = (bytes: number): SharedArrayBuffer => new SharedArrayBuffer(CONTROL_BYTES + bytes);
+
+class RingViews {
+  readonly control: Int32Array;
+  readonly u8: Uint8Array;
+  readonly size: number;
+  readonly mask: number;
+
+  constructor(memory: SharedArrayBuffer) {
+    this.size = memory.byteLength - CONTROL_BYTES;
+    this.mask = this.size - 1;
+    this.control = new Int32Array(memory, 0, CONTROL_BYTES / 4);
+    this.u8 = new Uint8Array(memory, CONTROL_BYTES);
+  }
+}
+
+/** The writing side. */
+export class RingWriter extends RingViews {
+  readonly u16: Uint16Array;
+  readonly u32: Uint32Array;
+  readonly f64: Float64Array;
+  #head: number;
+  #tail: number;
+
+  constructor(memory: SharedArrayBuffer) {
+    super(memory);
+    this.u16 = new Uint16Array(memory, CONTROL_BYTES);
+    this.u32 = new Uint32Array(memory, CONTROL_BYTES);
+    this.f64 = new Float64Array(memory, CONTROL_BYTES);
+    this.#head = Atomics.load(this.control, HEAD);
+    this.#tail = Atomics.load(this.control, TAIL);
+  }
+
+  /** Largest frame that `reserve` can ever find room for. */
+  get maxFrame(): number {
+    return this.size >> 1;
+  }
+
+  /** Returns the offset of room for `bytes` bytes, or -1 if the ring is full. Room that is not committed stays free. */
+  reserve(bytes: number): number {
+    const at = this.#head & this.mask;
+    const padding = at + bytes > this.size ? this.size - at : 0;
+    if (((this.#head - this.#tail) >>> 0) + padding + bytes > this.size) {
+      this.#tail = Atomics.load(this.control, TAIL);
+      if (((this.#head - this.#tail) >>> 0) + padding + bytes > this.size) return -1;
+    }
+    if (padding === 0) return at;
+    this.u32[at >> 2] = padding;
+    this.u32[(at >> 2) + 1] = PADDING;
+    this.#head = (this.#head + padding) | 0;
+    return 0;
+  }
+
+  /** Publishes the frame at the reserved offset. `bytes`: its length, a multiple of 8. */
+  commit(bytes: number): void {
+    this.#head = (this.#head + bytes) | 0;
+    Atomics.store(this.control, HEAD, this.#head);
+    if (this.control[SLEEPS] === 1) this.wake();
+  }
+
+  /** Wakes the reader although there may be no new frame. */
+  wake(): void {
+    Atomics.store(this.control, SLEEPS, 0);
+    Atomics.notify(this.control, SLEEPS);
+  }
+
+  /** Bytes that the reader has not taken yet. */
+  get unreadBytes(): number {
+    return (this.#head - Atomics.load(this.control, TAIL)) >>> 0;
+  }
+}
+
+/** The reading side. */
+export class RingReader extends RingViews {
+  /** Returns a copy of all unread frames, and frees their room. */
+  take(): Uint8Array<ArrayBuffer> {
+    const head = Atomics.load(this.control, HEAD);
+    const tail = Atomics.load(this.control, TAIL);
+    const length = (head - tail) >>> 0;
+    const copy = new Uint8Array(length);
+    const at = tail & this.mask;
+    const first = Math.min(length, this.size - at);
+    copy.set(this.u8.subarray(at, at + first));
+    if (length > first) copy.set(this.u8.subarray(0, length - first), first);
+    Atomics.store(this.control, TAIL, head);
+    return copy;
+  }
+
+  get isEmpty(): boolean {
+    return Atomics.load(this.control, HEAD) === Atomics.load(this.control, TAIL);
+  }
+
+  /** Resolves when a frame is written or the writer calls `wake`; at once if there are unread frames. */
+  async wait(): Promise<void> {
+    Atomics.store(this.control, SLEEPS, 1);
+    if (!this.isEmpty) {
+      Atomics.store(this.control, SLEEPS, 0);
+      return;
+    }
+    const waiting = Atomics.waitAsync(this.control, SLEEPS, 1);
+    if (waiting.async) await waiting.value;
+  }
+}
