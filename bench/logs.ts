@@ -17,7 +17,7 @@ import { read } from '../src/core/read-settings.ts';
 import { Exchanges } from '../src/core/exchange/exchange.ts';
 import { OtlpExport } from '../src/telemetry/otlp-export/otlp-export.ts';
 import { exportOptions } from '../src/telemetry/otlp-export/options.ts';
-import { Logs, type LineStream } from '../src/telemetry/logs/logs.ts';
+import { Logs, RecorderClient, type LineStream } from '../src/telemetry/logs/logs.ts';
 import { parseQuery } from '../src/telemetry/logs/query/parse.ts';
 import { decode } from '../src/protocol/otlp/codec.ts';
 import { logsRequest } from '../src/protocol/otlp/messages.ts';
@@ -288,6 +288,7 @@ async function record(): Promise<void> {
       files: [],
       fileOrigin: origin,
     },
+    new RecorderClient({ fd: -1, isText: false }),
     new Logger(quiet, { level: 'error', isText: false }),
   );
   const stream = logs.openStream({ ...origin, source: 'stdout' });

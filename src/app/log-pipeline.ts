@@ -9,7 +9,13 @@ import type { ChildOutput } from '../control/child-process/child-process.ts';
 import type { Config } from '../config/config.ts';
 import type { Exchanges, Observer } from '../core/exchange/exchange.ts';
 import { OtlpExport, spanProjection } from '../telemetry/otlp-export/otlp-export.ts';
-import { CapturePolicy, Logs, type LogRecord, type RecordWriter } from '../telemetry/logs/logs.ts';
+import {
+  CapturePolicy,
+  Logs,
+  type LogRecord,
+  type RecorderClient,
+  type RecordWriter,
+} from '../telemetry/logs/logs.ts';
 import type { ClaimedDelivery } from '../async/queue/queue.ts';
 import { Tracing, type Span } from '../telemetry/tracing/tracing.ts';
 import { version } from '../core/version.ts';
@@ -36,6 +42,7 @@ export class LogPipeline {
   /** True after the start. Otherwise `weir_stopped` is not written at the end. */
   isUp = false;
   readonly #config: Config;
+  readonly #recorder: RecorderClient;
   readonly #log: Logger;
   readonly #capture: CapturePolicy;
   readonly #tracing: Tracing;
@@ -47,15 +54,17 @@ export class LogPipeline {
   /** `supervised`: the replica that weir runs, if it runs one. */
   constructor(
     config: Config,
+    recorder: RecorderClient,
     log: Logger,
     supervised: LineOwner | undefined,
     { environmentOf, folderId }: LogSurroundings,
   ) {
     this.#config = config;
+    this.#recorder = recorder;
     this.#log = log;
     this.#capture = new CapturePolicy(config.logs);
     const own = (): RecordWriter => ({ pod: podOf(config, folderId()), modelId: config.model.id });
-    const logs = this.#capture.isOn ? openLogs(config, log, own) : undefined;
+    const logs = this.#capture.isOn ? openLogs(config, recorder, log, own) : undefined;
     this.logs = logs;
     // `logs.capture: off` with a captured route stores that route only, and no events.
     const hasEvents = logs !== undefined && config.logs.capture !== 'off';
@@ -105,18 +114,22 @@ export class LogPipeline {
     if (this.logs && this.#capture.mayCaptureBodies) exchanges.captureWith(this.#capture);
   }
 
-  /** Observers that sample and store exchanges, in the order in which they must be called. */
+  /** Observers that sample, store and log exchanges, in the order in which they must be called. */
   observers(deploymentAt: DeploymentAt): Observer[] {
     const { logs } = this;
     const observers: Observer[] = [];
     if (this.#config.trace.enabled) observers.push(this.#tracing.observer);
+    const { access } = this.#config.log;
+    if (logs || access)
+      observers.push({
+        closed: (exchange) => {
+          const deployment = deploymentAt(exchange.recordedAs);
+          if (logs && this.#capture.modeOf(exchange.target) !== 'off')
+            logs.requestEnded(exchange, deployment);
+          else if (access) this.#recorder.request(exchange, deployment, false);
+        },
+      });
     if (logs === undefined) return observers;
-    observers.push({
-      closed: (exchange) => {
-        if (this.#capture.modeOf(exchange.target) !== 'off')
-          logs.requestEnded(exchange, deploymentAt(exchange.recordedAs));
-      },
-    });
     // Lines of followed files and of the supervised process may name a running request.
     const hasFiles = this.#config.logs.files.length > 0;
     if (hasFiles || this.#child)
@@ -187,7 +200,12 @@ function podOf({ logs, kubernetes }: Config, folderId: string): string {
   return `${name.replace(/[^\w.-]/g, '-')}-${folderId}`;
 }
 
-function openLogs({ data, logs, deployments }: Config, log: Logger, own: () => RecordWriter): Logs {
+function openLogs(
+  { data, logs, deployments }: Config,
+  recorder: RecorderClient,
+  log: Logger,
+  own: () => RecordWriter,
+): Logs {
   return new Logs(
     {
       folder: join(data.dir, 'logs'),
@@ -201,6 +219,7 @@ function openLogs({ data, logs, deployments }: Config, log: Logger, own: () => R
       files: logs.files,
       fileOrigin: firstReplica(deployments),
     },
+    recorder,
     log,
   );
 }

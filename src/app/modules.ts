@@ -30,10 +30,14 @@ import { buildQueue, buildWebhooks } from './build-queue.ts';
 import { Drain } from './drain.ts';
 import { observersOf } from './observers.ts';
 import { LogPipeline } from './log-pipeline.ts';
+import { RecorderClient } from '../telemetry/logs/logs.ts';
+
+const STDOUT = 1;
 
 export class Modules {
   readonly config: Config;
   readonly isTextLog: boolean;
+  readonly recorder: RecorderClient;
   readonly log: Logger;
   /** Replicas that the supervised process serves. */
   readonly supervised: Supervised;
@@ -65,12 +69,15 @@ export class Modules {
     this.config = config;
     const { format, level } = config.log;
     this.isTextLog = format === 'text' || (format === 'auto' && process.stdout.isTTY);
-    this.log = new Logger(fileSink(1), { level, isText: this.isTextLog });
+    // The access log and weir's own log are written by one thread, which keeps their order.
+    this.recorder = new RecorderClient({ fd: config.log.access ? STDOUT : -1, isText: this.isTextLog });
+    const sink = config.log.access ? this.recorder.sink : fileSink(STDOUT);
+    this.log = new Logger(sink, { level, isText: this.isTextLog });
     this.supervised = supervised(config.deployments);
     this.ownReplica = command && replicaOf(this.supervised, config.deployments);
     this.podDeployment = podDeployment(config);
     this.pool = buildPool(this);
-    this.logPipeline = new LogPipeline(config, this.log, this.ownReplica, {
+    this.logPipeline = new LogPipeline(config, this.recorder, this.log, this.ownReplica, {
       environmentOf: (id) => this.environmentOf(id),
       folderId: () => this.dataFolder!.id,
     });

@@ -1,21 +1,19 @@
 // The observers of exchanges, in the order in which they are called.
-import { accessLog } from '../core/exchange/access-log.ts';
 import type { Observer } from '../core/exchange/exchange.ts';
 import { predictPathWarning } from '../data-plane/server/data-server.ts';
 import type { Modules } from './modules.ts';
 
 /**
  * Metrics and scaling come first, since they count each exchange as soon as it is routed. In the log pipeline
- * tracing comes before the log store: it may still sample a failed request, and the stored record says so.
+ * tracing comes before the log store and the access log: it may still sample a failed request, and the stored record says so.
  */
 export function observersOf(modules: Modules): Observer[] {
-  const { config, log, pool } = modules;
+  const { log, pool } = modules;
   const deploymentAt = (index: number) => pool.deployments[index]?.options;
   return [
     modules.counters.inFlight,
     modules.autoscaler.observer,
     ...modules.logPipeline.observers(deploymentAt),
     predictPathWarning(log, deploymentAt),
-    ...(config.log.access ? [accessLog(log.sink, modules.isTextLog, deploymentAt)] : []),
   ];
 }

@@ -1,4 +1,4 @@
-// weir's own log: one line per event on stdout, as JSON or text. The access log is made in core/exchange/access-log.ts.
+// weir's own log: one line per event on stdout, as JSON or text. The access log is made in telemetry/logs/recorder/.
 // Invariant: writing never waits for the reader of stdout; lines beyond the buffer are dropped and counted.
 import sonicBoom from 'sonic-boom';
 import { EVENTS, lifecycleEvent, type EventName, type FactsOf, type LifecycleEvent } from './events.ts';

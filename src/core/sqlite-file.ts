@@ -17,11 +17,14 @@ export interface SqliteFileOptions {
   readonly maxBytes: number;
   /** True: other threads read the file too. Otherwise it is locked, so that no other process can open it. */
   readonly isShared?: boolean;
+  /** How long to wait for the transaction of another connection to a shared file, in milliseconds. Default: 1000. */
+  readonly waitMs?: number;
+  /** False: a commit never moves the write-ahead log into the file, since another thread does it. Default: true. */
+  readonly checkpoints?: boolean;
 }
 
 /** Pages in the write-ahead log before they are moved into the file. */
 const CHECKPOINT_PAGES = 4000;
-/** How long to wait for the transaction of another connection to a shared file. */
 const SHARED_WAIT_MS = 1000;
 
 /** Kinds of SQLite errors that callers treat differently. */
@@ -42,14 +45,18 @@ export class SqliteFile {
   readonly #statements = new Map<string, StatementSync>();
 
   /** Opens or creates the file. Throws the error of SQLite. */
-  constructor(file: string, { sync, maxBytes, isShared = false }: SqliteFileOptions) {
-    this.#db = new DatabaseSync(file, { timeout: isShared ? SHARED_WAIT_MS : 0 });
+  constructor(
+    file: string,
+    { sync, maxBytes, isShared = false, waitMs = SHARED_WAIT_MS, checkpoints = true }: SqliteFileOptions,
+  ) {
+    this.#db = new DatabaseSync(file, { timeout: isShared ? waitMs : 0 });
     // Only the owner may read it, since it may contain prompts. SQLite gives its -wal and -shm files the same mode.
     if (file !== ':memory:') chmodSync(file, 0o600);
     // Must be set before the first read.
     if (!isShared) this.#db.exec('PRAGMA locking_mode = EXCLUSIVE');
     this.#db.exec('PRAGMA journal_mode = WAL');
-    this.#db.exec(`PRAGMA synchronous = ${sync}; PRAGMA wal_autocheckpoint = ${CHECKPOINT_PAGES}`);
+    this.#db.exec(`PRAGMA synchronous = ${sync}`);
+    this.#db.exec(`PRAGMA wal_autocheckpoint = ${checkpoints ? CHECKPOINT_PAGES : 0}`);
     this.#db.exec(`PRAGMA journal_size_limit = ${CHECKPOINT_PAGES * 4096}`);
     this.#maxBytes = maxBytes;
     this.#pageBytes = this.#pragma('page_size');
@@ -105,6 +112,11 @@ export class SqliteFile {
   /** All rows of a query. `R` must match the query, since SQLite does not check it. */
   all<R>(sql: string, ...values: SqliteValue[]): R[] {
     return this.#prepare(sql).all(...values) as R[];
+  }
+
+  /** Moves the write-ahead log into the file and empties it, as far as other connections allow. Waits for the disk. */
+  checkpoint(): void {
+    this.#db.exec('PRAGMA wal_checkpoint(TRUNCATE)');
   }
 
   close(): void {

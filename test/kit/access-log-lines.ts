@@ -1,18 +1,12 @@
-// The access log: one line for every exchange that has ended. Hot path: builds no object per request.
-// Invariant: a line is valid JSON whatever the client sent, and has no header, no body, and no query, since that may
-// carry secrets.
-import type { DeploymentIdentity } from '../deployment-identity.ts';
-import { clockTime, type LineSink } from '../logger.ts';
-import type { Exchange, Observer } from './exchange.ts';
+// The lines of the access log as strings, made field by field: what the recorder's bytes are compared with.
+// Invariant: a line is what weir has always written for an exchange.
+import type { DeploymentIdentity } from '../../src/core/deployment-identity.ts';
+import { pathOf } from '../../src/core/exchange/request-path.ts';
+import { clockTime } from '../../src/core/logger.ts';
+import type { Exchange } from '../../src/core/exchange/exchange.ts';
 
 /** A duration in milliseconds with three decimals; null if it never ended. */
 const duration = (fromMs: number, toMs: number): string => (toMs === 0 ? 'null' : (toMs - fromMs).toFixed(3));
-
-/** The path of a request target. The query is not logged, since it may contain secrets. */
-export const pathOf = (target: string): string => {
-  const query = target.indexOf('?');
-  return query === -1 ? target : target.slice(0, query);
-};
 
 /** The line as one JSON object. Durations in milliseconds, sizes in bytes of body. */
 export function jsonLine(exchange: Exchange, deployment: DeploymentIdentity | undefined): string {
@@ -43,14 +37,4 @@ export function accessTextLine(exchange: Exchange, deployment: DeploymentIdentit
     `${clockTime(new Date(e.startEpochMs))} ${e.status} ${target} ${(e.endMs - e.startMs).toFixed(1)}ms` +
     `${where} ${e.id}${e.cause === 'ok' ? '' : ` ${e.cause}`}${e.detail === '' ? '' : ` (${e.detail})`}\n`
   );
-}
-
-/** An observer that writes a line for every exchange. `deployment`: returns that with an index. */
-export function accessLog(
-  sink: LineSink,
-  isText: boolean,
-  deployment: (index: number) => DeploymentIdentity | undefined,
-): Observer {
-  const line = isText ? accessTextLine : jsonLine;
-  return { closed: (exchange) => sink.write(line(exchange, deployment(exchange.recordedAs))) };
 }

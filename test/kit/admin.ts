@@ -4,7 +4,7 @@ import { Admin, type AdminDeps } from '../../src/control/admin/admin.ts';
 import { TAIL_LIMITS, type TailLimits } from '../../src/control/admin/logs/live-tail.ts';
 import { Logger, type LineSink } from '../../src/core/logger.ts';
 import { Tracing } from '../../src/telemetry/tracing/tracing.ts';
-import { Logs } from '../../src/telemetry/logs/logs.ts';
+import { Logs, RecorderClient } from '../../src/telemetry/logs/logs.ts';
 import { configOf } from './deployment.ts';
 import { folder } from './folder.ts';
 
@@ -72,6 +72,7 @@ export async function startAdmin({
       files: [],
       fileOrigin: { deployment: '', environment: '', replica: '' },
     },
+    new RecorderClient({ fd: -1, isText: false }),
     log,
   );
   const tracing = new Tracing(config.trace, { modelId: 'mdl1', scheme: 'http' });

@@ -1,5 +1,5 @@
 // Makes files of the log store with schema version 1, which weir still reads.
-import { SegmentWriter } from '../../src/telemetry/logs/store/segment-writer.ts';
+import { V1Writer } from './v1-writer.ts';
 import { segmentPath } from '../../src/telemetry/logs/store/segments.ts';
 import type { StoreEntry } from '../../src/telemetry/logs/store/store-entry.ts';
 
@@ -14,7 +14,7 @@ export function writeV1File(
   entries: readonly StoreEntry[],
 ): string {
   const path = segmentPath(folder, day, firstSeq);
-  const writer = new SegmentWriter(path);
+  const writer = new V1Writer(path);
   try {
     writer.append(entries, Math.max(firstSeq, writer.lastSeq + 1));
   } finally {

@@ -2,7 +2,7 @@
 // Invariant: a line has no header, no query and no body.
 import type { Logger } from '../logger.ts';
 import type { DeploymentIdentity } from '../deployment-identity.ts';
-import { pathOf } from './access-log.ts';
+import { pathOf } from './request-path.ts';
 import type { Observer, StepListener } from './exchange.ts';
 
 /** Milliseconds with three decimals. */

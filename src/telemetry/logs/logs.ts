@@ -16,7 +16,9 @@ import { subscriptionNode, type Subscription } from './query/subscription.ts';
 import type { FeedPage, RecordPage, PageQuery } from './store/store-reader.ts';
 import type { LineOrigin, LogRecord, RecordWriter } from './log-record.ts';
 import type { RequestOwner } from './ingest/request-owners.ts';
-import { WriterClient, type PostResult, type WriterClientFigures } from './threads/writer-client.ts';
+import type { RecorderClient } from './recorder/recorder-client.ts';
+import type { PostResult } from './recorder/recorder-messages.ts';
+import { StoreClient, type StoreFigures } from './recorder/store-client.ts';
 import type { GroupQuery, GroupResult } from './query/group-query.ts';
 import { callGroup, type GroupLimits } from './threads/group-call.ts';
 
@@ -46,14 +48,16 @@ export type { Subscription } from './query/subscription.ts';
 export type { FeedPage, RecordPage, PageQuery } from './store/store-reader.ts';
 export { apiLevel, SEVERITY, severityText } from './severity.ts';
 export type { GroupQuery, GroupResult, KeyValue } from './query/group-query.ts';
-export type { PostResult, WriterClientFigures } from './threads/writer-client.ts';
+export { RecorderClient } from './recorder/recorder-client.ts';
+export type { PostResult } from './recorder/recorder-messages.ts';
+export type { StoreFigures } from './recorder/store-client.ts';
 
 export interface LogsConfig extends Omit<IngesterOptions, 'own'> {
   /** Folder of the segments. Other files in it are ignored. */
   readonly folder: string;
   /** Maximum size of all segments together, in bytes. */
   readonly maxBytes: number;
-  /** Pod and model of own records. Called when the writer thread starts, not before `start`. */
+  /** Pod and model of own records. Called when the store is opened, not before `start`. */
   readonly own: () => RecordWriter;
 }
 
@@ -75,21 +79,25 @@ export interface LineStream {
 
 export class Logs implements Component {
   readonly name = 'logs';
-  readonly #writer: WriterClient;
+  readonly #writer: StoreClient;
   readonly #reader: ReaderClient;
   readonly #hasFiles: boolean;
   readonly #listeners = new Set<() => void>();
 
-  constructor({ folder, maxBytes, own, ...ingest }: LogsConfig, log: Logger) {
+  /** `recorder`: its thread stores the records. */
+  constructor({ folder, maxBytes, own, ...ingest }: LogsConfig, recorder: RecorderClient, log: Logger) {
     const { retentionMs } = ingest;
-    this.#writer = new WriterClient({ writer: { folder, maxBytes, retentionMs }, ingest, own }, log, () => {
+    const options = { writer: { folder, maxBytes, retentionMs }, ingest, own };
+    this.#writer = new StoreClient(recorder, options, log, () => {
       for (const listener of this.#listeners) listener();
     });
     this.#hasFiles = ingest.files.length > 0;
-    this.#reader = new ReaderClient(folder, (path, problem) => this.#writer.damaged(path, problem));
+    this.#reader = new ReaderClient(folder, (path, problem, place) =>
+      this.#writer.damaged(path, problem, place),
+    );
   }
 
-  /** Starts the writer thread if log files are followed. Otherwise each thread starts with its first call. */
+  /** Opens the store if log files are followed. Otherwise its first record does, and the first search starts the reader. */
   start(): void {
     if (this.#hasFiles) this.#writer.open();
   }
@@ -99,7 +107,7 @@ export class Logs implements Component {
     await this.#reader.close();
   }
 
-  get figures(): WriterClientFigures {
+  get figures(): StoreFigures {
     return this.#writer.figures;
   }
 

@@ -5,7 +5,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { afterEach, describe, expect, it } from 'vitest';
 import { fileSink, Logger } from '../../../src/core/logger.ts';
 import { Exchanges } from '../../../src/core/exchange/exchange.ts';
-import { Logs, type LogRecord, type LogsConfig } from '../../../src/telemetry/logs/logs.ts';
+import { Logs, RecorderClient, type LogRecord, type LogsConfig } from '../../../src/telemetry/logs/logs.ts';
 import { folder } from '../../kit/folder.ts';
 import { until } from '../../kit/until.ts';
 
@@ -37,6 +37,7 @@ function start(path: string, more: Partial<LogsConfig> = {}): Logs {
       fileOrigin: origin,
       ...more,
     },
+    new RecorderClient({ fd: -1, isText: false }),
     log,
   );
   open.add(logs);

@@ -1,16 +1,13 @@
-// Turns all input of the writer thread into entries for the store: packed requests, streams of lines, log files, posts.
+// Turns lines and posted records into records for the store: streams of lines, log files, posts.
 // Invariant: lines of one stream keep their order, and every text is redacted before it is stored.
 import { nowNs } from '../../../core/time.ts';
 import { attributesText } from './attributes.ts';
-import { BodyReader } from './bodies/body-reader.ts';
-import type { StoreEntry } from '../store/store-entry.ts';
 import { LogFileFollower, type FollowerOptions } from './log-file-follower.ts';
 import { StreamRecords } from './stream-records.ts';
 import { RequestOwners, type RequestOwner } from './request-owners.ts';
 import type { LineOrigin, LogRecord, RecordWriter } from '../log-record.ts';
 import { Redactor } from './redact.ts';
 import { compileRegex } from '../regex.ts';
-import { VALUES_PER_REQUEST, unpack } from './request-record.ts';
 
 export interface IngesterOptions {
   /** Maximum length of a line in bytes; a longer line is cut. */
@@ -33,8 +30,7 @@ export interface IngesterOptions {
 
 export class Ingester {
   readonly #options: IngesterOptions;
-  readonly #redactor: Redactor;
-  readonly #bodies: BodyReader;
+  readonly redactor: Redactor;
   readonly #readers = new Map<number, StreamRecords>();
   readonly #owners = new RequestOwners();
   #fileOwner: RequestOwner;
@@ -42,13 +38,12 @@ export class Ingester {
   constructor(options: IngesterOptions) {
     this.#options = options;
     this.#fileOwner = options.fileOrigin;
-    this.#redactor = new Redactor({
+    this.redactor = new Redactor({
       builtIn: options.redactsCommonSecrets,
       custom: options.redactPatterns
         .map((pattern) => compileRegex(pattern))
         .filter((one) => typeof one !== 'string'),
     });
-    this.#bodies = new BodyReader(options.maxBodyBytes, this.#redactor);
   }
 
   /** Opens a stream of lines. For an open stream, sets the origin of later lines. */
@@ -74,38 +69,28 @@ export class Ingester {
     return { ...record, ...(owner ?? this.#fileOwner) };
   }
 
-  /** Adds bytes of a stream; `undefined` ends the stream. */
-  addBytes(stream: number, bytes: Uint8Array | undefined, into: StoreEntry[]): void {
+  /** True if a stream of lines is open. */
+  get hasStreams(): boolean {
+    return this.#readers.size > 0;
+  }
+
+  /** True if lines may need the owners of requests that have ended. */
+  get wantsOwners(): boolean {
+    return this.#options.files.length > 0 || this.#owners.isUsed;
+  }
+
+  /** Returns the records of bytes of a stream; `undefined` ends the stream. */
+  addBytes(stream: number, bytes: Uint8Array | undefined): LogRecord[] {
     const reader = this.#readers.get(stream);
-    if (reader === undefined) return;
-    this.#addOwned(into, bytes === undefined ? reader.end() : reader.push(bytes, nowNs()));
+    if (reader === undefined) return [];
     if (bytes === undefined) this.#readers.delete(stream);
+    return this.#owned(bytes === undefined ? reader.end() : reader.push(bytes, nowNs()));
   }
 
-  /** Adds requests that `pack` wrote into one list. */
-  addRequests(values: readonly unknown[], into: StoreEntry[]): void {
-    const hasFiles = this.#options.files.length > 0;
-    for (let at = 0; at < values.length; at += VALUES_PER_REQUEST) {
-      const entry = unpack(
-        values,
-        at,
-        this.#options.own,
-        (raw, isEnded) => this.#bodies.read(raw, isEnded),
-        (text) => this.#redactor.redactText(text),
-      );
-      into.push(entry);
-      const { requestId, deployment, environment, replica } = entry.record;
-      const isWanted = hasFiles || this.#owners.get(requestId) !== undefined;
-      if (!isWanted || deployment === '') continue;
-      this.#owners.put(requestId, { deployment, environment, replica });
-    }
-  }
-
-  /** Adds lines that were posted together. */
-  addLines(bytes: Uint8Array, origin: LineOrigin, into: StoreEntry[]): void {
+  /** Returns the records of lines that were posted together. */
+  linesOf(bytes: Uint8Array, origin: LineOrigin): LogRecord[] {
     const reader = this.#reader(origin);
-    add(into, reader.push(bytes, nowNs()));
-    add(into, reader.end());
+    return [...reader.push(bytes, nowNs()), ...reader.end()];
   }
 
   /**
@@ -127,21 +112,22 @@ export class Ingester {
       ...record,
       pod: record.pod || own.pod,
       modelId: record.modelId || own.modelId,
-      message: message === '' ? '' : this.#redactor.redactText(message),
-      attributes: attributesText(isCut ? { is_cut: true, bytes, ...posted } : posted, this.#redactor),
+      message: message === '' ? '' : this.redactor.redactText(message),
+      attributes: attributesText(isCut ? { is_cut: true, bytes, ...posted } : posted, this.redactor),
     };
   }
 
-  /** Adds the records that waited long enough for further lines. */
-  tick(into: StoreEntry[]): void {
+  /** Returns the records that waited long enough for further lines. */
+  tick(): LogRecord[] {
     const now = nowNs();
-    for (const reader of this.#readers.values()) this.#addOwned(into, reader.tick(now));
+    return Array.from(this.#readers.values()).flatMap((reader) => this.#owned(reader.tick(now)));
   }
 
-  /** Ends all streams and adds their remaining records. */
-  end(into: StoreEntry[]): void {
-    for (const reader of this.#readers.values()) this.#addOwned(into, reader.end());
+  /** Ends all streams and returns their remaining records. */
+  end(): LogRecord[] {
+    const rest = Array.from(this.#readers.values()).flatMap((reader) => this.#owned(reader.end()));
     this.#readers.clear();
+    return rest;
   }
 
   /** Starts following the log files. `undefined`: there are none. */
@@ -160,20 +146,16 @@ export class Ingester {
     return follower;
   }
 
-  /** Adds lines of a stream. A line with the id of a request with a known replica gets the owner of that request. */
-  #addOwned(into: StoreEntry[], records: readonly LogRecord[]): void {
-    for (const record of records) {
+  /** A line with the id of a request with a known replica gets the owner of that request. */
+  #owned(records: readonly LogRecord[]): LogRecord[] {
+    return records.map((record) => {
       const owner = record.requestId === '' ? undefined : this.#owners.get(record.requestId);
-      into.push({ record: owner !== undefined && owner.replica !== '' ? { ...record, ...owner } : record });
-    }
+      return owner !== undefined && owner.replica !== '' ? { ...record, ...owner } : record;
+    });
   }
 
   #reader(origin: LineOrigin): StreamRecords {
     const { maxLineBytes, retentionMs, own } = this.#options;
-    return new StreamRecords({ ...origin, ...own }, { maxLineBytes, retentionMs, redactor: this.#redactor });
+    return new StreamRecords({ ...origin, ...own }, { maxLineBytes, retentionMs, redactor: this.redactor });
   }
-}
-
-function add(into: StoreEntry[], records: readonly LogRecord[]): void {
-  for (const record of records) into.push({ record });
 }

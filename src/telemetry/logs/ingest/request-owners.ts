@@ -26,6 +26,11 @@ export class RequestOwners {
     this.#byId.delete(oldest!);
   }
 
+  /** True if a request is kept. */
+  get isUsed(): boolean {
+    return this.#byId.size > 0;
+  }
+
   /** `undefined`: unknown, or no longer kept. */
   get(requestId: string): RequestOwner | undefined {
     return this.#byId.get(requestId);

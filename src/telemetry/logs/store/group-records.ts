@@ -8,7 +8,7 @@ import type { QueryNode } from '../query/query-node.ts';
 import { isAttribute, keyReader, numberReader } from '../query/record-value.ts';
 import type { GroupAccumulator } from './group-accumulator.ts';
 import type { PagePosition } from './page-position.ts';
-import type { TimeRange } from './segment-reader.ts';
+import type { TimeRange } from './segment-query.ts';
 import type { PageQuery, RecordPage } from './store-reader.ts';
 
 /** What a group query reads from. */

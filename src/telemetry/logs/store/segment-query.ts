@@ -1,12 +1,14 @@
 // What is asked of one segment, and what one read of it returns.
 // Invariant: a slice says how far it has examined the segment, so that the next read can continue there.
 import type { LogRecord } from '../log-record.ts';
+import type { Knowledge, Verdict } from '../query/possible.ts';
 import type { Prefilter } from '../query/query-node.ts';
 import type { PagePosition } from './page-position.ts';
 
 /** A compiled query. */
 export interface SegmentQuery {
   readonly prefilter: Prefilter;
+  readonly possible: (known: Knowledge) => Verdict;
   readonly matches: (record: LogRecord) => boolean;
 }
 

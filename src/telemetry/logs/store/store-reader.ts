@@ -3,11 +3,16 @@
 // keep state between calls.
 import { describe } from '../../../core/errors.ts';
 import { sqliteError } from '../../../core/sqlite-file.ts';
+import { DayFileReader } from './day-file-reader.ts';
+import { DAY_FILE_VERSION } from './day-file.ts';
+import type { FileReader } from './file-reader.ts';
+import { fileVersion } from './file-version.ts';
 import type { SegmentQuery, SegmentSlice, TimeRange } from './segment-query.ts';
 import { listSegments, type Segment } from './segments.ts';
 import { V1FileReader } from './v1/v1-reader.ts';
 import { MAX_SEQ, isBefore, startPosition, type Direction, type PagePosition } from './page-position.ts';
 import { compile } from '../query/match.ts';
+import { possible } from '../query/possible.ts';
 import { prefilter } from '../query/prefilter.ts';
 import type { GroupQuery } from '../query/group-query.ts';
 import type { QueryNode } from '../query/query-node.ts';
@@ -43,6 +48,8 @@ export interface FeedPage {
 interface ReaderEvents {
   /** Called for a segment that SQLite reports as damaged. */
   damaged(path: string, problem: string): void;
+  /** Called once for a part of a page whose checksum is wrong. `place`: see day-file.ts. */
+  damagedPage?(path: string, place: number, problem: string): void;
 }
 
 /** Maximum characters of messages and attributes on a page, since the main thread deserializes it in one step. */
@@ -64,7 +71,7 @@ export class StoreReader {
   readonly #events: ReaderEvents;
   readonly #budgetMs: number;
   /** Readers of open segments, by path. */
-  readonly #readers = new Map<string, V1FileReader>();
+  readonly #readers = new Map<string, FileReader>();
   /** Compiled queries, by the JSON of their node. */
   readonly #compiled = new Map<string, SegmentQuery>();
   readonly #groups = new OpenGroups(this);
@@ -212,22 +219,24 @@ export class StoreReader {
   }
 
   /** Opens a segment. `undefined` if the writer is still creating it. */
-  #open({ path }: Segment): V1FileReader | undefined {
+  #open({ path }: Segment): FileReader | undefined {
     let reader = this.#readers.get(path);
     if (reader === undefined) {
-      reader = new V1FileReader(path);
+      const version = fileVersion(path);
+      if (version === 0) return undefined;
+      if (version > DAY_FILE_VERSION)
+        throw new Error(`${path} has version ${version} of the log store's format, which is too new`);
+      reader =
+        version === DAY_FILE_VERSION
+          ? new DayFileReader(path, (place, problem) => this.#events.damagedPage?.(path, place, problem))
+          : new V1FileReader(path);
       this.#readers.set(path, reader);
-      if (!reader.hasTables) {
-        reader.close();
-        this.#readers.delete(path);
-        return undefined;
-      }
     }
     return reader;
   }
 
   /** Reads from a segment. Returns `undefined` if it is new, damaged or deleted. */
-  #read<T>(segment: Segment, read: (reader: V1FileReader) => T): T | undefined {
+  #read<T>(segment: Segment, read: (reader: FileReader) => T): T | undefined {
     try {
       const reader = this.#open(segment);
       return reader && read(reader);
@@ -245,7 +254,14 @@ export class StoreReader {
     let query = this.#compiled.get(key);
     if (query === undefined) {
       if (this.#compiled.size >= MAX_COMPILED) this.#compiled.clear();
-      this.#compiled.set(key, (query = { prefilter: prefilter(node), matches: compile(node) }));
+      this.#compiled.set(
+        key,
+        (query = {
+          prefilter: prefilter(node),
+          possible: possible(node),
+          matches: compile(node),
+        }),
+      );
     }
     return query;
   }

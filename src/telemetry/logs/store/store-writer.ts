@@ -1,258 +1,266 @@
-// Writes the log store: assigns sequence numbers, starts segments, deletes old ones, and continues after a full disk or
-// a damaged segment. Runs in the writer thread.
-// Invariant: each stored record gets the next sequence number; only a damaged segment leaves a gap, never a repetition.
-import { mkdirSync } from 'node:fs';
-import { join } from 'node:path';
+// Writes the log store: holds the records that are not sealed yet, makes them durable, and seals blocks.
+// Invariant: each stored record gets the next sequence number. Records that cannot be stored get none.
 import { describe } from '../../../core/errors.ts';
-import { EVENTS, type EventName } from '../../../core/events.ts';
-import { SqliteFile, sqliteError } from '../../../core/sqlite-file.ts';
-import { SegmentWriter } from './segment-writer.ts';
-import { segmentBytes, utcDay, segmentPath, listSegments, removeSegment, renameDamaged } from './segments.ts';
-import type { StoreEntry } from './store-entry.ts';
-
-export interface WriterOptions {
-  readonly folder: string;
-  /** Maximum size of all segments. The oldest segments are deleted first. */
-  readonly maxBytes: number;
-  /** Segments of days before this age are deleted. */
-  readonly retentionMs: number;
-}
+import { sqliteError } from '../../../core/sqlite-file.ts';
+import type { LogRecord } from '../log-record.ts';
+import { BlockGroups } from './block-groups.ts';
+import { BLOCK_ROWS, BlockRows, columnsOf } from './block-rows.ts';
+import { encodeBodies, groupBodies, type NumberedBodies } from './bodies.ts';
+import type { DayFile } from './day-file.ts';
+import { DayFiles, type WriterLog, type WriterOptions } from './day-files.ts';
+import { encodePage } from './encode-page.ts';
+import type { Clocks } from './retention-clock.ts';
+import { restoreTail } from './restore-tail.ts';
+import { sealBlock } from './seal-block.ts';
+import { ShapeTable } from './shape.ts';
+import { TailLevels } from './tail-levels.ts';
+import { toTailBlob } from './tail-page.ts';
 
 /** Reason for losing records. */
 export type LostRecords = 'store_full' | 'store_error';
 
-export type AppendResult =
+export type StoreResult =
   | { readonly kind: 'stored' }
   /** Another process has locked the file. The caller may retry. */
   | { readonly kind: 'busy' }
-  | { readonly kind: 'lost'; readonly why: LostRecords };
+  /** `count` records were dropped. */
+  | { readonly kind: 'lost'; readonly why: LostRecords; readonly count: number };
 
-/** Writes to weir's own log. `name`: name of the lifecycle event, if it is one. */
-type WriterLog = (
-  level: 'info' | 'warn' | 'error',
-  event: string,
-  fields: Record<string, unknown>,
-  name?: EventName,
-) => void;
-
-/** The integrity of the newest segment is checked at start if it is not larger than this. */
-const MAX_CHECKED_BYTES = 64 * 1024 ** 2;
-/** A segment that exceeds this fraction of `maxBytes` is followed by another one of the same day. */
-const SEGMENT_FRACTION = 1 / 8;
-/** Name of the note in a segment. */
-const NOTE = 'followed';
-/** Sequence numbers that are skipped after a damaged segment, since the number of its records is not known. */
-const SEQ_GAP = 1_000_000_000;
-/** Records between two checks of the limits. */
-const CHECK_EVERY = 2000;
-/** Minimum time between two log lines with the same reason. */
-const REPEAT_LOG_MS = 60_000;
+/** Blocks that may wait for a file that is locked. */
+const MAX_WAITING = 4;
+/** Files that are deleted at most for one store of records on a full disk. */
+const MAX_DELETED = 3;
 
 export class StoreWriter {
-  readonly #options: WriterOptions;
-  readonly #log: WriterLog;
-  readonly #now: () => number;
-  #lock: SqliteFile | undefined;
-  #segment: SegmentWriter | undefined;
-  /** UTC day of the current segment. */
-  #day = '';
-  /** Lowest sequence number of the current segment. */
-  #firstSeq = 0;
-  #note = '';
-  #seq = 0;
-  #recordsUntilCheck = 0;
-  #loggedMs = new Map<string, number>();
-  /** Size of all segments at the last check. */
-  bytes = 0;
+  readonly #files: DayFiles;
+  readonly #shapes = new ShapeTable();
+  readonly #groups = new BlockGroups();
+  readonly #levels = new TailLevels();
+  /** Blocks that are not stored yet, or only in part; the last one is being filled. */
+  #blocks: BlockRows[] = [];
+  /** Rows of the first block that are in the tail. */
+  #storedRows = 0;
+  #bodies: NumberedBodies[] = [];
+  #note: string | undefined;
 
-  /** `now` returns milliseconds since the epoch. */
-  constructor(options: WriterOptions, log: WriterLog, now: () => number) {
-    this.#options = options;
-    this.#log = log;
-    this.#now = now;
+  constructor(options: WriterOptions, log: WriterLog, clocks: Clocks) {
+    this.#files = new DayFiles(options, log, clocks);
   }
 
   /** Opens the folder. Returns an error text if it cannot be used, otherwise ''. */
   open(): string {
-    const { folder } = this.#options;
+    const problem = this.#files.open();
+    if (problem !== '') return problem;
     try {
-      mkdirSync(folder, { recursive: true, mode: 0o700 });
-      // Locked until `close`, since two writers would assign the same sequence numbers.
-      this.#lock = new SqliteFile(join(folder, 'lock.sqlite'), { sync: 'off', maxBytes: 2 ** 20 });
-      this.#lock.exec('CREATE TABLE IF NOT EXISTS held (by INTEGER); DELETE FROM held');
-      this.#openNewest();
-      this.#checkLimits();
+      this.#restore();
       return '';
     } catch (error) {
-      this.#lock?.close();
-      return sqliteError(error) === 'busy'
-        ? `${folder} is in use by another weir`
-        : `${folder} cannot be used: ${describe(error)}`;
+      this.#files.close();
+      return `the newest file of the log store cannot be used: ${describe(error)}`;
     }
   }
 
   /** The last stored note, also from before a restart; empty if there is none. */
   get note(): string {
-    return this.#note;
+    return this.#files.note;
   }
 
   /** Sequence number of the last stored record; 0 without records. */
   get headSeq(): number {
-    return this.#seq;
+    return this.#files.lastSeq;
   }
 
-  /** Stores all entries or none. `note` replaces the stored note in the same transaction. */
-  append(entries: readonly StoreEntry[], note?: string): AppendResult {
+  /** Size of all files at the last check. */
+  get bytes(): number {
+    return this.#files.bytes;
+  }
+
+  /** Path of the current file, and about how many bytes its write-ahead log has grown since the last call. */
+  takeGrowth(): { readonly path: string; readonly bytes: number } | undefined {
+    const file = this.#files.previous;
+    return file && { path: file.path, bytes: file.takeWrittenBytes() };
+  }
+
+  /** Rows for new records; `undefined` if too many wait for a locked file. */
+  rows(): BlockRows | undefined {
+    const last = this.#blocks.at(-1);
+    // A block does not go on in another file.
+    const isFirst = last !== undefined && this.#blocks.length === 1 && last.count === this.#storedRows;
+    if (isFirst && this.#files.current === undefined) last.close();
+    if (last !== undefined && !last.isFull) return last;
+    if (this.#blocks.length >= MAX_WAITING) return undefined;
+    const next = new BlockRows(last === undefined ? this.#files.lastSeq + 1 : last.nextSeq);
+    this.#blocks.push(next);
+    return next;
+  }
+
+  /** Number of records for which there is room until the next `store`. */
+  get room(): number {
+    const last = this.#blocks.at(-1);
+    const inLast = last === undefined || last.isFull ? 0 : BLOCK_ROWS - last.count;
+    return (MAX_WAITING - this.#blocks.length) * BLOCK_ROWS + inLast;
+  }
+
+  /** Adds a record. Returns its sequence number, or 0 if there is no room. It is stored by the next `store`. */
+  add(record: LogRecord, bodies?: Omit<NumberedBodies, 'seq'>): number {
+    const rows = this.rows();
+    if (rows === undefined) return 0;
+    const seq = rows.nextSeq;
+    rows.add(record, this.#shapes.of(record, columnsOf(record)));
+    if (bodies) this.addBodies({ seq, ...bodies });
+    return seq;
+  }
+
+  /** Adds bodies of the request with a sequence number. They are stored by the next `store`. */
+  addBodies(bodies: NumberedBodies): void {
+    this.#bodies.push(bodies);
+  }
+
+  /** Replaces the stored note with the next `store`. */
+  setNote(note: string): void {
+    this.#note = note;
+  }
+
+  /** Makes all records durable. If they cannot be stored, they are dropped, with their bodies. */
+  store(): StoreResult {
     for (let attempt = 0; ; attempt++) {
       try {
-        this.#current().append(entries, this.#seq + 1, note === undefined ? undefined : { [NOTE]: note });
-        if (note !== undefined) this.#note = note;
-        this.#seq += entries.length;
-        this.#recordsUntilCheck -= entries.length;
-        if (this.#recordsUntilCheck <= 0) this.applyLimits();
+        this.#storeAll();
         return { kind: 'stored' };
       } catch (error) {
         const fault = sqliteError(error);
         if (fault === 'busy') return { kind: 'busy' };
-        if (attempt === 0 && fault === 'damaged' && this.#segment) {
-          this.#retire(this.#segment.path, describe(error));
+        if (attempt === 0 && fault === 'damaged' && this.#files.previous) {
+          this.damaged(this.#files.previous.path, describe(error));
           continue;
         }
-        if (attempt < 3 && fault === 'full' && this.#deleteOldest()) continue;
+        if (attempt < MAX_DELETED && fault === 'full' && this.#files.deleteOldest()) continue;
         const why = fault === 'full' ? 'store_full' : 'store_error';
-        this.#logLoss(why, fault === 'full' ? 'no space left on the disk of the log store' : describe(error));
-        return { kind: 'lost', why };
+        const problem = fault === 'full' ? 'no space left on the disk of the log store' : describe(error);
+        this.#files.logLoss(why, problem);
+        return { kind: 'lost', why, count: this.#dropUnstored() };
       }
     }
   }
 
-  /**
-   * Deletes segments that exceed the limits, and starts a new one if the current one is large. To be called regularly.
-   * Errors are logged, not thrown.
-   */
+  /** Deletes files that exceed the limits. To be called regularly. */
   applyLimits(): void {
-    try {
-      this.#checkLimits();
-    } catch (error) {
-      this.#logLoss('store_error', describe(error));
-    }
+    this.#files.applyLimits();
   }
 
-  /** Renames a segment that a reader has found damaged, so that it is not used any more. */
+  /** Renames a file that is damaged. Records of the current one that are not sealed yet are stored again. */
   damaged(path: string, problem: string): void {
-    if (listSegments(this.#options.folder).some((segment) => segment.path === path))
-      this.#retire(path, problem);
+    if (!this.#files.retire(path, problem)) return;
+    this.#storedRows = 0;
+    this.#levels.clear();
+    this.#groups.clear();
+  }
+
+  /** Moves a damaged page out of the way of readers. */
+  setAside(path: string, place: number, problem: string): void {
+    this.#files.setAside(path, place, problem);
   }
 
   close(): void {
-    this.#segment?.close();
-    this.#segment = undefined;
-    this.#lock?.close();
+    this.#files.close();
   }
 
-  /** The segment for new records. */
-  #current(): SegmentWriter {
-    const today = utcDay(this.#now());
-    // If the clock was set back, the later day stays.
-    if (this.#segment === undefined || today > this.#day) this.#start(today > this.#day ? today : this.#day);
-    return this.#segment!;
+  #restore(): void {
+    const file = this.#files.current ?? this.#files.previous;
+    if (file === undefined) return;
+    const { blocks, damaged } = restoreTail(file.tail);
+    for (const { place, problem } of damaged) this.#files.setAside(file.path, place, problem);
+    this.#blocks = blocks;
+    this.#storedRows = blocks[0]?.count ?? 0;
+    // Only the last block goes on. Blocks before it end at a damaged page of the tail.
+    while (this.#blocks.length > 1) this.#seal(file, this.#blocks[0]!);
   }
 
-  /** Closes the current segment and starts a new one. */
-  #start(day: string): void {
-    if (this.#segment) {
-      const { path } = this.#segment;
-      this.#segment.close();
-      this.#segment = undefined;
-      // An empty segment is deleted, since two must not begin with the same sequence number.
-      if (this.#seq < this.#firstSeq) removeSegment(path);
-    }
-    this.#firstSeq = this.#seq + 1;
-    const segment = new SegmentWriter(segmentPath(this.#options.folder, day, this.#firstSeq));
+  #storeAll(): void {
+    const [oldest] = this.#blocks;
+    const hasNew = oldest !== undefined && (oldest.count > this.#storedRows || this.#blocks.length > 1);
+    if (!hasNew && this.#note === undefined) return;
+    for (let [rows] = this.#blocks; rows?.isFull === true; [rows] = this.#blocks)
+      this.#seal((this.#storedRows > 0 ? this.#files.previous : undefined) ?? this.#current(), rows);
+    const file = this.#current();
+    const [rows] = this.#blocks;
+    if (rows && rows.count > this.#storedRows) this.#storeTail(file, rows);
+    else if (this.#note !== undefined) this.#writeNote(file);
+  }
+
+  /** The file for new records. */
+  #current(): DayFile {
+    const { current } = this.#files;
+    if (current !== undefined) return current;
+    this.#groups.clear();
+    return this.#files.start(this.#blocks[0]?.firstSeq ?? this.#files.lastSeq + 1);
+  }
+
+  #seal(file: DayFile, rows: BlockRows): void {
+    const sealed = sealBlock(rows);
+    const group = this.#groups.add(sealed);
     try {
-      // Copied before any record is stored, since after a restart the note is read from the newest segment only.
-      if (this.#note !== '') segment.append([], 0, { [NOTE]: this.#note });
+      file.transaction(() => {
+        this.#writeExtras(file, rows.nextSeq);
+        file.addBlock(sealed.block);
+        if (group) file.addGroup(group);
+      });
     } catch (error) {
-      segment.close();
+      this.#groups.clear();
       throw error;
     }
-    this.#segment = segment;
-    this.#day = day;
+    this.#extrasStored(rows.nextSeq);
+    this.#blocks.shift();
+    this.#storedRows = 0;
+    this.#levels.clear();
+    this.#files.lastSeq = Math.max(this.#files.lastSeq, rows.nextSeq - 1);
   }
 
-  /** Continues with the newest intact segment, and renames newer ones, which are damaged. */
-  #openNewest(): void {
-    for (const { path, day, firstSeq } of listSegments(this.#options.folder).reverse()) {
-      try {
-        const segment = new SegmentWriter(path);
-        const damage = segment.damage(MAX_CHECKED_BYTES);
-        if (damage === '') {
-          this.#segment = segment;
-          this.#day = day;
-          this.#firstSeq = firstSeq;
-          this.#note = segment.note(NOTE);
-          this.#seq = Math.max(this.#seq, firstSeq - 1, segment.lastSeq);
-          return;
-        }
-        segment.close();
-        this.#renameDamaged(path, damage);
-      } catch (error) {
-        if (sqliteError(error) !== 'damaged') throw error;
-        this.#renameDamaged(path, describe(error));
-      }
-      this.#seq = Math.max(this.#seq, firstSeq + SEQ_GAP);
+  #storeTail(file: DayFile, rows: BlockRows): void {
+    const { from, isMerged } = this.#levels.next(this.#storedRows, rows.count);
+    const page = toTailBlob(encodePage(rows, from, rows.count).parts, isMerged);
+    file.transaction(() => {
+      this.#writeExtras(file, rows.nextSeq);
+      file.addTail({ seq: rows.firstSeq + from, rows: rows.count - from, page });
+    });
+    this.#extrasStored(rows.nextSeq);
+    this.#levels.stored(from);
+    this.#storedRows = rows.count;
+    this.#files.lastSeq = Math.max(this.#files.lastSeq, rows.nextSeq - 1);
+  }
+
+  #writeNote(file: DayFile): void {
+    file.transaction(() => this.#writeExtras(file, 0));
+    this.#extrasStored(0);
+  }
+
+  /** Writes the note, and bodies of requests before `endSeq`. */
+  #writeExtras(file: DayFile, endSeq: number): void {
+    for (const group of groupBodies(this.#bodies.filter(({ seq }) => seq < endSeq)))
+      file.addBodies(group[0]!.seq, encodeBodies(group));
+    if (this.#note !== undefined) this.#files.writeNote(file, this.#note);
+  }
+
+  #extrasStored(endSeq: number): void {
+    if (this.#bodies.length > 0) this.#bodies = this.#bodies.filter(({ seq }) => seq >= endSeq);
+    if (this.#note === undefined) return;
+    this.#files.note = this.#note;
+    this.#note = undefined;
+  }
+
+  /** Drops all records that are not stored. Returns their number. */
+  #dropUnstored(): number {
+    const [first] = this.#blocks;
+    let count = 0;
+    for (const { count: rows } of this.#blocks) count += rows;
+    count -= this.#storedRows;
+    this.#blocks = [];
+    if (first && this.#storedRows > 0) {
+      first.truncate(this.#storedRows);
+      this.#blocks = [first];
     }
-  }
-
-  /** Closes a damaged segment and renames it. */
-  #retire(path: string, problem: string): void {
-    if (this.#segment?.path === path) {
-      try {
-        this.#segment.close();
-      } catch (error) {
-        this.#log('warn', 'closing a damaged log store segment failed', { error: describe(error) });
-      }
-      this.#segment = undefined;
-    }
-    this.#renameDamaged(path, problem);
-  }
-
-  #renameDamaged(path: string, problem: string): void {
-    const newPath = renameDamaged(path, this.#now());
-    const { line } = EVENTS.log_store_damaged;
-    this.#log('error', line, { file: newPath, problem }, 'log_store_damaged');
-  }
-
-  #checkLimits(): void {
-    const { folder, maxBytes, retentionMs } = this.#options;
-    this.#recordsUntilCheck = CHECK_EVERY;
-    const segments = listSegments(folder).map((one) => ({ ...one, bytes: segmentBytes(one.path) }));
-    this.bytes = segments.reduce((sum, { bytes }) => sum + bytes, 0);
-    const oldestDay = utcDay(this.#now() - retentionMs);
-    for (const { path, day, bytes } of segments) {
-      const isCurrent = path === this.#segment?.path;
-      if (isCurrent || (day >= oldestDay && this.bytes <= maxBytes)) break;
-      removeSegment(path);
-      this.bytes -= bytes;
-      this.#log('info', 'log store segment deleted', { file: path, why: day < oldestDay ? 'age' : 'size' });
-    }
-    const current = segments.find(({ path }) => path === this.#segment?.path);
-    if (current && current.bytes > maxBytes * SEGMENT_FRACTION) this.#start(this.#day);
-  }
-
-  /** Frees disk space by deleting the oldest segment. Returns false if only the current one is left. */
-  #deleteOldest(): boolean {
-    const [oldest] = listSegments(this.#options.folder);
-    if (oldest === undefined || oldest.path === this.#segment?.path) return false;
-    removeSegment(oldest.path);
-    this.#logLoss('freed', `disk full, deleted ${oldest.path}`);
-    return true;
-  }
-
-  #logLoss(why: string, problem: string): void {
-    const now = this.#now();
-    if (now - (this.#loggedMs.get(why) ?? -Infinity) < REPEAT_LOG_MS) return;
-    this.#loggedMs.set(why, now);
-    this.#log('error', 'log records lost', { why, problem });
+    this.#bodies = [];
+    this.#note = undefined;
+    return count;
   }
 }

@@ -8,13 +8,16 @@ type Operation = keyof ReaderOperations;
 
 const THREAD = threadFile('reader-thread', import.meta.url);
 
+/** Is told of a damaged file or, with `place`, of a damaged page in it (DayFile). */
+type DamageListener = (path: string, problem: string, place: number | undefined) => void;
+
 export class ReaderClient {
   readonly #folder: string;
-  readonly #damaged: (path: string, problem: string) => void;
+  readonly #damaged: DamageListener;
   #thread: Worker | undefined;
   #calls: WorkerCalls | undefined;
 
-  constructor(folder: string, damaged: (path: string, problem: string) => void) {
+  constructor(folder: string, damaged: DamageListener) {
     this.#folder = folder;
     this.#damaged = damaged;
   }
@@ -42,7 +45,7 @@ export class ReaderClient {
     this.#thread = thread;
     this.#calls = calls;
     thread.on('message', (message: ReaderMessage) => {
-      if ('damaged' in message) this.#damaged(message.damaged, message.problem);
+      if ('damaged' in message) this.#damaged(message.damaged, message.problem, message.place);
       else calls.settle(message);
     });
     const end = (reason: string) => {

@@ -7,8 +7,9 @@ import { StoreReader, type PageQuery } from '../store/store-reader.ts';
 import type { GroupQuery } from '../query/group-query.ts';
 import type { QueryNode } from '../query/query-node.ts';
 
-/** Message from the thread: the result of a call, or a segment that is damaged. */
-export type ReaderMessage = CallResult | { readonly damaged: string; readonly problem: string };
+/** Message from the thread: the result of a call, or a file (or a page of it) that is damaged. */
+export type ReaderMessage =
+  CallResult | { readonly damaged: string; readonly problem: string; readonly place?: number };
 
 /** Time after which a call returns what it has found so far. A search of a month takes many calls. */
 const BUDGET_MS = 25;
@@ -19,7 +20,10 @@ const port = parentPort!;
 const { folder } = workerData as { folder: string };
 const reader = new StoreReader(
   folder,
-  { damaged: (damaged, problem) => port.postMessage({ damaged, problem }) },
+  {
+    damaged: (damaged, problem) => port.postMessage({ damaged, problem }),
+    damagedPage: (damaged, place, problem) => port.postMessage({ damaged, place, problem }),
+  },
   BUDGET_MS,
 );
 

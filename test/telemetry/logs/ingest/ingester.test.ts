@@ -1,9 +1,6 @@
 // Pod and model of the records that the ingester makes.
 import { expect, it } from 'vitest';
-import { Exchanges } from '../../../../src/core/exchange/exchange.ts';
 import { Ingester } from '../../../../src/telemetry/logs/ingest/ingester.ts';
-import { pack } from '../../../../src/telemetry/logs/ingest/request-record.ts';
-import type { StoreEntry } from '../../../../src/telemetry/logs/store/segment-writer.ts';
 import { BLANK } from '../../../kit/records.ts';
 
 const origin = { deployment: 'dep1', environment: 'production', replica: 'abc12', source: 'stdout' };
@@ -18,23 +15,18 @@ const ingester = new Ingester({
   redactPatterns: [],
 });
 
-it('writes the pod and the model of this weir into requests and lines', () => {
-  const entries: StoreEntry[] = [];
-  const exchange = new Exchanges({ trust_inbound: false }).open(undefined);
-  exchange.close('ok', 200);
-  const packed: unknown[] = [];
-  pack(packed, exchange, { id: 'dep1', environment: 'production' }, undefined);
-  ingester.addRequests(packed, entries);
+it('writes the pod and the model of this weir into lines', () => {
   ingester.openStream(1, origin);
   // A changed origin changes neither.
   ingester.openStream(1, { ...origin, replica: 'xyz99' });
-  ingester.addBytes(1, Buffer.from('streamed\n'), entries);
-  ingester.end(entries);
-  ingester.addLines(Buffer.from('posted'), origin, entries);
-  expect(entries.map(({ record }) => [record.kind, record.pod, record.modelId])).toEqual([
-    ['request', 'pod1-0a1b2c3d', 'mdl1'],
-    ['line', 'pod1-0a1b2c3d', 'mdl1'],
-    ['line', 'pod1-0a1b2c3d', 'mdl1'],
+  const records = [
+    ...ingester.addBytes(1, Buffer.from('streamed\n')),
+    ...ingester.end(),
+    ...ingester.linesOf(Buffer.from('posted'), origin),
+  ];
+  expect(records.map(({ message, pod, modelId }) => [message, pod, modelId])).toEqual([
+    ['streamed', 'pod1-0a1b2c3d', 'mdl1'],
+    ['posted', 'pod1-0a1b2c3d', 'mdl1'],
   ]);
 });
 

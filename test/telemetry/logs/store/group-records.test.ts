@@ -25,9 +25,11 @@ afterEach(() => {
 function storeOf(records: readonly LogRecord[], budgetMs = 5000): StoreReader {
   const path = folder();
   const options = { folder: path, maxBytes: 2 ** 30, retentionMs: 7 * 86_400_000 };
-  const writer = new StoreWriter(options, () => undefined, () => NOON_MS); // prettier-ignore
+  const clocks = { now: () => NOON_MS, steady: () => NOON_MS };
+  const writer = new StoreWriter(options, () => undefined, clocks);
   expect(writer.open()).toBe('');
-  expect(writer.append(records.map((record) => ({ record })))).toMatchObject({ kind: 'stored' });
+  for (const record of records) expect(writer.add(record)).toBeGreaterThan(0);
+  expect(writer.store()).toMatchObject({ kind: 'stored' });
   const reader = new StoreReader(path, { damaged: () => undefined }, budgetMs);
   closing.push(() => {
     reader.close();
@@ -202,7 +204,7 @@ describe('a group query', () => {
 
   it('returns what was read, the newest records first, with its last step', () => {
     const reader = storeOf(
-      Array.from({ length: 3000 }, (_, i) => recordOf({ timeNs: NOON_NS + BigInt(i), durationNs: i + 1 })),
+      Array.from({ length: 30_000 }, (_, i) => recordOf({ timeNs: NOON_NS + BigInt(i), durationNs: i + 1 })),
       0,
     );
     const query: GroupQuery = {
@@ -214,9 +216,12 @@ describe('a group query', () => {
     };
     // Without time the first step only finds where to begin.
     const { open } = reader.group(query, undefined, false) as { open: string };
-    expect(reader.group(query, open, true)).toMatchObject({
-      result: { groups: [{ values: [1000, 3000] }], isPartial: true },
-    });
+    const { result } = reader.group(query, open, true) as { result: GroupResult };
+    const [count, max] = result.groups[0]!.values;
+    expect(result.isPartial).toBe(true);
+    expect(count).toBeGreaterThan(0);
+    expect(count).toBeLessThan(30_000);
+    expect(max).toBe(30_000);
   });
 
   it('begins again if its state was lost', () => {

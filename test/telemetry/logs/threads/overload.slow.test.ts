@@ -2,7 +2,7 @@
 import { afterEach, expect, it } from 'vitest';
 import { Logger } from '../../../../src/core/logger.ts';
 import { Exchanges } from '../../../../src/core/exchange/exchange.ts';
-import { CapturePolicy, Logs } from '../../../../src/telemetry/logs/logs.ts';
+import { CapturePolicy, Logs, RecorderClient } from '../../../../src/telemetry/logs/logs.ts';
 import { folder, removeFolders } from '../../../kit/folder.ts';
 import { recordsIn } from '../../../kit/stored-records.ts';
 
@@ -26,6 +26,7 @@ it('drops bodies before requests while the writer is behind, and releases the me
       fileOrigin: { deployment: '', environment: '', replica: '' },
       redactPatterns: [],
     },
+    new RecorderClient({ fd: -1, isText: false }),
     new Logger(quiet, { level: 'error', isText: false }),
   );
   const capture = new CapturePolicy({ capture: 'full', routes: [], max_body: 65_536 });

@@ -4,19 +4,10 @@ import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlit
 import { zstdDecompressSync } from 'node:zlib';
 import { sqlConditions, type SqlConditions } from './sql-conditions.ts';
 import { KINDS, type LogRecord, type RecordOrigin } from '../../log-record.ts';
+import type { FileReader, MinuteTotal } from '../file-reader.ts';
 import { startPosition, type Direction, type PagePosition } from '../page-position.ts';
 import type { SegmentQuery, SegmentSlice, TimeRange } from '../segment-query.ts';
 import type { Prefilter } from '../../query/query-node.ts';
-
-/** Total of the records of one minute that have the same origin, kind, severity and status. */
-interface MinuteTotal extends RecordOrigin {
-  /** Minutes since the epoch. */
-  readonly minute: number;
-  /** A record with the common fields, for matching. */
-  readonly record: LogRecord;
-  readonly count: number;
-  readonly durationNs: number;
-}
 
 /** Maximum number of rows that SQL examines for a slice. */
 const MAX_EXAMINED = 20_000;
@@ -50,18 +41,13 @@ const FROM = 'FROM records r LEFT JOIN requests q ON q.rid = r.rid';
 
 const nanoseconds = (ms: number, restNs: number): bigint => BigInt(ms) * 1_000_000n + BigInt(restNs);
 
-export class V1FileReader {
+export class V1FileReader implements FileReader {
   readonly #db: DatabaseSync;
   readonly #statements = new Map<string, StatementSync>();
   readonly #origins = new Map<number, RecordOrigin>();
 
   constructor(path: string) {
     this.#db = new DatabaseSync(path, { readOnly: true, timeout: 1000 });
-  }
-
-  /** False while the writer is creating the segment, before the tables exist. */
-  get hasTables(): boolean {
-    return this.#rows('PRAGMA user_version')[0]![0] !== 0;
   }
 
   close(): void {

@@ -5,6 +5,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import type { LogRecord } from '../../../../../src/telemetry/logs/log-record.ts';
 import { compile } from '../../../../../src/telemetry/logs/query/match.ts';
 import { parseQuery } from '../../../../../src/telemetry/logs/query/parse.ts';
+import { possible } from '../../../../../src/telemetry/logs/query/possible.ts';
 import { prefilter } from '../../../../../src/telemetry/logs/query/prefilter.ts';
 import { startPosition } from '../../../../../src/telemetry/logs/store/page-position.ts';
 import { V1FileReader } from '../../../../../src/telemetry/logs/store/v1/v1-reader.ts';
@@ -36,7 +37,11 @@ class V1File {
   found(text: string): string[] {
     const parsed = parseQuery(text);
     if ('problem' in parsed) throw new Error(parsed.problem);
-    const query = { prefilter: prefilter(parsed.node), matches: compile(parsed.node) };
+    const query = {
+      prefilter: prefilter(parsed.node),
+      possible: possible(parsed.node),
+      matches: compile(parsed.node),
+    };
     const { records } = this.reader.after(query, 0, Infinity);
     const slice = this.reader.slice(query, EVERY, 'up', startPosition('up'), Infinity);
     if (!isDeepStrictEqual(slice.records, records)) throw new Error('slice() and after() differ');

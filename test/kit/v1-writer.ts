@@ -3,11 +3,11 @@
 // Invariant: a record, its words, its ids and its share of the minute totals are written in one transaction, one table
 // after the other, since FTS5 writes a segment of its index each time that another table is written.
 import { zstdCompressSync } from 'node:zlib';
-import { SqliteFile } from '../../../core/sqlite-file.ts';
-import { searchableText } from '../query/searchable-text.ts';
-import { indexText, TOKENIZER } from '../query/words.ts';
-import { KINDS, type LogRecord, type RecordOrigin } from '../log-record.ts';
-import type { Bodies, StoreEntry } from './store-entry.ts';
+import { SqliteFile } from '../../src/core/sqlite-file.ts';
+import { searchableText } from '../../src/telemetry/logs/query/searchable-text.ts';
+import { indexText, TOKENIZER } from '../../src/telemetry/logs/query/words.ts';
+import { KINDS, type LogRecord, type RecordOrigin } from '../../src/telemetry/logs/log-record.ts';
+import type { Bodies, StoreEntry } from '../../src/telemetry/logs/store/store-entry.ts';
 
 const SCHEMA_VERSION = 1;
 
@@ -69,7 +69,7 @@ interface RequestRow {
   readonly trace: string;
 }
 
-export class SegmentWriter {
+export class V1Writer {
   readonly path: string;
   readonly #file: SqliteFile;
   readonly #origins = new Map<string, number>();

@@ -1,0 +1,223 @@
+// Formats the access log: one line for every exchange that has ended, as JSON or as text for a terminal.
+// Invariant: a line is valid JSON whatever the client sent, and has no header, no body, and no query, since that may
+// carry secrets. Hot path: what requests share is formatted once, the rest is digits.
+import { clockTime } from '../../../core/logger.ts';
+
+/** What the lines of many requests share. */
+export interface AccessFacts {
+  readonly protocol: string;
+  readonly method: string;
+  readonly path: string;
+  readonly status: number;
+  readonly cause: string;
+  readonly detail: string;
+  readonly remote: string;
+  readonly attempts: number;
+  readonly isAsync: boolean;
+  readonly deployment: string;
+  readonly environment: string;
+  readonly replica: string;
+}
+
+/** The text of a line before and after the numbers of one request. */
+export interface AccessTexts {
+  readonly before: Uint8Array;
+  readonly after: Uint8Array;
+  readonly facts: AccessFacts;
+}
+
+/** Numbers of one request. Times in microseconds, `head` and `firstByte` plus 1; 0: never. */
+export interface AccessNumbers {
+  readonly startMs: number;
+  readonly duration: number;
+  readonly waited: number;
+  readonly head: number;
+  readonly firstByte: number;
+  readonly requestBytes: number;
+  readonly responseBytes: number;
+}
+
+const encoder = new TextEncoder();
+const bytesOf = (text: string): Uint8Array<ArrayBuffer> => encoder.encode(text);
+
+const TIME = bytesOf('{"time":"');
+const ID = bytesOf('","level":"info","event":"exchange","request_id":"');
+const QUEUE = bytesOf(',"queue_ms":');
+const HEAD = bytesOf(',"head_ms":');
+const FIRST_BYTE = bytesOf(',"first_byte_ms":');
+const REQUEST_BYTES = bytesOf(',"request_bytes":');
+const RESPONSE_BYTES = bytesOf(',"response_bytes":');
+const NULL = bytesOf('null');
+const HEX = bytesOf('0123456789abcdef');
+const ZERO = 48;
+const DOT = 46;
+/** Bytes of a JSON line without its shared texts and its id. */
+const NUMBERS_BYTES = 512;
+const FIRST_BYTES = 64 * 1024;
+
+export function accessTexts(facts: AccessFacts): AccessTexts {
+  const { protocol, method, path, status, cause, detail, remote, attempts, isAsync } = facts;
+  const { deployment, environment, replica } = facts;
+  return {
+    before: bytesOf(
+      `","protocol":"${protocol}","method":${JSON.stringify(method)},"path":${JSON.stringify(path)},"status":${status}` +
+        `,"cause":"${cause}","duration_ms":`,
+    ),
+    after: bytesOf(
+      `,"attempts":${attempts}` +
+        (deployment === '' ? '' : `,"deployment":"${deployment}","environment":"${environment}"`) +
+        (replica === '' ? '' : `,"replica":"${replica}"`) +
+        (isAsync ? ',"async":true' : '') +
+        (remote === '' ? '' : `,"remote":"${remote}"`) +
+        (detail === '' ? '' : `,"detail":${JSON.stringify(detail)}`) +
+        '}\n',
+    ),
+    facts,
+  };
+}
+
+/** Collects lines as bytes. */
+export class AccessLines {
+  readonly #isText: boolean;
+  #bytes = new Uint8Array(FIRST_BYTES);
+  #end = 0;
+  #timeMs = -1;
+  readonly #time = new Uint8Array(24);
+
+  constructor(isText: boolean) {
+    this.#isText = isText;
+  }
+
+  /** Adds the line of a request. `id`: its packed id (two digits a byte) or its characters, from `idAt` on. */
+  add(
+    texts: AccessTexts,
+    numbers: AccessNumbers,
+    id: Uint8Array,
+    idAt: number,
+    idLength: number,
+    isHex: boolean,
+  ): void {
+    const { before, after } = texts;
+    this.#reserve(NUMBERS_BYTES + before.length + after.length + idLength);
+    if (this.#isText) return this.addText(textLine(texts.facts, numbers, idText(id, idAt, idLength, isHex)));
+    this.#put(TIME);
+    this.#putTime(numbers.startMs);
+    this.#put(ID);
+    this.#putId(id, idAt, idLength, isHex);
+    this.#put(before);
+    this.#putMillis(numbers.duration);
+    this.#put(QUEUE);
+    if (numbers.waited === 0) this.#bytes[this.#end++] = ZERO;
+    else this.#putMillis(numbers.waited);
+    this.#put(HEAD);
+    this.#putElapsed(numbers.head);
+    this.#put(FIRST_BYTE);
+    this.#putElapsed(numbers.firstByte);
+    this.#put(REQUEST_BYTES);
+    this.#putWhole(numbers.requestBytes);
+    this.#put(RESPONSE_BYTES);
+    this.#putWhole(numbers.responseBytes);
+    this.#put(after);
+  }
+
+  /** Adds bytes of whole lines. */
+  addBytes(line: Uint8Array): void {
+    this.#reserve(line.length);
+    this.#put(line);
+  }
+
+  addText(line: string): void {
+    this.addBytes(bytesOf(line));
+  }
+
+  /** Returns all lines so far, and begins anew. `undefined`: there are none. */
+  take(): Uint8Array | undefined {
+    if (this.#end === 0) return undefined;
+    const taken = this.#bytes.slice(0, this.#end);
+    this.#end = 0;
+    return taken;
+  }
+
+  #reserve(bytes: number): void {
+    if (this.#end + bytes <= this.#bytes.length) return;
+    const larger = new Uint8Array(2 * (this.#end + bytes));
+    larger.set(this.#bytes.subarray(0, this.#end));
+    this.#bytes = larger;
+  }
+
+  #put(bytes: Uint8Array): void {
+    this.#bytes.set(bytes, this.#end);
+    this.#end += bytes.length;
+  }
+
+  #putTime(epochMs: number): void {
+    if (epochMs !== this.#timeMs) {
+      this.#timeMs = epochMs;
+      encoder.encodeInto(new Date(epochMs).toISOString(), this.#time);
+    }
+    this.#put(this.#time);
+  }
+
+  #putId(id: Uint8Array, at: number, length: number, isHex: boolean): void {
+    if (!isHex) return this.#put(id.subarray(at, at + length));
+    const out = this.#bytes;
+    let end = this.#end;
+    for (let i = 0; i < length; i++) {
+      const byte = id[at + (i >> 1)]!;
+      out[end++] = HEX[(i & 1) === 0 ? byte >> 4 : byte & 15]!;
+    }
+    this.#end = end;
+  }
+
+  #putElapsed(micros: number): void {
+    if (micros === 0) this.#put(NULL);
+    else this.#putMillis(micros - 1);
+  }
+
+  /** Microseconds as milliseconds with three decimals. */
+  #putMillis(micros: number): void {
+    const millis = Math.floor(micros / 1000);
+    const rest = micros - millis * 1000;
+    this.#putWhole(millis);
+    const out = this.#bytes;
+    const hundreds = Math.floor(rest / 100);
+    const tens = Math.floor(rest / 10) - hundreds * 10;
+    out[this.#end++] = DOT;
+    out[this.#end++] = ZERO + hundreds;
+    out[this.#end++] = ZERO + tens;
+    out[this.#end++] = ZERO + (rest - hundreds * 100 - tens * 10);
+  }
+
+  #putWhole(value: number): void {
+    let digits = 1;
+    for (let limit = 10; value >= limit; limit *= 10) digits++;
+    let rest = value;
+    const end = this.#end + digits;
+    for (let at = end - 1; at >= this.#end; at--) {
+      const quotient = Math.floor(rest / 10);
+      this.#bytes[at] = ZERO + (rest - quotient * 10);
+      rest = quotient;
+    }
+    this.#end = end;
+  }
+}
+
+/** A request id as text. `at`: where its bytes begin. */
+export const idText = (bytes: Uint8Array, at: number, length: number, isHex: boolean): string => {
+  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+  return isHex
+    ? buffer.toString('hex', at, at + ((length + 1) >> 1)).slice(0, length)
+    : buffer.toString('latin1', at, at + length);
+};
+
+/** The line for a terminal. */
+function textLine(facts: AccessFacts, { startMs, duration }: AccessNumbers, id: string): string {
+  const { method, path, status, cause, detail, deployment, replica } = facts;
+  // JSON quoting, without the quotes: a client's control characters must not reach the terminal.
+  const target = JSON.stringify(`${method} ${path}`).slice(1, -1);
+  const where = deployment === '' ? '' : ` ${deployment}${replica === '' ? '' : `/${replica}`}`;
+  return (
+    `${clockTime(new Date(startMs))} ${status} ${target} ${(duration / 1000).toFixed(1)}ms` +
+    `${where} ${id}${cause === 'ok' ? '' : ` ${cause}`}${detail === '' ? '' : ` (${detail})`}\n`
+  );
+}

@@ -1,0 +1,24 @@
+// Reads the frame of captured bodies (frames.ts).
+// Invariant: the bodies are those that FrameWriter.bodies wrote. They share the memory of the frames.
+import type { RawBodies, RawBody } from '../../../core/exchange/body-capture.ts';
+import type { FrameBytes } from './request-frames.ts';
+
+type Described = [type: string, coding: string, isCut: boolean] | null;
+
+export function bodiesOf({ u8, u32 }: FrameBytes, at: number): RawBodies {
+  const word = at >> 2;
+  const [jsonLength, requestLength, responseLength] = [u32[word + 2]!, u32[word + 3]!, u32[word + 4]!];
+  const jsonAt = at + 20;
+  const requestAt = jsonAt + jsonLength;
+  const json = Buffer.from(u8.buffer, u8.byteOffset + jsonAt, jsonLength).toString();
+  const [request, response] = JSON.parse(json) as [Described, Described];
+  const body = (described: Described, from: number, length: number): RawBody | undefined => {
+    if (described === null) return undefined;
+    const [type, coding, isCut] = described;
+    return { bytes: u8.subarray(from, from + length) as Uint8Array<ArrayBuffer>, type, coding, isCut };
+  };
+  return {
+    request: body(request, requestAt, requestLength),
+    response: body(response, requestAt + requestLength, responseLength),
+  };
+}

@@ -1,0 +1,251 @@
+// Writes frames into the ring (frames.ts): ended requests, lines of weir's own log, marks for messages. Hot path.
+// Invariant: a frame that refers to a text is written after the frame that announces it. What does not fit into the ring
+// is not written, and the caller counts it.
+import type { DeploymentIdentity } from '../../../core/deployment-identity.ts';
+import type { RawBodies } from '../../../core/exchange/body-capture.ts';
+import type { Exchange } from '../../../core/exchange/exchange.ts';
+import { pathOf } from '../../../core/exchange/request-path.ts';
+import { derivedSpanId } from '../../../core/exchange/identity.ts';
+import type { RingWriter } from '../../../core/ring.ts';
+import { aligned, FLAG, FRAME, packHex, PROTOCOLS, REQUEST, SHARED } from './frames.ts';
+
+/** Texts that are numbered at most, and characters of all of them, before they are forgotten. */
+const MAX_TEXTS = 4096;
+const MAX_CHARACTERS = 1024 * 1024;
+/** Bytes of a request frame without its ids, and at most with them: an id has up to 256 characters. */
+const HEAD_BYTES = 4 * REQUEST.ids;
+const MAX_REQUEST_BYTES = HEAD_BYTES + 256 + 16 + 8 + 8;
+/** Characters of a text that is longer is cut, so that it fits into the ring. */
+const MAX_TEXT = 128 * 1024;
+
+const micros = (ms: number): number => Math.max(0, Math.round(ms * 1000));
+
+const NO_DEPLOYMENT: DeploymentIdentity = { id: '', environment: '' };
+
+export class FrameWriter {
+  readonly #ring: RingWriter;
+  readonly #texts = new Map<string, number>();
+  /** Texts of origins, by deployment and replica. */
+  #origins = new Map<DeploymentIdentity, Map<string, string>>();
+  #characters = 0;
+  #isFull = false;
+  /** Number of the recorder thread; and whether it was told that the frames from here on are for it. */
+  #thread = 0;
+  #isTold = true;
+
+  constructor(ring: RingWriter) {
+    this.#ring = ring;
+  }
+
+  /** A new recorder thread reads from here on. It ignores what was written for the one before, except lines. */
+  restart(thread: number): void {
+    this.#thread = thread;
+    this.#isTold = false;
+    this.#tell();
+  }
+
+  /** Writes an ended request. Returns false if the ring is full. `bodies`: written just before it. */
+  request(
+    e: Exchange,
+    deployment: DeploymentIdentity = NO_DEPLOYMENT,
+    isStored: boolean,
+    hasBodies: boolean,
+  ): boolean {
+    if (!this.#tell()) return false;
+    if (this.#texts.size > MAX_TEXTS - 8 || this.#characters > MAX_CHARACTERS) this.#forget();
+    this.#isFull = false;
+    const path = this.#number(pathOf(e.target));
+    const origin = this.#number(this.#originText(deployment, e.replica));
+    const remote = this.#number(e.remoteAddress);
+    const detail = this.#number(e.detail);
+    const method = this.#number(e.method);
+    const cause = this.#number(e.cause!);
+    const ring = this.#ring;
+    const at = this.#isFull ? -1 : ring.reserve(MAX_REQUEST_BYTES);
+    if (at === -1) return false;
+    const { u8, u16, u32, f64 } = ring;
+    const word = at >> 2;
+    const half = at >> 1;
+    const double = at >> 3;
+    u32[word + REQUEST.path] = path;
+    u32[word + REQUEST.origin] = origin;
+    u32[word + REQUEST.remote] = remote;
+    u32[word + REQUEST.detail] = detail;
+    u32[word + REQUEST.method] = method;
+    u32[word + REQUEST.cause] = cause;
+    u16[half + 2 * REQUEST.statusAttempts] = e.status;
+    u16[half + 2 * REQUEST.statusAttempts + 1] = e.attempts;
+    u16[half + 2 * REQUEST.retriesProtocol] = e.retries;
+    u8[at + 4 * REQUEST.retriesProtocol + 2] = PROTOCOLS.indexOf(e.protocol);
+    u8[at + 4 * REQUEST.retriesProtocol + 3] =
+      (e.isAsync ? SHARED.isAsync : 0) |
+      (e.isSampled ? SHARED.isSampled : 0) |
+      (isStored ? SHARED.isStored : 0);
+    const { startMs } = e;
+    const since = (ms: number): number => (ms === 0 ? 0 : micros(ms - startMs) + 1);
+    f64[double + REQUEST.startMs / 2] = e.startEpochMs;
+    f64[double + REQUEST.duration / 2] = micros(e.endMs - startMs);
+    f64[double + REQUEST.leased / 2] = since(e.leasedMs);
+    f64[double + REQUEST.connected / 2] = since(e.connectedMs);
+    f64[double + REQUEST.head / 2] = since(e.headMs);
+    f64[double + REQUEST.firstByte / 2] = since(e.firstByteMs);
+    f64[double + REQUEST.waited / 2] = micros(e.waitedMs);
+    f64[double + REQUEST.queued / 2] = micros(e.queuedMs);
+    f64[double + REQUEST.requestBytes / 2] = e.requestBytes;
+    f64[double + REQUEST.responseBytes / 2] = e.responseBytes;
+    const { id } = e;
+    const idLength = Math.min(256, id.length);
+    let end = at + HEAD_BYTES;
+    let flags = hasBodies ? FLAG.bodies : 0;
+    if (packHex(id, 0, idLength, u8, end)) {
+      flags |= FLAG.hexId;
+      if (idLength === 37 && timeOfId(u8, end) === e.startEpochMs) flags |= FLAG.ownId;
+      end += (idLength + 1) >> 1;
+    } else for (let i = 0; i < idLength; i++) u8[end++] = id.charCodeAt(i);
+    const { traceparent, spanId, parentSpanId } = e;
+    if (traceparent !== '') {
+      if ((flags & FLAG.ownId) !== 0 && traceparent.startsWith(id.slice(5), 3)) flags |= FLAG.ownTrace;
+      else {
+        flags |= FLAG.trace;
+        packHex(traceparent, 3, 35, u8, end);
+        end += 16;
+      }
+    }
+    if (spanId !== '') {
+      if ((flags & FLAG.ownId) !== 0 && spanId === derivedSpanId(id)) flags |= FLAG.ownSpan;
+      else {
+        flags |= FLAG.span;
+        packHex(spanId, 0, 16, u8, end);
+        end += 8;
+      }
+    }
+    if (parentSpanId !== '') {
+      flags |= FLAG.parent;
+      packHex(parentSpanId, 0, 16, u8, end);
+      end += 8;
+    }
+    const length = aligned(end - at);
+    u32[word] = length;
+    u32[word + 1] = FRAME.request | flags | (idLength << 16);
+    ring.commit(length);
+    return true;
+  }
+
+  /** Writes the bodies of the request whose frame follows. Returns false if the ring is full. */
+  bodies({ request, response }: RawBodies): boolean {
+    if (!this.#tell()) return false;
+    const json = Buffer.from(
+      JSON.stringify([request, response].map((body) => body && [body.type, body.coding, body.isCut])),
+    );
+    const requestLength = request?.bytes.length ?? 0;
+    const responseLength = response?.bytes.length ?? 0;
+    const length = aligned(20 + json.length + requestLength + responseLength);
+    const at = this.#ring.reserve(length);
+    if (at === -1) return false;
+    const { u8, u32 } = this.#ring;
+    const word = at >> 2;
+    u32[word] = length;
+    u32[word + 1] = FRAME.bodies;
+    u32[word + 2] = json.length;
+    u32[word + 3] = requestLength;
+    u32[word + 4] = responseLength;
+    u8.set(json, at + 20);
+    if (request) u8.set(request.bytes, at + 20 + json.length);
+    if (response) u8.set(response.bytes, at + 20 + json.length + requestLength);
+    this.#ring.commit(length);
+    return true;
+  }
+
+  /** Writes a line of weir's own log. Returns false if the ring is full. */
+  line(text: string): boolean {
+    return this.#text(FRAME.line, text);
+  }
+
+  /** True if there is room for a mark, so that a message may be posted. `mark` must follow in the same turn. */
+  get hasRoomForMark(): boolean {
+    return this.#tell() && this.#ring.reserve(8) !== -1;
+  }
+
+  /** Marks the place of a message that was posted just now. */
+  mark(): void {
+    const at = this.#ring.reserve(8);
+    this.#ring.u32[at >> 2] = 8;
+    this.#ring.u32[(at >> 2) + 1] = FRAME.message;
+    this.#ring.commit(8);
+  }
+
+  /** Asks the recorder to write all lines. Returns false if the ring is full. */
+  flush(number: number): boolean {
+    const at = this.#ring.reserve(16);
+    if (at === -1) return false;
+    const { u32 } = this.#ring;
+    u32[at >> 2] = 16;
+    u32[(at >> 2) + 1] = FRAME.flush;
+    u32[(at >> 2) + 2] = number;
+    this.#ring.commit(16);
+    return true;
+  }
+
+  /** The number of a text; announces it first if it is new. */
+  #number(text: string): number {
+    const known = this.#texts.get(text);
+    if (known !== undefined) return known;
+    if (this.#isFull || !this.#text(FRAME.text, text)) {
+      this.#isFull = true;
+      return 0;
+    }
+    const number = this.#texts.size;
+    this.#texts.set(text, number);
+    this.#characters += text.length;
+    return number;
+  }
+
+  #originText(deployment: DeploymentIdentity, replica: string): string {
+    let texts = this.#origins.get(deployment);
+    if (texts === undefined) this.#origins.set(deployment, (texts = new Map()));
+    let text = texts.get(replica);
+    if (text === undefined)
+      texts.set(replica, (text = `${deployment.id}\n${deployment.environment}\n${replica}`));
+    return text;
+  }
+
+  /** Tells a new recorder thread that frames from here on are for it. Returns false while there is no room. */
+  #tell(): boolean {
+    return this.#isTold || (this.#isTold = this.#forget());
+  }
+
+  #forget(): boolean {
+    const at = this.#ring.reserve(16);
+    if (at === -1) return false;
+    this.#ring.u32[at >> 2] = 16;
+    this.#ring.u32[(at >> 2) + 1] = FRAME.forget;
+    this.#ring.u32[(at >> 2) + 2] = this.#thread;
+    this.#ring.commit(16);
+    this.#texts.clear();
+    this.#origins.clear();
+    this.#characters = 0;
+    return true;
+  }
+
+  #text(kind: number, text: string): boolean {
+    const cut = text.length > MAX_TEXT ? text.slice(0, MAX_TEXT) : text;
+    const room = aligned(12 + 3 * cut.length);
+    const at = this.#ring.reserve(room);
+    if (at === -1) return false;
+    const { u8, u32 } = this.#ring;
+    const { written } = encoder.encodeInto(cut, u8.subarray(at + 12, at + room));
+    const length = aligned(12 + written);
+    u32[at >> 2] = length;
+    u32[(at >> 2) + 1] = kind;
+    u32[(at >> 2) + 2] = written;
+    this.#ring.commit(length);
+    return true;
+  }
+}
+
+const encoder = new TextEncoder();
+
+/** The first 12 digits of a packed id, as a number. */
+const timeOfId = (u8: Uint8Array, at: number): number =>
+  (u8[at]! * 256 + u8[at + 1]!) * 2 ** 32 +
+  (((u8[at + 2]! << 24) | (u8[at + 3]! << 16) | (u8[at + 4]! << 8) | u8[at + 5]!) >>> 0);

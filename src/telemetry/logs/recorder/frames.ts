@@ -1,0 +1,99 @@
+// Layout of the frames in the ring between a forwarding thread and the recorder thread. A frame begins with its length
+// in bytes (u32) and, in the second word, its kind (the low byte); the rest of that word depends on the kind.
+// Texts that repeat are announced once (kind `text`) and are numbers from then on.
+// Invariant: both threads run the same version of this file, so the layout can change freely.
+
+export const FRAME = {
+  /** A request that has ended; see REQUEST. */
+  request: 1,
+  /** Announces the text with the next number: length in bytes (word 2), then UTF-8. */
+  text: 2,
+  /** The texts so far are not used any more. Word 2: number of the recorder thread for which the frames after it are. */
+  forget: 3,
+  /** A line of weir's own log: length in bytes (word 2), then UTF-8. */
+  line: 4,
+  /** The next message on the port belongs here. */
+  message: 5,
+  /** Bodies of the request whose frame follows: lengths of JSON, request and response (words 2 to 4), then these. */
+  bodies: 6,
+  /** The recorder writes all lines and then stores the number in word 2 as the last flush. */
+  flush: 7,
+} as const;
+
+/** Offsets in a request frame, in words of 4 bytes. Words 2 to 9 are what many requests share. */
+export const REQUEST = {
+  path: 2,
+  origin: 3,
+  remote: 4,
+  detail: 5,
+  method: 6,
+  cause: 7,
+  /** Status (low 16 bits) and attempts. */
+  statusAttempts: 8,
+  /** Retries (low 16 bits), protocol (8 bits) and RequestFlag.shared (8 bits). */
+  retriesProtocol: 9,
+  /** From here on f64: begin in milliseconds since the epoch, then durations in microseconds and sizes. */
+  startMs: 10,
+  duration: 12,
+  /** Plus 1; 0: never. */
+  leased: 14,
+  connected: 16,
+  head: 18,
+  firstByte: 20,
+  waited: 22,
+  queued: 24,
+  requestBytes: 26,
+  responseBytes: 28,
+  /** Request id, trace id, span id and parent span id. */
+  ids: 30,
+} as const;
+
+/** In the second word of a request frame, after the kind. The high 16 bits are the length of the request id. */
+export const FLAG = {
+  /** The request id is packed: two hex digits a byte. Otherwise it is ASCII. */
+  hexId: 1 << 8,
+  /** It begins with the begin of the request: 37 digits. */
+  ownId: 1 << 9,
+  /** Trace id and span id follow from the request id. */
+  ownTrace: 1 << 10,
+  trace: 1 << 11,
+  ownSpan: 1 << 12,
+  span: 1 << 13,
+  parent: 1 << 14,
+  bodies: 1 << 15,
+} as const;
+
+/** In the high byte of word 9. */
+export const SHARED = { isAsync: 1, isSampled: 2, isStored: 4 } as const;
+
+export const PROTOCOLS = ['http', 'websocket', 'grpc'] as const;
+
+/** Rounds up to a multiple of 8. */
+export const aligned = (bytes: number): number => (bytes + 7) & ~7;
+
+const NO_DIGIT = 0xff;
+const DIGITS = new Uint8Array(128).fill(NO_DIGIT);
+for (let digit = 0; digit < 16; digit++) DIGITS[digit.toString(16).charCodeAt(0)] = digit;
+
+/**
+ * Packs lowercase hex digits, two in a byte; an odd last one becomes the high half of a byte. Returns false if there is
+ * another character; then the bytes have no meaning.
+ */
+export function packHex(text: string, from: number, to: number, into: Uint8Array, at: number): boolean {
+  let seen = 0;
+  let i = from;
+  let next = at;
+  for (; i + 1 < to; i += 2) {
+    const [high, low] = [text.charCodeAt(i), text.charCodeAt(i + 1)];
+    const [a, b] = [high < 128 ? DIGITS[high]! : NO_DIGIT, low < 128 ? DIGITS[low]! : NO_DIGIT];
+    seen |= a | b;
+    into[next++] = (a << 4) | (b & 15);
+  }
+  if (i < to) {
+    const code = text.charCodeAt(i);
+    const digit = code < 128 ? DIGITS[code]! : NO_DIGIT;
+    seen |= digit;
+    into[next] = digit << 4;
+  }
+  return (seen & 0xf0) === 0;
+}

@@ -1,0 +1,51 @@
+// Writes lines to a file descriptor in the background, one write at a time.
+// Invariant: nothing waits for a slow reader. Lines beyond the buffer are dropped and counted.
+import sonicBoom from 'sonic-boom';
+
+/** Maximum size of the lines that wait for a slow reader. */
+const MAX_PENDING_BYTES = 8 * 1024 * 1024;
+const MAX_WRITE_BYTES = 256 * 1024;
+const LF = 0x0a;
+
+function countLines(bytes: Uint8Array): number {
+  let count = 0;
+  for (let at = bytes.indexOf(LF); at !== -1; at = bytes.indexOf(LF, at + 1)) count++;
+  return count;
+}
+
+export class LogOutput {
+  readonly #stream: InstanceType<typeof sonicBoom.SonicBoom>;
+  #isBroken = false;
+  /** Number of lines that were dropped. */
+  dropped = 0;
+
+  constructor(fd: number) {
+    this.#stream = new sonicBoom.SonicBoom({
+      fd,
+      sync: false,
+      minLength: 0,
+      maxWrite: MAX_WRITE_BYTES,
+      maxLength: MAX_PENDING_BYTES,
+      contentMode: 'buffer',
+    });
+    this.#stream.on('drop', (lines: Uint8Array) => (this.dropped += countLines(lines)));
+    // An error such as EPIPE must not stop the recorder: from then on every line is dropped.
+    this.#stream.on('error', () => (this.#isBroken = true));
+  }
+
+  /** Writes whole lines. The bytes must not be changed afterwards. The types of the library know texts only. */
+  write(lines: Uint8Array): void {
+    if (this.#isBroken) this.dropped += countLines(lines);
+    else this.#stream.write(Buffer.from(lines.buffer, lines.byteOffset, lines.length) as unknown as string);
+  }
+
+  /** Writes all pending lines and waits for the reader. For use before exit. */
+  flush(): void {
+    if (this.#isBroken) return;
+    try {
+      this.#stream.flushSync();
+    } catch {
+      this.#isBroken = true;
+    }
+  }
+}

@@ -1,0 +1,62 @@
+// Counts of the recorder thread in shared memory, so that the main thread reads them without a message.
+// Invariant: only the recorder writes; every count only grows, but `headSeq` and `storeBytes`.
+
+const NAMES = [
+  'storedRequests',
+  'storedLines',
+  'storedSpans',
+  'storedEvents',
+  'lostStoreFull',
+  'lostStoreError',
+  'lostStoreUnusable',
+  'lostQueueFull',
+  /** Weight of all messages that are done with. */
+  'doneWeight',
+  'droppedLines',
+  'headSeq',
+  'storeBytes',
+  /** Number of the last flush (frames.ts). */
+  'flushed',
+] as const;
+
+type FigureName = (typeof NAMES)[number];
+
+export const figuresMemory = (): SharedArrayBuffer => new SharedArrayBuffer(8 * NAMES.length);
+
+export class RecorderFigures {
+  readonly #values: BigInt64Array;
+
+  constructor(memory: SharedArrayBuffer) {
+    this.#values = new BigInt64Array(memory);
+  }
+
+  get(name: FigureName): number {
+    return Number(Atomics.load(this.#values, NAMES.indexOf(name)));
+  }
+
+  set(name: FigureName, value: number): void {
+    Atomics.store(this.#values, NAMES.indexOf(name), BigInt(value));
+  }
+
+  add(name: FigureName, value: number): void {
+    if (value !== 0) Atomics.add(this.#values, NAMES.indexOf(name), BigInt(value));
+  }
+
+  /** Sets a value, and wakes a thread that waits for it. */
+  announce(name: FigureName, value: number): void {
+    this.set(name, value);
+    Atomics.notify(this.#values, NAMES.indexOf(name));
+  }
+
+  /** Blocks until the value is at least `value`. Returns false after `ms` milliseconds. */
+  waitFor(name: FigureName, value: number, ms: number): boolean {
+    const endMs = performance.now() + ms;
+    for (;;) {
+      const current = this.get(name);
+      if (current >= value) return true;
+      const restMs = endMs - performance.now();
+      if (restMs <= 0) return false;
+      Atomics.wait(this.#values, NAMES.indexOf(name), BigInt(current), restMs);
+    }
+  }
+}

@@ -1,0 +1,24 @@
+// Entry of the recorder thread.
+import { parentPort, workerData } from 'node:worker_threads';
+import { LogOutput } from './log-output.ts';
+import { Recorder } from './recorder.ts';
+import { RecorderFigures } from './recorder-figures.ts';
+
+export interface RecorderData {
+  readonly ring: SharedArrayBuffer;
+  readonly figures: SharedArrayBuffer;
+  /** File descriptor for the lines; -1: none are written. */
+  readonly fd: number;
+  readonly isText: boolean;
+  /** Number of the thread: 0 for the first one. */
+  readonly thread: number;
+}
+
+const { ring, figures, fd, isText, thread } = workerData as RecorderData;
+new Recorder(parentPort!, {
+  ring,
+  figures: new RecorderFigures(figures),
+  output: fd === -1 ? undefined : new LogOutput(fd),
+  isText,
+  thread,
+});

@@ -1,0 +1,305 @@
+// Reads request frames (frames.ts) on the recorder thread: adds the line of the access log and the row of the block.
+// Invariant: what many requests share is decoded, redacted and formatted once.
+import type { BlockRows } from '../store/block-rows.ts';
+import { OWN_ID_BYTES } from '../store/block-rows.ts';
+import { HAS, type NativeFacts, type Shape } from '../store/shape.ts';
+import type { RecordWriter } from '../log-record.ts';
+import type { RunningRequest } from '../ingest/running-requests.ts';
+import type { BodyFacts } from '../ingest/bodies/body-reader.ts';
+import { SEVERITY } from '../severity.ts';
+import {
+  accessTexts,
+  idText,
+  type AccessLines,
+  type AccessNumbers,
+  type AccessTexts,
+} from './access-lines.ts';
+import { FLAG, PROTOCOLS, REQUEST, SHARED } from './frames.ts';
+
+/** Words that requests share, and how many such tuples are kept. */
+const SHARED_WORDS = 8;
+const MAX_SHARED = 8192;
+/** Flags that decide which columns a row has. */
+const COLUMN_FLAGS = 0xff00;
+
+/** Frames as they came from the ring. */
+export interface FrameBytes {
+  readonly u8: Uint8Array;
+  readonly u32: Uint32Array;
+  readonly f64: Float64Array;
+}
+
+/** What the bodies of a request say about it, and whether some are stored. */
+export interface BodiesOfRequest {
+  readonly facts: BodyFacts;
+  readonly hasBodies: boolean;
+  /** The response is a stream that reported an error. */
+  readonly isFailedStream: boolean;
+}
+
+/** What requests with the same shared words have in common. */
+interface SharedFacts {
+  readonly access: AccessTexts;
+  readonly native: NativeFacts;
+  readonly deployment: string;
+  readonly environment: string;
+  readonly replica: string;
+  readonly status: number;
+  /** By their columns (flags of the frame). */
+  readonly shapes: Map<number, Shape>;
+}
+
+/** The severity of a request: error if weir or a replica failed, warning if the client did. */
+function severityOf(protocol: string, status: number, cause: string): number {
+  if (cause === 'client_gone' || cause === 'bad_request') return SEVERITY.warn;
+  if (cause !== 'ok') return status >= 500 || protocol !== 'http' ? SEVERITY.error : SEVERITY.warn;
+  if (protocol === 'grpc') return status === 0 ? SEVERITY.info : SEVERITY.warn;
+  if (protocol === 'websocket') return status === 1011 ? SEVERITY.error : SEVERITY.info;
+  return status >= 500 ? SEVERITY.error : status >= 400 ? SEVERITY.warn : SEVERITY.info;
+}
+
+function hashOf(u32: Uint32Array, word: number): number {
+  let hash = 0x811c9dc5;
+  for (let i = 0; i < SHARED_WORDS; i++) hash = Math.imul(hash ^ u32[word + i]!, 0x9e3779b1);
+  return (hash ^ (hash >>> 15)) >>> 0;
+}
+
+/** Tuples of shared words, each with its facts. */
+class SharedTable {
+  readonly #slots = new Int32Array(4 * MAX_SHARED).fill(-1);
+  readonly #words = new Uint32Array(MAX_SHARED * SHARED_WORDS);
+  #facts: SharedFacts[] = [];
+
+  clear(): void {
+    this.#slots.fill(-1);
+    this.#facts = [];
+  }
+
+  /** The facts of the words from `word` on. `make` makes them for words that are new. */
+  of(u32: Uint32Array, word: number, make: () => SharedFacts): SharedFacts {
+    if (this.#facts.length === MAX_SHARED) this.clear();
+    const mask = this.#slots.length - 1;
+    for (let slot = hashOf(u32, word) & mask; ; slot = (slot + 1) & mask) {
+      const index = this.#slots[slot]!;
+      if (index === -1) {
+        const added = this.#facts.length;
+        this.#words.set(u32.subarray(word, word + SHARED_WORDS), added * SHARED_WORDS);
+        this.#slots[slot] = added;
+        const facts = make();
+        this.#facts.push(facts);
+        return facts;
+      }
+      const from = index * SHARED_WORDS;
+      let i = 0;
+      while (i < SHARED_WORDS && this.#words[from + i] === u32[word + i]) i++;
+      if (i === SHARED_WORDS) return this.#facts[index]!;
+    }
+  }
+}
+
+export class RequestFrames {
+  readonly #shared = new SharedTable();
+  #redact: (text: string) => string = (text) => text;
+  #own: RecordWriter = { pod: '', modelId: '' };
+  #texts: string[] = [];
+  /** Redacted paths and details, by their numbers. */
+  #redacted: (string | undefined)[] = [];
+
+  /** The store is open. `redact` removes secrets from texts; `own`: pod and model of the records. */
+  storeOpened(redact: (text: string) => string, own: RecordWriter): void {
+    this.#redact = redact;
+    this.#own = own;
+    this.#redacted = [];
+    this.#shared.clear();
+  }
+
+  /** The next text was announced. */
+  addText(text: string): void {
+    this.#texts.push(text);
+  }
+
+  /** The texts so far are not used any more. */
+  forget(): void {
+    this.#texts = [];
+    this.#redacted = [];
+    this.#shared.clear();
+  }
+
+  /** True if the request of a frame is to be stored. */
+  isStored({ u8 }: FrameBytes, at: number): boolean {
+    return (u8[at + 4 * REQUEST.retriesProtocol + 3]! & SHARED.isStored) !== 0;
+  }
+
+  /** True if its response is complete according to its framing. */
+  isComplete(frames: FrameBytes, at: number): boolean {
+    return this.#sharedOf(frames, at).native.cause === 'ok';
+  }
+
+  /** Its id, deployment and replica. */
+  ownerOf(frames: FrameBytes, at: number): RunningRequest {
+    const { deployment, environment, replica } = this.#sharedOf(frames, at);
+    const second = frames.u32[(at >> 2) + 1]!;
+    const isHex = (second & FLAG.hexId) !== 0;
+    const requestId = idText(frames.u8, at + 4 * REQUEST.ids, second >>> 16, isHex);
+    return { requestId, owner: { deployment, environment, replica } };
+  }
+
+  /** Adds the line of the access log for the frame at byte `at`. */
+  addLine(frames: FrameBytes, at: number, lines: AccessLines): void {
+    const { u8, u32, f64 } = frames;
+    const { access } = this.#sharedOf(frames, at);
+    const second = u32[(at >> 2) + 1]!;
+    const double = at >> 3;
+    const numbers: AccessNumbers = {
+      startMs: f64[double + REQUEST.startMs / 2]!,
+      duration: f64[double + REQUEST.duration / 2]!,
+      waited: f64[double + REQUEST.waited / 2]!,
+      head: f64[double + REQUEST.head / 2]!,
+      firstByte: f64[double + REQUEST.firstByte / 2]!,
+      requestBytes: f64[double + REQUEST.requestBytes / 2]!,
+      responseBytes: f64[double + REQUEST.responseBytes / 2]!,
+    };
+    lines.add(access, numbers, u8, at + 4 * REQUEST.ids, second >>> 16, (second & FLAG.hexId) !== 0);
+  }
+
+  /** Adds the row of the frame at byte `at`. `bodies`: what its bodies say. */
+  addRow(frames: FrameBytes, at: number, rows: BlockRows, bodies: BodiesOfRequest | undefined): void {
+    const { u8, u32, f64 } = frames;
+    const second = u32[(at >> 2) + 1]!;
+    const double = at >> 3;
+    const shared = this.#sharedOf(frames, at);
+    const facts = bodies === undefined ? '' : JSON.stringify(bodies.facts).slice(1, -1);
+    const shape = this.#shapeOf(shared, second & COLUMN_FLAGS, bodies, facts !== '');
+    const row = rows.begin(shape);
+    rows.timeMs[row] = f64[double + REQUEST.startMs / 2]!;
+    rows.restNs[row] = 0;
+    rows.durationNs[row] = f64[double + REQUEST.duration / 2]! * 1000;
+    rows.leased[row] = f64[double + REQUEST.leased / 2]!;
+    rows.connected[row] = f64[double + REQUEST.connected / 2]!;
+    rows.head[row] = f64[double + REQUEST.head / 2]!;
+    rows.firstByte[row] = f64[double + REQUEST.firstByte / 2]!;
+    rows.waited[row] = f64[double + REQUEST.waited / 2]!;
+    rows.queued[row] = f64[double + REQUEST.queued / 2]!;
+    rows.requestBytes[row] = f64[double + REQUEST.requestBytes / 2]!;
+    rows.responseBytes[row] = f64[double + REQUEST.responseBytes / 2]!;
+    const idLength = second >>> 16;
+    let next = at + 4 * REQUEST.ids;
+    if ((second & FLAG.ownId) !== 0) {
+      const into = row * OWN_ID_BYTES;
+      for (let i = 0; i < OWN_ID_BYTES; i++) rows.ownId[into + i] = u8[next + 6 + i]!;
+      rows.ownIdDigit[row] = u8[next + 6 + OWN_ID_BYTES]! >> 4;
+    } else if (idLength > 0) rows.requestIds[row] = idText(u8, next, idLength, (second & FLAG.hexId) !== 0);
+    next += (second & FLAG.hexId) === 0 ? idLength : (idLength + 1) >> 1;
+    const name = (flag: number, bytes: number, texts: string[]): void => {
+      if ((second & flag) === 0) return;
+      texts[row] = idText(u8, next, 2 * bytes, true);
+      next += bytes;
+    };
+    name(FLAG.trace, 16, rows.traces);
+    name(FLAG.span, 8, rows.spans);
+    name(FLAG.parent, 8, rows.parents);
+    if (facts !== '') rows.attributes[row] = `{${facts}}`;
+    rows.end(facts.length);
+  }
+
+  #sharedOf({ u8, u32 }: FrameBytes, at: number): SharedFacts {
+    const word = at >> 2;
+    return this.#shared.of(u32, word + REQUEST.path, () => this.#decode(u8, u32, at, word));
+  }
+
+  #decode(u8: Uint8Array, u32: Uint32Array, at: number, word: number): SharedFacts {
+    const text = (offset: number): string => this.#texts[u32[word + offset]!] ?? '';
+    const [deployment = '', environment = '', replica = ''] = text(REQUEST.origin).split('\n');
+    const flags = u8[at + 4 * REQUEST.retriesProtocol + 3]!;
+    const status = u32[word + REQUEST.statusAttempts]! & 0xffff;
+    const facts = {
+      protocol: PROTOCOLS[u8[at + 4 * REQUEST.retriesProtocol + 2]!]!,
+      method: text(REQUEST.method),
+      cause: text(REQUEST.cause),
+      remote: text(REQUEST.remote),
+      attempts: u32[word + REQUEST.statusAttempts]! >>> 16,
+      isAsync: (flags & SHARED.isAsync) !== 0,
+    };
+    return {
+      access: accessTexts({
+        ...facts,
+        path: text(REQUEST.path),
+        detail: text(REQUEST.detail),
+        status,
+        deployment,
+        environment,
+        replica,
+      }),
+      native: {
+        ...facts,
+        path: this.#redactedText(u32[word + REQUEST.path]!),
+        detail: this.#redactedText(u32[word + REQUEST.detail]!),
+        retries: u32[word + REQUEST.retriesProtocol]! & 0xffff,
+        isSampled: (flags & SHARED.isSampled) !== 0,
+        streamError: '',
+        isFailedStream: false,
+      },
+      deployment,
+      environment,
+      replica,
+      status,
+      shapes: new Map(),
+    };
+  }
+
+  #redactedText(number: number): string {
+    return (this.#redacted[number] ??= this.#redact(this.#texts[number] ?? ''));
+  }
+
+  #shapeOf(
+    shared: SharedFacts,
+    flags: number,
+    bodies: BodiesOfRequest | undefined,
+    hasAttributes: boolean,
+  ): Shape {
+    const { native, status, shapes } = shared;
+    // A stream that reports an error in an event has failed, although its status means success. Clients close the
+    // connection after such an event.
+    const isFailed = bodies?.isFailedStream === true && (status < 400 || native.cause !== 'ok');
+    const key = flags | (hasAttributes ? 1 : 0) | (bodies?.hasBodies === true ? 2 : 0);
+    let shape = isFailed ? undefined : shapes.get(key);
+    if (shape === undefined) {
+      const facts = isFailed
+        ? { ...native, isFailedStream: true, streamError: bodies.facts.response_error ?? '' }
+        : native;
+      shape = this.#makeShape(shared, key, facts);
+      if (!isFailed) shapes.set(key, shape);
+    }
+    return shape;
+  }
+
+  #makeShape(
+    { deployment, environment, replica, status }: SharedFacts,
+    key: number,
+    native: NativeFacts,
+  ): Shape {
+    const column = (flag: number, has: number): number => ((key & flag) === 0 ? 0 : has);
+    return {
+      kind: 'request',
+      severity: native.isFailedStream ? SEVERITY.error : severityOf(native.protocol, status, native.cause),
+      status,
+      deployment,
+      environment,
+      replica,
+      source: 'weir',
+      pod: this.#own.pod,
+      modelId: this.#own.modelId,
+      has:
+        HAS.native |
+        ((key & FLAG.ownId) === 0 ? HAS.requestId : HAS.ownId) |
+        column(FLAG.ownTrace, HAS.ownTrace) |
+        column(FLAG.trace, HAS.trace) |
+        column(FLAG.ownSpan, HAS.ownSpan) |
+        column(FLAG.span, HAS.span) |
+        column(FLAG.parent, HAS.parent) |
+        column(1, HAS.attributes) |
+        column(2, HAS.bodies),
+      native,
+    };
+  }
+}

@@ -1,0 +1,320 @@
+// Records requests, lines and posts for the log store, from the forwarding thread.
+// Invariant: nothing here waits, and unacknowledged data is limited; what exceeds the limit is dropped and counted.
+import type { DeploymentIdentity } from '../../../core/deployment-identity.ts';
+import type { RawBodies } from '../../../core/exchange/body-capture.ts';
+import type { Exchange } from '../../../core/exchange/exchange.ts';
+import type { Logger } from '../../../core/logger.ts';
+import { waitAtMost } from '../../../core/wait.ts';
+import type { IngesterOptions } from '../ingest/ingester.ts';
+import type { RequestOwner } from '../ingest/request-owners.ts';
+import { RunningRequests } from '../ingest/running-requests.ts';
+import type { LineOrigin, LogRecord, RecordWriter } from '../log-record.ts';
+import type { WriterOptions } from '../store/day-files.ts';
+import type { RecorderClient } from './recorder-client.ts';
+import type {
+  DroppedRecords,
+  FromRecorder,
+  PostedLines,
+  PostResult,
+  ToRecorder,
+} from './recorder-messages.ts';
+
+export interface StoreFigures {
+  /** Number of stored records by kind. */
+  readonly stored: ReadonlyMap<string, number>;
+  /** Number of dropped requests, posted records and chunks of a stream (up to 64 KiB each), by reason. */
+  readonly dropped: ReadonlyMap<DroppedRecords, number>;
+  /** Requests that were stored without their captured bodies, since there was no room for them. */
+  readonly bodiesDropped: number;
+  /** Weight of the data that the recorder has not acknowledged. */
+  readonly queuedBytes: number;
+  readonly headSeq: number;
+  /** Size of all files of the store. */
+  readonly storeBytes: number;
+}
+
+export interface StoreClientOptions {
+  readonly writer: WriterOptions;
+  readonly ingest: Omit<IngesterOptions, 'own'>;
+  /** Pod and model of own records. Called when the store is opened. */
+  readonly own: () => RecordWriter;
+}
+
+/** How long running requests are collected before they are sent. */
+const GATHER_MS = 20;
+/** Maximum weight of the data that the recorder has not acknowledged. */
+const MAX_QUEUED_BYTES = 64 * 1024 ** 2;
+/** Maximum weight with bodies, so that a few large bodies do not displace many lines. */
+const MAX_QUEUED_BYTES_WITH_BODIES = MAX_QUEUED_BYTES / 2;
+/** Weight of a record without its texts. */
+const RECORD_BYTES = 512;
+const RUNNING_BYTES = 128;
+const LF = 0x0a;
+/** Longest wait for the recorder at the end, since another process may have locked the file. */
+const LAST_MS = 15_000;
+
+/** Copies a view on a part of a buffer, since `postMessage` copies the whole buffer of a view. */
+const withOwnBuffer = (bytes: Uint8Array): Uint8Array =>
+  bytes.byteLength === bytes.buffer.byteLength ? bytes : new Uint8Array(bytes);
+
+function countLines(bytes: Uint8Array): number {
+  let count = 0;
+  for (let at = bytes.indexOf(LF); at !== -1; at = bytes.indexOf(LF, at + 1)) count++;
+  return count;
+}
+
+const weightOfRecords = (records: readonly LogRecord[]): number =>
+  records.reduce(
+    (sum, { message, attributes }) => sum + RECORD_BYTES + message.length + attributes.length,
+    0,
+  );
+
+/** Memory of bodies, including the unused part of their buffers. */
+const memoryOf = ({ request, response }: RawBodies): number =>
+  (request?.bytes.buffer.byteLength ?? 0) + (response?.bytes.buffer.byteLength ?? 0);
+
+export class StoreClient {
+  readonly #recorder: RecorderClient;
+  #options: StoreClientOptions;
+  readonly #log: Logger;
+  readonly #onStored: () => void;
+  readonly #running = new RunningRequests();
+  readonly #streams = new Map<number, LineOrigin>();
+  /** Receives the results of posts, by number of the post. */
+  readonly #posts = new Map<
+    number,
+    { readonly count: number; readonly resolve: (result: PostResult) => void }
+  >();
+  readonly #dropped = new Map<DroppedRecords, number>();
+  #timer: NodeJS.Timeout | undefined;
+  #closed: (() => void) | undefined;
+  #isOpen = false;
+  #isClosing = false;
+  #sentWeight = 0;
+  #bodiesDropped = 0;
+  /** Last number of a post or stream. */
+  #n = 0;
+
+  /** `onStored` is called after records were stored. */
+  constructor(recorder: RecorderClient, options: StoreClientOptions, log: Logger, onStored: () => void) {
+    this.#recorder = recorder;
+    this.#options = options;
+    this.#log = log;
+    this.#onStored = onStored;
+    recorder.listener = {
+      reported: (report) => this.#reported(report),
+      ended: (reason, againInMs) => this.#ended(reason, againInMs),
+      restarted: () => this.#restarted(),
+    };
+  }
+
+  get figures(): StoreFigures {
+    const { figures } = this.#recorder;
+    const dropped = new Map(this.#dropped);
+    const add = (why: DroppedRecords, count: number): void => {
+      if (count > 0) dropped.set(why, (dropped.get(why) ?? 0) + count);
+    };
+    add('queue_full', figures.get('lostQueueFull') + this.#recorder.droppedRequests);
+    add('store_full', figures.get('lostStoreFull'));
+    add('store_error', figures.get('lostStoreError'));
+    add('store_unusable', figures.get('lostStoreUnusable'));
+    const stored = new Map<string, number>();
+    for (const [kind, name] of [
+      ['request', 'storedRequests'],
+      ['line', 'storedLines'],
+      ['span', 'storedSpans'],
+      ['event', 'storedEvents'],
+    ] as const)
+      if (figures.get(name) > 0) stored.set(kind, figures.get(name));
+    return {
+      stored,
+      dropped,
+      bodiesDropped: this.#bodiesDropped,
+      queuedBytes: this.#queuedBytes,
+      headSeq: figures.get('headSeq'),
+      storeBytes: figures.get('storeBytes'),
+    };
+  }
+
+  /** Opens the store. Done by the first record too. */
+  open(): void {
+    if (this.#isOpen || this.#isClosing) return;
+    const { writer, ingest, own } = this.#options;
+    this.#isOpen = this.#post({ kind: 'openStore', store: { writer, ingest: { ...ingest, own: own() } } });
+    if (!this.#isOpen) return;
+    for (const [stream, origin] of this.#streams) this.#post({ kind: 'stream', stream, origin });
+  }
+
+  /** Records a request that has ended, in the store and in the access log. Hot path. */
+  request(exchange: Exchange, deployment: DeploymentIdentity | undefined): void {
+    if (!this.#isOpen) this.open();
+    // Taken in any case, since captured bodies count against their limit until they are taken.
+    const bodies = exchange.bodyCapture?.take();
+    const hasBodies = bodies !== undefined && this.#sendBodies(bodies);
+    this.#recorder.request(exchange, deployment, true, hasBodies);
+  }
+
+  /**
+   * Tells the recorder the replica of a running request, for lines that name it. Called only if files are followed or a
+   * supervised process may serve several replicas.
+   */
+  routed(exchange: Exchange, deployment: DeploymentIdentity): void {
+    if (!this.#hasRoom(RUNNING_BYTES)) return;
+    this.#running.add(exchange, deployment);
+    this.#timer ??= setTimeout(() => this.#sendRunning(), GATHER_MS).unref();
+  }
+
+  /** Sets the owner of later lines of followed files that name no known request. */
+  setFileOwner(owner: RequestOwner): void {
+    this.#options = { ...this.#options, ingest: { ...this.#options.ingest, fileOrigin: owner } };
+    if (this.#isOpen) this.#post({ kind: 'fileOwner', owner });
+  }
+
+  /** Opens a stream of log lines. Returns its number. */
+  stream(origin: LineOrigin): number {
+    const stream = ++this.#n;
+    this.#streams.set(stream, origin);
+    if (this.#isOpen) this.#post({ kind: 'stream', stream, origin });
+    else this.open();
+    return stream;
+  }
+
+  /** Sets the origin of later lines of a stream. */
+  setOrigin(stream: number, origin: LineOrigin): void {
+    if (!this.#streams.has(stream)) return;
+    this.#streams.set(stream, origin);
+    this.#post({ kind: 'stream', stream, origin });
+  }
+
+  /** Records bytes of a stream. `undefined` ends the stream. */
+  bytes(stream: number, bytes: Uint8Array | undefined): void {
+    // Lines are counted, since short lines take much more memory as records than as bytes.
+    const weight = bytes === undefined ? 0 : bytes.length + RECORD_BYTES * countLines(bytes);
+    if (bytes === undefined) this.#streams.delete(stream);
+    const own = bytes && withOwnBuffer(bytes);
+    if (!this.#hasRoom(weight) || !this.#post({ kind: 'bytes', stream, bytes: own }, weight))
+      this.#drop('queue_full');
+  }
+
+  /** Stores records and lines. Resolves when `kill -9` cannot lose them any more, or when they are lost. */
+  post(records: readonly LogRecord[], lines?: PostedLines): Promise<PostResult> {
+    const count = records.length + (lines?.count ?? 0);
+    const weight = weightOfRecords(records) + (lines ? this.#weightOfLines(lines) : 0);
+    this.open();
+    const n = ++this.#n;
+    if (
+      this.#isClosing ||
+      !this.#hasRoom(weight) ||
+      !this.#post({ kind: 'post', post: { n, records, lines } }, weight)
+    ) {
+      this.#drop('queue_full', count);
+      return Promise.resolve({ problem: 'queue_full' });
+    }
+    const { promise, resolve } = Promise.withResolvers<PostResult>();
+    this.#posts.set(n, { count, resolve });
+    return promise;
+  }
+
+  /** The reader has found a file damaged, or with `place` a page of it. */
+  damaged(path: string, problem: string, place?: number): void {
+    this.#post(
+      place === undefined
+        ? { kind: 'damagedFile', path, problem }
+        : { kind: 'damagedPage', path, place, problem },
+    );
+  }
+
+  /** Stores all data, until the deadline (performance.now()) or for 15 s, whichever comes first. */
+  async close(deadlineMs: number): Promise<void> {
+    this.#sendRunning();
+    clearTimeout(this.#timer);
+    this.#isClosing = true;
+    const closed = new Promise<void>((resolve) => (this.#closed = resolve));
+    if (this.#isOpen && this.#post({ kind: 'closeStore' })) {
+      this.#recorder.hold(true);
+      await waitAtMost(Math.min(LAST_MS, deadlineMs - performance.now()), closed);
+      this.#recorder.hold(false);
+    }
+    const count = Array.from(this.#posts.values()).reduce((sum, post) => sum + post.count, 0);
+    if (count > 0)
+      this.#log.error('log records lost', { why: 'not stored before the shutdown deadline', count });
+    this.#losePosts();
+    await this.#recorder.storeClosed();
+  }
+
+  get #queuedBytes(): number {
+    return this.#sentWeight - this.#recorder.figures.get('doneWeight');
+  }
+
+  /** Sends the bodies if there is room for them. Otherwise the request is stored without them. */
+  #sendBodies(bodies: RawBodies): boolean {
+    const weight = memoryOf(bodies);
+    const sent = this.#hasRoom(weight, MAX_QUEUED_BYTES_WITH_BODIES)
+      ? this.#recorder.bodies(bodies, weight)
+      : undefined;
+    this.#sentWeight += sent ?? 0;
+    if (sent === undefined) this.#bodiesDropped++;
+    return sent !== undefined;
+  }
+
+  #sendRunning(): void {
+    this.#timer = undefined;
+    const running = this.#running.take();
+    if (running.length > 0) this.#post({ kind: 'running', running }, RUNNING_BYTES * running.length);
+    if (this.#running.isWaiting && !this.#isClosing)
+      this.#timer = setTimeout(() => this.#sendRunning(), GATHER_MS).unref();
+  }
+
+  #post(message: DistributiveOmit<ToRecorder, 'weight'>, weight = 0): boolean {
+    const isSent = this.#recorder.post({ ...message, weight } as ToRecorder);
+    if (isSent) this.#sentWeight += weight;
+    return isSent;
+  }
+
+  /** Estimates the memory of lines: their bytes, and a record each, whose texts are cut at `maxLineBytes`. */
+  #weightOfLines({ bytes: { length }, count }: PostedLines): number {
+    return length + RECORD_BYTES * count + 4 * Math.min(length, count * this.#options.ingest.maxLineBytes);
+  }
+
+  #hasRoom(bytes: number, limit = MAX_QUEUED_BYTES): boolean {
+    return this.#queuedBytes + bytes <= limit;
+  }
+
+  #drop(why: DroppedRecords, count = 1): void {
+    this.#dropped.set(why, (this.#dropped.get(why) ?? 0) + count);
+  }
+
+  #reported({ posts, logged, hasStored, isClosed }: FromRecorder): void {
+    for (const { level, event, fields, name } of logged)
+      if (name === undefined) this.#log[level](event, fields);
+      else this.#log.event(name, fields as never);
+    for (const { n, ...result } of posts) {
+      this.#posts.get(n)?.resolve(result);
+      this.#posts.delete(n);
+    }
+    if (hasStored) this.#onStored();
+    if (isClosed === true) this.#closed?.();
+  }
+
+  #ended(problem: string, againInMs: number): void {
+    this.#isOpen = false;
+    this.#sentWeight = this.#recorder.figures.get('doneWeight');
+    this.#losePosts();
+    this.#closed?.();
+    if (!this.#isClosing) this.#log.event('log_store_lost', { problem, again_in_ms: Math.round(againInMs) });
+  }
+
+  #restarted(): void {
+    if (!this.#isClosing) this.open();
+  }
+
+  #losePosts(): void {
+    for (const { count, resolve } of this.#posts.values()) {
+      this.#drop('store_unusable', count);
+      resolve({ problem: 'store_unusable' });
+    }
+    this.#posts.clear();
+  }
+}
+
+type DistributiveOmit<T, K extends PropertyKey> = T extends unknown ? Omit<T, K> : never;

@@ -1,0 +1,276 @@
+// The log store on the recorder thread: takes records in order, stores them after each drain, and acknowledges posts.
+// A folder that cannot be used is tried again later; its records are lost and counted.
+// Invariant: every message and post is acknowledged once, when its records are stored or lost.
+import { backoffMs } from '../../../core/backoff.ts';
+import type { EventName } from '../../../core/events.ts';
+import type { RawBodies } from '../../../core/exchange/body-capture.ts';
+import { BodyReader } from '../ingest/bodies/body-reader.ts';
+import { Ingester } from '../ingest/ingester.ts';
+import type { LogFileFollower, FilePosition } from '../ingest/log-file-follower.ts';
+import type { LogRecord, RecordKind } from '../log-record.ts';
+import type { Bodies } from '../store/bodies.ts';
+import { StoreWriter } from '../store/store-writer.ts';
+import { DelayedLines } from './delayed-lines.ts';
+import type { RecorderFigures } from './recorder-figures.ts';
+import type {
+  DroppedRecords,
+  FromRecorder,
+  LoggedLine,
+  StoreOptions,
+  StorePost,
+  ToRecorder,
+} from './recorder-messages.ts';
+import type { BodiesOfRequest, FrameBytes, RequestFrames } from './request-frames.ts';
+
+const FIRST_PAUSE_MS = 1000;
+const LONGEST_PAUSE_MS = 30_000;
+/** Minimum time between two checks of the limits of the store. */
+const LIMITS_MS = 1000;
+
+const STORED = {
+  request: 'storedRequests',
+  line: 'storedLines',
+  span: 'storedSpans',
+  event: 'storedEvents',
+} as const satisfies Record<RecordKind, string>;
+const LOST = {
+  store_full: 'lostStoreFull',
+  store_error: 'lostStoreError',
+  store_unusable: 'lostStoreUnusable',
+  queue_full: 'lostQueueFull',
+} as const satisfies Record<DroppedRecords, string>;
+
+export class StoreSession {
+  readonly #figures: RecorderFigures;
+  readonly #ingester: Ingester;
+  readonly #bodies: BodyReader;
+  readonly #writer: StoreWriter;
+  readonly #delayed: DelayedLines;
+  #follower: LogFileFollower | undefined;
+  #isOpen = false;
+  #failures = 0;
+  #againAtMs = 0;
+  #lostBefore = 0;
+  #limitsAtMs = 0;
+  /** Records that are added and not stored, by kind. */
+  readonly #added = new Map<RecordKind, number>();
+  #addedWeight = 0;
+  #addedPosts: { readonly n: number; readonly count: number }[] = [];
+  #results: FromRecorder['posts'][number][] = [];
+  #logged: LoggedLine[] = [];
+  #headSeq = 0;
+
+  constructor({ writer, ingest }: StoreOptions, figures: RecorderFigures) {
+    this.#figures = figures;
+    this.#ingester = new Ingester(ingest);
+    this.#bodies = new BodyReader(ingest.maxBodyBytes, this.#ingester.redactor);
+    const log = (level: LoggedLine['level'], event: string, fields: LoggedLine['fields'], name?: EventName) =>
+      void this.#logged.push({ level, event, fields, name });
+    this.#writer = new StoreWriter(writer, log, { now: Date.now, steady: () => performance.now() });
+    this.#delayed = new DelayedLines((record) => void this.#add(this.#ingester.withOwner(record)));
+    this.#tryOpen();
+  }
+
+  readonly redact = (text: string): string => this.#ingester.redactor.redactText(text);
+
+  /** True if lines wait for further lines or for the owner of their request, so that `tick` must be called. */
+  get needsTicks(): boolean {
+    return this.#ingester.hasStreams || this.#follower !== undefined || this.#delayed.isWaiting;
+  }
+
+  /** True if records wait to be stored. */
+  get isPending(): boolean {
+    return this.#addedWeight > 0 || this.#added.size > 0 || this.#addedPosts.length > 0;
+  }
+
+  /** Path of the file that is written, and by how much its write-ahead log has grown. */
+  takeGrowth(): { readonly path: string; readonly bytes: number } | undefined {
+    return this.#writer.takeGrowth();
+  }
+
+  /** Adds the request of a frame. `raw`: its captured bodies. */
+  addRequest(frames: FrameBytes, at: number, requests: RequestFrames, raw: RawBodies | undefined): void {
+    const rows = this.#usableRows();
+    if (rows === undefined) return;
+    const bodies = raw && this.#readBodies(raw, requests.isComplete(frames, at));
+    if (bodies?.stored) this.#writer.addBodies({ seq: rows.nextSeq, ...bodies.stored });
+    requests.addRow(frames, at, rows, bodies);
+    this.#count('request');
+    if (this.#ingester.wantsOwners) {
+      const { requestId, owner } = requests.ownerOf(frames, at);
+      if (owner.deployment !== '') this.#ingester.addRunning(requestId, owner);
+    }
+  }
+
+  /** Handles a message. */
+  accept(message: ToRecorder): void {
+    this.#addedWeight += message.weight;
+    switch (message.kind) {
+      case 'stream':
+        return this.#ingester.openStream(message.stream, message.origin);
+      case 'bytes':
+        return this.#addAll(this.#ingester.addBytes(message.stream, message.bytes));
+      case 'running':
+        for (const { requestId, owner } of message.running) this.#ingester.addRunning(requestId, owner);
+        return;
+      case 'fileOwner':
+        return this.#ingester.setFileOwner(message.owner);
+      case 'post':
+        return this.#addPost(message.post);
+      case 'damagedFile':
+        return this.#writer.damaged(message.path, message.problem);
+      case 'damagedPage':
+        return this.#writer.setAside(message.path, message.place, message.problem);
+      case 'openStore':
+      case 'closeStore':
+      case 'bodies':
+        return;
+    }
+  }
+
+  /** Adds lines that have waited long enough, and applies the limits of the store once a second. */
+  tick(): void {
+    this.#addAll(this.#ingester.tick());
+    this.#delayed.release(performance.now());
+    this.#applyLimits();
+  }
+
+  /** Stores what was added. Returns false if another process has locked the store, so that it must be tried again. */
+  store(): boolean {
+    if (!this.#isOpen) {
+      this.#settle('store_unusable');
+      return true;
+    }
+    const result = this.#writer.store();
+    if (result.kind === 'busy') return false;
+    if (result.kind === 'lost') this.#settle(result.why);
+    else this.#settle(undefined);
+    this.#figures.set('headSeq', this.#writer.headSeq);
+    this.#applyLimits();
+    return true;
+  }
+
+  /** What the main thread has to be told; `undefined`: nothing. */
+  takeReport(): FromRecorder | undefined {
+    const hasStored = this.#writer.headSeq !== this.#headSeq;
+    if (!hasStored && this.#results.length === 0 && this.#logged.length === 0) return undefined;
+    const report = { posts: this.#results, logged: this.#logged, hasStored };
+    this.#results = [];
+    this.#logged = [];
+    this.#headSeq = this.#writer.headSeq;
+    return report;
+  }
+
+  /** Adds the lines that still wait. The last `store` and `close` follow. */
+  async end(): Promise<void> {
+    await this.#follower?.close();
+    this.#follower = undefined;
+    this.#delayed.release(Infinity);
+    this.#addAll(this.#ingester.end());
+  }
+
+  close(): void {
+    this.#isOpen = false;
+    this.#writer.close();
+  }
+
+  #tryOpen(): void {
+    if (performance.now() < this.#againAtMs) return;
+    const problem = this.#writer.open();
+    if (problem === '') return this.#opened();
+    if (this.#failures === 0) this.#lostBefore = this.#figures.get('lostStoreUnusable');
+    const pauseMs = backoffMs(this.#failures++, FIRST_PAUSE_MS, LONGEST_PAUSE_MS);
+    this.#againAtMs = performance.now() + pauseMs;
+    this.#event('log_store_lost', { problem, again_in_ms: Math.round(pauseMs) });
+  }
+
+  #opened(): void {
+    this.#isOpen = true;
+    const lost = this.#figures.get('lostStoreUnusable') - this.#lostBefore;
+    if (this.#failures > 0) this.#event('log_store_back', { lost });
+    this.#failures = 0;
+    this.#figures.set('headSeq', this.#writer.headSeq);
+    this.#figures.set('storeBytes', this.#writer.bytes);
+    this.#follower = this.#ingester.follow({
+      ...this.#delayed.follower,
+      save: (positions) => this.#delayed.then(() => this.#writer.setNote(JSON.stringify(positions))),
+      load: () => (this.#writer.note === '' ? [] : (JSON.parse(this.#writer.note) as FilePosition[])),
+      report: (file, problem) =>
+        void this.#logged.push({
+          level: 'warn',
+          event: 'log file not followed',
+          fields: { file, problem },
+        }),
+    });
+  }
+
+  #event(name: EventName, fields: LoggedLine['fields']): void {
+    this.#logged.push({ level: 'error', event: name, fields, name });
+  }
+
+  /** Rows for a record; `undefined` if it is lost, which is counted. */
+  #usableRows(count = 1): ReturnType<StoreWriter['rows']> {
+    if (!this.#isOpen) this.#tryOpen();
+    const rows = this.#isOpen ? this.#writer.rows() : undefined;
+    if (rows === undefined) this.#figures.add(LOST[this.#isOpen ? 'queue_full' : 'store_unusable'], count);
+    return rows;
+  }
+
+  #addAll(records: readonly LogRecord[]): void {
+    for (const record of records) this.#add(record);
+  }
+
+  #add(record: LogRecord): void {
+    const rows = this.#usableRows();
+    if (rows === undefined) return;
+    this.#writer.add(record);
+    this.#count(record.kind);
+  }
+
+  #addPost({ n, records, lines }: StorePost): void {
+    const all = records.map((record) => this.#ingester.sanitized(record));
+    if (lines) all.push(...this.#ingester.linesOf(lines.bytes, lines.origin));
+    if (!this.#isOpen) this.#tryOpen();
+    const problem = !this.#isOpen
+      ? 'store_unusable'
+      : this.#writer.room < all.length
+        ? 'queue_full'
+        : undefined;
+    if (problem !== undefined) {
+      this.#figures.add(LOST[problem], all.length);
+      this.#results.push({ n, problem });
+      return;
+    }
+    this.#addAll(all);
+    this.#addedPosts.push({ n, count: all.length });
+  }
+
+  #readBodies(raw: RawBodies, isEnded: boolean): BodiesOfRequest & { readonly stored: Bodies | undefined } {
+    const { facts, bodies, isFailedStream } = this.#bodies.read(raw, isEnded);
+    return { facts, hasBodies: bodies !== undefined, isFailedStream, stored: bodies };
+  }
+
+  #count(kind: RecordKind): void {
+    this.#added.set(kind, (this.#added.get(kind) ?? 0) + 1);
+  }
+
+  /** Acknowledges what was added. `why`: the reason why it was lost; `undefined`: it is stored. */
+  #settle(why: DroppedRecords | undefined): void {
+    for (const [kind, count] of this.#added)
+      this.#figures.add(why === undefined ? STORED[kind] : LOST[why], count);
+    this.#added.clear();
+    for (const { n, count } of this.#addedPosts)
+      this.#results.push(why === undefined ? { n, stored: count } : { n, problem: why });
+    this.#addedPosts = [];
+    this.#figures.add('doneWeight', this.#addedWeight);
+    this.#addedWeight = 0;
+  }
+
+  #applyLimits(): void {
+    const now = performance.now();
+    if (!this.#isOpen || now - this.#limitsAtMs < LIMITS_MS) return;
+    this.#limitsAtMs = now;
+    this.#writer.applyLimits();
+    this.#figures.set('storeBytes', this.#writer.bytes);
+  }
+}

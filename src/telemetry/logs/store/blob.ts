@@ -1,0 +1,45 @@
+// Bytes in the files of the log store: compressed if that is worth it, with a checksum, since SQLite has none on its pages.
+// Invariant: bytes are read back exactly, or DamagedBlobError is thrown.
+import { constants, crc32, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
+
+/** CRC-32 of all that follows (u32), how the bytes are stored (u8), and how many bytes they are when decompressed (u32). */
+const CRC_BYTES = 4;
+const HEADER_BYTES = 9;
+const PLAIN = 0;
+const ZSTD = 1;
+/** Fewer bytes are not compressed. */
+const MIN_COMPRESSED = 512;
+const FASTEST = { params: { [constants.ZSTD_c_compressionLevel]: 1 } };
+
+export class DamagedBlobError extends Error {
+  override readonly name = 'DamagedBlobError';
+}
+
+/** Adds the header. `compresses`: with zstd at level 1, which takes about 2 ns per byte. */
+export function toBlob(bytes: Uint8Array, compresses: boolean): Buffer<ArrayBuffer> {
+  const isCompressed = compresses && bytes.length >= MIN_COMPRESSED;
+  const stored = isCompressed ? zstdCompressSync(bytes, FASTEST) : bytes;
+  const blob = Buffer.allocUnsafe(HEADER_BYTES + stored.length);
+  blob[CRC_BYTES] = isCompressed ? ZSTD : PLAIN;
+  blob.writeUInt32LE(bytes.length, CRC_BYTES + 1);
+  blob.set(stored, HEADER_BYTES);
+  blob.writeUInt32LE(crc32(blob.subarray(CRC_BYTES)), 0);
+  return blob;
+}
+
+/** The bytes of a blob. Throws DamagedBlobError. */
+export function fromBlob(blob: Uint8Array): Buffer {
+  const buffer = Buffer.from(blob.buffer, blob.byteOffset, blob.length);
+  if (buffer.length < HEADER_BYTES) throw new DamagedBlobError('a page is too short');
+  if (crc32(buffer.subarray(CRC_BYTES)) !== buffer.readUInt32LE(0))
+    throw new DamagedBlobError('a page has a wrong checksum');
+  const stored = buffer.subarray(HEADER_BYTES);
+  const length = buffer.readUInt32LE(CRC_BYTES + 1);
+  if (buffer[CRC_BYTES] === PLAIN) return stored;
+  if (buffer[CRC_BYTES] !== ZSTD) throw new DamagedBlobError('a page has an unknown compression');
+  // The whole output at once: zlib otherwise makes and joins pieces.
+  return zstdDecompressSync(stored, {
+    chunkSize: Math.max(64, length),
+    maxOutputLength: Math.max(64, length),
+  });
+}

@@ -1,0 +1,128 @@
+// What is known about the records of a block, or about those of one shape of a page, for skipping them (possible.ts).
+// Invariant: it is true of every record of the block, or of the shape.
+import type { Known, Knowledge } from '../query/possible.ts';
+import type { BlockDirectory } from './block-directory.ts';
+import type { Page } from './page.ts';
+import { nativeText } from './page-words.ts';
+import { HAS, type NativeFacts, type Shape } from './shape.ts';
+
+const MISSING: Known = { values: [undefined] };
+const EMPTY: Known = { values: [''] };
+
+/** Attributes that native records have besides those of NativeFacts, or may have. */
+const NATIVE_NUMBERS: ReadonlySet<string> = new Set([
+  'queue_ms',
+  'async_wait_ms',
+  'leased_ms',
+  'connected_ms',
+  'head_ms',
+  'first_byte_ms',
+  'request_bytes',
+  'response_bytes',
+]);
+const NATIVE_FLAGS: ReadonlySet<string> = new Set(['async', 'is_sampled', 'has_bodies']);
+
+/** The value of the attribute; `undefined` if a native record with this fact has no such attribute. */
+const factValue = (name: string, fact: unknown): unknown =>
+  (fact === '' && (name === 'detail' || name === 'remote')) || (fact === 0 && name === 'retries')
+    ? undefined
+    : fact;
+
+export class BlockKnowledge implements Knowledge {
+  readonly #directory: BlockDirectory;
+  /** `undefined`: the block may have any. */
+  readonly #attributes: ReadonlySet<string> | undefined;
+
+  constructor(directory: BlockDirectory) {
+    this.#directory = directory;
+    this.#attributes = directory.attributes && new Set(directory.attributes);
+  }
+
+  column(name: string): Known | undefined {
+    const { columns, durationNs } = this.#directory;
+    if (name === 'durationNs')
+      return durationNs && { min: durationNs[0], max: durationNs[1], mayBeMissing: false };
+    return columns && Object.hasOwn(columns, name) ? { values: columns[name]! } : undefined;
+  }
+
+  attribute(name: string): Known | undefined {
+    const { native, hasOthers } = this.#directory;
+    if (this.#attributes === undefined || this.#attributes.has(name)) return undefined;
+    if (NATIVE_NUMBERS.has(name) || NATIVE_FLAGS.has(name))
+      return native?.['method']?.length === 0 ? MISSING : undefined;
+    if (!isFact(name)) return MISSING;
+    const facts = native && Object.hasOwn(native, name) ? native[name] : undefined;
+    if (facts === undefined) return undefined;
+    const values = facts.map((fact) => factValue(name, fact));
+    return { values: hasOthers === false ? values : [...values, undefined] };
+  }
+}
+
+const FACTS: ReadonlySet<string> = new Set([
+  'method',
+  'path',
+  'protocol',
+  'cause',
+  'detail',
+  'remote',
+  'attempts',
+  'retries',
+] satisfies (keyof NativeFacts)[]);
+const isFact = (name: string): boolean => FACTS.has(name);
+
+/** What the records of one shape have in common. */
+export class ShapeKnowledge implements Knowledge {
+  readonly #page: Page;
+  readonly #index: number;
+  readonly #shape: Shape;
+
+  constructor(page: Page, index: number) {
+    this.#page = page;
+    this.#index = index;
+    this.#shape = page.shapes[index]!;
+  }
+
+  get message(): string | undefined {
+    return this.#page.messageOf(this.#index);
+  }
+
+  get text(): string | undefined {
+    const { kind, native, has } = this.#shape;
+    if ((has & HAS.attributes) !== 0) return undefined;
+    if (native === undefined) return (has & HAS.message) === 0 ? '' : undefined;
+    return kind === 'request' ? nativeText(this.#shape) : this.message;
+  }
+
+  column(name: string): Known | undefined {
+    const { has } = this.#shape;
+    switch (name) {
+      case 'requestId':
+        return (has & (HAS.ownId | HAS.requestId)) === 0 ? EMPTY : undefined;
+      case 'traceId':
+        return (has & (HAS.ownTrace | HAS.trace)) === 0 ? EMPTY : undefined;
+      case 'spanId':
+        return (has & (HAS.ownSpan | HAS.span)) === 0 ? EMPTY : undefined;
+      case 'parentSpanId':
+        return (has & HAS.parent) === 0 ? EMPTY : undefined;
+      case 'durationNs':
+        return undefined;
+      default:
+        return Object.hasOwn(this.#shape, name) ? { values: [this.#shape[name as keyof Shape]] } : undefined;
+    }
+  }
+
+  attribute(name: string): Known | undefined {
+    const { has, native } = this.#shape;
+    const names = this.#page.attributeNames;
+    if ((has & HAS.attributes) !== 0 && (!names || names.hasOthers || names.names.includes(name)))
+      return undefined;
+    if (native === undefined) return MISSING;
+    if (NATIVE_NUMBERS.has(name)) return undefined;
+    if (isFact(name)) return { values: [factValue(name, native[name as keyof NativeFacts])] };
+    const isSet =
+      (name === 'async' && native.isAsync) ||
+      (name === 'is_sampled' && native.isSampled) ||
+      (name === 'has_bodies' && (has & HAS.bodies) !== 0);
+    return isSet ? { values: [true] } : MISSING;
+  }
+}

@@ -1,0 +1,243 @@
+// What a reader of a file of the log store keeps in memory: the directories of all blocks, and the pages of the tail.
+// Invariant: blocks and tail are read in one transaction, so that each record is in exactly one of them, once.
+import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite';
+import { BlockKnowledge } from './block-knowledge.ts';
+import { firstTime, lastTime, timeParts, type BlockDirectory, type TimeParts } from './block-directory.ts';
+import { DamagedBlobError } from './blob.ts';
+import { FilterTable, type FilterPlace } from './filter-table.ts';
+import { OpenPage } from './open-page.ts';
+import { Page } from './page.ts';
+import { tailPlace } from './restore-tail.ts';
+import { fromTailBlob } from './tail-page.ts';
+
+/** A page of a block or of the tail. */
+export interface PageRef {
+  /** Sequence numbers of its first and last record. */
+  readonly seq: number;
+  readonly last: number;
+  readonly times: TimeParts;
+  /** Of a page of the tail, which is in memory. */
+  readonly opened: OpenPage | undefined;
+}
+
+export interface Block extends FilterPlace {
+  readonly seq: number;
+  readonly last: number;
+  readonly firstMs: number;
+  readonly lastMs: number;
+  readonly pages: readonly PageRef[];
+  readonly known: BlockKnowledge;
+  group: Group | undefined;
+}
+
+export interface Group extends FilterPlace {
+  readonly seq: number;
+  readonly last: number;
+}
+
+/** The records of the file at one moment. */
+export interface Snapshot {
+  readonly blocks: readonly Block[];
+  readonly tail: readonly PageRef[];
+}
+
+function blockOf(seq: number, rows: number, json: Uint8Array, filter: number, pieces: number): Block {
+  const directory = JSON.parse(Buffer.from(json).toString()) as BlockDirectory;
+  let next = seq;
+  let [firstMs, lastMs] = [Infinity, -Infinity];
+  const refs = directory.pages.map(({ rows: count, times }): PageRef => {
+    const from = next;
+    next += count;
+    firstMs = Math.min(firstMs, firstTime(times));
+    lastMs = Math.max(lastMs, lastTime(times));
+    return { seq: from, last: next - 1, times, opened: undefined };
+  });
+  const known = new BlockKnowledge(directory);
+  const last = seq + rows - 1;
+  return { seq, last, firstMs, lastMs, pages: refs, known, filter, pieces, group: undefined };
+}
+
+/** Called with the place of a damaged part (day-file.ts), and what is wrong with it. */
+export type OnDamagedPage = (place: number, problem: string) => void;
+
+export class DayFileIndex {
+  readonly filters: FilterTable;
+  readonly #db: DatabaseSync;
+  readonly #onDamagedPage: OnDamagedPage;
+  readonly #statements = new Map<string, StatementSync>();
+  readonly #blocks: Block[] = [];
+  /** Pages of the tail, by sequence number. */
+  readonly #tail = new Map<number, PageRef>();
+  readonly #damaged = new Set<number>();
+  /** Last record of each damaged page of the tail, by its sequence number. The writer may replace it by a larger page. */
+  readonly #damagedTail = new Map<number, number>();
+  #lastGroup = -1;
+  #snapshot: Snapshot = { blocks: this.#blocks, tail: [] };
+  /** `data_version` of SQLite, which changes with each transaction of the writer: of the snapshot, and of `#lastSeq`. */
+  #snapshotVersion = -1;
+  #lastSeqVersion = -1;
+  #lastSeq = 0;
+  #blockRange = { firstMs: Infinity, lastMs: -Infinity };
+
+  constructor(path: string, onDamagedPage: OnDamagedPage) {
+    this.#db = new DatabaseSync(path, { readOnly: true, timeout: 1000 });
+    this.#onDamagedPage = onDamagedPage;
+    this.filters = new FilterTable((id) => this.blob('SELECT pieces FROM filters WHERE id = ?', id));
+  }
+
+  close(): void {
+    this.#db.close();
+  }
+
+  /** Blocks and the whole tail. */
+  snapshot(): Snapshot {
+    const version = this.#version();
+    if (version === this.#snapshotVersion) return this.#snapshot;
+    this.#read(() => {
+      const rows = this.#rows('SELECT seq, rows FROM tail ORDER BY seq') as [number, number][];
+      const tail = rows.flatMap(([seq, count]) => this.#tailPage(seq, count) ?? []);
+      this.#tail.clear();
+      for (const page of tail) this.#tail.set(page.seq, page);
+      this.#snapshot = { blocks: this.#blocks, tail };
+      this.#setLastSeq(rows.at(-1));
+      this.#snapshotVersion = this.#lastSeqVersion;
+    });
+    return this.#snapshot;
+  }
+
+  /** Like `snapshot`, but of the tail only the pages with records above `seq`. Costs little at the end of the file. */
+  snapshotAfter(seq: number): Snapshot {
+    const version = this.#version();
+    if (version === this.#snapshotVersion) return this.#snapshot;
+    if (version === this.#lastSeqVersion && seq >= this.#lastSeq) return { blocks: [], tail: [] };
+    let tail: PageRef[] = [];
+    this.#read(() => {
+      const rows = this.#rows(
+        `SELECT seq, rows FROM tail
+         WHERE seq >= coalesce((SELECT max(seq) FROM tail WHERE seq <= ?), 0) ORDER BY seq`,
+        seq + 1,
+      ) as [number, number][];
+      tail = rows.flatMap(([first, count]) => this.#tailPage(first, count) ?? []);
+      this.#setLastSeq(rows.at(-1));
+    });
+    return { blocks: this.#blocks, tail };
+  }
+
+  /** Sequence number of the last record; 0 without records. */
+  lastSeq(): number {
+    const version = this.#version();
+    if (version !== this.#lastSeqVersion) {
+      this.#read(() => {
+        const [row] = this.#rows('SELECT seq, rows FROM tail ORDER BY seq DESC LIMIT 1');
+        this.#setLastSeq(row as [number, number] | undefined);
+      });
+    }
+    return this.#lastSeq;
+  }
+
+  /** Milliseconds of the earliest and the latest record of the snapshot; `undefined` without records. */
+  timesOf({ tail }: Snapshot): { readonly firstMs: number; readonly lastMs: number } | undefined {
+    let { firstMs, lastMs } = this.#blockRange;
+    for (const { times } of tail) {
+      firstMs = Math.min(firstMs, firstTime(times));
+      lastMs = Math.max(lastMs, lastTime(times));
+    }
+    return firstMs === Infinity ? undefined : { firstMs, lastMs };
+  }
+
+  /** A blob of the first row of a query. */
+  blob(sql: string, key: number): Uint8Array | undefined {
+    return this.#statement(sql).get(key)?.[0] as Uint8Array | undefined;
+  }
+
+  /** Reports that a part is damaged, once. */
+  damaged(place: number, { message }: DamagedBlobError): void {
+    if (this.#damaged.has(place)) return;
+    this.#damaged.add(place);
+    this.#onDamagedPage(place, message);
+  }
+
+  /** Runs `work` in one transaction, after reading new blocks. */
+  #read(work: () => void): void {
+    this.#db.exec('BEGIN');
+    try {
+      this.#readBlocks();
+      work();
+    } finally {
+      if (this.#db.isTransaction) this.#db.exec('ROLLBACK');
+    }
+  }
+
+  #readBlocks(): void {
+    const known = this.#blocks.at(-1)?.last ?? -1;
+    const rows = this.#rows(
+      'SELECT seq, rows, directory, filter, pieces FROM blocks WHERE seq > ? ORDER BY seq',
+      known,
+    );
+    if (rows.length === 0) return;
+    for (const row of rows) {
+      const block = blockOf(...(row as [number, number, Uint8Array, number, number]));
+      this.#blocks.push(block);
+      this.#blockRange.firstMs = Math.min(this.#blockRange.firstMs, block.firstMs);
+      this.#blockRange.lastMs = Math.max(this.#blockRange.lastMs, block.lastMs);
+    }
+    const sealed = this.#blocks.at(-1)!.last;
+    for (const seq of this.#tail.keys()) if (seq <= sealed) this.#tail.delete(seq);
+    const groups = this.#rows(
+      'SELECT seq, last, filter, pieces FROM groups WHERE seq > ? ORDER BY seq',
+      this.#lastGroup,
+    );
+    for (const row of groups) {
+      const [seq, last, filter, pieces] = row as [number, number, number, number];
+      const group = { seq, last, filter, pieces };
+      for (const block of this.#blocks) if (block.seq >= seq && block.last <= last) block.group = group;
+      this.#lastGroup = seq;
+    }
+  }
+
+  #setLastSeq(lastOfTail: [seq: number, rows: number] | undefined): void {
+    const ofBlocks = this.#blocks.at(-1)?.last ?? 0;
+    this.#lastSeq = Math.max(ofBlocks, lastOfTail === undefined ? 0 : lastOfTail[0] + lastOfTail[1] - 1);
+    this.#lastSeqVersion = this.#version();
+  }
+
+  /** A page of the tail, which is decoded when it is seen for the first time. `undefined`: it is damaged. */
+  #tailPage(seq: number, rows: number): PageRef | undefined {
+    const last = seq + rows - 1;
+    const known = this.#tail.get(seq);
+    if (known?.last === last) return known;
+    if (this.#damagedTail.get(seq) === last) return undefined;
+    const blob = this.blob('SELECT page FROM tail WHERE seq = ?', seq)!;
+    try {
+      const parts = fromTailBlob(blob);
+      const page = new Page(seq, (part) => parts[part]!);
+      const ref = { seq, last, times: timeParts(page.timeMs), opened: new OpenPage(page) };
+      // It may replace smaller pages.
+      for (const one of this.#tail.keys()) if (one > seq && one <= last) this.#tail.delete(one);
+      this.#tail.set(seq, ref);
+      return ref;
+    } catch (error) {
+      if (!(error instanceof DamagedBlobError)) throw error;
+      this.#damagedTail.set(seq, last);
+      this.damaged(tailPlace(seq), error);
+      return undefined;
+    }
+  }
+
+  #version(): number {
+    return this.#statement('PRAGMA data_version').get()![0] as unknown as number;
+  }
+
+  #rows(sql: string, ...values: SQLInputValue[]): unknown[][] {
+    return this.#statement(sql).all(...values) as unknown as unknown[][];
+  }
+
+  #statement(sql: string): StatementSync {
+    let statement = this.#statements.get(sql);
+    if (statement === undefined) {
+      this.#statements.set(sql, (statement = this.#db.prepare(sql)));
+      statement.setReturnArrays(true);
+    }
+    return statement;
+  }
+}

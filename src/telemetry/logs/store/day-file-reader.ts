@@ -1,0 +1,230 @@
+// Reads one file of the log store (day-file.ts) in limited slices, ordered by time or by sequence number.
+// Invariant: a call returns exactly the records that the query matches, whether they are in the tail or in a block.
+import type { LogRecord } from '../log-record.ts';
+import { DamagedBlobError } from './blob.ts';
+import { overlaps } from './block-directory.ts';
+import { findBodies } from './bodies.ts';
+import { DayFileIndex, type Block, type OnDamagedPage, type PageRef } from './day-file-index.ts';
+import type { FileReader, MinuteTotal } from './file-reader.ts';
+import { PageMinutes } from './page-minutes.ts';
+import { startPosition, type Direction, type PagePosition } from './page-position.ts';
+import { PageStore } from './page-store.ts';
+import { maskOf, MATCH, NO_MATCH } from './row-mask.ts';
+import { SearchPlan } from './search-plan.ts';
+import type { SegmentQuery, SegmentSlice, TimeRange } from './segment-query.ts';
+import { isCursor, TimeSearch } from './time-search.ts';
+
+/** Maximum number of records of a slice, and of characters of their texts after which it ends. */
+const MAX_RECORDS = 512;
+const MAX_CHARACTERS = 1024 ** 2;
+/** Minimum time for a slice, so that on a slow disk it still advances. */
+const MIN_SLICE_MS = 10;
+const MINUTE_MS = 60_000;
+
+/** Records of a slice, until it is full. */
+class SliceRecords {
+  readonly records: LogRecord[] = [];
+  readonly #endMs: number;
+  #characters = 0;
+
+  constructor(deadlineMs: number) {
+    this.#endMs = Math.max(deadlineMs, performance.now() + MIN_SLICE_MS);
+  }
+
+  add(record: LogRecord): void {
+    this.records.push(record);
+    this.#characters += record.message.length + record.attributes.length;
+  }
+
+  get isFull(): boolean {
+    return this.records.length >= MAX_RECORDS || this.#characters >= MAX_CHARACTERS;
+  }
+
+  get isLate(): boolean {
+    return performance.now() > this.#endMs;
+  }
+}
+
+export class DayFileReader implements FileReader {
+  readonly #index: DayFileIndex;
+  readonly #pages: PageStore;
+  readonly #plans = new WeakMap<SegmentQuery, SearchPlan>();
+
+  /** `onDamagedPage`: called once for each damaged part of a page, which is left out. */
+  constructor(path: string, onDamagedPage: OnDamagedPage) {
+    this.#index = new DayFileIndex(path, onDamagedPage);
+    this.#pages = new PageStore(this.#index);
+  }
+
+  close(): void {
+    this.#index.close();
+  }
+
+  timeRange(): TimeRange | undefined {
+    const times = this.#index.timesOf(this.#index.snapshot());
+    return (
+      times && {
+        fromNs: BigInt(times.firstMs) * 1_000_000n,
+        toNs: BigInt(times.lastMs) * 1_000_000n + 999_999n,
+      }
+    );
+  }
+
+  lastSeq(): number {
+    return this.#index.lastSeq();
+  }
+
+  slice(
+    query: SegmentQuery,
+    range: TimeRange,
+    direction: Direction,
+    after: PagePosition,
+    deadlineMs: number,
+  ): SegmentSlice {
+    const slice = new SliceRecords(deadlineMs);
+    const plan = this.#planOf(query);
+    if (plan.matchesNone) return { records: [], reached: undefined };
+    const search = new TimeSearch(this.#index.snapshot(), range, direction, after);
+    for (;;) {
+      const item = search.first;
+      if (item === undefined) return { records: slice.records, reached: undefined };
+      if (slice.isFull || slice.isLate) {
+        const reached = search.reached();
+        if (reached !== undefined) return { records: slice.records, reached };
+      }
+      if (isCursor(item)) {
+        const record = this.#pages.read(item.ref, ({ page }) => page.record(item.row), item.open);
+        if (record === undefined) {
+          search.drop();
+          continue;
+        }
+        if (item.isMatch || query.matches(record)) slice.add(record);
+        search.advance(item);
+      } else if (item.block !== undefined) {
+        if (this.#mayMatch(item.block, plan)) search.openBlock(item.block);
+        else search.drop();
+      } else {
+        const ref = item.page!;
+        const isOpen = this.#pageMayMatch(ref, plan)
+          ? this.#pages.read(ref, (open) => {
+              const mask = maskOf(open, plan);
+              if (mask !== undefined) search.openPage(ref, open, mask);
+              return mask !== undefined;
+            })
+          : false;
+        if (isOpen !== true) search.drop();
+      }
+    }
+  }
+
+  after(query: SegmentQuery, seq: number, deadlineMs: number): SegmentSlice {
+    const slice = new SliceRecords(deadlineMs);
+    const plan = this.#planOf(query);
+    if (plan.matchesNone) return { records: [], reached: undefined };
+    const { blocks, tail } = this.#index.snapshotAfter(seq);
+    let examined = seq;
+    const read = (ref: PageRef): boolean => {
+      if (!this.#pageMayMatch(ref, plan)) return true;
+      const isDone = this.#pages.read(ref, (open) => {
+        const mask = maskOf(open, plan);
+        if (mask === undefined) return true;
+        const { page } = open;
+        for (let row = Math.max(0, seq + 1 - page.firstSeq); row < page.rows; row++) {
+          if (mask.marks[row] === NO_MATCH) continue;
+          const record = page.record(row);
+          if (mask.marks[row] === MATCH || query.matches(record)) slice.add(record);
+          examined = record.seq;
+          if (slice.isFull || slice.isLate) return false;
+        }
+        return true;
+      });
+      return isDone !== false;
+    };
+    for (const pages of pagesAfter(blocks, seq, (block) => this.#mayMatch(block, plan), tail))
+      for (const ref of pages) {
+        if (ref.last <= seq) continue;
+        if (!read(ref)) return { records: slice.records, reached: reachedSeq(examined) };
+        examined = ref.last;
+        if (slice.isLate) return { records: slice.records, reached: reachedSeq(examined) };
+      }
+    return { records: slice.records, reached: undefined };
+  }
+
+  at(seq: number): LogRecord | undefined {
+    const { blocks, tail } = this.#index.snapshotAfter(seq - 1);
+    const block = blocks[indexOfBlock(blocks, seq)];
+    const pages = block !== undefined && block.seq <= seq ? block.pages : tail;
+    const ref = pages.find(({ seq: first, last }) => first <= seq && last >= seq);
+    return ref && this.#pages.read(ref, ({ page }) => page.record(seq - ref.seq));
+  }
+
+  bodies(seq: number): { request: Buffer | undefined; response: Buffer | undefined } | undefined {
+    const blob = this.#index.blob('SELECT bodies FROM bodies WHERE seq <= ? ORDER BY seq DESC LIMIT 1', seq);
+    try {
+      return blob && findBodies(blob, seq);
+    } catch (error) {
+      // There is nothing to return, as if they had not been stored.
+      if (error instanceof DamagedBlobError) return undefined;
+      throw error;
+    }
+  }
+
+  minuteTotals(fromMinute: number, toMinute: number): MinuteTotal[] {
+    const totals = new PageMinutes(fromMinute, toMinute);
+    const { blocks, tail } = this.#index.snapshot();
+    for (const pages of [...blocks.map((block) => block.pages), tail])
+      for (const ref of pages)
+        if (overlaps(ref.times, fromMinute * MINUTE_MS, (toMinute + 1) * MINUTE_MS - 1))
+          this.#pages.read(ref, ({ page }) => totals.add(page));
+    return totals.result();
+  }
+
+  #planOf(query: SegmentQuery): SearchPlan {
+    let plan = this.#plans.get(query);
+    if (plan === undefined) this.#plans.set(query, (plan = new SearchPlan(query)));
+    return plan;
+  }
+
+  /** False if the directory and the filters of a block exclude matches. */
+  #mayMatch(block: Block, plan: SearchPlan): boolean {
+    if (plan.excluded.has(block)) return false;
+    const { filters } = this.#index;
+    const { group } = block;
+    const has = (hash: number): boolean =>
+      (group === undefined || filters.mayHave(group, hash)) && filters.mayHave(block, hash);
+    const mayMatch =
+      (!plan.looksUp || plan.mayBeIn(block.pages, has)) && plan.query.possible(block.known) !== 'none';
+    if (!mayMatch) plan.excluded.add(block);
+    return mayMatch;
+  }
+
+  #pageMayMatch(ref: PageRef, plan: SearchPlan): boolean {
+    return !plan.looksUp || plan.mayBeIn([ref], (hash) => this.#pages.mayHave(ref, hash));
+  }
+}
+
+const reachedSeq = (seq: number): PagePosition => ({ ...startPosition('up'), seq });
+
+/** Index of the first block that ends at or after a sequence number. */
+function indexOfBlock(blocks: readonly Block[], seq: number): number {
+  let low = 0;
+  let high = blocks.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (blocks[middle]!.last < seq) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+/** The pages of the blocks with records above `seq` that may match, and those of the tail, in order. */
+function* pagesAfter(
+  blocks: readonly Block[],
+  seq: number,
+  mayMatch: (block: Block) => boolean,
+  tail: readonly PageRef[],
+): Generator<readonly PageRef[]> {
+  for (let i = indexOfBlock(blocks, seq + 1); i < blocks.length; i++)
+    if (mayMatch(blocks[i]!)) yield blocks[i]!.pages;
+  yield tail;
+}

@@ -1,0 +1,203 @@
+// Writes one file of the log store: a SQLite database with the records of (a part of) one UTC day.
+//   tail     the newest records: a page for each drain of the recorder, some of them merged
+//   blocks   up to 32,768 records each: their directory, and where their filter is
+//   pages    the parts of the pages of blocks, by `16 × sequence number of the first record + part`
+//   filters  pieces of Bloom filters; groups: filters over 32 blocks each
+//   bodies   bodies of requests, those of one drain together; notes: texts by name
+// Invariant: a record is in `tail` or in a block, never in both, and is written in one transaction with its bodies.
+import { SqliteFile } from '../../../core/sqlite-file.ts';
+import type { BlockDirectory } from './block-directory.ts';
+import { PIECE_BYTES } from './bloom-filter.ts';
+
+/** `user_version` of the file. Files of version 1 are read by store/v1. */
+export const DAY_FILE_VERSION = 2;
+/** Places of parts in `pages`: `PLACES_PER_RECORD × seq + part`. */
+export const PLACES_PER_RECORD = 16;
+/** Bytes of a filter in one row of `filters`. */
+export const FILTER_ROW_BYTES = 16 * PIECE_BYTES;
+
+const SCHEMA = `
+CREATE TABLE tail (seq INTEGER PRIMARY KEY, rows INTEGER NOT NULL, page BLOB NOT NULL);
+CREATE TABLE blocks (
+  seq INTEGER PRIMARY KEY, rows INTEGER NOT NULL, directory BLOB NOT NULL,
+  filter INTEGER NOT NULL, pieces INTEGER NOT NULL
+);
+CREATE TABLE pages (place INTEGER PRIMARY KEY, part BLOB NOT NULL);
+CREATE TABLE filters (id INTEGER PRIMARY KEY, pieces BLOB NOT NULL);
+CREATE TABLE groups (
+  seq INTEGER PRIMARY KEY, last INTEGER NOT NULL, filter INTEGER NOT NULL, pieces INTEGER NOT NULL
+);
+CREATE TABLE bodies (seq INTEGER PRIMARY KEY, bodies BLOB NOT NULL);
+CREATE TABLE notes (name TEXT PRIMARY KEY, value TEXT NOT NULL);
+CREATE TABLE damaged (place INTEGER PRIMARY KEY, part BLOB NOT NULL);
+PRAGMA user_version = ${DAY_FILE_VERSION};
+`;
+
+/** Practically no limit, since the limit applies to the whole folder. */
+const MAX_FILE_BYTES = 2 ** 42;
+
+/** A page of the tail, as it is stored. */
+export interface TailPage {
+  readonly seq: number;
+  readonly rows: number;
+  readonly page: Uint8Array;
+}
+
+/** A block with its pages, as it is stored. */
+export interface SealedBlock {
+  readonly seq: number;
+  readonly rows: number;
+  readonly directory: BlockDirectory;
+  /** Bytes of its Bloom filter; empty: no words and ids to look up. */
+  readonly filter: Uint8Array;
+  readonly parts: readonly { readonly place: number; readonly part: Uint8Array }[];
+}
+
+/** A filter over the blocks with sequence numbers from `seq` to `last`. */
+export interface BlockGroup {
+  readonly seq: number;
+  readonly last: number;
+  readonly filter: Uint8Array;
+}
+
+export class DayFile {
+  readonly path: string;
+  readonly #file: SqliteFile;
+  /** Bytes written since the last call of `takeWrittenBytes`. */
+  #written = 0;
+
+  /** Opens or creates the file. Throws errors of SQLite, and an error for another version of the format. */
+  constructor(path: string) {
+    this.path = path;
+    this.#file = new SqliteFile(path, {
+      sync: 'normal',
+      maxBytes: MAX_FILE_BYTES,
+      isShared: true,
+      waitMs: 0,
+      checkpoints: false,
+    });
+    const { version } = this.#file;
+    if (version === 0) this.#file.transaction(() => this.#file.exec(SCHEMA));
+    else if (version !== DAY_FILE_VERSION) {
+      this.#file.close();
+      throw new Error(
+        `${path} has version ${version} of the log store's format, this version of weir writes ${DAY_FILE_VERSION}`,
+      );
+    }
+  }
+
+  /** Sequence number of the last record; 0 without records. */
+  get lastSeq(): number {
+    const last = (table: string): number => {
+      const [row] = this.#file.all<{ seq: number; rows: number }>(
+        `SELECT seq, rows FROM ${table} ORDER BY seq DESC LIMIT 1`,
+      );
+      return row === undefined ? 0 : row.seq + row.rows - 1;
+    };
+    return Math.max(last('tail'), last('blocks'));
+  }
+
+  get tail(): TailPage[] {
+    return this.#file.all<TailPage>('SELECT seq, rows, page FROM tail ORDER BY seq');
+  }
+
+  /** Checks the integrity of the file. Returns an error text; empty if it is intact or has more than `limitBytes`. */
+  damage(limitBytes: number): string {
+    return this.#file.damage(limitBytes);
+  }
+
+  /** Returns the text of a note, empty if there is none. */
+  note(name: string): string {
+    const row = this.#file.get('SELECT value FROM notes WHERE name = ?', name);
+    return (row as { value: string } | undefined)?.value ?? '';
+  }
+
+  /** Runs `work` in one transaction. */
+  transaction(work: () => void): void {
+    this.#file.transaction(work);
+  }
+
+  setNote(name: string, value: string): void {
+    this.#file.run('INSERT OR REPLACE INTO notes VALUES (?, ?)', name, value);
+    this.#written += value.length;
+  }
+
+  /** Stores a page of the tail. It replaces the pages of the tail with its records. */
+  addTail({ seq, rows, page }: TailPage): void {
+    this.#file.run('DELETE FROM tail WHERE seq >= ? AND seq < ?', seq, seq + rows);
+    this.#file.run('INSERT INTO tail VALUES (?, ?, ?)', seq, rows, page);
+    this.#written += page.length;
+  }
+
+  /** Stores bodies of a drain. `seq`: of the first request that has some. */
+  addBodies(seq: number, bodies: Uint8Array): void {
+    this.#file.run('INSERT OR REPLACE INTO bodies VALUES (?, ?)', seq, bodies);
+    this.#written += bodies.length;
+  }
+
+  /** Stores a block, and removes its records from the tail. */
+  addBlock({ seq, rows, directory, filter, parts }: SealedBlock): void {
+    for (const { place, part } of parts) {
+      this.#file.run('INSERT OR REPLACE INTO pages VALUES (?, ?)', place, part);
+      this.#written += part.length;
+    }
+    const text = Buffer.from(JSON.stringify(directory));
+    const [id, pieces] = this.#addFilter(filter);
+    this.#file.run('INSERT OR REPLACE INTO blocks VALUES (?, ?, ?, ?, ?)', seq, rows, text, id, pieces);
+    this.#file.run('DELETE FROM tail WHERE seq < ?', seq + rows);
+    this.#written += text.length;
+  }
+
+  addGroup({ seq, last, filter }: BlockGroup): void {
+    const [id, pieces] = this.#addFilter(filter);
+    this.#file.run('INSERT OR REPLACE INTO groups VALUES (?, ?, ?, ?)', seq, last, id, pieces);
+  }
+
+  /** Moves a damaged part of a page, or a page of the tail, out of the way of readers. */
+  setAside(place: number): void {
+    this.#file.transaction(() => {
+      const isTail = place % PLACES_PER_RECORD === PLACES_PER_RECORD - 1;
+      const seq = Math.floor(place / PLACES_PER_RECORD);
+      const [table, column, key, value] = isTail
+        ? ['tail', 'page', 'seq', seq]
+        : ['pages', 'part', 'place', place];
+      this.#file.run(
+        `INSERT OR REPLACE INTO damaged SELECT ?, ${column} FROM ${table} WHERE ${key} = ?`,
+        place,
+        value,
+      );
+      this.#file.run(`DELETE FROM ${table} WHERE ${key} = ?`, value);
+    });
+  }
+
+  /** Bytes written since the last call. The write-ahead log grows by about this much. */
+  takeWrittenBytes(): number {
+    const written = this.#written;
+    this.#written = 0;
+    return written;
+  }
+
+  /** Moves the write-ahead log into the file as far as readers allow, and closes it. For a file that is complete. */
+  finish(): void {
+    this.#file.checkpoint();
+    this.#file.close();
+  }
+
+  close(): void {
+    this.#file.close();
+  }
+
+  #addFilter(filter: Uint8Array): [id: number, pieces: number] {
+    if (filter.length === 0) return [0, 0];
+    const [row] = this.#file.all<{ last: number | null }>('SELECT max(id) AS last FROM filters');
+    const id = (row?.last ?? 0) + 1;
+    for (let at = 0; at < filter.length; at += FILTER_ROW_BYTES)
+      this.#file.run(
+        'INSERT INTO filters VALUES (?, ?)',
+        id + at / FILTER_ROW_BYTES,
+        filter.subarray(at, at + FILTER_ROW_BYTES),
+      );
+    this.#written += filter.length;
+    return [id, filter.length / PIECE_BYTES];
+  }
+}

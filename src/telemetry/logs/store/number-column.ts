@@ -1,0 +1,107 @@
+// Columns of whole numbers as bytes: all lowest bytes first, then all second ones and so on, which compresses well.
+// Invariant: any list of whole numbers from 0 to 2^53 - 1 is read back exactly.
+
+/** Width (u8), scale (u8) and smallest number (f64). */
+const HEADER_BYTES = 10;
+const SCALES = [1, 1000, 1_000_000];
+
+/** The largest number by which all numbers can be divided, of 1, 1000 and 1,000,000, as an index of SCALES. */
+function scaleOf(values: ArrayLike<number>, count: number): number {
+  let scale = SCALES.length - 1;
+  for (let i = 0; i < count && scale > 0; i++) while (values[i]! % SCALES[scale]! !== 0) scale--;
+  return scale;
+}
+
+/** Encodes `count` numbers: a header, then the bytes of their differences to the smallest one, divided by the scale. */
+export function encodeNumbers(values: ArrayLike<number>, count: number): Uint8Array<ArrayBuffer> {
+  let min = count === 0 ? 0 : Infinity;
+  let max = 0;
+  for (let i = 0; i < count; i++) {
+    const value = values[i]!;
+    if (value < min) min = value;
+    if (value > max) max = value;
+  }
+  const scale = max - min < 256 ? 0 : scaleOf(values, count);
+  const divisor = SCALES[scale]!;
+  let width = 0;
+  for (let limit = 1; limit <= (max - min) / divisor; limit *= 256) width++;
+  const out = new Uint8Array(HEADER_BYTES + width * count);
+  out[0] = width;
+  out[1] = scale;
+  new DataView(out.buffer).setFloat64(2, min, true);
+  if (width === 0) return out;
+  if (width <= 4)
+    for (let i = 0; i < count; i++) {
+      let rest = divisor === 1 ? values[i]! - min : (values[i]! - min) / divisor;
+      for (let at = HEADER_BYTES + i; at < out.length; at += count) {
+        out[at] = rest;
+        rest >>>= 8;
+      }
+    }
+  else
+    for (let i = 0; i < count; i++) {
+      let rest = (values[i]! - min) / divisor;
+      for (let at = HEADER_BYTES + i; at < out.length; at += count) {
+        out[at] = rest % 256;
+        rest = Math.floor(rest / 256);
+      }
+    }
+  return out;
+}
+
+/** Bytes of an encoded column that begins at `at`. */
+export const encodedLength = (bytes: Uint8Array, at: number, count: number): number =>
+  HEADER_BYTES + bytes[at]! * count;
+
+/** Decodes the `count` numbers of a column that begins at `at`. */
+export function decodeNumbers(bytes: Uint8Array, at: number, count: number): Float64Array {
+  const width = bytes[at]!;
+  const divisor = SCALES[bytes[at + 1]!]!;
+  const min = new DataView(bytes.buffer, bytes.byteOffset + at).getFloat64(2, true);
+  const out = new Float64Array(count);
+  const first = at + HEADER_BYTES;
+  if (width === 0) return min === 0 ? out : out.fill(min);
+  if (width === 1) for (let i = 0; i < count; i++) out[i] = bytes[first + i]!;
+  else if (width === 2) {
+    const second = first + count;
+    for (let i = 0; i < count; i++) out[i] = bytes[first + i]! + bytes[second + i]! * 256;
+  } else {
+    let factor = 1;
+    for (let plane = 0, from = first; plane < width; plane++, from += count, factor *= 256)
+      for (let i = 0; i < count; i++) out[i]! += bytes[from + i]! * factor;
+  }
+  if (min !== 0 || divisor !== 1) for (let i = 0; i < count; i++) out[i] = out[i]! * divisor + min;
+  return out;
+}
+
+/** A signed number as one that is not negative: 0, -1, 1, -2, … become 0, 1, 2, 3, … */
+export const zigzag = (value: number): number => (value < 0 ? -2 * value - 1 : 2 * value);
+export const unzigzag = (value: number): number => (value % 2 === 0 ? value / 2 : -(value + 1) / 2);
+
+/** The differences of `count` numbers to the one before each; the first one is the difference to `base`. */
+export function deltas(
+  values: ArrayLike<number>,
+  from: number,
+  count: number,
+  base: number,
+): Float64Array<ArrayBuffer> {
+  const out = new Float64Array(count);
+  let last = base;
+  for (let i = 0; i < count; i++) {
+    const value = values[from + i]!;
+    out[i] = value < last ? 2 * (last - value) - 1 : 2 * (value - last);
+    last = value;
+  }
+  return out;
+}
+
+/** Reverses `deltas`, in place. */
+export function undeltas(values: Float64Array, base: number): Float64Array {
+  let last = base;
+  for (let i = 0; i < values.length; i++) {
+    const value = values[i]!;
+    last += value % 2 === 0 ? value / 2 : -(value + 1) / 2;
+    values[i] = last;
+  }
+  return values;
+}

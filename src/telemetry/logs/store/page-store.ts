@@ -1,0 +1,111 @@
+// Opens pages of blocks, of which it keeps those in memory that were used last.
+// Invariant: a damaged page is reported once, and not opened again.
+import { DamagedBlobError, fromBlob } from './blob.ts';
+import { mayHave } from './bloom-filter.ts';
+import { ByteCache } from './byte-cache.ts';
+import type { DayFileIndex, PageRef } from './day-file-index.ts';
+import { PLACES_PER_RECORD } from './day-file.ts';
+import { PART } from './encode-page.ts';
+import { OpenPage } from './open-page.ts';
+import { Page } from './page.ts';
+
+const PAGE_CACHE_BYTES = 16 * 1024 ** 2;
+const FILTER_CACHE_BYTES = 2 * 1024 ** 2;
+/** Memory for a row of an open page, besides its parts: its decoded columns of numbers. */
+const ROW_BYTES = 48;
+const NO_FILTER = new Uint8Array();
+
+/** A part of a page is not in the file, since the writer has set it aside. */
+class MissingPartError extends Error {
+  override readonly name = 'MissingPartError';
+}
+
+/** A part of a page is damaged. */
+class DamagedPartError extends Error {
+  override readonly name = 'DamagedPartError';
+  readonly place: number;
+
+  constructor(place: number, cause: DamagedBlobError) {
+    super(cause.message, { cause });
+    this.place = place;
+  }
+}
+
+export class PageStore {
+  readonly #index: DayFileIndex;
+  readonly #pages = new ByteCache<number, OpenPage>(PAGE_CACHE_BYTES);
+  readonly #filters = new ByteCache<number, Uint8Array>(FILTER_CACHE_BYTES);
+  /** First sequence numbers of pages that cannot be read. */
+  readonly #unreadable = new Set<number>();
+
+  constructor(index: DayFileIndex) {
+    this.#index = index;
+  }
+
+  /**
+   * Calls `use` with the page, and returns its result. `undefined`: the page cannot be read. `use` may have read some of
+   * its rows then. `opened`: the page, if the caller has it.
+   */
+  read<T>(ref: PageRef, use: (open: OpenPage) => T, opened = ref.opened): T | undefined {
+    if (this.#unreadable.has(ref.seq)) return undefined;
+    try {
+      return use(opened ?? this.#open(ref.seq));
+    } catch (error) {
+      if (error instanceof DamagedPartError)
+        this.#index.damaged(error.place, error.cause as DamagedBlobError);
+      else if (!(error instanceof MissingPartError)) throw error;
+      this.#unreadable.add(ref.seq);
+      this.#pages.delete(ref.seq);
+      return undefined;
+    }
+  }
+
+  /** False if the filter of the page does not have the hash. True if the page has no filter. */
+  mayHave({ seq, opened }: PageRef, hash: number): boolean {
+    if (opened !== undefined) return true;
+    let filter = this.#filters.get(seq);
+    if (filter === undefined) {
+      filter = this.#filter(seq);
+      this.#filters.set(seq, filter, filter.length + ROW_BYTES);
+    }
+    return filter.length === 0 || mayHave(filter, hash);
+  }
+
+  #filter(seq: number): Uint8Array {
+    try {
+      return this.#part(seq, PART.filter);
+    } catch (error) {
+      // The records can be read without it.
+      if (error instanceof DamagedPartError)
+        this.#index.damaged(error.place, error.cause as DamagedBlobError);
+      else if (!(error instanceof MissingPartError)) throw error;
+      return NO_FILTER;
+    }
+  }
+
+  #open(seq: number): OpenPage {
+    const cached = this.#pages.get(seq);
+    if (cached !== undefined) return cached;
+    let bytes = 0;
+    const page = new Page(seq, (part) => {
+      const content = this.#part(seq, part);
+      bytes += content.length;
+      this.#pages.grow(seq, content.length);
+      return content;
+    });
+    const open = new OpenPage(page);
+    this.#pages.set(seq, open, bytes + page.rows * ROW_BYTES);
+    return open;
+  }
+
+  #part(seq: number, part: number): Buffer {
+    const place = seq * PLACES_PER_RECORD + part;
+    const blob = this.#index.blob('SELECT part FROM pages WHERE place = ?', place);
+    if (blob === undefined) throw new MissingPartError(`part ${part} of page ${seq} is missing`);
+    try {
+      return fromBlob(blob);
+    } catch (error) {
+      throw error instanceof DamagedBlobError ? new DamagedPartError(place, error) : error;
+    }
+  }
+}

@@ -1,0 +1,57 @@
+// The words and ids of records for the Bloom filters of pages and blocks.
+// Invariant: a record whose words or ids are looked up is in a page whose filters have their hashes.
+import { derivedTraceId } from '../../../core/exchange/identity.ts';
+import { searchableText } from '../query/searchable-text.ts';
+import { wordHashes } from '../query/word-hash.ts';
+import type { BlockRows } from './block-rows.ts';
+import { hashOfId } from './bloom-filter.ts';
+import { HAS, nativeMessage, type Shape } from './shape.ts';
+
+/** The searchable text of native records of a shape. */
+export function nativeText({ native, status }: Shape): string {
+  const { path, cause, detail } = native!;
+  return [nativeMessage(native!, status), path, cause, detail].filter((part) => part !== '').join('\n');
+}
+
+/** A set of hashes that remembers a limited number of them, for leaving out most repeats without a Set. */
+export class HashList {
+  readonly list: number[] = [];
+  /** In slot 0 a number that belongs to another slot, since 0 is a hash like any other. */
+  readonly #recent = new Uint32Array(8192).fill(1, 0, 1);
+
+  readonly add = (hash: number): void => {
+    const slot = hash & 8191;
+    if (this.#recent[slot] === hash) return;
+    this.#recent[slot] = hash;
+    this.list.push(hash);
+  };
+}
+
+/**
+ * Adds the hashes of words and ids of the rows from `from` to before `to`. Own ids are not added, nor trace ids that
+ * follow from them, since these have the time of the row.
+ */
+export function addHashes(rows: BlockRows, from: number, to: number, { add }: HashList): void {
+  const seen = new Uint8Array(rows.shapes.length);
+  for (let row = from; row < to; row++) {
+    const number = rows.shape[row]!;
+    const shape = rows.shapes[number]!;
+    const { has } = shape;
+    if ((has & HAS.requestId) !== 0) add(hashOfId(rows.requestIds[row]!));
+    if ((has & HAS.trace) !== 0) add(hashOfId(rows.traces[row]!));
+    if ((has & HAS.ownTrace) !== 0 && (has & HAS.requestId) !== 0)
+      add(hashOfId(derivedTraceId(rows.requestIds[row]!) ?? ''));
+    const attributes = (has & HAS.attributes) === 0 ? '' : rows.attributes[row]!;
+    if ((has & HAS.native) === 0) {
+      const message = (has & HAS.message) === 0 ? '' : rows.messages[row]!;
+      wordHashes(searchableText({ kind: shape.kind, message, attributes }), add);
+      continue;
+    }
+    // The traceback, if the request has one.
+    if (attributes !== '') wordHashes(searchableText({ kind: 'line', message: '', attributes }), add);
+    if (seen[number] === 0) {
+      seen[number] = 1;
+      wordHashes(nativeText(shape), add);
+    }
+  }
+}

@@ -1,0 +1,284 @@
+// A page of the log store: decodes its parts when they are needed, and makes records of its rows.
+// Invariant: a row gives the record that was encoded (encode-page.ts).
+import { derivedSpanId, derivedTraceId } from '../../../core/exchange/identity.ts';
+import type { LogRecord } from '../log-record.ts';
+import { AttributeColumns, type AttributeNames } from './attribute-columns.ts';
+import { OWN_ID_BYTES } from './block-rows.ts';
+import { PART, type PageHeader } from './encode-page.ts';
+import { decodeNumbers, encodedLength, undeltas, unzigzag } from './number-column.ts';
+import { decodeShape, HAS, nativeAttributes, nativeMessage, type Shape } from './shape.ts';
+import { TextColumn } from './text-column.ts';
+
+/** Reads a part by its index in PART. Empty if the page has none of it. */
+export type ReadPart = (part: number) => Uint8Array;
+
+/** Reverses `nearness`. */
+const near = (encoded: number, other: number): number => (encoded === 0 ? 0 : other - unzigzag(encoded - 1));
+
+/** A shape with the texts that are made from it. */
+interface ShapeTexts {
+  readonly message: string;
+  readonly before: string;
+  readonly after: string;
+}
+
+/** Columns of native records, in the order of their rows. */
+interface NativeNumbers {
+  readonly firstByte: Float64Array;
+  readonly head: Float64Array;
+  readonly requestBytes: Float64Array;
+  readonly responseBytes: Float64Array;
+  readonly leased: Float64Array;
+  readonly connected: Float64Array;
+  readonly waited: Float64Array;
+  readonly queued: Float64Array;
+}
+
+interface Names {
+  readonly requestIds: TextColumn;
+  readonly traces: TextColumn;
+  readonly spans: TextColumn;
+  readonly parents: TextColumn;
+}
+
+export class Page {
+  readonly firstSeq: number;
+  readonly rows: number;
+  readonly timeMs: Float64Array;
+  /** Index in `shapes`, by row. */
+  readonly shape: Float64Array;
+  readonly durationNs: Float64Array;
+  readonly shapes: readonly Shape[];
+  readonly attributeNames: AttributeNames | undefined;
+  readonly #read: ReadPart;
+  readonly #ranks = new Map<number, Uint32Array>();
+  readonly #shapeTexts: (ShapeTexts | undefined)[] = [];
+  readonly #firstBytes: Float64Array;
+  #numbers: NativeNumbers | undefined;
+  #restNs: Float64Array | undefined;
+  #ownIds: Uint8Array | undefined;
+  #names: Names | undefined;
+  #messages: TextColumn | undefined;
+  #attributes: AttributeColumns | undefined;
+
+  constructor(firstSeq: number, read: ReadPart) {
+    this.firstSeq = firstSeq;
+    this.#read = read;
+    const main = read(PART.main);
+    const buffer = Buffer.from(main.buffer, main.byteOffset, main.length);
+    let at = 4 + buffer.readUInt32LE(0);
+    const header = JSON.parse(buffer.toString('utf8', 4, at)) as PageHeader;
+    const { rows } = header;
+    this.rows = rows;
+    this.attributeNames = header.attributes;
+    this.shapes = header.shapes.map((numbers) => decodeShape(numbers, header.texts));
+    const column = (count: number): Float64Array => {
+      const values = decodeNumbers(main, at, count);
+      at += encodedLength(main, at, count);
+      return values;
+    };
+    this.timeMs = undeltas(column(rows), header.baseMs);
+    this.shape = column(rows);
+    this.durationNs = column(rows);
+    this.#firstBytes = column(this.countOf(HAS.native));
+  }
+
+  /** For each row the number of rows before it that have a column. One more at the end: of all rows. */
+  ranksOf(column: number): Uint32Array {
+    let ranks = this.#ranks.get(column);
+    if (ranks === undefined) {
+      const has = this.shapes.map((shape) => ((shape.has & column) === 0 ? 0 : 1));
+      ranks = new Uint32Array(this.rows + 1);
+      let rank = 0;
+      for (let row = 0; row < this.rows; row++) {
+        ranks[row] = rank;
+        rank += has[this.shape[row]!]!;
+      }
+      ranks[this.rows] = rank;
+      this.#ranks.set(column, ranks);
+    }
+    return ranks;
+  }
+
+  /** Number of rows that have a column. */
+  countOf(column: number): number {
+    return this.ranksOf(column)[this.rows]!;
+  }
+
+  shapeOf(row: number): Shape {
+    return this.shapes[this.shape[row]!]!;
+  }
+
+  /** The message of all records of a shape; `undefined` if each has its own. */
+  messageOf(shape: number): string | undefined {
+    const { has } = this.shapes[shape]!;
+    if ((has & HAS.native) !== 0) return this.#textsOf(shape).message;
+    return (has & HAS.message) === 0 ? '' : undefined;
+  }
+
+  timeNs(row: number): bigint {
+    const ns = BigInt(this.timeMs[row]!) * 1_000_000n;
+    return (this.shapeOf(row).has & HAS.nanoseconds) === 0 ? ns : ns + BigInt(this.restNs(row));
+  }
+
+  /** Nanoseconds of the time after the milliseconds. */
+  restNs(row: number): number {
+    if ((this.shapeOf(row).has & HAS.nanoseconds) === 0) return 0;
+    this.#restNs ??= decodeNumbers(this.#read(PART.numbers), 0, this.countOf(HAS.nanoseconds));
+    return this.#restNs[this.ranksOf(HAS.nanoseconds)[row]!]!;
+  }
+
+  requestId(row: number): string {
+    const { has } = this.shapeOf(row);
+    if ((has & HAS.ownId) !== 0) return this.#ownId(row);
+    return this.#name(row, HAS.requestId, 'requestIds');
+  }
+
+  traceId(row: number): string {
+    if ((this.shapeOf(row).has & HAS.ownTrace) !== 0) return derivedTraceId(this.requestId(row)) ?? '';
+    return this.#name(row, HAS.trace, 'traces');
+  }
+
+  /** Columns of native records, by their rank among the native rows. Times in microseconds, plus 1; 0: never. */
+  get numbers(): NativeNumbers {
+    if (this.#numbers !== undefined) return this.#numbers;
+    const bytes = this.#read(PART.numbers);
+    const count = this.countOf(HAS.native);
+    let at = encodedLength(bytes, 0, this.countOf(HAS.nanoseconds));
+    const column = (): Float64Array => {
+      const values = decodeNumbers(bytes, at, count);
+      at += encodedLength(bytes, at, count);
+      return values;
+    };
+    const head = column();
+    const firstByte = this.firstByte;
+    for (let i = 0; i < count; i++) head[i] = near(head[i]!, firstByte[i]!);
+    const [requestBytes, responseBytes, leased] = [column(), column(), column()];
+    const [connected, waited, queued] = [column(), column(), column()];
+    this.#numbers = { firstByte, head, requestBytes, responseBytes, leased, connected, waited, queued };
+    return this.#numbers;
+  }
+
+  /** Time to the first byte of native records, by their rank: microseconds, plus 1; 0: never. */
+  get firstByte(): Float64Array {
+    return (this.#nearFirstBytes ??= this.#decodeFirstBytes());
+  }
+  #nearFirstBytes: Float64Array | undefined;
+
+  get names(): Names {
+    if (this.#names !== undefined) return this.#names;
+    const bytes = this.#read(PART.names);
+    const requestIds = new TextColumn(bytes, 0, this.countOf(HAS.requestId));
+    const traces = new TextColumn(bytes, requestIds.end, this.countOf(HAS.trace));
+    const spans = new TextColumn(bytes, traces.end, this.countOf(HAS.span));
+    const parents = new TextColumn(bytes, spans.end, this.countOf(HAS.parent));
+    return (this.#names = { requestIds, traces, spans, parents });
+  }
+
+  /** Messages of the rows that have one of their own, by rank. */
+  get messages(): TextColumn {
+    return (this.#messages ??= new TextColumn(this.#read(PART.messages), 0, this.countOf(HAS.message)));
+  }
+
+  /** Attributes of the rows that have some, by rank. */
+  get attributes(): AttributeColumns {
+    return (this.#attributes ??= new AttributeColumns(
+      this.#read(PART.attributes),
+      this.countOf(HAS.attributes),
+    ));
+  }
+
+  /** The 12 bytes of each own request id after the time, by rank; then the last digits. */
+  get ownIds(): Uint8Array {
+    return (this.#ownIds ??= this.#read(PART.ownIds));
+  }
+
+  /** The last hex digit of an own request id. */
+  ownIdDigit(rank: number): number {
+    const digits = this.countOf(HAS.ownId) * OWN_ID_BYTES;
+    return (this.ownIds[digits + (rank >> 1)]! >> (4 * (rank & 1))) & 15;
+  }
+
+  record(row: number): LogRecord {
+    const shape = this.shapeOf(row);
+    const { has, kind, severity, status, deployment, environment, replica, source, pod, modelId } = shape;
+    const requestId = this.requestId(row);
+    return {
+      seq: this.firstSeq + row,
+      kind,
+      timeNs: this.timeNs(row),
+      severity,
+      message: this.messageOf(this.shape[row]!) ?? this.messages.at(this.ranksOf(HAS.message)[row]!),
+      requestId,
+      traceId:
+        (has & HAS.ownTrace) === 0 ? this.#name(row, HAS.trace, 'traces') : (derivedTraceId(requestId) ?? ''),
+      spanId:
+        (has & HAS.ownSpan) === 0 ? this.#name(row, HAS.span, 'spans') : (derivedSpanId(requestId) ?? ''),
+      parentSpanId: this.#name(row, HAS.parent, 'parents'),
+      deployment,
+      environment,
+      replica,
+      source,
+      pod,
+      modelId,
+      status,
+      durationNs: this.durationNs[row]!,
+      attributes: this.#attributesOf(row),
+    };
+  }
+
+  /** The id of a row in one of the columns of ids; empty if it has none. */
+  #name(row: number, column: number, texts: keyof Names): string {
+    return (this.shapeOf(row).has & column) === 0 ? '' : this.names[texts].at(this.ranksOf(column)[row]!);
+  }
+
+  #attributesOf(row: number): string {
+    const { has } = this.shapeOf(row);
+    const rank = (has & HAS.attributes) === 0 ? -1 : this.ranksOf(HAS.attributes)[row]!;
+    if ((has & HAS.native) === 0) return rank === -1 ? '' : this.attributes.text(rank);
+    const others = rank === -1 ? '' : this.attributes.members(rank);
+    const { before, after } = this.#textsOf(this.shape[row]!);
+    const native = this.ranksOf(HAS.native)[row]!;
+    const { firstByte, head, requestBytes, responseBytes, leased, connected, waited, queued } = this.numbers;
+    const elapsed = (name: string, value: number): string =>
+      value === 0 ? '' : `"${name}":${(value - 1) / 1000},`;
+    const text =
+      `${before}"queue_ms":${waited[native]! / 1000},` +
+      (queued[native] === 0 ? '' : `"async_wait_ms":${queued[native]! / 1000},`) +
+      elapsed('leased_ms', leased[native]!) +
+      elapsed('connected_ms', connected[native]!) +
+      elapsed('head_ms', head[native]!) +
+      elapsed('first_byte_ms', firstByte[native]!) +
+      `"request_bytes":${requestBytes[native]!},"response_bytes":${responseBytes[native]!},${after}`;
+    return others === '' ? `${text.slice(0, -1)}}` : `${text}${others}}`;
+  }
+
+  #textsOf(shape: number): ShapeTexts {
+    const cached = this.#shapeTexts[shape];
+    if (cached !== undefined) return cached;
+    const { native, status, has } = this.shapes[shape]!;
+    const [before, after] = nativeAttributes(native!, has);
+    return (this.#shapeTexts[shape] = { message: nativeMessage(native!, status), before, after });
+  }
+
+  #ownId(row: number): string {
+    const rank = this.ranksOf(HAS.ownId)[row]!;
+    const from = rank * OWN_ID_BYTES;
+    const bytes = Buffer.from(this.ownIds.buffer, this.ownIds.byteOffset + from, OWN_ID_BYTES);
+    return (
+      this.timeMs[row]!.toString(16).padStart(12, '0') +
+      bytes.toString('hex') +
+      this.ownIdDigit(rank).toString(16)
+    );
+  }
+
+  #decodeFirstBytes(): Float64Array {
+    const near0 = this.#firstBytes;
+    const ranks = this.ranksOf(HAS.native);
+    for (let row = 0; row < this.rows; row++) {
+      const rank = ranks[row]!;
+      if (ranks[row + 1]! > rank) near0[rank] = near(near0[rank]!, Math.round(this.durationNs[row]! / 1000));
+    }
+    return near0;
+  }
+}

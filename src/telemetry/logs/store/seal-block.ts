@@ -1,0 +1,58 @@
+// Seals a block: encodes its rows as pages, with a directory and Bloom filters.
+// Invariant: the block holds exactly the rows, and its filters have all their words and ids.
+import { DirectoryBuilder } from './block-directory.ts';
+import type { BlockRows } from './block-rows.ts';
+import { BloomFilter } from './bloom-filter.ts';
+import { toBlob } from './blob.ts';
+import { PLACES_PER_RECORD, type SealedBlock } from './day-file.ts';
+import { encodePage, PART } from './encode-page.ts';
+import { addHashes, HashList } from './page-words.ts';
+import { HAS } from './shape.ts';
+
+/** Bits for each word or id: in the filter of a block, and of a page. */
+const BLOCK_BITS = 16;
+const PAGE_BITS = 10;
+
+/** The block as it is stored, and the hashes in its filter. */
+export interface SealedWithHashes {
+  readonly block: SealedBlock;
+  readonly hashes: ReadonlySet<number>;
+}
+
+/** Encodes all rows, at least one. */
+export function sealBlock(rows: BlockRows): SealedWithHashes {
+  const directory = new DirectoryBuilder();
+  const parts: SealedBlock['parts'][number][] = [];
+  const all = new Set<number>();
+  let from = 0;
+  for (const to of rows.allPageEnds) {
+    const page = encodePage(rows, from, to);
+    const hashes = new HashList();
+    addHashes(rows, from, to, hashes);
+    for (const hash of hashes.list) all.add(hash);
+    // Pages of requests only have no filter: few shapes are tested as fast.
+    if (page.shapes.some(({ has }) => (has & HAS.native) === 0) && hashes.list.length > 0)
+      page.parts[PART.filter] = BloomFilter.of(hashes.list, hashes.list.length, PAGE_BITS).bytes;
+    let bytes = 0;
+    for (const [part, content] of page.parts.entries()) {
+      if (content.length === 0) continue;
+      // Random bits, which cannot be compressed.
+      const isRandom = part === PART.ownIds || part === PART.filter;
+      const blob = toBlob(content, !isRandom);
+      parts.push({ place: PLACES_PER_RECORD * (rows.firstSeq + from) + part, part: blob });
+      bytes += blob.length;
+    }
+    directory.add(page, rows.timeMs.subarray(from, to), rows.durationNs.subarray(from, to), bytes);
+    from = to;
+  }
+  return {
+    block: {
+      seq: rows.firstSeq,
+      rows: rows.count,
+      directory: directory.result(),
+      filter: all.size === 0 ? new Uint8Array() : BloomFilter.of(all, all.size, BLOCK_BITS).bytes,
+      parts,
+    },
+    hashes: all,
+  };
+}

@@ -1,0 +1,92 @@
+// What a search looks up: ids and words in Bloom filters, and the times of the request ids that weir made.
+// Invariant: a group of records that can contain a match is never excluded.
+import type { SegmentQuery } from './segment-query.ts';
+import { mayContain } from '../query/required-words.ts';
+import { hashOfWord } from '../query/word-hash.ts';
+import type { Block } from './day-file-index.ts';
+import type { TimeParts } from './block-directory.ts';
+import { hashOfId } from './bloom-filter.ts';
+
+/** Tells whether a filter may have a hash. */
+export type HasHash = (hash: number) => boolean;
+
+const OWN_ID = /^[0-9a-f]{37}$/;
+const TRACE_ID = /^[0-9a-f]{32}$/;
+/** A trace id that follows from an own request id begins with the last seven digits of its milliseconds. */
+const TRACE_PERIOD_MS = 2 ** 28;
+
+export interface WantedId {
+  readonly hash: number;
+  /** Milliseconds of an own id, or of a trace id modulo TRACE_PERIOD_MS; `undefined`: the id has another form. */
+  readonly ms: number | undefined;
+}
+
+const wantedRequest = (id: string): WantedId => ({
+  hash: hashOfId(id),
+  ms: OWN_ID.test(id) ? parseInt(id.slice(0, 12), 16) : undefined,
+});
+const wantedTrace = (id: string): WantedId => ({
+  hash: hashOfId(id),
+  ms: TRACE_ID.test(id) ? parseInt(id.slice(0, 7), 16) : undefined,
+});
+
+function somePart(times: TimeParts, test: (from: number, to: number) => boolean): boolean {
+  for (let i = 0; i < times.length; i += 2) if (test(times[i]!, times[i + 1]!)) return true;
+  return false;
+}
+
+const hasOwnId = (ms: number, times: TimeParts): boolean =>
+  somePart(times, (from, to) => from <= ms && ms <= to);
+const hasOwnTrace = (ms: number, times: TimeParts): boolean =>
+  somePart(
+    times,
+    (from, to) => Math.ceil((from - ms) / TRACE_PERIOD_MS) <= Math.floor((to - ms) / TRACE_PERIOD_MS),
+  );
+
+/** True if a record with this time may have the id as its own trace id. */
+export const isTraceTime = (timeMs: number, ms: number): boolean => (timeMs - ms) % TRACE_PERIOD_MS === 0;
+
+export class SearchPlan {
+  readonly query: SegmentQuery;
+  /** No record can match. */
+  readonly matchesNone: boolean;
+  readonly requests: readonly WantedId[] | undefined;
+  readonly traces: readonly WantedId[] | undefined;
+  /** Blocks without a match. */
+  readonly excluded = new WeakSet<Block>();
+
+  constructor(query: SegmentQuery) {
+    this.query = query;
+    const { kinds, deployments, environments, replicas, requestIds, traceIds } = query.prefilter;
+    const lists = [kinds, deployments, environments, replicas, requestIds, traceIds];
+    this.matchesNone = lists.some((list) => list?.length === 0);
+    this.requests = requestIds?.map(wantedRequest);
+    this.traces = traceIds?.map(wantedTrace);
+  }
+
+  /** True if `mayBeIn` can exclude anything. */
+  get looksUp(): boolean {
+    return (
+      this.requests !== undefined || this.traces !== undefined || this.query.prefilter.words !== undefined
+    );
+  }
+
+  /** False if no record matches in pages with these times whose filter is `has`. */
+  mayBeIn(pages: readonly { readonly times: TimeParts }[], has: HasHash): boolean {
+    const { requests, traces } = this;
+    const { words } = this.query.prefilter;
+    const isIn = (
+      wanted: readonly WantedId[] | undefined,
+      isOwn: (ms: number, times: TimeParts) => boolean,
+    ): boolean =>
+      wanted === undefined ||
+      wanted.some(
+        ({ ms, hash }) => (ms !== undefined && pages.some(({ times }) => isOwn(ms, times))) || has(hash),
+      );
+    return (
+      isIn(requests, hasOwnId) &&
+      isIn(traces, hasOwnTrace) &&
+      (words === undefined || mayContain(words, (word) => has(hashOfWord(word))))
+    );
+  }
+}

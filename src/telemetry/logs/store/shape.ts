@@ -1,0 +1,198 @@
+// A shape: all facts of a record that many records share. A page stores each shape once.
+// A request that this weir has served is native: the shape holds its message and all attributes that are not numbers.
+// Invariant: a shape is never changed, so what is derived from it is made once and kept with it.
+import { KINDS, type LogRecord, type RecordKind, type RecordOrigin } from '../log-record.ts';
+
+/** Which columns of a page the records of a shape have. */
+export const HAS = {
+  native: 1,
+  /** The request id is the begin in milliseconds (12 hex digits) and 25 more digits. */
+  ownId: 2,
+  requestId: 4,
+  /** Trace id and span id follow from the request id (core/exchange/identity.ts). */
+  ownTrace: 8,
+  trace: 16,
+  ownSpan: 32,
+  span: 64,
+  parent: 128,
+  message: 256,
+  /** Of a native record: attributes besides the native ones. */
+  attributes: 512,
+  /** The time has a part below a millisecond. */
+  nanoseconds: 1024,
+  bodies: 2048,
+} as const;
+
+/** What only a native record has. */
+export interface NativeFacts {
+  readonly method: string;
+  /** Redacted, without the query. */
+  readonly path: string;
+  readonly protocol: string;
+  readonly cause: string;
+  readonly detail: string;
+  readonly remote: string;
+  readonly attempts: number;
+  readonly retries: number;
+  readonly isAsync: boolean;
+  readonly isSampled: boolean;
+  /** Error that the stream of the response reported, for the message; empty if it reported none. */
+  readonly streamError: string;
+  readonly isFailedStream: boolean;
+}
+
+export interface Shape extends RecordOrigin {
+  readonly kind: RecordKind;
+  readonly severity: number;
+  readonly status: number;
+  /** Sum of HAS. */
+  readonly has: number;
+  readonly native: NativeFacts | undefined;
+}
+
+const oneLine = (text: string): string => text.replace(/\s+/g, ' ').trim();
+
+/** The message of a native record. */
+export function nativeMessage(
+  { method, path, cause, detail, streamError, isFailedStream }: NativeFacts,
+  status: number,
+): string {
+  const failure = isFailedStream ? ` stream error: ${oneLine(streamError)}`.trimEnd() : '';
+  return `${method} ${path} ${status}${cause === 'ok' ? '' : ` ${cause}`}${detail === '' ? '' : `: ${detail}`}${failure}`;
+}
+
+/** A member of the JSON text of attributes, with the comma after it. */
+const member = (name: string, value: string | number | boolean): string =>
+  `"${name}":${JSON.stringify(value)},`;
+
+/** JSON text of the native attributes: what stands before the durations, and between them and further attributes. */
+export function nativeAttributes(native: NativeFacts, has: number): readonly [before: string, after: string] {
+  const { method, path, protocol, cause, detail, remote, attempts, retries, isAsync, isSampled } = native;
+  return [
+    `{${member('method', method)}${member('path', path)}${member('protocol', protocol)}${member('cause', cause)}` +
+      (detail === '' ? '' : member('detail', detail)) +
+      (remote === '' ? '' : member('remote', remote)),
+    member('attempts', attempts) +
+      (retries === 0 ? '' : member('retries', retries)) +
+      (isAsync ? member('async', true) : '') +
+      (isSampled ? member('is_sampled', true) : '') +
+      ((has & HAS.bodies) === 0 ? '' : member('has_bodies', true)),
+  ];
+}
+
+/** The texts of a page, each once, for the numbers in encoded shapes. */
+export class PageTexts {
+  readonly list: string[] = [];
+  readonly #numbers = new Map<string, number>();
+
+  number(text: string): number {
+    let number = this.#numbers.get(text);
+    if (number === undefined) {
+      this.#numbers.set(text, (number = this.list.length));
+      this.list.push(text);
+    }
+    return number;
+  }
+}
+
+/** A shape as a list of numbers. Later versions may add numbers at the end; those that are missing are 0. */
+export function encodeShape(shape: Shape, texts: PageTexts): number[] {
+  const { kind, severity, status, has, native } = shape;
+  const encoded = [
+    KINDS.indexOf(kind),
+    severity,
+    status,
+    has,
+    texts.number(shape.deployment),
+    texts.number(shape.environment),
+    texts.number(shape.replica),
+    texts.number(shape.source),
+    texts.number(shape.pod),
+    texts.number(shape.modelId),
+  ];
+  if (native)
+    encoded.push(
+      texts.number(native.method),
+      texts.number(native.path),
+      texts.number(native.protocol),
+      texts.number(native.cause),
+      texts.number(native.detail),
+      texts.number(native.remote),
+      native.attempts,
+      native.retries,
+      (native.isAsync ? 1 : 0) | (native.isSampled ? 2 : 0) | (native.isFailedStream ? 4 : 0),
+      texts.number(native.streamError),
+    );
+  return encoded;
+}
+
+export function decodeShape(numbers: readonly number[], texts: readonly string[]): Shape {
+  const number = (i: number): number => numbers[i] ?? 0;
+  const text = (i: number): string => texts[number(i)] ?? '';
+  const has = number(3);
+  const flags = number(18);
+  return {
+    kind: KINDS[number(0)]!,
+    severity: number(1),
+    status: number(2),
+    has,
+    deployment: text(4),
+    environment: text(5),
+    replica: text(6),
+    source: text(7),
+    pod: text(8),
+    modelId: text(9),
+    native:
+      (has & HAS.native) === 0
+        ? undefined
+        : {
+            method: text(10),
+            path: text(11),
+            protocol: text(12),
+            cause: text(13),
+            detail: text(14),
+            remote: text(15),
+            attempts: number(16),
+            retries: number(17),
+            isAsync: (flags & 1) !== 0,
+            isSampled: (flags & 2) !== 0,
+            isFailedStream: (flags & 4) !== 0,
+            streamError: text(19),
+          },
+  };
+}
+
+/** Largest number of shapes that a table keeps. */
+const MAX_SHAPES = 8192;
+
+/** Shapes of records that are not native, each once. */
+export class ShapeTable {
+  readonly #shapes = new Map<string, Shape>();
+
+  of(record: LogRecord, has: number): Shape {
+    const { kind, severity, status, deployment, environment, replica, source, pod, modelId } = record;
+    // With the lengths, since a text may contain any separator.
+    const key =
+      `${kind} ${severity} ${status} ${has} ${deployment.length} ${environment.length} ${replica.length} ` +
+      `${source.length} ${pod.length} ${deployment}${environment}${replica}${source}${pod}${modelId}`;
+    let shape = this.#shapes.get(key);
+    if (shape === undefined) {
+      if (this.#shapes.size >= MAX_SHAPES) this.#shapes.clear();
+      shape = {
+        kind,
+        severity,
+        status,
+        has,
+        deployment,
+        environment,
+        replica,
+        source,
+        pod,
+        modelId,
+        native: undefined,
+      };
+      this.#shapes.set(key, shape);
+    }
+    return shape;
+  }
+}

@@ -1,0 +1,120 @@
+// Columns of texts: the bytes of all texts one after the other, with their lengths. Texts that repeat are stored once.
+// Invariant: well-formed texts are read back exactly; others have U+FFFD for each half of a broken pair.
+import { decodeNumbers, encodedLength, encodeNumbers } from './number-column.ts';
+
+/** Number of texts (u32), their bytes (u32), and whether rows refer to them by number (u8). */
+const HEADER_BYTES = 9;
+
+/** Encodes one text for each row. `repeats`: texts are likely to repeat. */
+export function encodeTexts(texts: readonly string[], repeats: boolean): Uint8Array<ArrayBuffer> {
+  const numbers = new Map<string, number>();
+  const rows = repeats ? new Uint32Array(texts.length) : undefined;
+  if (rows)
+    for (let i = 0; i < rows.length; i++) {
+      const text = texts[i]!;
+      let number = numbers.get(text);
+      if (number === undefined) numbers.set(text, (number = numbers.size));
+      rows[i] = number;
+    }
+  const stored = rows ? Array.from(numbers.keys()) : texts;
+  const lengths = new Uint32Array(stored.length);
+  let most = 0;
+  for (const text of stored) most += text.length;
+  let bytes = Buffer.allocUnsafe(most + 64);
+  let end = 0;
+  for (let i = 0; i < lengths.length; i++) {
+    const text = stored[i]!;
+    if (end + text.length * 3 > bytes.length) {
+      const larger = Buffer.allocUnsafe(Math.max(2 * bytes.length, end + text.length * 3));
+      bytes.copy(larger, 0, 0, end);
+      bytes = larger;
+    }
+    const length = bytes.write(text, end);
+    lengths[i] = length;
+    end += length;
+  }
+  const header = Buffer.alloc(HEADER_BYTES);
+  header.writeUInt32LE(stored.length, 0);
+  header.writeUInt32LE(end, 4);
+  header[8] = rows ? 1 : 0;
+  const parts: Uint8Array[] = [header, encodeNumbers(lengths, stored.length)];
+  if (rows) parts.push(encodeNumbers(rows, rows.length));
+  parts.push(bytes.subarray(0, end));
+  return Buffer.concat(parts);
+}
+
+/** A decoded column. Texts become strings when they are read. */
+export class TextColumn {
+  /** Offset after the column. */
+  readonly end: number;
+  /** Number of the text of each row; `undefined`: row i has text i. */
+  readonly numbers: Float64Array | undefined;
+  readonly #bytes: Buffer;
+  /** Offset of the first text. */
+  readonly #from: number;
+  /** Where each text ends, from the first one; one more at the front: 0. */
+  readonly #ends: Uint32Array;
+  readonly #texts: (string | undefined)[];
+
+  /** Decodes the column of `rows` rows that begins at `at`. */
+  constructor(bytes: Uint8Array, at: number, rows: number) {
+    this.#bytes = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+    const count = this.#bytes.readUInt32LE(at);
+    const textBytes = this.#bytes.readUInt32LE(at + 4);
+    const repeats = bytes[at + 8] === 1;
+    let next = at + HEADER_BYTES;
+    const lengths = decodeNumbers(bytes, next, count);
+    next += encodedLength(bytes, next, count);
+    if (repeats) {
+      this.numbers = decodeNumbers(bytes, next, rows);
+      next += encodedLength(bytes, next, rows);
+    } else this.numbers = undefined;
+    this.#from = next;
+    this.#ends = new Uint32Array(count + 1);
+    for (let i = 0; i < count; i++) this.#ends[i + 1] = this.#ends[i]! + lengths[i]!;
+    this.#texts = [];
+    this.end = next + textBytes;
+  }
+
+  /** Number of different texts, or of all if they are not numbered. */
+  get count(): number {
+    return this.#ends.length - 1;
+  }
+
+  /** The text with a number. */
+  text(number: number): string {
+    return (this.#texts[number] ??= this.#bytes.toString(
+      'utf8',
+      this.#from + this.#ends[number]!,
+      this.#from + this.#ends[number + 1]!,
+    ));
+  }
+
+  /** The number of the text of a row. */
+  numberAt(row: number): number {
+    return this.numbers ? this.numbers[row]! : row;
+  }
+
+  /** The text of a row. */
+  at(row: number): string {
+    return this.text(this.numberAt(row));
+  }
+
+  /** The numbers of the texts that are equal to one of `wanted`. */
+  find(wanted: readonly string[]): Set<number> {
+    const found = new Set<number>();
+    const encoded = wanted.map((text) => Buffer.from(text));
+    for (let number = 0; number < this.count; number++) {
+      const [from, to] = [this.#ends[number]!, this.#ends[number + 1]!];
+      for (const one of encoded)
+        if (one.length === to - from && one.compare(this.#bytes, this.#from + from, this.#from + to) === 0)
+          found.add(number);
+    }
+    return found;
+  }
+
+  /** All texts as one string of single bytes, to be searched for ASCII words, and where each text ends in it. */
+  get joined(): { readonly text: string; readonly ends: Uint32Array } {
+    return { text: this.#bytes.latin1Slice(this.#from, this.end), ends: this.#ends.subarray(1) };
+  }
+}
