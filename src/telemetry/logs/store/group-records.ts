@@ -7,12 +7,13 @@ import type { GroupKey, GroupQuery, KeyValue } from '../query/group-query.ts';
 import type { QueryNode } from '../query/query-node.ts';
 import { isAttribute, keyReader, numberReader } from '../query/record-value.ts';
 import type { GroupAccumulator } from './group-accumulator.ts';
+import type { GroupReader } from './open-groups.ts';
 import type { PagePosition } from './page-position.ts';
 import type { TimeRange } from './segment-query.ts';
 import type { PageQuery, RecordPage } from './store-reader.ts';
 
 /** What a group query reads from. */
-export interface GroupSource {
+interface GroupSource {
   page(query: PageQuery): RecordPage;
   /** Calls `add` for the matching totals of a range of minutes since the epoch, both inclusive. */
   minuteTotals(
@@ -37,7 +38,7 @@ const TOTALED: ReadonlySet<string> = new Set([
 ]);
 
 /** The reading of one group query, in steps. */
-export class GroupReading {
+export class RecordGroups implements GroupReader {
   readonly #query: GroupQuery;
   readonly #source: GroupSource;
   readonly #add: (record: LogRecord, count: number) => void;
@@ -45,7 +46,7 @@ export class GroupReading {
   readonly #parts: TimeRange[];
   #after: PagePosition | undefined;
 
-  constructor(query: GroupQuery, source: GroupSource, accumulator: GroupAccumulator) {
+  constructor(query: GroupQuery, accumulator: GroupAccumulator, source: GroupSource) {
     this.#query = query;
     this.#source = source;
     this.#add = recordAdder(query, accumulator);
@@ -65,7 +66,6 @@ export class GroupReading {
     return this.#parts.length === 0;
   }
 
-  /** Reads on until the time of one call of the source is over. */
   step(): void {
     while (this.#parts.length > 0 && this.#readPage() === undefined) this.#parts.pop();
   }

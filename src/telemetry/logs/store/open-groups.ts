@@ -3,7 +3,6 @@
 import { randomUUID } from 'node:crypto';
 import type { GroupQuery, GroupResult } from '../query/group-query.ts';
 import { GroupAccumulator } from './group-accumulator.ts';
-import { GroupReading, type GroupSource } from './group-records.ts';
 import { ValueBudget } from './value-set.ts';
 
 /** What a step returns: the result, or the id of the query for the next step. */
@@ -13,39 +12,57 @@ export type GroupStep =
   /** Too many queries are open; this one did not begin. */
   | 'busy';
 
+/** Adds the matching rows of a query to its accumulator, in steps of limited time. */
+export interface GroupReader {
+  readonly isDone: boolean;
+  /** Reads on until its time is over. */
+  step(): void;
+}
+
 const MAX_OPEN = 8;
+/** Time after which a query that nobody continued is dropped. */
+const ABANDONED_MS = 60_000;
 /** 16 million numbers, or 32 million whole ones below 2 ** 32. */
 const VALUE_BYTES = 128 * 1024 ** 2;
 
 interface OpenGroup {
   readonly accumulator: GroupAccumulator;
-  readonly reading: GroupReading;
+  readonly reader: GroupReader;
+  /** End of its last step. */
+  readonly steppedMs: number;
 }
 
 export class OpenGroups {
-  readonly #source: GroupSource;
+  readonly #read: (query: GroupQuery, accumulator: GroupAccumulator) => GroupReader;
+  readonly #nowMs: () => number;
   readonly #budget = new ValueBudget(VALUE_BYTES);
   readonly #open = new Map<string, OpenGroup>();
 
-  constructor(source: GroupSource) {
-    this.#source = source;
+  /** `read`: begins to read a query. */
+  constructor(
+    read: (query: GroupQuery, accumulator: GroupAccumulator) => GroupReader,
+    nowMs: () => number = () => performance.now(),
+  ) {
+    this.#read = read;
+    this.#nowMs = nowMs;
   }
 
   /**
-   * Begins a query, or continues the one that the previous step left open. An unknown `id` is that of a thread that has
-   * ended: the query begins again. `isLast`: returns the result of what has been read.
+   * Begins a query, or continues the one that the previous step left open. If its state is lost, since its thread has
+   * ended or it was dropped, it begins again. `isLast`: returns the result of what has been read.
    */
   step(query: GroupQuery, id: string | undefined, isLast: boolean): GroupStep {
     const known = id === undefined ? undefined : this.#open.get(id);
+    if (known === undefined) this.#dropAbandoned();
     if (known === undefined && this.#open.size >= MAX_OPEN && !isLast) return 'busy';
     if (id !== undefined) this.#open.delete(id);
-    const { accumulator, reading } = known ?? this.#begin(query);
+    const { accumulator, reader } = known ?? this.#begin(query);
     let isOpen = false;
     try {
-      reading.step();
-      if (reading.isDone || isLast) return { result: accumulator.result(!reading.isDone) };
+      reader.step();
+      if (reader.isDone || isLast) return { result: accumulator.result(!reader.isDone) };
       const open = known ? id! : randomUUID();
-      this.#open.set(open, { accumulator, reading });
+      this.#open.set(open, { accumulator, reader, steppedMs: this.#nowMs() });
       isOpen = true;
       return { open };
     } finally {
@@ -53,8 +70,17 @@ export class OpenGroups {
     }
   }
 
-  #begin(query: GroupQuery): OpenGroup {
+  #dropAbandoned(): void {
+    const beforeMs = this.#nowMs() - ABANDONED_MS;
+    for (const [id, { accumulator, steppedMs }] of this.#open)
+      if (steppedMs < beforeMs) {
+        this.#open.delete(id);
+        accumulator.release();
+      }
+  }
+
+  #begin(query: GroupQuery): Omit<OpenGroup, 'steppedMs'> {
     const accumulator = new GroupAccumulator(query, this.#budget);
-    return { accumulator, reading: new GroupReading(query, this.#source, accumulator) };
+    return { accumulator, reader: this.#read(query, accumulator) };
   }
 }

@@ -16,6 +16,7 @@ import { possible } from '../query/possible.ts';
 import { prefilter } from '../query/prefilter.ts';
 import type { GroupQuery } from '../query/group-query.ts';
 import type { QueryNode } from '../query/query-node.ts';
+import { RecordGroups } from './group-records.ts';
 import { OpenGroups, type GroupStep } from './open-groups.ts';
 import type { LogRecord } from '../log-record.ts';
 
@@ -74,7 +75,7 @@ export class StoreReader {
   readonly #readers = new Map<string, FileReader>();
   /** Compiled queries, by the JSON of their node. */
   readonly #compiled = new Map<string, SegmentQuery>();
-  readonly #groups = new OpenGroups(this);
+  readonly #groups = new OpenGroups((query, accumulator) => new RecordGroups(query, accumulator, this));
 
   /** `budgetMs`: time after which a call returns what it has found so far. */
   constructor(folder: string, events: ReaderEvents, budgetMs: number) {

@@ -224,26 +224,6 @@ describe('a group query', () => {
     expect(max).toBe(30_000);
   });
 
-  it('begins again if its state was lost', () => {
-    const reader = storeOf([recordOf({ timeNs: NOON_NS })]);
-    const query: GroupQuery = { node: ALL, fromNs: 0n, toNs: NOON_NS, by: [], measures: [COUNT] };
-    expect(reader.group(query, 'of an earlier thread', false)).toMatchObject({ result: { matched: 1 } });
-  });
-
-  it('waits while too many others are open', () => {
-    const records = Array.from({ length: 1500 }, (_, i) =>
-      recordOf({ timeNs: NOON_NS + BigInt(i), durationNs: 1 }),
-    );
-    const reader = storeOf(records, 0);
-    const measures = [{ op: 'sum', field: 'durationNs' }] as const;
-    const query: GroupQuery = { node: ALL, fromNs: 0n, toNs: NOON_NS * 2n, by: [], measures };
-    const open = Array.from({ length: 8 }, () => reader.group(query, undefined, false));
-    expect(open.every((step) => step !== 'busy' && 'open' in step)).toBe(true);
-    expect(reader.group(query, undefined, false)).toBe('busy');
-    expect(reader.group(query, (open[0] as { open: string }).open, true)).toMatchObject({ result: {} });
-    expect(reader.group(query, undefined, false)).toMatchObject({ open: expect.any(String) as string });
-  });
-
   it('that is invalid is an error and leaves nothing open', () => {
     const reader = storeOf([recordOf({ timeNs: NOON_NS })]);
     for (let i = 0; i < 20; i++) {
