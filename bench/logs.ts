@@ -190,7 +190,7 @@ async function following(logs: Logs, stream: LineStream): Promise<number[]> {
   if ('problem' in parsed) throw new Error(parsed.problem);
   const written = new Map<string, number>();
   const times: number[] = [];
-  let seq = logs.figures.headSeq;
+  let { place: cursor } = await logs.head();
   let isAsking = false;
   let isNew = false;
   const look = async (): Promise<void> => {
@@ -199,9 +199,9 @@ async function following(logs: Logs, stream: LineStream): Promise<number[]> {
     isAsking = true;
     while (isNew) {
       isNew = false;
-      const { records, lastSeq } = await logs.after(parsed.node, seq, 1000);
-      seq = lastSeq;
-      for (const { message } of records) times.push(performance.now() - written.get(message)!);
+      const next = await logs.after(parsed.node, cursor, 1000);
+      cursor = next.cursor;
+      for (const { message } of next.records) times.push(performance.now() - written.get(message)!);
     }
     isAsking = false;
   };
@@ -247,7 +247,7 @@ async function exporting(logs: Logs, stream: LineStream): Promise<number[]> {
   if (!options.ok) throw new Error('invalid export settings');
   const connections = new OtlpExport(options.settings, {
     folder: join(root, 'export'),
-    openFeed: (wanted) => logs.feed(wanted),
+    openJournal: (wanted) => logs.journal(wanted),
     spans: () => [],
     sender: { version: '0', own },
     ownPorts: () => [],

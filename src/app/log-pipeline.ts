@@ -178,7 +178,7 @@ export class LogPipeline {
     const config = this.#config;
     return new OtlpExport(config.export, {
       folder: config.data.dir,
-      openFeed: (wanted) => logs.feed(wanted),
+      openJournal: (wanted) => logs.journal(wanted),
       spans: spanProjection((record) => this.spansOf(record), { version, own }),
       sender: { version, own },
       ownPorts: () => [config.ingress.listen.port, config.admin.listen.port],

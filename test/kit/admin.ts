@@ -4,7 +4,7 @@ import { Admin, type AdminDeps } from '../../src/control/admin/admin.ts';
 import { TAIL_LIMITS, type TailLimits } from '../../src/control/admin/logs/live-tail.ts';
 import { Logger, type LineSink } from '../../src/core/logger.ts';
 import { Tracing } from '../../src/telemetry/tracing/tracing.ts';
-import { Logs, RecorderClient } from '../../src/telemetry/logs/logs.ts';
+import { Logs, RecorderClient, type LogStore } from '../../src/telemetry/logs/logs.ts';
 import { configOf } from './deployment.ts';
 import { folder } from './folder.ts';
 
@@ -27,15 +27,17 @@ export interface StartAdminOptions {
   readonly deps?: Partial<AdminDeps>;
 }
 
-type Store = NonNullable<AdminDeps['logs']>;
-
 /** The log store with some functions replaced. */
-export const withChanges = (logs: Logs, changes: Partial<Store>): Store => ({
+export const withChanges = (logs: Logs, changes: Partial<LogStore>): LogStore => ({
   page: (query) => logs.page(query),
-  after: (node, seq, limit) => logs.after(node, seq, limit),
-  at: (seq) => logs.at(seq),
-  bodies: (seq) => logs.bodies(seq),
+  after: (node, cursor, limit) => logs.after(node, cursor, limit),
+  head: (cursor) => logs.head(cursor),
+  at: (place) => logs.at(place),
+  bodies: (place) => logs.bodies(place),
   group: (query, limits) => logs.group(query, limits),
+  readPlace: (text) => logs.readPlace(text),
+  placeOf: (one) => logs.placeOf(one),
+  hasRead: (cursor, one) => logs.hasRead(cursor, one),
   onStored: (listener) => logs.onStored(listener),
   post: (records) => logs.post(records),
   postLines: (bytes, origin, count) => logs.postLines(bytes, origin, count),

@@ -40,7 +40,7 @@ export async function startConnections(
   };
   const path = given.folder ?? folder();
   const connections = new OtlpExport(options(given.options), {
-    openFeed: records.open,
+    openJournal: records.open,
     spans: () => [],
     sender: { version: '1.2.3', own: () => ({ pod: 'pod1-0a1b2c3d', modelId: 'mdl1' }) },
     ownPorts: () => [],

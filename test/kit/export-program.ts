@@ -15,7 +15,7 @@ const sink = {
 };
 const connections = new OtlpExport(options({ endpoint }), {
   folder: path,
-  openFeed: records.open,
+  openJournal: records.open,
   spans: () => [],
   sender: { version: '1', own: () => ({ pod: 'pod1-0a1b2c3d', modelId: 'mdl1' }) },
   ownPorts: () => [],

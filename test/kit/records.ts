@@ -1,5 +1,5 @@
 // A log store in memory for tests of its readers.
-import type { FeedPage, LogRecord, Logs, RecordFeed, Subscription } from '../../src/telemetry/logs/logs.ts';
+import type { FeedPage, LogRecord, Logs, LocalJournal, Subscription } from '../../src/telemetry/logs/logs.ts';
 
 export const BLANK: LogRecord = {
   seq: 0,
@@ -52,10 +52,10 @@ export class Records {
   }
 
   /** A query is a word that the message must contain. The query `(` is malformed. */
-  readonly open: Logs['feed'] = (wanted) =>
+  readonly open: Logs['journal'] = (wanted) =>
     wanted.query === '(' ? { problem: 'has a parenthesis that is not closed' } : this.#feed(wanted);
 
-  #feed({ kinds, minSeverity, query }: Subscription): RecordFeed {
+  #feed({ kinds, minSeverity, query }: Subscription): LocalJournal {
     return {
       read: async (afterSeq: number, limit: number): Promise<FeedPage> => {
         if (this.broken !== undefined) throw this.broken;

@@ -13,7 +13,10 @@ import { ReaderClient } from './threads/reader-client.ts';
 import type { IngesterOptions } from './ingest/ingester.ts';
 import type { QueryNode } from './query/query-node.ts';
 import { subscriptionNode, type Subscription } from './query/subscription.ts';
-import type { FeedPage, RecordPage, PageQuery } from './store/store-reader.ts';
+import type { FeedPage } from './store/store-reader.ts';
+import { MAX_SEQ, type PagePosition } from './store/page-position.ts';
+import type { LogStore, NextRecords, SearchPage, SearchQuery, StoredBodies, StoreHead } from './log-store.ts';
+import { placeOfSeq, readLocalPlace, seqOfPlace, type Place, type TimePlace } from './place.ts';
 import type { LineOrigin, LogRecord, RecordWriter } from './log-record.ts';
 import type { RequestOwner } from './ingest/request-owners.ts';
 import type { RecorderClient } from './recorder/recorder-client.ts';
@@ -41,11 +44,12 @@ export {
   type RecordWriter,
 } from './log-record.ts';
 export type { TimeRange } from './store/segment-query.ts';
-export { formatPosition, parsePosition, type PagePosition } from './store/page-position.ts';
+export type { LogStore, NextRecords, SearchPage, SearchQuery, StoreHead } from './log-store.ts';
+export { formatTimePlace, parseTimePlace, type Place, type TimePlace } from './place.ts';
 export type { QueryNode } from './query/query-node.ts';
 export { FILTERS, contractQuery } from './query/contract-params.ts';
 export type { Subscription } from './query/subscription.ts';
-export type { FeedPage, RecordPage, PageQuery } from './store/store-reader.ts';
+export type { FeedPage } from './store/store-reader.ts';
 export { apiLevel, SEVERITY, severityText } from './severity.ts';
 export type { GroupQuery, GroupResult, KeyValue } from './query/group-query.ts';
 export { RecorderClient } from './recorder/recorder-client.ts';
@@ -61,8 +65,11 @@ export interface LogsConfig extends Omit<IngesterOptions, 'own'> {
   readonly own: () => RecordWriter;
 }
 
-/** Reads the wanted records in the order in which they were stored. */
-export interface RecordFeed {
+/**
+ * The wanted records of this weir by their sequence numbers, in the order in which they were stored. For exporters, which
+ * run where the records are stored and count them.
+ */
+export interface LocalJournal {
   /** Reads up to `limit` wanted records with a sequence number above `afterSeq`. */
   read(afterSeq: number, limit: number): Promise<FeedPage>;
   /** Calls `listener` after records were stored. Returns a function that ends this. */
@@ -77,7 +84,9 @@ export interface LineStream {
   end(): void;
 }
 
-export class Logs implements Component {
+const ALL: QueryNode = { op: 'all' };
+
+export class Logs implements Component, LogStore {
   readonly name = 'logs';
   readonly #writer: StoreClient;
   readonly #reader: ReaderClient;
@@ -138,61 +147,84 @@ export class Logs implements Component {
     this.#writer.setFileOwner(owner);
   }
 
-  /** Stores posted records and events. Resolves when they are stored, or with the reason why they were dropped. */
   post(records: readonly LogRecord[]): Promise<PostResult> {
     return this.#writer.post(records);
   }
 
-  /** Stores posted lines, each plain text or a JSON object. `count`: maximum number of lines, without blank ones. */
   postLines(bytes: Uint8Array, origin: LineOrigin, count: number): Promise<PostResult> {
     return this.#writer.post([], { bytes, origin, count });
   }
 
   // ── Reading ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  /** Returns the next page of records, ordered by time. An empty page may have a `next`, since each call is limited. */
-  page(query: PageQuery): Promise<RecordPage> {
-    return this.#reader.ask('page', query);
+  async page({ after, ...query }: SearchQuery): Promise<SearchPage> {
+    const { records, next } = await this.#reader.ask('page', { ...query, after: positionOf(after) });
+    return { records, next: timePlaceOf(next) };
   }
 
-  /** Returns the next records with a sequence number above `seq`, in the order in which they were stored. */
-  after(node: QueryNode, seq: number, limit: number): Promise<FeedPage> {
-    return this.#reader.ask('after', node, seq, limit);
+  async after(node: QueryNode, cursor: Place | undefined, limit: number): Promise<NextRecords> {
+    const fromSeq = cursor === undefined ? 0 : seqOfPlace(cursor);
+    const { records, lastSeq, headSeq, oldestSeq } = await this.#reader.ask('after', node, fromSeq, limit);
+    // Records that were stored during the call may be on the page, so the end may be behind `headSeq`.
+    const endSeq = Math.max(headSeq, records.at(-1)?.seq ?? 0);
+    const reachedSeq = Math.min(Math.max(fromSeq, lastSeq), endSeq);
+    const deleted = cursor === undefined ? 0 : Math.min(oldestSeq - 1, headSeq) - fromSeq;
+    return {
+      records,
+      cursor: placeOfSeq(reachedSeq),
+      isAtHead: reachedSeq >= headSeq,
+      missed: Math.max(0, deleted),
+    };
   }
 
-  /** Returns the record with this sequence number. */
-  at(seq: number): Promise<LogRecord | undefined> {
-    return this.#reader.ask('at', seq);
+  async head(cursor?: Place): Promise<StoreHead> {
+    const { headSeq } = await this.#reader.ask('after', ALL, MAX_SEQ, 1);
+    const behind = cursor === undefined ? 0 : Math.max(0, headSeq - seqOfPlace(cursor));
+    return { place: placeOfSeq(headSeq), behind };
   }
 
-  /** Returns the stored bodies of the request with this sequence number. */
-  bodies(
-    seq: number,
-  ): Promise<{ request: Uint8Array | undefined; response: Uint8Array | undefined } | undefined> {
-    return this.#reader.ask('bodies', seq);
+  at(place: Place): Promise<LogRecord | undefined> {
+    return this.#reader.ask('at', seqOfPlace(place));
   }
 
-  /**
-   * Counts and measures the matching records by fields, attributes and time steps. Exact, unless the result says
-   * otherwise. Rejects for an invalid query.
-   */
+  bodies(place: Place): Promise<StoredBodies | undefined> {
+    return this.#reader.ask('bodies', seqOfPlace(place));
+  }
+
   group(query: GroupQuery, limits: GroupLimits = {}): Promise<GroupResult> {
     return callGroup(this.#reader, query, limits);
   }
 
-  /** Opens a feed of the subscribed records for an exporter. `problem`: what is wrong with the query. */
-  feed(subscription: Subscription): RecordFeed | { readonly problem: string } {
+  readPlace(text: string): Place | undefined {
+    return readLocalPlace(text);
+  }
+
+  placeOf({ seq }: LogRecord): Place {
+    return placeOfSeq(seq);
+  }
+
+  hasRead(cursor: Place, { seq }: LogRecord): boolean {
+    return seq <= seqOfPlace(cursor);
+  }
+
+  /** Opens the journal of the subscribed records for an exporter. `problem`: what is wrong with the query. */
+  journal(subscription: Subscription): LocalJournal | { readonly problem: string } {
     const query = subscriptionNode(subscription);
     if ('problem' in query) return query;
     return {
-      read: (afterSeq, limit) => this.after(query.node, afterSeq, limit),
+      read: (afterSeq, limit) => this.#reader.ask('after', query.node, afterSeq, limit),
       onStored: (listener) => this.onStored(listener),
     };
   }
 
-  /** Calls `listener` after records were stored. Returns a function that ends this. */
   onStored(listener: () => void): () => void {
     this.#listeners.add(listener);
     return () => void this.#listeners.delete(listener);
   }
 }
+
+const positionOf = (after: TimePlace | undefined): PagePosition | undefined =>
+  after && { timeNs: after.timeNs, seq: seqOfPlace(after.place) };
+
+const timePlaceOf = (next: PagePosition | undefined): TimePlace | undefined =>
+  next && { timeNs: next.timeNs, place: placeOfSeq(next.seq) };

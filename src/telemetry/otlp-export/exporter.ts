@@ -5,7 +5,7 @@ import { backoffMs } from '../../core/backoff.ts';
 import { describe } from '../../core/errors.ts';
 import type { Logger } from '../../core/logger.ts';
 import { TIMED_OUT, waitAtMost } from '../../core/wait.ts';
-import type { FeedPage, RecordFeed } from '../logs/logs.ts';
+import type { FeedPage, LocalJournal } from '../logs/logs.ts';
 import { BatchSender } from './batch-sender.ts';
 import { fitting, MAX_RECORDS } from './batch.ts';
 import type { Cursors } from './cursors.ts';
@@ -17,7 +17,7 @@ import type { ExportOrigin } from './otlp-logs.ts';
 import { StopControl } from './stop-control.ts';
 
 export interface ExporterDeps {
-  readonly feed: RecordFeed;
+  readonly journal: LocalJournal;
   readonly cursors: Cursors;
   readonly counts: ExporterCounts;
   readonly sender: ExportOrigin;
@@ -71,7 +71,7 @@ export class Exporter {
   /** Starts to export. Resolves when the first record to send is determined. */
   async start(): Promise<void> {
     if (this.#running !== undefined) return;
-    this.#unsubscribe = this.#deps.feed.onStored(() => {
+    this.#unsubscribe = this.#deps.journal.onStored(() => {
       this.#hasNew = true;
       this.#control.recordStored();
     });
@@ -142,9 +142,9 @@ export class Exporter {
 
   /** Sets the cursor: to the saved one, or for a new destination according to `start_from`. */
   async #findCursor(): Promise<void> {
-    const { feed, cursors, log } = this.#deps;
+    const { journal, cursors, log } = this.#deps;
     const { id, name, start_from: from } = this.#destination;
-    const { headSeq, oldestSeq } = await feed.read(Number.MAX_SAFE_INTEGER, 1);
+    const { headSeq, oldestSeq } = await journal.read(Number.MAX_SAFE_INTEGER, 1);
     this.#head = headSeq;
     const saved = cursors.get(id);
     if (saved === undefined) {
@@ -164,9 +164,9 @@ export class Exporter {
 
   /** Reads the next records and sends them. Returns false when the exporter has to end. */
   async #step(): Promise<boolean> {
-    const { feed, timing } = this.#deps;
+    const { journal, timing } = this.#deps;
     this.#hasNew = false;
-    const page = await feed.read(this.#cursor, MAX_RECORDS);
+    const page = await journal.read(this.#cursor, MAX_RECORDS);
     if (this.#control.isAborted) return false;
     this.#head = page.headSeq;
     this.#countExpired(page);
@@ -213,7 +213,7 @@ export class Exporter {
   }
 
   async #readHead(): Promise<void> {
-    this.#head = Math.max(this.#head, (await this.#deps.feed.read(this.#head, 1)).headSeq);
+    this.#head = Math.max(this.#head, (await this.#deps.journal.read(this.#head, 1)).headSeq);
   }
 
   async #advance(seq: number): Promise<void> {

@@ -3,7 +3,7 @@
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import type { Logger } from '../../core/logger.ts';
-import { SEVERITY, type Logs, type RecordFeed } from '../logs/logs.ts';
+import { SEVERITY, type Logs, type LocalJournal } from '../logs/logs.ts';
 import type { ProjectSpans, TestResult } from './otlp-client.ts';
 import { Cursors } from './cursors.ts';
 import {
@@ -37,8 +37,8 @@ const MAX_CONNECTIONS = 64;
 export interface OtlpExportDeps {
   /** The data folder: destinations, cursors and the key are stored there. */
   readonly folder: string;
-  /** Opens a feed of records of the log store. */
-  readonly openFeed: Logs['feed'];
+  /** Opens the journal of the log store. */
+  readonly openJournal: Logs['journal'];
   readonly spans: ProjectSpans;
   readonly sender: ExportOrigin;
   /** Ports on which weir listens, since weir must not export to itself. */
@@ -195,8 +195,8 @@ export class OtlpExport {
       return {
         problems: [`name is ${JSON.stringify(destination.name)}, which another connection already uses`],
       };
-    const feed = this.#feedOf(destination);
-    if ('problem' in feed) return { problems: [`query ${feed.problem}`] };
+    const journal = this.#journalOf(destination);
+    if ('problem' in journal) return { problems: [`query ${journal.problem}`] };
     await this.#store.put(destination);
     await this.#entries.get(destination.id)?.exporter?.stop(0);
     if (resetsCursor) await this.#cursors.forget(destination.id);
@@ -204,8 +204,8 @@ export class OtlpExport {
     return { shown: this.get(destination.id)! };
   }
 
-  #feedOf({ signal, min_level: level, query }: Destination): RecordFeed | { readonly problem: string } {
-    return this.#deps.openFeed({
+  #journalOf({ signal, min_level: level, query }: Destination): LocalJournal | { readonly problem: string } {
+    return this.#deps.openJournal({
       kinds: signal === 'logs' ? ['line', 'request', 'event'] : ['span', 'request'],
       minSeverity: level === '' ? 0 : SEVERITY[level],
       query,
@@ -215,15 +215,15 @@ export class OtlpExport {
   async #add(destination: Destination, problem: string, isFromSettings: boolean): Promise<void> {
     const { spans, sender, log, timing = TIMING, ownPorts } = this.#deps;
     const counts = this.#entries.get(destination.id)?.counts ?? newCounts();
-    const feed = this.#feedOf(destination);
+    const journal = this.#journalOf(destination);
     const failure =
       problem ||
       urlProblem(destination.endpoint_url, ownPorts()) ||
-      ('problem' in feed ? `query ${feed.problem}` : '');
+      ('problem' in journal ? `query ${journal.problem}` : '');
     const exporter =
-      failure !== '' || 'problem' in feed
+      failure !== '' || 'problem' in journal
         ? undefined
-        : new Exporter(destination, { feed, cursors: this.#cursors, counts, sender, spans, log, timing });
+        : new Exporter(destination, { journal, cursors: this.#cursors, counts, sender, spans, log, timing });
     this.#entries.set(destination.id, { destination, isFromSettings, problem: failure, exporter, counts });
     if (failure !== '')
       log.error('otlp destination cannot be used', {

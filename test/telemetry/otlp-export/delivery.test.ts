@@ -465,7 +465,7 @@ describe('spans', () => {
 it('ends at the deadline if the store hangs', async () => {
   const records = new Records();
   let isHanging = false;
-  const open: Logs['feed'] = (wanted) => {
+  const open: Logs['journal'] = (wanted) => {
     const feed = records.open(wanted);
     if ('problem' in feed) return feed;
     return {
@@ -473,7 +473,7 @@ it('ends at the deadline if the store hangs', async () => {
       read: (after, limit) => (isHanging ? new Promise(() => undefined) : feed.read(after, limit)),
     };
   };
-  const { connections } = await startConnections({ openFeed: open });
+  const { connections } = await startConnections({ openJournal: open });
   const { id } = await connect(connections, toReceiver());
   isHanging = true;
   records.lines('a', 1);

@@ -2,10 +2,10 @@
 // Invariant: memory does not grow with the length, and a failed download is cut, so that it does not look complete.
 import type { ServerResponse } from 'node:http';
 import { mediaTypeOf } from '../../../core/media-type.ts';
-import type { PageQuery } from '../../../telemetry/logs/logs.ts';
+import type { LogStore, SearchQuery } from '../../../telemetry/logs/logs.ts';
 import { CSV_HEAD, csvRow } from './csv.ts';
 import { cursorText, logObject, type LogObject } from './record-json.ts';
-import { isClosed, PAGE, type LogStore } from './paged-search.ts';
+import { isClosed, PAGE, timePlaceOf } from './paged-search.ts';
 
 export const FORMATS = ['ndjson', 'csv', 'json'] as const;
 export type Format = (typeof FORMATS)[number];
@@ -58,8 +58,8 @@ export interface DownloadOptions {
 
 /** Streams all records. Trailers give the number of rows, whether more exist, and the cursor of the next one. */
 export async function download(
-  logs: Pick<LogStore, 'page'>,
-  query: Omit<PageQuery, 'limit'>,
+  logs: Pick<LogStore, 'page' | 'placeOf'>,
+  query: Omit<SearchQuery, 'limit'>,
   res: ServerResponse,
   { format, maxRows, estimate, name }: DownloadOptions,
 ): Promise<void> {
@@ -80,7 +80,7 @@ export async function download(
   for (;;) {
     for (const record of page.records) {
       text += row(logObject(record), rows++ === 0);
-      last = { timeNs: record.timeNs, seq: record.seq };
+      last = timePlaceOf(logs, record);
       if (text.length < CHUNK_CHARACTERS) continue;
       if (!(await writeText(res, text))) return;
       text = '';
@@ -114,8 +114,8 @@ async function writeText(res: ServerResponse, text: string): Promise<boolean> {
 
 async function hasMore(
   logs: Pick<LogStore, 'page'>,
-  query: Omit<PageQuery, 'limit'>,
-  last: PageQuery['after'],
+  query: Omit<SearchQuery, 'limit'>,
+  last: SearchQuery['after'],
   res: ServerResponse,
 ): Promise<boolean> {
   let after = last;

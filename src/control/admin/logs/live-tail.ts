@@ -3,13 +3,13 @@
 // One query of the log store runs at a time, and none while the client does not read. A slow client gets an event with
 // the number of records that it missed.
 import type { ServerResponse } from 'node:http';
-import type { LogRecord, QueryNode } from '../../../telemetry/logs/logs.ts';
+import type { LogRecord, LogStore, NextRecords, Place, QueryNode } from '../../../telemetry/logs/logs.ts';
 import { logObject } from './record-json.ts';
-import { isClosed, PAGE, type LogStore } from './paged-search.ts';
+import { isClosed, PAGE } from './paged-search.ts';
 
 /** When a client counts as slow, and when it is disconnected. */
 export interface TailLimits {
-  /** Sequence numbers that a client may lag behind. */
+  /** Stored records, matching or not, that a client may lag behind. */
   readonly behind: number;
   /** Time that one write may take before the client counts as slow. */
   readonly slowMs: number;
@@ -33,26 +33,20 @@ const CHUNK_BYTES = 256 * 1024;
 /** Queries that counting missed records may take: a few seconds. */
 const MAX_COUNT_QUERIES = 400;
 
-/** Larger than any sequence number. */
-const MAX_SEQ = 999_999_999_999_999;
+type TailedStore = Pick<LogStore, 'after' | 'hasRead' | 'head' | 'onStored' | 'placeOf'>;
 
-/** The newest sequence number. */
-export async function headSeqOf(logs: Pick<LogStore, 'after'>): Promise<number> {
-  return (await logs.after({ op: 'all' }, MAX_SEQ, 1)).headSeq;
-}
-
-const frame = (record: LogRecord, id: number | undefined): string =>
+const frame = (record: LogRecord, id: Place | undefined): string =>
   `${id === undefined ? '' : `id: ${id}\n`}data: ${JSON.stringify(logObject(record))}\n\n`;
 
 const event = (name: string, data: unknown): string => `event: ${name}\ndata: ${JSON.stringify(data)}\n\n`;
 
 export class LiveTail {
-  readonly #logs: Pick<LogStore, 'after' | 'onStored'>;
+  readonly #logs: TailedStore;
   readonly #node: QueryNode;
   readonly #res: ServerResponse;
   readonly #limits: TailLimits;
   /** All records up to here were sent, did not match, or were reported as dropped. */
-  #seq: number;
+  #cursor: Place;
   /** The client has reached the newest record. If it lags from then on, it is slow. */
   #isLive: boolean;
   #isEnded = false;
@@ -61,19 +55,19 @@ export class LiveTail {
   #wake: (() => void) | undefined;
   #blockedSinceMs = 0;
 
-  /** `seq`: last sequence number that the client has. `isLive`: that is the newest one. */
+  /** `cursor`: the client has all records up to here. `isLive`: that is the newest one. */
   constructor(
-    logs: Pick<LogStore, 'after' | 'onStored'>,
+    logs: TailedStore,
     node: QueryNode,
     res: ServerResponse,
-    from: { readonly seq: number; readonly isLive: boolean },
+    from: { readonly cursor: Place; readonly isLive: boolean },
     limits: TailLimits,
   ) {
     this.#logs = logs;
     this.#node = node;
     this.#res = res;
     this.#limits = limits;
-    this.#seq = from.seq;
+    this.#cursor = from.cursor;
     this.#isLive = from.isLive;
   }
 
@@ -120,30 +114,29 @@ export class LiveTail {
   async #step(): Promise<void> {
     if (!this.#isStale) return this.#sleep();
     this.#isStale = false;
-    const { records, lastSeq, headSeq, oldestSeq } = await this.#logs.after(this.#node, this.#seq, PAGE);
+    const next = await this.#logs.after(this.#node, this.#cursor, PAGE);
     if (this.#isOver()) return;
-    // Records were deleted before the client reconnected.
-    if (oldestSeq > this.#seq + 1) await this.#write(event('dropped', { places: oldestSeq - 1 - this.#seq }));
-    const areSent = await this.#send(records);
-    if (areSent) this.#seq = Math.max(this.#seq, lastSeq);
-    if (this.#seq >= headSeq) this.#isLive = true;
+    if ((await this.#send(next)) && next.isAtHead) this.#isLive = true;
     else this.#isStale = true;
   }
 
-  /** Writes records in chunks. Returns false if the client was too slow for all of them. */
-  async #send(records: readonly LogRecord[]): Promise<boolean> {
-    let chunk = '';
+  /**
+   * Writes records in chunks, and before them how many were deleted before the client reconnected. Returns false if the
+   * client could not take all at once: it may lag far behind by now, so the log store is queried again.
+   */
+  async #send({ records, cursor, missed }: NextRecords): Promise<boolean> {
+    let chunk = missed > 0 ? event('dropped', { places: missed }) : '';
     for (const [i, record] of records.entries()) {
-      chunk += frame(record, record.seq);
+      const place = this.#logs.placeOf(record);
+      chunk += frame(record, place);
       if (chunk.length < CHUNK_BYTES && i < records.length - 1) continue;
-      this.#seq = record.seq;
+      this.#cursor = place;
       const wasReady = await this.#write(chunk);
       chunk = '';
-      if (this.#isOver()) return false;
-      // The client may lag far behind by now, so the log store is queried again.
-      if (!wasReady && i < records.length - 1) return false;
+      if (this.#isOver() || !wasReady) return false;
     }
-    return true;
+    this.#cursor = cursor;
+    return chunk === '' || (await this.#write(chunk));
   }
 
   /** Writes and waits until the client can take more. Returns true if it could at once. */
@@ -160,20 +153,23 @@ export class LiveTail {
 
   /** Skips records that a slow client is too late for, and tells it how many of them matched. */
   async #catchUp(): Promise<void> {
-    const { headSeq } = await this.#logs.after({ op: 'all' }, MAX_SEQ, 1);
-    if (headSeq - this.#seq <= this.#limits.behind) return;
-    const from = this.#seq;
-    let at = from;
+    const head = await this.#logs.head(this.#cursor);
+    if (head.behind <= this.#limits.behind) return;
+    let cursor = this.#cursor;
     let count = 0;
-    for (let calls = 0; at < headSeq && !this.#isOver(); calls++) {
-      if (calls === MAX_COUNT_QUERIES) break;
-      const { records, lastSeq } = await this.#logs.after(this.#node, at, PAGE);
-      count += records.filter(({ seq }) => seq <= headSeq).length;
-      at = lastSeq;
+    let isCounted = false;
+    for (let calls = 0; calls < MAX_COUNT_QUERIES && !isCounted && !this.#isOver(); calls++) {
+      const next = await this.#logs.after(this.#node, cursor, PAGE);
+      // Not all records can be counted any more.
+      if (next.missed > 0) break;
+      count += next.records.length;
+      cursor = next.cursor;
+      const last = next.records.at(-1);
+      isCounted = next.isAtHead || (last !== undefined && !this.#logs.hasRead(head.place, last));
     }
-    this.#seq = headSeq;
-    const missed = at >= headSeq ? { count, places: headSeq - from } : { places: headSeq - from };
-    if (!this.#isOver()) this.#res.write(`id: ${headSeq}\n${event('dropped', missed)}`);
+    this.#cursor = isCounted ? cursor : head.place;
+    const missed = isCounted ? { count } : { places: head.behind };
+    if (!this.#isOver()) this.#res.write(`id: ${this.#cursor}\n${event('dropped', missed)}`);
   }
 
   /** Sends a comment that keeps the connection open and updates the client's last id. */
@@ -185,7 +181,7 @@ export class LiveTail {
   }
 
   #idComment(): string {
-    return `id: ${this.#seq}\n: \n\n`;
+    return `id: ${this.#cursor}\n: \n\n`;
   }
 
   #sleep(): Promise<void> {

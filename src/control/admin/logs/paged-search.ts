@@ -2,19 +2,13 @@
 // Invariant: a search ends when its client has left or its time is over.
 import type { ServerResponse } from 'node:http';
 import type {
-  LogRecord,
-  Logs,
-  PageQuery,
-  PagePosition,
   GroupQuery,
   GroupResult,
+  LogRecord,
+  LogStore,
+  SearchQuery,
+  TimePlace,
 } from '../../../telemetry/logs/logs.ts';
-
-/** Operations of the log store that the routes use. */
-export type LogStore = Pick<
-  Logs,
-  'page' | 'after' | 'at' | 'bodies' | 'group' | 'onStored' | 'post' | 'postLines'
->;
 
 /** Maximum time of a search. Then the route returns what it has found. */
 const SEARCH_MS = 10_000;
@@ -23,8 +17,8 @@ export const PAGE = 1000;
 
 export interface SearchResult {
   readonly records: LogRecord[];
-  /** Position of the next page; `undefined` at the end. */
-  readonly next: PagePosition | undefined;
+  /** Place where the next page begins; `undefined` at the end. */
+  readonly next: TimePlace | undefined;
   /** The time was over before the search was complete. */
   readonly isPartial: boolean;
 }
@@ -40,8 +34,8 @@ export const isClosed = (res: ServerResponse): boolean => res.destroyed || res.c
 
 /** Finds the next `query.limit` records. Returns `undefined` if the client has left. */
 export async function pagedSearch(
-  logs: Pick<LogStore, 'page'>,
-  query: PageQuery,
+  logs: Pick<LogStore, 'page' | 'placeOf'>,
+  query: SearchQuery,
   res: ServerResponse,
   { searchMs = SEARCH_MS, maxCharacters = Infinity }: SearchLimits = {},
 ): Promise<SearchResult | undefined> {
@@ -60,7 +54,8 @@ export async function pagedSearch(
     }
     if (records.length > limit) {
       records.length = limit;
-      return { records, next: positionOf(records.at(-1), query.after), isPartial: false };
+      const last = records.at(-1);
+      return { records, next: last ? timePlaceOf(logs, last) : query.after, isPartial: false };
     }
     if (page.next === undefined) return { records, next: undefined, isPartial: false };
     after = page.next;
@@ -69,10 +64,11 @@ export async function pagedSearch(
   }
 }
 
-const positionOf = (
-  record: LogRecord | undefined,
-  before: PagePosition | undefined,
-): PagePosition | undefined => (record ? { timeNs: record.timeNs, seq: record.seq } : before);
+/** Place of a record in the order of time. */
+export const timePlaceOf = (logs: Pick<LogStore, 'placeOf'>, record: LogRecord): TimePlace => ({
+  timeNs: record.timeNs,
+  place: logs.placeOf(record),
+});
 
 /** Groups matching records (telemetry/logs/logs.ts). Returns `undefined` if the client has left. */
 export async function groupUnlessClosed(

@@ -2,10 +2,10 @@
 import { formatTime } from '../../../core/time.ts';
 import {
   attributesOf,
-  formatPosition,
+  formatTimePlace,
   severityText,
   type LogRecord,
-  type PagePosition,
+  type TimePlace,
 } from '../../../telemetry/logs/logs.ts';
 
 /** Fields in the order of the output. */
@@ -61,5 +61,5 @@ export function logObject(record: LogRecord): LogObject {
   return out as LogObject;
 }
 
-export const cursorText = (position: PagePosition): string =>
-  Buffer.from(formatPosition(position)).toString('base64url');
+export const cursorText = (place: TimePlace): string =>
+  Buffer.from(formatTimePlace(place)).toString('base64url');

@@ -6,10 +6,12 @@ import { invalidDuration, parseDurationNs } from '../../../core/units.ts';
 import {
   FILTERS,
   KINDS,
-  parsePosition,
   contractQuery,
+  parseTimePlace,
+  type LogStore,
+  type Place,
   type QueryNode,
-  type PagePosition,
+  type TimePlace,
   type TimeRange,
 } from '../../../telemetry/logs/logs.ts';
 
@@ -163,20 +165,27 @@ export function choiceParam<const W extends readonly [string, ...string[]]>(
   return words.includes(word) ? { word } : `${name}: must be one of ${words.join(', ')}`;
 }
 
-/** Sequence number of a parameter or header; a text is the problem. */
-export function seqOf(name: string, text: string | undefined): number | undefined | string {
-  if (text === undefined || text === '') return undefined;
-  return /^\d{1,15}$/.test(text)
-    ? Number(text)
-    : `${name}: must be a sequence number, which is a whole number`;
+/** Place of a parameter or header; a text is the problem. */
+export function placeParam(
+  logs: Pick<LogStore, 'readPlace'>,
+  name: string,
+  text: string | undefined,
+): { readonly place: Place | undefined } | string {
+  if (text === undefined || text === '') return { place: undefined };
+  const place = logs.readPlace(text);
+  return place === undefined ? `${name}: must be the id of an event of a live tail` : { place };
 }
 
-/** Position of the parameter `cursor`; a text is the problem. */
-export function cursorOf({ own }: SearchParams): { readonly position: PagePosition | undefined } | string {
-  const text = own('cursor');
-  const position =
-    text === undefined ? undefined : parsePosition(Buffer.from(text, 'base64url').toString('latin1'));
-  return text !== undefined && position === undefined
+/** Place of the parameter `cursor`; a text is the problem. */
+export function cursorOf(
+  logs: Pick<LogStore, 'readPlace'>,
+  { own }: SearchParams,
+): { readonly after: TimePlace | undefined } | string {
+  const cursor = own('cursor');
+  if (cursor === undefined) return { after: undefined };
+  const text = Buffer.from(cursor, 'base64url').toString();
+  const after = parseTimePlace(text, (place) => logs.readPlace(place));
+  return after === undefined
     ? 'invalid cursor: it was not issued by this server, or it has expired'
-    : { position };
+    : { after };
 }

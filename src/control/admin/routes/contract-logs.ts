@@ -10,12 +10,13 @@ import {
   FILTERS,
   contractQuery,
   type LogRecord,
+  type LogStore,
   type QueryNode,
 } from '../../../telemetry/logs/logs.ts';
 import { jsonBody } from '../read-body.ts';
 import { fail, json, queryOf, type Endpoint } from '../endpoint.ts';
 import { allOf } from '../logs/search-params.ts';
-import { pagedSearch, type LogStore } from '../logs/paged-search.ts';
+import { pagedSearch } from '../logs/paged-search.ts';
 import { failQuery, failTarget, logsOrFail, type WithLogs } from './logs.ts';
 
 /** Modules of these routes. */

@@ -1,20 +1,20 @@
 // GET /v1/logs: search, live tail and download, with the same query parameters.
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { DAY_NS, EARLIEST_NS, LATEST_NS, MINUTE_NS, nowNs } from '../../../core/time.ts';
-import type { LogRecord, QueryNode, PageQuery } from '../../../telemetry/logs/logs.ts';
+import type { LogRecord, LogStore, Place, QueryNode, SearchQuery } from '../../../telemetry/logs/logs.ts';
 import { fail, json, queryOf, type Endpoint } from '../endpoint.ts';
 import {
   choiceParam,
   cursorOf,
+  placeParam,
   readSearchParams,
-  seqOf,
   wholeNumberParam,
   type SearchParams,
 } from '../logs/search-params.ts';
 import { acceptedFormat, download, FORMATS, type Format } from '../logs/download.ts';
 import { cursorText, logObject } from '../logs/record-json.ts';
-import { pagedSearch, isClosed, PAGE, type LogStore } from '../logs/paged-search.ts';
-import { headSeqOf, LiveTail, type LiveTails } from '../logs/live-tail.ts';
+import { pagedSearch, isClosed, PAGE } from '../logs/paged-search.ts';
+import { LiveTail, type LiveTails } from '../logs/live-tail.ts';
 
 /** Modules of the log routes. */
 export interface WithLogs {
@@ -116,19 +116,20 @@ function tailParamProblems({ own }: SearchParams): string[] {
 
 /** Direction, cursor and limit of a query, or their problems. */
 function paging(
+  logs: LogStore,
   params: SearchParams,
   limit: { readonly min: number; readonly max: number; readonly fallback: number },
-): PageQuery | readonly string[] {
+): SearchQuery | readonly string[] {
   const direction = choiceParam(params, 'direction', ['desc', 'asc']);
-  const after = cursorOf(params);
+  const cursor = cursorOf(logs, params);
   const count = wholeNumberParam(params, 'limit', limit);
-  const wrong = [direction, after, count].filter((one) => typeof one === 'string');
-  if (typeof direction === 'string' || typeof after === 'string' || typeof count === 'string') return wrong;
+  const wrong = [direction, cursor, count].filter((one) => typeof one === 'string');
+  if (typeof direction === 'string' || typeof cursor === 'string' || typeof count === 'string') return wrong;
   return {
     node: params.node,
     ...params.span,
     direction: direction.word === 'asc' ? 'up' : 'down',
-    after: after.position,
+    after: cursor.after,
     limit: count,
   };
 }
@@ -139,7 +140,7 @@ async function search(
   req: IncomingMessage,
   res: ServerResponse,
 ): Promise<void> {
-  const query = paging(params, { min: 1, max: 1000, fallback: 100 });
+  const query = paging(logs, params, { min: 1, max: 1000, fallback: 100 });
   if (!('node' in query)) return failQuery(req, res, query);
   const found = await pagedSearch(logs, query, res, { maxCharacters: MAX_PAGE_CHARACTERS });
   if (!found) return;
@@ -160,7 +161,7 @@ async function sendDownload(
   res: ServerResponse,
 ): Promise<void> {
   const maxRows = isLimited ? MAX_DOWNLOAD_ROWS : Number.MAX_SAFE_INTEGER;
-  const query = paging(params, { min: 0, max: Math.min(maxRows, 999_999_999_999), fallback: 0 });
+  const query = paging(logs, params, { min: 0, max: Math.min(maxRows, 999_999_999_999), fallback: 0 });
   if (!('node' in query)) return failQuery(req, res, query);
   const isOpen = { start: query.fromNs === EARLIEST_NS, end: query.toNs === LATEST_NS };
   const toNs = isOpen.end ? nowNs() : query.toNs;
@@ -205,38 +206,50 @@ async function follow(
   res: ServerResponse,
 ): Promise<void> {
   const lines = wholeNumberParam(params, 'tail', { min: 0, max: PAGE, fallback: 0 });
-  const from = seqOf('Last-Event-ID', req.headers['last-event-id'] as string | undefined);
-  const after = seqOf('after', params.own('after'));
-  const wrong = [lines, from, after].filter((one) => typeof one === 'string');
+  const lastId = placeParam(logs, 'Last-Event-ID', req.headers['last-event-id'] as string | undefined);
+  const after = placeParam(logs, 'after', params.own('after'));
+  const wrong = [lines, lastId, after].filter((one) => typeof one === 'string');
   for (const name of ['since', 'start', 'end', 'cursor', 'limit', 'direction', 'format'])
     if (params.own(name) !== undefined)
       wrong.push(`${name}: cannot be used with a live tail; tail=100 starts with the last 100 records`);
-  if (wrong.length > 0 || typeof lines === 'string') return failQuery(req, res, wrong);
+  if (
+    wrong.length > 0 ||
+    typeof lines === 'string' ||
+    typeof lastId === 'string' ||
+    typeof after === 'string'
+  )
+    return failQuery(req, res, wrong);
   if (tails.isFull)
     return fail(req, res, 'rate_limited', '', {
       text: `The limit of ${tails.limits.maxTails} live tails is reached`,
     });
   if (req.method === 'HEAD') return void res.writeHead(200, { 'content-type': 'text/event-stream' }).end();
-  const headSeq = await headSeqOf(logs);
-  // The client may know a sequence number beyond the newest stored one.
-  const seq = Math.min((from ?? after ?? headSeq) as number, headSeq);
-  const isResumed = from !== undefined || after !== undefined;
-  const history = isResumed || lines === 0 ? [] : await lastRecords(logs, params.node, headSeq, lines, res);
+  const from = lastId.place ?? after.place;
+  const head = await logs.head(from);
+  const history =
+    from !== undefined || lines === 0 ? [] : await lastRecords(logs, params.node, head.place, lines, res);
   if (!history || isClosed(res)) return;
-  const tail = new LiveTail(logs, params.node, res, { seq, isLive: seq === headSeq }, tails.limits);
+  const isLive = from === undefined || head.behind === 0;
+  const tail = new LiveTail(
+    logs,
+    params.node,
+    res,
+    { cursor: isLive ? head.place : from, isLive },
+    tails.limits,
+  );
   await tails.run(tail, history);
 }
 
-/** The last records up to `headSeq`, oldest first. */
+/** The last records up to `head`, oldest first. */
 async function lastRecords(
   logs: LogStore,
   node: QueryNode,
-  headSeq: number,
+  head: Place,
   limit: number,
   res: ServerResponse,
 ): Promise<LogRecord[] | undefined> {
   const span = { fromNs: EARLIEST_NS, toNs: LATEST_NS };
   const found = await pagedSearch(logs, { node, ...span, direction: 'down', after: undefined, limit }, res);
   // Later records belong to the live tail itself.
-  return found?.records.filter(({ seq }) => seq <= headSeq).reverse();
+  return found?.records.filter((record) => logs.hasRead(head, record)).reverse();
 }

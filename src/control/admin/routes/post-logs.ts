@@ -5,13 +5,19 @@ import { mediaTypeOf } from '../../../core/media-type.ts';
 import { unknownName } from '../../../core/nearest-name.ts';
 import { nowNs } from '../../../core/time.ts';
 import { recordsOfLogs, recordsOfSpans } from '../../../telemetry/logs/logs.ts';
-import type { LineOrigin, LogRecord, OtlpDefaults, PostResult } from '../../../telemetry/logs/logs.ts';
+import type {
+  LineOrigin,
+  LogRecord,
+  LogStore,
+  OtlpDefaults,
+  PostResult,
+} from '../../../telemetry/logs/logs.ts';
 import { CONTENT_TYPES, decode, encodingOf, type Encoding } from '../../../protocol/otlp/codec.ts';
 import { otlpError, type OtlpResponse } from '../../../protocol/otlp/otlp-response.ts';
 import { logsRequest, tracesRequest } from '../../../protocol/otlp/messages.ts';
 import { bytesBody } from '../read-body.ts';
 import { fail, json, queryOf, type Endpoint } from '../endpoint.ts';
-import { isClosed, type LogStore } from '../logs/paged-search.ts';
+import { isClosed } from '../logs/paged-search.ts';
 import { failQuery, logsOrFail, type WithLogs } from './logs.ts';
 
 const MAX_BODY_BYTES = 64 * 1024 ** 2;

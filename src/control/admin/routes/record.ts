@@ -1,7 +1,7 @@
-// Routes of one record: found by sequence number, request id or trace id, and its context.
+// Routes of one record: found by its place, request id or trace id, and its context.
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { EARLIEST_NS, LATEST_NS, nowNs } from '../../../core/time.ts';
-import type { LogRecord, QueryNode } from '../../../telemetry/logs/logs.ts';
+import type { LogRecord, LogStore, Place, QueryNode } from '../../../telemetry/logs/logs.ts';
 import { fail, json, queryOf, type Endpoint } from '../endpoint.ts';
 import {
   allOf,
@@ -11,7 +11,7 @@ import {
   wholeNumberParam,
 } from '../logs/search-params.ts';
 import { logObject } from '../logs/record-json.ts';
-import { groupUnlessClosed, pagedSearch, type LogStore } from '../logs/paged-search.ts';
+import { groupUnlessClosed, pagedSearch, timePlaceOf } from '../logs/paged-search.ts';
 import { failQuery, logsOrFail, type WithLogs } from './logs.ts';
 
 const ALL = { fromNs: EARLIEST_NS, toNs: LATEST_NS };
@@ -41,7 +41,7 @@ export const recordEndpoints: readonly Endpoint<WithLogs>[] = [
       json(res, 200, {
         ...logObject(record),
         lines_count: lines,
-        ...(record.kind === 'request' ? await bodiesOf(logs, record.seq) : {}),
+        ...(record.kind === 'request' ? await bodiesOf(logs, logs.placeOf(record)) : {}),
       });
     },
   },
@@ -66,11 +66,12 @@ export const recordEndpoints: readonly Endpoint<WithLogs>[] = [
           res,
           [before, after, scope].filter((one) => typeof one === 'string'),
         );
-      const record = /^\d{1,15}$/.test(seq!) ? await logs.at(Number(seq)) : undefined;
+      const place = logs.readPlace(seq!);
+      const record = place && (await logs.at(place));
       if (!record) return fail(req, res, 'unknown_record', `no record with seq ${seq!.slice(0, 80)}`);
       const own = (['deployment', 'replica', 'source'] as const).map((name) => same(name, record));
       const node = allOf([...(scope.word === 'all' ? [] : own), params.node]);
-      const around = { node, ...params.span, after: { timeNs: record.timeNs, seq: record.seq } };
+      const around = { node, ...params.span, after: timePlaceOf(logs, record) };
       const earlier = await searchUnlessZero(logs, { ...around, direction: 'down', limit: before }, res);
       const later =
         earlier && (await searchUnlessZero(logs, { ...around, direction: 'up', limit: after }, res));
@@ -94,10 +95,9 @@ async function byId(
   id: string,
   res: ServerResponse,
 ): Promise<LogRecord | 'none' | undefined> {
-  if (/^\d{1,15}$/.test(id)) {
-    const record = await logs.at(Number(id));
-    if (record) return record;
-  }
+  const place = logs.readPlace(id);
+  const record = place && (await logs.at(place));
+  if (record) return record;
   for (const name of /^[0-9a-f]{32}$/i.test(id) ? ['requestId', 'traceId'] : ['requestId']) {
     const node = allOf([equal('kind', 'request'), equal(name, name === 'traceId' ? id.toLowerCase() : id)]);
     // The first one, if several requests have the same id or trace.
@@ -131,8 +131,8 @@ async function failUnknown(
 }
 
 /** Stored bodies: as text if they are UTF-8, otherwise as base64. */
-async function bodiesOf(logs: LogStore, seq: number): Promise<Record<string, unknown>> {
-  const bodies = await logs.bodies(seq);
+async function bodiesOf(logs: LogStore, place: Place): Promise<Record<string, unknown>> {
+  const bodies = await logs.bodies(place);
   if (!bodies) return {};
   const body = (bytes: Uint8Array | undefined) => {
     if (!bytes) return undefined;

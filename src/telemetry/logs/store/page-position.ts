@@ -23,14 +23,3 @@ export function isBefore(a: PagePosition, b: PagePosition, direction: Direction)
   const isSame = a.timeNs === b.timeNs && a.seq === b.seq;
   return !isSame && (direction === 'up' ? isSmaller : !isSmaller);
 }
-
-/** Formats a position for cursors of clients. */
-export const formatPosition = ({ timeNs, seq }: PagePosition): string => `${timeNs}-${seq}`;
-
-/** Parses the result of `formatPosition`. `undefined` for other text. */
-export function parsePosition(text: string): PagePosition | undefined {
-  const match = /^(\d{1,19})-(\d{1,15})$/.exec(text);
-  if (!match) return undefined;
-  const timeNs = BigInt(match[1]!);
-  return timeNs <= LATEST_NS ? { timeNs, seq: Number(match[2]) } : undefined;
-}

@@ -1,5 +1,6 @@
 // Tests of live tails: reconnects, slow clients, limits and the end.
 import { afterEach, describe, expect, it } from 'vitest';
+import type { Place } from '../../../../src/telemetry/logs/logs.ts';
 import { withChanges, closeAdmins, startAdmin, type OpenAdmin } from '../../../kit/admin.ts';
 import { call } from '../../../kit/client.ts';
 import { removeFolders } from '../../../kit/folder.ts';
@@ -125,7 +126,7 @@ describe('a live tail', () => {
     const server = await startAdmin({
       wrap: (logs) =>
         withChanges(logs, {
-          after: async () => ({ records: [], lastSeq: 900, headSeq: 900, oldestSeq: 501 }),
+          after: async () => ({ records: [], cursor: '900' as Place, isAtHead: true, missed: 400 }),
         }),
     });
     const client = await tail(server, 'after=100');

@@ -4,6 +4,7 @@ import { withChanges, closeAdmins, startAdmin } from '../../../kit/admin.ts';
 import { begin, call } from '../../../kit/client.ts';
 import { removeFolders } from '../../../kit/folder.ts';
 import { HOUR_AGO, messages, ns, post, search } from '../../../kit/log-api.ts';
+import type { Place } from '../../../../src/telemetry/logs/logs.ts';
 import { BLANK } from '../../../kit/records.ts';
 import { until } from '../../../kit/until.ts';
 
@@ -220,7 +221,7 @@ describe('GET /v1/logs', () => {
           async page() {
             queries++;
             await new Promise((resolve) => setImmediate(resolve));
-            return { records: [], next: { timeNs: 1n, seq: 1 } };
+            return { records: [], next: { timeNs: 1n, place: '1' as Place } };
           },
         }),
     });
