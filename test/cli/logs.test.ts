@@ -155,12 +155,15 @@ describe('the flags of weir logs', () => {
   });
 
   it('allow filters but no times with --tail', () => {
-    expect(readArguments(['--tail', '--replica=abc12', '--limit=10'], {}, NOW)).toMatchObject({
+    expect(
+      readArguments(['--tail', '--replica=abc12', '--pod=llama-0', '--limit=10'], {}, NOW),
+    ).toMatchObject({
       isTail: true,
       limit: 10,
       filters: [
         ['kind', 'line,request,event'],
         ['replica', 'abc12'],
+        ['pod', 'llama-0'],
       ],
     });
     expect(readArguments(['--tail', '--since=1h'], {}, NOW)).toEqual([

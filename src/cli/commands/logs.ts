@@ -15,8 +15,8 @@ const DETAILS = `Filters (a record must match all of them):
   --includes TEXT        Text that the message contains, case sensitive; may be repeated
   --excludes TEXT        Text that the message does not contain; may be repeated
   --search-pattern RE2   Regular expression that matches in the message
-  --replica, --environment, --deployment TEXT
-                         Records of one replica, environment or deployment
+  --replica, --environment, --deployment, --pod TEXT
+                         Records of one replica, environment, deployment or pod
   --model-id, --deployment-id ID   The same by id; exit code 4 if weir serves another model
   --request-id ID        All records of one request, of any time; exit code 4 if there are none
   --kind KIND,…          line, request, event, span [line,request,event]

@@ -48,6 +48,7 @@ const FLAGS = {
   'request-id': one,
   environment: one,
   deployment: one,
+  pod: one,
   'deployment-id': one,
   'model-id': one,
   kind: one,
@@ -65,6 +66,7 @@ const PASSED = [
   'request-id',
   'environment',
   'deployment',
+  'pod',
   'deployment-id',
   'model-id',
 ] as const;
