@@ -8,7 +8,7 @@ import { afterAll, afterEach, beforeEach, expect, it } from 'vitest';
 import { call } from '../kit/client.ts';
 import { localCertificate } from '../kit/certificate.ts';
 import { folder, removeFolders } from '../kit/folder.ts';
-import { linesOf, Receiver } from '../kit/otlp-receiver.ts';
+import { linesOf, Receiver, requestIn } from '../kit/otlp-receiver.ts';
 import { closeReplicas, startReplica } from '../kit/replica.ts';
 import { until } from '../kit/until.ts';
 import { startWeir, stopAll, type Weir } from '../kit/weir.ts';
@@ -35,6 +35,31 @@ const create = async (weir: Weir, connection: object): Promise<string> => {
   expect([answer.status, answer.text]).toEqual([201, answer.text]);
   return (JSON.parse(answer.text) as { id: string }).id;
 };
+
+it('names the pod and the model of its records, which stay the same after a restart', async () => {
+  const receiver = await new Receiver().start();
+  const resources = (): unknown[] =>
+    receiver.taken.flatMap((received) =>
+      requestIn(received).resourceLogs.map(({ resource }) =>
+        Object.fromEntries(resource.attributes.map(({ key, value }) => [key, value.stringValue])),
+      ),
+    );
+  const settings = ['--export-endpoint', receiver.url, '--logs-pod', 'llama-0', '--model-id', 'mdl9'];
+  const weir = await start(settings);
+  await post(weir, ['before']);
+  await until('the line is there', () => linesOf(receiver.logs).includes('before'));
+  await weir.stop();
+  await post(await start(settings), ['after']);
+  await until('the next line is there', () => linesOf(receiver.logs).includes('after'));
+  const [first, ...others] = resources();
+  expect(first).toEqual({
+    'service.name': 'baseten',
+    'weir.pod': expect.stringMatching(/^llama-0-[0-9a-f]{8}$/) as string,
+    'weir.model_id': 'mdl9',
+  });
+  for (const other of others) expect(other).toEqual(first);
+  await receiver.stop();
+});
 
 it('loses and repeats nothing in an outage during which weir is stopped and killed', async () => {
   const receiver = await new Receiver().start();
