@@ -26,8 +26,9 @@ it('passes one whole request to Node, or bytes that Node refuses', async () => {
   await fc.assert(
     fc.asyncProperty(requestText, async (text) => {
       const { passed, result } = scan([Buffer.from(text, 'latin1')]);
-      // Node's server reports these in other events, or responds itself.
-      if (result !== 'whole' || /^CONNECT|^expect/im.test(text) || !/^host:/im.test(text)) return;
+      // Node's server reports these in other events, or responds itself. A Host in the trailers is not passed.
+      const passedText = passed.toString('latin1');
+      if (result !== 'whole' || /^CONNECT|^expect/im.test(text) || !/^host:/im.test(passedText)) return;
       const { requests, isRefused } = await parseRequestsWithNode(passed);
       expect([requests.length === 1 || isRefused, requests.length < 2], JSON.stringify(text)).toEqual([
         true,
