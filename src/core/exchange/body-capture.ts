@@ -1,4 +1,4 @@
-// Copies of the request and response body of one exchange, for the log store.
+// Copies of the request and response body of one exchange, for the log store. Hot path.
 // Invariant: a capture never delays a byte and never keeps a reference to another owner's buffer; all captures together
 // hold at most the bytes of their shared budget; a copy that did not fit is cut and marked as cut.
 
@@ -12,6 +12,7 @@ export interface CaptureBudget {
 
 /** A copied body: plain data that may be passed to another thread. */
 export interface RawBody {
+  /** They may be a part of a larger ArrayBuffer that others use too, so they are copied and not transferred. */
   readonly bytes: Uint8Array<ArrayBuffer>;
   /** Content-Type and Content-Encoding; empty without the header. */
   readonly type: string;
@@ -30,7 +31,9 @@ export interface RawBodies {
 export const isPrivate = (value: string | string[] | undefined): boolean =>
   value !== undefined && /(?:^|,)\s*false\s*(?:,|$)/i.test(String(value));
 
+/** What is reserved for the first piece of a body whose length is not known. */
 const FIRST_BYTES = 4096;
+const NOTHING = Buffer.alloc(0);
 
 /** A copy of one body, up to a limit. */
 export class BodyCopy {
@@ -38,7 +41,9 @@ export class BodyCopy {
   #limit: number;
   #type = '';
   #coding = '';
-  #buffer = Buffer.alloc(0);
+  /** How many bytes the whole body has. */
+  #announced = Infinity;
+  #buffer = NOTHING;
   #length = 0;
   #isCut = false;
   #isOver = false;
@@ -48,46 +53,59 @@ export class BodyCopy {
     this.#limit = limit;
   }
 
-  /** Sets its Content-Type and Content-Encoding, and how many bytes are copied at most. */
-  describe(type: string | undefined, coding: string | undefined, limit = this.#limit): void {
+  /**
+   * Sets its Content-Type and Content-Encoding, its length if that is known, so that no more memory is used, and how
+   * many bytes are copied at most.
+   */
+  describe(
+    type: string | undefined,
+    coding: string | undefined,
+    length = Infinity,
+    limit = this.#limit,
+  ): void {
     this.#type = type ?? '';
     this.#coding = coding ?? '';
+    this.#announced = length;
     this.#limit = limit;
   }
 
-  /** Copies more of it. Can be used as a listener: it needs no `this`. */
-  readonly push = (chunk: Uint8Array): void => {
+  /** Copies bytes[from, to), more of the body. They are only borrowed: the caller may overwrite them afterwards. */
+  push(bytes: Buffer, from = 0, to = bytes.length): void {
     if (this.#isCut || this.#isOver) return;
-    const copied = Math.min(chunk.length, this.#limit - this.#length);
-    if (copied < chunk.length) this.#isCut = true;
+    const copied = Math.min(to - from, this.#limit - this.#length);
+    if (copied < to - from) this.#isCut = true;
     const size = this.#length + copied;
     if (size > this.#buffer.length && !this.#grow(size)) {
       this.#isCut = true;
       return;
     }
-    this.#buffer.set(copied === chunk.length ? chunk : chunk.subarray(0, copied), this.#length);
+    bytes.copy(this.#buffer, this.#length, from, from + copied);
     this.#length = size;
-  };
+  }
 
   /** Ends the copy and returns it, once. Returns undefined if no body came. */
   take(): RawBody | undefined {
     if (this.#isOver) return undefined;
     this.#isOver = true;
     const buffer = this.#buffer;
-    this.#buffer = Buffer.alloc(0);
+    this.#buffer = NOTHING;
     this.#budget.give(buffer.length);
     if (this.#length === 0 && !this.#isCut) return undefined;
-    const bytes = this.#length === 0 ? new Uint8Array() : new Uint8Array(buffer.buffer, 0, this.#length);
+    const bytes = this.#length === buffer.length ? buffer : buffer.subarray(0, this.#length);
     return { bytes, type: this.#type, coding: this.#coding, isCut: this.#isCut };
   }
 
-  /** Makes space for `size` bytes, and for as many again within the limit. Returns false if the budget is used up. */
+  /**
+   * Makes space for `size` bytes, and for as many again within the limit and the length of the body. A length alone
+   * reserves nothing. Returns false if the budget is used up.
+   */
   #grow(size: number): boolean {
-    const grown = Math.min(this.#limit, Math.max(FIRST_BYTES, 2 * size));
+    const expected = Math.min(this.#limit, this.#announced, Math.max(FIRST_BYTES, 2 * size));
+    const grown = Math.max(size, expected);
     if (!this.#budget.take(grown - this.#buffer.length)) return false;
-    // Memory of its own, so that it can be transferred to another thread.
-    const buffer = Buffer.allocUnsafeSlow(grown);
-    buffer.set(this.#buffer.subarray(0, this.#length));
+    // Small ones are parts of Node's pool, which costs a fraction of memory of their own.
+    const buffer = Buffer.allocUnsafe(grown);
+    this.#buffer.copy(buffer, 0, 0, this.#length);
     this.#buffer = buffer;
     return true;
   }
@@ -113,10 +131,10 @@ export class BodyCapture {
     this.response = new BodyCopy(budget, limits.bytes);
   }
 
-  /** A response begins that passes to the client. */
-  responseBegins(type: string | undefined, coding: string | undefined): void {
+  /** A response begins that passes to the client. `length`: of its body, if that is known. */
+  responseBegins(type: string | undefined, coding: string | undefined, length?: number): void {
     const { bytes, streamBytes } = this.#limits;
-    this.response.describe(type, coding, EVENT_STREAM.test(type ?? '') ? streamBytes : bytes);
+    this.response.describe(type, coding, length, EVENT_STREAM.test(type ?? '') ? streamBytes : bytes);
   }
 
   /** Ends both copies and returns them, once. */

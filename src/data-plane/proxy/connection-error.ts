@@ -52,6 +52,10 @@ export function failureOf(error: NodeJS.ErrnoException): Failure {
 export const isRefusal = (status: number, endsWithConnection: boolean): boolean =>
   endsWithConnection && status >= 400;
 
+/** Bytes of the body by its Content-Length; Infinity without one. */
+export const announcedLength = (headers: IncomingHttpHeaders): number =>
+  Number(headers['content-length'] ?? Infinity);
+
 /** True if the body of a response with these headers has neither a length nor chunks (RFC 9112 6.3). */
 export const endsWithConnection = (headers: IncomingHttpHeaders): boolean =>
   headers['content-length'] === undefined && headers['transfer-encoding'] === undefined;

@@ -26,18 +26,12 @@ const isGrpc = (scheme: string | undefined): boolean => scheme === 'grpc:' || sc
 
 export class ProtocolRouter {
   readonly #modelId: string;
-  readonly #capturesBodies: (target: string) => boolean;
   #router: PathRouter;
   #schemes: readonly string[];
 
-  /** `deployments` must not be empty. `capturesBodies`: whether the bodies of requests to this target are captured. */
-  constructor(
-    modelId: string,
-    deployments: readonly ServedDeployment[],
-    capturesBodies: (target: string) => boolean,
-  ) {
+  /** `deployments` must not be empty. */
+  constructor(modelId: string, deployments: readonly ServedDeployment[]) {
     this.#modelId = modelId;
-    this.#capturesBodies = capturesBodies;
     this.#router = new PathRouter(deployments);
     this.#schemes = schemes(deployments);
   }
@@ -55,12 +49,11 @@ export class ProtocolRouter {
 
   /**
    * Routes a request of the fast lane. Returns `undefined` for a request that the full lane must serve: one of weir's
-   * own routes, one to replicas that do not serve plain HTTP, or one whose bodies are captured.
+   * own routes, or one to replicas that do not serve plain HTTP.
    */
   routeFast(method: string, target: string): RouteDecision | undefined {
     const route = this.#router.route(method, target, false);
-    const isPlain = route.kind === 'forward' && this.#schemes[route.deployment] === 'http:';
-    return isPlain && !this.#capturesBodies(target) ? route : undefined;
+    return route.kind === 'forward' && this.#schemes[route.deployment] === 'http:' ? route : undefined;
   }
 
   /** Routes an HTTP request. `isUpgrade`: it is a WebSocket upgrade. */

@@ -48,7 +48,7 @@ export class DataServer {
     this.#options = options;
     this.#exchanges = exchanges;
     this.#proxy = proxy;
-    const router = new ProtocolRouter(async.modelId, deployments, (target) => exchanges.wantsBodies(target));
+    const router = new ProtocolRouter(async.modelId, deployments);
     this.#router = router;
     this.#pair = options.tls.cert === '' ? undefined : this.#readPair();
     if (this.#pair !== undefined)

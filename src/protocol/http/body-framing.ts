@@ -16,6 +16,12 @@ export type Framing = 0 | 1 | 2 | 3;
 export const hasNoBody = (method: string, status: number, contentLength: string | undefined): boolean =>
   method === 'HEAD' || status === 204 || status === 304 || contentLength === '0';
 
+/** Gets the parts of a body, in order. */
+export interface PayloadSink {
+  /** bytes[from, to) are only borrowed: who keeps them copies them. */
+  push(bytes: Buffer, from: number, to: number): void;
+}
+
 /** Scans one body at a time. Reused for the next body after `begin`. */
 export class BodyScanner {
   /** The body has ended. */
@@ -31,15 +37,15 @@ export class BodyScanner {
 
   /**
    * Begins a body. `length`: its bytes, if framed by length. `isResponse`: chunks are read leniently (see
-   * ChunkScanner).
+   * ChunkScanner). `isCopied`: `copyPayload` is used.
    */
-  begin(framing: Framing, length: number, isResponse = false): void {
+  begin(framing: Framing, length: number, isResponse = false, isCopied = false): void {
     this.framing = framing;
     this.isEdited = false;
     this.payloadBytes = 0;
     this.#left = length;
     this.isWhole = framing === NO_BODY || (framing === BY_LENGTH && length === 0);
-    if (framing === BY_CHUNKS) (this.#chunks ??= new ChunkScanner()).reset(isResponse);
+    if (framing === BY_CHUNKS) (this.#chunks ??= new ChunkScanner()).reset(isResponse, isCopied);
   }
 
   /** Scans bytes[from, to). Returns the index after the last byte of the body, or BROKEN if chunks are malformed. */
@@ -65,6 +71,14 @@ export class BodyScanner {
   /** Returns what to pass on of bytes[from, end). Call it directly after `scan`, if `isEdited`. */
   edited(bytes: Buffer, from: number, end: number): Buffer {
     return this.#chunks!.edited(bytes, from, end);
+  }
+
+  /** Gives the body in bytes[from, end), without framing, to `sink`. Call it directly after `scan`. */
+  copyPayload(bytes: Buffer, from: number, end: number, sink: PayloadSink): void {
+    if (end === from) return;
+    if (this.framing !== BY_CHUNKS) return sink.push(bytes, from, end);
+    const { data } = this.#chunks!;
+    for (let i = 0; i < data.length; i += 2) sink.push(bytes, data[i]!, data[i + 1]!);
   }
 
   /** True if the end of the connection is the end of the body. */

@@ -127,7 +127,8 @@ export class FastConnection implements Expiring, ResponseOwner, Progress, Attemp
     const decision = this.#context.decide(head.method, head.target);
     if (decision === undefined || head.end > maxHeadBytes || head.length > options.max_body)
       return this.#handOver(bytes);
-    const bodyEnd = request.readBody(head, bytes);
+    const isCaptured = exchanges.wantsBodies(head.target);
+    const bodyEnd = request.readBody(head, bytes, isCaptured);
     if (bodyEnd === BROKEN || request.payloadBytes > options.max_body) return this.#handOver(bytes);
 
     const exchange = exchanges.open(head.inboundId === '' ? undefined : head.inboundId);
@@ -139,6 +140,7 @@ export class FastConnection implements Expiring, ResponseOwner, Progress, Attemp
     exchange.accepted('fast lane');
     exchange.route(decision.deployment);
     decision.picker.take(decision.deployment);
+    if (isCaptured) request.capture(exchange, head, bytes, bodyEnd);
     this.#state = SERVING;
     this.#headPieces = 0;
     this.#hasServed = true;
@@ -382,9 +384,7 @@ export class FastConnection implements Expiring, ResponseOwner, Progress, Attemp
     if (this.#state !== CLOSING) this.#close();
   };
 
-  readonly #onClientError = (error: Error): void => {
-    this.fail('client_gone', describe(error));
-  };
+  readonly #onClientError = (error: Error): void => this.fail('client_gone', describe(error));
 
   readonly #onClientClose = (): void => {
     this.fail('client_gone');

@@ -1,8 +1,11 @@
 // The request of a fast-lane exchange on its way to the replica: its head and its kept body. Hot path.
 // Invariant: everything that was read of the request is kept until it exceeds `retry.max_body` and a connection takes
 // it, or until the response begins.
-import { BodyScanner } from '../../../protocol/http/body-framing.ts';
+import type { BodyCopy } from '../../../core/exchange/body-capture.ts';
+import type { Exchange } from '../../../core/exchange/exchange.ts';
+import { BodyScanner, BY_LENGTH } from '../../../protocol/http/body-framing.ts';
 import type { RequestHead } from '../../../protocol/http/request-head-parser.ts';
+import { captureRequest } from './fast-capture.ts';
 import type { ReplicaConnection } from './replica-connection.ts';
 
 /** A head and body up to this size are written as one string: one copy, one system call. */
@@ -15,6 +18,8 @@ export class FastRequest {
   #head = '';
   /** The body so far, while it may have to be sent again; undefined if there is none, or it is not kept. */
   #kept: Buffer[] | undefined;
+  /** The copy for the log store; undefined if the body is not captured. */
+  #copy: BodyCopy | undefined;
 
   /** `keptBytes`: largest body that is kept once a connection has taken it. */
   constructor(keptBytes: number) {
@@ -40,10 +45,22 @@ export class FastRequest {
     return this.#kept !== undefined;
   }
 
-  /** Reads the part of the body that came with the head. Returns the index behind the body's last byte, or BROKEN. */
-  readBody(head: RequestHead, bytes: Buffer): number {
-    this.#body.begin(head.framing, head.length);
+  /**
+   * Reads the part of the body that came with the head. Returns the index behind the body's last byte, or BROKEN.
+   * `isCaptured`: `capture` may follow.
+   */
+  readBody(head: RequestHead, bytes: Buffer, isCaptured: boolean): number {
+    this.#copy = undefined;
+    this.#body.begin(head.framing, head.length, false, isCaptured);
     return this.#body.scan(bytes, head.end, bytes.length);
+  }
+
+  /** Captures the body, of which bytes[head.end, end) came with the head. Call it right after `readBody`. */
+  capture(exchange: Exchange, head: RequestHead, bytes: Buffer, end: number): void {
+    const body = this.#body;
+    const length = body.framing === BY_LENGTH ? head.length : body.isWhole ? body.payloadBytes : undefined;
+    this.#copy = captureRequest(exchange, head, length);
+    if (this.#copy !== undefined) body.copyPayload(bytes, head.end, end, this.#copy);
   }
 
   /** Sets the head as the replica gets it, and keeps bytes[from, end) of the body. Call it right after `readBody`. */
@@ -61,6 +78,7 @@ export class FastRequest {
 
   /** The part of chunk[0, end) that passes to the replica, which is kept too. Call it right after `scan`. */
   take(chunk: Buffer, end: number): Buffer {
+    if (this.#copy !== undefined) this.#body.copyPayload(chunk, 0, end, this.#copy);
     const passing = this.#passing(chunk, 0, end);
     this.#kept?.push(passing);
     return passing;

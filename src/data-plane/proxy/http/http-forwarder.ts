@@ -21,7 +21,7 @@ import { publicDetail, sendRefusal } from '../../../protocol/http/error-response
 import { resetConnection } from '../../../protocol/http/reset.ts';
 import type { Lease } from '../../replicas/pool.ts';
 import { Attempt, type AttemptListener } from '../attempt.ts';
-import { endsWithConnection, failureOf, isRefusal } from '../connection-error.ts';
+import { announcedLength, endsWithConnection, failureOf, isRefusal } from '../connection-error.ts';
 import type { ActiveRequest, ForwarderContext } from '../forwarder.ts';
 import { LOAD_FORMAT_HEADER, LOAD_HEADER, reportOf } from '../load-report.ts';
 import { interimText } from '../response-head.ts';
@@ -233,16 +233,19 @@ export class HttpForwarder implements Expiring, ActiveRequest, AttemptListener, 
   }
 
   #passBody(response: IncomingMessage, status: number, hasTrailers: boolean): void {
+    const { bodyCapture } = this.#exchange;
+    const { headers } = response;
+    bodyCapture?.responseBegins(
+      headers['content-type'],
+      headers['content-encoding'],
+      announcedLength(headers),
+    );
     response.on('data', (chunk: Buffer) => {
       this.#exchange.bodyBegan();
       this.#exchange.responseBytes += chunk.length;
+      bodyCapture?.response.push(chunk);
       if (!this.#res.write(chunk)) response.pause();
     });
-    const { bodyCapture } = this.#exchange;
-    if (bodyCapture) {
-      bodyCapture.responseBegins(response.headers['content-type'], response.headers['content-encoding']);
-      response.on('data', bodyCapture.response.push);
-    }
     this.#res.on('drain', () => response.resume());
     response.on('end', () => {
       if (!response.complete) return;

@@ -5,6 +5,7 @@ import type { ClientRequest, IncomingMessage } from 'node:http';
 import type { Exchange } from '../../../core/exchange/exchange.ts';
 import type { BodyCopy } from '../../../core/exchange/body-capture.ts';
 import { allowedTrailers } from '../../../protocol/http/forwarded-headers.ts';
+import { announcedLength } from '../connection-error.ts';
 
 export interface RequestBodyListener {
   /** The body exceeds the limit. */
@@ -38,7 +39,8 @@ export class RequestBody {
     this.#limits = limits;
     this.#listener = listener;
     this.#copy = exchange.bodyCapture?.request;
-    this.#copy?.describe(req.headers['content-type'], req.headers['content-encoding']);
+    const { headers } = req;
+    this.#copy?.describe(headers['content-type'], headers['content-encoding'], announcedLength(headers));
   }
 
   /** True while everything that was read from the client can be sent again. */
@@ -90,7 +92,6 @@ export class RequestBody {
   /** Nothing more goes to the replica. Node's server discards what still comes. */
   stop(): void {
     this.#req.off('data', this.#onData);
-    if (this.#copy) this.#req.off('data', this.#copy.push);
     this.#req.off('end', this.#onEnd);
     this.#kept = undefined;
   }
@@ -99,7 +100,6 @@ export class RequestBody {
     if (this.#isReading) return;
     this.#isReading = true;
     this.#req.on('data', this.#onData);
-    if (this.#copy) this.#req.on('data', this.#copy.push);
     this.#req.on('end', this.#onEnd);
   }
 
@@ -110,6 +110,7 @@ export class RequestBody {
       this.#listener.tooLarge();
       return;
     }
+    this.#copy?.push(chunk);
     this.#kept?.push(chunk);
     if (this.#to === undefined) {
       this.#listener.buffered(chunk.length);

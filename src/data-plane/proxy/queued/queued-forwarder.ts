@@ -14,7 +14,7 @@ import { hasNoBody } from '../../../protocol/http/body-framing.ts';
 import { request as httpRequest } from '../../../protocol/http/node-http.ts';
 import type { Lease } from '../../replicas/pool.ts';
 import { Attempt, type AttemptListener } from '../attempt.ts';
-import { endsWithConnection, isRefusal } from '../connection-error.ts';
+import { announcedLength, endsWithConnection, isRefusal } from '../connection-error.ts';
 import type { ActiveRequest } from '../forwarder.ts';
 import type { HttpContext } from '../http/http-forwarder.ts';
 import { readResponse, type ResponseHeadEvents } from '../http/replica-socket.ts';
@@ -98,8 +98,9 @@ export class QueuedForwarder implements Expiring, ActiveRequest, AttemptListener
     exchange.requestBytes = request.body.length;
     if (request.queuedSinceMs !== 0) exchange.queuedMs = Math.max(0, steadyNow() - request.queuedSinceMs);
     if (!request.isPrivate) exchange.captureBodies();
-    exchange.bodyCapture?.request.describe('application/json', '');
-    exchange.bodyCapture?.request.push(request.body);
+    const { buffer, byteOffset, length } = request.body;
+    exchange.bodyCapture?.request.describe('application/json', '', length);
+    exchange.bodyCapture?.request.push(Buffer.from(buffer, byteOffset, length));
     exchange.route(this.#deployment);
     exchange.trace(request.traceparent === '' ? undefined : request.traceparent);
     this.#context.active.add(this);
@@ -190,19 +191,16 @@ export class QueuedForwarder implements Expiring, ActiveRequest, AttemptListener
       return;
     }
     this.#contentType = response.headers['content-type'] ?? '';
+    const { bodyCapture } = exchange;
+    bodyCapture?.responseBegins(response.headers['content-type'], coding, announcedLength(response.headers));
     response.on('data', (chunk: Buffer) => {
       exchange.bodyBegan();
       exchange.responseBytes += chunk.length;
-      if (maxResponseBytes === 0) return;
-      if (exchange.responseBytes > maxResponseBytes)
-        this.fail('too_large', `the response is larger than ${maxResponseBytes} bytes`);
-      else this.#chunks.push(chunk);
+      if (maxResponseBytes > 0 && exchange.responseBytes > maxResponseBytes)
+        return this.fail('too_large', `the response is larger than ${maxResponseBytes} bytes`);
+      bodyCapture?.response.push(chunk);
+      if (maxResponseBytes > 0) this.#chunks.push(chunk);
     });
-    const { bodyCapture } = exchange;
-    if (bodyCapture) {
-      bodyCapture.responseBegins(response.headers['content-type'], coding);
-      response.on('data', bodyCapture.response.push);
-    }
     response.on('close', () => {
       if (response.complete) {
         exchange.bodyBegan();
