@@ -44,28 +44,34 @@ function readFields(lines: string): void {
   fields.type = fields.coding = fields.debug = undefined;
   let at = 0;
   while (at < lines.length) {
+    // One character, since V8 searches for more of them far slower.
     const colon = lines.indexOf(':', at);
-    const end = lines.indexOf('\r\n', colon);
+    const end = lines.indexOf('\n', colon);
     switch (colon - at) {
       case 12:
-        if (isNamed(lines, at, 'content-type')) fields.type ??= lines.slice(colon + 1, end).trim();
+        if (isNamed(lines, at, 'content-type')) fields.type ??= valueOf(lines, colon, end);
         break;
       case 15:
-        if (isNamed(lines, at, DEBUG_HEADER)) fields.debug = joined(fields.debug, lines, colon, end);
+        if (isNamed(lines, at, DEBUG_HEADER)) fields.debug = joined(fields.debug, valueOf(lines, colon, end));
         break;
       case 16:
-        if (isNamed(lines, at, 'content-encoding')) fields.coding = joined(fields.coding, lines, colon, end);
+        if (isNamed(lines, at, 'content-encoding'))
+          fields.coding = joined(fields.coding, valueOf(lines, colon, end));
     }
-    at = end + 2;
+    at = end + 1;
   }
 }
 
-/** Compares without regard to case. `name`: in lower case. */
-const isNamed = (lines: string, at: number, name: string): boolean =>
-  lines.startsWith(name, at) || lines.slice(at, at + name.length).toLowerCase() === name;
+/** Compares the field name at `at` without regard to case. `name`: in lower case, and as long. */
+function isNamed(lines: string, at: number, name: string): boolean {
+  for (let i = 0; i < name.length; i++)
+    if ((lines.charCodeAt(at + i) | 0x20) !== name.charCodeAt(i)) return false;
+  return true;
+}
+
+/** The value between the colon and the line feed. */
+const valueOf = (lines: string, colon: number, end: number): string => lines.slice(colon + 1, end).trim();
 
 /** The values of a field that may be there several times, as one list. */
-function joined(before: string | undefined, lines: string, colon: number, end: number): string {
-  const value = lines.slice(colon + 1, end).trim();
-  return before === undefined ? value : `${before}, ${value}`;
-}
+const joined = (before: string | undefined, value: string): string =>
+  before === undefined ? value : `${before}, ${value}`;
