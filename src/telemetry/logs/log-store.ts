@@ -7,7 +7,7 @@ import type { QueryNode } from './query/query-node.ts';
 import type { Direction } from './store/page-position.ts';
 import type { TimeRange } from './store/segment-query.ts';
 import type { GroupLimits } from './threads/group-call.ts';
-import type { PostResult } from './threads/writer-client.ts';
+import type { PostResult } from './recorder/recorder-messages.ts';
 
 export interface SearchQuery extends TimeRange {
   readonly node: QueryNode;

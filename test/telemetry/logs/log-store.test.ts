@@ -3,7 +3,7 @@ import { readdirSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
 import { Logger } from '../../../src/core/logger.ts';
 import { Exchanges } from '../../../src/core/exchange/exchange.ts';
-import { CapturePolicy, Logs } from '../../../src/telemetry/logs/logs.ts';
+import { CapturePolicy, Logs, RecorderClient } from '../../../src/telemetry/logs/logs.ts';
 import { logStoreContract, type LogStoreUnderTest } from '../../contract/log-store.ts';
 import { folder } from '../../kit/folder.ts';
 
@@ -27,6 +27,7 @@ class StoreOfOneWeir implements LogStoreUnderTest {
         files: [],
         fileOrigin: { deployment: '', environment: '', replica: '' },
       },
+      new RecorderClient({ fd: -1, isText: false }),
       new Logger(quiet, { level: 'error', isText: false }),
     );
     return this.#logs;

@@ -3,7 +3,7 @@
 import { Worker } from 'node:worker_threads';
 import { backoffMs } from '../../../core/backoff.ts';
 import type { DeploymentIdentity } from '../../../core/deployment-identity.ts';
-import type { RawBodies } from '../../../core/exchange/body-capture.ts';
+import type { RawBodies, RawBody } from '../../../core/exchange/body-capture.ts';
 import type { Exchange } from '../../../core/exchange/exchange.ts';
 import type { LineSink } from '../../../core/logger.ts';
 import { ringMemory, RingWriter } from '../../../core/ring.ts';
@@ -21,6 +21,12 @@ const MAX_IN_RING = 64 * 1024;
 const FLUSH_MS = 2000;
 const FIRST_PAUSE_MS = 1000;
 const LONGEST_PAUSE_MS = 30_000;
+
+/** Small bodies share their memory with others, which must not be moved to another thread. */
+const withOwnMemory = (body: RawBody | undefined): RawBody | undefined =>
+  body === undefined || body.bytes.length === body.bytes.buffer.byteLength
+    ? body
+    : { ...body, bytes: new Uint8Array(body.bytes) };
 
 export interface RecorderClientOptions {
   /** File descriptor for the access log and weir's own log; -1: they are not written here. */
@@ -101,8 +107,9 @@ export class RecorderClient {
   bodies(bodies: RawBodies, weight: number): number | undefined {
     const bytes = (bodies.request?.bytes.length ?? 0) + (bodies.response?.bytes.length ?? 0);
     if (bytes <= MAX_IN_RING) return this.#frames.bodies(bodies) ? 0 : undefined;
-    const buffers = [bodies.request, bodies.response].flatMap((body) => (body ? [body.bytes.buffer] : []));
-    return this.post({ kind: 'bodies', bodies, weight }, buffers) ? weight : undefined;
+    const [request, response] = [withOwnMemory(bodies.request), withOwnMemory(bodies.response)];
+    const buffers = [request, response].flatMap((body) => (body ? [body.bytes.buffer] : []));
+    return this.post({ kind: 'bodies', bodies: { request, response }, weight }, buffers) ? weight : undefined;
   }
 
   /** Sends a message. Its place is after everything that was recorded before. Returns false if there is no room. */

@@ -69,9 +69,8 @@ const weightOfRecords = (records: readonly LogRecord[]): number =>
     0,
   );
 
-/** Memory of bodies, including the unused part of their buffers. */
-const memoryOf = ({ request, response }: RawBodies): number =>
-  (request?.bytes.buffer.byteLength ?? 0) + (response?.bytes.buffer.byteLength ?? 0);
+const bytesOf = ({ request, response }: RawBodies): number =>
+  (request?.bytes.length ?? 0) + (response?.bytes.length ?? 0);
 
 export class StoreClient {
   readonly #recorder: RecorderClient;
@@ -248,7 +247,7 @@ export class StoreClient {
 
   /** Sends the bodies if there is room for them. Otherwise the request is stored without them. */
   #sendBodies(bodies: RawBodies): boolean {
-    const weight = memoryOf(bodies);
+    const weight = bytesOf(bodies);
     const sent = this.#hasRoom(weight, MAX_QUEUED_BYTES_WITH_BODIES)
       ? this.#recorder.bodies(bodies, weight)
       : undefined;
