@@ -211,7 +211,8 @@ export class StoreSession {
   /** Rows for a record; `undefined` if it is lost, which is counted. */
   #usableRows(count = 1): ReturnType<StoreWriter['rows']> {
     if (!this.#isOpen) this.#tryOpen();
-    const rows = this.#isOpen ? this.#writer.rows() : undefined;
+    let rows = this.#isOpen ? this.#writer.rows() : undefined;
+    if (rows === undefined && this.#isOpen && this.store()) rows = this.#writer.rows();
     if (rows === undefined) this.#figures.add(LOST[this.#isOpen ? 'queue_full' : 'store_unusable'], count);
     return rows;
   }
@@ -231,6 +232,7 @@ export class StoreSession {
     const all = records.map((record) => this.#ingester.sanitized(record));
     if (lines) all.push(...this.#ingester.linesOf(lines.bytes, lines.origin));
     if (!this.#isOpen) this.#tryOpen();
+    if (this.#isOpen && this.#writer.room < all.length) this.store();
     const problem = !this.#isOpen
       ? 'store_unusable'
       : this.#writer.room < all.length

@@ -3,23 +3,13 @@
 import type { Known, Knowledge } from '../query/possible.ts';
 import type { BlockDirectory } from './block-directory.ts';
 import type { Page } from './page.ts';
+import { attributeValue, NATIVE_NUMBERS, rangeOfNumber, type NumberRange } from './native-number.ts';
 import { nativeText } from './page-words.ts';
 import { HAS, type NativeFacts, type Shape } from './shape.ts';
 
 const MISSING: Known = { values: [undefined] };
 const EMPTY: Known = { values: [''] };
 
-/** Attributes that native records have besides those of NativeFacts, or may have. */
-const NATIVE_NUMBERS: ReadonlySet<string> = new Set([
-  'queue_ms',
-  'async_wait_ms',
-  'leased_ms',
-  'connected_ms',
-  'head_ms',
-  'first_byte_ms',
-  'request_bytes',
-  'response_bytes',
-]);
 const NATIVE_FLAGS: ReadonlySet<string> = new Set(['async', 'is_sampled', 'has_bodies']);
 
 /** The value of the attribute; `undefined` if a native record with this fact has no such attribute. */
@@ -70,16 +60,21 @@ const FACTS: ReadonlySet<string> = new Set([
 ] satisfies (keyof NativeFacts)[]);
 const isFact = (name: string): boolean => FACTS.has(name);
 
-/** What the records of one shape have in common. */
-export class ShapeKnowledge implements Knowledge {
+/** What the records of one shape have in common, or what is known about one of them. */
+export class RowsKnowledge implements Knowledge {
   readonly #page: Page;
   readonly #index: number;
   readonly #shape: Shape;
+  readonly #row: number | undefined;
+  /** Something was asked for that differs from row to row, so that more is known about a single row. */
+  dependsOnRow = false;
 
-  constructor(page: Page, index: number) {
+  /** `index`: of the shape. `row`: a single row of this shape; `undefined`: all. */
+  constructor(page: Page, index: number, row?: number) {
     this.#page = page;
     this.#index = index;
     this.#shape = page.shapes[index]!;
+    this.#row = row;
   }
 
   get message(): string | undefined {
@@ -105,7 +100,9 @@ export class ShapeKnowledge implements Knowledge {
       case 'parentSpanId':
         return (has & HAS.parent) === 0 ? EMPTY : undefined;
       case 'durationNs':
-        return undefined;
+        if (this.#row !== undefined) return { values: [this.#page.durationNs[this.#row]] };
+        this.dependsOnRow = true;
+        return this.#page.rangeOf(name, durationRange);
       default:
         return Object.hasOwn(this.#shape, name) ? { values: [this.#shape[name as keyof Shape]] } : undefined;
     }
@@ -117,7 +114,15 @@ export class ShapeKnowledge implements Knowledge {
     if ((has & HAS.attributes) !== 0 && (!names || names.hasOthers || names.names.includes(name)))
       return undefined;
     if (native === undefined) return MISSING;
-    if (NATIVE_NUMBERS.has(name)) return undefined;
+    const number = NATIVE_NUMBERS.get(name);
+    if (number !== undefined) {
+      if (this.#row !== undefined) {
+        const rank = this.#page.ranksOf(HAS.native)[this.#row]!;
+        return { values: [attributeValue(number, this.#page.numbers[number.column][rank]!)] };
+      }
+      this.dependsOnRow = true;
+      return this.#page.rangeOf(name, (page) => rangeOfNumber(page, number));
+    }
     if (isFact(name)) return { values: [factValue(name, native[name as keyof NativeFacts])] };
     const isSet =
       (name === 'async' && native.isAsync) ||
@@ -125,4 +130,13 @@ export class ShapeKnowledge implements Knowledge {
       (name === 'has_bodies' && (has & HAS.bodies) !== 0);
     return isSet ? { values: [true] } : MISSING;
   }
+}
+
+function durationRange({ durationNs }: Page): NumberRange {
+  let [min, max] = [Infinity, 0];
+  for (const value of durationNs) {
+    if (value < min) min = value;
+    if (value > max) max = value;
+  }
+  return { min, max, mayBeMissing: false };
 }

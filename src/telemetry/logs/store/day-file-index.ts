@@ -18,6 +18,8 @@ export interface PageRef {
   readonly times: TimeParts;
   /** Of a page of the tail, which is in memory. */
   readonly opened: OpenPage | undefined;
+  /** `undefined`: the tail. */
+  readonly block: Block | undefined;
 }
 
 export interface Block extends FilterPlace {
@@ -43,25 +45,31 @@ export interface Snapshot {
 
 function blockOf(seq: number, rows: number, json: Uint8Array, filter: number, pieces: number): Block {
   const directory = JSON.parse(Buffer.from(json).toString()) as BlockDirectory;
+  const pages: PageRef[] = [];
+  const block: Block = {
+    seq,
+    last: seq + rows - 1,
+    firstMs: Math.min(...directory.pages.map(({ times }) => firstTime(times))),
+    lastMs: Math.max(...directory.pages.map(({ times }) => lastTime(times))),
+    pages,
+    known: new BlockKnowledge(directory),
+    filter,
+    pieces,
+    group: undefined,
+  };
   let next = seq;
-  let [firstMs, lastMs] = [Infinity, -Infinity];
-  const refs = directory.pages.map(({ rows: count, times }): PageRef => {
-    const from = next;
+  for (const { rows: count, times } of directory.pages) {
+    pages.push({ seq: next, last: next + count - 1, times, opened: undefined, block });
     next += count;
-    firstMs = Math.min(firstMs, firstTime(times));
-    lastMs = Math.max(lastMs, lastTime(times));
-    return { seq: from, last: next - 1, times, opened: undefined };
-  });
-  const known = new BlockKnowledge(directory);
-  const last = seq + rows - 1;
-  return { seq, last, firstMs, lastMs, pages: refs, known, filter, pieces, group: undefined };
+  }
+  return block;
 }
 
 /** Called with the place of a damaged part (day-file.ts), and what is wrong with it. */
 export type OnDamagedPage = (place: number, problem: string) => void;
 
 export class DayFileIndex {
-  readonly filters: FilterTable;
+  readonly #filters: FilterTable;
   readonly #db: DatabaseSync;
   readonly #onDamagedPage: OnDamagedPage;
   readonly #statements = new Map<string, StatementSync>();
@@ -82,7 +90,7 @@ export class DayFileIndex {
   constructor(path: string, onDamagedPage: OnDamagedPage) {
     this.#db = new DatabaseSync(path, { readOnly: true, timeout: 1000 });
     this.#onDamagedPage = onDamagedPage;
-    this.filters = new FilterTable((id) => this.blob('SELECT pieces FROM filters WHERE id = ?', id));
+    this.#filters = new FilterTable((id) => this.blob('SELECT pieces FROM filters WHERE id = ?', id));
   }
 
   close(): void {
@@ -150,6 +158,12 @@ export class DayFileIndex {
     return this.#statement(sql).get(key)?.[0] as Uint8Array | undefined;
   }
 
+  /** False if the filters of the block do not have a hash of an id or word. */
+  mayHave(block: Block, hash: number): boolean {
+    const { group } = block;
+    return (group === undefined || this.#filters.mayHave(group, hash)) && this.#filters.mayHave(block, hash);
+  }
+
   /** Reports that a part is damaged, once. */
   damaged(place: number, { message }: DamagedBlobError): void {
     if (this.#damaged.has(place)) return;
@@ -211,7 +225,7 @@ export class DayFileIndex {
     try {
       const parts = fromTailBlob(blob);
       const page = new Page(seq, (part) => parts[part]!);
-      const ref = { seq, last, times: timeParts(page.timeMs), opened: new OpenPage(page) };
+      const ref = { seq, last, times: timeParts(page.timeMs), opened: new OpenPage(page), block: undefined };
       // It may replace smaller pages.
       for (const one of this.#tail.keys()) if (one > seq && one <= last) this.#tail.delete(one);
       this.#tail.set(seq, ref);

@@ -9,7 +9,7 @@ import type { FileReader, MinuteTotal } from './file-reader.ts';
 import { PageMinutes } from './page-minutes.ts';
 import { startPosition, type Direction, type PagePosition } from './page-position.ts';
 import { PageStore } from './page-store.ts';
-import { maskOf, MATCH, NO_MATCH } from './row-mask.ts';
+import { maskOf, matchingRecord, NO_MATCH } from './row-mask.ts';
 import { SearchPlan } from './search-plan.ts';
 import type { SegmentQuery, SegmentSlice, TimeRange } from './segment-query.ts';
 import { isCursor, TimeSearch } from './time-search.ts';
@@ -31,9 +31,12 @@ class SliceRecords {
     this.#endMs = Math.max(deadlineMs, performance.now() + MIN_SLICE_MS);
   }
 
-  add(record: LogRecord): void {
+  /** Adds a record if there is one. Returns true. */
+  add(record: LogRecord | undefined): true {
+    if (record === undefined) return true;
     this.records.push(record);
     this.#characters += record.message.length + record.attributes.length;
+    return true;
   }
 
   get isFull(): boolean {
@@ -93,13 +96,13 @@ export class DayFileReader implements FileReader {
         if (reached !== undefined) return { records: slice.records, reached };
       }
       if (isCursor(item)) {
-        const record = this.#pages.read(item.ref, ({ page }) => page.record(item.row), item.open);
-        if (record === undefined) {
-          search.drop();
-          continue;
-        }
-        if (item.isMatch || query.matches(record)) slice.add(record);
-        search.advance(item);
+        const isRead = this.#pages.read(
+          item.ref,
+          ({ page }) => slice.add(matchingRecord(page, item.row, item.mark, query)),
+          item.open,
+        );
+        if (isRead) search.advance(item);
+        else search.drop();
       } else if (item.block !== undefined) {
         if (this.#mayMatch(item.block, plan)) search.openBlock(item.block);
         else search.drop();
@@ -131,9 +134,8 @@ export class DayFileReader implements FileReader {
         const { page } = open;
         for (let row = Math.max(0, seq + 1 - page.firstSeq); row < page.rows; row++) {
           if (mask.marks[row] === NO_MATCH) continue;
-          const record = page.record(row);
-          if (mask.marks[row] === MATCH || query.matches(record)) slice.add(record);
-          examined = record.seq;
+          slice.add(matchingRecord(page, row, mask.marks[row]!, query));
+          examined = page.firstSeq + row;
           if (slice.isFull || slice.isLate) return false;
         }
         return true;
@@ -188,10 +190,7 @@ export class DayFileReader implements FileReader {
   /** False if the directory and the filters of a block exclude matches. */
   #mayMatch(block: Block, plan: SearchPlan): boolean {
     if (plan.excluded.has(block)) return false;
-    const { filters } = this.#index;
-    const { group } = block;
-    const has = (hash: number): boolean =>
-      (group === undefined || filters.mayHave(group, hash)) && filters.mayHave(block, hash);
+    const has = (hash: number): boolean => this.#index.mayHave(block, hash);
     const mayMatch =
       (!plan.looksUp || plan.mayBeIn(block.pages, has)) && plan.query.possible(block.known) !== 'none';
     if (!mayMatch) plan.excluded.add(block);

@@ -72,7 +72,8 @@ export class LogHistogram {
     const rank = (this.#count - 1) * p;
     const below = Math.floor(rank);
     const [lower, upper] = this.#valuesAt(below);
-    return lower + (rank - below) * (upper - lower);
+    // The difference of two large numbers may be infinite.
+    return rank === below ? lower : lower * (1 - (rank - below)) + upper * (rank - below);
   }
 
   /**

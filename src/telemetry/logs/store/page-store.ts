@@ -60,9 +60,10 @@ export class PageStore {
     }
   }
 
-  /** False if the filter of the page does not have the hash. True if the page has no filter. */
-  mayHave({ seq, opened }: PageRef, hash: number): boolean {
-    if (opened !== undefined) return true;
+  /** False if the filter of the page, or that of its block, does not have the hash. */
+  mayHave({ seq, block }: PageRef, hash: number): boolean {
+    if (block === undefined) return true;
+    if (!this.#index.mayHave(block, hash)) return false;
     let filter = this.#filters.get(seq);
     if (filter === undefined) {
       filter = this.#filter(seq);
@@ -71,14 +72,14 @@ export class PageStore {
     return filter.length === 0 || mayHave(filter, hash);
   }
 
+  /** Empty if the page has none. */
   #filter(seq: number): Uint8Array {
     try {
-      return this.#part(seq, PART.filter);
+      return this.#part(seq, PART.filter) ?? NO_FILTER;
     } catch (error) {
+      if (!(error instanceof DamagedPartError)) throw error;
       // The records can be read without it.
-      if (error instanceof DamagedPartError)
-        this.#index.damaged(error.place, error.cause as DamagedBlobError);
-      else if (!(error instanceof MissingPartError)) throw error;
+      this.#index.damaged(error.place, error.cause as DamagedBlobError);
       return NO_FILTER;
     }
   }
@@ -89,6 +90,7 @@ export class PageStore {
     let bytes = 0;
     const page = new Page(seq, (part) => {
       const content = this.#part(seq, part);
+      if (content === undefined) throw new MissingPartError(`part ${part} of page ${seq} is missing`);
       bytes += content.length;
       this.#pages.grow(seq, content.length);
       return content;
@@ -98,12 +100,11 @@ export class PageStore {
     return open;
   }
 
-  #part(seq: number, part: number): Buffer {
+  #part(seq: number, part: number): Buffer | undefined {
     const place = seq * PLACES_PER_RECORD + part;
     const blob = this.#index.blob('SELECT part FROM pages WHERE place = ?', place);
-    if (blob === undefined) throw new MissingPartError(`part ${part} of page ${seq} is missing`);
     try {
-      return fromBlob(blob);
+      return blob && fromBlob(blob);
     } catch (error) {
       throw error instanceof DamagedBlobError ? new DamagedPartError(place, error) : error;
     }

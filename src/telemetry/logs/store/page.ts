@@ -5,6 +5,7 @@ import type { LogRecord } from '../log-record.ts';
 import { AttributeColumns, type AttributeNames } from './attribute-columns.ts';
 import { OWN_ID_BYTES } from './block-rows.ts';
 import { PART, type PageHeader } from './encode-page.ts';
+import type { NumberRange } from './native-number.ts';
 import { decodeNumbers, encodedLength, undeltas, unzigzag } from './number-column.ts';
 import { decodeShape, HAS, nativeAttributes, nativeMessage, type Shape } from './shape.ts';
 import { TextColumn } from './text-column.ts';
@@ -23,7 +24,7 @@ interface ShapeTexts {
 }
 
 /** Columns of native records, in the order of their rows. */
-interface NativeNumbers {
+export interface NativeNumbers {
   readonly firstByte: Float64Array;
   readonly head: Float64Array;
   readonly requestBytes: Float64Array;
@@ -44,16 +45,20 @@ interface Names {
 export class Page {
   readonly firstSeq: number;
   readonly rows: number;
-  readonly timeMs: Float64Array;
-  /** Index in `shapes`, by row. */
-  readonly shape: Float64Array;
-  readonly durationNs: Float64Array;
   readonly shapes: readonly Shape[];
   readonly attributeNames: AttributeNames | undefined;
   readonly #read: ReadPart;
   readonly #ranks = new Map<number, Uint32Array>();
   readonly #shapeTexts: (ShapeTexts | undefined)[] = [];
-  readonly #firstBytes: Float64Array;
+  readonly #ranges = new Map<string, NumberRange>();
+  readonly #main: Uint8Array;
+  readonly #baseMs: number;
+  /** Where the columns of times, shapes, durations and first bytes begin in the main part. */
+  readonly #columns: readonly number[];
+  #timeMs: Float64Array | undefined;
+  #shape: Float64Array | undefined;
+  #durationNs: Float64Array | undefined;
+  #firstByte: Float64Array | undefined;
   #numbers: NativeNumbers | undefined;
   #restNs: Float64Array | undefined;
   #ownIds: Uint8Array | undefined;
@@ -70,17 +75,28 @@ export class Page {
     const header = JSON.parse(buffer.toString('utf8', 4, at)) as PageHeader;
     const { rows } = header;
     this.rows = rows;
+    this.#main = main;
+    this.#baseMs = header.baseMs;
     this.attributeNames = header.attributes;
     this.shapes = header.shapes.map((numbers) => decodeShape(numbers, header.texts));
-    const column = (count: number): Float64Array => {
-      const values = decodeNumbers(main, at, count);
-      at += encodedLength(main, at, count);
-      return values;
-    };
-    this.timeMs = undeltas(column(rows), header.baseMs);
-    this.shape = column(rows);
-    this.durationNs = column(rows);
-    this.#firstBytes = column(this.countOf(HAS.native));
+    this.#columns = [0, 1, 2, 3].map((i) => {
+      const start = at;
+      if (i < 3) at += encodedLength(main, at, rows);
+      return start;
+    });
+  }
+
+  get timeMs(): Float64Array {
+    return (this.#timeMs ??= undeltas(decodeNumbers(this.#main, this.#columns[0]!, this.rows), this.#baseMs));
+  }
+
+  /** Index in `shapes`, by row. */
+  get shape(): Float64Array {
+    return (this.#shape ??= decodeNumbers(this.#main, this.#columns[1]!, this.rows));
+  }
+
+  get durationNs(): Float64Array {
+    return (this.#durationNs ??= decodeNumbers(this.#main, this.#columns[2]!, this.rows));
   }
 
   /** For each row the number of rows before it that have a column. One more at the end: of all rows. */
@@ -89,10 +105,11 @@ export class Page {
     if (ranks === undefined) {
       const has = this.shapes.map((shape) => ((shape.has & column) === 0 ? 0 : 1));
       ranks = new Uint32Array(this.rows + 1);
+      const { shape } = this;
       let rank = 0;
-      for (let row = 0; row < this.rows; row++) {
+      for (let row = 0; row < shape.length; row++) {
         ranks[row] = rank;
-        rank += has[this.shape[row]!]!;
+        rank += has[shape[row]!]!;
       }
       ranks[this.rows] = rank;
       this.#ranks.set(column, ranks);
@@ -103,6 +120,13 @@ export class Page {
   /** Number of rows that have a column. */
   countOf(column: number): number {
     return this.ranksOf(column)[this.rows]!;
+  }
+
+  /** The bounds of a column, which are made once by `make`. */
+  rangeOf(name: string, make: (page: Page) => NumberRange): NumberRange {
+    let range = this.#ranges.get(name);
+    if (range === undefined) this.#ranges.set(name, (range = make(this)));
+    return range;
   }
 
   shapeOf(row: number): Shape {
@@ -161,9 +185,8 @@ export class Page {
 
   /** Time to the first byte of native records, by their rank: microseconds, plus 1; 0: never. */
   get firstByte(): Float64Array {
-    return (this.#nearFirstBytes ??= this.#decodeFirstBytes());
+    return (this.#firstByte ??= this.#decodeFirstBytes());
   }
-  #nearFirstBytes: Float64Array | undefined;
 
   get names(): Names {
     if (this.#names !== undefined) return this.#names;
@@ -273,12 +296,13 @@ export class Page {
   }
 
   #decodeFirstBytes(): Float64Array {
-    const near0 = this.#firstBytes;
+    const values = decodeNumbers(this.#main, this.#columns[3]!, this.countOf(HAS.native));
     const ranks = this.ranksOf(HAS.native);
+    const { durationNs } = this;
     for (let row = 0; row < this.rows; row++) {
       const rank = ranks[row]!;
-      if (ranks[row + 1]! > rank) near0[rank] = near(near0[rank]!, Math.round(this.durationNs[row]! / 1000));
+      if (ranks[row + 1]! > rank) values[rank] = near(values[rank]!, Math.round(durationNs[row]! / 1000));
     }
-    return near0;
+    return values;
   }
 }

@@ -1,16 +1,19 @@
 // Finds the rows of a page that a query may match, with what the page knows without making records.
 // Invariant: every row that the query matches is marked.
 import type { LogRecord } from '../log-record.ts';
-import { ShapeKnowledge } from './block-knowledge.ts';
+import type { WordTest } from '../query/required-words.ts';
+import { RowsKnowledge } from './block-knowledge.ts';
 import type { OpenPage } from './open-page.ts';
 import type { Page } from './page.ts';
 import { isTraceTime, type SearchPlan, type WantedId } from './search-plan.ts';
+import type { SegmentQuery } from './segment-query.ts';
 import { HAS } from './shape.ts';
 
-/** Marks of rows: the query matches none, some, or all such rows. */
+/** Marks of rows: the query matches none, some, or all such rows; or the numbers of the row may decide. */
 export const NO_MATCH = 0;
-export const MAY_MATCH = 1;
-export const MATCH = 2;
+const MAY_MATCH = 1;
+const MATCH = 2;
+const MATCH_BY_ROW = 3;
 
 export interface RowMask {
   /** Mark of each row. */
@@ -19,82 +22,130 @@ export interface RowMask {
   readonly count: number;
 }
 
-type RowTest = (row: number) => boolean;
-
 /** Marks the rows of a page; `undefined`: none can match. */
 export function maskOf(open: OpenPage, plan: SearchPlan): RowMask | undefined {
   const { page } = open;
-  const { possible } = plan.query;
-  const verdicts = page.shapes.map((_, i) => {
-    const verdict = possible(new ShapeKnowledge(page, i));
-    return verdict === 'none' ? NO_MATCH : verdict === 'all' ? MATCH : MAY_MATCH;
-  });
-  if (verdicts.every((verdict) => verdict === NO_MATCH)) return undefined;
-  const marks = new Uint8Array(page.rows);
-  let count = 0;
-  const tests = verdicts.includes(MAY_MATCH) ? rowTests(open, plan, verdicts) : [];
-  for (let row = 0; row < marks.length; row++) {
-    const verdict = verdicts[page.shape[row]!]!;
-    if (verdict === NO_MATCH || (verdict === MAY_MATCH && !tests.every((test) => test(row)))) continue;
-    marks[row] = verdict;
-    count++;
-  }
+  const marks = new Uint8Array(page.rows).fill(MAY_MATCH);
+  const { durationNs, requestIds, traceIds, words } = plan.query.prefilter;
+  // Few rows have a certain id, so this saves most of what follows.
+  if (requestIds) markRequests(page, marks, requestIds, plan.requests!);
+  if (traceIds) markTraces(page, marks, traceIds, plan.traces!);
+  let count = markShapes(page, marks, plan);
+  if (count > 0 && durationNs) count = markDurations(page, marks, durationNs);
+  if (count > 0 && words) count = markWords(open, marks, words);
   return count === 0 ? undefined : { marks, count };
 }
 
-function rowTests(open: OpenPage, plan: SearchPlan, verdicts: readonly number[]): RowTest[] {
-  const { page } = open;
-  const { durationNs, requestIds, traceIds, words } = plan.query.prefilter;
-  const tests: RowTest[] = [];
-  if (durationNs) {
-    const [from, to] = durationNs;
-    tests.push((row) => page.durationNs[row]! >= from && page.durationNs[row]! <= to);
-  }
-  if (requestIds) tests.push(requestTest(page, requestIds, plan.requests!));
-  if (traceIds) tests.push(traceTest(page, traceIds, plan.traces!));
-  if (words) {
-    const test = wordTest(open, plan, verdicts);
-    if (test) tests.push(test);
-  }
-  return tests;
+/** The record of a marked row; `undefined` if the query does not match it. */
+export function matchingRecord(
+  page: Page,
+  row: number,
+  mark: number,
+  { possible, matches }: SegmentQuery,
+): LogRecord | undefined {
+  if (mark === MATCH) return page.record(row);
+  const verdict = mark === MAY_MATCH ? 'some' : possible(new RowsKnowledge(page, page.shape[row]!, row));
+  if (verdict === 'none') return undefined;
+  const record = page.record(row);
+  return verdict === 'all' || matches(record) ? record : undefined;
 }
 
-function requestTest(page: Page, ids: readonly string[], wanted: readonly WantedId[]): RowTest {
-  const named = page.countOf(HAS.requestId) === 0 ? undefined : page.names.requestIds.find(ids);
-  const ranks = page.ranksOf(HAS.requestId);
-  return (row) => {
-    const { has } = page.shapeOf(row);
-    if ((has & HAS.ownId) !== 0)
-      return wanted.some(({ ms }) => ms === page.timeMs[row]) && ids.includes(page.requestId(row));
-    return (has & HAS.requestId) !== 0 && named!.has(page.names.requestIds.numberAt(ranks[row]!));
-  };
-}
-
-function traceTest(page: Page, ids: readonly string[], wanted: readonly WantedId[]): RowTest {
-  const named = page.countOf(HAS.trace) === 0 ? undefined : page.names.traces.find(ids);
-  const ranks = page.ranksOf(HAS.trace);
-  return (row) => {
-    const { has } = page.shapeOf(row);
-    if ((has & HAS.ownTrace) !== 0) {
-      const mayBeOwn =
-        (has & HAS.ownId) === 0 ||
-        wanted.some(({ ms }) => ms !== undefined && isTraceTime(page.timeMs[row]!, ms));
-      return mayBeOwn && ids.includes(page.traceId(row));
+/** Marks rows with what the query says about their shapes. Returns how many may match. */
+function markShapes(page: Page, marks: Uint8Array, { query }: SearchPlan): number {
+  const ofShape = new Uint8Array(page.shapes.length);
+  const isKnown = new Uint8Array(page.shapes.length);
+  const { shape } = page;
+  let count = 0;
+  for (let row = 0; row < marks.length; row++) {
+    if (marks[row] === NO_MATCH) continue;
+    const index = shape[row]!;
+    if (isKnown[index] === 0) {
+      isKnown[index] = 1;
+      ofShape[index] = markOfShape(page, index, query);
     }
-    return (has & HAS.trace) !== 0 && named!.has(page.names.traces.numberAt(ranks[row]!));
-  };
+    if ((marks[row] = ofShape[index]!) !== NO_MATCH) count++;
+  }
+  return count;
+}
+
+function markOfShape(page: Page, index: number, { possible }: SegmentQuery): number {
+  const known = new RowsKnowledge(page, index);
+  const verdict = possible(known);
+  if (verdict === 'none') return NO_MATCH;
+  if (verdict === 'all') return MATCH;
+  return known.dependsOnRow ? MATCH_BY_ROW : MAY_MATCH;
+}
+
+function markDurations(
+  { durationNs }: Page,
+  marks: Uint8Array,
+  [from, to]: readonly [number, number],
+): number {
+  let count = 0;
+  for (let row = 0; row < marks.length; row++) {
+    if (marks[row] === NO_MATCH) continue;
+    const value = durationNs[row]!;
+    if (value < from || value > to) marks[row] = NO_MATCH;
+    else count++;
+  }
+  return count;
+}
+
+function markRequests(
+  page: Page,
+  marks: Uint8Array,
+  ids: readonly string[],
+  wanted: readonly WantedId[],
+): void {
+  const { shape, timeMs } = page;
+  const has = page.shapes.map((one) => one.has);
+  const times = wanted.map(({ ms }) => ms);
+  let named: ReadonlySet<number> | undefined;
+  for (let row = 0; row < marks.length; row++) {
+    const columns = has[shape[row]!]!;
+    if ((columns & HAS.ownId) !== 0) {
+      if (!times.includes(timeMs[row]) || !ids.includes(page.requestId(row))) marks[row] = NO_MATCH;
+    } else if ((columns & HAS.requestId) !== 0) {
+      named ??= page.names.requestIds.find(ids);
+      const rank = page.ranksOf(HAS.requestId)[row]!;
+      if (!named.has(page.names.requestIds.numberAt(rank))) marks[row] = NO_MATCH;
+    } else marks[row] = NO_MATCH;
+  }
+}
+
+function markTraces(
+  page: Page,
+  marks: Uint8Array,
+  ids: readonly string[],
+  wanted: readonly WantedId[],
+): void {
+  const { shape, timeMs } = page;
+  const has = page.shapes.map((one) => one.has);
+  let named: ReadonlySet<number> | undefined;
+  for (let row = 0; row < marks.length; row++) {
+    const columns = has[shape[row]!]!;
+    if ((columns & HAS.ownTrace) !== 0) {
+      const mayBeOwn =
+        (columns & HAS.ownId) === 0 ||
+        wanted.some(({ ms }) => ms !== undefined && isTraceTime(timeMs[row]!, ms));
+      if (!mayBeOwn || !ids.includes(page.traceId(row))) marks[row] = NO_MATCH;
+    } else if ((columns & HAS.trace) !== 0) {
+      named ??= page.names.traces.find(ids);
+      const rank = page.ranksOf(HAS.trace)[row]!;
+      if (!named.has(page.names.traces.numberAt(rank))) marks[row] = NO_MATCH;
+    } else marks[row] = NO_MATCH;
+  }
 }
 
 /** Names of attributes that are part of the searchable text (searchable-text.ts) of a record of this kind. */
 const textAttributes = ({ kind }: Pick<LogRecord, 'kind'>): readonly string[] =>
   kind === 'request' ? ['exc_info', 'path', 'cause', 'detail'] : ['exc_info'];
 
-/** Looks for the words in the messages. `undefined`: every row may have them. */
-function wordTest(open: OpenPage, { query }: SearchPlan, verdicts: readonly number[]): RowTest | undefined {
+/** Looks for the words in the messages. Returns how many rows may match. */
+function markWords(open: OpenPage, marks: Uint8Array, words: WordTest): number {
   const { page } = open;
-  if (page.countOf(HAS.message) === 0) return undefined;
   const names = page.attributeNames;
-  /** Shapes whose text is not only the message: these rows are not tested. Of the others, tracebacks are looked at. */
+  /** Shapes whose text is not only the message: these rows keep their marks. */
   const hasMoreText = page.shapes.map(
     (shape) =>
       shape.native !== undefined ||
@@ -103,18 +154,25 @@ function wordTest(open: OpenPage, { query }: SearchPlan, verdicts: readonly numb
           names.hasOthers ||
           textAttributes(shape).some((name) => name !== 'exc_info' && names.names.includes(name)))),
   );
-  if (!page.shapes.some((_, i) => verdicts[i] === MAY_MATCH && !hasMoreText[i])) return undefined;
-  const messages = open.messagesWith(query.prefilter.words!);
-  if (messages === undefined) return undefined;
+  const messages = page.countOf(HAS.message) === 0 ? undefined : open.messagesWith(words);
   const ranks = page.ranksOf(HAS.message);
   const attributeRanks = page.ranksOf(HAS.attributes);
   const tracebacks = names?.names.includes('exc_info') ? page.attributes.values('exc_info') : undefined;
-  return (row) => {
-    const shape = page.shape[row]!;
-    if (hasMoreText[shape]) return true;
-    const { has } = page.shapes[shape]!;
-    if (tracebacks && (has & HAS.attributes) !== 0 && tracebacks.numbers[attributeRanks[row]!] !== -1)
-      return true;
-    return (has & HAS.message) !== 0 && messages[ranks[row]!] === 1;
-  };
+  let count = 0;
+  for (let row = 0; row < marks.length; row++) {
+    if (marks[row] === NO_MATCH) continue;
+    const index = page.shape[row]!;
+    const { has } = page.shapes[index]!;
+    const mayMatch =
+      hasMoreText[index] ||
+      (has & HAS.message) === 0 ||
+      messages === undefined ||
+      messages[ranks[row]!] === 1 ||
+      (tracebacks !== undefined &&
+        (has & HAS.attributes) !== 0 &&
+        tracebacks.numbers[attributeRanks[row]!] !== -1);
+    if (mayMatch) count++;
+    else marks[row] = NO_MATCH;
+  }
+  return count;
 }

@@ -7,7 +7,7 @@ import type { TimeRange } from './segment-query.ts';
 import { Heap } from './heap.ts';
 import { compareRows, type OpenPage } from './open-page.ts';
 import { MAX_SEQ, type Direction, type PagePosition } from './page-position.ts';
-import { MATCH, type RowMask } from './row-mask.ts';
+import type { RowMask } from './row-mask.ts';
 
 /** A position in time, in numbers. */
 interface TimePoint {
@@ -94,9 +94,9 @@ class RowCursor {
     }
   }
 
-  /** The query matches this row for sure. */
-  get isMatch(): boolean {
-    return this.#marks[this.row] === MATCH;
+  /** Mark of the row (row-mask.ts). */
+  get mark(): number {
+    return this.#marks[this.row]!;
   }
 }
 

@@ -76,6 +76,8 @@ describe('GET /v1/logs', () => {
           environment: 'production',
           replica: 'abc12',
           source: 'api',
+          pod: 'pod1-0a1b2c3d',
+          model_id: 'mdl1',
           attributes: { gpu: 3 },
         },
       ]);
