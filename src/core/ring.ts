@@ -7,6 +7,7 @@ const CONTROL_BYTES = 64;
 const HEAD = 0;
 const TAIL = 1;
 const SLEEPS = 2;
+const FIRST_COPY_BYTES = 64 * 1024;
 /** Kind (the low byte of the second word) of the unused space before the end of the ring. */
 export const PADDING = 0;
 
@@ -85,18 +86,21 @@ export class RingWriter extends RingViews {
 
 /** The reading side. */
 export class RingReader extends RingViews {
-  /** Returns a copy of all unread frames, and frees their room. */
+  #copy = new Uint8Array(0);
+
+  /** Returns a copy of all unread frames, and frees their room. The copy is valid until the next call. */
   take(): Uint8Array<ArrayBuffer> {
     const head = Atomics.load(this.control, HEAD);
     const tail = Atomics.load(this.control, TAIL);
     const length = (head - tail) >>> 0;
-    const copy = new Uint8Array(length);
+    // Whole words, for views of other types on the same memory.
+    if (this.#copy.length < length) this.#copy = new Uint8Array(Math.max(FIRST_COPY_BYTES, 2 * length));
     const at = tail & this.mask;
     const first = Math.min(length, this.size - at);
-    copy.set(this.u8.subarray(at, at + first));
-    if (length > first) copy.set(this.u8.subarray(0, length - first), first);
+    this.#copy.set(this.u8.subarray(at, at + first));
+    if (length > first) this.#copy.set(this.u8.subarray(0, length - first), first);
     Atomics.store(this.control, TAIL, head);
-    return copy;
+    return this.#copy.subarray(0, length);
   }
 
   get isEmpty(): boolean {

@@ -219,7 +219,11 @@ export class Logs implements Component, LogStore {
 
   onStored(listener: () => void): () => void {
     this.#listeners.add(listener);
-    return () => void this.#listeners.delete(listener);
+    this.#writer.follow(true);
+    return () => {
+      this.#listeners.delete(listener);
+      this.#writer.follow(this.#listeners.size > 0);
+    };
   }
 }
 

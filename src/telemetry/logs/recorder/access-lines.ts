@@ -2,6 +2,7 @@
 // Invariant: a line is valid JSON whatever the client sent, and has no header, no body, and no query, since that may
 // carry secrets. Hot path: what requests share is formatted once, the rest is digits.
 import { clockTime } from '../../../core/logger.ts';
+import { FLAG, REQUEST, type FrameBytes } from './frames.ts';
 
 /** What the lines of many requests share. */
 export interface AccessFacts {
@@ -24,17 +25,6 @@ export interface AccessTexts {
   readonly before: Uint8Array;
   readonly after: Uint8Array;
   readonly facts: AccessFacts;
-}
-
-/** Numbers of one request. Times in microseconds, `head` and `firstByte` plus 1; 0: never. */
-export interface AccessNumbers {
-  readonly startMs: number;
-  readonly duration: number;
-  readonly waited: number;
-  readonly head: number;
-  readonly firstByte: number;
-  readonly requestBytes: number;
-  readonly responseBytes: number;
 }
 
 const encoder = new TextEncoder();
@@ -88,35 +78,36 @@ export class AccessLines {
     this.#isText = isText;
   }
 
-  /** Adds the line of a request. `id`: its packed id (two digits a byte) or its characters, from `idAt` on. */
-  add(
-    texts: AccessTexts,
-    numbers: AccessNumbers,
-    id: Uint8Array,
-    idAt: number,
-    idLength: number,
-    isHex: boolean,
-  ): void {
-    const { before, after } = texts;
+  /** Adds the line of the request whose frame is at byte `at`. */
+  add({ before, after, facts }: AccessTexts, { u8, u32, f64 }: FrameBytes, at: number): void {
+    const double = at >> 3;
+    const second = u32[(at >> 2) + 1]!;
+    const idAt = at + 4 * REQUEST.ids;
+    const idLength = second >>> 16;
+    const isHex = (second & FLAG.hexId) !== 0;
+    const startMs = f64[double + REQUEST.startMs / 2]!;
+    const duration = f64[double + REQUEST.duration / 2]!;
+    if (this.#isText)
+      return this.addText(textLine(facts, startMs, duration, idText(u8, idAt, idLength, isHex)));
     this.#reserve(NUMBERS_BYTES + before.length + after.length + idLength);
-    if (this.#isText) return this.addText(textLine(texts.facts, numbers, idText(id, idAt, idLength, isHex)));
     this.#put(TIME);
-    this.#putTime(numbers.startMs);
+    this.#putTime(startMs);
     this.#put(ID);
-    this.#putId(id, idAt, idLength, isHex);
+    this.#putId(u8, idAt, idLength, isHex);
     this.#put(before);
-    this.#putMillis(numbers.duration);
+    this.#putMillis(duration);
     this.#put(QUEUE);
-    if (numbers.waited === 0) this.#bytes[this.#end++] = ZERO;
-    else this.#putMillis(numbers.waited);
+    const waited = f64[double + REQUEST.waited / 2]!;
+    if (waited === 0) this.#bytes[this.#end++] = ZERO;
+    else this.#putMillis(waited);
     this.#put(HEAD);
-    this.#putElapsed(numbers.head);
+    this.#putElapsed(f64[double + REQUEST.head / 2]!);
     this.#put(FIRST_BYTE);
-    this.#putElapsed(numbers.firstByte);
+    this.#putElapsed(f64[double + REQUEST.firstByte / 2]!);
     this.#put(REQUEST_BYTES);
-    this.#putWhole(numbers.requestBytes);
+    this.#putWhole(f64[double + REQUEST.requestBytes / 2]!);
     this.#put(RESPONSE_BYTES);
-    this.#putWhole(numbers.responseBytes);
+    this.#putWhole(f64[double + REQUEST.responseBytes / 2]!);
     this.#put(after);
   }
 
@@ -133,7 +124,9 @@ export class AccessLines {
   /** Returns all lines so far, and begins anew. `undefined`: there are none. */
   take(): Uint8Array | undefined {
     if (this.#end === 0) return undefined;
-    const taken = this.#bytes.slice(0, this.#end);
+    const taken = this.#bytes.subarray(0, this.#end);
+    // About as much is needed next time.
+    this.#bytes = new Uint8Array(Math.max(FIRST_BYTES, this.#end));
     this.#end = 0;
     return taken;
   }
@@ -210,8 +203,8 @@ export const idText = (bytes: Uint8Array, at: number, length: number, isHex: boo
     : buffer.toString('latin1', at, at + length);
 };
 
-/** The line for a terminal. */
-function textLine(facts: AccessFacts, { startMs, duration }: AccessNumbers, id: string): string {
+/** The line for a terminal. `duration`: in microseconds. */
+function textLine(facts: AccessFacts, startMs: number, duration: number, id: string): string {
   const { method, path, status, cause, detail, deployment, replica } = facts;
   // JSON quoting, without the quotes: a client's control characters must not reach the terminal.
   const target = JSON.stringify(`${method} ${path}`).slice(1, -1);

@@ -1,7 +1,7 @@
 // Reads the frame of captured bodies (frames.ts).
 // Invariant: the bodies are those that FrameWriter.bodies wrote. They share the memory of the frames.
 import type { RawBodies, RawBody } from '../../../core/exchange/body-capture.ts';
-import type { FrameBytes } from './request-frames.ts';
+import type { FrameBytes } from './frames.ts';
 
 type Described = [type: string, coding: string, isCut: boolean] | null;
 

@@ -3,6 +3,13 @@
 // Texts that repeat are announced once (kind `text`) and are numbers from then on.
 // Invariant: both threads run the same version of this file, so the layout can change freely.
 
+/** Frames as they came from the ring. */
+export interface FrameBytes {
+  readonly u8: Uint8Array;
+  readonly u32: Uint32Array;
+  readonly f64: Float64Array;
+}
+
 export const FRAME = {
   /** A request that has ended; see REQUEST. */
   request: 1,
@@ -72,7 +79,7 @@ export const PROTOCOLS = ['http', 'websocket', 'grpc'] as const;
 export const aligned = (bytes: number): number => (bytes + 7) & ~7;
 
 const NO_DIGIT = 0xff;
-const DIGITS = new Uint8Array(128).fill(NO_DIGIT);
+const DIGITS = new Uint8Array(256).fill(NO_DIGIT);
 for (let digit = 0; digit < 16; digit++) DIGITS[digit.toString(16).charCodeAt(0)] = digit;
 
 /**
@@ -84,16 +91,18 @@ export function packHex(text: string, from: number, to: number, into: Uint8Array
   let i = from;
   let next = at;
   for (; i + 1 < to; i += 2) {
-    const [high, low] = [text.charCodeAt(i), text.charCodeAt(i + 1)];
-    const [a, b] = [high < 128 ? DIGITS[high]! : NO_DIGIT, low < 128 ? DIGITS[low]! : NO_DIGIT];
-    seen |= a | b;
+    const high = text.charCodeAt(i);
+    const low = text.charCodeAt(i + 1);
+    const a = DIGITS[high & 0xff]!;
+    const b = DIGITS[low & 0xff]!;
+    seen |= a | b | (high & 0xff00) | (low & 0xff00);
     into[next++] = (a << 4) | (b & 15);
   }
   if (i < to) {
     const code = text.charCodeAt(i);
-    const digit = code < 128 ? DIGITS[code]! : NO_DIGIT;
-    seen |= digit;
+    const digit = DIGITS[code & 0xff]!;
+    seen |= digit | (code & 0xff00);
     into[next] = digit << 4;
   }
-  return (seen & 0xf0) === 0;
+  return (seen & 0xfff0) === 0;
 }

@@ -1,5 +1,5 @@
 // Counts of the recorder thread in shared memory, so that the main thread reads them without a message.
-// Invariant: only the recorder writes; every count only grows, but `headSeq` and `storeBytes`.
+// Invariant: only the recorder writes, except `isFollowed`. Counts only grow.
 
 const NAMES = [
   'storedRequests',
@@ -17,6 +17,8 @@ const NAMES = [
   'storeBytes',
   /** Number of the last flush (frames.ts). */
   'flushed',
+  /** Set by the main thread: 1 if it wants to be told of stored records. */
+  'isFollowed',
 ] as const;
 
 type FigureName = (typeof NAMES)[number];

@@ -6,12 +6,12 @@ import type { RawBodies } from '../../../core/exchange/body-capture.ts';
 import { RingReader } from '../../../core/ring.ts';
 import { threadFile } from '../../../core/worker-rpc.ts';
 import { AccessLines } from './access-lines.ts';
-import { FRAME } from './frames.ts';
+import { FRAME, type FrameBytes } from './frames.ts';
 import { bodiesOf } from './frame-bodies.ts';
 import type { LogOutput } from './log-output.ts';
 import type { RecorderFigures } from './recorder-figures.ts';
 import type { FromRecorder, StoreOptions, ToRecorder } from './recorder-messages.ts';
-import { RequestFrames, type FrameBytes } from './request-frames.ts';
+import { RequestFrames } from './request-frames.ts';
 import { StoreSession } from './store-session.ts';
 
 /** How long frames are gathered before they are handled: `kill -9` loses this much. */
@@ -77,6 +77,8 @@ export class Recorder {
       f64: new Float64Array(u8.buffer),
     };
     for (let at = 0; at < u8.length; at += frames.u32[at >> 2]!) this.#frame(frames, at);
+    // Their request is in the next drain, which uses the same memory.
+    if (this.#bodies) this.#bodies = structuredClone(this.#bodies);
     this.#writeLines();
     this.#store();
   }

@@ -7,27 +7,14 @@ import type { RecordWriter } from '../log-record.ts';
 import type { RunningRequest } from '../ingest/running-requests.ts';
 import type { BodyFacts } from '../ingest/bodies/body-reader.ts';
 import { SEVERITY } from '../severity.ts';
-import {
-  accessTexts,
-  idText,
-  type AccessLines,
-  type AccessNumbers,
-  type AccessTexts,
-} from './access-lines.ts';
-import { FLAG, PROTOCOLS, REQUEST, SHARED } from './frames.ts';
+import { accessTexts, idText, type AccessLines, type AccessTexts } from './access-lines.ts';
+import { FLAG, PROTOCOLS, REQUEST, SHARED, type FrameBytes } from './frames.ts';
 
 /** Words that requests share, and how many such tuples are kept. */
 const SHARED_WORDS = 8;
 const MAX_SHARED = 8192;
 /** Flags that decide which columns a row has. */
 const COLUMN_FLAGS = 0xff00;
-
-/** Frames as they came from the ring. */
-export interface FrameBytes {
-  readonly u8: Uint8Array;
-  readonly u32: Uint32Array;
-  readonly f64: Float64Array;
-}
 
 /** What the bodies of a request say about it, and whether some are stored. */
 export interface BodiesOfRequest {
@@ -75,25 +62,42 @@ class SharedTable {
     this.#facts = [];
   }
 
-  /** The facts of the words from `word` on. `make` makes them for words that are new. */
-  of(u32: Uint32Array, word: number, make: () => SharedFacts): SharedFacts {
-    if (this.#facts.length === MAX_SHARED) this.clear();
+  /** The facts of the words from `word` on; `undefined` if they are new. */
+  find(u32: Uint32Array, word: number): SharedFacts | undefined {
     const mask = this.#slots.length - 1;
     for (let slot = hashOf(u32, word) & mask; ; slot = (slot + 1) & mask) {
       const index = this.#slots[slot]!;
-      if (index === -1) {
-        const added = this.#facts.length;
-        this.#words.set(u32.subarray(word, word + SHARED_WORDS), added * SHARED_WORDS);
-        this.#slots[slot] = added;
-        const facts = make();
-        this.#facts.push(facts);
-        return facts;
-      }
+      if (index === -1) return undefined;
       const from = index * SHARED_WORDS;
       let i = 0;
       while (i < SHARED_WORDS && this.#words[from + i] === u32[word + i]) i++;
-      if (i === SHARED_WORDS) return this.#facts[index]!;
+      if (i === SHARED_WORDS) return this.#facts[index];
     }
+  }
+
+  /** Adds the facts of words that are new. */
+  add(u32: Uint32Array, word: number, facts: SharedFacts): void {
+    if (this.#facts.length === MAX_SHARED) this.clear();
+    const mask = this.#slots.length - 1;
+    let slot = hashOf(u32, word) & mask;
+    while (this.#slots[slot] !== -1) slot = (slot + 1) & mask;
+    this.#slots[slot] = this.#facts.length;
+    this.#words.set(u32.subarray(word, word + SHARED_WORDS), this.#facts.length * SHARED_WORDS);
+    this.#facts.push(facts);
+  }
+}
+
+/** Adds the trace id, span id and parent span id of a frame whose `second` word says that it has them. */
+function addNames(rows: BlockRows, row: number, u8: Uint8Array, at: number, second: number): void {
+  let next = at;
+  for (const [flag, bytes, texts] of [
+    [FLAG.trace, 16, rows.traces],
+    [FLAG.span, 8, rows.spans],
+    [FLAG.parent, 8, rows.parents],
+  ] as const) {
+    if ((second & flag) === 0) continue;
+    texts[row] = idText(u8, next, 2 * bytes, true);
+    next += bytes;
   }
 }
 
@@ -146,20 +150,7 @@ export class RequestFrames {
 
   /** Adds the line of the access log for the frame at byte `at`. */
   addLine(frames: FrameBytes, at: number, lines: AccessLines): void {
-    const { u8, u32, f64 } = frames;
-    const { access } = this.#sharedOf(frames, at);
-    const second = u32[(at >> 2) + 1]!;
-    const double = at >> 3;
-    const numbers: AccessNumbers = {
-      startMs: f64[double + REQUEST.startMs / 2]!,
-      duration: f64[double + REQUEST.duration / 2]!,
-      waited: f64[double + REQUEST.waited / 2]!,
-      head: f64[double + REQUEST.head / 2]!,
-      firstByte: f64[double + REQUEST.firstByte / 2]!,
-      requestBytes: f64[double + REQUEST.requestBytes / 2]!,
-      responseBytes: f64[double + REQUEST.responseBytes / 2]!,
-    };
-    lines.add(access, numbers, u8, at + 4 * REQUEST.ids, second >>> 16, (second & FLAG.hexId) !== 0);
+    lines.add(this.#sharedOf(frames, at).access, frames, at);
   }
 
   /** Adds the row of the frame at byte `at`. `bodies`: what its bodies say. */
@@ -190,21 +181,19 @@ export class RequestFrames {
       rows.ownIdDigit[row] = u8[next + 6 + OWN_ID_BYTES]! >> 4;
     } else if (idLength > 0) rows.requestIds[row] = idText(u8, next, idLength, (second & FLAG.hexId) !== 0);
     next += (second & FLAG.hexId) === 0 ? idLength : (idLength + 1) >> 1;
-    const name = (flag: number, bytes: number, texts: string[]): void => {
-      if ((second & flag) === 0) return;
-      texts[row] = idText(u8, next, 2 * bytes, true);
-      next += bytes;
-    };
-    name(FLAG.trace, 16, rows.traces);
-    name(FLAG.span, 8, rows.spans);
-    name(FLAG.parent, 8, rows.parents);
+    if ((second & (FLAG.trace | FLAG.span | FLAG.parent)) !== 0) addNames(rows, row, u8, next, second);
     if (facts !== '') rows.attributes[row] = `{${facts}}`;
     rows.end(facts.length);
   }
 
   #sharedOf({ u8, u32 }: FrameBytes, at: number): SharedFacts {
     const word = at >> 2;
-    return this.#shared.of(u32, word + REQUEST.path, () => this.#decode(u8, u32, at, word));
+    let facts = this.#shared.find(u32, word + REQUEST.path);
+    if (facts === undefined) {
+      facts = this.#decode(u8, u32, at, word);
+      this.#shared.add(u32, word + REQUEST.path, facts);
+    }
+    return facts;
   }
 
   #decode(u8: Uint8Array, u32: Uint32Array, at: number, word: number): SharedFacts {

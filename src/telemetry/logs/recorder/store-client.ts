@@ -135,6 +135,11 @@ export class StoreClient {
     };
   }
 
+  /** Whether `onStored` is to be called. It costs a message for each drain. */
+  follow(isFollowed: boolean): void {
+    this.#recorder.figures.set('isFollowed', isFollowed ? 1 : 0);
+  }
+
   /** Opens the store. Done by the first record too. */
   open(): void {
     if (this.#isOpen || this.#isClosing) return;

@@ -20,7 +20,8 @@ import type {
   StorePost,
   ToRecorder,
 } from './recorder-messages.ts';
-import type { BodiesOfRequest, FrameBytes, RequestFrames } from './request-frames.ts';
+import type { FrameBytes } from './frames.ts';
+import type { BodiesOfRequest, RequestFrames } from './request-frames.ts';
 
 const FIRST_PAUSE_MS = 1000;
 const LONGEST_PAUSE_MS = 30_000;
@@ -152,7 +153,7 @@ export class StoreSession {
 
   /** What the main thread has to be told; `undefined`: nothing. */
   takeReport(): FromRecorder | undefined {
-    const hasStored = this.#writer.headSeq !== this.#headSeq;
+    const hasStored = this.#writer.headSeq !== this.#headSeq && this.#figures.get('isFollowed') === 1;
     if (!hasStored && this.#results.length === 0 && this.#logged.length === 0) return undefined;
     const report = { posts: this.#results, logged: this.#logged, hasStored };
     this.#results = [];

@@ -21,6 +21,8 @@ export interface BlockDirectory {
   readonly native?: Readonly<Record<string, readonly (string | number | boolean)[]>>;
   /** False: all records are native. */
   readonly hasOthers?: boolean;
+  /** False: every request id and trace id follows from the time of its record. */
+  readonly hasForeignIds?: boolean;
   /** Names of attributes besides the native ones. Missing: there may be any. */
   readonly attributes?: readonly string[];
   readonly durationNs?: readonly [min: number, max: number];
@@ -116,6 +118,7 @@ export class DirectoryBuilder {
   readonly #names = new Set<string>();
   #hasAnyName = false;
   #hasOthers = false;
+  #hasForeignIds = false;
   #duration: [number, number] = [Infinity, 0];
 
   /** `times`, `durations`: of the rows of the page. `bytes`: size of its parts. */
@@ -128,6 +131,7 @@ export class DirectoryBuilder {
     for (const shape of page.shapes) {
       if (this.#seen.has(shape)) continue;
       this.#seen.add(shape);
+      if ((shape.has & (HAS.requestId | HAS.trace)) !== 0) this.#hasForeignIds = true;
       for (const name of COLUMNS) this.#columns.add(name, shape[name]);
       if (shape.native === undefined) this.#hasOthers = true;
       else for (const name of NATIVE) this.#native.add(name, shape.native[name as keyof NativeFacts]);
@@ -143,6 +147,7 @@ export class DirectoryBuilder {
       columns: this.#columns.result(),
       native: this.#native.result(),
       hasOthers: this.#hasOthers,
+      hasForeignIds: this.#hasForeignIds,
       ...(this.#hasAnyName ? {} : { attributes: Array.from(this.#names) }),
       durationNs: this.#duration,
     };

@@ -10,6 +10,8 @@ import { HAS, type NativeFacts, type Shape } from './shape.ts';
 const MISSING: Known = { values: [undefined] };
 const EMPTY: Known = { values: [''] };
 
+/** Attributes that are part of the searchable text (searchable-text.ts); of other records than requests, the first. */
+const TEXT_ATTRIBUTES = ['exc_info', 'path', 'cause', 'detail'];
 const NATIVE_FLAGS: ReadonlySet<string> = new Set(['async', 'is_sampled', 'has_bodies']);
 
 /** The value of the attribute; `undefined` if a native record with this fact has no such attribute. */
@@ -68,6 +70,8 @@ export class RowsKnowledge implements Knowledge {
   readonly #row: number | undefined;
   /** Something was asked for that differs from row to row, so that more is known about a single row. */
   dependsOnRow = false;
+  /** Something was asked for that differs from page to page. */
+  dependsOnPage = false;
 
   /** `index`: of the shape. `row`: a single row of this shape; `undefined`: all. */
   constructor(page: Page, index: number, row?: number) {
@@ -78,14 +82,30 @@ export class RowsKnowledge implements Knowledge {
   }
 
   get message(): string | undefined {
-    return this.#page.messageOf(this.#index);
+    const { has } = this.#shape;
+    if ((has & HAS.native) !== 0) return this.#page.messageOf(this.#index);
+    if ((has & HAS.message) === 0) return '';
+    if (this.#row !== undefined) return this.#page.messages.at(this.#page.ranksOf(HAS.message)[this.#row]!);
+    this.dependsOnRow = true;
+    return undefined;
   }
 
   get text(): string | undefined {
     const { kind, native, has } = this.#shape;
-    if ((has & HAS.attributes) !== 0) return undefined;
-    if (native === undefined) return (has & HAS.message) === 0 ? '' : undefined;
-    return kind === 'request' ? nativeText(this.#shape) : this.message;
+    if ((has & HAS.attributes) !== 0) {
+      this.dependsOnPage = true;
+      if (this.#mayHaveText()) return undefined;
+    }
+    return native !== undefined && kind === 'request' ? textOf(this.#shape) : this.message;
+  }
+
+  /** True if attributes besides the native ones may be part of the searchable text. */
+  #mayHaveText(): boolean {
+    const { attributeNames } = this.#page;
+    const names = this.#shape.kind === 'request' ? TEXT_ATTRIBUTES : TEXT_ATTRIBUTES.slice(0, 1);
+    return (
+      !attributeNames || attributeNames.hasOthers || names.some((name) => attributeNames.names.includes(name))
+    );
   }
 
   column(name: string): Known | undefined {
@@ -101,7 +121,7 @@ export class RowsKnowledge implements Knowledge {
         return (has & HAS.parent) === 0 ? EMPTY : undefined;
       case 'durationNs':
         if (this.#row !== undefined) return { values: [this.#page.durationNs[this.#row]] };
-        this.dependsOnRow = true;
+        this.dependsOnRow = this.dependsOnPage = true;
         return this.#page.rangeOf(name, durationRange);
       default:
         return Object.hasOwn(this.#shape, name) ? { values: [this.#shape[name as keyof Shape]] } : undefined;
@@ -110,9 +130,12 @@ export class RowsKnowledge implements Knowledge {
 
   attribute(name: string): Known | undefined {
     const { has, native } = this.#shape;
-    const names = this.#page.attributeNames;
-    if ((has & HAS.attributes) !== 0 && (!names || names.hasOthers || names.names.includes(name)))
-      return undefined;
+    if ((has & HAS.attributes) !== 0) {
+      this.dependsOnPage = true;
+      const names = this.#page.attributeNames;
+      if (!names || names.hasOthers) return undefined;
+      if (names.names.includes(name)) return this.#valuesOf(name);
+    }
     if (native === undefined) return MISSING;
     const number = NATIVE_NUMBERS.get(name);
     if (number !== undefined) {
@@ -120,7 +143,7 @@ export class RowsKnowledge implements Knowledge {
         const rank = this.#page.ranksOf(HAS.native)[this.#row]!;
         return { values: [attributeValue(number, this.#page.numbers[number.column][rank]!)] };
       }
-      this.dependsOnRow = true;
+      this.dependsOnRow = this.dependsOnPage = true;
       return this.#page.rangeOf(name, (page) => rangeOfNumber(page, number));
     }
     if (isFact(name)) return { values: [factValue(name, native[name as keyof NativeFacts])] };
@@ -130,6 +153,32 @@ export class RowsKnowledge implements Knowledge {
       (name === 'has_bodies' && (has & HAS.bodies) !== 0);
     return isSet ? { values: [true] } : MISSING;
   }
+
+  /** Values of an attribute with a column of its own. */
+  #valuesOf(name: string): Known | undefined {
+    // A name of a native attribute would be there twice.
+    if (
+      this.#shape.native !== undefined &&
+      (isFact(name) || NATIVE_NUMBERS.has(name) || NATIVE_FLAGS.has(name))
+    )
+      return undefined;
+    const column = this.#page.attributeValues(name);
+    if (this.#row !== undefined) {
+      const number = column.numbers[this.#page.ranksOf(HAS.attributes)[this.#row]!]!;
+      return number === -1 ? MISSING : { values: [column.value(number)] };
+    }
+    this.dependsOnRow = true;
+    return column.all;
+  }
+}
+
+/** The searchable text of native shapes, once it was made. */
+const texts = new WeakMap<Shape, string>();
+
+function textOf(shape: Shape): string {
+  let text = texts.get(shape);
+  if (text === undefined) texts.set(shape, (text = nativeText(shape)));
+  return text;
 }
 
 function durationRange({ durationNs }: Page): NumberRange {

@@ -30,7 +30,7 @@ const numbers = (): Float64Array<ArrayBuffer> => new Float64Array(BLOCK_ROWS);
 
 export class BlockRows {
   /** Sequence number of the first row. */
-  readonly firstSeq: number;
+  firstSeq: number;
   count = 0;
   /** Milliseconds since the epoch, and the nanoseconds after them. */
   readonly timeMs = numbers();
@@ -58,7 +58,7 @@ export class BlockRows {
   messages: string[] = [];
   /** JSON text of an object. Of a native record: further attributes. */
   attributes: string[] = [];
-  readonly shapes: Shape[] = [];
+  shapes: Shape[] = [];
   readonly #shapeNumbers = new Map<Shape, number>();
   /** Rows where pages end. */
   readonly pageEnds: number[] = [];
@@ -69,6 +69,15 @@ export class BlockRows {
 
   constructor(firstSeq: number) {
     this.firstSeq = firstSeq;
+  }
+
+  /** Removes all rows, so that the memory is used again. */
+  reset(firstSeq: number): void {
+    this.firstSeq = firstSeq;
+    this.#isClosed = false;
+    this.shapes = [];
+    this.#shapeNumbers.clear();
+    this.truncate(0);
   }
 
   get isFull(): boolean {

@@ -8,6 +8,7 @@ import { FilterTable, type FilterPlace } from './filter-table.ts';
 import { OpenPage } from './open-page.ts';
 import { Page } from './page.ts';
 import { tailPlace } from './restore-tail.ts';
+import type { Shape } from './shape.ts';
 import { fromTailBlob } from './tail-page.ts';
 
 /** A page of a block or of the tail. */
@@ -29,6 +30,8 @@ export interface Block extends FilterPlace {
   readonly lastMs: number;
   readonly pages: readonly PageRef[];
   readonly known: BlockKnowledge;
+  /** See BlockDirectory. */
+  readonly hasForeignIds: boolean;
   group: Group | undefined;
 }
 
@@ -53,6 +56,7 @@ function blockOf(seq: number, rows: number, json: Uint8Array, filter: number, pi
     lastMs: Math.max(...directory.pages.map(({ times }) => lastTime(times))),
     pages,
     known: new BlockKnowledge(directory),
+    hasForeignIds: directory.hasForeignIds ?? true,
     filter,
     pieces,
     group: undefined,
@@ -64,6 +68,9 @@ function blockOf(seq: number, rows: number, json: Uint8Array, filter: number, pi
   }
   return block;
 }
+
+/** Shapes of the tail that are kept at most. */
+const MAX_SHAPES = 4096;
 
 /** Called with the place of a damaged part (day-file.ts), and what is wrong with it. */
 export type OnDamagedPage = (place: number, problem: string) => void;
@@ -79,6 +86,8 @@ export class DayFileIndex {
   readonly #damaged = new Set<number>();
   /** Last record of each damaged page of the tail, by its sequence number. The writer may replace it by a larger page. */
   readonly #damagedTail = new Map<number, number>();
+  /** Shapes of the pages of the tail, by their JSON. */
+  readonly #shapes = new Map<string, Shape>();
   #lastGroup = -1;
   #snapshot: Snapshot = { blocks: this.#blocks, tail: [] };
   /** `data_version` of SQLite, which changes with each transaction of the writer: of the snapshot, and of `#lastSeq`. */
@@ -224,7 +233,11 @@ export class DayFileIndex {
     const blob = this.blob('SELECT page FROM tail WHERE seq = ?', seq)!;
     try {
       const parts = fromTailBlob(blob);
-      const page = new Page(seq, (part) => parts[part]!);
+      const page = new Page(
+        seq,
+        (part) => parts[part]!,
+        (shape) => this.#shared(shape),
+      );
       const ref = { seq, last, times: timeParts(page.timeMs), opened: new OpenPage(page), block: undefined };
       // It may replace smaller pages.
       for (const one of this.#tail.keys()) if (one > seq && one <= last) this.#tail.delete(one);
@@ -236,6 +249,16 @@ export class DayFileIndex {
       this.damaged(tailPlace(seq), error);
       return undefined;
     }
+  }
+
+  /** The same object for equal shapes, since each of the many small pages of the tail has shapes of its own. */
+  #shared(shape: Shape): Shape {
+    const key = JSON.stringify(shape);
+    const known = this.#shapes.get(key);
+    if (known !== undefined) return known;
+    if (this.#shapes.size >= MAX_SHAPES) this.#shapes.clear();
+    this.#shapes.set(key, shape);
+    return shape;
   }
 
   #version(): number {

@@ -2,7 +2,8 @@
 // Invariant: decoding (page.ts) gives back the records exactly.
 import { encodeAttributes, type AttributeNames } from './attribute-columns.ts';
 import { OWN_ID_BYTES, type BlockRows } from './block-rows.ts';
-import { deltas, encodeNumbers, zigzag } from './number-column.ts';
+import { ByteWriter } from './byte-writer.ts';
+import { deltas, writeNumbers, zigzag } from './number-column.ts';
 import { encodeShape, HAS, PageTexts, type Shape } from './shape.ts';
 import { encodeTexts } from './text-column.ts';
 
@@ -16,7 +17,7 @@ export const PART = {
   names: 3,
   messages: 4,
   attributes: 5,
-  /** Bloom filter over the words and ids of records that are not native. */
+  /** Bloom filter over words and ids (page-words.ts). */
   filter: 6,
 } as const;
 export const PARTS = 7;
@@ -40,19 +41,25 @@ export interface EncodedPage {
 
 const NOTHING = new Uint8Array();
 
+/** Columns of the part `numbers`, after the heads. */
+const NATIVE_NUMBERS = ['requestBytes', 'responseBytes', 'leased', 'connected', 'waited', 'queued'] as const;
+
 /** Rows of the range with one of these columns. */
 class RowPicker {
   readonly #rows: BlockRows;
   readonly #from: number;
   readonly #to: number;
+  readonly #used: readonly Shape[];
 
-  constructor(rows: BlockRows, from: number, to: number) {
+  constructor(rows: BlockRows, from: number, to: number, used: readonly Shape[]) {
     this.#rows = rows;
     this.#from = from;
     this.#to = to;
+    this.#used = used;
   }
 
-  with(column: number): number[] {
+  with(column: number): readonly number[] {
+    if (!this.#used.some(({ has }) => (has & column) !== 0)) return [];
     const { shape, shapes } = this.#rows;
     const has = shapes.map((one) => (one.has & column) !== 0);
     const picked: number[] = [];
@@ -61,41 +68,57 @@ class RowPicker {
   }
 }
 
-const pick = (column: ArrayLike<number>, picked: readonly number[]): Float64Array<ArrayBuffer> => {
-  const out = new Float64Array(picked.length);
-  for (let i = 0; i < out.length; i++) out[i] = column[picked[i]!]!;
-  return out;
-};
+/** Writes the column of the picked rows. */
+function writePicked(out: ByteWriter, column: ArrayLike<number>, picked: readonly number[]): void {
+  const values = out.scratch(picked.length);
+  for (let i = 0; i < picked.length; i++) values[i] = column[picked[i]!]!;
+  writeNumbers(out, values, 0, picked.length);
+}
 
 /** A time that may be missing, as its difference to one that is close to it: small numbers. Reversed by `near`. */
 export const nearness = (value: number, other: number): number =>
   value === 0 ? 0 : zigzag(other - value) + 1;
 
-/** Encodes the rows from `from` to before `to`. */
-export function encodePage(rows: BlockRows, from: number, to: number): EncodedPage {
+/** The shapes of a range of rows, each once, and which of them each row has. */
+function shapesOf(rows: BlockRows, from: number, to: number): { used: Shape[]; numbers: Uint32Array } {
+  const used: Shape[] = [];
+  const numberOf = new Map<number, number>();
+  const numbers = new Uint32Array(to - from);
+  let last = -1;
+  let number = 0;
+  for (let row = from; row < to; row++) {
+    const shape = rows.shape[row]!;
+    if (shape !== last) {
+      last = shape;
+      const known = numberOf.get(shape);
+      number = known ?? used.length;
+      if (known === undefined) {
+        numberOf.set(shape, number);
+        used.push(rows.shapes[shape]!);
+      }
+    }
+    numbers[row - from] = number;
+  }
+  return { used, numbers };
+}
+
+/**
+ * Encodes the rows from `from` to before `to`. The parts share the memory of `out`, so they have a meaning until it is
+ * used again.
+ */
+export function encodePage(rows: BlockRows, from: number, to: number, out = new ByteWriter()): EncodedPage {
+  out.reset();
   const count = to - from;
-  const picker = new RowPicker(rows, from, to);
-  const parts: Uint8Array[] = Array.from({ length: PARTS }, () => NOTHING);
+  const { used, numbers } = shapesOf(rows, from, to);
+  const picker = new RowPicker(rows, from, to, used);
   const native = picker.with(HAS.native);
   const withAttributes = picker.with(HAS.attributes);
   const attributes =
     withAttributes.length === 0
       ? undefined
       : encodeAttributes(withAttributes.map((row) => rows.attributes[row]!));
-  if (attributes) parts[PART.attributes] = attributes.bytes;
-
-  const used: Shape[] = [];
-  const numberOf = new Map<number, number>();
-  const shapes = new Uint32Array(count);
-  for (let i = 0; i < count; i++) {
-    const shape = rows.shape[from + i]!;
-    let number = numberOf.get(shape);
-    if (number === undefined) {
-      numberOf.set(shape, (number = used.length));
-      used.push(rows.shapes[shape]!);
-    }
-    shapes[i] = number;
-  }
+  // Offsets, since the memory may move while it is filled.
+  const ends: [part: number, end: number][] = [];
   const texts = new PageTexts();
   const encodedShapes = used.map((shape) => encodeShape(shape, texts));
   const baseMs = rows.timeMs[from]!;
@@ -107,42 +130,33 @@ export function encodePage(rows: BlockRows, from: number, to: number): EncodedPa
     attributes: attributes?.names,
   };
   const json = Buffer.from(JSON.stringify(header));
-  const jsonLength = Buffer.alloc(4);
-  jsonLength.writeUInt32LE(json.length);
-  const firstBytes = new Float64Array(native.length);
-  const heads = new Float64Array(native.length);
+  out.putU32(json.length);
+  out.put(json);
+  writeNumbers(out, deltas(rows.timeMs, from, count, baseMs, out.scratch(count)), 0, count);
+  writeNumbers(out, numbers, 0, count);
+  writeNumbers(out, rows.durationNs, from, count);
+  const firstBytes = out.scratch(native.length);
   for (let i = 0; i < native.length; i++) {
     const row = native[i]!;
-    const firstByte = rows.firstByte[row]!;
-    firstBytes[i] = nearness(firstByte, Math.round(rows.durationNs[row]! / 1000));
-    heads[i] = nearness(rows.head[row]!, firstByte);
+    firstBytes[i] = nearness(rows.firstByte[row]!, Math.round(rows.durationNs[row]! / 1000));
   }
-  parts[PART.main] = Buffer.concat([
-    jsonLength,
-    json,
-    encodeNumbers(deltas(rows.timeMs, from, count, baseMs), count),
-    encodeNumbers(shapes, count),
-    encodeNumbers(rows.durationNs.subarray(from, to), count),
-    encodeNumbers(firstBytes, native.length),
-  ]);
+  writeNumbers(out, firstBytes, 0, native.length);
+  ends.push([PART.main, out.end]);
 
   const withNanoseconds = picker.with(HAS.nanoseconds);
   if (native.length > 0 || withNanoseconds.length > 0) {
-    const columns = [
-      rows.requestBytes,
-      rows.responseBytes,
-      rows.leased,
-      rows.connected,
-      rows.waited,
-      rows.queued,
-    ].map((column) => encodeNumbers(pick(column, native), native.length));
-    parts[PART.numbers] = Buffer.concat([
-      encodeNumbers(pick(rows.restNs, withNanoseconds), withNanoseconds.length),
-      encodeNumbers(heads, native.length),
-      ...columns,
-    ]);
+    writePicked(out, rows.restNs, withNanoseconds);
+    const heads = out.scratch(native.length);
+    for (let i = 0; i < native.length; i++) {
+      const row = native[i]!;
+      heads[i] = nearness(rows.head[row]!, rows.firstByte[row]!);
+    }
+    writeNumbers(out, heads, 0, native.length);
+    for (const column of NATIVE_NUMBERS) writePicked(out, rows[column], native);
+    ends.push([PART.numbers, out.end]);
   }
-  parts[PART.ownIds] = ownIdsOf(rows, picker.with(HAS.ownId));
+  writeOwnIds(out, rows, picker.with(HAS.ownId));
+  ends.push([PART.ownIds, out.end]);
   const names = [
     [HAS.requestId, rows.requestIds],
     [HAS.trace, rows.traces],
@@ -151,26 +165,39 @@ export function encodePage(rows: BlockRows, from: number, to: number): EncodedPa
   ] as const;
   const columns = names.map(([column, values]) => picker.with(column).map((row) => values[row]!));
   if (columns.some(({ length }) => length > 0))
-    parts[PART.names] = Buffer.concat(columns.map((column) => encodeTexts(column, true)));
+    for (const column of columns) out.put(encodeTexts(column, true));
+  ends.push([PART.names, out.end]);
   const withMessage = picker.with(HAS.message);
   if (withMessage.length > 0)
-    parts[PART.messages] = encodeTexts(
-      withMessage.map((row) => rows.messages[row]!),
-      false,
+    out.put(
+      encodeTexts(
+        withMessage.map((row) => rows.messages[row]!),
+        false,
+      ),
     );
+  ends.push([PART.messages, out.end]);
+  if (attributes) out.put(attributes.bytes);
+  ends.push([PART.attributes, out.end]);
+  const parts: Uint8Array[] = Array.from({ length: PARTS }, () => NOTHING);
+  let start = 0;
+  for (const [part, end] of ends) {
+    if (end > start) parts[part] = out.bytes.subarray(start, end);
+    start = end;
+  }
   return { parts, shapes: used, attributes: attributes?.names };
 }
 
 /** The 12 bytes of each own id, then their last digits, two in a byte. */
-function ownIdsOf(rows: BlockRows, picked: readonly number[]): Uint8Array {
-  if (picked.length === 0) return NOTHING;
-  const out = new Uint8Array(picked.length * OWN_ID_BYTES + ((picked.length + 1) >> 1));
-  const digits = picked.length * OWN_ID_BYTES;
+function writeOwnIds(out: ByteWriter, rows: BlockRows, picked: readonly number[]): void {
+  const at = out.reserve(picked.length * OWN_ID_BYTES + ((picked.length + 1) >> 1));
+  const digits = at + picked.length * OWN_ID_BYTES;
+  const { bytes } = out;
+  const { ownId, ownIdDigit } = rows;
   for (let i = 0; i < picked.length; i++) {
     const row = picked[i]!;
     const from = row * OWN_ID_BYTES;
-    for (let byte = 0; byte < OWN_ID_BYTES; byte++) out[i * OWN_ID_BYTES + byte] = rows.ownId[from + byte]!;
-    out[digits + (i >> 1)]! |= rows.ownIdDigit[row]! << (4 * (i & 1));
+    const to = at + i * OWN_ID_BYTES;
+    for (let byte = 0; byte < OWN_ID_BYTES; byte++) bytes[to + byte] = ownId[from + byte]!;
+    bytes[digits + (i >> 1)]! |= ownIdDigit[row]! << (4 * (i & 1));
   }
-  return out;
 }

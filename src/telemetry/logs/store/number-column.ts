@@ -1,52 +1,62 @@
 // Columns of whole numbers as bytes: all lowest bytes first, then all second ones and so on, which compresses well.
 // Invariant: any list of whole numbers from 0 to 2^53 - 1 is read back exactly.
 
+import { ByteWriter } from './byte-writer.ts';
+
 /** Width (u8), scale (u8) and smallest number (f64). */
 const HEADER_BYTES = 10;
 const SCALES = [1, 1000, 1_000_000];
 
 /** The largest number by which all numbers can be divided, of 1, 1000 and 1,000,000, as an index of SCALES. */
-function scaleOf(values: ArrayLike<number>, count: number): number {
+function scaleOf(values: ArrayLike<number>, from: number, count: number): number {
   let scale = SCALES.length - 1;
-  for (let i = 0; i < count && scale > 0; i++) while (values[i]! % SCALES[scale]! !== 0) scale--;
+  for (let i = from; i < from + count && scale > 0; i++) while (values[i]! % SCALES[scale]! !== 0) scale--;
   return scale;
 }
 
-/** Encodes `count` numbers: a header, then the bytes of their differences to the smallest one, divided by the scale. */
-export function encodeNumbers(values: ArrayLike<number>, count: number): Uint8Array<ArrayBuffer> {
+/** Encodes the numbers from index `from` on: a header, then the bytes of their differences to the smallest one. */
+export function writeNumbers(out: ByteWriter, values: ArrayLike<number>, from: number, count: number): void {
   let min = count === 0 ? 0 : Infinity;
   let max = 0;
-  for (let i = 0; i < count; i++) {
+  for (let i = from; i < from + count; i++) {
     const value = values[i]!;
     if (value < min) min = value;
     if (value > max) max = value;
   }
-  const scale = max - min < 256 ? 0 : scaleOf(values, count);
+  const scale = max - min < 256 ? 0 : scaleOf(values, from, count);
   const divisor = SCALES[scale]!;
   let width = 0;
   for (let limit = 1; limit <= (max - min) / divisor; limit *= 256) width++;
-  const out = new Uint8Array(HEADER_BYTES + width * count);
-  out[0] = width;
-  out[1] = scale;
-  new DataView(out.buffer).setFloat64(2, min, true);
-  if (width === 0) return out;
+  const header = out.reserve(HEADER_BYTES + width * count);
+  const { bytes, end } = out;
+  bytes[header] = width;
+  bytes[header + 1] = scale;
+  out.setF64(header + 2, min);
+  if (width === 0) return;
+  const first = header + HEADER_BYTES;
   if (width <= 4)
     for (let i = 0; i < count; i++) {
-      let rest = divisor === 1 ? values[i]! - min : (values[i]! - min) / divisor;
-      for (let at = HEADER_BYTES + i; at < out.length; at += count) {
-        out[at] = rest;
+      let rest = divisor === 1 ? values[from + i]! - min : (values[from + i]! - min) / divisor;
+      for (let at = first + i; at < end; at += count) {
+        bytes[at] = rest;
         rest >>>= 8;
       }
     }
   else
     for (let i = 0; i < count; i++) {
-      let rest = (values[i]! - min) / divisor;
-      for (let at = HEADER_BYTES + i; at < out.length; at += count) {
-        out[at] = rest % 256;
+      let rest = (values[from + i]! - min) / divisor;
+      for (let at = first + i; at < end; at += count) {
+        bytes[at] = rest % 256;
         rest = Math.floor(rest / 256);
       }
     }
-  return out;
+}
+
+/** Encodes `count` numbers as bytes of their own. */
+export function encodeNumbers(values: ArrayLike<number>, count: number): Uint8Array<ArrayBuffer> {
+  const out = new ByteWriter(HEADER_BYTES + 8 * count);
+  writeNumbers(out, values, 0, count);
+  return out.part(0);
 }
 
 /** Bytes of an encoded column that begins at `at`. */
@@ -84,8 +94,8 @@ export function deltas(
   from: number,
   count: number,
   base: number,
+  out = new Float64Array(count),
 ): Float64Array<ArrayBuffer> {
-  const out = new Float64Array(count);
   let last = base;
   for (let i = 0; i < count; i++) {
     const value = values[from + i]!;

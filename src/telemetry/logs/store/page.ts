@@ -3,6 +3,7 @@
 import { derivedSpanId, derivedTraceId } from '../../../core/exchange/identity.ts';
 import type { LogRecord } from '../log-record.ts';
 import { AttributeColumns, type AttributeNames } from './attribute-columns.ts';
+import { AttributeValues } from './attribute-values.ts';
 import { OWN_ID_BYTES } from './block-rows.ts';
 import { PART, type PageHeader } from './encode-page.ts';
 import type { NumberRange } from './native-number.ts';
@@ -50,6 +51,7 @@ export class Page {
   readonly #read: ReadPart;
   readonly #ranks = new Map<number, Uint32Array>();
   readonly #shapeTexts: (ShapeTexts | undefined)[] = [];
+  readonly #values = new Map<string, AttributeValues>();
   readonly #ranges = new Map<string, NumberRange>();
   readonly #main: Uint8Array;
   readonly #baseMs: number;
@@ -66,7 +68,8 @@ export class Page {
   #messages: TextColumn | undefined;
   #attributes: AttributeColumns | undefined;
 
-  constructor(firstSeq: number, read: ReadPart) {
+  /** `shared`: the shape that is used instead of a decoded one, which is equal. */
+  constructor(firstSeq: number, read: ReadPart, shared: (shape: Shape) => Shape = (shape) => shape) {
     this.firstSeq = firstSeq;
     this.#read = read;
     const main = read(PART.main);
@@ -78,7 +81,7 @@ export class Page {
     this.#main = main;
     this.#baseMs = header.baseMs;
     this.attributeNames = header.attributes;
-    this.shapes = header.shapes.map((numbers) => decodeShape(numbers, header.texts));
+    this.shapes = header.shapes.map((numbers) => shared(decodeShape(numbers, header.texts)));
     this.#columns = [0, 1, 2, 3].map((i) => {
       const start = at;
       if (i < 3) at += encodedLength(main, at, rows);
@@ -209,6 +212,14 @@ export class Page {
       this.#read(PART.attributes),
       this.countOf(HAS.attributes),
     ));
+  }
+
+  /** The values of an attribute with a column of its own. */
+  attributeValues(name: string): AttributeValues {
+    let values = this.#values.get(name);
+    if (values === undefined)
+      this.#values.set(name, (values = new AttributeValues(this.attributes.values(name)!)));
+    return values;
   }
 
   /** The 12 bytes of each own request id after the time, by rank; then the last digits. */

@@ -51,7 +51,7 @@ export function matchingRecord(
 }
 
 /** Marks rows with what the query says about their shapes. Returns how many may match. */
-function markShapes(page: Page, marks: Uint8Array, { query }: SearchPlan): number {
+function markShapes(page: Page, marks: Uint8Array, plan: SearchPlan): number {
   const ofShape = new Uint8Array(page.shapes.length);
   const isKnown = new Uint8Array(page.shapes.length);
   const { shape } = page;
@@ -61,19 +61,23 @@ function markShapes(page: Page, marks: Uint8Array, { query }: SearchPlan): numbe
     const index = shape[row]!;
     if (isKnown[index] === 0) {
       isKnown[index] = 1;
-      ofShape[index] = markOfShape(page, index, query);
+      ofShape[index] = markOfShape(page, index, plan);
     }
     if ((marks[row] = ofShape[index]!) !== NO_MATCH) count++;
   }
   return count;
 }
 
-function markOfShape(page: Page, index: number, { possible }: SegmentQuery): number {
+function markOfShape(page: Page, index: number, plan: SearchPlan): number {
+  const shape = page.shapes[index]!;
+  const cached = plan.marks.get(shape);
+  if (cached !== undefined) return cached;
   const known = new RowsKnowledge(page, index);
-  const verdict = possible(known);
-  if (verdict === 'none') return NO_MATCH;
-  if (verdict === 'all') return MATCH;
-  return known.dependsOnRow ? MATCH_BY_ROW : MAY_MATCH;
+  const verdict = plan.query.possible(known);
+  const ofSome = known.dependsOnRow ? MATCH_BY_ROW : MAY_MATCH;
+  const mark = verdict === 'none' ? NO_MATCH : verdict === 'all' ? MATCH : ofSome;
+  if (!known.dependsOnPage) plan.marks.set(shape, mark);
+  return mark;
 }
 
 function markDurations(
@@ -98,18 +102,23 @@ function markRequests(
   wanted: readonly WantedId[],
 ): void {
   const { shape, timeMs } = page;
-  const has = page.shapes.map((one) => one.has);
-  const times = wanted.map(({ ms }) => ms);
+  const has = Uint32Array.from(page.shapes, (one) => one.has);
+  const times = wanted.map(({ ms }) => ms ?? Number.NaN);
+  // Compared first, since this is faster than looking into a list.
+  const [first, last] = [Math.min(...times), Math.max(...times)];
+  const isOnly = first === last;
   let named: ReadonlySet<number> | undefined;
   for (let row = 0; row < marks.length; row++) {
     const columns = has[shape[row]!]!;
+    let isWanted = false;
     if ((columns & HAS.ownId) !== 0) {
-      if (!times.includes(timeMs[row]) || !ids.includes(page.requestId(row))) marks[row] = NO_MATCH;
+      const ms = timeMs[row]!;
+      isWanted = (isOnly ? ms === first : times.includes(ms)) && ids.includes(page.requestId(row));
     } else if ((columns & HAS.requestId) !== 0) {
       named ??= page.names.requestIds.find(ids);
-      const rank = page.ranksOf(HAS.requestId)[row]!;
-      if (!named.has(page.names.requestIds.numberAt(rank))) marks[row] = NO_MATCH;
-    } else marks[row] = NO_MATCH;
+      isWanted = named.has(page.names.requestIds.numberAt(page.ranksOf(HAS.requestId)[row]!));
+    }
+    if (!isWanted) marks[row] = NO_MATCH;
   }
 }
 
@@ -120,20 +129,21 @@ function markTraces(
   wanted: readonly WantedId[],
 ): void {
   const { shape, timeMs } = page;
-  const has = page.shapes.map((one) => one.has);
+  const has = Uint32Array.from(page.shapes, (one) => one.has);
+  const times = wanted.map(({ ms }) => ms ?? Number.NaN);
   let named: ReadonlySet<number> | undefined;
   for (let row = 0; row < marks.length; row++) {
     const columns = has[shape[row]!]!;
+    let isWanted = false;
     if ((columns & HAS.ownTrace) !== 0) {
-      const mayBeOwn =
-        (columns & HAS.ownId) === 0 ||
-        wanted.some(({ ms }) => ms !== undefined && isTraceTime(timeMs[row]!, ms));
-      if (!mayBeOwn || !ids.includes(page.traceId(row))) marks[row] = NO_MATCH;
+      let mayBeOwn = (columns & HAS.ownId) === 0;
+      for (let i = 0; i < times.length; i++) if (isTraceTime(timeMs[row]!, times[i]!)) mayBeOwn = true;
+      isWanted = mayBeOwn && ids.includes(page.traceId(row));
     } else if ((columns & HAS.trace) !== 0) {
       named ??= page.names.traces.find(ids);
-      const rank = page.ranksOf(HAS.trace)[row]!;
-      if (!named.has(page.names.traces.numberAt(rank))) marks[row] = NO_MATCH;
-    } else marks[row] = NO_MATCH;
+      isWanted = named.has(page.names.traces.numberAt(page.ranksOf(HAS.trace)[row]!));
+    }
+    if (!isWanted) marks[row] = NO_MATCH;
   }
 }
 

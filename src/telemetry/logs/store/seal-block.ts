@@ -4,10 +4,11 @@ import { DirectoryBuilder } from './block-directory.ts';
 import type { BlockRows } from './block-rows.ts';
 import { BloomFilter } from './bloom-filter.ts';
 import { toBlob } from './blob.ts';
+import { ByteWriter } from './byte-writer.ts';
 import { PLACES_PER_RECORD, type SealedBlock } from './day-file.ts';
 import { encodePage, PART } from './encode-page.ts';
 import { addHashes, HashList } from './page-words.ts';
-import { HAS } from './shape.ts';
+import { HAS, type Shape } from './shape.ts';
 
 /** Bits for each word or id: in the filter of a block, and of a page. */
 const BLOCK_BITS = 16;
@@ -19,19 +20,21 @@ export interface SealedWithHashes {
   readonly hashes: ReadonlySet<number>;
 }
 
-/** Encodes all rows, at least one. */
-export function sealBlock(rows: BlockRows): SealedWithHashes {
+/** Encodes all rows, at least one. `memory` is used meanwhile. */
+export function sealBlock(rows: BlockRows, memory = new ByteWriter()): SealedWithHashes {
   const directory = new DirectoryBuilder();
   const parts: SealedBlock['parts'][number][] = [];
   const all = new Set<number>();
   let from = 0;
   for (const to of rows.allPageEnds) {
-    const page = encodePage(rows, from, to);
+    const page = encodePage(rows, from, to, memory);
     const hashes = new HashList();
     addHashes(rows, from, to, hashes);
     for (const hash of hashes.list) all.add(hash);
-    // Pages of requests only have no filter: few shapes are tested as fast.
-    if (page.shapes.some(({ has }) => (has & HAS.native) === 0) && hashes.list.length > 0)
+    // Pages of requests with own ids only have no filter: few shapes are tested as fast.
+    const isLookedUp = ({ has }: Shape): boolean =>
+      (has & HAS.native) === 0 || (has & (HAS.requestId | HAS.trace)) !== 0;
+    if (page.shapes.some(isLookedUp) && hashes.list.length > 0)
       page.parts[PART.filter] = BloomFilter.of(hashes.list, hashes.list.length, PAGE_BITS).bytes;
     let bytes = 0;
     for (const [part, content] of page.parts.entries()) {

@@ -5,6 +5,7 @@ import { mayContain } from '../query/required-words.ts';
 import { hashOfWord } from '../query/word-hash.ts';
 import type { Block } from './day-file-index.ts';
 import type { TimeParts } from './block-directory.ts';
+import type { Shape } from './shape.ts';
 import { hashOfId } from './bloom-filter.ts';
 
 /** Tells whether a filter may have a hash. */
@@ -54,6 +55,8 @@ export class SearchPlan {
   readonly traces: readonly WantedId[] | undefined;
   /** Blocks without a match. */
   readonly excluded = new WeakSet<Block>();
+  /** Marks (row-mask.ts) of shapes that do not depend on the page. */
+  readonly marks = new WeakMap<Shape, number>();
 
   constructor(query: SegmentQuery) {
     this.query = query;
@@ -71,8 +74,11 @@ export class SearchPlan {
     );
   }
 
-  /** False if no record matches in pages with these times whose filter is `has`. */
-  mayBeIn(pages: readonly { readonly times: TimeParts }[], has: HasHash): boolean {
+  /**
+   * False if no record matches in pages with these times whose filter is `has`. `hasForeignIds`: false if every id
+   * follows from a time.
+   */
+  mayBeIn(pages: readonly { readonly times: TimeParts }[], hasForeignIds: boolean, has: HasHash): boolean {
     const { requests, traces } = this;
     const { words } = this.query.prefilter;
     const isIn = (
@@ -81,7 +87,8 @@ export class SearchPlan {
     ): boolean =>
       wanted === undefined ||
       wanted.some(
-        ({ ms, hash }) => (ms !== undefined && pages.some(({ times }) => isOwn(ms, times))) || has(hash),
+        ({ ms, hash }) =>
+          (ms !== undefined && pages.some(({ times }) => isOwn(ms, times))) || (hasForeignIds && has(hash)),
       );
     return (
       isIn(requests, hasOwnId) &&

@@ -4,6 +4,7 @@ import { describe } from '../../../core/errors.ts';
 import { sqliteError } from '../../../core/sqlite-file.ts';
 import type { LogRecord } from '../log-record.ts';
 import { BlockGroups } from './block-groups.ts';
+import { ByteWriter } from './byte-writer.ts';
 import { BLOCK_ROWS, BlockRows, columnsOf } from './block-rows.ts';
 import { encodeBodies, groupBodies, type NumberedBodies } from './bodies.ts';
 import type { DayFile } from './day-file.ts';
@@ -36,6 +37,9 @@ export class StoreWriter {
   readonly #shapes = new ShapeTable();
   readonly #groups = new BlockGroups();
   readonly #levels = new TailLevels();
+  readonly #memory = new ByteWriter();
+  /** A sealed block whose memory is used again. */
+  #spare: BlockRows | undefined;
   /** Blocks that are not stored yet, or only in part; the last one is being filled. */
   #blocks: BlockRows[] = [];
   /** Rows of the first block that are in the tail. */
@@ -89,7 +93,10 @@ export class StoreWriter {
     if (isFirst && this.#files.current === undefined) last.close();
     if (last !== undefined && !last.isFull) return last;
     if (this.#blocks.length >= MAX_WAITING) return undefined;
-    const next = new BlockRows(last === undefined ? this.#files.lastSeq + 1 : last.nextSeq);
+    const firstSeq = last === undefined ? this.#files.lastSeq + 1 : last.nextSeq;
+    const next = this.#spare ?? new BlockRows(firstSeq);
+    this.#spare = undefined;
+    next.reset(firstSeq);
     this.#blocks.push(next);
     return next;
   }
@@ -197,7 +204,7 @@ export class StoreWriter {
   }
 
   #seal(file: DayFile, rows: BlockRows): void {
-    const sealed = sealBlock(rows);
+    const sealed = sealBlock(rows, this.#memory);
     const group = this.#groups.add(sealed);
     try {
       file.transaction(() => {
@@ -211,6 +218,7 @@ export class StoreWriter {
     }
     this.#extrasStored(rows.nextSeq);
     this.#blocks.shift();
+    this.#spare = rows;
     this.#storedRows = 0;
     this.#levels.clear();
     this.#files.lastSeq = Math.max(this.#files.lastSeq, rows.nextSeq - 1);
@@ -218,7 +226,7 @@ export class StoreWriter {
 
   #storeTail(file: DayFile, rows: BlockRows): void {
     const { from, isMerged } = this.#levels.next(this.#storedRows, rows.count);
-    const page = toTailBlob(encodePage(rows, from, rows.count).parts, isMerged);
+    const page = toTailBlob(encodePage(rows, from, rows.count, this.#memory).parts, isMerged);
     file.transaction(() => {
       this.#writeExtras(file, rows.nextSeq);
       file.addTail({ seq: rows.firstSeq + from, rows: rows.count - from, page });

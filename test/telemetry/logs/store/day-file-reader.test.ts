@@ -24,7 +24,7 @@ import { sealBlock } from '../../../../src/telemetry/logs/store/seal-block.ts';
 import type { SegmentQuery, TimeRange } from '../../../../src/telemetry/logs/store/segment-query.ts';
 import { toTailBlob } from '../../../../src/telemetry/logs/store/tail-page.ts';
 import { folder, removeFolders } from '../../../kit/folder.ts';
-import { node as anyNode, recordOf } from '../query/arbitrary.ts';
+import { node as otherNode, recordOf } from '../query/arbitrary.ts';
 import { anyRow, BASE_MS, lineRow, nativeRow, ownId, type NativeRow, type Row } from './stored-rows.ts';
 
 const FIRST = 1000;
@@ -242,6 +242,59 @@ function run(file: OpenFile, step: Step): void {
   if (typeof step === 'string') file[step]();
   else file.store(...step);
 }
+
+/** Conditions on what requests have as columns, beside the ones of other tests. */
+const requestNode: fc.Arbitrary<QueryNode> = fc.oneof(
+  fc.record({
+    op: fc.constant('field' as const),
+    name: fc.constantFrom(
+      ...['queue_ms', 'async_wait_ms', 'leased_ms', 'connected_ms', 'head_ms', 'first_byte_ms'],
+      ...['request_bytes', 'response_bytes', 'attempts', 'retries', 'durationNs'],
+    ),
+    compare: fc.constantFrom('=' as const, '>' as const, '<=' as const),
+    value: fc.constantFrom(0, 0.001, 0.05, 1, 5, 1000, 2 ** 31),
+  }),
+  fc.record({
+    op: fc.constant('field' as const),
+    name: fc.constantFrom(
+      'method',
+      'path',
+      'cause',
+      'detail',
+      'remote',
+      'async',
+      'is_sampled',
+      'pod',
+      'x',
+      'modelId',
+    ),
+    compare: fc.constantFrom('=' as const, 'like' as const),
+    value: fc.constantFrom('POST', '/predict', 'ok', 'foo', 'true', '', '10.*', 'p1', 'm1', '*'),
+  }),
+  fc.record({
+    op: fc.constant('exists' as const),
+    name: fc.constantFrom(
+      'async_wait_ms',
+      'head_ms',
+      'queue_ms',
+      'detail',
+      'retries',
+      'has_bodies',
+      'exc_info',
+      'traceId',
+    ),
+  }),
+);
+const negated = (of: fc.Arbitrary<QueryNode>): fc.Arbitrary<QueryNode> =>
+  fc.tuple(of, fc.boolean()).map(([node, isNegated]) => (isNegated ? { op: 'not', of: node } : node));
+const anyNode: fc.Arbitrary<QueryNode> = fc.oneof(
+  otherNode,
+  negated(requestNode),
+  fc.record({
+    op: fc.constantFrom('and' as const, 'or' as const),
+    of: fc.tuple(otherNode, negated(requestNode)),
+  }),
+);
 
 /** An id of a record, or another one. */
 const idNode = (records: readonly LogRecord[], at: number): QueryNode => {
