@@ -6,7 +6,7 @@ import type { RawBodies } from '../../../core/exchange/body-capture.ts';
 import { RingReader } from '../../../core/ring.ts';
 import { threadFile } from '../../../core/worker-rpc.ts';
 import { AccessLines } from './access-lines.ts';
-import { FRAME, type FrameBytes } from './frames.ts';
+import { FLAG, FRAME, type FrameBytes } from './frames.ts';
 import { bodiesOf } from './frame-bodies.ts';
 import type { LogOutput } from './log-output.ts';
 import type { RecorderFigures } from './recorder-figures.ts';
@@ -112,7 +112,7 @@ export class Recorder {
       case FRAME.request:
         if (this.#output) this.#requests.addLine(frames, at, this.#lines);
         if (this.#requests.isStored(frames, at))
-          this.#session?.addRequest(frames, at, this.#requests, this.#bodies);
+          this.#session?.addRequest(frames, at, this.#requests, this.#bodiesOf(frames, at));
         this.#bodies = undefined;
         return;
       case FRAME.text:
@@ -134,6 +134,11 @@ export class Recorder {
   /** The message of a mark. It was posted before the mark was written. */
   #nextMessage(): ToRecorder {
     return this.#inbox.shift() ?? (receiveMessageOnPort(this.#port)!.message as ToRecorder);
+  }
+
+  /** The bodies before the frame of a request. They may be those of a request that did not fit into the ring. */
+  #bodiesOf({ u32 }: FrameBytes, at: number): RawBodies | undefined {
+    return (u32[(at >> 2) + 1]! & FLAG.bodies) === 0 ? undefined : this.#bodies;
   }
 
   #accept(message: ToRecorder): void {
