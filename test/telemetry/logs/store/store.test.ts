@@ -5,128 +5,17 @@ import { DatabaseSync } from 'node:sqlite';
 import fc from 'fast-check';
 import { afterEach, describe, expect, it } from 'vitest';
 import { removeSegment } from '../../../../src/telemetry/logs/store/segments.ts';
-import type { Direction, PagePosition } from '../../../../src/telemetry/logs/store/page-position.ts';
-import { parseQuery } from '../../../../src/telemetry/logs/query/parse.ts';
-import type { QueryNode } from '../../../../src/telemetry/logs/query/query-node.ts';
-import { StoreReader, type PageQuery } from '../../../../src/telemetry/logs/store/store-reader.ts';
+import type { Direction } from '../../../../src/telemetry/logs/store/page-position.ts';
 import type { LogRecord } from '../../../../src/telemetry/logs/log-record.ts';
-import type { WriterOptions } from '../../../../src/telemetry/logs/store/day-files.ts';
 import { StoreWriter } from '../../../../src/telemetry/logs/store/store-writer.ts';
 import { folder } from '../../../kit/folder.ts';
+import { closeStores, DAY_MS, line, MAX_NS, node, NOON, OwnStore } from '../../../kit/own-store.ts';
 
-const DAY_MS = 86_400_000;
-const MAX_NS = 2n ** 62n;
-const NOON = Date.parse('2026-11-20T12:00:00Z');
-
-const line = (message: string, more: Partial<LogRecord> = {}): LogRecord => ({
-  seq: 0,
-  kind: 'line',
-  timeNs: BigInt(NOON) * 1_000_000n,
-  severity: 9,
-  message,
-  requestId: '',
-  traceId: '',
-  spanId: '',
-  parentSpanId: '',
-  deployment: 'dep1',
-  environment: 'production',
-  replica: 'abc12',
-  source: 'stdout',
-  pod: '',
-  modelId: '',
-  status: 0,
-  durationNs: 0,
-  attributes: '',
-  ...more,
-});
-
-const node = (text: string): QueryNode => {
-  const parsed = parseQuery(text);
-  if ('problem' in parsed) throw new Error(parsed.problem);
-  return parsed.node;
-};
-
-class Store {
-  readonly path: string;
-  readonly logged: string[] = [];
-  nowMs = NOON;
-  writer!: StoreWriter;
-  reader!: StoreReader;
-  readonly #options: Partial<WriterOptions>;
-
-  constructor(path = folder(), options: Partial<WriterOptions> = {}, budgetMs = 1000) {
-    this.path = path;
-    this.#options = options;
-    this.open(budgetMs);
-  }
-
-  open(budgetMs = 1000): void {
-    const options = { folder: this.path, maxBytes: 2 ** 30, retentionMs: 7 * DAY_MS, ...this.#options };
-    this.writer = new StoreWriter(
-      options,
-      (_, event, fields) => this.logged.push(`${event} ${JSON.stringify(fields)}`),
-      { now: () => this.nowMs, steady: () => this.nowMs },
-    );
-    const problem = this.writer.open();
-    if (problem !== '') throw new Error(problem);
-    this.reader = new StoreReader(
-      this.path,
-      {
-        damaged: (path, why) => this.writer.damaged(path, why),
-        damagedPage: (path, place, why) => this.writer.setAside(path, place, why),
-      },
-      budgetMs,
-    );
-    open.add(this);
-  }
-
-  add(...records: LogRecord[]): void {
-    for (const record of records) expect(this.writer.add(record)).toBeGreaterThan(0);
-    const { kind } = this.writer.store();
-    if (kind !== 'stored') throw new Error(kind);
-    this.writer.applyLimits();
-  }
-
-  /** Reads all pages of a query. */
-  all(text: string, more: Partial<PageQuery> = {}): LogRecord[] {
-    const out: LogRecord[] = [];
-    let after: PagePosition | undefined;
-    for (let pages = 0; pages < 10_000; pages++) {
-      const page = this.reader.page({
-        node: node(text),
-        fromNs: 0n,
-        toNs: MAX_NS,
-        direction: 'down',
-        limit: 100,
-        ...more,
-        after,
-      });
-      out.push(...page.records);
-      if (page.next === undefined) return out;
-      after = page.next;
-    }
-    throw new Error('there are more than 10,000 pages');
-  }
-
-  messages(text: string, more: Partial<PageQuery> = {}): string[] {
-    return this.all(text, more).map(({ message }) => message);
-  }
-
-  close(): void {
-    this.reader.close();
-    this.writer.close();
-    open.delete(this);
-  }
-}
-
-const open = new Set<Store>();
-afterEach(() => {
-  for (const store of open) store.close();
-});
+afterEach(closeStores);
 
 describe('a stored record', () => {
   it('is found by its kind', () => {
-    const store = new Store();
+    const store = new OwnStore();
     const kinds = ['request', 'line', 'span', 'event'] as const;
     store.add(...kinds.map((kind) => line(`a ${kind}`, { kind })));
     for (const kind of kinds) expect(store.messages(`kind:${kind}`)).toEqual([`a ${kind}`]);
@@ -134,7 +23,7 @@ describe('a stored record', () => {
   });
 
   it('is returned unchanged, with its time to the nanosecond', () => {
-    const store = new Store();
+    const store = new OwnStore();
     const record = line('out of memory', {
       kind: 'request',
       timeNs: 1_763_640_000_123_456_789n,
@@ -155,7 +44,7 @@ describe('a stored record', () => {
   });
 
   it('is found by id, trace, word, phrase, field and expression', () => {
-    const store = new Store();
+    const store = new OwnStore();
     const requestId = '31255019cf83c4d0c7492a5006591e1f502a5';
     const traceId = '0af7651916cd43dd8448eb211c80319c';
     store.add(
@@ -180,7 +69,7 @@ describe('a stored record', () => {
   });
 
   it('is found by words in Chinese, Japanese and Arabic, and by words with umlauts', () => {
-    const store = new Store();
+    const store = new OwnStore();
     store.add(
       line('模型加载失败:显存不足'),
       line('モデルを読み込みました'),
@@ -197,7 +86,7 @@ describe('a stored record', () => {
 
 describe('pages', () => {
   it('return each of 5,000 lines of one nanosecond once, in both directions', () => {
-    const store = new Store();
+    const store = new OwnStore();
     store.add(...Array.from({ length: 5000 }, (_, i) => line(`line ${i}`)));
     const up = store.messages('', { direction: 'up', limit: 333 });
     expect(up).toEqual(Array.from({ length: 5000 }, (_, i) => `line ${i}`));
@@ -221,7 +110,7 @@ describe('pages', () => {
         fc.constantFrom('', 'fox', 'level>=info', 'red OR level:error', '-fox'),
         fc.bigInt({ min: 0n, max: 20n }),
         (records, limit, direction, query, fromNs) => {
-          const store = new Store();
+          const store = new OwnStore();
           for (const { isNewDay, ...more } of records) {
             if (isNewDay) store.nowMs += DAY_MS / 16;
             store.add(line(more.message, more));
@@ -249,7 +138,7 @@ describe('pages', () => {
   });
 
   it('stay within the time budget if few records match, and continue where they ended', () => {
-    const store = new Store(undefined, {}, 2);
+    const store = new OwnStore(undefined, {}, 2);
     for (let i = 0; i < 60; i++)
       store.add(...Array.from({ length: 1000 }, (_, j) => line(i === 3 && j === 5 ? 'the needle' : 'hay')));
     const first = store.reader.page({
@@ -269,7 +158,7 @@ describe('pages', () => {
 
 describe('sequence numbers', () => {
   it('have no gaps across days and restarts, and a follower reads each record once', () => {
-    const store = new Store();
+    const store = new OwnStore();
     let seq = 0;
     const seen: number[] = [];
     const follow = (): void => {
@@ -297,7 +186,7 @@ describe('sequence numbers', () => {
   });
 
   it('are not used twice after the newest segment was damaged', () => {
-    const store = new Store();
+    const store = new OwnStore();
     store.add(line('old'), line('old too'));
     store.nowMs += DAY_MS;
     store.add(line('new'));
@@ -318,7 +207,7 @@ describe('sequence numbers', () => {
 
 describe('a segment that is damaged while it is used', () => {
   it('is renamed and reported, and the store continues with the others', () => {
-    const store = new Store();
+    const store = new OwnStore();
     store.add(...Array.from({ length: 3000 }, (_, i) => line(`old ${i}`)));
     store.nowMs += DAY_MS;
     store.add(line('new'));
@@ -337,7 +226,7 @@ describe('a segment that is damaged while it is used', () => {
 
 describe('retention', () => {
   it('deletes whole days by age and frees their disk space', () => {
-    const store = new Store(undefined, { retentionMs: 2 * DAY_MS });
+    const store = new OwnStore(undefined, { retentionMs: 2 * DAY_MS });
     for (let i = 0; i < 5; i++) {
       store.add(line(`day ${i}`));
       store.nowMs += DAY_MS;
@@ -349,7 +238,7 @@ describe('retention', () => {
   });
 
   it('keeps all segments below the maximum size, and deletes the oldest records first', () => {
-    const store = new Store(undefined, { maxBytes: 16 * 2 ** 20 });
+    const store = new OwnStore(undefined, { maxBytes: 16 * 2 ** 20 });
     const text = 'some words that need some space on the disk '.repeat(20);
     for (let i = 0; i < 40; i++)
       store.add(...Array.from({ length: 1000 }, (_, j) => line(`${i} ${j} ${text}`)));
@@ -363,7 +252,7 @@ describe('retention', () => {
 
 describe('a segment that the writer is creating', () => {
   it('is skipped until its tables exist', () => {
-    const store = new Store();
+    const store = new OwnStore();
     store.add(line('old'));
     const path = join(store.path, 'logs-20261121-000000000000002.sqlite');
     const segment = new DatabaseSync(path);
@@ -379,7 +268,7 @@ describe('a segment that the writer is creating', () => {
 });
 
 it('keeps stored records even if the next segment cannot be created', () => {
-  const store = new Store(folder(), { maxBytes: 1_000_000 });
+  const store = new OwnStore(folder(), { maxBytes: 1_000_000 });
   const first = Array.from({ length: 2000 }, (_, i) => line(`first ${i} ${Math.random()} ${Math.random()}`));
   const next = join(store.path, 'logs-20261120-000000000002001.sqlite');
   mkdirSync(next);
@@ -393,7 +282,7 @@ it('keeps stored records even if the next segment cannot be created', () => {
 
 describe('a folder', () => {
   it('can be used by only one weir at a time', () => {
-    const store = new Store();
+    const store = new OwnStore();
     const second = new StoreWriter(
       { folder: store.path, maxBytes: 2 ** 30, retentionMs: DAY_MS },
       () => undefined,
@@ -404,7 +293,7 @@ describe('a folder', () => {
 });
 
 it('skips an empty file without an error', () => {
-  const store = new Store();
+  const store = new OwnStore();
   store.add(line('a'));
   // SQLite leaves such a file between opening it and the end of the first transaction.
   writeFileSync(join(store.path, 'logs-20261121-000000000000500.sqlite'), '');
@@ -422,7 +311,7 @@ describe('long records', () => {
   const all = Array.from({ length: 100 }, (_, i) => i);
 
   it('are returned in pages of limited size, without loss', () => {
-    const store = new Store();
+    const store = new OwnStore();
     store.add(...long);
     const query = { node: node(''), fromNs: 0n, toNs: MAX_NS, direction: 'up' as const, limit: 1000 };
     const page = store.reader.page({ ...query, after: undefined });
@@ -432,7 +321,7 @@ describe('long records', () => {
   });
 
   it('are followed in pages of limited size, without loss', () => {
-    const store = new Store();
+    const store = new OwnStore();
     store.add(...long);
     const seen: number[] = [];
     let seq = 0;
