@@ -7,6 +7,7 @@
 // Invariant: a record is in `tail` or in a block, never in both, and is written in one transaction with its bodies.
 import { SqliteFile } from '../../../core/sqlite-file.ts';
 import type { BlockDirectory } from './block-directory.ts';
+import { BLOCK_ROWS } from './block-rows.ts';
 import { PIECE_BYTES } from './bloom-filter.ts';
 
 /** `user_version` of the file. Files of version 1 are read by store/v1. */
@@ -86,15 +87,20 @@ export class DayFile {
     }
   }
 
-  /** Sequence number of the last record; 0 without records. */
+  /**
+   * Sequence number of the last record; 0 without records. It may be too high after a page was set aside, since the
+   * number of records in that page is not known any more.
+   */
   get lastSeq(): number {
-    const last = (table: string): number => {
-      const [row] = this.#file.all<{ seq: number; rows: number }>(
-        `SELECT seq, rows FROM ${table} ORDER BY seq DESC LIMIT 1`,
-      );
+    const last = (select: string): number => {
+      const [row] = this.#file.all<{ seq: number; rows: number }>(`SELECT ${select} DESC LIMIT 1`);
       return row === undefined ? 0 : row.seq + row.rows - 1;
     };
-    return Math.max(last('tail'), last('blocks'));
+    return Math.max(
+      last('seq, rows FROM tail ORDER BY seq'),
+      last('seq, rows FROM blocks ORDER BY seq'),
+      last(`place / ${PLACES_PER_RECORD} AS seq, ${BLOCK_ROWS} AS rows FROM damaged ORDER BY place`),
+    );
   }
 
   get tail(): TailPage[] {

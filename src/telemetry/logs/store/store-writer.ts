@@ -93,7 +93,7 @@ export class StoreWriter {
     if (isFirst && this.#files.current === undefined) last.close();
     if (last !== undefined && !last.isFull) return last;
     if (this.#blocks.length >= MAX_WAITING) return undefined;
-    const firstSeq = last === undefined ? this.#files.lastSeq + 1 : last.nextSeq;
+    const firstSeq = Math.max(this.#files.lastSeq + 1, last?.nextSeq ?? 0);
     const next = this.#spare ?? new BlockRows(firstSeq);
     this.#spare = undefined;
     next.reset(firstSeq);
@@ -179,6 +179,9 @@ export class StoreWriter {
     for (const { place, problem } of damaged) this.#files.setAside(file.path, place, problem);
     this.#blocks = blocks;
     this.#storedRows = blocks[0]?.count ?? 0;
+    const last = blocks.at(-1);
+    // A damaged page follows it, whose numbers are not used again.
+    if (last !== undefined && last.nextSeq <= this.#files.lastSeq) last.close();
     // Only the last block goes on. Blocks before it end at a damaged page of the tail.
     while (this.#blocks.length > 1) this.#seal(file, this.#blocks[0]!);
   }
