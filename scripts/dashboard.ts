@@ -68,6 +68,7 @@ const first: readonly Panel[] = [
 
 /** Rows for all families, by name. A family is in the first row that matches. */
 const rows: readonly [string, RegExp][] = [
+  ['Log store and export', /^weir_(log|otlp_export)_/],
   ['Asynchronous requests', /async|webhook_attempts/],
   ['Autoscaling and replicas', /replica|pod_readiness|restarts|in_flight/],
   ['GPUs and containers', /gpu|container|sampler/],

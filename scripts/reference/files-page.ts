@@ -9,7 +9,7 @@ export const FILES: readonly (readonly [names: string, content: string])[] = [
   ['weir.id', 'random id of the folder, a part of the field `pod` of records'],
   [
     'logs/logs-DAY-SEQ.sqlite',
-    'segments of the log store, one or more a day; `logs.retention` and `logs.max_bytes` limit them',
+    'day files of the log store, one or more a day; `logs.retention` and `logs.max_bytes` limit them',
   ],
   ['logs/lock.sqlite', 'lock of the log store'],
   ['queue.sqlite', 'asynchronous requests; created with the first one'],

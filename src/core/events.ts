@@ -280,8 +280,8 @@ export const EVENTS = {
   ),
   log_store_damaged: kind<EventTable & { file: string; problem: string }>(
     'error',
-    'log store segment is damaged and was renamed',
-    (of) => `A segment of the log store is damaged and was renamed to ${of.file}: ${of.problem}`,
+    'part of the log store is damaged and was set aside',
+    (of) => `A part of the log store is damaged and was set aside (${of.file}): ${of.problem}`,
   ),
   log_store_lost: kind<EventTable & { problem: string; again_in_ms: number }>(
     'error',

@@ -472,7 +472,7 @@ it('reports a damaged file of the log store that was set aside, in the next file
   const damaged = await expectEvent(adminOf(again), 'log_store_damaged');
   expect(damaged).toMatchObject({ level: 'ERROR', source: 'weir' });
   expect(damaged.message).toMatch(
-    /^A segment of the log store is damaged and was renamed to .*\.damaged-\d+: /,
+    /^A part of the log store is damaged and was set aside \(.*\.damaged-\d+\): /,
   );
 }, 30_000);
 

@@ -315,7 +315,7 @@ function damage(path: string): void {
 const isRenamed = (): boolean =>
   readdirSync(join(data, 'logs')).some((name) => /\.sqlite\.damaged-\d+$/.test(name));
 const isDamageLine = ({ event }: { event?: string }): boolean =>
-  event === 'log store segment is damaged and was renamed';
+  event === 'part of the log store is damaged and was set aside';
 
 it('renames and logs a segment that is damaged while it runs, and keeps storing', async () => {
   const weir = await start();

@@ -65,9 +65,17 @@ export interface LogStoreFigures {
   readonly dropped: ReadonlyMap<string, number>;
   /** Requests whose bodies were not copied, since the memory for copies was full. */
   readonly bodiesSkipped: number;
-  /** Requests whose copied bodies were not stored, since the queue to the writer was full. */
+  /** Requests whose copied bodies were not stored, since there was no room for them on the way to the recorder. */
   readonly bodiesDropped: number;
+  /** Bytes of output, posts and bodies that are not stored yet. */
   readonly queuedBytes: number;
+  /** Bytes in the ring that the recorder has not read. */
+  readonly ringBytes: number;
+  /** How long the oldest record has waited to be stored, in seconds; 0: none waits. */
+  readonly lagSeconds: number;
+  /** Files and pages of the store that were found damaged and set aside. */
+  readonly damaged: number;
+  /** Size of all files of the store. */
   readonly storeBytes: number;
 }
 

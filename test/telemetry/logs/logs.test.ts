@@ -187,12 +187,61 @@ describe('a store that is locked', () => {
     }
     expect(logs.figures.dropped.get('queue_full')).toBeGreaterThan(1000);
     expect(logs.figures.queuedBytes).toBeLessThanOrEqual(64 * 2 ** 20);
+    await until('the recorder waits for the lock', () => logs.figures.lagSeconds > 0);
     holder.exec('ROLLBACK');
     holder.close();
     await until('all is stored', () => logs.figures.queuedBytes === 0, 60_000);
+    await until('nothing waits', () => logs.figures.lagSeconds === 0);
     expect(logs.figures.stored.get('line')).toBeGreaterThan(30_000);
     // No write waited for the store, which was locked for seconds.
     expect(longestMs).toBeLessThan(1000);
+  });
+});
+
+describe('a damaged page', () => {
+  it('is counted and reported, and new records are stored', async () => {
+    const path = folder();
+    const first = start(path);
+    await first.post([record('lost')]);
+    await first.stop(performance.now() + 5000);
+    open.delete(first);
+    const name = readdirSync(path).find((one) => /^logs-.*\.sqlite$/.test(one))!;
+    const file = new DatabaseSync(join(path, name));
+    file.exec("UPDATE tail SET page = x'0011223344556677'");
+    file.close();
+    const logs = start(path);
+    expect(await logs.post([record('stored')])).toEqual({ stored: 1 });
+    expect(logs.figures.damaged).toBe(1);
+    expect(logged.join()).toContain('part of the log store is damaged and was set aside');
+    expect(await messages(logs)).toEqual(['stored']);
+  });
+});
+
+describe('a full ring', () => {
+  const deployment = { id: 'dep1', environment: 'production' };
+  const ended = () => {
+    const exchange = new Exchanges({ trust_inbound: false }).open(undefined);
+    exchange.close('ok', 200);
+    return exchange;
+  };
+  const MANY = 60_000;
+
+  it('drops and counts requests, and their lines of the access log', () => {
+    // Until the thread is started, nothing is read from the ring.
+    const recorder = new RecorderClient({ fd: 1, isText: false });
+    const exchange = ended();
+    for (let i = 0; i < MANY; i++) recorder.request(exchange, deployment, true);
+    expect(recorder.unreadBytes).toBeGreaterThan(4_190_000);
+    expect(recorder.droppedRequests).toBeGreaterThan(1000);
+    expect(recorder.sink.dropped()).toBe(recorder.droppedRequests);
+  });
+
+  it('drops and counts lines of the access log alone, if requests are not stored', () => {
+    const recorder = new RecorderClient({ fd: 1, isText: false });
+    const exchange = ended();
+    for (let i = 0; i < MANY; i++) recorder.request(exchange, deployment, false);
+    expect(recorder.sink.dropped()).toBeGreaterThan(1000);
+    expect(recorder.droppedRequests).toBe(0);
   });
 });
 

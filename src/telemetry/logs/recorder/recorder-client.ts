@@ -67,7 +67,12 @@ export class RecorderClient {
     this.#frames = new FrameWriter(this.#ring);
   }
 
-  /** Requests that were not recorded, since the ring was full. */
+  /** Bytes in the ring that the recorder has not read. */
+  get unreadBytes(): number {
+    return this.#ring.unreadBytes;
+  }
+
+  /** Requests that were not stored, since the ring was full. */
   get droppedRequests(): number {
     return this.#droppedRequests;
   }
@@ -97,7 +102,10 @@ export class RecorderClient {
     isStored: boolean,
     hasBodies = false,
   ): void {
-    if (!this.#frames.request(exchange, deployment, isStored, hasBodies)) this.#droppedRequests++;
+    if (this.#frames.request(exchange, deployment, isStored, hasBodies)) return;
+    if (isStored) this.#droppedRequests++;
+    // Its line of the access log is lost too.
+    if (this.#options.fd !== -1) this.#droppedLines++;
   }
 
   /**

@@ -1,5 +1,6 @@
 // Counts of the recorder thread in shared memory, so that the main thread reads them without a message.
 // Invariant: only the recorder writes, except `isFollowed`. Counts only grow.
+// Invariant: only the recorder writes; every count only grows, but `headSeq`, `storeBytes` and `waitingSinceMs`.
 
 const NAMES = [
   'storedRequests',
@@ -15,6 +16,10 @@ const NAMES = [
   'droppedLines',
   'headSeq',
   'storeBytes',
+  /** Files and pages of the store that were found damaged and set aside. */
+  'damaged',
+  /** Since when records wait to be stored (`steadyMs`); 0: none waits. */
+  'waitingSinceMs',
   /** Number of the last flush (frames.ts). */
   'flushed',
   /** Set by the main thread: 1 if it wants to be told of stored records. */
@@ -22,6 +27,9 @@ const NAMES = [
 ] as const;
 
 type FigureName = (typeof NAMES)[number];
+
+/** Milliseconds of a clock that never jumps and is the same in all threads. */
+export const steadyMs = (): number => Math.ceil(Number(process.hrtime.bigint()) / 1e6);
 
 export const figuresMemory = (): SharedArrayBuffer => new SharedArrayBuffer(8 * NAMES.length);
 

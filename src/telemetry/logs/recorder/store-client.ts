@@ -11,6 +11,7 @@ import { RunningRequests } from '../ingest/running-requests.ts';
 import type { LineOrigin, LogRecord, RecordWriter } from '../log-record.ts';
 import type { WriterOptions } from '../store/day-files.ts';
 import type { RecorderClient } from './recorder-client.ts';
+import { steadyMs } from './recorder-figures.ts';
 import type {
   DroppedRecords,
   FromRecorder,
@@ -26,8 +27,14 @@ export interface StoreFigures {
   readonly dropped: ReadonlyMap<DroppedRecords, number>;
   /** Requests that were stored without their captured bodies, since there was no room for them. */
   readonly bodiesDropped: number;
-  /** Weight of the data that the recorder has not acknowledged. */
+  /** Weight of the messages that the recorder has not acknowledged. */
   readonly queuedBytes: number;
+  /** Bytes in the ring that the recorder has not read. */
+  readonly ringBytes: number;
+  /** How long the oldest record has waited to be stored, in seconds; 0: none waits. */
+  readonly lagSeconds: number;
+  /** Files and pages that were found damaged and set aside. */
+  readonly damaged: number;
   readonly headSeq: number;
   /** Size of all files of the store. */
   readonly storeBytes: number;
@@ -125,11 +132,15 @@ export class StoreClient {
       ['event', 'storedEvents'],
     ] as const)
       if (figures.get(name) > 0) stored.set(kind, figures.get(name));
+    const waitingSinceMs = figures.get('waitingSinceMs');
     return {
       stored,
       dropped,
       bodiesDropped: this.#bodiesDropped,
       queuedBytes: this.#queuedBytes,
+      ringBytes: this.#recorder.unreadBytes,
+      lagSeconds: waitingSinceMs === 0 ? 0 : Math.max(0, steadyMs() - waitingSinceMs) / 1000,
+      damaged: figures.get('damaged'),
       headSeq: figures.get('headSeq'),
       storeBytes: figures.get('storeBytes'),
     };

@@ -11,7 +11,7 @@ import type { LogRecord, RecordKind } from '../log-record.ts';
 import type { Bodies } from '../store/bodies.ts';
 import { StoreWriter } from '../store/store-writer.ts';
 import { DelayedLines } from './delayed-lines.ts';
-import type { RecorderFigures } from './recorder-figures.ts';
+import { steadyMs, type RecorderFigures } from './recorder-figures.ts';
 import type {
   DroppedRecords,
   FromRecorder,
@@ -65,10 +65,18 @@ export class StoreSession {
     this.#figures = figures;
     this.#ingester = new Ingester(ingest);
     this.#bodies = new BodyReader(ingest.maxBodyBytes, this.#ingester.redactor);
-    const log = (level: LoggedLine['level'], event: string, fields: LoggedLine['fields'], name?: EventName) =>
-      void this.#logged.push({ level, event, fields, name });
+    const log = (
+      level: LoggedLine['level'],
+      event: string,
+      fields: LoggedLine['fields'],
+      name?: EventName,
+    ) => {
+      this.#logged.push({ level, event, fields, name });
+      if (name === 'log_store_damaged') figures.add('damaged', 1);
+    };
     this.#writer = new StoreWriter(writer, log, { now: Date.now, steady: () => performance.now() });
     this.#delayed = new DelayedLines((record) => void this.#add(this.#ingester.withOwner(record)));
+    figures.set('waitingSinceMs', 0);
     this.#tryOpen();
   }
 
@@ -142,6 +150,8 @@ export class StoreSession {
       this.#settle('store_unusable');
       return true;
     }
+    if (this.isPending && this.#figures.get('waitingSinceMs') === 0)
+      this.#figures.set('waitingSinceMs', steadyMs());
     const result = this.#writer.store();
     if (result.kind === 'busy') return false;
     if (result.kind === 'lost') this.#settle(result.why);
@@ -266,6 +276,7 @@ export class StoreSession {
       this.#results.push(why === undefined ? { n, stored: count } : { n, problem: why });
     this.#addedPosts = [];
     this.#figures.add('doneWeight', this.#addedWeight);
+    this.#figures.set('waitingSinceMs', 0);
     this.#addedWeight = 0;
   }
 

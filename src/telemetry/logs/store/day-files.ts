@@ -127,7 +127,7 @@ export class DayFiles {
     return file;
   }
 
-  /** Stores the note in the current transaction of the file. `noteStored` must follow when it is committed. */
+  /** Writes the note in the current transaction of the file. The caller sets `note` when that is committed. */
   writeNote(file: DayFile, note: string): void {
     file.setNote(NOTE, note);
   }
@@ -255,7 +255,7 @@ export class DayFiles {
       if (isCurrent || (day >= oldestDay && this.bytes <= maxBytes)) break;
       removeSegment(path);
       this.bytes -= bytes;
-      this.#log('info', 'log store segment deleted', { file: path, why: day < oldestDay ? 'age' : 'size' });
+      this.#log('info', 'log store file deleted', { file: path, why: day < oldestDay ? 'age' : 'size' });
     }
     const current = segments.find(({ path }) => path === this.#file?.path);
     if (current && current.bytes > maxBytes * FILE_FRACTION) this.#isLarge = true;

@@ -1,4 +1,4 @@
-// Families of the log store: records stored and lost, and the space that they take.
+// Families of the log store: records stored and lost, what waits to be stored, damage, and space on disk.
 // Invariant: every record that is lost is counted here, with a reason. Without a log store there are no series.
 import type { RecordKind } from '../../logs/logs.ts';
 import type { Family } from '../family.ts';
@@ -52,7 +52,7 @@ export const logFamilies: readonly Family[] = [
   ),
   counter(
     'weir_log_records_lost_total',
-    'Requests, chunks of output and posted records that were not written to the log store, by reason.',
+    'Records that were not written to the log store, by reason. A chunk of output that was lost as a whole counts as one.',
     'reason',
     REASONS,
     (of) => of.dropped,
@@ -60,9 +60,32 @@ export const logFamilies: readonly Family[] = [
   single(
     'weir_log_bodies_skipped_total',
     'counter',
-    'Requests stored without their bodies because memory or queue space for the bodies ran out.',
+    'Requests stored without their bodies because there was no room for the bodies.',
     (of) => of.bodiesSkipped + of.bodiesDropped,
   ),
-  single('weir_log_queue_bytes', 'gauge', 'Bytes queued for the log store.', (of) => of.queuedBytes),
+  single(
+    'weir_log_ring_bytes',
+    'gauge',
+    'Requests and log lines that the recorder thread has not read yet, in bytes. Beyond 4 MiB they are lost.',
+    (of) => of.ringBytes,
+  ),
+  single(
+    'weir_log_queue_bytes',
+    'gauge',
+    'Output, posts and large bodies that are not stored yet, in bytes. Beyond 64 MiB they are lost.',
+    (of) => of.queuedBytes,
+  ),
+  single(
+    'weir_log_store_lag_seconds',
+    'gauge',
+    'How long the oldest record has waited for the disk or for a lock on the file. 0: none waits.',
+    (of) => of.lagSeconds,
+  ),
+  single(
+    'weir_log_store_damaged_total',
+    'counter',
+    'Files and pages of the log store that were found damaged and set aside.',
+    (of) => of.damaged,
+  ),
   single('weir_log_store_bytes', 'gauge', 'Size of the log store on disk, in bytes.', (of) => of.storeBytes),
 ];

@@ -68,7 +68,7 @@ export const selfFamilies: readonly Family[] = [
   single(
     'weir_log_lines_dropped_total',
     'counter',
-    'Log lines lost because stdout was read too slowly.',
+    'Log lines lost because stdout was read too slowly, or because the recorder thread was too slow.',
     ({ output }) => output.dropped(),
   ),
   single(
