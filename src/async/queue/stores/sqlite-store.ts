@@ -50,7 +50,7 @@ export class SqliteStore implements TaskStore {
   open(nowMs: number): Promise<void> {
     const held = [...this.#runs, ...this.#deliveries];
     const workerData: QueueThreadData = { ...this.#data, nowMs, held };
-    const thread = new Worker(THREAD, { workerData });
+    const thread = new Worker(THREAD, { name: 'weir queue', workerData });
     const calls = new WorkerCalls(
       thread,
       ({ message, code }) => new TaskStoreError(message, code === 'full'),

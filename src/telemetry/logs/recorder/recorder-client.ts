@@ -164,7 +164,10 @@ export class RecorderClient {
     const number = this.#threads++;
     if (number > 0) this.#frames.restart(number);
     const workerData: RecorderData = { ...this.#memory, fd, isText, thread: number };
-    const thread = new Worker(threadFile('recorder-thread', import.meta.url), { workerData });
+    const thread = new Worker(threadFile('recorder-thread', import.meta.url), {
+      name: 'weir recorder',
+      workerData,
+    });
     this.#thread = thread;
     // The thread does not keep the process alive.
     thread.unref();

@@ -205,7 +205,7 @@ export class Recorder {
   }
 
   #startCheckpoints(): Worker {
-    const worker = new Worker(threadFile('checkpoint-thread', import.meta.url));
+    const worker = new Worker(threadFile('checkpoint-thread', import.meta.url), { name: 'weir checkpoint' });
     worker.unref();
     worker.on('error', (error) => {
       this.#report({

@@ -39,7 +39,7 @@ export class ReaderClient {
   }
 
   #start(): WorkerCalls {
-    const thread = new Worker(THREAD, { workerData: { folder: this.#folder } });
+    const thread = new Worker(THREAD, { name: 'weir reader', workerData: { folder: this.#folder } });
     thread.unref();
     const calls = new WorkerCalls(thread);
     this.#thread = thread;
