@@ -120,6 +120,24 @@ describe('the log store', () => {
     expect(logs.figures.stored).toEqual(new Map([['request', 1], ['line', 5]])); // prettier-ignore
   });
 
+  it('is opened by the first line of a stream, not by the stream', async () => {
+    let isLocked = false;
+    const logs = start(folder(), {
+      own: () => {
+        if (!isLocked) throw new Error('the data folder is not locked yet');
+        return { pod: 'pod1-0a1b2c3d', modelId: 'mdl1' };
+      },
+    });
+    const stream = logs.openStream(origin);
+    stream.setOrigin({ ...origin, replica: 'def34' });
+    isLocked = true;
+    stream.write(Buffer.from('first\n'));
+    await until('it is stored', () => logs.figures.stored.get('line') === 1);
+    expect((await logs.page({ ...ALL, limit: 1 })).records).toMatchObject([
+      { message: 'first', replica: 'def34', pod: 'pod1-0a1b2c3d' },
+    ]);
+  });
+
   it('groups records by a field', async () => {
     const logs = start(folder());
     await logs.post(['a', 'b', 'c'].map((message) => record(message)));

@@ -185,12 +185,11 @@ export class StoreClient {
     if (this.#isOpen) this.#post({ kind: 'fileOwner', owner });
   }
 
-  /** Opens a stream of log lines. Returns its number. */
+  /** Opens a stream of log lines. Returns its number. The store is opened by its first bytes. */
   stream(origin: LineOrigin): number {
     const stream = ++this.#n;
     this.#streams.set(stream, origin);
     if (this.#isOpen) this.#post({ kind: 'stream', stream, origin });
-    else this.open();
     return stream;
   }
 
@@ -198,14 +197,19 @@ export class StoreClient {
   setOrigin(stream: number, origin: LineOrigin): void {
     if (!this.#streams.has(stream)) return;
     this.#streams.set(stream, origin);
-    this.#post({ kind: 'stream', stream, origin });
+    if (this.#isOpen) this.#post({ kind: 'stream', stream, origin });
   }
 
   /** Records bytes of a stream. `undefined` ends the stream. */
   bytes(stream: number, bytes: Uint8Array | undefined): void {
     // Lines are counted, since short lines take much more memory as records than as bytes.
     const weight = bytes === undefined ? 0 : bytes.length + RECORD_BYTES * countLines(bytes);
-    if (bytes === undefined) this.#streams.delete(stream);
+    if (bytes !== undefined) this.open();
+    else this.#streams.delete(stream);
+    if (!this.#isOpen) {
+      if (bytes !== undefined) this.#drop('store_unusable');
+      return;
+    }
     const own = bytes && withOwnBuffer(bytes);
     if (!this.#hasRoom(weight) || !this.#post({ kind: 'bytes', stream, bytes: own }, weight))
       this.#drop('queue_full');
