@@ -162,7 +162,7 @@ export class V1Writer {
     );
   }
 
-  /** Requests have no row, since there are many of them, with few different words (v1/sql-conditions.ts). */
+  /** Requests have no row, since there are many of them, with few different words (sql-conditions.ts). */
   #insertWords(record: LogRecord, seq: number): void {
     if (record.kind === 'request') return;
     const text = indexText(searchableText(record));
