@@ -1,10 +1,13 @@
-// The log store: stores requests, log lines, spans and events, and runs queries. Other modules import only this file.
-//   threads/  worker threads and their clients: writer (calls ingest, then store) and reader (calls store)
-//   ingest/   turns requests, output streams, log files and OTLP messages into redacted records
-//   store/    SQLite segments: appends records, reads them, deletes old ones (calls query)
-//   query/    parses queries, matches records, derives SQL conditions; calls no other folder
-// Calls go downwards in this list; ingest uses only types of store.
-// Invariant: recording never waits for the store; what does not fit into the send buffer is dropped and counted.
+// The log store and the access log: stores requests, log lines, spans and events, and runs queries. Other modules import
+// only this file. The data goes through the folders in this order:
+//   recorder/  from the forwarding thread through the ring to the recorder thread, which writes the access log and calls
+//              ingest, then store
+//   ingest/    turns output streams, log files, posts, OTLP messages and captured bodies into redacted records
+//   store/     day files: writes pages and blocks, reads them, deletes old files (calls query); v1/ reads older files
+//   query/     parses queries, evaluates them for records and for groups of records; calls no other folder
+//   threads/   the reader thread (calls store) and its client
+// Invariant: recording never waits for the store; what does not fit into the ring and the limits of messages is dropped
+// and counted.
 import type { DeploymentIdentity } from '../../core/deployment-identity.ts';
 import type { Component } from '../../core/lifecycle.ts';
 import type { Logger } from '../../core/logger.ts';
@@ -57,9 +60,9 @@ export type { PostResult } from './recorder/recorder-messages.ts';
 export type { StoreFigures } from './recorder/store-client.ts';
 
 export interface LogsConfig extends Omit<IngesterOptions, 'own'> {
-  /** Folder of the segments. Other files in it are ignored. */
+  /** Folder of the day files. Other files in it are ignored. */
   readonly folder: string;
-  /** Maximum size of all segments together, in bytes. */
+  /** Maximum size of all day files together, in bytes. */
   readonly maxBytes: number;
   /** Pod and model of own records. Called when the store is opened, not before `start`. */
   readonly own: () => RecordWriter;

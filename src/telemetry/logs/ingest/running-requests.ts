@@ -1,4 +1,4 @@
-// Collects running requests with their replicas for the writer thread, so that log lines with a request id get the
+// Collects running requests with their replicas for the recorder thread, so that log lines with a request id get the
 // deployment and replica of the request. Used if log files are followed, or a supervised process is several replicas.
 // Invariant: a request is returned once after it was routed, and once more if it had no replica then.
 import type { Exchange } from '../../../core/exchange/exchange.ts';

@@ -1,4 +1,5 @@
-// Words that a text must contain to match a query, as a tree: for the full-text index, Bloom filters and sets of words.
+// Words that a text must contain to match a query, as a tree: for Bloom filters, sets of words,
+// and the full-text index of files of version 1.
 // Invariant: a text that matches the query passes the test; a text that passes may still not match.
 
 /**
@@ -11,7 +12,7 @@ export type WordTest =
   | { readonly word: string }
   | { readonly prefix: string };
 
-/** All tests. Joins them in one level instead of nesting them, since FTS5's parser has a limited depth. */
+/** All tests. Joins them in one level instead of nesting them: FTS5 (files of version 1) limits the depth. */
 export function allOf(tests: readonly WordTest[]): WordTest {
   const all = tests.flatMap((test) => ('all' in test ? test.all : [test]));
   return all.length === 1 ? all[0]! : { all };

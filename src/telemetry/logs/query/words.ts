@@ -1,5 +1,6 @@
-// Splits texts into words for searches, and prepares texts for the full-text index.
-// Invariant: FTS5 splits indexText(text) into exactly wordsOf(text), so the index and the matching of records agree.
+// Splits texts into words for searches, and prepares texts for the full-text index of files of version 1.
+// Invariant: FTS5 splits indexText(text) into exactly wordsOf(text), so the index, filters and the matching of
+// records agree.
 
 /**
  * The FTS5 tokenizer for `indexText`. `ascii` splits at ASCII characters other than letters and digits, and lowers

@@ -10,7 +10,7 @@ export interface PagePosition {
 /** `down`: from the newest to the oldest record. */
 export type Direction = 'down' | 'up';
 
-/** Largest sequence number: the names of segments have 15 digits for it. */
+/** Largest sequence number: the names of day files have 15 digits for it. */
 export const MAX_SEQ = 999_999_999_999_999;
 
 /** Position before all records in the direction. */

@@ -1,5 +1,5 @@
-// What is asked of one segment, and what one read of it returns.
-// Invariant: a slice says how far it has examined the segment, so that the next read can continue there.
+// What is asked of one day file, and what one read of it returns.
+// Invariant: a slice says how far it has examined the day file, so that the next read can continue there.
 import type { LogRecord } from '../log-record.ts';
 import type { Knowledge, Verdict } from '../query/possible.ts';
 import type { Prefilter } from '../query/query-node.ts';
@@ -20,6 +20,6 @@ export interface TimeRange {
 
 export interface SegmentSlice {
   readonly records: LogRecord[];
-  /** All records up to this position have been examined; `undefined`: all records of the segment. */
+  /** All records up to this position have been examined; `undefined`: all records of the day file. */
   readonly reached: PagePosition | undefined;
 }

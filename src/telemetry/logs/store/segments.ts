@@ -1,5 +1,5 @@
-// The segments of the log store: at least one SQLite file per UTC day, more for a day with many records.
-// Invariant: the name of a segment contains a lower bound of its sequence numbers, so that it need not be opened.
+// The day files of the log store: at least one SQLite file per UTC day, more for a day with many records.
+// Invariant: the name of a day file contains a lower bound of its sequence numbers, so that it need not be opened.
 import { readdirSync, renameSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 
@@ -21,7 +21,7 @@ export const utcDay = (epochMs: number): string =>
 export const segmentPath = (folder: string, day: string, firstSeq: number): string =>
   join(folder, `logs-${day}-${String(firstSeq).padStart(15, '0')}.sqlite`);
 
-/** The segments in a folder, ordered by sequence number. Empty if the folder does not exist. */
+/** The day files in a folder, ordered by sequence number. Empty if the folder does not exist. */
 export function listSegments(folder: string): Segment[] {
   return namesIn(folder)
     .flatMap((name): Segment[] => {
@@ -40,7 +40,7 @@ function namesIn(folder: string): string[] {
   }
 }
 
-/** Bytes of a segment on disk; 0 if it does not exist. */
+/** Bytes of a day file on disk; 0 if it does not exist. */
 export function segmentBytes(path: string): number {
   let bytes = 0;
   for (const suffix of SUFFIXES) bytes += statSync(path + suffix, { throwIfNoEntry: false })?.size ?? 0;
@@ -51,7 +51,7 @@ export function removeSegment(path: string): void {
   for (const suffix of SUFFIXES) rmSync(path + suffix, { force: true });
 }
 
-/** Renames a damaged segment, so that `listSegments` ignores it. Returns the new path. */
+/** Renames a damaged day file, so that `listSegments` ignores it. Returns the new path. */
 export function renameDamaged(path: string, epochMs: number): string {
   const newPath = `${path}.damaged-${epochMs}`;
   for (const suffix of SUFFIXES)

@@ -1,4 +1,4 @@
-// Reads the log store across all segments. Runs in the reader thread.
+// Reads the log store across all day files. Runs in the reader thread.
 // Invariant: a call takes a limited time; the caller continues with the position that it returns. Only group queries
 // keep state between calls.
 import { describe } from '../../../core/errors.ts';
@@ -47,7 +47,7 @@ export interface FeedPage {
 }
 
 interface ReaderEvents {
-  /** Called for a segment that SQLite reports as damaged. */
+  /** Called for a day file that SQLite reports as damaged. */
   damaged(path: string, problem: string): void;
   /** Called once for a part of a page whose checksum is wrong. `place`: see day-file.ts. */
   damagedPage?(path: string, place: number, problem: string): void;
@@ -58,12 +58,12 @@ const MAX_CHARACTERS = 1024 ** 2;
 /** Maximum number of compiled queries in the cache. */
 const MAX_COMPILED = 64;
 
-/** Progress of a page in one segment. */
+/** Progress of a page in one day file. */
 interface SegmentCursor {
   readonly segment: Segment;
   /** Matching records that are not on the page yet. */
   pending: LogRecord[];
-  /** All records before this position, in the direction of the page, are examined; `undefined`: all of the segment. */
+  /** All records before this position, in the direction of the page, are examined; `undefined`: all of the day file. */
   reached: PagePosition | undefined;
 }
 
@@ -71,7 +71,7 @@ export class StoreReader {
   readonly #folder: string;
   readonly #events: ReaderEvents;
   readonly #budgetMs: number;
-  /** Readers of open segments, by path. */
+  /** Readers of open day files, by path. */
   readonly #readers = new Map<string, FileReader>();
   /** Compiled queries, by the JSON of their node. */
   readonly #compiled = new Map<string, SegmentQuery>();
@@ -187,7 +187,7 @@ export class StoreReader {
     this.#readers.clear();
   }
 
-  /** Closes segments that were deleted. To be called regularly, since an open file keeps its disk space. */
+  /** Closes day files that were deleted. To be called regularly, since an open file keeps its disk space. */
   closeDeleted(): void {
     this.#segments();
   }
@@ -198,7 +198,7 @@ export class StoreReader {
       if (!times || times.toNs < range.fromNs || times.fromNs > range.toNs) return [];
       const start =
         direction === 'down' ? { timeNs: times.toNs, seq: MAX_SEQ } : { timeNs: times.fromNs, seq: -1 };
-      // Starts at the first record of the segment if that is later, so that the segment is not read too early.
+      // Starts at the first record of the day file if that is later, so that the day file is not read too early.
       const reached = after && !isBefore(after, start, direction) ? after : start;
       return [{ segment, pending: [], reached }];
     });
@@ -208,7 +208,7 @@ export class StoreReader {
     return this.#segments().findLast(({ firstSeq }) => firstSeq <= seq);
   }
 
-  /** Lists the segments, and closes those that do not exist any more. */
+  /** Lists the day files, and closes those that do not exist any more. */
   #segments(): Segment[] {
     const segments = listSegments(this.#folder);
     for (const [path, reader] of this.#readers)
@@ -219,7 +219,7 @@ export class StoreReader {
     return segments;
   }
 
-  /** Opens a segment. `undefined` if the writer is still creating it. */
+  /** Opens a day file. `undefined` if the writer is still creating it. */
   #open({ path }: Segment): FileReader | undefined {
     let reader = this.#readers.get(path);
     if (reader === undefined) {
@@ -236,7 +236,7 @@ export class StoreReader {
     return reader;
   }
 
-  /** Reads from a segment. Returns `undefined` if it is new, damaged or deleted. */
+  /** Reads from a day file. Returns `undefined` if it is new, damaged or deleted. */
   #read<T>(segment: Segment, read: (reader: FileReader) => T): T | undefined {
     try {
       const reader = this.#open(segment);

@@ -13,7 +13,7 @@ export type ReaderMessage =
 
 /** Time after which a call returns what it has found so far. A search of a month takes many calls. */
 const BUDGET_MS = 25;
-/** Interval for closing deleted segments, since an open file keeps its disk space. */
+/** Interval for closing deleted day files, since an open file keeps its disk space. */
 const CLOSE_DELETED_MS = 1000;
 
 const port = parentPort!;

@@ -1,5 +1,5 @@
 // Prepares the captured bodies of a request for the store: decompressed, streams assembled, redacted, cut to size; and
-// reads facts from them, such as model and token counts. Runs on the writer thread.
+// reads facts from them, such as model and token counts. Runs on the recorder thread.
 // Invariant: no body throws or costs more than a limited amount of work, and an incomplete body is marked.
 import type { RawBodies, RawBody } from '../../../../core/exchange/body-capture.ts';
 import type { Bodies } from '../../store/store-entry.ts';
