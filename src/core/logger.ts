@@ -1,6 +1,6 @@
 // weir's own log: one line per event on stdout, as JSON or text. The access log is made in telemetry/logs/recorder/.
 // Invariant: writing never waits for the reader of stdout; lines beyond the buffer are dropped and counted.
-import sonicBoom from 'sonic-boom';
+import { LogOutput } from './log-output.ts';
 import { EVENTS, lifecycleEvent, type EventName, type FactsOf, type LifecycleEvent } from './events.ts';
 import { RepeatLimiter } from './repeat-limiter.ts';
 
@@ -10,8 +10,6 @@ const levels: readonly LogLevel[] = ['debug', 'info', 'warn', 'error'];
 /** Facts of an event. `undefined` values are left out. */
 export type LogFields = Record<string, unknown>;
 
-/** Maximum size of the lines that wait for a slow reader of stdout. */
-const MAX_PENDING_BYTES = 8 * 1024 * 1024;
 const FLUSH_EVERY_MS = 100;
 const FLUSH_AT_BYTES = 16 * 1024;
 
@@ -26,33 +24,11 @@ export interface LineSink {
 
 /** Writes lines to a file descriptor, in batches and in the background. */
 export function fileSink(fd: number): LineSink {
-  const stream = new sonicBoom.SonicBoom({
-    fd,
-    sync: false,
-    minLength: FLUSH_AT_BYTES,
-    maxWrite: 4 * FLUSH_AT_BYTES,
-    maxLength: MAX_PENDING_BYTES,
-    periodicFlush: FLUSH_EVERY_MS,
-  });
-  let dropped = 0;
-  let broken = false;
-  stream.on('drop', () => dropped++);
-  // An error such as EPIPE must not stop the data plane: from then on every line is dropped.
-  stream.on('error', () => (broken = true));
+  const output = new LogOutput(fd, { minBytes: FLUSH_AT_BYTES, flushEveryMs: FLUSH_EVERY_MS });
   return {
-    write(line) {
-      if (broken) dropped++;
-      else stream.write(line);
-    },
-    flush() {
-      if (broken) return;
-      try {
-        stream.flushSync();
-      } catch {
-        broken = true;
-      }
-    },
-    dropped: () => dropped,
+    write: (line) => output.write(Buffer.from(line)),
+    flush: () => output.flush(),
+    dropped: () => output.dropped,
   };
 }
 

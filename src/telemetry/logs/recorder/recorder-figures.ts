@@ -1,6 +1,5 @@
 // Counts of the recorder thread in shared memory, so that the main thread reads them without a message.
 // Invariant: only the recorder writes, except `isFollowed`. Counts only grow.
-// Invariant: only the recorder writes; every count only grows, but `headSeq`, `storeBytes` and `waitingSinceMs`.
 
 const NAMES = [
   'storedRequests',

@@ -1,6 +1,6 @@
 // Entry of the recorder thread.
 import { parentPort, workerData } from 'node:worker_threads';
-import { LogOutput } from './log-output.ts';
+import { LogOutput } from '../../../core/log-output.ts';
 import { Recorder } from './recorder.ts';
 import { RecorderFigures } from './recorder-figures.ts';
 

@@ -8,7 +8,7 @@ import { threadFile } from '../../../core/worker-rpc.ts';
 import { AccessLines } from './access-lines.ts';
 import { FLAG, FRAME, type FrameBytes } from './frames.ts';
 import { bodiesOf } from './frame-bodies.ts';
-import type { LogOutput } from './log-output.ts';
+import type { LogOutput } from '../../../core/log-output.ts';
 import type { RecorderFigures } from './recorder-figures.ts';
 import type { FromRecorder, StoreOptions, ToRecorder } from './recorder-messages.ts';
 import { RequestFrames } from './request-frames.ts';

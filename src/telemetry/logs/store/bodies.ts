@@ -1,12 +1,7 @@
 // The bodies of the requests of one drain, compressed together.
 // Invariant: bodies are read back exactly.
 import { fromBlob, toBlob } from './blob.ts';
-
-/** Stored bodies of a request; `undefined`: none was stored. */
-export interface Bodies {
-  readonly request: Uint8Array | undefined;
-  readonly response: Uint8Array | undefined;
-}
+import type { Bodies } from './store-entry.ts';
 
 /** Bodies with the sequence number of their request. */
 export interface NumberedBodies extends Bodies {

@@ -8,30 +8,30 @@ import { FilterTable, type FilterPlace } from './filter-table.ts';
 import { OpenPage } from './open-page.ts';
 import { Page } from './page.ts';
 import { tailPlace } from './restore-tail.ts';
-import type { Shape } from './shape.ts';
+import type { SearchGroup } from './search-plan.ts';
+import { HAS, type Shape } from './shape.ts';
 import { fromTailBlob } from './tail-page.ts';
 
 /** A page of a block or of the tail. */
-export interface PageRef {
+export interface PageRef extends SearchGroup {
   /** Sequence numbers of its first and last record. */
   readonly seq: number;
   readonly last: number;
   readonly times: TimeParts;
+  readonly pages: undefined;
   /** Of a page of the tail, which is in memory. */
   readonly opened: OpenPage | undefined;
   /** `undefined`: the tail. */
   readonly block: Block | undefined;
 }
 
-export interface Block extends FilterPlace {
+export interface Block extends FilterPlace, SearchGroup {
   readonly seq: number;
   readonly last: number;
   readonly firstMs: number;
   readonly lastMs: number;
   readonly pages: readonly PageRef[];
   readonly known: BlockKnowledge;
-  /** See BlockDirectory. */
-  readonly hasForeignIds: boolean;
   group: Group | undefined;
 }
 
@@ -49,11 +49,14 @@ export interface Snapshot {
 function blockOf(seq: number, rows: number, json: Uint8Array, filter: number, pieces: number): Block {
   const directory = JSON.parse(Buffer.from(json).toString()) as BlockDirectory;
   const pages: PageRef[] = [];
+  const firstMs = Math.min(...directory.pages.map(({ times }) => firstTime(times)));
+  const lastMs = Math.max(...directory.pages.map(({ times }) => lastTime(times)));
   const block: Block = {
     seq,
     last: seq + rows - 1,
-    firstMs: Math.min(...directory.pages.map(({ times }) => firstTime(times))),
-    lastMs: Math.max(...directory.pages.map(({ times }) => lastTime(times))),
+    firstMs,
+    lastMs,
+    span: [firstMs, lastMs],
     pages,
     known: new BlockKnowledge(directory),
     hasForeignIds: directory.hasForeignIds ?? true,
@@ -63,7 +66,18 @@ function blockOf(seq: number, rows: number, json: Uint8Array, filter: number, pi
   };
   let next = seq;
   for (const { rows: count, times } of directory.pages) {
-    pages.push({ seq: next, last: next + count - 1, times, opened: undefined, block });
+    const { hasForeignIds } = block;
+    const last = next + count - 1;
+    pages.push({
+      seq: next,
+      last,
+      times,
+      span: times,
+      pages: undefined,
+      hasForeignIds,
+      opened: undefined,
+      block,
+    });
     next += count;
   }
   return block;
@@ -238,7 +252,17 @@ export class DayFileIndex {
         (part) => parts[part]!,
         (shape) => this.#shared(shape),
       );
-      const ref = { seq, last, times: timeParts(page.timeMs), opened: new OpenPage(page), block: undefined };
+      const times = timeParts(page.timeMs);
+      const ref: PageRef = {
+        seq,
+        last,
+        times,
+        span: times,
+        pages: undefined,
+        hasForeignIds: page.shapes.some(({ has }) => (has & (HAS.requestId | HAS.trace)) !== 0),
+        opened: new OpenPage(page),
+        block: undefined,
+      };
       // It may replace smaller pages.
       for (const one of this.#tail.keys()) if (one > seq && one <= last) this.#tail.delete(one);
       this.#tail.set(seq, ref);

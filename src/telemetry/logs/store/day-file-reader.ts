@@ -192,17 +192,13 @@ export class DayFileReader implements FileReader {
     if (plan.excluded.has(block)) return false;
     const has = (hash: number): boolean => this.#index.mayHave(block, hash);
     const mayMatch =
-      (!plan.looksUp || plan.mayBeIn(block.pages, block.hasForeignIds, has)) &&
-      plan.query.possible(block.known) !== 'none';
+      (!plan.looksUp || plan.mayBeIn(block, has)) && plan.query.possible(block.known) !== 'none';
     if (!mayMatch) plan.excluded.add(block);
     return mayMatch;
   }
 
   #pageMayMatch(ref: PageRef, plan: SearchPlan): boolean {
-    return (
-      !plan.looksUp ||
-      plan.mayBeIn([ref], ref.block?.hasForeignIds ?? true, (hash) => this.#pages.mayHave(ref, hash))
-    );
+    return !plan.looksUp || plan.mayBeIn(ref, (hash) => this.#pages.mayHave(ref, hash));
   }
 }
 

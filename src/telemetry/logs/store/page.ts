@@ -17,13 +17,6 @@ export type ReadPart = (part: number) => Uint8Array;
 /** Reverses `nearness`. */
 const near = (encoded: number, other: number): number => (encoded === 0 ? 0 : other - unzigzag(encoded - 1));
 
-/** A shape with the texts that are made from it. */
-interface ShapeTexts {
-  readonly message: string;
-  readonly before: string;
-  readonly after: string;
-}
-
 /** Columns of native records, in the order of their rows. */
 export interface NativeNumbers {
   readonly firstByte: Float64Array;
@@ -50,7 +43,9 @@ export class Page {
   readonly attributeNames: AttributeNames | undefined;
   readonly #read: ReadPart;
   readonly #ranks = new Map<number, Uint32Array>();
-  readonly #shapeTexts: (ShapeTexts | undefined)[] = [];
+  /** Of native shapes, once they were made: messages, and parts of the attributes. */
+  readonly #nativeMessages: (string | undefined)[] = [];
+  readonly #nativeAttributes: (readonly [before: string, after: string] | undefined)[] = [];
   readonly #values = new Map<string, AttributeValues>();
   readonly #ranges = new Map<string, NumberRange>();
   readonly #main: Uint8Array;
@@ -138,8 +133,8 @@ export class Page {
 
   /** The message of all records of a shape; `undefined` if each has its own. */
   messageOf(shape: number): string | undefined {
-    const { has } = this.shapes[shape]!;
-    if ((has & HAS.native) !== 0) return this.#textsOf(shape).message;
+    const { has, native, status } = this.shapes[shape]!;
+    if (native !== undefined) return (this.#nativeMessages[shape] ??= nativeMessage(native, status));
     return (has & HAS.message) === 0 ? '' : undefined;
   }
 
@@ -267,11 +262,11 @@ export class Page {
   }
 
   #attributesOf(row: number): string {
-    const { has } = this.shapeOf(row);
+    const { has, native: facts } = this.shapeOf(row);
     const rank = (has & HAS.attributes) === 0 ? -1 : this.ranksOf(HAS.attributes)[row]!;
     if ((has & HAS.native) === 0) return rank === -1 ? '' : this.attributes.text(rank);
     const others = rank === -1 ? '' : this.attributes.members(rank);
-    const { before, after } = this.#textsOf(this.shape[row]!);
+    const [before, after] = (this.#nativeAttributes[this.shape[row]!] ??= nativeAttributes(facts!, has));
     const native = this.ranksOf(HAS.native)[row]!;
     const { firstByte, head, requestBytes, responseBytes, leased, connected, waited, queued } = this.numbers;
     const elapsed = (name: string, value: number): string =>
@@ -285,14 +280,6 @@ export class Page {
       elapsed('first_byte_ms', firstByte[native]!) +
       `"request_bytes":${requestBytes[native]!},"response_bytes":${responseBytes[native]!},${after}`;
     return others === '' ? `${text.slice(0, -1)}}` : `${text}${others}}`;
-  }
-
-  #textsOf(shape: number): ShapeTexts {
-    const cached = this.#shapeTexts[shape];
-    if (cached !== undefined) return cached;
-    const { native, status, has } = this.shapes[shape]!;
-    const [before, after] = nativeAttributes(native!, has);
-    return (this.#shapeTexts[shape] = { message: nativeMessage(native!, status), before, after });
   }
 
   #ownId(row: number): string {

@@ -3,9 +3,10 @@
 import type { LogRecord } from '../log-record.ts';
 import type { WordTest } from '../query/required-words.ts';
 import { RowsKnowledge } from './block-knowledge.ts';
+import type { NumberRange } from './native-number.ts';
 import type { OpenPage } from './open-page.ts';
 import type { Page } from './page.ts';
-import { isTraceTime, type SearchPlan, type WantedId } from './search-plan.ts';
+import { traceTimes, type SearchPlan, type WantedId } from './search-plan.ts';
 import type { SegmentQuery } from './segment-query.ts';
 import { HAS } from './shape.ts';
 
@@ -25,11 +26,14 @@ export interface RowMask {
 /** Marks the rows of a page; `undefined`: none can match. */
 export function maskOf(open: OpenPage, plan: SearchPlan): RowMask | undefined {
   const { page } = open;
-  const marks = new Uint8Array(page.rows).fill(MAY_MATCH);
   const { durationNs, requestIds, traceIds, words } = plan.query.prefilter;
   // Few rows have a certain id, so this saves most of what follows.
-  if (requestIds) markRequests(page, marks, requestIds, plan.requests!);
-  if (traceIds) markTraces(page, marks, traceIds, plan.traces!);
+  const marks = requestIds
+    ? markRequests(page, requestIds, plan.requests!)
+    : traceIds
+      ? markTraces(page, traceIds, plan.traces!)
+      : new Uint8Array(page.rows).fill(MAY_MATCH);
+  if ((requestIds ?? traceIds) && !marks.includes(MAY_MATCH)) return undefined;
   let count = markShapes(page, marks, plan);
   if (count > 0 && durationNs) count = markDurations(page, marks, durationNs);
   if (count > 0 && words) count = markWords(open, marks, words);
@@ -95,56 +99,63 @@ function markDurations(
   return count;
 }
 
-function markRequests(
-  page: Page,
-  marks: Uint8Array,
-  ids: readonly string[],
-  wanted: readonly WantedId[],
-): void {
-  const { shape, timeMs } = page;
-  const has = Uint32Array.from(page.shapes, (one) => one.has);
-  const times = wanted.map(({ ms }) => ms ?? Number.NaN);
-  // Compared first, since this is faster than looking into a list.
-  const [first, last] = [Math.min(...times), Math.max(...times)];
-  const isOnly = first === last;
-  let named: ReadonlySet<number> | undefined;
-  for (let row = 0; row < marks.length; row++) {
-    const columns = has[shape[row]!]!;
-    let isWanted = false;
-    if ((columns & HAS.ownId) !== 0) {
-      const ms = timeMs[row]!;
-      isWanted = (isOnly ? ms === first : times.includes(ms)) && ids.includes(page.requestId(row));
-    } else if ((columns & HAS.requestId) !== 0) {
-      named ??= page.names.requestIds.find(ids);
-      isWanted = named.has(page.names.requestIds.numberAt(page.ranksOf(HAS.requestId)[row]!));
-    }
-    if (!isWanted) marks[row] = NO_MATCH;
-  }
+function markRequests(page: Page, ids: readonly string[], wanted: readonly WantedId[]): Uint8Array {
+  const marks = new Uint8Array(page.rows);
+  for (const { ms } of wanted)
+    if (ms !== undefined) markTime(page, marks, ms, (row) => ids.includes(page.requestId(row)));
+  const { numbers, ranks } = namedRows(page, HAS.requestId, ids);
+  if (numbers.size > 0)
+    for (let row = 0; row < marks.length; row++)
+      if (
+        (page.shapeOf(row).has & HAS.requestId) !== 0 &&
+        numbers.has(page.names.requestIds.numberAt(ranks[row]!))
+      )
+        marks[row] = MAY_MATCH;
+  return marks;
 }
 
-function markTraces(
-  page: Page,
-  marks: Uint8Array,
-  ids: readonly string[],
-  wanted: readonly WantedId[],
-): void {
-  const { shape, timeMs } = page;
-  const has = Uint32Array.from(page.shapes, (one) => one.has);
-  const times = wanted.map(({ ms }) => ms ?? Number.NaN);
-  let named: ReadonlySet<number> | undefined;
-  for (let row = 0; row < marks.length; row++) {
-    const columns = has[shape[row]!]!;
-    let isWanted = false;
-    if ((columns & HAS.ownTrace) !== 0) {
-      let mayBeOwn = (columns & HAS.ownId) === 0;
-      for (let i = 0; i < times.length; i++) if (isTraceTime(timeMs[row]!, times[i]!)) mayBeOwn = true;
-      isWanted = mayBeOwn && ids.includes(page.traceId(row));
-    } else if ((columns & HAS.trace) !== 0) {
-      named ??= page.names.traces.find(ids);
-      isWanted = named.has(page.names.traces.numberAt(page.ranksOf(HAS.trace)[row]!));
+function markTraces(page: Page, ids: readonly string[], wanted: readonly WantedId[]): Uint8Array {
+  const marks = new Uint8Array(page.rows);
+  const { min, max } = page.rangeOf('timeMs', ({ timeMs }) => rangeOfTimes(timeMs));
+  const isWanted = (row: number): boolean => ids.includes(page.traceId(row));
+  for (const { ms } of wanted)
+    if (ms !== undefined) for (const time of traceTimes(ms, min, max)) markTime(page, marks, time, isWanted);
+  const { numbers, ranks } = namedRows(page, HAS.trace, ids);
+  const mayFollow = page.shapes.map(({ has }) => (has & HAS.ownTrace) !== 0 && (has & HAS.requestId) !== 0);
+  if (numbers.size > 0 || mayFollow.includes(true))
+    for (let row = 0; row < marks.length; row++) {
+      const hasName =
+        (page.shapeOf(row).has & HAS.trace) !== 0 && numbers.has(page.names.traces.numberAt(ranks[row]!));
+      if (hasName || (mayFollow[page.shape[row]!] && isWanted(row))) marks[row] = MAY_MATCH;
     }
-    if (!isWanted) marks[row] = NO_MATCH;
+  return marks;
+}
+
+/** Marks the rows of a time that pass the test. */
+function markTime({ timeMs }: Page, marks: Uint8Array, ms: number, test: (row: number) => boolean): void {
+  for (let row = timeMs.indexOf(ms); row !== -1; row = timeMs.indexOf(ms, row + 1))
+    if (test(row)) marks[row] = MAY_MATCH;
+}
+
+/** The numbers of ids that are stored as texts, and the ranks of the rows that have such an id. */
+function namedRows(
+  page: Page,
+  column: typeof HAS.requestId | typeof HAS.trace,
+  ids: readonly string[],
+): { readonly numbers: ReadonlySet<number>; readonly ranks: Uint32Array } {
+  if (!page.shapes.some(({ has }) => (has & column) !== 0))
+    return { numbers: new Set(), ranks: new Uint32Array() };
+  const { requestIds, traces } = page.names;
+  return { numbers: (column === HAS.trace ? traces : requestIds).find(ids), ranks: page.ranksOf(column) };
+}
+
+function rangeOfTimes(timeMs: Float64Array): NumberRange {
+  let [min, max] = [Infinity, -Infinity];
+  for (const ms of timeMs) {
+    if (ms < min) min = ms;
+    if (ms > max) max = ms;
   }
+  return { min, max, mayBeMissing: false };
 }
 
 /** Names of attributes that are part of the searchable text (searchable-text.ts) of a record of this kind. */

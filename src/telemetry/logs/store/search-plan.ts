@@ -44,8 +44,22 @@ const hasOwnTrace = (ms: number, times: TimeParts): boolean =>
     (from, to) => Math.ceil((from - ms) / TRACE_PERIOD_MS) <= Math.floor((to - ms) / TRACE_PERIOD_MS),
   );
 
-/** True if a record with this time may have the id as its own trace id. */
-export const isTraceTime = (timeMs: number, ms: number): boolean => (timeMs - ms) % TRACE_PERIOD_MS === 0;
+/** The times from `first` to `last` of records that may have the id as their own trace id. */
+export function traceTimes(ms: number, first: number, last: number): number[] {
+  const times: number[] = [];
+  for (let n = Math.ceil((first - ms) / TRACE_PERIOD_MS); n * TRACE_PERIOD_MS + ms <= last; n++)
+    times.push(n * TRACE_PERIOD_MS + ms);
+  return times;
+}
+
+/** A page, or a block with its pages. */
+export interface SearchGroup {
+  /** Times that no record is outside of. */
+  readonly span: TimeParts;
+  readonly pages: readonly { readonly times: TimeParts }[] | undefined;
+  /** False if every request id and trace id follows from the time of its record. */
+  readonly hasForeignIds: boolean;
+}
 
 export class SearchPlan {
   readonly query: SegmentQuery;
@@ -74,11 +88,8 @@ export class SearchPlan {
     );
   }
 
-  /**
-   * False if no record matches in pages with these times whose filter is `has`. `hasForeignIds`: false if every id
-   * follows from a time.
-   */
-  mayBeIn(pages: readonly { readonly times: TimeParts }[], hasForeignIds: boolean, has: HasHash): boolean {
+  /** False if no record matches in the group, whose filter is `has`. */
+  mayBeIn({ span, pages, hasForeignIds }: SearchGroup, has: HasHash): boolean {
     const { requests, traces } = this;
     const { words } = this.query.prefilter;
     const isIn = (
@@ -88,7 +99,10 @@ export class SearchPlan {
       wanted === undefined ||
       wanted.some(
         ({ ms, hash }) =>
-          (ms !== undefined && pages.some(({ times }) => isOwn(ms, times))) || (hasForeignIds && has(hash)),
+          (ms !== undefined &&
+            isOwn(ms, span) &&
+            (pages === undefined || pages.some(({ times }) => isOwn(ms, times)))) ||
+          (hasForeignIds && has(hash)),
       );
     return (
       isIn(requests, hasOwnId) &&

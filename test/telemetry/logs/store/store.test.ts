@@ -200,7 +200,7 @@ describe('sequence numbers', () => {
     store.add(line('after'));
     expect(store.messages('')).toEqual(expect.arrayContaining(['after', 'old too', 'old']));
     expect(store.all('').every(({ seq, message }) => message.startsWith('old') || seq > 3)).toBe(true);
-    expect(store.logged.join()).toMatch(/damaged and was renamed/);
+    expect(store.logged.join()).toMatch(/damaged and was set aside/);
     expect(readdirSync(store.path).some((name) => name.includes('.damaged-'))).toBe(true);
   });
 });
@@ -218,7 +218,7 @@ describe('a segment that is damaged while it is used', () => {
     truncateSync(path, 8192);
     expect(store.messages('')).toContain('new');
     expect(existsSync(path)).toBe(false);
-    expect(store.logged.join()).toMatch(/damaged and was renamed/);
+    expect(store.logged.join()).toMatch(/damaged and was set aside/);
     store.add(line('newer'));
     expect(store.messages('')).toEqual(expect.arrayContaining(['newer', 'new']));
   });

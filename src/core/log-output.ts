@@ -13,17 +13,25 @@ function countLines(bytes: Uint8Array): number {
   return count;
 }
 
+export interface LogOutputOptions {
+  /** Fewer bytes wait for more of them, or for `flushEveryMs`. Default: 0. */
+  readonly minBytes?: number;
+  /** After this time, in milliseconds, all bytes are written. Default: never. */
+  readonly flushEveryMs?: number;
+}
+
 export class LogOutput {
   readonly #stream: InstanceType<typeof sonicBoom.SonicBoom>;
   #isBroken = false;
   /** Number of lines that were dropped. */
   dropped = 0;
 
-  constructor(fd: number) {
+  constructor(fd: number, { minBytes = 0, flushEveryMs = 0 }: LogOutputOptions = {}) {
     this.#stream = new sonicBoom.SonicBoom({
       fd,
       sync: false,
-      minLength: 0,
+      minLength: minBytes,
+      periodicFlush: flushEveryMs,
       maxWrite: MAX_WRITE_BYTES,
       maxLength: MAX_PENDING_BYTES,
       contentMode: 'buffer',
