@@ -5,6 +5,8 @@ import sonicBoom from 'sonic-boom';
 /** Maximum size of the lines that wait for a slow reader. */
 const MAX_PENDING_BYTES = 8 * 1024 * 1024;
 const MAX_WRITE_BYTES = 256 * 1024;
+/** Lines that may wait are written at once when they have this size together. */
+const GATHERED_BYTES = 16 * 1024;
 const LF = 0x0a;
 
 function countLines(bytes: Uint8Array): number {
@@ -13,31 +15,25 @@ function countLines(bytes: Uint8Array): number {
   return count;
 }
 
-export interface LogOutputOptions {
-  /** Fewer bytes wait for more of them, or for `flushEveryMs`. Default: 0. */
-  readonly minBytes?: number;
-  /** After this time, in milliseconds, all bytes are written. Default: never. */
-  readonly flushEveryMs?: number;
-}
-
 export class LogOutput {
   readonly #stream: InstanceType<typeof sonicBoom.SonicBoom>;
   #isBroken = false;
   /** Number of lines that were dropped. */
   dropped = 0;
 
-  constructor(fd: number, { minBytes = 0, flushEveryMs = 0 }: LogOutputOptions = {}) {
+  /** `gathersMs`: how long lines may wait for further ones, so that few large writes are made; 0: no wait. */
+  constructor(fd: number, gathersMs = 0) {
     this.#stream = new sonicBoom.SonicBoom({
       fd,
       sync: false,
-      minLength: minBytes,
-      periodicFlush: flushEveryMs,
+      minLength: gathersMs === 0 ? 0 : GATHERED_BYTES,
+      periodicFlush: gathersMs,
       maxWrite: MAX_WRITE_BYTES,
       maxLength: MAX_PENDING_BYTES,
       contentMode: 'buffer',
     });
     this.#stream.on('drop', (lines: Uint8Array) => (this.dropped += countLines(lines)));
-    // An error such as EPIPE must not stop the recorder: from then on every line is dropped.
+    // An error such as EPIPE must not stop the process: from then on every line is dropped.
     this.#stream.on('error', () => (this.#isBroken = true));
   }
 

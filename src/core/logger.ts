@@ -1,7 +1,7 @@
 // weir's own log: one line per event on stdout, as JSON or text. The access log is made in telemetry/logs/recorder/.
 // Invariant: writing never waits for the reader of stdout; lines beyond the buffer are dropped and counted.
-import { LogOutput } from './log-output.ts';
 import { EVENTS, lifecycleEvent, type EventName, type FactsOf, type LifecycleEvent } from './events.ts';
+import { LogOutput } from './log-output.ts';
 import { RepeatLimiter } from './repeat-limiter.ts';
 
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
@@ -10,8 +10,8 @@ const levels: readonly LogLevel[] = ['debug', 'info', 'warn', 'error'];
 /** Facts of an event. `undefined` values are left out. */
 export type LogFields = Record<string, unknown>;
 
-const FLUSH_EVERY_MS = 100;
-const FLUSH_AT_BYTES = 16 * 1024;
+/** How long lines wait for further ones, in milliseconds. */
+const GATHER_MS = 100;
 
 /** Receives the lines of the log. */
 export interface LineSink {
@@ -24,7 +24,7 @@ export interface LineSink {
 
 /** Writes lines to a file descriptor, in batches and in the background. */
 export function fileSink(fd: number): LineSink {
-  const output = new LogOutput(fd, { minBytes: FLUSH_AT_BYTES, flushEveryMs: FLUSH_EVERY_MS });
+  const output = new LogOutput(fd, GATHER_MS);
   return {
     write: (line) => output.write(Buffer.from(line)),
     flush: () => output.flush(),

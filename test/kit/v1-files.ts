@@ -1,7 +1,6 @@
 // Makes files of the log store with schema version 1, which weir still reads.
-import { V1Writer } from './v1-writer.ts';
+import { V1Writer, type StoreEntry } from './v1-writer.ts';
 import { segmentPath } from '../../src/telemetry/logs/store/segments.ts';
-import type { StoreEntry } from '../../src/telemetry/logs/store/store-entry.ts';
 
 /**
  * Writes the file of a UTC day, for example `20261121`, and returns its path. The entries are numbered from `firstSeq`,

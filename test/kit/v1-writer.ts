@@ -7,7 +7,13 @@ import { SqliteFile } from '../../src/core/sqlite-file.ts';
 import { searchableText } from '../../src/telemetry/logs/query/searchable-text.ts';
 import { indexText, TOKENIZER } from '../../src/telemetry/logs/query/words.ts';
 import { KINDS, type LogRecord, type RecordOrigin } from '../../src/telemetry/logs/log-record.ts';
-import type { Bodies, StoreEntry } from '../../src/telemetry/logs/store/store-entry.ts';
+import type { Bodies } from '../../src/telemetry/logs/store/bodies.ts';
+
+/** A record and the bodies of a request. */
+export interface StoreEntry {
+  readonly record: LogRecord;
+  readonly bodies?: Bodies | undefined;
+}
 
 const SCHEMA_VERSION = 1;
 

@@ -2,7 +2,7 @@
 // reads facts from them, such as model and token counts. Runs on the recorder thread.
 // Invariant: no body throws or costs more than a limited amount of work, and an incomplete body is marked.
 import type { RawBodies, RawBody } from '../../../../core/exchange/body-capture.ts';
-import type { Bodies } from '../../store/store-entry.ts';
+import type { Bodies } from '../../store/bodies.ts';
 import type { Redactor } from '../redact.ts';
 import { eventSplitter } from '../../../../protocol/http/event-stream.ts';
 import { printable } from '../terminal-escapes.ts';
