@@ -5,7 +5,14 @@ import { DatabaseSync } from 'node:sqlite';
 import { afterEach, describe, expect, it } from 'vitest';
 import { fileSink, Logger } from '../../../src/core/logger.ts';
 import { Exchanges } from '../../../src/core/exchange/exchange.ts';
-import { Logs, RecorderClient, type LogRecord, type LogsConfig } from '../../../src/telemetry/logs/logs.ts';
+import {
+  Logs,
+  RecorderClient,
+  type LogRecord,
+  type LogsConfig,
+  type QueryNode,
+  type SearchPage,
+} from '../../../src/telemetry/logs/logs.ts';
 import { folder } from '../../kit/folder.ts';
 import { until } from '../../kit/until.ts';
 
@@ -62,8 +69,19 @@ const record = (message: string): LogRecord => ({
   attributes: '',
 });
 
+/** All records. Each page is limited in time, so that on a busy machine the first one may be empty. */
+async function recordsOf(logs: Logs, node: QueryNode = ALL.node): Promise<LogRecord[]> {
+  const records: LogRecord[] = [];
+  for (let after: SearchPage['next']; ;) {
+    const page = await logs.page({ ...ALL, node, after, limit: 1000 });
+    records.push(...page.records);
+    if (page.next === undefined) return records;
+    after = page.next;
+  }
+}
+
 const messages = async (logs: Logs): Promise<string[]> =>
-  (await logs.page({ ...ALL, limit: 1000 })).records.map(({ message }) => message);
+  (await recordsOf(logs)).map(({ message }) => message);
 
 /** Records an exchange that has ended, and returns its id. */
 function request(logs: Logs, target = '/predict?key=hidden'): string {
@@ -84,7 +102,7 @@ describe('a posted record', () => {
       { ...record(`x${'é'.repeat(4000)}`), attributes: JSON.stringify({ name: 'kept' }) },
       { ...record('wide'), attributes: JSON.stringify({ name: 'kept', ...many }) },
     ]);
-    const [long, wide] = (await logs.page({ ...ALL, limit: 10 })).records;
+    const [long, wide] = await recordsOf(logs);
     expect(long!.message).toBe(`x${'é'.repeat(2047)}`);
     expect(JSON.parse(long!.attributes)).toEqual({ is_cut: true, bytes: 8001, name: 'kept' });
     expect(JSON.parse(wide!.attributes)).toMatchObject({ name: 'kept', attributes_dropped: 5001 - 512 });
@@ -93,7 +111,7 @@ describe('a posted record', () => {
   it('keeps attributes that are valid JSON after redaction', async () => {
     const logs = start(folder(), { redactPatterns: ['token.*'] });
     await logs.post([{ ...record('x'), attributes: JSON.stringify({ a: 'the token abc', b: 'stays' }) }]);
-    const [{ attributes }] = (await logs.page({ ...ALL, limit: 10 })).records as [LogRecord];
+    const [{ attributes }] = (await recordsOf(logs)) as [LogRecord];
     expect(JSON.parse(attributes)).toEqual({ a: 'the [redacted]', b: 'stays' });
   });
 });
@@ -111,11 +129,7 @@ describe('the log store', () => {
     expect((await messages(logs)).toSorted()).toEqual(
       ['POST /predict 200', 'one', 'two', 'three', 'four', 'five'].toSorted(),
     );
-    const { records } = await logs.page({
-      ...ALL,
-      node: { op: 'field', name: 'requestId', compare: '=', value: id },
-      limit: 10,
-    });
+    const records = await recordsOf(logs, { op: 'field', name: 'requestId', compare: '=', value: id });
     expect(records.map(({ kind }) => kind).toSorted()).toEqual(['line', 'request']);
     expect(logs.figures.stored).toEqual(new Map([['request', 1], ['line', 5]])); // prettier-ignore
   });
@@ -133,7 +147,7 @@ describe('the log store', () => {
     isLocked = true;
     stream.write(Buffer.from('first\n'));
     await until('it is stored', () => logs.figures.stored.get('line') === 1);
-    expect((await logs.page({ ...ALL, limit: 1 })).records).toMatchObject([
+    expect(await recordsOf(logs)).toMatchObject([
       { message: 'first', replica: 'def34', pod: 'pod1-0a1b2c3d' },
     ]);
   });
@@ -155,7 +169,7 @@ describe('the log store', () => {
     await first.stop(performance.now() + 5000);
     const second = start(path);
     await second.post([record('after')]);
-    expect((await second.page({ ...ALL, limit: 10 })).records).toMatchObject([
+    expect(await recordsOf(second)).toMatchObject([
       { seq: 1, message: 'before' },
       { seq: 2, message: 'after' },
     ]);
@@ -168,7 +182,7 @@ describe('the log store', () => {
     ]);
     request(logs, '/of/cust-123/api_key=abcdefgh1234/Bearer hunter22');
     await until('both are stored', async () => (await messages(logs)).length === 2);
-    const { records } = await logs.page({ ...ALL, limit: 2 });
+    const records = await recordsOf(logs);
     expect(records.map(({ message, attributes }) => message + attributes).join()).not.toMatch(
       /hunter22|abcdefgh1234|cust-123/,
     );

@@ -35,7 +35,7 @@ export interface Block extends FilterPlace, SearchGroup {
   group: Group | undefined;
 }
 
-export interface Group extends FilterPlace {
+interface Group extends FilterPlace {
   readonly seq: number;
   readonly last: number;
 }

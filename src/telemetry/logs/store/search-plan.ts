@@ -9,7 +9,7 @@ import type { Shape } from './shape.ts';
 import { hashOfId } from './bloom-filter.ts';
 
 /** Tells whether a filter may have a hash. */
-export type HasHash = (hash: number) => boolean;
+type HasHash = (hash: number) => boolean;
 
 const OWN_ID = /^[0-9a-f]{37}$/;
 const TRACE_ID = /^[0-9a-f]{32}$/;
