@@ -8,7 +8,7 @@ import { BodyReader } from '../ingest/bodies/body-reader.ts';
 import { Ingester } from '../ingest/ingester.ts';
 import type { LogFileFollower, FilePosition } from '../ingest/log-file-follower.ts';
 import type { LogRecord, RecordKind } from '../log-record.ts';
-import type { Bodies } from '../store/store-entry.ts';
+import type { Bodies } from '../store/bodies.ts';
 import { StoreWriter } from '../store/store-writer.ts';
 import { DelayedLines } from './delayed-lines.ts';
 import { steadyMs, type RecorderFigures } from './recorder-figures.ts';

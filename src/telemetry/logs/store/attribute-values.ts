@@ -4,7 +4,7 @@ import type { Known } from '../query/possible.ts';
 import type { TextColumn } from './text-column.ts';
 
 /** With more different values, a search looks at each row instead of at all values. */
-const MAX_VALUES = 64;
+const MAX_VALUES = 256;
 
 export class AttributeValues {
   /** For each row with attributes, by rank: the number of its value; -1: it has none. */

@@ -1,7 +1,12 @@
 // The bodies of the requests of one drain, compressed together.
 // Invariant: bodies are read back exactly.
 import { fromBlob, toBlob } from './blob.ts';
-import type { Bodies } from './store-entry.ts';
+
+/** Stored bodies of a request; `undefined`: none was stored. */
+export interface Bodies {
+  readonly request: Uint8Array | undefined;
+  readonly response: Uint8Array | undefined;
+}
 
 /** Bodies with the sequence number of their request. */
 export interface NumberedBodies extends Bodies {

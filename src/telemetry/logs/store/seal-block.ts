@@ -13,6 +13,9 @@ import { HAS, type Shape } from './shape.ts';
 /** Bits for each word or id: in the filter of a block, and of a page. */
 const BLOCK_BITS = 16;
 const PAGE_BITS = 10;
+/** Of few hashes the filter is small, and alike in all blocks of requests, so that a wrong answer is wrong in all of them. */
+const FEW_HASHES = 4096;
+const FEW_BITS = 64;
 
 /** The block as it is stored, and the hashes in its filter. */
 export interface SealedWithHashes {
@@ -53,7 +56,10 @@ export function sealBlock(rows: BlockRows, memory = new ByteWriter()): SealedWit
       seq: rows.firstSeq,
       rows: rows.count,
       directory: directory.result(),
-      filter: all.size === 0 ? new Uint8Array() : BloomFilter.of(all, all.size, BLOCK_BITS).bytes,
+      filter:
+        all.size === 0
+          ? new Uint8Array()
+          : BloomFilter.of(all, all.size, all.size <= FEW_HASHES ? FEW_BITS : BLOCK_BITS).bytes,
       parts,
     },
     hashes: all,

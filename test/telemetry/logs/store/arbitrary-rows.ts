@@ -1,7 +1,7 @@
 // Random records of all kinds, with few different values, so that queries match.
 import fc from 'fast-check';
 import { LATEST_NS } from '../../../../src/core/time.ts';
-import type { Bodies } from '../../../../src/telemetry/logs/store/store-entry.ts';
+import type { Bodies } from '../../../../src/telemetry/logs/store/bodies.ts';
 import { record } from '../query/arbitrary.ts';
 import { BASE_MS, lineRow, natives, type Row } from './stored-rows.ts';
 

@@ -4,7 +4,7 @@ import type { KeyValue, GroupKey } from '../../../../src/telemetry/logs/query/gr
 import { keyReader } from '../../../../src/telemetry/logs/query/record-value.ts';
 import type { QueryNode } from '../../../../src/telemetry/logs/query/query-node.ts';
 import type { TimeRange } from '../../../../src/telemetry/logs/store/segment-query.ts';
-import type { Bodies } from '../../../../src/telemetry/logs/store/store-entry.ts';
+import type { Bodies } from '../../../../src/telemetry/logs/store/bodies.ts';
 import { attributesOf, type LogRecord } from '../../../../src/telemetry/logs/log-record.ts';
 import type { Given } from './arbitrary-rows.ts';
 
