@@ -3,12 +3,9 @@
 // another start of the rule.
 // Invariant: every rule takes time linear in the text.
 import type { Regex } from '../regex.ts';
+import { RULE, rulesFor } from './secret-triggers.ts';
 
 export const REDACTED = '[redacted]';
-
-/** Every text that a built-in rule changes contains one of these words. Most lines contain none. */
-const TRIGGERS =
-  /passw|passphrase|pwd|secret|token|api[-_]?key|authorization|credential|bearer|basic|sk-|hf_|gh[pousr]_|github_pat|xox|glpat|AIza|AKIA|ASIA|eyJ|:\/\/|PRIVATE/i;
 
 /** Ends of the names of secrets: `db_password`, `accessToken`, `x-api-key`, `aws_secret_access_key`. */
 const NAME =
@@ -62,18 +59,27 @@ function redactPair(all: string, before: string, name: string, value: string): s
 const redactRandom = (all: string, before: string, value: string): string =>
   looksRandom(value) && !COUNT.test(value) ? before + REDACTED : all;
 
-/** Rules without a leading name run first, since a match of a later rule may end where such a secret begins. */
+/**
+ * The built-in rules in their order. Those without a leading name run first, since a match of a later rule may end where
+ * such a secret begins.
+ */
+export const RULES: readonly (readonly [rule: number, apply: (text: string) => string])[] = [
+  [RULE.knownKeys, (text) => text.replace(KNOWN_KEYS, REDACTED)],
+  [RULE.jwt, (text) => text.replace(JWT, REDACTED)],
+  [RULE.scheme, (text) => text.replace(SCHEME, redactRandom)],
+  [RULE.pairs, (text) => text.replace(PAIRS, redactPair)],
+  [RULE.authorization, (text) => text.replace(AUTHORIZATION, `$1${REDACTED}`)],
+  [RULE.token, (text) => text.replace(TOKEN, redactRandom)],
+  [RULE.userinfo, (text) => text.replace(USERINFO, `$1${REDACTED}@`)],
+  [RULE.pem, (text) => text.replace(PEM, REDACTED)],
+];
+
 function redactBuiltIn(text: string): string {
-  if (!TRIGGERS.test(text)) return text;
-  return text
-    .replace(KNOWN_KEYS, REDACTED)
-    .replace(JWT, REDACTED)
-    .replace(SCHEME, redactRandom)
-    .replace(PAIRS, redactPair)
-    .replace(AUTHORIZATION, `$1${REDACTED}`)
-    .replace(TOKEN, redactRandom)
-    .replace(USERINFO, `$1${REDACTED}@`)
-    .replace(PEM, REDACTED);
+  const wanted = rulesFor(text);
+  if (wanted === 0) return text;
+  let out = text;
+  for (const [rule, apply] of RULES) if ((wanted & rule) !== 0) out = apply(out);
+  return out;
 }
 
 /** Redacts secrets in texts, and knows the names of secret values. */

@@ -2,7 +2,7 @@
 // Invariant: a frame that refers to a text is written after the frame that announces it. What does not fit into the ring
 // is not written, and the caller counts it.
 import type { DeploymentIdentity } from '../../../core/deployment-identity.ts';
-import type { RawBodies } from '../../../core/exchange/body-capture.ts';
+import type { RawBodies, RawBody } from '../../../core/exchange/body-capture.ts';
 import type { Exchange } from '../../../core/exchange/exchange.ts';
 import { pathOf } from '../../../core/exchange/request-path.ts';
 import { derivedSpanId } from '../../../core/exchange/identity.ts';
@@ -32,6 +32,8 @@ export class FrameWriter {
   /** Number of the recorder thread; and whether it was told that the frames from here on are for it. */
   #thread = 0;
   #isTold = true;
+  #lastFacts = '';
+  #lastFactsBytes = new Uint8Array();
 
   constructor(ring: RingWriter) {
     this.#ring = ring;
@@ -134,9 +136,7 @@ export class FrameWriter {
   /** Writes the bodies of the request whose frame follows. Returns false if the ring is full. */
   bodies({ request, response }: RawBodies): boolean {
     if (!this.#tell()) return false;
-    const json = Buffer.from(
-      JSON.stringify([request, response].map((body) => body && [body.type, body.coding, body.isCut])),
-    );
+    const json = this.#bodyFacts(request, response);
     const requestLength = request?.bytes.length ?? 0;
     const responseLength = response?.bytes.length ?? 0;
     const length = aligned(20 + json.length + requestLength + responseLength);
@@ -184,6 +184,16 @@ export class FrameWriter {
     u32[(at >> 2) + 2] = number;
     this.#ring.commit(16);
     return true;
+  }
+
+  /** Types, codings and whether they are cut, as JSON. Most requests have those of the one before. */
+  #bodyFacts(request: RawBody | undefined, response: RawBody | undefined): Uint8Array {
+    const text = JSON.stringify([factsOf(request), factsOf(response)]);
+    if (text !== this.#lastFacts) {
+      this.#lastFacts = text;
+      this.#lastFactsBytes = encoder.encode(text);
+    }
+    return this.#lastFactsBytes;
   }
 
   /** The number of a text; announces it first if it is new. */
@@ -244,6 +254,8 @@ export class FrameWriter {
 }
 
 const encoder = new TextEncoder();
+
+const factsOf = (body: RawBody | undefined): unknown => body && [body.type, body.coding, body.isCut];
 
 /** The first 12 digits of a packed id, as a number. */
 const timeOfId = (u8: Uint8Array, at: number): number =>

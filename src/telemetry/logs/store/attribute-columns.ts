@@ -61,9 +61,16 @@ function membersOf(text: string): Member[] | undefined {
   return again === text ? members : [[undefined, text.slice(1, -1)]];
 }
 
-/** Encodes the attributes of rows. They are usually the JSON text of an object, and never empty. */
-export function encodeAttributes(texts: readonly string[]): EncodedAttributes {
-  const objects = texts.map(membersOf);
+/** An object as one member, as it is. */
+const asOneMember = (text: string): Member[] | undefined =>
+  text.startsWith('{') && text.endsWith('}') ? [[undefined, text.slice(1, -1)]] : undefined;
+
+/**
+ * Encodes the attributes of rows. They are usually the JSON text of an object, and never empty. `inColumns`: false for
+ * pages that are stored for a short time only, since making columns takes time.
+ */
+export function encodeAttributes(texts: readonly string[], inColumns = true): EncodedAttributes {
+  const objects = texts.map(inColumns ? membersOf : asOneMember);
   const names = frequentNames(objects);
   const columns = new Map(names.map((name, i) => [name, i + 1]));
   const values: string[][] = [[], ...names.map((): string[] => [])];

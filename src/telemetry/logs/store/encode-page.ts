@@ -104,9 +104,15 @@ function shapesOf(rows: BlockRows, from: number, to: number): { used: Shape[]; n
 
 /**
  * Encodes the rows from `from` to before `to`. The parts share the memory of `out`, so they have a meaning until it is
- * used again.
+ * used again. `isTail`: the page is stored for a short time only.
  */
-export function encodePage(rows: BlockRows, from: number, to: number, out = new ByteWriter()): EncodedPage {
+export function encodePage(
+  rows: BlockRows,
+  from: number,
+  to: number,
+  out = new ByteWriter(),
+  isTail = false,
+): EncodedPage {
   out.reset();
   const count = to - from;
   const { used, numbers } = shapesOf(rows, from, to);
@@ -116,7 +122,10 @@ export function encodePage(rows: BlockRows, from: number, to: number, out = new 
   const attributes =
     withAttributes.length === 0
       ? undefined
-      : encodeAttributes(withAttributes.map((row) => rows.attributes[row]!));
+      : encodeAttributes(
+          withAttributes.map((row) => rows.attributes[row]!),
+          !isTail,
+        );
   // Offsets, since the memory may move while it is filled.
   const ends: [part: number, end: number][] = [];
   const texts = new PageTexts();

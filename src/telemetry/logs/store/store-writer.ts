@@ -229,7 +229,7 @@ export class StoreWriter {
 
   #storeTail(file: DayFile, rows: BlockRows): void {
     const { from, isMerged } = this.#levels.next(this.#storedRows, rows.count);
-    const page = toTailBlob(encodePage(rows, from, rows.count, this.#memory).parts, isMerged);
+    const page = toTailBlob(encodePage(rows, from, rows.count, this.#memory, true).parts, isMerged);
     file.transaction(() => {
       this.#writeExtras(file, rows.nextSeq);
       file.addTail({ seq: rows.firstSeq + from, rows: rows.count - from, page });

@@ -1,7 +1,8 @@
 // Secrets are redacted before a text is stored.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { REDACTED, Redactor } from '../../../../src/telemetry/logs/ingest/redact.ts';
+import { REDACTED, Redactor, RULES } from '../../../../src/telemetry/logs/ingest/redact.ts';
+import { rulesFor } from '../../../../src/telemetry/logs/ingest/secret-triggers.ts';
 import { compileRegex, type Regex } from '../../../../src/telemetry/logs/regex.ts';
 import { recordOf } from './read-lines.ts';
 
@@ -163,4 +164,64 @@ describe('Redactor', () => {
         expect(builtIn.redactText(text).length, `${head} ${body}`).toBeLessThan(8 * text.length);
       }
   });
+});
+
+const FRAGMENTS = [
+  'password=',
+  'Passphrase: ',
+  'PWD=',
+  '"client_secret": "',
+  'api_key=',
+  'X-Api-Key: ',
+  'ApiKey ',
+  'access_key=',
+  'privateKey=',
+  'credentials: ',
+  'token=',
+  'access_token": "',
+  'max_tokens": ',
+  'Token ',
+  'Authorization: ',
+  'Bearer ',
+  'basic ',
+  'sk-proj-abcdefghij1234567890',
+  'hf_abcdefghijklmnopqrst',
+  'ghp_abcdefghijklmnopqrstuvwxyz0',
+  'GITHUB_PAT_abcdefghijklmnopqrstuv',
+  'xoxb-1234567890-abc',
+  'glpat-abcdefghijkl',
+  'AIzaabcdefghijklmnopqrstuvwxyz0123456789',
+  'AKIAABCDEFGHIJKLMNOP',
+  'ASIAABCDEFGHIJKLMNOP',
+  JWT,
+  'https://user:pass@host/',
+  '-----BEGIN PRIVATE KEY-----\nabc\n-----END PRIVATE KEY-----',
+  'aB3dE5gH7jK9',
+  'é中ſ\u212a',
+  '\\"',
+  '=',
+];
+const anyText = fc
+  .array(fc.oneof(fc.constantFrom(...FRAGMENTS), fc.string({ maxLength: 4 })), { maxLength: 8 })
+  .map((parts) => parts.join(''));
+
+describe('the search for words that rules need', () => {
+  it('finds a word of every rule that changes the text', () => {
+    fc.assert(
+      fc.property(anyText, (text) => {
+        const found = rulesFor(text);
+        for (const [rule, apply] of RULES) if ((found & rule) === 0) expect(apply(text)).toBe(text);
+      }),
+      runs,
+    );
+  });
+
+  it('finds nothing in texts of models, although they count tokens', () => {
+    expect(rulesFor('{"max_tokens":64,"usage":{"prompt_tokens":12,"total_tokens":76}}')).toBe(0);
+  });
+});
+
+it('redacts an access key and a private key without other words of secrets', () => {
+  expect(builtIn.redactText('access_key=abc123def456 used')).toBe('access_key=[redacted] used');
+  expect(builtIn.redactText('{"privateKey":"abc123def456"}')).toBe('{"privateKey":"[redacted]"}');
 });
