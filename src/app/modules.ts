@@ -70,7 +70,11 @@ export class Modules {
     const { format, level } = config.log;
     this.isTextLog = format === 'text' || (format === 'auto' && process.stdout.isTTY);
     // The access log and weir's own log are written by one thread, which keeps their order.
-    this.recorder = new RecorderClient({ fd: config.log.access ? STDOUT : -1, isText: this.isTextLog });
+    this.recorder = new RecorderClient({
+      fd: config.log.access ? STDOUT : -1,
+      isText: this.isTextLog,
+      hasBodies: [config.logs, ...config.logs.routes].some(({ capture }) => capture === 'full'),
+    });
     const sink = config.log.access ? this.recorder.sink : fileSink(STDOUT);
     this.log = new Logger(sink, { level, isText: this.isTextLog });
     this.supervised = supervised(config.deployments);

@@ -76,29 +76,46 @@ function casesOf(code: number): number[] {
   return upper === code ? [code] : [code, upper];
 }
 
-/** The rules (bits of RULE) of the words that begin at `at`, and whose second and third characters are a pair of one. */
-function rulesAt(text: string, at: number): number {
-  const pair = (lower(text.charCodeAt(at + 1)) << 7) | lower(text.charCodeAt(at + 2));
+/** The rules (bits of RULE) of the words that begin at `at`. The bytes end at `end`. */
+function rulesAt(bytes: Uint8Array, at: number, end: number): number {
+  const pair = (lower(bytes[at + 1]!) << 7) | lower(bytes[at + 2]!);
   let found = 0;
   for (const [codes, rules] of BY_PAIR.get(pair) ?? []) {
     let i = 0;
-    while (i < codes.length && lower(text.charCodeAt(at + i)) === codes[i]) i++;
-    if (i === codes.length && ((rules & RULE.token) === 0 || AFTER_TOKEN.has(text.charCodeAt(at + i))))
-      found |= rules;
+    while (i < codes.length && at + i < end && lower(bytes[at + i]!) === codes[i]) i++;
+    const isWord = i === codes.length;
+    const isFollowed = (rules & RULE.token) === 0 || (at + i < end && AFTER_TOKEN.has(bytes[at + i]!));
+    if (isWord && isFollowed) found |= rules;
   }
   return found;
 }
 
+let memory = Buffer.allocUnsafeSlow(4096);
+/** A larger text gets memory of its own. */
+const MAX_MEMORY = 1024 * 1024;
+
+function memoryFor(bytes: number): Buffer {
+  if (bytes <= memory.length) return memory;
+  const larger = Buffer.allocUnsafeSlow(2 * bytes);
+  if (larger.length <= MAX_MEMORY) memory = larger;
+  return larger;
+}
+
 /** The rules that may change the text, as bits of RULE. */
 export function rulesFor(text: string): number {
+  const end = text.length;
+  if (end < SHORTEST) return 0;
+  // Bytes are read faster than the characters of a string. Characters above 255 become others, which can only find more.
+  const bytes: Uint8Array = memoryFor(end);
+  (bytes as Buffer).write(text, 0, 'latin1');
   let found = 0;
   let at = SHORTEST - 1;
-  while (at < text.length) {
-    const a = text.charCodeAt(at - 1);
-    const b = text.charCodeAt(at);
+  while (at < end) {
+    const a = bytes[at - 1]!;
+    const b = bytes[at]!;
     const skip = (a | b) < 128 ? SKIP[(a << 7) | b]! : SHORTEST - 1;
     if (skip === 0) {
-      found |= rulesAt(text, at - 2);
+      found |= rulesAt(bytes, at - 2, end);
       at++;
     } else at += skip;
   }

@@ -5,13 +5,21 @@ import type { FrameBytes } from './frames.ts';
 
 type Described = [type: string, coding: string, isCut: boolean] | null;
 
+/** The JSON of the frame before. Most frames have the same. */
+let last = '';
+let lastDescribed: [Described, Described] = [null, null];
+
 export function bodiesOf({ u8, u32 }: FrameBytes, at: number): RawBodies {
   const word = at >> 2;
   const [jsonLength, requestLength, responseLength] = [u32[word + 2]!, u32[word + 3]!, u32[word + 4]!];
   const jsonAt = at + 20;
   const requestAt = jsonAt + jsonLength;
   const json = Buffer.from(u8.buffer, u8.byteOffset + jsonAt, jsonLength).toString();
-  const [request, response] = JSON.parse(json) as [Described, Described];
+  if (json !== last) {
+    lastDescribed = JSON.parse(json) as [Described, Described];
+    last = json;
+  }
+  const [request, response] = lastDescribed;
   const body = (described: Described, from: number, length: number): RawBody | undefined => {
     if (described === null) return undefined;
     const [type, coding, isCut] = described;

@@ -13,8 +13,9 @@ import { figuresMemory, RecorderFigures } from './recorder-figures.ts';
 import type { FromRecorder, ToRecorder } from './recorder-messages.ts';
 import type { RecorderData } from './recorder-thread.ts';
 
-/** Size of the ring: about 30,000 requests. */
+/** Size of the ring: about 30,000 requests; and if bodies are captured. Memory that is not written is not used. */
 const RING_BYTES = 4 * 1024 ** 2;
+const RING_BYTES_WITH_BODIES = 32 * 1024 ** 2;
 /** Bodies of one request that are larger than this, in bytes, are moved to the thread instead of copied into the ring. */
 const MAX_IN_RING = 64 * 1024;
 /** Longest wait for the recorder at exit, in milliseconds. */
@@ -33,6 +34,8 @@ export interface RecorderClientOptions {
   readonly fd: number;
   /** True: lines for a terminal; false: JSON. */
   readonly isText: boolean;
+  /** Bodies of requests may be captured. */
+  readonly hasBodies?: boolean;
 }
 
 /** Is told what the recorder reports. */
@@ -47,7 +50,7 @@ export interface RecorderListener {
 export class RecorderClient {
   readonly figures: RecorderFigures;
   readonly #options: RecorderClientOptions;
-  readonly #memory = { ring: ringMemory(RING_BYTES), figures: figuresMemory() };
+  readonly #memory: { readonly ring: SharedArrayBuffer; readonly figures: SharedArrayBuffer };
   readonly #ring: RingWriter;
   readonly #frames: FrameWriter;
   #thread: Worker | undefined;
@@ -62,6 +65,8 @@ export class RecorderClient {
 
   constructor(options: RecorderClientOptions) {
     this.#options = options;
+    const ringBytes = options.hasBodies === true ? RING_BYTES_WITH_BODIES : RING_BYTES;
+    this.#memory = { ring: ringMemory(ringBytes), figures: figuresMemory() };
     this.figures = new RecorderFigures(this.#memory.figures);
     this.#ring = new RingWriter(this.#memory.ring);
     this.#frames = new FrameWriter(this.#ring);
@@ -114,7 +119,9 @@ export class RecorderClient {
    */
   bodies(bodies: RawBodies, weight: number): number | undefined {
     const bytes = (bodies.request?.bytes.length ?? 0) + (bodies.response?.bytes.length ?? 0);
-    if (bytes <= MAX_IN_RING) return this.#frames.bodies(bodies) ? 0 : undefined;
+    // Requests may fill the ring, bodies only half of it.
+    if (bytes <= MAX_IN_RING)
+      return this.#ring.unreadBytes < this.#ring.size / 2 && this.#frames.bodies(bodies) ? 0 : undefined;
     const [request, response] = [withOwnMemory(bodies.request), withOwnMemory(bodies.response)];
     const buffers = [request, response].flatMap((body) => (body ? [body.bytes.buffer] : []));
     return this.post({ kind: 'bodies', bodies: { request, response }, weight }, buffers) ? weight : undefined;

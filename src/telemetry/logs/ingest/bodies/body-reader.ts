@@ -47,6 +47,8 @@ const MAX_ERROR = 1024;
 /** One body as text. */
 interface TextBody {
   readonly text: string | undefined;
+  /** Exactly the text as UTF-8, if it is there already. */
+  readonly bytes?: Uint8Array | undefined;
   /** The JSON object in it, if the body is complete and is one. */
   readonly json: JsonObject | undefined;
   /** Value of `request_body` or `response_body`. */
@@ -101,6 +103,7 @@ export class BodyReader {
     const isJson = !body.isCut && /^\s*\{/.test(read.text);
     return {
       text: read.text,
+      bytes: read.bytes,
       json: isJson ? parseObject(read.text) : undefined,
       mark: body.isCut ? 'cut' : undefined,
     };
@@ -116,10 +119,13 @@ export class BodyReader {
   }
 
   /** Redacts a body and cuts it to the stored size. */
-  #toStored({ text }: TextBody): [body: Buffer | undefined, isCut: boolean] {
+  #toStored({ text, bytes: given }: TextBody): [body: Buffer | undefined, isCut: boolean] {
     if (text === undefined) return [undefined, false];
     const max = this.#maxBytes;
-    const bytes = Buffer.from(this.#redactor.redactText(text.slice(0, max + MARGIN)));
+    const redacted = this.#redactor.redactText(text.slice(0, max + MARGIN));
+    // Most bodies contain no secret, and their bytes need not be made again.
+    if (given !== undefined && given.length <= max && redacted === text) return [Buffer.from(given), false];
+    const bytes = Buffer.from(redacted);
     if (bytes.length <= max && text.length <= max + MARGIN) return [bytes, false];
     const cut = bytes.subarray(0, max);
     return [cut.subarray(0, completeCharacters(cut)), true];

@@ -11,7 +11,9 @@ import {
 } from 'node:zlib';
 import type { RawBody } from '../../../../core/exchange/body-capture.ts';
 
-export type DecodedText = { readonly text: string } | { readonly problem: string };
+/** `bytes`: exactly the text as UTF-8; `undefined` if the body was not valid UTF-8. */
+export type DecodedText =
+  { readonly text: string; readonly bytes: Uint8Array | undefined } | { readonly problem: string };
 
 type Decompress = (bytes: Uint8Array, maxOutputLength: number) => Buffer;
 
@@ -42,7 +44,9 @@ export function decodeBody(body: RawBody, maxBytes: number): DecodedText {
   const { bytes } = decompressed;
   // The cut may have split a character.
   const whole = body.isCut ? bytes.subarray(0, completeCharacters(bytes)) : bytes;
-  if (isUtf8(whole) || isTextual(body.type)) return { text: whole.toString() };
+  const isExact = isUtf8(whole);
+  if (isExact || isTextual(body.type))
+    return { text: whole.toString(), bytes: isExact ? whole : undefined };
   return { problem: 'binary' };
 }
 
