@@ -62,6 +62,11 @@ export class RecorderClient {
   /** Requests and lines that did not fit into the ring. */
   #droppedRequests = 0;
   #droppedLines = 0;
+  /** Requests in the ring, since the start, and those of them that are to be stored. */
+  #sentRequests = 0;
+  #sentForStore = 0;
+  /** Requests that a thread did not store before it ended. */
+  #lostRequests = 0;
 
   constructor(options: RecorderClientOptions) {
     this.#options = options;
@@ -80,6 +85,11 @@ export class RecorderClient {
   /** Requests that were not stored, since the ring was full. */
   get droppedRequests(): number {
     return this.#droppedRequests;
+  }
+
+  /** Requests that were not stored, since the thread had ended. */
+  get lostRequests(): number {
+    return this.#lostRequests;
   }
 
   set listener(listener: RecorderListener) {
@@ -107,7 +117,11 @@ export class RecorderClient {
     isStored: boolean,
     hasBodies = false,
   ): void {
-    if (this.#frames.request(exchange, deployment, isStored, hasBodies)) return;
+    if (this.#frames.request(exchange, deployment, isStored, hasBodies)) {
+      this.#sentRequests++;
+      if (isStored) this.#sentForStore++;
+      return;
+    }
     if (isStored) this.#droppedRequests++;
     // Its line of the access log is lost too.
     if (this.#options.fd !== -1) this.#droppedLines++;
@@ -169,7 +183,7 @@ export class RecorderClient {
   #start(): void {
     const { fd, isText } = this.#options;
     const number = this.#threads++;
-    if (number > 0) this.#frames.restart(number);
+    if (number > 0) this.#restart(number);
     const workerData: RecorderData = { ...this.#memory, fd, isText, thread: number };
     const thread = new Worker(threadFile('recorder-thread', import.meta.url), {
       name: 'weir recorder',
@@ -184,6 +198,17 @@ export class RecorderClient {
     });
     thread.on('error', (error) => this.#ended(thread, error.message));
     thread.on('exit', () => this.#ended(thread, 'the recorder thread ended'));
+  }
+
+  /** The requests that the thread before did not take are lost, since only it knew their texts. */
+  #restart(number: number): void {
+    const untaken = this.#sentRequests - this.figures.get('takenRequests');
+    const unsettled = this.#sentForStore - this.figures.get('settledRequests');
+    this.figures.add('takenRequests', untaken);
+    this.figures.add('settledRequests', unsettled);
+    if (this.#options.fd !== -1) this.#droppedLines += untaken;
+    this.#lostRequests += unsettled;
+    this.#frames.restart(number);
   }
 
   #ended(thread: Worker, reason: string): void {

@@ -1,5 +1,6 @@
 // Counts of the recorder thread in shared memory, so that the main thread reads them without a message.
-// Invariant: only the recorder writes, except `isFollowed`. Counts only grow.
+// Invariant: only the recorder writes, except `isFollowed`, and the main thread while there is no recorder. Counts only
+// grow.
 
 const NAMES = [
   'storedRequests',
@@ -12,6 +13,9 @@ const NAMES = [
   'lostQueueFull',
   /** Weight of all messages that are done with. */
   'doneWeight',
+  /** Requests that were taken from the ring, and those of them to be stored that are stored or lost. */
+  'takenRequests',
+  'settledRequests',
   'droppedLines',
   'headSeq',
   'storeBytes',

@@ -48,6 +48,8 @@ export class Recorder {
   #ticks: NodeJS.Timeout | undefined;
   #checkpoints: Worker | undefined;
   #walBytes = 0;
+  /** Requests that were handled since `takenRequests` was set. */
+  #taken = 0;
 
   readonly #thread: number;
   /** False until the first frame for this thread. */
@@ -76,10 +78,16 @@ export class Recorder {
       u32: new Uint32Array(u8.buffer),
       f64: new Float64Array(u8.buffer),
     };
-    for (let at = 0; at < u8.length; at += frames.u32[at >> 2]!) this.#frame(frames, at);
+    let at = 0;
+    try {
+      for (; at < u8.length; at += frames.u32[at >> 2]!) this.#frame(frames, at);
+    } catch (error) {
+      this.#endAfter(frames, at);
+      throw error;
+    }
     // Their request is in the next drain, which uses the same memory.
     if (this.#bodies) this.#bodies = structuredClone(this.#bodies);
-    this.#writeLines();
+    this.#takenAll();
     this.#store();
   }
 
@@ -100,6 +108,26 @@ export class Recorder {
     }, ms);
   }
 
+  /** Writes the lines that were taken from the ring, although the error of a frame ends the thread. */
+  #endAfter(frames: FrameBytes, failed: number): void {
+    clearInterval(this.#ticks);
+    this.#session = undefined;
+    for (let at = failed; ;) {
+      at += frames.u32[at >> 2]!;
+      if (at >= frames.u8.length) break;
+      if ((frames.u32[(at >> 2) + 1]! & 0xff) !== FRAME.message) this.#frame(frames, at);
+    }
+    this.#takenAll();
+    this.#output?.flush();
+  }
+
+  /** All frames that were taken from the ring were handled. */
+  #takenAll(): void {
+    this.#figures.add('takenRequests', this.#taken);
+    this.#taken = 0;
+    this.#writeLines();
+  }
+
   #frame(frames: FrameBytes, at: number): void {
     const word = at >> 2;
     const kind = frames.u32[word + 1]! & 0xff;
@@ -110,6 +138,7 @@ export class Recorder {
     if (!this.#isForThis && kind !== FRAME.line && kind !== FRAME.flush) return;
     switch (kind) {
       case FRAME.request:
+        this.#taken++;
         if (this.#output) this.#requests.addLine(frames, at, this.#lines);
         if (this.#requests.isStored(frames, at))
           this.#session?.addRequest(frames, at, this.#requests, this.#bodiesOf(frames, at));

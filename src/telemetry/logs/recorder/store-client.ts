@@ -95,6 +95,8 @@ export class StoreClient {
   #timer: NodeJS.Timeout | undefined;
   #closed: (() => void) | undefined;
   #isOpen = false;
+  /** The recorder thread has ended with an error. The store is opened again after a pause. */
+  #isLost = false;
   #isClosing = false;
   #sentWeight = 0;
   #bodiesDropped = 0;
@@ -123,7 +125,7 @@ export class StoreClient {
     add('queue_full', figures.get('lostQueueFull') + this.#recorder.droppedRequests);
     add('store_full', figures.get('lostStoreFull'));
     add('store_error', figures.get('lostStoreError'));
-    add('store_unusable', figures.get('lostStoreUnusable'));
+    add('store_unusable', figures.get('lostStoreUnusable') + this.#recorder.lostRequests);
     const stored = new Map<string, number>();
     for (const [kind, name] of [
       ['request', 'storedRequests'],
@@ -153,7 +155,7 @@ export class StoreClient {
 
   /** Opens the store. Done by the first record too. */
   open(): void {
-    if (this.#isOpen || this.#isClosing) return;
+    if (this.#isOpen || this.#isClosing || this.#isLost) return;
     const { writer, ingest, own } = this.#options;
     this.#isOpen = this.#post({ kind: 'openStore', store: { writer, ingest: { ...ingest, own: own() } } });
     if (!this.#isOpen) return;
@@ -165,6 +167,10 @@ export class StoreClient {
     if (!this.#isOpen) this.open();
     // Taken in any case, since captured bodies count against their limit until they are taken.
     const bodies = exchange.bodyCapture?.take();
+    if (!this.#isOpen) {
+      this.#drop(this.#whyNoRoom);
+      return this.#recorder.request(exchange, deployment, false);
+    }
     const hasBodies = bodies !== undefined && this.#sendBodies(bodies);
     this.#recorder.request(exchange, deployment, true, hasBodies);
   }
@@ -182,14 +188,14 @@ export class StoreClient {
   /** Sets the owner of later lines of followed files that name no known request. */
   setFileOwner(owner: RequestOwner): void {
     this.#options = { ...this.#options, ingest: { ...this.#options.ingest, fileOrigin: owner } };
-    if (this.#isOpen) this.#post({ kind: 'fileOwner', owner });
+    this.#post({ kind: 'fileOwner', owner });
   }
 
   /** Opens a stream of log lines. Returns its number. The store is opened by its first bytes. */
   stream(origin: LineOrigin): number {
     const stream = ++this.#n;
     this.#streams.set(stream, origin);
-    if (this.#isOpen) this.#post({ kind: 'stream', stream, origin });
+    this.#post({ kind: 'stream', stream, origin });
     return stream;
   }
 
@@ -206,13 +212,10 @@ export class StoreClient {
     const weight = bytes === undefined ? 0 : bytes.length + RECORD_BYTES * countLines(bytes);
     if (bytes !== undefined) this.open();
     else this.#streams.delete(stream);
-    if (!this.#isOpen) {
-      if (bytes !== undefined) this.#drop('store_unusable');
-      return;
-    }
+    if (!this.#isOpen && bytes === undefined) return;
     const own = bytes && withOwnBuffer(bytes);
     if (!this.#hasRoom(weight) || !this.#post({ kind: 'bytes', stream, bytes: own }, weight))
-      this.#drop('queue_full');
+      this.#drop(this.#whyNoRoom);
   }
 
   /** Stores records and lines. Resolves when `kill -9` cannot lose them any more, or when they are lost. */
@@ -226,8 +229,9 @@ export class StoreClient {
       !this.#hasRoom(weight) ||
       !this.#post({ kind: 'post', post: { n, records, lines } }, weight)
     ) {
-      this.#drop('queue_full', count);
-      return Promise.resolve({ problem: 'queue_full' });
+      const problem = this.#whyNoRoom;
+      this.#drop(problem, count);
+      return Promise.resolve({ problem });
     }
     const { promise, resolve } = Promise.withResolvers<PostResult>();
     this.#posts.set(n, { count, resolve });
@@ -249,7 +253,7 @@ export class StoreClient {
     clearTimeout(this.#timer);
     this.#isClosing = true;
     const closed = new Promise<void>((resolve) => (this.#closed = resolve));
-    if (this.#isOpen && this.#post({ kind: 'closeStore' })) {
+    if (this.#post({ kind: 'closeStore' })) {
       this.#recorder.hold(true);
       await waitAtMost(Math.min(LAST_MS, deadlineMs - performance.now()), closed);
       this.#recorder.hold(false);
@@ -259,6 +263,10 @@ export class StoreClient {
       this.#log.error('log records lost', { why: 'not stored before the shutdown deadline', count });
     this.#losePosts();
     await this.#recorder.storeClosed();
+  }
+
+  get #whyNoRoom(): DroppedRecords {
+    return this.#isLost ? 'store_unusable' : 'queue_full';
   }
 
   get #queuedBytes(): number {
@@ -284,7 +292,9 @@ export class StoreClient {
       this.#timer = setTimeout(() => this.#sendRunning(), GATHER_MS).unref();
   }
 
+  /** Sends a message for the open store. Returns false if there is no room, or if it is not open. */
   #post(message: DistributiveOmit<ToRecorder, 'weight'>, weight = 0): boolean {
+    if (!this.#isOpen && message.kind !== 'openStore') return false;
     const isSent = this.#recorder.post({ ...message, weight } as ToRecorder);
     if (isSent) this.#sentWeight += weight;
     return isSent;
@@ -317,6 +327,7 @@ export class StoreClient {
 
   #ended(problem: string, againInMs: number): void {
     this.#isOpen = false;
+    this.#isLost = true;
     this.#sentWeight = this.#recorder.figures.get('doneWeight');
     this.#losePosts();
     this.#closed?.();
@@ -324,6 +335,7 @@ export class StoreClient {
   }
 
   #restarted(): void {
+    this.#isLost = false;
     if (!this.#isClosing) this.open();
   }
 

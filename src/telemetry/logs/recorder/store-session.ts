@@ -100,7 +100,7 @@ export class StoreSession {
   /** Adds the request of a frame. `raw`: its captured bodies. */
   addRequest(frames: FrameBytes, at: number, requests: RequestFrames, raw: RawBodies | undefined): void {
     const rows = this.#usableRows();
-    if (rows === undefined) return;
+    if (rows === undefined) return this.#figures.add('settledRequests', 1);
     const bodies = raw && this.#readBodies(raw, requests.isComplete(frames, at));
     if (bodies?.stored) this.#writer.addBodies({ seq: rows.nextSeq, ...bodies.stored });
     requests.addRow(frames, at, rows, bodies);
@@ -271,6 +271,7 @@ export class StoreSession {
   #settle(why: DroppedRecords | undefined): void {
     for (const [kind, count] of this.#added)
       this.#figures.add(why === undefined ? STORED[kind] : LOST[why], count);
+    this.#figures.add('settledRequests', this.#added.get('request') ?? 0);
     this.#added.clear();
     for (const { n, count } of this.#addedPosts)
       this.#results.push(why === undefined ? { n, stored: count } : { n, problem: why });

@@ -25,16 +25,18 @@ const lines = (from: number, count: number, bytes = 0): LogRecord[] =>
 
 /** Calls `before` before each statement that the store runs. Returns a function that ends this. */
 function onStatement(before: (sql: string) => void): () => void {
-  const { run } = StatementSync.prototype;
-  const { exec } = DatabaseSync.prototype;
+  // oxlint-disable-next-line typescript/unbound-method -- called with the statement
+  const run = StatementSync.prototype.run;
+  // oxlint-disable-next-line typescript/unbound-method -- called with the file
+  const exec = DatabaseSync.prototype.exec;
   const spies = [
     vi.spyOn(StatementSync.prototype, 'run').mockImplementation(function (this: StatementSync, ...values) {
       before(this.sourceSQL);
-      return run.apply(this, values as never);
+      return Reflect.apply(run, this, values);
     }),
     vi.spyOn(DatabaseSync.prototype, 'exec').mockImplementation(function (this: DatabaseSync, sql) {
       before(sql);
-      exec.call(this, sql);
+      Reflect.apply(exec, this, [sql]);
     }),
   ];
   return () => {
