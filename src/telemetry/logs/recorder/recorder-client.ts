@@ -134,8 +134,8 @@ export class RecorderClient {
   bodies(bodies: RawBodies, weight: number): number | undefined {
     const bytes = (bodies.request?.bytes.length ?? 0) + (bodies.response?.bytes.length ?? 0);
     // Requests may fill the ring, bodies only half of it.
-    if (bytes <= MAX_IN_RING)
-      return this.#ring.unreadBytes < this.#ring.size / 2 && this.#frames.bodies(bodies) ? 0 : undefined;
+    if (bytes <= MAX_IN_RING && this.#ring.unreadBytes < this.#ring.size / 2)
+      return this.#frames.bodies(bodies) ? 0 : undefined;
     const [request, response] = [withOwnMemory(bodies.request), withOwnMemory(bodies.response)];
     const buffers = [request, response].flatMap((body) => (body ? [body.bytes.buffer] : []));
     return this.post({ kind: 'bodies', bodies: { request, response }, weight }, buffers) ? weight : undefined;

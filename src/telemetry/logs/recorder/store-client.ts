@@ -57,6 +57,8 @@ const MAX_QUEUED_BYTES_WITH_BODIES = MAX_QUEUED_BYTES / 2;
 const RECORD_BYTES = 512;
 const RUNNING_BYTES = 128;
 const LF = 0x0a;
+/** Pause before the next attempt to close the store while the ring is full. */
+const FULL_MS = 5;
 /** Longest wait for the recorder at the end, since another process may have locked the file. */
 const LAST_MS = 15_000;
 
@@ -253,10 +255,15 @@ export class StoreClient {
     clearTimeout(this.#timer);
     this.#isClosing = true;
     const closed = new Promise<void>((resolve) => (this.#closed = resolve));
-    if (this.#post({ kind: 'closeStore' })) {
+    if (this.#isOpen) {
+      const endMs = Math.min(performance.now() + LAST_MS, deadlineMs);
       this.#recorder.hold(true);
-      await waitAtMost(Math.min(LAST_MS, deadlineMs - performance.now()), closed);
+      // The ring may be full.
+      while (!this.#post({ kind: 'closeStore' }) && this.#isOpen && performance.now() < endMs)
+        await new Promise((resolve) => void setTimeout(resolve, FULL_MS));
+      await waitAtMost(endMs - performance.now(), closed);
       this.#recorder.hold(false);
+      this.#isOpen = false;
     }
     const count = Array.from(this.#posts.values()).reduce((sum, post) => sum + post.count, 0);
     if (count > 0)

@@ -63,6 +63,9 @@ class OwnLogs {
 
 afterEach(removeFolders);
 
+/** Resident memory of this process, in bytes. */
+const residentBytes = (): number => process.memoryUsage.rss();
+
 const sumOf = (counts: ReadonlyMap<string, number>): number =>
   Array.from(counts.values()).reduce((sum, count) => sum + count, 0);
 
@@ -115,4 +118,29 @@ it('goes on after an error: the access log is whole, what is lost is counted, an
   expect(requests).toHaveLength(figures.stored.get('request')!);
   // Posts that were refused until the store was open again are counted too.
   expect(requests.length + lostOf(figures)).toBeGreaterThanOrEqual(sent + posted);
+}, 60_000);
+
+it('drops what a burst has too much and counts it, in bounded memory, without waiting', async () => {
+  const own = new OwnLogs();
+  await own.logs.post([line('first')]);
+  const before = residentBytes();
+  const count = 1_000_000;
+  const startMs = performance.now();
+  // Runs without a turn of the event loop.
+  for (let i = 0; i < count; i++) own.request('/predict');
+  const elapsedMs = performance.now() - startMs;
+  const peak = residentBytes();
+  expect(own.logs.figures.dropped.get('queue_full')).toBeGreaterThan(0);
+  // A thread that waited for the disk would need minutes.
+  expect(elapsedMs).toBeLessThan(20_000);
+  expect(peak - before).toBeLessThan(512 * 1024 ** 2);
+  const lines = await own.stop();
+  const { stored, dropped } = own.logs.figures;
+  expect(Array.from(dropped.keys())).toEqual(['queue_full']);
+  expect(stored.get('request')! + dropped.get('queue_full')!).toBe(count);
+  const exchanges = lines.filter(({ event }) => event === 'exchange').length;
+  expect(exchanges + own.recorder.sink.dropped()).toBe(count);
+  const store = new OwnStore(join(own.data, 'logs'));
+  expect(store.inOrder('kind:request')).toHaveLength(stored.get('request')!);
+  store.close();
 }, 60_000);
