@@ -74,9 +74,9 @@ it.each(['SIGKILL', 'SIGTERM'] as const)('are in no file after %s', async (signa
 
   await weir.stop(signal);
   const found = bytesIn(data);
-  const all = Buffer.concat(Array.from(found.values()));
+  const stored = Buffer.concat(Array.from(found.values()));
   for (const mark of [...marks, `${MARK}-request`, `${MARK}-response`])
-    expect(all.includes(mark), mark).toBe(true);
-  expect(all.includes('[redacted]')).toBe(true);
+    expect(stored.includes(mark), mark).toBe(true);
+  expect(stored.includes('[redacted]')).toBe(true);
   for (const [path, bytes] of found) expect(bytes.includes(SECRET), path).toBe(false);
 });

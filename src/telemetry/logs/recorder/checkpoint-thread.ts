@@ -6,16 +6,14 @@ import { DatabaseSync } from 'node:sqlite';
 /** How long to wait for readers and the recorder at the end, in milliseconds. */
 const WAIT_MS = 20;
 
-let path = '';
-let file: DatabaseSync | undefined;
-
-parentPort!.on('message', (wanted: string) => {
-  if (wanted !== path) {
-    file?.close();
-    path = wanted;
-    file = new DatabaseSync(path, { timeout: WAIT_MS });
+// Opened each time, since a damaged file is renamed and another one gets its name.
+parentPort!.on('message', (path: string) => {
+  const file = new DatabaseSync(path, { timeout: WAIT_MS });
+  try {
     file.exec('PRAGMA synchronous = normal');
+    file.exec('PRAGMA wal_checkpoint(PASSIVE)');
+    file.exec('PRAGMA wal_checkpoint(TRUNCATE)');
+  } finally {
+    file.close();
   }
-  file!.exec('PRAGMA wal_checkpoint(PASSIVE)');
-  file!.exec('PRAGMA wal_checkpoint(TRUNCATE)');
 });

@@ -39,6 +39,20 @@ const SEQ_GAP = 1_000_000_000;
 /** Minimum time between two log lines with the same reason. */
 const REPEAT_LOG_MS = 60_000;
 
+/** True if a file is small enough to be checked, and SQLite finds nothing wrong with it. */
+export function isIntact(path: string): boolean {
+  if (segmentBytes(path) > MAX_CHECKED_BYTES) return false;
+  try {
+    // Another connection, since that of the writer has parts of the file in memory.
+    const file = new DayFile(path);
+    const damage = file.damage(MAX_CHECKED_BYTES);
+    file.close();
+    return damage === '';
+  } catch (error) {
+    return sqliteError(error) !== 'damaged';
+  }
+}
+
 export class DayFiles {
   readonly #options: WriterOptions;
   readonly #log: WriterLog;
@@ -161,7 +175,7 @@ export class DayFiles {
   setAside(path: string, place: number, problem: string): void {
     try {
       if (this.#file?.path === path) this.#file.setAside(place);
-      else {
+      else if (listSegments(this.#options.folder).some((segment) => segment.path === path)) {
         const file = new DayFile(path);
         file.setAside(place);
         file.close();

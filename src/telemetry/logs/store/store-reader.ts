@@ -1,6 +1,7 @@
 // Reads the log store across all day files. Runs in the reader thread.
 // Invariant: a call takes a limited time; the caller continues with the position that it returns. Only group queries
 // keep state between calls.
+import { statSync } from 'node:fs';
 import { describe } from '../../../core/errors.ts';
 import { sqliteError } from '../../../core/sqlite-file.ts';
 import { DayFileReader } from './day-file-reader.ts';
@@ -67,12 +68,16 @@ interface SegmentCursor {
   reached: PagePosition | undefined;
 }
 
+const inodeOf = (path: string): number => statSync(path, { throwIfNoEntry: false })?.ino ?? 0;
+
 export class StoreReader {
   readonly #folder: string;
   readonly #events: ReaderEvents;
   readonly #budgetMs: number;
   /** Readers of open day files, by path. */
   readonly #readers = new Map<string, FileReader>();
+  /** Their inodes. */
+  readonly #inodes = new Map<string, number>();
   /** Compiled queries, by the JSON of their node. */
   readonly #compiled = new Map<string, SegmentQuery>();
   readonly #groups = new OpenGroups((query, accumulator) => new RecordGroups(query, accumulator, this));
@@ -211,12 +216,18 @@ export class StoreReader {
   /** Lists the day files, and closes those that do not exist any more. */
   #segments(): Segment[] {
     const segments = listSegments(this.#folder);
+    const newest = segments.at(-1)?.path;
     for (const [path, reader] of this.#readers)
-      if (!segments.some((segment) => segment.path === path)) {
+      if (!segments.some((segment) => segment.path === path) || (path === newest && this.#isReplaced(path))) {
         this.#readers.delete(path);
         reader.close();
       }
     return segments;
+  }
+
+  /** True if the newest file was damaged and renamed, and another one has its name. */
+  #isReplaced(path: string): boolean {
+    return inodeOf(path) !== this.#inodes.get(path);
   }
 
   /** Opens a day file. `undefined` if the writer is still creating it. */
@@ -232,6 +243,7 @@ export class StoreReader {
           ? new DayFileReader(path, (place, problem) => this.#events.damagedPage?.(path, place, problem))
           : new V1FileReader(path);
       this.#readers.set(path, reader);
+      this.#inodes.set(path, inodeOf(path));
     }
     return reader;
   }

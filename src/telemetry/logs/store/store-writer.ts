@@ -8,7 +8,7 @@ import { ByteWriter } from './byte-writer.ts';
 import { BLOCK_ROWS, BlockRows, columnsOf } from './block-rows.ts';
 import { encodeBodies, groupBodies, type NumberedBodies } from './bodies.ts';
 import type { DayFile } from './day-file.ts';
-import { DayFiles, type WriterLog, type WriterOptions } from './day-files.ts';
+import { DayFiles, isIntact, type WriterLog, type WriterOptions } from './day-files.ts';
 import { encodePage } from './encode-page.ts';
 import type { Clocks } from './retention-clock.ts';
 import { restoreTail } from './restore-tail.ts';
@@ -138,7 +138,7 @@ export class StoreWriter {
         const fault = sqliteError(error);
         if (fault === 'busy') return { kind: 'busy' };
         if (attempt === 0 && fault === 'damaged' && this.#files.previous) {
-          this.damaged(this.#files.previous.path, describe(error));
+          this.#retire(this.#files.previous.path, describe(error));
           continue;
         }
         if (attempt < MAX_DELETED && fault === 'full' && this.#files.deleteOldest()) continue;
@@ -155,12 +155,10 @@ export class StoreWriter {
     this.#files.applyLimits();
   }
 
-  /** Renames a file that is damaged. Records of the current one that are not sealed yet are stored again. */
+  /** A reader has found a file damaged. It is renamed. */
   damaged(path: string, problem: string): void {
-    if (!this.#files.retire(path, problem)) return;
-    this.#storedRows = 0;
-    this.#levels.clear();
-    this.#groups.clear();
+    // The report may be about an earlier file of this name.
+    if (path !== this.#files.previous?.path || !isIntact(path)) this.#retire(path, problem);
   }
 
   /** Moves a damaged page out of the way of readers. */
@@ -170,6 +168,14 @@ export class StoreWriter {
 
   close(): void {
     this.#files.close();
+  }
+
+  /** Renames a damaged file. Records of the current one that are not sealed yet are stored again. */
+  #retire(path: string, problem: string): void {
+    if (!this.#files.retire(path, problem)) return;
+    this.#storedRows = 0;
+    this.#levels.clear();
+    this.#groups.clear();
   }
 
   #restore(): void {
