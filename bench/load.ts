@@ -1,5 +1,6 @@
 // Load generator of the benchmarks, on raw sockets. Runs one job and prints one line of JSON.
 //   requests PORT CONNECTIONS SECONDS         POST /small, as fast as possible
+//   kilobytes PORT CONNECTIONS SECONDS        POST /kilobyte with 1 KB of JSON, as fast as possible
 //   rate     PORT CONNECTIONS SECONDS RATE    RATE requests per second; prints latencies
 //   streams  PORT STREAMS COUNT EVERY_MS      concurrent streams of COUNT events, one every EVERY_MS
 //   down     PORT BYTES TIMES                 downloads, one after the other
@@ -7,6 +8,7 @@
 //   idle     PORT CONNECTIONS                 opens connections, sends one request on each, prints, waits for a line
 import { connect, type Socket } from 'node:net';
 import { once } from 'node:events';
+import { requestBodies } from './texts.ts';
 
 const [job, portText, ...rest] = process.argv.slice(2);
 const port = Number(portText);
@@ -23,8 +25,22 @@ const SMALL = Buffer.from(
     : `POST /small HTTP/1.1\r\n${headers}Content-Type: application/json\r\nContent-Length: ${BODY.length}\r\n\r\n${BODY}`,
 );
 
+/** Requests with 1 KB of JSON, for one connection after the other. */
+function kilobyteRequests(): () => Buffer {
+  const requests = requestBodies().map((body) =>
+    Buffer.from(
+      `POST /kilobyte HTTP/1.1\r\n${headers}Content-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`,
+    ),
+  );
+  let n = 0;
+  return () => requests[n++ % requests.length]!;
+}
+
 /** A connection that sends the next request after each response, as long as `responded` returns true. */
-function client(responded: () => boolean): { socket: Socket; send: () => void } {
+function client(
+  responded: () => boolean,
+  next: () => Buffer = () => SMALL,
+): { socket: Socket; send: () => void } {
   let left = 0;
   let head = '';
   const socket = connect({
@@ -47,7 +63,7 @@ function client(responded: () => boolean): { socket: Socket; send: () => void } 
           head = '';
         }
         left -= size - from;
-        if (left === 0 && responded()) socket.write(SMALL);
+        if (left === 0 && responded()) socket.write(next());
         return true;
       },
     },
@@ -55,16 +71,16 @@ function client(responded: () => boolean): { socket: Socket; send: () => void } 
   socket.on('error', (error) => {
     throw error;
   });
-  return { socket, send: () => socket.write(SMALL) };
+  return { socket, send: () => socket.write(next()) };
 }
 
 const percentile = (sorted: Float64Array, p: number): number =>
   sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * p))]!;
 
-async function requests(connections: number, seconds: number): Promise<object> {
+async function requests(connections: number, seconds: number, next?: () => Buffer): Promise<object> {
   let count = 0;
   let isOver = false;
-  const clients = Array.from({ length: connections }, () => client(() => (count++, !isOver)));
+  const clients = Array.from({ length: connections }, () => client(() => (count++, !isOver), next));
   for (const { send } of clients) send();
   const startMs = performance.now();
   await new Promise((resolve) => setTimeout(resolve, seconds * 1000));
@@ -184,6 +200,7 @@ async function idle(connections: number): Promise<object> {
 
 const jobs: Record<string, () => Promise<object>> = {
   requests: () => requests(numbers[0]!, numbers[1]!),
+  kilobytes: () => requests(numbers[0]!, numbers[1]!, kilobyteRequests()),
   rate: () => rate(numbers[0]!, numbers[1]!, numbers[2]!),
   streams: () => streams(numbers[0]!, numbers[1]!, numbers[2]!),
   down: () => down(numbers[0]!, numbers[1]!),

@@ -1,8 +1,9 @@
 // The proxies that are measured, and how each is started: one process on one core, in front of the same replica.
-// Invariant: each peer has the minimal configuration for this work (no access log, keep-alive on both sides).
-import { execFileSync, spawn, spawnSync, type ChildProcess } from 'node:child_process';
+// Invariant: each peer but weir has the minimal configuration for this work: keep-alive on both sides, and no log of
+// any kind. What weir stores and logs is part of its peer.
+import { execFileSync, spawn, spawnSync, type ChildProcess, type StdioOptions } from 'node:child_process';
 import { once } from 'node:events';
-import { cpSync, mkdtempSync, symlinkSync, writeFileSync } from 'node:fs';
+import { closeSync, cpSync, mkdtempSync, openSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -14,20 +15,42 @@ export const REPLICA_PORT = 18_900;
 
 const path = (name: string): string => fileURLToPath(new URL(name, import.meta.url));
 const dir = mkdtempSync(join(tmpdir(), 'weir-bench-'));
+const children = new Set<ChildProcess>();
+process.on('exit', () => {
+  for (const child of children) child.kill('SIGKILL');
+  rmSync(dir, { recursive: true, force: true });
+});
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => process.exit(130));
 
-/** Starts a program on one core. */
+/** Starts a program on one core. It is killed when this process exits. */
 export function pinned(
   core: number,
   command: string,
   args: string[],
-  stdin: 'ignore' | 'pipe' = 'ignore',
+  stdio: StdioOptions = ['ignore', 'pipe', 'inherit'],
 ): ChildProcess {
-  return spawn('taskset', ['-c', String(core), command, ...args], { stdio: [stdin, 'pipe', 'inherit'] });
+  const child = spawn('taskset', ['-c', String(core), command, ...args], { stdio });
+  children.add(child);
+  child.once('exit', () => children.delete(child));
+  return child;
+}
+
+/** What a weir keeps of requests. */
+export interface Recording {
+  /** `logs.capture`, with a data folder on disk unless it is `off`. */
+  readonly store: 'metadata' | 'full' | 'off';
+  readonly accessLog: 'to a file' | 'off';
 }
 
 export interface Peer {
   readonly name: string;
   readonly port: number;
+  /** Port for streams, if they need another configuration. */
+  readonly streamPort?: number;
+  /** Of a weir only. */
+  readonly recording?: Recording;
+  /** How it is configured, for the tables. */
+  readonly setup: string;
   /** URL of the metrics page, if the peer has one. */
   readonly page?: string;
   start(): ChildProcess;
@@ -65,6 +88,7 @@ http {
 }
 `;
 
+// Without http-no-delay, HAProxy holds chunks back to send full packets (its manual, option http-no-delay).
 const haproxy = `global
   nbthread 1
   maxconn 9000
@@ -82,6 +106,14 @@ frontend bench
 backend replica
   http-reuse always
   server r 127.0.0.1:${REPLICA_PORT}
+frontend streams
+  bind 127.0.0.1:18913
+  option http-no-delay
+  default_backend streaming
+backend streaming
+  option http-no-delay
+  http-reuse always
+  server r 127.0.0.1:${REPLICA_PORT}
 `;
 
 /** Writes a configuration file. Returns its path. */
@@ -93,56 +125,102 @@ export function file(name: string, text: string): string {
 /** Stores nothing on disk, since several weirs run at the same time and must not share a data folder. */
 export const WITHOUT_FOLDER = ['--logs-capture=off', '--async-store=memory'];
 
-/** weir in front of the replica, without the log store, which its peers do not have. bench/logs.ts measures that. */
-export const weir = (name: string, port: number, ...args: string[]): Peer => ({
-  name,
-  port,
-  page: `http://127.0.0.1:${port + 100}/metrics`,
-  start: () =>
-    pinned(PROXY_CORE, launcher, [
-      'serve',
-      `--replica=http://127.0.0.1:${REPLICA_PORT}`,
-      `--listen=127.0.0.1:${port}`,
-      `--admin=127.0.0.1:${port + 100}`,
-      ...(args.some((arg) => arg.startsWith('--data-dir')) ? [] : WITHOUT_FOLDER),
-      ...args,
-    ]),
-});
+/** A weir, and the data folder of the process that was started last; empty if it stores nothing. */
+export interface WeirPeer extends Peer {
+  readonly recording: Recording;
+  readonly page: string;
+  readonly folder: () => string;
+}
 
-/** All peers that can be measured here: direct first, then weir, then installed proxies. */
+/** weir in front of the replica. Each start has a new data folder and a new file for the access log. */
+export function weir(name: string, port: number, recording: Recording, ...args: string[]): WeirPeer {
+  let folder = '';
+  const { store, accessLog } = recording;
+  const flags = [
+    ...(store === 'off' ? WITHOUT_FOLDER : store === 'full' ? ['--logs-capture=full'] : []),
+    ...(accessLog === 'off' ? ['--log-access=false'] : []),
+    ...args,
+  ];
+  const start = (): ChildProcess => {
+    folder = store === 'off' ? '' : mkdtempSync(join(dir, 'data-'));
+    const stdout = openSync(join(dir, `${port}.log`), 'w');
+    const child = pinned(
+      PROXY_CORE,
+      launcher,
+      [
+        'serve',
+        `--replica=http://127.0.0.1:${REPLICA_PORT}`,
+        `--listen=127.0.0.1:${port}`,
+        `--admin=127.0.0.1:${port + 100}`,
+        ...(store === 'off' ? [] : [`--data-dir=${folder}`]),
+        ...flags,
+      ],
+      ['ignore', stdout, 'inherit'],
+    );
+    closeSync(stdout);
+    return child;
+  };
+  const setup = flags.length === 0 ? 'default settings' : flags.map((flag) => `\`${flag}\``).join(' ');
+  const page = `http://127.0.0.1:${port + 100}/metrics`;
+  return { name, port, recording, setup, page, folder: () => folder, start };
+}
+
+export const asShipped = weir('weir, as shipped', 18_908, { store: 'metadata', accessLog: 'to a file' });
+export const bothOff = weir('weir, both off', 18_904, { store: 'off', accessLog: 'off' });
+export const storeOff = weir('weir, access log only', 18_905, { store: 'off', accessLog: 'to a file' });
+export const fullBodies = weir('weir, bodies stored', 18_909, { store: 'full', accessLog: 'to a file' });
+const fullLane = weir(
+  'weir, both off, full lane',
+  18_906,
+  { store: 'off', accessLog: 'off' },
+  '--proxy-fast-lane=false',
+);
+
+const withoutOutput: StdioOptions = ['ignore', 'ignore', 'inherit'];
+
+export const haproxyPeer: Peer = {
+  name: 'HAProxy',
+  port: 18_903,
+  streamPort: 18_913,
+  setup: 'no log; `option http-no-delay` for streams only',
+  start: () => pinned(PROXY_CORE, 'haproxy', ['-db', '-f', file('haproxy.cfg', haproxy)], withoutOutput),
+};
+
+/** All peers that can be measured here: direct first, then weir as shipped, installed proxies, and weir otherwise. */
 export const peers: Peer[] = [
-  { name: 'direct', port: REPLICA_PORT, start: startReplica },
-  weir('weir', 18_904, '--log-access=false'),
-  weir('weir, access log on', 18_905),
-  weir('weir, as shipped', 18_908, `--data-dir=${join(dir, 'data')}`),
-  weir('weir, full lane', 18_906, '--proxy-fast-lane=false', '--log-access=false'),
+  { name: 'direct', port: REPLICA_PORT, setup: 'no proxy', start: startReplica },
+  asShipped,
   ...(isThere('nginx')
     ? [
         {
           name: 'nginx',
           port: 18_902,
-          start: () => pinned(PROXY_CORE, 'nginx', ['-c', file('nginx.conf', nginx)]),
+          setup: '`access_log off`, `proxy_buffering off`',
+          start: () => pinned(PROXY_CORE, 'nginx', ['-c', file('nginx.conf', nginx)], withoutOutput),
         },
       ]
     : []),
-  ...(isThere('haproxy')
-    ? [
-        {
-          name: 'HAProxy',
-          port: 18_903,
-          start: () => pinned(PROXY_CORE, 'haproxy', ['-db', '-f', file('haproxy.cfg', haproxy)]),
-        },
-      ]
-    : []),
+  ...(isThere('haproxy') ? [haproxyPeer] : []),
   {
     name: 'http-proxy',
     port: 18_907,
-    start: () => pinned(PROXY_CORE, process.execPath, [path('http-proxy.ts'), '18907', String(REPLICA_PORT)]),
+    setup: 'no log',
+    start: () =>
+      pinned(
+        PROXY_CORE,
+        process.execPath,
+        [path('http-proxy.ts'), '18907', String(REPLICA_PORT)],
+        withoutOutput,
+      ),
   },
+  fullBodies,
+  storeOff,
+  bothOff,
+  fullLane,
 ];
 
 export function startReplica(): ChildProcess {
-  return pinned(LOAD_CORE, process.execPath, [path('replica.ts'), String(REPLICA_PORT)]);
+  return pinned(LOAD_CORE, process.execPath, [path('replica.ts'), String(REPLICA_PORT)], withoutOutput);
 }
 
 /** Waits until a port accepts connections. */

@@ -1,10 +1,12 @@
 // Replica of the benchmark: fixed responses on raw sockets, so that it uses little CPU.
 //   POST /small            responds with 200 bytes of JSON
+//   POST /kilobyte         responds with 1,024 bytes of JSON
 //   GET  /stream/COUNT/MS  responds with COUNT server-sent events, one every MS milliseconds, chunked
 //   GET  /down/BYTES       responds with BYTES bytes
 //   POST /up               reads any body, responds with its size
 // Usage: node replica.ts PORT
 import { createServer, type Socket } from 'node:net';
+import { responseBodies } from './texts.ts';
 
 const json = JSON.stringify({
   id: 'cmpl-1',
@@ -12,9 +14,13 @@ const json = JSON.stringify({
   choices: [{ text: 'the river comes down from the hills', index: 0, finish_reason: 'length' }],
   usage: { prompt_tokens: 4, completion_tokens: 7, total_tokens: 11 },
 });
-const SMALL = Buffer.from(
-  `HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: ${json.length}\r\n\r\n${json}`,
-);
+const respondingWith = (body: string): Buffer =>
+  Buffer.from(
+    `HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`,
+  );
+const SMALL = respondingWith(json);
+const KILOBYTES = responseBodies().map(respondingWith);
+let responses = 0;
 const EVENT = Buffer.from('data: {"choices":[{"index":0,"delta":{"content":" river"}}]}\n\n');
 const CHUNK = Buffer.concat([Buffer.from(`${EVENT.length.toString(16)}\r\n`), EVENT, Buffer.from('\r\n')]);
 const BLOCK = Buffer.alloc(256 * 1024, 'x');
@@ -52,6 +58,7 @@ createServer({ noDelay: true }, (socket) => {
   const respond = () => {
     const [, kind, a, b] = path.split('/');
     if (kind === 'small') socket.write(SMALL);
+    else if (kind === 'kilobyte') socket.write(KILOBYTES[responses++ % KILOBYTES.length]!);
     else if (kind === 'stream') stream(socket, Number(a), Number(b));
     else if (kind === 'down') down(socket, Number(a));
     else socket.write(`HTTP/1.1 200 OK\r\nContent-Length: ${String(size).length}\r\n\r\n${size}`);

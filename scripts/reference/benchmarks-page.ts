@@ -1,16 +1,18 @@
 // docs/reference/benchmarks.md: the results of the benchmarks, from bench/results.
 import { existsSync, readFileSync } from 'node:fs';
-import { benchTable, grpcTable } from '../../bench/table.ts';
+import { benchTables, grpcTable, logTable, type LogFigure } from '../../bench/table.ts';
 import { GENERATED, page, table } from '../markdown.ts';
 
 const FORWARDING = `One process on one core; the client and a replica with fixed responses on the other. All peers run in
-turn in every round. Figures are medians of the rounds. A ratio in the last column is the median of the ratios within
-each round, so it holds although the speed of the machine drifts. CPU time is what the operating system counted for the
-whole process.
+turn in every round. Figures are medians of the rounds. A ratio is the median of the ratios within each round, so it
+holds although the speed of the machine drifts. CPU time is what the operating system counted for all threads of the
+process.
 
-weir is the build. **As shipped, its log store and access log are on.** In the other columns its log store is off
-(\`--logs-capture=off\`), and its access log is on only in the column that says so.
-The access logs of all peers are off. nginx has \`proxy_buffering off\`, as streams need it.`;
+weir is the build. **As shipped, its log store and its access log are on**: the first table compares that with proxies
+that keep no record of a request. The second table has the same weir with parts of it off.`;
+
+const LOG_STORE = `A ratio is the median of alternating rounds, with all threads of weir on one core. A goal is what the figure is
+meant to be. Other figures are those of the log store alone, in a process of its own.`;
 
 /** The table of one file of results, or the command that writes it. */
 function resultsOf(file: string, command: string, draw: (report: never) => string): string {
@@ -51,31 +53,6 @@ function queueTable({ median: m, deep }: { median: Record<string, number>; deep:
   );
 }
 
-function logTable({ figures, many }: { figures: Record<string, number>; many: number }): string {
-  const f = (name: string, digits = 2) => figures[name]!.toFixed(digits);
-  const count = (name: string) => Math.round(figures[name]!).toLocaleString('en');
-  return table(
-    ['log store', ''],
-    [
-      [
-        'CPU per request of the forwarding thread, with and without the log store',
-        `${f('cpu_thread_on_to_off')} ×`,
-      ],
-      ['CPU per request of the whole process, with and without', `${f('cpu_process_on_to_off')} ×`],
-      [
-        'p99 of a request while the disk does not respond, compared with no log store',
-        `${f('p99_stalled_to_off')} ×`,
-      ],
-      ['log lines stored per second (JSON with a request id)', count('lines_per_second')],
-      ['requests stored per second', count('requests_per_second')],
-      ['bytes on disk per record (lines and requests)', count('bytes_per_record')],
-      [`search by request id in ${many.toLocaleString('en')} lines`, `${f('by_id_ms_many')} ms`],
-      ['search for a rare word, same number', `${f('by_rare_word_ms_many')} ms`],
-      ['from a line to a live tail, p99 at 1,000 lines a second', `${f('tail_p99_ms', 0)} ms`],
-    ],
-  );
-}
-
 /** The page. */
 export const benchmarksPage = (): string =>
   page(
@@ -84,16 +61,18 @@ export const benchmarksPage = (): string =>
     'What weir costs, measured beside other proxies. Absolute figures depend on the machine; compare ratios.',
     '## HTTP',
     FORWARDING,
-    resultsOf('latest.json', 'npm run bench', benchTable),
+    resultsOf('latest.json', 'npm run bench', benchTables),
     'Repeat it with `apt-get install nginx-light haproxy` and `npm run bench`.',
     '## gRPC',
     'CPU time of the whole process for one call: medians of the rounds of one run, with their range.',
     resultsOf('grpc.json', 'npm run bench:grpc', grpcTable),
     'Repeat it with `npm run bench:grpc`. It needs `h2load`, `nginx` and `haproxy`.',
     '## Log store',
-    'At 2,000 requests a second, all threads on one core. Ratios are medians of alternating rounds.',
-    resultsOf('logs.json', 'npm run bench:logs', logTable),
-    'Repeat it with `npm run bench:logs`.',
+    LOG_STORE,
+    resultsOf('logs.json', 'npm run bench:logs', ({ figures }: { figures: LogFigure[] }) =>
+      logTable(figures),
+    ),
+    'Repeat it with `npm run bench:logs`. It needs `haproxy`. `--only forwarding`, `lines` or `requests` runs a part.',
     '## Async queue',
     resultsOf('queue.json', 'npm run bench:queue', queueTable),
     'Repeat it with `npm run bench:queue`. It needs `redis-server`.',
