@@ -19,7 +19,7 @@ const sizes = isQuick
       requests: { many: 200_000, some: 50_000 },
     }
   : {
-      forwarding: { rounds: 5, seconds: 3, memoryStarts: 3 },
+      forwarding: { rounds: 5, seconds: 2.5, memoryStarts: 3 },
       lines: { plain: 1_000_000, json: 200_000, followSeconds: 60, exportSeconds: 10 },
       requests: { many: 10_000_000, some: 1_000_000 },
     };

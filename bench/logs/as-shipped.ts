@@ -25,7 +25,7 @@ import { atMost, type LogReport } from './log-report.ts';
 const RATE = 2000;
 const CONNECTIONS = 16;
 /** Wait until the last requests are stored and the files are checked. */
-const SETTLE_MS = 3000;
+const SETTLE_MS = 2500;
 
 export interface ForwardingSizes {
   readonly rounds: number;

@@ -174,9 +174,9 @@ export async function measureLines(report: LogReport, root: string, sizes: LineS
   report.add('line_recorder_us', 'CPU per line of the recorder thread', lines.recorderMicros, ' µs');
   report.add('bytes_per_line', 'bytes on disk per line', lines.bytes, '', atMost(45));
   const rare = await store.times((part) => `u${Math.floor(plain * part)}`, 100, 'some');
-  report.add('line_rare_word_ms', `search for a rare word in ${count(plain)} lines`, rare.p50, ' ms');
+  report.addQueries('line_rare_word', `search for a rare word in ${count(plain)} lines`, rare);
   const common = await store.times(() => 'cuda', 500, 'some');
-  report.add('line_common_word_ms', 'newest 500 lines with a common word', common.p50, ' ms');
+  report.addQueries('line_common_word', 'newest 500 lines with a common word', common);
 
   const withIds = await speed(store, 'json', json, (n) =>
     jsonLine(began + plain + n, n, idOf(Math.floor(n / REQUEST_LINES))),
@@ -199,7 +199,7 @@ export async function measureLines(report: LogReport, root: string, sizes: LineS
     100,
     'some',
   );
-  report.add('line_by_id_ms', 'lines of a request by its id', byId.p50, ' ms');
+  report.addQueries('line_by_id', 'lines of a request by its id', byId);
 
   const lags = await following({ logs: store.logs, stream: store.stream('marker') }, sizes.followSeconds);
   const title = `from a line to a live tail at 1,000 lines a second for ${sizes.followSeconds} s`;

@@ -15,10 +15,15 @@ import { atMost, type LogReport } from './log-report.ts';
 /** Requests between two checks for room. */
 const TURN = 500;
 /** Requests whose ids and paths the queries look for. */
-const MARKED = 21;
+const MARKED = 42;
 const SETTLE_MS = 1500;
 const MINUTE_MS = 60_000;
 const STEP_MS = 1;
+/** Group queries of one kind, unless they take longer than `REPEAT_MS` together. */
+const GROUPS = 5;
+const REPEAT_MS = 3000;
+/** Time after which a group is reported with the requests that it has read. */
+const GROUP_TIMEOUT_MS = 20_000;
 
 const DEPLOYMENTS = ['dep1', 'dep2', 'dep3', 'dep4'].map((id) => ({ id, environment: 'production' }));
 const PATHS = ['/v1/chat/completions', '/v1/chat/completions', '/v1/embeddings', '/v1/models'];
@@ -31,8 +36,8 @@ function ended(epochMs: number, path: string | undefined): Exchange {
   const durationMs = 5 * Math.exp(3 * random());
   exchange.method = 'POST';
   exchange.target = path ?? PATHS[Math.floor(random() * PATHS.length)]!;
-  exchange.remoteAddress = `10.0.0.${Math.floor(random() * 8)}`;
-  exchange.replica = `r${Math.floor(random() * 4)}`;
+  exchange.remoteAddress = `10.0.0.${Math.floor(random() * 2)}`;
+  exchange.replica = `r${Math.floor(random() * 2)}`;
   exchange.attempts = 1;
   exchange.requestBytes = Math.floor(random() * 2000);
   exchange.responseBytes = Math.floor(random() * 20_000);
@@ -47,8 +52,12 @@ function ended(epochMs: number, path: string | undefined): Exchange {
   return exchange;
 }
 
-/** CPU milliseconds of the reader thread for a count and percentiles of the newest `count` requests by minute and status. */
-async function groups(store: BenchStore, endMs: number, count: number, times: number): Promise<number> {
+/** Counts and measures the newest `count` requests by minute and status, several times if that is fast. */
+async function groups(
+  store: BenchStore,
+  endMs: number,
+  count: number,
+): Promise<{ cpuMs: number; matched: number }> {
   const query: GroupQuery = {
     node: { op: 'all' },
     fromNs: BigInt(endMs - count * STEP_MS) * 1_000_000n,
@@ -61,13 +70,14 @@ async function groups(store: BenchStore, endMs: number, count: number, times: nu
     ],
   };
   const spent: number[] = [];
-  for (let i = 0; i < times; i++) {
+  for (const startMs = performance.now(); ;) {
     const before = store.readerMicros;
-    const { matched, isPartial } = await store.logs.group(query, { timeoutMs: 60_000 });
+    const { matched, isPartial } = await store.logs.group(query, { timeoutMs: GROUP_TIMEOUT_MS });
     spent.push((store.readerMicros - before) / 1000);
-    if (matched !== count || isPartial) throw new Error(`${matched} of ${count} requests were grouped`);
+    if (matched !== count && !isPartial) throw new Error(`${matched} of ${count} requests were grouped`);
+    if (spent.length === GROUPS || performance.now() - startMs > REPEAT_MS)
+      return { cpuMs: median(spent)!, matched };
   }
-  return median(spent)!;
 }
 
 /** `many`: number of requests; `some`: a part of them, for groups. */
@@ -113,11 +123,8 @@ export async function measureRequests(
     title: string,
     goalMs: number,
     ...query: Parameters<BenchStore['times']>
-  ) => {
-    const { p50, max } = await store.times(...query);
-    report.add(`${name}_ms`, `${title} ${among}`, p50, ' ms', atMost(goalMs));
-    report.add(`${name}_max_ms`, `${title}, longest of ${MARKED}`, max, ' ms');
-  };
+  ): Promise<void> =>
+    report.addQueries(name, `${title} ${among}`, await store.times(...query), atMost(goalMs));
   const idAt = (part: number) => ids[Math.floor(part * MARKED)]!;
   await ask('by_id', 'search by request id', 0.3, (part) => `requestId:${idAt(part)}`, 100, 'some');
   await ask(
@@ -146,16 +153,14 @@ export async function measureRequests(
     'none',
   );
 
-  for (const [count, goalMs] of [
-    [some, 100],
-    [many, 1000],
-  ] as const)
-    report.add(
-      `group_${count === some ? 'some' : 'many'}_ms`,
-      `count, p50 and p99 by minute and status of ${count.toLocaleString('en')} requests, CPU of the reader thread`,
-      await groups(store, endMs, count, 3),
-      ' ms',
-      atMost(goalMs),
-    );
+  for (const [name, count, goalMs] of [
+    ['group_some_ms', some, 100],
+    ['group_many_ms', many, 1000],
+  ] as const) {
+    const { cpuMs, matched } = await groups(store, endMs, count);
+    const part = matched < count ? `, only ${matched.toLocaleString('en')} of them before the timeout` : '';
+    const title = `count, p50 and p99 by minute and status of ${count.toLocaleString('en')} requests${part}`;
+    report.add(name, `${title}: CPU of the reader thread`, cpuMs, ' ms', atMost(goalMs));
+  }
   await store.close();
 }
