@@ -9,7 +9,7 @@ const TAIL = 1;
 const SLEEPS = 2;
 const FIRST_COPY_BYTES = 64 * 1024;
 /** Kind (the low byte of the second word) of the unused space before the end of the ring. */
-export const PADDING = 0;
+const PADDING = 0;
 
 /** Makes the shared memory of a ring. `bytes`: a power of two. */
 export const ringMemory = (bytes: number): SharedArrayBuffer => new SharedArrayBuffer(CONTROL_BYTES + bytes);

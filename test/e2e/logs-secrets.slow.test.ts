@@ -74,9 +74,8 @@ it.each(['SIGKILL', 'SIGTERM'] as const)('are in no file after %s', async (signa
 
   await weir.stop(signal);
   const found = bytesIn(data);
-  const stored = Buffer.concat(Array.from(found.values()));
-  for (const mark of [...marks, `${MARK}-request`, `${MARK}-response`])
-    expect(stored.includes(mark), mark).toBe(true);
-  expect(stored.includes('[redacted]')).toBe(true);
+  const stored = Buffer.concat(Array.from(found.values())).toString('latin1');
+  for (const mark of [...marks, `${MARK}-request`, `${MARK}-response`]) expect(stored, mark).toContain(mark);
+  expect(stored).toContain('[redacted]');
   for (const [path, bytes] of found) expect(bytes.includes(SECRET), path).toBe(false);
 });

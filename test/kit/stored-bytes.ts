@@ -6,7 +6,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { fromBlob } from '../../src/telemetry/logs/store/blob.ts';
 
 /** Paths of all files in a folder and its subfolders. */
-export function filesIn(folder: string): string[] {
+function filesIn(folder: string): string[] {
   return readdirSync(folder, { withFileTypes: true, recursive: true })
     .filter((entry) => entry.isFile())
     .map((entry) => join(entry.parentPath, entry.name));

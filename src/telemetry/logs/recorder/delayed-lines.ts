@@ -11,15 +11,18 @@ interface Delivery {
   readonly records: readonly LogRecord[];
   /** When the wait began (performance.now()). */
   readonly sinceMs: number;
-  then?: (() => void) | undefined;
+  afterwards?: (() => void) | undefined;
 }
 
 export class DelayedLines {
   readonly #add: (record: LogRecord) => void;
+  readonly #hasRoom: () => boolean;
   #waiting: Delivery[] = [];
 
-  constructor(add: (record: LogRecord) => void) {
+  /** `hasRoom`: false while the store is behind, so that lines wait in their files. */
+  constructor(add: (record: LogRecord) => void, hasRoom: () => boolean) {
     this.#add = add;
+    this.#hasRoom = hasRoom;
   }
 
   get isWaiting(): boolean {
@@ -34,18 +37,21 @@ export class DelayedLines {
   };
 
   /** Calls `work` after the lines that wait now were added. */
-  then(work: () => void): void {
+  afterwards(work: () => void): void {
     const last = this.#waiting.at(-1);
-    if (last) last.then = work;
-    else this.#waiting.push({ records: [], sinceMs: performance.now(), then: work });
+    if (last) last.afterwards = work;
+    else this.#waiting.push({ records: [], sinceMs: performance.now(), afterwards: work });
   }
 
-  /** Adds the lines whose wait is over at `nowMs` (performance.now()). */
+  /** Adds the lines whose wait is over at `nowMs` (performance.now()), as long as there is room. */
   release(nowMs: number): void {
-    while (this.#waiting[0] !== undefined && this.#waiting[0].sinceMs <= nowMs - DELAY_MS) {
-      const { records, then } = this.#waiting.shift()!;
+    const untilMs = nowMs - DELAY_MS;
+    for (let [next] = this.#waiting; next !== undefined && next.sinceMs <= untilMs; [next] = this.#waiting) {
+      if (nowMs !== Infinity && !this.#hasRoom()) return;
+      this.#waiting.shift();
+      const { records, afterwards } = next;
       for (const record of records) this.#add(record);
-      then?.();
+      afterwards?.();
     }
   }
 }

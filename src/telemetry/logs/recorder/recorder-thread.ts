@@ -1,7 +1,7 @@
 // Entry of the recorder thread.
 import { parentPort, workerData } from 'node:worker_threads';
 import { LogOutput } from '../../../core/log-output.ts';
-import { Recorder } from './recorder.ts';
+import { startRecorder } from './recorder.ts';
 import { RecorderFigures } from './recorder-figures.ts';
 
 export interface RecorderData {
@@ -15,7 +15,7 @@ export interface RecorderData {
 }
 
 const { ring, figures, fd, isText, thread } = workerData as RecorderData;
-new Recorder(parentPort!, {
+startRecorder(parentPort!, {
   ring,
   figures: new RecorderFigures(figures),
   output: fd === -1 ? undefined : new LogOutput(fd),

@@ -86,7 +86,7 @@ export class Recorder {
       throw error;
     }
     // Their request is in the next drain, which uses the same memory.
-    if (this.#bodies) this.#bodies = structuredClone(this.#bodies);
+    if (this.#bodies) this.#bodies = copyOf(this.#bodies);
     this.#takenAll();
     this.#store();
   }
@@ -102,7 +102,8 @@ export class Recorder {
 
   /** Drains after `ms` milliseconds, although no frame may come. */
   #schedule(ms: number): void {
-    this.#timer ??= setTimeout(() => {
+    if (this.#timer !== undefined) return;
+    this.#timer = setTimeout(() => {
       this.#timer = undefined;
       this.drain();
     }, ms);
@@ -219,6 +220,7 @@ export class Recorder {
   }
 
   #report(report: Partial<FromRecorder>): void {
+    // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread, not a window
     this.#port.postMessage({ posts: [], logged: [], hasStored: false, ...report } satisfies FromRecorder);
   }
 
@@ -250,3 +252,12 @@ function textOf({ u8, u32 }: FrameBytes, at: number): string {
   const length = u32[(at >> 2) + 2]!;
   return Buffer.from(u8.buffer, u8.byteOffset + at + 12, length).toString();
 }
+
+const copyOf = ({ request, response }: RawBodies): RawBodies => ({
+  request: request && { ...request, bytes: new Uint8Array(request.bytes) },
+  response: response && { ...response, bytes: new Uint8Array(response.bytes) },
+});
+
+/** Starts a recorder that runs until its thread ends. */
+export const startRecorder = (port: MessagePort, options: RecorderOptions): Recorder =>
+  new Recorder(port, options);

@@ -302,7 +302,7 @@ export class StoreClient {
   /** Sends a message for the open store. Returns false if there is no room, or if it is not open. */
   #post(message: DistributiveOmit<ToRecorder, 'weight'>, weight = 0): boolean {
     if (!this.#isOpen && message.kind !== 'openStore') return false;
-    const isSent = this.#recorder.post({ ...message, weight } as ToRecorder);
+    const isSent = this.#recorder.post({ ...message, weight });
     if (isSent) this.#sentWeight += weight;
     return isSent;
   }
@@ -323,7 +323,7 @@ export class StoreClient {
   #reported({ posts, logged, hasStored, isClosed }: FromRecorder): void {
     for (const { level, event, fields, name } of logged)
       if (name === undefined) this.#log[level](event, fields);
-      else this.#log.event(name, fields as never);
+      else this.#log.event(name, fields);
     for (const { n, ...result } of posts) {
       this.#posts.get(n)?.resolve(result);
       this.#posts.delete(n);

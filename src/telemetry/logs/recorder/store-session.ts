@@ -9,6 +9,7 @@ import { Ingester } from '../ingest/ingester.ts';
 import type { LogFileFollower, FilePosition } from '../ingest/log-file-follower.ts';
 import type { LogRecord, RecordKind } from '../log-record.ts';
 import type { Bodies } from '../store/bodies.ts';
+import { BLOCK_ROWS } from '../store/block-rows.ts';
 import { StoreWriter } from '../store/store-writer.ts';
 import { DelayedLines } from './delayed-lines.ts';
 import { steadyMs, type RecorderFigures } from './recorder-figures.ts';
@@ -75,7 +76,10 @@ export class StoreSession {
       if (name === 'log_store_damaged') figures.add('damaged', 1);
     };
     this.#writer = new StoreWriter(writer, log, { now: Date.now, steady: () => performance.now() });
-    this.#delayed = new DelayedLines((record) => void this.#add(this.#ingester.withOwner(record)));
+    this.#delayed = new DelayedLines(
+      (record) => this.#add(this.#ingester.withOwner(record)),
+      () => this.#writer.room > BLOCK_ROWS,
+    );
     figures.set('waitingSinceMs', 0);
     this.#tryOpen();
   }
@@ -204,7 +208,7 @@ export class StoreSession {
     this.#figures.set('storeBytes', this.#writer.bytes);
     this.#follower = this.#ingester.follow({
       ...this.#delayed.follower,
-      save: (positions) => this.#delayed.then(() => this.#writer.setNote(JSON.stringify(positions))),
+      save: (positions) => this.#delayed.afterwards(() => this.#writer.setNote(JSON.stringify(positions))),
       load: () => (this.#writer.note === '' ? [] : (JSON.parse(this.#writer.note) as FilePosition[])),
       report: (file, problem) =>
         void this.#logged.push({

@@ -153,6 +153,3 @@ export class DirectoryBuilder {
     };
   }
 }
-
-/** True if the shape has attributes besides the native ones. */
-export const hasAttributes = ({ has }: Shape): boolean => (has & HAS.attributes) !== 0;

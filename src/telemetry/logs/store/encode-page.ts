@@ -76,8 +76,7 @@ function writePicked(out: ByteWriter, column: ArrayLike<number>, picked: readonl
 }
 
 /** A time that may be missing, as its difference to one that is close to it: small numbers. Reversed by `near`. */
-export const nearness = (value: number, other: number): number =>
-  value === 0 ? 0 : zigzag(other - value) + 1;
+const nearness = (value: number, other: number): number => (value === 0 ? 0 : zigzag(other - value) + 1);
 
 /** The shapes of a range of rows, each once, and which of them each row has. */
 function shapesOf(rows: BlockRows, from: number, to: number): { used: Shape[]; numbers: Uint32Array } {

@@ -5,7 +5,7 @@ import { DatabaseSync } from 'node:sqlite';
 export function fileVersion(path: string): number {
   const db = new DatabaseSync(path, { readOnly: true, timeout: 1000 });
   try {
-    return Number((db.prepare('PRAGMA user_version').get() as { user_version: number }).user_version);
+    return (db.prepare('PRAGMA user_version').get() as { user_version: number }).user_version;
   } finally {
     db.close();
   }

@@ -33,7 +33,7 @@ export function lineRow(record: LogRecord): Row {
   };
 }
 
-export const lines: fc.Arbitrary<Row> = fc
+const lines: fc.Arbitrary<Row> = fc
   .record({ record: anyRecord, ms: timeMs, ns: fc.constantFrom(0, 0, 1, 500, 999_999) })
   .map(({ record, ms, ns }) => lineRow({ ...record, timeNs: BigInt(ms) * 1_000_000n + BigInt(ns) }));
 

@@ -45,8 +45,7 @@ export function decodeBody(body: RawBody, maxBytes: number): DecodedText {
   // The cut may have split a character.
   const whole = body.isCut ? bytes.subarray(0, completeCharacters(bytes)) : bytes;
   const isExact = isUtf8(whole);
-  if (isExact || isTextual(body.type))
-    return { text: whole.toString(), bytes: isExact ? whole : undefined };
+  if (isExact || isTextual(body.type)) return { text: whole.toString(), bytes: isExact ? whole : undefined };
   return { problem: 'binary' };
 }
 
