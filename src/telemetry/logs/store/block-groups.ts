@@ -23,8 +23,10 @@ export class BlockGroups {
 
   /** Adds a block. Returns the group when it is complete. */
   add({ block, hashes }: SealedWithHashes): BlockGroup | undefined {
-    if (hashes.size > 0) this.#filter ??= new BloomFilter(PIECES);
-    for (const hash of hashes) this.#filter!.add(hash);
+    if (hashes.length > 0) {
+      this.#filter ??= new BloomFilter(PIECES);
+      for (let i = 0; i < hashes.length; i++) this.#filter.add(hashes[i]!);
+    }
     this.#blocks.push(block);
     if (this.#blocks.length < BLOCKS) return undefined;
     const [{ seq }, last] = [this.#blocks[0]!, this.#blocks.at(-1)!];

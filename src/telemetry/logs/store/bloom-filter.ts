@@ -21,10 +21,10 @@ export class BloomFilter {
     this.bytes = new Uint8Array(pieces * PIECE_BYTES);
   }
 
-  /** A filter with about `bits` bits for each of `count` hashes. */
-  static of(hashes: Iterable<number>, count: number, bits: number): BloomFilter {
-    const filter = new BloomFilter(Math.max(1, Math.ceil((count * bits) / 8 / PIECE_BYTES)));
-    for (const hash of hashes) filter.add(hash);
+  /** A filter with about `bits` bits for each hash. */
+  static of(hashes: ArrayLike<number>, bits: number): BloomFilter {
+    const filter = new BloomFilter(Math.max(1, Math.ceil((hashes.length * bits) / 8 / PIECE_BYTES)));
+    for (let i = 0; i < hashes.length; i++) filter.add(hashes[i]!);
     return filter;
   }
 

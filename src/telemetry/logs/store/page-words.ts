@@ -13,18 +13,42 @@ export function nativeText({ native, status }: Shape): string {
   return [nativeMessage(native!, status), path, cause, detail].filter((part) => part !== '').join('\n');
 }
 
-/** A set of hashes that remembers a limited number of them, for leaving out most repeats without a Set. */
+/** A list of hashes with few repeats: it remembers a limited number of them, which is faster than a Set. */
 export class HashList {
-  readonly list: number[] = [];
-  /** In slot 0 a number that belongs to another slot, since 0 is a hash like any other. */
-  readonly #recent = new Uint32Array(8192).fill(1, 0, 1);
+  #hashes = new Uint32Array(4096);
+  #count = 0;
+  readonly #recent: Uint32Array;
+
+  /** `slots`: how many hashes it remembers, a power of two. */
+  constructor(slots: number) {
+    this.#recent = new Uint32Array(slots);
+    this.reset();
+  }
+
+  /** Removes all hashes, so that the memory is used again. */
+  reset(): void {
+    this.#count = 0;
+    this.#recent.fill(0);
+    // Slot 0 has a number that belongs to another slot, since 0 is a hash like any other.
+    this.#recent[0] = 1;
+  }
 
   readonly add = (hash: number): void => {
-    const slot = hash & 8191;
+    const slot = hash & (this.#recent.length - 1);
     if (this.#recent[slot] === hash) return;
     this.#recent[slot] = hash;
-    this.list.push(hash);
+    if (this.#count === this.#hashes.length) {
+      const larger = new Uint32Array(2 * this.#count);
+      larger.set(this.#hashes);
+      this.#hashes = larger;
+    }
+    this.#hashes[this.#count++] = hash;
   };
+
+  /** The hashes, until the next `reset`. */
+  get list(): Uint32Array {
+    return this.#hashes.subarray(0, this.#count);
+  }
 }
 
 /**

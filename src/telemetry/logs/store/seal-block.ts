@@ -20,25 +20,34 @@ const FEW_BITS = 64;
 /** The block as it is stored, and the hashes in its filter. */
 export interface SealedWithHashes {
   readonly block: SealedBlock;
-  readonly hashes: ReadonlySet<number>;
+  readonly hashes: Uint32Array;
 }
 
-/** Encodes all rows, at least one. `memory` is used meanwhile. */
-export function sealBlock(rows: BlockRows, memory = new ByteWriter()): SealedWithHashes {
+/** Memory that sealing needs, for one block after the other. */
+export class SealMemory {
+  readonly bytes = new ByteWriter();
+  readonly pageHashes = new HashList(8192);
+  readonly blockHashes = new HashList(65_536);
+}
+
+/** Encodes all rows, at least one. The hashes are in `memory`, so they have a meaning until it is used again. */
+export function sealBlock(rows: BlockRows, memory = new SealMemory()): SealedWithHashes {
+  const { bytes: writer, pageHashes, blockHashes } = memory;
+  blockHashes.reset();
   const directory = new DirectoryBuilder();
   const parts: SealedBlock['parts'][number][] = [];
-  const all = new Set<number>();
   let from = 0;
   for (const to of rows.allPageEnds) {
-    const page = encodePage(rows, from, to, memory);
-    const hashes = new HashList();
-    addHashes(rows, from, to, hashes);
-    for (const hash of hashes.list) all.add(hash);
+    const page = encodePage(rows, from, to, writer);
+    pageHashes.reset();
+    addHashes(rows, from, to, pageHashes);
+    const hashes = pageHashes.list;
+    for (let i = 0; i < hashes.length; i++) blockHashes.add(hashes[i]!);
     // Pages of requests with own ids only have no filter: few shapes are tested as fast.
     const isLookedUp = ({ has }: Shape): boolean =>
       (has & HAS.native) === 0 || (has & (HAS.requestId | HAS.trace)) !== 0;
-    if (page.shapes.some(isLookedUp) && hashes.list.length > 0)
-      page.parts[PART.filter] = BloomFilter.of(hashes.list, hashes.list.length, PAGE_BITS).bytes;
+    if (page.shapes.some(isLookedUp) && hashes.length > 0)
+      page.parts[PART.filter] = BloomFilter.of(hashes, PAGE_BITS).bytes;
     let bytes = 0;
     for (const [part, content] of page.parts.entries()) {
       if (content.length === 0) continue;
@@ -51,15 +60,16 @@ export function sealBlock(rows: BlockRows, memory = new ByteWriter()): SealedWit
     directory.add(page, rows.timeMs.subarray(from, to), rows.durationNs.subarray(from, to), bytes);
     from = to;
   }
+  const all = blockHashes.list;
   return {
     block: {
       seq: rows.firstSeq,
       rows: rows.count,
       directory: directory.result(),
       filter:
-        all.size === 0
+        all.length === 0
           ? new Uint8Array()
-          : BloomFilter.of(all, all.size, all.size <= FEW_HASHES ? FEW_BITS : BLOCK_BITS).bytes,
+          : BloomFilter.of(all, all.length <= FEW_HASHES ? FEW_BITS : BLOCK_BITS).bytes,
       parts,
     },
     hashes: all,

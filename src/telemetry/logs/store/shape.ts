@@ -162,14 +162,33 @@ export function decodeShape(numbers: readonly number[], texts: readonly string[]
   };
 }
 
+const isOf = (shape: Shape, record: LogRecord, has: number): boolean =>
+  shape.has === has &&
+  shape.kind === record.kind &&
+  shape.severity === record.severity &&
+  shape.status === record.status &&
+  shape.replica === record.replica &&
+  shape.source === record.source &&
+  shape.deployment === record.deployment &&
+  shape.environment === record.environment &&
+  shape.pod === record.pod &&
+  shape.modelId === record.modelId;
+
 /** Largest number of shapes that a table keeps. */
 const MAX_SHAPES = 8192;
 
 /** Shapes of records that are not native, each once. */
 export class ShapeTable {
   readonly #shapes = new Map<string, Shape>();
+  /** Most records have the shape of the one before. */
+  #last: Shape | undefined;
 
   of(record: LogRecord, has: number): Shape {
+    if (this.#last !== undefined && isOf(this.#last, record, has)) return this.#last;
+    return (this.#last = this.#find(record, has));
+  }
+
+  #find(record: LogRecord, has: number): Shape {
     const { kind, severity, status, deployment, environment, replica, source, pod, modelId } = record;
     // With the lengths, since a text may contain any separator.
     const key =

@@ -4,7 +4,6 @@ import { describe } from '../../../core/errors.ts';
 import { sqliteError } from '../../../core/sqlite-file.ts';
 import type { LogRecord } from '../log-record.ts';
 import { BlockGroups } from './block-groups.ts';
-import { ByteWriter } from './byte-writer.ts';
 import { BLOCK_ROWS, BlockRows, columnsOf } from './block-rows.ts';
 import { encodeBodies, groupBodies, type NumberedBodies } from './bodies.ts';
 import type { DayFile } from './day-file.ts';
@@ -12,7 +11,7 @@ import { DayFiles, isIntact, type WriterLog, type WriterOptions } from './day-fi
 import { encodePage } from './encode-page.ts';
 import type { Clocks } from './retention-clock.ts';
 import { restoreTail } from './restore-tail.ts';
-import { sealBlock } from './seal-block.ts';
+import { sealBlock, SealMemory } from './seal-block.ts';
 import { ShapeTable } from './shape.ts';
 import { TailLevels } from './tail-levels.ts';
 import { toTailBlob } from './tail-page.ts';
@@ -37,7 +36,7 @@ export class StoreWriter {
   readonly #shapes = new ShapeTable();
   readonly #groups = new BlockGroups();
   readonly #levels = new TailLevels();
-  readonly #memory = new ByteWriter();
+  readonly #memory = new SealMemory();
   /** A sealed block whose memory is used again. */
   #spare: BlockRows | undefined;
   /** Blocks that are not stored yet, or only in part; the last one is being filled. */
@@ -235,7 +234,7 @@ export class StoreWriter {
 
   #storeTail(file: DayFile, rows: BlockRows): void {
     const { from, isMerged } = this.#levels.next(this.#storedRows, rows.count);
-    const page = toTailBlob(encodePage(rows, from, rows.count, this.#memory, true).parts, isMerged);
+    const page = toTailBlob(encodePage(rows, from, rows.count, this.#memory.bytes, true).parts, isMerged);
     file.transaction(() => {
       this.#writeExtras(file, rows.nextSeq);
       file.addTail({ seq: rows.firstSeq + from, rows: rows.count - from, page });
