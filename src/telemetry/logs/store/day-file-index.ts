@@ -3,11 +3,11 @@
 import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite';
 import { BlockKnowledge } from './block-knowledge.ts';
 import { firstTime, lastTime, timeParts, type BlockDirectory, type TimeParts } from './block-directory.ts';
-import { DamagedBlobError } from './blob.ts';
+import { DamagedBlobError, fromBlob } from './blob.ts';
+import { directoryPlace, filterPlace, tailPlace } from './day-file.ts';
 import { FilterTable, type FilterPlace } from './filter-table.ts';
 import { OpenPage } from './open-page.ts';
 import { Page } from './page.ts';
-import { tailPlace } from './restore-tail.ts';
 import type { SearchGroup } from './search-plan.ts';
 import { HAS, type Shape } from './shape.ts';
 import { fromTailBlob } from './tail-page.ts';
@@ -46,8 +46,9 @@ export interface Snapshot {
   readonly tail: readonly PageRef[];
 }
 
+/** Throws DamagedBlobError. */
 function blockOf(seq: number, rows: number, json: Uint8Array, filter: number, pieces: number): Block {
-  const directory = JSON.parse(Buffer.from(json).toString()) as BlockDirectory;
+  const directory = JSON.parse(fromBlob(json).toString()) as BlockDirectory;
   const pages: PageRef[] = [];
   const firstMs = Math.min(...directory.pages.map(({ times }) => firstTime(times)));
   const lastMs = Math.max(...directory.pages.map(({ times }) => lastTime(times)));
@@ -102,6 +103,7 @@ export class DayFileIndex {
   readonly #damagedTail = new Map<number, number>();
   /** Shapes of the pages of the tail, by their JSON. */
   readonly #shapes = new Map<string, Shape>();
+  #lastBlock = -1;
   #lastGroup = -1;
   #snapshot: Snapshot = { blocks: this.#blocks, tail: [] };
   /** `data_version` of SQLite, which changes with each transaction of the writer: of the snapshot, and of `#lastSeq`. */
@@ -113,7 +115,7 @@ export class DayFileIndex {
   constructor(path: string, onDamagedPage: OnDamagedPage) {
     this.#db = new DatabaseSync(path, { readOnly: true, timeout: 1000 });
     this.#onDamagedPage = onDamagedPage;
-    this.#filters = new FilterTable((id) => this.blob('SELECT pieces FROM filters WHERE id = ?', id));
+    this.#filters = new FilterTable((id) => this.#filterRow(id));
   }
 
   close(): void {
@@ -206,19 +208,22 @@ export class DayFileIndex {
   }
 
   #readBlocks(): void {
-    const known = this.#blocks.at(-1)?.last ?? -1;
+    const known = this.#lastBlock;
     const rows = this.#rows(
       'SELECT seq, rows, directory, filter, pieces FROM blocks WHERE seq > ? ORDER BY seq',
       known,
     );
     if (rows.length === 0) return;
     for (const row of rows) {
-      const block = blockOf(...(row as [number, number, Uint8Array, number, number]));
+      const [seq, count, ...rest] = row as [number, number, Uint8Array, number, number];
+      this.#lastBlock = seq + count - 1;
+      const block = this.#blockOf(seq, count, ...rest);
+      if (block === undefined) continue;
       this.#blocks.push(block);
       this.#blockRange.firstMs = Math.min(this.#blockRange.firstMs, block.firstMs);
       this.#blockRange.lastMs = Math.max(this.#blockRange.lastMs, block.lastMs);
     }
-    const sealed = this.#blocks.at(-1)!.last;
+    const sealed = this.#lastBlock;
     for (const seq of this.#tail.keys()) if (seq <= sealed) this.#tail.delete(seq);
     const groups = this.#rows(
       'SELECT seq, last, filter, pieces FROM groups WHERE seq > ? ORDER BY seq',
@@ -232,8 +237,29 @@ export class DayFileIndex {
     }
   }
 
+  /** `undefined`: its directory is damaged. */
+  #blockOf(seq: number, ...rest: [number, Uint8Array, number, number]): Block | undefined {
+    return this.#intact(directoryPlace(seq), () => blockOf(seq, ...rest));
+  }
+
+  #filterRow(id: number): Uint8Array | undefined {
+    const blob = this.blob('SELECT pieces FROM filters WHERE id = ?', id);
+    return blob && this.#intact(filterPlace(id), () => fromBlob(blob));
+  }
+
+  /** Reads a value. If it is damaged, reports its place and returns `undefined`. */
+  #intact<T>(place: number, read: () => T): T | undefined {
+    try {
+      return read();
+    } catch (error) {
+      if (!(error instanceof DamagedBlobError)) throw error;
+      this.damaged(place, error);
+      return undefined;
+    }
+  }
+
   #setLastSeq(lastOfTail: [seq: number, rows: number] | undefined): void {
-    const ofBlocks = this.#blocks.at(-1)?.last ?? 0;
+    const ofBlocks = Math.max(0, this.#lastBlock);
     this.#lastSeq = Math.max(ofBlocks, lastOfTail === undefined ? 0 : lastOfTail[0] + lastOfTail[1] - 1);
     this.#lastSeqVersion = this.#version();
   }

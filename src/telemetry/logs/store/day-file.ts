@@ -4,8 +4,10 @@
 //   pages    the parts of the pages of blocks, by `16 × sequence number of the first record + part`
 //   filters  pieces of Bloom filters; groups: filters over 32 blocks each
 //   bodies   bodies of requests, those of one drain together; notes: texts by name
+// Values have checksums (blob.ts), except notes. Damaged ones are moved to `damaged`, by their places.
 // Invariant: a record is in `tail` or in a block, never in both, and is written in one transaction with its bodies.
 import { SqliteFile } from '../../../core/sqlite-file.ts';
+import { toBlob } from './blob.ts';
 import type { BlockDirectory } from './block-directory.ts';
 import { BLOCK_ROWS } from './block-rows.ts';
 import { PIECE_BYTES } from './bloom-filter.ts';
@@ -14,6 +16,9 @@ import { PIECE_BYTES } from './bloom-filter.ts';
 export const DAY_FILE_VERSION = 2;
 /** Places of parts in `pages`: `PLACES_PER_RECORD × seq + part`. */
 export const PLACES_PER_RECORD = 16;
+/** Instead of a part, in places of damaged values: the directory of a block, and a page of the tail. */
+const DIRECTORY = PLACES_PER_RECORD - 2;
+const TAIL = PLACES_PER_RECORD - 1;
 /** Bytes of a filter in one row of `filters`. */
 export const FILTER_ROW_BYTES = 16 * PIECE_BYTES;
 
@@ -59,6 +64,21 @@ export interface BlockGroup {
   readonly seq: number;
   readonly last: number;
   readonly filter: Uint8Array;
+}
+
+/** Places of values that may be damaged. */
+export const tailPlace = (seq: number): number => PLACES_PER_RECORD * seq + TAIL;
+export const directoryPlace = (seq: number): number => PLACES_PER_RECORD * seq + DIRECTORY;
+export const filterPlace = (id: number): number => -id;
+
+/** Where the value of a place is. */
+function storedAt(place: number): { table: string; column: string; key: string; value: number } {
+  if (place < 0) return { table: 'filters', column: 'pieces', key: 'id', value: -place };
+  const part = place % PLACES_PER_RECORD;
+  const value = (place - part) / PLACES_PER_RECORD;
+  if (part === TAIL) return { table: 'tail', column: 'page', key: 'seq', value };
+  if (part === DIRECTORY) return { table: 'blocks', column: 'directory', key: 'seq', value };
+  return { table: 'pages', column: 'part', key: 'place', value: place };
 }
 
 export class DayFile {
@@ -147,7 +167,7 @@ export class DayFile {
       this.#file.run('INSERT OR REPLACE INTO pages VALUES (?, ?)', place, part);
       this.#written += part.length;
     }
-    const text = Buffer.from(JSON.stringify(directory));
+    const text = toBlob(Buffer.from(JSON.stringify(directory)), true);
     const [id, pieces] = this.#addFilter(filter);
     this.#file.run('INSERT OR REPLACE INTO blocks VALUES (?, ?, ?, ?, ?)', seq, rows, text, id, pieces);
     this.#file.run('DELETE FROM tail WHERE seq < ?', seq + rows);
@@ -159,14 +179,10 @@ export class DayFile {
     this.#file.run('INSERT OR REPLACE INTO groups VALUES (?, ?, ?, ?)', seq, last, id, pieces);
   }
 
-  /** Moves a damaged part of a page, or a page of the tail, out of the way of readers. */
+  /** Moves a damaged value out of the way of readers. The records of a block are lost with its directory. */
   setAside(place: number): void {
+    const { table, column, key, value } = storedAt(place);
     this.#file.transaction(() => {
-      const isTail = place % PLACES_PER_RECORD === PLACES_PER_RECORD - 1;
-      const seq = Math.floor(place / PLACES_PER_RECORD);
-      const [table, column, key, value] = isTail
-        ? ['tail', 'page', 'seq', seq]
-        : ['pages', 'part', 'place', place];
       this.#file.run(
         `INSERT OR REPLACE INTO damaged SELECT ?, ${column} FROM ${table} WHERE ${key} = ?`,
         place,
@@ -201,7 +217,7 @@ export class DayFile {
       this.#file.run(
         'INSERT INTO filters VALUES (?, ?)',
         id + at / FILTER_ROW_BYTES,
-        filter.subarray(at, at + FILTER_ROW_BYTES),
+        toBlob(filter.subarray(at, at + FILTER_ROW_BYTES), false),
       );
     this.#written += filter.length;
     return [id, filter.length / PIECE_BYTES];

@@ -19,7 +19,7 @@ export class FilterTable {
   readonly #read: (id: number) => Uint8Array | undefined;
   readonly #rows = new ByteCache<number, Uint8Array>(CACHE_BYTES);
 
-  /** `read`: the row of the table `filters` with an id. */
+  /** `read`: the pieces in the row of the table `filters` with an id; `undefined`: they are damaged. */
   constructor(read: (id: number) => Uint8Array | undefined) {
     this.#read = read;
   }

@@ -3,7 +3,7 @@
 import { describe } from '../../../core/errors.ts';
 import { BlockRows } from './block-rows.ts';
 import { DamagedBlobError } from './blob.ts';
-import { PLACES_PER_RECORD, type TailPage } from './day-file.ts';
+import { tailPlace, type TailPage } from './day-file.ts';
 import { Page } from './page.ts';
 import type { Shape } from './shape.ts';
 import { fromTailBlob } from './tail-page.ts';
@@ -13,9 +13,6 @@ export interface RestoredTail {
   readonly blocks: BlockRows[];
   readonly damaged: readonly { readonly place: number; readonly problem: string }[];
 }
-
-/** Place of a page of the tail. */
-export const tailPlace = (seq: number): number => PLACES_PER_RECORD * seq + PLACES_PER_RECORD - 1;
 
 /** `tail`: in order of the sequence numbers. */
 export function restoreTail(tail: readonly TailPage[]): RestoredTail {

@@ -47,6 +47,7 @@ describe('random bytes', () => {
   it.each([
     ['a page', 'UPDATE pages SET part = ? WHERE place = (SELECT min(place) FROM pages)'],
     ['a page of the tail', 'UPDATE tail SET page = ? WHERE seq = (SELECT max(seq) FROM tail)'],
+    ['a directory', 'UPDATE blocks SET directory = ? WHERE seq = (SELECT min(seq) FROM blocks)'],
   ])('in %s are set aside and reported once, and everything else is found', (_, sql) => {
     const store = filled();
     damage(store, sql, randomBytes(2000));
@@ -62,6 +63,21 @@ describe('random bytes', () => {
     store.add(line('number 1000'));
     expect(numbersOf(store)).toEqual([...before, 1000]);
     expect(reports(store)).toHaveLength(1);
+  });
+
+  it('in a filter of a block do not hide its records', () => {
+    const store = filled();
+    const file = new DatabaseSync(newest(store));
+    const rows = file.prepare('SELECT id, length(pieces) AS bytes FROM filters').all() as {
+      id: number;
+      bytes: number;
+    }[];
+    for (const { id, bytes } of rows)
+      file.prepare('UPDATE filters SET pieces = ? WHERE id = ?').run(randomBytes(bytes), id);
+    file.close();
+    expect(rows.length).toBeGreaterThan(0);
+    for (let number = 0; number < 300; number += 25)
+      expect(numbersOf(store, `word${number}`), `word${number}`).toEqual([number]);
   });
 });
 
