@@ -15,7 +15,7 @@ import { RequestFrames } from './request-frames.ts';
 import { StoreSession } from './store-session.ts';
 
 /** How long frames are gathered before they are handled: `kill -9` loses this much. */
-const GATHER_MS = 15;
+const GATHER_MS = 25;
 /** Pause before the next attempt while another process has locked the store. */
 const BUSY_MS = 5;
 /** Interval of `tick` while lines wait. */
