@@ -89,7 +89,7 @@ export class StoreWriter {
     const last = this.#blocks.at(-1);
     // A block does not go on in another file.
     const isFirst = last !== undefined && this.#blocks.length === 1 && last.count === this.#storedRows;
-    if (isFirst && this.#files.current === undefined) last.close();
+    if (isFirst && last.count > 0 && this.#files.current === undefined) last.close();
     if (last !== undefined && !last.isFull) return last;
     if (this.#blocks.length >= MAX_WAITING) return undefined;
     const firstSeq = Math.max(this.#files.lastSeq + 1, last?.nextSeq ?? 0);

@@ -120,6 +120,17 @@ describe('a process that is killed', () => {
   });
 });
 
+it('stores no block without records', () => {
+  const store = new OwnStore();
+  // The recorder asks for room before it adds a record.
+  expect(store.writer.rows()).toBeDefined();
+  store.add(...lines(1, 10));
+  const file = new DatabaseSync(listSegments(store.path)[0]!.path);
+  expect(file.prepare('SELECT count(*) AS blocks FROM blocks').get()).toEqual({ blocks: 0 });
+  file.close();
+  expectLines(store, 10);
+});
+
 describe('a full disk', () => {
   const FULL = Object.assign(new Error('database or disk is full'), { errcode: 13 });
 
