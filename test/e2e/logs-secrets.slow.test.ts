@@ -33,7 +33,10 @@ afterEach(async () => {
 it.each(['SIGKILL', 'SIGTERM'] as const)('are in no file after %s', async (signal) => {
   const data = folder();
   const followed = join(folder({ 'model.log': '' }), 'model.log');
-  const printer = `console.log('${MARK}-printed password=${SECRET}'); setInterval(() => undefined, 1000)`;
+  // Prints until its stdout is closed.
+  const printer = `
+    process.stdout.on('error', () => process.exit());
+    setInterval(() => process.stdout.write('${MARK}-printed password=${SECRET}\\n'), 20);`;
   const weir = await startWeir(
     [`--replica=${model.url}`, `--data-dir=${data}`, '--logs-capture=full', `--logs-files=${followed}`],
     { command: 'run', rest: [process.execPath, '-e', printer] },

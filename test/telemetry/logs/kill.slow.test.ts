@@ -1,5 +1,5 @@
 // A process that records at full speed is killed at random moments: what was acknowledged is there, once and in order.
-import { spawn } from 'node:child_process';
+import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -20,7 +20,10 @@ const ROUNDS_PER_FOLDER = 3;
 const FULL_SPEED = 300;
 const MODERATE_SPEED = 2;
 
+const children = new Set<ChildProcess>();
 afterEach(() => {
+  for (const child of children) child.kill('SIGKILL');
+  children.clear();
   closeStores();
   removeFolders();
 });
@@ -41,6 +44,7 @@ async function killed(data: string, perMillisecond: number, ms: number): Promise
   const child = spawn(process.execPath, [PROGRAM, data, String(perMillisecond)], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
+  children.add(child);
   const logged: string[] = [];
   const output = createInterface({ input: child.stdout });
   output.on('line', (text) => {
