@@ -1,6 +1,10 @@
 // docs/reference/query-language.md: the fields and operators of log searches.
 import { KINDS } from '../../src/telemetry/logs/log-record.ts';
-import { QUERY_FIELDS, type FieldValues } from '../../src/telemetry/logs/query/field-names.ts';
+import {
+  ANNOTATION_FIELDS,
+  QUERY_FIELDS,
+  type FieldValues,
+} from '../../src/telemetry/logs/query/field-names.ts';
 import { QUERY_LIMITS } from '../../src/telemetry/logs/query/parse.ts';
 import { code, fenced, GENERATED, page, table } from '../markdown.ts';
 
@@ -45,6 +49,15 @@ const VALUES: Readonly<Record<FieldValues, string>> = {
   includes: 'text',
 };
 
+const EXAMPLES: Readonly<Record<string, string>> = {
+  scores: 'scores.quality>0.5',
+  feedback: 'feedback.value:1',
+  metadata: 'metadata.user:ann',
+  expected: 'expected:yes',
+  tags: 'tags:golden',
+  comment: 'comment:*wrong*',
+};
+
 /** The page. */
 export const queryLanguagePage = (): string =>
   page(
@@ -64,6 +77,17 @@ export const queryLanguagePage = (): string =>
         code(first!),
         others.map(code).join(', '),
         VALUES[values],
+      ]),
+    ),
+    '## Annotations',
+    `Short names of what was attached to a record later ([annotations](../guides/logs.md#annotations)). They find an
+attribute of the same name too. With \`@\` they find only that: \`@tags:golden\`.`,
+    table(
+      ['field', 'finds', 'example'],
+      ANNOTATION_FIELDS.map(({ name, path, hasMembers }) => [
+        code(hasMembers ? `${name}.NAME` : name),
+        code(hasMembers ? `${path}.NAME` : path),
+        code(EXAMPLES[name]!),
       ]),
     ),
     '## Limits',

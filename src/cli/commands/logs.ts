@@ -19,7 +19,7 @@ const DETAILS = `Filters (a record must match all of them):
                          Records of one replica, environment, deployment or pod
   --model-id, --deployment-id ID   The same by id; exit code 4 if weir serves another model
   --request-id ID        All records of one request, of any time; exit code 4 if there are none
-  --kind KIND,…          line, request, event, span [line,request,event]
+  --kind KIND,…          line, request, event, span, annotation [line,request,event]
   --limit N              Only the newest N records; 0: no limit [5000]
 
 Output:

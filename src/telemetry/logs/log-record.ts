@@ -1,11 +1,12 @@
-// One row of the log store: a request, a log line, a span, or a lifecycle event of weir (docs/contracts/logs.md 1, F2).
+// One row of the log store: a request, a log line, a span, a lifecycle event of weir, or an annotation (docs/contracts/logs.md 1, F2).
 // Invariant: a record is plain data that can be sent to another thread, and holds all data that any output needs.
 
 /**
  * `request`: an exchange that has ended. `line`: a log line of a replica or another program. `span`: a posted span.
- * `event`: a lifecycle event of weir (core/events.ts). Stored as the index in this list, so new kinds go to the end.
+ * `event`: a lifecycle event of weir (core/events.ts). `annotation`: what is attached to another record (annotation.ts).
+ * Stored as the index in this list, so new kinds go to the end.
  */
-export const KINDS = ['request', 'line', 'span', 'event'] as const;
+export const KINDS = ['request', 'line', 'span', 'event', 'annotation'] as const;
 export type RecordKind = (typeof KINDS)[number];
 
 /** Where a log line comes from. A text is empty if it is unknown or does not apply. */
@@ -67,6 +68,8 @@ export interface LogRecord extends RecordOrigin {
  * Of a line: the fields of its JSON; `exc_info` (traceback), `is_cut` (it was longer than allowed), `logger`.
  * Of an event: `event` (its name in core/events.ts) and its fields; `suppressed` (earlier ones that were not recorded).
  * Of a span: its own attributes, and name, kind (OTLP number), status_code, status_message, trace_state, events, links.
+ * Of an annotation: `annotation` (its content), `target_seq`. Of a record with annotations: `annotations`
+ * (merge-annotations.ts).
  * Of posted lines and spans: `resource` and `scope` of the sender (ingest/otlp-records.ts).
  */
 export function attributesOf({ attributes }: { readonly attributes: string }): Record<string, unknown> {

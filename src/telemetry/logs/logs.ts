@@ -1,5 +1,5 @@
-// The log store and the access log: stores requests, log lines, spans and events, and runs queries. Other modules import
-// only this file. The data goes through the folders in this order:
+// The log store and the access log: stores requests, log lines, spans, events and annotations, and runs queries. Other
+// modules import only this file. The data goes through the folders in this order:
 //   recorder/  from the forwarding thread through the ring to the recorder thread, which writes the access log and calls
 //              ingest, then store
 //   ingest/    turns output streams, log files, posts, OTLP messages and captured bodies into redacted records
@@ -20,6 +20,7 @@ import type { FeedPage } from './store/store-reader.ts';
 import { MAX_SEQ, type PagePosition } from './store/page-position.ts';
 import type { LogStore, NextRecords, SearchPage, SearchQuery, StoredBodies, StoreHead } from './log-store.ts';
 import { placeOfSeq, readLocalPlace, seqOfPlace, type Place, type TimePlace } from './place.ts';
+import { annotationRecord, type Annotation, type AnnotationTarget } from './annotation.ts';
 import type { LineOrigin, LogRecord, RecordWriter } from './log-record.ts';
 import type { RequestOwner } from './ingest/request-owners.ts';
 import type { RecorderClient } from './recorder/recorder-client.ts';
@@ -38,6 +39,7 @@ export {
   SPAN_NAMES,
   type OtlpDefaults,
 } from './ingest/otlp-records.ts';
+export { ANNOTATION_LIMITS, annotationOf, type Annotation, type AnnotationTarget } from './annotation.ts';
 export {
   attributesOf,
   KINDS,
@@ -87,6 +89,8 @@ export interface LineStream {
   end(): void;
 }
 
+/** An annotation of a client. */
+const API: LineOrigin = { deployment: '', environment: '', replica: '', source: 'api' };
 const ALL: QueryNode = { op: 'all' };
 
 export class Logs implements Component, LogStore {
@@ -156,6 +160,19 @@ export class Logs implements Component, LogStore {
 
   postLines(bytes: Uint8Array, origin: LineOrigin, count: number): Promise<PostResult> {
     return this.#writer.post([], { bytes, origin, count });
+  }
+
+  /**
+   * Stores an annotation of records that are stored, or will be. `origin`: where it comes from. `invalid`: what is wrong
+   * with the target or the content, which may come from JSON.
+   */
+  async annotate(
+    target: AnnotationTarget,
+    content: Annotation,
+    origin: LineOrigin = API,
+  ): Promise<PostResult | { readonly invalid: string }> {
+    const record = annotationRecord(target, content, origin);
+    return 'invalid' in record ? record : this.post([record]);
   }
 
   // ── Reading ──────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -206,7 +206,7 @@ export class OtlpExport {
 
   #journalOf({ signal, min_level: level, query }: Destination): LocalJournal | { readonly problem: string } {
     return this.#deps.openJournal({
-      kinds: signal === 'logs' ? ['line', 'request', 'event'] : ['span', 'request'],
+      kinds: signal === 'logs' ? ['line', 'request', 'event', 'annotation'] : ['span', 'request'],
       minSeverity: level === '' ? 0 : SEVERITY[level],
       query,
     });

@@ -84,12 +84,14 @@ const messages = async (logs: Logs): Promise<string[]> =>
   (await recordsOf(logs)).map(({ message }) => message);
 
 /** Records an exchange that has ended, and returns its id. */
-function request(logs: Logs, target = '/predict?key=hidden'): string {
+function request(logs: Logs, target = '/predict?key=hidden', isTraced = false): string {
   const exchanges = new Exchanges({ trust_inbound: false });
+  if (isTraced) exchanges.sample(() => true);
   exchanges.observe({ closed: (one) => logs.requestEnded(one, { id: 'dep1', environment: 'production' }) });
   const exchange = exchanges.open(undefined);
   exchange.method = 'POST';
   exchange.target = target;
+  if (isTraced) exchange.trace(undefined);
   exchange.close('ok', 200);
   return exchange.id;
 }
@@ -113,6 +115,60 @@ describe('a posted record', () => {
     await logs.post([{ ...record('x'), attributes: JSON.stringify({ a: 'the token abc', b: 'stays' }) }]);
     const [{ attributes }] = (await recordsOf(logs)) as [LogRecord];
     expect(JSON.parse(attributes)).toEqual({ a: 'the [redacted]', b: 'stays' });
+  });
+});
+
+describe('an annotation', () => {
+  it('of a request is redacted, counted, and merged into the request', async () => {
+    const logs = start(folder());
+    const [id, other] = [request(logs), request(logs, '/other')];
+    await until('both are stored', async () => (await messages(logs)).length === 2);
+    const content = { scores: { quality: 0.9 }, comment: 'the key is password=hunter22' };
+    expect(await logs.annotate({ requestId: id }, content)).toEqual({ stored: 1 });
+    expect(logs.figures.stored).toEqual(new Map([['request', 2], ['annotation', 1]])); // prettier-ignore
+    const node = { op: 'field', name: 'annotations.scores.quality', compare: '>', value: 0.5 } as const;
+    const { records } = await logs.page({ ...ALL, node, limit: 10 });
+    expect(records.map(({ requestId }) => requestId)).toEqual([id]);
+    expect(JSON.parse(records[0]!.attributes)).toMatchObject({
+      method: 'POST',
+      annotations: { scores: { quality: 0.9 }, comments: ['the key is password=[redacted]'] },
+    });
+    expect(await logs.at(logs.placeOf(records[0]!))).toEqual(records[0]);
+    expect((await logs.after({ op: 'all' }, undefined, 10)).records).toMatchObject([
+      { kind: 'request', requestId: id },
+      { kind: 'request', requestId: other },
+      {
+        kind: 'annotation',
+        requestId: id,
+        source: 'api',
+        pod: 'pod1-0a1b2c3d',
+        message: 'score quality=0.9, comment',
+      },
+    ]);
+  });
+
+  it('of a trace is merged into its requests, and not into their lines', async () => {
+    const logs = start(folder());
+    const id = request(logs, '/predict', true);
+    await until('it is stored', async () => (await messages(logs)).length === 1);
+    const [{ traceId, spanId }] = (await logs.page({ ...ALL, limit: 10 })).records as [LogRecord];
+    expect(spanId).toMatch(/^[0-9a-f]{16}$/);
+    await logs.post([{ ...record('line'), requestId: id, traceId, spanId }]);
+    await logs.annotate({ traceId }, { tags: ['by trace'] });
+    await logs.annotate({ traceId, spanId }, { tags: ['by span'] });
+    const node = { op: 'exists', name: 'annotations.tags' } as const;
+    const { records } = await logs.page({ ...ALL, node, limit: 10 });
+    expect(records.map(({ kind, attributes }) => [kind, JSON.parse(attributes)])).toMatchObject([
+      ['request', { annotations: { tags: ['by trace', 'by span'] } }],
+    ]);
+  });
+
+  it('that is wrong is refused, and not stored', async () => {
+    const logs = start(folder());
+    expect(await logs.annotate({ seq: -1 }, { tags: ['x'] })).toEqual({
+      invalid: 'invalid seq -1; use the sequence number of a record',
+    });
+    expect(await messages(logs)).toEqual([]);
   });
 });
 

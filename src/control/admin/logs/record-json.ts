@@ -54,7 +54,7 @@ export function logObject(record: LogRecord): LogObject {
     model_id: nonEmpty(record.modelId),
     // The status of a successful gRPC call is 0.
     status: record.kind === 'request' || record.status !== 0 ? record.status : undefined,
-    duration_ms: record.kind === 'line' || record.kind === 'event' ? undefined : record.durationNs / 1e6,
+    duration_ms: record.kind === 'request' || record.kind === 'span' ? record.durationNs / 1e6 : undefined,
     attributes: record.attributes === '' ? undefined : attributesOf(record),
   };
   // JSON.stringify leaves out undefined fields.

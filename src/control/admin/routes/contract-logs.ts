@@ -88,7 +88,7 @@ async function sendLogs(
   }
   const kinds: QueryNode =
     typeof given['request_id'] === 'string' && given['request_id'] !== ''
-      ? { op: 'not', of: equal('kind', 'span') }
+      ? { op: 'not', of: { op: 'or', of: [equal('kind', 'span'), equal('kind', 'annotation')] } }
       : { op: 'or', of: [equal('kind', 'line'), equal('kind', 'event')] };
   const query = { ...window, node: allOf([within(scope), kinds, filter.node]), after: undefined };
   const found = await pagedSearch(logs, query, res, { searchMs: SEARCH_MS });

@@ -86,14 +86,16 @@ export const traceEndpoints: readonly Endpoint<WithTraces>[] = [
         ]);
       const traceId = id!.toLowerCase();
       const ofTrace: QueryNode = { op: 'field', name: 'traceId', compare: '=', value: traceId };
-      const isLine: QueryNode = { op: 'field', name: 'kind', compare: '=', value: 'line' };
+      const isKind = (value: string): QueryNode => ({ op: 'field', name: 'kind', compare: '=', value });
+      const isLine = isKind('line');
       const find = (node: QueryNode) =>
         pagedSearch(
           logs,
           { node: allOf([ofTrace, node]), ...ALL, direction: 'up', after: undefined, limit: MAX_RECORDS },
           res,
         );
-      const spans = await find({ op: 'not', of: isLine });
+      // Annotations are in the records that they are for.
+      const spans = await find({ op: 'not', of: { op: 'or', of: [isLine, isKind('annotation')] } });
       const lines = spans && (await find(isLine));
       if (!spans || !lines) return;
       if (spans.records.length === 0 && lines.records.length === 0)

@@ -4,7 +4,14 @@ import { nearest, unknownName } from '../../../core/nearest-name.ts';
 import { parseDurationNs } from '../../../core/units.ts';
 import { KINDS } from '../log-record.ts';
 import { severityOfName } from '../severity.ts';
-import { attributeName, findField, suggestField, type QueryField, type FieldValues } from './field-names.ts';
+import {
+  annotationPath,
+  attributeName,
+  findField,
+  suggestField,
+  type QueryField,
+  type FieldValues,
+} from './field-names.ts';
 import type { Operator, QueryProblem, TokenValue } from './lex.ts';
 import type { Compare, QueryNode } from './query-node.ts';
 import { wordsOf } from './words.ts';
@@ -123,6 +130,13 @@ function attributeNode(name: string, operator: Operator, { text, isQuoted }: Tok
   return { op: 'field', name, compare: '=', value: String(number) === text ? number! : text };
 }
 
+/** The condition on an attribute, or on either of two. */
+const eitherOf = (
+  name: string,
+  other: string | undefined,
+  nodeFor: (name: string) => QueryNode,
+): QueryNode => (other === undefined ? nodeFor(name) : { op: 'or', of: [nodeFor(name), nodeFor(other)] });
+
 /**
  * Returns the node of `key operator value`, without the negation of `!=`. `isAttribute`: it was written `@key`.
  * `addHint` receives a warning if the condition may not be what the user meant.
@@ -136,18 +150,19 @@ export function fieldFilter(
 ): QueryNode | QueryProblem {
   const known = isAttribute ? undefined : findField(key);
   const name = known?.name ?? attributeName(key);
+  const inAnnotations = isAttribute || known !== undefined ? undefined : annotationPath(key);
   const isEquality = operator === ':' || operator === '=' || operator === '!=';
   if (isEquality && !value.isQuoted && /^\*+$/.test(value.text) && known?.values !== 'includes')
-    return { op: 'exists', name };
+    return eitherOf(name, inAnnotations, (one) => ({ op: 'exists', name: one }));
   if (known === undefined) {
-    const suggestion = isAttribute ? undefined : suggestField(key);
+    const suggestion = isAttribute || inAnnotations !== undefined ? undefined : suggestField(key);
     if (suggestion !== undefined)
       addHint(
         `"${key}" is searched as an attribute; did you mean the field "${suggestion}"? (@${key} names an attribute)`,
       );
     if (!isEquality && !value.isQuoted && parseNumber(value.text) === undefined)
       addHint(`${quote(value.text)} is not a number, so the attribute "${key}" is compared as text`);
-    return attributeNode(name, operator, value);
+    return eitherOf(name, inAnnotations, (one) => attributeNode(one, operator, value));
   }
   let node: QueryNode | string;
   if (NUMERIC.has(known.values)) {

@@ -80,6 +80,23 @@ const FIELDS: readonly (readonly [name: string, values: FieldValues, ...synonyms
   ['has_bodies', 'text', 'has_bodies'],
 ];
 
+/**
+ * Parts of annotations, by their short names. A short name finds the part of a record's annotations and the attribute of
+ * the same name. `hasMembers`: a path can follow, as in `scores.quality`.
+ */
+export const ANNOTATION_FIELDS: readonly {
+  readonly name: string;
+  readonly path: string;
+  readonly hasMembers: boolean;
+}[] = [
+  { name: 'scores', path: 'annotations.scores', hasMembers: true },
+  { name: 'feedback', path: 'annotations.feedback', hasMembers: true },
+  { name: 'metadata', path: 'annotations.metadata', hasMembers: true },
+  { name: 'expected', path: 'annotations.expected', hasMembers: true },
+  { name: 'tags', path: 'annotations.tags', hasMembers: false },
+  { name: 'comment', path: 'annotations.comments', hasMembers: false },
+];
+
 /** Every field with its names, the usual one first, for the docs. */
 export const QUERY_FIELDS: readonly { readonly names: readonly string[]; readonly values: FieldValues }[] =
   FIELDS.map(([, values, ...names]) => ({ names, values }));
@@ -94,6 +111,15 @@ const BY_SYNONYM: ReadonlyMap<string, QueryField> = new Map(
 const SUGGESTIONS = FIELDS.map(([, , first]) => first!);
 
 export const findField = (key: string): QueryField | undefined => BY_SYNONYM.get(normalize(key));
+
+/** Path in the merged annotations of a record for a short name, also with a path behind it; `undefined`: it is none. */
+export function annotationPath(key: string): string | undefined {
+  const dot = key.indexOf('.');
+  const head = dot === -1 ? key : key.slice(0, dot);
+  const field = ANNOTATION_FIELDS.find(({ name }) => name === normalize(head));
+  if (field === undefined || (dot !== -1 && !field.hasMembers)) return undefined;
+  return dot === -1 ? field.path : `${field.path}${key.slice(dot)}`;
+}
 
 /** The field whose name is similar to an unknown key. Never for short keys and dotted paths, which are attributes. */
 export const suggestField = (key: string): string | undefined =>

@@ -7,6 +7,7 @@ const NAMES = [
   'storedLines',
   'storedSpans',
   'storedEvents',
+  'storedAnnotations',
   'lostStoreFull',
   'lostStoreError',
   'lostStoreUnusable',

@@ -134,6 +134,7 @@ export class StoreClient {
       ['line', 'storedLines'],
       ['span', 'storedSpans'],
       ['event', 'storedEvents'],
+      ['annotation', 'storedAnnotations'],
     ] as const)
       if (figures.get(name) > 0) stored.set(kind, figures.get(name));
     const waitingSinceMs = figures.get('waitingSinceMs');

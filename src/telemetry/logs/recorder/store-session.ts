@@ -34,6 +34,7 @@ const STORED = {
   line: 'storedLines',
   span: 'storedSpans',
   event: 'storedEvents',
+  annotation: 'storedAnnotations',
 } as const satisfies Record<RecordKind, string>;
 const LOST = {
   store_full: 'lostStoreFull',

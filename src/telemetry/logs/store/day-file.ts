@@ -4,9 +4,12 @@
 //   pages    the parts of the pages of blocks, by `16 × sequence number of the first record + part`
 //   filters  pieces of Bloom filters; groups: filters over 32 blocks each
 //   bodies   bodies of requests, those of one drain together; notes: texts by name
-// Values have checksums (blob.ts), except notes. Damaged ones are moved to `damaged`, by their places.
-// Invariant: a record is in `tail` or in a block, never in both, and is written in one transaction with its bodies.
+//   annotations  finds the annotations of a record; each is a record in `tail` or a block too
+// Values have checksums (blob.ts), except notes and annotations. Damaged ones are moved to `damaged`, by their places.
+// Invariant: a record is in `tail` or in a block, never in both, and is written in one transaction with its bodies and
+// its row of `annotations`.
 import { SqliteFile } from '../../../core/sqlite-file.ts';
+import type { AnnotationRow } from './annotation-rows.ts';
 import { toBlob } from './blob.ts';
 import type { BlockDirectory } from './block-directory.ts';
 import { BLOCK_ROWS } from './block-rows.ts';
@@ -37,6 +40,14 @@ CREATE TABLE bodies (seq INTEGER PRIMARY KEY, bodies BLOB NOT NULL);
 CREATE TABLE notes (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE damaged (place INTEGER PRIMARY KEY, part BLOB NOT NULL);
 PRAGMA user_version = ${DAY_FILE_VERSION};
+`;
+
+/** Created with the first annotation of the file. */
+const ANNOTATIONS = `
+CREATE TABLE IF NOT EXISTS annotations (
+  seq INTEGER PRIMARY KEY, target TEXT NOT NULL, names TEXT NOT NULL, content TEXT NOT NULL
+);
+CREATE INDEX IF NOT EXISTS annotations_by_target ON annotations (target);
 `;
 
 /** Practically no limit, since the limit applies to the whole folder. */
@@ -159,6 +170,15 @@ export class DayFile {
   addBodies(seq: number, bodies: Uint8Array): void {
     this.#file.run('INSERT OR REPLACE INTO bodies VALUES (?, ?)', seq, bodies);
     this.#written += bodies.length;
+  }
+
+  /** Stores what finds annotations. Their records are in the tail or in a block. */
+  addAnnotations(rows: readonly AnnotationRow[]): void {
+    if (rows.length > 0) this.#file.exec(ANNOTATIONS);
+    for (const { seq, target, names, content } of rows) {
+      this.#file.run('INSERT OR REPLACE INTO annotations VALUES (?, ?, ?, ?)', seq, target, names, content);
+      this.#written += target.length + names.length + content.length;
+    }
   }
 
   /** Stores a block, and removes its records from the tail. */

@@ -4,14 +4,17 @@
 import { statSync } from 'node:fs';
 import { describe } from '../../../core/errors.ts';
 import { sqliteError } from '../../../core/sqlite-file.ts';
+import { AnnotatedFile } from './annotated-file.ts';
+import { AnnotationTable } from './annotation-table.ts';
+import { Annotations, type AnnotatedQuery } from './annotations.ts';
 import { DayFileReader } from './day-file-reader.ts';
 import { DAY_FILE_VERSION } from './day-file.ts';
-import type { FileReader } from './file-reader.ts';
 import { fileVersion } from './file-version.ts';
-import type { SegmentQuery, SegmentSlice, TimeRange } from './segment-query.ts';
+import type { SegmentSlice, TimeRange } from './segment-query.ts';
 import { listSegments, type Segment } from './segments.ts';
 import { V1FileReader } from './v1/v1-reader.ts';
 import { MAX_SEQ, isBefore, startPosition, type Direction, type PagePosition } from './page-position.ts';
+import { annotationFilter } from '../query/annotation-filter.ts';
 import { compile } from '../query/match.ts';
 import { possible } from '../query/possible.ts';
 import { prefilter } from '../query/prefilter.ts';
@@ -75,11 +78,12 @@ export class StoreReader {
   readonly #events: ReaderEvents;
   readonly #budgetMs: number;
   /** Readers of open day files, by path. */
-  readonly #readers = new Map<string, FileReader>();
+  readonly #readers = new Map<string, AnnotatedFile>();
   /** Their inodes. */
   readonly #inodes = new Map<string, number>();
+  readonly #annotations = new Annotations();
   /** Compiled queries, by the JSON of their node. */
-  readonly #compiled = new Map<string, SegmentQuery>();
+  readonly #compiled = new Map<string, AnnotatedQuery>();
   readonly #groups = new OpenGroups((query, accumulator) => new RecordGroups(query, accumulator, this));
 
   /** `budgetMs`: time after which a call returns what it has found so far. */
@@ -123,7 +127,7 @@ export class StoreReader {
   after(node: QueryNode, seq: number, limit: number): FeedPage {
     const query = this.#compile(node);
     const deadlineMs = performance.now() + this.#budgetMs;
-    const segments = this.#segments();
+    const segments = this.#annotatedSegments();
     const records: LogRecord[] = [];
     const oldestSeq = segments[0]?.firstSeq ?? 1;
     const newest = segments.at(-1);
@@ -159,13 +163,13 @@ export class StoreReader {
 
   /** Returns the record with a sequence number; `undefined` if it is not stored any more. */
   at(seq: number): LogRecord | undefined {
-    const segment = this.#segmentOf(seq);
+    const segment = segmentOf(this.#annotatedSegments(), seq);
     return segment && this.#read(segment, (reader) => reader.at(seq));
   }
 
   /** Returns the bodies of the request with a sequence number; `undefined` if none were stored. */
   bodies(seq: number): { request: Buffer | undefined; response: Buffer | undefined } | undefined {
-    const segment = this.#segmentOf(seq);
+    const segment = segmentOf(this.#segments(), seq);
     return segment && this.#read(segment, (reader) => reader.bodies(seq));
   }
 
@@ -198,19 +202,24 @@ export class StoreReader {
   }
 
   #cursors(range: TimeRange, direction: Direction, after: PagePosition | undefined): SegmentCursor[] {
-    return this.#segments().flatMap((segment) => {
+    return this.#annotatedSegments().flatMap((segment) => {
       const times = this.#read(segment, (reader) => reader.timeRange());
       if (!times || times.toNs < range.fromNs || times.fromNs > range.toNs) return [];
       const start =
-        direction === 'down' ? { timeNs: times.toNs, seq: MAX_SEQ } : { timeNs: times.fromNs, seq: -1 };
+        direction === 'down' ? { timeNs: times.toNs, seq: MAX_SEQ } : { timeNs: times.fromNs, seq: 0 };
       // Starts at the first record of the day file if that is later, so that the day file is not read too early.
       const reached = after && !isBefore(after, start, direction) ? after : start;
       return [{ segment, pending: [], reached }];
     });
   }
 
-  #segmentOf(seq: number): Segment | undefined {
-    return this.#segments().findLast(({ firstSeq }) => firstSeq <= seq);
+  /** Lists the day files, after reading their new annotations. */
+  #annotatedSegments(): Segment[] {
+    const segments = this.#segments();
+    for (const segment of segments)
+      this.#read(segment, (reader) => reader.refreshAnnotations(segment !== segments.at(-1)));
+    this.#annotations.refreshed();
+    return segments;
   }
 
   /** Lists the day files, and closes those that do not exist any more. */
@@ -231,17 +240,18 @@ export class StoreReader {
   }
 
   /** Opens a day file. `undefined` if the writer is still creating it. */
-  #open({ path }: Segment): FileReader | undefined {
+  #open({ path }: Segment): AnnotatedFile | undefined {
     let reader = this.#readers.get(path);
     if (reader === undefined) {
       const version = fileVersion(path);
       if (version === 0) return undefined;
       if (version > DAY_FILE_VERSION)
         throw new Error(`${path} has version ${version} of the log store's format, which is too new`);
-      reader =
-        version === DAY_FILE_VERSION
-          ? new DayFileReader(path, (place, problem) => this.#events.damagedPage?.(path, place, problem))
-          : new V1FileReader(path);
+      const isV1 = version !== DAY_FILE_VERSION;
+      const file = isV1
+        ? new V1FileReader(path)
+        : new DayFileReader(path, (place, problem) => this.#events.damagedPage?.(path, place, problem));
+      reader = new AnnotatedFile(file, isV1 ? undefined : new AnnotationTable(path), this.#annotations);
       this.#readers.set(path, reader);
       this.#inodes.set(path, inodeOf(path));
     }
@@ -249,7 +259,7 @@ export class StoreReader {
   }
 
   /** Reads from a day file. Returns `undefined` if it is new, damaged or deleted. */
-  #read<T>(segment: Segment, read: (reader: FileReader) => T): T | undefined {
+  #read<T>(segment: Segment, read: (reader: AnnotatedFile) => T): T | undefined {
     try {
       const reader = this.#open(segment);
       return reader && read(reader);
@@ -262,7 +272,7 @@ export class StoreReader {
     }
   }
 
-  #compile(node: QueryNode): SegmentQuery {
+  #compile(node: QueryNode): AnnotatedQuery {
     const key = JSON.stringify(node);
     let query = this.#compiled.get(key);
     if (query === undefined) {
@@ -273,12 +283,16 @@ export class StoreReader {
           prefilter: prefilter(node),
           possible: possible(node),
           matches: compile(node),
+          annotations: annotationFilter(node),
         }),
       );
     }
     return query;
   }
 }
+
+const segmentOf = (segments: readonly Segment[], seq: number): Segment | undefined =>
+  segments.findLast(({ firstSeq }) => firstSeq <= seq);
 
 const charactersOf = ({ message, attributes }: LogRecord): number => message.length + attributes.length;
 

@@ -3,6 +3,7 @@
 import { describe } from '../../../core/errors.ts';
 import { sqliteError } from '../../../core/sqlite-file.ts';
 import type { LogRecord } from '../log-record.ts';
+import { annotationRowsOf } from './annotation-rows.ts';
 import { BlockGroups } from './block-groups.ts';
 import { BLOCK_ROWS, BlockRows, columnsOf } from './block-rows.ts';
 import { encodeBodies, groupBodies, type NumberedBodies } from './bodies.ts';
@@ -217,6 +218,7 @@ export class StoreWriter {
     try {
       file.transaction(() => {
         this.#writeExtras(file, rows.nextSeq);
+        file.addAnnotations(annotationRowsOf(rows, this.#storedRows));
         file.addBlock(sealed.block);
         if (group) file.addGroup(group);
       });
@@ -237,6 +239,7 @@ export class StoreWriter {
     const page = toTailBlob(encodePage(rows, from, rows.count, this.#memory.bytes, true).parts, isMerged);
     file.transaction(() => {
       this.#writeExtras(file, rows.nextSeq);
+      file.addAnnotations(annotationRowsOf(rows, this.#storedRows));
       file.addTail({ seq: rows.firstSeq + from, rows: rows.count - from, page });
     });
     this.#extrasStored(rows.nextSeq);

@@ -4,7 +4,7 @@ import type { RecordKind } from '../../logs/logs.ts';
 import type { Family } from '../family.ts';
 import type { LogStoreFigures } from '../metric-sources.ts';
 
-const KINDS = ['request', 'line', 'span', 'event'] satisfies readonly RecordKind[];
+const KINDS = ['request', 'line', 'span', 'event', 'annotation'] satisfies readonly RecordKind[];
 const REASONS = ['queue_full', 'store_full', 'store_error', 'store_unusable'];
 
 const counter = (

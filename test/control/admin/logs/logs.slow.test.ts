@@ -337,6 +337,18 @@ it('shows a trace as a tree of spans, with the lines of its requests', async () 
   await get(server, `/v1/traces/${'e'.repeat(32)}`, 404);
 });
 
+it('shows the annotations of a trace in the spans that they are for', async () => {
+  const server = await startAdmin();
+  const spanId = '2'.repeat(16);
+  const attributes = JSON.stringify({ name: 'tokenize' });
+  await server.logs.post([record({ kind: 'span', spanId, parentSpanId: '', attributes })]);
+  await server.logs.annotate({ traceId: TRACE, spanId }, { scores: { quality: 0.5 } });
+  expect(await get(server, `/v1/traces/${TRACE}`)).toMatchObject({
+    spans: [{ name: 'tokenize', attributes: { annotations: { scores: { quality: 0.5 } } }, children: [] }],
+    logs: [],
+  });
+});
+
 it('shows a deep trace and its failed spans', async () => {
   const server = await startAdmin();
   const id = (i: number) => String(i).padStart(16, '0');

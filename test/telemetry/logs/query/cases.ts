@@ -197,7 +197,7 @@ export const PROBLEMS: [string, RegExp, number][] = [
   ['duration>2x', /^invalid duration "2x"; use a number with .*150ms$/, 9],
   ['duration>2Ms', /^invalid duration "2Ms"/, 9],
   ['duration>-1s', /^invalid duration "-1s"/, 9],
-  ['kind:metric', /^unknown kind "metric"; known kinds: request, line, span, event$/, 5],
+  ['kind:metric', /^unknown kind "metric"; known kinds: request, line, span, event, annotation$/, 5],
   ['input_tokens:many', /^invalid value "many" of input_tokens; use a number/, 13],
   ['replica>a', /^invalid operator > for the text field replica; use :, = or !=$/, 8],
   ['includes>a', /^invalid operator > for includes; use includes:text or includes!=text$/, 9],

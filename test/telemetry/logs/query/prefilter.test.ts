@@ -96,7 +96,7 @@ describe('prefilter', () => {
     ['level:warn', { severity: [13, 16] }],
     [
       'env:production,staging -kind:span',
-      { environments: ['production', 'staging'], kinds: ['request', 'line', 'event'] },
+      { environments: ['production', 'staging'], kinds: ['request', 'line', 'event', 'annotation'] },
     ],
     ['status:5xx OR status:404', { status: [404, 599] }],
     ['status:5xx status:404', { kinds: [] }],
