@@ -2,14 +2,16 @@
 // A frame is contiguous, begins at a multiple of 8 and with its length in bytes (u32, a multiple of 8).
 // Invariant: the writer never waits. A frame is visible to the reader once it is whole.
 
-/** Bytes before the frames: head, tail, the sleep flag and spare words. */
+/** Bytes before the frames: head, tail, the sleep flag, the end of the last pass, and spare words. */
 const CONTROL_BYTES = 64;
 const HEAD = 0;
 const TAIL = 1;
 const SLEEPS = 2;
+/** Where the frames of the last pass over the ring end: behind them the writer went back to the beginning. */
+const PASS_END = 3;
 const FIRST_COPY_BYTES = 64 * 1024;
-/** Kind (the low byte of the second word) of the unused space before the end of the ring. */
-const PADDING = 0;
+/** If nothing is unread, the writer goes back to the beginning here, so that it uses memory that is in the caches. */
+const SHORT_PASS_BYTES = 256 * 1024;
 
 /** Makes the shared memory of a ring. `bytes`: a power of two. */
 export const ringMemory = (bytes: number): SharedArrayBuffer => new SharedArrayBuffer(CONTROL_BYTES + bytes);
@@ -53,14 +55,15 @@ export class RingWriter extends RingViews {
   /** Returns the offset of room for `bytes` bytes, or -1 if the ring is full. Room that is not committed stays free. */
   reserve(bytes: number): number {
     const at = this.#head & this.mask;
+    if (at >= SHORT_PASS_BYTES && Atomics.load(this.control, TAIL) === this.#head)
+      return this.#beginEmpty(at);
     const padding = at + bytes > this.size ? this.size - at : 0;
     if (((this.#head - this.#tail) >>> 0) + padding + bytes > this.size) {
       this.#tail = Atomics.load(this.control, TAIL);
       if (((this.#head - this.#tail) >>> 0) + padding + bytes > this.size) return -1;
     }
     if (padding === 0) return at;
-    this.u32[at >> 2] = padding;
-    this.u32[(at >> 2) + 1] = PADDING;
+    Atomics.store(this.control, PASS_END, at);
     this.#head = (this.#head + padding) | 0;
     return 0;
   }
@@ -68,8 +71,20 @@ export class RingWriter extends RingViews {
   /** Publishes the frame at the reserved offset. `bytes`: its length, a multiple of 8. */
   commit(bytes: number): void {
     this.#head = (this.#head + bytes) | 0;
+    if ((this.#head & this.mask) === 0) Atomics.store(this.control, PASS_END, this.size);
     Atomics.store(this.control, HEAD, this.#head);
     if (this.control[SLEEPS] === 1) this.wake();
+  }
+
+  /** Goes back to the beginning of the ring, which is empty. Until HEAD is stored the reader sees an empty ring. */
+  #beginEmpty(at: number): number {
+    Atomics.store(this.control, PASS_END, at);
+    this.#head = (this.#head + this.size - at) | 0;
+    Atomics.store(this.control, HEAD, this.#head);
+    // The reader stores the same, if it sees the new head first: there is nothing between.
+    Atomics.store(this.control, TAIL, this.#head);
+    this.#tail = this.#head;
+    return 0;
   }
 
   /** Wakes the reader although there may be no new frame. */
@@ -92,13 +107,18 @@ export class RingReader extends RingViews {
   take(): Uint8Array<ArrayBuffer> {
     const head = Atomics.load(this.control, HEAD);
     const tail = Atomics.load(this.control, TAIL);
-    const length = (head - tail) >>> 0;
+    if (head === tail) return this.#copy.subarray(0, 0);
+    const at = tail & this.mask;
+    const end = head & this.mask;
+    // Up to the end of the pass, and from the beginning again.
+    const isOnePass = at < end;
+    const firstEnd = isOnePass ? end : Atomics.load(this.control, PASS_END);
+    const first = firstEnd - at;
+    const length = first + (isOnePass ? 0 : end);
     // Whole words, for views of other types on the same memory.
     if (this.#copy.length < length) this.#copy = new Uint8Array(Math.max(FIRST_COPY_BYTES, 2 * length));
-    const at = tail & this.mask;
-    const first = Math.min(length, this.size - at);
-    this.#copy.set(this.u8.subarray(at, at + first));
-    if (length > first) this.#copy.set(this.u8.subarray(0, length - first), first);
+    this.#copy.set(this.u8.subarray(at, firstEnd));
+    if (!isOnePass) this.#copy.set(this.u8.subarray(0, end), first);
     Atomics.store(this.control, TAIL, head);
     return this.#copy.subarray(0, length);
   }
