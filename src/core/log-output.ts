@@ -43,6 +43,12 @@ export class LogOutput {
     else this.#stream.write(Buffer.from(lines.buffer, lines.byteOffset, lines.length) as unknown as string);
   }
 
+  /** Resolves when all lines so far are written. */
+  written(): Promise<void> {
+    if (this.#isBroken) return Promise.resolve();
+    return new Promise((resolve) => this.#stream.flush(() => resolve()));
+  }
+
   /** Writes all pending lines and waits for the reader. For use before exit. */
   flush(): void {
     if (this.#isBroken) return;

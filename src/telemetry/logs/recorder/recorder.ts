@@ -4,6 +4,7 @@
 import { type MessagePort, receiveMessageOnPort, Worker } from 'node:worker_threads';
 import type { RawBodies } from '../../../core/exchange/body-capture.ts';
 import { RingReader } from '../../../core/ring.ts';
+import { waitAtMost } from '../../../core/wait.ts';
 import { threadFile } from '../../../core/worker-rpc.ts';
 import { AccessLines } from './access-lines.ts';
 import { FLAG, FRAME, type FrameBytes } from './frames.ts';
@@ -20,6 +21,8 @@ const GATHER_MS = 25;
 const BUSY_MS = 5;
 /** Interval of `tick` while lines wait. */
 const TICK_MS = 25;
+/** Longest wait for a reader of the lines before the thread ends with an error. */
+const LAST_LINES_MS = 1000;
 /** The write-ahead log is moved into its file when it has grown by this much. */
 const CHECKPOINT_BYTES = 2 * 1024 ** 2;
 
@@ -82,8 +85,7 @@ export class Recorder {
     try {
       for (; at < u8.length; at += frames.u32[at >> 2]!) this.#frame(frames, at);
     } catch (error) {
-      this.#endAfter(frames, at);
-      throw error;
+      return this.#endAfter(frames, at, error);
     }
     // Their request is in the next drain, which uses the same memory.
     if (this.#bodies) this.#bodies = copyOf(this.#bodies);
@@ -109,8 +111,8 @@ export class Recorder {
     }, ms);
   }
 
-  /** Writes the lines that were taken from the ring, although the error of a frame ends the thread. */
-  #endAfter(frames: FrameBytes, failed: number): void {
+  /** Ends the thread for the error of a frame, after the lines that were taken from the ring are written. */
+  #endAfter(frames: FrameBytes, failed: number, error: unknown): void {
     clearInterval(this.#ticks);
     this.#session = undefined;
     for (let at = failed; ;) {
@@ -119,7 +121,9 @@ export class Recorder {
       if ((frames.u32[(at >> 2) + 1]! & 0xff) !== FRAME.message) this.#frame(frames, at);
     }
     this.#takenAll();
-    this.#output?.flush();
+    void waitAtMost(LAST_LINES_MS, this.#output?.written() ?? Promise.resolve()).then(() => {
+      throw error;
+    });
   }
 
   /** All frames that were taken from the ring were handled. */
