@@ -144,3 +144,26 @@ it('drops what a burst has too much and counts it, in bounded memory, without wa
   expect(store.inOrder('kind:request')).toHaveLength(stored.get('request')!);
   store.close();
 }, 60_000);
+
+it('stores requests that all have different paths in bounded memory, and finds them by path', async () => {
+  const own = new OwnLogs();
+  await own.logs.post([line('first')]);
+  const before = residentBytes();
+  const count = 200_000;
+  const batch = 2000;
+  for (let from = 0; from < count; from += batch) {
+    for (let i = from; i < from + batch; i++)
+      own.request(`/item-${i}/of/a/rather/long/path/that/is/different`);
+    const stored = () => own.logs.figures.stored.get('request') ?? 0;
+    await until('the batch is stored', () => stored() === from + batch, 20_000);
+  }
+  expect(residentBytes() - before).toBeLessThan(400 * 1024 ** 2);
+  await own.stop();
+  expect(Array.from(own.logs.figures.dropped)).toEqual([]);
+  const store = new OwnStore(join(own.data, 'logs'));
+  for (let i = 0; i < count; i += 19_999)
+    expect(store.all(`"/item-${i}/of"`).map((record) => attributesOf(record)['path'])).toEqual([
+      `/item-${i}/of/a/rather/long/path/that/is/different`,
+    ]);
+  store.close();
+}, 90_000);
