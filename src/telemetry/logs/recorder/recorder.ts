@@ -159,10 +159,15 @@ export class Recorder {
       case FRAME.message:
         return this.#accept(this.#nextMessage());
       case FRAME.flush:
-        this.#writeLines();
-        this.#output?.flush();
-        return this.#figures.announce('flushed', frames.u32[word + 2]!);
+        return this.#flush(frames.u32[word + 2]!);
     }
+  }
+
+  /** Writes all lines, also those of a write that has begun, and then tells the main thread, which waits. */
+  #flush(number: number): void {
+    this.#writeLines();
+    const written = this.#output?.written() ?? Promise.resolve();
+    void written.then(() => this.#figures.announce('flushed', number));
   }
 
   /** The message of a mark. It was posted before the mark was written. */
