@@ -22,6 +22,11 @@ const micros = (ms: number): number => Math.max(0, Math.round(ms * 1000));
 
 const NO_DEPLOYMENT: DeploymentIdentity = { id: '', environment: '' };
 
+interface LastText {
+  text: string;
+  number: number;
+}
+
 export class FrameWriter {
   readonly #ring: RingWriter;
   readonly #texts = new Map<string, number>();
@@ -29,6 +34,10 @@ export class FrameWriter {
   #origins = new Map<DeploymentIdentity, Map<string, string>>();
   #characters = 0;
   #isFull = false;
+  /** Those of the last request. Most requests have the same. */
+  readonly #method: LastText = { text: '', number: 0 };
+  readonly #cause: LastText = { text: '', number: 0 };
+  readonly #origin = { deployment: NO_DEPLOYMENT, replica: '', number: 0 };
   /** Number of the recorder thread; and whether it was told that the frames from here on are for it. */
   #thread = 0;
   #isTold = true;
@@ -57,11 +66,12 @@ export class FrameWriter {
     if (this.#texts.size > MAX_TEXTS - 8 || this.#characters > MAX_CHARACTERS) this.#forget();
     this.#isFull = false;
     const path = this.#number(pathOf(e.target));
-    const origin = this.#number(this.#originText(deployment, e.replica));
+    const origin = this.#originNumber(deployment, e.replica);
     const remote = this.#number(e.remoteAddress);
     const detail = this.#number(e.detail);
-    const method = this.#number(e.method);
-    const cause = this.#number(e.cause!);
+    const method =
+      this.#method.text === e.method ? this.#method.number : this.#remember(this.#method, e.method);
+    const cause = this.#cause.text === e.cause ? this.#cause.number : this.#remember(this.#cause, e.cause!);
     const ring = this.#ring;
     const at = this.#isFull ? -1 : ring.reserve(MAX_REQUEST_BYTES);
     if (at === -1) return false;
@@ -196,17 +206,38 @@ export class FrameWriter {
     return this.#lastFactsBytes;
   }
 
-  /** The number of a text; announces it first if it is new. */
+  /** The number of a text, 0 for the empty one; announces it first if it is new. */
   #number(text: string): number {
+    if (text === '') return 0;
     const known = this.#texts.get(text);
     if (known !== undefined) return known;
     if (this.#isFull || !this.#text(FRAME.text, text)) {
       this.#isFull = true;
       return 0;
     }
-    const number = this.#texts.size;
+    const number = this.#texts.size + 1;
     this.#texts.set(text, number);
     this.#characters += text.length;
+    return number;
+  }
+
+  #remember(last: LastText, text: string): number {
+    const number = this.#number(text);
+    if (!this.#isFull) {
+      last.text = text;
+      last.number = number;
+    }
+    return number;
+  }
+
+  #originNumber(deployment: DeploymentIdentity, replica: string): number {
+    const last = this.#origin;
+    if (last.number !== 0 && last.deployment === deployment && last.replica === replica) return last.number;
+    const number = this.#number(this.#originText(deployment, replica));
+    last.deployment = deployment;
+    last.replica = replica;
+    // 0 if there was no room, so that it is looked up again.
+    last.number = number;
     return number;
   }
 
@@ -234,6 +265,9 @@ export class FrameWriter {
     this.#texts.clear();
     this.#origins.clear();
     this.#characters = 0;
+    this.#method.text = this.#cause.text = '';
+    this.#method.number = this.#cause.number = 0;
+    this.#origin.number = 0;
     return true;
   }
 

@@ -105,7 +105,8 @@ export class RequestFrames {
   readonly #shared = new SharedTable();
   #redact: (text: string) => string = (text) => text;
   #own: RecordWriter = { pod: '', modelId: '' };
-  #texts: string[] = [];
+  /** By number. The first one is the empty text. */
+  #texts: string[] = [''];
   /** Redacted paths and details, by their numbers. */
   #redacted: (string | undefined)[] = [];
 
@@ -124,7 +125,7 @@ export class RequestFrames {
 
   /** The texts so far are not used any more. */
   forget(): void {
-    this.#texts = [];
+    this.#texts = [''];
     this.#redacted = [];
     this.#shared.clear();
   }
