@@ -46,6 +46,8 @@ export interface Prefilter {
   readonly kinds?: readonly RecordKind[] | undefined;
   readonly requestIds?: readonly string[] | undefined;
   readonly traceIds?: readonly string[] | undefined;
+  /** Request ids of which records without a trace id may have one of `traceIds` (store/request-traces.ts). */
+  readonly tracedIds?: readonly string[] | undefined;
   readonly deployments?: readonly string[] | undefined;
   readonly environments?: readonly string[] | undefined;
   readonly replicas?: readonly string[] | undefined;

@@ -1,10 +1,12 @@
 // Reads one file of the log store with the annotations of its records.
 // Invariant: the records of a slice are those that match after merging, also those that match only because of it.
 import type { LogRecord } from '../log-record.ts';
+import type { Prefilter } from '../query/query-node.ts';
 import type { AnnotationTable } from './annotation-table.ts';
 import type { AnnotatedQuery, Annotations, QueryTargets } from './annotations.ts';
 import type { FileReader, MinuteTotal } from './file-reader.ts';
 import { isBefore, startPosition, type Direction, type PagePosition } from './page-position.ts';
+import type { AddRequest } from './request-traces.ts';
 import type { SegmentSlice, TimeRange } from './segment-query.ts';
 
 /** Records that are read by sequence number for a slice. */
@@ -109,6 +111,10 @@ export class AnnotatedFile {
       (a, b) => a.seq < b.seq,
     );
     return { records: records.filter((record) => record.seq <= lastSeq), reached };
+  }
+
+  requests(wanted: Prefilter, afterSeq: number, add: AddRequest): boolean {
+    return this.#reader.requests(wanted, afterSeq, add);
   }
 
   at(seq: number): LogRecord | undefined {

@@ -7,6 +7,9 @@ import { HAS, type NativeFacts, type Shape } from './shape.ts';
 /** Milliseconds since the epoch: begin and end of each part, both inclusive, in order. */
 export type TimeParts = readonly number[];
 
+/** Requests that have trace ids: `own`: their request ids and trace ids follow from their times. */
+export type TracedRequests = 'none' | 'own' | 'any';
+
 export interface PageEntry {
   readonly rows: number;
   readonly times: TimeParts;
@@ -23,6 +26,7 @@ export interface BlockDirectory {
   readonly hasOthers?: boolean;
   /** False: every request id and trace id follows from the time of its record. */
   readonly hasForeignIds?: boolean;
+  readonly tracedRequests?: TracedRequests;
   /** Names of attributes besides the native ones. Missing: there may be any. */
   readonly attributes?: readonly string[];
   readonly durationNs?: readonly [min: number, max: number];
@@ -119,6 +123,7 @@ export class DirectoryBuilder {
   #hasAnyName = false;
   #hasOthers = false;
   #hasForeignIds = false;
+  readonly #requests: Shape[] = [];
   #duration: [number, number] = [Infinity, 0];
 
   /** `times`, `durations`: of the rows of the page. `bytes`: size of its parts. */
@@ -132,6 +137,7 @@ export class DirectoryBuilder {
       if (this.#seen.has(shape)) continue;
       this.#seen.add(shape);
       if ((shape.has & (HAS.requestId | HAS.trace)) !== 0) this.#hasForeignIds = true;
+      if (shape.kind === 'request') this.#requests.push(shape);
       for (const name of COLUMNS) this.#columns.add(name, shape[name]);
       if (shape.native === undefined) this.#hasOthers = true;
       else for (const name of NATIVE) this.#native.add(name, shape.native[name as keyof NativeFacts]);
@@ -148,8 +154,18 @@ export class DirectoryBuilder {
       native: this.#native.result(),
       hasOthers: this.#hasOthers,
       hasForeignIds: this.#hasForeignIds,
+      tracedRequests: tracedRequests(this.#requests),
       ...(this.#hasAnyName ? {} : { attributes: Array.from(this.#names) }),
       durationNs: this.#duration,
     };
   }
+}
+
+/** What is known about the requests with these shapes. */
+export function tracedRequests(shapes: readonly Shape[]): TracedRequests {
+  const traced = shapes.filter(
+    ({ kind, has }) => kind === 'request' && (has & (HAS.ownTrace | HAS.trace)) !== 0,
+  );
+  const isForeign = traced.some(({ has }) => (has & (HAS.requestId | HAS.trace)) !== 0);
+  return traced.length === 0 ? 'none' : isForeign ? 'any' : 'own';
 }

@@ -5,6 +5,7 @@ import type { BlockDirectory } from './block-directory.ts';
 import type { Page } from './page.ts';
 import { attributeValue, NATIVE_NUMBERS, rangeOfNumber, type NumberRange } from './native-number.ts';
 import { nativeText } from './page-words.ts';
+import { canBeTraced } from './request-traces.ts';
 import { HAS, type NativeFacts, type Shape } from './shape.ts';
 
 const MISSING: Known = { values: [undefined] };
@@ -114,6 +115,8 @@ export class RowsKnowledge implements Knowledge {
       case 'requestId':
         return (has & (HAS.ownId | HAS.requestId)) === 0 ? EMPTY : undefined;
       case 'traceId':
+        // A record may get that of its request.
+        if (canBeTraced(this.#shape.kind) && (has & (HAS.ownId | HAS.requestId)) !== 0) return undefined;
         return (has & (HAS.ownTrace | HAS.trace)) === 0 ? EMPTY : undefined;
       case 'spanId':
         return (has & (HAS.ownSpan | HAS.span)) === 0 ? EMPTY : undefined;

@@ -2,7 +2,14 @@
 // Invariant: blocks and tail are read in one transaction, so that each record is in exactly one of them, once.
 import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite';
 import { BlockKnowledge } from './block-knowledge.ts';
-import { firstTime, lastTime, timeParts, type BlockDirectory, type TimeParts } from './block-directory.ts';
+import {
+  firstTime,
+  lastTime,
+  timeParts,
+  tracedRequests,
+  type BlockDirectory,
+  type TimeParts,
+} from './block-directory.ts';
 import { DamagedBlobError, fromBlob } from './blob.ts';
 import { directoryPlace, filterPlace, tailPlace } from './day-file.ts';
 import { FilterTable, type FilterPlace } from './filter-table.ts';
@@ -61,13 +68,14 @@ function blockOf(seq: number, rows: number, json: Uint8Array, filter: number, pi
     pages,
     known: new BlockKnowledge(directory),
     hasForeignIds: directory.hasForeignIds ?? true,
+    tracedRequests: directory.tracedRequests ?? 'any',
     filter,
     pieces,
     group: undefined,
   };
   let next = seq;
   for (const { rows: count, times } of directory.pages) {
-    const { hasForeignIds } = block;
+    const { hasForeignIds, tracedRequests } = block;
     const last = next + count - 1;
     pages.push({
       seq: next,
@@ -76,6 +84,7 @@ function blockOf(seq: number, rows: number, json: Uint8Array, filter: number, pi
       span: times,
       pages: undefined,
       hasForeignIds,
+      tracedRequests,
       opened: undefined,
       block,
     });
@@ -286,6 +295,7 @@ export class DayFileIndex {
         span: times,
         pages: undefined,
         hasForeignIds: page.shapes.some(({ has }) => (has & (HAS.requestId | HAS.trace)) !== 0),
+        tracedRequests: tracedRequests(page.shapes),
         opened: new OpenPage(page),
         block: undefined,
       };

@@ -1,14 +1,19 @@
 // Reads one file of the log store (day-file.ts) in limited slices, ordered by time or by sequence number.
 // Invariant: a call returns exactly the records that the query matches, whether they are in the tail or in a block.
 import type { LogRecord } from '../log-record.ts';
+import { compile } from '../query/match.ts';
+import { possible } from '../query/possible.ts';
+import type { Prefilter, QueryNode } from '../query/query-node.ts';
 import { DamagedBlobError } from './blob.ts';
 import { overlaps } from './block-directory.ts';
 import { findBodies } from './bodies.ts';
 import { DayFileIndex, type Block, type OnDamagedPage, type PageRef } from './day-file-index.ts';
 import type { FileReader, MinuteTotal } from './file-reader.ts';
+import type { OpenPage } from './open-page.ts';
 import { PageMinutes } from './page-minutes.ts';
 import { startPosition, type Direction, type PagePosition } from './page-position.ts';
 import { PageStore } from './page-store.ts';
+import type { AddRequest } from './request-traces.ts';
 import { maskOf, matchingRecord, NO_MATCH } from './row-mask.ts';
 import { SearchPlan } from './search-plan.ts';
 import type { SegmentQuery, SegmentSlice, TimeRange } from './segment-query.ts';
@@ -152,6 +157,17 @@ export class DayFileReader implements FileReader {
     return { records: slice.records, reached: undefined };
   }
 
+  requests(wanted: Prefilter, afterSeq: number, add: AddRequest): boolean {
+    const plan = new SearchPlan({ prefilter: wanted, ...TRACED_REQUESTS }, true);
+    const { blocks, tail } = afterSeq === 0 ? this.#index.snapshot() : this.#index.snapshotAfter(afterSeq);
+    for (const pages of pagesAfter(blocks, afterSeq, (block) => this.#mayMatch(block, plan), tail))
+      for (const ref of pages) {
+        if (ref.last <= afterSeq || !this.#pageMayMatch(ref, plan)) continue;
+        if (this.#pages.read(ref, (open) => addRequests(open, plan, afterSeq, add)) === false) return false;
+      }
+    return true;
+  }
+
   at(seq: number): LogRecord | undefined {
     const { blocks, tail } = this.#index.snapshotAfter(seq - 1);
     const block = blocks[indexOfBlock(blocks, seq)];
@@ -203,6 +219,28 @@ export class DayFileReader implements FileReader {
 }
 
 const reachedSeq = (seq: number): PagePosition => ({ ...startPosition('up'), seq });
+
+const TRACED_NODE: QueryNode = {
+  op: 'and',
+  of: [
+    { op: 'field', name: 'kind', compare: '=', value: 'request' },
+    { op: 'exists', name: 'traceId' },
+  ],
+};
+const TRACED_REQUESTS = { possible: possible(TRACED_NODE), matches: compile(TRACED_NODE) };
+
+/** Calls `add` for the requests of a page that have a trace id. Returns false if it ended the search. */
+function addRequests(open: OpenPage, plan: SearchPlan, afterSeq: number, add: AddRequest): boolean {
+  const marks = maskOf(open, plan)?.marks;
+  if (marks === undefined) return true;
+  const { page } = open;
+  for (let row = Math.max(0, afterSeq + 1 - page.firstSeq); row < page.rows; row++) {
+    if (marks[row] === NO_MATCH) continue;
+    const traceId = page.traceId(row);
+    if (traceId !== '' && !add(page.requestId(row), traceId, page.firstSeq + row)) return false;
+  }
+  return true;
+}
 
 /** Index of the first block that ends at or after a sequence number. */
 function indexOfBlock(blocks: readonly Block[], seq: number): number {

@@ -1,7 +1,9 @@
 // What a reader of one file of the log store offers, whatever the version of its format.
 // Invariant: a call reads a limited amount and leaves no transaction open, which would block WAL checkpoints.
 import type { LogRecord, RecordOrigin } from '../log-record.ts';
+import type { Prefilter } from '../query/query-node.ts';
 import type { Direction, PagePosition } from './page-position.ts';
+import type { AddRequest } from './request-traces.ts';
 import type { SegmentQuery, SegmentSlice, TimeRange } from './segment-query.ts';
 
 /** Total of the records of one minute that have the same origin, kind, severity and status. */
@@ -31,6 +33,8 @@ export interface FileReader {
   ): SegmentSlice;
   /** Returns matching records above a sequence number, in order of it. The time of `reached` has no meaning. */
   after(query: SegmentQuery, seq: number, deadlineMs: number): SegmentSlice;
+  /** As in RequestSource (request-traces.ts). Returns false if `add` ended the search. */
+  requests(wanted: Prefilter, afterSeq: number, add: AddRequest): boolean;
   /** Returns the record with a sequence number. */
   at(seq: number): LogRecord | undefined;
   /** Returns the bodies of a request, `undefined` if none were stored. */

@@ -44,12 +44,17 @@ export class RecordGroups implements GroupReader {
   readonly #add: (record: LogRecord, count: number) => void;
   /** Parts of the time range whose records are still to be read; the last one is next. */
   readonly #parts: TimeRange[];
+  /** A key or a measure needs the trace ids of records. */
+  readonly #usesTraces: boolean;
   #after: PagePosition | undefined;
 
   constructor(query: GroupQuery, accumulator: GroupAccumulator, source: GroupSource) {
     this.#query = query;
     this.#source = source;
     this.#add = recordAdder(query, accumulator);
+    this.#usesTraces = [...query.by, ...query.measures].some(
+      (one) => 'field' in one && one.field === 'traceId',
+    );
     const { fromNs, toNs } = query;
     const from = (fromNs + MINUTE_NS - 1n) / MINUTE_NS;
     const end = (toNs + 1n) / MINUTE_NS;
@@ -78,6 +83,7 @@ export class RecordGroups implements GroupReader {
       direction: 'down',
       after: this.#after,
       limit: Infinity,
+      withoutTraces: !this.#usesTraces,
     });
     for (const record of records) this.#add(record, 1);
     return (this.#after = next);

@@ -26,13 +26,14 @@ export interface RowMask {
 /** Marks the rows of a page; `undefined`: none can match. */
 export function maskOf(open: OpenPage, plan: SearchPlan): RowMask | undefined {
   const { page } = open;
-  const { durationNs, requestIds, traceIds, words } = plan.query.prefilter;
+  const { durationNs, requestIds, traceIds, tracedIds, words } = plan.query.prefilter;
   // Few rows have a certain id, so this saves most of what follows.
   const marks = requestIds
-    ? markRequests(page, requestIds, plan.requests!)
+    ? markRequests(page, new Uint8Array(page.rows), requestIds, plan.requests!, plan)
     : traceIds
-      ? markTraces(page, traceIds, plan.traces!)
+      ? markTraces(page, traceIds, plan.traces!, plan)
       : new Uint8Array(page.rows).fill(MAY_MATCH);
+  if (!requestIds && traceIds && tracedIds) markRequests(page, marks, tracedIds, plan.traced!, plan);
   if ((requestIds ?? traceIds) && !marks.includes(MAY_MATCH)) return undefined;
   let count = markShapes(page, marks, plan);
   if (count > 0 && durationNs) count = markDurations(page, marks, durationNs);
@@ -99,11 +100,22 @@ function markDurations(
   return count;
 }
 
-function markRequests(page: Page, ids: readonly string[], wanted: readonly WantedId[]): Uint8Array {
-  const marks = new Uint8Array(page.rows);
-  for (const { ms } of wanted)
-    if (ms !== undefined) markTime(page, marks, ms, (row) => ids.includes(page.requestId(row)));
-  const { numbers, ranks } = namedRows(page, HAS.requestId, ids);
+function markRequests(
+  page: Page,
+  marks: Uint8Array,
+  ids: readonly string[],
+  wanted: readonly WantedId[],
+  plan: SearchPlan,
+): Uint8Array {
+  if (mayMatchWith(page, HAS.ownId, plan)) {
+    const all = new Set(ids);
+    const isWanted = (row: number): boolean =>
+      (page.shapeOf(row).has & HAS.ownId) !== 0 && all.has(page.requestId(row));
+    const { min, max } = page.rangeOf('timeMs', ({ timeMs }) => rangeOfTimes(timeMs));
+    for (const { ms } of wanted)
+      if (ms !== undefined && ms >= min && ms <= max) markTime(page, marks, ms, isWanted);
+  }
+  const { numbers, ranks } = namedRows(page, HAS.requestId, ids, plan);
   if (numbers.size > 0)
     for (let row = 0; row < marks.length; row++)
       if (
@@ -114,13 +126,18 @@ function markRequests(page: Page, ids: readonly string[], wanted: readonly Wante
   return marks;
 }
 
-function markTraces(page: Page, ids: readonly string[], wanted: readonly WantedId[]): Uint8Array {
+function markTraces(
+  page: Page,
+  ids: readonly string[],
+  wanted: readonly WantedId[],
+  plan: SearchPlan,
+): Uint8Array {
   const marks = new Uint8Array(page.rows);
   const { min, max } = page.rangeOf('timeMs', ({ timeMs }) => rangeOfTimes(timeMs));
   const isWanted = (row: number): boolean => ids.includes(page.traceId(row));
   for (const { ms } of wanted)
     if (ms !== undefined) for (const time of traceTimes(ms, min, max)) markTime(page, marks, time, isWanted);
-  const { numbers, ranks } = namedRows(page, HAS.trace, ids);
+  const { numbers, ranks } = namedRows(page, HAS.trace, ids, plan);
   const mayFollow = page.shapes.map(({ has }) => (has & HAS.ownTrace) !== 0 && (has & HAS.requestId) !== 0);
   if (numbers.size > 0 || mayFollow.includes(true))
     for (let row = 0; row < marks.length; row++) {
@@ -130,6 +147,10 @@ function markTraces(page: Page, ids: readonly string[], wanted: readonly WantedI
     }
   return marks;
 }
+
+/** True if rows with the column may match. */
+const mayMatchWith = (page: Page, column: number, plan: SearchPlan): boolean =>
+  page.shapes.some(({ has }, index) => (has & column) !== 0 && markOfShape(page, index, plan) !== NO_MATCH);
 
 /** Marks the rows of a time that pass the test. */
 function markTime({ timeMs }: Page, marks: Uint8Array, ms: number, test: (row: number) => boolean): void {
@@ -142,9 +163,9 @@ function namedRows(
   page: Page,
   column: typeof HAS.requestId | typeof HAS.trace,
   ids: readonly string[],
+  plan: SearchPlan,
 ): { readonly numbers: ReadonlySet<number>; readonly ranks: Uint32Array } {
-  if (!page.shapes.some(({ has }) => (has & column) !== 0))
-    return { numbers: new Set(), ranks: new Uint32Array() };
+  if (!mayMatchWith(page, column, plan)) return { numbers: new Set(), ranks: new Uint32Array() };
   const { requestIds, traces } = page.names;
   return { numbers: (column === HAS.trace ? traces : requestIds).find(ids), ranks: page.ranksOf(column) };
 }

@@ -4,7 +4,7 @@ import type { SegmentQuery } from './segment-query.ts';
 import { mayContain } from '../query/required-words.ts';
 import { hashOfWord } from '../query/word-hash.ts';
 import type { Block } from './day-file-index.ts';
-import type { TimeParts } from './block-directory.ts';
+import type { TimeParts, TracedRequests } from './block-directory.ts';
 import type { Shape } from './shape.ts';
 import { hashOfId } from './bloom-filter.ts';
 
@@ -59,6 +59,7 @@ export interface SearchGroup {
   readonly pages: readonly { readonly times: TimeParts }[] | undefined;
   /** False if every request id and trace id follows from the time of its record. */
   readonly hasForeignIds: boolean;
+  readonly tracedRequests: TracedRequests;
 }
 
 export class SearchPlan {
@@ -67,18 +68,25 @@ export class SearchPlan {
   readonly matchesNone: boolean;
   readonly requests: readonly WantedId[] | undefined;
   readonly traces: readonly WantedId[] | undefined;
+  /** Requests whose lines may have one of the trace ids. */
+  readonly traced: readonly WantedId[] | undefined;
   /** Blocks without a match. */
   readonly excluded = new WeakSet<Block>();
   /** Marks (row-mask.ts) of shapes that do not depend on the page. */
   readonly marks = new WeakMap<Shape, number>();
 
-  constructor(query: SegmentQuery) {
+  readonly #findsRequests: boolean;
+
+  /** `findsRequests`: the query matches only requests that have a trace id. */
+  constructor(query: SegmentQuery, findsRequests = false) {
     this.query = query;
-    const { kinds, deployments, environments, replicas, requestIds, traceIds } = query.prefilter;
+    this.#findsRequests = findsRequests;
+    const { kinds, deployments, environments, replicas, requestIds, traceIds, tracedIds } = query.prefilter;
     const lists = [kinds, deployments, environments, replicas, requestIds, traceIds];
     this.matchesNone = lists.some((list) => list?.length === 0);
     this.requests = requestIds?.map(wantedRequest);
     this.traces = traceIds?.map(wantedTrace);
+    this.traced = traceIds && tracedIds?.map(wantedRequest);
   }
 
   /** True if `mayBeIn` can exclude anything. */
@@ -89,8 +97,10 @@ export class SearchPlan {
   }
 
   /** False if no record matches in the group, whose filter is `has`. */
-  mayBeIn({ span, pages, hasForeignIds }: SearchGroup, has: HasHash): boolean {
-    const { requests, traces } = this;
+  mayBeIn({ span, pages, hasForeignIds, tracedRequests }: SearchGroup, has: HasHash): boolean {
+    if (this.#findsRequests && tracedRequests === 'none') return false;
+    const isForeign = this.#findsRequests ? tracedRequests === 'any' : hasForeignIds;
+    const { requests, traces, traced } = this;
     const { words } = this.query.prefilter;
     const isIn = (
       wanted: readonly WantedId[] | undefined,
@@ -102,11 +112,11 @@ export class SearchPlan {
           (ms !== undefined &&
             isOwn(ms, span) &&
             (pages === undefined || pages.some(({ times }) => isOwn(ms, times)))) ||
-          (hasForeignIds && has(hash)),
+          (isForeign && has(hash)),
       );
     return (
       isIn(requests, hasOwnId) &&
-      isIn(traces, hasOwnTrace) &&
+      (isIn(traces, hasOwnTrace) || (traced !== undefined && isIn(traced, hasOwnId))) &&
       (words === undefined || mayContain(words, (word) => has(hashOfWord(word))))
     );
   }

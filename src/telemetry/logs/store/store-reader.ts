@@ -6,7 +6,7 @@ import { describe } from '../../../core/errors.ts';
 import { sqliteError } from '../../../core/sqlite-file.ts';
 import { AnnotatedFile } from './annotated-file.ts';
 import { AnnotationTable } from './annotation-table.ts';
-import { Annotations, type AnnotatedQuery } from './annotations.ts';
+import { Annotations } from './annotations.ts';
 import { DayFileReader } from './day-file-reader.ts';
 import { DAY_FILE_VERSION } from './day-file.ts';
 import { fileVersion } from './file-version.ts';
@@ -14,14 +14,12 @@ import type { SegmentSlice, TimeRange } from './segment-query.ts';
 import { listSegments, type Segment } from './segments.ts';
 import { V1FileReader } from './v1/v1-reader.ts';
 import { MAX_SEQ, isBefore, startPosition, type Direction, type PagePosition } from './page-position.ts';
-import { annotationFilter } from '../query/annotation-filter.ts';
-import { compile } from '../query/match.ts';
-import { possible } from '../query/possible.ts';
-import { prefilter } from '../query/prefilter.ts';
 import type { GroupQuery } from '../query/group-query.ts';
-import type { QueryNode } from '../query/query-node.ts';
+import type { Prefilter, QueryNode } from '../query/query-node.ts';
 import { RecordGroups } from './group-records.ts';
 import { OpenGroups, type GroupStep } from './open-groups.ts';
+import { RequestTraces, type AddRequest, type RequestSource } from './request-traces.ts';
+import { StoreQuery } from './store-query.ts';
 import type { LogRecord } from '../log-record.ts';
 
 export interface PageQuery extends TimeRange {
@@ -31,6 +29,8 @@ export interface PageQuery extends TimeRange {
   readonly after: PagePosition | undefined;
   /** Maximum number of records. */
   readonly limit: number;
+  /** Records need not have the trace ids of their requests, unless the query uses them. */
+  readonly withoutTraces?: boolean | undefined;
 }
 
 export interface RecordPage {
@@ -83,7 +83,12 @@ export class StoreReader {
   readonly #inodes = new Map<string, number>();
   readonly #annotations = new Annotations();
   /** Compiled queries, by the JSON of their node. */
-  readonly #compiled = new Map<string, AnnotatedQuery>();
+  readonly #compiled = new Map<string, StoreQuery>();
+  readonly #requests: RequestSource = {
+    headSeq: () => this.#headSeq(this.#segments()),
+    requests: (...args) => this.#eachRequest(...args),
+  };
+  readonly #traces = new RequestTraces(this.#requests);
   readonly #groups = new OpenGroups((query, accumulator) => new RecordGroups(query, accumulator, this));
 
   /** `budgetMs`: time after which a call returns what it has found so far. */
@@ -94,10 +99,16 @@ export class StoreReader {
   }
 
   /** Returns the next matching records, ordered by time. */
-  page({ node, fromNs, toNs, direction, after, limit }: PageQuery): RecordPage {
-    const query = this.#compile(node);
+  page(asked: PageQuery): RecordPage {
+    const query = this.#compile(asked.node);
+    const { records, next } = this.#page(asked, query);
+    return { records: asked.withoutTraces ? records : query.joined(records), next };
+  }
+
+  #page({ fromNs, toNs, direction, after, limit }: PageQuery, query: StoreQuery): RecordPage {
     const range = { fromNs, toNs };
     const deadlineMs = performance.now() + this.#budgetMs;
+    const ofFiles = query.ofFiles(deadlineMs);
     const cursors = this.#cursors(range, direction, after);
     const records: LogRecord[] = [];
     let characters = 0;
@@ -115,9 +126,9 @@ export class StoreReader {
         // Each call reads at least one slice, since on a slow disk it would never advance otherwise.
         if (performance.now() > deadlineMs && next !== after) return { records, next };
         const slice = this.#read(cursor.segment, (reader) =>
-          reader.slice(query, range, direction, next, deadlineMs),
+          reader.slice(ofFiles, range, direction, next, deadlineMs),
         );
-        cursor.pending = slice?.records ?? [];
+        cursor.pending = query.matching(slice?.records ?? []);
         cursor.reached = slice?.reached;
       }
     }
@@ -126,12 +137,17 @@ export class StoreReader {
   /** Returns the next matching records with a sequence number above `seq`, in the order in which they were stored. */
   after(node: QueryNode, seq: number, limit: number): FeedPage {
     const query = this.#compile(node);
+    const page = this.#after(query, seq, limit);
+    return { ...page, records: query.joined(page.records) };
+  }
+
+  #after(query: StoreQuery, seq: number, limit: number): FeedPage {
     const deadlineMs = performance.now() + this.#budgetMs;
+    const ofFiles = query.ofFiles(deadlineMs);
     const segments = this.#annotatedSegments();
     const records: LogRecord[] = [];
     const oldestSeq = segments[0]?.firstSeq ?? 1;
-    const newest = segments.at(-1);
-    const headSeq = newest ? Math.max(newest.firstSeq - 1, this.#read(newest, (r) => r.lastSeq()) ?? 0) : 0;
+    const headSeq = this.#headSeq(segments);
     let lastSeq = seq;
     let characters = 0;
     for (const [i, segment] of segments.entries()) {
@@ -142,9 +158,9 @@ export class StoreReader {
         if (records.length >= limit || characters > MAX_CHARACTERS || performance.now() > deadlineMs)
           return { records, lastSeq, headSeq, oldestSeq };
         const slice: SegmentSlice | undefined = this.#read(segment, (reader) =>
-          reader.after(query, lastSeq, deadlineMs),
+          reader.after(ofFiles, lastSeq, deadlineMs),
         );
-        const found = slice?.records ?? [];
+        const found = query.matching(slice?.records ?? []);
         let taken = 0;
         while (taken < found.length && records.length < limit && characters <= MAX_CHARACTERS) {
           const record = found[taken++]!;
@@ -164,7 +180,8 @@ export class StoreReader {
   /** Returns the record with a sequence number; `undefined` if it is not stored any more. */
   at(seq: number): LogRecord | undefined {
     const segment = segmentOf(this.#annotatedSegments(), seq);
-    return segment && this.#read(segment, (reader) => reader.at(seq));
+    const record = segment && this.#read(segment, (reader) => reader.at(seq));
+    return record && this.#traces.join([record])[0];
   }
 
   /** Returns the bodies of the request with a sequence number; `undefined` if none were stored. */
@@ -199,6 +216,19 @@ export class StoreReader {
   /** Closes day files that were deleted. To be called regularly, since an open file keeps its disk space. */
   closeDeleted(): void {
     this.#segments();
+  }
+
+  #headSeq(segments: readonly Segment[]): number {
+    const newest = segments.at(-1);
+    return newest ? Math.max(newest.firstSeq - 1, this.#read(newest, (r) => r.lastSeq()) ?? 0) : 0;
+  }
+
+  #eachRequest(wanted: Prefilter, afterSeq: number, add: AddRequest): void {
+    const segments = this.#segments();
+    for (const [i, segment] of segments.entries()) {
+      if ((segments[i + 1]?.firstSeq ?? Infinity) <= afterSeq + 1) continue;
+      if (this.#read(segment, (reader) => reader.requests(wanted, afterSeq, add)) === false) return;
+    }
   }
 
   #cursors(range: TimeRange, direction: Direction, after: PagePosition | undefined): SegmentCursor[] {
@@ -272,20 +302,12 @@ export class StoreReader {
     }
   }
 
-  #compile(node: QueryNode): AnnotatedQuery {
+  #compile(node: QueryNode): StoreQuery {
     const key = JSON.stringify(node);
     let query = this.#compiled.get(key);
     if (query === undefined) {
       if (this.#compiled.size >= MAX_COMPILED) this.#compiled.clear();
-      this.#compiled.set(
-        key,
-        (query = {
-          prefilter: prefilter(node),
-          possible: possible(node),
-          matches: compile(node),
-          annotations: annotationFilter(node),
-        }),
-      );
+      this.#compiled.set(key, (query = new StoreQuery(node, this.#traces, this.#requests)));
     }
     return query;
   }

@@ -43,6 +43,9 @@ export function encodeTexts(texts: readonly string[], repeats: boolean): Uint8Ar
   return Buffer.concat(parts);
 }
 
+/** Texts that `find` compares one by one. For more, it makes all texts of the column. */
+const MAX_COMPARED = 8;
+
 /** A decoded column. Texts become strings when they are read. */
 export class TextColumn {
   /** Offset after the column. */
@@ -103,6 +106,11 @@ export class TextColumn {
   /** The numbers of the texts that are equal to one of `wanted`. */
   find(wanted: readonly string[]): Set<number> {
     const found = new Set<number>();
+    if (wanted.length > MAX_COMPARED) {
+      const all = new Set(wanted);
+      for (let number = 0; number < this.count; number++) if (all.has(this.text(number))) found.add(number);
+      return found;
+    }
     const encoded = wanted.map((text) => Buffer.from(text));
     for (let number = 0; number < this.count; number++) {
       const [from, to] = [this.#ends[number]!, this.#ends[number + 1]!];

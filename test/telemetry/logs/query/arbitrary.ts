@@ -95,13 +95,14 @@ const leaf: fc.Arbitrary<QueryNode> = fc.oneof(
     oneOf('r1', 'ab', 'd1', 'production', 'abc12', 'weir', 'p1', 'm1', ''),
     fc.constant('='),
   ),
+  field(fc.constant('traceId'), oneOf('ab', 'cd'), fc.constant('=')),
   field(
     oneOf('user.id', 'x', '@status', 'input_tokens'),
     fc.oneof(text, fc.constantFrom<number | string>(5, 50, '5')),
   ),
   field(
-    oneOf('user.id', 'x', 'replica', 'message', 'input_tokens'),
-    oneOf('f*', '*o*', 'abc*', '*1', 'a**2', '5*', '404'),
+    oneOf('user.id', 'x', 'replica', 'message', 'input_tokens', 'traceId'),
+    oneOf('f*', '*o*', 'abc*', '*1', 'a**2', '5*', '404', 'a*'),
     fc.constant('like'),
   ),
   fc.record({
@@ -112,6 +113,7 @@ const leaf: fc.Arbitrary<QueryNode> = fc.oneof(
       'durationNs',
       'kind',
       'requestId',
+      'traceId',
       'message',
       'user.id',
       '@status',

@@ -23,6 +23,7 @@ import { folder, removeFolders } from '../../../kit/folder.ts';
 import { writeV1File } from '../../../kit/v1-files.ts';
 import { annotation, annotationQuery } from '../annotation-arbitrary.ts';
 import { record as anyRecord, recordOf } from '../query/arbitrary.ts';
+import { withRequestTraces } from './joined-traces.ts';
 
 const DAY_MS = 86_400_000;
 const NOON = Date.parse('2026-11-20T12:00:00Z');
@@ -93,13 +94,13 @@ class Store {
     this.#writer.applyLimits();
   }
 
-  /** All records with their annotations. */
+  /** All records with their annotations, and with the trace ids of their requests. */
   merged(): LogRecord[] {
     const contents = this.stored.flatMap((record) => {
       const content = annotationOf(record);
       return content ? [{ target: targetKeyOf(record), content }] : [];
     });
-    return this.stored.map((record) => {
+    const merged = this.stored.map((record) => {
       const own = contents.filter(({ target }) => target !== undefined && keysOf(record).includes(target));
       return own.length === 0
         ? record
@@ -108,6 +109,7 @@ class Store {
             own.map(({ content }) => content),
           );
     });
+    return withRequestTraces(merged);
   }
 
   page(

@@ -11,7 +11,7 @@ import { STORES } from './store-under-test.ts';
 const DAYS = ['20261120', '20261121', '20261122'] as const;
 const drains = fc.array(drain, { maxLength: 2 });
 
-describe.each(STORES)('%s', (_, open, stored) => {
+describe.each(STORES)('%s', (_, open, rules) => {
   it('answer every query on any records like a search of a list', () => {
     let matching = 0;
     let isPartial = 0;
@@ -20,14 +20,14 @@ describe.each(STORES)('%s', (_, open, stored) => {
         fc.tuple(drains, drains, drains),
         fc.array(question, { minLength: 3, maxLength: 6 }),
         (days, questions) => {
-          const reference = new ReferenceStore(stored);
+          const reference = new ReferenceStore(rules);
           const path = folder();
           let store = open(path);
           try {
             for (const [day, drains] of days.entries())
               for (const given of drains.filter(({ length }) => length > 0)) {
                 store.append(given, DAYS[day]!);
-                reference.append(given);
+                reference.append(given, DAYS[day]!);
                 expectFeed(store.reader, reference, questions[0]!);
                 expectPages(store.reader, reference, questions[0]!, 'down');
               }

@@ -7,33 +7,54 @@ import type { TimeRange } from '../../../../src/telemetry/logs/store/segment-que
 import type { Bodies } from '../../../../src/telemetry/logs/store/bodies.ts';
 import { attributesOf, type LogRecord } from '../../../../src/telemetry/logs/log-record.ts';
 import type { Given } from './arbitrary-rows.ts';
+import { withRequestTraces } from './joined-traces.ts';
+
+/** What differs between kinds of stores. */
+export interface StoreRules {
+  /** A record as a store of this kind returns it. */
+  readonly stored: (record: LogRecord) => LogRecord;
+  /** A record without a trace id has that of the first record with its request id in its file that has one. */
+  readonly joinsInFile: boolean;
+}
 
 export class ReferenceStore {
   readonly #records: LogRecord[] = [];
+  /** The records with the trace ids of their requests; `undefined`: to be made again. */
+  #joined: readonly LogRecord[] | undefined;
+  /** Of each record, when it was stored. */
+  readonly #days: string[] = [];
   readonly #bodies = new Map<number, Bodies>();
-  readonly #stored: (record: LogRecord) => LogRecord;
+  readonly #rules: StoreRules;
+  /** Trace ids by day and request id, if files have them. */
+  readonly #tracesOfFiles = new Map<string, string>();
 
-  /** `stored`: a record as a store of this kind returns it. */
-  constructor(stored: (record: LogRecord) => LogRecord) {
-    this.#stored = stored;
+  constructor(rules: StoreRules) {
+    this.#rules = rules;
   }
 
-  append(given: readonly Given[]): void {
+  /** `day`: on which they are stored, so in which file. */
+  append(given: readonly Given[], day: string): void {
+    this.#joined = undefined;
     for (const { row, bodies } of given) {
       const seq = this.#records.length + 1;
-      this.#records.push({ ...this.#stored(row.expected), seq });
+      const record = { ...this.#rules.stored(row.expected), seq };
+      this.#records.push(record);
+      this.#days.push(day);
       if (bodies) this.#bodies.set(seq, bodies);
+      const key = `${day} ${record.requestId}`;
+      if (this.#rules.joinsInFile && record.traceId !== '' && !this.#tracesOfFiles.has(key))
+        this.#tracesOfFiles.set(key, record.traceId);
     }
   }
 
   /** All records by sequence number. */
   get all(): readonly LogRecord[] {
-    return this.#records;
+    return (this.#joined ??= this.#join());
   }
 
   /** The matching records by sequence number. */
   matching(node: QueryNode): LogRecord[] {
-    return this.#records.filter(compile(node));
+    return this.all.filter(compile(node));
   }
 
   /** The matching records of a range of times, by time and then sequence number. */
@@ -41,6 +62,16 @@ export class ReferenceStore {
     return this.matching(node)
       .filter(({ timeNs }) => timeNs >= fromNs && timeNs <= toNs)
       .sort((a, b) => (a.timeNs === b.timeNs ? a.seq - b.seq : a.timeNs < b.timeNs ? -1 : 1));
+  }
+
+  #join(): LogRecord[] {
+    const inFiles = this.#records.map((record, i): LogRecord => {
+      const traceId = this.#tracesOfFiles.get(`${this.#days[i]!} ${record.requestId}`);
+      return record.requestId === '' || record.traceId !== '' || traceId === undefined
+        ? record
+        : { ...record, traceId };
+    });
+    return withRequestTraces(inFiles);
   }
 
   bodies(seq: number): Bodies | undefined {

@@ -2,9 +2,9 @@
 import { StoreReader } from '../../../../src/telemetry/logs/store/store-reader.ts';
 import { StoreWriter } from '../../../../src/telemetry/logs/store/store-writer.ts';
 import { listSegments } from '../../../../src/telemetry/logs/store/segments.ts';
-import type { LogRecord } from '../../../../src/telemetry/logs/log-record.ts';
 import { writeV1File } from '../../../kit/v1-files.ts';
 import type { Given } from './arbitrary-rows.ts';
+import type { StoreRules } from './reference-store.ts';
 
 export interface StoreUnderTest {
   readonly reader: Pick<StoreReader, 'page' | 'after' | 'at' | 'bodies' | 'group'>;
@@ -82,13 +82,13 @@ function openStore(folder: string): StoreUnderTest {
   };
 }
 
-/** Each of them must answer as reference-store.ts does. `stored`: a record as this kind of store returns it. */
-export const STORES: readonly (readonly [
-  name: string,
-  open: OpenStore,
-  stored: (record: LogRecord) => LogRecord,
-])[] = [
+/** Each of them must answer as reference-store.ts does. */
+export const STORES: readonly (readonly [name: string, open: OpenStore, rules: StoreRules])[] = [
   // Version 1 has no columns for the pod and the model.
-  ['files of version 1', openV1Files, (record) => ({ ...record, pod: '', modelId: '' })],
-  ['files of version 2', openStore, (record) => record],
+  [
+    'files of version 1',
+    openV1Files,
+    { stored: (record) => ({ ...record, pod: '', modelId: '' }), joinsInFile: true },
+  ],
+  ['files of version 2', openStore, { stored: (record) => record, joinsInFile: false }],
 ];

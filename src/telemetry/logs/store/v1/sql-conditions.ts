@@ -47,7 +47,7 @@ export function ftsExpression(test: WordTest): string {
  * match an FTS5 expression. Returns `undefined` if no record can match.
  */
 export function sqlConditions(
-  { kinds, requestIds, traceIds, severity, status, durationNs, words }: Prefilter,
+  { kinds, requestIds, traceIds, tracedIds, severity, status, durationNs, words }: Prefilter,
   origins: readonly number[] | undefined,
   isRare: (fts: string) => boolean,
 ): SqlConditions | undefined {
@@ -69,9 +69,11 @@ export function sqlConditions(
     add(
       `r.seq IN (SELECT seq FROM records WHERE trace IN (SELECT value FROM json_each(?)) UNION ALL
         SELECT seq FROM records WHERE rid IN
-          (SELECT rid FROM requests WHERE trace IN (SELECT value FROM json_each(?)) AND trace <> ''))`,
+          (SELECT rid FROM requests WHERE trace IN (SELECT value FROM json_each(?)) AND trace <> '' UNION ALL
+           SELECT rid FROM requests WHERE id IN (SELECT value FROM json_each(?))))`,
       ids,
       ids,
+      list(tracedIds ?? []),
     );
   }
   let hasSeqList = conditions.length > 0;

@@ -6,6 +6,7 @@ import { sqlConditions, type SqlConditions } from './sql-conditions.ts';
 import { KINDS, type LogRecord, type RecordOrigin } from '../../log-record.ts';
 import type { FileReader, MinuteTotal } from '../file-reader.ts';
 import { startPosition, type Direction, type PagePosition } from '../page-position.ts';
+import type { AddRequest } from '../request-traces.ts';
 import type { SegmentQuery, SegmentSlice, TimeRange } from '../segment-query.ts';
 import type { Prefilter } from '../../query/query-node.ts';
 
@@ -118,6 +119,20 @@ export class V1FileReader implements FileReader {
     const { records, last } = this.#matching(rows, matches, deadlineMs);
     const reached = last?.seq ?? (endSeq < this.lastSeq() ? endSeq : undefined);
     return { records, reached: reached === undefined ? undefined : { ...startPosition('up'), seq: reached } };
+  }
+
+  /** As in RequestSource (request-traces.ts). Returns false if `add` ended the search. */
+  requests(wanted: Prefilter, afterSeq: number, add: AddRequest): boolean {
+    const { conditions, values } = this.#conditions({ ...wanted, kinds: ['request'] })!;
+    const found = this.#rows(
+      `SELECT q.id, coalesce(r.trace, q.trace), r.seq ${FROM}
+       WHERE ${['r.seq > ?', "coalesce(r.trace, q.trace, '') <> ''", ...conditions].join(' AND ')} ORDER BY r.seq`,
+      afterSeq,
+      ...values,
+    );
+    return found.every(([id, trace, seq]) =>
+      add((id as string | null) ?? '', trace as string, seq as number),
+    );
   }
 
   /** Returns the record with a sequence number. */
