@@ -23,11 +23,12 @@ export function keyReader(name: string): ReadValue {
     return (record) => record[column] || null;
   }
   const path = attributePath(name);
-  return (_, attributes) => {
-    const value = attributeAt(attributes, path) ?? null;
-    return typeof value === 'object' && value !== null ? JSON.stringify(value) : (value as KeyValue);
-  };
+  return (_, attributes) => attributeKey(attributeAt(attributes, path));
 }
+
+/** The key of a value of an attribute; `undefined`: it is missing. */
+export const attributeKey = (value: unknown): KeyValue =>
+  typeof value === 'object' && value !== null ? JSON.stringify(value) : ((value ?? null) as KeyValue);
 
 /** Returns a function that reads a value to be measured; `null` if the record has no finite number there. */
 export function numberReader(name: string): (...from: Parameters<ReadValue>) => number | null {

@@ -2,9 +2,12 @@
 // Invariant: the records of a slice are those that match after merging, also those that match only because of it.
 import type { LogRecord } from '../log-record.ts';
 import type { Prefilter } from '../query/query-node.ts';
+import type { GroupQuery } from '../query/group-query.ts';
 import type { AnnotationTable } from './annotation-table.ts';
 import type { AnnotatedQuery, Annotations, QueryTargets } from './annotations.ts';
-import type { FileReader, MinuteTotal } from './file-reader.ts';
+import type { FileGroups, FileReader } from './file-reader.ts';
+import type { GroupAccumulator } from './group-accumulator.ts';
+import { RecordGroups } from './group-records.ts';
 import { isBefore, startPosition, type Direction, type PagePosition } from './page-position.ts';
 import type { AddRequest } from './request-traces.ts';
 import type { SegmentSlice, TimeRange } from './segment-query.ts';
@@ -126,9 +129,11 @@ export class AnnotatedFile {
     return this.#reader.bodies(seq);
   }
 
-  /** Totals have no attributes, so annotations do not change them. */
-  minuteTotals(fromMinute: number, toMinute: number): MinuteTotal[] {
-    return this.#reader.minuteTotals(fromMinute, toMinute);
+  /** Begins to add the matching records to an accumulator. */
+  groups(query: GroupQuery, compiled: AnnotatedQuery, accumulator: GroupAccumulator): FileGroups {
+    if (!this.#annotations.mayChange(query)) return this.#reader.groups(query, compiled, accumulator);
+    const slice: FileReader['slice'] = (_, ...how) => this.slice(compiled, ...how);
+    return new RecordGroups(query, compiled, accumulator, { slice });
   }
 
   /** Merges records that match without annotations, and keeps those that still match. */

@@ -3,7 +3,8 @@
 import { keysOf, readKey } from '../annotation.ts';
 import type { LogRecord } from '../log-record.ts';
 import { withAnnotations } from '../merge-annotations.ts';
-import type { AnnotationFilter } from '../query/annotation-filter.ts';
+import { annotationFilter, type AnnotationFilter } from '../query/annotation-filter.ts';
+import type { GroupQuery } from '../query/group-query.ts';
 import { possible } from '../query/possible.ts';
 import { prefilter } from '../query/prefilter.ts';
 import type { QueryNode } from '../query/query-node.ts';
@@ -144,6 +145,14 @@ export class Annotations {
   matchesOnlyMerged(record: LogRecord, { matches }: SegmentQuery): boolean {
     const merged = this.merged(record);
     return merged !== record && !matches(record) && matches(merged);
+  }
+
+  /** False if the annotations change neither which records match a group query, nor its keys and measures. */
+  mayChange({ node, by, measures }: GroupQuery): boolean {
+    const names = [...by, ...measures].flatMap((one) => ('field' in one ? [one.field] : []));
+    const uses = names.map((name): QueryNode => ({ op: 'exists', name }));
+    const filter = annotationFilter({ op: 'or', of: [node, ...uses] });
+    return this.tables.some((table) => [...table.names].some((list) => filter.mayPass(namesOf(list))));
   }
 
   /** The records that may match the query only because of their annotations. */

@@ -4,13 +4,14 @@ import type { LogRecord } from '../log-record.ts';
 import { compile } from '../query/match.ts';
 import { possible } from '../query/possible.ts';
 import type { Prefilter, QueryNode } from '../query/query-node.ts';
+import type { GroupQuery } from '../query/group-query.ts';
 import { DamagedBlobError } from './blob.ts';
-import { overlaps } from './block-directory.ts';
 import { findBodies } from './bodies.ts';
 import { DayFileIndex, type Block, type OnDamagedPage, type PageRef } from './day-file-index.ts';
-import type { FileReader, MinuteTotal } from './file-reader.ts';
 import type { OpenPage } from './open-page.ts';
-import { PageMinutes } from './page-minutes.ts';
+import { ColumnGroups } from './column-groups.ts';
+import type { FileGroups, FileReader } from './file-reader.ts';
+import type { GroupAccumulator } from './group-accumulator.ts';
 import { startPosition, type Direction, type PagePosition } from './page-position.ts';
 import { PageStore } from './page-store.ts';
 import type { AddRequest } from './request-traces.ts';
@@ -24,7 +25,6 @@ const MAX_RECORDS = 512;
 const MAX_CHARACTERS = 1024 ** 2;
 /** Minimum time for a slice, so that on a slow disk it still advances. */
 const MIN_SLICE_MS = 10;
-const MINUTE_MS = 60_000;
 
 /** Records of a slice, until it is full. */
 class SliceRecords {
@@ -187,14 +187,14 @@ export class DayFileReader implements FileReader {
     }
   }
 
-  minuteTotals(fromMinute: number, toMinute: number): MinuteTotal[] {
-    const totals = new PageMinutes(fromMinute, toMinute);
-    const { blocks, tail } = this.#index.snapshot();
-    for (const pages of [...blocks.map((block) => block.pages), tail])
-      for (const ref of pages)
-        if (overlaps(ref.times, fromMinute * MINUTE_MS, (toMinute + 1) * MINUTE_MS - 1))
-          this.#pages.read(ref, ({ page }) => totals.add(page));
-    return totals.result();
+  groups(query: GroupQuery, compiled: SegmentQuery, accumulator: GroupAccumulator): FileGroups {
+    const plan = this.#planOf(compiled);
+    return new ColumnGroups(query, plan, accumulator, {
+      snapshot: plan.matchesNone ? { blocks: [], tail: [] } : this.#index.snapshot(),
+      blockMayMatch: (block) => this.#mayMatch(block, plan),
+      pageMayMatch: (ref) => this.#pageMayMatch(ref, plan),
+      read: (ref, use, opened) => this.#pages.scan(ref, use, opened),
+    });
   }
 
   #planOf(query: SegmentQuery): SearchPlan {

@@ -1,19 +1,18 @@
 // What a reader of one file of the log store offers, whatever the version of its format.
 // Invariant: a call reads a limited amount and leaves no transaction open, which would block WAL checkpoints.
-import type { LogRecord, RecordOrigin } from '../log-record.ts';
 import type { Prefilter } from '../query/query-node.ts';
+import type { LogRecord } from '../log-record.ts';
+import type { GroupQuery } from '../query/group-query.ts';
+import type { GroupAccumulator } from './group-accumulator.ts';
 import type { Direction, PagePosition } from './page-position.ts';
 import type { AddRequest } from './request-traces.ts';
 import type { SegmentQuery, SegmentSlice, TimeRange } from './segment-query.ts';
 
-/** Total of the records of one minute that have the same origin, kind, severity and status. */
-export interface MinuteTotal extends RecordOrigin {
-  /** Minutes since the epoch. */
-  readonly minute: number;
-  /** A record with the common fields, for matching. */
-  readonly record: LogRecord;
-  readonly count: number;
-  readonly durationNs: number;
+/** The reading of a file for one group query, in steps. It ends with the reader of the file. */
+export interface FileGroups {
+  readonly isDone: boolean;
+  /** Reads on, at least a little, until `deadlineMs` (performance.now()). Throws errors of SQLite. */
+  step(deadlineMs: number): void;
 }
 
 /** All methods throw errors of SQLite. */
@@ -39,6 +38,6 @@ export interface FileReader {
   at(seq: number): LogRecord | undefined;
   /** Returns the bodies of a request, `undefined` if none were stored. */
   bodies(seq: number): { request: Buffer | undefined; response: Buffer | undefined } | undefined;
-  /** Returns the totals of a range of minutes since the epoch, both inclusive. */
-  minuteTotals(fromMinute: number, toMinute: number): MinuteTotal[];
+  /** Begins to add the matching records to an accumulator. `compiled`: the query of the group query. */
+  groups(query: GroupQuery, compiled: SegmentQuery, accumulator: GroupAccumulator): FileGroups;
 }

@@ -1,5 +1,5 @@
-// Reads the records of a group query: minute totals for the whole minutes in its time range if these can answer it, and
-// records for the rest.
+// Reads the records of one file for a group query: minute totals for the whole minutes in its time range if these can
+// answer it, and records for the rest.
 // Invariant: each record is counted once, since the parts of the time range do not overlap.
 import { MINUTE_NS } from '../../../core/time.ts';
 import { attributesOf, type LogRecord } from '../log-record.ts';
@@ -7,21 +7,21 @@ import type { GroupKey, GroupQuery, KeyValue } from '../query/group-query.ts';
 import type { QueryNode } from '../query/query-node.ts';
 import { isAttribute, keyReader, numberReader } from '../query/record-value.ts';
 import type { GroupAccumulator } from './group-accumulator.ts';
-import type { GroupReader } from './open-groups.ts';
-import type { PagePosition } from './page-position.ts';
-import type { TimeRange } from './segment-query.ts';
-import type { PageQuery, RecordPage } from './store-reader.ts';
+import type { FileGroups, FileReader } from './file-reader.ts';
+import { startPosition } from './page-position.ts';
+import type { SegmentQuery, TimeRange } from './segment-query.ts';
+
+/** Records of one minute that are equal in the fields that minute totals have. */
+export interface MinuteTotal {
+  /** A record with these fields, at the begin of the minute. */
+  readonly record: LogRecord;
+  readonly count: number;
+}
 
 /** What a group query reads from. */
-interface GroupSource {
-  page(query: PageQuery): RecordPage;
-  /** Calls `add` for the matching totals of a range of minutes since the epoch, both inclusive. */
-  minuteTotals(
-    node: QueryNode,
-    fromMinute: number,
-    toMinute: number,
-    add: (record: LogRecord, count: number) => void,
-  ): void;
+interface GroupSource extends Pick<FileReader, 'slice'> {
+  /** Returns the totals of a range of minutes since the epoch, both inclusive. Not every file has them. */
+  minuteTotals?(fromMinute: number, toMinute: number): MinuteTotal[];
 }
 
 const MINUTE_MS = 60_000;
@@ -37,29 +37,24 @@ const TOTALED: ReadonlySet<string> = new Set([
   'status',
 ]);
 
-/** The reading of one group query, in steps. */
-export class RecordGroups implements GroupReader {
-  readonly #query: GroupQuery;
+export class RecordGroups implements FileGroups {
+  readonly #query: SegmentQuery;
   readonly #source: GroupSource;
   readonly #add: (record: LogRecord, count: number) => void;
   /** Parts of the time range whose records are still to be read; the last one is next. */
   readonly #parts: TimeRange[];
-  /** A key or a measure needs the trace ids of records. */
-  readonly #usesTraces: boolean;
-  #after: PagePosition | undefined;
+  #after = startPosition('down');
 
-  constructor(query: GroupQuery, accumulator: GroupAccumulator, source: GroupSource) {
-    this.#query = query;
+  constructor(query: GroupQuery, compiled: SegmentQuery, accumulator: GroupAccumulator, source: GroupSource) {
+    this.#query = compiled;
     this.#source = source;
     this.#add = recordAdder(query, accumulator);
-    this.#usesTraces = [...query.by, ...query.measures].some(
-      (one) => 'field' in one && one.field === 'traceId',
-    );
     const { fromNs, toNs } = query;
     const from = (fromNs + MINUTE_NS - 1n) / MINUTE_NS;
     const end = (toNs + 1n) / MINUTE_NS;
-    if (from < end && canUseTotals(query)) {
-      source.minuteTotals(query.node, Number(from), Number(end - 1n), this.#add);
+    if (source.minuteTotals && from < end && canUseTotals(query)) {
+      for (const { record, count } of source.minuteTotals(Number(from), Number(end - 1n)))
+        if (compiled.matches(record)) this.#add(record, count);
       this.#parts = [
         { fromNs, toNs: from * MINUTE_NS - 1n },
         { fromNs: end * MINUTE_NS, toNs },
@@ -71,22 +66,14 @@ export class RecordGroups implements GroupReader {
     return this.#parts.length === 0;
   }
 
-  step(): void {
-    while (this.#parts.length > 0 && this.#readPage() === undefined) this.#parts.pop();
-  }
-
-  /** Reads the next page of the last part. Returns where it ends; `undefined` at the end of the part. */
-  #readPage(): PagePosition | undefined {
-    const { records, next } = this.#source.page({
-      node: this.#query.node,
-      ...this.#parts.at(-1)!,
-      direction: 'down',
-      after: this.#after,
-      limit: Infinity,
-      withoutTraces: !this.#usesTraces,
-    });
-    for (const record of records) this.#add(record, 1);
-    return (this.#after = next);
+  step(deadlineMs: number): void {
+    do {
+      const range = this.#parts.at(-1)!;
+      const { records, reached } = this.#source.slice(this.#query, range, 'down', this.#after, deadlineMs);
+      for (const record of records) this.#add(record, 1);
+      this.#after = reached ?? startPosition('down');
+      if (reached === undefined) this.#parts.pop();
+    } while (this.#parts.length > 0 && performance.now() < deadlineMs);
   }
 }
 

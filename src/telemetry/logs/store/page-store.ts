@@ -47,17 +47,15 @@ export class PageStore {
    * its rows then. `opened`: the page, if the caller has it.
    */
   read<T>(ref: PageRef, use: (open: OpenPage) => T, opened = ref.opened): T | undefined {
-    if (this.#unreadable.has(ref.seq)) return undefined;
-    try {
-      return use(opened ?? this.#open(ref.seq));
-    } catch (error) {
-      if (error instanceof DamagedPartError)
-        this.#index.damaged(error.place, error.cause as DamagedBlobError);
-      else if (!(error instanceof MissingPartError)) throw error;
-      this.#unreadable.add(ref.seq);
-      this.#pages.delete(ref.seq);
-      return undefined;
-    }
+    return this.#use(ref, use, () => opened ?? this.#open(ref.seq));
+  }
+
+  /** Like `read`, for going through many pages once. The pages that searches use stay in memory instead. */
+  scan<T>(ref: PageRef, use: (open: OpenPage) => T, opened = ref.opened): T | undefined {
+    const { seq } = ref;
+    const open = (): OpenPage =>
+      this.#pages.get(seq) ?? new OpenPage(new Page(seq, (part) => this.#presentPart(seq, part)));
+    return this.#use(ref, use, () => opened ?? open());
   }
 
   /** False if the filter of the page, or that of its block, does not have the hash. */
@@ -70,6 +68,20 @@ export class PageStore {
       this.#filters.set(seq, filter, filter.length + ROW_BYTES);
     }
     return filter.length === 0 || mayHave(filter, hash);
+  }
+
+  #use<T>(ref: PageRef, use: (open: OpenPage) => T, open: () => OpenPage): T | undefined {
+    if (this.#unreadable.has(ref.seq)) return undefined;
+    try {
+      return use(open());
+    } catch (error) {
+      if (error instanceof DamagedPartError)
+        this.#index.damaged(error.place, error.cause as DamagedBlobError);
+      else if (!(error instanceof MissingPartError)) throw error;
+      this.#unreadable.add(ref.seq);
+      this.#pages.delete(ref.seq);
+      return undefined;
+    }
   }
 
   /** Empty if the page has none. */
@@ -89,8 +101,7 @@ export class PageStore {
     if (cached !== undefined) return cached;
     let bytes = 0;
     const page = new Page(seq, (part) => {
-      const content = this.#part(seq, part);
-      if (content === undefined) throw new MissingPartError(`part ${part} of page ${seq} is missing`);
+      const content = this.#presentPart(seq, part);
       bytes += content.length;
       this.#pages.grow(seq, content.length);
       return content;
@@ -98,6 +109,12 @@ export class PageStore {
     const open = new OpenPage(page);
     this.#pages.set(seq, open, bytes + page.rows * ROW_BYTES);
     return open;
+  }
+
+  #presentPart(seq: number, part: number): Buffer {
+    const content = this.#part(seq, part);
+    if (content === undefined) throw new MissingPartError(`part ${part} of page ${seq} is missing`);
+    return content;
   }
 
   #part(seq: number, part: number): Buffer | undefined {

@@ -40,6 +40,8 @@ export class Page {
   readonly firstSeq: number;
   readonly rows: number;
   readonly shapes: readonly Shape[];
+  /** Other pages have the same objects as shapes. */
+  readonly hasSharedShapes: boolean;
   readonly attributeNames: AttributeNames | undefined;
   readonly #read: ReadPart;
   readonly #ranks = new Map<number, Uint32Array>();
@@ -64,8 +66,9 @@ export class Page {
   #attributes: AttributeColumns | undefined;
 
   /** `shared`: the shape that is used instead of a decoded one, which is equal. */
-  constructor(firstSeq: number, read: ReadPart, shared: (shape: Shape) => Shape = (shape) => shape) {
+  constructor(firstSeq: number, read: ReadPart, shared?: (shape: Shape) => Shape) {
     this.firstSeq = firstSeq;
+    this.hasSharedShapes = shared !== undefined;
     this.#read = read;
     const main = read(PART.main);
     const buffer = Buffer.from(main.buffer, main.byteOffset, main.length);
@@ -76,7 +79,8 @@ export class Page {
     this.#main = main;
     this.#baseMs = header.baseMs;
     this.attributeNames = header.attributes;
-    this.shapes = header.shapes.map((numbers) => shared(decodeShape(numbers, header.texts)));
+    const shapes = header.shapes.map((numbers) => decodeShape(numbers, header.texts));
+    this.shapes = shared ? shapes.map(shared) : shapes;
     this.#columns = [0, 1, 2, 3].map((i) => {
       const start = at;
       if (i < 3) at += encodedLength(main, at, rows);

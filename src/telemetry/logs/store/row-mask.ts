@@ -13,7 +13,7 @@ import { HAS } from './shape.ts';
 /** Marks of rows: the query matches none, some, or all such rows; or the numbers of the row may decide. */
 export const NO_MATCH = 0;
 const MAY_MATCH = 1;
-const MATCH = 2;
+export const MATCH = 2;
 const MATCH_BY_ROW = 3;
 
 export interface RowMask {
@@ -55,6 +55,19 @@ export function matchingRecord(
   return verdict === 'all' || matches(record) ? record : undefined;
 }
 
+/** True if the query matches a marked row. `recordOf` is called if only the record can tell. */
+export function isMatch(
+  page: Page,
+  row: number,
+  mark: number,
+  { possible, matches }: SegmentQuery,
+  recordOf: (row: number) => LogRecord,
+): boolean {
+  if (mark === MATCH) return true;
+  const verdict = mark === MAY_MATCH ? 'some' : possible(new RowsKnowledge(page, page.shape[row]!, row));
+  return verdict === 'all' || (verdict === 'some' && matches(recordOf(row)));
+}
+
 /** Marks rows with what the query says about their shapes. Returns how many may match. */
 function markShapes(page: Page, marks: Uint8Array, plan: SearchPlan): number {
   const ofShape = new Uint8Array(page.shapes.length);
@@ -75,13 +88,13 @@ function markShapes(page: Page, marks: Uint8Array, plan: SearchPlan): number {
 
 function markOfShape(page: Page, index: number, plan: SearchPlan): number {
   const shape = page.shapes[index]!;
-  const cached = plan.marks.get(shape);
+  const cached = page.hasSharedShapes ? plan.marks.get(shape) : undefined;
   if (cached !== undefined) return cached;
   const known = new RowsKnowledge(page, index);
   const verdict = plan.query.possible(known);
   const ofSome = known.dependsOnRow ? MATCH_BY_ROW : MAY_MATCH;
   const mark = verdict === 'none' ? NO_MATCH : verdict === 'all' ? MATCH : ofSome;
-  if (!known.dependsOnPage) plan.marks.set(shape, mark);
+  if (page.hasSharedShapes && !known.dependsOnPage) plan.marks.set(shape, mark);
   return mark;
 }
 

@@ -20,7 +20,8 @@ import type { AnnotatedQuery } from './annotations.ts';
 export class StoreQuery {
   readonly matches: (record: LogRecord) => boolean;
   readonly #traces: RequestTraces;
-  readonly #usesTrace: boolean;
+  /** The outcome may depend on the trace id of a record. */
+  readonly usesTrace: boolean;
   /** Requests whose lines have a wanted trace id; `undefined`: the query looks up no trace id. */
   readonly #requests: TraceRequests | undefined;
   #ofFiles: AnnotatedQuery;
@@ -29,7 +30,7 @@ export class StoreQuery {
 
   constructor(node: QueryNode, traces: RequestTraces, source: RequestSource) {
     this.#traces = traces;
-    this.#usesTrace = usesTrace(node);
+    this.usesTrace = usesTrace(node);
     this.matches = compile(node);
     const ofFiles = {
       prefilter: prefilter(node),
@@ -37,7 +38,7 @@ export class StoreQuery {
       matches: this.matches,
       annotations: annotationFilter(node),
     };
-    this.#ofFiles = this.#usesTrace ? { ...ofFiles, matches: undecided(ofFiles) } : ofFiles;
+    this.#ofFiles = this.usesTrace ? { ...ofFiles, matches: undecided(ofFiles) } : ofFiles;
     const { traceIds } = ofFiles.prefilter;
     this.#requests = traceIds && traceIds.length > 0 ? new TraceRequests(source, traceIds) : undefined;
   }
@@ -58,12 +59,12 @@ export class StoreQuery {
 
   /** The records of a file that match. */
   matching(records: LogRecord[]): LogRecord[] {
-    return this.#usesTrace ? this.#traces.join(records).filter(this.matches) : records;
+    return this.usesTrace ? this.#traces.join(records).filter(this.matches) : records;
   }
 
   /** Matching records as they are returned. */
   joined(records: readonly LogRecord[]): readonly LogRecord[] {
-    return this.#usesTrace ? records : this.#traces.join(records);
+    return this.usesTrace ? records : this.#traces.join(records);
   }
 }
 

@@ -16,7 +16,8 @@ import { V1FileReader } from './v1/v1-reader.ts';
 import { MAX_SEQ, isBefore, startPosition, type Direction, type PagePosition } from './page-position.ts';
 import type { GroupQuery } from '../query/group-query.ts';
 import type { Prefilter, QueryNode } from '../query/query-node.ts';
-import { RecordGroups } from './group-records.ts';
+import type { GroupAccumulator } from './group-accumulator.ts';
+import { StoreGroups, type GroupFile } from './store-groups.ts';
 import { OpenGroups, type GroupStep } from './open-groups.ts';
 import { RequestTraces, type AddRequest, type RequestSource } from './request-traces.ts';
 import { StoreQuery } from './store-query.ts';
@@ -29,8 +30,6 @@ export interface PageQuery extends TimeRange {
   readonly after: PagePosition | undefined;
   /** Maximum number of records. */
   readonly limit: number;
-  /** Records need not have the trace ids of their requests, unless the query uses them. */
-  readonly withoutTraces?: boolean | undefined;
 }
 
 export interface RecordPage {
@@ -89,7 +88,7 @@ export class StoreReader {
     requests: (...args) => this.#eachRequest(...args),
   };
   readonly #traces = new RequestTraces(this.#requests);
-  readonly #groups = new OpenGroups((query, accumulator) => new RecordGroups(query, accumulator, this));
+  readonly #groups = new OpenGroups((query, accumulator) => this.#beginGroup(query, accumulator));
 
   /** `budgetMs`: time after which a call returns what it has found so far. */
   constructor(folder: string, events: ReaderEvents, budgetMs: number) {
@@ -102,7 +101,7 @@ export class StoreReader {
   page(asked: PageQuery): RecordPage {
     const query = this.#compile(asked.node);
     const { records, next } = this.#page(asked, query);
-    return { records: asked.withoutTraces ? records : query.joined(records), next };
+    return { records: query.joined(records), next };
   }
 
   #page({ fromNs, toNs, direction, after, limit }: PageQuery, query: StoreQuery): RecordPage {
@@ -195,19 +194,6 @@ export class StoreReader {
     return this.#groups.step(query, id, isLast);
   }
 
-  /** Calls `add` for the matching minute totals, which have only the fields that they are grouped by. */
-  minuteTotals(
-    node: QueryNode,
-    fromMinute: number,
-    toMinute: number,
-    add: (record: LogRecord, count: number) => void,
-  ): void {
-    const { matches } = this.#compile(node);
-    for (const segment of this.#segments())
-      for (const { record, count } of this.#read(segment, (r) => r.minuteTotals(fromMinute, toMinute)) ?? [])
-        if (matches(record)) add(record, count);
-  }
-
   close(): void {
     for (const reader of this.#readers.values()) reader.close();
     this.#readers.clear();
@@ -250,6 +236,16 @@ export class StoreReader {
       this.#read(segment, (reader) => reader.refreshAnnotations(segment !== segments.at(-1)));
     this.#annotations.refreshed();
     return segments;
+  }
+
+  #beginGroup(query: GroupQuery, accumulator: GroupAccumulator): StoreGroups {
+    const compiled = this.#compile(query.node);
+    const files = this.#annotatedSegments().map(
+      (segment): GroupFile =>
+        (use) =>
+          this.#read(segment, use),
+    );
+    return new StoreGroups(query, compiled, accumulator, files, this.#budgetMs);
   }
 
   /** Lists the day files, and closes those that do not exist any more. */

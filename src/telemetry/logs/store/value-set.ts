@@ -4,7 +4,10 @@ import { LogHistogram } from './log-histogram.ts';
 import { percentilesOf, type NumberArray } from './order-statistic.ts';
 
 const FIRST_LENGTH = 8;
+/** Sets grow fast while they are small, and waste less memory when they are large. */
 const GROWTH = 1.5;
+const SMALL_GROWTH = 4;
+const SMALL_LENGTH = 2048;
 /** With limited memory a longer set becomes a histogram. A histogram of durations is about as large. */
 const LIMITED_LENGTH = 512;
 const NO_VALUES = new Uint32Array(0);
@@ -83,7 +86,10 @@ export class ValueSet {
   #grow(): void {
     if (this.#histogram !== undefined) return;
     if (this.#isLimited && this.#length >= LIMITED_LENGTH) this.#summarize();
-    else this.#replace(new (this.#isWide ? Float64Array : Uint32Array)(this.#length * GROWTH));
+    else {
+      const growth = this.#length < SMALL_LENGTH ? SMALL_GROWTH : GROWTH;
+      this.#replace(new (this.#isWide ? Float64Array : Uint32Array)(this.#length * growth));
+    }
   }
 
   #replace(values: NumberArray): void {

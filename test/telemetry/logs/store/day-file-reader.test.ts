@@ -414,35 +414,6 @@ describe('a file of the log store', () => {
     );
   });
 
-  it('has the same totals of minutes as its records', () => {
-    fc.assert(
-      fc.property(steps, fc.nat(2), (all, minutes) => {
-        const file = new OpenFile();
-        for (const step of all) run(file, step);
-        const minute = BASE_MS / 60_000;
-        const totals = file.reader.minuteTotals(minute, minute + minutes);
-        const range = { fromNs: ns(0), toNs: ns((minutes + 1) * 60_000) - 1n };
-        const records = file.expected({ op: 'all' }, 'up', range);
-        expect(totals.reduce((sum, { count }) => sum + count, 0)).toBe(records.length);
-        for (const { record, count, durationNs } of totals) {
-          const same = records.filter(
-            (one) =>
-              (['kind', 'severity', 'status', 'deployment', 'replica', 'source', 'pod'] as const).every(
-                (name) => one[name] === record[name],
-              ) &&
-              one.timeNs / 60_000_000_000n === record.timeNs / 60_000_000_000n &&
-              one.modelId === record.modelId &&
-              one.environment === record.environment,
-          );
-          expect(count).toBe(same.length);
-          expect(durationNs).toBe(same.reduce((sum, one) => sum + one.durationNs, 0));
-        }
-        file.close();
-      }),
-      { numRuns: 50 },
-    );
-  });
-
   it('gives thousands of records in order, of pages that overlap', () => {
     const file = new OpenFile();
     for (let block = 0; block < 3; block++) {

@@ -4,7 +4,10 @@ import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlit
 import { zstdDecompressSync } from 'node:zlib';
 import { sqlConditions, type SqlConditions } from './sql-conditions.ts';
 import { KINDS, type LogRecord, type RecordOrigin } from '../../log-record.ts';
-import type { FileReader, MinuteTotal } from '../file-reader.ts';
+import type { GroupQuery } from '../../query/group-query.ts';
+import type { FileGroups, FileReader } from '../file-reader.ts';
+import type { GroupAccumulator } from '../group-accumulator.ts';
+import { RecordGroups, type MinuteTotal } from '../group-records.ts';
 import { startPosition, type Direction, type PagePosition } from '../page-position.ts';
 import type { AddRequest } from '../request-traces.ts';
 import type { SegmentQuery, SegmentSlice, TimeRange } from '../segment-query.ts';
@@ -149,17 +152,20 @@ export class V1FileReader implements FileReader {
     return row && { request: decompress(row[0]), response: decompress(row[1]) };
   }
 
+  groups(query: GroupQuery, compiled: SegmentQuery, accumulator: GroupAccumulator): FileGroups {
+    return new RecordGroups(query, compiled, accumulator, this);
+  }
+
   /** Returns the totals of a range of minutes since the epoch, both inclusive. */
   minuteTotals(fromMinute: number, toMinute: number): MinuteTotal[] {
     return this.#rows(
-      'SELECT minute, origin, kind, severity, status, n, duration FROM minutes WHERE minute BETWEEN ? AND ?',
+      'SELECT minute, origin, kind, severity, status, n FROM minutes WHERE minute BETWEEN ? AND ?',
       fromMinute,
       toMinute,
     ).map((row) => {
-      const [minute, originId, kind, severity, status, count, durationNs] = row as number[];
-      const origin = this.#origin(originId!);
+      const [minute, originId, kind, severity, status, count] = row as number[];
       const record: LogRecord = {
-        ...origin,
+        ...this.#origin(originId!),
         seq: 0,
         kind: KINDS[kind!]!,
         timeNs: BigInt(minute!) * 60_000_000_000n,
@@ -173,7 +179,7 @@ export class V1FileReader implements FileReader {
         durationNs: 0,
         attributes: '',
       };
-      return { ...origin, minute: minute!, record, count: count!, durationNs: durationNs! };
+      return { record, count: count! };
     });
   }
 

@@ -1,0 +1,149 @@
+// Reads one file for a group query: adds the values in the columns of its pages to an accumulator.
+// Invariant: the result is that of the records that match (group-records.ts), each counted once.
+import type { GroupQuery } from '../query/group-query.ts';
+import { overlaps } from './block-directory.ts';
+import type { Block, PageRef, Snapshot } from './day-file-index.ts';
+import type { FileGroups } from './file-reader.ts';
+import type { GroupAccumulator } from './group-accumulator.ts';
+import { GroupKeys, NO_GROUP } from './group-keys.ts';
+import type { OpenPage } from './open-page.ts';
+import { numbersOf, PageRecords } from './page-values.ts';
+import type { Page } from './page.ts';
+import { isMatch, MATCH, maskOf, NO_MATCH } from './row-mask.ts';
+import type { SearchPlan } from './search-plan.ts';
+import type { TimeRange } from './segment-query.ts';
+
+/** The parts of a file that a group query reads. */
+export interface GroupPages {
+  readonly snapshot: Snapshot;
+  /** False if no record of the block, or of the page, can match. */
+  blockMayMatch(block: Block): boolean;
+  pageMayMatch(page: PageRef): boolean;
+  /** Calls `use` with the page, unless it cannot be read. `opened`: the page, if the caller has it. */
+  read(page: PageRef, use: (open: OpenPage) => void, opened?: OpenPage): void;
+}
+
+const NS_PER_MS = 1_000_000n;
+/** Rows that are read without looking at the time. Pages of the tail may have more. */
+const ROWS_AT_ONCE = 4096;
+
+/** A page whose rows before `end` are still to be read. */
+interface PartlyRead {
+  readonly ref: PageRef;
+  readonly open: OpenPage;
+  readonly marks: Uint8Array;
+  readonly end: number;
+}
+
+export class ColumnGroups implements FileGroups {
+  readonly #pages: GroupPages;
+  readonly #plan: SearchPlan;
+  readonly #accumulator: GroupAccumulator;
+  readonly #keys: GroupKeys;
+  readonly #range: TimeRange;
+  /** Blocks to be read, and pages to be read before them. The last one is next, so the newest are at the end. */
+  readonly #blocks: Block[];
+  readonly #next: PageRef[];
+  #current: PartlyRead | undefined;
+  /** All records of the pages in `#next` match. */
+  #isMatch = false;
+
+  constructor(
+    { by, fromNs, toNs }: GroupQuery,
+    plan: SearchPlan,
+    accumulator: GroupAccumulator,
+    pages: GroupPages,
+  ) {
+    this.#plan = plan;
+    this.#accumulator = accumulator;
+    this.#pages = pages;
+    this.#range = { fromNs, toNs };
+    this.#keys = new GroupKeys(by, accumulator);
+    const { blocks, tail } = pages.snapshot;
+    this.#blocks = blocks.filter(({ span }) => isIn(span, this.#range)).sort((a, b) => a.lastMs - b.lastMs);
+    this.#next = tail.filter(({ times }) => isIn(times, this.#range));
+  }
+
+  get isDone(): boolean {
+    return this.#current === undefined && this.#next.length === 0 && this.#blocks.length === 0;
+  }
+
+  step(deadlineMs: number): void {
+    do {
+      if (this.#current !== undefined) this.#readRows(this.#current);
+      else if (this.#next.length > 0) this.#openPage(this.#next.pop()!);
+      else if (this.#blocks.length > 0) this.#openBlock(this.#blocks.pop()!);
+    } while (!this.isDone && performance.now() < deadlineMs);
+  }
+
+  #openBlock(block: Block): void {
+    if (!this.#pages.blockMayMatch(block)) return;
+    this.#isMatch = this.#plan.query.possible(block.known) === 'all';
+    for (const page of block.pages) if (isIn(page.times, this.#range)) this.#next.push(page);
+  }
+
+  #openPage(ref: PageRef): void {
+    if (!this.#pages.pageMayMatch(ref)) return;
+    this.#pages.read(ref, (open) => {
+      const marks = this.#isMatch
+        ? new Uint8Array(open.page.rows).fill(MATCH)
+        : maskOf(open, this.#plan)?.marks;
+      if (marks === undefined) return;
+      markRange(open.page, ref, marks, this.#range);
+      this.#current = { ref, open, marks, end: marks.length };
+    });
+  }
+
+  #readRows(current: PartlyRead): void {
+    const { ref, open, marks, end } = current;
+    const from = Math.max(0, end - ROWS_AT_ONCE);
+    this.#current = from > 0 ? { ...current, end: from } : undefined;
+    let part = marks;
+    if (marks.length > ROWS_AT_ONCE) {
+      part = new Uint8Array(marks.length);
+      part.set(marks.subarray(from, end), from);
+    }
+    this.#pages.read(ref, ({ page }) => this.#add(page, part), open);
+  }
+
+  /** Adds the marked rows that match. All columns are read before, since one that is damaged ends the page. */
+  #add(page: Page, marks: Uint8Array): void {
+    const { rows } = page;
+    const records = new PageRecords(page);
+    const { query } = this.#plan;
+    for (let row = 0; row < rows; row++) {
+      const mark = marks[row]!;
+      if (mark !== NO_MATCH && mark !== MATCH)
+        marks[row] = isMatch(page, row, mark, query, records.at) ? MATCH : NO_MATCH;
+    }
+    const groups = this.#keys.groupsOf(page, marks, records);
+    const columns = this.#accumulator.fields.map((name) => numbersOf(page, name, marks, records));
+    for (let row = 0; row < rows; row++) {
+      const group = groups[row]!;
+      if (group !== NO_GROUP) this.#accumulator.count(group, 1);
+    }
+    for (const [field, numbers] of columns.entries())
+      for (let row = 0; row < rows; row++) {
+        const group = groups[row]!;
+        const value = numbers[row]!;
+        // NaN is not equal to itself.
+        if (group !== NO_GROUP && value === value) this.#accumulator.add(group, field, value);
+      }
+  }
+}
+
+const isIn = (times: readonly number[], { fromNs, toNs }: TimeRange): boolean =>
+  overlaps(times, Number(fromNs / NS_PER_MS), Number(toNs / NS_PER_MS));
+
+/** Removes the marks of the rows outside the time range. */
+function markRange(page: Page, { times }: PageRef, marks: Uint8Array, { fromNs, toNs }: TimeRange): void {
+  const [fromMs, toMs] = [Number(fromNs / NS_PER_MS), Number(toNs / NS_PER_MS)];
+  if (times[0]! > fromMs && times.at(-1)! < toMs) return;
+  const [fromRest, toRest] = [Number(fromNs % NS_PER_MS), Number(toNs % NS_PER_MS)];
+  const { timeMs, rows } = page;
+  for (let row = 0; row < rows; row++) {
+    const ms = timeMs[row]!;
+    const isBefore = ms < fromMs || (ms === fromMs && page.restNs(row) < fromRest);
+    if (isBefore || ms > toMs || (ms === toMs && page.restNs(row) > toRest)) marks[row] = NO_MATCH;
+  }
+}
