@@ -6,12 +6,14 @@ import type { Block, PageRef, Snapshot } from './day-file-index.ts';
 import type { FileGroups } from './file-reader.ts';
 import type { GroupAccumulator } from './group-accumulator.ts';
 import { GroupKeys, NO_GROUP } from './group-keys.ts';
+import type { MinuteSums } from './minute-sums.ts';
 import type { OpenPage } from './open-page.ts';
 import { numbersOf, PageRecords } from './page-values.ts';
 import type { Page } from './page.ts';
 import { isMatch, MATCH, maskOf, NO_MATCH } from './row-mask.ts';
 import type { SearchPlan } from './search-plan.ts';
 import type { TimeRange } from './segment-query.ts';
+import { SumGroups } from './sum-groups.ts';
 
 /** The parts of a file that a group query reads. */
 export interface GroupPages {
@@ -19,6 +21,8 @@ export interface GroupPages {
   /** False if no record of the block, or of the page, can match. */
   blockMayMatch(block: Block): boolean;
   pageMayMatch(page: PageRef): boolean;
+  /** The sums per minute of a block; `undefined` if it has none. */
+  sumsOf(block: Block): MinuteSums | undefined;
   /** Calls `use` with the page, unless it cannot be read. `opened`: the page, if the caller has it. */
   read(page: PageRef, use: (open: OpenPage) => void, opened?: OpenPage): void;
 }
@@ -40,24 +44,25 @@ export class ColumnGroups implements FileGroups {
   readonly #plan: SearchPlan;
   readonly #accumulator: GroupAccumulator;
   readonly #keys: GroupKeys;
+  readonly #sums: SumGroups;
   readonly #range: TimeRange;
   /** Blocks to be read, and pages to be read before them. The last one is next, so the newest are at the end. */
   readonly #blocks: Block[];
   readonly #next: PageRef[];
   #current: PartlyRead | undefined;
-  /** All records of the pages in `#next` match. */
+  /** The parts of the time range for which the pages in `#next` are read. */
+  #parts: readonly TimeRange[];
+  /** All records of these pages match. */
   #isMatch = false;
 
-  constructor(
-    { by, fromNs, toNs }: GroupQuery,
-    plan: SearchPlan,
-    accumulator: GroupAccumulator,
-    pages: GroupPages,
-  ) {
+  constructor(query: GroupQuery, plan: SearchPlan, accumulator: GroupAccumulator, pages: GroupPages) {
+    const { by, fromNs, toNs } = query;
     this.#plan = plan;
     this.#accumulator = accumulator;
     this.#pages = pages;
     this.#range = { fromNs, toNs };
+    this.#parts = [this.#range];
+    this.#sums = new SumGroups(query, plan.query.matches, accumulator);
     this.#keys = new GroupKeys(by, accumulator);
     const { blocks, tail } = pages.snapshot;
     this.#blocks = blocks.filter(({ span }) => isIn(span, this.#range)).sort((a, b) => a.lastMs - b.lastMs);
@@ -68,18 +73,28 @@ export class ColumnGroups implements FileGroups {
     return this.#current === undefined && this.#next.length === 0 && this.#blocks.length === 0;
   }
 
-  step(deadlineMs: number): void {
+  step(deadlineMs: number, isLate: boolean): void {
     do {
       if (this.#current !== undefined) this.#readRows(this.#current);
       else if (this.#next.length > 0) this.#openPage(this.#next.pop()!);
-      else if (this.#blocks.length > 0) this.#openBlock(this.#blocks.pop()!);
+      else if (this.#blocks.length > 0) this.#openBlock(this.#blocks.pop()!, isLate);
     } while (!this.isDone && performance.now() < deadlineMs);
   }
 
-  #openBlock(block: Block): void {
+  #openBlock(block: Block, isLate: boolean): void {
     if (!this.#pages.blockMayMatch(block)) return;
     this.#isMatch = this.#plan.query.possible(block.known) === 'all';
-    for (const page of block.pages) if (isIn(page.times, this.#range)) this.#next.push(page);
+    const { edges } = this.#sums;
+    this.#parts = this.#addSums(block, isLate) ? edges : [this.#range];
+    for (const page of block.pages)
+      if (this.#parts.some((part) => isIn(page.times, part))) this.#next.push(page);
+  }
+
+  /** Adds the sums of the whole minutes, if the block has suitable ones. */
+  #addSums(block: Block, isLate: boolean): boolean {
+    if (!this.#sums.areUseful(block.firstMs, block.lastMs, isLate)) return false;
+    const sums = this.#pages.sumsOf(block);
+    return sums !== undefined && this.#sums.add(sums);
   }
 
   #openPage(ref: PageRef): void {
@@ -89,7 +104,7 @@ export class ColumnGroups implements FileGroups {
         ? new Uint8Array(open.page.rows).fill(MATCH)
         : maskOf(open, this.#plan)?.marks;
       if (marks === undefined) return;
-      markRange(open.page, ref, marks, this.#range);
+      markParts(open.page, ref, marks, this.#parts);
       this.#current = { ref, open, marks, end: marks.length };
     });
   }
@@ -135,15 +150,22 @@ export class ColumnGroups implements FileGroups {
 const isIn = (times: readonly number[], { fromNs, toNs }: TimeRange): boolean =>
   overlaps(times, Number(fromNs / NS_PER_MS), Number(toNs / NS_PER_MS));
 
-/** Removes the marks of the rows outside the time range. */
-function markRange(page: Page, { times }: PageRef, marks: Uint8Array, { fromNs, toNs }: TimeRange): void {
+/** Removes the marks of the rows outside the parts of the time range. */
+function markParts(page: Page, { times }: PageRef, marks: Uint8Array, parts: readonly TimeRange[]): void {
+  const [first, last] = [BigInt(times[0]!) * NS_PER_MS, BigInt(times.at(-1)! + 1) * NS_PER_MS - 1n];
+  if (parts.some(({ fromNs, toNs }) => fromNs <= first && toNs >= last)) return;
+  const tests = parts.map((part) => rangeTest(page, part));
+  for (let row = 0; row < marks.length; row++)
+    if (marks[row] !== NO_MATCH && !tests.some((test) => test(row))) marks[row] = NO_MATCH;
+}
+
+function rangeTest(page: Page, { fromNs, toNs }: TimeRange): (row: number) => boolean {
+  const { timeMs } = page;
   const [fromMs, toMs] = [Number(fromNs / NS_PER_MS), Number(toNs / NS_PER_MS)];
-  if (times[0]! > fromMs && times.at(-1)! < toMs) return;
   const [fromRest, toRest] = [Number(fromNs % NS_PER_MS), Number(toNs % NS_PER_MS)];
-  const { timeMs, rows } = page;
-  for (let row = 0; row < rows; row++) {
+  return (row) => {
     const ms = timeMs[row]!;
-    const isBefore = ms < fromMs || (ms === fromMs && page.restNs(row) < fromRest);
-    if (isBefore || ms > toMs || (ms === toMs && page.restNs(row) > toRest)) marks[row] = NO_MATCH;
-  }
+    if (ms < fromMs || ms > toMs) return false;
+    return (ms > fromMs || page.restNs(row) >= fromRest) && (ms < toMs || page.restNs(row) <= toRest);
+  };
 }

@@ -193,6 +193,7 @@ export class DayFileReader implements FileReader {
       snapshot: plan.matchesNone ? { blocks: [], tail: [] } : this.#index.snapshot(),
       blockMayMatch: (block) => this.#mayMatch(block, plan),
       pageMayMatch: (ref) => this.#pageMayMatch(ref, plan),
+      sumsOf: (block) => this.#pages.sumsOf(block),
       read: (ref, use, opened) => this.#pages.scan(ref, use, opened),
     });
   }

@@ -1,7 +1,7 @@
 // Writes one file of the log store: a SQLite database with the records of (a part of) one UTC day.
 //   tail     the newest records: a page for each drain of the recorder, some of them merged
 //   blocks   up to 32,768 records each: their directory, and where their filter is
-//   pages    the parts of the pages of blocks, by `16 × sequence number of the first record + part`
+//   pages    the parts of the pages of blocks, by `16 × sequence number of the first record + part`; and sums per minute
 //   filters  pieces of Bloom filters; groups: filters over 32 blocks each
 //   bodies   bodies of requests, those of one drain together; notes: texts by name
 //   annotations  finds the annotations of a record; each is a record in `tail` or a block too
@@ -21,6 +21,8 @@ export const DAY_FILE_VERSION = 2;
 export const PLACES_PER_RECORD = 16;
 /** Instead of a part, in places of damaged values: the directory of a block, and a page of the tail. */
 const DIRECTORY = PLACES_PER_RECORD - 2;
+/** Among the parts of the first page of a block: the sums per minute of the block (minute-sums.ts). */
+const SUMS = PLACES_PER_RECORD - 3;
 const TAIL = PLACES_PER_RECORD - 1;
 /** Bytes of a filter in one row of `filters`. */
 export const FILTER_ROW_BYTES = 16 * PIECE_BYTES;
@@ -80,6 +82,7 @@ export interface BlockGroup {
 /** Places of values that may be damaged. */
 export const tailPlace = (seq: number): number => PLACES_PER_RECORD * seq + TAIL;
 export const directoryPlace = (seq: number): number => PLACES_PER_RECORD * seq + DIRECTORY;
+export const sumsPlace = (blockSeq: number): number => PLACES_PER_RECORD * blockSeq + SUMS;
 export const filterPlace = (id: number): number => -id;
 
 /** Where the value of a place is. */

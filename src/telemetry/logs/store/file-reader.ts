@@ -11,8 +11,11 @@ import type { SegmentQuery, SegmentSlice, TimeRange } from './segment-query.ts';
 /** The reading of a file for one group query, in steps. It ends with the reader of the file. */
 export interface FileGroups {
   readonly isDone: boolean;
-  /** Reads on, at least a little, until `deadlineMs` (performance.now()). Throws errors of SQLite. */
-  step(deadlineMs: number): void;
+  /**
+   * Reads on, at least a little, until `deadlineMs` (performance.now()). `isLate`: an approximate result is better than
+   * none. Throws errors of SQLite.
+   */
+  step(deadlineMs: number, isLate: boolean): void;
 }
 
 /** All methods throw errors of SQLite. */

@@ -3,11 +3,11 @@
 // Invariant: each record is counted once, since the parts of the time range do not overlap.
 import { MINUTE_NS } from '../../../core/time.ts';
 import { attributesOf, type LogRecord } from '../log-record.ts';
-import type { GroupKey, GroupQuery, KeyValue } from '../query/group-query.ts';
-import type { QueryNode } from '../query/query-node.ts';
+import type { GroupQuery, KeyValue } from '../query/group-query.ts';
 import { isAttribute, keyReader, numberReader } from '../query/record-value.ts';
 import type { GroupAccumulator } from './group-accumulator.ts';
 import type { FileGroups, FileReader } from './file-reader.ts';
+import { usesMinuteFields } from './minute-query.ts';
 import { startPosition } from './page-position.ts';
 import type { SegmentQuery, TimeRange } from './segment-query.ts';
 
@@ -23,19 +23,6 @@ interface GroupSource extends Pick<FileReader, 'slice'> {
   /** Returns the totals of a range of minutes since the epoch, both inclusive. Not every file has them. */
   minuteTotals?(fromMinute: number, toMinute: number): MinuteTotal[];
 }
-
-const MINUTE_MS = 60_000;
-
-/** Names whose values the minute totals have. */
-const TOTALED: ReadonlySet<string> = new Set([
-  'deployment',
-  'environment',
-  'replica',
-  'source',
-  'kind',
-  'severity',
-  'status',
-]);
 
 export class RecordGroups implements FileGroups {
   readonly #query: SegmentQuery;
@@ -78,29 +65,8 @@ export class RecordGroups implements FileGroups {
 }
 
 /** True if minute totals give the same result as records. */
-function canUseTotals({ node, by, measures }: GroupQuery): boolean {
-  const hasKey = (key: GroupKey) =>
-    'stepMs' in key ? key.stepMs % MINUTE_MS === 0 : key.field === 'level' || TOTALED.has(key.field);
-  return hasTotals(node) && by.every(hasKey) && measures.every(({ op }) => op === 'count' || op === 'rate');
-}
-
-/** True if a query uses only names whose values the minute totals have. */
-function hasTotals(node: QueryNode): boolean {
-  switch (node.op) {
-    case 'all':
-      return true;
-    case 'and':
-    case 'or':
-      return node.of.every(hasTotals);
-    case 'not':
-      return hasTotals(node.of);
-    case 'field':
-    case 'exists':
-      return TOTALED.has(node.name);
-    default:
-      return false;
-  }
-}
+const canUseTotals = (query: GroupQuery): boolean =>
+  usesMinuteFields(query) && query.measures.every(({ op }) => op === 'count' || op === 'rate');
 
 /** Returns a function that adds `count` records that are alike. With measures of fields, `count` is 1. */
 function recordAdder(

@@ -15,8 +15,8 @@ export type GroupStep =
 /** Adds the matching rows of a query to its accumulator, in steps of limited time. */
 export interface GroupReader {
   readonly isDone: boolean;
-  /** Reads on until its time is over. */
-  step(): void;
+  /** Reads on until its time is over. `isLate`: an approximate result is better than none. */
+  step(isLate: boolean): void;
 }
 
 const MAX_OPEN = 8;
@@ -49,9 +49,10 @@ export class OpenGroups {
 
   /**
    * Begins a query, or continues the one that the previous step left open. If its state is lost, since its thread has
-   * ended or it was dropped, it begins again. `isLast`: returns the result of what has been read.
+   * ended or it was dropped, it begins again. `isLast`: returns the result of what has been read. `isLate`: much of the
+   * time of the query is over, so an approximate result is better than none.
    */
-  step(query: GroupQuery, id: string | undefined, isLast: boolean): GroupStep {
+  step(query: GroupQuery, id: string | undefined, isLast: boolean, isLate = isLast): GroupStep {
     const known = id === undefined ? undefined : this.#open.get(id);
     if (known === undefined) this.#dropAbandoned();
     if (known === undefined && this.#open.size >= MAX_OPEN && !isLast) return 'busy';
@@ -59,7 +60,7 @@ export class OpenGroups {
     const { accumulator, reader } = known ?? this.#begin(query);
     let isOpen = false;
     try {
-      reader.step();
+      reader.step(isLate);
       if (reader.isDone || isLast) return { result: accumulator.result(!reader.isDone) };
       const open = known ? id! : randomUUID();
       this.#open.set(open, { accumulator, reader, steppedMs: this.#nowMs() });

@@ -3,9 +3,10 @@
 import { DamagedBlobError, fromBlob } from './blob.ts';
 import { mayHave } from './bloom-filter.ts';
 import { ByteCache } from './byte-cache.ts';
-import type { DayFileIndex, PageRef } from './day-file-index.ts';
-import { PLACES_PER_RECORD } from './day-file.ts';
+import type { Block, DayFileIndex, PageRef } from './day-file-index.ts';
+import { PLACES_PER_RECORD, sumsPlace } from './day-file.ts';
 import { PART } from './encode-page.ts';
+import { MinuteSums } from './minute-sums.ts';
 import { OpenPage } from './open-page.ts';
 import { Page } from './page.ts';
 
@@ -84,15 +85,25 @@ export class PageStore {
     }
   }
 
+  /** The sums per minute of a block; `undefined` if it has none. */
+  sumsOf({ seq }: Block): MinuteSums | undefined {
+    const bytes = this.#optional(sumsPlace(seq));
+    return bytes && new MinuteSums(bytes);
+  }
+
   /** Empty if the page has none. */
   #filter(seq: number): Uint8Array {
+    return this.#optional(PLACES_PER_RECORD * seq + PART.filter) ?? NO_FILTER;
+  }
+
+  /** A value without which the records can be read. */
+  #optional(place: number): Buffer | undefined {
     try {
-      return this.#part(seq, PART.filter) ?? NO_FILTER;
+      return this.#at(place);
     } catch (error) {
       if (!(error instanceof DamagedPartError)) throw error;
-      // The records can be read without it.
       this.#index.damaged(error.place, error.cause as DamagedBlobError);
-      return NO_FILTER;
+      return undefined;
     }
   }
 
@@ -112,13 +123,12 @@ export class PageStore {
   }
 
   #presentPart(seq: number, part: number): Buffer {
-    const content = this.#part(seq, part);
+    const content = this.#at(PLACES_PER_RECORD * seq + part);
     if (content === undefined) throw new MissingPartError(`part ${part} of page ${seq} is missing`);
     return content;
   }
 
-  #part(seq: number, part: number): Buffer | undefined {
-    const place = seq * PLACES_PER_RECORD + part;
+  #at(place: number): Buffer | undefined {
     const blob = this.#index.blob('SELECT part FROM pages WHERE place = ?', place);
     try {
       return blob && fromBlob(blob);

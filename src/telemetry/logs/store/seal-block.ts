@@ -1,12 +1,13 @@
-// Seals a block: encodes its rows as pages, with a directory and Bloom filters.
+// Seals a block: encodes its rows as pages, with a directory, Bloom filters and sums per minute.
 // Invariant: the block holds exactly the rows, and its filters have all their words and ids.
 import { DirectoryBuilder } from './block-directory.ts';
 import type { BlockRows } from './block-rows.ts';
 import { BloomFilter } from './bloom-filter.ts';
 import { toBlob } from './blob.ts';
 import { ByteWriter } from './byte-writer.ts';
-import { PLACES_PER_RECORD, type SealedBlock } from './day-file.ts';
+import { PLACES_PER_RECORD, sumsPlace, type SealedBlock } from './day-file.ts';
 import { encodePage, PART } from './encode-page.ts';
+import { minuteSumsBlob } from './minute-sums.ts';
 import { addHashes, HashList } from './page-words.ts';
 import { HAS, type Shape } from './shape.ts';
 
@@ -60,6 +61,8 @@ export function sealBlock(rows: BlockRows, memory = new SealMemory()): SealedWit
     directory.add(page, rows.timeMs.subarray(from, to), rows.durationNs.subarray(from, to), bytes);
     from = to;
   }
+  const sums = minuteSumsBlob(rows);
+  if (sums) parts.push({ place: sumsPlace(rows.firstSeq), part: sums });
   const all = blockHashes.list;
   return {
     block: {

@@ -44,13 +44,13 @@ export class StoreGroups implements GroupReader {
     return this.#files.length === 0;
   }
 
-  step(): void {
+  step(isLate: boolean): void {
     const deadlineMs = performance.now() + this.#budgetMs;
     do {
       const read = this.#files.at(-1);
       let isDone = true;
       read?.((reader) => {
-        isDone = this.#readFile(reader, deadlineMs);
+        isDone = this.#readFile(reader, deadlineMs, isLate);
       });
       if (!isDone) continue;
       this.#files.pop();
@@ -59,7 +59,7 @@ export class StoreGroups implements GroupReader {
   }
 
   /** Reads on in a file. Returns true at its end. */
-  #readFile(reader: AnnotatedFile, deadlineMs: number): boolean {
+  #readFile(reader: AnnotatedFile, deadlineMs: number, isLate: boolean): boolean {
     if (this.#current === undefined) {
       const times = reader.timeRange();
       const { fromNs, toNs } = this.#query;
@@ -69,7 +69,7 @@ export class StoreGroups implements GroupReader {
     const { reader: first, groups } = this.#current;
     // Another file has its name now.
     if (reader !== first) return true;
-    if (!groups.isDone) groups.step(deadlineMs);
+    if (!groups.isDone) groups.step(deadlineMs, isLate);
     return groups.isDone;
   }
 

@@ -190,8 +190,8 @@ export class StoreReader {
   }
 
   /** Runs one step of a group query (open-groups.ts). */
-  group(query: GroupQuery, id: string | undefined, isLast: boolean): GroupStep {
-    return this.#groups.step(query, id, isLast);
+  group(query: GroupQuery, id: string | undefined, isLast: boolean, isLate = isLast): GroupStep {
+    return this.#groups.step(query, id, isLast, isLate);
   }
 
   close(): void {

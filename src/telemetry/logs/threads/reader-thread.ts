@@ -32,7 +32,8 @@ const operations = {
   after: (node: QueryNode, seq: number, limit: number) => reader.after(node, seq, limit),
   at: (seq: number) => reader.at(seq),
   bodies: (seq: number) => reader.bodies(seq),
-  group: (query: GroupQuery, id: string | undefined, isLast: boolean) => reader.group(query, id, isLast),
+  group: (query: GroupQuery, id: string | undefined, isLast: boolean, isLate: boolean) =>
+    reader.group(query, id, isLast, isLate),
 };
 export type ReaderOperations = typeof operations;
 

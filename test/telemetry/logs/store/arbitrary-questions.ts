@@ -38,7 +38,7 @@ const words: fc.Arbitrary<QueryNode> = fc.record({
 });
 
 /** A query that the totals of minutes can answer. */
-const totaled = fc
+export const totaled = fc
   .constantFrom<readonly [name: string, values: readonly (string | number)[]]>(
     ['kind', ['request', 'line']],
     ['severity', [9, 13, 17]],

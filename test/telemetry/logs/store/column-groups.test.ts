@@ -1,25 +1,29 @@
 // Group queries on the columns of a file, against the same queries on its records.
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import fc from 'fast-check';
-import { afterEach, expect, it } from 'vitest';
+import { afterEach, describe, expect, it } from 'vitest';
 import type { GroupKey, GroupQuery, GroupResult, Measure } from '../../../../src/telemetry/logs/query/group-query.ts'; // prettier-ignore
 import { compile } from '../../../../src/telemetry/logs/query/match.ts';
 import { possible } from '../../../../src/telemetry/logs/query/possible.ts';
 import { prefilter } from '../../../../src/telemetry/logs/query/prefilter.ts';
 import { BlockRows } from '../../../../src/telemetry/logs/store/block-rows.ts';
-import { DayFile } from '../../../../src/telemetry/logs/store/day-file.ts';
+import { DayFile, PLACES_PER_RECORD, sumsPlace } from '../../../../src/telemetry/logs/store/day-file.ts';
 import { DayFileReader } from '../../../../src/telemetry/logs/store/day-file-reader.ts';
-import { encodePage } from '../../../../src/telemetry/logs/store/encode-page.ts';
+import { encodePage, PARTS } from '../../../../src/telemetry/logs/store/encode-page.ts';
 import type { FileGroups } from '../../../../src/telemetry/logs/store/file-reader.ts';
 import { GroupAccumulator } from '../../../../src/telemetry/logs/store/group-accumulator.ts';
 import { RecordGroups } from '../../../../src/telemetry/logs/store/group-records.ts';
+import { MINUTE_FIELDS } from '../../../../src/telemetry/logs/store/minute-query.ts';
 import { sealBlock } from '../../../../src/telemetry/logs/store/seal-block.ts';
 import type { SegmentQuery } from '../../../../src/telemetry/logs/store/segment-query.ts';
 import { toTailBlob } from '../../../../src/telemetry/logs/store/tail-page.ts';
 import { ValueBudget } from '../../../../src/telemetry/logs/store/value-set.ts';
 import { folder, removeFolders } from '../../../kit/folder.ts';
-import { question } from './arbitrary-questions.ts';
+import { record, recordOf } from '../query/arbitrary.ts';
+import { question, totaled } from './arbitrary-questions.ts';
 import { drain, type Given } from './arbitrary-rows.ts';
+import { BASE_MS, lineRow } from './stored-rows.ts';
 
 const closing: (() => void)[] = [];
 afterEach(() => {
@@ -27,10 +31,11 @@ afterEach(() => {
   removeFolders();
 });
 
-/** Reads a file with sealed blocks, each of pages, and a tail of pages. */
+/** Reads a file with sealed blocks, each of pages, and a tail of pages. `change`: SQL that changes the file. */
 function readerOf(
   blocks: readonly (readonly Given[])[][],
   tail: readonly (readonly Given[])[],
+  change = '',
 ): DayFileReader {
   const path = join(folder(), 'day.sqlite');
   const file = new DayFile(path);
@@ -52,6 +57,11 @@ function readerOf(
     file.addTail({ seq: rows.firstSeq + from, rows: rows.count - from, page: toTailBlob(parts, false) });
   }
   file.close();
+  if (change !== '') {
+    const database = new DatabaseSync(path);
+    database.exec(change);
+    database.close();
+  }
   const reader = new DayFileReader(path, (_, problem) => {
     throw new Error(problem);
   });
@@ -65,18 +75,22 @@ const compiled = ({ node }: GroupQuery): SegmentQuery => ({
   matches: compile(node),
 });
 
-function resultOf(query: GroupQuery, begin: (accumulator: GroupAccumulator) => FileGroups): GroupResult {
+function resultOf(
+  query: GroupQuery,
+  begin: (accumulator: GroupAccumulator) => FileGroups,
+  isLate = false,
+): GroupResult {
   const accumulator = new GroupAccumulator(query, new ValueBudget(2 ** 30));
   const groups = begin(accumulator);
   for (let steps = 0; !groups.isDone; steps++) {
     if (steps > 1000) throw new Error('the query does not end');
-    groups.step(0);
+    groups.step(0, isLate);
   }
   return accumulator.result(false);
 }
 
-const onColumns = (reader: DayFileReader, query: GroupQuery): GroupResult =>
-  resultOf(query, (accumulator) => reader.groups(query, compiled(query), accumulator));
+const onColumns = (reader: DayFileReader, query: GroupQuery, isLate = false): GroupResult =>
+  resultOf(query, (accumulator) => reader.groups(query, compiled(query), accumulator), isLate);
 
 /** Reads the records of a search. */
 const onRecords = (reader: DayFileReader, query: GroupQuery): GroupResult =>
@@ -151,3 +165,135 @@ it('a group query on columns gives what the same query on records gives', () => 
   );
   expect(groups).toBeGreaterThan(800);
 }, 120_000);
+
+describe('sums per minute', () => {
+  const MINUTE_NS = 60_000_000_000n;
+  /** Times in three minutes, near their bounds. */
+  const time = fc
+    .tuple(fc.nat(3), fc.constantFrom(-1n, 0n, 1n, 30_000_000_000n))
+    .map(([minute, ns]) => BigInt(BASE_MS) * 1_000_000n + BigInt(minute) * MINUTE_NS + ns);
+  const given: fc.Arbitrary<Given> = fc
+    .tuple(record, time, fc.integer({ min: 0, max: 1000 }))
+    .map(([base, timeNs, ms]) => ({ row: lineRow({ ...base, timeNs, durationNs: ms ** 3 * 1001 }) }));
+  const rows = fc.array(given, { minLength: 1, maxLength: 40 });
+  const blocks = fc.array(fc.array(rows, { minLength: 1, maxLength: 2 }), { minLength: 1, maxLength: 3 });
+  const summedKey: fc.Arbitrary<GroupKey> = fc.oneof(
+    fc.constantFrom('level', ...MINUTE_FIELDS).map((name) => ({ field: name })),
+  );
+  const summedStep: fc.Arbitrary<GroupKey> = fc.constantFrom(60_000, 180_000).map((stepMs) => ({ stepMs }));
+  const by = fc.oneof(
+    fc.tuple(summedStep),
+    fc.tuple(summedStep, summedKey),
+    fc.tuple(summedKey, summedStep, summedKey),
+    fc.array(summedKey, { maxLength: 2 }),
+  );
+  const FIELD = 'durationNs';
+  const measures: readonly Measure[] = [
+    { op: 'count' },
+    { op: 'rate' },
+    ...(['sum', 'mean', 'min', 'max'] as const).map((op) => ({ op, field: FIELD })),
+  ];
+  const percentiles: readonly Measure[] = [0, 0.5, 0.99, 1].map((p) => ({
+    op: 'percentile',
+    p,
+    field: FIELD,
+  }));
+  const summed: fc.Arbitrary<GroupQuery> = fc
+    .record({
+      node: fc.oneof(
+        totaled,
+        totaled.map((of) => ({ op: 'not' as const, of })),
+      ),
+      by,
+      from: time,
+      to: time,
+    })
+    .map(({ node, by: keys, from, to }) =>
+      from < to
+        ? { node, by: keys, measures, fromNs: from, toNs: to }
+        : { node, by: keys, measures, fromNs: to, toNs: from },
+    );
+  const WITHOUT_PAGES = `DELETE FROM pages WHERE place % ${PLACES_PER_RECORD} < ${PARTS}`;
+  const EVERY = { fromNs: 0n, toNs: 2n ** 62n } as const;
+
+  it('and the pages at both ends of a range give what the records give', () => {
+    fc.assert(
+      fc.property(
+        blocks,
+        fc.array(rows, { maxLength: 1 }),
+        fc.array(summed, { minLength: 4, maxLength: 8 }),
+        (all, tail, asked) => {
+          const reader = readerOf(all, tail);
+          for (const query of asked) expectSame(onColumns(reader, query), onRecords(reader, query));
+          for (const close of closing.splice(0)) close();
+        },
+      ),
+      { numRuns: 150 },
+    );
+  }, 60_000);
+
+  it('answer queries on whole minutes without any page', () => {
+    fc.assert(
+      fc.property(blocks, summed, (all, query) => {
+        const wanted = onRecords(readerOf(all, []), { ...query, ...EVERY });
+        expectSame(onColumns(readerOf(all, [], WITHOUT_PAGES), { ...query, ...EVERY }), wanted);
+        for (const close of closing.splice(0)) close();
+      }),
+      { numRuns: 80 },
+    );
+  }, 60_000);
+
+  it('give percentiles that are wrong by less than 1.6 % if the query is late', () => {
+    fc.assert(
+      fc.property(blocks, summed, (all, { node, by: keys }) => {
+        const query = { node, by: keys, measures: percentiles, ...EVERY };
+        const wanted = onRecords(readerOf(all, []), query);
+        const found = onColumns(readerOf(all, [], WITHOUT_PAGES), query, true);
+        const hasValues = wanted.groups.some(({ values }) => values[0] !== null);
+        expect(found).toMatchObject({ matched: wanted.matched, isApproximate: hasValues, isPartial: false });
+        const byKey = new Map(wanted.groups.map(({ key, values }) => [JSON.stringify(key), values]));
+        expect(found.groups).toHaveLength(byKey.size);
+        for (const { key, values } of found.groups)
+          for (const [i, exact] of byKey.get(JSON.stringify(key))!.entries())
+            if (exact === null) expect(values[i]).toBeNull();
+            else expect(Math.abs(values[i]! - exact)).toBeLessThanOrEqual(exact * 0.016);
+        for (const close of closing.splice(0)) close();
+      }),
+      { numRuns: 80 },
+    );
+  }, 60_000);
+
+  it('are not used for percentiles while there is time', () => {
+    const all = [
+      [Array.from({ length: 20 }, (_, i) => ({ row: lineRow(recordOf({ durationNs: 1 + i * 1001 })) }))],
+    ];
+    const query: GroupQuery = { node: { op: 'all' }, by: [], measures: percentiles, ...EVERY };
+    const reader = readerOf(all, []);
+    expect(onColumns(reader, query)).toMatchObject({ isApproximate: false });
+    expect(onColumns(reader, query).groups[0]!.values[1]).toBe(1 + 9.5 * 1001);
+    expect(onColumns(reader, query, true)).toMatchObject({ isApproximate: true });
+  });
+
+  it('are left out of a block whose records have few in common', () => {
+    const rare = Array.from({ length: 1000 }, (_, i) => ({
+      row: lineRow(recordOf({ timeNs: BigInt(i) * MINUTE_NS, durationNs: i })),
+    }));
+    const query: GroupQuery = { node: { op: 'all' }, by: [], measures, ...EVERY };
+    expect(onColumns(readerOf([[rare]], [], WITHOUT_PAGES), query).matched).toBe(0);
+    expect(onColumns(readerOf([[rare]], []), query).matched).toBe(1000);
+  });
+
+  it('need less than a byte for each record', () => {
+    const rows = new BlockRows(1);
+    while (rows.count < 30_000) {
+      const i = rows.count;
+      const [timeNs, durationNs] = [BigInt(i * 5) * 1_000_000n, 1000 * ((i * 7919) % 300_007)];
+      const facts = recordOf({ timeNs, durationNs, status: [200, 404, 500][i % 3]!, replica: `r${i % 4}` });
+      lineRow({ ...facts, kind: 'request' }).addTo(rows);
+    }
+    const place = sumsPlace(1);
+    const bytes = sealBlock(rows).block.parts.find((part) => part.place === place)!.part.length;
+    expect(bytes).toBeGreaterThan(1000);
+    expect(bytes).toBeLessThan(rows.count);
+  });
+});

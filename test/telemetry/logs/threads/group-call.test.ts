@@ -1,4 +1,5 @@
 // The steps of a group query, with a reader that is made up.
+import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, it } from 'vitest';
 import type { GroupResult } from '../../../../src/telemetry/logs/query/group-query.ts';
 import type { GroupStep } from '../../../../src/telemetry/logs/store/open-groups.ts';
@@ -50,4 +51,20 @@ it('ends the query in the reader when nobody waits any more', async () => {
   const { reader, asked } = readerOf();
   await callGroup(reader, QUERY, { isWanted: () => waits-- > 0 });
   expect(asked).toEqual([['group', undefined, false], ['group', 'later', false], ['group', 'later', true]]); // prettier-ignore
+});
+
+it('says that it is late when half of the time is over', async () => {
+  const late: boolean[] = [];
+  const ask = async (...[, , , isLast, isLate]: unknown[]): Promise<GroupStep> => {
+    await sleep(5);
+    late.push(isLate as boolean);
+    return isLast ? { result: result(true) } : { open: 'a' };
+  };
+  await callGroup({ ask: ask as never }, QUERY, { timeoutMs: 100 });
+  expect(late[0]).toBe(false);
+  expect(late.at(-1)).toBe(true);
+  // Once it is late, it stays so. Some steps are before the half, and some after it.
+  expect(late.indexOf(true)).toBeGreaterThan(0);
+  expect(late.slice(late.indexOf(true))).not.toContain(false);
+  expect(late.filter(Boolean).length).toBeGreaterThan(1);
 });
