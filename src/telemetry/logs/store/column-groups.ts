@@ -5,7 +5,7 @@ import { overlaps } from './block-directory.ts';
 import type { Block, PageRef, Snapshot } from './day-file-index.ts';
 import type { FileGroups } from './file-reader.ts';
 import type { GroupAccumulator } from './group-accumulator.ts';
-import { GroupKeys, NO_GROUP } from './group-keys.ts';
+import { GroupKeys } from './group-keys.ts';
 import type { MinuteSums } from './minute-sums.ts';
 import type { OpenPage } from './open-page.ts';
 import { numbersOf, PageRecords } from './page-values.ts';
@@ -133,17 +133,8 @@ export class ColumnGroups implements FileGroups {
     }
     const groups = this.#keys.groupsOf(page, marks, records);
     const columns = this.#accumulator.fields.map((name) => numbersOf(page, name, marks, records));
-    for (let row = 0; row < rows; row++) {
-      const group = groups[row]!;
-      if (group !== NO_GROUP) this.#accumulator.count(group, 1);
-    }
-    for (const [field, numbers] of columns.entries())
-      for (let row = 0; row < rows; row++) {
-        const group = groups[row]!;
-        const value = numbers[row]!;
-        // NaN is not equal to itself.
-        if (group !== NO_GROUP && value === value) this.#accumulator.add(group, field, value);
-      }
+    this.#accumulator.countRows(groups);
+    for (const [field, values] of columns.entries()) this.#accumulator.addRows(groups, field, values);
   }
 }
 

@@ -11,6 +11,8 @@ const MAX_GROUPS = 20_000;
 const MAX_KEY_CHARACTERS = 4 * 1024 ** 2;
 /** Group of the records that are in no group. */
 const OTHERS = -1;
+/** In lists of groups: a row that the query does not match. */
+export const NO_MATCH_GROUP = -2;
 
 /** Sums of several values of a field. */
 export interface ValueSums {
@@ -94,6 +96,30 @@ export class GroupAccumulator {
       if (value > input.maxs[group]!) input.maxs[group] = value;
     }
     if (input.ps.length > 0) input.sets[group]!.add(value);
+  }
+
+  /** Counts a record for each row that has a group. */
+  countRows(groups: Int32Array): void {
+    const counts = this.#counts;
+    for (let row = 0; row < groups.length; row++) {
+      const group = groups[row]!;
+      if (group >= 0) counts[group]! += 1;
+      else if (group === OTHERS) this.#others++;
+    }
+  }
+
+  /** Adds the value of each row that has a group. `values`: NaN of a row without a value. */
+  addRows(groups: Int32Array, field: number, values: Float64Array): void {
+    const { hasSums, ps, sets } = this.#inputs[field]!;
+    const isPlain = !hasSums && ps.length > 0;
+    for (let row = 0; row < groups.length; row++) {
+      const group = groups[row]!;
+      const value = values[row]!;
+      // NaN is not equal to itself.
+      if (group < 0 || value !== value) continue;
+      if (isPlain) sets[group]!.add(value);
+      else this.add(group, field, value);
+    }
   }
 
   /** Adds the sums of several values, for all measures but percentiles. */

@@ -1,12 +1,10 @@
 // Finds the groups of the rows of pages. A key is resolved once per different value, not for each row.
 // Invariant: what is remembered is only a cache of the groups of the accumulator, so it is limited and can be forgotten.
 import type { GroupKey, KeyValue } from '../query/group-query.ts';
-import type { GroupAccumulator } from './group-accumulator.ts';
+import { NO_MATCH_GROUP, type GroupAccumulator } from './group-accumulator.ts';
 import { valuesOf, type PageRecords } from './page-values.ts';
 import type { Page } from './page.ts';
 
-/** Group of a row that is in none, since the query does not match it. */
-export const NO_GROUP = -2;
 /** Values and groups that are remembered, about. */
 const MAX_ENTRIES = 100_000;
 /** Above the number of entries that one page adds, which are counted after it. */
@@ -38,7 +36,7 @@ export class GroupKeys {
     this.#stepMs = by.reduce((ms, key) => ('stepMs' in key ? key.stepMs : ms), 0);
   }
 
-  /** The group of each marked row of a page; NO_GROUP of the others. */
+  /** The group of each marked row of a page; NO_MATCH_GROUP of the others. */
   groupsOf(page: Page, marks: Uint8Array, records: PageRecords): Int32Array {
     if (this.#values.size + this.#longer.size + this.#groupCount > MAX_ENTRIES) this.#forget();
     const { rows, timeMs } = page;
@@ -49,7 +47,7 @@ export class GroupKeys {
     let known = this.#groupsOfStep(0);
     for (let row = 0; row < rows; row++) {
       if (marks[row] === 0) {
-        groups[row] = NO_GROUP;
+        groups[row] = NO_MATCH_GROUP;
         continue;
       }
       const ms = timeMs[row]!;

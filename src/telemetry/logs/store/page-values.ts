@@ -54,9 +54,10 @@ export function valuesOf(page: Page, name: string, records: PageRecords): ShapeV
  */
 export function numbersOf(page: Page, name: string, marks: Uint8Array, records: PageRecords): Float64Array {
   const { rows, shape } = page;
+  const { durationNs } = page;
+  if (name === 'durationNs' && !durationNs.includes(0)) return durationNs;
   const numbers = new Float64Array(rows);
   if (name === 'durationNs') {
-    const { durationNs } = page;
     for (let row = 0; row < rows; row++) numbers[row] = durationNs[row] || NaN;
     return numbers;
   }

@@ -24,9 +24,20 @@ afterEach(() => {
   removeFolders();
 });
 
-/** A reader of a new folder with the given records. */
-function storeOf(records: readonly LogRecord[], budgetMs = 5000): StoreReader {
+/** A reader of a new folder with the given records. `old`: those in a file of version 1. */
+function storeOf(
+  records: readonly LogRecord[],
+  budgetMs = 5000,
+  old: readonly LogRecord[] = [],
+): StoreReader {
   const path = folder();
+  if (old.length > 0)
+    writeV1File(
+      path,
+      '20261119',
+      1,
+      old.map((record) => ({ record, bodies: undefined })),
+    );
   const options = { folder: path, maxBytes: 2 ** 30, retentionMs: 7 * 86_400_000 };
   const clocks = { now: () => NOON_MS, steady: () => NOON_MS };
   const writer = new StoreWriter(options, () => undefined, clocks);
@@ -132,13 +143,13 @@ describe('measures', () => {
 });
 
 describe('a group query', () => {
-  it('counts the records that a search finds, for any query and time range', () => {
+  it('counts the records that a search finds, for any query, time range and versions of files', () => {
     // Times in three minutes, near their bounds.
     const time = fc.tuple(fc.nat(3), fc.constantFrom(-1n, 0n, 1n, 30_000_000_000n));
     const at = time.map(([minute, ns]) => NOON_NS + BigInt(minute) * MINUTE_NS + ns);
     const records = fc.array(
       fc.tuple(anyRecord, at).map(([record, timeNs]) => ({ ...record, timeNs })),
-      { minLength: 1, maxLength: 40 },
+      { maxLength: 40 },
     );
     const totaled = fc.constantFrom<QueryNode>(
       ALL,
@@ -147,44 +158,43 @@ describe('a group query', () => {
       { op: 'field', name: 'severity', compare: '>=', value: 9 },
     );
     fc.assert(
-      fc.property(records, fc.oneof(totaled, anyNode), fc.tuple(at, at), (given, node, [one, other]) => {
-        const reader = storeOf(given);
-        const [fromNs, toNs] = one < other ? [one, other] : [other, one];
-        const found = reader.page({
-          node,
-          fromNs,
-          toNs,
-          direction: 'up',
-          after: undefined,
-          limit: Infinity,
-        }).records;
-        const result = group(reader, { node, fromNs, toNs, by: [{ stepMs: 60_000 }, { field: 'status' }] });
-        const expected = Map.groupBy(found, ({ timeNs, status }) =>
-          JSON.stringify([Number(timeNs / MINUTE_NS) * 60_000, status === 0 ? null : status]),
-        );
-        expect(table(result)).toEqual(
-          Object.fromEntries(Array.from(expected, ([key, own]) => [key, [own.length]])),
-        );
-        expect(result.matched).toBe(found.length);
-        for (const close of closing.splice(0)) close();
-      }),
+      fc.property(
+        records,
+        records,
+        fc.oneof(totaled, anyNode),
+        fc.tuple(at, at),
+        (old, given, node, [one, other]) => {
+          const reader = storeOf(given, 5000, old);
+          const [fromNs, toNs] = one < other ? [one, other] : [other, one];
+          const found = reader.page({
+            node,
+            fromNs,
+            toNs,
+            direction: 'up',
+            after: undefined,
+            limit: Infinity,
+          }).records;
+          const result = group(reader, { node, fromNs, toNs, by: [{ stepMs: 60_000 }, { field: 'status' }] });
+          const expected = Map.groupBy(found, ({ timeNs, status }) =>
+            JSON.stringify([Number(timeNs / MINUTE_NS) * 60_000, status === 0 ? null : status]),
+          );
+          expect(table(result)).toEqual(
+            Object.fromEntries(Array.from(expected, ([key, own]) => [key, [own.length]])),
+          );
+          expect(result.matched).toBe(found.length);
+          for (const close of closing.splice(0)) close();
+        },
+      ),
       { numRuns: 60 },
     );
   });
 
   it('reads whole minutes of old files from their totals, and only the rest from records', () => {
-    const path = folder();
-    writeV1File(
-      path,
-      '20261120',
-      1,
-      Array.from({ length: 240 }, (_, i) => ({
-        record: recordOf({ timeNs: NOON_NS + BigInt(i) * 1_000_000_000n }),
-        bodies: undefined,
-      })),
+    const reader = storeOf(
+      [],
+      5000,
+      Array.from({ length: 240 }, (_, i) => recordOf({ timeNs: NOON_NS + BigInt(i) * 1_000_000_000n })),
     );
-    const reader = new StoreReader(path, { damaged: () => undefined }, 5000);
-    closing.push(() => reader.close());
     const slices = vi.spyOn(V1FileReader.prototype, 'slice');
     const read = (): number =>
       slices.mock.results.reduce((sum, { value }) => sum + (value as SegmentSlice).records.length, 0);
