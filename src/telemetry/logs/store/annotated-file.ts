@@ -131,7 +131,10 @@ export class AnnotatedFile {
 
   /** Begins to add the matching records to an accumulator. */
   groups(query: GroupQuery, compiled: AnnotatedQuery, accumulator: GroupAccumulator): FileGroups {
-    if (!this.#annotations.mayChange(query)) return this.#reader.groups(query, compiled, accumulator);
+    const changes = this.#annotations.changesOf(query);
+    if (changes === undefined || this.#table !== undefined)
+      return this.#reader.groups(query, compiled, accumulator, changes);
+    // A file of version 1 has no columns.
     const slice: FileReader['slice'] = (_, ...how) => this.slice(compiled, ...how);
     return new RecordGroups(query, compiled, accumulator, { slice });
   }

@@ -73,6 +73,16 @@ export class AnnotationTable {
     );
   }
 
+  /** Targets of the annotations that change these attributes. `names`: lists as in `names`. */
+  targets(names: readonly string[]): string[] {
+    if (names.length === 0) return [];
+    const list = JSON.stringify(names);
+    return this.#all(
+      'SELECT DISTINCT target FROM annotations WHERE names IN (SELECT value FROM json_each(?))',
+      list,
+    ).map(([target]) => target as string);
+  }
+
   /** The annotations above a sequence number that change these attributes. `names`: lists as in `names`. */
   after(seq: number, names: readonly string[]): TargetedAnnotation[] {
     return this.#all(

@@ -9,6 +9,7 @@ import { possible } from '../query/possible.ts';
 import { prefilter } from '../query/prefilter.ts';
 import type { QueryNode } from '../query/query-node.ts';
 import { namesOf, type AnnotationTable } from './annotation-table.ts';
+import { ChangedRecords } from './changed-records.ts';
 import type { SegmentQuery } from './segment-query.ts';
 
 /** A query on records with their annotations. */
@@ -147,12 +148,15 @@ export class Annotations {
     return merged !== record && !matches(record) && matches(merged);
   }
 
-  /** False if the annotations change neither which records match a group query, nor its keys and measures. */
-  mayChange({ node, by, measures }: GroupQuery): boolean {
+  /** The records whose annotations can change the result of a group query. `undefined`: there are none. */
+  changesOf({ node, by, measures }: GroupQuery): ChangedRecords | undefined {
     const names = [...by, ...measures].flatMap((one) => ('field' in one ? [one.field] : []));
     const uses = names.map((name): QueryNode => ({ op: 'exists', name }));
     const filter = annotationFilter({ op: 'or', of: [node, ...uses] });
-    return this.tables.some((table) => [...table.names].some((list) => filter.mayPass(namesOf(list))));
+    const targets = this.tables.flatMap((table) =>
+      table.targets(Array.from(table.names).filter((list) => filter.mayPass(namesOf(list)))),
+    );
+    return targets.length === 0 ? undefined : new ChangedRecords(targets, (record) => this.merged(record));
   }
 
   /** The records that may match the query only because of their annotations. */

@@ -1,22 +1,27 @@
 // Reads one file for a group query: adds the values in the columns of its pages to an accumulator.
 // Invariant: the result is that of the records that match (group-records.ts), each counted once.
+import type { LogRecord } from '../log-record.ts';
 import type { GroupQuery } from '../query/group-query.ts';
 import { overlaps } from './block-directory.ts';
+import type { ChangedRecords } from './changed-records.ts';
 import type { Block, PageRef, Snapshot } from './day-file-index.ts';
 import type { FileGroups } from './file-reader.ts';
 import type { GroupAccumulator } from './group-accumulator.ts';
+import { recordAdder } from './group-records.ts';
 import { GroupKeys } from './group-keys.ts';
 import type { MinuteSums } from './minute-sums.ts';
 import type { OpenPage } from './open-page.ts';
 import { numbersOf, PageRecords } from './page-values.ts';
 import type { Page } from './page.ts';
-import { isMatch, MATCH, maskOf, NO_MATCH } from './row-mask.ts';
+import { isMatch, MATCH, maskOf, NEEDS_RECORD, NO_MATCH } from './row-mask.ts';
 import type { SearchPlan } from './search-plan.ts';
 import type { TimeRange } from './segment-query.ts';
 import { SumGroups } from './sum-groups.ts';
 
 /** The parts of a file that a group query reads. */
 export interface GroupPages {
+  /** Records that are not as they are stored. */
+  readonly changes: ChangedRecords | undefined;
   readonly snapshot: Snapshot;
   /** False if no record of the block, or of the page, can match. */
   blockMayMatch(block: Block): boolean;
@@ -45,6 +50,7 @@ export class ColumnGroups implements FileGroups {
   readonly #accumulator: GroupAccumulator;
   readonly #keys: GroupKeys;
   readonly #sums: SumGroups;
+  readonly #addRecord: (record: LogRecord, count: number) => void;
   readonly #range: TimeRange;
   /** Blocks to be read, and pages to be read before them. The last one is next, so the newest are at the end. */
   readonly #blocks: Block[];
@@ -62,6 +68,7 @@ export class ColumnGroups implements FileGroups {
     this.#pages = pages;
     this.#range = { fromNs, toNs };
     this.#parts = [this.#range];
+    this.#addRecord = recordAdder(query, accumulator);
     this.#sums = new SumGroups(query, plan.query.matches, accumulator);
     this.#keys = new GroupKeys(by, accumulator);
     const { blocks, tail } = pages.snapshot;
@@ -82,8 +89,9 @@ export class ColumnGroups implements FileGroups {
   }
 
   #openBlock(block: Block, isLate: boolean): void {
-    if (!this.#pages.blockMayMatch(block)) return;
-    this.#isMatch = this.#plan.query.possible(block.known) === 'all';
+    const mayMatch = this.#pages.blockMayMatch(block);
+    if (!mayMatch && this.#pages.changes === undefined) return;
+    this.#isMatch = mayMatch && this.#plan.query.possible(block.known) === 'all';
     const { edges } = this.#sums;
     this.#parts = this.#addSums(block, isLate) ? edges : [this.#range];
     for (const page of block.pages)
@@ -98,13 +106,23 @@ export class ColumnGroups implements FileGroups {
   }
 
   #openPage(ref: PageRef): void {
-    if (!this.#pages.pageMayMatch(ref)) return;
+    const { changes } = this.#pages;
+    const mayMatch = this.#pages.pageMayMatch(ref);
+    if (!mayMatch && changes === undefined) return;
     this.#pages.read(ref, (open) => {
-      const marks = this.#isMatch
-        ? new Uint8Array(open.page.rows).fill(MATCH)
-        : maskOf(open, this.#plan)?.marks;
+      const { page } = open;
+      let marks = this.#isMatch
+        ? new Uint8Array(page.rows).fill(MATCH)
+        : mayMatch
+          ? maskOf(open, this.#plan)?.marks
+          : undefined;
+      if (changes !== undefined) {
+        marks ??= new Uint8Array(page.rows);
+        for (let row = 0; row < marks.length; row++)
+          if (changes.needsRecord(page, row)) marks[row] = NEEDS_RECORD;
+      }
       if (marks === undefined) return;
-      markParts(open.page, ref, marks, this.#parts);
+      markParts(page, ref, marks, this.#parts);
       this.#current = { ref, open, marks, end: marks.length };
     });
   }
@@ -126,13 +144,19 @@ export class ColumnGroups implements FileGroups {
     const { rows } = page;
     const records = new PageRecords(page);
     const { query } = this.#plan;
+    const changed: LogRecord[] = [];
     for (let row = 0; row < rows; row++) {
       const mark = marks[row]!;
-      if (mark !== NO_MATCH && mark !== MATCH)
+      if (mark === NEEDS_RECORD) {
+        const record = this.#pages.changes!.merged(records.at(row));
+        if (query.matches(record)) changed.push(record);
+        marks[row] = NO_MATCH;
+      } else if (mark !== NO_MATCH && mark !== MATCH)
         marks[row] = isMatch(page, row, mark, query, records.at) ? MATCH : NO_MATCH;
     }
     const groups = this.#keys.groupsOf(page, marks, records);
     const columns = this.#accumulator.fields.map((name) => numbersOf(page, name, marks, records));
+    for (const record of changed) this.#addRecord(record, 1);
     this.#accumulator.countRows(groups);
     for (const [field, values] of columns.entries()) this.#accumulator.addRows(groups, field, values);
   }

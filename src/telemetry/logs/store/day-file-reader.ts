@@ -9,6 +9,7 @@ import { DamagedBlobError } from './blob.ts';
 import { findBodies } from './bodies.ts';
 import { DayFileIndex, type Block, type OnDamagedPage, type PageRef } from './day-file-index.ts';
 import type { OpenPage } from './open-page.ts';
+import type { ChangedRecords } from './changed-records.ts';
 import { ColumnGroups } from './column-groups.ts';
 import type { FileGroups, FileReader } from './file-reader.ts';
 import type { GroupAccumulator } from './group-accumulator.ts';
@@ -187,10 +188,16 @@ export class DayFileReader implements FileReader {
     }
   }
 
-  groups(query: GroupQuery, compiled: SegmentQuery, accumulator: GroupAccumulator): FileGroups {
+  groups(
+    query: GroupQuery,
+    compiled: SegmentQuery,
+    accumulator: GroupAccumulator,
+    changes: ChangedRecords | undefined,
+  ): FileGroups {
     const plan = this.#planOf(compiled);
     return new ColumnGroups(query, plan, accumulator, {
-      snapshot: plan.matchesNone ? { blocks: [], tail: [] } : this.#index.snapshot(),
+      changes,
+      snapshot: plan.matchesNone && !changes ? { blocks: [], tail: [] } : this.#index.snapshot(),
       blockMayMatch: (block) => this.#mayMatch(block, plan),
       pageMayMatch: (ref) => this.#pageMayMatch(ref, plan),
       sumsOf: (block) => this.#pages.sumsOf(block),

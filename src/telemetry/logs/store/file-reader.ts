@@ -3,6 +3,7 @@
 import type { Prefilter } from '../query/query-node.ts';
 import type { LogRecord } from '../log-record.ts';
 import type { GroupQuery } from '../query/group-query.ts';
+import type { ChangedRecords } from './changed-records.ts';
 import type { GroupAccumulator } from './group-accumulator.ts';
 import type { Direction, PagePosition } from './page-position.ts';
 import type { AddRequest } from './request-traces.ts';
@@ -41,6 +42,14 @@ export interface FileReader {
   at(seq: number): LogRecord | undefined;
   /** Returns the bodies of a request, `undefined` if none were stored. */
   bodies(seq: number): { request: Buffer | undefined; response: Buffer | undefined } | undefined;
-  /** Begins to add the matching records to an accumulator. `compiled`: the query of the group query. */
-  groups(query: GroupQuery, compiled: SegmentQuery, accumulator: GroupAccumulator): FileGroups;
+  /**
+   * Begins to add the matching records to an accumulator. `compiled`: the query of the group query. `changes`: records
+   * that are not as they are stored.
+   */
+  groups(
+    query: GroupQuery,
+    compiled: SegmentQuery,
+    accumulator: GroupAccumulator,
+    changes: ChangedRecords | undefined,
+  ): FileGroups;
 }

@@ -69,7 +69,7 @@ const canUseTotals = (query: GroupQuery): boolean =>
   usesMinuteFields(query) && query.measures.every(({ op }) => op === 'count' || op === 'rate');
 
 /** Returns a function that adds `count` records that are alike. With measures of fields, `count` is 1. */
-function recordAdder(
+export function recordAdder(
   { by, measures }: GroupQuery,
   accumulator: GroupAccumulator,
 ): (record: LogRecord, count: number) => void {

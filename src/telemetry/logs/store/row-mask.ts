@@ -15,6 +15,8 @@ export const NO_MATCH = 0;
 const MAY_MATCH = 1;
 export const MATCH = 2;
 const MATCH_BY_ROW = 3;
+/** The record is not as it is stored, so only its final form can tell (changed-records.ts). */
+export const NEEDS_RECORD = 4;
 
 export interface RowMask {
   /** Mark of each row. */

@@ -13,8 +13,10 @@ import {
 import { attributesOf, type LogRecord } from '../../../../src/telemetry/logs/log-record.ts';
 import { withAnnotations } from '../../../../src/telemetry/logs/merge-annotations.ts';
 import { compile } from '../../../../src/telemetry/logs/query/match.ts';
+import type { GroupQuery } from '../../../../src/telemetry/logs/query/group-query.ts';
 import { parseQuery } from '../../../../src/telemetry/logs/query/parse.ts';
 import type { QueryNode } from '../../../../src/telemetry/logs/query/query-node.ts';
+import { keyReader, numberReader } from '../../../../src/telemetry/logs/query/record-value.ts';
 import type { Direction, PagePosition } from '../../../../src/telemetry/logs/store/page-position.ts';
 import { listSegments, removeSegment } from '../../../../src/telemetry/logs/store/segments.ts';
 import { StoreReader } from '../../../../src/telemetry/logs/store/store-reader.ts';
@@ -195,9 +197,44 @@ function run(store: Store, one: Step): void {
 const byTime = (a: LogRecord, b: LogRecord): number =>
   a.timeNs === b.timeNs ? a.seq - b.seq : a.timeNs < b.timeNs ? -1 : 1;
 
+/** A group query counts and adds up the merged records that match. */
+function expectGroups(store: Store, node: QueryNode, matching: readonly LogRecord[], names: string[]): void {
+  const score = 'annotations.scores.r';
+  const query: GroupQuery = {
+    node,
+    fromNs: 0n,
+    toNs: 2n ** 62n,
+    by: names.map((field) => ({ field })),
+    measures: [{ op: 'count' }, { op: 'max', field: names.length === 1 ? 'durationNs' : score }],
+  };
+  const keys = names.map(keyReader);
+  const measure = numberReader(names.length === 1 ? 'durationNs' : score);
+  const expected = new Map<string, [count: number, max: number | null]>();
+  for (const one of matching) {
+    const attributes = attributesOf(one);
+    const key = JSON.stringify(keys.map((read) => read(one, attributes)));
+    const [count, max] = expected.get(key) ?? [0, null];
+    const value = measure(one, attributes);
+    expected.set(key, [count + 1, value === null ? max : Math.max(value, max ?? value)]);
+  }
+  let id: string | undefined;
+  for (;;) {
+    const done = store.reader.group(query, id, false);
+    if (done === 'busy') throw new Error('too many queries are open');
+    if ('result' in done) {
+      const found = done.result.groups.map(({ key, values }) => [JSON.stringify(key), values] as const);
+      expect(new Map(found)).toEqual(expected);
+      return;
+    }
+    id = done.open;
+  }
+}
+
 /** All ways of reading give exactly the merged records that match. */
 function expectMerged(store: Store, node: QueryNode, limit = 3): void {
   const matching = store.merged().filter(compile(node));
+  expectGroups(store, node, matching, ['status']);
+  expectGroups(store, node, matching, ['annotations.scores.q', 'x']);
   expect(store.after(node, limit)).toEqual(matching);
   const inTime = matching.toSorted(byTime);
   expect(store.page(node, 'up', limit)).toEqual(inTime);

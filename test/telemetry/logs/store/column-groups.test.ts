@@ -4,19 +4,24 @@ import { DatabaseSync } from 'node:sqlite';
 import fc from 'fast-check';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { GroupKey, GroupQuery, GroupResult, Measure } from '../../../../src/telemetry/logs/query/group-query.ts'; // prettier-ignore
+import { keysOf } from '../../../../src/telemetry/logs/annotation.ts';
+import type { LogRecord } from '../../../../src/telemetry/logs/log-record.ts';
 import { compile } from '../../../../src/telemetry/logs/query/match.ts';
 import { possible } from '../../../../src/telemetry/logs/query/possible.ts';
 import { prefilter } from '../../../../src/telemetry/logs/query/prefilter.ts';
 import { BlockRows } from '../../../../src/telemetry/logs/store/block-rows.ts';
+import { ChangedRecords } from '../../../../src/telemetry/logs/store/changed-records.ts';
 import { DayFile, PLACES_PER_RECORD, sumsPlace } from '../../../../src/telemetry/logs/store/day-file.ts';
 import { DayFileReader } from '../../../../src/telemetry/logs/store/day-file-reader.ts';
 import { encodePage, PARTS } from '../../../../src/telemetry/logs/store/encode-page.ts';
 import type { FileGroups } from '../../../../src/telemetry/logs/store/file-reader.ts';
 import { GroupAccumulator } from '../../../../src/telemetry/logs/store/group-accumulator.ts';
+import { startPosition, type PagePosition } from '../../../../src/telemetry/logs/store/page-position.ts';
+import type { QueryNode } from '../../../../src/telemetry/logs/query/query-node.ts';
 import { RecordGroups } from '../../../../src/telemetry/logs/store/group-records.ts';
 import { MINUTE_FIELDS } from '../../../../src/telemetry/logs/store/minute-query.ts';
 import { sealBlock } from '../../../../src/telemetry/logs/store/seal-block.ts';
-import type { SegmentQuery } from '../../../../src/telemetry/logs/store/segment-query.ts';
+import type { SegmentQuery, SegmentSlice } from '../../../../src/telemetry/logs/store/segment-query.ts';
 import { toTailBlob } from '../../../../src/telemetry/logs/store/tail-page.ts';
 import { ValueBudget } from '../../../../src/telemetry/logs/store/value-set.ts';
 import { folder, removeFolders } from '../../../kit/folder.ts';
@@ -69,6 +74,8 @@ function readerOf(
   return reader;
 }
 
+const EVERY = { fromNs: 0n, toNs: 2n ** 63n - 1n } as const;
+
 const compiled = ({ node }: GroupQuery): SegmentQuery => ({
   prefilter: prefilter(node),
   possible: possible(node),
@@ -89,8 +96,19 @@ function resultOf(
   return accumulator.result(false);
 }
 
+function allRecords(reader: DayFileReader): LogRecord[] {
+  const everything = compiled({ ...EVERY, node: { op: 'all' }, by: [], measures: [] });
+  const found: LogRecord[] = [];
+  for (let after: PagePosition | undefined = startPosition('up'); after !== undefined;) {
+    const { records, reached }: SegmentSlice = reader.slice(everything, EVERY, 'up', after, Infinity);
+    found.push(...records);
+    after = reached;
+  }
+  return found;
+}
+
 const onColumns = (reader: DayFileReader, query: GroupQuery, isLate = false): GroupResult =>
-  resultOf(query, (accumulator) => reader.groups(query, compiled(query), accumulator), isLate);
+  resultOf(query, (accumulator) => reader.groups(query, compiled(query), accumulator, undefined), isLate);
 
 /** Reads the records of a search. */
 const onRecords = (reader: DayFileReader, query: GroupQuery): GroupResult =>
@@ -166,6 +184,52 @@ it('a group query on columns gives what the same query on records gives', () => 
   expect(groups).toBeGreaterThan(800);
 }, 120_000);
 
+it('rows with annotations are read from their records', () => {
+  let changed = 0;
+  fc.assert(
+    fc.property(
+      fc.array(pages, { minLength: 1, maxLength: 2 }),
+      pages,
+      fc.array(queries, { minLength: 3, maxLength: 6 }),
+      fc.array(fc.nat(), { minLength: 1, maxLength: 4 }),
+      (blocks, tail, asked, chosen) => {
+        const reader = readerOf(blocks, tail);
+        const all = allRecords(reader);
+        const targets = new Set(
+          all.length === 0
+            ? []
+            : chosen.map((n) => keysOf(all[n % all.length]!)).map((own, i) => own[i % own.length]!),
+        );
+        const merged = (one: LogRecord): LogRecord =>
+          keysOf(one).some((name) => targets.has(name))
+            ? { ...one, attributes: '{"x":"foo","user":{"id":5},"added":5}' }
+            : one;
+        const changes = new ChangedRecords(targets, merged);
+        // Only changed records match it, so it excludes all blocks.
+        const node: QueryNode = { op: 'field', name: 'added', compare: '=', value: 5 };
+        for (const query of [...asked, { ...asked[0]!, node }]) {
+          const { matches } = compiled(query);
+          const found = all
+            .map(merged)
+            .filter((one) => matches(one) && one.timeNs >= query.fromNs && one.timeNs <= query.toNs);
+          changed += found.filter((one) => merged(one) !== one).length;
+          const slice = () => ({ records: found, reached: undefined });
+          expectSame(
+            resultOf(query, (accumulator) => reader.groups(query, compiled(query), accumulator, changes)),
+            resultOf(
+              query,
+              (accumulator) => new RecordGroups(query, compiled(query), accumulator, { slice }),
+            ),
+          );
+        }
+        for (const close of closing.splice(0)) close();
+      },
+    ),
+    { numRuns: 150 },
+  );
+  expect(changed).toBeGreaterThan(300);
+}, 120_000);
+
 describe('sums per minute', () => {
   const MINUTE_NS = 60_000_000_000n;
   /** Times in three minutes, near their bounds. */
@@ -214,7 +278,6 @@ describe('sums per minute', () => {
         : { node, by: keys, measures, fromNs: to, toNs: from },
     );
   const WITHOUT_PAGES = `DELETE FROM pages WHERE place % ${PLACES_PER_RECORD} < ${PARTS}`;
-  const EVERY = { fromNs: 0n, toNs: 2n ** 62n } as const;
 
   it('and the pages at both ends of a range give what the records give', () => {
     fc.assert(
