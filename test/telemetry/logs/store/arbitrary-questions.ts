@@ -58,7 +58,18 @@ export const totaled = fc
   );
 
 const key: fc.Arbitrary<GroupKey> = fc
-  .constantFrom('level', 'severity', 'status', 'kind', 'deployment', 'requestId', 'path', 'x', 'user.id')
+  .constantFrom(
+    'level',
+    'severity',
+    'status',
+    'kind',
+    'deployment',
+    'requestId',
+    'traceId',
+    'path',
+    'x',
+    'user.id',
+  )
   .map((field) => ({ field }));
 const step: fc.Arbitrary<GroupKey> = fc.constantFrom(1000, 60_000, 86_400_000).map((stepMs) => ({ stepMs }));
 
