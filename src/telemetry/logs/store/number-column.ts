@@ -90,7 +90,12 @@ export function decodeNumbers(bytes: Uint8Array, at: number, count: number): Flo
 
 /** A signed number as one that is not negative: 0, -1, 1, -2, … become 0, 1, 2, 3, … */
 export const zigzag = (value: number): number => (value < 0 ? -2 * value - 1 : 2 * value);
-export const unzigzag = (value: number): number => (value % 2 === 0 ? value / 2 : -(value + 1) / 2);
+export const unzigzag = (value: number): number => {
+  const int = value | 0;
+  // The usual small numbers are much faster as integers.
+  if (int === value) return (int >>> 1) ^ -(int & 1);
+  return value % 2 === 0 ? value / 2 : -(value + 1) / 2;
+};
 
 /** The differences of `count` numbers to the one before each; the first one is the difference to `base`. */
 export function deltas(
@@ -113,11 +118,7 @@ export function deltas(
 export function undeltas(values: Float64Array, base: number): Float64Array {
   let last = base;
   for (let i = 0; i < values.length; i++) {
-    const value = values[i]!;
-    const int = value | 0;
-    // The usual small numbers are much faster as integers.
-    if (int === value) last += (int >>> 1) ^ -(int & 1);
-    else last += value % 2 === 0 ? value / 2 : -(value + 1) / 2;
+    last += unzigzag(values[i]!);
     values[i] = last;
   }
   return values;

@@ -115,7 +115,8 @@ function attributeOf(page: Page, path: string, shape: number): ShapeValues | und
     const number = native && NATIVE_NUMBERS.get(path);
     if (number !== undefined) {
       const ranks = page.ranksOf(HAS.native);
-      const column = page.numbers[number.column];
+      // First bytes are in the part of the page that is read in any case.
+      const column = number.column === 'firstByte' ? page.firstByte : page.numbers[number.column];
       return each((row) => attributeValue(number, column[ranks[row]!]!) ?? null);
     }
     // Native attributes contain nothing, so only the name as a whole can be one of them.
