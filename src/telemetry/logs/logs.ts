@@ -39,7 +39,7 @@ export {
   SPAN_NAMES,
   type OtlpDefaults,
 } from './ingest/otlp-records.ts';
-export { ANNOTATION_LIMITS, annotationOf, type Annotation, type AnnotationTarget } from './annotation.ts';
+export type { Annotation, AnnotationTarget } from './annotation.ts';
 export {
   attributesOf,
   KINDS,
