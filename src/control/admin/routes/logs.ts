@@ -16,6 +16,9 @@ import { cursorText, logObject } from '../logs/record-json.ts';
 import { pagedSearch, isClosed, PAGE } from '../logs/paged-search.ts';
 import { LiveTail, type LiveTails } from '../logs/live-tail.ts';
 
+/** Longest wait for the number of records of a download, in milliseconds. */
+const ESTIMATE_MS = 250;
+
 /** Modules of the log routes. */
 export interface WithLogs {
   /** `undefined`: logs.capture is off. */
@@ -193,7 +196,7 @@ async function estimateOf(
   };
   const { matched, isPartial } = await logs.group(
     { node, ...minutes, by: [], measures: [] },
-    { timeoutMs: 0 },
+    { timeoutMs: ESTIMATE_MS },
   );
   return isPartial ? undefined : matched;
 }

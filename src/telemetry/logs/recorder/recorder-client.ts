@@ -20,6 +20,8 @@ const RING_BYTES_WITH_BODIES = 32 * 1024 ** 2;
 const MAX_IN_RING = 64 * 1024;
 /** Longest wait for the recorder at exit, in milliseconds. */
 const FLUSH_MS = 2000;
+/** Without limits the heap of a thread grows far before it is collected. */
+const HEAP = { maxOldGenerationSizeMb: 512, maxYoungGenerationSizeMb: 16 };
 const FIRST_PAUSE_MS = 1000;
 const LONGEST_PAUSE_MS = 30_000;
 
@@ -188,6 +190,7 @@ export class RecorderClient {
     const thread = new Worker(threadFile('recorder-thread', import.meta.url), {
       name: 'weir recorder',
       workerData,
+      resourceLimits: HEAP,
     });
     this.#thread = thread;
     // The thread does not keep the process alive.

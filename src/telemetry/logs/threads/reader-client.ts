@@ -7,6 +7,8 @@ import type { ReaderMessage, ReaderOperations } from './reader-thread.ts';
 type Operation = keyof ReaderOperations;
 
 const THREAD = threadFile('reader-thread', import.meta.url);
+/** Without limits the heap of a thread grows far before it is collected. */
+const HEAP = { maxOldGenerationSizeMb: 512, maxYoungGenerationSizeMb: 16 };
 
 /** Is told of a damaged file or, with `place`, of a damaged page in it (DayFile). */
 type DamageListener = (path: string, problem: string, place: number | undefined) => void;
@@ -39,7 +41,11 @@ export class ReaderClient {
   }
 
   #start(): WorkerCalls {
-    const thread = new Worker(THREAD, { name: 'weir reader', workerData: { folder: this.#folder } });
+    const thread = new Worker(THREAD, {
+      name: 'weir reader',
+      workerData: { folder: this.#folder },
+      resourceLimits: HEAP,
+    });
     thread.unref();
     const calls = new WorkerCalls(thread);
     this.#thread = thread;
