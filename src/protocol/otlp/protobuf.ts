@@ -215,6 +215,13 @@ export function writeProtobuf<F extends MessageFields>(fields: F, message: OtlpM
   return writer.finish();
 }
 
+/** A delimited field: its tag and its length, then its parts. */
+export function delimited(number: number, parts: readonly Uint8Array[]): Uint8Array[] {
+  const length = parts.reduce((sum, part) => sum + part.length, 0);
+  const head = wire().Writer.create().uint32(tag(number, DELIMITED)).uint32(length).finish();
+  return [head, ...parts];
+}
+
 const tag = (number: number, wire: number): number => ((number << 3) | wire) >>> 0;
 
 function writeFields(

@@ -6,6 +6,8 @@ import { gzip } from 'node:zlib';
 import type { LogRecord } from '../logs/logs.ts';
 
 const compressGzip = promisify(gzip);
+/** The fastest one. Bodies are about a tenth larger than with the usual level, which takes three times as long. */
+const GZIP_LEVEL = 1;
 
 export const MAX_RECORDS = 512;
 const MAX_BYTES = 4 * 1024 ** 2;
@@ -27,4 +29,4 @@ export function fitting(records: readonly LogRecord[]): number {
 
 /** The body as it is sent. */
 export const compressed = async (body: Buffer, compression: 'gzip' | 'none'): Promise<Buffer> =>
-  compression === 'gzip' ? compressGzip(body) : body;
+  compression === 'gzip' ? compressGzip(body, { level: GZIP_LEVEL }) : body;

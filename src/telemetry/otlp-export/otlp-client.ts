@@ -6,6 +6,7 @@ import { CONTENT_TYPES, encode } from '../../protocol/otlp/codec.ts';
 import { logsRequest, tracesRequest } from '../../protocol/otlp/messages.ts';
 import { compressed } from './batch.ts';
 import { headersOf, scrub, type DestinationSettings } from './destination.ts';
+import { LogEncoder } from './log-encoder.ts';
 import { logsOf, testLine, testSpans, type ResourceSpans, type ExportOrigin } from './otlp-logs.ts';
 import { Transport } from './transport.ts';
 import { exportResult, type ExportResult } from './delivery-result.ts';
@@ -27,6 +28,8 @@ export class OtlpClient {
   readonly #destination: DestinationSettings;
   readonly #sender: ExportOrigin;
   readonly #spans: ProjectSpans;
+  /** Made when it is needed, since it loads protobufjs. */
+  #logEncoder: LogEncoder | undefined;
   readonly #transport: Transport;
   readonly #headers: Readonly<Record<string, string>>;
   /** Attempts by HTTP status; `none`: no response. */
@@ -55,9 +58,8 @@ export class OtlpClient {
   /** Encodes a request. Returns `undefined` if the records make no log record or span of this destination. */
   async prepare(records: readonly LogRecord[]): Promise<Buffer | undefined> {
     if (this.#destination.signal === 'logs') {
-      const logs = logsOf(records, this.#destination, this.#sender);
-      if (logs.resourceLogs.length === 0) return undefined;
-      return this.#compress(encode(this.#destination.encoding, logsRequest, logs));
+      const body = this.#encodeLogs(records);
+      return body && this.#compress(body);
     }
     const resourceSpans = this.#spans(records, this.#destination.service_name);
     if (resourceSpans.length === 0) return undefined;
@@ -90,6 +92,14 @@ export class OtlpClient {
 
   close(): void {
     this.#transport.close();
+  }
+
+  /** `undefined`: all records have reached the hop limit. */
+  #encodeLogs(records: readonly LogRecord[]): Buffer | undefined {
+    if (this.#destination.encoding === 'protobuf')
+      return (this.#logEncoder ??= new LogEncoder(this.#destination, this.#sender)).encode(records);
+    const logs = logsOf(records, this.#destination, this.#sender);
+    return logs.resourceLogs.length === 0 ? undefined : encode('json', logsRequest, logs);
   }
 
   #compress(body: Buffer): Promise<Buffer> {

@@ -44,6 +44,8 @@ export const writerAttributes = ({ pod, modelId }: RecordWriter): Readonly<Recor
 
 export type ResourceSpans = TracesRequest['resourceSpans'];
 
+type ScopeLogs = LogsRequest['resourceLogs'][number]['scopeLogs'][number];
+
 /** Log records of one pod and model, by hop count. */
 interface LogGroup {
   readonly writer: RecordWriter;
@@ -56,7 +58,7 @@ export function logsOf(
   destination: DestinationSettings,
   { version, own: ownWriter }: ExportOrigin,
 ): LogsRequest {
-  const names = destination.attributes.map((name) => ({ name, asKey: JSON.stringify(name) }));
+  const names = destination.attributes.map(sentName);
   const own = ownWriter();
   const groups = new Map<string, LogGroup>();
   for (const record of records) {
@@ -76,7 +78,7 @@ export function logsOf(
   };
 }
 
-function resourceLogsOf(
+export function resourceLogsOf(
   { writer, byHop }: LogGroup,
   { service_name }: DestinationSettings,
   version: string,
@@ -84,18 +86,23 @@ function resourceLogsOf(
   const group = emptyMessage(logsRequest.resourceLogs[1].fields);
   const attributes = attributesFrom({ 'service.name': service_name, ...writerAttributes(writer) });
   group.resource = { ...group.resource, attributes };
-  group.scopeLogs = Array.from(byHop, ([hop, logRecords]) => {
-    const inner = emptyMessage(logsRequest.resourceLogs[1].fields.scopeLogs[1].fields);
-    const hops = attributesFrom(hopAttributes(hop, SCOPE));
-    inner.scope = { ...inner.scope, name: SCOPE, version, attributes: hops };
-    inner.logRecords = logRecords;
-    return inner;
-  });
+  group.scopeLogs = Array.from(byHop, ([hop, logRecords]) => scopeLogsOf(hop, version, logRecords));
   return group;
 }
 
+/** The log records of one hop. */
+export function scopeLogsOf(hop: number, version: string, logRecords: readonly OtlpLog[]): ScopeLogs {
+  const inner = emptyMessage(logsRequest.resourceLogs[1].fields.scopeLogs[1].fields);
+  const hops = attributesFrom(hopAttributes(hop, SCOPE));
+  inner.scope = { ...inner.scope, name: SCOPE, version, attributes: hops };
+  inner.logRecords = logRecords;
+  return inner;
+}
+
+type ReadField = (record: LogRecord, writer: RecordWriter) => AnyValue;
+
 /** Attributes that are fields of a record. The empty text means that the attribute is not sent. */
-const FIELDS: Readonly<Record<string, (record: LogRecord, writer: RecordWriter) => AnyValue>> = {
+const FIELDS: Readonly<Record<string, ReadField>> = {
   message: ({ message }) => message,
   model_id: (_, { modelId }) => modelId,
   pod: (_, { pod }) => pod,
@@ -109,27 +116,57 @@ const FIELDS: Readonly<Record<string, (record: LogRecord, writer: RecordWriter) 
   duration_ms: ({ durationNs }) => (durationNs === 0 ? '' : durationNs / 1e6),
 };
 
-/** `asKey`: the name as it is written in the JSON text of a record's attributes. */
-type AttributeNames = readonly { readonly name: string; readonly asKey: string }[];
+/** An attribute that a destination names. */
+export interface SentName {
+  readonly name: string;
+  /** The name as it is written in the JSON text of a record's attributes. */
+  readonly asKey: string;
+  /** Of an attribute that is a field of a record. */
+  readonly field: ReadField | undefined;
+}
 
-function logOf(record: LogRecord, names: AttributeNames, writer: RecordWriter): OtlpLog {
+export const sentName = (name: string): SentName => ({
+  name,
+  asKey: JSON.stringify(name),
+  field: Object.hasOwn(FIELDS, name) ? FIELDS[name] : undefined,
+});
+
+/** Reads the attributes of one record. */
+export class SentAttributes {
+  readonly #record: LogRecord;
+  readonly #writer: RecordWriter;
+  #parsed: Record<string, unknown> | undefined;
+
+  constructor(record: LogRecord, writer: RecordWriter) {
+    this.#record = record;
+    this.#writer = writer;
+  }
+
+  /** `null` and '': it is not sent. */
+  value({ name, asKey, field }: SentName): AnyValue {
+    if (field !== undefined) return field(this.#record, this.#writer);
+    // Parsed only if the text contains the name, since most lines do not.
+    if (!this.#record.attributes.includes(asKey)) return '';
+    const parsed = (this.#parsed ??= attributesOf(this.#record));
+    return Object.hasOwn(parsed, name) ? anyValueOf(parsed[name]) : '';
+  }
+}
+
+/** DEBUG is the lowest level of the contract. 0: the record has none. */
+export const sentSeverity = ({ severity }: LogRecord): number =>
+  severity > 0 ? Math.max(severity, SEVERITY.debug) : 0;
+
+function logOf(record: LogRecord, names: readonly SentName[], writer: RecordWriter): OtlpLog {
   const log = emptyLog();
   const attributes = new Map<string, AnyValue>();
-  // Parsed only if the text contains one of the names, since most lines do not.
-  let parsed: Record<string, unknown> | undefined;
-  for (const { name, asKey } of names) {
-    let value: AnyValue = '';
-    if (Object.hasOwn(FIELDS, name)) value = FIELDS[name]!(record, writer);
-    else if (record.attributes.includes(asKey)) {
-      parsed ??= attributesOf(record);
-      if (Object.hasOwn(parsed, name)) value = anyValueOf(parsed[name]);
-    }
-    if (value !== '' && value !== null) attributes.set(name, value);
+  const sent = new SentAttributes(record, writer);
+  for (const name of names) {
+    const value = sent.value(name);
+    if (value !== '' && value !== null) attributes.set(name.name, value);
   }
   log.timeUnixNano = record.timeNs;
   log.observedTimeUnixNano = record.timeNs;
-  // DEBUG is the lowest level of the contract.
-  log.severityNumber = record.severity > 0 ? Math.max(record.severity, SEVERITY.debug) : 0;
+  log.severityNumber = sentSeverity(record);
   log.severityText = severityText(log.severityNumber);
   log.body = record.message;
   log.attributes = attributes;
