@@ -157,6 +157,21 @@ describe('pages', () => {
 });
 
 describe('sequence numbers', () => {
+  it('are followed to the end if each call has no time left', () => {
+    const store = new OwnStore(undefined, {}, -1);
+    const texts = Array.from({ length: 1500 }, (_, i) => `line ${i}`);
+    store.add(...texts.map((text) => line(text)));
+    let seq = 0;
+    const seen: string[] = [];
+    for (let calls = 0; calls < 100 && seen.length < texts.length; calls++) {
+      const { records, lastSeq } = store.reader.after(node(''), seq, 512);
+      expect(lastSeq).toBeGreaterThan(seq);
+      seen.push(...records.map(({ message }) => message));
+      seq = lastSeq;
+    }
+    expect(seen).toEqual(texts);
+  });
+
   it('have no gaps across days and restarts, and a follower reads each record once', () => {
     const store = new OwnStore();
     let seq = 0;
