@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Logger } from '../../src/core/logger.ts';
 import { Logs, RecorderClient, type LineStream, type SearchQuery } from '../../src/telemetry/logs/logs.ts';
+import { READER_OPERATIONS } from '../../src/telemetry/otlp-export/otlp-export.ts';
 import { parseQuery } from '../../src/telemetry/logs/query/parse.ts';
 import { threadMicros, threadNamed } from '../cpu.ts';
 
@@ -41,6 +42,7 @@ export class BenchStore {
       folder,
       maxBytes: 2 ** 40,
       own,
+      readerModule: READER_OPERATIONS,
       retentionMs: 86_400_000 * 30,
       maxLineBytes: 65_536,
       redactsCommonSecrets: true,

@@ -8,7 +8,7 @@ import type { Logger } from '../core/logger.ts';
 import type { ChildOutput } from '../control/child-process/child-process.ts';
 import type { Config } from '../config/config.ts';
 import type { Exchanges, Observer } from '../core/exchange/exchange.ts';
-import { OtlpExport, spanProjection } from '../telemetry/otlp-export/otlp-export.ts';
+import { OtlpExport, READER_OPERATIONS, readerBatches } from '../telemetry/otlp-export/otlp-export.ts';
 import {
   CapturePolicy,
   Logs,
@@ -17,7 +17,7 @@ import {
   type RecordWriter,
 } from '../telemetry/logs/logs.ts';
 import type { ClaimedDelivery } from '../async/queue/queue.ts';
-import { Tracing, type Span } from '../telemetry/tracing/tracing.ts';
+import { Tracing, type Span, type TraceSubject } from '../telemetry/tracing/tracing.ts';
 import { version } from '../core/version.ts';
 import type { WebhookDelivery } from '../async/webhook/webhook.ts';
 import { storedOutput, type LineOwner, type StoredOutput } from './child-output.ts';
@@ -72,10 +72,7 @@ export class LogPipeline {
     this.#child = logs && supervised && storedOutput(supervised, logs, log);
     this.#hasSeveralReplicas = hasSeveralReplicas(config.deployments);
     // Also with trace.enabled false, since the admin API shows the spans of stored requests.
-    this.#tracing = new Tracing(config.trace, {
-      modelId: config.model.id,
-      scheme: config.ingress.tls.cert === '' ? 'http' : 'https',
-    });
+    this.#tracing = new Tracing(config.trace, traceSubject(config));
     if (config.export.traces_endpoint !== '' && !config.trace.enabled)
       log.warn('spans of weir are not exported, since trace.enabled is false', {
         to: 'export.traces_endpoint',
@@ -178,8 +175,7 @@ export class LogPipeline {
     const config = this.#config;
     return new OtlpExport(config.export, {
       folder: config.data.dir,
-      openJournal: (wanted) => logs.journal(wanted),
-      spans: spanProjection((record) => this.spansOf(record), { version, own }),
+      openBatches: readerBatches(logs, { version, own }, traceSubject(config)),
       sender: { version, own },
       ownPorts: () => [config.ingress.listen.port, config.admin.listen.port],
       log: this.#log,
@@ -193,6 +189,11 @@ export class LogPipeline {
     await this.#eventsStored(deadlineMs);
   }
 }
+
+const traceSubject = ({ model, ingress }: Config): TraceSubject => ({
+  modelId: model.id,
+  scheme: ingress.tls.cert === '' ? 'http' : 'https',
+});
 
 /** `<name>-<id of the data folder>`. The name has only letters, digits, dots, dashes and underscores. */
 function podOf({ logs, kubernetes }: Config, folderId: string): string {
@@ -211,6 +212,7 @@ function openLogs(
       folder: join(data.dir, 'logs'),
       maxBytes: logs.max_bytes,
       own,
+      readerModule: READER_OPERATIONS,
       retentionMs: logs.retention,
       maxLineBytes: logs.max_line,
       redactsCommonSecrets: logs.redact,

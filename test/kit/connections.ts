@@ -7,7 +7,9 @@ import {
   type ShownDestination,
 } from '../../src/telemetry/otlp-export/otlp-export.ts';
 import { exportOptions, type ExportOptions } from '../../src/telemetry/otlp-export/options.ts';
+import type { ProjectSpans } from '../../src/telemetry/otlp-export/request-encoder.ts';
 import { folder } from './folder.ts';
+import { localBatches, SENDER } from './local-batches.ts';
 import { Records } from './records.ts';
 
 export const FAST = { interval: 20, pace: 1, timeout: 5000, firstRetry: 10, lastRetry: 40, lockedRetry: 80 };
@@ -29,7 +31,7 @@ export function options(given: object = {}): ExportOptions {
 
 /** Starts the exporters. */
 export async function startConnections(
-  given: Partial<OtlpExportDeps> & { records?: Records; options?: object } = {},
+  given: Partial<OtlpExportDeps> & { records?: Records; options?: object; spans?: ProjectSpans } = {},
 ): Promise<Bench> {
   const records = given.records ?? new Records();
   const lines: string[] = [];
@@ -40,9 +42,8 @@ export async function startConnections(
   };
   const path = given.folder ?? folder();
   const connections = new OtlpExport(options(given.options), {
-    openJournal: records.open,
-    spans: () => [],
-    sender: { version: '1.2.3', own: () => ({ pod: 'pod1-0a1b2c3d', modelId: 'mdl1' }) },
+    openBatches: localBatches(records, given.spans),
+    sender: SENDER,
     ownPorts: () => [],
     log: new Logger(sink, { level: 'debug', isText: false }),
     timing: FAST,

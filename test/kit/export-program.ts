@@ -3,6 +3,7 @@
 import { Logger } from '../../src/core/logger.ts';
 import { OtlpExport } from '../../src/telemetry/otlp-export/otlp-export.ts';
 import { FAST, options } from './connections.ts';
+import { localBatches, SENDER } from './local-batches.ts';
 import { Records } from './records.ts';
 
 const [path, endpoint, before, after] = process.argv.slice(2) as [string, string, string, string];
@@ -15,9 +16,8 @@ const sink = {
 };
 const connections = new OtlpExport(options({ endpoint }), {
   folder: path,
-  openJournal: records.open,
-  spans: () => [],
-  sender: { version: '1', own: () => ({ pod: 'pod1-0a1b2c3d', modelId: 'mdl1' }) },
+  openBatches: localBatches(records),
+  sender: SENDER,
   ownPorts: () => [],
   log: new Logger(sink, { level: 'info', isText: false }),
   timing: FAST,

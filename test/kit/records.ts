@@ -1,5 +1,5 @@
 // A log store in memory for tests of its readers.
-import type { FeedPage, LogRecord, Logs, LocalJournal, Subscription } from '../../src/telemetry/logs/logs.ts';
+import type { FeedPage, LogRecord, Subscription } from '../../src/telemetry/logs/logs.ts';
 
 export const BLANK: LogRecord = {
   seq: 0,
@@ -21,6 +21,12 @@ export const BLANK: LogRecord = {
   durationNs: 0,
   attributes: '',
 };
+
+/** The wanted records by their sequence numbers. */
+interface RecordFeed {
+  read(afterSeq: number, limit: number): Promise<FeedPage>;
+  onStored(listener: () => void): () => void;
+}
 
 export class Records {
   #records: LogRecord[] = [];
@@ -52,10 +58,10 @@ export class Records {
   }
 
   /** A query is a word that the message must contain. The query `(` is malformed. */
-  readonly open: Logs['journal'] = (wanted) =>
+  readonly open = (wanted: Subscription): RecordFeed | { readonly problem: string } =>
     wanted.query === '(' ? { problem: 'has a parenthesis that is not closed' } : this.#feed(wanted);
 
-  #feed({ kinds, minSeverity, query }: Subscription): LocalJournal {
+  #feed({ kinds, minSeverity, query }: Subscription): RecordFeed {
     return {
       read: async (afterSeq: number, limit: number): Promise<FeedPage> => {
         if (this.broken !== undefined) throw this.broken;
@@ -71,7 +77,7 @@ export class Records {
         }
         return { records, lastSeq, headSeq: this.#head, oldestSeq: this.#records[0]?.seq ?? this.#head + 1 };
       },
-      onStored: (listener) => {
+      onStored: (listener: () => void) => {
         this.#listeners.add(listener);
         return () => this.#listeners.delete(listener);
       },

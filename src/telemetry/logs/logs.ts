@@ -5,7 +5,7 @@
 //   ingest/    turns output streams, log files, posts, OTLP messages and captured bodies into redacted records
 //   store/     day files: writes pages and blocks, reads them, deletes old files (calls query); v1/ reads older files
 //   query/     parses queries, evaluates them for records and for groups of records; calls no other folder
-//   threads/   the reader thread (calls store) and its client
+//   threads/   the reader thread (calls store, and a module of its user) and its client
 // Invariant: recording never waits for the store; what does not fit into the ring and the limits of messages is dropped
 // and counted.
 import type { DeploymentIdentity } from '../../core/deployment-identity.ts';
@@ -55,6 +55,7 @@ export type { QueryNode } from './query/query-node.ts';
 export { FILTERS, contractQuery } from './query/contract-params.ts';
 export type { Subscription } from './query/subscription.ts';
 export type { FeedPage } from './store/store-reader.ts';
+export type { ReadRecords } from './threads/reader-module.ts';
 export { apiLevel, SEVERITY, severityText } from './severity.ts';
 export type { GroupQuery, GroupResult, KeyValue } from './query/group-query.ts';
 export { RecorderClient } from './recorder/recorder-client.ts';
@@ -66,6 +67,8 @@ export interface LogsConfig extends Omit<IngesterOptions, 'own'> {
   readonly folder: string;
   /** Maximum size of all day files together, in bytes. */
   readonly maxBytes: number;
+  /** URL of a module with further operations of the reader thread (threads/reader-module.ts). */
+  readonly readerModule?: string | undefined;
   /** Pod and model of own records. Called when the store is opened, not before `start`. */
   readonly own: () => RecordWriter;
 }
@@ -75,8 +78,12 @@ export interface LogsConfig extends Omit<IngesterOptions, 'own'> {
  * run where the records are stored and count them.
  */
 export interface LocalJournal {
-  /** Reads up to `limit` wanted records with a sequence number above `afterSeq`. */
-  read(afterSeq: number, limit: number): Promise<FeedPage>;
+  /** Finds the wanted records. */
+  readonly node: QueryNode;
+  /** Highest and lowest sequence number in the store. */
+  bounds(): Promise<Pick<FeedPage, 'headSeq' | 'oldestSeq'>>;
+  /** Runs an operation of the module that the reader thread has loaded (LogsConfig). */
+  run(operation: string, ...args: readonly unknown[]): Promise<unknown>;
   /** Calls `listener` after records were stored. Returns a function that ends this. */
   onStored(listener: () => void): () => void;
 }
@@ -101,14 +108,18 @@ export class Logs implements Component, LogStore {
   readonly #listeners = new Set<() => void>();
 
   /** `recorder`: its thread stores the records. */
-  constructor({ folder, maxBytes, own, ...ingest }: LogsConfig, recorder: RecorderClient, log: Logger) {
+  constructor(
+    { folder, maxBytes, own, readerModule, ...ingest }: LogsConfig,
+    recorder: RecorderClient,
+    log: Logger,
+  ) {
     const { retentionMs } = ingest;
     const options = { writer: { folder, maxBytes, retentionMs }, ingest, own };
     this.#writer = new StoreClient(recorder, options, log, () => {
       for (const listener of this.#listeners) listener();
     });
     this.#hasFiles = ingest.files.length > 0;
-    this.#reader = new ReaderClient(folder, (path, problem, place) =>
+    this.#reader = new ReaderClient({ folder, module: readerModule }, (path, problem, place) =>
       this.#writer.damaged(path, problem, place),
     );
   }
@@ -232,7 +243,9 @@ export class Logs implements Component, LogStore {
     const query = subscriptionNode(subscription);
     if ('problem' in query) return query;
     return {
-      read: (afterSeq, limit) => this.#reader.ask('after', query.node, afterSeq, limit),
+      node: query.node,
+      bounds: () => this.#reader.ask('after', ALL, MAX_SEQ, 1),
+      run: (operation, ...args) => this.#reader.run(operation, ...args),
       onStored: (listener) => this.onStored(listener),
     };
   }

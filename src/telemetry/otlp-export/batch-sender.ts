@@ -1,8 +1,7 @@
 // Sends one batch of records to the receiver: retries, and splits a batch that is too large.
 // Invariant: one request at a time; a batch is finished when the receiver accepted or rejected each of its records.
 import { backoffMs } from '../../core/backoff.ts';
-import { describe } from '../../core/errors.ts';
-import type { LogRecord } from '../logs/logs.ts';
+import type { BatchFacts, BatchSource } from './batch.ts';
 import type { ExportResult } from './delivery-result.ts';
 import type { ExporterHealth } from './exporter-health.ts';
 import type { ExporterCounts, ExporterTiming } from './exporter-state.ts';
@@ -13,6 +12,7 @@ import type { StopControl } from './stop-control.ts';
 const MAX_CLOSED_CONNECTIONS = 4;
 
 export interface BatchSenderDeps {
+  readonly batches: BatchSource;
   readonly client: OtlpClient;
   readonly counts: ExporterCounts;
   readonly timing: ExporterTiming;
@@ -24,6 +24,12 @@ export interface BatchSenderDeps {
   readonly beforeRetry: () => Promise<void>;
 }
 
+/** Records of the batch, from one index up to another. */
+interface Part {
+  readonly from: number;
+  readonly to: number;
+}
+
 export class BatchSender {
   readonly #deps: BatchSenderDeps;
 
@@ -31,37 +37,36 @@ export class BatchSender {
     this.#deps = deps;
   }
 
-  /** Returns false if the exporter was stopped before the batch was finished. */
-  async send(records: readonly LogRecord[]): Promise<boolean> {
-    const parts = [records];
+  /** Sends the batch that was read last. Returns false if the exporter was stopped before it was finished. */
+  async send({ seqs }: BatchFacts): Promise<boolean> {
+    const parts: Part[] = [{ from: 0, to: seqs.length }];
     for (let part = parts.shift(); part !== undefined; part = parts.shift()) {
+      const { from, to } = part;
       const result = await this.#sendPart(part);
       if (result === 'stopped') return false;
-      if (result?.kind === 'too_large' && part.length > 1) {
-        const half = Math.ceil(part.length / 2);
-        parts.unshift(part.slice(0, half), part.slice(half));
+      if (result?.kind === 'too_large' && to - from > 1) {
+        const half = from + Math.ceil((to - from) / 2);
+        parts.unshift({ from, to: half }, { from: half, to });
         continue;
       }
-      if (result !== undefined) this.#count(result, part.length);
-      if (parts.length > 0) await this.#deps.partDone(part.at(-1)!.seq);
+      if (result !== undefined) this.#count(result, to - from);
+      if (parts.length > 0) await this.#deps.partDone(seqs[to - 1]!);
     }
     return true;
   }
 
   /** Returns `undefined` if no request is needed for these records. */
-  async #sendPart(part: readonly LogRecord[]): Promise<ExportResult | 'stopped' | undefined> {
-    let request: Buffer | undefined;
-    try {
-      request = await this.#deps.client.prepare(part);
-    } catch (error) {
-      // Splitting isolates a record that cannot be encoded, so that later records are still sent.
-      return { kind: 'too_large', problem: `cannot encode as OTLP: ${describe(error)}` };
-    }
-    return request && this.#deliver(request, part.length);
+  async #sendPart({ from, to }: Part): Promise<ExportResult | 'stopped' | undefined> {
+    const request = await this.#deps.batches.encode(from, to);
+    if (this.#deps.control.isAborted) return 'stopped';
+    if (request === undefined) return undefined;
+    // Splitting isolates a record that cannot be encoded, so that later records are still sent.
+    if ('problem' in request) return { kind: 'too_large', problem: request.problem };
+    return this.#deliver(request.body, to - from);
   }
 
   /** Sends one request until the receiver accepts or rejects it. */
-  async #deliver(request: Buffer, count: number): Promise<ExportResult | 'stopped'> {
+  async #deliver(request: Uint8Array, count: number): Promise<ExportResult | 'stopped'> {
     const { client, health, control, beforeRetry } = this.#deps;
     let closed = 0;
     for (let attempt = 0; ; attempt++) {

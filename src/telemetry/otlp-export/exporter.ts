@@ -5,23 +5,21 @@ import { backoffMs } from '../../core/backoff.ts';
 import { describe } from '../../core/errors.ts';
 import type { Logger } from '../../core/logger.ts';
 import { TIMED_OUT, waitAtMost } from '../../core/wait.ts';
-import type { FeedPage, LocalJournal } from '../logs/logs.ts';
 import { BatchSender } from './batch-sender.ts';
-import { fitting, MAX_RECORDS } from './batch.ts';
+import type { BatchFacts, BatchSource } from './batch.ts';
 import type { Cursors } from './cursors.ts';
 import type { Destination } from './destination.ts';
 import { ExporterHealth } from './exporter-health.ts';
 import type { ExporterCounts, ExporterStatus, ExporterTiming } from './exporter-state.ts';
-import { OtlpClient, type ProjectSpans, type TestResult } from './otlp-client.ts';
+import { OtlpClient, type TestResult } from './otlp-client.ts';
 import type { ExportOrigin } from './otlp-logs.ts';
 import { StopControl } from './stop-control.ts';
 
 export interface ExporterDeps {
-  readonly journal: LocalJournal;
+  readonly batches: BatchSource;
   readonly cursors: Cursors;
   readonly counts: ExporterCounts;
   readonly sender: ExportOrigin;
-  readonly spans: ProjectSpans;
   readonly log: Logger;
   readonly timing: ExporterTiming;
 }
@@ -51,13 +49,14 @@ export class Exporter {
   #running: Promise<void> | undefined;
 
   constructor(destination: Destination, deps: ExporterDeps) {
-    const { cursors, sender, spans, counts, timing, log } = deps;
+    const { batches, cursors, sender, counts, timing, log } = deps;
     this.#destination = destination;
     this.#deps = deps;
     this.#cursor = cursors.get(destination.id) ?? 0;
-    this.#client = new OtlpClient(destination, sender, spans, counts.requests, timing.timeout);
+    this.#client = new OtlpClient(destination, sender, counts.requests, timing.timeout);
     this.#health = new ExporterHealth(destination, log);
     this.#sender = new BatchSender({
+      batches,
       client: this.#client,
       counts,
       timing,
@@ -71,7 +70,7 @@ export class Exporter {
   /** Starts to export. Resolves when the first record to send is determined. */
   async start(): Promise<void> {
     if (this.#running !== undefined) return;
-    this.#unsubscribe = this.#deps.journal.onStored(() => {
+    this.#unsubscribe = this.#deps.batches.onStored(() => {
       this.#hasNew = true;
       this.#control.recordStored();
     });
@@ -90,6 +89,7 @@ export class Exporter {
       await waitAtMost(GRACE_MS, running);
     }
     this.#unsubscribe?.();
+    this.#deps.batches.close();
     this.#client.close();
   }
 
@@ -142,9 +142,9 @@ export class Exporter {
 
   /** Sets the cursor: to the saved one, or for a new destination according to `start_from`. */
   async #findCursor(): Promise<void> {
-    const { journal, cursors, log } = this.#deps;
+    const { batches, cursors, log } = this.#deps;
     const { id, name, start_from: from } = this.#destination;
-    const { headSeq, oldestSeq } = await journal.read(Number.MAX_SAFE_INTEGER, 1);
+    const { headSeq, oldestSeq } = await batches.head();
     this.#head = headSeq;
     const saved = cursors.get(id);
     if (saved === undefined) {
@@ -164,16 +164,15 @@ export class Exporter {
 
   /** Reads the next records and sends them. Returns false when the exporter has to end. */
   async #step(): Promise<boolean> {
-    const { journal, timing } = this.#deps;
+    const { batches, timing } = this.#deps;
     this.#hasNew = false;
-    const page = await journal.read(this.#cursor, MAX_RECORDS);
+    const batch = await batches.read(this.#cursor);
     if (this.#control.isAborted) return false;
-    this.#head = page.headSeq;
-    this.#countExpired(page);
-    if (page.records.length === 0) return this.#skip(page);
-    this.#oldestMs = Number(page.records[0]!.timeNs / 1_000_000n);
-    const count = fitting(page.records);
-    const isFull = page.records.length === MAX_RECORDS || count < page.records.length;
+    this.#head = batch.headSeq;
+    this.#countExpired(batch);
+    if (batch.seqs.length === 0) return this.#skip(batch);
+    this.#oldestMs = batch.firstMs;
+    const { isFull } = batch;
     const waitMs = this.#lastSendMs + (isFull ? timing.pace : timing.interval) - performance.now();
     if (waitMs > 0 && !this.#control.isStopping) {
       await this.#control.wait(waitMs);
@@ -181,15 +180,14 @@ export class Exporter {
       if (!isFull) return !this.#control.isAborted;
     }
     this.#lastSendMs = performance.now();
-    const records = page.records.slice(0, count);
-    if (!(await this.#sender.send(records))) return false;
+    if (!(await this.#sender.send(batch))) return false;
     this.#oldestMs = 0;
-    await this.#advance(count === page.records.length ? page.lastSeq : records.at(-1)!.seq);
+    await this.#advance(batch.lastSeq);
     return true;
   }
 
   /** Moves the cursor past records that the store removed before they were sent, and counts them as dropped. */
-  #countExpired({ oldestSeq, headSeq }: FeedPage): void {
+  #countExpired({ oldestSeq, headSeq }: BatchFacts): void {
     if (oldestSeq <= this.#cursor + 1 || oldestSeq > headSeq) return;
     const expired = oldestSeq - 1 - this.#cursor;
     this.#deps.counts.dropped += expired;
@@ -198,7 +196,7 @@ export class Exporter {
   }
 
   /** Moves the cursor past unwanted records, or waits for new ones at the end of the store. */
-  async #skip(page: FeedPage): Promise<boolean> {
+  async #skip(page: BatchFacts): Promise<boolean> {
     this.#oldestMs = 0;
     const isAtEnd = page.lastSeq >= page.headSeq || page.lastSeq <= this.#cursor;
     if (page.lastSeq > this.#cursor) {
@@ -213,7 +211,7 @@ export class Exporter {
   }
 
   async #readHead(): Promise<void> {
-    this.#head = Math.max(this.#head, (await this.#deps.journal.read(this.#head, 1)).headSeq);
+    this.#head = Math.max(this.#head, (await this.#deps.batches.head()).headSeq);
   }
 
   async #advance(seq: number): Promise<void> {

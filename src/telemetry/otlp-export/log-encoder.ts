@@ -35,6 +35,8 @@ interface EncodedGroup {
   readonly byHop: Map<number, LogWriter>;
 }
 
+type LogSettings = Pick<DestinationSettings, 'attributes' | 'service_name'>;
+
 /** Size of the first buffer. */
 const FIRST_BYTES = 16 * 1024;
 
@@ -42,13 +44,13 @@ const RESOURCE = logsRequest.resourceLogs;
 const SCOPE_LOGS = RESOURCE[1].fields.scopeLogs;
 
 export class LogEncoder {
-  readonly #destination: DestinationSettings;
+  readonly #destination: LogSettings;
   readonly #origin: ExportOrigin;
   readonly #names: readonly NamedAttribute[];
   /** Size of the largest buffer that was needed. */
   #bytes = FIRST_BYTES;
 
-  constructor(destination: DestinationSettings, origin: ExportOrigin) {
+  constructor(destination: LogSettings, origin: ExportOrigin) {
     this.#destination = destination;
     this.#origin = origin;
     this.#names = [...new Set(destination.attributes)].map((name) => ({

@@ -1,18 +1,12 @@
-// OTLP client of one destination: encodes records, sends them, and reads the response.
+// OTLP client of one destination: sends encoded requests, and reads the response.
 // Invariant: every attempt is counted by its status, and no returned text holds a header value.
 import { spanId } from '../../core/request-id.ts';
-import type { LogRecord } from '../logs/logs.ts';
-import { CONTENT_TYPES, encode } from '../../protocol/otlp/codec.ts';
-import { logsRequest, tracesRequest } from '../../protocol/otlp/messages.ts';
-import { compressed } from './batch.ts';
+import { CONTENT_TYPES } from '../../protocol/otlp/codec.ts';
 import { headersOf, scrub, type DestinationSettings } from './destination.ts';
-import { LogEncoder } from './log-encoder.ts';
-import { logsOf, testLine, testSpans, type ResourceSpans, type ExportOrigin } from './otlp-logs.ts';
+import { testLine, testSpans, type ExportOrigin } from './otlp-logs.ts';
+import { RequestEncoder } from './request-encoder.ts';
 import { Transport } from './transport.ts';
 import { exportResult, type ExportResult } from './delivery-result.ts';
-
-/** Makes the OTLP spans of records, with `service.name`. */
-export type ProjectSpans = (records: readonly LogRecord[], serviceName: string) => ResourceSpans;
 
 /** Result of a test record. */
 export interface TestResult {
@@ -27,9 +21,6 @@ export interface TestResult {
 export class OtlpClient {
   readonly #destination: DestinationSettings;
   readonly #sender: ExportOrigin;
-  readonly #spans: ProjectSpans;
-  /** Made when it is needed, since it loads protobufjs. */
-  #logEncoder: LogEncoder | undefined;
   readonly #transport: Transport;
   readonly #headers: Readonly<Record<string, string>>;
   /** Attempts by HTTP status; `none`: no response. */
@@ -38,13 +29,11 @@ export class OtlpClient {
   constructor(
     destination: DestinationSettings,
     sender: ExportOrigin,
-    spans: ProjectSpans,
     requests: Map<string, number>,
     timeoutMs: number,
   ) {
     this.#destination = destination;
     this.#sender = sender;
-    this.#spans = spans;
     this.#requests = requests;
     this.#transport = new Transport(destination.endpoint_url, timeoutMs);
     this.#headers = {
@@ -55,19 +44,8 @@ export class OtlpClient {
     };
   }
 
-  /** Encodes a request. Returns `undefined` if the records make no log record or span of this destination. */
-  async prepare(records: readonly LogRecord[]): Promise<Buffer | undefined> {
-    if (this.#destination.signal === 'logs') {
-      const body = this.#encodeLogs(records);
-      return body && this.#compress(body);
-    }
-    const resourceSpans = this.#spans(records, this.#destination.service_name);
-    if (resourceSpans.length === 0) return undefined;
-    return this.#compress(encode(this.#destination.encoding, tracesRequest, { resourceSpans }));
-  }
-
   /** Sends a request once. `count`: number of its records. */
-  async send(request: Buffer, count: number, signal: AbortSignal): Promise<ExportResult> {
+  async send(request: Uint8Array, count: number, signal: AbortSignal): Promise<ExportResult> {
     return (await this.#post(request, count, signal)).result;
   }
 
@@ -76,10 +54,8 @@ export class OtlpClient {
     const nowNs = BigInt(Math.round(nowMs)) * 1_000_000n;
     const ids = { traceId: spanId() + spanId(), spanId: spanId() };
     const resourceSpans = testSpans(nowNs, this.#destination, ids);
-    const body =
-      this.#destination.signal === 'logs'
-        ? await this.prepare([testLine(nowNs, deployment)])
-        : await this.#compress(encode(this.#destination.encoding, tracesRequest, { resourceSpans }));
+    const encoder = new RequestEncoder(this.#destination, this.#sender, () => resourceSpans);
+    const body = encoder.encode([testLine(nowNs, deployment)]);
     const startedMs = performance.now();
     const { status, result } = await this.#post(body!, 1, new AbortController().signal);
     return {
@@ -94,20 +70,8 @@ export class OtlpClient {
     this.#transport.close();
   }
 
-  /** `undefined`: all records have reached the hop limit. */
-  #encodeLogs(records: readonly LogRecord[]): Buffer | undefined {
-    if (this.#destination.encoding === 'protobuf')
-      return (this.#logEncoder ??= new LogEncoder(this.#destination, this.#sender)).encode(records);
-    const logs = logsOf(records, this.#destination, this.#sender);
-    return logs.resourceLogs.length === 0 ? undefined : encode('json', logsRequest, logs);
-  }
-
-  #compress(body: Buffer): Promise<Buffer> {
-    return compressed(body, this.#destination.compression);
-  }
-
   async #post(
-    request: Buffer,
+    request: Uint8Array,
     count: number,
     signal: AbortSignal,
   ): Promise<{ status: number; result: ExportResult }> {

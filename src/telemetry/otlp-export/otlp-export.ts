@@ -3,8 +3,7 @@
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import type { Logger } from '../../core/logger.ts';
-import { SEVERITY, type Logs, type LocalJournal } from '../logs/logs.ts';
-import type { ProjectSpans, TestResult } from './otlp-client.ts';
+import type { TestResult } from './otlp-client.ts';
 import { Cursors } from './cursors.ts';
 import {
   missingSecrets,
@@ -24,11 +23,12 @@ import {
   type ExporterTiming,
 } from './exporter-state.ts';
 import type { ExportOptions } from './options.ts';
+import type { OpenBatches } from './reader-batches.ts';
 import type { ExportOrigin } from './otlp-logs.ts';
 import { DestinationStore } from './destination-store.ts';
 
-export type { ProjectSpans, TestResult } from './otlp-client.ts';
-export { spanProjection } from './otlp-spans.ts';
+export type { TestResult } from './otlp-client.ts';
+export { READER_OPERATIONS, readerBatches } from './reader-batches.ts';
 export type { ExporterStatus, ExporterTiming } from './exporter-state.ts';
 export type { ExportOrigin } from './otlp-logs.ts';
 
@@ -37,9 +37,7 @@ const MAX_CONNECTIONS = 64;
 export interface OtlpExportDeps {
   /** The data folder: destinations, cursors and the key are stored there. */
   readonly folder: string;
-  /** Opens the journal of the log store. */
-  readonly openJournal: Logs['journal'];
-  readonly spans: ProjectSpans;
+  readonly openBatches: OpenBatches;
   readonly sender: ExportOrigin;
   /** Ports on which weir listens, since weir must not export to itself. */
   readonly ownPorts: () => readonly number[];
@@ -195,8 +193,8 @@ export class OtlpExport {
       return {
         problems: [`name is ${JSON.stringify(destination.name)}, which another connection already uses`],
       };
-    const journal = this.#journalOf(destination);
-    if ('problem' in journal) return { problems: [`query ${journal.problem}`] };
+    const batches = this.#deps.openBatches(destination);
+    if ('problem' in batches) return { problems: [`query ${batches.problem}`] };
     await this.#store.put(destination);
     await this.#entries.get(destination.id)?.exporter?.stop(0);
     if (resetsCursor) await this.#cursors.forget(destination.id);
@@ -204,26 +202,18 @@ export class OtlpExport {
     return { shown: this.get(destination.id)! };
   }
 
-  #journalOf({ signal, min_level: level, query }: Destination): LocalJournal | { readonly problem: string } {
-    return this.#deps.openJournal({
-      kinds: signal === 'logs' ? ['line', 'request', 'event', 'annotation'] : ['span', 'request'],
-      minSeverity: level === '' ? 0 : SEVERITY[level],
-      query,
-    });
-  }
-
   async #add(destination: Destination, problem: string, isFromSettings: boolean): Promise<void> {
-    const { spans, sender, log, timing = TIMING, ownPorts } = this.#deps;
+    const { sender, log, timing = TIMING, ownPorts } = this.#deps;
     const counts = this.#entries.get(destination.id)?.counts ?? newCounts();
-    const journal = this.#journalOf(destination);
+    const batches = this.#deps.openBatches(destination);
     const failure =
       problem ||
       urlProblem(destination.endpoint_url, ownPorts()) ||
-      ('problem' in journal ? `query ${journal.problem}` : '');
+      ('problem' in batches ? `query ${batches.problem}` : '');
     const exporter =
-      failure !== '' || 'problem' in journal
+      failure !== '' || 'problem' in batches
         ? undefined
-        : new Exporter(destination, { journal, cursors: this.#cursors, counts, sender, spans, log, timing });
+        : new Exporter(destination, { batches, cursors: this.#cursors, counts, sender, log, timing });
     this.#entries.set(destination.id, { destination, isFromSettings, problem: failure, exporter, counts });
     if (failure !== '')
       log.error('otlp destination cannot be used', {

@@ -55,7 +55,7 @@ interface LogGroup {
 /** One request with the records in order, without those that reached the hop limit. One resource per pod and model. */
 export function logsOf(
   records: readonly LogRecord[],
-  destination: DestinationSettings,
+  destination: Pick<DestinationSettings, 'attributes' | 'service_name'>,
   { version, own: ownWriter }: ExportOrigin,
 ): LogsRequest {
   const names = destination.attributes.map(sentName);
@@ -80,7 +80,7 @@ export function logsOf(
 
 export function resourceLogsOf(
   { writer, byHop }: LogGroup,
-  { service_name }: DestinationSettings,
+  { service_name }: Pick<DestinationSettings, 'service_name'>,
   version: string,
 ): LogsRequest['resourceLogs'][number] {
   const group = emptyMessage(logsRequest.resourceLogs[1].fields);

@@ -5,7 +5,7 @@ import { attributesOf, RESERVED_PREFIX, SPAN_NAMES, type LogRecord } from '../lo
 import { emptyMessage, emptySpan, tracesRequest, type OtlpSpan } from '../../protocol/otlp/messages.ts';
 import { attributesFrom, type Attributes } from '../../protocol/otlp/any-value.ts';
 import type { Span } from '../tracing/tracing.ts';
-import type { ProjectSpans } from './otlp-client.ts';
+import type { ProjectSpans } from './request-encoder.ts';
 import { hopAttributes, nextHop, SCOPE, type HopScope } from './hop-count.ts';
 import { writerAttributes, writerOf, type ExportOrigin, type ResourceSpans } from './otlp-logs.ts';
 

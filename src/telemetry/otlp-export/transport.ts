@@ -33,7 +33,7 @@ export class Transport {
   /** Sends it once. `signal` ends it. */
   async post(
     headers: Readonly<Record<string, string>>,
-    body: Buffer,
+    body: Uint8Array,
     signal: AbortSignal,
   ): Promise<TransportResult> {
     const { protocol, hostname, port, host, pathname, search } = this.#url;

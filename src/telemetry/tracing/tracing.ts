@@ -12,6 +12,7 @@ import type { Span } from './span.ts';
 import { spansOf, type UrlScheme } from './request-spans.ts';
 
 export type { DeliverySpan } from './webhook-span.ts';
+export { spansOf } from './request-spans.ts';
 export { STATUS } from './span.ts';
 export type { Span } from './span.ts';
 

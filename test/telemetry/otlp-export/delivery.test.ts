@@ -4,10 +4,12 @@ import { connect, FAST, kill, startConnections, stopConnections } from '../../ki
 import { removeFolders } from '../../kit/folder.ts';
 import { partialSuccess } from '../../kit/otlp-messages.ts';
 import { answering, linesOf, logsIn, Receiver, resetting, spansIn } from '../../kit/otlp-receiver.ts';
+import { localBatches } from '../../kit/local-batches.ts';
 import { Records } from '../../kit/records.ts';
 import { until } from '../../kit/until.ts';
-import type { ProjectSpans } from '../../../src/telemetry/otlp-export/otlp-export.ts';
-import type { LogRecord, Logs } from '../../../src/telemetry/logs/logs.ts';
+import type { OpenBatches } from '../../../src/telemetry/otlp-export/reader-batches.ts';
+import type { ProjectSpans } from '../../../src/telemetry/otlp-export/request-encoder.ts';
+import type { LogRecord } from '../../../src/telemetry/logs/logs.ts';
 import { emptyMessage, emptySpan, tracesRequest } from '../../../src/protocol/otlp/messages.ts';
 
 let receiver: Receiver;
@@ -391,6 +393,27 @@ it('retries after the store could not be read', async () => {
   expect(linesOf(receiver.logs)).toEqual(lines);
 });
 
+it('sends a batch again after the reader thread ended before it was encoded', async () => {
+  const records = new Records();
+  let failures = 2;
+  const openBatches: OpenBatches = (destination) => {
+    const batches = localBatches(records)(destination);
+    if ('problem' in batches) return batches;
+    return {
+      ...batches,
+      encode: (from, to) =>
+        failures-- > 0 ? Promise.reject(new Error('the reader has ended')) : batches.encode(from, to),
+    };
+  };
+  const { connections } = await startConnections({ openBatches });
+  const { id } = await connect(connections, toReceiver());
+  const lines = records.lines('a', 3);
+  await received(lines);
+  expect(linesOf(receiver.logs)).toEqual(lines);
+  await until('it is counted', () => connections.status(id)!.sent === 3);
+  expect(connections.status(id)).toMatchObject({ rejected: 0, last_error: 'the reader has ended' });
+});
+
 it('waits before a retry if Retry-After is 0', async () => {
   const { connections, records } = await startConnections({
     timing: { ...FAST, firstRetry: 100, lastRetry: 100 },
@@ -465,15 +488,15 @@ describe('spans', () => {
 it('ends at the deadline if the store hangs', async () => {
   const records = new Records();
   let isHanging = false;
-  const open: Logs['journal'] = (wanted) => {
-    const feed = records.open(wanted);
-    if ('problem' in feed) return feed;
+  const openBatches: OpenBatches = (destination) => {
+    const batches = localBatches(records)(destination);
+    if ('problem' in batches) return batches;
     return {
-      ...feed,
-      read: (after, limit) => (isHanging ? new Promise(() => undefined) : feed.read(after, limit)),
+      ...batches,
+      read: (after) => (isHanging ? new Promise(() => undefined) : batches.read(after)),
     };
   };
-  const { connections } = await startConnections({ openJournal: open });
+  const { connections } = await startConnections({ openBatches });
   const { id } = await connect(connections, toReceiver());
   isHanging = true;
   records.lines('a', 1);

@@ -4,7 +4,7 @@ import {
   parseDestination,
   type DestinationSettings,
 } from '../../../src/telemetry/otlp-export/destination.ts';
-import { spanProjection } from '../../../src/telemetry/otlp-export/otlp-export.ts';
+import { spanProjection } from '../../../src/telemetry/otlp-export/otlp-spans.ts';
 import { logsOf } from '../../../src/telemetry/otlp-export/otlp-logs.ts';
 import { recordsOfLogs, recordsOfSpans, type LogRecord } from '../../../src/telemetry/logs/logs.ts';
 import { decode, encode } from '../../../src/protocol/otlp/codec.ts';

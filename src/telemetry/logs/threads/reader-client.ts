@@ -2,7 +2,7 @@
 // Invariant: a call starts the thread if it is not running, so a thread that has ended is replaced by the next call.
 import { Worker } from 'node:worker_threads';
 import { threadFile, WorkerCalls } from '../../../core/worker-rpc.ts';
-import type { ReaderMessage, ReaderOperations } from './reader-thread.ts';
+import type { ReaderMessage, ReaderOperations, ReaderThreadData } from './reader-thread.ts';
 
 type Operation = keyof ReaderOperations;
 
@@ -14,13 +14,13 @@ const HEAP = { maxOldGenerationSizeMb: 512, maxYoungGenerationSizeMb: 16 };
 type DamageListener = (path: string, problem: string, place: number | undefined) => void;
 
 export class ReaderClient {
-  readonly #folder: string;
+  readonly #data: ReaderThreadData;
   readonly #damaged: DamageListener;
   #thread: Worker | undefined;
   #calls: WorkerCalls | undefined;
 
-  constructor(folder: string, damaged: DamageListener) {
-    this.#folder = folder;
+  constructor(data: ReaderThreadData, damaged: DamageListener) {
+    this.#data = data;
     this.#damaged = damaged;
   }
 
@@ -29,8 +29,12 @@ export class ReaderClient {
     operation: O,
     ...args: Parameters<ReaderOperations[O]>
   ): Promise<ReturnType<ReaderOperations[O]>> {
-    const calls = this.#calls ?? this.#start();
-    return calls.call(operation, ...args) as Promise<ReturnType<ReaderOperations[O]>>;
+    return this.run(operation, ...args) as Promise<ReturnType<ReaderOperations[O]>>;
+  }
+
+  /** Like `ask`, for an operation of the module that the thread has loaded. */
+  run(operation: string, ...args: readonly unknown[]): Promise<unknown> {
+    return (this.#calls ?? this.#start()).call(operation, ...args);
   }
 
   async close(): Promise<void> {
@@ -43,7 +47,7 @@ export class ReaderClient {
   #start(): WorkerCalls {
     const thread = new Worker(THREAD, {
       name: 'weir reader',
-      workerData: { folder: this.#folder },
+      workerData: this.#data,
       resourceLimits: HEAP,
     });
     thread.unref();

@@ -1,15 +1,25 @@
-// Worker thread that reads the log store.
+// Worker thread that reads the log store. For exporters it also encodes what it reads (reader-module.ts).
 // Invariant: every call is answered, and none takes much longer than BUDGET_MS, except the last step of a group query
 // with percentiles of many values (10 million: 0.1 s).
+import { createRequire } from 'node:module';
+import { fileURLToPath } from 'node:url';
 import { parentPort, workerData } from 'node:worker_threads';
 import { resultOf, type Call, type CallResult } from '../../../core/worker-rpc.ts';
 import { StoreReader, type PageQuery } from '../store/store-reader.ts';
 import type { GroupQuery } from '../query/group-query.ts';
+import type { ReaderModule } from './reader-module.ts';
 import type { QueryNode } from '../query/query-node.ts';
 
 /** Message from the thread: the result of a call, or a file (or a page of it) that is damaged. */
 export type ReaderMessage =
   CallResult | { readonly damaged: string; readonly problem: string; readonly place?: number };
+
+export interface ReaderThreadData {
+  /** Of the day files. */
+  readonly folder: string;
+  /** URL of a ReaderModule. */
+  readonly module: string | undefined;
+}
 
 /** Time after which a call returns what it has found so far. A search of a month takes many calls. */
 const BUDGET_MS = 25;
@@ -17,7 +27,7 @@ const BUDGET_MS = 25;
 const CLOSE_DELETED_MS = 1000;
 
 const port = parentPort!;
-const { folder } = workerData as { folder: string };
+const { folder, module } = workerData as ReaderThreadData;
 const reader = new StoreReader(
   folder,
   {
@@ -37,8 +47,20 @@ const operations = {
 };
 export type ReaderOperations = typeof operations;
 
-const run = (operation: string, args: readonly unknown[]): unknown =>
-  (operations[operation as keyof ReaderOperations] as (...all: readonly unknown[]) => unknown)(...args);
+type Operations = Readonly<Record<string, (...args: readonly unknown[]) => unknown>>;
+
+let further: Operations | undefined;
+/** Operations of the module, which is loaded at the first call of one, since most readers have none. */
+function furtherOperations(): Operations {
+  if (further !== undefined) return further;
+  const { operations: made } = createRequire(import.meta.url)(fileURLToPath(module!)) as ReaderModule;
+  return (further = made((...asked) => reader.after(...asked)) as Operations);
+}
+
+function run(operation: string, args: readonly unknown[]): unknown {
+  const from = Object.hasOwn(operations, operation) ? (operations as Operations) : furtherOperations();
+  return from[operation]!(...args);
+}
 
 port.on('message', (calls: readonly Call[]) => {
   for (const call of calls) port.postMessage(resultOf(call, run));

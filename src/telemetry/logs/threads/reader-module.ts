@@ -1,0 +1,13 @@
+// Further operations of the reader thread, which a module of another folder provides (LogsConfig).
+// Invariant: an operation reads a limited number of records, so that searches wait for a limited time.
+import type { QueryNode } from '../query/query-node.ts';
+import type { FeedPage } from '../store/store-reader.ts';
+
+/** Reads up to `limit` matching records with a sequence number above `afterSeq`. */
+export type ReadRecords = (node: QueryNode, afterSeq: number, limit: number) => FeedPage;
+
+/** What the module exports. */
+export interface ReaderModule {
+  /** Returns the operations by name. */
+  readonly operations: (after: ReadRecords) => object;
+}
