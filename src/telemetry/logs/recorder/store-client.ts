@@ -87,6 +87,8 @@ export class StoreClient {
   readonly #log: Logger;
   readonly #onStored: () => void;
   readonly #running = new RunningRequests();
+  /** A request was routed since running requests were sent. */
+  #hasNewRunning = false;
   readonly #streams = new Map<number, LineOrigin>();
   /** Receives the results of posts, by number of the post. */
   readonly #posts = new Map<
@@ -185,6 +187,7 @@ export class StoreClient {
   routed(exchange: Exchange, deployment: DeploymentIdentity): void {
     if (!this.#hasRoom(RUNNING_BYTES)) return;
     this.#running.add(exchange, deployment);
+    this.#hasNewRunning = true;
     this.#timer ??= setTimeout(() => this.#sendRunning(), GATHER_MS).unref();
   }
 
@@ -216,6 +219,8 @@ export class StoreClient {
     if (bytes !== undefined) this.open();
     else this.#streams.delete(stream);
     if (!this.#isOpen && bytes === undefined) return;
+    // Lines may name a request that was routed a moment ago.
+    if (this.#hasNewRunning) this.#sendRunning();
     const own = bytes && withOwnBuffer(bytes);
     if (!this.#hasRoom(weight) || !this.#post({ kind: 'bytes', stream, bytes: own }, weight))
       this.#drop(this.#whyNoRoom);
@@ -293,7 +298,9 @@ export class StoreClient {
   }
 
   #sendRunning(): void {
+    clearTimeout(this.#timer);
     this.#timer = undefined;
+    this.#hasNewRunning = false;
     const running = this.#running.take();
     if (running.length > 0) this.#post({ kind: 'running', running }, RUNNING_BYTES * running.length);
     if (this.#running.isWaiting && !this.#isClosing)
