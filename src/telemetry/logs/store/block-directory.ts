@@ -59,10 +59,15 @@ const MIN_GAP_MS = 2000;
 
 /** What times cover. Records of long requests are far from the others, and get parts of their own. */
 export function timeParts(times: Float64Array): number[] {
-  const sorted = times.slice().sort();
-  const first = sorted[0]!;
-  const last = sorted.at(-1)!;
+  let first = Infinity;
+  let last = 0;
+  for (let i = 0; i < times.length; i++) {
+    const time = times[i]!;
+    if (time < first) first = time;
+    if (time > last) last = time;
+  }
   if (last - first <= MIN_GAP_MS) return [first, last];
+  const sorted = times.slice().sort();
   const gaps: [gap: number, at: number][] = [];
   for (let i = 1; i < sorted.length; i++) {
     const gap = sorted[i]! - sorted[i - 1]!;
