@@ -8,6 +8,7 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { freePort } from './port.ts';
 import type { PodObject } from './pod.ts';
 
 const TOKEN = 'a-service-account-token';
@@ -72,6 +73,8 @@ export class KubeApi {
 
   async start(): Promise<this> {
     const tls = { key: readFileSync(fixture('server.key')), cert: readFileSync(fixture('ca.crt')) };
+    // Not a port that the system may give to a connection while this server is stopped.
+    if (this.port === 0) this.port = await freePort();
     this.#server = createServer(tls, (req, res) => this.#respond(req, res));
     this.#server.listen(this.port, '127.0.0.1');
     await once(this.#server, 'listening');
