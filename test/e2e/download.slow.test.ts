@@ -28,7 +28,7 @@ it('downloads 200,000 rows in bounded memory', async () => {
     });
     expect(JSON.parse(response.text)).toEqual({ stored: 50_000 });
   }
-  // The first search starts the reader thread, which is no part of a download.
+  // The first search starts the reader thread, which does not belong to a download.
   await call(weir.admin, '/v1/logs?limit=1');
   const before = weir.residentBytes();
   const req = request(`${weir.admin}/v1/logs?format=ndjson&direction=asc&kind=line`, { agent: false });

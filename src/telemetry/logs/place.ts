@@ -34,6 +34,6 @@ export const placeOfSeq = (seq: number): Place => String(seq) as Place;
 /** Sequence number of a place that `placeOfSeq` or `readLocalPlace` returned. */
 export const seqOfPlace = (place: Place): number => Number(place);
 
-/** Reads the text of a place in the store of one weir. `undefined` for text that is no such place. */
+/** Reads the text of a place in the store of one weir. `undefined` for other text. */
 export const readLocalPlace = (text: string): Place | undefined =>
   /^\d{1,15}$/.test(text) ? placeOfSeq(Number(text)) : undefined;

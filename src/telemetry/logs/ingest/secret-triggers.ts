@@ -52,7 +52,7 @@ const WORDS: readonly (readonly [word: string, rules: number])[] = [
 ];
 /** Every word is at least this long. */
 const SHORTEST = 3;
-/** What may follow `token`: the rules need a separator, a quote or a backslash. So `max_tokens` is no trigger. */
+/** What may follow `token`: the rules need a separator, a quote or a backslash. So `max_tokens` does not count. */
 const AFTER_TOKEN = new Set(Array.from('\\"\' \t=:', (character) => character.charCodeAt(0)));
 
 const lower = (code: number): number => (code >= 65 && code <= 90 ? code + 32 : code);

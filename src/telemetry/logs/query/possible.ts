@@ -111,7 +111,7 @@ const messageOutcome =
 
 function columnOutcome(name: string, matches: ValueTest, ofRange: RangeOutcome): Outcome {
   if (name === 'message') return messageOutcome(matches);
-  // In a column, 0 is no value. It may be the end of a range, so the numbers on both sides are looked at apart from it.
+  // In a column, 0 means that there is no value. It may be the end of a range, so the numbers on both sides are looked at apart from it.
   const ofColumn: RangeOutcome = (min, max) =>
     min > 0 || max < 0
       ? ofRange(min, max)

@@ -2,7 +2,7 @@
 // It is JSON. Readers ignore members that they do not know, and a missing member means that nothing is known.
 // Invariant: what a directory says is true of every record of the block.
 import type { EncodedPage } from './encode-page.ts';
-import { HAS, type NativeFacts, type Shape } from './shape.ts';
+import { HAS, SHAPE_COLUMNS, type NativeFacts, type Shape } from './shape.ts';
 
 /** Milliseconds since the epoch: begin and end of each part, both inclusive, in order. */
 export type TimeParts = readonly number[];
@@ -32,18 +32,6 @@ export interface BlockDirectory {
   readonly durationNs?: readonly [min: number, max: number];
 }
 
-/** Columns whose values are listed. */
-const COLUMNS = [
-  'kind',
-  'severity',
-  'status',
-  'deployment',
-  'environment',
-  'replica',
-  'source',
-  'pod',
-  'modelId',
-] as const;
 /** Attributes of native records whose values are listed. */
 const NATIVE = ['method', 'path', 'protocol', 'cause', 'detail', 'remote', 'attempts', 'retries'] as const;
 /** Values of a column or attribute that are listed at most, and characters of them. */
@@ -121,7 +109,7 @@ class Facets<T> {
 /** Builds the directory of a block from its pages. */
 export class DirectoryBuilder {
   readonly #pages: PageEntry[] = [];
-  readonly #columns = new Facets<string | number>(COLUMNS);
+  readonly #columns = new Facets<string | number>(SHAPE_COLUMNS);
   readonly #native = new Facets<string | number | boolean>(NATIVE);
   readonly #seen = new Set<Shape>();
   readonly #names = new Set<string>();
@@ -143,7 +131,7 @@ export class DirectoryBuilder {
       this.#seen.add(shape);
       if ((shape.has & (HAS.requestId | HAS.trace)) !== 0) this.#hasForeignIds = true;
       if (shape.kind === 'request') this.#requests.push(shape);
-      for (const name of COLUMNS) this.#columns.add(name, shape[name]);
+      for (const name of SHAPE_COLUMNS) this.#columns.add(name, shape[name]);
       if (shape.native === undefined) this.#hasOthers = true;
       else for (const name of NATIVE) this.#native.add(name, shape.native[name as keyof NativeFacts]);
     }

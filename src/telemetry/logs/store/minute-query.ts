@@ -1,24 +1,12 @@
 // Tells which group queries can be answered from sums per minute instead of records.
-// Invariant: a query that passes gives the same result for the records of one minute that are equal in MINUTE_FIELDS.
+// Invariant: a query that passes gives the same result for the records of one minute that are equal in SHAPE_COLUMNS.
 import type { GroupKey, GroupQuery } from '../query/group-query.ts';
 import type { QueryNode } from '../query/query-node.ts';
+import { SHAPE_COLUMNS } from './shape.ts';
 
 export const MINUTE_MS = 60_000;
 
-/** Fields of a record by which sums per minute are separate. */
-export const MINUTE_FIELDS = [
-  'kind',
-  'severity',
-  'status',
-  'deployment',
-  'environment',
-  'replica',
-  'source',
-  'pod',
-  'modelId',
-] as const;
-
-const NAMES: ReadonlySet<string> = new Set(MINUTE_FIELDS);
+const NAMES: ReadonlySet<string> = new Set(SHAPE_COLUMNS);
 
 /** True if conditions and keys need only these fields and whole minutes. */
 export function usesMinuteFields({ node, by }: Pick<GroupQuery, 'node' | 'by'>): boolean {

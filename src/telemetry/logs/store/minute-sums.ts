@@ -7,9 +7,9 @@ import type { BlockRows } from './block-rows.ts';
 import { ByteWriter } from './byte-writer.ts';
 import type { ValueSums } from './group-accumulator.ts';
 import { LogHistogram } from './log-histogram.ts';
-import { MINUTE_FIELDS, MINUTE_MS } from './minute-query.ts';
+import { MINUTE_MS } from './minute-query.ts';
 import { decodeNumbers, encodedLength, writeNumbers } from './number-column.ts';
-import type { Shape } from './shape.ts';
+import { SHAPE_COLUMNS, type Shape } from './shape.ts';
 
 /** With fewer records per sum, pages are read about as fast. */
 const MIN_RECORDS_PER_SUM = 8;
@@ -21,7 +21,7 @@ const FEW_BYTES = 4096;
 interface Header {
   /** Number of sums. */
   readonly count: number;
-  /** The different values of MINUTE_FIELDS, in this order; the kind as its index in KINDS. */
+  /** The different values of SHAPE_COLUMNS, in this order; the kind as its index in KINDS. */
   readonly facts: readonly (readonly (string | number)[])[];
   readonly hasHistograms: boolean;
 }
@@ -55,7 +55,7 @@ class Sum {
 }
 
 const factsOf = (shape: Shape): (string | number)[] =>
-  MINUTE_FIELDS.map((name) => (name === 'kind' ? KINDS.indexOf(shape.kind) : shape[name]));
+  SHAPE_COLUMNS.map((name) => (name === 'kind' ? KINDS.indexOf(shape.kind) : shape[name]));
 
 /** Sums of the rows, and their facts. `undefined`: there are too many sums, or too large ones. */
 function sumsOf(rows: BlockRows): { sums: Sum[]; facts: (string | number)[][] } | undefined {
@@ -193,7 +193,7 @@ export class MinuteSums {
 }
 
 function recordOfFacts(facts: readonly (string | number)[]): LogRecord {
-  const values = Object.fromEntries(MINUTE_FIELDS.map((name, i) => [name, facts[i]!]));
+  const values = Object.fromEntries(SHAPE_COLUMNS.map((name, i) => [name, facts[i]!]));
   const kind: RecordKind = KINDS[values['kind'] as number]!;
   return {
     seq: 0,
@@ -205,7 +205,7 @@ function recordOfFacts(facts: readonly (string | number)[]): LogRecord {
     parentSpanId: '',
     durationNs: 0,
     attributes: '',
-    ...(values as unknown as Pick<LogRecord, (typeof MINUTE_FIELDS)[number]>),
+    ...(values as unknown as Pick<LogRecord, (typeof SHAPE_COLUMNS)[number]>),
     kind,
   };
 }

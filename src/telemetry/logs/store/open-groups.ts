@@ -20,7 +20,7 @@ export interface GroupReader {
 }
 
 const MAX_OPEN = 8;
-/** Time after which a query that nobody continued is dropped. */
+/** Time after which a query that was not continued is dropped. */
 const ABANDONED_MS = 60_000;
 /** 16 million numbers, or 32 million whole ones below 2 ** 32. */
 const VALUE_BYTES = 128 * 1024 ** 2;

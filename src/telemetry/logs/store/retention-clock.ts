@@ -2,7 +2,7 @@
 // Invariant: after a step of the clock, or a start with a clock far from the newest record, it is trusted again only
 // after a day without another step.
 
-/** A difference between two clocks that is no drift, in milliseconds. */
+/** A larger difference between two clocks is a step, not drift. In milliseconds. */
 const MAX_DRIFT_MS = 3_600_000;
 const DAY_MS = 86_400_000;
 

@@ -41,6 +41,19 @@ export interface NativeFacts {
   readonly isFailedStream: boolean;
 }
 
+/** Columns of a record that its shape holds. Sums per minute are stored by their order, so new ones go to the end. */
+export const SHAPE_COLUMNS = [
+  'kind',
+  'severity',
+  'status',
+  'deployment',
+  'environment',
+  'replica',
+  'source',
+  'pod',
+  'modelId',
+] as const;
+
 export interface Shape extends RecordOrigin {
   readonly kind: RecordKind;
   readonly severity: number;

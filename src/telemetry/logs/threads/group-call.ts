@@ -1,5 +1,5 @@
 // Runs a group query in the reader thread, step by step, so that other calls run between the steps.
-// Invariant: the last step of a query ends it in the thread, also if nobody waits for the result any more.
+// Invariant: the last step of a query ends it in the thread, also if the result is not wanted any more.
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { GroupQuery, GroupResult } from '../query/group-query.ts';
 import type { ReaderClient } from './reader-client.ts';

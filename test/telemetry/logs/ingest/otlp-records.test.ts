@@ -82,7 +82,7 @@ describe('recordsOfLogs', () => {
     [{ 'weir.pod': text('p1'), 'k8s.pod.name': text('llama-7f') }, 'p1', ''],
     [{ 'k8s.pod.name': text('llama-7f'), model_id: text('mdl9') }, 'llama-7f', 'mdl9'],
     [{ 'weir.model_id': text('mdl8') }, '', 'mdl8'],
-    // A random text, which is no pod.
+    // A random text, not the name of a pod.
     [{ 'service.instance.id': text('627cc493') }, '', ''],
   ])('takes the pod and the model from the resource %j', (resource, pod, modelId) => {
     const record = line({ body: text('x') }, resource);

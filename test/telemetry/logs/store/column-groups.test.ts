@@ -19,7 +19,7 @@ import { GroupAccumulator } from '../../../../src/telemetry/logs/store/group-acc
 import { startPosition, type PagePosition } from '../../../../src/telemetry/logs/store/page-position.ts';
 import type { QueryNode } from '../../../../src/telemetry/logs/query/query-node.ts';
 import { RecordGroups } from '../../../../src/telemetry/logs/store/group-records.ts';
-import { MINUTE_FIELDS } from '../../../../src/telemetry/logs/store/minute-query.ts';
+import { SHAPE_COLUMNS } from '../../../../src/telemetry/logs/store/shape.ts';
 import { sealBlock } from '../../../../src/telemetry/logs/store/seal-block.ts';
 import type { SegmentQuery, SegmentSlice } from '../../../../src/telemetry/logs/store/segment-query.ts';
 import { toTailBlob } from '../../../../src/telemetry/logs/store/tail-page.ts';
@@ -242,7 +242,7 @@ describe('sums per minute', () => {
   const rows = fc.array(given, { minLength: 1, maxLength: 40 });
   const blocks = fc.array(fc.array(rows, { minLength: 1, maxLength: 2 }), { minLength: 1, maxLength: 3 });
   const summedKey: fc.Arbitrary<GroupKey> = fc.oneof(
-    fc.constantFrom('level', ...MINUTE_FIELDS).map((name) => ({ field: name })),
+    fc.constantFrom('level', ...SHAPE_COLUMNS).map((name) => ({ field: name })),
   );
   const summedStep: fc.Arbitrary<GroupKey> = fc.constantFrom(60_000, 180_000).map((stepMs) => ({ stepMs }));
   const by = fc.oneof(

@@ -65,7 +65,7 @@ it('a query does not begin while too many others are open', () => {
   expect(step()).toBe('busy');
 });
 
-it('a query that nobody continues is dropped', () => {
+it('a query that is not continued is dropped', () => {
   const { step, clock } = start();
   const ids = Array.from({ length: MAX_OPEN }, () => idOf(step()));
   clock.ms = 50_000;

@@ -46,7 +46,7 @@ it('ends with a partial result when its time is over', async () => {
   expect(asked.at(-1)).toEqual(['group', 'later', true]);
 });
 
-it('ends the query in the reader when nobody waits any more', async () => {
+it('ends the query in the reader when the result is not wanted any more', async () => {
   let waits = 2;
   const { reader, asked } = readerOf();
   await callGroup(reader, QUERY, { isWanted: () => waits-- > 0 });
