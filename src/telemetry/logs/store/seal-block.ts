@@ -9,7 +9,6 @@ import { PLACES_PER_RECORD, sumsPlace, type SealedBlock } from './day-file.ts';
 import { encodePage, PART } from './encode-page.ts';
 import { minuteSumsBlob } from './minute-sums.ts';
 import { addHashes, HashList } from './page-words.ts';
-import { HAS, type Shape } from './shape.ts';
 
 /** Bits for each word or id: in the filter of a block, and of a page. */
 const BLOCK_BITS = 16;
@@ -44,11 +43,7 @@ export function sealBlock(rows: BlockRows, memory = new SealMemory()): SealedWit
     addHashes(rows, from, to, pageHashes);
     const hashes = pageHashes.list;
     for (let i = 0; i < hashes.length; i++) blockHashes.add(hashes[i]!);
-    // Pages of requests with own ids only have no filter: few shapes are tested as fast.
-    const isLookedUp = ({ has }: Shape): boolean =>
-      (has & HAS.native) === 0 || (has & (HAS.requestId | HAS.trace)) !== 0;
-    if (page.shapes.some(isLookedUp) && hashes.length > 0)
-      page.parts[PART.filter] = BloomFilter.of(hashes, PAGE_BITS).bytes;
+    if (hashes.length > 0) page.parts[PART.filter] = BloomFilter.of(hashes, PAGE_BITS).bytes;
     let bytes = 0;
     for (const [part, content] of page.parts.entries()) {
       if (content.length === 0) continue;
