@@ -9,6 +9,8 @@ const PLAIN = 0;
 const ZSTD = 1;
 /** Fewer bytes are not compressed. */
 const MIN_COMPRESSED = 512;
+/** Largest part of its bytes that a compressed value may have. Otherwise it is stored as it is, and read much faster. */
+const MAX_RATIO = 7 / 8;
 const FASTEST = { params: { [constants.ZSTD_c_compressionLevel]: 1 } };
 
 export class DamagedBlobError extends Error {
@@ -17,8 +19,10 @@ export class DamagedBlobError extends Error {
 
 /** Adds the header. `compresses`: with zstd at level 1, which takes about 2 ns per byte. */
 export function toBlob(bytes: Uint8Array, compresses: boolean): Buffer<ArrayBuffer> {
-  const isCompressed = compresses && bytes.length >= MIN_COMPRESSED;
-  const stored = isCompressed ? zstdCompressSync(bytes, FASTEST) : bytes;
+  const compressed =
+    compresses && bytes.length >= MIN_COMPRESSED ? zstdCompressSync(bytes, FASTEST) : undefined;
+  const isCompressed = compressed !== undefined && compressed.length <= bytes.length * MAX_RATIO;
+  const stored = isCompressed ? compressed : bytes;
   const blob = Buffer.allocUnsafe(HEADER_BYTES + stored.length);
   blob[CRC_BYTES] = isCompressed ? ZSTD : PLAIN;
   blob.writeUInt32LE(bytes.length, CRC_BYTES + 1);
