@@ -17,6 +17,8 @@ export interface PageEntry {
 }
 
 export interface BlockDirectory {
+  /** Times that no record is outside of. */
+  readonly span?: readonly [firstMs: number, lastMs: number];
   readonly pages: readonly PageEntry[];
   /** Column of LogRecord → all values that occur. Only columns with few values. */
   readonly columns?: Readonly<Record<string, readonly (string | number)[]>>;
@@ -81,6 +83,36 @@ export function overlaps(parts: TimeParts, fromMs: number, toMs: number): boolea
   return false;
 }
 
+/** The first members of a directory, which readers find without parsing the others. */
+export type BlockSummary = Pick<Required<BlockDirectory>, 'span' | 'hasForeignIds' | 'tracedRequests'>;
+
+const SUMMARY = /^\{"span":\[(\d+),(\d+)\],"hasForeignIds":(true|false),"tracedRequests":"(none|own|any)",/;
+const SUMMARY_LENGTH = 128;
+
+/** The first members in the text of a directory; `undefined` if they are others. */
+export function summaryIn(directory: Buffer): BlockSummary | undefined {
+  const match = SUMMARY.exec(directory.toString('latin1', 0, SUMMARY_LENGTH));
+  if (match === null) return undefined;
+  const [, firstMs, lastMs, hasForeignIds, traced] = match;
+  return {
+    span: [Number(firstMs), Number(lastMs)],
+    hasForeignIds: hasForeignIds === 'true',
+    tracedRequests: traced as TracedRequests,
+  };
+}
+
+/** Of a directory that was written before it began with a summary. */
+export const parsedSummary = ({ pages, hasForeignIds, tracedRequests }: BlockDirectory): BlockSummary => ({
+  span: spanOf(pages),
+  hasForeignIds: hasForeignIds ?? true,
+  tracedRequests: tracedRequests ?? 'any',
+});
+
+const spanOf = (pages: readonly PageEntry[]): readonly [firstMs: number, lastMs: number] => [
+  Math.min(...pages.map(({ times }) => firstTime(times))),
+  Math.max(...pages.map(({ times }) => lastTime(times))),
+];
+
 /** Values by name, as long as they are few. */
 class Facets<T> {
   readonly #values = new Map<string, Set<T>>();
@@ -142,12 +174,13 @@ export class DirectoryBuilder {
 
   result(): BlockDirectory {
     return {
+      span: spanOf(this.#pages),
+      hasForeignIds: this.#hasForeignIds,
+      tracedRequests: tracedRequests(this.#requests),
       pages: this.#pages,
       columns: this.#columns.result(),
       native: this.#native.result(),
       hasOthers: this.#hasOthers,
-      hasForeignIds: this.#hasForeignIds,
-      tracedRequests: tracedRequests(this.#requests),
       ...(this.#hasAnyName ? {} : { attributes: Array.from(this.#names) }),
       durationNs: this.#duration,
     };

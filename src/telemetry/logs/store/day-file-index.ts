@@ -1,96 +1,20 @@
-// What a reader of a file of the log store keeps in memory: the directories of all blocks, and the pages of the tail.
+// What a reader of a file of the log store keeps in memory: all blocks with their directories, and the pages of the tail.
 // Invariant: blocks and tail are read in one transaction, so that each record is in exactly one of them, once.
 import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite';
-import { BlockKnowledge } from './block-knowledge.ts';
-import {
-  firstTime,
-  lastTime,
-  timeParts,
-  tracedRequests,
-  type BlockDirectory,
-  type TimeParts,
-} from './block-directory.ts';
+import { Block, type PageRef } from './block.ts';
+import { firstTime, lastTime, timeParts, tracedRequests } from './block-directory.ts';
 import { DamagedBlobError, fromBlob } from './blob.ts';
 import { directoryPlace, filterPlace, tailPlace } from './day-file.ts';
-import { FilterTable, type FilterPlace } from './filter-table.ts';
+import { FilterTable } from './filter-table.ts';
 import { OpenPage } from './open-page.ts';
 import { Page } from './page.ts';
-import type { SearchGroup } from './search-plan.ts';
 import { HAS, type Shape } from './shape.ts';
 import { fromTailBlob } from './tail-page.ts';
-
-/** A page of a block or of the tail. */
-export interface PageRef extends SearchGroup {
-  /** Sequence numbers of its first and last record. */
-  readonly seq: number;
-  readonly last: number;
-  readonly times: TimeParts;
-  readonly pages: undefined;
-  /** Of a page of the tail, which is in memory. */
-  readonly opened: OpenPage | undefined;
-  /** `undefined`: the tail. */
-  readonly block: Block | undefined;
-}
-
-export interface Block extends FilterPlace, SearchGroup {
-  readonly seq: number;
-  readonly last: number;
-  readonly firstMs: number;
-  readonly lastMs: number;
-  readonly pages: readonly PageRef[];
-  readonly known: BlockKnowledge;
-  group: Group | undefined;
-}
-
-interface Group extends FilterPlace {
-  readonly seq: number;
-  readonly last: number;
-}
 
 /** The records of the file at one moment. */
 export interface Snapshot {
   readonly blocks: readonly Block[];
   readonly tail: readonly PageRef[];
-}
-
-/** Throws DamagedBlobError. */
-function blockOf(seq: number, rows: number, json: Uint8Array, filter: number, pieces: number): Block {
-  const directory = JSON.parse(fromBlob(json).toString()) as BlockDirectory;
-  const pages: PageRef[] = [];
-  const firstMs = Math.min(...directory.pages.map(({ times }) => firstTime(times)));
-  const lastMs = Math.max(...directory.pages.map(({ times }) => lastTime(times)));
-  const block: Block = {
-    seq,
-    last: seq + rows - 1,
-    firstMs,
-    lastMs,
-    span: [firstMs, lastMs],
-    pages,
-    known: new BlockKnowledge(directory),
-    hasForeignIds: directory.hasForeignIds ?? true,
-    tracedRequests: directory.tracedRequests ?? 'any',
-    filter,
-    pieces,
-    group: undefined,
-  };
-  let next = seq;
-  for (const { rows: count, times } of directory.pages) {
-    const { hasForeignIds, tracedRequests } = block;
-    const last = next + count - 1;
-    pages.push({
-      seq: next,
-      last,
-      times,
-      span: times,
-      pages: undefined,
-      hasForeignIds,
-      tracedRequests,
-      opened: undefined,
-      block,
-    });
-    next += count;
-  }
-  return block;
 }
 
 /** Shapes of the tail that are kept at most. */
@@ -224,10 +148,11 @@ export class DayFileIndex {
     );
     if (rows.length === 0) return;
     for (const row of rows) {
-      const [seq, count, ...rest] = row as [number, number, Uint8Array, number, number];
+      const [seq, count, directory, ...filter] = row as [number, number, Uint8Array, number, number];
       this.#lastBlock = seq + count - 1;
-      const block = this.#blockOf(seq, count, ...rest);
-      if (block === undefined) continue;
+      const text = this.#intact(directoryPlace(seq), () => fromBlob(directory));
+      if (text === undefined) continue;
+      const block = new Block(seq, count, text, ...filter);
       this.#blocks.push(block);
       this.#blockRange.firstMs = Math.min(this.#blockRange.firstMs, block.firstMs);
       this.#blockRange.lastMs = Math.max(this.#blockRange.lastMs, block.lastMs);
@@ -244,11 +169,6 @@ export class DayFileIndex {
       for (const block of this.#blocks) if (block.seq >= seq && block.last <= last) block.group = group;
       this.#lastGroup = seq;
     }
-  }
-
-  /** `undefined`: its directory is damaged. */
-  #blockOf(seq: number, ...rest: [number, Uint8Array, number, number]): Block | undefined {
-    return this.#intact(directoryPlace(seq), () => blockOf(seq, ...rest));
   }
 
   #filterRow(id: number): Uint8Array | undefined {
@@ -296,7 +216,7 @@ export class DayFileIndex {
         pages: undefined,
         hasForeignIds: page.shapes.some(({ has }) => (has & (HAS.requestId | HAS.trace)) !== 0),
         tracedRequests: tracedRequests(page.shapes),
-        opened: new OpenPage(page),
+        opened: new OpenPage(page, times),
         block: undefined,
       };
       // It may replace smaller pages.

@@ -7,7 +7,8 @@ import type { Prefilter, QueryNode } from '../query/query-node.ts';
 import type { GroupQuery } from '../query/group-query.ts';
 import { DamagedBlobError } from './blob.ts';
 import { findBodies } from './bodies.ts';
-import { DayFileIndex, type Block, type OnDamagedPage, type PageRef } from './day-file-index.ts';
+import type { Block, PageRef } from './block.ts';
+import { DayFileIndex, type OnDamagedPage } from './day-file-index.ts';
 import type { OpenPage } from './open-page.ts';
 import type { ChangedRecords } from './changed-records.ts';
 import { ColumnGroups } from './column-groups.ts';
@@ -93,7 +94,7 @@ export class DayFileReader implements FileReader {
     const slice = new SliceRecords(deadlineMs);
     const plan = this.#planOf(query);
     if (plan.matchesNone) return { records: [], reached: undefined };
-    const search = new TimeSearch(this.#index.snapshot(), range, direction, after);
+    const search = new TimeSearch(plan.inTime(this.#index.snapshot()), range, direction, after);
     for (;;) {
       const item = search.first;
       if (item === undefined) return { records: slice.records, reached: undefined };
@@ -108,12 +109,12 @@ export class DayFileReader implements FileReader {
           item.open,
         );
         if (isRead) search.advance(item);
-        else search.drop();
+        else search.drop(item);
       } else if (item.block !== undefined) {
-        if (this.#mayMatch(item.block, plan)) search.openBlock(item.block);
-        else search.drop();
+        if (this.#mayMatch(item.block, plan)) search.openBlock(item);
+        else search.drop(item);
       } else {
-        const ref = item.page!;
+        const ref = item.page;
         const isOpen = this.#pageMayMatch(ref, plan)
           ? this.#pages.read(ref, (open) => {
               const mask = maskOf(open, plan);
@@ -121,7 +122,7 @@ export class DayFileReader implements FileReader {
               return mask !== undefined;
             })
           : false;
-        if (isOpen !== true) search.drop();
+        if (isOpen !== true) search.drop(item);
       }
     }
   }
@@ -160,7 +161,9 @@ export class DayFileReader implements FileReader {
 
   requests(wanted: Prefilter, afterSeq: number, add: AddRequest): boolean {
     const plan = new SearchPlan({ prefilter: wanted, ...TRACED_REQUESTS }, true);
-    const { blocks, tail } = afterSeq === 0 ? this.#index.snapshot() : this.#index.snapshotAfter(afterSeq);
+    const { blocks, tail } = plan.inTime(
+      afterSeq === 0 ? this.#index.snapshot() : this.#index.snapshotAfter(afterSeq),
+    );
     for (const pages of pagesAfter(blocks, afterSeq, (block) => this.#mayMatch(block, plan), tail))
       for (const ref of pages) {
         if (ref.last <= afterSeq || !this.#pageMayMatch(ref, plan)) continue;

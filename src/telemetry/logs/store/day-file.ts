@@ -24,6 +24,8 @@ const DIRECTORY = PLACES_PER_RECORD - 2;
 /** Among the parts of the first page of a block: the sums per minute of the block (minute-sums.ts). */
 const SUMS = PLACES_PER_RECORD - 3;
 const TAIL = PLACES_PER_RECORD - 1;
+/** Directories up to this size are not compressed, since the first search reads all of them. */
+const PLAIN_DIRECTORY_BYTES = 4096;
 /** Bytes of a filter in one row of `filters`. */
 export const FILTER_ROW_BYTES = 16 * PIECE_BYTES;
 
@@ -190,7 +192,8 @@ export class DayFile {
       this.#file.run('INSERT OR REPLACE INTO pages VALUES (?, ?)', place, part);
       this.#written += part.length;
     }
-    const text = toBlob(Buffer.from(JSON.stringify(directory)), true);
+    const json = Buffer.from(JSON.stringify(directory));
+    const text = toBlob(json, json.length > PLAIN_DIRECTORY_BYTES);
     const [id, pieces] = this.#addFilter(filter);
     this.#file.run('INSERT OR REPLACE INTO blocks VALUES (?, ?, ?, ?, ?)', seq, rows, text, id, pieces);
     this.#file.run('DELETE FROM tail WHERE seq < ?', seq + rows);

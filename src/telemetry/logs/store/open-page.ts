@@ -2,15 +2,19 @@
 // Invariant: what is derived is made once.
 import { rowCandidates } from '../query/row-candidates.ts';
 import type { WordTest } from '../query/required-words.ts';
+import type { TimeParts } from './block-directory.ts';
 import type { Page } from './page.ts';
 import { HAS } from './shape.ts';
 
 export class OpenPage {
   readonly page: Page;
+  /** Times that no record is outside of. */
+  readonly times: TimeParts;
   #order: Uint32Array | undefined;
 
-  constructor(page: Page) {
+  constructor(page: Page, times: TimeParts) {
     this.page = page;
+    this.times = times;
   }
 
   /** All rows, ordered by time, then by sequence number. */

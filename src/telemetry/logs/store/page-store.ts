@@ -3,7 +3,8 @@
 import { DamagedBlobError, fromBlob } from './blob.ts';
 import { mayHave } from './bloom-filter.ts';
 import { ByteCache } from './byte-cache.ts';
-import type { Block, DayFileIndex, PageRef } from './day-file-index.ts';
+import type { Block, PageRef } from './block.ts';
+import type { DayFileIndex } from './day-file-index.ts';
 import { PLACES_PER_RECORD, sumsPlace } from './day-file.ts';
 import { PART } from './encode-page.ts';
 import { MinuteSums } from './minute-sums.ts';
@@ -48,14 +49,14 @@ export class PageStore {
    * its rows then. `opened`: the page, if the caller has it.
    */
   read<T>(ref: PageRef, use: (open: OpenPage) => T, opened = ref.opened): T | undefined {
-    return this.#use(ref, use, () => opened ?? this.#open(ref.seq));
+    return this.#use(ref, use, () => opened ?? this.#open(ref));
   }
 
   /** Like `read`, for going through many pages once. The pages that searches use stay in memory instead. */
   scan<T>(ref: PageRef, use: (open: OpenPage) => T, opened = ref.opened): T | undefined {
-    const { seq } = ref;
+    const { seq, times } = ref;
     const open = (): OpenPage =>
-      this.#pages.get(seq) ?? new OpenPage(new Page(seq, (part) => this.#presentPart(seq, part)));
+      this.#pages.get(seq) ?? new OpenPage(new Page(seq, (part) => this.#presentPart(seq, part)), times);
     return this.#use(ref, use, () => opened ?? open());
   }
 
@@ -107,7 +108,7 @@ export class PageStore {
     }
   }
 
-  #open(seq: number): OpenPage {
+  #open({ seq, times }: PageRef): OpenPage {
     const cached = this.#pages.get(seq);
     if (cached !== undefined) return cached;
     let bytes = 0;
@@ -117,7 +118,7 @@ export class PageStore {
       this.#pages.grow(seq, content.length);
       return content;
     });
-    const open = new OpenPage(page);
+    const open = new OpenPage(page, times);
     this.#pages.set(seq, open, bytes + page.rows * ROW_BYTES);
     return open;
   }

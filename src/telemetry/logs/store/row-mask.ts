@@ -2,8 +2,8 @@
 // Invariant: every row that the query matches is marked.
 import type { LogRecord } from '../log-record.ts';
 import type { WordTest } from '../query/required-words.ts';
+import { firstTime, lastTime, overlaps } from './block-directory.ts';
 import { RowsKnowledge } from './block-knowledge.ts';
-import type { NumberRange } from './native-number.ts';
 import type { OpenPage } from './open-page.ts';
 import type { Page } from './page.ts';
 import { traceTimes, type SearchPlan, type WantedId } from './search-plan.ts';
@@ -31,11 +31,11 @@ export function maskOf(open: OpenPage, plan: SearchPlan): RowMask | undefined {
   const { durationNs, requestIds, traceIds, tracedIds, words } = plan.query.prefilter;
   // Few rows have a certain id, so this saves most of what follows.
   const marks = requestIds
-    ? markRequests(page, new Uint8Array(page.rows), requestIds, plan.requests!, plan)
+    ? markRequests(open, new Uint8Array(page.rows), requestIds, plan.requests!, plan)
     : traceIds
-      ? markTraces(page, traceIds, plan.traces!, plan)
+      ? markTraces(open, traceIds, plan.traces!, plan)
       : new Uint8Array(page.rows).fill(MAY_MATCH);
-  if (!requestIds && traceIds && tracedIds) markRequests(page, marks, tracedIds, plan.traced!, plan);
+  if (!requestIds && traceIds && tracedIds) markRequests(open, marks, tracedIds, plan.traced!, plan);
   if ((requestIds ?? traceIds) && !marks.includes(MAY_MATCH)) return undefined;
   let count = markShapes(page, marks, plan);
   if (count > 0 && durationNs) count = markDurations(page, marks, durationNs);
@@ -116,7 +116,7 @@ function markDurations(
 }
 
 function markRequests(
-  page: Page,
+  { page, times }: OpenPage,
   marks: Uint8Array,
   ids: readonly string[],
   wanted: readonly WantedId[],
@@ -126,9 +126,8 @@ function markRequests(
     const all = new Set(ids);
     const isWanted = (row: number): boolean =>
       (page.shapeOf(row).has & HAS.ownId) !== 0 && all.has(page.requestId(row));
-    const { min, max } = page.rangeOf('timeMs', ({ timeMs }) => rangeOfTimes(timeMs));
     for (const { ms } of wanted)
-      if (ms !== undefined && ms >= min && ms <= max) markTime(page, marks, ms, isWanted);
+      if (ms !== undefined && overlaps(times, ms, ms)) markTime(page, marks, ms, isWanted);
   }
   const { numbers, ranks } = namedRows(page, HAS.requestId, ids, plan);
   if (numbers.size > 0)
@@ -142,16 +141,17 @@ function markRequests(
 }
 
 function markTraces(
-  page: Page,
+  { page, times }: OpenPage,
   ids: readonly string[],
   wanted: readonly WantedId[],
   plan: SearchPlan,
 ): Uint8Array {
   const marks = new Uint8Array(page.rows);
-  const { min, max } = page.rangeOf('timeMs', ({ timeMs }) => rangeOfTimes(timeMs));
+  const [first, last] = [firstTime(times), lastTime(times)];
   const isWanted = (row: number): boolean => ids.includes(page.traceId(row));
   for (const { ms } of wanted)
-    if (ms !== undefined) for (const time of traceTimes(ms, min, max)) markTime(page, marks, time, isWanted);
+    if (ms !== undefined)
+      for (const time of traceTimes(ms, first, last)) markTime(page, marks, time, isWanted);
   const { numbers, ranks } = namedRows(page, HAS.trace, ids, plan);
   const mayFollow = page.shapes.map(({ has }) => (has & HAS.ownTrace) !== 0 && (has & HAS.requestId) !== 0);
   if (numbers.size > 0 || mayFollow.includes(true))
@@ -183,15 +183,6 @@ function namedRows(
   if (!mayMatchWith(page, column, plan)) return { numbers: new Set(), ranks: new Uint32Array() };
   const { requestIds, traces } = page.names;
   return { numbers: (column === HAS.trace ? traces : requestIds).find(ids), ranks: page.ranksOf(column) };
-}
-
-function rangeOfTimes(timeMs: Float64Array): NumberRange {
-  let [min, max] = [Infinity, -Infinity];
-  for (const ms of timeMs) {
-    if (ms < min) min = ms;
-    if (ms > max) max = ms;
-  }
-  return { min, max, mayBeMissing: false };
 }
 
 /** Names of attributes that are part of the searchable text (searchable-text.ts) of a record of this kind. */

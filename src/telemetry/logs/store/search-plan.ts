@@ -3,7 +3,8 @@
 import type { SegmentQuery } from './segment-query.ts';
 import { mayContain } from '../query/required-words.ts';
 import { hashOfWord } from '../query/word-hash.ts';
-import type { Block } from './day-file-index.ts';
+import type { Block } from './block.ts';
+import type { Snapshot } from './day-file-index.ts';
 import type { TimeParts, TracedRequests } from './block-directory.ts';
 import type { Shape } from './shape.ts';
 import { hashOfId } from './bloom-filter.ts';
@@ -43,6 +44,17 @@ const hasOwnTrace = (ms: number, times: TimeParts): boolean =>
     times,
     (from, to) => Math.ceil((from - ms) / TRACE_PERIOD_MS) <= Math.floor((to - ms) / TRACE_PERIOD_MS),
   );
+
+/** True if a record in the span may have one of the ids as its own. */
+function isOneIn(
+  wanted: readonly WantedId[] | undefined,
+  isOwn: (ms: number, times: TimeParts) => boolean,
+  span: TimeParts,
+): boolean {
+  if (wanted === undefined) return true;
+  for (const { ms } of wanted) if (ms !== undefined && isOwn(ms, span)) return true;
+  return false;
+}
 
 /** The times from `first` to `last` of records that may have the id as their own trace id. */
 export function traceTimes(ms: number, first: number, last: number): number[] {
@@ -96,10 +108,22 @@ export class SearchPlan {
     );
   }
 
+  /** Without the blocks that cannot have the ids because of their times. */
+  inTime(snapshot: Snapshot): Snapshot {
+    const { requests, traces, traced } = this;
+    if (requests === undefined && traces === undefined) return snapshot;
+    const isIn = (span: TimeParts): boolean =>
+      isOneIn(requests, hasOwnId, span) &&
+      (isOneIn(traces, hasOwnTrace, span) || (traced !== undefined && isOneIn(traced, hasOwnId, span)));
+    const blocks = snapshot.blocks.filter((block) => this.#hasForeign(block) || isIn(block.span));
+    return { blocks, tail: snapshot.tail };
+  }
+
   /** False if no record matches in the group, whose filter is `has`. */
-  mayBeIn({ span, pages, hasForeignIds, tracedRequests }: SearchGroup, has: HasHash): boolean {
-    if (this.#findsRequests && tracedRequests === 'none') return false;
-    const isForeign = this.#findsRequests ? tracedRequests === 'any' : hasForeignIds;
+  mayBeIn(group: SearchGroup, has: HasHash): boolean {
+    if (this.#findsRequests && group.tracedRequests === 'none') return false;
+    const isForeign = this.#hasForeign(group);
+    const { span } = group;
     const { requests, traces, traced } = this;
     const { words } = this.query.prefilter;
     const isIn = (
@@ -111,7 +135,7 @@ export class SearchPlan {
         ({ ms, hash }) =>
           (ms !== undefined &&
             isOwn(ms, span) &&
-            (pages === undefined || pages.some(({ times }) => isOwn(ms, times)))) ||
+            (group.pages === undefined || group.pages.some(({ times }) => isOwn(ms, times)))) ||
           (isForeign && has(hash)),
       );
     return (
@@ -119,5 +143,10 @@ export class SearchPlan {
       (isIn(traces, hasOwnTrace) || (traced !== undefined && isIn(traced, hasOwnId))) &&
       (words === undefined || mayContain(words, (word) => has(hashOfWord(word))))
     );
+  }
+
+  /** True if ids that do not follow from times may match. */
+  #hasForeign({ hasForeignIds, tracedRequests }: SearchGroup): boolean {
+    return this.#findsRequests ? tracedRequests === 'any' : hasForeignIds;
   }
 }

@@ -203,9 +203,13 @@ export class StoreReader {
     this.#readers.clear();
   }
 
-  /** Closes day files that were deleted. To be called regularly, since an open file keeps its disk space. */
-  closeDeleted(): void {
-    this.#segments();
+  /**
+   * Closes day files that were deleted, and reads the directories of new blocks, so that the next search need not. To be
+   * called regularly, since an open file keeps its disk space.
+   */
+  refresh(): void {
+    const newest = this.#segments().at(-1);
+    if (newest && this.#readers.has(newest.path)) this.#read(newest, (reader) => reader.lastSeq());
   }
 
   #headSeq(segments: readonly Segment[]): number {

@@ -2,7 +2,8 @@
 // is opened when no record of the open ones comes first for sure.
 // Invariant: records come in order, each that may match once; how far the search got can be told at any time.
 import { overlaps, type TimeParts } from './block-directory.ts';
-import type { Block, PageRef, Snapshot } from './day-file-index.ts';
+import type { Block, PageRef } from './block.ts';
+import type { Snapshot } from './day-file-index.ts';
 import type { TimeRange } from './segment-query.ts';
 import { Heap } from './heap.ts';
 import { compareRows, type OpenPage } from './open-page.ts';
@@ -101,18 +102,24 @@ class RowCursor {
 }
 
 /** A block or page that is not open, at the first time at which it may have a record. */
-interface Closed {
+interface ClosedBlock {
   readonly ms: number;
-  readonly block: Block | undefined;
-  readonly page: PageRef | undefined;
+  readonly block: Block;
+}
+interface ClosedPage {
+  readonly ms: number;
+  readonly block: undefined;
+  readonly page: PageRef;
 }
 
-type Item = Closed | RowCursor;
+type Item = ClosedBlock | ClosedPage | RowCursor;
 
 export class TimeSearch {
   readonly #direction: Direction;
   readonly #sign: 1 | -1;
-  readonly #heap: Heap<Item>;
+  /** Blocks that are not open, the first one at the end. */
+  readonly #blocks: ClosedBlock[];
+  readonly #heap: Heap<ClosedPage | RowCursor>;
   /** Before the first record. */
   readonly #start: TimePoint;
   /** Times of the last record. */
@@ -148,29 +155,33 @@ export class TimeSearch {
       if (!(b instanceof RowCursor)) return 1;
       return sign * (a.ns - b.ns || a.seq - b.seq);
     });
-    for (const block of blocks)
-      if (block.firstMs <= this.#toMs && block.lastMs >= this.#fromMs)
-        this.#heap.push({
-          ms: isDown ? Math.min(block.lastMs, this.#toMs) : Math.max(block.firstMs, this.#fromMs),
-          block,
-          page: undefined,
-        });
+    this.#blocks = blocks
+      .filter(({ firstMs, lastMs }) => firstMs <= this.#toMs && lastMs >= this.#fromMs)
+      .map((block) => ({
+        ms: isDown ? Math.min(block.lastMs, this.#toMs) : Math.max(block.firstMs, this.#fromMs),
+        block,
+      }))
+      .sort((a, b) => sign * (b.ms - a.ms));
     for (const page of tail) this.#addPage(page);
   }
 
   get first(): Item | undefined {
-    return this.#heap.first;
+    const block = this.#blocks.at(-1);
+    const { first } = this.#heap;
+    // The block may have the first record of this millisecond.
+    return block && (!first || this.#sign * (block.ms - first.ms) <= 0) ? block : first;
   }
 
   /** Removes the first item, which has no candidates (left). */
-  drop(): void {
-    this.#heap.pop();
+  drop(first: Item): void {
+    if (isCursor(first) || first.block === undefined) this.#heap.pop();
+    else this.#blocks.pop();
   }
 
-  /** Replaces the first item, a block, by its pages. */
-  openBlock({ pages }: Block): void {
-    this.#heap.pop();
-    for (const page of pages) this.#addPage(page);
+  /** Replaces the first item by the pages of the block. */
+  openBlock({ block }: ClosedBlock): void {
+    this.#blocks.pop();
+    for (const page of block.pages) this.#addPage(page);
   }
 
   /** Replaces the first item, a page, by its candidates. */

@@ -23,8 +23,10 @@ export interface ReaderThreadData {
 
 /** Time after which a call returns what it has found so far. A search of a month takes many calls. */
 const BUDGET_MS = 25;
-/** Interval for closing deleted day files, since an open file keeps its disk space. */
-const CLOSE_DELETED_MS = 1000;
+/** Interval for closing deleted day files, since an open file keeps its disk space, and for reading new directories. */
+const REFRESH_MS = 1000;
+/** Codes of errors that the next call returns: the folder does not exist any more, or a file cannot be read. */
+const LATER = new Set(['ENOENT', 'ERR_SQLITE_ERROR']);
 
 const port = parentPort!;
 const { folder, module } = workerData as ReaderThreadData;
@@ -67,9 +69,8 @@ port.on('message', (calls: readonly Call[]) => {
 });
 setInterval(() => {
   try {
-    reader.closeDeleted();
+    reader.refresh();
   } catch (error) {
-    // The folder does not exist any more. The next call returns this error.
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    if (!LATER.has(String((error as NodeJS.ErrnoException).code))) throw error;
   }
-}, CLOSE_DELETED_MS);
+}, REFRESH_MS);

@@ -65,6 +65,22 @@ describe('random bytes', () => {
     expect(reports(store)).toHaveLength(1);
   });
 
+  it('in a new directory are reported before the next search', () => {
+    const store = filled();
+    expect(numbersOf(store)).toHaveLength(300);
+    const text = 'x'.repeat(60_000);
+    for (let i = 0; i < 20; i++)
+      store.add(...Array.from({ length: 10 }, (_, j) => line(`number ${300 + 10 * i + j} ${text}`)));
+    damage(
+      store,
+      'UPDATE blocks SET directory = ? WHERE seq = (SELECT max(seq) FROM blocks)',
+      randomBytes(2000),
+    );
+    expect(reports(store)).toHaveLength(0);
+    store.reader.refresh();
+    expect(reports(store)).toHaveLength(1);
+  });
+
   it('in a filter of a block do not hide its records', () => {
     const store = filled();
     const file = new DatabaseSync(newest(store));

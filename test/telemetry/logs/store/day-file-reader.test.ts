@@ -1,3 +1,4 @@
+import { copyFileSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync, StatementSync } from 'node:sqlite';
 import fc from 'fast-check';
@@ -46,52 +47,52 @@ function parsed(text: string): QueryNode {
 const line = (message: string, ms = 0, more: Partial<LogRecord> = {}): Row =>
   lineRow(recordOf({ message, timeNs: ns(ms), ...more }));
 
+const REQUEST: Omit<NativeRow, 'ms'> = {
+  durationNs: 5_000_000,
+  facts: {
+    method: 'POST',
+    path: '/predict',
+    protocol: 'HTTP/1.1',
+    cause: 'ok',
+    detail: '',
+    remote: '',
+    attempts: 1,
+    retries: 0,
+    isAsync: false,
+    isSampled: false,
+    streamError: '',
+    isFailedStream: false,
+  },
+  origin: {
+    deployment: 'd1',
+    environment: '',
+    replica: '',
+    source: 'weir',
+    pod: '',
+    modelId: '',
+    severity: 9,
+    status: 200,
+  },
+  numbers: {
+    leased: 1,
+    connected: undefined,
+    head: 4000,
+    firstByte: 4100,
+    waited: 0,
+    queued: 0,
+    requestBytes: 10,
+    responseBytes: 20,
+  },
+  id: { own: 'a'.repeat(25) },
+  traceId: undefined,
+  spanId: undefined,
+  parentSpanId: '',
+  hasBodies: false,
+  attributes: {},
+};
+
 const request = (ms: number, more: Partial<NativeRow> = {}): Row =>
-  nativeRow({
-    ms: BASE_MS + ms,
-    durationNs: 5_000_000,
-    facts: {
-      method: 'POST',
-      path: '/predict',
-      protocol: 'HTTP/1.1',
-      cause: 'ok',
-      detail: '',
-      remote: '',
-      attempts: 1,
-      retries: 0,
-      isAsync: false,
-      isSampled: false,
-      streamError: '',
-      isFailedStream: false,
-    },
-    origin: {
-      deployment: 'd1',
-      environment: '',
-      replica: '',
-      source: 'weir',
-      pod: '',
-      modelId: '',
-      severity: 9,
-      status: 200,
-    },
-    numbers: {
-      leased: 1,
-      connected: undefined,
-      head: 4000,
-      firstByte: 4100,
-      waited: 0,
-      queued: 0,
-      requestBytes: 10,
-      responseBytes: 20,
-    },
-    id: { own: 'a'.repeat(25) },
-    traceId: undefined,
-    spanId: undefined,
-    parentSpanId: '',
-    hasBodies: false,
-    attributes: {},
-    ...more,
-  });
+  nativeRow({ ...REQUEST, ms: BASE_MS + ms, ...more });
 
 /** A file that is written and read at the same time, with the records that it must have. */
 class OpenFile {
@@ -463,6 +464,49 @@ describe('a file of the log store', () => {
     expect(file.found('missing')).toEqual(expected);
     file.seal();
     expect(file.found('missing')).toEqual(expected);
+  });
+
+  it('opens only the page with a rare path', () => {
+    const file = new OpenFile();
+    const { facts } = REQUEST;
+    for (let i = 0; i < 40; i++) {
+      file.store(request(i, i === 13 ? { facts: { ...facts, path: '/rare' } } : {}));
+      file.endPage();
+      if (i % 8 === 7) file.seal();
+    }
+    const read = Reflect.get(StatementSync.prototype, 'get');
+    const places: number[] = [];
+    vi.spyOn(StatementSync.prototype, 'get').mockImplementation(function (this: StatementSync, ...values) {
+      if (this.sourceSQL.includes('FROM pages')) places.push(Number(values[0]));
+      return Reflect.apply(read, this, values);
+    });
+    expect(file.found('rare')).toEqual(['POST /rare 200']);
+    const opened = places.filter((place) => place % PLACES_PER_RECORD === PART.main);
+    expect(opened).toEqual([(FIRST + 13) * PLACES_PER_RECORD]);
+  });
+
+  it('gives every record of blocks without summaries and pages without filters', () => {
+    const fixtures = new URL('../../../fixtures/day-files/', import.meta.url);
+    const stored = JSON.parse(readFileSync(new URL('without-summaries.json', fixtures), 'utf8')) as (Omit<
+      LogRecord,
+      'timeNs'
+    > & { readonly timeNs: string })[];
+    const file = new OpenFile();
+    file.reader.close();
+    // SQLite writes beside the file.
+    const path = join(folder(), 'day.sqlite');
+    copyFileSync(new URL('without-summaries.sqlite', fixtures), path);
+    file.reader = new DayFileReader(path, (place) => file.damaged.push(place));
+    file.records.push(...stored.map((record) => ({ ...record, timeNs: BigInt(record.timeNs) })));
+    expectQuery(file, { op: 'all' });
+    for (const { requestId, traceId, message } of file.records) {
+      if (requestId !== '') expectQuery(file, parsed(`request:${requestId}`));
+      if (traceId !== '') expectQuery(file, parsed(`trace:${traceId}`));
+      const [word] = /[a-z]{4,}/i.exec(message) ?? [];
+      if (word !== undefined) expectQuery(file, parsed(word));
+    }
+    fc.assert(fc.property(otherNode, (node) => expectQuery(file, node)));
+    expect(file.damaged).toEqual([]);
   });
 
   it('finds words in more than 32 blocks, which have a filter together', () => {

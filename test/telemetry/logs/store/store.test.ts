@@ -247,7 +247,7 @@ describe('retention', () => {
       store.nowMs += DAY_MS;
     }
     store.writer.applyLimits();
-    store.reader.closeDeleted();
+    store.reader.refresh();
     expect(store.messages('')).toEqual(['day 4', 'day 3']);
     expect(readdirSync(store.path).filter((name) => name.startsWith('logs-')).length).toBeLessThan(8);
   });

@@ -1,0 +1,99 @@
+// A block of a file as its readers know it. Its directory is parsed when a search needs more than a summary of it.
+// Invariant: what a block says is true of each of its records.
+import {
+  parsedSummary,
+  summaryIn,
+  type BlockDirectory,
+  type TimeParts,
+  type TracedRequests,
+} from './block-directory.ts';
+import { BlockKnowledge } from './block-knowledge.ts';
+import type { FilterPlace } from './filter-table.ts';
+import type { OpenPage } from './open-page.ts';
+import type { SearchGroup } from './search-plan.ts';
+
+/** A page of a block or of the tail. */
+export interface PageRef extends SearchGroup {
+  /** Sequence numbers of its first and last record. */
+  readonly seq: number;
+  readonly last: number;
+  readonly times: TimeParts;
+  readonly pages: undefined;
+  /** Of a page of the tail, which is in memory. */
+  readonly opened: OpenPage | undefined;
+  /** `undefined`: the tail. */
+  readonly block: Block | undefined;
+}
+
+/** Blocks that have a filter over all of them. */
+export interface Group extends FilterPlace {
+  readonly seq: number;
+  readonly last: number;
+}
+
+export class Block implements FilterPlace, SearchGroup {
+  readonly seq: number;
+  readonly last: number;
+  readonly firstMs: number;
+  readonly lastMs: number;
+  readonly span: TimeParts;
+  readonly hasForeignIds: boolean;
+  readonly tracedRequests: TracedRequests;
+  readonly filter: number;
+  readonly pieces: number;
+  group: Group | undefined;
+  /** The directory as JSON, until it is parsed. */
+  #json: Buffer | undefined;
+  #directory: BlockDirectory | undefined;
+  #pages: readonly PageRef[] | undefined;
+  #known: BlockKnowledge | undefined;
+
+  constructor(seq: number, rows: number, directory: Buffer, filter: number, pieces: number) {
+    this.seq = seq;
+    this.last = seq + rows - 1;
+    this.filter = filter;
+    this.pieces = pieces;
+    this.#json = directory;
+    const { span, hasForeignIds, tracedRequests } = summaryIn(directory) ?? parsedSummary(this.#parsed());
+    this.span = span;
+    [this.firstMs, this.lastMs] = span;
+    this.hasForeignIds = hasForeignIds;
+    this.tracedRequests = tracedRequests;
+  }
+
+  get pages(): readonly PageRef[] {
+    return (this.#pages ??= this.#makePages());
+  }
+
+  get known(): BlockKnowledge {
+    return (this.#known ??= new BlockKnowledge(this.#parsed()));
+  }
+
+  #parsed(): BlockDirectory {
+    this.#directory ??= JSON.parse(this.#json!.toString()) as BlockDirectory;
+    this.#json = undefined;
+    return this.#directory;
+  }
+
+  #makePages(): PageRef[] {
+    const { hasForeignIds, tracedRequests } = this;
+    const pages: PageRef[] = [];
+    let { seq } = this;
+    for (const { rows, times } of this.#parsed().pages) {
+      const last = seq + rows - 1;
+      pages.push({
+        seq,
+        last,
+        times,
+        span: times,
+        pages: undefined,
+        hasForeignIds,
+        tracedRequests,
+        opened: undefined,
+        block: this,
+      });
+      seq = last + 1;
+    }
+    return pages;
+  }
+}
