@@ -86,7 +86,7 @@ export class RowsKnowledge implements Knowledge {
     const { has } = this.#shape;
     if ((has & HAS.native) !== 0) return this.#page.messageOf(this.#index);
     if ((has & HAS.message) === 0) return '';
-    if (this.#row !== undefined) return this.#page.messages.at(this.#page.ranksOf(HAS.message)[this.#row]!);
+    if (this.#row !== undefined) return this.#page.messages.at(this.#page.rankOf(HAS.message, this.#row));
     this.dependsOnRow = true;
     return undefined;
   }
@@ -97,7 +97,7 @@ export class RowsKnowledge implements Knowledge {
       this.dependsOnPage = true;
       if (this.#mayHaveText()) return undefined;
     }
-    return native !== undefined && kind === 'request' ? textOf(this.#shape) : this.message;
+    return native !== undefined && kind === 'request' ? textOf(this.#page, this.#index) : this.message;
   }
 
   /** True if attributes besides the native ones may be part of the searchable text. */
@@ -143,7 +143,7 @@ export class RowsKnowledge implements Knowledge {
     const number = NATIVE_NUMBERS.get(name);
     if (number !== undefined) {
       if (this.#row !== undefined) {
-        const rank = this.#page.ranksOf(HAS.native)[this.#row]!;
+        const rank = this.#page.rankOf(HAS.native, this.#row);
         return { values: [attributeValue(number, this.#page.numbers[number.column][rank]!)] };
       }
       this.dependsOnRow = this.dependsOnPage = true;
@@ -167,7 +167,7 @@ export class RowsKnowledge implements Knowledge {
       return undefined;
     const column = this.#page.attributeValues(name);
     if (this.#row !== undefined) {
-      const number = column.numbers[this.#page.ranksOf(HAS.attributes)[this.#row]!]!;
+      const number = column.numbers[this.#page.rankOf(HAS.attributes, this.#row)]!;
       return number === -1 ? MISSING : { values: [column.value(number)] };
     }
     this.dependsOnRow = true;
@@ -175,13 +175,13 @@ export class RowsKnowledge implements Knowledge {
   }
 }
 
-/** The searchable text of native shapes, once it was made. */
-const texts = new WeakMap<Shape, string>();
+/** The searchable texts of the native shapes of a page, by index, once they were made. */
+const texts = new WeakMap<Page, (string | undefined)[]>();
 
-function textOf(shape: Shape): string {
-  let text = texts.get(shape);
-  if (text === undefined) texts.set(shape, (text = nativeText(shape)));
-  return text;
+function textOf(page: Page, index: number): string {
+  let ofPage = texts.get(page);
+  if (ofPage === undefined) texts.set(page, (ofPage = []));
+  return (ofPage[index] ??= nativeText(page.shapes[index]!));
 }
 
 function durationRange({ durationNs }: Page): NumberRange {

@@ -88,6 +88,15 @@ export function decodeNumbers(bytes: Uint8Array, at: number, count: number): Flo
   return out;
 }
 
+/** The number at an index of a column that begins at `at`, without decoding the others. */
+export function numberAt(bytes: Uint8Array, at: number, count: number, index: number): number {
+  const first = at + HEADER_BYTES + index;
+  let value = 0;
+  for (let plane = bytes[at]! - 1; plane >= 0; plane--) value = value * 256 + bytes[first + plane * count]!;
+  const min = new DataView(bytes.buffer, bytes.byteOffset + at).getFloat64(2, true);
+  return value * SCALES[bytes[at + 1]!]! + min;
+}
+
 /** A signed number as one that is not negative: 0, -1, 1, -2, … become 0, 1, 2, 3, … */
 export const zigzag = (value: number): number => (value < 0 ? -2 * value - 1 : 2 * value);
 export const unzigzag = (value: number): number => {

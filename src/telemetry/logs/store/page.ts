@@ -7,7 +7,7 @@ import { AttributeValues } from './attribute-values.ts';
 import { OWN_ID_BYTES } from './block-rows.ts';
 import { PART, type PageHeader } from './encode-page.ts';
 import type { NumberRange } from './native-number.ts';
-import { decodeNumbers, encodedLength, undeltas, unzigzag } from './number-column.ts';
+import { decodeNumbers, encodedLength, numberAt, undeltas, unzigzag } from './number-column.ts';
 import { decodeShape, HAS, nativeAttributes, nativeMessage, type Shape } from './shape.ts';
 import { TextColumn } from './text-column.ts';
 
@@ -16,6 +16,8 @@ export type ReadPart = (part: number) => Uint8Array;
 
 /** Reverses `nearness`. */
 const near = (encoded: number, other: number): number => (encoded === 0 ? 0 : other - unzigzag(encoded - 1));
+
+const microseconds = (ns: number): number => Math.round(ns / 1000);
 
 /** Columns of native records, in the order of their rows. */
 export interface NativeNumbers {
@@ -35,6 +37,9 @@ interface Names {
   readonly spans: TextColumn;
   readonly parents: TextColumn;
 }
+
+/** Records that are made before whole columns are decoded for them. */
+const FEW_RECORDS = 16;
 
 export class Page {
   readonly firstSeq: number;
@@ -59,6 +64,11 @@ export class Page {
   #durationNs: Float64Array | undefined;
   #firstByte: Float64Array | undefined;
   #numbers: NativeNumbers | undefined;
+  #numberBytes: Uint8Array | undefined;
+  /** Number of native records that were made. */
+  #records = 0;
+  /** Columns that all rows have, and columns that any row has: sums of HAS. */
+  #common: readonly [every: number, some: number] | undefined;
   #restNs: Float64Array | undefined;
   #ownIds: Uint8Array | undefined;
   #names: Names | undefined;
@@ -121,7 +131,14 @@ export class Page {
 
   /** Number of rows that have a column. */
   countOf(column: number): number {
-    return this.ranksOf(column)[this.rows]!;
+    return this.rankOf(column, this.rows);
+  }
+
+  /** The number of rows before a row that have a column. In most pages all rows have it, or none has. */
+  rankOf(column: number, row: number): number {
+    this.#common ??= this.shapes.reduce(([every, some], { has }) => [every & has, some | has], [-1, 0]);
+    const [every, some] = this.#common;
+    return (every & column) !== 0 ? row : (some & column) === 0 ? 0 : this.ranksOf(column)[row]!;
   }
 
   /** The bounds of a column, which are made once by `make`. */
@@ -150,8 +167,8 @@ export class Page {
   /** Nanoseconds of the time after the milliseconds. */
   restNs(row: number): number {
     if ((this.shapeOf(row).has & HAS.nanoseconds) === 0) return 0;
-    this.#restNs ??= decodeNumbers(this.#read(PART.numbers), 0, this.countOf(HAS.nanoseconds));
-    return this.#restNs[this.ranksOf(HAS.nanoseconds)[row]!]!;
+    this.#restNs ??= decodeNumbers(this.#numbersPart, 0, this.countOf(HAS.nanoseconds));
+    return this.#restNs[this.rankOf(HAS.nanoseconds, row)]!;
   }
 
   requestId(row: number): string {
@@ -168,7 +185,7 @@ export class Page {
   /** Columns of native records, by their rank among the native rows. Times in microseconds, plus 1; 0: never. */
   get numbers(): NativeNumbers {
     if (this.#numbers !== undefined) return this.#numbers;
-    const bytes = this.#read(PART.numbers);
+    const bytes = this.#numbersPart;
     const count = this.countOf(HAS.native);
     let at = encodedLength(bytes, 0, this.countOf(HAS.nanoseconds));
     const column = (): Float64Array => {
@@ -241,7 +258,7 @@ export class Page {
       kind,
       timeNs: this.timeNs(row),
       severity,
-      message: this.messageOf(this.shape[row]!) ?? this.messages.at(this.ranksOf(HAS.message)[row]!),
+      message: this.messageOf(this.shape[row]!) ?? this.messages.at(this.rankOf(HAS.message, row)),
       requestId,
       traceId:
         (has & HAS.ownTrace) === 0 ? this.#name(row, HAS.trace, 'traces') : (derivedTraceId(requestId) ?? ''),
@@ -255,39 +272,39 @@ export class Page {
       pod,
       modelId,
       status,
-      durationNs: this.durationNs[row]!,
+      durationNs: this.#durationOf(row),
       attributes: this.#attributesOf(row),
     };
   }
 
   /** The id of a row in one of the columns of ids; empty if it has none. */
   #name(row: number, column: number, texts: keyof Names): string {
-    return (this.shapeOf(row).has & column) === 0 ? '' : this.names[texts].at(this.ranksOf(column)[row]!);
+    return (this.shapeOf(row).has & column) === 0 ? '' : this.names[texts].at(this.rankOf(column, row));
   }
 
   #attributesOf(row: number): string {
     const { has, native: facts } = this.shapeOf(row);
-    const rank = (has & HAS.attributes) === 0 ? -1 : this.ranksOf(HAS.attributes)[row]!;
+    const rank = (has & HAS.attributes) === 0 ? -1 : this.rankOf(HAS.attributes, row);
     if ((has & HAS.native) === 0) return rank === -1 ? '' : this.attributes.text(rank);
     const others = rank === -1 ? '' : this.attributes.members(rank);
     const [before, after] = (this.#nativeAttributes[this.shape[row]!] ??= nativeAttributes(facts!, has));
-    const native = this.ranksOf(HAS.native)[row]!;
-    const { firstByte, head, requestBytes, responseBytes, leased, connected, waited, queued } = this.numbers;
+    const { firstByte, head, requestBytes, responseBytes, leased, connected, waited, queued } =
+      this.#numbersOf(row);
     const elapsed = (name: string, value: number): string =>
       value === 0 ? '' : `"${name}":${(value - 1) / 1000},`;
     const text =
-      `${before}"queue_ms":${waited[native]! / 1000},` +
-      (queued[native] === 0 ? '' : `"async_wait_ms":${queued[native]! / 1000},`) +
-      elapsed('leased_ms', leased[native]!) +
-      elapsed('connected_ms', connected[native]!) +
-      elapsed('head_ms', head[native]!) +
-      elapsed('first_byte_ms', firstByte[native]!) +
-      `"request_bytes":${requestBytes[native]!},"response_bytes":${responseBytes[native]!},${after}`;
+      `${before}"queue_ms":${waited / 1000},` +
+      (queued === 0 ? '' : `"async_wait_ms":${queued / 1000},`) +
+      elapsed('leased_ms', leased) +
+      elapsed('connected_ms', connected) +
+      elapsed('head_ms', head) +
+      elapsed('first_byte_ms', firstByte) +
+      `"request_bytes":${requestBytes},"response_bytes":${responseBytes},${after}`;
     return others === '' ? `${text.slice(0, -1)}}` : `${text}${others}}`;
   }
 
   #ownId(row: number): string {
-    const rank = this.ranksOf(HAS.ownId)[row]!;
+    const rank = this.rankOf(HAS.ownId, row);
     const from = rank * OWN_ID_BYTES;
     const bytes = Buffer.from(this.ownIds.buffer, this.ownIds.byteOffset + from, OWN_ID_BYTES);
     return (
@@ -297,13 +314,54 @@ export class Page {
     );
   }
 
+  #durationOf(row: number): number {
+    return this.#durationNs?.[row] ?? numberAt(this.#main, this.#columns[2]!, this.rows, row);
+  }
+
+  /** The numbers of a native record, as in `numbers`. */
+  #numbersOf(row: number): Record<keyof NativeNumbers, number> {
+    const rank = this.rankOf(HAS.native, row);
+    if (this.#numbers !== undefined || ++this.#records > FEW_RECORDS) {
+      const { firstByte, head, requestBytes, responseBytes, leased, connected, waited, queued } =
+        this.numbers;
+      return {
+        firstByte: firstByte[rank]!,
+        head: head[rank]!,
+        requestBytes: requestBytes[rank]!,
+        responseBytes: responseBytes[rank]!,
+        leased: leased[rank]!,
+        connected: connected[rank]!,
+        waited: waited[rank]!,
+        queued: queued[rank]!,
+      };
+    }
+    const bytes = this.#numbersPart;
+    const count = this.countOf(HAS.native);
+    let at = encodedLength(bytes, 0, this.countOf(HAS.nanoseconds));
+    const next = (): number => {
+      const value = numberAt(bytes, at, count, rank);
+      at += encodedLength(bytes, at, count);
+      return value;
+    };
+    const ofFirstByte = numberAt(this.#main, this.#columns[3]!, count, rank);
+    const firstByte = near(ofFirstByte, microseconds(this.#durationOf(row)));
+    const head = near(next(), firstByte);
+    const [requestBytes, responseBytes, leased, connected] = [next(), next(), next(), next()];
+    const [waited, queued] = [next(), next()];
+    return { firstByte, head, requestBytes, responseBytes, leased, connected, waited, queued };
+  }
+
+  get #numbersPart(): Uint8Array {
+    return (this.#numberBytes ??= this.#read(PART.numbers));
+  }
+
   #decodeFirstBytes(): Float64Array {
     const values = decodeNumbers(this.#main, this.#columns[3]!, this.countOf(HAS.native));
     const ranks = this.ranksOf(HAS.native);
     const { durationNs } = this;
     for (let row = 0; row < this.rows; row++) {
       const rank = ranks[row]!;
-      if (ranks[row + 1]! > rank) values[rank] = near(values[rank]!, Math.round(durationNs[row]! / 1000));
+      if (ranks[row + 1]! > rank) values[rank] = near(values[rank]!, microseconds(durationNs[row]!));
     }
     return values;
   }

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { LogRecord } from '../../../../src/telemetry/logs/log-record.ts';
@@ -14,6 +15,7 @@ import {
   deltas,
   encodedLength,
   encodeNumbers,
+  numberAt,
   undeltas,
 } from '../../../../src/telemetry/logs/store/number-column.ts';
 import { Page } from '../../../../src/telemetry/logs/store/page.ts';
@@ -47,6 +49,19 @@ describe('a page', () => {
         expect(recordsOf(page)).toEqual(expectedOf(rows.slice(from), from));
       }),
       { numRuns: 500 },
+    );
+  });
+
+  it('gives back each record alone, and after others', () => {
+    fc.assert(
+      fc.property(fc.array(anyRow, { minLength: 1, maxLength: 40 }), (rows) => {
+        const { parts } = encodePage(blockOf(rows), 0, rows.length);
+        const read = (part: number) => parts[part]!;
+        const alone = rows.map((_, row) => new Page(FIRST, read).record(row));
+        expect(alone).toEqual(expectedOf(rows));
+        const page = new Page(FIRST, read);
+        expect(rows.map((_, i) => page.record(rows.length - 1 - i)).reverse()).toEqual(alone);
+      }),
     );
   });
 
@@ -101,6 +116,7 @@ describe('a column of numbers', () => {
         const bytes = Buffer.concat([Buffer.alloc(at, 7), column, Buffer.alloc(3, 7)]);
         expect(encodedLength(bytes, at, values.length)).toBe(column.length);
         expect(Array.from(decodeNumbers(bytes, at, values.length))).toEqual(values);
+        expect(values.map((_, i) => numberAt(bytes, at, values.length, i))).toEqual(values);
       }),
       { numRuns: 1000 },
     );
@@ -212,6 +228,15 @@ describe('a blob', () => {
         },
       ),
     );
+  });
+});
+
+describe('bytes that are to be compressed', () => {
+  it('are stored as they are if that takes little more space', () => {
+    const random = randomBytes(1000);
+    expect(toBlob(random, true)).toEqual(toBlob(random, false));
+    const half = Buffer.concat([random, Buffer.alloc(1000)]);
+    expect(toBlob(half, true).length).toBeLessThan(1100);
   });
 });
 
