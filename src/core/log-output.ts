@@ -18,6 +18,7 @@ function countLines(bytes: Uint8Array): number {
 export class LogOutput {
   readonly #stream: InstanceType<typeof sonicBoom.SonicBoom>;
   #isBroken = false;
+  #pendingBytes = 0;
   /** Number of lines that were dropped. */
   dropped = 0;
 
@@ -32,15 +33,29 @@ export class LogOutput {
       maxLength: MAX_PENDING_BYTES,
       contentMode: 'buffer',
     });
-    this.#stream.on('drop', (lines: Uint8Array) => (this.dropped += countLines(lines)));
+    this.#stream.on('write', (bytes: number) => (this.#pendingBytes -= bytes));
+    this.#stream.on('drop', (lines: Uint8Array) => {
+      this.#pendingBytes -= lines.length;
+      this.dropped += countLines(lines);
+    });
     // An error such as EPIPE must not stop the process: from then on every line is dropped.
     this.#stream.on('error', () => (this.#isBroken = true));
   }
 
-  /** Writes whole lines. The bytes must not be changed afterwards. The types of the library know texts only. */
+  /** True if all lines so far are written or dropped, so that their memory may be used again. */
+  get isWritten(): boolean {
+    return this.#pendingBytes === 0;
+  }
+
+  /** Writes whole lines. The bytes must not be changed until they are written. */
   write(lines: Uint8Array): void {
-    if (this.#isBroken) this.dropped += countLines(lines);
-    else this.#stream.write(Buffer.from(lines.buffer, lines.byteOffset, lines.length) as unknown as string);
+    if (this.#isBroken) {
+      this.dropped += countLines(lines);
+      return;
+    }
+    this.#pendingBytes += lines.length;
+    // The types of the library know texts only.
+    this.#stream.write(Buffer.from(lines.buffer, lines.byteOffset, lines.length) as unknown as string);
   }
 
   /** Resolves when all lines so far are written. */

@@ -70,6 +70,8 @@ export function accessTexts(facts: AccessFacts): AccessTexts {
 export class AccessLines {
   readonly #isText: boolean;
   #bytes = new Uint8Array(FIRST_BYTES);
+  /** What was taken last. */
+  #spare = new Uint8Array(0);
   #end = 0;
   #timeMs = -1;
   readonly #time = new Uint8Array(24);
@@ -121,14 +123,17 @@ export class AccessLines {
     this.addBytes(bytesOf(line));
   }
 
-  /** Returns all lines so far, and begins anew. `undefined`: there are none. */
-  take(): Uint8Array | undefined {
+  /** Returns all lines so far, and begins anew. `undefined`: there are none. `areFree`: those taken before are written. */
+  take(areFree: boolean): Uint8Array | undefined {
     if (this.#end === 0) return undefined;
-    const taken = this.#bytes.subarray(0, this.#end);
-    // About as much is needed next time.
-    this.#bytes = new Uint8Array(Math.max(FIRST_BYTES, this.#end));
+    const taken = this.#bytes;
+    const { length } = taken;
+    // About as much is needed next time. Memory that is used again costs neither zeros nor a collection of garbage.
+    this.#bytes = areFree && this.#spare.length >= length / 2 ? this.#spare : new Uint8Array(length);
+    this.#spare = taken;
+    const end = this.#end;
     this.#end = 0;
-    return taken;
+    return taken.subarray(0, end);
   }
 
   #reserve(bytes: number): void {

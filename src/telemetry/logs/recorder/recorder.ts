@@ -213,7 +213,7 @@ export class Recorder {
   }
 
   #writeLines(): void {
-    const lines = this.#lines.take();
+    const lines = this.#lines.take(this.#output?.isWritten === true);
     if (lines === undefined || this.#output === undefined) return;
     this.#output.write(lines);
     this.#figures.set('droppedLines', this.#output.dropped);

@@ -13,6 +13,9 @@ const MIN_COMPRESSED = 512;
 const MAX_RATIO = 7 / 8;
 const FASTEST = { params: { [constants.ZSTD_c_compressionLevel]: 1 } };
 
+/** Bytes of a header, which `plainBlob` fills. */
+export const BLOB_HEADER_BYTES = HEADER_BYTES;
+
 export class DamagedBlobError extends Error {
   override readonly name = 'DamagedBlobError';
 }
@@ -24,9 +27,17 @@ export function toBlob(bytes: Uint8Array, compresses: boolean): Buffer<ArrayBuff
   const isCompressed = compressed !== undefined && compressed.length <= bytes.length * MAX_RATIO;
   const stored = isCompressed ? compressed : bytes;
   const blob = Buffer.allocUnsafe(HEADER_BYTES + stored.length);
-  blob[CRC_BYTES] = isCompressed ? ZSTD : PLAIN;
-  blob.writeUInt32LE(bytes.length, CRC_BYTES + 1);
   blob.set(stored, HEADER_BYTES);
+  return withHeader(blob, isCompressed ? ZSTD : PLAIN, bytes.length);
+}
+
+/** Makes a blob of bytes that follow room for its header, in their own memory, without compression. */
+export const plainBlob = ({ buffer, byteOffset, length }: Uint8Array<ArrayBuffer>): Buffer<ArrayBuffer> =>
+  withHeader(Buffer.from(buffer, byteOffset, length), PLAIN, length - HEADER_BYTES);
+
+function withHeader(blob: Buffer<ArrayBuffer>, how: number, length: number): Buffer<ArrayBuffer> {
+  blob[CRC_BYTES] = how;
+  blob.writeUInt32LE(length, CRC_BYTES + 1);
   blob.writeUInt32LE(crc32(blob.subarray(CRC_BYTES)), 0);
   return blob;
 }

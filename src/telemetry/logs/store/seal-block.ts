@@ -23,9 +23,10 @@ export interface SealedWithHashes {
   readonly hashes: Uint32Array;
 }
 
-/** Memory that sealing needs, for one block after the other. */
+/** Memory that pages of the tail and sealing need, for one after the other. */
 export class SealMemory {
   readonly bytes = new ByteWriter();
+  readonly tail = new ByteWriter();
   readonly pageHashes = new HashList(8192);
   readonly blockHashes = new HashList(65_536);
 }

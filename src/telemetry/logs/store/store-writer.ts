@@ -236,7 +236,8 @@ export class StoreWriter {
 
   #storeTail(file: DayFile, rows: BlockRows): void {
     const { from, isMerged } = this.#levels.next(this.#storedRows, rows.count);
-    const page = toTailBlob(encodePage(rows, from, rows.count, this.#memory.bytes, true).parts, isMerged);
+    const { parts } = encodePage(rows, from, rows.count, this.#memory.bytes, true);
+    const page = toTailBlob(parts, isMerged, this.#memory.tail);
     file.transaction(() => {
       this.#writeExtras(file, rows.nextSeq);
       file.addAnnotations(annotationRowsOf(rows, this.#storedRows));

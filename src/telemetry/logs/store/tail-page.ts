@@ -1,14 +1,24 @@
 // A page of the tail as one blob: its parts one after the other, not compressed unless it replaces many small ones.
 // Invariant: a page of the tail is read back as the parts that were encoded.
-import { fromBlob, toBlob } from './blob.ts';
+import { BLOB_HEADER_BYTES, fromBlob, plainBlob, toBlob } from './blob.ts';
+import { ByteWriter } from './byte-writer.ts';
 import { PARTS } from './encode-page.ts';
 
-/** Joins the parts of a page: the number of parts (u32), their lengths (u32 each), then their bytes. */
-export function toTailBlob(parts: readonly Uint8Array[], compresses: boolean): Buffer {
-  const head = Buffer.alloc(4 + 4 * parts.length);
-  head.writeUInt32LE(parts.length, 0);
-  for (const [i, part] of parts.entries()) head.writeUInt32LE(part.length, 4 + 4 * i);
-  return toBlob(Buffer.concat([head, ...parts]), compresses);
+/**
+ * Joins the parts of a page: the number of parts (u32), their lengths (u32 each), then their bytes. The blob may be in
+ * the memory of `out`, so it has a meaning until that is used again.
+ */
+export function toTailBlob(
+  parts: readonly Uint8Array[],
+  compresses: boolean,
+  out = new ByteWriter(),
+): Buffer<ArrayBuffer> {
+  out.reset();
+  out.reserve(BLOB_HEADER_BYTES);
+  out.putU32(parts.length);
+  for (const { length } of parts) out.putU32(length);
+  for (const part of parts) out.put(part);
+  return compresses ? toBlob(out.part(BLOB_HEADER_BYTES), true) : plainBlob(out.part(0));
 }
 
 /** The parts of a page of the tail. Parts that this version does not know are left out. Throws DamagedBlobError. */

@@ -39,7 +39,7 @@ function linesOf(all: readonly Exchange[], isText = false, isRouted = true): str
       else if (kind === FRAME.request) requests.addLine(bytes, at, lines);
     }
   }
-  return Buffer.from(lines.take() ?? []).toString();
+  return Buffer.from(lines.take(true) ?? []).toString();
 }
 
 const ms = fc.oneof(fc.constant(0), fc.double({ min: 0.001, max: 1e7, noNaN: true }));
