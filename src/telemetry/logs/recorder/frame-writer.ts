@@ -34,7 +34,8 @@ export class FrameWriter {
   #origins = new Map<DeploymentIdentity, Map<string, string>>();
   #characters = 0;
   #isFull = false;
-  /** Those of the last request. Most requests have the same. */
+  /** Those of the last request. Most requests have the same. `target`: with the number of its path. */
+  readonly #target: LastText = { text: '', number: 0 };
   readonly #method: LastText = { text: '', number: 0 };
   readonly #cause: LastText = { text: '', number: 0 };
   readonly #origin = { deployment: NO_DEPLOYMENT, replica: '', number: 0 };
@@ -65,7 +66,7 @@ export class FrameWriter {
     if (!this.#tell()) return false;
     if (this.#texts.size > MAX_TEXTS - 8 || this.#characters > MAX_CHARACTERS) this.#forget();
     this.#isFull = false;
-    const path = this.#number(pathOf(e.target));
+    const path = this.#target.text === e.target ? this.#target.number : this.#pathNumber(e.target);
     const origin = this.#originNumber(deployment, e.replica);
     const remote = this.#number(e.remoteAddress);
     const detail = this.#number(e.detail);
@@ -221,8 +222,13 @@ export class FrameWriter {
     return number;
   }
 
-  #remember(last: LastText, text: string): number {
-    const number = this.#number(text);
+  #pathNumber(target: string): number {
+    return this.#remember(this.#target, target, pathOf(target));
+  }
+
+  /** `text`: what is compared with that of the next request, with the number of `numbered`. */
+  #remember(last: LastText, text: string, numbered = text): number {
+    const number = this.#number(numbered);
     if (!this.#isFull) {
       last.text = text;
       last.number = number;
@@ -265,8 +271,8 @@ export class FrameWriter {
     this.#texts.clear();
     this.#origins.clear();
     this.#characters = 0;
-    this.#method.text = this.#cause.text = '';
-    this.#method.number = this.#cause.number = 0;
+    this.#target.text = this.#method.text = this.#cause.text = '';
+    this.#target.number = this.#method.number = this.#cause.number = 0;
     this.#origin.number = 0;
     return true;
   }
