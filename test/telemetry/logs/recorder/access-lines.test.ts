@@ -114,3 +114,18 @@ it('are right after more paths than are kept by number', () => {
   const all = Array.from({ length: 10_000 }, (_, i) => ended({ target: `/item/${i}` }));
   expect(linesOf(all)).toBe(all.map((one) => jsonLine(one, DEPLOYMENT)).join(''));
 });
+
+it('keep their memory until they are written, then it is used again', () => {
+  const lines = new AccessLines(false);
+  const taken: Uint8Array[] = [];
+  const take = (areFree: boolean): void => {
+    lines.addText(`line ${taken.length}\n`);
+    taken.push(lines.take(areFree)!);
+  };
+  for (let i = 0; i < 4; i++) take(false);
+  expect(taken.map((bytes) => Buffer.from(bytes).toString())).toEqual([0, 1, 2, 3].map((n) => `line ${n}\n`));
+  expect(new Set(taken.map(({ buffer }) => buffer)).size).toBe(4);
+  take(true);
+  take(true);
+  expect(taken[5]!.buffer).toBe(taken[3]!.buffer);
+});
