@@ -30,10 +30,14 @@ export interface AccessTexts {
 const encoder = new TextEncoder();
 const bytesOf = (text: string): Uint8Array<ArrayBuffer> => encoder.encode(text);
 
-const TIME = bytesOf('{"time":"');
-const ID = bytesOf('","level":"info","event":"exchange","request_id":"');
+/** A line up to its id. The time stands at TIME_AT, its milliseconds at MILLIS_AT. */
+const BEGIN = '{"time":"0000-00-00T00:00:00.000Z","level":"info","event":"exchange","request_id":"';
+const TIME_AT = 9;
+const MILLIS_AT = 29;
+const TIME_BYTES = 24;
 const QUEUE = bytesOf(',"queue_ms":');
 const HEAD = bytesOf(',"head_ms":');
+const NO_QUEUE_HEAD = bytesOf(',"queue_ms":0,"head_ms":');
 const FIRST_BYTE = bytesOf(',"first_byte_ms":');
 const REQUEST_BYTES = bytesOf(',"request_bytes":');
 const RESPONSE_BYTES = bytesOf(',"response_bytes":');
@@ -73,8 +77,10 @@ export class AccessLines {
   /** What was taken last. */
   #spare = new Uint8Array(0);
   #end = 0;
+  /** BEGIN with the time of the last line. */
+  readonly #begin = bytesOf(BEGIN);
   #timeMs = -1;
-  readonly #time = new Uint8Array(24);
+  #secondMs = NaN;
 
   constructor(isText: boolean) {
     this.#isText = isText;
@@ -92,17 +98,17 @@ export class AccessLines {
     if (this.#isText)
       return this.addText(textLine(facts, startMs, duration, idText(u8, idAt, idLength, isHex)));
     this.#reserve(NUMBERS_BYTES + before.length + after.length + idLength);
-    this.#put(TIME);
-    this.#putTime(startMs);
-    this.#put(ID);
+    this.#putBegin(startMs);
     this.#putId(u8, idAt, idLength, isHex);
     this.#put(before);
     this.#putMillis(duration);
-    this.#put(QUEUE);
     const waited = f64[double + REQUEST.waited / 2]!;
-    if (waited === 0) this.#bytes[this.#end++] = ZERO;
-    else this.#putMillis(waited);
-    this.#put(HEAD);
+    if (waited === 0) this.#put(NO_QUEUE_HEAD);
+    else {
+      this.#put(QUEUE);
+      this.#putMillis(waited);
+      this.#put(HEAD);
+    }
     this.#putElapsed(f64[double + REQUEST.head / 2]!);
     this.#put(FIRST_BYTE);
     this.#putElapsed(f64[double + REQUEST.firstByte / 2]!);
@@ -148,12 +154,21 @@ export class AccessLines {
     this.#end += bytes.length;
   }
 
-  #putTime(epochMs: number): void {
+  #putBegin(epochMs: number): void {
+    const begin = this.#begin;
     if (epochMs !== this.#timeMs) {
       this.#timeMs = epochMs;
-      encoder.encodeInto(new Date(epochMs).toISOString(), this.#time);
+      const millis = epochMs - this.#secondMs;
+      if (millis >= 0 && millis < 1000) {
+        begin[MILLIS_AT] = ZERO + Math.floor(millis / 100);
+        begin[MILLIS_AT + 1] = ZERO + (Math.floor(millis / 10) % 10);
+        begin[MILLIS_AT + 2] = ZERO + (millis % 10);
+      } else {
+        this.#secondMs = epochMs - (epochMs % 1000);
+        encoder.encodeInto(new Date(epochMs).toISOString(), begin.subarray(TIME_AT, TIME_AT + TIME_BYTES));
+      }
     }
-    this.#put(this.#time);
+    this.#put(begin);
   }
 
   #putId(id: Uint8Array, at: number, length: number, isHex: boolean): void {

@@ -115,6 +115,16 @@ it('are right after more paths than are kept by number', () => {
   expect(linesOf(all)).toBe(all.map((one) => jsonLine(one, DEPLOYMENT)).join(''));
 });
 
+it('have the time of their request, also after the clock was set back', () => {
+  const second = 1_764_000_000_000;
+  const times = [0, 7, 7, 99, 100, 999, 1000, 1001, 61_010, -1, -1000, 500].map((ms) => second + ms);
+  const lines = linesOf(times.map((time) => ended({ startEpochMs: time })));
+  const written = lines.trimEnd().split('\n');
+  expect(written.map((line) => (JSON.parse(line) as { time: string }).time)).toEqual(
+    times.map((time) => new Date(time).toISOString()),
+  );
+});
+
 it('keep their memory until they are written, then it is used again', () => {
   const lines = new AccessLines(false);
   const taken: Uint8Array[] = [];
