@@ -1,7 +1,7 @@
 // Reads the frame of captured bodies (frames.ts).
 // Invariant: the bodies are those that FrameWriter.bodies wrote. They share the memory of the frames.
 import type { RawBodies, RawBody } from '../../../core/exchange/body-capture.ts';
-import type { FrameBytes } from './frames.ts';
+import { aligned, BODIES_HEAD_BYTES, type FrameBytes } from './frames.ts';
 
 type Described = [type: string, coding: string, isCut: boolean] | null;
 
@@ -12,8 +12,9 @@ let lastDescribed: [Described, Described] = [null, null];
 export function bodiesOf({ u8, u32 }: FrameBytes, at: number): RawBodies {
   const word = at >> 2;
   const [jsonLength, requestLength, responseLength] = [u32[word + 2]!, u32[word + 3]!, u32[word + 4]!];
-  const jsonAt = at + 20;
-  const requestAt = jsonAt + jsonLength;
+  const requestAt = at + BODIES_HEAD_BYTES;
+  const responseAt = requestAt + aligned(requestLength);
+  const jsonAt = responseAt + aligned(responseLength);
   const json = Buffer.from(u8.buffer, u8.byteOffset + jsonAt, jsonLength).toString();
   if (json !== last) {
     lastDescribed = JSON.parse(json) as [Described, Described];
@@ -27,6 +28,6 @@ export function bodiesOf({ u8, u32 }: FrameBytes, at: number): RawBodies {
   };
   return {
     request: body(request, requestAt, requestLength),
-    response: body(response, requestAt + requestLength, responseLength),
+    response: body(response, responseAt, responseLength),
   };
 }

@@ -7,7 +7,7 @@ import type { Exchange } from '../../../core/exchange/exchange.ts';
 import { pathOf } from '../../../core/exchange/request-path.ts';
 import { derivedSpanId } from '../../../core/exchange/identity.ts';
 import type { RingWriter } from '../../../core/ring.ts';
-import { aligned, FLAG, FRAME, packHex, PROTOCOLS, REQUEST, SHARED } from './frames.ts';
+import { aligned, BODIES_HEAD_BYTES, FLAG, FRAME, packHex, PROTOCOLS, REQUEST, SHARED } from './frames.ts';
 
 /** Texts that are numbered at most, and characters of all of them, before they are forgotten. */
 const MAX_TEXTS = 4096;
@@ -27,6 +27,16 @@ interface LastText {
   number: number;
 }
 
+interface LastBodies {
+  request: RawBody | undefined;
+  response: RawBody | undefined;
+  json: Uint8Array;
+}
+
+const encoder = new TextEncoder();
+const NO_BYTES = new Uint8Array();
+const NO_FACTS = encoder.encode('[null,null]');
+
 export class FrameWriter {
   readonly #ring: RingWriter;
   readonly #texts = new Map<string, number>();
@@ -42,8 +52,8 @@ export class FrameWriter {
   /** Number of the recorder thread; and whether it was told that the frames from here on are for it. */
   #thread = 0;
   #isTold = true;
-  #lastFacts = '';
-  #lastFactsBytes = new Uint8Array();
+  /** Those of the last request with bodies, and their facts as JSON. */
+  readonly #lastBodies: LastBodies = { request: undefined, response: undefined, json: NO_FACTS };
 
   constructor(ring: RingWriter) {
     this.#ring = ring;
@@ -150,7 +160,9 @@ export class FrameWriter {
     const json = this.#bodyFacts(request, response);
     const requestLength = request?.bytes.length ?? 0;
     const responseLength = response?.bytes.length ?? 0;
-    const length = aligned(20 + json.length + requestLength + responseLength);
+    const responseAt = BODIES_HEAD_BYTES + aligned(requestLength);
+    const jsonAt = responseAt + aligned(responseLength);
+    const length = aligned(jsonAt + json.length);
     const at = this.#ring.reserve(length);
     if (at === -1) return false;
     const { u8, u32 } = this.#ring;
@@ -160,9 +172,9 @@ export class FrameWriter {
     u32[word + 2] = json.length;
     u32[word + 3] = requestLength;
     u32[word + 4] = responseLength;
-    u8.set(json, at + 20);
-    if (request) u8.set(request.bytes, at + 20 + json.length);
-    if (response) u8.set(response.bytes, at + 20 + json.length + requestLength);
+    if (request) u8.set(request.bytes, at + BODIES_HEAD_BYTES);
+    if (response) u8.set(response.bytes, at + responseAt);
+    u8.set(json, at + jsonAt);
     this.#ring.commit(length);
     return true;
   }
@@ -199,12 +211,13 @@ export class FrameWriter {
 
   /** Types, codings and whether they are cut, as JSON. Most requests have those of the one before. */
   #bodyFacts(request: RawBody | undefined, response: RawBody | undefined): Uint8Array {
-    const text = JSON.stringify([factsOf(request), factsOf(response)]);
-    if (text !== this.#lastFacts) {
-      this.#lastFacts = text;
-      this.#lastFactsBytes = encoder.encode(text);
+    const last = this.#lastBodies;
+    if (!isAlike(request, last.request) || !isAlike(response, last.response)) {
+      last.request = request && { ...request, bytes: NO_BYTES };
+      last.response = response && { ...response, bytes: NO_BYTES };
+      last.json = encoder.encode(JSON.stringify([factsOf(request), factsOf(response)]));
     }
-    return this.#lastFactsBytes;
+    return last.json;
   }
 
   /** The number of a text, 0 for the empty one; announces it first if it is new. */
@@ -293,9 +306,13 @@ export class FrameWriter {
   }
 }
 
-const encoder = new TextEncoder();
-
 const factsOf = (body: RawBody | undefined): unknown => body && [body.type, body.coding, body.isCut];
+
+/** True if both have the same facts. */
+function isAlike(a: RawBody | undefined, b: RawBody | undefined): boolean {
+  if (a === undefined || b === undefined) return a === b;
+  return a.type === b.type && a.coding === b.coding && a.isCut === b.isCut;
+}
 
 /** The first 12 digits of a packed id, as a number. */
 const timeOfId = (u8: Uint8Array, at: number): number =>

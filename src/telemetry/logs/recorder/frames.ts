@@ -21,11 +21,17 @@ export const FRAME = {
   line: 4,
   /** The next message on the port belongs here. */
   message: 5,
-  /** Bodies of the request whose frame follows: lengths of JSON, request and response (words 2 to 4), then these. */
+  /**
+   * Bodies of the request whose frame follows: lengths of JSON, request and response (words 2 to 4), then request,
+   * response and JSON, each at a multiple of 8, since V8 copies other bytes into shared memory one by one.
+   */
   bodies: 6,
   /** The recorder writes all lines and then stores the number in word 2 as the last flush. */
   flush: 7,
 } as const;
+
+/** Bytes of a `bodies` frame before the request. */
+export const BODIES_HEAD_BYTES = 24;
 
 /** Offsets in a request frame, in words of 4 bytes. Words 2 to 9 are what many requests share. */
 export const REQUEST = {
