@@ -101,6 +101,12 @@ function addNames(rows: BlockRows, row: number, u8: Uint8Array, at: number, seco
   }
 }
 
+/** JSON text of the facts; empty if there are none. */
+function attributesOfBodies(facts: BodyFacts): string {
+  const text = JSON.stringify(facts);
+  return text === '{}' ? '' : text;
+}
+
 export class RequestFrames {
   readonly #shared = new SharedTable();
   #redact: (text: string) => string = (text) => text;
@@ -160,8 +166,8 @@ export class RequestFrames {
     const second = u32[(at >> 2) + 1]!;
     const double = at >> 3;
     const shared = this.#sharedOf(frames, at);
-    const facts = bodies === undefined ? '' : JSON.stringify(bodies.facts).slice(1, -1);
-    const shape = this.#shapeOf(shared, second & COLUMN_FLAGS, bodies, facts !== '');
+    const attributes = bodies === undefined ? '' : attributesOfBodies(bodies.facts);
+    const shape = this.#shapeOf(shared, second & COLUMN_FLAGS, bodies, attributes !== '');
     const row = rows.begin(shape);
     rows.timeMs[row] = f64[double + REQUEST.startMs / 2]!;
     rows.restNs[row] = 0;
@@ -183,8 +189,8 @@ export class RequestFrames {
     } else if (idLength > 0) rows.requestIds[row] = idText(u8, next, idLength, (second & FLAG.hexId) !== 0);
     next += (second & FLAG.hexId) === 0 ? idLength : (idLength + 1) >> 1;
     if ((second & (FLAG.trace | FLAG.span | FLAG.parent)) !== 0) addNames(rows, row, u8, next, second);
-    if (facts !== '') rows.attributes[row] = `{${facts}}`;
-    rows.end(facts.length);
+    if (attributes !== '') rows.attributes[row] = attributes;
+    rows.end(attributes.length);
   }
 
   #sharedOf({ u8, u32 }: FrameBytes, at: number): SharedFacts {

@@ -1,6 +1,7 @@
 // Attributes of the records of a page as columns: one for each frequent name, and one for all others.
 // A record refers to a template: the numbers of its columns in the order of its attributes. A value is its JSON text.
 // Invariant: the text of the attributes is read back exactly, whether or not it is the JSON text of an object.
+import { plainMembersOf, type Member } from './plain-members.ts';
 import { encodeTexts, TextColumn } from './text-column.ts';
 
 /** Largest number of names with a column of their own. */
@@ -9,9 +10,6 @@ const MAX_NAMES = 64;
 const OTHERS = 0;
 /** Template of a text that is not the JSON text of an object. It is in the column for other attributes. */
 const NO_OBJECT = 'text';
-
-/** Without a name, the value is the text of one or more members as they are. */
-type Member = readonly [name: string | undefined, value: string];
 
 /** Which names a page has, for skipping pages. */
 export interface AttributeNames {
@@ -53,6 +51,8 @@ function parsed(text: string): unknown {
  * does not write in this form, for example with spaces, is one member, as it is. `undefined`: not an object.
  */
 function membersOf(text: string): Member[] | undefined {
+  const plain = plainMembersOf(text);
+  if (plain) return plain;
   const value = parsed(text);
   if (typeof value !== 'object' || value === null || !text.startsWith('{') || !text.endsWith('}'))
     return undefined;
