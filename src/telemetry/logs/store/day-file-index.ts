@@ -4,7 +4,8 @@ import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlit
 import { Block, type PageRef } from './block.ts';
 import { firstTime, lastTime, timeParts, tracedRequests } from './block-directory.ts';
 import { DamagedBlobError, fromBlob } from './blob.ts';
-import { directoryPlace, filterPlace, tailPlace } from './day-file.ts';
+import { findBodies } from './bodies.ts';
+import { bodiesPlace, directoryPlace, filterPlace, tailPlace } from './day-file.ts';
 import { FilterTable } from './filter-table.ts';
 import { OpenPage } from './open-page.ts';
 import { Page } from './page.ts';
@@ -114,6 +115,14 @@ export class DayFileIndex {
   /** A blob of the first row of a query. */
   blob(sql: string, key: number): Uint8Array | undefined {
     return this.#statement(sql).get(key)?.[0] as Uint8Array | undefined;
+  }
+
+  /** The bodies of a request; `undefined` if none are stored, or if they are damaged, which is reported. */
+  bodies(seq: number): ReturnType<typeof findBodies> {
+    const [row] = this.#rows('SELECT seq, bodies FROM bodies WHERE seq <= ? ORDER BY seq DESC LIMIT 1', seq);
+    if (row === undefined) return undefined;
+    const [first, blob] = row as [number, Uint8Array];
+    return this.#intact(bodiesPlace(first), () => findBodies(blob, seq));
   }
 
   /** False if the filters of the block do not have a hash of an id or word. */

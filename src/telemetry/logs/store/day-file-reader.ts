@@ -5,8 +5,6 @@ import { compile } from '../query/match.ts';
 import { possible } from '../query/possible.ts';
 import type { Prefilter, QueryNode } from '../query/query-node.ts';
 import type { GroupQuery } from '../query/group-query.ts';
-import { DamagedBlobError } from './blob.ts';
-import { findBodies } from './bodies.ts';
 import type { Block, PageRef } from './block.ts';
 import { DayFileIndex, type OnDamagedPage } from './day-file-index.ts';
 import type { OpenPage } from './open-page.ts';
@@ -181,14 +179,7 @@ export class DayFileReader implements FileReader {
   }
 
   bodies(seq: number): { request: Buffer | undefined; response: Buffer | undefined } | undefined {
-    const blob = this.#index.blob('SELECT bodies FROM bodies WHERE seq <= ? ORDER BY seq DESC LIMIT 1', seq);
-    try {
-      return blob && findBodies(blob, seq);
-    } catch (error) {
-      // There is nothing to return, as if they had not been stored.
-      if (error instanceof DamagedBlobError) return undefined;
-      throw error;
-    }
+    return this.#index.bodies(seq);
   }
 
   groups(

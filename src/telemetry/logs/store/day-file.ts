@@ -23,6 +23,8 @@ export const PLACES_PER_RECORD = 16;
 const DIRECTORY = PLACES_PER_RECORD - 2;
 /** Among the parts of the first page of a block: the sums per minute of the block (minute-sums.ts). */
 const SUMS = PLACES_PER_RECORD - 3;
+/** Bodies, by the sequence number of their first request. */
+const BODIES = PLACES_PER_RECORD - 4;
 const TAIL = PLACES_PER_RECORD - 1;
 /** Directories up to this size are not compressed, since the first search reads all of them. */
 const PLAIN_DIRECTORY_BYTES = 4096;
@@ -85,6 +87,7 @@ export interface BlockGroup {
 export const tailPlace = (seq: number): number => PLACES_PER_RECORD * seq + TAIL;
 export const directoryPlace = (seq: number): number => PLACES_PER_RECORD * seq + DIRECTORY;
 export const sumsPlace = (blockSeq: number): number => PLACES_PER_RECORD * blockSeq + SUMS;
+export const bodiesPlace = (seq: number): number => PLACES_PER_RECORD * seq + BODIES;
 export const filterPlace = (id: number): number => -id;
 
 /** Where the value of a place is. */
@@ -93,6 +96,7 @@ function storedAt(place: number): { table: string; column: string; key: string; 
   const part = place % PLACES_PER_RECORD;
   const value = (place - part) / PLACES_PER_RECORD;
   if (part === TAIL) return { table: 'tail', column: 'page', key: 'seq', value };
+  if (part === BODIES) return { table: 'bodies', column: 'bodies', key: 'seq', value };
   if (part === DIRECTORY) return { table: 'blocks', column: 'directory', key: 'seq', value };
   return { table: 'pages', column: 'part', key: 'place', value: place };
 }
@@ -135,7 +139,10 @@ export class DayFile {
     return Math.max(
       last('seq, rows FROM tail ORDER BY seq'),
       last('seq, rows FROM blocks ORDER BY seq'),
-      last(`place / ${PLACES_PER_RECORD} AS seq, ${BLOCK_ROWS} AS rows FROM damaged ORDER BY place`),
+      last(
+        `place / ${PLACES_PER_RECORD} AS seq, ${BLOCK_ROWS} AS rows FROM damaged
+         WHERE place % ${PLACES_PER_RECORD} <> ${BODIES} ORDER BY place`,
+      ),
     );
   }
 

@@ -5,6 +5,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { Worker } from 'node:worker_threads';
 import { afterEach, describe, expect, it } from 'vitest';
 import { threadFile } from '../../../../src/core/worker-rpc.ts';
+import { bodiesPlace } from '../../../../src/telemetry/logs/store/day-file.ts';
 import { listSegments } from '../../../../src/telemetry/logs/store/segments.ts';
 import { StoreReader } from '../../../../src/telemetry/logs/store/store-reader.ts';
 import { folder, removeFolders } from '../../../kit/folder.ts';
@@ -79,6 +80,31 @@ describe('random bytes', () => {
     expect(reports(store)).toHaveLength(0);
     store.reader.refresh();
     expect(reports(store)).toHaveLength(1);
+  });
+
+  it('in bodies are set aside and reported once, and other bodies and all records are found', () => {
+    const store = new OwnStore(folder());
+    const body = (text: string) => ({ request: Buffer.from(text), response: undefined });
+    for (const text of ['first', 'second', 'third']) {
+      store.writer.add(line(`number ${text.length}`), body(text));
+      expect(store.writer.store()).toEqual({ kind: 'stored' });
+    }
+    damage(store, 'UPDATE bodies SET bodies = ? WHERE seq = 2', randomBytes(200));
+    for (let i = 0; i < 2; i++) {
+      expect([1, 2, 3].map((seq) => store.reader.bodies(seq))).toEqual([
+        body('first'),
+        undefined,
+        body('third'),
+      ]);
+      expect(numbersOf(store)).toEqual([5, 6, 5]);
+      expect(reports(store)).toHaveLength(1);
+      store.close();
+      store.open();
+    }
+    const file = new DatabaseSync(newest(store));
+    expect(file.prepare('SELECT place FROM damaged').all()).toEqual([{ place: bodiesPlace(2) }]);
+    file.close();
+    expect(store.writer.add(line('number 7'))).toBe(4);
   });
 
   it('in a filter of a block do not hide its records', () => {
