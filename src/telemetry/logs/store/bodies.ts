@@ -19,57 +19,127 @@ interface DecodedBodies extends Bodies {
   readonly response: Buffer | undefined;
 }
 
-/** Bytes of bodies that are compressed together at most, unless one request has more. */
+/** Bytes of bodies that are compressed together at most, unless one request has more; and requests. */
 const MAX_BYTES = 256 * 1024;
+const MAX_REQUESTS = 1024;
 const NONE = 0xffff_ffff;
+const COUNT_BYTES = 4;
 /** For each request: its sequence number (f64), and the sizes of its bodies (u32 each, NONE: none). */
 const ENTRY_BYTES = 16;
+/** Room before the bodies for the head, which ends where they begin. */
+const HEAD_BYTES = COUNT_BYTES + ENTRY_BYTES * MAX_REQUESTS;
+const GROUP_BYTES = HEAD_BYTES + MAX_BYTES;
+/** Groups whose memory is kept for others. */
+const MAX_SPARE = 8;
 
-const sizeOf = ({ request, response }: Bodies): number => (request?.length ?? 0) + (response?.length ?? 0);
+/** Bodies that are stored together, in memory that is used again for other groups. */
+class BodyGroup {
+  #bytes = Buffer.allocUnsafeSlow(GROUP_BYTES);
+  readonly #seqs: number[] = [];
+  /** Of both bodies of each request. */
+  readonly #lengths: number[] = [];
+  #end = HEAD_BYTES;
 
-/** Divides bodies, in order of their sequence numbers, into groups that are stored together. */
-export function groupBodies(all: readonly NumberedBodies[]): NumberedBodies[][] {
-  const groups: NumberedBodies[][] = [];
-  let bytes = Infinity;
-  for (const one of all) {
-    if (bytes + sizeOf(one) > MAX_BYTES) {
-      groups.push([]);
-      bytes = 0;
-    }
-    groups.at(-1)!.push(one);
-    bytes += sizeOf(one);
+  get firstSeq(): number {
+    return this.#seqs[0] ?? 0;
   }
-  return groups;
+
+  get isLarge(): boolean {
+    return this.#bytes.length > GROUP_BYTES;
+  }
+
+  hasRoomFor(bytes: number): boolean {
+    return this.#seqs.length < MAX_REQUESTS && this.#end - HEAD_BYTES + bytes <= MAX_BYTES;
+  }
+
+  clear(): void {
+    this.#seqs.length = 0;
+    this.#lengths.length = 0;
+    this.#end = HEAD_BYTES;
+  }
+
+  add({ seq, request, response }: NumberedBodies): void {
+    this.#seqs.push(seq);
+    this.#lengths.push(request?.length ?? NONE, response?.length ?? NONE);
+    if (request) this.#put(request);
+    if (response) this.#put(response);
+  }
+
+  encode(): Buffer {
+    const bytes = this.#bytes;
+    const count = this.#seqs.length;
+    const from = HEAD_BYTES - COUNT_BYTES - count * ENTRY_BYTES;
+    bytes.writeUInt32LE(count, from);
+    for (let i = 0; i < count; i++) {
+      const entry = from + COUNT_BYTES + i * ENTRY_BYTES;
+      bytes.writeDoubleLE(this.#seqs[i]!, entry);
+      bytes.writeUInt32LE(this.#lengths[2 * i]!, entry + 8);
+      bytes.writeUInt32LE(this.#lengths[2 * i + 1]!, entry + 12);
+    }
+    return toBlob(bytes.subarray(from, this.#end), true);
+  }
+
+  #put(body: Uint8Array): void {
+    const end = this.#end + body.length;
+    if (end > this.#bytes.length) {
+      const larger = Buffer.allocUnsafeSlow(Math.max(2 * this.#bytes.length, end));
+      this.#bytes.copy(larger, HEAD_BYTES, HEAD_BYTES, this.#end);
+      this.#bytes = larger;
+    }
+    this.#bytes.set(body, this.#end);
+    this.#end = end;
+  }
 }
 
-/** Encodes bodies, which are not empty and in order of their sequence numbers. */
-export function encodeBodies(bodies: readonly NumberedBodies[]): Buffer {
-  const head = Buffer.alloc(4 + ENTRY_BYTES * bodies.length);
-  head.writeUInt32LE(bodies.length, 0);
-  const parts: Uint8Array[] = [head];
-  for (const [i, { seq, request, response }] of bodies.entries()) {
-    const at = 4 + i * ENTRY_BYTES;
-    head.writeDoubleLE(seq, at);
-    head.writeUInt32LE(request?.length ?? NONE, at + 8);
-    head.writeUInt32LE(response?.length ?? NONE, at + 12);
-    if (request) parts.push(request);
-    if (response) parts.push(response);
+/** Collects bodies until they are stored, in groups that are stored together. */
+export class BodyGroups {
+  #groups: BodyGroup[] = [];
+  readonly #spare: BodyGroup[] = [];
+
+  /**
+   * Copies bodies. They come in the order of their sequence numbers. `fromSeq`: a group that begins with an earlier
+   * request is complete.
+   */
+  add(bodies: NumberedBodies, fromSeq = 0): void {
+    const { request, response } = bodies;
+    const size = (request?.length ?? 0) + (response?.length ?? 0);
+    let group = this.#groups.at(-1);
+    if (group === undefined || group.firstSeq < fromSeq || !group.hasRoomFor(size))
+      this.#groups.push((group = this.#spare.pop() ?? new BodyGroup()));
+    group.add(bodies);
   }
-  return toBlob(Buffer.concat(parts), true);
+
+  /** The groups that begin before `endSeq`: the sequence number of their first request, and their bytes. */
+  encoded(endSeq: number): { readonly seq: number; readonly bodies: Buffer }[] {
+    return this.#groups
+      .filter(({ firstSeq }) => firstSeq < endSeq)
+      .map((group) => ({ seq: group.firstSeq, bodies: group.encode() }));
+  }
+
+  /** Removes the groups that begin before `endSeq`. */
+  remove(endSeq: number): void {
+    const removed = this.#groups.filter(({ firstSeq }) => firstSeq < endSeq);
+    this.#groups = this.#groups.slice(removed.length);
+    for (const group of removed) {
+      if (group.isLarge || this.#spare.length === MAX_SPARE) continue;
+      group.clear();
+      this.#spare.push(group);
+    }
+  }
 }
 
 /** The bodies of the request with a sequence number; `undefined` if they are not among these. Throws DamagedBlobError. */
 export function findBodies(blob: Uint8Array, wanted: number): DecodedBodies | undefined {
   const bytes = fromBlob(blob);
   const count = bytes.readUInt32LE(0);
-  let at = 4 + ENTRY_BYTES * count;
+  let at = COUNT_BYTES + ENTRY_BYTES * count;
   const take = (length: number): Buffer | undefined => {
     if (length === NONE) return undefined;
     at += length;
     return Buffer.from(bytes.subarray(at - length, at));
   };
   for (let i = 0; i < count; i++) {
-    const entry = 4 + i * ENTRY_BYTES;
+    const entry = COUNT_BYTES + i * ENTRY_BYTES;
     const request = take(bytes.readUInt32LE(entry + 8));
     const response = take(bytes.readUInt32LE(entry + 12));
     if (bytes.readDoubleLE(entry) === wanted) return { request, response };

@@ -6,7 +6,7 @@ import type { LogRecord } from '../log-record.ts';
 import { annotationRowsOf } from './annotation-rows.ts';
 import { BlockGroups } from './block-groups.ts';
 import { BLOCK_ROWS, BlockRows, columnsOf } from './block-rows.ts';
-import { encodeBodies, groupBodies, type NumberedBodies } from './bodies.ts';
+import { BodyGroups, type NumberedBodies } from './bodies.ts';
 import type { DayFile } from './day-file.ts';
 import { DayFiles, isIntact, type WriterLog, type WriterOptions } from './day-files.ts';
 import { encodePage } from './encode-page.ts';
@@ -44,7 +44,7 @@ export class StoreWriter {
   #blocks: BlockRows[] = [];
   /** Rows of the first block that are in the tail. */
   #storedRows = 0;
-  #bodies: NumberedBodies[] = [];
+  readonly #bodies = new BodyGroups();
   #note: string | undefined;
 
   constructor(options: WriterOptions, log: WriterLog, clocks: Clocks) {
@@ -118,9 +118,10 @@ export class StoreWriter {
     return seq;
   }
 
-  /** Adds bodies of the request with a sequence number. They are stored by the next `store`. */
+  /** Copies the bodies of the request that is added to `rows`. They are stored by the next `store`. */
   addBodies(bodies: NumberedBodies): void {
-    this.#bodies.push(bodies);
+    // A block is stored with its own bodies only.
+    this.#bodies.add(bodies, this.#blocks.at(-1)?.firstSeq);
   }
 
   /** Replaces the stored note with the next `store`. */
@@ -256,13 +257,12 @@ export class StoreWriter {
 
   /** Writes the note, and bodies of requests before `endSeq`. */
   #writeExtras(file: DayFile, endSeq: number): void {
-    for (const group of groupBodies(this.#bodies.filter(({ seq }) => seq < endSeq)))
-      file.addBodies(group[0]!.seq, encodeBodies(group));
+    for (const { seq, bodies } of this.#bodies.encoded(endSeq)) file.addBodies(seq, bodies);
     if (this.#note !== undefined) this.#files.writeNote(file, this.#note);
   }
 
   #extrasStored(endSeq: number): void {
-    if (this.#bodies.length > 0) this.#bodies = this.#bodies.filter(({ seq }) => seq >= endSeq);
+    this.#bodies.remove(endSeq);
     if (this.#note === undefined) return;
     this.#files.note = this.#note;
     this.#note = undefined;
@@ -279,7 +279,7 @@ export class StoreWriter {
       first.truncate(this.#storedRows);
       this.#blocks = [first];
     }
-    this.#bodies = [];
+    this.#bodies.remove(Infinity);
     this.#note = undefined;
     return count;
   }

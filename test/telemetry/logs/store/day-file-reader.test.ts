@@ -11,7 +11,7 @@ import { prefilter } from '../../../../src/telemetry/logs/query/prefilter.ts';
 import type { QueryNode } from '../../../../src/telemetry/logs/query/query-node.ts';
 import { BlockGroups } from '../../../../src/telemetry/logs/store/block-groups.ts';
 import { BlockRows } from '../../../../src/telemetry/logs/store/block-rows.ts';
-import { encodeBodies } from '../../../../src/telemetry/logs/store/bodies.ts';
+import { BodyGroups } from '../../../../src/telemetry/logs/store/bodies.ts';
 import { DayFile, PLACES_PER_RECORD } from '../../../../src/telemetry/logs/store/day-file.ts';
 import { DayFileReader } from '../../../../src/telemetry/logs/store/day-file-reader.ts';
 import { encodePage, PART } from '../../../../src/telemetry/logs/store/encode-page.ts';
@@ -527,13 +527,10 @@ describe('a file of the log store', () => {
   it('gives bodies of requests', () => {
     const file = new OpenFile();
     const [request, response] = [Buffer.from('in'), Buffer.from('out')];
-    file.file.addBodies(
-      5,
-      encodeBodies([
-        { seq: 5, request, response: undefined },
-        { seq: 9, request, response },
-      ]),
-    );
+    const groups = new BodyGroups();
+    groups.add({ seq: 5, request, response: undefined });
+    groups.add({ seq: 9, request, response });
+    for (const { seq, bodies } of groups.encoded(Infinity)) file.file.addBodies(seq, bodies);
     expect(file.reader.bodies(5)).toEqual({ request, response: undefined });
     expect(file.reader.bodies(9)).toEqual({ request, response });
     for (const seq of [4, 7, 10]) expect(file.reader.bodies(seq)).toBeUndefined();

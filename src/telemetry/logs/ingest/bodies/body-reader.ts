@@ -31,7 +31,7 @@ export interface BodyFacts extends UsageFacts {
 
 export interface BodyResult {
   readonly facts: BodyFacts;
-  /** The bodies to store; `undefined`: none. */
+  /** The bodies to store; `undefined`: none. They may be in the memory of the captured ones. */
   readonly bodies: Bodies | undefined;
   /** True if the response was a stream that reported an error. The request failed, even with a status below 400. */
   readonly isFailedStream: boolean;
@@ -72,7 +72,7 @@ export class BodyReader {
     const plainRequest = this.#decode(request);
     const plainResponse = this.#decode(response);
     const stream =
-      response && plainResponse.text !== undefined
+      response && plainResponse.text !== undefined && isStream(response)
         ? assembleStream(response, plainResponse.text, isEnded)
         : undefined;
     const error = stream ? stream.error : errorOfResponse(plainResponse.json);
@@ -119,12 +119,12 @@ export class BodyReader {
   }
 
   /** Redacts a body and cuts it to the stored size. */
-  #toStored({ text, bytes: given }: TextBody): [body: Buffer | undefined, isCut: boolean] {
+  #toStored({ text, bytes: given }: TextBody): [body: Uint8Array | undefined, isCut: boolean] {
     if (text === undefined) return [undefined, false];
     const max = this.#maxBytes;
     const redacted = this.#redactor.redactText(text.slice(0, max + MARGIN));
     // Most bodies contain no secret, and their bytes need not be made again.
-    if (given !== undefined && given.length <= max && redacted === text) return [Buffer.from(given), false];
+    if (given !== undefined && given.length <= max && redacted === text) return [given, false];
     const bytes = Buffer.from(redacted);
     if (bytes.length <= max && text.length <= max + MARGIN) return [bytes, false];
     const cut = bytes.subarray(0, max);
