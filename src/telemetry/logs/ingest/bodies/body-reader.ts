@@ -60,6 +60,9 @@ const NO_BODY: TextBody = { text: undefined, json: undefined, mark: undefined };
 export class BodyReader {
   readonly #maxBytes: number;
   readonly #redactor: Redactor;
+  /** Content-Type of the last response, and whether it is a stream. Most responses have the same. */
+  #lastType = '';
+  #isLastStream = false;
 
   /** `maxBytes`: maximum stored size of each body. */
   constructor(maxBytes: number, redactor: Redactor) {
@@ -71,8 +74,9 @@ export class BodyReader {
   read({ request, response }: RawBodies, isEnded = true): BodyResult {
     const plainRequest = this.#decode(request);
     const plainResponse = this.#decode(response);
+    const isStream = response !== undefined && this.#isStream(response.type);
     const stream =
-      response && plainResponse.text !== undefined && isStream(response)
+      isStream && plainResponse.text !== undefined
         ? assembleStream(response, plainResponse.text, isEnded)
         : undefined;
     const error = stream ? stream.error : errorOfResponse(plainResponse.json);
@@ -83,7 +87,7 @@ export class BodyReader {
       ...factsOf(plainRequest.json, finalResponse.json),
       request_body: plainRequest.mark ?? (isRequestCut ? 'cut' : undefined),
       response_body: finalResponse.mark ?? (isResponseCut ? 'cut' : undefined),
-      is_stream: isStream(response) || undefined,
+      is_stream: isStream || undefined,
       is_assembled: stream?.isWhole,
       ...this.#errorFacts(error),
     };
@@ -93,6 +97,14 @@ export class BodyReader {
       bodies: isAny ? { request: storedRequest, response: storedResponse } : undefined,
       isFailedStream: stream?.error !== undefined,
     };
+  }
+
+  #isStream(type: string): boolean {
+    if (type !== this.#lastType) {
+      this.#lastType = type;
+      this.#isLastStream = eventSplitter(type, () => undefined, 0) !== undefined;
+    }
+    return this.#isLastStream;
   }
 
   /** Decompresses and decodes a body. */
@@ -131,9 +143,6 @@ export class BodyReader {
     return [cut.subarray(0, completeCharacters(cut)), true];
   }
 }
-
-const isStream = (body: RawBody | undefined): boolean =>
-  body !== undefined && eventSplitter(body.type, () => undefined, 0) !== undefined;
 
 interface AssembledStream {
   /** The body to store instead of the stream; `undefined`: the stream is stored unchanged. */

@@ -53,6 +53,7 @@ const isTextual = (type: string): boolean => /^(?:text\/|application\/(?:[\w.+-]
 
 function decompress({ bytes, coding }: RawBody, maxBytes: number): { bytes: Buffer } | { problem: string } {
   let out = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+  if (coding === '') return { bytes: out };
   const codings = coding
     .toLowerCase()
     .split(',')
