@@ -1,13 +1,15 @@
 // Hashes the words of texts for Bloom filters. Hot path: every stored text goes through here.
-// Invariant: wordHashes(text) gives exactly the hashes of wordsOf(text). Hashes are stored, so they never change.
+// Invariant: both functions give exactly the hashes of wordsOf(text). Hashes are stored, so they never change.
 import { isWordCode, normalizeText } from './words.ts';
 
 /** Constants of 32-bit FNV-1a, here over UTF-16 code units. */
 const START = 0x811c9dc5;
 const PRIME = 0x01000193;
 
-/** Lower-case code of each ASCII letter and digit; 0 for separators. */
-const FOLDED = Uint8Array.from({ length: 128 }, (_, code) => {
+/** Lower-case code of each byte that is an ASCII letter or digit; 0 for separators, 1 for bytes of other characters. */
+const NOT_ASCII = 1;
+const FOLDED = Uint8Array.from({ length: 256 }, (_, code) => {
+  if (code >= 128) return NOT_ASCII;
   const lower = String.fromCharCode(code).toLowerCase().charCodeAt(0);
   return isWordCode(lower) ? lower : 0;
 });
@@ -44,23 +46,21 @@ function addOtherWords(normalizedText: string, add: (hash: number) => void): voi
 }
 
 /**
- * Calls `add` with the hash of each word of a text, in order; a word that occurs twice is added twice. Makes no strings
- * up to the first word that is not ASCII.
+ * Calls `add` with the hash of each word of the UTF-8 text from `from` to before `to`, in order; a word that occurs twice
+ * is added twice. Makes no strings up to the first word that is not ASCII.
  */
-export function wordHashes(text: string, add: (hash: number) => void): void {
+export function byteWordHashes(bytes: Buffer, from: number, to: number, add: (hash: number) => void): void {
   let hash = START;
   let wordStart = -1;
-  for (let i = 0; i < text.length; i++) {
-    const code = text.charCodeAt(i);
-    if (code >= 128) {
-      // Words are converted apart from each other, so those before this one are complete.
-      addOtherWords(normalizeText(text.slice(wordStart === -1 ? i : wordStart)), add);
-      return;
-    }
-    const folded = FOLDED[code]!;
-    if (folded !== 0) {
+  for (let i = from; i < to; i++) {
+    const folded = FOLDED[bytes[i]!]!;
+    if (folded > 1) {
       if (wordStart === -1) wordStart = i;
       hash = Math.imul(hash ^ folded, PRIME);
+    } else if (folded === NOT_ASCII) {
+      // Words are converted apart from each other, so those before this one are complete.
+      addOtherWords(normalizeText(bytes.toString('utf8', wordStart === -1 ? i : wordStart, to)), add);
+      return;
     } else if (wordStart !== -1) {
       add(mix(hash));
       hash = START;
@@ -68,4 +68,10 @@ export function wordHashes(text: string, add: (hash: number) => void): void {
     }
   }
   if (wordStart !== -1) add(mix(hash));
+}
+
+/** Calls `add` with the hash of each word of a text, in order. */
+export function wordHashes(text: string, add: (hash: number) => void): void {
+  const bytes = Buffer.from(text);
+  byteWordHashes(bytes, 0, bytes.length, add);
 }

@@ -2,6 +2,7 @@
 // Invariant: a row is complete when `end` was called, and only complete rows are encoded.
 import type { LogRecord } from '../log-record.ts';
 import type { Page } from './page.ts';
+import { RowTexts } from './row-texts.ts';
 import { HAS, type Shape } from './shape.ts';
 
 /** Largest number of records in a block. */
@@ -50,12 +51,12 @@ export class BlockRows {
   readonly responseBytes = numbers();
   readonly ownId = new Uint8Array(BLOCK_ROWS * OWN_ID_BYTES);
   readonly ownIdDigit = new Uint8Array(BLOCK_ROWS);
+  readonly messages = new RowTexts(BLOCK_ROWS);
   /** By row. */
   requestIds: string[] = [];
   traces: string[] = [];
   spans: string[] = [];
   parents: string[] = [];
-  messages: string[] = [];
   /** JSON text of an object. Of a native record: further attributes. */
   attributes: string[] = [];
   shapes: Shape[] = [];
@@ -102,6 +103,7 @@ export class BlockRows {
       this.shapes.push(shape);
     }
     this.shape[this.count] = number;
+    this.messages.begin(this.count);
     return this.count;
   }
 
@@ -127,7 +129,7 @@ export class BlockRows {
     if (has & HAS.trace) this.traces[row] = record.traceId;
     if (has & HAS.span) this.spans[row] = record.spanId;
     if (has & HAS.parent) this.parents[row] = record.parentSpanId;
-    if (has & HAS.message) this.messages[row] = record.message;
+    if (has & HAS.message) this.messages.set(row, record.message);
     if (has & HAS.attributes) this.attributes[row] = record.attributes;
     this.end(record.message.length + record.attributes.length);
   }
@@ -144,7 +146,7 @@ export class BlockRows {
     if (has & HAS.trace) this.traces[row] = record.traceId;
     if (has & HAS.span) this.spans[row] = record.spanId;
     if (has & HAS.parent) this.parents[row] = record.parentSpanId;
-    if (has & HAS.message) this.messages[row] = record.message;
+    if (has & HAS.message) this.messages.set(row, record.message);
     if (has & HAS.attributes)
       this.attributes[row] = page.attributes.text(page.ranksOf(HAS.attributes)[from]!);
     if (has & HAS.native) this.#copyNumbers(page, from, row);
@@ -154,34 +156,24 @@ export class BlockRows {
       this.ownId.set(bytes, row * OWN_ID_BYTES);
       this.ownIdDigit[row] = page.ownIdDigit(rank);
     }
-    this.end(this.#charactersOf(row));
+    this.end((has & HAS.message ? record.message.length : 0) + (this.attributes[row]?.length ?? 0));
   }
 
   /** Removes the rows from `count` on. */
   truncate(count: number): void {
     this.count = count;
-    for (const texts of [
-      this.requestIds,
-      this.traces,
-      this.spans,
-      this.parents,
-      this.messages,
-      this.attributes,
-    ])
+    for (const texts of [this.requestIds, this.traces, this.spans, this.parents, this.attributes])
       texts.length = Math.min(texts.length, count);
     this.pageEnds.splice(0, Infinity, ...this.pageEnds.filter((end) => end <= count));
     this.#pageStart = this.pageEnds.at(-1) ?? 0;
     this.#characters = 0;
     this.#pageCharacters = 0;
     for (let row = 0; row < count; row++) {
-      const characters = this.#charactersOf(row);
+      // Bytes of messages are counted as characters, so the next page or block may end earlier.
+      const characters = this.messages.lengthOf(row) + (this.attributes[row]?.length ?? 0);
       this.#characters += characters;
       if (row >= this.#pageStart) this.#pageCharacters += characters;
     }
-  }
-
-  #charactersOf(row: number): number {
-    return (this.messages[row]?.length ?? 0) + (this.attributes[row]?.length ?? 0);
   }
 
   #copyNumbers(page: Page, from: number, row: number): void {

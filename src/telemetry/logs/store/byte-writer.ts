@@ -23,14 +23,8 @@ export class ByteWriter {
 
   /** Makes room for more bytes, and returns the offset where they begin. They are zero. */
   reserve(count: number): number {
-    const at = this.end;
-    this.end += count;
-    if (this.end > this.bytes.length) {
-      const larger = new Uint8Array(2 * this.end);
-      larger.set(this.bytes.subarray(0, at));
-      this.bytes = larger;
-      this.#view = new DataView(larger.buffer);
-    } else this.bytes.fill(0, at, this.end);
+    const at = this.#extend(count);
+    this.bytes.fill(0, at, this.end);
     return at;
   }
 
@@ -44,7 +38,7 @@ export class ByteWriter {
   }
 
   put(bytes: Uint8Array): void {
-    const at = this.reserve(bytes.length);
+    const at = this.#extend(bytes.length);
     this.bytes.set(bytes, at);
   }
 
@@ -57,5 +51,17 @@ export class ByteWriter {
   scratch(count: number): Float64Array<ArrayBuffer> {
     if (this.#scratch.length < count) this.#scratch = new Float64Array(2 * count);
     return this.#scratch;
+  }
+
+  #extend(count: number): number {
+    const at = this.end;
+    this.end += count;
+    if (this.end > this.bytes.length) {
+      const larger = new Uint8Array(2 * this.end);
+      larger.set(this.bytes.subarray(0, at));
+      this.bytes = larger;
+      this.#view = new DataView(larger.buffer);
+    }
+    return at;
   }
 }

@@ -5,7 +5,7 @@ import { OWN_ID_BYTES, type BlockRows } from './block-rows.ts';
 import { ByteWriter } from './byte-writer.ts';
 import { deltas, writeNumbers, zigzag } from './number-column.ts';
 import { encodeShape, HAS, PageTexts, type Shape } from './shape.ts';
-import { encodeTexts } from './text-column.ts';
+import { encodeTexts, writeRowTexts } from './text-column.ts';
 
 /** Indexes of the parts of a page. New parts go to the end. Readers ignore parts that they do not know. */
 export const PART = {
@@ -175,14 +175,7 @@ export function encodePage(
   if (columns.some(({ length }) => length > 0))
     for (const column of columns) out.put(encodeTexts(column, true));
   ends.push([PART.names, out.end]);
-  const withMessage = picker.with(HAS.message);
-  if (withMessage.length > 0)
-    out.put(
-      encodeTexts(
-        withMessage.map((row) => rows.messages[row]!),
-        false,
-      ),
-    );
+  writeRowTexts(out, rows.messages, picker.with(HAS.message), from, to);
   ends.push([PART.messages, out.end]);
   if (attributes) out.put(attributes.bytes);
   ends.push([PART.attributes, out.end]);

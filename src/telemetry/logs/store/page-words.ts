@@ -2,7 +2,7 @@
 // Invariant: a record whose words or ids are looked up is in a page whose filters have their hashes.
 import { derivedTraceId } from '../../../core/exchange/identity.ts';
 import { searchableText } from '../query/searchable-text.ts';
-import { wordHashes } from '../query/word-hash.ts';
+import { byteWordHashes, wordHashes } from '../query/word-hash.ts';
 import type { BlockRows } from './block-rows.ts';
 import { hashOfId } from './bloom-filter.ts';
 import { HAS, nativeMessage, type Shape } from './shape.ts';
@@ -56,6 +56,7 @@ export class HashList {
  * follow from them, since these have the time of the row.
  */
 export function addHashes(rows: BlockRows, from: number, to: number, { add }: HashList): void {
+  const { bytes, starts } = rows.messages;
   const seen = new Uint8Array(rows.shapes.length);
   for (let row = from; row < to; row++) {
     const number = rows.shape[row]!;
@@ -66,13 +67,11 @@ export function addHashes(rows: BlockRows, from: number, to: number, { add }: Ha
     if ((has & HAS.ownTrace) !== 0 && (has & HAS.requestId) !== 0)
       add(hashOfId(derivedTraceId(rows.requestIds[row]!) ?? ''));
     const attributes = (has & HAS.attributes) === 0 ? '' : rows.attributes[row]!;
-    if ((has & HAS.native) === 0) {
-      const message = (has & HAS.message) === 0 ? '' : rows.messages[row]!;
-      wordHashes(searchableText({ kind: shape.kind, message, attributes }), add);
-      continue;
-    }
-    // The traceback, if the request has one.
-    if (attributes !== '') wordHashes(searchableText({ kind: 'line', message: '', attributes }), add);
+    if ((has & HAS.message) !== 0) byteWordHashes(bytes, starts[row]!, starts[row + 1]!, add);
+    // The traceback, if the record has one; path, cause and detail of a request that is not native.
+    const kind = (has & HAS.native) === 0 ? shape.kind : 'line';
+    if (attributes !== '') wordHashes(searchableText({ kind, message: '', attributes }), add);
+    if ((has & HAS.native) === 0) continue;
     if (seen[number] === 0) {
       seen[number] = 1;
       wordHashes(nativeText(shape), add);

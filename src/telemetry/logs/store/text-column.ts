@@ -1,6 +1,8 @@
 // Columns of texts: the bytes of all texts one after the other, with their lengths. Texts that repeat are stored once.
 // Invariant: well-formed texts are read back exactly; others have U+FFFD for each half of a broken pair.
-import { decodeNumbers, encodedLength, encodeNumbers } from './number-column.ts';
+import type { ByteWriter } from './byte-writer.ts';
+import { decodeNumbers, encodedLength, encodeNumbers, writeNumbers } from './number-column.ts';
+import type { RowTexts } from './row-texts.ts';
 
 /** Number of texts (u32), their bytes (u32), and whether rows refer to them by number (u8). */
 const HEADER_BYTES = 9;
@@ -41,6 +43,25 @@ export function encodeTexts(texts: readonly string[], repeats: boolean): Uint8Ar
   if (rows) parts.push(encodeNumbers(rows, rows.length));
   parts.push(bytes.subarray(0, end));
   return Buffer.concat(parts);
+}
+
+/** Writes the column of the texts of the rows `picked`. No other row from `from` to before `to` has a text. */
+export function writeRowTexts(
+  out: ByteWriter,
+  { bytes, starts }: RowTexts,
+  picked: readonly number[],
+  from: number,
+  to: number,
+): void {
+  if (picked.length === 0) return;
+  const texts = bytes.subarray(starts[from], starts[to]);
+  out.putU32(picked.length);
+  out.putU32(texts.length);
+  out.reserve(1);
+  const lengths = out.scratch(picked.length);
+  for (let i = 0; i < picked.length; i++) lengths[i] = starts[picked[i]! + 1]! - starts[picked[i]!]!;
+  writeNumbers(out, lengths, 0, picked.length);
+  out.put(texts);
 }
 
 /** Texts that `find` compares one by one. For more, it makes all texts of the column. */
