@@ -22,6 +22,8 @@ const CRI =
 
 /** Unwraps a line of a CRI log; `undefined` for every other line. */
 export function unwrapCri(line: string, nowNs: bigint): ContainerLine | undefined {
+  // Most other lines end here: the `T` of the time.
+  if (line.charCodeAt(10) !== 0x54) return undefined;
   const match = CRI.exec(line);
   const timeNs = match ? timeOf(match[1], nowNs) : undefined;
   if (!match || timeNs === undefined) return undefined;

@@ -147,11 +147,12 @@ export class Ingester {
   }
 
   /** A line with the id of a request with a known replica gets the owner of that request. */
-  #owned(records: readonly LogRecord[]): LogRecord[] {
-    return records.map((record) => {
+  #owned(records: LogRecord[]): LogRecord[] {
+    for (const [i, record] of records.entries()) {
       const owner = record.requestId === '' ? undefined : this.#owners.get(record.requestId);
-      return owner !== undefined && owner.replica !== '' ? { ...record, ...owner } : record;
-    });
+      if (owner !== undefined && owner.replica !== '') records[i] = { ...record, ...owner };
+    }
+    return records;
   }
 
   #reader(origin: LineOrigin): StreamRecords {

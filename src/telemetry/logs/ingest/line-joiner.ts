@@ -1,7 +1,9 @@
 // Joins plain lines that belong together into one record (multi-line.ts), also if the output of several processes, each
 // with its own prefix, is mixed (line-prefix.ts).
 // Invariant: each line is in exactly one record, and at most MAX_GROUPS + 1 records wait for lines.
-import { isTraceback, MultiLine, type MultiLineLimits } from './multi-line.ts';
+import type { ContainerLine } from './container-line.ts';
+import { MARK } from './line-marks.ts';
+import { isTraceback, MultiLine, type MultiLineLimits, type OneLine } from './multi-line.ts';
 import { prefixOf, type LinePrefix } from './line-prefix.ts';
 import { severityOfPlain } from './plain-line.ts';
 import type { OrderTicket } from './record-order.ts';
@@ -15,22 +17,22 @@ const MAX_GAP_IN_TRACEBACK_NS = 10_000_000_000n;
 /** Maximum number of prefixes with an open record. */
 const MAX_GROUPS = 16;
 
-/** One line of text. */
-export interface PlainLine {
-  readonly text: string;
-  readonly isCut: boolean;
-  /** Its length as received. */
-  readonly bytes: number;
+/** One line that is not JSON. */
+export interface PlainLine extends OneLine {
   /** When it was received, nanoseconds since the epoch. */
   readonly nowNs: bigint;
-  /** The time in the line or in its wrapper. Called only for the first line of a record. */
-  readonly timeNs: () => bigint;
+  /** The wrapper of a container runtime, if the line had one. */
+  readonly wrapped: ContainerLine | undefined;
+}
+
+/** What a joiner needs for its records. */
+export interface JoinedRecords<Line extends PlainLine> {
   /** Reserves the position of the record that this line begins. */
-  readonly open: () => OrderTicket;
-  /** When it was printed according to the container runtime, nanoseconds since the epoch. */
-  readonly printedNs: bigint | undefined;
-  /** Attributes from the wrapper of a container runtime. */
-  readonly attributes: Readonly<Record<string, unknown>> | undefined;
+  open(line: Line): OrderTicket;
+  /** The time in the line or in its wrapper. Called only for the first line of a record. */
+  timeOf(line: Line): bigint;
+  /** Receives each record that is finished. */
+  emit(pending: PendingRecord): void;
 }
 
 /** A record that waits for further lines. */
@@ -55,16 +57,15 @@ interface Group {
 
 const hasLevel = (text: string): boolean => severityOfPlain(text) !== 0;
 
-export class LineJoiner {
-  readonly #emit: (pending: PendingRecord) => void;
+export class LineJoiner<Line extends PlainLine> {
+  readonly #records: JoinedRecords<Line>;
   #main: PendingRecord | undefined;
   readonly #groups: Group[] = [];
   /** The group of the previous line. */
   #last: Group | undefined;
 
-  /** `emit` receives each record that is finished. */
-  constructor(emit: (pending: PendingRecord) => void) {
-    this.#emit = emit;
+  constructor(records: JoinedRecords<Line>) {
+    this.#records = records;
   }
 
   /** Adds a blank line to the record of the previous line. */
@@ -73,10 +74,10 @@ export class LineJoiner {
   }
 
   /** Adds a line to the record that it continues, or begins a record with it. */
-  add(line: PlainLine): void {
+  add(line: Line): void {
     const last = this.#last;
     this.#last = undefined;
-    if (line.printedNs !== undefined) this.#flushOlder(line.printedNs);
+    if (line.wrapped !== undefined) this.#flushOlder(line.wrapped.timeNs);
     if (this.#groups.length > 0 && (this.#addToGroup(line) || this.#continueWithoutHead(line, last))) return;
     if (this.#beginGroup(line)) return;
     if (this.#main && this.#append(this.#main, line, line.text)) return;
@@ -94,7 +95,7 @@ export class LineJoiner {
   flushMain(): void {
     const main = this.#main;
     this.#main = undefined;
-    if (main) this.#emit(main);
+    if (main) this.#records.emit(main);
   }
 
   /** Emits all records. */
@@ -112,7 +113,7 @@ export class LineJoiner {
   }
 
   /** Adds the line to the group with the longest prefix that it has. Returns false if there is none. */
-  #addToGroup(line: PlainLine): boolean {
+  #addToGroup(line: Line): boolean {
     let group: Group | undefined;
     let rest: string | undefined;
     for (const one of this.#groups) {
@@ -134,7 +135,7 @@ export class LineJoiner {
   }
 
   /** Continues a traceback whose first line had a logger's header, not a prefix, since this line does not have it. */
-  #continueWithoutHead(line: PlainLine, last: Group | undefined): boolean {
+  #continueWithoutHead(line: Line, last: Group | undefined): boolean {
     const index = last ? this.#groups.indexOf(last) : -1;
     if (last === undefined || index === -1 || last.isRepeated || !/^[ \t]/.test(line.text)) return false;
     this.#groups.splice(index, 1);
@@ -144,9 +145,9 @@ export class LineJoiner {
   }
 
   /** Begins a group if the line has a prefix and begins a traceback, or continues one of the previous line. */
-  #beginGroup(line: PlainLine): boolean {
+  #beginGroup(line: Line): boolean {
     const before = this.#main?.lines.onlyLine;
-    const prefix = prefixOf(line.text, before);
+    const prefix = prefixOf(line.text, before, (line.marks & MARK.traceback) !== 0);
     if (prefix === undefined) return false;
     const main = this.#main;
     const rest = prefix.restOf(line.text) ?? '';
@@ -165,16 +166,25 @@ export class LineJoiner {
     return true;
   }
 
-  #begin({ text, isCut, bytes, nowNs, timeNs, open, printedNs, attributes }: PlainLine): PendingRecord {
-    const severity = isTraceback(text) ? SEVERITY.error : severityOfPlain(text);
-    const lines = new MultiLine(text, bytes, isCut, severity, LIMITS);
-    return { lines, severity, timeNs: timeNs(), attributes, ticket: open(), lastNs: nowNs, printedNs };
+  #begin(line: Line): PendingRecord {
+    const { text, marks, nowNs, wrapped } = line;
+    const isError = (marks & MARK.traceback) !== 0 && isTraceback(text);
+    const severity = isError ? SEVERITY.error : severityOfPlain(text);
+    return {
+      lines: new MultiLine(line, severity, LIMITS),
+      severity,
+      timeNs: this.#records.timeOf(line),
+      attributes: wrapped?.attributes,
+      ticket: this.#records.open(line),
+      lastNs: nowNs,
+      printedNs: wrapped?.timeNs,
+    };
   }
 
-  #append(pending: PendingRecord, { bytes, isCut, nowNs, printedNs }: PlainLine, text: string): boolean {
-    if (!pending.lines.append(text, bytes, isCut, hasLevel)) return false;
-    pending.lastNs = nowNs;
-    pending.printedNs = printedNs;
+  #append(pending: PendingRecord, line: Line, text: string): boolean {
+    if (!pending.lines.append(line, text, hasLevel)) return false;
+    pending.lastNs = line.nowNs;
+    pending.printedNs = line.wrapped?.timeNs;
     return true;
   }
 
@@ -185,6 +195,6 @@ export class LineJoiner {
   #flushGroup(group: Group): void {
     this.#groups.splice(this.#groups.indexOf(group), 1);
     if (this.#last === group) this.#last = undefined;
-    this.#emit(group.pending);
+    this.#records.emit(group.pending);
   }
 }

@@ -7,6 +7,8 @@ export const HEADER = 'Traceback (most recent call last):';
 /** First line of the traceback of a Python exception group. */
 export const GROUP_HEADER = `  + Exception Group ${HEADER}`;
 const FRAME = '  File "';
+const SPACE = 0x20;
+const TAB = 0x09;
 /** Longest prefix, in characters. */
 const MAX_LENGTH = 256;
 
@@ -44,9 +46,15 @@ function restAfter(line: string, at: number, prefix: string): string | undefined
 /**
  * The prefix of a line that begins or continues a traceback; `undefined` for other lines and lines without a prefix.
  * `before`: the previous line, since a stack frame of JavaScript or Java is recognized by the prefix that both share.
+ * `mayHaveTraceback`: false if the line has neither a header nor a stack frame of Python (line-marks.ts).
  */
-export function prefixOf(line: string, before: string | undefined): LinePrefix | undefined {
-  const length = headerAt(line) ?? frameAt(line) ?? sharedLength(line, before);
+export function prefixOf(
+  line: string,
+  before: string | undefined,
+  mayHaveTraceback = true,
+): LinePrefix | undefined {
+  const ofPython = mayHaveTraceback ? (headerAt(line) ?? frameAt(line)) : undefined;
+  const length = ofPython ?? sharedLength(line, before);
   if (length === undefined || length === 0 || length > MAX_LENGTH || /^\s/.test(line)) return undefined;
   return new LinePrefix(line.slice(0, length));
 }
@@ -67,9 +75,11 @@ function frameAt(line: string): number | undefined {
 
 /** Length of the common beginning of both lines, if an indented frame (`at f (a.js:1:1)`) follows it in `line`. */
 function sharedLength(line: string, before: string | undefined): number | undefined {
-  if (before === undefined || line[0] !== before[0] || !/[ \t]at \S/.test(line)) return undefined;
+  if (before === undefined) return undefined;
   const most = Math.min(line.length, before.length, MAX_LENGTH);
   let length = 0;
-  while (length < most && line[length] === before[length]) length++;
+  while (length < most && line.charCodeAt(length) === before.charCodeAt(length)) length++;
+  const next = line.charCodeAt(length);
+  if (length === 0 || (next !== SPACE && next !== TAB)) return undefined;
   return /^[ \t]{1,16}at \S/.test(line.slice(length, length + 32)) ? length : undefined;
 }

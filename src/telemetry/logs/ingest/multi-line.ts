@@ -1,6 +1,8 @@
 // Decides which plain lines continue the line before them: tracebacks, stacks, indented text, PEM keys.
 // Invariant: a line with a logger's level begins a new record, and a record has a limited number of lines and bytes.
+import { MARK } from './line-marks.ts';
 import { GROUP_HEADER, HEADER } from './line-prefix.ts';
+import { SEVERITY } from '../severity.ts';
 
 /** Limits of one record. At either limit, the next line begins a new record. */
 export interface MultiLineLimits {
@@ -36,6 +38,18 @@ const ANNOUNCED = /(?:^|[)\]:|] ?)Exception [a-z]/;
 export const isTraceback = (text: string): boolean =>
   text.startsWith(HEADER) || text.startsWith(GROUP_HEADER);
 
+const isIndented = (text: string): boolean => text.charCodeAt(0) === 0x20 || text.charCodeAt(0) === 0x09;
+
+/** One line of text. */
+export interface OneLine {
+  readonly text: string;
+  readonly isCut: boolean;
+  /** Its length as received. */
+  readonly bytes: number;
+  /** What may be in it (line-marks.ts). */
+  readonly marks: number;
+}
+
 /** The lines of one record. */
 export class MultiLine {
   readonly #limits: MultiLineLimits;
@@ -46,25 +60,26 @@ export class MultiLine {
   #phase: Phase = 'plain';
   #isCut: boolean;
   #hasTraceback = false;
-  /** The first line reports a failure or announces a traceback, so a traceback after it belongs to the record. */
-  readonly #introducesTraceback: boolean;
+  readonly #first: string;
+  readonly #severity: number;
+  #marks: number;
 
-  constructor(text: string, bytes: number, isCut: boolean, severity: number, limits: MultiLineLimits) {
+  /** `severity`, `marks` (line-marks.ts): of the first line. */
+  constructor({ text, bytes, isCut, marks }: OneLine, severity: number, limits: MultiLineLimits) {
+    this.#first = text;
     this.#text = text;
     this.#bytes = bytes;
     this.#isCut = isCut;
+    this.#severity = severity;
+    this.#marks = marks;
     this.#limits = limits;
-    this.#introducesTraceback =
-      severity >= 13 ||
-      text.startsWith('Exception ') ||
-      (severity === 0 && (text.endsWith(':') || ANNOUNCED.test(text.slice(0, 512))));
-    const header = text.indexOf(HEADER);
+    const header = (marks & MARK.traceback) === 0 ? -1 : text.indexOf(HEADER);
     if (header !== -1) {
       this.#hasTraceback = true;
       // With text after the header, the whole traceback is on this line.
       if (text.slice(header + HEADER.length).trim() === '') this.#phase = 'frames';
     }
-    if (KEY.test(text) && !text.includes('-----END')) this.#phase = 'key';
+    if ((marks & MARK.key) !== 0 && KEY.test(text) && !text.includes('-----END')) this.#phase = 'key';
   }
 
   /** The text of the only line; `undefined` if there are more. */
@@ -77,6 +92,10 @@ export class MultiLine {
     if (this.#phase === 'plain') this.#phase = 'frames';
   }
 
+  /** The marks of all lines together. */
+  get marks(): number {
+    return this.#marks;
+  }
   get text(): string {
     return this.#text;
   }
@@ -101,11 +120,11 @@ export class MultiLine {
   }
 
   /**
-   * Adds the line if it belongs to the record. Returns false if it begins another one.
-   * `hasLevel`: returns true for a line that begins with a logger's level.
+   * Adds the line if it belongs to the record. Returns false if it begins another one. `text`: its text, which may lack a
+   * prefix. `hasLevel`: returns true for a line that begins with a logger's level.
    */
-  append(text: string, bytes: number, isCut: boolean, hasLevel: (text: string) => boolean): boolean {
-    if (!this.#belongs(text, hasLevel)) return false;
+  append({ bytes, isCut, marks }: OneLine, text: string, hasLevel: (text: string) => boolean): boolean {
+    if (!this.#belongs(text, marks, hasLevel)) return false;
     if (this.#lines + this.#blank >= this.#limits.maxLines || this.#bytes + bytes > this.#limits.maxBytes) {
       this.#isCut = true;
       return false;
@@ -115,22 +134,33 @@ export class MultiLine {
     this.#bytes += this.#blank + 1 + bytes;
     this.#blank = 0;
     this.#isCut ||= isCut;
+    this.#marks |= marks;
     return true;
   }
 
-  #belongs(text: string, hasLevel: (text: string) => boolean): boolean {
+  /** The first line reports a failure or announces a traceback, so a traceback after it belongs to the record. */
+  get #introducesTraceback(): boolean {
+    const text = this.#first;
+    return (
+      this.#severity >= SEVERITY.warn ||
+      text.startsWith('Exception ') ||
+      (this.#severity === 0 && (text.endsWith(':') || ANNOUNCED.test(text.slice(0, 512))))
+    );
+  }
+
+  #belongs(text: string, marks: number, hasLevel: (text: string) => boolean): boolean {
     if (this.#phase === 'key') {
       const isKeyLine = KEY_LINE.test(text.trim());
       if (!isKeyLine) this.#phase = 'plain';
       if (isKeyLine || text.trimStart().startsWith('-----END ')) return true;
     }
-    if (isTraceback(text)) {
+    if ((marks & MARK.traceback) !== 0 && isTraceback(text)) {
       if (this.#phase !== 'chained' && !(this.#phase === 'plain' && this.#introducesTraceback)) return false;
       this.#phase = 'frames';
       this.#hasTraceback = true;
       return true;
     }
-    if (/^[ \t]/.test(text)) {
+    if (isIndented(text)) {
       // Exception groups print their tracebacks indented.
       if (text.includes(HEADER) || FRAME.test(text)) this.#hasTraceback = true;
       else if (KEY.test(text)) this.#phase = 'key';

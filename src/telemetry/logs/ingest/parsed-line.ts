@@ -32,7 +32,7 @@ const REQUEST = /request[-_]?id["']?\s{0,4}[=:]\s{0,4}["']?([0-9a-f]{37}|[0-9a-f
 const TRACE = /trace[-_]?id["']?\s{0,4}[=:]\s{0,4}["']?([0-9a-f]{32})(?![0-9a-z])/i;
 const SPAN = /span[-_]?id["']?\s{0,4}[=:]\s{0,4}["']?([0-9a-f]{16})(?![0-9a-z])/i;
 
-const NO_IDS = { requestId: '', traceId: '', spanId: '' };
+export const NO_IDS = { requestId: '', traceId: '', spanId: '' };
 
 /** The ids in a text. */
 export function idsIn(text: string): Pick<ParsedLine, 'requestId' | 'traceId' | 'spanId'> {

@@ -74,8 +74,7 @@ export const RULES: readonly (readonly [rule: number, apply: (text: string) => s
   [RULE.pem, (text) => text.replace(PEM, REDACTED)],
 ];
 
-function redactBuiltIn(text: string): string {
-  const wanted = rulesFor(text);
+function redactBuiltIn(text: string, wanted: number): string {
   if (wanted === 0) return text;
   let out = text;
   for (const [rule, apply] of RULES) if ((wanted & rule) !== 0) out = apply(out);
@@ -93,9 +92,9 @@ export class Redactor {
     this.#custom = options.custom;
   }
 
-  /** Replaces every secret that a rule finds with `[redacted]`. */
-  redactText(text: string): string {
-    let out = this.#hasBuiltIn ? redactBuiltIn(text) : text;
+  /** Replaces every secret that a rule finds with `[redacted]`. `rules`: those that may change the text, if known. */
+  redactText(text: string, rules?: number): string {
+    let out = this.#hasBuiltIn ? redactBuiltIn(text, rules ?? rulesFor(text)) : text;
     for (const regex of this.#custom) out = regex.replaceAll(out, REDACTED);
     return out;
   }

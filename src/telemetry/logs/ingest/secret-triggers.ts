@@ -1,8 +1,6 @@
-// Finds the words without which no rule of redact.ts can match. Hot path: every stored text goes through here, and most
-// texts contain none.
-// The search is that of Wu and Manber ("A fast algorithm for multi-pattern searching", 1994): it looks at pairs of
-// characters, and mostly skips every second one.
+// The words without which no rule of redact.ts can match.
 // Invariant: a text that a rule changes contains one of the rule's words.
+import { WordScan, type ScannedWord } from './word-scan.ts';
 
 /** The rules of redact.ts, as bits. */
 export const RULE = {
@@ -15,109 +13,56 @@ export const RULE = {
   userinfo: 64,
   pem: 128,
 } as const;
+/** All bits of RULE. */
+export const RULES_MASK = 0xff;
 
-/** Words in lower case, which are found in any case, and the rules that they are for. */
-const WORDS: readonly (readonly [word: string, rules: number])[] = [
-  ['passw', RULE.pairs],
-  ['passphrase', RULE.pairs],
-  ['pwd', RULE.pairs],
-  ['secret', RULE.pairs],
-  ['credential', RULE.pairs],
-  ['apikey', RULE.pairs | RULE.scheme],
-  ['api-key', RULE.pairs | RULE.scheme],
-  ['api_key', RULE.pairs],
-  ['accesskey', RULE.pairs],
-  ['access-key', RULE.pairs],
-  ['access_key', RULE.pairs],
-  ['private', RULE.pairs | RULE.pem],
-  ['token', RULE.pairs | RULE.token],
-  ['authorization', RULE.authorization],
-  ['bearer', RULE.scheme],
-  ['basic', RULE.scheme],
-  ['sk-', RULE.knownKeys],
-  ['hf_', RULE.knownKeys],
-  ['ghp_', RULE.knownKeys],
-  ['gho_', RULE.knownKeys],
-  ['ghu_', RULE.knownKeys],
-  ['ghs_', RULE.knownKeys],
-  ['ghr_', RULE.knownKeys],
-  ['github_pat', RULE.knownKeys],
-  ['xox', RULE.knownKeys],
-  ['glpat', RULE.knownKeys],
-  ['aiza', RULE.knownKeys],
-  ['akia', RULE.knownKeys],
-  ['asia', RULE.knownKeys],
-  ['eyj', RULE.jwt],
-  ['://', RULE.userinfo],
+/** Between `token` and its separator: backslashes, a quote, and spaces. */
+const AFTER_TOKEN = new Set(Array.from('\\"\' \t', (character) => character.charCodeAt(0)));
+const MOST_AFTER_TOKEN = 13;
+
+/** The rules need a separator after `token`. So `max_tokens` does not count, nor does the word in a sentence. */
+function isTokenName(bytes: Uint8Array, at: number, end: number): boolean {
+  const last = Math.min(end, at + MOST_AFTER_TOKEN + 1);
+  let i = at;
+  while (i < last && AFTER_TOKEN.has(bytes[i]!)) i++;
+  return i < last && (bytes[i] === 0x3d || bytes[i] === 0x3a);
+}
+
+export const SECRET_WORDS: readonly ScannedWord[] = [
+  { word: 'passw', bits: RULE.pairs },
+  { word: 'passphrase', bits: RULE.pairs },
+  { word: 'pwd', bits: RULE.pairs },
+  { word: 'secret', bits: RULE.pairs },
+  { word: 'credential', bits: RULE.pairs },
+  { word: 'apikey', bits: RULE.pairs | RULE.scheme },
+  { word: 'api-key', bits: RULE.pairs | RULE.scheme },
+  { word: 'api_key', bits: RULE.pairs },
+  { word: 'accesskey', bits: RULE.pairs },
+  { word: 'access-key', bits: RULE.pairs },
+  { word: 'access_key', bits: RULE.pairs },
+  { word: 'private', bits: RULE.pairs | RULE.pem },
+  { word: 'token', bits: RULE.pairs | RULE.token, counts: isTokenName },
+  { word: 'authorization', bits: RULE.authorization },
+  { word: 'bearer', bits: RULE.scheme },
+  { word: 'basic', bits: RULE.scheme },
+  { word: 'sk-', bits: RULE.knownKeys },
+  { word: 'hf_', bits: RULE.knownKeys },
+  { word: 'ghp_', bits: RULE.knownKeys },
+  { word: 'gho_', bits: RULE.knownKeys },
+  { word: 'ghu_', bits: RULE.knownKeys },
+  { word: 'ghs_', bits: RULE.knownKeys },
+  { word: 'ghr_', bits: RULE.knownKeys },
+  { word: 'github_pat', bits: RULE.knownKeys },
+  { word: 'xox', bits: RULE.knownKeys },
+  { word: 'glpat', bits: RULE.knownKeys },
+  { word: 'aiza', bits: RULE.knownKeys },
+  { word: 'akia', bits: RULE.knownKeys },
+  { word: 'asia', bits: RULE.knownKeys },
+  { word: 'eyj', bits: RULE.jwt },
+  { word: '://', bits: RULE.userinfo },
 ];
-/** Every word is at least this long. */
-const SHORTEST = 3;
-/** What may follow `token`: the rules need a separator, a quote or a backslash. So `max_tokens` does not count. */
-const AFTER_TOKEN = new Set(Array.from('\\"\' \t=:', (character) => character.charCodeAt(0)));
 
-const lower = (code: number): number => (code >= 65 && code <= 90 ? code + 32 : code);
-
-/** Characters that the search may skip after a pair: 2, 1 if the pair begins a word, 0 if it ends the first three. */
-const SKIP = new Uint8Array(128 * 128).fill(SHORTEST - 1);
-/** Words by the pair of their second and third characters. */
-const BY_PAIR = new Map<number, (readonly [codes: number[], rules: number])[]>();
-
-for (const [word, rules] of WORDS) {
-  const codes = Array.from(word, (character) => character.charCodeAt(0));
-  const [first, second, third] = codes as [number, number, number];
-  BY_PAIR.set((second << 7) | third, [...(BY_PAIR.get((second << 7) | third) ?? []), [codes, rules]]);
-  for (const a of casesOf(first))
-    for (const b of casesOf(second)) SKIP[(a << 7) | b] = Math.min(SKIP[(a << 7) | b]!, 1);
-  for (const a of casesOf(second)) for (const b of casesOf(third)) SKIP[(a << 7) | b] = 0;
-}
-
-function casesOf(code: number): number[] {
-  const upper = String.fromCharCode(code).toUpperCase().charCodeAt(0);
-  return upper === code ? [code] : [code, upper];
-}
-
-/** The rules (bits of RULE) of the words that begin at `at`. The bytes end at `end`. */
-function rulesAt(bytes: Uint8Array, at: number, end: number): number {
-  const pair = (lower(bytes[at + 1]!) << 7) | lower(bytes[at + 2]!);
-  let found = 0;
-  for (const [codes, rules] of BY_PAIR.get(pair) ?? []) {
-    let i = 0;
-    while (i < codes.length && at + i < end && lower(bytes[at + i]!) === codes[i]) i++;
-    const isWord = i === codes.length;
-    const isFollowed = (rules & RULE.token) === 0 || (at + i < end && AFTER_TOKEN.has(bytes[at + i]!));
-    if (isWord && isFollowed) found |= rules;
-  }
-  return found;
-}
-
-let memory = Buffer.allocUnsafeSlow(4096);
-/** A larger text gets memory of its own. */
-const MAX_MEMORY = 1024 * 1024;
-
-function memoryFor(bytes: number): Buffer {
-  if (bytes <= memory.length) return memory;
-  const larger = Buffer.allocUnsafeSlow(2 * bytes);
-  if (larger.length <= MAX_MEMORY) memory = larger;
-  return larger;
-}
+const scan = new WordScan(SECRET_WORDS);
 
 /** The rules that may change the text, as bits of RULE. */
-export function rulesFor(text: string): number {
-  const end = text.length;
-  if (end < SHORTEST) return 0;
-  // Bytes are read faster than the characters of a string. Characters above 255 become others, which can only find more.
-  const bytes: Uint8Array = memoryFor(end);
-  (bytes as Buffer).write(text, 0, 'latin1');
-  let found = 0;
-  let at = SHORTEST - 1;
-  while (at < end) {
-    const a = bytes[at - 1]!;
-    const b = bytes[at]!;
-    const skip = (a | b) < 128 ? SKIP[(a << 7) | b]! : SHORTEST - 1;
-    if (skip === 0) {
-      found |= rulesAt(bytes, at - 2, end);
-      at++;
-    } else at += skip;
-  }
-  return found;
-}
+export const rulesFor = (text: string): number => scan.bitsOf(text);

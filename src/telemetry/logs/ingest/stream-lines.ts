@@ -1,6 +1,8 @@
 // Splits the bytes of a stream of log lines into lines. Not core/line-splitter.ts, since a line here is cut, may
 // hold CRs (progress bars), and has a position in its stream.
 // Invariant: the same bytes give the same lines at every split, and memory is limited to one line of `maxBytes`.
+import { isAscii } from 'node:buffer';
+import { marksIn } from './line-marks.ts';
 
 /** Largest buffer that is reused for the next line, in bytes. */
 const KEEP_BYTES = 16 * 1024;
@@ -9,8 +11,31 @@ const LF = 0x0a;
 const CR = 0x0d;
 const NOTHING = Buffer.alloc(0);
 
-/** Receives one line. `bytes`: its length in the stream without the line end. `start`: its offset in the stream. */
-export type TakeByteLine = (text: string, isCut: boolean, bytes: number, start: number) => void;
+/** Marks of a line that may have control characters or characters that are not ASCII. */
+export const UNMARKED = -1;
+
+/**
+ * Receives one line. `bytes`: its length in the stream without the line end. `start`: its offset in the stream. `marks`:
+ * line-marks.ts, or UNMARKED.
+ */
+export type TakeByteLine = (
+  text: string,
+  isCut: boolean,
+  bytes: number,
+  start: number,
+  marks: number,
+) => void;
+
+/** Control characters other than tab, LF and CR. */
+// oxlint-disable-next-line no-control-regex -- these are searched
+const CONTROL = /[\0-\x08\x0b\x0c\x0e-\x1f\x7f]/;
+
+/** The bytes as text; `undefined` if there may be control characters or characters that are not ASCII. */
+function asciiText(bytes: Buffer): string | undefined {
+  if (!isAscii(bytes)) return undefined;
+  const text = bytes.latin1Slice();
+  return CONTROL.test(text) ? undefined : text;
+}
 
 /**
  * Splits at LF. CRs before it belong to the line end. Progress bars overwrite their line with CRs within it: only the
@@ -40,9 +65,12 @@ export class StreamLines {
   /** Adds bytes. They are copied, so the caller may reuse them. */
   push(bytes: Uint8Array): void {
     const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    // One text for all lines, which are parts of it.
+    const ascii = asciiText(buffer);
     let from = 0;
     for (let at = buffer.indexOf(LF); at !== -1; at = buffer.indexOf(LF, from)) {
-      if (this.#total === 0 && at - from <= this.#maxBytes) this.#emit(buffer, from, at, at - from, false);
+      if (this.#total === 0 && at - from <= this.#maxBytes)
+        this.#emit(buffer, ascii, from, at, at - from, false);
       else {
         this.#hold(buffer, from, at);
         this.#emitHeld();
@@ -101,20 +129,30 @@ export class StreamLines {
     this.#length = this.#total = 0;
     this.#isOver = false;
     if (held.length > KEEP_BYTES) this.#held = NOTHING;
-    this.#emit(held, 0, isOver ? wholeCharacters(held, length) : length, total, isOver);
+    const end = isOver ? wholeCharacters(held, length) : length;
+    this.#emit(held, asciiText(held.subarray(0, end)), 0, end, total, isOver);
   }
 
-  #emit(buffer: Buffer, from: number, to: number, bytes: number, isCut: boolean): void {
+  /** `ascii`: the text of the buffer, if it is known. */
+  #emit(
+    buffer: Buffer,
+    ascii: string | undefined,
+    from: number,
+    to: number,
+    bytes: number,
+    isCut: boolean,
+  ): void {
     const start = this.#start;
     this.#start += bytes;
     while (to > from && buffer[to - 1] === CR) to--;
-    let text = buffer.toString('utf8', from, to);
+    let text = ascii === undefined ? buffer.toString('utf8', from, to) : ascii.slice(from, to);
+    const marks = ascii === undefined ? UNMARKED : marksIn(buffer, from, to);
     if (text.charCodeAt(0) === 0xfeff) text = text.slice(1);
     const over = text.lastIndexOf('\r');
-    if (over === -1) return this.#take(text, isCut, bytes, start);
+    if (over === -1) return this.#take(text, isCut, bytes, start, marks);
     const first = text.slice(0, text.indexOf('\r'));
-    if (first !== '') this.#take(first, false, Buffer.byteLength(first), start);
-    this.#take(text.slice(over + 1), isCut, bytes, start);
+    if (first !== '') this.#take(first, false, Buffer.byteLength(first), start, marks);
+    this.#take(text.slice(over + 1), isCut, bytes, start, marks);
   }
 }
 

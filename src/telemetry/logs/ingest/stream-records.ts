@@ -2,14 +2,16 @@
 // Invariant: each line is in exactly one record, records come in the order of their first lines, and memory is limited.
 import { attributesText } from './attributes.ts';
 import { PartialLine, unwrapCri, unwrapDocker, type ContainerLine } from './container-line.ts';
-import { StreamLines } from './stream-lines.ts';
-import { LineJoiner, type PendingRecord } from './line-joiner.ts';
+import { MARK, marksOf } from './line-marks.ts';
+import { StreamLines, UNMARKED } from './stream-lines.ts';
+import { LineJoiner, type PendingRecord, type PlainLine } from './line-joiner.ts';
 import { jsonObject, readObject } from './json-line.ts';
-import { idsIn, type ParsedLine } from './parsed-line.ts';
+import { idsIn, NO_IDS, type ParsedLine } from './parsed-line.ts';
 import { timeOfPlain } from './line-time.ts';
 import { RecordOrder, type OrderTicket } from './record-order.ts';
 import type { LogRecord, RecordOrigin } from '../log-record.ts';
 import type { Redactor } from './redact.ts';
+import { RULES_MASK } from './secret-triggers.ts';
 import { SEVERITY } from '../severity.ts';
 import { printable } from './terminal-escapes.ts';
 
@@ -31,15 +33,11 @@ export interface StreamRecordsOptions {
 }
 
 /** One line, without the wrapper of a container runtime. */
-interface InputLine {
-  readonly text: string;
-  readonly isCut: boolean;
-  /** Length as received. */
-  readonly bytes: number;
-  /** The wrapper, if the line had one. */
-  readonly wrapped: ContainerLine | undefined;
-  /** Reserves the position of the record that this line begins. */
-  readonly open: () => OrderTicket;
+interface InputLine extends PlainLine {
+  /** Offset in the stream where it begins. */
+  readonly start: number;
+  /** The position that was reserved for it; `undefined`: none. */
+  ticket: OrderTicket | undefined;
 }
 
 /** The pieces of one unfinished line. */
@@ -47,6 +45,12 @@ interface Piece {
   readonly line: PartialLine;
   readonly ticket: OrderTicket;
 }
+
+const isBlank = (text: string): boolean => {
+  const first = text.charCodeAt(0);
+  // Other spaces than those of ASCII are rare.
+  return (first <= 0x20 || first >= 0x7f || text === '') && text.trim() === '';
+};
 
 export class StreamRecords {
   #origin: RecordOrigin;
@@ -56,7 +60,7 @@ export class StreamRecords {
   readonly #lines: StreamLines;
   readonly #order = new RecordOrder();
   /** Joiner of each stream that a wrapper names. Lines without a wrapper use the empty name. */
-  readonly #joiners = new Map<string, LineJoiner>();
+  readonly #joiners = new Map<string, LineJoiner<InputLine>>();
   readonly #pieces = new Map<string, Piece>();
   /** True after a line that Docker ended with LF. */
   #hasLineEnds = false;
@@ -67,8 +71,8 @@ export class StreamRecords {
     this.#redactor = options.redactor;
     this.#maxLineBytes = options.maxLineBytes;
     this.#retentionMs = options.retentionMs ?? YEAR_MS;
-    this.#lines = new StreamLines(options.maxLineBytes, (text, isCut, bytes, start) =>
-      this.#addLine(text, isCut, bytes, start),
+    this.#lines = new StreamLines(options.maxLineBytes, (text, isCut, bytes, start, marks) =>
+      this.#addLine(text, isCut, bytes, start, marks),
     );
   }
 
@@ -117,15 +121,12 @@ export class StreamRecords {
     return this.flush();
   }
 
-  #addLine(raw: string, isCut: boolean, bytes: number, start: number): void {
-    const line = {
-      text: printable(raw),
-      isCut,
-      bytes,
-      wrapped: undefined,
-      open: () => this.#order.open(start),
-    };
-    const wrapped = unwrapCri(line.text, this.#nowNs);
+  #addLine(raw: string, isCut: boolean, bytes: number, start: number, found: number): void {
+    const text = found === UNMARKED ? printable(raw) : raw;
+    const marks = found === UNMARKED ? marksOf(text) : found;
+    const nowNs = this.#nowNs;
+    const line = { text, isCut, bytes, marks, nowNs, wrapped: undefined, start, ticket: undefined };
+    const wrapped = unwrapCri(text, nowNs);
     if (wrapped) this.#addPiece(wrapped, line);
     else this.#addText(line);
     if (!this.#order.isOverdue) return;
@@ -134,27 +135,22 @@ export class StreamRecords {
   }
 
   #addText(line: InputLine): void {
-    const { text, isCut, bytes, wrapped, open } = line;
+    const { text, isCut, wrapped } = line;
     const joiner = this.#joinerOf(wrapped?.stream ?? '');
-    if (text.trim() === '') return joiner.addBlank();
+    if (isBlank(text)) return joiner.addBlank();
     const object = isCut ? undefined : jsonObject(text);
-    if (object === undefined) {
-      const timeNs = (): bigint =>
-        wrapped?.timeNs ?? timeOfPlain(text, this.#nowNs, this.#retentionMs) ?? this.#nowNs;
-      const [printedNs, attributes] = [wrapped?.timeNs, wrapped?.attributes];
-      return joiner.add({ text, isCut, bytes, nowNs: this.#nowNs, timeNs, open, printedNs, attributes });
-    }
+    if (object === undefined) return joiner.add(line);
     const inner = wrapped ? undefined : unwrapDocker(object, this.#nowNs);
     if (inner) return this.#addPiece(inner, line);
     joiner.flushMain();
     const parsed = readObject(object, text, this.#nowNs);
     const attributes = wrapped ? { ...wrapped.attributes, ...parsed.attributes } : parsed.attributes;
     const timeNs = parsed.timeNs ?? wrapped?.timeNs;
-    this.#order.close(open(), this.#record({ ...parsed, timeNs, attributes }));
+    this.#order.close(this.#open(line), this.#record({ ...parsed, timeNs, attributes }));
   }
 
   /** Adds a line, or a piece of one, that a container runtime wrote. */
-  #addPiece(wrapped: ContainerLine, { isCut, bytes, open }: InputLine): void {
+  #addPiece(wrapped: ContainerLine, line: InputLine): void {
     const text = printable(wrapped.text);
     const { stream, isPartial } = wrapped;
     this.#hasLineEnds ||= isPartial === false;
@@ -164,12 +160,12 @@ export class StreamRecords {
       piece = undefined;
     }
     if (piece === undefined && isPartial === false)
-      return this.#addText({ text, isCut, bytes, wrapped, open });
+      return this.#addText({ ...line, text, marks: marksOf(text), wrapped });
     if (piece === undefined) {
-      piece = { line: new PartialLine(wrapped, this.#maxLineBytes), ticket: open() };
+      piece = { line: new PartialLine(wrapped, this.#maxLineBytes), ticket: this.#open(line) };
       this.#pieces.set(stream, piece);
     }
-    piece.line.add(text, isCut, this.#nowNs);
+    piece.line.add(text, line.isCut, this.#nowNs);
     if (isPartial === false) this.#finish(stream);
   }
 
@@ -179,43 +175,63 @@ export class StreamRecords {
     if (piece === undefined) return;
     this.#pieces.delete(stream);
     const { text, isCut, bytes, first } = piece.line;
-    let isUsed = false;
-    const open = (): OrderTicket => {
-      isUsed = true;
-      return piece.ticket;
+    const { ticket } = piece;
+    const nowNs = this.#nowNs;
+    const line = {
+      text,
+      isCut,
+      bytes,
+      marks: marksOf(text),
+      nowNs,
+      wrapped: first,
+      start: ticket.start,
+      ticket,
     };
-    this.#addText({ text, isCut, bytes, wrapped: first, open });
+    this.#addText(line);
     // The line was added to an earlier record, so it begins none.
-    if (!isUsed) this.#order.close(piece.ticket, undefined);
+    if (line.ticket !== undefined) this.#order.close(ticket, undefined);
+  }
+
+  /** Takes the position that was reserved for the line, or reserves one. */
+  #open(line: InputLine): OrderTicket {
+    const { ticket } = line;
+    line.ticket = undefined;
+    return ticket ?? this.#order.open(line.start);
   }
 
   #finishAll(): void {
     for (const stream of this.#pieces.keys()) this.#finish(stream);
   }
 
-  #joinerOf(stream: string): LineJoiner {
+  #joinerOf(stream: string): LineJoiner<InputLine> {
     let joiner = this.#joiners.get(stream);
     if (joiner === undefined) {
-      joiner = new LineJoiner((pending) => this.#emit(pending));
+      joiner = new LineJoiner({
+        open: (line) => this.#open(line),
+        timeOf: ({ text, wrapped }) =>
+          wrapped?.timeNs ?? timeOfPlain(text, this.#nowNs, this.#retentionMs) ?? this.#nowNs,
+        emit: (pending) => this.#emit(pending),
+      });
       this.#joiners.set(stream, joiner);
     }
     return joiner;
   }
 
   #emit({ lines, severity: ofFirstLine, timeNs, attributes: own, ticket }: PendingRecord): void {
-    const { text, bytes, isCut, hasTraceback } = lines;
+    const { text, marks, bytes, isCut, hasTraceback } = lines;
+    const { requestId, traceId, spanId } = (marks & MARK.ids) === 0 ? NO_IDS : idsIn(text);
     const severity = ofFirstLine === 0 && hasTraceback ? SEVERITY.error : ofFirstLine;
     const attributes = isCut ? { is_cut: true, bytes, ...own } : own;
-    this.#order.close(
-      ticket,
-      this.#record({ severity, message: text, timeNs, ...idsIn(text), attributes }, true),
-    );
+    const line = { severity, message: text, timeNs, requestId, traceId, spanId, attributes };
+    this.#order.close(ticket, this.#record(line, marks));
   }
 
-  /** `isPrintable`: control characters were removed before. The text of a JSON line may contain escaped ones. */
-  #record(line: ParsedLine, isPrintable = false): LogRecord {
+  /**
+   * `marks`: of the message, whose control characters were removed before. Without them, the message is that of a JSON
+   * line, which may contain escaped ones.
+   */
+  #record(line: ParsedLine, marks?: number): LogRecord {
     const { deployment, environment, replica, source, pod, modelId } = this.#origin;
-    const message = isPrintable ? line.message : printable(line.message);
     return {
       seq: 0,
       kind: 'line',
@@ -227,7 +243,10 @@ export class StreamRecords {
       modelId,
       timeNs: line.timeNs ?? this.#nowNs,
       severity: line.severity,
-      message: this.#redactor.redactText(message),
+      message:
+        marks === undefined
+          ? this.#redactor.redactText(printable(line.message))
+          : this.#redactor.redactText(line.message, marks & RULES_MASK),
       requestId: line.requestId,
       traceId: line.traceId,
       spanId: line.spanId,
