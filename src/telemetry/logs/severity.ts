@@ -5,40 +5,42 @@
 export const SEVERITY = { trace: 1, debug: 5, info: 9, notice: 10, warn: 13, error: 17, fatal: 21 } as const;
 
 /** Level names of common loggers, in capital letters. */
-const NAMES: Readonly<Record<string, number>> = {
-  TRACE: SEVERITY.trace,
-  TRC: SEVERITY.trace,
-  VERBOSE: SEVERITY.debug,
-  DEBUG: SEVERITY.debug,
-  DBG: SEVERITY.debug,
-  INFO: SEVERITY.info,
-  INF: SEVERITY.info,
-  INFORMATION: SEVERITY.info,
-  NOTICE: SEVERITY.notice,
-  WARN: SEVERITY.warn,
-  WARNING: SEVERITY.warn,
-  WRN: SEVERITY.warn,
-  ERROR: SEVERITY.error,
-  ERR: SEVERITY.error,
-  SEVERE: SEVERITY.error,
-  EXCEPTION: SEVERITY.error,
-  CRITICAL: SEVERITY.fatal,
-  CRIT: SEVERITY.fatal,
-  ALERT: SEVERITY.fatal,
-  EMERGENCY: SEVERITY.fatal,
-  EMERG: SEVERITY.fatal,
-  FATAL: SEVERITY.fatal,
-  FTL: SEVERITY.fatal,
-  DPANIC: SEVERITY.fatal,
-  PANIC: SEVERITY.fatal,
-};
+const NAMES = new Map<string, number>(
+  Object.entries({
+    TRACE: SEVERITY.trace,
+    TRC: SEVERITY.trace,
+    VERBOSE: SEVERITY.debug,
+    DEBUG: SEVERITY.debug,
+    DBG: SEVERITY.debug,
+    INFO: SEVERITY.info,
+    INF: SEVERITY.info,
+    INFORMATION: SEVERITY.info,
+    NOTICE: SEVERITY.notice,
+    WARN: SEVERITY.warn,
+    WARNING: SEVERITY.warn,
+    WRN: SEVERITY.warn,
+    ERROR: SEVERITY.error,
+    ERR: SEVERITY.error,
+    SEVERE: SEVERITY.error,
+    EXCEPTION: SEVERITY.error,
+    CRITICAL: SEVERITY.fatal,
+    CRIT: SEVERITY.fatal,
+    ALERT: SEVERITY.fatal,
+    EMERGENCY: SEVERITY.fatal,
+    EMERG: SEVERITY.fatal,
+    FATAL: SEVERITY.fatal,
+    FTL: SEVERITY.fatal,
+    DPANIC: SEVERITY.fatal,
+    PANIC: SEVERITY.fatal,
+  }),
+);
 
 /** Longest text that is looked up: the longest name, with spaces around it. */
 const MAX_NAME = 24;
 
 /** The severity number of a level name, in any letter case; 0 for other names. */
 export const severityOfName = (name: string): number =>
-  name.length > MAX_NAME ? 0 : (NAMES[name.trim().toUpperCase()] ?? 0);
+  NAMES.get(name) ?? (name.length > MAX_NAME ? 0 : (NAMES.get(name.trim().toUpperCase()) ?? 0));
 
 /** Looks up levels that count in tens from 10 up; 0 for other numbers. */
 const byTens = (level: number, severities: readonly number[]): number =>

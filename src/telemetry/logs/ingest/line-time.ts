@@ -53,11 +53,59 @@ const HAS_TIME = /\d:\d\d:\d\d|^(?:time|ts|t|timestamp)=|^\[?\d{10}\./;
  * `undefined`: there is none, it is older than `retentionMs`, or too far ahead of `nowNs`.
  */
 export function timeOfPlain(text: string, nowNs: bigint, retentionMs: number): bigint | undefined {
+  const time = timeInLastSecond(text, nowNs) ?? readStart(text, nowNs);
+  return time !== undefined && Number(nowNs - time) <= retentionMs * 1e6 ? time : undefined;
+}
+
+function readStart(text: string, nowNs: bigint): bigint | undefined {
   const start = text.length > MAX_LENGTH ? text.slice(0, MAX_LENGTH) : text;
   if (!HAS_TIME.test(start)) return undefined;
-  const time = readAt(start, nowNs) ?? readAt(withoutHeader(start), nowNs);
-  return time !== undefined && time >= nowNs - BigInt(retentionMs) * 1_000_000n ? time : undefined;
+  let line = start;
+  beginning.clockEnd = 0;
+  let time = readAt(line, nowNs);
+  if (time === undefined) {
+    line = withoutHeader(start);
+    beginning.clockEnd = 0;
+    time = readAt(line, nowNs);
+  }
+  if (time !== undefined && beginning.clockEnd > 0)
+    beginning.text = start.slice(0, start.length - line.length + beginning.clockEnd);
+  return time;
 }
+
+/**
+ * The beginning of the last line with a time in one of the most frequent forms, up to the seconds. Lines with the same
+ * beginning have the same time, apart from the fraction.
+ */
+const beginning = { text: '', clockEnd: 0 };
+const isDigit = (code: number): boolean => code >= 0x30 && code <= 0x39;
+
+/** The time of a line with the same beginning as the last one; `undefined`: it has another one, or must be read. */
+function timeInLastSecond(text: string, nowNs: bigint): bigint | undefined {
+  if (beginning.text === '' || !isRecent(nowNs) || !text.startsWith(beginning.text)) return undefined;
+  let at = beginning.text.length;
+  let fraction = 0;
+  const point = text.charCodeAt(at);
+  if (point === 0x2e || point === 0x2c) {
+    const end = at + 10;
+    for (at++; at < end && isDigit(text.charCodeAt(at)); at++)
+      fraction = fraction * 10 + text.charCodeAt(at) - 0x30;
+    if (end - at === 9) return undefined;
+    fraction *= 10 ** (end - at);
+  }
+  if (!AFTER_CLOCK.has(text.charCodeAt(at)) || mayBeZone(text, at + 1)) return undefined;
+  const time = lastSecondNs! + BigInt(fraction);
+  return time <= nowNs + AHEAD_NS ? time : undefined;
+}
+
+const codesOf = (characters: string): Set<number> =>
+  new Set(Array.from(characters, (character) => character.charCodeAt(0)));
+const AFTER_CLOCK = codesOf(' ])|');
+const ZONE_LETTERS = codesOf('ZUGzug');
+const mayBeZone = (text: string, at: number): boolean => {
+  const code = text.charCodeAt(at);
+  return ZONE_LETTERS.has(code) || ((code === 0x2b || code === 0x2d) && isDigit(text.charCodeAt(at + 1)));
+};
 
 /** The line without the text that may precede its time. */
 function withoutHeader(line: string): string {
@@ -77,11 +125,14 @@ function readNumbers(line: string, nowNs: bigint): bigint | undefined {
   const iso = ISO.exec(line);
   if (iso) {
     const [, year, month, day, clock, fraction, zone, hours] = iso;
+    if (zone === undefined && hours === undefined)
+      beginning.clockEnd = iso[0].indexOf(clock!) + clock!.length;
     return timeAt({ year, month: month!, day: day!, clock: clock!, fraction, zone: zone ?? hours }, nowNs);
   }
   const monthDay = MONTH_DAY.exec(line);
   if (monthDay) {
     const [, month, day, clock, fraction] = monthDay;
+    beginning.clockEnd = monthDay[0].indexOf(clock!) + clock!.length;
     return timeAt({ month: month!, day: day!, clock: clock!, fraction }, nowNs);
   }
   const dayFirst = DAY_FIRST.exec(line);
@@ -127,6 +178,9 @@ let last: When = { month: '', day: '', clock: '' };
 let lastSecondNs: bigint | undefined;
 let lastNowNs = 0n;
 
+/** If a line has no year, the year depends on the current time. */
+const isRecent = (nowNs: bigint): boolean => nowNs - lastNowNs < HOUR_NS && nowNs >= lastNowNs;
+
 function timeAt(when: When, nowNs: bigint): bigint | undefined {
   const { year, month, day, clock, fraction, zone } = when;
   const isLast =
@@ -135,11 +189,10 @@ function timeAt(when: When, nowNs: bigint): bigint | undefined {
     month === last.month &&
     year === last.year &&
     zone === last.zone &&
-    // If the line has no year, the year depends on the current time.
-    nowNs - lastNowNs < HOUR_NS &&
-    nowNs >= lastNowNs;
+    isRecent(nowNs);
   if (!isLast) {
     lastSecondNs = secondOf(when, nowNs);
+    beginning.text = '';
     last = when;
     lastNowNs = nowNs;
   }

@@ -16,14 +16,13 @@ export const withoutProcessPrefix = (line: string): string => line.replace(PROCE
 const TIME =
   '[[(]?(?:\\d{4}[-/.]\\d\\d[-/.]\\d\\d[T ])?\\d\\d:\\d\\d:\\d\\d(?:[.,]\\d{1,9})?(?: ?(?:Z|[+-]\\d\\d:?\\d\\d))?[\\])]?';
 
-/** Known forms. The only group is the level. */
-const FORMS: readonly RegExp[] = [
-  // `INFO:     127.0.0.1 …`, `warning: …`, `ERROR:root:…`
-  new RegExp(`^(${WORD}):(?!//)`),
-  // `INFO 11-20 12:00:00 [core.py:58] …`, `ERROR something`
-  /^([A-Z]{4,8})(?=\s)/,
-  // `[WARNING] …`, `[ info ] …`, `<error> …`
-  new RegExp(`^[[<]\\s{0,4}(${WORD})\\s{0,4}[\\]>]`),
+/** `INFO:     127.0.0.1 …`, `warning: …`, `ERROR:root:…`. */
+const COLON = new RegExp(`^(${WORD}):(?!//)`);
+/** `INFO 11-20 12:00:00 [core.py:58] …`, `ERROR something`. */
+const CAPITALS = /^([A-Z]{4,8})(?=\s)/;
+/** `[WARNING] …`, `[ info ] …`, `<error> …`. */
+const BRACKETS = new RegExp(`^[[<]\\s{0,4}(${WORD})\\s{0,4}[\\]>]`);
+const AFTER_TIME: readonly RegExp[] = [
   // `2026-11-20 12:00:00,123 ERROR …`, `12:00:00.1234 INFO …`, `… | INFO     | …`, `[time] [7] [INFO] …`,
   // `… [main] INFO …`, `… - my.logger - ERROR - …`
   new RegExp(
@@ -31,10 +30,23 @@ const FORMS: readonly RegExp[] = [
   ),
   // `2026/11/20 12:00:00 [error] 7#7: …`, `[time] [7] [INFO] …`
   new RegExp(`^${TIME}[\\s|:-]{1,8}(?:\\[[^\\]\\s]{1,40}\\]\\s)?\\[\\s{0,4}(${WORD})\\s{0,4}\\]`),
-  // logfmt: `time=… level=info msg="…"`
+];
+const LOGFMT: readonly RegExp[] = [
+  // `time=… level=info msg="…"`
   /^(?:time|ts|t|timestamp)=(?:"[^"]{1,64}"|\S{1,64}) (?:level|lvl|severity)="?([A-Za-z]{3,11})\b/,
   /^(?:level|lvl|severity)="?([A-Za-z]{3,11})\b/,
 ];
+
+/** Known forms by their first character. The only group is the level. */
+function formsOf(first: number): readonly RegExp[] {
+  if (first >= 0x41 && first <= 0x5a) return OF_CAPITAL;
+  if (first >= 0x61 && first <= 0x7a) return OF_SMALL;
+  if (first === 0x5b || first === 0x3c) return OF_BRACKET;
+  return first === 0x28 || (first >= 0x30 && first <= 0x39) ? AFTER_TIME : [];
+}
+const OF_CAPITAL = [COLON, CAPITALS];
+const OF_SMALL = [COLON, ...LOGFMT];
+const OF_BRACKET = [BRACKETS, ...AFTER_TIME];
 
 /** `I1120 12:00:00.123456 …` and `I20261120 …` of glog. */
 const GLOG = /^([IWEF])(?:\d{4}){1,2} \d\d:\d\d:\d\d\.\d{3,6}/;
@@ -60,9 +72,9 @@ export function severityOfPlain(text: string): number {
 }
 
 function severityAt(line: string): number {
-  const glog = GLOG.exec(line);
-  if (glog) return OF_GLOG[glog[1]!]!;
-  for (const form of FORMS) {
+  const isGlog = line.charCodeAt(1) <= 0x39 && GLOG.test(line);
+  if (isGlog) return OF_GLOG[line[0]!]!;
+  for (const form of formsOf(line.charCodeAt(0))) {
     const match = form.exec(line);
     const severity = match === null ? 0 : severityOfName(match[1]!);
     if (severity !== 0) return severity;

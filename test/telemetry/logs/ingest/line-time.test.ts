@@ -1,4 +1,5 @@
 // The time of a plain line: the one at its beginning, otherwise the time of arrival.
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { timeOfPlain } from '../../../../src/telemetry/logs/ingest/line-time.ts';
 import { NOW, recordOf, recordsOf } from './read-lines.ts';
@@ -84,6 +85,32 @@ describe('the time of a plain line', () => {
   it('is the time of the first line in a record with several lines', () => {
     const [record] = recordsOf('2026-11-20 12:00:00,123 ERROR x\n  2026-11-20 13:00:00 in it\n');
     expect(record).toMatchObject({ timeNs: LOCAL + 123n * MS });
+  });
+
+  it('does not depend on the line before, which may have been in the same second', () => {
+    const before = ['', 'INFO ', '[', '(Engine pid=1) INFO '];
+    const date = ['2026-11-20 ', '11-20 ', '2026-11-20T'];
+    const fraction = ['', '.5', ',123', '.123456789', '.1234567890', '.', ','];
+    const after = ['', ' x', ' Z', ' +01:00', ' - x', ' GPU', '] x', 'Z', ': x', '|', ' 2026', '\tUTC'];
+    const line = fc
+      .tuple(
+        fc.constantFrom(...before),
+        fc.constantFrom(...date),
+        fc.constantFrom('12:00:00', '12:00:01'),
+        fc.constantFrom(...fraction),
+        fc.constantFrom(...after),
+      )
+      .map((parts) => parts.join(''));
+    fc.assert(
+      fc.property(fc.array(line, { maxLength: 8 }), (lines) => {
+        const alone = lines.map((one) => {
+          at('2026-11-19 00:00:00 x');
+          return at(one);
+        });
+        expect(lines.map((one) => at(one))).toEqual(alone);
+      }),
+      { numRuns: 2000 },
+    );
   });
 
   it('is read in constant time from long lines', () => {
