@@ -45,6 +45,9 @@ function addOtherWords(normalizedText: string, add: (hash: number) => void): voi
   if (isInWord) add(mix(hash));
 }
 
+/** True if a byte is an ASCII character between words. Words on both sides of it are converted apart from each other. */
+export const isSeparator = (byte: number): boolean => FOLDED[byte] === 0;
+
 /**
  * Calls `add` with the hash of each word of the UTF-8 text from `from` to before `to`, in order; a word that occurs twice
  * is added twice. Makes no strings up to the first word that is not ASCII.

@@ -7,7 +7,7 @@ import type { RawBodies } from '../../../core/exchange/body-capture.ts';
 import { BodyReader } from '../ingest/bodies/body-reader.ts';
 import { Ingester } from '../ingest/ingester.ts';
 import type { LogFileFollower, FilePosition } from '../ingest/log-file-follower.ts';
-import type { LogRecord, RecordKind } from '../log-record.ts';
+import { KINDS, type LogRecord, type RecordKind } from '../log-record.ts';
 import type { Bodies } from '../store/bodies.ts';
 import { BLOCK_ROWS } from '../store/block-rows.ts';
 import { StoreWriter } from '../store/store-writer.ts';
@@ -56,7 +56,8 @@ export class StoreSession {
   #lostBefore = 0;
   #limitsAtMs = 0;
   /** Records that are added and not stored, by kind. */
-  readonly #added = new Map<RecordKind, number>();
+  readonly #added: Record<RecordKind, number> = { request: 0, line: 0, span: 0, event: 0, annotation: 0 };
+  #addedCount = 0;
   #addedWeight = 0;
   #addedPosts: { readonly n: number; readonly count: number }[] = [];
   #results: FromRecorder['posts'][number][] = [];
@@ -94,7 +95,7 @@ export class StoreSession {
 
   /** True if records wait to be stored. */
   get isPending(): boolean {
-    return this.#addedWeight > 0 || this.#added.size > 0 || this.#addedPosts.length > 0;
+    return this.#addedWeight > 0 || this.#addedCount > 0 || this.#addedPosts.length > 0;
   }
 
   /** Path of the file that is written, and by how much its write-ahead log has grown. */
@@ -269,15 +270,19 @@ export class StoreSession {
   }
 
   #count(kind: RecordKind): void {
-    this.#added.set(kind, (this.#added.get(kind) ?? 0) + 1);
+    this.#added[kind]++;
+    this.#addedCount++;
   }
 
   /** Acknowledges what was added. `why`: the reason why it was lost; `undefined`: it is stored. */
   #settle(why: DroppedRecords | undefined): void {
-    for (const [kind, count] of this.#added)
-      this.#figures.add(why === undefined ? STORED[kind] : LOST[why], count);
-    this.#figures.add('settledRequests', this.#added.get('request') ?? 0);
-    this.#added.clear();
+    this.#figures.add('settledRequests', this.#added.request);
+    for (const kind of KINDS) {
+      if (this.#added[kind] === 0) continue;
+      this.#figures.add(why === undefined ? STORED[kind] : LOST[why], this.#added[kind]);
+      this.#added[kind] = 0;
+    }
+    this.#addedCount = 0;
     for (const { n, count } of this.#addedPosts)
       this.#results.push(why === undefined ? { n, stored: count } : { n, problem: why });
     this.#addedPosts = [];
