@@ -34,13 +34,16 @@ const SPAN = /span[-_]?id["']?\s{0,4}[=:]\s{0,4}["']?([0-9a-f]{16})(?![0-9a-z])/
 
 export const NO_IDS = { requestId: '', traceId: '', spanId: '' };
 
+/** An id with memory of its own. A part of a text keeps the whole text in memory, and ids are kept until they are sealed. */
+const copyOf = (id = ''): string => (id === '' ? '' : Buffer.from(id, 'latin1').toString('latin1'));
+
 /** The ids in a text. */
 export function idsIn(text: string): Pick<ParsedLine, 'requestId' | 'traceId' | 'spanId'> {
   if (!/request|trace/i.test(text)) return NO_IDS;
-  const traceId = traceIdIn(TRACE.exec(text)?.[1]) ?? '';
+  const traceId = copyOf(traceIdIn(TRACE.exec(text)?.[1]));
   return {
-    requestId: REQUEST.exec(text)?.[1]?.toLowerCase() ?? '',
+    requestId: copyOf(REQUEST.exec(text)?.[1]?.toLowerCase()),
     traceId,
-    spanId: traceId === '' ? '' : (spanIdIn(SPAN.exec(text)?.[1]) ?? ''),
+    spanId: traceId === '' ? '' : copyOf(spanIdIn(SPAN.exec(text)?.[1])),
   };
 }
