@@ -3,14 +3,11 @@
 import { LogHistogram } from './log-histogram.ts';
 import { percentilesOf, type NumberArray } from './order-statistic.ts';
 
+/** Numbers in the first chunk. Each further one is twice as long, up to the maximum, so few bytes are unused. */
 const FIRST_LENGTH = 8;
-/** Sets grow fast while they are small, and waste less memory when they are large. */
-const GROWTH = 1.5;
-const SMALL_GROWTH = 4;
-const SMALL_LENGTH = 2048;
+const MAX_LENGTH = 8192;
 /** With limited memory a longer set becomes a histogram. A histogram of durations is about as large. */
 const LIMITED_LENGTH = 512;
-const NO_VALUES = new Uint32Array(0);
 
 /** Memory for values that all group queries of a thread share. */
 export class ValueBudget {
@@ -33,16 +30,18 @@ export class ValueBudget {
 export class ValueSet {
   /** Told how many more bytes the set holds; it may call `limit` at once. */
   readonly #grew: (bytes: number) => void;
-  #values: NumberArray = new Uint32Array(FIRST_LENGTH);
-  #length = 0;
-  /** True if `#values` takes any number, not only whole ones below 2 ** 32. */
+  /** Values, in the first `#end` elements of it; and chunks that are full. */
+  #chunk: NumberArray = new Uint32Array(FIRST_LENGTH);
+  #end = 0;
+  #full: NumberArray[] = [];
+  /** True if `#chunk` takes any number, not only whole ones below 2 ** 32. */
   #isWide = false;
   #isLimited = false;
   #histogram: LogHistogram | undefined;
 
   constructor(grew: (bytes: number) => void) {
     this.#grew = grew;
-    grew(this.#values.byteLength);
+    grew(this.#chunk.byteLength);
   }
 
   get isExact(): boolean {
@@ -50,9 +49,11 @@ export class ValueSet {
   }
 
   add(value: number): void {
-    if (!this.#isWide && value >>> 0 !== value) this.#widen();
-    if (this.#length === this.#values.length) this.#grow();
-    if (this.#histogram === undefined) this.#values[this.#length++] = value;
+    if (!this.#isWide && value >>> 0 !== value) {
+      this.#isWide = true;
+      this.#nextChunk();
+    } else if (this.#end === this.#chunk.length) this.#nextChunk();
+    if (this.#histogram === undefined) this.#chunk[this.#end++] = value;
     else this.#histogram.add(value);
   }
 
@@ -62,7 +63,7 @@ export class ValueSet {
 
   merge(other: ValueSet): void {
     if (other.#histogram !== undefined) this.addHistogram(other.#histogram);
-    else for (let i = 0; i < other.#length; i++) this.add(other.#values[i]!);
+    else for (const chunk of other.#chunks()) for (const value of chunk) this.add(value);
   }
 
   /** From now on a long set is a histogram. */
@@ -74,38 +75,47 @@ export class ValueSet {
   /** Percentiles, each 0 to 1; `null` without values. */
   percentiles(ps: readonly number[]): (number | null)[] {
     if (this.#histogram !== undefined) return ps.map((p) => this.#histogram!.percentile(p));
-    return this.#length === 0 ? ps.map(() => null) : percentilesOf(this.#values, this.#length, ps);
-  }
-
-  #widen(): void {
-    this.#isWide = true;
-    if (this.#histogram === undefined) this.#replace(new Float64Array(this.#values.length));
-  }
-
-  /** Makes room for one more value, unless the set is or becomes a histogram. */
-  #grow(): void {
-    if (this.#histogram !== undefined) return;
-    if (this.#isLimited && this.#length >= LIMITED_LENGTH) this.#summarize();
-    else {
-      const growth = this.#length < SMALL_LENGTH ? SMALL_GROWTH : GROWTH;
-      this.#replace(new (this.#isWide ? Float64Array : Uint32Array)(this.#length * growth));
+    const length = this.#length;
+    if (length === 0) return ps.map(() => null);
+    const values = new (this.#isWide ? Float64Array : Uint32Array)(length);
+    let at = 0;
+    for (const chunk of this.#chunks()) {
+      values.set(chunk, at);
+      at += chunk.length;
     }
+    return percentilesOf(values, length, ps);
   }
 
-  #replace(values: NumberArray): void {
-    const bytes = values.byteLength - this.#values.byteLength;
-    values.set(this.#values.subarray(0, this.#length));
-    this.#values = values;
-    this.#grew(bytes);
+  get #length(): number {
+    return this.#full.reduce((sum, { length }) => sum + length, this.#end);
+  }
+
+  #chunks(): NumberArray[] {
+    return [...this.#full, this.#chunk.subarray(0, this.#end)];
+  }
+
+  /** Makes room for more values, unless the set is or becomes a histogram. */
+  #nextChunk(): void {
+    if (this.#histogram !== undefined) return;
+    if (this.#isLimited && this.#length >= LIMITED_LENGTH) return void this.#summarize();
+    const length = Math.min(MAX_LENGTH, 2 * this.#chunk.length);
+    this.#full.push(this.#chunk.subarray(0, this.#end));
+    this.#chunk = new (this.#isWide ? Float64Array : Uint32Array)(length);
+    this.#end = 0;
+    this.#grew(this.#chunk.byteLength);
   }
 
   #summarize(): LogHistogram {
     if (this.#histogram !== undefined) return this.#histogram;
     const histogram = (this.#histogram = new LogHistogram());
-    for (let i = 0; i < this.#length; i++) histogram.add(this.#values[i]!);
-    const bytes = this.#values.byteLength;
-    this.#values = NO_VALUES;
-    this.#length = 0;
+    let bytes = 0;
+    for (const chunk of this.#chunks()) {
+      for (const value of chunk) histogram.add(value);
+      bytes += chunk.buffer.byteLength;
+    }
+    this.#full = [];
+    this.#chunk = new Uint32Array(0);
+    this.#end = 0;
     this.#grew(-bytes);
     return histogram;
   }
