@@ -4,12 +4,13 @@ import { encodeAttributes, type AttributeNames } from './attribute-columns.ts';
 import { OWN_ID_BYTES, type BlockRows } from './block-rows.ts';
 import { ByteWriter } from './byte-writer.ts';
 import { deltas, writeNumbers, zigzag } from './number-column.ts';
+import { encodeHeader } from './page-header.ts';
 import { encodeShape, HAS, PageTexts, type Shape } from './shape.ts';
 import { encodeTexts, writeRowTexts } from './text-column.ts';
 
 /** Indexes of the parts of a page. New parts go to the end. Readers ignore parts that they do not know. */
 export const PART = {
-  /** Header (JSON) with the shapes; times, shapes, durations and first bytes. */
+  /** Header (page-header.ts) after its length (u32); times, shapes, durations and first bytes. */
   main: 0,
   /** The other numbers of native records; nanoseconds. */
   numbers: 1,
@@ -21,16 +22,6 @@ export const PART = {
   filter: 6,
 } as const;
 export const PARTS = 7;
-
-/** Text at the beginning of the main part: JSON, after its length (u32). Readers ignore members that they do not know. */
-export interface PageHeader {
-  readonly rows: number;
-  /** First number of the column of times, milliseconds since the epoch. */
-  readonly baseMs: number;
-  readonly texts: readonly string[];
-  readonly shapes: readonly (readonly number[])[];
-  readonly attributes: AttributeNames | undefined;
-}
 
 export interface EncodedPage {
   /** By index in PART; empty if the page has none of it. */
@@ -130,14 +121,13 @@ export function encodePage(
   const texts = new PageTexts();
   const encodedShapes = used.map((shape) => encodeShape(shape, texts));
   const baseMs = rows.timeMs[from]!;
-  const header: PageHeader = {
+  const json = encodeHeader({
     rows: count,
     baseMs,
     texts: texts.list,
     shapes: encodedShapes,
     attributes: attributes?.names,
-  };
-  const json = Buffer.from(JSON.stringify(header));
+  });
   out.putU32(json.length);
   out.put(json);
   writeNumbers(out, deltas(rows.timeMs, from, count, baseMs, out.scratch(count)), 0, count);

@@ -130,7 +130,7 @@ export class GroupKeys {
 }
 
 /** Numbers by row, of numbers by shape. */
-function byRow(shape: Float64Array, ofShape: Int32Array): Int32Array {
+function byRow(shape: ArrayLike<number>, ofShape: Int32Array): Int32Array {
   const numbers = new Int32Array(shape.length);
   for (let row = 0; row < numbers.length; row++) numbers[row] = ofShape[shape[row]!]!;
   return numbers;

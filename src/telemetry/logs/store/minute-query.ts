@@ -2,16 +2,14 @@
 // Invariant: a query that passes gives the same result for the records of one minute that are equal in SHAPE_COLUMNS.
 import type { GroupKey, GroupQuery } from '../query/group-query.ts';
 import type { QueryNode } from '../query/query-node.ts';
-import { SHAPE_COLUMNS } from './shape.ts';
+import { isShapeColumn } from './shape.ts';
 
 export const MINUTE_MS = 60_000;
-
-const NAMES: ReadonlySet<string> = new Set(SHAPE_COLUMNS);
 
 /** True if conditions and keys need only these fields and whole minutes. */
 export function usesMinuteFields({ node, by }: Pick<GroupQuery, 'node' | 'by'>): boolean {
   const hasKey = (key: GroupKey): boolean =>
-    'stepMs' in key ? key.stepMs % MINUTE_MS === 0 : key.field === 'level' || NAMES.has(key.field);
+    'stepMs' in key ? key.stepMs % MINUTE_MS === 0 : key.field === 'level' || isShapeColumn(key.field);
   return hasFields(node) && by.every(hasKey);
 }
 
@@ -26,7 +24,7 @@ function hasFields(node: QueryNode): boolean {
       return hasFields(node.of);
     case 'field':
     case 'exists':
-      return NAMES.has(node.name);
+      return isShapeColumn(node.name);
     default:
       return false;
   }

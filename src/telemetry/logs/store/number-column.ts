@@ -63,28 +63,61 @@ export function encodeNumbers(values: ArrayLike<number>, count: number): Uint8Ar
 export const encodedLength = (bytes: Uint8Array, at: number, count: number): number =>
   HEADER_BYTES + bytes[at]! * count;
 
-/** Decodes the `count` numbers of a column that begins at `at`. */
-export function decodeNumbers(bytes: Uint8Array, at: number, count: number): Float64Array {
+/** Memory for columns of one page after the other, since new memory takes longer than to decode a column. */
+export class ColumnMemory {
+  readonly #columns: Float64Array<ArrayBuffer>[] = [];
+  #taken = 0;
+
+  /** From now on the memory that was taken is used again. */
+  reset(): void {
+    this.#taken = 0;
+  }
+
+  /** Returns memory for `count` numbers. There may be others in it. */
+  take(count: number): Float64Array<ArrayBuffer> {
+    const i = this.#taken++;
+    let column = this.#columns[i];
+    if (column === undefined || column.length < count) this.#columns[i] = column = new Float64Array(count);
+    return column.length === count ? column : column.subarray(0, count);
+  }
+}
+
+/** Decodes the `count` numbers of a column that begins at `at`. `out`: memory for them. */
+export function decodeNumbers(
+  bytes: Uint8Array,
+  at: number,
+  count: number,
+  out = new Float64Array(count),
+): Float64Array<ArrayBuffer> {
   const width = bytes[at]!;
   const divisor = SCALES[bytes[at + 1]!]!;
   const min = new DataView(bytes.buffer, bytes.byteOffset + at).getFloat64(2, true);
-  const out = new Float64Array(count);
+  if (width === 0) return out.fill(min);
   const first = at + HEADER_BYTES;
-  if (width === 0) return min === 0 ? out : out.fill(min);
-  if (width === 1) for (let i = 0; i < count; i++) out[i] = bytes[first + i]!;
-  else if (width === 2) {
-    const second = first + count;
-    for (let i = 0; i < count; i++) out[i] = bytes[first + i]! + bytes[second + i]! * 256;
-  } else {
-    // Two bytes of each number at a time.
-    let factor = 1;
-    let from = first;
-    for (let plane = 0; plane + 1 < width; plane += 2, from += 2 * count, factor *= 65_536)
-      for (let i = 0; i < count; i++)
-        out[i]! += (bytes[from + i]! | (bytes[from + count + i]! << 8)) * factor;
-    if (width % 2 === 1) for (let i = 0; i < count; i++) out[i]! += bytes[from + i]! * factor;
+  const second = first + count;
+  const third = second + count;
+  // One pass for each of the usual widths, since most of the time is for going through the column.
+  if (width === 1) for (let i = 0; i < count; i++) out[i] = bytes[first + i]! * divisor + min;
+  else if (width === 2)
+    for (let i = 0; i < count; i++) out[i] = (bytes[first + i]! | (bytes[second + i]! << 8)) * divisor + min;
+  else {
+    for (let i = 0; i < count; i++)
+      out[i] = (bytes[first + i]! | (bytes[second + i]! << 8) | (bytes[third + i]! << 16)) * divisor + min;
+    let factor = 2 ** 24 * divisor;
+    for (let from = third + count; from < first + width * count; from += count, factor *= 256)
+      for (let i = 0; i < count; i++) out[i]! += bytes[from + i]! * factor;
   }
-  if (min !== 0 || divisor !== 1) for (let i = 0; i < count; i++) out[i] = out[i]! * divisor + min;
+  return out;
+}
+
+/** Like `decodeNumbers`, for numbers below 65,536 from 0 on without gaps. May return a part of `bytes`. */
+export function decodeIndexes(bytes: Uint8Array, at: number, count: number): Uint8Array | Uint16Array {
+  const width = bytes[at]!;
+  const first = at + HEADER_BYTES;
+  if (width === 0) return new Uint8Array(count);
+  if (width === 1) return bytes.subarray(first, first + count);
+  const out = new Uint16Array(count);
+  for (let i = 0; i < count; i++) out[i] = bytes[first + i]! | (bytes[first + count + i]! << 8);
   return out;
 }
 

@@ -5,10 +5,19 @@ import type { LogRecord } from '../log-record.ts';
 import { AttributeColumns, type AttributeNames } from './attribute-columns.ts';
 import { AttributeValues } from './attribute-values.ts';
 import { OWN_ID_BYTES } from './block-rows.ts';
-import { PART, type PageHeader } from './encode-page.ts';
+import { PART } from './encode-page.ts';
 import type { NumberRange } from './native-number.ts';
-import { decodeNumbers, encodedLength, numberAt, undeltas, unzigzag } from './number-column.ts';
-import { decodeShape, HAS, nativeAttributes, nativeMessage, type Shape } from './shape.ts';
+import {
+  decodeIndexes,
+  decodeNumbers,
+  encodedLength,
+  numberAt,
+  undeltas,
+  unzigzag,
+  type ColumnMemory,
+} from './number-column.ts';
+import { decodeHeader } from './page-header.ts';
+import { HAS, nativeAttributes, nativeMessage, type EncodedShapes, type Shape } from './shape.ts';
 import { TextColumn } from './text-column.ts';
 
 /** Reads a part by its index in PART. Empty if the page has none of it. */
@@ -44,11 +53,13 @@ const FEW_RECORDS = 16;
 export class Page {
   readonly firstSeq: number;
   readonly rows: number;
-  readonly shapes: readonly Shape[];
+  readonly encodedShapes: EncodedShapes;
   /** Other pages have the same objects as shapes. */
   readonly hasSharedShapes: boolean;
   readonly attributeNames: AttributeNames | undefined;
   readonly #read: ReadPart;
+  readonly #shared: (shape: Shape) => Shape;
+  readonly #memory: ColumnMemory | undefined;
   readonly #ranks = new Map<number, Uint32Array>();
   /** Of native shapes, once they were made: messages, and parts of the attributes. */
   readonly #nativeMessages: (string | undefined)[] = [];
@@ -59,8 +70,9 @@ export class Page {
   readonly #baseMs: number;
   /** Where the columns of times, shapes, durations and first bytes begin in the main part. */
   readonly #columns: readonly number[];
+  #shapes: readonly Shape[] | undefined;
   #timeMs: Float64Array | undefined;
-  #shape: Float64Array | undefined;
+  #shape: Uint8Array | Uint16Array | undefined;
   #durationNs: Float64Array | undefined;
   #firstByte: Float64Array | undefined;
   #numbers: NativeNumbers | undefined;
@@ -75,22 +87,25 @@ export class Page {
   #messages: TextColumn | undefined;
   #attributes: AttributeColumns | undefined;
 
-  /** `shared`: the shape that is used instead of a decoded one, which is equal. */
-  constructor(firstSeq: number, read: ReadPart, shared?: (shape: Shape) => Shape) {
+  /**
+   * `shared`: the shape that is used instead of a decoded one, which is equal. `memory`: for times and durations, which
+   * have a meaning until it is used again.
+   */
+  constructor(firstSeq: number, read: ReadPart, shared?: (shape: Shape) => Shape, memory?: ColumnMemory) {
     this.firstSeq = firstSeq;
     this.hasSharedShapes = shared !== undefined;
     this.#read = read;
+    this.#shared = shared ?? ((shape) => shape);
+    this.#memory = memory;
     const main = read(PART.main);
     const buffer = Buffer.from(main.buffer, main.byteOffset, main.length);
     let at = 4 + buffer.readUInt32LE(0);
-    const header = JSON.parse(buffer.toString('utf8', 4, at)) as PageHeader;
-    const { rows } = header;
+    const { rows, baseMs, shapes, attributes } = decodeHeader(buffer.subarray(4, at));
     this.rows = rows;
+    this.encodedShapes = shapes;
+    this.attributeNames = attributes;
     this.#main = main;
-    this.#baseMs = header.baseMs;
-    this.attributeNames = header.attributes;
-    const shapes = header.shapes.map((numbers) => decodeShape(numbers, header.texts));
-    this.shapes = shared ? shapes.map(shared) : shapes;
+    this.#baseMs = baseMs;
     this.#columns = [0, 1, 2, 3].map((i) => {
       const start = at;
       if (i < 3) at += encodedLength(main, at, rows);
@@ -98,24 +113,31 @@ export class Page {
     });
   }
 
+  get shapes(): readonly Shape[] {
+    return (this.#shapes ??= Array.from({ length: this.encodedShapes.count }, (_, i) =>
+      this.#shared(this.encodedShapes.shape(i)),
+    ));
+  }
+
   get timeMs(): Float64Array {
-    return (this.#timeMs ??= undeltas(decodeNumbers(this.#main, this.#columns[0]!, this.rows), this.#baseMs));
+    return (this.#timeMs ??= undeltas(this.#decode(0), this.#baseMs));
   }
 
   /** Index in `shapes`, by row. */
-  get shape(): Float64Array {
-    return (this.#shape ??= decodeNumbers(this.#main, this.#columns[1]!, this.rows));
+  get shape(): Uint8Array | Uint16Array {
+    return (this.#shape ??= decodeIndexes(this.#main, this.#columns[1]!, this.rows));
   }
 
   get durationNs(): Float64Array {
-    return (this.#durationNs ??= decodeNumbers(this.#main, this.#columns[2]!, this.rows));
+    return (this.#durationNs ??= this.#decode(2));
   }
 
   /** For each row the number of rows before it that have a column. One more at the end: of all rows. */
   ranksOf(column: number): Uint32Array {
     let ranks = this.#ranks.get(column);
     if (ranks === undefined) {
-      const has = this.shapes.map((shape) => ((shape.has & column) === 0 ? 0 : 1));
+      const { encodedShapes: shapes } = this;
+      const has = Array.from({ length: shapes.count }, (_, i) => ((shapes.has(i) & column) === 0 ? 0 : 1));
       ranks = new Uint32Array(this.rows + 1);
       const { shape } = this;
       let rank = 0;
@@ -353,6 +375,12 @@ export class Page {
 
   get #numbersPart(): Uint8Array {
     return (this.#numberBytes ??= this.#read(PART.numbers));
+  }
+
+  /** Decodes a column of all rows. */
+  #decode(column: number): Float64Array {
+    const { rows } = this;
+    return decodeNumbers(this.#main, this.#columns[column]!, rows, this.#memory?.take(rows));
   }
 
   #decodeFirstBytes(): Float64Array {

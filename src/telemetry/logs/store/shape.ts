@@ -53,6 +53,10 @@ export const SHAPE_COLUMNS = [
   'pod',
   'modelId',
 ] as const;
+type ShapeColumn = (typeof SHAPE_COLUMNS)[number];
+const COLUMNS: ReadonlySet<string> = new Set(SHAPE_COLUMNS);
+
+export const isShapeColumn = (name: string): name is ShapeColumn => COLUMNS.has(name);
 
 export interface Shape extends RecordOrigin {
   readonly kind: RecordKind;
@@ -139,40 +143,99 @@ export function encodeShape(shape: Shape, texts: PageTexts): number[] {
   return encoded;
 }
 
-export function decodeShape(numbers: readonly number[], texts: readonly string[]): Shape {
-  const number = (i: number): number => numbers[i] ?? 0;
-  const text = (i: number): string => texts[number(i)] ?? '';
-  const has = number(3);
-  const flags = number(18);
-  return {
-    kind: KINDS[number(0)]!,
-    severity: number(1),
-    status: number(2),
-    has,
-    deployment: text(4),
-    environment: text(5),
-    replica: text(6),
-    source: text(7),
-    pod: text(8),
-    modelId: text(9),
-    native:
-      (has & HAS.native) === 0
-        ? undefined
-        : {
-            method: text(10),
-            path: text(11),
-            protocol: text(12),
-            cause: text(13),
-            detail: text(14),
-            remote: text(15),
-            attempts: number(16),
-            retries: number(17),
-            isAsync: (flags & 1) !== 0,
-            isSampled: (flags & 2) !== 0,
-            isFailedStream: (flags & 4) !== 0,
-            streamError: text(19),
-          },
-  };
+/** Which number of an encoded shape is a column. */
+const NUMBER_OF = {
+  kind: 0,
+  severity: 1,
+  status: 2,
+  has: 3,
+  deployment: 4,
+  environment: 5,
+  replica: 6,
+  source: 7,
+  pod: 8,
+  modelId: 9,
+} as const satisfies Record<ShapeColumn | 'has', number>;
+
+/** The shapes of a page as they are encoded, from which single columns are read. */
+export class EncodedShapes {
+  readonly #numbers: ArrayLike<number>;
+  readonly #starts: readonly number[];
+  readonly #texts: readonly string[];
+
+  /** `numbers`: of all shapes. `starts`: where those of each shape begin; one more at the end. */
+  constructor(numbers: ArrayLike<number>, starts: readonly number[], texts: readonly string[]) {
+    this.#numbers = numbers;
+    this.#starts = starts;
+    this.#texts = texts;
+  }
+
+  get count(): number {
+    return this.#starts.length - 1;
+  }
+
+  /** Sum of HAS of a shape. */
+  has(shape: number): number {
+    return this.#number(shape, NUMBER_OF.has);
+  }
+
+  /** The value of a column by shape. */
+  column(name: ShapeColumn): (string | number)[] {
+    const i = NUMBER_OF[name];
+    const values: (string | number)[] = [];
+    for (let shape = 0; shape < this.count; shape++) {
+      const isNumber = name === 'severity' || name === 'status';
+      const value = this.#number(shape, i);
+      values.push(name === 'kind' ? KINDS[value]! : isNumber ? value : this.#text(shape, i));
+    }
+    return values;
+  }
+
+  shape(shape: number): Shape {
+    const number = (i: number): number => this.#number(shape, i);
+    const text = (i: number): string => this.#text(shape, i);
+    const has = number(3);
+    const flags = number(18);
+    return {
+      kind: KINDS[number(0)]!,
+      severity: number(1),
+      status: number(2),
+      has,
+      deployment: text(4),
+      environment: text(5),
+      replica: text(6),
+      source: text(7),
+      pod: text(8),
+      modelId: text(9),
+      native:
+        (has & HAS.native) === 0
+          ? undefined
+          : {
+              method: text(10),
+              path: text(11),
+              protocol: text(12),
+              cause: text(13),
+              detail: text(14),
+              remote: text(15),
+              attempts: number(16),
+              retries: number(17),
+              isAsync: (flags & 1) !== 0,
+              isSampled: (flags & 2) !== 0,
+              isFailedStream: (flags & 4) !== 0,
+              streamError: text(19),
+            },
+    };
+  }
+
+  /** 0 if the shape has fewer numbers. */
+  #number(shape: number, i: number): number {
+    const at = this.#starts[shape]! + i;
+    return at < this.#starts[shape + 1]! ? this.#numbers[at]! : 0;
+  }
+
+  #text(shape: number, i: number): string {
+    return this.#texts[this.#number(shape, i)] ?? '';
+  }
 }
 
 const isOf = (shape: Shape, record: LogRecord, has: number): boolean =>

@@ -11,6 +11,8 @@ import { BlockRows } from '../../../../src/telemetry/logs/store/block-rows.ts';
 import { BloomFilter, hashOfId, mayHave } from '../../../../src/telemetry/logs/store/bloom-filter.ts';
 import { encodePage } from '../../../../src/telemetry/logs/store/encode-page.ts';
 import {
+  ColumnMemory,
+  decodeIndexes,
   decodeNumbers,
   deltas,
   encodedLength,
@@ -120,6 +122,26 @@ describe('a column of numbers', () => {
       }),
       { numRuns: 1000 },
     );
+  });
+
+  it('gives back its numbers in memory that other columns have used', () => {
+    const memory = new ColumnMemory();
+    const columns = fc.array(fc.array(fc.oneof(fc.nat(3), fc.nat(2 ** 40))), { minLength: 2 });
+    fc.assert(
+      fc.property(columns, (all) => {
+        memory.reset();
+        const decoded = all.map((values) =>
+          decodeNumbers(encodeNumbers(values, values.length), 0, values.length, memory.take(values.length)),
+        );
+        expect(decoded.map((values) => Array.from(values))).toEqual(all);
+      }),
+    );
+  });
+
+  it.each([1, 2, 256, 257, 4096])('gives back %i indexes in any order', (different) => {
+    const values = Array.from({ length: 5000 }, (_, i) => (i * 7919) % different);
+    const bytes = Buffer.concat([Buffer.alloc(3, 7), encodeNumbers(values, values.length)]);
+    expect(Array.from(decodeIndexes(bytes, 3, values.length))).toEqual(values);
   });
 
   it('gives back numbers from their differences', () => {
