@@ -2,7 +2,7 @@
 // Invariant: the result is that of the records that match (group-records.ts), each counted once.
 import type { LogRecord } from '../log-record.ts';
 import type { GroupQuery } from '../query/group-query.ts';
-import { overlaps } from './block-directory.ts';
+import { firstTime, lastTime, overlaps, type TimeParts } from './block-directory.ts';
 import type { ChangedRecords } from './changed-records.ts';
 import type { Block, PageRef } from './block.ts';
 import type { Snapshot } from './day-file-index.ts';
@@ -29,7 +29,10 @@ export interface GroupPages {
   pageMayMatch(page: PageRef): boolean;
   /** The sums per minute of a block; `undefined` if it has none. */
   sumsOf(block: Block): MinuteSums | undefined;
-  /** Calls `use` with the page, unless it cannot be read. `opened`: the page, if the caller has it. */
+  /**
+   * Calls `use` with the page, unless it cannot be read. The page can be used until the next one is read. `opened`: the
+   * page, if the caller has it.
+   */
   read(page: PageRef, use: (open: OpenPage) => void, opened?: OpenPage): void;
 }
 
@@ -41,7 +44,7 @@ const ROWS_AT_ONCE = 4096;
 interface PartlyRead {
   readonly ref: PageRef;
   readonly open: OpenPage;
-  readonly marks: Uint8Array;
+  readonly marks: Uint8Array | 'all';
   readonly end: number;
 }
 
@@ -107,46 +110,65 @@ export class ColumnGroups implements FileGroups {
   }
 
   #openPage(ref: PageRef): void {
-    const { changes } = this.#pages;
     const mayMatch = this.#pages.pageMayMatch(ref);
-    if (!mayMatch && changes === undefined) return;
+    if (!mayMatch && this.#pages.changes === undefined) return;
     this.#pages.read(ref, (open) => {
-      const { page } = open;
-      let marks = this.#isMatch
-        ? new Uint8Array(page.rows).fill(MATCH)
-        : mayMatch
-          ? maskOf(open, this.#plan)?.marks
-          : undefined;
-      if (changes !== undefined) {
-        marks ??= new Uint8Array(page.rows);
-        for (let row = 0; row < marks.length; row++)
-          if (changes.needsRecord(page, row)) marks[row] = NEEDS_RECORD;
-      }
-      if (marks === undefined) return;
-      markParts(page, ref, marks, this.#parts);
-      this.#current = { ref, open, marks, end: marks.length };
+      const marks = this.#marksOf(ref, open, mayMatch);
+      if (marks !== 'none') this.#current = { ref, open, marks, end: open.page.rows };
     });
+  }
+
+  #marksOf(ref: PageRef, open: OpenPage, mayMatch: boolean): Uint8Array | 'all' | 'none' {
+    const { changes } = this.#pages;
+    const { page } = open;
+    const isWhole = this.#parts.some((part) => covers(part, ref.times));
+    if (this.#isMatch && isWhole && changes === undefined) return 'all';
+    let marks = this.#isMatch
+      ? new Uint8Array(page.rows).fill(MATCH)
+      : mayMatch
+        ? maskOf(open, this.#plan)?.marks
+        : undefined;
+    if (changes !== undefined) {
+      marks ??= new Uint8Array(page.rows);
+      for (let row = 0; row < marks.length; row++)
+        if (changes.needsRecord(page, row)) marks[row] = NEEDS_RECORD;
+    }
+    if (marks === undefined) return 'none';
+    if (!isWhole) markParts(page, marks, this.#parts);
+    return marks;
   }
 
   #readRows(current: PartlyRead): void {
     const { ref, open, marks, end } = current;
-    const from = Math.max(0, end - ROWS_AT_ONCE);
+    const from = marks === 'all' ? 0 : Math.max(0, end - ROWS_AT_ONCE);
     this.#current = from > 0 ? { ...current, end: from } : undefined;
-    let part = marks;
-    if (marks.length > ROWS_AT_ONCE) {
-      part = new Uint8Array(marks.length);
-      part.set(marks.subarray(from, end), from);
+    let part = marks === 'all' ? undefined : marks;
+    if (part !== undefined && part.length > ROWS_AT_ONCE) {
+      const rows = part.subarray(from, end);
+      part = new Uint8Array(part.length);
+      part.set(rows, from);
     }
-    this.#pages.read(ref, ({ page }) => this.#add(page, part), open);
+    this.#pages.read(ref, ({ page }) => this.#add(page, ref, part), open);
   }
 
-  /** Adds the marked rows that match. All columns are read before, since one that is damaged ends the page. */
-  #add(page: Page, marks: Uint8Array): void {
-    const { rows } = page;
+  /**
+   * Adds the marked rows that match; all without marks. All columns are read before, since one that is damaged ends the
+   * page.
+   */
+  #add(page: Page, { times }: PageRef, marks: Uint8Array | undefined): void {
     const records = new PageRecords(page);
+    const changed = marks === undefined ? [] : this.#decide(page, marks, records);
+    const rows = this.#keys.groupsOf(page, times, marks, records);
+    const columns = this.#accumulator.fields.map((name) => numbersOf(page, name, marks, records));
+    for (const record of changed) this.#addRecord(record, 1);
+    this.#accumulator.addRows(rows, columns);
+  }
+
+  /** Sets each mark to MATCH or NO_MATCH. Returns the changed records that match, which have no marks any more. */
+  #decide(page: Page, marks: Uint8Array, records: PageRecords): LogRecord[] {
     const { query } = this.#plan;
     const changed: LogRecord[] = [];
-    for (let row = 0; row < rows; row++) {
+    for (let row = 0; row < marks.length; row++) {
       const mark = marks[row]!;
       if (mark === NEEDS_RECORD) {
         const record = this.#pages.changes!.merged(records.at(row));
@@ -155,21 +177,19 @@ export class ColumnGroups implements FileGroups {
       } else if (mark !== NO_MATCH && mark !== MATCH)
         marks[row] = isMatch(page, row, mark, query, records.at) ? MATCH : NO_MATCH;
     }
-    const groups = this.#keys.groupsOf(page, marks, records);
-    const columns = this.#accumulator.fields.map((name) => numbersOf(page, name, marks, records));
-    for (const record of changed) this.#addRecord(record, 1);
-    this.#accumulator.countRows(groups);
-    for (const [field, values] of columns.entries()) this.#accumulator.addRows(groups, field, values);
+    return changed;
   }
 }
 
-const isIn = (times: readonly number[], { fromNs, toNs }: TimeRange): boolean =>
+const isIn = (times: TimeParts, { fromNs, toNs }: TimeRange): boolean =>
   overlaps(times, Number(fromNs / NS_PER_MS), Number(toNs / NS_PER_MS));
 
+/** True if all times are in the range. */
+const covers = ({ fromNs, toNs }: TimeRange, times: TimeParts): boolean =>
+  fromNs <= BigInt(firstTime(times)) * NS_PER_MS && toNs >= BigInt(lastTime(times) + 1) * NS_PER_MS - 1n;
+
 /** Removes the marks of the rows outside the parts of the time range. */
-function markParts(page: Page, { times }: PageRef, marks: Uint8Array, parts: readonly TimeRange[]): void {
-  const [first, last] = [BigInt(times[0]!) * NS_PER_MS, BigInt(times.at(-1)! + 1) * NS_PER_MS - 1n];
-  if (parts.some(({ fromNs, toNs }) => fromNs <= first && toNs >= last)) return;
+function markParts(page: Page, marks: Uint8Array, parts: readonly TimeRange[]): void {
   const tests = parts.map((part) => rangeTest(page, part));
   for (let row = 0; row < marks.length; row++)
     if (marks[row] !== NO_MATCH && !tests.some((test) => test(row))) marks[row] = NO_MATCH;

@@ -13,6 +13,7 @@ import { ColumnGroups } from './column-groups.ts';
 import type { FileGroups, FileReader } from './file-reader.ts';
 import type { GroupAccumulator } from './group-accumulator.ts';
 import { startPosition, type Direction, type PagePosition } from './page-position.ts';
+import { ColumnMemory } from './number-column.ts';
 import { PageStore } from './page-store.ts';
 import type { AddRequest } from './request-traces.ts';
 import { maskOf, matchingRecord, NO_MATCH } from './row-mask.ts';
@@ -189,13 +190,14 @@ export class DayFileReader implements FileReader {
     changes: ChangedRecords | undefined,
   ): FileGroups {
     const plan = this.#planOf(compiled);
+    const memory = new ColumnMemory();
     return new ColumnGroups(query, plan, accumulator, {
       changes,
       snapshot: plan.matchesNone && !changes ? { blocks: [], tail: [] } : this.#index.snapshot(),
       blockMayMatch: (block) => this.#mayMatch(block, plan),
       pageMayMatch: (ref) => this.#pageMayMatch(ref, plan),
       sumsOf: (block) => this.#pages.sumsOf(block),
-      read: (ref, use, opened) => this.#pages.scan(ref, use, opened),
+      read: (ref, use, opened) => this.#pages.scan(ref, memory, use, opened),
     });
   }
 

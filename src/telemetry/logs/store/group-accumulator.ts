@@ -6,13 +6,19 @@ import type { LogHistogram } from './log-histogram.ts';
 import { ValueSet, type ValueBudget } from './value-set.ts';
 
 /** Above 2000 time steps of 7 levels. */
-const MAX_GROUPS = 20_000;
+export const MAX_GROUPS = 20_000;
 /** Of all keys together, as JSON. */
 const MAX_KEY_CHARACTERS = 4 * 1024 ** 2;
 /** Group of the records that are in no group. */
 const OTHERS = -1;
-/** In lists of groups: a row that the query does not match. */
+/** Among the groups of rows: that of rows that the query does not match. */
 export const NO_MATCH_GROUP = -2;
+
+/** Rows of a page, each with the index of its group in `groups`. */
+export interface RowGroups {
+  readonly index: Uint8Array | Uint16Array;
+  readonly groups: readonly number[];
+}
 
 /** Sums of several values of a field. */
 export interface ValueSums {
@@ -98,27 +104,39 @@ export class GroupAccumulator {
     if (input.ps.length > 0) input.sets[group]!.add(value);
   }
 
-  /** Counts a record for each row that has a group. */
-  countRows(groups: Int32Array): void {
-    const counts = this.#counts;
-    for (let row = 0; row < groups.length; row++) {
-      const group = groups[row]!;
-      if (group >= 0) counts[group]! += 1;
-      else if (group === OTHERS) this.#others++;
+  /** Adds rows. `columns`: for each field the values of the rows; NaN of a row without a value. */
+  addRows({ index, groups }: RowGroups, columns: readonly Float64Array[]): void {
+    const counts = new Uint32Array(groups.length);
+    for (let row = 0; row < index.length; row++) counts[index[row]!]!++;
+    for (const [i, group] of groups.entries()) if (group !== NO_MATCH_GROUP) this.count(group, counts[i]!);
+    for (const [field, values] of columns.entries()) {
+      const { hasSums, ps, sets } = this.#inputs[field]!;
+      if (hasSums) this.#addSums(index, groups, field, values);
+      if (ps.length === 0) continue;
+      const ofIndex = Array.from(groups, (group) => sets[group]);
+      for (let row = 0; row < index.length; row++) {
+        const value = values[row]!;
+        // NaN is not equal to itself.
+        if (value === value) ofIndex[index[row]!]?.add(value);
+      }
     }
   }
 
-  /** Adds the value of each row that has a group. `values`: NaN of a row without a value. */
-  addRows(groups: Int32Array, field: number, values: Float64Array): void {
-    const { hasSums, ps, sets } = this.#inputs[field]!;
-    const isPlain = !hasSums && ps.length > 0;
-    for (let row = 0; row < groups.length; row++) {
-      const group = groups[row]!;
+  #addSums(
+    index: RowGroups['index'],
+    groups: RowGroups['groups'],
+    field: number,
+    values: Float64Array,
+  ): void {
+    const { counts, sums, mins, maxs } = this.#inputs[field]!;
+    for (let row = 0; row < index.length; row++) {
+      const group = groups[index[row]!]!;
       const value = values[row]!;
-      // NaN is not equal to itself.
       if (group < 0 || value !== value) continue;
-      if (isPlain) sets[group]!.add(value);
-      else this.add(group, field, value);
+      counts[group]! += 1;
+      sums[group]! += value;
+      if (value < mins[group]!) mins[group] = value;
+      if (value > maxs[group]!) maxs[group] = value;
     }
   }
 

@@ -1,7 +1,8 @@
 // Finds the groups of the rows of pages. A key is resolved once per different value, not for each row.
 // Invariant: what is remembered is only a cache of the groups of the accumulator, so it is limited and can be forgotten.
 import type { GroupKey, KeyValue } from '../query/group-query.ts';
-import { NO_MATCH_GROUP, type GroupAccumulator } from './group-accumulator.ts';
+import { firstTime, lastTime, type TimeParts } from './block-directory.ts';
+import { MAX_GROUPS, NO_MATCH_GROUP, type GroupAccumulator, type RowGroups } from './group-accumulator.ts';
 import { valuesOf, type PageRecords } from './page-values.ts';
 import type { Page } from './page.ts';
 
@@ -28,6 +29,8 @@ export class GroupKeys {
   /** Groups by number of the list, by begin of the time step. */
   readonly #groups = new Map<number, number[]>();
   #groupCount = 0;
+  /** For `#groupsByRow`: the index of each group, which is 0 between two calls. */
+  readonly #indexOf = new Uint16Array(1 + MAX_GROUPS);
 
   constructor(by: readonly GroupKey[], accumulator: GroupAccumulator) {
     this.#accumulator = accumulator;
@@ -36,52 +39,75 @@ export class GroupKeys {
     this.#stepMs = by.reduce((ms, key) => ('stepMs' in key ? key.stepMs : ms), 0);
   }
 
-  /** The group of each marked row of a page; NO_MATCH_GROUP of the others. */
-  groupsOf(page: Page, marks: Uint8Array, records: PageRecords): Int32Array {
+  /** The groups of the marked rows of a page. They have a meaning until the next call. `times`: of the page. */
+  groupsOf(page: Page, times: TimeParts, marks: Uint8Array | undefined, records: PageRecords): RowGroups {
     if (this.#values.size + this.#longer.size + this.#groupCount > MAX_ENTRIES) this.#forget();
-    const { rows, timeMs } = page;
-    // Lists are replaced by groups.
-    const groups = this.#listsOf(page, marks, records);
+    const { ofShape, ofRow } = this.#listsOf(page, marks, records);
     const stepMs = this.#stepMs;
-    let [from, end] = [0, stepMs === 0 ? Infinity : 0];
-    let known = this.#groupsOfStep(0);
+    const from = stepMs === 0 ? 0 : stepOf(firstTime(times), stepMs);
+    const isOneStep = stepMs === 0 || lastTime(times) < from + stepMs;
+    if (marks !== undefined || ofRow !== undefined || !isOneStep)
+      return this.#groupsByRow(page, from, isOneStep, marks, ofRow ?? byRow(page.shape, ofShape));
+    const known = this.#groupsOfStep(from);
+    const groups = Array.from(ofShape, (list) => known[list] ?? this.#resolve(known, from, list));
+    return { index: page.shape, groups };
+  }
+
+  #groupsByRow(
+    { rows, timeMs }: Page,
+    firstStep: number,
+    isOneStep: boolean,
+    marks: Uint8Array | undefined,
+    lists: Int32Array,
+  ): RowGroups {
+    const stepMs = this.#stepMs;
+    const index = new Uint16Array(rows);
+    const groups = [NO_MATCH_GROUP];
+    /** Index of a group in `groups`. */
+    const indexOf = this.#indexOf;
+    let from = firstStep;
+    let end = isOneStep ? Infinity : from + stepMs;
+    let known = this.#groupsOfStep(from);
     for (let row = 0; row < rows; row++) {
-      if (marks[row] === 0) {
-        groups[row] = NO_MATCH_GROUP;
-        continue;
-      }
+      if (marks !== undefined && marks[row] === 0) continue;
       const ms = timeMs[row]!;
       if (ms < from || ms >= end) {
-        from = ms - (ms % stepMs);
+        from = stepOf(ms, stepMs);
         end = from + stepMs;
         known = this.#groupsOfStep(from);
       }
-      const list = groups[row]!;
-      groups[row] = known[list] ?? this.#resolve(known, from, list);
+      const list = lists[row]!;
+      const group = known[list] ?? this.#resolve(known, from, list);
+      index[row] = indexOf[group + 1] ||= groups.push(group) - 1;
     }
-    return groups;
+    for (let i = 1; i < groups.length; i++) indexOf[groups[i]! + 1] = 0;
+    return { index, groups };
   }
 
-  /** The number of the list of values of each marked row. */
-  #listsOf(page: Page, marks: Uint8Array, records: PageRecords): Int32Array {
-    const { rows, shape, shapes } = page;
-    const ofShape = new Int32Array(shapes.length).fill(NO_VALUES);
+  /** The numbers of the lists of values: by shape if they depend on nothing else, or of each marked row. */
+  #listsOf(
+    page: Page,
+    marks: Uint8Array | undefined,
+    records: PageRecords,
+  ): { readonly ofShape: Int32Array; readonly ofRow: Int32Array | undefined } {
+    const { rows, shape } = page;
+    const ofShape = new Int32Array(page.encodedShapes.count).fill(NO_VALUES);
     let ofRow: Int32Array | undefined;
     for (const field of this.#fields) {
       const values = valuesOf(page, field, records);
-      if (ofRow === undefined && values.every(({ read }) => read === undefined)) {
-        for (const [index, { constant }] of values.entries())
-          ofShape[index] = this.#longerList(ofShape[index]!, constant!);
+      if (ofRow === undefined && values.every((value) => typeof value !== 'function')) {
+        for (let i = 0; i < ofShape.length; i++)
+          ofShape[i] = this.#longerList(ofShape[i]!, values[i] as KeyValue);
         continue;
       }
       ofRow ??= byRow(shape, ofShape);
       for (let row = 0; row < rows; row++) {
-        if (marks[row] === 0) continue;
-        const { constant, read } = values[shape[row]!]!;
-        ofRow[row] = this.#longerList(ofRow[row]!, read === undefined ? constant : read(row));
+        if (marks !== undefined && marks[row] === 0) continue;
+        const value = values[shape[row]!]!;
+        ofRow[row] = this.#longerList(ofRow[row]!, typeof value === 'function' ? value(row) : value);
       }
     }
-    return ofRow ?? byRow(shape, ofShape);
+    return { ofShape, ofRow };
   }
 
   #numberOf(value: KeyValue): number {
@@ -135,3 +161,6 @@ function byRow(shape: ArrayLike<number>, ofShape: Int32Array): Int32Array {
   for (let row = 0; row < numbers.length; row++) numbers[row] = ofShape[shape[row]!]!;
   return numbers;
 }
+
+/** Begin of a time step in milliseconds. */
+const stepOf = (ms: number, stepMs: number): number => ms - (ms % stepMs);

@@ -8,6 +8,7 @@ import type { DayFileIndex } from './day-file-index.ts';
 import { PLACES_PER_RECORD, sumsPlace } from './day-file.ts';
 import { PART } from './encode-page.ts';
 import { MinuteSums } from './minute-sums.ts';
+import type { ColumnMemory } from './number-column.ts';
 import { OpenPage } from './open-page.ts';
 import { Page } from './page.ts';
 
@@ -52,12 +53,24 @@ export class PageStore {
     return this.#use(ref, use, () => opened ?? this.#open(ref));
   }
 
-  /** Like `read`, for going through many pages once. The pages that searches use stay in memory instead. */
-  scan<T>(ref: PageRef, use: (open: OpenPage) => T, opened = ref.opened): T | undefined {
+  /**
+   * Like `read`, for going through many pages once. The pages that searches use stay in memory instead. `memory`: for
+   * the columns of the page, which has a meaning until it is used again.
+   */
+  scan<T>(
+    ref: PageRef,
+    memory: ColumnMemory,
+    use: (open: OpenPage) => T,
+    opened = ref.opened,
+  ): T | undefined {
     const { seq, times } = ref;
-    const open = (): OpenPage =>
-      this.#pages.get(seq) ?? new OpenPage(new Page(seq, (part) => this.#presentPart(seq, part)), times);
-    return this.#use(ref, use, () => opened ?? open());
+    return this.#use(ref, use, () => {
+      const known = opened ?? this.#pages.get(seq);
+      if (known !== undefined) return known;
+      memory.reset();
+      const page = new Page(seq, (part) => this.#presentPart(seq, part), undefined, memory);
+      return new OpenPage(page, times);
+    });
   }
 
   /** False if the filter of the page, or that of its block, does not have the hash. */

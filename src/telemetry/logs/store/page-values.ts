@@ -10,7 +10,7 @@ import { severityText } from '../severity.ts';
 import { RowsKnowledge } from './block-knowledge.ts';
 import { attributeValue, NATIVE_NUMBERS } from './native-number.ts';
 import type { Page } from './page.ts';
-import { HAS, type Shape } from './shape.ts';
+import { HAS, isShapeColumn } from './shape.ts';
 
 /** The records of a page that had to be made, each once. */
 export class PageRecords {
@@ -29,30 +29,37 @@ export class PageRecords {
   }
 }
 
-/** How the rows of one shape get their values: all have the same one, or each has its own. */
-export type ShapeValues =
-  | { readonly constant: KeyValue; readonly read: undefined }
-  | { readonly constant: undefined; readonly read: (row: number) => KeyValue };
+type ReadRow = (row: number) => KeyValue;
 
-const constant = (value: KeyValue): ShapeValues => ({ constant: value, read: undefined });
-const each = (read: (row: number) => KeyValue): ShapeValues => ({ constant: undefined, read });
+/** The value of all rows of a shape, or what reads that of each of them. */
+export type ShapeValue = KeyValue | ReadRow;
 
 /** The values of a name (record-value.ts), by index of the shape. */
-export function valuesOf(page: Page, name: string, records: PageRecords): ShapeValues[] {
-  const readRecord = keyReader(name);
-  const ofRecord = isAttribute(name)
-    ? each((row) => readRecord(records.at(row), records.attributes(row)))
-    : each((row) => readRecord(records.at(row), {}));
-  if (name === 'level') return page.shapes.map(({ severity }) => constant(severityText(severity) || null));
-  if (isColumn(name)) return page.shapes.map((_, shape) => columnOf(page, name, shape) ?? ofRecord);
-  const path = attributePath(name);
-  return page.shapes.map((_, shape) => attributeOf(page, path, shape) ?? ofRecord);
+export function valuesOf(page: Page, name: string, records: PageRecords): readonly ShapeValue[] {
+  if (name === 'level')
+    return page.encodedShapes.column('severity').map((value) => severityText(value as number) || null);
+  if (isShapeColumn(name)) return page.encodedShapes.column(name).map((value) => value || null);
+  const read = keyReader(name);
+  const ofRecord: ReadRow = isAttribute(name)
+    ? (row) => read(records.at(row), records.attributes(row))
+    : (row) => read(records.at(row), {});
+  const path = isColumn(name) ? undefined : attributePath(name);
+  return page.shapes.map((_, shape) => {
+    const value = path === undefined ? columnOf(page, name, shape) : attributeOf(page, path, shape);
+    return value === undefined ? ofRecord : value;
+  });
 }
 
 /**
- * The numbers of a name in the marked rows; NaN of a row whose value is not a finite number. Other rows have any number.
+ * The numbers of a name in the marked rows, without marks in all rows; NaN of a row whose value is not a finite number.
+ * Other rows have any number.
  */
-export function numbersOf(page: Page, name: string, marks: Uint8Array, records: PageRecords): Float64Array {
+export function numbersOf(
+  page: Page,
+  name: string,
+  marks: Uint8Array | undefined,
+  records: PageRecords,
+): Float64Array {
   const { rows, shape } = page;
   const { durationNs } = page;
   if (name === 'durationNs' && !durationNs.includes(0)) return durationNs;
@@ -62,49 +69,44 @@ export function numbersOf(page: Page, name: string, marks: Uint8Array, records: 
     return numbers;
   }
   const values = valuesOf(page, name, records);
-  const constants = Float64Array.from(values, ({ constant: value }) => numberOf(value ?? null));
-  const reads = values.map(({ read }) => read);
+  const constants = Float64Array.from(values, numberOf);
   for (let row = 0; row < rows; row++) {
-    if (marks[row] === 0) continue;
+    if (marks !== undefined && marks[row] === 0) continue;
     const index = shape[row]!;
-    const read = reads[index];
-    numbers[row] = read === undefined ? constants[index]! : numberOf(read(row));
+    const value = values[index]!;
+    numbers[row] = typeof value === 'function' ? numberOf(value(row)) : constants[index]!;
   }
   return numbers;
 }
 
-const numberOf = (value: KeyValue): number =>
+const numberOf = (value: ShapeValue): number =>
   typeof value === 'number' && Number.isFinite(value) ? value : NaN;
 
 /** Values of a field of the record; `undefined`: only the record has them. */
-function columnOf(page: Page, name: string, shape: number): ShapeValues | undefined {
+function columnOf(page: Page, name: string, shape: number): ShapeValue | undefined {
   const { durationNs } = page;
-  if (name === 'durationNs') return each((row) => durationNs[row] || null);
+  if (name === 'durationNs') return (row) => durationNs[row] || null;
   if (name === 'message') {
     const message = page.messageOf(shape);
-    if (message !== undefined) return constant(message || null);
+    if (message !== undefined) return message || null;
     const ranks = page.ranksOf(HAS.message);
-    return each((row) => page.messages.at(ranks[row]!) || null);
+    return (row) => page.messages.at(ranks[row]!) || null;
   }
-  const facts = page.shapes[shape]!;
-  if (Object.hasOwn(facts, name)) return constant((facts[name as keyof Shape] as KeyValue) || null);
-  return single(new RowsKnowledge(page, shape).column(name), (value) =>
-    constant((value as KeyValue) || null),
-  );
+  return single(new RowsKnowledge(page, shape).column(name), (value) => (value as KeyValue) || null);
 }
 
 /** The result of `make` for the only value that rows have; `undefined` if they may have several. */
-function single<T>(
+function single(
   known: ReturnType<RowsKnowledge['column']>,
-  make: (value: unknown) => T | undefined,
-): T | undefined {
+  make: (value: unknown) => KeyValue,
+): KeyValue | undefined {
   return known !== undefined && 'values' in known && known.values.length === 1
     ? make(known.values[0])
     : undefined;
 }
 
 /** Values of an attribute; `undefined`: only the record has them. */
-function attributeOf(page: Page, path: string, shape: number): ShapeValues | undefined {
+function attributeOf(page: Page, path: string, shape: number): ShapeValue | undefined {
   const { has, native } = page.shapes[shape]!;
   const { attributeNames } = page;
   const heads = headsOf(path);
@@ -117,10 +119,10 @@ function attributeOf(page: Page, path: string, shape: number): ShapeValues | und
       const ranks = page.ranksOf(HAS.native);
       // First bytes are in the part of the page that is read in any case.
       const column = number.column === 'firstByte' ? page.firstByte : page.numbers[number.column];
-      return each((row) => attributeValue(number, column[ranks[row]!]!) ?? null);
+      return (row) => attributeValue(number, column[ranks[row]!]!) ?? null;
     }
     // Native attributes contain nothing, so only the name as a whole can be one of them.
-    return single(new RowsKnowledge(page, shape).attribute(path), (value) => constant(attributeKey(value)));
+    return single(new RowsKnowledge(page, shape).attribute(path), attributeKey);
   }
   const [head] = own;
   // With several of them, the record decides which counts.
@@ -128,11 +130,11 @@ function attributeOf(page: Page, path: string, shape: number): ShapeValues | und
   const column = page.attributeValues(head!);
   const ranks = page.ranksOf(HAS.attributes);
   const keys: KeyValue[] = [];
-  return each((row) => {
+  return (row) => {
     const number = column.numbers[ranks[row]!]!;
     if (number === -1) return null;
     return (keys[number] ??= attributeKey(attributeAt({ [head!]: column.value(number) }, path)));
-  });
+  };
 }
 
 /** The attributes in which a path may be found: `a.b.c`, `a` and `a.b`. */

@@ -158,7 +158,7 @@ export class Page {
 
   /** The number of rows before a row that have a column. In most pages all rows have it, or none has. */
   rankOf(column: number, row: number): number {
-    this.#common ??= this.shapes.reduce(([every, some], { has }) => [every & has, some | has], [-1, 0]);
+    this.#common ??= this.encodedShapes.commonOf();
     const [every, some] = this.#common;
     return (every & column) !== 0 ? row : (some & column) === 0 ? 0 : this.ranksOf(column)[row]!;
   }

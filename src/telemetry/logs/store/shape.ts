@@ -179,6 +179,16 @@ export class EncodedShapes {
     return this.#number(shape, NUMBER_OF.has);
   }
 
+  /** Columns that all shapes have, and columns that any shape has: sums of HAS. */
+  commonOf(): readonly [every: number, some: number] {
+    let [every, some] = [-1, 0];
+    for (let shape = 0; shape < this.count; shape++) {
+      every &= this.has(shape);
+      some |= this.has(shape);
+    }
+    return [every, some];
+  }
+
   /** The value of a column by shape. */
   column(name: ShapeColumn): (string | number)[] {
     const i = NUMBER_OF[name];
