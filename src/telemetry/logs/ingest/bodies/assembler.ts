@@ -1,5 +1,5 @@
 // The interface of the assemblers of streamed responses, one for each API of language models.
-import type { JsonObject } from './json-values.ts';
+import type { JsonObject } from '../../../../protocol/llm/json-values.ts';
 
 /** Assembles the response that the server would have sent without streaming, from the events of a stream. */
 export interface ResponseAssembler {

@@ -6,9 +6,9 @@ import type { Bodies } from '../../store/bodies.ts';
 import type { Redactor } from '../redact.ts';
 import { eventSplitter } from '../../../../protocol/http/event-stream.ts';
 import { printable } from '../terminal-escapes.ts';
-import { errorOfResponse, type ResponseError } from './response-error.ts';
+import { errorOfResponse, type ResponseError } from '../../../../protocol/llm/response-error.ts';
 import { StreamedBody } from './streamed-body.ts';
-import { parseObject, textOfJson, type JsonObject } from './json-values.ts';
+import { parseObject, textOfJson, type JsonObject } from '../../../../protocol/llm/json-values.ts';
 import { completeCharacters, decodeBody } from './decode-body.ts';
 import { factsOf, type UsageFacts } from './usage.ts';
 

@@ -1,7 +1,7 @@
 // Merges the deltas of a stream, as the OpenAI SDKs do (`accumulateDelta`): joins texts, appends list entries or merges
 // them by their `index`, merges objects, and keeps the last one of other values.
 // Invariant: `isComplete` is false if a value was dropped, `isExact` if the result may be wrong.
-import { isObject, MAX_LIST_ENTRIES, type JsonObject } from './json-values.ts';
+import { isObject, MAX_LIST_ENTRIES, type JsonObject } from '../../../../protocol/llm/json-values.ts';
 
 export type MergedValue = Record<string, unknown>;
 

@@ -1,6 +1,6 @@
 // Assembles a streamed response of Ollama (/api/chat, /api/generate): one JSON object per line, the last with `done`.
 import type { ResponseAssembler } from './assembler.ts';
-import type { JsonObject } from './json-values.ts';
+import type { JsonObject } from '../../../../protocol/llm/json-values.ts';
 import { emptyFields, Merger, type MergedValue } from './merge-deltas.ts';
 
 /** Fields whose values are merged line by line. Of other fields the last value is kept. */

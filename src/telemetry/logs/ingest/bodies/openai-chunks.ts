@@ -1,7 +1,7 @@
 // Assembles the chunks of OpenAI's chat and text completions: merges deltas by choice, and tool calls by index or id.
 // Invariant: choices, calls and fields are limited in number; if one is dropped, `isComplete` is false.
 import type { ResponseAssembler } from './assembler.ts';
-import { isObject, listAt, indexAt, textAt, type JsonObject } from './json-values.ts';
+import { isObject, listAt, indexAt, textAt, type JsonObject } from '../../../../protocol/llm/json-values.ts';
 import { emptyFields, Merger, type MergedValue } from './merge-deltas.ts';
 import { ToolCalls } from './tool-calls.ts';
 import { usageIn } from './usage.ts';

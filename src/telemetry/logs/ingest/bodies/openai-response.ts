@@ -1,7 +1,7 @@
 // Assembles a streamed response of OpenAI's responses API. Its last event contains the whole response; without it, only
 // the output text is kept.
 import type { ResponseAssembler } from './assembler.ts';
-import { objectAt, textAt, type JsonObject } from './json-values.ts';
+import { objectAt, textAt, type JsonObject } from '../../../../protocol/llm/json-values.ts';
 
 const LAST_EVENTS = new Set(['response.completed', 'response.incomplete', 'response.failed']);
 

@@ -1,9 +1,9 @@
 // Assembles the streamed response of a language model from its events: the JSON object that the server would have sent
 // without streaming, and the error that the stream reports.
 // Invariant: the result contains only data of the stream; of a stream of unknown kind only the error is read.
-import { errorOfEvent, type ResponseError } from './response-error.ts';
+import { errorOfEvent, type ResponseError } from '../../../../protocol/llm/response-error.ts';
 import { OpenAiChunkAssembler } from './openai-chunks.ts';
-import { isObject, parseObject, type JsonObject } from './json-values.ts';
+import { isObject, parseObject, type JsonObject } from '../../../../protocol/llm/json-values.ts';
 import { AnthropicAssembler } from './anthropic-message.ts';
 import type { ResponseAssembler } from './assembler.ts';
 import { OllamaAssembler } from './ollama.ts';

@@ -5,15 +5,20 @@ export type JsonObject = Readonly<Record<string, unknown>>;
 export const isObject = (value: unknown): value is JsonObject =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
-/** Parses a JSON object; `undefined` for every other text. */
-export function parseObject(text: string): JsonObject | undefined {
+/** Parses a JSON text; `undefined` if it is not valid. */
+export function parsedJson(text: string): unknown {
   try {
-    const value: unknown = JSON.parse(text);
-    return isObject(value) ? value : undefined;
+    return JSON.parse(text);
   } catch (error) {
     if (error instanceof SyntaxError) return undefined;
     throw error;
   }
+}
+
+/** Parses a JSON object; `undefined` for every other text. */
+export function parseObject(text: string): JsonObject | undefined {
+  const value = parsedJson(text);
+  return isObject(value) ? value : undefined;
 }
 
 /** JSON text of a value; `undefined` if it is too deeply nested. */

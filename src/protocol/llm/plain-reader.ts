@@ -1,0 +1,90 @@
+// Reads the values of a JSON body while it passes. Of a body that is longer than MAX_WHOLE_BYTES only the last
+// TAIL_BYTES are looked at, and of these only what follows one of some names in the object at the root.
+// Invariant: no more than 2 * TAIL_BYTES are kept, and nothing of a body that is short enough.
+
+const MAX_WHOLE_BYTES = 64 * 1024;
+const TAIL_BYTES = 16 * 1024;
+/** Places in the tail from which its end is read. */
+const MAX_TRIES = 8;
+
+/** Reads the values of one JSON object. */
+export interface ObjectReader {
+  /** Begins in the middle: before a name of the object. */
+  beginBeforeName(): void;
+  push(bytes: Buffer, from: number, to: number): number;
+  /** The object has ended. */
+  readonly isWhole: boolean;
+}
+
+export class PlainReader {
+  readonly #reader: ObjectReader;
+  readonly #names: readonly Buffer[];
+  /** Bytes that came, and how many will come; Infinity: not known. */
+  #bytes = 0;
+  #length = Infinity;
+  /** The last bytes of a long body. */
+  #tail: Buffer | undefined;
+  #tailBytes = 0;
+
+  /** `reader` has begun when `begin` is called. `names`: of the values that are looked for in a tail. */
+  constructor(reader: ObjectReader, names: readonly string[]) {
+    this.#reader = reader;
+    this.#names = names.map((name) => Buffer.from(`"${name}"`));
+  }
+
+  /** Begins a body. `length`: its bytes; Infinity if that is not known. */
+  begin(length: number): void {
+    this.#bytes = 0;
+    this.#length = length;
+    this.#tail = undefined;
+    this.#tailBytes = 0;
+  }
+
+  /** Reads bytes[from, to). They are only borrowed. */
+  push(bytes: Buffer, from: number, to: number): void {
+    const before = this.#bytes;
+    this.#bytes += to - from;
+    if (this.#length !== Infinity && this.#length > MAX_WHOLE_BYTES) {
+      const first = this.#length - TAIL_BYTES;
+      if (this.#bytes > first) this.#keep(bytes, Math.max(from, from + first - before), to);
+      return;
+    }
+    if (this.#bytes <= MAX_WHOLE_BYTES) {
+      // The tail may begin in this part.
+      if (this.#length === Infinity && this.#bytes > MAX_WHOLE_BYTES - TAIL_BYTES)
+        this.#keep(bytes, from, to);
+      this.#reader.push(bytes, from, to);
+    } else this.#keep(bytes, from, to);
+  }
+
+  /** The body has ended. */
+  end(): void {
+    if (this.#bytes <= MAX_WHOLE_BYTES || this.#tail === undefined) return;
+    const tail = this.#tail.subarray(Math.max(0, this.#tailBytes - TAIL_BYTES), this.#tailBytes);
+    this.#tail = undefined;
+    let tries = 0;
+    for (const name of this.#names)
+      for (
+        let at = tail.lastIndexOf(name);
+        at !== -1 && tries < MAX_TRIES;
+        at = at === 0 ? -1 : tail.lastIndexOf(name, at - 1)
+      ) {
+        tries++;
+        this.#reader.beginBeforeName();
+        // It ends exactly at the end of the body only if the name is one of the object at the root.
+        this.#reader.push(tail, at, tail.length);
+        if (this.#reader.isWhole) return;
+      }
+  }
+
+  #keep(bytes: Buffer, start: number, to: number): void {
+    const from = Math.max(start, to - TAIL_BYTES);
+    const tail = (this.#tail ??= Buffer.allocUnsafeSlow(2 * TAIL_BYTES));
+    if (this.#tailBytes + to - from > tail.length) {
+      tail.copyWithin(0, this.#tailBytes - TAIL_BYTES, this.#tailBytes);
+      this.#tailBytes = TAIL_BYTES;
+    }
+    bytes.copy(tail, this.#tailBytes, from, to);
+    this.#tailBytes += to - from;
+  }
+}

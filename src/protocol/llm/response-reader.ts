@@ -1,0 +1,356 @@
+// Makes facts of the wanted values of a response (response-paths.ts): of a plain body, or of one event after another.
+// Hot path.
+// Invariant: the facts are what a parse of the whole body gives. What is not a complete JSON object counts for nothing.
+import { LlmFacts, UNKNOWN } from '../../core/exchange/llm-facts.ts';
+import { JsonSkimmer, type SkimListener } from './json-skimmer.ts';
+import { parsedJson } from './json-values.ts';
+import { COUNT, RAW, RESPONSE, SEEN, TEXT, USAGE, USAGE_OF, USAGE_SIZE } from './response-paths.ts';
+import { errorOfEvent, type ResponseError } from './response-error.ts';
+import { jsonText, TextCache } from './text-cache.ts';
+
+/** Choices from this one on count as one, and from the second one on for nothing. */
+const LAST_CHOICE = 30;
+const MAX_CHOICES = 128;
+/** Types of the last event of a stream. */
+const LAST_TYPES = new Set(['message_stop', 'response.completed', 'response.incomplete', 'response.failed']);
+
+/** Which usage objects have counts. Bits. */
+const HAS = { body: 1, groq: 2, choice: 4, other: 8 } as const;
+
+/** Shared by all readers: most responses repeat the texts of the one before. */
+const cache = new TextCache(Object.keys(TEXT).length);
+
+/** The values of one event, or of a plain body. */
+class EventValues {
+  readonly counts = new Float64Array(3 * USAGE_SIZE).fill(UNKNOWN);
+  /** Sum of HAS. */
+  has = 0;
+  /** Sum of SEEN. */
+  seen = 0;
+  type = '';
+  object = '';
+  stopReason = '';
+  doneReason = '';
+  status = '';
+  done: boolean | undefined = undefined;
+  choices = 0;
+  /** A choice has `error` as its finish reason. */
+  hasErrorFinish = false;
+  /** JSON texts, by slots of RAW. */
+  errors: string[] | undefined = undefined;
+  message = '';
+  errorType = '';
+
+  clear(): void {
+    if (this.has !== 0) this.counts.fill(UNKNOWN);
+    this.has = this.seen = this.choices = 0;
+    this.type =
+      this.object =
+      this.stopReason =
+      this.doneReason =
+      this.status =
+      this.message =
+      this.errorType =
+        '';
+    this.done = undefined;
+    this.hasErrorFinish = false;
+    this.errors = undefined;
+  }
+}
+
+export class ResponseReader implements SkimListener {
+  readonly #skimmer = new JsonSkimmer(this);
+  readonly #event = new EventValues();
+  #facts = new LlmFacts();
+  /** Something of a language model was seen. */
+  #isKnown = false;
+  #isStream = false;
+  /** The counts that are valid so far. */
+  readonly #usage = new Float64Array(USAGE_SIZE).fill(UNKNOWN);
+  #hasUsage = false;
+  #promptEval = UNKNOWN;
+  #eval = UNKNOWN;
+  /** An event was the last one. */
+  #isEnded = false;
+  /** Choices that were seen, and those with a finish reason. Bits. */
+  #seenChoices = 0;
+  #endedChoices = 0;
+  #choiceIndex = 0;
+  #choiceFinish = '';
+  /** Index of the choice that the finish reason is of. */
+  #finishIndex = Infinity;
+
+  /** Begins a response. `isStream`: it has events. */
+  begin(isStream: boolean): void {
+    if (this.#isKnown || this.#facts.responseId !== '' || this.#facts.responseModel !== '')
+      this.#facts = new LlmFacts();
+    this.#isStream = this.#facts.isStream = isStream;
+    this.#isKnown = this.#isEnded = false;
+    if (this.#hasUsage) this.#usage.fill(UNKNOWN);
+    this.#hasUsage = false;
+    this.#promptEval = this.#eval = UNKNOWN;
+    this.#seenChoices = this.#endedChoices = 0;
+    this.#finishIndex = Infinity;
+    this.beginEvent();
+  }
+
+  /** Begins an event, or the whole plain body. */
+  beginEvent(): void {
+    this.#event.clear();
+    this.#skimmer.begin(RESPONSE);
+  }
+
+  /** Begins in the middle of a plain body: before a name of its object. */
+  beginBeforeName(): void {
+    this.#event.clear();
+    this.#skimmer.beginBeforeName(RESPONSE);
+  }
+
+  /** Reads a piece of the body or of an event; see JsonSkimmer.push. */
+  push(bytes: Buffer, from: number, to: number): number {
+    return this.#skimmer.push(bytes, from, to, this.#isStream);
+  }
+
+  /** The current event is a complete JSON object. */
+  get isWhole(): boolean {
+    return this.#skimmer.isWhole;
+  }
+
+  /** A stream has ended with `[DONE]`. */
+  done(): void {
+    this.#isEnded = true;
+  }
+
+  // ── Values ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  text(slot: number, bytes: Buffer, from: number, to: number): void {
+    const facts = this.#facts;
+    const event = this.#event;
+    switch (slot) {
+      case TEXT.model:
+        if (facts.responseModel === '') facts.responseModel = cache.text(slot, bytes, from, to);
+        break;
+      case TEXT.id:
+        if (facts.responseId === '') facts.responseId = jsonText(bytes, from, to);
+        break;
+      case TEXT.type:
+        event.type = cache.text(slot, bytes, from, to);
+        break;
+      case TEXT.object:
+        event.object = cache.text(slot, bytes, from, to);
+        break;
+      case TEXT.choiceFinish:
+        this.#choiceFinish = cache.text(slot, bytes, from, to);
+        break;
+      case TEXT.stopReason:
+        event.stopReason = cache.text(slot, bytes, from, to);
+        break;
+      case TEXT.doneReason:
+        event.doneReason = cache.text(slot, bytes, from, to);
+        break;
+      case TEXT.status:
+        event.status = cache.text(slot, bytes, from, to);
+        break;
+      case TEXT.message:
+        event.message = cache.text(slot, bytes, from, to);
+        break;
+      case TEXT.errorType:
+        event.errorType = cache.text(slot, bytes, from, to);
+    }
+  }
+
+  number(slot: number, value: number): void {
+    const event = this.#event;
+    if (slot < USAGE_OF.groq) event.has |= HAS.body;
+    else if (slot < USAGE_OF.choice) event.has |= HAS.groq;
+    else if (slot < USAGE_OF.choice + USAGE_SIZE) {
+      // As in a parse of the whole body, the first choice counts.
+      if (event.choices > 1) return;
+      event.has |= HAS.choice;
+    } else {
+      if (slot === COUNT.choiceIndex) this.#choiceIndex = value;
+      else if (slot === COUNT.promptEval) this.#promptEval = value;
+      else this.#eval = value;
+      return;
+    }
+    event.counts[slot] = value;
+  }
+
+  flag(_slot: number, value: boolean): void {
+    this.#event.done = value;
+  }
+
+  filled(slot: number): void {
+    this.#event.seen |= slot;
+  }
+
+  raw(slot: number, json: string): void {
+    (this.#event.errors ??= [])[slot] = json;
+  }
+
+  /** A choice begins. */
+  begins(): void {
+    this.#event.choices++;
+    this.#choiceIndex = 0;
+    this.#choiceFinish = '';
+  }
+
+  /** A choice ends. */
+  ends(): void {
+    if (this.#choiceIndex >= MAX_CHOICES) return;
+    const bit = 1 << Math.min(this.#choiceIndex, LAST_CHOICE);
+    this.#seenChoices |= bit;
+    if (this.#choiceFinish === '') return;
+    this.#endedChoices |= bit;
+    if (this.#choiceFinish === 'error') this.#event.hasErrorFinish = true;
+    if (this.#choiceIndex > this.#finishIndex) return;
+    this.#finishIndex = this.#choiceIndex;
+    this.#facts.finishReason = this.#choiceFinish;
+  }
+
+  // ── Ends ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** An event has ended, and is whole. `name`: its type (`event:` of a text/event-stream). `nowMs`: performance.now(). */
+  endEvent(name: string, nowMs: number): void {
+    const event = this.#event;
+    const facts = this.#facts;
+    const { seen, type } = event;
+    const isContent =
+      (seen & SEEN.content) !== 0 ||
+      ((seen & SEEN.delta) !== 0 && type.endsWith('.delta')) ||
+      ((seen & SEEN.item) !== 0 && type === 'response.output_item.added');
+    if (isContent) {
+      facts.tokenCame(nowMs);
+      this.#isKnown = true;
+    }
+    if (event.has !== 0) this.#addUsage();
+    if (
+      event.errors !== undefined ||
+      event.hasErrorFinish ||
+      name === 'error' ||
+      type === 'error' ||
+      event.object === 'error'
+    )
+      this.#addError(name);
+    if (event.choices > 0) this.#isKnown = true;
+    if (type !== '') {
+      if (type.startsWith('response.') || type.startsWith('message_')) this.#isKnown = true;
+      if (LAST_TYPES.has(type)) this.#isEnded = true;
+    }
+    if (event.done !== undefined && facts.responseModel !== '') {
+      this.#isKnown = true;
+      if (event.done) this.#isEnded = true;
+    }
+    if ((seen & SEEN.end) !== 0) this.#isEnded = true;
+    this.#addStopReason();
+  }
+
+  /** An event that is not JSON, but by its type an error, has ended. */
+  endErrorText(text: string): void {
+    this.#isKnown = true;
+    this.#facts.error ??= { message: text, type: '' };
+  }
+
+  /** True if the current event has content, so that its time is needed. */
+  get hasContent(): boolean {
+    const { seen } = this.#event;
+    return seen !== 0 && seen !== SEEN.end;
+  }
+
+  /** The response has ended. Returns what it says; undefined if it is not one of a language model. */
+  end(): LlmFacts | undefined {
+    const facts = this.#facts;
+    if (!this.#isStream && this.isWhole) {
+      const { has, done } = this.#event;
+      if (has !== 0) this.#addUsage();
+      this.#addStopReason();
+      facts.isFinished = true;
+      if (facts.finishReason !== '' || (done !== undefined && facts.responseModel !== ''))
+        this.#isKnown = true;
+    }
+    this.#readUsage();
+    if (facts.totalTokens !== UNKNOWN || facts.outputTokens !== UNKNOWN || facts.inputTokens !== UNKNOWN)
+      this.#isKnown = true;
+    if (!this.#isKnown) return undefined;
+    if (this.#isStream) {
+      const isEnded = this.#isEnded || (this.#seenChoices !== 0 && this.#seenChoices === this.#endedChoices);
+      facts.isFinished = isEnded && facts.error === undefined;
+    }
+    return facts;
+  }
+
+  /** Stop reasons beside the choices. */
+  #addStopReason(): void {
+    const { stopReason, doneReason, done, status, object, type } = this.#event;
+    const reason =
+      stopReason ||
+      (done === undefined ? '' : doneReason) ||
+      (object === 'response' || LAST_TYPES.has(type) ? status : '');
+    if (reason !== '' && this.#finishIndex === Infinity) this.#facts.finishReason = reason;
+  }
+
+  /** Takes the counts of the current event. Anthropic's `message_delta` has only those that changed. */
+  #addUsage(): void {
+    const { counts, has, type } = this.#event;
+    const first = has & HAS.body ? USAGE_OF.body : has & HAS.groq ? USAGE_OF.groq : USAGE_OF.choice;
+    const isPart = type === 'message_delta';
+    for (let i = 0; i < USAGE_SIZE; i++) {
+      const count = counts[first + i]!;
+      if (count !== UNKNOWN || !isPart) this.#usage[i] = count;
+    }
+    this.#hasUsage = true;
+  }
+
+  #readUsage(): void {
+    const facts = this.#facts;
+    const usage = this.#usage;
+    if (!this.#hasUsage) {
+      facts.inputTokens = this.#promptEval;
+      facts.outputTokens = this.#eval;
+    } else {
+      facts.inputTokens = usage[USAGE.prompt]!;
+      // Anthropic's input tokens are without those that were read from or written to the cache.
+      if (usage[USAGE.input] !== UNKNOWN)
+        facts.inputTokens =
+          usage[USAGE.input]! +
+          Math.max(0, usage[USAGE.cacheRead]!) +
+          Math.max(0, usage[USAGE.cacheCreation]!);
+      facts.outputTokens = firstKnown(usage[USAGE.output]!, usage[USAGE.completion]!);
+      facts.cachedTokens = firstKnown(usage[USAGE.cacheRead]!, usage[USAGE.cached]!);
+      facts.reasoningTokens = usage[USAGE.reasoning]!;
+    }
+    facts.totalTokens =
+      facts.inputTokens !== UNKNOWN && facts.outputTokens !== UNKNOWN
+        ? facts.inputTokens + facts.outputTokens
+        : this.#hasUsage
+          ? usage[USAGE.total]!
+          : UNKNOWN;
+  }
+
+  #addError(name: string): void {
+    const { errors = [], type, object, message, errorType, hasErrorFinish } = this.#event;
+    const value = (slot: number): unknown =>
+      errors[slot] === undefined ? undefined : parsedJson(errors[slot]);
+    const choice = value(RAW.choiceError);
+    const found: ResponseError | undefined = errorOfEvent(
+      {
+        error: value(RAW.error),
+        code: value(RAW.code),
+        message,
+        type,
+        object,
+        error_type: errorType,
+        response: { error: value(RAW.responseError) },
+        x_groq: { error: value(RAW.groqError) },
+        choices: [{ error: choice, finish_reason: hasErrorFinish ? 'error' : '' }],
+      },
+      '',
+      name,
+    );
+    if (found === undefined) return;
+    this.#isKnown = true;
+    this.#facts.error ??= found;
+  }
+}
+
+const firstKnown = (a: number, b: number): number => (a === UNKNOWN ? b : a);
