@@ -105,8 +105,9 @@ export class LogPipeline {
     return this.#tracing.spansOf(record);
   }
 
-  /** Samples traces and captures bodies of exchanges from now on. */
+  /** Samples traces, and captures and follows bodies of exchanges from now on. */
   attach(exchanges: Exchanges): void {
+    if (this.#config.llm.follow) exchanges.followWith({ wants: (target) => this.#capture.follows(target) });
     if (this.#config.trace.enabled) exchanges.sample(this.#tracing.sampler);
     if (this.logs && this.#capture.mayCaptureBodies) exchanges.captureWith(this.#capture);
   }

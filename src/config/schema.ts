@@ -10,6 +10,7 @@ import { dataServerOptions } from '../data-plane/server/options.ts';
 import { kubernetesOptions } from '../collectors/kubernetes/options.ts';
 import { metricsOptions } from '../telemetry/metrics/options.ts';
 import { deploymentOptions, modelOptions, poolOptions } from '../data-plane/replicas/options.ts';
+import { llmOptions } from '../telemetry/llm/options.ts';
 import { logsOptions } from '../telemetry/logs/options.ts';
 import { replicaMetricsOptions } from '../collectors/replica-metrics/options.ts';
 import { proxyOptions } from '../data-plane/proxy/options.ts';
@@ -29,6 +30,7 @@ export const schema = section({
   proxy: proxyOptions,
   async: queueOptions,
   webhook: webhookOptions,
+  llm: llmOptions,
   logs: logsOptions,
   trace: traceOptions,
   scale: scaleOptions,

@@ -83,6 +83,11 @@ export class BodyCopy {
     this.#length = size;
   }
 
+  /** What was copied so far; undefined if more came. It is only valid until more comes. */
+  get whole(): Buffer<ArrayBuffer> | undefined {
+    return this.#isCut || this.#isOver ? undefined : this.#buffer.subarray(0, this.#length);
+  }
+
   /** Ends the copy and returns it, once. Returns undefined if no body came. */
   take(): RawBody | undefined {
     if (this.#isOver) return undefined;

@@ -21,6 +21,7 @@ import {
   traceIdOf,
 } from './identity.ts';
 import type { BodyCapture, BodyCaptures } from './body-capture.ts';
+import type { LlmFacts, LlmPolicy, LlmSource } from './llm-facts.ts';
 
 export type Protocol = 'http' | 'websocket' | 'grpc';
 
@@ -62,6 +63,8 @@ interface Shared {
   sampler: TraceSampler | undefined;
   /** undefined: no bodies are kept. */
   captures: BodyCaptures | undefined;
+  /** undefined: no bodies are followed. */
+  llm: LlmPolicy | undefined;
 }
 
 export class Exchange {
@@ -112,6 +115,10 @@ export class Exchange {
   isSampled = false;
   /** Copies of its bodies, if they are kept. */
   bodyCapture: BodyCapture | undefined = undefined;
+  /** Follows its bodies for what a language model does. Asked once, at the end. */
+  llmSource: LlmSource | undefined = undefined;
+  /** What its bodies say of a language model; set at its end. */
+  llm: LlmFacts | undefined = undefined;
   /** Milliseconds that a task was in the queue before its first run; 0 in later runs. */
   queuedMs = 0;
   /** Milliseconds in the wait queue, over all attempts. */
@@ -226,6 +233,12 @@ export class Exchange {
     return `00-${traceIdOf(this.traceparent)}-${this.spanId}-${flags}`;
   }
 
+  /** True if its bodies are to be followed for what a language model does. */
+  get wantsLlm(): boolean {
+    const { llm } = this.#shared;
+    return llm !== undefined && this.method === 'POST' && llm.wants(this.target);
+  }
+
   /** Copies its bodies from here on, if those of its target are to be kept. */
   captureBodies(): void {
     this.bodyCapture = this.#shared.captures?.open(this.target);
@@ -259,6 +272,7 @@ export class Exchange {
     // A detail that was set while it ran stays if the end has none.
     if (detail !== '') this.detail = detail;
     this.endMs = performance.now();
+    if (this.llmSource !== undefined) this.llm = this.llmSource.end(cause === 'ok');
     for (const observer of this.#shared.observers) observer.closed(this);
     return true;
   }
@@ -274,7 +288,13 @@ export class Exchange {
 
 /** Opens exchanges, counts the open ones, and has the list of observers. */
 export class Exchanges {
-  readonly #shared: Shared = { observers: [], steps: undefined, sampler: undefined, captures: undefined };
+  readonly #shared: Shared = {
+    observers: [],
+    steps: undefined,
+    sampler: undefined,
+    captures: undefined,
+    llm: undefined,
+  };
   readonly #trustInbound: boolean;
   #open = 0;
   #whenIdle: (() => void)[] = [];
@@ -307,6 +327,16 @@ export class Exchanges {
   /** True if bodies of requests to this target are to be kept. */
   wantsBodies(target: string): boolean {
     return this.#shared.captures !== undefined && this.#shared.captures.wants(target);
+  }
+
+  /** Follows bodies of new exchanges for what a language model does, as `policy` decides. */
+  followWith(policy: LlmPolicy): void {
+    this.#shared.llm = policy;
+  }
+
+  /** True if the bodies of a request with this method and target are to be followed. */
+  wantsLlm(method: string, target: string): boolean {
+    return this.#shared.llm !== undefined && method === 'POST' && this.#shared.llm.wants(target);
   }
 
   /** Opens an exchange. `inboundId`: the value of the client's id header, if it sent one. */

@@ -45,7 +45,7 @@ export class LlmFacts {
   error: StreamError | undefined = undefined;
   /** Events with content, reasoning or a tool call. */
   contentEvents = 0;
-  /** performance.now() when the first and the last of them came; 0: none came. */
+  /** performance.now() when the first and the last of them came; 0: none came, or not known. */
   firstTokenMs = 0;
   lastTokenMs = 0;
   /** Counts of the times between them, by bucket; undefined if there were fewer than two. */
@@ -53,10 +53,10 @@ export class LlmFacts {
   /** Cost in the currency of the price table; NaN without a price. */
   cost = NaN;
 
-  /** Another event with content came. */
+  /** Another event with content came. `nowMs`: performance.now(); 0 if it is not known. */
   tokenCame(nowMs: number): void {
     if (this.contentEvents++ === 0) this.firstTokenMs = nowMs;
-    else (this.gaps ??= new Uint32Array(GAP_BUCKETS))[bucketOf(nowMs - this.lastTokenMs)]!++;
+    else if (nowMs !== 0) (this.gaps ??= new Uint32Array(GAP_BUCKETS))[bucketOf(nowMs - this.lastTokenMs)]!++;
     this.lastTokenMs = nowMs;
   }
 
@@ -78,13 +78,17 @@ export class LlmFacts {
 
   /** Mean time between two events with content, in milliseconds; NaN if there were fewer than two. */
   get meanGapMs(): number {
-    return this.contentEvents < 2 ? NaN : (this.lastTokenMs - this.firstTokenMs) / (this.contentEvents - 1);
+    return this.contentEvents < 2 || this.firstTokenMs === 0
+      ? NaN
+      : (this.lastTokenMs - this.firstTokenMs) / (this.contentEvents - 1);
   }
 
   /** Time per output token after the first one, in milliseconds; NaN if it is not known. */
   get msPerToken(): number {
     const count = this.outputCount;
-    return this.contentEvents < 2 || count < 2 ? NaN : (this.lastTokenMs - this.firstTokenMs) / (count - 1);
+    return Number.isNaN(this.meanGapMs) || count < 2
+      ? NaN
+      : (this.lastTokenMs - this.firstTokenMs) / (count - 1);
   }
 
   /** Percentile of the times between events with content, in milliseconds, exact to a bucket; NaN without any. */
@@ -108,4 +112,10 @@ export interface LlmSource {
    * those of a language model.
    */
   end(isWhole: boolean): LlmFacts | undefined;
+}
+
+/** Decides whose bodies are followed. */
+export interface LlmPolicy {
+  /** True if bodies of requests to this target are to be followed. */
+  wants(target: string): boolean;
 }

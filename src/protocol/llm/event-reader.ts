@@ -2,6 +2,7 @@
 // object per line. Hot path.
 // Invariant: the same bytes give the same events at every split, and the same as protocol/http/event-stream.ts gives.
 // Source: HTML standard, 9.2.5 and 9.2.6 (server-sent events).
+import type { PayloadSink } from '../http/body-framing.ts';
 import type { ResponseReader } from './response-reader.ts';
 
 const LF = 0x0a;
@@ -37,7 +38,7 @@ const TEXT = 2;
 
 const ERROR = 'error';
 
-export class EventReader {
+export class EventReader implements PayloadSink {
   readonly #reader: ResponseReader;
   #isJsonLines = false;
   #state = START;
@@ -50,6 +51,8 @@ export class EventReader {
   /** Characters of the event's type that agree with `error`; -1: another type. */
   #errorType = -1;
   #nowMs = 0;
+  /** The bytes come when they are sent. */
+  isTimed = true;
 
   constructor(reader: ResponseReader) {
     this.#reader = reader;
@@ -58,6 +61,7 @@ export class EventReader {
   /** Begins a body. `isJsonLines`: one JSON object per line. */
   begin(isJsonLines: boolean): void {
     this.#isJsonLines = isJsonLines;
+    this.isTimed = true;
     this.#state = START;
     this.#boms = 0;
     this.#isAfterCr = false;
@@ -213,7 +217,7 @@ export class EventReader {
       return;
     }
     if (reader.isWhole) {
-      if (this.#nowMs === 0 && reader.hasContent) this.#nowMs = performance.now();
+      if (this.#nowMs === 0 && this.isTimed && reader.hasContent) this.#nowMs = performance.now();
       reader.endEvent(isError ? ERROR : '', this.#nowMs);
     } else if (isError) reader.endErrorText('');
     reader.beginEvent();

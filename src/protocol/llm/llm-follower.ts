@@ -1,8 +1,10 @@
 // Follows the bodies of one request to a language model while they pass, for the facts in them. Hot path.
-// Invariant: no byte is delayed or changed, and none is kept except of long bodies (plain-reader.ts). A body with a
-// content coding is not looked at while it passes.
-import type { LlmFacts, LlmSource } from '../../core/exchange/llm-facts.ts';
+// Invariant: no byte is delayed or changed, and none is kept except of long bodies (plain-reader.ts). A response with a
+// content coding is read at its end, if it was copied anyway.
+import { LlmFacts, type LlmSource } from '../../core/exchange/llm-facts.ts';
+import type { BodyCopy } from '../../core/exchange/body-capture.ts';
 import type { PayloadSink } from '../http/body-framing.ts';
+import { decompress } from '../http/content-coding.ts';
 import { EventReader } from './event-reader.ts';
 import { PlainReader } from './plain-reader.ts';
 import { RequestReader } from './request-reader.ts';
@@ -22,9 +24,11 @@ const LINES = 3;
 let lastType = '';
 let lastForm = NOTHING;
 
-function formOf(type: string | undefined, coding: string | undefined): number {
-  if (type === undefined || (coding !== undefined && coding !== '' && !/^\s*identity\s*$/i.test(coding)))
-    return NOTHING;
+const isCoded = (coding: string | undefined): coding is string =>
+  coding !== undefined && coding !== '' && !/^\s*identity\s*$/i.test(coding);
+
+function formOf(type: string | undefined): number {
+  if (type === undefined) return NOTHING;
   if (type === lastType) return lastForm;
   lastType = type;
   lastForm = JSON_TYPE.test(type)
@@ -36,6 +40,16 @@ function formOf(type: string | undefined, coding: string | undefined): number {
         : NOTHING;
   return lastForm;
 }
+
+/** A body with a content coding. */
+interface CodedBody {
+  readonly type: string | undefined;
+  readonly coding: string;
+  readonly copy: BodyCopy;
+}
+
+/** Of a body with a content coding, no more is read than this many decompressed bytes. */
+const MAX_DECODED_BYTES = 1024 * 1024;
 
 /** Of a response that is not streamed, the names after which a tail is read. */
 const TAIL_NAMES = ['usage', 'done', 'meta_info', 'details'];
@@ -49,52 +63,88 @@ export class LlmFollower implements LlmSource {
   readonly #events = new EventReader(this.#responseReader);
   #form = NOTHING;
   #isRequestRead = false;
+  #coded: CodedBody | undefined;
 
-  /** A request begins. `type`, `coding`: its Content-Type and Content-Encoding. `length`: of its body, if it is known. */
-  requestBegins(type: string | undefined, coding: string | undefined, length = Infinity): void {
+  /**
+   * A request begins. `type`, `coding`: its Content-Type and Content-Encoding. `length`: of its body, if it is known.
+   * Returns what is to get the body; undefined if it is not looked at.
+   */
+  requestBegins(
+    type: string | undefined,
+    coding: string | undefined,
+    length = Infinity,
+  ): PayloadSink | undefined {
     this.#form = NOTHING;
-    this.#isRequestRead = formOf(type, coding) === PLAIN;
     this.#requestReader.begin();
+    this.#coded = undefined;
+    this.#isRequestRead = !isCoded(coding) && formOf(type) === PLAIN;
+    if (!this.#isRequestRead) return undefined;
     this.#plainRequest.begin(length);
+    return this.#plainRequest;
   }
 
-  /** Gets the body of the request. */
-  readonly request: PayloadSink = {
-    push: (bytes, from, to) => {
-      if (this.#isRequestRead && !this.#requestReader.isFound) this.#plainRequest.push(bytes, from, to);
-    },
-  };
+  /**
+   * A response begins. The parameters and the result are those of `requestBegins`. `copy`: a copy that is made of the
+   * body, which is read at the end if the body has a content coding.
+   */
+  responseBegins(
+    type: string | undefined,
+    coding: string | undefined,
+    length = Infinity,
+    copy?: BodyCopy,
+  ): PayloadSink | undefined {
+    this.#coded = undefined;
+    if (isCoded(coding)) {
+      this.#form = NOTHING;
+      if (copy !== undefined) this.#coded = { type, coding, copy };
+      return undefined;
+    }
+    return this.#begin(type, length);
+  }
 
-  /** A response begins. The parameters are those of `requestBegins`. Returns false if its body is not looked at. */
-  responseBegins(type: string | undefined, coding: string | undefined, length = Infinity): boolean {
-    this.#form = formOf(type, coding);
-    if (this.#form === NOTHING) return false;
+  #begin(type: string | undefined, length: number): PayloadSink | undefined {
+    this.#form = formOf(type);
+    if (this.#form === NOTHING) return undefined;
     if (this.#form === PLAIN) {
       this.#responseReader.begin(false);
       this.#plainResponse.begin(length);
-    } else this.#events.begin(this.#form === LINES);
-    return true;
+      return this.#plainResponse;
+    }
+    this.#events.begin(this.#form === LINES);
+    return this.#events;
   }
 
-  /** Gets the body of the response. */
-  readonly response: PayloadSink = {
-    push: (bytes, from, to) => {
-      if (this.#form === PLAIN) this.#plainResponse.push(bytes, from, to);
-      else if (this.#form !== NOTHING) this.#events.push(bytes, from, to);
-    },
-  };
-
   end(isWhole: boolean): LlmFacts | undefined {
+    if (this.#coded !== undefined) this.#decode(this.#coded);
     const form = this.#form;
     this.#form = NOTHING;
-    if (form === NOTHING) return undefined;
-    if (form !== PLAIN) this.#events.end(isWhole);
-    else if (!isWhole) return undefined;
-    else this.#plainResponse.end();
-    const facts = this.#responseReader.end();
-    if (facts === undefined) return undefined;
-    if (this.#isRequestRead && !this.#requestReader.isFound) this.#plainRequest.end();
-    facts.model = this.#requestReader.model;
-    return facts;
+    if (form === EVENTS || form === LINES) this.#events.end(isWhole);
+    else if (form === PLAIN && isWhole) this.#plainResponse.end();
+    const facts = form === NOTHING || (form === PLAIN && !isWhole) ? undefined : this.#responseReader.end();
+    const model = this.#requestedModel();
+    if (model === '') return facts;
+    // Also a request that failed names its model.
+    const all = facts ?? new LlmFacts();
+    all.model = model;
+    return all;
+  }
+
+  /** Reads a body with a content coding from its copy. The times of its events are not known. */
+  #decode({ type, coding, copy }: CodedBody): void {
+    this.#coded = undefined;
+    const { whole } = copy;
+    const decoded = whole && decompress(whole, coding, MAX_DECODED_BYTES);
+    if (decoded === undefined || 'problem' in decoded) return;
+    const { bytes } = decoded;
+    const sink = this.#begin(type, bytes.length);
+    this.#events.isTimed = false;
+    sink?.push(bytes, 0, bytes.length);
+  }
+
+  #requestedModel(): string {
+    if (!this.#isRequestRead) return '';
+    this.#isRequestRead = false;
+    if (!this.#requestReader.isFound) this.#plainRequest.end();
+    return this.#requestReader.model;
   }
 }

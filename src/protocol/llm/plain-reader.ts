@@ -1,6 +1,7 @@
 // Reads the values of a JSON body while it passes. Of a body that is longer than MAX_WHOLE_BYTES only the last
 // TAIL_BYTES are looked at, and of these only what follows one of some names in the object at the root.
 // Invariant: no more than 2 * TAIL_BYTES are kept, and nothing of a body that is short enough.
+import type { PayloadSink } from '../http/body-framing.ts';
 
 const MAX_WHOLE_BYTES = 64 * 1024;
 const TAIL_BYTES = 16 * 1024;
@@ -14,9 +15,11 @@ export interface ObjectReader {
   push(bytes: Buffer, from: number, to: number): number;
   /** The object has ended. */
   readonly isWhole: boolean;
+  /** Nothing more of it is wanted. */
+  readonly isFound?: boolean;
 }
 
-export class PlainReader {
+export class PlainReader implements PayloadSink {
   readonly #reader: ObjectReader;
   readonly #names: readonly Buffer[];
   /** Bytes that came, and how many will come; Infinity: not known. */
@@ -42,6 +45,7 @@ export class PlainReader {
 
   /** Reads bytes[from, to). They are only borrowed. */
   push(bytes: Buffer, from: number, to: number): void {
+    if (this.#reader.isFound === true) return;
     const before = this.#bytes;
     this.#bytes += to - from;
     if (this.#length !== Infinity && this.#length > MAX_WHOLE_BYTES) {

@@ -41,6 +41,10 @@ export const logsOptions = section({
         default: 'full',
         doc: 'What is stored of these requests. The first matching entry applies.',
       }),
+      follow: flag({
+        default: true,
+        doc: 'Read model, tokens and times of tokens from the bodies of these requests (`llm.follow`). Never with `capture: off`.',
+      }),
     }),
   ),
   max_body: bytes({

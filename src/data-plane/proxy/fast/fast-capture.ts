@@ -1,11 +1,14 @@
-// Body capture in the fast lane: begins the copies of a request's and a response's body, from their heads. Hot path.
-// Invariant: it reads the same header fields as the full lane, so that both lanes capture the same bodies. Nothing here
-// runs for a request whose bodies are not captured.
-import { isPrivate, type BodyCapture, type BodyCopy } from '../../../core/exchange/body-capture.ts';
+// What reads bodies in the fast lane while they pass: copies for the log store, and the follower of a language model.
+// Both begin with the heads of request and response. Hot path.
+// Invariant: it reads the same header fields as the full lane, so that both lanes read the same bodies. Nothing here
+// runs for a request whose bodies are not read.
+import { isPrivate } from '../../../core/exchange/body-capture.ts';
 import type { Exchange } from '../../../core/exchange/exchange.ts';
 import { DEBUG_HEADER } from '../../../core/header-names.ts';
+import type { PayloadSink } from '../../../protocol/http/body-framing.ts';
 import type { RequestHead } from '../../../protocol/http/request-head-parser.ts';
 import type { ResponseHead } from '../../../protocol/http/response-head-parser.ts';
+import type { LlmFollower } from '../../../protocol/llm/llm-follower.ts';
 
 /** Field values of the head that was read last; undefined without the field. One object is reused for every head. */
 const fields = {
@@ -14,29 +17,45 @@ const fields = {
   debug: undefined as string | undefined,
 };
 
-/** `length`: of the whole body, if that is known. Returns undefined if the body is not copied after all. */
-export function captureRequest(
+/**
+ * What reads the body of a request; undefined: nothing. `length`: of the whole body, if that is known. `isCaptured`: it
+ * is copied, unless a header forbids that. `follower`: undefined if it is not followed.
+ */
+export function requestSink(
   exchange: Exchange,
   head: RequestHead,
   length: number | undefined,
-): BodyCopy | undefined {
+  isCaptured: boolean,
+  follower: LlmFollower | undefined,
+): PayloadSink | undefined {
   readFields(head.kept);
-  if (isPrivate(fields.debug)) return undefined;
-  exchange.captureBodies();
+  if (isCaptured && !isPrivate(fields.debug)) exchange.captureBodies();
   const copy = exchange.bodyCapture?.request;
   copy?.describe(fields.type, fields.coding, length);
-  return copy;
+  return both(copy, follower?.requestBegins(fields.type, fields.coding, length));
 }
 
-/** `length`: of the whole body, if that is known. */
-export function captureResponse(
-  capture: BodyCapture,
+/** What reads the body of the response. The parameters are those of `requestSink`. */
+export function responseSink(
+  { bodyCapture }: Exchange,
   head: ResponseHead,
   length: number | undefined,
-): BodyCopy {
+  follower: LlmFollower | undefined,
+): PayloadSink | undefined {
   readFields(head.kept);
-  capture.responseBegins(fields.type, fields.coding, length);
-  return capture.response;
+  bodyCapture?.responseBegins(fields.type, fields.coding, length);
+  const copy = bodyCapture?.response;
+  return both(copy, follower?.responseBegins(fields.type, fields.coding, length, copy));
+}
+
+function both(one: PayloadSink | undefined, other: PayloadSink | undefined): PayloadSink | undefined {
+  if (one === undefined || other === undefined) return one ?? other;
+  return {
+    push: (bytes, from, to) => {
+      one.push(bytes, from, to);
+      other.push(bytes, from, to);
+    },
+  };
 }
 
 /** Sets `fields`. `lines`: header lines, each with its line end. As in Node, the first Content-Type counts. */

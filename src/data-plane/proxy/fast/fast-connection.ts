@@ -128,7 +128,8 @@ export class FastConnection implements Expiring, ResponseOwner, Progress, Attemp
     if (decision === undefined || head.end > maxHeadBytes || head.length > options.max_body)
       return this.#handOver(bytes);
     const isCaptured = exchanges.wantsBodies(head.target);
-    const bodyEnd = request.readBody(head, bytes, isCaptured);
+    const isFollowed = exchanges.wantsLlm(head.method, head.target);
+    const bodyEnd = request.readBody(head, bytes, isCaptured || isFollowed);
     if (bodyEnd === BROKEN || request.payloadBytes > options.max_body) return this.#handOver(bytes);
 
     const exchange = exchanges.open(head.inboundId === '' ? undefined : head.inboundId);
@@ -140,7 +141,7 @@ export class FastConnection implements Expiring, ResponseOwner, Progress, Attemp
     exchange.accepted('fast lane');
     exchange.route(decision.deployment);
     decision.picker.take(decision.deployment);
-    if (isCaptured) request.capture(exchange, head, bytes, bodyEnd);
+    if (isCaptured || isFollowed) request.read(exchange, head, bytes, bodyEnd, isCaptured, isFollowed);
     this.#state = SERVING;
     this.#headPieces = 0;
     this.#hasServed = true;

@@ -1,11 +1,11 @@
 // The request of a fast-lane exchange on its way to the replica: its head and its kept body. Hot path.
 // Invariant: everything that was read of the request is kept until it exceeds `retry.max_body` and a connection takes
 // it, or until the response begins.
-import type { BodyCopy } from '../../../core/exchange/body-capture.ts';
 import type { Exchange } from '../../../core/exchange/exchange.ts';
-import { BodyScanner, BY_LENGTH } from '../../../protocol/http/body-framing.ts';
+import { BodyScanner, BY_LENGTH, type PayloadSink } from '../../../protocol/http/body-framing.ts';
 import type { RequestHead } from '../../../protocol/http/request-head-parser.ts';
-import { captureRequest } from './fast-capture.ts';
+import { LlmFollower } from '../../../protocol/llm/llm-follower.ts';
+import { requestSink } from './fast-capture.ts';
 import type { ReplicaConnection } from './replica-connection.ts';
 
 /** A head and body up to this size are written as one string: one copy, one system call. */
@@ -18,8 +18,12 @@ export class FastRequest {
   #head = '';
   /** The body so far, while it may have to be sent again; undefined if there is none, or it is not kept. */
   #kept: Buffer[] | undefined;
-  /** The copy for the log store; undefined if the body is not captured. */
-  #copy: BodyCopy | undefined;
+  /** Follows the bodies of the current exchange; undefined if they are not followed. */
+  follower: LlmFollower | undefined;
+  /** Used again for each exchange that is followed. */
+  #follower: LlmFollower | undefined;
+  /** What reads the body while it passes. */
+  #sink: PayloadSink | undefined;
 
   /** `keptBytes`: largest body that is kept once a connection has taken it. */
   constructor(keptBytes: number) {
@@ -47,20 +51,30 @@ export class FastRequest {
 
   /**
    * Reads the part of the body that came with the head. Returns the index behind the body's last byte, or BROKEN.
-   * `isCaptured`: `capture` may follow.
+   * `isRead`: `read` may follow.
    */
-  readBody(head: RequestHead, bytes: Buffer, isCaptured: boolean): number {
-    this.#copy = undefined;
-    this.#body.begin(head.framing, head.length, false, isCaptured);
+  readBody(head: RequestHead, bytes: Buffer, isRead: boolean): number {
+    this.#sink = this.follower = undefined;
+    this.#body.begin(head.framing, head.length, false, isRead);
     return this.#body.scan(bytes, head.end, bytes.length);
   }
 
-  /** Captures the body, of which bytes[head.end, end) came with the head. Call it right after `readBody`. */
-  capture(exchange: Exchange, head: RequestHead, bytes: Buffer, end: number): void {
+  /**
+   * Captures or follows the body, of which bytes[head.end, end) came with the head. Call it right after `readBody`.
+   */
+  read(
+    exchange: Exchange,
+    head: RequestHead,
+    bytes: Buffer,
+    end: number,
+    isCaptured: boolean,
+    isFollowed: boolean,
+  ): void {
     const body = this.#body;
     const length = body.framing === BY_LENGTH ? head.length : body.isWhole ? body.payloadBytes : undefined;
-    this.#copy = captureRequest(exchange, head, length);
-    if (this.#copy !== undefined) body.copyPayload(bytes, head.end, end, this.#copy);
+    if (isFollowed) exchange.llmSource = this.follower = this.#follower ??= new LlmFollower();
+    this.#sink = requestSink(exchange, head, length, isCaptured, this.follower);
+    if (this.#sink !== undefined) body.copyPayload(bytes, head.end, end, this.#sink);
   }
 
   /** Sets the head as the replica gets it, and keeps bytes[from, end) of the body. Call it right after `readBody`. */
@@ -78,7 +92,7 @@ export class FastRequest {
 
   /** The part of chunk[0, end) that passes to the replica, which is kept too. Call it right after `scan`. */
   take(chunk: Buffer, end: number): Buffer {
-    if (this.#copy !== undefined) this.#body.copyPayload(chunk, 0, end, this.#copy);
+    if (this.#sink !== undefined) this.#body.copyPayload(chunk, 0, end, this.#sink);
     const passing = this.#passing(chunk, 0, end);
     this.#kept?.push(passing);
     return passing;

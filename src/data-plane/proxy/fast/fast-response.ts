@@ -3,9 +3,15 @@
 // before the next read.
 import type { Socket } from 'node:net';
 import { describe, type Failure } from '../../../core/errors.ts';
-import type { BodyCapture, BodyCopy } from '../../../core/exchange/body-capture.ts';
+import type { Exchange } from '../../../core/exchange/exchange.ts';
 import { ATTEMPTS_HEADER, ID_HEADER, TIMING_HEADER } from '../../../core/header-names.ts';
-import { BodyScanner, BROKEN, BY_CLOSE, BY_LENGTH } from '../../../protocol/http/body-framing.ts';
+import {
+  BodyScanner,
+  BROKEN,
+  BY_CLOSE,
+  BY_LENGTH,
+  type PayloadSink,
+} from '../../../protocol/http/body-framing.ts';
 import { INCOMPLETE, READY } from '../../../protocol/http/head-result.ts';
 import { readResponseHead, ResponseHead } from '../../../protocol/http/response-head-parser.ts';
 import type { ReplicaUrl } from '../../replicas/pool.ts';
@@ -13,7 +19,7 @@ import type { Attempt } from '../attempt.ts';
 import { isRefusal } from '../connection-error.ts';
 import { interimText, MAX_RESPONSE_HEAD_BYTES } from '../response-head.ts';
 import { serverTiming } from '../server-timing.ts';
-import { captureResponse } from './fast-capture.ts';
+import { responseSink } from './fast-capture.ts';
 import { ONE_PIECE_BYTES, type FastRequest } from './fast-request.ts';
 import type { ConnectionUser, ReplicaConnection, ReplicaConnections } from './replica-connection.ts';
 
@@ -54,8 +60,8 @@ export class FastResponse implements ConnectionUser {
   #partialHead: Buffer | undefined;
   /** A piece in the replica connection's own buffer is not written out yet. */
   #isBulkPending = false;
-  /** The copy for the log store; undefined if the body is not captured. */
-  #copy: BodyCopy | undefined;
+  /** What reads the body while it passes. */
+  #sink: PayloadSink | undefined;
 
   constructor(
     client: Socket,
@@ -75,7 +81,7 @@ export class FastResponse implements ConnectionUser {
   begin(isToHead: boolean): void {
     this.#isToHead = isToHead;
     this.hasBegun = false;
-    this.#copy = undefined;
+    this.#sink = undefined;
   }
 
   /** Takes a connection to a replica, for the request to be written to. `isFresh`: a new one. */
@@ -185,9 +191,9 @@ export class FastResponse implements ConnectionUser {
 
   #begin(bytes: Buffer, from: number, size: number): void {
     const exchange = this.#attempt.exchange!;
-    const { bodyCapture } = exchange;
+    const isRead = exchange.bodyCapture !== undefined || this.#request.follower !== undefined;
     exchange.responded(responseHead.status);
-    this.#body.begin(responseHead.framing, responseHead.length, true, bodyCapture !== undefined);
+    this.#body.begin(responseHead.framing, responseHead.length, true, isRead);
     const end = this.#scanBody(bytes, from, size, exchange.headMs);
     // Nothing of the response is written yet, so an error response is still possible.
     if (end === BROKEN) {
@@ -200,7 +206,7 @@ export class FastResponse implements ConnectionUser {
     this.#attempt.lease!.reportProgress();
     this.#request.forget();
     this.hasBegun = true;
-    if (bodyCapture !== undefined) this.#capture(bodyCapture, bytes, from, end);
+    if (isRead) this.#read(exchange, bytes, from, end);
     this.#writeHead(responseHead, bytes, from, end);
     this.#finishIfWhole(end, size);
   }
@@ -249,7 +255,7 @@ export class FastResponse implements ConnectionUser {
       this.#owner.fail('bad_response', MALFORMED_CHUNKS);
       return;
     }
-    if (this.#copy !== undefined) this.#body.copyPayload(bytes, from, end, this.#copy);
+    if (this.#sink !== undefined) this.#body.copyPayload(bytes, from, end, this.#sink);
     // Short pieces are written as text, which copies them; longer ones must be copied out of the shared buffer.
     const connection = this.connection!;
     if (this.#body.isEdited) this.#client.write(this.#body.edited(bytes, from, end));
@@ -264,13 +270,13 @@ export class FastResponse implements ConnectionUser {
     this.#finishIfWhole(end, size);
   }
 
-  /** Captures the body, of which bytes[from, end) came with the head. Call it right after `#scanBody`. */
-  #capture(capture: BodyCapture, bytes: Buffer, from: number, end: number): void {
+  /** Captures or follows the body, of which bytes[from, end) came with the head. Call it right after `#scanBody`. */
+  #read(exchange: Exchange, bytes: Buffer, from: number, end: number): void {
     const body = this.#body;
     const length =
       body.framing === BY_LENGTH ? responseHead.length : body.isWhole ? body.payloadBytes : undefined;
-    this.#copy = captureResponse(capture, responseHead, length);
-    body.copyPayload(bytes, from, end, this.#copy);
+    this.#sink = responseSink(exchange, responseHead, length, this.#request.follower);
+    if (this.#sink !== undefined) body.copyPayload(bytes, from, end, this.#sink);
   }
 
   /** Counts bytes[from, size) and returns the index behind the body's last byte, or BROKEN. `nowMs`: 0 if not known. */

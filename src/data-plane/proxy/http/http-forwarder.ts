@@ -19,6 +19,7 @@ import {
 import { sendHead } from '../../../protocol/http/node-head.ts';
 import { publicDetail, sendRefusal } from '../../../protocol/http/error-response.ts';
 import { resetConnection } from '../../../protocol/http/reset.ts';
+import { LlmFollower } from '../../../protocol/llm/llm-follower.ts';
 import type { Lease } from '../../replicas/pool.ts';
 import { Attempt, type AttemptListener } from '../attempt.ts';
 import { announcedLength, endsWithConnection, failureOf, isRefusal } from '../connection-error.ts';
@@ -60,6 +61,8 @@ export class HttpForwarder implements Expiring, ActiveRequest, AttemptListener, 
   readonly #request: ReplicaRequest;
   readonly #body: RequestBody;
   readonly #attempt: Attempt;
+  /** undefined: the bodies are not followed. */
+  readonly #follower: LlmFollower | undefined;
   /** The request to the replica of the current attempt, and the response that is passed on. */
   #toReplica: ClientRequest | undefined;
   #response: IncomingMessage | undefined;
@@ -80,6 +83,7 @@ export class HttpForwarder implements Expiring, ActiveRequest, AttemptListener, 
     this.#request = { path, hop, isChunked: req.headers['transfer-encoding'] !== undefined };
     this.#attempt = new Attempt(context, this);
     const { max_body, retry } = context.options;
+    if (exchange.wantsLlm) exchange.llmSource = this.#follower = new LlmFollower();
     this.#body = new RequestBody(
       req,
       exchange,
@@ -90,6 +94,7 @@ export class HttpForwarder implements Expiring, ActiveRequest, AttemptListener, 
           if (this.#attempt.buffer(bytes)) this.#req.pause();
         },
       },
+      this.#follower,
     );
   }
 
@@ -235,15 +240,16 @@ export class HttpForwarder implements Expiring, ActiveRequest, AttemptListener, 
   #passBody(response: IncomingMessage, status: number, hasTrailers: boolean): void {
     const { bodyCapture } = this.#exchange;
     const { headers } = response;
-    bodyCapture?.responseBegins(
-      headers['content-type'],
-      headers['content-encoding'],
-      announcedLength(headers),
-    );
+    const type = headers['content-type'];
+    const coding = headers['content-encoding'];
+    bodyCapture?.responseBegins(type, coding, announcedLength(headers));
+    const copy = bodyCapture?.response;
+    const followed = this.#follower?.responseBegins(type, coding, announcedLength(headers), copy);
     response.on('data', (chunk: Buffer) => {
       this.#exchange.bodyBegan();
       this.#exchange.responseBytes += chunk.length;
       bodyCapture?.response.push(chunk);
+      followed?.push(chunk, 0, chunk.length);
       if (!this.#res.write(chunk)) response.pause();
     });
     this.#res.on('drain', () => response.resume());

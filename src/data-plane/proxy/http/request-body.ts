@@ -5,6 +5,8 @@ import type { ClientRequest, IncomingMessage } from 'node:http';
 import type { Exchange } from '../../../core/exchange/exchange.ts';
 import type { BodyCopy } from '../../../core/exchange/body-capture.ts';
 import { allowedTrailers } from '../../../protocol/http/forwarded-headers.ts';
+import type { PayloadSink } from '../../../protocol/http/body-framing.ts';
+import type { LlmFollower } from '../../../protocol/llm/llm-follower.ts';
 import { announcedLength } from '../connection-error.ts';
 
 export interface RequestBodyListener {
@@ -20,6 +22,7 @@ export class RequestBody {
   readonly #limits: { readonly max_body: number; readonly keptBytes: number };
   readonly #listener: RequestBodyListener;
   readonly #copy: BodyCopy | undefined;
+  readonly #followed: PayloadSink | undefined;
   #kept: Buffer[] | undefined = [];
   #to: ClientRequest | undefined;
   /** The replica reads no more: further input is counted and dropped. */
@@ -27,12 +30,13 @@ export class RequestBody {
   #hasEnded = false;
   #isReading = false;
 
-  /** Bodies up to `keptBytes` are kept until `stop`, to be sent again. */
+  /** Bodies up to `keptBytes` are kept until `stop`, to be sent again. `follower`: undefined if it is not followed. */
   constructor(
     req: IncomingMessage,
     exchange: Exchange,
     limits: { readonly max_body: number; readonly keptBytes: number },
     listener: RequestBodyListener,
+    follower: LlmFollower | undefined,
   ) {
     this.#req = req;
     this.#exchange = exchange;
@@ -40,7 +44,10 @@ export class RequestBody {
     this.#listener = listener;
     this.#copy = exchange.bodyCapture?.request;
     const { headers } = req;
-    this.#copy?.describe(headers['content-type'], headers['content-encoding'], announcedLength(headers));
+    const type = headers['content-type'];
+    const coding = headers['content-encoding'];
+    this.#copy?.describe(type, coding, announcedLength(headers));
+    this.#followed = follower?.requestBegins(type, coding, announcedLength(headers));
   }
 
   /** True while everything that was read from the client can be sent again. */
@@ -111,6 +118,7 @@ export class RequestBody {
       return;
     }
     this.#copy?.push(chunk);
+    this.#followed?.push(chunk, 0, chunk.length);
     this.#kept?.push(chunk);
     if (this.#to === undefined) {
       this.#listener.buffered(chunk.length);

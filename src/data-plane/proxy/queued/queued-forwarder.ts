@@ -12,6 +12,7 @@ import type { Exchange, Exchanges } from '../../../core/exchange/exchange.ts';
 import { ID_HEADER_LOWER, REQUEST_ID_HEADER_LOWER, TRACE_HEADER } from '../../../core/header-names.ts';
 import { hasNoBody } from '../../../protocol/http/body-framing.ts';
 import { request as httpRequest } from '../../../protocol/http/node-http.ts';
+import { LlmFollower } from '../../../protocol/llm/llm-follower.ts';
 import type { Lease } from '../../replicas/pool.ts';
 import { Attempt, type AttemptListener } from '../attempt.ts';
 import { announcedLength, endsWithConnection, isRefusal } from '../connection-error.ts';
@@ -65,6 +66,8 @@ export class QueuedForwarder implements Expiring, ActiveRequest, AttemptListener
   readonly #attempt: Attempt;
   #exchange: Exchange | undefined;
   #request: QueuedRequest | undefined;
+  /** undefined: the bodies are not followed. */
+  #follower: LlmFollower | undefined;
   #toReplica: ClientRequest | undefined;
   #resolve: ((response: QueuedResponse) => void) | undefined;
   #chunks: Buffer[] = [];
@@ -99,8 +102,13 @@ export class QueuedForwarder implements Expiring, ActiveRequest, AttemptListener
     if (request.queuedSinceMs !== 0) exchange.queuedMs = Math.max(0, steadyNow() - request.queuedSinceMs);
     if (!request.isPrivate) exchange.captureBodies();
     const { buffer, byteOffset, length } = request.body;
+    const body = Buffer.from(buffer, byteOffset, length);
     exchange.bodyCapture?.request.describe('application/json', '', length);
-    exchange.bodyCapture?.request.push(Buffer.from(buffer, byteOffset, length));
+    exchange.bodyCapture?.request.push(body);
+    if (exchange.wantsLlm) {
+      exchange.llmSource = this.#follower = new LlmFollower();
+      this.#follower.requestBegins('application/json', '', length)?.push(body, 0, length);
+    }
     exchange.route(this.#deployment);
     exchange.trace(request.traceparent === '' ? undefined : request.traceparent);
     this.#context.active.add(this);
@@ -192,13 +200,17 @@ export class QueuedForwarder implements Expiring, ActiveRequest, AttemptListener
     }
     this.#contentType = response.headers['content-type'] ?? '';
     const { bodyCapture } = exchange;
-    bodyCapture?.responseBegins(response.headers['content-type'], coding, announcedLength(response.headers));
+    const length = announcedLength(response.headers);
+    const type = response.headers['content-type'];
+    bodyCapture?.responseBegins(type, coding, length);
+    const followed = this.#follower?.responseBegins(type, coding, length, bodyCapture?.response);
     response.on('data', (chunk: Buffer) => {
       exchange.bodyBegan();
       exchange.responseBytes += chunk.length;
       if (maxResponseBytes > 0 && exchange.responseBytes > maxResponseBytes)
         return this.fail('too_large', `the response is larger than ${maxResponseBytes} bytes`);
       bodyCapture?.response.push(chunk);
+      followed?.push(chunk, 0, chunk.length);
       if (maxResponseBytes > 0) this.#chunks.push(chunk);
     });
     response.on('close', () => {

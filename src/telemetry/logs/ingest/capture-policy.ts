@@ -1,4 +1,5 @@
-// Decides by its path what is stored of a request: metadata and bodies, metadata only, or nothing. Hot path.
+// Decides by its path what is stored of a request (metadata and bodies, metadata only, or nothing), and whether its
+// bodies are followed for what a language model does. Hot path.
 // Invariant: the first matching route applies, and all captured bodies together stay below MAX_HELD_BYTES.
 import { BodyCapture, type CaptureBudget, type BodyCaptures } from '../../../core/exchange/body-capture.ts';
 import { wildcard } from '../../../core/wildcard.ts';
@@ -7,7 +8,11 @@ export type CaptureMode = 'full' | 'metadata' | 'off';
 
 export interface CaptureOptions {
   readonly capture: CaptureMode;
-  readonly routes: readonly { readonly path: string; readonly capture: CaptureMode }[];
+  readonly routes: readonly {
+    readonly path: string;
+    readonly capture: CaptureMode;
+    readonly follow: boolean;
+  }[];
   /** Maximum number of bytes that are stored of each body. */
   readonly max_body: number;
 }
@@ -17,9 +22,15 @@ const MAX_HELD_BYTES = 64 * 1024 ** 2;
 /** Event streams are captured up to `max_body` times this, since each token is an event of a few hundred bytes. */
 const STREAM_FACTOR = 16;
 
+interface Route {
+  readonly matches: (path: string) => boolean;
+  readonly capture: CaptureMode;
+  readonly isFollowed: boolean;
+}
+
 export class CapturePolicy implements BodyCaptures, CaptureBudget {
   readonly #default: CaptureMode;
-  readonly #routes: readonly { readonly matches: (path: string) => boolean; readonly capture: CaptureMode }[];
+  readonly #routes: readonly Route[];
   readonly #limits: { readonly bytes: number; readonly streamBytes: number };
   readonly #maxHeldBytes: number;
   #heldBytes = 0;
@@ -28,7 +39,11 @@ export class CapturePolicy implements BodyCaptures, CaptureBudget {
 
   constructor({ capture, routes, max_body }: CaptureOptions, maxHeldBytes = MAX_HELD_BYTES) {
     this.#default = capture;
-    this.#routes = routes.map((route) => ({ matches: pathPattern(route.path), capture: route.capture }));
+    this.#routes = routes.map((route) => ({
+      matches: pathPattern(route.path),
+      capture: route.capture,
+      isFollowed: route.follow && route.capture !== 'off',
+    }));
     this.#limits = { bytes: max_body, streamBytes: max_body * STREAM_FACTOR };
     this.#maxHeldBytes = maxHeldBytes;
   }
@@ -45,11 +60,20 @@ export class CapturePolicy implements BodyCaptures, CaptureBudget {
 
   /** The mode for a request target as the client sent it. The query string is ignored. */
   modeOf(target: string): CaptureMode {
-    if (this.#routes.length === 0) return this.#default;
+    return this.#routeOf(target)?.capture ?? this.#default;
+  }
+
+  /** True if bodies of requests to this target may be followed for what a language model does. */
+  follows(target: string): boolean {
+    return this.#routeOf(target)?.isFollowed ?? true;
+  }
+
+  #routeOf(target: string): Route | undefined {
+    if (this.#routes.length === 0) return undefined;
     const query = target.indexOf('?');
     const path = query === -1 ? target : target.slice(0, query);
-    for (const { matches, capture } of this.#routes) if (matches(path)) return capture;
-    return this.#default;
+    for (const route of this.#routes) if (route.matches(path)) return route;
+    return undefined;
   }
 
   wants(target: string): boolean {

@@ -15,9 +15,9 @@ describe('CapturePolicy', () => {
   it('uses the mode of the first matching route, otherwise the default', () => {
     const one = policy({
       routes: [
-        { path: '/v1/chat/secret', capture: 'off' },
-        { path: '/v1/chat/', capture: 'full' },
-        { path: '*/completions', capture: 'full' },
+        { path: '/v1/chat/secret', capture: 'off', follow: true },
+        { path: '/v1/chat/', capture: 'full', follow: true },
+        { path: '*/completions', capture: 'full', follow: true },
       ],
     });
     expect(one.modeOf('/v1/chat/secret/x')).toBe('off');
@@ -28,9 +28,26 @@ describe('CapturePolicy', () => {
     expect(one.mayCaptureBodies).toBe(true);
   });
 
+  it('follows bodies except on routes that say otherwise or store nothing', () => {
+    const one = policy({
+      capture: 'off',
+      routes: [
+        { path: '/off/', capture: 'off', follow: true },
+        { path: '/private/', capture: 'metadata', follow: false },
+        { path: '/', capture: 'metadata', follow: true },
+      ],
+    });
+    expect(one.follows('/v1/chat/completions')).toBe(true);
+    expect(one.follows('/off/v1')).toBe(false);
+    expect(one.follows('/private/v1?x=/v1')).toBe(false);
+    expect(policy({ capture: 'off' }).follows('/v1')).toBe(true);
+  });
+
   it('is off only if the default and all routes are off', () => {
     expect(policy({ capture: 'off' }).isOn).toBe(false);
-    expect(policy({ capture: 'off', routes: [{ path: '/a', capture: 'metadata' }] }).isOn).toBe(true);
+    expect(policy({ capture: 'off', routes: [{ path: '/a', capture: 'metadata', follow: true }] }).isOn).toBe(
+      true,
+    );
     expect(policy().mayCaptureBodies).toBe(false);
   });
 

@@ -1,6 +1,13 @@
 // Assembles a streamed message of Anthropic's API: joins the deltas of each block, and keeps the latest usage.
 import type { ResponseAssembler } from './assembler.ts';
-import { listAt, objectAt, parseObject, indexAt, textAt, type JsonObject } from '../../../../protocol/llm/json-values.ts';
+import {
+  listAt,
+  objectAt,
+  parseObject,
+  indexAt,
+  textAt,
+  type JsonObject,
+} from '../../../../protocol/llm/json-values.ts';
 
 /** For each kind of delta: the field with its text, and the field of the block that the text extends. */
 const DELTAS: Readonly<Record<string, readonly [from: string, to: string]>> = {

@@ -2,7 +2,14 @@
 // A piece belongs to the call with its index (OpenAI's rule). Some servers send no index, or one index for all calls:
 // then a new id begins a new call, and a piece with the same id, or without one, continues the call.
 // Invariant: `isExact` is false if a piece may belong to another call, `isComplete` if there are too many calls.
-import { countAt, isObject, MAX_LIST_ENTRIES, parseObject, textAt, type JsonObject } from '../../../../protocol/llm/json-values.ts';
+import {
+  countAt,
+  isObject,
+  MAX_LIST_ENTRIES,
+  parseObject,
+  textAt,
+  type JsonObject,
+} from '../../../../protocol/llm/json-values.ts';
 import { emptyFields, type MergedValue, type Merger } from './merge-deltas.ts';
 
 interface Call {

@@ -2,7 +2,14 @@
 // Forms: OpenAI chat completions, completions, embeddings (prompt_tokens, completion_tokens) and responses
 // (input_tokens, output_tokens); Anthropic messages (input_tokens without cached tokens); Ollama.
 // Invariant: every value is in the response or a sum of its values; nothing is estimated.
-import { countAt, listAt, objectAt, textAt, isObject, type JsonObject } from '../../../../protocol/llm/json-values.ts';
+import {
+  countAt,
+  listAt,
+  objectAt,
+  textAt,
+  isObject,
+  type JsonObject,
+} from '../../../../protocol/llm/json-values.ts';
 
 /** Attributes of a request's record. Unknown values are `undefined`. */
 export interface UsageFacts {
