@@ -22,6 +22,18 @@ export interface StreamError {
   readonly type: string;
 }
 
+/** What tokens of a model cost, per million tokens, in the currency of the price table. */
+export interface TokenPrice {
+  readonly input: number;
+  readonly output: number;
+  /** Input tokens that were read from a cache. */
+  readonly cached: number;
+  /** Output tokens for reasoning. */
+  readonly reasoning: number;
+  /** Such as USD. */
+  readonly currency: string;
+}
+
 export class LlmFacts {
   /** Model that the request names, and the one that the response names; empty: not known. */
   model = '';
@@ -50,7 +62,9 @@ export class LlmFacts {
   lastTokenMs = 0;
   /** Counts of the times between them, by bucket; undefined if there were fewer than two. */
   gaps: Uint32Array | undefined = undefined;
-  /** Cost in the currency of the price table; NaN without a price. */
+  /** The price that held when the request ended; undefined: none is known. */
+  price: TokenPrice | undefined = undefined;
+  /** In the currency of the price; NaN: not known. */
   cost = NaN;
 
   /** Another event with content came. `nowMs`: performance.now(); 0 if it is not known. */
