@@ -136,7 +136,7 @@ async function exporting(
   if (!options.ok) throw new Error('invalid export settings');
   const connections = new OtlpExport(options.settings, {
     folder,
-    openBatches: readerBatches(logs, { version: '0', own }, { modelId: '', scheme: 'http' }),
+    openBatches: readerBatches(logs, { version: '0', own }, { modelId: '', scheme: 'http', genAi: 'common' }),
     sender: { version: '0', own },
     ownPorts: () => [],
     log: quiet,

@@ -191,9 +191,10 @@ export class LogPipeline {
   }
 }
 
-const traceSubject = ({ model, ingress }: Config): TraceSubject => ({
+const traceSubject = ({ model, ingress, trace }: Config): TraceSubject => ({
   modelId: model.id,
   scheme: ingress.tls.cert === '' ? 'http' : 'https',
+  genAi: trace.gen_ai,
 });
 
 /** `<name>-<id of the data folder>`. The name has only letters, digits, dots, dashes and underscores. */

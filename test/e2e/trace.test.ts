@@ -61,7 +61,7 @@ for (const lane of ['fast', 'full'])
         spanId: childSpanId(record.spanId, REPLICA_SPAN),
         isSampled: true,
       });
-      const [own, ...below] = spansOf(record, 'mdl1');
+      const [own, ...below] = spansOf(record, { modelId: 'mdl1', scheme: 'http', genAi: 'common' });
       expect(own).toMatchObject({ spanId: record.spanId, parentSpanId: SPAN, traceId: TRACE });
       expect(below.map(({ parentSpanId }) => new Set([parentSpanId]))).toEqual(
         below.map(() => new Set([record.spanId])),
@@ -70,7 +70,9 @@ for (const lane of ['fast', 'full'])
       expect(below.map(({ name }) => name)).toEqual(['weir.connect', 'GET']);
       expect(below.at(-1)!.spanId).toBe(partsOf(traceparents.get('/x')).spanId);
       const again = await expectRequestRecord(data, idOf(await call(weir.url, '/again')));
-      expect(spansOf(again, '').map(({ name }) => name)).toEqual(['GET', 'GET']);
+      expect(
+        spansOf(again, { modelId: '', scheme: 'http', genAi: 'common' }).map(({ name }) => name),
+      ).toEqual(['GET', 'GET']);
       expect(again).toMatchObject({ parentSpanId: '' });
       expect(partsOf(traceparents.get('/again')).traceId).toBe(again.traceId);
     });
@@ -96,7 +98,7 @@ describe('a gRPC call', () => {
     const { id } = await new TestClient(weir.port).unary('emptyCall').outcome;
     const record = await expectRequestRecord(data, id);
     const sent = partsOf(String(calls.seen.at(-1)!.get('traceparent')[0]));
-    const [own, ...below] = spansOf(record, '');
+    const [own, ...below] = spansOf(record, { modelId: '', scheme: 'http', genAi: 'common' });
     expect(own).toMatchObject({ name: 'example.TestService/EmptyCall', traceId: sent.traceId });
     expect(own!.attributes).toMatchObject({ 'rpc.system': 'grpc', 'rpc.grpc.status_code': 0 });
     expect(below.at(-1)).toMatchObject({ spanId: sent.spanId, kind: 3 });
@@ -164,7 +166,9 @@ describe('an asynchronous request', () => {
       traceId: TRACE,
       spanId: childSpanId(run.spanId, REPLICA_SPAN),
     });
-    const wait = spansOf(run, '').find(({ name }) => name === 'weir.async_wait')!;
+    const wait = spansOf(run, { modelId: '', scheme: 'http', genAi: 'common' }).find(
+      ({ name }) => name === 'weir.async_wait',
+    )!;
     expect(wait.parentSpanId).toBe(first.spanId);
     expect(wait.startTimeUnixNano).toBeGreaterThanOrEqual(first.timeNs - 5_000_000n);
     const delivery = await until('the record has the delivery', () =>
@@ -180,7 +184,9 @@ describe('an asynchronous request', () => {
     expect(delivery.attributes).not.toMatch(/secret|token/);
     expect(delivery.timeNs).toBeGreaterThanOrEqual(run.timeNs);
     // All spans are connected.
-    const spans = [first, run].flatMap((record: StoredRecord) => spansOf(record, ''));
+    const spans = [first, run].flatMap((record: StoredRecord) =>
+      spansOf(record, { modelId: '', scheme: 'http', genAi: 'common' }),
+    );
     const ids = new Set([SPAN, ...spans.map(({ spanId }) => spanId)]);
     for (const span of [...spans, delivery]) expect(ids.has(span.parentSpanId)).toBe(true);
   });
@@ -196,7 +202,7 @@ describe('an asynchronous request', () => {
     const run = await expectRequestRecord(data, idOf(submit), ({ fields }) => fields['async'] === true);
     expect(traceparents.get('/v1/models/model:predict')).toBe(traceparent);
     expect(run).toMatchObject({ traceId: TRACE, spanId: '', parentSpanId: SPAN });
-    expect(spansOf(run, '')).toEqual([]);
+    expect(spansOf(run, { modelId: '', scheme: 'http', genAi: 'common' })).toEqual([]);
     // Without a traceparent, or with an invalid one, the run has none, so the replica's own sampler decides.
     for (const headers of [{}, { traceparent: 'junk', tracestate: 'a=1' }]) {
       const other = await call(weir.url, '/production/async_predict', {

@@ -77,7 +77,7 @@ export async function startAdmin({
     new RecorderClient({ fd: -1, isText: false }),
     log,
   );
-  const tracing = new Tracing(config.trace, { modelId: 'mdl1', scheme: 'http' });
+  const tracing = new Tracing(config.trace, { modelId: 'mdl1', scheme: 'http', genAi: 'common' });
   const admin = new Admin(
     config.admin,
     path,

@@ -21,6 +21,7 @@ import {
   type TracesRequest,
 } from '../../protocol/otlp/messages.ts';
 import { attributesFrom, anyValueOf, type AnyValue } from '../../protocol/otlp/any-value.ts';
+import { genAiValue } from '../tracing/tracing.ts';
 import type { DestinationSettings } from './destination.ts';
 import { hopAttributes, hopOf, SCOPE } from './hop-count.ts';
 
@@ -119,17 +120,23 @@ const FIELDS: Readonly<Record<string, ReadField>> = {
 /** An attribute that a destination names. */
 export interface SentName {
   readonly name: string;
-  /** The name as it is written in the JSON text of a record's attributes. */
+  /** Its key in the JSON text of a record's attributes; empty for a name of the GenAI conventions. */
   readonly asKey: string;
   /** Of an attribute that is a field of a record. */
   readonly field: ReadField | undefined;
 }
 
+const isGenAi = (name: string): boolean => name.startsWith('gen_ai.');
+
 export const sentName = (name: string): SentName => ({
   name,
-  asKey: JSON.stringify(name),
+  asKey: isGenAi(name) ? '' : JSON.stringify(name),
   field: Object.hasOwn(FIELDS, name) ? FIELDS[name] : undefined,
 });
+
+/** True if the attributes of a request may be those of one to a language model. */
+const hasModel = (attributes: string): boolean =>
+  attributes.includes('"model"') || attributes.includes('_tokens"');
 
 /** Reads the attributes of one record. */
 export class SentAttributes {
@@ -145,10 +152,15 @@ export class SentAttributes {
   /** `null` and '': it is not sent. */
   value({ name, asKey, field }: SentName): AnyValue {
     if (field !== undefined) return field(this.#record, this.#writer);
+    const { kind, attributes } = this.#record;
+    const isOfRequest = kind === 'request' && asKey === '';
     // Parsed only if the text contains the name, since most lines do not.
-    if (!this.#record.attributes.includes(asKey)) return '';
+    if (!(isOfRequest ? hasModel(attributes) : attributes.includes(asKey || JSON.stringify(name)))) return '';
     const parsed = (this.#parsed ??= attributesOf(this.#record));
-    return Object.hasOwn(parsed, name) ? anyValueOf(parsed[name]) : '';
+    // A span or a line that was posted has its own attribute of this name.
+    const own = Object.hasOwn(parsed, name) ? parsed[name] : undefined;
+    const value = isOfRequest ? genAiValue(name, parsed) : own;
+    return value === undefined ? '' : anyValueOf(value);
   }
 }
 

@@ -20,7 +20,7 @@ export interface ReadDestination {
 
 function batchFor({ settings, version, own, trace }: ReadDestination): Batch {
   const origin = { version, own: () => own };
-  const spans = spanProjection((record) => spansOf(record, trace.modelId, trace.scheme), origin);
+  const spans = spanProjection((record) => spansOf(record, trace), origin);
   return new Batch(new RequestEncoder(settings, origin, spans));
 }
 

@@ -1,5 +1,7 @@
 // Settings of tracing (section `trace`).
-import { flag, fraction, section, type Settings } from '../../core/settings.ts';
+import { choice, flag, fraction, section, type Settings } from '../../core/settings.ts';
+
+import { GEN_AI_NAMES } from './gen-ai.ts';
 
 export const traceOptions = section({
   enabled: flag({
@@ -17,6 +19,10 @@ export const traceOptions = section({
   always_on_error: flag({
     default: true,
     doc: 'Always sample requests that failed. Applies to spans of weir only, not to those of the replica.',
+  }),
+  gen_ai: choice(GEN_AI_NAMES, {
+    default: 'common',
+    doc: 'Attributes `gen_ai.*` of spans of requests to language models. OpenTelemetry has not declared any of them stable. `common`: those that have not changed since 2024, and the provider. `latest`: also those for streams, cached and reasoning tokens and the time to the first chunk. `off`: none.',
   }),
 });
 export type TraceOptions = Settings<typeof traceOptions>;

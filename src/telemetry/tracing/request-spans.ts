@@ -10,16 +10,9 @@
 import { childSpanId, REPLICA_SPAN } from '../../core/exchange/identity.ts';
 import { attributesOf, type LogRecord } from '../logs/logs.ts';
 import { errorType, hasFailed, hasReplicaFailed, type SpanOutcome } from './span-status.ts';
-import { operationOf, routeOf, type OperationName } from './route-name.ts';
-import {
-  KIND,
-  STATUS,
-  type Span,
-  type SpanAttributes,
-  type SpanEvent,
-  type SpanValue,
-  withoutEmpty,
-} from './span.ts';
+import { genAiAttributes, type GenAiNames } from './gen-ai.ts';
+import { operationOf, routeOf } from './route-name.ts';
+import { KIND, STATUS, type Span, type SpanEvent, type SpanValue, withoutEmpty } from './span.ts';
 
 /** Numbers of child spans, from which their ids are derived. REPLICA_SPAN is 1. */
 const QUEUE_SPAN = 2;
@@ -31,24 +24,24 @@ const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'CONNECT', 'OPT
 
 /** The attributes of a request's record, by type. */
 class RequestAttributes {
-  readonly #values: Record<string, unknown>;
+  readonly values: Readonly<Record<string, unknown>>;
 
   constructor(record: LogRecord) {
-    this.#values = attributesOf(record);
+    this.values = attributesOf(record);
   }
 
   text(name: string): string {
-    const value = this.#values[name];
+    const value = this.values[name];
     return typeof value === 'string' ? value : '';
   }
 
   number(name: string): number | undefined {
-    const value = this.#values[name];
+    const value = this.values[name];
     return typeof value === 'number' ? value : undefined;
   }
 
   is(name: string): boolean {
-    return this.#values[name] === true;
+    return this.values[name] === true;
   }
 }
 
@@ -57,11 +50,18 @@ const ns = (ms: number): bigint => BigInt(Math.round(ms * 1e6));
 /** Scheme of the data server. */
 export type UrlScheme = 'http' | 'https';
 
+/** What is the same in all spans. */
+export interface TraceSubject {
+  readonly modelId: string;
+  readonly scheme: UrlScheme;
+  readonly genAi: GenAiNames;
+}
+
 /** The span of the request is the first. Empty for other kinds of records, and for requests without a trace. */
-export function spansOf(record: LogRecord, modelId: string, scheme: UrlScheme = 'http'): Span[] {
+export function spansOf(record: LogRecord, subject: TraceSubject): Span[] {
   if (record.kind !== 'request' || record.spanId === '') return [];
   const request = new RequestAttributes(record);
-  const spans = [requestSpan(record, request, modelId, scheme)];
+  const spans = [requestSpan(record, request, subject)];
   const child = (n: number, name: string, fromMs: number, toMs: number, more: Partial<Span> = {}) => {
     if (toMs < fromMs) return;
     spans.push({
@@ -101,7 +101,7 @@ export function spansOf(record: LogRecord, modelId: string, scheme: UrlScheme = 
   if (leasedMs === undefined || record.replica === '') return spans;
   const connectedMs = request.number('connected_ms');
   if (connectedMs !== undefined) child(CONNECT_SPAN, 'weir.connect', leasedMs, connectedMs);
-  child(REPLICA_SPAN, ...replicaSpan(record, request, Math.max(leasedMs, connectedMs ?? 0)));
+  child(REPLICA_SPAN, ...replicaSpan(record, request, subject, Math.max(leasedMs, connectedMs ?? 0)));
   return spans;
 }
 
@@ -117,12 +117,7 @@ const callOf = (path: string): readonly [service: string, method: string] | unde
   return match ? [match[1]!, match[2]!] : undefined;
 };
 
-function requestSpan(
-  record: LogRecord,
-  request: RequestAttributes,
-  modelId: string,
-  scheme: UrlScheme,
-): Span {
+function requestSpan(record: LogRecord, request: RequestAttributes, { modelId, scheme }: TraceSubject): Span {
   const outcome = outcomeOf(record, request);
   const isAsync = request.is('async');
   const isError = hasFailed(outcome);
@@ -134,6 +129,7 @@ function requestSpan(
   // If the head came with the first byte of the body, or there is no body, there is only weir.first_byte.
   if (headMs !== firstByteMs) event('weir.head', headMs);
   event('weir.first_byte', firstByteMs);
+  event('weir.first_token', request.number('first_token_ms'));
   return {
     traceId: record.traceId,
     spanId: record.spanId,
@@ -219,6 +215,7 @@ function callAttributes({ status }: SpanOutcome, request: RequestAttributes): At
 function replicaSpan(
   record: LogRecord,
   request: RequestAttributes,
+  subject: TraceSubject,
   fromMs: number,
 ): [name: string, fromMs: number, toMs: number, more: Partial<Span>] {
   const outcome = outcomeOf(record, request);
@@ -239,7 +236,7 @@ function replicaSpan(
         }),
     'error.type': isError ? errorType(outcome) : undefined,
     replica: record.replica,
-    ...genAiAttributes(request, operation, model),
+    ...genAiAttributes(request.values, operation, subject.genAi),
   });
   const plainName = isCall ? nameOf(outcome, request, false) : METHODS.has(method) ? method : 'HTTP';
   return [
@@ -254,28 +251,4 @@ function replicaSpan(
         : { code: STATUS.unset, message: '' },
     },
   ];
-}
-
-/** Attributes of a request to a language model; empty for other requests. */
-function genAiAttributes(
-  request: RequestAttributes,
-  operation: OperationName | undefined,
-  model: string,
-): SpanAttributes {
-  const [input, output] = [request.number('input_tokens'), request.number('output_tokens')];
-  if (model === '' && input === undefined && output === undefined) return {};
-  const finish = request.text('finish_reason');
-  return withoutEmpty({
-    'gen_ai.operation.name': operation?.name,
-    'gen_ai.provider.name': operation?.provider,
-    'gen_ai.request.model': model,
-    'gen_ai.request.stream': request.is('is_stream') || undefined,
-    'gen_ai.response.id': request.text('response_id'),
-    'gen_ai.response.model': request.text('response_model') || model,
-    'gen_ai.response.finish_reasons': finish === '' ? undefined : [finish],
-    'gen_ai.usage.input_tokens': input,
-    'gen_ai.usage.output_tokens': output,
-    'gen_ai.usage.cache_read.input_tokens': request.number('cached_tokens'),
-    'gen_ai.usage.reasoning.output_tokens': request.number('reasoning_tokens'),
-  });
 }

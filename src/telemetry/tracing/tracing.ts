@@ -9,18 +9,13 @@ import type { TraceOptions } from './options.ts';
 import { hasFailed } from './span-status.ts';
 import { ratioSampler, type RatioSampler } from './sampling.ts';
 import type { Span } from './span.ts';
-import { spansOf, type UrlScheme } from './request-spans.ts';
+import { spansOf, type TraceSubject } from './request-spans.ts';
 
 export type { DeliverySpan } from './webhook-span.ts';
-export { spansOf } from './request-spans.ts';
+export { COMMON_GEN_AI_NAMES, genAiValue } from './gen-ai.ts';
+export { spansOf, type TraceSubject } from './request-spans.ts';
 export { STATUS } from './span.ts';
 export type { Span } from './span.ts';
-
-/** Values that are the same in all spans. */
-export interface TraceSubject {
-  readonly modelId: string;
-  readonly scheme: UrlScheme;
-}
 
 export class Tracing {
   readonly sampler: RatioSampler;
@@ -49,7 +44,7 @@ export class Tracing {
 
   /** The spans of a request, made from its record. The span of the request itself is the first. */
   spansOf(record: LogRecord): Span[] {
-    return spansOf(record, this.#subject.modelId, this.#subject.scheme);
+    return spansOf(record, this.#subject);
   }
 
   /** The span of a webhook delivery as a record; `undefined` if its trace is not sampled. */

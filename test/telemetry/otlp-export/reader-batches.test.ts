@@ -12,7 +12,7 @@ import { BLANK } from '../../kit/records.ts';
 import { until } from '../../kit/until.ts';
 
 const log = new Logger({ ...fileSink(2), write: () => undefined }, { level: 'error', isText: false });
-const TRACE = { modelId: 'mdl1', scheme: 'http' } as const;
+const TRACE = { modelId: 'mdl1', scheme: 'http', genAi: 'common' } as const;
 const open = new Set<Logs>();
 
 function start(): Logs {

@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { childSpanId, REPLICA_SPAN } from '../../../src/core/exchange/identity.ts';
 import { deliverySpan } from '../../../src/telemetry/tracing/webhook-span.ts';
 import { hasFailed } from '../../../src/telemetry/tracing/span-status.ts';
+import type { GenAiNames } from '../../../src/telemetry/tracing/gen-ai.ts';
 import { operationOf, routeOf } from '../../../src/telemetry/tracing/route-name.ts';
 import type { Span } from '../../../src/telemetry/tracing/span.ts';
 import { spansOf } from '../../../src/telemetry/tracing/request-spans.ts';
@@ -48,7 +49,8 @@ const record = (attributes: object = {}, more: Partial<LogRecord> = {}): LogReco
     ...attributes,
   }),
 });
-const spans = (one: LogRecord) => spansOf(one, 'mdl1');
+const spans = (one: LogRecord, genAi: GenAiNames = 'common') =>
+  spansOf(one, { modelId: 'mdl1', scheme: 'http', genAi });
 const named = (all: readonly Span[], name: string) => all.find((span) => span.name === name)!;
 
 describe('the spans of a request', () => {
@@ -165,38 +167,52 @@ describe('the spans of a request', () => {
   });
 
   it('of a language model have the model and its token counts', () => {
-    const all = spans(
-      record({
-        path: '/environments/production/sync/v1/chat/completions',
-        model: 'llama-3',
-        response_model: 'llama-3-8b',
-        input_tokens: 3,
-        output_tokens: 4,
-        cached_tokens: 1,
-        reasoning_tokens: 2,
-        finish_reason: 'stop',
-        response_id: 'c1',
-        is_stream: true,
-      }),
-    );
-    expect(all[0]!.name).toBe('POST /environments/{env}/sync/v1/chat/completions');
-    expect(named(all, 'chat llama-3')).toMatchObject({
+    const one = record({
+      path: '/environments/production/sync/v1/chat/completions',
+      model: 'llama-3',
+      response_model: 'llama-3-8b',
+      input_tokens: 3,
+      output_tokens: 4,
+      cached_tokens: 1,
+      reasoning_tokens: 2,
+      finish_reason: 'stop',
+      response_id: 'c1',
+      is_stream: true,
+      first_token_ms: 250,
+    });
+    const common = {
+      'gen_ai.operation.name': 'chat',
+      'gen_ai.provider.name': 'openai',
+      'gen_ai.request.model': 'llama-3',
+      'gen_ai.response.id': 'c1',
+      'gen_ai.response.model': 'llama-3-8b',
+      'gen_ai.response.finish_reasons': ['stop'],
+      'gen_ai.usage.input_tokens': 3,
+      'gen_ai.usage.output_tokens': 4,
+    };
+    const added = {
+      'gen_ai.request.stream': true,
+      'gen_ai.usage.cache_read.input_tokens': 1,
+      'gen_ai.usage.reasoning.output_tokens': 2,
+      'gen_ai.response.time_to_first_chunk': 0.25,
+    };
+    const genAiOf = (names: GenAiNames) =>
+      Object.fromEntries(
+        Object.entries(named(spans(one, names), 'chat llama-3')!.attributes).filter(([name]) =>
+          name.startsWith('gen_ai'),
+        ),
+      );
+    expect(spans(one)[0]).toMatchObject({
+      name: 'POST /environments/{env}/sync/v1/chat/completions',
+      events: [{ name: 'weir.first_byte' }, { name: 'weir.first_token', timeUnixNano: ms(250) }],
+    });
+    expect(named(spans(one), 'chat llama-3')).toMatchObject({
       spanId: childSpanId(SPAN, REPLICA_SPAN),
       kind: 3,
-      attributes: {
-        'gen_ai.operation.name': 'chat',
-        'gen_ai.provider.name': 'openai',
-        'gen_ai.request.model': 'llama-3',
-        'gen_ai.request.stream': true,
-        'gen_ai.response.id': 'c1',
-        'gen_ai.response.model': 'llama-3-8b',
-        'gen_ai.response.finish_reasons': ['stop'],
-        'gen_ai.usage.input_tokens': 3,
-        'gen_ai.usage.output_tokens': 4,
-        'gen_ai.usage.cache_read.input_tokens': 1,
-        'gen_ai.usage.reasoning.output_tokens': 2,
-      },
     });
+    expect(genAiOf('common')).toEqual(common);
+    expect(genAiOf('latest')).toEqual({ ...common, ...added });
+    expect(genAiOf('off')).toEqual({});
     expect(Object.keys(spans(record())[1]!.attributes).some((name) => name.startsWith('gen_ai'))).toBe(false);
   });
 
