@@ -137,6 +137,18 @@ const eitherOf = (
   nodeFor: (name: string) => QueryNode,
 ): QueryNode => (other === undefined ? nodeFor(name) : { op: 'or', of: [nodeFor(name), nodeFor(other)] });
 
+/** The condition on a field; of a record without it, on the field that is used instead. */
+const withFallback = (
+  name: string,
+  fallback: string | undefined,
+  nodeFor: (name: string) => QueryNode,
+): QueryNode => {
+  const node = nodeFor(name);
+  if (fallback === undefined) return node;
+  const isMissing: QueryNode = { op: 'not', of: { op: 'exists', name } };
+  return { op: 'or', of: [node, { op: 'and', of: [isMissing, nodeFor(fallback)] }] };
+};
+
 /**
  * Returns the node of `key operator value`, without the negation of `!=`. `isAttribute`: it was written `@key`.
  * `addHint` receives a warning if the condition may not be what the user meant.
@@ -153,7 +165,9 @@ export function fieldFilter(
   const inAnnotations = isAttribute || known !== undefined ? undefined : annotationPath(key);
   const isEquality = operator === ':' || operator === '=' || operator === '!=';
   if (isEquality && !value.isQuoted && /^\*+$/.test(value.text) && known?.values !== 'includes')
-    return eitherOf(name, inAnnotations, (one) => ({ op: 'exists', name: one }));
+    return eitherOf(name, inAnnotations, (one) =>
+      withFallback(one, known?.fallback, (either) => ({ op: 'exists', name: either })),
+    );
   if (known === undefined) {
     const suggestion = isAttribute || inAnnotations !== undefined ? undefined : suggestField(key);
     if (suggestion !== undefined)
@@ -167,7 +181,10 @@ export function fieldFilter(
   let node: QueryNode | string;
   if (NUMERIC.has(known.values)) {
     const range = parseRange(known.values, key, value.text);
-    node = typeof range === 'string' ? range : rangeNode(name, operator, range);
+    node =
+      typeof range === 'string'
+        ? range
+        : withFallback(name, known.fallback, (one) => rangeNode(one, operator, range));
     if (known.values === 'duration' && isEquality)
       addHint(
         `${key}${operator}${value.text} matches only this exact duration; use ${key}>=${value.text} for longer ones too`,

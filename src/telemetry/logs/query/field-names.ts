@@ -20,6 +20,8 @@ export interface QueryField {
   /** Name in a query node: a column of the record, or an attribute. */
   readonly name: string;
   readonly values: FieldValues;
+  /** Name that is used for a record without a value under `name`. */
+  readonly fallback?: string | undefined;
 }
 
 /** Text fields of a record. A name in a node that is neither here nor in NUMBER_COLUMNS is that of an attribute. */
@@ -68,13 +70,23 @@ const FIELDS: readonly (readonly [name: string, values: FieldValues, ...synonyms
   ['exc_info', 'text', 'exc_info'],
   ['queue_ms', 'ms', 'queue_ms', 'queue'],
   ['head_ms', 'ms', 'head_ms', 'head'],
-  ['first_byte_ms', 'ms', 'first_byte_ms', 'first_byte', 'ttft'],
+  ['first_byte_ms', 'ms', 'first_byte_ms', 'first_byte'],
+  ['first_token_ms', 'ms', 'first_token_ms', 'first_token'],
   ['request_bytes', 'number', 'request_bytes'],
   ['response_bytes', 'number', 'response_bytes'],
   ['attempts', 'number', 'attempts'],
   ['input_tokens', 'number', 'input_tokens', 'prompt_tokens'],
   ['output_tokens', 'number', 'output_tokens', 'completion_tokens'],
   ['total_tokens', 'number', 'total_tokens', 'tokens'],
+  ['cached_tokens', 'number', 'cached_tokens'],
+  ['reasoning_tokens', 'number', 'reasoning_tokens'],
+  ['tokens_per_second', 'number', 'tokens_per_second', 'tps'],
+  ['token_gap_ms', 'ms', 'token_gap_ms'],
+  ['cost', 'number', 'cost'],
+  ['response_model', 'text', 'response_model'],
+  ['finish_reason', 'text', 'finish_reason', 'finish'],
+  ['is_stream', 'text', 'is_stream'],
+  ['is_finished', 'text', 'is_finished'],
   ['is_sampled', 'text', 'is_sampled'],
   ['is_cut', 'text', 'is_cut'],
   ['has_bodies', 'text', 'has_bodies'],
@@ -98,8 +110,10 @@ export const ANNOTATION_FIELDS: readonly {
 ];
 
 /** Every field with its names, the usual one first, for the docs. */
-export const QUERY_FIELDS: readonly { readonly names: readonly string[]; readonly values: FieldValues }[] =
-  FIELDS.map(([, values, ...names]) => ({ names, values }));
+export const QUERY_FIELDS: readonly { readonly names: readonly string[]; readonly values: FieldValues }[] = [
+  ...FIELDS.map(([, values, ...names]) => ({ names, values })),
+  { names: ['ttft'], values: 'ms' },
+];
 
 const normalize = (key: string): string => key.toLowerCase().replace(/[_-]/g, '');
 
@@ -108,9 +122,12 @@ const BY_SYNONYM: ReadonlyMap<string, QueryField> = new Map(
     synonyms.map((key) => [normalize(key), { name, values }] as const),
   ),
 );
+/** Time to the first token; of a request that is not to a language model, to the first byte of the body. */
+const TTFT: QueryField = { name: 'first_token_ms', values: 'ms', fallback: 'first_byte_ms' };
 const SUGGESTIONS = FIELDS.map(([, , first]) => first!);
 
-export const findField = (key: string): QueryField | undefined => BY_SYNONYM.get(normalize(key));
+export const findField = (key: string): QueryField | undefined =>
+  normalize(key) === 'ttft' ? TTFT : BY_SYNONYM.get(normalize(key));
 
 /** Path in the merged annotations of a record for a short name, also with a path behind it; `undefined`: it is none. */
 export function annotationPath(key: string): string | undefined {
