@@ -3,6 +3,9 @@
 //   kilobytes PORT CONNECTIONS SECONDS        POST /kilobyte with 1 KB of JSON, as fast as possible
 //   rate     PORT CONNECTIONS SECONDS RATE    RATE requests per second; prints latencies
 //   streams  PORT STREAMS COUNT EVERY_MS      concurrent streams of COUNT events, one every EVERY_MS
+//   chats    PORT STREAMS COUNT EVERY_MS      the same with streams of a chat; STREAMS of them at a time
+//   answers  PORT CONNECTIONS SECONDS BYTES   POST /answer/BYTES, as fast as possible
+//   chatting PORT STREAMS                     opens streams, prints when all have begun, waits for a line
 //   down     PORT BYTES TIMES                 downloads, one after the other
 //   up       PORT BYTES TIMES                 uploads, one after the other
 //   idle     PORT CONNECTIONS                 opens connections, sends one request on each, prints, waits for a line
@@ -24,6 +27,11 @@ const SMALL = Buffer.from(
     ? `POST /production/async_predict HTTP/1.1\r\n${headers}Content-Type: application/json\r\nContent-Length: ${SUBMIT.length}\r\n\r\n${SUBMIT}`
     : `POST /small HTTP/1.1\r\n${headers}Content-Type: application/json\r\nContent-Length: ${BODY.length}\r\n\r\n${BODY}`,
 );
+
+const answerRequest = (bytes: number): Buffer =>
+  Buffer.from(
+    `POST /answer/${bytes} HTTP/1.1\r\n${headers}Content-Type: application/json\r\nContent-Length: ${BODY.length}\r\n\r\n${BODY}`,
+  );
 
 /** Requests with 1 KB of JSON, for one connection after the other. */
 function kilobyteRequests(): () => Buffer {
@@ -115,7 +123,12 @@ async function rate(connections: number, seconds: number, perSecond: number): Pr
   return { count: times.length, p50: percentile(sorted, 0.5), p99: percentile(sorted, 0.99) };
 }
 
-async function streams(count: number, chunks: number, everyMs: number): Promise<object> {
+async function streams(
+  count: number,
+  chunks: number,
+  everyMs: number,
+  request = `GET /stream/${chunks}/${everyMs} HTTP/1.1\r\n${headers}\r\n`,
+): Promise<object> {
   let bytes = 0;
   let events = 0;
   await Promise.all(
@@ -126,11 +139,26 @@ async function streams(count: number, chunks: number, everyMs: number): Promise<
         events++;
         if (chunk.subarray(-5).toString() === '0\r\n\r\n') socket.end();
       });
-      socket.write(`GET /stream/${chunks}/${everyMs} HTTP/1.1\r\n${headers}\r\n`);
+      socket.write(request);
       await once(socket, 'close');
     }),
   );
   return { chunks: count * chunks, bytes, events };
+}
+
+const chatRequest = (chunks: number, everyMs: number): string =>
+  `POST /chat/${chunks}/${everyMs} HTTP/1.1\r\n${headers}Content-Type: application/json\r\nContent-Length: ${BODY.length}\r\n\r\n${BODY}`;
+
+async function chatting(count: number): Promise<object> {
+  for (let i = 0; i < count; i++) {
+    const socket = opened();
+    socket.write(chatRequest(1_000_000, 1000));
+    await once(socket, 'data');
+    socket.on('data', () => undefined);
+  }
+  console.log(JSON.stringify({ streams: count }));
+  await once(process.stdin, 'data');
+  return {};
 }
 
 /** Opens a connection. Throws if it closes before the job ends. */
@@ -201,6 +229,9 @@ async function idle(connections: number): Promise<object> {
 const jobs: Record<string, () => Promise<object>> = {
   requests: () => requests(numbers[0]!, numbers[1]!),
   kilobytes: () => requests(numbers[0]!, numbers[1]!, kilobyteRequests()),
+  chats: () => streams(numbers[0]!, numbers[1]!, numbers[2]!, chatRequest(numbers[1]!, numbers[2]!)),
+  answers: () => requests(numbers[0]!, numbers[1]!, () => answerRequest(numbers[2]!)),
+  chatting: () => chatting(numbers[0]!),
   rate: () => rate(numbers[0]!, numbers[1]!, numbers[2]!),
   streams: () => streams(numbers[0]!, numbers[1]!, numbers[2]!),
   down: () => down(numbers[0]!, numbers[1]!),

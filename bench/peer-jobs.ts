@@ -84,6 +84,22 @@ export class PeerJobs {
     this.note(peer, 'cpu_us_per_chunk', micros / result.chunks);
   };
 
+  /** CPU per event of a streamed chat. */
+  readonly chats = async (peer: Peer): Promise<void> => {
+    const { micros, result } = await this.#cost(peer, () =>
+      load<{ chunks: number }>('chats', peer.port, 50, this.#seconds * 200, 5),
+    );
+    this.note(peer, 'cpu_us_per_chat_chunk', micros / result.chunks);
+  };
+
+  /** CPU per response of `bytes` of JSON. */
+  readonly answers = async (peer: Peer, bytes: number): Promise<void> => {
+    const { micros, result } = await this.#cost(peer, () =>
+      load<{ count: number }>('answers', peer.port, 8, this.#seconds, bytes),
+    );
+    this.note(peer, 'cpu_us_per_answer', micros / result.count);
+  };
+
   readonly bodies = async (peer: Peer): Promise<void> => {
     for (const way of ['down', 'up']) {
       const { micros } = await this.#cost(peer, () => load(way, peer.port, MB100, BODIES));

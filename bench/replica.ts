@@ -2,6 +2,8 @@
 //   POST /small            responds with 200 bytes of JSON
 //   POST /kilobyte         responds with 1,024 bytes of JSON
 //   GET  /stream/COUNT/MS  responds with COUNT server-sent events, one every MS milliseconds, chunked
+//   POST /chat/COUNT/MS    the same with events as vLLM sends them, then one with the usage
+//   POST /answer/BYTES     responds with BYTES bytes of JSON, with the usage at the end
 //   GET  /down/BYTES       responds with BYTES bytes
 //   POST /up               reads any body, responds with its size
 // Usage: node replica.ts PORT
@@ -25,13 +27,47 @@ const EVENT = Buffer.from('data: {"choices":[{"index":0,"delta":{"content":" riv
 const CHUNK = Buffer.concat([Buffer.from(`${EVENT.length.toString(16)}\r\n`), EVENT, Buffer.from('\r\n')]);
 const BLOCK = Buffer.alloc(256 * 1024, 'x');
 
-function stream(socket: Socket, count: number, everyMs: number): void {
+const chunk = (event: string): Buffer => Buffer.from(`${event.length.toString(16)}\r\n${event}\r\n`);
+const chatEvent = (fields: object): Buffer =>
+  chunk(
+    `data: ${JSON.stringify({ id: 'chatcmpl-0f1e2d3c4b5a69788796a5b4c3d2e1f0', object: 'chat.completion.chunk', created: 1_790_000_000, model: 'meta-llama/Llama-3.1-8B-Instruct', ...fields })}\n\n`,
+  );
+const TOKEN = chatEvent({
+  choices: [{ index: 0, delta: { content: ' river' }, logprobs: null, finish_reason: null }],
+});
+const usage = { prompt_tokens: 400, total_tokens: 700, completion_tokens: 300, prompt_tokens_details: null };
+const LAST = Buffer.concat([
+  chatEvent({ choices: [{ index: 0, delta: { content: '' }, logprobs: null, finish_reason: 'stop' }] }),
+  chatEvent({ choices: [], usage }),
+  chunk('data: [DONE]\n\n'),
+]);
+
+const answers = new Map<number, Buffer>();
+function answer(size: number): Buffer {
+  const before = '{"id":"cmpl-1","object":"text_completion","model":"m","choices":[{"text":"';
+  const after = `","index":0,"finish_reason":"length"}],"usage":${JSON.stringify(usage)}}`;
+  const text = 'the river comes down from the hills '.repeat(size / 36 + 1);
+  const body = before + text.slice(0, size - before.length - after.length) + after;
+  const response = answers.get(size) ?? respondingWith(body);
+  answers.set(size, response);
+  return response;
+}
+
+/** `last`: what is sent after the events. */
+function stream(
+  socket: Socket,
+  count: number,
+  everyMs: number,
+  event: Buffer = CHUNK,
+  last: Buffer | string = '',
+): void {
   socket.write('HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n');
   let sent = 0;
   const timer = setInterval(() => {
-    socket.write(CHUNK);
+    socket.write(event);
     if (++sent < count) return;
     clearInterval(timer);
+    socket.write(last);
     socket.write('0\r\n\r\n');
   }, everyMs);
   socket.once('close', () => clearInterval(timer));
@@ -60,6 +96,8 @@ createServer({ noDelay: true }, (socket) => {
     if (kind === 'small') socket.write(SMALL);
     else if (kind === 'kilobyte') socket.write(KILOBYTES[responses++ % KILOBYTES.length]!);
     else if (kind === 'stream') stream(socket, Number(a), Number(b));
+    else if (kind === 'chat') stream(socket, Number(a), Number(b), TOKEN, LAST);
+    else if (kind === 'answer') socket.write(answer(Number(a)));
     else if (kind === 'down') down(socket, Number(a));
     else socket.write(`HTTP/1.1 200 OK\r\nContent-Length: ${String(size).length}\r\n\r\n${size}`);
   };

@@ -137,11 +137,11 @@ const digits = (value: number): string => {
 };
 
 /** A Markdown table with a row per figure, its value and its goal. */
-export function logTable(figures: readonly LogFigure[]): string {
-  const lines = ['| log store | value | goal |', '| --- | --- | --- |'];
-  for (const { title, value, unit, goal } of figures) {
+export function logTable(figures: readonly LogFigure[], title = 'log store'): string {
+  const lines = [`| ${title} | value | goal |`, '| --- | --- | --- |'];
+  for (const { title: figure, value, unit, goal } of figures) {
     const wanted = goal ? `${goal.is} ${digits(goal.value)}${unit}` : '';
-    lines.push(`| ${title} | ${digits(value)}${unit} | ${wanted} |`);
+    lines.push(`| ${figure} | ${digits(value)}${unit} | ${wanted} |`);
   }
   return lines.join('\n');
 }

@@ -73,6 +73,12 @@ export const benchmarksPage = (): string =>
       logTable(figures),
     ),
     'Repeat it with `npm run bench:logs`. It needs `haproxy`. `--only forwarding`, `lines` or `requests` runs a part.',
+    '## Tokens and times',
+    'The same weir with `llm.follow` on and off, in alternating rounds.',
+    resultsOf('llm.json', 'npm run bench:llm', ({ figures }: { figures: LogFigure[] }) =>
+      logTable(figures, 'tokens and times'),
+    ),
+    'Repeat it with `npm run bench:llm`.',
     '## Async queue',
     resultsOf('queue.json', 'npm run bench:queue', queueTable),
     'Repeat it with `npm run bench:queue`. It needs `redis-server`.',

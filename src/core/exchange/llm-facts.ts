@@ -105,6 +105,16 @@ export class LlmFacts {
       : (this.lastTokenMs - this.firstTokenMs) / (count - 1);
   }
 
+  /**
+   * Output tokens per second; NaN if not known. Of a stream: those after the first one, in the time from the first to the
+   * last event with content. Otherwise: all of them, in the time from `leasedMs`, when a replica was reserved, to `endMs`.
+   */
+  tokensPerSecond(leasedMs: number, endMs: number): number {
+    if (this.isStream) return 1000 / this.msPerToken;
+    const ms = endMs - leasedMs;
+    return this.outputTokens > 0 && leasedMs !== 0 && ms > 0 ? (this.outputTokens / ms) * 1000 : NaN;
+  }
+
   /** Percentile of the times between events with content, in milliseconds, exact to a bucket; NaN without any. */
   gapMs(part: number): number {
     const { gaps } = this;

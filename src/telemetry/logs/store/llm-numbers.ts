@@ -1,0 +1,75 @@
+// The numbers of a request to a language model, as columns of the store and in the same order in frames.
+// Invariant: a column has whole numbers: 0 if the value is not known, else the value in units of `1 / scale`, plus 1.
+// New ones go to the end, since pages have them in this order.
+import { UNKNOWN, type LlmFacts } from '../../../core/exchange/llm-facts.ts';
+
+/** Times of a request, as in Exchange. */
+interface RequestTimes {
+  readonly startMs: number;
+  readonly leasedMs: number;
+  readonly endMs: number;
+}
+
+interface LlmNumber {
+  /** Name of the attribute. */
+  readonly name: string;
+  readonly scale: number;
+  /** The value; UNKNOWN, NaN or Infinity if it is not known. */
+  readonly read: (facts: LlmFacts, times: RequestTimes) => number;
+}
+
+const MICROS = 1000;
+/** Costs of single tokens are below a millionth. */
+const PICOS = 1e12;
+
+export const LLM_NUMBERS: readonly LlmNumber[] = [
+  { name: 'input_tokens', scale: 1, read: (facts) => facts.inputTokens },
+  { name: 'output_tokens', scale: 1, read: (facts) => facts.outputTokens },
+  { name: 'total_tokens', scale: 1, read: (facts) => facts.totalTokens },
+  { name: 'cached_tokens', scale: 1, read: (facts) => facts.cachedTokens },
+  { name: 'reasoning_tokens', scale: 1, read: (facts) => facts.reasoningTokens },
+  { name: 'content_events', scale: 1, read: (facts) => (facts.isStream ? facts.contentEvents : UNKNOWN) },
+  {
+    name: 'first_token_ms',
+    scale: MICROS,
+    read: ({ firstTokenMs }, { startMs }) => (firstTokenMs === 0 ? UNKNOWN : firstTokenMs - startMs),
+  },
+  { name: 'token_gap_ms', scale: MICROS, read: (facts) => facts.meanGapMs },
+  { name: 'token_gap_p50_ms', scale: MICROS, read: (facts) => facts.gapMs(0.5) },
+  { name: 'token_gap_p95_ms', scale: MICROS, read: (facts) => facts.gapMs(0.95) },
+  { name: 'token_gap_p99_ms', scale: MICROS, read: (facts) => facts.gapMs(0.99) },
+  {
+    name: 'tokens_per_second',
+    scale: 1000,
+    read: (facts, { leasedMs, endMs }) => facts.tokensPerSecond(leasedMs, endMs),
+  },
+  { name: 'cost', scale: PICOS, read: (facts) => facts.cost },
+];
+
+/** A value as it is in a column. */
+export function stored(value: number, scale: number): number {
+  const units = Math.round(value * scale);
+  return units >= 0 && units < Number.MAX_SAFE_INTEGER ? units + 1 : 0;
+}
+
+/** The attributes that many requests share, as members of a JSON object without braces. */
+export function sharedMembers(facts: LlmFacts): string {
+  const { model, responseModel, finishReason, isStream, isFinished, isEstimate, error, price } = facts;
+  const members: Record<string, unknown> = {
+    model: model || responseModel || undefined,
+    response_model: model !== '' && responseModel !== model ? responseModel || undefined : undefined,
+    finish_reason: finishReason || undefined,
+    is_stream: isStream || undefined,
+    is_finished: isStream ? isFinished : undefined,
+    is_estimate: isEstimate || undefined,
+  };
+  if (price !== undefined && !Number.isNaN(facts.cost)) {
+    members['currency'] = price.currency;
+    members['price_input'] = price.input;
+    members['price_output'] = price.output;
+    members['price_cached'] = price.cached;
+    members['price_reasoning'] = price.reasoning;
+  }
+  void error;
+  return JSON.stringify(members).slice(1, -1);
+}
