@@ -92,7 +92,9 @@ export class Modules {
     this.exchanges = new Exchanges(config.identity);
     this.proxy = new Proxy(this.pool, this.exchanges, config.proxy);
     this.collectors = buildCollectors(this);
-    this.counters = new MetricCounters(config.metrics, MAX_DEPLOYMENTS, (id) => this.pool.indexOf(id));
+    this.counters = new MetricCounters(config.metrics, config.llm, MAX_DEPLOYMENTS, (id) =>
+      this.pool.indexOf(id),
+    );
     this.webhooks = buildWebhooks(this);
     this.queue = buildQueue(this);
     this.autoscaler = buildAutoscaler(this);

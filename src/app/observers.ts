@@ -12,6 +12,7 @@ export function observersOf(modules: Modules): Observer[] {
   const deploymentAt = (index: number) => pool.deployments[index]?.options;
   return [
     modules.counters.inFlight,
+    modules.counters.llm,
     modules.autoscaler.observer,
     ...modules.logPipeline.observers(deploymentAt),
     predictPathWarning(log, deploymentAt),

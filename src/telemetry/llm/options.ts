@@ -1,5 +1,5 @@
 // Settings of what is read about language models (section `llm`).
-import { flag, section, wordList, type Settings } from '../../core/settings.ts';
+import { flag, int, section, wordList, type Settings } from '../../core/settings.ts';
 
 export const llmOptions = section({
   follow: flag({
@@ -11,6 +11,12 @@ export const llmOptions = section({
     pattern: /^[!-~]{1,128}$/,
     like: 'names of models, which may contain *',
     doc: 'Models with their own series in the `weir_llm_*` metrics, in the label `model`. `*` stands for any characters. Other models are counted as `other`. Empty: the label is empty.',
+  }),
+  max_models: int({
+    default: 64,
+    min: 1,
+    max: 1024,
+    doc: 'Maximum number of models that get their own series by a pattern with `*`. Further ones are counted as `other`.',
   }),
 });
 export type LlmOptions = Settings<typeof llmOptions>;

@@ -22,7 +22,7 @@ export interface LabeledDeployment extends DeploymentIdentity {
 interface CachedLabels {
   readonly options: LabeledDeployment;
   readonly labels: Labels;
-  /** Label sets with further labels, by the values of these. */
+  /** Label sets with further labels, by the names and values of these. */
   readonly extended: Map<string, Labels>;
 }
 
@@ -48,7 +48,7 @@ export class DeploymentLabels {
   /** The common labels and further ones. */
   with(deployment: number, extra: Labels): Labels {
     const { labels, extended } = this.#cached(deployment);
-    const key = Object.values(extra).join('\n');
+    const key = Object.entries(extra).join('\n');
     let joined = extended.get(key);
     if (joined === undefined) extended.set(key, (joined = { ...labels, ...extra }));
     return joined;

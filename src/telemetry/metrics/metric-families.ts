@@ -4,6 +4,7 @@ import { asyncFamilies } from './families/async.ts';
 import { collectorFamilies } from './families/collectors.ts';
 import { containerFamilies } from './families/containers.ts';
 import { gpuFamilies } from './families/gpu.ts';
+import { llmFamilies } from './families/llm.ts';
 import { logFamilies } from './families/logs.ts';
 import { otlpExportFamilies } from './families/otlp-export.ts';
 import { podFamilies } from './families/pods.ts';
@@ -16,6 +17,7 @@ import { waitQueueFamilies } from './families/wait-queue.ts';
 
 export const metricFamilies: readonly Family[] = [
   ...requestFamilies,
+  ...llmFamilies,
   ...asyncFamilies,
   ...waitQueueFamilies,
   ...podFamilies,
