@@ -64,10 +64,61 @@ const first: readonly Panel[] = [
       },
     ],
   },
+  {
+    title: 'Language models: time to first token',
+    description: 'Time from the first byte of a request to the first token of its stream, by model.',
+    unit: 's',
+    targets: [0.5, 0.95].map((q) => ({
+      expr: `histogram_quantile(${q}, sum by (le, model) (rate(weir_llm_time_to_first_token_seconds_bucket{${HERE}}[$__rate_interval])))`,
+      legend: `p${q * 100} {{model}}`,
+    })),
+  },
+  {
+    title: 'Language models: time between tokens',
+    description:
+      'Time between two tokens of a stream, by model. A rise of p95 alone means that streams stall.',
+    unit: 's',
+    targets: [0.5, 0.95].map((q) => ({
+      expr: `histogram_quantile(${q}, sum by (le, model) (rate(weir_llm_inter_token_seconds_bucket{${HERE}}[$__rate_interval])))`,
+      legend: `p${q * 100} {{model}}`,
+    })),
+  },
+  {
+    title: 'Language models: tokens per second',
+    description:
+      'Input and output tokens of all responses, and output tokens per second of a single response.',
+    unit: 'short',
+    targets: [
+      {
+        expr: `sum by (type) (rate(weir_llm_tokens_total{type=~"input|output",${HERE}}[$__rate_interval]))`,
+        legend: '{{type}}, all responses',
+      },
+      {
+        expr: `histogram_quantile(0.5, sum by (le, model) (rate(weir_llm_output_tokens_per_second_bucket{${HERE}}[$__rate_interval])))`,
+        legend: 'p50 of a response {{model}}',
+      },
+    ],
+  },
+  {
+    title: 'Language models: unfinished streams and failed requests',
+    description: 'Streams that ended without their last event, by reason, and requests without a response.',
+    unit: 'reqps',
+    targets: [
+      {
+        expr: `sum by (model, reason) (rate(weir_llm_streams_unfinished_total{${HERE}}[$__rate_interval]))`,
+        legend: '{{model}} {{reason}}',
+      },
+      {
+        expr: `sum by (model) (rate(weir_llm_requests_failed_total{${HERE}}[$__rate_interval]))`,
+        legend: '{{model}} failed',
+      },
+    ],
+  },
 ];
 
 /** Rows for all families, by name. A family is in the first row that matches. */
 const rows: readonly [string, RegExp][] = [
+  ['Language models', /^weir_llm_/],
   ['Log store and export', /^weir_(log|otlp_export)_/],
   ['Asynchronous requests', /async|webhook_attempts/],
   ['Autoscaling and replicas', /replica|pod_readiness|restarts|in_flight/],
