@@ -62,20 +62,21 @@ export function usageIn(body: JsonObject | undefined): JsonObject | undefined {
 
 function usageOf(usage: JsonObject | undefined): Partial<UsageFacts> {
   if (usage === undefined) return {};
-  const input = countAt(usage, 'input_tokens') ?? countAt(usage, 'prompt_tokens');
+  const input = countAt(usage, 'input_tokens');
   const output = countAt(usage, 'output_tokens') ?? countAt(usage, 'completion_tokens');
   const inputDetails = objectAt(usage, 'input_tokens_details') ?? objectAt(usage, 'prompt_tokens_details');
   const outputDetails =
     objectAt(usage, 'output_tokens_details') ?? objectAt(usage, 'completion_tokens_details');
-  // Anthropic's `input_tokens` do not include tokens read from or written to the cache.
+  // Anthropic's `input_tokens` do not include tokens read from or written to the cache. OpenAI's `prompt_tokens` do, also
+  // where a gateway sends Anthropic's figures beside them.
   const cached =
     (countAt(usage, 'cache_read_input_tokens') ?? 0) + (countAt(usage, 'cache_creation_input_tokens') ?? 0);
-  const allInput = input === undefined ? undefined : input + cached;
+  const allInput = input === undefined ? countAt(usage, 'prompt_tokens') : input + cached;
   const sum = allInput === undefined || output === undefined ? undefined : allInput + output;
   return {
     input_tokens: allInput,
     output_tokens: output,
-    total_tokens: countAt(usage, 'total_tokens') ?? sum,
+    total_tokens: sum ?? countAt(usage, 'total_tokens'),
     cached_tokens: countAt(usage, 'cache_read_input_tokens') ?? countAt(inputDetails, 'cached_tokens'),
     reasoning_tokens: countAt(outputDetails, 'reasoning_tokens'),
   };
