@@ -122,7 +122,8 @@ export class LlmFacts {
     const rank = part * (this.contentEvents - 1);
     let below = 0;
     let bucket = 0;
-    while (bucket < GAP_BUCKETS - 1 && below + gaps[bucket]! < rank) below += gaps[bucket++]!;
+    while (bucket < GAP_BUCKETS - 1 && (gaps[bucket] === 0 || below + gaps[bucket]! < rank))
+      below += gaps[bucket++]!;
     const from = bucket === 0 ? 0 : gapBound(bucket - 1);
     const to = bucket === GAP_BUCKETS - 1 ? 2 * from : gapBound(bucket);
     return from + ((to - from) * (rank - below)) / Math.max(1, gaps[bucket]!);

@@ -3,6 +3,7 @@
 // Invariant: the same bytes give the same events at every split, and the same as protocol/http/event-stream.ts gives.
 // Source: HTML standard, 9.2.5 and 9.2.6 (server-sent events).
 import type { PayloadSink } from '../http/body-framing.ts';
+import { indexOfByte } from './byte-search.ts';
 import type { ResponseReader } from './response-reader.ts';
 
 const LF = 0x0a;
@@ -33,8 +34,10 @@ const IGNORED = 9;
 
 /** What the data of the current event is so far. */
 const NO_DATA = 0;
-const OBJECT = 1;
-const TEXT = 2;
+/** Empty lines. */
+const BLANK = 1;
+const OBJECT = 2;
+const TEXT = 3;
 
 const ERROR = 'error';
 
@@ -53,6 +56,9 @@ export class EventReader implements PayloadSink {
   #nowMs = 0;
   /** The bytes come when they are sent. */
   isTimed = true;
+  /** Where the next LF and the next CR of the current bytes are, if that is still ahead. */
+  #nextLf = -1;
+  #nextCr = -1;
 
   constructor(reader: ResponseReader) {
     this.#reader = reader;
@@ -74,6 +80,7 @@ export class EventReader implements PayloadSink {
   /** Reads bytes[from, to), which came just now. */
   push(bytes: Buffer, from: number, to: number): void {
     this.#nowMs = 0;
+    this.#nextLf = this.#nextCr = -1;
     let i = from;
     while (i < to) {
       const byte = bytes[i]!;
@@ -82,7 +89,7 @@ export class EventReader implements PayloadSink {
           if (byte === BOM[this.#boms]) {
             i++;
             if (++this.#boms === BOM.length) this.#state = LINE;
-          } else this.#state = LINE;
+          } else this.#state = this.#boms === 0 ? LINE : IGNORED;
           break;
         case LINE:
           i = this.#line(bytes, byte, i, to);
@@ -97,7 +104,7 @@ export class EventReader implements PayloadSink {
           }
           break;
         case DATA_START:
-          this.#state = this.#data === NO_DATA ? DATA : this.#data === OBJECT ? JSON_DATA : TEXT_DATA;
+          this.#beginData();
           if (byte === SPACE) i++;
           break;
         case DATA:
@@ -111,12 +118,12 @@ export class EventReader implements PayloadSink {
             this.#state = TEXT_DATA;
           }
           break;
-        case JSON_DATA:
-          i = this.#reader.push(bytes, i, to);
-          if (i === to) break;
-          if (bytes[i] === LF || bytes[i] === CR) i = this.#endLine(bytes[i]!, i);
-          else this.#state = IGNORED;
+        case JSON_DATA: {
+          const end = this.#lineEnd(bytes, i, to);
+          this.#reader.push(bytes, i, end);
+          i = end === to ? to : this.#endLine(bytes[end]!, end);
           break;
+        }
         case TYPE_START:
           this.#state = TYPE;
           this.#errorType = 0;
@@ -132,11 +139,11 @@ export class EventReader implements PayloadSink {
           }
           break;
         default: {
-          const start = i;
-          while (i < to && bytes[i] !== LF && bytes[i] !== CR) i++;
-          if (this.#state === TEXT_DATA && this.#text.length < MAX_TEXT_BYTES)
-            this.#text += bytes.latin1Slice(start, Math.min(i, start + MAX_TEXT_BYTES));
-          if (i < to) i = this.#endLine(bytes[i]!, i);
+          const end = this.#lineEnd(bytes, i, to);
+          const room = MAX_TEXT_BYTES - this.#text.length;
+          if (this.#state === TEXT_DATA && room > 0)
+            this.#text += bytes.latin1Slice(i, Math.min(end, i + room));
+          i = end === to ? to : this.#endLine(bytes[end]!, end);
         }
       }
     }
@@ -147,6 +154,27 @@ export class EventReader implements PayloadSink {
     if (!isWhole) return;
     if (this.#state === NAME) this.#endName(false);
     this.#endEvent();
+  }
+
+  /** Index of the next line end in bytes[from, to), or `to`. Each is searched for once. */
+  #lineEnd(bytes: Buffer, from: number, to: number): number {
+    if (this.#nextLf < from) this.#nextLf = indexOfByte(bytes, LF, from, to);
+    if (this.#nextCr < from) this.#nextCr = indexOfByte(bytes, CR, from, to);
+    return Math.min(this.#nextLf, this.#nextCr);
+  }
+
+  /** The value of a data field begins. */
+  #beginData(): void {
+    if (this.#data <= BLANK) {
+      this.#data = BLANK;
+      this.#state = DATA;
+    } else if (this.#data === OBJECT) {
+      this.#reader.endLine();
+      this.#state = JSON_DATA;
+    } else {
+      if (this.#text.length < MAX_TEXT_BYTES) this.#text += '\n';
+      this.#state = TEXT_DATA;
+    }
   }
 
   /** At the begin of a line. */
@@ -190,10 +218,12 @@ export class EventReader implements PayloadSink {
 
   #endName(hasValue: boolean): void {
     const name = this.#name;
-    if (name === 'data') this.#state = hasValue ? DATA_START : IGNORED;
-    else if (name === 'event') {
+    if (name === 'data') {
+      if (hasValue) this.#state = DATA_START;
+      else this.#beginData();
+    } else if (name === 'event') {
       this.#state = hasValue ? TYPE_START : IGNORED;
-      this.#errorType = -1;
+      if (hasValue) this.#errorType = -1;
     }
     // llama.cpp sends errors in a field `error` instead of `data`.
     else if (name === ERROR && hasValue) {
@@ -209,8 +239,8 @@ export class EventReader implements PayloadSink {
     if (data === NO_DATA) return;
     this.#data = NO_DATA;
     const reader = this.#reader;
-    if (data === TEXT) {
-      const text = Buffer.from(this.#text, 'latin1').toString().trim();
+    if (data !== OBJECT) {
+      const text = completeText(this.#text);
       this.#text = '';
       if (text === '[DONE]') reader.done();
       else if (isError) reader.endErrorText(text);
@@ -223,3 +253,7 @@ export class EventReader implements PayloadSink {
     reader.beginEvent();
   }
 }
+
+/** The text of UTF-8 bytes, without spaces around it and without a character that is cut at the end. */
+const completeText = (bytes: string): string =>
+  bytes === '' ? '' : new TextDecoder().decode(Buffer.from(bytes, 'latin1'), { stream: true }).trim();

@@ -1,12 +1,16 @@
 // Reads a few values of a JSON text while its bytes pass, without keeping or parsing the rest. Hot path.
 // Invariant: the same bytes give the same values at every split. Of a text at most MAX_HELD_BYTES are copied.
 // Every byte is looked at once; what cannot hold a wanted value is only searched for its end.
+// It accepts some texts that are not JSON, such as wrong words (`nul`) and control characters in strings.
+import { indexOfByte } from './byte-search.ts';
+import { parsedJson } from './json-values.ts';
+import { jsonText } from './text-cache.ts';
 
 /** What is done with a value. A sum of these. */
 export const TAKE = {
   /** A string is given to `text`. */
   text: 1,
-  /** A whole number of 0 or more is given to `number`. */
+  /** A whole number of 0 or more, also if it is written as `12.0` or `1e3`, is given to `number`. */
   number: 2,
   /** A string, list or object that is not empty is given to `filled`. */
   filled: 4,
@@ -37,11 +41,12 @@ interface SkimKey {
 
 /** Gets the wanted values in the order of the text. bytes[from, to) are only borrowed. */
 export interface SkimListener {
-  /** What stands between the quotes of a string. It may have escapes. */
+  /** What stands between the quotes of a string; its first 4,096 bytes if it is longer. It may have escapes. */
   text(slot: number, bytes: Buffer, from: number, to: number): void;
   number(slot: number, value: number): void;
   flag(slot: number, value: boolean): void;
   filled(slot: number): void;
+  /** `json` is empty if the value is longer than 4,096 bytes. */
   raw(slot: number, json: string): void;
   begins(slot: number): void;
   ends(slot: number): void;
@@ -62,7 +67,7 @@ export function skim(
   return { take, slot, keys: Array.from(byLength), item };
 }
 
-/** Of a string or a raw value that is split, and of a raw value, at most this much is kept. Longer ones are not given. */
+/** Of a string or a number that is split, and of a raw value, at most this much is kept. */
 const MAX_HELD_BYTES = 4096;
 /** Wanted values are not nested deeper. */
 const MAX_DEPTH = 8;
@@ -107,11 +112,16 @@ PLAIN[QUOTE] = PLAIN[BACKSLASH] = 0;
 /** 1: a byte that ends a number, `true`, `false` or `null`. */
 const ENDS_SCALAR = new Uint8Array(256);
 for (const end of [COMMA, CLOSE_LIST, CLOSE_OBJECT, SPACE, 0x09, LF, CR]) ENDS_SCALAR[end] = 1;
+/** 1: a byte that begins a number, `true`, `false` or `null`. */
+const BEGINS_SCALAR = new Uint8Array(256);
+for (const one of '-0123456789tfn') BEGINS_SCALAR[one.charCodeAt(0)] = 1;
 /** 1: quotes and brackets. */
 const STRUCTURE = new Uint8Array(256);
 for (const one of [QUOTE, OPEN_LIST, CLOSE_LIST, OPEN_OBJECT, CLOSE_OBJECT]) STRUCTURE[one] = 1;
 
+const BOM = [0xef, 0xbb, 0xbf];
 const NOTHING = Buffer.alloc(0);
+const LINE_END = Buffer.from('\n');
 
 export class JsonSkimmer {
   readonly #listener: SkimListener;
@@ -166,22 +176,20 @@ export class JsonSkimmer {
     return this.#state === DONE;
   }
 
-  /** The bytes so far cannot be JSON. */
-  get isBroken(): boolean {
-    return this.#state === BROKEN;
+  /** A line end is between the bytes so far and the next ones. */
+  endLine(): void {
+    const state = this.#state;
+    if (state === IN_SCALAR) this.#scalar(LINE_END, 0, 1);
+    else if (state === IN_NAME || state === IN_TEXT || state === SKIPPING_TEXT) this.#state = BROKEN;
   }
 
-  /**
-   * Reads bytes[from, to). Returns the index of the first CR or LF outside of strings if `isLine`, or of the first byte
-   * that cannot be JSON; else `to`.
-   */
-  push(bytes: Buffer, from: number, to: number, isLine: boolean): number {
+  /** Reads bytes[from, to). Returns the index of the first byte that cannot be JSON; else `to`. */
+  push(bytes: Buffer, from: number, to: number): number {
     this.#isSearching = false;
     let i = from;
     while (i < to) {
       const byte = bytes[i]!;
       if (byte <= SPACE && this.#state < IN_NAME) {
-        if (isLine && (byte === LF || byte === CR)) return i;
         i++;
         continue;
       }
@@ -307,6 +315,10 @@ export class JsonSkimmer {
       this.#state = SKIPPING;
       return i;
     }
+    if (BEGINS_SCALAR[byte] === 0) {
+      // A byte order mark before the text.
+      return this.#depth === 0 && BOM.includes(byte) ? i + 1 : this.#break(i);
+    }
     this.#value = 0;
     this.#first = byte;
     this.#state = IN_SCALAR;
@@ -326,8 +338,8 @@ export class JsonSkimmer {
     const around = this.#nodes[this.#depth - 1]!;
     if (isSplit) {
       this.#hold(bytes, i, end);
-      this.#node = keyOf(around, this.#held, 0, this.#length);
-    } else this.#node = keyOf(around, bytes, i, end);
+      this.#node = this.#length > MAX_HELD_BYTES ? undefined : anyKeyOf(around, this.#held, 0, this.#length);
+    } else this.#node = anyKeyOf(around, bytes, i, end);
     this.#state = BEFORE_COLON;
     return end + 1;
   }
@@ -338,16 +350,16 @@ export class JsonSkimmer {
     const end = this.#endOfText(bytes, i, to);
     const take = node === undefined ? 0 : node.take;
     if (end === -1) {
-      this.#hasText = true;
+      if (to > i) this.#hasText = true;
       if ((take & TAKE.text) !== 0) this.#hold(bytes, i, to);
       return to;
     }
     if ((take & TAKE.filled) !== 0 && (this.#hasText || end > i)) this.#listener.filled(node!.slot);
     if ((take & TAKE.text) !== 0) {
-      if (!this.#hasText) this.#listener.text(node!.slot, bytes, i, end);
+      if (!this.#hasText) this.#listener.text(node!.slot, bytes, i, Math.min(end, i + MAX_HELD_BYTES));
       else {
         this.#hold(bytes, i, end);
-        if (this.#length <= MAX_HELD_BYTES) this.#listener.text(node!.slot, this.#held, 0, this.#length);
+        this.#listener.text(node!.slot, this.#held, 0, Math.min(this.#length, MAX_HELD_BYTES));
       }
     }
     this.#ended();
@@ -363,13 +375,22 @@ export class JsonSkimmer {
       value = digit >= 0 && digit <= 9 ? value * 10 + digit : NaN;
     }
     const node = this.#node;
-    if (this.#isRaw) this.#hold(bytes, from, i);
+    const isNumber = node !== undefined && (node.take & TAKE.number) !== 0;
+    if (this.#isRaw || (isNumber && (i === to || this.#length > 0))) this.#hold(bytes, from, i);
     this.#value = value;
     if (i === to) return to;
     if (node !== undefined) {
       const { take, slot } = node;
       const first = this.#first;
-      if ((take & TAKE.number) !== 0 && Number.isSafeInteger(value)) this.#listener.number(slot, value);
+      if (isNumber) {
+        const isHeld = this.#length > 0;
+        const count = !Number.isNaN(value)
+          ? value
+          : isHeld
+            ? wholeNumber(this.#held, 0, this.#length)
+            : wholeNumber(bytes, from, i);
+        if (Number.isSafeInteger(count)) this.#listener.number(slot, count);
+      }
       // `true` and `false`.
       if ((take & TAKE.flag) !== 0 && (first === 0x74 || first === 0x66))
         this.#listener.flag(slot, first === 0x74);
@@ -389,6 +410,10 @@ export class JsonSkimmer {
       if (STRUCTURE[byte] === 0) {
         if (!this.#hasContent && byte > SPACE) this.#hasContent = true;
         if (++i !== quiet) continue;
+        if (!this.#hasContent) {
+          quiet = i + FAR;
+          continue;
+        }
         if (!this.#isSearching) far.reset();
         this.#isSearching = true;
         i = far.find(bytes, i, to);
@@ -435,8 +460,9 @@ export class JsonSkimmer {
   }
 
   #giveRaw(node: SkimNode): void {
-    if (this.#isRaw && this.#length <= MAX_HELD_BYTES)
-      this.#listener.raw(node.slot, this.#held.toString('utf8', 0, this.#length));
+    if (!this.#isRaw) return;
+    const isShort = this.#length <= MAX_HELD_BYTES;
+    this.#listener.raw(node.slot, isShort ? this.#held.toString('utf8', 0, this.#length) : '');
   }
 
   /** Index of the quote that ends a string, or -1: it goes on after `to`. */
@@ -455,8 +481,7 @@ export class JsonSkimmer {
     // From here on quotes are searched for, and the backslashes before them counted.
     let start = i;
     while (i < to) {
-      const quote = bytes.indexOf(QUOTE, i);
-      const end = quote === -1 || quote > to ? to : quote;
+      const end = indexOfByte(bytes, QUOTE, i, to);
       let before = end;
       while (before > start && bytes[before - 1] === BACKSLASH) before--;
       const isEscaped = ((end - before) & 1) === 1;
@@ -472,18 +497,18 @@ export class JsonSkimmer {
     return -1;
   }
 
-  /** Copies bytes[from, to) to what is held. */
+  /** Copies bytes[from, to) to what is held, as far as there is room. */
   #hold(bytes: Buffer, from: number, to: number): void {
-    const length = this.#length + to - from;
-    if (length <= MAX_HELD_BYTES) {
-      if (length > this.#held.length) {
-        const larger = Buffer.allocUnsafeSlow(Math.min(MAX_HELD_BYTES, Math.max(256, 2 * length)));
-        this.#held.copy(larger, 0, 0, this.#length);
-        this.#held = larger;
-      }
-      bytes.copy(this.#held, this.#length, from, to);
+    const before = this.#length;
+    this.#length += to - from;
+    if (before >= MAX_HELD_BYTES) return;
+    const length = Math.min(this.#length, MAX_HELD_BYTES);
+    if (length > this.#held.length) {
+      const larger = Buffer.allocUnsafeSlow(Math.min(MAX_HELD_BYTES, Math.max(256, 2 * length)));
+      this.#held.copy(larger, 0, 0, before);
+      this.#held = larger;
     }
-    this.#length = length;
+    bytes.copy(this.#held, before, from, from + length - before);
   }
 }
 
@@ -496,6 +521,23 @@ function keyOf({ keys }: SkimNode, bytes: Buffer, from: number, to: number): Ski
       return node;
     }
   return undefined;
+}
+
+/** As `keyOf`, of a name that may have escapes. */
+function anyKeyOf(around: SkimNode, bytes: Buffer, from: number, to: number): SkimNode | undefined {
+  // An escape is at most six times as long as its character.
+  if (to - from > 6 * around.keys!.length || indexOfByte(bytes, BACKSLASH, from, to) === to)
+    return keyOf(around, bytes, from, to);
+  const name = Buffer.from(jsonText(bytes, from, to));
+  return keyOf(around, name, 0, name.length);
+}
+
+/** A number of 0 or more with a fraction or an exponent; NaN if it is not a whole one. */
+function wholeNumber(bytes: Buffer, from: number, to: number): number {
+  const first = bytes[from]!;
+  if (first < 0x30 || first > 0x39 || to - from > MAX_HELD_BYTES) return NaN;
+  const value = parsedJson(bytes.latin1Slice(from, to));
+  return typeof value === 'number' ? value : NaN;
 }
 
 const STRUCTURES = [QUOTE, CLOSE_LIST, CLOSE_OBJECT, OPEN_LIST, OPEN_OBJECT];
@@ -516,8 +558,7 @@ class FarStructure {
     for (let one = 0; one < STRUCTURES.length; one++) {
       let at = this.#next[one]!;
       if (at < from) {
-        at = bytes.indexOf(STRUCTURES[one]!, from);
-        this.#next[one] = at = at === -1 ? bytes.length : at;
+        this.#next[one] = at = indexOfByte(bytes, STRUCTURES[one]!, from, to);
       }
       if (at < nearest) nearest = at;
     }

@@ -52,14 +52,14 @@ interface CodedBody {
 const MAX_DECODED_BYTES = 1024 * 1024;
 
 /** Of a response that is not streamed, the names after which a tail is read. */
-const TAIL_NAMES = ['usage', 'done', 'meta_info', 'details'];
+const TAIL_NAMES = ['usage', 'done', 'total_duration', 'meta_info', 'details'];
 
 /** May be used for one exchange after another. */
 export class LlmFollower implements LlmSource {
   readonly #requestReader = new RequestReader();
   readonly #responseReader = new ResponseReader();
-  readonly #plainRequest = new PlainReader(this.#requestReader, ['model']);
-  readonly #plainResponse = new PlainReader(this.#responseReader, TAIL_NAMES);
+  readonly #plainRequest = new PlainReader(this.#requestReader, ['model'], true);
+  readonly #plainResponse = new PlainReader(this.#responseReader, TAIL_NAMES, false);
   readonly #events = new EventReader(this.#responseReader);
   #form = NOTHING;
   #isRequestRead = false;
@@ -119,7 +119,7 @@ export class LlmFollower implements LlmSource {
     const form = this.#form;
     this.#form = NOTHING;
     if (form === EVENTS || form === LINES) this.#events.end(isWhole);
-    else if (form === PLAIN && isWhole) this.#plainResponse.end();
+    else this.#plainResponse.end(form === PLAIN && isWhole);
     const facts = form === NOTHING || (form === PLAIN && !isWhole) ? undefined : this.#responseReader.end();
     const model = this.#requestedModel();
     if (model === '') return facts;
@@ -144,7 +144,7 @@ export class LlmFollower implements LlmSource {
   #requestedModel(): string {
     if (!this.#isRequestRead) return '';
     this.#isRequestRead = false;
-    if (!this.#requestReader.isFound) this.#plainRequest.end();
+    this.#plainRequest.end(!this.#requestReader.isFound);
     return this.#requestReader.model;
   }
 }

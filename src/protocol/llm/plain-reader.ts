@@ -1,6 +1,7 @@
 // Reads the values of a JSON body while it passes. Of a body that is longer than MAX_WHOLE_BYTES only the last
 // TAIL_BYTES are looked at, and of these only what follows one of some names in the object at the root.
-// Invariant: no more than 2 * TAIL_BYTES are kept, and nothing of a body that is short enough.
+// Invariant: the same bytes give the same values at every split. No more than 2 * TAIL_BYTES are kept, and nothing when
+// the body has ended.
 import type { PayloadSink } from '../http/body-framing.ts';
 
 const MAX_WHOLE_BYTES = 64 * 1024;
@@ -12,7 +13,7 @@ const MAX_TRIES = 8;
 export interface ObjectReader {
   /** Begins in the middle: before a name of the object. */
   beginBeforeName(): void;
-  push(bytes: Buffer, from: number, to: number): number;
+  push(bytes: Buffer, from: number, to: number): void;
   /** The object has ended. */
   readonly isWhole: boolean;
   /** Nothing more of it is wanted. */
@@ -22,6 +23,7 @@ export interface ObjectReader {
 export class PlainReader implements PayloadSink {
   readonly #reader: ObjectReader;
   readonly #names: readonly Buffer[];
+  readonly #readsBegin: boolean;
   /** Bytes that came, and how many will come; Infinity: not known. */
   #bytes = 0;
   #length = Infinity;
@@ -29,9 +31,13 @@ export class PlainReader implements PayloadSink {
   #tail: Buffer | undefined;
   #tailBytes = 0;
 
-  /** `reader` has begun when `begin` is called. `names`: of the values that are looked for in a tail. */
-  constructor(reader: ObjectReader, names: readonly string[]) {
+  /**
+   * `reader` has begun when `begin` is called. `names`: of the values that are looked for in a tail. `readsBegin`: the
+   * first MAX_WHOLE_BYTES of a long body are read too.
+   */
+  constructor(reader: ObjectReader, names: readonly string[], readsBegin: boolean) {
     this.#reader = reader;
+    this.#readsBegin = readsBegin;
     this.#names = names.map((name) => Buffer.from(`"${name}"`));
   }
 
@@ -48,24 +54,21 @@ export class PlainReader implements PayloadSink {
     if (this.#reader.isFound === true) return;
     const before = this.#bytes;
     this.#bytes += to - from;
-    if (this.#length !== Infinity && this.#length > MAX_WHOLE_BYTES) {
-      const first = this.#length - TAIL_BYTES;
-      if (this.#bytes > first) this.#keep(bytes, Math.max(from, from + first - before), to);
-      return;
-    }
-    if (this.#bytes <= MAX_WHOLE_BYTES) {
-      // The tail may begin in this part.
-      if (this.#length === Infinity && this.#bytes > MAX_WHOLE_BYTES - TAIL_BYTES)
-        this.#keep(bytes, from, to);
-      this.#reader.push(bytes, from, to);
-    } else this.#keep(bytes, from, to);
+    const isLong = this.#length !== Infinity && this.#length > MAX_WHOLE_BYTES;
+    if (before < MAX_WHOLE_BYTES && (this.#readsBegin || !isLong))
+      this.#reader.push(bytes, from, Math.min(to, from + MAX_WHOLE_BYTES - before));
+    // Where the tail begins, at the earliest.
+    const first = (isLong ? this.#length : MAX_WHOLE_BYTES) - TAIL_BYTES;
+    if ((isLong || this.#length === Infinity) && this.#bytes > first)
+      this.#keep(bytes, Math.max(from, from + first - before), to);
   }
 
-  /** The body has ended. */
-  end(): void {
-    if (this.#bytes <= MAX_WHOLE_BYTES || this.#tail === undefined) return;
-    const tail = this.#tail.subarray(Math.max(0, this.#tailBytes - TAIL_BYTES), this.#tailBytes);
+  /** The body has ended. `isWanted`: its values are still looked for. */
+  end(isWanted: boolean): void {
+    const kept = this.#tail;
     this.#tail = undefined;
+    if (!isWanted || kept === undefined || this.#bytes <= MAX_WHOLE_BYTES) return;
+    const tail = kept.subarray(Math.max(0, this.#tailBytes - TAIL_BYTES), this.#tailBytes);
     let tries = 0;
     for (const name of this.#names)
       for (

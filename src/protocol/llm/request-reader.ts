@@ -9,24 +9,32 @@ const cache = new TextCache(1);
 const nothing = (): void => undefined;
 
 export class RequestReader implements ObjectReader, SkimListener {
-  /** Empty if the body names none. */
-  model = '';
   /** The rest of the body need not be read. */
   isFound = false;
+  #model = '';
+  /** Of the end of a body, only an object that is whole counts. */
+  #isEnd = false;
   readonly #skimmer = new JsonSkimmer(this);
 
   begin(): void {
-    this.model = '';
-    this.isFound = false;
+    this.#model = '';
+    this.isFound = this.#isEnd = false;
     this.#skimmer.begin(REQUEST);
   }
 
   beginBeforeName(): void {
+    this.#model = '';
+    this.#isEnd = true;
     this.#skimmer.beginBeforeName(REQUEST);
   }
 
-  push(bytes: Buffer, from: number, to: number): number {
-    return this.#skimmer.push(bytes, from, to, false);
+  push(bytes: Buffer, from: number, to: number): void {
+    this.#skimmer.push(bytes, from, to);
+  }
+
+  /** Empty if the body names none. */
+  get model(): string {
+    return this.#isEnd && !this.isWhole ? '' : this.#model;
   }
 
   get isWhole(): boolean {
@@ -34,7 +42,7 @@ export class RequestReader implements ObjectReader, SkimListener {
   }
 
   text(_slot: number, bytes: Buffer, from: number, to: number): void {
-    this.model = cache.text(0, bytes, from, to);
+    this.#model = cache.text(0, bytes, from, to);
     this.isFound = true;
   }
 

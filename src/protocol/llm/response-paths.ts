@@ -35,6 +35,8 @@ export const TEXT = {
   object: 7,
   message: 8,
   errorType: 9,
+  /** The whole text of TGI's last event. */
+  generated: 10,
 } as const;
 
 /** What an event has. Bits, so that they are collected in one number. */
@@ -47,6 +49,8 @@ export const SEEN = {
   item: 4,
   /** The last event of TGI. */
   end: 8,
+  /** Text, if the event has no type. OpenAI's responses repeat the whole text in an event with one. */
+  text: 16,
 } as const;
 
 export const RAW = { error: 0, groqError: 1, choiceError: 2, responseError: 3, code: 4 } as const;
@@ -143,14 +147,14 @@ export const RESPONSE: SkimNode = object({
   eval_count: count(COUNT.eval),
   // TGI.
   token: object({ text: content }),
-  generated_text: seen(SEEN.end),
+  generated_text: text(TEXT.generated),
   details: object({
     finish_reason: text(TEXT.stopReason),
     input_length: count(USAGE_OF.body + USAGE.prompt),
     generated_tokens: count(USAGE_OF.body + USAGE.completion),
   }),
   // SGLang.
-  text: content,
+  text: seen(SEEN.text),
   meta_info: object({
     id: text(TEXT.id),
     finish_reason: object({ type: text(TEXT.stopReason) }),

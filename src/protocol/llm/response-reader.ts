@@ -15,7 +15,7 @@ const MAX_CHOICES = 128;
 const LAST_TYPES = new Set(['message_stop', 'response.completed', 'response.incomplete', 'response.failed']);
 
 /** Which usage objects have counts. Bits. */
-const HAS = { body: 1, groq: 2, choice: 4, other: 8 } as const;
+const HAS = { body: 1, groq: 2, choice: 4 } as const;
 
 /** Shared by all readers: most responses repeat the texts of the one before. */
 const cache = new TextCache(Object.keys(TEXT).length);
@@ -27,6 +27,10 @@ class EventValues {
   has = 0;
   /** Sum of SEEN. */
   seen = 0;
+  promptEval = UNKNOWN;
+  eval = UNKNOWN;
+  model = '';
+  id = '';
   type = '';
   object = '';
   stopReason = '';
@@ -34,6 +38,12 @@ class EventValues {
   status = '';
   done: boolean | undefined = undefined;
   choices = 0;
+  /** Choices that were seen, and those with a finish reason. Bits. */
+  seenChoices = 0;
+  endedChoices = 0;
+  /** The lowest index of a choice, and its finish reason. */
+  firstIndex = Infinity;
+  firstFinish = '';
   /** A choice has `error` as its finish reason. */
   hasErrorFinish = false;
   /** JSON texts, by slots of RAW. */
@@ -43,8 +53,13 @@ class EventValues {
 
   clear(): void {
     if (this.has !== 0) this.counts.fill(UNKNOWN);
-    this.has = this.seen = this.choices = 0;
-    this.type =
+    this.has = this.seen = this.choices = this.seenChoices = this.endedChoices = 0;
+    this.promptEval = this.eval = UNKNOWN;
+    this.firstIndex = Infinity;
+    this.firstFinish =
+      this.model =
+      this.id =
+      this.type =
       this.object =
       this.stopReason =
       this.doneReason =
@@ -77,20 +92,22 @@ export class ResponseReader implements SkimListener {
   #endedChoices = 0;
   #choiceIndex = 0;
   #choiceFinish = '';
-  /** Index of the choice that the finish reason is of. */
-  #finishIndex = Infinity;
+  /** The lowest index of a choice: its finish reason counts. */
+  #firstIndex = Infinity;
 
   /** Begins a response. `isStream`: it has events. */
   begin(isStream: boolean): void {
-    if (this.#isKnown || this.#facts.responseId !== '' || this.#facts.responseModel !== '')
+    const { responseId, responseModel, finishReason } = this.#facts;
+    if (this.#isKnown || responseId !== '' || responseModel !== '' || finishReason !== '')
       this.#facts = new LlmFacts();
     this.#isStream = this.#facts.isStream = isStream;
+    this.#facts.isFinished = false;
     this.#isKnown = this.#isEnded = false;
     if (this.#hasUsage) this.#usage.fill(UNKNOWN);
     this.#hasUsage = false;
     this.#promptEval = this.#eval = UNKNOWN;
     this.#seenChoices = this.#endedChoices = 0;
-    this.#finishIndex = Infinity;
+    this.#firstIndex = Infinity;
     this.beginEvent();
   }
 
@@ -106,9 +123,14 @@ export class ResponseReader implements SkimListener {
     this.#skimmer.beginBeforeName(RESPONSE);
   }
 
-  /** Reads a piece of the body or of an event; see JsonSkimmer.push. */
-  push(bytes: Buffer, from: number, to: number): number {
-    return this.#skimmer.push(bytes, from, to, this.#isStream);
+  /** Reads a piece of the body or of an event. */
+  push(bytes: Buffer, from: number, to: number): void {
+    this.#skimmer.push(bytes, from, to);
+  }
+
+  /** A line of an event's data ends, and another one follows. */
+  endLine(): void {
+    this.#skimmer.endLine();
   }
 
   /** The current event is a complete JSON object. */
@@ -128,10 +150,13 @@ export class ResponseReader implements SkimListener {
     const event = this.#event;
     switch (slot) {
       case TEXT.model:
-        if (facts.responseModel === '') facts.responseModel = cache.text(slot, bytes, from, to);
+        if (facts.responseModel === '' && event.model === '') event.model = cache.text(slot, bytes, from, to);
         break;
       case TEXT.id:
-        if (facts.responseId === '') facts.responseId = jsonText(bytes, from, to);
+        if (facts.responseId === '' && event.id === '') event.id = jsonText(bytes, from, to);
+        break;
+      case TEXT.generated:
+        event.seen |= SEEN.end;
         break;
       case TEXT.type:
         event.type = cache.text(slot, bytes, from, to);
@@ -169,8 +194,8 @@ export class ResponseReader implements SkimListener {
       event.has |= HAS.choice;
     } else {
       if (slot === COUNT.choiceIndex) this.#choiceIndex = value;
-      else if (slot === COUNT.promptEval) this.#promptEval = value;
-      else this.#eval = value;
+      else if (slot === COUNT.promptEval) event.promptEval = value;
+      else event.eval = value;
       return;
     }
     event.counts[slot] = value;
@@ -197,15 +222,20 @@ export class ResponseReader implements SkimListener {
 
   /** A choice ends. */
   ends(): void {
-    if (this.#choiceIndex >= MAX_CHOICES) return;
-    const bit = 1 << Math.min(this.#choiceIndex, LAST_CHOICE);
-    this.#seenChoices |= bit;
-    if (this.#choiceFinish === '') return;
-    this.#endedChoices |= bit;
-    if (this.#choiceFinish === 'error') this.#event.hasErrorFinish = true;
-    if (this.#choiceIndex > this.#finishIndex) return;
-    this.#finishIndex = this.#choiceIndex;
-    this.#facts.finishReason = this.#choiceFinish;
+    const event = this.#event;
+    const index = this.#choiceIndex;
+    const finish = this.#choiceFinish;
+    if (finish === 'error') event.hasErrorFinish = true;
+    if (index >= MAX_CHOICES) return;
+    const bit = 1 << Math.min(index, LAST_CHOICE);
+    event.seenChoices |= bit;
+    if (finish !== '') event.endedChoices |= bit;
+    // Of a plain body the first choice counts, wherever its index is.
+    if (!this.#isStream && event.choices > 1) return;
+    if (index < event.firstIndex) event.firstFinish = '';
+    if (index > event.firstIndex) return;
+    event.firstIndex = index;
+    if (finish !== '') event.firstFinish = finish;
   }
 
   // ── Ends ─────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -218,21 +248,26 @@ export class ResponseReader implements SkimListener {
     const isContent =
       (seen & SEEN.content) !== 0 ||
       ((seen & SEEN.delta) !== 0 && type.endsWith('.delta')) ||
+      ((seen & SEEN.text) !== 0 && type === '') ||
       ((seen & SEEN.item) !== 0 && type === 'response.output_item.added');
     if (isContent) {
       facts.tokenCame(nowMs);
       this.#isKnown = true;
     }
+    this.#addTexts();
     if (event.has !== 0) this.#addUsage();
+    if (event.promptEval !== UNKNOWN) this.#promptEval = event.promptEval;
+    if (event.eval !== UNKNOWN) this.#eval = event.eval;
     if (
       event.errors !== undefined ||
       event.hasErrorFinish ||
       name === 'error' ||
       type === 'error' ||
+      type === 'response.failed' ||
       event.object === 'error'
     )
       this.#addError(name);
-    if (event.choices > 0) this.#isKnown = true;
+    if (event.choices > 0) this.#addChoices();
     if (type !== '') {
       if (type.startsWith('response.') || type.startsWith('message_')) this.#isKnown = true;
       if (LAST_TYPES.has(type)) this.#isEnded = true;
@@ -261,8 +296,12 @@ export class ResponseReader implements SkimListener {
   end(): LlmFacts | undefined {
     const facts = this.#facts;
     if (!this.#isStream && this.isWhole) {
-      const { has, done } = this.#event;
+      const { has, done, choices, promptEval, eval: evaluated } = this.#event;
+      this.#addTexts();
       if (has !== 0) this.#addUsage();
+      this.#promptEval = promptEval;
+      this.#eval = evaluated;
+      if (choices > 0) this.#addChoices();
       this.#addStopReason();
       facts.isFinished = true;
       if (facts.finishReason !== '' || (done !== undefined && facts.responseModel !== ''))
@@ -279,6 +318,24 @@ export class ResponseReader implements SkimListener {
     return facts;
   }
 
+  /** Keeps the first model and the first id. */
+  #addTexts(): void {
+    const { model, id } = this.#event;
+    if (model !== '') this.#facts.responseModel = model;
+    if (id !== '') this.#facts.responseId = id;
+  }
+
+  #addChoices(): void {
+    const { firstIndex, firstFinish, seenChoices, endedChoices } = this.#event;
+    this.#isKnown = true;
+    this.#seenChoices |= seenChoices;
+    this.#endedChoices |= endedChoices;
+    if (firstIndex < this.#firstIndex) {
+      this.#firstIndex = firstIndex;
+      this.#facts.finishReason = firstFinish;
+    } else if (firstIndex === this.#firstIndex && firstFinish !== '') this.#facts.finishReason = firstFinish;
+  }
+
   /** Stop reasons beside the choices. */
   #addStopReason(): void {
     const { stopReason, doneReason, done, status, object, type } = this.#event;
@@ -286,7 +343,7 @@ export class ResponseReader implements SkimListener {
       stopReason ||
       (done === undefined ? '' : doneReason) ||
       (object === 'response' || LAST_TYPES.has(type) ? status : '');
-    if (reason !== '' && this.#finishIndex === Infinity) this.#facts.finishReason = reason;
+    if (reason !== '' && this.#firstIndex === Infinity) this.#facts.finishReason = reason;
   }
 
   /** Takes the counts of the current event. Anthropic's `message_delta` has only those that changed. */
@@ -329,8 +386,11 @@ export class ResponseReader implements SkimListener {
 
   #addError(name: string): void {
     const { errors = [], type, object, message, errorType, hasErrorFinish } = this.#event;
-    const value = (slot: number): unknown =>
-      errors[slot] === undefined ? undefined : parsedJson(errors[slot]);
+    const value = (slot: number): unknown => {
+      const json = errors[slot];
+      // A value that is too long is an error without a text.
+      return json === undefined ? undefined : json === '' ? TOO_LONG : parsedJson(json);
+    };
     const choice = value(RAW.choiceError);
     const found: ResponseError | undefined = errorOfEvent(
       {
@@ -352,5 +412,7 @@ export class ResponseReader implements SkimListener {
     this.#facts.error ??= found;
   }
 }
+
+const TOO_LONG = { message: '' };
 
 const firstKnown = (a: number, b: number): number => (a === UNKNOWN ? b : a);

@@ -3,7 +3,10 @@
 
 /** Longer texts are cut. */
 const MAX_CHARACTERS = 256;
+/** The longest escape of a character has six bytes. At the end a character may be split. */
+const MAX_BYTES = 6 * MAX_CHARACTERS + 4;
 const BACKSLASH = 0x5c;
+const LETTER_U = 0x75;
 
 export class TextCache {
   readonly #bytes: Uint8Array[];
@@ -33,9 +36,17 @@ export class TextCache {
 
 /** The string of bytes[from, to), which stand between the quotes of a JSON string; cut to 256 characters. */
 export function jsonText(bytes: Buffer, from: number, to: number): string {
+  // These bytes have enough characters. An escape is not split.
+  const enough = Math.min(to, from + MAX_BYTES);
   let isPlain = true;
-  for (let i = from; i < to; i++) if (bytes[i]! >= 0x80 || bytes[i] === BACKSLASH) isPlain = false;
-  return cut(isPlain ? bytes.latin1Slice(from, to) : parsed(bytes.toString('utf8', from, to)));
+  let i = from;
+  while (i < enough) {
+    const byte = bytes[i]!;
+    if (byte >= 0x80 || byte === BACKSLASH) isPlain = false;
+    i += byte !== BACKSLASH ? 1 : bytes[i + 1] === LETTER_U ? 6 : 2;
+  }
+  const end = Math.min(i, to);
+  return cut(isPlain ? bytes.latin1Slice(from, end) : parsed(bytes.toString('utf8', from, end)));
 }
 
 const cut = (text: string): string =>
