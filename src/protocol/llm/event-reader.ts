@@ -153,6 +153,7 @@ export class EventReader implements PayloadSink {
   end(isWhole: boolean): void {
     if (!isWhole) return;
     if (this.#state === NAME) this.#endName(false);
+    else if (this.#state === DATA_START) this.#beginData();
     this.#endEvent();
   }
 
