@@ -241,10 +241,10 @@ export class EventReader implements PayloadSink {
     this.#data = NO_DATA;
     const reader = this.#reader;
     if (data !== OBJECT) {
-      const text = completeText(this.#text);
+      const text = this.#text;
       this.#text = '';
-      if (text === '[DONE]') reader.done();
-      else if (isError) reader.endErrorText(text);
+      if (text.trim() === '[DONE]') reader.done();
+      else if (isError) reader.endErrorText(completeText(text));
       return;
     }
     if (reader.isWhole) {
