@@ -281,8 +281,6 @@ const ANTHROPIC: readonly LlmBody[] = [
       model: 'claude-sonnet-4-20250514',
       id: 'msg_1',
       input: 2121,
-      output: 1,
-      total: 2122,
       cached: 2000,
       error: { message: 'Overloaded', type: 'overloaded_error' },
     },

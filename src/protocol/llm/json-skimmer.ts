@@ -2,90 +2,30 @@
 // Invariant: the same bytes give the same values at every split. Of a text at most MAX_HELD_BYTES are copied.
 // Every byte is looked at once; what cannot hold a wanted value is only searched for its end.
 // It accepts some texts that are not JSON, such as wrong words (`nul`) and control characters in strings.
-import { indexOfByte } from './byte-search.ts';
-import { parsedJson } from './json-values.ts';
-import { jsonText } from './text-cache.ts';
+import { FarStructure } from './far-structure.ts';
+import { HeldBytes, MAX_HELD_BYTES } from './held-bytes.ts';
+import {
+  BEGINS_SCALAR,
+  CLOSE_LIST,
+  CLOSE_OBJECT,
+  COLON,
+  COMMA,
+  ENDS_SCALAR,
+  OPEN_LIST,
+  OPEN_OBJECT,
+  PLAIN,
+  QUOTE,
+  SPACE,
+  STRUCTURE,
+} from './json-bytes.ts';
+import { wholeNumber } from './json-values.ts';
+import { TextEnd } from './text-end.ts';
+import { anyKeyOf, keyOf, TAKE, type SkimListener, type SkimNode } from './skim-node.ts';
 
-/** What is done with a value. A sum of these. */
-export const TAKE = {
-  /** A string is given to `text`. */
-  text: 1,
-  /** A whole number of 0 or more, also if it is written as `12.0` or `1e3`, is given to `number`. */
-  number: 2,
-  /** A string, list or object that is not empty is given to `filled`. */
-  filled: 4,
-  /** Any value but null is given to `raw`, as it stands. */
-  raw: 8,
-  /** `true` and `false` are given to `flag`. */
-  flag: 16,
-  /** The begin and the end of an object are given to `begins` and `ends`. */
-  bounds: 32,
-} as const;
-
-/** A value that is wanted, or that holds wanted ones. */
-export interface SkimNode {
-  /** Sum of TAKE. */
-  readonly take: number;
-  /** Number that the listener gets with the value. */
-  readonly slot: number;
-  /** Of an object: its wanted members, by the length of their names. */
-  readonly keys: readonly (readonly SkimKey[] | undefined)[] | undefined;
-  /** Of a list: its items. */
-  readonly item: SkimNode | undefined;
-}
-
-interface SkimKey {
-  readonly name: Uint8Array;
-  readonly node: SkimNode;
-}
-
-/** Gets the wanted values in the order of the text. bytes[from, to) are only borrowed. */
-export interface SkimListener {
-  /** What stands between the quotes of a string; its first 4,096 bytes if it is longer. It may have escapes. */
-  text(slot: number, bytes: Buffer, from: number, to: number): void;
-  number(slot: number, value: number): void;
-  flag(slot: number, value: boolean): void;
-  filled(slot: number): void;
-  /** `json` is empty if the value is longer than 4,096 bytes. */
-  raw(slot: number, json: string): void;
-  begins(slot: number): void;
-  ends(slot: number): void;
-}
-
-/** Describes a value. `keys`: wanted members of an object. */
-export function skim(
-  take = 0,
-  slot = 0,
-  keys?: Readonly<Record<string, SkimNode>>,
-  item?: SkimNode,
-): SkimNode {
-  if (keys === undefined) return { take, slot, keys: undefined, item };
-  const byLength: (SkimKey[] | undefined)[] = [];
-  for (const [name, node] of Object.entries(keys))
-    (byLength[name.length] ??= []).push({ name: Buffer.from(name), node });
-  // Without holes, which are slower to read.
-  return { take, slot, keys: Array.from(byLength), item };
-}
-
-/** Of a string or a number that is split, and of a raw value, at most this much is kept. */
-const MAX_HELD_BYTES = 4096;
 /** Wanted values are not nested deeper. */
 const MAX_DEPTH = 8;
 /** Bytes that are looked at one by one before the end is searched for. */
-const NEAR = 24;
 const FAR = 64;
-
-const QUOTE = 0x22;
-const BACKSLASH = 0x5c;
-const LF = 0x0a;
-const CR = 0x0d;
-const SPACE = 0x20;
-const COMMA = 0x2c;
-const COLON = 0x3a;
-const OPEN_LIST = 0x5b;
-const CLOSE_LIST = 0x5d;
-const OPEN_OBJECT = 0x7b;
-const CLOSE_OBJECT = 0x7d;
 
 /** States: what comes next, or what the last byte was in. Before IN_NAME are those in which spaces are skipped. */
 const VALUE = 0;
@@ -106,21 +46,7 @@ const SKIPPING = 10;
 const SKIPPING_TEXT = 11;
 const BROKEN = 12;
 
-/** 1: a byte of a string that is neither a quote nor a backslash. */
-const PLAIN = new Uint8Array(256).fill(1);
-PLAIN[QUOTE] = PLAIN[BACKSLASH] = 0;
-/** 1: a byte that ends a number, `true`, `false` or `null`. */
-const ENDS_SCALAR = new Uint8Array(256);
-for (const end of [COMMA, CLOSE_LIST, CLOSE_OBJECT, SPACE, 0x09, LF, CR]) ENDS_SCALAR[end] = 1;
-/** 1: a byte that begins a number, `true`, `false` or `null`. */
-const BEGINS_SCALAR = new Uint8Array(256);
-for (const one of '-0123456789tfn') BEGINS_SCALAR[one.charCodeAt(0)] = 1;
-/** 1: quotes and brackets. */
-const STRUCTURE = new Uint8Array(256);
-for (const one of [QUOTE, OPEN_LIST, CLOSE_LIST, OPEN_OBJECT, CLOSE_OBJECT]) STRUCTURE[one] = 1;
-
-const BOM = [0xef, 0xbb, 0xbf];
-const NOTHING = Buffer.alloc(0);
+const BOM = new Set([0xef, 0xbb, 0xbf]);
 const LINE_END = Buffer.from('\n');
 
 export class JsonSkimmer {
@@ -129,15 +55,14 @@ export class JsonSkimmer {
   /** Node of the value that comes next or is being read; undefined if it is not wanted. */
   #node: SkimNode | undefined;
   /** Nodes of the lists and objects around it; `isList` by depth. */
-  readonly #nodes: (SkimNode | undefined)[] = new Array<undefined>(MAX_DEPTH).fill(undefined);
+  readonly #nodes: (SkimNode | undefined)[] = Array.from({ length: MAX_DEPTH }, () => undefined);
   readonly #isList = new Uint8Array(MAX_DEPTH);
   #depth = 0;
   /** Lists and objects that are open below the one that is skipped, with itself. */
   #skipped = 0;
   /** The container that is skipped has had something in it. */
   #hasContent = false;
-  /** The bytes so far of a string end with an open escape. */
-  #isEscaped = false;
+  readonly #textEnd = new TextEnd();
   /** A string before this piece was not empty. */
   #hasText = false;
   #value = 0;
@@ -145,8 +70,7 @@ export class JsonSkimmer {
   #isRaw = false;
   /** `far` knows these bytes. */
   #isSearching = false;
-  #held = NOTHING;
-  #length = 0;
+  readonly #held = new HeldBytes();
 
   constructor(listener: SkimListener) {
     this.#listener = listener;
@@ -157,9 +81,9 @@ export class JsonSkimmer {
     this.#state = VALUE;
     this.#node = root;
     this.#depth = 0;
-    this.#length = 0;
+    this.#held.length = 0;
     this.#isRaw = false;
-    this.#isEscaped = false;
+    this.#textEnd.begin();
   }
 
   /** Begins in the middle: in an object as `root` describes it, before a name. */
@@ -286,9 +210,9 @@ export class JsonSkimmer {
     const node = this.#node;
     const take = node === undefined ? 0 : node.take;
     this.#isRaw = (take & TAKE.raw) !== 0;
-    this.#length = 0;
+    this.#held.length = 0;
     if (byte === QUOTE) {
-      this.#isEscaped = false;
+      this.#textEnd.begin();
       this.#hasText = false;
       if (this.#isRaw) {
         this.#skipped = 0;
@@ -317,7 +241,7 @@ export class JsonSkimmer {
     }
     if (BEGINS_SCALAR[byte] === 0) {
       // A byte order mark before the text.
-      return this.#depth === 0 && BOM.includes(byte) ? i + 1 : this.#break(i);
+      return this.#depth === 0 && BOM.has(byte) ? i + 1 : this.#break(i);
     }
     this.#value = 0;
     this.#first = byte;
@@ -327,18 +251,21 @@ export class JsonSkimmer {
 
   /** Reads a name from `i` on, which is after its quote. */
   #name(bytes: Buffer, i: number, to: number): number {
-    const end = this.#endOfText(bytes, i, to);
+    const end = this.#textEnd.find(bytes, i, to);
     const isSplit = this.#state === IN_NAME;
     if (end === -1) {
-      if (!isSplit) this.#length = 0;
-      this.#hold(bytes, i, to);
+      if (!isSplit) this.#held.length = 0;
+      this.#held.push(bytes, i, to);
       this.#state = IN_NAME;
       return to;
     }
     const around = this.#nodes[this.#depth - 1]!;
     if (isSplit) {
-      this.#hold(bytes, i, end);
-      this.#node = this.#length > MAX_HELD_BYTES ? undefined : anyKeyOf(around, this.#held, 0, this.#length);
+      this.#held.push(bytes, i, end);
+      this.#node =
+        this.#held.length > MAX_HELD_BYTES
+          ? undefined
+          : anyKeyOf(around, this.#held.bytes, 0, this.#held.length);
     } else this.#node = anyKeyOf(around, bytes, i, end);
     this.#state = BEFORE_COLON;
     return end + 1;
@@ -347,19 +274,19 @@ export class JsonSkimmer {
   /** Reads a string from `i` on, which is after its quote. */
   #text(bytes: Buffer, i: number, to: number): number {
     const node = this.#node;
-    const end = this.#endOfText(bytes, i, to);
+    const end = this.#textEnd.find(bytes, i, to);
     const take = node === undefined ? 0 : node.take;
     if (end === -1) {
       if (to > i) this.#hasText = true;
-      if ((take & TAKE.text) !== 0) this.#hold(bytes, i, to);
+      if ((take & TAKE.text) !== 0) this.#held.push(bytes, i, to);
       return to;
     }
     if ((take & TAKE.filled) !== 0 && (this.#hasText || end > i)) this.#listener.filled(node!.slot);
     if ((take & TAKE.text) !== 0) {
       if (!this.#hasText) this.#listener.text(node!.slot, bytes, i, Math.min(end, i + MAX_HELD_BYTES));
       else {
-        this.#hold(bytes, i, end);
-        this.#listener.text(node!.slot, this.#held, 0, Math.min(this.#length, MAX_HELD_BYTES));
+        this.#held.push(bytes, i, end);
+        this.#listener.text(node!.slot, this.#held.bytes, 0, this.#held.kept);
       }
     }
     this.#ended();
@@ -376,18 +303,18 @@ export class JsonSkimmer {
     }
     const node = this.#node;
     const isNumber = node !== undefined && (node.take & TAKE.number) !== 0;
-    if (this.#isRaw || (isNumber && (i === to || this.#length > 0))) this.#hold(bytes, from, i);
+    if (this.#isRaw || (isNumber && (i === to || this.#held.length > 0))) this.#held.push(bytes, from, i);
     this.#value = value;
     if (i === to) return to;
     if (node !== undefined) {
       const { take, slot } = node;
       const first = this.#first;
       if (isNumber) {
-        const isHeld = this.#length > 0;
+        const isHeld = this.#held.length > 0;
         const count = !Number.isNaN(value)
           ? value
           : isHeld
-            ? wholeNumber(this.#held, 0, this.#length)
+            ? wholeNumber(this.#held.bytes, 0, this.#held.length)
             : wholeNumber(bytes, from, i);
         if (Number.isSafeInteger(count)) this.#listener.number(slot, count);
       }
@@ -421,9 +348,9 @@ export class JsonSkimmer {
       }
       quiet = i + FAR;
       if (byte === QUOTE) {
-        if (this.#isRaw) this.#hold(bytes, from, i + 1);
+        if (this.#isRaw) this.#held.push(bytes, from, i + 1);
         this.#hasContent = true;
-        this.#isEscaped = false;
+        this.#textEnd.begin();
         this.#state = SKIPPING_TEXT;
         return i + 1;
       }
@@ -431,19 +358,19 @@ export class JsonSkimmer {
         if (this.#skipped++ > 0) this.#hasContent = true;
       } else if (--this.#skipped === 0) {
         i++;
-        if (this.#isRaw) this.#hold(bytes, from, i);
+        if (this.#isRaw) this.#held.push(bytes, from, i);
         this.#skippedValue();
         return i;
       }
       i++;
     }
-    if (this.#isRaw) this.#hold(bytes, from, to);
+    if (this.#isRaw) this.#held.push(bytes, from, to);
     return to;
   }
 
   #skipText(bytes: Buffer, from: number, to: number): number {
-    const end = this.#endOfText(bytes, from, to);
-    if (this.#isRaw) this.#hold(bytes, from, end === -1 ? to : end + 1);
+    const end = this.#textEnd.find(bytes, from, to);
+    if (this.#isRaw) this.#held.push(bytes, from, end === -1 ? to : end + 1);
     if (end === -1) return to;
     this.#state = SKIPPING;
     if (this.#skipped === 0) this.#skippedValue();
@@ -460,109 +387,7 @@ export class JsonSkimmer {
   }
 
   #giveRaw(node: SkimNode): void {
-    if (!this.#isRaw) return;
-    const isShort = this.#length <= MAX_HELD_BYTES;
-    this.#listener.raw(node.slot, isShort ? this.#held.toString('utf8', 0, this.#length) : '');
-  }
-
-  /** Index of the quote that ends a string, or -1: it goes on after `to`. */
-  #endOfText(bytes: Buffer, from: number, to: number): number {
-    let i = from;
-    if (this.#isEscaped) {
-      this.#isEscaped = false;
-      i++;
-    }
-    const near = Math.min(to, i + NEAR);
-    while (i < near) {
-      if (PLAIN[bytes[i]!] === 1) i++;
-      else if (bytes[i] === QUOTE) return i;
-      else i += 2;
-    }
-    // From here on quotes are searched for, and the backslashes before them counted.
-    let start = i;
-    while (i < to) {
-      const end = indexOfByte(bytes, QUOTE, i, to);
-      let before = end;
-      while (before > start && bytes[before - 1] === BACKSLASH) before--;
-      const isEscaped = ((end - before) & 1) === 1;
-      if (end === to) {
-        this.#isEscaped = isEscaped;
-        return -1;
-      }
-      if (!isEscaped) return end;
-      i = start = end + 1;
-    }
-    // An escape was the last byte.
-    this.#isEscaped = i > to;
-    return -1;
-  }
-
-  /** Copies bytes[from, to) to what is held, as far as there is room. */
-  #hold(bytes: Buffer, from: number, to: number): void {
-    const before = this.#length;
-    this.#length += to - from;
-    if (before >= MAX_HELD_BYTES) return;
-    const length = Math.min(this.#length, MAX_HELD_BYTES);
-    if (length > this.#held.length) {
-      const larger = Buffer.allocUnsafeSlow(Math.min(MAX_HELD_BYTES, Math.max(256, 2 * length)));
-      this.#held.copy(larger, 0, 0, before);
-      this.#held = larger;
-    }
-    bytes.copy(this.#held, before, from, from + length - before);
-  }
-}
-
-/** The node of a member's name, if it is wanted. */
-function keyOf({ keys }: SkimNode, bytes: Buffer, from: number, to: number): SkimNode | undefined {
-  const wanted = to - from < keys!.length ? keys![to - from] : undefined;
-  if (wanted !== undefined)
-    next: for (const { name, node } of wanted) {
-      for (let i = 0; i < name.length; i++) if (name[i] !== bytes[from + i]) continue next;
-      return node;
-    }
-  return undefined;
-}
-
-/** As `keyOf`, of a name that may have escapes. */
-function anyKeyOf(around: SkimNode, bytes: Buffer, from: number, to: number): SkimNode | undefined {
-  // An escape is at most six times as long as its character.
-  if (to - from > 6 * around.keys!.length || indexOfByte(bytes, BACKSLASH, from, to) === to)
-    return keyOf(around, bytes, from, to);
-  const name = Buffer.from(jsonText(bytes, from, to));
-  return keyOf(around, name, 0, name.length);
-}
-
-/** A number of 0 or more with a fraction or an exponent; NaN if it is not a whole one. */
-function wholeNumber(bytes: Buffer, from: number, to: number): number {
-  const first = bytes[from]!;
-  if (first < 0x30 || first > 0x39 || to - from > MAX_HELD_BYTES) return NaN;
-  const value = parsedJson(bytes.latin1Slice(from, to));
-  return typeof value === 'number' ? value : NaN;
-}
-
-const STRUCTURES = [QUOTE, CLOSE_LIST, CLOSE_OBJECT, OPEN_LIST, OPEN_OBJECT];
-
-/** Finds quotes and brackets that are far away. Each is searched for at most once from the same place. */
-class FarStructure {
-  /** Where each comes next, if that is still ahead. */
-  readonly #next = new Int32Array(STRUCTURES.length);
-
-  /** Other bytes are read. */
-  reset(): void {
-    this.#next.fill(-1);
-  }
-
-  /** Index of the next quote or bracket in bytes[from, to), or `to`. */
-  find(bytes: Buffer, from: number, to: number): number {
-    let nearest = to;
-    for (let one = 0; one < STRUCTURES.length; one++) {
-      let at = this.#next[one]!;
-      if (at < from) {
-        this.#next[one] = at = indexOfByte(bytes, STRUCTURES[one]!, from, to);
-      }
-      if (at < nearest) nearest = at;
-    }
-    return nearest;
+    if (this.#isRaw) this.#listener.raw(node.slot, this.#held.text);
   }
 }
 

@@ -1,5 +1,6 @@
 // Reads the name of the model from the body of a request.
-import { JsonSkimmer, type SkimListener } from './json-skimmer.ts';
+import { JsonSkimmer } from './json-skimmer.ts';
+import type { SkimListener } from './skim-node.ts';
 import type { ObjectReader } from './plain-reader.ts';
 import { REQUEST } from './response-paths.ts';
 import { TextCache } from './text-cache.ts';

@@ -2,7 +2,7 @@
 // Forms: OpenAI chat completions, completions, embeddings and responses, as OpenAI, vLLM, SGLang, LiteLLM, Groq and
 // others send them; Anthropic messages; Ollama chat and generate; TGI generate; SGLang generate. Plain and streamed.
 // Invariant: a slot has one meaning for all forms, and counts of one usage object are next to each other.
-import { skim, TAKE, type SkimNode } from './json-skimmer.ts';
+import { skim, TAKE, type SkimNode } from './skim-node.ts';
 
 /** Counts in a usage object. */
 export const USAGE = {

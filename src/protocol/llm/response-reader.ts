@@ -2,11 +2,14 @@
 // Hot path.
 // Invariant: the facts are what a parse of the whole body gives. What is not a complete JSON object counts for nothing.
 import { LlmFacts, UNKNOWN } from '../../core/exchange/llm-facts.ts';
-import { JsonSkimmer, type SkimListener } from './json-skimmer.ts';
+import { JsonSkimmer } from './json-skimmer.ts';
+import type { SkimListener } from './skim-node.ts';
 import { parsedJson } from './json-values.ts';
-import { COUNT, RAW, RESPONSE, SEEN, TEXT, USAGE, USAGE_OF, USAGE_SIZE } from './response-paths.ts';
+import { EventValues } from './event-values.ts';
+import { COUNT, RAW, RESPONSE, SEEN, TEXT, USAGE_OF, USAGE_SIZE } from './response-paths.ts';
 import { errorOfEvent, type ResponseError } from './response-error.ts';
 import { jsonText, TextCache } from './text-cache.ts';
+import { HAS_COUNTS, UsageCounts } from './usage-counts.ts';
 
 /** Choices from this one on count as one, and from the second one on for nothing. */
 const LAST_CHOICE = 30;
@@ -14,64 +17,8 @@ const MAX_CHOICES = 128;
 /** Types of the last event of a stream. */
 const LAST_TYPES = new Set(['message_stop', 'response.completed', 'response.incomplete', 'response.failed']);
 
-/** Which usage objects have counts. Bits. */
-const HAS = { body: 1, groq: 2, choice: 4 } as const;
-
 /** Shared by all readers: most responses repeat the texts of the one before. */
 const cache = new TextCache(Object.keys(TEXT).length);
-
-/** The values of one event, or of a plain body. */
-class EventValues {
-  readonly counts = new Float64Array(3 * USAGE_SIZE).fill(UNKNOWN);
-  /** Sum of HAS. */
-  has = 0;
-  /** Sum of SEEN. */
-  seen = 0;
-  promptEval = UNKNOWN;
-  eval = UNKNOWN;
-  model = '';
-  id = '';
-  type = '';
-  object = '';
-  stopReason = '';
-  doneReason = '';
-  status = '';
-  done: boolean | undefined = undefined;
-  choices = 0;
-  /** Choices that were seen, and those with a finish reason. Bits. */
-  seenChoices = 0;
-  endedChoices = 0;
-  /** The lowest index of a choice, and its finish reason. */
-  firstIndex = Infinity;
-  firstFinish = '';
-  /** A choice has `error` as its finish reason. */
-  hasErrorFinish = false;
-  /** JSON texts, by slots of RAW. */
-  errors: string[] | undefined = undefined;
-  message = '';
-  errorType = '';
-
-  clear(): void {
-    if (this.has !== 0) this.counts.fill(UNKNOWN);
-    this.has = this.seen = this.choices = this.seenChoices = this.endedChoices = 0;
-    this.promptEval = this.eval = UNKNOWN;
-    this.firstIndex = Infinity;
-    this.firstFinish =
-      this.model =
-      this.id =
-      this.type =
-      this.object =
-      this.stopReason =
-      this.doneReason =
-      this.status =
-      this.message =
-      this.errorType =
-        '';
-    this.done = undefined;
-    this.hasErrorFinish = false;
-    this.errors = undefined;
-  }
-}
 
 export class ResponseReader implements SkimListener {
   readonly #skimmer = new JsonSkimmer(this);
@@ -80,11 +27,7 @@ export class ResponseReader implements SkimListener {
   /** Something of a language model was seen. */
   #isKnown = false;
   #isStream = false;
-  /** The counts that are valid so far. */
-  readonly #usage = new Float64Array(USAGE_SIZE).fill(UNKNOWN);
-  #hasUsage = false;
-  #promptEval = UNKNOWN;
-  #eval = UNKNOWN;
+  readonly #usage = new UsageCounts();
   /** An event was the last one. */
   #isEnded = false;
   /** Choices that were seen, and those with a finish reason. Bits. */
@@ -103,9 +46,7 @@ export class ResponseReader implements SkimListener {
     this.#isStream = this.#facts.isStream = isStream;
     this.#facts.isFinished = false;
     this.#isKnown = this.#isEnded = false;
-    if (this.#hasUsage) this.#usage.fill(UNKNOWN);
-    this.#hasUsage = false;
-    this.#promptEval = this.#eval = UNKNOWN;
+    this.#usage.clear();
     this.#seenChoices = this.#endedChoices = 0;
     this.#firstIndex = Infinity;
     this.beginEvent();
@@ -186,12 +127,12 @@ export class ResponseReader implements SkimListener {
 
   number(slot: number, value: number): void {
     const event = this.#event;
-    if (slot < USAGE_OF.groq) event.has |= HAS.body;
-    else if (slot < USAGE_OF.choice) event.has |= HAS.groq;
+    if (slot < USAGE_OF.groq) event.has |= HAS_COUNTS.body;
+    else if (slot < USAGE_OF.choice) event.has |= HAS_COUNTS.groq;
     else if (slot < USAGE_OF.choice + USAGE_SIZE) {
       // As in a parse of the whole body, the first choice counts.
       if (event.choices > 1) return;
-      event.has |= HAS.choice;
+      event.has |= HAS_COUNTS.choice;
     } else {
       if (slot === COUNT.choiceIndex) this.#choiceIndex = value;
       else if (slot === COUNT.promptEval) event.promptEval = value;
@@ -255,9 +196,7 @@ export class ResponseReader implements SkimListener {
       this.#isKnown = true;
     }
     this.#addTexts();
-    if (event.has !== 0) this.#addUsage();
-    if (event.promptEval !== UNKNOWN) this.#promptEval = event.promptEval;
-    if (event.eval !== UNKNOWN) this.#eval = event.eval;
+    this.#usage.add(event);
     if (
       event.errors !== undefined ||
       event.hasErrorFinish ||
@@ -296,18 +235,16 @@ export class ResponseReader implements SkimListener {
   end(): LlmFacts | undefined {
     const facts = this.#facts;
     if (!this.#isStream && this.isWhole) {
-      const { has, done, choices, promptEval, eval: evaluated } = this.#event;
+      const { done, choices } = this.#event;
       this.#addTexts();
-      if (has !== 0) this.#addUsage();
-      this.#promptEval = promptEval;
-      this.#eval = evaluated;
+      this.#usage.add(this.#event);
       if (choices > 0) this.#addChoices();
       this.#addStopReason();
       facts.isFinished = true;
       if (facts.finishReason !== '' || (done !== undefined && facts.responseModel !== ''))
         this.#isKnown = true;
     }
-    this.#readUsage();
+    this.#usage.read(facts);
     if (facts.totalTokens !== UNKNOWN || facts.outputTokens !== UNKNOWN || facts.inputTokens !== UNKNOWN)
       this.#isKnown = true;
     if (!this.#isKnown) return undefined;
@@ -346,44 +283,6 @@ export class ResponseReader implements SkimListener {
     if (reason !== '' && this.#firstIndex === Infinity) this.#facts.finishReason = reason;
   }
 
-  /** Takes the counts of the current event. Anthropic's `message_delta` has only those that changed. */
-  #addUsage(): void {
-    const { counts, has, type } = this.#event;
-    const first = has & HAS.body ? USAGE_OF.body : has & HAS.groq ? USAGE_OF.groq : USAGE_OF.choice;
-    const isPart = type === 'message_delta';
-    for (let i = 0; i < USAGE_SIZE; i++) {
-      const count = counts[first + i]!;
-      if (count !== UNKNOWN || !isPart) this.#usage[i] = count;
-    }
-    this.#hasUsage = true;
-  }
-
-  #readUsage(): void {
-    const facts = this.#facts;
-    const usage = this.#usage;
-    if (!this.#hasUsage) {
-      facts.inputTokens = this.#promptEval;
-      facts.outputTokens = this.#eval;
-    } else {
-      facts.inputTokens = usage[USAGE.prompt]!;
-      // Anthropic's input tokens are without those that were read from or written to the cache.
-      if (usage[USAGE.input] !== UNKNOWN)
-        facts.inputTokens =
-          usage[USAGE.input]! +
-          Math.max(0, usage[USAGE.cacheRead]!) +
-          Math.max(0, usage[USAGE.cacheCreation]!);
-      facts.outputTokens = firstKnown(usage[USAGE.output]!, usage[USAGE.completion]!);
-      facts.cachedTokens = firstKnown(usage[USAGE.cacheRead]!, usage[USAGE.cached]!);
-      facts.reasoningTokens = usage[USAGE.reasoning]!;
-    }
-    facts.totalTokens =
-      facts.inputTokens !== UNKNOWN && facts.outputTokens !== UNKNOWN
-        ? facts.inputTokens + facts.outputTokens
-        : this.#hasUsage
-          ? usage[USAGE.total]!
-          : UNKNOWN;
-  }
-
   #addError(name: string): void {
     const { errors = [], type, object, message, errorType, hasErrorFinish } = this.#event;
     const value = (slot: number): unknown => {
@@ -414,5 +313,3 @@ export class ResponseReader implements SkimListener {
 }
 
 const TOO_LONG = { message: '' };
-
-const firstKnown = (a: number, b: number): number => (a === UNKNOWN ? b : a);

@@ -1,12 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import {
-  JsonSkimmer,
-  skim,
-  TAKE,
-  type SkimListener,
-  type SkimNode,
-} from '../../../src/protocol/llm/json-skimmer.ts';
+import { JsonSkimmer } from '../../../src/protocol/llm/json-skimmer.ts';
+import { skim, TAKE, type SkimListener, type SkimNode } from '../../../src/protocol/llm/skim-node.ts';
 
 type Json = null | boolean | number | string | Json[] | { [name: string]: Json };
 type Report = readonly [kind: string, slot: number, value?: Json];
@@ -195,7 +190,10 @@ describe('a JSON skimmer', () => {
         object(json),
         noise,
         fc.array(
-          fc.tuple(fc.double({ min: 0, max: 0.999, noNaN: true }), fc.constantFrom(...'"\\{}[],:0 tu')),
+          fc.tuple(
+            fc.double({ min: 0, max: 0.999, noNaN: true }),
+            fc.constantFrom(...'"\\{}[],:0 tu'.split('')),
+          ),
           {
             maxLength: 3,
           },

@@ -36,7 +36,9 @@ export class AnthropicAssembler implements ResponseAssembler {
     const type = textAt(event, 'type');
     if (type === 'message_start') {
       this.#message = objectAt(event, 'message') ?? this.#message;
-      this.#usage = objectAt(this.#message, 'usage');
+      // Its output is not the one that the message will have.
+      const { output_tokens: _begun, ...usage } = objectAt(this.#message, 'usage') ?? {};
+      this.#usage = Object.keys(usage).length > 0 ? usage : undefined;
     } else if (type === 'content_block_start') this.#begin(event);
     else if (type === 'content_block_delta') this.#extend(event);
     else if (type === 'message_delta') {

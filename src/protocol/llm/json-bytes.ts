@@ -1,0 +1,26 @@
+// Bytes of JSON texts (RFC 8259), and tables of what they can be.
+
+export const QUOTE = 0x22;
+export const BACKSLASH = 0x5c;
+export const LF = 0x0a;
+export const CR = 0x0d;
+export const SPACE = 0x20;
+export const COMMA = 0x2c;
+export const COLON = 0x3a;
+export const OPEN_LIST = 0x5b;
+export const CLOSE_LIST = 0x5d;
+export const OPEN_OBJECT = 0x7b;
+export const CLOSE_OBJECT = 0x7d;
+
+/** 1: a byte of a string that is neither a quote nor a backslash. */
+export const PLAIN = new Uint8Array(256).fill(1);
+PLAIN[QUOTE] = PLAIN[BACKSLASH] = 0;
+/** 1: a byte that ends a number, `true`, `false` or `null`. */
+export const ENDS_SCALAR = new Uint8Array(256);
+for (const end of [COMMA, CLOSE_LIST, CLOSE_OBJECT, SPACE, 0x09, LF, CR]) ENDS_SCALAR[end] = 1;
+/** 1: a byte that begins a number, `true`, `false` or `null`. */
+export const BEGINS_SCALAR = new Uint8Array(256);
+for (const one of '-0123456789tfn') BEGINS_SCALAR[one.charCodeAt(0)] = 1;
+/** 1: quotes and brackets. */
+export const STRUCTURE = new Uint8Array(256);
+for (const one of [QUOTE, OPEN_LIST, CLOSE_LIST, OPEN_OBJECT, CLOSE_OBJECT]) STRUCTURE[one] = 1;
