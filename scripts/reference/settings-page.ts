@@ -15,6 +15,8 @@ const KINDS = table(
     ['duration', '`500ms`, `30s`, `1h30m`, `7d`', 'units: ns, us, ms, s, m, h, d, w; `0` needs none'],
     ['bytes', '`64KiB`, `100MiB`, `65536`', 'units are binary; without a unit, bytes'],
     ['integer', '`16`', ''],
+    ['number', '`0.15`', ''],
+    ['time', '`2026-12-01`, `2026-12-01T08:00:00+01:00`', 'without a zone: UTC'],
     ['boolean', '`true`, `false`', 'a flag without a value means `true`'],
     ['host:port', '`127.0.0.1:8080`, `[::1]:8080`', 'port 0 means any free port'],
     ['list, secrets', '`a,b`', 'a list in the file, comma-separated elsewhere'],

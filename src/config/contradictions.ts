@@ -2,6 +2,7 @@
 import { formatAddress } from '../core/address.ts';
 import { readAuthorities, readKeyPair } from '../core/certificates.ts';
 import { formatDuration } from '../core/units.ts';
+import { priceProblems } from '../telemetry/llm/options.ts';
 import type { Config } from './schema.ts';
 
 /** Checks the files that settings name, as they are now. */
@@ -27,6 +28,7 @@ export function contradictions(config: Config): string[] {
         `deployments: the id ${JSON.stringify(id)} is used twice; give each deployment an id of its own`,
     ),
     ...config.deployments.flatMap((deployment, i) => inDeployment(deployment, `deployments[${i}]`)),
+    ...priceProblems(config.llm.prices, 'llm.prices'),
     ...betweenSections(config),
     ...betweenAddresses(config),
   ];

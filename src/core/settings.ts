@@ -3,6 +3,7 @@
 // Only this file imports zod.
 import * as z from 'zod';
 import { formatAddress, parseAddress, type Address } from './address.ts';
+import { parseDate } from './time.ts';
 import { formatBytes, formatDuration, parseBytes, parseDuration } from './units.ts';
 
 /** What help, docs and error messages need to know of a setting. */
@@ -284,6 +285,38 @@ export const required = <T>(
     kind,
     kind,
     { show, json: { type: 'string' } },
+  );
+
+/** A required number of at least 0, such as a price. Written as a number, never as text. */
+export const amount = (o: { doc: string; max: number }) => register(amountSchema(o), o, ...amountTexts(o));
+
+/** A number of at least 0 that may be missing. */
+export const optionalAmount = (o: { doc: string; max: number }) =>
+  register(amountSchema(o).optional(), o, ...amountTexts(o));
+
+const amountSchema = ({ max }: { max: number }) => z.number().min(0).max(max);
+const amountTexts = ({ max }: { max: number }): [kind: string, expected: string, more: More<unknown>] => [
+  'number',
+  `a number from 0 to ${max}, such as 0.15`,
+  {},
+];
+
+/** A point in time in milliseconds since 1970, written as ISO 8601; it may be missing. */
+export const optionalTime = (o: { doc: string }) =>
+  register(
+    z
+      .string()
+      .transform((input, context): number => {
+        const ms = parseDate(input);
+        if (ms !== undefined) return ms;
+        context.addIssue({ code: 'custom', input });
+        return z.NEVER;
+      })
+      .optional(),
+    o,
+    'time',
+    'a time such as 2026-12-01 or 2026-12-01T08:00:00Z (without a zone: UTC)',
+    { show: (ms) => (ms === undefined ? '' : new Date(ms).toISOString()), json: { type: 'string' } },
   );
 
 /** A section: the named settings and no others. A missing section has all defaults. */

@@ -38,6 +38,15 @@ export function parseTime(text: string): bigint | undefined {
   return ns < LATEST_NS ? ns : LATEST_NS;
 }
 
+/**
+ * Milliseconds since 1970 of an ISO 8601 time, as `parseTime` reads it. `undefined` for any other text, and for a count
+ * since 1970, which in a file or a form may be meant as a year or a day (`2026`, `20261201`).
+ */
+export function parseDate(text: string): number | undefined {
+  const ns = /\D/.test(text) ? parseTime(text) : undefined;
+  return ns === undefined ? undefined : Number(ns / 1_000_000n);
+}
+
 /** Error text for a value that is not a time. */
 export const invalidTime = (text: string): string =>
   `invalid time ${JSON.stringify(text.slice(0, SHOWN))}; write 2026-11-20T16:52:26Z (without a zone: UTC), or the seconds, ms, µs or ns since 1970`;

@@ -7,8 +7,8 @@ import { jsonSchema, keysAt, read, settingsIn } from '../../src/core/read-settin
 import * as kinds from '../../src/core/settings.ts';
 import { schema as allSettings } from '../../src/config/schema.ts';
 
-const { address, bounds, bytes, choice, duration, flag, fraction, int, listOf, required } = kinds;
-const { secret, secrets, section, text, wordList } = kinds;
+const { address, amount, bounds, bytes, choice, duration, flag, fraction, int, listOf } = kinds;
+const { optionalAmount, optionalTime, required, secret, secrets, section, text, wordList } = kinds;
 
 const port = required(
   'a port such as 80',
@@ -34,8 +34,12 @@ const schema = section({
   words: wordList({ default: ['a'], pattern: /^[a-z0-9]{1,3}$/, like: 'short words', doc: '' }),
   lines: wordList({ default: [], pattern: /^[a,]+$/, like: 'lines', separator: '\n', doc: '' }),
   ports: listOf(section({ port })),
+  amounts: listOf(section({ amount: amount({ max: 100, doc: '' }) })),
+  maybe: optionalAmount({ max: 100, doc: '' }),
+  from: optionalTime({ doc: '' }),
   pairs: listOf(section({ id: text({ default: '', doc: '' }) }), 1),
 });
+const A_TIME = 'a time such as 2026-12-01 or 2026-12-01T08:00:00Z (without a zone: UTC)';
 const GIVEN = { pairs: [{}] };
 
 /** The value of a setting for an input, or its error text. */
@@ -75,6 +79,12 @@ describe('a setting', () => {
     ['words', '0, b,12', ['0', 'b', '12']],
     ['lines', 'a,a\na', ['a,a', 'a']],
     ['ports', [{ port: '80' }], [{ port: 80 }]],
+    ['amounts', [{ amount: 0 }, { amount: 0.15 }], [{ amount: 0 }, { amount: 0.15 }]],
+    ['maybe', 100, 100],
+    ['maybe', undefined, undefined],
+    ['from', '2026-12-01', Date.UTC(2026, 11, 1)],
+    ['from', '2026-12-01 01:00+01:00', Date.UTC(2026, 11, 1)],
+    ['from', undefined, undefined],
   ] as const)('%s reads %j', (name, input, value) => expect(valueOf(name, input)).toEqual(value));
 
   it.each([
@@ -123,6 +133,15 @@ describe('a setting', () => {
     ['ports', [{}], 'is missing, must be a port such as 80'],
     ['ports', 7, 'must be a list'],
     ['ports', [7], 'must be a section (key: value lines)'],
+    ['amounts', [{}], 'is missing, must be a number from 0 to 100, such as 0.15'],
+    ['amounts', [{ amount: '0.15' }], 'is "0.15", must be a number from 0 to 100, such as 0.15'],
+    ['amounts', [{ amount: -0.1 }], 'is -0.1, must be a number from 0 to 100, such as 0.15'],
+    ['amounts', [{ amount: Infinity }], 'is null, must be a number from 0 to 100, such as 0.15'],
+    ['maybe', 100.5, 'is 100.5, must be a number from 0 to 100, such as 0.15'],
+    ['maybe', null, 'is null, must be a number from 0 to 100, such as 0.15'],
+    ['from', 2026, `is 2026, must be ${A_TIME}`],
+    ['from', '20261201', `is "20261201", must be ${A_TIME}`],
+    ['from', '2026-02-30', `is "2026-02-30", must be ${A_TIME}`],
     ['pairs', [], 'is empty, must have at least one entry'],
   ] as const)('%s rejects %j: %s', (name, input, problem) => expect(valueOf(name, input)).toBe(problem));
 

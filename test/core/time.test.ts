@@ -1,7 +1,17 @@
 // Times as clients and users write them.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { formatTime, invalidTime, LATEST_NS, parseTime } from '../../src/core/time.ts';
+import { formatTime, invalidTime, LATEST_NS, parseDate, parseTime } from '../../src/core/time.ts';
+
+describe('parseDate', () => {
+  it('reads a time to the millisecond', () => {
+    expect(parseDate('2026-11-20T16:52:26.5109Z')).toBe(Date.UTC(2026, 10, 20, 16, 52, 26, 510));
+  });
+
+  it.each(['2026', '20261120', '1795193546', '2026-13-01', ''])('rejects "%s"', (text) =>
+    expect(parseDate(text)).toBeUndefined(),
+  );
+});
 
 describe('parseTime', () => {
   it.each([

@@ -1,6 +1,6 @@
 // Routes of keys: create, list, remove.
 // Invariant: a key is in one response only, that of the request that created it.
-import { parseTime } from '../../../core/time.ts';
+import { parseDate } from '../../../core/time.ts';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { unknownName } from '../../../core/nearest-name.ts';
 import { jsonBody } from '../read-body.ts';
@@ -71,10 +71,9 @@ function parseKey(value: unknown, nowMs: number): NewKey | string[] {
   if (!known || scopes.length === 0) problems.push(`scopes: must be a list of ${SCOPES.join(', ')}`);
   let expiresMs: number | undefined;
   if (expires !== undefined && expires !== null) {
-    const ns = typeof expires === 'string' && /[^\d]/.test(expires) ? parseTime(expires) : undefined;
-    if (ns === undefined || Number(ns / 1_000_000n) <= nowMs)
+    expiresMs = typeof expires === 'string' ? parseDate(expires) : undefined;
+    if (expiresMs === undefined || expiresMs <= nowMs)
       problems.push('expires_at: must be a time in the future, such as 2030-01-01T00:00:00Z');
-    else expiresMs = Number(ns / 1_000_000n);
   }
   if (problems.length > 0) return problems;
   return { name: name as string, scopes: [...new Set(scopes as KeyScope[])], expiresMs };
