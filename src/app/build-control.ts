@@ -60,6 +60,7 @@ export function buildAdmin(modules: Modules, explain: () => unknown): Admin {
       settings: explain,
       logs: logPipeline.logs,
       connections: logPipeline.connections,
+      prices: modules.prices,
       limitsDownloads: !config.logs.download_unlimited,
       modelId: config.model.id,
       targets() {

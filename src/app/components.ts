@@ -12,6 +12,7 @@ export function componentsOf(modules: Modules): Component[] {
   return [
     ...(dataFolder ? [dataFolder] : []),
     ...logPipeline.components,
+    modules.prices,
     modules.counters.eventLoop,
     modules.collectors,
     modules.kubernetes,

@@ -22,6 +22,7 @@ import { MAX_DEPLOYMENTS, type Pool } from '../data-plane/replicas/pool.ts';
 import type { DataServer } from '../data-plane/server/data-server.ts';
 import type { Queue } from '../async/queue/queue.ts';
 import type { Webhooks } from '../async/webhook/webhook.ts';
+import { Prices } from '../telemetry/llm/prices.ts';
 import { MetricCounters, type Metrics } from '../telemetry/metrics/metrics.ts';
 import { buildCollectors, buildMetrics, buildReplicaMetrics } from './build-collectors.ts';
 import { buildAdmin, buildAutoscaler, buildChild } from './build-control.ts';
@@ -49,6 +50,7 @@ export class Modules {
   readonly logPipeline: LogPipeline;
   /** `undefined`: nothing is kept on disk. */
   readonly dataFolder: DataFolder | undefined;
+  readonly prices: Prices;
   readonly child: ChildSupervisor | undefined;
   readonly kubernetes: Kubernetes;
   readonly replicaMetrics: ReplicaMetrics;
@@ -86,6 +88,7 @@ export class Modules {
       folderId: () => this.dataFolder!.id,
     });
     this.dataFolder = this.#newDataFolder();
+    this.prices = new Prices(config.llm, this.dataFolder && config.data.dir, this.log);
     this.child = command && buildChild(this, command);
     this.kubernetes = new Kubernetes(config.kubernetes, this.log);
     this.replicaMetrics = buildReplicaMetrics(this);

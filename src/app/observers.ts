@@ -4,13 +4,15 @@ import { predictPathWarning } from '../data-plane/server/data-server.ts';
 import type { Modules } from './modules.ts';
 
 /**
- * Metrics and scaling come first, since they count each exchange as soon as it is routed. In the log pipeline
- * tracing comes before the log store and the access log: it may still sample a failed request, and the stored record says so.
+ * Prices come first, since all others may read the cost. Then come metrics and scaling, which count each exchange as soon
+ * as it is routed. In the log pipeline tracing comes before the log store and the access log: it may still sample a failed
+ * request, and the stored record says so.
  */
 export function observersOf(modules: Modules): Observer[] {
   const { log, pool } = modules;
   const deploymentAt = (index: number) => pool.deployments[index]?.options;
   return [
+    modules.prices.observer,
     modules.counters.inFlight,
     modules.counters.llm,
     modules.autoscaler.observer,

@@ -39,11 +39,16 @@ export async function readJsonFile(file: string, damaged: (renamedTo: string) =>
     return JSON.parse(text) as unknown;
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error;
-    const aside = `${file}.damaged-${Date.now()}`;
-    await rename(file, aside);
-    damaged(aside);
+    damaged(await setAside(file));
     return undefined;
   }
+}
+
+/** Renames a damaged file, so that it is kept for a person to look at. Resolves to its new name. */
+export async function setAside(file: string): Promise<string> {
+  const aside = `${file}.damaged-${Date.now()}`;
+  await rename(file, aside);
+  return aside;
 }
 
 async function withFile(

@@ -268,6 +268,16 @@ export const EVENTS = {
     'otlp export state is unusable',
     (of) => `Saved state of the OTLP export is unusable: ${of.problem}`,
   ),
+  prices_changed: byOperator<EventTable & { entries: number }>(
+    'info',
+    'prices changed',
+    (of) => `Prices of tokens were changed through the admin API; entries: ${of.entries}.`,
+  ),
+  prices_unusable: byOperator<EventTable & { problem: string }>(
+    'error',
+    'stored prices are unusable',
+    (of) => `Stored prices are not used, only those of the configuration: ${of.problem}`,
+  ),
   queue_store_lost: kind<EventTable & { problem: string }>(
     'warn',
     'queue store is unreachable',

@@ -4,6 +4,7 @@ import { Admin, type AdminDeps } from '../../src/control/admin/admin.ts';
 import { TAIL_LIMITS, type TailLimits } from '../../src/control/admin/logs/live-tail.ts';
 import { Logger, type LineSink } from '../../src/core/logger.ts';
 import { Tracing } from '../../src/telemetry/tracing/tracing.ts';
+import { Prices } from '../../src/telemetry/llm/prices.ts';
 import { Logs, RecorderClient, type LogStore } from '../../src/telemetry/logs/logs.ts';
 import { configOf } from './deployment.ts';
 import { folder } from './folder.ts';
@@ -77,6 +78,8 @@ export async function startAdmin({
     new RecorderClient({ fd: -1, isText: false }),
     log,
   );
+  const prices = new Prices(config.llm, path, log);
+  await prices.start();
   const tracing = new Tracing(config.trace, { modelId: 'mdl1', scheme: 'http', genAi: 'common' });
   const admin = new Admin(
     config.admin,
@@ -92,6 +95,7 @@ export async function startAdmin({
       modelId: 'mdl1',
       targets: () => ({ deployments: ['dep1'], environments: ['production'] }),
       connections: undefined,
+      prices,
       spansOf: (one) => tracing.spansOf(one),
       ...deps,
     },

@@ -21,13 +21,21 @@ import { healthEndpoints, type WithMetrics } from './routes/health.ts';
 import { postLogEndpoints } from './routes/post-logs.ts';
 import { keyEndpoints, type WithKeys } from './routes/keys.ts';
 import { destinationEndpoints, type WithConnections } from './routes/otlp-destinations.ts';
+import { priceEndpoints, type WithPrices } from './routes/prices.ts';
 import { recordEndpoints } from './routes/record.ts';
 import { replicaEndpoints } from './routes/replicas.ts';
 import { logEndpoints, type WithLogs } from './routes/logs.ts';
 import { settingsEndpoints, type WithSettings } from './routes/settings.ts';
 import { traceEndpoints, type WithTraces } from './routes/traces.ts';
 
-type Context = WithMetrics & WithSettings & WithKeys & WithLogs & WithModel & WithTraces & WithConnections;
+type Context = WithMetrics &
+  WithSettings &
+  WithKeys &
+  WithLogs &
+  WithModel &
+  WithTraces &
+  WithConnections &
+  WithPrices;
 /** Modules that the routes use. */
 export type AdminDeps = Omit<Context, 'keys' | 'tails'>;
 
@@ -41,6 +49,7 @@ export const endpoints: readonly Endpoint<Context>[] = [
   ...postLogEndpoints,
   ...destinationEndpoints,
   ...keyEndpoints,
+  ...priceEndpoints,
   ...replicaEndpoints,
   ...settingsEndpoints,
 ];

@@ -45,6 +45,21 @@ export function fail(
   sendError(req, res, message);
 }
 
+/** Maximum problems in one response. */
+const MOST_PROBLEMS = 10;
+
+/** Sends the error response of a request with these problems. `text`: what is wrong as a whole. */
+export function failProblems(
+  req: IncomingMessage,
+  res: ServerResponse,
+  text: string,
+  problems: readonly string[],
+): void {
+  const others = problems.length - MOST_PROBLEMS;
+  const listed = [...problems.slice(0, MOST_PROBLEMS), ...(others > 0 ? [`and ${others} more`] : [])];
+  fail(req, res, 'bad_request', listed.join('; '), { text });
+}
+
 /** Query of a request. */
 export function queryOf(req: IncomingMessage): URLSearchParams {
   const at = req.url!.indexOf('?');

@@ -2,7 +2,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { DAY_NS, EARLIEST_NS, LATEST_NS, MINUTE_NS, nowNs } from '../../../core/time.ts';
 import type { LogRecord, LogStore, Place, QueryNode, SearchQuery } from '../../../telemetry/logs/logs.ts';
-import { fail, json, queryOf, type Endpoint } from '../endpoint.ts';
+import { fail, failProblems, json, queryOf, type Endpoint } from '../endpoint.ts';
 import {
   choiceParam,
   cursorOf,
@@ -55,15 +55,9 @@ export const failCaptureOff = (req: IncomingMessage, res: ServerResponse): void 
     text: 'Nothing is recorded, since logs.capture is off',
   });
 
-/** Maximum problems in one response. */
-const MOST_PROBLEMS = 10;
-
 /** Sends the error response of an invalid query. */
-export function failQuery(req: IncomingMessage, res: ServerResponse, problems: readonly string[]): void {
-  const others = problems.length - MOST_PROBLEMS;
-  const listed = [...problems.slice(0, MOST_PROBLEMS), ...(others > 0 ? [`and ${others} more`] : [])];
-  fail(req, res, 'bad_request', listed.join('; '), { text: 'Invalid query' });
-}
+export const failQuery = (req: IncomingMessage, res: ServerResponse, problems: readonly string[]): void =>
+  failProblems(req, res, 'Invalid query', problems);
 
 /** Sends the error response for an unknown model, deployment or environment. */
 export const failTarget = (req: IncomingMessage, res: ServerResponse, what: string): void =>
