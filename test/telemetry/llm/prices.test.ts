@@ -24,7 +24,7 @@ async function open(path: string | undefined, currency = 'USD', prices = [CONFIG
   const lines: Open['lines'] = [];
   const sink = { write: (line: string) => void lines.push(JSON.parse(line) as Open['lines'][number]) };
   const log = new Logger(sink as unknown as LineSink, { level: 'info', isText: false });
-  const opened = new Prices({ follow: true, models: [], currency, prices }, path, log);
+  const opened = new Prices({ follow: true, models: [], max_models: 64, currency, prices }, path, log);
   await opened.start();
   return { prices: opened, lines };
 }
