@@ -4,7 +4,7 @@ import { eventSplitter } from '../../src/protocol/http/event-stream.ts';
 import { parseObject } from '../../src/protocol/llm/json-values.ts';
 import { LlmFollower } from '../../src/protocol/llm/llm-follower.ts';
 import { StreamedBody } from '../../src/telemetry/logs/ingest/bodies/streamed-body.ts';
-import { factsOf } from '../../src/telemetry/logs/ingest/bodies/usage.ts';
+import { factsOf } from './whole-body-facts.ts';
 import type { LlmBody, SaidFacts } from './llm-bodies.ts';
 
 const known = (count: number): number | undefined => (count === UNKNOWN ? undefined : count);

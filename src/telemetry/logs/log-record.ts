@@ -62,9 +62,10 @@ export interface LogRecord extends RecordOrigin {
  *
  * Names of a request's attributes: method, path, protocol, cause, detail, remote, queue_ms, async_wait_ms, leased_ms,
  * connected_ms, head_ms, first_byte_ms, request_bytes, response_bytes, attempts, retries, async, is_sampled,
- * has_bodies; with bodies (ingest/bodies/body-reader.ts): model, response_model, response_id, input_tokens,
- * output_tokens, total_tokens, cached_tokens, reasoning_tokens, finish_reason, is_stream, is_assembled, request_body,
- * response_body, response_error, response_error_type.
+ * has_bodies. Of a request to a language model those of store/llm-numbers.ts, such as model, input_tokens,
+ * first_token_ms and cost, and of a stream that reported an error response_error and response_error_type. With bodies
+ * (ingest/bodies/body-reader.ts): is_stream, is_assembled, request_body, response_body, response_error,
+ * response_error_type.
  * Of a line: the fields of its JSON; `exc_info` (traceback), `is_cut` (it was longer than allowed), `logger`.
  * Of an event: `event` (its name in core/events.ts) and its fields; `suppressed` (earlier ones that were not recorded).
  * Of a span: its own attributes, and name, kind (OTLP number), status_code, status_message, trace_state, events, links.

@@ -4,13 +4,27 @@
 import type { DeploymentIdentity } from '../../../core/deployment-identity.ts';
 import type { RawBodies, RawBody } from '../../../core/exchange/body-capture.ts';
 import type { Exchange } from '../../../core/exchange/exchange.ts';
+import type { LlmFacts } from '../../../core/exchange/llm-facts.ts';
 import { pathOf } from '../../../core/exchange/request-path.ts';
 import { derivedSpanId } from '../../../core/exchange/identity.ts';
 import type { RingWriter } from '../../../core/ring.ts';
-import { aligned, BODIES_HEAD_BYTES, FLAG, FRAME, packHex, PROTOCOLS, REQUEST, SHARED } from './frames.ts';
+import { LLM_NUMBERS, sharedMembers, storedNumber } from '../store/llm-numbers.ts';
+import {
+  aligned,
+  BODIES_HEAD_BYTES,
+  FLAG,
+  FRAME,
+  LLM,
+  packHex,
+  PROTOCOLS,
+  REQUEST,
+  SHARED,
+} from './frames.ts';
 
 /** Texts that are numbered at most, and characters of all of them, before they are forgotten. */
 const MAX_TEXTS = 4096;
+/** Texts of one request and of its model. */
+const SPARE_TEXTS = 16;
 const MAX_CHARACTERS = 1024 * 1024;
 /** Bytes of a request frame without its ids, and at most with them: an id has up to 256 characters. */
 const HEAD_BYTES = 4 * REQUEST.ids;
@@ -74,7 +88,9 @@ export class FrameWriter {
     hasBodies: boolean,
   ): boolean {
     if (!this.#tell()) return false;
-    if (this.#texts.size > MAX_TEXTS - 8 || this.#characters > MAX_CHARACTERS) this.#forget();
+    const hasLlm = e.llm !== undefined && this.#llm(e, e.llm);
+    // The texts of a model were numbered just now.
+    if (!hasLlm) this.#forgetMany();
     this.#isFull = false;
     const path = this.#target.text === e.target ? this.#target.number : this.#pathNumber(e.target);
     const origin = this.#originNumber(deployment, e.replica);
@@ -103,7 +119,8 @@ export class FrameWriter {
     u8[at + 4 * REQUEST.retriesProtocol + 3] =
       (e.isAsync ? SHARED.isAsync : 0) |
       (e.isSampled ? SHARED.isSampled : 0) |
-      (isStored ? SHARED.isStored : 0);
+      (isStored ? SHARED.isStored : 0) |
+      (hasLlm ? SHARED.hasLlm : 0);
     const { startMs } = e;
     const since = (ms: number): number => (ms === 0 ? 0 : micros(ms - startMs) + 1);
     f64[double + REQUEST.startMs / 2] = e.startEpochMs;
@@ -175,6 +192,41 @@ export class FrameWriter {
     if (request) u8.set(request.bytes, at + BODIES_HEAD_BYTES);
     if (response) u8.set(response.bytes, at + responseAt);
     u8.set(json, at + jsonAt);
+    this.#ring.commit(length);
+    return true;
+  }
+
+  /** Writes what a language model did for the request whose frame follows. Returns false if the ring is full. */
+  #llm(e: Exchange, facts: LlmFacts): boolean {
+    this.#forgetMany();
+    this.#isFull = false;
+    const shared = this.#number(sharedMembers(facts));
+    const { error, responseId } = facts;
+    // With a character before it, since an error may have no message.
+    const message = error === undefined ? 0 : this.#number(`:${error.message}`);
+    const errorType = error === undefined ? 0 : this.#number(error.type);
+    const numbers = 4 * LLM.numbers;
+    const ids = numbers + 8 * LLM_NUMBERS.length;
+    const at = this.#isFull ? -1 : this.#ring.reserve(aligned(ids + 3 * responseId.length));
+    if (at === -1) return false;
+    const { u8, u32, f64 } = this.#ring;
+    const word = at >> 2;
+    u32[word + LLM.shared] = shared;
+    u32[word + LLM.error] = message;
+    u32[word + LLM.errorType] = errorType;
+    const double = (at + numbers) >> 3;
+    for (let i = 0; i < LLM_NUMBERS.length; i++) {
+      const { read, scale } = LLM_NUMBERS[i]!;
+      f64[double + i] = storedNumber(read(facts, e), scale);
+    }
+    const written =
+      responseId === ''
+        ? 0
+        : encoder.encodeInto(responseId, u8.subarray(at + ids, at + ids + 3 * responseId.length)).written;
+    u32[word + LLM.idLength] = written;
+    const length = aligned(ids + written);
+    u32[word] = length;
+    u32[word + 1] = FRAME.llm;
     this.#ring.commit(length);
     return true;
   }
@@ -272,6 +324,11 @@ export class FrameWriter {
   /** Tells a new recorder thread that frames from here on are for it. Returns false while there is no room. */
   #tell(): boolean {
     return this.#isTold || (this.#isTold = this.#forget());
+  }
+
+  /** Forgets all texts if there are many. */
+  #forgetMany(): void {
+    if (this.#texts.size > MAX_TEXTS - SPARE_TEXTS || this.#characters > MAX_CHARACTERS) this.#forget();
   }
 
   #forget(): boolean {

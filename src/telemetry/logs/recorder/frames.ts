@@ -28,6 +28,21 @@ export const FRAME = {
   bodies: 6,
   /** The recorder writes all lines and then stores the number in word 2 as the last flush. */
   flush: 7,
+  /** What a language model did for the request whose frame follows; see LLM. */
+  llm: 8,
+} as const;
+
+/** Offsets in a frame of kind `llm`, in words of 4 bytes. */
+export const LLM = {
+  /** Number of the text with the shared members (store/llm-numbers.ts). */
+  shared: 2,
+  /** Numbers of the texts of an error in the stream: its message, with a character before it, and its type; 0: none. */
+  error: 3,
+  errorType: 4,
+  /** Length in bytes of the id of the response. */
+  idLength: 5,
+  /** From here on f64: LLM_NUMBERS as they are in columns. The id, in UTF-8, is behind them. */
+  numbers: 6,
 } as const;
 
 /** Bytes of a `bodies` frame before the request. */
@@ -77,7 +92,7 @@ export const FLAG = {
 } as const;
 
 /** In the high byte of word 9. */
-export const SHARED = { isAsync: 1, isSampled: 2, isStored: 4 } as const;
+export const SHARED = { isAsync: 1, isSampled: 2, isStored: 4, hasLlm: 8 } as const;
 
 export const PROTOCOLS = ['http', 'websocket', 'grpc'] as const;
 

@@ -9,6 +9,7 @@ import { threadFile } from '../../../core/worker-rpc.ts';
 import { AccessLines } from './access-lines.ts';
 import { FLAG, FRAME, type FrameBytes } from './frames.ts';
 import { bodiesOf } from './frame-bodies.ts';
+import { LlmFrame } from './llm-frame.ts';
 import type { LogOutput } from '../../../core/log-output.ts';
 import type { RecorderFigures } from './recorder-figures.ts';
 import type { FromRecorder, StoreOptions, ToRecorder } from './recorder-messages.ts';
@@ -46,6 +47,8 @@ export class Recorder {
   /** Messages that came before their marks were read. */
   readonly #inbox: ToRecorder[] = [];
   #session: StoreSession | undefined;
+  /** Of the request whose frame follows, if that says so. */
+  readonly #llm = new LlmFrame();
   #bodies: RawBodies | undefined;
   #timer: NodeJS.Timeout | undefined;
   #ticks: NodeJS.Timeout | undefined;
@@ -144,9 +147,9 @@ export class Recorder {
     switch (kind) {
       case FRAME.request:
         this.#taken++;
-        if (this.#output) this.#requests.addLine(frames, at, this.#lines);
+        if (this.#output) this.#requests.addLine(frames, at, this.#llm, this.#lines);
         if (this.#requests.isStored(frames, at))
-          this.#session?.addRequest(frames, at, this.#requests, this.#bodiesOf(frames, at));
+          this.#session?.addRequest(frames, at, this.#llm, this.#requests, this.#bodiesOf(frames, at));
         this.#bodies = undefined;
         return;
       case FRAME.text:
@@ -156,6 +159,8 @@ export class Recorder {
       case FRAME.bodies:
         this.#bodies = bodiesOf(frames, at);
         return;
+      case FRAME.llm:
+        return this.#llm.read(frames, at);
       case FRAME.message:
         return this.#accept(this.#nextMessage());
       case FRAME.flush:

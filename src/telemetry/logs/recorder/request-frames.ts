@@ -7,7 +7,10 @@ import type { RecordWriter } from '../log-record.ts';
 import type { RunningRequest } from '../ingest/running-requests.ts';
 import type { BodyFacts } from '../ingest/bodies/body-reader.ts';
 import { SEVERITY } from '../severity.ts';
+import { cleanError } from '../ingest/bodies/body-reader.ts';
 import { accessTexts, idText, type AccessLines, type AccessTexts } from './access-lines.ts';
+import type { LlmFrame } from './llm-frame.ts';
+import type { ModelFacts, SharedModelFacts } from './model-line.ts';
 import { FLAG, PROTOCOLS, REQUEST, SHARED, type FrameBytes } from './frames.ts';
 
 /** Words that requests share, and how many such tuples are kept. */
@@ -32,8 +35,9 @@ interface SharedFacts {
   readonly environment: string;
   readonly replica: string;
   readonly status: number;
-  /** By their columns (flags of the frame). */
+  /** By their columns (flags of the frame), and by the number of the text that requests to a model share. */
   readonly shapes: Map<number, Shape>;
+  readonly hasLlm: boolean;
 }
 
 /** The severity of a request: error if weir or a replica failed, warning if the client did. */
@@ -101,11 +105,14 @@ function addNames(rows: BlockRows, row: number, u8: Uint8Array, at: number, seco
   }
 }
 
-/** JSON text of the facts; empty if there are none. */
-function attributesOfBodies(facts: BodyFacts): string {
-  const text = JSON.stringify(facts);
+/** JSON text of attributes; empty if there are none. */
+function textOfAttributes(attributes: BodyFacts): string {
+  const text = JSON.stringify(attributes);
   return text === '{}' ? '' : text;
 }
+
+/** Largest number of flags. */
+const MAX_FLAGS = 0x10000;
 
 export class RequestFrames {
   readonly #shared = new SharedTable();
@@ -115,6 +122,8 @@ export class RequestFrames {
   #texts: string[] = [''];
   /** Redacted paths and details, by their numbers. */
   #redacted: (string | undefined)[] = [];
+  /** Shared facts of models, by the numbers of their texts. */
+  #models: (SharedModelFacts | undefined)[] = [];
 
   /** The store is open. `redact` removes secrets from texts; `own`: pod and model of the records. */
   storeOpened(redact: (text: string) => string, own: RecordWriter): void {
@@ -133,6 +142,7 @@ export class RequestFrames {
   forget(): void {
     this.#texts = [''];
     this.#redacted = [];
+    this.#models = [];
     this.#shared.clear();
   }
 
@@ -156,18 +166,36 @@ export class RequestFrames {
   }
 
   /** Adds the line of the access log for the frame at byte `at`. */
-  addLine(frames: FrameBytes, at: number, lines: AccessLines): void {
-    lines.add(this.#sharedOf(frames, at).access, frames, at);
+  addLine(frames: FrameBytes, at: number, llm: LlmFrame, lines: AccessLines): void {
+    const { access, hasLlm } = this.#sharedOf(frames, at);
+    lines.add(access, frames, at, hasLlm ? this.#modelLine(llm) : undefined);
+  }
+
+  /** What the access log says of a model. */
+  #modelLine({ shared, numbers }: LlmFrame): ModelFacts {
+    const facts = (this.#models[shared] ??= JSON.parse(`{${this.#texts[shared] ?? ''}}`) as SharedModelFacts);
+    return { ...facts, numbers };
   }
 
   /** Adds the row of the frame at byte `at`. `bodies`: what its bodies say. */
-  addRow(frames: FrameBytes, at: number, rows: BlockRows, bodies: BodiesOfRequest | undefined): void {
+  addRow(
+    frames: FrameBytes,
+    at: number,
+    llm: LlmFrame,
+    rows: BlockRows,
+    bodies: BodiesOfRequest | undefined,
+  ): void {
     const { u8, u32, f64 } = frames;
     const second = u32[(at >> 2) + 1]!;
     const double = at >> 3;
     const shared = this.#sharedOf(frames, at);
-    const attributes = bodies === undefined ? '' : attributesOfBodies(bodies.facts);
-    const shape = this.#shapeOf(shared, second & COLUMN_FLAGS, bodies, attributes !== '');
+    const { hasLlm } = shared;
+    const facts = hasLlm ? this.#withError(llm, bodies?.facts) : bodies?.facts;
+    const attributes = facts === undefined ? '' : textOfAttributes(facts);
+    const columns =
+      (second & COLUMN_FLAGS) | (attributes === '' ? 0 : 1) | (bodies?.hasBodies === true ? 2 : 0);
+    const hasError = (hasLlm && llm.error !== 0) || bodies?.isFailedStream === true;
+    const shape = this.#shapeOf(shared, columns, hasLlm ? llm.shared : 0, hasError ? facts : undefined);
     const row = rows.begin(shape);
     rows.timeMs[row] = f64[double + REQUEST.startMs / 2]!;
     rows.restNs[row] = 0;
@@ -190,7 +218,8 @@ export class RequestFrames {
     next += (second & FLAG.hexId) === 0 ? idLength : (idLength + 1) >> 1;
     if ((second & (FLAG.trace | FLAG.span | FLAG.parent)) !== 0) addNames(rows, row, u8, next, second);
     if (attributes !== '') rows.attributes[row] = attributes;
-    rows.end(attributes.length);
+    if (hasLlm) rows.setLlm(row, llm.numbers, llm.responseId);
+    rows.end(attributes.length + (hasLlm ? llm.responseId.length : 0));
   }
 
   #sharedOf({ u8, u32 }: FrameBytes, at: number): SharedFacts {
@@ -234,12 +263,14 @@ export class RequestFrames {
         isSampled: (flags & SHARED.isSampled) !== 0,
         streamError: '',
         isFailedStream: false,
+        shared: '',
       },
       deployment,
       environment,
       replica,
       status,
       shapes: new Map(),
+      hasLlm: (flags & SHARED.hasLlm) !== 0,
     };
   }
 
@@ -247,30 +278,41 @@ export class RequestFrames {
     return (this.#redacted[number] ??= this.#redact(this.#texts[number] ?? ''));
   }
 
-  #shapeOf(
-    shared: SharedFacts,
-    flags: number,
-    bodies: BodiesOfRequest | undefined,
-    hasAttributes: boolean,
-  ): Shape {
+  /** Attributes of the bodies, and those of an error that a stream reported. */
+  #withError(llm: LlmFrame, facts: BodyFacts | undefined): BodyFacts | undefined {
+    // The shape says whether it is a stream.
+    const others = facts && { ...facts, is_stream: undefined };
+    if (llm.error === 0 || facts?.response_error !== undefined) return others;
+    const clean = (number: number): string => cleanError(this.#texts[number] ?? '', this.#redact);
+    const response_error_type = clean(llm.errorType) || undefined;
+    return { ...others, response_error: clean(llm.error).slice(1), response_error_type };
+  }
+
+  /**
+   * `columns`: flags of the columns that the row has. `model`: number of the text that requests to a model share; 0: none.
+   * `failed`: the attributes of a stream that reported an error.
+   */
+  #shapeOf(shared: SharedFacts, columns: number, model: number, failed: BodyFacts | undefined): Shape {
     const { native, status, shapes } = shared;
     // A stream that reports an error in an event has failed, although its status means success. Clients close the
     // connection after such an event.
-    const isFailed = bodies?.isFailedStream === true && (status < 400 || native.cause !== 'ok');
-    const key = flags | (hasAttributes ? 1 : 0) | (bodies?.hasBodies === true ? 2 : 0);
+    const isFailed = failed !== undefined && (status < 400 || native.cause !== 'ok');
+    const key = columns + MAX_FLAGS * model;
     let shape = isFailed ? undefined : shapes.get(key);
     if (shape === undefined) {
-      const facts = isFailed
-        ? { ...native, isFailedStream: true, streamError: bodies.facts.response_error ?? '' }
-        : native;
-      shape = this.#makeShape(shared, key, facts);
+      const facts = {
+        ...native,
+        shared: this.#texts[model] ?? '',
+        ...(isFailed && { isFailedStream: true, streamError: failed.response_error ?? '' }),
+      };
+      shape = this.#makeShape(shared, columns, facts);
       if (!isFailed) shapes.set(key, shape);
     }
     return shape;
   }
 
   #makeShape(
-    { deployment, environment, replica, status }: SharedFacts,
+    { deployment, environment, replica, status, hasLlm }: SharedFacts,
     key: number,
     native: NativeFacts,
   ): Shape {
@@ -294,7 +336,8 @@ export class RequestFrames {
         column(FLAG.span, HAS.span) |
         column(FLAG.parent, HAS.parent) |
         column(1, HAS.attributes) |
-        column(2, HAS.bodies),
+        column(2, HAS.bodies) |
+        (hasLlm ? HAS.llm : 0),
       native,
     };
   }

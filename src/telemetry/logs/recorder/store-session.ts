@@ -22,6 +22,7 @@ import type {
   ToRecorder,
 } from './recorder-messages.ts';
 import type { FrameBytes } from './frames.ts';
+import type { LlmFrame } from './llm-frame.ts';
 import type { BodiesOfRequest, RequestFrames } from './request-frames.ts';
 
 const FIRST_PAUSE_MS = 1000;
@@ -103,13 +104,19 @@ export class StoreSession {
     return this.#writer.takeGrowth();
   }
 
-  /** Adds the request of a frame. `raw`: its captured bodies. */
-  addRequest(frames: FrameBytes, at: number, requests: RequestFrames, raw: RawBodies | undefined): void {
+  /** Adds the request of a frame. `llm`: the frame before it, if its own says so. `raw`: its captured bodies. */
+  addRequest(
+    frames: FrameBytes,
+    at: number,
+    llm: LlmFrame,
+    requests: RequestFrames,
+    raw: RawBodies | undefined,
+  ): void {
     const rows = this.#usableRows();
     if (rows === undefined) return this.#figures.add('settledRequests', 1);
     const bodies = raw && this.#readBodies(raw, requests.isComplete(frames, at));
     if (bodies?.stored) this.#writer.addBodies({ seq: rows.nextSeq, ...bodies.stored });
-    requests.addRow(frames, at, rows, bodies);
+    requests.addRow(frames, at, llm, rows, bodies);
     this.#count('request');
     if (this.#ingester.wantsOwners) {
       const { requestId, owner } = requests.ownerOf(frames, at);

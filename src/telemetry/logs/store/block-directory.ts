@@ -29,6 +29,8 @@ export interface BlockDirectory {
   /** False: every request id and trace id follows from the time of its record. */
   readonly hasForeignIds?: boolean;
   readonly tracedRequests?: TracedRequests;
+  /** True: some records have HAS.llm. */
+  readonly hasLlm?: boolean;
   /** Names of attributes besides the native ones. Missing: there may be any. */
   readonly attributes?: readonly string[];
   readonly durationNs?: readonly [min: number, max: number];
@@ -147,6 +149,7 @@ export class DirectoryBuilder {
   readonly #names = new Set<string>();
   #hasAnyName = false;
   #hasOthers = false;
+  #hasLlm = false;
   #hasForeignIds = false;
   readonly #requests: Shape[] = [];
   #duration: [number, number] = [Infinity, 0];
@@ -164,6 +167,7 @@ export class DirectoryBuilder {
       if ((shape.has & (HAS.requestId | HAS.trace)) !== 0) this.#hasForeignIds = true;
       if (shape.kind === 'request') this.#requests.push(shape);
       for (const name of SHAPE_COLUMNS) this.#columns.add(name, shape[name]);
+      if ((shape.has & HAS.llm) !== 0) this.#hasLlm = true;
       if (shape.native === undefined) this.#hasOthers = true;
       else for (const name of NATIVE) this.#native.add(name, shape.native[name as keyof NativeFacts]);
     }
@@ -181,6 +185,7 @@ export class DirectoryBuilder {
       columns: this.#columns.result(),
       native: this.#native.result(),
       hasOthers: this.#hasOthers,
+      ...(this.#hasLlm && { hasLlm: true }),
       ...(this.#hasAnyName ? {} : { attributes: Array.from(this.#names) }),
       durationNs: this.#duration,
     };

@@ -3,10 +3,18 @@
 import type { Known, Knowledge } from '../query/possible.ts';
 import type { BlockDirectory } from './block-directory.ts';
 import type { Page } from './page.ts';
-import { attributeValue, NATIVE_NUMBERS, rangeOfNumber, type NumberRange } from './native-number.ts';
+import { LLM_TEXTS } from './llm-numbers.ts';
+import {
+  attributeValue,
+  columnOf,
+  NATIVE_NUMBERS,
+  rangeOfNumber,
+  rowsWith,
+  type NumberRange,
+} from './native-number.ts';
 import { nativeText } from './page-words.ts';
 import { canBeTraced } from './request-traces.ts';
-import { HAS, type NativeFacts, type Shape } from './shape.ts';
+import { attributesShared, HAS, type NativeFacts, type Shape } from './shape.ts';
 
 const MISSING: Known = { values: [undefined] };
 const EMPTY: Known = { values: [''] };
@@ -41,7 +49,11 @@ export class BlockKnowledge implements Knowledge {
   attribute(name: string): Known | undefined {
     const { native, hasOthers } = this.#directory;
     if (this.#attributes === undefined || this.#attributes.has(name)) return undefined;
-    if (NATIVE_NUMBERS.has(name) || NATIVE_FLAGS.has(name))
+    const number = NATIVE_NUMBERS.get(name);
+    // Only blocks that say so have requests to language models.
+    if (number?.kind === 'llm' || LLM_TEXTS.has(name))
+      return this.#directory.hasLlm === true ? undefined : MISSING;
+    if (number !== undefined || NATIVE_FLAGS.has(name))
       return native?.['method']?.length === 0 ? MISSING : undefined;
     if (!isFact(name)) return MISSING;
     const facts = native && Object.hasOwn(native, name) ? native[name] : undefined;
@@ -62,6 +74,13 @@ const FACTS: ReadonlySet<string> = new Set([
   'retries',
 ] satisfies (keyof NativeFacts)[]);
 const isFact = (name: string): boolean => FACTS.has(name);
+
+/** True if native records of a shape may have an attribute of this name that is not stored as an attribute. */
+function isNative(name: string, { has }: Shape): boolean {
+  const number = NATIVE_NUMBERS.get(name);
+  const isOfModel = number?.kind === 'llm' || LLM_TEXTS.has(name);
+  return isOfModel ? (has & HAS.llm) !== 0 : number !== undefined || isFact(name) || NATIVE_FLAGS.has(name);
+}
 
 /** What the records of one shape have in common, or what is known about one of them. */
 export class RowsKnowledge implements Knowledge {
@@ -142,14 +161,20 @@ export class RowsKnowledge implements Knowledge {
     if (native === undefined) return MISSING;
     const number = NATIVE_NUMBERS.get(name);
     if (number !== undefined) {
+      if ((has & rowsWith(number)) === 0) return MISSING;
       if (this.#row !== undefined) {
-        const rank = this.#page.rankOf(HAS.native, this.#row);
-        return { values: [attributeValue(number, this.#page.numbers[number.column][rank]!)] };
+        const rank = this.#page.rankOf(rowsWith(number), this.#row);
+        return { values: [attributeValue(number, columnOf(this.#page, number)[rank]!)] };
       }
       this.dependsOnRow = this.dependsOnPage = true;
       return this.#page.rangeOf(name, (page) => rangeOfNumber(page, number));
     }
     if (isFact(name)) return { values: [factValue(name, native[name as keyof NativeFacts])] };
+    if (name === 'response_id' && (has & HAS.llm) !== 0) return undefined;
+    if (native.shared !== '') {
+      const shared = attributesShared(native);
+      if (Object.hasOwn(shared, name)) return { values: [shared[name]] };
+    }
     const isSet =
       (name === 'async' && native.isAsync) ||
       (name === 'is_sampled' && native.isSampled) ||
@@ -160,11 +185,7 @@ export class RowsKnowledge implements Knowledge {
   /** Values of an attribute with a column of its own. */
   #valuesOf(name: string): Known | undefined {
     // A name of a native attribute would be there twice.
-    if (
-      this.#shape.native !== undefined &&
-      (isFact(name) || NATIVE_NUMBERS.has(name) || NATIVE_FLAGS.has(name))
-    )
-      return undefined;
+    if (this.#shape.native !== undefined && isNative(name, this.#shape)) return undefined;
     const column = this.#page.attributeValues(name);
     if (this.#row !== undefined) {
       const number = column.numbers[this.#page.rankOf(HAS.attributes, this.#row)]!;

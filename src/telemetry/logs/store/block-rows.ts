@@ -1,6 +1,7 @@
 // The records of the block that is being filled, as columns in memory. Rows are in the order of their sequence numbers.
 // Invariant: a row is complete when `end` was called, and only complete rows are encoded.
 import type { LogRecord } from '../log-record.ts';
+import { LLM_NUMBERS } from './llm-numbers.ts';
 import type { Page } from './page.ts';
 import { RowTexts } from './row-texts.ts';
 import { HAS, type Shape } from './shape.ts';
@@ -59,6 +60,10 @@ export class BlockRows {
   parents: string[] = [];
   /** JSON text of an object. Of a native record: further attributes. */
   attributes: string[] = [];
+  /** Ids of the responses of language models. */
+  responseIds: string[] = [];
+  /** LLM_NUMBERS; made by the first row that has them. */
+  llm: readonly Float64Array[] | undefined;
   shapes: Shape[] = [];
   readonly #shapeNumbers = new Map<Shape, number>();
   /** Rows where pages end. */
@@ -107,6 +112,13 @@ export class BlockRows {
     return this.count;
   }
 
+  /** Sets what a language model did. `numbers`: as in columns. */
+  setLlm(row: number, values: ArrayLike<number>, responseId: string): void {
+    this.llm ??= LLM_NUMBERS.map(numbers);
+    for (let i = 0; i < values.length; i++) this.llm[i]![row] = values[i]!;
+    this.responseIds[row] = responseId;
+  }
+
   /** Completes the row. `characters`: of its texts. */
   end(characters: number): void {
     this.count++;
@@ -150,19 +162,39 @@ export class BlockRows {
     if (has & HAS.attributes)
       this.attributes[row] = page.attributes.text(page.ranksOf(HAS.attributes)[from]!);
     if (has & HAS.native) this.#copyNumbers(page, from, row);
+    if (has & HAS.llm) {
+      const rank = page.rankOf(HAS.llm, from);
+      const { numbers: columns, responseIds } = page.llm;
+      this.setLlm(
+        row,
+        columns.map((column) => column[rank]!),
+        responseIds.at(rank),
+      );
+    }
     if (has & HAS.ownId) {
       const rank = page.ranksOf(HAS.ownId)[from]!;
       const bytes = page.ownIds.subarray(rank * OWN_ID_BYTES, (rank + 1) * OWN_ID_BYTES);
       this.ownId.set(bytes, row * OWN_ID_BYTES);
       this.ownIdDigit[row] = page.ownIdDigit(rank);
     }
-    this.end((has & HAS.message ? record.message.length : 0) + (this.attributes[row]?.length ?? 0));
+    this.end(
+      (has & HAS.message ? record.message.length : 0) +
+        (this.attributes[row]?.length ?? 0) +
+        (this.responseIds[row]?.length ?? 0),
+    );
   }
 
   /** Removes the rows from `count` on. */
   truncate(count: number): void {
     this.count = count;
-    for (const texts of [this.requestIds, this.traces, this.spans, this.parents, this.attributes])
+    for (const texts of [
+      this.requestIds,
+      this.traces,
+      this.spans,
+      this.parents,
+      this.attributes,
+      this.responseIds,
+    ])
       texts.length = Math.min(texts.length, count);
     this.pageEnds.splice(0, Infinity, ...this.pageEnds.filter((end) => end <= count));
     this.#pageStart = this.pageEnds.at(-1) ?? 0;
@@ -170,7 +202,10 @@ export class BlockRows {
     this.#pageCharacters = 0;
     for (let row = 0; row < count; row++) {
       // Bytes of messages are counted as characters, so the next page or block may end earlier.
-      const characters = this.messages.lengthOf(row) + (this.attributes[row]?.length ?? 0);
+      const characters =
+        this.messages.lengthOf(row) +
+        (this.attributes[row]?.length ?? 0) +
+        (this.responseIds[row]?.length ?? 0);
       this.#characters += characters;
       if (row >= this.#pageStart) this.#pageCharacters += characters;
     }

@@ -20,8 +20,10 @@ export const PART = {
   attributes: 5,
   /** Bloom filter over words and ids (page-words.ts). */
   filter: 6,
+  /** Of requests to language models (llm-columns.ts). */
+  llm: 7,
 } as const;
-export const PARTS = 7;
+export const PARTS = 8;
 
 export interface EncodedPage {
   /** By index in PART; empty if the page has none of it. */
@@ -169,6 +171,17 @@ export function encodePage(
   ends.push([PART.messages, out.end]);
   if (attributes) out.put(attributes.bytes);
   ends.push([PART.attributes, out.end]);
+  const withLlm = picker.with(HAS.llm);
+  if (withLlm.length > 0) {
+    out.put(
+      encodeTexts(
+        withLlm.map((row) => rows.responseIds[row]!),
+        false,
+      ),
+    );
+    for (const column of rows.llm!) writePicked(out, column, withLlm);
+    ends.push([PART.llm, out.end]);
+  }
   const parts: Uint8Array[] = Array.from({ length: PARTS }, () => NOTHING);
   let start = 0;
   for (const [part, end] of ends) {

@@ -1,7 +1,7 @@
 // The numbers of a request to a language model, as columns of the store and in the same order in frames.
 // Invariant: a column has whole numbers: 0 if the value is not known, else the value in units of `1 / scale`, plus 1.
 // New ones go to the end, since pages have them in this order.
-import { UNKNOWN, type LlmFacts } from '../../../core/exchange/llm-facts.ts';
+import { LlmFacts, UNKNOWN } from '../../../core/exchange/llm-facts.ts';
 
 /** Times of a request, as in Exchange. */
 interface RequestTimes {
@@ -47,29 +47,71 @@ export const LLM_NUMBERS: readonly LlmNumber[] = [
 ];
 
 /** A value as it is in a column. */
-export function stored(value: number, scale: number): number {
+export function storedNumber(value: number, scale: number): number {
   const units = Math.round(value * scale);
   return units >= 0 && units < Number.MAX_SAFE_INTEGER ? units + 1 : 0;
 }
 
+/** The value of an attribute; undefined if it is not known. `stored`: as in a column. */
+export const llmValue = (stored: number, scale: number): number | undefined =>
+  stored === 0 ? undefined : (stored - 1) / scale;
+
+/** Attributes that many requests share, as members of a JSON object without braces. Those of the request before. */
+const last = { facts: new LlmFacts(), isEstimate: false, members: '' };
+
 /** The attributes that many requests share, as members of a JSON object without braces. */
 export function sharedMembers(facts: LlmFacts): string {
-  const { model, responseModel, finishReason, isStream, isFinished, isEstimate, error, price } = facts;
-  const members: Record<string, unknown> = {
+  const { isEstimate } = facts;
+  const before = last.facts;
+  const isSame =
+    facts.model === before.model &&
+    facts.responseModel === before.responseModel &&
+    facts.finishReason === before.finishReason &&
+    facts.isStream === before.isStream &&
+    facts.isFinished === before.isFinished &&
+    facts.price === before.price &&
+    Number.isNaN(facts.cost) === Number.isNaN(before.cost) &&
+    isEstimate === last.isEstimate;
+  if (!isSame || last.members === '') {
+    last.facts = facts;
+    last.isEstimate = isEstimate;
+    last.members = JSON.stringify(membersOf(facts)).slice(1, -1);
+  }
+  return last.members;
+}
+
+function membersOf(facts: LlmFacts): Record<string, unknown> {
+  const { model, responseModel, finishReason, isStream, isFinished, price } = facts;
+  const isPriced = price !== undefined && !Number.isNaN(facts.cost);
+  return {
     model: model || responseModel || undefined,
     response_model: model !== '' && responseModel !== model ? responseModel || undefined : undefined,
     finish_reason: finishReason || undefined,
     is_stream: isStream || undefined,
     is_finished: isStream ? isFinished : undefined,
-    is_estimate: isEstimate || undefined,
+    is_estimate: facts.isEstimate || undefined,
+    ...(isPriced && {
+      currency: price.currency,
+      price_input: price.input,
+      price_output: price.output,
+      price_cached: price.cached,
+      price_reasoning: price.reasoning,
+    }),
   };
-  if (price !== undefined && !Number.isNaN(facts.cost)) {
-    members['currency'] = price.currency;
-    members['price_input'] = price.input;
-    members['price_output'] = price.output;
-    members['price_cached'] = price.cached;
-    members['price_reasoning'] = price.reasoning;
-  }
-  void error;
-  return JSON.stringify(members).slice(1, -1);
 }
+
+/** Names of the attributes of `sharedMembers`, and of the id of the response. */
+export const LLM_TEXTS: ReadonlySet<string> = new Set([
+  'model',
+  'response_model',
+  'finish_reason',
+  'is_stream',
+  'is_finished',
+  'is_estimate',
+  'currency',
+  'price_input',
+  'price_output',
+  'price_cached',
+  'price_reasoning',
+  'response_id',
+]);

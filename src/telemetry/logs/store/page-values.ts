@@ -8,7 +8,7 @@ import type { KeyValue } from '../query/group-query.ts';
 import { attributeKey, isAttribute, keyReader } from '../query/record-value.ts';
 import { severityText } from '../severity.ts';
 import { RowsKnowledge } from './block-knowledge.ts';
-import { attributeValue, NATIVE_NUMBERS } from './native-number.ts';
+import { attributeValue, columnOf as numbersIn, NATIVE_NUMBERS, rowsWith } from './native-number.ts';
 import type { Page } from './page.ts';
 import { HAS, isShapeColumn } from './shape.ts';
 
@@ -116,9 +116,9 @@ function attributeOf(page: Page, path: string, shape: number): ShapeValue | unde
   if (own.length === 0) {
     const number = native && NATIVE_NUMBERS.get(path);
     if (number !== undefined) {
-      const ranks = page.ranksOf(HAS.native);
-      // First bytes are in the part of the page that is read in any case.
-      const column = number.column === 'firstByte' ? page.firstByte : page.numbers[number.column];
+      if ((has & rowsWith(number)) === 0) return null;
+      const ranks = page.ranksOf(rowsWith(number));
+      const column = numbersIn(page, number);
       return (row) => attributeValue(number, column[ranks[row]!]!) ?? null;
     }
     // Native attributes contain nothing, so only the name as a whole can be one of them.

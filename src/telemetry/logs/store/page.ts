@@ -6,7 +6,8 @@ import { AttributeColumns, type AttributeNames } from './attribute-columns.ts';
 import { AttributeValues } from './attribute-values.ts';
 import { OWN_ID_BYTES } from './block-rows.ts';
 import { PART } from './encode-page.ts';
-import type { NumberRange } from './native-number.ts';
+import { LlmColumns } from './llm-columns.ts';
+import type { NativeNumbers, NumberRange } from './native-number.ts';
 import {
   decodeIndexes,
   decodeNumbers,
@@ -27,18 +28,6 @@ export type ReadPart = (part: number) => Uint8Array;
 const near = (encoded: number, other: number): number => (encoded === 0 ? 0 : other - unzigzag(encoded - 1));
 
 const microseconds = (ns: number): number => Math.round(ns / 1000);
-
-/** Columns of native records, in the order of their rows. */
-export interface NativeNumbers {
-  readonly firstByte: Float64Array;
-  readonly head: Float64Array;
-  readonly requestBytes: Float64Array;
-  readonly responseBytes: Float64Array;
-  readonly leased: Float64Array;
-  readonly connected: Float64Array;
-  readonly waited: Float64Array;
-  readonly queued: Float64Array;
-}
 
 interface Names {
   readonly requestIds: TextColumn;
@@ -86,6 +75,7 @@ export class Page {
   #names: Names | undefined;
   #messages: TextColumn | undefined;
   #attributes: AttributeColumns | undefined;
+  #llm: LlmColumns | undefined;
 
   /**
    * `shared`: the shape that is used instead of a decoded one, which is equal. `memory`: for times and durations, which
@@ -224,6 +214,11 @@ export class Page {
     return this.#numbers;
   }
 
+  /** What language models did, by rank of the rows that have that. */
+  get llm(): LlmColumns {
+    return (this.#llm ??= new LlmColumns(this.#read(PART.llm), this.countOf(HAS.llm)));
+  }
+
   /** Time to the first byte of native records, by their rank: microseconds, plus 1; 0: never. */
   get firstByte(): Float64Array {
     return (this.#firstByte ??= this.#decodeFirstBytes());
@@ -321,7 +316,8 @@ export class Page {
       elapsed('connected_ms', connected) +
       elapsed('head_ms', head) +
       elapsed('first_byte_ms', firstByte) +
-      `"request_bytes":${requestBytes},"response_bytes":${responseBytes},${after}`;
+      `"request_bytes":${requestBytes},"response_bytes":${responseBytes},${after}` +
+      ((has & HAS.llm) === 0 ? '' : this.llm.members(this.rankOf(HAS.llm, row)));
     return others === '' ? `${text.slice(0, -1)}}` : `${text}${others}}`;
   }
 

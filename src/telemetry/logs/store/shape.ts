@@ -21,6 +21,8 @@ export const HAS = {
   /** The time has a part below a millisecond. */
   nanoseconds: 1024,
   bodies: 2048,
+  /** It was a request to a language model: it has LLM_NUMBERS and the id of the response (llm-numbers.ts). */
+  llm: 4096,
 } as const;
 
 /** What only a native record has. */
@@ -39,6 +41,8 @@ export interface NativeFacts {
   /** Error that the stream of the response reported, for the message; empty if it reported none. */
   readonly streamError: string;
   readonly isFailedStream: boolean;
+  /** Further attributes, as members of a JSON object without braces. */
+  readonly shared: string;
 }
 
 /** Columns of a record that its shape holds. Sums per minute are stored by their order, so new ones go to the end. */
@@ -78,13 +82,28 @@ export function nativeMessage(
   return `${method} ${path} ${status}${cause === 'ok' ? '' : ` ${cause}`}${detail === '' ? '' : `: ${detail}`}${failure}`;
 }
 
+/** Attributes of `shared`, by the facts that have them. */
+const sharedAttributes = new WeakMap<NativeFacts, Readonly<Record<string, unknown>>>();
+
+/** The further attributes that all records with these facts have. */
+export function attributesShared(native: NativeFacts): Readonly<Record<string, unknown>> {
+  let attributes = sharedAttributes.get(native);
+  if (attributes === undefined)
+    sharedAttributes.set(
+      native,
+      (attributes = JSON.parse(`{${native.shared}}`) as Readonly<Record<string, unknown>>),
+    );
+  return attributes;
+}
+
 /** A member of the JSON text of attributes, with the comma after it. */
 const member = (name: string, value: string | number | boolean): string =>
   `"${name}":${JSON.stringify(value)},`;
 
 /** JSON text of the native attributes: what stands before the durations, and between them and further attributes. */
 export function nativeAttributes(native: NativeFacts, has: number): readonly [before: string, after: string] {
-  const { method, path, protocol, cause, detail, remote, attempts, retries, isAsync, isSampled } = native;
+  const { method, path, protocol, cause, detail, remote, attempts, retries, isAsync, isSampled, shared } =
+    native;
   return [
     `{${member('method', method)}${member('path', path)}${member('protocol', protocol)}${member('cause', cause)}` +
       (detail === '' ? '' : member('detail', detail)) +
@@ -93,7 +112,8 @@ export function nativeAttributes(native: NativeFacts, has: number): readonly [be
       (retries === 0 ? '' : member('retries', retries)) +
       (isAsync ? member('async', true) : '') +
       (isSampled ? member('is_sampled', true) : '') +
-      ((has & HAS.bodies) === 0 ? '' : member('has_bodies', true)),
+      ((has & HAS.bodies) === 0 ? '' : member('has_bodies', true)) +
+      (shared === '' ? '' : `${shared},`),
   ];
 }
 
@@ -139,6 +159,8 @@ export function encodeShape(shape: Shape, texts: PageTexts): number[] {
       native.retries,
       (native.isAsync ? 1 : 0) | (native.isSampled ? 2 : 0) | (native.isFailedStream ? 4 : 0),
       texts.number(native.streamError),
+      // 0: none, as in pages without it.
+      ...(native.shared === '' ? [] : [texts.number(native.shared) + 1]),
     );
   return encoded;
 }
@@ -233,6 +255,7 @@ export class EncodedShapes {
               isSampled: (flags & 2) !== 0,
               isFailedStream: (flags & 4) !== 0,
               streamError: text(19),
+              shared: number(20) === 0 ? '' : (this.#texts[number(20) - 1] ?? ''),
             },
     };
   }

@@ -6,6 +6,7 @@ import { ringMemory, RingReader, RingWriter } from '../../../../src/core/ring.ts
 import { AccessLines } from '../../../../src/telemetry/logs/recorder/access-lines.ts';
 import { FRAME } from '../../../../src/telemetry/logs/recorder/frames.ts';
 import { FrameWriter } from '../../../../src/telemetry/logs/recorder/frame-writer.ts';
+import { LlmFrame } from '../../../../src/telemetry/logs/recorder/llm-frame.ts';
 import { RequestFrames } from '../../../../src/telemetry/logs/recorder/request-frames.ts';
 import { accessTextLine, jsonLine } from '../../../kit/access-log-lines.ts';
 
@@ -27,6 +28,7 @@ function linesOf(all: readonly Exchange[], isText = false, isRouted = true): str
   const ring = new RingReader(memory);
   const requests = new RequestFrames();
   const lines = new AccessLines(isText);
+  const llm = new LlmFrame();
   for (const exchange of all) {
     expect(frames.request(exchange, isRouted ? DEPLOYMENT : undefined, true, false)).toBe(true);
     const u8 = ring.take();
@@ -36,7 +38,8 @@ function linesOf(all: readonly Exchange[], isText = false, isRouted = true): str
       if (kind === FRAME.text)
         requests.addText(Buffer.from(u8.buffer, at + 12, bytes.u32[(at >> 2) + 2]).toString());
       else if (kind === FRAME.forget) requests.forget();
-      else if (kind === FRAME.request) requests.addLine(bytes, at, lines);
+      else if (kind === FRAME.llm) llm.read(bytes, at);
+      else if (kind === FRAME.request) requests.addLine(bytes, at, llm, lines);
     }
   }
   return Buffer.from(lines.take(true) ?? []).toString();

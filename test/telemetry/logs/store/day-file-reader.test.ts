@@ -62,6 +62,7 @@ const REQUEST: Omit<NativeRow, 'ms'> = {
     isSampled: false,
     streamError: '',
     isFailedStream: false,
+    shared: '',
   },
   origin: {
     deployment: 'd1',

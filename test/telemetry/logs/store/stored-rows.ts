@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import { derivedSpanId, derivedTraceId } from '../../../../src/core/exchange/identity.ts';
 import type { LogRecord } from '../../../../src/telemetry/logs/log-record.ts';
 import { columnsOf, OWN_ID_BYTES, type BlockRows } from '../../../../src/telemetry/logs/store/block-rows.ts';
+import { LLM_NUMBERS } from '../../../../src/telemetry/logs/store/llm-numbers.ts';
 import { HAS, ShapeTable, type NativeFacts, type Shape } from '../../../../src/telemetry/logs/store/shape.ts';
 import { record as anyRecord, text } from '../query/arbitrary.ts';
 
@@ -65,6 +66,8 @@ export interface NativeRow {
   readonly spanId: string | undefined;
   readonly parentSpanId: string;
   readonly hasBodies: boolean;
+  /** `undefined`: it is not a request to a language model. Numbers by index in LLM_NUMBERS, as in columns. */
+  readonly llm?: { readonly numbers: readonly number[]; readonly responseId: string } | undefined;
   /** Further attributes. */
   readonly attributes: Readonly<Record<string, unknown>>;
 }
@@ -75,7 +78,10 @@ const shapes = new Map<string, Shape>();
 export const ownId = (ms: number, digits: string): string => ms.toString(16).padStart(12, '0') + digits;
 
 export function nativeRow(of: NativeRow): Row {
-  const { ms, durationNs, facts, origin, numbers, id, traceId, spanId, parentSpanId, attributes } = of;
+  const { ms, durationNs, facts, origin, numbers, id, traceId, spanId, parentSpanId, llm } = of;
+  // Only an older version stored numbers of a model as attributes.
+  const { input_tokens: _old, ...others } = of.attributes;
+  const attributes = llm ? others : of.attributes;
   const further = Object.keys(attributes).length === 0 ? '' : JSON.stringify(attributes);
   const has =
     HAS.native |
@@ -84,7 +90,8 @@ export function nativeRow(of: NativeRow): Row {
     (spanId === undefined ? HAS.ownSpan : spanId === '' ? 0 : HAS.span) |
     (parentSpanId === '' ? 0 : HAS.parent) |
     (further === '' ? 0 : HAS.attributes) |
-    (of.hasBodies ? HAS.bodies : 0);
+    (of.hasBodies ? HAS.bodies : 0) |
+    (llm ? HAS.llm : 0);
   const given: Shape = { ...origin, kind: 'request', has, native: facts };
   const key = JSON.stringify(given);
   const shape = shapes.get(key) ?? given;
@@ -120,7 +127,8 @@ export function nativeRow(of: NativeRow): Row {
       rows.spans[row] = spanId ?? '';
       rows.parents[row] = parentSpanId;
       rows.attributes[row] = further;
-      rows.end(further.length);
+      if (llm) rows.setLlm(row, llm.numbers, llm.responseId);
+      rows.end(further.length + (llm?.responseId.length ?? 0));
     },
   };
 }
@@ -137,7 +145,7 @@ function messageOf(
 }
 
 /** In the order in which log-record.ts lists them. */
-function nativeAttributesOf({ facts, numbers, hasBodies }: NativeRow): Record<string, unknown> {
+function nativeAttributesOf({ facts, numbers, hasBodies, llm }: NativeRow): Record<string, unknown> {
   const given = (name: string, value: unknown, isGiven: boolean) => (isGiven ? { [name]: value } : {});
   const elapsed = (name: string, value: number | undefined) =>
     given(name, (value ?? 0) / 1000, value !== undefined);
@@ -161,6 +169,14 @@ function nativeAttributesOf({ facts, numbers, hasBodies }: NativeRow): Record<st
     ...given('async', true, facts.isAsync),
     ...given('is_sampled', true, facts.isSampled),
     ...given('has_bodies', true, hasBodies),
+    ...(JSON.parse(`{${facts.shared}}`) as Record<string, unknown>),
+    ...Object.fromEntries(
+      LLM_NUMBERS.flatMap(({ name, scale }, i) => {
+        const stored = llm?.numbers[i] ?? 0;
+        return stored === 0 ? [] : [[name, (stored - 1) / scale]];
+      }),
+    ),
+    ...given('response_id', llm?.responseId, (llm?.responseId ?? '') !== ''),
   };
 }
 
@@ -188,6 +204,7 @@ export const natives: fc.Arbitrary<Row> = fc
       isSampled: fc.boolean(),
       streamError: oneOf('', 'time out'),
       isFailedStream: fc.boolean(),
+      shared: oneOf('', '"model":"m"', '"model":"超","is_stream":true,"is_finished":false'),
     }),
     origin: fc.record({
       severity: oneOf(0, 9, 17),
@@ -218,6 +235,16 @@ export const natives: fc.Arbitrary<Row> = fc
     spanId: oneOf(undefined, undefined, '', 'ef'),
     parentSpanId: oneOf('', 'ef'),
     hasBodies: fc.boolean(),
+    llm: fc.oneof(
+      fc.constant(undefined),
+      fc.record({
+        numbers: fc.array(oneOf(0, 1, 6, 51, 5_000_001), {
+          minLength: LLM_NUMBERS.length,
+          maxLength: LLM_NUMBERS.length,
+        }),
+        responseId: oneOf('', 'chatcmpl-1', 'ß'),
+      }),
+    ),
     attributes: fc.oneof(
       fc.constant({}),
       fc.record({ input_tokens: oneOf(5, 50), x: text, exc_info: text }, { requiredKeys: [] }),

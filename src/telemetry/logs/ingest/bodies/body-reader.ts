@@ -1,5 +1,5 @@
 // Prepares the captured bodies of a request for the store: decompressed, streams assembled, redacted, cut to size; and
-// reads facts from them, such as model and token counts. Runs on the recorder thread.
+// reads errors from them. Runs on the recorder thread.
 // Invariant: no body throws or costs more than a limited amount of work, and an incomplete body is marked.
 import type { RawBodies, RawBody } from '../../../../core/exchange/body-capture.ts';
 import type { Bodies } from '../../store/bodies.ts';
@@ -8,12 +8,11 @@ import { eventSplitter } from '../../../../protocol/http/event-stream.ts';
 import { printable } from '../terminal-escapes.ts';
 import { errorOfResponse, type ResponseError } from '../../../../protocol/llm/response-error.ts';
 import { StreamedBody } from './streamed-body.ts';
-import { parseObject, textOfJson, type JsonObject } from '../../../../protocol/llm/json-values.ts';
+import { parseObject, textOfJson } from '../../../../protocol/llm/json-values.ts';
 import { completeCharacters, decodeBody } from './decode-body.ts';
-import { factsOf, type UsageFacts } from './usage.ts';
 
 /** Attributes of the request that come from its bodies. */
-export interface BodyFacts extends UsageFacts {
+export interface BodyFacts {
   /** `cut`: only the beginning is stored. Another text: why the body is not stored. */
   readonly request_body?: string | undefined;
   readonly response_body?: string | undefined;
@@ -49,13 +48,11 @@ interface TextBody {
   readonly text: string | undefined;
   /** Exactly the text as UTF-8, if it is there already. */
   readonly bytes?: Uint8Array | undefined;
-  /** The JSON object in it, if the body is complete and is one. */
-  readonly json: JsonObject | undefined;
   /** Value of `request_body` or `response_body`. */
   readonly mark: string | undefined;
 }
 
-const NO_BODY: TextBody = { text: undefined, json: undefined, mark: undefined };
+const NO_BODY: TextBody = { text: undefined, mark: undefined };
 
 export class BodyReader {
   readonly #maxBytes: number;
@@ -79,12 +76,11 @@ export class BodyReader {
       isStream && plainResponse.text !== undefined
         ? assembleStream(response, plainResponse.text, isEnded)
         : undefined;
-    const error = stream ? stream.error : errorOfResponse(plainResponse.json);
+    const error = stream ? stream.error : errorIn(response, plainResponse.text);
     const finalResponse = stream?.body ?? plainResponse;
     const [storedRequest, isRequestCut] = this.#toStored(plainRequest);
     const [storedResponse, isResponseCut] = this.#toStored(finalResponse);
     const facts: BodyFacts = {
-      ...factsOf(plainRequest.json, finalResponse.json),
       request_body: plainRequest.mark ?? (isRequestCut ? 'cut' : undefined),
       response_body: finalResponse.mark ?? (isResponseCut ? 'cut' : undefined),
       is_stream: isStream || undefined,
@@ -112,21 +108,12 @@ export class BodyReader {
     if (body === undefined) return NO_BODY;
     const read = decodeBody(body, this.#maxBytes * DECOMPRESS_FACTOR);
     if ('problem' in read) return { ...NO_BODY, mark: read.problem };
-    const isJson = !body.isCut && /^\s*\{/.test(read.text);
-    return {
-      text: read.text,
-      bytes: read.bytes,
-      json: isJson ? parseObject(read.text) : undefined,
-      mark: body.isCut ? 'cut' : undefined,
-    };
+    return { text: read.text, bytes: read.bytes, mark: body.isCut ? 'cut' : undefined };
   }
 
   #errorFacts(error: ResponseError | undefined): Partial<BodyFacts> {
     if (error === undefined) return {};
-    const clean = (text: string): string =>
-      printable(this.#redactor.redactText(text.slice(0, MAX_ERROR + MARGIN)))
-        .slice(0, MAX_ERROR)
-        .toWellFormed();
+    const clean = (text: string): string => cleanError(text, (part) => this.#redactor.redactText(part));
     return { response_error: clean(error.message), response_error_type: clean(error.type) || undefined };
   }
 
@@ -143,6 +130,16 @@ export class BodyReader {
     return [cut.subarray(0, completeCharacters(cut)), true];
   }
 }
+
+/** Text of an error for the record: redacted, printable and not too long. */
+export const cleanError = (text: string, redact: (text: string) => string): string =>
+  printable(redact(text.slice(0, MAX_ERROR + MARGIN)))
+    .slice(0, MAX_ERROR)
+    .toWellFormed();
+
+/** The error that a response without streaming reports. Few bodies have the word, and only those are parsed. */
+const errorIn = (body: RawBody | undefined, text = ''): ResponseError | undefined =>
+  body?.isCut === false && text.includes('"error"') ? errorOfResponse(parseObject(text)) : undefined;
 
 interface AssembledStream {
   /** The body to store instead of the stream; `undefined`: the stream is stored unchanged. */
@@ -170,7 +167,7 @@ function assembleStream(
   const mark = isCut ? 'cut' : undefined;
   const whole = textOfJson(result.response);
   return {
-    body: { text: result.isExact && whole !== undefined ? whole : text, json: result.response, mark },
+    body: { text: result.isExact && whole !== undefined ? whole : text, mark },
     isWhole: result.isWhole && result.isExact && whole !== undefined && isEnded && !isCut,
     error,
   };

@@ -3,6 +3,7 @@ import { brotliCompressSync, deflateRawSync, deflateSync, gzipSync, zstdCompress
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { RawBody } from '../../../../../src/core/exchange/body-capture.ts';
+import { modelFacts } from '../../../../kit/model-facts.ts';
 import { BodyReader } from '../../../../../src/telemetry/logs/ingest/bodies/body-reader.ts';
 import { Redactor } from '../../../../../src/telemetry/logs/ingest/redact.ts';
 
@@ -18,7 +19,10 @@ const read = (response: RawBody, request?: RawBody, maxBytes?: number) => {
   const { facts, bodies } = reader(maxBytes).read({ request, response });
   const text = (bytes: Uint8Array | undefined) => bytes && Buffer.from(bytes).toString();
   // As in the store, without undefined values.
-  const known = JSON.parse(JSON.stringify(facts)) as Record<string, unknown>;
+  const known = JSON.parse(JSON.stringify({ ...modelFacts(request, response), ...facts })) as Record<
+    string,
+    unknown
+  >;
   return { facts: known, request: text(bodies?.request), response: text(bodies?.response) };
 };
 const stream = (...events: (object | string)[]) =>
@@ -113,7 +117,9 @@ describe('the token counts and the model of a response', () => {
       '{"prompt_tokens":-1,"completion_tokens":1.5,"total_tokens":"3"}',
     ])
       expect(read(body(`{"usage":${usage}}`)).facts).toEqual({});
-    expect(read(body(`{"model":${JSON.stringify('m'.repeat(1000))}}`)).facts['model']).toHaveLength(256);
+    expect(
+      read(body(`{"model":${JSON.stringify('m'.repeat(1000))},"usage":{"prompt_tokens":1}}`)).facts['model'],
+    ).toHaveLength(256);
   });
 });
 
@@ -395,7 +401,9 @@ describe('a stored body', () => {
   it('may be deeply nested', () => {
     const deep = `${'['.repeat(5000)}${']'.repeat(5000)}`;
     const event = `{"type":"response.completed","response":{"object":"response","x":${'{"x":'.repeat(4000)}1${'}'.repeat(4000)}}}`;
-    expect(read(body(`{"model":"m","x":${deep}}`), undefined, 100_000).facts).toMatchObject({ model: 'm' });
+    expect(
+      read(body(`{"model":"m","x":${deep},"usage":{"prompt_tokens":1}}`), undefined, 100_000).facts,
+    ).toMatchObject({ model: 'm' });
     expect(read(stream(event), undefined, 100_000).response).toBeDefined();
   });
 

@@ -3,6 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { modelFacts } from '../../../../kit/model-facts.ts';
 import { BodyReader } from '../../../../../src/telemetry/logs/ingest/bodies/body-reader.ts';
 import { Redactor } from '../../../../../src/telemetry/logs/ingest/redact.ts';
 
@@ -12,9 +13,11 @@ const FOLDER = fileURLToPath(new URL('../../../../fixtures/streams/', import.met
 function read(text: string, { type = SSE, isEnded = true, isCut = false, maxBytes = 100_000 } = {}) {
   const reader = new BodyReader(maxBytes, new Redactor({ builtIn: true, custom: [] }));
   const bytes = new Uint8Array(Buffer.from(text));
-  const got = reader.read({ request: undefined, response: { bytes, type, coding: '', isCut } }, isEnded);
+  const response = { bytes, type, coding: '', isCut };
+  const got = reader.read({ request: undefined, response }, isEnded);
+  const facts = { ...modelFacts(undefined, { ...response, isCut: isCut || !isEnded }), ...got.facts };
   return {
-    facts: JSON.parse(JSON.stringify(got.facts)) as Record<string, unknown>,
+    facts: JSON.parse(JSON.stringify(facts)) as Record<string, unknown>,
     text: Buffer.from(got.bodies!.response!).toString(),
     isFailedStream: got.isFailedStream,
   };
